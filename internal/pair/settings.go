@@ -1,0 +1,192 @@
+package pair
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Settings are valid for the pair: saved on either appliance, kept in the site
+// database, synced to the backup. JSON names are the setting keys of the
+// command line.
+type Settings struct {
+	BackupOperations  bool          // Enable Backup Operations: automatic data sync and automatic failover may occur
+	AutomaticFailover bool          // Enable Automatic Failover
+	ObserveOnly       bool          // decide and record, but do not take over
+	PrimaryTimeout    time.Duration // Primary Site Instance Timeout, 200 ms to 24 h
+	PollInterval      time.Duration // 0: a tenth of the timeout, within 20 ms and 5 s
+	TestIPs           []netip.Addr  // Network Connectivity Test IPs
+	TestIPsRequired   Required      // how many of them must answer
+	SyncSchedule      Schedule
+	SyncEvery         time.Duration // for ScheduleEvery, at least 1 min
+	SyncDay           time.Weekday  // for ScheduleWeekly
+	SyncTime          TimeOfDay     // for ScheduleDaily and ScheduleWeekly
+	BandwidthLimit    Rate          // Data-Sync Bandwidth Limit; 0: unlimited
+	MaxDataAge        time.Duration // highest data age for automatic failover; 0: no limit
+	TimeZone          string        // IANA name, of the site
+}
+
+// DefaultSettings returns what a new site starts with.
+func DefaultSettings() Settings {
+	return Settings{
+		BackupOperations: true,
+		PrimaryTimeout:   5 * time.Second,
+		TestIPsRequired:  RequireAny,
+		SyncSchedule:     ScheduleContinuous,
+		SyncEvery:        15 * time.Minute,
+		SyncTime:         TimeOfDay{Hour: 3},
+		TimeZone:         "UTC",
+	}
+}
+
+// Required says how many test IPs must answer.
+type Required string
+
+// The two rules.
+const (
+	RequireAny      Required = "any"
+	RequireMajority Required = "majority"
+)
+
+// Schedule says when automatic data syncs occur.
+type Schedule string
+
+// The schedules.
+const (
+	ScheduleContinuous Schedule = "continuous"
+	ScheduleEvery      Schedule = "every"  // Every N Minutes
+	ScheduleDaily      Schedule = "daily"  // Every Day
+	ScheduleWeekly     Schedule = "weekly" // Once a Week
+)
+
+// TimeOfDay is a wall-clock time in the site's zone.
+type TimeOfDay struct{ Hour, Minute int }
+
+// String renders "03:00".
+func (t TimeOfDay) String() string { return fmt.Sprintf("%02d:%02d", t.Hour, t.Minute) }
+
+// ParseTimeOfDay reads HH:MM.
+func ParseTimeOfDay(text string) (TimeOfDay, error) {
+	hour, minute, found := strings.Cut(text, ":")
+	h, herr := strconv.Atoi(hour)
+	m, merr := strconv.Atoi(minute)
+	if !found || herr != nil || merr != nil || len(hour) != 2 || len(minute) != 2 || h < 0 || h > 23 || m < 0 || m > 59 {
+		return TimeOfDay{}, fmt.Errorf("%q is not a time of day: write HH:MM from 00:00 to 23:59", text)
+	}
+	return TimeOfDay{Hour: h, Minute: m}, nil
+}
+
+// Rate is a bandwidth in bytes per second. 0 is unlimited.
+type Rate int64
+
+// ParseRate reads "0", "20Mbit" (megabits) or "2MB" (megabytes) per second; also
+// kbit, Gbit, kB and GB. Units are decimal, as bandwidth is sold.
+func ParseRate(text string) (Rate, error) {
+	refusal := fmt.Errorf("%q is not a rate: write 0 for unlimited, or a rate per second like 20Mbit or 2MB", text)
+	trimmed := strings.TrimSpace(text)
+	if trimmed == "0" {
+		return 0, nil
+	}
+	end := strings.IndexFunc(trimmed, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
+	if end <= 0 {
+		return 0, refusal
+	}
+	number, err := strconv.ParseFloat(trimmed[:end], 64)
+	if err != nil {
+		return 0, refusal
+	}
+	units := map[string]float64{
+		"kbit": 1e3 / 8, "mbit": 1e6 / 8, "gbit": 1e9 / 8,
+		"kb": 1e3, "mb": 1e6, "gb": 1e9,
+	}
+	unit, known := units[strings.ToLower(strings.TrimSpace(trimmed[end:]))]
+	bytes := number * unit
+	switch {
+	case !known:
+		return 0, refusal
+	case bytes < 1000 || bytes > 1e12:
+		return 0, fmt.Errorf("%s is out of range: use 8kbit to 8000Gbit, or 0 for unlimited", text)
+	}
+	return Rate(bytes), nil
+}
+
+// String renders the rate so that ParseRate reads it back.
+func (r Rate) String() string {
+	bits := int64(r) * 8
+	switch {
+	case r == 0:
+		return "0"
+	case bits%1e6 == 0:
+		return strconv.FormatInt(bits/1e6, 10) + "Mbit"
+	default:
+		return strconv.FormatFloat(float64(bits)/1e3, 'f', -1, 64) + "kbit"
+	}
+}
+
+// Limits of the timing settings.
+const (
+	MinTimeout = 200 * time.Millisecond
+	MaxTimeout = 24 * time.Hour
+	MinPoll    = 20 * time.Millisecond
+	MaxPoll    = 5 * time.Second
+	MaxTestIPs = 32
+)
+
+// Poll returns the poll interval in force: as set, or a tenth of the timeout
+// within MinPoll and MaxPoll.
+func (s Settings) Poll() time.Duration {
+	if s.PollInterval != 0 {
+		return s.PollInterval
+	}
+	return min(max(s.PrimaryTimeout/10, MinPoll), MaxPoll)
+}
+
+// Location returns the site's time zone. Validate has checked that it exists.
+func (s Settings) Location() *time.Location {
+	zone, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// FieldError is one refused field, with what would be right.
+type FieldError struct {
+	Field string // setting key, as primary_timeout
+	Text  string // one sentence
+}
+
+func (e FieldError) Error() string { return e.Field + ": " + e.Text }
+
+// Validate returns every refused field, joined; nil if all are right.
+func (s Settings) Validate() error {
+	var refused []error
+	check := func(ok bool, field, text string) {
+		if !ok {
+			refused = append(refused, FieldError{Field: field, Text: text})
+		}
+	}
+	check(s.PrimaryTimeout >= MinTimeout && s.PrimaryTimeout <= MaxTimeout, "primary_timeout", "use 200ms to 24h")
+	check(s.PollInterval == 0 || s.PollInterval >= MinPoll && s.PollInterval <= MaxPoll && s.PollInterval <= s.PrimaryTimeout/4,
+		"poll_interval", "use 0 for a tenth of the timeout, or 20ms to 5s and at most a quarter of primary_timeout")
+	check(s.TestIPsRequired == RequireAny || s.TestIPsRequired == RequireMajority, "test_ips_required", "use any or majority")
+	check(len(s.TestIPs) <= MaxTestIPs, "test_ips", "use at most 32 addresses")
+	for i, ip := range s.TestIPs {
+		check(ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && !ip.IsLoopback(), "test_ips",
+			ip.String()+" cannot be tested: use the address of another machine, as a gateway or a public resolver")
+		check(!slices.Contains(s.TestIPs[:i], ip), "test_ips", ip.String()+" is listed twice: name each address once")
+	}
+	schedules := []Schedule{ScheduleContinuous, ScheduleEvery, ScheduleDaily, ScheduleWeekly}
+	check(slices.Contains(schedules, s.SyncSchedule), "sync_schedule", "use continuous, every, daily or weekly")
+	check(s.SyncEvery >= time.Minute && s.SyncEvery <= 7*24*time.Hour, "sync_every", "use 1m to 168h")
+	check(s.SyncDay >= time.Sunday && s.SyncDay <= time.Saturday, "sync_day", "use monday to sunday")
+	check(s.BandwidthLimit == 0 || s.BandwidthLimit >= 1000, "bandwidth_limit", "use 0 for unlimited, or 8kbit and more")
+	check(s.MaxDataAge >= 0, "max_data_age", "use 0 for no limit, or a duration like 1h")
+	_, err := time.LoadLocation(s.TimeZone)
+	check(err == nil && s.TimeZone != "", "time_zone", "use a name of the time zone database, as Europe/Berlin")
+	return errors.Join(refused...)
+}

@@ -1,0 +1,175 @@
+package pair
+
+import "time"
+
+// Severity ranks conditions.
+type Severity string
+
+// The severities.
+const (
+	Info     Severity = "info"
+	Warning  Severity = "warning"
+	Critical Severity = "critical"
+)
+
+// Condition is something that an administrator should know now.
+type Condition struct {
+	ID       string    `json:"id"` // stable, as peer-unreachable
+	Severity Severity  `json:"severity"`
+	Text     string    `json:"text"`      // one sentence: what is
+	NextStep string    `json:"next_step"` // one sentence: what to do
+	Since    time.Time `json:"since"`
+}
+
+// Event is something that happened: appended to the history, never changed,
+// merged from both appliances.
+type Event struct {
+	ID        string            `json:"id"` // unique: appliance id, then the appliance's own running number
+	Time      time.Time         `json:"time"`
+	Appliance ApplianceID       `json:"appliance"`
+	Kind      string            `json:"kind"` // one of the Kind constants
+	Text      string            `json:"text"` // one sentence
+	Detail    map[string]string `json:"detail,omitempty"`
+}
+
+// Kinds of events.
+const (
+	KindRoleChanged      = "role-changed"
+	KindTakeover         = "takeover"
+	KindHandover         = "handover"
+	KindSteppedDown      = "stepped-down"
+	KindObserved         = "observed" // observe only: what would have been done
+	KindPaired           = "paired"
+	KindUnpaired         = "unpaired"
+	KindPairingFailed    = "pairing-failed"
+	KindSyncDone         = "sync-done"
+	KindSyncFailed       = "sync-failed"
+	KindDiverged         = "diverged"
+	KindConditionRaised  = "condition-raised"
+	KindConditionCleared = "condition-cleared"
+	KindSignedIn         = "signed-in"
+	KindSettingChanged   = "setting-changed"
+	KindStarted          = "started"
+	KindStopped          = "stopped"
+)
+
+// Status is what `baton status --json` and GET /api/v1/status answer.
+type Status struct {
+	Appliance       ApplianceStatus  `json:"appliance"`
+	Role            Role             `json:"role"`
+	State           Phase            `json:"state"`
+	Epoch           Epoch            `json:"epoch"`
+	Since           time.Time        `json:"since"` // when role or state last changed
+	Peer            *PeerStatus      `json:"peer,omitempty"`
+	SharedIPs       []SharedIPStatus `json:"shared_ips"`
+	Sync            SyncStatus       `json:"sync"`
+	Services        []ServiceStatus  `json:"services"`
+	ProtectionLevel int              `json:"protection_level"` // 0 while not paired, else 1 to 4
+	Conditions      []Condition      `json:"conditions"`
+}
+
+// ApplianceStatus names this appliance.
+type ApplianceStatus struct {
+	ID      ApplianceID `json:"id"`
+	Name    string      `json:"name"`
+	Version string      `json:"version"`
+}
+
+// PeerStatus is what is known of the peer.
+type PeerStatus struct {
+	ID               ApplianceID `json:"id"`
+	Name             string      `json:"name"`
+	Address          string      `json:"address"` // host:port
+	Role             Role        `json:"role"`    // as last heard
+	Reachable        bool        `json:"reachable"`
+	LastContact      time.Time   `json:"last_contact"`
+	LastContactAgeMS int64       `json:"last_contact_age_ms"` // -1: never since start
+}
+
+// SharedIPStatus is one configured address.
+type SharedIPStatus struct {
+	Address   string `json:"address"`
+	Interface string `json:"interface"`
+	Shared    bool   `json:"shared"` // ticked by an administrator
+	Held      bool   `json:"held"`   // on the interface now
+}
+
+// SyncState says what the data sync is doing.
+type SyncState string
+
+// The sync states.
+const (
+	SyncIdle    SyncState = "idle"
+	SyncRunning SyncState = "running"
+	SyncFailed  SyncState = "failed"
+)
+
+// SyncStatus is the running or last data sync.
+type SyncStatus struct {
+	Number     uint64         `json:"number"`
+	State      SyncState      `json:"state"`
+	Snapshot   SnapshotStatus `json:"snapshot"`
+	DataAgeMS  int64          `json:"data_age_ms"` // -1: no snapshot
+	BytesDone  int64          `json:"bytes_done"`
+	BytesTotal int64          `json:"bytes_total"`
+	FilesDone  int64          `json:"files_done"`
+	FilesTotal int64          `json:"files_total"`
+	Error      string         `json:"error"`              // one sentence; empty unless failed
+	NextRun    *time.Time     `json:"next_run,omitempty"` // of the schedule
+}
+
+// SnapshotStatus is the newest complete snapshot.
+type SnapshotStatus struct {
+	Number   uint64    `json:"number"`
+	TakenAt  time.Time `json:"taken_at"`
+	Verified bool      `json:"verified"`
+}
+
+// ServiceStatus is one service that runs on the primary only.
+type ServiceStatus struct {
+	Name    string `json:"name"`
+	Wanted  string `json:"wanted"` // running or stopped
+	State   string `json:"state"`  // running, stopped or failed
+	Healthy bool   `json:"healthy"`
+}
+
+// DataKind is a kind of protected data.
+type DataKind string
+
+// The kinds that this version protects.
+const (
+	DataDirectory DataKind = "dir"
+)
+
+// Data is one piece of protected data.
+type Data struct {
+	Name string   `json:"name"` // lower-case letters, digits and dashes
+	Kind DataKind `json:"kind"`
+	Path string   `json:"path"` // absolute
+}
+
+// DivergedCopy is what a losing side wrote since the last common snapshot.
+type DivergedCopy struct {
+	ID    string         `json:"id"`
+	Time  time.Time      `json:"time"` // when it was set aside
+	Epoch Epoch          `json:"epoch"`
+	Files []DivergedFile `json:"files"`
+	Bytes int64          `json:"bytes"`
+}
+
+// DivergedFile is one file of a diverged copy.
+type DivergedFile struct {
+	Data    string    `json:"data"` // name of the protected data
+	Path    string    `json:"path"` // relative to it
+	Size    int64     `json:"size"` // bytes
+	SHA256  string    `json:"sha256"`
+	ModTime time.Time `json:"mod_time"`
+}
+
+// Reach is the result of pinging one test IP.
+type Reach struct {
+	IP        string  `json:"ip"`
+	Reachable bool    `json:"reachable"`
+	RTTMS     float64 `json:"rtt_ms"` // round trip in milliseconds; 0 unless reachable
+	Reason    string  `json:"reason"` // why not; empty if reachable
+}

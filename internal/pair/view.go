@@ -1,0 +1,51 @@
+package pair
+
+import "time"
+
+// View is what an appliance tells its peer about itself, on every poll and
+// every answer. It is comparable.
+type View struct {
+	ID       ApplianceID `json:"id"`
+	PairID   string      `json:"pair_id"`
+	Role     Role        `json:"role"`
+	Phase    Phase       `json:"phase"`
+	Epoch    Epoch       `json:"epoch"`   // highest epoch that this appliance has stored
+	Granted  bool        `json:"granted"` // the epoch was handed to its holder, who has not been seen with it yet
+	Lineage  Lineage     `json:"lineage"`
+	Snapshot Snapshot    `json:"snapshot"` // primary: newest that the backup completed, as far as known; backup: newest complete
+	Serving  bool        `json:"serving"`  // holds the shared IP and answers for the site
+	Eligible bool        `json:"eligible"` // could take over now
+	Sick     bool        `json:"sick"`     // its own site fails its health checks
+	// Timeout is the Primary Site Instance Timeout in force at the sender. The
+	// primary keeps to the smaller of the two, so that a change under way never
+	// lets the backup take over before the primary would step down.
+	Timeout time.Duration `json:"timeout"`
+	Version string        `json:"version"` // product version
+}
+
+// PollFailure says why a poll got no answer. It explains; it never proves that
+// the primary is dead.
+type PollFailure uint8
+
+// Why a poll failed.
+const (
+	NoAnswer        PollFailure = iota // deadline passed, no route, connection refused
+	KeyMismatch                        // the pre-shared keys differ
+	IdentityChanged                    // the peer shows another certificate than the pinned one
+	VersionMismatch                    // the peer speaks no protocol version that we speak
+)
+
+// String renders the reason as a short phrase.
+func (f PollFailure) String() string {
+	switch f {
+	case NoAnswer:
+		return "no answer"
+	case KeyMismatch:
+		return "pre-shared keys differ"
+	case IdentityChanged:
+		return "peer shows another certificate"
+	case VersionMismatch:
+		return "no common protocol version"
+	}
+	return "unknown"
+}
