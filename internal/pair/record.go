@@ -13,9 +13,13 @@ type Record struct {
 	Snapshot Snapshot `json:"snapshot"`
 	// Diverged is the epoch in which this appliance wrote data that the new
 	// primary does not have; nothing is synced over it until it is set aside.
-	Diverged    Epoch `json:"diverged"`
-	Conflict    Epoch `json:"conflict"`    // the peer's epoch that ours does not agree with; an administrator decides
-	Maintenance bool  `json:"maintenance"` // automatic actions are off
-	Takeovers   uint8 `json:"takeovers"`   // automatic takeovers of the last hour, for damping
-	Damped      bool  `json:"damped"`      // automatic failover paused until an administrator resumes it
+	Diverged Epoch `json:"diverged"`
+	Conflict Epoch `json:"conflict"` // the peer's epoch that ours does not agree with; an administrator decides
+	// Taken is set when another machine was seen to own the shared IP: only
+	// contact with the peer, or an administrator, brings it back.
+	Taken            bool  `json:"taken"`
+	Maintenance      bool  `json:"maintenance"`       // automatic actions are off
+	MaintenanceUntil int64 `json:"maintenance_until"` // Unix seconds at which maintenance ends; 0: when an administrator ends it
+	Takeovers        uint8 `json:"takeovers"`         // automatic takeovers of the last hour, for damping
+	Damped           bool  `json:"damped"`            // automatic failover paused until an administrator resumes it
 }

@@ -5,17 +5,19 @@ import "time"
 // View is what an appliance tells its peer about itself, on every poll and
 // every answer. It is comparable.
 type View struct {
-	ID       ApplianceID `json:"id"`
-	PairID   string      `json:"pair_id"`
-	Role     Role        `json:"role"`
-	Phase    Phase       `json:"phase"`
-	Epoch    Epoch       `json:"epoch"`   // highest epoch that this appliance has stored
-	Granted  bool        `json:"granted"` // the epoch was handed to its holder, who has not been seen with it yet
-	Lineage  Lineage     `json:"lineage"`
-	Snapshot Snapshot    `json:"snapshot"` // primary: newest that the backup completed, as far as known; backup: newest complete
-	Serving  bool        `json:"serving"`  // holds the shared IP and answers for the site
-	Eligible bool        `json:"eligible"` // could take over now
-	Sick     bool        `json:"sick"`     // its own site fails its health checks
+	ID          ApplianceID `json:"id"`
+	PairID      string      `json:"pair_id"`
+	Role        Role        `json:"role"`
+	Phase       Phase       `json:"phase"`
+	Epoch       Epoch       `json:"epoch"`   // highest epoch that this appliance has stored
+	Granted     bool        `json:"granted"` // the epoch was handed to its holder, who has not been seen with it yet
+	Lineage     Lineage     `json:"lineage"`
+	Snapshot    Snapshot    `json:"snapshot"`    // primary: newest that the backup completed, as far as known; backup: newest complete
+	Serving     bool        `json:"serving"`     // holds the shared IP and answers for the site
+	Eligible    bool        `json:"eligible"`    // could take over now
+	Sick        bool        `json:"sick"`        // its own site fails its health checks
+	SharedIP    bool        `json:"shared_ip"`   // at least one shared IP is ticked there
+	Maintenance bool        `json:"maintenance"` // in maintenance: no automatic action at either side
 	// Timeout is the Primary Site Instance Timeout in force at the sender. The
 	// primary keeps to the smaller of the two, so that a change under way never
 	// lets the backup take over before the primary would step down.
