@@ -17,9 +17,9 @@ import (
 	"os"
 	"strings"
 
-	"baton/internal/pair"
-
 	"github.com/pelletier/go-toml/v2"
+
+	"baton/internal/pair"
 )
 
 // DefaultPath is where the daemon looks for its file.

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/pair"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"baton/internal/pair"
 )
 
 func TestAFullFileIsRead(t *testing.T) {
