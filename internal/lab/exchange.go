@@ -1,0 +1,112 @@
+package lab
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+const bridgeName = "switch"
+
+// exchange is the switch: a bridge in a namespace of its own, one port a host.
+type exchange struct {
+	ns     *namespace
+	bridge int // index of the bridge
+
+	mu     sync.Mutex
+	filter *nftables.Conn
+	chain  *nftables.Chain
+	drops  []drop
+}
+
+func newExchange() (*exchange, error) {
+	ns, err := newNamespace()
+	if err != nil {
+		return nil, err
+	}
+	sw := &exchange{ns: ns}
+	if err := sw.build(); err != nil {
+		ns.close()
+		return nil, fmt.Errorf("make the switch: %w", err)
+	}
+	return sw, nil
+}
+
+func (sw *exchange) build() error {
+	snooping := false // floods multicast, as a plain switch does: NDP needs no querier then
+	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: bridgeName}, MulticastSnooping: &snooping}
+	if err := sw.ns.links.LinkAdd(bridge); err != nil {
+		return fmt.Errorf("add the bridge: %w", err)
+	}
+	link, err := sw.ns.links.LinkByName(bridgeName)
+	if err != nil {
+		return fmt.Errorf("find the bridge: %w", err)
+	}
+	sw.bridge = link.Attrs().Index
+	if err := sw.ns.links.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set the bridge up: %w", err)
+	}
+	return sw.openFilter()
+}
+
+func portName(host string) string { return "to-" + host }
+
+// plugNew makes a cable: one end a port of the switch, the other eth0 of the host.
+// Both ends are made on the switch, so that their indexes differ: the kernel
+// reports a lost carrier only after a second if the two are equal.
+func (sw *exchange) plugNew(h *Host, ns *namespace) error {
+	sw.mu.Lock()
+	defer sw.mu.Unlock()
+	links := sw.ns.links
+	cable := &netlink.Veth{
+		LinkAttrs:        netlink.LinkAttrs{Name: portName(h.name), MasterIndex: sw.bridge},
+		PeerName:         Interface,
+		PeerHardwareAddr: h.MAC(),
+	}
+	if err := links.LinkAdd(cable); err != nil {
+		return fmt.Errorf("make the cable: %w", err)
+	}
+	far, err := links.LinkByName(Interface)
+	if err != nil {
+		return fmt.Errorf("find the cable's end: %w", err)
+	}
+	if err := links.LinkSetNsFd(far, ns.fd); err != nil {
+		return fmt.Errorf("lay the cable to the host: %w", err)
+	}
+	return sw.setPort(h.name, unix.IFF_UP)
+}
+
+// setPort sets a port up (IFF_UP) or down (0): plugs or pulls the cable.
+func (sw *exchange) setPort(host string, flags uint32) error {
+	port, err := sw.ns.links.LinkByName(portName(host))
+	if err != nil {
+		return fmt.Errorf("find the port of %s: %w", host, err)
+	}
+	set := sw.ns.links.LinkSetDown
+	if flags&unix.IFF_UP != 0 {
+		set = sw.ns.links.LinkSetUp
+	}
+	if err := set(port); err != nil {
+		return fmt.Errorf("set the port of %s: %w", host, err)
+	}
+	return nil
+}
+
+func (sw *exchange) removePort(host string) error {
+	port, err := sw.ns.links.LinkByName(portName(host))
+	if err != nil {
+		return fmt.Errorf("find the port of %s: %w", host, err)
+	}
+	if err := sw.ns.links.LinkDel(port); err != nil {
+		return fmt.Errorf("remove the cable of %s: %w", host, err)
+	}
+	return nil
+}
+
+func (sw *exchange) close() {
+	_ = sw.filter.CloseLasting()
+	sw.ns.close()
+}

@@ -1,0 +1,76 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// drop is one rule of the switch: frames from one port to another are dropped.
+type drop struct {
+	from, to string // host names; empty: any
+	percent  uint32 // how many of them, 1 to 100
+}
+
+func (sw *exchange) openFilter() error {
+	err := sw.ns.run(func() (err error) {
+		sw.filter, err = nftables.New(nftables.AsLasting())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("open the packet filter: %w", err)
+	}
+	table := sw.filter.AddTable(&nftables.Table{Family: nftables.TableFamilyBridge, Name: "lab"})
+	sw.chain = sw.filter.AddChain(&nftables.Chain{
+		Name: "faults", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter,
+	})
+	if err := sw.filter.Flush(); err != nil {
+		return fmt.Errorf("set up the packet filter: %w", err)
+	}
+	return nil
+}
+
+// change replaces the list of drops as a whole, at one instant.
+func (sw *exchange) change(edit func([]drop) []drop) error {
+	sw.mu.Lock()
+	defer sw.mu.Unlock()
+	drops := edit(slices.Clone(sw.drops))
+	sw.filter.FlushChain(sw.chain)
+	for _, d := range drops {
+		sw.filter.AddRule(&nftables.Rule{Table: sw.chain.Table, Chain: sw.chain, Exprs: d.expressions()})
+	}
+	if err := sw.filter.Flush(); err != nil {
+		return fmt.Errorf("change the packet filter: %w", err)
+	}
+	sw.drops = drops
+	return nil
+}
+
+func (d drop) expressions() []expr.Any {
+	var exprs []expr.Any
+	if d.from != "" {
+		exprs = append(exprs, matchPort(expr.MetaKeyIIFNAME, d.from)...)
+	}
+	if d.to != "" {
+		exprs = append(exprs, matchPort(expr.MetaKeyOIFNAME, d.to)...)
+	}
+	if d.percent < 100 {
+		exprs = append(exprs,
+			&expr.Numgen{Register: 1, Modulus: 100, Type: unix.NFT_NG_RANDOM},
+			&expr.Byteorder{SourceRegister: 1, DestRegister: 1, Op: expr.ByteorderHton, Len: 4, Size: 4},
+			&expr.Cmp{Op: expr.CmpOpLt, Register: 1, Data: binaryutil.BigEndian.PutUint32(d.percent)},
+		)
+	}
+	return append(exprs, &expr.Verdict{Kind: expr.VerdictDrop})
+}
+
+func matchPort(key expr.MetaKey, host string) []expr.Any {
+	name := make([]byte, unix.IFNAMSIZ)
+	copy(name, portName(host))
+	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name}}
+}

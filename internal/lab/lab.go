@@ -1,0 +1,148 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Options say what a lab is made of.
+type Options struct {
+	Log *slog.Logger // nil: silent
+	// Dir is where the lab makes its own directory; the zero value is a directory
+	// of the user's own below the temporary one. Keep it short: a unix socket's
+	// path has 107 bytes at most.
+	Dir string
+	// Prefix begins the name of the lab's own directory; the zero value is "lab".
+	Prefix string
+	Hosts  []HostSpec // nil: Cast()
+}
+
+// HostSpec describes one host.
+type HostSpec struct {
+	Name      string         // at most 12 letters and digits
+	Addresses []netip.Prefix // on eth0
+}
+
+// Cast returns the usual hosts: two appliances, a gateway that answers pings,
+// and a client.
+func Cast() []HostSpec {
+	return []HostSpec{
+		Spec("alpha", "198.51.100.1/24", "2001:db8::1/64"),
+		Spec("beta", "198.51.100.2/24", "2001:db8::2/64"),
+		Spec("gateway", "198.51.100.254/24", "2001:db8::fe/64"),
+		Spec("client", "198.51.100.100/24", "2001:db8::64/64"),
+	}
+}
+
+// Spec describes a host in literals; an address that is none panics.
+func Spec(name string, addresses ...string) HostSpec {
+	spec := HostSpec{Name: name}
+	for _, address := range addresses {
+		spec.Addresses = append(spec.Addresses, netip.MustParsePrefix(address))
+	}
+	return spec
+}
+
+// Lab is a switch with the hosts that are plugged into it.
+type Lab struct {
+	dir   string
+	log   *slog.Logger
+	sw    *exchange
+	hosts []*Host
+	stop  func() bool
+	once  sync.Once
+	ended error
+}
+
+// New makes the switch and the hosts, after it has removed what labs of dead
+// processes left. The lab lasts until Close, the end of ctx, or the end of the
+// process. The caller must be root, or have gone through Enter.
+func New(ctx context.Context, opts Options) (*Lab, error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	dir, err := makeDir(opts)
+	if err != nil {
+		return nil, err
+	}
+	lab := &Lab{dir: dir, log: opts.Log, stop: func() bool { return true }}
+	if err := lab.build(opts.Hosts); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the lab: %w", err), lab.Close())
+	}
+	lab.stop = context.AfterFunc(ctx, func() { _ = lab.Close() })
+	return lab, nil
+}
+
+func (l *Lab) build(specs []HostSpec) (err error) {
+	if l.sw, err = newExchange(); err != nil {
+		return err
+	}
+	if specs == nil {
+		specs = Cast()
+	}
+	for i, spec := range specs {
+		host, err := l.newHost(spec, i+1)
+		if err != nil {
+			return fmt.Errorf("host %s: %w", spec.Name, err)
+		}
+		l.hosts = append(l.hosts, host)
+	}
+	return nil
+}
+
+// Dir is the lab's own directory; each host has one below it.
+func (l *Lab) Dir() string { return l.dir }
+
+// Hosts lists the hosts in the order of Options.
+func (l *Lab) Hosts() []*Host { return l.hosts }
+
+// Host returns the host of that name, or nil.
+func (l *Lab) Host(name string) *Host {
+	for _, host := range l.hosts {
+		if host.name == name {
+			return host
+		}
+	}
+	return nil
+}
+
+// Close kills every process in the lab and removes all of it. It is safe to
+// call more than once.
+func (l *Lab) Close() error {
+	l.once.Do(func() {
+		l.stop()
+		for _, host := range l.hosts {
+			host.end()
+		}
+		if l.sw != nil {
+			l.sw.close()
+		}
+		if err := os.RemoveAll(l.dir); err != nil {
+			l.ended = fmt.Errorf("remove the lab's directory: %w", err)
+		}
+	})
+	return l.ended
+}
+
+func (l *Lab) newHost(spec HostSpec, number int) (*Host, error) {
+	if len(spec.Name) == 0 || len(spec.Name) > 12 {
+		return nil, fmt.Errorf("%q is no host name: use 1 to 12 letters", spec.Name)
+	}
+	host := &Host{
+		name: spec.Name, number: number, addresses: spec.Addresses, log: l.log,
+		dir: filepath.Join(l.dir, spec.Name), mark: mark(l.dir), processes: map[*Process]struct{}{},
+	}
+	if err := os.MkdirAll(host.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make its directory: %w", err)
+	}
+	if err := host.boot(l.sw); err != nil {
+		return nil, err
+	}
+	return host, nil
+}
