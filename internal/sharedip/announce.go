@@ -1,0 +1,226 @@
+package sharedip
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"baton/internal/pair"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// claim is the announcement schedule of one address that we put on.
+type claim struct {
+	begun    time.Time
+	sent     int       // announcements of the schedule so far
+	defended time.Time // when a foreign announcement was last answered
+}
+
+// Announcements are repeated, because a frame may be lost and a switch or router
+// may ignore what it hears too early; slowly for ever, because a partition may
+// heal unseen.
+const (
+	repeatEvery = 30 * time.Second
+	defendEvery = time.Second // at most so often a foreign announcement is answered
+)
+
+// initial lists when, after a claim, to announce.
+func initial() []time.Duration {
+	const second = time.Second
+	return []time.Duration{0, second / 5, second, 2 * second, 4 * second, 8 * second, 16 * second}
+}
+
+// due returns when the next announcement is to be sent.
+func (c *claim) due() time.Time {
+	steps := initial()
+	last := len(steps) - 1
+	if c.sent <= last {
+		return c.begun.Add(steps[c.sent])
+	}
+	return c.begun.Add(steps[last] + time.Duration(c.sent-last)*repeatEvery)
+}
+
+// settled reports whether only the slow repetition is left.
+func (c *claim) settled() bool { return c.sent >= len(initial()) }
+
+// advance marks everything due by now as sent: after a stall nothing is made up for.
+func (c *claim) advance(now time.Time) {
+	for !c.due().After(now) {
+		c.sent++
+	}
+}
+
+// Announce begins the announcement schedule of these addresses anew, with one
+// announcement at once: after a partition has healed, say. Addresses that are not
+// held stay unannounced.
+func (h *Host) Announce(ips []pair.SharedIP) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	found, err := look(h.managed)
+	if err != nil {
+		h.log.Warn("shared IP not announced", slog.Any("error", err))
+		return
+	}
+	for _, ip := range ips {
+		if h.claims[ip] != nil && h.stillHolds(found, ip) {
+			h.begin(found.links[ip.Interface], ip)
+		}
+	}
+}
+
+// Quiet suspends (true) or resumes (false) the slow repetition and the answers
+// to foreign announcements: a primary that hears no peer may have lost the
+// address without knowing, and must not teach it to the network again. The
+// schedule after a claim still runs.
+func (h *Host) Quiet(quiet bool) { h.quiet.Store(quiet) }
+
+// Teach names machines, beside the default gateways, whose neighbour caches must
+// learn the shared IPs: test IPs, say. Those on the link are addressed with each
+// announcement.
+func (h *Host) Teach(targets []netip.Addr) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.taught = slices.Clone(targets)
+}
+
+// begin announces ip now and starts its schedule. h.mu is held.
+func (h *Host) begin(link netlink.Link, ip pair.SharedIP) {
+	now := time.Now()
+	c := &claim{begun: now}
+	h.claims[ip] = c
+	h.announce(link, ip)
+	c.advance(now)
+	select {
+	case h.wake <- struct{}{}:
+	default: // already set
+	}
+}
+
+// announceDue sends what the schedule wants by now and returns when it wants to
+// be called again; the zero time if never.
+func (h *Host) announceDue(now time.Time) (next time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var due []pair.SharedIP
+	for ip, c := range h.claims {
+		if c.due().After(now) {
+			continue
+		}
+		if !c.settled() || !h.quiet.Load() {
+			due = append(due, ip)
+		}
+		c.advance(now)
+	}
+	h.announceHeld(due)
+	for _, c := range h.claims {
+		if next.IsZero() || c.due().Before(next) {
+			next = c.due()
+		}
+	}
+	return next
+}
+
+// announceHeld announces those of ips that the kernel still has. h.mu is held.
+func (h *Host) announceHeld(ips []pair.SharedIP) {
+	if len(ips) == 0 {
+		return
+	}
+	found, err := look(h.managed)
+	if err != nil {
+		h.log.Warn("shared IP not announced", slog.Any("error", err))
+		return
+	}
+	for _, ip := range ips {
+		if h.stillHolds(found, ip) {
+			h.announce(found.links[ip.Interface], ip)
+		}
+	}
+}
+
+// stillHolds forgets the claim of an address that the kernel no longer has: its
+// lease ran out, and somebody else may own it by now. h.mu is held.
+func (h *Host) stillHolds(found survey, ip pair.SharedIP) bool {
+	if found.holds(ip) {
+		return true
+	}
+	delete(h.claims, ip)
+	h.log.Warn("shared IP gone from its interface", slog.String("shared_ip", ip.String()))
+	return false
+}
+
+// announce sends one round of announcements. h.mu is held.
+func (h *Host) announce(link netlink.Link, ip pair.SharedIP) {
+	p, err := h.port(link)
+	if err == nil {
+		err = sendAll(p, h.announcements(link, p.mac, ip.Address))
+	}
+	if err == nil {
+		h.log.Debug("shared IP announced", slog.String("shared_ip", ip.String()))
+		return
+	}
+	h.log.Warn("shared IP not announced", slog.String("shared_ip", ip.String()), slog.Any("error", err))
+	if p != nil && !errors.Is(err, unix.ENETDOWN) {
+		p.close()
+		delete(h.ports, ip.Interface)
+	}
+}
+
+func sendAll(p *port, frames [][]byte) error {
+	for _, frame := range frames {
+		if err := p.send(frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// announcements renders one round: for everybody, then a question from the
+// shared IP to each machine that must know it even if it did not ask yet.
+func (h *Host) announcements(link netlink.Link, mac MAC, address netip.Prefix) [][]byte {
+	ip := address.Addr()
+	targets := gateways(link, ip)
+	for _, target := range h.taught {
+		if address.Contains(target) && target != ip && !slices.Contains(targets, target) {
+			targets = append(targets, target)
+		}
+	}
+	if ip.Is4() {
+		frames := arpAnnouncements(mac, ip)
+		for _, target := range targets {
+			frames = append(frames, arpQuestion(mac, ip, target))
+		}
+		return frames
+	}
+	flags := byte(flagOverride)
+	if forwards(link.Attrs().Name) {
+		flags |= flagRouter
+	}
+	frames := [][]byte{advertisement(mac, ip, flags)}
+	for _, target := range targets {
+		frames = append(frames, solicitation(mac, ip, target))
+	}
+	return frames
+}
+
+// port returns the socket to send through, a new one if the interface was made
+// anew or has another MAC. h.mu is held.
+func (h *Host) port(link netlink.Link) (*port, error) {
+	attrs := link.Attrs()
+	mac, _ := macOf(attrs.HardwareAddr)
+	if p := h.ports[attrs.Name]; p != nil {
+		if p.index == attrs.Index && p.mac == mac {
+			return p, nil
+		}
+		p.close()
+		delete(h.ports, attrs.Name)
+	}
+	p, err := openPort(link, sendOnly, nil)
+	if err == nil {
+		h.ports[attrs.Name] = p
+	}
+	return p, err
+}

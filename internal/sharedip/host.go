@@ -1,0 +1,163 @@
+package sharedip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"baton/internal/pair"
+
+	"github.com/vishvananda/netlink"
+)
+
+var (
+	// ErrNoCarrier says that an interface is down or its cable is out: silence
+	// on it means nothing.
+	ErrNoCarrier = errors.New("no carrier: check cable and switch")
+	// ErrNotOnLink says that a target is not in a network of the interface, so
+	// that its neighbour cache cannot be asked.
+	ErrNotOnLink = errors.New("not on the link")
+)
+
+// Owner is a machine that has an address.
+type Owner struct {
+	IP  netip.Addr
+	MAC MAC
+}
+
+// String renders "198.51.100.10 at 02:00:5e:10:00:0a".
+func (o Owner) String() string { return fmt.Sprintf("%s at %s", o.IP, o.MAC) }
+
+// Host is this machine as far as shared IPs go. Its methods may be used from
+// several goroutines. Close it after use.
+type Host struct {
+	managed []pair.SharedIP
+	log     *slog.Logger
+	quiet   atomic.Bool
+	wake    chan struct{} // the schedule has changed
+
+	// mu is held while addresses change and while they are announced, so that
+	// nothing is announced after its release.
+	mu     sync.Mutex
+	claims map[pair.SharedIP]*claim
+	taught []netip.Addr     // who else must know the shared IPs
+	ports  map[string]*port // to send through, by interface
+}
+
+// New returns a host that manages these addresses, every one that the
+// configuration file names, and touches no other.
+func New(managed []pair.SharedIP, log *slog.Logger) *Host {
+	return &Host{
+		managed: slices.Clone(managed),
+		log:     log,
+		wake:    make(chan struct{}, 1),
+		claims:  map[pair.SharedIP]*claim{},
+		ports:   map[string]*port{},
+	}
+}
+
+// Set makes the wanted addresses, and no other managed one, be on their
+// interfaces for the time of the lease (rounded up to whole seconds; 0 is
+// forever), after which the kernel takes them off by itself. Call it again to
+// renew. What has to go goes first, whatever fails and whatever became of ctx; a
+// cancelled ctx claims and renews nothing. A newly claimed address is announced
+// before Set returns.
+func (h *Host) Set(ctx context.Context, wanted []pair.SharedIP, lease time.Duration) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	found, err := look(h.managed)
+	if err != nil {
+		return fmt.Errorf("set shared IPs: %w", err)
+	}
+	failed := h.release(found, wanted)
+	for _, ip := range wanted {
+		if err := h.claim(ctx, found, ip, lease); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// Cleanup takes every managed address off.
+func (h *Host) Cleanup(ctx context.Context) error { return h.Set(ctx, nil, 0) }
+
+// Held lists the managed addresses that are on their interfaces now.
+func (h *Host) Held(ctx context.Context) ([]pair.SharedIP, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("list shared IPs: %w", err)
+	}
+	found, err := look(h.managed)
+	if err != nil {
+		return nil, fmt.Errorf("list shared IPs: %w", err)
+	}
+	return slices.DeleteFunc(slices.Clone(h.managed), func(ip pair.SharedIP) bool { return !found.holds(ip) }), nil
+}
+
+// Close gives the sockets back. It leaves the addresses as they are.
+func (h *Host) Close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, p := range h.ports {
+		p.close()
+		delete(h.ports, name)
+	}
+}
+
+// release takes off every managed address that is not wanted as it stands.
+func (h *Host) release(found survey, wanted []pair.SharedIP) (failed []error) {
+	for _, ip := range h.managed {
+		keep := slices.Contains(wanted, ip)
+		if !keep {
+			delete(h.claims, ip)
+		}
+		for _, addr := range found.placed(ip) {
+			if keep && prefixOf(addr) == ip.Address {
+				continue
+			}
+			if err := take(addr); err != nil {
+				failed = append(failed, err)
+				continue
+			}
+			h.log.Info("shared IP released", slog.String("shared_ip", ip.String()))
+		}
+	}
+	return failed
+}
+
+// claim puts one address on or renews it, and begins to announce a new one.
+func (h *Host) claim(ctx context.Context, found survey, ip pair.SharedIP, lease time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("set shared IP %s: %w", ip, err)
+	}
+	if !slices.Contains(h.managed, ip) {
+		return fmt.Errorf("set shared IP %s: not in the configuration file: add it under [[shared_ip]]", ip)
+	}
+	link := found.links[ip.Interface]
+	if link == nil {
+		return fmt.Errorf("set shared IP %s: %w: name an interface that this machine has in the configuration file", ip, errNoInterface)
+	}
+	fresh := h.claims[ip] == nil || !found.holds(ip)
+	if fresh {
+		h.prepare(link)
+	}
+	if err := put(link, ip, found.own(link, h.managed), lease); err != nil {
+		return err
+	}
+	if fresh {
+		h.log.Info("shared IP claimed", slog.String("shared_ip", ip.String()))
+		h.begin(link, ip)
+	}
+	return nil
+}
+
+func (h *Host) prepare(link netlink.Link) {
+	if err := prepare(link); err != nil {
+		h.log.Debug("interface not prepared", slog.Any("error", err))
+	}
+}

@@ -1,0 +1,296 @@
+package sharedip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"baton/internal/pair"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Events are told by Run, on its own goroutine: they must return soon.
+type Events struct {
+	// Foreign: another machine says that it has an address that we hold. At most
+	// once a second for each owner.
+	Foreign func(Owner)
+}
+
+// Run sends the announcements of the schedule, announces again when a link comes
+// up or changes its MAC, and watches for foreign owners of what we hold; unless
+// quiet, it answers them. It blocks until ctx is done, which is no error.
+func (h *Host) Run(ctx context.Context, on Events) error {
+	r := runner{
+		host: h, on: on,
+		stop:      make(chan struct{}),
+		sightings: make(chan sighting, 16),
+		watchers:  map[string]*watcher{},
+		states:    map[string]linkState{},
+		reported:  map[Owner]time.Time{},
+	}
+	defer r.end()
+	if err := r.subscribe(); err != nil {
+		return err
+	}
+	r.refresh()
+	return r.loop(ctx)
+}
+
+// refreshEvery bounds how long a broken watcher or a missed link event can last.
+const refreshEvery = 2 * time.Second
+
+// runner is the state of one Run.
+type runner struct {
+	host      *Host
+	on        Events
+	stop      chan struct{}
+	links     chan netlink.LinkUpdate
+	sightings chan sighting
+	watchers  map[string]*watcher  // by interface
+	states    map[string]linkState // by interface, as last seen
+	reported  map[Owner]time.Time
+	running   sync.WaitGroup
+}
+
+// sighting is a claim of ownership seen on an interface.
+type sighting struct {
+	iface string
+	owner Owner
+}
+
+// linkState is what of a link makes a new announcement necessary.
+type linkState struct {
+	index int
+	up    bool
+	mac   MAC
+}
+
+func (r *runner) loop(ctx context.Context) error {
+	ticker := time.NewTicker(refreshEvery)
+	defer ticker.Stop()
+	announce := time.NewTimer(0)
+	defer announce.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.host.wake:
+			announce.Reset(0)
+		case now := <-announce.C:
+			if next := r.host.announceDue(now); !next.IsZero() {
+				announce.Reset(time.Until(next))
+			}
+		case _, ok := <-r.links:
+			if err := r.resubscribe(ok); err != nil {
+				return err
+			}
+			r.refresh()
+		case <-ticker.C:
+			r.refresh()
+		case s := <-r.sightings:
+			r.judge(s)
+		}
+	}
+}
+
+func (r *runner) end() {
+	close(r.stop)
+	for _, w := range r.watchers {
+		w.close()
+	}
+	if r.links != nil {
+		for range r.links { //nolint:revive // empty: the subscription ends once nobody keeps it waiting
+		}
+	}
+	r.running.Wait()
+}
+
+func (r *runner) subscribe() error {
+	links := make(chan netlink.LinkUpdate, 16)
+	if err := netlink.LinkSubscribe(links, r.stop); err != nil {
+		return fmt.Errorf("watch interfaces: %w", err)
+	}
+	r.links = links
+	return nil
+}
+
+// resubscribe begins anew once the kernel has ended a subscription, because
+// there were more events than its buffer held.
+func (r *runner) resubscribe(alive bool) error { //nolint:revive // the channel's own word
+	if alive {
+		return nil
+	}
+	r.links = nil
+	return r.subscribe()
+}
+
+// refresh compares the links with what was known of them.
+func (r *runner) refresh() {
+	h := r.host
+	found, err := look(h.managed)
+	if err != nil {
+		h.log.Warn("interfaces not read", slog.Any("error", err))
+		return
+	}
+	for _, ip := range h.managed {
+		name := ip.Interface
+		link := found.links[name]
+		if link == nil {
+			r.unwatch(name)
+			delete(r.states, name)
+			continue
+		}
+		mac, _ := macOf(link.Attrs().HardwareAddr)
+		now := linkState{index: link.Attrs().Index, up: carrier(link), mac: mac}
+		before, known := r.states[name]
+		r.states[name] = now
+		r.watch(link)
+		if known && now.up && now != before {
+			h.log.Info("link came up", slog.String("interface", name))
+			h.Announce(onInterface(h.managed, name))
+		}
+	}
+}
+
+func onInterface(ips []pair.SharedIP, name string) []pair.SharedIP {
+	return slices.DeleteFunc(slices.Clone(ips), func(ip pair.SharedIP) bool { return ip.Interface != name })
+}
+
+// judge decides whether a sighting is a foreign owner of what we hold, reports
+// it and answers it.
+func (r *runner) judge(s sighting) {
+	own, err := ownMACs()
+	if err != nil || own[s.owner.MAC] {
+		return
+	}
+	now := time.Now()
+	if !r.host.contested(s, now) {
+		return
+	}
+	for owner, at := range r.reported {
+		if now.Sub(at) >= time.Second {
+			delete(r.reported, owner)
+		}
+	}
+	if _, recent := r.reported[s.owner]; recent {
+		return
+	}
+	r.reported[s.owner] = now
+	r.host.log.Warn("another machine claims a shared IP that is held here",
+		slog.String("ip", s.owner.IP.String()), slog.String("mac", s.owner.MAC.String()))
+	if r.on.Foreign != nil {
+		r.on.Foreign(s.owner)
+	}
+}
+
+// contested reports whether we hold what was sighted, and then, unless quiet or
+// just done, announces it against the foreign owner.
+func (h *Host) contested(s sighting, now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for ip, c := range h.claims {
+		if ip.Interface != s.iface || ip.Address.Addr() != s.owner.IP {
+			continue
+		}
+		if h.quiet.Load() || now.Sub(c.defended) < defendEvery {
+			return h.holdsNow(ip)
+		}
+		c.defended = now
+		h.announceHeld([]pair.SharedIP{ip})
+		return h.claims[ip] != nil
+	}
+	return false
+}
+
+// holdsNow asks the kernel for one claimed address. h.mu is held.
+func (h *Host) holdsNow(ip pair.SharedIP) bool {
+	found, err := look(h.managed)
+	return err == nil && h.stillHolds(found, ip)
+}
+
+// watcher hears, on one interface, who says that it owns a managed address.
+type watcher struct {
+	ports []*port
+	dead  atomic.Bool // a port has failed
+}
+
+func (w *watcher) close() {
+	for _, p := range w.ports {
+		p.close()
+	}
+}
+
+// watch sees to it that a link has a working watcher.
+func (r *runner) watch(link netlink.Link) {
+	name := link.Attrs().Name
+	if w := r.watchers[name]; w != nil {
+		if !w.dead.Load() && w.ports[0].index == link.Attrs().Index {
+			return
+		}
+		r.unwatch(name)
+	}
+	w, err := openWatcher(link)
+	if err != nil {
+		r.host.log.Warn("foreign owners not watched for", slog.String("interface", name), slog.Any("error", err))
+		return
+	}
+	r.watchers[name] = w
+	for _, p := range w.ports {
+		r.running.Go(func() { r.listen(w, p) })
+	}
+}
+
+func (r *runner) unwatch(name string) {
+	if w := r.watchers[name]; w != nil {
+		w.close()
+		delete(r.watchers, name)
+	}
+}
+
+func openWatcher(link netlink.Link) (*watcher, error) {
+	arps, err := openPort(link, unix.ETH_P_ARP, nil)
+	if err != nil {
+		return nil, err
+	}
+	advertisements, err := openPort(link, unix.ETH_P_IPV6, advertisementFilter())
+	if err != nil {
+		arps.close()
+		return nil, err
+	}
+	return &watcher{ports: []*port{arps, advertisements}}, nil
+}
+
+// listen passes on what it hears about managed addresses until the port closes.
+func (r *runner) listen(w *watcher, p *port) {
+	buffer := make([]byte, 2048)
+	for {
+		n, _, err := p.conn.ReadFrom(buffer)
+		if errors.Is(err, unix.ENETDOWN) {
+			continue // said once; frames come again when the link does
+		}
+		if err != nil {
+			w.dead.Store(true)
+			return
+		}
+		owner, ok := parseOwner(buffer[:n])
+		if !ok || owner.MAC == p.mac || !r.host.manages(owner) {
+			continue
+		}
+		select {
+		case r.sightings <- sighting{iface: p.name, owner: owner}:
+		case <-r.stop:
+			return
+		}
+	}
+}
+
+func (h *Host) manages(owner Owner) bool {
+	return slices.ContainsFunc(h.managed, func(ip pair.SharedIP) bool { return ip.Address.Addr() == owner.IP })
+}
