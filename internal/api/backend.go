@@ -1,0 +1,163 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Backend is what the server needs of the appliance. Who asks is in the context
+// (CallerFrom): the server has already checked that they may, the backend writes
+// the audit. Failures that a person should read are *Error; any other error is
+// logged and shown as a plain failure.
+type Backend interface {
+	Observing
+	SettingUp
+	Keys
+	Relationship
+	Syncing
+	Roles
+	Caring
+	SettingsStore
+	Reaching
+	ProtectedData
+	Services
+	Users
+	Tokens
+	DivergedCopies
+	Backups
+}
+
+// Observing answers what is and what was.
+type Observing interface {
+	Status(ctx context.Context) (pair.Status, error)
+	// WatchStatus sends the status at once, whenever it changes, and at least
+	// every 10 s, until ctx ends or send fails; it returns that error.
+	WatchStatus(ctx context.Context, send func(pair.Status) error) error
+	// History returns the newest Limit events that match, oldest first.
+	History(ctx context.Context, filter HistoryFilter) ([]pair.Event, error)
+	Health(ctx context.Context) Health
+	Figures(ctx context.Context) (Figures, error)
+}
+
+// SettingUp makes the first administrator.
+type SettingUp interface {
+	// SetupToken returns the one-time token; empty once any user exists.
+	SetupToken(ctx context.Context) (string, error)
+	// SetUp makes the first administrator and spends the token; Refused if any
+	// user exists.
+	SetUp(ctx context.Context, user NewUser) error
+}
+
+// Keys keeps the pre-shared key.
+type Keys interface {
+	Key(ctx context.Context) (KeyState, error)
+	// GenerateKey returns a strong new key and saves nothing.
+	GenerateKey(ctx context.Context) (string, error)
+	SetKey(ctx context.Context, key string) (KeyState, error)
+}
+
+// Relationship makes and breaks the pair.
+type Relationship interface {
+	Pair(ctx context.Context, request PairRequest) (pair.PeerStatus, error)
+	Unpair(ctx context.Context, request UnpairRequest) error
+}
+
+// Syncing starts and stops data syncs, and answers for every running task.
+type Syncing interface {
+	StartSync(ctx context.Context, request SyncRequest) (Task, error)
+	// CancelSync is Refused if none is running.
+	CancelSync(ctx context.Context) error
+	// Task returns a task of this run of the daemon; NotFound otherwise.
+	Task(ctx context.Context, id string) (Task, error)
+}
+
+// Roles switches.
+type Roles interface {
+	// Preflight tells what would be in the way of a change. It changes nothing.
+	Preflight(ctx context.Context, change RoleChange) ([]Check, error)
+	// ChangeRole begins the change; what is known to be in the way is Refused.
+	ChangeRole(ctx context.Context, change RoleChange) (Task, error)
+}
+
+// Caring keeps automatic actions in bounds.
+type Caring interface {
+	// StartMaintenance turns automatic actions off, for a while or (0) until
+	// EndMaintenance.
+	StartMaintenance(ctx context.Context, lasting time.Duration) error
+	EndMaintenance(ctx context.Context) error
+	// Resume allows automatic failover again after too many takeovers.
+	Resume(ctx context.Context) error
+	// Doctor tells how ready the pair is.
+	Doctor(ctx context.Context) ([]Check, error)
+}
+
+// SettingsStore keeps the settings of the pair.
+type SettingsStore interface {
+	Settings(ctx context.Context) (SavedSettings, error)
+	// SaveSettings saves validated settings that were derived from
+	// settings.Version; Conflict if that is no longer the newest.
+	SaveSettings(ctx context.Context, settings SavedSettings) (SavedSettings, error)
+}
+
+// Reaching is about addresses.
+type Reaching interface {
+	// EnableSharedIP ticks an address of this appliance's configuration file;
+	// NotFound if the file does not name it.
+	EnableSharedIP(ctx context.Context, address netip.Addr) error
+	DisableSharedIP(ctx context.Context, address netip.Addr) error
+	// TestIPs pings the addresses, or the saved ones if there are none.
+	TestIPs(ctx context.Context, addresses []netip.Addr) ([]pair.Reach, error)
+}
+
+// ProtectedData lists what is synced.
+type ProtectedData interface {
+	Data(ctx context.Context) ([]pair.Data, error)
+	AddData(ctx context.Context, data DataSpec) error
+	RemoveData(ctx context.Context, name string) error
+}
+
+// Services lists what runs on the primary only.
+type Services interface {
+	Services(ctx context.Context) ([]Service, error)
+	AddService(ctx context.Context, service Service) error
+	RemoveService(ctx context.Context, name string) error
+}
+
+// Users keeps the accounts.
+type Users interface {
+	Users(ctx context.Context) ([]User, error)
+	AddUser(ctx context.Context, user NewUser) error
+	SetPassword(ctx context.Context, name, password string) error
+	DisableUser(ctx context.Context, name string) error
+	EnableUser(ctx context.Context, name string) error
+}
+
+// Tokens keeps the API tokens.
+type Tokens interface {
+	Tokens(ctx context.Context) ([]Token, error)
+	CreateToken(ctx context.Context, token NewToken) (CreatedToken, error)
+	RevokeToken(ctx context.Context, id string) error
+	// Authenticate returns who holds the secret: Name and Access. Unauthorized
+	// if nobody does, or if the token has expired.
+	Authenticate(ctx context.Context, secret string) (Caller, error)
+}
+
+// DivergedCopies keeps what losing sides wrote.
+type DivergedCopies interface {
+	DivergedCopies(ctx context.Context) ([]pair.DivergedCopy, error)
+	// ExportDiverged writes the copy as a tar archive. Nothing has been written
+	// if it returns NotFound.
+	ExportDiverged(ctx context.Context, id string, to io.Writer) error
+	DeleteDiverged(ctx context.Context, id string) error
+}
+
+// Backups saves and restores the site database and the appliance's
+// configuration, encrypted with a password.
+type Backups interface {
+	CreateBackup(ctx context.Context, password string, to io.Writer) error
+	RestoreBackup(ctx context.Context, password string, from io.Reader) error
+}

@@ -1,0 +1,186 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// clientWait bounds the wait for the headers of an answer: a little longer than
+// the longest that a server lets its backend take.
+const clientWait = 2 * time.Minute
+
+// ClientOptions say which appliance to speak to. Socket or URL, not both.
+type ClientOptions struct {
+	Socket string // path of the local socket
+	URL    string // like https://198.51.100.1
+	Token  string // for URL
+	CA     string // for URL: PEM file with the authorities to trust instead of the system's
+	Pin    string // for URL: SHA-256 fingerprint of the console's certificate, in hex, instead of an authority
+}
+
+// Client speaks to one appliance. Its failures are *Error.
+type Client struct {
+	http    *http.Client
+	base    string
+	token   string
+	options ClientOptions
+}
+
+// NewClient returns a client. It opens no connection yet.
+func NewClient(options ClientOptions) (*Client, error) {
+	client := &Client{base: "http://baton", options: options}
+	transport := &http.Transport{ResponseHeaderTimeout: clientWait, IdleConnTimeout: 30 * time.Second}
+	if options.URL == "" {
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", options.Socket)
+		}
+	} else {
+		base, err := baseURL(options.URL)
+		if err != nil {
+			return nil, err
+		}
+		trust, err := tlsConfig(options)
+		if err != nil {
+			return nil, err
+		}
+		client.base, client.token = base, options.Token
+		transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+		transport.TLSClientConfig, transport.ForceAttemptHTTP2 = trust, true
+	}
+	client.http = &http.Client{
+		Transport: transport,
+		// A redirect could carry the token elsewhere; the interface has none.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return client, nil
+}
+
+// Close ends idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+func baseURL(text string) (string, error) {
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
+	}
+	base, err := url.Parse(text)
+	if err != nil || base.Host == "" || base.User != nil {
+		return "", Errorf(Usage, "%q is not the URL of an appliance: write it like https://198.51.100.1", text)
+	}
+	if base.Scheme != "https" && !isLoopback(base) {
+		return "", Errorf(Usage, "%s would send the token in the clear: use https", text)
+	}
+	return base.Scheme + "://" + base.Host, nil
+}
+
+func isLoopback(base *url.URL) bool {
+	ip := net.ParseIP(base.Hostname())
+	return base.Scheme == "http" && ip != nil && ip.IsLoopback()
+}
+
+// call sends a question as JSON and reads the answer into out, unless that is nil.
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	_, err := c.exchange(ctx, method, path, nil, in, out)
+	return err
+}
+
+// exchange is call with headers in both directions.
+func (c *Client) exchange(ctx context.Context, method, path string, header http.Header, in, out any) (http.Header, error) {
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("write question: %w", err)
+		}
+		body = bytes.NewReader(text)
+	}
+	response, err := c.send(ctx, method, path, header, body)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if out == nil {
+		return response.Header, nil
+	}
+	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
+		return nil, Errorf(Failed, "the answer of %s cannot be read: is it a Baton of this version? (%w)", c.where(), err)
+	}
+	return response.Header, nil
+}
+
+// send returns a successful response, whose body the caller closes.
+func (c *Client) send(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+Prefix+path, body)
+	if err != nil {
+		return nil, Errorf(Usage, "the question cannot be sent: %w", err)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for key, values := range header {
+		request.Header[key] = values
+	}
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, c.unreached(err)
+	}
+	if response.StatusCode >= 200 && response.StatusCode <= 299 {
+		return response, nil
+	}
+	defer response.Body.Close()
+	return nil, c.refusal(response)
+}
+
+// refusal reads the problem of an answer that is none.
+func (c *Client) refusal(response *http.Response) error {
+	var p problem
+	err := json.NewDecoder(io.LimitReader(response.Body, maxBody)).Decode(&p)
+	if err != nil || p.Detail == "" {
+		return Errorf(codeOfStatus(response.StatusCode), "%s answered %s: is it a Baton?", c.where(), response.Status)
+	}
+	if p.Code == "" {
+		p.Code = codeOfStatus(response.StatusCode)
+	}
+	return &Error{Code: p.Code, Text: p.Detail}
+}
+
+// unreached says in one sentence why there is no answer at all.
+func (c *Client) unreached(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("stopped: %w", context.Canceled)
+	}
+	if c.options.URL != "" {
+		var failure *url.Error
+		if errors.As(err, &failure) {
+			err = failure.Err
+		}
+		return Errorf(Unreachable, "%s does not answer (%w): check address, network and certificate", c.base, err)
+	}
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return Errorf(Forbidden, "no permission to use %s: run this as root, or use --url and --token", c.options.Socket)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return Errorf(Failed, "baton is not running on this machine (nothing answers on %s): start it with systemctl start baton", c.options.Socket)
+	}
+	return Errorf(Failed, "baton does not answer on %s (%w): see its log", c.options.Socket, err)
+}
+
+func (c *Client) where() string {
+	if c.options.URL != "" {
+		return c.base
+	}
+	return c.options.Socket
+}

@@ -1,0 +1,368 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// fetch is call for answers: a function for its type parameter.
+func fetch[T any](ctx context.Context, c *Client, method, path string, in any) (T, error) {
+	var out T
+	err := c.call(ctx, method, path, in, &out)
+	return out, err
+}
+
+// Status returns what the appliance is and sees now.
+func (c *Client) Status(ctx context.Context) (pair.Status, error) {
+	return fetch[pair.Status](ctx, c, http.MethodGet, "/status", nil)
+}
+
+// WatchStatus calls show with the status now and whenever it changes, until ctx
+// ends or show fails. A stream that the server ends in order is opened again.
+func (c *Client) WatchStatus(ctx context.Context, show func(pair.Status) error) error {
+	for {
+		err := c.watchOnce(ctx, show)
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (c *Client) watchOnce(ctx context.Context, show func(pair.Status) error) error {
+	response, err := c.send(ctx, http.MethodGet, "/status/stream", nil, nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	events := 0
+	err = readEvents(response.Body, func(data string) error {
+		var status pair.Status
+		if err := json.Unmarshal([]byte(data), &status); err != nil {
+			return Errorf(Failed, "the status of %s cannot be read: is it a Baton of this version? (%w)", c.where(), err)
+		}
+		events++
+		return show(status)
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if err != nil || events == 0 {
+		return Errorf(Unreachable, "%s stopped answering: it may be restarting; try again", c.where())
+	}
+	return nil
+}
+
+// readEvents calls take with the data of every server-sent event.
+func readEvents(stream io.Reader, take func(data string) error) error {
+	lines := bufio.NewScanner(stream)
+	lines.Buffer(nil, maxBody)
+	var data []string
+	for lines.Scan() {
+		line := lines.Text()
+		if part, found := strings.CutPrefix(line, "data:"); found {
+			data = append(data, strings.TrimPrefix(part, " "))
+		}
+		if line != "" || len(data) == 0 {
+			continue
+		}
+		if err := take(strings.Join(data, "\n")); err != nil {
+			return err
+		}
+		data = nil
+	}
+	return lines.Err()
+}
+
+// History returns events, oldest first.
+func (c *Client) History(ctx context.Context, filter HistoryFilter) ([]pair.Event, error) {
+	query := url.Values{}
+	if !filter.Since.IsZero() {
+		query.Set("since", filter.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if !filter.Until.IsZero() {
+		query.Set("until", filter.Until.UTC().Format(time.RFC3339Nano))
+	}
+	if len(filter.Kinds) > 0 {
+		query.Set("kind", strings.Join(filter.Kinds, ","))
+	}
+	if filter.Limit > 0 {
+		query.Set("limit", strconv.Itoa(filter.Limit))
+	}
+	return fetch[[]pair.Event](ctx, c, http.MethodGet, "/history?"+query.Encode(), nil)
+}
+
+// Doctor returns the readiness of the pair.
+func (c *Client) Doctor(ctx context.Context) ([]Check, error) {
+	return fetch[[]Check](ctx, c, http.MethodGet, "/doctor", nil)
+}
+
+// Version returns the versions of the appliance.
+func (c *Client) Version(ctx context.Context) (Version, error) {
+	return fetch[Version](ctx, c, http.MethodGet, "/version", nil)
+}
+
+// SetupState tells whether the first administrator is still to be made.
+func (c *Client) SetupState(ctx context.Context) (SetupState, error) {
+	return fetch[SetupState](ctx, c, http.MethodGet, "/setup", nil)
+}
+
+// SetUp makes the first administrator.
+func (c *Client) SetUp(ctx context.Context, request SetupRequest) error {
+	return c.call(ctx, http.MethodPost, "/setup", request, nil)
+}
+
+// Key tells of the pre-shared key.
+func (c *Client) Key(ctx context.Context) (KeyState, error) {
+	return fetch[KeyState](ctx, c, http.MethodGet, "/key", nil)
+}
+
+// SetKey saves the pre-shared key.
+func (c *Client) SetKey(ctx context.Context, key string) (KeyState, error) {
+	return fetch[KeyState](ctx, c, http.MethodPut, "/key", keyText{Key: key})
+}
+
+// GenerateKey returns a strong key; it is not saved.
+func (c *Client) GenerateKey(ctx context.Context) (string, error) {
+	made, err := fetch[keyText](ctx, c, http.MethodPost, "/key/generate", nil)
+	return made.Key, err
+}
+
+// Pair establishes the relationship.
+func (c *Client) Pair(ctx context.Context, request PairRequest) (pair.PeerStatus, error) {
+	return fetch[pair.PeerStatus](ctx, c, http.MethodPost, "/pair", request)
+}
+
+// Unpair breaks it.
+func (c *Client) Unpair(ctx context.Context, request UnpairRequest) error {
+	return c.call(ctx, http.MethodPost, "/unpair", request, nil)
+}
+
+// StartSync begins a data sync.
+func (c *Client) StartSync(ctx context.Context, request SyncRequest) (Task, error) {
+	return fetch[Task](ctx, c, http.MethodPost, "/sync", request)
+}
+
+// CancelSync ends it.
+func (c *Client) CancelSync(ctx context.Context) error {
+	return c.call(ctx, http.MethodDelete, "/sync", nil, nil)
+}
+
+// Task tells how far a task is.
+func (c *Client) Task(ctx context.Context, id string) (Task, error) {
+	return fetch[Task](ctx, c, http.MethodGet, "/tasks/"+url.PathEscape(id), nil)
+}
+
+// ChangeRole begins a switch.
+func (c *Client) ChangeRole(ctx context.Context, change RoleChange) (Task, error) {
+	return fetch[Task](ctx, c, http.MethodPost, "/role", change)
+}
+
+// Preflight tells what would be in its way.
+func (c *Client) Preflight(ctx context.Context, change RoleChange) ([]Check, error) {
+	query := url.Values{
+		"role": {change.Role.String()}, "data_sync_first": {strconv.FormatBool(change.DataSyncFirst)},
+		"force": {strconv.FormatBool(change.Force)},
+	}
+	return fetch[[]Check](ctx, c, http.MethodGet, "/role/preflight?"+query.Encode(), nil)
+}
+
+// StartMaintenance turns automatic actions off; 0: until ended.
+func (c *Client) StartMaintenance(ctx context.Context, lasting time.Duration) error {
+	request := MaintenanceRequest{}
+	if lasting != 0 {
+		request.For = lasting.String()
+	}
+	return c.call(ctx, http.MethodPut, "/maintenance", request, nil)
+}
+
+// EndMaintenance turns them on again.
+func (c *Client) EndMaintenance(ctx context.Context) error {
+	return c.call(ctx, http.MethodDelete, "/maintenance", nil, nil)
+}
+
+// Resume allows automatic failover again after too many takeovers.
+func (c *Client) Resume(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/resume", nil, nil)
+}
+
+// Settings returns all settings by key, and their version.
+func (c *Client) Settings(ctx context.Context) (settings map[string]string, version string, err error) {
+	header, err := c.exchange(ctx, http.MethodGet, "/settings", nil, nil, &settings)
+	return settings, header.Get("ETag"), err
+}
+
+// ChangeSettings changes some settings, all or none. A version makes the change
+// fail with Conflict if somebody else was faster; empty: whatever the version.
+func (c *Client) ChangeSettings(ctx context.Context, changes map[string]string, version string) (settings map[string]string, err error) {
+	header := http.Header{}
+	if version != "" {
+		header.Set("If-Match", version)
+	}
+	_, err = c.exchange(ctx, http.MethodPatch, "/settings", header, changes, &settings)
+	return settings, err
+}
+
+// SharedIPs lists the shared IPs that the appliance knows.
+func (c *Client) SharedIPs(ctx context.Context) ([]pair.SharedIPStatus, error) {
+	return fetch[[]pair.SharedIPStatus](ctx, c, http.MethodGet, "/shared-ip", nil)
+}
+
+// EnableSharedIP ticks one.
+func (c *Client) EnableSharedIP(ctx context.Context, address string) error {
+	return c.call(ctx, http.MethodPost, "/shared-ip/enable", AddressRequest{Address: address}, nil)
+}
+
+// DisableSharedIP unticks one.
+func (c *Client) DisableSharedIP(ctx context.Context, address string) error {
+	return c.call(ctx, http.MethodPost, "/shared-ip/disable", AddressRequest{Address: address}, nil)
+}
+
+// TestIPs pings the addresses, or the saved ones if there are none.
+func (c *Client) TestIPs(ctx context.Context, addresses []string) ([]pair.Reach, error) {
+	return fetch[[]pair.Reach](ctx, c, http.MethodPost, "/test-ips", TestIPsRequest{IPs: addresses})
+}
+
+// Data lists the protected data.
+func (c *Client) Data(ctx context.Context) ([]pair.Data, error) {
+	return fetch[[]pair.Data](ctx, c, http.MethodGet, "/data", nil)
+}
+
+// AddData protects something.
+func (c *Client) AddData(ctx context.Context, data DataSpec) error {
+	return c.call(ctx, http.MethodPost, "/data", data, nil)
+}
+
+// RemoveData protects it no longer.
+func (c *Client) RemoveData(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, "/data/"+url.PathEscape(name), nil, nil)
+}
+
+// Services lists what runs on the primary only.
+func (c *Client) Services(ctx context.Context) ([]Service, error) {
+	return fetch[[]Service](ctx, c, http.MethodGet, "/services", nil)
+}
+
+// AddService adds to it.
+func (c *Client) AddService(ctx context.Context, service Service) error {
+	return c.call(ctx, http.MethodPost, "/services", service, nil)
+}
+
+// RemoveService takes away from it.
+func (c *Client) RemoveService(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, "/services/"+url.PathEscape(name), nil, nil)
+}
+
+// Users lists the accounts.
+func (c *Client) Users(ctx context.Context) ([]User, error) {
+	return fetch[[]User](ctx, c, http.MethodGet, "/users", nil)
+}
+
+// AddUser makes an account.
+func (c *Client) AddUser(ctx context.Context, user NewUser) error {
+	return c.call(ctx, http.MethodPost, "/users", user, nil)
+}
+
+// SetPassword sets a password.
+func (c *Client) SetPassword(ctx context.Context, name, password string) error {
+	return c.call(ctx, http.MethodPut, "/users/"+url.PathEscape(name)+"/password", passwordText{Password: password}, nil)
+}
+
+// DisableUser lets an account sign in no longer.
+func (c *Client) DisableUser(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodPost, "/users/"+url.PathEscape(name)+"/disable", nil, nil)
+}
+
+// EnableUser lets it sign in again.
+func (c *Client) EnableUser(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodPost, "/users/"+url.PathEscape(name)+"/enable", nil, nil)
+}
+
+// Tokens lists the API tokens.
+func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
+	return fetch[[]Token](ctx, c, http.MethodGet, "/tokens", nil)
+}
+
+// CreateToken makes one.
+func (c *Client) CreateToken(ctx context.Context, token NewToken) (CreatedToken, error) {
+	return fetch[CreatedToken](ctx, c, http.MethodPost, "/tokens", token)
+}
+
+// RevokeToken ends one.
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodDelete, "/tokens/"+url.PathEscape(id), nil, nil)
+}
+
+// DivergedCopies lists what losing sides wrote.
+func (c *Client) DivergedCopies(ctx context.Context) ([]pair.DivergedCopy, error) {
+	return fetch[[]pair.DivergedCopy](ctx, c, http.MethodGet, "/diverged", nil)
+}
+
+// ExportDiverged hands the tar archive of one copy to take, as it streams in.
+func (c *Client) ExportDiverged(ctx context.Context, id string, take func(io.Reader) error) error {
+	return c.download(ctx, http.MethodGet, "/diverged/"+url.PathEscape(id)+"/export", nil, take)
+}
+
+// DeleteDiverged deletes one for good.
+func (c *Client) DeleteDiverged(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodDelete, "/diverged/"+url.PathEscape(id), nil, nil)
+}
+
+// CreateBackup hands the encrypted backup to take, as it streams in.
+func (c *Client) CreateBackup(ctx context.Context, password string, take func(io.Reader) error) error {
+	text, err := json.Marshal(passwordText{Password: password})
+	if err != nil {
+		return err
+	}
+	return c.download(ctx, http.MethodPost, "/backup", strings.NewReader(string(text)), take)
+}
+
+// RestoreBackup sends an encrypted backup.
+func (c *Client) RestoreBackup(ctx context.Context, password string, from io.Reader) error {
+	reader, writer := io.Pipe()
+	defer reader.Close() // lets the goroutine below end, also if nobody read
+	form := multipart.NewWriter(writer)
+	go func() { writer.CloseWithError(writeRestoreForm(form, password, from)) }()
+	header := http.Header{"Content-Type": {form.FormDataContentType()}}
+	response, err := c.send(ctx, http.MethodPost, "/backup/restore", header, reader)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
+func writeRestoreForm(form *multipart.Writer, password string, from io.Reader) error {
+	if err := form.WriteField(passwordPart, password); err != nil {
+		return err
+	}
+	file, err := form.CreateFormFile(filePart, "backup")
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(file, from); err != nil {
+		return err
+	}
+	return form.Close()
+}
+
+func (c *Client) download(ctx context.Context, method, path string, in io.Reader, take func(io.Reader) error) error {
+	response, err := c.send(ctx, method, path, nil, in)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	return take(response.Body)
+}

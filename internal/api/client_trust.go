@@ -1,0 +1,54 @@
+package api
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// tlsConfig says which certificate is the appliance's: one with the pinned
+// fingerprint, or one that the given authorities, else the system's, vouch for.
+func tlsConfig(options ClientOptions) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if options.Pin != "" {
+		pin, err := hex.DecodeString(strings.ReplaceAll(options.Pin, ":", ""))
+		if err != nil || len(pin) != sha256.Size {
+			return nil, Errorf(Usage, "%q is not a SHA-256 fingerprint: write its 64 hexadecimal digits", options.Pin)
+		}
+		config.InsecureSkipVerify = true // the pin below is the verification
+		config.VerifyConnection = pinned(pin)
+		return config, nil
+	}
+	if options.CA == "" {
+		return config, nil
+	}
+	text, err := os.ReadFile(options.CA)
+	if err != nil {
+		return nil, Errorf(Usage, "the authorities cannot be read: %w", err)
+	}
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(text) {
+		return nil, Errorf(Usage, "%s holds no certificate: give a PEM file", options.CA)
+	}
+	return config, nil
+}
+
+// pinned accepts exactly one certificate.
+func pinned(pin []byte) func(tls.ConnectionState) error {
+	return func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) == 0 {
+			return errors.New("the appliance shows no certificate")
+		}
+		shown := sha256.Sum256(state.PeerCertificates[0].Raw)
+		if subtle.ConstantTimeCompare(shown[:], pin) == 1 {
+			return nil
+		}
+		return fmt.Errorf("the appliance shows another certificate, with fingerprint %x", shown)
+	}
+}

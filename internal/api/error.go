@@ -1,0 +1,105 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"baton/internal/pair"
+)
+
+// Code says what kind of failure an Error is. It selects the HTTP status and,
+// on the command line, the exit code.
+type Code string
+
+// The codes.
+const (
+	Failed       Code = "failed"       // it was tried and did not work
+	Usage        Code = "usage"        // the question itself is wrong
+	Refused      Code = "refused"      // not in this state
+	Unreachable  Code = "unreachable"  // the peer, or the appliance asked, does not answer
+	Unauthorized Code = "unauthorized" // no valid token
+	Forbidden    Code = "forbidden"    // the token's role may not do this
+	NotFound     Code = "not_found"    // nothing has that name
+	Conflict     Code = "conflict"     // somebody else changed it in the meantime
+)
+
+// Error is a failure that a person reads: one sentence that ends with the next
+// step.
+type Error struct {
+	Code   Code
+	Text   string
+	Fields []pair.FieldError // refused fields, if the question had several
+	// Err is the cause, for the log; it never reaches the client.
+	Err error
+}
+
+// Error returns the sentence.
+func (e *Error) Error() string { return e.Text }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an Error. A %w in the format keeps its operand as the cause.
+func Errorf(code Code, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Code: code, Text: err.Error(), Err: errors.Unwrap(err)}
+}
+
+// NotYet says that a later version will do what was asked.
+func NotYet(what string) *Error {
+	return Errorf(Refused, "%s: not available yet in this version; see the release notes of later versions", what)
+}
+
+// CodeOf returns the code of the Error in err's chain, else Failed.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return Failed
+}
+
+// httpStatus returns the status under which a code travels.
+func (c Code) httpStatus() int {
+	switch c {
+	case Usage:
+		return http.StatusUnprocessableEntity
+	case Refused:
+		return http.StatusConflict
+	case Unreachable:
+		return http.StatusBadGateway
+	case Unauthorized:
+		return http.StatusUnauthorized
+	case Forbidden:
+		return http.StatusForbidden
+	case NotFound:
+		return http.StatusNotFound
+	case Conflict:
+		return http.StatusPreconditionFailed
+	case Failed:
+		return http.StatusInternalServerError
+	}
+	return http.StatusInternalServerError
+}
+
+// codeOfStatus is the way back, for answers that carry no code.
+func codeOfStatus(status int) Code {
+	switch status {
+	case http.StatusConflict, http.StatusTooManyRequests:
+		return Refused
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return Unreachable
+	case http.StatusUnauthorized:
+		return Unauthorized
+	case http.StatusForbidden:
+		return Forbidden
+	case http.StatusNotFound:
+		return NotFound
+	case http.StatusPreconditionFailed:
+		return Conflict
+	}
+	if status >= 400 && status < 500 {
+		return Usage
+	}
+	return Failed
+}

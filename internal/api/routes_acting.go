@@ -1,0 +1,94 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"baton/internal/pair"
+)
+
+type preflightQuery struct {
+	Role          string `query:"role" enum:"primary,backup" required:"true"`
+	DataSyncFirst bool   `query:"data_sync_first"`
+	Force         bool   `query:"force"`
+}
+
+// MaintenanceRequest turns automatic actions off.
+type MaintenanceRequest struct {
+	For string `json:"for,omitempty" maxLength:"32" doc:"Duration like 30m, 2h or 1d; until ended, if absent"`
+}
+
+func (s *Server) addActing() {
+	s.addSync()
+	s.addRole()
+	add(s, endpoint{method: http.MethodPut, path: "/maintenance", name: "start-maintenance", least: Operator, summary: "Turn automatic actions off"},
+		func(ctx context.Context, in *question[MaintenanceRequest]) (*none, error) {
+			lasting, err := maintenanceTime(in.Body.For)
+			if err != nil {
+				return nil, err
+			}
+			return done(s.backend.StartMaintenance(ctx, lasting))
+		})
+	add(s, endpoint{method: http.MethodDelete, path: "/maintenance", name: "end-maintenance", least: Operator, summary: "Turn automatic actions on again"},
+		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.EndMaintenance(ctx)) })
+	add(s, endpoint{method: http.MethodPost, path: "/resume", name: "resume", least: Operator, summary: "Allow automatic failover again after too many takeovers"},
+		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.Resume(ctx)) })
+}
+
+func (s *Server) addSync() {
+	add(s, endpoint{method: http.MethodPost, path: "/sync", name: "start-sync", least: Operator, status: http.StatusAccepted, summary: "Sync Now; answers a task to follow"},
+		func(ctx context.Context, in *question[SyncRequest]) (*answer[Task], error) {
+			task, err := s.backend.StartSync(ctx, in.Body)
+			return one(task.whole(), err)
+		})
+	add(s, endpoint{method: http.MethodDelete, path: "/sync", name: "cancel-sync", least: Operator, summary: "Cancel the running data sync"},
+		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.CancelSync(ctx)) })
+	add(s, endpoint{method: http.MethodGet, path: "/tasks/{id}", name: "task", least: Viewer, summary: "How far a task is"},
+		func(ctx context.Context, in *identified) (*answer[Task], error) {
+			task, err := s.backend.Task(ctx, in.ID)
+			return one(task.whole(), err)
+		})
+}
+
+func (s *Server) addRole() {
+	add(s, endpoint{method: http.MethodPost, path: "/role", name: "change-role", least: Operator, status: http.StatusAccepted, summary: "Become Primary or Become Backup; answers a task to follow"},
+		func(ctx context.Context, in *question[RoleChange]) (*answer[Task], error) {
+			if caller, _ := CallerFrom(ctx); in.Body.Force && !caller.Access.Covers(Administrator) {
+				return nil, Errorf(Forbidden, "forcing a role needs the role administrator: ask one, or try it without force")
+			}
+			task, err := s.backend.ChangeRole(ctx, in.Body)
+			return one(task.whole(), err)
+		})
+	add(s, endpoint{method: http.MethodGet, path: "/role/preflight", name: "preflight", least: Viewer, timeout: time.Minute, summary: "What would be in the way of a role change"},
+		func(ctx context.Context, in *preflightQuery) (*answer[[]Check], error) {
+			role, err := pair.ParseRole(in.Role)
+			if err != nil {
+				return nil, Errorf(Usage, "%w", err)
+			}
+			return list(s.backend.Preflight(ctx, RoleChange{Role: role, DataSyncFirst: in.DataSyncFirst, Force: in.Force}))
+		})
+}
+
+// whole replaces an absent list of steps by an empty one.
+func (t Task) whole() Task {
+	if t.Steps == nil {
+		t.Steps = []Step{}
+	}
+	return t
+}
+
+// maintenanceTime reads how long; 0 is until ended.
+func maintenanceTime(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	lasting, err := pair.ParseDuration(text)
+	switch {
+	case err != nil:
+		return 0, Errorf(Usage, "%w", err)
+	case lasting != 0 && lasting < time.Minute || lasting > 30*24*time.Hour:
+		return 0, Errorf(Usage, "maintenance for %s is out of range: use 1m to 30d, or leave the time out", text)
+	}
+	return lasting, nil
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"baton/internal/pair"
+)
+
+func (s *Server) addProtection() {
+	add(s, endpoint{method: http.MethodGet, path: "/data", name: "data", least: Viewer, summary: "Protected data"},
+		func(ctx context.Context, _ *none) (*answer[[]pair.Data], error) { return list(s.backend.Data(ctx)) })
+	add(s, endpoint{method: http.MethodPost, path: "/data", name: "add-data", least: Administrator, status: http.StatusNoContent, summary: "Protect a directory or database"},
+		func(ctx context.Context, in *question[DataSpec]) (*none, error) {
+			if err := in.Body.check(); err != nil {
+				return nil, err
+			}
+			return done(s.backend.AddData(ctx, in.Body))
+		})
+	add(s, endpoint{method: http.MethodDelete, path: "/data/{name}", name: "remove-data", least: Administrator, summary: "Protect it no longer; nothing is deleted"},
+		func(ctx context.Context, in *named) (*none, error) { return done(s.backend.RemoveData(ctx, in.Name)) })
+	add(s, endpoint{method: http.MethodGet, path: "/services", name: "services", least: Viewer, summary: "Services that run on the primary only"},
+		func(ctx context.Context, _ *none) (*answer[[]Service], error) { return list(s.backend.Services(ctx)) })
+	add(s, endpoint{method: http.MethodPost, path: "/services", name: "add-service", least: Administrator, status: http.StatusNoContent, summary: "Let a service run on the primary only"},
+		func(ctx context.Context, in *question[Service]) (*none, error) {
+			if err := in.Body.check(); err != nil {
+				return nil, err
+			}
+			return done(s.backend.AddService(ctx, in.Body))
+		})
+	add(s, endpoint{method: http.MethodDelete, path: "/services/{name}", name: "remove-service", least: Administrator, summary: "Leave the service alone from now on"},
+		func(ctx context.Context, in *named) (*none, error) {
+			return done(s.backend.RemoveService(ctx, in.Name))
+		})
+}
+
+// check refuses what no appliance could protect.
+func (d DataSpec) check() error {
+	for _, path := range []string{d.Path, d.PGData, d.Bin} {
+		if path != "" && (!filepath.IsAbs(path) || filepath.Clean(path) != path || strings.ContainsRune(path, 0)) {
+			return Errorf(Usage, "%q is not a plain absolute path: write it like /srv/site", path)
+		}
+	}
+	switch {
+	case d.Kind == "postgres" && d.PGData == "":
+		return Errorf(Usage, "a PostgreSQL cluster needs its data directory: add --pgdata DIR")
+	case d.Kind == "postgres" && d.Path != "", d.Kind != "postgres" && (d.PGData != "" || d.Bin != ""):
+		return Errorf(Usage, "%s takes other options: see baton data add --help", d.Kind)
+	case d.Kind != "postgres" && d.Path == "":
+		return Errorf(Usage, "a path is needed: write it like /srv/site")
+	case d.Path == "/":
+		return Errorf(Usage, "the whole machine cannot be protected data: name the site's directory, like /srv/site")
+	}
+	return nil
+}
+
+// check refuses what no appliance could run.
+func (s Service) check() error {
+	switch {
+	case s.Kind == "unit" && s.Unit == "":
+		return Errorf(Usage, "a unit is needed: name it like nginx.service")
+	case s.Kind == "command" && len(s.Command) == 0:
+		return Errorf(Usage, "a command is needed: write it after --")
+	case s.Kind == "unit" && len(s.Command) > 0, s.Kind == "command" && s.Unit != "":
+		return Errorf(Usage, "a service is a unit or a command, not both: name one")
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"baton/internal/pair"
+)
+
+type keyText struct {
+	Key string `json:"key" minLength:"1" maxLength:"1024"`
+}
+
+func (s *Server) addRelationship() {
+	add(s, endpoint{method: http.MethodGet, path: "/key", name: "key", least: Administrator, summary: "Whether a pre-shared key is set, and its fingerprint"},
+		func(ctx context.Context, _ *none) (*answer[KeyState], error) { return one(s.backend.Key(ctx)) })
+	add(s, endpoint{method: http.MethodPut, path: "/key", name: "set-key", least: Administrator, summary: "Save the Inter-appliance Communication Pre-shared Key"},
+		func(ctx context.Context, in *question[keyText]) (*answer[KeyState], error) {
+			return one(s.backend.SetKey(ctx, in.Body.Key))
+		})
+	add(s, endpoint{method: http.MethodPost, path: "/key/generate", name: "generate-key", least: Administrator, summary: "Make a strong key; nothing is saved"},
+		func(ctx context.Context, _ *none) (*answer[keyText], error) {
+			key, err := s.backend.GenerateKey(ctx)
+			return one(keyText{Key: key}, err)
+		})
+	add(s, endpoint{method: http.MethodPost, path: "/pair", name: "pair", least: Administrator, timeout: 90 * time.Second, summary: "Establish Relationship: this appliance holds the data, the other becomes its backup"},
+		func(ctx context.Context, in *question[PairRequest]) (*answer[pair.PeerStatus], error) {
+			return one(s.backend.Pair(ctx, in.Body))
+		})
+	add(s, endpoint{method: http.MethodPost, path: "/unpair", name: "unpair", least: Administrator, summary: "Break Relationship"},
+		func(ctx context.Context, in *question[UnpairRequest]) (*none, error) {
+			return done(s.backend.Unpair(ctx, in.Body))
+		})
+}

@@ -1,0 +1,48 @@
+package api
+
+import (
+	"context"
+	"net/http"
+)
+
+type passwordChange struct {
+	Name string `path:"name" maxLength:"64"`
+	Body passwordText
+}
+
+type passwordText struct {
+	Password string `json:"password" minLength:"1" maxLength:"1024"`
+}
+
+func (s *Server) addUsers() {
+	add(s, endpoint{method: http.MethodGet, path: "/users", name: "users", least: Administrator, summary: "Accounts"},
+		func(ctx context.Context, _ *none) (*answer[[]User], error) { return list(s.backend.Users(ctx)) })
+	add(s, endpoint{method: http.MethodPost, path: "/users", name: "add-user", least: Administrator, status: http.StatusNoContent, summary: "Make an account"},
+		func(ctx context.Context, in *question[NewUser]) (*none, error) {
+			return done(s.backend.AddUser(ctx, in.Body))
+		})
+	add(s, endpoint{method: http.MethodPut, path: "/users/{name}/password", name: "set-password", least: Administrator, summary: "Set a password"},
+		func(ctx context.Context, in *passwordChange) (*none, error) {
+			return done(s.backend.SetPassword(ctx, in.Name, in.Body.Password))
+		})
+	add(s, endpoint{method: http.MethodPost, path: "/users/{name}/disable", name: "disable-user", least: Administrator, summary: "Let an account sign in no longer"},
+		func(ctx context.Context, in *named) (*none, error) { return done(s.backend.DisableUser(ctx, in.Name)) })
+	add(s, endpoint{method: http.MethodPost, path: "/users/{name}/enable", name: "enable-user", least: Administrator, summary: "Let a disabled account sign in again"},
+		func(ctx context.Context, in *named) (*none, error) { return done(s.backend.EnableUser(ctx, in.Name)) })
+}
+
+func (s *Server) addTokens() {
+	add(s, endpoint{method: http.MethodGet, path: "/tokens", name: "tokens", least: Administrator, summary: "API tokens, without their secrets"},
+		func(ctx context.Context, _ *none) (*answer[[]Token], error) { return list(s.backend.Tokens(ctx)) })
+	add(s, endpoint{method: http.MethodPost, path: "/tokens", name: "create-token", least: Administrator, status: http.StatusCreated, summary: "Make an API token; its secret is shown this once"},
+		func(ctx context.Context, in *question[NewToken]) (*answer[CreatedToken], error) {
+			if expires := in.Body.Expires; expires != nil && !expires.After(s.options.Now()) {
+				return nil, Errorf(Usage, "the token would have expired already: name a later time, or none")
+			}
+			return one(s.backend.CreateToken(ctx, in.Body))
+		})
+	add(s, endpoint{method: http.MethodDelete, path: "/tokens/{id}", name: "revoke-token", least: Administrator, summary: "End a token at once"},
+		func(ctx context.Context, in *identified) (*none, error) {
+			return done(s.backend.RevokeToken(ctx, in.ID))
+		})
+}

@@ -1,0 +1,183 @@
+package api
+
+import (
+	"time"
+
+	"baton/internal/pair"
+)
+
+// HistoryFilter selects events. Zero fields select everything.
+type HistoryFilter struct {
+	Since time.Time // this instant and later
+	Until time.Time // before this instant
+	Kinds []string  // any of these kinds
+	Limit int       // the newest so many; the server always sets it
+}
+
+// Health is the answer for load balancers and monitors.
+type Health struct {
+	Serving bool   // a primary that holds the shared IP and serves
+	Text    string // one plain sentence
+}
+
+// Figures are the running totals that metrics show and status does not.
+type Figures struct {
+	Takeovers    uint64        // automatic takeovers since the pair was made
+	SyncBytes    uint64        // bytes received by data syncs since the daemon started
+	SyncDuration time.Duration // of the last complete data sync
+}
+
+// NewUser is an account to be made.
+type NewUser struct {
+	Name        string `json:"name" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9][A-Za-z0-9._@-]*$" patternDescription:"letters, digits, and . _ @ - after the first" doc:"User name for signing in"`
+	DisplayName string `json:"display_name,omitempty" maxLength:"200"`
+	Mail        string `json:"mail,omitempty" maxLength:"254"`
+	Role        Access `json:"role" enum:"administrator,operator,viewer"`
+	Password    string `json:"password" minLength:"1" maxLength:"1024"`
+}
+
+// User is an account.
+type User struct {
+	Name        string     `json:"name"`
+	DisplayName string     `json:"display_name"`
+	Mail        string     `json:"mail"`
+	Role        Access     `json:"role"`
+	Disabled    bool       `json:"disabled"`
+	LastLogin   *time.Time `json:"last_login,omitempty"`
+}
+
+// SetupState tells whether the first administrator is still to be made.
+type SetupState struct {
+	Needed bool   `json:"needed"`
+	Token  string `json:"token,omitempty" doc:"One-time setup token, while setup is needed"`
+}
+
+// NewToken is an API token to be made.
+type NewToken struct {
+	Name    string     `json:"name" minLength:"1" maxLength:"64" doc:"What the token is for"`
+	Role    Access     `json:"role" enum:"administrator,operator,viewer"`
+	Expires *time.Time `json:"expires,omitempty" doc:"Never, if absent"`
+}
+
+// Token is an API token, without its secret.
+type Token struct {
+	ID       string     `json:"id"`
+	Name     string     `json:"name"`
+	Role     Access     `json:"role"`
+	Created  time.Time  `json:"created"`
+	Expires  *time.Time `json:"expires,omitempty"`
+	LastUsed *time.Time `json:"last_used,omitempty"`
+}
+
+// CreatedToken is a new token with its secret, which is shown this once.
+type CreatedToken struct {
+	Token
+	Secret string `json:"secret"`
+}
+
+// KeyState tells of the pre-shared key without telling it.
+type KeyState struct {
+	Set         bool       `json:"set"`
+	SavedAt     *time.Time `json:"saved_at,omitempty"`
+	Fingerprint string     `json:"fingerprint,omitempty" doc:"Of the stretched key, to compare on both appliances"`
+}
+
+// PairRequest is Establish Relationship, sent to the appliance that holds the data.
+type PairRequest struct {
+	Address string `json:"address" minLength:"1" maxLength:"300" doc:"HOST or HOST:PORT of the new backup"`
+	Reverse string `json:"reverse,omitempty" maxLength:"300" doc:"HOST or HOST:PORT at which the backup reaches this appliance"`
+	Replace bool   `json:"replace,omitempty" doc:"Pair although the other appliance holds newer site data, or was pinned with another certificate"`
+}
+
+// UnpairRequest is Break Relationship.
+type UnpairRequest struct {
+	Force bool `json:"force,omitempty" doc:"Break it although the peer is unreachable"`
+}
+
+// SyncRequest is Sync Now.
+type SyncRequest struct {
+	AcceptShrink bool `json:"accept_shrink,omitempty" doc:"Sync although much less data is left than the backup holds"`
+}
+
+// RoleChange is Become Primary or Become Backup.
+type RoleChange struct {
+	Role          pair.Role `json:"role" enum:"primary,backup"`
+	DataSyncFirst bool      `json:"data_sync_first,omitempty" doc:"Pull a final data sync from the primary"`
+	Force         bool      `json:"force,omitempty" doc:"Without the peer's consent; administrators only"`
+}
+
+// TaskState says how far a task is.
+type TaskState string
+
+// The task states.
+const (
+	TaskRunning TaskState = "running"
+	TaskDone    TaskState = "done"
+	TaskFailed  TaskState = "failed"
+)
+
+// Task is something that takes a while and can be followed.
+type Task struct {
+	ID       string    `json:"id"`
+	Kind     string    `json:"kind"` // sync or role
+	State    TaskState `json:"state"`
+	Steps    []Step    `json:"steps"`
+	Progress *Progress `json:"progress,omitempty"` // of the data sync within it
+	Error    string    `json:"error"`              // one sentence with the next step; empty unless failed
+	Code     Code      `json:"code,omitempty"`     // kind of the failure
+	Started  time.Time `json:"started"`
+	Ended    time.Time `json:"ended,omitzero"`
+}
+
+// Step is one part of a task.
+type Step struct {
+	Text  string    `json:"text"`
+	State TaskState `json:"state"`
+}
+
+// Progress counts a data sync. Totals are 0 while unknown.
+type Progress struct {
+	BytesDone  int64 `json:"bytes_done"`
+	BytesTotal int64 `json:"bytes_total"`
+	FilesDone  int64 `json:"files_done"`
+	FilesTotal int64 `json:"files_total"`
+}
+
+// Check is one finding of the pre-flight or the doctor.
+type Check struct {
+	ID       string `json:"id"` // stable, as test-ips
+	OK       bool   `json:"ok"`
+	Text     string `json:"text"`      // one sentence: what was found
+	NextStep string `json:"next_step"` // one sentence: what to do; empty if OK
+}
+
+// SavedSettings are the pair's settings with the version under which they were
+// saved. Versions only rise.
+type SavedSettings struct {
+	Values  pair.Settings
+	Version uint64
+}
+
+// DataSpec is one piece of protected data, of any kind.
+type DataSpec struct {
+	Name   string `json:"name" minLength:"1" maxLength:"64" pattern:"^[a-z0-9][a-z0-9-]*$" patternDescription:"lower-case letters, digits and dashes"`
+	Kind   string `json:"kind" enum:"dir,sqlite,postgres"`
+	Path   string `json:"path,omitempty" maxLength:"4096" doc:"Absolute path of the directory or database file"`
+	PGData string `json:"pgdata,omitempty" maxLength:"4096" doc:"PostgreSQL: data directory"`
+	Bin    string `json:"bin,omitempty" maxLength:"4096" doc:"PostgreSQL: directory of its programs"`
+}
+
+// Service is one service that runs on the primary only.
+type Service struct {
+	Name    string   `json:"name" minLength:"1" maxLength:"64" pattern:"^[a-z0-9][a-z0-9-]*$" patternDescription:"lower-case letters, digits and dashes"`
+	Kind    string   `json:"kind" enum:"unit,command"`
+	Unit    string   `json:"unit,omitempty" maxLength:"256" doc:"Name of the systemd unit"`
+	Command []string `json:"command,omitempty" maxItems:"256" doc:"Program and arguments"`
+	Health  string   `json:"health,omitempty" maxLength:"2048" doc:"URL, tcp:HOST:PORT or exec:CMD"`
+}
+
+// Version names the product and this interface.
+type Version struct {
+	Version string `json:"version"`
+	API     string `json:"api"`
+}
