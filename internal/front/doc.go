@@ -1,0 +1,10 @@
+// Package front is the public site's door: it serves the files of one directory
+// while this appliance is the primary, holds requests during a handover, and
+// turns them away otherwise.
+//
+// It decides nothing: the door is moved by Open, Hold and Close. It never serves
+// a path outside its directory, whatever links lie in it, and never a directory
+// listing.
+//
+// Start reading at Front; gate.go holds the door's three positions.
+package front

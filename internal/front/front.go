@@ -1,0 +1,135 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Timeouts of connections.
+const (
+	headerTimeout = 10 * time.Second // for a client to say what it wants
+	idleTimeout   = 15 * time.Second // for a client to want something more
+	stopTimeout   = time.Second      // for running requests when Serve ends
+)
+
+// Front is the door and the site behind it. It starts closed.
+type Front struct {
+	name   string // of the appliance
+	log    *slog.Logger
+	root   atomic.Pointer[string]
+	gate   *gate
+	server *http.Server
+}
+
+var _ http.Handler = (*Front)(nil)
+
+// New returns a closed front that serves the files under the directory root,
+// which need not exist yet, in the name of an appliance.
+func New(root, name string, log *slog.Logger) *Front {
+	f := &Front{name: name, log: log, gate: newGate()}
+	f.Show(root)
+	f.server = &http.Server{
+		Handler:           f,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	f.server.SetKeepAlivesEnabled(false)
+	return f
+}
+
+// Show changes the directory that is served; "" is no site.
+func (f *Front) Show(root string) { f.root.Store(&root) }
+
+// Open lets requests in, also those that were held.
+func (f *Front) Open() {
+	f.server.SetKeepAlivesEnabled(true)
+	f.move(open)
+}
+
+// Hold makes new requests wait for Open or Close; running ones go on, see Drain.
+func (f *Front) Hold() { f.move(holding) }
+
+// Close turns new requests away. Held requests and idle connections are cut off,
+// so that their clients try again at once, and find the new primary.
+func (f *Front) Close() {
+	f.move(closed)
+	f.server.SetKeepAlivesEnabled(false) // closes the idle connections, too
+}
+
+func (f *Front) move(to position) {
+	f.gate.move(to)
+	f.log.Debug("site gate moved", slog.String("position", to.String()))
+}
+
+// InFlight returns how many requests were let in and have not ended.
+func (f *Front) InFlight() int {
+	count, _ := f.gate.running()
+	return count
+}
+
+// Drain waits until no request that was let in runs any more. Hold or Close
+// first, or new ones keep coming.
+func (f *Front) Drain(ctx context.Context) error {
+	count, idle := f.gate.running()
+	for count > 0 {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return fmt.Errorf("drain site: %d requests still run: %w", f.InFlight(), ctx.Err())
+		}
+		count, idle = f.gate.running()
+	}
+	return nil
+}
+
+// Serve answers on a listener until ctx is done, which is no error. The gate
+// stays as it is; whoever is held is cut off.
+func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
+	ended := make(chan error, 1)
+	go func() { ended <- f.server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve site on %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	f.Close()
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := f.server.Shutdown(within); err != nil {
+		_ = f.server.Close() // what still runs had its time
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve site on %s: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+// ServeHTTP implements http.Handler.
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Baton-Appliance", f.name)
+	switch f.gate.enter(r.Context()) {
+	case pass:
+		defer f.gate.leave()
+		f.serveFile(w, r)
+	case turnAway:
+		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Connection", "close")
+		http.Error(w, f.refusal(), http.StatusServiceUnavailable)
+	case cutOff:
+		panic(http.ErrAbortHandler) // net/http's way to end a connection without an answer
+	}
+}
+
+func (f *Front) refusal() string {
+	if f.gate.now() == closed {
+		return "This appliance is not the primary: the site answers on the shared IP."
+	}
+	return "The site is being handed over: try again in a few seconds."
+}

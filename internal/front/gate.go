@@ -1,0 +1,145 @@
+package front
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Limits of holding: what would be more is turned away.
+const (
+	maxHeld = 1000
+	maxHold = 10 * time.Second
+)
+
+// position of the gate.
+type position uint8
+
+const (
+	closed  position = iota // requests are turned away
+	open                    // requests pass
+	holding                 // requests wait
+)
+
+// verdict on one request.
+type verdict uint8
+
+const (
+	pass     verdict = iota
+	turnAway         // not the primary, or too many, or too long: answer 503
+	cutOff           // was held when the gate closed: end the connection, the client tries again elsewhere
+)
+
+// gate lets requests pass, wait or not.
+type gate struct {
+	mu       sync.Mutex // guards all
+	position position
+	moved    chan struct{} // closed and replaced at each move
+	held     int
+	passed   int           // requests that passed and have not ended
+	idle     chan struct{} // closed while passed is 0
+}
+
+func newGate() *gate {
+	idle := make(chan struct{})
+	close(idle)
+	return &gate{moved: make(chan struct{}), idle: idle}
+}
+
+// move puts the gate into a position and wakes those that wait.
+func (g *gate) move(to position) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.position == to {
+		return
+	}
+	g.position = to
+	close(g.moved)
+	g.moved = make(chan struct{})
+}
+
+// enter waits until the request may pass or must not. After pass, leave must
+// be called.
+func (g *gate) enter(ctx context.Context) verdict {
+	ctx, cancel := context.WithTimeout(ctx, maxHold)
+	defer cancel()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.position == open:
+		g.count()
+		return pass
+	case g.position == closed || g.held >= maxHeld:
+		return turnAway
+	}
+	g.held++
+	defer func() { g.held-- }()
+	for g.position == holding {
+		if !g.wait(ctx) {
+			return turnAway
+		}
+	}
+	if g.position == closed {
+		return cutOff
+	}
+	g.count()
+	return pass
+}
+
+// wait sleeps until the gate moves; false if ctx ended first. g.mu is held
+// before and after, not in between.
+func (g *gate) wait(ctx context.Context) bool {
+	moved := g.moved
+	g.mu.Unlock()
+	defer g.mu.Lock()
+	select {
+	case <-moved:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (g *gate) count() {
+	if g.passed == 0 {
+		g.idle = make(chan struct{})
+	}
+	g.passed++
+}
+
+// leave ends a request that passed.
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.passed--
+	if g.passed == 0 {
+		close(g.idle)
+	}
+}
+
+// running returns how many requests have passed and not ended, and a channel
+// that is closed once there are none.
+func (g *gate) running() (int, <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.passed, g.idle
+}
+
+func (g *gate) now() position {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.position
+}
+
+// String renders "closed", "open" or "holding".
+func (p position) String() string {
+	switch p {
+	case closed:
+		return "closed"
+	case open:
+		return "open"
+	case holding:
+		return "holding"
+	}
+	return "unknown"
+}

@@ -1,0 +1,168 @@
+package probe
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+// token marks the echoes of one round: replies without it are somebody else's.
+type token [16]byte
+
+func newToken() (t token) {
+	_, _ = rand.Read(t[:]) // never fails, see crypto/rand
+	return t
+}
+
+// family is IPv4 or IPv6 as far as ICMP goes.
+type family struct {
+	four         bool
+	raw          string // network of a raw socket: needs CAP_NET_RAW
+	unprivileged string // network of a ping socket: needs a group within net.ipv4.ping_group_range
+	protocol     int    // IANA number of the ICMP in question
+	request      icmp.Type
+	reply        icmp.Type
+}
+
+func families() []family {
+	return []family{
+		{true, "ip4:icmp", "udp4", 1, ipv4.ICMPTypeEcho, ipv4.ICMPTypeEchoReply},
+		{false, "ip6:ipv6-icmp", "udp6", 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply},
+	}
+}
+
+// line is an open socket of one family.
+type line struct {
+	family family
+	conn   *icmp.PacketConn
+	id     int
+	raw    bool
+	buffer [1500]byte
+}
+
+// errNotPermitted says that the process may open neither kind of socket.
+var errNotPermitted = errors.New("not permitted: needs CAP_NET_RAW")
+
+func (f family) open() (*line, error) {
+	l := &line{family: f, id: os.Getpid() & 0xffff, raw: true}
+	conn, err := icmp.ListenPacket(f.raw, "")
+	if errors.Is(err, os.ErrPermission) {
+		l.raw = false
+		conn, err = icmp.ListenPacket(f.unprivileged, "")
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, errNotPermitted
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open ICMP socket: %w", err)
+	}
+	l.conn = conn
+	if l.raw {
+		l.filter()
+	}
+	return l, nil
+}
+
+// filter keeps other ICMP messages out of our buffer. Without it all works as
+// well, so a kernel that refuses is no error.
+func (l *line) filter() {
+	if l.family.four {
+		var only ipv4.ICMPFilter
+		only.SetAll(true)
+		only.Accept(ipv4.ICMPTypeEchoReply)
+		_ = l.conn.IPv4PacketConn().SetICMPFilter(&only)
+		return
+	}
+	var only ipv6.ICMPFilter
+	only.SetAll(true)
+	only.Accept(ipv6.ICMPTypeEchoReply)
+	_ = l.conn.IPv6PacketConn().SetICMPFilter(&only)
+}
+
+func (l *line) close() { _ = l.conn.Close() } // nothing is buffered: there is nothing to lose
+
+// until makes receive give up at a moment.
+func (l *line) until(at time.Time) { _ = l.conn.SetReadDeadline(at) } // fails only on a closed socket; so will receive
+
+// interrupt makes a receive that waits give up at once.
+func (l *line) interrupt() { l.until(time.Unix(1, 0)) }
+
+func (l *line) send(ip netip.Addr, seq int, mark token) error {
+	message := icmp.Message{Type: l.family.request, Body: &icmp.Echo{ID: l.id, Seq: seq, Data: mark[:]}}
+	packet, err := message.Marshal(nil) // the kernel fills in the checksum of ICMPv6
+	if err != nil {
+		return fmt.Errorf("render echo: %w", err)
+	}
+	to := bare(ip)
+	var addr net.Addr = &net.IPAddr{IP: to.AsSlice(), Zone: ip.Zone()}
+	if !l.raw {
+		addr = &net.UDPAddr{IP: to.AsSlice(), Zone: ip.Zone()}
+	}
+	if _, err := l.conn.WriteTo(packet, addr); err != nil {
+		return fmt.Errorf("send echo: %w", err)
+	}
+	return nil
+}
+
+// receive waits for the next reply to an echo with that mark.
+func (l *line) receive(mark token) (seq int, from netip.Addr, err error) {
+	for {
+		n, addr, err := l.conn.ReadFrom(l.buffer[:])
+		if err != nil {
+			return 0, netip.Addr{}, fmt.Errorf("receive echo: %w", err)
+		}
+		if seq, ok := parseReply(l.family, l.buffer[:n], mark); ok {
+			return seq, sender(addr), nil
+		}
+	}
+}
+
+// parseReply reads the sequence number of an echo reply; false unless it bears
+// the mark.
+func parseReply(f family, packet []byte, mark token) (seq int, ok bool) {
+	message, err := icmp.ParseMessage(f.protocol, packet)
+	if err != nil || message.Type != f.reply {
+		return 0, false
+	}
+	echo, ok := message.Body.(*icmp.Echo)
+	if !ok || len(echo.Data) != len(mark) || token(echo.Data) != mark {
+		return 0, false
+	}
+	return echo.Seq, true
+}
+
+func sender(addr net.Addr) netip.Addr {
+	var ip net.IP
+	switch a := addr.(type) {
+	case *net.IPAddr:
+		ip = a.IP
+	case *net.UDPAddr:
+		ip = a.IP
+	}
+	from, _ := netip.AddrFromSlice(ip)
+	return from.Unmap()
+}
+
+// reason says why an echo was not sent, as a person would.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, errNotPermitted):
+		return errNotPermitted.Error()
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "no route to host"
+	case errors.Is(err, syscall.ENETDOWN):
+		return "network is down"
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
+		return "refused by this machine's packet filter"
+	}
+	return "not sent: " + err.Error()
+}
