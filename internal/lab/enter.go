@@ -110,8 +110,8 @@ func remedy() string {
 		{"kernel.unprivileged_userns_clone", "0", "1"},
 		{"user.max_user_namespaces", "0", "10000"},
 	} {
-		path := filepath.Join("/proc/sys", strings.ReplaceAll(knob.name, ".", "/"))
-		if value, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(value)) == knob.off {
+		value, err := os.ReadFile(filepath.Join("/proc/sys", strings.ReplaceAll(knob.name, ".", "/")))
+		if err == nil && strings.TrimSpace(string(value)) == knob.off {
 			return fmt.Sprintf("run it as root (sudo), or allow it with: sudo sysctl -w %s=%s", knob.name, knob.on)
 		}
 	}

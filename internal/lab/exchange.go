@@ -17,6 +17,7 @@ type exchange struct {
 	bridge int // index of the bridge
 
 	mu     sync.Mutex
+	ports  map[int]string // index of a port to the host behind it; entries of removed cables stay
 	filter *nftables.Conn
 	chain  *nftables.Chain
 	drops  []drop
@@ -27,7 +28,7 @@ func newExchange() (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	sw := &exchange{ns: ns}
+	sw := &exchange{ns: ns, ports: map[int]string{}}
 	if err := sw.build(); err != nil {
 		ns.close()
 		return nil, fmt.Errorf("make the switch: %w", err)
@@ -76,7 +77,19 @@ func (sw *exchange) plugNew(h *Host, ns *namespace) error {
 	if err := links.LinkSetNsFd(far, ns.fd); err != nil {
 		return fmt.Errorf("lay the cable to the host: %w", err)
 	}
+	port, err := links.LinkByName(portName(h.name))
+	if err != nil {
+		return fmt.Errorf("find the port: %w", err)
+	}
+	sw.ports[port.Attrs().Index] = h.name
 	return sw.setPort(h.name, unix.IFF_UP)
+}
+
+// hostAt names the host behind the port with that index; empty if there is none.
+func (sw *exchange) hostAt(index int) string {
+	sw.mu.Lock()
+	defer sw.mu.Unlock()
+	return sw.ports[index]
 }
 
 // setPort sets a port up (IFF_UP) or down (0): plugs or pulls the cable.
@@ -107,6 +120,8 @@ func (sw *exchange) removePort(host string) error {
 }
 
 func (sw *exchange) close() {
-	_ = sw.filter.CloseLasting()
+	if sw.filter != nil {
+		_ = sw.filter.CloseLasting()
+	}
 	sw.ns.close()
 }

@@ -22,7 +22,7 @@ var ErrOff = errors.New("the host is switched off")
 // Host is one simulated machine.
 type Host struct {
 	name      string
-	number    int
+	number    byte // makes its hardware address
 	addresses []netip.Prefix
 	dir       string
 	mark      string // environment entry that every process in the lab carries
@@ -56,7 +56,7 @@ func (h *Host) first(fits func(netip.Addr) bool) netip.Addr {
 
 // MAC is the hardware address of the host's interface.
 func (h *Host) MAC() net.HardwareAddr {
-	return net.HardwareAddr{0x02, 0xba, 0x70, 0, 0, byte(h.number)}
+	return net.HardwareAddr{0x02, 0xba, 0x70, 0, 0, h.number}
 }
 
 // On reports whether the host has power.
@@ -75,8 +75,8 @@ func (h *Host) namespace() (*namespace, error) {
 }
 
 // Do calls f on a thread inside the host: sockets that f opens belong to the
-// host for good. f must not start processes (see Start), nor leave the work to
-// other goroutines: a name lookup does.
+// host for good. The function must not start processes (see Start), nor leave
+// the work to other goroutines: a name lookup does.
 func (h *Host) Do(f func() error) error {
 	ns, err := h.namespace()
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"sync"
 )
 
+const maxHosts = 250
+
 // Options say what a lab is made of.
 type Options struct {
 	Log *slog.Logger // nil: silent
@@ -86,8 +88,11 @@ func (l *Lab) build(specs []HostSpec) (err error) {
 	if specs == nil {
 		specs = Cast()
 	}
+	if len(specs) > maxHosts {
+		return fmt.Errorf("%d hosts: a lab has %d at most", len(specs), maxHosts)
+	}
 	for i, spec := range specs {
-		host, err := l.newHost(spec, i+1)
+		host, err := l.newHost(spec, byte(i+1))
 		if err != nil {
 			return fmt.Errorf("host %s: %w", spec.Name, err)
 		}
@@ -130,7 +135,7 @@ func (l *Lab) Close() error {
 	return l.ended
 }
 
-func (l *Lab) newHost(spec HostSpec, number int) (*Host, error) {
+func (l *Lab) newHost(spec HostSpec, number byte) (*Host, error) {
 	if len(spec.Name) == 0 || len(spec.Name) > 12 {
 		return nil, fmt.Errorf("%q is no host name: use 1 to 12 letters", spec.Name)
 	}
