@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -96,19 +97,15 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 
 // exchange is call with headers in both directions.
 func (c *Client) exchange(ctx context.Context, method, path string, header http.Header, in, out any) (http.Header, error) {
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return nil, fmt.Errorf("write question: %w", err)
-		}
-		body = bytes.NewReader(text)
+	body, err := jsonBody(in)
+	if err != nil {
+		return nil, err
 	}
 	response, err := c.send(ctx, method, path, header, body)
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
+	defer discard(response.Body)
 	if out == nil {
 		return response.Header, nil
 	}
@@ -117,6 +114,21 @@ func (c *Client) exchange(ctx context.Context, method, path string, header http.
 	}
 	return response.Header, nil
 }
+
+// jsonBody writes a question; nil has no body.
+func jsonBody(in any) (io.Reader, error) {
+	if in == nil {
+		return nil, nil
+	}
+	text, err := json.Marshal(in)
+	if err != nil {
+		return nil, fmt.Errorf("write question: %w", err)
+	}
+	return bytes.NewReader(text), nil
+}
+
+// discard ends with an answer that has been read, or that nobody wants.
+func discard(answer io.Closer) { _ = answer.Close() }
 
 // send returns a successful response, whose body the caller closes.
 func (c *Client) send(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, error) {
@@ -127,9 +139,7 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	for key, values := range header {
-		request.Header[key] = values
-	}
+	maps.Copy(request.Header, header)
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
@@ -140,7 +150,7 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 	if response.StatusCode >= 200 && response.StatusCode <= 299 {
 		return response, nil
 	}
-	defer response.Body.Close()
+	defer discard(response.Body)
 	return nil, c.refusal(response)
 }
 
@@ -163,8 +173,7 @@ func (c *Client) unreached(err error) error {
 		return fmt.Errorf("stopped: %w", context.Canceled)
 	}
 	if c.options.URL != "" {
-		var failure *url.Error
-		if errors.As(err, &failure) {
+		if failure, ok := errors.AsType[*url.Error](err); ok {
 			err = failure.Err
 		}
 		return Errorf(Unreachable, "%s does not answer (%w): check address, network and certificate", c.base, err)

@@ -44,7 +44,7 @@ func (c *Client) watchOnce(ctx context.Context, show func(pair.Status) error) er
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer discard(response.Body)
 	events := 0
 	err = readEvents(response.Body, func(data string) error {
 		var status pair.Status
@@ -323,17 +323,13 @@ func (c *Client) DeleteDiverged(ctx context.Context, id string) error {
 
 // CreateBackup hands the encrypted backup to take, as it streams in.
 func (c *Client) CreateBackup(ctx context.Context, password string, take func(io.Reader) error) error {
-	text, err := json.Marshal(passwordText{Password: password})
-	if err != nil {
-		return err
-	}
-	return c.download(ctx, http.MethodPost, "/backup", strings.NewReader(string(text)), take)
+	return c.download(ctx, http.MethodPost, "/backup", passwordText{Password: password}, take)
 }
 
 // RestoreBackup sends an encrypted backup.
 func (c *Client) RestoreBackup(ctx context.Context, password string, from io.Reader) error {
 	reader, writer := io.Pipe()
-	defer reader.Close() // lets the goroutine below end, also if nobody read
+	defer discard(reader) // lets the goroutine below end, also if nobody read
 	form := multipart.NewWriter(writer)
 	go func() { writer.CloseWithError(writeRestoreForm(form, password, from)) }()
 	header := http.Header{"Content-Type": {form.FormDataContentType()}}
@@ -358,11 +354,15 @@ func writeRestoreForm(form *multipart.Writer, password string, from io.Reader) e
 	return form.Close()
 }
 
-func (c *Client) download(ctx context.Context, method, path string, in io.Reader, take func(io.Reader) error) error {
-	response, err := c.send(ctx, method, path, nil, in)
+func (c *Client) download(ctx context.Context, method, path string, in any, take func(io.Reader) error) error {
+	body, err := jsonBody(in)
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	response, err := c.send(ctx, method, path, nil, body)
+	if err != nil {
+		return err
+	}
+	defer discard(response.Body)
 	return take(response.Body)
 }

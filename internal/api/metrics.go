@@ -26,8 +26,7 @@ func newBaseRegistry(version string) *prometheus.Registry {
 }
 
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
-	caller, known := CallerFrom(r.Context())
-	if from := remoteAddress(r); !(known && caller.Local) && !s.options.AllowMetrics(from) {
+	if caller, _ := CallerFrom(r.Context()); !caller.Local && !s.options.AllowMetrics(remoteAddress(r)) {
 		newProblem(http.StatusForbidden, Forbidden, "metrics are not for this address: add its network to the allowed networks").write(w)
 		return
 	}
@@ -62,7 +61,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	series.pair(status)
 	series.sync(status.Sync, figures)
 	for _, ip := range status.SharedIPs {
-		series.gauge("baton_shared_ip_held", "1 if the shared IP is on its interface.", truth(ip.Held),
+		series.gauge("baton_shared_ip_held", "1 if the shared IP is on its interface.", truth(ip.Held).value(),
 			"address", ip.Address, "interface", ip.Interface)
 	}
 	seen := map[string]bool{} // a series may be sent once only, whatever the backend lists
@@ -79,17 +78,17 @@ type series struct{ out chan<- prometheus.Metric }
 
 func (s series) pair(status pair.Status) {
 	for _, role := range pair.Roles() {
-		s.gauge("baton_role", "1 for the role that this appliance has.", truth(role == status.Role), "role", role.String())
+		s.gauge("baton_role", "1 for the role that this appliance has.", truth(role == status.Role).value(), "role", role.String())
 	}
 	for _, phase := range pair.Phases() {
-		s.gauge("baton_state", "1 for the state that this appliance is in.", truth(phase == status.State), "state", phase.String())
+		s.gauge("baton_state", "1 for the state that this appliance is in.", truth(phase == status.State).value(), "state", phase.String())
 	}
 	s.gauge("baton_epoch_counter", "Counter of the highest epoch that this appliance has stored.", float64(status.Epoch.Counter))
 	s.gauge("baton_protection_level", "How well the pair is guarded against two primaries, 0 (not paired) to 4.", float64(status.ProtectionLevel))
 	if status.Peer == nil {
 		return
 	}
-	s.gauge("baton_peer_reachable", "1 if the peer answers.", truth(status.Peer.Reachable))
+	s.gauge("baton_peer_reachable", "1 if the peer answers.", truth(status.Peer.Reachable).value())
 	if age := status.Peer.LastContactAgeMS; age >= 0 {
 		s.gauge("baton_peer_last_contact_age_seconds", "Time since the peer was last heard.", float64(age)/1000)
 	}
@@ -124,8 +123,11 @@ func (s series) fail(name string, err error) {
 	s.out <- prometheus.NewInvalidMetric(prometheus.NewDesc(name, "Could not be read.", nil, nil), err)
 }
 
-func truth(ok bool) float64 {
-	if ok {
+// truth is a fact as a gauge shows it.
+type truth bool
+
+func (t truth) value() float64 {
+	if t {
 		return 1
 	}
 	return 0

@@ -1,0 +1,231 @@
+package apitest
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+// Hosts that Pair knows; any other name or address is a willing new backup.
+const (
+	SilentHost = "silent.example" // does not answer
+	NewerHost  = "newer.example"  // holds newer site data: wants Replace
+)
+
+// ID is the appliance's own id, PeerID that of whatever it pairs with.
+const (
+	ID     pair.ApplianceID = "0a11ce00000000000000000000000001"
+	PeerID pair.ApplianceID = "0b0b0000000000000000000000000002"
+)
+
+// Start is the instant at which every Appliance lives: its clock stands still.
+func Start() time.Time { return time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC) }
+
+// Appliance implements api.Backend in memory. Its zero value is not ready: see New.
+type Appliance struct {
+	mu        sync.Mutex
+	changed   chan struct{} // closed and replaced at every change
+	status    pair.Status
+	settings  api.SavedSettings
+	users     map[string]api.User
+	passwords map[string]string
+	tokens    map[string]api.Token // by secret
+	events    []pair.Event
+	tasks     map[string]*task
+	data      []pair.Data
+	diverged  map[string]pair.DivergedCopy
+	key       string
+	setup     string
+	damped    bool
+	figures   api.Figures
+}
+
+// New returns a standalone appliance named alpha that knows one shared IP.
+func New() *Appliance {
+	return &Appliance{
+		changed: make(chan struct{}),
+		status: pair.Status{
+			Appliance: pair.ApplianceStatus{ID: ID, Name: "alpha", Version: "1.2.3"},
+			Since:     Start(),
+			SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0"}},
+			Sync:      pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1},
+		},
+		settings:  api.SavedSettings{Values: pair.DefaultSettings(), Version: 1},
+		users:     map[string]api.User{},
+		passwords: map[string]string{},
+		tokens:    map[string]api.Token{},
+		tasks:     map[string]*task{},
+		diverged:  map[string]pair.DivergedCopy{},
+		setup:     "setup-token-1",
+	}
+}
+
+// Change edits the status, as the outside world would, and wakes the watchers.
+func (a *Appliance) Change(edit func(*pair.Status)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	edit(&a.status)
+	a.wake()
+}
+
+// Damp pauses automatic failover, as too many takeovers do.
+func (a *Appliance) Damp() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.damped = true
+}
+
+// Record appends an event.
+func (a *Appliance) Record(kind, text string, detail map[string]string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.record(context.Background(), kind, text, detail)
+}
+
+// SetAside adds a diverged copy.
+func (a *Appliance) SetAside(diverged pair.DivergedCopy) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.diverged[diverged.ID] = diverged
+}
+
+// AddToken adds a token with a known secret.
+func (a *Appliance) AddToken(secret string, access api.Access) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tokens[secret] = api.Token{ID: "t-" + secret, Name: secret, Role: access, Created: Start()}
+}
+
+func (a *Appliance) wake() {
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// record expects the lock to be held.
+func (a *Appliance) record(ctx context.Context, kind, text string, detail map[string]string) {
+	if caller, known := api.CallerFrom(ctx); known {
+		detail = maps.Clone(detail)
+		if detail == nil {
+			detail = map[string]string{}
+		}
+		detail["by"] = caller.Name
+		detail["from"] = caller.From
+	}
+	number := len(a.events) + 1
+	a.events = append(a.events, pair.Event{
+		ID: string(ID) + "-" + strconv.Itoa(number), Time: Start().Add(time.Duration(number) * time.Minute),
+		Appliance: ID, Kind: kind, Text: text, Detail: detail,
+	})
+}
+
+// Status implements api.Observing.
+func (a *Appliance) Status(context.Context) (pair.Status, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.status, nil
+}
+
+// WatchStatus implements api.Observing.
+func (a *Appliance) WatchStatus(ctx context.Context, send func(pair.Status) error) error {
+	for {
+		a.mu.Lock()
+		status, changed := a.status, a.changed
+		a.mu.Unlock()
+		if err := send(status); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// History implements api.Observing.
+func (a *Appliance) History(_ context.Context, filter api.HistoryFilter) ([]pair.Event, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	found := slices.DeleteFunc(slices.Clone(a.events), func(e pair.Event) bool {
+		return e.Time.Before(filter.Since) ||
+			!filter.Until.IsZero() && !e.Time.Before(filter.Until) ||
+			len(filter.Kinds) > 0 && !slices.Contains(filter.Kinds, e.Kind)
+	})
+	return found[max(0, len(found)-filter.Limit):], nil
+}
+
+// Health implements api.Observing.
+func (a *Appliance) Health(context.Context) api.Health {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.status.Role == pair.Primary && a.status.State == pair.Steady {
+		return api.Health{Serving: true, Text: "alpha is primary and serves the site."}
+	}
+	return api.Health{Text: "alpha is " + a.status.Role.String() + ": another appliance serves the site."}
+}
+
+// Figures implements api.Observing.
+func (a *Appliance) Figures(context.Context) (api.Figures, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.figures, nil
+}
+
+// SetupToken implements api.SettingUp.
+func (a *Appliance) SetupToken(context.Context) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.setup, nil
+}
+
+// SetUp implements api.SettingUp.
+func (a *Appliance) SetUp(ctx context.Context, user api.NewUser) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.users) > 0 {
+		return api.Errorf(api.Refused, "setup is done already: sign in as an administrator and add users there")
+	}
+	if err := a.addUser(user); err != nil {
+		return err
+	}
+	a.setup = ""
+	a.record(ctx, pair.KindSettingChanged, "The first administrator was made.", map[string]string{"user": user.Name})
+	return nil
+}
+
+// Key implements api.Keys.
+func (a *Appliance) Key(context.Context) (api.KeyState, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.keyState(), nil
+}
+
+func (a *Appliance) keyState() api.KeyState {
+	if a.key == "" {
+		return api.KeyState{}
+	}
+	return api.KeyState{Set: true, SavedAt: new(Start()), Fingerprint: "3f2a-" + strconv.Itoa(len(a.key))}
+}
+
+// GenerateKey implements api.Keys.
+func (a *Appliance) GenerateKey(context.Context) (string, error) {
+	return "kestrel-9431-harbour-2207-lantern", nil
+}
+
+// SetKey implements api.Keys.
+func (a *Appliance) SetKey(ctx context.Context, key string) (api.KeyState, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(key) < 16 {
+		return api.KeyState{}, api.Errorf(api.Usage, "the key is too short: use 16 characters or more, or baton key generate")
+	}
+	a.key = key
+	a.record(ctx, pair.KindSettingChanged, "The pre-shared key was saved.", nil)
+	return a.keyState(), nil
+}

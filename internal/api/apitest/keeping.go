@@ -1,0 +1,254 @@
+package apitest
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+// Data implements api.ProtectedData.
+func (a *Appliance) Data(context.Context) ([]pair.Data, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.data), nil
+}
+
+// AddData implements api.ProtectedData.
+func (a *Appliance) AddData(_ context.Context, data api.DataSpec) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case data.Kind != string(pair.DataDirectory):
+		return api.NotYet("protecting a " + data.Kind + " database")
+	case slices.ContainsFunc(a.data, func(d pair.Data) bool { return d.Name == data.Name }):
+		return api.Errorf(api.Refused, "there is protected data named %s already: choose another name", data.Name)
+	}
+	a.data = append(a.data, pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path})
+	return nil
+}
+
+// RemoveData implements api.ProtectedData.
+func (a *Appliance) RemoveData(_ context.Context, name string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.IndexFunc(a.data, func(d pair.Data) bool { return d.Name == name })
+	if i < 0 {
+		return api.Errorf(api.NotFound, "there is no protected data named %s: see baton data list", name)
+	}
+	a.data = slices.Delete(a.data, i, i+1)
+	return nil
+}
+
+// Services implements api.Services.
+func (a *Appliance) Services(context.Context) ([]api.Service, error) { return nil, nil }
+
+// AddService implements api.Services.
+func (a *Appliance) AddService(context.Context, api.Service) error {
+	return api.NotYet("running services")
+}
+
+// RemoveService implements api.Services.
+func (a *Appliance) RemoveService(_ context.Context, name string) error {
+	return api.Errorf(api.NotFound, "there is no service named %s: see baton service list", name)
+}
+
+// Users implements api.Users.
+func (a *Appliance) Users(context.Context) ([]api.User, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	users := make([]api.User, 0, len(a.users))
+	for _, name := range slices.Sorted(maps.Keys(a.users)) {
+		users = append(users, a.users[name])
+	}
+	return users, nil
+}
+
+// AddUser implements api.Users.
+func (a *Appliance) AddUser(_ context.Context, user api.NewUser) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.addUser(user)
+}
+
+func (a *Appliance) addUser(user api.NewUser) error {
+	if _, taken := a.users[user.Name]; taken {
+		return api.Errorf(api.Refused, "there is a user %s already: choose another name", user.Name)
+	}
+	if err := goodPassword(user.Password); err != nil {
+		return err
+	}
+	a.users[user.Name] = api.User{Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: user.Role}
+	a.passwords[user.Name] = user.Password
+	return nil
+}
+
+func goodPassword(password string) error {
+	if len(password) < 10 {
+		return api.Errorf(api.Usage, "the password is too short: use 10 characters or more")
+	}
+	return nil
+}
+
+// SetPassword implements api.Users.
+func (a *Appliance) SetPassword(_ context.Context, name, password string) error {
+	if err := goodPassword(password); err != nil {
+		return err
+	}
+	return a.editUser(name, func(u *api.User) { a.passwords[u.Name] = password })
+}
+
+// DisableUser implements api.Users.
+func (a *Appliance) DisableUser(_ context.Context, name string) error {
+	return a.editUser(name, func(u *api.User) { u.Disabled = true })
+}
+
+// EnableUser implements api.Users.
+func (a *Appliance) EnableUser(_ context.Context, name string) error {
+	return a.editUser(name, func(u *api.User) { u.Disabled = false })
+}
+
+func (a *Appliance) editUser(name string, edit func(*api.User)) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	user, known := a.users[name]
+	if !known {
+		return api.Errorf(api.NotFound, "there is no user %s: see baton user list", name)
+	}
+	edit(&user)
+	a.users[name] = user
+	return nil
+}
+
+// Tokens implements api.Tokens.
+func (a *Appliance) Tokens(context.Context) ([]api.Token, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tokens := slices.Collect(maps.Values(a.tokens))
+	slices.SortFunc(tokens, func(x, y api.Token) int { return strings.Compare(x.ID, y.ID) })
+	return tokens, nil
+}
+
+// CreateToken implements api.Tokens.
+func (a *Appliance) CreateToken(_ context.Context, token api.NewToken) (api.CreatedToken, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id := "t" + strconv.Itoa(len(a.tokens)+1)
+	made := api.Token{ID: id, Name: token.Name, Role: token.Role, Created: Start(), Expires: token.Expires}
+	a.tokens["secret-of-"+id] = made
+	return api.CreatedToken{Token: made, Secret: "secret-of-" + id}, nil
+}
+
+// RevokeToken implements api.Tokens.
+func (a *Appliance) RevokeToken(_ context.Context, id string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for secret, token := range a.tokens {
+		if token.ID == id {
+			delete(a.tokens, secret)
+			return nil
+		}
+	}
+	return api.Errorf(api.NotFound, "there is no token %s: see baton token list", id)
+}
+
+// Authenticate implements api.Tokens.
+func (a *Appliance) Authenticate(_ context.Context, secret string) (api.Caller, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	token, known := a.tokens[secret]
+	if !known || token.Expires != nil && !token.Expires.After(Start()) {
+		return api.Caller{}, api.Errorf(api.Unauthorized, "this token is not valid, or has expired: make a new one with baton token create")
+	}
+	return api.Caller{Name: token.Name, Access: token.Role}, nil
+}
+
+// DivergedCopies implements api.DivergedCopies.
+func (a *Appliance) DivergedCopies(context.Context) ([]pair.DivergedCopy, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Collect(maps.Values(a.diverged)), nil
+}
+
+// ExportDiverged implements api.DivergedCopies: every file holds its own path.
+// A file named BROKEN ends the stream half-way.
+func (a *Appliance) ExportDiverged(_ context.Context, id string, to io.Writer) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	diverged, known := a.diverged[id]
+	if !known {
+		return api.Errorf(api.NotFound, "there is no diverged copy %s: see baton diverged list", id)
+	}
+	archive := tar.NewWriter(to)
+	for _, file := range diverged.Files {
+		name := path.Join(file.Data, file.Path)
+		if strings.HasSuffix(name, "BROKEN") {
+			return io.ErrUnexpectedEOF
+		}
+		if strings.HasPrefix(file.Path, "..") {
+			name = file.Path
+		}
+		header := &tar.Header{Name: name, Mode: 0o640, Size: int64(len(file.Path)), ModTime: file.ModTime, Typeflag: tar.TypeReg}
+		if err := archive.WriteHeader(header); err != nil {
+			return err
+		}
+		if _, err := archive.Write([]byte(file.Path)); err != nil {
+			return err
+		}
+	}
+	return archive.Close()
+}
+
+// DeleteDiverged implements api.DivergedCopies.
+func (a *Appliance) DeleteDiverged(_ context.Context, id string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, known := a.diverged[id]; !known {
+		return api.Errorf(api.NotFound, "there is no diverged copy %s: see baton diverged list", id)
+	}
+	delete(a.diverged, id)
+	return nil
+}
+
+// CreateBackup implements api.Backups: the password, then the data's names.
+func (a *Appliance) CreateBackup(_ context.Context, password string, to io.Writer) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := goodPassword(password); err != nil {
+		return err
+	}
+	text := "baton backup " + password + "\n"
+	for _, data := range a.data {
+		text += data.Name + " " + data.Path + "\n"
+	}
+	_, err := io.WriteString(to, text)
+	return err
+}
+
+// RestoreBackup implements api.Backups.
+func (a *Appliance) RestoreBackup(_ context.Context, password string, from io.Reader) error {
+	text, err := io.ReadAll(from)
+	if err != nil {
+		return api.Errorf(api.Failed, "the backup did not arrive whole: send it again (%w)", err)
+	}
+	rest, found := bytes.CutPrefix(text, []byte("baton backup "+password+"\n"))
+	if !found {
+		return api.Errorf(api.Usage, "this is no backup, or the password is another: check both")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.data = nil
+	for line := range strings.Lines(string(rest)) {
+		name, where, _ := strings.Cut(strings.TrimSpace(line), " ")
+		a.data = append(a.data, pair.Data{Name: name, Kind: pair.DataDirectory, Path: where})
+	}
+	return nil
+}
