@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"strings"
+
+	"baton/internal/pair"
+)
+
+// AddData adds protected data. It refuses a path that overlaps other protected
+// data, the daemon's own, or what the kernel makes up.
+func (s *Site) AddData(ctx context.Context, data pair.Data) error {
+	if err := s.checkData(data); err != nil {
+		return err
+	}
+	return s.write(ctx, "add the protected data", func(tx *sql.Tx) error {
+		known, err := readData(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := checkOverlap(known, data); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO data (name, kind, path) VALUES (?, ?, ?)`, data.Name, data.Kind, data.Path)
+		return err
+	})
+}
+
+func checkOverlap(known []pair.Data, data pair.Data) error {
+	for _, other := range known {
+		switch {
+		case other.Name == data.Name:
+			return refuse(ErrExists, "there is already protected data %q, in %s: choose another name", data.Name, other.Path)
+		case overlap(other.Path, data.Path):
+			return refuse(ErrRefused, "%s overlaps %s, which is protected as %q: name a directory beside it", data.Path, other.Path, other.Name)
+		}
+	}
+	return nil
+}
+
+func (s *Site) checkData(data pair.Data) error {
+	switch {
+	case !validName(data.Name, "-"):
+		return refuseField("name", "%q is not a name: use 1 to 63 lower-case letters, digits or dashes", data.Name)
+	case data.Kind != pair.DataDirectory:
+		return refuseField("kind", "this version cannot protect %q: use dir", string(data.Kind))
+	case !filepath.IsAbs(data.Path), filepath.Clean(data.Path) != data.Path, strings.ContainsRune(data.Path, 0):
+		return refuseField("path", "%q is not an absolute path without detours: write it like /srv/www", data.Path)
+	case data.Path == "/":
+		return refuseField("path", "the whole machine cannot be protected: name the site's directory, as /srv/www")
+	}
+	return s.checkOwn(data.Path)
+}
+
+// checkOwn keeps protected data away from the daemon's own directories, also
+// where a symbolic link leads there, and from what the kernel makes up.
+func (s *Site) checkOwn(path string) error {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		real = path // it may be made later
+	}
+	for _, own := range append([]string{filepath.Dir(s.path)}, s.keepOut...) {
+		if overlap(path, own) || overlap(real, own) {
+			return refuseField("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
+		}
+	}
+	for _, made := range []string{"/proc", "/sys", "/dev"} {
+		if overlap(real, made) {
+			return refuseField("path", "%s holds no files to protect: name the site's directory, as /srv/www", path)
+		}
+	}
+	return nil
+}
+
+// overlap reports whether two clean paths are the same or one is inside the other.
+func overlap(a, b string) bool {
+	return a == b || strings.HasPrefix(a+"/", b+"/") || strings.HasPrefix(b+"/", a+"/")
+}
+
+// RemoveData ends the protection of data; its files stay.
+func (s *Site) RemoveData(ctx context.Context, name string) error {
+	return s.write(ctx, "remove the protected data", func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `DELETE FROM data WHERE name = ?`, name)
+		return affected(result, err, refuse(ErrNotFound, "there is no protected data %q: list it with baton data list", name))
+	})
+}
+
+// Data lists the protected data, by name.
+func (s *Site) Data(ctx context.Context) ([]pair.Data, error) {
+	data, err := readData(ctx, s.reader)
+	return data, s.explain("list the protected data", err)
+}
+
+func readData(ctx context.Context, from querier) ([]pair.Data, error) {
+	all := []pair.Data{}
+	rows, err := from.QueryContext(ctx, `SELECT name, kind, path FROM data ORDER BY name`)
+	err = each(rows, err, func(row scanner) error {
+		var data pair.Data
+		if err := row.Scan(&data.Name, &data.Kind, &data.Path); err != nil {
+			return err
+		}
+		all = append(all, data)
+		return nil
+	})
+	return all, err
+}
+
+// checkAllData checks what came from the peer by the same rules.
+func (s *Site) checkAllData(all []pair.Data) error {
+	for i, data := range all {
+		if err := s.checkData(data); err != nil {
+			return err
+		}
+		if err := checkOverlap(all[:i], data); err != nil {
+			return err
+		}
+	}
+	return nil
+}

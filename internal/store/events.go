@@ -1,0 +1,250 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Bounds of one event, in bytes and entries; a longer text is cut.
+const (
+	maxEventKind   = 64
+	maxEventText   = 4096
+	maxEventDetail = 128
+)
+
+// Bounds of one reading of the history.
+const (
+	defaultEvents = 1000
+	maxEvents     = 10_000
+	maxKinds      = 64
+)
+
+// Filter selects events. The zero value selects the newest.
+type Filter struct {
+	Since, Until time.Time // from, and before; zero: without bound
+	Kinds        []string  // none: every kind
+	Limit        int       // 0: 1000; at most 10,000
+	After        string    // id of an event: the first events behind it
+	Before       string    // id of an event: the last events ahead of it
+}
+
+// Append adds an event of this appliance to the history and returns it with its
+// id, appliance and time; a time already set is kept, to the millisecond.
+func (s *Site) Append(ctx context.Context, event pair.Event) (pair.Event, error) {
+	err := s.write(ctx, "add to the history", func(tx *sql.Tx) (err error) {
+		event, err = s.appendTo(ctx, tx, event)
+		return err
+	})
+	return event, err
+}
+
+func (s *Site) appendTo(ctx context.Context, tx *sql.Tx, event pair.Event) (pair.Event, error) {
+	if event.Time.IsZero() {
+		event.Time = s.now()
+	}
+	event.Time = event.Time.UTC().Truncate(time.Millisecond)
+	event.Appliance = s.self
+	event = clip(event)
+	// complete follows while nothing is missing: see schema/0002-events.sql.
+	row := tx.QueryRowContext(ctx, `INSERT INTO event_head (appliance, complete, used) VALUES (?, 1, 1)
+		ON CONFLICT (appliance) DO UPDATE SET used = used + 1, complete = complete + (complete = used)
+		RETURNING used`, s.self)
+	var seq int64
+	if err := row.Scan(&seq); err != nil {
+		return event, err
+	}
+	event.ID = eventID(s.self, seq)
+	if err := checkEvent(event); err != nil {
+		return event, err
+	}
+	_, err := insertEvent(ctx, tx, event, seq)
+	return event, err
+}
+
+// clip cuts what is too long: an event cut short says more than one refused.
+func clip(event pair.Event) pair.Event {
+	event.Text = clipText(event.Text)
+	detail := make(map[string]string, len(event.Detail))
+	for key, value := range event.Detail {
+		detail[key] = clipText(value)
+	}
+	event.Detail = detail
+	return event
+}
+
+func clipText(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxEventText)], "")
+}
+
+func eventID(appliance pair.ApplianceID, seq int64) string {
+	return string(appliance) + "-" + strconv.FormatInt(seq, 10)
+}
+
+func parseEventID(id string) (pair.ApplianceID, int64, error) {
+	appliance, number, _ := strings.Cut(id, "-")
+	seq, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || seq < 1 || !validAppliance(pair.ApplianceID(appliance)) || id != eventID(pair.ApplianceID(appliance), seq) {
+		return "", 0, refuse(ErrRefused, "%.80q is not the id of an event", id)
+	}
+	return pair.ApplianceID(appliance), seq, nil
+}
+
+// checkEvent refuses what neither side writes.
+func checkEvent(event pair.Event) error {
+	appliance, _, err := parseEventID(event.ID)
+	switch {
+	case err != nil:
+		return err
+	case appliance != event.Appliance:
+		return refuse(ErrRefused, "event %s claims to be of appliance %.40q", event.ID, string(event.Appliance))
+	case !validName(event.Kind, "-") || len(event.Kind) > maxEventKind:
+		return refuse(ErrRefused, "event %s has no valid kind", event.ID)
+	case event.Time.Year() < 1970 || event.Time.Year() > 9999:
+		return refuse(ErrRefused, "event %s has no valid time", event.ID)
+	case len(event.Text) > maxEventText || len(event.Detail) > maxEventDetail:
+		return refuse(ErrRefused, "event %s is too long", event.ID)
+	}
+	for key, value := range event.Detail {
+		if len(key) > maxEventText || len(value) > maxEventText {
+			return refuse(ErrRefused, "event %s is too long", event.ID)
+		}
+	}
+	return nil
+}
+
+// insertEvent adds an event unless its number is taken; it reports whether it did.
+func insertEvent(ctx context.Context, tx *sql.Tx, event pair.Event, seq int64) (bool, error) {
+	detail, err := detailText(event)
+	if err != nil {
+		return false, err
+	}
+	result, err := tx.ExecContext(ctx, `INSERT INTO event (appliance, seq, time, kind, text, detail) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (appliance, seq) DO NOTHING`,
+		event.Appliance, seq, event.Time.UnixMilli(), event.Kind, event.Text, detail)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
+func detailText(event pair.Event) (string, error) {
+	if len(event.Detail) == 0 {
+		return "{}", nil
+	}
+	text, err := json.Marshal(event.Detail)
+	return string(text), err
+}
+
+const eventColumns = `appliance, seq, time, kind, text, detail`
+
+func scanEvent(row scanner) (pair.Event, error) {
+	var event pair.Event
+	var seq, ms int64
+	var detail string
+	if err := row.Scan(&event.Appliance, &seq, &ms, &event.Kind, &event.Text, &detail); err != nil {
+		return event, err
+	}
+	event.ID = eventID(event.Appliance, seq)
+	event.Time = time.UnixMilli(ms).UTC()
+	if detail != "{}" {
+		if err := json.Unmarshal([]byte(detail), &event.Detail); err != nil {
+			return event, fmt.Errorf("detail of event %s: %w", event.ID, err)
+		}
+	}
+	return event, nil
+}
+
+// Events reads the history, newest last: the newest that the filter selects, or
+// with After the oldest behind it.
+func (s *Site) Events(ctx context.Context, filter Filter) ([]pair.Event, error) {
+	query, args, err := s.eventQuery(ctx, filter)
+	if err != nil {
+		return nil, s.explain("read the history", err)
+	}
+	events := []pair.Event{}
+	rows, err := s.reader.QueryContext(ctx, query, args...)
+	err = each(rows, err, func(row scanner) error {
+		event, err := scanEvent(row)
+		events = append(events, event)
+		return err
+	})
+	if filter.After == "" {
+		slices.Reverse(events)
+	}
+	return events, s.explain("read the history", err)
+}
+
+// eventQuery walks an index from the right end and stops at the limit, so that
+// its cost follows the answer, not the history: one walk, or one for each kind.
+func (s *Site) eventQuery(ctx context.Context, filter Filter) (query string, args []any, err error) {
+	where, bounds, err := s.eventBounds(ctx, filter)
+	if err != nil {
+		return "", nil, err
+	}
+	if filter.Limit < 0 || len(filter.Kinds) > maxKinds {
+		return "", nil, refuse(ErrRefused, "select at most %d events of at most %d kinds", maxEvents, maxKinds)
+	}
+	limit := min(filter.Limit, maxEvents)
+	if limit == 0 {
+		limit = defaultEvents
+	}
+	order := ` ORDER BY time DESC, appliance DESC, seq DESC LIMIT ?`
+	if filter.After != "" {
+		order = ` ORDER BY time, appliance, seq LIMIT ?`
+	}
+	if len(filter.Kinds) == 0 {
+		return `SELECT ` + eventColumns + ` FROM event WHERE ` + where + order, append(bounds, limit), nil
+	}
+	var walks []string
+	for _, kind := range filter.Kinds {
+		walks = append(walks, `SELECT * FROM (SELECT `+eventColumns+` FROM event WHERE kind = ? AND `+where+order+`)`)
+		args = append(append(append(args, kind), bounds...), limit)
+	}
+	return strings.Join(walks, ` UNION `) + order, append(args, limit), nil
+}
+
+func (s *Site) eventBounds(ctx context.Context, filter Filter) (where string, args []any, err error) {
+	var bounds strings.Builder
+	bounds.WriteString(`time >= ?`)
+	args = []any{int64(0)}
+	if !filter.Since.IsZero() {
+		args[0] = filter.Since.UnixMilli()
+	}
+	if !filter.Until.IsZero() {
+		bounds.WriteString(` AND time < ?`)
+		args = append(args, filter.Until.UnixMilli())
+	}
+	for _, cursor := range []struct{ id, bound string }{
+		{filter.After, ` AND (time, appliance, seq) > (?, ?, ?)`},
+		{filter.Before, ` AND (time, appliance, seq) < (?, ?, ?)`},
+	} {
+		if cursor.id == "" {
+			continue
+		}
+		appliance, seq, err := parseEventID(cursor.id)
+		if err != nil {
+			return "", nil, err
+		}
+		var ms int64
+		err = s.reader.QueryRowContext(ctx, `SELECT time FROM event WHERE appliance = ? AND seq = ?`, appliance, seq).Scan(&ms)
+		if errors.Is(err, sql.ErrNoRows) {
+			return "", nil, refuse(ErrNotFound, "there is no event %s: read the history from its end", cursor.id)
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		bounds.WriteString(cursor.bound)
+		args = append(args, ms, appliance, seq)
+	}
+	return bounds.String(), args, nil
+}

@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"baton/internal/pair"
+
+	"golang.org/x/sys/unix"
+)
+
+// localVersion is the format of state.json that this program writes.
+const localVersion = 1
+
+// State is what an appliance remembers on its own. Its JSON is state.json.
+type State struct {
+	Version   int              `json:"version"`    // format of the file
+	ID        pair.ApplianceID `json:"id"`         // of this appliance, made at first start
+	Record    pair.Record      `json:"record"`     // its part in the pair
+	SharedIPs []string         `json:"shared_ips"` // addresses that an administrator ticked, without network length
+}
+
+func (s State) clone() State {
+	s.SharedIPs = slices.Clone(s.SharedIPs)
+	return s
+}
+
+func (s State) equal(other State) bool {
+	return s.Version == other.Version && s.ID == other.ID && s.Record == other.Record &&
+		slices.Equal(s.SharedIPs, other.SharedIPs)
+}
+
+// Local is the appliance's own durable state. Its methods are safe for use by
+// several goroutines.
+type Local struct {
+	dir  string
+	log  *slog.Logger
+	lock *os.File // held while open, so that no second daemon uses the directory
+
+	saving sync.Mutex // one writer at a time
+
+	mu    sync.Mutex
+	state State // as on disk
+}
+
+// OpenLocal opens the state in dir and makes dir on the first start. It refuses
+// a directory that another daemon uses, and one whose state was lost or damaged.
+func OpenLocal(dir string, log *slog.Logger) (*Local, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state directory: %w", err)
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	l := &Local{dir: dir, log: log, lock: lock}
+	if err := l.load(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return l, nil
+}
+
+func lockDir(dir string) (*os.File, error) {
+	path := filepath.Join(dir, "lock")
+	lock, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // a file of our own data directory
+	if err != nil {
+		return nil, fmt.Errorf("open the state directory's lock: %w", err)
+	}
+	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("another baton uses %s: stop it first, or give this one a data_dir of its own", filepath.Dir(dir))
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}
+
+func (l *Local) load() error {
+	path := l.file("state.json")
+	err := readJSON(path, &l.state)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l.begin(path)
+	}
+	if err != nil {
+		return fmt.Errorf("read the appliance's state: %w", err)
+	}
+	switch {
+	case l.state.Version > localVersion:
+		return fmt.Errorf("%s has format %d and this baton knows %d: install the version that wrote it", path, l.state.Version, localVersion)
+	case l.state.Version < 1 || !validAppliance(l.state.ID):
+		return fmt.Errorf("%s names no appliance: put it back from a backup, or move %s away to start this appliance anew as standalone", path, l.dir)
+	}
+	return mark(path)
+}
+
+func (l *Local) begin(path string) error {
+	lost, err := existed(path)
+	if err != nil {
+		return fmt.Errorf("look for an earlier state: %w", err)
+	}
+	if lost {
+		return fmt.Errorf("%s is missing, but was here before: put it back from a backup, "+
+			"or move %s away to start this appliance anew as standalone", path, l.dir)
+	}
+	l.state = State{Version: localVersion, ID: newApplianceID(), SharedIPs: []string{}}
+	if err := writeJSON(path, l.state); err != nil {
+		return fmt.Errorf("write the first state: %w", err)
+	}
+	l.log.Info("new appliance", slog.String("id", string(l.state.ID)), slog.String("state", path))
+	return mark(path)
+}
+
+func newApplianceID() pair.ApplianceID {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails: crypto/rand ends the program instead
+	return pair.ApplianceID(hex.EncodeToString(id))
+}
+
+// validAppliance reports whether id is 32 lower-case hexadecimal digits.
+func validAppliance(id pair.ApplianceID) bool {
+	for i := range len(id) {
+		if (id[i] < '0' || id[i] > '9') && (id[i] < 'a' || id[i] > 'f') {
+			return false
+		}
+	}
+	return len(id) == 32
+}
+
+func (l *Local) file(name string) string { return filepath.Join(l.dir, name) }
+
+// State returns what is stored.
+func (l *Local) State() State {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.clone()
+}
+
+// Save changes the state and returns once it is durable: one write, one rename.
+// On error the state is what it was, in memory and on disk. A change that
+// changes nothing costs nothing.
+func (l *Local) Save(ctx context.Context, change func(*State)) error {
+	l.saving.Lock()
+	defer l.saving.Unlock()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("save the appliance's state: %w", err)
+	}
+	before := l.State()
+	after := before.clone()
+	change(&after)
+	after.Version, after.ID = before.Version, before.ID
+	if after.equal(before) {
+		return nil
+	}
+	if err := writeJSON(l.file("state.json"), after); err != nil {
+		// The rename may have happened without becoming durable: name the old state again.
+		err = errors.Join(err, l.undo(before))
+		return fmt.Errorf("save the appliance's state in %s: %w", l.dir, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state = after
+	return nil
+}
+
+// undo makes sure that the file holds the state before a failed save.
+func (l *Local) undo(before State) error {
+	var stored State
+	if err := readJSON(l.file("state.json"), &stored); err == nil && stored.equal(before) {
+		return nil
+	}
+	return writeJSON(l.file("state.json"), before)
+}
+
+// LoadSecrets reads the secrets into a value; fs.ErrNotExist says that none were
+// saved yet.
+func (l *Local) LoadSecrets(into any) error {
+	path := l.file("secrets.json")
+	err := readJSON(path, into)
+	if errors.Is(err, fs.ErrNotExist) {
+		lost, statErr := existed(path)
+		if lost || statErr != nil {
+			return errors.Join(statErr, fmt.Errorf("%s is missing, but was here before: put it back from a backup, "+
+				"or remove %s and pair this appliance again", path, markOf(path)))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("read the appliance's secrets: %w", err)
+	}
+	return nil
+}
+
+// SaveSecrets replaces the secrets, mode 0600, and returns once they are durable.
+func (l *Local) SaveSecrets(from any) error {
+	l.saving.Lock()
+	defer l.saving.Unlock()
+	path := l.file("secrets.json")
+	if err := errors.Join(writeJSON(path, from), mark(path)); err != nil {
+		return fmt.Errorf("save the appliance's secrets in %s: %w", l.dir, err)
+	}
+	return nil
+}
+
+// Close lets another daemon use the directory.
+func (l *Local) Close() error { return l.lock.Close() }

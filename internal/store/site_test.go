@@ -1,0 +1,298 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/internal/pair"
+)
+
+const (
+	alpha = pair.ApplianceID("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+	beta  = pair.ApplianceID("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func openSite(t *testing.T, self pair.ApplianceID) *Site {
+	t.Helper()
+	return reopenSite(t, filepath.Join(t.TempDir(), "site.db"), self)
+}
+
+func reopenSite(t *testing.T, path string, self pair.ApplianceID) *Site {
+	t.Helper()
+	s, err := OpenSite(t.Context(), path, self, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func wantKind(t *testing.T, err, kind error, words string) {
+	t.Helper()
+	if !errors.Is(err, kind) || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got error %v, want kind %v with %q in one line", err, kind, words)
+	}
+}
+
+func wantField(t *testing.T, err error, field string) {
+	t.Helper()
+	refused, ok := errors.AsType[pair.FieldError](err)
+	if !ok || refused.Field != field {
+		t.Errorf("got error %v, want field %s refused", err, field)
+	}
+}
+
+func TestSettingsBeginWithDefaultsAndChangeTogether(t *testing.T) {
+	s := openSite(t, alpha)
+	settings, version, err := s.Settings(t.Context())
+	if err != nil || version != 1 || settings.Map()["primary_timeout"] != "5s" {
+		t.Fatalf("got %v, version %d, %v", settings, version, err)
+	}
+	after, err := s.SetSettings(t.Context(), map[string]string{"primary_timeout": "800ms", "test_ips": "198.51.100.1"}, 1, "ann")
+	if err != nil || after.PrimaryTimeout != 800*time.Millisecond {
+		t.Fatalf("got %v, %v", after, err)
+	}
+	settings, version, err = s.Settings(t.Context())
+	if err != nil || version != 2 || settings.Map()["test_ips"] != "198.51.100.1" {
+		t.Errorf("got %v, version %d, %v", settings, version, err)
+	}
+	_, err = s.SetSettings(t.Context(), map[string]string{"observe_only": "on"}, 1, "bob")
+	wantKind(t, err, ErrConflict, "somebody else")
+	_, err = s.SetSettings(t.Context(), map[string]string{"observe_only": "on", "primary_timeout": "1ms"}, 0, "bob")
+	wantField(t, err, "primary_timeout")
+	_, err = s.SetSettings(t.Context(), map[string]string{"colour": "red"}, 0, "bob")
+	wantField(t, err, "colour")
+	if settings, version, _ = s.Settings(t.Context()); settings.ObserveOnly || version != 2 {
+		t.Errorf("a refused change left a trace: %v, version %d", settings, version)
+	}
+}
+
+func TestAChangeOfSettingsIsInTheHistoryAndNoChangeIsNot(t *testing.T) {
+	s := openSite(t, alpha)
+	for range 2 {
+		if _, err := s.SetSettings(t.Context(), map[string]string{"observe_only": "on"}, 0, "ann"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := s.Events(t.Context(), Filter{})
+	if err != nil || len(events) != 1 {
+		t.Fatalf("got %v, %v", events, err)
+	}
+	e := events[0]
+	if e.Kind != pair.KindSettingChanged || e.Text != "ann set observe_only=true" || e.Detail["observe_only_before"] != "false" || e.Detail["by"] != "ann" {
+		t.Errorf("got %+v", e)
+	}
+}
+
+func TestUsersSignInUntilDisabled(t *testing.T) {
+	s := openSite(t, alpha)
+	ctx := t.Context()
+	add := func(name string, role UserRole) error {
+		return s.AddUser(ctx, User{Name: name, Mail: name + "@example.org", Role: role}, "correct horse")
+	}
+	if err := errors.Join(add("ann", Administrator), add("bob", Viewer)); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, add("ann", Viewer), ErrExists, "already a user")
+	wantField(t, add("Ann!", Viewer), "name")
+	wantField(t, add("eve", "owner"), "role")
+	wantField(t, s.AddUser(ctx, User{Name: "eve", Role: Viewer}, "short"), "password")
+	wantField(t, s.AddUser(ctx, User{Name: "eve", Role: Viewer, Mail: "no"}, "correct horse"), "mail")
+
+	user, err := s.Authenticate(ctx, "ann", "correct horse")
+	if err != nil || user.Role != Administrator || user.LastLogin.IsZero() {
+		t.Errorf("got %+v, %v", user, err)
+	}
+	for _, pass := range []string{"correct horsf", "", strings.Repeat("x", 2000)} {
+		_, err = s.Authenticate(ctx, "ann", pass)
+		wantKind(t, err, ErrCredentials, "wrong")
+	}
+	_, err = s.Authenticate(ctx, "nobody", "correct horse")
+	wantKind(t, err, ErrCredentials, "wrong")
+
+	if err := errors.Join(s.Disable(ctx, "bob"), s.SetPassword(ctx, "ann", "another horse")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Authenticate(ctx, "bob", "correct horse")
+	wantKind(t, err, ErrCredentials, "wrong")
+	_, err = s.Authenticate(ctx, "ann", "correct horse")
+	wantKind(t, err, ErrCredentials, "wrong")
+	wantKind(t, s.Disable(ctx, "ann"), ErrRefused, "last administrator")
+	wantKind(t, s.Enable(ctx, "zoe"), ErrNotFound, "no user")
+	if err := s.Enable(ctx, "bob"); err != nil {
+		t.Error(err)
+	}
+	users, err := s.Users(ctx)
+	if err != nil || len(users) != 2 || users[0].Name != "ann" || users[0].LastLogin.IsZero() || users[1].Disabled {
+		t.Errorf("got %+v, %v", users, err)
+	}
+}
+
+func TestTokensAuthenticateUntilExpiredOrRevoked(t *testing.T) {
+	s := openSite(t, alpha)
+	ctx := t.Context()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s.now = func() time.Time { return now }
+	plain, err := s.CreateToken(ctx, "monitor", Viewer, now.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.CreateToken(ctx, "monitor", Viewer, time.Time{})
+	wantKind(t, err, ErrExists, "already a token")
+	_, err = s.CreateToken(ctx, "late", Viewer, now)
+	wantField(t, err, "expires")
+	token, err := s.AuthenticateToken(ctx, plain)
+	if err != nil || token.Name != "monitor" || token.Role != Viewer || !token.LastUsed.Equal(now) {
+		t.Errorf("got %+v, %v", token, err)
+	}
+	_, err = s.AuthenticateToken(ctx, plain+"x")
+	wantKind(t, err, ErrCredentials, "token")
+	now = now.Add(time.Hour)
+	_, err = s.AuthenticateToken(ctx, plain)
+	wantKind(t, err, ErrCredentials, "expired")
+	now = now.Add(-time.Minute)
+	if err := s.RevokeToken(ctx, "monitor"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.AuthenticateToken(ctx, plain)
+	wantKind(t, err, ErrCredentials, "revoked")
+	wantKind(t, s.RevokeToken(ctx, "monitor"), ErrNotFound, "no token")
+}
+
+func TestProtectedDataKeepsApart(t *testing.T) {
+	dir := t.TempDir()
+	s, err := OpenSite(t.Context(), filepath.Join(dir, "baton", "site.db"), alpha, quiet(), "/var/lib/other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	add := func(name, path string) error {
+		return s.AddData(t.Context(), pair.Data{Name: name, Kind: pair.DataDirectory, Path: path})
+	}
+	if err := errors.Join(add("www", "/srv/www"), add("wiki", "/srv/wiki")); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, add("www", "/srv/other"), ErrExists, "another name")
+	wantKind(t, add("w2", "/srv/www/static"), ErrRefused, `/srv/www/static overlaps /srv/www, which is protected as "www"`)
+	wantKind(t, add("all", "/srv"), ErrRefused, "overlaps")
+	wantField(t, add("Bad Name", "/x"), "name")
+	for _, path := range []string{"/", "srv", "/srv/../x", "/srv/", "", "/proc/1", "/sys", "/dev/shm", "/var/lib", "/var/lib/other/x", dir, filepath.Join(dir, "baton", "in")} {
+		wantField(t, add("bad", path), "path")
+	}
+	wantField(t, s.AddData(t.Context(), pair.Data{Name: "db", Kind: "postgres", Path: "/x"}), "kind")
+	if err := add("neighbour", "/srv/www2"); err != nil {
+		t.Error(err)
+	}
+	if err := s.RemoveData(t.Context(), "wiki"); err != nil {
+		t.Error(err)
+	}
+	wantKind(t, s.RemoveData(t.Context(), "wiki"), ErrNotFound, "no protected data")
+	all, err := s.Data(t.Context())
+	if err != nil || len(all) != 2 || all[1].Path != "/srv/www" {
+		t.Errorf("got %v, %v", all, err)
+	}
+}
+
+func TestAnExportReplacesAllButTheHistory(t *testing.T) {
+	ctx := t.Context()
+	from, to := openSite(t, alpha), openSite(t, beta)
+	if err := errors.Join(
+		from.AddUser(ctx, User{Name: "ann", Role: Administrator}, "correct horse"),
+		from.AddData(ctx, pair.Data{Name: "www", Kind: pair.DataDirectory, Path: "/srv/www"}),
+		from.SetAttributes(ctx, map[string]string{"name": "Help desk"}),
+		to.AddUser(ctx, User{Name: "old", Role: Administrator}, "correct horse"),
+	); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := from.SetSettings(ctx, map[string]string{"time_zone": "Europe/Berlin"}, 0, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	plain, err := from.CreateToken(ctx, "monitor", Viewer, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := to.Append(ctx, pair.Event{Kind: pair.KindStarted, Text: "started"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stream bytes.Buffer
+	if err := from.Export(ctx, &stream); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Import(ctx, bytes.NewReader(stream.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	var again bytes.Buffer
+	if err := to.Export(ctx, &again); err != nil || !bytes.Equal(stream.Bytes(), again.Bytes()) {
+		t.Errorf("the copy exports otherwise (%v):\n%s\n%s", err, stream.String(), again.String())
+	}
+	if _, err := to.Authenticate(ctx, "ann", "correct horse"); err != nil {
+		t.Error(err)
+	}
+	if _, err := to.AuthenticateToken(ctx, plain); err != nil {
+		t.Error(err)
+	}
+	settings, version, err := to.Settings(ctx)
+	if err != nil || version != 2 || settings.TimeZone != "Europe/Berlin" {
+		t.Errorf("got %v, version %d, %v", settings, version, err)
+	}
+	events, err := to.Events(ctx, Filter{})
+	if err != nil || len(events) != 1 || events[0].ID != own.ID {
+		t.Errorf("the history changed: %v, %v", events, err)
+	}
+}
+
+func TestABadExportChangesNothing(t *testing.T) {
+	ctx := t.Context()
+	from, to := openSite(t, alpha), openSite(t, beta)
+	if err := from.AddData(ctx, pair.Data{Name: "www", Kind: pair.DataDirectory, Path: "/srv/www"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.SetAttributes(ctx, map[string]string{"name": "kept"}); err != nil {
+		t.Fatal(err)
+	}
+	var stream bytes.Buffer
+	if err := from.Export(ctx, &stream); err != nil {
+		t.Fatal(err)
+	}
+	whole := stream.String()
+	lines := strings.SplitAfter(whole, "\n")
+	for name, bad := range map[string]struct{ stream, words string }{
+		"empty":            {"", "breaks off"},
+		"truncated":        {strings.Join(lines[:len(lines)-2], ""), "breaks off"},
+		"cut in a line":    {whole[:len(whole)-5], "damaged"},
+		"a row is missing": {lines[0] + strings.Join(lines[2:], ""), "rows"},
+		"newer schema":     {strings.Replace(whole, `{"schema":2}`, `{"schema":99}`, 1), "has version 99 and this one knows 2: upgrade this appliance"},
+		"not an export":    {"{}\n", "not an export"},
+		"unknown table":    {strings.Replace(whole, `"table":"data"`, `"table":"event"`, 1), "does not know"},
+		"SQL in a name":    {strings.Replace(whole, `"table":"data"`, `"table":"data; DROP TABLE user"`, 1), "does not know"},
+		"unknown column":   {strings.Replace(whole, `"path":`, `"where":`, 1), "does not know"},
+		"path of ours":     {strings.Replace(whole, `/srv/www`, filepath.Dir(to.path), 1), "baton keeps its own"},
+		"relative path":    {strings.Replace(whole, `/srv/www`, `/srv/../etc`, 1), "not an absolute path"},
+		"odd value":        {strings.Replace(whole, `"/srv/www"`, `["x"]`, 1), "neither text"},
+		"no version":       {lines[0] + lines[2] + "{\"rows\":1}\n", "no version"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := to.Import(ctx, strings.NewReader(bad.stream))
+			if err == nil || !strings.Contains(err.Error(), bad.words) {
+				t.Errorf("got %v, want %q", err, bad.words)
+			}
+			attributes, err := to.Attributes(ctx)
+			data, dataErr := to.Data(ctx)
+			if err != nil || dataErr != nil || attributes["name"] != "kept" || len(data) != 0 {
+				t.Errorf("something changed: %v %v %v %v", attributes, data, err, dataErr)
+			}
+		})
+	}
+}
