@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
@@ -106,6 +107,22 @@ func (sw *exchange) setPort(host string, flags uint32) error {
 		return fmt.Errorf("set the port of %s: %w", host, err)
 	}
 	return nil
+}
+
+// await blocks until frames pass the new cable: the kernel takes a moment to
+// notice the carrier, and a host that asks for a neighbour in that moment would
+// ask again only after a second.
+func (sw *exchange) await(h *Host, ns *namespace) error {
+	up := func(links *netlink.Handle, name string) bool {
+		link, err := links.LinkByName(name)
+		return err == nil && link.Attrs().OperState == netlink.OperUp
+	}
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if up(sw.ns.links, portName(h.name)) && up(ns.links, Interface) && up(sw.ns.links, bridgeName) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the cable of %s does not come up", h.name)
 }
 
 func (sw *exchange) removePort(host string) error {

@@ -161,7 +161,10 @@ func (h *Host) furnish(ns *namespace, sw *exchange) error {
 			return fmt.Errorf("set %s up: %w", name, err)
 		}
 	}
-	return h.address(ns)
+	if err := h.address(ns); err != nil {
+		return err
+	}
+	return sw.await(h, ns)
 }
 
 func (h *Host) address(ns *namespace) error {
