@@ -25,7 +25,7 @@ type exchange struct {
 }
 
 func newExchange() (*exchange, error) {
-	ns, err := newNamespace()
+	ns, err := newNamespace(func() error { return nil })
 	if err != nil {
 		return nil, err
 	}

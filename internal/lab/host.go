@@ -25,6 +25,7 @@ type Host struct {
 	number    byte // makes its hardware address
 	addresses []netip.Prefix
 	dir       string
+	disk      string // where its own programs find dir
 	mark      string // environment entry that every process in the lab carries
 	log       *slog.Logger
 
@@ -36,7 +37,8 @@ type Host struct {
 // Name is the host's name, as alpha.
 func (h *Host) Name() string { return h.name }
 
-// Dir is the host's own directory: what it holds outlives a power cut.
+// Dir is the host's own directory, as this process sees it: what it holds
+// outlives a power cut. Programs on the host find it at Lab.Disk as well.
 func (h *Host) Dir() string { return h.dir }
 
 // Addr4 is the host's first IPv4 address; the zero value if it has none.
@@ -128,7 +130,7 @@ func (h *Host) Addresses() ([]netip.Addr, error) {
 
 // boot gives the host a kernel of its own, freshly started, and a cable.
 func (h *Host) boot(sw *exchange) error {
-	ns, err := newNamespace()
+	ns, err := newNamespace(h.mountDisk)
 	if err != nil {
 		return err
 	}
@@ -139,6 +141,21 @@ func (h *Host) boot(sw *exchange) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ns = ns
+	return nil
+}
+
+// mountDisk gives the calling thread, and what it starts, a view of the files in
+// which the host's own directory is also the machine's one disk.
+func (h *Host) mountDisk() error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("make a mount namespace: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	if err := unix.Mount(h.dir, h.disk, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount the host's disk: %w", err)
+	}
 	return nil
 }
 

@@ -8,10 +8,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
-const maxHosts = 250
+const (
+	maxHosts = 250
+	diskName = "disk"
+)
 
 // Options say what a lab is made of.
 type Options struct {
@@ -82,6 +86,9 @@ func New(ctx context.Context, opts Options) (*Lab, error) {
 }
 
 func (l *Lab) build(specs []HostSpec) (err error) {
+	if err := os.Mkdir(l.Disk(), 0o700); err != nil {
+		return fmt.Errorf("make a place for the disks: %w", err)
+	}
 	if l.sw, err = newExchange(); err != nil {
 		return err
 	}
@@ -103,6 +110,11 @@ func (l *Lab) build(specs []HostSpec) (err error) {
 
 // Dir is the lab's own directory; each host has one below it.
 func (l *Lab) Dir() string { return l.dir }
+
+// Disk is a path, the same on every host, at which programs on a host find that
+// host's own directory: two hosts keep different files under equal names there.
+// To this process it is an empty directory; see Host.Dir.
+func (l *Lab) Disk() string { return filepath.Join(l.dir, diskName) }
 
 // Hosts lists the hosts in the order of Options.
 func (l *Lab) Hosts() []*Host { return l.hosts }
@@ -136,12 +148,12 @@ func (l *Lab) Close() error {
 }
 
 func (l *Lab) newHost(spec HostSpec, number byte) (*Host, error) {
-	if len(spec.Name) == 0 || len(spec.Name) > 12 {
-		return nil, fmt.Errorf("%q is no host name: use 1 to 12 letters", spec.Name)
+	if len(spec.Name) == 0 || len(spec.Name) > 12 || spec.Name == diskName || strings.ContainsAny(spec.Name, "/. ") {
+		return nil, fmt.Errorf("%q cannot name a host: use 1 to 12 letters", spec.Name)
 	}
 	host := &Host{
 		name: spec.Name, number: number, addresses: spec.Addresses, log: l.log,
-		dir: filepath.Join(l.dir, spec.Name), mark: mark(l.dir), processes: map[*Process]struct{}{},
+		dir: filepath.Join(l.dir, spec.Name), disk: l.Disk(), mark: mark(l.dir), processes: map[*Process]struct{}{},
 	}
 	if err := os.MkdirAll(host.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make its directory: %w", err)

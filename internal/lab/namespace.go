@@ -24,7 +24,9 @@ type namespace struct {
 	once    sync.Once
 }
 
-func newNamespace() (*namespace, error) {
+// newNamespace also calls prepare on the new thread: what that does to the
+// thread holds for every process started there.
+func newNamespace(prepare func() error) (*namespace, error) {
 	ns := &namespace{work: make(chan func()), closing: make(chan struct{}), closed: make(chan struct{})}
 	ready := make(chan error, 1)
 	onOwnThread(func() {
@@ -34,6 +36,10 @@ func newNamespace() (*namespace, error) {
 			return
 		}
 		defer ns.release()
+		if err := prepare(); err != nil {
+			ready <- err
+			return
+		}
 		ready <- nil
 		ns.serve()
 	})

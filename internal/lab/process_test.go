@@ -175,3 +175,25 @@ func TestSweepSparesLiveLabs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestHostsKeepDifferentFilesUnderOneName(t *testing.T) {
+	l := newLab(t)
+	file := filepath.Join(l.Disk(), "note")
+	for _, name := range []string{"alpha", "beta"} {
+		if _, err := l.Host(name).Output(t.Context(), lab.Cmd{Path: "/bin/sh", Args: []string{"-c", "echo " + name + " >" + file}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ok(t)(l.PowerCut(l.Host("alpha")))
+	ok(t)(l.PowerOn(l.Host("alpha")))
+	for _, name := range []string{"alpha", "beta"} {
+		inside, err := l.Host(name).Output(t.Context(), lab.Cmd{Path: "/bin/cat", Args: []string{file}})
+		outside, err2 := os.ReadFile(filepath.Join(l.Host(name).Dir(), "note"))
+		if string(inside) != name+"\n" || string(outside) != name+"\n" {
+			t.Errorf("%s reads %q (%v), outside it is %q (%v)", name, inside, err, outside, err2)
+		}
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("this process sees a host's file: %v", err)
+	}
+}
