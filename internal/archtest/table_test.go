@@ -1,0 +1,86 @@
+package archtest
+
+// rule says what one package may import of this module, by path in the tree.
+// Besides, a package may import its own leaves (those below it), and its tests
+// the packages made for tests (whose name ends in "test", and internal/lab).
+type rule struct {
+	imports  []string
+	anything bool // wires the others together
+	pure     bool // no clock, no I/O, no goroutine: only the standard packages in pureStd
+}
+
+// table knows every package of the tree; one that it does not know fails.
+func table() map[string]rule {
+	pair := []string{"internal/pair"}
+	edge := rule{imports: pair} // one technology, a stranger to the other edges
+	return map[string]rule{
+		"cmd/baton": {imports: []string{"internal/app", "internal/cli"}},
+
+		// words
+		"internal/pair": {pure: true},
+
+		// decision
+		"internal/failover":              {imports: pair, pure: true},
+		"internal/failover/failovertest": {imports: []string{"internal/failover", "internal/pair"}},
+
+		// loop
+		"internal/agent": {imports: []string{"internal/failover", "internal/pair"}},
+
+		// edges
+		"internal/sharedip":                  edge,
+		"internal/peer":                      edge,
+		"internal/peer/cpace":                {},
+		"internal/peer/wire":                 edge,
+		"internal/probe":                     edge,
+		"internal/datasync":                  edge,
+		"internal/datasync/plan":             edge,
+		"internal/datasync/schedule":         edge,
+		"internal/datasync/source":           {imports: []string{"internal/datasync/plan", "internal/pair"}},
+		"internal/datasync/source/directory": {imports: []string{"internal/datasync/plan", "internal/pair"}},
+		"internal/service":                   edge,
+		"internal/front":                     edge,
+		"internal/store":                     edge,
+		"internal/notify":                    edge,
+
+		// faces
+		"internal/api":         edge,
+		"internal/api/apitest": {imports: []string{"internal/api", "internal/pair"}},
+		"internal/console":     {imports: []string{"internal/api", "internal/pair"}},
+		"internal/cli":         {imports: []string{"internal/api", "internal/pair"}},
+
+		// frame
+		"internal/config":   edge,
+		"internal/app":      {anything: true},
+		"internal/lab":      edge,
+		"internal/archtest": {},
+
+		// proof
+		"test/e2e": {imports: []string{"internal/api", "internal/lab", "internal/pair"}},
+		"bench":    {imports: []string{"internal/api", "internal/lab", "internal/pair"}},
+	}
+}
+
+// appIsFor lists who may import internal/app, which may import everything: else
+// every rule could be walked around through it.
+func appIsFor() []string { return []string{"cmd/baton"} }
+
+// pureStd lists the standard packages of pure code.
+func pureStd() []string {
+	return []string{"cmp", "errors", "fmt", "iter", "maps", "math", "math/bits", "net/netip", "slices", "strconv", "strings", "time"}
+}
+
+// readsClock lists what pure code must not use of package time.
+func readsClock() []string {
+	return []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTimer", "NewTicker", "Sleep", "Tick", "Local"}
+}
+
+// vagueNames are names that say nothing about what a package does.
+func vagueNames() []string {
+	return []string{"util", "utils", "common", "helper", "helpers", "types", "models", "manager", "misc", "base", "shared"}
+}
+
+// The measures of a file, in lines that hold code.
+const (
+	maxFile = 500
+	maxMain = 40
+)
