@@ -57,9 +57,9 @@ type Message struct{ Share, AD []byte }
 // Result is what both sides hold alike after a run with the same secret,
 // channel and session, and differently otherwise.
 type Result struct {
-	Key             []byte // ISK, the session key
-	InitiatorTag    []byte // sent by the initiator to prove the secret
-	ResponderTag    []byte // sent by the responder to prove the secret
+	Key          []byte // ISK, the session key
+	InitiatorTag []byte // sent by the initiator to prove the secret
+	ResponderTag []byte // sent by the responder to prove the secret
 }
 
 // New begins a run with the stretched secret, the channel identifier (who

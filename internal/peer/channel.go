@@ -1,0 +1,330 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// How a channel looks for the peer.
+const (
+	pace        = 200 * time.Millisecond // between two fresh attempts, so that TCP's own back-off never decides
+	maxAttempts = 8                      // in flight; the oldest is given up for a newer one
+	demandTime  = 10 * time.Second       // how long after the last request it goes on looking
+	firstPause  = time.Second            // after the peer refused us; doubled up to lastPause
+	lastPause   = 10 * time.Second
+	drainTime   = 30 * time.Second // for requests on a connection that is no longer used
+)
+
+// channel is one persistent authenticated connection to the peer, found again
+// whenever it is lost. It is an http.RoundTripper. Requests wait for the
+// connection as long as their context allows, but never through a refusal.
+type channel struct {
+	dial func(ctx context.Context) (*http.ClientConn, error)
+	log  *slog.Logger
+
+	wake   chan struct{} // somebody wants a connection
+	resume chan struct{} // end the pause after a refusal
+
+	mu      sync.Mutex
+	conn    *http.ClientConn // nil: none
+	renewal bool             // look for another connection although there is one
+	asked   time.Time        // of the newest request
+	refused error            // why the peer turns us away; nil: it does not, as far as known
+	next    uint64           // number of the next attempt
+	failed  uint64           // 1 + number of the newest attempt that failed
+	lastErr error            // why it failed
+	changed chan struct{}    // closed and replaced when any of the above gets better or worse
+}
+
+func newChannel(log *slog.Logger, dial func(ctx context.Context) (*http.ClientConn, error)) *channel {
+	return &channel{
+		dial: dial, log: log,
+		wake: make(chan struct{}, 1), resume: make(chan struct{}, 1), changed: make(chan struct{}),
+	}
+}
+
+// RoundTrip implements http.RoundTripper. A request that misses its deadline
+// makes the connection suspect: a fresh one is looked for at once.
+func (c *channel) RoundTrip(request *http.Request) (*http.Response, error) {
+	ctx := request.Context()
+	conn, err := c.acquire(ctx)
+	if err != nil {
+		if request.Body != nil {
+			_ = request.Body.Close()
+		}
+		return nil, err
+	}
+	response, err := conn.RoundTrip(request)
+	if err == nil {
+		return response, nil
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil, err // the caller lost interest: that says nothing about the peer
+	}
+	c.suspect(conn)
+	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+}
+
+// acquire returns the connection, waiting until there is one.
+func (c *channel) acquire(ctx context.Context) (*http.ClientConn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = time.Now()
+	if c.conn == nil {
+		signal(c.wake)
+	}
+	for first := c.next; c.conn == nil; {
+		if c.refused != nil {
+			return nil, c.refused
+		}
+		if c.failed > first {
+			return nil, c.lastErr
+		}
+		changed := c.changed
+		c.mu.Unlock()
+		var err error
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-changed:
+		}
+		c.mu.Lock()
+		if err != nil {
+			return nil, fmt.Errorf("%w: no connection yet: %w", ErrUnreachable, errors.Join(err, c.lastErr))
+		}
+	}
+	return c.conn, nil
+}
+
+// suspect stops using a connection and looks for a fresh one.
+func (c *channel) suspect(conn *http.ClientConn) {
+	c.mu.Lock()
+	if c.conn == conn {
+		c.conn = nil
+		signal(c.wake)
+	}
+	c.mu.Unlock()
+	retire(conn)
+}
+
+// renew replaces the connection without an interruption, to prove a new key.
+func (c *channel) renew() {
+	c.mu.Lock()
+	c.renewal = true
+	c.asked = time.Now()
+	c.mu.Unlock()
+	signal(c.resume)
+	signal(c.wake)
+}
+
+// reset gives up the connection and forgets a refusal: who the peer is has changed.
+func (c *channel) reset() {
+	c.mu.Lock()
+	conn := c.conn
+	c.conn, c.refused, c.lastErr = nil, nil, nil
+	c.tell()
+	c.mu.Unlock()
+	if conn != nil {
+		_ = conn.Close()
+	}
+	signal(c.resume)
+}
+
+// run looks for a connection whenever one is wanted, until ctx ends.
+func (c *channel) run(ctx context.Context) {
+	defer c.reset()
+	pause := firstPause
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+		}
+		for c.wanted() && ctx.Err() == nil {
+			if c.race(ctx) {
+				pause = firstPause
+				continue
+			}
+			if c.rest(ctx, pause) {
+				pause = firstPause
+			} else {
+				pause = min(2*pause, lastPause)
+			}
+		}
+	}
+}
+
+// rest waits after a refusal. It reports whether somebody ended the wait.
+func (c *channel) rest(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-c.resume:
+		return true
+	}
+	return false
+}
+
+func (c *channel) wanted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return (c.conn == nil || c.renewal) && time.Since(c.asked) < demandTime
+}
+
+type attempt struct {
+	number uint64
+	conn   *http.ClientConn
+	err    error
+}
+
+// race starts a fresh attempt every 200 ms until one authenticates, nobody
+// wants a connection any more, or the peer refuses us. It reports false for a
+// refusal.
+func (c *channel) race(ctx context.Context) bool {
+	var attempts sync.WaitGroup
+	defer attempts.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	drain(c.resume)
+
+	ended := make(chan attempt)
+	var running []context.CancelFunc
+	start := func() {
+		if len(running) == maxAttempts {
+			running[0]()
+			running = running[1:]
+		}
+		one, stop := context.WithCancel(ctx)
+		running = append(running, stop)
+		number := c.begin()
+		attempts.Go(func() { c.try(one, number, ended) })
+	}
+
+	start()
+	ticker := time.NewTicker(pace)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return true
+		case got := <-ended:
+			if done, accepted := c.judge(got); done {
+				return accepted
+			}
+		case <-ticker.C:
+			if !c.wanted() {
+				return true
+			}
+			start()
+		}
+	}
+}
+
+// try makes one attempt and delivers it, unless the race is over.
+func (c *channel) try(ctx context.Context, number uint64, ended chan<- attempt) {
+	conn, err := c.dial(ctx)
+	select {
+	case ended <- attempt{number, conn, err}:
+	case <-ctx.Done():
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
+}
+
+func (c *channel) begin() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next++
+	return c.next - 1
+}
+
+// judge takes note of an attempt that ended, and says whether the race is over
+// and, if so, whether the peer let us in.
+func (c *channel) judge(got attempt) (done, accepted bool) {
+	if got.err == nil {
+		c.install(got.conn)
+		return true, true
+	}
+	c.log.Debug("no connection to the peer", slog.Any("error", got.err))
+	refused := refusesUs(got.err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed = max(c.failed, got.number+1)
+	c.lastErr = got.err
+	c.refused = nil
+	if refused {
+		c.refused = got.err
+	}
+	c.tell()
+	return refused, false
+}
+
+// install makes conn the one that requests use.
+func (c *channel) install(conn *http.ClientConn) {
+	c.mu.Lock()
+	old := c.conn
+	c.conn, c.renewal, c.refused, c.lastErr = conn, false, nil, nil
+	c.tell()
+	c.mu.Unlock()
+	if old != nil {
+		retire(old)
+	}
+	conn.SetStateHook(func(conn *http.ClientConn) {
+		if conn.Err() != nil {
+			c.lost(conn)
+		}
+	})
+	if conn.Err() != nil { // before the hook was set
+		c.lost(conn)
+	}
+}
+
+// lost notices that the other side closed the connection.
+func (c *channel) lost(conn *http.ClientConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == conn {
+		c.conn = nil
+		signal(c.wake)
+	}
+}
+
+// tell wakes everybody who waits for a change. c.mu is held.
+func (c *channel) tell() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// retire closes a connection that new requests no longer use, once those still
+// on it have ended.
+func retire(conn *http.ClientConn) {
+	time.AfterFunc(pace, func() {
+		if conn.InFlight() == 0 {
+			_ = conn.Close()
+			return
+		}
+		time.AfterFunc(drainTime, func() { _ = conn.Close() })
+	})
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func drain(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+	}
+}

@@ -1,0 +1,204 @@
+package peer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// userTimeout is how long sent bytes may stay unacknowledged before the kernel
+// gives the connection up (TCP_USER_TIMEOUT).
+const userTimeout = 10 * time.Second
+
+// stagger is how much later each further address of the peer is tried, so that
+// the first wins if it works.
+const stagger = 30 * time.Millisecond
+
+// authenticated is a connection whose other side proved identity and key. It
+// hides the TLS connection from net/http, which would look for ALPN h2.
+type authenticated struct {
+	net.Conn
+	proven  proven
+	peerPin string
+	address string // that was dialled
+}
+
+// dial connects to one address and authenticates. pin may be empty while pairing.
+func (l *Link) dial(ctx context.Context, address, pin, purpose string) (*authenticated, error) {
+	conn, err := l.dialTLS(ctx, address, pin)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	// Closing is the one way to end reads and writes that hang.
+	stop := context.AfterFunc(ctx, func() { _ = conn.NetConn().Close() })
+	result, err := l.prove(conn, purpose)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = conn.NetConn().Close()
+		return nil, unreachable(address, err)
+	}
+	return &authenticated{Conn: conn, proven: result, peerPin: pinOf(conn.ConnectionState().PeerCertificates[0]), address: address}, nil
+}
+
+func (l *Link) prove(conn *tls.Conn, purpose string) (proven, error) {
+	h, err := newHandshake(conn, l.options.Identity.Pin(), l.options.Self().Version, l.options.Now)
+	if err != nil {
+		return proven{}, err
+	}
+	secrets := l.vault.read()
+	if secrets.Key.IsZero() {
+		return proven{}, ErrNoKey
+	}
+	result, err := h.initiate(secrets, purpose, func() error { return l.spend(purpose) })
+	if err != nil {
+		return proven{}, err
+	}
+	return result, l.proved(result)
+}
+
+// dialTLS connects to one address and compares the pin, without proving the key.
+func (l *Link) dialTLS(ctx context.Context, address, pin string) (*tls.Conn, error) {
+	dialer := net.Dialer{LocalAddr: l.localAddr(address), ControlContext: tuneSocket}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, unreachable(address, err)
+	}
+	secure := tls.Client(conn, l.clientTLS(pin))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, unreachable(address, err)
+	}
+	return secure, nil
+}
+
+// localAddr is the source address for connections to address, or nil for the
+// kernel's choice.
+func (l *Link) localAddr(address string) net.Addr {
+	if l.options.LocalAddr == nil {
+		return nil
+	}
+	local := l.options.LocalAddr()
+	host, _, err := net.SplitHostPort(address)
+	target, parseErr := netip.ParseAddr(host)
+	if err != nil || parseErr != nil || !local.IsValid() || local.Is4() != target.Unmap().Is4() {
+		return nil
+	}
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
+}
+
+func tuneSocket(_ context.Context, _, _ string, raw syscall.RawConn) error {
+	var err error
+	ctlErr := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds())) //nolint:gosec // a file descriptor
+	})
+	return errors.Join(ctlErr, err)
+}
+
+// tuneAccepted does for an accepted connection what dialling does for ours.
+func tuneAccepted(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			_ = tuneSocket(context.Background(), "", "", raw) // an older kernel: keepalive decides later
+		}
+	}
+}
+
+// unreachable gives err one of this package's sentinels.
+func unreachable(address string, err error) error {
+	if told := (*RemoteError)(nil); refusesUs(err) || errors.As(err, &told) {
+		return fmt.Errorf("connect to the peer at %s: %w", address, err)
+	}
+	return fmt.Errorf("%w (%s: %w)", ErrUnreachable, address, err)
+}
+
+// dialPeer connects to the pinned peer, at whichever of its addresses answers
+// first. Being refused at one address tells more than silence at another.
+func (l *Link) dialPeer(ctx context.Context) (*authenticated, error) {
+	peer := l.vault.read().Peer
+	if peer == nil {
+		return nil, ErrNotPaired
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		conn *authenticated
+		err  error
+	}
+	outcomes := make(chan outcome, len(peer.Addresses))
+	for i, address := range peer.Addresses {
+		go func() {
+			conn, err := l.dialLater(ctx, time.Duration(i)*stagger, address, peer.Pin)
+			outcomes <- outcome{conn, err}
+		}()
+	}
+	var winner *authenticated
+	failure := fmt.Errorf("%w (no address of it is known)", ErrUnreachable)
+	for i := range peer.Addresses { // all of them: nobody stays behind
+		got := <-outcomes
+		switch {
+		case got.err == nil && winner == nil:
+			winner = got.conn
+			cancel()
+		case got.err == nil:
+			_ = got.conn.Close()
+		case i == 0 || refusesUs(got.err):
+			failure = got.err
+		}
+	}
+	if winner != nil {
+		return winner, nil
+	}
+	return nil, failure
+}
+
+func (l *Link) dialLater(ctx context.Context, wait time.Duration, address, pin string) (*authenticated, error) {
+	select {
+	case <-ctx.Done():
+		return nil, unreachable(address, ctx.Err())
+	case <-time.After(wait):
+		return l.dial(ctx, address, pin, purposeLink)
+	}
+}
+
+// overHTTP2 speaks HTTP/2 on an authenticated connection.
+func overHTTP2(ctx context.Context, conn *authenticated) (*http.ClientConn, error) {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{
+		Protocols:              protocols,
+		HTTP2:                  http2Settings(),
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 64 << 10,
+		DialContext:            func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+	}
+	client, err := transport.NewClientConn(ctx, "http", "peer:443")
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("begin HTTP/2 with the peer: %w", err)
+	}
+	return client, nil
+}
+
+// http2Settings are for both sides: windows and frames large enough for a fast
+// data sync, and pings that find a dead connection which nobody uses.
+func http2Settings() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxReadFrameSize:              256 << 10,
+		MaxReceiveBufferPerConnection: 4<<20 - 1,
+		MaxReceiveBufferPerStream:     4<<20 - 1,
+		SendPingTimeout:               15 * time.Second,
+		PingTimeout:                   5 * time.Second,
+	}
+}

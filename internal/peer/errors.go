@@ -1,0 +1,119 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+
+	"baton/internal/pair"
+	"baton/internal/peer/wire"
+)
+
+// What a caller branches on. Every error of this package that concerns the peer
+// wraps one of them.
+var (
+	ErrKeyMismatch     = errors.New("the pre-shared keys of the two appliances differ: save the same key on both")
+	ErrIdentityChanged = errors.New("the peer shows another certificate than the one it was paired with: if it was reinstalled, break the relationship and pair again")
+	ErrVersion         = errors.New("the two appliances speak no common protocol version: bring both to the same release")
+	ErrAlreadyPaired   = errors.New("already paired with another appliance: break that relationship first")
+	ErrNotPaired       = errors.New("not paired: pair the two appliances first")
+	ErrUnreachable     = errors.New("the peer cannot be reached: check its address, its port and the network")
+	ErrHoldsData       = errors.New("the other appliance holds site data that would be replaced: run this on the one whose data stays, or confirm the replacement")
+	ErrThrottled       = errors.New("too many failed attempts with a wrong key: wait, or save the pre-shared key anew")
+	ErrNoKey           = errors.New("no pre-shared key is saved: save the same key on both appliances first")
+	ErrReverse         = errors.New("the other appliance cannot reach this one under the reverse connection details: correct them")
+	ErrBusy            = errors.New("a pairing is already under way: try again in a moment")
+	ErrRefused         = errors.New("the other appliance refused")
+)
+
+// RemoteError is a refusal that the peer sent: in the handshake, or as the
+// problem answer of a call. It unwraps to the sentinel of its code, if there is one.
+type RemoteError struct {
+	Code string `json:"code"` // stable word, as "holds-data"
+	Text string `json:"text"` // one sentence for a person
+}
+
+// Error implements error.
+func (e *RemoteError) Error() string { return e.Text }
+
+// Unwrap returns the sentinel that belongs to the code.
+func (e *RemoteError) Unwrap() error {
+	for _, known := range codes() {
+		if known.code == e.Code {
+			return known.err
+		}
+	}
+	return ErrRefused
+}
+
+// IdentityError carries both pins when the peer's certificate is not the pinned one.
+type IdentityError struct {
+	Want string // pin of the peer that this appliance is paired with
+	Got  string // pin that was shown
+}
+
+// Error implements error.
+func (e *IdentityError) Error() string {
+	return fmt.Sprintf("%v (paired with %s, shown %s)", ErrIdentityChanged, shortPin(e.Want), shortPin(e.Got))
+}
+
+// Unwrap returns ErrIdentityChanged.
+func (e *IdentityError) Unwrap() error { return ErrIdentityChanged }
+
+func shortPin(pin string) string { return pin[:min(16, len(pin))] }
+
+type codedError struct {
+	code string
+	err  error
+}
+
+// codes lists the sentinels that cross the link, under their stable words.
+func codes() []codedError {
+	return []codedError{
+		{"key-mismatch", ErrKeyMismatch},
+		{"identity-changed", ErrIdentityChanged},
+		{"version", ErrVersion},
+		{"already-paired", ErrAlreadyPaired},
+		{"not-paired", ErrNotPaired},
+		{"holds-data", ErrHoldsData},
+		{"throttled", ErrThrottled},
+		{"no-key", ErrNoKey},
+		{"reverse", ErrReverse},
+		{"busy", ErrBusy},
+	}
+}
+
+// remote turns an error into what the peer is told of it.
+func remote(err error) *RemoteError {
+	if told := (*RemoteError)(nil); errors.As(err, &told) {
+		return told
+	}
+	if version := (*wire.VersionError)(nil); errors.As(err, &version) {
+		return &RemoteError{Code: "version", Text: version.Error()}
+	}
+	for _, known := range codes() {
+		if errors.Is(err, known.err) {
+			return &RemoteError{Code: known.code, Text: err.Error()}
+		}
+	}
+	return &RemoteError{Code: "failed", Text: err.Error()}
+}
+
+// refusesUs reports whether somebody answered and turned us away, so that
+// trying again at once is of no use.
+func refusesUs(err error) bool {
+	return Classify(err) != pair.NoAnswer
+}
+
+// Classify says which kind of failed poll an error is. Everything but NoAnswer
+// means that somebody is alive at the peer's address.
+func Classify(err error) pair.PollFailure {
+	switch {
+	case errors.Is(err, ErrKeyMismatch), errors.Is(err, ErrThrottled), errors.Is(err, ErrNoKey):
+		return pair.KeyMismatch
+	case errors.Is(err, ErrIdentityChanged), errors.Is(err, ErrNotPaired), errors.Is(err, ErrAlreadyPaired):
+		return pair.IdentityChanged
+	case errors.Is(err, ErrVersion), errors.As(err, new(*wire.VersionError)):
+		return pair.VersionMismatch
+	}
+	return pair.NoAnswer
+}

@@ -1,0 +1,134 @@
+package peer
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// proveEvery is how often a changed key is proved again until the peer has it.
+const proveEvery = 30 * time.Second
+
+// KeyState returns what may be shown of the pre-shared key.
+func (l *Link) KeyState() KeyState {
+	secrets := l.vault.read()
+	state := KeyState{Set: !secrets.Key.IsZero(), SetAt: secrets.Key.SetAt, Fingerprint: secrets.Key.Fingerprint()}
+	if secrets.Previous != nil {
+		state.Pending, state.Previous = true, secrets.Previous.Fingerprint()
+	}
+	return state
+}
+
+// SetKey saves a pre-shared key. While paired, the key before it stays valid
+// until both appliances have proved the new one, or EndPreviousKey. It also
+// admits pairing attempts again after too many wrong ones. It costs about 0.1 s.
+func (l *Link) SetKey(ctx context.Context, text string) (Key, error) {
+	key, err := Stretch(text)
+	if err != nil {
+		return Key{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Key{}, err
+	}
+	key.SetAt = l.options.Now().UTC()
+	var saved Key
+	err = l.vault.change(func(s *Secrets) error {
+		s.replaceKey(key)
+		s.Unconfirmed = 0
+		saved = s.clone().Key
+		return nil
+	})
+	if err != nil {
+		return Key{}, err
+	}
+	l.freshStart()
+	l.event("", pair.KindSettingChanged, "The pre-shared key was saved, fingerprint "+saved.Fingerprint()+".",
+		map[string]string{"fingerprint": saved.Fingerprint()})
+	return saved, nil
+}
+
+// replaceKey makes key the current one. What the peer last proved stays valid
+// while paired; a new key that was never proved does not.
+func (s *Secrets) replaceKey(key Key) {
+	switch {
+	case slices.Equal(key.PRS, s.Key.PRS):
+		s.Key.SetAt = key.SetAt
+	case s.Peer == nil || s.Key.IsZero():
+		key.Number = max(1, s.Key.Number)
+		s.Key, s.Previous = key, nil
+	case s.Previous != nil && slices.Equal(key.PRS, s.Previous.PRS):
+		s.Key, s.Previous = *s.Previous, nil // taken back
+	default:
+		if s.Previous == nil {
+			proved := s.Key
+			s.Previous = &proved
+		}
+		key.Number = s.Previous.Number + 1
+		s.Key = key
+	}
+}
+
+// EndPreviousKey ends the validity of the old key before the peer has proved
+// the new one, and ends the connections that the old one opened.
+func (l *Link) EndPreviousKey(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := l.vault.change(func(s *Secrets) error {
+		s.Previous = nil
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l.closeConns()
+	l.control.reset()
+	l.bulk.reset()
+	l.event("", pair.KindSettingChanged, "The previous pre-shared key is no longer valid.", nil)
+	return nil
+}
+
+// freshStart lets everybody try again, and proves the current key to the peer.
+func (l *Link) freshStart() {
+	l.retryFrom.Store(nil)
+	l.strangers.reset()
+	l.pinned.reset()
+	if l.vault.read().Peer != nil {
+		l.control.renew()
+	}
+}
+
+// proved takes note that both appliances know a key. Once that is the current
+// one, the previous one is done with; and both agree on its number.
+func (l *Link) proved(result proven) error {
+	secrets := l.vault.read()
+	current := slices.Equal(secrets.Key.PRS, result.key.PRS)
+	number := max(secrets.Key.Number, result.peer.Key)
+	if !current || (secrets.Previous == nil && secrets.Key.Number == number) {
+		return nil
+	}
+	return l.vault.change(func(s *Secrets) error {
+		if slices.Equal(s.Key.PRS, result.key.PRS) {
+			s.Previous, s.Key.Number = nil, max(s.Key.Number, result.peer.Key)
+		}
+		return nil
+	})
+}
+
+// proveAgain looks from time to time whether the peer has the new key by now.
+func (l *Link) proveAgain(ctx context.Context) {
+	ticker := time.NewTicker(proveEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if s := l.vault.read(); s.Previous != nil && s.Peer != nil {
+				l.control.renew()
+			}
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Hello is what an appliance tells of itself while pairing.
+type Hello struct {
+	Name    string     `json:"name"`
+	Version string     `json:"version"` // product version
+	Role    pair.Role  `json:"role"`
+	Epoch   pair.Epoch `json:"epoch"`
+	// HoldsData means that a site is or was served from here: its data is not
+	// replaced by pairing unless the administrator confirms.
+	HoldsData bool   `json:"holds_data"`
+	Data      string `json:"data"` // one sentence about that data, for the administrator
+	// Addresses are further addresses of this appliance, host:port.
+	Addresses []string `json:"addresses,omitempty"`
+}
+
+// Options are what a Link needs.
+type Options struct {
+	Identity Identity
+	Keeper   Keeper
+	// Self describes this appliance now. Only its Version is used once paired.
+	Self func() Hello
+	// Port is the port that this appliance listens on; 0: 443.
+	Port int
+	Log  *slog.Logger
+	// OnEvent is told what belongs into the audit: Kind, Text and Detail are set.
+	// Nil: nobody wants to know.
+	OnEvent func(pair.Event)
+	// OnPaired makes the new relationship's role durable: backup at the appliance
+	// whose data is going to be replaced (asBackup), primary at the other. It is
+	// called on both, before the peer or the administrator hears of success, and
+	// again if a pairing is repeated. An error undoes the pairing here.
+	OnPaired func(peer Pinned, asBackup bool) error
+	// OnUnpaired is called after the relationship with peer has been forgotten.
+	OnUnpaired func(peer Pinned)
+	// LocalAddr is the source address of connections to the peer, so that it is
+	// never the shared IP. Nil, or the zero Addr: the kernel chooses.
+	LocalAddr func() netip.Addr
+	// Now is the wall clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// Contact is the newest connection that this appliance opened to its peer.
+type Contact struct {
+	Address     string        // host:port that answered
+	Version     string        // product version of the peer
+	Protocol    int           // protocol version agreed on
+	ClockOffset time.Duration // how far the peer's wall clock is ahead of ours
+	At          time.Time
+}
+
+// Peer is the appliance on the other side of a request.
+type Peer struct {
+	ID      pair.ApplianceID
+	Pin     string
+	Name    string // empty while pairing
+	PairID  string // empty while pairing
+	Version string // product version
+	Address string // host:port that it came from
+}
+
+// Link is this appliance's side of the link to its peer. It is ready for use
+// when made; Control and Bulk need Run.
+type Link struct {
+	options   Options
+	vault     *vault
+	routes    *http.ServeMux // for the pinned peer
+	pairing   *http.ServeMux // for whoever proved the key while nothing is pinned
+	server    *http.Server
+	strangers *guard
+	pinned    *guard
+	slots     chan struct{} // handshakes with strangers at a time
+	quiet     *quiet
+	control   *channel
+	bulk      *channel
+	contact   atomic.Pointer[Contact]
+
+	pairMu    sync.Mutex                // held while a pairing is under way
+	retryFrom atomic.Pointer[time.Time] // earliest moment for the next attempt to pair; nil: now
+
+	connMu sync.Mutex
+	conns  map[*serverConn]struct{}
+}
+
+// maxStrangers is how many unknown appliances may be in a handshake at a time.
+const maxStrangers = 16
+
+// New returns a link. It reads the secrets, and fails if they cannot be read.
+func New(options Options) (*Link, error) {
+	if options.Self == nil || options.Keeper == nil || options.Log == nil || options.Identity.pin == "" {
+		return nil, errors.New("peer link: identity, keeper, self and log are needed")
+	}
+	options = withDefaults(options)
+	secrets, err := openVault(options.Keeper)
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{
+		options: options, vault: secrets,
+		routes: http.NewServeMux(), pairing: http.NewServeMux(),
+		strangers: strangersGuard(), pinned: pinnedGuard(),
+		slots: make(chan struct{}, maxStrangers),
+		quiet: &quiet{last: map[string]time.Time{}},
+		conns: map[*serverConn]struct{}{},
+	}
+	l.control = newChannel(options.Log, l.connect)
+	l.bulk = newChannel(options.Log, l.connect)
+	l.server = l.innerServer()
+	l.pairing.Handle("POST "+pathPair, Serve(l.acceptPair))
+	l.routes.Handle("POST "+pathUnpair, http.HandlerFunc(l.acceptUnpair))
+	return l, nil
+}
+
+func withDefaults(o Options) Options {
+	if o.Port == 0 {
+		o.Port = 443
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.OnEvent == nil {
+		o.OnEvent = func(pair.Event) {}
+	}
+	if o.OnPaired == nil {
+		o.OnPaired = func(Pinned, bool) error { return nil }
+	}
+	if o.OnUnpaired == nil {
+		o.OnUnpaired = func(Pinned) {}
+	}
+	return o
+}
+
+// Run keeps the connections to the peer until ctx ends. It returns nil.
+func (l *Link) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	running.Go(func() { l.control.run(ctx) })
+	running.Go(func() { l.bulk.run(ctx) })
+	running.Go(func() { l.proveAgain(ctx) })
+	running.Wait()
+	l.closeConns()
+	return nil
+}
+
+// Control returns the client for polls and switch messages: one persistent
+// connection, base URL https://peer. A request that misses its deadline has the
+// connection replaced. Answers are for Call, or to be read within the deadline.
+func (l *Link) Control() *http.Client { return clientOver(l.control) }
+
+// Bulk returns the client for data, on a connection of its own, so that polls
+// never wait behind data.
+func (l *Link) Bulk() *http.Client { return clientOver(l.bulk) }
+
+func clientOver(c *channel) *http.Client {
+	return &http.Client{
+		Transport:     c,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// connect makes one authenticated connection to the pinned peer.
+func (l *Link) connect(ctx context.Context) (*http.ClientConn, error) {
+	conn, err := l.dialPeer(ctx)
+	if err != nil {
+		l.noteRefusal(err)
+		return nil, err
+	}
+	l.contact.Store(&Contact{
+		Address: conn.address, Version: conn.proven.peer.Product, Protocol: conn.proven.protocol,
+		ClockOffset: conn.proven.offset, At: l.options.Now(),
+	})
+	return overHTTP2(ctx, conn)
+}
+
+// noteRefusal puts a refusal by the peer into the audit, not more than once a minute.
+func (l *Link) noteRefusal(err error) {
+	if refusesUs(err) && !errors.Is(err, ErrNotPaired) {
+		l.event("connect "+remote(err).Code, pair.KindPairingFailed, err.Error(), map[string]string{"reason": remote(err).Code})
+	}
+}
+
+// Handle routes requests of the pinned peer, whose pattern must begin with
+// /peer/v1/ after an optional method. PeerFrom tells the handler who asks.
+func (l *Link) Handle(pattern string, handler http.Handler) { l.routes.Handle(pattern, handler) }
+
+// Paired returns the peer that this appliance is paired with.
+func (l *Link) Paired() (Pinned, bool) {
+	if peer := l.vault.read().Peer; peer != nil {
+		return *peer, true
+	}
+	return Pinned{}, false
+}
+
+// Contact returns the newest connection that was opened to the peer; false if
+// there was none since start.
+func (l *Link) Contact() (Contact, bool) {
+	if contact := l.contact.Load(); contact != nil {
+		return *contact, true
+	}
+	return Contact{}, false
+}
+
+type peerKey struct{}
+
+// PeerFrom returns the appliance that sent the request to which ctx belongs.
+func PeerFrom(ctx context.Context) (Peer, bool) {
+	peer, ok := ctx.Value(peerKey{}).(Peer)
+	return peer, ok
+}
+
+// event reports to the audit. Events with the same topic come at most once a
+// minute; without a topic, always.
+func (l *Link) event(topic, kind, text string, detail map[string]string) {
+	if topic != "" && !l.quiet.allow(topic, l.options.Now()) {
+		return
+	}
+	l.options.Log.Info("peer link event", slog.String("kind", kind), slog.String("text", text))
+	l.options.OnEvent(pair.Event{Kind: kind, Text: text, Detail: detail})
+}
+
+// quiet keeps a stranger from filling the audit.
+type quiet struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+func (q *quiet) allow(topic string, now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if last, ok := q.last[topic]; ok && now.Sub(last) < time.Minute {
+		return false
+	}
+	q.last[topic] = now
+	return true
+}

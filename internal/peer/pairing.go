@@ -1,0 +1,322 @@
+package peer
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"baton/internal/pair"
+)
+
+// Routes of this package on the link; all others belong to whoever calls Handle.
+const (
+	pathPair   = "/peer/v1/pair"
+	pathUnpair = "/peer/v1/unpair"
+)
+
+// Bounds of pairing.
+const (
+	pairTime       = 20 * time.Second // for all of Pair
+	reverseTime    = 3 * time.Second  // for the peer's look at the reverse connection details
+	unpairTime     = 3 * time.Second
+	maxUnconfirmed = 10 // confirmations sent in vain, then an administrator must act
+	freeAttempts   = 3  // before pauses grow
+	maxRetryPause  = time.Minute
+	maxAddresses   = 8
+	maxName        = 255 // bytes
+	defaultPort    = "443"
+)
+
+// PairRequest is what the administrator decides when pairing.
+type PairRequest struct {
+	// Reverse is where the other appliance reaches this one, host[:port]. Empty:
+	// the local address of the connection, with the port of Options.
+	Reverse string
+	// Replace confirms that the other appliance's site data is replaced.
+	Replace bool
+}
+
+// pairMessage is sent by the initiator, whose data stays.
+type pairMessage struct {
+	Hello     Hello    `json:"hello"`
+	PairID    string   `json:"pair_id"`
+	Addresses []string `json:"addresses"` // of the initiator, host:port, preferred first
+	Replace   bool     `json:"replace"`
+	ClockSkew int64    `json:"clock_offset"` // responder's clock minus initiator's, in nanoseconds, as the initiator measured it
+}
+
+// pairAnswer says that the responder has pinned the initiator, durably.
+type pairAnswer struct {
+	Hello  Hello  `json:"hello"`
+	PairID string `json:"pair_id"` // the one to use: an earlier one if this is a repetition
+}
+
+// Pair makes the appliance at address this one's backup: both pin each other.
+// Cut anywhere, it can be repeated and then ends the same way.
+func (l *Link) Pair(ctx context.Context, address string, req PairRequest) (Pinned, error) {
+	if !l.pairMu.TryLock() {
+		return Pinned{}, ErrBusy
+	}
+	defer l.pairMu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, pairTime)
+	defer cancel()
+	peer, err := l.pair(ctx, withPort(address), req)
+	if err != nil {
+		l.event("", pair.KindPairingFailed, fmt.Sprintf("Pairing with %s failed: %v.", address, err),
+			map[string]string{"reason": remote(err).Code, "address": address})
+		return Pinned{}, err
+	}
+	l.announcePaired(peer)
+	return peer, nil
+}
+
+func (l *Link) pair(ctx context.Context, address string, req PairRequest) (Pinned, error) {
+	before := l.vault.read()
+	if err := l.mayPair(before); err != nil {
+		return Pinned{}, err
+	}
+	conn, err := l.dial(ctx, address, before.pin(), purposePair)
+	if err != nil {
+		if errors.Is(err, ErrIdentityChanged) {
+			return Pinned{}, fmt.Errorf("%w (%w)", ErrAlreadyPaired, err)
+		}
+		return Pinned{}, err
+	}
+	if err := l.vault.change(func(s *Secrets) error { s.Unconfirmed = 0; return nil }); err != nil {
+		_ = conn.Close()
+		return Pinned{}, err
+	}
+	l.retryFrom.Store(nil)
+	peer, err := l.agree(ctx, conn, req)
+	if err != nil {
+		return Pinned{}, err
+	}
+	return peer, l.pinPeer(peer, false)
+}
+
+// mayPair refuses before anything is sent that could be guessed at.
+func (l *Link) mayPair(s Secrets) error {
+	switch {
+	case s.Key.IsZero():
+		return ErrNoKey
+	case s.Unconfirmed >= maxUnconfirmed:
+		return ErrThrottled
+	}
+	if from := l.retryFrom.Load(); from != nil && l.options.Now().Before(*from) {
+		return ErrThrottled
+	}
+	return nil
+}
+
+// spend counts a confirmation that is about to be sent to somebody who is not
+// pinned, durably, so that a restart gives no new guesses.
+func (l *Link) spend(purpose string) error {
+	if purpose != purposePair || l.vault.read().Peer != nil {
+		return nil
+	}
+	return l.vault.change(func(s *Secrets) error {
+		s.Unconfirmed++
+		if over := s.Unconfirmed - freeAttempts; over > 0 {
+			from := l.options.Now().Add(min(time.Second<<over, maxRetryPause))
+			l.retryFrom.Store(&from)
+		}
+		return nil
+	})
+}
+
+// agree exchanges names and addresses over a proven connection.
+func (l *Link) agree(ctx context.Context, conn *authenticated, req PairRequest) (Pinned, error) {
+	self := l.options.Self()
+	reverse := withPort(req.Reverse)
+	if req.Reverse == "" {
+		host, _, err := net.SplitHostPort(conn.LocalAddr().String())
+		if err != nil {
+			return Pinned{}, fmt.Errorf("find the reverse connection details: %w", err)
+		}
+		reverse = net.JoinHostPort(host, strconv.Itoa(l.options.Port))
+	}
+	client, err := overHTTP2(ctx, conn)
+	if err != nil {
+		return Pinned{}, err
+	}
+	defer func() { _ = client.Close() }()
+	message := pairMessage{
+		Hello: self, PairID: rand.Text(), Addresses: addresses(reverse, self.Addresses),
+		Replace: req.Replace, ClockSkew: int64(conn.proven.offset),
+	}
+	answer, err := Call[pairMessage, pairAnswer](ctx, &http.Client{Transport: client}, pathPair, message)
+	if err != nil {
+		return Pinned{}, err
+	}
+	peer := Pinned{
+		ID: conn.proven.peer.ID, Pin: conn.peerPin, Name: answer.Hello.Name, PairID: answer.PairID,
+		Addresses: addresses(conn.address, answer.Hello.Addresses), ClockOffset: conn.proven.offset,
+	}
+	return peer, checkPinned(peer)
+}
+
+// pinPeer makes the relationship durable here: pin, then role. If the role
+// cannot be had, the pin is taken back.
+func (l *Link) pinPeer(peer Pinned, asBackup bool) error {
+	before := l.vault.read().Peer
+	set := func(peer *Pinned) error {
+		return l.vault.change(func(s *Secrets) error { s.Peer = peer; return nil })
+	}
+	if err := set(&peer); err != nil {
+		return err
+	}
+	if err := l.options.OnPaired(peer.clone(), asBackup); err != nil {
+		return errors.Join(fmt.Errorf("take up the role in the pair: %w", err), set(before))
+	}
+	l.control.reset()
+	l.bulk.reset()
+	return nil
+}
+
+func (l *Link) announcePaired(peer Pinned) {
+	l.event("", pair.KindPaired, fmt.Sprintf("Paired with %s (%s).", peer.Name, peer.ID.Short()),
+		map[string]string{"peer": string(peer.ID), "pin": peer.Pin, "pair": peer.PairID})
+}
+
+// acceptPair answers Pair at the appliance whose data is going to be replaced.
+func (l *Link) acceptPair(ctx context.Context, message pairMessage) (pairAnswer, error) {
+	from, _ := PeerFrom(ctx)
+	if !l.pairMu.TryLock() {
+		return pairAnswer{}, ErrBusy
+	}
+	defer l.pairMu.Unlock()
+	self := l.options.Self()
+	peer, err := l.consider(from, self, message)
+	if err == nil {
+		err = l.lookBack(ctx, peer)
+	}
+	if err == nil {
+		err = l.pinPeer(peer, true)
+	}
+	if err != nil {
+		l.event("", pair.KindPairingFailed, fmt.Sprintf("Pairing asked for by %s failed: %v.", from.Address, err),
+			map[string]string{"reason": remote(err).Code, "from": from.Address})
+		return pairAnswer{}, err
+	}
+	l.announcePaired(peer)
+	return pairAnswer{Hello: self, PairID: peer.PairID}, nil
+}
+
+// consider decides whether this appliance lets itself be made a backup. A
+// repetition by the appliance that is pinned already keeps its pair id.
+func (l *Link) consider(from Peer, self Hello, message pairMessage) (Pinned, error) {
+	before := l.vault.read().Peer
+	repeated := before != nil && before.Pin == from.Pin
+	switch {
+	case before != nil && !repeated:
+		return Pinned{}, ErrAlreadyPaired
+	case !message.Replace && (self.Role == pair.Primary || (self.HoldsData && !repeated)):
+		return Pinned{}, fmt.Errorf("%w (%s: epoch %s; %s)", ErrHoldsData, self.Name, self.Epoch, self.Data)
+	}
+	peer := Pinned{
+		ID: from.ID, Pin: from.Pin, Name: message.Hello.Name, PairID: message.PairID,
+		Addresses: addresses("", message.Addresses), ClockOffset: -time.Duration(message.ClockSkew),
+	}
+	if repeated {
+		peer.PairID = before.PairID
+	}
+	return peer, checkPinned(peer)
+}
+
+// lookBack makes sure that polls will find the way: the appliance that asks
+// must answer at its reverse connection details.
+func (l *Link) lookBack(ctx context.Context, peer Pinned) error {
+	ctx, cancel := context.WithTimeout(ctx, reverseTime)
+	defer cancel()
+	conn, err := l.dialTLS(ctx, peer.Addresses[0], peer.Pin)
+	if err != nil {
+		return fmt.Errorf("%w (%s: %w)", ErrReverse, peer.Addresses[0], err)
+	}
+	_ = conn.Close()
+	return nil
+}
+
+func checkPinned(peer Pinned) error {
+	switch {
+	case len(peer.Addresses) == 0:
+		return &RemoteError{Code: "malformed", Text: "the other appliance names no usable address"}
+	case peer.PairID == "" || len(peer.PairID) > maxName:
+		return &RemoteError{Code: "malformed", Text: "the other appliance names no usable pair id"}
+	case len(peer.Name) > maxName || !utf8.ValidString(peer.Name):
+		return &RemoteError{Code: "malformed", Text: "the other appliance's name is not usable"}
+	}
+	return nil
+}
+
+// addresses returns first and further without repetitions, at most eight,
+// leaving out what is not host:port.
+func addresses(first string, further []string) []string {
+	var all []string
+	for _, address := range append([]string{first}, further...) {
+		_, port, err := net.SplitHostPort(address)
+		if err == nil && port != "" && len(address) <= maxName && len(all) < maxAddresses && !slices.Contains(all, address) {
+			all = append(all, address)
+		}
+	}
+	return all
+}
+
+// withPort adds the usual port to an address without one.
+func withPort(address string) string {
+	if _, _, err := net.SplitHostPort(address); err == nil {
+		return address
+	}
+	if n := len(address); n > 1 && address[0] == '[' && address[n-1] == ']' {
+		address = address[1 : n-1]
+	}
+	return net.JoinHostPort(address, defaultPort)
+}
+
+// Unpair forgets the peer, after telling it if it can be reached within a few
+// seconds. The error is ErrNotPaired, or that of the keeper.
+func (l *Link) Unpair(ctx context.Context) error {
+	if l.vault.read().Peer == nil {
+		return ErrNotPaired
+	}
+	told, cancel := context.WithTimeout(ctx, unpairTime)
+	defer cancel()
+	_, err := Call[struct{}, struct{}](told, l.Control(), pathUnpair, struct{}{})
+	detail := map[string]string{"peer_told": strconv.FormatBool(err == nil)}
+	return l.forget("The relationship was broken here.", detail)
+}
+
+// acceptUnpair forgets the peer because it broke the relationship, and ends the
+// connection after the answer.
+func (l *Link) acceptUnpair(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	Serve(func(context.Context, struct{}) (struct{}, error) {
+		return struct{}{}, l.forget("The peer broke the relationship.", nil)
+	}).ServeHTTP(w, r)
+}
+
+func (l *Link) forget(text string, detail map[string]string) error {
+	var former Pinned
+	err := l.vault.change(func(s *Secrets) error {
+		if s.Peer == nil {
+			return ErrNotPaired
+		}
+		former = s.Peer.clone()
+		s.Peer, s.Previous = nil, nil
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l.control.reset()
+	l.bulk.reset()
+	l.options.OnUnpaired(former)
+	l.event("", pair.KindUnpaired, text, detail)
+	return nil
+}

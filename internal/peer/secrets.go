@@ -1,0 +1,120 @@
+package peer
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Secrets is what the link must remember over a restart. Whoever keeps it
+// writes it as JSON, readable by the daemon alone (0600), durably before Save
+// returns.
+type Secrets struct {
+	Key      Key     `json:"key"`                // the current key; zero: none
+	Previous *Key    `json:"previous,omitempty"` // valid as well, until both appliances have proved Key
+	Peer     *Pinned `json:"peer,omitempty"`     // nil: not paired
+	// Unconfirmed counts the confirmations that this appliance sent while pairing
+	// and that came back without a valid one: each lets a stranger test one guess.
+	// Pairing stops at 10, until a key is saved.
+	Unconfirmed int `json:"unconfirmed"`
+}
+
+// Pinned is the appliance that this one is paired with.
+type Pinned struct {
+	ID        pair.ApplianceID `json:"id"`
+	Pin       string           `json:"pin"` // SHA-256 of its public key (SPKI), 64 hexadecimal digits
+	Name      string           `json:"name"`
+	PairID    string           `json:"pair_id"`   // random, agreed at pairing, the same on both
+	Addresses []string         `json:"addresses"` // host:port, preferred first
+	// ClockOffset is how far the peer's wall clock was ahead of ours at pairing
+	// (negative: behind). More than ClockTolerance deserves a warning.
+	ClockOffset time.Duration `json:"clock_offset"`
+}
+
+// ClockTolerance is how far the wall clocks of the two appliances may be apart
+// before an administrator should be told.
+const ClockTolerance = 60 * time.Second
+
+// Keeper keeps the secrets. Load returns the zero value if nothing was saved
+// yet; Save is durable when it returns.
+type Keeper interface {
+	Load() (Secrets, error)
+	Save(secrets Secrets) error
+}
+
+// vault holds the secrets in memory, equal to what the keeper holds.
+type vault struct {
+	keeper Keeper
+
+	mu      sync.Mutex
+	secrets Secrets
+}
+
+func openVault(keeper Keeper) (*vault, error) {
+	secrets, err := keeper.Load()
+	if err != nil {
+		return nil, fmt.Errorf("load the secrets of the peer link: %w", err)
+	}
+	return &vault{keeper: keeper, secrets: secrets}, nil
+}
+
+// read returns a copy that the caller may keep.
+func (v *vault) read() Secrets {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.secrets.clone()
+}
+
+// change applies f and saves the outcome; if f or the keeper fails, nothing changes.
+func (v *vault) change(f func(*Secrets) error) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	next := v.secrets.clone()
+	if err := f(&next); err != nil {
+		return err
+	}
+	if err := v.keeper.Save(next.clone()); err != nil {
+		return fmt.Errorf("save the secrets of the peer link: %w", err)
+	}
+	v.secrets = next
+	return nil
+}
+
+func (s Secrets) clone() Secrets {
+	s.Key.PRS = slices.Clone(s.Key.PRS)
+	if s.Previous != nil {
+		previous := *s.Previous
+		previous.PRS = slices.Clone(previous.PRS)
+		s.Previous = &previous
+	}
+	if s.Peer != nil {
+		peer := s.Peer.clone()
+		s.Peer = &peer
+	}
+	return s
+}
+
+func (p Pinned) clone() Pinned {
+	p.Addresses = slices.Clone(p.Addresses)
+	return p
+}
+
+// pin returns the pin of the peer, or nothing.
+func (s Secrets) pin() string {
+	if s.Peer == nil {
+		return ""
+	}
+	return s.Peer.Pin
+}
+
+// numbered returns the key with that number, else the current one: keys whose
+// numbers lost step are still tried.
+func (s Secrets) numbered(number int) Key {
+	if s.Previous != nil && s.Previous.Number == number && s.Key.Number != number {
+		return *s.Previous
+	}
+	return s.Key
+}

@@ -1,0 +1,251 @@
+package peer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// serverConn is an authenticated connection that the peer opened. To net/http it
+// is a plain connection on which HTTP/2 is spoken at once.
+type serverConn struct {
+	net.Conn
+	peer    Peer
+	purpose string
+
+	once sync.Once
+	gone chan struct{} // closed with the connection
+}
+
+// Close implements net.Conn.
+func (c *serverConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() { close(c.gone) })
+	return err
+}
+
+// single is a net.Listener for one connection that is there already.
+type single struct {
+	conn *serverConn
+	once sync.Once
+}
+
+func (s *single) Accept() (net.Conn, error) {
+	var first net.Conn
+	s.once.Do(func() { first = s.conn })
+	if first != nil {
+		return first, nil
+	}
+	<-s.conn.gone
+	return nil, net.ErrClosed
+}
+
+func (s *single) Close() error   { return nil }
+func (s *single) Addr() net.Addr { return s.conn.LocalAddr() }
+
+// Attach makes srv hand over the connections that ask for the peer link. Call it
+// before srv serves, with the TLS configuration that TLS returned.
+func (l *Link) Attach(srv *http.Server) {
+	if srv.TLSNextProto == nil {
+		srv.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+	}
+	srv.TLSNextProto[ALPN] = func(_ *http.Server, conn *tls.Conn, _ http.Handler) { l.serve(conn) }
+	if srv.Protocols == nil { // a TLSNextProto of one's own would switch HTTP/2 off for browsers
+		srv.Protocols = new(http.Protocols)
+		srv.Protocols.SetHTTP1(true)
+		srv.Protocols.SetHTTP2(true)
+	}
+	srv.RegisterOnShutdown(l.closeConns)
+}
+
+// innerServer serves HTTP/2 on connections that have been authenticated.
+func (l *Link) innerServer() *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           http.HandlerFunc(l.route),
+		Protocols:         protocols,
+		HTTP2:             http2Settings(),
+		ReadHeaderTimeout: handshakeTime,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(l.options.Log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
+	}
+}
+
+type connKey struct{}
+
+// route lets each connection reach what its proof allows: the pairing routes,
+// or everything else for the peer that is pinned now.
+func (l *Link) route(w http.ResponseWriter, r *http.Request) {
+	conn, ok := r.Context().Value(connKey{}).(*serverConn)
+	if !ok {
+		answerProblem(w, ErrNotPaired)
+		return
+	}
+	ctx := context.WithValue(r.Context(), peerKey{}, conn.peer)
+	switch {
+	case conn.purpose == purposePair:
+		l.pairing.ServeHTTP(w, r.WithContext(ctx))
+	case l.vault.read().pin() == conn.peer.Pin:
+		l.routes.ServeHTTP(w, r.WithContext(ctx))
+	default:
+		answerProblem(w, ErrNotPaired)
+	}
+}
+
+// serve authenticates a connection and serves it until it ends.
+func (l *Link) serve(conn *tls.Conn) {
+	tuneAccepted(conn.NetConn())
+	accepted, err := l.accept(conn)
+	if err != nil {
+		l.options.Log.Debug("refused a connection to the peer link",
+			slog.String("from", conn.RemoteAddr().String()), slog.Any("error", err))
+		_ = conn.Close()
+		return
+	}
+	l.track(accepted)
+	defer l.untrack(accepted)
+	_ = l.server.Serve(&single{conn: accepted}) // ends with the connection
+}
+
+func (l *Link) accept(conn *tls.Conn) (*serverConn, error) {
+	h, err := newHandshake(conn, l.options.Identity.Pin(), l.options.Self().Version, l.options.Now)
+	if err != nil {
+		return nil, err
+	}
+	if h.peerPin != l.vault.read().pin() {
+		select {
+		case l.slots <- struct{}{}:
+			defer func() { <-l.slots }()
+		default:
+			return nil, ErrBusy
+		}
+	}
+	if err := conn.SetDeadline(time.Now().Add(handshakeTime)); err != nil {
+		return nil, err
+	}
+	result, err := h.respond(&door{link: l, source: sourceOf(conn.RemoteAddr()), from: conn.RemoteAddr().String()})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(conn.SetDeadline(time.Time{}), l.proved(result)); err != nil {
+		return nil, err
+	}
+	accepted := &serverConn{Conn: conn, purpose: result.peer.Purpose, gone: make(chan struct{})}
+	accepted.peer = Peer{ID: result.peer.ID, Pin: h.peerPin, Version: result.peer.Product, Address: conn.RemoteAddr().String()}
+	if peer := l.vault.read().Peer; peer != nil && peer.Pin == h.peerPin {
+		accepted.peer.Name, accepted.peer.PairID = peer.Name, peer.PairID
+	}
+	return accepted, nil
+}
+
+// door decides about one connection that arrived.
+type door struct {
+	link   *Link
+	source string // whom to blame for wrong guesses
+	from   string // host:port
+}
+
+func (d *door) guardOf(peerPin string) *guard {
+	if d.link.vault.read().pin() == peerPin {
+		return d.link.pinned
+	}
+	return d.link.strangers
+}
+
+func (d *door) admit(peerPin string, g greeting) (Secrets, error) {
+	secrets := d.link.vault.read()
+	if err := d.welcome(peerPin, g.Purpose, secrets); err != nil {
+		d.blame(err, peerPin)
+		return Secrets{}, err
+	}
+	if err := d.guardOf(peerPin).open(d.source, d.link.options.Now()); err != nil {
+		d.blame(err, peerPin)
+		return Secrets{}, err
+	}
+	return secrets, nil
+}
+
+func (d *door) welcome(peerPin, purpose string, secrets Secrets) error {
+	same := secrets.pin() == peerPin
+	switch {
+	case secrets.Key.IsZero():
+		return ErrNoKey
+	case purpose == purposePair && (secrets.Peer == nil || same), purpose == purposeLink && same:
+		return nil
+	case purpose == purposePair:
+		return fmt.Errorf("%w (it is paired with %s, you show %s)", ErrAlreadyPaired, shortPin(secrets.pin()), shortPin(peerPin))
+	case secrets.Peer == nil:
+		return ErrNotPaired
+	}
+	return &IdentityError{Want: secrets.pin(), Got: peerPin}
+}
+
+// guess claims one guess, before it is looked at.
+func (d *door) guess(peerPin string) error {
+	err := d.guardOf(peerPin).take(d.source, d.link.options.Now())
+	if err != nil {
+		d.blame(err, peerPin)
+	}
+	return err
+}
+
+func (d *door) right(peerPin string) { d.guardOf(peerPin).giveBack(d.source) }
+
+func (d *door) wrong(peerPin string) { d.blame(ErrKeyMismatch, peerPin) }
+
+func (d *door) blame(reason error, peerPin string) {
+	code := remote(reason).Code
+	d.link.event("accept "+code, pair.KindPairingFailed,
+		fmt.Sprintf("An appliance at %s was refused: %v.", d.from, reason),
+		map[string]string{"reason": code, "from": d.from, "pin": peerPin})
+}
+
+// sourceOf names who is to blame for wrong guesses: an IPv4 address, or an
+// IPv6 network of 64 bits, within which addresses are free.
+func sourceOf(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return addr.String()
+	}
+	ip := tcp.AddrPort().Addr().Unmap()
+	if ip.Is6() {
+		if prefix, err := ip.WithZone("").Prefix(64); err == nil {
+			return prefix.String()
+		}
+	}
+	return ip.String()
+}
+
+func (l *Link) track(conn *serverConn) {
+	l.connMu.Lock()
+	defer l.connMu.Unlock()
+	l.conns[conn] = struct{}{}
+}
+
+func (l *Link) untrack(conn *serverConn) {
+	_ = conn.Close()
+	l.connMu.Lock()
+	defer l.connMu.Unlock()
+	delete(l.conns, conn)
+}
+
+// closeConns ends all connections that the peer opened.
+func (l *Link) closeConns() {
+	l.connMu.Lock()
+	defer l.connMu.Unlock()
+	for conn := range l.conns {
+		_ = conn.Close()
+	}
+}
