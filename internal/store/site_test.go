@@ -176,7 +176,7 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	add := func(name, path string) error {
 		return s.AddData(t.Context(), pair.Data{Name: name, Kind: pair.DataDirectory, Path: path})
 	}

@@ -1,0 +1,90 @@
+# One verb each; `make` prints them. Needs Go 1.26 and nothing else; works as root
+# and, where user namespaces are on, without.
+
+export CGO_ENABLED = 0
+
+GO      ?= go
+TOOL     = $(GO) tool -modfile=tools/go.mod
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+BUILD    = $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+# The kernel tests make their own network namespaces. Who is not root runs them
+# as root of a user namespace; where those are off, they skip and say so.
+UNSHARE  = unshare --user --map-root-user --net --mount
+ifeq ($(shell id -u),0)
+EXEC     =
+else
+EXEC     = $(shell $(UNSHARE) true 2>/dev/null && echo "-exec '$(UNSHARE)'")
+endif
+
+# Debian and RPM versions begin with a digit and have no dash.
+NUMBER   = $(shell echo '$(VERSION)' | sed -n 's/^v\{0,1\}\([0-9][0-9]*\..*\)/\1/p' | tr - +)
+PACKAGE_VERSION = $(or $(NUMBER),0.0.0+$(VERSION))
+
+FUZZTIME ?= 30s
+ARGS     ?=
+
+.DEFAULT_GOAL = help
+.PHONY: help build demo test e2e explore fuzz bench lint fmt vuln generate package check
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## bin/baton, static
+	$(BUILD) -o bin/baton ./cmd/baton
+
+demo: build ## two appliances, a switch and a client on this machine (ARGS="--script ...")
+	bin/baton demo $(ARGS)
+
+test: ## every test but the end-to-end ones
+	$(GO) test $(EXEC) ./...
+
+e2e: build ## end-to-end: daemons in simulated hosts, cables pulled
+	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -timeout 30m -v ./test/e2e/...
+
+explore: ## every world at large bounds, and long random runs (hours)
+	$(GO) test -count=1 -tags explore -run '^TestExplore' -timeout 0 -v ./internal/failover/...
+
+fuzz: ## each fuzz test for FUZZTIME (30s)
+	@set -eu; for package in $$($(GO) list ./...); do \
+		for name in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+bench: build ## side by side with keepalived; writes docs/benchmarks.md
+	@command -v keepalived >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends keepalived; \
+	else echo 'keepalived is missing: install it as root (apt-get install keepalived), then run make bench again'; exit 1; fi
+	$(GO) run ./bench $(ARGS)
+
+lint: ## the rules of .golangci.yml
+	$(TOOL) golangci-lint run
+
+fmt: ## format every file
+	$(TOOL) golangci-lint fmt
+
+vuln: ## known advisories in what is linked
+	@sh tools/vuln.sh
+
+generate: ## what is generated from the code
+	$(GO) generate ./...
+
+package: ## dist/: deb and rpm for amd64 and arm64
+	@mkdir -p dist
+	@set -eu; for arch in amd64 arm64; do \
+		GOARCH=$$arch $(BUILD) -o bin/linux-$$arch/baton ./cmd/baton; \
+		for format in deb rpm; do \
+			ARCH=$$arch PACKAGE_VERSION='$(PACKAGE_VERSION)' \
+			SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) \
+			$(TOOL) nfpm package --config packaging/nfpm.yaml --packager $$format --target dist/; \
+		done; \
+	done
+
+check: build ## all that must pass: both builds, tests, lint, end-to-end in short
+	GOARCH=arm64 $(BUILD) -o bin/linux-arm64/baton ./cmd/baton
+	$(MAKE) test
+	$(MAKE) lint
+	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -short -tags e2e -timeout 30m ./test/e2e/...
