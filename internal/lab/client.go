@@ -206,6 +206,18 @@ func (c *Client) drop(before time.Time) {
 	}
 }
 
+// Latest is the attempt that was answered last; false if none was yet.
+func (c *Client) Latest() (Attempt, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range slices.Backward(c.attempts) {
+		if a.Result == Answered {
+			return a, true
+		}
+	}
+	return Attempt{}, false
+}
+
 // Report is everything remembered so far.
 func (c *Client) Report() Report {
 	c.mu.Lock()

@@ -8,14 +8,19 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// innerName marks the program that Enter has started inside a user namespace.
+// innerName marks the program that Enter has started inside a user namespace; its
+// value is the number of files that were handed over.
 const innerName = "BATON_LAB_INNER"
+
+// firstFile is the descriptor of the first file that is handed over.
+const firstFile = 3
 
 // Enter makes sure that this program may make namespaces. Root may: Enter
 // returns again == false at once. Anybody else's program is run once more, with
@@ -23,8 +28,8 @@ const innerName = "BATON_LAB_INNER"
 // namespace of its own; Enter returns when that has ended, with its exit code,
 // and the caller must exit with it.
 //
-// The files are there in the second program as descriptors 3, 4 and so on: a
-// listener opened before Enter still listens outside. If namespaces are
+// The second program finds the files by Inherited: a listener opened before Enter
+// still listens outside. If namespaces are
 // forbidden on this machine, the error says so in one line, with the remedy.
 func Enter(files ...*os.File) (code int, again bool, err error) {
 	if os.Geteuid() == 0 {
@@ -33,7 +38,7 @@ func Enter(files ...*os.File) (code int, again bool, err error) {
 		}
 		return 0, false, nil
 	}
-	if Inner() {
+	if os.Getenv(innerName) != "" {
 		return 0, false, fmt.Errorf("the user namespace gives no rights: %s", remedy())
 	}
 	if base := defaultDir(); ownDir(base) == nil {
@@ -44,8 +49,19 @@ func Enter(files ...*os.File) (code int, again bool, err error) {
 	return code, true, err
 }
 
-// Inner reports whether this program was started by Enter.
-func Inner() bool { return os.Getenv(innerName) != "" }
+// Inherited returns the files that were handed to Enter, in the program that it
+// started; nil in any other. Call it once.
+func Inherited() []*os.File {
+	count, err := strconv.Atoi(os.Getenv(innerName))
+	if err != nil {
+		return nil
+	}
+	var files []*os.File
+	for fd := firstFile; fd < firstFile+count; fd++ {
+		files = append(files, os.NewFile(uintptr(fd), "inherited"))
+	}
+	return files
+}
 
 func mayUnshare() error {
 	ns, err := newNamespace(func() error { return nil })
@@ -64,7 +80,7 @@ func runInside(files []*os.File) (int, error) {
 	cmd := exec.Command(self, os.Args[1:]...) //nolint:gosec,noctx // this very program; it ends by the signals handed on
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = files
-	cmd.Env = append(os.Environ(), innerName+"=1")
+	cmd.Env = append(os.Environ(), innerName+"="+strconv.Itoa(len(files)))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET | unix.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},

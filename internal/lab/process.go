@@ -111,7 +111,7 @@ func (h *Host) Output(ctx context.Context, c Cmd) ([]byte, error) {
 
 func (h *Host) command(ctx context.Context, c Cmd) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...) //nolint:gosec // running given programs is the purpose
-	cmd.Env = append(append(os.Environ(), c.Env...), h.mark)
+	cmd.Env = append(append(os.Environ(), c.Env...), h.mark, innerName+"=")
 	cmd.Dir = c.Dir
 	if cmd.Dir == "" {
 		cmd.Dir = h.dir
