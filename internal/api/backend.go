@@ -68,6 +68,7 @@ type Relationship interface {
 
 // Syncing starts and stops data syncs, and answers for every running task.
 type Syncing interface {
+	// StartSync begins a data sync, or joins the one that is running.
 	StartSync(ctx context.Context, request SyncRequest) (Task, error)
 	// CancelSync is Refused if none is running.
 	CancelSync(ctx context.Context) error

@@ -88,7 +88,7 @@ func readEvents(stream io.Reader, take func(data string) error) error {
 }
 
 // History returns events, oldest first.
-func (c *Client) History(ctx context.Context, filter HistoryFilter) ([]pair.Event, error) {
+func (c *Client) History(ctx context.Context, filter HistoryFilter) ([]Event, error) {
 	query := url.Values{}
 	if !filter.Since.IsZero() {
 		query.Set("since", filter.Since.UTC().Format(time.RFC3339Nano))
@@ -102,7 +102,7 @@ func (c *Client) History(ctx context.Context, filter HistoryFilter) ([]pair.Even
 	if filter.Limit > 0 {
 		query.Set("limit", strconv.Itoa(filter.Limit))
 	}
-	return fetch[[]pair.Event](ctx, c, http.MethodGet, "/history?"+query.Encode(), nil)
+	return fetch[[]Event](ctx, c, http.MethodGet, "/history?"+query.Encode(), nil)
 }
 
 // Doctor returns the readiness of the pair.

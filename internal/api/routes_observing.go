@@ -17,11 +17,10 @@ import (
 // listening. Clients connect again by themselves.
 const streamLife = 15 * time.Minute
 
-// Limits of one history answer.
-const (
-	defaultEvents = 100
-	maxEvents     = 10000
-)
+// MaxEvents is how many events one history answer holds at most.
+const MaxEvents = 10000
+
+const defaultEvents = 100 // if the question names no limit
 
 type historyQuery struct {
 	Since time.Time `query:"since" doc:"RFC 3339: this instant and later"`
@@ -43,14 +42,15 @@ func (s *Server) addObserving() {
 		return s.stream("text/event-stream", s.watch), nil
 	})
 	add(s, endpoint{method: http.MethodGet, path: "/history", name: "history", least: Viewer, summary: "What happened, oldest first"},
-		func(ctx context.Context, in *historyQuery) (*answer[[]pair.Event], error) {
+		func(ctx context.Context, in *historyQuery) (*answer[[]Event], error) {
 			limit := in.Limit
 			if limit == 0 {
 				limit = defaultEvents
 			}
-			return list(s.backend.History(ctx, HistoryFilter{
-				Since: in.Since, Until: in.Until, Kinds: in.Kinds, Limit: min(limit, maxEvents),
-			}))
+			events, err := s.backend.History(ctx, HistoryFilter{
+				Since: in.Since, Until: in.Until, Kinds: in.Kinds, Limit: min(limit, MaxEvents),
+			})
+			return list(written(events), err)
 		})
 	add(s, endpoint{method: http.MethodGet, path: "/doctor", name: "doctor", least: Viewer, timeout: time.Minute, summary: "Readiness of this pair, each check with its next step"},
 		func(ctx context.Context, _ *none) (*answer[[]Check], error) { return list(s.backend.Doctor(ctx)) })

@@ -14,6 +14,27 @@ type HistoryFilter struct {
 	Limit int       // the newest so many; the server always sets it
 }
 
+// Event is a pair.Event as this interface writes it: detail is always there.
+type Event struct {
+	ID        string            `json:"id"`
+	Time      time.Time         `json:"time"`
+	Appliance pair.ApplianceID  `json:"appliance"`
+	Kind      string            `json:"kind"`
+	Text      string            `json:"text"`
+	Detail    map[string]string `json:"detail"`
+}
+
+func written(events []pair.Event) []Event {
+	out := make([]Event, len(events))
+	for i, event := range events {
+		out[i] = Event(event)
+		if event.Detail == nil {
+			out[i].Detail = map[string]string{}
+		}
+	}
+	return out
+}
+
 // Health is the answer for load balancers and monitors.
 type Health struct {
 	Serving bool   // a primary that holds the shared IP and serves

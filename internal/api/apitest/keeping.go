@@ -225,12 +225,15 @@ func (a *Appliance) CreateBackup(_ context.Context, password string, to io.Write
 	if err := goodPassword(password); err != nil {
 		return err
 	}
-	text := "baton backup " + password + "\n"
-	for _, data := range a.data {
-		text += data.Name + " " + data.Path + "\n"
+	if _, err := io.WriteString(to, "baton backup "+password+"\n"); err != nil {
+		return err
 	}
-	_, err := io.WriteString(to, text)
-	return err
+	for _, data := range a.data {
+		if _, err := io.WriteString(to, data.Name+" "+data.Path+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // RestoreBackup implements api.Backups.

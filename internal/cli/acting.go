@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+func (p *program) sync() *cobra.Command {
+	wait := false
+	request := api.SyncRequest{}
+	cmd := p.ask("sync [--wait] [--accept-shrink]", "Start a data sync, or join the running one; on either appliance", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			task, err := client.StartSync(ctx, request)
+			if err != nil {
+				return err
+			}
+			if wait {
+				return p.follow(ctx, client, task)
+			}
+			return p.started(task)
+		})
+	cmd.Flags().BoolVar(&wait, "wait", false, "show the progress and end with the sync")
+	cmd.Flags().BoolVar(&request.AcceptShrink, "accept-shrink", false, "although much less data is left than the backup holds")
+	cmd.AddCommand(p.ask("cancel", "Cancel the running data sync", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			if err := client.CancelSync(ctx); err != nil {
+				return err
+			}
+			return p.say("The data sync is cancelled.")
+		}))
+	return cmd
+}
+
+// switching is what baton become was given.
+type switching struct {
+	change      api.RoleChange
+	wait, check bool
+}
+
+func (p *program) become() *cobra.Command {
+	given := switching{}
+	cmd := p.ask("become primary|backup [--final-sync] [--force] [--wait] [--check]", "Switch the roles", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			role, err := pair.ParseRole(args[0])
+			if err != nil || role == pair.Standalone {
+				return api.Errorf(api.Usage, "%q is no role to become: use primary or backup", args[0])
+			}
+			given.change.Role = role
+			return p.switchRole(ctx, client, given)
+		})
+	cmd.ValidArgs = []string{"primary", "backup"}
+	cmd.Flags().BoolVar(&given.change.DataSyncFirst, "final-sync", false, "pull a final data sync from the primary first")
+	cmd.Flags().BoolVar(&given.change.Force, "force", false, "without the peer's consent, and to settle a conflict")
+	cmd.Flags().BoolVar(&given.wait, "wait", false, "show the steps and end with the switch")
+	cmd.Flags().BoolVar(&given.check, "check", false, "only tell what would be in the way")
+	return cmd
+}
+
+func (p *program) switchRole(ctx context.Context, client *api.Client, given switching) error {
+	if given.check {
+		checks, err := client.Preflight(ctx, given.change)
+		if err != nil {
+			return err
+		}
+		return p.writeChecks(checks)
+	}
+	if given.change.Force {
+		if err := p.confirm(ctx, client, "Forced: what the other appliance wrote since the last data sync is set aside, not carried over."); err != nil {
+			return err
+		}
+	}
+	task, err := client.ChangeRole(ctx, given.change)
+	if err != nil {
+		return err
+	}
+	if given.wait {
+		return p.follow(ctx, client, task)
+	}
+	return p.started(task)
+}
+
+func (p *program) doctor() *cobra.Command {
+	return p.ask("doctor", "How ready this pair is, each check with its next step; exit code 1 if one fails", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			checks, err := client.Doctor(ctx)
+			if err != nil {
+				return err
+			}
+			return p.writeChecks(checks)
+		})
+}
+
+// writeChecks fails, without a word more, if a check does.
+func (p *program) writeChecks(checks []api.Check) error {
+	failed := false
+	for _, check := range checks {
+		failed = failed || !check.OK
+	}
+	err := p.show(checks, func(pg *page) {
+		for _, check := range checks {
+			if check.OK {
+				pg.marked(green, "ok", check.Text)
+				continue
+			}
+			pg.marked(red, "not ok", check.Text)
+			pg.row("", check.NextStep)
+		}
+	})
+	if err == nil && failed {
+		return errSilent
+	}
+	return err
+}
+
+func (p *program) maintenance() *cobra.Command {
+	lasting := ""
+	on := p.ask("on [--for D]", "Turn automatic actions off, for a while or until maintenance off", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			var limit time.Duration
+			if lasting != "" {
+				parsed, err := pair.ParseDuration(lasting)
+				if err != nil {
+					return api.Errorf(api.Usage, "%w", err)
+				}
+				limit = parsed
+			}
+			if err := client.StartMaintenance(ctx, limit); err != nil {
+				return err
+			}
+			return p.say("Maintenance is on: nothing happens automatically.")
+		})
+	on.Flags().StringVar(&lasting, "for", "", "how long, like 30m, 2h or 1d")
+	return group("maintenance", "Turn automatic actions off and on", on,
+		p.ask("off", "Turn automatic actions on again", cobra.NoArgs,
+			func(ctx context.Context, client *api.Client, _ []string) error {
+				if err := client.EndMaintenance(ctx); err != nil {
+					return err
+				}
+				return p.say("Maintenance is off.")
+			}))
+}
+
+func (p *program) resume() *cobra.Command {
+	return p.ask("resume", "Allow automatic failover again after too many takeovers", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			if err := client.Resume(ctx); err != nil {
+				return err
+			}
+			return p.say("Automatic failover is allowed again.")
+		})
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"baton/internal/api"
+)
+
+func (p *program) diverged() *cobra.Command {
+	return group("diverged", "Diverged copies: what losing sides wrote", p.divergedList(), p.divergedExport(),
+		p.ask("delete ID", "Delete a diverged copy for good", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.DeleteDiverged(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s is deleted.", args[0])
+			}))
+}
+
+func (p *program) divergedList() *cobra.Command {
+	return p.ask("list", "Diverged copies on this appliance", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			copies, err := client.DivergedCopies(ctx)
+			if err != nil {
+				return err
+			}
+			return p.show(copies, func(pg *page) {
+				pg.row("ID", "SET ASIDE", "EPOCH", "FILES", "SIZE")
+				for _, one := range copies {
+					pg.row(one.ID, moment(one.Time), one.Epoch.String(), strconv.Itoa(len(one.Files)), size(one.Bytes))
+				}
+			})
+		})
+}
+
+func (p *program) divergedExport() *cobra.Command {
+	return p.ask("export ID DIR", "Write the files of a diverged copy into a new or empty directory", cobra.ExactArgs(2),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			if err := emptyDirectory(args[1]); err != nil {
+				return err
+			}
+			files := 0
+			err := client.ExportDiverged(ctx, args[0], func(archive io.Reader) (err error) {
+				files, err = unpack(archive, args[1])
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return p.say("%d files are in %s.", files, args[1])
+		})
+}
+
+func (p *program) backup() *cobra.Command {
+	return group("backup", "The configuration and the site database, encrypted with a password",
+		p.ask("create FILE", "Write a backup", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				password, err := p.newSecret(ctx, "password of the backup")
+				if err != nil {
+					return err
+				}
+				err = client.CreateBackup(ctx, password, func(backup io.Reader) error { return saveNew(args[0], backup) })
+				if err != nil {
+					return err
+				}
+				return p.say("The backup is in %s. Keep its password apart from it.", args[0])
+			}),
+		p.ask("restore FILE", "Restore a backup", cobra.ExactArgs(1), p.restore))
+}
+
+func (p *program) restore(ctx context.Context, client *api.Client, args []string) error {
+	file, err := os.Open(args[0])
+	if err != nil {
+		return api.Errorf(api.Usage, "the backup cannot be read: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	password, err := p.secret(ctx, "password of the backup")
+	if err != nil {
+		return err
+	}
+	if err := client.RestoreBackup(ctx, password, file); err != nil {
+		return err
+	}
+	return p.say("The backup is restored.")
+}
+
+// saveNew writes a file that did not exist, whole or not at all.
+func saveNew(name string, from io.Reader) (err error) {
+	if _, err := os.Lstat(name); err == nil {
+		return api.Errorf(api.Usage, "%s exists already: choose another name", name)
+	}
+	file, err := os.CreateTemp(filepath.Dir(name), ".baton-backup-*") // mode 0600
+	if err != nil {
+		return api.Errorf(api.Usage, "the backup cannot be written: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(file.Name()))
+		}
+	}()
+	_, copied := io.Copy(file, from)
+	if err := errors.Join(copied, file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("write backup %s: %w", name, err)
+	}
+	return os.Rename(file.Name(), name)
+}

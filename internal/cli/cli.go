@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"baton/internal/api"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefused     = 3
+	exitUnreachable = 4
+)
+
+// DefaultConfig is where the configuration file lies.
+const DefaultConfig = "/etc/baton/baton.toml"
+
+// Commands are the acts that are no request to an appliance. Errors that are
+// *api.Error choose the exit code; all others are failures.
+type Commands struct {
+	Version     string
+	Serve       func(ctx context.Context, config string) error
+	Demo        func(ctx context.Context, args DemoArgs) error
+	ConfigCheck func(config string) error
+	Cleanup     func(ctx context.Context, config string) error
+	// Socket finds the local socket: what the file says, or the default if there
+	// is no file.
+	Socket func(config string) (string, error)
+}
+
+// DemoArgs is what baton demo was given.
+type DemoArgs struct {
+	Script string   // file with the demo's commands, "-" for standard input; empty: a person types
+	Args   []string // one command for a demo that is running already
+	Stdio  Stdio
+}
+
+// Stdio is where the program reads and writes.
+type Stdio struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// program is one run of the command line.
+type program struct {
+	commands Commands
+	stdio    Stdio
+	flags    flags
+	began    bool // the arguments were right: what fails now is not their fault
+}
+
+// flags are those that every command takes.
+type flags struct {
+	config, socket, url, token, ca, pin string
+	json                                bool
+}
+
+// Run carries out one command line, without the program's name, and returns the
+// exit code.
+func Run(ctx context.Context, commands Commands, stdio Stdio, args []string) int {
+	p := &program{commands: commands, stdio: stdio}
+	root := p.root()
+	root.SetArgs(args)
+	root.SetIn(stdio.In)
+	root.SetOut(stdio.Out)
+	root.SetErr(stdio.Err)
+	ran, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if !p.began {
+		err = api.Errorf(api.Usage, "%w; see %s --help", err, ran.CommandPath())
+	}
+	p.complain(err)
+	return exitCode(err)
+}
+
+// errSilent ends a command with exit code 1 whose output has said everything.
+var errSilent = errors.New("")
+
+func (p *program) complain(err error) {
+	if text := strings.Join(strings.Fields(err.Error()), " "); text != "" {
+		_, _ = fmt.Fprintln(p.stdio.Err, "baton: "+text) // nowhere left to complain to
+	}
+}
+
+func exitCode(err error) int {
+	switch api.CodeOf(err) {
+	case api.Usage:
+		return exitUsage
+	case api.Refused, api.Conflict:
+		return exitRefused
+	case api.Unreachable:
+		return exitUnreachable
+	case api.Failed, api.Unauthorized, api.Forbidden, api.NotFound:
+		return exitFailed
+	}
+	return exitFailed
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:                "baton",
+		Short:              "Keep a site up on two machines",
+		Long:               "Baton keeps a self-hosted site up on two machines: one serves it, the other holds a fresh copy and takes over.\n\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused in this state, 4 peer unreachable.",
+		SilenceErrors:      true,
+		SilenceUsage:       true,
+		DisableSuggestions: true,
+		Args:               cobra.ArbitraryArgs,
+		RunE:               chooseOne,
+	}
+	shared := root.PersistentFlags()
+	shared.StringVar(&p.flags.config, "config", DefaultConfig, "configuration file of this appliance")
+	shared.StringVar(&p.flags.socket, "socket", "", "local socket of the appliance (default: what the configuration file says)")
+	shared.StringVar(&p.flags.url, "url", "", "another appliance, like https://198.51.100.2")
+	shared.StringVar(&p.flags.token, "token", "", "API token for --url (default: $BATON_TOKEN)")
+	shared.StringVar(&p.flags.ca, "ca", "", "PEM file with the authorities to trust for --url")
+	shared.StringVar(&p.flags.pin, "pin", "", "SHA-256 fingerprint of the certificate to trust for --url")
+	shared.BoolVar(&p.flags.json, "json", false, "write JSON")
+	root.AddCommand(
+		p.serve(), p.demo(), p.setup(), p.status(), p.key(), p.pair(), p.unpair(), p.sync(), p.become(),
+		p.settings(), p.sharedIP(), p.testIPs(), p.data(), p.service(), p.user(), p.token(), p.history(),
+		p.diverged(), p.doctor(), p.maintenance(), p.resume(), p.backup(), p.config(), p.cleanup(), p.version(),
+	)
+	return root
+}
+
+// chooseOne is what a command does that only groups others.
+func chooseOne(cmd *cobra.Command, args []string) error {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() && sub.Name() != "help" && sub.Name() != "completion" {
+			names = append(names, sub.Name())
+		}
+	}
+	said := "no command given"
+	if len(args) > 0 {
+		said = fmt.Sprintf("unknown command %q", args[0])
+	}
+	return fmt.Errorf("%s: use %s with one of %s", said, cmd.CommandPath(), strings.Join(names, ", "))
+}
+
+// group makes a command that only groups others.
+func group(use, short string, subs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: chooseOne}
+	cmd.AddCommand(subs...)
+	return cmd
+}
+
+// command makes a command that does something.
+func (p *program) command(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: args, DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p.began = true
+			return run(cmd.Context(), args)
+		},
+	}
+}
+
+// ask makes a command that speaks to the appliance.
+func (p *program) ask(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, client *api.Client, args []string) error) *cobra.Command {
+	return p.command(use, short, args, func(ctx context.Context, args []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		return run(ctx, client, args)
+	})
+}

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"baton/internal/api"
+)
+
+// followEvery is how often a task is looked at.
+const followEvery = 200 * time.Millisecond
+
+// follow shows a task until it ends, and fails as it fails.
+func (p *program) follow(ctx context.Context, client *api.Client, task api.Task) error {
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	told := 0
+	for {
+		var err error
+		if told, err = p.tell(task, told); err != nil {
+			return err
+		}
+		if task.State != api.TaskRunning {
+			return p.ended(task)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no longer watching: the %s goes on; baton status --watch shows it", task.Kind)
+		case <-ticker.C:
+		}
+		if task, err = client.Task(ctx, task.ID); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+}
+
+// tell writes the steps that have ended since the last look and, on a terminal,
+// the progress in place. It returns how many steps have been told.
+func (p *program) tell(task api.Task, told int) (int, error) {
+	if p.flags.json {
+		return told, nil
+	}
+	live := isTerminal(p.stdio.Out)
+	if live {
+		if _, err := fmt.Fprint(p.stdio.Out, "\r\x1b[K"); err != nil {
+			return told, err
+		}
+	}
+	for ; told < len(task.Steps) && task.Steps[told].State != api.TaskRunning; told++ {
+		if _, err := fmt.Fprintf(p.stdio.Out, "%s: %s\n", task.Steps[told].Text, task.Steps[told].State); err != nil {
+			return told, err
+		}
+	}
+	if live && task.State == api.TaskRunning && task.Progress != nil {
+		_, err := fmt.Fprint(p.stdio.Out, progressText(*task.Progress)+speedText(*task.Progress, time.Since(task.Started)))
+		return told, err
+	}
+	return told, nil
+}
+
+// ended says how a task ended.
+func (p *program) ended(task api.Task) error {
+	if p.flags.json {
+		if err := p.show(task, func(*page) {}); err != nil {
+			return err
+		}
+	}
+	if task.State == api.TaskFailed {
+		code := task.Code
+		if code == "" {
+			code = api.Failed
+		}
+		return api.Errorf(code, "%s", task.Error)
+	}
+	if task.Progress != nil {
+		return p.say("done, %s", progressText(*task.Progress))
+	}
+	return p.say("done")
+}
+
+// started tells of a task that nobody waits for.
+func (p *program) started(task api.Task) error {
+	return p.show(task, func(pg *page) {
+		pg.row("Started. Follow it with baton status --watch, or add --wait next time.")
+	})
+}
+
+func progressText(progress api.Progress) string {
+	if progress.BytesTotal == 0 {
+		return fmt.Sprintf("%s in %d files", size(progress.BytesDone), progress.FilesDone)
+	}
+	return fmt.Sprintf("%d %%, %s of %s, %d of %d files", 100*progress.BytesDone/progress.BytesTotal,
+		size(progress.BytesDone), size(progress.BytesTotal), progress.FilesDone, progress.FilesTotal)
+}
+
+// speedText is what only a live display needs.
+func speedText(progress api.Progress, running time.Duration) string {
+	speed := float64(progress.BytesDone) / running.Seconds()
+	if progress.BytesDone == 0 || running <= 0 {
+		return ""
+	}
+	text := ", " + size(int64(speed)) + "/s"
+	if left := progress.BytesTotal - progress.BytesDone; left > 0 {
+		text += fmt.Sprintf(", %s left", time.Duration(float64(left)/speed*float64(time.Second)).Round(time.Second))
+	}
+	return text
+}

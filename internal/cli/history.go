@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+func (p *program) history() *cobra.Command {
+	var since, until string
+	var kinds []string
+	var limit int
+	cmd := p.ask("history [--since T] [--until T] [--kind KIND,...] [--limit N]", "What happened, oldest first", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			filter, err := historyFilter(since, until, time.Now())
+			if err != nil {
+				return err
+			}
+			filter.Kinds, filter.Limit = kinds, limit
+			if limit == 0 && since != "" {
+				filter.Limit = api.MaxEvents
+			}
+			events, err := client.History(ctx, filter)
+			if err != nil {
+				return err
+			}
+			return p.writeHistory(events)
+		})
+	cmd.Flags().StringVar(&since, "since", "", "1h, 7d, a date like 2030-01-31, or RFC 3339")
+	cmd.Flags().StringVar(&until, "until", "", "the same; before that instant")
+	cmd.Flags().StringSliceVar(&kinds, "kind", nil, "only these kinds, like takeover,handover")
+	cmd.Flags().IntVar(&limit, "limit", 0, "the newest so many (default 100, with --since all)")
+	return cmd
+}
+
+// writeHistory writes one line per event, whether for people or programs.
+func (p *program) writeHistory(events []api.Event) error {
+	pg := p.page()
+	for _, event := range events {
+		if !p.flags.json {
+			pg.row(moment(event.Time), event.Kind, event.Text)
+			continue
+		}
+		if err := p.line(event); err != nil {
+			return err
+		}
+	}
+	return pg.flush()
+}
+
+func historyFilter(since, until string, now time.Time) (filter api.HistoryFilter, err error) {
+	if since != "" {
+		if filter.Since, err = parseInstant(since, now); err != nil {
+			return filter, err
+		}
+	}
+	if until != "" {
+		filter.Until, err = parseInstant(until, now)
+	}
+	return filter, err
+}
+
+// parseInstant reads how long ago (1h, 7d), a local date, or RFC 3339.
+func parseInstant(text string, now time.Time) (time.Time, error) {
+	if ago, err := pair.ParseDuration(text); err == nil {
+		return now.Add(-ago), nil
+	}
+	if instant, err := time.Parse(time.RFC3339, text); err == nil {
+		return instant, nil
+	}
+	if day, err := time.ParseInLocation(time.DateOnly, text, now.Location()); err == nil {
+		return day, nil
+	}
+	return time.Time{}, api.Errorf(api.Usage, "%q is not a time: write 1h, 7d, 2030-01-31 or 2030-01-31T12:00:00Z", text)
+}

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"baton/internal/api"
+)
+
+func (p *program) setup() *cobra.Command {
+	name := ""
+	cmd := p.ask("setup [--user NAME]", "Make the first administrator; without --user, show the setup token", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			if name == "" {
+				return p.setupState(ctx, client)
+			}
+			password, err := p.newSecret(ctx, "password")
+			if err != nil {
+				return err
+			}
+			if err := client.SetUp(ctx, api.SetupRequest{User: name, Password: password}); err != nil {
+				return err
+			}
+			return p.say("%s is the first administrator.", name)
+		})
+	cmd.Flags().StringVar(&name, "user", "", "name of the first administrator; the password comes from standard input or a prompt")
+	return cmd
+}
+
+func (p *program) setupState(ctx context.Context, client *api.Client) error {
+	state, err := client.SetupState(ctx)
+	if err != nil {
+		return err
+	}
+	return p.show(state, func(pg *page) {
+		if !state.Needed {
+			pg.row("Setup is done.")
+			return
+		}
+		pg.row("Open /login on this appliance's address and give this setup token,")
+		pg.row("or run baton setup --user NAME here.")
+		pg.row("")
+		pg.row(state.Token)
+	})
+}
+
+func (p *program) key() *cobra.Command {
+	return group("key", "The Inter-appliance Communication Pre-shared Key",
+		p.keySet(), p.keyGenerate(),
+		p.ask("fingerprint", "Show the fingerprint, to compare on both appliances", cobra.NoArgs,
+			func(ctx context.Context, client *api.Client, _ []string) error {
+				state, err := client.Key(ctx)
+				if err != nil {
+					return err
+				}
+				if !state.Set && !p.flags.json {
+					return api.Errorf(api.Refused, "no pre-shared key is saved here: run baton key set")
+				}
+				return p.show(state, func(pg *page) { pg.row(state.Fingerprint) })
+			}))
+}
+
+func (p *program) keySet() *cobra.Command {
+	return p.ask("set", "Save the key, from standard input or a prompt", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			key, err := p.newSecret(ctx, "pre-shared key")
+			if err != nil {
+				return err
+			}
+			return p.saveKey(ctx, client, key)
+		})
+}
+
+func (p *program) saveKey(ctx context.Context, client *api.Client, key string) error {
+	state, err := client.SetKey(ctx, key)
+	if err != nil {
+		return err
+	}
+	return p.say("The key is saved. Its fingerprint is %s; it has to be the same on the other appliance.", state.Fingerprint)
+}
+
+func (p *program) keyGenerate() *cobra.Command {
+	save := false
+	cmd := p.ask("generate [--save]", "Write a strong new key, to be set on both appliances", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			key, err := client.GenerateKey(ctx)
+			if err != nil {
+				return err
+			}
+			if save {
+				if _, err := client.SetKey(ctx, key); err != nil {
+					return err
+				}
+			}
+			return p.show(map[string]any{"key": key, "saved": save}, func(pg *page) { pg.row(key) })
+		})
+	cmd.Flags().BoolVar(&save, "save", false, "save it on this appliance, too")
+	return cmd
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"baton/internal/api"
+)
+
+func (p *program) data() *cobra.Command {
+	return group("data", "Protected data",
+		group("add", "Protect a directory or a database",
+			p.addFile("dir", "Protect a directory"),
+			p.addFile("sqlite", "Protect an SQLite database"),
+			p.addPostgres()),
+		p.ask("list", "What is protected", cobra.NoArgs,
+			func(ctx context.Context, client *api.Client, _ []string) error {
+				data, err := client.Data(ctx)
+				if err != nil {
+					return err
+				}
+				return p.show(data, func(pg *page) {
+					pg.row("NAME", "KIND", "PATH")
+					for _, one := range data {
+						pg.row(one.Name, string(one.Kind), one.Path)
+					}
+				})
+			}),
+		p.ask("remove NAME", "Protect it no longer; nothing is deleted", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.RemoveData(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s is no longer protected.", args[0])
+			}))
+}
+
+func (p *program) addFile(kind, short string) *cobra.Command {
+	return p.ask(kind+" NAME PATH", short, cobra.ExactArgs(2),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			return p.addData(ctx, client, api.DataSpec{Kind: kind, Name: args[0], Path: args[1]})
+		})
+}
+
+func (p *program) addPostgres() *cobra.Command {
+	spec := api.DataSpec{Kind: "postgres"}
+	cmd := p.ask("postgres NAME --pgdata DIR --bin DIR", "Protect a PostgreSQL cluster", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			spec.Name = args[0]
+			return p.addData(ctx, client, spec)
+		})
+	cmd.Flags().StringVar(&spec.PGData, "pgdata", "", "its data directory")
+	cmd.Flags().StringVar(&spec.Bin, "bin", "", "directory of its programs")
+	return cmd
+}
+
+func (p *program) addData(ctx context.Context, client *api.Client, spec api.DataSpec) error {
+	if err := client.AddData(ctx, spec); err != nil {
+		return err
+	}
+	return p.say("%s is protected.", spec.Name)
+}
+
+func (p *program) service() *cobra.Command {
+	return group("service", "Services that run on the primary only",
+		group("add", "Let a service run on the primary only", p.addUnit(), p.addCommand()),
+		p.ask("list", "Services that run on the primary only", cobra.NoArgs,
+			func(ctx context.Context, client *api.Client, _ []string) error {
+				services, err := client.Services(ctx)
+				if err != nil {
+					return err
+				}
+				return p.show(services, func(pg *page) {
+					pg.row("NAME", "KIND", "WHAT", "HEALTH")
+					for _, service := range services {
+						pg.row(service.Name, service.Kind, service.Unit+strings.Join(service.Command, " "), service.Health)
+					}
+				})
+			}),
+		p.ask("remove NAME", "Leave a service alone from now on", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.RemoveService(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s is left alone from now on.", args[0])
+			}))
+}
+
+func (p *program) addUnit() *cobra.Command {
+	service := api.Service{Kind: "unit"}
+	cmd := p.ask("unit NAME UNIT [--health CHECK]", "A systemd unit", cobra.ExactArgs(2),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			service.Name, service.Unit = args[0], args[1]
+			return p.addService(ctx, client, service)
+		})
+	healthFlag(cmd, &service)
+	return cmd
+}
+
+func (p *program) addCommand() *cobra.Command {
+	service := api.Service{Kind: "command"}
+	cmd := p.ask("command NAME [--health CHECK] -- CMD ARG...", "A command", cobra.MinimumNArgs(2),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			service.Name, service.Command = args[0], args[1:]
+			return p.addService(ctx, client, service)
+		})
+	healthFlag(cmd, &service)
+	return cmd
+}
+
+func healthFlag(cmd *cobra.Command, service *api.Service) {
+	cmd.Flags().StringVar(&service.Health, "health", "", "how to tell that it works: URL, tcp:HOST:PORT or exec:CMD")
+}
+
+func (p *program) addService(ctx context.Context, client *api.Client, service api.Service) error {
+	if err := client.AddService(ctx, service); err != nil {
+		return err
+	}
+	return p.say("%s runs on the primary only.", service.Name)
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"baton/internal/api"
+)
+
+// maxSecret is the longest password or key that is read, in bytes.
+const maxSecret = 1024
+
+// secret asks a person without echo, or takes the first line of standard input.
+func (p *program) secret(ctx context.Context, what string) (string, error) {
+	if terminal, ok := p.stdio.In.(*os.File); ok && term.IsTerminal(int(terminal.Fd())) {
+		return p.prompt(ctx, terminal, what)
+	}
+	text, err := readLine(p.stdio.In)
+	if err != nil {
+		return "", api.Errorf(api.Usage, "no %s on standard input: %w", what, err)
+	}
+	return text, nil
+}
+
+// newSecret is secret, asked twice of a person.
+func (p *program) newSecret(ctx context.Context, what string) (string, error) {
+	first, err := p.secret(ctx, what)
+	if err != nil || !isTerminal(p.stdio.In) {
+		return first, err
+	}
+	again, err := p.secret(ctx, "the same again")
+	if err != nil {
+		return "", err
+	}
+	if again != first {
+		return "", api.Errorf(api.Usage, "the two are not the same: try again")
+	}
+	return first, nil
+}
+
+// prompt reads without echo, and gives the terminal back if ctx ends first.
+func (p *program) prompt(ctx context.Context, terminal *os.File, what string) (string, error) {
+	fd := int(terminal.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("prepare terminal: %w", err)
+	}
+	if _, err := fmt.Fprintf(p.stdio.Err, "%s: ", what); err != nil {
+		return "", err
+	}
+	type typed struct {
+		text []byte
+		err  error
+	}
+	answer := make(chan typed, 1)
+	go func() { // cannot be interrupted; ends with the line or the program
+		text, err := term.ReadPassword(fd)
+		answer <- typed{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
+	case got := <-answer:
+		_, _ = fmt.Fprintln(p.stdio.Err) // the line end that was not echoed
+		return checkSecret(string(got.text), got.err)
+	}
+}
+
+// confirm has a person type the appliance's name before something is forced. A
+// program's --force is itself the word.
+func (p *program) confirm(ctx context.Context, client *api.Client, consequence string) error {
+	if !isTerminal(p.stdio.In) {
+		return nil
+	}
+	status, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	name := status.Appliance.Name
+	if _, err := fmt.Fprintf(p.stdio.Err, "%s\nType the appliance's name, %s, to go on: ", consequence, name); err != nil {
+		return err
+	}
+	typed, err := readLine(p.stdio.In)
+	if err != nil || typed != name {
+		return api.Errorf(api.Refused, "not confirmed: nothing was done")
+	}
+	return nil
+}
+
+func readLine(in io.Reader) (string, error) {
+	text, err := bufio.NewReader(io.LimitReader(in, maxSecret+2)).ReadString('\n')
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return checkSecret(strings.TrimRight(text, "\r\n"), err)
+}
+
+func checkSecret(text string, err error) (string, error) {
+	switch {
+	case err != nil:
+		return "", err
+	case text == "":
+		return "", errors.New("it is empty")
+	case len(text) > maxSecret:
+		return "", fmt.Errorf("it is longer than %d bytes", maxSecret)
+	}
+	return text, nil
+}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+func (p *program) settings() *cobra.Command {
+	return group("settings", "The settings of the pair",
+		p.ask("get [KEY]", "Show one setting, or all", cobra.MaximumNArgs(1), p.getSettings),
+		p.ask("set KEY=VALUE ...", "Change settings; all of them or none", cobra.MinimumNArgs(1), p.setSettings))
+}
+
+func (p *program) getSettings(ctx context.Context, client *api.Client, args []string) error {
+	settings, _, err := client.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		return p.writeSettings(settings, pair.SettingKeys())
+	}
+	value, known := settings[args[0]]
+	if !known {
+		return api.Errorf(api.Usage, "unknown setting %q: use one of %s", args[0], strings.Join(pair.SettingKeys(), ", "))
+	}
+	return p.show(map[string]string{args[0]: value}, func(pg *page) { pg.row(value) })
+}
+
+func (p *program) setSettings(ctx context.Context, client *api.Client, args []string) error {
+	changes := map[string]string{}
+	var keys []string
+	for _, arg := range args {
+		key, value, found := strings.Cut(arg, "=")
+		if _, twice := changes[key]; !found || key == "" || twice {
+			return api.Errorf(api.Usage, "%q is no change: write KEY=VALUE, each key once", arg)
+		}
+		changes[key] = value
+		keys = append(keys, key)
+	}
+	settings, err := client.ChangeSettings(ctx, changes, "")
+	if err != nil {
+		return err
+	}
+	return p.writeSettings(settings, keys)
+}
+
+// writeSettings writes the named settings, in that order.
+func (p *program) writeSettings(settings map[string]string, keys []string) error {
+	shown := map[string]string{}
+	for _, key := range keys {
+		shown[key] = settings[key]
+	}
+	return p.show(shown, func(pg *page) {
+		for _, key := range keys {
+			pg.row(key, shown[key])
+		}
+	})
+}
+
+func (p *program) sharedIP() *cobra.Command {
+	return group("shared-ip", "The addresses that the primary holds",
+		p.ask("list", "Shared IPs that this appliance knows", cobra.NoArgs,
+			func(ctx context.Context, client *api.Client, _ []string) error {
+				ips, err := client.SharedIPs(ctx)
+				if err != nil {
+					return err
+				}
+				return p.show(ips, func(pg *page) {
+					pg.row("ADDRESS", "INTERFACE", "SHARED", "HELD")
+					for _, ip := range ips {
+						pg.row(ip.Address, ip.Interface, truth(ip.Shared).String(), truth(ip.Held).String())
+					}
+				})
+			}),
+		p.ask("enable ADDRESS", "Share an address of this appliance's configuration file", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.EnableSharedIP(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s is shared.", args[0])
+			}),
+		p.ask("disable ADDRESS", "Share it no longer", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.DisableSharedIP(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s is not shared.", args[0])
+			}))
+}
+
+func (p *program) testIPs() *cobra.Command {
+	return p.ask("test-ips [IP ...]", "Ping the given or the saved test IPs; exit code 1 if one does not answer", cobra.ArbitraryArgs,
+		func(ctx context.Context, client *api.Client, args []string) error {
+			results, err := client.TestIPs(ctx, args)
+			if err != nil {
+				return err
+			}
+			err = p.show(results, func(pg *page) {
+				for _, result := range results {
+					writeReach(pg, result)
+				}
+			})
+			if err == nil && slices.ContainsFunc(results, func(r pair.Reach) bool { return !r.Reachable }) {
+				return errSilent
+			}
+			return err
+		})
+}
+
+func writeReach(pg *page, result pair.Reach) {
+	if result.Reachable {
+		pg.marked(green, "ok", result.IP, strconv.FormatFloat(result.RTTMS, 'f', 2, 64)+" ms")
+		return
+	}
+	pg.marked(red, "not ok", result.IP, result.Reason)
+}

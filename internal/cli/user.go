@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+func (p *program) user() *cobra.Command {
+	return group("user", "Accounts", p.userAdd(), p.userList(), p.userPassword(),
+		p.ask("disable NAME", "Let an account sign in no longer", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.DisableUser(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s is disabled.", args[0])
+			}),
+		p.ask("enable NAME", "Let a disabled account sign in again", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.EnableUser(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s is enabled.", args[0])
+			}))
+}
+
+func (p *program) userAdd() *cobra.Command {
+	user := api.NewUser{}
+	role := ""
+	cmd := p.ask("add NAME [--role ROLE] [--display-name TEXT] [--mail ADDRESS]", "Make an account; the password comes from standard input or a prompt", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			access, err := api.ParseAccess(role)
+			if err != nil {
+				return err
+			}
+			user.Name, user.Role = args[0], access
+			if user.Password, err = p.newSecret(ctx, "password"); err != nil {
+				return err
+			}
+			if err := client.AddUser(ctx, user); err != nil {
+				return err
+			}
+			return p.say("%s is a user with the role %s.", user.Name, user.Role)
+		})
+	cmd.Flags().StringVar(&role, "role", string(api.Viewer), "administrator, operator (may switch and sync) or viewer")
+	cmd.Flags().StringVar(&user.DisplayName, "display-name", "", "name to show")
+	cmd.Flags().StringVar(&user.Mail, "mail", "", "mail address")
+	return cmd
+}
+
+func (p *program) userList() *cobra.Command {
+	return p.ask("list", "Accounts", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			users, err := client.Users(ctx)
+			if err != nil {
+				return err
+			}
+			return p.show(users, func(pg *page) {
+				pg.row("NAME", "ROLE", "DISABLED", "LAST LOGIN", "DISPLAY NAME", "MAIL")
+				for _, user := range users {
+					pg.row(user.Name, string(user.Role), truth(user.Disabled).String(), optional(user.LastLogin), user.DisplayName, user.Mail)
+				}
+			})
+		})
+}
+
+func (p *program) userPassword() *cobra.Command {
+	return p.ask("passwd NAME", "Set a password, from standard input or a prompt", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			password, err := p.newSecret(ctx, "new password")
+			if err != nil {
+				return err
+			}
+			if err := client.SetPassword(ctx, args[0], password); err != nil {
+				return err
+			}
+			return p.say("%s has a new password.", args[0])
+		})
+}
+
+func (p *program) token() *cobra.Command {
+	return group("token", "API tokens", p.tokenCreate(),
+		p.ask("list", "Tokens, without their secrets", cobra.NoArgs,
+			func(ctx context.Context, client *api.Client, _ []string) error {
+				tokens, err := client.Tokens(ctx)
+				if err != nil {
+					return err
+				}
+				return p.show(tokens, func(pg *page) {
+					pg.row("ID", "NAME", "ROLE", "EXPIRES", "LAST USED")
+					for _, token := range tokens {
+						pg.row(token.ID, token.Name, string(token.Role), optional(token.Expires), optional(token.LastUsed))
+					}
+				})
+			}),
+		p.ask("revoke ID", "End a token at once", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.RevokeToken(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s is revoked.", args[0])
+			}))
+}
+
+func (p *program) tokenCreate() *cobra.Command {
+	role, lasting := "", ""
+	cmd := p.ask("create NAME [--role ROLE] [--expires D]", "Make a token; its secret is written this once", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			access, err := api.ParseAccess(role)
+			if err != nil {
+				return err
+			}
+			token := api.NewToken{Name: args[0], Role: access}
+			if lasting != "" {
+				d, err := pair.ParseDuration(lasting)
+				if err != nil {
+					return api.Errorf(api.Usage, "%w", err)
+				}
+				token.Expires = new(time.Now().Add(d))
+			}
+			made, err := client.CreateToken(ctx, token)
+			if err != nil {
+				return err
+			}
+			return p.show(made, func(pg *page) { pg.row(made.Secret) })
+		})
+	cmd.Flags().StringVar(&role, "role", string(api.Viewer), "administrator, operator (may switch and sync) or viewer")
+	cmd.Flags().StringVar(&lasting, "expires", "", "in how long, like 90d; never, if absent")
+	return cmd
+}
