@@ -59,10 +59,14 @@ func openFile(dir, urlPath string) (*os.File, error) {
 		return nil, fmt.Errorf("open site: %w", err)
 	}
 	defer func() { _ = root.Close() }() // files opened through it stay open
-	if name == "" || strings.HasSuffix(urlPath, "/") {
-		return openRegular(root, path.Join(name, "index.html"))
+	if name != "" && !strings.HasSuffix(urlPath, "/") {
+		return openRegular(root, name)
 	}
-	return openRegular(root, name)
+	file, err := openRegular(root, path.Join(name, "index.html"))
+	if errors.Is(err, errIsDirectory) {
+		return nil, fs.ErrNotExist // no way to lead there: it would lead here again
+	}
+	return file, err
 }
 
 // openRegular opens a file, and nothing that could block or act when opened.

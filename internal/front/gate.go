@@ -86,8 +86,8 @@ func (g *gate) enter(ctx context.Context) verdict {
 	return pass
 }
 
-// wait sleeps until the gate moves; false if ctx ended first. g.mu is held
-// before and after, not in between.
+// wait sleeps until the gate moves; false if ctx ended first. The mutex is
+// held before and after, not in between.
 func (g *gate) wait(ctx context.Context) bool {
 	moved := g.moved
 	g.mu.Unlock()

@@ -17,7 +17,8 @@ import (
 type claim struct {
 	begun    time.Time
 	sent     int       // announcements of the schedule so far
-	defended time.Time // when a foreign announcement was last answered
+	answer   time.Time // when to answer a foreign announcement; zero: none to answer
+	answered time.Time // when one was last answered
 }
 
 // Announcements are repeated, because a frame may be lost and a switch or router
@@ -25,7 +26,8 @@ type claim struct {
 // heal unseen.
 const (
 	repeatEvery = 30 * time.Second
-	defendEvery = time.Second // at most so often a foreign announcement is answered
+	answerEvery = time.Second           // foreign announcements are answered at most so often
+	answerAfter = 10 * time.Millisecond // and so much later, past the last of a burst
 )
 
 // initial lists when, after a claim, to announce.
@@ -52,6 +54,40 @@ func (c *claim) advance(now time.Time) {
 	for !c.due().After(now) {
 		c.sent++
 	}
+}
+
+// contest has a foreign announcement answered, now or as soon as the last answer
+// is long enough ago.
+func (c *claim) contest(now time.Time) {
+	if !c.answer.IsZero() {
+		return
+	}
+	c.answer = now.Add(answerAfter)
+	if earliest := c.answered.Add(answerEvery); c.answer.Before(earliest) {
+		c.answer = earliest
+	}
+}
+
+// next returns when the claim wants attention: to announce or to answer.
+func (c *claim) next() time.Time {
+	if due := c.due(); c.answer.IsZero() || due.Before(c.answer) {
+		return due
+	}
+	return c.answer
+}
+
+// attend notes that what is due by now is done with, and reports whether an
+// announcement has to be sent for it.
+func (c *claim) attend(now time.Time, quiet bool) (send bool) {
+	if !c.due().After(now) {
+		send = !c.settled() || !quiet
+		c.advance(now)
+	}
+	if !c.answer.IsZero() && !c.answer.After(now) {
+		send = send || !quiet
+		c.answer, c.answered = time.Time{}, now
+	}
+	return send
 }
 
 // Announce begins the announcement schedule of these addresses anew, with one
@@ -87,16 +123,21 @@ func (h *Host) Teach(targets []netip.Addr) {
 	h.taught = slices.Clone(targets)
 }
 
-// begin announces ip now and starts its schedule. h.mu is held.
+// begin announces ip now and starts its schedule. The mutex is held.
 func (h *Host) begin(link netlink.Link, ip pair.SharedIP) {
 	now := time.Now()
 	c := &claim{begun: now}
 	h.claims[ip] = c
 	h.announce(link, ip)
 	c.advance(now)
+	h.reschedule()
+}
+
+// reschedule has Run look at the schedule anew.
+func (h *Host) reschedule() {
 	select {
 	case h.wake <- struct{}{}:
-	default: // already set
+	default: // it will
 	}
 }
 
@@ -107,24 +148,20 @@ func (h *Host) announceDue(now time.Time) (next time.Time) {
 	defer h.mu.Unlock()
 	var due []pair.SharedIP
 	for ip, c := range h.claims {
-		if c.due().After(now) {
-			continue
-		}
-		if !c.settled() || !h.quiet.Load() {
+		if c.attend(now, h.quiet.Load()) {
 			due = append(due, ip)
 		}
-		c.advance(now)
 	}
 	h.announceHeld(due)
 	for _, c := range h.claims {
-		if next.IsZero() || c.due().Before(next) {
-			next = c.due()
+		if at := c.next(); next.IsZero() || at.Before(next) {
+			next = at
 		}
 	}
 	return next
 }
 
-// announceHeld announces those of ips that the kernel still has. h.mu is held.
+// announceHeld announces those of ips that the kernel still has. The mutex is held.
 func (h *Host) announceHeld(ips []pair.SharedIP) {
 	if len(ips) == 0 {
 		return
@@ -142,7 +179,7 @@ func (h *Host) announceHeld(ips []pair.SharedIP) {
 }
 
 // stillHolds forgets the claim of an address that the kernel no longer has: its
-// lease ran out, and somebody else may own it by now. h.mu is held.
+// lease ran out, and somebody else may own it by now. The mutex is held.
 func (h *Host) stillHolds(found survey, ip pair.SharedIP) bool {
 	if found.holds(ip) {
 		return true
@@ -152,7 +189,7 @@ func (h *Host) stillHolds(found survey, ip pair.SharedIP) bool {
 	return false
 }
 
-// announce sends one round of announcements. h.mu is held.
+// announce sends one round of announcements. The mutex is held.
 func (h *Host) announce(link netlink.Link, ip pair.SharedIP) {
 	p, err := h.port(link)
 	if err == nil {
@@ -207,7 +244,7 @@ func (h *Host) announcements(link netlink.Link, mac MAC, address netip.Prefix) [
 }
 
 // port returns the socket to send through, a new one if the interface was made
-// anew or has another MAC. h.mu is held.
+// anew or has another MAC. The mutex is held.
 func (h *Host) port(link netlink.Link) (*port, error) {
 	attrs := link.Attrs()
 	mac, _ := macOf(attrs.HardwareAddr)

@@ -157,5 +157,5 @@ func checksum(parts ...[]byte) uint16 {
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff
 	}
-	return ^uint16(sum) //nolint:gosec // folded to 16 bits just above
+	return ^uint16(sum)
 }

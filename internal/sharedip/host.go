@@ -40,7 +40,8 @@ type Host struct {
 	managed []pair.SharedIP
 	log     *slog.Logger
 	quiet   atomic.Bool
-	wake    chan struct{} // the schedule has changed
+	wake    chan struct{}  // the schedule has changed
+	retired sync.WaitGroup // sockets being closed
 
 	// mu is held while addresses change and while they are announced, so that
 	// nothing is announced after its release.
@@ -107,7 +108,12 @@ func (h *Host) Close() {
 		p.close()
 		delete(h.ports, name)
 	}
+	h.retired.Wait()
 }
+
+// retire closes a port in the background: the kernel takes some 10 ms for it,
+// too long for whoever waits for what the port has heard.
+func (h *Host) retire(p *port) { h.retired.Go(p.close) }
 
 // release takes off every managed address that is not wanted as it stands.
 func (h *Host) release(found survey, wanted []pair.SharedIP) (failed []error) {
@@ -151,9 +157,21 @@ func (h *Host) claim(ctx context.Context, found survey, ip pair.SharedIP, lease 
 	}
 	if fresh {
 		h.log.Info("shared IP claimed", slog.String("shared_ip", ip.String()))
+		h.await(link, ip)
 		h.begin(link, ip)
 	}
 	return nil
+}
+
+// await does not fail: the announcements that follow the first reach whoever
+// found nobody at the address.
+func (h *Host) await(link netlink.Link, ip pair.SharedIP) {
+	if ip.Address.Addr().Is4() {
+		return // usable as soon as accepted
+	}
+	if err := awaitUsable(link, ip); err != nil {
+		h.log.Warn("shared IP announced early", slog.Any("error", err))
+	}
 }
 
 func (h *Host) prepare(link netlink.Link) {

@@ -67,8 +67,7 @@ var errNoInterface = errors.New("no such interface")
 
 func linkNamed(name string) (netlink.Link, error) {
 	link, err := netlink.LinkByName(name)
-	var missing netlink.LinkNotFoundError
-	if errors.As(err, &missing) {
+	if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
 		return nil, fmt.Errorf("interface %s: %w: name one that this machine has in the configuration file", name, errNoInterface)
 	}
 	if err != nil {
@@ -138,8 +137,8 @@ func lifetime(lease time.Duration) int {
 	return int((lease + time.Second - 1) / time.Second)
 }
 
-// put adds ip to link, or renews it. neighbours are the link's own addresses.
-func put(link netlink.Link, ip pair.SharedIP, neighbours []netip.Prefix, lease time.Duration) error {
+// put adds ip to link, or renews it, beside the link's own addresses.
+func put(link netlink.Link, ip pair.SharedIP, own []netip.Prefix, lease time.Duration) error {
 	seconds := lifetime(lease)
 	addr := netlink.Addr{IPNet: ipNet(ip.Address), ValidLft: seconds, PreferedLft: seconds}
 	if ip.Address.Addr().Is6() {
@@ -147,7 +146,7 @@ func put(link netlink.Link, ip pair.SharedIP, neighbours []netip.Prefix, lease t
 		addr.Flags = unix.IFA_F_NODAD
 		// Deprecated: the machine's own connections must not start from an address that may leave it.
 		addr.PreferedLft = 0
-		if slices.ContainsFunc(neighbours, func(p netip.Prefix) bool { return p.Masked() == ip.Address.Masked() }) {
+		if slices.ContainsFunc(own, func(p netip.Prefix) bool { return p.Masked() == ip.Address.Masked() }) {
 			// A renewal would put our lease on the route that the own address needs.
 			addr.Flags |= unix.IFA_F_NOPREFIXROUTE
 		}
@@ -160,6 +159,27 @@ func put(link netlink.Link, ip pair.SharedIP, neighbours []netip.Prefix, lease t
 		return fmt.Errorf("set shared IP %s: %w", ip, err)
 	}
 	return nil
+}
+
+// usableWithin bounds how long the kernel may take to make a new address usable.
+const usableWithin = 20 * time.Millisecond
+
+// awaitUsable waits until the kernel answers on a new IPv6 address. It takes
+// that up in the background, some 100 µs after it has accepted the address; who
+// is told of it earlier finds nobody there, and waits a second to try again.
+func awaitUsable(link netlink.Link, ip pair.SharedIP) error {
+	for begun := time.Now(); time.Since(begun) < usableWithin; time.Sleep(100 * time.Microsecond) {
+		list, err := addresses()
+		if err != nil {
+			return err
+		}
+		found := survey{links: map[string]netlink.Link{ip.Interface: link}, addrs: list}
+		tentative := func(addr netlink.Addr) bool { return addr.Flags&unix.IFA_F_TENTATIVE != 0 }
+		if !slices.ContainsFunc(found.placed(ip), tentative) {
+			return nil
+		}
+	}
+	return fmt.Errorf("shared IP %s: not usable within %s", ip, usableWithin)
 }
 
 // take removes addr; one that has gone in the meantime is no error.

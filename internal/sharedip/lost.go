@@ -31,7 +31,7 @@ func (h *Host) Lost(ctx context.Context, ip pair.SharedIP, target netip.Addr, wa
 	if err != nil {
 		return false, false, fmt.Errorf("check shared IP %s: %w", ip, err)
 	}
-	own, shared, err = pingBoth(ctx, ip, source, target, deadline)
+	own, shared, err = h.pingBoth(ctx, ip, source, target, deadline)
 	if err != nil {
 		return own, shared, fmt.Errorf("check shared IP %s: %w", ip, err)
 	}
@@ -57,13 +57,13 @@ func (h *Host) sourceFor(ip pair.SharedIP, target netip.Addr) (netip.Addr, error
 	return own[i].Addr(), nil
 }
 
-func pingBoth(ctx context.Context, ip pair.SharedIP, source, target netip.Addr, deadline time.Time) (own, shared bool, err error) {
+func (h *Host) pingBoth(ctx context.Context, ip pair.SharedIP, source, target netip.Addr, deadline time.Time) (own, shared bool, err error) {
 	target = target.WithZone("")
 	hearing, err := openHearing(ip.Interface, target)
 	if err != nil {
 		return false, false, err
 	}
-	defer hearing.close()
+	defer h.retire(hearing)
 	mac, found, err := resolve(ctx, hearing, source, target, deadline)
 	if err != nil || !found {
 		return false, false, err
@@ -75,7 +75,7 @@ func pingBoth(ctx context.Context, ip pair.SharedIP, source, target netip.Addr, 
 	if err != nil {
 		return false, false, err
 	}
-	defer replies.close()
+	defer h.retire(replies)
 	err = replies.ask(ctx, question{
 		deadline: deadline,
 		gap:      gapWithin(time.Until(deadline)),

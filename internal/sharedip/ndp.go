@@ -15,8 +15,7 @@ const (
 	flagRouter   = 0x80
 	flagOverride = 0x20
 
-	// maxHops proves that no router has forwarded the message.
-	maxHops = 255
+	maxHops = 255 // proves that no router has forwarded the message
 )
 
 // solicitation asks who has target. From the unspecified address it is a probe
@@ -35,7 +34,7 @@ func solicitation(sender MAC, src, target netip.Addr) []byte {
 }
 
 // advertisement announces ip to all nodes, unsolicited, overriding what they
-// know. flags is flagOverride, with flagRouter on a host that forwards.
+// know. The flags are flagOverride, with flagRouter on a host that forwards.
 func advertisement(sender MAC, ip netip.Addr, flags byte) []byte {
 	message := append([]byte{neighbourAdvertisement, 0, 0, 0, flags, 0, 0, 0}, ip.AsSlice()...)
 	message = append(append(message, optionTargetMAC, 1), sender[:]...)

@@ -27,7 +27,7 @@ func (h *Host) Probe(ctx context.Context, ips []pair.SharedIP, wait time.Duratio
 	}
 	probes, err := openProbes(ips, own)
 	for _, p := range probes {
-		defer p.port.close()
+		defer h.retire(p.port)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("probe shared IPs: %w", err)
@@ -41,6 +41,7 @@ func (h *Host) Probe(ctx context.Context, ips []pair.SharedIP, wait time.Duratio
 	var owners []Owner
 	for _, p := range probes {
 		owners = append(owners, p.owners...)
+		failed = append(failed, p.confirm())
 	}
 	if err := errors.Join(failed...); err != nil {
 		return owners, fmt.Errorf("probe shared IPs: %w", err)
@@ -108,11 +109,15 @@ func liveLink(name string) (netlink.Link, error) {
 }
 
 func (p *probe) run(ctx context.Context, deadline time.Time) error {
-	err := p.port.ask(ctx, question{deadline: deadline, gap: gapWithin(time.Until(deadline)), send: p.send, take: p.take})
-	if err != nil || len(p.unanswered) == 0 {
-		return err
+	return p.port.ask(ctx, question{deadline: deadline, gap: gapWithin(time.Until(deadline)), send: p.send, take: p.take})
+}
+
+// confirm makes silence count only if the cable was in to the end.
+func (p *probe) confirm() error {
+	if len(p.unanswered) == 0 {
+		return nil
 	}
-	_, err = liveLink(p.port.name) // silence counts only if the cable was in to the end
+	_, err := liveLink(p.port.name)
 	return err
 }
 

@@ -106,7 +106,7 @@ func (r *runner) end() {
 		w.close()
 	}
 	if r.links != nil {
-		for range r.links { //nolint:revive // empty: the subscription ends once nobody keeps it waiting
+		for range r.links { // the subscription ends once nobody keeps it waiting
 		}
 	}
 	r.running.Wait()
@@ -190,8 +190,8 @@ func (r *runner) judge(s sighting) {
 	}
 }
 
-// contested reports whether we hold what was sighted, and then, unless quiet or
-// just done, announces it against the foreign owner.
+// contested reports whether we hold what was sighted, and then has it announced
+// against the foreign owner.
 func (h *Host) contested(s sighting, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -199,20 +199,15 @@ func (h *Host) contested(s sighting, now time.Time) bool {
 		if ip.Interface != s.iface || ip.Address.Addr() != s.owner.IP {
 			continue
 		}
-		if h.quiet.Load() || now.Sub(c.defended) < defendEvery {
-			return h.holdsNow(ip)
+		found, err := look(h.managed)
+		if err != nil || !h.stillHolds(found, ip) {
+			return false
 		}
-		c.defended = now
-		h.announceHeld([]pair.SharedIP{ip})
-		return h.claims[ip] != nil
+		c.contest(now)
+		h.reschedule()
+		return true
 	}
 	return false
-}
-
-// holdsNow asks the kernel for one claimed address. h.mu is held.
-func (h *Host) holdsNow(ip pair.SharedIP) bool {
-	found, err := look(h.managed)
-	return err == nil && h.stillHolds(found, ip)
 }
 
 // watcher hears, on one interface, who says that it owns a managed address.

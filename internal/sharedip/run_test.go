@@ -1,0 +1,258 @@
+package sharedip
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"baton/internal/pair"
+)
+
+func TestAnnouncementsFollowTheSchedule(t *testing.T) {
+	t.Parallel()
+	begun := time.Unix(1000, 0)
+	c := &claim{begun: begun}
+	for i, ms := range []int64{0, 200, 1000, 2000, 4000, 8000, 16000, 46000, 76000} {
+		if got := c.due().Sub(begun); got.Milliseconds() != ms {
+			t.Errorf("announcement %d at %s, want %d ms", i, got, ms)
+		}
+		if settled := i >= 7; c.settled() != settled {
+			t.Errorf("announcement %d: settled %t", i, c.settled())
+		}
+		c.advance(c.due())
+	}
+	c.advance(begun.Add(time.Hour)) // a stall
+	if got := c.due().Sub(begun); got <= time.Hour || got > time.Hour+repeatEvery {
+		t.Errorf("after a stall of an hour the next is at %s", got)
+	}
+}
+
+func TestForeignAnnouncementsAreAnsweredAtMostOnceASecond(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	c := &claim{begun: now.Add(-17 * time.Second)}
+	c.advance(now)
+	c.contest(now)
+	c.contest(now)
+	if c.attend(now, false) {
+		t.Error("answered before a burst can be over")
+	}
+	now = now.Add(answerAfter)
+	if !c.attend(now, false) || c.attend(now, false) {
+		t.Error("not answered just once")
+	}
+	c.contest(now.Add(time.Millisecond))
+	if got := c.next().Sub(now); got != answerEvery {
+		t.Errorf("next answer after %s, want %s", got, answerEvery)
+	}
+	if c.attend(now.Add(answerEvery), true) {
+		t.Error("answered although quiet")
+	}
+}
+
+func TestScheduleRunsAfterAClaim(t *testing.T) {
+	t.Parallel()
+	for name, ip := range versions(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLAN(t)
+			a, client := l.station(), l.station()
+			h := a.host(ip)
+			h.Quiet(true) // does not concern the schedule of a claim
+			a.run(h, Events{})
+			p := client.hear(ip.Address.Addr())
+			a.set(h, 0, ip)
+			rounds := 3 // at 0, 0.2 and 1 s
+			frames := rounds
+			if ip.Address.Addr().Is4() {
+				frames = 2 * rounds // request and reply
+			}
+			if got := heard(t, p, ip.Address.Addr(), 1500*time.Millisecond, frames); len(got) != frames {
+				t.Errorf("%d announcements heard, want %d", len(got), frames)
+			}
+		})
+	}
+}
+
+func TestNothingIsAnnouncedOnceTheLeaseHasRunOut(t *testing.T) {
+	t.Parallel()
+	for name, ip := range versions(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLAN(t)
+			a, client := l.station(), l.station()
+			h := a.host(ip)
+			a.set(h, time.Second, ip)
+			eventually(t, 3*time.Second, "the lease ends", func() bool { return len(held(a, h)) == 0 })
+			p := client.hear(ip.Address.Addr())
+			a.run(h, Events{}) // as after a stall: the schedule is overdue
+			a.do(func() error { h.Announce([]pair.SharedIP{ip}); return nil })
+			if got := heard(t, p, ip.Address.Addr(), 300*time.Millisecond, 1); len(got) != 0 {
+				t.Errorf("%v announced an address that is not there", got)
+			}
+		})
+	}
+}
+
+func TestAnnounceBeginsTheScheduleAnewAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, ip := range versions(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLAN(t)
+			a, client := l.station(), l.station()
+			h := a.host(ip)
+			a.set(h, 0, ip)
+			p := client.hear(ip.Address.Addr())
+			a.do(func() error { h.Announce([]pair.SharedIP{ip}); return nil })
+			if got := heard(t, p, ip.Address.Addr(), time.Second, 1); len(got) != 1 {
+				t.Error("nothing announced")
+			}
+		})
+	}
+}
+
+func TestLinkUpIsAnnounced(t *testing.T) {
+	t.Parallel()
+	for name, ip := range versions(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLAN(t)
+			a, client := l.station(), l.station()
+			h := a.host(ip)
+			a.set(h, 0, ip)
+			a.run(h, Events{})
+			h.mu.Lock()
+			h.claims[ip].sent = len(initial()) // long ago: nothing of the schedule is due
+			h.claims[ip].begun = time.Now().Add(-16 * time.Second)
+			h.mu.Unlock()
+			p := client.hear(ip.Address.Addr())
+			time.Sleep(20 * time.Millisecond) // Run has looked at the link once
+			a.plug(false)
+			time.Sleep(50 * time.Millisecond)
+			a.plug(true)
+			begun := time.Now()
+			if got := heard(t, p, ip.Address.Addr(), 1500*time.Millisecond, 1); len(got) != 1 {
+				t.Fatal("nothing announced after the cable came back")
+			}
+			t.Logf("announced %s after the cable came back", time.Since(begun))
+		})
+	}
+}
+
+// foreign is where a test gets the owners that Run reports.
+func foreign() (chan Owner, Events) {
+	owners := make(chan Owner, 100)
+	return owners, Events{Foreign: func(o Owner) { owners <- o }}
+}
+
+// claimAs has a station say that it owns ip, without owning it.
+func (s *station) claimAs(ip netip.Addr) {
+	s.t.Helper()
+	p := s.hear(ip)
+	frames := [][]byte{advertisement(s.mac, ip, flagOverride)}
+	if ip.Is4() {
+		frames = arpAnnouncements(s.mac, ip)
+	}
+	if err := sendAll(p, frames); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestForeignOwnerIsReportedAndAnswered(t *testing.T) {
+	t.Parallel()
+	for name, ip := range versions(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLAN(t)
+			a, b, client := l.station(), l.station(), l.station()
+			addr := ip.Address.Addr()
+			h := a.host(ip)
+			a.set(h, 0, ip)
+			owners, events := foreign()
+			a.run(h, events)
+			client.talk(addr)
+			eventually(t, time.Second, "the client learns the owner", func() bool { return client.neighbour(addr) == a.mac })
+			time.Sleep(250 * time.Millisecond) // past the second announcement of the claim
+			b.claimAs(addr)
+			b.claimAs(addr)
+			select {
+			case got := <-owners:
+				if want := (Owner{addr, b.mac}); got != want {
+					t.Errorf("reported %s, want %s", got, want)
+				}
+			case <-time.After(time.Second):
+				t.Fatal("not reported")
+			}
+			eventually(t, 300*time.Millisecond, "the answer wins the client back", func() bool { return client.neighbour(addr) == a.mac })
+			if len(owners) != 0 {
+				t.Errorf("reported %d times more within a second", len(owners))
+			}
+		})
+	}
+}
+
+func TestQuietPrimaryReportsAForeignOwnerButDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	for name, ip := range versions(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLAN(t)
+			a, b, client := l.station(), l.station(), l.station()
+			addr := ip.Address.Addr()
+			h := a.host(ip)
+			h.Quiet(true)
+			a.set(h, 0, ip)
+			owners, events := foreign()
+			a.run(h, events)
+			time.Sleep(250 * time.Millisecond) // past the second announcement of the claim
+			p := client.hear(addr)
+			b.claimAs(addr)
+			select {
+			case <-owners:
+			case <-time.After(time.Second):
+				t.Fatal("not reported")
+			}
+			for _, mac := range heard(t, p, addr, 300*time.Millisecond, 100) {
+				if mac == a.mac {
+					t.Error("answered although quiet")
+				}
+			}
+		})
+	}
+}
+
+func TestReplacedInterfaceIsWatchedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t)
+	a, b := l.station(), l.station()
+	h := a.host(ip4(t))
+	owners, events := foreign()
+	a.run(h, events)
+	l.replug(a)
+	eventually(t, time.Second, "the address can be claimed again", func() bool {
+		var err error
+		a.do(func() error { err = h.Set(t.Context(), []pair.SharedIP{ip4(t)}, 0); return nil })
+		return err == nil
+	})
+	eventually(t, 4*time.Second, "a foreign owner is reported", func() bool {
+		b.claimAs(ip4(t).Address.Addr())
+		time.Sleep(50 * time.Millisecond)
+		return len(owners) > 0
+	})
+}
+
+func TestUnclaimedAddressHasNoForeignOwner(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t)
+	a, b := l.station(), l.station()
+	h := a.host(ip4(t))
+	owners, events := foreign()
+	a.run(h, events)
+	time.Sleep(50 * time.Millisecond)
+	b.claimAs(ip4(t).Address.Addr())
+	time.Sleep(100 * time.Millisecond)
+	if len(owners) != 0 {
+		t.Errorf("reported %s", <-owners)
+	}
+}
