@@ -58,7 +58,7 @@ func post(ctx context.Context, client *http.Client, path string, body []byte) ([
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return nil, err
 	case len(data) > maxBody:
 		return nil, fmt.Errorf("the answer is larger than %d bytes", maxBody)
 	case response.StatusCode != http.StatusOK:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -60,15 +61,40 @@ func (c *channel) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	response, err := conn.RoundTrip(request)
-	if err == nil {
-		return response, nil
+	if err != nil {
+		return nil, c.doubt(ctx, conn, err)
 	}
+	response.Body = &watched{body: response.Body, doubt: func(err error) error { return c.doubt(ctx, conn, err) }}
+	return response, nil
+}
+
+// doubt makes a connection suspect on which a request failed, unless the caller
+// lost interest, which says nothing about the peer. It returns the error to report.
+func (c *channel) doubt(ctx context.Context, conn *http.ClientConn, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return nil, err // the caller lost interest: that says nothing about the peer
+		return err
 	}
 	c.suspect(conn)
-	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
+
+// watched is an answer's body that doubts its connection when it breaks off.
+type watched struct {
+	body  io.ReadCloser
+	doubt func(error) error
+}
+
+// Read implements io.Reader.
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.body.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = w.doubt(err)
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (w *watched) Close() error { return w.body.Close() }
 
 // acquire returns the connection, waiting until there is one.
 func (c *channel) acquire(ctx context.Context) (*http.ClientConn, error) {
@@ -297,7 +323,7 @@ func (c *channel) lost(conn *http.ClientConn) {
 	}
 }
 
-// tell wakes everybody who waits for a change. c.mu is held.
+// tell wakes everybody who waits for a change. The caller holds c.mu.
 func (c *channel) tell() {
 	close(c.changed)
 	c.changed = make(chan struct{})

@@ -31,7 +31,7 @@ type authenticated struct {
 	address string // that was dialled
 }
 
-// dial connects to one address and authenticates. pin may be empty while pairing.
+// dial connects to one address and authenticates. While pairing, pin may be empty.
 func (l *Link) dial(ctx context.Context, address, pin, purpose string) (*authenticated, error) {
 	conn, err := l.dialTLS(ctx, address, pin)
 	if err != nil {
@@ -65,7 +65,10 @@ func (l *Link) prove(conn *tls.Conn, purpose string) (proven, error) {
 	if err != nil {
 		return proven{}, err
 	}
-	return result, l.proved(result)
+	if purpose == purposePair {
+		err = l.unspend()
+	}
+	return result, errors.Join(err, l.proved(result))
 }
 
 // dialTLS connects to one address and compares the pin, without proving the key.
@@ -101,7 +104,7 @@ func (l *Link) localAddr(address string) net.Addr {
 func tuneSocket(_ context.Context, _, _ string, raw syscall.RawConn) error {
 	var err error
 	ctlErr := raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds())) //nolint:gosec // a file descriptor
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
 	})
 	return errors.Join(ctlErr, err)
 }

@@ -1,8 +1,10 @@
 package peer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
@@ -64,21 +66,22 @@ func shortPin(pin string) string { return pin[:min(16, len(pin))] }
 type codedError struct {
 	code string
 	err  error
+	told string // how the appliance that is refused reads it; empty: as err
 }
 
 // codes lists the sentinels that cross the link, under their stable words.
 func codes() []codedError {
 	return []codedError{
-		{"key-mismatch", ErrKeyMismatch},
-		{"identity-changed", ErrIdentityChanged},
-		{"version", ErrVersion},
-		{"already-paired", ErrAlreadyPaired},
-		{"not-paired", ErrNotPaired},
-		{"holds-data", ErrHoldsData},
-		{"throttled", ErrThrottled},
-		{"no-key", ErrNoKey},
-		{"reverse", ErrReverse},
-		{"busy", ErrBusy},
+		{"key-mismatch", ErrKeyMismatch, ""},
+		{"identity-changed", ErrIdentityChanged, ""},
+		{"version", ErrVersion, ""},
+		{"already-paired", ErrAlreadyPaired, "the other appliance is already paired with another one: break that relationship there first"},
+		{"not-paired", ErrNotPaired, "the other appliance is not paired with this one: break the relationship here too, then pair again"},
+		{"holds-data", ErrHoldsData, ""},
+		{"throttled", ErrThrottled, "the other appliance refuses for a while after too many attempts with a wrong key: wait, or save the pre-shared key there anew"},
+		{"no-key", ErrNoKey, "no pre-shared key is saved on the other appliance: save the same key there first"},
+		{"reverse", ErrReverse, ""},
+		{"busy", ErrBusy, "a pairing is already under way at the other appliance: try again in a moment"},
 	}
 }
 
@@ -92,7 +95,7 @@ func remote(err error) *RemoteError {
 	}
 	for _, known := range codes() {
 		if errors.Is(err, known.err) {
-			return &RemoteError{Code: known.code, Text: err.Error()}
+			return &RemoteError{Code: known.code, Text: strings.Replace(err.Error(), known.err.Error(), cmp.Or(known.told, known.err.Error()), 1)}
 		}
 	}
 	return &RemoteError{Code: "failed", Text: err.Error()}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 
 	"baton/internal/pair"
@@ -78,7 +79,7 @@ func encodeHello(share []byte, g greeting) (f frame, ad []byte, err error) {
 	if err != nil {
 		return frame{}, nil, err
 	}
-	return frame{kind: frameHello, payload: append(share[:len(share):len(share)], ad...)}, ad, nil
+	return frame{kind: frameHello, payload: slices.Concat(share, ad)}, ad, nil
 }
 
 func decodeHello(f frame) (greeting, cpace.Message, error) {

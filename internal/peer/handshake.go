@@ -75,7 +75,7 @@ func newHandshake(conn *tls.Conn, ownPin, product string, now func() time.Time) 
 // on the same connection.
 func (h handshake) session(key Key, initiatorPin, responderPin string, run int) (*cpace.Session, error) {
 	channel := fmt.Appendf(nil, "%s %s %s %s", roleInitiator, initiatorPin, roleResponder, responderPin)
-	sid := append(h.exporter[:len(h.exporter):len(h.exporter)], byte(run)) //nolint:gosec // 0 or 1
+	sid := fmt.Appendf(nil, "%s %d", h.exporter, run)
 	return cpace.New(key.PRS, channel, sid)
 }
 
@@ -103,7 +103,7 @@ func (h handshake) check(g greeting, role string) (int, error) {
 }
 
 // initiate proves a key of secrets to the responder and has it proved in
-// return. beforeProof is called before each tag leaves: from then on, whoever
+// return. Before each tag leaves it calls beforeProof: from then on, whoever
 // answers can test one guess.
 func (h handshake) initiate(secrets Secrets, purpose string, beforeProof func() error) (proven, error) {
 	result, err := h.offer(0, secrets.Key, secrets.Previous, purpose, beforeProof)

@@ -215,7 +215,7 @@ func (l *Link) Contact() (Contact, bool) {
 type peerKey struct{}
 
 // PeerFrom returns the appliance that sent the request to which ctx belongs.
-func PeerFrom(ctx context.Context) (Peer, bool) {
+func PeerFrom(ctx context.Context) (Peer, bool) { //nolint:revive // says what From would leave open: from which side
 	peer, ok := ctx.Value(peerKey{}).(Peer)
 	return peer, ok
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -67,7 +68,7 @@ func (l *Link) Pair(ctx context.Context, address string, req PairRequest) (Pinne
 	defer l.pairMu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, pairTime)
 	defer cancel()
-	peer, err := l.pair(ctx, withPort(address), req)
+	peer, err := l.pair(ctx, strings.TrimSpace(address), req)
 	if err != nil {
 		l.event("", pair.KindPairingFailed, fmt.Sprintf("Pairing with %s failed: %v.", address, err),
 			map[string]string{"reason": remote(err).Code, "address": address})
@@ -79,21 +80,16 @@ func (l *Link) Pair(ctx context.Context, address string, req PairRequest) (Pinne
 
 func (l *Link) pair(ctx context.Context, address string, req PairRequest) (Pinned, error) {
 	before := l.vault.read()
-	if err := l.mayPair(before); err != nil {
+	if err := l.mayPair(address, before); err != nil {
 		return Pinned{}, err
 	}
-	conn, err := l.dial(ctx, address, before.pin(), purposePair)
+	conn, err := l.dial(ctx, withPort(address), before.pin(), purposePair)
 	if err != nil {
 		if errors.Is(err, ErrIdentityChanged) {
 			return Pinned{}, fmt.Errorf("%w (%w)", ErrAlreadyPaired, err)
 		}
 		return Pinned{}, err
 	}
-	if err := l.vault.change(func(s *Secrets) error { s.Unconfirmed = 0; return nil }); err != nil {
-		_ = conn.Close()
-		return Pinned{}, err
-	}
-	l.retryFrom.Store(nil)
 	peer, err := l.agree(ctx, conn, req)
 	if err != nil {
 		return Pinned{}, err
@@ -102,8 +98,10 @@ func (l *Link) pair(ctx context.Context, address string, req PairRequest) (Pinne
 }
 
 // mayPair refuses before anything is sent that could be guessed at.
-func (l *Link) mayPair(s Secrets) error {
+func (l *Link) mayPair(address string, s Secrets) error {
 	switch {
+	case address == "":
+		return errors.New("no appliance to pair with: give its host name or IP address")
 	case s.Key.IsZero():
 		return ErrNoKey
 	case s.Unconfirmed >= maxUnconfirmed:
@@ -131,6 +129,12 @@ func (l *Link) spend(purpose string) error {
 	})
 }
 
+// unspend forgets the confirmations sent in vain: one was answered.
+func (l *Link) unspend() error {
+	l.retryFrom.Store(nil)
+	return l.vault.change(func(s *Secrets) error { s.Unconfirmed = 0; return nil })
+}
+
 // agree exchanges names and addresses over a proven connection.
 func (l *Link) agree(ctx context.Context, conn *authenticated, req PairRequest) (Pinned, error) {
 	self := l.options.Self()
@@ -152,6 +156,9 @@ func (l *Link) agree(ctx context.Context, conn *authenticated, req PairRequest) 
 		Replace: req.Replace, ClockSkew: int64(conn.proven.offset),
 	}
 	answer, err := Call[pairMessage, pairAnswer](ctx, &http.Client{Transport: client}, pathPair, message)
+	if told, ok := errors.AsType[*RemoteError](err); ok {
+		return Pinned{}, told // its sentence is for the administrator as it is
+	}
 	if err != nil {
 		return Pinned{}, err
 	}

@@ -185,7 +185,7 @@ func (d *door) welcome(peerPin, purpose string, secrets Secrets) error {
 	case purpose == purposePair && (secrets.Peer == nil || same), purpose == purposeLink && same:
 		return nil
 	case purpose == purposePair:
-		return fmt.Errorf("%w (it is paired with %s, you show %s)", ErrAlreadyPaired, shortPin(secrets.pin()), shortPin(peerPin))
+		return fmt.Errorf("%w (the one paired shows certificate %s, the one asking %s)", ErrAlreadyPaired, shortPin(secrets.pin()), shortPin(peerPin))
 	case secrets.Peer == nil:
 		return ErrNotPaired
 	}

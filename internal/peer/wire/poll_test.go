@@ -49,8 +49,7 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 func TestUnknownVersionIsRefusedNamingBoth(t *testing.T) {
 	for _, text := range []string{`{"version":2,"seq":"changed type"}`, `{"seq":1}`, `{"version":-1}`} {
 		_, err := DecodePoll([]byte(text))
-		var version *VersionError
-		if !errors.As(err, &version) {
+		if _, ok := errors.AsType[*VersionError](err); !ok {
 			t.Errorf("%s: %v, want a version error", text, err)
 		}
 	}
