@@ -22,10 +22,10 @@ type endpoint struct {
 	name    string // operation id
 	least   Access
 	summary string
-	status  int           // of success; 0: 200, or 204 without a body
-	timeout time.Duration // for the backend; 0: answerTimeout
-	replies string        // content type of a streamed answer; empty: JSON
-	takes   *huma.RequestBody
+	status  int               // of success; 0: 200, or 204 without a body
+	timeout time.Duration     // for the backend; 0: answerTimeout
+	replies string            // content type of a streamed answer; empty: JSON
+	takes   *huma.RequestBody // a body that the handler of a POST reads itself
 }
 
 // Shapes that huma fills and reads.
@@ -63,6 +63,9 @@ func add[I, O any](s *Server, e endpoint, handle func(context.Context, *I) (*O, 
 		}
 		return out, nil
 	})
+	if e.takes != nil { // after the registration, so that the library leaves this body alone
+		s.routes.OpenAPI().Paths[Prefix+e.path].Post.RequestBody = e.takes
+	}
 }
 
 func (s *Server) operation(e endpoint) huma.Operation {
@@ -76,7 +79,7 @@ func (s *Server) operation(e endpoint) huma.Operation {
 	op := huma.Operation{
 		Method: e.method, Path: Prefix + e.path, OperationID: e.name, Summary: e.summary,
 		DefaultStatus: e.status, MaxBodyBytes: maxBody, BodyReadTimeout: readTimeout,
-		RequestBody: e.takes, Responses: responses,
+		Responses:  responses,
 		Extensions: map[string]any{minimumRole: string(e.least)},
 	}
 	if e.least != SetupOnly {

@@ -55,7 +55,7 @@ func (p *program) divergedExport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.say("%d files are in %s.", files, args[1])
+			return p.say("Files written to %s: %d.", args[1], files)
 		})
 }
 

@@ -20,6 +20,9 @@ func (p *program) history() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if limit < 0 || limit > api.MaxEvents {
+				return api.Errorf(api.Usage, "--limit %d is out of range: use 1 to %d", limit, api.MaxEvents)
+			}
 			filter.Kinds, filter.Limit = kinds, limit
 			if limit == 0 && since != "" {
 				filter.Limit = api.MaxEvents

@@ -1,0 +1,166 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"baton/internal/api"
+	"baton/internal/api/apitest"
+	"baton/internal/cli"
+	"baton/internal/pair"
+)
+
+// TestMain makes the program "baton" of the scripts: the real command line, with
+// the injected commands telling what they were given.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"baton": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		os.Exit(cli.Run(ctx, commands(os.Stdout), cli.Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))
+	}})
+}
+
+func commands(out io.Writer) cli.Commands {
+	return cli.Commands{
+		Version: "1.2.3",
+		Serve: func(_ context.Context, config string) error {
+			_, err := fmt.Fprintln(out, "serving by", config)
+			return err
+		},
+		Demo: func(_ context.Context, args cli.DemoArgs) error {
+			_, err := fmt.Fprintln(out, "demo", args.Script, args.Args)
+			return err
+		},
+		ConfigCheck: func(config string) error {
+			text, err := os.ReadFile(config)
+			if err == nil && bytes.Contains(text, []byte("nmae")) {
+				err = errors.New(config + ":1: unknown key nmae: write name")
+			}
+			return err
+		},
+		Cleanup: func(context.Context, string) error { return errors.New("take off addresses: not permitted") },
+		Socket: func(config string) (string, error) {
+			if strings.Contains(config, "broken") {
+				return "", errors.New(config + ":1: unknown key: write socket")
+			}
+			return os.Getenv("TEST_SOCKET"), nil
+		},
+	}
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: serveAppliance,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"appliance": changeAppliance,
+			"exits":     exits,
+		},
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE") != "",
+	})
+}
+
+type applianceKey struct{}
+
+// serveAppliance gives every script an appliance on a real socket.
+func serveAppliance(env *testscript.Env) error {
+	dir, err := os.MkdirTemp("", "baton") // short: the name of a socket is limited
+	if err != nil {
+		return err
+	}
+	socket := filepath.Join(dir, "s")
+	ctx, stop := context.WithCancel(context.Background())
+	listener, err := api.ListenLocal(ctx, socket)
+	if err != nil {
+		stop()
+		return err
+	}
+	appliance := apitest.New()
+	server := api.NewServer(appliance, api.Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.3"})
+	served := make(chan error, 1)
+	go func() { served <- server.ServeLocal(ctx, listener) }()
+	env.Defer(func() {
+		stop()
+		if err := errors.Join(<-served, os.RemoveAll(dir)); err != nil {
+			env.T().Log(err)
+		}
+	})
+	env.Setenv("TEST_SOCKET", socket)
+	env.Setenv("TZ", "UTC")
+	env.Values[applianceKey{}] = appliance
+	return nil
+}
+
+// changeAppliance is "appliance WHAT": what happens outside of the command line.
+func changeAppliance(ts *testscript.TestScript, _ bool, args []string) {
+	appliance := ts.Value(applianceKey{}).(*apitest.Appliance)
+	switch args[0] {
+	case "peer-silent":
+		appliance.Change(func(s *pair.Status) {
+			peer := *s.Peer
+			peer.Reachable, peer.LastContactAgeMS = false, 61000
+			s.Peer = &peer
+			s.State = pair.Alone
+			s.Conditions = []pair.Condition{{
+				ID: "peer-unreachable", Severity: pair.Critical, Text: "beta does not answer.",
+				NextStep: "Look at its power and network.", Since: apitest.Start(),
+			}}
+		})
+	case "damped":
+		appliance.Damp()
+	case "busy":
+		appliance.Record(pair.KindTakeover, "beta took over.", map[string]string{"reason": "timeout"})
+		appliance.Record(pair.KindSyncDone, "Data sync 7 is done.", nil)
+	case "full-status":
+		appliance.Change(fullStatus)
+	case "diverged":
+		appliance.SetAside(pair.DivergedCopy{
+			ID: args[1], Time: apitest.Start(), Epoch: pair.Epoch{Counter: 3, Holder: apitest.PeerID}, Bytes: 12345,
+			Files: []pair.DivergedFile{{Data: "site", Path: args[2], Size: 5, SHA256: "ab", ModTime: apitest.Start()}},
+		})
+	default:
+		ts.Fatalf("unknown change %s", args[0])
+	}
+}
+
+// fullStatus fills every field, as the contract shows them.
+func fullStatus(s *pair.Status) {
+	next := apitest.Start()
+	s.Services = []pair.ServiceStatus{{Name: "web", Wanted: "running", State: "running", Healthy: true}}
+	s.SharedIPs = []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0", Shared: true, Held: true}}
+	s.Epoch = pair.Epoch{Counter: 3, Holder: apitest.ID}
+	s.ProtectionLevel = 2
+	s.Sync = pair.SyncStatus{
+		Number: 17, State: pair.SyncRunning, DataAgeMS: 800, BytesDone: 1500, BytesTotal: 3000, FilesDone: 1, FilesTotal: 2,
+		Snapshot: pair.SnapshotStatus{Number: 16, TakenAt: apitest.Start(), Verified: true}, NextRun: &next,
+	}
+}
+
+// exits is "exits CODE PROGRAM ARG...": the exit code, exactly.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := errors.AsType[interface {
+		error
+		ExitCode() int
+	}](err); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got := fmt.Sprint(code); got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
