@@ -164,6 +164,7 @@ type DivergedFile struct {
 	Size    int64     `json:"size"` // bytes
 	SHA256  string    `json:"sha256"`
 	ModTime time.Time `json:"mod_time"`
+	Deleted bool      `json:"deleted,omitempty"` // it was deleted: size and time are those of the last common snapshot
 }
 
 // Reach is the result of pinging one test IP.

@@ -1,0 +1,342 @@
+package datasync
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"baton/internal/datasync/plan"
+	"baton/internal/datasync/source/directory"
+	"baton/internal/pair"
+)
+
+// A diverged copy is a directory: copy.json lists it, files/<data>/<path> holds
+// what was written since the last common snapshot, site.db the whole site
+// database. It is made under a name that begins with a dot and renamed when whole.
+const (
+	copyManifest = "copy.json"
+	copyFiles    = "files"
+	copySite     = "site.db"
+	halfPrefix   = ".half-"
+)
+
+func (e *Engine) dropHalfCopies() {
+	halves, err := filepath.Glob(e.disk.path("diverged", halfPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, half := range halves {
+		_ = os.RemoveAll(half)
+	}
+}
+
+// SetAside copies what this appliance wrote since the last common snapshot: the
+// newer of Confirmed and Snapshot, or everything if there is none. It changes nothing in
+// the data. Called again for the same epoch, it returns the copy that is there.
+// Without room for all of it, it fails with ErrNoRoom and keeps nothing.
+func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch) (pair.DivergedCopy, error) {
+	id := fmt.Sprintf("epoch-%d-%s", epoch.Counter, epoch.Holder.Short())
+	if known, err := e.divergedCopy(id); err == nil {
+		return known, nil
+	}
+	r, err := e.acquire(func(error) {})
+	if err != nil {
+		return pair.DivergedCopy{}, err
+	}
+	defer e.release(r)
+	half := e.disk.path("diverged", halfPrefix+id)
+	made, err := e.fillCopy(ctx, half, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: epoch})
+	if err == nil {
+		e.opt.Hook("rename-copy")
+		err = os.Rename(half, e.disk.path("diverged", id))
+	}
+	if err != nil {
+		_ = os.RemoveAll(half)
+		return pair.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", explain(err, e.opt.Dir))
+	}
+	return made, syncDir(e.disk.path("diverged"))
+}
+
+func (e *Engine) fillCopy(ctx context.Context, half string, made pair.DivergedCopy) (pair.DivergedCopy, error) {
+	if err := errors.Join(os.RemoveAll(half), os.MkdirAll(filepath.Join(half, copyFiles), 0o700)); err != nil {
+		return made, err
+	}
+	_, digest := e.currentState().common()
+	common, err := e.manifest(digest)
+	if err != nil {
+		return made, err
+	}
+	data, err := e.protected(ctx)
+	if err != nil {
+		return made, err
+	}
+	var changes []divergence
+	for _, d := range data {
+		c, err := e.divergence(ctx, d, common.Find(d).Entries)
+		if errors.Is(err, ErrMissing) { // nothing is there that could be lost
+			continue
+		}
+		if err != nil {
+			return made, err
+		}
+		changes = append(changes, c)
+	}
+	if err := e.roomFor(changes); err != nil {
+		return made, err
+	}
+	for _, c := range changes {
+		e.opt.Hook("copy-diverged")
+		if err := c.copyTo(ctx, filepath.Join(half, copyFiles, c.data.Name), &made); err != nil {
+			return made, err
+		}
+	}
+	e.opt.Hook("copy-site")
+	if err := e.opt.Site.Copy(ctx, filepath.Join(half, copySite)); err != nil {
+		return made, fmt.Errorf("copy site database: %w", err)
+	}
+	b, err := json.MarshalIndent(made, "", "  ")
+	if err != nil {
+		return made, fmt.Errorf("write list: %w", err)
+	}
+	if err := durably(filepath.Join(half, copyManifest), append(b, '\n')); err != nil {
+		return made, err
+	}
+	return made, syncFS(half)
+}
+
+// divergence is what one piece of protected data has that the common snapshot has not.
+type divergence struct {
+	data  pair.Data
+	place string // where it lies
+	delta plan.Delta
+	all   []plan.Entry
+	was   map[string]plan.Entry // of the common snapshot: what is now removed
+}
+
+func (e *Engine) divergence(ctx context.Context, d pair.Data, common []plan.Entry) (divergence, error) {
+	scan, err := e.scanSource(ctx, d)
+	if err != nil {
+		return divergence{}, err
+	}
+	c := divergence{data: d, place: e.opt.Place(d), delta: plan.Difference(common, scan.Entries), all: scan.Entries, was: map[string]plan.Entry{}}
+	removed := map[string]bool{}
+	for _, path := range c.delta.Removed {
+		removed[path] = true
+	}
+	for _, entry := range common {
+		if removed[entry.Path] {
+			c.was[entry.Path] = entry
+		}
+	}
+	return c, nil
+}
+
+func (e *Engine) roomFor(changes []divergence) error {
+	own, err := directory.Open(e.disk.path("diverged"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = own.Close() }()
+	free, _, err := own.Free()
+	if err != nil {
+		return err
+	}
+	var need int64
+	for _, c := range changes {
+		for _, entry := range c.delta.Set {
+			if entry.Kind == plan.File {
+				need += entry.Alloc
+			}
+		}
+	}
+	if need > free {
+		return sentence(ErrNoRoom, "The disk of %s has %d MB free, and the diverged copy needs %d MB there: make room, then try again; nothing was lost or replaced.",
+			e.opt.Dir, free/1e6, need/1e6)
+	}
+	return nil
+}
+
+// copyTo copies the changed entries with all their metadata.
+func (c divergence) copyTo(ctx context.Context, dir string, made *pair.DivergedCopy) error {
+	from, err := directory.Open(c.place)
+	if err != nil {
+		return explain(err, c.place)
+	}
+	defer func() { _ = from.Close() }()
+	to, err := directory.Create(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = to.Close() }()
+	staging, err := to.Stage()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = staging.Close() }()
+	want := c.wanted()
+	for i := range want {
+		if err := c.stageOne(ctx, from, staging, &want[i]); err != nil {
+			return err
+		}
+	}
+	work := plan.Compare([]plan.Entry{{Path: ".", Kind: plan.Dir}}, want)
+	if err := to.Apply(work, func(string) {}); err != nil {
+		return err
+	}
+	return c.list(to, made)
+}
+
+// wanted is a tree of the changed entries, with the directories that lead to
+// them. Another name of a file that did not change becomes a file of its own.
+func (c divergence) wanted() []plan.Entry {
+	needed := map[string]bool{".": true}
+	for _, entry := range c.delta.Set {
+		for path := entry.Path; path != "." && !needed[path]; path = plan.Parent(path) {
+			needed[path] = true
+		}
+	}
+	byPath := map[string]plan.Entry{}
+	var want []plan.Entry
+	for _, entry := range c.all {
+		byPath[entry.Path] = entry
+		if !needed[entry.Path] {
+			continue
+		}
+		if entry.Kind == plan.Link && !needed[entry.Target] {
+			path := entry.Path
+			entry = byPath[entry.Target]
+			entry.Path = path
+		}
+		want = append(want, entry)
+	}
+	return want
+}
+
+func (c divergence) stageOne(ctx context.Context, from *directory.Tree, staging *directory.Staging, entry *plan.Entry) error {
+	switch entry.Kind {
+	case plan.File:
+		return staging.CopyFrom(ctx, from, entry)
+	case plan.Symlink, plan.Fifo:
+		return staging.Make(*entry)
+	case plan.Dir, plan.Link:
+	}
+	return nil
+}
+
+// list adds to the copy's list every file of the tree, hashed, and what was removed.
+func (c divergence) list(to *directory.Tree, made *pair.DivergedCopy) error {
+	for _, entry := range c.wanted() {
+		if entry.Kind != plan.File && entry.Kind != plan.Link {
+			continue
+		}
+		f, stamp, err := to.OpenFile(entry.Path)
+		if err != nil {
+			return err
+		}
+		h := sha256.New()
+		n, err := io.Copy(h, f)
+		_ = f.Close()
+		if err != nil {
+			return fmt.Errorf("hash diverged file: %w", err)
+		}
+		made.Files = append(made.Files, pair.DivergedFile{
+			Data: c.data.Name, Path: entry.Path, Size: n, SHA256: hex.EncodeToString(h.Sum(nil)), ModTime: time.Unix(0, stamp.ModTime).UTC(),
+		})
+		made.Bytes += n
+	}
+	for _, path := range c.delta.Removed {
+		if was := c.was[path]; was.Kind == plan.File || was.Kind == plan.Link {
+			made.Files = append(made.Files, pair.DivergedFile{
+				Data: c.data.Name, Path: path, Deleted: true, Size: was.Size, ModTime: time.Unix(0, was.ModTime).UTC(),
+			})
+		}
+	}
+	return nil
+}
+
+func (e *Engine) divergedCopy(id string) (pair.DivergedCopy, error) {
+	var c pair.DivergedCopy
+	if id == "" || strings.HasPrefix(id, ".") || strings.ContainsAny(id, "/\x00") {
+		return c, sentence(ErrNotFound, "There is no diverged copy %q: list them to see their names.", id)
+	}
+	found, err := e.disk.readJSON(filepath.Join("diverged", id, copyManifest), &c)
+	if err == nil && !found {
+		err = sentence(ErrNotFound, "There is no diverged copy %q: list them to see their names.", id)
+	}
+	return c, err
+}
+
+// Diverged lists the diverged copies, oldest first.
+func (e *Engine) Diverged() ([]pair.DivergedCopy, error) {
+	names, err := os.ReadDir(e.disk.path("diverged"))
+	if err != nil {
+		return nil, fmt.Errorf("list diverged copies: %w", err)
+	}
+	var copies []pair.DivergedCopy
+	for _, name := range names {
+		if strings.HasPrefix(name.Name(), ".") {
+			continue
+		}
+		c, err := e.divergedCopy(name.Name())
+		if err != nil {
+			return nil, err
+		}
+		copies = append(copies, c)
+	}
+	slices.SortFunc(copies, func(a, b pair.DivergedCopy) int { return a.Time.Compare(b.Time) })
+	return copies, nil
+}
+
+// Export copies a diverged copy, its list included, into dir, which must not
+// exist or be empty.
+func (e *Engine) Export(id, dir string) error {
+	if _, err := e.divergedCopy(id); err != nil {
+		return err
+	}
+	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
+		return sentence(fs.ErrExist, "%s is not empty: name a new directory for the export.", dir)
+	}
+	if err := copyTree(context.Background(), e.disk.path("diverged", id), dir); err != nil {
+		return fmt.Errorf("export diverged copy: %w", explain(err, dir))
+	}
+	return nil
+}
+
+// copyTree copies a whole tree with all its metadata.
+func copyTree(ctx context.Context, source, dir string) error {
+	from, err := directory.Open(source)
+	if err != nil {
+		return err
+	}
+	scan, err := from.Scan(ctx, nil, time.Now)
+	if err := errors.Join(err, from.Close()); err != nil {
+		return err
+	}
+	c := divergence{place: source, all: scan.Entries, delta: plan.Delta{Set: scan.Entries}}
+	return c.copyTo(ctx, dir, &pair.DivergedCopy{})
+}
+
+// Delete removes a diverged copy for good.
+func (e *Engine) Delete(id string) error {
+	if _, err := e.divergedCopy(id); err != nil {
+		return err
+	}
+	half := e.disk.path("diverged", halfPrefix+"deleted-"+id)
+	if err := os.Rename(e.disk.path("diverged", id), half); err != nil {
+		return fmt.Errorf("delete diverged copy: %w", err)
+	}
+	if err := os.RemoveAll(half); err != nil {
+		return fmt.Errorf("delete diverged copy: %w", err)
+	}
+	return nil
+}

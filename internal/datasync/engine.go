@@ -1,0 +1,375 @@
+package datasync
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/zeebo/blake3"
+
+	"baton/internal/datasync/plan"
+	"baton/internal/datasync/source/directory"
+	"baton/internal/pair"
+)
+
+// Site is the site database as the engine needs it; package store implements it.
+type Site interface {
+	// Export writes a consistent stream of settings, users and definitions.
+	Export(ctx context.Context, w io.Writer) error
+	// Import replaces them in one transaction. It refuses a truncated stream and
+	// one of a newer schema, and may be called again with the same stream.
+	Import(ctx context.Context, r io.Reader) error
+	// Copy writes a consistent copy of the whole database file to a new path.
+	Copy(ctx context.Context, path string) error
+}
+
+// Options are what an Engine is made of.
+type Options struct {
+	Dir  string // the engine's own: state, index, manifests, journal, diverged copies
+	Site Site
+	Log  *slog.Logger
+	Now  func() time.Time // nil: the wall clock
+	// Data returns the protected data as now defined. It is asked whenever this
+	// appliance scans as primary; nil: what Protect was given.
+	Data func(ctx context.Context) ([]pair.Data, error)
+	// Place returns where this appliance keeps a protected directory, if not at
+	// the path that the pair protects; nil: there. Two appliances on one machine
+	// need it.
+	Place func(pair.Data) string
+	// Hook is told before each step that a crash must survive; nil outside tests.
+	Hook func(step string)
+	// Idle is how long a peer may send nothing; 0: 30 s.
+	Idle time.Duration
+}
+
+// Engine syncs the protected data of one appliance, whichever its role.
+type Engine struct {
+	opt   Options
+	disk  disk
+	limit *limiter
+
+	mu       sync.Mutex
+	state    state
+	cached   map[plan.Digest]plan.Manifest // of the state's manifests, as far as loaded
+	data     []pair.Data
+	indexes  map[string]*index // by path of the protected directory
+	progress tracker
+	running  *run // the pull under way
+	pending  *record
+	offered  pair.Epoch
+	session  *session
+}
+
+type index struct {
+	files directory.Index
+	saved time.Time
+}
+
+// run is one pull under way.
+type run struct {
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+}
+
+// Open opens the engine's directory and finishes the snapshot that a crash left
+// recorded; what was only staged stays hidden, for the next pull to go on from.
+// A recorded snapshot that cannot be finished now (a disk that is not mounted)
+// is no error here: it shows in Progress, and Pull and Settle try again first.
+func Open(ctx context.Context, opt Options) (*Engine, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Hook == nil {
+		opt.Hook = func(string) {}
+	}
+	if opt.Place == nil {
+		opt.Place = func(d pair.Data) string { return d.Path }
+	}
+	if opt.Idle == 0 {
+		opt.Idle = 30 * time.Second
+	}
+	e := &Engine{
+		opt: opt, disk: disk{opt.Dir}, limit: newLimiter(),
+		cached: map[plan.Digest]plan.Manifest{}, indexes: map[string]*index{},
+	}
+	if err := e.disk.prepare(); err != nil {
+		return nil, err
+	}
+	if _, err := e.disk.readJSON(stateFile, &e.state); err != nil {
+		return nil, err
+	}
+	var rec record
+	found, err := e.disk.readJSON(journalFile, &rec)
+	if err != nil {
+		return nil, err
+	}
+	e.dropHalfCopies()
+	if found {
+		e.pending = &rec
+		if err := e.finishPending(ctx); err != nil {
+			e.progress.fail(opt.Now(), err)
+			opt.Log.Error("recorded snapshot could not be finished", slog.Any("error", err))
+		}
+	}
+	return e, nil
+}
+
+// Protect says which data is protected now. Options.Data, if given, rules.
+func (e *Engine) Protect(data []pair.Data) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.data = slices.Clone(data)
+}
+
+// protected returns the protected data, checked and in order of name.
+func (e *Engine) protected(ctx context.Context) ([]pair.Data, error) {
+	e.mu.Lock()
+	data := slices.Clone(e.data)
+	e.mu.Unlock()
+	if e.opt.Data != nil {
+		var err error
+		if data, err = e.opt.Data(ctx); err != nil {
+			return nil, fmt.Errorf("read protected data: %w", err)
+		}
+	}
+	slices.SortFunc(data, func(a, b pair.Data) int { return compareStrings(a.Name, b.Name) })
+	for i, d := range data {
+		if err := e.checkPlace(d); err != nil {
+			return nil, err
+		}
+		for _, other := range data[:i] {
+			if plan.Overlap(other.Path, d.Path) {
+				return nil, sentence(ErrUnsafe, "Protected directories %s and %s overlap: protect the outer one only.", other.Path, d.Path)
+			}
+		}
+	}
+	return data, nil
+}
+
+// checkPlace refuses a protected directory that a sync must not touch here.
+func (e *Engine) checkPlace(d pair.Data) error {
+	if err := plan.CheckData(d); err != nil {
+		return sentence(ErrUnsafe, "%v.", err)
+	}
+	if place := e.opt.Place(d); plan.Overlap(e.opt.Dir, place) {
+		return sentence(ErrUnsafe, "Protected directory %s and Baton's own directory %s overlap: protect another directory.", place, e.opt.Dir)
+	}
+	return nil
+}
+
+// SetLimit sets the bandwidth limit of the whole link, also while a sync runs.
+func (e *Engine) SetLimit(rate pair.Rate) { e.limit.set(rate) }
+
+// Snapshot returns the newest complete snapshot on this appliance.
+func (e *Engine) Snapshot() pair.Snapshot {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state.Snapshot
+}
+
+// Confirmed returns the newest snapshot that the backup reported complete.
+func (e *Engine) Confirmed() pair.Snapshot {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state.Confirmed
+}
+
+// Settle makes the data whole before a takeover: it stops a sync that still
+// receives, waits for one that applies, finishes a recorded snapshot and discards
+// what is staged.
+func (e *Engine) Settle(ctx context.Context) error {
+	r, err := e.acquireNow(ctx)
+	if err != nil {
+		return err
+	}
+	defer e.release(r)
+	if err := e.finishPending(ctx); err != nil {
+		return err
+	}
+	return e.dropStaging()
+}
+
+// acquire takes the engine for one pull or copy; there is one at a time.
+func (e *Engine) acquire(cancel context.CancelCauseFunc) (*run, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running != nil {
+		return nil, sentence(ErrRunning, "A data sync is running already: wait for it or cancel it.")
+	}
+	e.running = &run{cancel: cancel, done: make(chan struct{})}
+	return e.running, nil
+}
+
+// acquireNow takes the engine from whoever has it, as soon as that can stop.
+func (e *Engine) acquireNow(ctx context.Context) (*run, error) {
+	for {
+		r, err := e.acquire(func(error) {})
+		if err == nil {
+			return r, nil
+		}
+		e.mu.Lock()
+		other := e.running
+		e.mu.Unlock()
+		if other == nil {
+			continue
+		}
+		other.cancel(sentence(ErrRunning, "The data sync was stopped because this appliance takes over."))
+		select {
+		case <-other.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for the data sync to end: %w", ctx.Err())
+		}
+	}
+}
+
+func (e *Engine) release(r *run) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running = nil
+	close(r.done)
+}
+
+func (e *Engine) dropStaging() error {
+	base, err := e.manifest(e.currentState().Manifest)
+	if err != nil {
+		e.opt.Log.Warn("manifest of the newest snapshot is unreadable", slog.Any("error", err))
+	}
+	e.mu.Lock()
+	places := slices.Clone(e.data)
+	e.mu.Unlock()
+	for _, s := range base.Sets {
+		places = append(places, s.Data)
+	}
+	var failed error
+	for _, d := range places {
+		tree, err := directory.Open(e.opt.Place(d))
+		if errors.Is(err, directory.ErrMissing) {
+			continue
+		}
+		if err == nil {
+			err = errors.Join(tree.DropStaging(), tree.Close())
+		}
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+func (e *Engine) currentState() state {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state
+}
+
+// manifest returns a manifest of the state; that of the zero digest is empty.
+func (e *Engine) manifest(digest plan.Digest) (plan.Manifest, error) {
+	if digest == (plan.Digest{}) {
+		return plan.Manifest{}, nil
+	}
+	e.mu.Lock()
+	m, ok := e.cached[digest]
+	e.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	m, err := e.disk.loadManifest(digest)
+	if err != nil {
+		return m, err
+	}
+	e.mu.Lock()
+	e.cached[digest] = m
+	e.mu.Unlock()
+	return m, nil
+}
+
+// save makes a new state durable and forgets what it no longer refers to.
+func (e *Engine) save(change func(*state)) error {
+	e.mu.Lock()
+	next := e.state
+	e.mu.Unlock()
+	change(&next)
+	if err := e.disk.writeJSON(stateFile, next); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.state = next
+	for digest := range e.cached {
+		if digest != next.Manifest && digest != next.ConfirmedManifest {
+			delete(e.cached, digest)
+		}
+	}
+	e.mu.Unlock()
+	return nil
+}
+
+// scan scans one tree against its index and keeps the new index.
+func (e *Engine) scan(ctx context.Context, tree *directory.Tree) (directory.Scan, error) {
+	files := e.indexOf(tree.Path())
+	scan, err := tree.Scan(ctx, files, e.opt.Now)
+	if err != nil {
+		return scan, explain(err, tree.Path())
+	}
+	e.keepIndex(tree.Path(), scan.Index, scan.Hashed)
+	return scan, nil
+}
+
+func (e *Engine) indexOf(path string) directory.Index {
+	e.mu.Lock()
+	known := e.indexes[path]
+	e.mu.Unlock()
+	if known != nil {
+		return known.files
+	}
+	b, err := os.ReadFile(e.indexFile(path))
+	if err != nil {
+		return nil
+	}
+	files, err := directory.ReadIndex(b)
+	if err != nil {
+		e.opt.Log.Warn("index is unreadable, every file is read again", slog.String("path", path), slog.Any("error", err))
+		return nil
+	}
+	return files
+}
+
+func (e *Engine) indexFile(path string) string {
+	sum := blake3.Sum256([]byte(path))
+	return e.disk.path("index", hex.EncodeToString(sum[:16]))
+}
+
+// indexEvery is how often an index that changes little is written.
+const indexEvery = time.Minute
+
+// keepIndex remembers an index, and writes it if losing it would cost much
+// reading. It is a cache: it need not survive a power cut.
+func (e *Engine) keepIndex(path string, files directory.Index, hashed int) {
+	e.mu.Lock()
+	known := e.indexes[path]
+	if known == nil {
+		known = &index{}
+		e.indexes[path] = known
+	}
+	known.files = files
+	due := hashed > 0 && (hashed*50 > len(files) || e.opt.Now().Sub(known.saved) > indexEvery)
+	if due {
+		known.saved = e.opt.Now()
+	}
+	e.mu.Unlock()
+	if !due {
+		return
+	}
+	temp := e.indexFile(path) + ".new"
+	err := os.WriteFile(temp, files.Append(nil), 0o600)
+	if err == nil {
+		err = os.Rename(temp, e.indexFile(path))
+	}
+	if err != nil {
+		e.opt.Log.Warn("index could not be written", slog.String("path", path), slog.Any("error", err))
+	}
+}

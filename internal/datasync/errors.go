@@ -1,0 +1,97 @@
+package datasync
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"baton/internal/datasync/source/directory"
+)
+
+// Sentinels that a caller may branch on. What is returned is one sentence for a
+// person that wraps one of them.
+var (
+	ErrRunning    = errors.New("a data sync is running already")
+	ErrStaleEpoch = errors.New("the data is of an older epoch")
+	ErrNotPrimary = errors.New("the peer does not offer its data")
+	ErrShrink     = errors.New("the primary's data shrank by more than half")
+	ErrNoRoom     = errors.New("not enough room")
+	ErrReadOnly   = errors.New("the disk is read-only")
+	ErrMissing    = errors.New("a protected directory is missing")
+	ErrChanging   = errors.New("a file changes all the time")
+	ErrUnsafe     = errors.New("what the peer sent is damaged or not safe to use")
+	ErrRefused    = errors.New("the peer refused the data sync")
+	ErrStalled    = errors.New("the peer stopped sending")
+	ErrNotFound   = errors.New("no such diverged copy")
+)
+
+// sentenceError is a sentence for a person over a sentinel for the caller.
+type sentenceError struct {
+	kind error
+	text string
+}
+
+func (e *sentenceError) Error() string { return e.text }
+func (e *sentenceError) Unwrap() error { return e.kind }
+
+func sentence(kind error, format string, args ...any) error {
+	return &sentenceError{kind: kind, text: fmt.Sprintf(format, args...)}
+}
+
+// explain turns what the file system or the scan reports into a sentence.
+func explain(err error, where string) error {
+	var known *sentenceError
+	switch {
+	case err == nil, errors.As(err, &known):
+		return err
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return sentence(ErrNoRoom, "The disk of %s is full (%v): make room there, then sync again; nothing was lost.", where, err)
+	case errors.Is(err, syscall.EROFS):
+		return sentence(ErrReadOnly, "%s is on a read-only disk (%v): mount it writable, then sync again.", where, err)
+	case errors.Is(err, directory.ErrMissing):
+		return sentence(ErrMissing, "Protected directory %s does not exist: mount or restore it, or remove it from the protected data.", where)
+	case errors.Is(err, directory.ErrChanging):
+		return sentence(ErrChanging, "A file in %s cannot be copied (%v): stop its writer during the sync, or do not protect it.", where, err)
+	}
+	return err
+}
+
+// wireCodes name sentinels on the wire.
+func wireCodes() map[string]error {
+	return map[string]error{
+		"stale-epoch": ErrStaleEpoch,
+		"not-primary": ErrNotPrimary,
+		"missing":     ErrMissing,
+		"changing":    ErrChanging,
+		"no-room":     ErrNoRoom,
+		"read-only":   ErrReadOnly,
+		"unsafe":      ErrUnsafe,
+	}
+}
+
+// refusal is how one side tells the other why it does not go on.
+type refusal struct {
+	Code string `json:"code"`
+	Text string `json:"text"`
+}
+
+func refusalOf(err error) refusal {
+	r := refusal{Code: "refused", Text: err.Error()}
+	for code, kind := range wireCodes() {
+		if errors.Is(err, kind) {
+			r.Code = code
+		}
+	}
+	return r
+}
+
+// maxSentence bounds what a peer can put before a person.
+const maxSentence = 1000
+
+func (r refusal) asError() error {
+	kind, ok := wireCodes()[r.Code]
+	if !ok {
+		kind = ErrRefused
+	}
+	return sentence(kind, "The primary says: %s", r.Text[:min(len(r.Text), maxSentence)])
+}

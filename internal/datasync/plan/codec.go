@@ -1,0 +1,181 @@
+package plan
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// ErrMalformed means that bytes are no entry.
+var ErrMalformed = errors.New("malformed entry")
+
+// AppendEntry appends the entry's byte form: uvarints and length-prefixed strings.
+func AppendEntry(b []byte, e Entry) []byte {
+	b = appendIdentity(b, e)
+	return binary.AppendUvarint(b, uint64(max(e.Alloc, 0)))
+}
+
+// appendIdentity appends all that makes the entry what it is; digests are over this.
+func appendIdentity(b []byte, e Entry) []byte {
+	b = append(b, byte(e.Kind))
+	b = AppendString(b, e.Path)
+	b = binary.AppendUvarint(b, uint64(e.Mode))
+	b = binary.AppendUvarint(b, uint64(e.UID))
+	b = binary.AppendUvarint(b, uint64(e.GID))
+	b = binary.AppendVarint(b, e.ModTime)
+	switch e.Kind {
+	case File:
+		b = binary.AppendUvarint(b, uint64(e.Size))
+		b = append(b, e.Hash[:]...)
+	case Symlink, Link:
+		b = AppendString(b, e.Target)
+	case Dir, Fifo:
+	}
+	b = binary.AppendUvarint(b, uint64(len(e.XAttrs)))
+	for _, x := range e.XAttrs {
+		b = AppendString(b, x.Name)
+		b = AppendString(b, x.Value)
+	}
+	return b
+}
+
+// AppendString appends the length of s, then s.
+func AppendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// ReadEntry decodes one entry from the front of b and returns the rest. It
+// refuses entries beyond the limits and paths that CheckPath refuses.
+func ReadEntry(b []byte) (Entry, []byte, error) {
+	d := NewDecoder(b)
+	e := Entry{Kind: Kind(d.Byte()), Path: d.String(MaxPath)}
+	e.Mode, e.UID, e.GID = d.uint32(), d.uint32(), d.uint32()
+	e.ModTime = d.Varint()
+	switch e.Kind {
+	case File:
+		e.Size = int64(min(d.Uvarint(), MaxSize+1)) //nolint:gosec // bounded
+		copy(e.Hash[:], d.Bytes(len(e.Hash)))
+	case Symlink:
+		e.Target = d.String(MaxTarget)
+	case Link:
+		e.Target = d.String(MaxPath)
+	case Dir, Fifo:
+	default:
+		return Entry{}, nil, fmt.Errorf("%w: kind %d", ErrMalformed, e.Kind)
+	}
+	e.XAttrs = d.xattrs()
+	e.Alloc = int64(min(d.Uvarint(), MaxSize)) //nolint:gosec // bounded
+	if d.Failed() {
+		return Entry{}, nil, ErrMalformed
+	}
+	return e, d.Rest(), e.check()
+}
+
+func (e Entry) check() error {
+	if err := CheckPath(e.Path); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if e.Kind == Link {
+		if err := CheckPath(e.Target); err != nil {
+			return fmt.Errorf("%w: target of %q: %w", ErrMalformed, e.Path, err)
+		}
+	}
+	if e.Mode > 0o7777 || e.Size > MaxSize || e.Size < 0 || (e.Path == "." && e.Kind != Dir) {
+		return fmt.Errorf("%w: mode or size of %q is impossible", ErrMalformed, e.Path)
+	}
+	return nil
+}
+
+// Decoder reads the byte forms of this package. After a failure it yields zero
+// values and Failed reports true.
+type Decoder struct {
+	b   []byte
+	bad bool
+}
+
+// NewDecoder returns a decoder of b.
+func NewDecoder(b []byte) *Decoder { return &Decoder{b: b} }
+
+// Failed reports whether something could not be read.
+func (d *Decoder) Failed() bool { return d.bad }
+
+// Rest returns what has not been read.
+func (d *Decoder) Rest() []byte { return d.b }
+
+// Bytes returns the next n bytes, not copied.
+func (d *Decoder) Bytes(n int) []byte {
+	if d.bad || n > len(d.b) {
+		d.bad = true
+		return nil
+	}
+	taken := d.b[:n]
+	d.b = d.b[n:]
+	return taken
+}
+
+// Byte returns the next byte.
+func (d *Decoder) Byte() byte {
+	if b := d.Bytes(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+// Uvarint returns the next unsigned number.
+func (d *Decoder) Uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if d.bad || n <= 0 {
+		d.bad = true
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// Varint returns the next signed number.
+func (d *Decoder) Varint() int64 {
+	v, n := binary.Varint(d.b)
+	if d.bad || n <= 0 {
+		d.bad = true
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// String returns the next string of at most limit bytes.
+func (d *Decoder) String(limit int) string {
+	n := d.Uvarint()
+	if n > uint64(limit) { //nolint:gosec // limits are positive constants
+		d.bad = true
+		return ""
+	}
+	return string(d.Bytes(int(n))) //nolint:gosec // bounded by limit
+}
+
+func (d *Decoder) uint32() uint32 {
+	v := d.Uvarint()
+	if v > 1<<32-1 {
+		d.bad = true
+		return 0
+	}
+	return uint32(v)
+}
+
+func (d *Decoder) xattrs() []XAttr {
+	n, held := d.Uvarint(), 0
+	if n > MaxXAttrs/2 {
+		d.bad = true
+	}
+	var xattrs []XAttr
+	for range n {
+		x := XAttr{Name: d.String(MaxName), Value: d.String(64 << 10)}
+		held += len(x.Name) + len(x.Value)
+		if d.bad || held > MaxXAttrs || x.Name == "" || (len(xattrs) > 0 && xattrs[len(xattrs)-1].Name >= x.Name) {
+			d.bad = true
+			return nil
+		}
+		xattrs = append(xattrs, x)
+	}
+	return xattrs
+}

@@ -1,0 +1,102 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// StagingName is the directory at the top of a protected directory in which a
+// sync prepares its files. It is never part of a manifest.
+const StagingName = ".baton-staging"
+
+// Limits of one entry. They bound what a peer can make an appliance hold.
+const (
+	MaxPath   = 16 << 10 // bytes of a whole path
+	MaxName   = 255      // bytes of one name, as of every Linux file system
+	MaxTarget = 4095     // bytes of a symlink's text
+	MaxXAttrs = 256 << 10
+	MaxSize   = 1 << 50 // bytes of one file
+)
+
+// Kind is the kind of an entry.
+type Kind uint8
+
+// The kinds that are kept. Sockets and device nodes are not: they belong to a
+// machine, not to the site.
+const (
+	Dir     Kind = iota + 1
+	File         // regular file; the first name of it, if it has several
+	Symlink      // Target is its text
+	Fifo         // named pipe
+	Link         // further name of the File at Target
+)
+
+// Hash is the BLAKE3 hash of a file's content.
+type Hash [32]byte
+
+// XAttr is one extended attribute. Access control lists are extended attributes.
+type XAttr struct{ Name, Value string }
+
+// Entry is one name in a protected directory.
+type Entry struct {
+	Path    string  // relative, slashes, any bytes; "." is the directory itself
+	Kind    Kind    //
+	Mode    uint32  // permissions with setuid, setgid and sticky, as in stat(2)
+	UID     uint32  // owner
+	GID     uint32  // group
+	ModTime int64   // Unix nanoseconds
+	Size    int64   // bytes; of a File only
+	Alloc   int64   // bytes that the file takes on the primary's disk; a hint, no part of identity
+	Hash    Hash    // of a File only
+	Target  string  // see Symlink and Link
+	XAttrs  []XAttr // sorted by name
+}
+
+// SameContent reports whether a and b hold the same, whatever their metadata.
+func (e Entry) SameContent(other Entry) bool {
+	return e.Kind == other.Kind && e.Size == other.Size && e.Hash == other.Hash && e.Target == other.Target
+}
+
+// SameMeta reports whether a and b have the same owner, mode, time and
+// attributes. A Link has none of its own.
+func (e Entry) SameMeta(other Entry) bool {
+	if e.Kind == Link && other.Kind == Link {
+		return true
+	}
+	return e.Mode == other.Mode && e.UID == other.UID && e.GID == other.GID && e.ModTime == other.ModTime &&
+		slices.Equal(e.XAttrs, other.XAttrs)
+}
+
+// Same reports whether a and b are one state of one path.
+func (e Entry) Same(other Entry) bool {
+	return e.Path == other.Path && e.SameContent(other) && e.SameMeta(other)
+}
+
+// Parent returns the path of the directory that holds path.
+func Parent(path string) string {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return "."
+	}
+	return path[:i]
+}
+
+// CheckPath refuses a path that could leave its directory or meet the staging.
+func CheckPath(path string) error {
+	if path == "." {
+		return nil
+	}
+	if len(path) > MaxPath || strings.IndexByte(path, 0) >= 0 {
+		return fmt.Errorf("path of %d bytes is too long or holds a zero byte", len(path))
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		if name == "" || name == "." || name == ".." || len(name) > MaxName {
+			return fmt.Errorf("path %q is not a plain relative path", path)
+		}
+	}
+	if path == StagingName || strings.HasPrefix(path, StagingName+"/") {
+		return fmt.Errorf("path %q is in the staging directory", path)
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package plan
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zeebo/blake3"
+
+	"baton/internal/pair"
+)
+
+// MaxEntries bounds the entries of one manifest.
+const MaxEntries = 20_000_000
+
+// Digest is the BLAKE3 hash of a manifest: equal digests, equal data.
+type Digest [32]byte
+
+// String returns the digest in hexadecimal.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Digest) UnmarshalText(text []byte) error {
+	if hex.DecodedLen(len(text)) != len(d) {
+		return errors.New("a digest has 64 hexadecimal digits")
+	}
+	if _, err := hex.Decode(d[:], text); err != nil {
+		return fmt.Errorf("read digest: %w", err)
+	}
+	return nil
+}
+
+// Set is one piece of protected data with all its entries, sorted by path.
+type Set struct {
+	Data    pair.Data
+	Entries []Entry
+}
+
+// Files returns how many files the set holds, further names not counted, and their bytes.
+func (s Set) Files() (files, bytes int64) {
+	for _, e := range s.Entries {
+		if e.Kind == File {
+			files++
+			bytes += e.Size
+		}
+	}
+	return files, bytes
+}
+
+// Manifest is the state of all protected data at one moment.
+type Manifest struct{ Sets []Set }
+
+// Find returns the set of the same name, kind and path, or an empty one.
+func (m Manifest) Find(data pair.Data) Set {
+	for _, s := range m.Sets {
+		if s.Data == data {
+			return s
+		}
+	}
+	return Set{Data: data}
+}
+
+// Digest returns the manifest's digest.
+func (m Manifest) Digest() Digest {
+	h := blake3.New()
+	var b []byte
+	for _, s := range m.Sets {
+		b = appendHead(b[:0], s)
+		_, _ = h.Write(b) // never fails
+		for _, e := range s.Entries {
+			b = appendIdentity(b[:0], e)
+			_, _ = h.Write(b)
+		}
+	}
+	var d Digest
+	h.Sum(d[:0])
+	return d
+}
+
+func appendHead(b []byte, s Set) []byte {
+	b = AppendString(b, s.Data.Name)
+	b = AppendString(b, string(s.Data.Kind))
+	b = AppendString(b, s.Data.Path)
+	return binary.AppendUvarint(b, uint64(len(s.Entries)))
+}
+
+// Append appends the manifest's byte form, which ReadManifest reads.
+func (m Manifest) Append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(m.Sets)))
+	for _, s := range m.Sets {
+		b = appendHead(b, s)
+		for _, e := range s.Entries {
+			b = AppendEntry(b, e)
+		}
+	}
+	return b
+}
+
+// ReadManifest reads what Append wrote and validates it.
+func ReadManifest(b []byte) (Manifest, error) {
+	d := NewDecoder(b)
+	var m Manifest
+	for range min(d.Uvarint(), 1<<16) {
+		s := Set{Data: pair.Data{Name: d.String(MaxPath), Kind: pair.DataKind(d.String(MaxName)), Path: d.String(MaxPath)}}
+		n := d.Uvarint()
+		if d.Failed() || n > uint64(len(d.Rest())) { // an entry has more than one byte
+			return Manifest{}, ErrMalformed
+		}
+		s.Entries = make([]Entry, 0, n)
+		for range n {
+			e, rest, err := ReadEntry(d.Rest())
+			if err != nil {
+				return Manifest{}, err
+			}
+			s.Entries = append(s.Entries, e)
+			d = NewDecoder(rest)
+		}
+		m.Sets = append(m.Sets, s)
+	}
+	if d.Failed() || len(d.Rest()) > 0 {
+		return Manifest{}, ErrMalformed
+	}
+	return m, m.Validate()
+}
+
+// Validate refuses a manifest that could not come from a scan: unsafe places,
+// paths out of order, a name below something that is no directory, a further
+// name of something that is no file.
+func (m Manifest) Validate() error {
+	names := map[string]bool{}
+	for i, s := range m.Sets {
+		if names[s.Data.Name] {
+			return fmt.Errorf("%w: protected data %q is listed twice", ErrMalformed, s.Data.Name)
+		}
+		names[s.Data.Name] = true
+		if err := CheckData(s.Data); err != nil {
+			return err
+		}
+		for _, other := range m.Sets[:i] {
+			if Overlap(other.Data.Path, s.Data.Path) {
+				return fmt.Errorf("%w: protected directories %q and %q overlap", ErrMalformed, other.Data.Path, s.Data.Path)
+			}
+		}
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("protected data %q: %w", s.Data.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s Set) validate() error {
+	if len(s.Entries) == 0 || s.Entries[0].Path != "." || len(s.Entries) > MaxEntries {
+		return fmt.Errorf("%w: the directory itself is missing, or too many entries", ErrMalformed)
+	}
+	kinds := make(map[string]Kind, len(s.Entries))
+	for i, e := range s.Entries {
+		if err := e.check(); err != nil {
+			return err
+		}
+		if i > 0 && s.Entries[i-1].Path >= e.Path {
+			return fmt.Errorf("%w: %q is out of order", ErrMalformed, e.Path)
+		}
+		if i > 0 && kinds[Parent(e.Path)] != Dir {
+			return fmt.Errorf("%w: %q is not in a directory", ErrMalformed, e.Path)
+		}
+		if e.Kind == Link && kinds[e.Target] != File {
+			return fmt.Errorf("%w: %q is another name of no file", ErrMalformed, e.Path)
+		}
+		kinds[e.Path] = e.Kind
+	}
+	return nil
+}
+
+// CheckData refuses protected data that must not be replaced by a peer's:
+// a path that is not plain and absolute, or that belongs to the system.
+func CheckData(d pair.Data) error {
+	if d.Kind != pair.DataDirectory {
+		return fmt.Errorf("protected data %q is of kind %q, which this version does not sync: update this appliance", d.Name, d.Kind)
+	}
+	plain := strings.TrimPrefix(d.Path, "/")
+	if d.Path == plain || plain == "." || CheckPath(plain) != nil {
+		return fmt.Errorf("protected data %q: %q is not a plain absolute path below /", d.Name, d.Path)
+	}
+	for _, system := range []string{"/proc", "/sys", "/dev", "/boot", "/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin", "/usr/lib"} {
+		if d.Path == system || strings.HasPrefix(d.Path, system+"/") {
+			return fmt.Errorf("protected data %q: %s belongs to the system: choose another directory", d.Name, d.Path)
+		}
+	}
+	if d.Path == "/etc" || d.Path == "/usr" || d.Path == "/run" || d.Path == "/var" {
+		return fmt.Errorf("protected data %q: %s belongs to the system: choose a directory below it", d.Name, d.Path)
+	}
+	return nil
+}
+
+// Overlap reports whether one directory is the other or lies inside it.
+func Overlap(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
+}
+
+// Loss says how a data set shrank.
+type Loss struct {
+	Name                  string
+	FilesBefore, FilesNow int64
+	BytesBefore, BytesNow int64
+}
+
+// trivialFiles is the number of files up to which a loss is everyday business.
+const trivialFiles = 10
+
+// Losses returns the data that lost more than half of its files or bytes since
+// before, small data apart.
+func Losses(before, now Manifest) []Loss {
+	var losses []Loss
+	for _, s := range now.Sets {
+		l := Loss{Name: s.Data.Name}
+		l.FilesBefore, l.BytesBefore = before.Find(s.Data).Files()
+		l.FilesNow, l.BytesNow = s.Files()
+		if l.FilesBefore > trivialFiles && (2*l.FilesNow < l.FilesBefore || 2*l.BytesNow < l.BytesBefore) {
+			losses = append(losses, l)
+		}
+	}
+	return losses
+}

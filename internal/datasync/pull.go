@@ -1,0 +1,226 @@
+package datasync
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"baton/internal/datasync/plan"
+	"baton/internal/pair"
+)
+
+// Request says what a pull is for.
+type Request struct {
+	Epoch        pair.Epoch // of the primary, as heard; must not be below that of our newest snapshot
+	Final        bool       // the services are stopped: nothing may change on the primary meanwhile
+	AcceptShrink bool       // an administrator knows that the primary's data shrank
+}
+
+// Pull runs one data sync from the primary at base (scheme and host; Prefix is
+// added) and returns the snapshot that is then complete here. Cancelling ctx
+// cancels it until it is being applied, which takes renames only. After a
+// failure the old snapshot is whole, and the next pull goes on where it stopped.
+func (e *Engine) Pull(ctx context.Context, from *http.Client, base string, req Request) (pair.Snapshot, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r, err := e.acquire(cancel)
+	if err != nil {
+		return pair.Snapshot{}, err
+	}
+	defer e.release(r)
+	e.progress.begin(e.opt.Now())
+	client := *from
+	client.Timeout = 0 // a transfer may be long; silence is what is bounded
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	p := &pull{engine: e, req: req, cancel: cancel, client: &client, base: strings.TrimSuffix(base, "/") + Prefix}
+	snapshot, err := p.run(ctx)
+	p.close()
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errApply) {
+		err = cause
+		if errors.Is(cause, context.Canceled) {
+			err = sentence(context.Canceled, "The data sync was cancelled; the next one goes on where it stopped.")
+		}
+	}
+	e.progress.end(e.opt.Now(), err)
+	return snapshot, err
+}
+
+// pull is one data sync on the backup.
+type pull struct {
+	engine *Engine
+	req    Request
+	cancel context.CancelCauseFunc
+	client *http.Client
+	base   string
+
+	head     header
+	manifest plan.Manifest
+	site     string // file name of the received site export; empty: unchanged
+	targets  []*target
+}
+
+// rounds bounds how often the primary is asked anew because files vanished
+// between its scan and their transfer.
+const rounds = 5
+
+func (p *pull) run(ctx context.Context) (pair.Snapshot, error) {
+	e := p.engine
+	if err := e.finishPending(ctx); err != nil {
+		return pair.Snapshot{}, err
+	}
+	if err := p.checkEpoch(); err != nil {
+		return pair.Snapshot{}, err
+	}
+	for range rounds {
+		whole, err := p.receive(ctx)
+		if err != nil {
+			return pair.Snapshot{}, err
+		}
+		if whole {
+			return p.commit(ctx)
+		}
+	}
+	return pair.Snapshot{}, sentence(ErrChanging, "Files on the primary vanish faster than they can be copied: protect a calmer directory, or sync when there is less going on.")
+}
+
+func (p *pull) checkEpoch() error {
+	common, _ := p.engine.currentState().common()
+	last := common.Epoch
+	switch {
+	case p.req.Epoch.IsZero():
+		return sentence(ErrStaleEpoch, "The peer is not primary under any epoch, so there is nothing to sync.")
+	case last.Above(p.req.Epoch) || last.Clashes(p.req.Epoch):
+		return sentence(ErrStaleEpoch, "This appliance holds data of epoch %s; data of epoch %s is not synced over it.", last, p.req.Epoch)
+	}
+	return nil
+}
+
+// receive brings everything that differs into the staging. It reports false if
+// the primary has to be asked anew.
+func (p *pull) receive(ctx context.Context) (bool, error) {
+	p.close()
+	if err := p.fetchManifest(ctx); err != nil {
+		return false, err
+	}
+	if err := p.checkShrink(); err != nil {
+		return false, err
+	}
+	for _, set := range p.manifest.Sets {
+		t, err := p.engine.look(ctx, set)
+		if err != nil {
+			return false, err
+		}
+		p.targets = append(p.targets, t)
+	}
+	return p.stage(ctx)
+}
+
+func (p *pull) close() {
+	for _, t := range p.targets {
+		t.close()
+	}
+	p.targets = nil
+}
+
+// checkShrink keeps an unmounted disk or a slip of the hand on the primary from
+// emptying the backup.
+func (p *pull) checkShrink() error {
+	if p.req.AcceptShrink {
+		return nil
+	}
+	_, digest := p.engine.currentState().common()
+	before, err := p.engine.manifest(digest)
+	if err != nil {
+		return err
+	}
+	for _, l := range plan.Losses(before, p.manifest) {
+		return sentence(ErrShrink, "Protected data %q shrank on the primary from %d files (%d bytes) to %d files (%d bytes): look whether a disk is missing there; if this is right, sync again and accept it.",
+			l.Name, l.FilesBefore, l.BytesBefore, l.FilesNow, l.BytesNow)
+	}
+	return nil
+}
+
+// commit makes what is staged the newest snapshot.
+func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
+	e := p.engine
+	rec, err := p.makeRecord()
+	if err != nil {
+		return pair.Snapshot{}, err
+	}
+	if p.unchanged() {
+		e.opt.Hook("save-state")
+		if err := e.complete(rec, p.manifest); err != nil {
+			return pair.Snapshot{}, explain(err, e.opt.Dir)
+		}
+		e.disk.clean(e.currentState())
+		return rec.Snapshot, p.report(ctx, rec)
+	}
+	if err := p.makeDurable(ctx); err != nil {
+		return pair.Snapshot{}, err
+	}
+	e.opt.Hook("write-record")
+	if err := e.disk.writeJSON(journalFile, rec); err != nil {
+		return pair.Snapshot{}, explain(err, e.opt.Dir)
+	}
+	e.mu.Lock()
+	e.pending = &rec
+	e.mu.Unlock()
+	e.opt.Hook("recorded")
+	if err := e.finish(context.WithoutCancel(ctx), rec, p.manifest, p.targets); err != nil {
+		return pair.Snapshot{}, err
+	}
+	return rec.Snapshot, p.report(ctx, rec)
+}
+
+// makeRecord numbers the snapshot and keeps its manifest.
+func (p *pull) makeRecord() (record, error) {
+	e := p.engine
+	rec := record{Site: p.site, Manifest: p.manifest.Digest()}
+	rec.Snapshot = pair.Snapshot{Number: p.number(), Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
+	e.opt.Hook("save-manifest")
+	if err := e.disk.saveManifest(p.manifest, rec.Manifest); err != nil {
+		return rec, explain(err, e.opt.Dir)
+	}
+	return rec, nil
+}
+
+func (p *pull) number() uint64 { return max(p.head.Number, p.engine.Snapshot().Number) + 1 }
+
+func (p *pull) unchanged() bool {
+	for _, t := range p.targets {
+		if t.staging != nil {
+			return false
+		}
+	}
+	return p.site == ""
+}
+
+// makeDurable is the last moment at which cancelling still means the old snapshot.
+func (p *pull) makeDurable(ctx context.Context) error {
+	e := p.engine
+	for _, t := range p.targets {
+		if t.staging == nil {
+			continue
+		}
+		e.opt.Hook("sync-staging")
+		if err := t.tree.Sync(); err != nil {
+			return explain(err, t.tree.Path())
+		}
+	}
+	if err := syncFS(e.opt.Dir); err != nil {
+		return explain(err, e.opt.Dir)
+	}
+	return ctx.Err()
+}
+
+// report tells the primary. The snapshot is complete whether it hears or not: the
+// next pull tells it again.
+func (p *pull) report(ctx context.Context, rec record) error {
+	err := p.post(context.WithoutCancel(ctx), "done", report{Session: p.head.Session, Snapshot: rec.Snapshot, Manifest: rec.Manifest})
+	if err != nil {
+		p.engine.opt.Log.Warn("primary could not be told of the complete snapshot", slog.Uint64("number", rec.Snapshot.Number), slog.Any("error", err))
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+package datasync
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/zeebo/blake3"
+
+	"baton/internal/datasync/plan"
+)
+
+// reportWithin bounds the one short request at the end.
+const reportWithin = 10 * time.Second
+
+// post sends a short JSON request that has no answer but success.
+func (p *pull) post(ctx context.Context, path string, v any) error {
+	ctx, cancel := context.WithTimeout(ctx, reportWithin)
+	defer cancel()
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write request: %w", err)
+	}
+	answer, err := p.do(ctx, path, body)
+	if err != nil {
+		return err
+	}
+	return answer.Close()
+}
+
+// do sends a request and returns the body of a successful answer.
+func (p *pull) do(ctx context.Context, path string, body []byte) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("ask the primary: %w", err)
+	}
+	answer, err := p.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the primary: %w", err)
+	}
+	if answer.StatusCode/100 == 2 {
+		return answer.Body, nil
+	}
+	defer func() { _ = answer.Body.Close() }()
+	var r refusal
+	if json.NewDecoder(io.LimitReader(answer.Body, maxRequest)).Decode(&r) != nil || r.Text == "" {
+		r.Text = "HTTP " + answer.Status
+	}
+	return nil, r.asError()
+}
+
+// open sends a request whose answer is a stream of frames.
+func (p *pull) open(ctx context.Context, path string, body []byte) (*frameReader, func(), error) {
+	e := p.engine
+	watchdog := time.AfterFunc(e.opt.Idle, func() {
+		p.cancel(sentence(ErrStalled, "The primary did not answer within %s: check the connection.", e.opt.Idle))
+	})
+	answer, err := p.do(ctx, path, body)
+	watchdog.Stop()
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := newFrameReader(&limitedReader{
+		ctx: ctx, cancel: p.cancel, r: answer, limit: e.limit, idle: e.opt.Idle,
+		seen: func(n int) { e.progress.received(e.opt.Now(), n) },
+	})
+	if err != nil {
+		_ = answer.Close()
+		return nil, nil, err
+	}
+	return in, func() {
+		in.close()
+		_ = answer.Close()
+	}, nil
+}
+
+// fetchManifest learns the state of the primary's data and receives its site export.
+func (p *pull) fetchManifest(ctx context.Context) error {
+	e, st := p.engine, p.engine.currentState()
+	_, baseDigest := st.common()
+	base, err := e.manifest(baseDigest)
+	if err != nil { // damaged: ask for the whole
+		baseDigest, base = plan.Digest{}, plan.Manifest{}
+	}
+	site := blake3.New()
+	if err := e.opt.Site.Export(ctx, site); err != nil {
+		return fmt.Errorf("export site database: %w", err)
+	}
+	req := manifestRequest{Epoch: p.req.Epoch, Final: p.req.Final, Snapshot: st.Snapshot, Base: baseDigest, Pack: e.limit.slow()}
+	site.Sum(req.Site[:0])
+	body, err := json.Marshal(req)
+	if err != nil {
+		return fmt.Errorf("write request: %w", err)
+	}
+	in, done, err := p.open(ctx, "manifest", body)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := p.readHeader(in, baseDigest); err != nil {
+		return err
+	}
+	m := &manifestReader{head: p.head, deltas: make([]plan.Delta, len(p.head.Data))}
+	if err := m.read(in); err != nil {
+		return err
+	}
+	if p.manifest, err = m.manifest(base); err != nil {
+		return err
+	}
+	p.site = ""
+	if p.head.Site != req.Site {
+		return p.keepSite(m.site.Bytes())
+	}
+	return nil
+}
+
+func (p *pull) readHeader(in *frameReader, base plan.Digest) error {
+	kind, payload, err := in.next()
+	if err != nil {
+		return err
+	}
+	p.head = header{}
+	if kind != frameHeader || json.Unmarshal(payload, &p.head) != nil {
+		return unsafeStream("no header")
+	}
+	if p.head.Epoch != p.req.Epoch {
+		return sentence(ErrStaleEpoch, "The primary serves data of epoch %s, but is primary under epoch %s.", p.head.Epoch, p.req.Epoch)
+	}
+	if p.head.Base != (plan.Digest{}) && p.head.Base != base {
+		return unsafeStream("a difference from a snapshot that is not ours")
+	}
+	p.engine.progress.update(func(pr *Progress) { pr.Number = p.number() })
+	return nil
+}
+
+// Bounds of what a manifest stream may make the backup hold.
+const (
+	maxSite     = 256 << 20 // bytes of a site export
+	maxManifest = 8 << 30   // bytes of entries, 400 each for the most that are allowed
+)
+
+// manifestReader collects a manifest stream.
+type manifestReader struct {
+	head   header
+	deltas []plan.Delta
+	site   bytes.Buffer
+	bytes  int64
+}
+
+func (m *manifestReader) read(in *frameReader) error {
+	for {
+		kind, payload, err := in.next()
+		if err != nil {
+			return err
+		}
+		m.bytes += int64(len(payload))
+		switch kind {
+		case frameEntries, frameRemoved:
+			err = m.delta(kind, payload)
+		case frameSite:
+			_, _ = m.site.Write(payload) // never fails
+		case frameEnd:
+			return nil
+		case frameAlive, frameHeader, frameData, frameHole, frameRestart, frameDone, frameGone, frameFailed:
+			err = unsafeStream("a frame out of place")
+		default:
+			err = unsafeStream("a frame of unknown kind")
+		}
+		if err == nil && (m.site.Len() > maxSite || m.bytes > maxManifest) {
+			err = unsafeStream("more than a manifest may have")
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (m *manifestReader) delta(kind frameKind, payload []byte) error {
+	d := plan.NewDecoder(payload)
+	set := d.Uvarint()
+	if d.Failed() || set >= uint64(len(m.deltas)) {
+		return unsafeStream("entries of unknown data")
+	}
+	delta := &m.deltas[set]
+	for len(d.Rest()) > 0 {
+		if kind == frameRemoved {
+			delta.Removed = append(delta.Removed, d.String(plan.MaxPath))
+			if d.Failed() {
+				return unsafeStream("a path that cannot be read")
+			}
+			continue
+		}
+		e, rest, err := plan.ReadEntry(d.Rest())
+		if err != nil {
+			return unsafeStream(err.Error())
+		}
+		if n := len(delta.Set); n > 0 && delta.Set[n-1].Path >= e.Path {
+			return unsafeStream("entries out of order")
+		}
+		delta.Set = append(delta.Set, e)
+		d = plan.NewDecoder(rest)
+	}
+	return nil
+}
+
+// manifest puts the manifest together and accepts it only if it is safe and is
+// what the header promised.
+func (m *manifestReader) manifest(base plan.Manifest) (plan.Manifest, error) {
+	if m.head.Base == (plan.Digest{}) {
+		base = plan.Manifest{}
+	}
+	var whole plan.Manifest
+	for i, data := range m.head.Data {
+		whole.Sets = append(whole.Sets, plan.Set{Data: data, Entries: plan.Patch(base.Find(data).Entries, m.deltas[i])})
+	}
+	if err := whole.Validate(); err != nil {
+		return plan.Manifest{}, unsafeStream("a manifest that is refused (" + err.Error() + ")")
+	}
+	if whole.Digest() != m.head.Digest {
+		return plan.Manifest{}, unsafeStream("a manifest that does not match its digest")
+	}
+	return whole, nil
+}
+
+// keepSite stages the site export.
+func (p *pull) keepSite(export []byte) error {
+	if plan.Digest(blake3.Sum256(export)) != p.head.Site {
+		return unsafeStream("a site database that does not match its hash")
+	}
+	name := "export-" + p.head.Site.String()
+	if err := durably(p.engine.disk.path("site", name), export); err != nil {
+		return explain(err, p.engine.opt.Dir)
+	}
+	p.site = name
+	return nil
+}

@@ -1,0 +1,352 @@
+package datasync
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/zeebo/blake3"
+
+	"baton/internal/datasync/plan"
+	"baton/internal/datasync/source/directory"
+	"baton/internal/pair"
+)
+
+// session is one offer of a scanned state to the backup.
+type session struct {
+	id    uint64
+	epoch pair.Epoch
+	ctx   context.Context //nolint:containedctx // ends with the session
+	end   context.CancelCauseFunc
+
+	mu       sync.Mutex
+	manifest plan.Manifest
+	indexes  []directory.Index // by set: the stamps under which the files were hashed
+	busy     sync.Mutex        // one content stream at a time
+}
+
+// Offer makes this appliance's data available to pulls that name this epoch.
+func (e *Engine) Offer(epoch pair.Epoch) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.offered != epoch {
+		e.endSession(errWithdrawn())
+	}
+	e.offered = epoch
+}
+
+// Withdraw ends the offer; running pulls end with a clear error.
+func (e *Engine) Withdraw() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.offered = pair.Epoch{}
+	e.endSession(errWithdrawn())
+}
+
+func errWithdrawn() error {
+	return sentence(ErrNotPrimary, "This appliance is no longer primary under the epoch of the data sync.")
+}
+
+// endSession is called with mu held.
+func (e *Engine) endSession(why error) {
+	if e.session != nil {
+		e.session.end(why)
+		e.session = nil
+	}
+}
+
+// Handler serves the backup's pulls on the authenticated link. It expects whole
+// paths, under Prefix: mount it there without stripping.
+func (e *Engine) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+Prefix+"manifest", e.serveManifest)
+	mux.HandleFunc("POST "+Prefix+"content", e.serveContent)
+	mux.HandleFunc("POST "+Prefix+"done", e.serveDone)
+	return mux
+}
+
+func refuse(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusConflict)
+	_ = json.NewEncoder(w).Encode(refusalOf(err)) // the peer may be gone
+}
+
+const maxRequest = 64 << 10 // bytes of a JSON request
+
+func readRequest(w http.ResponseWriter, r *http.Request, v any) bool {
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(v)
+	if err != nil {
+		refuse(w, unsafeStream("a request that cannot be read"))
+	}
+	return err == nil
+}
+
+// stream prepares an answer that may take long: no fixed deadline, but one for
+// every write, so that a peer that is gone holds nothing. Once the session is
+// over, what is left passes without limit, so that the backup hears it soon.
+func (e *Engine) stream(request, session context.Context, w http.ResponseWriter, pack *packer) *frameWriter {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{}) // not every connection has deadlines
+	w.Header().Set("Content-Type", "application/octet-stream")
+	return newFrameWriter(&limitedWriter{
+		ctx: request, paced: session, w: flushWriter{w, control}, limit: e.limit,
+		before: func() { _ = control.SetWriteDeadline(time.Now().Add(2 * e.opt.Idle)) },
+	}, pack)
+}
+
+type flushWriter struct {
+	w       io.Writer
+	control *http.ResponseController
+}
+
+func (f flushWriter) Write(b []byte) (int, error) {
+	n, err := f.w.Write(b)
+	if err == nil {
+		err = f.control.Flush()
+	}
+	return n, err
+}
+
+// newSession replaces the session. It refuses an epoch that is not the offered one.
+func (e *Engine) newSession(ctx context.Context, req manifestRequest) (*session, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.offered.IsZero():
+		return nil, sentence(ErrNotPrimary, "This appliance is not primary, so it offers no data.")
+	case req.Epoch != e.offered:
+		return nil, sentence(ErrStaleEpoch, "A data sync of epoch %s was asked for, but this appliance is primary under epoch %s.", req.Epoch, e.offered)
+	case req.Snapshot.Epoch.Above(e.offered):
+		return nil, sentence(ErrStaleEpoch, "The backup holds data of epoch %s, newer than this primary's epoch %s.", req.Snapshot.Epoch, e.offered)
+	}
+	e.endSession(sentence(ErrRunning, "Another data sync began."))
+	s := &session{id: rand.Uint64(), epoch: e.offered} //nolint:gosec // tells sessions apart, no secret
+	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	e.session = s
+	return s, nil
+}
+
+func (e *Engine) serveManifest(w http.ResponseWriter, r *http.Request) {
+	var req manifestRequest
+	if !readRequest(w, r, &req) {
+		return
+	}
+	e.confirmLate(req)
+	s, err := e.newSession(r.Context(), req)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	ctx, stop := joined(r.Context(), s)
+	defer stop()
+	out := e.stream(r.Context(), ctx, w, packIf(req.Pack))
+	if err := e.sendManifest(ctx, out, s, req); err != nil {
+		e.fail(ctx, out, err)
+	}
+}
+
+func packIf(wanted bool) *packer { //nolint:revive // chooses a part, is no mode
+	if !wanted {
+		return nil
+	}
+	p, err := newPacker()
+	if err != nil {
+		return nil // compression is a help only
+	}
+	return p
+}
+
+// joined returns a context that ends with the request and with the session.
+func joined(ctx context.Context, s *session) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// fail tells the backup why the stream ends here.
+func (e *Engine) fail(ctx context.Context, out *frameWriter, err error) {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	e.opt.Log.Info("data sync was not served to its end", slog.Any("error", err))
+	if err := errors.Join(out.json(frameFailed, refusalOf(err)), out.flush()); err != nil {
+		e.opt.Log.Debug("backup could not be told", slog.Any("error", err))
+	}
+}
+
+func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session, req manifestRequest) error {
+	head := header{Session: s.id, Epoch: s.epoch, TakenAt: e.opt.Now().UnixMilli()}
+	export, err := e.prepare(ctx, out, s, req)
+	if err != nil {
+		return err
+	}
+	st := e.currentState()
+	head.Number = max(st.Snapshot.Number, st.Confirmed.Number)
+	head.Digest = s.manifest.Digest()
+	head.Site = plan.Digest(blake3.Sum256(export))
+	for _, set := range s.manifest.Sets {
+		head.Data = append(head.Data, set.Data)
+	}
+	base := plan.Manifest{}
+	if req.Base == head.Digest {
+		head.Base = req.Base
+	} else if req.Base == st.ConfirmedManifest || req.Base == st.Manifest {
+		if base, err = e.manifest(req.Base); err == nil {
+			head.Base = req.Base
+		}
+	}
+	if err := out.json(frameHeader, head); err != nil {
+		return err
+	}
+	if head.Base != head.Digest {
+		if err := sendDeltas(out, base, s.manifest); err != nil {
+			return err
+		}
+	}
+	if head.Site != req.Site {
+		if err := sendChunks(out, frameSite, export); err != nil {
+			return err
+		}
+	}
+	if err := out.frame(frameEnd, nil); err != nil {
+		return err
+	}
+	return out.flush()
+}
+
+// prepare scans, and exports the site database, while telling the backup that
+// this appliance is at work.
+func (e *Engine) prepare(ctx context.Context, out *frameWriter, s *session, req manifestRequest) ([]byte, error) {
+	var export bytes.Buffer
+	done := make(chan error, 1)
+	go func() {
+		err := e.fill(ctx, s, req)
+		if err == nil {
+			if err = e.opt.Site.Export(ctx, &export); err != nil {
+				err = fmt.Errorf("export site database: %w", err)
+			}
+		}
+		done <- err
+	}()
+	tick := time.NewTicker(min(time.Second, e.opt.Idle/4))
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return export.Bytes(), err
+		case <-tick.C:
+			if err := errors.Join(out.frame(frameAlive, nil), out.flush()); err != nil {
+				<-done // the scan sees that its context is over
+				return nil, err
+			}
+		}
+	}
+}
+
+// fill scans all protected data into the session.
+func (e *Engine) fill(ctx context.Context, s *session, req manifestRequest) error {
+	data, err := e.protected(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range data {
+		scan, err := e.scanSource(ctx, d)
+		if err != nil {
+			return err
+		}
+		if req.Final && scan.Unstable != "" {
+			return sentence(ErrChanging, "%s/%s still changes although the services are stopped: find out who writes there, then switch again.", d.Path, scan.Unstable)
+		}
+		for _, path := range scan.Skipped {
+			e.opt.Log.Debug("sockets and device nodes are not synced", slog.String("data", d.Name), slog.String("path", path))
+		}
+		s.mu.Lock()
+		s.manifest.Sets = append(s.manifest.Sets, plan.Set{Data: d, Entries: scan.Entries})
+		s.indexes = append(s.indexes, scan.Index)
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+func (e *Engine) scanSource(ctx context.Context, d pair.Data) (directory.Scan, error) {
+	tree, err := directory.Open(e.opt.Place(d))
+	if err != nil {
+		return directory.Scan{}, explain(err, e.opt.Place(d))
+	}
+	defer func() { _ = tree.Close() }()
+	return e.scan(ctx, tree)
+}
+
+// serveDone hears that the backup completed a snapshot.
+func (e *Engine) serveDone(w http.ResponseWriter, r *http.Request) {
+	var rep report
+	if !readRequest(w, r, &rep) {
+		return
+	}
+	if err := e.confirm(rep); err != nil {
+		refuse(w, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// confirm records what the backup completed, with its manifest.
+func (e *Engine) confirm(rep report) error {
+	e.mu.Lock()
+	s, offered, known := e.session, e.offered, e.state.Confirmed
+	e.mu.Unlock()
+	if s == nil || s.id != rep.Session || s.epoch != offered || rep.Snapshot.Epoch != offered {
+		return sentence(ErrStaleEpoch, "The completed snapshot is not of the data sync that this primary offered.")
+	}
+	m, digest := s.copy()
+	if digest != rep.Manifest || rep.Snapshot.Number <= known.Number {
+		return sentence(ErrUnsafe, "The completed snapshot %d is not what this primary sent.", rep.Snapshot.Number)
+	}
+	if err := e.disk.saveManifest(m, digest); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.cached[digest] = m
+	e.mu.Unlock()
+	if err := e.save(func(st *state) { st.Confirmed, st.ConfirmedManifest = rep.Snapshot, digest }); err != nil {
+		return err
+	}
+	e.disk.clean(e.currentState())
+	return nil
+}
+
+// copy returns the manifest as it is now, for keeps.
+func (s *session) copy() (plan.Manifest, plan.Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var m plan.Manifest
+	for _, set := range s.manifest.Sets {
+		m.Sets = append(m.Sets, plan.Set{Data: set.Data, Entries: slices.Clone(set.Entries)})
+	}
+	return m, m.Digest()
+}
+
+// confirmLate takes a new request's word for the snapshot whose report got lost.
+func (e *Engine) confirmLate(req manifestRequest) {
+	e.mu.Lock()
+	s, known := e.session, e.state.Confirmed
+	e.mu.Unlock()
+	if s == nil || req.Snapshot.Number <= known.Number {
+		return
+	}
+	if err := e.confirm(report{Session: s.id, Snapshot: req.Snapshot, Manifest: req.Base}); err != nil {
+		e.opt.Log.Debug("backup's snapshot is not the one offered last", slog.Any("error", err))
+	}
+}

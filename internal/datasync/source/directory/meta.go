@@ -1,0 +1,121 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	"baton/internal/datasync/plan"
+)
+
+// setMeta gives one name owner, attributes, mode and time, in the order in which
+// the kernel does not undo one by the next.
+func setMeta(dir int, name string, e plan.Entry) error {
+	var err error
+	switch e.Kind {
+	case plan.File, plan.Dir:
+		err = setOpenMeta(dir, name, e)
+	case plan.Fifo:
+		if err = chownAt(dir, name, e); err == nil {
+			err = unix.Fchmodat(dir, name, e.Mode, 0)
+		}
+	case plan.Symlink:
+		err = chownAt(dir, name, e)
+	case plan.Link:
+		return nil
+	}
+	if err == nil {
+		err = setTime(dir, name, e.ModTime)
+	}
+	if err != nil {
+		return fmt.Errorf("set owner, mode, time and attributes of %q: %w", e.Path, err)
+	}
+	return nil
+}
+
+func setOpenMeta(dir int, name string, e plan.Entry) error {
+	flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	if e.Kind == plan.Dir {
+		flags |= unix.O_DIRECTORY
+	}
+	if err := chownAt(dir, name, e); err != nil {
+		return err
+	}
+	fd, err := unix.Openat(dir, name, flags, 0)
+	if errors.Is(err, unix.EACCES) { // our own, but locked even for us
+		if err = unix.Fchmodat(dir, name, 0o700, 0); err == nil {
+			fd, err = unix.Openat(dir, name, flags, 0)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := writeXAttrs(fd, e.XAttrs); err != nil {
+		return err
+	}
+	return unix.Fchmod(fd, e.Mode)
+}
+
+// chownAt sets the owner if it is another: setting it needs a privilege.
+func chownAt(dir int, name string, e plan.Entry) error {
+	have, err := lstatAt(dir, name)
+	if err != nil || (have.UID == e.UID && have.GID == e.GID) {
+		return err
+	}
+	err = unix.Fchownat(dir, name, int(e.UID), int(e.GID), unix.AT_SYMLINK_NOFOLLOW)
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("give it to user %d, group %d: %w: run Baton as root, or give it CAP_CHOWN and CAP_FOWNER", e.UID, e.GID, err)
+	}
+	return err
+}
+
+func setTime(dir int, name string, modTime int64) error {
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(modTime)}
+	return unix.UtimesNanoAt(dir, name, times, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// setMetaAt is setMeta by path.
+func (t *Tree) setMetaAt(e plan.Entry) error {
+	if e.Path == "." {
+		return t.withDir(".", func(fd int) error { return setMeta(fd, ".", e) })
+	}
+	parent := plan.Parent(e.Path)
+	return t.unlocked(parent, func() error {
+		return t.withDir(parent, func(fd int) error { return setMeta(fd, base(e.Path), e) })
+	})
+}
+
+func base(path string) string {
+	if parent := plan.Parent(path); parent != "." {
+		return path[len(parent)+1:]
+	}
+	return path
+}
+
+// unlocked runs a change inside a directory, which it opens up first if it
+// refuses. The directory's metadata is set at the end of every apply.
+func (t *Tree) unlocked(dir string, change func() error) error {
+	err := change()
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	if t.root.Chmod(dir, 0o700) != nil {
+		return err
+	}
+	return change()
+}
+
+// quietly runs a change of the top directory that shall not show in its time.
+func (t *Tree) quietly(change func() error) error {
+	info, err := t.root.Lstat(".")
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", t.path, err)
+	}
+	if err := change(); err != nil {
+		return err
+	}
+	return t.withDir(".", func(fd int) error { return setTime(fd, ".", info.ModTime().UnixNano()) })
+}

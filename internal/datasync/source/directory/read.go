@@ -1,0 +1,199 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/zeebo/blake3"
+	"golang.org/x/sys/unix"
+
+	"baton/internal/datasync/plan"
+)
+
+// Tries bounds how often a file that changes while it is read is read again.
+const Tries = 8
+
+const readSize = 256 << 10
+
+func stampOfInfo(info fs.FileInfo) (Stamp, error) {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return Stamp{}, fmt.Errorf("no status of %s", info.Name())
+	}
+	return Stamp{
+		Dev: s.Dev, Ino: s.Ino, Nlink: uint64(s.Nlink), Size: s.Size, Alloc: s.Blocks * 512, //nolint:unconvert // 32 bits on some machines
+		ModTime: s.Mtim.Nano(), CTime: s.Ctim.Nano(), Mode: s.Mode, UID: s.Uid, GID: s.Gid,
+	}, nil
+}
+
+// OpenFile opens a regular file of the tree for reading and returns its stamp.
+// Anything else that has taken the name is fs.ErrNotExist: the file is gone.
+func (t *Tree) OpenFile(path string) (*os.File, Stamp, error) {
+	f, err := t.root.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	switch {
+	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO):
+		return nil, Stamp{}, fmt.Errorf("open %q: %w", path, fs.ErrNotExist)
+	case err != nil:
+		return nil, Stamp{}, fmt.Errorf("open file: %w", err)
+	}
+	opened, err := fstat(f)
+	if err == nil {
+		err = t.sameFile(path, opened)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, Stamp{}, err
+	}
+	return f, opened, nil
+}
+
+// sameFile makes sure that the name itself is the opened file, not a symlink to it.
+func (t *Tree) sameFile(path string, opened Stamp) error {
+	info, err := t.root.Lstat(path)
+	if err != nil {
+		return fmt.Errorf("look at file: %w", err)
+	}
+	named, err := stampOfInfo(info)
+	if err == nil && (named.Ino != opened.Ino || named.Dev != opened.Dev || opened.kind() != plan.File) {
+		err = fmt.Errorf("open %q: %w", path, fs.ErrNotExist)
+	}
+	return err
+}
+
+// hash reads a file that nobody changes meanwhile, trying again if somebody does.
+func (t *Tree) hash(ctx context.Context, path string, now func() time.Time) (plan.Entry, Stamp, bool, error) {
+	for try := range Tries {
+		e, stamp, isRacy, err := t.hashOnce(ctx, path, now)
+		if !errors.Is(err, ErrChanging) {
+			return e, stamp, isRacy, err
+		}
+		if err := pause(ctx, try); err != nil {
+			return plan.Entry{}, Stamp{}, false, err
+		}
+	}
+	return plan.Entry{}, Stamp{}, false, fmt.Errorf("%w: %q was written to during each of %d reads", ErrChanging, path, Tries)
+}
+
+func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time) (plan.Entry, Stamp, bool, error) {
+	started := now()
+	f, before, err := t.OpenFile(path)
+	if err != nil {
+		return plan.Entry{}, Stamp{}, false, err
+	}
+	defer func() { _ = f.Close() }()
+	h := blake3.New()
+	n, err := io.CopyBuffer(h, contextReader{ctx, f}, make([]byte, min(readSize, max(before.Size, 512)+1)))
+	if err != nil {
+		return plan.Entry{}, Stamp{}, false, fmt.Errorf("read file: %w", err)
+	}
+	e, err := settled(f, before, path)
+	if err != nil || n != e.Size {
+		return plan.Entry{}, Stamp{}, false, errors.Join(err, changed(path, n != before.Size))
+	}
+	h.Sum(e.Hash[:0])
+	return e, before, racy(before.CTime, started), nil
+}
+
+func changed(path string, is bool) error { //nolint:revive // a condition, not a mode
+	if is {
+		return fmt.Errorf("%w: %q", ErrChanging, path)
+	}
+	return nil
+}
+
+// settled returns the file's entry, without hash, if its stamp is still the one before.
+func settled(f *os.File, before Stamp, path string) (plan.Entry, error) {
+	e := before.entry(path)
+	xattrs, err := readXAttrs(int(f.Fd()))
+	if err != nil {
+		return e, fmt.Errorf("file %q: %w", path, err)
+	}
+	after, err := fstat(f)
+	if err != nil {
+		return e, err
+	}
+	e.XAttrs = xattrs
+	return e, changed(path, !after.unchanged(before))
+}
+
+// pause waits a little longer before every further try: 5 ms, 10 ms, 20 ms, ...
+func pause(ctx context.Context, try int) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(5 * time.Millisecond << try):
+		return nil
+	}
+}
+
+type contextReader struct {
+	ctx context.Context //nolint:containedctx // lives for one read loop
+	r   io.Reader
+}
+
+func (r contextReader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(b)
+}
+
+// Sink takes a file's content in order.
+type Sink interface {
+	Data(b []byte) error
+	Hole(bytes int64) error
+}
+
+// Stream hands the file's content from offset on to the sink, its holes as
+// holes, and returns what the file then is, hash not set. ErrChanging means
+// that it was written to meanwhile: what the sink got is worthless.
+func Stream(ctx context.Context, f *os.File, before Stamp, path string, offset int64, sink Sink) (plan.Entry, error) {
+	buffer := make([]byte, min(readSize, before.Size-offset+1))
+	for offset < before.Size {
+		start, end := extent(f, before, offset)
+		if start > offset {
+			if err := sink.Hole(start - offset); err != nil {
+				return plan.Entry{}, err
+			}
+		}
+		for offset = start; offset < end; {
+			if err := ctx.Err(); err != nil {
+				return plan.Entry{}, context.Cause(ctx)
+			}
+			n, err := f.ReadAt(buffer[:min(int64(len(buffer)), end-offset)], offset)
+			if n == 0 {
+				return plan.Entry{}, errors.Join(changed(path, errors.Is(err, io.EOF)), err)
+			}
+			if err := sink.Data(buffer[:n]); err != nil {
+				return plan.Entry{}, err
+			}
+			offset += int64(n)
+		}
+	}
+	return settled(f, before, path)
+}
+
+// extent returns the next stretch of data at or after offset, within the file.
+func extent(f *os.File, s Stamp, offset int64) (start, end int64) {
+	if s.Alloc >= s.Size {
+		return offset, s.Size
+	}
+	start, err := unix.Seek(int(f.Fd()), offset, unix.SEEK_DATA)
+	if errors.Is(err, unix.ENXIO) { // nothing but a hole
+		return s.Size, s.Size
+	}
+	if err != nil {
+		return offset, s.Size
+	}
+	end, err = unix.Seek(int(f.Fd()), start, unix.SEEK_HOLE)
+	if err != nil {
+		end = s.Size
+	}
+	return min(start, s.Size), min(end, s.Size)
+}

@@ -1,0 +1,275 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"baton/internal/datasync/plan"
+)
+
+// Scan is one look at a whole tree.
+type Scan struct {
+	Entries  []plan.Entry // sorted by path; "." first
+	Index    Index
+	Hashed   int      // files that had to be read
+	Skipped  []string // sockets and device nodes
+	Mounts   []string // directories in which another file system begins
+	Unstable string   // a directory that still changed at the last try; empty if none
+}
+
+// Rescans bounds how often a tree whose directories change is looked at again.
+const rescans = 5
+
+// Scan looks at the tree. A file is read only if the index does not know it as
+// it is. If a directory changes meanwhile, the tree is looked at again, because
+// a file moved between two directories could have been missed in both.
+func (t *Tree) Scan(ctx context.Context, index Index, now func() time.Time) (Scan, error) {
+	var scan Scan
+	hashed := 0
+	for range rescans {
+		w := &walker{tree: t, index: index, now: now, fresh: make(Index, len(index))}
+		err := w.run(ctx)
+		hashed += len(w.jobs)
+		if err != nil {
+			return Scan{}, fmt.Errorf("scan %s: %w", t.path, err)
+		}
+		scan = w.scan
+		scan.Hashed = hashed
+		if scan.Unstable = w.changedDirectory(); scan.Unstable == "" {
+			break
+		}
+		index = scan.Index
+	}
+	return scan, nil
+}
+
+type walker struct {
+	tree  *Tree
+	index Index
+	fresh Index
+	now   func() time.Time
+	scan  Scan
+	found []found
+	dirs  []found
+	jobs  []int // of found: files to be read
+}
+
+type found struct {
+	entry  plan.Entry
+	stamp  Stamp
+	racy   bool
+	gone   bool
+	cached bool
+}
+
+func (w *walker) run(ctx context.Context) error {
+	if err := w.walk(ctx); err != nil {
+		return err
+	}
+	if err := w.readAll(ctx); err != nil {
+		return err
+	}
+	w.finish()
+	return nil
+}
+
+func (w *walker) walk(ctx context.Context) error {
+	rootStamp, err := w.lstat(".")
+	if err != nil {
+		return err
+	}
+	queue := []found{{entry: rootStamp.entry("."), stamp: rootStamp}}
+	for len(queue) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		next := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		if next.stamp.Dev != rootStamp.Dev {
+			w.scan.Mounts = append(w.scan.Mounts, next.entry.Path)
+		}
+		below, err := w.directory(next)
+		if err != nil {
+			return err
+		}
+		queue = append(queue, below...)
+	}
+	return nil
+}
+
+// directory lists one directory and returns the directories in it. One that is
+// gone meanwhile is left out: the second look at its parent notices.
+func (w *walker) directory(d found) ([]found, error) {
+	f, err := w.tree.root.OpenFile(d.entry.Path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open directory: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	stamp, err := fstat(f)
+	if err != nil || stamp.Ino != d.stamp.Ino {
+		return nil, err
+	}
+	d.stamp, d.entry = stamp, stamp.entry(d.entry.Path)
+	if d.entry.XAttrs, err = readXAttrs(int(f.Fd())); err != nil {
+		return nil, fmt.Errorf("directory %q: %w", d.entry.Path, err)
+	}
+	w.found, w.dirs = append(w.found, d), append(w.dirs, d)
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("list directory: %w", err)
+	}
+	var below []found
+	for _, name := range names {
+		child, err := w.name(int(f.Fd()), d.entry.Path, name)
+		if err != nil {
+			return nil, err
+		}
+		if child.entry.Kind == plan.Dir {
+			below = append(below, child)
+		}
+	}
+	return below, nil
+}
+
+func (w *walker) name(dir int, parent, name string) (found, error) {
+	path := name
+	if parent != "." {
+		path = parent + "/" + name
+	} else if name == plan.StagingName {
+		return found{}, nil
+	}
+	if len(path) > plan.MaxPath {
+		return found{}, fmt.Errorf("path %q… is longer than %d bytes", path[:200], plan.MaxPath)
+	}
+	stamp, err := lstatAt(dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return found{}, nil
+	}
+	if err != nil {
+		return found{}, err
+	}
+	f := found{entry: stamp.entry(path), stamp: stamp}
+	switch f.entry.Kind {
+	case plan.Symlink:
+		if f.entry.Target, err = readlinkAt(dir, name); err != nil {
+			return found{}, err
+		}
+		w.found = append(w.found, f)
+	case plan.Fifo:
+		w.found = append(w.found, f)
+	case plan.File:
+		w.file(f)
+	case plan.Dir, plan.Link:
+	default:
+		w.scan.Skipped = append(w.scan.Skipped, path)
+	}
+	return f, nil
+}
+
+func (w *walker) file(f found) {
+	if known, ok := w.index.lookup(f.entry.Path, f.stamp); ok {
+		f.entry.Hash, f.entry.XAttrs, f.cached = known.Hash, known.XAttrs, true
+	} else {
+		w.jobs = append(w.jobs, len(w.found))
+	}
+	w.found = append(w.found, f)
+}
+
+func readlinkAt(dir int, name string) (string, error) {
+	b := make([]byte, plan.MaxTarget+1)
+	n, err := unix.Readlinkat(dir, name, b)
+	if err != nil {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return string(b[:n]), nil
+}
+
+// readAll hashes the files that the index does not know, several at a time.
+func (w *walker) readAll(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, i := range w.jobs {
+		group.Go(func() error {
+			e, stamp, isRacy, err := w.tree.hash(ctx, w.found[i].entry.Path, w.now)
+			w.found[i] = found{entry: e, stamp: stamp, racy: isRacy, gone: errors.Is(err, fs.ErrNotExist)}
+			if w.found[i].gone {
+				return nil
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// finish sorts what was found and marks further names of the same file.
+func (w *walker) finish() {
+	w.found = slices.DeleteFunc(w.found, func(f found) bool { return f.gone })
+	slices.SortFunc(w.found, func(a, b found) int { return strings.Compare(a.entry.Path, b.entry.Path) })
+	type inode struct{ dev, ino uint64 }
+	first := map[inode]string{}
+	w.scan.Entries = make([]plan.Entry, 0, len(w.found))
+	for _, f := range w.found {
+		e := f.entry
+		if e.Kind == plan.File {
+			w.fresh[e.Path] = Known{Stamp: f.stamp, Racy: f.racy, Hash: e.Hash, XAttrs: e.XAttrs}
+		}
+		if e.Kind == plan.File && f.stamp.Nlink > 1 {
+			id := inode{f.stamp.Dev, f.stamp.Ino}
+			if target, ok := first[id]; ok {
+				e = plan.Entry{Path: e.Path, Kind: plan.Link, Target: target}
+			} else {
+				first[id] = e.Path
+			}
+		}
+		w.scan.Entries = append(w.scan.Entries, e)
+	}
+	w.scan.Index = w.fresh
+	w.scan.dropOrphans()
+}
+
+// dropOrphans drops what lies below a directory that was gone before it could
+// be listed or came too late to be one.
+func (s *Scan) dropOrphans() {
+	dirs := make(map[string]bool, len(s.Entries)/8)
+	s.Entries = slices.DeleteFunc(s.Entries, func(e plan.Entry) bool {
+		if e.Path != "." && !dirs[plan.Parent(e.Path)] {
+			return true
+		}
+		if e.Kind == plan.Dir {
+			dirs[e.Path] = true
+		}
+		return false
+	})
+}
+
+// changedDirectory looks at every directory once more and names one that changed.
+func (w *walker) changedDirectory() string {
+	for _, d := range w.dirs {
+		stamp, err := w.lstat(d.entry.Path)
+		if err != nil || !stamp.unchanged(d.stamp) {
+			return d.entry.Path
+		}
+	}
+	return ""
+}
+
+func (w *walker) lstat(path string) (Stamp, error) {
+	info, err := w.tree.root.Lstat(path)
+	if err != nil {
+		return Stamp{}, err
+	}
+	return stampOfInfo(info)
+}

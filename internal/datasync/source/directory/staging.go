@@ -1,0 +1,385 @@
+package directory
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/zeebo/blake3"
+	"golang.org/x/sys/unix"
+
+	"baton/internal/datasync/plan"
+)
+
+// Staging is the hidden directory at the top of a tree in which a sync prepares
+// whole files, with all their metadata, on the tree's own file system. What an
+// interrupted sync left there is checked and used by the next. Its methods may
+// be called for different entries at once.
+type Staging struct {
+	tree *Tree
+	root *os.Root
+	dir  *os.File
+
+	mu       sync.Mutex
+	verified map[string]bool // keys whose content this process has checked
+}
+
+// Stage opens the tree's staging directory, making it if needed.
+func (t *Tree) Stage() (*Staging, error) {
+	if err := t.makeStaging(); err != nil {
+		return nil, fmt.Errorf("make staging directory in %s: %w", t.path, err)
+	}
+	root, err := t.root.OpenRoot(plan.StagingName)
+	if err != nil {
+		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
+	}
+	dir, err := root.Open(".")
+	if err != nil {
+		_ = root.Close()
+		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
+	}
+	return &Staging{tree: t, root: root, dir: dir, verified: map[string]bool{}}, nil
+}
+
+func (t *Tree) makeStaging() error {
+	info, err := t.root.Lstat(plan.StagingName)
+	if err == nil && info.IsDir() {
+		return t.root.Chmod(plan.StagingName, 0o700)
+	}
+	return t.quietly(func() error {
+		if err == nil {
+			if err := t.root.Remove(plan.StagingName); err != nil {
+				return err
+			}
+		}
+		return t.unlocked(".", func() error { return t.root.Mkdir(plan.StagingName, 0o700) })
+	})
+}
+
+// DropStaging removes the staging directory with all that is in it.
+func (t *Tree) DropStaging() error {
+	if _, err := t.root.Lstat(plan.StagingName); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return t.quietly(func() error {
+		if err := t.root.RemoveAll(plan.StagingName); err != nil {
+			return fmt.Errorf("remove staging directory in %s: %w", t.path, err)
+		}
+		return nil
+	})
+}
+
+// Close releases the staging directory and leaves its content.
+func (s *Staging) Close() error { return errors.Join(s.dir.Close(), s.root.Close()) }
+
+// key names the staged form of an entry: the same path and content, the same key.
+func key(e plan.Entry) string {
+	h := blake3.New()
+	var b []byte
+	b = plan.AppendString(b, e.Path)
+	b = append(b, byte(e.Kind))
+	b = append(b, e.Hash[:]...)
+	b = plan.AppendString(b, e.Target)
+	_, _ = h.Write(b) // never fails
+	return hex.EncodeToString(h.Sum(nil)[:20])
+}
+
+// Retain removes everything that is staged for none of the entries.
+func (s *Staging) Retain(entries []plan.Entry) error {
+	keep := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		keep[key(e)] = true
+	}
+	dir, err := s.root.Open(".")
+	if err != nil {
+		return fmt.Errorf("list staging: %w", err)
+	}
+	defer func() { _ = dir.Close() }()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return fmt.Errorf("list staging: %w", err)
+	}
+	for _, name := range names {
+		if keep[name] {
+			continue
+		}
+		if err := s.root.RemoveAll(name); err != nil {
+			return fmt.Errorf("clean staging: %w", err)
+		}
+	}
+	return nil
+}
+
+// Make stages a symlink or a named pipe.
+func (s *Staging) Make(e plan.Entry) error {
+	name := key(e)
+	if err := s.root.RemoveAll(name); err != nil {
+		return fmt.Errorf("stage %q: %w", e.Path, err)
+	}
+	var err error
+	switch e.Kind {
+	case plan.Symlink:
+		err = unix.Symlinkat(e.Target, int(s.dir.Fd()), name)
+	case plan.Fifo:
+		err = unix.Mkfifoat(int(s.dir.Fd()), name, 0o600)
+	case plan.File, plan.Dir, plan.Link:
+		err = fs.ErrInvalid
+	}
+	if err != nil {
+		return fmt.Errorf("stage %q: %w", e.Path, err)
+	}
+	return setMeta(int(s.dir.Fd()), name, e)
+}
+
+// Incoming is a file on its way into the staging. It is a Sink.
+type Incoming struct {
+	staging *Staging
+	entry   plan.Entry
+	f       *os.File
+	hash    *blake3.Hasher
+	offset  int64
+}
+
+// Offset returns how many bytes are there already.
+func (in *Incoming) Offset() int64 { return in.offset }
+
+// resumeFrom is the size from which on what is left of an interrupted file is used.
+const resumeFrom = 1 << 20
+
+// Resume looks at what is staged of a file. It returns nil if the file is
+// complete, and otherwise an Incoming that goes on where it stopped.
+func (s *Staging) Resume(ctx context.Context, e plan.Entry) (*Incoming, error) {
+	in, err := s.open(e)
+	if err != nil {
+		return nil, err
+	}
+	size, err := in.f.Seek(0, io.SeekEnd)
+	if err == nil && (size > e.Size || (size < e.Size && size < resumeFrom)) {
+		return in, in.Restart()
+	}
+	if err == nil {
+		_, err = in.f.Seek(0, io.SeekStart)
+	}
+	if err == nil {
+		in.offset, err = io.CopyBuffer(in.hash, contextReader{ctx, in.f}, make([]byte, readSize))
+	}
+	if err != nil {
+		in.Abort()
+		return nil, fmt.Errorf("check staged %q: %w", e.Path, err)
+	}
+	if in.offset < e.Size {
+		return in, nil
+	}
+	if plan.Hash(in.hash.Sum(nil)) != e.Hash {
+		return in, in.Restart()
+	}
+	return nil, in.Finish(e)
+}
+
+// Fresh begins a file anew, whatever is staged of it.
+func (s *Staging) Fresh(e plan.Entry) (*Incoming, error) {
+	in, err := s.open(e)
+	if err != nil {
+		return nil, err
+	}
+	return in, in.Restart()
+}
+
+// Staged reports whether this process has completed and checked the entry.
+func (s *Staging) Staged(e plan.Entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.verified[key(e)]
+}
+
+// Begun reports whether anything of the entry is staged.
+func (s *Staging) Begun(e plan.Entry) bool {
+	info, err := s.root.Lstat(key(e))
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+func (s *Staging) open(e plan.Entry) (*Incoming, error) {
+	name := key(e)
+	fd, err := unix.Openat(int(s.dir.Fd()), name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil { // locked, or something else
+		if err = s.root.RemoveAll(name); err == nil {
+			fd, err = unix.Openat(int(s.dir.Fd()), name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stage %q: %w", e.Path, err)
+	}
+	return &Incoming{staging: s, entry: e, f: os.NewFile(uintptr(fd), name), hash: blake3.New()}, nil //nolint:gosec // a descriptor
+}
+
+// Restart throws away what is there.
+func (in *Incoming) Restart() error {
+	in.hash.Reset()
+	in.offset = 0
+	if err := in.f.Truncate(0); err != nil {
+		return fmt.Errorf("stage %q: %w", in.entry.Path, err)
+	}
+	return nil
+}
+
+// Data implements Sink.
+func (in *Incoming) Data(b []byte) error {
+	_, _ = in.hash.Write(b) // never fails
+	n, err := in.f.WriteAt(b, in.offset)
+	in.offset += int64(n)
+	if err != nil {
+		return fmt.Errorf("stage %q: %w", in.entry.Path, err)
+	}
+	return nil
+}
+
+// Hole implements Sink.
+func (in *Incoming) Hole(bytes int64) error {
+	zeros := make([]byte, min(bytes, readSize))
+	for left := bytes; left > 0; left -= int64(len(zeros)) {
+		zeros = zeros[:min(left, int64(len(zeros)))]
+		_, _ = in.hash.Write(zeros) // never fails
+	}
+	in.offset += bytes
+	if err := in.f.Truncate(in.offset); err != nil {
+		return fmt.Errorf("stage %q: %w", in.entry.Path, err)
+	}
+	return nil
+}
+
+// ErrMismatch means that content is not what its hash says.
+var ErrMismatch = errors.New("content does not match its hash")
+
+// Finish checks the content against what the file turned out to be, and gives
+// it its metadata. Afterwards the Incoming is closed.
+func (in *Incoming) Finish(e plan.Entry) error {
+	defer in.Abort()
+	if in.offset != e.Size || plan.Hash(in.hash.Sum(nil)) != e.Hash {
+		_ = in.f.Truncate(0) // worthless; a failure shows when it is begun again
+		return fmt.Errorf("%w: %q", ErrMismatch, e.Path)
+	}
+	dir, name := int(in.staging.dir.Fd()), key(in.entry)
+	if err := setMeta(dir, name, e); err != nil {
+		return err
+	}
+	if final := key(e); final != name {
+		if err := unix.Renameat(dir, name, dir, final); err != nil {
+			return fmt.Errorf("stage %q: %w", e.Path, err)
+		}
+	}
+	in.staging.mu.Lock()
+	defer in.staging.mu.Unlock()
+	in.staging.verified[key(e)] = true
+	return nil
+}
+
+// Abort closes the file and leaves what is there, to go on from.
+func (in *Incoming) Abort() { _ = in.f.Close() }
+
+// CopyLocal stages an entry from a file of the tree that has the same content.
+// It reports false if that file is no longer what it was.
+func (s *Staging) CopyLocal(ctx context.Context, e plan.Entry, from string) (bool, error) {
+	source, stamp, err := s.tree.OpenFile(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = source.Close() }()
+	in, err := s.Fresh(e)
+	if err != nil {
+		return false, err
+	}
+	_, err = Stream(ctx, source, stamp, from, 0, in)
+	if err == nil {
+		err = in.Finish(e)
+	} else {
+		in.Abort()
+	}
+	if errors.Is(err, ErrMismatch) || errors.Is(err, ErrChanging) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Rehearse sets the metadata that the work will set in place on probes in the
+// staging, so that what this appliance may not do is known before anything is replaced.
+func (s *Staging) Rehearse(work plan.Work) error {
+	type likeness struct {
+		kind     plan.Kind
+		uid, gid uint32
+		xattrs   string
+	}
+	tried := map[likeness]bool{}
+	for _, list := range [][]plan.Entry{work.Touch, work.Dirs} {
+		for _, e := range list {
+			like := likeness{e.Kind, e.UID, e.GID, fmt.Sprint(e.XAttrs)}
+			if tried[like] {
+				continue
+			}
+			tried[like] = true
+			if err := s.probe(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Staging) probe(e plan.Entry) error {
+	const name = "probe"
+	err := s.root.RemoveAll(name)
+	if err == nil && e.Kind == plan.Dir {
+		err = s.root.Mkdir(name, 0o700)
+	} else if err == nil {
+		err = s.root.WriteFile(name, nil, 0o600)
+	}
+	if err == nil {
+		err = setMeta(int(s.dir.Fd()), name, e)
+	}
+	if err != nil {
+		return fmt.Errorf("rehearse: %w", err)
+	}
+	return s.root.RemoveAll(name)
+}
+
+// CopyFrom stages a file of another tree as it is now, and corrects the entry if
+// it changed since it was scanned.
+func (s *Staging) CopyFrom(ctx context.Context, from *Tree, e *plan.Entry) error {
+	for try := range Tries {
+		err := s.copyOnce(ctx, from, e)
+		if !errors.Is(err, ErrChanging) && !errors.Is(err, ErrMismatch) {
+			return err
+		}
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %q", ErrChanging, e.Path)
+}
+
+func (s *Staging) copyOnce(ctx context.Context, from *Tree, e *plan.Entry) error {
+	source, stamp, err := from.OpenFile(e.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	in, err := s.Fresh(*e)
+	if err != nil {
+		return err
+	}
+	now, err := Stream(ctx, source, stamp, e.Path, 0, in)
+	if err != nil {
+		in.Abort()
+		return err
+	}
+	in.hash.Sum(now.Hash[:0])
+	*e = now
+	return in.Finish(now)
+}

@@ -1,0 +1,168 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/internal/datasync/plan"
+)
+
+// Sentinels that callers branch on.
+var (
+	ErrMissing  = errors.New("protected directory is missing")
+	ErrChanging = errors.New("file changes all the time")
+)
+
+// Tree is one protected directory, open.
+type Tree struct {
+	path string
+	root *os.Root
+}
+
+// Open opens the directory, which must exist: a missing one is ErrMissing.
+func Open(path string) (*Tree, error) {
+	root, err := os.OpenRoot(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
+		return nil, fmt.Errorf("%w: %s", ErrMissing, path)
+	case err != nil:
+		return nil, fmt.Errorf("open protected directory: %w", err)
+	}
+	return &Tree{path: path, root: root}, nil
+}
+
+// Create opens the directory and makes it first if it does not exist.
+func Create(path string) (*Tree, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("make protected directory: %w", err)
+	}
+	return Open(path)
+}
+
+// Close releases the directory.
+func (t *Tree) Close() error { return t.root.Close() }
+
+// Path returns the directory's absolute path.
+func (t *Tree) Path() string { return t.path }
+
+// Sync makes everything on the directory's file system durable.
+func (t *Tree) Sync() error {
+	return t.withDir(".", func(fd int) error {
+		if err := unix.Syncfs(fd); err != nil {
+			return fmt.Errorf("make %s durable: %w", t.path, err)
+		}
+		return nil
+	})
+}
+
+// Free returns the bytes that can be written and a number that tells file
+// systems apart.
+func (t *Tree) Free() (bytes int64, device uint64, err error) {
+	err = t.withDir(".", func(fd int) error {
+		var room unix.Statfs_t
+		var stat unix.Stat_t
+		if err := errors.Join(unix.Fstatfs(fd, &room), unix.Fstat(fd, &stat)); err != nil {
+			return fmt.Errorf("measure room at %s: %w", t.path, err)
+		}
+		bytes, device = int64(room.Bavail)*room.Bsize, stat.Dev //nolint:gosec // far below 2^63
+		return nil
+	})
+	return bytes, device, err
+}
+
+// withDir calls f with a descriptor of a directory of the tree.
+func (t *Tree) withDir(path string, f func(fd int) error) error {
+	dir, err := t.root.Open(path)
+	if err != nil {
+		return fmt.Errorf("open directory: %w", err)
+	}
+	defer func() { _ = dir.Close() }()
+	return f(int(dir.Fd()))
+}
+
+// Stamp is what the file system says about one name: the signs by which a
+// changed file is noticed.
+type Stamp struct {
+	Dev, Ino uint64
+	Nlink    uint64
+	Size     int64
+	Alloc    int64 // bytes on disk
+	ModTime  int64 // Unix nanoseconds
+	CTime    int64 // Unix nanoseconds
+	Mode     uint32
+	UID, GID uint32
+}
+
+func stampOf(s *unix.Stat_t) Stamp {
+	return Stamp{
+		Dev: s.Dev, Ino: s.Ino, Nlink: uint64(s.Nlink), Size: s.Size, Alloc: s.Blocks * 512, //nolint:unconvert // 32 bits on some machines
+		ModTime: s.Mtim.Nano(), CTime: s.Ctim.Nano(), Mode: s.Mode, UID: s.Uid, GID: s.Gid,
+	}
+}
+
+// unchanged reports whether nothing was written or set between two looks.
+func (s Stamp) unchanged(other Stamp) bool {
+	return s.Ino == other.Ino && s.Size == other.Size && s.ModTime == other.ModTime && s.CTime == other.CTime &&
+		s.Mode == other.Mode && s.UID == other.UID && s.GID == other.GID
+}
+
+func (s Stamp) kind() plan.Kind {
+	switch s.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return plan.Dir
+	case unix.S_IFREG:
+		return plan.File
+	case unix.S_IFLNK:
+		return plan.Symlink
+	case unix.S_IFIFO:
+		return plan.Fifo
+	}
+	return 0
+}
+
+func (s Stamp) entry(path string) plan.Entry {
+	e := plan.Entry{Path: path, Kind: s.kind(), Mode: s.Mode & 0o7777, UID: s.UID, GID: s.GID, ModTime: s.ModTime}
+	if e.Kind == plan.File {
+		e.Size, e.Alloc = s.Size, s.Alloc
+	}
+	return e
+}
+
+// Granularity of the file system's clock. A file changed again within one tick
+// keeps its times, so a hash taken that early is not trusted later. The kernel
+// ticks every 1 to 10 ms; file systems without sub-second times every 1 to 2 s.
+const (
+	fineTick   = 20 * time.Millisecond
+	coarseTick = 2100 * time.Millisecond
+)
+
+// racy reports whether a file whose status changed at ctime could still change
+// unnoticed after a look at now.
+func racy(ctime int64, now time.Time) bool {
+	tick := fineTick
+	if ctime%int64(time.Second) == 0 {
+		tick = coarseTick
+	}
+	return now.UnixNano()-ctime < int64(tick)
+}
+
+func fstat(f *os.File) (Stamp, error) {
+	var s unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &s); err != nil {
+		return Stamp{}, fmt.Errorf("look at %s: %w", f.Name(), err)
+	}
+	return stampOf(&s), nil
+}
+
+func lstatAt(dir int, name string) (Stamp, error) {
+	var s unix.Stat_t
+	if err := unix.Fstatat(dir, name, &s, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return Stamp{}, &fs.PathError{Op: "lstat", Path: name, Err: err}
+	}
+	return stampOf(&s), nil
+}

@@ -1,0 +1,93 @@
+package directory
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"baton/internal/datasync/plan"
+)
+
+// kept reports whether an extended attribute belongs to the site.
+func kept(name string) bool {
+	return strings.HasPrefix(name, "user.") || name == "system.posix_acl_access" ||
+		name == "system.posix_acl_default" || name == "security.capability"
+}
+
+// readXAttrs returns the kept attributes of an open file, sorted by name.
+func readXAttrs(fd int) ([]plan.XAttr, error) {
+	names, err := grow(func(b []byte) (int, error) { return unix.Flistxattr(fd, b) })
+	if errors.Is(err, unix.ENOTSUP) {
+		return nil, nil
+	}
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	var xattrs []plan.XAttr
+	for raw := range bytes.SplitSeq(names, []byte{0}) {
+		name := string(raw)
+		if !kept(name) {
+			continue
+		}
+		value, err := grow(func(b []byte) (int, error) { return unix.Fgetxattr(fd, name, b) })
+		if errors.Is(err, unix.ENODATA) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read attribute %s: %w", name, err)
+		}
+		xattrs = append(xattrs, plan.XAttr{Name: name, Value: string(value)})
+	}
+	slices.SortFunc(xattrs, func(a, b plan.XAttr) int { return strings.Compare(a.Name, b.Name) })
+	return xattrs, nil
+}
+
+// grow calls a getter with room for what it says that it needs.
+func grow(get func([]byte) (int, error)) ([]byte, error) {
+	for {
+		n, err := get(nil)
+		if n == 0 || err != nil {
+			return nil, err
+		}
+		b := make([]byte, n)
+		n, err = get(b)
+		if errors.Is(err, unix.ERANGE) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+
+// writeXAttrs makes the kept attributes of an open file equal to the wanted ones.
+func writeXAttrs(fd int, want []plan.XAttr) error {
+	have, err := readXAttrs(fd)
+	if err != nil {
+		return err
+	}
+	for _, x := range have {
+		if !slices.ContainsFunc(want, func(w plan.XAttr) bool { return w.Name == x.Name }) {
+			if err := unix.Fremovexattr(fd, x.Name); err != nil {
+				return fmt.Errorf("remove attribute %s: %w", x.Name, err)
+			}
+		}
+	}
+	for _, w := range want {
+		if !kept(w.Name) {
+			return fmt.Errorf("attribute %q is not one that is kept", w.Name)
+		}
+		if slices.Contains(have, w) {
+			continue
+		}
+		if err := unix.Fsetxattr(fd, w.Name, []byte(w.Value), 0); err != nil {
+			return fmt.Errorf("set attribute %s: %w", w.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package datasync
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"baton/internal/datasync/plan"
+	"baton/internal/pair"
+)
+
+// state is what the engine remembers, as JSON that a person can read. The
+// manifests lie beside it under their digests.
+type state struct {
+	Snapshot          pair.Snapshot `json:"snapshot"` // newest complete here
+	Manifest          plan.Digest   `json:"manifest"`
+	Confirmed         pair.Snapshot `json:"confirmed"` // newest that the backup reported complete
+	ConfirmedManifest plan.Digest   `json:"confirmed_manifest"`
+}
+
+// common returns the newest snapshot that both appliances are known to have had,
+// received or confirmed, and its manifest.
+func (s state) common() (pair.Snapshot, plan.Digest) {
+	if s.Snapshot.Compare(s.Confirmed) > 0 {
+		return s.Snapshot, s.Manifest
+	}
+	return s.Confirmed, s.ConfirmedManifest
+}
+
+// record is the journal: its presence means that the snapshot is to be finished.
+type record struct {
+	Snapshot pair.Snapshot `json:"snapshot"`
+	Manifest plan.Digest   `json:"manifest"`
+	Site     string        `json:"site"` // file name of the staged site export; empty: unchanged
+}
+
+// disk is the engine's own directory.
+type disk struct{ dir string }
+
+const (
+	stateFile   = "state.json"
+	journalFile = "journal.json"
+)
+
+func (d disk) path(parts ...string) string {
+	return filepath.Join(append([]string{d.dir}, parts...)...)
+}
+
+func (d disk) prepare() error {
+	for _, sub := range []string{"manifests", "index", "site", "diverged"} {
+		if err := os.MkdirAll(d.path(sub), 0o700); err != nil {
+			return fmt.Errorf("make the sync directory: %w", err)
+		}
+	}
+	return nil
+}
+
+// readJSON reports false if there is no such file.
+func (d disk) readJSON(name string, v any) (bool, error) {
+	b, err := os.ReadFile(d.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		return false, fmt.Errorf("read %s: %w", d.path(name), err)
+	}
+	return true, nil
+}
+
+func (d disk) writeJSON(name string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return durably(d.path(name), append(b, '\n'))
+}
+
+func (d disk) remove(name string) error {
+	if err := os.Remove(d.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", name, err)
+	}
+	return syncDir(filepath.Dir(d.path(name)))
+}
+
+// durably replaces a file so that a power cut leaves the old or the new one.
+func durably(path string, b []byte) error {
+	temp := path + ".new"
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		_ = os.Remove(temp)
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("make %s durable: %w", dir, err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("make %s durable: %w", dir, err)
+	}
+	return nil
+}
+
+// syncFS makes the whole file system below path durable.
+func syncFS(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("make %s durable: %w", path, err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := unix.Syncfs(int(f.Fd())); err != nil {
+		return fmt.Errorf("make %s durable: %w", path, err)
+	}
+	return nil
+}
+
+func (d disk) saveManifest(m plan.Manifest, digest plan.Digest) error {
+	path := d.path("manifests", digest.String())
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	return durably(path, m.Append(nil))
+}
+
+func (d disk) loadManifest(digest plan.Digest) (plan.Manifest, error) {
+	b, err := os.ReadFile(d.path("manifests", digest.String()))
+	if err != nil {
+		return plan.Manifest{}, fmt.Errorf("read manifest: %w", err)
+	}
+	m, err := plan.ReadManifest(b)
+	if err == nil && m.Digest() != digest {
+		err = plan.ErrMalformed
+	}
+	if err != nil {
+		return plan.Manifest{}, fmt.Errorf("read manifest %s: %w", digest, err)
+	}
+	return m, nil
+}
+
+// clean removes manifests and site exports that nothing refers to any more.
+func (d disk) clean(s state) {
+	for _, sub := range []string{"manifests", "site"} {
+		entries, err := os.ReadDir(d.path(sub))
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if e.Name() != s.Manifest.String() && e.Name() != s.ConfirmedManifest.String() {
+				_ = os.RemoveAll(d.path(sub, e.Name()))
+			}
+		}
+	}
+}
