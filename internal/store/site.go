@@ -99,7 +99,11 @@ func (s *Site) open(ctx context.Context) (err error) {
 
 // dsn names a database file with what each connection to it sets.
 func dsn(path, option string, pragmas ...string) string {
-	query := url.Values{"_pragma": append([]string{"busy_timeout(5000)", "trusted_schema(0)"}, pragmas...)}
+	always := []string{
+		"busy_timeout(5000)",    // milliseconds
+		"recursive_triggers(1)", // else INSERT OR REPLACE deletes past the trigger that forbids it
+	}
+	query := url.Values{"_pragma": append(always, pragmas...)}
 	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
 	if option != "" {
 		name.RawQuery += "&" + option

@@ -1,0 +1,266 @@
+package store
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"baton/internal/pair"
+)
+
+func openLocal(t *testing.T, dir string) *Local {
+	t.Helper()
+	l, err := OpenLocal(dir, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() }) // some tests close it themselves
+	return l
+}
+
+func promote(s *State) {
+	s.Record.Role = pair.Primary
+	s.Record.Epoch = s.Record.Epoch.Next(s.ID)
+	s.SharedIPs = append(s.SharedIPs, "198.51.100.10")
+}
+
+func TestTheStateOutlivesTheDaemon(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "local")
+	l := openLocal(t, dir)
+	first := l.State()
+	if !validAppliance(first.ID) || first.Record.Role != pair.Standalone {
+		t.Fatalf("a first start gives %+v", first)
+	}
+	if err := l.Save(t.Context(), promote); err != nil {
+		t.Fatal(err)
+	}
+	saved := l.State()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := openLocal(t, dir).State()
+	if !again.equal(saved) || again.ID != first.ID || again.Record.Epoch != (pair.Epoch{Counter: 1, Holder: first.ID}) {
+		t.Errorf("got %+v, want %+v", again, saved)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "state.json"))
+	if err != nil || !strings.Contains(string(text), "\n    \"role\": \"primary\",\n") {
+		t.Errorf("not for a person: %v\n%s", err, text)
+	}
+}
+
+func TestWhatStateReturnsIsACopy(t *testing.T) {
+	l := openLocal(t, t.TempDir())
+	if err := l.Save(t.Context(), promote); err != nil {
+		t.Fatal(err)
+	}
+	l.State().SharedIPs[0] = "changed"
+	if got := l.State().SharedIPs[0]; got != "198.51.100.10" {
+		t.Errorf("the stored state became %s", got)
+	}
+}
+
+func TestTwoDaemonsCannotShareADirectory(t *testing.T) {
+	dir := t.TempDir()
+	l := openLocal(t, dir)
+	_, err := OpenLocal(dir, quiet())
+	if err == nil || !strings.Contains(err.Error(), "another baton uses") {
+		t.Errorf("got %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openLocal(t, dir)
+}
+
+func TestALostOrDamagedStateIsNeverBegunAnew(t *testing.T) {
+	for name, test := range map[string]struct {
+		damage func(path string) error
+		words  string
+	}{
+		"lost":       {os.Remove, "is missing, but was here before: put it back"},
+		"truncated":  {func(path string) error { return os.Truncate(path, 40) }, "is damaged"},
+		"empty":      {func(path string) error { return os.Truncate(path, 0) }, "is damaged"},
+		"other file": {func(path string) error { return os.WriteFile(path, []byte("{}"), 0o600) }, "names no appliance"},
+		"wrong role": {func(path string) error {
+			return os.WriteFile(path, []byte(`{"version":1,"record":{"role":"king"}}`), 0o600)
+		}, "is damaged"},
+		"newer": {func(path string) error { return os.WriteFile(path, []byte(`{"version":7}`), 0o600) }, "install the version that wrote it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := openLocal(t, dir).Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := test.damage(filepath.Join(dir, "state.json")); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // neither now nor at the next try
+				l, err := OpenLocal(dir, quiet())
+				if err == nil {
+					t.Fatalf("began with %+v", l.State())
+				}
+				if !strings.Contains(err.Error(), test.words) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("got %v, want %q in one line", err, test.words)
+				}
+			}
+		})
+	}
+}
+
+func TestAFailedSaveChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	l := openLocal(t, dir)
+	before := l.State()
+	if err := os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700); err != nil { // in the way
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "state.json.new", "x"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Save(t.Context(), promote); err == nil {
+		t.Fatal("saved")
+	}
+	if got := l.State(); !got.equal(before) {
+		t.Errorf("in memory: %+v", got)
+	}
+	var stored State
+	if err := readJSON(filepath.Join(dir, "state.json"), &stored); err != nil || !stored.equal(before) {
+		t.Errorf("on disk: %+v, %v", stored, err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "state.json.new")); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Save(t.Context(), promote); err != nil {
+		t.Errorf("a save after a failed one: %v", err)
+	}
+}
+
+func TestSecretsAreKeptForTheOwnerOnly(t *testing.T) {
+	dir := t.TempDir()
+	l := openLocal(t, dir)
+	var got map[string]string
+	if err := l.LoadSecrets(&got); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before the first save: %v", err)
+	}
+	if err := l.SaveSecrets(map[string]string{"prs": "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.LoadSecrets(&got); err != nil || got["prs"] != "x" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	path := filepath.Join(dir, "secrets.json")
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.LoadSecrets(&got); err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "pair this appliance again") {
+		t.Errorf("lost secrets pass for none: %v", err)
+	}
+}
+
+// TestKilledWhileSaving kills a child that saves in a loop and reads what it left:
+// a whole state, not older than the last one that it reported as saved.
+func TestKilledWhileSaving(t *testing.T) {
+	const variable = "BATON_TEST_SAVE"
+	if os.Getenv(variable) != "" {
+		saveForever(t, ".")
+	}
+	dir := t.TempDir()
+	for kill := range 15 {
+		child := exec.Command(os.Args[0], "-test.run=^TestKilledWhileSaving$")
+		child.Env = append(os.Environ(), variable+"=1")
+		child.Dir = dir
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var reported uint64
+		lines := bufio.NewScanner(out)
+		for range 3 + kill*2 {
+			if !lines.Scan() {
+				t.Fatal("the child ended by itself")
+			}
+			reported, err = strconv.ParseUint(lines.Text(), 10, 64)
+			if err != nil {
+				t.Fatal(lines.Text())
+			}
+		}
+		_ = child.Process.Kill()
+		for lines.Scan() { // what it reported before the kill came
+			if n, err := strconv.ParseUint(lines.Text(), 10, 64); err == nil {
+				reported = n
+			}
+		}
+		_ = child.Wait()
+		l := openLocal(t, dir)
+		if got := l.State().Record.Epoch.Counter; got < reported || got > reported+1 {
+			t.Fatalf("the child reported epoch %d, the file has %d", reported, got)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func saveForever(t *testing.T, dir string) {
+	t.Helper()
+	l, err := OpenLocal(dir, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if err := l.Save(t.Context(), promote); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = os.Stdout.WriteString(strconv.FormatUint(l.State().Record.Epoch.Counter, 10) + "\n")
+	}
+}
+
+func FuzzState(f *testing.F) {
+	text, err := json.Marshal(State{Version: 1, ID: alpha})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{"version":1,"record":{"epoch":{"counter":-1}}}`))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(filepath.Join(dir, "state.json"), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := OpenLocal(dir, quiet())
+		if err != nil {
+			return
+		}
+		if !validAppliance(l.State().ID) {
+			t.Errorf("accepted %s", text)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func BenchmarkSave(b *testing.B) {
+	l, err := OpenLocal(b.TempDir(), quiet())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := l.Save(b.Context(), func(s *State) { s.Record.Epoch.Counter++ }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestAPasswordIsVerifiedByItsHashOnly(t *testing.T) {
+	phc := hashPassword("correct horse")
+	if !strings.HasPrefix(phc, "$argon2id$v=19$m=19456,t=2,p=1$") || phc == hashPassword("correct horse") {
+		t.Errorf("not a salted PHC string: %s", phc)
+	}
+	// Made by the reference implementation: argon2 somesalt -id -t 2 -k 256 -p 1 -l 32.
+	const reference = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
+	for name, test := range map[string]struct {
+		phc, password string
+		want          bool
+	}{
+		"right":         {phc, "correct horse", true},
+		"wrong":         {phc, "correct horsf", false},
+		"reference":     {reference, "password", true},
+		"none":          {"", "", false},
+		"cut":           {phc[:len(phc)-4], "correct horse", false},
+		"other variant": {strings.Replace(phc, "argon2id", "argon2i", 1), "correct horse", false},
+		"huge memory":   {strings.Replace(phc, "m=19456", "m=4194304", 1), "correct horse", false},
+		"no time":       {strings.Replace(phc, "t=2", "t=0", 1), "correct horse", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := verifyPassword(test.phc, test.password); got != test.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+func TestOnlyTwoHashesAreComputedAtATime(t *testing.T) {
+	s := openSite(t, alpha)
+	var running, most atomic.Int32
+	release := make(chan struct{})
+	var hashes sync.WaitGroup
+	for range 10 {
+		hashes.Go(func() {
+			if err := s.hashSlot(t.Context(), func() {
+				now := running.Add(1)
+				for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
+				}
+				<-release
+				running.Add(-1)
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for running.Load() < concurrentHashes {
+		time.Sleep(time.Millisecond) // polls: both slots are taken soon
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Authenticate(gone, "ann", "correct horse"); !errors.Is(err, context.Canceled) {
+		t.Errorf("who gives up still waits: %v", err)
+	}
+	close(release)
+	hashes.Wait()
+	if most.Load() != concurrentHashes {
+		t.Errorf("%d at a time", most.Load())
+	}
+}
+
+func TestAnUnknownUserCostsAsMuchAsAWrongPassword(t *testing.T) {
+	s := openSite(t, alpha)
+	if err := s.AddUser(t.Context(), User{Name: "ann", Role: Administrator}, "correct horse"); err != nil {
+		t.Fatal(err)
+	}
+	fastest := func(name string) time.Duration {
+		least := time.Hour
+		for range 5 {
+			start := time.Now()
+			if _, err := s.Authenticate(t.Context(), name, "wrong horse"); err == nil {
+				t.Fatal("signed in")
+			}
+			least = min(least, time.Since(start))
+		}
+		return least
+	}
+	known, unknown := fastest("ann"), fastest("nobody")
+	if unknown < known/2 || known < unknown/2 {
+		t.Errorf("known %v, unknown %v", known, unknown)
+	}
+}
+
+func FuzzParsePHC(f *testing.F) {
+	f.Add(hashPassword("correct horse"))
+	f.Add("$argon2id$v=19$m=-1,t=1,p=256$$")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parsePHC(text)
+		if err == nil && (p.memory > 256*1024 || p.time > 10 || p.time == 0 || p.threads == 0 || len(p.hash) != hashLength) {
+			t.Errorf("accepted %+v", p)
+		}
+	})
+}
+
+func FuzzImport(f *testing.F) {
+	whole := `{"schema":2}
+{"table":"setting_version","row":{"only":1,"version":1}}
+{"table":"data","row":{"kind":"dir","name":"www","path":"/srv/www"}}
+{"rows":2}
+`
+	f.Add(whole)
+	f.Add(strings.Replace(whole, "www", `\u0000`, 1))
+	f.Add(`{"schema":1}` + "\n" + `{"rows":0}`)
+	s, err := OpenSite(f.Context(), f.TempDir()+"/site.db", alpha, quiet())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = s.Close() })
+	f.Fuzz(func(t *testing.T, stream string) {
+		_ = s.Import(t.Context(), strings.NewReader(stream)) // accepted or not, what is stored is valid
+		settings, _, err := s.Settings(t.Context())
+		if err != nil || settings.Validate() != nil {
+			t.Fatal(err, settings.Validate())
+		}
+		data, err := s.Data(t.Context())
+		if err != nil || s.checkAllData(data) != nil {
+			t.Fatal(err, data)
+		}
+	})
+}
