@@ -112,7 +112,7 @@ func (a *appliance) ended() (string, bool) {
 	if !a.host.On() {
 		return "", false
 	}
-	return fmt.Sprintf("the daemon has ended (%v); its log is %s", err, filepath.Join(a.host.Dir(), logFile)), true
+	return fmt.Sprintf("the daemon of %s has ended (%v)", a.name, err), true
 }
 
 // command runs a baton command on the appliance, with something on its standard input.

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -37,11 +38,7 @@ func (s *stage) build(ctx context.Context) error {
 		s.screen.say(a.name, "baton serve --config %s", configFile)
 	}
 	for _, a := range []*appliance{s.alpha, s.beta} {
-		err := s.await(ctx, a.name+" answers on its socket", 20*time.Second, func() bool {
-			_, err := a.status(ctx)
-			return err == nil
-		})
-		if err != nil {
+		if err := s.awaitSocket(ctx, a); err != nil {
 			return err
 		}
 	}
@@ -53,6 +50,20 @@ func (s *stage) build(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// awaitSocket waits until the daemon answers on its socket.
+func (s *stage) awaitSocket(ctx context.Context, a *appliance) error {
+	var gone error
+	err := s.await(ctx, a.name+" answers on its socket", s.opts.Patience, func() bool {
+		if text, ended := a.ended(); ended {
+			gone = errors.New(text)
+			return true
+		}
+		_, err := a.status(ctx)
+		return err == nil
+	})
+	return errors.Join(gone, err)
 }
 
 // steps are the commands, in order. Everything that is of the pair is said on

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,8 +23,25 @@ type Options struct {
 	Script bool
 	// Timeout is the pair's Primary Site Instance Timeout; 0: 1 s, so that one need not wait long.
 	Timeout time.Duration
-	Program string // baton itself; empty: the running executable
-	Dir     string // see lab.Options
+	// Patience bounds the wait for a daemon to answer, and for the pair to be
+	// steady; 0: 30 s.
+	Patience time.Duration
+	Pace     time.Duration // rest between two parts of the scenario; 0: 2 s, so that one can follow
+	Program  string        // baton itself; empty: the running executable
+	Dir      string        // see lab.Options
+}
+
+// complete fills in the defaults.
+func (o Options) complete() (_ Options, err error) {
+	o.Timeout = cmp.Or(o.Timeout, time.Second)
+	o.Patience = cmp.Or(o.Patience, 30*time.Second)
+	o.Pace = cmp.Or(o.Pace, 2*time.Second)
+	if o.Program == "" {
+		if o.Program, err = os.Executable(); err != nil {
+			return o, fmt.Errorf("find this program: %w", err)
+		}
+	}
+	return o, nil
 }
 
 // ErrFailed means that the demo failed and has said why on the screen.
@@ -49,13 +67,8 @@ func Run(ctx context.Context, opts Options) error {
 	case again:
 		return nil
 	}
-	if opts.Timeout == 0 {
-		opts.Timeout = time.Second
-	}
-	if opts.Program == "" {
-		if opts.Program, err = os.Executable(); err != nil {
-			return fmt.Errorf("find this program: %w", err)
-		}
+	if opts, err = opts.complete(); err != nil {
+		return err
 	}
 	return runStage(ctx, opts, doors)
 }
@@ -102,7 +115,9 @@ func (s *stage) failed(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return nil //nolint:nilerr // what ctx interrupted has not failed
 	}
-	s.screen.say(fromDemo, "%s", s.screen.bad(err.Error()))
+	if !errors.Is(err, ErrFailed) { // then it has been said
+		s.screen.say(fromDemo, "%s", s.screen.bad(err.Error()))
+	}
 	for _, a := range []*appliance{s.alpha, s.beta} {
 		if a != nil {
 			s.screen.lastLines(a)
@@ -113,7 +128,7 @@ func (s *stage) failed(ctx context.Context, err error) error {
 
 // ready waits until the pair is steady and the client is answered.
 func (s *stage) ready(ctx context.Context) error {
-	err := s.await(ctx, "the pair is steady and the site answers", 30*time.Second, func() bool {
+	err := s.await(ctx, "the pair is steady and the site answers", s.opts.Patience, func() bool {
 		return s.alpha.is(ctx, pair.Primary) && s.beta.is(ctx, pair.Backup) && s.answeredBy(s.alpha.name)
 	})
 	if err != nil {

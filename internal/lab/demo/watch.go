@@ -18,7 +18,7 @@ const silence = 150 * time.Millisecond
 // watch starts everything that looks on and reports; all of it ends with ctx.
 func (s *stage) watch(ctx context.Context, d *doors) *sync.WaitGroup {
 	s.client = s.newClient()
-	s.ownership = s.lab.Ownership(shared().Addr(), 5*time.Millisecond)
+	s.ownership = s.lab.Ownership(shared().Addr(), 10*time.Millisecond)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = s.client.Run(ctx) })
 	wg.Go(func() { _ = s.ownership.Run(ctx) })
