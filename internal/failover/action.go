@@ -1,0 +1,106 @@
+package failover
+
+import "baton/internal/pair"
+
+// Action is something for the agent to do. Actions are carried out in order;
+// the set is closed.
+type Action interface{ action() }
+
+// The actions. Those that take time report their outcome as an event.
+type (
+	// Save makes the record durable. If that fails, the actions after it are
+	// dropped and SaveFailed is the next event.
+	Save struct{ Record pair.Record }
+
+	// Poll asks the peer how it is; PollAnswered or PollFailed ends it.
+	Poll struct{ Wait wait }
+	// TestIPs pings the test IPs and ends as soon as Need have answered; TestIPsAnswered.
+	TestIPs struct {
+		Need int
+		Wait wait
+	}
+	// ProbeAddress asks on the link who owns the shared IPs; AddressProbed.
+	ProbeAddress struct{ Wait wait }
+	// CheckAddress asks an on-link test IP whom it takes for the owner; AddressChecked.
+	CheckAddress struct{}
+
+	// OpenData makes the protected data whole and ready for the services; DataOpened.
+	OpenData struct{}
+	// StartServices starts the site's services and waits until they are healthy; ServicesStarted.
+	StartServices struct{}
+	// StopServices stops them, hard after a deadline; ServicesStopped.
+	StopServices struct{}
+	// Claim puts the shared IPs on with a lifetime of Lease, or renews them; Claimed, the first time.
+	Claim struct{ Lease wait }
+	// Renew extends the lifetime of the shared IPs.
+	Renew struct{ Lease wait }
+	// Release takes the shared IPs off, and closes the site's door; Released.
+	Release struct{}
+	// Announce tells the link again that the shared IPs are here.
+	Announce struct{}
+	// HoldRequests makes new requests wait.
+	HoldRequests struct{}
+	// ServeRequests ends that.
+	ServeRequests struct{}
+	// SetAside keeps what this appliance wrote in the epoch as a diverged copy; SetAsideDone.
+	SetAside struct{ Epoch pair.Epoch }
+
+	// Sync pulls the primary's data; SyncEnded. Final: its services are stopped.
+	Sync struct{ Final bool }
+	// AskHold asks the primary to hold requests and stop its services; HoldAnswered.
+	AskHold struct{}
+	// AskCommit asks the primary to hand over Next; CommitAnswered.
+	AskCommit struct {
+		Next  pair.Epoch
+		Final bool
+	}
+	// EndHold tells the primary that the handover is off.
+	EndHold struct{}
+	// AnswerHold and AnswerCommit answer the backup's question.
+	AnswerHold   struct{ Refusal Reason }
+	AnswerCommit struct{ Refusal Reason }
+	// OfferHandover asks a healthy backup to take over from a sick primary.
+	OfferHandover struct{}
+
+	// Explain records a change of role or state.
+	Explain struct {
+		From, To Place
+		Reason   Reason
+	}
+	// Finish ends the administrator's command. Refusal is Agreed if it was done.
+	Finish struct{ Refusal Reason }
+)
+
+// Place is a role and the phase within it.
+type Place struct {
+	Role  pair.Role
+	Phase pair.Phase
+}
+
+// String renders "backup suspect".
+func (p Place) String() string { return p.Role.String() + " " + p.Phase.String() }
+
+func (Save) action()          {}
+func (Poll) action()          {}
+func (TestIPs) action()       {}
+func (ProbeAddress) action()  {}
+func (CheckAddress) action()  {}
+func (OpenData) action()      {}
+func (StartServices) action() {}
+func (StopServices) action()  {}
+func (Claim) action()         {}
+func (Renew) action()         {}
+func (Release) action()       {}
+func (Announce) action()      {}
+func (HoldRequests) action()  {}
+func (ServeRequests) action() {}
+func (SetAside) action()      {}
+func (Sync) action()          {}
+func (AskHold) action()       {}
+func (AskCommit) action()     {}
+func (EndHold) action()       {}
+func (AnswerHold) action()    {}
+func (AnswerCommit) action()  {}
+func (OfferHandover) action() {}
+func (Explain) action()       {}
+func (Finish) action()        {}

@@ -1,0 +1,66 @@
+package failover
+
+import "baton/internal/pair"
+
+// becomeStandalone breaks the relationship. The primary serves on; the backup
+// stays closed until nobody answers for its shared IP.
+func (t *turn) becomeStandalone() {
+	old := t.Record
+	t.save(pair.Record{Role: pair.Standalone, Epoch: old.Epoch, Lineage: old.Lineage, Snapshot: old.Snapshot})
+	phase := pair.Steady
+	if t.Door != Open {
+		phase = pair.Waiting
+	}
+	t.Switch, t.Peer, t.PeerHeard, t.PrimaryHeard, t.Failed = Switch{}, pair.View{}, Moment{}, Moment{}, Moment{}
+	t.Evidence = Evidence{}
+	t.Polling, t.Blocked = false, Agreed
+	t.enter(pair.Standalone, phase, RelationshipBroken)
+	t.do(Finish{Refusal: Agreed})
+}
+
+// becomePaired begins a relationship: the one that holds the data goes on as
+// primary under a new epoch, the other closes and receives. What the receiver
+// held is set aside first.
+func (t *turn) becomePaired(role pair.Role) {
+	if t.Record.Role != pair.Standalone {
+		t.do(Finish{Refusal: AlreadyPaired})
+		return
+	}
+	t.Evidence = Evidence{}
+	t.Peer, t.PeerHeard = pair.View{}, Moment{}
+	if role == pair.Primary {
+		epoch := t.Record.Epoch.Next(t.Self)
+		record := pair.Record{Role: role, Epoch: epoch, Lineage: t.Record.Lineage.Begin(epoch, 0)}
+		t.save(record)
+		t.Confirmed = at(t.now) // the peer has just agreed
+		phase := pair.Steady
+		if t.Door != Open {
+			phase = pair.Waiting
+		}
+		t.enter(role, phase, Paired)
+		t.do(Finish{Refusal: Agreed})
+		return
+	}
+	record := pair.Record{Role: pair.Backup, Diverged: pair.Epoch{Counter: t.Record.Epoch.Counter, Holder: t.Self}}
+	t.release()
+	t.save(record)
+	t.stopServices()
+	t.SnapshotAt, t.PrimaryHeard = Moment{}, Moment{}
+	t.enter(pair.Backup, pair.Releasing, Paired)
+	t.do(Finish{Refusal: Agreed})
+}
+
+func (t *turn) setMaintenance(cmd SetMaintenance) {
+	record := t.Record
+	record.Maintenance, record.MaintenanceUntil = cmd.On, cmd.Until
+	t.save(record)
+	t.do(Finish{Refusal: Agreed})
+}
+
+func (t *turn) resumeAutomatic() {
+	record := t.Record
+	record.Damped, record.Takeovers = false, 0
+	t.Takeovers = [3]Moment{}
+	t.save(record)
+	t.do(Finish{Refusal: Agreed})
+}

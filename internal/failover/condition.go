@@ -1,0 +1,170 @@
+package failover
+
+import "baton/internal/pair"
+
+// Conditions lists what an administrator should know now, as far as the
+// decision knows it. The agent adds since when, and what the edges report.
+func (c Config) Conditions(s State) []pair.Condition {
+	var found []pair.Condition
+	for _, row := range conditionRows() {
+		if row.holds(c, s) {
+			found = append(found, row.condition)
+		}
+	}
+	return found
+}
+
+type conditionRow struct {
+	condition pair.Condition
+	holds     func(Config, State) bool
+}
+
+func row(id string, severity pair.Severity, text, nextStep string, holds func(Config, State) bool) conditionRow {
+	return conditionRow{pair.Condition{ID: id, Severity: severity, Text: text, NextStep: nextStep}, holds}
+}
+
+func conditionRows() []conditionRow {
+	return append(append(peerConditions(), roleConditions()...), append(readinessConditions(), effectConditions()...)...)
+}
+
+func peerConditions() []conditionRow {
+	failing := func(failure pair.PollFailure) func(Config, State) bool {
+		return func(_ Config, s State) bool { return s.Failed.Set && s.Failure == failure }
+	}
+	return []conditionRow{
+		row("peer-unreachable", pair.Warning, "The peer does not answer polls.",
+			"Look at the peer machine, its cable and its network.",
+			func(c Config, s State) bool {
+				return s.Record.Role != pair.Standalone && s.Failed.Set && s.Failure == pair.NoAnswer &&
+					!s.PeerHeard.within(c.timeout(s), s.Now)
+			}),
+		row("key-mismatch", pair.Critical, "The peer has another Inter-appliance Communication Pre-shared Key; nothing is synced, and automatic failover waits.",
+			"Save the same key on the Security page of both appliances.", failing(pair.KeyMismatch)),
+		row("peer-identity-changed", pair.Critical, "The peer shows another certificate than the one it was paired with; it is not trusted.",
+			"If that machine was reinstalled, break the relationship and establish it again; if not, find out who answers there.", failing(pair.IdentityChanged)),
+		row("peer-version", pair.Critical, "The peer speaks no protocol version that this appliance speaks.",
+			"Install the same version of Baton on both appliances.", failing(pair.VersionMismatch)),
+		row("peer-link-down-but-serving", pair.Critical, "The primary does not answer polls, but the shared IP still answers: no takeover.",
+			"Look at the primary: its daemon or the link between the appliances is down, not the machine.",
+			func(_ Config, s State) bool {
+				return s.Phase == pair.Suspect && s.Blocked == AddressAnswers && s.Evidence.Owned.Set
+			}),
+		row("own-network-at-fault", pair.Critical, "Neither the primary nor enough test IPs answer: this appliance takes its own network to be at fault and does not take over.",
+			"Look at this machine's cable and switch, and at the test IPs.",
+			func(_ Config, s State) bool { return s.Phase == pair.Suspect && s.Blocked == NetworkLost }),
+		row("shared-ip-foreign", pair.Critical, "Another machine announces the shared IP while this appliance holds it.",
+			"Find the machine that uses the address and take it off there.",
+			func(_ Config, s State) bool { return s.Foreign.within(foreignShown, s.Now) && s.Door == Open }),
+	}
+}
+
+func roleConditions() []conditionRow {
+	phase := func(role pair.Role, phase pair.Phase) func(Config, State) bool {
+		return func(_ Config, s State) bool { return s.Record.Role == role && s.Phase == phase }
+	}
+	return []conditionRow{
+		row("alone", pair.Warning, "This primary serves without a backup that answers.",
+			"Bring the peer back; until then a failure of this machine takes the site down.", phase(pair.Primary, pair.Alone)),
+		row("isolated", pair.Critical, "This primary hears neither its peer nor enough test IPs, and has taken the shared IP off.",
+			"Look at this machine's cable and switch; it serves again when contact returns, unless the peer took over.", phase(pair.Primary, pair.Isolated)),
+		row("address-taken", pair.Critical, "Another machine has taken the shared IP; this primary has stepped aside until it hears its peer.",
+			"Restore the link between the two appliances.",
+			func(_ Config, s State) bool { return s.Record.Taken }),
+		row("shared-ip-in-use", pair.Critical, "Another machine answers for the shared IP, so this appliance does not put it on.",
+			"Find the machine that uses the address and take it off there.",
+			func(_ Config, s State) bool {
+				return s.Record.Role != pair.Backup && s.Door == Closed && s.Blocked == AddressAnswers && s.Evidence.Owned.Set
+			}),
+		row("conflict", pair.Critical, "Both appliances claim data that the other does not know; neither serves, neither is overwritten.",
+			"Compare what each holds, then run: baton become primary --force on the one whose data stays.",
+			func(_ Config, s State) bool { return s.Phase == pair.Conflict }),
+		row("no-primary", pair.Critical, "Both appliances are backups.",
+			"Run: baton become primary on the one whose data is newer.",
+			func(_ Config, s State) bool {
+				return s.Record.Role == pair.Backup && s.PeerHeard.Set && s.Peer.Role == pair.Backup &&
+					!s.Peer.Granted && !s.Record.Granted && s.Phase != pair.Releasing
+			}),
+		row("waiting-for-primary", pair.Critical, "This backup has not heard its primary since it started, so it does not take over by itself.",
+			"Bring the primary back, or run: baton become primary --force to serve with the data here.",
+			func(c Config, s State) bool {
+				return s.Record.Role == pair.Backup && s.Phase == pair.Waiting && s.Now.Sub(s.Since) > c.Timeout
+			}),
+		row("maintenance", pair.Info, "The pair is in maintenance: no automatic failover.",
+			"Run: baton maintenance off when the work is done.",
+			func(_ Config, s State) bool { return s.Record.Maintenance || s.Peer.Maintenance && s.PeerHeard.Set }),
+		row("observing", pair.Info, "Observe only: automatic failover records what it would do, and does nothing.",
+			"Set observe_only=false when you trust it.",
+			func(c Config, s State) bool {
+				return s.Record.Role != pair.Standalone && c.ObserveOnly && c.AutomaticFailover
+			}),
+	}
+}
+
+func readinessConditions() []conditionRow {
+	unready := func(why Reason) func(Config, State) bool {
+		return func(c Config, s State) bool {
+			return s.Record.Role == pair.Backup && c.eligible(s, s.Now) == why
+		}
+	}
+	automatic := func(c Config, s State) bool {
+		return s.Record.Role != pair.Standalone && c.AutomaticFailover && c.BackupOperations
+	}
+	return []conditionRow{
+		row("no-shared-ip", pair.Warning, "Automatic failover does not function without a shared IP on both appliances.",
+			"Tick the same shared IP on both: baton shared-ip enable ADDRESS.",
+			func(c Config, s State) bool {
+				return automatic(c, s) && (!c.SharedIP || s.PeerHeard.Set && !s.Peer.SharedIP)
+			}),
+		row("no-test-ips", pair.Warning, "Automatic failover is off because no Network Connectivity Test IPs are set.",
+			"Set at least one address outside both appliances, as the gateway: baton settings set test_ips=ADDRESS.",
+			func(c Config, s State) bool { return automatic(c, s) && c.TestIPs == 0 }),
+		row("timeout-below-lease", pair.Info, "The Primary Site Instance Timeout is below 4 s: a hung daemon's address outlasts it, so that a takeover then waits until the kernel has dropped the address.",
+			"Set primary_timeout=4s or more if you do not need the speed.",
+			func(c Config, s State) bool { return automatic(c, s) && !c.LeaseGuards() }),
+		row("automatic-paused", pair.Critical, "Automatic failover is paused: there were three automatic takeovers within an hour.",
+			"Find the cause in the history, then run: baton resume.",
+			func(_ Config, s State) bool { return s.Record.Damped }),
+		row("no-snapshot", pair.Warning, "This backup has no complete snapshot yet and could not take over.",
+			"Wait for the first data sync, or run: baton sync --wait.", unready(NoSnapshot)),
+		row("data-too-old", pair.Warning, "The newest snapshot is older than the highest data age allowed: no automatic failover.",
+			"Look at why data syncs fail, or raise max_data_age.", unready(DataTooOld)),
+	}
+}
+
+func effectConditions() []conditionRow {
+	broken := func(effect Effect) func(Config, State) bool {
+		return func(_ Config, s State) bool { return s.Broken == effect }
+	}
+	return []conditionRow{
+		row("state-not-saved", pair.Critical, "The state of this appliance could not be written to disk.",
+			"Free some space in data_dir, and see that it is not mounted read-only.", broken(SavingRecord)),
+		row("data-not-opened", pair.Critical, "The protected data could not be made ready.",
+			"Look at the log for the path and the reason.", broken(OpeningOfData)),
+		row("services-failed", pair.Critical, "A service did not start.",
+			"Look at the service's own log.", broken(StartOfServices)),
+		row("claim-failed", pair.Critical, "The shared IP could not be put on its interface.",
+			"See that the interface exists and is up, and that the daemon has CAP_NET_ADMIN.", broken(ClaimOfAddress)),
+		row("release-failed", pair.Critical, "The shared IP could not be taken off its interface; the kernel drops it when its lifetime ends.",
+			"Look at the log; if it stays, take the address off by hand.", broken(ReleaseOfAddress)),
+		row("diverged-not-set-aside", pair.Critical, "What this appliance wrote as primary could not be set aside, so nothing is synced over it.",
+			"Free disk space in data_dir, or delete old diverged copies: baton diverged list.", broken(SettingAside)),
+		row("site-sick", pair.Critical, "The site on this primary fails its health checks.",
+			"Look at the services; switch to the backup if they cannot be mended.",
+			func(_ Config, s State) bool { return s.Sick }),
+	}
+}
+
+// ProtectionLevel says how well the pair is guarded against two primaries, 1 to
+// 4, or 0 while not paired. Beyond is what this machine adds to what the
+// decision knows: a second path to the peer or a watchdog.
+func (c Config) ProtectionLevel(s State, beyond bool) int {
+	switch {
+	case s.Record.Role == pair.Standalone:
+		return 0
+	case c.TestIPs == 0 || !c.SharedIP || !s.Peer.SharedIP || !c.LeaseGuards():
+		return 1
+	case !beyond:
+		return 2
+	}
+	return 3
+}

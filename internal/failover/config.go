@@ -1,0 +1,107 @@
+package failover
+
+import (
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Config is what an administrator has set, as far as the decision needs it. It
+// may change between two calls of Next.
+type Config struct {
+	Self              pair.ApplianceID
+	PairID            string
+	Version           string        // product version, told to the peer
+	Timeout           time.Duration // Primary Site Instance Timeout
+	Poll              time.Duration // poll interval
+	TestIPs           int           // number of Network Connectivity Test IPs
+	Majority          bool          // a majority of them must answer, not any
+	SharedIP          bool          // at least one shared IP is ticked on this appliance
+	BackupOperations  bool
+	AutomaticFailover bool
+	ObserveOnly       bool
+	MaxDataAge        time.Duration // 0: no limit
+
+	without Guard // removed by a test, to show that the guard bears load
+}
+
+// Fractions of the timeout at which things happen. The order is what keeps two
+// primaries apart: the primary is off the address (Isolate) well before the
+// backup may put it on (the whole timeout).
+const (
+	testFrom  = 0.3 // primary: the peer is silent for so long: start pinging test IPs
+	leaseLen  = 0.4 // primary: how long one contact, or one answered ping, entitles it
+	isolate   = 0.6 // primary: no contact for so long and no ping answered: off
+	evidence  = 0.5 // backup: how long silence and own connectivity must have lasted, without a gap
+	freshness = 0.4 // backup: how old the newest ping and probe may be
+)
+
+// Pace of the evidence.
+const (
+	minProbes     = 3                      // address probes in a row without an answer
+	maxPace       = 250 * time.Millisecond // slowest spacing of pings and probes
+	lostInterval  = 250 * time.Millisecond // of lost-address checks while alone
+	lostBaseline  = 30 * time.Second       // of lost-address checks while all is well: they show that the check works here
+	lostInARow    = 2                      // lost-address checks that must agree
+	silentPolls   = 2                      // poll intervals without an answer before a backup suspects
+	renewals      = 4                      // renewals of the address within one lease
+	retryPause    = 1 * time.Second        // before a failed effect is tried again
+	holdLimit     = 30 * time.Second       // how long a primary holds requests for a handover before it rolls back
+	handoverLimit = 10 * time.Minute       // how long the whole of a handover may take
+	damping       = time.Hour              // window in which automatic takeovers are counted
+	maxTakeovers  = 3                      // automatic takeovers within damping; one more pauses
+	foreignShown  = time.Minute            // how long a foreign announcement stays a condition
+)
+
+// Lease bounds how long an address stays on a host whose daemon is gone: at
+// most 2 s, which the kernel counts in whole seconds (measured: an address with
+// 3 s left goes after 3.3 to 4.0 s).
+func (c Config) Lease() time.Duration { return min(c.part(leaseLen, c.Timeout), 2*time.Second) }
+
+// LeaseGuards reports whether the timeout is long enough for the kernel lease
+// to have run out before a takeover: lease, one second of kernel granularity,
+// stop time and margin. Below, the address probe alone guards against a hung
+// daemon.
+func (c Config) LeaseGuards() bool { return c.Timeout >= 4*time.Second }
+
+// part returns a fraction of a timeout.
+func (c Config) part(fraction float64, timeout time.Duration) time.Duration {
+	return time.Duration(fraction * float64(timeout))
+}
+
+// timeout is the smaller of both sides' timeouts, so that a change under way
+// never lets one side act before the other has.
+func (c Config) timeout(s State) time.Duration {
+	if s.Peer.Timeout > 0 {
+		return min(c.Timeout, s.Peer.Timeout)
+	}
+	return c.Timeout
+}
+
+// pace is the spacing of pings and probes.
+func (c Config) pace(s State) time.Duration {
+	return min(max(c.timeout(s)/10, pair.MinPoll), maxPace)
+}
+
+// pingWait bounds one round of pings. A round that has its answer ends at once.
+func (c Config) pingWait(s State) time.Duration { return min(c.timeout(s)/5, time.Second) }
+
+// pollWait bounds one poll.
+func (c Config) pollWait(s State) time.Duration {
+	return min(max(c.part(0.3, c.timeout(s)), 50*time.Millisecond), 2*time.Second)
+}
+
+// needed is how many test IPs must answer for a takeover (any: 1; majority:
+// more than half) or, at a primary, to stay. With the majority rule the primary
+// needs n + 1 - p where p is what a takeover needs, so that both sides can
+// never pass on views that are split.
+func (c Config) needed(role pair.Role) int {
+	takeover := 1
+	if c.Majority {
+		takeover = c.TestIPs/2 + 1
+	}
+	if role == pair.Primary && c.Majority {
+		return c.TestIPs + 1 - takeover
+	}
+	return takeover
+}

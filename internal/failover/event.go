@@ -1,0 +1,139 @@
+package failover
+
+import (
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Event is something that happened. The set is closed.
+type Event interface{ event() }
+
+// The events, by where they come from.
+type (
+	// Tick says only that time has passed.
+	Tick struct{}
+
+	// Heard is a message from the peer: a poll, or the answer to one. Confirmed
+	// is when we sent the newest message that the peer is known to have
+	// received; our entitlement counts from there.
+	Heard struct {
+		View      pair.View
+		Confirmed Moment
+	}
+	// PollAnswered ends a poll that Poll began; the view arrives with it.
+	PollAnswered struct{ Heard }
+	// PollFailed ends a poll that got no answer.
+	PollFailed struct{ Reason pair.PollFailure }
+	// TestIPsAnswered is the result of TestIPs.
+	TestIPsAnswered struct{ Reached int }
+	// AddressProbed is the result of ProbeAddress.
+	AddressProbed struct{ Result ProbeResult }
+	// AddressChecked is the result of CheckAddress.
+	AddressChecked struct{ Owner Owner }
+	// ForeignOwner says that another machine announced the shared IP while we hold it.
+	ForeignOwner struct{}
+	// SiteHealth says whether the primary's own site passes its health checks.
+	SiteHealth struct{ Sick bool }
+	// DataChanged tells the newest complete snapshot and the instant at which it was taken.
+	DataChanged struct {
+		Snapshot pair.Snapshot
+		Taken    Instant
+	}
+
+	// SaveFailed: the record could not be made durable; the actions after it were not carried out.
+	SaveFailed struct{}
+	// DataOpened and the next five are outcomes of the actions of like name.
+	DataOpened      struct{ OK bool }
+	ServicesStarted struct{ OK bool }
+	ServicesStopped struct{}
+	Claimed         struct{ OK bool }
+	Released        struct{ OK bool }
+	SetAsideDone    struct{ OK bool }
+
+	// SyncEnded: the data sync that a handover asked for has ended.
+	SyncEnded struct{ OK bool }
+	// HoldAnswered: the primary holds requests and has stopped its services, or refused.
+	HoldAnswered struct{ OK bool }
+	// CommitAnswered: the primary has stored the handover and released the shared IP, or it is not known.
+	CommitAnswered struct{ OK bool }
+	// HoldAsked: the backup asks us, the primary, to hold requests for the final data sync.
+	HoldAsked struct{ Epoch pair.Epoch }
+	// CommitAsked: the backup asks us to hand it the next epoch. Final: it has all our data.
+	CommitAsked struct {
+		Next     pair.Epoch
+		Snapshot pair.Snapshot
+		Final    bool
+	}
+	// HoldEnded: the backup gives the handover up.
+	HoldEnded struct{}
+
+	// BecomePrimary is the administrator's word on the backup, or in a conflict.
+	BecomePrimary struct {
+		FinalSync bool // pull a final data sync first
+		Force     bool // also when the peer cannot be asked, or in a conflict
+	}
+	// BecomeStandalone: Break Relationship.
+	BecomeStandalone struct{}
+	// BecomePaired: Establish Relationship, as the one that keeps its data or the one that receives.
+	BecomePaired struct{ Role pair.Role }
+	// SetMaintenance turns automatic actions off (or on again).
+	SetMaintenance struct {
+		On    bool
+		Until int64 // Unix seconds, 0: until an administrator ends it
+	}
+	// Resume ends the pause after too many automatic takeovers.
+	Resume struct{}
+)
+
+// ProbeResult is what the link said about the shared IP.
+type ProbeResult uint8
+
+// The results.
+const (
+	ProbeImpossible ProbeResult = iota // no carrier, interface down: says nothing
+	ProbeSilent                        // nobody answered
+	ProbeOwned                         // another machine answered
+)
+
+// Owner is what an on-link neighbour believes about the shared IP.
+type Owner uint8
+
+// The beliefs.
+const (
+	OwnerUnknown   Owner = iota // the neighbour does not answer us either
+	OwnerSelf                   // it sends to us
+	OwnerElsewhere              // it sends to another machine
+)
+
+// Timeouts of actions travel with them, so that the agent needs no arithmetic.
+type wait = time.Duration
+
+func (Tick) event()             {}
+func (Heard) event()            {}
+func (PollAnswered) event()     {}
+func (PollFailed) event()       {}
+func (TestIPsAnswered) event()  {}
+func (AddressProbed) event()    {}
+func (AddressChecked) event()   {}
+func (ForeignOwner) event()     {}
+func (SiteHealth) event()       {}
+func (DataChanged) event()      {}
+func (SaveFailed) event()       {}
+func (DataOpened) event()       {}
+func (ServicesStarted) event()  {}
+func (ServicesStopped) event()  {}
+func (Claimed) event()          {}
+func (Released) event()         {}
+func (SetAsideDone) event()     {}
+func (SyncEnded) event()        {}
+func (HoldAnswered) event()     {}
+func (CommitAnswered) event()   {}
+func (HoldAsked) event()        {}
+func (CommitAsked) event()      {}
+func (HoldEnded) event()        {}
+func (BecomePrimary) event()    {}
+func (BecomeStandalone) event() {}
+func (BecomePaired) event()     {}
+func (SetMaintenance) event()   {}
+func (Resume) event()           {}

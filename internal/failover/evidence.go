@@ -1,0 +1,129 @@
+package failover
+
+import (
+	"baton/internal/pair"
+)
+
+// gather pings the test IPs and probes the shared IP, each at its pace, so that
+// a decision finds its evidence ready when it is due.
+func (t *turn) gather() {
+	t.pingTestIPs()
+	t.probeAddress()
+}
+
+func (t *turn) pingTestIPs() {
+	e := &t.Evidence
+	if t.Config.TestIPs == 0 || e.Testing || !t.due(e.NextTest) {
+		return
+	}
+	e.Testing, e.TestBegan = true, t.now
+	e.NextTest = t.now.Add(t.pace(t.State))
+	t.do(TestIPs{Need: t.needed(t.Record.Role), Wait: t.pingWait(t.State)})
+}
+
+func (t *turn) probeAddress() {
+	e := &t.Evidence
+	if !t.Config.SharedIP || e.Probing || !t.due(e.NextProbe) {
+		return
+	}
+	e.Probing, e.ProbeBegan = true, t.now
+	e.NextProbe = t.now.Add(t.pace(t.State))
+	t.do(ProbeAddress{Wait: t.pace(t.State)})
+}
+
+func (t *turn) tested(reached int) {
+	e := &t.Evidence
+	if !e.Testing {
+		return
+	}
+	e.Testing = false
+	if reached < t.needed(t.Record.Role) {
+		e.ReachedSince = Moment{}
+		return
+	}
+	e.Reached = at(e.TestBegan)
+	if !e.ReachedSince.Set {
+		e.ReachedSince = e.Reached
+	}
+}
+
+func (t *turn) probed(result ProbeResult) {
+	e := &t.Evidence
+	if !e.Probing {
+		return
+	}
+	e.Probing = false
+	if result != ProbeSilent {
+		e.SilentSince, e.Silent, e.Probes = Moment{}, Moment{}, 0
+	}
+	switch result {
+	case ProbeImpossible:
+	case ProbeOwned:
+		e.Owned = at(t.now)
+	case ProbeSilent:
+		e.Silent = at(e.ProbeBegan)
+		if !e.SilentSince.Set {
+			e.SilentSince = e.Silent
+		}
+		e.Probes = min(e.Probes+1, minProbes)
+	}
+}
+
+// connected reports whether our own network works: enough test IPs answered
+// just now, and in every round for a while.
+func (t *turn) connected() bool {
+	e := t.Evidence
+	return e.Reached.within(t.part(freshness, t.timeout(t.State))+t.pace(t.State), t.now) &&
+		e.ReachedSince.Set && t.lasted(e.ReachedSince)
+}
+
+// silent reports whether the shared IP has been nobody's for a while, asked
+// over a network that worked.
+func (t *turn) silent() bool {
+	e := t.Evidence
+	return e.Probes >= minProbes && e.SilentSince.Set && t.lasted(e.SilentSince) &&
+		e.Silent.within(t.part(freshness, t.timeout(t.State))+t.pace(t.State), t.now)
+}
+
+func (t *turn) lasted(since Moment) bool {
+	return t.due(since.At.Add(t.part(evidence, t.timeout(t.State))))
+}
+
+// checkAddress asks an on-link test IP whom it takes for the owner of the
+// shared IP: often while the peer is silent, now and then while it is not, to
+// know that the check works on this network.
+func (t *turn) checkAddress() {
+	e := &t.Evidence
+	interval := lostInterval
+	if t.Phase != pair.Alone && (e.Trusted || e.Elsewhere >= lostInARow) {
+		interval = lostBaseline
+	}
+	idle := t.Config.SharedIP && t.Config.TestIPs > 0 && !e.Checking
+	if !idle || e.LastCheck.Set && !t.due(e.LastCheck.At.Add(interval)) {
+		return
+	}
+	e.Checking, e.LastCheck = true, at(t.now)
+	t.do(CheckAddress{})
+}
+
+func (t *turn) checked(owner Owner) {
+	e := &t.Evidence
+	if !e.Checking {
+		return
+	}
+	e.Checking = false
+	switch owner {
+	case OwnerSelf:
+		e.Trusted, e.Elsewhere = true, 0
+	case OwnerElsewhere:
+		e.Elsewhere = min(e.Elsewhere+1, lostInARow)
+	case OwnerUnknown:
+		e.Elsewhere = 0
+	}
+}
+
+// taken reports whether another machine has put the shared IP on, as seen by a
+// third one, twice in a row, by a check that is known to work here.
+func (t *turn) taken() bool {
+	return t.Evidence.Trusted && t.Evidence.Elsewhere >= lostInARow
+}

@@ -1,0 +1,96 @@
+package failovertest
+
+import (
+	"baton/internal/failover"
+)
+
+// Fault is something that goes wrong, or right again, or that an administrator does.
+type Fault struct {
+	Name string
+	Do   func(*World, Observer)
+	// Repairs is set where this puts things right: it costs no budget.
+	Repairs bool
+}
+
+// Kill ends a daemon at once. The kernel keeps the address until its lease ends.
+func (w *World) Kill(side int) {
+	s := &w.Sides[side]
+	s.Up, s.Paused, s.Service = false, false, false
+	s.PollFails, s.TestFails, s.ProbeSilent = failover.Moment{}, failover.Moment{}, failover.Moment{}
+	s.CrashAfter, s.Asked, s.Queued = false, false, false
+}
+
+// PowerOff ends a machine at once, with its kernel.
+func (w *World) PowerOff(side int) {
+	w.Kill(side)
+	w.Sides[side].Address = 0
+}
+
+// Cable plugs an appliance's cable in, or pulls it.
+func (w *World) Cable(side int, plugged bool) {
+	w.Gateway[side] = plugged
+	w.Link = [2]bool{plugged, plugged}
+}
+
+// Heal mends the network.
+func (w *World) Heal() { w.Link, w.Gateway = [2]bool{true, true}, [2]bool{true, true} }
+
+// Thaw lets an appliance go on that stood still.
+func (w *World) Thaw(side int) { w.Sides[side].Paused = false }
+
+// Faults lists what can happen to one side or the network.
+func Faults() []Fault {
+	faults := []Fault{
+		{Name: "partition", Do: func(w *World, _ Observer) { w.Link = [2]bool{} }},
+		{Name: "cut alpha to beta", Do: func(w *World, _ Observer) { w.Link[Alpha] = false }},
+		{Name: "cut beta to alpha", Do: func(w *World, _ Observer) { w.Link[Beta] = false }},
+		{Name: "gateway dead", Do: func(w *World, _ Observer) { w.Gateway = [2]bool{} }},
+		{Name: "heal", Repairs: true, Do: func(w *World, _ Observer) { w.Heal() }},
+	}
+	for side := range 2 {
+		faults = append(faults, sideFaults(side)...)
+	}
+	return faults
+}
+
+func sideFaults(side int) []Fault {
+	name := Name(side)
+	return []Fault{
+		{Name: "pull cable of " + name, Do: func(w *World, _ Observer) { w.Cable(side, false) }},
+		{Name: "power cut of " + name, Do: func(w *World, _ Observer) { w.PowerOff(side) }},
+		{Name: "kill daemon of " + name, Do: func(w *World, _ Observer) { w.Kill(side) }},
+		{Name: "start " + name, Repairs: true, Do: func(w *World, see Observer) { w.Start(side, see) }},
+		{Name: "pause " + name, Do: func(w *World, _ Observer) { w.Sides[side].Paused = w.Sides[side].Up }},
+		{Name: "thaw " + name, Repairs: true, Do: func(w *World, _ Observer) { w.Thaw(side) }},
+		{Name: "next save fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].SaveFails = true }},
+		{Name: "crash after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].CrashAfter = true }},
+		{Name: "next claim fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].ClaimFails = true }},
+		{Name: "become primary with final sync on " + name, Do: func(w *World, see Observer) {
+			w.Command(side, failover.BecomePrimary{FinalSync: true}, see)
+		}},
+		{Name: "become primary without sync on " + name, Do: func(w *World, see Observer) {
+			w.Command(side, failover.BecomePrimary{}, see)
+		}},
+	}
+}
+
+// Command hands an appliance an administrator's word.
+func (w *World) Command(side int, ev failover.Event, see Observer) {
+	if force, ok := ev.(failover.BecomePrimary); ok && force.Force {
+		w.Forced = true
+	}
+	if w.alive(side) {
+		w.feed(side, ev, see)
+	}
+}
+
+// MendAll puts everything right, as when faults have stopped.
+func (w *World) MendAll(see Observer) {
+	w.Heal()
+	for side := range w.Sides {
+		s := &w.Sides[side]
+		s.SaveFails, s.CrashAfter, s.ClaimFails, s.AsideFails = false, false, false, false
+		w.Thaw(side)
+		w.Start(side, see)
+	}
+}

@@ -1,0 +1,61 @@
+package failover
+
+// Guard names one condition of the decision, so that a test can remove it and
+// show that it bears load.
+type Guard uint8
+
+// The guards.
+const (
+	noGuard Guard = iota
+
+	// Of a takeover.
+	GuardBackupOperations
+	GuardAutomatic
+	GuardSharedIP
+	GuardTestIPs
+	GuardHeard
+	GuardMaintenance
+	GuardDamped
+	GuardSnapshot
+	GuardDiverged
+	GuardDataAge
+	GuardTimeout
+	GuardKeyMismatch
+	GuardNetwork
+	GuardSilence
+	GuardDamping
+	GuardObserveOnly
+
+	// Of a primary that serves.
+	GuardIsolation
+	GuardLostAddress
+	GuardStall
+	GuardHigherEpoch
+	GuardSetAside
+
+	// Of a primary that comes back.
+	GuardReturnPeer
+	GuardReturnTaken
+	GuardReturnWait
+	GuardReturnNetwork
+	GuardReturnSilence
+
+	// Of a handover.
+	GuardHandoverEpoch
+	GuardHandoverHeld
+	GuardForceSilence
+
+	guards
+)
+
+// Guards lists every guard.
+func Guards() []Guard {
+	all := make([]Guard, 0, guards-1)
+	for g := noGuard + 1; g < guards; g++ {
+		all = append(all, g)
+	}
+	return all
+}
+
+// obeys reports whether the guard is in force: always, outside of tests.
+func (c Config) obeys(g Guard) bool { return c.without != g }

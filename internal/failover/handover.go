@@ -1,0 +1,215 @@
+package failover
+
+import "baton/internal/pair"
+
+// A planned switch: the backup pulls a data sync while the primary serves, asks
+// it to hold requests, pulls the final data sync, and asks for the next epoch.
+// The primary stores the handover, takes the shared IP off and answers; only
+// then does the backup promote. Anything that fails before the handover is
+// stored leaves the old primary in charge.
+
+// becomePrimary is the administrator's word.
+func (t *turn) becomePrimary(cmd BecomePrimary) {
+	if refusal := t.refusal(cmd); refusal != Agreed {
+		t.do(Finish{Refusal: refusal})
+		return
+	}
+	if t.Record.Role == pair.Primary || t.Phase == pair.Conflict || !t.reachable() {
+		t.force()
+		return
+	}
+	t.Switch = Switch{Final: cmd.FinalSync, Began: t.now, Next: t.Record.Epoch.Next(t.Self)}
+	t.enter(pair.Backup, pair.Handover, Asked)
+	if cmd.FinalSync {
+		t.Switch.Step = Syncing
+		t.do(Sync{})
+		return
+	}
+	t.commit()
+}
+
+func (t *turn) reachable() bool {
+	return t.PrimaryHeard.within(silentPolls*t.Config.Poll+t.pollWait(t.State), t.now) && t.Peer.Role == pair.Primary
+}
+
+// refusal says why an administrator's Become Primary cannot be done as asked.
+func (t *turn) refusal(cmd BecomePrimary) Reason {
+	switch {
+	case t.Record.Role == pair.Standalone:
+		return NotPaired
+	case t.Record.Role == pair.Primary && t.Door != Closed:
+		return AlreadyPrimary
+	case t.Switch.Step != NoSwitch:
+		return SwitchRuns
+	case !t.Record.Diverged.IsZero() || t.Stopping || t.Held:
+		return NotSetAside
+	case t.Record.Role == pair.Backup && t.Record.Snapshot.IsZero() && !cmd.Force:
+		return NoSnapshot
+	}
+	if t.Phase != pair.Conflict && t.Record.Role == pair.Backup && t.reachable() {
+		return Agreed
+	}
+	switch {
+	case !cmd.Force:
+		return PeerSilent
+	case t.Evidence.Owned.within(t.timeout(t.State), t.now) && t.obeys(GuardForceSilence):
+		return AddressAnswers
+	}
+	return Agreed
+}
+
+// force promotes on an administrator's word alone. In a conflict, the new
+// epoch's lineage names the peer's, so that the peer knows it was decided.
+func (t *turn) force() {
+	highest := t.Record.Epoch
+	for _, other := range []pair.Epoch{t.Record.Conflict, t.Peer.Epoch} {
+		if !other.IsZero() && other != t.Record.Epoch && !t.Record.Lineage.Contains(other) {
+			t.Record.Lineage = t.Record.Lineage.Begin(other, t.Record.Snapshot.Number)
+		}
+		if other.Above(highest) {
+			highest = other
+		}
+	}
+	t.promote(highest.Next(t.Self), ForcedByAdministrator)
+	t.Forced = true
+	t.do(Finish{Refusal: Agreed})
+}
+
+func (t *turn) commit() {
+	t.Switch.Step, t.Switch.Began = Committing, t.now
+	t.do(AskCommit{Next: t.Switch.Next, Final: t.Switch.Final})
+}
+
+// giveUp ends a switch on the side that takes; the old primary goes on.
+func (t *turn) giveUp(why Reason) {
+	t.Switch = Switch{}
+	t.do(EndHold{}, Finish{Refusal: why})
+	t.enter(pair.Backup, t.calm(), why)
+}
+
+func (t *turn) syncEnded(ok bool) {
+	switch {
+	case t.Switch.Step != Syncing && t.Switch.Step != FinalSyncing:
+	case !ok:
+		t.giveUp(SyncFailed)
+	case t.Switch.Step == Syncing:
+		t.Switch.Step, t.Switch.Began = AskingHold, t.now
+		t.do(AskHold{})
+	default:
+		t.commit()
+	}
+}
+
+func (t *turn) holdAnswered(ok bool) {
+	switch {
+	case t.Switch.Step != AskingHold:
+	case !ok:
+		t.giveUp(PeerRefused)
+	default:
+		t.Switch.Step = FinalSyncing
+		t.do(Sync{Final: true})
+	}
+}
+
+func (t *turn) commitAnswered(ok bool) {
+	switch {
+	case t.Switch.Step != Committing:
+	case !ok:
+		// It may have been stored all the same: then the peer's next view
+		// grants us the epoch, see backupHeard.
+		t.giveUp(NoAnswerToCommit)
+	default:
+		t.Confirmed = at(t.Switch.Began) // the peer received what we sent then
+		t.promote(t.Switch.Next, HandedOver)
+		t.do(Finish{Refusal: Agreed})
+	}
+}
+
+// holdAsked holds requests and stops the services, for the final data sync.
+func (t *turn) holdAsked(ask HoldAsked) {
+	if t.Record.Role != pair.Primary || t.Door != Open || ask.Epoch != t.Record.Epoch || t.Switch.Step != NoSwitch {
+		t.do(AnswerHold{Refusal: NotServing})
+		return
+	}
+	t.Switch = Switch{Step: Stopped, Final: true, Began: t.now}
+	t.Stopping = true
+	t.enter(pair.Primary, pair.Handover, PeerAsked)
+	t.do(HoldRequests{}, StopServices{})
+}
+
+// servicesStopped answers the backup that waits for it, or notes that a close is done.
+func (t *turn) servicesStopped() {
+	if t.Switch.Step == Stopped && t.Door == Open {
+		t.do(AnswerHold{Refusal: Agreed})
+	}
+}
+
+// commitAsked stores the handover; from then on this appliance is a backup.
+func (t *turn) commitAsked(ask CommitAsked) {
+	if refusal := t.commitRefusal(ask); refusal != Agreed {
+		t.do(AnswerCommit{Refusal: refusal})
+		return
+	}
+	record := t.Record
+	record.Role, record.Granted = pair.Backup, true
+	record.Lineage = record.Lineage.Begin(ask.Next, ask.Snapshot.Number)
+	record.Snapshot = ask.Snapshot
+	if !ask.Final && t.obeys(GuardSetAside) {
+		record.Diverged = record.Epoch
+	}
+	record.Epoch = ask.Next
+	t.save(record)
+	t.release()
+	if t.Switch.Step == Stopped {
+		t.Door = Closed // services are stopped already
+	}
+	t.stopServices()
+	t.Switch, t.Forced = Switch{Step: Giving, Began: t.now}, false
+	t.PrimaryHeard = at(t.now) // the clock of our own watch begins now
+	t.SnapshotAt = at(t.now)
+	t.enter(pair.Backup, pair.Releasing, HandedOver)
+}
+
+func (t *turn) commitRefusal(ask CommitAsked) Reason {
+	switch {
+	case t.Record.Role != pair.Primary || t.Door != Open:
+		return NotServing
+	case ask.Next != t.Record.Epoch.Next(t.Peer.ID) && t.obeys(GuardHandoverEpoch):
+		return EpochsClash
+	case ask.Final && (t.Switch.Step != Stopped || t.Stopping) && t.obeys(GuardHandoverHeld):
+		return NotHeld
+	}
+	return Agreed
+}
+
+// holdEnded rolls a handover back: the old primary goes on.
+func (t *turn) holdEnded(why Reason) {
+	if t.Switch.Step != Stopped || t.Record.Role != pair.Primary {
+		return
+	}
+	t.Switch = Switch{}
+	t.do(StartServices{}, ServeRequests{})
+	t.enter(pair.Primary, t.calm(), why)
+}
+
+// watchSwitch bounds a switch in time, on both sides.
+func (t *turn) watchSwitch() {
+	s := t.Switch
+	switch s.Step {
+	case NoSwitch, Giving:
+	case Stopped:
+		if t.due(s.Began.Add(holdLimit)) {
+			t.holdEnded(TookTooLong)
+		} else if t.silentFor() > t.timeout(t.State) {
+			t.holdEnded(PeerSilent)
+		}
+	case Syncing:
+		if t.due(s.Began.Add(handoverLimit)) {
+			t.giveUp(TookTooLong)
+		}
+	case AskingHold, FinalSyncing, Committing:
+		if t.due(s.Began.Add(holdLimit)) {
+			t.giveUp(TookTooLong)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package failover
+
+import "baton/internal/pair"
+
+// heard takes in what the peer says of itself.
+func (t *turn) heard(h Heard) {
+	v := h.View
+	if v.PairID != t.PairID || v.ID == t.Self || t.Record.Role == pair.Standalone {
+		return
+	}
+	wasSilent := !t.PeerHeard.within(t.part(leaseLen, t.timeout(t.State)), t.now)
+	t.Peer, t.PeerHeard, t.Failed = v, at(t.now), Moment{}
+	if h.Confirmed.Set && h.Confirmed.At > t.Confirmed.or(-1) {
+		t.Confirmed = h.Confirmed
+	}
+	if v.Role == pair.Primary {
+		t.PrimaryHeard = at(t.now)
+	}
+	switch t.Record.Role {
+	case pair.Standalone:
+	case pair.Primary:
+		t.primaryHeard(v, wasSilent)
+	case pair.Backup:
+		t.backupHeard(v)
+	}
+}
+
+func (t *turn) primaryHeard(v pair.View, wasSilent bool) {
+	mine := t.Record.Epoch
+	switch {
+	case v.Epoch.Above(mine) && v.Epoch.Holder != t.Self && v.Lineage.Contains(mine):
+		if t.obeys(GuardHigherEpoch) {
+			t.stepDown(v)
+		}
+	case v.Epoch.Above(mine), v.Epoch.Clashes(mine):
+		// Nobody can say whose data is newer: a disk from the past, or two
+		// administrators who each forced their side.
+		t.meetConflict(v.Epoch)
+	case t.Door == Open:
+		t.Forced = false
+		if wasSilent {
+			t.do(Announce{}) // caches may have learned the other machine while we were apart
+		}
+	}
+}
+
+// stepDown makes a primary that has been succeeded a backup, traffic first.
+func (t *turn) stepDown(v pair.View) {
+	record := t.Record
+	record.Role = pair.Backup
+	if t.obeys(GuardSetAside) {
+		record.Diverged = record.Epoch
+	}
+	record.Epoch, record.Lineage, record.Granted = v.Epoch, v.Lineage, false
+	record.Taken, record.Conflict = false, pair.Epoch{}
+	t.release()
+	t.save(record)
+	t.stopServices()
+	t.Switch, t.Forced = Switch{}, false
+	t.enter(pair.Backup, pair.Releasing, HigherEpoch)
+}
+
+// meetConflict stops the site rather than let two histories grow apart.
+func (t *turn) meetConflict(theirs pair.Epoch) {
+	if t.Record.Conflict == theirs {
+		return
+	}
+	record := t.Record
+	record.Conflict = theirs
+	t.release()
+	t.save(record)
+	t.stopServices()
+	t.Switch, t.Forced = Switch{}, false
+	t.enter(t.Record.Role, pair.Conflict, EpochsClash)
+}
+
+func (t *turn) backupHeard(v pair.View) {
+	mine := t.Record.Epoch
+	switch {
+	case v.Role == pair.Primary && (v.Epoch.Above(mine) || v.Epoch == mine):
+		t.followPrimary(v)
+	case v.Role == pair.Primary && v.Epoch.Clashes(mine):
+		t.meetConflict(v.Epoch)
+	case v.Role == pair.Backup && v.Granted && v.Epoch.Holder == t.Self && t.mayPromote():
+		// The handover was stored over there, and its answer was lost on the way.
+		t.promote(v.Epoch, HandoverCompleted)
+	case t.Phase == pair.Suspect: // alive, whatever its role
+		t.Evidence.forget()
+		t.enter(pair.Backup, t.calm(), PeerHeard)
+	}
+}
+
+// followPrimary learns the primary's epoch and ends a suspicion.
+func (t *turn) followPrimary(v pair.View) {
+	if record := t.Record; record.Epoch != v.Epoch || record.Granted || !record.Conflict.IsZero() {
+		record.Epoch, record.Lineage, record.Granted, record.Conflict = v.Epoch, v.Lineage, false, pair.Epoch{}
+		t.save(record)
+	}
+	switch t.Phase {
+	case pair.Waiting, pair.Suspect, pair.Conflict, pair.Maintenance, pair.Steady:
+		t.Evidence.forget()
+		t.Blocked, t.Observed = Agreed, false
+		t.enter(pair.Backup, t.calm(), PrimaryHeard)
+	case pair.Claiming, pair.Releasing, pair.Alone, pair.Isolated, pair.Handover:
+	}
+}
+
+// calm is the phase of a backup, or a serving primary, when nothing is wrong.
+func (t *turn) calm() pair.Phase {
+	if t.maintained() {
+		return pair.Maintenance
+	}
+	return pair.Steady
+}
+
+// maintained reports whether either side is in maintenance.
+func (t *turn) maintained() bool {
+	return t.Record.Maintenance || t.Peer.Maintenance && t.PeerHeard.Set
+}
+
+// mayPromote reports whether nothing of our own stands in the way of serving.
+func (t *turn) mayPromote() bool {
+	return t.Record.Diverged.IsZero() && !t.Stopping && !t.Held && t.due(t.Retry)
+}

@@ -1,0 +1,194 @@
+package failover
+
+import (
+	"time"
+
+	"baton/internal/pair"
+)
+
+// bePrimary renews the entitlement to serve, or gives it up; and comes back
+// once it is safe.
+func (t *turn) bePrimary() {
+	if t.Phase == pair.Conflict {
+		return
+	}
+	if t.Door == Closed {
+		t.comeBack()
+		return
+	}
+	t.stayEntitled()
+	if t.Door == Closed {
+		return
+	}
+	t.due(t.now.Add(t.Lease() / renewals)) // so that a pause of this machine is noticed
+	t.renew()
+	t.watchAddress()
+	t.label()
+	t.offerWhenSick()
+}
+
+// stayEntitled closes the site before the backup could possibly take over: the
+// peer is silent and too few test IPs answer, so our own network is at fault.
+func (t *turn) stayEntitled() {
+	if t.due(t.Confirmed.or(0).Add(t.part(testFrom, t.timeout(t.State)))) {
+		t.pingTestIPs()
+	}
+	if !t.rivalPossible() || t.Forced || !t.due(t.isolatedAt()) || !t.obeys(GuardIsolation) {
+		return
+	}
+	why := NetworkLost
+	if t.stalled {
+		why = Stalled
+	}
+	t.close()
+	t.enter(pair.Primary, pair.Isolated, why)
+}
+
+// rivalPossible reports whether a backup may take over by itself. If not, a
+// lone primary has nothing to fear from serving on.
+func (t *turn) rivalPossible() bool {
+	automatic := t.AutomaticFailover && t.BackupOperations && t.Config.TestIPs > 0 && t.Config.SharedIP
+	return automatic || t.Peer.Eligible
+}
+
+func (t *turn) isolatedAt() Instant {
+	timeout := t.timeout(t.State)
+	contact := t.Confirmed.or(0).Add(t.part(isolate, timeout))
+	if t.Evidence.Reached.Set {
+		return max(contact, t.Evidence.Reached.At.Add(t.part(leaseLen, timeout)))
+	}
+	return contact
+}
+
+// renew extends the kernel's lease on the address while we are entitled.
+func (t *turn) renew() {
+	if t.Door != Open {
+		return
+	}
+	if t.due(t.NextRenew) {
+		t.NextRenew = t.now.Add(t.Lease() / renewals)
+		t.due(t.NextRenew)
+		t.do(Renew{Lease: t.Lease()})
+	}
+}
+
+// watchAddress gives way when another machine has put the shared IP on, as a
+// third machine tells while our peer is silent.
+func (t *turn) watchAddress() {
+	if t.Door != Open {
+		return
+	}
+	t.checkAddress()
+	if t.silentFor() <= t.part(leaseLen, t.timeout(t.State)) || t.Forced || !t.taken() || !t.obeys(GuardLostAddress) {
+		return
+	}
+	record := t.Record
+	record.Taken = true
+	t.release()
+	t.save(record)
+	t.stopServices()
+	t.enter(pair.Primary, pair.Isolated, AddressTaken)
+}
+
+// label names the phase of a primary that serves.
+func (t *turn) label() {
+	if t.Door != Open || t.Switch.Step != NoSwitch {
+		return
+	}
+	lease := t.part(leaseLen, t.timeout(t.State))
+	if !t.due(t.Confirmed.or(0).Add(lease + 1)) {
+		t.enter(pair.Primary, t.calm(), PeerHeard)
+		return
+	}
+	t.enter(pair.Primary, pair.Alone, PeerSilent)
+}
+
+// comeBack opens the site of a primary that has just started, or was isolated.
+func (t *turn) comeBack() {
+	t.gather()
+	t.Blocked = t.comeBackReason()
+	if t.Blocked != Agreed {
+		return
+	}
+	if t.Record.Taken {
+		record := t.Record
+		record.Taken = false
+		t.save(record)
+	}
+	why := NobodyElse
+	if t.met() {
+		why = PeerAgrees
+	}
+	t.enter(pair.Primary, pair.Claiming, why)
+	t.open()
+}
+
+// met reports whether the peer has answered something that we sent since we
+// stopped serving (a message that lay in a queue says nothing), and claims nothing.
+func (t *turn) met() bool {
+	return t.Confirmed.Set && t.Confirmed.At >= t.Since && t.PeerHeard.within(t.timeout(t.State), t.now) &&
+		!t.Peer.Serving && !t.Peer.Epoch.Above(t.Record.Epoch)
+}
+
+func (t *turn) comeBackReason() Reason {
+	if !t.mayOpen() {
+		return EffectsPending
+	}
+	if t.met() {
+		return Agreed
+	}
+	for _, guard := range comeBackGuards() {
+		if t.obeys(guard.guard) && !guard.passes(t) {
+			return guard.refusal
+		}
+	}
+	return Agreed
+}
+
+// comeBackGuards must all pass before a primary serves again without having met its peer.
+func comeBackGuards() []guardRow {
+	return []guardRow{
+		{GuardReturnPeer, PeerServes, func(t *turn) bool {
+			return !t.PeerHeard.within(t.timeout(t.State), t.now) || !t.Peer.Serving
+		}},
+		{GuardReturnTaken, AddressTaken, func(t *turn) bool { return !t.Record.Taken }},
+		{GuardReturnWait, TimeoutRuns, func(t *turn) bool { return t.due(t.Since.Add(t.timeout(t.State))) }},
+		{GuardReturnNetwork, NetworkLost, func(t *turn) bool { return t.Config.TestIPs == 0 || t.connected() }},
+		{GuardReturnSilence, AddressAnswers, func(t *turn) bool { return !t.Config.SharedIP || t.silent() }},
+	}
+}
+
+// offerWhenSick asks a healthy backup to take over from a site that fails its
+// health checks.
+func (t *turn) offerWhenSick() {
+	const again = time.Minute
+	able := t.Sick && t.Door == Open && t.Switch.Step == NoSwitch && t.Peer.Eligible &&
+		t.AutomaticFailover && t.BackupOperations && !t.maintained() &&
+		t.PeerHeard.within(t.timeout(t.State), t.now)
+	if !able || !t.due(t.Offered) {
+		return
+	}
+	t.Offered = t.now.Add(again)
+	t.do(OfferHandover{})
+}
+
+// beStandalone serves once nobody answers for the shared IP.
+func (t *turn) beStandalone() {
+	if t.Door != Closed {
+		t.renew()
+		if t.Door == Open {
+			t.enter(pair.Standalone, pair.Steady, SiteOpened)
+		}
+		return
+	}
+	if t.Config.SharedIP {
+		t.probeAddress()
+	}
+	t.Blocked = Agreed
+	if t.Config.SharedIP && t.Evidence.Probes < minProbes {
+		t.Blocked = AddressAnswers
+	}
+	if t.Blocked == Agreed && t.mayOpen() {
+		t.open()
+	}
+}

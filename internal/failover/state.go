@@ -1,0 +1,172 @@
+package failover
+
+import "baton/internal/pair"
+
+// State is everything that the decision knows. It is comparable; the zero value
+// is not a state: Start makes one.
+type State struct {
+	Record pair.Record // durable: what was saved last
+	Phase  pair.Phase
+	Since  Instant // of the role and phase
+	Now    Instant // newest instant handed in
+	Wake   Instant // call Next with Tick then, if nothing else happens
+
+	Door     Door // how far the site is open here
+	Held     bool // a shared IP may be on an interface: from asking for it until it is reported off
+	Stopping bool // services are being stopped
+	Setting  bool // a diverged copy is being set aside
+	Forced   bool // serves on an administrator's word until the peer is heard
+
+	Peer         pair.View // newest view of the peer
+	PeerHeard    Moment    // when it came
+	PrimaryHeard Moment    // when the peer was last heard as a primary
+	Confirmed    Moment    // when we sent the newest message that the peer is known to have received
+	Failure      pair.PollFailure
+	Failed       Moment // newest failed poll; unset once the peer is heard
+
+	Polling  bool // a poll is under way
+	NextPoll Instant
+
+	Evidence  Evidence
+	Switch    Switch
+	NextRenew Instant // of the address's lifetime
+	Broken    Effect  // newest effect that failed and is to be tried again
+	Retry     Instant // when
+	Blocked   Reason  // why a takeover (or a return) that is due does not happen
+	Observed  bool    // observe only: this suspicion has been recorded
+
+	SnapshotAt Moment    // when the newest complete snapshot was taken
+	Takeovers  [3]Moment // newest automatic takeovers
+	Sick       bool      // our own site fails its health checks
+	Offered    Instant   // when a sick primary last offered a handover
+	Foreign    Moment    // newest announcement of our shared IP by another machine
+}
+
+// Door says how far the site is open on this appliance. Each step waits for
+// the one before it.
+type Door uint8
+
+// The steps.
+const (
+	Closed           Door = iota
+	OpeningData           // protected data is being made whole
+	StartingServices      // services are being started
+	Claiming              // shared IPs are being put on
+	Open                  // requests are answered
+)
+
+// Effect names what can fail on the way.
+type Effect uint8
+
+// The effects.
+const (
+	NoEffect Effect = iota
+	SavingRecord
+	OpeningOfData
+	StartOfServices
+	ClaimOfAddress
+	ReleaseOfAddress
+	SettingAside
+)
+
+// Evidence is what has been gathered about the own network and the shared IP.
+type Evidence struct {
+	Testing      bool    // a round of pings is under way
+	TestBegan    Instant // begin of the newest round
+	NextTest     Instant
+	Reached      Moment // begin of the newest round that enough test IPs answered
+	ReachedSince Moment // begin of the first round of an unbroken run of such rounds
+
+	Probing     bool // an address probe is under way
+	ProbeBegan  Instant
+	NextProbe   Instant
+	Silent      Moment // begin of the newest probe that nobody answered
+	SilentSince Moment // begin of the first probe of an unbroken run of such probes
+	Probes      uint8  // length of that run, at most minProbes
+	Owned       Moment // newest probe that another machine answered
+
+	Checking  bool   // a lost-address check is under way
+	LastCheck Moment // begin of the newest one
+	Trusted   bool   // a check has shown OwnerSelf since the address was claimed here: it works on this network
+	Elsewhere uint8  // checks in a row that showed OwnerElsewhere
+}
+
+// Switch is a planned switch under way. The zero value is none.
+type Switch struct {
+	Step  SwitchStep
+	Final bool // with a final data sync
+	Began Instant
+	Next  pair.Epoch // epoch to be handed over
+}
+
+// SwitchStep is where a planned switch stands.
+type SwitchStep uint8
+
+// The steps, first those of the backup that takes, then those of the primary that gives.
+const (
+	NoSwitch     SwitchStep = iota
+	Syncing                 // takes: a data sync while the primary serves
+	AskingHold              // takes: waits for the primary to hold requests
+	FinalSyncing            // takes: the final data sync
+	Committing              // takes: waits for the primary to store the handover
+	Stopped                 // gives: requests held, services stopping or stopped
+	Giving                  // gives: handover stored, shared IP coming off
+)
+
+// Start returns the state of an appliance that has just started. Nothing is on
+// an interface and no service runs: the agent has seen to that.
+func (c Config) Start(record pair.Record, now Instant) State {
+	s := State{Record: record, Phase: pair.Waiting, Since: now, Now: now, Wake: now, NextPoll: now}
+	if record.Role == pair.Backup {
+		s.Phase = pair.Releasing // until services are known to be stopped and a diverged copy is set aside
+		if record.Diverged.IsZero() {
+			s.Phase = pair.Waiting
+		}
+	}
+	if !record.Conflict.IsZero() {
+		s.Phase = pair.Conflict
+	}
+	// How long ago the stored takeovers were is not known without a wall clock:
+	// counting them as just now pauses automatic failover rather too early.
+	for i := range min(int(record.Takeovers), len(s.Takeovers)) {
+		s.Takeovers[i] = at(now)
+	}
+	return s
+}
+
+// Place returns role and phase.
+func (s State) Place() Place { return Place{Role: s.Record.Role, Phase: s.Phase} }
+
+// Serving reports whether the site answers here.
+func (s State) Serving() bool { return s.Door == Open }
+
+// Deadline says when to call Next with Tick, if nothing else happens before.
+func (c Config) Deadline(s State) Instant { return s.Wake }
+
+// MaySync reports whether data may be pulled from the peer now.
+func (c Config) MaySync(s State) bool {
+	return s.Record.Role == pair.Backup && s.Record.Diverged.IsZero() && !s.Stopping && !s.Held &&
+		s.Door == Closed && s.Peer.Role == pair.Primary && s.Peer.Epoch == s.Record.Epoch &&
+		s.PrimaryHeard.Set && s.Record.Conflict.IsZero()
+}
+
+// View is what this appliance tells its peer.
+func (c Config) View(s State) pair.View {
+	return pair.View{
+		ID:          c.Self,
+		PairID:      c.PairID,
+		Role:        s.Record.Role,
+		Phase:       s.Phase,
+		Epoch:       s.Record.Epoch,
+		Granted:     s.Record.Granted && !s.Held,
+		Lineage:     s.Record.Lineage,
+		Snapshot:    s.Record.Snapshot,
+		Serving:     s.Held || s.Door == Open,
+		Eligible:    s.Record.Role == pair.Backup && c.eligible(s, s.Now) == Agreed,
+		Sick:        s.Sick,
+		SharedIP:    c.SharedIP,
+		Maintenance: s.Record.Maintenance,
+		Timeout:     c.Timeout,
+		Version:     c.Version,
+	}
+}

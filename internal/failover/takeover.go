@@ -1,0 +1,177 @@
+package failover
+
+import "baton/internal/pair"
+
+// beBackup watches the primary, and takes over when every guard agrees.
+func (t *turn) beBackup() {
+	switch t.Phase {
+	case pair.Releasing:
+		t.finishReleasing()
+	case pair.Steady, pair.Maintenance:
+		t.enter(pair.Backup, t.calm(), MaintenanceChanged)
+		if t.due(t.heardLast().Add(silentPolls*t.Config.Poll + 1)) {
+			t.Evidence.forget()
+			t.enter(pair.Backup, pair.Suspect, PollsFail)
+			t.suspect()
+		}
+	case pair.Suspect:
+		t.suspect()
+	case pair.Waiting:
+		t.probeAddress() // so that a forced promotion knows whether the address answers
+	case pair.Claiming, pair.Alone, pair.Isolated, pair.Conflict, pair.Handover:
+	}
+}
+
+// heardLast is when the peer last gave a sign of life. A peer that answers is
+// alive, whatever role it tells.
+func (t *turn) heardLast() Instant {
+	return max(t.PeerHeard.or(t.Since), t.PrimaryHeard.or(t.Since))
+}
+
+// finishReleasing waits until nothing of the old primaryship runs, and sets
+// aside what diverged, before data is pulled over it.
+func (t *turn) finishReleasing() {
+	if t.Stopping || t.Held || t.Setting {
+		return
+	}
+	if !t.Record.Diverged.IsZero() {
+		if t.due(t.Retry) {
+			t.Setting = true
+			t.do(SetAside{Epoch: t.Record.Diverged})
+		}
+		return
+	}
+	next := pair.Waiting
+	if t.PrimaryHeard.within(t.timeout(t.State), t.now) {
+		next = t.calm()
+	}
+	t.enter(pair.Backup, next, SteppedDown)
+}
+
+// suspect gathers evidence while the timeout runs, and decides when it ends.
+func (t *turn) suspect() {
+	t.gather()
+	t.Blocked = t.takeoverReason()
+	switch {
+	case t.Blocked == TooManyTakeovers && !t.Record.Damped:
+		record := t.Record
+		record.Damped = true
+		t.save(record)
+	case t.Blocked != Agreed:
+	case t.ObserveOnly && t.obeys(GuardObserveOnly):
+		t.observe()
+	default:
+		t.takeOver()
+	}
+}
+
+func (t *turn) observe() {
+	if t.Observed {
+		return
+	}
+	t.Observed = true
+	t.do(Explain{From: t.Place(), To: t.Place(), Reason: WouldTakeOver})
+}
+
+func (t *turn) takeOver() {
+	copy(t.Takeovers[1:], t.Takeovers[:2])
+	t.Takeovers[0] = at(t.now)
+	t.Evidence.Reached = at(t.now) // just proven; entitles until the next ping
+	t.promote(t.Record.Epoch.Next(t.Self), PrimaryGone)
+}
+
+// promote makes this appliance the primary of an epoch: durable first, then the
+// site is opened.
+func (t *turn) promote(epoch pair.Epoch, why Reason) {
+	record := t.Record
+	record.Role = pair.Primary
+	record.Epoch, record.Granted, record.Taken, record.Conflict = epoch, false, false, pair.Epoch{}
+	record.Lineage = record.Lineage.Begin(epoch, record.Snapshot.Number)
+	record.Takeovers = t.recentTakeovers()
+	t.save(record)
+	t.Switch = Switch{}
+	t.enter(pair.Primary, pair.Claiming, why)
+	t.open()
+}
+
+func (t *turn) recentTakeovers() (n uint8) {
+	for _, takeover := range t.Takeovers {
+		if takeover.within(damping, t.now) {
+			n++
+		}
+	}
+	return n
+}
+
+// takeoverReason returns Agreed, or the first reason against a takeover.
+func (t *turn) takeoverReason() Reason {
+	if !t.mayPromote() {
+		return EffectsPending
+	}
+	for _, guard := range takeoverGuards() {
+		if t.obeys(guard.guard) && !guard.passes(t) {
+			return guard.refusal
+		}
+	}
+	return Agreed
+}
+
+// guardRow is one condition that must hold, and what is said while it does not.
+type guardRow struct {
+	guard   Guard
+	refusal Reason
+	passes  func(*turn) bool
+}
+
+// takeoverGuards must all pass before a backup takes over by itself: first what
+// an administrator has set, then what is known, then what must be found out.
+func takeoverGuards() []guardRow {
+	return append(eligibilityGuards(), []guardRow{
+		{GuardTimeout, TimeoutRuns, func(t *turn) bool {
+			return t.due(t.heardLast().Add(t.timeout(t.State)))
+		}},
+		{GuardKeyMismatch, PeerRefusesUs, func(t *turn) bool {
+			return !t.Failed.Set || t.Failure == pair.NoAnswer
+		}},
+		{GuardNetwork, NetworkLost, (*turn).connected},
+		{GuardSilence, AddressAnswers, (*turn).silent},
+		{GuardDamping, TooManyTakeovers, func(t *turn) bool { return t.recentTakeovers() < maxTakeovers }},
+	}...)
+}
+
+// eligibilityGuards say whether this backup could take over at all.
+func eligibilityGuards() []guardRow {
+	return []guardRow{
+		{GuardBackupOperations, OperationsOff, func(t *turn) bool { return t.BackupOperations }},
+		{GuardAutomatic, AutomaticOff, func(t *turn) bool { return t.AutomaticFailover }},
+		{GuardSharedIP, NoSharedIP, func(t *turn) bool { return t.Config.SharedIP && t.Peer.SharedIP }},
+		{GuardTestIPs, NoTestIPs, func(t *turn) bool { return t.Config.TestIPs > 0 }},
+		{GuardHeard, NeverHeard, func(t *turn) bool { return t.PrimaryHeard.Set }},
+		{GuardMaintenance, InMaintenance, func(t *turn) bool { return !t.maintained() }},
+		{GuardDamped, Paused, func(t *turn) bool { return !t.Record.Damped }},
+		{GuardSnapshot, NoSnapshot, func(t *turn) bool { return !t.Record.Snapshot.IsZero() }},
+		{GuardDiverged, NotSetAside, func(t *turn) bool { return t.Record.Diverged.IsZero() }},
+		{GuardDataAge, DataTooOld, func(t *turn) bool {
+			return t.MaxDataAge == 0 || t.SnapshotAt.Set && t.now.Sub(t.SnapshotAt.At) <= t.MaxDataAge
+		}},
+	}
+}
+
+// eligible returns Agreed, or why this backup could not take over if its
+// primary failed now.
+func (c Config) eligible(s State, now Instant) Reason {
+	t := &turn{Config: c, State: s, now: now}
+	for _, guard := range eligibilityGuards() {
+		if c.obeys(guard.guard) && !guard.passes(t) {
+			return guard.refusal
+		}
+	}
+	return Agreed
+}
+
+// Eligible says whether this backup could take over if its primary failed now,
+// and if not, why.
+func (c Config) Eligible(s State) (bool, Reason) {
+	why := c.eligible(s, s.Now)
+	return why == Agreed, why
+}
