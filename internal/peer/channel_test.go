@@ -110,8 +110,11 @@ func TestContactIsBackSoonAfterTheCable(t *testing.T) {
 			t.Fatalf("poll through a pulled cable: %v", err)
 		}
 	}
-	if wire.taken > 15 {
-		t.Errorf("%d connections in 1.5 s", wire.taken)
+	wire.mu.Lock()
+	taken := wire.taken
+	wire.mu.Unlock()
+	if taken > 15 {
+		t.Errorf("%d connections in 1.5 s", taken)
 	}
 	wire.set(false)
 	start := time.Now()

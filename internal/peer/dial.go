@@ -171,6 +171,7 @@ func (l *Link) dialLater(ctx context.Context, wait time.Duration, address, pin s
 	case <-ctx.Done():
 		return nil, unreachable(address, ctx.Err())
 	case <-time.After(wait):
+		freshNeighbor(address)
 		return l.dial(ctx, address, pin, purposeLink)
 	}
 }

@@ -75,25 +75,25 @@ type appliance struct {
 	clock  time.Duration
 }
 
-func newAppliance(t *testing.T, name, key string) *appliance {
-	t.Helper()
-	a := &appliance{keeper: &memory{}, dir: t.TempDir(), hello: Hello{Name: name, Version: "1.0.0"}}
+func newAppliance(tb testing.TB, name, key string) *appliance {
+	tb.Helper()
+	a := &appliance{keeper: &memory{}, dir: tb.TempDir(), hello: Hello{Name: name, Version: "1.0.0"}}
 	if key != "" {
 		a.keeper.secrets.Key = stretched()[key]
 	}
-	a.start(t, "127.0.0.1:0")
+	a.start(tb, "127.0.0.1:0")
 	return a
 }
 
-func (a *appliance) start(t *testing.T, listen string) {
-	t.Helper()
+func (a *appliance) start(tb testing.TB, listen string) {
+	tb.Helper()
 	identity, err := LoadIdentity(a.dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	a.address = listener.Addr().String()
 	a.port = listener.Addr().(*net.TCPAddr).Port
@@ -122,7 +122,7 @@ func (a *appliance) start(t *testing.T, listen string) {
 		},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	a.Handle("POST /peer/v1/poll", Serve(func(ctx context.Context, poll wire.Poll) (wire.Answer, error) {
 		from, ok := PeerFrom(ctx)
@@ -149,7 +149,7 @@ func (a *appliance) start(t *testing.T, listen string) {
 		_ = server.Close()
 		running.Wait()
 	})
-	t.Cleanup(func() { a.stop() })
+	tb.Cleanup(func() { a.stop() })
 }
 
 type zeroes struct{}
@@ -176,13 +176,13 @@ func (a *appliance) tell(f func(*appliance)) {
 	f(a)
 }
 
-func (a *appliance) poll(t *testing.T, timeout time.Duration) error {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+func (a *appliance) poll(tb testing.TB, timeout time.Duration) error {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), timeout)
 	defer cancel()
 	answer, err := Call[wire.Poll, wire.Answer](ctx, a.Control(), "/peer/v1/poll", wire.Poll{Version: wire.Version, Seq: 5})
 	if err == nil && answer.Seq != 5 {
-		t.Errorf("answer %+v", answer)
+		tb.Errorf("answer %+v", answer)
 	}
 	return err
 }
@@ -199,11 +199,11 @@ func eventually(t *testing.T, what string, condition func() bool) {
 }
 
 // pairOf returns two paired appliances: alpha, whose data stays, and beta.
-func pairOf(t *testing.T) (alpha, beta *appliance) {
-	t.Helper()
-	alpha, beta = newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); err != nil {
-		t.Fatal(err)
+func pairOf(tb testing.TB) (alpha, beta *appliance) {
+	tb.Helper()
+	alpha, beta = newAppliance(tb, "alpha", rightKey), newAppliance(tb, "beta", rightKey)
+	if _, err := alpha.Pair(tb.Context(), beta.address, PairRequest{}); err != nil {
+		tb.Fatal(err)
 	}
 	return alpha, beta
 }
