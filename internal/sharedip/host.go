@@ -166,10 +166,10 @@ func (h *Host) claim(ctx context.Context, found survey, ip pair.SharedIP, lease 
 // await does not fail: the announcements that follow the first reach whoever
 // found nobody at the address.
 func (h *Host) await(link netlink.Link, ip pair.SharedIP) {
-	if ip.Address.Addr().Is4() {
-		return // usable as soon as accepted
+	if ip.Address.Addr().Is4() || !carrier(link) {
+		return // usable as soon as accepted, or nobody there to tell
 	}
-	if err := awaitUsable(link, ip); err != nil {
+	if err := awaitUsable(ip.Address.Addr()); err != nil {
 		h.log.Warn("shared IP announced early", slog.Any("error", err))
 	}
 }

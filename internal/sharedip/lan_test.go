@@ -166,7 +166,7 @@ func (l *lan) connect(s *station) {
 		if err := s.address(netip.PrefixFrom(s.own6, 64)); err != nil {
 			return err
 		}
-		return awaitUsable(link, pair.SharedIP{Address: netip.PrefixFrom(s.own6, 64), Interface: "eth0"})
+		return awaitUsable(s.own6)
 	})
 }
 

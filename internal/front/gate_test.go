@@ -1,0 +1,108 @@
+package front
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestHeldRequestsPassWhenTheGateOpens(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		g.move(holding)
+		var got verdict = 99
+		go func() { got = g.enter(t.Context()) }()
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		if got != 99 {
+			t.Fatalf("verdict %d while held", got)
+		}
+		g.move(open)
+		synctest.Wait()
+		if count, _ := g.running(); got != pass || count != 1 {
+			t.Errorf("verdict %d, %d running, want it to pass", got, count)
+		}
+	})
+}
+
+func TestHeldRequestsAreCutOffWhenTheGateCloses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		g.move(holding)
+		got := pass
+		go func() { got = g.enter(t.Context()) }()
+		synctest.Wait()
+		g.move(closed)
+		synctest.Wait()
+		if got != cutOff {
+			t.Errorf("verdict %d, want cut off", got)
+		}
+	})
+}
+
+func TestRequestsAreHeldForABoundedTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		g.move(holding)
+		begun := time.Now()
+		if got := g.enter(t.Context()); got != turnAway || time.Since(begun) != maxHold {
+			t.Errorf("verdict %d after %s, want turned away after %s", got, time.Since(begun), maxHold)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun = time.Now()
+		if got := g.enter(ctx); got != turnAway || time.Since(begun) != time.Second {
+			t.Errorf("client gone: verdict %d after %s", got, time.Since(begun))
+		}
+		if g.held != 0 {
+			t.Errorf("%d still counted as held", g.held)
+		}
+	})
+}
+
+func TestABoundedNumberOfRequestsIsHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		g.move(holding)
+		verdicts := make([]verdict, maxHeld)
+		var waiting sync.WaitGroup
+		for i := range verdicts {
+			waiting.Go(func() { verdicts[i] = g.enter(t.Context()) })
+		}
+		synctest.Wait()
+		if got := g.enter(t.Context()); got != turnAway {
+			t.Errorf("one more: verdict %d, want turned away", got)
+		}
+		g.move(open)
+		waiting.Wait()
+		for i, got := range verdicts {
+			if got != pass {
+				t.Fatalf("request %d: verdict %d, want pass", i, got)
+			}
+		}
+		if count, _ := g.running(); count != maxHeld {
+			t.Errorf("%d running", count)
+		}
+	})
+}
+
+func TestHoldingAgainKeepsThoseHeldWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		g.move(holding)
+		g.move(holding)
+		go g.enter(t.Context())
+		synctest.Wait()
+		if g.held != 1 {
+			t.Errorf("%d held, want 1", g.held)
+		}
+		g.move(closed)
+	})
+}
