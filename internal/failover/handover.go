@@ -154,6 +154,9 @@ func (t *turn) commitAsked(ask CommitAsked) {
 	record.Role, record.Granted = pair.Backup, true
 	record.Lineage = record.Lineage.Begin(ask.Next, ask.Snapshot.Number)
 	record.Snapshot = ask.Snapshot
+	if !ask.Final {
+		record.Snapshot = pair.Snapshot{}
+	}
 	if !ask.Final && t.obeys(GuardSetAside) {
 		record.Diverged = record.Epoch
 	}

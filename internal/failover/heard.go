@@ -53,6 +53,7 @@ func (t *turn) stepDown(v pair.View) {
 	}
 	record.Epoch, record.Lineage, record.Granted = v.Epoch, v.Lineage, false
 	record.Taken, record.Conflict = false, pair.Epoch{}
+	record.Snapshot = pair.Snapshot{} // what is here now is no snapshot of the new primary's data
 	t.release()
 	t.save(record)
 	t.stopServices()
