@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -221,15 +222,17 @@ func TestShortTimeoutIsKept(t *testing.T) {
 	t.Parallel()
 	machine(t, func() {
 		const timeout = 20 * time.Millisecond
-		var worst time.Duration
-		for range 20 {
+		var over []time.Duration
+		for range 21 {
 			begun := time.Now()
 			Reached(t.Context(), ips(silent4, silent6), timeout, 1)
-			worst = max(worst, time.Since(begun)-timeout)
+			over = append(over, time.Since(begun)-timeout)
 		}
-		t.Logf("worst overshoot of %s: %s", timeout, worst)
-		if worst < 0 || worst > 50*time.Millisecond {
-			t.Errorf("timeout of %s missed by %s", timeout, worst)
+		slices.Sort(over)
+		median := over[len(over)/2] // the worst says how busy the machine is
+		t.Logf("%s missed by %s in the median, by %s at worst", timeout, median, over[len(over)-1])
+		if over[0] < 0 || median > 20*time.Millisecond {
+			t.Errorf("timeout of %s missed by %s", timeout, median)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"baton/internal/pair"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 func TestClaimedAddressIsHeldAndReleased(t *testing.T) {
@@ -83,18 +84,22 @@ func routesOf(s *station) (list []string) {
 	return list
 }
 
-func TestRenewingTheSharedAddressLeavesTheOwnRouteWithoutExpiry(t *testing.T) {
+func TestSharedAddressHasNoPartInTheOwnRoute(t *testing.T) {
 	t.Parallel()
 	a := newLAN(t).station()
-	h := a.host(ip6(t))
-	before := routesOf(a)
-	for range 3 {
-		a.set(h, time.Second, ip6(t))
-	}
-	eventually(t, 3*time.Second, "the lease ends", func() bool { return len(held(a, h)) == 0 })
-	if got := routesOf(a); !slices.Equal(got, before) {
-		t.Errorf("routes %v, want %v", got, before)
-	}
+	alone := sharedIP(t, "2001:db8:1::10/64") // no own address in its network: it needs the route
+	h := a.host(ip6(t), alone)
+	a.set(h, 0, ip6(t), alone)
+	a.do(func() error {
+		list, err := addresses()
+		for _, addr := range list {
+			ip, apart := prefixOf(addr), addr.Flags&unix.IFA_F_NOPREFIXROUTE != 0
+			if ip == ip6(t).Address && !apart || ip == alone.Address && apart {
+				t.Errorf("%s: apart from the route of its network: %t", ip, apart)
+			}
+		}
+		return err
+	})
 }
 
 func TestSetTakesOffWhatIsNotWantedAndNothingElse(t *testing.T) {

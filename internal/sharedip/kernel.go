@@ -147,7 +147,7 @@ func put(link netlink.Link, ip pair.SharedIP, own []netip.Prefix, lease time.Dur
 		// Deprecated: the machine's own connections must not start from an address that may leave it.
 		addr.PreferedLft = 0
 		if slices.ContainsFunc(own, func(p netip.Prefix) bool { return p.Masked() == ip.Address.Masked() }) {
-			// A renewal would put our lease on the route that the own address needs.
+			// The route is the own address's: a lease given to an address that had none would end it, too.
 			addr.Flags |= unix.IFA_F_NOPREFIXROUTE
 		}
 	}

@@ -163,10 +163,15 @@ func (l *lan) connect(s *station) {
 		if err := s.address(netip.PrefixFrom(s.own4, 24)); err != nil {
 			return err
 		}
-		if err := s.address(netip.PrefixFrom(s.own6, 64)); err != nil {
+		if err = s.address(netip.PrefixFrom(s.own6, 64)); err != nil {
 			return err
 		}
-		return awaitUsable(s.own6)
+		for range 20 { // a busy machine takes its time
+			if err = awaitUsable(s.own6); err == nil {
+				break
+			}
+		}
+		return err
 	})
 }
 
