@@ -190,10 +190,10 @@ func (h *Host) address(ns *namespace) error {
 		return fmt.Errorf("find %s: %w", Interface, err)
 	}
 	for _, prefix := range h.addresses {
-		address := &netlink.Addr{IPNet: &net.IPNet{
-			IP:   prefix.Addr().AsSlice(),
-			Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen()),
-		}}
+		address := &netlink.Addr{
+			IPNet: &net.IPNet{IP: prefix.Addr().AsSlice(), Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen())},
+			Flags: unix.IFA_F_NODAD, // usable in this very moment, not in the next
+		}
 		if err := ns.links.AddrReplace(link, address); err != nil {
 			return fmt.Errorf("add %s: %w", prefix, err)
 		}

@@ -83,9 +83,7 @@ func TestHostsReachOneAnotherByBothFamilies(t *testing.T) {
 		for _, ip := range []netip.Addr{to.Addr4(), to.Addr6()} {
 			target := door(t, to, ip)
 			for _, from := range l.Hosts() {
-				if !reaches(from, target) {
-					t.Errorf("%s does not reach %s", from.Name(), target)
-				}
+				check(t, from, target, true)
 			}
 		}
 	}

@@ -177,7 +177,7 @@ func TestPersonPullsCablesAndBrowses(t *testing.T) {
 
 func browse(t *testing.T, url string) string {
 	t.Helper()
-	answer, err := (&http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Get(url)
+	answer, err := (&http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -162,7 +162,7 @@ func (f *fake) tick(gap time.Duration) {
 		return
 	}
 	silent := time.Since(f.heard)
-	if gap > f.timeout/2 { // it hung: whatever it knew is old
+	if gap > f.timeout { // it hung: whatever it knew is old
 		f.release()
 		f.heard = time.Now()
 		f.status.Role = pair.Backup
