@@ -2,9 +2,9 @@ package api
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -46,19 +46,19 @@ func (c *Client) watchOnce(ctx context.Context, show func(pair.Status) error) er
 	}
 	defer discard(response.Body)
 	events := 0
+	var stopped error // by us, not by the stream
 	err = readEvents(response.Body, func(data string) error {
+		events++
 		var status pair.Status
 		if err := json.Unmarshal([]byte(data), &status); err != nil {
-			return Errorf(Failed, "the status of %s cannot be read: is it a Baton of this version? (%w)", c.where(), err)
+			stopped = Errorf(Failed, "the status of %s cannot be read: is it a Baton of this version? (%w)", c.where(), err)
+			return stopped
 		}
-		events++
-		return show(status)
+		stopped = show(status)
+		return stopped
 	})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
+	if err := cmp.Or(ctx.Err(), stopped); err != nil {
+		return err
 	}
 	if err != nil || events == 0 {
 		return Errorf(Unreachable, "%s stopped answering: it may be restarting; try again", c.where())

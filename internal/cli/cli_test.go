@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -44,8 +45,8 @@ func commands(out io.Writer) cli.Commands {
 		},
 		ConfigCheck: func(config string) error {
 			text, err := os.ReadFile(config)
-			if err == nil && bytes.Contains(text, []byte("nmae")) {
-				err = errors.New(config + ":1: unknown key nmae: write name")
+			if err == nil && bytes.Contains(text, []byte("colour")) {
+				err = errors.New(config + ":1: unknown key colour: leave it out")
 			}
 			return err
 		},
@@ -160,7 +161,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	} else if err != nil {
 		ts.Fatalf("%v", err)
 	}
-	if got := fmt.Sprint(code); got != args[0] {
+	if got := strconv.Itoa(code); got != args[0] {
 		ts.Fatalf("exit code %s, want %s", got, args[0])
 	}
 }
