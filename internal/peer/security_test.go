@@ -424,3 +424,30 @@ func FuzzHello(f *testing.F) {
 		}
 	})
 }
+
+func TestProofIsBoundToTheTLSSessionAndBothPins(t *testing.T) {
+	pinA, pinB, pinC := strings.Repeat("a", 64), strings.Repeat("b", 64), strings.Repeat("a", 32)+strings.Repeat("c", 32)
+	session := []byte("session")
+	for name, row := range map[string]struct {
+		responder handshake // what the responder sees; the initiator sees session, A and B
+		want      error
+	}{
+		"the same":                {handshake{exporter: session, ownPin: pinB, peerPin: pinA}, nil},
+		"another session":         {handshake{exporter: []byte("other"), ownPin: pinB, peerPin: pinA}, ErrKeyMismatch},
+		"another pin, same id":    {handshake{exporter: session, ownPin: pinB, peerPin: pinC}, ErrKeyMismatch},
+		"no session at all there": {handshake{ownPin: pinB, peerPin: pinA}, ErrKeyMismatch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := net.Pipe()
+			_, _ = a.SetDeadline(time.Now().Add(5*time.Second)), b.SetDeadline(time.Now().Add(5*time.Second))
+			row.responder.stream, row.responder.now = b, time.Now
+			ends := make(chan error, 1)
+			go func() { ends <- honest(row.responder) }()
+			err := eager(handshake{stream: a, exporter: session, ownPin: pinA, peerPin: pinB, now: time.Now})
+			_ = a.Close()
+			if other := <-ends; !errors.Is(err, row.want) || !errors.Is(other, row.want) {
+				t.Errorf("got %v and %v, want %v", err, other, row.want)
+			}
+		})
+	}
+}
