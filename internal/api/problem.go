@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -49,6 +50,9 @@ func problemOf(log *slog.Logger, err error) *problem {
 		return p
 	}
 	e, ok := errors.AsType[*Error](err)
+	if !ok && errors.Is(err, context.Canceled) {
+		return newProblem(http.StatusServiceUnavailable, Failed, "the question was withdrawn, or the appliance is stopping: ask again")
+	}
 	if !ok {
 		log.Error("request failed", slog.Any("error", err))
 		return newProblem(http.StatusInternalServerError, Failed, "this failed inside the appliance; its log says why (journalctl -u baton)")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -70,13 +69,15 @@ func (s *Server) watch(ctx context.Context, w *streamWriter) error {
 	return err
 }
 
-func writeStatus(w io.Writer, status pair.Status) error {
+func writeStatus(w *streamWriter, status pair.Status) error {
 	text, err := json.Marshal(whole(status))
 	if err != nil {
 		return err
 	}
-	_, err = w.Write([]byte("event: status\ndata: " + string(text) + "\n\n"))
-	return err
+	if _, err := w.Write([]byte("event: status\ndata: " + string(text) + "\n\n")); err != nil {
+		return err
+	}
+	return w.control.Flush()
 }
 
 // whole replaces absent lists by empty ones: the shape of the status does not

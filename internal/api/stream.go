@@ -11,7 +11,7 @@ import (
 )
 
 // streamWriter sends its headers with the first byte, so that a failure before
-// it is still a problem; every write has a deadline of its own and is flushed.
+// it is still a problem; every write has a deadline of its own.
 type streamWriter struct {
 	http.ResponseWriter
 	control     *http.ResponseController
@@ -24,11 +24,7 @@ func (w *streamWriter) Write(p []byte) (int, error) {
 	w.start()
 	// A writer without deadlines (a test's recorder) is bounded by its test.
 	_ = w.control.SetWriteDeadline(time.Now().Add(streamProgress))
-	n, err := w.ResponseWriter.Write(p)
-	if err != nil {
-		return n, err
-	}
-	return n, w.control.Flush()
+	return w.ResponseWriter.Write(p)
 }
 
 func (w *streamWriter) start() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -39,9 +40,10 @@ type Commands struct {
 
 // DemoArgs is what baton demo was given.
 type DemoArgs struct {
-	Script string   // file with the demo's commands, "-" for standard input; empty: a person types
-	Args   []string // one command for a demo that is running already
-	Stdio  Stdio
+	Script  bool          // run the built-in scenario and end, instead of waiting for a person
+	Timeout time.Duration // Primary Site Instance Timeout of the pair; 0: the demo's own
+	Pace    time.Duration // rest between two parts of the scenario; 0: the demo's own
+	Stdio   Stdio
 }
 
 // Stdio is where the program reads and writes.

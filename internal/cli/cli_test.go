@@ -40,7 +40,7 @@ func commands(out io.Writer) cli.Commands {
 			return err
 		},
 		Demo: func(_ context.Context, args cli.DemoArgs) error {
-			_, err := fmt.Fprintln(out, "demo", args.Script, args.Args)
+			_, err := fmt.Fprintln(out, "demo", args.Script, args.Timeout, args.Pace)
 			return err
 		},
 		ConfigCheck: func(config string) error {

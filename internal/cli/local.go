@@ -16,12 +16,12 @@ func (p *program) serve() *cobra.Command {
 }
 
 func (p *program) demo() *cobra.Command {
-	script := ""
-	cmd := p.command("demo [--script FILE] [COMMAND ...]", "Two appliances, a switch and a client on this machine", cobra.ArbitraryArgs,
-		func(ctx context.Context, args []string) error {
-			return p.commands.Demo(ctx, DemoArgs{Script: script, Args: args, Stdio: p.stdio})
-		})
-	cmd.Flags().StringVar(&script, "script", "", "file with the demo's commands, - for standard input")
+	given := DemoArgs{Stdio: p.stdio}
+	cmd := p.command("demo [--script] [--timeout D] [--pace D]", "Two appliances, a switch and a client on this machine", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error { return p.commands.Demo(ctx, given) })
+	cmd.Flags().BoolVar(&given.Script, "script", false, "run the built-in scenario and end, instead of waiting for a person")
+	cmd.Flags().DurationVar(&given.Timeout, "timeout", 0, "Primary Site Instance Timeout of the pair (default: short, so that one need not wait)")
+	cmd.Flags().DurationVar(&given.Pace, "pace", 0, "rest between two parts of the scenario (default: so that one can follow)")
 	return cmd
 }
 
