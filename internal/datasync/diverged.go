@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,8 +74,9 @@ func (e *Engine) fillCopy(ctx context.Context, half string, made pair.DivergedCo
 	}
 	_, digest := e.currentState().common()
 	common, err := e.manifest(digest)
-	if err != nil {
-		return made, err
+	if err != nil { // then everything counts as written since: too much is kept, never too little
+		e.opt.Log.Warn("manifest of the common snapshot is unreadable", slog.Any("error", err))
+		common = plan.Manifest{}
 	}
 	data, err := e.protected(ctx)
 	if err != nil {

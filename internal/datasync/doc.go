@@ -12,6 +12,6 @@
 // reads a path that the peer names, and never writes outside the protected
 // directories and its own.
 //
-// Start reading at Engine, then pull.run for the backup's side and Engine.Handler
-// for the primary's. docs/data.md of the project explains the guarantees.
+// Start reading at Engine, then Engine.Pull for the backup's side and Engine.Handler
+// for the primary's. The guarantees are explained in docs/data.md.
 package datasync

@@ -12,7 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,31 +68,37 @@ type appliance struct {
 	site fileSite
 }
 
-func newAppliance(t testing.TB, dir, tree string) *appliance {
-	t.Helper()
-	a := &appliance{dir: dir, site: fileSite{filepath.Join(dir, "site")}}
-	must(t, os.MkdirAll(dir, 0o700))
-	if _, err := os.Stat(a.site.path); err != nil {
-		must(t, os.WriteFile(a.site.path, []byte("settings of "+dir), 0o600))
-	}
-	a.tree = tree
-	a.data = pair.Data{Name: "files", Kind: pair.DataDirectory, Path: "/srv/files"}
-	a.opt = Options{Dir: filepath.Join(dir, "sync"), Site: a.site, Place: func(pair.Data) string { return tree }, Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
-	a.reopen(t)
+func newAppliance(tb testing.TB, dir, tree string) *appliance {
+	tb.Helper()
+	a := &appliance{}
+	a.configure(tb, dir, tree)
+	a.reopen(tb)
 	return a
 }
 
-type testWriter struct{ t testing.TB }
+func (a *appliance) configure(tb testing.TB, dir, tree string) {
+	tb.Helper()
+	a.dir, a.site = dir, fileSite{filepath.Join(dir, "site")}
+	must(tb, os.MkdirAll(dir, 0o700))
+	if _, err := os.Stat(a.site.path); err != nil {
+		must(tb, os.WriteFile(a.site.path, []byte("settings of "+dir), 0o600))
+	}
+	a.tree = tree
+	a.data = pair.Data{Name: "files", Kind: pair.DataDirectory, Path: "/srv/files"}
+	a.opt = Options{Dir: filepath.Join(dir, "sync"), Site: a.site, Place: func(pair.Data) string { return tree }, Log: slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+}
+
+type testWriter struct{ tb testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) {
-	w.t.Log(strings.TrimSpace(string(b)))
+	w.tb.Log(strings.TrimSpace(string(b)))
 	return len(b), nil
 }
 
-func (a *appliance) reopen(t testing.TB) {
-	t.Helper()
-	e, err := Open(t.Context(), a.opt)
-	must(t, err)
+func (a *appliance) reopen(tb testing.TB) {
+	tb.Helper()
+	e, err := Open(tb.Context(), a.opt)
+	must(tb, err)
 	a.Engine = e
 	e.Protect([]pair.Data{a.data})
 }
@@ -105,47 +111,47 @@ type pairOf struct {
 	server          *httptest.Server
 }
 
-func newPair(t testing.TB) *pairOf {
-	t.Helper()
-	dir := t.TempDir()
+func newPair(tb testing.TB) *pairOf {
+	tb.Helper()
+	dir := tb.TempDir()
 	p := &pairOf{epoch: pair.Epoch{Counter: 1, Holder: "a"}}
-	p.primary = newAppliance(t, filepath.Join(dir, "primary"), filepath.Join(dir, "primary", "tree"))
-	p.backup = newAppliance(t, filepath.Join(dir, "backup"), filepath.Join(dir, "backup", "tree"))
-	must(t, os.MkdirAll(p.primary.tree, 0o755))
+	p.primary = newAppliance(tb, filepath.Join(dir, "primary"), filepath.Join(dir, "primary", "tree"))
+	p.backup = newAppliance(tb, filepath.Join(dir, "backup"), filepath.Join(dir, "backup", "tree"))
+	must(tb, os.MkdirAll(p.primary.tree, 0o755))
 	p.primary.Offer(p.epoch)
 	p.server = httptest.NewServer(p.primary.Handler())
-	t.Cleanup(p.server.Close)
+	tb.Cleanup(p.server.Close)
 	return p
 }
 
-func (p *pairOf) pull(t testing.TB) pair.Snapshot {
-	t.Helper()
-	s, err := p.tryPull(t, Request{})
-	must(t, err)
-	same(t, p.primary.tree, p.backup.tree)
+func (p *pairOf) pull(tb testing.TB) pair.Snapshot {
+	tb.Helper()
+	s, err := p.tryPull(tb, Request{})
+	must(tb, err)
+	same(tb, p.primary.tree, p.backup.tree)
 	return s
 }
 
-func (p *pairOf) tryPull(t testing.TB, req Request) (pair.Snapshot, error) {
-	t.Helper()
+func (p *pairOf) tryPull(tb testing.TB, req Request) (pair.Snapshot, error) {
+	tb.Helper()
 	if req.Epoch.IsZero() {
 		req.Epoch = p.epoch
 	}
-	return p.backup.Pull(t.Context(), p.server.Client(), p.server.URL, req)
+	return p.backup.Pull(tb.Context(), p.server.Client(), p.server.URL, req)
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // describe renders a tree with all that a sync keeps, the staging left out.
-func describe(t testing.TB, root string) []string {
-	t.Helper()
+func describe(tb testing.TB, root string) []string {
+	tb.Helper()
 	inodes, lines := map[uint64]string{}, []string(nil)
-	must(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	must(tb, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -196,51 +202,43 @@ func xattrsOf(path string) string {
 			out = append(out, fmt.Sprintf(" %s=%x", name, value[:n]))
 		}
 	}
-	sort.Strings(out)
+	slices.Sort(out)
 	return strings.Join(out, "")
 }
 
-func same(t testing.TB, a, b string) {
-	t.Helper()
-	if diff := difference(describe(t, a), describe(t, b)); diff != "" {
-		t.Fatalf("trees differ:\n%s", diff)
+func same(tb testing.TB, a, b string) {
+	tb.Helper()
+	if diff := difference(describe(tb, a), describe(tb, b)); diff != "" {
+		tb.Fatalf("trees differ:\n%s", diff)
 	}
 }
 
 func difference(a, b []string) string {
-	in := func(list []string, line string) bool {
-		for _, l := range list {
-			if l == line {
-				return true
-			}
-		}
-		return false
-	}
 	var out []string
 	for _, l := range a {
-		if !in(b, l) {
+		if !slices.Contains(b, l) {
 			out = append(out, "- "+l)
 		}
 	}
 	for _, l := range b {
-		if !in(a, l) {
+		if !slices.Contains(a, l) {
 			out = append(out, "+ "+l)
 		}
 	}
 	return strings.Join(out, "\n")
 }
 
-func write(t testing.TB, path, content string) {
-	t.Helper()
-	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	must(t, os.WriteFile(path, []byte(content), 0o644))
+func write(tb testing.TB, path, content string) {
+	tb.Helper()
+	must(tb, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(tb, os.WriteFile(path, []byte(content), 0o644))
 }
 
-func waitFor(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func waitFor(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("never happened: " + what)
+			tb.Fatal("never happened: " + what)
 		}
 	}
 }

@@ -17,16 +17,24 @@ type limiter struct{ bucket *rate.Limiter }
 func newLimiter() *limiter { return &limiter{bucket: rate.NewLimiter(rate.Inf, chunk)} }
 
 // set changes the limit, also while something waits for it. The bucket holds
-// 16 ms of the rate: more would show as a burst, less would lose what a late
-// timer slept over.
+// 62 ms of the rate, to make up for what a late timer slept over; streams begin
+// with it empty, so that on average the limit is never exceeded.
 func (l *limiter) set(r pair.Rate) {
 	if r <= 0 {
 		l.bucket.SetLimit(rate.Inf)
 		l.bucket.SetBurst(chunk)
 		return
 	}
-	l.bucket.SetBurst(int(min(max(r/64, 64), chunk)))
+	l.bucket.SetBurst(int(min(max(r/16, 64), chunk)))
 	l.bucket.SetLimit(rate.Limit(r))
+}
+
+// drain empties the bucket: a stream does not begin with what gathered while
+// nothing was sent.
+func (l *limiter) drain() {
+	if now := time.Now(); l.bucket.Limit() != rate.Inf {
+		l.bucket.AllowN(now, int(max(l.bucket.TokensAt(now), 0)))
+	}
 }
 
 // slow reports whether the limit makes compression pay.

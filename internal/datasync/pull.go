@@ -155,7 +155,8 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 			return pair.Snapshot{}, explain(err, e.opt.Dir)
 		}
 		e.disk.clean(e.currentState())
-		return rec.Snapshot, p.report(ctx, rec)
+		p.report(ctx, rec)
+		return rec.Snapshot, nil
 	}
 	if err := p.makeDurable(ctx); err != nil {
 		return pair.Snapshot{}, err
@@ -171,7 +172,8 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 	if err := e.finish(context.WithoutCancel(ctx), rec, p.manifest, p.targets); err != nil {
 		return pair.Snapshot{}, err
 	}
-	return rec.Snapshot, p.report(ctx, rec)
+	p.report(ctx, rec)
+	return rec.Snapshot, nil
 }
 
 // makeRecord numbers the snapshot and keeps its manifest.
@@ -217,10 +219,9 @@ func (p *pull) makeDurable(ctx context.Context) error {
 
 // report tells the primary. The snapshot is complete whether it hears or not: the
 // next pull tells it again.
-func (p *pull) report(ctx context.Context, rec record) error {
+func (p *pull) report(ctx context.Context, rec record) {
 	err := p.post(context.WithoutCancel(ctx), "done", report{Session: p.head.Session, Snapshot: rec.Snapshot, Manifest: rec.Manifest})
 	if err != nil {
 		p.engine.opt.Log.Warn("primary could not be told of the complete snapshot", slog.Uint64("number", rec.Snapshot.Number), slog.Any("error", err))
 	}
-	return nil
 }

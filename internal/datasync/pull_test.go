@@ -12,51 +12,52 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
 )
 
 // motley makes a tree with everything that a sync keeps.
-func motley(t testing.TB, root string) {
-	t.Helper()
-	write(t, root+"/index.html", "hello")
-	write(t, root+"/empty", "")
-	write(t, root+"/deep/er/and/deeper/leaf", "leaf")
-	write(t, root+"/odd\nname \xff\xfe", "odd")
-	write(t, root+"/"+strings.Repeat("n", 255), "long name")
-	write(t, root+"/big", strings.Repeat("0123456789abcdef", 60000))
-	must(t, os.MkdirAll(root+"/hollow/inner", 0o750))
-	must(t, os.Symlink("../nowhere", root+"/dangling"))
-	must(t, os.Symlink("index.html", root+"/page"))
-	must(t, os.Link(root+"/index.html", root+"/deep/hard"))
-	must(t, os.Link(root+"/index.html", root+"/zz-hard"))
-	must(t, syscall.Mkfifo(root+"/pipe", 0o640))
-	must(t, unix.Setxattr(root+"/index.html", "user.colour", []byte("blue\x00green"), 0))
-	must(t, unix.Setxattr(root+"/hollow", "user.dir", []byte("x"), 0))
-	must(t, os.Chmod(root+"/deep", 0o1777))
-	write(t, root+"/program", "#!/bin/sh\n")
-	must(t, syscall.Chmod(root+"/program", 0o4751))
+func motley(tb testing.TB, root string) {
+	tb.Helper()
+	write(tb, root+"/index.html", "hello")
+	write(tb, root+"/empty", "")
+	write(tb, root+"/deep/er/and/deeper/leaf", "leaf")
+	write(tb, root+"/odd\nname \xff\xfe", "odd")
+	write(tb, root+"/"+strings.Repeat("n", 255), "long name")
+	write(tb, root+"/big", strings.Repeat("0123456789abcdef", 60000))
+	must(tb, os.MkdirAll(root+"/hollow/inner", 0o750))
+	must(tb, os.Symlink("../nowhere", root+"/dangling"))
+	must(tb, os.Symlink("index.html", root+"/page"))
+	must(tb, os.Link(root+"/index.html", root+"/deep/hard"))
+	must(tb, os.Link(root+"/index.html", root+"/zz-hard"))
+	must(tb, syscall.Mkfifo(root+"/pipe", 0o640))
+	must(tb, unix.Setxattr(root+"/index.html", "user.colour", []byte("blue\x00green"), 0))
+	must(tb, unix.Setxattr(root+"/hollow", "user.dir", []byte("x"), 0))
+	must(tb, os.Chmod(root+"/deep", 0o1777))
+	write(tb, root+"/program", "#!/bin/sh\n")
+	must(tb, syscall.Chmod(root+"/program", 0o4751))
 	if os.Geteuid() == 0 {
-		must(t, os.Lchown(root+"/program", 1234, 2345))
-		must(t, syscall.Chmod(root+"/program", 0o6751))
-		must(t, os.Lchown(root+"/dangling", 12, 13))
-		must(t, os.Chown(root+"/hollow", 77, 78))
-		write(t, root+"/locked", "nobody reads")
-		must(t, os.Chmod(root+"/locked", 0))
+		must(tb, os.Lchown(root+"/program", 1234, 2345))
+		must(tb, syscall.Chmod(root+"/program", 0o6751))
+		must(tb, os.Lchown(root+"/dangling", 12, 13))
+		must(tb, os.Chown(root+"/hollow", 77, 78))
+		write(tb, root+"/locked", "nobody reads")
+		must(tb, os.Chmod(root+"/locked", 0))
 	}
 	acl := "\x02\x00\x00\x00\x01\x00\x06\x00\xff\xff\xff\xff\x02\x00\x04\x00\x39\x30\x00\x00\x04\x00\x04\x00\xff\xff\xff\xff\x10\x00\x04\x00\xff\xff\xff\xff\x20\x00\x00\x00\xff\xff\xff\xff"
 	if err := unix.Setxattr(root+"/empty", "system.posix_acl_access", []byte(acl), 0); err != nil {
-		t.Log("no access control lists here:", err)
+		tb.Log("no access control lists here:", err)
 	}
 	sparse, err := os.Create(root + "/sparse")
-	must(t, err)
-	must(t, sparse.Truncate(64<<20))
+	must(tb, err)
+	must(tb, sparse.Truncate(64<<20))
 	_, err = sparse.WriteAt([]byte("island"), 32<<20)
-	must(t, err)
-	must(t, sparse.Close())
+	must(tb, err)
+	must(tb, sparse.Close())
 	old := time.Unix(1_000_000_000, 123_456_789)
 	for _, name := range []string{"/index.html", "/hollow/inner", "/hollow", "/deep/er", "/deep"} {
-		must(t, os.Chtimes(root+name, old, old))
+		must(tb, os.Chtimes(root+name, old, old))
 	}
-	must(t, unix.UtimesNanoAt(unix.AT_FDCWD, root+"/dangling", []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: 5, Nsec: 7}}, unix.AT_SYMLINK_NOFOLLOW))
+	must(tb, unix.UtimesNanoAt(unix.AT_FDCWD, root+"/dangling", []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: 5, Nsec: 7}}, unix.AT_SYMLINK_NOFOLLOW))
 }
 
 func TestFirstPullBringsEverythingAsItIs(t *testing.T) {
@@ -64,7 +65,7 @@ func TestFirstPullBringsEverythingAsItIs(t *testing.T) {
 	motley(t, p.primary.tree)
 	l, err := net.Listen("unix", p.primary.tree+"/socket")
 	must(t, err)
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	s := p.pull(t)
 	if s.Number != 1 || s.Epoch != p.epoch || s != p.backup.Snapshot() || s != p.primary.Confirmed() {
 		t.Fatalf("snapshot %v, kept %v, confirmed %v", s, p.backup.Snapshot(), p.primary.Confirmed())
@@ -173,5 +174,57 @@ func TestRenamedFilesAreNotSentAgain(t *testing.T) {
 	p.pull(t)
 	if got := p.backup.Progress().Received; got > 20_000 {
 		t.Fatalf("a renamed directory cost %d bytes", got)
+	}
+}
+
+// TestAnyChangesFollow changes random things in random trees.
+func TestAnyChangesFollow(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		p := newPair(t)
+		defer p.server.Close()
+		root := p.primary.tree
+		for range rapid.IntRange(1, 3).Draw(r, "pulls") {
+			for range rapid.IntRange(0, 8).Draw(r, "changes") {
+				mutate(r, root)
+			}
+			_, err := p.tryPull(t, Request{AcceptShrink: true})
+			if err != nil {
+				r.Fatal(err)
+			}
+			if diff := difference(describe(t, root), describe(t, p.backup.tree)); diff != "" {
+				r.Fatal(diff)
+			}
+		}
+	})
+}
+
+// mutate does one random thing to a tree. What cannot be done is not done.
+func mutate(r *rapid.T, root string) {
+	path := func(label string) string {
+		name := rapid.SampledFrom([]string{"a", "b", "c", "a/a", "a/b", "b/a", "b/b/c", "a/b/c"})
+		return filepath.Join(root, name.Draw(r, label))
+	}
+	at := path("path")
+	_ = os.MkdirAll(filepath.Dir(at), 0o755)
+	switch rapid.IntRange(0, 9).Draw(r, "change") {
+	case 0, 1:
+		_ = os.WriteFile(at, bytes.Repeat([]byte{rapid.Byte().Draw(r, "byte")}, rapid.IntRange(0, 300_000).Draw(r, "size")), 0o644)
+	case 2:
+		_ = os.MkdirAll(at, 0o755)
+	case 3:
+		_ = os.RemoveAll(at)
+	case 4:
+		_ = os.Symlink(rapid.SampledFrom([]string{"a", "../b", "/etc"}).Draw(r, "target"), at)
+	case 5:
+		_ = os.Link(path("other"), at)
+	case 6:
+		_ = os.Rename(path("other"), at)
+	case 7:
+		_ = os.Chmod(at, os.FileMode(0o400|rapid.IntRange(0, 0o377).Draw(r, "mode")))
+	case 8:
+		when := time.Unix(int64(rapid.IntRange(-1000, 1<<31).Draw(r, "seconds")), int64(rapid.IntRange(0, 999_999_999).Draw(r, "ns")))
+		_ = os.Chtimes(at, when, when)
+	case 9:
+		_ = unix.Lsetxattr(at, "user.x", []byte{rapid.Byte().Draw(r, "value")}, 0)
 	}
 }

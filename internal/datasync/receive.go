@@ -64,6 +64,7 @@ func (p *pull) open(ctx context.Context, path string, body []byte) (*frameReader
 	if err != nil {
 		return nil, nil, err
 	}
+	e.limit.drain()
 	in, err := newFrameReader(&limitedReader{
 		ctx: ctx, cancel: p.cancel, r: answer, limit: e.limit, idle: e.opt.Idle,
 		seen: func(n int) { e.progress.received(e.opt.Now(), n) },

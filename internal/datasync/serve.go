@@ -94,6 +94,7 @@ func readRequest(w http.ResponseWriter, r *http.Request, v any) bool {
 // every write, so that a peer that is gone holds nothing. Once the session is
 // over, what is left passes without limit, so that the backup hears it soon.
 func (e *Engine) stream(request, session context.Context, w http.ResponseWriter, pack *packer) *frameWriter {
+	e.limit.drain()
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // not every connection has deadlines
 	w.Header().Set("Content-Type", "application/octet-stream")
@@ -200,9 +201,10 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 		head.Data = append(head.Data, set.Data)
 	}
 	base := plan.Manifest{}
-	if req.Base == head.Digest {
+	switch req.Base {
+	case head.Digest:
 		head.Base = req.Base
-	} else if req.Base == st.ConfirmedManifest || req.Base == st.Manifest {
+	case st.ConfirmedManifest, st.Manifest:
 		if base, err = e.manifest(req.Base); err == nil {
 			head.Base = req.Base
 		}
@@ -248,7 +250,7 @@ func (e *Engine) prepare(ctx context.Context, out *frameWriter, s *session, req 
 			return export.Bytes(), err
 		case <-tick.C:
 			if err := errors.Join(out.frame(frameAlive, nil), out.flush()); err != nil {
-				<-done // the scan sees that its context is over
+				_ = <-done // the scan sees that its context is over
 				return nil, err
 			}
 		}

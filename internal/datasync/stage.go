@@ -2,7 +2,6 @@ package datasync
 
 import (
 	"context"
-
 	"errors"
 	"fmt"
 
@@ -202,7 +201,7 @@ func (p *pull) fetch(ctx context.Context, wants []want) (again bool, err error) 
 	if p.engine.limit.slow() {
 		pack = 1
 	}
-	in, done, err := p.open(ctx, "content", appendWants(nil, p.head.Session, pack, wants))
+	in, done, err := p.open(ctx, "content", appendWants(p.head.Session, pack, wants))
 	if err != nil {
 		return false, err
 	}
@@ -285,10 +284,10 @@ func (f *arrival) frame(kind frameKind, payload []byte) (finished bool, err erro
 	case frameHole:
 		d := plan.NewDecoder(payload)
 		n := d.Uvarint()
-		if d.Failed() || n == 0 || n > plan.MaxSize {
+		if d.Failed() || n == 0 || n > directory.MaxHole {
 			return false, unsafeStream("a hole that cannot be")
 		}
-		return false, f.hole(int64(n)) //nolint:gosec // bounded
+		return false, f.hole(int64(n))
 	case frameRestart:
 		return false, f.restart()
 	case frameDone:

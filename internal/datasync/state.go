@@ -93,7 +93,7 @@ func (d disk) remove(name string) error {
 // durably replaces a file so that a power cut leaves the old or the new one.
 func durably(path string, b []byte) error {
 	temp := path + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in our own directory
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -110,7 +110,7 @@ func durably(path string, b []byte) error {
 }
 
 func syncDir(dir string) error {
-	f, err := os.Open(dir)
+	f, err := os.Open(dir) //nolint:gosec // our own directory
 	if err != nil {
 		return fmt.Errorf("make %s durable: %w", dir, err)
 	}
@@ -123,7 +123,7 @@ func syncDir(dir string) error {
 
 // syncFS makes the whole file system below path durable.
 func syncFS(path string) error {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // our own directory
 	if err != nil {
 		return fmt.Errorf("make %s durable: %w", path, err)
 	}

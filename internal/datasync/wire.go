@@ -117,11 +117,9 @@ type packer struct {
 }
 
 const (
-	packAtLeast = 512 // bytes; smaller payloads are left alone
-	packSkip    = 32
-	// packBelow is the link speed in bytes per second under which compressing
-	// text at zstd's fastest level (measured: 0.1 GB/s a core) pays.
-	packBelow = 40e6
+	packAtLeast = 512  // bytes; smaller payloads are left alone
+	packSkip    = 32   // payloads
+	packBelow   = 40e6 // bytes per second; zstd's fastest level makes 0.1 GB/s of text on one core
 )
 
 func newPacker() (*packer, error) {
@@ -226,9 +224,9 @@ func cutOff(err error) error {
 	return fmt.Errorf("read data stream: %w", err)
 }
 
-// appendWants is the body of a content request; readWants reads it.
-func appendWants(b []byte, session uint64, pack byte, wants []want) []byte {
-	b = binary.AppendUvarint(b, session)
+// appendWants writes the body of a content request; readWants reads it.
+func appendWants(session uint64, pack byte, wants []want) []byte {
+	b := binary.AppendUvarint(nil, session)
 	b = append(b, pack)
 	b = binary.AppendUvarint(b, uint64(len(wants)))
 	for _, w := range wants {

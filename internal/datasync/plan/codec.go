@@ -25,7 +25,7 @@ func appendIdentity(b []byte, e Entry) []byte {
 	b = binary.AppendVarint(b, e.ModTime)
 	switch e.Kind {
 	case File:
-		b = binary.AppendUvarint(b, uint64(e.Size))
+		b = binary.AppendUvarint(b, uint64(e.Size)) //nolint:gosec // never negative
 		b = append(b, e.Hash[:]...)
 	case Symlink, Link:
 		b = AppendString(b, e.Target)
@@ -53,7 +53,7 @@ func ReadEntry(b []byte) (Entry, []byte, error) {
 	e.ModTime = d.Varint()
 	switch e.Kind {
 	case File:
-		e.Size = int64(min(d.Uvarint(), MaxSize+1)) //nolint:gosec // bounded
+		e.Size = int64(min(d.Uvarint(), MaxSize+1))
 		copy(e.Hash[:], d.Bytes(len(e.Hash)))
 	case Symlink:
 		e.Target = d.String(MaxTarget)
@@ -64,7 +64,7 @@ func ReadEntry(b []byte) (Entry, []byte, error) {
 		return Entry{}, nil, fmt.Errorf("%w: kind %d", ErrMalformed, e.Kind)
 	}
 	e.XAttrs = d.xattrs()
-	e.Alloc = int64(min(d.Uvarint(), MaxSize)) //nolint:gosec // bounded
+	e.Alloc = int64(min(d.Uvarint(), MaxSize))
 	if d.Failed() {
 		return Entry{}, nil, ErrMalformed
 	}

@@ -37,7 +37,7 @@ func stampOfInfo(info fs.FileInfo) (Stamp, error) {
 func (t *Tree) OpenFile(path string) (*os.File, Stamp, error) {
 	f, err := t.root.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	switch {
-	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO):
+	case err != nil && (errors.Is(err, unix.ENXIO) || !t.leadsTo(path)):
 		return nil, Stamp{}, fmt.Errorf("open %q: %w", path, fs.ErrNotExist)
 	case err != nil:
 		return nil, Stamp{}, fmt.Errorf("open file: %w", err)
@@ -51,6 +51,18 @@ func (t *Tree) OpenFile(path string) (*os.File, Stamp, error) {
 		return nil, Stamp{}, err
 	}
 	return f, opened, nil
+}
+
+// leadsTo reports whether the path still goes through directories only. An
+// os.Root refuses a symlink that leaves it with an error that has no name.
+func (t *Tree) leadsTo(path string) bool {
+	for parent := plan.Parent(path); parent != "."; parent = plan.Parent(parent) {
+		if info, err := t.root.Lstat(parent); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	info, err := t.root.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink == 0
 }
 
 // sameFile makes sure that the name itself is the opened file, not a symlink to it.
@@ -157,26 +169,45 @@ func Stream(ctx context.Context, f *os.File, before Stamp, path string, offset i
 	buffer := make([]byte, min(readSize, before.Size-offset+1))
 	for offset < before.Size {
 		start, end := extent(f, before, offset)
-		if start > offset {
-			if err := sink.Hole(start - offset); err != nil {
-				return plan.Entry{}, err
-			}
+		if err := passHole(ctx, start-offset, sink); err != nil {
+			return plan.Entry{}, err
 		}
 		for offset = start; offset < end; {
-			if err := ctx.Err(); err != nil {
-				return plan.Entry{}, context.Cause(ctx)
-			}
 			n, err := f.ReadAt(buffer[:min(int64(len(buffer)), end-offset)], offset)
 			if n == 0 {
 				return plan.Entry{}, errors.Join(changed(path, errors.Is(err, io.EOF)), err)
 			}
-			if err := sink.Data(buffer[:n]); err != nil {
+			if err := pass(ctx, buffer[:n], sink); err != nil {
 				return plan.Entry{}, err
 			}
 			offset += int64(n)
 		}
 	}
 	return settled(f, before, path)
+}
+
+// MaxHole bounds one Hole: its zeros are hashed, which takes time.
+const MaxHole = 64 << 20
+
+func passHole(ctx context.Context, bytes int64, sink Sink) error {
+	for bytes > 0 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n := min(bytes, MaxHole)
+		if err := sink.Hole(n); err != nil {
+			return err
+		}
+		bytes -= n
+	}
+	return nil
+}
+
+func pass(ctx context.Context, b []byte, sink Sink) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return sink.Data(b)
 }
 
 // extent returns the next stretch of data at or after offset, within the file.

@@ -111,7 +111,7 @@ func (w *walker) walk(ctx context.Context) error {
 // gone meanwhile is left out: the second look at its parent notices.
 func (w *walker) directory(d found) ([]found, error) {
 	f, err := w.tree.root.OpenFile(d.entry.Path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+	if err != nil && (errors.Is(err, unix.ENOTDIR) || !w.tree.leadsTo(d.entry.Path)) {
 		return nil, nil
 	}
 	if err != nil {

@@ -214,7 +214,7 @@ func (s *Staging) open(e plan.Entry) (*Incoming, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stage %q: %w", e.Path, err)
 	}
-	return &Incoming{staging: s, entry: e, f: os.NewFile(uintptr(fd), name), hash: blake3.New()}, nil //nolint:gosec // a descriptor
+	return &Incoming{staging: s, entry: e, f: os.NewFile(uintptr(fd), name), hash: blake3.New()}, nil
 }
 
 // Restart throws away what is there.

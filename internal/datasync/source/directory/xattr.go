@@ -71,12 +71,8 @@ func writeXAttrs(fd int, want []plan.XAttr) error {
 	if err != nil {
 		return err
 	}
-	for _, x := range have {
-		if !slices.ContainsFunc(want, func(w plan.XAttr) bool { return w.Name == x.Name }) {
-			if err := unix.Fremovexattr(fd, x.Name); err != nil {
-				return fmt.Errorf("remove attribute %s: %w", x.Name, err)
-			}
-		}
+	if err := removeXAttrs(fd, have, want); err != nil {
+		return err
 	}
 	for _, w := range want {
 		if !kept(w.Name) {
@@ -87,6 +83,18 @@ func writeXAttrs(fd int, want []plan.XAttr) error {
 		}
 		if err := unix.Fsetxattr(fd, w.Name, []byte(w.Value), 0); err != nil {
 			return fmt.Errorf("set attribute %s: %w", w.Name, err)
+		}
+	}
+	return nil
+}
+
+// removeXAttrs removes what is there and not wanted.
+func removeXAttrs(fd int, have, want []plan.XAttr) error {
+	for _, x := range have {
+		if !slices.ContainsFunc(want, func(w plan.XAttr) bool { return w.Name == x.Name }) {
+			if err := unix.Fremovexattr(fd, x.Name); err != nil {
+				return fmt.Errorf("remove attribute %s: %w", x.Name, err)
+			}
 		}
 	}
 	return nil

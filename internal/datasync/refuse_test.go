@@ -1,0 +1,351 @@
+package datasync
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// refused pulls, wants the error and an untouched backup.
+func (p *pairOf) refused(tb testing.TB, req Request, kind error) {
+	tb.Helper()
+	before, number := describe(tb, p.backup.tree), p.backup.Snapshot()
+	_, err := p.tryPull(tb, req)
+	if !errors.Is(err, kind) {
+		tb.Fatalf("got %v, want %v", err, kind)
+	}
+	if diff := difference(before, describe(tb, p.backup.tree)); diff != "" || p.backup.Snapshot() != number {
+		tb.Fatalf("the backup changed:\n%s", diff)
+	}
+	if p.backup.Progress().Error == "" || p.backup.Progress().Running {
+		tb.Fatalf("progress is %+v", p.backup.Progress())
+	}
+}
+
+func TestLowerEpochIsRefusedOnBothSides(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/f", "1")
+	must(t, os.MkdirAll(p.backup.tree, 0o755))
+	p.epoch = pair.Epoch{Counter: 5, Holder: "a"}
+	p.refused(t, Request{Epoch: p.epoch}, ErrStaleEpoch) // the primary offers epoch 1
+	p.primary.Offer(p.epoch)
+	p.pull(t)
+	older := pair.Epoch{Counter: 4, Holder: "b"}
+	p.primary.Offer(older)
+	p.refused(t, Request{Epoch: older}, ErrStaleEpoch)
+	rival := pair.Epoch{Counter: 5, Holder: "b"}
+	p.primary.Offer(rival)
+	p.refused(t, Request{Epoch: rival}, ErrStaleEpoch)
+	p.primary.Withdraw()
+	p.refused(t, Request{Epoch: p.epoch}, ErrNotPrimary)
+}
+
+func TestShrunkPrimaryIsNotMirroredWithoutConsent(t *testing.T) {
+	p := newPair(t)
+	for i := range 30 {
+		write(t, fmt.Sprintf("%s/f%d", p.primary.tree, i), "content")
+	}
+	p.pull(t)
+	for i := range 20 {
+		must(t, os.Remove(fmt.Sprintf("%s/f%d", p.primary.tree, i)))
+	}
+	p.refused(t, Request{}, ErrShrink)
+	_, err := p.tryPull(t, Request{AcceptShrink: true})
+	must(t, err)
+	same(t, p.primary.tree, p.backup.tree)
+}
+
+func TestMissingDirectoryIsNoEmptyTree(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/f", "1")
+	p.pull(t)
+	must(t, os.Rename(p.primary.tree, p.primary.tree+"-away"))
+	p.refused(t, Request{AcceptShrink: true}, ErrMissing)
+	if text := p.backup.Progress().Error; !strings.Contains(text, p.primary.tree) {
+		t.Fatalf("the sentence does not name the directory: %s", text)
+	}
+}
+
+func TestOnlyOnePullAtATime(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/f", noise(1<<20))
+	p.backup.SetLimit(100_000)
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() {
+		_, err := p.backup.Pull(ctx, p.server.Client(), p.server.URL, Request{Epoch: p.epoch})
+		first <- err
+	}()
+	waitFor(t, "the first pull receives", func() bool { return p.backup.Progress().Received > 10_000 })
+	if _, err := p.tryPull(t, Request{}); !errors.Is(err, ErrRunning) {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	p.backup.SetLimit(0)
+	p.pull(t)
+}
+
+func TestWithdrawEndsRunningPull(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/f", noise(1<<20))
+	p.primary.SetLimit(100_000)
+	done := make(chan error, 1)
+	go func() {
+		_, err := p.tryPull(t, Request{})
+		done <- err
+	}()
+	waitFor(t, "the pull receives", func() bool { return p.backup.Progress().Received > 10_000 })
+	p.primary.Withdraw()
+	select {
+	case err := <-done:
+		if !errors.Is(err, ErrNotPrimary) {
+			t.Fatal(err)
+		}
+	case <-time.After(3 * time.Second):
+		t.Fatal("the pull went on")
+	}
+}
+
+func TestSettleStopsAPullAndDiscardsStaging(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/f", "1")
+	p.pull(t)
+	before := describe(t, p.backup.tree)
+	write(t, p.primary.tree+"/big", noise(1<<20))
+	p.backup.SetLimit(300_000)
+	done := make(chan error, 1)
+	go func() {
+		_, err := p.tryPull(t, Request{})
+		done <- err
+	}()
+	waitFor(t, "something is staged", func() bool { return p.backup.Progress().BytesDone > 1000 })
+	must(t, p.backup.Settle(t.Context()))
+	if err := <-done; err == nil {
+		t.Fatal("the pull was not stopped")
+	}
+	if diff := difference(before, describe(t, p.backup.tree)); diff != "" {
+		t.Fatal(diff)
+	}
+	if _, err := os.Lstat(p.backup.tree + "/.baton-staging"); err == nil {
+		t.Fatal("staging is left")
+	}
+}
+
+// cut is a transport whose answers to content requests end after some bytes.
+type cut struct{ after int64 }
+
+func (c *cut) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && strings.HasSuffix(r.URL.Path, "content") {
+		answer.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(answer.Body, c.after), answer.Body}
+	}
+	return answer, err
+}
+
+func noise(n int) string {
+	b := make([]byte, n)
+	r := rand.NewChaCha8([32]byte{1})
+	_, _ = r.Read(b)
+	return string(b)
+}
+
+func TestInterruptedTransferGoesOnWhereItStopped(t *testing.T) {
+	p := newPair(t)
+	for i := range 20 {
+		write(t, fmt.Sprintf("%s/a%02d", p.primary.tree, i), noise(50_000))
+	}
+	write(t, p.primary.tree+"/z-large", noise(12<<20))
+	client := &http.Client{Transport: &cut{after: 9 << 20}}
+	_, err := p.backup.Pull(t.Context(), client, p.server.URL, Request{Epoch: p.epoch})
+	if !errors.Is(err, io.ErrUnexpectedEOF) || !p.backup.Snapshot().IsZero() {
+		t.Fatal(err, p.backup.Snapshot())
+	}
+	p.backup.reopen(t) // also over a restart
+	p.pull(t)
+	if got := p.backup.Progress(); got.Received > 5<<20 || got.BytesDone != got.BytesTotal || got.FilesDone != 21 {
+		t.Fatalf("after 9 of 13 MiB, still %+v", got)
+	}
+}
+
+func TestRottenStagingIsNotUsed(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/large", noise(6<<20))
+	client := &http.Client{Transport: &cut{after: 4 << 20}}
+	_, err := p.backup.Pull(t.Context(), client, p.server.URL, Request{Epoch: p.epoch})
+	if err == nil {
+		t.Fatal("not cut")
+	}
+	names, err := os.ReadDir(p.backup.tree + "/.baton-staging")
+	must(t, err)
+	f, err := os.OpenFile(p.backup.tree+"/.baton-staging/"+names[0].Name(), os.O_WRONLY, 0)
+	must(t, err)
+	_, err = f.WriteAt(bytes.Repeat([]byte{0}, 4096), 1<<20)
+	must(t, err)
+	must(t, f.Close())
+	p.pull(t)
+}
+
+func TestBandwidthLimitHoldsAndChangesWhileRunning(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/f", noise(64<<20))
+	p.backup.SetLimit(4_000_000)
+	p.primary.SetLimit(4_000_000)
+	done := make(chan error, 1)
+	go func() {
+		_, err := p.tryPull(t, Request{})
+		done <- err
+	}()
+	waitFor(t, "the transfer is under way", func() bool { return p.backup.Progress().Received > 600_000 })
+	for _, rate := range []pair.Rate{4_000_000, 8_000_000} {
+		p.backup.SetLimit(rate)
+		p.primary.SetLimit(rate)
+		time.Sleep(100 * time.Millisecond)
+		var off float64
+		for range 3 { // a busy machine may be slower than the limit, for once
+			start, before := time.Now(), p.backup.Progress().Received
+			time.Sleep(time.Second) // this test measures time
+			got := float64(p.backup.Progress().Received-before) / time.Since(start).Seconds()
+			if off = got/float64(rate) - 1; off > -0.02 {
+				break
+			}
+		}
+		t.Logf("limit %d: off by %.2f %%", rate, 100*off)
+		if off > 0.02 || off < -0.02 {
+			t.Errorf("limit %d: off by %.1f %%", rate, 100*off)
+		}
+	}
+	p.backup.SetLimit(0)
+	p.primary.SetLimit(0)
+	must(t, <-done)
+}
+
+func TestConcurrentWriterGetsConsistentFiles(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/log", "")
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			// Each state of the file is one letter all over.
+			_ = os.WriteFile(p.primary.tree+"/new", bytes.Repeat([]byte{byte('a' + i%26)}, 200_000), 0o600)
+			_ = os.Rename(p.primary.tree+"/new", p.primary.tree+"/whole")
+			if f, err := os.OpenFile(p.primary.tree+"/log", os.O_APPEND|os.O_WRONLY, 0); err == nil {
+				_, _ = f.WriteString("line\n")
+				_ = f.Close()
+			}
+			_ = os.Remove(fmt.Sprintf("%s/t%d", p.primary.tree, i-3))
+			_ = os.WriteFile(fmt.Sprintf("%s/t%d", p.primary.tree, i), []byte("short-lived"), 0o600)
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
+	waitFor(t, "the writer writes", func() bool { _, err := os.Stat(p.primary.tree + "/whole"); return err == nil })
+	for range 8 {
+		_, err := p.tryPull(t, Request{})
+		if err != nil && !errors.Is(err, ErrChanging) {
+			t.Error(err)
+		}
+		b, err := os.ReadFile(p.backup.tree + "/whole")
+		if err == nil && (len(b) != 200_000 || bytes.Count(b, b[:1]) != len(b)) {
+			t.Error("a mixture of two states was copied")
+		}
+	}
+	close(stop)
+	<-stopped
+	p.pull(t)
+	if p.primary.Confirmed() != p.backup.Snapshot() {
+		t.Fatal("the primary does not know of the last snapshot")
+	}
+}
+
+// TestFullAndReadOnlyDisks runs itself again in a mount namespace of its own.
+func TestFullAndReadOnlyDisks(t *testing.T) {
+	if os.Getenv("BATON_OWN_MOUNTS") == "" {
+		child := exec.Command(os.Args[0], "-test.run=^TestFullAndReadOnlyDisks$", "-test.v")
+		child.Env = append(os.Environ(), "BATON_OWN_MOUNTS=1")
+		child.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER,
+			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+		}
+		out, err := child.CombinedOutput()
+		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+			t.Skip("no user namespaces here:", err)
+		}
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	p := newPair(t)
+	write(t, p.primary.tree+"/f", "small")
+	mount := func(at string, flags uintptr, data string) {
+		must(t, os.MkdirAll(at, 0o755))
+		must(t, syscall.Mount("tmpfs", at, "tmpfs", flags, data))
+		t.Cleanup(func() { _ = syscall.Unmount(at, syscall.MNT_DETACH) })
+	}
+	mount(p.backup.tree, 0, "size=2m")
+	p.pull(t)
+	write(t, p.primary.tree+"/g", noise(5<<20))
+	p.refused(t, Request{}, ErrNoRoom)
+	must(t, os.Remove(p.primary.tree+"/g"))
+	p.pull(t)
+	must(t, syscall.Mount("", p.backup.tree, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, "size=2m"))
+	write(t, p.primary.tree+"/f", "other")
+	p.refused(t, Request{}, ErrReadOnly)
+	must(t, syscall.Mount("", p.backup.tree, "", syscall.MS_REMOUNT, "size=2m"))
+	p.pull(t)
+	must(t, os.MkdirAll(p.primary.tree+"/inner", 0o755))
+	p.pull(t)
+	mount(p.backup.tree+"/inner", 0, "size=1m")
+	p.refused(t, Request{}, ErrUnsafe)
+	mount(p.primary.opt.Dir+"/diverged", 0, "size=1m")
+	write(t, p.primary.tree+"/g", noise(3<<20))
+	if _, err := p.primary.SetAside(t.Context(), p.epoch); !errors.Is(err, ErrNoRoom) {
+		t.Fatal(err)
+	}
+	if names, _ := os.ReadDir(p.primary.opt.Dir + "/diverged"); len(names) != 0 {
+		t.Fatal("a half copy is left")
+	}
+}
+
+func TestSilentPeerIsGivenUp(t *testing.T) {
+	p := newPair(t)
+	p.backup.opt.Idle = 100 * time.Millisecond
+	p.backup.reopen(t)
+	release := make(chan struct{})
+	silent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		<-release
+	}))
+	defer silent.Close()
+	defer close(release)
+	_, err := p.backup.Pull(t.Context(), silent.Client(), silent.URL, Request{Epoch: p.epoch})
+	if !errors.Is(err, ErrStalled) {
+		t.Fatal(err)
+	}
+}
