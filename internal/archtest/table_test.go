@@ -52,6 +52,7 @@ func table() map[string]rule {
 		"internal/config":   edge,
 		"internal/app":      {anything: true},
 		"internal/lab":      edge,
+		"internal/lab/demo": {imports: []string{"internal/lab", "internal/pair"}},
 		"internal/archtest": {},
 
 		// proof

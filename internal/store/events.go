@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -213,38 +214,52 @@ func (s *Site) eventQuery(ctx context.Context, filter Filter) (query string, arg
 	return strings.Join(walks, ` UNION `) + order, append(args, limit), nil
 }
 
+// eventBounds narrows by time first: the index is walked from there, and what a
+// cursor adds only parts the events of one millisecond.
 func (s *Site) eventBounds(ctx context.Context, filter Filter) (where string, args []any, err error) {
-	var bounds strings.Builder
-	bounds.WriteString(`time >= ?`)
-	args = []any{int64(0)}
+	since, until := int64(0), int64(math.MaxInt64)
 	if !filter.Since.IsZero() {
-		args[0] = filter.Since.UnixMilli()
+		since = filter.Since.UnixMilli()
 	}
 	if !filter.Until.IsZero() {
-		bounds.WriteString(` AND time < ?`)
-		args = append(args, filter.Until.UnixMilli())
+		until = filter.Until.UnixMilli()
 	}
-	for _, cursor := range []struct{ id, bound string }{
-		{filter.After, ` AND (time, appliance, seq) > (?, ?, ?)`},
-		{filter.Before, ` AND (time, appliance, seq) < (?, ?, ?)`},
-	} {
-		if cursor.id == "" {
-			continue
-		}
-		appliance, seq, err := parseEventID(cursor.id)
+	where = `time >= ? AND time < ?`
+	if filter.After != "" {
+		at, err := s.cursor(ctx, filter.After)
 		if err != nil {
 			return "", nil, err
 		}
-		var ms int64
-		err = s.reader.QueryRowContext(ctx, `SELECT time FROM event WHERE appliance = ? AND seq = ?`, appliance, seq).Scan(&ms)
-		if errors.Is(err, sql.ErrNoRows) {
-			return "", nil, refuse(ErrNotFound, "there is no event %s: read the history from its end", cursor.id)
-		}
+		since = max(since, at.ms)
+		where += ` AND (time, appliance, seq) > (?, ?, ?)`
+		args = append(args, at.ms, at.appliance, at.seq)
+	}
+	if filter.Before != "" {
+		at, err := s.cursor(ctx, filter.Before)
 		if err != nil {
 			return "", nil, err
 		}
-		bounds.WriteString(cursor.bound)
-		args = append(args, ms, appliance, seq)
+		until = min(until, at.ms+1)
+		where += ` AND (time, appliance, seq) < (?, ?, ?)`
+		args = append(args, at.ms, at.appliance, at.seq)
 	}
-	return bounds.String(), args, nil
+	return where, append([]any{since, until}, args...), nil
+}
+
+// position is an event's place in the history.
+type position struct {
+	ms        int64
+	appliance pair.ApplianceID
+	seq       int64
+}
+
+func (s *Site) cursor(ctx context.Context, id string) (at position, err error) {
+	if at.appliance, at.seq, err = parseEventID(id); err != nil {
+		return at, err
+	}
+	row := s.reader.QueryRowContext(ctx, `SELECT time FROM event WHERE appliance = ? AND seq = ?`, at.appliance, at.seq)
+	if err = row.Scan(&at.ms); errors.Is(err, sql.ErrNoRows) {
+		err = refuse(ErrNotFound, "there is no event %s: read the history from its end", id)
+	}
+	return at, err
 }
