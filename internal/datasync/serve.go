@@ -250,8 +250,7 @@ func (e *Engine) prepare(ctx context.Context, out *frameWriter, s *session, req 
 			return export.Bytes(), err
 		case <-tick.C:
 			if err := errors.Join(out.frame(frameAlive, nil), out.flush()); err != nil {
-				_ = <-done // the scan sees that its context is over
-				return nil, err
+				return nil, errors.Join(err, <-done) // the scan sees that its context is over
 			}
 		}
 	}

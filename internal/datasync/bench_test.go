@@ -1,0 +1,50 @@
+package datasync
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// BenchmarkPull measures a first pull of many small files, one with nothing
+// changed, one with a few changed, and one large file. BATON_BENCH_FILES sets
+// the number of files (default 2000).
+func BenchmarkPull(b *testing.B) {
+	files := 2000
+	_, _ = fmt.Sscan(os.Getenv("BATON_BENCH_FILES"), &files)
+	p := newPair(b)
+	name := func(i int) string { return fmt.Sprintf("%s/d%03d/f%06d", p.primary.tree, i%200, i) }
+	for i := range files {
+		write(b, name(i), fmt.Sprint(i)+strings.Repeat("0123456789", 1080))
+	}
+	timed := func(what string, prepare func()) {
+		b.Run(what, func(b *testing.B) {
+			for range b.N {
+				b.StopTimer()
+				prepare()
+				b.StartTimer()
+				if _, err := p.tryPull(b, Request{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	timed("first", func() {
+		must(b, os.RemoveAll(p.backup.tree))
+		must(b, os.RemoveAll(p.backup.opt.Dir))
+		p.backup.reopen(b)
+	})
+	timed("unchanged", func() {})
+	round := 0
+	timed("changed", func() {
+		round++
+		for i := range files / 100 {
+			write(b, name(i*100), fmt.Sprint(round, i))
+		}
+	})
+	timed("large", func() {
+		round++
+		write(b, p.primary.tree+"/large", noise(256<<20)+fmt.Sprint(round))
+	})
+}
