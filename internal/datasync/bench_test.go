@@ -3,6 +3,7 @@ package datasync
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -16,7 +17,7 @@ func BenchmarkPull(b *testing.B) {
 	p := newPair(b)
 	name := func(i int) string { return fmt.Sprintf("%s/d%03d/f%06d", p.primary.tree, i%200, i) }
 	for i := range files {
-		write(b, name(i), fmt.Sprint(i)+strings.Repeat("0123456789", 1080))
+		write(b, name(i), strconv.Itoa(i)+strings.Repeat("0123456789", 1080))
 	}
 	timed := func(what string, prepare func()) {
 		b.Run(what, func(b *testing.B) {
@@ -45,6 +46,6 @@ func BenchmarkPull(b *testing.B) {
 	})
 	timed("large", func() {
 		round++
-		write(b, p.primary.tree+"/large", noise(256<<20)+fmt.Sprint(round))
+		write(b, p.primary.tree+"/large", noise(256<<20)+strconv.Itoa(round))
 	})
 }

@@ -3,6 +3,7 @@ package datasync
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 
 	"baton/internal/datasync/source/directory"
@@ -52,6 +53,8 @@ func explain(err error, where string) error {
 		return sentence(ErrMissing, "Protected directory %s does not exist: mount or restore it, or remove it from the protected data.", where)
 	case errors.Is(err, directory.ErrChanging):
 		return sentence(ErrChanging, "A file in %s cannot be copied (%v): stop its writer during the sync, or do not protect it.", where, err)
+	case errors.Is(err, fs.ErrPermission):
+		return sentence(fs.ErrPermission, "Baton may not do in %s what a sync needs (%v): run it as root, or give it CAP_DAC_OVERRIDE, CAP_CHOWN and CAP_FOWNER.", where, err)
 	}
 	return err
 }

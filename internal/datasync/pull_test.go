@@ -220,7 +220,11 @@ func mutate(r *rapid.T, root string) {
 	case 6:
 		_ = os.Rename(path("other"), at)
 	case 7:
-		_ = os.Chmod(at, os.FileMode(0o400|rapid.IntRange(0, 0o377).Draw(r, "mode")))
+		readable := os.FileMode(0o400)
+		if info, err := os.Stat(at); err == nil && info.IsDir() && os.Geteuid() != 0 {
+			readable = 0o700 // or nobody but root could scan it
+		}
+		_ = os.Chmod(at, readable|os.FileMode(rapid.IntRange(0, 0o377).Draw(r, "mode")))
 	case 8:
 		when := time.Unix(int64(rapid.IntRange(-1000, 1<<31).Draw(r, "seconds")), int64(rapid.IntRange(0, 999_999_999).Draw(r, "ns")))
 		_ = os.Chtimes(at, when, when)

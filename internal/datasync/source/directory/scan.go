@@ -159,7 +159,7 @@ func (w *walker) name(dir int, parent, name string) (found, error) {
 		return found{}, nil
 	}
 	if err != nil {
-		return found{}, err
+		return found{}, fmt.Errorf("in %q: %w", parent, err)
 	}
 	f := found{entry: stamp.entry(path), stamp: stamp}
 	switch f.entry.Kind {
