@@ -234,7 +234,7 @@ func onReadOnlyDisk(t *testing.T, disk string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Unmount(seen, unix.MNT_DETACH) }()
-	if _, err := OpenLocal(filepath.Join(seen, "local"), quiet()); !errors.Is(err, unix.EROFS) {
+	if _, err := OpenLocal(filepath.Join(seen, "local"), alpha, quiet()); !errors.Is(err, unix.EROFS) {
 		t.Errorf("state on a read-only disk: %v", err)
 	}
 	s, err := OpenSite(t.Context(), filepath.Join(seen, "site.db"), alpha, quiet())

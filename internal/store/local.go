@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -52,9 +50,10 @@ type Local struct {
 	state State // as on disk
 }
 
-// OpenLocal opens the state in dir and makes dir on the first start. It refuses
-// a directory that another daemon uses, and one whose state was lost or damaged.
-func OpenLocal(dir string, log *slog.Logger) (*Local, error) {
+// OpenLocal opens the state of the appliance self in dir, and makes both on the
+// first start. It refuses a directory that another daemon uses, one whose state
+// was lost or damaged, and one that is another appliance's.
+func OpenLocal(dir string, self pair.ApplianceID, log *slog.Logger) (*Local, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
@@ -63,7 +62,7 @@ func OpenLocal(dir string, log *slog.Logger) (*Local, error) {
 		return nil, err
 	}
 	l := &Local{dir: dir, log: log, lock: lock}
-	if err := l.load(); err != nil {
+	if err := l.load(self); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return l, nil
@@ -85,11 +84,11 @@ func lockDir(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-func (l *Local) load() error {
+func (l *Local) load(self pair.ApplianceID) error {
 	path := l.file("state.json")
 	err := readJSON(path, &l.state)
 	if errors.Is(err, fs.ErrNotExist) {
-		return l.begin(path)
+		return l.begin(path, self)
 	}
 	if err != nil {
 		return fmt.Errorf("read the appliance's state: %w", err)
@@ -99,11 +98,13 @@ func (l *Local) load() error {
 		return fmt.Errorf("%s has format %d and this baton knows %d: install the version that wrote it", path, l.state.Version, localVersion)
 	case l.state.Version < 1 || !validAppliance(l.state.ID):
 		return fmt.Errorf("%s names no appliance: put it back from a backup, or move %s away to start this appliance anew as standalone", path, l.dir)
+	case l.state.ID != self:
+		return fmt.Errorf("%s belongs to appliance %s, and the identity beside it is of %s: put both back from the same backup", path, l.state.ID, self)
 	}
 	return mark(path)
 }
 
-func (l *Local) begin(path string) error {
+func (l *Local) begin(path string, self pair.ApplianceID) error {
 	lost, err := existed(path)
 	if err != nil {
 		return fmt.Errorf("look for an earlier state: %w", err)
@@ -112,18 +113,12 @@ func (l *Local) begin(path string) error {
 		return fmt.Errorf("%s is missing, but was here before: put it back from a backup, "+
 			"or move %s away to start this appliance anew as standalone", path, l.dir)
 	}
-	l.state = State{Version: localVersion, ID: newApplianceID(), SharedIPs: []string{}}
+	l.state = State{Version: localVersion, ID: self, SharedIPs: []string{}}
 	if err := writeJSON(path, l.state); err != nil {
 		return fmt.Errorf("write the first state: %w", err)
 	}
 	l.log.Info("new appliance", slog.String("id", string(l.state.ID)), slog.String("state", path))
 	return mark(path)
-}
-
-func newApplianceID() pair.ApplianceID {
-	id := make([]byte, 16)
-	_, _ = rand.Read(id) // never fails: crypto/rand ends the program instead
-	return pair.ApplianceID(hex.EncodeToString(id))
 }
 
 // validAppliance reports whether id is 32 lower-case hexadecimal digits.

@@ -17,7 +17,7 @@ import (
 
 func openLocal(t *testing.T, dir string) *Local {
 	t.Helper()
-	l, err := OpenLocal(dir, quiet())
+	l, err := OpenLocal(dir, alpha, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestWhatStateReturnsIsACopy(t *testing.T) {
 func TestTwoDaemonsCannotShareADirectory(t *testing.T) {
 	dir := t.TempDir()
 	l := openLocal(t, dir)
-	_, err := OpenLocal(dir, quiet())
+	_, err := OpenLocal(dir, alpha, quiet())
 	if err == nil || !strings.Contains(err.Error(), "another baton uses") {
 		t.Errorf("got %v", err)
 	}
@@ -102,7 +102,7 @@ func TestALostOrDamagedStateIsNeverBegunAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 { // neither now nor at the next try
-				l, err := OpenLocal(dir, quiet())
+				l, err := OpenLocal(dir, alpha, quiet())
 				if err == nil {
 					t.Fatalf("began with %+v", l.State())
 				}
@@ -216,7 +216,7 @@ func TestKilledWhileSaving(t *testing.T) {
 
 func saveForever(t *testing.T, dir string) {
 	t.Helper()
-	l, err := OpenLocal(dir, quiet())
+	l, err := OpenLocal(dir, alpha, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func FuzzState(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, "state.json"), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, err := OpenLocal(dir, quiet())
+		l, err := OpenLocal(dir, alpha, quiet())
 		if err != nil {
 			return
 		}
@@ -254,7 +254,7 @@ func FuzzState(f *testing.F) {
 }
 
 func BenchmarkSave(b *testing.B) {
-	l, err := OpenLocal(b.TempDir(), quiet())
+	l, err := OpenLocal(b.TempDir(), alpha, quiet())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,35 @@
+package wire
+
+import "baton/internal/pair"
+
+// Exchange brings the histories of both appliances together. The asking side
+// sends what it has and, of the events that the other lacked last time, the
+// first ones; the answer does the same the other way.
+type Exchange struct {
+	Version int                        `json:"version"`
+	Heads   map[pair.ApplianceID]int64 `json:"heads"`  // newest running number by appliance
+	Events  []pair.Event               `json:"events"` // at most ExchangeEvents
+}
+
+// ExchangeEvents bounds the events of one exchange, so that it stays within MaxSize.
+const ExchangeEvents = 500
+
+// Settings changes settings of the pair at the primary.
+type Settings struct {
+	Version     int               `json:"version"`
+	Changes     map[string]string `json:"changes"`      // by setting key
+	WantVersion int64             `json:"want_version"` // of the settings they were derived from; 0: any
+	By          string            `json:"by"`           // who, for the audit
+}
+
+// UnmarshalJSON implements json.Unmarshaler: strict on the version.
+func (e *Exchange) UnmarshalJSON(data []byte) error {
+	type plain Exchange
+	return decode("exchange", data, (*plain)(e))
+}
+
+// UnmarshalJSON implements json.Unmarshaler: strict on the version.
+func (s *Settings) UnmarshalJSON(data []byte) error {
+	type plain Settings
+	return decode("settings", data, (*plain)(s))
+}
