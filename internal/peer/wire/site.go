@@ -33,3 +33,15 @@ func (s *Settings) UnmarshalJSON(data []byte) error {
 	type plain Settings
 	return decode("settings", data, (*plain)(s))
 }
+
+// Sync asks the backup for a data sync.
+type Sync struct {
+	Version      int  `json:"version"`
+	AcceptShrink bool `json:"accept_shrink"` // an administrator knows that much is gone
+}
+
+// UnmarshalJSON implements json.Unmarshaler: strict on the version.
+func (s *Sync) UnmarshalJSON(data []byte) error {
+	type plain Sync
+	return decode("sync", data, (*plain)(s))
+}

@@ -1,0 +1,263 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+// Options are what an agent is made of.
+type Options struct {
+	Config    failover.Config
+	Record    pair.Record // as stored
+	Snapshot  pair.Snapshot
+	Store     Store
+	Addresses Addresses
+	Reacher   Reacher
+	Peer      Peer
+	Door      Door
+	Services  Services
+	Data      Data
+	History   History
+	Log       *slog.Logger
+	Clock     func() failover.Instant // CLOCK_BOOTTIME
+	Wall      func() time.Time
+	// Schedule says when the next automatic data sync begins.
+	Schedule func(after time.Time) time.Time
+	// Found adds the conditions that the edges know of. It may be nil.
+	Found func() []pair.Condition
+	// Beat is called while the loop turns, for a watchdog. It may be nil.
+	Beat func()
+}
+
+// Agent is one appliance's loop.
+type Agent struct {
+	Options
+	inbox   chan message
+	changed *broadcast
+	seen    atomic.Pointer[Seen]
+	syncs   *syncs
+	board   *board
+	edges   sync.WaitGroup // goroutines that wait for an edge
+
+	// The rest belongs to the loop alone.
+	config   failover.Config
+	state    failover.State
+	pending  []failover.Event // outcomes that came while actions were carried out
+	holding  chan error       // the peer waits for an answer to Hold
+	giving   chan error       // the peer waits for an answer to Commit
+	command  chan error       // an administrator waits for the end of a switch
+	services chan bool        // wanted state, to the goroutine that runs them
+	answered answers
+}
+
+// Seen is a consistent look at the decision.
+type Seen struct {
+	Config failover.Config
+	State  failover.State
+	At     time.Time
+}
+
+// message is one turn of the loop: an event, or a change of the configuration.
+type message struct {
+	event  failover.Event
+	change func(*failover.Config)
+	reply  chan error       // for commands: when the decision has finished it
+	ask    chan error       // for the peer's questions of a handover
+	view   chan<- pair.View // for the peer's polls
+	seq    uint64
+}
+
+// New returns an agent that has not begun to act.
+func New(options Options) *Agent {
+	a := &Agent{
+		Options:  options,
+		inbox:    make(chan message, 64),
+		changed:  newBroadcast(),
+		config:   options.Config,
+		services: make(chan bool, 16),
+		board:    newBoard(options.History, options.Wall),
+	}
+	now := options.Clock()
+	a.state = options.Config.Start(options.Record, now)
+	a.syncs = newSyncs(a)
+	a.publish()
+	return a
+}
+
+// Run acts until ctx ends, and then takes the site down here: shared IP off,
+// door closed, services stopped.
+func (a *Agent) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(ctx)
+	a.edges.Go(func() { a.runServices(work) })
+	a.edges.Go(func() { a.syncs.run(work) })
+	if !a.Snapshot.IsZero() {
+		a.step(work, failover.DataChanged{Snapshot: a.Snapshot, Taken: a.takenAt(a.Snapshot)})
+	}
+	a.step(work, failover.Tick{})
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		timer.Reset(a.untilDeadline())
+		select {
+		case m := <-a.inbox:
+			a.receive(work, m)
+		case <-timer.C:
+			a.step(work, failover.Tick{})
+		case <-ctx.Done():
+		}
+	}
+	stop()
+	a.takeDown()
+	a.edges.Wait()
+	return nil
+}
+
+// maxSleep bounds how long the loop waits, so that a watchdog sees it turn.
+const maxSleep = time.Second
+
+func (a *Agent) untilDeadline() time.Duration {
+	wait := a.config.Deadline(a.state).Sub(a.Clock())
+	return min(max(wait, 0), maxSleep)
+}
+
+// takenAt converts a snapshot's wall-clock time to our own clock, as well as
+// the two clocks allow; never into the future.
+func (a *Agent) takenAt(s pair.Snapshot) failover.Instant {
+	age := a.Wall().Sub(time.UnixMilli(s.TakenAt))
+	return a.Clock().Add(-max(age, 0))
+}
+
+func (a *Agent) receive(ctx context.Context, m message) {
+	if m.change != nil {
+		m.change(&a.config)
+		a.step(ctx, failover.Tick{})
+		return
+	}
+	if m.reply != nil && !a.takeCommand(m) {
+		return
+	}
+	if m.ask != nil {
+		a.takeQuestion(m)
+	}
+	if heard, ok := m.event.(failover.Heard); ok && m.view != nil {
+		sent := a.Clock()
+		a.step(ctx, heard)
+		a.answered.add(m.seq, sent)
+		m.view <- a.config.View(a.state)
+		return
+	}
+	a.step(ctx, m.event)
+}
+
+// takeCommand keeps who waits for the end of a command. While a switch runs for
+// somebody, others are refused.
+func (a *Agent) takeCommand(m message) bool {
+	if a.command != nil && a.state.Switch.Step != failover.NoSwitch {
+		m.reply <- Refusal{Reason: failover.SwitchRuns}
+		return false
+	}
+	replace(&a.command, m.reply)
+	return true
+}
+
+func (a *Agent) takeQuestion(m message) {
+	switch m.event.(type) {
+	case failover.HoldAsked:
+		replace(&a.holding, m.ask)
+	case failover.CommitAsked:
+		replace(&a.giving, m.ask)
+	}
+}
+
+// replace keeps the newest who asks; one who asked before has given up.
+func replace(waiting *chan error, ask chan error) {
+	answer(waiting, errSuperseded)
+	*waiting = ask
+}
+
+// answer tells whoever waits, if anybody does. The channels have room for one.
+func answer(waiting *chan error, err error) {
+	if *waiting != nil {
+		*waiting <- err
+		*waiting = nil
+	}
+}
+
+var errSuperseded = errors.New("asked again meanwhile")
+
+// step hands the decision one event, carries out what it answers, and does the
+// same for the outcomes.
+func (a *Agent) step(ctx context.Context, event failover.Event) {
+	a.pending = append(a.pending, event)
+	for len(a.pending) > 0 {
+		next := a.pending[0]
+		a.pending = a.pending[1:]
+		a.turn(ctx, next)
+	}
+	a.publish()
+	if a.Beat != nil {
+		a.Beat()
+	}
+}
+
+// turn is one call of the decision. A record that cannot be made durable undoes
+// it: what was decided never came to be.
+func (a *Agent) turn(ctx context.Context, event failover.Event) {
+	state, actions := a.config.Next(a.state, a.Clock(), event)
+	for _, action := range actions {
+		if save, ok := action.(failover.Save); ok {
+			if err := a.Store.SaveRecord(ctx, save.Record); err != nil {
+				a.Log.Error("record not stored", slog.String("error", err.Error()))
+				a.pending = append(a.pending, failover.SaveFailed{})
+				return
+			}
+			a.state = state
+		}
+		a.perform(ctx, state, action)
+	}
+	a.state = state
+}
+
+// publish lets everybody else see where the decision stands.
+func (a *Agent) publish() {
+	old := a.seen.Load()
+	seen := &Seen{Config: a.config, State: a.state, At: a.Wall()}
+	a.seen.Store(seen)
+	a.follow(seen)
+	var found []pair.Condition
+	if a.Found != nil {
+		found = a.Found()
+	}
+	raised := a.board.update(append(a.config.Conditions(a.state), found...))
+	if old == nil || raised || old.State.Place() != seen.State.Place() || old.State.Held != seen.State.Held || old.Config.MaySync(old.State) != seen.Config.MaySync(seen.State) || old.Config != seen.Config {
+		a.changed.send()
+	}
+}
+
+// follow keeps what hangs on the state, not on a single action, in line with it.
+func (a *Agent) follow(seen *Seen) {
+	s := seen.State
+	a.Addresses.Alone(s.Phase == pair.Alone)
+	if s.Record.Role == pair.Primary && s.Door == failover.Open {
+		a.Data.Offer(s.Record.Epoch)
+	} else {
+		a.Data.Withdraw()
+	}
+	a.syncs.follow(s.Record.Epoch, a.config.MaySync(s))
+}
+
+// Look returns where the decision stands.
+func (a *Agent) Look() Seen { return *a.seen.Load() }
+
+// Conditions returns what an administrator should know now.
+func (a *Agent) Conditions() []pair.Condition { return a.board.list() }
+
+// Changed returns a channel that is closed at the next visible change.
+func (a *Agent) Changed() <-chan struct{} { return a.changed.wait() }

@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"context"
+	"errors"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+var errEnding = errors.New("the daemon is stopping; try again when it runs")
+
+// Refusal is the decision's no, with its reason.
+type Refusal struct{ Reason failover.Reason }
+
+// Error returns the reason's sentence.
+func (r Refusal) Error() string { return r.Reason.String() }
+
+func refusal(reason failover.Reason) error {
+	if reason == failover.Agreed {
+		return nil
+	}
+	return Refusal{Reason: reason}
+}
+
+// Do gives an administrator's command to the decision and waits for its end.
+// The error is a Refusal, or that of ctx: the command goes on all the same.
+func (a *Agent) Do(ctx context.Context, command failover.Event) error {
+	return a.wait(ctx, message{event: command, reply: make(chan error, 1)})
+}
+
+// HoldAsked and CommitAsked are the backup's questions of a handover.
+func (a *Agent) HoldAsked(ctx context.Context, epoch pair.Epoch) error {
+	return a.wait(ctx, message{event: failover.HoldAsked{Epoch: epoch}, ask: make(chan error, 1)})
+}
+
+// CommitAsked is answered once the shared IP is off here.
+func (a *Agent) CommitAsked(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
+	event := failover.CommitAsked{Next: next, Snapshot: snapshot, Final: final}
+	return a.wait(ctx, message{event: event, ask: make(chan error, 1)})
+}
+
+// HoldEnded: the backup gives the handover up.
+func (a *Agent) HoldEnded(ctx context.Context) { a.Tell(ctx, failover.HoldEnded{}) }
+
+func (a *Agent) wait(ctx context.Context, m message) error {
+	answered := m.reply
+	if answered == nil {
+		answered = m.ask
+	}
+	if !a.post(ctx, m) {
+		return ctx.Err()
+	}
+	select {
+	case err := <-answered:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Tell reports an event that nobody waits for.
+func (a *Agent) Tell(ctx context.Context, event failover.Event) {
+	a.post(ctx, message{event: event})
+}
+
+// Configure changes the configuration from the next event on.
+func (a *Agent) Configure(ctx context.Context, change func(*failover.Config)) {
+	a.post(ctx, message{change: change})
+}
+
+// Polled answers the peer's poll with our view. Seq numbers the poll; ack is
+// the newest poll whose answer the peer has received.
+func (a *Agent) Polled(ctx context.Context, seq, ack uint64, view pair.View) (pair.View, error) {
+	answer := make(chan pair.View, 1)
+	heard := failover.Heard{View: view, Confirmed: a.answered.at(ack)}
+	if !a.post(ctx, message{event: heard, view: answer, seq: seq}) {
+		return pair.View{}, ctx.Err()
+	}
+	select {
+	case mine := <-answer:
+		return mine, nil
+	case <-ctx.Done():
+		return pair.View{}, ctx.Err()
+	}
+}
+
+// TakeAsked is the primary's request that we, the backup, become primary.
+func (a *Agent) TakeAsked(ctx context.Context, final bool) error {
+	return a.Do(ctx, failover.BecomePrimary{FinalSync: final})
+}
+
+// HandOver asks the peer to become primary, and waits until it is.
+func (a *Agent) HandOver(ctx context.Context, final bool) error {
+	seen := a.Look()
+	if seen.State.Record.Role != pair.Primary {
+		return Refusal{Reason: failover.NotServing}
+	}
+	return a.Peer.Take(ctx, final)
+}

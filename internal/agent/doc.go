@@ -1,0 +1,12 @@
+// Package agent joins the decision to the world: it owns the state of package
+// failover, hands it what happens, and has the edges carry out what it answers.
+// One goroutine does this, one event at a time; nothing that may take long is
+// done on it, with two exceptions that must: making the record durable, and
+// putting the shared IP on or taking it off.
+//
+// That goroutine also answers the peer's polls. A daemon whose loop hangs (a
+// dead disk, a stopped process) therefore does not answer, and does not renew
+// the lease on the shared IP.
+//
+// The interfaces it needs are in edges.go; start reading at Agent.Run.
+package agent

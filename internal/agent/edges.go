@@ -1,0 +1,97 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+// Store makes the record durable.
+type Store interface {
+	SaveRecord(ctx context.Context, record pair.Record) error
+}
+
+// Addresses are the shared IPs of this appliance.
+type Addresses interface {
+	// Claim puts every ticked address on with the lifetime, or renews it.
+	Claim(ctx context.Context, lease time.Duration) error
+	// Release takes every address off.
+	Release(ctx context.Context) error
+	// Probe asks on the link whether another machine has one of them.
+	Probe(ctx context.Context, wait time.Duration) failover.ProbeResult
+	// Check asks an on-link test IP whom it takes for the owner.
+	Check(ctx context.Context) failover.Owner
+	// Announce tells the link again that they are here. Alone: do not repeat
+	// that by itself while the peer is silent.
+	Announce()
+	Alone(alone bool)
+}
+
+// Reacher pings the test IPs.
+type Reacher interface {
+	// Reached returns as soon as need of them have answered, or wait is over.
+	Reached(ctx context.Context, need int, wait time.Duration) int
+}
+
+// Peer is the other appliance.
+type Peer interface {
+	// Poll tells our view and returns the peer's.
+	Poll(ctx context.Context, view pair.View) (pair.View, error)
+	// Failure says what kind of failure an error of Poll is.
+	Failure(err error) pair.PollFailure
+	Hold(ctx context.Context, epoch pair.Epoch) error
+	EndHold(ctx context.Context) error
+	Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error
+	// Take asks the peer, a backup, to become primary.
+	Take(ctx context.Context, final bool) error
+}
+
+// Door is where the site's requests come in.
+type Door interface {
+	Open()
+	Hold()
+	Close()
+}
+
+// Services run on the primary only. Both calls are idempotent and return when
+// it is done; Stop stops hard after a deadline of its own.
+type Services interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context)
+}
+
+// Data is the protected data and the site database.
+type Data interface {
+	// Open makes them whole before the services start.
+	Open(ctx context.Context) error
+	// Offer lets the peer pull under the epoch; Withdraw ends that.
+	Offer(epoch pair.Epoch)
+	Withdraw()
+	// Pull brings them to the primary's newest state.
+	Pull(ctx context.Context, request Pull) (Pulled, error)
+	// SetAside keeps what was written here in the epoch as a diverged copy.
+	SetAside(ctx context.Context, epoch pair.Epoch) error
+}
+
+// Pull says which data sync is meant.
+type Pull struct {
+	Epoch        pair.Epoch // of the primary
+	Final        bool       // its services are stopped
+	AcceptShrink bool       // an administrator knows that much is gone
+	Automatic    bool       // the schedule asks for it
+	First        bool       // and none has been done under this epoch
+}
+
+// Pulled is what a data sync brought.
+type Pulled struct {
+	Snapshot pair.Snapshot
+	Files    int64 // transferred; 0: nothing had changed
+	Bytes    int64
+}
+
+// History keeps events. Record does not block.
+type History interface {
+	Record(event pair.Event)
+}

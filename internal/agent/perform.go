@@ -1,0 +1,223 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+// How long an edge may take where the decision sets no limit.
+const (
+	dataLimit   = 2 * time.Minute  // to make protected data whole
+	asideLimit  = time.Hour        // to set a diverged copy aside
+	askLimit    = 15 * time.Second // for a question of a handover
+	switchLimit = 10 * time.Minute // for a whole switch that the peer does for us
+	downLimit   = 10 * time.Second // to take the site down at the end
+)
+
+// perform carries one action out. Traffic and durability are done here and now;
+// everything else reports its outcome later.
+func (a *Agent) perform(ctx context.Context, state failover.State, action failover.Action) {
+	switch action := action.(type) {
+	case failover.Save: // done, by turn
+	case failover.Claim:
+		a.Door.Open()
+		err := a.Addresses.Claim(ctx, action.Lease)
+		a.note("claim shared ip", err)
+		a.pending = append(a.pending, failover.Claimed{OK: err == nil})
+	case failover.Renew:
+		a.note("renew shared ip", a.Addresses.Claim(ctx, action.Lease))
+	case failover.Release:
+		err := a.Addresses.Release(ctx)
+		a.note("release shared ip", err)
+		a.Door.Close()
+		a.pending = append(a.pending, failover.Released{OK: err == nil})
+	case failover.HoldRequests:
+		a.Door.Hold()
+	case failover.ServeRequests:
+		a.Door.Open()
+	case failover.Announce:
+		a.Addresses.Announce()
+	case failover.Explain:
+		a.explain(state, action)
+	case failover.Finish:
+		answer(&a.command, refusal(action.Refusal))
+	case failover.AnswerHold:
+		answer(&a.holding, refusal(action.Refusal))
+	case failover.AnswerCommit:
+		answer(&a.giving, refusal(action.Refusal))
+	case failover.StartServices:
+		a.services <- true
+	case failover.StopServices:
+		a.services <- false
+	default:
+		a.begin(ctx, state, action)
+	}
+}
+
+// note logs an effect that failed; the decision is told by an event.
+func (a *Agent) note(act string, err error) {
+	if err != nil {
+		a.Log.Error("effect failed", slog.String("act", act), slog.String("error", err.Error()))
+	}
+}
+
+// begin starts what takes a while. Its outcome comes back as an event.
+func (a *Agent) begin(ctx context.Context, state failover.State, action failover.Action) {
+	switch action := action.(type) {
+	case failover.Poll:
+		a.later(ctx, action.Wait, func(ctx context.Context) failover.Event { return a.poll(ctx, a.config.View(state)) })
+	case failover.TestIPs:
+		a.later(ctx, 0, func(ctx context.Context) failover.Event {
+			return failover.TestIPsAnswered{Reached: a.Reacher.Reached(ctx, action.Need, action.Wait)}
+		})
+	case failover.ProbeAddress:
+		a.later(ctx, 0, func(ctx context.Context) failover.Event {
+			return failover.AddressProbed{Result: a.Addresses.Probe(ctx, action.Wait)}
+		})
+	case failover.CheckAddress:
+		a.later(ctx, time.Second, func(ctx context.Context) failover.Event {
+			return failover.AddressChecked{Owner: a.Addresses.Check(ctx)}
+		})
+	case failover.OpenData:
+		a.later(ctx, dataLimit, func(ctx context.Context) failover.Event {
+			err := a.Data.Open(ctx)
+			a.note("open data", err)
+			return failover.DataOpened{OK: err == nil}
+		})
+	case failover.SetAside:
+		a.later(ctx, asideLimit, func(ctx context.Context) failover.Event {
+			err := a.Data.SetAside(ctx, action.Epoch)
+			a.note("set diverged data aside", err)
+			return failover.SetAsideDone{OK: err == nil}
+		})
+	default:
+		a.beginSwitch(ctx, state, action)
+	}
+}
+
+func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action failover.Action) {
+	switch action := action.(type) {
+	case failover.Sync:
+		a.later(ctx, 0, func(ctx context.Context) failover.Event {
+			err := a.syncs.once(ctx, Pull{Epoch: state.Record.Epoch, Final: action.Final})
+			return failover.SyncEnded{OK: err == nil}
+		})
+	case failover.AskHold:
+		a.later(ctx, askLimit, func(ctx context.Context) failover.Event {
+			err := a.Peer.Hold(ctx, state.Record.Epoch)
+			a.note("ask the primary to hold requests", err)
+			return failover.HoldAnswered{OK: err == nil}
+		})
+	case failover.AskCommit:
+		a.later(ctx, askLimit, func(ctx context.Context) failover.Event {
+			err := a.Peer.Commit(ctx, action.Next, a.Look().State.Record.Snapshot, action.Final)
+			a.note("ask the primary to hand over", err)
+			return failover.CommitAnswered{OK: err == nil}
+		})
+	case failover.EndHold:
+		a.later(ctx, askLimit, func(ctx context.Context) failover.Event {
+			a.note("end the hold", a.Peer.EndHold(ctx))
+			return failover.Tick{}
+		})
+	case failover.OfferHandover:
+		a.later(ctx, switchLimit, func(ctx context.Context) failover.Event {
+			a.note("offer a handover", a.Peer.Take(ctx, true))
+			return failover.Tick{}
+		})
+	}
+}
+
+// later runs f beside the loop, within limit if there is one, and hands its
+// event to the loop.
+func (a *Agent) later(ctx context.Context, limit time.Duration, f func(context.Context) failover.Event) {
+	a.edges.Go(func() {
+		bounded, cancel := ctx, context.CancelFunc(func() {})
+		if limit > 0 {
+			bounded, cancel = context.WithTimeout(ctx, limit)
+		}
+		event := f(bounded)
+		cancel()
+		a.post(ctx, message{event: event})
+	})
+}
+
+// post hands the loop a message; it reports false if the agent ends first.
+func (a *Agent) post(ctx context.Context, m message) bool {
+	select {
+	case a.inbox <- m:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *Agent) poll(ctx context.Context, view pair.View) failover.Event {
+	sent := a.Clock()
+	answer, err := a.Peer.Poll(ctx, view)
+	if err != nil {
+		return failover.PollFailed{Reason: a.Peer.Failure(err)}
+	}
+	return failover.PollAnswered{Heard: failover.Heard{View: answer, Confirmed: failover.Moment{At: sent, Set: true}}}
+}
+
+// runServices starts and stops the services, in the order in which that was decided.
+func (a *Agent) runServices(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case start := <-a.services:
+			var event failover.Event = failover.ServicesStopped{}
+			if start {
+				err := a.Services.Start(ctx)
+				a.note("start services", err)
+				event = failover.ServicesStarted{OK: err == nil}
+			} else {
+				a.Services.Stop(ctx)
+			}
+			a.post(ctx, message{event: event})
+		}
+	}
+}
+
+// takeDown leaves the machine as if the daemon had never run: traffic first.
+func (a *Agent) takeDown() {
+	ctx, cancel := context.WithTimeout(context.Background(), downLimit)
+	defer cancel()
+	a.note("release shared ip", a.Addresses.Release(ctx))
+	a.Door.Close()
+	a.Data.Withdraw()
+	a.Services.Stop(ctx)
+	answer(&a.command, errEnding)
+	answer(&a.holding, errEnding)
+	answer(&a.giving, errEnding)
+}
+
+// explain writes a change into the history and the log.
+func (a *Agent) explain(state failover.State, e failover.Explain) {
+	kind := kindOf(e)
+	a.Log.Info("changed", slog.String("from", e.From.String()), slog.String("to", e.To.String()), slog.String("reason", e.Reason.String()))
+	a.History.Record(pair.Event{Kind: kind, Text: e.From.String() + " → " + e.To.String() + ": " + e.Reason.String(), Detail: map[string]string{
+		"from": e.From.String(), "to": e.To.String(), "reason": e.Reason.String(),
+		"epoch": state.Record.Epoch.String(), "snapshot": strconv.FormatUint(state.Record.Snapshot.Number, 10),
+	}})
+}
+
+func kindOf(e failover.Explain) string {
+	switch {
+	case e.Reason == failover.WouldTakeOver:
+		return pair.KindObserved
+	case e.From.Role != pair.Primary && e.To.Role == pair.Primary && (e.Reason == failover.PrimaryGone || e.Reason == failover.ForcedByAdministrator):
+		return pair.KindTakeover
+	case e.Reason == failover.HandedOver || e.Reason == failover.HandoverCompleted:
+		return pair.KindHandover
+	case e.Reason == failover.HigherEpoch, e.Reason == failover.AddressTaken, e.Reason == failover.NetworkLost && e.To.Phase == pair.Isolated, e.Reason == failover.Stalled:
+		return pair.KindSteppedDown
+	}
+	return pair.KindRoleChanged
+}

@@ -1,0 +1,246 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+// syncs runs data syncs, one at a time: those of the schedule, those that an
+// administrator asks for, and those of a handover. A sync ends when the role
+// that allows it does.
+type syncs struct {
+	agent *Agent
+	turn  chan struct{} // holds one token: whoever has it may pull
+
+	mu      sync.Mutex
+	epoch   pair.Epoch // under which pulling is allowed now; zero: it is not
+	allowed context.Context
+	forbid  context.CancelFunc
+	cancel  context.CancelFunc // of the running sync; nil: none runs
+	retry   time.Time          // after a failure
+	pause   time.Duration      // that the next failure costs
+	began   time.Time          // of the newest automatic sync
+	wake    chan struct{}
+}
+
+// settleLimit bounds how long a sync that is asked for waits until it is possible.
+const settleLimit = 10 * time.Second
+
+// Automatic syncs that fail are tried again, soon at first.
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
+
+// ErrNotNow is returned while no data can be pulled in this state.
+var ErrNotNow = errors.New("no data sync is possible now: this appliance is not the backup of a primary that answers")
+
+func newSyncs(agent *Agent) *syncs {
+	s := &syncs{agent: agent, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+	s.turn <- struct{}{}
+	s.allowed, s.forbid = context.WithCancel(context.Background())
+	s.forbid()
+	return s
+}
+
+// follow allows or forbids syncs as the state demands.
+func (s *syncs) follow(epoch pair.Epoch, may bool) {
+	if !may {
+		epoch = pair.Epoch{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if epoch == s.epoch {
+		return
+	}
+	s.forbid()
+	s.epoch = epoch
+	if may {
+		s.allowed, s.forbid = context.WithCancel(context.Background())
+		s.retry, s.pause = time.Time{}, firstRetry
+		s.began = time.Time{} // the first sync under a new epoch waits for no schedule
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run starts the automatic syncs until ctx ends.
+func (s *syncs) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(s.untilNext())
+		select {
+		case <-ctx.Done():
+			s.follow(pair.Epoch{}, false)
+			return
+		case <-s.wake:
+		case <-timer.C:
+			s.automatic(ctx)
+		}
+	}
+}
+
+const lookAgain = time.Second // how soon a change of the schedule is noticed
+
+func (s *syncs) untilNext() time.Duration {
+	next := s.Next()
+	if next.IsZero() {
+		return lookAgain
+	}
+	return min(max(next.Sub(s.agent.Wall()), 0), lookAgain)
+}
+
+// Next says when the next automatic sync begins; zero if none is due.
+func (s *syncs) Next() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.epoch.IsZero() || !s.agent.Look().Config.BackupOperations {
+		return time.Time{}
+	}
+	if s.retry.After(s.agent.Wall()) {
+		return s.retry
+	}
+	if s.began.IsZero() {
+		return s.agent.Wall()
+	}
+	return s.agent.Schedule(s.began)
+}
+
+func (s *syncs) automatic(ctx context.Context) {
+	next := s.Next()
+	if next.IsZero() || next.After(s.agent.Wall()) {
+		return
+	}
+	s.mu.Lock()
+	pull := Pull{Epoch: s.epoch, Automatic: true, First: s.began.IsZero()}
+	s.mu.Unlock()
+	err := s.once(ctx, pull)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.pause = firstRetry
+		return
+	}
+	s.retry = s.agent.Wall().Add(s.pause)
+	s.pause = min(2*s.pause, lastRetry)
+}
+
+// once pulls one snapshot, after any sync that runs already.
+func (s *syncs) once(ctx context.Context, pull Pull) error {
+	select {
+	case <-s.turn:
+		defer func() { s.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	ctx, end, err := s.begin(ctx, pull.Epoch)
+	if err != nil {
+		return err
+	}
+	defer end()
+	taken := s.agent.Clock()
+	began := s.agent.Wall()
+	pulled, err := s.agent.Data.Pull(ctx, pull)
+	s.report(pulled, pull, began, err)
+	if err != nil {
+		return err
+	}
+	s.agent.Tell(ctx, failover.DataChanged{Snapshot: pulled.Snapshot, Taken: taken})
+	return nil
+}
+
+func (s *syncs) begin(ctx context.Context, epoch pair.Epoch) (context.Context, context.CancelFunc, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.epoch.IsZero() || epoch != s.epoch {
+		return nil, nil, ErrNotNow
+	}
+	s.began = s.agent.Wall()
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.allowed, cancel)
+	s.cancel = cancel
+	return ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.cancel = nil
+		stop()
+		cancel()
+	}, nil
+}
+
+// report writes into the history what is worth reading: failures, and syncs
+// that brought something, were asked for, or are the first of an epoch. One more
+// look of a continuous schedule at data that has not changed is not.
+func (s *syncs) report(pulled Pulled, pull Pull, began time.Time, err error) {
+	took := s.agent.Wall().Sub(began).Round(time.Millisecond)
+	if err != nil {
+		s.agent.Log.Warn("data sync failed", slog.String("error", err.Error()))
+		s.agent.History.Record(pair.Event{
+			Kind: pair.KindSyncFailed, Text: sentence("The data sync failed: " + err.Error()),
+			Detail: map[string]string{"took": took.String()},
+		})
+		return
+	}
+	number := strconv.FormatUint(pulled.Snapshot.Number, 10)
+	s.agent.Log.Debug("data sync done", slog.String("number", number), slog.Duration("took", took))
+	if pulled.Files == 0 && pulled.Bytes == 0 && pull.Automatic && !pull.First {
+		return
+	}
+	s.agent.History.Record(pair.Event{
+		Kind: pair.KindSyncDone, Text: "Data sync " + number + " is complete and verified.",
+		Detail: map[string]string{
+			"took": took.String(), "number": number,
+			"files": strconv.FormatInt(pulled.Files, 10), "bytes": strconv.FormatInt(pulled.Bytes, 10),
+		},
+	})
+}
+
+// sentence ends a text with one full stop.
+func sentence(text string) string { return strings.TrimRight(text, ". ") + "." }
+
+// SyncNow pulls one snapshot at an administrator's word. Right after pairing, or
+// a change of roles, it waits a little until pulling is possible.
+func (a *Agent) SyncNow(ctx context.Context, acceptShrink bool) error {
+	patience, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	for {
+		changed := a.Changed()
+		seen := a.Look()
+		if seen.Config.MaySync(seen.State) {
+			return a.syncs.once(ctx, Pull{Epoch: seen.State.Record.Epoch, AcceptShrink: acceptShrink})
+		}
+		if seen.State.Record.Role != pair.Backup {
+			return ErrNotNow
+		}
+		select {
+		case <-changed:
+		case <-patience.Done():
+			return ErrNotNow
+		}
+	}
+}
+
+// CancelSync ends the running data sync; it reports false if none runs.
+func (a *Agent) CancelSync() bool {
+	a.syncs.mu.Lock()
+	defer a.syncs.mu.Unlock()
+	if a.syncs.cancel == nil {
+		return false
+	}
+	a.syncs.cancel()
+	return true
+}
+
+// NextSync says when the next automatic data sync begins; zero if none will.
+func (a *Agent) NextSync() time.Time { return a.syncs.Next() }

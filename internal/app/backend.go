@@ -1,0 +1,115 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"baton/internal/agent"
+	"baton/internal/api"
+	"baton/internal/datasync"
+	"baton/internal/failover"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/store"
+)
+
+// backend answers the API for this appliance. The files backend_*.go hold its
+// methods by subject.
+type backend struct {
+	*Appliance
+	tasks *tasks
+	token string // of the one-time setup
+}
+
+var _ api.Backend = (*backend)(nil)
+
+func newBackend(a *Appliance) *backend {
+	return &backend{Appliance: a, tasks: newTasks(), token: peer.Generate()}
+}
+
+// failure gives an error of an edge, or the decision's no, the code and the
+// sentence that a person meets. Others pass as they are, for the log.
+func failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*api.Error](err); ok {
+		return err
+	}
+	if no, ok := errors.AsType[agent.Refusal](err); ok {
+		return refusedReason(no.Reason)
+	}
+	text := err.Error()
+	remote, fromPeer := errors.AsType[*peer.RemoteError](err)
+	if fromPeer {
+		text = remote.Text // how it came here is for the log
+	}
+	for _, known := range []struct {
+		code  api.Code
+		cause []error
+	}{
+		{api.Unreachable, []error{peer.ErrUnreachable, context.DeadlineExceeded}},
+		{api.Usage, []error{peer.ErrWeakKey}},
+		{api.Conflict, []error{store.ErrConflict}},
+		{api.NotFound, []error{store.ErrNotFound, datasync.ErrNotFound}},
+		{api.Unauthorized, []error{store.ErrCredentials}},
+		{api.Refused, []error{
+			store.ErrRefused, store.ErrExists, agent.ErrNotNow, peer.ErrKeyMismatch, peer.ErrIdentityChanged, peer.ErrVersion,
+			peer.ErrAlreadyPaired, peer.ErrNotPaired, peer.ErrHoldsData, peer.ErrThrottled, peer.ErrNoKey, peer.ErrReverse,
+			peer.ErrBusy, peer.ErrRefused, datasync.ErrShrink, datasync.ErrNotPrimary, datasync.ErrStaleEpoch,
+		}},
+	} {
+		for _, cause := range known.cause {
+			if errors.Is(err, cause) {
+				return &api.Error{Code: known.code, Text: text, Err: err}
+			}
+		}
+	}
+	if fromPeer {
+		return &api.Error{Code: api.Refused, Text: text, Err: err}
+	}
+	if field, ok := errors.AsType[pair.FieldError](err); ok {
+		return &api.Error{Code: api.Usage, Text: field.Error(), Err: err}
+	}
+	return err
+}
+
+func refusedReason(reason failover.Reason) error {
+	switch reason {
+	case failover.PeerSilent:
+		return api.Errorf(api.Unreachable, "the peer does not answer: look at it, or repeat with --force to serve with the data that is here")
+	case failover.AddressAnswers:
+		return api.Errorf(api.Refused, "the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat")
+	default:
+		return api.Errorf(api.Refused, "%s", reason)
+	}
+}
+
+// mustLead refuses, on a backup, what is kept by the primary.
+func (b *backend) mustLead() error {
+	if b.agent.Look().State.Record.Role != pair.Backup {
+		return nil
+	}
+	where := "the primary"
+	if pinned, paired := b.link.Paired(); paired && len(pinned.Addresses) > 0 {
+		where = fmt.Sprintf("the primary, %s at %s", pinned.Name, pinned.Addresses[0])
+	}
+	return api.Errorf(api.Refused, "this appliance is the backup and gets this from its primary: do it on %s", where)
+}
+
+// by names who asks, for the audit.
+func by(ctx context.Context) string {
+	if caller, known := api.CallerFrom(ctx); known {
+		return caller.String()
+	}
+	return "baton"
+}
+
+// audit records that somebody changed something.
+func (b *backend) audit(ctx context.Context, format string, args ...any) {
+	b.history.Record(pair.Event{
+		Kind: pair.KindSettingChanged, Text: by(ctx) + " " + fmt.Sprintf(format, args...) + ".",
+		Detail: map[string]string{"by": by(ctx)},
+	})
+}

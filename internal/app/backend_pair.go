@@ -1,0 +1,196 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/store"
+)
+
+// SetupToken implements api.SettingUp.
+func (b *backend) SetupToken(ctx context.Context) (string, error) {
+	users, err := b.site.Users(ctx)
+	if err != nil || len(users) > 0 {
+		return "", failure(err)
+	}
+	return b.token, nil
+}
+
+// SetUp implements api.SettingUp.
+func (b *backend) SetUp(ctx context.Context, user api.NewUser) error {
+	users, err := b.site.Users(ctx)
+	switch {
+	case err != nil:
+		return failure(err)
+	case len(users) > 0:
+		return api.Errorf(api.Refused, "there is an administrator already: sign in, or add users with baton user add")
+	}
+	user.Role = api.Administrator
+	return b.AddUser(ctx, user)
+}
+
+// Key implements api.Keys.
+func (b *backend) Key(context.Context) (api.KeyState, error) {
+	state := b.link.KeyState()
+	if !state.Set {
+		return api.KeyState{}, nil
+	}
+	return api.KeyState{Set: true, SavedAt: &state.SetAt, Fingerprint: state.Fingerprint}, nil
+}
+
+// GenerateKey implements api.Keys.
+func (b *backend) GenerateKey(context.Context) (string, error) { return peer.Generate(), nil }
+
+// SetKey implements api.Keys.
+func (b *backend) SetKey(ctx context.Context, key string) (api.KeyState, error) {
+	if _, err := b.link.SetKey(ctx, key); err != nil {
+		return api.KeyState{}, failure(err)
+	}
+	b.audit(ctx, "saved the pre-shared key")
+	return b.Key(ctx)
+}
+
+// Pair implements api.Relationship.
+func (b *backend) Pair(ctx context.Context, request api.PairRequest) (pair.PeerStatus, error) {
+	if b.agent.Look().State.Record.Role == pair.Backup {
+		return pair.PeerStatus{}, api.Errorf(api.Refused, "this appliance is the backup of a relationship: break it first, or run this on the one that holds the data")
+	}
+	pinned, err := b.link.Pair(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse, Replace: request.Replace})
+	if err != nil {
+		return pair.PeerStatus{}, failure(err)
+	}
+	b.audit(ctx, "established a relationship with %s", pinned.Name)
+	if status := b.peerStatus(time.Now()); status != nil {
+		return *status, nil
+	}
+	return pair.PeerStatus{}, api.Errorf(api.Failed, "the relationship was broken again at once: look at the history of both appliances")
+}
+
+// Unpair implements api.Relationship.
+func (b *backend) Unpair(ctx context.Context, request api.UnpairRequest) error {
+	s := b.agent.Look()
+	if _, paired := b.link.Paired(); !paired {
+		return failure(peer.ErrNotPaired)
+	}
+	if heard := s.State.PeerHeard; !request.Force && (!heard.Set || bootClock().Sub(heard.At) > s.Config.Timeout) {
+		return api.Errorf(api.Unreachable, "the peer does not answer, so it would not learn of this: bring it back, or repeat with --force and break the relationship there, too")
+	}
+	b.audit(ctx, "broke the relationship")
+	return failure(b.link.Unpair(ctx))
+}
+
+// EnableUser implements api.Users.
+func (b *backend) EnableUser(ctx context.Context, name string) error {
+	return b.lead(ctx, "enabled user "+name, func() error { return b.site.Enable(ctx, name) })
+}
+
+// DisableUser implements api.Users.
+func (b *backend) DisableUser(ctx context.Context, name string) error {
+	return b.lead(ctx, "disabled user "+name, func() error { return b.site.Disable(ctx, name) })
+}
+
+// SetPassword implements api.Users.
+func (b *backend) SetPassword(ctx context.Context, name, password string) error {
+	return b.lead(ctx, "set the password of "+name, func() error { return b.site.SetPassword(ctx, name, password) })
+}
+
+// AddUser implements api.Users.
+func (b *backend) AddUser(ctx context.Context, user api.NewUser) error {
+	return b.lead(ctx, "added user "+user.Name, func() error {
+		return b.site.AddUser(ctx, store.User{
+			Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: store.UserRole(user.Role),
+		}, user.Password)
+	})
+}
+
+// lead does, on the primary or a standalone appliance, what is synced to the
+// backup, and writes it into the audit.
+func (b *backend) lead(ctx context.Context, what string, act func() error) error {
+	if err := b.mustLead(); err != nil {
+		return err
+	}
+	if err := act(); err != nil {
+		return failure(err)
+	}
+	b.audit(ctx, "%s", what)
+	return nil
+}
+
+// Users implements api.Users.
+func (b *backend) Users(ctx context.Context) ([]api.User, error) {
+	users, err := b.site.Users(ctx)
+	if err != nil {
+		return nil, failure(err)
+	}
+	list := make([]api.User, len(users))
+	for i, u := range users {
+		list[i] = api.User{
+			Name: u.Name, DisplayName: u.DisplayName, Mail: u.Mail, Role: api.Access(u.Role),
+			Disabled: u.Disabled, LastLogin: moment(u.LastLogin),
+		}
+	}
+	return list, nil
+}
+
+// moment is a time as the API writes it: absent if it never came.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// Tokens implements api.Tokens.
+func (b *backend) Tokens(ctx context.Context) ([]api.Token, error) {
+	tokens, err := b.site.Tokens(ctx)
+	if err != nil {
+		return nil, failure(err)
+	}
+	list := make([]api.Token, len(tokens))
+	for i, t := range tokens {
+		list[i] = tokenOf(t)
+	}
+	return list, nil
+}
+
+func tokenOf(t store.Token) api.Token {
+	return api.Token{
+		ID: t.Name, Name: t.Name, Role: api.Access(t.Role), Created: t.Created,
+		Expires: moment(t.Expires), LastUsed: moment(t.LastUsed),
+	}
+}
+
+// CreateToken implements api.Tokens.
+func (b *backend) CreateToken(ctx context.Context, token api.NewToken) (api.CreatedToken, error) {
+	var expires time.Time
+	if token.Expires != nil {
+		expires = *token.Expires
+	}
+	var secret string
+	err := b.lead(ctx, "created the token "+token.Name, func() (err error) {
+		secret, err = b.site.CreateToken(ctx, token.Name, store.UserRole(token.Role), expires)
+		return err
+	})
+	if err != nil {
+		return api.CreatedToken{}, err
+	}
+	made := store.Token{Name: token.Name, Role: store.UserRole(token.Role), Created: time.Now(), Expires: expires}
+	return api.CreatedToken{Token: tokenOf(made), Secret: secret}, nil
+}
+
+// RevokeToken implements api.Tokens.
+func (b *backend) RevokeToken(ctx context.Context, id string) error {
+	return b.lead(ctx, "revoked the token "+id, func() error { return b.site.RevokeToken(ctx, id) })
+}
+
+// Authenticate implements api.Tokens.
+func (b *backend) Authenticate(ctx context.Context, secret string) (api.Caller, error) {
+	token, err := b.site.AuthenticateToken(ctx, secret)
+	if err != nil {
+		return api.Caller{}, failure(err)
+	}
+	return api.Caller{Name: token.Name, Access: api.Access(token.Role)}, nil
+}

@@ -1,0 +1,192 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/failover"
+	"baton/internal/pair"
+	"baton/internal/peer/wire"
+	"baton/internal/probe"
+	"baton/internal/store"
+)
+
+// Settings implements api.SettingsStore.
+func (b *backend) Settings(ctx context.Context) (api.SavedSettings, error) {
+	saved, version, err := b.site.Settings(ctx)
+	return api.SavedSettings{Values: saved, Version: uint64(max(version, 0))}, failure(err)
+}
+
+// SaveSettings implements api.SettingsStore. On the backup, the primary saves
+// them, and a data sync brings them back.
+func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (api.SavedSettings, error) {
+	current, _, err := b.site.Settings(ctx)
+	if err != nil {
+		return api.SavedSettings{}, failure(err)
+	}
+	changes := wanted.Values.Map()
+	for key, value := range current.Map() {
+		if changes[key] == value {
+			delete(changes, key)
+		}
+	}
+	want := int64(min(wanted.Version, 1<<62)) //nolint:gosec // bounded
+	if b.agent.Look().State.Record.Role != pair.Backup {
+		if err := b.saveSettings(ctx, changes, want, by(ctx)); err != nil {
+			return api.SavedSettings{}, failure(err)
+		}
+		return b.Settings(ctx)
+	}
+	question := wire.Settings{Version: wire.Version, Changes: changes, WantVersion: want, By: by(ctx)}
+	if err := ask(ctx, b.link.Bulk(), pathSettings, question); err != nil {
+		return api.SavedSettings{}, failure(err)
+	}
+	if err := b.agent.SyncNow(ctx, false); err != nil {
+		return api.SavedSettings{}, failure(fmt.Errorf("the primary saved the settings, and they come with the next data sync; this one failed: %w", err))
+	}
+	return b.Settings(ctx)
+}
+
+// EnableSharedIP implements api.Reaching.
+func (b *backend) EnableSharedIP(ctx context.Context, address netip.Addr) error {
+	if !b.managed(address) {
+		return api.Errorf(api.NotFound, "%s is not in this appliance's configuration file: add a [[shared_ip]] for it there, and restart", address)
+	}
+	return b.tick(ctx, "enabled", address, func(ticked []string) []string { return append(ticked, address.String()) })
+}
+
+// DisableSharedIP implements api.Reaching.
+func (b *backend) DisableSharedIP(ctx context.Context, address netip.Addr) error {
+	if !b.managed(address) {
+		return api.Errorf(api.NotFound, "%s is not in this appliance's configuration file", address)
+	}
+	return b.tick(ctx, "disabled", address, func(ticked []string) []string { return ticked })
+}
+
+// tick changes whether an address is shared, and what is on the interface.
+func (b *backend) tick(ctx context.Context, what string, address netip.Addr, change func([]string) []string) error {
+	err := b.local.Save(ctx, func(s *store.State) {
+		others := slices.DeleteFunc(slices.Clone(s.SharedIPs), func(ip string) bool { return ip == address.String() })
+		s.SharedIPs = change(others)
+	})
+	if err != nil {
+		return failure(err)
+	}
+	b.agent.Configure(ctx, b.configure)
+	b.audit(ctx, "%s the shared IP %s", what, address)
+	return nil
+}
+
+// TestIPs implements api.Reaching.
+func (b *backend) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
+	const wait = 2 * time.Second
+	if len(ips) == 0 {
+		ips = b.settings.get().TestIPs
+	}
+	if len(ips) == 0 {
+		return nil, api.Errorf(api.Usage, "no test IPs are saved: name some, as baton test-ips 198.51.100.254")
+	}
+	return probe.Ping(ctx, ips, wait), nil
+}
+
+// Data implements api.ProtectedData.
+func (b *backend) Data(ctx context.Context) ([]pair.Data, error) {
+	list, err := b.site.Data(ctx)
+	return list, failure(err)
+}
+
+// AddData implements api.ProtectedData.
+func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
+	if data.Kind != string(pair.DataDirectory) {
+		return api.NotYet("protecting a " + data.Kind + " database by itself")
+	}
+	info, err := os.Stat(data.Path)
+	if err != nil || !info.IsDir() {
+		return api.Errorf(api.Usage, "%s is not a directory on this machine: make it first, or correct the path", data.Path)
+	}
+	return b.lead(ctx, "protected "+data.Name+" at "+data.Path, func() error {
+		return b.site.AddData(ctx, pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path})
+	})
+}
+
+// RemoveData implements api.ProtectedData.
+func (b *backend) RemoveData(ctx context.Context, name string) error {
+	return b.lead(ctx, "stopped protecting "+name, func() error { return b.site.RemoveData(ctx, name) })
+}
+
+// Services implements api.Services.
+func (b *backend) Services(context.Context) ([]api.Service, error) { return []api.Service{}, nil }
+
+// AddService implements api.Services.
+func (b *backend) AddService(context.Context, api.Service) error {
+	return api.NotYet("running services")
+}
+
+// RemoveService implements api.Services.
+func (b *backend) RemoveService(context.Context, string) error {
+	return api.NotYet("running services")
+}
+
+// DivergedCopies implements api.DivergedCopies.
+func (b *backend) DivergedCopies(context.Context) ([]pair.DivergedCopy, error) {
+	copies, err := b.engine.Diverged()
+	return copies, failure(err)
+}
+
+// DeleteDiverged implements api.DivergedCopies.
+func (b *backend) DeleteDiverged(ctx context.Context, id string) error {
+	if err := b.engine.Delete(id); err != nil {
+		return failure(err)
+	}
+	b.audit(ctx, "deleted the diverged copy %s", id)
+	return nil
+}
+
+// ExportDiverged implements api.DivergedCopies.
+func (b *backend) ExportDiverged(_ context.Context, id string, to io.Writer) error {
+	dir, err := os.MkdirTemp(b.config.DataDir, "export-")
+	if err != nil {
+		return fmt.Errorf("make room for the export: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // what stays is under a name that says what it is
+	if err := b.engine.Export(id, dir); err != nil {
+		return failure(err)
+	}
+	return writeTar(to, dir)
+}
+
+// conditions are those that the edges know of.
+func (a *Appliance) conditions() []pair.Condition {
+	var found []pair.Condition
+	if contact, known := a.link.Contact(); known && contact.ClockOffset.Abs() > 60*time.Second {
+		found = append(found, pair.Condition{
+			ID: "clock-off", Severity: pair.Warning,
+			Text:     "The clocks of the two appliances differ by more than a minute.",
+			NextStep: "Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them.",
+		})
+	}
+	if p := a.engine.Progress(); p.Error != "" && !p.Running && a.local.State().Record.Role == pair.Backup {
+		found = append(found, pair.Condition{
+			ID: "sync-failed", Severity: pair.Warning, Text: "The last data sync failed: " + strings.TrimRight(p.Error, ". ") + ".",
+			NextStep: "Mend the cause; it is tried again by itself, or at once with: baton sync --wait.",
+		})
+	}
+	return found
+}
+
+// endMaintenance ends a maintenance whose time is over.
+func (a *Appliance) endMaintenance(ctx context.Context) {
+	record := a.agent.Look().State.Record
+	if record.Maintenance && record.MaintenanceUntil > 0 && time.Now().Unix() >= record.MaintenanceUntil {
+		if err := a.agent.Do(ctx, failover.SetMaintenance{}); err != nil {
+			a.log.Warn("maintenance not ended", "error", err.Error())
+		}
+	}
+}

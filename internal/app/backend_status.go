@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+	"baton/internal/store"
+)
+
+// Status implements api.Observing.
+func (b *backend) Status(ctx context.Context) (pair.Status, error) {
+	seen := b.agent.Look()
+	s := seen.State
+	now := time.Now()
+	return pair.Status{
+		Appliance:       pair.ApplianceStatus{ID: b.identity.ID(), Name: b.config.Name, Version: b.version},
+		Role:            s.Record.Role,
+		State:           s.Phase,
+		Epoch:           s.Record.Epoch,
+		Since:           now.Add(-bootClock().Sub(s.Since)),
+		Peer:            b.peerStatus(now),
+		SharedIPs:       b.sharedStatus(ctx),
+		Sync:            b.syncStatus(now),
+		Services:        []pair.ServiceStatus{},
+		ProtectionLevel: seen.Config.ProtectionLevel(s, b.guarded()),
+		Conditions:      append([]pair.Condition{}, b.agent.Conditions()...),
+	}, nil
+}
+
+// guarded reports whether this machine adds to what the decision knows: a second
+// path to the peer, or a watchdog that ends a hung daemon.
+func (a *Appliance) guarded() bool {
+	pinned, paired := a.link.Paired()
+	return a.watched || paired && len(pinned.Addresses) > 1
+}
+
+func (a *Appliance) peerStatus(now time.Time) *pair.PeerStatus {
+	pinned, paired := a.link.Paired()
+	if !paired {
+		return nil
+	}
+	seen := a.agent.Look()
+	s := seen.State
+	status := &pair.PeerStatus{ID: pinned.ID, Name: pinned.Name, Role: s.Peer.Role, LastContactAgeMS: -1}
+	if len(pinned.Addresses) > 0 {
+		status.Address = pinned.Addresses[0]
+	}
+	if s.PeerHeard.Set {
+		age := bootClock().Sub(s.PeerHeard.At)
+		status.LastContact, status.LastContactAgeMS = now.Add(-age), age.Milliseconds()
+		status.Reachable = age < seen.Config.Timeout
+	}
+	return status
+}
+
+func (a *Appliance) sharedStatus(ctx context.Context) []pair.SharedIPStatus {
+	held, err := a.host.Held(ctx)
+	if err != nil {
+		a.log.Error("interfaces not readable", "error", err.Error())
+	}
+	ticked := a.ips.ticked()
+	statuses := []pair.SharedIPStatus{}
+	for _, ip := range a.config.SharedIPs {
+		statuses = append(statuses, pair.SharedIPStatus{
+			Address: ip.Address.String(), Interface: ip.Interface,
+			Shared: slices.Contains(ticked, ip), Held: slices.Contains(held, ip),
+		})
+	}
+	return statuses
+}
+
+// syncStatus tells of the snapshot that a takeover would go on with: on the
+// backup its own, on the primary the one that the backup has confirmed.
+func (a *Appliance) syncStatus(now time.Time) pair.SyncStatus {
+	p := a.engine.Progress()
+	s := a.agent.Look().State
+	newest := a.engine.Confirmed()
+	if s.Record.Role == pair.Backup {
+		newest = s.Record.Snapshot
+	}
+	status := pair.SyncStatus{
+		Number: p.Number, State: pair.SyncIdle, DataAgeMS: -1, Error: p.Error,
+		BytesDone: p.BytesDone, BytesTotal: p.BytesTotal, FilesDone: p.FilesDone, FilesTotal: p.FilesTotal,
+	}
+	switch {
+	case p.Running:
+		status.State, status.Error = pair.SyncRunning, ""
+	case p.Error != "":
+		status.State = pair.SyncFailed
+	}
+	if !newest.IsZero() && s.Record.Role != pair.Standalone {
+		status.Number = max(status.Number, newest.Number)
+		status.Snapshot = pair.SnapshotStatus{Number: newest.Number, TakenAt: time.UnixMilli(newest.TakenAt), Verified: true}
+		status.DataAgeMS = max(now.Sub(status.Snapshot.TakenAt).Milliseconds(), 0)
+	}
+	if s.Record.Role == pair.Backup && s.SnapshotAt.Set && !newest.IsZero() {
+		status.DataAgeMS = bootClock().Sub(s.SnapshotAt.At).Milliseconds()
+	}
+	if next := a.agent.NextSync(); !next.IsZero() {
+		status.NextRun = &next
+	}
+	return status
+}
+
+// WatchStatus implements api.Observing.
+func (b *backend) WatchStatus(ctx context.Context, send func(pair.Status) error) error {
+	const often = time.Second
+	ticker := time.NewTicker(often)
+	defer ticker.Stop()
+	for {
+		changed := b.agent.Changed()
+		status, err := b.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if err := send(status); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// History implements api.Observing.
+func (b *backend) History(ctx context.Context, filter api.HistoryFilter) ([]pair.Event, error) {
+	const page = 10_000
+	events, err := b.site.Events(ctx, store.Filter{Since: filter.Since, Until: filter.Until, Kinds: filter.Kinds, Limit: min(max(filter.Limit, 1), page)})
+	return events, failure(err)
+}
+
+// Health implements api.Observing.
+func (b *backend) Health(context.Context) api.Health {
+	s := b.agent.Look().State
+	switch {
+	case s.Serving() && s.Record.Role != pair.Backup:
+		return api.Health{Serving: true, Text: "This appliance serves the site."}
+	case s.Record.Role == pair.Backup:
+		return api.Health{Text: "This appliance is the backup and does not serve the site."}
+	}
+	return api.Health{Text: "This appliance does not serve the site now: " + s.Phase.String() + "."}
+}
+
+// Figures implements api.Observing.
+func (b *backend) Figures(ctx context.Context) (api.Figures, error) {
+	takeovers, err := b.site.Events(ctx, store.Filter{Kinds: []string{pair.KindTakeover}, Limit: 10_000})
+	if err != nil {
+		return api.Figures{}, failure(err)
+	}
+	p := b.engine.Progress()
+	figures := api.Figures{Takeovers: uint64(len(takeovers)), SyncBytes: uint64(max(p.Received, 0))}
+	if !p.Ended.IsZero() {
+		figures.SyncDuration = p.Ended.Sub(p.Started)
+	}
+	return figures, nil
+}

@@ -1,0 +1,73 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"baton/internal/api"
+	"baton/internal/cli"
+	"baton/internal/config"
+	"baton/internal/lab/demo"
+	"baton/internal/sharedip"
+)
+
+// Commands returns what the command line does itself, without an appliance that
+// runs already.
+func Commands(version string) cli.Commands {
+	return cli.Commands{
+		Version: version,
+		Serve: func(ctx context.Context, path string) error {
+			c, err := config.Load(path)
+			if err != nil {
+				return api.Errorf(api.Usage, "%w", err)
+			}
+			return Serve(ctx, c, version, newLogger(c.LogLevel))
+		},
+		Demo: func(ctx context.Context, args cli.DemoArgs) error {
+			return demo.Run(ctx, demo.Options{In: terminal(args.Stdio.In), Out: args.Stdio.Out, Script: args.Script, Timeout: args.Timeout, Pace: args.Pace})
+		},
+		ConfigCheck: func(path string) error {
+			_, err := config.Load(path)
+			return err
+		},
+		Cleanup: cleanup,
+		Socket:  socket,
+	}
+}
+
+func newLogger(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// cleanup takes off what a killed daemon left on the interfaces.
+func cleanup(ctx context.Context, path string) error {
+	c, err := config.Load(path)
+	if err != nil {
+		return api.Errorf(api.Usage, "%w", err)
+	}
+	host := sharedip.New(c.SharedIPs, newLogger(c.LogLevel))
+	defer host.Close()
+	return host.Cleanup(ctx)
+}
+
+// socket finds the local socket of the appliance that a configuration file describes.
+func socket(path string) (string, error) {
+	c, err := config.Load(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return config.Default().Socket, nil
+	case err != nil:
+		return "", api.Errorf(api.Usage, "%w", err)
+	}
+	return c.Socket, nil
+}
+
+// terminal is the file behind a reader, if there is one to read keys from.
+func terminal(in io.Reader) *os.File {
+	file, _ := in.(*os.File)
+	return file
+}

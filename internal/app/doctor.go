@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/probe"
+)
+
+func check(id string, ok bool, text, nextStep string) api.Check {
+	if ok {
+		nextStep = ""
+	}
+	return api.Check{ID: id, OK: ok, Text: text, NextStep: nextStep}
+}
+
+// Doctor implements api.Caring.
+func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
+	checks := []api.Check{b.checkKey(), b.checkPaired()}
+	if _, paired := b.link.Paired(); paired {
+		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkData(ctx))
+		checks = append(checks, b.checkTestIPs(ctx)...)
+		if b.agent.Look().State.Record.Role == pair.Backup {
+			checks = append(checks, b.checkSnapshot(), b.checkEligible())
+		}
+	}
+	for _, condition := range b.agent.Conditions() {
+		if condition.Severity != pair.Info {
+			checks = append(checks, check(condition.ID, false, condition.Text, condition.NextStep))
+		}
+	}
+	return checks, nil
+}
+
+func (b *backend) checkKey() api.Check {
+	if state := b.link.KeyState(); state.Set {
+		return check("key", true, "A pre-shared key is saved; its fingerprint is "+state.Fingerprint+".", "")
+	}
+	return check("key", false, "No pre-shared key is saved.", "Save the same key on both appliances: baton key set.")
+}
+
+func (b *backend) checkPaired() api.Check {
+	pinned, paired := b.link.Paired()
+	if !paired {
+		return check("relationship", false, "There is no relationship.", "On the appliance that holds the data: baton pair HOST.")
+	}
+	return check("relationship", true, "The peer is "+pinned.Name+".", "")
+}
+
+func (b *backend) checkPeer() api.Check {
+	status := b.peerStatus(time.Now())
+	if status != nil && status.Reachable {
+		return check("peer", true, fmt.Sprintf("The peer answered %d ms ago.", status.LastContactAgeMS), "")
+	}
+	return check("peer", false, "The peer does not answer.", "Look at the peer machine, its cable and its network.")
+}
+
+func (b *backend) checkClock() api.Check {
+	contact, known := b.link.Contact()
+	off := contact.ClockOffset.Abs()
+	return check("clock", !known || off <= peer.ClockTolerance,
+		fmt.Sprintf("The clocks of the two appliances differ by %s.", off.Round(time.Second)),
+		"Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them.")
+}
+
+func (b *backend) checkShared() api.Check {
+	seen := b.agent.Look()
+	switch {
+	case !seen.Config.SharedIP:
+		return check("shared-ip", false, "No shared IP is enabled on this appliance.", "Run: baton shared-ip enable ADDRESS, on both.")
+	case seen.State.PeerHeard.Set && !seen.State.Peer.SharedIP:
+		return check("shared-ip", false, "No shared IP is enabled on the peer.", "Run: baton shared-ip enable ADDRESS, on the peer.")
+	}
+	return check("shared-ip", true, "A shared IP is enabled on this appliance.", "")
+}
+
+func (b *backend) checkData(ctx context.Context) api.Check {
+	protected, err := b.site.Data(ctx)
+	if err != nil {
+		return check("data", false, "The list of protected data could not be read.", "Look at the log.")
+	}
+	return check("data", len(protected) > 0, fmt.Sprintf("%d directories are protected, and the site database.", len(protected)),
+		"Protect the site's data: baton data add dir NAME PATH.")
+}
+
+func (b *backend) checkTestIPs(ctx context.Context) []api.Check {
+	const wait = 2 * time.Second
+	ips := b.settings.get().TestIPs
+	if len(ips) == 0 {
+		return []api.Check{check("test-ips", false, "No Network Connectivity Test IPs are set.", "Set the gateway's address, or others: baton settings set test_ips=ADDRESS.")}
+	}
+	var checks []api.Check
+	for _, reach := range probe.Ping(ctx, ips, wait) {
+		text := fmt.Sprintf("Test IP %s answered in %.1f ms.", reach.IP, reach.RTTMS)
+		if !reach.Reachable {
+			text = fmt.Sprintf("Test IP %s: %s.", reach.IP, reach.Reason)
+		}
+		checks = append(checks, check("test-ip "+reach.IP, reach.Reachable, text, "Look at the network, or choose another test IP."))
+	}
+	return checks
+}
+
+func (b *backend) checkSnapshot() api.Check {
+	status := b.syncStatus(time.Now())
+	if status.DataAgeMS < 0 {
+		return check("snapshot", false, "There is no complete snapshot here.", "Wait for the first data sync, or run: baton sync --wait.")
+	}
+	age := time.Duration(status.DataAgeMS) * time.Millisecond
+	return check("snapshot", true, fmt.Sprintf("The newest snapshot, number %d, is %s old.", status.Snapshot.Number, age.Round(time.Second/10)), "")
+}
+
+func (b *backend) checkEligible() api.Check {
+	seen := b.agent.Look()
+	ok, why := seen.Config.Eligible(seen.State)
+	if ok {
+		return check("ready", true, fmt.Sprintf("If the primary failed now, this appliance would take over after %s.", seen.Config.Timeout), "")
+	}
+	return check("ready", false, "If the primary failed now, this appliance would not take over: "+why.String(), "Mend that.")
+}

@@ -1,0 +1,40 @@
+package app
+
+import (
+	"log/slog"
+
+	"baton/internal/config"
+	"baton/internal/front"
+)
+
+// doors are all the ways into the site: one for every address it listens on.
+type doors []*front.Front
+
+func newDoors(c config.Config, log *slog.Logger) doors {
+	if c.Site == nil {
+		return doors{front.New("", c.Name, log)} // the one behind the console's port
+	}
+	made := doors{front.New(c.Site.Root, c.Name, log)}
+	for range c.Site.Listen {
+		made = append(made, front.New(c.Site.Root, c.Name, log))
+	}
+	return made
+}
+
+// console is the door behind the console's port.
+func (d doors) console() *front.Front { return d[0] }
+
+// Open lets requests in.
+func (d doors) Open() { d.each((*front.Front).Open) }
+
+// Hold makes them wait.
+func (d doors) Hold() { d.each((*front.Front).Hold) }
+
+// Close turns them away.
+func (d doors) Close() { d.each((*front.Front).Close) }
+
+func (d doors) each(move func(*front.Front)) {
+	for _, f := range d {
+		move(f)
+	}
+}

@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"baton/internal/pair"
+	"baton/internal/store"
+)
+
+// history writes events into the site database, in order, beside whoever
+// reports them: a slow or full disk delays nobody. What cannot be written yet is
+// kept and tried again.
+type history struct {
+	site *store.Site
+	log  *slog.Logger
+	wake chan struct{}
+
+	mu      sync.Mutex
+	waiting []pair.Event
+}
+
+// mostWaiting bounds what is kept while the disk takes nothing.
+const mostWaiting = 10_000
+
+func newHistory(site *store.Site, log *slog.Logger) *history {
+	return &history{site: site, log: log, wake: make(chan struct{}, 1)}
+}
+
+// Record keeps an event; its time is now.
+func (h *history) Record(event pair.Event) {
+	if event.Time.IsZero() {
+		event.Time = time.Now()
+	}
+	h.mu.Lock()
+	if len(h.waiting) < mostWaiting {
+		h.waiting = append(h.waiting, event)
+	} else {
+		h.log.Error("event dropped, the site database takes none", slog.String("kind", event.Kind), slog.String("text", event.Text))
+	}
+	h.mu.Unlock()
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (h *history) run(ctx context.Context) error {
+	const again = time.Second
+	retry := time.NewTimer(again)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			h.flush(last)
+			return nil
+		case <-h.wake:
+		case <-retry.C:
+		}
+		if !h.flush(ctx) {
+			retry.Reset(again)
+		}
+	}
+}
+
+// flush writes what waits, and reports whether all of it is written.
+func (h *history) flush(ctx context.Context) bool {
+	for {
+		event, some := h.first()
+		if !some {
+			return true
+		}
+		if _, err := h.site.Append(ctx, event); err != nil {
+			h.log.Error("event not written yet", slog.String("error", err.Error()))
+			return false
+		}
+		h.mu.Lock()
+		h.waiting = h.waiting[1:]
+		h.mu.Unlock()
+	}
+}
+
+func (h *history) first() (pair.Event, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.waiting) == 0 {
+		return pair.Event{}, false
+	}
+	return h.waiting[0], true
+}

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+
+	"baton/internal/agent"
+	"baton/internal/failover"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/peer/wire"
+)
+
+// Paths of the pair's own messages.
+const (
+	pathPoll     = "/peer/v1/poll"
+	pathHold     = "/peer/v1/hold"
+	pathEndHold  = "/peer/v1/end-hold"
+	pathCommit   = "/peer/v1/commit"
+	pathTake     = "/peer/v1/take"
+	pathExchange = "/peer/v1/exchange"
+	pathSettings = "/peer/v1/settings"
+)
+
+// partner is the peer, as the agent needs it.
+type partner struct {
+	link *peer.Link
+	seq  atomic.Uint64
+	ack  atomic.Uint64 // newest poll of ours whose answer came
+}
+
+// Poll implements agent.Peer.
+func (p *partner) Poll(ctx context.Context, view pair.View) (pair.View, error) {
+	poll := wire.Poll{Version: wire.Version, Seq: p.seq.Add(1), Ack: p.ack.Load(), View: view}
+	answer, err := peer.Call[wire.Poll, wire.Answer](ctx, p.link.Control(), pathPoll, poll)
+	if err != nil {
+		return pair.View{}, err
+	}
+	p.ack.Store(answer.Seq)
+	return answer.View, nil
+}
+
+// Failure implements agent.Peer.
+func (p *partner) Failure(err error) pair.PollFailure { return peer.Classify(err) }
+
+// Hold implements agent.Peer.
+func (p *partner) Hold(ctx context.Context, epoch pair.Epoch) error {
+	return ask(ctx, p.link.Control(), pathHold, wire.Hold{Version: wire.Version, Epoch: epoch})
+}
+
+// EndHold implements agent.Peer.
+func (p *partner) EndHold(ctx context.Context) error {
+	return ask(ctx, p.link.Control(), pathEndHold, wire.Plain{Version: wire.Version})
+}
+
+// Commit implements agent.Peer.
+func (p *partner) Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
+	return ask(ctx, p.link.Control(), pathCommit, wire.Commit{Version: wire.Version, Next: next, Snapshot: snapshot, Final: final})
+}
+
+// Take implements agent.Peer. It lasts as long as the switch, so it keeps off
+// the connection of the polls.
+func (p *partner) Take(ctx context.Context, final bool) error {
+	return ask(ctx, p.link.Bulk(), pathTake, wire.Take{Version: wire.Version, Final: final})
+}
+
+func ask[Question any](ctx context.Context, client *http.Client, path string, question Question) error {
+	_, err := peer.Call[Question, wire.Plain](ctx, client, path, question)
+	return err
+}
+
+// handlePeer answers the peer's messages.
+func (a *Appliance) handlePeer() {
+	done := wire.Plain{Version: wire.Version}
+	a.link.Handle("POST "+pathPoll, peer.Serve(func(ctx context.Context, q wire.Poll) (wire.Answer, error) {
+		view, err := a.agent.Polled(ctx, q.Seq, q.Ack, q.View)
+		return wire.Answer{Version: wire.Version, Seq: q.Seq, View: view}, err
+	}))
+	a.link.Handle("POST "+pathHold, peer.Serve(func(ctx context.Context, q wire.Hold) (wire.Plain, error) {
+		return done, refusedBy(a.agent.HoldAsked(ctx, q.Epoch))
+	}))
+	a.link.Handle("POST "+pathEndHold, peer.Serve(func(ctx context.Context, _ wire.Plain) (wire.Plain, error) {
+		a.agent.HoldEnded(ctx)
+		return done, nil
+	}))
+	a.link.Handle("POST "+pathCommit, peer.Serve(func(ctx context.Context, q wire.Commit) (wire.Plain, error) {
+		return done, refusedBy(a.agent.CommitAsked(ctx, q.Next, q.Snapshot, q.Final))
+	}))
+	a.link.Handle("POST "+pathTake, peer.Serve(func(ctx context.Context, q wire.Take) (wire.Plain, error) {
+		return done, refusedBy(a.agent.TakeAsked(ctx, q.Final))
+	}))
+	a.link.Handle("POST "+pathExchange, peer.Serve(a.exchanged))
+	a.link.Handle("POST "+pathSettings, peer.Serve(a.settingsAsked))
+	a.link.Handle("POST "+pathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
+		return done, a.agent.SyncNow(ctx, q.AcceptShrink)
+	}))
+	a.link.Handle("/peer/v1/data/", a.engine.Handler())
+}
+
+// refusedBy gives the decision's no a form that travels.
+func refusedBy(err error) error {
+	if no, ok := errors.AsType[agent.Refusal](err); ok {
+		return &peer.RemoteError{Code: "refused", Text: no.Error()}
+	}
+	return err
+}
+
+// foreign tells the decision of other machines that announce a shared IP.
+func (a *Appliance) foreign(ctx context.Context) sharedEvents {
+	return sharedEvents{Foreign: func(owner sharedOwner) {
+		a.log.Warn("another machine announces a shared ip", "owner", owner.String())
+		a.agent.Tell(ctx, failover.ForeignOwner{})
+	}}
+}

@@ -1,0 +1,203 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"baton/internal/agent"
+	"baton/internal/config"
+	"baton/internal/datasync"
+	"baton/internal/failover"
+	"baton/internal/peer"
+	"baton/internal/sharedip"
+	"baton/internal/store"
+)
+
+// Appliance is one running daemon: everything that New made, and that Run runs.
+type Appliance struct {
+	config   config.Config
+	version  string
+	log      *slog.Logger
+	identity peer.Identity
+	local    *store.Local
+	site     *store.Site
+	engine   *datasync.Engine
+	link     *peer.Link
+	host     *sharedip.Host
+	ips      *addresses
+	reach    *reacher
+	doors    doors
+	history  *history
+	agent    *agent.Agent
+	backend  *backend
+	settings *settings
+	watched  bool // a watchdog ends this daemon when it hangs
+}
+
+// Serve runs an appliance until ctx ends.
+func Serve(ctx context.Context, c config.Config, version string, log *slog.Logger) error {
+	a, err := New(ctx, c, version, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.Run(ctx), a.Close())
+}
+
+// New reads what is stored and makes an appliance that has not begun to act. No
+// shared IP is on an interface when it returns.
+func New(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
+	a := &Appliance{config: c, version: version, log: log}
+	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.join} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, a.Close())
+		}
+	}
+	return a, nil
+}
+
+func (a *Appliance) openStores(ctx context.Context) (err error) {
+	dir := filepath.Join(a.config.DataDir, "local")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	if a.identity, err = peer.LoadIdentity(dir); err != nil {
+		return err
+	}
+	if a.local, err = store.OpenLocal(dir, a.identity.ID(), a.log); err != nil {
+		return err
+	}
+	path := filepath.Join(a.config.DataDir, "site.db")
+	a.site, err = store.OpenSite(ctx, path, a.identity.ID(), a.log, a.config.DataDir)
+	return err
+}
+
+func (a *Appliance) openEdges(ctx context.Context) (err error) {
+	a.host = sharedip.New(a.config.SharedIPs, a.log)
+	if err = a.host.Cleanup(ctx); err != nil {
+		return fmt.Errorf("take off what an earlier run left: %w", err)
+	}
+	a.engine, err = datasync.Open(ctx, datasync.Options{
+		Dir: filepath.Join(a.config.DataDir, "sync"), Site: a.site, Log: a.log, Data: a.site.Data,
+	})
+	return err
+}
+
+func (a *Appliance) openLink(context.Context) (err error) {
+	a.history = newHistory(a.site, a.log)
+	a.link, err = peer.New(peer.Options{
+		Identity:   a.identity,
+		Keeper:     keeper{a.local},
+		Self:       a.hello,
+		Port:       a.port(),
+		Log:        a.log,
+		OnEvent:    a.history.Record,
+		OnPaired:   a.paired,
+		OnUnpaired: a.unpaired,
+		LocalAddr:  a.ownAddress,
+	})
+	return err
+}
+
+// port is the one at which the peer finds us.
+func (a *Appliance) port() int {
+	if len(a.config.Listen) == 0 {
+		return 0
+	}
+	_, port, err := net.SplitHostPort(a.config.Listen[0])
+	if err != nil {
+		return 0
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return 0
+	}
+	return number
+}
+
+// join makes the agent, and lets the rest know of it.
+func (a *Appliance) join(ctx context.Context) error {
+	saved, _, err := a.site.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	a.ips = newAddresses(a.host, a.config.SharedIPs, a.local)
+	a.reach = &reacher{}
+	a.doors = newDoors(a.config, a.log)
+	a.settings = newSettings(saved)
+	record := a.local.State().Record
+	conf := failover.Config{Self: a.identity.ID(), Version: a.version}
+	a.configure(&conf)
+	beat := newBeat()
+	a.watched = beat != nil
+	a.agent = agent.New(agent.Options{
+		Config: conf, Record: record, Snapshot: a.startSnapshot(),
+		Store: records{a.local}, Addresses: a.ips, Reacher: a.reach,
+		Peer: &partner{link: a.link}, Door: a.doors, Services: noServices{},
+		Data: &data{appliance: a}, History: a.history, Log: a.log,
+		Clock: bootClock, Wall: time.Now, Schedule: a.settings.next, Found: a.conditions, Beat: beat,
+	})
+	a.backend = newBackend(a)
+	a.handlePeer()
+	a.engine.SetLimit(saved.BandwidthLimit)
+	return nil
+}
+
+// Run acts until ctx ends or a part fails.
+func (a *Appliance) Run(ctx context.Context) error {
+	listeners, err := a.listen(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var parts sync.WaitGroup
+	run := func(name string, part func(context.Context) error) {
+		parts.Go(func() {
+			if err := part(ctx); err != nil && ctx.Err() == nil {
+				stop(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	run("history", a.history.run)
+	run("shared ips", func(ctx context.Context) error { return a.host.Run(ctx, a.foreign(ctx)) })
+	run("peer link", a.link.Run)
+	for _, l := range listeners {
+		run(l.name, l.serve)
+	}
+	run("upkeep", a.upkeep)
+	run("agent", a.agent.Run)
+	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // not under systemd: nobody to tell
+	<-ctx.Done()
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	parts.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// Close releases what New took.
+func (a *Appliance) Close() error {
+	var failed []error
+	if a.host != nil {
+		a.host.Close()
+	}
+	if a.site != nil {
+		failed = append(failed, a.site.Close())
+	}
+	if a.local != nil {
+		failed = append(failed, a.local.Close())
+	}
+	return errors.Join(failed...)
+}

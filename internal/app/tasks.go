@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"baton/internal/api"
+)
+
+// tasks are what administrators have begun and may follow. A task goes on when
+// whoever began it goes away.
+type tasks struct {
+	mu   sync.Mutex
+	all  map[string]*api.Task
+	kept []string // ids, oldest first
+}
+
+// mostKept bounds how many tasks are remembered.
+const mostKept = 200
+
+// taskLimit bounds how long one may run.
+const taskLimit = 24 * time.Hour
+
+func newTasks() *tasks { return &tasks{all: map[string]*api.Task{}} }
+
+// begin runs act and returns its task. An end within a moment is returned as it
+// is, so that a plain refusal is one.
+func (t *tasks) begin(ctx context.Context, kind, step string, act func(context.Context) error) (api.Task, error) {
+	task := &api.Task{
+		ID: rand.Text(), Kind: kind, State: api.TaskRunning, Started: time.Now(),
+		Steps: []api.Step{{Text: step, State: api.TaskRunning}},
+	}
+	t.keep(task)
+	ended := make(chan error, 1)
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), taskLimit)
+	go func() {
+		defer cancel()
+		err := failure(act(work))
+		t.end(task.ID, err)
+		ended <- err
+	}()
+	const moment = 250 * time.Millisecond
+	select {
+	case err := <-ended:
+		if err != nil {
+			return api.Task{}, err
+		}
+	case <-time.After(moment):
+	}
+	return t.get(task.ID)
+}
+
+func (t *tasks) keep(task *api.Task) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all[task.ID] = task
+	t.kept = append(t.kept, task.ID)
+	if len(t.kept) > mostKept {
+		delete(t.all, t.kept[0])
+		t.kept = t.kept[1:]
+	}
+}
+
+func (t *tasks) end(id string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	task, kept := t.all[id]
+	if !kept {
+		return
+	}
+	task.State, task.Ended = api.TaskDone, time.Now()
+	if err != nil {
+		task.State, task.Error, task.Code = api.TaskFailed, err.Error(), api.CodeOf(err)
+	}
+	for i := range task.Steps {
+		task.Steps[i].State = task.State
+	}
+}
+
+func (t *tasks) get(id string) (api.Task, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	task, kept := t.all[id]
+	if !kept {
+		return api.Task{}, api.Errorf(api.NotFound, "there is no task %q; tasks are forgotten when the daemon restarts", id)
+	}
+	copied := *task
+	copied.Steps = append([]api.Step(nil), task.Steps...)
+	return copied, nil
+}
