@@ -6,12 +6,16 @@ import "baton/internal/pair"
 // stays closed until nobody answers for its shared IP.
 func (t *turn) becomeStandalone() {
 	old := t.Record
+	t.holdEnded(RelationshipBroken)
 	t.save(pair.Record{Role: pair.Standalone, Epoch: old.Epoch, Lineage: old.Lineage, Snapshot: old.Snapshot})
 	phase := pair.Steady
 	if t.Door != Open {
 		phase = pair.Waiting
 	}
-	t.Switch, t.Peer, t.PeerHeard, t.PrimaryHeard, t.Failed = Switch{}, pair.View{}, Moment{}, Moment{}, Moment{}
+	if t.Switch.Step != Resuming {
+		t.Switch = Switch{}
+	}
+	t.Peer, t.PeerHeard, t.PrimaryHeard, t.Failed = pair.View{}, Moment{}, Moment{}, Moment{}
 	t.Evidence = Evidence{}
 	t.Polling, t.Blocked = false, Agreed
 	t.enter(pair.Standalone, phase, RelationshipBroken)
@@ -41,10 +45,8 @@ func (t *turn) becomePaired(role pair.Role) {
 		t.do(Finish{Refusal: Agreed})
 		return
 	}
-	record := pair.Record{Role: pair.Backup, Diverged: pair.Epoch{Counter: t.Record.Epoch.Counter, Holder: t.Self}}
-	t.release()
-	t.save(record)
-	t.stopServices()
+	t.save(pair.Record{Role: pair.Backup, Diverged: pair.Epoch{Counter: t.Record.Epoch.Counter, Holder: t.Self}})
+	t.close()
 	t.SnapshotAt, t.PrimaryHeard = Moment{}, Moment{}
 	t.enter(pair.Backup, pair.Releasing, Paired)
 	t.do(Finish{Refusal: Agreed})

@@ -79,7 +79,7 @@ func roleConditions() []conditionRow {
 			"Compare what each holds, then run: baton become primary --force on the one whose data stays.",
 			func(_ Config, s State) bool { return s.Phase == pair.Conflict }),
 		row("no-primary", pair.Critical, "Both appliances are backups.",
-			"Run: baton become primary on the one whose data is newer.",
+			"Run: baton become primary --force on the one whose data is newer.",
 			func(_ Config, s State) bool {
 				return s.Record.Role == pair.Backup && s.PeerHeard.Set && s.Peer.Role == pair.Backup &&
 					!s.Peer.Granted && !s.Record.Granted && s.Phase != pair.Releasing

@@ -40,7 +40,6 @@ const (
 const (
 	minProbes     = 3                      // address probes in a row without an answer
 	maxPace       = 250 * time.Millisecond // slowest spacing of pings and probes
-	lostInterval  = 250 * time.Millisecond // of lost-address checks while alone
 	lostBaseline  = 30 * time.Second       // of lost-address checks while all is well: they show that the check works here
 	lostInARow    = 2                      // lost-address checks that must agree
 	silentPolls   = 2                      // poll intervals without an answer before a backup suspects
@@ -56,7 +55,11 @@ const (
 // Lease bounds how long an address stays on a host whose daemon is gone: at
 // most 2 s, which the kernel counts in whole seconds (measured: an address with
 // 3 s left goes after 3.3 to 4.0 s).
-func (c Config) Lease() time.Duration { return min(c.part(leaseLen, c.Timeout), 2*time.Second) }
+func (c Config) Lease() time.Duration { return c.lease(c.Timeout) }
+
+func (c Config) lease(timeout time.Duration) time.Duration {
+	return min(c.part(leaseLen, timeout), 2*time.Second)
+}
 
 // LeaseGuards reports whether the timeout is long enough for the kernel lease
 // to have run out before a takeover: lease, one second of kernel granularity,
@@ -69,13 +72,17 @@ func (c Config) part(fraction float64, timeout time.Duration) time.Duration {
 	return time.Duration(fraction * float64(timeout))
 }
 
-// timeout is the smaller of both sides' timeouts, so that a change under way
-// never lets one side act before the other has.
+// timeout is the one that counts while a change of it is under way: the backup
+// keeps to the larger of both sides', everybody else to the smaller, so that a
+// backup never takes over before its primary has stepped down.
 func (c Config) timeout(s State) time.Duration {
-	if s.Peer.Timeout > 0 {
-		return min(c.Timeout, s.Peer.Timeout)
+	switch {
+	case s.Peer.Timeout <= 0:
+		return c.Timeout
+	case s.Record.Role == pair.Backup:
+		return max(c.Timeout, s.Peer.Timeout)
 	}
-	return c.Timeout
+	return min(c.Timeout, s.Peer.Timeout)
 }
 
 // pace is the spacing of pings and probes.

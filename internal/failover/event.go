@@ -41,8 +41,10 @@ type (
 		Taken    Instant
 	}
 
-	// SaveFailed: the record could not be made durable; the actions after it were not carried out.
-	SaveFailed struct{}
+	// SaveFailed: the record could not be made durable; the actions after it were
+	// not carried out. Event is the one whose turn was undone: what it says of the
+	// world holds all the same.
+	SaveFailed struct{ Event Event }
 	// DataOpened and the next five are outcomes of the actions of like name.
 	DataOpened      struct{ OK bool }
 	ServicesStarted struct{ OK bool }
@@ -104,6 +106,7 @@ const (
 	OwnerUnknown   Owner = iota // the neighbour does not answer us either
 	OwnerSelf                   // it sends to us
 	OwnerElsewhere              // it sends to another machine
+	OwnerNobody                 // it asks the link for the owner, and nobody answers
 )
 
 // Timeouts of actions travel with them, so that the agent needs no arithmetic.

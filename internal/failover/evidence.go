@@ -37,7 +37,10 @@ func (t *turn) tested(reached int) {
 		return
 	}
 	e.Testing = false
-	if reached < t.needed(t.Record.Role) {
+	switch {
+	case e.TestBegan < e.From:
+		return
+	case reached < t.needed(t.Record.Role):
 		e.ReachedSince = Moment{}
 		return
 	}
@@ -53,6 +56,9 @@ func (t *turn) probed(result ProbeResult) {
 		return
 	}
 	e.Probing = false
+	if e.ProbeBegan < e.From {
+		return
+	}
 	if result != ProbeSilent {
 		e.SilentSince, e.Silent, e.Probes = Moment{}, Moment{}, 0
 	}
@@ -94,8 +100,8 @@ func (t *turn) lasted(since Moment) bool {
 // know that the check works on this network.
 func (t *turn) checkAddress() {
 	e := &t.Evidence
-	interval := lostInterval
-	if t.Phase != pair.Alone && (e.Trusted || e.Elsewhere >= lostInARow) {
+	interval := t.pace(t.State)
+	if t.Door == Open && t.Phase != pair.Alone && (e.Trusted || e.Elsewhere >= lostInARow) {
 		interval = lostBaseline
 	}
 	idle := t.Config.SharedIP && t.Config.TestIPs > 0 && !e.Checking
@@ -112,12 +118,17 @@ func (t *turn) checked(owner Owner) {
 		return
 	}
 	e.Checking = false
+	if !e.LastCheck.Set || e.LastCheck.At < e.From {
+		return
+	}
+	e.Checks = min(e.Checks+1, lostInARow)
 	switch owner {
 	case OwnerSelf:
-		e.Trusted, e.Elsewhere = true, 0
+		// While the address is not here, it only shows an old entry in a cache.
+		e.Trusted, e.Elsewhere = e.Trusted || t.Door == Open, 0
 	case OwnerElsewhere:
 		e.Elsewhere = min(e.Elsewhere+1, lostInARow)
-	case OwnerUnknown:
+	case OwnerUnknown, OwnerNobody:
 		e.Elsewhere = 0
 	}
 }
@@ -126,4 +137,11 @@ func (t *turn) checked(owner Owner) {
 // third one, twice in a row, by a check that is known to work here.
 func (t *turn) taken() bool {
 	return t.Evidence.Trusted && t.Evidence.Elsewhere >= lostInARow
+}
+
+// nobodyElse reports whether a third machine does not know of another owner, by
+// a check that is known to work here. Without one, there is nothing to ask.
+func (t *turn) nobodyElse() bool {
+	asks := t.Evidence.Trusted && t.Config.SharedIP && t.Config.TestIPs > 0
+	return !asks || t.Evidence.Checks >= lostInARow && !t.taken()
 }

@@ -34,11 +34,13 @@ const (
 	GuardSetAside
 
 	// Of a primary that comes back.
+	GuardReturnEpoch
 	GuardReturnPeer
 	GuardReturnTaken
 	GuardReturnWait
 	GuardReturnNetwork
 	GuardReturnSilence
+	GuardReturnOwner
 
 	// Of a handover.
 	GuardHandoverEpoch

@@ -1,6 +1,10 @@
 package failover
 
-import "baton/internal/pair"
+import (
+	"time"
+
+	"baton/internal/pair"
+)
 
 // A planned switch: the backup pulls a data sync while the primary serves, asks
 // it to hold requests, pulls the final data sync, and asks for the next epoch.
@@ -41,7 +45,7 @@ func (t *turn) refusal(cmd BecomePrimary) Reason {
 		return AlreadyPrimary
 	case t.Switch.Step != NoSwitch:
 		return SwitchRuns
-	case !t.Record.Diverged.IsZero() || t.Stopping || t.Held:
+	case !t.Record.Diverged.IsZero() || !t.closed():
 		return NotSetAside
 	case t.Record.Role == pair.Backup && t.Record.Snapshot.IsZero() && !cmd.Force:
 		return NoSnapshot
@@ -74,6 +78,18 @@ func (t *turn) force() {
 	t.Forced = true
 	t.do(Finish{Refusal: Agreed})
 }
+
+// endSwitch ends a switch that something else overtakes, and tells the
+// administrator who waits for it.
+func (t *turn) endSwitch(why Reason) {
+	if t.takes() {
+		t.do(Finish{Refusal: why})
+	}
+	t.Switch = Switch{}
+}
+
+// takes reports whether this appliance is about to take over a planned switch.
+func (t *turn) takes() bool { return t.Switch.Step >= Syncing && t.Switch.Step <= Committing }
 
 func (t *turn) commit() {
 	t.Switch.Step, t.Switch.Began = Committing, t.now
@@ -121,25 +137,37 @@ func (t *turn) commitAnswered(ok bool) {
 	default:
 		t.Confirmed = at(t.Switch.Began) // the peer received what we sent then
 		t.promote(t.Switch.Next, HandedOver)
-		t.do(Finish{Refusal: Agreed})
 	}
 }
 
-// holdAsked holds requests and stops the services, for the final data sync.
+// holdAsked holds requests and stops the services, for the final data sync. A
+// primary whose site does not come up can hand over as well: it closes what it
+// had begun to open.
 func (t *turn) holdAsked(ask HoldAsked) {
-	if t.Record.Role != pair.Primary || t.Door != Open || ask.Epoch != t.Record.Epoch || t.Switch.Step != NoSwitch {
+	if !t.mayGive() || ask.Epoch != t.Record.Epoch || t.Switch.Step != NoSwitch {
 		t.do(AnswerHold{Refusal: NotServing})
 		return
 	}
+	if t.Door != Open && t.Door != Closed {
+		t.close()
+	}
 	t.Switch = Switch{Step: Stopped, Final: true, Began: t.now}
-	t.Stopping = true
 	t.enter(pair.Primary, pair.Handover, PeerAsked)
-	t.do(HoldRequests{}, StopServices{})
+	switch {
+	case t.Door == Open:
+		t.Stopping = true
+		t.do(HoldRequests{}, StopServices{})
+	case !t.Stopping:
+		t.do(AnswerHold{Refusal: Agreed})
+	}
 }
 
-// servicesStopped answers the backup that waits for it, or notes that a close is done.
+// mayGive reports whether this appliance is a primary whose data is the site's.
+func (t *turn) mayGive() bool { return t.Record.Role == pair.Primary && t.Phase != pair.Conflict }
+
+// servicesStopped answers the backup that waits for it.
 func (t *turn) servicesStopped() {
-	if t.Switch.Step == Stopped && t.Door == Open {
+	if t.Switch.Step == Stopped {
 		t.do(AnswerHold{Refusal: Agreed})
 	}
 }
@@ -171,11 +199,20 @@ func (t *turn) commitAsked(ask CommitAsked) {
 	t.PrimaryHeard = at(t.now) // the clock of our own watch begins now
 	t.SnapshotAt = at(t.now)
 	t.enter(pair.Backup, pair.Releasing, HandedOver)
+	if !t.Held {
+		t.given()
+	}
+}
+
+// given tells the backup that the shared IP is off here.
+func (t *turn) given() {
+	t.Switch = Switch{}
+	t.do(AnswerCommit{Refusal: Agreed})
 }
 
 func (t *turn) commitRefusal(ask CommitAsked) Reason {
 	switch {
-	case t.Record.Role != pair.Primary || t.Door != Open:
+	case !t.mayGive():
 		return NotServing
 	case ask.Next != t.Record.Epoch.Next(t.Peer.ID) && t.obeys(GuardHandoverEpoch):
 		return EpochsClash
@@ -187,12 +224,34 @@ func (t *turn) commitRefusal(ask CommitAsked) Reason {
 
 // holdEnded rolls a handover back: the old primary goes on.
 func (t *turn) holdEnded(why Reason) {
-	if t.Switch.Step != Stopped || t.Record.Role != pair.Primary {
+	switch {
+	case t.Switch.Step != Stopped:
+	case t.Door != Open: // it had not come up before either
+		t.Switch = Switch{}
+		t.enter(pair.Primary, pair.Waiting, why)
+	default:
+		t.Switch = Switch{Step: Resuming, Began: t.now}
+		t.do(StartServices{})
+		t.enter(pair.Primary, t.calm(), why)
+	}
+}
+
+// resumed serves the requests that were held, once the services are back.
+// Services that do not come back are tried again, and the requests are let go,
+// so that each gets an answer.
+func (t *turn) resumed(ok bool) {
+	if t.Switch.Step != Resuming {
+		return
+	}
+	t.do(ServeRequests{})
+	if !ok {
+		t.Broken, t.Switch.Again = StartOfServices, at(t.now.Add(retryPause))
 		return
 	}
 	t.Switch = Switch{}
-	t.do(StartServices{}, ServeRequests{})
-	t.enter(pair.Primary, t.calm(), why)
+	if t.Broken == StartOfServices {
+		t.Broken = NoEffect
+	}
 }
 
 // watchSwitch bounds a switch in time, on both sides.
@@ -200,19 +259,31 @@ func (t *turn) watchSwitch() {
 	s := t.Switch
 	switch s.Step {
 	case NoSwitch, Giving:
+	case Resuming:
+		if s.Again.Set && t.due(s.Again.At) {
+			t.Switch.Again = Moment{}
+			t.do(StartServices{})
+		}
 	case Stopped:
 		if t.due(s.Began.Add(holdLimit)) {
 			t.holdEnded(TookTooLong)
-		} else if t.silentFor() > t.timeout(t.State) {
+		} else if t.due(t.Confirmed.or(0).Add(t.timeout(t.State))) {
 			t.holdEnded(PeerSilent)
 		}
 	case Syncing:
-		if t.due(s.Began.Add(handoverLimit)) {
-			t.giveUp(TookTooLong)
-		}
+		t.watchTaking(handoverLimit)
 	case AskingHold, FinalSyncing, Committing:
-		if t.due(s.Began.Add(holdLimit)) {
-			t.giveUp(TookTooLong)
-		}
+		t.watchTaking(holdLimit)
+	}
+}
+
+// watchTaking gives a switch up that takes too long, or whose primary is gone:
+// then the suspicion can begin.
+func (t *turn) watchTaking(limit time.Duration) {
+	switch {
+	case t.due(t.Switch.Began.Add(limit)):
+		t.giveUp(TookTooLong)
+	case t.due(t.heardLast().Add(t.timeout(t.State))):
+		t.giveUp(PeerSilent)
 	}
 }

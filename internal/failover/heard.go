@@ -2,13 +2,18 @@ package failover
 
 import "baton/internal/pair"
 
-// heard takes in what the peer says of itself.
-func (t *turn) heard(h Heard) {
+// ours reports whether a view is that of our peer.
+func (t *turn) ours(v pair.View) bool {
+	return v.PairID == t.PairID && v.ID != t.Self && t.Record.Role != pair.Standalone
+}
+
+// learn takes in what the peer says of itself.
+func (t *turn) learn(h Heard) {
 	v := h.View
-	if v.PairID != t.PairID || v.ID == t.Self || t.Record.Role == pair.Standalone {
+	if !t.ours(v) {
 		return
 	}
-	wasSilent := !t.PeerHeard.within(t.part(leaseLen, t.timeout(t.State)), t.now)
+	t.reunited = !t.PeerHeard.within(t.part(leaseLen, t.timeout(t.State)), t.now)
 	t.Peer, t.PeerHeard, t.Failed = v, at(t.now), Moment{}
 	if h.Confirmed.Set && h.Confirmed.At > t.Confirmed.or(-1) {
 		t.Confirmed = h.Confirmed
@@ -16,16 +21,29 @@ func (t *turn) heard(h Heard) {
 	if v.Role == pair.Primary {
 		t.PrimaryHeard = at(t.now)
 	}
+}
+
+// heard draws the conclusions.
+func (t *turn) heard(v pair.View) {
+	if !t.ours(v) {
+		return
+	}
 	switch t.Record.Role {
 	case pair.Standalone:
 	case pair.Primary:
-		t.primaryHeard(v, wasSilent)
+		t.primaryHeard(v)
 	case pair.Backup:
 		t.backupHeard(v)
 	}
 }
 
-func (t *turn) primaryHeard(v pair.View, wasSilent bool) {
+// outranked reports whether the peer is known to have, or to follow, another
+// epoch than ours.
+func (t *turn) outranked() bool {
+	return t.Peer.Epoch.Above(t.Record.Epoch) || t.Peer.Epoch.Clashes(t.Record.Epoch) && !t.Peer.Epoch.IsZero()
+}
+
+func (t *turn) primaryHeard(v pair.View) {
 	mine := t.Record.Epoch
 	switch {
 	case v.Epoch.Above(mine) && v.Epoch.Holder != t.Self && v.Lineage.Contains(mine):
@@ -38,7 +56,7 @@ func (t *turn) primaryHeard(v pair.View, wasSilent bool) {
 		t.meetConflict(v.Epoch)
 	case t.Door == Open:
 		t.Forced = false
-		if wasSilent {
+		if t.reunited {
 			t.do(Announce{}) // caches may have learned the other machine while we were apart
 		}
 	}
@@ -71,35 +89,51 @@ func (t *turn) meetConflict(theirs pair.Epoch) {
 	t.release()
 	t.save(record)
 	t.stopServices()
-	t.Switch, t.Forced = Switch{}, false
+	t.endSwitch(EpochsClash)
+	t.Forced = false
 	t.enter(t.Record.Role, pair.Conflict, EpochsClash)
 }
 
 func (t *turn) backupHeard(v pair.View) {
 	mine := t.Record.Epoch
 	switch {
-	case v.Role == pair.Primary && (v.Epoch.Above(mine) || v.Epoch == mine):
+	case v.Role == pair.Primary && (v.Epoch == mine || v.Epoch.Above(mine) && t.descends(v)):
 		t.followPrimary(v)
-	case v.Role == pair.Primary && v.Epoch.Clashes(mine):
+	case v.Role == pair.Primary && (v.Epoch.Above(mine) || v.Epoch.Clashes(mine)):
 		t.meetConflict(v.Epoch)
-	case v.Role == pair.Backup && v.Granted && v.Epoch.Holder == t.Self && t.mayPromote():
+	case v.Role == pair.Backup && v.Granted && v.Epoch.Holder == t.Self && v.Epoch.Above(mine):
 		// The handover was stored over there, and its answer was lost on the way.
-		t.promote(v.Epoch, HandoverCompleted)
+		if t.mayPromote() {
+			t.promote(v.Epoch, HandoverCompleted)
+		}
 	case t.Phase == pair.Suspect: // alive, whatever its role
-		t.Evidence.forget()
+		t.Evidence.forget(t.now)
 		t.enter(pair.Backup, t.calm(), PeerHeard)
 	}
 }
 
-// followPrimary learns the primary's epoch and ends a suspicion.
+// descends reports whether the peer's data has been through the epoch that ours
+// was copied in. An appliance that holds no data yet follows anybody.
+func (t *turn) descends(v pair.View) bool {
+	return t.Record.Epoch.IsZero() || v.Lineage.Contains(t.Record.Epoch)
+}
+
+// followPrimary learns the primary's epoch and ends a suspicion. After a
+// conflict, what we hold is set aside first: nobody knows how old it is.
 func (t *turn) followPrimary(v pair.View) {
-	if record := t.Record; record.Epoch != v.Epoch || record.Granted || !record.Conflict.IsZero() {
+	conflict := !t.Record.Conflict.IsZero()
+	if record := t.Record; record.Epoch != v.Epoch || record.Granted || conflict {
+		if conflict && record.Diverged.IsZero() {
+			record.Diverged = record.Epoch
+		}
 		record.Epoch, record.Lineage, record.Granted, record.Conflict = v.Epoch, v.Lineage, false, pair.Epoch{}
 		t.save(record)
 	}
 	switch t.Phase {
-	case pair.Waiting, pair.Suspect, pair.Conflict, pair.Maintenance, pair.Steady:
-		t.Evidence.forget()
+	case pair.Conflict:
+		t.enter(pair.Backup, pair.Releasing, PrimaryHeard)
+	case pair.Waiting, pair.Suspect, pair.Maintenance, pair.Steady:
+		t.Evidence.forget(t.now)
 		t.Blocked, t.Observed = Agreed, false
 		t.enter(pair.Backup, t.calm(), PrimaryHeard)
 	case pair.Claiming, pair.Releasing, pair.Alone, pair.Isolated, pair.Handover:
@@ -121,5 +155,5 @@ func (t *turn) maintained() bool {
 
 // mayPromote reports whether nothing of our own stands in the way of serving.
 func (t *turn) mayPromote() bool {
-	return t.Record.Diverged.IsZero() && !t.Stopping && !t.Held && t.due(t.Retry)
+	return t.Record.Diverged.IsZero() && t.closed() && t.due(t.Retry)
 }

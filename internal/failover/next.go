@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"slices"
 	"time"
 
 	"baton/internal/pair"
@@ -8,15 +9,17 @@ import (
 
 // Next returns the state after an event, and what to do, in order.
 //
-// A Save among the actions that fails undoes the whole turn: the caller goes on
-// from the state before it, with SaveFailed. Release may stand before Save
-// (traffic first); everything else comes after.
+// There is at most one Save in a turn. If it fails, the whole turn is undone:
+// the caller goes on from the state before it, with SaveFailed, which carries
+// the event. Release may stand before Save (traffic first); everything else
+// comes after.
 func (c Config) Next(s State, now Instant, ev Event) (State, []Action) {
 	t := &turn{Config: c, State: s, now: max(now, s.Now)}
 	t.Wake = Never
 	t.noticeStall()
 	t.handle(ev)
 	t.rules()
+	t.retrySave(ev)
 	t.Now = t.now
 	return t.State, t.actions
 }
@@ -25,9 +28,11 @@ func (c Config) Next(s State, now Instant, ev Event) (State, []Action) {
 type turn struct {
 	Config
 	State
-	now     Instant
-	stalled bool // this machine stood still before this turn
-	actions []Action
+	now      Instant
+	stalled  bool // this machine stood still before this turn
+	saves    bool // the record is made durable in this turn
+	reunited bool // the peer was silent for a lease before it was heard in this turn
+	actions  []Action
 }
 
 func (t *turn) do(actions ...Action) { t.actions = append(t.actions, actions...) }
@@ -51,12 +56,25 @@ func (t *turn) enter(role pair.Role, phase pair.Phase, why Reason) {
 	t.do(Explain{From: from, To: to, Reason: why})
 }
 
-// save makes the record durable, before anything that shows it.
+// save makes the record durable, before anything that shows it. A second save
+// of a turn takes the place of the first.
 func (t *turn) save(record pair.Record) {
 	role := t.Record.Role
 	t.Record = record
 	t.Record.Role = role // enter changes it, and explains
-	t.do(Save{Record: record})
+	if t.Broken == SavingRecord {
+		t.Broken = NoEffect
+	}
+	first := slices.IndexFunc(t.actions, func(a Action) bool { return a != Release{} })
+	switch {
+	case first < 0:
+		t.do(Save{Record: record})
+	case t.saves:
+		t.actions[first] = Save{Record: record}
+	default:
+		t.actions = slices.Insert(t.actions, first, Action(Save{Record: record}))
+	}
+	t.saves = true
 }
 
 // noticeStall drops what was found out before a pause of this machine: while we
@@ -66,23 +84,41 @@ func (t *turn) save(record pair.Record) {
 func (t *turn) noticeStall() {
 	t.stalled = t.now.Sub(t.Now) > t.part(leaseLen, t.timeout(t.State))
 	if t.stalled && t.obeys(GuardStall) {
-		t.Evidence.forget()
+		t.Evidence.forget(t.now)
 	}
 }
 
-func (e *Evidence) forget() {
+// forget drops the evidence; what was asked before now says nothing any more.
+func (e *Evidence) forget(now Instant) {
 	e.Reached, e.ReachedSince = Moment{}, Moment{}
 	e.Silent, e.SilentSince, e.Probes = Moment{}, Moment{}, 0
+	e.Elsewhere, e.Checks = 0, 0
+	e.From = now
 }
 
 func (t *turn) handle(ev Event) {
+	t.observe(ev)
 	switch ev := ev.(type) {
-	case Tick:
 	case Heard:
-		t.heard(ev)
+		t.heard(ev.View)
+	case PollAnswered:
+		t.heard(ev.View)
+	case SaveFailed:
+		t.saveFailed(ev.Event)
+	default:
+		t.handleOutcome(ev)
+	}
+}
+
+// observe takes in what an event says of the world. It decides nothing, so that
+// it holds even if the turn is undone.
+func (t *turn) observe(ev Event) {
+	switch ev := ev.(type) {
+	case Heard:
+		t.learn(ev)
 	case PollAnswered:
 		t.Polling = false
-		t.heard(ev.Heard)
+		t.learn(ev.Heard)
 	case PollFailed:
 		t.Polling = false
 		t.Failure, t.Failed = ev.Reason, at(t.now)
@@ -99,23 +135,27 @@ func (t *turn) handle(ev Event) {
 		t.Sick = ev.Sick
 	case DataChanged:
 		t.Record.Snapshot, t.SnapshotAt = ev.Snapshot, at(ev.Taken)
-	default:
-		t.handleOutcome(ev)
+	case ServicesStopped:
+		t.Stopping = false
+	case SetAsideDone:
+		t.Setting = false
+	case DataOpened:
+		t.Opening = false
+	case Released:
+		t.Held = t.Held && !ev.OK
 	}
 }
 
 func (t *turn) handleOutcome(ev Event) {
 	switch ev := ev.(type) {
-	case SaveFailed:
-		t.saveFailed()
 	case DataOpened:
 		t.opened(OpeningData, OpeningOfData, ev.OK)
 	case ServicesStarted:
+		t.resumed(ev.OK)
 		t.opened(StartingServices, StartOfServices, ev.OK)
 	case Claimed:
 		t.opened(Claiming, ClaimOfAddress, ev.OK)
 	case ServicesStopped:
-		t.Stopping = false
 		t.servicesStopped()
 	case Released:
 		t.released(ev.OK)
@@ -155,6 +195,7 @@ func (t *turn) handleSwitch(ev Event) {
 
 // rules applies everything that follows from the state and the passing of time.
 func (t *turn) rules() {
+	before, door := t.Place(), t.Door
 	switch t.Record.Role {
 	case pair.Standalone:
 		t.beStandalone()
@@ -166,6 +207,9 @@ func (t *turn) rules() {
 	t.poll()
 	t.retryRelease()
 	t.watchSwitch()
+	if t.Place() != before || t.Door != door {
+		t.Wake = t.now // other rules hold now
+	}
 }
 
 // poll asks the peer at the poll interval: a backup always, a primary while it

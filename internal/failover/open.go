@@ -3,20 +3,20 @@ package failover
 import "baton/internal/pair"
 
 // mayOpen reports whether all that was being closed is closed.
-func (t *turn) mayOpen() bool { return t.Door == Closed && !t.Stopping && !t.Held && t.due(t.Retry) }
+func (t *turn) mayOpen() bool { return t.Door == Closed && t.closed() && t.due(t.Retry) }
+
+// closed reports whether nothing of a former opening is under way or on.
+func (t *turn) closed() bool { return !t.Opening && !t.Stopping && !t.Held }
 
 // open begins to open the site: data, services, address, in this order.
 func (t *turn) open() {
-	t.Door, t.Broken = OpeningData, NoEffect
+	t.Door, t.Opening, t.Broken = OpeningData, true, NoEffect
 	t.do(OpenData{})
 }
 
 // opened takes the next step of opening, or closes again and tries later.
 func (t *turn) opened(step Door, effect Effect, ok bool) {
 	if t.Door != step {
-		if t.Door == Open && !ok { // services that did not come back after a handover was rolled back
-			t.Broken = effect
-		}
 		return // closed meanwhile
 	}
 	if !ok {
@@ -32,10 +32,10 @@ func (t *turn) opened(step Door, effect Effect, ok bool) {
 	case StartingServices:
 		t.Door, t.Held = Claiming, true
 		t.Evidence.Trusted, t.Evidence.Elsewhere, t.Evidence.LastCheck = false, 0, Moment{}
-		t.do(Claim{Lease: t.Lease()})
+		t.do(Claim{Lease: t.leaseNow()})
 	case Claiming:
 		t.Door = Open
-		t.NextRenew = t.now.Add(t.Lease() / renewals)
+		t.NextRenew = t.now.Add(t.leaseNow() / renewals)
 	case Closed, Open:
 	}
 }
@@ -47,11 +47,12 @@ func (t *turn) close() {
 	t.Switch, t.Forced = Switch{}, false
 }
 
+// release takes the shared IP off. A door that is closed has seen to it.
 func (t *turn) release() {
-	if t.Door == Closed && !t.Held {
+	if t.Door == Closed {
 		return
 	}
-	t.Held = true
+	t.Held, t.ReleaseAt = true, Moment{}
 	t.do(Release{})
 }
 
@@ -60,16 +61,15 @@ func (t *turn) stopServices() {
 		return
 	}
 	t.Door, t.Stopping = Closed, true
-	t.Evidence.forget()
+	t.Evidence.forget(t.now)
 	t.do(StopServices{})
 }
 
 func (t *turn) released(ok bool) {
 	if !ok {
-		t.Broken, t.Retry = ReleaseOfAddress, t.now.Add(t.pace(t.State))
+		t.Broken, t.ReleaseAt = ReleaseOfAddress, at(t.now.Add(t.pace(t.State)))
 		return
 	}
-	t.Held = false
 	if t.Broken == ReleaseOfAddress {
 		t.Broken = NoEffect
 	}
@@ -79,21 +79,19 @@ func (t *turn) released(ok bool) {
 		t.enter(t.Record.Role, pair.Waiting, NotSaved)
 	}
 	if t.Switch.Step == Giving {
-		t.Switch = Switch{}
-		t.do(AnswerCommit{Refusal: Agreed})
+		t.given()
 	}
 }
 
 // retryRelease repeats a release that failed; the kernel's lease bounds it.
 func (t *turn) retryRelease() {
-	if t.Held && t.Door == Closed && t.Broken == ReleaseOfAddress && t.due(t.Retry) {
-		t.Retry = t.now.Add(t.pace(t.State))
+	if t.Held && t.Door == Closed && t.ReleaseAt.Set && t.due(t.ReleaseAt.At) {
+		t.ReleaseAt = Moment{}
 		t.do(Release{})
 	}
 }
 
 func (t *turn) setAsideDone(ok bool) {
-	t.Setting = false
 	if t.Record.Diverged.IsZero() {
 		return
 	}
@@ -109,12 +107,34 @@ func (t *turn) setAsideDone(ok bool) {
 	t.save(record)
 }
 
-// saveFailed comes in place of a turn that could not be made durable: nothing
-// of it happened, and it is tried again when its reason comes up again.
-func (t *turn) saveFailed() {
+// saveFailed comes in place of a turn that could not be made durable. What the
+// event told is kept; what was decided did not happen, and is decided again
+// once its reason comes up again. A primary that would have given way closes
+// all the same: that needs no disk.
+func (t *turn) saveFailed(undone Event) {
+	t.observe(undone)
 	t.Broken, t.Retry = SavingRecord, t.now.Add(retryPause)
-	if t.Switch.Step == Stopped {
+	switch undone.(type) {
+	case CommitAsked:
 		t.do(AnswerCommit{Refusal: NotSaved})
+	case BecomePrimary, BecomeStandalone, BecomePaired, SetMaintenance, Resume:
+		t.do(Finish{Refusal: NotSaved})
 	}
-	t.do(Finish{Refusal: NotSaved})
+	if t.Record.Role == pair.Primary && t.Door != Closed && (t.outranked() || t.lost()) {
+		t.close()
+		t.enter(pair.Primary, pair.Waiting, NotSaved)
+	}
+}
+
+// retrySave writes the record again until the disk takes it, so that the
+// condition ends when its cause does. It takes a turn of its own, so that
+// nothing else is undone with it.
+func (t *turn) retrySave(ev Event) {
+	switch {
+	case t.Broken != SavingRecord || t.saves || !t.due(t.Retry):
+	case ev == Tick{}:
+		t.save(t.Record)
+	default:
+		t.Wake = t.now
+	}
 }

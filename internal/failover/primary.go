@@ -10,8 +10,10 @@ import (
 // once it is safe.
 func (t *turn) bePrimary() {
 	if t.Phase == pair.Conflict {
+		t.probeAddress() // so that a forced promotion knows whether the address answers
 		return
 	}
+	t.offerWhenSick()
 	if t.Door == Closed {
 		t.comeBack()
 		return
@@ -20,12 +22,14 @@ func (t *turn) bePrimary() {
 	if t.Door == Closed {
 		return
 	}
-	t.due(t.now.Add(t.Lease() / renewals)) // so that a pause of this machine is noticed
+	t.due(t.now.Add(t.leaseNow() / renewals)) // so that a pause of this machine is noticed
 	t.renew()
 	t.watchAddress()
 	t.label()
-	t.offerWhenSick()
 }
+
+// leaseNow is the lifetime that the address is given.
+func (t *turn) leaseNow() time.Duration { return t.lease(t.timeout(t.State)) }
 
 // stayEntitled closes the site before the backup could possibly take over: the
 // peer is silent and too few test IPs answer, so our own network is at fault.
@@ -66,9 +70,9 @@ func (t *turn) renew() {
 		return
 	}
 	if t.due(t.NextRenew) {
-		t.NextRenew = t.now.Add(t.Lease() / renewals)
+		t.NextRenew = t.now.Add(t.leaseNow() / renewals)
 		t.due(t.NextRenew)
-		t.do(Renew{Lease: t.Lease()})
+		t.do(Renew{Lease: t.leaseNow()})
 	}
 }
 
@@ -79,25 +83,34 @@ func (t *turn) watchAddress() {
 		return
 	}
 	t.checkAddress()
-	if t.silentFor() <= t.part(leaseLen, t.timeout(t.State)) || t.Forced || !t.taken() || !t.obeys(GuardLostAddress) {
+	if !t.lost() {
 		return
 	}
 	record := t.Record
 	record.Taken = true
-	t.release()
+	t.close()
 	t.save(record)
-	t.stopServices()
 	t.enter(pair.Primary, pair.Isolated, AddressTaken)
+}
+
+// lost reports whether the shared IP is another machine's while our peer is silent.
+func (t *turn) lost() bool {
+	return t.Door == Open && !t.Forced && t.taken() && t.obeys(GuardLostAddress) &&
+		t.silentFor() > t.part(leaseLen, t.timeout(t.State))
 }
 
 // label names the phase of a primary that serves.
 func (t *turn) label() {
-	if t.Door != Open || t.Switch.Step != NoSwitch {
+	if t.Door != Open || t.Switch.Step == Stopped {
 		return
 	}
 	lease := t.part(leaseLen, t.timeout(t.State))
+	why := PeerHeard
+	if t.Phase == pair.Steady || t.Phase == pair.Maintenance {
+		why = MaintenanceChanged
+	}
 	if !t.due(t.Confirmed.or(0).Add(lease + 1)) {
-		t.enter(pair.Primary, t.calm(), PeerHeard)
+		t.enter(pair.Primary, t.calm(), why)
 		return
 	}
 	t.enter(pair.Primary, pair.Alone, PeerSilent)
@@ -105,7 +118,13 @@ func (t *turn) label() {
 
 // comeBack opens the site of a primary that has just started, or was isolated.
 func (t *turn) comeBack() {
+	if t.Switch.Step == Stopped {
+		return // the backup pulls the final data sync
+	}
 	t.gather()
+	if t.Evidence.Trusted {
+		t.checkAddress()
+	}
 	t.Blocked = t.comeBackReason()
 	if t.Blocked != Agreed {
 		return
@@ -137,17 +156,13 @@ func (t *turn) comeBackReason() Reason {
 	if t.met() {
 		return Agreed
 	}
-	for _, guard := range comeBackGuards() {
-		if t.obeys(guard.guard) && !guard.passes(t) {
-			return guard.refusal
-		}
-	}
-	return Agreed
+	return t.check(comeBackGuards())
 }
 
 // comeBackGuards must all pass before a primary serves again without having met its peer.
 func comeBackGuards() []guardRow {
 	return []guardRow{
+		{GuardReturnEpoch, HigherEpoch, func(t *turn) bool { return !t.Peer.Epoch.Above(t.Record.Epoch) }},
 		{GuardReturnPeer, PeerServes, func(t *turn) bool {
 			return !t.PeerHeard.within(t.timeout(t.State), t.now) || !t.Peer.Serving
 		}},
@@ -155,14 +170,20 @@ func comeBackGuards() []guardRow {
 		{GuardReturnWait, TimeoutRuns, func(t *turn) bool { return t.due(t.Since.Add(t.timeout(t.State))) }},
 		{GuardReturnNetwork, NetworkLost, func(t *turn) bool { return t.Config.TestIPs == 0 || t.connected() }},
 		{GuardReturnSilence, AddressAnswers, func(t *turn) bool { return !t.Config.SharedIP || t.silent() }},
+		{GuardReturnOwner, AddressTaken, (*turn).nobodyElse},
 	}
 }
 
-// offerWhenSick asks a healthy backup to take over from a site that fails its
-// health checks.
+// failing reports whether the site does not come up, or comes up sick.
+func (t *turn) failing() bool {
+	return t.Sick && t.Door == Open ||
+		t.Broken == OpeningOfData || t.Broken == StartOfServices || t.Broken == ClaimOfAddress
+}
+
+// offerWhenSick asks a healthy backup to take over from a site that fails.
 func (t *turn) offerWhenSick() {
 	const again = time.Minute
-	able := t.Sick && t.Door == Open && t.Switch.Step == NoSwitch && t.Peer.Eligible &&
+	able := t.failing() && t.Switch.Step == NoSwitch && t.Peer.Eligible &&
 		t.AutomaticFailover && t.BackupOperations && !t.maintained() &&
 		t.PeerHeard.within(t.timeout(t.State), t.now)
 	if !able || !t.due(t.Offered) {

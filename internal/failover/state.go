@@ -13,6 +13,7 @@ type State struct {
 
 	Door     Door // how far the site is open here
 	Held     bool // a shared IP may be on an interface: from asking for it until it is reported off
+	Opening  bool // data is being opened, perhaps for an opening that was given up
 	Stopping bool // services are being stopped
 	Setting  bool // a diverged copy is being set aside
 	Forced   bool // serves on an administrator's word until the peer is heard
@@ -32,6 +33,7 @@ type State struct {
 	NextRenew Instant // of the address's lifetime
 	Broken    Effect  // newest effect that failed and is to be tried again
 	Retry     Instant // when
+	ReleaseAt Moment  // when a release that failed is tried again
 	Blocked   Reason  // why a takeover (or a return) that is due does not happen
 	Observed  bool    // observe only: this suspicion has been recorded
 
@@ -87,8 +89,11 @@ type Evidence struct {
 
 	Checking  bool   // a lost-address check is under way
 	LastCheck Moment // begin of the newest one
-	Trusted   bool   // a check has shown OwnerSelf since the address was claimed here: it works on this network
+	Checks    uint8  // checks that ended since the site was closed here, at most lostInARow
+	Trusted   bool   // a check has shown OwnerSelf since the address was last claimed here: it works on this network
 	Elsewhere uint8  // checks in a row that showed OwnerElsewhere
+
+	From Instant // whatever began before says nothing: this machine stood still, or the question was another
 }
 
 // Switch is a planned switch under way. The zero value is none.
@@ -97,6 +102,7 @@ type Switch struct {
 	Final bool // with a final data sync
 	Began Instant
 	Next  pair.Epoch // epoch to be handed over
+	Again Moment     // when services that did not come back after a roll-back are started again
 }
 
 // SwitchStep is where a planned switch stands.
@@ -111,6 +117,7 @@ const (
 	Committing              // takes: waits for the primary to store the handover
 	Stopped                 // gives: requests held, services stopping or stopped
 	Giving                  // gives: handover stored, shared IP coming off
+	Resuming                // gives no more: rolled back, services starting again
 )
 
 // Start returns the state of an appliance that has just started. Nothing is on

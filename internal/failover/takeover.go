@@ -10,15 +10,15 @@ func (t *turn) beBackup() {
 	case pair.Steady, pair.Maintenance:
 		t.enter(pair.Backup, t.calm(), MaintenanceChanged)
 		if t.due(t.heardLast().Add(silentPolls*t.Config.Poll + 1)) {
-			t.Evidence.forget()
+			t.Evidence.forget(t.now)
 			t.enter(pair.Backup, pair.Suspect, PollsFail)
 			t.suspect()
 		}
 	case pair.Suspect:
 		t.suspect()
-	case pair.Waiting:
+	case pair.Waiting, pair.Conflict:
 		t.probeAddress() // so that a forced promotion knows whether the address answers
-	case pair.Claiming, pair.Alone, pair.Isolated, pair.Conflict, pair.Handover:
+	case pair.Claiming, pair.Alone, pair.Isolated, pair.Handover:
 	}
 }
 
@@ -31,7 +31,7 @@ func (t *turn) heardLast() Instant {
 // finishReleasing waits until nothing of the old primaryship runs, and sets
 // aside what diverged, before data is pulled over it.
 func (t *turn) finishReleasing() {
-	if t.Stopping || t.Held || t.Setting {
+	if !t.closed() || t.Setting {
 		return
 	}
 	if !t.Record.Diverged.IsZero() {
@@ -42,7 +42,7 @@ func (t *turn) finishReleasing() {
 		return
 	}
 	next := pair.Waiting
-	if t.PrimaryHeard.within(t.timeout(t.State), t.now) {
+	if t.PrimaryHeard.Set {
 		next = t.calm()
 	}
 	t.enter(pair.Backup, next, SteppedDown)
@@ -59,13 +59,14 @@ func (t *turn) suspect() {
 		t.save(record)
 	case t.Blocked != Agreed:
 	case t.ObserveOnly && t.obeys(GuardObserveOnly):
-		t.observe()
+		t.noteTakeover()
 	default:
 		t.takeOver()
 	}
 }
 
-func (t *turn) observe() {
+// noteTakeover records what would have been done, once for each suspicion.
+func (t *turn) noteTakeover() {
 	if t.Observed {
 		return
 	}
@@ -76,7 +77,6 @@ func (t *turn) observe() {
 func (t *turn) takeOver() {
 	copy(t.Takeovers[1:], t.Takeovers[:2])
 	t.Takeovers[0] = at(t.now)
-	t.Evidence.Reached = at(t.now) // just proven; entitles until the next ping
 	t.promote(t.Record.Epoch.Next(t.Self), PrimaryGone)
 }
 
@@ -89,7 +89,7 @@ func (t *turn) promote(epoch pair.Epoch, why Reason) {
 	record.Lineage = record.Lineage.Begin(epoch, record.Snapshot.Number)
 	record.Takeovers = t.recentTakeovers()
 	t.save(record)
-	t.Switch = Switch{}
+	t.endSwitch(Agreed)
 	t.enter(pair.Primary, pair.Claiming, why)
 	t.open()
 }
@@ -108,7 +108,15 @@ func (t *turn) takeoverReason() Reason {
 	if !t.mayPromote() {
 		return EffectsPending
 	}
-	for _, guard := range takeoverGuards() {
+	if why := t.check(eligibilityGuards()); why != Agreed {
+		return why
+	}
+	return t.check(takeoverGuards())
+}
+
+// check returns Agreed, or what the first guard that does not pass says.
+func (t *turn) check(guards []guardRow) Reason {
+	for _, guard := range guards {
 		if t.obeys(guard.guard) && !guard.passes(t) {
 			return guard.refusal
 		}
@@ -123,10 +131,10 @@ type guardRow struct {
 	passes  func(*turn) bool
 }
 
-// takeoverGuards must all pass before a backup takes over by itself: first what
-// an administrator has set, then what is known, then what must be found out.
+// takeoverGuards must all pass, besides those of eligibility, before a backup
+// takes over by itself.
 func takeoverGuards() []guardRow {
-	return append(eligibilityGuards(), []guardRow{
+	return []guardRow{
 		{GuardTimeout, TimeoutRuns, func(t *turn) bool {
 			return t.due(t.heardLast().Add(t.timeout(t.State)))
 		}},
@@ -136,7 +144,7 @@ func takeoverGuards() []guardRow {
 		{GuardNetwork, NetworkLost, (*turn).connected},
 		{GuardSilence, AddressAnswers, (*turn).silent},
 		{GuardDamping, TooManyTakeovers, func(t *turn) bool { return t.recentTakeovers() < maxTakeovers }},
-	}...)
+	}
 }
 
 // eligibilityGuards say whether this backup could take over at all.
@@ -161,12 +169,7 @@ func eligibilityGuards() []guardRow {
 // primary failed now.
 func (c Config) eligible(s State, now Instant) Reason {
 	t := &turn{Config: c, State: s, now: now}
-	for _, guard := range eligibilityGuards() {
-		if c.obeys(guard.guard) && !guard.passes(t) {
-			return guard.refusal
-		}
-	}
-	return Agreed
+	return t.check(eligibilityGuards())
 }
 
 // Eligible says whether this backup could take over if its primary failed now,

@@ -212,7 +212,7 @@ func (w *World) feed(side int, ev failover.Event, see Observer) {
 			if s.SaveFails {
 				s.SaveFails = false
 				s.State = before
-				w.feed(side, failover.SaveFailed{}, see)
+				w.feed(side, failover.SaveFailed{Event: ev}, see)
 				return
 			}
 			s.Disk = save.Record
