@@ -1,0 +1,210 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"baton/internal/lab"
+	"baton/internal/pair"
+)
+
+// The two profiles that tests use, and the default.
+const (
+	fast      = 200 * time.Millisecond
+	moderate  = time.Second // where the rule does not depend on the timeout
+	byDefault = 5 * time.Second
+)
+
+const key = "correct horse battery staple 42"
+
+// plan says how a world differs from the usual one.
+type plan struct {
+	timeout  time.Duration // 0: moderate
+	settings string        // KEY=VALUE ..., over the usual ones
+	shared   []string      // nil: one IPv4 address; empty: none
+	hosts    []lab.HostSpec
+}
+
+// world is two appliances, a gateway and a client on one switch, with everybody
+// who watches them.
+type world struct {
+	t           *testing.T
+	plan        plan
+	lab         *lab.Lab
+	alpha, beta *appliance
+	gateway     *lab.Host
+	shared      []netip.Prefix
+	client      *lab.Client // asks for the first shared IP
+	watcher     *lab.Watcher
+	ownerships  []*lab.Ownership
+	bothAllowed time.Duration // how long both may have an address; 0 but for partitions
+}
+
+// twoDaemons starts two daemons that do not know each other.
+func twoDaemons(t *testing.T, p plan) *world {
+	t.Helper()
+	if p.timeout == 0 {
+		p.timeout = moderate
+	}
+	if p.shared == nil {
+		p.shared = []string{"198.51.100.10/24"}
+	}
+	l, err := lab.New(context.Background(), lab.Options{Prefix: "e2e", Hosts: append(lab.Cast(), p.hosts...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w := &world{t: t, plan: p, lab: l, gateway: l.Host("gateway")}
+	for _, text := range p.shared {
+		w.shared = append(w.shared, netip.MustParsePrefix(text))
+	}
+	w.alpha = newAppliance(t, l.Host("alpha"), l.Disk())
+	w.beta = newAppliance(t, l.Host("beta"), l.Disk())
+	t.Cleanup(w.tell)
+	w.alpha.write(site("index.html"), "<h1>The site is up</h1>\n")
+	for _, a := range w.both() {
+		a.configure(w.shared)
+		a.serve()
+	}
+	return w
+}
+
+func (w *world) both() []*appliance { return []*appliance{w.alpha, w.beta} }
+
+// steadyPair makes a pair whose primary is alpha, with a first snapshot on
+// beta, a client that asks every 5 ms, and watchers.
+func steadyPair(t *testing.T, p plan) *world {
+	t.Helper()
+	w := twoDaemons(t, p)
+	for _, a := range w.both() {
+		a.typed(key, "key set")
+	}
+	w.alpha.baton("data add dir site " + w.alpha.onHost(siteDir))
+	w.alpha.baton(fmt.Sprintf("settings set primary_timeout=%s test_ips=%s automatic_failover=true sync_schedule=continuous %s",
+		w.plan.timeout, w.gateway.Addr4(), w.plan.settings))
+	for _, ip := range w.shared {
+		for _, a := range w.both() {
+			a.baton("shared-ip enable " + ip.Addr().String())
+		}
+	}
+	w.alpha.baton("pair " + netip.AddrPortFrom(w.beta.host.Addr4(), 443).String())
+	w.alpha.baton("sync --wait")
+	w.settled(w.alpha, w.beta)
+	w.watch()
+	return w
+}
+
+// settled waits until the roles are steady and the backup could take over.
+func (w *world) settled(primary, backup *appliance) {
+	w.t.Helper()
+	eventually(w.t, fmt.Sprintf("%s is primary and %s a backup with a snapshot", primary.name(), backup.name()), 30*time.Second, func() bool {
+		if !primary.is(pair.Primary) || !backup.is(pair.Backup) {
+			return false
+		}
+		one, err := primary.ask()
+		other, err2 := backup.ask()
+		return err == nil && err2 == nil && one.Epoch == other.Epoch && other.Sync.Snapshot.Number > 0 && other.Sync.State != pair.SyncFailed
+	})
+}
+
+// watch begins to look from the client's side and at the switch. What must never
+// be is checked when the test ends.
+func (w *world) watch() {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	run := func(f func(context.Context) error) {
+		watching.Go(func() {
+			if err := f(ctx); err != nil {
+				w.t.Error(err)
+			}
+		})
+	}
+	var ips []netip.Addr
+	for _, ip := range w.shared {
+		ownership := w.lab.Ownership(ip.Addr(), 3*time.Millisecond)
+		w.ownerships = append(w.ownerships, ownership)
+		ips = append(ips, ip.Addr())
+		run(ownership.Run)
+	}
+	if len(ips) > 0 {
+		var err error
+		if w.watcher, err = w.lab.Watch(ips...); err != nil {
+			w.t.Fatal(err)
+		}
+		run(w.watcher.Run)
+		w.client = w.clientOf(ips[0])
+		run(w.client.Run)
+	}
+	w.t.Cleanup(func() {
+		cancel()
+		watching.Wait()
+		w.neverBoth()
+	})
+	if w.client != nil {
+		eventually(w.t, "the client is answered", 10*time.Second, func() bool { return w.answeredBy(w.alpha) })
+	}
+}
+
+func (w *world) clientOf(ip netip.Addr) *lab.Client {
+	return lab.NewClient(lab.ClientOptions{From: w.lab.Host("client"), Target: netip.AddrPortFrom(ip, 80)})
+}
+
+// neverBoth checks that no two appliances had an address at once. The hosts are
+// looked at one after the other, so a single look proves nothing.
+func (w *world) neverBoth() {
+	for _, ownership := range w.ownerships {
+		for _, overlap := range ownership.Overlaps() {
+			if d := overlap.Duration(); d > w.bothAllowed {
+				w.t.Errorf("%v both had a shared IP for %s", overlap.Hosts, d)
+			}
+		}
+	}
+}
+
+// tell writes what the daemons said, if the test has failed.
+func (w *world) tell() {
+	if !w.t.Failed() {
+		return
+	}
+	for _, a := range w.both() {
+		text, _ := os.ReadFile(a.path(logFile))
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		w.t.Logf("%s said:\n%s", a.name(), strings.Join(lines[max(0, len(lines)-40):], "\n"))
+		if status, err := a.ask(); err == nil {
+			w.t.Logf("%s is %+v", a.name(), status)
+		}
+	}
+}
+
+// eventually waits until something holds.
+func eventually(t *testing.T, what string, within time.Duration, holds func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(within); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("not within %s: %s", within, what)
+		}
+	}
+}
+
+// throughout checks that something holds all the time.
+func throughout(t *testing.T, what string, during time.Duration, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(during); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if !holds() {
+			t.Fatalf("no longer: %s", what)
+		}
+	}
+}
