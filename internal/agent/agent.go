@@ -160,7 +160,7 @@ func (a *Agent) receive(ctx context.Context, m message) {
 // somebody, others are refused.
 func (a *Agent) takeCommand(m message) bool {
 	if a.command != nil && a.state.Switch.Step != failover.NoSwitch {
-		m.reply <- Refusal{Reason: failover.SwitchRuns}
+		m.reply <- RefusedError{Reason: failover.SwitchRuns}
 		return false
 	}
 	replace(&a.command, m.reply)
@@ -250,7 +250,11 @@ func (a *Agent) follow(seen *Seen) {
 	} else {
 		a.Data.Withdraw()
 	}
-	a.syncs.follow(s.Record.Epoch, a.config.MaySync(s))
+	if a.config.MaySync(s) {
+		a.syncs.allow(s.Record.Epoch)
+	} else {
+		a.syncs.allow(pair.Epoch{})
+	}
 }
 
 // Look returns where the decision stands.

@@ -10,37 +10,39 @@ import (
 
 var errEnding = errors.New("the daemon is stopping; try again when it runs")
 
-// Refusal is the decision's no, with its reason.
-type Refusal struct{ Reason failover.Reason }
+// RefusedError is the decision's no, with its reason.
+type RefusedError struct{ Reason failover.Reason }
 
 // Error returns the reason's sentence.
-func (r Refusal) Error() string { return r.Reason.String() }
+func (r RefusedError) Error() string { return r.Reason.String() }
 
 func refusal(reason failover.Reason) error {
 	if reason == failover.Agreed {
 		return nil
 	}
-	return Refusal{Reason: reason}
+	return RefusedError{Reason: reason}
 }
 
 // Do gives an administrator's command to the decision and waits for its end.
-// The error is a Refusal, or that of ctx: the command goes on all the same.
+// The error is a RefusedError, or that of ctx: the command goes on all the same.
 func (a *Agent) Do(ctx context.Context, command failover.Event) error {
 	return a.wait(ctx, message{event: command, reply: make(chan error, 1)})
 }
 
-// HoldAsked and CommitAsked are the backup's questions of a handover.
+// HoldAsked is the backup's question for the final data sync of a handover. It
+// is answered once requests are held and the services are stopped.
 func (a *Agent) HoldAsked(ctx context.Context, epoch pair.Epoch) error {
 	return a.wait(ctx, message{event: failover.HoldAsked{Epoch: epoch}, ask: make(chan error, 1)})
 }
 
-// CommitAsked is answered once the shared IP is off here.
+// CommitAsked is the backup's question for the next epoch. It is answered once
+// the handover is stored and the shared IP is off here.
 func (a *Agent) CommitAsked(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
 	event := failover.CommitAsked{Next: next, Snapshot: snapshot, Final: final}
 	return a.wait(ctx, message{event: event, ask: make(chan error, 1)})
 }
 
-// HoldEnded: the backup gives the handover up.
+// HoldEnded tells that the backup gives the handover up.
 func (a *Agent) HoldEnded(ctx context.Context) { a.Tell(ctx, failover.HoldEnded{}) }
 
 func (a *Agent) wait(ctx context.Context, m message) error {
@@ -94,7 +96,7 @@ func (a *Agent) TakeAsked(ctx context.Context, final bool) error {
 func (a *Agent) HandOver(ctx context.Context, final bool) error {
 	seen := a.Look()
 	if seen.State.Record.Role != pair.Primary {
-		return Refusal{Reason: failover.NotServing}
+		return RefusedError{Reason: failover.NotServing}
 	}
 	return a.Peer.Take(ctx, final)
 }

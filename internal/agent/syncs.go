@@ -51,11 +51,9 @@ func newSyncs(agent *Agent) *syncs {
 	return s
 }
 
-// follow allows or forbids syncs as the state demands.
-func (s *syncs) follow(epoch pair.Epoch, may bool) {
-	if !may {
-		epoch = pair.Epoch{}
-	}
+// allow says under which epoch data may be pulled now; the zero epoch forbids
+// it. A running sync of another epoch ends.
+func (s *syncs) allow(epoch pair.Epoch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if epoch == s.epoch {
@@ -63,7 +61,7 @@ func (s *syncs) follow(epoch pair.Epoch, may bool) {
 	}
 	s.forbid()
 	s.epoch = epoch
-	if may {
+	if !epoch.IsZero() {
 		s.allowed, s.forbid = context.WithCancel(context.Background())
 		s.retry, s.pause = time.Time{}, firstRetry
 		s.began = time.Time{} // the first sync under a new epoch waits for no schedule
@@ -82,7 +80,7 @@ func (s *syncs) run(ctx context.Context) {
 		timer.Reset(s.untilNext())
 		select {
 		case <-ctx.Done():
-			s.follow(pair.Epoch{}, false)
+			s.allow(pair.Epoch{})
 			return
 		case <-s.wake:
 		case <-timer.C:

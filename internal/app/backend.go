@@ -37,7 +37,7 @@ func failure(err error) error {
 	if _, ok := errors.AsType[*api.Error](err); ok {
 		return err
 	}
-	if no, ok := errors.AsType[agent.Refusal](err); ok {
+	if no, ok := errors.AsType[agent.RefusedError](err); ok {
 		return refusedReason(no.Reason)
 	}
 	text := err.Error()
@@ -76,14 +76,13 @@ func failure(err error) error {
 }
 
 func refusedReason(reason failover.Reason) error {
-	switch reason {
-	case failover.PeerSilent:
+	if reason == failover.PeerSilent {
 		return api.Errorf(api.Unreachable, "the peer does not answer: look at it, or repeat with --force to serve with the data that is here")
-	case failover.AddressAnswers:
-		return api.Errorf(api.Refused, "the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat")
-	default:
-		return api.Errorf(api.Refused, "%s", reason)
 	}
+	if reason == failover.AddressAnswers {
+		return api.Errorf(api.Refused, "the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat")
+	}
+	return api.Errorf(api.Refused, "%s", reason)
 }
 
 // mustLead refuses, on a backup, what is kept by the primary.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
 	"os"
 	"slices"
@@ -37,7 +38,7 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (a
 			delete(changes, key)
 		}
 	}
-	want := int64(min(wanted.Version, 1<<62)) //nolint:gosec // bounded
+	want := int64(min(wanted.Version, 1<<62))
 	if b.agent.Look().State.Record.Role != pair.Backup {
 		if err := b.saveSettings(ctx, changes, want, by(ctx)); err != nil {
 			return api.SavedSettings{}, failure(err)
@@ -59,7 +60,25 @@ func (b *backend) EnableSharedIP(ctx context.Context, address netip.Addr) error 
 	if !b.managed(address) {
 		return api.Errorf(api.NotFound, "%s is not in this appliance's configuration file: add a [[shared_ip]] for it there, and restart", address)
 	}
+	if owner, taken := b.usedElsewhere(ctx, address); taken {
+		return api.Errorf(api.Refused, "another machine, %s, answers for %s: take the address off there first", owner, address)
+	}
 	return b.tick(ctx, "enabled", address, func(ticked []string) []string { return append(ticked, address.String()) })
+}
+
+// usedElsewhere reports whether a machine that is not our primary has the
+// address. On a backup the primary has it, as it should.
+func (b *backend) usedElsewhere(ctx context.Context, address netip.Addr) (string, bool) {
+	const wait = 500 * time.Millisecond
+	if b.agent.Look().State.Record.Role == pair.Backup {
+		return "", false
+	}
+	i := slices.IndexFunc(b.config.SharedIPs, func(ip pair.SharedIP) bool { return ip.Address.Addr() == address })
+	owners, err := b.host.Probe(ctx, b.config.SharedIPs[i:i+1], wait)
+	if err != nil || len(owners) == 0 {
+		return "", false
+	}
+	return owners[0].MAC.String(), true
 }
 
 // DisableSharedIP implements api.Reaching.
@@ -186,7 +205,7 @@ func (a *Appliance) endMaintenance(ctx context.Context) {
 	record := a.agent.Look().State.Record
 	if record.Maintenance && record.MaintenanceUntil > 0 && time.Now().Unix() >= record.MaintenanceUntil {
 		if err := a.agent.Do(ctx, failover.SetMaintenance{}); err != nil {
-			a.log.Warn("maintenance not ended", "error", err.Error())
+			a.log.Warn("maintenance not ended", slog.String("error", err.Error()))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -59,7 +60,7 @@ func (a *Appliance) peerStatus(now time.Time) *pair.PeerStatus {
 func (a *Appliance) sharedStatus(ctx context.Context) []pair.SharedIPStatus {
 	held, err := a.host.Held(ctx)
 	if err != nil {
-		a.log.Error("interfaces not readable", "error", err.Error())
+		a.log.Error("interfaces not readable", slog.String("error", err.Error()))
 	}
 	ticked := a.ips.ticked()
 	statuses := []pair.SharedIPStatus{}

@@ -80,8 +80,9 @@ func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Che
 		return nil, refusedReason(failover.AlreadyPrimary)
 	}
 	checks := []api.Check{b.checkPaired(), b.checkPeer()}
-	checks = append(checks, check("versions", s.Peer.Version == "" || s.Peer.Version == b.version,
-		fmt.Sprintf("This appliance runs version %s, the peer %s.", b.version, s.Peer.Version), "Install the same version on both."))
+	checks = append(checks, judged(amiss("versions",
+		fmt.Sprintf("This appliance runs version %s, the peer %s.", b.version, s.Peer.Version), "Install the same version on both."),
+		func() bool { return s.Peer.Version == "" || s.Peer.Version == b.version }))
 	if s.Record.Role == pair.Backup {
 		checks = append(checks, b.checkSnapshot())
 	}

@@ -11,11 +11,18 @@ import (
 	"baton/internal/probe"
 )
 
-func check(id string, ok bool, text, nextStep string) api.Check {
-	if ok {
-		nextStep = ""
+// fine and amiss are the two findings; one that may be either is judged.
+func fine(id, text string) api.Check { return api.Check{ID: id, OK: true, Text: text} }
+
+func amiss(id, text, nextStep string) api.Check {
+	return api.Check{ID: id, Text: text, NextStep: nextStep}
+}
+
+func judged(finding api.Check, ok func() bool) api.Check {
+	if ok() {
+		return fine(finding.ID, finding.Text)
 	}
-	return api.Check{ID: id, OK: ok, Text: text, NextStep: nextStep}
+	return finding
 }
 
 // Doctor implements api.Caring.
@@ -30,7 +37,7 @@ func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 	}
 	for _, condition := range b.agent.Conditions() {
 		if condition.Severity != pair.Info {
-			checks = append(checks, check(condition.ID, false, condition.Text, condition.NextStep))
+			checks = append(checks, amiss(condition.ID, condition.Text, condition.NextStep))
 		}
 	}
 	return checks, nil
@@ -38,68 +45,68 @@ func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 
 func (b *backend) checkKey() api.Check {
 	if state := b.link.KeyState(); state.Set {
-		return check("key", true, "A pre-shared key is saved; its fingerprint is "+state.Fingerprint+".", "")
+		return fine("key", "A pre-shared key is saved; its fingerprint is "+state.Fingerprint+".")
 	}
-	return check("key", false, "No pre-shared key is saved.", "Save the same key on both appliances: baton key set.")
+	return amiss("key", "No pre-shared key is saved.", "Save the same key on both appliances: baton key set.")
 }
 
 func (b *backend) checkPaired() api.Check {
 	pinned, paired := b.link.Paired()
 	if !paired {
-		return check("relationship", false, "There is no relationship.", "On the appliance that holds the data: baton pair HOST.")
+		return amiss("relationship", "There is no relationship.", "On the appliance that holds the data: baton pair HOST.")
 	}
-	return check("relationship", true, "The peer is "+pinned.Name+".", "")
+	return fine("relationship", "The peer is "+pinned.Name+".")
 }
 
 func (b *backend) checkPeer() api.Check {
 	status := b.peerStatus(time.Now())
 	if status != nil && status.Reachable {
-		return check("peer", true, fmt.Sprintf("The peer answered %d ms ago.", status.LastContactAgeMS), "")
+		return fine("peer", fmt.Sprintf("The peer answered %d ms ago.", status.LastContactAgeMS))
 	}
-	return check("peer", false, "The peer does not answer.", "Look at the peer machine, its cable and its network.")
+	return amiss("peer", "The peer does not answer.", "Look at the peer machine, its cable and its network.")
 }
 
 func (b *backend) checkClock() api.Check {
 	contact, known := b.link.Contact()
 	off := contact.ClockOffset.Abs()
-	return check("clock", !known || off <= peer.ClockTolerance,
-		fmt.Sprintf("The clocks of the two appliances differ by %s.", off.Round(time.Second)),
-		"Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them.")
+	return judged(amiss("clock", fmt.Sprintf("The clocks of the two appliances differ by %s.", off.Round(time.Second)),
+		"Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them."),
+		func() bool { return !known || off <= peer.ClockTolerance })
 }
 
 func (b *backend) checkShared() api.Check {
 	seen := b.agent.Look()
 	switch {
 	case !seen.Config.SharedIP:
-		return check("shared-ip", false, "No shared IP is enabled on this appliance.", "Run: baton shared-ip enable ADDRESS, on both.")
+		return amiss("shared-ip", "No shared IP is enabled on this appliance.", "Run: baton shared-ip enable ADDRESS, on both.")
 	case seen.State.PeerHeard.Set && !seen.State.Peer.SharedIP:
-		return check("shared-ip", false, "No shared IP is enabled on the peer.", "Run: baton shared-ip enable ADDRESS, on the peer.")
+		return amiss("shared-ip", "No shared IP is enabled on the peer.", "Run: baton shared-ip enable ADDRESS, on the peer.")
 	}
-	return check("shared-ip", true, "A shared IP is enabled on this appliance.", "")
+	return fine("shared-ip", "A shared IP is enabled on this appliance.")
 }
 
 func (b *backend) checkData(ctx context.Context) api.Check {
 	protected, err := b.site.Data(ctx)
 	if err != nil {
-		return check("data", false, "The list of protected data could not be read.", "Look at the log.")
+		return amiss("data", "The list of protected data could not be read.", "Look at the log.")
 	}
-	return check("data", len(protected) > 0, fmt.Sprintf("%d directories are protected, and the site database.", len(protected)),
-		"Protect the site's data: baton data add dir NAME PATH.")
+	return judged(amiss("data", fmt.Sprintf("%d directories are protected, and the site database.", len(protected)),
+		"Protect the site's data: baton data add dir NAME PATH."), func() bool { return len(protected) > 0 })
 }
 
 func (b *backend) checkTestIPs(ctx context.Context) []api.Check {
 	const wait = 2 * time.Second
 	ips := b.settings.get().TestIPs
 	if len(ips) == 0 {
-		return []api.Check{check("test-ips", false, "No Network Connectivity Test IPs are set.", "Set the gateway's address, or others: baton settings set test_ips=ADDRESS.")}
+		return []api.Check{amiss("test-ips", "No Network Connectivity Test IPs are set.", "Set the gateway's address, or others: baton settings set test_ips=ADDRESS.")}
 	}
 	var checks []api.Check
 	for _, reach := range probe.Ping(ctx, ips, wait) {
-		text := fmt.Sprintf("Test IP %s answered in %.1f ms.", reach.IP, reach.RTTMS)
+		finding := fine("test-ip "+reach.IP, fmt.Sprintf("Test IP %s answered in %.1f ms.", reach.IP, reach.RTTMS))
 		if !reach.Reachable {
-			text = fmt.Sprintf("Test IP %s: %s.", reach.IP, reach.Reason)
+			finding = amiss("test-ip "+reach.IP, fmt.Sprintf("Test IP %s: %s.", reach.IP, reach.Reason), "Look at the network, or choose another test IP.")
 		}
-		checks = append(checks, check("test-ip "+reach.IP, reach.Reachable, text, "Look at the network, or choose another test IP."))
+		checks = append(checks, finding)
 	}
 	return checks
 }
@@ -107,17 +114,17 @@ func (b *backend) checkTestIPs(ctx context.Context) []api.Check {
 func (b *backend) checkSnapshot() api.Check {
 	status := b.syncStatus(time.Now())
 	if status.DataAgeMS < 0 {
-		return check("snapshot", false, "There is no complete snapshot here.", "Wait for the first data sync, or run: baton sync --wait.")
+		return amiss("snapshot", "There is no complete snapshot here.", "Wait for the first data sync, or run: baton sync --wait.")
 	}
 	age := time.Duration(status.DataAgeMS) * time.Millisecond
-	return check("snapshot", true, fmt.Sprintf("The newest snapshot, number %d, is %s old.", status.Snapshot.Number, age.Round(time.Second/10)), "")
+	return fine("snapshot", fmt.Sprintf("The newest snapshot, number %d, is %s old.", status.Snapshot.Number, age.Round(time.Second/10)))
 }
 
 func (b *backend) checkEligible() api.Check {
 	seen := b.agent.Look()
 	ok, why := seen.Config.Eligible(seen.State)
 	if ok {
-		return check("ready", true, fmt.Sprintf("If the primary failed now, this appliance would take over after %s.", seen.Config.Timeout), "")
+		return fine("ready", fmt.Sprintf("If the primary failed now, this appliance would take over after %s.", seen.Config.Timeout))
 	}
-	return check("ready", false, "If the primary failed now, this appliance would not take over: "+why.String(), "Mend that.")
+	return amiss("ready", "If the primary failed now, this appliance would not take over: "+why.String(), "Mend that.")
 }

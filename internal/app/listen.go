@@ -26,7 +26,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/api"
-	"baton/internal/front"
 )
 
 // part is something that listens, ready to serve.
@@ -169,5 +168,3 @@ func selfSigned(name string) ([]byte, error) {
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
 	return append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...), nil
 }
-
-var _ http.Handler = (*front.Front)(nil)

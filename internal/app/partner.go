@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 
@@ -101,7 +102,7 @@ func (a *Appliance) handlePeer() {
 
 // refusedBy gives the decision's no a form that travels.
 func refusedBy(err error) error {
-	if no, ok := errors.AsType[agent.Refusal](err); ok {
+	if no, ok := errors.AsType[agent.RefusedError](err); ok {
 		return &peer.RemoteError{Code: "refused", Text: no.Error()}
 	}
 	return err
@@ -110,7 +111,7 @@ func refusedBy(err error) error {
 // foreign tells the decision of other machines that announce a shared IP.
 func (a *Appliance) foreign(ctx context.Context) sharedEvents {
 	return sharedEvents{Foreign: func(owner sharedOwner) {
-		a.log.Warn("another machine announces a shared ip", "owner", owner.String())
+		a.log.Warn("another machine announces a shared ip", slog.String("owner", owner.String()))
 		a.agent.Tell(ctx, failover.ForeignOwner{})
 	}}
 }

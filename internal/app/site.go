@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
@@ -166,7 +167,7 @@ func (a *Appliance) exchangeAll(ctx context.Context) {
 			return // the peer is away; polls tell of that
 		}
 		if _, err := a.site.Merge(ctx, answer.Events); err != nil {
-			a.log.Error("events of the peer not merged", "error", err.Error())
+			a.log.Error("events of the peer not merged", slog.String("error", err.Error()))
 			return
 		}
 		theirs = answer.Heads
@@ -255,7 +256,7 @@ func (a *Appliance) hello() peer.Hello {
 	hello := peer.Hello{Name: a.config.Name, Version: a.version, Role: record.Role, Epoch: record.Epoch}
 	protected, err := a.site.Data(ctx)
 	if err != nil {
-		a.log.Error("protected data not readable", "error", err.Error())
+		a.log.Error("protected data not readable", slog.String("error", err.Error()))
 		hello.HoldsData = true // rather ask than replace
 		return hello
 	}
@@ -266,6 +267,8 @@ func (a *Appliance) hello() peer.Hello {
 }
 
 // paired makes the role of a new relationship durable.
+//
+//nolint:revive // the flag is the link's word, not ours
 func (a *Appliance) paired(pinned peer.Pinned, asBackup bool) error {
 	role := pair.Primary
 	if asBackup {
@@ -287,11 +290,11 @@ func (a *Appliance) unpaired(peer.Pinned) {
 	defer cancel()
 	if a.agent.Look().State.Record.Role == pair.Backup {
 		if err := a.local.Save(ctx, func(s *store.State) { s.SharedIPs = []string{} }); err != nil {
-			a.log.Error("shared ips not disabled", "error", err.Error())
+			a.log.Error("shared ips not disabled", slog.String("error", err.Error()))
 		}
 	}
 	a.agent.Configure(ctx, a.configure)
 	if err := a.agent.Do(ctx, failover.BecomeStandalone{}); err != nil {
-		a.log.Error("relationship not ended", "error", err.Error())
+		a.log.Error("relationship not ended", slog.String("error", err.Error()))
 	}
 }

@@ -1,0 +1,314 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+func TestBackupTakesOverWhenThePrimaryLosesItsPower(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.powerOff(alpha)
+		time.Sleep(timeout + 20*time.Millisecond)
+		room.expect(beta, pair.Primary, pair.Claiming, pair.Alone)
+		room.expectOwner(beta)
+		if seen := room.side[beta].agent.Look().State.Record.Epoch; seen.Counter != 2 || seen.Holder != beta {
+			t.Errorf("beta serves in epoch %s", seen)
+		}
+	})
+}
+
+func TestRoleIsNotAssumedWhileItCannotBeStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[beta].disk.fail(errors.New("no space left on device"))
+		room.powerOff(alpha)
+		time.Sleep(3 * timeout)
+		room.expect(beta, pair.Backup, pair.Suspect)
+		room.expectOwner("")
+		room.expectCondition(beta, "state-not-saved")
+		room.side[beta].disk.fail(nil)
+		time.Sleep(2 * timeout)
+		room.expect(beta, pair.Primary, pair.Claiming, pair.Alone)
+		room.expectOwner(beta)
+	})
+}
+
+func TestHungLoopAnswersNoPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[alpha].disk.hang()
+		defer room.side[alpha].disk.resume()
+		room.do(func(ctx context.Context) { _ = room.side[alpha].agent.Do(ctx, failover.SetMaintenance{On: true}) })
+		time.Sleep(timeout / 10)
+		ctx, cancel := context.WithTimeout(t.Context(), timeout/4)
+		defer cancel()
+		if _, err := room.side[alpha].agent.Polled(ctx, 1, 0, pair.View{}); err == nil {
+			t.Error("a loop that hangs in its disk answers polls")
+		}
+	})
+}
+
+func TestPlannedSwitchMovesDataAddressAndRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		if err := room.side[beta].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(timeout)
+		room.expect(beta, pair.Primary, pair.Steady)
+		room.expect(alpha, pair.Backup, pair.Steady)
+		room.expectOwner(beta)
+		if pulls := room.side[beta].data.pulls(); !slices.ContainsFunc(pulls, func(p Pull) bool { return p.Final }) {
+			t.Errorf("no final data sync among %+v", pulls)
+		}
+		if kinds := room.side[beta].history.kinds(); !slices.Contains(kinds, pair.KindHandover) {
+			t.Errorf("the history of beta tells of no handover: %v", kinds)
+		}
+	})
+}
+
+func TestPrimaryCanHandOverToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		if err := room.side[alpha].agent.HandOver(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(timeout)
+		room.expect(beta, pair.Primary, pair.Steady)
+		room.expectOwner(beta)
+		if err := room.side[alpha].agent.HandOver(t.Context(), true); err == nil {
+			t.Error("a backup hands over")
+		}
+	})
+}
+
+func TestFailedFinalSyncLeavesTheOldPrimary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[beta].data.fail(errors.New("disk full"))
+		err := room.side[beta].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true})
+		if refused, ok := errors.AsType[RefusedError](err); !ok || refused.Reason != failover.SyncFailed {
+			t.Fatalf("the switch ended with %v", err)
+		}
+		time.Sleep(timeout)
+		room.expect(alpha, pair.Primary, pair.Steady)
+		room.expectOwner(alpha)
+	})
+}
+
+func TestSyncFollowsTheScheduleAndEndsWithTheRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		before := len(room.side[beta].data.pulls())
+		time.Sleep(10 * syncEvery)
+		if n := len(room.side[beta].data.pulls()) - before; n < 9 || n > 11 {
+			t.Errorf("%d syncs in ten intervals", n)
+		}
+		room.side[beta].data.slow(time.Hour)
+		time.Sleep(2 * syncEvery)
+		if !room.side[beta].agent.CancelSync() {
+			t.Error("no sync runs that could be cancelled")
+		}
+		if err := room.side[alpha].agent.SyncNow(t.Context(), false); !errors.Is(err, ErrNotNow) {
+			t.Errorf("a primary pulls: %v", err)
+		}
+	})
+}
+
+func TestStoppingTakesTheAddressOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.stop(alpha)
+		room.expectOwner("")
+		if room.side[alpha].door.is() != "closed" {
+			t.Error("the door stays open")
+		}
+	})
+}
+
+func TestConditionsComeAndGoInTheHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.cut(true)
+		time.Sleep(timeout / 2)
+		room.expectCondition(alpha, "alone")
+		room.cut(false)
+		time.Sleep(timeout)
+		for _, c := range room.side[alpha].agent.Conditions() {
+			if c.ID == "alone" {
+				t.Errorf("still raised: %+v", c)
+			}
+		}
+		kinds := room.side[alpha].history.kinds()
+		if !slices.Contains(kinds, pair.KindConditionRaised) || !slices.Contains(kinds, pair.KindConditionCleared) {
+			t.Errorf("history: %v", kinds)
+		}
+	})
+}
+
+func TestAnswersRememberWhenAPollWasAnswered(t *testing.T) {
+	var a answers
+	if a.at(0).Set || a.at(7).Set {
+		t.Error("an answer that was never given is remembered")
+	}
+	for seq := range uint64(200) {
+		a.add(seq+1, failover.Instant(seq))
+	}
+	if got := a.at(200); !got.Set || got.At != 199 {
+		t.Errorf("newest: %+v", got)
+	}
+	if a.at(100).Set {
+		t.Error("an entry that was written over is still found")
+	}
+}
+
+// room is two agents on one simulated link.
+type room struct {
+	t    *testing.T
+	side map[pair.ApplianceID]*side
+	mu   sync.Mutex
+	down bool                      // the link between the two
+	off  map[pair.ApplianceID]bool // without power
+	has  map[pair.ApplianceID]bool // the address
+}
+
+const (
+	alpha = pair.ApplianceID("alpha")
+	beta  = pair.ApplianceID("beta")
+
+	timeout   = 2 * time.Second
+	syncEvery = 3 * time.Second
+)
+
+type side struct {
+	agent   *Agent
+	disk    *disk
+	data    *files
+	door    *door
+	history *events
+	stop    context.CancelFunc
+	ended   chan struct{}
+}
+
+func newRoom(t *testing.T) *room {
+	t.Helper()
+	r := &room{t: t, side: map[pair.ApplianceID]*side{}, off: map[pair.ApplianceID]bool{}, has: map[pair.ApplianceID]bool{}}
+	t.Cleanup(func() {
+		for id := range r.side {
+			r.stop(id)
+		}
+	})
+	return r
+}
+
+// pairUp starts alpha as the primary of epoch 1 and beta as its backup, and
+// waits until both are steady and beta has a snapshot.
+func (r *room) pairUp() {
+	epoch := pair.Epoch{Counter: 1, Holder: alpha}
+	record := pair.Record{Role: pair.Primary, Epoch: epoch, Lineage: pair.Lineage{}.Begin(epoch, 0)}
+	r.start(alpha, beta, record)
+	record.Role = pair.Backup
+	r.start(beta, alpha, record)
+	time.Sleep(3 * timeout)
+	r.expect(alpha, pair.Primary, pair.Steady)
+	r.expect(beta, pair.Backup, pair.Steady)
+	r.expectOwner(alpha)
+}
+
+func (r *room) start(id, peer pair.ApplianceID, record pair.Record) {
+	began := time.Now()
+	s := &side{disk: &disk{}, data: &files{}, door: &door{}, history: &events{}, ended: make(chan struct{})}
+	s.agent = New(Options{
+		Config: failover.Config{
+			Self: id, PairID: "pair", Version: "1", Timeout: timeout, Poll: timeout / 10, TestIPs: 1,
+			SharedIP: true, BackupOperations: true, AutomaticFailover: true,
+		},
+		Record: record, Store: s.disk, Addresses: &card{room: r, id: id}, Reacher: &pinger{room: r, id: id},
+		Peer: &cable{room: r, from: id, to: peer}, Door: s.door, Services: services{}, Data: s.data, History: s.history,
+		Log: quiet(), Wall: time.Now,
+		Clock:    func() failover.Instant { return failover.Instant(time.Hour + time.Since(began)) },
+		Schedule: func(after time.Time) time.Time { return after.Add(syncEvery) },
+	})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
+	s.stop = cancel
+	r.side[id] = s
+	go func() {
+		defer close(s.ended)
+		_ = s.agent.Run(ctx) // it returns nil
+	}()
+}
+
+func (r *room) stop(id pair.ApplianceID) {
+	s := r.side[id]
+	s.stop()
+	<-s.ended
+}
+
+func (r *room) do(f func(context.Context)) { go f(r.t.Context()) }
+
+func (r *room) powerOff(id pair.ApplianceID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.off[id] = true
+	delete(r.has, id)
+}
+
+func (r *room) cut(down bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = down
+}
+
+func (r *room) connected() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.down && len(r.off) == 0
+}
+
+func (r *room) expect(id pair.ApplianceID, role pair.Role, phases ...pair.Phase) {
+	r.t.Helper()
+	s := r.side[id].agent.Look().State
+	if s.Record.Role != role || !slices.Contains(phases, s.Phase) {
+		r.t.Errorf("%s is %s, want %s %v", id, s.Place(), role, phases)
+	}
+}
+
+func (r *room) expectOwner(id pair.ApplianceID) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for has := range r.has {
+		if has != id {
+			r.t.Errorf("%s has the address", has)
+		}
+	}
+	if id != "" && !r.has[id] {
+		r.t.Errorf("%s does not have the address", id)
+	}
+}
+
+func (r *room) expectCondition(id pair.ApplianceID, condition string) {
+	r.t.Helper()
+	found := r.side[id].agent.Conditions()
+	if !slices.ContainsFunc(found, func(c pair.Condition) bool { return c.ID == condition && !c.Since.IsZero() }) {
+		r.t.Errorf("%s has not raised %s but %+v", id, condition, found)
+	}
+}

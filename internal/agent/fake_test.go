@@ -1,0 +1,284 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// disk keeps the record, fails or hangs.
+type disk struct {
+	mu     sync.Mutex
+	err    error
+	held   chan struct{}
+	record pair.Record
+}
+
+func (d *disk) SaveRecord(_ context.Context, record pair.Record) error {
+	d.mu.Lock()
+	held, err := d.held, d.err
+	d.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.record = record
+	return nil
+}
+
+func (d *disk) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+}
+
+func (d *disk) hang() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.held = make(chan struct{})
+}
+
+func (d *disk) resume() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.held)
+	d.held = nil
+}
+
+// card is a network card on the room's link.
+type card struct {
+	room *room
+	id   pair.ApplianceID
+}
+
+func (c *card) Claim(context.Context, time.Duration) error {
+	c.room.mu.Lock()
+	defer c.room.mu.Unlock()
+	if !c.room.off[c.id] {
+		c.room.has[c.id] = true
+	}
+	return nil
+}
+
+func (c *card) Release(context.Context) error {
+	c.room.mu.Lock()
+	defer c.room.mu.Unlock()
+	delete(c.room.has, c.id)
+	return nil
+}
+
+func (c *card) Probe(_ context.Context, wait time.Duration) failover.ProbeResult {
+	if c.room.connected() && c.room.ownedBeside(c.id) {
+		return failover.ProbeOwned
+	}
+	time.Sleep(wait)
+	return failover.ProbeSilent
+}
+
+// ownedBeside reports whether somebody else has the address.
+func (r *room) ownedBeside(self pair.ApplianceID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id := range r.has {
+		if id != self {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *card) Check(context.Context) failover.Owner { return failover.OwnerUnknown }
+func (c *card) Announce()                            {}
+func (c *card) Alone(bool)                           {}
+
+// pinger reaches its one test IP as long as it has power.
+type pinger struct {
+	room *room
+	id   pair.ApplianceID
+}
+
+func (p *pinger) Reached(_ context.Context, _ int, wait time.Duration) int {
+	p.room.mu.Lock()
+	off := p.room.off[p.id]
+	p.room.mu.Unlock()
+	if off {
+		time.Sleep(wait)
+		return 0
+	}
+	return 1
+}
+
+// cable brings one agent's questions to the other.
+type cable struct {
+	room     *room
+	from, to pair.ApplianceID
+	mu       sync.Mutex
+	seq, ack uint64
+}
+
+var errSilent = errors.New("no answer")
+
+func (c *cable) peer(ctx context.Context) (*Agent, error) {
+	if !c.room.connected() {
+		<-ctx.Done()
+		return nil, errSilent
+	}
+	return c.room.side[c.to].agent, nil
+}
+
+func (c *cable) Poll(ctx context.Context, view pair.View) (pair.View, error) {
+	peer, err := c.peer(ctx)
+	if err != nil {
+		return pair.View{}, err
+	}
+	c.mu.Lock()
+	c.seq++
+	seq, ack := c.seq, c.ack
+	c.mu.Unlock()
+	answer, err := peer.Polled(ctx, seq, ack, view)
+	if err == nil {
+		c.mu.Lock()
+		c.ack = seq
+		c.mu.Unlock()
+	}
+	return answer, err
+}
+
+func (c *cable) Failure(error) pair.PollFailure { return pair.NoAnswer }
+
+func (c *cable) Hold(ctx context.Context, epoch pair.Epoch) error {
+	peer, err := c.peer(ctx)
+	if err != nil {
+		return err
+	}
+	return peer.HoldAsked(ctx, epoch)
+}
+
+func (c *cable) EndHold(ctx context.Context) error {
+	peer, err := c.peer(ctx)
+	if err == nil {
+		peer.HoldEnded(ctx)
+	}
+	return err
+}
+
+func (c *cable) Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
+	peer, err := c.peer(ctx)
+	if err != nil {
+		return err
+	}
+	return peer.CommitAsked(ctx, next, snapshot, final)
+}
+
+func (c *cable) Take(ctx context.Context, final bool) error {
+	peer, err := c.peer(ctx)
+	if err != nil {
+		return err
+	}
+	return peer.TakeAsked(ctx, final)
+}
+
+// door tells how far it is open.
+type door struct {
+	mu  sync.Mutex
+	now string
+}
+
+func (d *door) Open()  { d.move("open") }
+func (d *door) Hold()  { d.move("holding") }
+func (d *door) Close() { d.move("closed") }
+
+func (d *door) move(to string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now = to
+}
+
+func (d *door) is() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.now
+}
+
+type services struct{}
+
+func (services) Start(context.Context) error { return nil }
+func (services) Stop(context.Context)        {}
+
+// files counts the snapshots that it pulls.
+type files struct {
+	mu   sync.Mutex
+	made []Pull
+	err  error
+	lag  time.Duration
+}
+
+func (f *files) Open(context.Context) error                 { return nil }
+func (f *files) Offer(pair.Epoch)                           {}
+func (f *files) Withdraw()                                  {}
+func (f *files) SetAside(context.Context, pair.Epoch) error { return nil }
+
+func (f *files) Pull(ctx context.Context, pull Pull) (Pulled, error) {
+	f.mu.Lock()
+	lag, err := f.lag, f.err
+	f.made = append(f.made, pull)
+	number := uint64(len(f.made))
+	f.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return Pulled{}, ctx.Err()
+	case <-time.After(lag):
+	}
+	return Pulled{Snapshot: pair.Snapshot{Number: number, Epoch: pull.Epoch, TakenAt: time.Now().UnixMilli()}, Files: 1}, err
+}
+
+func (f *files) pulls() []Pull {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]Pull(nil), f.made...)
+}
+
+func (f *files) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+func (f *files) slow(lag time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lag = lag
+}
+
+// events keeps the history.
+type events struct {
+	mu   sync.Mutex
+	kept []pair.Event
+}
+
+func (e *events) Record(event pair.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.kept = append(e.kept, event)
+}
+
+func (e *events) kinds() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	kinds := make([]string, len(e.kept))
+	for i, event := range e.kept {
+		kinds[i] = event.Kind
+	}
+	return kinds
+}
