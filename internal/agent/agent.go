@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -215,7 +216,7 @@ func (a *Agent) turn(ctx context.Context, event failover.Event) {
 		if save, ok := action.(failover.Save); ok {
 			if err := a.Store.SaveRecord(ctx, save.Record); err != nil {
 				a.Log.Error("record not stored", slog.String("error", err.Error()))
-				a.pending = append(a.pending, failover.SaveFailed{})
+				a.pending = slices.Insert(a.pending, 0, failover.Event(failover.SaveFailed{Event: event}))
 				return
 			}
 			a.state = state
