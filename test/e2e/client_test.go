@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,8 +62,19 @@ func (w *world) oneAfterTheOther(report lab.Report, from, to *appliance) {
 	w.t.Helper()
 	spells := report.Spells()
 	if len(spells) != 2 || spells[0].Appliance != from.name() || spells[1].Appliance != to.name() {
-		w.t.Fatalf("the client was answered by %v, wanted %s, then %s", turns(spells), from.name(), to.name())
+		w.t.Fatalf("the client was answered by %v, wanted %s, then %s; on the link:\n%s",
+			turns(spells), from.name(), to.name(), strings.Join(w.shown(spells[0].To), "\n"))
 	}
+}
+
+// shown lists who has shown a shared IP as its own since.
+func (w *world) shown(since time.Time) (text []string) {
+	for _, claim := range w.watcher.Claims() {
+		if claim.At.After(since) {
+			text = append(text, fmt.Sprintf("%s %s: %s (%s)", claim.At.Format("05.000"), claim.Host, claim.IP, claim.Kind))
+		}
+	}
+	return text
 }
 
 func turns(spells []lab.Spell) (text []string) {
