@@ -177,6 +177,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	run("upkeep", a.upkeep)
 	run("agent", a.agent.Run)
 	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))
+	a.invite(ctx)
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // not under systemd: nobody to tell
 	<-ctx.Done()
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
@@ -185,6 +186,13 @@ func (a *Appliance) Run(ctx context.Context) error {
 		return cause
 	}
 	return nil
+}
+
+// invite tells, while there is no administrator, how to become the first.
+func (a *Appliance) invite(ctx context.Context) {
+	if token, err := a.backend.SetupToken(ctx); err == nil && token != "" {
+		a.log.Info("no administrator yet: run baton setup --user NAME on this machine, or use the token", slog.String("setup_token", token))
+	}
 }
 
 // Close releases what New took.

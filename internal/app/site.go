@@ -131,7 +131,8 @@ func (a *Appliance) startSnapshot() pair.Snapshot {
 }
 
 // upkeep does what is to be done now and then: it merges the histories of both
-// appliances while they reach each other, and ends a maintenance in time.
+// appliances while they reach each other, ends a maintenance in time, and gives
+// unused memory back.
 func (a *Appliance) upkeep(ctx context.Context) error {
 	const often = 3 * time.Second
 	ticker := time.NewTicker(often)
@@ -146,6 +147,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 			a.exchangeAll(ctx)
 		}
 		a.endMaintenance(ctx)
+		tidyMemory()
 	}
 }
 
