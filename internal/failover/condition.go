@@ -46,12 +46,14 @@ func peerConditions() []conditionRow {
 			"Install the same version of Baton on both appliances.", failing(pair.VersionMismatch)),
 		row("peer-link-down-but-serving", pair.Critical, "The primary does not answer polls, but the shared IP still answers: no takeover.",
 			"Look at the primary: its daemon or the link between the appliances is down, not the machine.",
-			func(_ Config, s State) bool {
-				return s.Phase == pair.Suspect && s.Blocked == AddressAnswers && s.Evidence.Owned.Set
+			func(c Config, s State) bool {
+				return s.Phase == pair.Suspect && s.Blocked == AddressAnswers && s.Evidence.ownedLately(c.timeout(s), s.Now)
 			}),
 		row("own-network-at-fault", pair.Critical, "Neither the primary nor enough test IPs answer: this appliance takes its own network to be at fault and does not take over.",
 			"Look at this machine's cable and switch, and at the test IPs.",
-			func(_ Config, s State) bool { return s.Phase == pair.Suspect && s.Blocked == NetworkLost }),
+			func(_ Config, s State) bool {
+				return s.Phase == pair.Suspect && s.Blocked == NetworkLost && s.Evidence.unreached()
+			}),
 		row("shared-ip-foreign", pair.Critical, "Another machine announces the shared IP while this appliance holds it.",
 			"Find the machine that uses the address and take it off there.",
 			func(_ Config, s State) bool { return s.Foreign.within(foreignShown, s.Now) && s.Door == Open }),
@@ -72,17 +74,18 @@ func roleConditions() []conditionRow {
 			func(_ Config, s State) bool { return s.Record.Taken }),
 		row("shared-ip-in-use", pair.Critical, "Another machine answers for the shared IP, so this appliance does not put it on.",
 			"Find the machine that uses the address and take it off there.",
-			func(_ Config, s State) bool {
-				return s.Record.Role != pair.Backup && s.Door == Closed && s.Blocked == AddressAnswers && s.Evidence.Owned.Set
+			func(c Config, s State) bool {
+				return s.Record.Role != pair.Backup && s.Door == Closed && s.Blocked == AddressAnswers &&
+					s.Evidence.ownedLately(c.timeout(s), s.Now)
 			}),
-		row("conflict", pair.Critical, "Both appliances claim data that the other does not know; neither serves, neither is overwritten.",
+		row("conflict", pair.Critical, "Both appliances claim data that the other does not know; neither is overwritten by itself.",
 			"Compare what each holds, then run: baton become primary --force on the one whose data stays.",
 			func(_ Config, s State) bool { return s.Phase == pair.Conflict }),
 		row("no-primary", pair.Critical, "Both appliances are backups.",
 			"Run: baton become primary --force on the one whose data is newer.",
 			func(_ Config, s State) bool {
 				return s.Record.Role == pair.Backup && s.PeerHeard.Set && s.Peer.Role == pair.Backup &&
-					!s.Peer.Granted && !s.Record.Granted && s.Phase != pair.Releasing
+					!s.Peer.Granted && !s.Record.Granted && s.Phase != pair.Releasing && s.Phase != pair.Handover
 			}),
 		row("waiting-for-primary", pair.Critical, "This backup has not heard its primary since it started, so it does not take over by itself.",
 			"Bring the primary back, or run: baton become primary --force to serve with the data here.",
@@ -150,7 +153,7 @@ func effectConditions() []conditionRow {
 			"Free disk space in data_dir, or delete old diverged copies: baton diverged list.", broken(SettingAside)),
 		row("site-sick", pair.Critical, "The site on this primary fails its health checks.",
 			"Look at the services; switch to the backup if they cannot be mended.",
-			func(_ Config, s State) bool { return s.Sick }),
+			func(_ Config, s State) bool { return s.Sick && s.Door == Open }),
 	}
 }
 

@@ -93,6 +93,16 @@ func (c Config) pace(s State) time.Duration {
 // pingWait bounds one round of pings. A round that has its answer ends at once.
 func (c Config) pingWait(s State) time.Duration { return min(c.timeout(s)/5, time.Second) }
 
+// every is the spacing of polls. It is never so wide that two of them exceed
+// the lease, whatever is set, or being changed.
+func (c Config) every(s State) time.Duration {
+	smaller := c.Timeout
+	if s.Peer.Timeout > 0 {
+		smaller = min(smaller, s.Peer.Timeout)
+	}
+	return max(min(c.Poll, smaller/6), pair.MinPoll)
+}
+
 // pollWait bounds one poll.
 func (c Config) pollWait(s State) time.Duration {
 	return min(max(c.part(0.3, c.timeout(s)), 50*time.Millisecond), 2*time.Second)

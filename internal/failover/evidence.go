@@ -1,6 +1,8 @@
 package failover
 
 import (
+	"time"
+
 	"baton/internal/pair"
 )
 
@@ -90,6 +92,14 @@ func (t *turn) silent() bool {
 	return e.Probes >= minProbes && e.SilentSince.Set && t.lasted(e.SilentSince) &&
 		e.Silent.within(t.part(freshness, t.timeout(t.State))+t.pace(t.State), t.now)
 }
+
+// ownedLately reports whether somebody answered for the shared IP a short while ago.
+func (e Evidence) ownedLately(timeout time.Duration, now Instant) bool {
+	return e.Owned.within(timeout/2, now)
+}
+
+// unreached reports whether the newest round of pings that ended fell short.
+func (e Evidence) unreached() bool { return !e.ReachedSince.Set && e.TestBegan > e.From }
 
 func (t *turn) lasted(since Moment) bool {
 	return t.due(since.At.Add(t.part(evidence, t.timeout(t.State))))

@@ -13,11 +13,9 @@ const (
 	GuardAutomatic
 	GuardSharedIP
 	GuardTestIPs
-	GuardHeard
 	GuardMaintenance
 	GuardDamped
 	GuardSnapshot
-	GuardDiverged
 	GuardDataAge
 	GuardTimeout
 	GuardKeyMismatch
@@ -35,7 +33,6 @@ const (
 
 	// Of a primary that comes back.
 	GuardReturnEpoch
-	GuardReturnPeer
 	GuardReturnTaken
 	GuardReturnWait
 	GuardReturnNetwork

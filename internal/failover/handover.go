@@ -14,6 +14,10 @@ import (
 
 // becomePrimary is the administrator's word.
 func (t *turn) becomePrimary(cmd BecomePrimary) {
+	if t.Record.Role == pair.Primary && t.Door == Open && t.Peer.Phase == pair.Conflict && cmd.Force {
+		t.outvote()
+		return
+	}
 	if refusal := t.refusal(cmd); refusal != Agreed {
 		t.do(Finish{Refusal: refusal})
 		return
@@ -33,7 +37,7 @@ func (t *turn) becomePrimary(cmd BecomePrimary) {
 }
 
 func (t *turn) reachable() bool {
-	return t.PrimaryHeard.within(silentPolls*t.Config.Poll+t.pollWait(t.State), t.now) && t.Peer.Role == pair.Primary
+	return t.PrimaryHeard.within(silentPolls*t.every(t.State)+t.pollWait(t.State), t.now) && t.Peer.Role == pair.Primary
 }
 
 // refusal says why an administrator's Become Primary cannot be done as asked.
@@ -62,10 +66,27 @@ func (t *turn) refusal(cmd BecomePrimary) Reason {
 	return Agreed
 }
 
-// force promotes on an administrator's word alone. In a conflict, the new
-// epoch's lineage names the peer's, so that the peer knows it was decided.
+// force promotes on an administrator's word alone.
 func (t *turn) force() {
-	highest := t.Record.Epoch
+	highest := t.adopt()
+	t.promote(highest.Next(t.Self), ForcedByAdministrator)
+	t.Forced = true
+	t.do(Finish{Refusal: Agreed})
+}
+
+// outvote decides a conflict for a primary that serves: it goes on in a new epoch.
+func (t *turn) outvote() {
+	epoch := t.adopt().Next(t.Self)
+	record := t.Record
+	record.Epoch, record.Lineage = epoch, record.Lineage.Begin(epoch, record.Snapshot.Number)
+	t.save(record)
+	t.do(Finish{Refusal: Agreed})
+}
+
+// adopt names the peer's epochs in our lineage, so that the peer knows that a
+// conflict was decided, and returns the highest epoch of all.
+func (t *turn) adopt() (highest pair.Epoch) {
+	highest = t.Record.Epoch
 	for _, other := range []pair.Epoch{t.Record.Conflict, t.Peer.Epoch} {
 		if !other.IsZero() && other != t.Record.Epoch && !t.Record.Lineage.Contains(other) {
 			t.Record.Lineage = t.Record.Lineage.Begin(other, t.Record.Snapshot.Number)
@@ -74,9 +95,7 @@ func (t *turn) force() {
 			highest = other
 		}
 	}
-	t.promote(highest.Next(t.Self), ForcedByAdministrator)
-	t.Forced = true
-	t.do(Finish{Refusal: Agreed})
+	return highest
 }
 
 // endSwitch ends a switch that something else overtakes, and tells the

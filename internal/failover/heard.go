@@ -56,9 +56,6 @@ func (t *turn) primaryHeard(v pair.View) {
 		t.meetConflict(v.Epoch)
 	case t.Door == Open:
 		t.Forced = false
-		if t.reunited {
-			t.do(Announce{}) // caches may have learned the other machine while we were apart
-		}
 	}
 }
 

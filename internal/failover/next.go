@@ -216,15 +216,15 @@ func (t *turn) rules() {
 // does not hear its backup.
 func (t *turn) poll() {
 	wanted := t.Record.Role == pair.Backup || t.Record.Role == pair.Primary &&
-		(t.Door == Closed || !t.PeerHeard.within(silentPolls*t.Config.Poll, t.now))
+		(t.Door == Closed || !t.PeerHeard.within(silentPolls*t.every(t.State), t.now))
 	if t.Record.Role == pair.Primary && t.PeerHeard.Set && !wanted {
-		t.due(t.PeerHeard.At.Add(silentPolls*t.Config.Poll + 1))
+		t.due(t.PeerHeard.At.Add(silentPolls*t.every(t.State) + 1))
 	}
 	if !wanted || t.Polling || !t.due(t.NextPoll) {
 		return
 	}
 	t.Polling = true
-	t.NextPoll = t.now.Add(t.Config.Poll)
+	t.NextPoll = t.now.Add(t.every(t.State))
 	t.do(Poll{Wait: t.pollWait(t.State)})
 }
 

@@ -10,7 +10,7 @@ func (t *turn) closed() bool { return !t.Opening && !t.Stopping && !t.Held }
 
 // open begins to open the site: data, services, address, in this order.
 func (t *turn) open() {
-	t.Door, t.Opening, t.Broken = OpeningData, true, NoEffect
+	t.Door, t.Opening, t.Broken, t.Blocked = OpeningData, true, NoEffect, Agreed
 	t.do(OpenData{})
 }
 
@@ -20,9 +20,7 @@ func (t *turn) opened(step Door, effect Effect, ok bool) {
 		return // closed meanwhile
 	}
 	if !ok {
-		t.close()
-		t.Broken, t.Retry = effect, t.now.Add(retryPause)
-		t.enter(t.Record.Role, pair.Waiting, EffectFailed)
+		t.openingFailed(effect)
 		return
 	}
 	switch step {
@@ -38,6 +36,16 @@ func (t *turn) opened(step Door, effect Effect, ok bool) {
 		t.NextRenew = t.now.Add(t.leaseNow() / renewals)
 	case Closed, Open:
 	}
+}
+
+// openingFailed closes what was opened so far, to try again soon. It takes
+// nothing from the entitlement.
+func (t *turn) openingFailed(effect Effect) {
+	forced, reached, since := t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince
+	t.close()
+	t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince = forced, reached, since
+	t.Broken, t.Retry = effect, t.now.Add(retryPause)
+	t.enter(t.Record.Role, pair.Waiting, EffectFailed)
 }
 
 // close stops the site: traffic first, then services. It waits for neither.

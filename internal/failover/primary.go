@@ -25,6 +25,9 @@ func (t *turn) bePrimary() {
 	t.due(t.now.Add(t.leaseNow() / renewals)) // so that a pause of this machine is noticed
 	t.renew()
 	t.watchAddress()
+	if t.reunited && t.Door == Open {
+		t.do(Announce{}) // caches may have learned the other machine while we were apart
+	}
 	t.label()
 }
 
@@ -37,7 +40,7 @@ func (t *turn) stayEntitled() {
 	if t.due(t.Confirmed.or(0).Add(t.part(testFrom, t.timeout(t.State)))) {
 		t.pingTestIPs()
 	}
-	if !t.rivalPossible() || t.Forced || !t.due(t.isolatedAt()) || !t.obeys(GuardIsolation) {
+	if t.entitled() || !t.obeys(GuardIsolation) {
 		return
 	}
 	why := NetworkLost
@@ -46,6 +49,11 @@ func (t *turn) stayEntitled() {
 	}
 	t.close()
 	t.enter(pair.Primary, pair.Isolated, why)
+}
+
+// entitled reports whether this primary may serve without having met its peer.
+func (t *turn) entitled() bool {
+	return !t.rivalPossible() || t.Forced || !t.due(t.isolatedAt())
 }
 
 // rivalPossible reports whether a backup may take over by itself. If not, a
@@ -135,8 +143,11 @@ func (t *turn) comeBack() {
 		t.save(record)
 	}
 	why := NobodyElse
-	if t.met() {
+	switch {
+	case t.met():
 		why = PeerAgrees
+	case t.incapable():
+		why = EffectFailed
 	}
 	t.enter(pair.Primary, pair.Claiming, why)
 	t.open()
@@ -153,7 +164,7 @@ func (t *turn) comeBackReason() Reason {
 	if !t.mayOpen() {
 		return EffectsPending
 	}
-	if t.met() {
+	if t.met() || t.incapable() && t.entitled() {
 		return Agreed
 	}
 	return t.check(comeBackGuards())
@@ -163,9 +174,6 @@ func (t *turn) comeBackReason() Reason {
 func comeBackGuards() []guardRow {
 	return []guardRow{
 		{GuardReturnEpoch, HigherEpoch, func(t *turn) bool { return !t.Peer.Epoch.Above(t.Record.Epoch) }},
-		{GuardReturnPeer, PeerServes, func(t *turn) bool {
-			return !t.PeerHeard.within(t.timeout(t.State), t.now) || !t.Peer.Serving
-		}},
 		{GuardReturnTaken, AddressTaken, func(t *turn) bool { return !t.Record.Taken }},
 		{GuardReturnWait, TimeoutRuns, func(t *turn) bool { return t.due(t.Since.Add(t.timeout(t.State))) }},
 		{GuardReturnNetwork, NetworkLost, func(t *turn) bool { return t.Config.TestIPs == 0 || t.connected() }},
@@ -176,8 +184,12 @@ func comeBackGuards() []guardRow {
 
 // failing reports whether the site does not come up, or comes up sick.
 func (t *turn) failing() bool {
-	return t.Sick && t.Door == Open ||
-		t.Broken == OpeningOfData || t.Broken == StartOfServices || t.Broken == ClaimOfAddress
+	return t.Sick && t.Door == Open || t.incapable()
+}
+
+// incapable reports whether the site could not be opened here when last tried.
+func (t *turn) incapable() bool {
+	return t.Broken == OpeningOfData || t.Broken == StartOfServices || t.Broken == ClaimOfAddress
 }
 
 // offerWhenSick asks a healthy backup to take over from a site that fails.

@@ -53,7 +53,6 @@ const (
 	AddressAnswers
 	TooManyTakeovers
 	EffectsPending
-	PeerServes
 	NotPaired
 	AlreadyPaired
 	AlreadyPrimary
@@ -179,8 +178,6 @@ func (r Reason) refusal() string {
 		return "There were three automatic takeovers within the hour."
 	case EffectsPending:
 		return "The former role is still being taken down."
-	case PeerServes:
-		return "The peer still serves the site."
 	case NotPaired:
 		return "This appliance has no relationship."
 	case AlreadyPaired:

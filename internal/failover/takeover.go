@@ -9,7 +9,7 @@ func (t *turn) beBackup() {
 		t.finishReleasing()
 	case pair.Steady, pair.Maintenance:
 		t.enter(pair.Backup, t.calm(), MaintenanceChanged)
-		if t.due(t.heardLast().Add(silentPolls*t.Config.Poll + 1)) {
+		if t.due(t.heardLast().Add(silentPolls*t.every(t.State) + 1)) {
 			t.Evidence.forget(t.now)
 			t.enter(pair.Backup, pair.Suspect, PollsFail)
 			t.suspect()
@@ -108,7 +108,7 @@ func (t *turn) takeoverReason() Reason {
 	if !t.mayPromote() {
 		return EffectsPending
 	}
-	if why := t.check(eligibilityGuards()); why != Agreed {
+	if why := t.eligibility(); why != Agreed {
 		return why
 	}
 	return t.check(takeoverGuards())
@@ -154,11 +154,9 @@ func eligibilityGuards() []guardRow {
 		{GuardAutomatic, AutomaticOff, func(t *turn) bool { return t.AutomaticFailover }},
 		{GuardSharedIP, NoSharedIP, func(t *turn) bool { return t.Config.SharedIP && t.Peer.SharedIP }},
 		{GuardTestIPs, NoTestIPs, func(t *turn) bool { return t.Config.TestIPs > 0 }},
-		{GuardHeard, NeverHeard, func(t *turn) bool { return t.PrimaryHeard.Set }},
 		{GuardMaintenance, InMaintenance, func(t *turn) bool { return !t.maintained() }},
 		{GuardDamped, Paused, func(t *turn) bool { return !t.Record.Damped }},
 		{GuardSnapshot, NoSnapshot, func(t *turn) bool { return !t.Record.Snapshot.IsZero() }},
-		{GuardDiverged, NotSetAside, func(t *turn) bool { return t.Record.Diverged.IsZero() }},
 		{GuardDataAge, DataTooOld, func(t *turn) bool {
 			return t.MaxDataAge == 0 || t.SnapshotAt.Set && t.now.Sub(t.SnapshotAt.At) <= t.MaxDataAge
 		}},
@@ -169,6 +167,14 @@ func eligibilityGuards() []guardRow {
 // primary failed now.
 func (c Config) eligible(s State, now Instant) Reason {
 	t := &turn{Config: c, State: s, now: now}
+	return t.eligibility()
+}
+
+// eligibility starts with what nothing else could be judged without.
+func (t *turn) eligibility() Reason {
+	if !t.PrimaryHeard.Set {
+		return NeverHeard
+	}
 	return t.check(eligibilityGuards())
 }
 

@@ -1,6 +1,8 @@
 package failovertest
 
 import (
+	"time"
+
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
@@ -10,140 +12,277 @@ func other(side int) int { return 1 - side }
 // alive reports whether an appliance's daemon can do anything now.
 func (w *World) alive(side int) bool { return w.Sides[side].Up && !w.Sides[side].Paused }
 
-// perform carries one action out, the way an agent and its edges would.
-func (w *World) perform(side int, action failover.Action, see Observer) {
+// play carries out what follows from one event, turn by turn: outcomes wait
+// until the turn that caused them is complete, as in the agent.
+type play struct {
+	*World
+	see   Observer
+	queue []item
+}
+
+// item is an event on its way to a side, or the answer to its poll.
+type item struct {
+	side   int
+	ev     failover.Event
+	answer bool
+	wait   time.Duration
+}
+
+// feed hands an appliance one event and carries out all that follows at once.
+func (w *World) feed(side int, ev failover.Event, see Observer) {
+	var room [8]item
+	p := play{World: w, see: see, queue: append(room[:0], item{side: side, ev: ev})}
+	for len(p.queue) > 0 {
+		next := p.queue[0]
+		p.queue = p.queue[1:]
+		switch {
+		case next.answer:
+			p.answerPoll(next)
+		case w.Sides[next.side].Up:
+			p.turn(next.side, next.ev)
+		}
+	}
+}
+
+func (p *play) post(side int, ev failover.Event) { p.queue = append(p.queue, item{side: side, ev: ev}) }
+
+// turn is one call of the decision. A record that cannot be saved undoes it.
+func (p *play) turn(side int, ev failover.Event) {
+	s := &p.Sides[side]
+	before := s.State
+	next, actions := s.Config.Next(before, p.Now, ev)
+	s.State = next
+	for _, action := range actions {
+		save, saves := action.(failover.Save)
+		if saves && p.fails(side, Saving) {
+			s.State = before
+			p.post(side, failover.SaveFailed{Event: ev})
+			return
+		}
+		if saves {
+			s.Disk = save.Record
+		}
+		if p.see != nil {
+			p.see(side, action)
+		}
+		if saves && s.CrashAfter {
+			p.Kill(side)
+			return
+		}
+		p.perform(side, action)
+	}
+}
+
+// fails reports whether this attempt fails, and counts it.
+func (w *World) fails(side int, k Work) bool {
+	left := &w.Sides[side].Fails[k]
+	switch *left {
+	case 0:
+		return false
+	case always:
+	default:
+		*left--
+	}
+	return true
+}
+
+// begin starts work that ends by itself, now or later.
+func (p *play) begin(side int, k Work) {
+	s := &p.Sides[side]
+	from := p.Now
+	if k == Starting && s.Due[Stopping].Set { // services are started and stopped in order
+		from = s.Due[Stopping].At
+	}
+	if k == Stopping && s.Due[Starting].Set {
+		from = s.Due[Starting].At
+	}
+	if from == p.Now && s.Takes[k] == 0 {
+		p.post(side, p.outcome(side, k))
+		return
+	}
+	s.Due[k] = at(from.Add(s.Takes[k]))
+}
+
+// outcome is how work ends.
+func (w *World) outcome(side int, k Work) failover.Event {
 	s := &w.Sides[side]
+	switch k {
+	case Polling:
+		return failover.PollFailed{Reason: w.Mismatch}
+	case Pinging:
+		return failover.TestIPsAnswered{Reached: w.reached(side)}
+	case Probing:
+		return failover.AddressProbed{Result: w.probe(side)}
+	case Opening:
+		return failover.DataOpened{OK: !w.fails(side, k)}
+	case Starting:
+		s.Service = !w.fails(side, k)
+		return failover.ServicesStarted{OK: s.Service}
+	case Stopping:
+		s.Service = false
+		return failover.ServicesStopped{}
+	case SettingAside:
+		ok := !w.fails(side, k)
+		s.Dirty = s.Dirty && !ok
+		return failover.SetAsideDone{OK: ok}
+	case Syncing:
+		return failover.SyncEnded{OK: w.finishSync(side)}
+	}
+	return failover.Tick{}
+}
+
+// perform carries one action out, the way an agent and its edges would.
+func (p *play) perform(side int, action failover.Action) {
+	s := &p.Sides[side]
 	switch action := action.(type) {
 	case failover.Poll:
-		w.poll(side, action, see)
+		p.poll(side, action.Wait)
 	case failover.TestIPs:
-		if w.Gateway[side] {
-			w.feed(side, failover.TestIPsAnswered{Reached: s.Config.TestIPs}, see)
+		if reached := p.reached(side); reached >= action.Need {
+			p.post(side, failover.TestIPsAnswered{Reached: reached})
 			return
 		}
-		s.TestFails = at(w.Now.Add(action.Wait))
+		s.Due[Pinging] = at(p.Now.Add(action.Wait))
 	case failover.ProbeAddress:
-		if result := w.probe(side); result == failover.ProbeOwned {
-			w.feed(side, failover.AddressProbed{Result: result}, see)
+		if result := p.probe(side); result == failover.ProbeOwned {
+			p.post(side, failover.AddressProbed{Result: result})
 			return
 		}
-		s.ProbeSilent = at(w.Now.Add(action.Wait))
+		s.Due[Probing] = at(p.Now.Add(action.Wait))
 	case failover.CheckAddress:
-		w.feed(side, failover.AddressChecked{Owner: w.owner(side)}, see)
+		p.post(side, failover.AddressChecked{Owner: p.owner(side)})
 	case failover.OpenData:
-		w.feed(side, failover.DataOpened{OK: true}, see)
+		p.begin(side, Opening)
 	case failover.StartServices:
-		s.Service = true
-		w.feed(side, failover.ServicesStarted{OK: true}, see)
+		p.begin(side, Starting)
 	case failover.StopServices:
-		s.Service = false
-		w.feed(side, failover.ServicesStopped{}, see)
+		p.begin(side, Stopping)
+	case failover.SetAside:
+		p.begin(side, SettingAside)
 	default:
-		w.performAddress(side, action, see)
+		p.performAddress(side, action)
 	}
 }
 
-func (w *World) performAddress(side int, action failover.Action, see Observer) {
-	s := &w.Sides[side]
+func (p *play) performAddress(side int, action failover.Action) {
+	s := &p.Sides[side]
 	switch action := action.(type) {
 	case failover.Claim:
-		if s.ClaimFails {
-			s.ClaimFails = false
-			w.feed(side, failover.Claimed{OK: false}, see)
+		if p.fails(side, Claiming) {
+			p.post(side, failover.Claimed{OK: false})
 			return
 		}
-		s.Address = w.Now.Add(action.Lease + grain)
-		w.announce(side)
-		w.feed(side, failover.Claimed{OK: true}, see)
+		s.Address = p.Now.Add(action.Lease + grain)
+		p.announce(side)
+		p.post(side, failover.Claimed{OK: true})
 	case failover.Renew:
-		s.Address = w.Now.Add(action.Lease + grain)
+		s.Address = p.Now.Add(action.Lease + grain)
 	case failover.Announce:
-		w.announce(side)
+		p.announce(side)
 	case failover.Release:
-		s.Address = 0
-		w.feed(side, failover.Released{OK: true}, see)
-	case failover.SetAside:
-		if s.AsideFails {
-			s.AsideFails = false
-			w.feed(side, failover.SetAsideDone{OK: false}, see)
-			return
+		ok := !p.fails(side, Releasing)
+		if ok {
+			s.Address = 0
 		}
-		s.Dirty = false
-		w.feed(side, failover.SetAsideDone{OK: true}, see)
+		p.post(side, failover.Released{OK: ok})
 	default:
-		w.performSwitch(side, action, see)
+		p.performSwitch(side, action)
 	}
 }
 
-func (w *World) performSwitch(side int, action failover.Action, see Observer) {
-	s, peer := &w.Sides[side], other(side)
+func (p *play) performSwitch(side int, action failover.Action) {
+	s, peer := &p.Sides[side], other(side)
 	switch action := action.(type) {
 	case failover.Sync:
-		ok := w.pull(side)
-		if ok && action.Final {
-			w.Sides[peer].Dirty = false
+		if s.Final = action.Final; !p.mayPull(side) {
+			p.post(side, failover.SyncEnded{OK: false})
+			return
 		}
-		w.feed(side, failover.SyncEnded{OK: ok}, see)
+		p.begin(side, Syncing)
 	case failover.AskHold:
-		if !w.ask(side, failover.HoldAsked{Epoch: s.State.Record.Epoch}, see) {
-			w.feed(side, failover.HoldAnswered{}, see)
+		if !p.ask(side, failover.HoldAsked{Epoch: s.State.Record.Epoch}) {
+			p.post(side, failover.HoldAnswered{})
 		}
 	case failover.AskCommit:
-		asked := failover.CommitAsked{Next: action.Next, Snapshot: s.State.Record.Snapshot, Final: action.Final}
-		if !w.ask(side, asked, see) {
-			w.feed(side, failover.CommitAnswered{}, see)
+		if !p.ask(side, failover.CommitAsked{Next: action.Next, Snapshot: s.State.Record.Snapshot, Final: action.Final}) {
+			p.post(side, failover.CommitAnswered{})
 		}
 	case failover.EndHold:
-		if w.Link[side] && w.alive(peer) {
-			w.feed(peer, failover.HoldEnded{}, see)
+		if p.Link[side] && p.alive(peer) {
+			p.post(peer, failover.HoldEnded{})
 		}
 	case failover.AnswerHold:
-		if w.answered(side) {
-			w.feed(peer, failover.HoldAnswered{OK: action.Refusal == failover.Agreed}, see)
+		if p.answered(side) {
+			p.post(peer, failover.HoldAnswered{OK: action.Refusal == failover.Agreed})
 		}
 	case failover.AnswerCommit:
-		if w.answered(side) {
-			w.feed(peer, failover.CommitAnswered{OK: action.Refusal == failover.Agreed}, see)
+		if p.answered(side) {
+			p.post(peer, failover.CommitAnswered{OK: action.Refusal == failover.Agreed})
+		}
+	case failover.OfferHandover:
+		if p.Link[side] && p.alive(peer) {
+			p.post(peer, failover.BecomePrimary{FinalSync: true})
 		}
 	}
 }
 
-// ask brings a question of a handover to the peer. It reports false if no
-// answer can be expected.
-func (w *World) ask(side int, ev failover.Event, see Observer) bool {
+// ask brings a question of a handover to the peer. It reports false if the
+// peer cannot be reached.
+func (p *play) ask(side int, ev failover.Event) bool {
 	peer := other(side)
-	if !w.Link[side] || !w.alive(peer) {
+	if !p.Link[side] || !p.Link[peer] || !p.alive(peer) {
 		return false
 	}
-	w.Sides[peer].Asked = true
-	w.feed(peer, ev, see)
-	return w.Link[peer] && w.Sides[peer].Up || !w.Sides[peer].Asked
+	p.Sides[peer].Asked = true
+	p.post(peer, ev)
+	return true
 }
 
 // answered reports whether an answer arrives at the peer that waits for it.
-func (w *World) answered(side int) bool {
-	s := &w.Sides[side]
-	waiting := s.Asked
-	s.Asked = false
-	return waiting && w.Link[side] && w.alive(other(side))
+func (p *play) answered(side int) bool {
+	s := &p.Sides[side]
+	arrives := s.Asked && p.Link[side] && p.alive(other(side)) && !s.LosesAnswer
+	s.Asked, s.LosesAnswer = false, s.LosesAnswer && !s.Asked
+	return arrives
 }
 
-func (w *World) poll(side int, action failover.Poll, see Observer) {
-	s, peer := &w.Sides[side], other(side)
+func (p *play) poll(side int, wait time.Duration) {
+	s, peer := &p.Sides[side], other(side)
 	view := s.Config.View(s.State)
-	p := &w.Sides[peer]
-	if w.Link[side] && p.Up && p.Paused {
-		p.Queued, p.Queue = true, view
+	switch {
+	case p.Mismatch != pair.NoAnswer:
+		p.post(side, failover.PollFailed{Reason: p.Mismatch})
+		return
+	case !p.Link[side] || !p.Sides[peer].Up:
+		s.Due[Polling] = at(p.Now.Add(wait))
+		return
+	case p.Sides[peer].Paused:
+		p.Sides[peer].Queued, p.Sides[peer].Queue = true, view
+		s.Due[Polling] = at(p.Now.Add(wait))
+		return
 	}
-	if w.Link[side] && w.alive(peer) {
-		w.feed(peer, failover.Heard{View: view, Confirmed: p.Acked}, see)
-		if w.Link[peer] && w.alive(peer) {
-			p.Acked = at(w.Now)
-			w.feed(side, failover.PollAnswered{Heard: failover.Heard{View: p.Config.View(p.State), Confirmed: at(w.Now)}}, see)
-			return
-		}
+	p.post(peer, failover.Heard{View: view, Confirmed: p.Sides[peer].Acked})
+	p.queue = append(p.queue, item{side: side, answer: true, wait: wait})
+}
+
+// answerPoll brings the peer's answer, once it has taken the poll in.
+func (p *play) answerPoll(ask item) {
+	peer := &p.Sides[other(ask.side)]
+	if !p.Link[other(ask.side)] || !p.alive(other(ask.side)) {
+		p.Sides[ask.side].Due[Polling] = at(p.Now.Add(ask.wait))
+		return
 	}
-	s.PollFails = at(w.Now.Add(action.Wait))
+	peer.Acked = at(p.Now)
+	heard := failover.Heard{View: peer.Config.View(peer.State), Confirmed: at(p.Now)}
+	p.post(ask.side, failover.PollAnswered{Heard: heard})
+}
+
+// reached is how many test IPs answer an appliance.
+func (w *World) reached(side int) int {
+	if !w.Gateway[side] {
+		return 0
+	}
+	return max(w.Sides[side].Config.TestIPs-int(w.Sides[side].Deaf), 0)
 }
 
 // probe tells who answers an ARP probe of an appliance.
@@ -163,6 +302,8 @@ func (w *World) owner(side int) failover.Owner {
 	switch {
 	case !w.Gateway[side]:
 		return failover.OwnerUnknown
+	case w.Cache == 0:
+		return failover.OwnerNobody
 	case int(w.Cache) == side+1:
 		return failover.OwnerSelf
 	}
@@ -171,40 +312,57 @@ func (w *World) owner(side int) failover.Owner {
 
 func (w *World) announce(side int) {
 	if w.Gateway[side] {
-		w.Cache = int8(side + 1)
+		w.Cache, w.Cached = int8(side+1), w.Now
 	}
 }
 
 // sync pulls continuously, as a backup does while it may, and lets a serving
 // primary write.
-func (w *World) sync(side int) {
+func (w *World) sync(side int, see Observer) {
 	s := &w.Sides[side]
-	if s.Up && s.State.Door == failover.Open && s.State.Switch.Step != failover.Stopped {
+	if s.Up && s.State.Door == failover.Open && s.Service {
 		s.Dirty = true
 	}
-	if w.alive(side) && s.Config.BackupOperations && s.State.Switch.Step == failover.NoSwitch && s.Config.MaySync(s.State) {
-		if s.State.Record.Snapshot.IsZero() || w.Now.Sub(s.State.SnapshotAt.At) >= s.Config.Timeout/2 {
-			w.pull(side)
-		}
+	if !w.alive(side) || !s.Config.BackupOperations || s.State.Switch.Step != failover.NoSwitch || !s.Config.MaySync(s.State) {
+		return
+	}
+	none := s.State.Record.Snapshot.Epoch != s.State.Record.Epoch
+	if none || w.Now.Sub(s.State.SnapshotAt.At) >= s.Config.Timeout/2 {
+		w.pull(side, see)
 	}
 }
 
+// mayPull reports whether the peer's data can be had.
+func (w *World) mayPull(side int) bool {
+	s, p := &w.Sides[side], &w.Sides[other(side)]
+	return w.Link[side] && w.Link[other(side)] && w.Mismatch == pair.NoAnswer && w.alive(other(side)) &&
+		p.State.Record.Role == pair.Primary && p.State.Record.Epoch == s.State.Record.Epoch
+}
+
 // pull runs one data sync from the peer.
-func (w *World) pull(side int) bool {
-	s, peer := &w.Sides[side], other(side)
-	p := &w.Sides[peer]
-	if !w.Link[side] || !w.Link[peer] || !w.alive(peer) || p.State.Record.Role != pair.Primary || p.State.Record.Epoch != s.State.Record.Epoch {
+func (w *World) pull(side int, see Observer) bool {
+	s, p := &w.Sides[side], &w.Sides[other(side)]
+	if !w.mayPull(side) || w.fails(side, Syncing) {
 		return false
 	}
 	if s.Dirty {
 		w.fail("I6: data that was not set aside is overwritten on " + Name(side))
 	}
-	if s.State.Record.Epoch.Above(p.State.Record.Epoch) {
-		w.fail("I4: a lower epoch is applied on " + Name(side))
-	}
 	// The number stays as it is within an epoch, so that worlds that differ only
 	// in how often they synced are one.
 	s.Disk.Snapshot = pair.Snapshot{Number: p.State.Record.Epoch.Counter, Epoch: p.State.Record.Epoch, TakenAt: 1}
-	w.feed(side, failover.DataChanged{Snapshot: s.Disk.Snapshot, Taken: w.Now}, nil)
+	w.feed(side, failover.DataChanged{Snapshot: s.Disk.Snapshot, Taken: w.Now}, see)
+	p.Disk.Snapshot = s.Disk.Snapshot
+	w.feed(other(side), failover.DataChanged{Snapshot: s.Disk.Snapshot, Taken: w.Now}, see)
 	return true
+}
+
+// finishSync ends the data sync of a handover. A final one brings all there is.
+func (w *World) finishSync(side int) bool {
+	ok := w.pull(side, nil)
+	p := &w.Sides[other(side)]
+	if ok && w.Sides[side].Final && !p.Service {
+		p.Dirty = false
+	}
+	return ok
 }

@@ -2,6 +2,7 @@ package failovertest
 
 import (
 	"baton/internal/failover"
+	"baton/internal/pair"
 )
 
 // Fault is something that goes wrong, or right again, or that an administrator does.
@@ -16,8 +17,9 @@ type Fault struct {
 func (w *World) Kill(side int) {
 	s := &w.Sides[side]
 	s.Up, s.Paused, s.Service = false, false, false
-	s.PollFails, s.TestFails, s.ProbeSilent = failover.Moment{}, failover.Moment{}, failover.Moment{}
-	s.CrashAfter, s.Asked, s.Queued = false, false, false
+	s.Due, s.Acked = [works]failover.Moment{}, failover.Moment{}
+	s.CrashAfter, s.LosesAnswer, s.Asked, s.Queued = false, false, false, false
+	s.Queue, s.State = pair.View{}, failover.State{Record: pair.Record{Snapshot: s.State.Record.Snapshot}}
 }
 
 // PowerOff ends a machine at once, with its kernel.
@@ -62,9 +64,9 @@ func sideFaults(side int) []Fault {
 		{Name: "start " + name, Repairs: true, Do: func(w *World, see Observer) { w.Start(side, see) }},
 		{Name: "pause " + name, Do: func(w *World, _ Observer) { w.Sides[side].Paused = w.Sides[side].Up }},
 		{Name: "thaw " + name, Repairs: true, Do: func(w *World, _ Observer) { w.Thaw(side) }},
-		{Name: "next save fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].SaveFails = true }},
+		{Name: "next save fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Saving] = 1 }},
 		{Name: "crash after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].CrashAfter = true }},
-		{Name: "next claim fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].ClaimFails = true }},
+		{Name: "next claim fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Claiming] = 1 }},
 		{Name: "become primary with final sync on " + name, Do: func(w *World, see Observer) {
 			w.Command(side, failover.BecomePrimary{FinalSync: true}, see)
 		}},
@@ -89,7 +91,7 @@ func (w *World) MendAll(see Observer) {
 	w.Heal()
 	for side := range w.Sides {
 		s := &w.Sides[side]
-		s.SaveFails, s.CrashAfter, s.ClaimFails, s.AsideFails = false, false, false, false
+		s.Fails, s.CrashAfter, s.LosesAnswer, s.Deaf = [works]uint8{}, false, false, 0
 		w.Thaw(side)
 		w.Start(side, see)
 	}

@@ -2,33 +2,42 @@ package failovertest
 
 import (
 	"fmt"
+	"time"
 
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
 
+// ownerLimit is how soon a primary that another machine has succeeded must be
+// off the shared IP, if the gateway can tell it so.
+const ownerLimit = 2 * time.Second
+
 func (w *World) fail(bug string) {
 	if w.Bug == "" {
-		w.Bug = fmt.Sprintf("%s (at %v)", bug, w.Now)
+		w.Bug = fmt.Sprintf("%s (at %v)", bug, time.Duration(w.Now)-time.Hour)
 	}
 }
 
-// check looks at every invariant that can be told from one world.
+// check looks at every invariant that can be told from one world and what it
+// keeps of its past.
 func (w *World) check() {
 	w.note()
-	a, b := &w.Sides[Alpha], &w.Sides[Beta]
-	if a.Disk.Role == pair.Primary && b.Disk.Role == pair.Primary && a.Disk.Epoch.Counter == b.Disk.Epoch.Counter && !w.Forced {
-		w.fail("I1: two primaries share an epoch counter")
-	}
 	for side := range w.Sides {
-		w.checkSide(side)
+		w.checkEpoch(side)
+		if w.alive(side) {
+			w.checkSide(side)
+		}
 	}
 	w.checkOverlap()
 }
 
 // note keeps what the invariants need to know of the past.
 func (w *World) note() {
-	whole := w.Link[Alpha] && w.Link[Beta] && w.alive(Alpha) && w.alive(Beta)
+	linked := w.Link[Alpha] && w.Link[Beta]
+	whole := linked && w.alive(Alpha) && w.alive(Beta) && w.Mismatch == pair.NoAnswer
+	if !linked {
+		w.Split = w.Now
+	}
 	if !whole {
 		w.Broken = w.Now
 	}
@@ -42,47 +51,93 @@ func (w *World) note() {
 	}
 }
 
-func (w *World) checkSide(side int) {
-	s := &w.Sides[side]
-	if !w.alive(side) {
+// checkEpoch: I1, at most one appliance ever holds an epoch.
+func (w *World) checkEpoch(side int) {
+	disk := &w.Sides[side].Disk
+	if disk.Role != pair.Primary || w.Forced {
 		return
 	}
+	if disk.Epoch.Holder != w.Sides[side].Config.Self {
+		w.fail("I1: " + Name(side) + " is primary in an epoch that is not its own")
+	}
+	holder := &w.Holders[disk.Epoch.Counter%uint64(len(w.Holders))]
+	switch int(*holder) {
+	case 0:
+		*holder = int8(side + 1)
+	case side + 1:
+	default:
+		w.fail("I1: both appliances have held one epoch")
+	}
+}
+
+func (w *World) checkSide(side int) {
+	s := &w.Sides[side]
 	disk := s.Disk
 	disk.Snapshot = s.State.Record.Snapshot // kept by the data sync itself
 	if s.State.Record != disk {
 		w.fail("I3: " + Name(side) + " shows what it has not stored")
 	}
-	if s.Address != 0 && !s.State.Held {
+	w.checkAddress(side)
+	if w.asleep(side) {
+		w.fail("I7: " + Name(side) + " sleeps for ever as " + s.State.Place().String())
+	}
+}
+
+// checkAddress: I2, an appliance holds the shared IP only while entitled.
+func (w *World) checkAddress(side int) {
+	s := &w.Sides[side]
+	if s.Address == 0 {
+		return
+	}
+	if !s.State.Held {
 		w.fail("I2: " + Name(side) + " has the address without knowing")
 	}
-	if s.State.Held && s.State.Record.Role == pair.Backup && s.State.Phase != pair.Releasing {
+	if s.State.Record.Role == pair.Backup && s.State.Phase != pair.Releasing {
 		w.fail("I2: a backup holds the address: " + Name(side))
+	}
+	if s.State.Door == failover.Closed && !s.State.ReleaseAt.Set {
+		w.fail("I2: " + Name(side) + " is closed and holds the address")
 	}
 	// A primary that has reached nobody for a whole timeout must be off the address.
 	cutOff := w.Now.Sub(w.Outage[side]) >= s.Config.Timeout
-	if cutOff && s.Address != 0 && s.State.Record.Role == pair.Primary && !s.State.Forced && s.Config.AutomaticFailover {
+	if cutOff && s.State.Record.Role == pair.Primary && !s.State.Forced && s.Config.AutomaticFailover {
 		w.fail("I2: " + Name(side) + " holds the address though cut off from everybody")
 	}
 }
 
-// checkOverlap allows two owners of the address only while the two cannot see
-// each other, and for a moment after they can again.
+// asleep reports whether an appliance would never again do anything by itself.
+func (w *World) asleep(side int) bool {
+	s := &w.Sides[side]
+	if s.Config.Deadline(s.State) != failover.Never || s.State.Record.Role == pair.Standalone {
+		return false
+	}
+	for _, m := range s.Due {
+		if m.Set {
+			return false
+		}
+	}
+	return true
+}
+
+// checkOverlap: I5, two machines hold the shared IP only while they are split,
+// for a moment after, and never for long if a third machine can tell them.
 func (w *World) checkOverlap() {
 	a, b := &w.Sides[Alpha], &w.Sides[Beta]
-	if a.Address == 0 || b.Address == 0 {
+	both := a.Address != 0 && b.Address != 0 && !w.Forced
+	if both && w.Now.Sub(w.Split) > a.Config.Timeout/2 {
+		w.fail("I5: two machines hold the address though nothing is split")
+	}
+	checkable := w.Gateway[Alpha] && w.Gateway[Beta] && w.alive(Alpha) && w.alive(Beta) &&
+		a.State.Evidence.Trusted && b.State.Evidence.Trusted
+	if !both || !checkable {
 		w.Overlap = failover.Moment{}
 		return
 	}
 	if !w.Overlap.Set {
 		w.Overlap = at(w.Now)
 	}
-	timeout := a.Config.Timeout
-	if w.Now.Sub(w.Broken) > timeout/2 && !w.Forced {
-		w.fail("I5: two machines hold the address though nothing is split")
-	}
-	checkable := w.Gateway[Alpha] && w.Gateway[Beta] && w.alive(Alpha) && w.alive(Beta)
-	if checkable && w.Now.Sub(w.Overlap.At) > 2*timeout && w.Now.Sub(w.Faulty) == 0 {
-		w.Overlap = at(w.Now)
+	if w.Now.Sub(w.Overlap.At) > ownerLimit {
+		w.fail("I5: two machines hold the address though the gateway tells them")
 	}
 }
 
@@ -90,13 +145,33 @@ func (w *World) checkOverlap() {
 // and passes them on.
 func (w *World) Watch(see Observer) Observer {
 	return func(side int, action failover.Action) {
-		if explain, ok := action.(failover.Explain); ok && explain.Reason == failover.PrimaryGone {
-			if w.Now.Sub(w.Broken) > w.Sides[side].Config.Timeout/2 {
-				w.fail("I8: " + Name(side) + " takes over though the primary is well")
-			}
-		}
+		w.checkAction(side, action)
 		if see != nil {
 			see(side, action)
+		}
+	}
+}
+
+func (w *World) checkAction(side int, action failover.Action) {
+	s := &w.Sides[side]
+	switch action := action.(type) {
+	case failover.OpenData, failover.StartServices, failover.Claim, failover.Renew, failover.Announce:
+		if s.Disk.Role == pair.Backup {
+			w.fail("I3: " + Name(side) + " opens the site before it is stored that it may")
+		}
+		if s.Disk.Role == pair.Primary && s.Disk.Epoch != s.State.Record.Epoch {
+			w.fail("I3: " + Name(side) + " opens the site in an epoch that is not stored")
+		}
+	case failover.SetAside:
+		if s.Service || s.Address != 0 {
+			w.fail("I6: " + Name(side) + " sets data aside while it is being written")
+		}
+	case failover.Explain:
+		if action.Reason == failover.PrimaryGone && w.Now.Sub(w.Broken) > s.Config.Timeout/2 {
+			w.fail("I8: " + Name(side) + " takes over though the primary is well")
+		}
+		if action.Reason == failover.PrimaryGone && s.State.Record.Snapshot.IsZero() {
+			w.fail("I6: " + Name(side) + " takes over without data")
 		}
 	}
 }
@@ -110,9 +185,9 @@ func (w *World) Settled() string {
 		switch {
 		case s.State.Phase == pair.Conflict:
 			return "I7: " + Name(side) + " is in conflict"
-		case s.State.Record.Role == pair.Primary && s.State.Serving() && s.Address != 0:
+		case s.State.Record.Role == pair.Primary && s.State.Serving() && s.Address != 0 && s.Service && s.State.Phase == pair.Steady:
 			primaries++
-		case s.State.Record.Role == pair.Backup && s.Config.MaySync(s.State):
+		case s.State.Record.Role == pair.Backup && s.Config.MaySync(s.State) && !s.Service && s.State.Phase == pair.Steady:
 			backups++
 		}
 	}
@@ -121,4 +196,22 @@ func (w *World) Settled() string {
 			w.Sides[Alpha].State.Place(), w.Sides[Beta].State.Place())
 	}
 	return ""
+}
+
+// Quiet runs a world in which nothing is wrong, and returns what it does all
+// the same, or "": no automatic change while the primary is heard and healthy (I8).
+func (w *World) Quiet(span time.Duration) string {
+	bug := ""
+	w.Run(span, w.Watch(func(side int, action failover.Action) {
+		switch action := action.(type) {
+		case failover.Explain:
+			bug = "I8: nothing is wrong, but " + Name(side) + " goes from " + action.From.String() + " to " + action.To.String()
+		case failover.Release, failover.StopServices, failover.Claim:
+			bug = fmt.Sprintf("I8: nothing is wrong, but %s does %T", Name(side), action)
+		}
+	}))
+	if w.Bug != "" {
+		return w.Bug
+	}
+	return bug
 }

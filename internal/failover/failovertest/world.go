@@ -2,8 +2,9 @@
 // other in virtual time: the real decision, with simulated disks, kernels and
 // cables. Stories, the explorer and long random runs share one World.
 //
-// Start reading at World and Advance; faults.go lists what can go wrong,
-// invariants.go what must hold all the same.
+// Start reading at World and Advance; effects.go carries actions out, faults.go
+// lists what can go wrong, invariants.go what must hold all the same, story.go
+// reads the scripts in testdata.
 package failovertest
 
 import (
@@ -27,15 +28,19 @@ func Name(side int) string { return [...]string{"alpha", "beta"}[side] }
 type World struct {
 	Now   failover.Instant
 	Sides [2]Side
-	// Net says which way frames pass: Link[i] from appliance i to the other.
-	Link    [2]bool
-	Gateway [2]bool // appliance i reaches the test IPs, and they reach it
-	Cache   int8    // whom the gateway takes for the owner of the shared IP: 0 nobody, else side+1
+	// Link says which way frames pass: Link[i] from appliance i to the other.
+	Link     [2]bool
+	Gateway  [2]bool // appliance i reaches the test IPs, and they reach it
+	Cache    int8    // whom the gateway takes for the owner of the shared IP: 0 nobody, else side+1
+	Cached   failover.Instant
+	Mismatch pair.PollFailure // why no poll gets through though the link is whole
 
-	Broken  failover.Instant    // when Link last was not whole, or a machine not up
+	Broken  failover.Instant    // when Link last was not whole, or a daemon not running
+	Split   failover.Instant    // when Link last was not whole
 	Faulty  failover.Instant    // when anything at all was last wrong
-	Overlap failover.Moment     // since when both hold the address
+	Overlap failover.Moment     // since when both hold the address though each could find out
 	Outage  [2]failover.Instant // when appliance i was last connected to peer or gateway
+	Holders [16]int8            // who held the epoch of that counter: 0 nobody, else side+1
 	Forced  bool                // an administrator has forced a promotion
 	Bug     string              // an invariant that was found broken
 }
@@ -51,23 +56,50 @@ type Side struct {
 	Address failover.Instant // the kernel holds the address until then; 0: not
 	Service bool             // the services run
 	Dirty   bool             // holds writes that the other side has no copy of
+	Deaf    uint8            // test IPs that do not answer this appliance
 
-	PollFails   failover.Moment // when the poll under way will have failed
-	TestFails   failover.Moment
-	ProbeSilent failover.Moment
-	Acked       failover.Moment // when we sent the newest answer that the peer got
-	Queued      bool            // a poll that came while we stood still
-	Queue       pair.View
-	Asked       bool // the peer waits for our answer to its question of a handover
+	Due    [works]failover.Moment // when what is under way ends
+	Takes  [works]time.Duration   // how long each kind of work takes
+	Fails  [works]uint8           // how many of the next attempts fail; 255: all
+	Acked  failover.Moment        // when we sent the newest answer that the peer got
+	Queued bool                   // a poll that came while we stood still
+	Queue  pair.View
+	Asked  bool // the peer waits for our answer to its question of a handover
 
-	SaveFails  bool // the next Save fails
-	CrashAfter bool // the next Save is the last thing that the daemon does
-	ClaimFails bool
-	AsideFails bool
+	CrashAfter  bool // the next Save is the last thing that the daemon does
+	LosesAnswer bool // the next answer of a handover is lost on the way
+	Final       bool // the data sync under way is a final one
 }
 
-// grain is what the kernel adds to a lease: it counts whole seconds.
-const grain = 300 * time.Millisecond
+// Work is what takes time, or can fail.
+type Work uint8
+
+// The kinds of work.
+const (
+	Polling Work = iota
+	Pinging
+	Probing
+	Saving
+	Opening
+	Starting
+	Stopping
+	Claiming
+	Releasing
+	SettingAside
+	Syncing
+	works
+)
+
+// String is the word that stories use.
+func (k Work) String() string {
+	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "release", "set-aside", "sync"}[k]
+}
+
+const (
+	grain  = 300 * time.Millisecond // what the kernel adds to a lease: it counts whole seconds
+	memory = 3 * time.Second        // how long the gateway's cache outlives the owner of an address
+	always = 255
+)
 
 // Observer is told what the appliances do. It may be nil.
 type Observer func(side int, action failover.Action)
@@ -84,14 +116,21 @@ func New(config failover.Config) World {
 	return w
 }
 
-// NewPair returns a world in which alpha is the primary and beta its backup,
-// both steady, with a first snapshot.
-func NewPair(config failover.Config, see Observer) World {
+// Paired returns a world in which alpha is the stored primary and beta its
+// backup, neither of them started.
+func Paired(config failover.Config) World {
 	w := New(config)
 	epoch := pair.Epoch{Counter: 1, Holder: "alpha"}
 	lineage := pair.Lineage{}.Begin(epoch, 0)
 	w.Sides[Alpha].Disk = pair.Record{Role: pair.Primary, Epoch: epoch, Lineage: lineage}
 	w.Sides[Beta].Disk = pair.Record{Role: pair.Backup, Epoch: epoch, Lineage: lineage}
+	return w
+}
+
+// NewPair returns a world in which alpha is the primary and beta its backup,
+// both steady, with a first snapshot.
+func NewPair(config failover.Config, see Observer) World {
+	w := Paired(config)
 	w.Start(Alpha, see)
 	w.Start(Beta, see)
 	w.Run(3*config.Timeout, see)
@@ -104,11 +143,10 @@ func (w *World) Start(side int, see Observer) {
 	if s.Up {
 		return
 	}
-	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Up: true}
+	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, Up: true}
 	fresh.State = s.Config.Start(s.Disk, w.Now)
 	w.Sides[side] = fresh
-	snapshot := s.Disk.Snapshot
-	w.feed(side, failover.DataChanged{Snapshot: snapshot, Taken: w.Now}, see)
+	w.feed(side, failover.DataChanged{Snapshot: s.State.Record.Snapshot, Taken: w.Now}, see)
 }
 
 // Run advances the world by a span of time.
@@ -133,7 +171,7 @@ func (w *World) Advance(end failover.Instant, see Observer) bool {
 		w.complete(i, see)
 	}
 	for i := range w.Sides {
-		w.sync(i)
+		w.sync(i, see)
 	}
 	w.check()
 	return w.Now < end
@@ -149,7 +187,7 @@ func (w *World) wake(side int) failover.Instant {
 	if !s.Up || s.Paused {
 		return next
 	}
-	for _, m := range []failover.Moment{s.PollFails, s.TestFails, s.ProbeSilent} {
+	for _, m := range s.Due {
 		if m.Set {
 			next = min(next, m.At)
 		}
@@ -157,76 +195,52 @@ func (w *World) wake(side int) failover.Instant {
 	return min(next, s.Config.Deadline(s.State))
 }
 
-// expire lets the kernel drop an address whose lease has run out.
+// expire lets the kernel drop an address whose lease has run out, and the
+// gateway forget an owner that does not answer.
 func (w *World) expire(side int) {
 	if s := &w.Sides[side]; s.Address != 0 && w.Now >= s.Address {
 		s.Address = 0
+	}
+	switch {
+	case int(w.Cache) != side+1:
+	case w.Sides[side].Address != 0 && w.Gateway[side]:
+		w.Cached = w.Now
+	case w.Now.Sub(w.Cached) > memory:
+		w.Cache = 0
 	}
 }
 
 // complete hands an appliance the outcomes that are due, and the time.
 func (w *World) complete(side int, see Observer) {
-	s := &w.Sides[side]
-	if !s.Up || s.Paused {
+	if !w.alive(side) {
 		return
 	}
-	if s.Queued {
+	if s := &w.Sides[side]; s.Queued {
 		s.Queued = false
 		w.feed(side, failover.Heard{View: s.Queue, Confirmed: s.Acked}, see)
 	}
-	if due(&s.PollFails, w.Now) {
-		w.feed(side, failover.PollFailed{Reason: pair.NoAnswer}, see)
+	for k := range works {
+		if s := &w.Sides[side]; s.Up && s.Due[k].Set && w.Now >= s.Due[k].At {
+			s.Due[k] = failover.Moment{}
+			w.feed(side, w.outcome(side, k), see)
+		}
 	}
-	if due(&s.TestFails, w.Now) {
-		w.feed(side, failover.TestIPsAnswered{Reached: 0}, see)
-	}
-	if due(&s.ProbeSilent, w.Now) {
-		w.feed(side, failover.AddressProbed{Result: w.probe(side)}, see)
-	}
-	if s.Up && w.Now >= s.Config.Deadline(s.State) {
-		w.feed(side, failover.Tick{}, see)
+	if s := &w.Sides[side]; s.Up && w.Now >= s.Config.Deadline(s.State) {
+		w.tick(side, see)
 	}
 }
 
-func due(m *failover.Moment, now failover.Instant) bool {
-	if !m.Set || now < m.At {
-		return false
+// tick lets an appliance decide until it has nothing more to do now. A decision
+// that never comes to rest would keep a processor busy for ever.
+func (w *World) tick(side int, see Observer) {
+	const enough = 20
+	for range enough {
+		w.feed(side, failover.Tick{}, see)
+		if s := &w.Sides[side]; !s.Up || w.Now < s.Config.Deadline(s.State) {
+			return
+		}
 	}
-	*m = failover.Moment{}
-	return true
+	w.fail("the decision of " + Name(side) + " never comes to rest")
 }
 
 func at(t failover.Instant) failover.Moment { return failover.Moment{At: t, Set: true} }
-
-// feed hands an appliance one event and carries its actions out.
-func (w *World) feed(side int, ev failover.Event, see Observer) {
-	s := &w.Sides[side]
-	if !s.Up {
-		return
-	}
-	before := s.State
-	next, actions := s.Config.Next(before, w.Now, ev)
-	s.State = next
-	for _, action := range actions {
-		if save, ok := action.(failover.Save); ok {
-			if s.SaveFails {
-				s.SaveFails = false
-				s.State = before
-				w.feed(side, failover.SaveFailed{Event: ev}, see)
-				return
-			}
-			s.Disk = save.Record
-		}
-		if see != nil {
-			see(side, action)
-		}
-		if _, ok := action.(failover.Save); ok && s.CrashAfter {
-			w.Kill(side)
-			return
-		}
-		w.perform(side, action, see)
-		if !s.Up {
-			return
-		}
-	}
-}
