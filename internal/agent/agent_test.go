@@ -249,7 +249,9 @@ func (r *room) start(id, peer pair.ApplianceID, record pair.Record) {
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	s.stop = cancel
+	r.mu.Lock()
 	r.side[id] = s
+	r.mu.Unlock()
 	go func() {
 		defer close(s.ended)
 		_ = s.agent.Run(ctx) // it returns nil

@@ -130,11 +130,14 @@ type cable struct {
 var errSilent = errors.New("no answer")
 
 func (c *cable) peer(ctx context.Context) (*Agent, error) {
-	if !c.room.connected() {
+	c.room.mu.Lock()
+	side := c.room.side[c.to]
+	c.room.mu.Unlock()
+	if side == nil || !c.room.connected() {
 		<-ctx.Done()
 		return nil, errSilent
 	}
-	return c.room.side[c.to].agent, nil
+	return side.agent, nil
 }
 
 func (c *cable) Poll(ctx context.Context, view pair.View) (pair.View, error) {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -125,12 +126,17 @@ func (sw *exchange) await(h *Host, ns *namespace) error {
 	return fmt.Errorf("the cable of %s does not come up", h.name)
 }
 
+// removePort takes a host's cable away. When the host's namespace goes at the
+// same time, the kernel may have been quicker.
 func (sw *exchange) removePort(host string) error {
 	port, err := sw.ns.links.LinkByName(portName(host))
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("find the port of %s: %w", host, err)
 	}
-	if err := sw.ns.links.LinkDel(port); err != nil {
+	if err := sw.ns.links.LinkDel(port); err != nil && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("remove the cable of %s: %w", host, err)
 	}
 	return nil
