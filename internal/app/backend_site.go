@@ -66,11 +66,13 @@ func (b *backend) EnableSharedIP(ctx context.Context, address netip.Addr) error 
 	return b.tick(ctx, "enabled", address, func(ticked []string) []string { return append(ticked, address.String()) })
 }
 
-// usedElsewhere reports whether a machine that is not our primary has the
-// address. On a backup the primary has it, as it should.
+// usedElsewhere reports whether another machine has the address that this primary
+// would put on at once. Elsewhere it may: on a backup its primary has it, as it
+// should; so may the appliance that a standalone one is about to be paired with,
+// and until the address is free it waits, with a condition.
 func (b *backend) usedElsewhere(ctx context.Context, address netip.Addr) (string, bool) {
 	const wait = 500 * time.Millisecond
-	if b.agent.Look().State.Record.Role == pair.Backup {
+	if b.agent.Look().State.Record.Role != pair.Primary {
 		return "", false
 	}
 	i := slices.IndexFunc(b.config.SharedIPs, func(ip pair.SharedIP) bool { return ip.Address.Addr() == address })
