@@ -56,6 +56,9 @@ func (c *claim) advance(now time.Time) {
 	}
 }
 
+// settle leaves only the slow repetition.
+func (c *claim) settle() { c.sent = max(c.sent, len(initial())) }
+
 // contest has a foreign announcement answered, now or as soon as the last answer
 // is long enough ago.
 func (c *claim) contest(now time.Time) {
@@ -110,9 +113,25 @@ func (h *Host) Announce(ips []pair.SharedIP) {
 
 // Quiet suspends (true) or resumes (false) the slow repetition and the answers
 // to foreign announcements: a primary that hears no peer may have lost the
-// address without knowing, and must not teach it to the network again. The
-// schedule after a claim still runs.
-func (h *Host) Quiet(quiet bool) { h.quiet.Store(quiet) }
+// address without knowing, and must not teach it to the network again. For the
+// same reason it ends the schedule of claims that it has held while not quiet; a
+// claim made since, as by a takeover, keeps its own.
+func (h *Host) Quiet(quiet bool) {
+	if !quiet {
+		h.loud.Store(time.Now().UnixNano())
+	}
+	if h.quiet.Swap(quiet) || !quiet {
+		return
+	}
+	loud := time.Unix(0, h.loud.Load())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.claims {
+		if c.begun.Before(loud) {
+			c.settle()
+		}
+	}
+}
 
 // Teach names machines, beside the default gateways, whose neighbour caches must
 // learn the shared IPs: test IPs, say. Those on the link are addressed with each

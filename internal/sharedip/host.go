@@ -40,6 +40,7 @@ type Host struct {
 	managed []pair.SharedIP
 	log     *slog.Logger
 	quiet   atomic.Bool
+	loud    atomic.Int64   // when Quiet(false) was last said, in Unix nanoseconds; 0: never
 	wake    chan struct{}  // the schedule has changed
 	retired sync.WaitGroup // sockets being closed
 

@@ -192,6 +192,24 @@ func TestForeignOwnerIsReportedAndAnswered(t *testing.T) {
 	}
 }
 
+// A primary that loses its peer right after a claim may have lost the address as
+// well: what is left of its schedule would take the client away from a new owner.
+func TestScheduleEndsWhenTheHostBecomesQuiet(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t)
+	a, client := l.station(), l.station()
+	ip := ip4(t)
+	h := a.host(ip)
+	a.run(h, Events{})
+	a.set(h, 0, ip)
+	h.Quiet(false)
+	h.Quiet(true)
+	p := client.hear(ip.Address.Addr())
+	if got := heard(t, p, ip.Address.Addr(), 1200*time.Millisecond, 1); len(got) > 0 {
+		t.Errorf("%d announcements heard, want none", len(got))
+	}
+}
+
 func TestQuietPrimaryReportsAForeignOwnerButDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	for name, ip := range versions(t) {
