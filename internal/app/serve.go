@@ -88,6 +88,7 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
 		Dir: filepath.Join(a.config.DataDir, "sync"), Site: a.site, Log: a.log, Data: a.site.Data,
+		Aside: a.setAside,
 	})
 	return err
 }

@@ -92,13 +92,18 @@ func (d *data) SetAside(ctx context.Context, epoch pair.Epoch) error {
 		return err
 	}
 	if len(made.Files) > 0 {
-		d.appliance.history.Record(pair.Event{
-			Kind:   pair.KindDiverged,
-			Text:   fmt.Sprintf("Set %d files (%d bytes) aside that only this appliance had: baton diverged list.", len(made.Files), made.Bytes),
-			Detail: map[string]string{"id": made.ID, "epoch": epoch.String()},
-		})
+		d.appliance.setAside(made)
 	}
 	return nil
+}
+
+// setAside writes a new diverged copy into the history.
+func (a *Appliance) setAside(made pair.DivergedCopy) {
+	a.history.Record(pair.Event{
+		Kind:   pair.KindDiverged,
+		Text:   fmt.Sprintf("Set %d files (%d bytes) aside that only this appliance had: baton diverged list.", len(made.Files), made.Bytes),
+		Detail: map[string]string{"id": made.ID, "epoch": made.Epoch.String()},
+	})
 }
 
 // Pull implements agent.Data. What the site database says afterwards is in force

@@ -55,11 +55,16 @@ func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch) (pair.DivergedC
 		return pair.DivergedCopy{}, err
 	}
 	defer e.release(r)
-	half := e.disk.path("diverged", halfPrefix+id)
-	made, err := e.fillCopy(ctx, half, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: epoch})
+	return e.makeCopy(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: epoch}, e.changes)
+}
+
+// makeCopy makes a diverged copy of what gather finds, whole or not at all.
+func (e *Engine) makeCopy(ctx context.Context, made pair.DivergedCopy, gather func(context.Context) ([]divergence, error)) (pair.DivergedCopy, error) {
+	half := e.disk.path("diverged", halfPrefix+made.ID)
+	made, err := e.fillCopy(ctx, half, made, gather)
 	if err == nil {
 		e.opt.Hook("rename-copy")
-		err = os.Rename(half, e.disk.path("diverged", id))
+		err = os.Rename(half, e.disk.path("diverged", made.ID))
 	}
 	if err != nil {
 		_ = os.RemoveAll(half)
@@ -68,10 +73,8 @@ func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch) (pair.DivergedC
 	return made, syncDir(e.disk.path("diverged"))
 }
 
-func (e *Engine) fillCopy(ctx context.Context, half string, made pair.DivergedCopy) (pair.DivergedCopy, error) {
-	if err := errors.Join(os.RemoveAll(half), os.MkdirAll(filepath.Join(half, copyFiles), 0o700)); err != nil {
-		return made, err
-	}
+// changes finds what this appliance wrote since the last common snapshot.
+func (e *Engine) changes(ctx context.Context) ([]divergence, error) {
 	_, digest := e.currentState().common()
 	common, err := e.manifest(digest)
 	if err != nil { // then everything counts as written since: too much is kept, never too little
@@ -80,7 +83,7 @@ func (e *Engine) fillCopy(ctx context.Context, half string, made pair.DivergedCo
 	}
 	data, err := e.protected(ctx)
 	if err != nil {
-		return made, err
+		return nil, err
 	}
 	var changes []divergence
 	for _, d := range data {
@@ -89,9 +92,20 @@ func (e *Engine) fillCopy(ctx context.Context, half string, made pair.DivergedCo
 			continue
 		}
 		if err != nil {
-			return made, err
+			return nil, err
 		}
 		changes = append(changes, c)
+	}
+	return changes, nil
+}
+
+func (e *Engine) fillCopy(ctx context.Context, half string, made pair.DivergedCopy, gather func(context.Context) ([]divergence, error)) (pair.DivergedCopy, error) {
+	if err := errors.Join(os.RemoveAll(half), os.MkdirAll(filepath.Join(half, copyFiles), 0o700)); err != nil {
+		return made, err
+	}
+	changes, err := gather(ctx)
+	if err != nil {
+		return made, err
 	}
 	if err := e.roomFor(changes); err != nil {
 		return made, err

@@ -43,6 +43,9 @@ type Options struct {
 	// the path that the pair protects; nil: there. Two appliances on one machine
 	// need it.
 	Place func(pair.Data) string
+	// Aside is told of what a first sync found in a directory that it was about
+	// to replace, and set aside as a diverged copy; nil: nobody wants to know.
+	Aside func(pair.DivergedCopy)
 	// Hook is told before each step that a crash must survive; nil outside tests.
 	Hook func(step string)
 	// Idle is how long a peer may send nothing; 0: 30 s.
@@ -88,6 +91,9 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	}
 	if opt.Hook == nil {
 		opt.Hook = func(string) {}
+	}
+	if opt.Aside == nil {
+		opt.Aside = func(pair.DivergedCopy) {}
 	}
 	if opt.Place == nil {
 		opt.Place = func(d pair.Data) string { return d.Path }

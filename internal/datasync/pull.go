@@ -158,6 +158,9 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 		p.report(ctx, rec)
 		return rec.Snapshot, nil
 	}
+	if err := p.keepFound(ctx); err != nil {
+		return pair.Snapshot{}, err
+	}
 	if err := p.makeDurable(ctx); err != nil {
 		return pair.Snapshot{}, err
 	}
