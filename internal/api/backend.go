@@ -58,6 +58,9 @@ type Keys interface {
 	// GenerateKey returns a strong new key and saves nothing.
 	GenerateKey(ctx context.Context) (string, error)
 	SetKey(ctx context.Context, key string) (KeyState, error)
+	// EndPreviousKey ends the key before the present one, which stays valid until
+	// both appliances have proved the present one; Refused if there is none.
+	EndPreviousKey(ctx context.Context) error
 }
 
 // Relationship makes and breaks the pair.

@@ -135,6 +135,11 @@ func (c *Client) SetKey(ctx context.Context, key string) (KeyState, error) {
 	return fetch[KeyState](ctx, c, http.MethodPut, "/key", keyText{Key: key})
 }
 
+// EndPreviousKey ends the key before the present one.
+func (c *Client) EndPreviousKey(ctx context.Context) error {
+	return c.call(ctx, http.MethodDelete, "/key/previous", nil, nil)
+}
+
 // GenerateKey returns a strong key; it is not saved.
 func (c *Client) GenerateKey(ctx context.Context) (string, error) {
 	made, err := fetch[keyText](ctx, c, http.MethodPost, "/key/generate", nil)

@@ -24,6 +24,8 @@ func (s *Server) addRelationship() {
 			key, err := s.backend.GenerateKey(ctx)
 			return one(keyText{Key: key}, err)
 		})
+	add(s, endpoint{method: http.MethodDelete, path: "/key/previous", name: "end-previous-key", least: Administrator, summary: "End the previous pre-shared key before both appliances have proved the new one"},
+		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.EndPreviousKey(ctx)) })
 	add(s, endpoint{method: http.MethodPost, path: "/pair", name: "pair", least: Administrator, timeout: 90 * time.Second, summary: "Establish Relationship: this appliance holds the data, the other becomes its backup"},
 		func(ctx context.Context, in *question[PairRequest]) (*answer[pair.PeerStatus], error) {
 			return one(s.backend.Pair(ctx, in.Body))

@@ -101,6 +101,7 @@ type KeyState struct {
 	Set         bool       `json:"set"`
 	SavedAt     *time.Time `json:"saved_at,omitempty"`
 	Fingerprint string     `json:"fingerprint,omitempty" doc:"Of the stretched key, to compare on both appliances"`
+	Previous    string     `json:"previous,omitempty" doc:"Fingerprint of the key before it, while that is valid as well"`
 }
 
 // PairRequest is Establish Relationship, sent to the appliance that holds the data.

@@ -38,7 +38,19 @@ func (b *backend) Key(context.Context) (api.KeyState, error) {
 	if !state.Set {
 		return api.KeyState{}, nil
 	}
-	return api.KeyState{Set: true, SavedAt: &state.SetAt, Fingerprint: state.Fingerprint}, nil
+	return api.KeyState{Set: true, SavedAt: &state.SetAt, Fingerprint: state.Fingerprint, Previous: state.Previous}, nil
+}
+
+// EndPreviousKey implements api.Keys.
+func (b *backend) EndPreviousKey(ctx context.Context) error {
+	if b.link.KeyState().Previous == "" {
+		return api.Errorf(api.Refused, "only one pre-shared key is valid here: there is none to end")
+	}
+	if err := b.link.EndPreviousKey(ctx); err != nil {
+		return failure(err)
+	}
+	b.audit(ctx, "ended the previous pre-shared key")
+	return nil
 }
 
 // GenerateKey implements api.Keys.

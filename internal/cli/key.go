@@ -38,8 +38,7 @@ func (p *program) setupState(ctx context.Context, client *api.Client) error {
 			pg.row("Setup is done.")
 			return
 		}
-		pg.row("Open /login on this appliance's address and give this setup token,")
-		pg.row("or run baton setup --user NAME here.")
+		pg.row("Run baton setup --user NAME here, or POST /api/v1/setup with this setup token:")
 		pg.row("")
 		pg.row(state.Token)
 	})
@@ -57,7 +56,19 @@ func (p *program) key() *cobra.Command {
 				if !state.Set && !p.flags.json {
 					return api.Errorf(api.Refused, "no pre-shared key is saved here: run baton key set")
 				}
-				return p.show(state, func(pg *page) { pg.row(state.Fingerprint) })
+				return p.show(state, func(pg *page) {
+					pg.row(state.Fingerprint)
+					if state.Previous != "" {
+						pg.row("The key before it, " + state.Previous + ", stays valid until both appliances have proved this one.")
+					}
+				})
+			}),
+		p.ask("end-previous", "End the key before this one at once, as when it has leaked", cobra.NoArgs,
+			func(ctx context.Context, client *api.Client, _ []string) error {
+				if err := client.EndPreviousKey(ctx); err != nil {
+					return err
+				}
+				return p.say("Only the present key is valid on this appliance now.")
 			}))
 }
 

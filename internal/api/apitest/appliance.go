@@ -29,21 +29,22 @@ func Start() time.Time { return time.Date(2030, time.January, 2, 3, 4, 5, 0, tim
 
 // Appliance implements api.Backend in memory. Its zero value is not ready: see New.
 type Appliance struct {
-	mu        sync.Mutex
-	changed   chan struct{} // closed and replaced at every change
-	status    pair.Status
-	settings  api.SavedSettings
-	users     map[string]api.User
-	passwords map[string]string
-	tokens    map[string]api.Token // by secret
-	events    []pair.Event
-	tasks     map[string]*task
-	data      []pair.Data
-	diverged  map[string]pair.DivergedCopy
-	key       string
-	setup     string
-	damped    bool
-	figures   api.Figures
+	mu          sync.Mutex
+	changed     chan struct{} // closed and replaced at every change
+	status      pair.Status
+	settings    api.SavedSettings
+	users       map[string]api.User
+	passwords   map[string]string
+	tokens      map[string]api.Token // by secret
+	events      []pair.Event
+	tasks       map[string]*task
+	data        []pair.Data
+	diverged    map[string]pair.DivergedCopy
+	key         string
+	previousKey string
+	setup       string
+	damped      bool
+	figures     api.Figures
 }
 
 // New returns a standalone appliance named alpha that knows one shared IP.
@@ -210,12 +211,27 @@ func (a *Appliance) keyState() api.KeyState {
 	if a.key == "" {
 		return api.KeyState{}
 	}
-	return api.KeyState{Set: true, SavedAt: new(Start()), Fingerprint: "3f2a-" + strconv.Itoa(len(a.key))}
+	state := api.KeyState{Set: true, SavedAt: new(Start()), Fingerprint: "3f2a-" + strconv.Itoa(len(a.key))}
+	if a.previousKey != "" {
+		state.Previous = "3f2a-" + strconv.Itoa(len(a.previousKey))
+	}
+	return state
 }
 
 // GenerateKey implements api.Keys.
 func (a *Appliance) GenerateKey(context.Context) (string, error) {
 	return "kestrel-9431-harbour-2207-lantern", nil
+}
+
+// EndPreviousKey implements api.Keys.
+func (a *Appliance) EndPreviousKey(context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.previousKey == "" {
+		return api.Errorf(api.Refused, "only one pre-shared key is valid here: there is none to end")
+	}
+	a.previousKey = ""
+	return nil
 }
 
 // SetKey implements api.Keys.
@@ -225,7 +241,7 @@ func (a *Appliance) SetKey(ctx context.Context, key string) (api.KeyState, error
 	if len(key) < 16 {
 		return api.KeyState{}, api.Errorf(api.Usage, "the key is too short: use 16 characters or more, or baton key generate")
 	}
-	a.key = key
+	a.key, a.previousKey = key, a.key
 	a.record(ctx, pair.KindSettingChanged, "The pre-shared key was saved.", nil)
 	return a.keyState(), nil
 }
