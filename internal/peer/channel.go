@@ -28,6 +28,8 @@ type channel struct {
 	dial func(ctx context.Context) (*http.ClientConn, error)
 	log  *slog.Logger
 
+	doubted func() // called when the connection has become suspect; nil: nobody cares
+
 	wake   chan struct{} // somebody wants a connection
 	resume chan struct{} // end the pause after a refusal
 
@@ -130,10 +132,28 @@ func (c *channel) acquire(ctx context.Context) (*http.ClientConn, error) {
 // suspect stops using a connection and looks for a fresh one.
 func (c *channel) suspect(conn *http.ClientConn) {
 	c.mu.Lock()
-	if c.conn == conn {
+	current := c.conn == conn
+	if current {
 		c.conn = nil
 		signal(c.wake)
 	}
+	c.mu.Unlock()
+	retire(conn)
+	if current && c.doubted != nil {
+		c.doubted()
+	}
+}
+
+// leaveIdle stops using a connection that nobody uses now: the next request
+// makes a fresh one, rather than learn from its own failure that this is dead.
+func (c *channel) leaveIdle() {
+	c.mu.Lock()
+	conn := c.conn
+	if conn == nil || conn.InFlight() > 0 {
+		c.mu.Unlock()
+		return
+	}
+	c.conn = nil
 	c.mu.Unlock()
 	retire(conn)
 }

@@ -128,6 +128,37 @@ func TestContactIsBackSoonAfterTheCable(t *testing.T) {
 	}
 }
 
+// After a power cut of the peer both connections are dead, and only polls notice
+// by themselves.
+func TestIdleBulkConnectionIsLeftWhenPollsFail(t *testing.T) {
+	t.Parallel()
+	alpha, beta := pairOf(t)
+	alpha.Handle("POST /peer/v1/nothing", Serve(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
+	ask := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := Call[struct{}, struct{}](ctx, beta.Bulk(), "/peer/v1/nothing", struct{}{})
+		return err
+	}
+	line := newCable(t, alpha.address)
+	if err := beta.vault.change(func(s *Secrets) error { s.Peer.Addresses = []string{line.address}; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	beta.control.reset()
+	beta.bulk.reset()
+	if err := errors.Join(beta.poll(t, time.Second), ask()); err != nil {
+		t.Fatal(err)
+	}
+	line.set(true)
+	if err := beta.poll(t, 100*time.Millisecond); !errors.Is(err, ErrUnreachable) {
+		t.Fatalf("poll through a pulled cable: %v", err)
+	}
+	line.set(false)
+	if err := ask(); err != nil {
+		t.Errorf("first request after the cable: %v", err)
+	}
+}
+
 func TestPollsDoNotWaitBehindData(t *testing.T) {
 	alpha, beta := pairOf(t)
 	_ = alpha

@@ -118,6 +118,7 @@ func New(options Options) (*Link, error) {
 	}
 	l.control = newChannel(options.Log, l.connect)
 	l.bulk = newChannel(options.Log, l.connect)
+	l.control.doubted = l.bulk.leaveIdle // a peer that lost its power says goodbye on neither
 	l.server = l.innerServer()
 	l.pairing.Handle("POST "+pathPair, Serve(l.acceptPair))
 	l.routes.Handle("POST "+pathUnpair, http.HandlerFunc(l.acceptUnpair))
