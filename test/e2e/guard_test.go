@@ -1,0 +1,113 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// The gateway is the only test IP. While the peers hear each other, its death is
+// nobody's affair.
+func TestGatewayDead(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast})
+	at := w.fault(w.lab.PowerCut(w.gateway))
+	w.noTakeover(w.beta, 10*fast)
+	w.undisturbed(w.alpha, at, quietly)
+}
+
+func TestNoTestIPReachable(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast})
+	w.fault(w.lab.PowerCut(w.gateway))
+	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.noTakeover(w.beta, 10*fast)
+	eventually(t, "a condition says why", 3*time.Second, func() bool { return w.beta.condition("own-network-at-fault") })
+	at := w.fault(w.lab.PowerOn(w.gateway))
+	w.reached(w.beta, at, 10*time.Second)
+}
+
+func TestBackupOperationsOff(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast, settings: "backup_operations=false"})
+	before := w.beta.status().Sync.Snapshot.Number
+	w.alpha.write(site("later.txt"), "later")
+	throughout(t, "no data sync happens", 4*time.Second, func() bool {
+		return w.beta.status().Sync.Snapshot.Number == before && !w.beta.has(site("later.txt"), "later")
+	})
+	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.noTakeover(w.beta, 10*fast)
+}
+
+func TestAutomaticFailoverOff(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast, settings: "automatic_failover=false"})
+	w.alpha.write(site("later.txt"), "later")
+	eventually(t, "data syncs go on", 10*time.Second, func() bool { return w.beta.has(site("later.txt"), "later") })
+	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.noTakeover(w.beta, 10*fast)
+}
+
+func TestObserveOnly(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast, settings: "observe_only=true"})
+	w.fault(w.lab.PowerCut(w.alpha.host))
+	eventually(t, "the history tells what would have been done", 5*time.Second, func() bool {
+		return len(w.beta.events(pair.KindObserved)) == 1
+	})
+	w.noTakeover(w.beta, 10*fast)
+}
+
+func TestMaintenance(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast})
+	w.alpha.baton("maintenance on")
+	eventually(t, "the backup knows", 3*time.Second, func() bool { return w.beta.condition("maintenance") })
+	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.noTakeover(w.beta, 10*fast)
+	at := w.fault(w.lab.PowerOn(w.alpha.host))
+	w.alpha.serve()
+	w.reached(w.alpha, at, 10*time.Second)
+	w.alpha.baton("maintenance off")
+	w.settled(w.alpha, w.beta)
+	at = w.fault(w.lab.PowerCut(w.alpha.host))
+	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
+}
+
+// Without a shared IP automatic failover does not function, and says so; Become
+// Primary remains.
+func TestNoSharedIP(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast, shared: []string{}})
+	for _, a := range w.both() {
+		if !a.condition("no-shared-ip") {
+			t.Errorf("%s does not say that automatic failover does not function", a.name())
+		}
+	}
+	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.noTakeover(w.beta, 10*fast)
+	w.beta.refused(4, "does not answer", "become primary --wait")
+	w.beta.baton("become primary --force --wait")
+	eventually(t, "beta is primary", 5*time.Second, func() bool { return w.beta.status().Role == pair.Primary })
+}
+
+func TestThreeTakeoversPauseTheNext(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast})
+	for range 3 {
+		at := w.fault(w.lab.PowerCut(w.alpha.host))
+		w.tookOver(w.alpha, w.beta, at, 10*time.Second)
+		w.returns(w.alpha, w.beta)
+		w.alpha.baton("become primary --wait")
+		w.settled(w.alpha, w.beta)
+	}
+	w.fault(w.lab.PowerCut(w.alpha.host))
+	eventually(t, "automatic failover is paused", 5*time.Second, func() bool { return w.beta.condition("automatic-paused") })
+	throughout(t, "beta is a backup", 10*fast, func() bool { return w.beta.status().Role == pair.Backup })
+	at := time.Now()
+	w.beta.baton("resume")
+	w.reached(w.beta, at, 10*time.Second)
+}

@@ -1,0 +1,173 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"baton/internal/lab"
+	"baton/internal/pair"
+)
+
+// switchBound is the longest that a planned switch of a small site may be felt.
+const switchBound = 300 * time.Millisecond
+
+func TestPlannedSwitch(t *testing.T) {
+	bestOf(t, switchBound, func(t *testing.T) time.Duration {
+		w := steadyPair(t, plan{timeout: byDefault})
+		at := time.Now()
+		w.beta.baton("become primary --final-sync --wait")
+		there := w.tookOver(w.alpha, w.beta, at, 10*time.Second)
+		w.settled(w.beta, w.alpha)
+		at = time.Now()
+		w.beta.baton("become backup --final-sync --wait")
+		back := w.tookOver(w.beta, w.alpha, at, 10*time.Second)
+		w.settled(w.alpha, w.beta)
+		w.noRefusal(at)
+		return max(there, back)
+	})
+}
+
+// noRefusal checks that nobody was turned away by either appliance.
+func (w *world) noRefusal(since time.Time) {
+	w.t.Helper()
+	for _, a := range w.client.Report().Between(since, time.Now()).Attempts {
+		if a.Status != 0 && a.Status != 200 {
+			w.t.Errorf("%s answered %d at %s", a.Appliance, a.Status, a.End.Format("05.000"))
+		}
+	}
+}
+
+// With a final data sync, whatever was written before the old primary's last
+// answer is there after the switch.
+func TestFinalSyncLosesNothing(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: byDefault, settings: "sync_schedule=daily"})
+	stop := w.alpha.writer(w)
+	rest(500 * time.Millisecond)
+	at := time.Now()
+	w.beta.baton("become primary --final-sync --wait")
+	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
+	acknowledged := stop()
+	t.Logf("files written and acknowledged: %d", len(acknowledged))
+	if len(acknowledged) < 10 {
+		t.Fatalf("too few to tell anything")
+	}
+	for name, text := range acknowledged {
+		if !w.beta.has(site(name), text) {
+			t.Errorf("%s is not on beta", name)
+		}
+	}
+	w.settled(w.beta, w.alpha)
+}
+
+// writer writes files on the appliance, one after the other, until it is stopped
+// or the site is served by another. It returns those that the site's visitors
+// could have seen: after each, the appliance answered a request.
+func (a *appliance) writer(w *world) (stop func() map[string]string) {
+	written := map[string]string{}
+	ended := make(chan struct{})
+	var working sync.WaitGroup
+	working.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-ended:
+				return
+			default:
+			}
+			name, text := fmt.Sprintf("written-%d.txt", i), fmt.Sprintf("number %d at %s", i, time.Now())
+			if a.put(site(name), text) != nil {
+				return
+			}
+			switch by, body, err := w.get(name); {
+			case err == nil && by == a.name() && body == text:
+				written[name] = text
+			case by != "" && by != a.name():
+				return
+			}
+		}
+	})
+	return func() map[string]string {
+		close(ended)
+		working.Wait()
+		return written
+	}
+}
+
+// Without a final data sync the newest snapshot is served, and what was written
+// since is kept as a diverged copy.
+func TestBecomePrimaryWithoutFinalSync(t *testing.T) {
+	full(t)
+	bestOf(t, switchBound, func(t *testing.T) time.Duration {
+		w := steadyPair(t, plan{timeout: byDefault, settings: "sync_schedule=daily"})
+		w.alpha.write(site("newer.txt"), "only on alpha")
+		at := time.Now()
+		w.beta.baton("become primary --wait")
+		gap := w.tookOver(w.alpha, w.beta, at, 10*time.Second)
+		w.settled(w.beta, w.alpha)
+		w.diverged(w.alpha, "newer.txt", "only on alpha")
+		return gap
+	})
+}
+
+func TestForcedWithThePeerDead(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: moderate, settings: "automatic_failover=false"})
+	w.fault(w.lab.PowerCut(w.alpha.host))
+	rest(2 * moderate)
+	w.beta.refused(4, "does not answer", "become primary --wait")
+	at := time.Now()
+	w.beta.baton("become primary --force --wait")
+	w.reached(w.beta, at, 10*time.Second)
+	w.returns(w.alpha, w.beta)
+}
+
+// While the shared IP answers, its machine is alive: not even force overrides that.
+func TestForcedWhileTheAddressAnswers(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: moderate, settings: "automatic_failover=false", hosts: []lab.HostSpec{
+		lab.Spec("stranger", "198.51.100.77/24", "198.51.100.10/32"),
+	}})
+	w.fault(w.lab.PowerCut(w.alpha.host))
+	rest(2 * moderate)
+	w.fault(w.lab.PlugCable(w.lab.Host("stranger")))
+	rest(moderate)
+	w.beta.refused(3, "still answers", "become primary --force --wait")
+	w.fault(w.lab.CutCable(w.lab.Host("stranger")))
+	at := time.Now()
+	eventually(t, "the forced switch is no longer refused", 5*time.Second, func() bool {
+		return w.beta.run("", "become", "primary", "--force", "--wait").code == 0
+	})
+	w.reached(w.beta, at, 10*time.Second)
+}
+
+// Two administrators press the button at the same moment, on both sides.
+func TestTwoAdministratorsSwitchAtOnce(t *testing.T) {
+	full(t)
+	for name, commands := range map[string][2][]string{
+		"both become primary":        {{"become", "primary", "--wait"}, {"become", "primary", "--wait"}},
+		"backup here, primary there": {{"become", "backup", "--wait"}, {"become", "primary", "--wait"}},
+		"with final data syncs":      {{"become", "backup", "--final-sync", "--wait"}, {"become", "primary", "--final-sync", "--wait"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := steadyPair(t, plan{timeout: moderate})
+			at := time.Now()
+			var pressing sync.WaitGroup
+			for i, a := range w.both() {
+				pressing.Go(func() {
+					got := a.run("", commands[i]...)
+					t.Logf("%s on %s: exit code %d %s", commands[i], a.name(), got.code, got.errs)
+				})
+			}
+			pressing.Wait()
+			w.tookOver(w.alpha, w.beta, at, 10*time.Second)
+			w.settled(w.beta, w.alpha)
+			if handovers := w.beta.events(pair.KindHandover); len(handovers) == 0 {
+				t.Errorf("the history of beta has no handover")
+			}
+		})
+	}
+}
