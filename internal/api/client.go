@@ -176,7 +176,7 @@ func (c *Client) unreached(err error) error {
 		if failure, ok := errors.AsType[*url.Error](err); ok {
 			err = failure.Err
 		}
-		return Errorf(Unreachable, "%s does not answer (%w): check address, network and certificate", c.base, err)
+		return Errorf(Unreachable, "%s does not answer (%w): check address and network, and trust its certificate by --pin or --ca", c.base, err)
 	}
 	switch {
 	case errors.Is(err, os.ErrPermission):

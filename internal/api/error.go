@@ -48,7 +48,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 
 // NotYet says that a later version will do what was asked.
 func NotYet(what string) *Error {
-	return Errorf(Refused, "%s: not available yet in this version; see the release notes of later versions", what)
+	return Errorf(Refused, "%s is not available yet in this version", what)
 }
 
 // CodeOf returns the code of the Error in err's chain, else Failed.

@@ -27,7 +27,7 @@ func newBaseRegistry(version string) *prometheus.Registry {
 
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 	if caller, _ := CallerFrom(r.Context()); !caller.Local && !s.options.AllowMetrics(remoteAddress(r)) {
-		newProblem(http.StatusForbidden, Forbidden, "metrics are not for this address: add its network to the allowed networks").write(w)
+		newProblem(http.StatusForbidden, Forbidden, "metrics are not for this address: add its network to metrics_allow in the configuration file").write(w)
 		return
 	}
 	live := prometheus.NewRegistry()
@@ -71,7 +71,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 		seen[condition.ID] = true
 	}
-	series.counter("baton_takeovers_total", "Automatic takeovers since the pair was made.", float64(figures.Takeovers))
+	series.counter("baton_takeovers_total", "Takeovers in the history of the pair, automatic and forced.", float64(figures.Takeovers))
 }
 
 type series struct{ out chan<- prometheus.Metric }
@@ -99,7 +99,7 @@ func (s series) sync(sync pair.SyncStatus, figures Figures) {
 		s.gauge("baton_data_age_seconds", "Age of the newest complete snapshot: what a takeover would lose.", float64(sync.DataAgeMS)/1000)
 	}
 	s.counter("baton_sync_bytes_total", "Bytes received by data syncs since the daemon started.", float64(figures.SyncBytes))
-	s.gauge("baton_sync_last_duration_seconds", "Duration of the last complete data sync.", figures.SyncDuration.Seconds())
+	s.gauge("baton_sync_last_duration_seconds", "Duration of the last data sync that ended.", figures.SyncDuration.Seconds())
 }
 
 func (s series) gauge(name, help string, value float64, labels ...string) {

@@ -47,7 +47,7 @@ func (b *backend) RestoreBackup(ctx context.Context, password string, from io.Re
 	}
 	opened, err := age.Decrypt(from, identity)
 	if err != nil {
-		return api.Errorf(api.Refused, "the backup does not open with this password, or is damaged: %w", err)
+		return &api.Error{Code: api.Refused, Text: "the backup does not open with this password, or is damaged: give the password that it was made with", Err: err}
 	}
 	return b.lead(ctx, "restored a backup", func() error {
 		if err := b.site.Import(ctx, opened); err != nil {

@@ -126,7 +126,7 @@ func (b *backend) Data(ctx context.Context) ([]pair.Data, error) {
 // AddData implements api.ProtectedData.
 func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
 	if data.Kind != string(pair.DataDirectory) {
-		return api.NotYet("protecting a " + data.Kind + " database by itself")
+		return api.NotYet("protecting a " + data.Kind + " database")
 	}
 	info, err := os.Stat(data.Path)
 	if err != nil || !info.IsDir() {

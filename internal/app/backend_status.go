@@ -89,6 +89,8 @@ func (a *Appliance) syncStatus(now time.Time) pair.SyncStatus {
 	switch {
 	case p.Running:
 		status.State, status.Error = pair.SyncRunning, ""
+	case s.Record.Role != pair.Backup:
+		status.Error = "" // of a time when this appliance was the backup
 	case p.Error != "":
 		status.State = pair.SyncFailed
 	}

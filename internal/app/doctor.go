@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/probe"
@@ -90,7 +92,7 @@ func (b *backend) checkData(ctx context.Context) api.Check {
 	if err != nil {
 		return amiss("data", "The list of protected data could not be read.", "Look at the log.")
 	}
-	return judged(amiss("data", fmt.Sprintf("%d directories are protected, and the site database.", len(protected)),
+	return judged(amiss("data", fmt.Sprintf("Protected directories: %d, and the site database.", len(protected)),
 		"Protect the site's data: baton data add dir NAME PATH."), func() bool { return len(protected) > 0 })
 }
 
@@ -126,5 +128,21 @@ func (b *backend) checkEligible() api.Check {
 	if ok {
 		return fine("ready", fmt.Sprintf("If the primary failed now, this appliance would take over after %s.", seen.Config.Timeout))
 	}
-	return amiss("ready", "If the primary failed now, this appliance would not take over: "+why.String(), "Mend that.")
+	return amiss("ready", "If the primary failed now, this appliance would not take over: "+why.String(), remedy(why))
+}
+
+// remedy is the next step of a backup that could not take over.
+func remedy(why failover.Reason) string {
+	known := map[failover.Reason]string{
+		failover.OperationsOff: "Run: baton settings set backup_operations=true.",
+		failover.AutomaticOff:  "Run: baton settings set automatic_failover=true.",
+		failover.NoSharedIP:    "Run: baton shared-ip enable ADDRESS, on both.",
+		failover.NoTestIPs:     "Run: baton settings set test_ips=ADDRESS.",
+		failover.InMaintenance: "When the work is done, run: baton maintenance off, on the appliance on which it was turned on.",
+		failover.Paused:        "Find the cause in the history, then run: baton resume.",
+		failover.NoSnapshot:    "Wait for the first data sync, or run: baton sync --wait.",
+		failover.DataTooOld:    "Look at why data syncs fail, or raise max_data_age.",
+		failover.NotSetAside:   "Free disk space in data_dir, or delete old diverged copies: baton diverged list.",
+	}
+	return cmp.Or(known[why], "Bring the primary back; this appliance waits until it has heard it.")
 }

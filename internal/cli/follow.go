@@ -76,6 +76,9 @@ func (p *program) ended(task api.Task) error {
 	if task.Progress != nil {
 		return p.say("done, %s", progressText(*task.Progress))
 	}
+	if len(task.Steps) > 0 {
+		return nil // the last step has said it
+	}
 	return p.say("done")
 }
 

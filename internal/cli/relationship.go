@@ -22,7 +22,7 @@ func (p *program) pair() *cobra.Command {
 			})
 		})
 	cmd.Flags().StringVar(&request.Reverse, "reverse", "", "address at which the other appliance reaches this one")
-	cmd.Flags().BoolVar(&request.Replace, "replace", false, "overwrite the other appliance although it holds newer site data, or accept its new certificate")
+	cmd.Flags().BoolVar(&request.Replace, "replace", false, "although the other appliance holds a site: what it has is set aside there, then replaced")
 	return cmd
 }
 

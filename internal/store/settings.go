@@ -98,7 +98,7 @@ func (s *Site) storeSettings(ctx context.Context, tx *sql.Tx, before, after map[
 		return err
 	}
 	_, err := s.appendTo(ctx, tx, pair.Event{
-		Kind: pair.KindSettingChanged, Text: by + " set " + strings.Join(texts, ", "), Detail: detail,
+		Kind: pair.KindSettingChanged, Text: by + " set " + strings.Join(texts, ", ") + ".", Detail: detail,
 	})
 	return err
 }
