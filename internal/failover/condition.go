@@ -47,7 +47,7 @@ func peerConditions() []conditionRow {
 		row("peer-link-down-but-serving", pair.Critical, "The primary does not answer polls, but the shared IP still answers: no takeover.",
 			"Look at the primary: its daemon or the link between the appliances is down, not the machine.",
 			func(c Config, s State) bool {
-				return s.Phase == pair.Suspect && s.Blocked == AddressAnswers && s.Evidence.ownedLately(c.timeout(s), s.Now)
+				return s.Phase == pair.Suspect && s.Blocked == AddressAnswers && c.ownedLately(s)
 			}),
 		row("own-network-at-fault", pair.Critical, "Neither the primary nor enough test IPs answer: this appliance takes its own network to be at fault and does not take over.",
 			"Look at this machine's cable and switch, and at the test IPs.",
@@ -76,7 +76,7 @@ func roleConditions() []conditionRow {
 			"Find the machine that uses the address and take it off there.",
 			func(c Config, s State) bool {
 				return s.Record.Role != pair.Backup && s.Door == Closed && s.Blocked == AddressAnswers &&
-					s.Evidence.ownedLately(c.timeout(s), s.Now)
+					c.ownedLately(s)
 			}),
 		row("conflict", pair.Critical, "Both appliances claim data that the other does not know; neither is overwritten by itself.",
 			"Compare what each holds, then run: baton become primary --force on the one whose data stays.",
@@ -93,7 +93,7 @@ func roleConditions() []conditionRow {
 				return s.Record.Role == pair.Backup && s.Phase == pair.Waiting && s.Now.Sub(s.Since) > c.Timeout
 			}),
 		row("maintenance", pair.Info, "The pair is in maintenance: no automatic failover.",
-			"Run: baton maintenance off when the work is done.",
+			"When the work is done, run: baton maintenance off, on the appliance on which it was turned on.",
 			func(_ Config, s State) bool { return s.Record.Maintenance || s.Peer.Maintenance && s.PeerHeard.Set }),
 		row("observing", pair.Info, "Observe only: automatic failover records what it would do, and does nothing.",
 			"Set observe_only=false when you trust it.",

@@ -42,6 +42,7 @@ const (
 	maxPace       = 250 * time.Millisecond // slowest spacing of pings and probes
 	lostBaseline  = 30 * time.Second       // of lost-address checks while all is well: they show that the check works here
 	lostInARow    = 2                      // lost-address checks that must agree
+	maxReclaims   = 3                      // announcements against a predecessor that is back, before we give way
 	silentPolls   = 2                      // poll intervals without an answer before a backup suspects
 	renewals      = 4                      // renewals of the address within one lease
 	retryPause    = 1 * time.Second        // before a failed effect is tried again
@@ -103,9 +104,10 @@ func (c Config) every(s State) time.Duration {
 	return max(min(c.Poll, smaller/6), pair.MinPoll)
 }
 
-// pollWait bounds one poll.
+// pollWait bounds one poll, so that several fit into a timeout and the last of
+// them is young when it ends.
 func (c Config) pollWait(s State) time.Duration {
-	return min(max(c.part(0.3, c.timeout(s)), 50*time.Millisecond), 2*time.Second)
+	return min(max(c.timeout(s)/5, 40*time.Millisecond), 2*time.Second)
 }
 
 // needed is how many test IPs must answer for a takeover (any: 1; majority:

@@ -1,10 +1,6 @@
 package failover
 
-import (
-	"time"
-
-	"baton/internal/pair"
-)
+import "baton/internal/pair"
 
 // gather pings the test IPs and probes the shared IP, each at its pace, so that
 // a decision finds its evidence ready when it is due.
@@ -94,8 +90,8 @@ func (t *turn) silent() bool {
 }
 
 // ownedLately reports whether somebody answered for the shared IP a short while ago.
-func (e Evidence) ownedLately(timeout time.Duration, now Instant) bool {
-	return e.Owned.within(timeout/2, now)
+func (c Config) ownedLately(s State) bool {
+	return s.Evidence.Owned.within(c.timeout(s)/2+c.pace(s), s.Now)
 }
 
 // unreached reports whether the newest round of pings that ended fell short.
@@ -135,7 +131,7 @@ func (t *turn) checked(owner Owner) {
 	switch owner {
 	case OwnerSelf:
 		// While the address is not here, it only shows an old entry in a cache.
-		e.Trusted, e.Elsewhere = e.Trusted || t.Door == Open, 0
+		e.Trusted, e.Elsewhere, e.Reclaims = e.Trusted || t.Door == Open, 0, 0
 	case OwnerElsewhere:
 		e.Elsewhere = min(e.Elsewhere+1, lostInARow)
 	case OwnerUnknown, OwnerNobody:

@@ -1,6 +1,7 @@
 package failover_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -8,23 +9,41 @@ import (
 	"baton/internal/failover/failovertest"
 )
 
-func quick() failover.Config {
-	return failover.Config{
-		PairID: "pair", Version: "1", Timeout: time.Second, Poll: 100 * time.Millisecond, TestIPs: 1,
-		SharedIP: true, BackupOperations: true, AutomaticFailover: true,
+func TestExploreFewFaults(t *testing.T) {
+	for _, start := range failovertest.Starts(failovertest.Quick()) {
+		t.Run(start.Name, func(t *testing.T) {
+			began := time.Now()
+			found := failovertest.Explore(start.World, start.Faults, failovertest.Bounds{
+				Faults: 2, Steps: 6, Step: 200 * time.Millisecond,
+			})
+			t.Log(found, time.Since(began).Round(time.Millisecond))
+			if found.Bug != "" {
+				t.Fatal("an invariant breaks")
+			}
+		})
 	}
 }
 
-func TestEveryWorldOfTwoFaults(t *testing.T) {
-	start := failovertest.NewPair(quick(), nil)
-	if bug := start.Settled(); bug != "" {
-		t.Fatal(bug)
+// The explorer shifts every instant of a world: none may be left out.
+func TestEveryInstantIsKnown(t *testing.T) {
+	var w failovertest.World
+	listed := 0
+	w.Instants(func(*failover.Instant) { listed++ })
+	if is := instantsIn(reflect.TypeFor[failovertest.World]()); is != listed {
+		t.Errorf("a world has %d instants, %d are listed", is, listed)
 	}
-	found := failovertest.Explore(start, failovertest.Faults(), failovertest.Bounds{
-		Faults: 2, Steps: 6, Step: 200 * time.Millisecond, Settle: 10 * time.Second,
-	})
-	t.Log(found)
-	if found.Bug != "" {
-		t.Fatal("invariant broken")
+}
+
+func instantsIn(t reflect.Type) (n int) {
+	switch {
+	case t == reflect.TypeFor[failover.Instant]():
+		return 1
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			n += instantsIn(t.Field(i).Type)
+		}
+	case t.Kind() == reflect.Array:
+		return t.Len() * instantsIn(t.Elem())
 	}
+	return n
 }

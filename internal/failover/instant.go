@@ -24,8 +24,8 @@ type Moment struct {
 // at makes a moment that has come.
 func at(t Instant) Moment { return Moment{At: t, Set: true} }
 
-// within reports whether the moment came, at most d before now.
-func (m Moment) within(d time.Duration, now Instant) bool { return m.Set && now.Sub(m.At) <= d }
+// within reports whether the moment came, less than d before now.
+func (m Moment) within(d time.Duration, now Instant) bool { return m.Set && now.Sub(m.At) < d }
 
 // or returns the moment, or other if it has not come.
 func (m Moment) or(other Instant) Instant {

@@ -218,7 +218,7 @@ func (t *turn) poll() {
 	wanted := t.Record.Role == pair.Backup || t.Record.Role == pair.Primary &&
 		(t.Door == Closed || !t.PeerHeard.within(silentPolls*t.every(t.State), t.now))
 	if t.Record.Role == pair.Primary && t.PeerHeard.Set && !wanted {
-		t.due(t.PeerHeard.At.Add(silentPolls*t.every(t.State) + 1))
+		t.due(t.PeerHeard.At.Add(silentPolls * t.every(t.State)))
 	}
 	if !wanted || t.Polling || !t.due(t.NextPoll) {
 		return

@@ -20,7 +20,11 @@ func (t *turn) opened(step Door, effect Effect, ok bool) {
 		return // closed meanwhile
 	}
 	if !ok {
-		t.openingFailed(effect)
+		t.openingFailed(effect, EffectFailed)
+		return
+	}
+	if step == StartingServices && !t.mayClaim() {
+		t.openingFailed(NoEffect, AddressAnswers)
 		return
 	}
 	switch step {
@@ -38,14 +42,21 @@ func (t *turn) opened(step Door, effect Effect, ok bool) {
 	}
 }
 
+// mayClaim reports whether nobody else has put the shared IP on while the site
+// was being opened here, which may take long.
+func (t *turn) mayClaim() bool {
+	e := t.Evidence
+	return t.Record.Role != pair.Primary || t.heardLately() || !e.Owned.Set || e.Silent.Set && e.Silent.At >= e.Owned.At
+}
+
 // openingFailed closes what was opened so far, to try again soon. It takes
 // nothing from the entitlement.
-func (t *turn) openingFailed(effect Effect) {
+func (t *turn) openingFailed(effect Effect, why Reason) {
 	forced, reached, since := t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince
 	t.close()
 	t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince = forced, reached, since
 	t.Broken, t.Retry = effect, t.now.Add(retryPause)
-	t.enter(t.Record.Role, pair.Waiting, EffectFailed)
+	t.enter(t.Record.Role, pair.Waiting, why)
 }
 
 // close stops the site: traffic first, then services. It waits for neither.

@@ -23,6 +23,9 @@ func (t *turn) bePrimary() {
 		return
 	}
 	t.due(t.now.Add(t.leaseNow() / renewals)) // so that a pause of this machine is noticed
+	if t.Door != Open {
+		t.probeAddress() // opening may take long
+	}
 	t.renew()
 	t.watchAddress()
 	if t.reunited && t.Door == Open {
@@ -91,6 +94,10 @@ func (t *turn) watchAddress() {
 		return
 	}
 	t.checkAddress()
+	if t.robbed() && t.heir() {
+		t.Evidence.Reclaims, t.Evidence.Elsewhere = t.Evidence.Reclaims+1, 0
+		t.do(Announce{})
+	}
 	if !t.lost() {
 		return
 	}
@@ -101,11 +108,21 @@ func (t *turn) watchAddress() {
 	t.enter(pair.Primary, pair.Isolated, AddressTaken)
 }
 
-// lost reports whether the shared IP is another machine's while our peer is silent.
-func (t *turn) lost() bool {
+// robbed reports whether the shared IP is another machine's while our peer is silent.
+func (t *turn) robbed() bool {
 	return t.Door == Open && !t.Forced && t.taken() && t.obeys(GuardLostAddress) &&
 		t.silentFor() > t.part(leaseLen, t.timeout(t.State))
 }
+
+// heir reports whether we succeeded our peer, and it has not been heard to
+// follow: it can only have come back with its old epoch. Then it should give
+// way, not we; but announcing must help soon.
+func (t *turn) heir() bool {
+	return t.Peer.Role == pair.Primary && t.Record.Epoch.Above(t.Peer.Epoch) && t.Evidence.Reclaims < maxReclaims
+}
+
+// lost reports whether the shared IP is to be left to the machine that has it.
+func (t *turn) lost() bool { return t.robbed() && !t.heir() }
 
 // label names the phase of a primary that serves.
 func (t *turn) label() {
@@ -117,7 +134,7 @@ func (t *turn) label() {
 	if t.Phase == pair.Steady || t.Phase == pair.Maintenance {
 		why = MaintenanceChanged
 	}
-	if !t.due(t.Confirmed.or(0).Add(lease + 1)) {
+	if !t.due(t.Confirmed.or(0).Add(lease)) {
 		t.enter(pair.Primary, t.calm(), why)
 		return
 	}
@@ -154,10 +171,17 @@ func (t *turn) comeBack() {
 }
 
 // met reports whether the peer has answered something that we sent since we
-// stopped serving (a message that lay in a queue says nothing), and claims nothing.
+// stopped serving (a message that lay in a queue says nothing), so lately that
+// it cannot take over yet, and claims nothing.
 func (t *turn) met() bool {
-	return t.Confirmed.Set && t.Confirmed.At >= t.Since && t.PeerHeard.within(t.timeout(t.State), t.now) &&
+	return t.Confirmed.Set && t.Confirmed.At >= t.Since && t.heardLately() &&
 		!t.Peer.Serving && !t.Peer.Epoch.Above(t.Record.Epoch)
+}
+
+// heardLately reports whether the peer is known to have heard us within the lease.
+func (t *turn) heardLately() bool {
+	lease := t.part(leaseLen, t.timeout(t.State))
+	return t.Confirmed.within(lease, t.now) && t.PeerHeard.within(lease, t.now)
 }
 
 func (t *turn) comeBackReason() Reason {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"baton/internal/failover/failovertest"
@@ -17,6 +18,9 @@ func TestStories(t *testing.T) {
 			t.Parallel()
 			told := tell(t, path, nil)
 			want := read(t, path)
+			if strings.Contains(told, "BUG:") {
+				t.Error("an invariant breaks")
+			}
 			if *rewrite {
 				write(t, path, told)
 			} else if told != want {

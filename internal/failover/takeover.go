@@ -9,7 +9,7 @@ func (t *turn) beBackup() {
 		t.finishReleasing()
 	case pair.Steady, pair.Maintenance:
 		t.enter(pair.Backup, t.calm(), MaintenanceChanged)
-		if t.due(t.heardLast().Add(silentPolls*t.every(t.State) + 1)) {
+		if t.due(t.heardLast().Add(silentPolls * t.every(t.State))) {
 			t.Evidence.forget(t.now)
 			t.enter(pair.Backup, pair.Suspect, PollsFail)
 			t.suspect()

@@ -1,47 +1,79 @@
 package failovertest
 
 import (
-	"reflect"
-
 	"baton/internal/failover"
+	"baton/internal/pair"
 )
 
-// epochStart is where canonical worlds stand in time.
-const epochStart = failover.Instant(1e12)
+// Where canonical worlds stand in time, and what is so long ago, in timeouts,
+// that it makes no difference how long.
+const (
+	canonicalNow = failover.Instant(1e15)
+	longAgo      = 3
+)
 
 // canonical returns the same world at a fixed time: two worlds that differ only
-// in when they happen are one. Instants far in the past are as good as each other.
+// in when they happen are one.
 func canonical(w World) World {
-	shift := epochStart - w.Now
-	oldest := epochStart - 20*failover.Instant(w.Sides[Alpha].Config.Timeout)
-	w.Bug = ""
-	rebase(reflect.ValueOf(&w).Elem(), func(t failover.Instant) failover.Instant {
-		if t == 0 || t == failover.Never {
-			return t
+	shift := canonicalNow - w.Now
+	oldest := canonicalNow.Add(-longAgo * w.Sides[Alpha].Config.Timeout)
+	w.Instants(func(t *failover.Instant) {
+		if *t != 0 && *t != failover.Never {
+			*t = max(*t+shift, oldest)
 		}
-		return max(t+shift, oldest)
 	})
+	for i := range w.Sides {
+		w.Sides[i].forget(canonicalNow)
+	}
 	return w
 }
 
-var instantType = reflect.TypeFor[failover.Instant]()
+// forget drops what a side knows but can make no difference any more.
+func (s *Side) forget(now failover.Instant) {
+	for _, t := range []*failover.Instant{
+		&s.State.Retry, &s.State.NextPoll, &s.State.NextRenew, &s.State.Offered,
+		&s.State.Evidence.NextTest, &s.State.Evidence.NextProbe,
+	} {
+		*t = max(*t, now) // what is due is due
+	}
+	if !s.State.Evidence.Testing {
+		s.State.Evidence.TestBegan = 0
+	}
+	if !s.State.Evidence.Probing {
+		s.State.Evidence.ProbeBegan = 0
+	}
+	if !s.Queued {
+		s.Queue = pair.View{}
+	}
+}
 
-// rebase applies f to every instant below v.
-func rebase(v reflect.Value, f func(failover.Instant) failover.Instant) {
-	switch {
-	case v.Type() == instantType:
-		if v.CanSet() {
-			v.SetInt(int64(f(failover.Instant(v.Int()))))
+// Instants calls f with every instant in the world.
+func (w *World) Instants(f func(*failover.Instant)) {
+	for _, t := range []*failover.Instant{
+		&w.Now, &w.Cached, &w.Broken, &w.Split, &w.Overlap.At, &w.Outage[Alpha], &w.Outage[Beta],
+	} {
+		f(t)
+	}
+	for i := range w.Sides {
+		s := &w.Sides[i]
+		f(&s.Address)
+		f(&s.Acked.At)
+		for k := range s.Due {
+			f(&s.Due[k].At)
 		}
-	case v.Kind() == reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).Type.Kind() >= reflect.Int64 { // booleans and bytes hold none
-				rebase(v.Field(i), f)
-			}
-		}
-	case v.Kind() == reflect.Array:
-		for i := range v.Len() {
-			rebase(v.Index(i), f)
-		}
+		stateInstants(&s.State, f)
+	}
+}
+
+func stateInstants(s *failover.State, f func(*failover.Instant)) {
+	e := &s.Evidence
+	for _, t := range []*failover.Instant{
+		&s.Since, &s.Now, &s.Wake, &s.PeerHeard.At, &s.PrimaryHeard.At, &s.Confirmed.At, &s.Failed.At, &s.NextPoll,
+		&s.Switch.Began, &s.Switch.Again.At, &s.NextRenew, &s.Retry, &s.ReleaseAt.At, &s.SnapshotAt.At, &s.Offered, &s.Foreign.At,
+		&s.Takeovers[0].At, &s.Takeovers[1].At, &s.Takeovers[2].At,
+		&e.TestBegan, &e.NextTest, &e.Reached.At, &e.ReachedSince.At, &e.ProbeBegan, &e.NextProbe,
+		&e.Silent.At, &e.SilentSince.At, &e.Owned.At, &e.LastCheck.At, &e.From,
+	} {
+		f(t)
 	}
 }

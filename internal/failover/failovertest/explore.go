@@ -2,7 +2,11 @@ package failovertest
 
 import (
 	"fmt"
+	"hash/maphash"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"baton/internal/failover"
@@ -11,9 +15,8 @@ import (
 // Bounds limits an exploration.
 type Bounds struct {
 	Faults int           // how many may happen in one history
+	Steps  int           // within which they happen
 	Step   time.Duration // between two chances for a fault
-	Settle time.Duration // after which everything must be well again
-	Steps  int           // within which the faults happen
 }
 
 // Found is what an exploration saw.
@@ -21,8 +24,10 @@ type Found struct {
 	Worlds      int // visited
 	Distinct    int // among them
 	Transitions map[failover.Explain]int
-	Bug         string // the first invariant that broke; "" if none
+	Bug         string // an invariant that broke; "" if none did
 	History     []string
+
+	settled map[uint64]bool // worlds that are known to come right
 }
 
 // String renders the outcome for a person.
@@ -36,8 +41,9 @@ func (f Found) String() string {
 // node is a world on the frontier, and how it came about.
 type node struct {
 	world   World
-	left    int // faults that may still happen
-	age     int // steps since the start
+	key     uint64 // its hash
+	left    int    // faults that may still happen
+	age     int    // steps since the start
 	history *link
 }
 
@@ -50,8 +56,9 @@ type link struct {
 func (l *link) list() []string {
 	var all []string
 	for ; l != nil; l = l.prev {
-		all = append([]string{fmt.Sprintf("step %d: %s", l.step, l.text)}, all...)
+		all = append(all, fmt.Sprintf("step %d: %s", l.step, l.text))
 	}
+	slices.Reverse(all)
 	return all
 }
 
@@ -60,59 +67,120 @@ func (l *link) list() []string {
 // Repairs cost nothing, so that a fault may last for any number of steps.
 func Explore(start World, faults []Fault, bounds Bounds) Found {
 	found := Found{Transitions: map[failover.Explain]int{}}
-	seen := map[World]int{}
+	seen := known{seed: maphash.MakeSeed(), left: map[uint64]int{}}
 	frontier := []node{{world: canonical(start), left: bounds.Faults}}
 	for range bounds.Steps {
-		var next []node
-		for _, n := range frontier {
-			for _, branch := range branches(n, faults) {
-				if !found.visit(&branch, bounds) {
-					return found
-				}
-				branch.world = canonical(branch.world)
-				if left, known := seen[branch.world]; known && left >= branch.left {
-					continue
-				}
-				seen[branch.world] = branch.left
-				next = append(next, branch)
-			}
-		}
-		frontier = next
-	}
-	found.Distinct = len(seen)
-	for _, n := range frontier {
-		if !found.settle(n, bounds) {
+		next := overParts(frontier, &found, func(n node, part *Found) []node {
+			return part.expand(n, faults, bounds, &seen)
+		})
+		if found.Bug != "" {
 			return found
 		}
+		frontier = frontier[:0:0]
+		for _, n := range next {
+			if seen.add(&n) {
+				frontier = append(frontier, n)
+			}
+		}
 	}
+	found.Distinct = len(seen.left)
+	overParts(frontier, &found, func(n node, part *Found) []node { part.settle(n, &seen); return nil })
 	return found
 }
 
-func branches(n node, faults []Fault) []node {
-	all := []node{n}
-	all[0].age++
-	for _, fault := range faults {
-		cost := 1
-		if fault.Repairs {
-			cost = 0
-		}
-		if n.left < cost || fault.Repairs && n.history == nil {
-			continue
-		}
-		after := n.world
-		fault.Do(&after, after.Watch(nil))
-		if after == n.world {
-			continue
-		}
-		all = append(all, node{world: after, left: n.left - cost, age: n.age + 1, history: &link{fault.Name, n.age, n.history}})
-	}
-	return all
+// known remembers the worlds that were seen, by their hash, and how many faults
+// were left in each.
+type known struct {
+	seed maphash.Seed
+	left map[uint64]int
 }
 
-func (f *Found) visit(n *node, bounds Bounds) bool {
-	f.Worlds++
-	n.world.Run(bounds.Step, n.world.Watch(f.count))
-	return f.report(n.world.Bug, n)
+func (k *known) hash(w *World) uint64 { return maphash.Comparable(k.seed, *w) }
+
+// has reports whether a world was seen with as many faults left. It only reads.
+func (k *known) has(n *node) bool {
+	left, ok := k.left[n.key]
+	return ok && left >= n.left
+}
+
+func (k *known) add(n *node) bool {
+	if k.has(n) {
+		return false
+	}
+	k.left[n.key] = n.left
+	return true
+}
+
+// overParts does work on every node, on all processors, and gathers what it
+// found, in order.
+func overParts(nodes []node, found *Found, work func(node, *Found) []node) []node {
+	parts := runtime.GOMAXPROCS(0)
+	results, founds := make([][]node, parts), make([]Found, parts)
+	var wg sync.WaitGroup
+	for i := range parts {
+		wg.Go(func() {
+			founds[i].Transitions, founds[i].settled = map[failover.Explain]int{}, map[uint64]bool{}
+			for _, n := range nodes[len(nodes)*i/parts : len(nodes)*(i+1)/parts] {
+				if results[i] = append(results[i], work(n, &founds[i])...); founds[i].Bug != "" {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, f := range founds {
+		found.add(f)
+	}
+	return slices.Concat(results...)
+}
+
+func (f *Found) add(other Found) {
+	f.Worlds += other.Worlds
+	for explain, times := range other.Transitions {
+		f.Transitions[explain] += times
+	}
+	if f.Bug == "" {
+		f.Bug, f.History = other.Bug, other.History
+	}
+}
+
+// expand returns what one step can make of a world, without what was seen.
+func (f *Found) expand(n node, faults []Fault, bounds Bounds, seen *known) []node {
+	var next []node
+	add := func(n node) {
+		f.Worlds++
+		n.age++
+		n.world.Run(bounds.Step, n.world.Watch(f.count))
+		if !f.report(n.world.Bug, &n) {
+			return
+		}
+		n.world = canonical(n.world)
+		if n.key = seen.hash(&n.world); !seen.has(&n) {
+			next = append(next, n)
+		}
+	}
+	add(n)
+	for _, fault := range faults {
+		if branch, ok := n.after(fault); ok && f.Bug == "" {
+			add(branch)
+		}
+	}
+	return next
+}
+
+// after returns the node that a fault makes, if it may happen and makes a difference.
+func (n node) after(fault Fault) (node, bool) {
+	cost := 1
+	if fault.Repairs {
+		cost = 0
+	}
+	if n.left < cost || fault.Repairs && n.history == nil {
+		return node{}, false
+	}
+	before := n.world
+	fault.Do(&n.world, n.world.Watch(nil))
+	n.left, n.history = n.left-cost, &link{fault.Name, n.age, n.history}
+	return n, n.world != before
 }
 
 func (f *Found) report(bug string, n *node) bool {
@@ -129,13 +197,16 @@ func (f *Found) count(_ int, action failover.Action) {
 	}
 }
 
-// settle mends everything in a copy of the world, and expects it to come right.
-func (f *Found) settle(n node, bounds Bounds) bool {
-	see := n.world.Watch(f.count)
-	n.world.MendAll(see)
-	n.world.Run(bounds.Settle, see)
-	if n.world.Bug == "" {
-		n.world.Bug = n.world.Settled()
-	}
-	return f.report(n.world.Bug, &n)
+// settle mends everything in a copy of the world, and expects it to come right
+// and to stay so.
+func (f *Found) settle(n node, seen *known) {
+	n.world.MendAll(n.world.Watch(f.count))
+	f.report(n.world.Mended(f.count, func(w *World) bool {
+		key := seen.hash(new(canonical(*w)))
+		if f.settled[key] {
+			return true
+		}
+		f.settled[key] = true
+		return false
+	}), &n)
 }

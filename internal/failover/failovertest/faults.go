@@ -55,6 +55,20 @@ func Faults() []Fault {
 	return faults
 }
 
+// PairingFaults are the faults around establishing and breaking a relationship.
+func PairingFaults() []Fault {
+	return append(Faults(),
+		Fault{Name: "establish the relationship", Do: func(w *World, see Observer) {
+			if w.alive(Alpha) && w.alive(Beta) && w.Link[Alpha] && w.Link[Beta] {
+				w.Command(Alpha, failover.BecomePaired{Role: pair.Primary}, see)
+				w.Command(Beta, failover.BecomePaired{Role: pair.Backup}, see)
+			}
+		}},
+		Fault{Name: "break it on alpha", Do: func(w *World, see Observer) { w.Command(Alpha, failover.BecomeStandalone{}, see) }},
+		Fault{Name: "break it on beta", Do: func(w *World, see Observer) { w.Command(Beta, failover.BecomeStandalone{}, see) }},
+	)
+}
+
 func sideFaults(side int) []Fault {
 	name := Name(side)
 	return []Fault{
@@ -67,6 +81,15 @@ func sideFaults(side int) []Fault {
 		{Name: "next save fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Saving] = 1 }},
 		{Name: "crash after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].CrashAfter = true }},
 		{Name: "next claim fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Claiming] = 1 }},
+		{Name: "next release fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Releasing] = 1 }},
+		{Name: "next services fail on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Starting] = 1 }},
+		{Name: "next set-aside fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[SettingAside] = 1 }},
+		{Name: "next answer lost from " + name, Do: func(w *World, _ Observer) { w.Sides[side].LosesAnswer = true }},
+		{Name: "old message again to " + name, Do: func(w *World, see Observer) {
+			if s := &w.Sides[side]; w.alive(side) && s.State.PeerHeard.Set {
+				w.feed(side, failover.Heard{View: s.State.Peer, Confirmed: s.Acked}, see)
+			}
+		}},
 		{Name: "become primary with final sync on " + name, Do: func(w *World, see Observer) {
 			w.Command(side, failover.BecomePrimary{FinalSync: true}, see)
 		}},

@@ -41,9 +41,6 @@ func (w *World) note() {
 	if !whole {
 		w.Broken = w.Now
 	}
-	if !whole || !w.Gateway[Alpha] || !w.Gateway[Beta] {
-		w.Faulty = w.Now
-	}
 	for side := range w.Sides {
 		if whole || w.Gateway[side] || !w.alive(side) {
 			w.Outage[side] = w.Now
@@ -99,8 +96,10 @@ func (w *World) checkAddress(side int) {
 		w.fail("I2: " + Name(side) + " is closed and holds the address")
 	}
 	// A primary that has reached nobody for a whole timeout must be off the address.
-	cutOff := w.Now.Sub(w.Outage[side]) >= s.Config.Timeout
-	if cutOff && s.State.Record.Role == pair.Primary && !s.State.Forced && s.Config.AutomaticFailover {
+	c := s.Config
+	cutOff := w.Now.Sub(w.Outage[side]) >= c.Timeout
+	rival := c.AutomaticFailover && c.BackupOperations && c.SharedIP && c.TestIPs > 0
+	if cutOff && rival && s.State.Record.Role == pair.Primary && !s.State.Forced {
 		w.fail("I2: " + Name(side) + " holds the address though cut off from everybody")
 	}
 }
@@ -123,7 +122,7 @@ func (w *World) asleep(side int) bool {
 // for a moment after, and never for long if a third machine can tell them.
 func (w *World) checkOverlap() {
 	a, b := &w.Sides[Alpha], &w.Sides[Beta]
-	both := a.Address != 0 && b.Address != 0 && !w.Forced
+	both := a.Address != 0 && b.Address != 0 && !w.Forced && !w.unpaired()
 	if both && w.Now.Sub(w.Split) > a.Config.Timeout/2 {
 		w.fail("I5: two machines hold the address though nothing is split")
 	}
@@ -139,6 +138,11 @@ func (w *World) checkOverlap() {
 	if w.Now.Sub(w.Overlap.At) > ownerLimit {
 		w.fail("I5: two machines hold the address though the gateway tells them")
 	}
+}
+
+// unpaired reports whether the two have nothing to do with each other.
+func (w *World) unpaired() bool {
+	return w.Sides[Alpha].Disk.Role == pair.Standalone || w.Sides[Beta].Disk.Role == pair.Standalone
 }
 
 // Watch returns an observer that checks the invariants about single actions,
@@ -176,10 +180,35 @@ func (w *World) checkAction(side int, action failover.Action) {
 	}
 }
 
+// Mended lets a world settle in which everything has been put right, and
+// returns what is wrong then, or "" (I7): at most ten timeouts, and what a
+// handover may take whose answer was lost. It ends early in a world that is
+// known to come right.
+func (w *World) Mended(see Observer, known func(*World) bool) string {
+	const handover = 35 * time.Second
+	timeout := w.Sides[Alpha].Config.Timeout
+	for end := w.Now.Add(10*timeout + handover); w.Now < end && w.Bug == ""; {
+		w.Run(timeout, w.Watch(see))
+		switch {
+		case known(w):
+			return ""
+		case w.Settled() == "":
+			return w.Quiet(timeout)
+		}
+	}
+	if w.Bug != "" {
+		return w.Bug
+	}
+	return w.Settled()
+}
+
 // Settled returns what is wrong with a world in which faults have stopped for a
 // while, or "": one primary that serves, one backup, nothing in between (I7).
 func (w *World) Settled() string {
 	primaries, backups := 0, 0
+	if w.unpaired() {
+		return ""
+	}
 	for side := range w.Sides {
 		s := &w.Sides[side]
 		switch {

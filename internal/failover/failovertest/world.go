@@ -107,6 +107,7 @@ type Observer func(side int, action failover.Action)
 // New returns a world with two unpaired appliances that have not been started.
 func New(config failover.Config) World {
 	w := World{Now: failover.Instant(time.Hour)}
+	w.Outage, w.Broken, w.Split = [2]failover.Instant{w.Now, w.Now}, w.Now, w.Now
 	w.Link, w.Gateway = [2]bool{true, true}, [2]bool{true, true}
 	for i := range w.Sides {
 		c := config
