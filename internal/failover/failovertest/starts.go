@@ -1,0 +1,72 @@
+package failovertest
+
+import (
+	"time"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+// Start is a world to begin with.
+type Start struct {
+	Name   string
+	World  World
+	Faults []Fault
+}
+
+// Quick is the configuration that is explored: coarse enough that few instants
+// differ, with a timeout that makes every rule matter.
+func Quick() failover.Config {
+	c := Default()
+	c.Timeout, c.Poll = time.Second, 100*time.Millisecond
+	return c
+}
+
+// Starts lists the worlds that exploration begins with.
+func Starts(c failover.Config) []Start {
+	steady := NewPair(c, nil)
+	cold := Paired(c)
+	for side := range cold.Sides {
+		cold.Sides[side].Disk.Snapshot = steady.Sides[side].Disk.Snapshot
+		cold.Start(side, nil)
+	}
+	return []Start{
+		{"steady pair", steady, Faults()},
+		{"cold start of both", cold, Faults()},
+		{"handover under way", handingOver(c), Faults()},
+		{"two primaries", twoPrimaries(c), Faults()},
+		{"standalone", standalone(c), PairingFaults()},
+	}
+}
+
+// handingOver is a pair in the middle of a handover, each step of which takes a while.
+func handingOver(c failover.Config) World {
+	w := NewPair(c, nil)
+	for side := range w.Sides {
+		w.Sides[side].Takes[Syncing] = 300 * time.Millisecond
+		w.Sides[side].Takes[Stopping] = 300 * time.Millisecond
+		w.Sides[side].Takes[Starting] = 300 * time.Millisecond
+	}
+	w.Command(Beta, failover.BecomePrimary{FinalSync: true}, nil)
+	return w
+}
+
+// twoPrimaries is a pair whose link is cut, right after the backup took over.
+func twoPrimaries(c failover.Config) World {
+	w := NewPair(c, nil)
+	w.Link = [2]bool{}
+	for w.Sides[Beta].State.Record.Role != pair.Primary {
+		w.Run(10*time.Millisecond, nil)
+	}
+	return w
+}
+
+// standalone is a site on alpha, and beta started beside it.
+func standalone(c failover.Config) World {
+	w := New(c)
+	w.Start(Alpha, nil)
+	w.Run(2*c.Timeout, nil)
+	w.Start(Beta, nil)
+	w.Run(c.Timeout, nil)
+	return w
+}
