@@ -80,8 +80,8 @@ func (s *stage) steps() []step {
 		{s.alpha, "", fmt.Sprintf("settings set primary_timeout=%s test_ips=%s automatic_failover=true sync_schedule=continuous",
 			s.opts.Timeout, s.lab.Host("gateway").Addr4())},
 		{s.alpha, "", enable},
-		{s.beta, "", enable},
 		{s.alpha, "", "pair " + netip.AddrPortFrom(s.beta.host.Addr4(), 443).String()},
+		{s.beta, "", enable}, // before, it would be refused: alpha has the address
 		{s.alpha, "", "sync --wait"},
 	}
 }
