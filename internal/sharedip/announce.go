@@ -117,17 +117,20 @@ func (h *Host) Announce(ips []pair.SharedIP) {
 // same reason it ends the schedule of claims that it has held while not quiet; a
 // claim made since, as by a takeover, keeps its own.
 func (h *Host) Quiet(quiet bool) {
-	if !quiet {
+	switch before := h.quiet.Swap(quiet); {
+	case !quiet:
 		h.loud.Store(time.Now().UnixNano())
+	case !before:
+		h.settleOld(time.Unix(0, h.loud.Load()))
 	}
-	if h.quiet.Swap(quiet) || !quiet {
-		return
-	}
-	loud := time.Unix(0, h.loud.Load())
+}
+
+// settleOld leaves only the slow repetition of claims begun before an instant.
+func (h *Host) settleOld(before time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range h.claims {
-		if c.begun.Before(loud) {
+		if c.begun.Before(before) {
 			c.settle()
 		}
 	}
