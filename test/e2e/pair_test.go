@@ -28,9 +28,9 @@ const key = "correct horse battery staple 42"
 
 // plan says how a world differs from the usual one.
 type plan struct {
-	timeout  time.Duration // 0: moderate
-	settings string        // KEY=VALUE ..., over the usual ones
-	shared   []string      // nil: one IPv4 address; empty: none
+	timeout  time.Duration  // 0: moderate
+	settings string         // KEY=VALUE ..., over the usual ones
+	shared   []string       // nil: one IPv4 address; empty: none
 	hosts    []lab.HostSpec // more of them, not yet plugged in
 }
 

@@ -16,8 +16,7 @@ import (
 const switchBound = 300 * time.Millisecond
 
 func TestPlannedSwitch(t *testing.T) {
-	bestOf(t, switchBound, func(t *testing.T) time.Duration {
-		w := steadyPair(t, plan{timeout: byDefault})
+	bestOf(t, switchBound, plan{timeout: byDefault}, func(w *world) time.Duration {
 		at := time.Now()
 		w.beta.baton("become primary --final-sync --wait")
 		there := w.tookOver(w.alpha, w.beta, at, 10*time.Second)
@@ -101,8 +100,7 @@ func (a *appliance) writer(w *world) (stop func() map[string]string) {
 // since is kept as a diverged copy.
 func TestBecomePrimaryWithoutFinalSync(t *testing.T) {
 	full(t)
-	bestOf(t, switchBound, func(t *testing.T) time.Duration {
-		w := steadyPair(t, plan{timeout: byDefault, settings: "sync_schedule=daily"})
+	bestOf(t, switchBound, plan{timeout: byDefault, settings: "sync_schedule=daily"}, func(w *world) time.Duration {
 		w.alpha.write(site("newer.txt"), "only on alpha")
 		at := time.Now()
 		w.beta.baton("become primary --wait")

@@ -13,8 +13,7 @@ import (
 )
 
 func TestPowerCut(t *testing.T) {
-	bestOf(t, fast+100*time.Millisecond, func(t *testing.T) time.Duration {
-		w := steadyPair(t, plan{timeout: fast})
+	bestOf(t, fast+100*time.Millisecond, plan{timeout: fast}, func(w *world) time.Duration {
 		at := w.fault(w.lab.PowerCut(w.alpha.host))
 		gap := w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 		w.returns(w.alpha, w.beta)
@@ -24,8 +23,7 @@ func TestPowerCut(t *testing.T) {
 
 func TestPowerCutAtDefaultSettings(t *testing.T) {
 	full(t)
-	bestOf(t, byDefault+200*time.Millisecond, func(t *testing.T) time.Duration {
-		w := steadyPair(t, plan{timeout: byDefault})
+	bestOf(t, byDefault+200*time.Millisecond, plan{timeout: byDefault}, func(w *world) time.Duration {
 		at := w.fault(w.lab.PowerCut(w.alpha.host))
 		return w.tookOver(w.alpha, w.beta, at, 20*time.Second)
 	})
@@ -33,8 +31,7 @@ func TestPowerCutAtDefaultSettings(t *testing.T) {
 
 func TestCablePulled(t *testing.T) {
 	full(t)
-	bestOf(t, fast+100*time.Millisecond, func(t *testing.T) time.Duration {
-		w := steadyPair(t, plan{timeout: fast})
+	bestOf(t, fast+100*time.Millisecond, plan{timeout: fast}, func(w *world) time.Duration {
 		at := w.fault(w.lab.CutCable(w.alpha.host))
 		gap := w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 		at = w.fault(w.lab.PlugCable(w.alpha.host))
@@ -80,8 +77,7 @@ func TestDaemonKilled(t *testing.T) {
 
 func TestDaemonKilledAndCleanedUp(t *testing.T) {
 	full(t)
-	bestOf(t, fast+400*time.Millisecond, func(t *testing.T) time.Duration {
-		w := steadyPair(t, plan{timeout: fast})
+	bestOf(t, fast+400*time.Millisecond, plan{timeout: fast}, func(w *world) time.Duration {
 		at := w.killed(w.alpha)
 		w.alpha.baton("cleanup")
 		return w.tookOver(w.alpha, w.beta, at, 10*time.Second)
@@ -288,27 +284,27 @@ func TestBackupColdStartedAlone(t *testing.T) {
 	eventually(t, "a condition says why", 3*time.Second, func() bool { return w.beta.condition("waiting-for-primary") })
 }
 
-// The daemon of the primary is restarted, as by an upgrade: the backup waits for it.
+// The daemon of the primary is restarted, as by an upgrade: the backup waits for
+// it, and it serves again within a second.
 func TestPrimaryRestarted(t *testing.T) {
 	full(t)
-	w := steadyPair(t, plan{timeout: byDefault})
-	bestOf(t, time.Second, func(t *testing.T) time.Duration {
+	bestOf(t, time.Second, plan{timeout: byDefault}, func(w *world) time.Duration {
 		began := time.Now()
 		if err := w.alpha.daemon.Stop(10 * time.Second); err != nil {
-			t.Fatalf("the daemon did not end well: %v", err)
+			w.t.Fatalf("the daemon did not end well: %v", err)
 		}
-		t.Logf("stopped within %s", time.Since(began).Round(time.Millisecond))
 		started := time.Now()
 		w.alpha.start()
 		w.reached(w.alpha, started, 10*time.Second)
 		w.settled(w.alpha, w.beta)
 		w.undisturbed(w.alpha, began, byDefault)
+		if takeovers := w.beta.events(pair.KindTakeover); len(takeovers) > 0 {
+			w.t.Errorf("the history has takeovers: %v", takeovers)
+		}
 		gap, _ := w.client.Report().GapAfter(started, "alpha")
-		t.Logf("serving %s after its start; without an answer for %s in all", gap.Round(time.Millisecond),
+		w.t.Logf("stopped within %s, serving %s after the start; without an answer for %s in all",
+			started.Sub(began).Round(time.Millisecond), gap.Round(time.Millisecond),
 			w.client.Report().Between(began, time.Now()).Longest().Duration().Round(time.Millisecond))
 		return gap
 	})
-	if takeovers := w.beta.events(pair.KindTakeover); len(takeovers) > 0 {
-		t.Errorf("the history has takeovers: %v", takeovers)
-	}
 }
