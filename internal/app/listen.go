@@ -48,13 +48,14 @@ func (a *Appliance) listen(ctx context.Context) ([]part, error) {
 		return nil, err
 	}
 	secure := a.link.TLS(&tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
+	crowd := newCrowd(a.isPeer)
 	for _, address := range a.config.Listen {
 		listener, err := open(ctx, address)
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, part{"listen on " + address, func(ctx context.Context) error {
-			return a.serveTLS(ctx, listener, secure, a.routes(server))
+			return a.serveTLS(ctx, crowd.guard(listener), secure, a.routes(server))
 		}})
 	}
 	return a.listenSite(ctx, parts)
@@ -65,13 +66,14 @@ func (a *Appliance) listenSite(ctx context.Context, parts []part) ([]part, error
 	if a.config.Site == nil {
 		return parts, nil
 	}
+	crowd := newCrowd(func(netip.Addr) bool { return false })
 	for i, address := range a.config.Site.Listen {
 		listener, err := open(ctx, address)
 		if err != nil {
 			return nil, err
 		}
 		door := a.doors[i+1]
-		parts = append(parts, part{"site on " + address, func(ctx context.Context) error { return door.Serve(ctx, listener) }})
+		parts = append(parts, part{"site on " + address, func(ctx context.Context) error { return door.Serve(ctx, crowd.guard(listener)) }})
 	}
 	return parts, nil
 }

@@ -111,7 +111,7 @@ func tuneSocket(_ context.Context, _, _ string, raw syscall.RawConn) error {
 
 // tuneAccepted does for an accepted connection what dialling does for ours.
 func tuneAccepted(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	if tcp, ok := conn.(syscall.Conn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {
 			_ = tuneSocket(context.Background(), "", "", raw) // an older kernel: keepalive decides later
 		}
