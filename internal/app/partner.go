@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -27,9 +28,10 @@ const (
 
 // partner is the peer, as the agent needs it.
 type partner struct {
-	link *peer.Link
-	seq  atomic.Uint64
-	ack  atomic.Uint64 // newest poll of ours whose answer came
+	link    *peer.Link
+	believe func(pair.View) error
+	seq     atomic.Uint64
+	ack     atomic.Uint64 // newest poll of ours whose answer came
 }
 
 // Poll implements agent.Peer.
@@ -37,6 +39,9 @@ func (p *partner) Poll(ctx context.Context, view pair.View) (pair.View, error) {
 	poll := wire.Poll{Version: wire.Version, Seq: p.seq.Add(1), Ack: p.ack.Load(), View: view}
 	answer, err := peer.Call[wire.Poll, wire.Answer](ctx, p.link.Control(), pathPoll, poll)
 	if err != nil {
+		return pair.View{}, err
+	}
+	if err := p.believe(answer.View); err != nil {
 		return pair.View{}, err
 	}
 	p.ack.Store(answer.Seq)
@@ -76,6 +81,9 @@ func ask[Question any](ctx context.Context, client *http.Client, path string, qu
 func (a *Appliance) handlePeer() {
 	done := wire.Plain{Version: wire.Version}
 	a.link.Handle("POST "+pathPoll, peer.Serve(func(ctx context.Context, q wire.Poll) (wire.Answer, error) {
+		if err := a.believe(q.View); err != nil {
+			return wire.Answer{}, err
+		}
 		view, err := a.agent.Polled(ctx, q.Seq, q.Ack, q.View)
 		return wire.Answer{Version: wire.Version, Seq: q.Seq, View: view}, err
 	}))
@@ -98,6 +106,29 @@ func (a *Appliance) handlePeer() {
 		return done, a.agent.SyncNow(ctx, q.AcceptShrink)
 	}))
 	a.link.Handle("/peer/v1/data/", a.engine.Handler())
+}
+
+// maxEpochJump is by how much a peer's epoch may be ahead of ours: more takeovers
+// than there can have been.
+const maxEpochJump = 1 << 32
+
+// believe refuses what a peer with the pinned identity cannot tell of itself: a
+// damaged state, or an intruder who has its identity and key, must neither use
+// up the epochs nor bend our timeouts. Such a peer is alive all the same.
+func (a *Appliance) believe(view pair.View) error {
+	pinned, paired := a.link.Paired()
+	own := a.local.State().Record.Epoch
+	switch {
+	case !paired:
+		return peer.ErrNotPaired
+	case view.ID != pinned.ID:
+		return fmt.Errorf("%w (it calls itself %.8q, and its certificate is that of %s)", peer.ErrSenseless, string(view.ID), pinned.ID.Short())
+	case view.Epoch.Above(own) && view.Epoch.Counter-own.Counter > maxEpochJump:
+		return fmt.Errorf("%w (epoch %s)", peer.ErrSenseless, view.Epoch)
+	case view.Timeout < pair.MinTimeout || view.Timeout > pair.MaxTimeout:
+		return fmt.Errorf("%w (a timeout of %s)", peer.ErrSenseless, view.Timeout)
+	}
+	return nil
 }
 
 // refusedBy gives the decision's no a form that travels.

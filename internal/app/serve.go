@@ -143,7 +143,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Snapshot: a.startSnapshot(),
 		Store: records{a.local}, Addresses: a.ips, Reacher: a.reach,
-		Peer: &partner{link: a.link}, Door: a.doors, Services: noServices{},
+		Peer: &partner{link: a.link, believe: a.believe}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
 		Clock: bootClock, Wall: time.Now, Schedule: a.settings.next, Found: a.conditions, Beat: beat,
 	})

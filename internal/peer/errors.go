@@ -24,6 +24,7 @@ var (
 	ErrNoKey           = errors.New("no pre-shared key is saved: save the same key on both appliances first")
 	ErrReverse         = errors.New("the other appliance cannot reach this one under the reverse connection details: correct them")
 	ErrBusy            = errors.New("a pairing is already under way: try again in a moment")
+	ErrSenseless       = errors.New("the peer tells of itself what cannot be: bring both appliances to the same release, and look at its state")
 	ErrRefused         = errors.New("the other appliance refused")
 )
 
@@ -81,6 +82,7 @@ func codes() []codedError {
 		{"throttled", ErrThrottled, "the other appliance refuses for a while after too many attempts with a wrong key: wait, or save the pre-shared key there anew"},
 		{"no-key", ErrNoKey, "no pre-shared key is saved on the other appliance: save the same key there first"},
 		{"reverse", ErrReverse, ""},
+		{"senseless", ErrSenseless, "this appliance tells of itself what cannot be: bring both to the same release, and look at its state"},
 		{"busy", ErrBusy, "a pairing is already under way at the other appliance: try again in a moment"},
 	}
 }
@@ -115,7 +117,7 @@ func Classify(err error) pair.PollFailure {
 		return pair.KeyMismatch
 	case errors.Is(err, ErrIdentityChanged), errors.Is(err, ErrNotPaired), errors.Is(err, ErrAlreadyPaired):
 		return pair.IdentityChanged
-	case errors.Is(err, ErrVersion), errors.As(err, new(*wire.VersionError)):
+	case errors.Is(err, ErrVersion), errors.Is(err, ErrSenseless), errors.As(err, new(*wire.VersionError)):
 		return pair.VersionMismatch
 	}
 	return pair.NoAnswer

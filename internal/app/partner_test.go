@@ -1,0 +1,72 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/internal/config"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/store"
+)
+
+// pairedAppliance is one that is not running, paired with the appliance id.
+func pairedAppliance(t *testing.T, id pair.ApplianceID) *Appliance {
+	t.Helper()
+	c := config.Default()
+	c.DataDir, c.Listen = t.TempDir(), []string{"127.0.0.1:0"}
+	dir := filepath.Join(c.DataDir, "local")
+	log := slog.New(slog.DiscardHandler)
+	secrets := peer.Secrets{Peer: &peer.Pinned{ID: id, Pin: strings.Repeat(string(id), 2), PairID: "p", Addresses: []string{"198.51.100.2:443"}}}
+	first, err := New(t.Context(), c, "test", log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	local, err := store.OpenLocal(dir, first.identity.ID(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(local.SaveSecrets(secrets), local.Close()); err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(t.Context(), c, "test", log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	return a
+}
+
+func TestNonsenseOfThePeerIsRefusedAndNoSignOfDeath(t *testing.T) {
+	id := pair.ApplianceID("0123456789abcdef0123456789abcdef")
+	a := pairedAppliance(t, id)
+	good := pair.View{ID: id, PairID: "p", Role: pair.Primary, Epoch: pair.Epoch{Counter: 7, Holder: id}, Timeout: 5 * time.Second}
+	if err := a.believe(good); err != nil {
+		t.Fatalf("an honest view is refused: %v", err)
+	}
+	for name, spoil := range map[string]func(*pair.View){
+		"another appliance":   func(v *pair.View) { v.ID = a.identity.ID() },
+		"nobody":              func(v *pair.View) { v.ID = "" },
+		"last epoch there is": func(v *pair.View) { v.Epoch.Counter = math.MaxUint64 },
+		"far epoch":           func(v *pair.View) { v.Epoch.Counter = maxEpochJump + 1 },
+		"no timeout":          func(v *pair.View) { v.Timeout = 0 },
+		"negative timeout":    func(v *pair.View) { v.Timeout = math.MinInt64 },
+		"tiny timeout":        func(v *pair.View) { v.Timeout = 1 },
+		"endless timeout":     func(v *pair.View) { v.Timeout = math.MaxInt64 },
+	} {
+		view := good
+		spoil(&view)
+		err := a.believe(view)
+		if !errors.Is(err, peer.ErrSenseless) || peer.Classify(err) == pair.NoAnswer {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
