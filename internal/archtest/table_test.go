@@ -56,6 +56,7 @@ func table() map[string]rule {
 		"internal/archtest": {},
 
 		// proof
+		"docs":     {imports: []string{"internal/cli", "internal/config", "internal/pair"}},
 		"test/e2e": {imports: []string{"internal/api", "internal/lab", "internal/pair"}},
 		"bench":    {imports: []string{"internal/api", "internal/lab", "internal/pair"}},
 	}
