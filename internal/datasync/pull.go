@@ -221,9 +221,9 @@ func (p *pull) makeDurable(ctx context.Context) error {
 }
 
 // report tells the primary. The snapshot is complete whether it hears or not: the
-// next pull tells it again.
+// next pull tells it again. A takeover does not wait for a primary that died here.
 func (p *pull) report(ctx context.Context, rec record) {
-	err := p.post(context.WithoutCancel(ctx), "done", report{Session: p.head.Session, Snapshot: rec.Snapshot, Manifest: rec.Manifest})
+	err := p.post(ctx, "done", report{Session: p.head.Session, Snapshot: rec.Snapshot, Manifest: rec.Manifest})
 	if err != nil {
 		p.engine.opt.Log.Warn("primary could not be told of the complete snapshot", slog.Uint64("number", rec.Snapshot.Number), slog.Any("error", err))
 	}

@@ -147,6 +147,37 @@ func TestSettleStopsAPullAndDiscardsStaging(t *testing.T) {
 	}
 }
 
+func TestSettleDoesNotWaitForAPrimaryThatDiedBeforeItHeard(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/f", "1")
+	asked := make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		_, err := p.backup.Pull(t.Context(), &http.Client{Transport: deaf{asked}}, p.server.URL, Request{Epoch: p.epoch})
+		done <- err
+	}()
+	<-asked
+	began := time.Now()
+	must(t, p.backup.Settle(t.Context()))
+	must(t, <-done)
+	if took := time.Since(began); took > reportWithin/2 {
+		t.Fatal("waited for", took)
+	}
+	same(t, p.primary.tree, p.backup.tree)
+}
+
+// deaf is a transport to a primary that dies when it is told of the snapshot.
+type deaf struct{ asked chan struct{} }
+
+func (d deaf) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "done") {
+		close(d.asked)
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
 // cut is a transport whose answers to content requests end after some bytes.
 type cut struct{ after int64 }
 
