@@ -1,0 +1,119 @@
+// Command bench measures Baton side by side with keepalived and rsync, on
+// simulated hosts on this machine, and writes docs/benchmarks.md.
+//
+// Every figure is what a client sees that opens a new connection every 5 ms, or
+// what an observer outside the hosts sees; nothing is taken from what a program
+// says of itself. Both programs get the same hosts, the same faults and the same
+// client, one after the other, in one run.
+//
+// Start reading at studies, then at outage and split.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+
+	"baton/internal/lab"
+)
+
+func main() { os.Exit(run()) } //nolint:forbidigo // this is the command's main
+
+// Exit codes, besides 0.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	opts, err := parse(os.Args[1:], os.Stderr)
+	if err != nil {
+		return exitUsage
+	}
+	code, again, err := lab.Enter()
+	if again {
+		return code
+	}
+	if err == nil {
+		err = measure(ctx, opts, os.Stdout)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)
+		return exitFailed
+	}
+	return 0
+}
+
+// options are the flags.
+type options struct {
+	quick   bool
+	strict  bool
+	verbose bool
+	only    *regexp.Regexp
+	program string // baton
+	out     string // the page
+	keep    string // directory for the logs of the daemons; empty: they are not kept
+}
+
+func parse(args []string, errs io.Writer) (opts options, err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	flags.BoolVar(&opts.quick, "quick", false, "one or two runs of each row instead of five and more; the page is not written")
+	flags.BoolVar(&opts.strict, "strict", false, "exit with 1 if a bound is missed")
+	flags.BoolVar(&opts.verbose, "v", false, "print every single value")
+	flags.StringVar(&opts.program, "baton", "bin/baton", "the program to measure")
+	flags.StringVar(&opts.out, "out", "docs/benchmarks.md", "the page to write")
+	flags.StringVar(&opts.keep, "keep", "", "directory to keep the logs of baton in, at level debug")
+	only := flags.String("only", "", "only the studies whose name matches this expression; the page is not written")
+	if err := flags.Parse(args); err != nil {
+		return opts, err
+	}
+	if *only != "" {
+		if opts.only, err = regexp.Compile(*only); err != nil {
+			_, _ = fmt.Fprintln(errs, "bench: -only:", err)
+		}
+	}
+	return opts, err
+}
+
+var errMissed = errors.New("a bound is missed")
+
+// measure runs the studies and shows what they found.
+func measure(ctx context.Context, opts options, out io.Writer) (err error) {
+	program, err := filepath.Abs(opts.program)
+	if err != nil {
+		return err
+	}
+	for _, needed := range []string{program, "keepalived", "rsync"} {
+		if _, err := exec.LookPath(needed); err != nil {
+			return fmt.Errorf("%w: run make bench as root, or make build and apt-get install keepalived rsync", err)
+		}
+	}
+	hosts, err := lab.New(ctx, lab.Options{Prefix: "bench"})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, hosts.Close()) }()
+	b := &bench{opts: opts, out: out, lab: hosts, program: program}
+	found, err := b.all(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.show(ctx, found); err != nil {
+		return err
+	}
+	if opts.strict && missed(found) > 0 {
+		return errMissed
+	}
+	return nil
+}

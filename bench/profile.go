@@ -1,0 +1,18 @@
+package main
+
+import "time"
+
+// profile is how quickly the programs are set to notice a death.
+type profile struct {
+	timeout time.Duration // Baton's primary_timeout
+	advert  time.Duration // keepalived's advert_int; the backup waits for three and a little
+}
+
+// fast is the quickest that both allow in good conscience.
+func fast() profile { return profile{timeout: 200 * time.Millisecond, advert: 50 * time.Millisecond} }
+
+// usual is what each does unless told otherwise.
+func usual() profile { return profile{timeout: 5 * time.Second, advert: time.Second} }
+
+func (p profile) advertText() string  { return "keepalived, advert_int " + p.advert.String() }
+func (p profile) timeoutText() string { return "Baton, primary_timeout " + p.timeout.String() }
