@@ -199,7 +199,7 @@ func (m *manifestReader) delta(kind frameKind, payload []byte) error {
 		if err != nil {
 			return unsafeStream(err.Error())
 		}
-		if n := len(delta.Set); n > 0 && delta.Set[n-1].Path >= e.Path {
+		if n := len(delta.Set); n > 0 && plan.ComparePaths(delta.Set[n-1].Path, e.Path) >= 0 {
 			return unsafeStream("entries out of order")
 		}
 		delta.Set = append(delta.Set, e)

@@ -36,10 +36,10 @@ func walkBoth(have, want []Entry, removed, added func(Entry), both func(have, wa
 	i, j := 0, 0
 	for i < len(have) || j < len(want) {
 		switch {
-		case j == len(want) || (i < len(have) && have[i].Path < want[j].Path):
+		case j == len(want) || (i < len(have) && ComparePaths(have[i].Path, want[j].Path) < 0):
 			removed(have[i])
 			i++
-		case i == len(have) || want[j].Path < have[i].Path:
+		case i == len(have) || ComparePaths(want[j].Path, have[i].Path) < 0:
 			added(want[j])
 			j++
 		default:

@@ -73,6 +73,21 @@ func (e Entry) Same(other Entry) bool {
 	return e.Path == other.Path && e.SameContent(other) && e.SameMeta(other)
 }
 
+// ComparePaths orders paths: the directory itself comes first, before names that
+// begin with a byte below its dot; else bytes decide, so that a directory comes
+// before what it holds.
+func ComparePaths(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case a == ".":
+		return -1
+	case b == ".":
+		return 1
+	}
+	return strings.Compare(a, b)
+}
+
 // Parent returns the path of the directory that holds path.
 func Parent(path string) string {
 	i := strings.LastIndexByte(path, '/')

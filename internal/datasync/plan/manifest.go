@@ -162,7 +162,7 @@ func (s Set) validate() error {
 		if err := e.check(); err != nil {
 			return err
 		}
-		if i > 0 && s.Entries[i-1].Path >= e.Path {
+		if i > 0 && ComparePaths(s.Entries[i-1].Path, e.Path) >= 0 {
 			return fmt.Errorf("%w: %q is out of order", ErrMalformed, e.Path)
 		}
 		if i > 0 && kinds[Parent(e.Path)] != Dir {

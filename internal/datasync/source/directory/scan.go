@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -217,7 +216,7 @@ func (w *walker) readAll(ctx context.Context) error {
 // finish sorts what was found and marks further names of the same file.
 func (w *walker) finish() {
 	w.found = slices.DeleteFunc(w.found, func(f found) bool { return f.gone })
-	slices.SortFunc(w.found, func(a, b found) int { return strings.Compare(a.entry.Path, b.entry.Path) })
+	slices.SortFunc(w.found, func(a, b found) int { return plan.ComparePaths(a.entry.Path, b.entry.Path) })
 	type inode struct{ dev, ino uint64 }
 	first := map[inode]string{}
 	w.scan.Entries = make([]plan.Entry, 0, len(w.found))
