@@ -57,10 +57,7 @@ func (s *Site) checkData(data pair.Data) error {
 // checkOwn keeps protected data away from the daemon's own directories, also
 // where a symbolic link leads there, and from what the kernel makes up.
 func (s *Site) checkOwn(path string) error {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		real = path // it may be made later
-	}
+	real := follow(path)
 	for _, own := range append([]string{filepath.Dir(s.path)}, s.keepOut...) {
 		if overlap(path, own) || overlap(real, own) {
 			return refuseField("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
@@ -72,6 +69,16 @@ func (s *Site) checkOwn(path string) error {
 		}
 	}
 	return nil
+}
+
+// follow resolves the symbolic links in a path, whose end may be made later.
+func follow(path string) string {
+	for known := path; known != "/"; known = filepath.Dir(known) {
+		if real, err := filepath.EvalSymlinks(known); err == nil {
+			return filepath.Join(real, path[len(known):])
+		}
+	}
+	return path
 }
 
 // overlap reports whether two clean paths are the same or one is inside the other.

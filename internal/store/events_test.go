@@ -234,6 +234,7 @@ func TestWhatIsNoHistoryIsRefusedWhole(t *testing.T) {
 		"no time":           change(func(e *pair.Event) { e.Time = time.Time{} }),
 		"too long":          change(func(e *pair.Event) { e.Text = strings.Repeat("x", maxEventText+1) }),
 		"too long a detail": change(func(e *pair.Event) { e.Detail = map[string]string{"a": strings.Repeat("x", maxEventText+1)} }),
+		"no restore's gap":  change(func(e *pair.Event) { e.ID = eventID(beta, 9_223_372_036_854_000_001) }),
 		"gap":               change(func(e *pair.Event) { e.ID = eventID(beta, 4) }),
 	} {
 		t.Run(name, func(t *testing.T) {

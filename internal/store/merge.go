@@ -16,6 +16,10 @@ import (
 // have no gap, but for one that ends at a multiple of it.
 const restartAt = 1_000_000
 
+// maxJump is the longest such gap: a thousand restores in a row. It keeps a peer
+// whose numbers are damaged from using up ours.
+const maxJump = 1000 * restartAt
+
 // Heads tells, for each appliance, up to which running number every event is
 // here. The peer answers with what EventsAfter returns for it.
 func (s *Site) Heads(ctx context.Context) (map[pair.ApplianceID]int64, error) {
@@ -130,7 +134,7 @@ func (m *merger) add(ctx context.Context, event numbered) error {
 	if err != nil {
 		return err
 	}
-	if event.seq > head+1 && event.seq%restartAt != 1 {
+	if gap := event.seq - head; gap > 1 && (event.seq%restartAt != 1 || gap > maxJump) {
 		return refuse(ErrRefused, "event %s follows %d with a gap: ask again from there", event.ID, head)
 	}
 	inserted, err := insertEvent(ctx, m.tx, event.Event, event.seq)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -188,6 +189,13 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	wantKind(t, add("all", "/srv"), ErrRefused, "overlaps")
 	wantField(t, add("Bad Name", "/x"), "name")
 	for _, path := range []string{"/", "srv", "/srv/../x", "/srv/", "", "/proc/1", "/sys", "/dev/shm", "/var/lib", "/var/lib/other/x", dir, filepath.Join(dir, "baton", "in")} {
+		wantField(t, add("bad", path), "path")
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(filepath.Join(dir, "baton"), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{link, filepath.Join(link, "made later")} {
 		wantField(t, add("bad", path), "path")
 	}
 	wantField(t, s.AddData(t.Context(), pair.Data{Name: "db", Kind: "postgres", Path: "/x"}), "kind")
