@@ -87,7 +87,7 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 		return fmt.Errorf("take off what an earlier run left: %w", err)
 	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
-		Dir: filepath.Join(a.config.DataDir, "sync"), Site: a.site, Log: a.log, Data: a.site.Data,
+		Dir: filepath.Join(a.config.DataDir, "sync"), Keep: a.config.DataDir, Site: a.site, Log: a.log, Data: a.site.Data,
 		Aside: a.setAside,
 	})
 	return err

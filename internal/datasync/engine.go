@@ -1,6 +1,7 @@
 package datasync
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +35,7 @@ type Site interface {
 // Options are what an Engine is made of.
 type Options struct {
 	Dir  string // the engine's own: state, index, manifests, journal, diverged copies
+	Keep string // directory that no sync may touch: the daemon's own; empty: Dir alone
 	Site Site
 	Log  *slog.Logger
 	Now  func() time.Time // nil: the wall clock
@@ -164,8 +167,13 @@ func (e *Engine) checkPlace(d pair.Data) error {
 	if err := plan.CheckData(d); err != nil {
 		return sentence(ErrUnsafe, "%v.", err)
 	}
-	if place := e.opt.Place(d); plan.Overlap(e.opt.Dir, place) {
-		return sentence(ErrUnsafe, "Protected directory %s and Baton's own directory %s overlap: protect another directory.", place, e.opt.Dir)
+	place, own := e.opt.Place(d), cmp.Or(e.opt.Keep, e.opt.Dir)
+	real, err := filepath.EvalSymlinks(place)
+	if err != nil {
+		real = place // to be made
+	}
+	if plan.Overlap(own, place) || plan.Overlap(own, real) || plan.Overlap(e.opt.Dir, real) {
+		return sentence(ErrUnsafe, "Protected directory %s and Baton's own directory %s overlap: protect another directory.", place, own)
 	}
 	return nil
 }

@@ -85,7 +85,13 @@ func (a *appliance) configure(tb testing.TB, dir, tree string) {
 	}
 	a.tree = tree
 	a.data = pair.Data{Name: "files", Kind: pair.DataDirectory, Path: "/srv/files"}
-	a.opt = Options{Dir: filepath.Join(dir, "sync"), Site: a.site, Place: func(pair.Data) string { return tree }, Log: slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	place := func(d pair.Data) string {
+		if d.Path == a.data.Path {
+			return tree
+		}
+		return d.Path
+	}
+	a.opt = Options{Dir: filepath.Join(dir, "sync"), Site: a.site, Place: place, Log: slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 }
 
 type testWriter struct{ tb testing.TB }

@@ -64,6 +64,9 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 	}
 	elsewhere := with(file("f", "good"))
 	elsewhere.Sets[0].Data.Path = "/etc"
+	own := with(file("f", "good"))
+	ours := t.TempDir()
+	own.Sets[0].Data.Path = filepath.Join(ours, "local")
 	send := func(kind frameKind, payload string) func(*frameWriter) {
 		return func(out *frameWriter) {
 			_ = out.frame(kind, []byte(payload))
@@ -77,10 +80,12 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 		"absolute":         {manifest: with(file("/f", "evil"))},
 		"through symlink":  {manifest: with(plan.Entry{Path: "a", Kind: plan.Symlink, Target: filepath.Dir(secret)}, file("a/secret", "evil"))},
 		"system directory": {manifest: elsewhere},
+		"our own data":     {manifest: own},
 		"unordered":        {manifest: with(file("b", "x"), file("a", "x"))},
 		"wrong digest":     {manifest: with(file("f", "good")), alter: func(h *header) { h.Digest[0]++ }},
 		"other epoch":      {manifest: with(file("f", "good")), alter: func(h *header) { h.Epoch.Counter = 0 }},
 		"base not ours":    {manifest: with(file("f", "good")), alter: func(h *header) { h.Base[0]++ }},
+		"last number":      {manifest: with(file("f", "good")), alter: func(h *header) { h.Number = 1<<64 - 1 }},
 		"lost site":        {manifest: with(file("f", "good")), alter: func(h *header) { h.Site[0]++ }},
 		"nothing":          {raw: []byte{}},
 		"garbage":          {raw: []byte("HTTP is not frames, and neither is this text")},
@@ -98,6 +103,8 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 			dir := t.TempDir()
 			b := newAppliance(t, dir, filepath.Join(dir, "tree"))
 			write(t, b.tree+"/own", "own")
+			b.opt.Keep = ours
+			b.reopen(t)
 			server := httptest.NewServer(h)
 			defer server.Close()
 			_, err := b.Pull(t.Context(), server.Client(), server.URL, Request{Epoch: pair.Epoch{Counter: 1, Holder: "a"}})

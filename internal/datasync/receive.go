@@ -134,6 +134,9 @@ func (p *pull) readHeader(in *frameReader, base plan.Digest) error {
 	if p.head.Base != (plan.Digest{}) && p.head.Base != base {
 		return unsafeStream("a difference from a snapshot that is not ours")
 	}
+	if p.head.Number > maxNumber {
+		return unsafeStream("a snapshot number that cannot be")
+	}
 	p.engine.progress.update(func(pr *Progress) { pr.Number = p.number() })
 	return nil
 }
@@ -142,6 +145,7 @@ func (p *pull) readHeader(in *frameReader, base plan.Digest) error {
 const (
 	maxSite     = 256 << 20 // bytes of a site export
 	maxManifest = 8 << 30   // bytes of entries, 400 each for the most that are allowed
+	maxNumber   = 1 << 53   // of a snapshot: further ones must not wrap around
 )
 
 // manifestReader collects a manifest stream.
