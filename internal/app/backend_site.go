@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/datasync/plan"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
@@ -132,9 +133,11 @@ func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
 	if err != nil || !info.IsDir() {
 		return api.Errorf(api.Usage, "%s is not a directory on this machine: make it first, or correct the path", data.Path)
 	}
-	return b.lead(ctx, "protected "+data.Name+" at "+data.Path, func() error {
-		return b.site.AddData(ctx, pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path})
-	})
+	wanted := pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path}
+	if err := plan.CheckData(wanted); err != nil { // else every sync would refuse it
+		return api.Errorf(api.Usage, "%w", err)
+	}
+	return b.lead(ctx, "protected "+data.Name+" at "+data.Path, func() error { return b.site.AddData(ctx, wanted) })
 }
 
 // RemoveData implements api.ProtectedData.

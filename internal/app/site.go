@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -197,8 +198,22 @@ func (a *Appliance) offer(ctx context.Context, heads map[pair.ApplianceID]int64)
 		if events, err = a.site.EventsAfter(ctx, heads, wire.ExchangeEvents); err != nil {
 			return wire.Exchange{}, err
 		}
+		events = fitting(events, wire.MaxSize/2)
 	}
 	return wire.Exchange{Version: wire.Version, Heads: mine, Events: events}, nil
+}
+
+// fitting returns the first events, as many as fit into so many bytes of a
+// message; the next exchange brings more.
+func fitting(events []pair.Event, bytes int) []pair.Event {
+	for i, event := range events {
+		text, err := json.Marshal(event)
+		bytes -= len(text) + 1
+		if err != nil || bytes < 0 {
+			return events[:max(i, 1)]
+		}
+	}
+	return events
 }
 
 // exchanged answers the peer's exchange.
