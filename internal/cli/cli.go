@@ -90,7 +90,8 @@ func Run(ctx context.Context, commands Commands, stdio Stdio, args []string) int
 var errSilent = errors.New("")
 
 func (p *program) complain(err error) {
-	if text := strings.Join(strings.Fields(err.Error()), " "); text != "" {
+	// The other appliance may have had a word in it.
+	if text := strings.Map(printable, strings.Join(strings.Fields(err.Error()), " ")); text != "" {
 		_, _ = fmt.Fprintln(p.stdio.Err, "baton: "+text) // nowhere left to complain to
 	}
 }
