@@ -92,6 +92,14 @@ func (w *world) both() []*appliance { return []*appliance{w.alpha, w.beta} }
 func steadyPair(t *testing.T, p plan) *world {
 	t.Helper()
 	w := twoDaemons(t, p)
+	w.pair()
+	w.watch()
+	return w
+}
+
+// pair makes a pair of the two daemons, with alpha's data.
+func (w *world) pair() {
+	w.t.Helper()
 	for _, a := range w.both() {
 		a.typed(key, "key set")
 	}
@@ -105,11 +113,9 @@ func steadyPair(t *testing.T, p plan) *world {
 			a.baton("shared-ip enable " + ip.Addr().String())
 		}
 	}
-	w.alpha.baton("pair " + netip.AddrPortFrom(w.beta.host.Addr4(), 443).String())
+	w.alpha.baton("pair " + peerOf(w.beta))
 	w.alpha.baton("sync --wait")
 	w.settled(w.alpha, w.beta)
-	w.watch()
-	return w
 }
 
 // settled waits until the roles are steady and the backup could take over.

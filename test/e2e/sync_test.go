@@ -1,0 +1,344 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/internal/lab"
+	"baton/internal/pair"
+)
+
+// The first data sync brings every kind of file as it is.
+func TestFirstSync(t *testing.T) {
+	w := twoDaemons(t, plan{})
+	w.alpha.allKinds()
+	w.beta.write(site("stale.txt"), "goes away")
+	for _, a := range w.both() {
+		a.typed(key, "key set")
+	}
+	w.alpha.baton("data add dir site " + w.alpha.onHost(siteDir))
+	w.alpha.baton("pair " + peerOf(w.beta))
+	w.beta.baton("sync --wait")
+	w.sameData()
+}
+
+// allKinds puts one of each kind of file into the site.
+func (a *appliance) allKinds() {
+	a.t.Helper()
+	dir := a.path(siteDir)
+	a.write(site("plain.txt"), "plain")
+	a.write(site("empty"), "")
+	a.write(site("deep/er/and/deeper.txt"), "deep")
+	a.write(site(" odd\nname \xff\xfe'\"$"), "odd")
+	a.write(site("#recycle/-file"), "early in the alphabet")
+	a.write(site("big.bin"), a.random(3_000_000))
+	at := time.Date(2001, 2, 3, 4, 5, 6, 789, time.UTC)
+	for _, err := range []error{
+		os.Mkdir(filepath.Join(dir, "empty-dir"), 0o700),
+		os.Symlink("plain.txt", filepath.Join(dir, "link")),
+		os.Symlink("/nowhere/at all", filepath.Join(dir, "dangling")),
+		os.Link(filepath.Join(dir, "plain.txt"), filepath.Join(dir, "hard")),
+		os.Chmod(filepath.Join(dir, "empty"), 0o4751),
+		unix.Setxattr(filepath.Join(dir, "plain.txt"), "user.note", []byte("kept"), 0),
+		a.sparse(filepath.Join(dir, "sparse")),
+		os.Chtimes(filepath.Join(dir, "deep"), at, at),
+	} {
+		if err != nil {
+			a.t.Fatal(err)
+		}
+	}
+	if err := os.Lchown(filepath.Join(dir, "link"), 1234, 4321); err != nil {
+		a.t.Logf("other owners are not tried: %v", err)
+	}
+}
+
+func (a *appliance) sparse(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteAt([]byte("end"), 64<<20)
+	return errors.Join(err, file.Close())
+}
+
+// random returns that many bytes that no compression makes fewer.
+func (a *appliance) random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return string(b)
+}
+
+// sameData checks that the site on both appliances is the same, file by file.
+func (w *world) sameData() {
+	w.t.Helper()
+	here, there := w.alpha.listing(), w.beta.listing()
+	for path, want := range here {
+		if there[path] != want {
+			w.t.Errorf("%q differs:\nalpha %s\nbeta  %s", path, want, there[path])
+		}
+	}
+	for path := range there {
+		if _, ok := here[path]; !ok {
+			w.t.Errorf("%q is on beta only", path)
+		}
+	}
+	w.t.Logf("%d files are the same", len(here))
+}
+
+// listing describes every file of the appliance's site.
+func (a *appliance) listing() map[string]string {
+	a.t.Helper()
+	root := a.path(siteDir)
+	list := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		list[strings.TrimPrefix(path, root)], err = describe(path)
+		return err
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return list
+}
+
+func describe(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return "", err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", fmt.Errorf("no details of %s", path)
+	}
+	text := fmt.Sprintf("%s %d:%d", info.Mode(), stat.Uid, stat.Gid)
+	note := make([]byte, 64)
+	if n, err := unix.Lgetxattr(path, "user.note", note); err == nil {
+		text += " note " + string(note[:n])
+	}
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		target, err := os.Readlink(path)
+		return text + " -> " + target, err
+	case info.IsDir():
+		return text + " " + info.ModTime().UTC().String(), nil
+	}
+	content, err := os.ReadFile(path)
+	sparse := stat.Blocks*512 < info.Size()/2
+	return fmt.Sprintf("%s %s links %d sparse %t %d bytes %x", text, info.ModTime().UTC(), stat.Nlink, sparse, info.Size(), sha256.Sum256(content)), err
+}
+
+func TestSchedule(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{settings: "time_zone=UTC"})
+	w.alpha.write(site("followed.txt"), "1")
+	eventually(t, "continuous follows", 5*time.Second, func() bool { return w.beta.has(site("followed.txt"), "1") })
+
+	w.alpha.baton("settings set sync_schedule=every sync_every=1m")
+	w.nextRun(func(next time.Time) bool { d := time.Until(next); return d > 30*time.Second && d <= time.Minute })
+	w.alpha.write(site("followed.txt"), "2")
+	throughout(t, "nothing is synced before its time", 3*time.Second, func() bool { return w.beta.has(site("followed.txt"), "1") })
+
+	tomorrow := time.Now().UTC().Add(-time.Minute)
+	w.alpha.baton("settings set sync_schedule=daily sync_time=" + tomorrow.Format("15:04"))
+	w.nextRun(func(next time.Time) bool {
+		next = next.UTC()
+		return next.Format("15:04") == tomorrow.Format("15:04") && time.Until(next) > 23*time.Hour
+	})
+	day := time.Now().UTC().AddDate(0, 0, 3)
+	w.alpha.baton("settings set sync_schedule=weekly sync_day=" + strings.ToLower(day.Weekday().String()) + " sync_time=12:34")
+	w.nextRun(func(next time.Time) bool { return next.UTC().Format("Monday 15:04") == day.Format("Monday")+" 12:34" })
+
+	w.beta.baton("sync --wait")
+	if !w.beta.has(site("followed.txt"), "2") {
+		t.Errorf("a data sync by hand brought nothing")
+	}
+}
+
+// nextRun waits until the backup shows a next run that fits.
+func (w *world) nextRun(fits func(time.Time) bool) {
+	w.t.Helper()
+	var shown *time.Time
+	defer func() { w.t.Logf("next run: %s", shown) }()
+	eventually(w.t, "the backup shows the right next run", 5*time.Second, func() bool {
+		shown = w.beta.status().Sync.NextRun
+		return shown != nil && fits(*shown)
+	})
+}
+
+func TestBandwidthLimit(t *testing.T) {
+	full(t)
+	const size, perSecond = 6_000_000, 1_000_000
+	w := steadyPair(t, plan{settings: "sync_schedule=daily bandwidth_limit=1MB"})
+	w.beta.baton("sync --wait") // knows the limit
+	w.alpha.write(site("big.bin"), w.alpha.random(size))
+	began := time.Now()
+	w.beta.baton("sync --wait")
+	took := time.Since(began)
+	const should = size * time.Second / perSecond
+	t.Logf("%d bytes at %d a second took %s: %+.1f %%", size, perSecond, took.Round(time.Millisecond), 100*float64(took-should)/float64(should))
+	if took < should*98/100 || took > should*105/100+500*time.Millisecond {
+		t.Errorf("wanted %s, 2 %% less to 5 %% more, and the start of the command", should)
+	}
+}
+
+func TestBandwidthLimitChangedWhileRunning(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{settings: "sync_schedule=daily bandwidth_limit=1MB"})
+	w.beta.baton("sync --wait")
+	w.alpha.write(site("big.bin"), w.alpha.random(12_000_000))
+	began := time.Now()
+	w.beta.baton("sync")
+	w.syncing(w.beta)
+	rest(2 * time.Second)
+	w.alpha.baton("settings set bandwidth_limit=8MB")
+	eventually(t, "the data sync is done", 12*time.Second, func() bool { return w.beta.status().Sync.State == pair.SyncIdle })
+	took := time.Since(began)
+	t.Logf("12 MB, 2 s of them at 1 MB/s, the rest at 8 MB/s, took %s", took.Round(time.Millisecond))
+	if took > 6*time.Second {
+		t.Errorf("wanted about 3.3 s: the new limit did not count")
+	}
+	w.sameData()
+}
+
+// syncing waits until a data sync transfers content.
+func (w *world) syncing(a *appliance) {
+	w.t.Helper()
+	eventually(w.t, "a data sync runs", 10*time.Second, func() bool {
+		sync := a.status().Sync
+		return sync.State == pair.SyncRunning && sync.BytesTotal > 0
+	})
+}
+
+// Whoever started a data sync may go away.
+func TestSyncGoesOnWithoutItsStarter(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{settings: "sync_schedule=daily bandwidth_limit=1MB"})
+	w.alpha.write(site("big.bin"), w.alpha.random(3_000_000))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out, errs bytes.Buffer
+	command, err := w.beta.host.Start(ctx, w.beta.command("", &out, &errs, "sync", "--wait"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.syncing(w.beta)
+	if err := command.Signal(unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-command.Done()
+	eventually(t, "the data sync is done", 10*time.Second, func() bool { return w.beta.status().Sync.State == pair.SyncIdle })
+	w.sameData()
+}
+
+func TestSyncCancelled(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{settings: "sync_schedule=daily bandwidth_limit=1MB"})
+	before := w.beta.status().Sync.Snapshot.Number
+	w.alpha.write(site("big.bin"), w.alpha.random(8_000_000))
+	w.alpha.write(site("small.txt"), "small")
+	w.beta.baton("sync")
+	w.syncing(w.beta)
+	w.beta.baton("sync cancel")
+	eventually(t, "the data sync has ended", 3*time.Second, func() bool { return w.beta.status().Sync.State != pair.SyncRunning })
+	status := w.beta.status().Sync
+	t.Logf("the data sync is %s: %s", status.State, status.Error)
+	if status.Snapshot.Number != before || w.beta.has(site("small.txt"), "small") {
+		t.Errorf("a part of a cancelled data sync is there")
+	}
+	w.beta.refused(3, "no data sync", "sync cancel")
+	w.alpha.baton("settings set bandwidth_limit=0")
+	w.beta.baton("sync --wait")
+	w.sameData()
+}
+
+// A power cut in the middle of a data sync leaves the old snapshot whole, and the
+// next one goes on where it stopped.
+func TestSyncCutByPower(t *testing.T) {
+	full(t)
+	for name, victim := range map[string]func(*world) *appliance{
+		"backup":  func(w *world) *appliance { return w.beta },
+		"primary": func(w *world) *appliance { return w.alpha },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := steadyPair(t, plan{settings: "sync_schedule=daily bandwidth_limit=2MB automatic_failover=false"})
+			before := w.beta.status().Sync.Snapshot.Number
+			for i := range 10 {
+				w.alpha.write(site(fmt.Sprintf("big-%d.bin", i)), w.alpha.random(1_000_000))
+			}
+			w.beta.baton("sync")
+			eventually(t, "half of it is there", 10*time.Second, func() bool { return w.beta.status().Sync.BytesDone > 5_000_000 })
+			a := victim(w)
+			w.fault(w.lab.PowerCut(a.host))
+			rest(time.Second)
+			if _, err := os.Stat(w.beta.path(site("big-0.bin"))); err == nil {
+				t.Errorf("a part of a broken data sync is there")
+			}
+			w.fault(w.lab.PowerOn(a.host))
+			a.serve()
+			w.settled2(w.alpha, w.beta)
+			w.resumes(before)
+		})
+	}
+}
+
+// resumes checks that the next data sync is complete and takes less than a whole one.
+func (w *world) resumes(before uint64) {
+	w.t.Helper()
+	began := time.Now()
+	w.beta.baton("sync --wait")
+	took := time.Since(began)
+	w.t.Logf("the rest took %s, all of it would take 5 s", took.Round(time.Millisecond))
+	if took > 4*time.Second {
+		w.t.Errorf("the data sync began anew")
+	}
+	if now := w.beta.status().Sync.Snapshot.Number; now <= before {
+		w.t.Errorf("snapshot %d, wanted one above %d", now, before)
+	}
+	w.sameData()
+}
+
+// A backup whose disk is full says so, keeps its old snapshot, and recovers.
+func TestFullDiskOnTheBackup(t *testing.T) {
+	full(t)
+	w := twoDaemons(t, plan{})
+	if _, err := w.beta.host.Output(t.Context(), lab.Cmd{Path: "mount", Args: []string{"-t", "tmpfs", "-o", "size=8m", "tmpfs", w.beta.onHost("srv")}}); err != nil {
+		t.Skipf("no small disk can be mounted here: %v", err)
+	}
+	w.pair()
+	w.watch()
+	before := w.beta.status().Sync.Snapshot.Number
+	w.alpha.write(site("small.txt"), "small")
+	w.alpha.write(site("big.bin"), w.alpha.random(16_000_000))
+	eventually(t, "a condition tells of the full disk", 10*time.Second, func() bool { return w.beta.condition("sync-failed") })
+	if status := w.beta.status().Sync; status.Snapshot.Number < before || !strings.Contains(status.Error, "MB free") {
+		t.Errorf("the data sync is %+v", status)
+	}
+	if err := os.Remove(w.alpha.path(site("big.bin"))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the backup recovers", 40*time.Second, func() bool {
+		return !w.beta.condition("sync-failed") && w.beta.status().Sync.Snapshot.Number > before
+	})
+	at := w.fault(w.lab.CutCable(w.alpha.host))
+	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
+	if by, body, err := w.get("small.txt"); by != "beta" || body != "small" {
+		t.Errorf("%s answers %q (%v), wanted beta and small", by, body, err)
+	}
+}
