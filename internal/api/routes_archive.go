@@ -21,7 +21,13 @@ const (
 func (s *Server) addDiverged() {
 	add(s, endpoint{method: http.MethodGet, path: "/diverged", name: "diverged", least: Viewer, summary: "Diverged copies: what losing sides wrote"},
 		func(ctx context.Context, _ *none) (*answer[[]pair.DivergedCopy], error) {
-			return list(s.backend.DivergedCopies(ctx))
+			copies, err := s.backend.DivergedCopies(ctx)
+			for i := range copies {
+				if copies[i].Files == nil {
+					copies[i].Files = []pair.DivergedFile{} // a list is never null
+				}
+			}
+			return list(copies, err)
 		})
 	add(s, endpoint{method: http.MethodGet, path: "/diverged/{id}/export", name: "export-diverged", least: Administrator, replies: "application/x-tar", summary: "One diverged copy as a tar archive"},
 		func(_ context.Context, in *identified) (*huma.StreamResponse, error) {
@@ -36,7 +42,7 @@ func (s *Server) addDiverged() {
 }
 
 func (s *Server) addBackup() {
-	add(s, endpoint{method: http.MethodPost, path: "/backup", name: "create-backup", least: Administrator, replies: "application/octet-stream", summary: "Configuration and site database, encrypted with the password"},
+	add(s, endpoint{method: http.MethodPost, path: "/backup", name: "create-backup", least: Administrator, replies: "application/octet-stream", summary: "The site database without its history, encrypted with the password"},
 		func(_ context.Context, in *question[passwordText]) (*huma.StreamResponse, error) {
 			return s.stream("application/octet-stream", func(ctx context.Context, w *streamWriter) error {
 				return s.backend.CreateBackup(ctx, in.Body.Password, w)

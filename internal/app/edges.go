@@ -30,7 +30,7 @@ func bootClock() failover.Instant {
 	return failover.Instant(ts.Nano())
 }
 
-// newBeat tells systemd's watchdog that the loop turns, at most twice in the
+// newBeat tells systemd's watchdog that the loop turns, at most four times in the
 // time that it allows; nil without a watchdog.
 func newBeat() func() {
 	allowed, err := daemon.SdWatchdogEnabled(false)

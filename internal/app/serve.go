@@ -18,6 +18,7 @@ import (
 	"baton/internal/config"
 	"baton/internal/datasync"
 	"baton/internal/failover"
+	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/sharedip"
 	"baton/internal/store"
@@ -177,6 +178,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	}
 	run("upkeep", a.upkeep)
 	run("agent", a.agent.Run)
+	a.history.Record(pair.Event{Kind: pair.KindStarted, Text: "Baton " + a.version + " started.", Detail: map[string]string{"version": a.version}})
 	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))
 	a.invite(ctx)
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // not under systemd: nobody to tell

@@ -60,7 +60,7 @@ func (p *program) divergedExport() *cobra.Command {
 }
 
 func (p *program) backup() *cobra.Command {
-	return group("backup", "The configuration and the site database, encrypted with a password",
+	return group("backup", "The site database, encrypted with a password",
 		p.ask("create FILE", "Write a backup", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
 				password, err := p.newSecret(ctx, "password of the backup")
