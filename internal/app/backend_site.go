@@ -20,25 +20,24 @@ import (
 	"baton/internal/store"
 )
 
-// Settings implements api.SettingsStore.
+// Settings implements api.SettingsStore. A backup tells what it last heard from
+// its primary.
 func (b *backend) Settings(ctx context.Context) (api.SavedSettings, error) {
 	saved, version, err := b.site.Settings(ctx)
+	if b.agent.Look().State.Record.Role == pair.Backup {
+		saved, version = b.settings.versioned()
+	}
 	return api.SavedSettings{Values: saved, Version: uint64(max(version, 0))}, failure(err)
 }
 
 // SaveSettings implements api.SettingsStore. On the backup, the primary saves
 // them, and a data sync brings them back.
 func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (api.SavedSettings, error) {
-	current, _, err := b.site.Settings(ctx)
+	current, err := b.Settings(ctx)
 	if err != nil {
-		return api.SavedSettings{}, failure(err)
+		return api.SavedSettings{}, err
 	}
-	changes := wanted.Values.Map()
-	for key, value := range current.Map() {
-		if changes[key] == value {
-			delete(changes, key)
-		}
-	}
+	changes := changed(current.Values, wanted.Values)
 	want := int64(min(wanted.Version, 1<<62))
 	if b.agent.Look().State.Record.Role != pair.Backup {
 		if err := b.saveSettings(ctx, changes, want, by(ctx)); err != nil {

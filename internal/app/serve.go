@@ -128,14 +128,14 @@ func (a *Appliance) port() int {
 
 // join makes the agent, and lets the rest know of it.
 func (a *Appliance) join(ctx context.Context) error {
-	saved, _, err := a.site.Settings(ctx)
+	saved, version, err := a.site.Settings(ctx)
 	if err != nil {
 		return err
 	}
 	a.ips = newAddresses(a.host, a.config.SharedIPs, a.local)
 	a.reach = &reacher{}
 	a.doors = newDoors(a.config, a.log)
-	a.settings = newSettings(saved)
+	a.settings = newSettings(saved, version)
 	record := a.local.State().Record
 	conf := failover.Config{Self: a.identity.ID(), Version: a.version}
 	a.configure(&conf)

@@ -29,24 +29,33 @@ type (
 // peerURL is where the link's clients find the peer.
 const peerURL = "https://peer"
 
-// settings are those in force.
+// settings are those in force. On a backup they may be newer than its site
+// database: a change at the primary counts here before a data sync brings it.
 type settings struct {
-	mu  sync.Mutex
-	now pair.Settings
+	mu      sync.Mutex
+	now     pair.Settings
+	version int64
 }
 
-func newSettings(saved pair.Settings) *settings { return &settings{now: saved} }
+func newSettings(saved pair.Settings, version int64) *settings {
+	return &settings{now: saved, version: version}
+}
 
 func (s *settings) get() pair.Settings {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
+	now, _ := s.versioned()
+	return now
 }
 
-func (s *settings) set(saved pair.Settings) {
+func (s *settings) versioned() (now pair.Settings, version int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now = saved
+	return s.now, s.version
+}
+
+func (s *settings) set(saved pair.Settings, version int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now, s.version = saved, version
 }
 
 // next is the agent's schedule.
@@ -71,11 +80,11 @@ func (a *Appliance) configure(c *failover.Config) {
 
 // reload brings into force what the site database says now.
 func (a *Appliance) reload(ctx context.Context) error {
-	saved, _, err := a.site.Settings(ctx)
+	saved, version, err := a.site.Settings(ctx)
 	if err != nil {
 		return err
 	}
-	a.settings.set(saved)
+	a.settings.set(saved, version)
 	a.agent.Configure(ctx, a.configure)
 	return nil
 }
@@ -83,10 +92,16 @@ func (a *Appliance) reload(ctx context.Context) error {
 // data is the protected data, as the agent needs it.
 type data struct{ appliance *Appliance }
 
-func (d *data) Open(ctx context.Context) error { return d.appliance.engine.Settle(ctx) }
-func (d *data) Offer(epoch pair.Epoch)         { d.appliance.engine.Offer(epoch) }
-func (d *data) Withdraw()                      { d.appliance.engine.Withdraw() }
-func (d *data) Snapshot() pair.Snapshot        { return d.appliance.engine.Snapshot() }
+func (d *data) Open(ctx context.Context) error {
+	if err := d.appliance.engine.Settle(ctx); err != nil {
+		return err
+	}
+	d.appliance.keepLearned(ctx)
+	return nil
+}
+func (d *data) Offer(epoch pair.Epoch)  { d.appliance.engine.Offer(epoch) }
+func (d *data) Withdraw()               { d.appliance.engine.Withdraw() }
+func (d *data) Snapshot() pair.Snapshot { return d.appliance.engine.Snapshot() }
 func (d *data) SetAside(ctx context.Context, epoch pair.Epoch) error {
 	made, err := d.appliance.engine.SetAside(ctx, epoch)
 	if err != nil {
@@ -178,6 +193,7 @@ func (a *Appliance) exchangeAll(ctx context.Context) {
 			a.log.Error("events of the peer not merged", slog.String("error", err.Error()))
 			return
 		}
+		a.learn(ctx, answer)
 		theirs = answer.Heads
 		mine, err := a.site.Heads(ctx)
 		if err != nil || covers(theirs, mine) && len(answer.Events) == 0 {
@@ -225,7 +241,12 @@ func (a *Appliance) exchanged(ctx context.Context, question wire.Exchange) (wire
 	if heads == nil {
 		heads = map[pair.ApplianceID]int64{}
 	}
-	return a.offer(ctx, heads)
+	answer, err := a.offer(ctx, heads)
+	if err == nil && a.agent.Look().State.Record.Role == pair.Primary {
+		now, version := a.settings.versioned()
+		answer.Settings, answer.SettingsVersion = now.Map(), version
+	}
+	return answer, err
 }
 
 func covers(has, wanted map[pair.ApplianceID]int64) bool {

@@ -9,6 +9,9 @@ type Exchange struct {
 	Version int                        `json:"version"`
 	Heads   map[pair.ApplianceID]int64 `json:"heads"`  // newest running number by appliance
 	Events  []pair.Event               `json:"events"` // at most ExchangeEvents
+	// Settings are those of the site, by setting key; only a primary tells them.
+	Settings        map[string]string `json:"settings,omitempty"`
+	SettingsVersion int64             `json:"settings_version,omitempty"`
 }
 
 // ExchangeEvents bounds the events of one exchange, so that it stays within MaxSize.

@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+
+	"baton/internal/pair"
+	"baton/internal/peer/wire"
+)
+
+// learn brings into force what the primary says are the settings. Its schedule
+// may be a week, and a change of it, of the bandwidth limit or of automatic
+// failover is not to wait for the next data sync.
+func (a *Appliance) learn(ctx context.Context, told wire.Exchange) {
+	now, version := a.settings.versioned()
+	known := told.SettingsVersion == version && maps.Equal(told.Settings, now.Map())
+	if told.Settings == nil || known || a.agent.Look().State.Record.Role != pair.Backup {
+		return
+	}
+	learned := now
+	for key, value := range told.Settings {
+		with, err := learned.With(key, value)
+		if err != nil {
+			a.log.Warn("setting of the primary not understood", slog.String("setting", key), slog.String("error", err.Error()))
+			continue
+		}
+		learned = with
+	}
+	if err := learned.Validate(); err != nil {
+		a.log.Warn("settings of the primary refused", slog.String("error", err.Error()))
+		return
+	}
+	a.settings.set(learned, told.SettingsVersion)
+	a.agent.Configure(ctx, a.configure)
+}
+
+// keepLearned writes what was learned into the site database of one that becomes
+// primary before a data sync brought it. A failure keeps nobody from serving.
+func (a *Appliance) keepLearned(ctx context.Context) {
+	saved, _, err := a.site.Settings(ctx)
+	if err == nil {
+		changes := changed(saved, a.settings.get())
+		if len(changes) == 0 {
+			return
+		}
+		_, err = a.site.SetSettings(ctx, changes, 0, "baton")
+	}
+	if err != nil {
+		a.log.Warn("settings of the former primary not kept", slog.String("error", err.Error()))
+	}
+}
+
+// changed lists, by key, what differs in to.
+func changed(from, to pair.Settings) map[string]string {
+	changes, before := to.Map(), from.Map()
+	maps.DeleteFunc(changes, func(key, value string) bool { return before[key] == value })
+	return changes
+}
