@@ -100,7 +100,11 @@ func peerText(peer *pair.PeerStatus) string {
 	if !peer.Reachable {
 		reach = "unreachable"
 	}
-	return fmt.Sprintf("%s at %s, %s, %s, %s", peer.Name, peer.Address, peer.Role, reach, heard)
+	role := peer.Role.String()
+	if peer.LastContactAgeMS < 0 {
+		role = "role unknown"
+	}
+	return fmt.Sprintf("%s at %s, %s, %s, %s", peer.Name, peer.Address, role, reach, heard)
 }
 
 func sharedIPText(ip pair.SharedIPStatus) string {
