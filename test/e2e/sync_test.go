@@ -152,6 +152,7 @@ func TestSchedule(t *testing.T) {
 
 	w.alpha.baton("settings set sync_schedule=every sync_every=1m")
 	w.nextRun(func(next time.Time) bool { d := time.Until(next); return d > 30*time.Second && d <= time.Minute })
+	rest(time.Second) // for a look that has begun under the old schedule
 	w.alpha.write(site("followed.txt"), "2")
 	throughout(t, "nothing is synced before its time", 3*time.Second, func() bool { return w.beta.has(site("followed.txt"), "1") })
 
@@ -176,7 +177,7 @@ func (w *world) nextRun(fits func(time.Time) bool) {
 	w.t.Helper()
 	var shown *time.Time
 	defer func() { w.t.Logf("next run: %s", shown) }()
-	eventually(w.t, "the backup shows the right next run", 5*time.Second, func() bool {
+	eventually(w.t, "the backup shows the right next run", 8*time.Second, func() bool {
 		shown = w.beta.status().Sync.NextRun
 		return shown != nil && fits(*shown)
 	})
@@ -211,8 +212,8 @@ func TestBandwidthLimitChangedWhileRunning(t *testing.T) {
 	eventually(t, "the data sync is done", 12*time.Second, func() bool { return w.beta.status().Sync.State == pair.SyncIdle })
 	took := time.Since(began)
 	t.Logf("12 MB, 2 s of them at 1 MB/s, the rest at 8 MB/s, took %s", took.Round(time.Millisecond))
-	if took > 6*time.Second {
-		t.Errorf("wanted about 3.3 s: the new limit did not count")
+	if took > 7*time.Second {
+		t.Errorf("wanted at most 3 s more at the old limit: the new one did not count")
 	}
 	w.sameData()
 }
@@ -318,6 +319,7 @@ func (w *world) resumes(before uint64) {
 func TestFullDiskOnTheBackup(t *testing.T) {
 	full(t)
 	w := twoDaemons(t, plan{})
+	w.beta.write(site("stale.txt"), "goes away")
 	if _, err := w.beta.host.Output(t.Context(), lab.Cmd{Path: "mount", Args: []string{"-t", "tmpfs", "-o", "size=8m", "tmpfs", w.beta.onHost("srv")}}); err != nil {
 		t.Skipf("no small disk can be mounted here: %v", err)
 	}
