@@ -1,7 +1,9 @@
 package failover_test
 
 import (
+	"fmt"
 	"reflect"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -9,18 +11,37 @@ import (
 	"baton/internal/failover/failovertest"
 )
 
+// few are the bounds of what every test run explores.
+func few() failovertest.Bounds {
+	return failovertest.Bounds{Faults: 2, Steps: 6, Step: 200 * time.Millisecond}
+}
+
 func TestExploreFewFaults(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are many and short-lived
 	for _, start := range failovertest.Starts(failovertest.Quick()) {
-		t.Run(start.Name, func(t *testing.T) {
-			began := time.Now()
-			found := failovertest.Explore(start.World, start.Faults, failovertest.Bounds{
-				Faults: 2, Steps: 6, Step: 200 * time.Millisecond,
-			})
-			t.Log(found, time.Since(began).Round(time.Millisecond))
+		t.Run(start.Name, func(t *testing.T) { explore(t, start, few()) })
+	}
+}
+
+func explore(t *testing.T, start failovertest.Start, bounds failovertest.Bounds) {
+	t.Helper()
+	began := time.Now()
+	found := failovertest.Explore(start.World, start.Faults, bounds)
+	t.Log(found, time.Since(began).Round(time.Millisecond))
+	if found.Bug != "" {
+		t.Fatal("an invariant breaks")
+	}
+}
+
+func TestX(t *testing.T) {
+	for _, guard := range failover.Guards() {
+		for _, start := range failovertest.Starts(failovertest.Quick().Without(guard)) {
+			found := failovertest.Explore(start.World, start.Faults, few())
 			if found.Bug != "" {
-				t.Fatal("an invariant breaks")
+				fmt.Println(guard, start.Name, found)
+				break
 			}
-		})
+		}
 	}
 }
 

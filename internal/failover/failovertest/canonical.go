@@ -51,6 +51,7 @@ func (s *Side) forget(now failover.Instant) {
 func (w *World) Instants(f func(*failover.Instant)) {
 	for _, t := range []*failover.Instant{
 		&w.Now, &w.Cached, &w.Broken, &w.Split, &w.Overlap.At, &w.Outage[Alpha], &w.Outage[Beta],
+		&w.Online[Alpha], &w.Online[Beta],
 	} {
 		f(t)
 	}

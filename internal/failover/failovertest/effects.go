@@ -91,10 +91,10 @@ func (p *play) begin(side int, k Work) {
 	s := &p.Sides[side]
 	from := p.Now
 	if k == Starting && s.Due[Stopping].Set { // services are started and stopped in order
-		from = s.Due[Stopping].At
+		from = s.Due[Stopping].At.Add(1)
 	}
 	if k == Stopping && s.Due[Starting].Set {
-		from = s.Due[Starting].At
+		from = s.Due[Starting].At.Add(1)
 	}
 	if from == p.Now && s.Takes[k] == 0 {
 		p.post(side, p.outcome(side, k))

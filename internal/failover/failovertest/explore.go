@@ -68,9 +68,9 @@ func (l *link) list() []string {
 func Explore(start World, faults []Fault, bounds Bounds) Found {
 	found := Found{Transitions: map[failover.Explain]int{}}
 	seen := known{seed: maphash.MakeSeed(), left: map[uint64]int{}}
-	frontier := []node{{world: canonical(start), left: bounds.Faults}}
+	frontier := []*node{{world: canonical(start), left: bounds.Faults}}
 	for range bounds.Steps {
-		next := overParts(frontier, &found, func(n node, part *Found) []node {
+		next := overParts(frontier, &found, func(n *node, part *Found) []*node {
 			return part.expand(n, faults, bounds, &seen)
 		})
 		if found.Bug != "" {
@@ -78,13 +78,13 @@ func Explore(start World, faults []Fault, bounds Bounds) Found {
 		}
 		frontier = frontier[:0:0]
 		for _, n := range next {
-			if seen.add(&n) {
+			if seen.add(n) {
 				frontier = append(frontier, n)
 			}
 		}
 	}
 	found.Distinct = len(seen.left)
-	overParts(frontier, &found, func(n node, part *Found) []node { part.settle(n, &seen); return nil })
+	overParts(frontier, &found, func(n *node, part *Found) []*node { part.settle(n, &seen); return nil })
 	return found
 }
 
@@ -113,9 +113,9 @@ func (k *known) add(n *node) bool {
 
 // overParts does work on every node, on all processors, and gathers what it
 // found, in order.
-func overParts(nodes []node, found *Found, work func(node, *Found) []node) []node {
+func overParts(nodes []*node, found *Found, work func(*node, *Found) []*node) []*node {
 	parts := runtime.GOMAXPROCS(0)
-	results, founds := make([][]node, parts), make([]Found, parts)
+	results, founds := make([][]*node, parts), make([]Found, parts)
 	var wg sync.WaitGroup
 	for i := range parts {
 		wg.Go(func() {
@@ -145,42 +145,38 @@ func (f *Found) add(other Found) {
 }
 
 // expand returns what one step can make of a world, without what was seen.
-func (f *Found) expand(n node, faults []Fault, bounds Bounds, seen *known) []node {
-	var next []node
-	add := func(n node) {
-		f.Worlds++
-		n.age++
-		n.world.Run(bounds.Step, n.world.Watch(f.count))
-		if !f.report(n.world.Bug, &n) {
-			return
-		}
-		n.world = canonical(n.world)
-		if n.key = seen.hash(&n.world); !seen.has(&n) {
-			next = append(next, n)
-		}
-	}
-	add(n)
+func (f *Found) expand(n *node, faults []Fault, bounds Bounds, seen *known) []*node {
+	next := f.step(nil, *n, bounds, seen)
 	for _, fault := range faults {
-		if branch, ok := n.after(fault); ok && f.Bug == "" {
-			add(branch)
+		cost := 1
+		if fault.Repairs {
+			cost = 0
+		}
+		if f.Bug != "" || n.left < cost || fault.Repairs && n.history == nil {
+			continue
+		}
+		after := node{world: n.world, left: n.left - cost, age: n.age}
+		if fault.Do(&after.world, after.world.Watch(nil)); after.world != n.world {
+			after.history = &link{fault.Name, n.age, n.history}
+			next = f.step(next, after, bounds, seen)
 		}
 	}
 	return next
 }
 
-// after returns the node that a fault makes, if it may happen and makes a difference.
-func (n node) after(fault Fault) (node, bool) {
-	cost := 1
-	if fault.Repairs {
-		cost = 0
+// step lets a world go on, and adds it to the others if it is new.
+func (f *Found) step(others []*node, n node, bounds Bounds, seen *known) []*node {
+	f.Worlds++
+	n.age++
+	n.world.Run(bounds.Step, n.world.Watch(f.count))
+	if !f.report(n.world.Bug, &n) {
+		return others
 	}
-	if n.left < cost || fault.Repairs && n.history == nil {
-		return node{}, false
+	n.world = canonical(n.world)
+	if n.key = seen.hash(&n.world); seen.has(&n) {
+		return others
 	}
-	before := n.world
-	fault.Do(&n.world, n.world.Watch(nil))
-	n.left, n.history = n.left-cost, &link{fault.Name, n.age, n.history}
-	return n, n.world != before
+	return append(others, &n)
 }
 
 func (f *Found) report(bug string, n *node) bool {
@@ -199,7 +195,7 @@ func (f *Found) count(_ int, action failover.Action) {
 
 // settle mends everything in a copy of the world, and expects it to come right
 // and to stay so.
-func (f *Found) settle(n node, seen *known) {
+func (f *Found) settle(n *node, seen *known) {
 	n.world.MendAll(n.world.Watch(f.count))
 	f.report(n.world.Mended(f.count, func(w *World) bool {
 		key := seen.hash(new(canonical(*w)))
@@ -208,5 +204,5 @@ func (f *Found) settle(n node, seen *known) {
 		}
 		f.settled[key] = true
 		return false
-	}), &n)
+	}), n)
 }

@@ -1,6 +1,8 @@
 package failovertest
 
 import (
+	"time"
+
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
@@ -35,7 +37,9 @@ func (w *World) Cable(side int, plugged bool) {
 }
 
 // Heal mends the network.
-func (w *World) Heal() { w.Link, w.Gateway = [2]bool{true, true}, [2]bool{true, true} }
+func (w *World) Heal() {
+	w.Link, w.Gateway, w.Mismatch = [2]bool{true, true}, [2]bool{true, true}, pair.NoAnswer
+}
 
 // Thaw lets an appliance go on that stood still.
 func (w *World) Thaw(side int) { w.Sides[side].Paused = false }
@@ -114,7 +118,7 @@ func (w *World) MendAll(see Observer) {
 	w.Heal()
 	for side := range w.Sides {
 		s := &w.Sides[side]
-		s.Fails, s.CrashAfter, s.LosesAnswer, s.Deaf = [works]uint8{}, false, false, 0
+		s.Takes, s.Fails, s.CrashAfter, s.LosesAnswer, s.Deaf = [works]time.Duration{}, [works]uint8{}, false, false, 0
 		w.Thaw(side)
 		w.Start(side, see)
 	}

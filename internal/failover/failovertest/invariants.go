@@ -45,6 +45,9 @@ func (w *World) note() {
 		if whole || w.Gateway[side] || !w.alive(side) {
 			w.Outage[side] = w.Now
 		}
+		if w.Gateway[side] {
+			w.Online[side] = w.Now
+		}
 	}
 }
 
@@ -123,9 +126,13 @@ func (w *World) asleep(side int) bool {
 func (w *World) checkOverlap() {
 	a, b := &w.Sides[Alpha], &w.Sides[Beta]
 	both := a.Address != 0 && b.Address != 0 && !w.Forced && !w.unpaired()
-	if both && w.Now.Sub(w.Split) > a.Config.Timeout/2 {
+	// One that began while they were split ends by the kernel's lease if a
+	// daemon is dead or stands still, or a release fails; it never begins otherwise.
+	joined := w.Now.Sub(w.Split) > a.Config.Timeout/2 && !a.State.ReleaseAt.Set && !b.State.ReleaseAt.Set
+	if both && joined && (!w.Both || w.alive(Alpha) && w.alive(Beta)) {
 		w.fail("I5: two machines hold the address though nothing is split")
 	}
+	w.Both = both
 	checkable := w.Gateway[Alpha] && w.Gateway[Beta] && w.alive(Alpha) && w.alive(Beta) &&
 		a.State.Evidence.Trusted && b.State.Evidence.Trusted
 	if !both || !checkable {
@@ -171,12 +178,26 @@ func (w *World) checkAction(side int, action failover.Action) {
 			w.fail("I6: " + Name(side) + " sets data aside while it is being written")
 		}
 	case failover.Explain:
-		if action.Reason == failover.PrimaryGone && w.Now.Sub(w.Broken) > s.Config.Timeout/2 {
-			w.fail("I8: " + Name(side) + " takes over though the primary is well")
+		if action.Reason == failover.PrimaryGone {
+			w.checkTakeover(side)
 		}
-		if action.Reason == failover.PrimaryGone && s.State.Record.Snapshot.IsZero() {
-			w.fail("I6: " + Name(side) + " takes over without data")
-		}
+	}
+}
+
+// checkTakeover: I8, none while the primary is heard and healthy, none by a
+// machine that is itself cut off; and I6, none without data.
+func (w *World) checkTakeover(side int) {
+	s := &w.Sides[side]
+	timeout := s.Config.Timeout
+	switch {
+	case w.Now.Sub(w.Broken) > timeout/2:
+		w.fail("I8: " + Name(side) + " takes over though the primary is well")
+	case s.State.PeerHeard.Set && w.Now.Sub(s.State.PeerHeard.At) < timeout:
+		w.fail("I8: " + Name(side) + " takes over before the timeout has passed")
+	case w.Now.Sub(w.Online[side]) > timeout/2:
+		w.fail("I8: " + Name(side) + " takes over though its own network is at fault")
+	case s.State.Record.Snapshot.IsZero():
+		w.fail("I6: " + Name(side) + " takes over without data")
 	}
 }
 
@@ -221,10 +242,16 @@ func (w *World) Settled() string {
 		}
 	}
 	if primaries != 1 || backups != 1 {
-		return fmt.Sprintf("I7: faults have stopped, but alpha is %s and beta is %s",
-			w.Sides[Alpha].State.Place(), w.Sides[Beta].State.Place())
+		return "I7: faults have stopped, but " + w.describe(Alpha) + ", and " + w.describe(Beta)
 	}
 	return ""
+}
+
+// describe tells in one line where a side stands.
+func (w *World) describe(side int) string {
+	s := &w.Sides[side]
+	return fmt.Sprintf("%s is %s in %s (door %d, address %t, services %t, syncs %t, waits: %s)", Name(side), s.State.Place(),
+		s.State.Record.Epoch, s.State.Door, s.Address != 0, s.Service, s.Config.MaySync(s.State), s.State.Blocked)
 }
 
 // Quiet runs a world in which nothing is wrong, and returns what it does all

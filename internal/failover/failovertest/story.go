@@ -21,23 +21,24 @@ import (
 // makes of it. It may be nil.
 type Change func(failover.Config) failover.Config
 
-// RunStory plays a script and returns it with the outcome in place.
-func RunStory(script string, change Change) (string, World, error) {
-	t := &telling{change: change}
+// RunStory plays a script. It returns it with the outcome in place, and the
+// changes that it saw.
+func RunStory(script string, change Change) (string, map[failover.Explain]int, error) {
+	t := &telling{change: change, seen: map[failover.Explain]int{}}
 	for number, line := range strings.Split(strings.TrimRight(script, "\n"), "\n") {
 		switch {
 		case strings.HasPrefix(line, "> "):
 			t.out.WriteString(line + "\n")
 			t.began = t.world.Now
 			if err := t.command(strings.Fields(line[2:])); err != nil {
-				return "", t.world, fmt.Errorf("line %d: %s: %w", number+1, line, err)
+				return "", nil, fmt.Errorf("line %d: %s: %w", number+1, line, err)
 			}
 			t.look()
 		case line == "" || strings.HasPrefix(line, "#"):
 			t.out.WriteString(line + "\n")
 		}
 	}
-	return t.out.String(), t.world, nil
+	return t.out.String(), t.seen, nil
 }
 
 // telling is a story while it is told.
@@ -49,6 +50,7 @@ type telling struct {
 	mute   bool
 	raised [2]map[string]bool
 	served [2]bool // the address was on when last looked at
+	seen   map[failover.Explain]int
 }
 
 func (t *telling) say(side int, format string, args ...any) {
@@ -63,6 +65,7 @@ func (t *telling) see(side int, action failover.Action) {
 	t.world.checkAction(side, action)
 	switch action := action.(type) {
 	case failover.Explain:
+		t.seen[action]++
 		if action.From == action.To {
 			t.say(side, "%s: %s", action.From, action.Reason)
 			return

@@ -37,9 +37,10 @@ type World struct {
 
 	Broken  failover.Instant    // when Link last was not whole, or a daemon not running
 	Split   failover.Instant    // when Link last was not whole
-	Faulty  failover.Instant    // when anything at all was last wrong
+	Both    bool                // both held the address when last looked at
 	Overlap failover.Moment     // since when both hold the address though each could find out
 	Outage  [2]failover.Instant // when appliance i was last connected to peer or gateway
+	Online  [2]failover.Instant // when appliance i last reached the gateway
 	Holders [16]int8            // who held the epoch of that counter: 0 nobody, else side+1
 	Forced  bool                // an administrator has forced a promotion
 	Bug     string              // an invariant that was found broken
@@ -96,8 +97,8 @@ func (k Work) String() string {
 }
 
 const (
-	grain  = 300 * time.Millisecond // what the kernel adds to a lease: it counts whole seconds
-	memory = 3 * time.Second        // how long the gateway's cache outlives the owner of an address
+	grain  = time.Second     // what the kernel may add to a lease: it counts whole seconds
+	memory = 3 * time.Second // how long the gateway's cache outlives the owner of an address
 	always = 255
 )
 
@@ -107,6 +108,7 @@ type Observer func(side int, action failover.Action)
 // New returns a world with two unpaired appliances that have not been started.
 func New(config failover.Config) World {
 	w := World{Now: failover.Instant(time.Hour)}
+	w.Online = [2]failover.Instant{w.Now, w.Now}
 	w.Outage, w.Broken, w.Split = [2]failover.Instant{w.Now, w.Now}, w.Now, w.Now
 	w.Link, w.Gateway = [2]bool{true, true}, [2]bool{true, true}
 	for i := range w.Sides {

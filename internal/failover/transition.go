@@ -1,0 +1,95 @@
+package failover
+
+import "baton/internal/pair"
+
+// Transition is one way from a role and phase to another, and the reasons for
+// which it is gone. Where it says steady, maintenance is meant as well.
+type Transition struct {
+	From, To Place
+	Reasons  []Reason
+}
+
+// Transitions lists every way there is. Tests compare it with what stories,
+// explorer and random runs see; docs/failover.md shows it.
+func Transitions() []Transition {
+	return append(append(backupTransitions(), primaryTransitions()...), standaloneTransitions()...)
+}
+
+func backup(phase pair.Phase) Place     { return Place{Role: pair.Backup, Phase: phase} }
+func primary(phase pair.Phase) Place    { return Place{Role: pair.Primary, Phase: phase} }
+func standalone(phase pair.Phase) Place { return Place{Role: pair.Standalone, Phase: phase} }
+
+func backupTransitions() []Transition {
+	steady, waiting, suspect := backup(pair.Steady), backup(pair.Waiting), backup(pair.Suspect)
+	handover, releasing, conflict := backup(pair.Handover), backup(pair.Releasing), backup(pair.Conflict)
+	claiming := primary(pair.Claiming)
+	return []Transition{
+		{waiting, steady, []Reason{PrimaryHeard}},
+		{steady, backup(pair.Maintenance), []Reason{PrimaryHeard, MaintenanceChanged}},
+		{backup(pair.Maintenance), steady, []Reason{PrimaryHeard, MaintenanceChanged}},
+		{steady, suspect, []Reason{PollsFail}},
+		{suspect, steady, []Reason{PrimaryHeard, PeerHeard}},
+		{suspect, suspect, []Reason{WouldTakeOver}},
+		{suspect, claiming, []Reason{PrimaryGone, ForcedByAdministrator, HandoverCompleted}},
+		{waiting, claiming, []Reason{ForcedByAdministrator, HandoverCompleted}},
+		{steady, handover, []Reason{Asked}},
+		{suspect, handover, []Reason{Asked}},
+		{handover, steady, []Reason{SyncFailed, PeerRefused, NoAnswerToCommit, TookTooLong, PeerSilent}},
+		{handover, claiming, []Reason{HandedOver, HandoverCompleted}},
+		{steady, claiming, []Reason{HandoverCompleted}},
+		{releasing, steady, []Reason{SteppedDown}},
+		{releasing, waiting, []Reason{SteppedDown}},
+		{waiting, conflict, []Reason{EpochsClash}},
+		{conflict, releasing, []Reason{PrimaryHeard}},
+	}
+}
+
+func primaryTransitions() []Transition {
+	steady, alone, claiming := primary(pair.Steady), primary(pair.Alone), primary(pair.Claiming)
+	waiting, isolated, handover := primary(pair.Waiting), primary(pair.Isolated), primary(pair.Handover)
+	conflict, releasing := primary(pair.Conflict), backup(pair.Releasing)
+	return []Transition{
+		{waiting, claiming, []Reason{PeerAgrees, NobodyElse, EffectFailed, ForcedByAdministrator}},
+		{isolated, claiming, []Reason{PeerAgrees, NobodyElse}},
+		{claiming, steady, []Reason{PeerHeard}},
+		{claiming, alone, []Reason{PeerSilent}},
+		{claiming, waiting, []Reason{EffectFailed, AddressAnswers, NotSaved}},
+		{claiming, isolated, []Reason{NetworkLost, Stalled}},
+		{steady, primary(pair.Maintenance), []Reason{MaintenanceChanged}},
+		{primary(pair.Maintenance), steady, []Reason{MaintenanceChanged}},
+		{steady, alone, []Reason{PeerSilent}},
+		{alone, steady, []Reason{PeerHeard}},
+		{steady, isolated, []Reason{NetworkLost, Stalled}},
+		{alone, isolated, []Reason{NetworkLost, Stalled, AddressTaken}},
+		{steady, waiting, []Reason{NotSaved}},
+		{alone, waiting, []Reason{NotSaved}},
+		{steady, handover, []Reason{PeerAsked}},
+		{alone, handover, []Reason{PeerAsked}},
+		{claiming, handover, []Reason{PeerAsked}},
+		{waiting, handover, []Reason{PeerAsked}},
+		{isolated, handover, []Reason{PeerAsked}},
+		{handover, steady, []Reason{TakerGaveUp, TookTooLong, PeerSilent, RelationshipBroken}},
+		{handover, waiting, []Reason{TakerGaveUp, TookTooLong, PeerSilent}},
+		{handover, isolated, []Reason{NetworkLost, Stalled}},
+		{handover, releasing, []Reason{HandedOver}},
+		{steady, releasing, []Reason{HigherEpoch, HandedOver}},
+		{alone, releasing, []Reason{HigherEpoch, HandedOver}},
+		{claiming, releasing, []Reason{HigherEpoch, HandedOver}},
+		{waiting, releasing, []Reason{HigherEpoch, HandedOver}},
+		{isolated, releasing, []Reason{HigherEpoch}},
+		{conflict, releasing, []Reason{HigherEpoch}},
+		{waiting, conflict, []Reason{EpochsClash}},
+		{conflict, claiming, []Reason{ForcedByAdministrator}},
+	}
+}
+
+func standaloneTransitions() []Transition {
+	waiting, steady := standalone(pair.Waiting), standalone(pair.Steady)
+	return []Transition{
+		{waiting, steady, []Reason{SiteOpened}},
+		{steady, primary(pair.Steady), []Reason{Paired}},
+		{waiting, backup(pair.Releasing), []Reason{Paired}},
+		{primary(pair.Steady), steady, []Reason{RelationshipBroken}},
+		{backup(pair.Steady), waiting, []Reason{RelationshipBroken}},
+	}
+}
