@@ -278,6 +278,31 @@ func TestEveryPeerMessageIsDocumented(t *testing.T) {
 	}
 }
 
+// fieldName is the name under which a field travels.
+var fieldName = regexp.MustCompile(`json:"([a-z0-9_]+)`)
+
+func TestEveryFieldOfAMessageIsDocumented(t *testing.T) {
+	page := read(t, "docs/protocol.md")
+	sources := []string{"internal/pair/view.go", "internal/peer/frame.go"}
+	for _, name := range files(t, ".go") {
+		if strings.HasPrefix(name, "internal/peer/wire/") && !strings.HasSuffix(name, "_test.go") {
+			sources = append(sources, name)
+		}
+	}
+	for _, source := range sources {
+		for _, field := range fieldName.FindAllStringSubmatch(read(t, source), -1) {
+			if !strings.Contains(page, "`"+field[1]+"`") && !strings.Contains(page, `"`+field[1]+`"`) {
+				t.Errorf("docs/protocol.md does not tell of the field %s of %s", field[1], source)
+			}
+		}
+	}
+	for _, code := range regexp.MustCompile(`(?m)^\t\t\{"([a-z-]+)", Err`).FindAllStringSubmatch(read(t, "internal/peer/errors.go"), -1) {
+		if !strings.Contains(page, "`"+code[1]+"`") {
+			t.Errorf("docs/protocol.md does not tell of the refusal %s", code[1])
+		}
+	}
+}
+
 func TestEveryDependencyHasItsReason(t *testing.T) {
 	page := read(t, "docs/adr/0013-dependencies.md")
 	modules := regexp.MustCompile(`(?m)^\t(\S+\.\S+/\S+) v`).FindAllStringSubmatch(read(t, "go.mod"), -1)
