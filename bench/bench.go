@@ -75,7 +75,7 @@ func (b *bench) say(format string, args ...any) {
 // runs is how often something is measured: as given, or less where it must be quick.
 func (b *bench) runs(full int) int {
 	if b.opts.quick {
-		return min(full, 2)
+		return 1
 	}
 	return full
 }
@@ -142,7 +142,7 @@ func (b *bench) once(ctx context.Context, r rival, one trial) error {
 	if err != nil {
 		return err
 	}
-	if err := s.answeredFor(ctx, primary, time.Second); err != nil {
+	if err := s.answeredFor(ctx, primary, settled); err != nil {
 		return err
 	}
 	return one(ctx, s)
@@ -155,6 +155,9 @@ func (b *bench) other(host *lab.Host) *lab.Host {
 	}
 	return b.lab.Host("alpha")
 }
+
+// settled is how long the client must be answered without a gap to believe it.
+const settled = 500 * time.Millisecond
 
 // limit bounds every wait for something that must come.
 const limit = 60 * time.Second

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +22,8 @@ const (
 	smallSize    = 10 << 10
 	smallPerDir  = 200
 	smallChanged = 200
-	largeSize    = 512 << 20
+	largeSize    = 512 // MiB
+	quicker      = 10  // a quick run takes so much less of each
 	treeDir      = "tree"
 	copyDir      = "copy" // where rsync puts it
 )
@@ -29,7 +32,7 @@ const (
 type pull struct {
 	first  func(ctx context.Context, number int) error
 	again  func(ctx context.Context) error
-	forget func(number int) error // so that the next is a first one
+	forget func(ctx context.Context, number int) error // so that the next is a first one
 }
 
 // dataSync measures Baton's data sync against rsync's daemon, over the lab's
@@ -46,115 +49,128 @@ func dataSync(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer func() { _ = daemon.Stop(time.Second) }()
-	tree := filepath.Join(b.lab.Host("alpha").Dir(), treeDir)
-	if err := os.Mkdir(tree, 0o755); err != nil { //nolint:gosec // no secret
+	t := &trees{bench: b, dir: filepath.Join(b.lab.Host("alpha").Dir(), treeDir), rsync: b.byRsync(), baton: p.bySync(), share: 1}
+	if b.opts.quick {
+		t.share = quicker
+	}
+	if err := os.Mkdir(t.dir, 0o755); err != nil { //nolint:gosec // no secret
 		return nil, fmt.Errorf("make the tree: %w", err)
 	}
-	pulls := []pull{b.byRsync(), p.bySync()}
-	small, err := b.small(ctx, tree, pulls)
+	small, err := t.small(ctx)
 	if err != nil {
 		return nil, err
 	}
-	large, err := b.large(ctx, tree, pulls)
+	large, err := t.large(ctx)
 	return append(small, large...), err
 }
 
-// dataRows are the rows of one scenario, rsync's and ours.
-func dataRows(scenario string) []row {
-	return []row{
-		{scenario: scenario, measure: "until it is there", program: "rsync daemon (plain, not durable)"},
-		{scenario: scenario, measure: "until it is there", program: "Baton (TLS 1.3, verified, durable)"},
+// trees are what is copied, by both.
+type trees struct {
+	*bench
+	dir          string // alpha's
+	rsync, baton pull
+	share        int // sizes are divided by it
+}
+
+// dataRows are the rows of one scenario.
+type dataRows struct{ rsync, durable, baton row }
+
+func newDataRows(scenario string) *dataRows {
+	line := func(program string) row {
+		return row{scenario: scenario, measure: "until it is there", program: program}
+	}
+	return &dataRows{
+		rsync:   line("rsync daemon (plain, not durable)"),
+		durable: line("rsync daemon, then sync (plain, durable)"),
+		baton:   line("Baton (TLS 1.3, verified, durable)"),
 	}
 }
 
-func (b *bench) small(ctx context.Context, tree string, pulls []pull) ([]row, error) {
-	if err := writeSmall(tree, 0, 1); err != nil {
-		return nil, err
-	}
-	first := dataRows(fmt.Sprintf("%d files of 10 KiB, first time", smallFiles))
-	unchanged := dataRows("the same, nothing changed")
-	changed := dataRows(fmt.Sprintf("the same, %d changed", smallChanged))
-	for number := range b.runs(5) {
-		if err := firstPulls(ctx, first, pulls, number); err != nil {
-			return nil, err
-		}
-		if err := nextPulls(ctx, unchanged, pulls); err != nil {
-			return nil, err
-		}
-		if err := writeSmall(tree, number+1, smallFiles/smallChanged); err != nil {
-			return nil, err
-		}
-		if err := nextPulls(ctx, changed, pulls); err != nil {
-			return nil, err
-		}
-		if err := forget(pulls, number); err != nil {
-			return nil, err
-		}
-	}
-	return append(append(first, unchanged...), changed...), nil
-}
+func (r *dataRows) list() []row { return []row{r.rsync, r.durable, r.baton} }
 
-func (b *bench) large(ctx context.Context, tree string, pulls []pull) ([]row, error) {
-	if err := empty(tree); err != nil {
-		return nil, err
-	}
-	if err := writeLarge(filepath.Join(tree, "large")); err != nil {
-		return nil, err
-	}
-	rows := dataRows("one file of 512 MiB, first time")
-	for number := range b.runs(5) {
-		if err := firstPulls(ctx, rows, pulls, 100+number); err != nil {
-			return nil, err
-		}
-		if err := forget(pulls, 100+number); err != nil {
-			return nil, err
-		}
-	}
-	return rows, nil
-}
-
-func firstPulls(ctx context.Context, rows []row, pulls []pull, number int) error {
-	for i, pull := range pulls {
-		if err := rows[i].time(func() error { return pull.first(ctx, number) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func nextPulls(ctx context.Context, rows []row, pulls []pull) error {
-	for i, pull := range pulls {
-		if err := rows[i].time(func() error { return pull.again(ctx) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func forget(pulls []pull, number int) error {
-	for _, pull := range pulls {
-		if err := pull.forget(number); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// time adds how long f takes. Writes that are owed from before are done first.
-func (r *row) time(f func() error) error {
+// time adds how long each of the two takes. Writes that the kernel owes from
+// before are done first.
+func (r *dataRows) time(rsync, baton func() error) error {
 	syncDisks()
 	began := time.Now()
-	if err := f(); err != nil {
+	if err := rsync(); err != nil {
 		return err
 	}
-	r.addTime(time.Since(began))
+	r.rsync.addTime(time.Since(began))
+	syncDisks()
+	r.durable.addTime(time.Since(began))
+	began = time.Now()
+	if err := baton(); err != nil {
+		return err
+	}
+	r.baton.addTime(time.Since(began))
 	return nil
+}
+
+func (t *trees) small(ctx context.Context) ([]row, error) {
+	if err := t.writeSmall(0, 1); err != nil {
+		return nil, err
+	}
+	first := newDataRows(fmt.Sprintf("%d files of 10 KiB, first time", smallFiles/t.share))
+	unchanged := newDataRows("the same, nothing changed")
+	changed := newDataRows(fmt.Sprintf("the same, %d changed", smallChanged/t.share))
+	for number := range t.runs(5) {
+		if err := t.first(ctx, first, number); err != nil {
+			return nil, err
+		}
+		if err := t.again(ctx, unchanged); err != nil {
+			return nil, err
+		}
+		if err := t.writeSmall(number+1, smallFiles/smallChanged); err != nil {
+			return nil, err
+		}
+		if err := t.again(ctx, changed); err != nil {
+			return nil, err
+		}
+		if err := t.forget(ctx, number); err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat(first.list(), unchanged.list(), changed.list()), nil
+}
+
+func (t *trees) large(ctx context.Context) ([]row, error) {
+	if err := empty(t.dir); err != nil {
+		return nil, err
+	}
+	size := largeSize / t.share
+	if err := writeLarge(filepath.Join(t.dir, "large"), int64(size)<<20); err != nil {
+		return nil, err
+	}
+	rows := newDataRows(fmt.Sprintf("one file of %d MiB, first time", size))
+	for run := range t.runs(5) {
+		number := 100 + run // not one of the small files' names
+		if err := t.first(ctx, rows, number); err != nil {
+			return nil, err
+		}
+		if err := t.forget(ctx, number); err != nil {
+			return nil, err
+		}
+	}
+	return rows.list(), nil
+}
+
+func (t *trees) first(ctx context.Context, rows *dataRows, number int) error {
+	return rows.time(func() error { return t.rsync.first(ctx, number) }, func() error { return t.baton.first(ctx, number) })
+}
+
+func (t *trees) again(ctx context.Context, rows *dataRows) error {
+	return rows.time(func() error { return t.rsync.again(ctx) }, func() error { return t.baton.again(ctx) })
+}
+
+func (t *trees) forget(ctx context.Context, number int) error {
+	return errors.Join(t.rsync.forget(ctx, number), t.baton.forget(ctx, number))
 }
 
 // writeSmall writes every so many of the small files, with a text that tells the round.
-func writeSmall(tree string, round, every int) error {
-	for i := 0; i < smallFiles; i += every {
-		dir := filepath.Join(tree, fmt.Sprintf("d%03d", i/smallPerDir))
+func (t *trees) writeSmall(round, every int) error {
+	for i := 0; i < smallFiles/t.share; i += every {
+		dir := filepath.Join(t.dir, fmt.Sprintf("d%03d", i/smallPerDir))
 		if i%smallPerDir == 0 {
 			if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // no secret
 				return fmt.Errorf("make the tree: %w", err)
@@ -170,12 +186,12 @@ func writeSmall(tree string, round, every int) error {
 }
 
 // writeLarge writes a file that nothing can compress.
-func writeLarge(path string) error {
+func writeLarge(path string, size int64) error {
 	file, err := os.Create(path) //nolint:gosec // ours
 	if err != nil {
 		return fmt.Errorf("make the large file: %w", err)
 	}
-	if _, err := io.CopyN(file, rand.Reader, largeSize); err != nil {
+	if _, err := io.CopyN(file, rand.Reader, size); err != nil {
 		_ = file.Close()
 		return fmt.Errorf("make the large file: %w", err)
 	}
@@ -216,9 +232,11 @@ func (b *bench) byRsync() pull {
 		return err
 	}
 	return pull{
-		first:  func(ctx context.Context, _ int) error { return again(ctx) },
-		again:  again,
-		forget: func(int) error { return os.RemoveAll(filepath.Join(b.lab.Host("beta").Dir(), copyDir)) },
+		first: func(ctx context.Context, _ int) error { return again(ctx) },
+		again: again,
+		forget: func(context.Context, int) error {
+			return os.RemoveAll(filepath.Join(b.lab.Host("beta").Dir(), copyDir))
+		},
 	}
 }
 
@@ -241,11 +259,11 @@ func (p *baton) bySync() pull {
 			return again(ctx)
 		},
 		again: again,
-		forget: func(number int) error {
-			if err := p.command(context.Background(), p.appliances[0], "", "data", "remove", name(number)); err != nil {
+		forget: func(ctx context.Context, number int) error {
+			if err := p.command(ctx, p.appliances[0], "", "data", "remove", name(number)); err != nil {
 				return err
 			}
-			if err := again(context.Background()); err != nil {
+			if err := again(ctx); err != nil {
 				return err
 			}
 			return os.RemoveAll(filepath.Join(p.appliances[1].Dir(), treeDir))

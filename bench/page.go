@@ -72,8 +72,8 @@ func ratio(rows []row, r row) string {
 		if ours.scenario != r.scenario || ours.measure != r.measure || !ours.ours() || r.ours() || r.median().number == 0 {
 			continue
 		}
-		text := strconv.FormatFloat(ours.median().number/r.median().number, 'f', 2, 64)
-		if r.median().more {
+		text := strconv.FormatFloat(ours.median().number/r.median().number, 'g', 2, 64)
+		if r.median().more && ours.median().number > 0 {
 			return "≤ " + text
 		}
 		return text

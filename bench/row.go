@@ -118,7 +118,7 @@ func (r *row) text(v value) string {
 func (r *row) number(n float64) string {
 	switch {
 	case r.unit == megabytes:
-		return strconv.FormatFloat(n, 'f', 1, 64) + " MB"
+		return strconv.FormatFloat(n, 'f', 1, 64) + " MiB"
 	case r.unit == percent:
 		return strconv.FormatFloat(n, 'f', 2, 64) + " %"
 	case n == 0:

@@ -133,7 +133,7 @@ func (r *row) addOverlap(a, b []span, seen sight) {
 // Of the partition.
 const (
 	healCap  = 15 * time.Second // how long the observer waits for service after the heal
-	calm     = 3 * time.Second  // without a gap, until it believes that all is well
+	calm     = 2 * time.Second  // without a gap, until it believes that all is well
 	gapLimit = 100 * time.Millisecond
 )
 
@@ -188,10 +188,10 @@ func (s *stage) afterHeal(ctx context.Context, healed *row, at time.Time) error 
 	if answers := report.Answers(); len(answers) > 0 {
 		silent = time.Since(answers[len(answers)-1].End)
 	}
-	if longest := report.Longest().Duration(); longest >= silent {
+	if longest := report.Longest().Duration(); silent > max(longest, gapLimit) {
+		healed.addOpen(silent)
+	} else {
 		healed.addTime(longest)
-		return nil
 	}
-	healed.addOpen(silent)
 	return nil
 }

@@ -117,7 +117,7 @@ func (r *row) switches(do switcher) trial {
 		if err := do(ctx); err != nil {
 			return err
 		}
-		if err := s.answeredFor(ctx, s.other(primary), time.Second); err != nil {
+		if err := s.answeredFor(ctx, s.other(primary), settled); err != nil {
 			return err
 		}
 		r.addTime(s.client.Report().Between(at.Add(-100*time.Millisecond), time.Now()).Longest().Duration())
