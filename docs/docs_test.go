@@ -349,6 +349,24 @@ func TestWhatPagesNameExists(t *testing.T) {
 // need not be there before it.
 func madeByMake() []string { return []string{"docs/failover.md", "docs/benchmarks.md"} }
 
+// TestFunctionsOnThePagesExist checks what is written as file.go: Function.
+func TestFunctionsOnThePagesExist(t *testing.T) {
+	sources := files(t, ".go")
+	named := regexp.MustCompile("`([a-z/_]+\\.go):\\s+(?:[A-Za-z]+\\.)?([A-Za-z]+)`")
+	found := named.FindAllStringSubmatch(read(t, "docs/architecture.md"), -1)
+	if len(found) < 10 {
+		t.Fatalf("found %d functions only", len(found))
+	}
+	for _, match := range found {
+		declared := regexp.MustCompile(`(?m)^func (?:\([^)]*\) )?` + match[2] + `\b`)
+		if !slices.ContainsFunc(sources, func(path string) bool {
+			return strings.HasSuffix("/"+path, "/"+match[1]) && declared.MatchString(read(t, path))
+		}) {
+			t.Errorf("docs/architecture.md names %s in %s, which does not exist", match[2], match[1])
+		}
+	}
+}
+
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	for _, page := range files(t, ".md") {
