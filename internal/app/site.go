@@ -158,6 +158,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 	const often = 3 * time.Second
 	ticker := time.NewTicker(often)
 	defer ticker.Stop()
+	unused := &memory{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -168,7 +169,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 			a.exchangeAll(ctx)
 		}
 		a.endMaintenance(ctx)
-		tidyMemory()
+		unused.tidy()
 	}
 }
 
