@@ -17,6 +17,7 @@ type bench struct {
 	out     io.Writer
 	lab     *lab.Lab
 	program string // baton
+	stall   time.Duration // longest wait for a processor of the whole run
 }
 
 // study measures one scenario with every program, and returns its rows.
@@ -49,14 +50,17 @@ func (b *bench) all(ctx context.Context) (found []row, err error) {
 		if b.opts.only != nil && !b.opts.only.MatchString(study.name) {
 			continue
 		}
+		stalled := watchStalls(ctx)
 		rows, err := study.run(ctx, b)
+		stall := stalled()
+		b.stall = max(b.stall, stall)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", study.name, err)
 		}
-		b.say("%5.0f s  %s", time.Since(began).Seconds(), study.name)
+		b.say("%5.0f s  %s (a ready program waited for a processor up to %d ms)", time.Since(began).Seconds(), study.name, stall.Milliseconds())
 		for _, row := range rows {
 			b.say("         %s", row.line())
 			if b.opts.verbose {
@@ -66,6 +70,23 @@ func (b *bench) all(ctx context.Context) (found []row, err error) {
 		found = append(found, rows...)
 	}
 	return found, nil
+}
+
+// watchStalls looks how long the machine lets a program wait that is ready to
+// run, until the function that it returns is called: on a machine that is busy
+// with other things, the figures say little.
+func watchStalls(ctx context.Context) func() time.Duration {
+	ctx, cancel := context.WithCancel(ctx)
+	worst := make(chan time.Duration, 1)
+	go func() {
+		const nap = 5 * time.Millisecond
+		var longest time.Duration
+		for before := time.Now(); rest(ctx, nap) == nil; before = time.Now() {
+			longest = max(longest, time.Since(before)-nap)
+		}
+		worst <- longest
+	}()
+	return func() time.Duration { cancel(); return <-worst }
 }
 
 func (b *bench) say(format string, args ...any) {
