@@ -89,10 +89,18 @@ func Run(ctx context.Context, commands Commands, stdio Stdio, args []string) int
 // errSilent ends a command with exit code 1 whose output has said everything.
 var errSilent = errors.New("")
 
+// complain writes one line; several errors that were joined here have one each.
 func (p *program) complain(err error) {
-	// The other appliance may have had a word in it.
-	if text := strings.Map(printable, strings.Join(strings.Fields(err.Error()), " ")); text != "" {
-		_, _ = fmt.Fprintln(p.stdio.Err, "baton: "+text) // nowhere left to complain to
+	parts := []error{err}
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) && errors.Join(joined.Unwrap()...).Error() == err.Error() {
+		parts = joined.Unwrap()
+	}
+	for _, part := range parts {
+		// The other appliance may have had a word in it.
+		if text := strings.Map(printable, strings.Join(strings.Fields(part.Error()), " ")); text != "" {
+			_, _ = fmt.Fprintln(p.stdio.Err, "baton: "+text) // nowhere left to complain to
+		}
 	}
 }
 

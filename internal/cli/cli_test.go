@@ -48,6 +48,9 @@ func commands(out io.Writer) cli.Commands {
 			if err == nil && bytes.Contains(text, []byte("colour")) {
 				err = errors.New(config + ":1: unknown key colour: leave it out")
 			}
+			if bytes.Contains(text, []byte("taste")) {
+				err = errors.Join(err, errors.New(config+":2: unknown key taste: leave it out"))
+			}
 			return err
 		},
 		Cleanup: func(context.Context, string) error { return errors.New("take off addresses: not permitted") },
