@@ -16,6 +16,10 @@ import (
 // listening. Clients connect again by themselves.
 const streamLife = 15 * time.Minute
 
+// maxStreams bounds the status streams that are open at a time: each costs a look
+// at the whole appliance every second.
+const maxStreams = 64
+
 // MaxEvents is how many events one history answer holds at most.
 const MaxEvents = 10000
 
@@ -60,6 +64,12 @@ func (s *Server) addObserving() {
 }
 
 func (s *Server) watch(ctx context.Context, w *streamWriter) error {
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	default:
+		return Errorf(Refused, "%d programs watch the status already: close some, or ask for /api/v1/status instead", maxStreams)
+	}
 	bounded, cancel := context.WithTimeout(ctx, streamLife)
 	defer cancel()
 	err := s.backend.WatchStatus(bounded, func(status pair.Status) error { return writeStatus(w, status) })

@@ -43,6 +43,7 @@ type Server struct {
 	routes  huma.API
 	guesses *guesses
 	base    *prometheus.Registry
+	streams chan struct{} // a place for each status stream
 }
 
 // NewServer returns a server whose handlers are ready.
@@ -60,6 +61,7 @@ func NewServer(backend Backend, options Options) *Server {
 		mux:     http.NewServeMux(),
 		guesses: newGuesses(options.Now),
 		base:    newBaseRegistry(options.Version),
+		streams: make(chan struct{}, maxStreams),
 	}
 	s.routes = humago.New(s.mux, documentation())
 	s.routes.UseMiddleware(s.authorize)
