@@ -131,7 +131,7 @@ func consoleCertificate(dir, name string) (tls.Certificate, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // a file of our own data directory
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = selfSigned(name); err == nil {
-			err = os.WriteFile(path, text, 0o600)
+			err = writeWhole(path, text)
 		}
 	}
 	if err != nil {
@@ -142,6 +142,24 @@ func consoleCertificate(dir, name string) (tls.Certificate, error) {
 		return tls.Certificate{}, fmt.Errorf("%s holds no usable certificate and key: %w: put it back, or move it away and restart to make a new one", path, err)
 	}
 	return certificate, nil
+}
+
+// writeWhole makes a file, readable by its owner, that is whole or absent
+// whatever happens meanwhile.
+func writeWhole(path string, text []byte) error {
+	beside := path + ".new"
+	file, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // a file of our own data directory
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+		err = os.Rename(beside, path)
+	}
+	if err != nil {
+		_ = os.Remove(beside) // it may hold the very bytes that a full disk lacks
+	}
+	return err
 }
 
 func selfSigned(name string) ([]byte, error) {
