@@ -1,7 +1,6 @@
 package failover_test
 
 import (
-	"fmt"
 	"reflect"
 	"runtime/debug"
 	"testing"
@@ -33,13 +32,32 @@ func explore(t *testing.T, start failovertest.Start, bounds failovertest.Bounds)
 	}
 }
 
-func TestX(t *testing.T) {
-	for _, guard := range failover.Guards() {
-		for _, start := range failovertest.Starts(failovertest.Quick().Without(guard)) {
-			found := failovertest.Explore(start.World, start.Faults, few())
-			if found.Bug != "" {
-				fmt.Println(guard, start.Name, found)
-				break
+// Without a guard that keeps an invariant, the explorer finds the world in
+// which it breaks.
+func TestExplorerFindsWhatGuardsPrevent(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	const steady, split = "steady pair", "two primaries"
+	for _, missing := range []struct {
+		guard         failover.Guard
+		start         string
+		faults, steps int
+	}{
+		{failover.GuardTimeout, steady, 1, 6},
+		{failover.GuardNetwork, steady, 2, 6},
+		{failover.GuardIsolation, steady, 1, 6},
+		{failover.GuardHigherEpoch, split, 0, 1},
+		{failover.GuardSetAside, steady, 1, 2},
+		{failover.GuardLostAddress, split, 0, 12},
+	} {
+		for _, start := range failovertest.Starts(failovertest.Quick().Without(missing.guard)) {
+			if start.Name != missing.start {
+				continue
+			}
+			bounds := failovertest.Bounds{Faults: missing.faults, Steps: missing.steps, Step: 200 * time.Millisecond}
+			found := failovertest.Explore(start.World, start.Faults, bounds)
+			t.Log(missing.guard, found)
+			if found.Bug == "" {
+				t.Errorf("guard %d is gone, and nothing breaks", missing.guard)
 			}
 		}
 	}

@@ -197,12 +197,15 @@ func (f *Found) count(_ int, action failover.Action) {
 // and to stay so.
 func (f *Found) settle(n *node, seen *known) {
 	n.world.MendAll(n.world.Watch(f.count))
-	f.report(n.world.Mended(f.count, func(w *World) bool {
-		key := seen.hash(new(canonical(*w)))
-		if f.settled[key] {
-			return true
-		}
+	var way []uint64
+	bug := n.world.Mended(f.count, func(w *World) bool {
+		way = append(way, seen.hash(new(canonical(*w))))
+		return f.settled[way[len(way)-1]]
+	})
+	if !f.report(bug, n) {
+		return
+	}
+	for _, key := range way {
 		f.settled[key] = true
-		return false
-	}), n)
+	}
 }

@@ -222,15 +222,24 @@ func (w *World) complete(side int, see Observer) {
 		s.Queued = false
 		w.feed(side, failover.Heard{View: s.Queue, Confirmed: s.Acked}, see)
 	}
-	for k := range works {
-		if s := &w.Sides[side]; s.Up && s.Due[k].Set && w.Now >= s.Due[k].At {
-			s.Due[k] = failover.Moment{}
-			w.feed(side, w.outcome(side, k), see)
-		}
+	for k := w.firstDue(side); k < works; k = w.firstDue(side) {
+		w.Sides[side].Due[k] = failover.Moment{}
+		w.feed(side, w.outcome(side, k), see)
 	}
 	if s := &w.Sides[side]; s.Up && w.Now >= s.Config.Deadline(s.State) {
 		w.tick(side, see)
 	}
+}
+
+// firstDue is the work whose end is due, the earliest first; works if none is.
+func (w *World) firstDue(side int) Work {
+	first, s := works, &w.Sides[side]
+	for k, m := range s.Due {
+		if m.Set && w.Now >= m.At && (first == works || m.At < s.Due[first].At) {
+			first = Work(k)
+		}
+	}
+	return first
 }
 
 // tick lets an appliance decide until it has nothing more to do now. A decision
