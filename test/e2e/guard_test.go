@@ -103,6 +103,7 @@ func TestThreeTakeoversPauseTheNext(t *testing.T) {
 		w.returns(w.alpha, w.beta)
 		w.alpha.baton("become primary --wait")
 		w.settled(w.alpha, w.beta)
+		rest(500 * time.Millisecond) // keeps what was before out of what is looked at
 	}
 	w.fault(w.lab.PowerCut(w.alpha.host))
 	eventually(t, "automatic failover is paused", 5*time.Second, func() bool { return w.beta.condition("automatic-paused") })
@@ -110,4 +111,16 @@ func TestThreeTakeoversPauseTheNext(t *testing.T) {
 	at := time.Now()
 	w.beta.baton("resume")
 	w.reached(w.beta, at, 10*time.Second)
+}
+
+// While all is well nothing happens: no suspicion comes and goes.
+func TestSteadyPairIsQuiet(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast})
+	rest(2 * time.Second)
+	before := len(w.beta.events(pair.KindRoleChanged))
+	rest(3 * time.Second)
+	if after := len(w.beta.events(pair.KindRoleChanged)); after > before+2 {
+		t.Errorf("%d changes in 3 s: %v", after-before, w.beta.events(pair.KindRoleChanged)[before:min(after, before+5)])
+	}
 }
