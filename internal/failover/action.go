@@ -56,8 +56,9 @@ type (
 	}
 	// EndHold tells the primary that the handover is off.
 	EndHold struct{}
-	// AnswerHold and AnswerCommit answer the backup's question.
-	AnswerHold   struct{ Refusal Reason }
+	// AnswerHold answers the backup's question; Agreed once the services are stopped.
+	AnswerHold struct{ Refusal Reason }
+	// AnswerCommit answers the backup's question; Agreed once the shared IP is off.
 	AnswerCommit struct{ Refusal Reason }
 	// OfferHandover asks a healthy backup to take over from a sick primary.
 	OfferHandover struct{}
@@ -67,7 +68,8 @@ type (
 		From, To Place
 		Reason   Reason
 	}
-	// Finish ends the administrator's command. Refusal is Agreed if it was done.
+	// Finish ends the administrator's command: the one of this turn, or else the
+	// planned switch under way. Refusal is Agreed if it was done.
 	Finish struct{ Refusal Reason }
 )
 

@@ -41,33 +41,39 @@ type (
 		Taken    Instant
 	}
 
-	// SaveFailed: the record could not be made durable; the actions after it were
-	// not carried out. Event is the one whose turn was undone: what it says of the
+	// SaveFailed says that the record could not be made durable and that the actions
+	// after it were not carried out. Event is the one whose turn was undone: what it says of the
 	// world holds all the same.
 	SaveFailed struct{ Event Event }
-	// DataOpened and the next five are outcomes of the actions of like name.
-	DataOpened      struct{ OK bool }
+	// DataOpened is the outcome of OpenData.
+	DataOpened struct{ OK bool }
+	// ServicesStarted is the outcome of StartServices.
 	ServicesStarted struct{ OK bool }
+	// ServicesStopped ends StopServices. What OpenData and StartServices had begun
+	// before has ended too, or its outcome comes first.
 	ServicesStopped struct{}
-	Claimed         struct{ OK bool }
-	Released        struct{ OK bool }
-	SetAsideDone    struct{ OK bool }
+	// Claimed is the outcome of Claim.
+	Claimed struct{ OK bool }
+	// Released is the outcome of Release.
+	Released struct{ OK bool }
+	// SetAsideDone is the outcome of SetAside.
+	SetAsideDone struct{ OK bool }
 
-	// SyncEnded: the data sync that a handover asked for has ended.
+	// SyncEnded says that the data sync that a handover asked for has ended.
 	SyncEnded struct{ OK bool }
-	// HoldAnswered: the primary holds requests and has stopped its services, or refused.
+	// HoldAnswered says that the primary holds requests and has stopped its services, or refused.
 	HoldAnswered struct{ OK bool }
-	// CommitAnswered: the primary has stored the handover and released the shared IP, or it is not known.
+	// CommitAnswered says that the primary has stored the handover and released the shared IP, or it is not known.
 	CommitAnswered struct{ OK bool }
-	// HoldAsked: the backup asks us, the primary, to hold requests for the final data sync.
+	// HoldAsked says that the backup asks us, the primary, to hold requests for the final data sync.
 	HoldAsked struct{ Epoch pair.Epoch }
-	// CommitAsked: the backup asks us to hand it the next epoch. Final: it has all our data.
+	// CommitAsked says that the backup asks us to hand it the next epoch. Final: it has all our data.
 	CommitAsked struct {
 		Next     pair.Epoch
 		Snapshot pair.Snapshot
 		Final    bool
 	}
-	// HoldEnded: the backup gives the handover up.
+	// HoldEnded says that the backup gives the handover up.
 	HoldEnded struct{}
 
 	// BecomePrimary is the administrator's word on the backup, or in a conflict.
@@ -75,9 +81,9 @@ type (
 		FinalSync bool // pull a final data sync first
 		Force     bool // also when the peer cannot be asked, or in a conflict
 	}
-	// BecomeStandalone: Break Relationship.
+	// BecomeStandalone is Break Relationship.
 	BecomeStandalone struct{}
-	// BecomePaired: Establish Relationship, as the one that keeps its data or the one that receives.
+	// BecomePaired is Establish Relationship, as the one that keeps its data or the one that receives.
 	BecomePaired struct{ Role pair.Role }
 	// SetMaintenance turns automatic actions off (or on again).
 	SetMaintenance struct {

@@ -11,7 +11,7 @@ func (t *turn) gather() {
 
 func (t *turn) pingTestIPs() {
 	e := &t.Evidence
-	if t.Config.TestIPs == 0 || e.Testing || !t.due(e.NextTest) {
+	if t.TestIPs == 0 || e.Testing || !t.due(e.NextTest) {
 		return
 	}
 	e.Testing, e.TestBegan = true, t.now
@@ -21,7 +21,7 @@ func (t *turn) pingTestIPs() {
 
 func (t *turn) probeAddress() {
 	e := &t.Evidence
-	if !t.Config.SharedIP || e.Probing || !t.due(e.NextProbe) {
+	if !t.SharedIP || e.Probing || !t.due(e.NextProbe) {
 		return
 	}
 	e.Probing, e.ProbeBegan = true, t.now
@@ -110,7 +110,7 @@ func (t *turn) checkAddress() {
 	if t.Door == Open && t.Phase != pair.Alone && (e.Trusted || e.Elsewhere >= lostInARow) {
 		interval = lostBaseline
 	}
-	idle := t.Config.SharedIP && t.Config.TestIPs > 0 && !e.Checking
+	idle := t.SharedIP && t.TestIPs > 0 && !e.Checking
 	if !idle || e.LastCheck.Set && !t.due(e.LastCheck.At.Add(interval)) {
 		return
 	}
@@ -148,6 +148,6 @@ func (t *turn) taken() bool {
 // nobodyElse reports whether a third machine does not know of another owner, by
 // a check that is known to work here. Without one, there is nothing to ask.
 func (t *turn) nobodyElse() bool {
-	asks := t.Evidence.Trusted && t.Config.SharedIP && t.Config.TestIPs > 0
+	asks := t.Evidence.Trusted && t.SharedIP && t.TestIPs > 0
 	return !asks || t.Evidence.Checks >= lostInARow && !t.taken()
 }

@@ -78,8 +78,8 @@ func instantsIn(t reflect.Type) (n int) {
 	case t == reflect.TypeFor[failover.Instant]():
 		return 1
 	case t.Kind() == reflect.Struct:
-		for i := range t.NumField() {
-			n += instantsIn(t.Field(i).Type)
+		for field := range t.Fields() {
+			n += instantsIn(field.Type)
 		}
 	case t.Kind() == reflect.Array:
 		return t.Len() * instantsIn(t.Elem())

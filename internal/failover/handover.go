@@ -258,12 +258,12 @@ func (t *turn) holdEnded(why Reason) {
 // resumed serves the requests that were held, once the services are back.
 // Services that do not come back are tried again, and the requests are let go,
 // so that each gets an answer.
-func (t *turn) resumed(ok bool) {
+func (t *turn) resumed(started ServicesStarted) {
 	if t.Switch.Step != Resuming {
 		return
 	}
 	t.do(ServeRequests{})
-	if !ok {
+	if !started.OK {
 		t.Broken, t.Switch.Again = StartOfServices, at(t.now.Add(retryPause))
 		return
 	}

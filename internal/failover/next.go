@@ -149,18 +149,18 @@ func (t *turn) observe(ev Event) {
 func (t *turn) handleOutcome(ev Event) {
 	switch ev := ev.(type) {
 	case DataOpened:
-		t.opened(OpeningData, OpeningOfData, ev.OK)
+		t.opened(OpeningData, OpeningOfData, outcome(ev))
 	case ServicesStarted:
-		t.resumed(ev.OK)
-		t.opened(StartingServices, StartOfServices, ev.OK)
+		t.resumed(ev)
+		t.opened(StartingServices, StartOfServices, outcome(ev))
 	case Claimed:
-		t.opened(Claiming, ClaimOfAddress, ev.OK)
+		t.opened(Claiming, ClaimOfAddress, outcome(ev))
 	case ServicesStopped:
 		t.servicesStopped()
 	case Released:
-		t.released(ev.OK)
+		t.released(ev)
 	case SetAsideDone:
-		t.setAsideDone(ev.OK)
+		t.setAsideDone(ev)
 	default:
 		t.handleSwitch(ev)
 	}

@@ -14,12 +14,15 @@ func (t *turn) open() {
 	t.do(OpenData{})
 }
 
+// outcome is what the events that end a step of opening have in common.
+type outcome struct{ OK bool }
+
 // opened takes the next step of opening, or closes again and tries later.
-func (t *turn) opened(step Door, effect Effect, ok bool) {
+func (t *turn) opened(step Door, effect Effect, end outcome) {
 	if t.Door != step {
 		return // closed meanwhile
 	}
-	if !ok {
+	if !end.OK {
 		t.openingFailed(effect, EffectFailed)
 		return
 	}
@@ -84,8 +87,8 @@ func (t *turn) stopServices() {
 	t.do(StopServices{})
 }
 
-func (t *turn) released(ok bool) {
-	if !ok {
+func (t *turn) released(ev Released) {
+	if !ev.OK {
 		t.Broken, t.ReleaseAt = ReleaseOfAddress, at(t.now.Add(t.pace(t.State)))
 		return
 	}
@@ -110,11 +113,11 @@ func (t *turn) retryRelease() {
 	}
 }
 
-func (t *turn) setAsideDone(ok bool) {
+func (t *turn) setAsideDone(ev SetAsideDone) {
 	if t.Record.Diverged.IsZero() {
 		return
 	}
-	if !ok {
+	if !ev.OK {
 		t.Broken, t.Retry = SettingAside, t.now.Add(10*retryPause)
 		return
 	}

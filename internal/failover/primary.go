@@ -62,7 +62,7 @@ func (t *turn) entitled() bool {
 // rivalPossible reports whether a backup may take over by itself. If not, a
 // lone primary has nothing to fear from serving on.
 func (t *turn) rivalPossible() bool {
-	automatic := t.AutomaticFailover && t.BackupOperations && t.Config.TestIPs > 0 && t.Config.SharedIP
+	automatic := t.AutomaticFailover && t.BackupOperations && t.TestIPs > 0 && t.SharedIP
 	return automatic || t.Peer.Eligible
 }
 
@@ -200,8 +200,8 @@ func comeBackGuards() []guardRow {
 		{GuardReturnEpoch, HigherEpoch, func(t *turn) bool { return !t.Peer.Epoch.Above(t.Record.Epoch) }},
 		{GuardReturnTaken, AddressTaken, func(t *turn) bool { return !t.Record.Taken }},
 		{GuardReturnWait, TimeoutRuns, func(t *turn) bool { return t.due(t.Since.Add(t.timeout(t.State))) }},
-		{GuardReturnNetwork, NetworkLost, func(t *turn) bool { return t.Config.TestIPs == 0 || t.connected() }},
-		{GuardReturnSilence, AddressAnswers, func(t *turn) bool { return !t.Config.SharedIP || t.silent() }},
+		{GuardReturnNetwork, NetworkLost, func(t *turn) bool { return t.TestIPs == 0 || t.connected() }},
+		{GuardReturnSilence, AddressAnswers, func(t *turn) bool { return !t.SharedIP || t.silent() }},
 		{GuardReturnOwner, AddressTaken, (*turn).nobodyElse},
 	}
 }
@@ -238,11 +238,11 @@ func (t *turn) beStandalone() {
 		}
 		return
 	}
-	if t.Config.SharedIP {
+	if t.SharedIP {
 		t.probeAddress()
 	}
 	t.Blocked = Agreed
-	if t.Config.SharedIP && t.Evidence.Probes < minProbes {
+	if t.SharedIP && t.Evidence.Probes < minProbes {
 		t.Blocked = AddressAnswers
 	}
 	if t.Blocked == Agreed && t.mayOpen() {

@@ -152,8 +152,8 @@ func eligibilityGuards() []guardRow {
 	return []guardRow{
 		{GuardBackupOperations, OperationsOff, func(t *turn) bool { return t.BackupOperations }},
 		{GuardAutomatic, AutomaticOff, func(t *turn) bool { return t.AutomaticFailover }},
-		{GuardSharedIP, NoSharedIP, func(t *turn) bool { return t.Config.SharedIP && t.Peer.SharedIP }},
-		{GuardTestIPs, NoTestIPs, func(t *turn) bool { return t.Config.TestIPs > 0 }},
+		{GuardSharedIP, NoSharedIP, func(t *turn) bool { return t.SharedIP && t.Peer.SharedIP }},
+		{GuardTestIPs, NoTestIPs, func(t *turn) bool { return t.TestIPs > 0 }},
 		{GuardMaintenance, InMaintenance, func(t *turn) bool { return !t.maintained() }},
 		{GuardDamped, Paused, func(t *turn) bool { return !t.Record.Damped }},
 		{GuardSnapshot, NoSnapshot, func(t *turn) bool { return !t.Record.Snapshot.IsZero() }},

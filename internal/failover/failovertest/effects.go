@@ -127,6 +127,7 @@ func (w *World) outcome(side int, k Work) failover.Event {
 		return failover.SetAsideDone{OK: ok}
 	case Syncing:
 		return failover.SyncEnded{OK: w.finishSync(side)}
+	case Saving, Claiming, Releasing, works: // done at once
 	}
 	return failover.Tick{}
 }
@@ -212,13 +213,9 @@ func (p *play) performSwitch(side int, action failover.Action) {
 			p.post(peer, failover.HoldEnded{})
 		}
 	case failover.AnswerHold:
-		if p.answered(side) {
-			p.post(peer, failover.HoldAnswered{OK: action.Refusal == failover.Agreed})
-		}
+		p.answer(side, failover.HoldAnswered{OK: action.Refusal == failover.Agreed})
 	case failover.AnswerCommit:
-		if p.answered(side) {
-			p.post(peer, failover.CommitAnswered{OK: action.Refusal == failover.Agreed})
-		}
+		p.answer(side, failover.CommitAnswered{OK: action.Refusal == failover.Agreed})
 	case failover.OfferHandover:
 		if p.Link[side] && p.alive(peer) {
 			p.post(peer, failover.BecomePrimary{FinalSync: true})
@@ -238,12 +235,13 @@ func (p *play) ask(side int, ev failover.Event) bool {
 	return true
 }
 
-// answered reports whether an answer arrives at the peer that waits for it.
-func (p *play) answered(side int) bool {
+// answer brings an answer to the peer, if it waits for one and nothing is in the way.
+func (p *play) answer(side int, ev failover.Event) {
 	s := &p.Sides[side]
-	arrives := s.Asked && p.Link[side] && p.alive(other(side)) && !s.LosesAnswer
+	if s.Asked && p.Link[side] && p.alive(other(side)) && !s.LosesAnswer {
+		p.post(other(side), ev)
+	}
 	s.Asked, s.LosesAnswer = false, s.LosesAnswer && !s.Asked
-	return arrives
 }
 
 func (p *play) poll(side int, wait time.Duration) {
@@ -304,7 +302,7 @@ func (w *World) owner(side int) failover.Owner {
 		return failover.OwnerUnknown
 	case w.Cache == 0:
 		return failover.OwnerNobody
-	case int(w.Cache) == side+1:
+	case w.Cache == side+1:
 		return failover.OwnerSelf
 	}
 	return failover.OwnerElsewhere
@@ -312,7 +310,7 @@ func (w *World) owner(side int) failover.Owner {
 
 func (w *World) announce(side int) {
 	if w.Gateway[side] {
-		w.Cache, w.Cached = int8(side+1), w.Now
+		w.Cache, w.Cached = side+1, w.Now
 	}
 }
 

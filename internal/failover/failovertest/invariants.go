@@ -61,9 +61,9 @@ func (w *World) checkEpoch(side int) {
 		w.fail("I1: " + Name(side) + " is primary in an epoch that is not its own")
 	}
 	holder := &w.Holders[disk.Epoch.Counter%uint64(len(w.Holders))]
-	switch int(*holder) {
+	switch *holder {
 	case 0:
-		*holder = int8(side + 1)
+		*holder = side + 1
 	case side + 1:
 	default:
 		w.fail("I1: both appliances have held one epoch")

@@ -72,7 +72,7 @@ func randomFaults() []Fault {
 		name, s := Name(side), func(w *World) *Side { return &w.Sides[side] }
 		faults = append(faults,
 			Fault{Name: "disk full on " + name, Do: func(w *World, _ Observer) { s(w).Fails[Saving] = 5 }},
-			Fault{Name: "test IP deaf to " + name, Do: func(w *World, _ Observer) { s(w).Deaf = min(s(w).Deaf+1, uint8(s(w).Config.TestIPs)) }},
+			Fault{Name: "test IP deaf to " + name, Do: func(w *World, _ Observer) { s(w).Deaf++ }},
 			Fault{Name: "test IPs hear " + name, Repairs: true, Do: func(w *World, _ Observer) { s(w).Deaf = 0 }},
 			Fault{Name: "gateway gone for " + name, Do: func(w *World, _ Observer) { w.Gateway[side] = false }},
 			Fault{Name: "slow services on " + name, Do: func(w *World, _ Observer) {

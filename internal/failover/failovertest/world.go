@@ -31,7 +31,7 @@ type World struct {
 	// Link says which way frames pass: Link[i] from appliance i to the other.
 	Link     [2]bool
 	Gateway  [2]bool // appliance i reaches the test IPs, and they reach it
-	Cache    int8    // whom the gateway takes for the owner of the shared IP: 0 nobody, else side+1
+	Cache    int     // whom the gateway takes for the owner of the shared IP: 0 nobody, else side+1
 	Cached   failover.Instant
 	Mismatch pair.PollFailure // why no poll gets through though the link is whole
 
@@ -41,7 +41,7 @@ type World struct {
 	Overlap failover.Moment     // since when both hold the address though each could find out
 	Outage  [2]failover.Instant // when appliance i was last connected to peer or gateway
 	Online  [2]failover.Instant // when appliance i last reached the gateway
-	Holders [16]int8            // who held the epoch of that counter: 0 nobody, else side+1
+	Holders [16]int             // who held the epoch of that counter (they alternate, so 16 later again): 0 nobody, else side+1
 	Forced  bool                // an administrator has forced a promotion
 	Bug     string              // an invariant that was found broken
 }
@@ -205,7 +205,7 @@ func (w *World) expire(side int) {
 		s.Address = 0
 	}
 	switch {
-	case int(w.Cache) != side+1:
+	case w.Cache != side+1:
 	case w.Sides[side].Address != 0 && w.Gateway[side]:
 		w.Cached = w.Now
 	case w.Now.Sub(w.Cached) > memory:
