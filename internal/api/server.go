@@ -123,13 +123,13 @@ func notFound(w http.ResponseWriter, _ *http.Request) {
 }
 
 // Network answers clients from the network: a bearer token says who asks.
-func (s *Server) Network() http.Handler { return limited(s.mux) }
+func (s *Server) Network() http.Handler { return limited(s.mux, readTimeout) }
 
 // Local answers the local socket: its callers are administrators, known by the
 // credentials that ConnContext has put into the context. Without those nothing
 // is answered.
 func (s *Server) Local() http.Handler {
-	inner := limited(s.mux)
+	inner := limited(s.mux, readTimeout)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if caller, known := CallerFrom(r.Context()); !known || !caller.Local {
 			newProblem(http.StatusForbidden, Forbidden, "this socket cannot tell who is calling: use the one that the daemon opened").write(w)
@@ -139,20 +139,23 @@ func (s *Server) Local() http.Handler {
 	})
 }
 
-// limited bounds what one request may send and how long that may take.
-func limited(next http.Handler) http.Handler {
+// limited bounds what one request may send and how long that may take. A request
+// without a body has been sent already: a deadline would only cut its answer.
+func limited(next http.Handler, lasting time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Cache-Control", "no-store")
-		size, lasting := int64(maxBody), readTimeout
+		size, lasting := int64(maxBody), lasting
 		if r.URL.Path == restorePath {
 			size, lasting = maxBackup, backupTimeout
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, size)
-		// Not every writer has deadlines (a test's recorder has none): then the
-		// server's own bound holds.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lasting))
+		if r.ContentLength != 0 {
+			// Not every writer has deadlines (a test's recorder has none): then the
+			// server's own bound holds.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lasting))
+		}
 		next.ServeHTTP(w, r)
 	})
 }

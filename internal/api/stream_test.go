@@ -12,7 +12,7 @@ import (
 func TestStatusStreamsAreBounded(t *testing.T) {
 	b := newBench(t)
 	server := httptest.NewServer(b.handler)
-	defer server.Close()
+	t.Cleanup(server.Close) // after the streams have ended
 	open := func() (int, context.CancelFunc) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(t.Context())
