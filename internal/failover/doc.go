@@ -18,5 +18,8 @@
 //	I7  once faults stop, there is one primary and one backup within a bounded time
 //	I8  no automatic change while the primary is heard and healthy
 //
-// Start reading at State, then takeover.go and primary.go.
+// Start reading at State, then takeover.go and primary.go; then at the stories
+// in testdata.
 package failover
+
+//go:generate go test -run TestStories|TestPageShows . -rewrite
