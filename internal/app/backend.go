@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"baton/internal/agent"
 	"baton/internal/api"
@@ -42,6 +43,9 @@ func failure(err error) error {
 	}
 	text := err.Error()
 	remote, fromPeer := errors.AsType[*peer.RemoteError](err)
+	if errors.Is(err, syscall.ENOSPC) && !fromPeer {
+		return &api.Error{Code: api.Failed, Text: "the disk of this appliance's data directory is full: free some space there, then try again", Err: err}
+	}
 	if fromPeer {
 		text = remote.Text // how it came here is for the log
 	}

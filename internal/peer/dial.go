@@ -120,6 +120,9 @@ func tuneAccepted(conn net.Conn) {
 
 // unreachable gives err one of this package's sentinels.
 func unreachable(address string, err error) error {
+	if errors.Is(err, errNotSaved) {
+		return err
+	}
 	if told := (*RemoteError)(nil); refusesUs(err) || errors.As(err, &told) {
 		return fmt.Errorf("connect to the peer at %s: %w", address, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,6 +40,15 @@ func TestPairingIsRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestFullDiskHereIsNotCalledAnUnreachablePeer(t *testing.T) {
+	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
+	alpha.keeper.err = syscall.ENOSPC
+	_, err := alpha.Pair(t.Context(), beta.address, PairRequest{})
+	if !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrUnreachable) {
+		t.Errorf("got %v", err)
 	}
 }
 

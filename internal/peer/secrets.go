@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -45,6 +46,9 @@ type Keeper interface {
 	Save(secrets Secrets) error
 }
 
+// errNotSaved is a trouble of this appliance, not of the peer or the way to it.
+var errNotSaved = errors.New("save the secrets of the peer link")
+
 // vault holds the secrets in memory, equal to what the keeper holds.
 type vault struct {
 	keeper Keeper
@@ -77,7 +81,7 @@ func (v *vault) change(f func(*Secrets) error) error {
 		return err
 	}
 	if err := v.keeper.Save(next.clone()); err != nil {
-		return fmt.Errorf("save the secrets of the peer link: %w", err)
+		return fmt.Errorf("%w: %w", errNotSaved, err)
 	}
 	v.secrets = next
 	return nil

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"baton/internal/pair"
 
@@ -53,7 +54,7 @@ func (s *Site) explain(act string, err error) error {
 	}
 	switch failed.Code() & 0xff {
 	case sqlitelib.SQLITE_FULL:
-		return fmt.Errorf("%s: no room on the disk that holds %s: free some space: %w", act, s.path, err)
+		return fmt.Errorf("%s: no room on the disk that holds %s: free some space: %w: %w", act, s.path, syscall.ENOSPC, err)
 	case sqlitelib.SQLITE_READONLY:
 		return fmt.Errorf("%s: %s cannot be written: make its disk and file writable: %w", act, s.path, err)
 	case sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_CANTOPEN:
