@@ -129,6 +129,8 @@ func (a *addresses) Check(ctx context.Context) failover.Owner {
 				return failover.OwnerUnknown
 			case shared:
 				return failover.OwnerSelf
+			case a.host.SearchedInVain(ip, target):
+				return failover.OwnerNobody
 			}
 			return failover.OwnerElsewhere
 		}

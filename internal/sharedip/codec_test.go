@@ -181,6 +181,9 @@ func FuzzFrames(f *testing.F) {
 		if a, ok := parseARP(frame); ok && !bytes.Equal(a.frame(MAC(frame[:6]))[etherSize:], frame[etherSize:etherSize+arpSize]) {
 			t.Errorf("%+v does not render as it was read", a)
 		}
+		if found, _, ok := parseSearch(frame); ok && (!found.ip.IsValid() || !found.by.IsValid()) {
+			t.Errorf("half a search: %+v", found)
+		}
 		_ = echo{srcMAC: station1(), dstMAC: station2(), src: four, dst: six, id: 1}.answeredBy(frame)
 		if d, ok := parseDatagram(frame); ok && (!d.src.IsValid() || len(d.message) < 4) {
 			t.Errorf("half a datagram: %+v", d)

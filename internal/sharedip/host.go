@@ -37,12 +37,13 @@ func (o Owner) String() string { return fmt.Sprintf("%s at %s", o.IP, o.MAC) }
 // Host is this machine as far as shared IPs go. Its methods may be used from
 // several goroutines. Close it after use.
 type Host struct {
-	managed []pair.SharedIP
-	log     *slog.Logger
-	quiet   atomic.Bool
-	loud    atomic.Int64   // when Quiet(false) was last said, in Unix nanoseconds; 0: never
-	wake    chan struct{}  // the schedule has changed
-	retired sync.WaitGroup // sockets being closed
+	managed  []pair.SharedIP
+	log      *slog.Logger
+	quiet    atomic.Bool
+	loud     atomic.Int64   // when Quiet(false) was last said, in Unix nanoseconds; 0: never
+	wake     chan struct{}  // the schedule has changed
+	searches *searches      // by other machines, for managed addresses
+	retired  sync.WaitGroup // sockets being closed
 
 	// mu is held while addresses change and while they are announced, so that
 	// nothing is announced after its release.
@@ -56,11 +57,12 @@ type Host struct {
 // configuration file names, and touches no other.
 func New(managed []pair.SharedIP, log *slog.Logger) *Host {
 	return &Host{
-		managed: slices.Clone(managed),
-		log:     log,
-		wake:    make(chan struct{}, 1),
-		claims:  map[pair.SharedIP]*claim{},
-		ports:   map[string]*port{},
+		managed:  slices.Clone(managed),
+		log:      log,
+		wake:     make(chan struct{}, 1),
+		searches: newSearches(),
+		claims:   map[pair.SharedIP]*claim{},
+		ports:    map[string]*port{},
 	}
 }
 

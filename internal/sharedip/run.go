@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -210,7 +211,8 @@ func (h *Host) contested(s sighting, now time.Time) bool {
 	return false
 }
 
-// watcher hears, on one interface, who says that it owns a managed address.
+// watcher hears, on one interface, who says that it owns a managed address, and
+// who looks for one.
 type watcher struct {
 	ports []*port
 	dead  atomic.Bool // a port has failed
@@ -254,12 +256,17 @@ func openWatcher(link netlink.Link) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	advertisements, err := openPort(link, unix.ETH_P_IPV6, advertisementFilter())
+	neighbours, err := openPort(link, unix.ETH_P_IPV6, neighbourFilter())
 	if err != nil {
 		arps.close()
 		return nil, err
 	}
-	return &watcher{ports: []*port{arps, advertisements}}, nil
+	w := &watcher{ports: []*port{arps, neighbours}}
+	if err := neighbours.hearGroups(); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
 }
 
 // listen passes on what it hears about managed addresses until the port closes.
@@ -274,8 +281,11 @@ func (r *runner) listen(w *watcher, p *port) {
 			w.dead.Store(true)
 			return
 		}
+		if found, from, ok := parseSearch(buffer[:n]); ok && from != p.mac && r.host.manages(found.ip) {
+			r.host.searches.note(found, time.Now())
+		}
 		owner, ok := parseOwner(buffer[:n])
-		if !ok || owner.MAC == p.mac || !r.host.manages(owner) {
+		if !ok || owner.MAC == p.mac || !r.host.manages(owner.IP) {
 			continue
 		}
 		select {
@@ -286,6 +296,6 @@ func (r *runner) listen(w *watcher, p *port) {
 	}
 }
 
-func (h *Host) manages(owner Owner) bool {
-	return slices.ContainsFunc(h.managed, func(ip pair.SharedIP) bool { return ip.Address.Addr() == owner.IP })
+func (h *Host) manages(addr netip.Addr) bool {
+	return slices.ContainsFunc(h.managed, func(ip pair.SharedIP) bool { return ip.Address.Addr() == addr })
 }
