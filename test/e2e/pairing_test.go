@@ -57,11 +57,11 @@ func TestPairingWithAWrongKey(t *testing.T) {
 	eventually(t, "the right key pairs", 30*time.Second, func() bool {
 		return w.alpha.run("", "pair", peerOf(w.beta)).code == 0
 	})
-	w.settled2(w.alpha, w.beta)
+	w.rolesTaken(w.alpha, w.beta)
 }
 
-// settled2 waits until the roles are steady, with or without a snapshot.
-func (w *world) settled2(primary, backup *appliance) {
+// rolesTaken waits until the roles are steady, with or without a snapshot.
+func (w *world) rolesTaken(primary, backup *appliance) {
 	w.t.Helper()
 	eventually(w.t, "the roles are taken", 10*time.Second, func() bool { return primary.is(pair.Primary) && backup.is(pair.Backup) })
 }

@@ -42,7 +42,7 @@ func TestHostileClient(t *testing.T) {
 	})
 	attacking.Wait()
 	w.settled(w.alpha, w.beta)
-	w.undisturbed(w.alpha, at, 2*quietly)
+	w.undisturbed(w.alpha, at, quietly)
 	w.alpha.baton("sync --wait")
 	for _, a := range w.both() {
 		t.Logf("%s has %d MB resident", a.name(), a.resident()>>20)

@@ -296,7 +296,7 @@ func TestSyncCutByPower(t *testing.T) {
 			}
 			w.fault(w.lab.PowerOn(a.host))
 			a.serve()
-			w.settled2(w.alpha, w.beta)
+			w.rolesTaken(w.alpha, w.beta)
 			w.resumes(before)
 		})
 	}
