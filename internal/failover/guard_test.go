@@ -1,7 +1,10 @@
 package failover_test
 
 import (
+	"cmp"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +17,7 @@ func TestEveryGuardBearsLoad(t *testing.T) {
 		t.Run(fmt.Sprint(guard), func(t *testing.T) {
 			t.Parallel()
 			without := func(c failover.Config) failover.Config { return c.Without(guard) }
-			for _, path := range stories(t) {
+			for _, path := range longLast(stories(t)) {
 				if acts(tell(t, path, without)) != acts(read(t, path)) {
 					return
 				}
@@ -22,6 +25,15 @@ func TestEveryGuardBearsLoad(t *testing.T) {
 			t.Errorf("no story needs guard %d, counted from 1 in guard.go", guard)
 		})
 	}
+}
+
+// longLast puts the stories of many virtual hours behind the others.
+func longLast(paths []string) []string {
+	long := func(path string) int {
+		return map[string]int{"partition.txt": 1, "takeover.txt": 2, "damping.txt": 3}[filepath.Base(path)]
+	}
+	slices.SortStableFunc(paths, func(a, b string) int { return cmp.Compare(long(a), long(b)) })
+	return paths
 }
 
 // acts leaves of a story what the appliances do, without what is only shown.
