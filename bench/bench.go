@@ -16,7 +16,7 @@ type bench struct {
 	opts    options
 	out     io.Writer
 	lab     *lab.Lab
-	program string // baton
+	program string        // baton
 	stall   time.Duration // longest wait for a processor of the whole run
 }
 
@@ -137,11 +137,13 @@ func (b *bench) repeat(ctx context.Context, r rival, runs int, one trial) error 
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
-	for range runs {
-		if err := b.once(ctx, r, one); err != nil {
-			return err
+	for run := range runs {
+		if run > 0 {
+			if err := r.mend(ctx); err != nil {
+				return err
+			}
 		}
-		if err := r.mend(ctx); err != nil {
+		if err := b.once(ctx, r, one); err != nil {
 			return err
 		}
 	}

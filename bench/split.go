@@ -37,7 +37,7 @@ type bounds struct {
 func goneBound() bounds { return bounds{gone: atMost(4 * time.Second)} }
 
 // looking is how long the observer goes on looking after the takeover.
-const looking = 2 * time.Second
+const looking = 1500 * time.Millisecond
 
 // owners are the rows of one program.
 type owners struct{ own, serve, gone row }
@@ -132,8 +132,11 @@ func (r *row) addOverlap(a, b []span, seen sight) {
 
 // Of the partition.
 const (
-	healCap  = 15 * time.Second // how long the observer waits for service after the heal
-	calm     = 2 * time.Second  // without a gap, until it believes that all is well
+	// hush is longer than keepalived's garp_master_delay (5 s): what it says again
+	// then would heal, by luck, what a partition soon after has upset.
+	hush     = 5500 * time.Millisecond
+	healCap  = 15 * time.Second        // how long the observer waits for service after the heal
+	calm     = 1500 * time.Millisecond // without a gap, until it believes that all is well
 	gapLimit = 100 * time.Millisecond
 )
 
@@ -157,9 +160,12 @@ func partition(ctx context.Context, b *bench) ([]row, error) {
 
 func (r *owners) cutAndHeal(healed *row) trial {
 	return func(ctx context.Context, s *stage) error {
+		if err := rest(ctx, hush); err != nil {
+			return err
+		}
 		seen, err := s.strike(ctx, func(s *stage, primary *lab.Host) (time.Time, error) {
 			return s.lab.Partition(primary, s.other(primary))
-		}, looking+time.Second)
+		}, looking)
 		if err != nil {
 			return err
 		}
