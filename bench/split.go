@@ -132,7 +132,7 @@ func (r *row) addOverlap(a, b []span, seen sight) {
 
 // Of the partition.
 const (
-	// hush is longer than keepalived's garp_master_delay (5 s): what it says again
+	// Longer than keepalived's garp_master_delay (5 s): what it says again
 	// then would heal, by luck, what a partition soon after has upset.
 	hush     = 5500 * time.Millisecond
 	healCap  = 15 * time.Second        // how long the observer waits for service after the heal
