@@ -15,8 +15,10 @@ type Store interface {
 
 // Addresses are the shared IPs of this appliance.
 type Addresses interface {
-	// Claim puts every ticked address on with the lifetime, or renews it.
+	// Claim puts every ticked address on, with the lifetime.
 	Claim(ctx context.Context, lease time.Duration) error
+	// Renew extends the lifetime of those that were claimed and are still ticked.
+	Renew(ctx context.Context, lease time.Duration) error
 	// Release takes every address off.
 	Release(ctx context.Context) error
 	// Probe asks on the link whether another machine has one of them.

@@ -71,6 +71,10 @@ func (c *card) Claim(context.Context, time.Duration) error {
 	return nil
 }
 
+func (c *card) Renew(ctx context.Context, lease time.Duration) error {
+	return c.Claim(ctx, lease)
+}
+
 func (c *card) Release(context.Context) error {
 	c.room.mu.Lock()
 	defer c.room.mu.Unlock()

@@ -30,7 +30,9 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 		a.note("claim shared ip", err)
 		a.pending = append(a.pending, failover.Claimed{OK: err == nil})
 	case failover.Renew:
-		a.note("renew shared ip", a.Addresses.Claim(ctx, action.Lease))
+		err := a.Addresses.Renew(ctx, action.Lease)
+		a.note("renew shared ip", err)
+		a.pending = append(a.pending, failover.Renewed{OK: err == nil})
 	case failover.Release:
 		err := a.Addresses.Release(ctx)
 		a.note("release shared ip", err)

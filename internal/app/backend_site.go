@@ -63,7 +63,9 @@ func (b *backend) EnableSharedIP(ctx context.Context, address netip.Addr) error 
 	if owner, taken := b.usedElsewhere(ctx, address); taken {
 		return api.Errorf(api.Refused, "another machine, %s, answers for %s: take the address off there first", owner, address)
 	}
-	return b.tick(ctx, "enabled", address, func(ticked []string) []string { return append(ticked, address.String()) })
+	err := b.tick(ctx, "enabled", address, func(ticked []string) []string { return append(ticked, address.String()) })
+	b.agent.Tell(ctx, failover.AddressTicked{})
+	return err
 }
 
 // usedElsewhere reports whether another machine has the address that this primary

@@ -71,11 +71,13 @@ type addresses struct {
 	host    *sharedip.Host
 	managed []pair.SharedIP
 	local   *store.Local
-	targets atomic.Pointer[[]netip.Addr] // test IPs
+	targets atomic.Pointer[[]netip.Addr]    // test IPs
+	claimed atomic.Pointer[[]pair.SharedIP] // as of the newest claim
 }
 
 func newAddresses(host *sharedip.Host, managed []pair.SharedIP, local *store.Local) *addresses {
 	a := &addresses{host: host, managed: managed, local: local}
+	a.claimed.Store(new([]pair.SharedIP))
 	a.teach(nil)
 	return a
 }
@@ -98,8 +100,24 @@ func (a *addresses) ticked() []pair.SharedIP {
 	return ticked
 }
 
+// Claim implements agent.Addresses.
 func (a *addresses) Claim(ctx context.Context, lease time.Duration) error {
-	return a.host.Set(ctx, a.ticked(), lease)
+	ticked := a.ticked()
+	a.claimed.Store(&ticked)
+	return a.host.Set(ctx, ticked, lease)
+}
+
+// Renew implements agent.Addresses. An address that was ticked since the claim
+// waits: whether it is free has not been asked yet.
+func (a *addresses) Renew(ctx context.Context, lease time.Duration) error {
+	ticked := a.ticked()
+	var kept []pair.SharedIP
+	for _, ip := range *a.claimed.Load() {
+		if slices.Contains(ticked, ip) {
+			kept = append(kept, ip)
+		}
+	}
+	return a.host.Set(ctx, kept, lease)
 }
 
 func (a *addresses) Release(ctx context.Context) error { return a.host.Set(ctx, nil, 0) }

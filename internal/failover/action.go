@@ -30,7 +30,7 @@ type (
 	StartServices struct{}
 	// StopServices stops them, hard after a deadline; ServicesStopped.
 	StopServices struct{}
-	// Claim puts the shared IPs on with a lifetime of Lease, or renews them; Claimed, the first time.
+	// Claim puts the shared IPs on with a lifetime of Lease; Claimed.
 	Claim struct{ Lease wait }
 	// Renew extends the lifetime of the shared IPs.
 	Renew struct{ Lease wait }

@@ -54,6 +54,8 @@ type (
 	ServicesStopped struct{}
 	// Claimed is the outcome of Claim.
 	Claimed struct{ OK bool }
+	// Renewed is the outcome of Renew.
+	Renewed struct{ OK bool }
 	// Released is the outcome of Release.
 	Released struct{ OK bool }
 	// SetAsideDone is the outcome of SetAside.
@@ -76,6 +78,8 @@ type (
 	// HoldEnded says that the backup gives the handover up.
 	HoldEnded struct{}
 
+	// AddressTicked says that an administrator has enabled one more shared IP here.
+	AddressTicked struct{}
 	// BecomePrimary is the administrator's word on the backup, or in a conflict.
 	BecomePrimary struct {
 		FinalSync bool // pull a final data sync first
@@ -133,7 +137,9 @@ func (DataOpened) event()       {}
 func (ServicesStarted) event()  {}
 func (ServicesStopped) event()  {}
 func (Claimed) event()          {}
+func (Renewed) event()          {}
 func (Released) event()         {}
+func (AddressTicked) event()    {}
 func (SetAsideDone) event()     {}
 func (SyncEnded) event()        {}
 func (HoldAnswered) event()     {}

@@ -53,7 +53,7 @@ func (t *turn) probed(result ProbeResult) {
 	if !e.Probing {
 		return
 	}
-	e.Probing = false
+	e.Probing, e.Probed = false, at(t.now)
 	if e.ProbeBegan < e.From {
 		return
 	}

@@ -38,6 +38,7 @@ const (
 	GuardReturnNetwork
 	GuardReturnSilence
 	GuardReturnOwner
+	GuardReturnOwned
 
 	// Of a handover.
 	GuardHandoverEpoch

@@ -54,9 +54,19 @@ func (t *turn) primaryHeard(v pair.View) {
 		// Nobody can say whose data is newer: a disk from the past, or two
 		// administrators who each forced their side.
 		t.meetConflict(v.Epoch)
+	case t.abandoned(v):
+		t.holdEnded(TakerGaveUp)
 	case t.Door == Open:
 		t.Forced = false
 	}
+}
+
+// abandoned reports whether the backup that asked us to hold requests knows of
+// no handover any more, as after a restart. A message that it sent before it
+// asked says nothing.
+func (t *turn) abandoned(v pair.View) bool {
+	return t.Switch.Step == Stopped && v.Phase != pair.Handover &&
+		t.now.Sub(t.Switch.Began) > t.part(leaseLen, t.timeout(t.State))
 }
 
 // stepDown makes a primary that has been succeeded a backup, traffic first.

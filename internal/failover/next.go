@@ -157,6 +157,8 @@ func (t *turn) handleOutcome(ev Event) {
 		t.opened(Claiming, ClaimOfAddress, outcome(ev))
 	case ServicesStopped:
 		t.servicesStopped()
+	case Renewed:
+		t.renewed(ev)
 	case Released:
 		t.released(ev)
 	case SetAsideDone:
@@ -180,6 +182,8 @@ func (t *turn) handleSwitch(ev Event) {
 		t.commitAsked(ev)
 	case HoldEnded:
 		t.holdEnded(TakerGaveUp)
+	case AddressTicked:
+		t.addressTicked()
 	case BecomePrimary:
 		t.becomePrimary(ev)
 	case BecomeStandalone:

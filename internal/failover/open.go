@@ -39,7 +39,7 @@ func (t *turn) opened(step Door, effect Effect, end outcome) {
 		t.Evidence.Trusted, t.Evidence.Elsewhere, t.Evidence.LastCheck = false, 0, Moment{}
 		t.do(Claim{Lease: t.leaseNow()})
 	case Claiming:
-		t.Door = Open
+		t.Door, t.RenewFails = Open, Moment{}
 		t.NextRenew = t.now.Add(t.leaseNow() / renewals)
 	case Closed, Open:
 	}
@@ -67,6 +67,32 @@ func (t *turn) close() {
 	t.release()
 	t.stopServices()
 	t.Switch, t.Forced = Switch{}, false
+}
+
+// renewed closes a site whose address cannot be kept: the kernel drops it when
+// its lifetime ends, and who serves without an address serves nobody. Then a
+// backup that is well is offered the site.
+func (t *turn) renewed(ev Renewed) {
+	switch {
+	case ev.OK:
+		t.RenewFails = Moment{}
+	case !t.RenewFails.Set:
+		t.RenewFails = at(t.now)
+	case t.Door == Open && t.now.Sub(t.RenewFails.At) >= t.leaseNow():
+		t.openingFailed(ClaimOfAddress, EffectFailed)
+	}
+}
+
+// addressTicked puts a newly enabled address on. A standalone appliance opens
+// anew, by way of the probes; for a primary, the link has been asked before.
+func (t *turn) addressTicked() {
+	switch {
+	case t.Record.Role == pair.Primary && t.Door == Open && t.Switch.Step == NoSwitch:
+		t.do(Claim{Lease: t.leaseNow()})
+	case t.Record.Role == pair.Standalone && t.Door != Closed:
+		t.close()
+		t.enter(pair.Standalone, pair.Waiting, Ticked)
+	}
 }
 
 // release takes the shared IP off. A door that is closed has seen to it.

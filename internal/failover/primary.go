@@ -172,10 +172,19 @@ func (t *turn) comeBack() {
 
 // met reports whether the peer has answered something that we sent since we
 // stopped serving (a message that lay in a queue says nothing), so lately that
-// it cannot take over yet, and claims nothing.
+// it cannot take over yet, and claims nothing; and that no third machine has the
+// shared IP, as another run of this appliance's own disk would.
 func (t *turn) met() bool {
 	return t.Confirmed.Set && t.Confirmed.At >= t.Since && t.heardLately() &&
-		!t.Peer.Serving && !t.Peer.Epoch.Above(t.Record.Epoch)
+		!t.Peer.Serving && !t.Peer.Epoch.Above(t.Record.Epoch) && t.unowned()
+}
+
+// unowned reports whether the newest probe since we stopped serving met no owner.
+func (t *turn) unowned() bool {
+	e := t.Evidence
+	asked := e.Probed.Set && e.Probed.At >= t.Since
+	owned := e.Owned.Set && e.Owned.At >= e.Probed.At
+	return asked && !owned || !t.SharedIP || !t.obeys(GuardReturnOwned)
 }
 
 // heardLately reports whether the peer is known to have heard us within the lease.

@@ -33,6 +33,7 @@ const (
 	Paired
 	RelationshipBroken
 	SiteOpened
+	Ticked
 	MaintenanceChanged
 	NotSaved
 	EffectFailed
@@ -110,6 +111,7 @@ func sentences() [reasons]string {
 		Paired:                "A relationship was established.",
 		RelationshipBroken:    "The relationship was broken.",
 		SiteOpened:            "The site is open.",
+		Ticked:                "A shared IP was enabled, and whether it is free is being found out.",
 		MaintenanceChanged:    "Maintenance was turned on or off.",
 		NotSaved:              "The state could not be stored; free some disk space and look at the log.",
 		EffectFailed:          "Data, services or the shared IP could not be brought up; it is tried again.",

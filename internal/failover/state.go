@@ -28,14 +28,15 @@ type State struct {
 	Polling  bool // a poll is under way
 	NextPoll Instant
 
-	Evidence  Evidence
-	Switch    Switch
-	NextRenew Instant // of the address's lifetime
-	Broken    Effect  // newest effect that failed and is to be tried again
-	Retry     Instant // when
-	ReleaseAt Moment  // when a release that failed is tried again
-	Blocked   Reason  // why a takeover (or a return) that is due does not happen
-	Observed  bool    // observe only: this suspicion has been recorded
+	RenewFails Moment // since when the address's lifetime could not be extended
+	Evidence   Evidence
+	Switch     Switch
+	NextRenew  Instant // of the address's lifetime
+	Broken     Effect  // newest effect that failed and is to be tried again
+	Retry      Instant // when
+	ReleaseAt  Moment  // when a release that failed is tried again
+	Blocked    Reason  // why a takeover (or a return) that is due does not happen
+	Observed   bool    // observe only: this suspicion has been recorded
 
 	SnapshotAt Moment    // when the newest complete snapshot was taken
 	Takeovers  [3]Moment // newest automatic takeovers
@@ -86,6 +87,7 @@ type Evidence struct {
 	SilentSince Moment // begin of the first probe of an unbroken run of such probes
 	Probes      uint8  // length of that run, at most minProbes
 	Owned       Moment // newest probe that another machine answered
+	Probed      Moment // when the newest probe ended, whatever it found
 
 	Checking  bool   // a lost-address check is under way
 	LastCheck Moment // begin of the newest one

@@ -61,8 +61,8 @@ func primaryTransitions() []Transition {
 		{alone, steady, []Reason{PeerHeard}},
 		{steady, isolated, []Reason{NetworkLost, Stalled}},
 		{alone, isolated, []Reason{NetworkLost, Stalled, AddressTaken}},
-		{steady, waiting, []Reason{NotSaved}},
-		{alone, waiting, []Reason{NotSaved}},
+		{steady, waiting, []Reason{NotSaved, EffectFailed}},
+		{alone, waiting, []Reason{NotSaved, EffectFailed}},
 		{steady, handover, []Reason{PeerAsked}},
 		{alone, handover, []Reason{PeerAsked}},
 		{claiming, handover, []Reason{PeerAsked}},
@@ -87,6 +87,7 @@ func standaloneTransitions() []Transition {
 	waiting, steady := standalone(pair.Waiting), standalone(pair.Steady)
 	return []Transition{
 		{waiting, steady, []Reason{SiteOpened}},
+		{steady, waiting, []Reason{Ticked}},
 		{steady, primary(pair.Steady), []Reason{Paired}},
 		{waiting, backup(pair.Releasing), []Reason{Paired}},
 		{primary(pair.Steady), steady, []Reason{RelationshipBroken}},

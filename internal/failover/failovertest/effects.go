@@ -127,7 +127,7 @@ func (w *World) outcome(side int, k Work) failover.Event {
 		return failover.SetAsideDone{OK: ok}
 	case Syncing:
 		return failover.SyncEnded{OK: w.finishSync(side)}
-	case Saving, Claiming, Releasing, works: // done at once
+	case Saving, Claiming, Renewing, Releasing, works: // done at once
 	}
 	return failover.Tick{}
 }
@@ -177,7 +177,11 @@ func (p *play) performAddress(side int, action failover.Action) {
 		p.announce(side)
 		p.post(side, failover.Claimed{OK: true})
 	case failover.Renew:
-		s.Address = p.Now.Add(action.Lease + grain)
+		ok := !p.fails(side, Renewing)
+		if ok {
+			s.Address = p.Now.Add(action.Lease + grain)
+		}
+		p.post(side, failover.Renewed{OK: ok})
 	case failover.Announce:
 		p.announce(side)
 	case failover.Release:
@@ -289,7 +293,7 @@ func (w *World) probe(side int) failover.ProbeResult {
 	switch {
 	case !w.Gateway[side] && !w.Link[side] && !w.Link[peer]:
 		return failover.ProbeImpossible // cable out
-	case w.Sides[peer].Address != 0 && w.Link[side] && w.Link[peer]:
+	case w.Squatter, w.Sides[peer].Address != 0 && w.Link[side] && w.Link[peer]:
 		return failover.ProbeOwned
 	}
 	return failover.ProbeSilent

@@ -46,6 +46,9 @@ func (t *telling) command(words []string) error {
 		t.world.Heal()
 		t.world.Mismatch = pair.NoAnswer
 		return nil
+	case "squat", "leave":
+		t.world.Squatter = verb == "squat"
+		return nil
 	case "mismatch":
 		t.world.Mismatch = pair.KeyMismatch
 		return nil
@@ -235,6 +238,8 @@ func wordOf(verb string, words []string) (failover.Event, error) {
 		return failover.BecomePaired{Role: role}, nil
 	case "sick":
 		return failover.SiteHealth{Sick: !has("no")}, nil
+	case "ticked":
+		return failover.AddressTicked{}, nil
 	case "foreign":
 		return failover.ForeignOwner{}, nil
 	case "hold-asked", "commit-asked":

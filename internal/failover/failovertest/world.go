@@ -30,6 +30,7 @@ type World struct {
 	Sides [2]Side
 	// Link says which way frames pass: Link[i] from appliance i to the other.
 	Link     [2]bool
+	Squatter bool    // a third machine has the shared IP
 	Gateway  [2]bool // appliance i reaches the test IPs, and they reach it
 	Cache    int     // whom the gateway takes for the owner of the shared IP: 0 nobody, else side+1
 	Cached   failover.Instant
@@ -85,6 +86,7 @@ const (
 	Starting
 	Stopping
 	Claiming
+	Renewing
 	Releasing
 	SettingAside
 	Syncing
@@ -93,7 +95,7 @@ const (
 
 // String is the word that stories use.
 func (k Work) String() string {
-	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "release", "set-aside", "sync"}[k]
+	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "renew", "release", "set-aside", "sync"}[k]
 }
 
 const (
