@@ -34,6 +34,9 @@ type syncs struct {
 // settleLimit bounds how long a sync that is asked for waits until it is possible.
 const settleLimit = 10 * time.Second
 
+// tellLimit bounds how long the end of a sync waits for the loop.
+const tellLimit = time.Second
+
 // Automatic syncs that fail are tried again, soon at first.
 const (
 	firstRetry = time.Second
@@ -154,7 +157,10 @@ func (s *syncs) once(ctx context.Context, pull Pull) error {
 	if err != nil {
 		return err
 	}
-	s.agent.Tell(ctx, failover.DataChanged{Snapshot: pulled.Snapshot, Taken: taken})
+	// It is complete, even if a takeover has just ended the sync.
+	tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellLimit)
+	defer cancel()
+	s.agent.Tell(tell, failover.DataChanged{Snapshot: pulled.Snapshot, Taken: taken})
 	return nil
 }
 

@@ -134,8 +134,17 @@ func (d *data) Pull(ctx context.Context, pull agent.Pull) (agent.Pulled, error) 
 	}
 	progress := a.engine.Progress()
 	pulled := agent.Pulled{Snapshot: snapshot, Files: progress.FilesDone, Bytes: progress.BytesDone}
-	return pulled, a.reload(ctx)
+	// The snapshot is complete, even if a takeover has just ended the sync.
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadLimit)
+	defer cancel()
+	if err := a.reload(after); err != nil {
+		a.log.Error("settings not read after a data sync", slog.String("error", err.Error()))
+	}
+	return pulled, nil
 }
+
+// reloadLimit bounds how long the end of a data sync waits for the settings.
+const reloadLimit = 2 * time.Second
 
 // startSnapshot is the snapshot that this appliance holds as a backup: what the
 // engine has, if it was pulled under the present epoch; else what was recorded

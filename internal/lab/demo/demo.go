@@ -103,7 +103,7 @@ func runStage(ctx context.Context, opts Options, doors *doors) (err error) {
 	if err := s.ready(ctx); err != nil {
 		return s.failed(ctx, err)
 	}
-	s.screen.urls(doors, s.password)
+	s.screen.urls(doors)
 	if opts.Script {
 		return s.failed(ctx, s.runScenario(ctx))
 	}

@@ -71,14 +71,14 @@ func (s *screen) say(who, format string, args ...any) {
 	s.print("  %s  %s  %s\n", s.dim(clock), name, fmt.Sprintf(format, args...))
 }
 
-func (s *screen) urls(d *doors, password string) {
+func (s *screen) urls(d *doors) {
 	s.print(`
   %s
-    alpha      https://%s/login     user admin, password %s
-    beta       https://%s/login     (each shows a certificate of its own: your browser will ask)
+    alpha      https://%s/health
+    beta       https://%s/health    (each shows a certificate of its own: your browser will ask)
     the site   http://%s/            the shared IP, as the client sees it
 
-`, s.bold("Open in a browser on this machine"), d.alpha.Addr(), s.bold(password), d.beta.Addr(), d.site.Addr())
+`, s.bold("Open in a browser on this machine"), d.alpha.Addr(), d.beta.Addr(), d.site.Addr())
 }
 
 // lastLines shows the end of an appliance's log.
