@@ -246,7 +246,8 @@ func (a *Agent) publish() {
 func (a *Agent) follow(seen *Seen) {
 	s := seen.State
 	a.Addresses.Alone(s.Phase == pair.Alone)
-	if s.Record.Role == pair.Primary && s.Door == failover.Open {
+	// A primary whose site does not come up has the newest data all the same.
+	if s.Record.Role == pair.Primary && s.Phase != pair.Conflict && !s.Opening {
 		a.Data.Offer(s.Record.Epoch)
 	} else {
 		a.Data.Withdraw()
