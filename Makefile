@@ -26,7 +26,7 @@ FUZZTIME ?= 30s
 ARGS     ?=
 
 .DEFAULT_GOAL = help
-.PHONY: help build demo test e2e explore fuzz bench lint fmt vuln generate package check
+.PHONY: help build demo test e2e smoke explore fuzz bench lint fmt vuln generate package check
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test: ## every test but the end-to-end ones
 
 e2e: build ## end-to-end: daemons in simulated hosts, cables pulled
 	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -timeout 30m -v ./test/e2e/...
+
+smoke: build ## the short part of e2e: pair, first sync, takeover, planned switch
+	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -short -tags e2e -timeout 10m -v ./test/e2e/...
 
 explore: ## every world at large bounds, and long random runs (hours)
 	$(GO) test -count=1 -tags explore -run '^TestExplore' -timeout 0 -v ./internal/failover/...
@@ -87,4 +90,4 @@ check: build ## all that must pass: both builds, tests, lint, end-to-end in shor
 	GOARCH=arm64 $(BUILD) -o bin/linux-arm64/baton ./cmd/baton
 	$(MAKE) test
 	$(MAKE) lint
-	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -short -tags e2e -timeout 30m ./test/e2e/...
+	$(MAKE) smoke

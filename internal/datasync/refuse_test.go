@@ -237,7 +237,7 @@ func TestRottenStagingIsNotUsed(t *testing.T) {
 
 func TestBandwidthLimitHoldsAndChangesWhileRunning(t *testing.T) {
 	p := newPair(t)
-	write(t, p.primary.tree+"/f", noise(64<<20))
+	write(t, p.primary.tree+"/f", noise(96<<20))
 	p.backup.SetLimit(4_000_000)
 	p.primary.SetLimit(4_000_000)
 	done := make(chan error, 1)
@@ -251,11 +251,11 @@ func TestBandwidthLimitHoldsAndChangesWhileRunning(t *testing.T) {
 		p.primary.SetLimit(rate)
 		time.Sleep(100 * time.Millisecond)
 		var off float64
-		for range 3 { // a busy machine may be slower than the limit, for once
+		for range 6 { // on a busy machine a second may fall short, and the next one make up for it
 			start, before := time.Now(), p.backup.Progress().Received
 			time.Sleep(time.Second) // this test measures time
 			got := float64(p.backup.Progress().Received-before) / time.Since(start).Seconds()
-			if off = got/float64(rate) - 1; off > -0.02 {
+			if off = got/float64(rate) - 1; off > -0.02 && off < 0.02 {
 				break
 			}
 		}
