@@ -13,6 +13,7 @@ import (
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
+	"baton/internal/sharedip"
 )
 
 // Paths of the pair's own messages.
@@ -140,8 +141,8 @@ func refusedBy(err error) error {
 }
 
 // foreign tells the decision of other machines that announce a shared IP.
-func (a *Appliance) foreign(ctx context.Context) sharedEvents {
-	return sharedEvents{Foreign: func(owner sharedOwner) {
+func (a *Appliance) foreign(ctx context.Context) sharedip.Events {
+	return sharedip.Events{Foreign: func(owner sharedip.Owner) {
 		a.log.Warn("another machine announces a shared ip", slog.String("owner", owner.String()))
 		a.agent.Tell(ctx, failover.ForeignOwner{})
 	}}

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"baton/internal/agent"
+	"baton/internal/datasync"
+	"baton/internal/pair"
+)
+
+// peerURL is where the link's clients find the peer.
+const peerURL = "https://peer"
+
+// data is the protected data, as the agent needs it.
+type data struct{ appliance *Appliance }
+
+func (d *data) Open(ctx context.Context) error {
+	if err := d.appliance.engine.Settle(ctx); err != nil {
+		return err
+	}
+	d.appliance.keepLearned(ctx)
+	return nil
+}
+func (d *data) Offer(epoch pair.Epoch)  { d.appliance.engine.Offer(epoch) }
+func (d *data) Withdraw()               { d.appliance.engine.Withdraw() }
+func (d *data) Snapshot() pair.Snapshot { return d.appliance.engine.Snapshot() }
+func (d *data) SetAside(ctx context.Context, epoch pair.Epoch) error {
+	made, err := d.appliance.engine.SetAside(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	if len(made.Files) > 0 {
+		d.appliance.setAside(made)
+	}
+	return nil
+}
+
+// setAside writes a new diverged copy into the history.
+func (a *Appliance) setAside(made pair.DivergedCopy) {
+	a.history.Record(pair.Event{
+		Kind:   pair.KindDiverged,
+		Text:   fmt.Sprintf("Set %d files (%d bytes) aside that only this appliance had: baton diverged list.", len(made.Files), made.Bytes),
+		Detail: map[string]string{"id": made.ID, "epoch": made.Epoch.String()},
+	})
+}
+
+// Pull implements agent.Data. What the site database says afterwards is in force
+// at once.
+func (d *data) Pull(ctx context.Context, pull agent.Pull) (agent.Pulled, error) {
+	a := d.appliance
+	snapshot, err := a.engine.Pull(ctx, a.link.Bulk(), peerURL, datasync.Request{
+		Epoch: pull.Epoch, Final: pull.Final, AcceptShrink: pull.AcceptShrink,
+	})
+	if err != nil {
+		return agent.Pulled{}, err
+	}
+	progress := a.engine.Progress()
+	pulled := agent.Pulled{Snapshot: snapshot, Files: progress.FilesDone, Bytes: progress.BytesDone}
+	// The snapshot is complete, even if a takeover has just ended the sync.
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadLimit)
+	defer cancel()
+	if err := a.reload(after); err != nil {
+		a.log.Error("settings not read after a data sync", slog.String("error", err.Error()))
+	}
+	return pulled, nil
+}
+
+// reloadLimit bounds how long the end of a data sync waits for the settings.
+const reloadLimit = 2 * time.Second
+
+// startSnapshot is the snapshot that this appliance holds as a backup: what the
+// engine has, if it was pulled under the present epoch; else what was recorded
+// when that began. What a former primary has is no snapshot.
+func (a *Appliance) startSnapshot() pair.Snapshot {
+	record := a.local.State().Record
+	if record.Role != pair.Backup {
+		return pair.Snapshot{}
+	}
+	if newest := a.engine.Snapshot(); newest.Epoch == record.Epoch {
+		return newest
+	}
+	return record.Snapshot
+}

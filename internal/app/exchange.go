@@ -1,0 +1,120 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/peer/wire"
+)
+
+// upkeep does what is to be done now and then: it merges the histories of both
+// appliances while they reach each other, ends a maintenance in time, and gives
+// unused memory back.
+func (a *Appliance) upkeep(ctx context.Context) error {
+	const often = 3 * time.Second
+	ticker := time.NewTicker(often)
+	defer ticker.Stop()
+	unused := &memory{}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if a.agent.Look().State.Record.Role == pair.Backup {
+			a.exchangeAll(ctx)
+		}
+		a.endMaintenance(ctx)
+		unused.tidy()
+	}
+}
+
+// exchangeAll asks until neither side lacks anything, or something fails; then
+// the next tick tries again.
+func (a *Appliance) exchangeAll(ctx context.Context) {
+	const rounds = 100
+	const limit = 20 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	theirs := map[pair.ApplianceID]int64(nil)
+	for range rounds {
+		question, err := a.offer(ctx, theirs)
+		if err != nil {
+			return
+		}
+		answer, err := peer.Call[wire.Exchange, wire.Exchange](ctx, a.link.Bulk(), pathExchange, question)
+		if err != nil {
+			return // the peer is away; polls tell of that
+		}
+		if _, err := a.site.Merge(ctx, answer.Events); err != nil {
+			a.log.Error("events of the peer not merged", slog.String("error", err.Error()))
+			return
+		}
+		a.learn(ctx, answer)
+		theirs = answer.Heads
+		mine, err := a.site.Heads(ctx)
+		if err != nil || covers(theirs, mine) && len(answer.Events) == 0 {
+			return
+		}
+	}
+}
+
+// offer says what we have, and brings what a peer with the heads lacks; nil
+// heads: not known yet.
+func (a *Appliance) offer(ctx context.Context, heads map[pair.ApplianceID]int64) (wire.Exchange, error) {
+	mine, err := a.site.Heads(ctx)
+	if err != nil {
+		return wire.Exchange{}, err
+	}
+	var events []pair.Event
+	if heads != nil {
+		if events, err = a.site.EventsAfter(ctx, heads, wire.ExchangeEvents); err != nil {
+			return wire.Exchange{}, err
+		}
+		events = fitting(events, wire.MaxSize/2)
+	}
+	return wire.Exchange{Version: wire.Version, Heads: mine, Events: events}, nil
+}
+
+// fitting returns the first events, as many as fit into so many bytes of a
+// message; the next exchange brings more.
+func fitting(events []pair.Event, bytes int) []pair.Event {
+	for i, event := range events {
+		text, err := json.Marshal(event)
+		bytes -= len(text) + 1
+		if err != nil || bytes < 0 {
+			return events[:max(i, 1)]
+		}
+	}
+	return events
+}
+
+// exchanged answers the peer's exchange.
+func (a *Appliance) exchanged(ctx context.Context, question wire.Exchange) (wire.Exchange, error) {
+	if _, err := a.site.Merge(ctx, question.Events); err != nil {
+		return wire.Exchange{}, err
+	}
+	heads := question.Heads
+	if heads == nil {
+		heads = map[pair.ApplianceID]int64{}
+	}
+	answer, err := a.offer(ctx, heads)
+	if err == nil && a.agent.Look().State.Record.Role == pair.Primary {
+		now, version := a.settings.versioned()
+		answer.Settings, answer.SettingsVersion = now.Map(), version
+	}
+	return answer, err
+}
+
+func covers(has, wanted map[pair.ApplianceID]int64) bool {
+	for id, head := range wanted {
+		if has[id] < head {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"baton/internal/datasync/schedule"
+	"baton/internal/failover"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/peer/wire"
+)
+
+// settings are those in force. On a backup they may be newer than its site
+// database: a change at the primary counts here before a data sync brings it.
+type settings struct {
+	mu      sync.Mutex
+	now     pair.Settings
+	version int64
+}
+
+func newSettings(saved pair.Settings, version int64) *settings {
+	return &settings{now: saved, version: version}
+}
+
+func (s *settings) get() pair.Settings {
+	now, _ := s.versioned()
+	return now
+}
+
+func (s *settings) versioned() (now pair.Settings, version int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now, s.version
+}
+
+func (s *settings) set(saved pair.Settings, version int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now, s.version = saved, version
+}
+
+// next is the agent's schedule.
+func (s *settings) next(after time.Time) time.Time { return schedule.Next(s.get(), after) }
+
+// configure fills in what the decision needs of the settings and of this machine.
+func (a *Appliance) configure(c *failover.Config) {
+	s := a.settings.get()
+	c.Timeout, c.Poll = s.PrimaryTimeout, s.Poll()
+	c.TestIPs, c.Majority = len(s.TestIPs), s.TestIPsRequired == pair.RequireMajority
+	c.SharedIP = len(a.ips.ticked()) > 0
+	c.BackupOperations, c.AutomaticFailover, c.ObserveOnly = s.BackupOperations, s.AutomaticFailover, s.ObserveOnly
+	c.MaxDataAge = s.MaxDataAge
+	c.PairID = ""
+	if pinned, paired := a.link.Paired(); paired {
+		c.PairID = pinned.PairID
+	}
+	a.reach.set(s.TestIPs)
+	a.ips.teach(s.TestIPs)
+	a.engine.SetLimit(s.BandwidthLimit)
+}
+
+// reload brings into force what the site database says now.
+func (a *Appliance) reload(ctx context.Context) error {
+	saved, version, err := a.site.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	a.settings.set(saved, version)
+	a.agent.Configure(ctx, a.configure)
+	return nil
+}
+
+// settingsAsked saves, on the primary, what an administrator changed on the backup.
+func (a *Appliance) settingsAsked(ctx context.Context, q wire.Settings) (wire.Plain, error) {
+	if a.agent.Look().State.Record.Role != pair.Primary {
+		return wire.Plain{}, &peer.RemoteError{Code: "refused", Text: "That appliance is not the primary now; try again in a moment."}
+	}
+	if err := a.saveSettings(ctx, q.Changes, q.WantVersion, q.By); err != nil {
+		return wire.Plain{}, err
+	}
+	return wire.Plain{Version: wire.Version}, nil
+}
+
+func (a *Appliance) saveSettings(ctx context.Context, changes map[string]string, want int64, by string) error {
+	if _, err := a.site.SetSettings(ctx, changes, want, by); err != nil {
+		return err
+	}
+	return a.reload(ctx)
+}
