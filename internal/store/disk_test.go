@@ -111,7 +111,7 @@ func TestALostForeignOrDamagedDatabaseIsNotBegunAnew(t *testing.T) {
 	}{
 		"foreign": {foreign, "not a site database"},
 		"damaged": {write, "is damaged: stop baton and put it back"},
-		"newer":   {newer, "has version 99 and this baton knows 2: install the version that wrote it"},
+		"newer":   {newer, fmt.Sprintf("has version 99 and this baton knows %d: install the version that wrote it", SchemaVersion())},
 		"lost":    {lost, "is missing, but was here before"},
 	} {
 		t.Run(name, func(t *testing.T) {

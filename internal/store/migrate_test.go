@@ -55,8 +55,8 @@ func checkBroughtUp(t *testing.T, s *Site) {
 	if data, err := s.Data(ctx); err != nil || len(data) != 1 || data[0] != (pair.Data{Name: "www", Kind: pair.DataDirectory, Path: "/srv/www"}) {
 		t.Errorf("data %v, %v", data, err)
 	}
-	if attributes, err := s.Attributes(ctx); err != nil || attributes["name"] != "Help desk" {
-		t.Errorf("attributes %v, %v", attributes, err)
+	if site, version, err := s.Document(ctx, "site"); err != nil || string(site) != `{"name":"Help desk"}` || version != 1 {
+		t.Errorf("the site's document %s, version %d, %v", site, version, err)
 	}
 	before := history(t, s, Filter{})
 	if event := note(t, s, "again"); event.ID != eventID(alpha, int64(len(before)+1)) {

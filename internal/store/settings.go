@@ -102,36 +102,3 @@ func (s *Site) storeSettings(ctx context.Context, tx *sql.Tx, before, after map[
 	})
 	return err
 }
-
-// Attributes returns what the site is called and shows, by key.
-func (s *Site) Attributes(ctx context.Context) (map[string]string, error) {
-	attributes := map[string]string{}
-	rows, err := s.reader.QueryContext(ctx, `SELECT key, value FROM attribute`)
-	err = each(rows, err, func(row scanner) error {
-		var key, value string
-		if err := row.Scan(&key, &value); err != nil {
-			return err
-		}
-		attributes[key] = value
-		return nil
-	})
-	return attributes, s.explain("read the site's attributes", err)
-}
-
-// SetAttributes changes some of the site's attributes; an empty value removes one.
-func (s *Site) SetAttributes(ctx context.Context, changes map[string]string) error {
-	return s.write(ctx, "change the site's attributes", func(tx *sql.Tx) error {
-		for key, value := range changes {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM attribute WHERE key = ?`, key); err != nil {
-				return err
-			}
-			if value == "" {
-				continue
-			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO attribute (key, value) VALUES (?, ?)`, key, value); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}

@@ -19,7 +19,7 @@ const maxLine = 1 << 20
 
 // sharedTables are the tables that a backup takes over whole: all but the history.
 func sharedTables() []string {
-	return []string{"setting", "setting_version", "attribute", "user", "token", "data"}
+	return []string{"setting", "setting_version", "document", "user", "token", "data"}
 }
 
 // line is one line of an export: first the schema's version, then rows, then the
@@ -210,5 +210,8 @@ func (s *Site) checkImported(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	return s.checkAllData(data)
+	if err := s.checkAllData(data); err != nil {
+		return err
+	}
+	return checkAllDocuments(ctx, tx)
 }
