@@ -53,10 +53,11 @@ func (t *turn) probed(result ProbeResult) {
 	if !e.Probing {
 		return
 	}
-	e.Probing, e.Probed = false, at(t.now)
+	e.Probing = false
 	if e.ProbeBegan < e.From {
 		return
 	}
+	e.Probed = at(t.now)
 	if result != ProbeSilent {
 		e.SilentSince, e.Silent, e.Probes = Moment{}, Moment{}, 0
 	}

@@ -46,12 +46,15 @@ func (t *turn) stayEntitled() {
 	if t.entitled() || !t.obeys(GuardIsolation) {
 		return
 	}
-	why := NetworkLost
-	if t.stalled {
-		why = Stalled
-	}
 	t.close()
-	t.enter(pair.Primary, pair.Isolated, why)
+	t.enter(pair.Primary, pair.Isolated, t.whyCutOff())
+}
+
+func (t *turn) whyCutOff() Reason {
+	if t.stalled {
+		return Stalled
+	}
+	return NetworkLost
 }
 
 // entitled reports whether this primary may serve without having met its peer.
@@ -150,6 +153,7 @@ func (t *turn) comeBack() {
 	if t.Evidence.Trusted {
 		t.checkAddress()
 	}
+	t.endRetries()
 	t.Blocked = t.comeBackReason()
 	if t.Blocked != Agreed {
 		return
@@ -163,12 +167,25 @@ func (t *turn) comeBack() {
 	switch {
 	case t.met():
 		why = PeerAgrees
-	case t.incapable():
+	case t.retrying():
 		why = EffectFailed
 	}
 	t.enter(pair.Primary, pair.Claiming, why)
 	t.open()
 }
+
+// endRetries ends the attempts to open a site that does not come up, once the
+// entitlement has run out or this machine has stood still: the peer may have
+// taken over since, and to come back takes what it takes after any isolation.
+func (t *turn) endRetries() {
+	if t.retrying() && (t.stalled || !t.entitled()) && t.obeys(GuardIsolation) {
+		t.enter(pair.Primary, pair.Isolated, t.whyCutOff())
+	}
+}
+
+// retrying reports whether opening the site has failed and is tried again
+// without leave of anybody, since the entitlement to serve has never ended.
+func (t *turn) retrying() bool { return t.incapable() && t.Phase == pair.Waiting }
 
 // met reports whether the peer has answered something that we sent since we
 // stopped serving (a message that lay in a queue says nothing), so lately that
@@ -197,7 +214,7 @@ func (t *turn) comeBackReason() Reason {
 	if !t.mayOpen() {
 		return EffectsPending
 	}
-	if t.met() || t.incapable() && t.entitled() {
+	if t.met() || t.retrying() && t.unowned() {
 		return Agreed
 	}
 	return t.check(comeBackGuards())

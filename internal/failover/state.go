@@ -87,7 +87,7 @@ type Evidence struct {
 	SilentSince Moment // begin of the first probe of an unbroken run of such probes
 	Probes      uint8  // length of that run, at most minProbes
 	Owned       Moment // newest probe that another machine answered
-	Probed      Moment // when the newest probe ended, whatever it found
+	Probed      Moment // when the newest probe that counts ended, whatever it found
 
 	Checking  bool   // a lost-address check is under way
 	LastCheck Moment // begin of the newest one

@@ -66,6 +66,7 @@ func primaryTransitions() []Transition {
 		{steady, handover, []Reason{PeerAsked}},
 		{alone, handover, []Reason{PeerAsked}},
 		{claiming, handover, []Reason{PeerAsked}},
+		{waiting, isolated, []Reason{NetworkLost, Stalled}},
 		{waiting, handover, []Reason{PeerAsked}},
 		{isolated, handover, []Reason{PeerAsked}},
 		{handover, steady, []Reason{TakerGaveUp, TookTooLong, PeerSilent, RelationshipBroken}},
