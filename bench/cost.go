@@ -21,11 +21,11 @@ func startToServing(ctx context.Context, b *bench) ([]row, error) {
 		if err != nil {
 			return err
 		}
-		if err := primary.daemon.Stop(10 * time.Second); err != nil {
+		if err := primary.Daemon().Stop(10 * time.Second); err != nil {
 			return fmt.Errorf("stop the daemon: %w", err)
 		}
 		at := time.Now()
-		if err := p.serve(ctx, primary); err != nil {
+		if err := primary.Serve(ctx); err != nil {
 			return err
 		}
 		if err := await(ctx, "the primary answers", func() bool { return s.answersSince(primary.Host, at) }); err != nil {
@@ -58,7 +58,7 @@ func idle(ctx context.Context, b *bench) ([]row, error) {
 		memory, processor *float64
 	}{
 		{k, usual().advertText(), func() []int { return []int{k.daemons["alpha"].PID(), k.daemons["beta"].PID()} }, nil, nil},
-		{p, usual().timeoutText(), func() []int { return []int{p.appliances[0].daemon.PID(), p.appliances[1].daemon.PID()} }, &memory, &processor},
+		{p, usual().timeoutText(), func() []int { return []int{p.appliances[0].Daemon().PID(), p.appliances[1].Daemon().PID()} }, &memory, &processor},
 	} {
 		resident := row{scenario: scenario, measure: "resident memory", program: one.program, unit: megabytes, bound: one.memory}
 		used := row{scenario: scenario, measure: "of one core", program: one.program, unit: percent, bound: one.processor}

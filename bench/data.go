@@ -249,24 +249,24 @@ func (p *baton) bySync() pull {
 		if err != nil {
 			return err
 		}
-		return p.command(ctx, backup, "", "sync", "--accept-shrink", "--wait")
+		return backup.Do(ctx, "", "sync", "--accept-shrink", "--wait")
 	}
 	return pull{
 		first: func(ctx context.Context, number int) error {
-			if err := p.command(ctx, p.appliances[0], "", "data", "add", "dir", name(number), p.at(treeDir)); err != nil {
+			if err := p.appliances[0].Do(ctx, "", "data", "add", "dir", name(number), p.appliances[0].OnHost(treeDir)); err != nil {
 				return err
 			}
 			return again(ctx)
 		},
 		again: again,
 		forget: func(ctx context.Context, number int) error {
-			if err := p.command(ctx, p.appliances[0], "", "data", "remove", name(number)); err != nil {
+			if err := p.appliances[0].Do(ctx, "", "data", "remove", name(number)); err != nil {
 				return err
 			}
 			if err := again(ctx); err != nil {
 				return err
 			}
-			return os.RemoveAll(filepath.Join(p.appliances[1].Dir(), treeDir))
+			return os.RemoveAll(p.appliances[1].Path(treeDir))
 		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/lab"
+	"baton/internal/lab/daemon"
 )
 
 // keepalived is Debian's, set up as its manual does: VRRP by multicast, alpha
@@ -162,12 +163,9 @@ func (k *keepalived) end() {
 	k.reboot()
 }
 
-// logFile is where a daemon's log is, in its host's directory.
-const logFile = "daemon.log"
-
 // launch starts a daemon that writes its log on the host's disk.
 func (b *bench) launch(ctx context.Context, host *lab.Host, cmd lab.Cmd) (*lab.Process, error) {
-	log, err := os.OpenFile(filepath.Join(host.Dir(), logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(filepath.Join(host.Dir(), daemon.LogFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the log on %s: %w", host.Name(), err)
 	}
@@ -186,7 +184,7 @@ func (b *bench) reboot() {
 		}
 		if b.opts.keep != "" {
 			name := time.Now().Format("150405.000") + "-" + host.Name() + ".log"
-			_ = os.Rename(filepath.Join(host.Dir(), logFile), filepath.Join(b.opts.keep, name))
+			_ = os.Rename(filepath.Join(host.Dir(), daemon.LogFile), filepath.Join(b.opts.keep, name))
 		}
 		_ = empty(host.Dir())
 		_, _ = b.lab.PowerOn(host)

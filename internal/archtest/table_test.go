@@ -12,7 +12,8 @@ type rule struct {
 // table knows every package of the tree; one that it does not know fails.
 func table() map[string]rule {
 	pair := []string{"internal/pair"}
-	edge := rule{imports: pair} // one technology, a stranger to the other edges
+	edge := rule{imports: pair}                                                             // one technology, a stranger to the other edges
+	lab := []string{"internal/api", "internal/lab", "internal/lab/daemon", "internal/pair"} // drives whole daemons
 	return map[string]rule{
 		"cmd/baton": {imports: []string{"internal/app", "internal/cli"}},
 
@@ -49,16 +50,18 @@ func table() map[string]rule {
 		"internal/cli":         {imports: []string{"internal/api", "internal/pair"}},
 
 		// frame
-		"internal/config":   edge,
-		"internal/app":      {anything: true},
-		"internal/lab":      edge,
-		"internal/lab/demo": {imports: []string{"internal/lab", "internal/pair"}},
-		"internal/archtest": {},
+		"internal/config":     edge,
+		"internal/app":        {anything: true},
+		"internal/lab":        edge,
+		"internal/lab/daemon": {imports: []string{"internal/api", "internal/lab", "internal/pair"}},
+		"internal/lab/demo":   {imports: []string{"internal/api", "internal/lab", "internal/lab/daemon", "internal/pair"}},
+		"internal/archtest":   {},
 
 		// proof
-		"docs":     {imports: []string{"internal/cli", "internal/config", "internal/pair"}},
-		"test/e2e": {imports: []string{"internal/api", "internal/lab", "internal/pair"}},
-		"bench":    {imports: []string{"internal/api", "internal/lab", "internal/pair"}},
+		"docs":         {imports: []string{"internal/cli", "internal/config", "internal/pair"}},
+		"test/e2e":     {imports: lab},
+		"test/browser": {imports: lab},
+		"bench":        {imports: lab},
 	}
 }
 

@@ -24,6 +24,7 @@ type Cmd struct {
 	Dir            string   // working directory; empty: the host's
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+	Files          []*os.File // its descriptors from 3 on
 }
 
 // Process is a program that runs, or ran, on a host.
@@ -117,6 +118,7 @@ func (h *Host) command(ctx context.Context, c Cmd) *exec.Cmd {
 		cmd.Dir = h.dir
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
+	cmd.ExtraFiles = c.Files
 	cmd.WaitDelay = time.Second
 	// Its own group: a key pressed at the terminal is not for the hosts.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}

@@ -3,13 +3,10 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,119 +15,58 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/lab"
+	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
 
-// appliance is one host with the daemon on it, handled as an administrator does.
+// appliance is one on the lab's host whose every failure is the test's.
 type appliance struct {
-	t      *testing.T
-	host   *lab.Host
-	disk   string // where programs on the host find its directory
-	client *api.Client
-	daemon *lab.Process
+	*daemon.Appliance
+	t *testing.T
 }
 
-const (
-	configFile = "baton.toml"
-	socketFile = "baton.sock"
-	logFile    = "baton.log"
-	siteDir    = "srv/site"
-	dataDir    = "data"
-)
-
-func newAppliance(t *testing.T, host *lab.Host, disk string) *appliance {
+func newAppliance(t *testing.T, l *lab.Lab, name string) *appliance {
 	t.Helper()
-	client, err := api.NewClient(api.ClientOptions{Socket: filepath.Join(host.Dir(), socketFile)})
+	a, err := daemon.New(l, name, os.Getenv(binaryName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(client.Close)
-	return &appliance{t: t, host: host, disk: disk, client: client}
+	t.Cleanup(a.Close)
+	return &appliance{Appliance: a, t: t}
 }
-
-func (a *appliance) name() string { return a.host.Name() }
-
-// onHost is a path in the appliance's directory as its own programs see it.
-func (a *appliance) onHost(name string) string { return filepath.Join(a.disk, name) }
-
-// path is the same as this process sees it.
-func (a *appliance) path(name string) string { return filepath.Join(a.host.Dir(), name) }
 
 func (a *appliance) configure(shared []netip.Prefix) {
 	a.t.Helper()
-	var text strings.Builder
-	fmt.Fprintf(&text, "name = %q\ndata_dir = %q\nlisten = [\"%s:443\"]\nsocket = %q\n\n[site]\nroot = %q\nlisten = [\":80\"]\n",
-		a.name(), a.onHost(dataDir), a.host.Addr4(), a.onHost(socketFile), a.onHost(siteDir))
-	for _, ip := range shared {
-		fmt.Fprintf(&text, "\n[[shared_ip]]\naddress = %q\ninterface = %q\n", ip, lab.Interface)
+	if err := a.Configure(daemon.Config{Shared: shared}); err != nil {
+		a.t.Fatal(err)
 	}
-	a.write(configFile, text.String())
 }
 
 // serve starts the daemon and waits until it answers on its socket.
 func (a *appliance) serve() {
 	a.t.Helper()
 	a.start()
-	eventually(a.t, a.name()+" answers on its socket", 20*time.Second, func() bool {
-		select {
-		case <-a.daemon.Done():
-			a.t.Fatalf("the daemon of %s has ended: %v", a.name(), a.daemon.Wait())
-		default:
-		}
-		_, err := a.ask()
-		return err == nil
-	})
+	if err := a.Ready(context.Background(), 20*time.Second); err != nil {
+		a.t.Fatal(err)
+	}
 }
 
 // start starts the daemon.
 func (a *appliance) start() {
 	a.t.Helper()
-	log, err := os.OpenFile(a.path(logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
+	if err := a.Serve(context.Background()); err != nil {
 		a.t.Fatal(err)
 	}
-	defer func() { _ = log.Close() }() // the daemon has its own descriptor
-	a.daemon, err = a.host.Start(context.Background(), lab.Cmd{
-		Path: os.Getenv(binaryName), Args: []string{"serve", "--config", a.onHost(configFile)}, Stdout: log, Stderr: log,
-	})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-}
-
-// outcome is how a command ended.
-type outcome struct {
-	out, errs string
-	code      int
 }
 
 // run runs a baton command on the appliance, with something on its standard input.
-func (a *appliance) run(input string, args ...string) outcome {
+func (a *appliance) run(input string, args ...string) daemon.Outcome {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	var out, errs bytes.Buffer
-	process, err := a.host.Start(ctx, a.command(input, &out, &errs, args...))
+	result, err := a.Run(context.Background(), input, args...)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	err = process.Wait()
-	result := outcome{out: out.String(), errs: strings.TrimSpace(errs.String())}
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		result.code = exit.ExitCode()
-	case err != nil:
-		a.t.Fatalf("baton %s on %s: %v", strings.Join(args, " "), a.name(), err)
-	}
 	return result
-}
-
-func (a *appliance) command(input string, out, errs *bytes.Buffer, args ...string) lab.Cmd {
-	return lab.Cmd{
-		Path: os.Getenv(binaryName), Args: append(args, "--config", a.onHost(configFile)),
-		Stdin: strings.NewReader(input), Stdout: out, Stderr: errs,
-	}
 }
 
 // baton runs a command that must succeed.
@@ -140,34 +76,27 @@ func (a *appliance) baton(line string) string { a.t.Helper(); return a.typed("",
 func (a *appliance) refused(code int, text, line string) {
 	a.t.Helper()
 	got := a.run("", strings.Fields(line)...)
-	if got.code != code || !strings.Contains(got.errs, text) {
-		a.t.Fatalf("baton %s on %s: exit code %d, %q; wanted %d and %q", line, a.name(), got.code, got.errs, code, text)
+	if got.Code != code || !strings.Contains(got.Errs, text) {
+		a.t.Fatalf("baton %s on %s: exit code %d, %q; wanted %d and %q", line, a.Name(), got.Code, got.Errs, code, text)
 	}
-	a.t.Logf("baton %s on %s: exit code %d: %s", line, a.name(), got.code, got.errs)
+	a.t.Logf("baton %s on %s: exit code %d: %s", line, a.Name(), got.Code, got.Errs)
 }
 
 // ask asks the daemon how it is.
-func (a *appliance) ask() (pair.Status, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	return a.client.Status(ctx)
-}
+func (a *appliance) ask() (pair.Status, error) { return a.Status(context.Background()) }
 
 // status is ask of a daemon that must answer.
 func (a *appliance) status() pair.Status {
 	a.t.Helper()
 	status, err := a.ask()
 	if err != nil {
-		a.t.Fatalf("ask %s: %v", a.name(), err)
+		a.t.Fatalf("ask %s: %v", a.Name(), err)
 	}
 	return status
 }
 
 // is reports whether the appliance has that role and is steady in it.
-func (a *appliance) is(role pair.Role) bool {
-	status, err := a.ask()
-	return err == nil && status.Role == role && status.State == pair.Steady
-}
+func (a *appliance) is(role pair.Role) bool { return a.Is(context.Background(), role) }
 
 // condition reports whether it is raised.
 func (a *appliance) condition(id string) bool {
@@ -180,9 +109,9 @@ func (a *appliance) events(kinds ...string) []api.Event {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	events, err := a.client.History(ctx, api.HistoryFilter{Kinds: kinds, Limit: 10_000})
+	events, err := a.API.History(ctx, api.HistoryFilter{Kinds: kinds, Limit: 10_000})
 	if err != nil {
-		a.t.Fatalf("history of %s: %v", a.name(), err)
+		a.t.Fatalf("history of %s: %v", a.Name(), err)
 	}
 	return events
 }
@@ -196,7 +125,7 @@ func (a *appliance) write(name, text string) {
 }
 
 func (a *appliance) put(name, text string) error {
-	path := a.path(name)
+	path := a.Path(name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -209,11 +138,11 @@ func (a *appliance) put(name, text string) error {
 }
 
 // site is the path of a file of the public site on the appliance's disk.
-func site(name string) string { return filepath.Join(siteDir, name) }
+func site(name string) string { return filepath.Join(daemon.SiteDir, name) }
 
 // has reports whether a file on the appliance's disk has that content.
 func (a *appliance) has(name, text string) bool {
-	content, err := os.ReadFile(a.path(name))
+	content, err := os.ReadFile(a.Path(name))
 	return err == nil && string(content) == text
 }
 
@@ -221,8 +150,8 @@ func (a *appliance) has(name, text string) bool {
 func (a *appliance) typed(input, line string) string {
 	a.t.Helper()
 	got := a.run(input+"\n", strings.Fields(line)...)
-	if got.code != 0 {
-		a.t.Fatalf("baton %s on %s: exit code %d: %s", line, a.name(), got.code, got.errs)
+	if got.Code != 0 {
+		a.t.Fatalf("baton %s on %s: exit code %d: %s", line, a.Name(), got.Code, got.Errs)
 	}
-	return got.out
+	return got.Out
 }

@@ -19,7 +19,7 @@ import (
 // answeredBy reports whether that appliance gave the client's newest answer, just now.
 func (w *world) answeredBy(a *appliance) bool {
 	last, ok := w.client.Latest()
-	return ok && last.Appliance == a.name() && time.Since(last.End) < 200*time.Millisecond
+	return ok && last.Appliance == a.Name() && time.Since(last.End) < 200*time.Millisecond
 }
 
 // fault returns when a fault was done; it must have been.
@@ -44,15 +44,15 @@ func (w *world) tookOver(from, to *appliance, at time.Time, within time.Duration
 		w.silentOnLink(from, w.firstAnswer(report, to))
 	}
 	gap := report.Longest().Duration()
-	w.t.Logf("without an answer for %s: %s, then %s", gap.Round(time.Millisecond), from.name(), to.name())
+	w.t.Logf("without an answer for %s: %s, then %s", gap.Round(time.Millisecond), from.Name(), to.Name())
 	return gap
 }
 
 // reached waits until the client, asking after an instant, is answered by the appliance.
 func (w *world) reached(by *appliance, after time.Time, within time.Duration) {
 	w.t.Helper()
-	eventually(w.t, by.name()+" answers the client", within, func() bool {
-		_, ok := w.client.Report().GapAfter(after, by.name())
+	eventually(w.t, by.Name()+" answers the client", within, func() bool {
+		_, ok := w.client.Report().GapAfter(after, by.Name())
 		return ok
 	})
 }
@@ -61,9 +61,9 @@ func (w *world) reached(by *appliance, after time.Time, within time.Duration) {
 func (w *world) oneAfterTheOther(report lab.Report, from, to *appliance) {
 	w.t.Helper()
 	spells := report.Spells()
-	if len(spells) != 2 || spells[0].Appliance != from.name() || spells[1].Appliance != to.name() {
+	if len(spells) != 2 || spells[0].Appliance != from.Name() || spells[1].Appliance != to.Name() {
 		w.t.Fatalf("the client was answered by %v, wanted %s, then %s; on the link:\n%s",
-			turns(spells), from.name(), to.name(), strings.Join(w.shown(spells[0].To), "\n"))
+			turns(spells), from.Name(), to.Name(), strings.Join(w.shown(spells[0].To), "\n"))
 	}
 }
 
@@ -86,7 +86,7 @@ func turns(spells []lab.Spell) (text []string) {
 
 func (w *world) firstAnswer(report lab.Report, by *appliance) time.Time {
 	for _, a := range report.Answers() {
-		if a.Appliance == by.name() {
+		if a.Appliance == by.Name() {
 			return a.End
 		}
 	}
@@ -98,7 +98,7 @@ func (w *world) silentOnLink(host *appliance, since time.Time) {
 	w.t.Helper()
 	for _, ip := range w.shared {
 		for _, claim := range w.watcher.Since(since, ip.Addr()) {
-			if claim.Host == host.name() {
+			if claim.Host == host.Name() {
 				w.t.Fatalf("%s still showed %s as its own (%s), %s after the other one answered", claim.Host, claim.IP, claim.Kind, claim.At.Sub(since))
 			}
 		}
@@ -111,8 +111,8 @@ func (w *world) undisturbed(by *appliance, since time.Time, longest time.Duratio
 	w.t.Helper()
 	report := w.client.Report().Between(since, time.Now())
 	spells := report.Spells()
-	if len(spells) != 1 || spells[0].Appliance != by.name() {
-		w.t.Fatalf("the client was answered by %v, wanted %s alone", turns(spells), by.name())
+	if len(spells) != 1 || spells[0].Appliance != by.Name() {
+		w.t.Fatalf("the client was answered by %v, wanted %s alone", turns(spells), by.Name())
 	}
 	if gap := report.Longest().Duration(); gap > longest {
 		w.t.Fatalf("without an answer for %s, wanted at most %s", gap, longest)
@@ -126,7 +126,7 @@ const quietly = 700 * time.Millisecond
 // noTakeover checks for some time that the backup stays what it is.
 func (w *world) noTakeover(backup *appliance, during time.Duration) {
 	w.t.Helper()
-	throughout(w.t, backup.name()+" is a backup without the address", during, func() bool {
+	throughout(w.t, backup.Name()+" is a backup without the address", during, func() bool {
 		status := backup.status()
 		for _, ip := range status.SharedIPs {
 			if ip.Held {

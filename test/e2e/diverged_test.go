@@ -20,7 +20,7 @@ func TestOldPrimaryReturnsWithNewerData(t *testing.T) {
 	w := steadyPair(t, plan{timeout: fast, settings: "sync_schedule=daily"})
 	w.alpha.write(site("newer.txt"), "only on alpha")
 	w.alpha.write(site("index.html"), "<h1>Newer</h1>\n")
-	at := w.fault(w.lab.PowerCut(w.alpha.host))
+	at := w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 	w.beta.write(site("after.txt"), "written on beta")
 	w.returns(w.alpha, w.beta)
@@ -42,9 +42,9 @@ func TestOldPrimaryReturnsWithNewerData(t *testing.T) {
 // its hash, and can be exported.
 func (w *world) diverged(a *appliance, name, text string) {
 	w.t.Helper()
-	copies, err := a.client.DivergedCopies(w.t.Context())
+	copies, err := a.API.DivergedCopies(w.t.Context())
 	if err != nil || len(copies) != 1 {
-		w.t.Fatalf("diverged copies of %s: %v %v, wanted one", a.name(), copies, err)
+		w.t.Fatalf("diverged copies of %s: %v %v, wanted one", a.Name(), copies, err)
 	}
 	listed := false
 	for _, file := range copies[0].Files {
@@ -60,8 +60,8 @@ func (w *world) diverged(a *appliance, name, text string) {
 func (w *world) exported(a *appliance, id, name, text string) {
 	w.t.Helper()
 	dir := "export-" + name
-	a.baton("diverged export " + id + " " + a.onHost(dir))
-	content, err := os.ReadFile(filepath.Join(a.path(dir), "files", "site", name))
+	a.baton("diverged export " + id + " " + a.OnHost(dir))
+	content, err := os.ReadFile(filepath.Join(a.Path(dir), "files", "site", name))
 	if err != nil || string(content) != text {
 		w.t.Fatalf("the export has %q (%v), wanted %q", content, err, text)
 	}

@@ -25,7 +25,7 @@ func TestNoTestIPReachable(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: fast})
 	w.fault(w.lab.PowerCut(w.gateway))
-	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.noTakeover(w.beta, 10*fast)
 	eventually(t, "a condition says why", 3*time.Second, func() bool { return w.beta.condition("own-network-at-fault") })
 	at := w.fault(w.lab.PowerOn(w.gateway))
@@ -40,7 +40,7 @@ func TestBackupOperationsOff(t *testing.T) {
 	throughout(t, "no data sync happens", 4*time.Second, func() bool {
 		return w.beta.status().Sync.Snapshot.Number == before && !w.beta.has(site("later.txt"), "later")
 	})
-	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.noTakeover(w.beta, 10*fast)
 }
 
@@ -49,14 +49,14 @@ func TestAutomaticFailoverOff(t *testing.T) {
 	w := steadyPair(t, plan{timeout: fast, settings: "automatic_failover=false"})
 	w.alpha.write(site("later.txt"), "later")
 	eventually(t, "data syncs go on", 10*time.Second, func() bool { return w.beta.has(site("later.txt"), "later") })
-	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.noTakeover(w.beta, 10*fast)
 }
 
 func TestObserveOnly(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: fast, settings: "observe_only=true"})
-	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
 	eventually(t, "the history tells what would have been done", 5*time.Second, func() bool {
 		return len(w.beta.events(pair.KindObserved)) == 1
 	})
@@ -68,14 +68,14 @@ func TestMaintenance(t *testing.T) {
 	w := steadyPair(t, plan{timeout: fast})
 	w.alpha.baton("maintenance on")
 	eventually(t, "the backup knows", 3*time.Second, func() bool { return w.beta.condition("maintenance") })
-	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.noTakeover(w.beta, 10*fast)
-	at := w.fault(w.lab.PowerOn(w.alpha.host))
+	at := w.fault(w.lab.PowerOn(w.alpha.Host))
 	w.alpha.serve()
 	w.reached(w.alpha, at, 10*time.Second)
 	w.alpha.baton("maintenance off")
 	w.settled(w.alpha, w.beta)
-	at = w.fault(w.lab.PowerCut(w.alpha.host))
+	at = w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 }
 
@@ -86,10 +86,10 @@ func TestNoSharedIP(t *testing.T) {
 	w := steadyPair(t, plan{timeout: fast, shared: []string{}})
 	for _, a := range w.both() {
 		if !a.condition("no-shared-ip") {
-			t.Errorf("%s does not say that automatic failover does not function", a.name())
+			t.Errorf("%s does not say that automatic failover does not function", a.Name())
 		}
 	}
-	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.noTakeover(w.beta, 10*fast)
 	w.beta.refused(4, "does not answer", "become primary --wait")
 	w.beta.baton("become primary --force --wait")
@@ -100,14 +100,14 @@ func TestThreeTakeoversPauseTheNext(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: fast})
 	for range 3 {
-		at := w.fault(w.lab.PowerCut(w.alpha.host))
+		at := w.fault(w.lab.PowerCut(w.alpha.Host))
 		w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 		w.returns(w.alpha, w.beta)
 		w.alpha.baton("become primary --wait")
 		w.settled(w.alpha, w.beta)
 		rest(500 * time.Millisecond) // keeps what was before out of what is looked at
 	}
-	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
 	eventually(t, "automatic failover is paused", 5*time.Second, func() bool { return w.beta.condition("automatic-paused") })
 	throughout(t, "beta is a backup", 10*fast, func() bool { return w.beta.status().Role == pair.Backup })
 	at := time.Now()

@@ -26,7 +26,7 @@ func TestIdleDaemon(t *testing.T) {
 	for i, a := range w.both() {
 		share := 100 * float64(a.cpu()-before[i]) / float64(watched)
 		memory := a.resident()
-		t.Logf("%s: %.1f MB resident, %.2f %% of a core", a.name(), float64(memory)/(1<<20), share)
+		t.Logf("%s: %.1f MB resident, %.2f %% of a core", a.Name(), float64(memory)/(1<<20), share)
 		if memory > 40<<20 || share > 1 {
 			t.Errorf("wanted at most 40 MB and 1 %%")
 		}
@@ -68,7 +68,7 @@ func (a *appliance) cpu() time.Duration {
 // in brackets if there is one.
 func (a *appliance) figures(file string) (numbers []uint64) {
 	a.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", a.daemon.PID(), file))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", a.Daemon().PID(), file))
 	if err != nil {
 		a.t.Fatal(err)
 	}

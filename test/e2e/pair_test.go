@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"baton/internal/lab"
+	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
 
@@ -74,8 +75,8 @@ func twoDaemons(t *testing.T, p plan) *world {
 	for _, text := range p.shared {
 		w.shared = append(w.shared, netip.MustParsePrefix(text))
 	}
-	w.alpha = newAppliance(t, l.Host("alpha"), l.Disk())
-	w.beta = newAppliance(t, l.Host("beta"), l.Disk())
+	w.alpha = newAppliance(t, l, "alpha")
+	w.beta = newAppliance(t, l, "beta")
 	t.Cleanup(w.tell)
 	w.alpha.write(site("index.html"), "<h1>The site is up</h1>\n")
 	for _, a := range w.both() {
@@ -103,7 +104,7 @@ func (w *world) pair() {
 	for _, a := range w.both() {
 		a.typed(key, "key set")
 	}
-	w.alpha.baton("data add dir site " + w.alpha.onHost(siteDir))
+	w.alpha.baton("data add dir site " + w.alpha.OnHost(daemon.SiteDir))
 	w.alpha.baton(fmt.Sprintf("settings set automatic_failover=true primary_timeout=%s test_ips=%s", w.plan.timeout, w.gateway.Addr4()))
 	if w.plan.settings != "" {
 		w.alpha.baton("settings set " + w.plan.settings)
@@ -121,7 +122,7 @@ func (w *world) pair() {
 // settled waits until the roles are steady and the backup could take over.
 func (w *world) settled(primary, backup *appliance) {
 	w.t.Helper()
-	eventually(w.t, fmt.Sprintf("%s is primary and %s a backup with a snapshot", primary.name(), backup.name()), 30*time.Second, func() bool {
+	eventually(w.t, fmt.Sprintf("%s is primary and %s a backup with a snapshot", primary.Name(), backup.Name()), 30*time.Second, func() bool {
 		if !primary.is(pair.Primary) || !backup.is(pair.Backup) {
 			return false
 		}
@@ -179,7 +180,7 @@ func (w *world) clientOf(ip netip.Addr) *lab.Client {
 func (w *world) neverBoth() {
 	for _, ownership := range w.ownerships {
 		for _, overlap := range ownership.Overlaps() {
-			both := slices.Contains(overlap.Hosts, w.alpha.name()) && slices.Contains(overlap.Hosts, w.beta.name())
+			both := slices.Contains(overlap.Hosts, w.alpha.Name()) && slices.Contains(overlap.Hosts, w.beta.Name())
 			if d := overlap.Duration(); both && d > w.bothAllowed {
 				w.t.Errorf("%v both had a shared IP for %s", overlap.Hosts, d)
 			}
@@ -193,11 +194,11 @@ func (w *world) tell() {
 		return
 	}
 	for _, a := range w.both() {
-		text, _ := os.ReadFile(a.path(logFile))
+		text, _ := os.ReadFile(a.Path(daemon.LogFile))
 		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-		w.t.Logf("%s said:\n%s", a.name(), strings.Join(lines[max(0, len(lines)-40):], "\n"))
+		w.t.Logf("%s said:\n%s", a.Name(), strings.Join(lines[max(0, len(lines)-40):], "\n"))
 		if status, err := a.ask(); err == nil {
-			w.t.Logf("%s is %+v", a.name(), status)
+			w.t.Logf("%s is %+v", a.Name(), status)
 		}
 	}
 }

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
 
 // peerOf is how an administrator names the other appliance.
-func peerOf(a *appliance) string { return netip.AddrPortFrom(a.host.Addr4(), 443).String() }
+func peerOf(a *appliance) string { return netip.AddrPortFrom(a.Addr4(), 443).String() }
 
 func TestPairingWithTheRightKey(t *testing.T) {
 	w := twoDaemons(t, plan{})
@@ -20,13 +21,13 @@ func TestPairingWithTheRightKey(t *testing.T) {
 		a.typed("a good long password", "setup --user admin")
 		a.typed(key, "key set")
 	}
-	w.alpha.baton("data add dir site " + w.alpha.onHost(siteDir))
+	w.alpha.baton("data add dir site " + w.alpha.OnHost(daemon.SiteDir))
 	w.alpha.baton("pair " + peerOf(w.beta))
 	w.alpha.baton("sync --wait")
 	w.settled(w.alpha, w.beta)
 	for _, a := range w.both() {
 		if len(a.events(pair.KindPaired)) == 0 {
-			t.Errorf("the history of %s does not tell of the relationship", a.name())
+			t.Errorf("the history of %s does not tell of the relationship", a.Name())
 		}
 	}
 	if w.beta.status().Peer.Name != "alpha" || w.alpha.status().Peer.Name != "beta" {
@@ -45,17 +46,17 @@ func TestPairingWithAWrongKey(t *testing.T) {
 		from.refused(3, "key", "pair "+peerOf(to))
 		for _, a := range w.both() {
 			if status := a.status(); status.Role != pair.Standalone || status.Peer != nil {
-				t.Errorf("%s is %s with the peer %v, wanted standalone without one", a.name(), status.Role, status.Peer)
+				t.Errorf("%s is %s with the peer %v, wanted standalone without one", a.Name(), status.Role, status.Peer)
 			}
 		}
 		if len(to.events(pair.KindPairingFailed)) == 0 {
-			t.Errorf("the history of %s does not tell of the attempt", to.name())
+			t.Errorf("the history of %s does not tell of the attempt", to.Name())
 		}
 	}
 	// Nothing was spoilt: with the right key it works.
 	w.beta.typed(key, "key set")
 	eventually(t, "the right key pairs", 30*time.Second, func() bool {
-		return w.alpha.run("", "pair", peerOf(w.beta)).code == 0
+		return w.alpha.run("", "pair", peerOf(w.beta)).Code == 0
 	})
 	w.rolesTaken(w.alpha, w.beta)
 }
@@ -122,12 +123,12 @@ func TestRelationshipBroken(t *testing.T) {
 func TestRelationshipBrokenWithThePeerAway(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: moderate})
-	w.fault(w.lab.PowerCut(w.beta.host))
+	w.fault(w.lab.PowerCut(w.beta.Host))
 	rest(2 * moderate)
 	w.alpha.refused(4, "--force", "unpair")
 	w.alpha.baton("unpair --force")
 	eventually(t, "alpha is standalone", 5*time.Second, func() bool { return w.alpha.is(pair.Standalone) })
-	w.fault(w.lab.PowerOn(w.beta.host))
+	w.fault(w.lab.PowerOn(w.beta.Host))
 	at := time.Now()
 	w.beta.serve()
 	rest(3 * moderate)
@@ -141,7 +142,7 @@ func TestSettingsSavedOnTheBackupArriveAtThePrimary(t *testing.T) {
 	for _, a := range w.both() {
 		for setting, want := range map[string]string{"sync_schedule": "weekly", "sync_day": "friday", "sync_time": "04:30"} {
 			if got := strings.TrimSpace(a.baton("settings get " + setting)); got != want {
-				t.Errorf("%s has %s=%s, wanted %s", a.name(), setting, got, want)
+				t.Errorf("%s has %s=%s, wanted %s", a.Name(), setting, got, want)
 			}
 		}
 	}
@@ -157,7 +158,7 @@ func TestSettingsSavedOnThePrimaryCountOnTheBackup(t *testing.T) {
 	eventually(t, "beta knows", 8*time.Second, func() bool {
 		return strings.TrimSpace(w.beta.baton("settings get max_data_age")) == "3h"
 	})
-	at := w.fault(w.lab.PowerCut(w.alpha.host))
+	at := w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 	if got := strings.TrimSpace(w.beta.baton("settings get max_data_age")); got != "3h" {
 		t.Errorf("after the takeover, max_data_age=%s", got)
@@ -169,10 +170,10 @@ func TestSettingsSavedOnThePrimaryCountOnTheBackup(t *testing.T) {
 func TestHistoryIsMerged(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: fast})
-	w.fault(w.lab.CutCable(w.beta.host))
+	w.fault(w.lab.CutCable(w.beta.Host))
 	rest(time.Second)
 	w.alpha.baton("settings set max_data_age=1h")
-	w.fault(w.lab.PlugCable(w.beta.host))
+	w.fault(w.lab.PlugCable(w.beta.Host))
 	w.settled(w.alpha, w.beta)
 	eventually(t, "both have the same history", 20*time.Second, func() bool {
 		return len(w.historyLacking(w.alpha, w.beta)) == 0 && len(w.historyLacking(w.beta, w.alpha)) == 0

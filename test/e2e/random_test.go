@@ -68,19 +68,19 @@ func (c *chaos) act() {
 		name string
 		do   func()
 	}{
-		{"cut the cable of", func() { c.fault(c.lab.CutCable(a.host)) }},
-		{"silence", func() { c.fault(c.lab.Silence(a.host)) }},
-		{"part both, seen from", func() { c.fault(c.lab.Partition(a.host, b.host)) }},
-		{"nothing reaches the other from", func() { c.fault(c.lab.OneWay(a.host, b.host)) }},
-		{"lose a third of the frames of", func() { c.fault(c.lab.Loss(a.host, 33)) }},
-		{"cut the power of", func() { c.fault(c.lab.PowerCut(a.host)) }},
-		{"hang", func() { c.fault(c.lab.Pause(a.host)) }},
+		{"cut the cable of", func() { c.fault(c.lab.CutCable(a.Host)) }},
+		{"silence", func() { c.fault(c.lab.Silence(a.Host)) }},
+		{"part both, seen from", func() { c.fault(c.lab.Partition(a.Host, b.Host)) }},
+		{"nothing reaches the other from", func() { c.fault(c.lab.OneWay(a.Host, b.Host)) }},
+		{"lose a third of the frames of", func() { c.fault(c.lab.Loss(a.Host, 33)) }},
+		{"cut the power of", func() { c.fault(c.lab.PowerCut(a.Host)) }},
+		{"hang", func() { c.fault(c.lab.Pause(a.Host)) }},
 		{"kill the daemon of", func() { c.killed(a) }},
-		{"make primary", func() { c.t.Logf("exit code %d", a.run("", "become", "primary", "--final-sync", "--wait").code) }},
-		{"force to be primary", func() { c.t.Logf("exit code %d", a.run("", "become", "primary", "--force", "--wait").code) }},
+		{"make primary", func() { c.t.Logf("exit code %d", a.run("", "become", "primary", "--final-sync", "--wait").Code) }},
+		{"force to be primary", func() { c.t.Logf("exit code %d", a.run("", "become", "primary", "--force", "--wait").Code) }},
 	}
 	chosen := acts[c.random.IntN(len(acts))]
-	c.t.Logf("%s: %s %s", time.Now().Format("05.000"), chosen.name, a.name())
+	c.t.Logf("%s: %s %s", time.Now().Format("05.000"), chosen.name, a.Name())
 	chosen.do()
 	rest(time.Duration(c.random.IntN(2500)) * time.Millisecond)
 	c.mend()
@@ -91,13 +91,13 @@ func (c *chaos) mend() {
 	c.t.Helper()
 	c.fault(c.lab.Heal())
 	for _, a := range c.both() {
-		if !a.host.On() {
-			c.fault(c.lab.PowerOn(a.host))
+		if !a.On() {
+			c.fault(c.lab.PowerOn(a.Host))
 		}
-		c.fault(c.lab.PlugCable(a.host))
-		c.fault(c.lab.Resume(a.host))
+		c.fault(c.lab.PlugCable(a.Host))
+		c.fault(c.lab.Resume(a.Host))
 		select {
-		case <-a.daemon.Done():
+		case <-a.Daemon().Done():
 			a.serve()
 		default:
 		}
@@ -118,7 +118,7 @@ func (c *chaos) write() {
 			continue
 		}
 		a := c.alpha
-		if by == c.beta.name() {
+		if by == c.beta.Name() {
 			a = c.beta
 		}
 		name, text := fmt.Sprintf("seen-%d.txt", i), fmt.Sprintf("number %d on %s", i, by)
@@ -137,7 +137,7 @@ func (c *chaos) accounted(primary *appliance) {
 	c.t.Helper()
 	kept := map[string]bool{}
 	for _, a := range c.both() {
-		copies, err := a.client.DivergedCopies(c.t.Context())
+		copies, err := a.API.DivergedCopies(c.t.Context())
 		if err != nil {
 			c.t.Fatal(err)
 		}

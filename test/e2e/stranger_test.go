@@ -32,7 +32,7 @@ func TestHostileClient(t *testing.T) {
 	defer cancel()
 	var attacking sync.WaitGroup
 	for _, a := range w.both() {
-		s := stranger{w, netip.AddrPortFrom(a.host.Addr4(), 443).String()}
+		s := stranger{w, netip.AddrPortFrom(a.Addr4(), 443).String()}
 		for _, attack := range []func(context.Context){s.garbage, s.oversized, s.slow, s.impostor} {
 			attacking.Go(func() { attack(ctx) })
 		}
@@ -45,7 +45,7 @@ func TestHostileClient(t *testing.T) {
 	w.undisturbed(w.alpha, at, quietly)
 	w.alpha.baton("sync --wait")
 	for _, a := range w.both() {
-		t.Logf("%s has %d MB resident", a.name(), a.resident()>>20)
+		t.Logf("%s has %d MB resident", a.Name(), a.resident()>>20)
 		if a.resident() > 80<<20 {
 			t.Errorf("wanted at most 80 MB")
 		}

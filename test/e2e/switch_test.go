@@ -82,9 +82,9 @@ func (a *appliance) writer(w *world) (stop func() map[string]string) {
 				return
 			}
 			switch by, body, err := w.get(name); {
-			case err == nil && by == a.name() && body == text:
+			case err == nil && by == a.Name() && body == text:
 				written[name] = text
-			case by != "" && by != a.name():
+			case by != "" && by != a.Name():
 				return
 			}
 		}
@@ -114,7 +114,7 @@ func TestBecomePrimaryWithoutFinalSync(t *testing.T) {
 func TestForcedWithThePeerDead(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: moderate, settings: "automatic_failover=false"})
-	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
 	rest(2 * moderate)
 	w.beta.refused(4, "does not answer", "become primary --wait")
 	at := time.Now()
@@ -129,7 +129,7 @@ func TestForcedWhileTheAddressAnswers(t *testing.T) {
 	w := steadyPair(t, plan{timeout: moderate, settings: "automatic_failover=false", hosts: []lab.HostSpec{
 		lab.Spec("stranger", "198.51.100.77/24", "198.51.100.10/32"),
 	}})
-	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
 	rest(2 * moderate)
 	w.fault(w.lab.PlugCable(w.lab.Host("stranger")))
 	rest(moderate)
@@ -137,7 +137,7 @@ func TestForcedWhileTheAddressAnswers(t *testing.T) {
 	w.fault(w.lab.CutCable(w.lab.Host("stranger")))
 	at := time.Now()
 	eventually(t, "the forced switch is no longer refused", 5*time.Second, func() bool {
-		return w.beta.run("", "become", "primary", "--force", "--wait").code == 0
+		return w.beta.run("", "become", "primary", "--force", "--wait").Code == 0
 	})
 	w.reached(w.beta, at, 10*time.Second)
 }
@@ -157,7 +157,7 @@ func TestTwoAdministratorsSwitchAtOnce(t *testing.T) {
 			for i, a := range w.both() {
 				pressing.Go(func() {
 					got := a.run("", commands[i]...)
-					t.Logf("%s on %s: exit code %d %s", commands[i], a.name(), got.code, got.errs)
+					t.Logf("%s on %s: exit code %d %s", commands[i], a.Name(), got.Code, got.Errs)
 				})
 			}
 			pressing.Wait()

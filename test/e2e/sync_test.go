@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/lab"
+	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
 
@@ -31,7 +32,7 @@ func TestFirstSync(t *testing.T) {
 	for _, a := range w.both() {
 		a.typed(key, "key set")
 	}
-	w.alpha.baton("data add dir site " + w.alpha.onHost(siteDir))
+	w.alpha.baton("data add dir site " + w.alpha.OnHost(daemon.SiteDir))
 	w.alpha.baton("pair " + peerOf(w.beta))
 	w.beta.baton("sync --wait")
 	w.sameData()
@@ -40,7 +41,7 @@ func TestFirstSync(t *testing.T) {
 // allKinds puts one of each kind of file into the site.
 func (a *appliance) allKinds() {
 	a.t.Helper()
-	dir := a.path(siteDir)
+	dir := a.Path(daemon.SiteDir)
 	a.write(site("plain.txt"), "plain")
 	a.write(site("empty"), "")
 	a.write(site("deep/er/and/deeper.txt"), "deep")
@@ -103,7 +104,7 @@ func (w *world) sameData() {
 // listing describes every file of the appliance's site.
 func (a *appliance) listing() map[string]string {
 	a.t.Helper()
-	root := a.path(siteDir)
+	root := a.Path(daemon.SiteDir)
 	list := map[string]string{}
 	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
@@ -238,7 +239,7 @@ func TestSyncGoesOnWithoutItsStarter(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var out, errs bytes.Buffer
-	command, err := w.beta.host.Start(ctx, w.beta.command("", &out, &errs, "sync", "--wait"))
+	command, err := w.beta.Start(ctx, w.beta.Command("", &out, &errs, "sync", "--wait"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,12 +290,12 @@ func TestSyncCutByPower(t *testing.T) {
 			w.beta.baton("sync")
 			eventually(t, "half of it is there", 10*time.Second, func() bool { return w.beta.status().Sync.BytesDone > 5_000_000 })
 			a := victim(w)
-			w.fault(w.lab.PowerCut(a.host))
+			w.fault(w.lab.PowerCut(a.Host))
 			rest(time.Second)
-			if _, err := os.Stat(w.beta.path(site("big-0.bin"))); err == nil {
+			if _, err := os.Stat(w.beta.Path(site("big-0.bin"))); err == nil {
 				t.Errorf("a part of a broken data sync is there")
 			}
-			w.fault(w.lab.PowerOn(a.host))
+			w.fault(w.lab.PowerOn(a.Host))
 			a.serve()
 			w.rolesTaken(w.alpha, w.beta)
 			w.resumes(before)
@@ -323,7 +324,7 @@ func TestFullDiskOnTheBackup(t *testing.T) {
 	full(t)
 	w := twoDaemons(t, plan{})
 	w.beta.write(site("stale.txt"), "goes away")
-	if _, err := w.beta.host.Output(t.Context(), lab.Cmd{Path: "mount", Args: []string{"-t", "tmpfs", "-o", "size=8m", "tmpfs", w.beta.onHost("srv")}}); err != nil {
+	if _, err := w.beta.Output(t.Context(), lab.Cmd{Path: "mount", Args: []string{"-t", "tmpfs", "-o", "size=8m", "tmpfs", w.beta.OnHost("srv")}}); err != nil {
 		t.Skipf("no small disk can be mounted here: %v", err)
 	}
 	w.pair()
@@ -335,13 +336,13 @@ func TestFullDiskOnTheBackup(t *testing.T) {
 	if status := w.beta.status().Sync; status.Snapshot.Number < before || !strings.Contains(status.Error, "MB free") {
 		t.Errorf("the data sync is %+v", status)
 	}
-	if err := os.Remove(w.alpha.path(site("big.bin"))); err != nil {
+	if err := os.Remove(w.alpha.Path(site("big.bin"))); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the backup recovers", 40*time.Second, func() bool {
 		return !w.beta.condition("sync-failed") && w.beta.status().Sync.Snapshot.Number > before
 	})
-	at := w.fault(w.lab.CutCable(w.alpha.host))
+	at := w.fault(w.lab.CutCable(w.alpha.Host))
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 	if by, body, err := w.get("small.txt"); by != "beta" || body != "small" {
 		t.Errorf("%s answers %q (%v), wanted beta and small", by, body, err)

@@ -14,7 +14,7 @@ import (
 
 func TestPowerCut(t *testing.T) {
 	bestOf(t, fast+100*time.Millisecond, plan{timeout: fast}, func(w *world) time.Duration {
-		at := w.fault(w.lab.PowerCut(w.alpha.host))
+		at := w.fault(w.lab.PowerCut(w.alpha.Host))
 		gap := w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 		w.returns(w.alpha, w.beta)
 		return gap
@@ -24,7 +24,7 @@ func TestPowerCut(t *testing.T) {
 func TestPowerCutAtDefaultSettings(t *testing.T) {
 	full(t)
 	bestOf(t, byDefault+200*time.Millisecond, plan{timeout: byDefault}, func(w *world) time.Duration {
-		at := w.fault(w.lab.PowerCut(w.alpha.host))
+		at := w.fault(w.lab.PowerCut(w.alpha.Host))
 		return w.tookOver(w.alpha, w.beta, at, 20*time.Second)
 	})
 }
@@ -32,9 +32,9 @@ func TestPowerCutAtDefaultSettings(t *testing.T) {
 func TestCablePulled(t *testing.T) {
 	full(t)
 	bestOf(t, fast+100*time.Millisecond, plan{timeout: fast}, func(w *world) time.Duration {
-		at := w.fault(w.lab.CutCable(w.alpha.host))
+		at := w.fault(w.lab.CutCable(w.alpha.Host))
 		gap := w.tookOver(w.alpha, w.beta, at, 10*time.Second)
-		at = w.fault(w.lab.PlugCable(w.alpha.host))
+		at = w.fault(w.lab.PlugCable(w.alpha.Host))
 		w.settled(w.beta, w.alpha)
 		w.undisturbed(w.beta, at, quietly)
 		return gap
@@ -45,7 +45,7 @@ func TestCablePulled(t *testing.T) {
 // a disturbance of the site.
 func (w *world) returns(a, primary *appliance) {
 	w.t.Helper()
-	at := w.fault(w.lab.PowerOn(a.host))
+	at := w.fault(w.lab.PowerOn(a.Host))
 	a.serve()
 	w.settled(primary, a)
 	w.undisturbed(primary, at, quietly)
@@ -56,9 +56,9 @@ func (w *world) returns(a, primary *appliance) {
 func TestSilence(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: fast})
-	at := w.fault(w.lab.Silence(w.alpha.host))
+	at := w.fault(w.lab.Silence(w.alpha.Host))
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
-	at = w.fault(w.lab.Unsilence(w.alpha.host))
+	at = w.fault(w.lab.Unsilence(w.alpha.Host))
 	w.settled(w.beta, w.alpha)
 	w.undisturbed(w.beta, at, quietly)
 }
@@ -88,10 +88,10 @@ func TestDaemonKilledAndCleanedUp(t *testing.T) {
 func (w *world) killed(a *appliance) time.Time {
 	w.t.Helper()
 	at := time.Now()
-	if err := a.daemon.Signal(unix.SIGKILL); err != nil {
+	if err := a.Daemon().Signal(unix.SIGKILL); err != nil {
 		w.t.Fatal(err)
 	}
-	<-a.daemon.Done()
+	<-a.Daemon().Done()
 	return at
 }
 
@@ -100,10 +100,10 @@ func TestDaemonHangsAndThaws(t *testing.T) {
 	for name, timeout := range map[string]time.Duration{"fast": fast, "default": byDefault} {
 		t.Run(name, func(t *testing.T) {
 			w := steadyPair(t, plan{timeout: timeout})
-			at := w.fault(w.lab.Pause(w.alpha.host))
+			at := w.fault(w.lab.Pause(w.alpha.Host))
 			w.tookOver(w.alpha, w.beta, at, 15*time.Second)
 			w.addressGone(w.alpha, at, 4*time.Second)
-			at = w.fault(w.lab.Resume(w.alpha.host))
+			at = w.fault(w.lab.Resume(w.alpha.Host))
 			w.settled(w.beta, w.alpha)
 			w.undisturbed(w.beta, at, quietly)
 		})
@@ -114,11 +114,11 @@ func TestDaemonHangsAndThaws(t *testing.T) {
 func (w *world) addressGone(a *appliance, fault time.Time, within time.Duration) {
 	w.t.Helper()
 	for _, owned := range w.ownerships[0].Intervals() {
-		if owned.Host != a.name() || owned.To.Before(fault) {
+		if owned.Host != a.Name() || owned.To.Before(fault) {
 			continue
 		}
 		kept := owned.To.Sub(fault)
-		w.t.Logf("the kernel of %s kept the address for %s", a.name(), kept.Round(time.Millisecond))
+		w.t.Logf("the kernel of %s kept the address for %s", a.Name(), kept.Round(time.Millisecond))
 		if kept > within {
 			w.t.Fatalf("wanted at most %s", within)
 		}
@@ -131,7 +131,7 @@ func TestPartitionOfTheTwo(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: moderate})
 	w.bothAllowed = 2 * time.Second
-	at := w.fault(w.lab.Partition(w.alpha.host, w.beta.host))
+	at := w.fault(w.lab.Partition(w.alpha.Host, w.beta.Host))
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 	w.oneOwnerWithin(2 * time.Second)
 	healed := w.fault(w.lab.Heal())
@@ -145,13 +145,13 @@ func TestOneWayCuts(t *testing.T) {
 	t.Run("primary is not heard", func(t *testing.T) {
 		w := steadyPair(t, plan{timeout: moderate})
 		w.bothAllowed = 2 * time.Second
-		w.fault(w.lab.OneWay(w.alpha.host, w.beta.host))
+		w.fault(w.lab.OneWay(w.alpha.Host, w.beta.Host))
 		w.afterACut()
 	})
 	t.Run("backup is not heard", func(t *testing.T) {
 		w := steadyPair(t, plan{timeout: moderate})
 		w.bothAllowed = 2 * time.Second
-		w.fault(w.lab.OneWay(w.beta.host, w.alpha.host))
+		w.fault(w.lab.OneWay(w.beta.Host, w.alpha.Host))
 		w.afterACut()
 	})
 }
@@ -213,7 +213,7 @@ func TestTwoSharedIPsAndIPv6(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- second.Run(ctx) }()
 	eventually(t, "the second address answers", 5*time.Second, func() bool { _, ok := second.Latest(); return ok })
-	at := w.fault(w.lab.PowerCut(w.alpha.host))
+	at := w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 	eventually(t, "beta answers at the second address", 5*time.Second, func() bool {
 		_, ok := second.Report().GapAfter(at, "beta")
@@ -232,10 +232,10 @@ func TestTwoSharedIPsAndIPv6(t *testing.T) {
 func TestBothColdStarted(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: moderate})
-	w.fault(w.lab.PowerCut(w.beta.host))
-	w.fault(w.lab.PowerCut(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.beta.Host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
 	for _, a := range w.both() {
-		w.fault(w.lab.PowerOn(a.host))
+		w.fault(w.lab.PowerOn(a.Host))
 	}
 	at := time.Now()
 	for _, a := range w.both() {
@@ -259,9 +259,9 @@ func TestBothColdStarted(t *testing.T) {
 func TestPrimaryColdStartedAlone(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: moderate})
-	w.fault(w.lab.PowerCut(w.beta.host))
-	w.fault(w.lab.PowerCut(w.alpha.host))
-	w.fault(w.lab.PowerOn(w.alpha.host))
+	w.fault(w.lab.PowerCut(w.beta.Host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
+	w.fault(w.lab.PowerOn(w.alpha.Host))
 	at := time.Now()
 	w.alpha.start()
 	w.reached(w.alpha, at, moderate+5*time.Second)
@@ -276,9 +276,9 @@ func TestPrimaryColdStartedAlone(t *testing.T) {
 func TestBackupColdStartedAlone(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: moderate})
-	w.fault(w.lab.PowerCut(w.alpha.host))
-	w.fault(w.lab.PowerCut(w.beta.host))
-	w.fault(w.lab.PowerOn(w.beta.host))
+	w.fault(w.lab.PowerCut(w.alpha.Host))
+	w.fault(w.lab.PowerCut(w.beta.Host))
+	w.fault(w.lab.PowerOn(w.beta.Host))
 	w.beta.serve()
 	w.noTakeover(w.beta, 4*moderate)
 	eventually(t, "a condition says why", 3*time.Second, func() bool { return w.beta.condition("waiting-for-primary") })
@@ -290,7 +290,7 @@ func TestPrimaryRestarted(t *testing.T) {
 	full(t)
 	bestOf(t, time.Second, plan{timeout: byDefault}, func(w *world) time.Duration {
 		began := time.Now()
-		if err := w.alpha.daemon.Stop(10 * time.Second); err != nil {
+		if err := w.alpha.Daemon().Stop(10 * time.Second); err != nil {
 			w.t.Fatalf("the daemon did not end well: %v", err)
 		}
 		started := time.Now()

@@ -3,112 +3,64 @@ package demo
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"baton/internal/lab"
+	"baton/internal/lab/daemon"
 )
-
-// step is one command of the set-up, as an administrator would type it.
-type step struct {
-	on    *appliance
-	input string // typed at the prompt
-	args  string
-}
 
 // build starts two daemons and makes a pair of them.
 func (s *stage) build(ctx context.Context) error {
-	s.alpha = newAppliance(s.lab.Host("alpha"), s.lab.Disk(), s.opts.Program)
-	s.beta = newAppliance(s.lab.Host("beta"), s.lab.Disk(), s.opts.Program)
-	if err := writeSite(filepath.Join(s.alpha.host.Dir(), siteDir)); err != nil {
+	var err error
+	if s.alpha, err = daemon.New(s.lab, "alpha", s.opts.Program); err != nil {
 		return err
 	}
-	for _, a := range []*appliance{s.alpha, s.beta} {
-		if err := a.configure(); err != nil {
-			return err
-		}
-		if err := a.serve(ctx); err != nil {
-			return err
-		}
-		s.screen.say(a.name, "baton serve --config %s", configFile)
+	if s.beta, err = daemon.New(s.lab, "beta", s.opts.Program); err != nil {
+		return err
 	}
-	for _, a := range []*appliance{s.alpha, s.beta} {
-		if err := s.awaitSocket(ctx, a); err != nil {
+	if err := s.alpha.WriteSite(); err != nil {
+		return err
+	}
+	for _, a := range s.appliances() {
+		if err := a.Configure(daemon.Config{Shared: []netip.Prefix{shared()}}); err != nil {
+			return err
+		}
+		if err := a.Serve(ctx); err != nil {
+			return err
+		}
+		s.screen.say(a.Name(), "baton serve")
+	}
+	for _, a := range s.appliances() {
+		if err := a.Ready(ctx, s.opts.Patience); err != nil {
 			return err
 		}
 	}
-	s.password = "demo-" + strings.ToLower(rand.Text()[:10])
 	for _, step := range s.steps() {
-		s.screen.say(step.on.name, "baton %s", step.args)
-		if err := step.on.command(ctx, step.input+"\n", strings.Fields(step.args)...); err != nil {
+		s.screen.say(step.On.Name(), "baton %s", step.Line)
+		if err := step.Do(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// awaitSocket waits until the daemon answers on its socket.
-func (s *stage) awaitSocket(ctx context.Context, a *appliance) error {
-	var gone error
-	err := s.await(ctx, a.name+" answers on its socket", s.opts.Patience, func() bool {
-		if text, ended := a.ended(); ended {
-			gone = errors.New(text)
-			return true
-		}
-		_, err := a.status(ctx)
-		return err == nil
+// appliances are those that have been made.
+func (s *stage) appliances() []*daemon.Appliance {
+	if s.beta == nil {
+		return nil
+	}
+	return []*daemon.Appliance{s.alpha, s.beta}
+}
+
+// steps are the commands that make the pair, in order.
+func (s *stage) steps() []daemon.Step {
+	return daemon.Pairing(s.alpha, s.beta, daemon.Plan{
+		Password: "demo-" + strings.ToLower(rand.Text()[:10]), Timeout: s.opts.Timeout, Schedule: "continuous",
+		TestIP: s.lab.Host("gateway").Addr4(), Shared: shared().Addr(),
 	})
-	return errors.Join(gone, err)
 }
-
-// steps are the commands, in order. Everything that is of the pair is said on
-// alpha, which holds the data.
-func (s *stage) steps() []step {
-	key := rand.Text()
-	enable := "shared-ip enable " + shared().Addr().String()
-	return []step{
-		{s.alpha, s.password, "setup --user admin"},
-		{s.beta, s.password, "setup --user admin"},
-		{s.alpha, key, "key set"},
-		{s.beta, key, "key set"},
-		{s.alpha, "", "data add dir site " + s.alpha.onHost(siteDir)},
-		{s.alpha, "", fmt.Sprintf("settings set primary_timeout=%s test_ips=%s automatic_failover=true sync_schedule=continuous",
-			s.opts.Timeout, s.lab.Host("gateway").Addr4())},
-		{s.alpha, "", enable},
-		{s.alpha, "", "pair " + netip.AddrPortFrom(s.beta.host.Addr4(), 443).String()},
-		{s.beta, "", enable}, // before, it would be refused: alpha has the address
-		{s.alpha, "", "sync --wait"},
-	}
-}
-
-// writeSite makes the site that the pair keeps up.
-func writeSite(dir string) error {
-	if err := os.MkdirAll(filepath.Join(dir, "pages"), 0o755); err != nil { //nolint:gosec // a public site
-		return fmt.Errorf("make the site: %w", err)
-	}
-	files := map[string]string{"index.html": indexPage}
-	for i := range 20 {
-		files[fmt.Sprintf("pages/%02d.txt", i)] = strings.Repeat(fmt.Sprintf("page %d\n", i), 500)
-	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // a public site
-			return fmt.Errorf("make the site: %w", err)
-		}
-	}
-	return nil
-}
-
-const indexPage = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>The site</title>
-<h1>The site is up</h1>
-<p>Two appliances keep it so. Pull a cable, and load this page again.</p>
-</html>
-`
 
 // newClient returns the client that asks for the site every 5 ms.
 func (s *stage) newClient() *lab.Client {

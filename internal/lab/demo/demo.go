@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton/internal/lab"
+	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
 
@@ -78,10 +79,9 @@ type stage struct {
 	opts        Options
 	screen      *screen
 	lab         *lab.Lab
-	alpha, beta *appliance
+	alpha, beta *daemon.Appliance
 	client      *lab.Client
 	ownership   *lab.Ownership
-	password    string
 }
 
 func runStage(ctx context.Context, opts Options, doors *doors) (err error) {
@@ -118,10 +118,8 @@ func (s *stage) failed(ctx context.Context, err error) error {
 	if !errors.Is(err, ErrFailed) { // then it has been said
 		s.screen.say(fromDemo, "%s", s.screen.bad(err.Error()))
 	}
-	for _, a := range []*appliance{s.alpha, s.beta} {
-		if a != nil {
-			s.screen.lastLines(a)
-		}
+	for _, a := range s.appliances() {
+		s.screen.lastLines(a)
 	}
 	return ErrFailed
 }
@@ -129,7 +127,7 @@ func (s *stage) failed(ctx context.Context, err error) error {
 // ready waits until the pair is steady and the client is answered.
 func (s *stage) ready(ctx context.Context) error {
 	err := s.await(ctx, "the pair is steady and the site answers", s.opts.Patience, func() bool {
-		return s.alpha.is(ctx, pair.Primary) && s.beta.is(ctx, pair.Backup) && s.answeredBy(s.alpha.name)
+		return s.alpha.Is(ctx, pair.Primary) && s.beta.Is(ctx, pair.Backup) && s.answeredBy(s.alpha.Name())
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
 
@@ -28,23 +29,23 @@ type command struct {
 // ones for beta.
 func (s *stage) commands() []command {
 	var all []command
-	keys := map[string]string{s.alpha.name: "1357", s.beta.name: "2468"}
-	for _, a := range []*appliance{s.alpha, s.beta} {
-		k, n := keys[a.name], a.name
+	keys := map[string]string{s.alpha.Name(): "1357", s.beta.Name(): "2468"}
+	for _, a := range s.appliances() {
+		k, n := keys[a.Name()], a.Name()
 		all = append(all,
 			command{key: k[0], line: "cable " + n, text: "pull or plug the cable of " + n, do: func(ctx context.Context) error { return s.toggleCable(ctx, a) }},
 			command{key: k[1], line: "power " + n, text: "cut or give the power of " + n, do: func(ctx context.Context) error { return s.togglePower(ctx, a) }},
-			command{key: k[2], line: "hang " + n, text: "hang " + n + " (SIGSTOP)", do: func(context.Context) error { return s.fault(s.lab.Pause(a.host)) }},
-			command{key: k[3], line: "thaw " + n, text: "thaw " + n, do: func(context.Context) error { return s.fault(s.lab.Resume(a.host)) }},
-			command{line: "cut " + n, do: func(context.Context) error { return s.fault(s.lab.CutCable(a.host)) }},
-			command{line: "plug " + n, do: func(context.Context) error { return s.fault(s.lab.PlugCable(a.host)) }},
-			command{line: "power-off " + n, do: func(context.Context) error { return s.fault(s.lab.PowerCut(a.host)) }},
+			command{key: k[2], line: "hang " + n, text: "hang " + n + " (SIGSTOP)", do: func(context.Context) error { return s.fault(s.lab.Pause(a.Host)) }},
+			command{key: k[3], line: "thaw " + n, text: "thaw " + n, do: func(context.Context) error { return s.fault(s.lab.Resume(a.Host)) }},
+			command{line: "cut " + n, do: func(context.Context) error { return s.fault(s.lab.CutCable(a.Host)) }},
+			command{line: "plug " + n, do: func(context.Context) error { return s.fault(s.lab.PlugCable(a.Host)) }},
+			command{line: "power-off " + n, do: func(context.Context) error { return s.fault(s.lab.PowerCut(a.Host)) }},
 			command{line: "power-on " + n, do: func(ctx context.Context) error { return s.powerOn(ctx, a) }},
 		)
 	}
 	return append(all,
 		command{key: 'x', line: "partition", text: "cut alpha and beta off from each other only", do: func(context.Context) error {
-			return s.fault(s.lab.Partition(s.alpha.host, s.beta.host))
+			return s.fault(s.lab.Partition(s.alpha.Host, s.beta.Host))
 		}},
 		command{key: 'r', line: "heal", text: "end the partition", do: func(context.Context) error { return s.fault(s.lab.Heal()) }},
 		command{key: 's', line: "switch", text: "planned switch, with a final data sync", do: s.switchRoles, slow: true},
@@ -55,41 +56,41 @@ func (s *stage) commands() []command {
 
 func (s *stage) fault(_ time.Time, err error) error { return err }
 
-func (s *stage) toggleCable(_ context.Context, a *appliance) error {
-	carrier, err := a.host.Carrier()
+func (s *stage) toggleCable(_ context.Context, a *daemon.Appliance) error {
+	carrier, err := a.Carrier()
 	switch {
 	case err != nil:
 		return err
 	case carrier:
-		return s.fault(s.lab.CutCable(a.host))
+		return s.fault(s.lab.CutCable(a.Host))
 	}
-	return s.fault(s.lab.PlugCable(a.host))
+	return s.fault(s.lab.PlugCable(a.Host))
 }
 
-func (s *stage) togglePower(ctx context.Context, a *appliance) error {
-	if a.host.On() {
-		return s.fault(s.lab.PowerCut(a.host))
+func (s *stage) togglePower(ctx context.Context, a *daemon.Appliance) error {
+	if a.On() {
+		return s.fault(s.lab.PowerCut(a.Host))
 	}
 	return s.powerOn(ctx, a)
 }
 
 // powerOn gives a host its power back; its daemon starts as it would at boot.
-func (s *stage) powerOn(ctx context.Context, a *appliance) error {
-	if _, err := s.lab.PowerOn(a.host); err != nil {
+func (s *stage) powerOn(ctx context.Context, a *daemon.Appliance) error {
+	if _, err := s.lab.PowerOn(a.Host); err != nil {
 		return err
 	}
-	return a.serve(ctx)
+	return a.Serve(ctx)
 }
 
 // switchRoles makes the backup primary, with the consent of both.
 func (s *stage) switchRoles(ctx context.Context) error {
-	for _, a := range []*appliance{s.alpha, s.beta} {
-		status, err := a.status(ctx)
+	for _, a := range s.appliances() {
+		status, err := a.Status(ctx)
 		if err != nil || status.Role != pair.Backup {
 			continue
 		}
-		s.screen.say(a.name, "baton become primary --final-sync --wait")
-		return a.command(ctx, "", "become", "primary", "--final-sync", "--wait")
+		s.screen.say(a.Name(), "baton become primary --final-sync --wait")
+		return a.Do(ctx, "", "become", "primary", "--final-sync", "--wait")
 	}
 	return errors.New("a planned switch needs a backup that answers: neither appliance is one now")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
 
@@ -12,9 +13,9 @@ import (
 type act struct {
 	name    string
 	do      func(ctx context.Context) (time.Time, error)
-	primary *appliance // must answer the client afterwards
+	primary *daemon.Appliance // must answer the client afterwards
 	// backup is the role's other holder once all is quiet again; nil: it is dead or cut off.
-	backup *appliance
+	backup *daemon.Appliance
 	within time.Duration // longest time without an answer
 }
 
@@ -33,12 +34,12 @@ func (s *stage) acts() []act {
 		}
 	}
 	return []act{
-		{"cable of the primary pulled", func(context.Context) (time.Time, error) { return s.lab.CutCable(a.host) }, b, nil, timeout + slack},
-		{"cable plugged, it returns as backup", func(context.Context) (time.Time, error) { return s.lab.PlugCable(a.host) }, b, a, slack},
+		{"cable of the primary pulled", func(context.Context) (time.Time, error) { return s.lab.CutCable(a.Host) }, b, nil, timeout + slack},
+		{"cable plugged, it returns as backup", func(context.Context) (time.Time, error) { return s.lab.PlugCable(a.Host) }, b, a, slack},
 		{"planned switch back", now(s.switchRoles), a, b, slack},
-		{"primary hangs", func(context.Context) (time.Time, error) { return s.lab.Pause(a.host) }, b, nil, max(timeout, lease) + slack},
-		{"it thaws, and returns as backup", func(context.Context) (time.Time, error) { return s.lab.Resume(a.host) }, b, a, slack},
-		{"power of the primary cut", func(context.Context) (time.Time, error) { return s.lab.PowerCut(b.host) }, a, nil, timeout + slack},
+		{"primary hangs", func(context.Context) (time.Time, error) { return s.lab.Pause(a.Host) }, b, nil, max(timeout, lease) + slack},
+		{"it thaws, and returns as backup", func(context.Context) (time.Time, error) { return s.lab.Resume(a.Host) }, b, a, slack},
+		{"power of the primary cut", func(context.Context) (time.Time, error) { return s.lab.PowerCut(b.Host) }, a, nil, timeout + slack},
 		{"power on, it returns as backup", now(func(ctx context.Context) error { return s.powerOn(ctx, b) }), a, b, slack},
 	}
 }
@@ -58,7 +59,7 @@ func (s *stage) runScenario(ctx context.Context) error {
 			failed++
 			s.screen.say(fromDemo, "%s", s.screen.bad(err.Error()))
 		}
-		rows = append(rows, []string{act.name, short(gap), short(act.within), act.primary.name, result})
+		rows = append(rows, []string{act.name, short(gap), short(act.within), act.primary.Name(), result})
 	}
 	s.screen.table(rows)
 	both := s.ownership.Overlaps()
@@ -85,11 +86,11 @@ func (s *stage) perform(ctx context.Context, act act) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = s.await(ctx, act.primary.name+" answers", act.within+slack, func() bool {
-		if !s.answeredBy(act.primary.name) {
+	err = s.await(ctx, act.primary.Name()+" answers", act.within+slack, func() bool {
+		if !s.answeredBy(act.primary.Name()) {
 			return false
 		}
-		_, answered := s.client.Report().GapAfter(at, act.primary.name)
+		_, answered := s.client.Report().GapAfter(at, act.primary.Name())
 		return answered
 	})
 	if err == nil {
@@ -103,14 +104,14 @@ func (s *stage) perform(ctx context.Context, act act) (time.Duration, error) {
 }
 
 func (s *stage) settled(ctx context.Context, act act) bool {
-	status, err := act.primary.status(ctx)
+	status, err := act.primary.Status(ctx)
 	if err != nil || status.Role != pair.Primary {
 		return false
 	}
 	if act.backup == nil {
 		return true
 	}
-	copied, err := act.backup.status(ctx)
-	return status.State == pair.Steady && act.backup.is(ctx, pair.Backup) &&
+	copied, err := act.backup.Status(ctx)
+	return status.State == pair.Steady && act.backup.Is(ctx, pair.Backup) &&
 		err == nil && copied.Sync.Snapshot.Number > 0 && copied.Sync.State != pair.SyncFailed
 }

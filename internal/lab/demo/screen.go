@@ -1,11 +1,11 @@
 package demo
 
 import (
+	"baton/internal/lab/daemon"
 	"bytes"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -82,13 +82,13 @@ func (s *screen) urls(d *doors) {
 }
 
 // lastLines shows the end of an appliance's log.
-func (s *screen) lastLines(a *appliance) {
-	log, err := os.ReadFile(filepath.Join(a.host.Dir(), logFile))
+func (s *screen) lastLines(a *daemon.Appliance) {
+	log, err := os.ReadFile(a.Path(daemon.LogFile))
 	if err != nil || len(log) == 0 {
 		return
 	}
 	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
-	s.print("\n  %s\n", s.dim("the last lines of "+a.name+"'s log:"))
+	s.print("\n  %s\n", s.dim("the last lines of "+a.Name()+"'s log:"))
 	for _, line := range lines[max(0, len(lines)-8):] {
 		s.print("    %s\n", s.dim(string(line)))
 	}

@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/api"
 	"baton/internal/lab"
+	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
 
@@ -23,12 +25,12 @@ func (s *stage) watch(ctx context.Context, d *doors) *sync.WaitGroup {
 	wg.Go(func() { _ = s.client.Run(ctx) })
 	wg.Go(func() { _ = s.ownership.Run(ctx) })
 	wg.Go(func() { s.watchClient(ctx) })
-	for _, a := range []*appliance{s.alpha, s.beta} {
+	for _, a := range s.appliances() {
 		wg.Go(func() { s.watchAppliance(ctx, a) })
 	}
-	port := func(a *appliance) string { return netip.AddrPortFrom(a.host.Addr4(), 443).String() }
-	wg.Go(func() { forward(ctx, d.alpha, s.alpha.host, port(s.alpha)) })
-	wg.Go(func() { forward(ctx, d.beta, s.beta.host, port(s.beta)) })
+	port := func(a *daemon.Appliance) string { return netip.AddrPortFrom(a.Addr4(), 443).String() }
+	wg.Go(func() { forward(ctx, d.alpha, s.alpha.Host, port(s.alpha)) })
+	wg.Go(func() { forward(ctx, d.beta, s.beta.Host, port(s.beta)) })
 	site := netip.AddrPortFrom(shared().Addr(), 80).String()
 	wg.Go(func() { forward(ctx, d.site, s.lab.Host("client"), site) })
 	return &wg
@@ -75,8 +77,9 @@ func (s *stage) answerLine(before, now lab.Attempt) string {
 
 // watchAppliance says what an appliance is, whenever that changes, and what it
 // puts down in its history.
-func (s *stage) watchAppliance(ctx context.Context, a *appliance) {
+func (s *stage) watchAppliance(ctx context.Context, a *daemon.Appliance) {
 	var shown string
+	var told *lab.Process
 	seen := map[string]bool{}
 	since := time.Now()
 	tick := time.NewTicker(200 * time.Millisecond)
@@ -87,18 +90,30 @@ func (s *stage) watchAppliance(ctx context.Context, a *appliance) {
 			return
 		case <-tick.C:
 		}
-		if text, ended := a.ended(); ended {
-			s.screen.say(a.name, "%s", s.screen.bad(text))
-		}
-		status, err := a.status(ctx)
+		s.sayEnded(a, &told)
+		status, err := a.Status(ctx)
 		if err != nil {
 			continue // switched off or hung: the person knows, and the client tells
 		}
 		if line := s.roleLine(status); line != shown {
 			shown = line
-			s.screen.say(a.name, "%s", line)
+			s.screen.say(a.Name(), "%s", line)
 		}
 		s.showHistory(ctx, a, since, seen)
+	}
+}
+
+// sayEnded tells, once, that the daemon has ended although the host has power.
+func (s *stage) sayEnded(a *daemon.Appliance, told **lab.Process) {
+	daemon := a.Daemon()
+	if daemon == *told || !a.On() {
+		return
+	}
+	select {
+	case <-daemon.Done():
+		*told = daemon
+		s.screen.say(a.Name(), "%s", s.screen.bad(fmt.Sprintf("the daemon of %s has ended (%v)", a.Name(), daemon.Wait())))
+	default:
 	}
 }
 
@@ -123,12 +138,12 @@ func heldBy(status pair.Status) string {
 
 // showHistory prints events that were not shown yet. An event of the peer comes
 // here too, merged; each appliance shows its own.
-func (s *stage) showHistory(ctx context.Context, a *appliance, since time.Time, seen map[string]bool) {
-	events, err := a.history(ctx, since)
+func (s *stage) showHistory(ctx context.Context, a *daemon.Appliance, since time.Time, seen map[string]bool) {
+	events, err := a.API.History(ctx, api.HistoryFilter{Since: since})
 	if err != nil {
 		return
 	}
-	status, err := a.status(ctx)
+	status, err := a.Status(ctx)
 	if err != nil {
 		return
 	}
@@ -138,7 +153,7 @@ func (s *stage) showHistory(ctx context.Context, a *appliance, since time.Time, 
 		}
 		seen[event.ID] = true
 		if event.Kind != pair.KindSyncDone { // one a second: status tells the data age
-			s.screen.say(a.name, "%s %s", s.screen.dim(event.Kind+":"), event.Text)
+			s.screen.say(a.Name(), "%s %s", s.screen.dim(event.Kind+":"), event.Text)
 		}
 	}
 }
@@ -146,7 +161,7 @@ func (s *stage) showHistory(ctx context.Context, a *appliance, since time.Time, 
 // showStatus prints how everything is now.
 func (s *stage) showStatus(ctx context.Context) {
 	rows := [][]string{{"appliance", "role", "state", "shared IP", "data age", "cable", "open conditions"}}
-	for _, a := range []*appliance{s.alpha, s.beta} {
+	for _, a := range s.appliances() {
 		rows = append(rows, s.statusRow(ctx, a))
 	}
 	s.screen.table(rows)
@@ -155,17 +170,17 @@ func (s *stage) showStatus(ctx context.Context) {
 	}
 }
 
-func (s *stage) statusRow(ctx context.Context, a *appliance) []string {
+func (s *stage) statusRow(ctx context.Context, a *daemon.Appliance) []string {
 	cable := "pulled"
-	if carrier, err := a.host.Carrier(); err == nil && carrier {
+	if carrier, err := a.Carrier(); err == nil && carrier {
 		cable = "plugged"
 	}
-	status, err := a.status(ctx)
+	status, err := a.Status(ctx)
 	switch {
-	case !a.host.On():
-		return []string{a.name, "switched off", "", "", "", "", ""}
+	case !a.On():
+		return []string{a.Name(), "switched off", "", "", "", "", ""}
 	case err != nil:
-		return []string{a.name, "does not answer", "", "", "", cable, ""}
+		return []string{a.Name(), "does not answer", "", "", "", cable, ""}
 	}
 	age := ""
 	if status.Role == pair.Backup && status.Sync.DataAgeMS >= 0 {
@@ -176,6 +191,6 @@ func (s *stage) statusRow(ctx context.Context, a *appliance) []string {
 		conditions = append(conditions, c.ID)
 	}
 	return []string{
-		a.name, status.Role.String(), status.State.String(), heldBy(status), age, cable, strings.Join(conditions, " "),
+		a.Name(), status.Role.String(), status.State.String(), heldBy(status), age, cable, strings.Join(conditions, " "),
 	}
 }
