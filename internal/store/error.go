@@ -18,6 +18,7 @@ var (
 	ErrNotFound    = errors.New("not found")
 	ErrCredentials = errors.New("user name, password or token not valid")
 	ErrRefused     = errors.New("refused")
+	ErrBusy        = errors.New("too many sign-ins at a time")
 )
 
 // refusal is a sentence for a person, of one of the kinds above.

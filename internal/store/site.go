@@ -34,6 +34,7 @@ type Site struct {
 	reader *sql.DB // several, which never write
 
 	hashing chan struct{} // a slot for each password hash at a time
+	waiting chan struct{} // a place for each sign-in that waits for a slot
 }
 
 // OpenSite opens the site database at path, makes it on the first start and
@@ -48,7 +49,7 @@ func OpenSite(ctx context.Context, path string, self pair.ApplianceID, log *slog
 	}
 	s := &Site{
 		path: path, self: self, keepOut: keepOut, log: log, now: time.Now,
-		hashing: make(chan struct{}, concurrentHashes),
+		hashing: make(chan struct{}, concurrentHashes), waiting: make(chan struct{}, waitingHashes),
 	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(s.explain("open the site database", err), s.Close())

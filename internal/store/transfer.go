@@ -17,9 +17,10 @@ import (
 // maxLine bounds one line of an export, in bytes.
 const maxLine = 1 << 20
 
-// sharedTables are the tables that a backup takes over whole: all but the history.
+// sharedTables are the tables that a backup takes over whole: all but the history
+// and who is signed in.
 func sharedTables() []string {
-	return []string{"setting", "setting_version", "document", "user", "token", "data"}
+	return []string{"setting", "setting_version", "document", "user", "recovery_code", "token", "data"}
 }
 
 // line is one line of an export: first the schema's version, then rows, then the

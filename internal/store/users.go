@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
-	"log/slog"
+	"fmt"
 	"net/mail"
 	"strings"
 	"time"
@@ -37,6 +39,11 @@ type User struct {
 	Disabled    bool      `json:"disabled"`
 	Created     time.Time `json:"created"`
 	LastLogin   time.Time `json:"last_login,omitzero"` // zero: never
+	TOTP        bool      `json:"totp"`                // a one-time code is asked for besides the password
+	Version     int64     `json:"version"`             // rises with every UpdateUser
+	// Stamp is another after every change that ends the user's sessions: of the
+	// password, the role or the second factor, disabling, signing out everywhere.
+	Stamp string `json:"-"`
 }
 
 func (u User) check() error {
@@ -96,6 +103,45 @@ func noUser(name string) error {
 	return refuse(ErrNotFound, "there is no user %q: list them with baton user list", name)
 }
 
+// UpdateUser changes a person's display name, mail and role. It refuses with
+// ErrConflict if the version is no longer user.Version; 0 means any.
+func (s *Site) UpdateUser(ctx context.Context, user User) error {
+	if err := user.check(); err != nil {
+		return err
+	}
+	return s.write(ctx, "change the user", func(tx *sql.Tx) error {
+		now, err := findUser(ctx, tx, user.Name)
+		if err != nil {
+			return err
+		}
+		if user.Version != 0 && user.Version != now.Version {
+			return refuse(ErrConflict, "somebody else has changed %s meanwhile: look at the account again, then save", user.Name)
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE user SET display_name = ?, mail = ?, role = ?, version = version + 1 WHERE name = ?`,
+			user.DisplayName, user.Mail, user.Role, user.Name); err != nil {
+			return err
+		}
+		return keepAdministrator(ctx, tx, now)
+	})
+}
+
+// keepAdministrator refuses a change that leaves nobody who may do everything,
+// made to a user who was as before tells.
+func keepAdministrator(ctx context.Context, tx *sql.Tx, before User) error {
+	if before.Role != Administrator || before.Disabled {
+		return nil // it was none of them
+	}
+	var administrators int
+	row := tx.QueryRowContext(ctx, `SELECT count(*) FROM user WHERE role = ? AND NOT disabled`, Administrator)
+	if err := row.Scan(&administrators); err != nil {
+		return err
+	}
+	if administrators == 0 {
+		return refuse(ErrRefused, "%s is the last administrator: add or enable another one first", before.Name)
+	}
+	return nil
+}
+
 // SetPassword changes a password.
 func (s *Site) SetPassword(ctx context.Context, name, password string) error {
 	if err := checkPassword(password); err != nil {
@@ -114,19 +160,14 @@ func (s *Site) SetPassword(ctx context.Context, name, password string) error {
 // Disable bars a user from signing in. The last administrator cannot be barred.
 func (s *Site) Disable(ctx context.Context, name string) error {
 	return s.write(ctx, "disable the user", func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE user SET disabled = 1 WHERE name = ?`, name)
-		if err := affected(result, err, noUser(name)); err != nil {
+		before, err := findUser(ctx, tx, name)
+		if err != nil {
 			return err
 		}
-		var administrators int
-		row := tx.QueryRowContext(ctx, `SELECT count(*) FROM user WHERE role = ? AND NOT disabled`, Administrator)
-		if err := row.Scan(&administrators); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE user SET disabled = 1 WHERE name = ?`, name); err != nil {
 			return err
 		}
-		if administrators == 0 {
-			return refuse(ErrRefused, "%s is the last administrator: add or enable another one first", name)
-		}
-		return nil
+		return keepAdministrator(ctx, tx, before)
 	})
 }
 
@@ -138,14 +179,45 @@ func (s *Site) Enable(ctx context.Context, name string) error {
 	})
 }
 
-const userColumns = `name, display_name, mail, role, disabled, created, last_login`
+const userColumns = `name, display_name, mail, role, disabled, created, last_login, version, password, totp, sign_outs`
 
-func scanUser(row scanner, more ...any) (User, error) {
+func scanUser(row scanner) (User, secrets, error) {
 	var user User
+	var kept secrets
 	var created, login sql.NullInt64
-	into := []any{&user.Name, &user.DisplayName, &user.Mail, &user.Role, &user.Disabled, &created, &login}
-	err := row.Scan(append(into, more...)...)
+	err := row.Scan(&user.Name, &user.DisplayName, &user.Mail, &user.Role, &user.Disabled, &created, &login,
+		&user.Version, &kept.password, &kept.totp, &kept.signOuts)
 	user.Created, user.LastLogin = fromMillis(created), fromMillis(login)
+	user.TOTP = kept.totp != ""
+	user.Stamp = kept.stamp(user)
+	return user, kept, err
+}
+
+// secrets are what a user proves themselves by.
+type secrets struct {
+	password string // PHC string
+	totp     string // base32; empty: none
+	signOuts int64
+}
+
+// stamp is made of the password's salted hash and random bits: nothing of them
+// can be found from it.
+func (k secrets) stamp(user User) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %d", k.password, user.Role, user.Disabled, k.totp, k.signOuts))
+	return hex.EncodeToString(sum[:16])
+}
+
+// User returns one person.
+func (s *Site) User(ctx context.Context, name string) (User, error) {
+	user, err := findUser(ctx, s.reader, name)
+	return user, s.explain("look up the user", err)
+}
+
+func findUser(ctx context.Context, from querier, name string) (User, error) {
+	user, _, err := scanUser(from.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
+	if errors.Is(err, sql.ErrNoRows) {
+		return User{}, noUser(name)
+	}
 	return user, err
 }
 
@@ -154,62 +226,9 @@ func (s *Site) Users(ctx context.Context) ([]User, error) {
 	users := []User{}
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+userColumns+` FROM user ORDER BY name`)
 	err = each(rows, err, func(row scanner) error {
-		user, err := scanUser(row)
+		user, _, err := scanUser(row)
 		users = append(users, user)
 		return err
 	})
 	return users, s.explain("list the users", err)
-}
-
-// Authenticate returns the user behind a name and a password, or ErrCredentials.
-// An unknown or disabled user costs the same time as a wrong password.
-func (s *Site) Authenticate(ctx context.Context, name, password string) (User, error) {
-	refused := refuse(ErrCredentials, "the user name or the password is wrong")
-	var phc string
-	row := s.reader.QueryRowContext(ctx, `SELECT `+userColumns+`, password FROM user WHERE name = ?`, name)
-	user, err := scanUser(row, &phc)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return User{}, s.explain("look up the user", err)
-	}
-	right := false
-	if len(password) <= maxPassword {
-		if err := s.hashSlot(ctx, func() { right = verifyPassword(phc, password) }); err != nil {
-			return User{}, err
-		}
-	}
-	if !right || user.Disabled {
-		return User{}, refused
-	}
-	s.noteLogin(ctx, &user)
-	return user, nil
-}
-
-// noteLogin keeps the time of a sign-in. A full disk must not lock out the
-// administrator who comes to free it.
-func (s *Site) noteLogin(ctx context.Context, user *User) {
-	user.LastLogin = fromMillis(millis(s.now()))
-	err := s.write(ctx, "note the sign-in", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE user SET last_login = ? WHERE name = ?`, millis(user.LastLogin), user.Name)
-		return err
-	})
-	if err != nil {
-		s.log.Warn("sign-in not noted", slog.String("user", user.Name), slog.Any("error", err))
-	}
-}
-
-func (s *Site) hash(ctx context.Context, password string) (phc string, err error) {
-	err = s.hashSlot(ctx, func() { phc = hashPassword(password) })
-	return phc, err
-}
-
-// hashSlot runs work once one of the few slots for password hashes is free.
-func (s *Site) hashSlot(ctx context.Context, work func()) error {
-	select {
-	case s.hashing <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-s.hashing }()
-	work()
-	return nil
 }

@@ -1,0 +1,305 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+)
+
+const idle = 30 * time.Minute
+
+// people returns a site with ann, an administrator, and bob, a viewer, and a clock to turn.
+func people(t *testing.T) (*Site, *time.Time) {
+	t.Helper()
+	s := openSite(t, alpha)
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	s.now = func() time.Time { return now }
+	// A hash of "correct horse" that costs little to verify.
+	const phc = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$REiRt35dHGtMWJ/p+5b5FBn+NMuLR8SFnoCU9BlDUHE"
+	if _, err := s.writer.ExecContext(t.Context(), `INSERT INTO user (name, display_name, mail, password, role, disabled, created)
+		VALUES ('ann', '', '', ?1, 'administrator', 0, 0), ('bob', '', '', ?1, 'viewer', 0, 0)`, phc); err != nil {
+		t.Fatal(err)
+	}
+	return s, &now
+}
+
+func begin(t *testing.T, s *Site, id, name string) {
+	t.Helper()
+	user, err := s.User(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := Session{ID: id, User: name, Stamp: user.Stamp, Address: "198.51.100.7", Browser: "Browser", Expires: s.now().Add(24 * time.Hour)}
+	if err := s.AddSession(t.Context(), session); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatEndsASession(t *testing.T) {
+	for name, test := range map[string]struct {
+		act   func(ctx context.Context, s *Site, now *time.Time) error
+		lives bool
+	}{
+		"nothing": {func(context.Context, *Site, *time.Time) error { return nil }, true},
+		"another's password": {func(ctx context.Context, s *Site, _ *time.Time) error {
+			return s.SetPassword(ctx, "ann", "battery staple")
+		}, true},
+		"another name": {func(ctx context.Context, s *Site, _ *time.Time) error {
+			return s.UpdateUser(ctx, User{Name: "bob", DisplayName: "Bob", Role: Viewer})
+		}, true},
+		"a sign-in": {func(ctx context.Context, s *Site, _ *time.Time) error { s.NoteLogin(ctx, "bob"); return nil }, true},
+		"its password": {func(ctx context.Context, s *Site, _ *time.Time) error {
+			return s.SetPassword(ctx, "bob", "battery staple")
+		}, false},
+		"another role": {func(ctx context.Context, s *Site, _ *time.Time) error {
+			return s.UpdateUser(ctx, User{Name: "bob", Role: Operator})
+		}, false},
+		"disabled":         {func(ctx context.Context, s *Site, _ *time.Time) error { return s.Disable(ctx, "bob") }, false},
+		"ended":            {func(ctx context.Context, s *Site, _ *time.Time) error { _, err := s.EndSession(ctx, "b"); return err }, false},
+		"all ended":        {func(ctx context.Context, s *Site, _ *time.Time) error { return s.EndSessions(ctx, "bob") }, false},
+		"ended everywhere": {func(ctx context.Context, s *Site, _ *time.Time) error { return s.SignOutEverywhere(ctx, "bob") }, false},
+		"a second factor": {func(ctx context.Context, s *Site, now *time.Time) error {
+			return enrol(ctx, s, "bob", *now)
+		}, false},
+		"time":     {func(_ context.Context, _ *Site, now *time.Time) error { *now = now.Add(24 * time.Hour); return nil }, false},
+		"idleness": {func(_ context.Context, _ *Site, now *time.Time) error { *now = now.Add(idle); return nil }, false},
+		"use": {func(ctx context.Context, s *Site, now *time.Time) error {
+			*now = now.Add(idle - time.Minute)
+			session, _, err := s.Session(ctx, "b", idle)
+			err = errors.Join(err, s.UseSession(ctx, session))
+			*now = now.Add(idle - time.Minute)
+			return err
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, now := people(t)
+			begin(t, s, "b", "bob")
+			if err := test.act(t.Context(), s, now); err != nil {
+				t.Fatal(err)
+			}
+			session, user, err := s.Session(t.Context(), "b", idle)
+			if (err == nil) != test.lives || err != nil && !errors.Is(err, ErrCredentials) {
+				t.Errorf("got %+v of %+v, %v", session, user, err)
+			}
+			list, err := s.Sessions(t.Context(), idle)
+			if err != nil || (len(list) == 1) != test.lives {
+				t.Errorf("listed %+v, %v", list, err)
+			}
+		})
+	}
+}
+
+func enrol(ctx context.Context, s *Site, name string, now time.Time) error {
+	key, err := NewTOTP("Help desk", name)
+	if err != nil {
+		return err
+	}
+	code, err := totp.GenerateCode(key.Secret, now)
+	if err != nil {
+		return err
+	}
+	_, err = s.SetTOTP(ctx, name, key.Secret, code)
+	return err
+}
+
+func TestSessionsSurviveARestartAndStayHere(t *testing.T) {
+	s, now := people(t)
+	begin(t, s, "a", "ann")
+	again := reopenSite(t, s.path, alpha)
+	again.now = func() time.Time { return *now }
+	if _, user, err := again.Session(t.Context(), "a", idle); err != nil || user.Name != "ann" {
+		t.Errorf("after a restart: %+v, %v", user, err)
+	}
+	var stream bytes.Buffer
+	if err := s.Export(t.Context(), &stream); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"session", "last_code", "spent_code"} {
+		if strings.Contains(stream.String(), `"`+table+`"`) {
+			t.Errorf("an export has the table %s", table)
+		}
+	}
+}
+
+func TestASessionEndsWithTheSyncThatBringsANewPassword(t *testing.T) {
+	primary, now := people(t)
+	backup := openSite(t, beta)
+	backup.now = func() time.Time { return *now }
+	pull := func() {
+		t.Helper()
+		var stream bytes.Buffer
+		if err := errors.Join(primary.Export(t.Context(), &stream), backup.Import(t.Context(), &stream)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pull()
+	begin(t, backup, "a", "ann")
+	pull()
+	if _, _, err := backup.Session(t.Context(), "a", idle); err != nil {
+		t.Errorf("after a sync: %v", err)
+	}
+	if err := primary.SetPassword(t.Context(), "ann", "battery staple"); err != nil {
+		t.Fatal(err)
+	}
+	pull()
+	if _, _, err := backup.Session(t.Context(), "a", idle); !errors.Is(err, ErrCredentials) {
+		t.Errorf("after the new password: %v", err)
+	}
+}
+
+func TestAUserHasABoundedNumberOfSessions(t *testing.T) {
+	s, now := people(t)
+	begin(t, s, "anns", "ann")
+	for i := range maxSessions + 5 {
+		*now = now.Add(time.Second)
+		begin(t, s, strconv.Itoa(i), "bob")
+	}
+	list, err := s.Sessions(t.Context(), idle)
+	if err != nil || len(list) != maxSessions+1 || list[0].ID != strconv.Itoa(maxSessions+4) || list[maxSessions].ID != "anns" {
+		t.Errorf("%d sessions, %v", len(list), err)
+	}
+	*now = now.Add(25 * time.Hour)
+	begin(t, s, "new", "ann")
+	var rows int
+	if err := s.reader.QueryRowContext(t.Context(), `SELECT count(*) FROM session`).Scan(&rows); err != nil || rows != 1 {
+		t.Errorf("%d sessions kept, %v", rows, err)
+	}
+}
+
+func TestACodeIsAcceptedOnce(t *testing.T) {
+	s, now := people(t)
+	ctx := t.Context()
+	wantKind(t, s.CheckCode(ctx, "bob", ""), ErrCredentials, "code")
+	key, err := NewTOTP("Help desk", "bob")
+	if err != nil || !strings.HasPrefix(key.URL, "otpauth://totp/Help%20desk:bob?") {
+		t.Fatal(key, err)
+	}
+	at := func(when time.Time) string {
+		code, err := totp.GenerateCode(key.Secret, when)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	_, err = s.SetTOTP(ctx, "bob", key.Secret, "000000")
+	wantField(t, err, "code")
+	_, err = s.SetTOTP(ctx, "bob", "GEZDGNBV", at(*now))
+	wantField(t, err, "secret")
+	recovery, err := s.SetTOTP(ctx, "bob", key.Secret, at(*now))
+	if err != nil || len(recovery) != recoveryCodes {
+		t.Fatal(recovery, err)
+	}
+	if user, err := s.User(ctx, "bob"); err != nil || !user.TOTP {
+		t.Errorf("got %+v, %v", user, err)
+	}
+	wantKind(t, s.CheckCode(ctx, "bob", at(*now)), ErrCredentials, "used already") // it confirmed the enrolment
+	*now = now.Add(30 * time.Second)
+	if err := s.CheckCode(ctx, "bob", " "+at(*now)[:3]+" "+at(*now)[3:]); err != nil {
+		t.Errorf("the code of now: %v", err)
+	}
+	wantKind(t, s.CheckCode(ctx, "bob", at(*now)), ErrCredentials, "used already")
+	wantKind(t, s.CheckCode(ctx, "bob", at(now.Add(-30*time.Second))), ErrCredentials, "used already")
+	if err := s.CheckCode(ctx, "bob", at(now.Add(30*time.Second))); err != nil {
+		t.Errorf("a device 30 s ahead: %v", err)
+	}
+	*now = now.Add(10 * time.Minute)
+	wantKind(t, s.CheckCode(ctx, "bob", at(now.Add(-60*time.Second))), ErrCredentials, "not valid")
+	wantKind(t, s.CheckCode(ctx, "bob", at(now.Add(60*time.Second))), ErrCredentials, "not valid")
+	wantKind(t, s.CheckCode(ctx, "ann", at(*now)), ErrCredentials, "not valid")
+	if err := s.CheckCode(ctx, "bob", strings.ToUpper(recovery[3])); err != nil {
+		t.Errorf("a recovery code: %v", err)
+	}
+	wantKind(t, s.CheckCode(ctx, "bob", recovery[3]), ErrCredentials, "used already")
+	if left, err := s.RecoveryLeft(ctx, "bob"); err != nil || left != recoveryCodes-1 {
+		t.Errorf("%d left, %v", left, err)
+	}
+	if err := s.ClearTOTP(ctx, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, s.CheckCode(ctx, "bob", recovery[4]), ErrCredentials, "not valid")
+	wantKind(t, s.CheckCode(ctx, "bob", at(*now)), ErrCredentials, "not valid")
+}
+
+func TestACodeThatWasUsedIsNotAcceptedAfterASync(t *testing.T) {
+	primary, now := people(t)
+	ctx := t.Context()
+	key, err := NewTOTP("Help desk", "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := totp.GenerateCode(key.Secret, *now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recovery, err := primary.SetTOTP(ctx, "ann", key.Secret, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	backup := openSite(t, beta)
+	backup.now = func() time.Time { return now.Add(time.Minute) }
+	code, err := totp.GenerateCode(key.Secret, backup.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		var stream bytes.Buffer
+		if err := errors.Join(primary.Export(ctx, &stream), backup.Import(ctx, &stream)); err != nil {
+			t.Fatal(err)
+		}
+		for _, code := range []string{code, recovery[0]} {
+			if err := backup.CheckCode(ctx, "ann", code); (err == nil) != (i == 0) {
+				t.Errorf("after sync %d: %v", i+1, err)
+			}
+		}
+	}
+}
+
+func TestTwoAdministratorsWhoEditAUserAreToldApart(t *testing.T) {
+	s, _ := people(t)
+	ctx := t.Context()
+	edit := User{Name: "bob", DisplayName: "Bob", Mail: "bob@example.org", Role: Operator, Version: 1}
+	if err := s.UpdateUser(ctx, edit); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, s.UpdateUser(ctx, edit), ErrConflict, "somebody else")
+	user, err := s.User(ctx, "bob")
+	if err != nil || user.DisplayName != "Bob" || user.Mail != "bob@example.org" || user.Role != Operator || user.Version != 2 {
+		t.Errorf("got %+v, %v", user, err)
+	}
+	edit.Version, edit.Mail = 2, "bob"
+	wantField(t, s.UpdateUser(ctx, edit), "mail")
+	wantKind(t, s.UpdateUser(ctx, User{Name: "eve", Role: Viewer}), ErrNotFound, "no user")
+}
+
+func TestTheLastAdministratorStays(t *testing.T) {
+	s, _ := people(t)
+	ctx := t.Context()
+	wantKind(t, s.UpdateUser(ctx, User{Name: "ann", Role: Operator}), ErrRefused, "ann is the last administrator")
+	wantKind(t, s.Disable(ctx, "ann"), ErrRefused, "last administrator")
+	if err := errors.Join(
+		s.UpdateUser(ctx, User{Name: "ann", DisplayName: "Ann", Role: Administrator}),
+		s.UpdateUser(ctx, User{Name: "bob", Role: Administrator}),
+		s.UpdateUser(ctx, User{Name: "ann", Role: Viewer}),
+	); err != nil {
+		t.Error(err)
+	}
+	wantKind(t, s.Disable(ctx, "bob"), ErrRefused, "last administrator")
+}
+
+func TestAFloodOfSignInsIsTurnedAwayAtOnce(t *testing.T) {
+	s, _ := people(t)
+	for range cap(s.waiting) {
+		s.waiting <- struct{}{}
+	}
+	_, err := s.Authenticate(t.Context(), "ann", "correct horse")
+	wantKind(t, err, ErrBusy, "too many sign-ins")
+	if err := s.SetPassword(t.Context(), "bob", "battery staple"); err != nil {
+		t.Errorf("who is signed in waits for strangers: %v", err)
+	}
+}

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+const (
+	maxSessions = 32               // of one user; the one that was used least recently goes
+	sessionUse  = 30 * time.Second // how exactly the last use is kept: not a write for each request
+	maxBrowser  = 256              // bytes of what a browser says of itself
+)
+
+// Session is a browser that is signed in to the console of this appliance.
+type Session struct {
+	ID      string // hash of the token in its cookie
+	User    string
+	Stamp   string // of the user at sign-in
+	Pending bool   // the password was right, the code is still asked for
+	Address string // where the sign-in came from
+	Browser string // as it names itself
+	Since   time.Time
+	Seen    time.Time // last use, to the half minute
+	Expires time.Time // ends then, used or not
+}
+
+// AddSession begins a session; Since and Seen are set here. Sessions that have
+// ended are forgotten.
+func (s *Site) AddSession(ctx context.Context, session Session) error {
+	now := s.now()
+	browser := clipText(session.Browser[:min(len(session.Browser), maxBrowser)])
+	return s.write(ctx, "begin the session", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM session WHERE expires <= ?`, millis(now)); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO session (id, user, stamp, pending, address, browser, since, seen, expires)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)`, session.ID, session.User, session.Stamp, session.Pending,
+			session.Address, browser, millis(now), millis(session.Expires)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE user = ?1 AND id NOT IN
+			(SELECT id FROM session WHERE user = ?1 ORDER BY seen DESC, since DESC, id LIMIT ?2)`, session.User, maxSessions)
+		return err
+	})
+}
+
+const sessionColumns = `id, user, stamp, pending, address, browser, since, seen, expires`
+
+func scanSession(row scanner) (Session, error) {
+	var session Session
+	var since, seen, expires sql.NullInt64
+	err := row.Scan(&session.ID, &session.User, &session.Stamp, &session.Pending, &session.Address, &session.Browser, &since, &seen, &expires)
+	session.Since, session.Seen, session.Expires = fromMillis(since), fromMillis(seen), fromMillis(expires)
+	return session, err
+}
+
+// Session returns a session and its user as of now. ErrCredentials: it has ended,
+// as it does when nobody has used it for idle, or when the user's stamp is another.
+func (s *Site) Session(ctx context.Context, id string, idle time.Duration) (Session, User, error) {
+	ended := refuse(ErrCredentials, "you are signed out: sign in again")
+	session, err := scanSession(s.reader.QueryRowContext(ctx, `SELECT `+sessionColumns+` FROM session WHERE id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Session{}, User{}, ended
+	}
+	if err != nil {
+		return Session{}, User{}, s.explain("look up the session", err)
+	}
+	user, err := s.User(ctx, session.User)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Session{}, User{}, err
+	}
+	if err != nil || !session.lives(user, s.now(), idle) {
+		return Session{}, User{}, ended
+	}
+	return session, user, nil
+}
+
+func (s Session) lives(of User, now time.Time, idle time.Duration) bool {
+	return now.Before(s.Expires) && now.Sub(s.Seen) < idle && s.Stamp == of.Stamp && !of.Disabled
+}
+
+// UseSession keeps that a session is in use.
+func (s *Site) UseSession(ctx context.Context, session Session) error {
+	now := s.now()
+	if now.Sub(session.Seen) < sessionUse {
+		return nil
+	}
+	return s.write(ctx, "note the use of the session", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE session SET seen = ? WHERE id = ?`, millis(now), session.ID)
+		return err
+	})
+}
+
+// Sessions lists who is signed in, the last used first. Those still to be asked
+// for a code are not.
+func (s *Site) Sessions(ctx context.Context, idle time.Duration) ([]Session, error) {
+	users, err := s.Users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	of := make(map[string]User, len(users))
+	for _, user := range users {
+		of[user.Name] = user
+	}
+	sessions, now := []Session{}, s.now()
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+sessionColumns+` FROM session WHERE NOT pending ORDER BY seen DESC, id`)
+	err = each(rows, err, func(row scanner) error {
+		session, err := scanSession(row)
+		if user, known := of[session.User]; known && session.lives(user, now, idle) {
+			sessions = append(sessions, session)
+		}
+		return err
+	})
+	return sessions, s.explain("list the sessions", err)
+}
+
+// EndSession ends a session and returns whose it was; ErrNotFound if there is none.
+func (s *Site) EndSession(ctx context.Context, id string) (user string, err error) {
+	err = s.write(ctx, "end the session", func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `DELETE FROM session WHERE id = ? RETURNING user`, id).Scan(&user)
+		if errors.Is(err, sql.ErrNoRows) {
+			return refuse(ErrNotFound, "this session has ended already")
+		}
+		return err
+	})
+	return user, err
+}
+
+// EndSessions ends all sessions of a user on this appliance.
+func (s *Site) EndSessions(ctx context.Context, user string) error {
+	return s.write(ctx, "end the sessions", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE user = ?`, user)
+		return err
+	})
+}
+
+// SignOutEverywhere ends all sessions of a user, those on the other appliance with
+// the next data sync.
+func (s *Site) SignOutEverywhere(ctx context.Context, user string) error {
+	return s.write(ctx, "sign out everywhere", func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE user SET sign_outs = sign_outs + 1 WHERE name = ?`, user)
+		if err := affected(result, err, noUser(user)); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM session WHERE user = ?`, user)
+		return err
+	})
+}

@@ -1,0 +1,68 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+)
+
+// Authenticate returns the user behind a name and a password, or ErrCredentials.
+// An unknown or disabled user costs the same time as a wrong password. ErrBusy:
+// too many sign-ins wait already; nothing was looked at.
+func (s *Site) Authenticate(ctx context.Context, name, password string) (User, error) {
+	user, kept, err := scanUser(s.reader.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return User{}, s.explain("look up the user", err)
+	}
+	right := false
+	if len(password) <= maxPassword {
+		if err := s.queue(ctx, func() { right = verifyPassword(kept.password, password) }); err != nil {
+			return User{}, err
+		}
+	}
+	if !right || user.Disabled {
+		return User{}, refuse(ErrCredentials, "the user name or the password is wrong")
+	}
+	return user, nil
+}
+
+// NoteLogin keeps the time of a sign-in. A full disk must not lock out the
+// administrator who comes to free it.
+func (s *Site) NoteLogin(ctx context.Context, name string) {
+	err := s.write(ctx, "note the sign-in", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE user SET last_login = ? WHERE name = ?`, millis(s.now()), name)
+		return err
+	})
+	if err != nil {
+		s.log.Warn("sign-in not noted", slog.String("user", name), slog.Any("error", err))
+	}
+}
+
+func (s *Site) hash(ctx context.Context, password string) (phc string, err error) {
+	err = s.hashSlot(ctx, func() { phc = hashPassword(password) })
+	return phc, err
+}
+
+// queue is hashSlot for strangers: who finds the queue full is turned away.
+func (s *Site) queue(ctx context.Context, work func()) error {
+	select {
+	case s.waiting <- struct{}{}:
+	default:
+		return refuse(ErrBusy, "too many sign-ins at a time: try again in a moment")
+	}
+	defer func() { <-s.waiting }()
+	return s.hashSlot(ctx, work)
+}
+
+// hashSlot runs work once one of the few slots for password hashes is free.
+func (s *Site) hashSlot(ctx context.Context, work func()) error {
+	select {
+	case s.hashing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.hashing }()
+	work()
+	return nil
+}

@@ -1,0 +1,111 @@
+-- A site database of version 4, as that version left it. Never edited.
+CREATE TABLE setting (
+    key   TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE setting_version (
+    only    INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
+    version INTEGER NOT NULL CHECK (version >= 1)
+) STRICT;
+INSERT INTO setting_version (only, version) VALUES (1, 1);
+
+CREATE TABLE document (
+    name    TEXT    NOT NULL PRIMARY KEY,
+    value   TEXT    NOT NULL CHECK (json_valid(value)),
+    version INTEGER NOT NULL CHECK (version >= 1)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE user (
+    name         TEXT    NOT NULL PRIMARY KEY,
+    display_name TEXT    NOT NULL,
+    mail         TEXT    NOT NULL,                      -- '' if none
+    password     TEXT    NOT NULL,                      -- argon2id, PHC string
+    role         TEXT    NOT NULL CHECK (role IN ('administrator', 'operator', 'viewer')),
+    disabled     INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+    created      INTEGER NOT NULL,
+    last_login   INTEGER                                -- NULL: never
+, version INTEGER NOT NULL DEFAULT 1 CHECK (version >= 1), totp TEXT NOT NULL DEFAULT '', sign_outs INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+
+CREATE TABLE token (
+    name      TEXT    NOT NULL PRIMARY KEY,
+    hash      TEXT    NOT NULL UNIQUE,                  -- SHA-256 of the token, hexadecimal
+    role      TEXT    NOT NULL CHECK (role IN ('administrator', 'operator', 'viewer')),
+    created   INTEGER NOT NULL,
+    expires   INTEGER,                                  -- NULL: never
+    last_used INTEGER                                   -- NULL: never; to the minute
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE data (
+    name TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,                                 -- pair.DataKind
+    path TEXT NOT NULL UNIQUE CHECK (path LIKE '/_%')   -- absolute and clean
+) STRICT, WITHOUT ROWID;
+CREATE TABLE event (
+    appliance TEXT    NOT NULL CHECK (length(appliance) = 32), -- which one wrote it
+    seq       INTEGER NOT NULL CHECK (seq >= 1),               -- its running number there
+    time      INTEGER NOT NULL,                                -- Unix milliseconds
+    kind      TEXT    NOT NULL,
+    text      TEXT    NOT NULL,
+    detail    TEXT    NOT NULL CHECK (json_valid(detail)),     -- JSON object of strings
+    PRIMARY KEY (appliance, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX event_by_time ON event (time, appliance, seq);
+CREATE INDEX event_by_kind ON event (kind, time, appliance, seq);
+
+CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event
+BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
+
+CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
+BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;
+
+CREATE TABLE event_head (
+    appliance TEXT    NOT NULL PRIMARY KEY,
+    complete  INTEGER NOT NULL CHECK (complete >= 0),   -- every event up to this number is here
+    used      INTEGER NOT NULL CHECK (used >= complete) -- highest number given to an event
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recovery_code (
+    user TEXT NOT NULL,
+    hash TEXT NOT NULL,                                 -- SHA-256 of the code, hexadecimal
+    PRIMARY KEY (user, hash)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE last_code (
+    user TEXT    NOT NULL PRIMARY KEY,
+    step INTEGER NOT NULL                               -- of the newest one-time code: Unix seconds / 30
+) STRICT, WITHOUT ROWID;
+CREATE TABLE spent_code (
+    user TEXT NOT NULL,
+    hash TEXT NOT NULL,                                 -- of a recovery code
+    PRIMARY KEY (user, hash)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE session (
+    id      TEXT    NOT NULL PRIMARY KEY,               -- hash of the token in the browser's cookie
+    user    TEXT    NOT NULL,
+    stamp   TEXT    NOT NULL,                           -- the user's at sign-in: another one now ends the session
+    pending INTEGER NOT NULL CHECK (pending IN (0, 1)), -- the password was right, the code is still asked for
+    address TEXT    NOT NULL,                           -- where the sign-in came from
+    browser TEXT    NOT NULL,                           -- as it names itself
+    since   INTEGER NOT NULL,
+    seen    INTEGER NOT NULL,                           -- last use, to the half minute
+    expires INTEGER NOT NULL                            -- ends then, used or not
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_by_user ON session (user, since);
+
+INSERT INTO setting VALUES ('time_zone', 'Europe/Berlin'), ('key_of_a_later_version', 'kept');
+UPDATE setting_version SET version = 4;
+INSERT INTO document VALUES ('site', '{"name":"Help desk"}', 1);
+INSERT INTO user VALUES ('ann', 'Ann', 'ann@example.org', '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$REiRt35dHGtMWJ/p+5b5FBn+NMuLR8SFnoCU9BlDUHE', 'administrator', 0, 1700000000000, NULL, 1, '', 0);
+INSERT INTO recovery_code VALUES ('ann', '723e442a87e0e5f7b9f749c3c0ccd5cbbe1177328703018f6fa9d70787a1fef6');
+INSERT INTO session VALUES ('fixture', 'ann', 'stamp', 0, '198.51.100.7', 'Browser', 1700000000000, 1700000000000, 1700000060000);
+INSERT INTO token VALUES ('monitor', '723e442a87e0e5f7b9f749c3c0ccd5cbbe1177328703018f6fa9d70787a1fef6', 'viewer', 1700000000000, NULL, NULL);
+INSERT INTO data VALUES ('www', 'dir', '/srv/www');
+
+INSERT INTO event VALUES ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 1, 1700000000000, 'started', 'started', '{}'), ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 2, 1700000001000, 'takeover', 'took over', '{"why":"silence"}');
+INSERT INTO event_head VALUES ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 2, 2);
+
+PRAGMA application_id = 0x62746f6e;
+PRAGMA user_version = 4;
