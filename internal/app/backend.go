@@ -19,8 +19,9 @@ import (
 // methods by subject.
 type backend struct {
 	*Appliance
-	tasks *tasks
-	token string // of the one-time setup
+	tasks  *tasks
+	token  string // of the one-time setup
+	newest glance
 }
 
 var _ api.Backend = (*backend)(nil)

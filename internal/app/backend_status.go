@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"baton/internal/api"
@@ -108,14 +109,40 @@ func (a *Appliance) syncStatus(now time.Time) pair.SyncStatus {
 	return status
 }
 
+// glance is a status that several who watch may share, so that fifty of them cost
+// little more than one.
+type glance struct {
+	mu      sync.Mutex
+	taken   time.Time
+	changed <-chan struct{} // closed by the next change after it
+	status  pair.Status
+}
+
+// glance returns the status, which may be a little old but knows of every change,
+// and what is closed by the next one.
+func (b *backend) glance(ctx context.Context) (pair.Status, <-chan struct{}, error) {
+	const shared = 500 * time.Millisecond
+	g := &b.newest
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	changed := b.agent.Changed()
+	if g.changed == changed && time.Since(g.taken) < shared {
+		return g.status, changed, nil
+	}
+	status, err := b.Status(ctx)
+	if err == nil {
+		g.taken, g.changed, g.status = time.Now(), changed, status
+	}
+	return status, changed, err
+}
+
 // WatchStatus implements api.Observing.
 func (b *backend) WatchStatus(ctx context.Context, send func(pair.Status) error) error {
 	const often = time.Second
 	ticker := time.NewTicker(often)
 	defer ticker.Stop()
 	for {
-		changed := b.agent.Changed()
-		status, err := b.Status(ctx)
+		status, changed, err := b.glance(ctx)
 		if err != nil {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 
 // crowd bounds how many connections are open at a time, so that whoever opens
 // thousands and says nothing cannot take the file descriptors that the daemon
-// needs to keep the shared IP, to sync and to take over. One source has a part of
-// the places only, and the peer has places of its own. Who finds no place is
+// needs to keep the shared IP, to sync and to take over. One source has half of
+// the places (fifty people may look on from behind one router), and the peer has places of its own. Who finds no place is
 // closed at once, not left waiting: behind a full queue the peer would wait, too.
 type crowd struct {
 	most     int // connections of everybody
@@ -29,7 +29,7 @@ type crowd struct {
 // newCrowd returns one that takes at most a share of the file descriptors that
 // this process may have.
 func newCrowd(ofPeer func(netip.Addr) bool) *crowd {
-	const share, part, leastEach, forPeer = 8, 4, 16, 64
+	const share, part, leastEach, forPeer = 8, 2, 16, 64
 	files := unix.Rlimit{Cur: 1024}
 	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &files) // else the least that a system allows
 	const enough = 1 << 14
