@@ -41,6 +41,7 @@ func table() map[string]rule {
 		"internal/service":                   edge,
 		"internal/front":                     edge,
 		"internal/store":                     edge,
+		"internal/certificate":               edge,
 		"internal/notify":                    edge,
 
 		// faces

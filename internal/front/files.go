@@ -30,6 +30,10 @@ func (f *Front) serveFile(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusFound)
 		return
 	}
+	if public := f.page.Load(); errors.Is(err, fs.ErrNotExist) && public != nil && r.URL.Path == "/" {
+		public.serve(w)
+		return
+	}
 	if err != nil {
 		f.log.Debug("file not served", slog.String("path", r.URL.Path), slog.Any("error", err))
 		http.Error(w, "There is no such page.", http.StatusNotFound)

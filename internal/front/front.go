@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"baton/internal/pair"
 )
 
 // Timeouts of connections.
@@ -23,6 +25,7 @@ type Front struct {
 	name   string // of the appliance
 	log    *slog.Logger
 	root   atomic.Pointer[string]
+	page   atomic.Pointer[page] // nil: none
 	gate   *gate
 	server *http.Server
 }
@@ -46,6 +49,17 @@ func New(root, name string, log *slog.Logger) *Front {
 
 // Show changes the directory that is served; "" is no site.
 func (f *Front) Show(root string) { f.root.Store(&root) }
+
+// Present changes the public page, which is shown at the site's address as long
+// as the directory has no index.html. A site without title and message has none.
+func (f *Front) Present(site pair.Site) error {
+	made, err := newPage(site)
+	if err != nil {
+		return err
+	}
+	f.page.Store(made)
+	return nil
+}
 
 // Open lets requests in, also those that were held.
 func (f *Front) Open() {
