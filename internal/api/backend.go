@@ -133,6 +133,9 @@ type Services interface {
 
 // Users keeps the accounts.
 type Users interface {
+	// SignIn returns the user behind a name and a password; Unauthorized if they
+	// do not belong together.
+	SignIn(ctx context.Context, name, password string) (User, error)
 	Users(ctx context.Context) ([]User, error)
 	AddUser(ctx context.Context, user NewUser) error
 	SetPassword(ctx context.Context, name, password string) error

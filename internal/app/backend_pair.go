@@ -139,12 +139,26 @@ func (b *backend) Users(ctx context.Context) ([]api.User, error) {
 	}
 	list := make([]api.User, len(users))
 	for i, u := range users {
-		list[i] = api.User{
-			Name: u.Name, DisplayName: u.DisplayName, Mail: u.Mail, Role: api.Access(u.Role),
-			Disabled: u.Disabled, LastLogin: moment(u.LastLogin),
-		}
+		list[i] = account(u)
 	}
 	return list, nil
+}
+
+func account(u store.User) api.User {
+	return api.User{
+		Name: u.Name, DisplayName: u.DisplayName, Mail: u.Mail, Role: api.Access(u.Role),
+		Disabled: u.Disabled, LastLogin: moment(u.LastLogin),
+	}
+}
+
+// SignIn implements api.Users.
+func (b *backend) SignIn(ctx context.Context, name, password string) (api.User, error) {
+	user, err := b.site.Authenticate(ctx, name, password)
+	if err != nil {
+		return api.User{}, failure(err)
+	}
+	b.history.Record(pair.Event{Kind: pair.KindSignedIn, Text: name + " signed in.", Detail: map[string]string{"by": name}})
+	return account(user), nil
 }
 
 // moment is a time as the API writes it: absent if it never came.

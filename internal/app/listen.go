@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/api"
+	"baton/internal/console"
 )
 
 // part is something that listens, ready to serve.
@@ -42,6 +43,10 @@ func (a *Appliance) listen(ctx context.Context) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
+	pages, err := console.New(a.backend, console.Options{Log: a.log})
+	if err != nil {
+		return nil, err
+	}
 	parts := []part{{"local socket", func(ctx context.Context) error { return server.ServeLocal(ctx, socket) }}}
 	certificate, err := consoleCertificate(filepath.Join(a.config.DataDir, "local"), a.config.Name)
 	if err != nil {
@@ -55,7 +60,7 @@ func (a *Appliance) listen(ctx context.Context) ([]part, error) {
 			return nil, err
 		}
 		parts = append(parts, part{"listen on " + address, func(ctx context.Context) error {
-			return a.serveTLS(ctx, crowd.guard(listener), secure, a.routes(server))
+			return a.serveTLS(ctx, crowd.guard(listener), secure, a.routes(server, pages))
 		}})
 	}
 	return a.listenSite(ctx, parts)
@@ -93,12 +98,15 @@ func open(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// routes is what the console's port answers: the API, and the public site.
-func (a *Appliance) routes(server *api.Server) http.Handler {
+// routes is what the console's port answers: the console, the API, and the public site.
+func (a *Appliance) routes(server *api.Server, pages *console.Console) http.Handler {
 	network := server.Network()
 	mux := http.NewServeMux()
 	for _, path := range []string{"/api/", "/health", "/metrics"} {
 		mux.Handle(path, network)
+	}
+	for _, path := range []string{console.Root, console.Root + "/"} {
+		mux.Handle(path, pages.Handler())
 	}
 	mux.Handle("/", a.doors.console())
 	return mux

@@ -98,6 +98,17 @@ func goodPassword(password string) error {
 	return nil
 }
 
+// SignIn implements api.Users.
+func (a *Appliance) SignIn(_ context.Context, name, password string) (api.User, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	user, known := a.users[name]
+	if !known || user.Disabled || a.passwords[name] != password {
+		return api.User{}, api.Errorf(api.Unauthorized, "the user name or the password is wrong")
+	}
+	return user, nil
+}
+
 // SetPassword implements api.Users.
 func (a *Appliance) SetPassword(_ context.Context, name, password string) error {
 	if err := goodPassword(password); err != nil {

@@ -1,0 +1,89 @@
+package console
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+)
+
+//go:embed assets
+var assetFiles embed.FS
+
+const assetPrefix = Root + "/assets/"
+
+// assets serves the embedded files under names that hold a hash of their
+// content, so that browsers may keep them for ever.
+type assets struct {
+	urls  map[string]string // by name
+	files map[string]asset  // by URL
+}
+
+type asset struct {
+	kind   string // content type
+	plain  []byte
+	zipped []byte
+}
+
+func newAssets() (*assets, error) {
+	a := &assets{urls: map[string]string{}, files: map[string]asset{}}
+	err := fs.WalkDir(assetFiles, "assets", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(name) == ".LICENSE" {
+			return err
+		}
+		text, err := assetFiles.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return a.add(strings.TrimPrefix(name, "assets/"), text)
+	})
+	return a, err
+}
+
+func (a *assets) add(name string, text []byte) error {
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
+	ext := path.Ext(name)
+	url := assetPrefix + strings.TrimSuffix(path.Base(name), ext) + "." + hex.EncodeToString(sum[:6]) + ext
+	a.urls[name] = url
+	a.files[url] = asset{kind: mime.TypeByExtension(ext), plain: text, zipped: zipped.Bytes()}
+	return nil
+}
+
+// url returns where a file is served; empty if there is none of that name.
+func (a *assets) url(name string) string { return a.urls[name] }
+
+// ServeHTTP implements http.Handler.
+func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	file, known := a.files[r.URL.Path]
+	if !known {
+		http.NotFound(w, r)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", file.kind)
+	header.Set("Cache-Control", "public, max-age=31536000, immutable")
+	header.Set("Vary", "Accept-Encoding")
+	body := file.plain
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		header.Set("Content-Encoding", "gzip")
+		body = file.zipped
+	}
+	_, _ = w.Write(body) // the client has gone: nobody is left to tell
+}

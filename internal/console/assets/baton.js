@@ -1,0 +1,80 @@
+// What a page does by itself while it is open. Everything here is besides: without
+// it each page still works, but does not follow the appliance.
+(() => {
+  "use strict";
+  const body = document.body;
+  const byId = id => document.getElementById(id);
+  const silence = 4000; // milliseconds without a word (there is one a second) until the connection counts as lost
+
+  // A form that somebody is filling in must not be taken away.
+  const dirty = new Set();
+  document.addEventListener("input", e => { if (e.target.form?.method === "post") dirty.add(e.target.form); });
+  document.addEventListener("reset", e => dirty.delete(e.target));
+
+  // One press, one request.
+  document.addEventListener("submit", e => {
+    if (e.target.method !== "post" || e.defaultPrevented) return;
+    if (e.target.dataset.sent) { e.preventDefault(); return; }
+    e.target.dataset.sent = "yes";
+    dirty.delete(e.target);
+    setTimeout(() => { delete e.target.dataset.sent; }, 5000);
+  });
+  addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(f => { delete f.dataset.sent; }));
+
+  // A menu closes when the person goes elsewhere.
+  document.addEventListener("click", e => {
+    document.querySelectorAll("details.menu[open]").forEach(menu => { if (!menu.contains(e.target)) menu.open = false; });
+  });
+  document.addEventListener("keydown", e => {
+    if (e.key !== "Escape") return;
+    document.querySelectorAll("details.menu[open]").forEach(menu => { menu.open = false; menu.querySelector("summary").focus(); });
+  });
+
+  // Copies what a field shows.
+  document.addEventListener("click", async e => {
+    const button = e.target.closest("[data-copy]");
+    if (!button) return;
+    const field = byId(button.dataset.copy);
+    field.select?.();
+    await navigator.clipboard.writeText(field.value ?? field.textContent);
+    button.textContent = "Copied";
+  });
+
+  const stream = byId("stream");
+  if (!stream) return;
+  let heard = Date.now();
+  let connection = null;
+
+  const hear = () => {
+    heard = Date.now();
+    byId("lost").hidden = true;
+  };
+  const here = extra => location.pathname + "?" + new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(location.search)), ...extra });
+  const renew = () => { if (dirty.size === 0) location.replace(here({ seen: body.dataset.seen })); };
+
+  document.addEventListener("htmx:sse:after:connection", e => { connection = e.detail.connection; hear(); });
+  document.addEventListener("htmx:sse:after:message", hear);
+  // The appliance has another role than the page was drawn for.
+  stream.addEventListener("changed", renew);
+  document.addEventListener("htmx:sse:error", e => refused(e.detail.status));
+  document.addEventListener("htmx:response:error", e => { if (e.target === stream || e.detail.ctx?.sourceElement === stream) refused(e.detail.ctx?.response?.status); });
+
+  // Another session is needed: it ended, or the shared IP is at another appliance now.
+  function refused(status) {
+    if (status !== 401) return;
+    const signIn = body.dataset.signIn + "?" + new URLSearchParams({ next: location.pathname + location.search, seen: body.dataset.seen });
+    if (dirty.size === 0) { location.replace(signIn); return; }
+    byId("ended-link").href = signIn;
+    byId("ended").hidden = false;
+  }
+
+  setInterval(() => {
+    if (document.hidden) { heard = Date.now(); return; } // the stream rests with the page
+    if (Date.now() - heard < silence) return;
+    if (byId("lost").hidden) {
+      byId("lost-since").textContent = new Date(heard).toLocaleTimeString();
+      byId("lost").hidden = false;
+    }
+    connection?.reader?.cancel(); // a connection that only looks alive is tried anew
+  }, 500);
+})();

@@ -1,0 +1,61 @@
+package console
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"baton/internal/api"
+)
+
+// Root is the path of the console: sign-in is there, everything else below it.
+const Root = "/login"
+
+// Options are the console's choices.
+type Options struct {
+	Log *slog.Logger
+	// Now is the wall clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// Console answers the pages.
+type Console struct {
+	backend  api.Backend
+	log      *slog.Logger
+	now      func() time.Time
+	assets   *assets
+	pages    templates
+	sessions *scs.SessionManager
+	mux      *http.ServeMux
+
+	followers chan struct{} // a place for each page that follows
+}
+
+// New returns a console whose handler is ready.
+func New(backend api.Backend, options Options) (*Console, error) {
+	c := &Console{backend: backend, log: options.Log, now: options.Now, mux: http.NewServeMux(), sessions: newSessions(), followers: make(chan struct{}, maxFollowers)}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	var err error
+	if c.assets, err = newAssets(); err != nil {
+		return nil, fmt.Errorf("read the console's assets: %w", err)
+	}
+	if c.pages, err = c.parse(); err != nil {
+		return nil, fmt.Errorf("read the console's pages: %w", err)
+	}
+	c.mux.Handle("GET "+assetPrefix, c.assets)
+	for _, r := range c.routes() {
+		c.mux.Handle(r.pattern(), c.guard(r))
+	}
+	c.mux.HandleFunc(Root+"/", c.unknown)
+	return c, nil
+}
+
+// Handler answers Root and everything below it.
+func (c *Console) Handler() http.Handler {
+	return hardened(http.NewCrossOriginProtection().Handler(c.mux))
+}

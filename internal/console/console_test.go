@@ -1,0 +1,247 @@
+package console
+
+import (
+	"bufio"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"baton/internal/api"
+	"baton/internal/api/apitest"
+	"baton/internal/pair"
+)
+
+const password = "correct horse battery"
+
+// browser is somebody at the console of an appliance in memory.
+type browser struct {
+	t         *testing.T
+	appliance *apitest.Appliance
+	server    *httptest.Server
+	client    *http.Client
+}
+
+// open starts a console with one user of each role, named like the role.
+func open(t *testing.T) *browser {
+	t.Helper()
+	appliance := apitest.New()
+	for _, role := range api.Accesses() {
+		if err := appliance.AddUser(t.Context(), api.NewUser{Name: string(role), Role: role, Password: password}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	console, err := New(appliance, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewTLSServer(console.Handler())
+	t.Cleanup(server.Close)
+	return (&browser{t: t, appliance: appliance, server: server}).another()
+}
+
+// another is somebody else, without a session, at the same console.
+func (b *browser) another() *browser {
+	b.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	client := *b.server.Client()
+	client.Jar = jar
+	return &browser{t: b.t, appliance: b.appliance, server: b.server, client: &client}
+}
+
+// page is an answer.
+type page struct {
+	status int
+	path   string // where the redirects led
+	body   string
+	header http.Header
+}
+
+func (b *browser) do(r *http.Request) page {
+	b.t.Helper()
+	response, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return page{status: response.StatusCode, path: response.Request.URL.RequestURI(), body: string(body), header: response.Header}
+}
+
+func (b *browser) request(method, path string, form url.Values) *http.Request {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), method, b.server.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	return r
+}
+
+func (b *browser) get(path string) page {
+	b.t.Helper()
+	return b.do(b.request(http.MethodGet, path, nil))
+}
+
+// post sends a form: names and values in turn.
+func (b *browser) post(path string, fields ...string) page {
+	b.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(fields); i += 2 {
+		form.Add(fields[i], fields[i+1])
+	}
+	return b.do(b.request(http.MethodPost, path, form))
+}
+
+// signIn signs in as the user of a role.
+func (b *browser) signIn(role api.Access) *browser {
+	b.t.Helper()
+	if p := b.post(Root, "name", string(role), "password", password); p.status != http.StatusOK || p.path == Root {
+		b.t.Fatalf("sign-in as %s: %d at %s", role, p.status, p.path)
+	}
+	return b
+}
+
+func (p page) has(t *testing.T, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(p.body, text) {
+			t.Errorf("%s lacks %q:\n%s", p.path, text, p.body)
+		}
+	}
+}
+
+func TestPagesAreForThoseWhoSignIn(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	if p := b.get(Root + "/status"); p.path != Root+"?next=%2Flogin%2Fstatus" {
+		t.Errorf("led to %s", p.path)
+	}
+	p := b.post(Root, "name", "viewer", "password", "wrong", "next", "/login/status")
+	if p.status != http.StatusUnauthorized {
+		t.Errorf("wrong password: %d", p.status)
+	}
+	p.has(t, "The user name or the password is wrong.", `value="viewer"`)
+	if strings.Contains(p.body, `value="wrong"`) {
+		t.Error("the password is shown again")
+	}
+	if p := b.post(Root, "name", "viewer", "password", password, "next", "/login/status"); p.path != Root+"/status" {
+		t.Errorf("signed in to %s", p.path)
+	}
+	if p := b.post(Root + "/sign-out"); p.path != Root {
+		t.Errorf("signed out to %s", p.path)
+	}
+	if p := b.get(Root + "/status"); !strings.HasPrefix(p.path, Root+"?") {
+		t.Errorf("signed out, and yet at %s", p.path)
+	}
+}
+
+func TestNoLinkLeadsAwayThroughUs(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"https://evil.example/", "//evil.example", "/login//evil.example", "/login/\\evil.example", "/elsewhere", "/login/a\r\nb", ""} {
+		if got := localPath(address, "/status"); got != "/status" {
+			t.Errorf("%q leads to %q", address, got)
+		}
+	}
+	if got := localPath("/login/users?a=b", "/status"); got != "/users?a=b" {
+		t.Errorf("a page of ours leads to %q", got)
+	}
+}
+
+func TestAnswersForbidWhatAttackersNeed(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	header := b.get(Root).header
+	for name, want := range map[string]string{
+		"Content-Security-Policy": policy, "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "same-origin", "Cache-Control": "no-store",
+	} {
+		if !strings.Contains(strings.Join(header.Values(name), ","), want) {
+			t.Errorf("%s: %q, want %q", name, header.Values(name), want)
+		}
+	}
+	r := b.request(http.MethodPost, Root, url.Values{"name": {"viewer"}, "password": {password}})
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	if p := b.do(r); p.status != http.StatusForbidden {
+		t.Errorf("a form of another site: %d", p.status)
+	}
+}
+
+func TestNothingInAPageNeedsInlineCode(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	inline := regexp.MustCompile(`(?i)<script(?:[^>]*[^>c])?>[^<]|\sstyle=|\son[a-z]+=|<style|javascript:|hx-on`)
+	for _, route := range (&Console{}).routes() {
+		if route.method != http.MethodGet || strings.ContainsAny(route.path, "{") || route.path == "/live" {
+			continue
+		}
+		if found := inline.FindString(b.get(Root + route.path).body); found != "" {
+			t.Errorf("%s holds %q", route.path, found)
+		}
+	}
+}
+
+func TestAssetsKeepForEverUnderTheirHash(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	names := regexp.MustCompile(`(?:src|href)="(/login/assets/[^"]+)"`).FindAllStringSubmatch(b.signIn(api.Viewer).get(Root+"/status").body, -1)
+	if len(names) < 5 {
+		t.Fatalf("found %v", names)
+	}
+	for _, name := range names {
+		p := b.get(name[1])
+		if p.status != http.StatusOK || !strings.Contains(p.header.Get("Cache-Control"), "immutable") || p.header.Get("Content-Type") == "" {
+			t.Errorf("%s: %d %v", name[1], p.status, p.header)
+		}
+	}
+}
+
+func TestAnOpenPageIsToldWhenTheRoleChanges(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Viewer)
+	seen := seenOf(pair.Status{Appliance: pair.ApplianceStatus{ID: apitest.ID, Name: "alpha"}}).String()
+	r := b.request(http.MethodGet, Root+"/live?page=status&seen="+seen, nil)
+	r.Header.Set("Accept", "text/event-stream")
+	response, err := b.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	await := func(text string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), text) {
+				return
+			}
+		}
+		t.Fatalf("the stream ended before %q: %v", text, lines.Err())
+	}
+	await("live-head")
+	b.appliance.Change(func(s *pair.Status) { s.Role, s.Epoch.Counter = pair.Backup, 4 })
+	await("alpha is the backup now; it was standalone when you opened this page.")
+	await("event: changed")
+}
+
+func TestWhatAnEarlierPageSawIsComparedWithThePresent(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Viewer)
+	b.get(Root+"/status?seen=0bad.backup.2.beta").has(t, "You were looking at beta. This is alpha, standalone.")
+	if p := b.get(Root + "/status?seen=nonsense"); strings.Contains(p.body, "You were looking") {
+		t.Error("nonsense is taken for an earlier look")
+	}
+}

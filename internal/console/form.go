@@ -1,0 +1,106 @@
+package console
+
+import (
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+// form is what a form shows: the values, and what is wrong with them. A refused
+// form is shown again with what was typed.
+type form struct {
+	ID      string // tells the fields of several forms of a page apart; empty for the only one
+	Values  url.Values
+	Errors  map[string]string // by field: one sentence
+	Problem string            // about the whole: one sentence
+}
+
+// newForm is a form that shows what is saved.
+func newForm(values map[string]string) *form {
+	f := &form{Values: url.Values{}, Errors: map[string]string{}}
+	for name, value := range values {
+		f.Values.Set(name, value)
+	}
+	return f
+}
+
+// form reads what was typed.
+func (v *visit) form() (*form, error) {
+	if err := v.r.ParseForm(); err != nil {
+		return nil, api.Errorf(api.Usage, "the form could not be read: go back and send it again; %w", err)
+	}
+	return &form{Values: v.r.PostForm, Errors: map[string]string{}}, nil
+}
+
+// get returns a value as typed.
+func (f *form) get(name string) string { return f.Values.Get(name) }
+
+// on reports whether a box is checked.
+func (f *form) on(name string) bool { return f.Values.Get(name) != "" }
+
+// refuse notes what is wrong with a field.
+func (f *form) refuse(name, text string) {
+	if f.Errors[name] == "" {
+		f.Errors[name] = sentence(text)
+	}
+}
+
+// refused notes an error that a person should see beside the form, and reports
+// whether it was one; others are not the form's.
+func (f *form) refused(err error) bool {
+	if fields := fieldsOf(err); len(fields) > 0 {
+		for _, field := range fields {
+			f.refuse(field.Field, field.Text)
+		}
+		return true
+	}
+	known, ok := errors.AsType[*api.Error](err)
+	if ok {
+		f.Problem = sentence(known.Text)
+	}
+	return ok
+}
+
+// fieldsOf collects the refused fields of an error.
+func fieldsOf(err error) []pair.FieldError {
+	if known, ok := errors.AsType[*api.Error](err); ok && len(known.Fields) > 0 {
+		return known.Fields
+	}
+	if field, ok := errors.AsType[pair.FieldError](err); ok {
+		return []pair.FieldError{field}
+	}
+	return nil
+}
+
+// right reports whether nothing is wrong so far.
+func (f *form) right() bool { return len(f.Errors) == 0 && f.Problem == "" }
+
+// forget drops what must not be shown again, as passwords.
+func (f *form) forget(names ...string) {
+	for _, name := range names {
+		f.Values.Del(name)
+	}
+}
+
+// Wrong lists the fields that were refused, for the summary.
+func (f *form) Wrong() []string { return slices.Sorted(maps.Keys(f.Errors)) }
+
+// Field returns a field for a template to draw; its methods add to it.
+func (f *form) Field(name, label string) field {
+	return field{
+		Name: name, Label: label, ID: f.FieldID(name), Kind: "text",
+		Value: f.Values.Get(name), Error: f.Errors[name],
+	}
+}
+
+// FieldID is the HTML id of a field.
+func (f *form) FieldID(name string) string {
+	if f.ID == "" {
+		return "field-" + name
+	}
+	return "field-" + f.ID + "-" + name
+}

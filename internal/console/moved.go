@@ -1,0 +1,126 @@
+package console
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+// seen is what a page was drawn from: which appliance, in which role and epoch.
+// A page that stays open compares.
+type seen struct {
+	id    pair.ApplianceID
+	name  string
+	role  pair.Role
+	epoch uint64
+}
+
+func seenOf(s pair.Status) seen {
+	return seen{id: s.Appliance.ID, name: s.Appliance.Name, role: s.Role, epoch: s.Epoch.Counter}
+}
+
+// String is the inverse of parseSeen.
+func (s seen) String() string {
+	return fmt.Sprintf("%s.%s.%d.%s", s.id, s.role, s.epoch, s.name)
+}
+
+func parseSeen(text string) (seen, bool) {
+	parts := strings.SplitN(text, ".", 4)
+	if len(parts) != 4 {
+		return seen{}, false
+	}
+	role, err := pair.ParseRole(parts[1])
+	if err != nil {
+		return seen{}, false
+	}
+	epoch, err := strconv.ParseUint(parts[2], 10, 64)
+	return seen{id: pair.ApplianceID(parts[0]), name: parts[3], role: role, epoch: epoch}, err == nil
+}
+
+// moved says what happened since an earlier look.
+type moved struct {
+	Text  string   // what is now
+	Why   []string // what happened, newest last; only for somebody signed in
+	Links []link   // where the site, and its primary, are now
+}
+
+type link struct{ Label, Href string }
+
+// moved compares an earlier look with the present; nil if nothing moved.
+func (v *visit) moved(earlier string) *moved {
+	then, ok := parseSeen(earlier)
+	now := seenOf(v.status)
+	if !ok || then.id == now.id && then.role == now.role && then.epoch == now.epoch {
+		return nil
+	}
+	made := &moved{Text: movedText(then, now), Links: v.whereNow()}
+	if v.signedIn() {
+		made.Why = v.whatHappened()
+	}
+	return made
+}
+
+func movedText(then, now seen) string {
+	switch {
+	case then.id != now.id:
+		return fmt.Sprintf("You were looking at %s. This is %s, %s.", then.name, now.name, roleText(now.role))
+	case then.role != now.role:
+		return fmt.Sprintf("%s is %s now; it was %s when you opened this page.", now.name, roleText(now.role), roleText(then.role))
+	}
+	return fmt.Sprintf("The site has been served anew since you opened this page: %s is %s.", now.name, roleText(now.role))
+}
+
+func roleText(role pair.Role) string {
+	if role == pair.Standalone {
+		return "standalone"
+	}
+	return "the " + role.String()
+}
+
+// whatHappened returns the last sentences of the history about roles.
+func (v *visit) whatHappened() []string {
+	const recent, most = time.Hour, 3
+	events, err := v.console.backend.History(v.ctx(), api.HistoryFilter{
+		Since: v.console.now().Add(-recent), Limit: most,
+		Kinds: []string{pair.KindTakeover, pair.KindHandover, pair.KindSteppedDown, pair.KindPaired, pair.KindUnpaired},
+	})
+	if err != nil {
+		return nil // the page itself will say that the history cannot be read
+	}
+	texts := []string{}
+	for _, event := range events {
+		texts = append(texts, clock(v.zone, event.Time)+" "+event.Text)
+	}
+	return slices.Compact(texts)
+}
+
+// whereNow leads to the primary if that is the peer.
+func (v *visit) whereNow() []link {
+	if v.status.Role != pair.Backup || v.status.Peer == nil {
+		return nil
+	}
+	return []link{peerLink(v.status)}
+}
+
+// peerLink leads to the peer's console.
+func peerLink(s pair.Status) link {
+	host, port, err := net.SplitHostPort(s.Peer.Address)
+	if err != nil {
+		host, port = s.Peer.Address, ""
+	}
+	address := host
+	if strings.Contains(host, ":") {
+		address = "[" + host + "]"
+	}
+	if port != "" && port != "443" {
+		address += ":" + port
+	}
+	return link{Label: cmp.Or(s.Peer.Name, host), Href: "https://" + address + Root}
+}

@@ -1,0 +1,186 @@
+package console
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/netip"
+	"path"
+	"strings"
+
+	"baton/internal/pair"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// templates are the parsed pages by name: each with the layout and all parts.
+type templates map[string]*template.Template
+
+func (c *Console) parse() (templates, error) {
+	frame, err := template.New("").Funcs(c.funcs()).ParseFS(templateFiles, "templates/layout.html", "templates/parts/*.html")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	pages := templates{}
+	for _, name := range names {
+		page, err := template.Must(frame.Clone()).ParseFS(templateFiles, name)
+		if err != nil {
+			return nil, err
+		}
+		pages[strings.TrimSuffix(path.Base(name), ".html")] = page
+	}
+	return pages, nil
+}
+
+// view is what every template is given; Data is the page's own.
+type view struct {
+	Name    string // of the page
+	Title   string
+	Path    string // below Root
+	Theme   string
+	User    string
+	Role    string // of the user
+	Status  pair.Status
+	Moved   *moved // what happened since an earlier look, if anything
+	Notice  string
+	Warning string
+	Tabs    []tab
+	Subtabs []tab
+	Data    any
+
+	visit *visit
+}
+
+// May reports whether the visitor may do what asks for a level.
+func (v view) May(least string) bool { return v.visit.may(access(least)) }
+
+// Backup reports whether this appliance is the backup.
+func (v view) Backup() bool { return v.Status.Role == pair.Backup }
+
+// Live reports whether the page follows the appliance.
+func (v view) Live() bool { return v.User != "" }
+
+// At is the page's own address with its filters, for its live parts.
+func (v view) At() string { return v.visit.r.URL.RequestURI() }
+
+// Themes lists the choices of appearance.
+func (v view) Themes() []string { return themes() }
+
+// alerts sums up the open conditions for the head of the page.
+type alerts struct {
+	Severity pair.Severity
+	Text     string
+}
+
+// Alerts returns what the head says of the conditions; nil if none needs attention.
+func (v view) Alerts() *alerts {
+	made := alerts{Severity: pair.Warning}
+	number := int64(0)
+	for _, condition := range v.Status.Conditions {
+		switch condition.Severity {
+		case pair.Critical:
+			made.Severity = pair.Critical
+			number++
+		case pair.Warning:
+			number++
+		case pair.Info:
+		}
+	}
+	if number == 0 {
+		return nil
+	}
+	made.Text = count(number, "condition", "conditions")
+	return &made
+}
+
+// Elsewhere leads to the other appliance's console, and to the site's shared IPs.
+func (v view) Elsewhere() []link {
+	if v.Status.Peer == nil {
+		return nil
+	}
+	links := []link{peerLink(v.Status)}
+	for _, ip := range v.Status.SharedIPs {
+		if prefix, err := netip.ParsePrefix(ip.Address); err == nil && ip.Shared {
+			links = append(links, link{Label: "the shared IP " + prefix.Addr().String(), Href: "https://" + hostText(prefix.Addr()) + Root})
+		}
+	}
+	return links
+}
+
+func hostText(ip netip.Addr) string {
+	if ip.Is6() {
+		return "[" + ip.String() + "]"
+	}
+	return ip.String()
+}
+
+// PrimaryLink leads to the primary's console, on a backup.
+func (v view) PrimaryLink() *link {
+	if !v.Backup() || v.Status.Peer == nil {
+		return nil
+	}
+	to := peerLink(v.Status)
+	return &to
+}
+
+// Seen is what this page tells a later one about its moment.
+func (v view) Seen() string { return seenOf(v.Status).String() }
+
+// page answers with a page.
+func (v *visit) page(name, title string, data any) error {
+	return v.show(http.StatusOK, name, title, data)
+}
+
+// again answers with a page whose form was refused.
+func (v *visit) again(name, title string, data any) error {
+	return v.show(http.StatusUnprocessableEntity, name, title, data)
+}
+
+// show writes a page once it is whole, so that a failure on the way is an error
+// page and not half of one.
+func (v *visit) show(status int, name, title string, data any) error {
+	var text bytes.Buffer
+	shown := v.view(name, title, data)
+	shown.Notice = v.console.sessions.PopString(v.ctx(), noticeKey)
+	shown.Warning = v.console.sessions.PopString(v.ctx(), warningKey)
+	if err := v.console.render(&text, name, "layout", shown); err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.WriteHeader(status)
+	_, _ = v.w.Write(text.Bytes()) // the client has gone: nobody is left to tell
+	return nil
+}
+
+// render writes one template of a page.
+func (c *Console) render(to *bytes.Buffer, page, part string, data view) error {
+	t, known := c.pages[page]
+	if !known {
+		return fmt.Errorf("there is no page template %q", page)
+	}
+	if err := t.ExecuteTemplate(to, part, data); err != nil {
+		return fmt.Errorf("render page %s: %w", page, err)
+	}
+	return nil
+}
+
+func (v *visit) view(name, title string, data any) view {
+	made := view{
+		Name: name, Title: title, Path: strings.TrimPrefix(v.r.URL.Path, Root), Theme: v.theme(),
+		User: v.caller.Name, Role: string(v.caller.Access), Status: v.status, Data: data, visit: v,
+	}
+	if !v.signedIn() {
+		return made
+	}
+	made.Tabs, made.Subtabs = v.tabs(made.Path)
+	made.Moved = v.moved(v.r.URL.Query().Get("seen"))
+	return made
+}
