@@ -26,7 +26,7 @@ FUZZTIME ?= 30s
 ARGS     ?=
 
 .DEFAULT_GOAL = help
-.PHONY: help build demo test e2e smoke explore fuzz bench lint fmt vuln generate package check
+.PHONY: help build demo test e2e smoke browser gallery chromium explore fuzz bench lint fmt vuln generate package check
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,18 @@ e2e: build ## end-to-end: daemons in simulated hosts, cables pulled
 
 smoke: build ## the short part of e2e: pair, first sync, takeover, planned switch
 	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -short -tags e2e -timeout 10m -v ./test/e2e/...
+
+browser: build chromium ## the console in a real browser, against two daemons
+	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -timeout 30m -v ./test/browser/...
+
+gallery: build chromium ## bin/gallery: a picture of every page of the console in every state
+	rm -rf bin/gallery
+	BATON_GALLERY=$(CURDIR)/bin/gallery BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -timeout 30m ./test/browser/...
+
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; \
+	else echo 'chromium is missing: install it as root (apt-get install chromium), then run make again'; exit 1; fi
 
 explore: ## every world at large bounds, and long random runs (hours)
 	$(GO) test -count=1 -tags explore -run '^TestExplore' -timeout 0 -v ./internal/failover/...

@@ -27,7 +27,7 @@ type appliance struct {
 
 func newAppliance(t *testing.T, l *lab.Lab, name string) *appliance {
 	t.Helper()
-	a, err := daemon.New(l, name, os.Getenv(binaryName))
+	a, err := daemon.New(l, name, os.Getenv(daemon.ProgramName))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,6 +64,7 @@ func (a *Appliance) Path(name string) string { return filepath.Join(a.Dir(), nam
 type Config struct {
 	Shared   []netip.Prefix // addresses known to the machine
 	LogLevel string         // empty: info
+	Listen   string         // host:port of console, API and peer link; empty: port 443 of the host's own address
 }
 
 // Configure writes the configuration file.
@@ -71,9 +72,12 @@ func (a *Appliance) Configure(c Config) error {
 	if c.LogLevel == "" {
 		c.LogLevel = "info"
 	}
+	if c.Listen == "" {
+		c.Listen = netip.AddrPortFrom(a.Addr4(), 443).String()
+	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "name = %q\ndata_dir = %q\nlisten = [\"%s:443\"]\nsocket = %q\nlog_level = %q\n\n[site]\nroot = %q\nlisten = [\":80\"]\n",
-		a.Name(), a.OnHost(dataDir), a.Addr4(), a.OnHost(socketFile), c.LogLevel, a.OnHost(SiteDir))
+	fmt.Fprintf(&text, "name = %q\ndata_dir = %q\nlisten = [%q]\nsocket = %q\nlog_level = %q\n\n[site]\nroot = %q\nlisten = [\":80\"]\n",
+		a.Name(), a.OnHost(dataDir), c.Listen, a.OnHost(socketFile), c.LogLevel, a.OnHost(SiteDir))
 	for _, ip := range c.Shared {
 		fmt.Fprintf(&text, "\n[[shared_ip]]\naddress = %q\ninterface = %q\n", ip, lab.Interface)
 	}

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"baton/internal/lab/daemon"
 	"bytes"
 	"fmt"
 	"io"
@@ -9,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"baton/internal/lab/daemon"
 
 	"golang.org/x/sys/unix"
 )

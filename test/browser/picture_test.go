@@ -1,0 +1,107 @@
+//go:build e2e
+
+package browser
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// galleryName is the environment variable that names the directory for pictures;
+// none are made without it.
+const galleryName = "BATON_GALLERY"
+
+// The two widths at which every page is looked at, in CSS pixels.
+const (
+	wide   = 1280
+	narrow = 360
+)
+
+//go:embed testdata/axe.min.js
+var axe string
+
+// look sets how wide the window is and which colours the person prefers.
+func (p *tab) look(width int64, scheme string) {
+	p.t.Helper()
+	ctx, cancel := p.limited()
+	defer cancel()
+	height := int64(900)
+	if width == narrow {
+		height = 740
+	}
+	_, err := chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: width, Height: height, DeviceScaleFactor: 1,
+	})
+	p.do(err)
+	_, err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme},
+			{Name: "prefers-reduced-motion", Value: "reduce"}, // else a picture is of a moment within a change
+		},
+	})
+	p.do(err)
+}
+
+// state looks at the page as it is, under a name: light and dark, wide and
+// narrow. Nothing may be amiss for who cannot see, nor wider than the window.
+func (p *tab) state(name string) {
+	p.t.Helper()
+	for _, width := range []int64{wide, narrow} {
+		for _, scheme := range []string{"light", "dark"} {
+			p.look(width, scheme)
+			p.accessible(fmt.Sprintf("%s, %s, %d wide", name, scheme, width))
+			p.fits(name, width)
+			p.picture(fmt.Sprintf("%s-%s-%d", name, scheme, width))
+		}
+	}
+	p.look(wide, "light")
+}
+
+// accessible checks the page with axe-core.
+func (p *tab) accessible(state string) {
+	p.t.Helper()
+	ctx, cancel := p.limited()
+	defer cancel()
+	found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`(async () => {
+		if (!window.axe) { `+axe+` }
+		const result = await window.axe.run(document, {resultTypes: ['violations']});
+		return result.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + v.help + '\n    ' + n.html.slice(0, 300) + '\n    ' + (n.failureSummary || '').replace(/\n/g, ' ')));
+	})()`, chromedp.EvalAwaitPromise))
+	p.do(err)
+	if len(found) > 0 {
+		p.t.Errorf("%s (%s): axe-core finds\n  %s", p.path(), state, strings.Join(found, "\n  "))
+	}
+}
+
+// fits checks that nobody has to scroll sideways.
+func (p *tab) fits(name string, width int64) {
+	p.t.Helper()
+	if has := ask[int64](p, `document.documentElement.scrollWidth`); has > width {
+		wider := ask[[]string](p, fmt.Sprintf(`[...document.body.querySelectorAll('*')].filter(e => shown(e) && e.getBoundingClientRect().right > %d + 1).slice(0, 5).map(e => e.outerHTML.slice(0, 160))`, width))
+		p.t.Errorf("%s (%s): the page is %d wide in a window of %d:\n  %s", p.path(), name, has, width, strings.Join(wider, "\n  "))
+	}
+}
+
+// picture writes a picture of the whole page, if pictures are wanted.
+func (p *tab) picture(name string) {
+	p.t.Helper()
+	dir := os.Getenv(galleryName)
+	if dir == "" {
+		return
+	}
+	ctx, cancel := p.limited()
+	defer cancel()
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{
+		Format: page.CaptureScreenshotFormatPng, CaptureBeyondViewport: new(true),
+	})
+	p.do(err)
+	p.do(os.MkdirAll(dir, 0o755))
+	p.do(os.WriteFile(filepath.Join(dir, name+".png"), shot.Data, 0o644))
+}
