@@ -214,7 +214,7 @@ func (t *turn) comeBackReason() Reason {
 	if !t.mayOpen() {
 		return EffectsPending
 	}
-	if t.met() || t.retrying() && t.unowned() {
+	if t.met() || t.retrying() && t.unowned() && t.nobodyElse() {
 		return Agreed
 	}
 	return t.check(comeBackGuards())
