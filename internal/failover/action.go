@@ -1,6 +1,10 @@
 package failover
 
-import "baton/internal/pair"
+import (
+	"time"
+
+	"baton/internal/pair"
+)
 
 // Action is something for the agent to do. Actions are carried out in order;
 // the set is closed.
@@ -72,6 +76,9 @@ type (
 	// planned switch under way. Refusal is Agreed if it was done.
 	Finish struct{ Refusal Reason }
 )
+
+// Timeouts of actions travel with them, so that the agent needs no arithmetic.
+type wait = time.Duration
 
 // Place is a role and the phase within it.
 type Place struct {

@@ -1,10 +1,6 @@
 package failover
 
-import (
-	"time"
-
-	"baton/internal/pair"
-)
+import "baton/internal/pair"
 
 // Event is something that happened. The set is closed.
 type Event interface{ event() }
@@ -118,9 +114,6 @@ const (
 	OwnerElsewhere              // it sends to another machine
 	OwnerNobody                 // it asks the link for the owner, and nobody answers
 )
-
-// Timeouts of actions travel with them, so that the agent needs no arithmetic.
-type wait = time.Duration
 
 func (Tick) event()             {}
 func (Heard) event()            {}
