@@ -44,8 +44,13 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return refuse(ErrRefused, "the site database has version %d and this baton knows %d: install the version that wrote it",
 			version, SchemaVersion())
 	}
-	for i, name := range steps()[version:] {
-		if err := step(ctx, db, name, version+i+1); err != nil {
+	return takeSteps(ctx, db, version, SchemaVersion())
+}
+
+// takeSteps brings a database from one version to another.
+func takeSteps(ctx context.Context, db *sql.DB, from, to int) error {
+	for i, name := range steps()[from:to] {
+		if err := step(ctx, db, name, from+i+1); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}

@@ -85,25 +85,43 @@ func exportTable(ctx context.Context, tx *sql.Tx, table string, to *json.Encoder
 // Import replaces all tables but the history by an export. The export must be
 // whole and not newer than this program; else nothing changes.
 func (s *Site) Import(ctx context.Context, r io.Reader) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxLine)
-	first, err := nextLine(lines)
+	lines, version, err := beginExport(r)
 	if err != nil {
 		return fmt.Errorf("import the site database: %w", err)
 	}
-	switch {
-	case first.Schema < 1:
-		return refuse(ErrRefused, "this is not an export of a site database")
-	case first.Schema > SchemaVersion():
-		return refuse(ErrRefused, "the other appliance's site database has version %d and this one knows %d: upgrade this appliance",
-			first.Schema, SchemaVersion())
+	if version < SchemaVersion() { // of a peer that is upgraded later
+		draft, err := s.draft(ctx, lines, version)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = draft.Close() }() // it is in memory
+		if lines, err = draft.export(ctx); err != nil {
+			return err
+		}
 	}
 	return s.write(ctx, "import the site database", func(tx *sql.Tx) error {
-		if err := replaceTables(ctx, tx, lines); err != nil {
+		if err := replaceTables(ctx, tx, sharedTables(), lines); err != nil {
 			return err
 		}
 		return s.checkImported(ctx, tx)
 	})
+}
+
+// beginExport reads the first line of an export: its version.
+func beginExport(r io.Reader) (*bufio.Scanner, int, error) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxLine)
+	first, err := nextLine(lines)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case first.Schema < 1:
+		return nil, 0, refuse(ErrRefused, "this is not an export of a site database")
+	case first.Schema > SchemaVersion():
+		return nil, 0, refuse(ErrRefused, "this export of a site database has version %d and this appliance knows %d: upgrade this appliance",
+			first.Schema, SchemaVersion())
+	}
+	return lines, first.Schema, nil
 }
 
 // nextLine reads one line; the end of the stream is an error, because an export
@@ -124,9 +142,9 @@ func nextLine(lines *bufio.Scanner) (line, error) {
 	return next, nil
 }
 
-func replaceTables(ctx context.Context, tx *sql.Tx, lines *bufio.Scanner) error {
+func replaceTables(ctx context.Context, tx *sql.Tx, tables []string, lines *bufio.Scanner) error {
 	columns := map[string][]string{}
-	for _, table := range sharedTables() {
+	for _, table := range tables {
 		known, err := columnsOf(ctx, tx, table)
 		if err != nil {
 			return err
