@@ -65,6 +65,12 @@ func (t *turn) openingFailed(effect Effect, why Reason) {
 // close stops the site: traffic first, then services. It waits for neither.
 func (t *turn) close() {
 	t.release()
+	t.closeServices()
+}
+
+// closeServices stops what is behind the address, and a switch that would start
+// it again.
+func (t *turn) closeServices() {
 	t.stopServices()
 	t.Switch, t.Forced = Switch{}, false
 }
@@ -123,7 +129,7 @@ func (t *turn) released(ev Released) {
 	}
 	if t.Door != Closed {
 		// A release that was meant for a turn that could not be saved.
-		t.stopServices()
+		t.closeServices()
 		t.enter(t.Record.Role, pair.Waiting, NotSaved)
 	}
 	if t.Switch.Step == Giving {
