@@ -2,9 +2,7 @@ package demo
 
 import (
 	"context"
-	"crypto/rand"
 	"net/netip"
-	"strings"
 	"time"
 
 	"baton/internal/lab"
@@ -24,7 +22,7 @@ func (s *stage) build(ctx context.Context) error {
 		return err
 	}
 	for _, a := range s.appliances() {
-		if err := a.Configure(daemon.Config{Shared: []netip.Prefix{shared()}}); err != nil {
+		if err := a.Configure(daemon.Config{Shared: []netip.Prefix{shared()}, Listen: ":443"}); err != nil {
 			return err
 		}
 		if err := a.Serve(ctx); err != nil {
@@ -57,7 +55,7 @@ func (s *stage) appliances() []*daemon.Appliance {
 // steps are the commands that make the pair, in order.
 func (s *stage) steps() []daemon.Step {
 	return daemon.Pairing(s.alpha, s.beta, daemon.Plan{
-		Password: "demo-" + strings.ToLower(rand.Text()[:10]), Timeout: s.opts.Timeout, Schedule: "continuous",
+		Password: s.password, Timeout: s.opts.Timeout, Schedule: "continuous",
 		TestIP: s.lab.Host("gateway").Addr4(), Shared: shared().Addr(),
 	})
 }

@@ -3,11 +3,13 @@ package demo
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"baton/internal/lab"
@@ -77,6 +79,7 @@ func Run(ctx context.Context, opts Options) error {
 // stage is everything that the demo plays on.
 type stage struct {
 	opts        Options
+	password    string // of the administrator of both consoles
 	screen      *screen
 	lab         *lab.Lab
 	alpha, beta *daemon.Appliance
@@ -87,7 +90,7 @@ type stage struct {
 func runStage(ctx context.Context, opts Options, doors *doors) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &stage{opts: opts, screen: newScreen(opts.Out)}
+	s := &stage{opts: opts, screen: newScreen(opts.Out), password: "demo-" + strings.ToLower(rand.Text()[:10])}
 	s.screen.title("Baton: two appliances, a switch and a client, all on this machine")
 	s.screen.say(fromDemo, "making the switch and the hosts")
 	if s.lab, err = lab.New(ctx, lab.Options{Dir: opts.Dir, Prefix: "demo"}); err != nil {
@@ -103,7 +106,7 @@ func runStage(ctx context.Context, opts Options, doors *doors) (err error) {
 	if err := s.ready(ctx); err != nil {
 		return s.failed(ctx, err)
 	}
-	s.screen.urls(doors)
+	s.screen.urls(doors, s.password)
 	if opts.Script {
 		return s.failed(ctx, s.runScenario(ctx))
 	}

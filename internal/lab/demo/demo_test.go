@@ -155,7 +155,7 @@ func loopback(t *testing.T) {
 func TestPersonPullsCablesAndBrowses(t *testing.T) {
 	loopback(t)
 	r := run(t, t.TempDir())
-	site := r.await(t, `the site   (http://127\.0\.0\.1:\d+/)`)[1]
+	site := r.await(t, `the site +(http://127\.0\.0\.4:\d+/)`)[1]
 	r.await(t, "q  quit")
 	if got := browse(t, site); got != "alpha" {
 		t.Errorf("the site is answered by %q", got)

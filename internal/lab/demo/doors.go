@@ -17,31 +17,38 @@ import (
 // reached. They are opened outside and go on listening there, also when the rest
 // of the demo runs inside a user namespace.
 type doors struct {
-	alpha, beta, site net.Listener
+	alpha, beta   net.Listener // consoles, at each appliance's own address
+	shared, pages net.Listener // at the shared IP: the primary's console, and the site
 }
 
+// hosts are the loopback addresses of the doors: one each, since a browser's
+// sessions belong to an address whatever the port.
+func hosts() []string { return []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"} }
+
 func openDoors(ctx context.Context) (*doors, error) {
-	var listeners [3]net.Listener
+	listeners := make([]net.Listener, len(hosts()))
 	inherited := lab.Inherited()
-	for i := range listeners {
+	for i, host := range hosts() {
 		var err error
 		if i < len(inherited) {
 			listeners[i], err = net.FileListener(inherited[i])
 			_ = inherited[i].Close() // the listener has its own copy
 		} else {
-			listeners[i], err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+			listeners[i], err = (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("listen on the loopback: %w", err)
 		}
 	}
-	return &doors{alpha: listeners[0], beta: listeners[1], site: listeners[2]}, nil
+	return &doors{alpha: listeners[0], beta: listeners[1], shared: listeners[2], pages: listeners[3]}, nil
 }
+
+func (d *doors) all() []net.Listener { return []net.Listener{d.alpha, d.beta, d.shared, d.pages} }
 
 // files are the doors as lab.Enter hands them over.
 func (d *doors) files() []*os.File {
 	var files []*os.File
-	for _, listener := range []net.Listener{d.alpha, d.beta, d.site} {
+	for _, listener := range d.all() {
 		if tcp, ok := listener.(*net.TCPListener); ok {
 			if file, err := tcp.File(); err == nil {
 				files = append(files, file)
@@ -52,7 +59,7 @@ func (d *doors) files() []*os.File {
 }
 
 func (d *doors) close() {
-	for _, listener := range []net.Listener{d.alpha, d.beta, d.site} {
+	for _, listener := range d.all() {
 		_ = listener.Close()
 	}
 }

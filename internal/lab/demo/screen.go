@@ -72,14 +72,17 @@ func (s *screen) say(who, format string, args ...any) {
 	s.print("  %s  %s  %s\n", s.dim(clock), name, fmt.Sprintf(format, args...))
 }
 
-func (s *screen) urls(d *doors) {
+func (s *screen) urls(d *doors, password string) {
 	s.print(`
   %s
-    alpha      https://%s/health
-    beta       https://%s/health    (each shows a certificate of its own: your browser will ask)
-    the site   http://%s/            the shared IP, as the client sees it
+    alpha        https://%s/login
+    beta         https://%s/login
+    the primary  https://%s/login    at the shared IP, whoever holds it
+    the site     http://%s/           likewise
 
-`, s.bold("Open in a browser on this machine"), d.alpha.Addr(), d.beta.Addr(), d.site.Addr())
+    Sign in as admin, password %s. The certificates are self-signed: your browser will ask.
+
+`, s.bold("Open in a browser on this machine"), d.alpha.Addr(), d.beta.Addr(), d.shared.Addr(), d.pages.Addr(), s.bold(password))
 }
 
 // lastLines shows the end of an appliance's log.

@@ -31,8 +31,9 @@ func (s *stage) watch(ctx context.Context, d *doors) *sync.WaitGroup {
 	port := func(a *daemon.Appliance) string { return netip.AddrPortFrom(a.Addr4(), 443).String() }
 	wg.Go(func() { forward(ctx, d.alpha, s.alpha.Host, port(s.alpha)) })
 	wg.Go(func() { forward(ctx, d.beta, s.beta.Host, port(s.beta)) })
-	site := netip.AddrPortFrom(shared().Addr(), 80).String()
-	wg.Go(func() { forward(ctx, d.site, s.lab.Host("client"), site) })
+	atShared := func(port uint16) string { return netip.AddrPortFrom(shared().Addr(), port).String() }
+	wg.Go(func() { forward(ctx, d.shared, s.lab.Host("client"), atShared(443)) })
+	wg.Go(func() { forward(ctx, d.pages, s.lab.Host("client"), atShared(80)) })
 	return &wg
 }
 
