@@ -37,6 +37,19 @@ func sharedIP(t *testing.T, address string) pair.SharedIP {
 	return ip
 }
 
+// bothVersions runs a test with an IPv4 and with an IPv6 address, each on a
+// switch of its own, as a test of its own.
+func bothVersions(t *testing.T, test func(l *lan, ip pair.SharedIP)) {
+	t.Helper()
+	t.Parallel()
+	for name, ip := range map[string]pair.SharedIP{"IPv4": ip4(t), "IPv6": ip6(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(newLAN(t), ip)
+		})
+	}
+}
+
 // space is a network namespace of a test.
 type space struct {
 	t  *testing.T
@@ -243,6 +256,15 @@ func (s *station) host(managed ...pair.SharedIP) *Host {
 	h := New(managed, slog.New(slog.DiscardHandler))
 	s.t.Cleanup(h.Close)
 	return h
+}
+
+// owner plugs a new machine in that has claimed ip.
+func (l *lan) owner(ip pair.SharedIP) (*station, *Host) {
+	l.t.Helper()
+	s := l.station()
+	h := s.host(ip)
+	s.set(h, 0, ip)
+	return s, h
 }
 
 // set sets the wanted addresses, failing the test on an error.

@@ -14,12 +14,6 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// versions are what tests run for: IPv4 and IPv6.
-func versions(t *testing.T) map[string]pair.SharedIP {
-	t.Helper()
-	return map[string]pair.SharedIP{"IPv4": ip4(t), "IPv6": ip6(t)}
-}
-
 // ownLike returns a station's own address of the same family.
 func (s *station) ownLike(ip pair.SharedIP) netip.Addr {
 	if ip.Address.Addr().Is4() {
@@ -42,46 +36,38 @@ func (s *station) talk(ip netip.Addr) {
 }
 
 func TestClientCacheFlipsWhenAnotherMachineClaims(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, b, client := l.station(), l.station(), l.station()
-			ha, hb := a.host(ip), b.host(ip)
-			a.set(ha, 0, ip)
-			client.talk(ip.Address.Addr())
-			knows := func(s *station) func() bool {
-				return func() bool { return client.neighbour(ip.Address.Addr()) == s.mac }
-			}
-			eventually(t, 2*time.Second, "the client learns the first owner", knows(a))
-			a.set(ha, 0)
-			b.set(hb, 0, ip)
-			took := eventually(t, 50*time.Millisecond, "the client's cache flips", knows(b))
-			t.Logf("flipped %s after the claim", took)
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a, b, client := l.station(), l.station(), l.station()
+		ha, hb := a.host(ip), b.host(ip)
+		a.set(ha, 0, ip)
+		client.talk(ip.Address.Addr())
+		knows := func(s *station) func() bool {
+			return func() bool { return client.neighbour(ip.Address.Addr()) == s.mac }
+		}
+		eventually(t, 2*time.Second, "the client learns the first owner", knows(a))
+		a.set(ha, 0)
+		b.set(hb, 0, ip)
+		took := eventually(t, 50*time.Millisecond, "the client's cache flips", knows(b))
+		t.Logf("flipped %s after the claim", took)
+	})
 }
 
 func TestTaughtTargetAndGatewayLearnWithoutEverAsking(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, gateway, target := l.station(), l.station(), l.station()
-			a.do(func() error {
-				return netlink.RouteAdd(&netlink.Route{Gw: gateway.ownLike(ip).AsSlice()})
-			})
-			h := a.host(ip)
-			h.Teach([]netip.Addr{target.own4, target.own6, netip.MustParseAddr("203.0.113.7")})
-			a.set(h, 0, ip)
-			for _, s := range []*station{gateway, target} {
-				eventually(t, time.Second, "a machine that never asked knows the owner",
-					func() bool { return s.neighbour(ip.Address.Addr()) == a.mac })
-			}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a, gateway, target := l.station(), l.station(), l.station()
+		a.do(func() error {
+			return netlink.RouteAdd(&netlink.Route{Gw: gateway.ownLike(ip).AsSlice()})
 		})
-	}
+		h := a.host(ip)
+		h.Teach([]netip.Addr{target.own4, target.own6, netip.MustParseAddr("203.0.113.7")})
+		a.set(h, 0, ip)
+		for _, s := range []*station{gateway, target} {
+			eventually(t, time.Second, "a machine that never asked knows the owner",
+				func() bool { return s.neighbour(ip.Address.Addr()) == a.mac })
+		}
+	})
 }
 
 func (s *station) probe(h *Host, wait time.Duration, ips ...pair.SharedIP) (owners []Owner, took time.Duration, err error) {
@@ -120,43 +106,35 @@ func TestProbeSeesAForeignOwnerAtOnce(t *testing.T) {
 }
 
 func TestProbeWaitsWhileAnyAddressIsSilent(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, b := l.station(), l.station()
-			second := sharedIP(t, "198.51.100.11/24")
-			ha, hb := a.host(ip), b.host(ip, second)
-			a.set(ha, 0, ip)
-			const wait = 100 * time.Millisecond
-			owners, took, err := b.probe(hb, wait, ip, second)
-			if err != nil || len(owners) != 1 {
-				t.Errorf("owners %v, error %v, want the one of %s", owners, err, ip)
-			}
-			if took < wait || took > wait+100*time.Millisecond {
-				t.Errorf("took %s, want %s", took, wait)
-			}
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a, b := l.station(), l.station()
+		second := sharedIP(t, "198.51.100.11/24")
+		ha, hb := a.host(ip), b.host(ip, second)
+		a.set(ha, 0, ip)
+		const wait = 100 * time.Millisecond
+		owners, took, err := b.probe(hb, wait, ip, second)
+		if err != nil || len(owners) != 1 {
+			t.Errorf("owners %v, error %v, want the one of %s", owners, err, ip)
+		}
+		if took < wait || took > wait+100*time.Millisecond {
+			t.Errorf("took %s, want %s", took, wait)
+		}
+	})
 }
 
 func TestOwnAddressNeverCountsAsForeign(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a := l.station()
-			a.secondPort()
-			h := a.host(ip)
-			a.set(h, 0, ip)
-			owners, _, err := a.probe(h, 60*time.Millisecond, ip)
-			if err != nil || len(owners) != 0 {
-				t.Errorf("owners %v, error %v", owners, err)
-			}
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a := l.station()
+		a.secondPort()
+		h := a.host(ip)
+		a.set(h, 0, ip)
+		owners, _, err := a.probe(h, 60*time.Millisecond, ip)
+		if err != nil || len(owners) != 0 {
+			t.Errorf("owners %v, error %v", owners, err)
+		}
+	})
 }
 
 // secondPort plugs another interface of the machine into the same switch: it
@@ -180,114 +158,86 @@ func (s *station) secondPort() {
 }
 
 func TestProbeWithoutCarrierIsAnErrorNotSilence(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a := l.station()
-			h := a.host(ip)
-			a.plug(false)
-			if owners, took, err := a.probe(h, time.Second, ip); !errors.Is(err, ErrNoCarrier) || took > 500*time.Millisecond {
-				t.Errorf("cable out: owners %v, error %v after %s", owners, err, took)
-			}
-			a.plug(true)
-			l.forwarding(a)
-			var pulling sync.WaitGroup
-			pulling.Go(func() { time.Sleep(20 * time.Millisecond); a.plug(false) })
-			if owners, _, err := a.probe(h, 500*time.Millisecond, ip); !errors.Is(err, ErrNoCarrier) {
-				t.Errorf("cable pulled during the probe: owners %v, error %v", owners, err)
-			}
-			pulling.Wait()
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a := l.station()
+		h := a.host(ip)
+		a.plug(false)
+		if owners, took, err := a.probe(h, time.Second, ip); !errors.Is(err, ErrNoCarrier) || took > 500*time.Millisecond {
+			t.Errorf("cable out: owners %v, error %v after %s", owners, err, took)
+		}
+		a.plug(true)
+		l.forwarding(a)
+		var pulling sync.WaitGroup
+		pulling.Go(func() { time.Sleep(20 * time.Millisecond); a.plug(false) })
+		if owners, _, err := a.probe(h, 500*time.Millisecond, ip); !errors.Is(err, ErrNoCarrier) {
+			t.Errorf("cable pulled during the probe: owners %v, error %v", owners, err)
+		}
+		pulling.Wait()
+	})
 }
 
-func (s *station) lost(h *Host, ip pair.SharedIP, target netip.Addr) (own, shared bool, took time.Duration, err error) {
+// answers says at which of its addresses a machine was answered.
+type answers struct{ own, shared bool }
+
+// lost runs one lost-address check.
+func (s *station) lost(h *Host, ip pair.SharedIP, target netip.Addr) (got answers, err error) {
 	s.t.Helper()
 	s.do(func() error {
-		begun := time.Now()
-		own, shared, err = h.Lost(s.t.Context(), ip, target, 200*time.Millisecond)
-		took = time.Since(begun)
+		got.own, got.shared, err = h.Lost(s.t.Context(), ip, target, 200*time.Millisecond)
 		return nil
 	})
-	return own, shared, took, err
+	return got, err
+}
+
+// wantLost fails the test if a lost-address check finds anything else.
+func (s *station) wantLost(h *Host, ip pair.SharedIP, target *station, want answers) {
+	s.t.Helper()
+	if got, err := s.lost(h, ip, target.ownLike(ip)); got != want || err != nil {
+		s.t.Errorf("answered %+v, want %+v, error %v", got, want, err)
+	}
 }
 
 func TestLostCheckAnswersForTheOwner(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, gateway := l.station(), l.station()
-			h := a.host(ip)
-			a.set(h, 0, ip)
-			own, shared, took, err := a.lost(h, ip, gateway.ownLike(ip))
-			if !own || !shared || err != nil {
-				t.Errorf("own %t, shared %t, error %v", own, shared, err)
-			}
-			t.Logf("answered in %s", took)
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		gateway := l.station()
+		a, h := l.owner(ip)
+		a.wantLost(h, ip, gateway, answers{own: true, shared: true})
+	})
 }
 
 func TestLostCheckSeesThatTheGatewayBelievesAnotherMachine(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, b, gateway := l.station(), l.station(), l.station()
-			ha, hb := a.host(ip), b.host(ip)
-			a.set(ha, 0, ip)
-			b.set(hb, 0, ip) // has taken over; a still has the address
-			gateway.teachNeighbour(ip.Address.Addr(), b.mac)
-			for range 2 {
-				own, shared, _, err := a.lost(ha, ip, gateway.ownLike(ip))
-				if !own || shared || err != nil {
-					t.Errorf("own %t, shared %t, error %v, want own only", own, shared, err)
-				}
-				if got := gateway.neighbour(ip.Address.Addr()); got != b.mac {
-					t.Errorf("the check taught the gateway %s instead of %s", got, b.mac)
-				}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		gateway := l.station()
+		a, h := l.owner(ip)
+		b, _ := l.owner(ip) // has taken over; a still has the address
+		gateway.teachNeighbour(ip.Address.Addr(), b.mac)
+		for range 2 {
+			a.wantLost(h, ip, gateway, answers{own: true})
+			if got := gateway.neighbour(ip.Address.Addr()); got != b.mac {
+				t.Errorf("the check taught the gateway %s instead of %s", got, b.mac)
 			}
-		})
-	}
+		}
+	})
 }
 
 func TestLostCheckIsNotFooledByFloodedReplies(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, gateway := l.station(), l.station()
-			h := a.host(ip)
-			a.set(h, 0, ip)
-			gateway.teachNeighbour(ip.Address.Addr(), MAC{2, 0, 0, 0, 0, 0x99}) // nobody's: the switch floods
-			if own, shared, _, err := a.lost(h, ip, gateway.ownLike(ip)); !own || shared || err != nil {
-				t.Errorf("own %t, shared %t, error %v, want own only", own, shared, err)
-			}
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		gateway := l.station()
+		a, h := l.owner(ip)
+		gateway.teachNeighbour(ip.Address.Addr(), MAC{2, 0, 0, 0, 0, 0x99}) // nobody's: the switch floods
+		a.wantLost(h, ip, gateway, answers{own: true})
+	})
 }
 
 func TestLostCheckOfADeadTargetAnswersNeither(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, gateway := l.station(), l.station()
-			h := a.host(ip)
-			a.set(h, 0, ip)
-			gateway.plug(false)
-			if own, shared, _, err := a.lost(h, ip, gateway.ownLike(ip)); own || shared || err != nil {
-				t.Errorf("own %t, shared %t, error %v", own, shared, err)
-			}
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		gateway := l.station()
+		a, h := l.owner(ip)
+		gateway.plug(false)
+		a.wantLost(h, ip, gateway, answers{})
+	})
 }
 
 func TestLostCheckNeedsATargetOnTheLink(t *testing.T) {
@@ -295,7 +245,7 @@ func TestLostCheckNeedsATargetOnTheLink(t *testing.T) {
 	a := newLAN(t).station()
 	h := a.host(ip4(t))
 	for _, target := range []string{"203.0.113.1", "2001:db8::2", "198.51.100.1"} {
-		if _, _, _, err := a.lost(h, ip4(t), netip.MustParseAddr(target)); !errors.Is(err, ErrNotOnLink) {
+		if _, err := a.lost(h, ip4(t), netip.MustParseAddr(target)); !errors.Is(err, ErrNotOnLink) {
 			t.Errorf("%s: error %v, want ErrNotOnLink", target, err)
 		}
 	}

@@ -51,93 +51,75 @@ func TestForeignAnnouncementsAreAnsweredAtMostOnceASecond(t *testing.T) {
 }
 
 func TestScheduleRunsAfterAClaim(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, client := l.station(), l.station()
-			h := a.host(ip)
-			h.Quiet(true) // does not concern the schedule of a claim
-			a.run(h, Events{})
-			p := client.hear(ip.Address.Addr())
-			a.set(h, 0, ip)
-			rounds := 3 // at 0, 0.2 and 1 s
-			frames := rounds
-			if ip.Address.Addr().Is4() {
-				frames = 2 * rounds // request and reply
-			}
-			if got := heard(t, p, ip.Address.Addr(), 1500*time.Millisecond, frames); len(got) != frames {
-				t.Errorf("%d announcements heard, want %d", len(got), frames)
-			}
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a, client := l.station(), l.station()
+		h := a.host(ip)
+		h.Quiet(true) // does not concern the schedule of a claim
+		a.run(h, Events{})
+		p := client.hear(ip.Address.Addr())
+		a.set(h, 0, ip)
+		rounds := 3 // at 0, 0.2 and 1 s
+		frames := rounds
+		if ip.Address.Addr().Is4() {
+			frames = 2 * rounds // request and reply
+		}
+		if got := heard(t, p, ip.Address.Addr(), 1500*time.Millisecond, frames); len(got) != frames {
+			t.Errorf("%d announcements heard, want %d", len(got), frames)
+		}
+	})
 }
 
 func TestNothingIsAnnouncedOnceTheLeaseHasRunOut(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, client := l.station(), l.station()
-			h := a.host(ip)
-			a.set(h, time.Second, ip)
-			eventually(t, 3*time.Second, "the lease ends", func() bool { return len(held(a, h)) == 0 })
-			p := client.hear(ip.Address.Addr())
-			a.run(h, Events{}) // as after a stall: the schedule is overdue
-			a.do(func() error { h.Announce([]pair.SharedIP{ip}); return nil })
-			if got := heard(t, p, ip.Address.Addr(), 300*time.Millisecond, 1); len(got) != 0 {
-				t.Errorf("%v announced an address that is not there", got)
-			}
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a, client := l.station(), l.station()
+		h := a.host(ip)
+		a.set(h, time.Second, ip)
+		eventually(t, 3*time.Second, "the lease ends", func() bool { return len(held(a, h)) == 0 })
+		p := client.hear(ip.Address.Addr())
+		a.run(h, Events{}) // as after a stall: the schedule is overdue
+		a.do(func() error { h.Announce([]pair.SharedIP{ip}); return nil })
+		if got := heard(t, p, ip.Address.Addr(), 300*time.Millisecond, 1); len(got) != 0 {
+			t.Errorf("%v announced an address that is not there", got)
+		}
+	})
 }
 
 func TestAnnounceBeginsTheScheduleAnewAtOnce(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, client := l.station(), l.station()
-			h := a.host(ip)
-			a.set(h, 0, ip)
-			p := client.hear(ip.Address.Addr())
-			a.do(func() error { h.Announce([]pair.SharedIP{ip}); return nil })
-			if got := heard(t, p, ip.Address.Addr(), time.Second, 1); len(got) != 1 {
-				t.Error("nothing announced")
-			}
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		client := l.station()
+		a, h := l.owner(ip)
+		p := client.hear(ip.Address.Addr())
+		a.do(func() error { h.Announce([]pair.SharedIP{ip}); return nil })
+		if got := heard(t, p, ip.Address.Addr(), time.Second, 1); len(got) != 1 {
+			t.Error("nothing announced")
+		}
+	})
 }
 
+// settle makes all claims of a host old: only the slow repetition is left.
+func settle(h *Host) { h.settleOld(time.Now()) }
+
 func TestLinkUpIsAnnounced(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, client := l.station(), l.station()
-			h := a.host(ip)
-			a.set(h, 0, ip)
-			a.run(h, Events{})
-			h.mu.Lock()
-			h.claims[ip].sent = len(initial()) // long ago: nothing of the schedule is due
-			h.claims[ip].begun = time.Now().Add(-16 * time.Second)
-			h.mu.Unlock()
-			p := client.hear(ip.Address.Addr())
-			time.Sleep(20 * time.Millisecond) // Run has looked at the link once
-			a.plug(false)
-			time.Sleep(50 * time.Millisecond)
-			a.plug(true)
-			begun := time.Now()
-			if got := heard(t, p, ip.Address.Addr(), 1500*time.Millisecond, 1); len(got) != 1 {
-				t.Fatal("nothing announced after the cable came back")
-			}
-			t.Logf("announced %s after the cable came back", time.Since(begun))
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		client := l.station()
+		a, h := l.owner(ip)
+		settle(h)
+		a.run(h, Events{})
+		p := client.hear(ip.Address.Addr())
+		time.Sleep(20 * time.Millisecond) // Run has looked at the link once
+		a.plug(false)
+		time.Sleep(50 * time.Millisecond)
+		a.plug(true)
+		begun := time.Now()
+		if got := heard(t, p, ip.Address.Addr(), 1500*time.Millisecond, 1); len(got) != 1 {
+			t.Fatal("nothing announced after the cable came back")
+		}
+		t.Logf("announced %s after the cable came back", time.Since(begun))
+	})
 }
 
 // foreign is where a test gets the owners that Run reports.
@@ -159,37 +141,41 @@ func (s *station) claimAs(ip netip.Addr) {
 	}
 }
 
+// claimUntilReported does so until a host that runs, perhaps only since now, reports it.
+func (s *station) claimUntilReported(ip netip.Addr, owners <-chan Owner) (got Owner) {
+	s.t.Helper()
+	eventually(s.t, 4*time.Second, "a foreign owner is reported", func() bool {
+		s.claimAs(ip)
+		select {
+		case got = <-owners:
+			return true
+		case <-time.After(50 * time.Millisecond):
+			return false
+		}
+	})
+	return got
+}
+
 func TestForeignOwnerIsReportedAndAnswered(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, b, client := l.station(), l.station(), l.station()
-			addr := ip.Address.Addr()
-			h := a.host(ip)
-			a.set(h, 0, ip)
-			owners, events := foreign()
-			a.run(h, events)
-			client.talk(addr)
-			eventually(t, time.Second, "the client learns the owner", func() bool { return client.neighbour(addr) == a.mac })
-			time.Sleep(250 * time.Millisecond) // past the second announcement of the claim
-			b.claimAs(addr)
-			b.claimAs(addr)
-			select {
-			case got := <-owners:
-				if want := (Owner{addr, b.mac}); got != want {
-					t.Errorf("reported %s, want %s", got, want)
-				}
-			case <-time.After(time.Second):
-				t.Fatal("not reported")
-			}
-			eventually(t, 300*time.Millisecond, "the answer wins the client back", func() bool { return client.neighbour(addr) == a.mac })
-			if len(owners) != 0 {
-				t.Errorf("reported %d times more within a second", len(owners))
-			}
-		})
-	}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		b, client := l.station(), l.station()
+		a, h := l.owner(ip)
+		settle(h)
+		addr := ip.Address.Addr()
+		owners, events := foreign()
+		a.run(h, events)
+		client.talk(addr)
+		eventually(t, time.Second, "the client learns the owner", func() bool { return client.neighbour(addr) == a.mac })
+		if got, want := b.claimUntilReported(addr, owners), (Owner{addr, b.mac}); got != want {
+			t.Errorf("reported %s, want %s", got, want)
+		}
+		b.claimAs(addr)
+		eventually(t, 2*answerEvery, "the answer wins the client back", func() bool { return client.neighbour(addr) == a.mac })
+		if len(owners) != 0 {
+			t.Errorf("reported %d times more within a second", len(owners))
+		}
+	})
 }
 
 // A primary that loses its peer right after a claim may have lost the address as
@@ -211,33 +197,23 @@ func TestScheduleEndsWhenTheHostBecomesQuiet(t *testing.T) {
 }
 
 func TestQuietPrimaryReportsAForeignOwnerButDoesNotAnswer(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, b, client := l.station(), l.station(), l.station()
-			addr := ip.Address.Addr()
-			h := a.host(ip)
-			h.Quiet(true)
-			a.set(h, 0, ip)
-			owners, events := foreign()
-			a.run(h, events)
-			time.Sleep(250 * time.Millisecond) // past the second announcement of the claim
-			p := client.hear(addr)
-			b.claimAs(addr)
-			select {
-			case <-owners:
-			case <-time.After(time.Second):
-				t.Fatal("not reported")
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		b, client := l.station(), l.station()
+		a, h := l.owner(ip)
+		h.Quiet(true)
+		settle(h)
+		addr := ip.Address.Addr()
+		owners, events := foreign()
+		a.run(h, events)
+		p := client.hear(addr)
+		b.claimUntilReported(addr, owners)
+		for _, mac := range heard(t, p, addr, 300*time.Millisecond, 100) {
+			if mac == a.mac {
+				t.Error("answered although quiet")
 			}
-			for _, mac := range heard(t, p, addr, 300*time.Millisecond, 100) {
-				if mac == a.mac {
-					t.Error("answered although quiet")
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 func TestReplacedInterfaceIsWatchedAgain(t *testing.T) {
@@ -253,11 +229,7 @@ func TestReplacedInterfaceIsWatchedAgain(t *testing.T) {
 		a.do(func() error { err = h.Set(t.Context(), []pair.SharedIP{ip4(t)}, 0); return nil })
 		return err == nil
 	})
-	eventually(t, 4*time.Second, "a foreign owner is reported", func() bool {
-		b.claimAs(ip4(t).Address.Addr())
-		time.Sleep(50 * time.Millisecond)
-		return len(owners) > 0
-	})
+	b.claimUntilReported(ip4(t).Address.Addr(), owners)
 }
 
 func TestUnclaimedAddressHasNoForeignOwner(t *testing.T) {

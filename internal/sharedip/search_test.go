@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"baton/internal/pair"
 )
 
 func TestTwoQuestionsAreASearchInVain(t *testing.T) {
@@ -35,45 +37,33 @@ func TestTwoQuestionsAreASearchInVain(t *testing.T) {
 }
 
 func TestGatewaySearchesInVainForAnAddressThatNobodyHas(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, gateway := l.station(), l.station()
-			h := a.host(ip)
-			a.run(h, Events{})
-			for range 30 {
-				if own, shared, _, err := a.lost(h, ip, gateway.ownLike(ip)); !own || shared || err != nil {
-					t.Errorf("own %t, shared %t, error %v, want own only", own, shared, err)
-				}
-				if h.SearchedInVain(ip, gateway.ownLike(ip)) {
-					return
-				}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a, gateway := l.station(), l.station()
+		h := a.host(ip)
+		a.run(h, Events{})
+		for range 30 {
+			a.wantLost(h, ip, gateway, answers{own: true})
+			if h.SearchedInVain(ip, gateway.ownLike(ip)) {
+				return
 			}
-			t.Error("nobody has the address, and that is not seen")
-		})
-	}
+		}
+		t.Error("nobody has the address, and that is not seen")
+	})
 }
 
 func TestGatewayFindsAnAddressThatAnotherMachineHas(t *testing.T) {
-	t.Parallel()
-	for name, ip := range versions(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLAN(t)
-			a, b, gateway := l.station(), l.station(), l.station()
-			ha, hb := a.host(ip), b.host(ip)
-			b.set(hb, 0, ip)
-			a.run(ha, Events{})
-			for range 12 {
-				if own, shared, _, err := a.lost(ha, ip, gateway.ownLike(ip)); !own || shared || err != nil {
-					t.Errorf("own %t, shared %t, error %v, want own only", own, shared, err)
-				}
-				if ha.SearchedInVain(ip, gateway.ownLike(ip)) {
-					t.Fatal("the owner answers the gateway, but the search counts as in vain")
-				}
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a, gateway := l.station(), l.station()
+		l.owner(ip)
+		h := a.host(ip)
+		a.run(h, Events{})
+		for range 12 {
+			a.wantLost(h, ip, gateway, answers{own: true})
+			if h.SearchedInVain(ip, gateway.ownLike(ip)) {
+				t.Fatal("the owner answers the gateway, but the search counts as in vain")
 			}
-		})
-	}
+		}
+	})
 }
