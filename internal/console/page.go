@@ -177,10 +177,10 @@ func (v *visit) view(name, title string, data any) view {
 		Name: name, Title: title, Path: strings.TrimPrefix(v.r.URL.Path, Root), Theme: v.theme(),
 		User: v.caller.Name, Role: string(v.caller.Access), Status: v.status, Data: data, visit: v,
 	}
+	made.Moved = v.moved(v.r.URL.Query().Get("seen"))
 	if !v.signedIn() {
 		return made
 	}
 	made.Tabs, made.Subtabs = v.tabs(made.Path)
-	made.Moved = v.moved(v.r.URL.Query().Get("seen"))
 	return made
 }

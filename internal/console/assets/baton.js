@@ -4,7 +4,7 @@
   "use strict";
   const body = document.body;
   const byId = id => document.getElementById(id);
-  const silence = 4000; // milliseconds without a word (there is one a second) until the connection counts as lost
+  const silence = 3000; // milliseconds without a word (there is one a second) until the connection counts as lost
 
   // A form that somebody is filling in must not be taken away.
   const dirty = new Set();
@@ -57,7 +57,15 @@
   // The appliance has another role than the page was drawn for.
   stream.addEventListener("changed", renew);
   document.addEventListener("htmx:sse:error", e => refused(e.detail.status));
-  document.addEventListener("htmx:response:error", e => { if (e.target === stream || e.detail.ctx?.sourceElement === stream) refused(e.detail.ctx?.response?.status); });
+  // The library tries again by itself once it was connected; before that, we do.
+  const begin = () => { if (!stream._htmx?.sse) htmx.ajax("GET", stream.getAttribute("hx-sse:connect"), { source: stream }); };
+  const failed = e => {
+    if (e.detail.ctx?.sourceElement !== stream) return;
+    const status = e.detail.ctx.response?.status;
+    if (status === 401) refused(status); else setTimeout(begin, 1500);
+  };
+  document.addEventListener("htmx:error", failed);
+  document.addEventListener("htmx:response:error", failed);
 
   // Another session is needed: it ended, or the shared IP is at another appliance now.
   function refused(status) {
