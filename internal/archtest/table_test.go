@@ -24,6 +24,9 @@ func table() map[string]rule {
 		"internal/failover":              {imports: pair, pure: true},
 		"internal/failover/failovertest": {imports: []string{"internal/failover", "internal/pair"}},
 
+		// judgement of what was recorded
+		"internal/report": {imports: pair, pure: true},
+
 		// loop
 		"internal/agent": {imports: []string{"internal/failover", "internal/pair"}},
 

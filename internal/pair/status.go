@@ -1,6 +1,9 @@
 package pair
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Severity ranks conditions.
 type Severity string
@@ -30,6 +33,11 @@ type Event struct {
 	Kind      string            `json:"kind"` // one of the Kind constants
 	Text      string            `json:"text"` // one sentence
 	Detail    map[string]string `json:"detail,omitempty"`
+}
+
+// EventID returns the id of an appliance's event with a running number.
+func EventID(appliance ApplianceID, seq int64) string {
+	return string(appliance) + "-" + strconv.FormatInt(seq, 10)
 }
 
 // Kinds of events.

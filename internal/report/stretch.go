@@ -1,0 +1,148 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Change is one record of an appliance about its part in serving the site.
+type Change struct {
+	Appliance pair.ApplianceID
+	Seq       int64     // running number of the event in that appliance's history
+	Time      time.Time // by that appliance's clock
+	Kind      string    // of the event
+	Place     string    // role and phase from then on, as "primary steady"; empty: the daemon stopped
+	Serves    bool      // whether the site is served there from then on
+	// Gap is for how long nobody had served the site when this appliance took it
+	// over, by its own clock alone; 0: it was not taken over from another.
+	Gap time.Duration
+	// Alive is, when the daemon started, the last sign of life of its run before;
+	// zero if there was none.
+	Alive time.Time
+}
+
+// mark names the event by which something began or ended.
+type mark struct {
+	appliance pair.ApplianceID
+	seq       int64 // 0: none is known
+	planned   bool  // it is the beginning of a planned switch on the side that gives
+}
+
+// switching is the place of a primary that holds requests for a planned switch.
+const switching = "primary handover"
+
+// event returns the event's id, or nothing.
+func (m mark) event() string {
+	if m.seq == 0 {
+		return ""
+	}
+	return pair.EventID(m.appliance, m.seq)
+}
+
+func (c Change) mark() mark {
+	gives := c.Kind == pair.KindHandover || c.Place == switching
+	return mark{appliance: c.Appliance, seq: c.Seq, planned: gives && !c.Serves}
+}
+
+// Stretch is a time in which an appliance went on as one thing.
+type Stretch struct {
+	Span
+	Appliance pair.ApplianceID `json:"appliance"`
+	Place     string           `json:"place" doc:"Role and state, as primary steady; empty: its daemon did not run"`
+	Serves    bool             `json:"serves" doc:"It served the site"`
+
+	began, ended mark
+	gap          time.Duration // as in Change
+	open         bool          // no record ends it
+}
+
+// stretchesOf turns each appliance's records into stretches that follow one
+// another, in the order of its running numbers: its clock may have been set.
+func stretchesOf(q Question, changes []Change) []Stretch {
+	ordered := slices.Clone(changes)
+	slices.SortStableFunc(ordered, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(a.Appliance, b.Appliance), cmp.Compare(a.Seq, b.Seq))
+	})
+	all := make([]Stretch, 0, len(ordered))
+	for i, change := range ordered {
+		next := len(ordered) > i+1 && ordered[i+1].Appliance == change.Appliance
+		if i == 0 || ordered[i-1].Appliance != change.Appliance {
+			all = append(all, begin(change, change.Time))
+		} else {
+			all = follow(all, change)
+		}
+		if !next {
+			all[len(all)-1] = unended(q, all[len(all)-1])
+		}
+	}
+	return all
+}
+
+func begin(change Change, since time.Time) Stretch {
+	return Stretch{
+		Span: Span{Since: since}, Appliance: change.Appliance, Place: change.Place, Serves: change.Serves,
+		began: change.mark(), gap: change.Gap,
+	}
+}
+
+// follow ends the last stretch by a change of the same appliance. A daemon that
+// starts, though it never stopped, died after its last sign of life.
+func follow(all []Stretch, change Change) []Stretch {
+	last := &all[len(all)-1]
+	last.Until, last.ended = later(last.Since, change.Time), change.mark()
+	now := last.Until
+	if change.Kind == pair.KindStarted && last.Place != "" && !change.Alive.IsZero() && change.Alive.Before(now) {
+		last.Until = later(last.Since, change.Alive)
+		all = append(all, Stretch{Span: Span{last.Until, now}, Appliance: change.Appliance, began: change.mark(), ended: change.mark()})
+	}
+	return append(all, begin(change, now))
+}
+
+// unended carries the last stretch of an appliance on until now; or, for a
+// primary that this backup does not hear, until it was heard last.
+func unended(q Question, last Stretch) Stretch {
+	last.open = true
+	last.Until = later(last.Since, q.Now)
+	if last.Serves && last.Appliance != q.Self && !q.Unheard.IsZero() {
+		last.Until = later(last.Since, earlier(last.Until, q.Unheard))
+	}
+	return last
+}
+
+// handOver lines up what two appliances recorded of one switch. Where the former
+// primary's own record of its end is missing, it ended when the one that took
+// over says; a planned switch lasted as long as the taker's one clock says, not
+// what two clocks differ by.
+func handOver(stretches []Stretch, self pair.ApplianceID) []Stretch {
+	lasts := map[pair.ApplianceID]*Stretch{} // newest that served
+	for _, taker := range serving(stretches) {
+		for id, giver := range lasts {
+			unrecorded := giver.open && id != self
+			if id == taker.Appliance || !unrecorded && (!giver.ended.planned || taker.gap == 0) {
+				continue
+			}
+			giver.Until = later(giver.Since, taker.Since.Add(-taker.gap))
+			if unrecorded {
+				giver.ended = taker.began
+			}
+			delete(lasts, id)
+		}
+		lasts[taker.Appliance] = taker
+	}
+	return stretches
+}
+
+// serving returns those that served the site, in the order in which they began.
+func serving(stretches []Stretch) []*Stretch {
+	var found []*Stretch
+	for i := range stretches {
+		if stretches[i].Serves {
+			found = append(found, &stretches[i])
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *Stretch) int { return a.Since.Compare(b.Since) })
+	return found
+}
