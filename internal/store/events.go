@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -31,12 +32,17 @@ const (
 
 // Filter selects events. The zero value selects the newest.
 type Filter struct {
-	Since, Until time.Time // from, and before; zero: without bound
-	Kinds        []string  // none: every kind
-	Limit        int       // 0: 1000; at most 10,000
-	After        string    // id of an event: the first events behind it
-	Before       string    // id of an event: the last events ahead of it
+	Since, Until time.Time          // from, and before; zero: without bound
+	Kinds        []string           // none: every kind
+	Appliances   []pair.ApplianceID // that wrote them; none: every appliance
+	Limit        int                // 0: 1000; at most 10,000
+	After        string             // id of an event: the first events behind it
+	Before       string             // id of an event: the last events ahead of it
+	Oldest       bool               // the first events, as with After
 }
+
+// forward reports whether the history is walked from its begin.
+func (f Filter) forward() bool { return f.Oldest || f.After != "" }
 
 // Append adds an event of this appliance to the history and returns it with its
 // id, appliance and time; a time already set is kept, to the millisecond.
@@ -86,9 +92,7 @@ func clipText(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), maxEventText)], "")
 }
 
-func eventID(appliance pair.ApplianceID, seq int64) string {
-	return string(appliance) + "-" + strconv.FormatInt(seq, 10)
-}
+func eventID(appliance pair.ApplianceID, seq int64) string { return pair.EventID(appliance, seq) }
 
 func parseEventID(id string) (pair.ApplianceID, int64, error) {
 	appliance, number, _ := strings.Cut(id, "-")
@@ -179,39 +183,66 @@ func (s *Site) Events(ctx context.Context, filter Filter) ([]pair.Event, error) 
 		events = append(events, event)
 		return err
 	})
-	if filter.After == "" {
+	if !filter.forward() {
 		slices.Reverse(events)
 	}
 	return events, s.explain("read the history", err)
 }
 
 // eventQuery walks an index from the right end and stops at the limit, so that
-// its cost follows the answer, not the history: one walk, or one for each kind.
+// its cost follows the answer, not the history: one walk, or one for each kind
+// and appliance, of which only what is answered is then looked up.
 func (s *Site) eventQuery(ctx context.Context, filter Filter) (query string, args []any, err error) {
 	where, bounds, err := s.eventBounds(ctx, filter)
 	if err != nil {
 		return "", nil, err
 	}
-	if filter.Limit < 0 || len(filter.Kinds) > maxKinds {
+	if filter.Limit < 0 || len(filter.Kinds) > maxKinds || len(filter.Appliances) > maxKinds {
 		return "", nil, refuse(ErrRefused, "select at most %d events of at most %d kinds", maxEvents, maxKinds)
 	}
 	limit := min(filter.Limit, maxEvents)
 	if limit == 0 {
 		limit = defaultEvents
 	}
-	order := ` ORDER BY time DESC, appliance DESC, seq DESC LIMIT ?`
-	if filter.After != "" {
-		order = ` ORDER BY time, appliance, seq LIMIT ?`
+	order := ` ORDER BY time DESC, appliance DESC, seq DESC`
+	if filter.forward() {
+		order = ` ORDER BY time, appliance, seq`
 	}
 	if len(filter.Kinds) == 0 {
-		return `SELECT ` + eventColumns + ` FROM event WHERE ` + where + order, append(bounds, limit), nil
+		among, ids := oneOf("appliance", filter.Appliances)
+		return `SELECT ` + eventColumns + ` FROM event WHERE ` + where + among + order + ` LIMIT ?`, append(append(bounds, ids...), limit), nil
+	}
+	writers := filter.Appliances
+	if len(writers) == 0 {
+		if writers, err = s.appliances(ctx); err != nil {
+			return "", nil, err
+		}
+		writers = append(writers, s.self) // before its first event
 	}
 	var walks []string
-	for _, kind := range filter.Kinds {
-		walks = append(walks, `SELECT * FROM (SELECT `+eventColumns+` FROM event WHERE kind = ? AND `+where+order+`)`)
-		args = append(append(append(args, kind), bounds...), limit)
+	for _, kind := range unique(filter.Kinds) {
+		for _, writer := range unique(writers) {
+			walks = append(walks, `SELECT * FROM (SELECT time, appliance, seq FROM event WHERE kind = ? AND appliance = ? AND `+where+order+` LIMIT ?)`)
+			args = append(append(append(args, kind, writer), bounds...), limit)
+		}
 	}
-	return strings.Join(walks, ` UNION `) + order, append(args, limit), nil
+	found := `SELECT appliance, seq FROM (` + strings.Join(walks, ` UNION ALL `) + `)` + order + ` LIMIT ?`
+	return `SELECT ` + eventColumns + ` FROM event JOIN (` + found + `) USING (appliance, seq)` + order, append(args, limit), nil
+}
+
+// oneOf narrows to values of a column; none: to nothing.
+func oneOf[T any](column string, values []T) (where string, args []any) {
+	if len(values) == 0 {
+		return "", nil
+	}
+	for _, value := range values {
+		args = append(args, value)
+	}
+	return ` AND ` + column + ` IN (?` + strings.Repeat(`, ?`, len(values)-1) + `)`, args
+}
+
+func unique[T cmp.Ordered](values []T) []T {
+	return slices.Compact(slices.Sorted(slices.Values(values)))
 }
 
 // eventBounds narrows by time first: the index is walked from there, and what a

@@ -264,3 +264,31 @@ func BenchmarkSave(b *testing.B) {
 		}
 	}
 }
+
+func TestTheNextRunKnowsWhenThisOneWasAlive(t *testing.T) {
+	dir := t.TempDir()
+	l, err := OpenLocal(dir, alpha, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := l.LastBeat(); !last.IsZero() {
+		t.Errorf("alive at %s before the first start", last)
+	}
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	for i := range 3 {
+		if err := l.Beat(now.Add(time.Duration(i) * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenLocal(dir, alpha, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = again.Close() })
+	if last := again.LastBeat(); !last.Equal(now.Add(2 * time.Second)) {
+		t.Errorf("alive at %s", last)
+	}
+}

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Quarter is the grain of Sums.
+const Quarter = 15 * time.Minute
+
+// Place is what an appliance was from an event on: see schema/0005-reports.sql.
+type Place struct {
+	Appliance pair.ApplianceID
+	Seq       int64 // running number of the event
+	Time      time.Time
+	Kind      string // of the event
+	Place     string // role and phase, as "primary steady"; empty: its daemon had stopped
+	Serves    bool
+	Down      time.Duration // for how long nobody had served before it took over; 0: it did not
+	Alive     time.Time     // started: last sign of life before; zero: none
+}
+
+// Places returns what each appliance was before until, by appliance and running
+// number: from the newest place before since on.
+func (s *Site) Places(ctx context.Context, since, until time.Time) ([]Place, error) {
+	places := []Place{}
+	rows, err := s.reader.QueryContext(ctx, `SELECT appliance, seq, time, kind, place, serves, down, alive FROM event_head AS head
+		CROSS JOIN event_place AS place USING (appliance)
+		WHERE place.seq >= coalesce((SELECT earlier.seq FROM event_place AS earlier
+				WHERE earlier.appliance = head.appliance AND earlier.time < ?1 ORDER BY earlier.time DESC, earlier.seq DESC LIMIT 1), 0)
+			AND place.time < ?2
+		ORDER BY appliance, seq`, since.UnixMilli(), until.UnixMilli())
+	err = each(rows, err, func(row scanner) error {
+		var p Place
+		var at, down, alive int64
+		if err := row.Scan(&p.Appliance, &p.Seq, &at, &p.Kind, &p.Place, &p.Serves, &down, &alive); err != nil {
+			return err
+		}
+		p.Time, p.Down = time.UnixMilli(at).UTC(), time.Duration(down)*time.Millisecond
+		if alive > 0 {
+			p.Alive = time.UnixMilli(alive).UTC()
+		}
+		places = append(places, p)
+		return nil
+	})
+	return places, s.explain("read who served when", err)
+}
+
+// Span is a stretch of time, from Since until before Until. Sums takes whole
+// quarters of an hour.
+type Span struct{ Since, Until time.Time }
+
+// Sum is what the events of one kind within one span add up to. Of the kind
+// handover only the taker's are counted; those of the other side are of the kind
+// handed-over.
+type Sum struct {
+	Span    int // index
+	Kind    string
+	Events  int64
+	Runs    int64 // data syncs that they tell of
+	Files   int64
+	Bytes   int64
+	Took    time.Duration // all together
+	Longest time.Duration // the longest of them
+}
+
+// Sums adds the events of these kinds up, by span and kind. Of none there is no
+// Sum. Appliances as in Filter.
+func (s *Site) Sums(ctx context.Context, spans []Span, kinds []string, appliances []pair.ApplianceID) ([]Sum, error) {
+	sums := []Sum{}
+	if len(spans) == 0 || len(kinds) == 0 {
+		return sums, nil
+	}
+	var args []any
+	for i, span := range spans {
+		args = append(args, i, quarter(span.Since), quarter(span.Until))
+	}
+	rowsOf := `(?, ?, ?)` + strings.Repeat(`, (?, ?, ?)`, len(spans)-1)
+	kindIn, kindArgs := oneOf("kind", kinds)
+	byIn, byArgs := oneOf("appliance", appliances)
+	rows, err := s.reader.QueryContext(ctx, `WITH span (i, since, until) AS (VALUES `+rowsOf+`)
+		SELECT i, kind, sum(events), total(runs), total(files), total(bytes), total(took), max(longest)
+		FROM span CROSS JOIN event_sum ON quarter >= since AND quarter < until`+kindIn+byIn+`
+		GROUP BY i, kind ORDER BY i, kind`, append(append(args, kindArgs...), byArgs...)...)
+	err = each(rows, err, func(row scanner) error {
+		var sum Sum
+		var runs, files, bytes, took float64 // as sums they may leave the range of an integer
+		var longest int64
+		if err := row.Scan(&sum.Span, &sum.Kind, &sum.Events, &runs, &files, &bytes, &took, &longest); err != nil {
+			return err
+		}
+		const most = 1e18
+		sum.Runs, sum.Files, sum.Bytes = int64(min(runs, most)), int64(min(files, most)), int64(min(bytes, most))
+		sum.Took = time.Duration(min(took, most/1e6)) * time.Millisecond
+		sum.Longest = time.Duration(longest) * time.Millisecond
+		sums = append(sums, sum)
+		return nil
+	})
+	return sums, s.explain("add the history up", err)
+}
+
+func quarter(t time.Time) int64 { return t.UnixMilli() / Quarter.Milliseconds() }
+
+// FirstEvent returns when the history begins; zero if it is empty.
+func (s *Site) FirstEvent(ctx context.Context) (time.Time, error) {
+	var ms sql.NullInt64
+	err := s.reader.QueryRowContext(ctx, `SELECT min(time) FROM event`).Scan(&ms)
+	return fromMillis(ms), s.explain("read how far the history goes back", err)
+}
+
+// Find returns the newest events that the filter selects and match accepts, the
+// newest first. It looks at no more than look events; if that was not all, it
+// goes on where Before is next.
+func (s *Site) Find(ctx context.Context, filter Filter, look int, match func(pair.Event) bool) (found []pair.Event, next string, err error) {
+	limit := filter.Limit
+	filter.Limit = limit + 1
+	for {
+		events, err := s.Events(ctx, filter)
+		if err != nil {
+			return nil, "", err
+		}
+		for i := len(events) - 1; i >= 0; i-- {
+			if len(found) == limit {
+				return found, next, nil
+			}
+			next = events[i].ID
+			if match(events[i]) {
+				found = append(found, events[i])
+			}
+		}
+		look -= len(events)
+		switch {
+		case len(events) < filter.Limit:
+			return found, "", nil
+		case look <= 0:
+			return found, next, nil
+		}
+		filter.Before, filter.Limit = next, min(look, 1000)
+	}
+}
+
+// EachEvent hands over every event that the filter selects and that is there when
+// it is asked for, oldest first, with no more than a few in memory at a time.
+func (s *Site) EachEvent(ctx context.Context, filter Filter, do func(pair.Event) error) error {
+	const few = 1000
+	filter.Limit, filter.Oldest = few, true
+	for {
+		events, err := s.Events(ctx, filter)
+		if err != nil {
+			return err
+		}
+		for _, event := range events {
+			if err := do(event); err != nil {
+				return err
+			}
+			filter.After = event.ID
+		}
+		if len(events) < few {
+			return nil
+		}
+	}
+}
