@@ -55,6 +55,7 @@ type Agent struct {
 	giving   chan error       // the peer waits for an answer to Commit
 	command  chan error       // an administrator waits for the end of a switch
 	services chan bool        // wanted state, to the goroutine that runs them
+	site     unserved         // while this appliance takes the site over
 	answered answers
 }
 

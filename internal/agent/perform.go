@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"baton/internal/failover"
@@ -110,12 +109,14 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 			return failover.SyncEnded{OK: err == nil}
 		})
 	case failover.AskHold:
+		a.site.left(a.Clock())
 		a.later(ctx, askLimit, func(ctx context.Context) failover.Event {
 			err := a.Peer.Hold(ctx, state.Record.Epoch)
 			a.note("ask the primary to hold requests", err)
 			return failover.HoldAnswered{OK: err == nil}
 		})
 	case failover.AskCommit:
+		a.site.left(a.Clock())
 		a.later(ctx, askLimit, func(ctx context.Context) failover.Event {
 			err := a.Peer.Commit(ctx, action.Next, a.Look().State.Record.Snapshot, action.Final)
 			a.note("ask the primary to hand over", err)
@@ -198,28 +199,4 @@ func (a *Agent) takeDown() {
 	answer(&a.command, errEnding)
 	answer(&a.holding, errEnding)
 	answer(&a.giving, errEnding)
-}
-
-// explain writes a change into the history and the log.
-func (a *Agent) explain(state failover.State, e failover.Explain) {
-	kind := kindOf(e)
-	a.Log.Info("changed", slog.String("from", e.From.String()), slog.String("to", e.To.String()), slog.String("reason", e.Reason.String()))
-	a.History.Record(pair.Event{Kind: kind, Text: e.From.String() + " → " + e.To.String() + ": " + e.Reason.String(), Detail: map[string]string{
-		"from": e.From.String(), "to": e.To.String(), "reason": e.Reason.String(),
-		"epoch": state.Record.Epoch.String(), "snapshot": strconv.FormatUint(state.Record.Snapshot.Number, 10),
-	}})
-}
-
-func kindOf(e failover.Explain) string {
-	switch {
-	case e.Reason == failover.WouldTakeOver:
-		return pair.KindObserved
-	case e.From.Role != pair.Primary && e.To.Role == pair.Primary && (e.Reason == failover.PrimaryGone || e.Reason == failover.ForcedByAdministrator):
-		return pair.KindTakeover
-	case e.Reason == failover.HandedOver || e.Reason == failover.HandoverCompleted:
-		return pair.KindHandover
-	case e.Reason == failover.HigherEpoch, e.Reason == failover.AddressTaken, e.Reason == failover.NetworkLost && e.To.Phase == pair.Isolated, e.Reason == failover.Stalled:
-		return pair.KindSteppedDown
-	}
-	return pair.KindRoleChanged
 }

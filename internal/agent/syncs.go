@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 // that allows it does.
 type syncs struct {
 	agent *Agent
+	tally *tally
 	turn  chan struct{} // holds one token: whoever has it may pull
 
 	mu      sync.Mutex
@@ -47,7 +46,7 @@ const (
 var ErrNotNow = errors.New("no data sync is possible now: this appliance is not the backup of a primary that answers")
 
 func newSyncs(agent *Agent) *syncs {
-	s := &syncs{agent: agent, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+	s := &syncs{agent: agent, tally: &tally{history: agent.History}, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
 	s.turn <- struct{}{}
 	s.allowed, s.forbid = context.WithCancel(context.Background())
 	s.forbid()
@@ -63,6 +62,7 @@ func (s *syncs) allow(epoch pair.Epoch) {
 		return
 	}
 	s.forbid()
+	s.tally.end(s.agent.Wall())
 	s.epoch = epoch
 	if !epoch.IsZero() {
 		s.allowed, s.forbid = context.WithCancel(context.Background())
@@ -80,6 +80,7 @@ func (s *syncs) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		s.tally.due(s.agent.Wall())
 		timer.Reset(s.untilNext())
 		select {
 		case <-ctx.Done():
@@ -183,35 +184,25 @@ func (s *syncs) begin(ctx context.Context, epoch pair.Epoch) (context.Context, c
 	}, nil
 }
 
-// report writes into the history what is worth reading: failures, and syncs
-// that brought something, were asked for, or are the first of an epoch. One more
-// look of a continuous schedule at data that has not changed is not.
+// report counts for the history what is worth reading: failures, and syncs that
+// brought something, were asked for, or are the first of an epoch. One more look
+// of a continuous schedule at data that has not changed is not.
 func (s *syncs) report(pulled Pulled, pull Pull, began time.Time, err error) {
-	took := s.agent.Wall().Sub(began).Round(time.Millisecond)
+	now := s.agent.Wall()
+	took := now.Sub(began).Round(time.Millisecond)
+	automatic := pull.Automatic && !pull.First
 	if err != nil {
 		s.agent.Log.Warn("data sync failed", slog.String("error", err.Error()))
-		s.agent.History.Record(pair.Event{
-			Kind: pair.KindSyncFailed, Text: sentence("The data sync failed: " + err.Error()),
-			Detail: map[string]string{"took": took.String()},
-		})
+		s.tally.add(now, sum{failure: err.Error(), took: took}, automatic)
 		return
 	}
-	number := strconv.FormatUint(pulled.Snapshot.Number, 10)
-	s.agent.Log.Debug("data sync done", slog.String("number", number), slog.Duration("took", took))
-	if pulled.Files == 0 && pulled.Bytes == 0 && pull.Automatic && !pull.First {
+	number := pulled.Snapshot.Number
+	s.agent.Log.Debug("data sync done", slog.Uint64("number", number), slog.Duration("took", took))
+	if pulled.Files == 0 && pulled.Bytes == 0 && automatic {
 		return
 	}
-	s.agent.History.Record(pair.Event{
-		Kind: pair.KindSyncDone, Text: "Data sync " + number + " is complete and verified.",
-		Detail: map[string]string{
-			"took": took.String(), "number": number,
-			"files": strconv.FormatInt(pulled.Files, 10), "bytes": strconv.FormatInt(pulled.Bytes, 10),
-		},
-	})
+	s.tally.add(now, sum{first: number, last: number, files: pulled.Files, bytes: pulled.Bytes, took: took}, automatic)
 }
-
-// sentence ends a text with one full stop.
-func sentence(text string) string { return strings.TrimRight(text, ". ") + "." }
 
 // SyncNow pulls one snapshot at an administrator's word. Right after pairing, or
 // a change of roles, it waits a little until pulling is possible.

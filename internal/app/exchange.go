@@ -11,18 +11,26 @@ import (
 	"baton/internal/peer/wire"
 )
 
+// beatEvery is how often a sign of life is written.
+const beatEvery = 10 * time.Second
+
 // upkeep does what is to be done now and then: it merges the histories of both
-// appliances while they reach each other, ends a maintenance in time, and gives
-// unused memory back.
+// appliances while they reach each other, ends a maintenance in time, writes a sign
+// of life, and gives unused memory back.
 func (a *Appliance) upkeep(ctx context.Context) error {
 	const often = 3 * time.Second
 	ticker := time.NewTicker(often)
 	defer ticker.Stop()
+	beats := time.NewTicker(beatEvery)
+	defer beats.Stop()
 	unused := &memory{}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-beats.C:
+			a.beat()
+			continue
 		case <-ticker.C:
 		}
 		if a.agent.Look().State.Record.Role == pair.Backup {

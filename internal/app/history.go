@@ -54,9 +54,6 @@ func (h *history) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-			defer cancel()
-			h.flush(last)
 			return nil
 		case <-h.wake:
 		case <-retry.C:
@@ -65,6 +62,15 @@ func (h *history) run(ctx context.Context) error {
 			retry.Reset(again)
 		}
 	}
+}
+
+// finish writes the last event, and what waits, when nothing else is recorded any more.
+func (h *history) finish(ctx context.Context, last pair.Event) {
+	const patience = 2 * time.Second
+	h.Record(last)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	h.flush(limited)
 }
 
 // flush writes what waits, and reports whether all of it is written.

@@ -177,18 +177,36 @@ func (a *Appliance) Run(ctx context.Context) error {
 		run(l.name, l.serve)
 	}
 	run("upkeep", a.upkeep)
+	a.history.Record(a.started()) // ahead of what the agent does
 	run("agent", a.agent.Run)
-	a.history.Record(pair.Event{Kind: pair.KindStarted, Text: "Baton " + a.version + " started.", Detail: map[string]string{"version": a.version}})
 	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))
 	a.invite(ctx)
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // not under systemd: nobody to tell
 	<-ctx.Done()
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
 	parts.Wait()
+	a.history.finish(ctx, pair.Event{Kind: pair.KindStopped, Text: "Baton stopped: no shared IP and no service of the site is up here."})
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return nil
+}
+
+// started says, besides, until when the run before was alive: it may have been cut off.
+func (a *Appliance) started() pair.Event {
+	detail := map[string]string{"version": a.version, "role": a.local.State().Record.Role.String()}
+	if last := a.local.LastBeat(); !last.IsZero() {
+		detail["alive_ms"] = strconv.FormatInt(last.UnixMilli(), 10)
+	}
+	a.beat()
+	return pair.Event{Kind: pair.KindStarted, Text: "Baton " + a.version + " started.", Detail: detail}
+}
+
+// beat notes that this appliance is alive.
+func (a *Appliance) beat() {
+	if err := a.local.Beat(time.Now()); err != nil {
+		a.log.Warn("sign of life not written", slog.String("error", err.Error()))
+	}
 }
 
 // invite tells, while there is no administrator, how to become the first.
