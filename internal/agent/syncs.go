@@ -190,18 +190,18 @@ func (s *syncs) begin(ctx context.Context, epoch pair.Epoch) (context.Context, c
 func (s *syncs) report(pulled Pulled, pull Pull, began time.Time, err error) {
 	now := s.agent.Wall()
 	took := now.Sub(began).Round(time.Millisecond)
-	automatic := pull.Automatic && !pull.First
+	asked := !pull.Automatic || pull.First
 	if err != nil {
 		s.agent.Log.Warn("data sync failed", slog.String("error", err.Error()))
-		s.tally.add(now, sum{failure: err.Error(), took: took}, automatic)
+		s.tally.add(now, sum{failure: err.Error(), asked: asked, took: took})
 		return
 	}
 	number := pulled.Snapshot.Number
 	s.agent.Log.Debug("data sync done", slog.Uint64("number", number), slog.Duration("took", took))
-	if pulled.Files == 0 && pulled.Bytes == 0 && automatic {
+	if pulled.Files == 0 && pulled.Bytes == 0 && !asked {
 		return
 	}
-	s.tally.add(now, sum{first: number, last: number, files: pulled.Files, bytes: pulled.Bytes, took: took}, automatic)
+	s.tally.add(now, sum{asked: asked, first: number, last: number, files: pulled.Files, bytes: pulled.Bytes, took: took})
 }
 
 // SyncNow pulls one snapshot at an administrator's word. Right after pairing, or

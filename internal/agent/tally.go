@@ -30,6 +30,7 @@ type tally struct {
 // sum is what data syncs that ended alike add up to.
 type sum struct {
 	failure     string // empty: they are done
+	asked       bool   // not by the schedule: told at once
 	runs        int
 	first, last uint64 // numbers of their snapshots
 	files       int64
@@ -39,12 +40,12 @@ type sum struct {
 }
 
 // add counts one data sync that has just ended.
-func (t *tally) add(now time.Time, s sum, automatic bool) {
+func (t *tally) add(now time.Time, s sum) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s.runs, s.longest = 1, s.took
 	recent := t.told.runs > 0 && now.Sub(t.at) < tallyFor
-	if automatic && recent && s.failure == t.told.failure {
+	if !s.asked && recent && s.failure == t.told.failure {
 		t.more = t.more.plus(s)
 		return
 	}

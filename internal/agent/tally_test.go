@@ -20,7 +20,7 @@ func TestAContinuousScheduleDoesNotFillTheHistory(t *testing.T) {
 	for i := range uint64(seconds) {
 		now := start.Add(time.Duration(i) * time.Second)
 		tally.due(now)
-		tally.add(now, sum{first: i + 1, last: i + 1, files: 2, bytes: 10, took: time.Duration(i%100) * time.Millisecond}, true)
+		tally.add(now, sum{first: i + 1, last: i + 1, files: 2, bytes: 10, took: time.Duration(i%100) * time.Millisecond})
 	}
 	tally.end(start.Add(seconds * time.Second))
 	kept := history.list()
@@ -66,7 +66,7 @@ func TestWhatIsWorthReadingIsTold(t *testing.T) {
 			for _, run := range test.runs {
 				now = now.Add(time.Second)
 				failure := map[rune]string{'f': full, 'g': gone}[run]
-				tally.add(now, sum{failure: failure}, run != 'a')
+				tally.add(now, sum{failure: failure, asked: run == 'a'})
 			}
 			tally.end(now)
 			var told []string

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,13 +124,13 @@ func (s *Site) Find(ctx context.Context, filter Filter, look int, match func(pai
 		if err != nil {
 			return nil, "", err
 		}
-		for i := len(events) - 1; i >= 0; i-- {
+		for _, event := range slices.Backward(events) {
 			if len(found) == limit {
 				return found, next, nil
 			}
-			next = events[i].ID
-			if match(events[i]) {
-				found = append(found, events[i])
+			next = event.ID
+			if match(event) {
+				found = append(found, event)
 			}
 		}
 		look -= len(events)

@@ -56,7 +56,10 @@ func BenchmarkReports(b *testing.B) {
 	}{
 		{"places of a year", func() error { _, err := s.Places(b.Context(), year.Since, year.Until); return err }},
 		{"sums of a year by day", func() error { _, err := s.Sums(b.Context(), days, audit, nil); return err }},
-		{"sums of a year in one", func() error { _, err := s.Sums(b.Context(), []Span{year}, []string{pair.KindSyncDone}, nil); return err }},
+		{"sums of a year in one", func() error {
+			_, err := s.Sums(b.Context(), []Span{year}, []string{pair.KindSyncDone}, nil)
+			return err
+		}},
 		{"newest page", func() error { _, _, err := s.Find(b.Context(), Filter{Kinds: audit, Limit: 50}, 5000, all); return err }},
 		{"page of one appliance", func() error {
 			_, _, err := s.Find(b.Context(), Filter{Kinds: audit, Appliances: []pair.ApplianceID{beta}, Until: noon.AddDate(0, -6, 0), Limit: 50}, 5000, all)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func eventful() []pair.Event {
 		moved(23*time.Minute, pair.KindRoleChanged, "backup releasing", "backup steady"), // serves neither before nor after
 		moved(24*time.Minute, pair.KindTakeover, "backup suspect", "primary claiming"),
 		moved(25*time.Minute, pair.KindRoleChanged, "primary claiming", "primary alone", "down_ms", "6000"),
-		{Time: noon.Add(26 * time.Minute), Kind: pair.KindStarted, Text: "started", Detail: map[string]string{"role": "primary", "alive_ms": fmt.Sprint(noon.Add(25*time.Minute + 30*time.Second).UnixMilli())}},
+		{Time: noon.Add(26 * time.Minute), Kind: pair.KindStarted, Text: "started", Detail: map[string]string{"role": "primary", "alive_ms": strconv.FormatInt(noon.Add(25*time.Minute+30*time.Second).UnixMilli(), 10)}},
 		{Time: noon.Add(27 * time.Minute), Kind: pair.KindStarted, Text: "started", Detail: map[string]string{"alive_ms": "99999999999999999999"}},
 		{Time: noon.Add(28 * time.Minute), Kind: pair.KindStopped, Text: "stopped"},
 		moved(29*time.Minute, pair.KindObserved, "backup suspect", "backup suspect"),
@@ -272,7 +273,7 @@ func TestFindGoesOnWhereItStopped(t *testing.T) {
 		t.Errorf("in an empty history: %v, %q, %v", found, next, err)
 	}
 	for i := range 100 {
-		note(t, s, fmt.Sprint(i))
+		note(t, s, strconv.Itoa(i))
 	}
 	even := func(event pair.Event) bool { return strings.ContainsAny(event.Text[len(event.Text)-1:], "02468") }
 	rare := func(event pair.Event) bool { return event.Text == "7" }
@@ -316,11 +317,11 @@ func all(pair.Event) bool { return true }
 func TestEachEventIsHandedOverOnceInOrder(t *testing.T) {
 	s := openSite(t, alpha)
 	writeMany(t, s, 2500, func(i int) pair.Event {
-		return pair.Event{Time: noon.Add(time.Duration(i/7) * time.Second), Kind: pair.KindStarted, Text: fmt.Sprint(i)}
+		return pair.Event{Time: noon.Add(time.Duration(i/7) * time.Second), Kind: pair.KindStarted, Text: strconv.Itoa(i)}
 	})
 	n := 0
 	err := s.EachEvent(t.Context(), Filter{Kinds: []string{pair.KindStarted}}, func(event pair.Event) error {
-		if event.Text != fmt.Sprint(n) {
+		if event.Text != strconv.Itoa(n) {
 			return fmt.Errorf("%s comes at %d", event.Text, n)
 		}
 		n++
