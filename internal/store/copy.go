@@ -62,14 +62,15 @@ func backup(driver any, path string) error {
 	return errors.Join(err, copying.Finish())
 }
 
-// settle makes a copy one durable file that needs no log beside it, and moves the
-// numbers of its events ahead: see schema/0002-events.sql.
+// settle makes a copy one durable file that needs no log beside it, moves the
+// numbers of its events ahead (see schema/0002-events.sql), and leaves out what this
+// appliance has to tell.
 func settle(ctx context.Context, path string) error {
 	db, err := sql.Open("sqlite", dsn(path, "", "journal_mode(delete)", "synchronous(full)"))
 	if err != nil {
 		return err
 	}
-	_, err = db.ExecContext(ctx, `UPDATE event_head SET used = (used / ? + 1) * ?`, restartAt, restartAt)
+	_, err = db.ExecContext(ctx, `UPDATE event_head SET used = (used / ? + 1) * ?; DELETE FROM outbox`, restartAt, restartAt)
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
