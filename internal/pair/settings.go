@@ -80,6 +80,15 @@ func ParseTimeOfDay(text string) (TimeOfDay, error) {
 	return TimeOfDay{Hour: h, Minute: m}, nil
 }
 
+// MarshalText implements encoding.TextMarshaler.
+func (t TimeOfDay) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *TimeOfDay) UnmarshalText(text []byte) (err error) {
+	*t, err = ParseTimeOfDay(string(text))
+	return err
+}
+
 // Rate is a bandwidth in bytes per second. 0 is unlimited.
 type Rate int64
 

@@ -42,23 +42,25 @@ func EventID(appliance ApplianceID, seq int64) string {
 
 // Kinds of events.
 const (
-	KindRoleChanged      = "role-changed"
-	KindTakeover         = "takeover"
-	KindHandover         = "handover"
-	KindSteppedDown      = "stepped-down"
-	KindObserved         = "observed" // observe only: what would have been done
-	KindPaired           = "paired"
-	KindUnpaired         = "unpaired"
-	KindPairingFailed    = "pairing-failed"
-	KindSyncDone         = "sync-done"
-	KindSyncFailed       = "sync-failed"
-	KindDiverged         = "diverged"
-	KindConditionRaised  = "condition-raised"
-	KindConditionCleared = "condition-cleared"
-	KindSignedIn         = "signed-in"
-	KindSettingChanged   = "setting-changed"
-	KindStarted          = "started"
-	KindStopped          = "stopped"
+	KindRoleChanged        = "role-changed"
+	KindTakeover           = "takeover"
+	KindHandover           = "handover"
+	KindSteppedDown        = "stepped-down"
+	KindObserved           = "observed" // observe only: what would have been done
+	KindPaired             = "paired"
+	KindUnpaired           = "unpaired"
+	KindPairingFailed      = "pairing-failed"
+	KindSyncDone           = "sync-done"
+	KindSyncFailed         = "sync-failed"
+	KindDiverged           = "diverged"
+	KindConditionRaised    = "condition-raised"
+	KindConditionCleared   = "condition-cleared"
+	KindSignedIn           = "signed-in"
+	KindSettingChanged     = "setting-changed"
+	KindStarted            = "started"
+	KindStopped            = "stopped"
+	KindDailyNotice        = "daily-notice"        // the daily notice was sent, by this appliance
+	KindNotificationFailed = "notification-failed" // a notice was given up
 )
 
 // Status is what `baton status --json` and GET /api/v1/status answer.
