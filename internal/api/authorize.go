@@ -50,9 +50,11 @@ func (s *Server) identify(r *http.Request, op *huma.Operation) (Caller, error) {
 		return caller, nil
 	}
 	from := remoteAddress(r)
-	if !s.guesses.allowed(from) {
-		p := newProblem(http.StatusTooManyRequests, Refused, "too many failed sign-ins from this address: wait a minute and check the token")
-		return Caller{}, p
+	if !s.backend.Admits(from) {
+		return Caller{}, Errorf(Forbidden, "this address may not use the API: ask an administrator to add it to the allowed networks on the Security page")
+	}
+	if !s.guesses.Allowed(SourceOf(from)) {
+		return Caller{}, Errorf(TooMany, "too many failed sign-ins from this address: wait a minute and check the token")
 	}
 	if least == SetupOnly {
 		return Caller{Name: "setup", From: from.String()}, nil
@@ -75,7 +77,7 @@ func (s *Server) authenticate(r *http.Request, from netip.Addr) (Caller, error) 
 	caller, err := s.backend.Authenticate(r.Context(), secret)
 	if err != nil {
 		if CodeOf(err) == Unauthorized {
-			s.guesses.failed(from)
+			s.guesses.Failed(SourceOf(from))
 			s.log.Warn("token refused", slog.String("from", from.String()))
 		}
 		return Caller{}, err

@@ -26,6 +26,10 @@ type Backend interface {
 	ProtectedData
 	Services
 	Users
+	SigningIn
+	Sessions
+	OwnAccount
+	Guarding
 	Tokens
 	DivergedCopies
 	Backups
@@ -133,14 +137,17 @@ type Services interface {
 
 // Users keeps the accounts.
 type Users interface {
-	// SignIn returns the user behind a name and a password; Unauthorized if they
-	// do not belong together.
-	SignIn(ctx context.Context, name, password string) (User, error)
 	Users(ctx context.Context) ([]User, error)
 	AddUser(ctx context.Context, user NewUser) error
+	// UpdateUser saves what was derived from user.Version; Conflict if that is no
+	// longer the newest. 0: whatever the version.
+	UpdateUser(ctx context.Context, user UserChange) error
 	SetPassword(ctx context.Context, name, password string) error
 	DisableUser(ctx context.Context, name string) error
 	EnableUser(ctx context.Context, name string) error
+	// ResetTOTP makes a user's password enough again, as when the device that
+	// makes the codes is lost.
+	ResetTOTP(ctx context.Context, name string) error
 }
 
 // Tokens keeps the API tokens.

@@ -296,6 +296,43 @@ func (c *Client) EnableUser(ctx context.Context, name string) error {
 	return c.call(ctx, http.MethodPost, "/users/"+url.PathEscape(name)+"/enable", nil, nil)
 }
 
+// UpdateUser changes an account's display name, mail and role.
+func (c *Client) UpdateUser(ctx context.Context, user UserChange) error {
+	return c.call(ctx, http.MethodPut, "/users/"+url.PathEscape(user.Name), user, nil)
+}
+
+// ResetTOTP asks an account for its password only.
+func (c *Client) ResetTOTP(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, "/users/"+url.PathEscape(name)+"/totp", nil, nil)
+}
+
+// Sessions lists who is signed in to the console.
+func (c *Client) Sessions(ctx context.Context) ([]Session, error) {
+	return fetch[[]Session](ctx, c, http.MethodGet, "/sessions", nil)
+}
+
+// EndSession signs one browser out.
+func (c *Client) EndSession(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodDelete, "/sessions/"+url.PathEscape(id), nil, nil)
+}
+
+// SignOutEverywhere signs an account out on both appliances.
+func (c *Client) SignOutEverywhere(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, "/users/"+url.PathEscape(name)+"/sessions", nil, nil)
+}
+
+// Security returns all security options by key, and their version.
+func (c *Client) Security(ctx context.Context) (options map[string]string, version string, err error) {
+	header, err := c.exchange(ctx, http.MethodGet, "/security", nil, nil, &options)
+	return options, header.Get("ETag"), err
+}
+
+// ChangeSecurity changes some security options, all or none.
+func (c *Client) ChangeSecurity(ctx context.Context, changes map[string]string) (options map[string]string, err error) {
+	_, err = c.exchange(ctx, http.MethodPatch, "/security", nil, changes, &options)
+	return options, err
+}
+
 // Tokens lists the API tokens.
 func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
 	return fetch[[]Token](ctx, c, http.MethodGet, "/tokens", nil)

@@ -22,6 +22,7 @@ const (
 	Forbidden    Code = "forbidden"    // the token's role may not do this
 	NotFound     Code = "not_found"    // nothing has that name
 	Conflict     Code = "conflict"     // somebody else changed it in the meantime
+	TooMany      Code = "too_many"     // too many tries in a short time
 )
 
 // Error is a failure that a person reads: one sentence that ends with the next
@@ -76,6 +77,8 @@ func (c Code) httpStatus() int {
 		return http.StatusNotFound
 	case Conflict:
 		return http.StatusPreconditionFailed
+	case TooMany:
+		return http.StatusTooManyRequests
 	case Failed:
 		return http.StatusInternalServerError
 	}
@@ -85,8 +88,10 @@ func (c Code) httpStatus() int {
 // codeOfStatus is the way back, for answers that carry no code.
 func codeOfStatus(status int) Code {
 	switch status {
-	case http.StatusConflict, http.StatusTooManyRequests:
+	case http.StatusConflict:
 		return Refused
+	case http.StatusTooManyRequests:
+		return TooMany
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return Unreachable
 	case http.StatusUnauthorized:

@@ -8,68 +8,74 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Bounds on failed authentications: per source (an IPv4 address, an IPv6 /64) a
-// burst, then one every few seconds.
+// Bounds on wrong tokens: per source a burst, then one every few seconds.
 const (
 	guessBurst    = 10
 	guessInterval = 6 * time.Second
-	maxSources    = 4096 // remembered at once; the least interesting goes first
 )
 
-// guesses counts failed authentications by source.
-type guesses struct {
-	now     func() time.Time
-	mu      sync.Mutex
-	sources map[netip.Prefix]*rate.Limiter
+// maxKeys bounds what is remembered at once; the least interesting goes first.
+const maxKeys = 4096
+
+// Guesses counts failed tries by what they have in common, as the source or the
+// account: a burst is allowed, then one at an interval. Its memory is bounded.
+type Guesses[K comparable] struct {
+	burst    int
+	interval time.Duration
+	now      func() time.Time
+
+	mu   sync.Mutex
+	keys map[K]*rate.Limiter
 }
 
-func newGuesses(now func() time.Time) *guesses {
-	return &guesses{now: now, sources: map[netip.Prefix]*rate.Limiter{}}
+// NewGuesses returns one that has counted nothing.
+func NewGuesses[K comparable](burst int, interval time.Duration, now func() time.Time) *Guesses[K] {
+	return &Guesses[K]{burst: burst, interval: interval, now: now, keys: map[K]*rate.Limiter{}}
 }
 
-// allowed reports whether the source may try again.
-func (g *guesses) allowed(from netip.Addr) bool {
+// Allowed reports whether another try may be made.
+func (g *Guesses[K]) Allowed(key K) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	limiter, known := g.sources[sourceOf(from)]
+	limiter, known := g.keys[key]
 	return !known || limiter.TokensAt(g.now()) >= 1
 }
 
-// failed counts one failed try.
-func (g *guesses) failed(from netip.Addr) {
+// Failed counts one failed try.
+func (g *Guesses[K]) Failed(key K) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	source := sourceOf(from)
-	limiter, known := g.sources[source]
+	limiter, known := g.keys[key]
 	if !known {
 		g.makeRoom()
-		limiter = rate.NewLimiter(rate.Every(guessInterval), guessBurst)
-		g.sources[source] = limiter
+		limiter = rate.NewLimiter(rate.Every(g.interval), g.burst)
+		g.keys[key] = limiter
 	}
 	limiter.AllowN(g.now(), 1)
 }
 
-// makeRoom forgets the sources that have been quiet, and if all are loud, the
-// one with the fewest failures.
-func (g *guesses) makeRoom() {
-	if len(g.sources) < maxSources {
+// makeRoom forgets the keys that have been quiet, and if all are loud, the one
+// with the fewest failures.
+func (g *Guesses[K]) makeRoom() {
+	if len(g.keys) < maxKeys {
 		return
 	}
-	var quietest netip.Prefix
+	var quietest K
 	most := -1.0
-	for source, limiter := range g.sources {
+	for key, limiter := range g.keys {
 		left := limiter.TokensAt(g.now())
-		if left >= guessBurst {
-			delete(g.sources, source)
+		if left >= float64(g.burst) {
+			delete(g.keys, key)
 		}
 		if left > most {
-			quietest, most = source, left
+			quietest, most = key, left
 		}
 	}
-	delete(g.sources, quietest)
+	delete(g.keys, quietest)
 }
 
-func sourceOf(from netip.Addr) netip.Prefix {
+// SourceOf returns what counts as one source: an IPv4 address, an IPv6 /64.
+func SourceOf(from netip.Addr) netip.Prefix {
 	bits := 32
 	if from.Is6() {
 		bits = 64

@@ -19,7 +19,7 @@ type problem struct {
 	Title  string       `json:"title" doc:"Name of the HTTP status"`
 	Status int          `json:"status"`
 	Detail string       `json:"detail" doc:"One sentence with the next step"`
-	Code   Code         `json:"code" enum:"failed,usage,refused,unreachable,unauthorized,forbidden,not_found,conflict"`
+	Code   Code         `json:"code" enum:"failed,usage,refused,unreachable,unauthorized,forbidden,not_found,conflict,too_many"`
 	Errors []fieldError `json:"errors,omitempty" doc:"Refused fields, one by one"`
 }
 
@@ -111,9 +111,13 @@ func fieldsOf(err error) []pair.FieldError {
 	return nil
 }
 
-// refusedFields turns what pair says about values into a Usage error.
-func refusedFields(err error) *Error {
+// RefusedFields turns what pair says about values into a Usage error that names
+// every refused field; nil if err says nothing of fields.
+func RefusedFields(err error) *Error {
 	fields := fieldsOf(err)
+	if len(fields) == 0 {
+		return nil
+	}
 	texts := make([]string, len(fields))
 	for i, field := range fields {
 		texts[i] = field.Error()

@@ -118,10 +118,10 @@ func change(settings pair.Settings, changes map[string]string) (pair.Settings, e
 		settings = changed
 	}
 	if len(refused) > 0 {
-		return settings, refusedFields(errors.Join(refused...))
+		return settings, RefusedFields(errors.Join(refused...))
 	}
 	if err := settings.Validate(); err != nil {
-		return settings, refusedFields(err)
+		return settings, RefusedFields(err)
 	}
 	return settings, nil
 }

@@ -45,6 +45,6 @@ func (s *Server) checkSetupToken(ctx context.Context, token string) error {
 	if subtle.ConstantTimeCompare([]byte(token), []byte(expected)) == 1 {
 		return nil
 	}
-	s.guesses.failed(remoteAddress(exchangeFrom(ctx).r))
+	s.guesses.Failed(SourceOf(remoteAddress(exchangeFrom(ctx).r)))
 	return Errorf(Unauthorized, "this is not the setup token: read it in the appliance's log, or run baton setup there")
 }

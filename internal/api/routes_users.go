@@ -10,6 +10,11 @@ type passwordChange struct {
 	Body passwordText
 }
 
+type userChange struct {
+	Name string `path:"name" maxLength:"64"`
+	Body UserChange
+}
+
 type passwordText struct {
 	Password string `json:"password" minLength:"1" maxLength:"1024"`
 }
@@ -21,6 +26,13 @@ func (s *Server) addUsers() {
 		func(ctx context.Context, in *question[NewUser]) (*none, error) {
 			return done(s.backend.AddUser(ctx, in.Body))
 		})
+	add(s, endpoint{method: http.MethodPut, path: "/users/{name}", name: "change-user", least: Administrator, summary: "Change an account's display name, mail and role"},
+		func(ctx context.Context, in *userChange) (*none, error) {
+			in.Body.Name = in.Name
+			return done(s.backend.UpdateUser(ctx, in.Body))
+		})
+	add(s, endpoint{method: http.MethodDelete, path: "/users/{name}/totp", name: "reset-totp", least: Administrator, summary: "Ask an account for its password only, no one-time code"},
+		func(ctx context.Context, in *named) (*none, error) { return done(s.backend.ResetTOTP(ctx, in.Name)) })
 	add(s, endpoint{method: http.MethodPut, path: "/users/{name}/password", name: "set-password", least: Administrator, summary: "Set a password"},
 		func(ctx context.Context, in *passwordChange) (*none, error) {
 			return done(s.backend.SetPassword(ctx, in.Name, in.Body.Password))
@@ -29,6 +41,19 @@ func (s *Server) addUsers() {
 		func(ctx context.Context, in *named) (*none, error) { return done(s.backend.DisableUser(ctx, in.Name)) })
 	add(s, endpoint{method: http.MethodPost, path: "/users/{name}/enable", name: "enable-user", least: Administrator, summary: "Let a disabled account sign in again"},
 		func(ctx context.Context, in *named) (*none, error) { return done(s.backend.EnableUser(ctx, in.Name)) })
+}
+
+func (s *Server) addSessions() {
+	add(s, endpoint{method: http.MethodGet, path: "/sessions", name: "sessions", least: Administrator, summary: "Who is signed in to this appliance's console"},
+		func(ctx context.Context, _ *none) (*answer[[]Session], error) { return list(s.backend.Sessions(ctx)) })
+	add(s, endpoint{method: http.MethodDelete, path: "/sessions/{id}", name: "end-session", least: Administrator, summary: "Sign one browser out"},
+		func(ctx context.Context, in *identified) (*none, error) {
+			return done(s.backend.EndSession(ctx, in.ID))
+		})
+	add(s, endpoint{method: http.MethodDelete, path: "/users/{name}/sessions", name: "sign-out-everywhere", least: Administrator, summary: "Sign an account out everywhere"},
+		func(ctx context.Context, in *named) (*none, error) {
+			return done(s.backend.SignOutEverywhere(ctx, in.Name))
+		})
 }
 
 func (s *Server) addTokens() {

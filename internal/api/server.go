@@ -41,7 +41,7 @@ type Server struct {
 	log     *slog.Logger
 	mux     *http.ServeMux
 	routes  huma.API
-	guesses *guesses
+	guesses *Guesses[netip.Prefix] // of tokens, by source
 	base    *prometheus.Registry
 	streams chan struct{} // a place for each status stream
 }
@@ -59,7 +59,7 @@ func NewServer(backend Backend, options Options) *Server {
 		options: options,
 		log:     options.Log,
 		mux:     http.NewServeMux(),
-		guesses: newGuesses(options.Now),
+		guesses: NewGuesses[netip.Prefix](guessBurst, guessInterval, options.Now),
 		base:    newBaseRegistry(options.Version),
 		streams: make(chan struct{}, maxStreams),
 	}
@@ -81,7 +81,9 @@ func (s *Server) addRoutes() {
 	s.addSettings()
 	s.addProtection()
 	s.addUsers()
+	s.addSessions()
 	s.addTokens()
+	s.addSecurity()
 	s.addDiverged()
 	s.addBackup()
 }

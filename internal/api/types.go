@@ -65,6 +65,18 @@ type User struct {
 	Role        Access     `json:"role"`
 	Disabled    bool       `json:"disabled"`
 	LastLogin   *time.Time `json:"last_login,omitempty"`
+	TOTP        bool       `json:"totp" doc:"A one-time code is asked for besides the password"`
+	Version     int64      `json:"version" doc:"To be sent with a change"`
+}
+
+// UserChange is an account as it shall be. Its password and whether it is
+// disabled are changed apart.
+type UserChange struct {
+	Name        string `json:"-"`
+	DisplayName string `json:"display_name,omitempty" maxLength:"200"`
+	Mail        string `json:"mail,omitempty" maxLength:"254"`
+	Role        Access `json:"role" enum:"administrator,operator,viewer"`
+	Version     int64  `json:"version,omitempty" minimum:"0" doc:"Change only if this is still the version"`
 }
 
 // SetupState tells whether the first administrator is still to be made.

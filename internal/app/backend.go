@@ -20,6 +20,7 @@ import (
 type backend struct {
 	*Appliance
 	tasks  *tasks
+	gate   *gate  // in front of the sign-in
 	token  string // of the one-time setup
 	newest glance
 }
@@ -27,7 +28,7 @@ type backend struct {
 var _ api.Backend = (*backend)(nil)
 
 func newBackend(a *Appliance) *backend {
-	return &backend{Appliance: a, tasks: newTasks(), token: peer.Generate()}
+	return &backend{Appliance: a, tasks: newTasks(), gate: newGate(), token: peer.Generate()}
 }
 
 // failure gives an error of an edge, or the decision's no, the code and the
@@ -57,6 +58,7 @@ func failure(err error) error {
 		{api.Unreachable, []error{peer.ErrUnreachable, context.DeadlineExceeded}},
 		{api.Usage, []error{peer.ErrWeakKey}},
 		{api.Conflict, []error{store.ErrConflict}},
+		{api.TooMany, []error{store.ErrBusy}},
 		{api.NotFound, []error{store.ErrNotFound, datasync.ErrNotFound}},
 		{api.Unauthorized, []error{store.ErrCredentials}},
 		{api.Refused, []error{
@@ -74,8 +76,8 @@ func failure(err error) error {
 	if fromPeer {
 		return &api.Error{Code: api.Refused, Text: text, Err: err}
 	}
-	if field, ok := errors.AsType[pair.FieldError](err); ok {
-		return &api.Error{Code: api.Usage, Text: field.Error(), Err: err}
+	if refused := api.RefusedFields(err); refused != nil {
+		return refused
 	}
 	return err
 }

@@ -94,30 +94,6 @@ func (b *backend) Unpair(ctx context.Context, request api.UnpairRequest) error {
 	return failure(b.link.Unpair(ctx))
 }
 
-// EnableUser implements api.Users.
-func (b *backend) EnableUser(ctx context.Context, name string) error {
-	return b.lead(ctx, "enabled user "+name, func() error { return b.site.Enable(ctx, name) })
-}
-
-// DisableUser implements api.Users.
-func (b *backend) DisableUser(ctx context.Context, name string) error {
-	return b.lead(ctx, "disabled user "+name, func() error { return b.site.Disable(ctx, name) })
-}
-
-// SetPassword implements api.Users.
-func (b *backend) SetPassword(ctx context.Context, name, password string) error {
-	return b.lead(ctx, "set the password of "+name, func() error { return b.site.SetPassword(ctx, name, password) })
-}
-
-// AddUser implements api.Users.
-func (b *backend) AddUser(ctx context.Context, user api.NewUser) error {
-	return b.lead(ctx, "added user "+user.Name, func() error {
-		return b.site.AddUser(ctx, store.User{
-			Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: store.UserRole(user.Role),
-		}, user.Password)
-	})
-}
-
 // lead does, on the primary or a standalone appliance, what is synced to the
 // backup, and writes it into the audit.
 func (b *backend) lead(ctx context.Context, what string, act func() error) error {
@@ -129,36 +105,6 @@ func (b *backend) lead(ctx context.Context, what string, act func() error) error
 	}
 	b.audit(ctx, "%s", what)
 	return nil
-}
-
-// Users implements api.Users.
-func (b *backend) Users(ctx context.Context) ([]api.User, error) {
-	users, err := b.site.Users(ctx)
-	if err != nil {
-		return nil, failure(err)
-	}
-	list := make([]api.User, len(users))
-	for i, u := range users {
-		list[i] = account(u)
-	}
-	return list, nil
-}
-
-func account(u store.User) api.User {
-	return api.User{
-		Name: u.Name, DisplayName: u.DisplayName, Mail: u.Mail, Role: api.Access(u.Role),
-		Disabled: u.Disabled, LastLogin: moment(u.LastLogin),
-	}
-}
-
-// SignIn implements api.Users.
-func (b *backend) SignIn(ctx context.Context, name, password string) (api.User, error) {
-	user, err := b.site.Authenticate(ctx, name, password)
-	if err != nil {
-		return api.User{}, failure(err)
-	}
-	b.history.Record(pair.Event{Kind: pair.KindSignedIn, Text: name + " signed in.", Detail: map[string]string{"by": name}})
-	return account(user), nil
 }
 
 // moment is a time as the API writes it: absent if it never came.

@@ -42,6 +42,7 @@ type Appliance struct {
 	agent    *agent.Agent
 	backend  *backend
 	settings *settings
+	security *security
 	watched  bool // a watchdog ends this daemon when it hangs
 }
 
@@ -136,6 +137,8 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.reach = &reacher{}
 	a.doors = newDoors(a.config, a.log)
 	a.settings = newSettings(saved, version)
+	a.security = newSecurity()
+	a.loadSecurity(ctx)
 	record := a.local.State().Record
 	conf := failover.Config{Self: a.identity.ID(), Version: a.version}
 	a.configure(&conf)

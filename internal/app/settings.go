@@ -68,6 +68,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 		return err
 	}
 	a.settings.set(saved, version)
+	a.loadSecurity(ctx)
 	a.agent.Configure(ctx, a.configure)
 	return nil
 }

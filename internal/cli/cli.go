@@ -108,7 +108,7 @@ func exitCode(err error) int {
 	switch api.CodeOf(err) {
 	case api.Usage:
 		return exitUsage
-	case api.Refused, api.Conflict:
+	case api.Refused, api.Conflict, api.TooMany:
 		return exitRefused
 	case api.Unreachable:
 		return exitUnreachable
@@ -139,7 +139,7 @@ func (p *program) root() *cobra.Command {
 	shared.BoolVar(&p.flags.json, "json", false, "write JSON")
 	root.AddCommand(
 		p.serve(), p.demo(), p.setup(), p.status(), p.key(), p.pair(), p.unpair(), p.sync(), p.become(),
-		p.settings(), p.sharedIP(), p.testIPs(), p.data(), p.service(), p.user(), p.token(), p.history(),
+		p.settings(), p.security(), p.sharedIP(), p.testIPs(), p.data(), p.service(), p.user(), p.token(), p.history(),
 		p.diverged(), p.doctor(), p.maintenance(), p.resume(), p.backup(), p.config(), p.cleanup(), p.version(),
 	)
 	return root

@@ -22,7 +22,7 @@ func (p *program) setup() *cobra.Command {
 			if err := client.SetUp(ctx, api.SetupRequest{User: name, Password: password}); err != nil {
 				return err
 			}
-			return p.say("%s is the first administrator.", name)
+			return p.say("%s is the first administrator: sign in to the console, at /login of this appliance's address.", name)
 		})
 	cmd.Flags().StringVar(&name, "user", "", "name of the first administrator; the password comes from standard input or a prompt")
 	return cmd
@@ -38,7 +38,8 @@ func (p *program) setupState(ctx context.Context, client *api.Client) error {
 			pg.row("Setup is done.")
 			return
 		}
-		pg.row("Run baton setup --user NAME here, or POST /api/v1/setup with this setup token:")
+		pg.row("Run baton setup --user NAME here, or open /login/setup at this appliance's address in a browser")
+		pg.row("and give it this setup token:")
 		pg.row("")
 		pg.row(state.Token)
 	})

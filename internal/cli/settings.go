@@ -23,32 +23,69 @@ func (p *program) getSettings(ctx context.Context, client *api.Client, args []st
 	if err != nil {
 		return err
 	}
+	return p.showSettings(settings, pair.SettingKeys(), args)
+}
+
+// showSettings shows one setting that is named, or all.
+func (p *program) showSettings(settings map[string]string, keys, args []string) error {
 	if len(args) == 0 {
-		return p.writeSettings(settings, pair.SettingKeys())
+		return p.writeSettings(settings, keys)
 	}
 	value, known := settings[args[0]]
 	if !known {
-		return api.Errorf(api.Usage, "unknown setting %q: use one of %s", args[0], strings.Join(pair.SettingKeys(), ", "))
+		return api.Errorf(api.Usage, "unknown setting %q: use one of %s", args[0], strings.Join(keys, ", "))
 	}
 	return p.show(map[string]string{args[0]: value}, func(pg *page) { pg.row(value) })
 }
 
+func (p *program) security() *cobra.Command {
+	return group("security", "Who may come in to console and API",
+		p.ask("get [KEY]", "Show one security option, or all", cobra.MaximumNArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				options, _, err := client.Security(ctx)
+				if err != nil {
+					return err
+				}
+				return p.showSettings(options, pair.SecurityKeys(), args)
+			}),
+		p.ask("set KEY=VALUE ...", "Change security options; all of them or none", cobra.MinimumNArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				changes, keys, err := parseChanges(args)
+				if err != nil {
+					return err
+				}
+				options, err := client.ChangeSecurity(ctx, changes)
+				if err != nil {
+					return err
+				}
+				return p.writeSettings(options, keys)
+			}))
+}
+
 func (p *program) setSettings(ctx context.Context, client *api.Client, args []string) error {
-	changes := map[string]string{}
-	var keys []string
-	for _, arg := range args {
-		key, value, found := strings.Cut(arg, "=")
-		if _, twice := changes[key]; !found || key == "" || twice {
-			return api.Errorf(api.Usage, "%q is no change: write KEY=VALUE, each key once", arg)
-		}
-		changes[key] = value
-		keys = append(keys, key)
+	changes, keys, err := parseChanges(args)
+	if err != nil {
+		return err
 	}
 	settings, err := client.ChangeSettings(ctx, changes, "")
 	if err != nil {
 		return err
 	}
 	return p.writeSettings(settings, keys)
+}
+
+// parseChanges reads KEY=VALUE arguments, and returns the keys in their order, too.
+func parseChanges(args []string) (changes map[string]string, keys []string, err error) {
+	changes = map[string]string{}
+	for _, arg := range args {
+		key, value, found := strings.Cut(arg, "=")
+		if _, twice := changes[key]; !found || key == "" || twice {
+			return nil, nil, api.Errorf(api.Usage, "%q is no change: write KEY=VALUE, each key once", arg)
+		}
+		changes[key] = value
+		keys = append(keys, key)
+	}
+	return changes, keys, nil
 }
 
 // writeSettings writes the named settings, in that order.

@@ -25,6 +25,20 @@ func (p *program) user() *cobra.Command {
 					return err
 				}
 				return p.say("%s is enabled.", args[0])
+			}),
+		p.ask("totp-off NAME", "Ask an account for its password only, as when the device for its one-time codes is lost", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.ResetTOTP(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s signs in with the password only.", args[0])
+			}),
+		p.ask("sign-out NAME", "Sign an account out of the console everywhere", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.SignOutEverywhere(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s is signed out.", args[0])
 			}))
 }
 
@@ -60,9 +74,9 @@ func (p *program) userList() *cobra.Command {
 				return err
 			}
 			return p.show(users, func(pg *page) {
-				pg.row("NAME", "ROLE", "DISABLED", "LAST LOGIN", "DISPLAY NAME", "MAIL")
+				pg.row("NAME", "ROLE", "DISABLED", "TOTP", "LAST LOGIN", "DISPLAY NAME", "MAIL")
 				for _, user := range users {
-					pg.row(user.Name, string(user.Role), truth(user.Disabled).String(), optional(user.LastLogin), user.DisplayName, user.Mail)
+					pg.row(user.Name, string(user.Role), truth(user.Disabled).String(), truth(user.TOTP).String(), optional(user.LastLogin), user.DisplayName, user.Mail)
 				}
 			})
 		})

@@ -36,7 +36,7 @@ type Console struct {
 
 // New returns a console whose handler is ready.
 func New(backend api.Backend, options Options) (*Console, error) {
-	c := &Console{backend: backend, log: options.Log, now: options.Now, mux: http.NewServeMux(), sessions: newSessions(), followers: make(chan struct{}, maxFollowers)}
+	c := &Console{backend: backend, log: options.Log, now: options.Now, mux: http.NewServeMux(), sessions: newSessions(backend, options.Log), followers: make(chan struct{}, maxFollowers)}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -57,5 +57,5 @@ func New(backend api.Backend, options Options) (*Console, error) {
 
 // Handler answers Root and everything below it.
 func (c *Console) Handler() http.Handler {
-	return hardened(http.NewCrossOriginProtection().Handler(c.mux))
+	return hardened(c.admitted(http.NewCrossOriginProtection().Handler(c.mux)))
 }

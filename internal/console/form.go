@@ -76,6 +76,11 @@ func fieldsOf(err error) []pair.FieldError {
 	return nil
 }
 
+// refuseField is the error of one field.
+func refuseField(field, text string) error {
+	return api.RefusedFields(pair.FieldError{Field: field, Text: text})
+}
+
 // right reports whether nothing is wrong so far.
 func (f *form) right() bool { return len(f.Errors) == 0 && f.Problem == "" }
 

@@ -33,13 +33,10 @@ func (c *Console) guard(route route) http.Handler {
 }
 
 func (c *Console) newVisit(w http.ResponseWriter, r *http.Request) (*visit, error) {
-	v := &visit{console: c, w: w, r: r, zone: time.UTC}
-	caller, err := c.visitor(r)
-	if err != nil {
-		return v, err
-	}
-	v.caller = caller
-	v.r = r.WithContext(api.WithCaller(r.Context(), caller))
+	v := &visit{console: c, w: w, r: r, zone: time.UTC, caller: c.visitor(r)}
+	v.r = r.WithContext(api.WithCaller(r.Context(), v.caller))
+	v.use()
+	var err error
 	if v.status, err = c.backend.Status(v.ctx()); err != nil {
 		return v, err
 	}
@@ -124,6 +121,8 @@ func statusOf(code api.Code) int {
 		return http.StatusForbidden
 	case api.NotFound:
 		return http.StatusNotFound
+	case api.TooMany:
+		return http.StatusTooManyRequests
 	case api.Failed:
 	}
 	return http.StatusInternalServerError

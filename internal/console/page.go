@@ -149,8 +149,8 @@ func (v *visit) again(name, title string, data any) error {
 func (v *visit) show(status int, name, title string, data any) error {
 	var text bytes.Buffer
 	shown := v.view(name, title, data)
-	shown.Notice = v.console.sessions.PopString(v.ctx(), noticeKey)
-	shown.Warning = v.console.sessions.PopString(v.ctx(), warningKey)
+	shown.Notice = v.once(noticeCookie)
+	shown.Warning = v.once(warningCookie)
 	if err := v.console.render(&text, name, "layout", shown); err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package console
 
 import (
+	"crypto/subtle"
 	"net/http"
+	"net/url"
 
 	"baton/internal/api"
 )
@@ -9,8 +11,11 @@ import (
 func (c *Console) signInRoutes() []route {
 	return []route{
 		get("", anybody, c.showSignIn),
-		get("/{$}", anybody, c.showSignIn),
 		post("", anybody, c.signIn),
+		get("/code", anybody, c.showCode),
+		post("/code", anybody, c.signInWithCode),
+		get("/setup", anybody, c.showSetup),
+		post("/setup", anybody, c.setUp),
 		post("/sign-out", viewer, c.signOut),
 	}
 }
@@ -26,6 +31,9 @@ func (c *Console) showSignIn(v *visit) error {
 	if v.signedIn() {
 		return v.leave(localPath(next, "/status"))
 	}
+	if token, err := c.backend.SetupToken(v.ctx()); err != nil || token != "" {
+		return v.leaveOr("/setup", err)
+	}
 	return v.page("signin", "Sign in", signInPage{Form: newForm(nil), Next: next})
 }
 
@@ -34,25 +42,134 @@ func (c *Console) signIn(v *visit) error {
 	if err != nil {
 		return err
 	}
-	user, err := c.backend.SignIn(v.ctx(), f.get("name"), f.get("password"))
+	ticket, err := c.backend.SignIn(v.ctx(), api.Credentials{Name: f.get("name"), Password: f.get("password"), Browser: v.browser()})
 	if err != nil {
-		f.forget("password")
-		if !f.refused(err) {
-			return err
-		}
-		return v.show(statusOf(api.CodeOf(err)), "signin", "Sign in", signInPage{Form: f, Next: f.get("next")})
+		return v.signInRefused("signin", "Sign in", f, err)
 	}
-	if err := c.sessions.RenewToken(v.ctx()); err != nil {
+	if err := v.begin(ticket); err != nil {
 		return err
 	}
-	c.sessions.Put(v.ctx(), userKey, user.Name)
+	if ticket.CodeNeeded {
+		return v.leave("/code?" + url.Values{"next": {f.get("next")}}.Encode())
+	}
+	return v.leave(localPath(f.get("next"), "/status"))
+}
+
+// signInRefused shows a step of the sign-in again.
+func (v *visit) signInRefused(name, title string, f *form, err error) error {
+	f.forget("password", "code")
+	if !f.refused(err) {
+		return err
+	}
+	if api.CodeOf(err) == api.TooMany {
+		v.w.Header().Set("Retry-After", "60")
+	}
+	return v.show(statusOf(api.CodeOf(err)), name, title, signInPage{Form: f, Next: f.get("next")})
+}
+
+// pending is the session of somebody whose password was right, and whose code is
+// still asked for.
+func (v *visit) pending() (api.SignedIn, bool) {
+	session, found := v.console.session(v.ctx())
+	return session, found && session.CodeNeeded
+}
+
+func (c *Console) showCode(v *visit) error {
+	next := v.r.URL.Query().Get("next")
+	if _, pending := v.pending(); !pending {
+		return v.leave("?" + url.Values{"next": {next}}.Encode())
+	}
+	return v.page("code", "Sign in", signInPage{Form: newForm(nil), Next: next})
+}
+
+func (c *Console) signInWithCode(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	session, pending := v.pending()
+	if !pending {
+		return v.warn("?"+url.Values{"next": {f.get("next")}}.Encode(), "That took too long: sign in again.")
+	}
+	ticket, err := c.backend.SignInWithCode(v.ctx(), session, f.get("code"))
+	if err != nil {
+		return v.signInRefused("code", "Sign in", f, err)
+	}
+	if err := v.begin(ticket); err != nil {
+		return err
+	}
 	return v.leave(localPath(f.get("next"), "/status"))
 }
 
 func (c *Console) signOut(v *visit) error {
-	if err := c.sessions.Destroy(v.ctx()); err != nil {
+	if session, found := c.session(v.ctx()); found {
+		if err := c.backend.EndSession(v.ctx(), session.ID); err != nil {
+			return err
+		}
+	}
+	return v.signedOut()
+}
+
+// signedOut forgets the browser's session, which has ended, and leads to the sign-in.
+func (v *visit) signedOut() error {
+	if err := v.console.sessions.Destroy(v.ctx()); err != nil {
 		return err
 	}
 	http.Redirect(v.w, v.r, Root, http.StatusSeeOther)
 	return nil
+}
+
+// leaveOr leaves, unless something failed.
+func (v *visit) leaveOr(path string, err error) error {
+	if err != nil {
+		return err
+	}
+	return v.leave(path)
+}
+
+func (c *Console) showSetup(v *visit) error {
+	if token, err := c.backend.SetupToken(v.ctx()); err != nil || token == "" {
+		return v.leaveOr("", err)
+	}
+	return v.page("setup", "Set up this appliance", signInPage{Form: newForm(map[string]string{"token": v.r.URL.Query().Get("token")})})
+}
+
+// setUp makes the first administrator, and signs them in.
+func (c *Console) setUp(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	if err := c.trySetUp(v, f); err != nil {
+		f.forget("password", "again")
+		if !f.refused(err) {
+			return err
+		}
+		return v.show(statusOf(api.CodeOf(err)), "setup", "Set up this appliance", signInPage{Form: f})
+	}
+	ticket, err := c.backend.SignIn(v.ctx(), api.Credentials{Name: f.get("name"), Password: f.get("password"), Browser: v.browser()})
+	if err != nil {
+		return err
+	}
+	if err := v.begin(ticket); err != nil {
+		return err
+	}
+	return v.done("/status", "You are the first administrator of "+v.status.Appliance.Name+".")
+}
+
+func (c *Console) trySetUp(v *visit, f *form) error {
+	token, err := c.backend.SetupToken(v.ctx())
+	switch {
+	case err != nil:
+		return err
+	case token == "":
+		return api.Errorf(api.Refused, "setup is done already: sign in, or ask an administrator for an account")
+	case subtle.ConstantTimeCompare([]byte(f.get("token")), []byte(token)) != 1:
+		return refuseField("token", "this is not the setup token: read it in the appliance's log, or run baton setup there")
+	case f.get("password") != f.get("again"):
+		return refuseField("again", "the two passwords are not the same: type both again")
+	}
+	return c.backend.SetUp(v.ctx(), api.NewUser{
+		Name: f.get("name"), DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: api.Administrator, Password: f.get("password"),
+	})
 }

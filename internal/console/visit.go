@@ -36,12 +36,12 @@ func (v *visit) leave(path string) error {
 
 // done leaves to a page that will say once what was done.
 func (v *visit) done(path, notice string) error {
-	v.console.sessions.Put(v.ctx(), noticeKey, notice)
+	v.keep(noticeCookie, notice)
 	return v.leave(path)
 }
 
 // warn leaves to a page that will say once why something was not done.
 func (v *visit) warn(path, warning string) error {
-	v.console.sessions.Put(v.ctx(), warningKey, warning)
+	v.keep(warningCookie, warning)
 	return v.leave(path)
 }

@@ -56,6 +56,8 @@ const (
 	KindConditionRaised    = "condition-raised"
 	KindConditionCleared   = "condition-cleared"
 	KindSignedIn           = "signed-in"
+	KindSignedOut          = "signed-out"
+	KindSignInFailed       = "sign-in-failed"
 	KindSettingChanged     = "setting-changed"
 	KindStarted            = "started"
 	KindStopped            = "stopped"

@@ -34,7 +34,9 @@ type Appliance struct {
 	status      pair.Status
 	settings    api.SavedSettings
 	users       map[string]api.User
-	passwords   map[string]string
+	accounts    map[string]*account
+	sessions    map[string]session
+	security    api.SavedSecurity
 	tokens      map[string]api.Token // by secret
 	events      []pair.Event
 	tasks       map[string]*task
@@ -57,13 +59,15 @@ func New() *Appliance {
 			SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0"}},
 			Sync:      pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1},
 		},
-		settings:  api.SavedSettings{Values: pair.DefaultSettings(), Version: 1},
-		users:     map[string]api.User{},
-		passwords: map[string]string{},
-		tokens:    map[string]api.Token{},
-		tasks:     map[string]*task{},
-		diverged:  map[string]pair.DivergedCopy{},
-		setup:     "setup-token-1",
+		settings: api.SavedSettings{Values: pair.DefaultSettings(), Version: 1},
+		users:    map[string]api.User{},
+		accounts: map[string]*account{},
+		sessions: map[string]session{},
+		security: api.SavedSecurity{Values: pair.DefaultSecurity()},
+		tokens:   map[string]api.Token{},
+		tasks:    map[string]*task{},
+		diverged: map[string]pair.DivergedCopy{},
+		setup:    "setup-token-1",
 	}
 }
 
@@ -182,6 +186,9 @@ func (a *Appliance) Figures(context.Context) (api.Figures, error) {
 func (a *Appliance) SetupToken(context.Context) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if len(a.users) > 0 {
+		return "", nil
+	}
 	return a.setup, nil
 }
 
@@ -195,7 +202,6 @@ func (a *Appliance) SetUp(ctx context.Context, user api.NewUser) error {
 	if err := a.addUser(user); err != nil {
 		return err
 	}
-	a.setup = ""
 	a.record(ctx, pair.KindSettingChanged, "The first administrator was made.", map[string]string{"user": user.Name})
 	return nil
 }

@@ -86,27 +86,16 @@ func (a *Appliance) addUser(user api.NewUser) error {
 	if err := goodPassword(user.Password); err != nil {
 		return err
 	}
-	a.users[user.Name] = api.User{Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: user.Role}
-	a.passwords[user.Name] = user.Password
+	a.users[user.Name] = api.User{Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: user.Role, Version: 1}
+	a.accounts[user.Name] = &account{password: user.Password}
 	return nil
 }
 
 func goodPassword(password string) error {
 	if len(password) < 10 {
-		return api.Errorf(api.Usage, "the password is too short: use 10 characters or more")
+		return api.RefusedFields(pair.FieldError{Field: "password", Text: "use 10 characters or more"})
 	}
 	return nil
-}
-
-// SignIn implements api.Users.
-func (a *Appliance) SignIn(_ context.Context, name, password string) (api.User, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	user, known := a.users[name]
-	if !known || user.Disabled || a.passwords[name] != password {
-		return api.User{}, api.Errorf(api.Unauthorized, "the user name or the password is wrong")
-	}
-	return user, nil
 }
 
 // SetPassword implements api.Users.
@@ -114,11 +103,17 @@ func (a *Appliance) SetPassword(_ context.Context, name, password string) error 
 	if err := goodPassword(password); err != nil {
 		return err
 	}
-	return a.editUser(name, func(u *api.User) { a.passwords[u.Name] = password })
+	return a.editAccount(name, func(kept *account) { kept.password = password })
 }
 
 // DisableUser implements api.Users.
 func (a *Appliance) DisableUser(_ context.Context, name string) error {
+	a.mu.Lock()
+	last := a.lastAdministrator(name)
+	a.mu.Unlock()
+	if last {
+		return api.Errorf(api.Refused, "%s is the last administrator: add or enable another one first", name)
+	}
 	return a.editUser(name, func(u *api.User) { u.Disabled = true })
 }
 

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"unicode/utf8"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+	"baton/internal/store"
+)
+
+// Users implements api.Users.
+func (b *backend) Users(ctx context.Context) ([]api.User, error) {
+	users, err := b.site.Users(ctx)
+	if err != nil {
+		return nil, failure(err)
+	}
+	list := make([]api.User, len(users))
+	for i, u := range users {
+		list[i] = userOf(u)
+	}
+	return list, nil
+}
+
+func userOf(u store.User) api.User {
+	return api.User{
+		Name: u.Name, DisplayName: u.DisplayName, Mail: u.Mail, Role: api.Access(u.Role),
+		Disabled: u.Disabled, LastLogin: moment(u.LastLogin), TOTP: u.TOTP, Version: u.Version,
+	}
+}
+
+// AddUser implements api.Users.
+func (b *backend) AddUser(ctx context.Context, user api.NewUser) error {
+	return b.lead(ctx, "added user "+user.Name, func() error {
+		if err := b.longEnough(user.Password); err != nil {
+			return err
+		}
+		return b.site.AddUser(ctx, store.User{
+			Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: store.UserRole(user.Role),
+		}, user.Password)
+	})
+}
+
+// longEnough holds a new password to the rule of the Security page.
+func (b *backend) longEnough(password string) error {
+	least := b.security.get().PasswordLength
+	if utf8.RuneCountInString(password) >= least {
+		return nil
+	}
+	return pair.FieldError{Field: "password", Text: fmt.Sprintf("use %d characters or more", least)}
+}
+
+// UpdateUser implements api.Users.
+func (b *backend) UpdateUser(ctx context.Context, change api.UserChange) error {
+	return b.lead(ctx, "changed user "+change.Name+", "+string(change.Role), func() error {
+		return b.site.UpdateUser(ctx, store.User{
+			Name: change.Name, DisplayName: change.DisplayName, Mail: change.Mail, Role: store.UserRole(change.Role), Version: change.Version,
+		})
+	})
+}
+
+// SetPassword implements api.Users.
+func (b *backend) SetPassword(ctx context.Context, name, password string) error {
+	return b.lead(ctx, "set the password of "+name, func() error {
+		if err := b.longEnough(password); err != nil {
+			return err
+		}
+		return b.site.SetPassword(ctx, name, password)
+	})
+}
+
+// DisableUser implements api.Users.
+func (b *backend) DisableUser(ctx context.Context, name string) error {
+	return b.lead(ctx, "disabled user "+name, func() error { return b.site.Disable(ctx, name) })
+}
+
+// EnableUser implements api.Users.
+func (b *backend) EnableUser(ctx context.Context, name string) error {
+	return b.lead(ctx, "enabled user "+name, func() error { return b.site.Enable(ctx, name) })
+}
+
+// ResetTOTP implements api.Users.
+func (b *backend) ResetTOTP(ctx context.Context, name string) error {
+	return b.lead(ctx, "turned off one-time codes for "+name, func() error { return b.site.ClearTOTP(ctx, name) })
+}

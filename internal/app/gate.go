@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+// Bounds of failed sign-ins: a burst, then one at an interval.
+const (
+	wrongPasswords = 10
+	passwordEvery  = 6 * time.Second
+	// Six digits, of which three numbers are right at a time: at one guess a minute
+	// one in 230 finds a right one within a day, who has to know the password, too.
+	wrongCodes = 5
+	codeEvery  = time.Minute
+
+	failuresNoted = 20 // in a row; then one an hour each failuresEvery
+	failuresEvery = time.Minute
+	maxTrusted    = 1024 // pairs of account and source
+)
+
+// gate slows down who guesses passwords and codes, by where they come from and by
+// the account that they try. A source from which an account was entered rightly
+// is not held up by what others do to that account.
+type gate struct {
+	sources  *api.Guesses[netip.Prefix]
+	accounts *api.Guesses[string]
+	codes    *api.Guesses[string]
+
+	mu      sync.Mutex
+	trusted map[trust]bool
+	noting  *rate.Limiter // of failures in the history
+	untold  int           // failures that were not noted
+}
+
+type trust struct {
+	account string
+	source  netip.Prefix
+}
+
+func newGate() *gate {
+	return &gate{
+		sources:  api.NewGuesses[netip.Prefix](wrongPasswords, passwordEvery, time.Now),
+		accounts: api.NewGuesses[string](wrongPasswords, passwordEvery, time.Now),
+		codes:    api.NewGuesses[string](wrongCodes, codeEvery, time.Now),
+		trusted:  map[trust]bool{},
+		noting:   rate.NewLimiter(rate.Every(failuresEvery), failuresNoted),
+	}
+}
+
+// mayTry refuses a source that has guessed too often, and a stranger to an account
+// at which too many guesses were made. An account need not exist.
+func (g *gate) mayTry(account string, source netip.Prefix) error {
+	if g.sources.Allowed(source) && (g.accounts.Allowed(account) || g.trusts(account, source)) {
+		return nil
+	}
+	return tooMany()
+}
+
+func tooMany() error {
+	return api.Errorf(api.TooMany, "too many failed sign-ins: wait a minute, then try again")
+}
+
+func (g *gate) trusts(account string, source netip.Prefix) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.trusted[trust{account, source}]
+}
+
+func (g *gate) wrong(account string, source netip.Prefix) {
+	g.sources.Failed(source)
+	g.accounts.Failed(account)
+}
+
+func (g *gate) right(account string, source netip.Prefix) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for known := range g.trusted {
+		if len(g.trusted) < maxTrusted {
+			break
+		}
+		delete(g.trusted, known) // any: it is trusted again with its next sign-in
+	}
+	g.trusted[trust{account, source}] = true
+}
+
+// note says whether a failure is for the history, and how many before it were not.
+// A flood of them must not fill it.
+func (g *gate) note() (untold int, noted bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.noting.Allow() {
+		g.untold++
+		return 0, false
+	}
+	untold, g.untold = g.untold, 0
+	return untold, true
+}
+
+// failed writes a failed sign-in into the history. What was typed as a name is
+// not repeated unless an account has it: it may be somebody's password.
+func (b *backend) failed(ctx context.Context, name, what string) {
+	untold, noted := b.gate.note()
+	if !noted {
+		return
+	}
+	who := "an unknown user"
+	detail := map[string]string{"from": from(ctx)}
+	if _, err := b.site.User(ctx, name); err == nil {
+		who, detail["by"] = name, name
+	}
+	text := fmt.Sprintf("A sign-in as %s from %s failed: %s.", who, from(ctx), what)
+	if untold > 0 {
+		text += fmt.Sprintf(" %d more failed since the last such line.", untold)
+	}
+	b.history.Record(pair.Event{Kind: pair.KindSignInFailed, Text: text, Detail: detail})
+}
+
+// from is the address that somebody asks from.
+func from(ctx context.Context) string {
+	caller, _ := api.CallerFrom(ctx)
+	return caller.From
+}
+
+// source is what counts as one of them.
+func source(ctx context.Context) netip.Prefix {
+	address, err := netip.ParseAddr(from(ctx))
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return api.SourceOf(address)
+}

@@ -1,0 +1,291 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"baton/internal/api"
+	"baton/internal/config"
+	"baton/internal/pair"
+	"baton/internal/store"
+)
+
+const secretWords = "correct horse battery"
+
+// withUsers is an appliance that is not running, with anna, an administrator, and
+// olga, an operator.
+func withUsers(t *testing.T) *backend {
+	t.Helper()
+	c := config.Default()
+	c.DataDir, c.Listen = t.TempDir(), []string{"127.0.0.1:0"}
+	a, err := New(t.Context(), c, "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	for name, role := range map[string]api.Access{"anna": api.Administrator, "olga": api.Operator} {
+		if err := a.backend.AddUser(fromLocal(t.Context()), api.NewUser{Name: name, Role: role, Password: secretWords}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return a.backend
+}
+
+func fromLocal(ctx context.Context) context.Context {
+	return api.WithCaller(ctx, api.Caller{Name: "root", From: "local", Local: true, Access: api.Administrator})
+}
+
+func stranger(t *testing.T, address string) context.Context {
+	t.Helper()
+	return api.WithCaller(t.Context(), api.Caller{From: address})
+}
+
+func (b *backend) try(ctx context.Context, name, password string) error {
+	_, err := b.SignIn(ctx, api.Credentials{Name: name, Password: password, Browser: "Browser"})
+	return err
+}
+
+// told returns the texts of the events of some kinds.
+func told(t *testing.T, b *backend, kinds ...string) []string {
+	t.Helper()
+	b.history.flush(t.Context())
+	events, err := b.site.Events(t.Context(), store.Filter{Kinds: kinds})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, event := range events {
+		texts = append(texts, event.Text)
+	}
+	return texts
+}
+
+func TestAStrangerLearnsNothingFromARefusal(t *testing.T) {
+	b := withUsers(t)
+	if err := b.DisableUser(fromLocal(t.Context()), "olga"); err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]bool{}
+	for i, name := range []string{"anna", "olga", "nobody", "", strings.Repeat("x", 500)} {
+		password := secretWords
+		if name == "anna" {
+			password = "wrong"
+		}
+		err := b.try(stranger(t, fmt.Sprintf("203.0.113.%d", i)), name, password)
+		if api.CodeOf(err) != api.Unauthorized {
+			t.Errorf("%q: %v", name, err)
+		}
+		texts[fmt.Sprint(err)] = true
+	}
+	if len(texts) != 1 {
+		t.Errorf("refusals differ: %v", texts)
+	}
+}
+
+func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
+	b := withUsers(t)
+	if err := b.try(stranger(t, "198.51.100.7"), "anna", secretWords); err != nil {
+		t.Fatal(err)
+	}
+	for i := range wrongPasswords { // each from another source
+		if err := b.try(stranger(t, fmt.Sprintf("203.0.113.%d", i)), "anna", "wrong"); api.CodeOf(err) != api.Unauthorized {
+			t.Fatal(err)
+		}
+	}
+	if err := b.try(stranger(t, "203.0.113.99"), "anna", secretWords); api.CodeOf(err) != api.TooMany {
+		t.Errorf("an account that was guessed at: %v", err)
+	}
+	if err := b.try(stranger(t, "198.51.100.7"), "anna", secretWords); err != nil {
+		t.Errorf("others lock anna out where she has signed in before: %v", err)
+	}
+	for i := range wrongPasswords { // one network
+		b.gate.wrong(fmt.Sprintf("name%d", i), source(stranger(t, fmt.Sprintf("2001:db8::%d", i+1))))
+	}
+	started := time.Now()
+	if err := b.try(stranger(t, "2001:db8::ffff"), "olga", secretWords); api.CodeOf(err) != api.TooMany || time.Since(started) > time.Second {
+		t.Errorf("a network that has guessed, after %v: %v", time.Since(started), err)
+	}
+	if err := b.try(stranger(t, "2001:db8:0:1::1"), "olga", secretWords); err != nil {
+		t.Errorf("another network: %v", err)
+	}
+}
+
+func TestAFloodOfFailuresDoesNotFillTheHistory(t *testing.T) {
+	b := withUsers(t)
+	ctx := stranger(t, "203.0.113.1")
+	for range 500 {
+		b.failed(ctx, "hunter2", "the user name or the password was wrong")
+	}
+	texts := told(t, b, pair.KindSignInFailed)
+	if len(texts) != failuresNoted || strings.Contains(strings.Join(texts, ""), "hunter2") {
+		t.Errorf("%d lines: %v", len(texts), texts)
+	}
+	b.gate.noting.SetBurst(2 * failuresNoted)
+	b.gate.noting.SetLimit(1e9)
+	b.failed(ctx, "anna", "the user name or the password was wrong")
+	texts = told(t, b, pair.KindSignInFailed)
+	if last := texts[len(texts)-1]; !strings.Contains(last, "as anna from 203.0.113.1") || !strings.Contains(last, "480 more failed") {
+		t.Errorf("got %q", last)
+	}
+}
+
+func TestSignInsAreInTheHistory(t *testing.T) {
+	b := withUsers(t)
+	ctx := stranger(t, "198.51.100.7")
+	ticket, err := b.SignIn(ctx, api.Credentials{Name: "anna", Password: secretWords, Browser: "Browser"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.BeginSession(ctx, api.NewSession{ID: "one", Ticket: ticket, Browser: "Browser", Expires: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.EndSession(api.WithCaller(ctx, api.Caller{Name: "anna", From: "198.51.100.7"}), "one"); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(told(t, b, pair.KindSignedIn, pair.KindSignedOut), " ")
+	if got != "anna signed in from 198.51.100.7. anna signed out." {
+		t.Errorf("got %q", got)
+	}
+	users, err := b.Users(ctx)
+	if err != nil || users[0].LastLogin == nil {
+		t.Errorf("got %+v, %v", users, err)
+	}
+}
+
+func TestTheCodeIsAskedForOnceThePasswordIsRight(t *testing.T) {
+	b := withUsers(t)
+	ctx := stranger(t, "198.51.100.7")
+	key, err := b.NewTOTP(ctx, "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := func(ago time.Duration) string {
+		code, err := totp.GenerateCode(key.Secret, time.Now().Add(-ago))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	recovery, _, err := b.EnableTOTP(ctx, "anna", key.Secret, code(30*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.try(ctx, "anna", "wrong"); api.CodeOf(err) != api.Unauthorized || strings.Contains(err.Error(), "code") {
+		t.Errorf("a wrong password: %v", err)
+	}
+	ticket, err := b.SignIn(ctx, api.Credentials{Name: "anna", Password: secretWords})
+	if err != nil || !ticket.CodeNeeded {
+		t.Fatalf("%+v, %v", ticket, err)
+	}
+	if err := b.BeginSession(ctx, api.NewSession{ID: "one", Ticket: ticket, Expires: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	session, err := b.Session(ctx, "one")
+	if err != nil || !session.CodeNeeded || time.Until(session.Expires) > codeTime {
+		t.Fatalf("%+v, %v", session, err)
+	}
+	if list, err := b.Sessions(ctx); err != nil || len(list) != 0 {
+		t.Errorf("signed in with half of what is asked for: %v, %v", list, err)
+	}
+	if len(told(t, b, pair.KindSignedIn)) != 0 {
+		t.Error("half a sign-in is in the history")
+	}
+	signIn := func(code string) error {
+		_, err := b.SignInWithCode(ctx, session, code)
+		return err
+	}
+	if err := errors.Join(signIn(code(0)), signIn(recovery[0])); err != nil {
+		t.Error(err)
+	}
+	for i := range wrongCodes {
+		if err := signIn(recovery[0]); api.CodeOf(err) != api.Unauthorized {
+			t.Errorf("try %d: %v", i, err)
+		}
+	}
+	if err := signIn(recovery[1]); api.CodeOf(err) != api.TooMany {
+		t.Errorf("after %d wrong codes: %v", wrongCodes, err)
+	}
+	if err := b.ResetTOTP(fromLocal(t.Context()), "anna"); err != nil {
+		t.Fatal(err)
+	}
+	if ticket, err := b.SignIn(ctx, api.Credentials{Name: "anna", Password: secretWords}); err != nil || ticket.CodeNeeded {
+		t.Errorf("after the reset: %+v, %v", ticket, err)
+	}
+}
+
+func TestOwnPasswordAsksForTheOldOne(t *testing.T) {
+	b := withUsers(t)
+	ctx := api.WithCaller(t.Context(), api.Caller{Name: "olga", From: "198.51.100.7"})
+	field := func(err error) string {
+		refused, _ := errors.AsType[*api.Error](err)
+		if refused == nil || len(refused.Fields) == 0 {
+			return fmt.Sprint(err)
+		}
+		return refused.Fields[0].Field
+	}
+	if _, err := b.ChangePassword(ctx, "olga", "wrong", "another horse battery"); field(err) != "old" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := b.ChangePassword(ctx, "olga", secretWords, "short"); field(err) != "password" {
+		t.Errorf("got %v", err)
+	}
+	ticket, err := b.ChangePassword(ctx, "olga", secretWords, "another horse battery")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.BeginSession(ctx, api.NewSession{ID: "new", Ticket: ticket, Expires: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Session(ctx, "new"); err != nil {
+		t.Errorf("the ticket for the new password begins nothing: %v", err)
+	}
+	if err := b.try(stranger(t, "198.51.100.7"), "olga", "another horse battery"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSecurityOptionsAreInForceAtOnceAndLockNobodyOutWhoSavesThem(t *testing.T) {
+	b := withUsers(t)
+	ctx := api.WithCaller(t.Context(), api.Caller{Name: "anna", Access: api.Administrator, From: "198.51.100.7"})
+	saved, err := b.Security(ctx)
+	if err != nil || saved.Values.PasswordLength != pair.MinPasswordLength {
+		t.Fatal(saved, err)
+	}
+	change := func(ctx context.Context, saved api.SavedSecurity, changes map[string]string) (api.SavedSecurity, error) {
+		var err error
+		if saved.Values, err = api.SecurityWith(saved.Values, changes); err != nil {
+			t.Fatal(err)
+		}
+		return b.SaveSecurity(ctx, saved)
+	}
+	if _, err := change(ctx, saved, map[string]string{"console_networks": "203.0.113.0/24"}); api.CodeOf(err) != api.Usage || !strings.Contains(err.Error(), "198.51.100.7") {
+		t.Errorf("anna may lock herself out: %v", err)
+	}
+	newer, err := change(ctx, saved, map[string]string{"console_networks": "198.51.100.0/24", "password_length": "30"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := change(ctx, saved, map[string]string{"password_length": "12"}); api.CodeOf(err) != api.Conflict {
+		t.Errorf("an old version: %v", err)
+	}
+	if b.Admits(source(stranger(t, "203.0.113.1")).Addr()) || !b.Admits(source(ctx).Addr()) {
+		t.Error("the networks are not in force")
+	}
+	if err := b.SetPassword(ctx, "olga", strings.Repeat("x", 29)); api.CodeOf(err) != api.Usage || !strings.Contains(err.Error(), "30") {
+		t.Errorf("a short password: %v", err)
+	}
+	if _, err := change(fromLocal(t.Context()), newer, map[string]string{"console_networks": "192.0.2.0/24"}); err != nil {
+		t.Errorf("over the local socket: %v", err)
+	}
+	texts := told(t, b, pair.KindSettingChanged)
+	if last := texts[len(texts)-1]; last != "root from local saved the security options, console_networks=192.0.2.0/24." {
+		t.Errorf("got %q", last)
+	}
+}

@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+// securityDocument is where the security options are kept.
+const securityDocument = "security"
+
+// security are the options in force, for every request to look at.
+type security struct{ now atomic.Pointer[pair.Security] }
+
+func newSecurity() *security {
+	s := &security{}
+	s.now.Store(new(pair.DefaultSecurity()))
+	return s
+}
+
+func (s *security) get() pair.Security { return *s.now.Load() }
+
+// loadSecurity brings into force what the site database says now. Options that
+// cannot be read leave those in force that are: what guards a site must not keep
+// it from coming up.
+func (a *Appliance) loadSecurity(ctx context.Context) {
+	saved, err := a.readSecurity(ctx)
+	if err != nil {
+		a.log.Error("security options not read", slog.String("error", err.Error()))
+		return
+	}
+	a.security.now.Store(&saved.Values)
+}
+
+func (a *Appliance) readSecurity(ctx context.Context) (api.SavedSecurity, error) {
+	saved := api.SavedSecurity{Values: pair.DefaultSecurity()}
+	text, version, err := a.site.Document(ctx, securityDocument)
+	if err != nil || version == 0 {
+		return saved, err
+	}
+	saved.Version = version
+	var values map[string]string
+	if err := json.Unmarshal(text, &values); err != nil {
+		return saved, fmt.Errorf("read the security options: %w", err)
+	}
+	for _, key := range pair.SecurityKeys() { // those of a newer version are kept for it
+		value, set := values[key]
+		if !set {
+			continue
+		}
+		if saved.Values, err = saved.Values.With(key, value); err != nil {
+			return saved, err
+		}
+	}
+	return saved, saved.Values.Validate()
+}
+
+// Security implements api.Guarding.
+func (b *backend) Security(ctx context.Context) (api.SavedSecurity, error) {
+	saved, err := b.readSecurity(ctx)
+	return saved, failure(err)
+}
+
+// SaveSecurity implements api.Guarding.
+func (b *backend) SaveSecurity(ctx context.Context, wanted api.SavedSecurity) (api.SavedSecurity, error) {
+	if err := b.mustLead(); err != nil {
+		return api.SavedSecurity{}, err
+	}
+	if caller, known := api.CallerFrom(ctx); known {
+		if err := api.CheckAdmits(wanted.Values, caller); err != nil {
+			return api.SavedSecurity{}, err
+		}
+	}
+	values := wanted.Values.Map()
+	text, err := json.Marshal(values)
+	if err != nil {
+		return api.SavedSecurity{}, err
+	}
+	wanted.Version, err = b.site.SaveDocument(ctx, securityDocument, text, wanted.Version, b.securityEvent(ctx, values))
+	if err != nil {
+		return api.SavedSecurity{}, failure(err)
+	}
+	b.loadSecurity(ctx)
+	return wanted, nil
+}
+
+func (b *backend) securityEvent(ctx context.Context, after map[string]string) pair.Event {
+	before := b.security.get().Map()
+	detail := map[string]string{"by": by(ctx)}
+	texts := []string{by(ctx) + " saved the security options"}
+	for _, key := range pair.SecurityKeys() {
+		if before[key] != after[key] {
+			detail[key], detail[key+"_before"] = after[key], before[key]
+			texts = append(texts, key+"="+after[key])
+		}
+	}
+	return pair.Event{Kind: pair.KindSettingChanged, Text: strings.Join(texts, ", ") + ".", Detail: detail}
+}
+
+// Admits implements api.Guarding.
+func (b *backend) Admits(from netip.Addr) bool { return b.security.get().Admits(from) }
