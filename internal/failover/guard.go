@@ -43,6 +43,7 @@ const (
 	// Of a handover.
 	GuardHandoverEpoch
 	GuardHandoverHeld
+	GuardHandoverContact
 	GuardForceSilence
 
 	guards

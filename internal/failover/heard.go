@@ -109,13 +109,23 @@ func (t *turn) backupHeard(v pair.View) {
 	case v.Role == pair.Primary && (v.Epoch.Above(mine) || v.Epoch.Clashes(mine)):
 		t.meetConflict(v.Epoch)
 	case v.Role == pair.Backup && v.Granted && v.Epoch.Holder == t.Self && v.Epoch.Above(mine):
-		// The handover was stored over there, and its answer was lost on the way.
-		if t.mayPromote() {
-			t.promote(v.Epoch, HandoverCompleted)
-		}
+		t.granted(v.Epoch)
 	case t.Phase == pair.Suspect: // alive, whatever its role
 		t.Evidence.forget(t.now)
 		t.enter(pair.Backup, t.calm(), PeerHeard)
+	}
+}
+
+// granted completes a handover that was stored over there, and whose answer was
+// lost on the way. Who has not heard us lately may have taken the site back
+// since: it is asked first.
+func (t *turn) granted(epoch pair.Epoch) {
+	switch {
+	case !t.mayPromote():
+	case t.heardLately() || !t.obeys(GuardHandoverContact):
+		t.promote(epoch, HandoverCompleted)
+	default:
+		t.NextPoll = t.now
 	}
 }
 
