@@ -169,9 +169,17 @@ type DivergedCopies interface {
 	DeleteDiverged(ctx context.Context, id string) error
 }
 
-// Backups saves and restores the site database and the appliance's
-// configuration, encrypted with a password.
+// Backups saves and restores all that is set for the site, encrypted with a
+// password.
 type Backups interface {
+	// CreateBackup writes nothing if the password is refused.
 	CreateBackup(ctx context.Context, password string, to io.Writer) error
+	// InspectBackup reads a backup whole, changes nothing, and keeps it for some
+	// minutes, so that RestoreInspected can follow. Only the newest is kept.
+	InspectBackup(ctx context.Context, password string, from io.Reader) (InspectedBackup, error)
+	// RestoreInspected replaces what is set by a backup that was inspected;
+	// NotFound if it is kept no longer.
+	RestoreInspected(ctx context.Context, id string) error
+	// RestoreBackup does both at once.
 	RestoreBackup(ctx context.Context, password string, from io.Reader) error
 }

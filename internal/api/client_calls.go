@@ -370,16 +370,37 @@ func (c *Client) CreateBackup(ctx context.Context, password string, take func(io
 
 // RestoreBackup sends an encrypted backup.
 func (c *Client) RestoreBackup(ctx context.Context, password string, from io.Reader) error {
+	response, err := c.upload(ctx, "/backup/restore", password, from)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
+// InspectBackup sends an encrypted backup and returns what it holds.
+func (c *Client) InspectBackup(ctx context.Context, password string, from io.Reader) (InspectedBackup, error) {
+	response, err := c.upload(ctx, "/backup/inspect", password, from)
+	if err != nil {
+		return InspectedBackup{}, err
+	}
+	defer discard(response.Body)
+	var inspected InspectedBackup
+	err = json.NewDecoder(response.Body).Decode(&inspected)
+	return inspected, err
+}
+
+// RestoreInspected restores the backup that was inspected.
+func (c *Client) RestoreInspected(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/backup/inspected/"+url.PathEscape(id)+"/restore", nil, nil)
+}
+
+func (c *Client) upload(ctx context.Context, path, password string, from io.Reader) (*http.Response, error) {
 	reader, writer := io.Pipe()
 	defer discard(reader) // lets the goroutine below end, also if nobody read
 	form := multipart.NewWriter(writer)
 	go func() { writer.CloseWithError(writeRestoreForm(form, password, from)) }()
 	header := http.Header{"Content-Type": {form.FormDataContentType()}}
-	response, err := c.send(ctx, http.MethodPost, "/backup/restore", header, reader)
-	if err != nil {
-		return err
-	}
-	return response.Body.Close()
+	return c.send(ctx, http.MethodPost, path, header, reader)
 }
 
 func writeRestoreForm(form *multipart.Writer, password string, from io.Reader) error {

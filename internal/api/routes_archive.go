@@ -13,6 +13,7 @@ import (
 
 const (
 	restorePath   = Prefix + "/backup/restore"
+	inspectPath   = Prefix + "/backup/inspect"
 	backupTimeout = 10 * time.Minute
 	passwordPart  = "password"
 	filePart      = "file"
@@ -42,7 +43,7 @@ func (s *Server) addDiverged() {
 }
 
 func (s *Server) addBackup() {
-	add(s, endpoint{method: http.MethodPost, path: "/backup", name: "create-backup", least: Administrator, replies: "application/octet-stream", summary: "The site database without its history, encrypted with the password"},
+	add(s, endpoint{method: http.MethodPost, path: "/backup", name: "create-backup", least: Administrator, replies: "application/octet-stream", summary: "All that is set for the site, without its history, encrypted with the password"},
 		func(_ context.Context, in *question[passwordText]) (*huma.StreamResponse, error) {
 			return s.stream("application/octet-stream", func(ctx context.Context, w *streamWriter) error {
 				return s.backend.CreateBackup(ctx, in.Body.Password, w)
@@ -50,11 +51,23 @@ func (s *Server) addBackup() {
 		})
 	add(s, endpoint{method: http.MethodPost, path: "/backup/restore", name: "restore-backup", least: Administrator, timeout: backupTimeout, takes: restoreBody(), summary: "Restore a backup: multipart form with password, then file"},
 		func(ctx context.Context, _ *none) (*none, error) {
-			password, file, err := restoreParts(exchangeFrom(ctx).r)
+			password, file, err := BackupParts(exchangeFrom(ctx).r)
 			if err != nil {
 				return nil, err
 			}
 			return done(s.backend.RestoreBackup(ctx, password, file))
+		})
+	add(s, endpoint{method: http.MethodPost, path: "/backup/inspect", name: "inspect-backup", least: Administrator, timeout: backupTimeout, takes: restoreBody(), summary: "What a backup holds; it is kept for 10 minutes to be restored. The same form as for restore"},
+		func(ctx context.Context, _ *none) (*answer[InspectedBackup], error) {
+			password, file, err := BackupParts(exchangeFrom(ctx).r)
+			if err != nil {
+				return nil, err
+			}
+			return one(s.backend.InspectBackup(ctx, password, file))
+		})
+	add(s, endpoint{method: http.MethodPost, path: "/backup/inspected/{id}/restore", name: "restore-inspected-backup", least: Administrator, timeout: time.Minute, summary: "Restore the backup that was inspected"},
+		func(ctx context.Context, in *identified) (*none, error) {
+			return done(s.backend.RestoreInspected(ctx, in.ID))
 		})
 }
 
@@ -70,8 +83,9 @@ func restoreBody() *huma.RequestBody {
 	}}
 }
 
-// restoreParts reads the form as it streams in: the password has to come first.
-func restoreParts(r *http.Request) (string, io.Reader, error) {
+// BackupParts reads a form with a backup as it streams in: the password has to
+// come first.
+func BackupParts(r *http.Request) (string, io.Reader, error) {
 	form, err := r.MultipartReader()
 	if err != nil {
 		return "", nil, Errorf(Usage, "a backup is sent as a multipart form, the part %s first, then the part %s: %w", passwordPart, filePart, err)

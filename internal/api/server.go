@@ -18,7 +18,6 @@ const Prefix = "/api/v1"
 // Limits of one request.
 const (
 	maxBody        = 1 << 20          // bytes of an ordinary request
-	maxBackup      = 256 << 20        // bytes of an uploaded backup
 	readTimeout    = 20 * time.Second // for a whole ordinary request
 	answerTimeout  = 30 * time.Second // for a backend to answer, unless a route says otherwise
 	streamProgress = 30 * time.Second // a stream that moves nothing for so long is cut
@@ -149,8 +148,8 @@ func limited(next http.Handler, lasting time.Duration) http.Handler {
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Cache-Control", "no-store")
 		size, lasting := int64(maxBody), lasting
-		if r.URL.Path == restorePath {
-			size, lasting = maxBackup, backupTimeout
+		if r.URL.Path == restorePath || r.URL.Path == inspectPath {
+			size, lasting = MaxBackup, backupTimeout
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, size)
 		if r.ContentLength != 0 {

@@ -192,6 +192,23 @@ type SavedSettings struct {
 	Version uint64
 }
 
+// MaxBackup bounds an uploaded backup, in bytes. A real one has some thousands.
+const MaxBackup = 32 << 20
+
+// InspectedBackup says what a backup holds. The id is good for RestoreInspected.
+type InspectedBackup struct {
+	ID             string    `json:"id"`
+	Made           time.Time `json:"made,omitzero"`       // absent in backups of the first versions
+	Version        string    `json:"version,omitempty"`   // of the product that made it
+	Appliance      string    `json:"appliance,omitempty"` // on which it was made
+	SiteName       string    `json:"site_name,omitempty"`
+	Users          int       `json:"users"`
+	Administrators int       `json:"administrators" doc:"Those who may sign in"`
+	Tokens         int       `json:"tokens"`
+	Data           int       `json:"data" doc:"Pieces of protected data"`
+	Documents      []string  `json:"documents" doc:"What else is set: site, security, ..."`
+}
+
 // DataSpec is one piece of protected data, of any kind.
 type DataSpec struct {
 	Name   string `json:"name" minLength:"1" maxLength:"64" pattern:"^[a-z0-9][a-z0-9-]*$" patternDescription:"lower-case letters, digits and dashes"`

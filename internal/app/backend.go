@@ -23,6 +23,8 @@ type backend struct {
 	gate   *gate  // in front of the sign-in
 	token  string // of the one-time setup
 	newest glance
+
+	inspected inspected
 }
 
 var _ api.Backend = (*backend)(nil)

@@ -1,30 +1,113 @@
 package app
 
 import (
-	"archive/tar"
+	"bufio"
+	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"sync"
+	"time"
 
 	"filippo.io/age"
 
 	"baton/internal/api"
-	"baton/internal/pair"
+	"baton/internal/store"
 )
+
+const (
+	leastBackupPassword = 10               // characters
+	keptBackup          = 10 * time.Minute // an inspected backup waits so long to be restored
+)
+
+// workFactor is what opening a backup costs, in age's terms: 256 MiB and about a
+// second. A file that wants more was not made here.
+const workFactor = 18
+
+// backupHead is the first line of a backup; the export of the site database
+// follows. Backups of the first versions have none.
+type backupHead struct {
+	Format    int       `json:"baton_backup"` // 1
+	Made      time.Time `json:"made"`
+	Version   string    `json:"version"`
+	Appliance string    `json:"appliance"`
+}
+
+// inspected is the newest backup that was looked into. Its methods are safe for
+// use by several goroutines.
+type inspected struct {
+	stretching sync.Mutex // one password at a time: each takes 256 MiB
+
+	mu    sync.Mutex
+	id    string
+	draft *store.Draft
+	timer *time.Timer
+}
+
+// keep replaces what was kept before, and returns its id.
+func (i *inspected) keep(draft *store.Draft) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.drop()
+	i.id, i.draft = rand.Text(), draft
+	id := i.id
+	i.timer = time.AfterFunc(keptBackup, func() { i.forget(id) })
+	return id
+}
+
+// take hands a backup over, and keeps it no longer; nil if it is gone.
+func (i *inspected) take(id string) *store.Draft {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.draft == nil || id != i.id {
+		return nil
+	}
+	draft := i.draft
+	i.draft = nil
+	i.drop()
+	return draft
+}
+
+func (i *inspected) forget(id string) {
+	if draft := i.take(id); draft != nil {
+		_ = draft.Close() // it is in memory
+	}
+}
+
+// drop expects the lock to be held.
+func (i *inspected) drop() {
+	if i.timer != nil {
+		i.timer.Stop()
+	}
+	if i.draft != nil {
+		_ = i.draft.Close() // it is in memory
+	}
+	i.id, i.draft = "", nil
+}
 
 // CreateBackup implements api.Backups: the site database without its history,
 // encrypted with a password in the age format, which age itself can open.
 func (b *backend) CreateBackup(ctx context.Context, password string, to io.Writer) error {
+	if len(password) < leastBackupPassword {
+		return api.Errorf(api.Usage, "the password of a backup needs %d characters or more: whoever has the file can try as long as he likes", leastBackupPassword)
+	}
 	recipient, err := age.NewScryptRecipient(password)
 	if err != nil {
 		return api.Errorf(api.Usage, "the password cannot be used: %w", err)
 	}
+	recipient.SetWorkFactor(workFactor)
+	b.inspected.stretching.Lock()
 	sealed, err := age.Encrypt(to, recipient)
+	b.inspected.stretching.Unlock()
 	if err != nil {
 		return fmt.Errorf("encrypt the backup: %w", err)
+	}
+	head := backupHead{Format: 1, Made: time.Now().UTC().Truncate(time.Second), Version: b.version, Appliance: b.config.Name}
+	if err := json.NewEncoder(sealed).Encode(head); err != nil {
+		return fmt.Errorf("write the backup: %w", err)
 	}
 	if err := b.site.Export(ctx, sealed); err != nil {
 		return failure(err)
@@ -36,78 +119,123 @@ func (b *backend) CreateBackup(ctx context.Context, password string, to io.Write
 	return nil
 }
 
-// RestoreBackup implements api.Backups. The history stays as it is.
+// InspectBackup implements api.Backups.
+func (b *backend) InspectBackup(ctx context.Context, password string, from io.Reader) (api.InspectedBackup, error) {
+	if err := b.mustLead(); err != nil {
+		return api.InspectedBackup{}, err
+	}
+	head, draft, err := b.openBackup(ctx, password, from)
+	if err != nil {
+		return api.InspectedBackup{}, err
+	}
+	holds, err := draft.Contents(ctx)
+	if err != nil {
+		return api.InspectedBackup{}, errors.Join(err, draft.Close())
+	}
+	if holds.Documents == nil {
+		holds.Documents = []string{}
+	}
+	return api.InspectedBackup{
+		ID: b.inspected.keep(draft), Made: head.Made, Version: head.Version, Appliance: head.Appliance, SiteName: holds.SiteName,
+		Users: holds.Users, Administrators: holds.Administrators, Tokens: holds.Tokens, Data: holds.Data, Documents: holds.Documents,
+	}, nil
+}
+
+// RestoreInspected implements api.Backups.
+func (b *backend) RestoreInspected(ctx context.Context, id string) error {
+	if err := b.mustLead(); err != nil {
+		return err
+	}
+	draft := b.inspected.take(id)
+	if draft == nil {
+		return api.Errorf(api.NotFound, "this backup is no longer kept here, or another one was looked into since: choose the file again")
+	}
+	return b.restore(ctx, draft)
+}
+
+// RestoreBackup implements api.Backups.
 func (b *backend) RestoreBackup(ctx context.Context, password string, from io.Reader) error {
-	identity, err := age.NewScryptIdentity(password)
+	if err := b.mustLead(); err != nil {
+		return err
+	}
+	_, draft, err := b.openBackup(ctx, password, from)
 	if err != nil {
-		return api.Errorf(api.Usage, "the password cannot be used: %w", err)
+		return err
 	}
-	if b.agent.Look().State.Record.Role == pair.Backup {
-		return b.mustLead()
-	}
-	opened, err := age.Decrypt(from, identity)
-	if err != nil {
-		return &api.Error{Code: api.Refused, Text: "the backup does not open with this password, or is damaged: give the password that it was made with", Err: err}
-	}
-	return b.lead(ctx, "restored a backup", func() error {
-		if err := b.site.Import(ctx, opened); err != nil {
+	return b.restore(ctx, draft)
+}
+
+// restore replaces what is set, and brings it into force. The history stays as it
+// is, and so do role, relationship, key and shared IPs: those are the appliance's.
+func (b *backend) restore(ctx context.Context, draft *store.Draft) error {
+	err := b.lead(ctx, "restored a backup", func() error {
+		if err := b.site.Restore(ctx, draft); err != nil {
 			return err
 		}
 		return b.reload(ctx)
 	})
+	return errors.Join(err, draft.Close())
 }
 
-// writeTar writes a directory as a tar archive.
-func writeTar(to io.Writer, dir string) error {
-	archive := tar.NewWriter(to)
-	root, err := os.OpenRoot(dir)
+// openBackup reads a backup whole and checks it.
+func (b *backend) openBackup(ctx context.Context, password string, from io.Reader) (backupHead, *store.Draft, error) {
+	opened, err := b.decrypt(password, from)
 	if err != nil {
-		return fmt.Errorf("open the export: %w", err)
+		return backupHead{}, nil, err
 	}
-	defer func() { _ = root.Close() }() // only read from
-	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || path == dir {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		return addToTar(archive, root, name, entry)
-	})
+	head, rest, err := readHead(bufio.NewReader(opened))
 	if err != nil {
-		return fmt.Errorf("write the export: %w", err)
+		return backupHead{}, nil, err
 	}
-	return archive.Close()
+	draft, err := b.site.Draft(ctx, rest)
+	if err != nil {
+		return backupHead{}, nil, damaged(err)
+	}
+	return head, draft, nil
 }
 
-func addToTar(archive *tar.Writer, root *os.Root, name string, entry fs.DirEntry) error {
-	info, err := entry.Info()
+func (b *backend) decrypt(password string, from io.Reader) (io.Reader, error) {
+	identity, err := age.NewScryptIdentity(password)
 	if err != nil {
-		return err
+		return nil, api.Errorf(api.Usage, "the password cannot be used: %w", err)
 	}
-	var target string
-	if info.Mode()&fs.ModeSymlink != 0 {
-		if target, err = root.Readlink(name); err != nil {
-			return err
-		}
+	identity.SetMaxWorkFactor(workFactor)
+	b.inspected.stretching.Lock()
+	opened, err := age.Decrypt(from, identity)
+	b.inspected.stretching.Unlock()
+	if err == nil {
+		return opened, nil
 	}
-	header, err := tar.FileInfoHeader(info, target)
-	if err != nil {
-		return err
+	if _, wrong := errors.AsType[*age.NoIdentityMatchError](err); wrong {
+		return nil, &api.Error{Code: api.Refused, Text: "the backup does not open with this password: give the password that it was made with", Err: err}
 	}
-	header.Name = filepath.ToSlash(name)
-	if info.IsDir() {
-		header.Name += "/"
+	return nil, &api.Error{Code: api.Refused, Text: "this file is not a backup of Baton, or is damaged: choose the file that was downloaded, unchanged", Err: err}
+}
+
+// readHead reads the first line, if it is a backup's head, and returns what follows.
+func readHead(from *bufio.Reader) (backupHead, io.Reader, error) {
+	const most = 4 << 10
+	line, err := from.ReadSlice('\n')
+	if err != nil || len(line) > most {
+		return backupHead{}, nil, damaged(err)
 	}
-	if err := archive.WriteHeader(header); err != nil || !info.Mode().IsRegular() {
-		return err
+	var head backupHead
+	if err := json.Unmarshal(line, &head); err != nil {
+		return backupHead{}, nil, damaged(err)
 	}
-	file, err := root.Open(name)
-	if err != nil {
-		return err
+	if head.Format == 0 { // the export itself
+		return backupHead{}, io.MultiReader(bytes.NewReader(bytes.Clone(line)), from), nil
 	}
-	defer func() { _ = file.Close() }() // only read from
-	_, err = io.Copy(archive, file)
-	return err
+	if head.Format > 1 {
+		return backupHead{}, nil, api.Errorf(api.Refused, "this backup was made by version %.40q, which this one cannot read: upgrade this appliance", head.Version)
+	}
+	return head, from, nil
+}
+
+// damaged says so, unless the error is a sentence already.
+func damaged(err error) error {
+	if known := failure(err); api.CodeOf(known) != api.Failed {
+		return known
+	}
+	return &api.Error{Code: api.Refused, Text: "the backup is damaged or breaks off: nothing was changed; take another copy of the file", Err: err}
 }

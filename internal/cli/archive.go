@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -73,11 +74,36 @@ func (p *program) backup() *cobra.Command {
 				}
 				return p.say("The backup is in %s. Keep its password apart from it.", args[0])
 			}),
+		p.ask("inspect FILE", "What a backup holds", cobra.ExactArgs(1), p.inspect),
 		p.ask("restore FILE", "Restore a backup", cobra.ExactArgs(1), p.restore))
 }
 
+func (p *program) inspect(ctx context.Context, client *api.Client, args []string) error {
+	return p.sendBackup(ctx, args[0], func(password string, file io.Reader) error {
+		holds, err := client.InspectBackup(ctx, password, file)
+		if err != nil {
+			return err
+		}
+		return p.show(holds, func(pg *page) {
+			pg.row("SITE", "MADE", "ON", "VERSION", "USERS", "TOKENS", "PROTECTED DATA", "ALSO SET")
+			pg.row(holds.SiteName, moment(holds.Made), holds.Appliance, holds.Version, strconv.Itoa(holds.Users),
+				strconv.Itoa(holds.Tokens), strconv.Itoa(holds.Data), strings.Join(holds.Documents, ", "))
+		})
+	})
+}
+
 func (p *program) restore(ctx context.Context, client *api.Client, args []string) error {
-	file, err := os.Open(args[0])
+	return p.sendBackup(ctx, args[0], func(password string, file io.Reader) error {
+		if err := client.RestoreBackup(ctx, password, file); err != nil {
+			return err
+		}
+		return p.say("The backup is restored, and everybody is signed out of the console.")
+	})
+}
+
+// sendBackup opens a backup and asks for its password.
+func (p *program) sendBackup(ctx context.Context, name string, send func(password string, file io.Reader) error) error {
+	file, err := os.Open(name) //nolint:gosec // the administrator names the file
 	if err != nil {
 		return api.Errorf(api.Usage, "the backup cannot be read: %w", err)
 	}
@@ -86,10 +112,7 @@ func (p *program) restore(ctx context.Context, client *api.Client, args []string
 	if err != nil {
 		return err
 	}
-	if err := client.RestoreBackup(ctx, password, file); err != nil {
-		return err
-	}
-	return p.say("The backup is restored.")
+	return send(password, file)
 }
 
 // saveNew writes a file that did not exist, whole or not at all.

@@ -42,6 +42,7 @@ type Appliance struct {
 	tasks       map[string]*task
 	data        []pair.Data
 	diverged    map[string]pair.DivergedCopy
+	inspected   []pair.Data // of a backup that waits to be restored
 	key         string
 	previousKey string
 	setup       string

@@ -242,22 +242,62 @@ func (a *Appliance) CreateBackup(_ context.Context, password string, to io.Write
 	return nil
 }
 
-// RestoreBackup implements api.Backups.
-func (a *Appliance) RestoreBackup(_ context.Context, password string, from io.Reader) error {
-	text, err := io.ReadAll(from)
+// InspectBackup implements api.Backups.
+func (a *Appliance) InspectBackup(_ context.Context, password string, from io.Reader) (api.InspectedBackup, error) {
+	data, err := readBackup(password, from)
 	if err != nil {
-		return api.Errorf(api.Failed, "the backup did not arrive whole: send it again (%w)", err)
-	}
-	rest, found := bytes.CutPrefix(text, []byte("baton backup "+password+"\n"))
-	if !found {
-		return api.Errorf(api.Usage, "this is no backup, or the password is another: check both")
+		return api.InspectedBackup{}, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.data = nil
+	if a.status.Role == pair.Backup {
+		return api.InspectedBackup{}, api.Errorf(api.Refused, "this appliance is the backup and gets this from its primary: do it there")
+	}
+	a.inspected = data
+	return api.InspectedBackup{
+		ID: "inspected", Made: Start(), Version: "1.2.3", Appliance: "alpha", SiteName: "Help desk",
+		Users: 3, Administrators: 1, Tokens: 2, Data: len(data), Documents: []string{"site"},
+	}, nil
+}
+
+// RestoreInspected implements api.Backups.
+func (a *Appliance) RestoreInspected(ctx context.Context, id string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.inspected == nil || id != "inspected" {
+		return api.Errorf(api.NotFound, "this backup is no longer kept here: choose the file again")
+	}
+	a.data, a.inspected = a.inspected, nil
+	a.record(ctx, pair.KindSettingChanged, "A backup was restored.", nil)
+	return nil
+}
+
+// RestoreBackup implements api.Backups.
+func (a *Appliance) RestoreBackup(_ context.Context, password string, from io.Reader) error {
+	data, err := readBackup(password, from)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.data = data
+	return nil
+}
+
+// readBackup reads what CreateBackup writes.
+func readBackup(password string, from io.Reader) ([]pair.Data, error) {
+	text, err := io.ReadAll(from)
+	if err != nil {
+		return nil, api.Errorf(api.Failed, "the backup did not arrive whole: send it again (%w)", err)
+	}
+	rest, found := bytes.CutPrefix(text, []byte("baton backup "+password+"\n"))
+	if !found {
+		return nil, api.Errorf(api.Usage, "this is no backup, or the password is another: check both")
+	}
+	data := []pair.Data{}
 	for line := range strings.Lines(string(rest)) {
 		name, where, _ := strings.Cut(strings.TrimSpace(line), " ")
-		a.data = append(a.data, pair.Data{Name: name, Kind: pair.DataDirectory, Path: where})
+		data = append(data, pair.Data{Name: name, Kind: pair.DataDirectory, Path: where})
 	}
-	return nil
+	return data, nil
 }

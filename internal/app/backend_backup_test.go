@@ -1,0 +1,131 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+	"baton/internal/store"
+)
+
+const backupPassword = "a long password"
+
+// sealed encrypts what a test puts into a backup.
+func sealed(t *testing.T, text string) *bytes.Buffer {
+	t.Helper()
+	recipient, err := age.NewScryptRecipient(backupPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipient.SetWorkFactor(10) // cheap
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, recipient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.WriteString(w, text)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return &out
+}
+
+func TestABackupIsLookedIntoAndRestored(t *testing.T) {
+	a, ctx := runningAppliance(t), asAnn(t)
+	if _, err := a.site.SaveDocument(ctx, "site", []byte(`{"name":"Help desk"}`), 0, pair.Event{Kind: pair.KindSettingChanged, Text: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	token, err := a.site.CreateToken(ctx, "monitor", store.Viewer, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := a.backend.CreateBackup(ctx, backupPassword, &file); err != nil {
+		t.Fatal(err)
+	}
+	if text := file.String(); strings.Contains(text, "Help desk") || strings.Contains(text, "argon2id") {
+		t.Error("the backup is readable without its password")
+	}
+	if err := errors.Join(a.site.RevokeToken(ctx, "monitor"), a.site.AddUser(ctx, store.User{Name: "bob", Role: store.Viewer}, "correct horse")); err != nil {
+		t.Fatal(err)
+	}
+	holds, err := a.backend.InspectBackup(ctx, backupPassword, bytes.NewReader(file.Bytes()))
+	if err != nil || holds.SiteName != "Help desk" || holds.Users != 1 || holds.Administrators != 1 || holds.Tokens != 1 ||
+		holds.Version != "1.2.3" || holds.Appliance != "alpha" || time.Since(holds.Made) > time.Minute {
+		t.Fatalf("holds %+v, %v", holds, err)
+	}
+	if _, err := a.site.User(ctx, "bob"); err != nil {
+		t.Errorf("looking into a backup changed something: %v", err)
+	}
+	if err := a.backend.RestoreInspected(ctx, "another"); api.CodeOf(err) != api.NotFound {
+		t.Errorf("an id that is not known: %v", err)
+	}
+	if err := a.backend.RestoreInspected(ctx, holds.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.site.AuthenticateToken(ctx, token); err != nil {
+		t.Errorf("the token of the backup: %v", err)
+	}
+	if _, err := a.site.User(ctx, "bob"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("who is not in the backup is still there: %v", err)
+	}
+	if err := a.backend.RestoreInspected(ctx, holds.ID); api.CodeOf(err) != api.NotFound {
+		t.Errorf("restored twice: %v", err)
+	}
+}
+
+func TestABackupOfTheFirstVersionsIsRestored(t *testing.T) {
+	a, ctx := runningAppliance(t), asAnn(t)
+	var export bytes.Buffer
+	if err := a.site.Export(ctx, &export); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.backend.RestoreBackup(ctx, backupPassword, sealed(t, export.String())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFileThatIsNoBackupIsToldInASentence(t *testing.T) {
+	a, ctx := runningAppliance(t), asAnn(t)
+	var export bytes.Buffer
+	if err := a.site.Export(ctx, &export); err != nil {
+		t.Fatal(err)
+	}
+	whole := sealed(t, export.String())
+	cut := whole.Bytes()[:whole.Len()-20]
+	for name, bad := range map[string]struct {
+		password string
+		file     io.Reader
+		words    string
+	}{
+		"another password":  {"another password", bytes.NewReader(whole.Bytes()), "does not open with this password"},
+		"an empty file":     {backupPassword, strings.NewReader(""), "not a backup of Baton"},
+		"a picture":         {backupPassword, strings.NewReader("\x89PNG\r\n"), "not a backup of Baton"},
+		"endless header":    {backupPassword, strings.NewReader("age-encryption.org/v1\n" + strings.Repeat("-> scrypt AAAA 18\n", 1000)), "not a backup of Baton"},
+		"costs 4 GiB":       {backupPassword, strings.NewReader("age-encryption.org/v1\n-> scrypt AAAAAAAAAAAAAAAAAAAAAA 22\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n--- AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n" + strings.Repeat("x", 100)), "not a backup of Baton"},
+		"breaks off":        {backupPassword, bytes.NewReader(cut), "damaged or breaks off"},
+		"encrypted letter":  {backupPassword, sealed(t, "Dear Ann,\nall is well.\n"), "damaged or breaks off"},
+		"one endless line":  {backupPassword, sealed(t, strings.Repeat("x", 1<<20)), "damaged or breaks off"},
+		"of a later format": {backupPassword, sealed(t, `{"baton_backup":2,"version":"9.0"}`+"\n"), "upgrade this appliance"},
+		"of a later schema": {backupPassword, sealed(t, `{"schema":99}`+"\n"), "upgrade this appliance"},
+		"of nobody":         {backupPassword, sealed(t, `{"schema":1}`+"\n"+`{"table":"setting_version","row":{"only":1,"version":1}}`+"\n"+`{"rows":1}`+"\n"), "no administrator"},
+	} {
+		err := a.backend.RestoreBackup(ctx, bad.password, bad.file)
+		if api.CodeOf(err) != api.Refused || !strings.Contains(err.Error(), bad.words) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := a.site.Authenticate(ctx, "ann", "correct horse"); err != nil {
+		t.Errorf("a refused backup changed something: %v", err)
+	}
+	if err := a.backend.CreateBackup(ctx, "short", io.Discard); api.CodeOf(err) != api.Usage {
+		t.Errorf("a short password: %v", err)
+	}
+}
