@@ -154,8 +154,7 @@ func (t *turn) commitAnswered(ok bool) {
 		// grants us the epoch, see backupHeard.
 		t.giveUp(NoAnswerToCommit)
 	default:
-		t.Confirmed = at(t.Switch.Began) // the peer received what we sent then
-		t.promote(t.Switch.Next, HandedOver)
+		t.granted(t.Switch.Next, HandedOver)
 	}
 }
 

@@ -109,21 +109,21 @@ func (t *turn) backupHeard(v pair.View) {
 	case v.Role == pair.Primary && (v.Epoch.Above(mine) || v.Epoch.Clashes(mine)):
 		t.meetConflict(v.Epoch)
 	case v.Role == pair.Backup && v.Granted && v.Epoch.Holder == t.Self && v.Epoch.Above(mine):
-		t.granted(v.Epoch)
+		// The answer to our question was lost on the way.
+		t.granted(v.Epoch, HandoverCompleted)
 	case t.Phase == pair.Suspect: // alive, whatever its role
 		t.Evidence.forget(t.now)
 		t.enter(pair.Backup, t.calm(), PeerHeard)
 	}
 }
 
-// granted completes a handover that was stored over there, and whose answer was
-// lost on the way. Who has not heard us lately may have taken the site back
-// since: it is asked first.
-func (t *turn) granted(epoch pair.Epoch) {
+// granted completes a handover that is stored over there. Who has not heard us
+// lately may have taken the site back since: it is asked first.
+func (t *turn) granted(epoch pair.Epoch, why Reason) {
 	switch {
 	case !t.mayPromote():
 	case t.heardLately() || !t.obeys(GuardHandoverContact):
-		t.promote(epoch, HandoverCompleted)
+		t.promote(epoch, why)
 	default:
 		t.NextPoll = t.now
 	}
