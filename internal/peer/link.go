@@ -121,6 +121,7 @@ func New(options Options) (*Link, error) {
 	l.control.doubted = l.bulk.leaveIdle // a peer that lost its power says goodbye on neither
 	l.server = l.innerServer()
 	l.pairing.Handle("POST "+pathPair, Serve(l.acceptPair))
+	l.pairing.Handle("POST "+pathLook, Serve(l.acceptLook))
 	l.routes.Handle("POST "+pathUnpair, http.HandlerFunc(l.acceptUnpair))
 	return l, nil
 }

@@ -79,15 +79,8 @@ func (l *Link) Pair(ctx context.Context, address string, req PairRequest) (Pinne
 }
 
 func (l *Link) pair(ctx context.Context, address string, req PairRequest) (Pinned, error) {
-	before := l.vault.read()
-	if err := l.mayPair(address, before); err != nil {
-		return Pinned{}, err
-	}
-	conn, err := l.dial(ctx, withPort(address), before.pin(), purposePair)
+	conn, err := l.approach(ctx, address)
 	if err != nil {
-		if errors.Is(err, ErrIdentityChanged) {
-			return Pinned{}, fmt.Errorf("%w (%w)", ErrAlreadyPaired, err)
-		}
 		return Pinned{}, err
 	}
 	peer, err := l.agree(ctx, conn, req)
@@ -95,6 +88,36 @@ func (l *Link) pair(ctx context.Context, address string, req PairRequest) (Pinne
 		return Pinned{}, err
 	}
 	return peer, l.pinPeer(peer, false)
+}
+
+// approach proves the key to an appliance that is to be paired with.
+func (l *Link) approach(ctx context.Context, address string) (*authenticated, error) {
+	before := l.vault.read()
+	if err := l.mayPair(address, before); err != nil {
+		return nil, err
+	}
+	conn, err := l.dial(ctx, withPort(address), before.pin(), purposePair)
+	if errors.Is(err, ErrIdentityChanged) {
+		err = fmt.Errorf("%w (%w)", ErrAlreadyPaired, err)
+	}
+	return conn, err
+}
+
+// reverse lists where the other appliance reaches this one, preferred first.
+func (l *Link) reverse(conn *authenticated, req PairRequest) ([]string, error) {
+	first := withPort(req.Reverse)
+	if req.Reverse == "" {
+		host, _, err := net.SplitHostPort(conn.LocalAddr().String())
+		if err != nil {
+			return nil, fmt.Errorf("find the reverse connection details: %w", err)
+		}
+		first = net.JoinHostPort(host, strconv.Itoa(l.options.Port))
+	}
+	all := addresses(first, l.options.Self().Addresses)
+	if len(all) == 0 {
+		return nil, ErrReverse
+	}
+	return all, nil
 }
 
 // mayPair refuses before anything is sent that could be guessed at.
@@ -137,14 +160,9 @@ func (l *Link) unspend() error {
 
 // agree exchanges names and addresses over a proven connection.
 func (l *Link) agree(ctx context.Context, conn *authenticated, req PairRequest) (Pinned, error) {
-	self := l.options.Self()
-	reverse := withPort(req.Reverse)
-	if req.Reverse == "" {
-		host, _, err := net.SplitHostPort(conn.LocalAddr().String())
-		if err != nil {
-			return Pinned{}, fmt.Errorf("find the reverse connection details: %w", err)
-		}
-		reverse = net.JoinHostPort(host, strconv.Itoa(l.options.Port))
+	all, err := l.reverse(conn, req)
+	if err != nil {
+		return Pinned{}, errors.Join(err, conn.Close())
 	}
 	client, err := overHTTP2(ctx, conn)
 	if err != nil {
@@ -152,7 +170,7 @@ func (l *Link) agree(ctx context.Context, conn *authenticated, req PairRequest) 
 	}
 	defer func() { _ = client.Close() }()
 	message := pairMessage{
-		Hello: self, PairID: rand.Text(), Addresses: addresses(reverse, self.Addresses),
+		Hello: l.options.Self(), PairID: rand.Text(), Addresses: all,
 		Replace: req.Replace, ClockSkew: int64(conn.proven.offset),
 	}
 	answer, err := Call[pairMessage, pairAnswer](ctx, &http.Client{Transport: client}, pathPair, message)
@@ -224,7 +242,7 @@ func (l *Link) consider(from Peer, self Hello, message pairMessage) (Pinned, err
 	switch {
 	case before != nil && !repeated:
 		return Pinned{}, ErrAlreadyPaired
-	case !message.Replace && (self.Role == pair.Primary || (self.HoldsData && !repeated)):
+	case !message.Replace && l.wantsReplace(from, self):
 		return Pinned{}, fmt.Errorf("%w (%s: epoch %s; %s)", ErrHoldsData, self.Name, self.Epoch, self.Data)
 	}
 	peer := Pinned{
@@ -235,6 +253,14 @@ func (l *Link) consider(from Peer, self Hello, message pairMessage) (Pinned, err
 		peer.PairID = before.PairID
 	}
 	return peer, checkPinned(peer)
+}
+
+// wantsReplace reports whether data is here that a pairing would replace. What
+// the pinned appliance replaces is a copy of its own.
+func (l *Link) wantsReplace(from Peer, self Hello) bool {
+	before := l.vault.read().Peer
+	repeated := before != nil && before.Pin == from.Pin
+	return self.Role == pair.Primary || self.HoldsData && !repeated
 }
 
 // lookBack makes sure that polls will find the way: the appliance that asks
@@ -256,7 +282,12 @@ func checkPinned(peer Pinned) error {
 		return &RemoteError{Code: "malformed", Text: "the other appliance names no usable address"}
 	case peer.PairID == "" || len(peer.PairID) > maxName:
 		return &RemoteError{Code: "malformed", Text: "the other appliance names no usable pair id"}
-	case len(peer.Name) > maxName || !utf8.ValidString(peer.Name):
+	}
+	return checkName(peer.Name)
+}
+
+func checkName(name string) error {
+	if len(name) > maxName || !utf8.ValidString(name) {
 		return &RemoteError{Code: "malformed", Text: "the other appliance's name is not usable"}
 	}
 	return nil

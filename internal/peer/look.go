@@ -1,0 +1,95 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// pathLook asks, once the key is proved, what Pair would meet. It changes nothing.
+const pathLook = "/peer/v1/look"
+
+// Found is the appliance that Pair would make this one's backup.
+type Found struct {
+	ID          pair.ApplianceID
+	Hello       Hello
+	Address     string        // host:port at which it answered
+	Reverse     string        // host:port at which it reached this one
+	ClockOffset time.Duration // how far its wall clock is ahead of ours
+	NeedReplace bool          // it refuses unless its data may be replaced
+}
+
+// lookMessage tells where the appliance that looks can be reached.
+type lookMessage struct {
+	Addresses []string `json:"addresses"`
+}
+
+type lookAnswer struct {
+	Hello       Hello `json:"hello"`
+	NeedReplace bool  `json:"need_replace"`
+}
+
+// Look proves the key to the appliance at address and asks what it holds. It
+// fails for every reason that is known to make Pair fail, except data that would
+// be replaced: Found tells of that.
+func (l *Link) Look(ctx context.Context, address string, req PairRequest) (Found, error) {
+	if !l.pairMu.TryLock() {
+		return Found{}, ErrBusy
+	}
+	defer l.pairMu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, pairTime)
+	defer cancel()
+	found, err := l.look(ctx, strings.TrimSpace(address), req)
+	if err != nil {
+		l.event("", pair.KindPairingFailed, fmt.Sprintf("Looking at %s before pairing failed: %v.", address, err),
+			map[string]string{"reason": remote(err).Code, "address": address})
+	}
+	return found, err
+}
+
+func (l *Link) look(ctx context.Context, address string, req PairRequest) (Found, error) {
+	conn, err := l.approach(ctx, address)
+	if err != nil {
+		return Found{}, err
+	}
+	all, err := l.reverse(conn, req)
+	if err != nil {
+		return Found{}, errors.Join(err, conn.Close())
+	}
+	client, err := overHTTP2(ctx, conn)
+	if err != nil {
+		return Found{}, err
+	}
+	defer func() { _ = client.Close() }()
+	answer, err := Call[lookMessage, lookAnswer](ctx, &http.Client{Transport: client}, pathLook, lookMessage{Addresses: all})
+	if told, ok := errors.AsType[*RemoteError](err); ok {
+		return Found{}, told // its sentence is for the administrator as it is
+	}
+	if err != nil {
+		return Found{}, err
+	}
+	found := Found{
+		ID: conn.proven.peer.ID, Hello: answer.Hello, Address: conn.address, Reverse: all[0],
+		ClockOffset: conn.proven.offset, NeedReplace: answer.NeedReplace,
+	}
+	return found, checkName(answer.Hello.Name)
+}
+
+// acceptLook answers Look. It refuses what acceptPair would refuse, but data.
+func (l *Link) acceptLook(ctx context.Context, message lookMessage) (lookAnswer, error) {
+	from, _ := PeerFrom(ctx)
+	self := l.options.Self()
+	peer, err := l.consider(from, self, pairMessage{PairID: "look", Addresses: message.Addresses, Replace: true})
+	if err == nil {
+		err = l.lookBack(ctx, peer)
+	}
+	if err != nil {
+		return lookAnswer{}, err
+	}
+	return lookAnswer{Hello: self, NeedReplace: l.wantsReplace(from, self)}, nil
+}
