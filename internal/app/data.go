@@ -32,7 +32,7 @@ func (d *data) SetAside(ctx context.Context, epoch pair.Epoch) error {
 	if err != nil {
 		return err
 	}
-	if len(made.Files) > 0 {
+	if made.ID != "" {
 		d.appliance.setAside(made)
 	}
 	return nil
@@ -40,9 +40,13 @@ func (d *data) SetAside(ctx context.Context, epoch pair.Epoch) error {
 
 // setAside writes a new diverged copy into the history.
 func (a *Appliance) setAside(made pair.DivergedCopy) {
+	what := fmt.Sprintf("%d files (%d bytes)", len(made.Files), made.Bytes)
+	if len(made.Files) == 0 {
+		what = "settings or users of the site"
+	}
 	a.history.Record(pair.Event{
 		Kind:   pair.KindDiverged,
-		Text:   fmt.Sprintf("Set %d files (%d bytes) aside that only this appliance had: baton diverged list.", len(made.Files), made.Bytes),
+		Text:   "Set " + what + " aside that only this appliance had: baton diverged list.",
 		Detail: map[string]string{"id": made.ID, "epoch": made.Epoch.String()},
 	})
 }

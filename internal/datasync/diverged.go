@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zeebo/blake3"
+
 	"baton/internal/datasync/plan"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/pair"
@@ -44,7 +46,8 @@ func (e *Engine) dropHalfCopies() {
 // SetAside copies what this appliance wrote since the last common snapshot: the
 // newer of Confirmed and Snapshot, or everything if there is none. It changes nothing in
 // the data. Called again for the same epoch, it returns the copy that is there.
-// Without room for all of it, it fails with ErrNoRoom and keeps nothing.
+// Without room for all of it, it fails with ErrNoRoom and keeps nothing. If nothing
+// was written, it makes no copy and returns the zero value.
 func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch) (pair.DivergedCopy, error) {
 	id := fmt.Sprintf("epoch-%d-%s", epoch.Counter, epoch.Holder.Short())
 	if known, err := e.divergedCopy(id); err == nil {
@@ -55,7 +58,53 @@ func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch) (pair.DivergedC
 		return pair.DivergedCopy{}, err
 	}
 	defer e.release(r)
-	return e.makeCopy(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: epoch}, e.changes)
+	changes, err := e.changes(ctx)
+	if err != nil {
+		return pair.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", explain(err, e.opt.Dir))
+	}
+	if e.unchanged(ctx, changes) {
+		return pair.DivergedCopy{}, nil
+	}
+	return e.makeCopy(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: epoch}, func(context.Context) ([]divergence, error) { return changes, nil })
+}
+
+// unchanged reports whether neither a protected directory nor the site database
+// differs from the common snapshot. What cannot be read counts as changed.
+func (e *Engine) unchanged(ctx context.Context, changes []divergence) bool {
+	for _, c := range changes {
+		if len(c.delta.Set)+len(c.delta.Removed) > 0 {
+			return false
+		}
+	}
+	export := blake3.New()
+	if err := e.opt.Site.Export(ctx, export); err != nil {
+		return false
+	}
+	return e.currentState().commonExport() == plan.Digest(export.Sum(nil))
+}
+
+// Unsynced counts the files that were written or removed on this appliance since
+// the newest snapshot that both appliances have, and the bytes of those that are
+// there. It changes nothing.
+func (e *Engine) Unsynced(ctx context.Context) (files, bytes int64, err error) {
+	changes, err := e.changes(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, c := range changes {
+		for _, entry := range c.delta.Set {
+			if entry.Kind == plan.File {
+				files++
+				bytes += entry.Size
+			}
+		}
+		for _, path := range c.delta.Removed {
+			if c.was[path].Kind == plan.File {
+				files++
+			}
+		}
+	}
+	return files, bytes, nil
 }
 
 // makeCopy makes a diverged copy of what gather finds, whole or not at all.

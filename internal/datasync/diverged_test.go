@@ -117,3 +117,45 @@ func TestSetAsideSurvivesPowerCut(t *testing.T) {
 		t.Fatal(made)
 	}
 }
+
+func TestSetAsideMakesNoCopyWhereNothingWasWritten(t *testing.T) {
+	p := newPair(t)
+	motley(t, p.primary.tree)
+	p.pull(t)
+	for range 2 { // the primary has confirmed it; the backup has received it
+		made, err := p.primary.SetAside(t.Context(), p.epoch)
+		must(t, err)
+		if list, _ := p.primary.Diverged(); made.ID != "" || len(list) != 0 {
+			t.Fatalf("made %+v of nothing", made)
+		}
+		p.primary, p.backup = p.backup, p.primary
+	}
+}
+
+func TestSetAsideKeepsAChangeOfTheSiteDatabaseAlone(t *testing.T) {
+	p := newPair(t)
+	motley(t, p.primary.tree)
+	p.pull(t)
+	must(t, os.WriteFile(p.primary.site.path, []byte("another title"), 0o600))
+	made, err := p.primary.SetAside(t.Context(), p.epoch)
+	must(t, err)
+	if made.ID == "" || len(made.Files) != 0 {
+		t.Fatalf("made %+v", made)
+	}
+}
+
+func TestUnsyncedCountsWhatWouldBeLost(t *testing.T) {
+	p := newPair(t)
+	root := p.primary.tree
+	motley(t, root)
+	p.pull(t)
+	if files, bytes, err := p.primary.Unsynced(t.Context()); files != 0 || bytes != 0 || err != nil {
+		t.Fatalf("right after a data sync: %d files, %d bytes, %v", files, bytes, err)
+	}
+	write(t, root+"/new/file", "written since")
+	write(t, root+"/index.html", "changed")
+	must(t, os.Remove(root+"/big"))
+	if files, bytes, err := p.primary.Unsynced(t.Context()); files != 3 || bytes != 20 || err != nil {
+		t.Fatalf("%d files, %d bytes, %v", files, bytes, err)
+	}
+}

@@ -144,7 +144,7 @@ func (e *Engine) complete(rec record, m plan.Manifest) error {
 	e.mu.Lock()
 	e.cached[rec.Manifest] = m
 	e.mu.Unlock()
-	return e.save(func(s *state) { s.Snapshot, s.Manifest = rec.Snapshot, rec.Manifest })
+	return e.save(func(s *state) { s.Snapshot, s.Manifest, s.Export = rec.Snapshot, rec.Manifest, rec.Export })
 }
 
 func (e *Engine) learn(targets []*target) {

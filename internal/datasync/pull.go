@@ -182,7 +182,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 // makeRecord numbers the snapshot and keeps its manifest.
 func (p *pull) makeRecord() (record, error) {
 	e := p.engine
-	rec := record{Site: p.site, Manifest: p.manifest.Digest()}
+	rec := record{Site: p.site, Export: p.head.Site, Manifest: p.manifest.Digest()}
 	rec.Snapshot = pair.Snapshot{Number: p.number(), Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
 	e.opt.Hook("save-manifest")
 	if err := e.disk.saveManifest(p.manifest, rec.Manifest); err != nil {

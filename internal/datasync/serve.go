@@ -30,6 +30,7 @@ type session struct {
 
 	mu       sync.Mutex
 	manifest plan.Manifest
+	export   plan.Digest       // of the site export
 	indexes  []directory.Index // by set: the stamps under which the files were hashed
 	busy     sync.Mutex        // one content stream at a time
 }
@@ -197,6 +198,9 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 	head.Number = max(st.Snapshot.Number, st.Confirmed.Number)
 	head.Digest = s.manifest.Digest()
 	head.Site = plan.Digest(blake3.Sum256(export))
+	s.mu.Lock()
+	s.export = head.Site
+	s.mu.Unlock()
 	for _, set := range s.manifest.Sets {
 		head.Data = append(head.Data, set.Data)
 	}
@@ -321,7 +325,12 @@ func (e *Engine) confirm(rep report) error {
 	e.mu.Lock()
 	e.cached[digest] = m
 	e.mu.Unlock()
-	if err := e.save(func(st *state) { st.Confirmed, st.ConfirmedManifest = rep.Snapshot, digest }); err != nil {
+	s.mu.Lock()
+	export := s.export
+	s.mu.Unlock()
+	if err := e.save(func(st *state) {
+		st.Confirmed, st.ConfirmedManifest, st.ConfirmedExport = rep.Snapshot, digest, export
+	}); err != nil {
 		return err
 	}
 	e.disk.clean(e.currentState())

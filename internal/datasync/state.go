@@ -21,6 +21,9 @@ type state struct {
 	Manifest          plan.Digest   `json:"manifest"`
 	Confirmed         pair.Snapshot `json:"confirmed"` // newest that the backup reported complete
 	ConfirmedManifest plan.Digest   `json:"confirmed_manifest"`
+	// Export and ConfirmedExport are the digests of the site export in each.
+	Export          plan.Digest `json:"export"`
+	ConfirmedExport plan.Digest `json:"confirmed_export"`
 }
 
 // common returns the newest snapshot that both appliances are known to have had,
@@ -32,11 +35,20 @@ func (s state) common() (pair.Snapshot, plan.Digest) {
 	return s.Confirmed, s.ConfirmedManifest
 }
 
+// commonExport returns the digest of that snapshot's site export; zero: not known.
+func (s state) commonExport() plan.Digest {
+	if s.Snapshot.Compare(s.Confirmed) > 0 {
+		return s.Export
+	}
+	return s.ConfirmedExport
+}
+
 // record is the journal: its presence means that the snapshot is to be finished.
 type record struct {
 	Snapshot pair.Snapshot `json:"snapshot"`
 	Manifest plan.Digest   `json:"manifest"`
-	Site     string        `json:"site"` // file name of the staged site export; empty: unchanged
+	Site     string        `json:"site"`   // file name of the staged site export; empty: unchanged
+	Export   plan.Digest   `json:"export"` // of the site export
 }
 
 // disk is the engine's own directory.
