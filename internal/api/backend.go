@@ -69,6 +69,10 @@ type Keys interface {
 
 // Relationship makes and breaks the pair.
 type Relationship interface {
+	// PreviewPair finds out what Pair would do, and changes nothing. It fails for
+	// every reason that is known to make Pair fail, except data that would be
+	// replaced: the preview tells of that.
+	PreviewPair(ctx context.Context, request PairRequest) (PairPreview, error)
 	Pair(ctx context.Context, request PairRequest) (pair.PeerStatus, error)
 	Unpair(ctx context.Context, request UnpairRequest) error
 }
@@ -87,6 +91,8 @@ type Syncing interface {
 type Roles interface {
 	// Preflight tells what would be in the way of a change. It changes nothing.
 	Preflight(ctx context.Context, change RoleChange) ([]Check, error)
+	// Loss tells what a change would lose of the newest changes, as far as known.
+	Loss(ctx context.Context, change RoleChange) (Loss, error)
 	// ChangeRole begins the change; what is known to be in the way is Refused.
 	ChangeRole(ctx context.Context, change RoleChange) (Task, error)
 }

@@ -151,6 +151,11 @@ func (c *Client) Pair(ctx context.Context, request PairRequest) (pair.PeerStatus
 	return fetch[pair.PeerStatus](ctx, c, http.MethodPost, "/pair", request)
 }
 
+// PreviewPair tells what Pair would do.
+func (c *Client) PreviewPair(ctx context.Context, request PairRequest) (PairPreview, error) {
+	return fetch[PairPreview](ctx, c, http.MethodPost, "/pair/preview", request)
+}
+
 // Unpair breaks it.
 func (c *Client) Unpair(ctx context.Context, request UnpairRequest) error {
 	return c.call(ctx, http.MethodPost, "/unpair", request, nil)
@@ -178,11 +183,19 @@ func (c *Client) ChangeRole(ctx context.Context, change RoleChange) (Task, error
 
 // Preflight tells what would be in its way.
 func (c *Client) Preflight(ctx context.Context, change RoleChange) ([]Check, error) {
-	query := url.Values{
-		"role": {change.Role.String()}, "data_sync_first": {strconv.FormatBool(change.DataSyncFirst)},
-		"force": {strconv.FormatBool(change.Force)},
-	}
-	return fetch[[]Check](ctx, c, http.MethodGet, "/role/preflight?"+query.Encode(), nil)
+	return fetch[[]Check](ctx, c, http.MethodGet, "/role/preflight?"+change.query(), nil)
+}
+
+// Loss tells what it would lose.
+func (c *Client) Loss(ctx context.Context, change RoleChange) (Loss, error) {
+	return fetch[Loss](ctx, c, http.MethodGet, "/role/loss?"+change.query(), nil)
+}
+
+func (r RoleChange) query() string {
+	return url.Values{
+		"role": {r.Role.String()}, "data_sync_first": {strconv.FormatBool(r.DataSyncFirst)},
+		"force": {strconv.FormatBool(r.Force)},
+	}.Encode()
 }
 
 // StartMaintenance turns automatic actions off; 0: until ended.

@@ -14,6 +14,14 @@ type preflightQuery struct {
 	Force         bool   `query:"force"`
 }
 
+func (q *preflightQuery) change() (RoleChange, error) {
+	role, err := pair.ParseRole(q.Role)
+	if err != nil {
+		return RoleChange{}, Errorf(Usage, "%w", err)
+	}
+	return RoleChange{Role: role, DataSyncFirst: q.DataSyncFirst, Force: q.Force}, nil
+}
+
 // MaintenanceRequest turns automatic actions off.
 type MaintenanceRequest struct {
 	For string `json:"for,omitempty" maxLength:"32" doc:"Duration like 30m, 2h or 1d; until ended, if absent"`
@@ -62,11 +70,19 @@ func (s *Server) addRole() {
 		})
 	add(s, endpoint{method: http.MethodGet, path: "/role/preflight", name: "preflight", least: Viewer, timeout: time.Minute, summary: "What would be in the way of a role change"},
 		func(ctx context.Context, in *preflightQuery) (*answer[[]Check], error) {
-			role, err := pair.ParseRole(in.Role)
+			change, err := in.change()
 			if err != nil {
-				return nil, Errorf(Usage, "%w", err)
+				return nil, err
 			}
-			return list(s.backend.Preflight(ctx, RoleChange{Role: role, DataSyncFirst: in.DataSyncFirst, Force: in.Force}))
+			return list(s.backend.Preflight(ctx, change))
+		})
+	add(s, endpoint{method: http.MethodGet, path: "/role/loss", name: "loss", least: Viewer, timeout: time.Minute, summary: "What a role change would lose of the newest changes"},
+		func(ctx context.Context, in *preflightQuery) (*answer[Loss], error) {
+			change, err := in.change()
+			if err != nil {
+				return nil, err
+			}
+			return one(s.backend.Loss(ctx, change))
 		})
 }
 

@@ -30,6 +30,14 @@ func (s *Server) addRelationship() {
 		func(ctx context.Context, in *question[PairRequest]) (*answer[pair.PeerStatus], error) {
 			return one(s.backend.Pair(ctx, in.Body))
 		})
+	add(s, endpoint{method: http.MethodPost, path: "/pair/preview", name: "preview-pair", least: Administrator, timeout: 90 * time.Second, summary: "What Establish Relationship would do; nothing is changed"},
+		func(ctx context.Context, in *question[PairRequest]) (*answer[PairPreview], error) {
+			preview, err := s.backend.PreviewPair(ctx, in.Body)
+			if preview.Warnings == nil {
+				preview.Warnings = []Check{} // a list is never null
+			}
+			return one(preview, err)
+		})
 	add(s, endpoint{method: http.MethodPost, path: "/unpair", name: "unpair", least: Administrator, summary: "Break Relationship"},
 		func(ctx context.Context, in *question[UnpairRequest]) (*none, error) {
 			return done(s.backend.Unpair(ctx, in.Body))

@@ -175,6 +175,8 @@ type Progress struct {
 	BytesTotal int64 `json:"bytes_total"`
 	FilesDone  int64 `json:"files_done"`
 	FilesTotal int64 `json:"files_total"`
+	Speed      int64 `json:"bytes_per_second"` // lately
+	LeftMS     int64 `json:"left_ms"`          // estimate; 0: not known
 }
 
 // Check is one finding of the pre-flight or the doctor.
@@ -183,6 +185,8 @@ type Check struct {
 	OK       bool   `json:"ok"`
 	Text     string `json:"text"`      // one sentence: what was found
 	NextStep string `json:"next_step"` // one sentence: what to do; empty if OK
+
+	Severity pair.Severity `json:"severity"` // info if OK; else warning, or critical: it stands in the way
 }
 
 // SavedSettings are the pair's settings with the version under which they were

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"baton/internal/api"
@@ -65,10 +66,39 @@ func (b *backend) SetKey(ctx context.Context, key string) (api.KeyState, error) 
 	return b.Key(ctx)
 }
 
+// PreviewPair implements api.Relationship.
+func (b *backend) PreviewPair(ctx context.Context, request api.PairRequest) (api.PairPreview, error) {
+	if err := b.mayPair(); err != nil {
+		return api.PairPreview{}, err
+	}
+	found, err := b.link.Look(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse})
+	if err != nil {
+		return api.PairPreview{}, failure(err)
+	}
+	preview := api.PairPreview{
+		Name: found.Hello.Name, Version: found.Hello.Version, Role: found.Hello.Role, Address: found.Address, Reverse: found.Reverse,
+		HoldsData: found.Hello.HoldsData, Data: found.Hello.Data, NeedReplace: found.NeedReplace,
+		Text: fmt.Sprintf("All site data on %s will be replaced by that of %s.", found.Hello.Name, b.config.Name),
+	}
+	for _, check := range []api.Check{b.checkVersions(found.Hello.Version), checkOffset(found.ClockOffset)} {
+		if !check.OK {
+			preview.Warnings = append(preview.Warnings, warned(check))
+		}
+	}
+	return preview, nil
+}
+
+func (b *backend) mayPair() error {
+	if b.agent.Look().State.Record.Role == pair.Backup {
+		return api.Errorf(api.Refused, "this appliance is the backup of a relationship: break it first, or run this on the one that holds the data")
+	}
+	return nil
+}
+
 // Pair implements api.Relationship.
 func (b *backend) Pair(ctx context.Context, request api.PairRequest) (pair.PeerStatus, error) {
-	if b.agent.Look().State.Record.Role == pair.Backup {
-		return pair.PeerStatus{}, api.Errorf(api.Refused, "this appliance is the backup of a relationship: break it first, or run this on the one that holds the data")
+	if err := b.mayPair(); err != nil {
+		return pair.PeerStatus{}, err
 	}
 	pinned, err := b.link.Pair(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse, Replace: request.Replace})
 	if err != nil {

@@ -31,7 +31,7 @@ func (b *backend) Settings(ctx context.Context) (api.SavedSettings, error) {
 }
 
 // SaveSettings implements api.SettingsStore. On the backup, the primary saves
-// them, and a data sync brings them back.
+// them and tells them with the next exchange.
 func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (api.SavedSettings, error) {
 	current, err := b.Settings(ctx)
 	if err != nil {
@@ -49,10 +49,12 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (a
 	if err := ask(ctx, b.link.Bulk(), pathSettings, question); err != nil {
 		return api.SavedSettings{}, failure(err)
 	}
-	if err := b.agent.SyncNow(ctx, false); err != nil {
-		return api.SavedSettings{}, failure(fmt.Errorf("the primary saved the settings, and they come with the next data sync; this one failed: %w", err))
+	b.exchangeAll(ctx) // brings them at once
+	saved, err := b.Settings(ctx)
+	if err == nil && len(changes) > 0 && saved.Version == current.Version {
+		err = api.Errorf(api.Unreachable, "the primary saved the settings, and has not told them yet: look again in a moment")
 	}
-	return b.Settings(ctx)
+	return saved, err
 }
 
 // EnableSharedIP implements api.Reaching.
@@ -200,7 +202,7 @@ func (a *Appliance) conditions() []pair.Condition {
 	if p := a.engine.Progress(); p.Error != "" && !p.Running && a.local.State().Record.Role == pair.Backup {
 		found = append(found, pair.Condition{
 			ID: "sync-failed", Severity: pair.Warning, Text: "The last data sync failed: " + strings.TrimRight(p.Error, ". ") + ".",
-			NextStep: "Mend the cause; it is tried again by itself, or at once with: baton sync --wait.",
+			NextStep: "Mend the cause; it is tried again by itself, or at once with Sync Now: baton sync --wait.",
 		})
 	}
 	return found

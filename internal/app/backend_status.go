@@ -8,28 +8,40 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/store"
 )
 
 // Status implements api.Observing.
 func (b *backend) Status(ctx context.Context) (pair.Status, error) {
-	seen := b.agent.Look()
-	s := seen.State
 	now := time.Now()
+	own := b.report(ctx, now)
+	seen := b.agent.Look()
 	return pair.Status{
-		Appliance:       pair.ApplianceStatus{ID: b.identity.ID(), Name: b.config.Name, Version: b.version},
-		Role:            s.Record.Role,
-		State:           s.Phase,
-		Epoch:           s.Record.Epoch,
-		Since:           now.Add(-bootClock().Sub(s.Since)),
-		Peer:            b.peerStatus(now),
-		SharedIPs:       b.sharedStatus(ctx),
-		Sync:            b.syncStatus(now),
-		Services:        []pair.ServiceStatus{},
-		ProtectionLevel: seen.Config.ProtectionLevel(s, b.guarded()),
-		Conditions:      append([]pair.Condition{}, b.agent.Conditions()...),
+		Appliance:          pair.ApplianceStatus{ID: b.identity.ID(), Name: b.config.Name, Version: b.version, Address: b.reverseAddress()},
+		Role:               own.Role,
+		State:              own.State,
+		Epoch:              own.Epoch,
+		Since:              own.Since,
+		Peer:               b.peerStatus(now),
+		SharedIPs:          own.SharedIPs,
+		Sync:               own.Sync,
+		Services:           []pair.ServiceStatus{},
+		ProtectionLevel:    own.ProtectionLevel,
+		ProtectionNextStep: seen.Config.ProtectionStep(seen.State, b.guarded()),
+		Conditions:         own.Conditions,
+		Readiness:          b.readiness(own.Sync),
+		Maintenance:        maintenanceStatus(seen.State),
 	}, nil
+}
+
+func maintenanceStatus(s failover.State) pair.MaintenanceStatus {
+	status := pair.MaintenanceStatus{Here: s.Record.Maintenance, Peer: s.Peer.Maintenance && s.PeerHeard.Set}
+	if status.Here && s.Record.MaintenanceUntil > 0 {
+		status.Until = new(time.Unix(s.Record.MaintenanceUntil, 0))
+	}
+	return status
 }
 
 // guarded reports whether this machine adds to what the decision knows: a second
@@ -46,7 +58,11 @@ func (a *Appliance) peerStatus(now time.Time) *pair.PeerStatus {
 	}
 	seen := a.agent.Look()
 	s := seen.State
-	status := &pair.PeerStatus{ID: pinned.ID, Name: pinned.Name, Role: s.Peer.Role, LastContactAgeMS: -1}
+	status := &pair.PeerStatus{
+		ID: pinned.ID, Name: pinned.Name, Role: s.Peer.Role, LastContactAgeMS: -1,
+		State: s.Peer.Phase, Epoch: s.Peer.Epoch, Version: s.Peer.Version, Serving: s.Peer.Serving, Sick: s.Peer.Sick,
+		Report: a.told.by(pinned.ID),
+	}
 	if len(pinned.Addresses) > 0 {
 		status.Address = pinned.Addresses[0]
 	}
@@ -54,6 +70,10 @@ func (a *Appliance) peerStatus(now time.Time) *pair.PeerStatus {
 		age := bootClock().Sub(s.PeerHeard.At)
 		status.LastContact, status.LastContactAgeMS = now.Add(-age), age.Milliseconds()
 		status.Reachable = age < seen.Config.Timeout
+		status.LastCheck = status.LastContact
+	}
+	if s.Failed.Set {
+		status.LastCheck, status.CheckFailed = now.Add(-bootClock().Sub(s.Failed.At)), s.Failure.String()
 	}
 	return status
 }
@@ -77,12 +97,18 @@ func (a *Appliance) sharedStatus(ctx context.Context) []pair.SharedIPStatus {
 // syncStatus tells of the snapshot that a takeover would go on with: on the
 // backup its own, on the primary the one that the backup has confirmed.
 func (a *Appliance) syncStatus(now time.Time) pair.SyncStatus {
-	p := a.engine.Progress()
-	s := a.agent.Look().State
-	newest := a.engine.Confirmed()
-	if s.Record.Role == pair.Backup {
-		newest = s.Record.Snapshot
+	switch s := a.agent.Look().State; s.Record.Role {
+	case pair.Backup:
+		return a.backupSync(s, now)
+	case pair.Primary:
+		return a.primarySync(s, now)
+	case pair.Standalone:
 	}
+	return pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1}
+}
+
+func (a *Appliance) backupSync(s failover.State, now time.Time) pair.SyncStatus {
+	p := a.engine.Progress()
 	status := pair.SyncStatus{
 		Number: p.Number, State: pair.SyncIdle, DataAgeMS: -1, Error: p.Error,
 		BytesDone: p.BytesDone, BytesTotal: p.BytesTotal, FilesDone: p.FilesDone, FilesTotal: p.FilesTotal,
@@ -90,23 +116,43 @@ func (a *Appliance) syncStatus(now time.Time) pair.SyncStatus {
 	switch {
 	case p.Running:
 		status.State, status.Error = pair.SyncRunning, ""
-	case s.Record.Role != pair.Backup:
-		status.Error = "" // of a time when this appliance was the backup
+		status.Speed, status.LeftMS = p.Speed, p.Left.Milliseconds()
 	case p.Error != "":
 		status.State = pair.SyncFailed
 	}
-	if !newest.IsZero() && s.Record.Role != pair.Standalone {
-		status.Number = max(status.Number, newest.Number)
-		status.Snapshot = pair.SnapshotStatus{Number: newest.Number, TakenAt: time.UnixMilli(newest.TakenAt), Verified: true}
-		status.DataAgeMS = max(now.Sub(status.Snapshot.TakenAt).Milliseconds(), 0)
-	}
-	if s.Record.Role == pair.Backup && s.SnapshotAt.Set && !newest.IsZero() {
+	tellNewest(&status, s.Record.Snapshot, now)
+	if s.SnapshotAt.Set && !s.Record.Snapshot.IsZero() {
 		status.DataAgeMS = bootClock().Sub(s.SnapshotAt.At).Milliseconds()
 	}
 	if next := a.agent.NextSync(); !next.IsZero() {
 		status.NextRun = &next
 	}
 	return status
+}
+
+// primarySync shows the backup's data sync as the backup tells of it. What was
+// confirmed in an earlier epoch says nothing about the present backup: it has to
+// tell first.
+func (a *Appliance) primarySync(s failover.State, now time.Time) pair.SyncStatus {
+	status := pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1}
+	report := a.fresh()
+	if report != nil && report.Role == pair.Backup {
+		status = report.Sync
+		status.Snapshot, status.DataAgeMS = pair.SnapshotStatus{}, -1
+	}
+	if newest := a.engine.Confirmed(); newest.Epoch == s.Record.Epoch {
+		tellNewest(&status, newest, now)
+	}
+	return status
+}
+
+func tellNewest(status *pair.SyncStatus, newest pair.Snapshot, now time.Time) {
+	if newest.IsZero() {
+		return
+	}
+	status.Number = max(status.Number, newest.Number)
+	status.Snapshot = pair.SnapshotStatus{Number: newest.Number, TakenAt: time.UnixMilli(newest.TakenAt), Verified: true}
+	status.DataAgeMS = max(now.Sub(status.Snapshot.TakenAt).Milliseconds(), 0)
 }
 
 // glance is a status that several who watch may share, so that fifty of them cost

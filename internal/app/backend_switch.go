@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"baton/internal/api"
@@ -11,9 +12,6 @@ import (
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
 )
-
-// pathSync asks the backup for a data sync.
-const pathSync = "/peer/v1/sync"
 
 // StartSync implements api.Syncing. On the primary, the backup is asked.
 func (b *backend) StartSync(ctx context.Context, request api.SyncRequest) (api.Task, error) {
@@ -33,10 +31,27 @@ func (b *backend) StartSync(ctx context.Context, request api.SyncRequest) (api.T
 
 // CancelSync implements api.Syncing.
 func (b *backend) CancelSync(ctx context.Context) error {
-	if !b.agent.CancelSync() {
-		return api.Errorf(api.Refused, "no data sync is running on this appliance")
+	if err := b.cancelSync(ctx); err != nil {
+		return err
 	}
 	b.audit(ctx, "cancelled the data sync")
+	return nil
+}
+
+// cancelSync ends the running data sync, which is the backup's, also at the word
+// of its primary.
+func (b *backend) cancelSync(ctx context.Context) error {
+	if b.agent.Look().State.Record.Role == pair.Primary {
+		return failure(ask(ctx, b.link.Bulk(), pathCancel, wire.Plain{Version: wire.Version}))
+	}
+	return failure(b.cancelAsked())
+}
+
+// cancelAsked ends the data sync that runs here.
+func (a *Appliance) cancelAsked() error {
+	if !a.agent.CancelSync() {
+		return &peer.RemoteError{Code: "refused", Text: "no data sync is running: there is nothing to cancel"}
+	}
 	return nil
 }
 
@@ -46,8 +61,11 @@ func (b *backend) Task(_ context.Context, id string) (api.Task, error) {
 	if err != nil || task.State != api.TaskRunning {
 		return task, err
 	}
-	if p := b.engine.Progress(); p.Running {
-		task.Progress = &api.Progress{BytesDone: p.BytesDone, BytesTotal: p.BytesTotal, FilesDone: p.FilesDone, FilesTotal: p.FilesTotal}
+	if now := b.syncStatus(time.Now()); now.State == pair.SyncRunning {
+		task.Progress = &api.Progress{
+			BytesDone: now.BytesDone, BytesTotal: now.BytesTotal, FilesDone: now.FilesDone, FilesTotal: now.FilesTotal,
+			Speed: now.Speed, LeftMS: now.LeftMS,
+		}
 	}
 	return task, nil
 }
@@ -72,23 +90,6 @@ func (b *backend) ChangeRole(ctx context.Context, change api.RoleChange) (api.Ta
 	})
 }
 
-// Preflight implements api.Roles.
-func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Check, error) {
-	seen := b.agent.Look()
-	s := seen.State
-	if change.Role == pair.Primary && s.Record.Role == pair.Primary {
-		return nil, refusedReason(failover.AlreadyPrimary)
-	}
-	checks := []api.Check{b.checkPaired(), b.checkPeer()}
-	checks = append(checks, judged(amiss("versions",
-		fmt.Sprintf("This appliance runs version %s, the peer %s.", b.version, s.Peer.Version), "Install the same version on both."),
-		func() bool { return s.Peer.Version == "" || s.Peer.Version == b.version }))
-	if s.Record.Role == pair.Backup {
-		checks = append(checks, b.checkSnapshot())
-	}
-	return checks, nil
-}
-
 // StartMaintenance implements api.Caring.
 func (b *backend) StartMaintenance(ctx context.Context, lasting time.Duration) error {
 	var until int64
@@ -102,13 +103,28 @@ func (b *backend) StartMaintenance(ctx context.Context, lasting time.Duration) e
 	return nil
 }
 
-// EndMaintenance implements api.Caring.
+// EndMaintenance implements api.Caring, wherever maintenance was turned on.
 func (b *backend) EndMaintenance(ctx context.Context) error {
+	status := maintenanceStatus(b.agent.Look().State)
 	if err := b.agent.Do(ctx, failover.SetMaintenance{}); err != nil {
 		return failure(err)
 	}
+	if status.Peer {
+		if err := ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{Version: wire.Version, By: by(ctx)}); err != nil {
+			return failure(fmt.Errorf("maintenance was turned on at the peer and could not be ended there, so it goes on: bring the peer back and try again; %w", err))
+		}
+	}
 	b.audit(ctx, "ended maintenance")
 	return nil
+}
+
+// endMaintenanceAsked ends, at the word of the peer, what was turned on here.
+func (a *Appliance) endMaintenanceAsked(ctx context.Context, q wire.By) (wire.Plain, error) {
+	if err := a.agent.Do(ctx, failover.SetMaintenance{}); err != nil {
+		return wire.Plain{}, refusedBy(err)
+	}
+	a.log.Info("maintenance ended from the peer", slog.String("by", q.By))
+	return wire.Plain{Version: wire.Version}, nil
 }
 
 // Resume implements api.Caring.

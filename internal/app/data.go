@@ -18,6 +18,7 @@ const peerURL = "https://peer"
 type data struct{ appliance *Appliance }
 
 func (d *data) Open(ctx context.Context) error {
+	d.appliance.opening.begin()
 	if err := d.appliance.engine.Settle(ctx); err != nil {
 		return err
 	}

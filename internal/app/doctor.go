@@ -14,10 +14,12 @@ import (
 )
 
 // fine and amiss are the two findings; one that may be either is judged.
-func fine(id, text string) api.Check { return api.Check{ID: id, OK: true, Text: text} }
+func fine(id, text string) api.Check {
+	return api.Check{ID: id, OK: true, Text: text, Severity: pair.Info}
+}
 
 func amiss(id, text, nextStep string) api.Check {
-	return api.Check{ID: id, Text: text, NextStep: nextStep}
+	return api.Check{ID: id, Text: text, NextStep: nextStep, Severity: pair.Critical}
 }
 
 func judged(finding api.Check, ok func() bool) api.Check {
@@ -39,7 +41,9 @@ func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 	}
 	for _, condition := range b.agent.Conditions() {
 		if condition.Severity != pair.Info {
-			checks = append(checks, amiss(condition.ID, condition.Text, condition.NextStep))
+			check := amiss(condition.ID, condition.Text, condition.NextStep)
+			check.Severity = condition.Severity
+			checks = append(checks, check)
 		}
 	}
 	return checks, nil
@@ -69,11 +73,14 @@ func (b *backend) checkPeer() api.Check {
 }
 
 func (b *backend) checkClock() api.Check {
-	contact, known := b.link.Contact()
-	off := contact.ClockOffset.Abs()
-	return judged(amiss("clock", fmt.Sprintf("The clocks of the two appliances differ by %s.", off.Round(time.Second)),
+	contact, _ := b.link.Contact() // never connected: the clocks do not differ as far as known
+	return checkOffset(contact.ClockOffset)
+}
+
+func checkOffset(offset time.Duration) api.Check {
+	return judged(amiss("clock", fmt.Sprintf("The clocks of the two appliances differ by %s.", offset.Abs().Round(time.Second)),
 		"Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them."),
-		func() bool { return !known || off <= peer.ClockTolerance })
+		func() bool { return offset.Abs() <= peer.ClockTolerance })
 }
 
 func (b *backend) checkShared() api.Check {
@@ -116,7 +123,7 @@ func (b *backend) checkTestIPs(ctx context.Context) []api.Check {
 func (b *backend) checkSnapshot() api.Check {
 	status := b.syncStatus(time.Now())
 	if status.DataAgeMS < 0 {
-		return amiss("snapshot", "There is no complete snapshot here.", "Wait for the first data sync, or run: baton sync --wait.")
+		return amiss("snapshot", "There is no complete snapshot here.", "Wait for the first data sync, or use Sync Now.")
 	}
 	age := time.Duration(status.DataAgeMS) * time.Millisecond
 	return fine("snapshot", fmt.Sprintf("The newest snapshot, number %d, is %s old.", status.Snapshot.Number, age.Round(time.Second/10)))
@@ -134,14 +141,16 @@ func (b *backend) checkEligible() api.Check {
 // remedy is the next step of a backup that could not take over.
 func remedy(why failover.Reason) string {
 	known := map[failover.Reason]string{
-		failover.OperationsOff: "Run: baton settings set backup_operations=true.",
-		failover.AutomaticOff:  "Run: baton settings set automatic_failover=true.",
-		failover.NoSharedIP:    "Run: baton shared-ip enable ADDRESS, on both.",
-		failover.NoTestIPs:     "Run: baton settings set test_ips=ADDRESS.",
-		failover.InMaintenance: "When the work is done, run: baton maintenance off, on the appliance on which it was turned on.",
-		failover.Paused:        "Find the cause in the history, then run: baton resume.",
+		failover.OperationsOff: "Check Enable Backup Operations on the Failover page, or run: baton settings set backup_operations=true.",
+		failover.AutomaticOff:  "Check Enable Automatic Failover on the Failover page, or run: baton settings set automatic_failover=true.",
+		failover.NoSharedIP:    "Check the Shared IP on the Failover page of both, or run on both: baton shared-ip enable ADDRESS.",
+		failover.NoTestIPs:     "Set Network Connectivity Test IPs on the Failover page, or run: baton settings set test_ips=ADDRESS.",
+		failover.InMaintenance: "When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
+		failover.Paused:        "Find the cause in the history, then resume on the Status page, or run: baton resume.",
 		failover.NoSnapshot:    "Wait for the first data sync, or run: baton sync --wait.",
-		failover.DataTooOld:    "Look at why data syncs fail, or raise max_data_age.",
+		failover.DataTooOld:    "Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).",
+		failover.WouldTakeOver: "Uncheck observe only on the Failover page when you trust it (observe_only=false).",
+		failover.EpochsClash:   "Compare what each holds, then make the one primary whose data stays: Become Primary, forced.",
 		failover.NotSetAside:   "Free disk space in data_dir, or delete old diverged copies: baton diverged list.",
 	}
 	return cmp.Or(known[why], "Bring the primary back; this appliance waits until it has heard it.")

@@ -73,10 +73,11 @@ type addresses struct {
 	local   *store.Local
 	targets atomic.Pointer[[]netip.Addr]    // test IPs
 	claimed atomic.Pointer[[]pair.SharedIP] // as of the newest claim
+	opened  func()                          // told when they are on
 }
 
-func newAddresses(host *sharedip.Host, managed []pair.SharedIP, local *store.Local) *addresses {
-	a := &addresses{host: host, managed: managed, local: local}
+func newAddresses(host *sharedip.Host, managed []pair.SharedIP, local *store.Local, opened func()) *addresses {
+	a := &addresses{host: host, managed: managed, local: local, opened: opened}
 	a.claimed.Store(new([]pair.SharedIP))
 	a.teach(nil)
 	return a
@@ -104,7 +105,11 @@ func (a *addresses) ticked() []pair.SharedIP {
 func (a *addresses) Claim(ctx context.Context, lease time.Duration) error {
 	ticked := a.ticked()
 	a.claimed.Store(&ticked)
-	return a.host.Set(ctx, ticked, lease)
+	err := a.host.Set(ctx, ticked, lease)
+	if err == nil {
+		a.opened()
+	}
+	return err
 }
 
 // Renew implements agent.Addresses. An address that was ticked since the claim

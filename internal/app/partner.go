@@ -25,6 +25,12 @@ const (
 	pathTake     = "/peer/v1/take"
 	pathExchange = "/peer/v1/exchange"
 	pathSettings = "/peer/v1/settings"
+	pathReport   = "/peer/v1/report"
+	pathSync     = "/peer/v1/sync"
+	pathCancel   = "/peer/v1/cancel-sync"
+	pathUnsynced = "/peer/v1/unsynced"
+
+	pathEndMaintenance = "/peer/v1/end-maintenance"
 )
 
 // partner is the peer, as the agent needs it.
@@ -106,6 +112,12 @@ func (a *Appliance) handlePeer() {
 	a.link.Handle("POST "+pathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
 		return done, a.agent.SyncNow(ctx, q.AcceptShrink)
 	}))
+	a.link.Handle("POST "+pathCancel, peer.Serve(func(context.Context, wire.Plain) (wire.Plain, error) {
+		return done, a.cancelAsked()
+	}))
+	a.link.Handle("POST "+pathUnsynced, peer.Serve(a.unsyncedAsked))
+	a.link.Handle("POST "+pathEndMaintenance, peer.Serve(a.endMaintenanceAsked))
+	a.link.Handle("POST "+pathReport, peer.Serve(a.reported))
 	a.link.Handle("/peer/v1/data/", a.engine.Handler())
 }
 

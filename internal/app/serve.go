@@ -43,6 +43,8 @@ type Appliance struct {
 	backend  *backend
 	settings *settings
 	security *security
+	told     lastReport
+	opening  opening
 	watched  bool // a watchdog ends this daemon when it hangs
 }
 
@@ -133,7 +135,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.ips = newAddresses(a.host, a.config.SharedIPs, a.local)
+	a.ips = newAddresses(a.host, a.config.SharedIPs, a.local, a.opening.end)
 	a.reach = &reacher{}
 	a.doors = newDoors(a.config, a.log)
 	a.settings = newSettings(saved, version)
@@ -180,6 +182,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 		run(l.name, l.serve)
 	}
 	run("upkeep", a.upkeep)
+	run("reports", a.tell)
 	a.history.Record(a.started()) // ahead of what the agent does
 	run("agent", a.agent.Run)
 	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))

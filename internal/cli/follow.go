@@ -53,7 +53,7 @@ func (p *program) tell(task api.Task, told int) (int, error) {
 		}
 	}
 	if live && task.State == api.TaskRunning && task.Progress != nil {
-		_, err := fmt.Fprint(p.stdio.Out, progressText(*task.Progress)+speedText(*task.Progress, time.Since(task.Started)))
+		_, err := fmt.Fprint(p.stdio.Out, progressText(*task.Progress)+speedText(*task.Progress))
 		return told, err
 	}
 	return told, nil
@@ -98,14 +98,13 @@ func progressText(progress api.Progress) string {
 }
 
 // speedText is what only a live display needs.
-func speedText(progress api.Progress, running time.Duration) string {
-	speed := float64(progress.BytesDone) / running.Seconds()
-	if progress.BytesDone == 0 || running <= 0 {
+func speedText(progress api.Progress) string {
+	if progress.Speed == 0 {
 		return ""
 	}
-	text := ", " + size(int64(speed)) + "/s"
-	if left := progress.BytesTotal - progress.BytesDone; left > 0 {
-		text += fmt.Sprintf(", %s left", time.Duration(float64(left)/speed*float64(time.Second)).Round(time.Second))
+	text := ", " + size(progress.Speed) + "/s"
+	if progress.LeftMS > 0 {
+		text += fmt.Sprintf(", %s left", (time.Duration(progress.LeftMS) * time.Millisecond).Round(time.Second))
 	}
 	return text
 }

@@ -9,10 +9,13 @@ import (
 )
 
 func (p *program) pair() *cobra.Command {
-	request := api.PairRequest{}
-	cmd := p.ask("pair HOST[:PORT] [--reverse HOST[:PORT]] [--replace]", "Establish the relationship; run it on the one that holds the data", cobra.ExactArgs(1),
+	request, check := api.PairRequest{}, false
+	cmd := p.ask("pair HOST[:PORT] [--reverse HOST[:PORT]] [--replace] [--check]", "Establish the relationship; run it on the one that holds the data", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
 			request.Address = args[0]
+			if check {
+				return p.previewPair(ctx, client, request)
+			}
 			peer, err := client.Pair(ctx, request)
 			if err != nil {
 				return err
@@ -23,7 +26,24 @@ func (p *program) pair() *cobra.Command {
 		})
 	cmd.Flags().StringVar(&request.Reverse, "reverse", "", "address at which the other appliance reaches this one")
 	cmd.Flags().BoolVar(&request.Replace, "replace", false, "although the other appliance holds a site: what it has is set aside there, then replaced")
+	cmd.Flags().BoolVar(&check, "check", false, "only tell what it would do")
 	return cmd
+}
+
+func (p *program) previewPair(ctx context.Context, client *api.Client, request api.PairRequest) error {
+	preview, err := client.PreviewPair(ctx, request)
+	if err != nil {
+		return err
+	}
+	return p.show(preview, func(pg *page) {
+		pg.row(preview.Text)
+		if preview.Data != "" {
+			pg.row(preview.Name + " holds " + preview.Data + ".")
+		}
+		for _, warning := range preview.Warnings {
+			pg.row(warning.Text + " " + warning.NextStep)
+		}
+	})
 }
 
 func (p *program) unpair() *cobra.Command {

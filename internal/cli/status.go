@@ -60,12 +60,16 @@ func writeStatus(pg *page, status pair.Status) {
 	for _, ip := range status.SharedIPs {
 		pg.row("shared IP", sharedIPText(ip))
 	}
-	pg.row("data sync", syncText(status.Sync))
+	pg.row("data sync", syncText(status))
 	for _, service := range status.Services {
 		pg.row("service", serviceText(service))
 	}
 	if status.ProtectionLevel > 0 {
 		pg.row("protection", fmt.Sprintf("level %d of 4", status.ProtectionLevel))
+		pg.row("", status.ProtectionNextStep)
+	}
+	if status.Readiness != nil {
+		pg.row("readiness", status.Readiness.Text)
 	}
 	if len(status.Conditions) > 0 {
 		pg.row("")
@@ -118,16 +122,20 @@ func sharedIPText(ip pair.SharedIPStatus) string {
 	return fmt.Sprintf("%s on %s, %s", ip.Address, ip.Interface, state)
 }
 
-func syncText(sync pair.SyncStatus) string {
+func syncText(status pair.Status) string {
+	sync := status.Sync
 	parts := []string{string(sync.State)}
 	if sync.State == pair.SyncRunning {
 		parts = []string{fmt.Sprintf("number %d running, %s", sync.Number, progressText(api.Progress{
 			BytesDone: sync.BytesDone, BytesTotal: sync.BytesTotal, FilesDone: sync.FilesDone, FilesTotal: sync.FilesTotal,
 		}))}
 	}
-	if sync.DataAgeMS < 0 {
+	switch {
+	case sync.DataAgeMS < 0 && status.Role == pair.Primary:
+		parts = append(parts, "data age not known yet")
+	case sync.DataAgeMS < 0:
 		parts = append(parts, "no snapshot yet")
-	} else {
+	default:
 		parts = append(parts, fmt.Sprintf("snapshot %d, data age %s", sync.Snapshot.Number, age(sync.DataAgeMS)))
 	}
 	if sync.NextRun != nil {

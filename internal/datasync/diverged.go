@@ -62,19 +62,23 @@ func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch) (pair.DivergedC
 	if err != nil {
 		return pair.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", explain(err, e.opt.Dir))
 	}
-	if e.unchanged(ctx, changes) {
+	if e.unchanged(ctx, epoch, changes) {
 		return pair.DivergedCopy{}, nil
 	}
 	return e.makeCopy(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: epoch}, func(context.Context) ([]divergence, error) { return changes, nil })
 }
 
 // unchanged reports whether neither a protected directory nor the site database
-// differs from the common snapshot. What cannot be read counts as changed.
-func (e *Engine) unchanged(ctx context.Context, changes []divergence) bool {
+// differs from the common snapshot. What cannot be read counts as changed; the
+// site database of one that was never primary counts as nothing.
+func (e *Engine) unchanged(ctx context.Context, epoch pair.Epoch, changes []divergence) bool {
 	for _, c := range changes {
 		if len(c.delta.Set)+len(c.delta.Removed) > 0 {
 			return false
 		}
+	}
+	if epoch.Counter == 0 {
+		return true
 	}
 	export := blake3.New()
 	if err := e.opt.Site.Export(ctx, export); err != nil {

@@ -79,24 +79,24 @@ func roleConditions() []conditionRow {
 					c.ownedLately(s)
 			}),
 		row("conflict", pair.Critical, "Both appliances claim data that the other does not know; neither is overwritten by itself.",
-			"Compare what each holds, then run: baton become primary --force on the one whose data stays.",
+			"Compare what each holds, then force Become Primary on the one whose data stays, or run there: baton become primary --force.",
 			func(_ Config, s State) bool { return s.Phase == pair.Conflict }),
 		row("no-primary", pair.Critical, "Both appliances are backups.",
-			"Run: baton become primary --force on the one whose data is newer.",
+			"Force Become Primary on the one whose data is newer, or run there: baton become primary --force.",
 			func(_ Config, s State) bool {
 				return s.Record.Role == pair.Backup && s.PeerHeard.Set && s.Peer.Role == pair.Backup &&
 					!s.Peer.Granted && !s.Record.Granted && s.Phase != pair.Releasing && s.Phase != pair.Handover
 			}),
 		row("waiting-for-primary", pair.Critical, "This backup has not heard its primary since it started, so it does not take over by itself.",
-			"Bring the primary back, or run: baton become primary --force to serve with the data here.",
+			"Bring the primary back, or force Become Primary to serve with the data here: baton become primary --force.",
 			func(c Config, s State) bool {
 				return s.Record.Role == pair.Backup && s.Phase == pair.Waiting && s.Now.Sub(s.Since) > c.Timeout
 			}),
 		row("maintenance", pair.Info, "The pair is in maintenance: no automatic failover.",
-			"When the work is done, run: baton maintenance off, on the appliance on which it was turned on.",
+			"When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
 			func(_ Config, s State) bool { return s.Record.Maintenance || s.Peer.Maintenance && s.PeerHeard.Set }),
 		row("observing", pair.Info, "Observe only: automatic failover records what it would do, and does nothing.",
-			"Set observe_only=false when you trust it.",
+			"Uncheck observe only on the Failover page when you trust it, or run: baton settings set observe_only=false.",
 			func(c Config, s State) bool {
 				return s.Record.Role != pair.Standalone && c.ObserveOnly && c.AutomaticFailover
 			}),
@@ -114,23 +114,23 @@ func readinessConditions() []conditionRow {
 	}
 	return []conditionRow{
 		row("no-shared-ip", pair.Warning, "Automatic failover does not function without a shared IP on both appliances.",
-			"Tick the same shared IP on both: baton shared-ip enable ADDRESS.",
+			"Check the same Shared IP on the Failover page of both, or run on both: baton shared-ip enable ADDRESS.",
 			func(c Config, s State) bool {
 				return automatic(c, s) && (!c.SharedIP || s.PeerHeard.Set && !s.Peer.SharedIP)
 			}),
 		row("no-test-ips", pair.Warning, "Automatic failover is off because no Network Connectivity Test IPs are set.",
-			"Set at least one address outside both appliances, as the gateway: baton settings set test_ips=ADDRESS.",
+			"Set at least one address outside both appliances, as the gateway, on the Failover page, or run: baton settings set test_ips=ADDRESS.",
 			func(c Config, s State) bool { return automatic(c, s) && c.TestIPs == 0 }),
 		row("timeout-below-lease", pair.Info, "The Primary Site Instance Timeout is below 4 s: a hung daemon's address outlasts it, so that a takeover then waits until the kernel has dropped the address.",
-			"Set primary_timeout=4s or more if you do not need the speed.",
+			"Set the Primary Site Instance Timeout to 4 s or more if you do not need the speed.",
 			func(c Config, s State) bool { return automatic(c, s) && !c.LeaseGuards() }),
 		row("automatic-paused", pair.Critical, "Automatic failover is paused: there were three automatic takeovers within an hour.",
-			"Find the cause in the history, then run: baton resume.",
+			"Find the cause in the history, then resume on the Status page, or run: baton resume.",
 			func(_ Config, s State) bool { return s.Record.Damped }),
 		row("no-snapshot", pair.Warning, "This backup has no complete snapshot yet and could not take over.",
-			"Wait for the first data sync, or run: baton sync --wait.", unready(NoSnapshot)),
+			"Wait for the first data sync, or use Sync Now: baton sync --wait.", unready(NoSnapshot)),
 		row("data-too-old", pair.Warning, "The newest snapshot is older than the highest data age allowed: no automatic failover.",
-			"Look at why data syncs fail, or raise max_data_age.", unready(DataTooOld)),
+			"Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).", unready(DataTooOld)),
 	}
 }
 
@@ -150,7 +150,7 @@ func effectConditions() []conditionRow {
 		row("release-failed", pair.Critical, "The shared IP could not be taken off its interface; the kernel drops it when its lifetime ends.",
 			"Look at the log; if it stays, take the address off by hand.", broken(ReleaseOfAddress)),
 		row("diverged-not-set-aside", pair.Critical, "What this appliance wrote as primary could not be set aside, so nothing is synced over it.",
-			"Free disk space in data_dir, or delete old diverged copies: baton diverged list.", broken(SettingAside)),
+			"Free disk space in data_dir, or delete old diverged copies on the Status page: baton diverged list.", broken(SettingAside)),
 		row("site-sick", pair.Critical, "The site on this primary fails its health checks.",
 			"Look at the services; switch to the backup if they cannot be mended.",
 			func(_ Config, s State) bool { return s.Sick && s.Door == Open }),

@@ -14,7 +14,7 @@ import (
 
 // becomePrimary is the administrator's word.
 func (t *turn) becomePrimary(cmd BecomePrimary) {
-	if t.Record.Role == pair.Primary && t.Door == Open && t.Peer.Phase == pair.Conflict && cmd.Force {
+	if t.outvotes(cmd) {
 		t.outvote()
 		return
 	}
@@ -34,6 +34,11 @@ func (t *turn) becomePrimary(cmd BecomePrimary) {
 		return
 	}
 	t.commit()
+}
+
+// outvotes reports whether the command decides a conflict for a primary that serves.
+func (t *turn) outvotes(cmd BecomePrimary) bool {
+	return t.Record.Role == pair.Primary && t.Door == Open && t.Peer.Phase == pair.Conflict && cmd.Force
 }
 
 func (t *turn) reachable() bool {

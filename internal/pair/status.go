@@ -78,6 +78,10 @@ type Status struct {
 	Services        []ServiceStatus  `json:"services"`
 	ProtectionLevel int              `json:"protection_level"` // 0 while not paired, else 1 to 4
 	Conditions      []Condition      `json:"conditions"`
+
+	ProtectionNextStep string            `json:"protection_next_step"` // one sentence: what would raise the level
+	Readiness          *Readiness        `json:"readiness,omitempty"`  // absent while not paired
+	Maintenance        MaintenanceStatus `json:"maintenance"`
 }
 
 // ApplianceStatus names this appliance.
@@ -85,6 +89,7 @@ type ApplianceStatus struct {
 	ID      ApplianceID `json:"id"`
 	Name    string      `json:"name"`
 	Version string      `json:"version"`
+	Address string      `json:"address"` // host:port at which a peer would reach it; empty: it has none
 }
 
 // PeerStatus is what is known of the peer.
@@ -96,6 +101,15 @@ type PeerStatus struct {
 	Reachable        bool        `json:"reachable"`
 	LastContact      time.Time   `json:"last_contact"`
 	LastContactAgeMS int64       `json:"last_contact_age_ms"` // -1: never since start
+
+	State       Phase       `json:"state"` // as last heard, like Epoch, Serving and Sick
+	Epoch       Epoch       `json:"epoch"`
+	Version     string      `json:"version"`      // of the product
+	Serving     bool        `json:"serving"`      // holds the shared IP and answers for the site
+	Sick        bool        `json:"sick"`         // its site fails its health checks
+	LastCheck   time.Time   `json:"last_check"`   // when it was last heard, or last asked in vain
+	CheckFailed string      `json:"check_failed"` // why the last check got no answer; empty if it did
+	Report      *PeerReport `json:"report,omitempty"`
 }
 
 // SharedIPStatus is one configured address.
@@ -126,6 +140,8 @@ type SyncStatus struct {
 	BytesTotal int64          `json:"bytes_total"`
 	FilesDone  int64          `json:"files_done"`
 	FilesTotal int64          `json:"files_total"`
+	Speed      int64          `json:"bytes_per_second"`   // lately; 0 unless running
+	LeftMS     int64          `json:"left_ms"`            // estimate; 0: not known
 	Error      string         `json:"error"`              // one sentence; empty unless failed
 	NextRun    *time.Time     `json:"next_run,omitempty"` // of the schedule
 }

@@ -2,7 +2,6 @@ package apitest
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -19,36 +18,6 @@ type task struct {
 	finish func() // called once, with the lock held
 }
 
-// Pair implements api.Relationship.
-func (a *Appliance) Pair(ctx context.Context, request api.PairRequest) (pair.PeerStatus, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	host, port, err := net.SplitHostPort(request.Address)
-	if err != nil {
-		host, port = request.Address, "443"
-	}
-	switch {
-	case a.key == "":
-		return pair.PeerStatus{}, api.Errorf(api.Refused, "no pre-shared key is saved here: run baton key set on both appliances first")
-	case a.status.Role != pair.Standalone:
-		return pair.PeerStatus{}, api.Errorf(api.Refused, "this appliance is paired already: run baton unpair first")
-	case host == SilentHost:
-		return pair.PeerStatus{}, api.Errorf(api.Unreachable, "%s does not answer: check its address and TLS port", host)
-	case host == NewerHost && !request.Replace:
-		return pair.PeerStatus{}, api.Errorf(api.Refused, "%s holds newer site data: add --replace to overwrite it", host)
-	}
-	a.status.Role = pair.Primary
-	a.status.Epoch = pair.Epoch{Counter: 1, Holder: ID}
-	a.status.ProtectionLevel = 1
-	a.status.Peer = &pair.PeerStatus{
-		ID: PeerID, Name: "beta", Address: net.JoinHostPort(host, port), Role: pair.Backup,
-		Reachable: true, LastContact: Start(), LastContactAgeMS: 120,
-	}
-	a.record(ctx, pair.KindPaired, "alpha and beta are a pair.", nil)
-	a.wake()
-	return *a.status.Peer, nil
-}
-
 // Unpair implements api.Relationship.
 func (a *Appliance) Unpair(ctx context.Context, request api.UnpairRequest) error {
 	a.mu.Lock()
@@ -57,6 +26,7 @@ func (a *Appliance) Unpair(ctx context.Context, request api.UnpairRequest) error
 		return err
 	}
 	a.status.Role, a.status.Peer, a.status.ProtectionLevel = pair.Standalone, nil, 0
+	a.status.Readiness, a.status.ProtectionNextStep = nil, ""
 	a.record(ctx, pair.KindUnpaired, "The relationship was broken.", nil)
 	a.wake()
 	return nil
@@ -163,13 +133,13 @@ func (a *Appliance) Preflight(context.Context, api.RoleChange) ([]api.Check, err
 
 func (a *Appliance) checks() []api.Check {
 	if a.status.Peer == nil {
-		return []api.Check{{ID: "paired", Text: "This appliance is not paired.", NextStep: "Run baton pair HOST on the one that holds the data."}}
+		return []api.Check{{ID: "paired", Severity: pair.Critical, Text: "This appliance is not paired.", NextStep: "Run baton pair HOST on the one that holds the data."}}
 	}
-	checks := []api.Check{{ID: "paired", OK: true, Text: "This appliance is paired with beta."}}
+	checks := []api.Check{{ID: "paired", OK: true, Severity: pair.Info, Text: "This appliance is paired with beta."}}
 	if !a.status.Peer.Reachable {
-		return append(checks, api.Check{ID: "peer", Text: "beta does not answer.", NextStep: "Look at its power and network."})
+		return append(checks, api.Check{ID: "peer", Severity: pair.Critical, Text: "beta does not answer.", NextStep: "Look at its power and network."})
 	}
-	return append(checks, api.Check{ID: "peer", OK: true, Text: "beta answers."})
+	return append(checks, api.Check{ID: "peer", OK: true, Severity: pair.Info, Text: "beta answers."})
 }
 
 // ChangeRole implements api.Roles.
@@ -200,7 +170,7 @@ func (a *Appliance) StartMaintenance(ctx context.Context, lasting time.Duration)
 	if a.status.Role == pair.Standalone {
 		return api.Errorf(api.Refused, "this appliance is not paired: nothing is automatic here")
 	}
-	a.status.State = pair.Maintenance
+	a.status.State, a.status.Maintenance.Here = pair.Maintenance, true
 	a.record(ctx, pair.KindSettingChanged, "Maintenance began.", map[string]string{"for": lasting.String()})
 	a.wake()
 	return nil
@@ -213,7 +183,7 @@ func (a *Appliance) EndMaintenance(context.Context) error {
 	if a.status.State != pair.Maintenance {
 		return api.Errorf(api.Refused, "there is no maintenance to end")
 	}
-	a.status.State = pair.Steady
+	a.status.State, a.status.Maintenance = pair.Steady, pair.MaintenanceStatus{}
 	a.wake()
 	return nil
 }

@@ -12,12 +12,6 @@ import (
 	"baton/internal/pair"
 )
 
-// Hosts that Pair knows; any other name or address is a willing new backup.
-const (
-	SilentHost = "silent.example" // does not answer
-	NewerHost  = "newer.example"  // holds newer site data: wants Replace
-)
-
 // ID is the appliance's own id, PeerID that of whatever it pairs with.
 const (
 	ID     pair.ApplianceID = "0a11ce00000000000000000000000001"
@@ -55,7 +49,7 @@ func New() *Appliance {
 	return &Appliance{
 		changed: make(chan struct{}),
 		status: pair.Status{
-			Appliance: pair.ApplianceStatus{ID: ID, Name: "alpha", Version: "1.2.3"},
+			Appliance: pair.ApplianceStatus{ID: ID, Name: "alpha", Version: "1.2.3", Address: "198.51.100.1:443"},
 			Since:     Start(),
 			SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0"}},
 			Sync:      pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1},

@@ -1,0 +1,131 @@
+package apitest
+
+import (
+	"context"
+	"net"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+// Hosts that Pair and PreviewPair know; any other name or address is a willing
+// new backup named beta.
+const (
+	SilentHost  = "silent.example"  // does not answer
+	NewerHost   = "newer.example"   // holds newer site data: wants Replace
+	KeyHost     = "key.example"     // has another pre-shared key
+	ChangedHost = "changed.example" // shows another certificate than the pinned one
+	OldHost     = "old.example"     // speaks no common protocol version
+	PairedHost  = "paired.example"  // is paired with another appliance
+	ReverseHost = "reverse.example" // cannot reach this appliance
+	ClockHost   = "clock.example"   // has a clock that is an hour off
+)
+
+// refusal is how a host answers whoever wants to pair with it.
+func refusal(host string) error {
+	switch host {
+	case SilentHost:
+		return api.Errorf(api.Unreachable, "%s does not answer: check its address and TLS port", host)
+	case KeyHost:
+		return api.Errorf(api.Refused, "the pre-shared keys of the two appliances differ: save the same key on both")
+	case ChangedHost:
+		return api.Errorf(api.Refused, "the peer shows another certificate than the one it was paired with: if it was reinstalled, break the relationship and pair again")
+	case OldHost:
+		return api.Errorf(api.Refused, "the two appliances speak no common protocol version: bring both to the same release")
+	case PairedHost:
+		return api.Errorf(api.Refused, "the other appliance is already paired with another one: break that relationship there first")
+	case ReverseHost:
+		return api.Errorf(api.Refused, "the other appliance cannot reach this one under the reverse connection details: correct them")
+	}
+	return nil
+}
+
+func hostPort(address string) (host, port string) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address, "443"
+	}
+	return host, port
+}
+
+// mayPair expects the lock to be held.
+func (a *Appliance) mayPair(host string) error {
+	switch {
+	case a.key == "":
+		return api.Errorf(api.Refused, "no pre-shared key is saved here: run baton key set on both appliances first")
+	case a.status.Role != pair.Standalone:
+		return api.Errorf(api.Refused, "this appliance is paired already: run baton unpair first")
+	}
+	return refusal(host)
+}
+
+// PreviewPair implements api.Relationship.
+func (a *Appliance) PreviewPair(_ context.Context, request api.PairRequest) (api.PairPreview, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	host, port := hostPort(request.Address)
+	if err := a.mayPair(host); err != nil {
+		return api.PairPreview{}, err
+	}
+	preview := api.PairPreview{
+		Name: "beta", Version: "1.2.3", Address: net.JoinHostPort(host, port), Reverse: request.Reverse,
+		Text: "All site data on beta will be replaced by that of alpha.",
+	}
+	if host == NewerHost {
+		preview.HoldsData, preview.NeedReplace, preview.Data = true, true, "2 pieces of protected data, epoch 7"
+	}
+	if host == ClockHost {
+		preview.Warnings = []api.Check{{ID: "clock", Severity: pair.Warning, Text: "The clocks of the two appliances differ by 1h0m0s.", NextStep: "Set both clocks."}}
+	}
+	return preview, nil
+}
+
+// Pair implements api.Relationship.
+func (a *Appliance) Pair(ctx context.Context, request api.PairRequest) (pair.PeerStatus, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	host, port := hostPort(request.Address)
+	if err := a.mayPair(host); err != nil {
+		return pair.PeerStatus{}, err
+	}
+	if host == NewerHost && !request.Replace {
+		return pair.PeerStatus{}, api.Errorf(api.Refused, "%s holds newer site data: add --replace to overwrite it", host)
+	}
+	a.status.Role = pair.Primary
+	a.status.Epoch = pair.Epoch{Counter: 1, Holder: ID}
+	a.status.ProtectionLevel = 1
+	a.status.ProtectionNextStep = "Set Network Connectivity Test IPs."
+	a.status.Peer = &pair.PeerStatus{
+		ID: PeerID, Name: "beta", Address: net.JoinHostPort(host, port), Role: pair.Backup, Version: "1.2.3",
+		Reachable: true, LastContact: Start(), LastContactAgeMS: 120, LastCheck: Start(), Epoch: a.status.Epoch,
+	}
+	a.status.Readiness = &pair.Readiness{
+		TakeoverMS: -1, LossMS: -1, Text: "If the primary failed now, the backup would not take over: Enable Automatic Failover is off.",
+		NextStep: "Check Enable Automatic Failover.",
+	}
+	a.record(ctx, pair.KindPaired, "alpha and beta are a pair.", nil)
+	a.wake()
+	return *a.status.Peer, nil
+}
+
+// Loss implements api.Roles: three files of 4 kB, unless a final data sync
+// carries them over, and nobody knows while beta is silent.
+func (a *Appliance) Loss(_ context.Context, change api.RoleChange) (api.Loss, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.status.Peer == nil:
+		return api.Loss{}, api.Errorf(api.Refused, "this appliance is not paired: run baton pair HOST first")
+	case change.DataSyncFirst && a.status.Peer.Reachable:
+		return api.Loss{Text: "Nothing is lost: the final data sync carries everything over."}, nil
+	}
+	loss := api.Loss{Possible: true, DataAgeMS: 12_000, Files: 3, Bytes: 12_288, Confirm: "beta", Text: "What beta changed in the last 12 s is not carried over: 3 files, 12.3 kB."}
+	if change.Role == pair.Backup {
+		loss.Confirm, loss.Text = "alpha", "What alpha changed in the last 12 s is not carried over: 3 files, 12.3 kB."
+	}
+	if !a.status.Peer.Reachable {
+		loss.Files, loss.Bytes = -1, -1
+		loss.Text = "What beta changed in the last 12 s is not carried over. How many files and bytes that is, is not known."
+	}
+	return loss, nil
+}

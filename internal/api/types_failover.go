@@ -1,0 +1,27 @@
+package api
+
+import "baton/internal/pair"
+
+// PairPreview is what Establish Relationship would do, found out without doing it.
+type PairPreview struct {
+	Name        string    `json:"name"`    // of the other appliance
+	Version     string    `json:"version"` // of the product there
+	Role        pair.Role `json:"role"`
+	Address     string    `json:"address"`      // HOST:PORT at which it answered
+	Reverse     string    `json:"reverse"`      // HOST:PORT at which it reached this appliance
+	HoldsData   bool      `json:"holds_data"`   // site data there would be replaced
+	Data        string    `json:"data"`         // what it says of that data; empty if it holds none
+	NeedReplace bool      `json:"need_replace"` // it refuses unless Replace is asked for
+	Text        string    `json:"text"`         // one sentence that names both and says what would be replaced
+	Warnings    []Check   `json:"warnings"`     // what does not stand in the way and should be mended
+}
+
+// Loss is what a role change would lose of the site's newest changes.
+type Loss struct {
+	Possible  bool   `json:"possible"`    // false: everything is carried over
+	DataAgeMS int64  `json:"data_age_ms"` // changes of so long ago and later; -1: not known
+	Files     int64  `json:"files"`       // written or removed since the newest snapshot; -1: not known
+	Bytes     int64  `json:"bytes"`       // of those files; -1: not known
+	Confirm   string `json:"confirm"`     // name of the appliance whose changes they are
+	Text      string `json:"text"`        // one sentence
+}

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+// opening measures how long it takes to open the site here, from the decision to
+// the shared IP: the part of a takeover that no setting tells.
+type opening struct {
+	began atomic.Int64 // failover.Instant; 0: not under way
+	took  atomic.Int64 // of the newest one; 0: not measured yet
+}
+
+func (o *opening) begin() { o.began.Store(int64(bootClock())) }
+
+func (o *opening) end() {
+	if began := o.began.Swap(0); began != 0 {
+		o.took.Store(int64(bootClock().Sub(failover.Instant(began))))
+	}
+}
+
+// ownReadiness is a backup's: what would happen if its primary failed now.
+func (a *Appliance) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
+	seen := a.agent.Look()
+	if why := seen.Config.Readiness(seen.State); why != failover.Agreed {
+		return notReady(why)
+	}
+	after := seen.Config.TakeoverAfter(seen.State) + time.Duration(a.opening.took.Load())
+	return ready(after.Milliseconds(), sync.DataAgeMS, "the primary")
+}
+
+// readiness is that of the pair, as either of its appliances knows it.
+func (a *Appliance) readiness(sync pair.SyncStatus) *pair.Readiness {
+	switch a.agent.Look().State.Record.Role {
+	case pair.Standalone:
+		return nil
+	case pair.Backup:
+		return a.ownReadiness(sync)
+	case pair.Primary:
+	}
+	report := a.fresh()
+	if report == nil || report.Readiness == nil {
+		return &pair.Readiness{
+			TakeoverMS: -1, LossMS: -1, Text: "Whether the backup could take over is not known: it has not told.",
+			NextStep: "Look at the backup, its cable and its network.",
+		}
+	}
+	told := *report.Readiness
+	if told.Ready {
+		return ready(told.TakeoverMS, sync.DataAgeMS, "this primary")
+	}
+	told.Text = strings.ReplaceAll(told.Text, "this appliance", "the backup")
+	return &told
+}
+
+func ready(takeover, loss int64, who string) *pair.Readiness {
+	text := fmt.Sprintf("If %s failed now: takeover in about %s, ", who, seconds(takeover))
+	if loss < 0 {
+		text += "losing changes of an age that is not yet known."
+	} else {
+		text += "losing the last " + seconds(loss) + " of changes."
+	}
+	return &pair.Readiness{Ready: true, TakeoverMS: takeover, LossMS: loss, Text: text}
+}
+
+func notReady(why failover.Reason) *pair.Readiness {
+	reason := why.String()
+	if why == failover.WouldTakeOver {
+		reason = "It only observes: it would record the takeover and do nothing."
+	}
+	return &pair.Readiness{
+		TakeoverMS: -1, LossMS: -1, NextStep: remedy(why),
+		Text: "If the primary failed now, this appliance would not take over: " + reason,
+	}
+}
+
+// seconds renders milliseconds for a sentence, as 0.8 s, 12 s, 3 min or 2 h.
+func seconds(ms int64) string {
+	switch d := time.Duration(ms) * time.Millisecond; {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.0f h", d.Hours())
+	default:
+		return fmt.Sprintf("%.0f days", d.Hours()/24)
+	}
+}

@@ -1,0 +1,69 @@
+package failover
+
+import (
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Readiness returns Agreed if this backup would take over by itself should its
+// primary fail now, or the first reason why it would not.
+func (c Config) Readiness(s State) Reason {
+	t := &turn{Config: c, State: s, now: s.Now}
+	switch {
+	case s.Phase == pair.Conflict:
+		return EpochsClash
+	case !t.Record.Diverged.IsZero():
+		return NotSetAside
+	case !t.closed():
+		return EffectsPending
+	case s.Failed.Set && s.Failure != pair.NoAnswer:
+		return PeerRefusesUs
+	}
+	if why := t.eligibility(); why != Agreed {
+		return why
+	}
+	if c.ObserveOnly {
+		return WouldTakeOver
+	}
+	return Agreed
+}
+
+// TakeoverAfter is how long a primary may be silent before its backup acts.
+func (c Config) TakeoverAfter(s State) time.Duration { return c.timeout(s) }
+
+// Refusal says why an administrator's Become Primary could not be done as asked,
+// as far as it is known beforehand; Agreed if nothing stands against it.
+func (c Config) Refusal(s State, now Instant, cmd BecomePrimary) Reason {
+	t := &turn{Config: c, State: s, now: now}
+	if t.outvotes(cmd) {
+		return Agreed
+	}
+	return t.refusal(cmd)
+}
+
+// Reaches reports whether the primary answers, so that a planned switch can be
+// agreed with it.
+func (c Config) Reaches(s State, now Instant) bool {
+	return (&turn{Config: c, State: s, now: now}).reachable()
+}
+
+// ProtectionStep says what would raise the protection level, in one sentence;
+// empty while not paired.
+func (c Config) ProtectionStep(s State, beyond bool) string {
+	switch level := c.ProtectionLevel(s, beyond); {
+	case level == 0:
+		return ""
+	case c.TestIPs == 0:
+		return "Set Network Connectivity Test IPs: at least one address outside both appliances, as the gateway."
+	case !c.SharedIP:
+		return "Enable the shared IP on this appliance."
+	case !s.Peer.SharedIP:
+		return "Enable the shared IP on the peer."
+	case !c.LeaseGuards():
+		return "Set the Primary Site Instance Timeout to 4 s or more, so that a hung daemon loses the shared IP in time."
+	case level == 2:
+		return "Give the peer a second address, on a path of its own, or run the daemon under a watchdog: systemd's WatchdogSec."
+	}
+	return "This is the highest level that this version offers."
+}

@@ -1,0 +1,44 @@
+package pair
+
+import "time"
+
+// Report is what an appliance tells of itself for people to read: on its own
+// status, and to its peer about once a second. No decision depends on it.
+type Report struct {
+	Version         string           `json:"version"` // of the product
+	Role            Role             `json:"role"`
+	State           Phase            `json:"state"`
+	Epoch           Epoch            `json:"epoch"`
+	Since           time.Time        `json:"since"` // when role or state last changed
+	SharedIPs       []SharedIPStatus `json:"shared_ips"`
+	Sync            SyncStatus       `json:"sync"`
+	Readiness       *Readiness       `json:"readiness,omitempty"` // of a backup
+	ProtectionLevel int              `json:"protection_level"`
+	Conditions      []Condition      `json:"conditions"`
+}
+
+// PeerReport is the newest Report of the peer.
+type PeerReport struct {
+	Report
+	AgeMS int64 `json:"age_ms"` // since it came
+}
+
+// Readiness says what would happen if the primary failed now.
+type Readiness struct {
+	Ready      bool   `json:"ready"`       // the backup would take over by itself
+	TakeoverMS int64  `json:"takeover_ms"` // about how long that would take; -1: it would not
+	LossMS     int64  `json:"loss_ms"`     // how much of the newest changes would be lost; -1: not known
+	Text       string `json:"text"`        // one sentence that says it
+	NextStep   string `json:"next_step"`   // one sentence: what to do; empty if ready
+}
+
+// MaintenanceStatus says where maintenance was turned on. It counts for both
+// appliances, and can be ended on either.
+type MaintenanceStatus struct {
+	Here  bool       `json:"here"`
+	Peer  bool       `json:"peer"`
+	Until *time.Time `json:"until,omitempty"` // if it was turned on here for a time
+}
+
+// On reports whether the pair is in maintenance.
+func (m MaintenanceStatus) On() bool { return m.Here || m.Peer }
