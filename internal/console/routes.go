@@ -39,6 +39,9 @@ func (c *Console) routes() []route {
 		c.liveRoutes(),
 		c.themeRoutes(),
 		c.statusRoutes(),
+		c.userRoutes(),
+		c.securityRoutes(),
+		c.accountRoutes(),
 	)
 }
 
