@@ -53,6 +53,9 @@ func table() map[string]rule {
 		"internal/console":     {imports: []string{"internal/api", "internal/pair"}},
 		"internal/cli":         {imports: []string{"internal/api", "internal/pair"}},
 
+		// what must be told of others' work
+		"internal/licences": {},
+
 		// frame
 		"internal/config":     edge,
 		"internal/app":        {anything: true},
