@@ -34,6 +34,7 @@ type Backend interface {
 	Tokens
 	DivergedCopies
 	Backups
+	Maintaining
 }
 
 // Observing answers what is and what was.
@@ -203,4 +204,14 @@ type Backups interface {
 	RestoreInspected(ctx context.Context, id string) error
 	// RestoreBackup does both at once.
 	RestoreBackup(ctx context.Context, password string, from io.Reader) error
+}
+
+// Maintaining tells what software runs here, and helps where it does not run well.
+type Maintaining interface {
+	Software(ctx context.Context) (Software, error)
+	// Licences lists Baton's own first, then those of what is linked into it.
+	Licences(ctx context.Context) ([]Licence, error)
+	// SupportBundle writes what a supporter needs, without secrets, as a tar archive
+	// compressed with gzip.
+	SupportBundle(ctx context.Context, to io.Writer) error
 }

@@ -453,6 +453,21 @@ func writeRestoreForm(form *multipart.Writer, password string, from io.Reader) e
 	return form.Close()
 }
 
+// Software tells what runs there.
+func (c *Client) Software(ctx context.Context) (Software, error) {
+	return fetch[Software](ctx, c, http.MethodGet, "/software", nil)
+}
+
+// Licences lists the licences of what runs there.
+func (c *Client) Licences(ctx context.Context) ([]Licence, error) {
+	return fetch[[]Licence](ctx, c, http.MethodGet, "/licences", nil)
+}
+
+// SupportBundle hands the bundle to take, as it streams in.
+func (c *Client) SupportBundle(ctx context.Context, take func(io.Reader) error) error {
+	return c.download(ctx, http.MethodGet, "/support-bundle", nil, take)
+}
+
 func (c *Client) download(ctx context.Context, method, path string, in any, take func(io.Reader) error) error {
 	body, err := jsonBody(in)
 	if err != nil {

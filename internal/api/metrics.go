@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"runtime"
 
@@ -30,10 +31,31 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 		newProblem(http.StatusForbidden, Forbidden, "metrics are not for this address: add its network to metrics_allow in the configuration file").write(w)
 		return
 	}
-	live := prometheus.NewRegistry()
-	live.MustRegister(&collector{ctx: r.Context(), backend: s.backend})
-	promhttp.HandlerFor(prometheus.Gatherers{s.base, live}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	s.metricsOf(r.Context()).ServeHTTP(w, r)
 }
+
+func (s *Server) metricsOf(ctx context.Context) http.Handler {
+	live := prometheus.NewRegistry()
+	live.MustRegister(&collector{ctx: ctx, backend: s.backend})
+	return promhttp.HandlerFor(prometheus.Gatherers{s.base, live}, promhttp.HandlerOpts{})
+}
+
+// WriteMetrics writes what /metrics shows, whoever asks.
+func (s *Server) WriteMetrics(ctx context.Context, to io.Writer) {
+	s.metricsOf(ctx).ServeHTTP(&page{to, http.Header{}}, &http.Request{Method: http.MethodGet, Header: http.Header{}})
+}
+
+// page is an answer that is not for a client.
+type page struct {
+	io.Writer
+	header http.Header
+}
+
+// Header implements http.ResponseWriter.
+func (p *page) Header() http.Header { return p.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (*page) WriteHeader(int) {}
 
 // collector reads the backend once per scrape, so that no figure is kept twice.
 // It lives as long as its request, whose context it therefore may hold.

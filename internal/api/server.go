@@ -86,6 +86,7 @@ func (s *Server) addRoutes() {
 	s.addSecurity()
 	s.addDiverged()
 	s.addBackup()
+	s.addMaintaining()
 }
 
 // documentation is the frame of the OpenAPI document. The library's own pages

@@ -196,6 +196,34 @@ type SavedSettings struct {
 	Version uint64
 }
 
+// Software tells what runs on this appliance, and on its peer.
+type Software struct {
+	Version   string        `json:"version"`
+	Commit    string        `json:"commit,omitempty" doc:"Of the source, if the build knows"`
+	Committed time.Time     `json:"committed,omitzero"`
+	Modified  bool          `json:"modified,omitempty" doc:"The source was changed after that commit"`
+	Go        string        `json:"go" doc:"Version of the compiler"`
+	Platform  string        `json:"platform" doc:"System and processor"`
+	Started   time.Time     `json:"started" doc:"When this daemon was started"`
+	Peer      *PeerSoftware `json:"peer,omitempty"`
+}
+
+// PeerSoftware is what the peer last said of itself.
+type PeerSoftware struct {
+	Name    string `json:"name"`
+	Version string `json:"version" doc:"Empty if it has not been heard since the daemon started"`
+	Same    bool   `json:"same"`
+}
+
+// Licence is that of Baton, or of something that is linked into it or that the
+// console hands to browsers.
+type Licence struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Kind    string `json:"kind" doc:"SPDX identifier"`
+	Text    string `json:"text"`
+}
+
 // MaxBackup bounds an uploaded backup, in bytes. A real one has some thousands.
 const MaxBackup = 32 << 20
 

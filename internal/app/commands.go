@@ -12,6 +12,7 @@ import (
 	"baton/internal/cli"
 	"baton/internal/config"
 	"baton/internal/lab/demo"
+	"baton/internal/licences"
 	"baton/internal/sharedip"
 )
 
@@ -34,8 +35,9 @@ func Commands(version string) cli.Commands {
 			_, err := config.Load(path)
 			return err
 		},
-		Cleanup: cleanup,
-		Socket:  socket,
+		Cleanup:  cleanup,
+		Licences: writeLicences,
+		Socket:   socket,
 	}
 }
 
@@ -70,4 +72,9 @@ func socket(path string) (string, error) {
 func terminal(in io.Reader) *os.File {
 	file, _ := in.(*os.File)
 	return file
+}
+
+func writeLicences(to io.Writer) error {
+	_, err := io.WriteString(to, licences.Notices())
+	return err
 }

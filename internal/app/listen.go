@@ -38,7 +38,7 @@ type part struct {
 // listen opens every address before anything acts, so that a wrong one is said
 // at once.
 func (a *Appliance) listen(ctx context.Context) ([]part, error) {
-	server := api.NewServer(a.backend, api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
+	server := a.server
 	socket, err := api.ListenLocal(ctx, a.config.Socket)
 	if err != nil {
 		return nil, err

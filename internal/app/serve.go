@@ -15,6 +15,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"baton/internal/agent"
+	"baton/internal/api"
 	"baton/internal/config"
 	"baton/internal/datasync"
 	"baton/internal/failover"
@@ -30,6 +31,8 @@ type Appliance struct {
 	config   config.Config
 	version  string
 	log      *slog.Logger
+	recent   *recent
+	begun    time.Time // when this daemon was made
 	identity peer.Identity
 	local    *store.Local
 	site     *store.Site
@@ -42,6 +45,7 @@ type Appliance struct {
 	history  *history
 	agent    *agent.Agent
 	backend  *backend
+	server   *api.Server
 	settings *settings
 	notifier *notify.Notifier
 	security *security
@@ -62,7 +66,8 @@ func Serve(ctx context.Context, c config.Config, version string, log *slog.Logge
 // New reads what is stored and makes an appliance that has not begun to act. No
 // shared IP is on an interface when it returns.
 func New(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
-	a := &Appliance{config: c, version: version, log: log}
+	a := &Appliance{config: c, version: version, recent: new(recent), begun: time.Now()}
+	a.log = a.recent.log(log)
 	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.join} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.Close())
@@ -158,6 +163,7 @@ func (a *Appliance) join(ctx context.Context) error {
 		Clock: bootClock, Wall: time.Now, Schedule: a.settings.next, Found: a.conditions, Beat: beat,
 	})
 	a.backend = newBackend(a)
+	a.server = api.NewServer(a.backend, api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
 	a.handlePeer()
 	a.engine.SetLimit(saved.BandwidthLimit)
 	return nil

@@ -115,14 +115,25 @@ func (p *program) sendBackup(ctx context.Context, name string, send func(passwor
 	return send(password, file)
 }
 
+func (p *program) supportBundle() *cobra.Command {
+	return p.ask("support-bundle FILE", "What a supporter needs of this appliance, without secrets", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			err := client.SupportBundle(ctx, func(bundle io.Reader) error { return saveNew(args[0], bundle) })
+			if err != nil {
+				return err
+			}
+			return p.say("The support bundle is in %s: a compressed tar archive. Its README.txt says what is in it.", args[0])
+		})
+}
+
 // saveNew writes a file that did not exist, whole or not at all.
 func saveNew(name string, from io.Reader) (err error) {
 	if _, err := os.Lstat(name); err == nil {
 		return api.Errorf(api.Usage, "%s exists already: choose another name", name)
 	}
-	file, err := os.CreateTemp(filepath.Dir(name), ".baton-backup-*") // mode 0600
+	file, err := os.CreateTemp(filepath.Dir(name), ".baton-*") // mode 0600
 	if err != nil {
-		return api.Errorf(api.Usage, "the backup cannot be written: %w", err)
+		return api.Errorf(api.Usage, "the file cannot be written: %w", err)
 	}
 	defer func() {
 		if err != nil {
@@ -131,7 +142,7 @@ func saveNew(name string, from io.Reader) (err error) {
 	}()
 	_, copied := io.Copy(file, from)
 	if err := errors.Join(copied, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("write backup %s: %w", name, err)
+		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return os.Rename(file.Name(), name)
 }

@@ -33,6 +33,8 @@ type Commands struct {
 	Demo        func(ctx context.Context, args DemoArgs) error
 	ConfigCheck func(config string) error
 	Cleanup     func(ctx context.Context, config string) error
+	// Licences writes the licence of Baton and those of what is linked into it.
+	Licences func(to io.Writer) error
 	// Socket finds the local socket: what the file says, or the default if there
 	// is no file.
 	Socket func(config string) (string, error)
@@ -140,7 +142,7 @@ func (p *program) root() *cobra.Command {
 	root.AddCommand(
 		p.serve(), p.demo(), p.setup(), p.status(), p.key(), p.pair(), p.unpair(), p.sync(), p.become(),
 		p.settings(), p.security(), p.sharedIP(), p.testIPs(), p.data(), p.service(), p.user(), p.token(), p.history(),
-		p.diverged(), p.doctor(), p.maintenance(), p.resume(), p.backup(), p.config(), p.cleanup(), p.version(),
+		p.diverged(), p.doctor(), p.maintenance(), p.resume(), p.backup(), p.supportBundle(), p.licences(), p.config(), p.cleanup(), p.version(),
 	)
 	return root
 }

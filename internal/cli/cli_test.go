@@ -54,6 +54,10 @@ func commands(out io.Writer) cli.Commands {
 			return err
 		},
 		Cleanup: func(context.Context, string) error { return errors.New("take off addresses: not permitted") },
+		Licences: func(to io.Writer) error {
+			_, err := io.WriteString(to, "=== Baton |  | Apache-2.0\n")
+			return err
+		},
 		Socket: func(config string) (string, error) {
 			if strings.Contains(config, "broken") {
 				return "", errors.New(config + ":1: unknown key: write socket")

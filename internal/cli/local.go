@@ -56,3 +56,8 @@ func (p *program) version() *cobra.Command {
 		})
 	})
 }
+
+func (p *program) licences() *cobra.Command {
+	return p.command("licences", "The licence of Baton, and those of what is linked into it", cobra.NoArgs,
+		func(context.Context, []string) error { return p.commands.Licences(p.stdio.Out) })
+}

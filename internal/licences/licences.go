@@ -26,6 +26,9 @@ type Licence struct {
 	Text    string
 }
 
+// Notices returns all of it as one text.
+func Notices() string { return notices }
+
 // List returns Baton's own licence first, then the others by name.
 func List() []Licence {
 	var all, sharing []Licence

@@ -3,13 +3,16 @@ package apitest
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"baton/internal/api"
 	"baton/internal/pair"
@@ -300,4 +303,36 @@ func readBackup(password string, from io.Reader) ([]pair.Data, error) {
 		data = append(data, pair.Data{Name: name, Kind: pair.DataDirectory, Path: where})
 	}
 	return data, nil
+}
+
+// Software implements api.Maintaining.
+func (a *Appliance) Software(context.Context) (api.Software, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	software := api.Software{
+		Version: "1.2.3", Commit: "0123456789abcdef0123456789abcdef01234567", Committed: Start().Add(-48 * time.Hour),
+		Go: "go1.26.8", Platform: "linux/amd64", Started: Start().Add(-time.Hour),
+	}
+	if a.status.Peer != nil {
+		software.Peer = &api.PeerSoftware{Name: a.status.Peer.Name, Version: "1.2.2"}
+	}
+	return software, nil
+}
+
+// Licences implements api.Maintaining.
+func (a *Appliance) Licences(context.Context) ([]api.Licence, error) {
+	return []api.Licence{
+		{Name: "Baton", Kind: "Apache-2.0", Text: "Take it.\n"},
+		{Name: "example.org/thing", Version: "v1.0.0", Kind: "MIT", Text: "Take that, too.\n"},
+	}, nil
+}
+
+// SupportBundle implements api.Maintaining.
+func (a *Appliance) SupportBundle(ctx context.Context, to io.Writer) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	zipped := gzip.NewWriter(to)
+	_, err := io.WriteString(zipped, "support bundle of alpha\n")
+	a.record(ctx, pair.KindSettingChanged, "A support bundle was made.", nil)
+	return errors.Join(err, zipped.Close())
 }

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"baton/internal/peer"
+)
+
+const (
+	takenOut = "[taken out]"
+	// leastSecret is the length from which a secret is looked for: shorter ones stand
+	// in half the words of a log.
+	leastSecret = 8
+)
+
+// scrubber replaces every secret that this appliance holds, however it is written.
+// What is handed out should hold none in the first place; this is for those that a
+// message from elsewhere carries along.
+func (b *backend) scrubber(ctx context.Context) (*strings.Replacer, error) {
+	secrets, err := b.site.Secrets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secrets = append(secrets, b.token)
+	for _, name := range []string{"identity.pem", "console.pem"} {
+		text, err := os.ReadFile(filepath.Join(b.config.DataDir, "local", name)) //nolint:gosec // a file of our own data directory
+		if err != nil {
+			continue // it is not here, so it is not in the bundle either
+		}
+		secrets = append(secrets, string(text))
+	}
+	var link peer.Secrets
+	if link, err = (keeper{b.local}).Load(); err != nil {
+		return nil, err
+	}
+	secrets = append(secrets, string(link.Key.PRS))
+	if link.Previous != nil {
+		secrets = append(secrets, string(link.Previous.PRS))
+	}
+	var pairs []string
+	for _, secret := range secrets {
+		for _, form := range formsOf(secret) {
+			pairs = append(pairs, form, takenOut)
+		}
+	}
+	return strings.NewReplacer(pairs...), nil
+}
+
+// formsOf lists how a secret may be written: as it is, in JSON, in a URL, in
+// hexadecimal and base64; of a PEM file, each line and the key's bytes.
+func formsOf(secret string) []string {
+	var forms []string
+	for rest := []byte(secret); ; {
+		block, after := pem.Decode(rest)
+		if block == nil {
+			break
+		}
+		if strings.Contains(block.Type, "PRIVATE") {
+			forms = append(forms, encoded(string(block.Bytes))...)
+			forms = append(forms, pemLines(base64.StdEncoding.EncodeToString(block.Bytes))...)
+		}
+		rest = after
+	}
+	if forms == nil {
+		forms = encoded(secret)
+	}
+	long := forms[:0]
+	for _, form := range forms {
+		if len(form) >= leastSecret {
+			long = append(long, form)
+		}
+	}
+	return long
+}
+
+// pemLines cuts base64 text as PEM files have it.
+func pemLines(text string) []string {
+	const width = 64
+	var lines []string
+	for ; len(text) > width; text = text[width:] {
+		lines = append(lines, text[:width])
+	}
+	return append(lines, text)
+}
+
+func encoded(secret string) []string {
+	bytes := []byte(secret)
+	quoted, _ := json.Marshal(secret) // a string always can be
+	return []string{
+		secret, strings.Trim(string(quoted), `"`), url.QueryEscape(secret), url.PathEscape(secret),
+		hex.EncodeToString(bytes), strings.ToUpper(hex.EncodeToString(bytes)),
+		base64.RawStdEncoding.EncodeToString(bytes), base64.RawURLEncoding.EncodeToString(bytes),
+	}
+}
