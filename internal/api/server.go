@@ -78,7 +78,6 @@ func (s *Server) addRoutes() {
 	s.addRelationship()
 	s.addActing()
 	s.addSettings()
-	s.addNotifications()
 	s.addProtection()
 	s.addUsers()
 	s.addSessions()

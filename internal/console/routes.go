@@ -39,9 +39,6 @@ func (c *Console) routes() []route {
 		c.liveRoutes(),
 		c.themeRoutes(),
 		c.statusRoutes(),
-		c.userRoutes(),
-		c.securityRoutes(),
-		c.accountRoutes(),
 	)
 }
 

@@ -34,6 +34,10 @@ func TestMain(m *testing.M) {
 	}
 	code = m.Run()
 	remove()
+	if err := writeIndex(os.Getenv(galleryName)); err != nil {
+		fmt.Println(err)
+		code = 1
+	}
 	os.Exit(code)
 }
 

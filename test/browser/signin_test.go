@@ -20,7 +20,7 @@ func TestSignIn(t *testing.T) {
 	w := freshWorld(t)
 	w.must(w.alpha.Do(t.Context(), password, "setup", "--user", administrator))
 	p := w.visit(w.alpha.Addr4())
-	p.open("/login/users")
+	p.open("/login/status?from=here")
 	p.state("sign-in")
 	p.fill("User name", administrator)
 	p.fill("Password", "not the password")
@@ -31,7 +31,7 @@ func TestSignIn(t *testing.T) {
 	p.state("sign-in-refused")
 	p.fill("Password", password)
 	p.submit("Sign in")
-	if at := p.path(); at != "/login/users" {
-		t.Errorf("signed in, and is at %s: it had asked for /login/users", at)
+	if at := ask[string](p, "location.pathname + location.search"); at != "/login/status?from=here" {
+		t.Errorf("signed in, and is at %s: it had asked for /login/status?from=here", at)
 	}
 }

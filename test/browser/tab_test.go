@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,7 +82,7 @@ func (h *heard) forgive(parts ...string) {
 
 // refusals are answers that forms are meant to give; the browser notes them.
 func refusals() []string {
-	return []string{"status of 422", "status of 409", "status of 429", "status of 403"}
+	return []string{"status of 422", "status of 401", "status of 409", "status of 429", "status of 403"}
 }
 
 // quiet checks that no page of the tab had a script error, loaded what is not
@@ -89,7 +90,8 @@ func refusals() []string {
 func (p *tab) quiet() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, message := range p.messages {
+	slices.Sort(p.messages)
+	for _, message := range slices.Compact(p.messages) {
 		forgiven := false
 		for _, part := range append(refusals(), p.forgiven...) {
 			forgiven = forgiven || strings.Contains(message, part)

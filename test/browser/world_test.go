@@ -12,6 +12,7 @@ import (
 
 	"baton/internal/lab"
 	"baton/internal/lab/daemon"
+	"baton/internal/pair"
 )
 
 const (
@@ -79,6 +80,12 @@ func pairedWorld(t *testing.T) *world {
 }
 
 func (w *world) both() []*daemon.Appliance { return []*daemon.Appliance{w.alpha, w.beta} }
+
+// serves reports whether the appliance is primary, alone or with its backup.
+func serves(a *daemon.Appliance) bool {
+	status, err := a.Status(context.Background())
+	return err == nil && status.Role == pair.Primary
+}
 
 func (w *world) must(err error) {
 	w.t.Helper()

