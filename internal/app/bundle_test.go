@@ -130,9 +130,9 @@ func plant(t *testing.T, a *Appliance) map[string]string {
 	return secrets
 }
 
-// tell lets every secret slip into the log and the history, as a careless message
+// slip lets every secret slip into the log and the history, as a careless message
 // would, in several writings. Those that are not stored here cannot be found again.
-func tell(t *testing.T, a *Appliance, secrets map[string]string) {
+func slip(t *testing.T, a *Appliance, secrets map[string]string) {
 	t.Helper()
 	for place, secret := range secrets {
 		if slices.Contains([]string{"pre-shared key", "password", "recovery code", "API token"}, place) {
@@ -170,7 +170,7 @@ func writings(secret string) []string {
 func TestNoSecretIsInTheSupportBundle(t *testing.T) {
 	a := runningAppliance(t)
 	secrets := plant(t, a)
-	tell(t, a, secrets)
+	slip(t, a, secrets)
 	for name, text := range bundleOf(t, a) {
 		for place, secret := range secrets {
 			for _, form := range writings(secret) {
