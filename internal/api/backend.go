@@ -15,6 +15,7 @@ import (
 // logged and shown as a plain failure.
 type Backend interface {
 	Observing
+	Reporting
 	SettingUp
 	Keys
 	Relationship
@@ -46,6 +47,16 @@ type Observing interface {
 	History(ctx context.Context, filter HistoryFilter) ([]pair.Event, error)
 	Health(ctx context.Context) Health
 	Figures(ctx context.Context) (Figures, error)
+}
+
+// Reporting answers the reports. Filters have been checked.
+type Reporting interface {
+	Availability(ctx context.Context, filter ReportFilter) (Availability, error)
+	// EventReport answers one page of a report that lists events.
+	EventReport(ctx context.Context, kind ReportKind, filter ReportFilter) (EventReport, error)
+	// EachReported hands over every event of such a report, oldest first, with few
+	// in memory at a time.
+	EachReported(ctx context.Context, kind ReportKind, filter ReportFilter, do func(Event) error) error
 }
 
 // SettingUp makes the first administrator.

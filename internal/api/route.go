@@ -25,6 +25,7 @@ type endpoint struct {
 	status  int               // of success; 0: 200, or 204 without a body
 	timeout time.Duration     // for the backend; 0: answerTimeout
 	replies string            // content type of a streamed answer; empty: JSON
+	or      reflect.Type      // what a streamed answer is as JSON, if it can be that as well
 	takes   *huma.RequestBody // a body that the handler of a POST reads itself
 }
 
@@ -75,6 +76,10 @@ func (s *Server) operation(e endpoint) huma.Operation {
 			Description: http.StatusText(http.StatusOK),
 			Content:     map[string]*huma.MediaType{e.replies: {Schema: &huma.Schema{Type: huma.TypeString}}},
 		}
+	}
+	if e.or != nil {
+		schema := s.routes.OpenAPI().Components.Schemas.Schema(e.or, true, "")
+		responses["200"].Content["application/json"] = &huma.MediaType{Schema: schema}
 	}
 	op := huma.Operation{
 		Method: e.method, Path: Prefix + e.path, OperationID: e.name, Summary: e.summary,

@@ -74,6 +74,7 @@ func NewServer(backend Backend, options Options) *Server {
 
 func (s *Server) addRoutes() {
 	s.addObserving()
+	s.addReports()
 	s.addSetup()
 	s.addRelationship()
 	s.addActing()

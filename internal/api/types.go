@@ -27,12 +27,17 @@ type Event struct {
 func written(events []pair.Event) []Event {
 	out := make([]Event, len(events))
 	for i, event := range events {
-		out[i] = Event(event)
-		if event.Detail == nil {
-			out[i].Detail = map[string]string{}
-		}
+		out[i] = Written(event)
 	}
 	return out
+}
+
+// Written returns an event as this interface writes it.
+func Written(event pair.Event) Event {
+	if event.Detail == nil {
+		event.Detail = map[string]string{}
+	}
+	return Event(event)
 }
 
 // Health is the answer for load balancers and monitors.

@@ -16,7 +16,7 @@ import (
 )
 
 // pairedAppliance is one that is not running, paired with the appliance id.
-func pairedAppliance(t *testing.T, id pair.ApplianceID) *Appliance {
+func pairedAppliance(t testing.TB, id pair.ApplianceID) *Appliance {
 	t.Helper()
 	c := config.Default()
 	c.DataDir, c.Listen = t.TempDir(), []string{"127.0.0.1:0"}

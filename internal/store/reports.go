@@ -113,6 +113,38 @@ func (s *Site) FirstEvent(ctx context.Context) (time.Time, error) {
 	return fromMillis(ms), s.explain("read how far the history goes back", err)
 }
 
+// EventTime returns when an event happened; ErrNotFound if it is not here.
+func (s *Site) EventTime(ctx context.Context, id string) (time.Time, error) {
+	at, err := s.cursor(ctx, id)
+	return time.UnixMilli(at.ms).UTC(), s.explain("read an event", err)
+}
+
+// EventTexts returns what events say, by id. What is no id, or of no event here,
+// says nothing.
+func (s *Site) EventTexts(ctx context.Context, ids []string) (map[string]string, error) {
+	texts := map[string]string{}
+	var args []any
+	for _, id := range unique(ids) {
+		if appliance, seq, err := parseEventID(id); err == nil {
+			args = append(args, appliance, seq)
+		}
+	}
+	if len(args) == 0 {
+		return texts, nil
+	}
+	rows, err := s.reader.QueryContext(ctx, `WITH wanted (appliance, seq) AS (VALUES (?, ?)`+strings.Repeat(`, (?, ?)`, len(args)/2-1)+`)
+		SELECT appliance, seq, text FROM wanted CROSS JOIN event USING (appliance, seq)`, args...)
+	err = each(rows, err, func(row scanner) error {
+		var appliance pair.ApplianceID
+		var seq int64
+		var text string
+		err := row.Scan(&appliance, &seq, &text)
+		texts[eventID(appliance, seq)] = text
+		return err
+	})
+	return texts, s.explain("read events", err)
+}
+
 // Find returns the newest events that the filter selects and match accepts, the
 // newest first. It looks at no more than look events; if that was not all, it
 // goes on where Before is next.

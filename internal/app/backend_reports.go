@@ -1,0 +1,291 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+	"baton/internal/report"
+	"baton/internal/store"
+)
+
+// scope is a report's filter, understood: what to read, and what to tell of it.
+type scope struct {
+	api.ReportRange
+	now     time.Time
+	zone    *time.Location
+	writers []pair.ApplianceID // none: all
+}
+
+// scopeOf understands a filter as of now.
+func (b *backend) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, error) {
+	s := scope{now: time.Now()}
+	s.TimeZone = b.settings.get().TimeZone
+	s.zone = s.Zone()
+	if err := b.rangeOf(ctx, &s, filter); err != nil {
+		return s, failure(err)
+	}
+	s.Step = report.StepOf(filter.Step, s.Since, s.Until)
+	heads, err := b.site.Heads(ctx)
+	if err != nil {
+		return s, failure(err)
+	}
+	s.Appliances = b.named(slices.Collect(maps.Keys(heads)))
+	if filter.Appliance == "" {
+		return s, nil
+	}
+	s.writers = []pair.ApplianceID{filter.Appliance}
+	if !slices.ContainsFunc(s.Appliances, func(one api.NamedOne) bool { return one.ID == filter.Appliance }) {
+		return s, api.Errorf(api.NotFound, "no appliance with the id %.40q has recorded anything here: leave the appliance out", filter.Appliance)
+	}
+	return s, nil
+}
+
+// rangeOf finds when the report begins and ends: at whole quarters of an hour.
+func (b *backend) rangeOf(ctx context.Context, s *scope, filter api.ReportFilter) (err error) {
+	s.Since, s.Until = filter.Since, filter.Until
+	if s.Until.IsZero() {
+		s.Until = s.now
+	}
+	if s.Since.IsZero() {
+		period := filter.Period
+		switch {
+		case period == "" && !filter.Until.IsZero():
+			period = report.Always
+		case period == "":
+			period = report.Month
+		}
+		var first time.Time
+		if period == report.Always {
+			if first, err = b.site.FirstEvent(ctx); err != nil {
+				return err
+			}
+		}
+		if s.Since, err = period.Since(s.now, first, s.zone); err != nil {
+			return err
+		}
+	}
+	s.Since = s.Since.Truncate(report.Quarter).In(s.zone)
+	s.Until = s.Until.Add(report.Quarter - 1).Truncate(report.Quarter).In(s.zone)
+	if !s.Since.Before(s.Until) {
+		s.Until = s.Since.Add(report.Quarter)
+	}
+	return nil
+}
+
+// named gives appliances their names, as far as they are known; this one first.
+func (b *backend) named(ids []pair.ApplianceID) []api.NamedOne {
+	self := b.identity.ID()
+	all := []api.NamedOne{{ID: self, Name: b.config.Name}}
+	pinned, paired := b.link.Paired()
+	if paired {
+		all = append(all, api.NamedOne{ID: pinned.ID, Name: pinned.Name})
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		if id != self && (!paired || id != pinned.ID) {
+			all = append(all, api.NamedOne{ID: id, Name: id.Short()})
+		}
+	}
+	return all
+}
+
+// Availability implements api.Reporting.
+func (b *backend) Availability(ctx context.Context, filter api.ReportFilter) (api.Availability, error) {
+	s, err := b.scopeOf(ctx, filter)
+	if err != nil {
+		return api.Availability{}, err
+	}
+	changes, err := b.changes(ctx, s)
+	if err != nil {
+		return api.Availability{}, failure(err)
+	}
+	judged := report.Judge(report.Question{
+		Span: s.Span, Now: s.now, Self: b.identity.ID(), Unheard: b.unheard(s.now), Step: s.Step, Zone: s.zone,
+	}, changes)
+	known := api.Availability{
+		ReportRange: s.ReportRange, Total: judged.Total, Parts: judged.Parts,
+		Stretches: newest(judged.Stretches, api.MaxStretches), Outages: []api.ToldOutage{},
+	}
+	ids := make([]string, 0, 2*api.MaxOutages)
+	shown := judged.Outages[max(len(judged.Outages)-api.MaxOutages, 0):]
+	for _, outage := range shown {
+		ids = append(ids, outage.Began, outage.Ended)
+	}
+	said, err := b.site.EventTexts(ctx, ids)
+	for _, outage := range slices.Backward(shown) {
+		known.Outages = append(known.Outages, api.ToldOutage{Outage: outage, BeganText: said[outage.Began], EndedText: said[outage.Ended]})
+	}
+	return known, failure(err)
+}
+
+// newest keeps the last of those that are in order of time.
+func newest(stretches []report.Stretch, most int) []report.Stretch {
+	if len(stretches) <= most {
+		return stretches
+	}
+	kept := slices.Clone(stretches)
+	slices.SortStableFunc(kept, func(a, b report.Stretch) int { return b.Since.Compare(a.Since) })
+	oldest := kept[most-1].Since
+	return slices.DeleteFunc(stretches, func(s report.Stretch) bool { return s.Since.Before(oldest) })
+}
+
+// changes reads who served when.
+func (b *backend) changes(ctx context.Context, s scope) ([]report.Change, error) {
+	places, err := b.site.Places(ctx, s.Since, s.Until)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]report.Change, 0, len(places))
+	for _, p := range places {
+		if len(s.writers) == 0 || slices.Contains(s.writers, p.Appliance) {
+			changes = append(changes, report.Change{
+				Appliance: p.Appliance, Seq: p.Seq, Time: p.Time, Kind: p.Kind, Place: p.Place, Serves: p.Serves, Gap: p.Down, Alive: p.Alive,
+			})
+		}
+	}
+	return changes, nil
+}
+
+// unheard is since when this backup has not heard its primary; zero if it hears
+// it, or is no backup.
+func (b *backend) unheard(now time.Time) time.Time {
+	s := b.agent.Look().State
+	if s.Record.Role != pair.Backup || s.Phase != pair.Suspect && s.Phase != pair.Waiting {
+		return time.Time{}
+	}
+	heard := s.Since
+	if s.PeerHeard.Set {
+		heard = s.PeerHeard.At
+	}
+	return now.Add(-max(bootClock().Sub(heard), 0))
+}
+
+// look is how many events a page with a text looks at, at most.
+const look = 3000
+
+// EventReport implements api.Reporting.
+func (b *backend) EventReport(ctx context.Context, kind api.ReportKind, filter api.ReportFilter) (api.EventReport, error) {
+	s, err := b.scopeOf(ctx, filter)
+	if err != nil {
+		return api.EventReport{}, err
+	}
+	made := api.EventReport{ReportRange: s.ReportRange, Events: []api.Reported{}}
+	if err := b.sums(ctx, s, kind, filter, &made); err != nil {
+		return made, failure(err)
+	}
+	wanted := s.filter(kind, filter)
+	wanted.Before, wanted.Limit = filter.Before, filter.PageSize(kind)
+	found, next, err := b.site.Find(ctx, wanted, look, matching(filter.Text))
+	if err != nil {
+		return made, failure(err)
+	}
+	for _, event := range found {
+		reported := api.Reported{Event: api.Written(event)}
+		if kind == api.FailoverReport {
+			if reported.Story, err = b.story(ctx, event); err != nil {
+				return made, failure(err)
+			}
+		}
+		made.Events = append(made.Events, reported)
+	}
+	made.Next = next
+	if next != "" && filter.Text != "" {
+		made.Reached, err = b.site.EventTime(ctx, next)
+	}
+	return made, failure(err)
+}
+
+// EachReported implements api.Reporting.
+func (b *backend) EachReported(ctx context.Context, kind api.ReportKind, filter api.ReportFilter, do func(api.Event) error) error {
+	s, err := b.scopeOf(ctx, filter)
+	if err != nil {
+		return err
+	}
+	match := matching(filter.Text)
+	return failure(b.site.EachEvent(ctx, s.filter(kind, filter), func(event pair.Event) error {
+		if !match(event) {
+			return nil
+		}
+		return do(api.Written(event))
+	}))
+}
+
+func (s scope) filter(kind api.ReportKind, filter api.ReportFilter) store.Filter {
+	return store.Filter{Since: s.Since, Until: s.Until, Kinds: kindsOf(kind, filter), Appliances: s.writers}
+}
+
+func kindsOf(kind api.ReportKind, filter api.ReportFilter) []string {
+	if len(filter.Kinds) > 0 {
+		return filter.Kinds
+	}
+	return kind.Events()
+}
+
+// matching accepts what says the text. A planned switch is written by both sides,
+// and told by the one that takes the site.
+func matching(text string) func(pair.Event) bool {
+	text = strings.ToLower(strings.TrimSpace(text))
+	return func(event pair.Event) bool {
+		if event.Kind == pair.KindHandover && strings.HasPrefix(event.Detail["to"], pair.Backup.String()+" ") {
+			return false
+		}
+		return text == "" || strings.Contains(strings.ToLower(event.Text), text) || strings.Contains(strings.ToLower(event.Detail["by"]), text)
+	}
+}
+
+// sums fills in the figures: of the range, and of each of its parts.
+func (b *backend) sums(ctx context.Context, s scope, kind api.ReportKind, filter api.ReportFilter, made *api.EventReport) error {
+	spans := report.Spans(s.Since, s.Until, s.Step, s.zone)
+	asked := make([]store.Span, len(spans))
+	made.Total = api.ReportSum{Span: s.Span, Counts: map[string]int64{}}
+	for i, span := range spans {
+		asked[i] = store.Span(span)
+		made.Parts = append(made.Parts, api.ReportSum{Span: span, Counts: map[string]int64{}})
+	}
+	sums, err := b.site.Sums(ctx, asked, kindsOf(kind, filter), s.writers)
+	for _, sum := range sums {
+		for _, to := range []*api.ReportSum{&made.Total, &made.Parts[sum.Span]} {
+			add(to, sum, kind)
+		}
+	}
+	return err
+}
+
+func add(to *api.ReportSum, sum store.Sum, kind api.ReportKind) {
+	n := sum.Events
+	if kind == api.SyncReport {
+		n = sum.Runs
+	}
+	to.Counts[sum.Kind] += n
+	if sum.Kind == pair.KindSyncFailed {
+		return
+	}
+	to.Files += sum.Files
+	to.Bytes += sum.Bytes
+	to.Duration += sum.Took.Milliseconds()
+	to.Longest = max(to.Longest, sum.Longest.Milliseconds())
+}
+
+// story is what both appliances recorded around a failover, from when the peer was
+// last heard.
+func (b *backend) story(ctx context.Context, event pair.Event) ([]api.Event, error) {
+	const before, after, most = 30 * time.Second, 90 * time.Second, 200
+	since := event.Time.Add(-before)
+	if heard, err := time.Parse(time.RFC3339, event.Detail["peer_heard"]); err == nil && heard.Before(since) {
+		since = heard.Add(-time.Second)
+	}
+	around, err := b.site.Events(ctx, store.Filter{Since: since, Until: event.Time.Add(after), Limit: most})
+	told := []api.Event{}
+	for _, one := range around {
+		if one.Detail["to"] != "" || slices.Contains([]string{pair.KindDiverged, pair.KindStarted, pair.KindStopped}, one.Kind) {
+			told = append(told, api.Written(one))
+		}
+	}
+	const longest = 20
+	return told[max(len(told)-longest, 0):], failure(err)
+}
