@@ -159,9 +159,9 @@ func columnsOf(kind ReportKind, about ReportRange) []column {
 	case SyncReport:
 		columns = append(columns, detail("runs", "runs"), detail("number", "number"), detail("duration_ms", "duration_ms"),
 			detail("longest_ms", "longest_ms"), detail("files", "files"), detail("bytes", "bytes"),
-			column{"bytes_per_second", func(e Event) string { return speedOf(e) }})
+			column{"bytes_per_second", speedOf})
 	case AuditReport:
-		columns = append(columns, detail("by", "by"))
+		columns = append(columns, detail("by", "by"), detail("from", "from"))
 	case AvailabilityReport:
 	}
 	return append(columns, column{"text", func(e Event) string { return e.Text }})

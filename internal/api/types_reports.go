@@ -32,7 +32,10 @@ func (k ReportKind) Events() []string {
 	case SyncReport:
 		return []string{pair.KindSyncDone, pair.KindSyncFailed}
 	case AuditReport:
-		return []string{pair.KindSignedIn, pair.KindSettingChanged, pair.KindPaired, pair.KindUnpaired, pair.KindPairingFailed}
+		return []string{
+			pair.KindSignedIn, pair.KindSignedOut, pair.KindSignInFailed, pair.KindSettingChanged,
+			pair.KindPaired, pair.KindUnpaired, pair.KindPairingFailed,
+		}
 	case AvailabilityReport:
 	}
 	return nil
@@ -63,7 +66,7 @@ func (f ReportFilter) Check(kind ReportKind) error {
 	switch {
 	case !slices.Contains(ReportKinds(), kind):
 		return Errorf(NotFound, "there is no report %q: use availability, failovers, syncs or audit", kind)
-	case f.Period != "" && !(f.Since.IsZero() && f.Until.IsZero()):
+	case f.Period != "" && (!f.Since.IsZero() || !f.Until.IsZero()):
 		return Errorf(Usage, "a report is of a period or of a range: leave out one of them")
 	case f.Period != "" && !slices.Contains(report.Periods(), f.Period):
 		return Errorf(Usage, "unknown period %q: use 24h, 7d, 30d, 12mo or all", f.Period)

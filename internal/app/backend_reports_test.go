@@ -41,12 +41,8 @@ func (a *Appliance) merged(t *testing.T, events ...pair.Event) {
 	}
 }
 
-func away(ago time.Duration, kind, from, to string, more ...string) pair.Event {
-	event := pair.Event{Time: time.Now().Add(-ago).Truncate(time.Millisecond), Kind: kind, Text: from + " → " + to, Detail: map[string]string{"from": from, "to": to}}
-	for i := 0; i < len(more); i += 2 {
-		event.Detail[more[i]] = more[i+1]
-	}
-	return event
+func away(ago time.Duration, kind, from, to string) pair.Event {
+	return pair.Event{Time: time.Now().Add(-ago).Truncate(time.Millisecond), Kind: kind, Text: from + " → " + to, Detail: map[string]string{"from": from, "to": to}}
 }
 
 func TestAvailabilityIsJudgedFromBothHistories(t *testing.T) {
@@ -136,8 +132,8 @@ func million(b *testing.B, a *Appliance) {
 		b.Fatal(err)
 	}
 	began := time.Now()
-	for _, statement := range []string{`
-		INSERT INTO event
+	for _, statement := range []string{
+		`INSERT INTO event
 		WITH RECURSIVE number (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM number LIMIT 1000000)
 		SELECT iif(i % 2, ?1, ?2), i / 2 + 1, ?3 + i * 31500,
 			CASE WHEN i % 1000 < 600 THEN 'sync-done' WHEN i % 1000 < 620 THEN 'sync-failed' WHEN i % 1000 < 700 THEN 'signed-in'
@@ -148,8 +144,8 @@ func million(b *testing.B, a *Appliance) {
 				WHEN i % 1000 < 990 THEN json_object('by', 'ann from 198.51.100.7')
 				WHEN i % 4 < 2 THEN json_object('from', 'primary claiming', 'to', 'primary steady', 'reason', 'Nothing.', 'epoch', '7.abc')
 				ELSE json_object('from', 'primary steady', 'to', 'primary isolated', 'reason', 'Nothing.', 'epoch', '7.abc') END
-		FROM number`, `
-		INSERT INTO event_head SELECT ?, 500000, 500000 UNION ALL SELECT ?, 500000, 500000 WHERE ? > 0`,
+		FROM number`,
+		`INSERT INTO event_head SELECT ?, 500000, 500000 UNION ALL SELECT ?, 500000, 500000 WHERE ? > 0`,
 	} {
 		if _, err := db.ExecContext(b.Context(), statement, a.identity.ID(), other, time.Now().AddDate(-1, 0, 0).UnixMilli()); err != nil {
 			b.Fatal(err)
@@ -188,7 +184,7 @@ func BenchmarkReports(b *testing.B) {
 			b.Run(string(kind)+"/"+strings.ReplaceAll(name, " ", "-"), func(b *testing.B) {
 				before := used(b)
 				for b.Loop() {
-					if err := a.report(b, kind, filter); err != nil {
+					if err := a.readReport(b, kind, filter); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -213,7 +209,7 @@ func used(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func (a *Appliance) report(b *testing.B, kind api.ReportKind, filter api.ReportFilter) error {
+func (a *Appliance) readReport(b *testing.B, kind api.ReportKind, filter api.ReportFilter) error {
 	b.Helper()
 	if kind == api.AvailabilityReport {
 		_, err := a.backend.Availability(b.Context(), filter)

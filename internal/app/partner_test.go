@@ -16,32 +16,32 @@ import (
 )
 
 // pairedAppliance is one that is not running, paired with the appliance id.
-func pairedAppliance(t testing.TB, id pair.ApplianceID) *Appliance {
-	t.Helper()
+func pairedAppliance(tb testing.TB, id pair.ApplianceID) *Appliance {
+	tb.Helper()
 	c := config.Default()
-	c.DataDir, c.Listen = t.TempDir(), []string{"127.0.0.1:0"}
+	c.DataDir, c.Listen = tb.TempDir(), []string{"127.0.0.1:0"}
 	dir := filepath.Join(c.DataDir, "local")
 	log := slog.New(slog.DiscardHandler)
 	secrets := peer.Secrets{Peer: &peer.Pinned{ID: id, Pin: strings.Repeat(string(id), 2), PairID: "p", Addresses: []string{"198.51.100.2:443"}}}
-	first, err := New(t.Context(), c, "test", log)
+	first, err := New(tb.Context(), c, "test", log)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := first.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	local, err := store.OpenLocal(dir, first.identity.ID(), log)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := errors.Join(local.SaveSecrets(secrets), local.Close()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	a, err := New(t.Context(), c, "test", log)
+	a, err := New(tb.Context(), c, "test", log)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = a.Close() })
+	tb.Cleanup(func() { _ = a.Close() })
 	return a
 }
 
