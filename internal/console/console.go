@@ -9,6 +9,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 // Root is the path of the console: sign-in is there, everything else below it.
@@ -31,7 +32,9 @@ type Console struct {
 	sessions *scs.SessionManager
 	mux      *http.ServeMux
 
-	followers chan struct{} // a place for each page that follows
+	followers chan struct{}         // a place for each page that follows
+	timeline  *shared[[]pair.Event] // of the Status page
+	history   *shared[[]pair.Event] // of the Failover page
 }
 
 // New returns a console whose handler is ready.
@@ -40,6 +43,8 @@ func New(backend api.Backend, options Options) (*Console, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	c.timeline = &shared[[]pair.Event]{read: c.readTimeline}
+	c.history = &shared[[]pair.Event]{read: c.readHistory}
 	var err error
 	if c.assets, err = newAssets(); err != nil {
 		return nil, fmt.Errorf("read the console's assets: %w", err)
