@@ -205,7 +205,7 @@ func (a *Appliance) conditions() []pair.Condition {
 			NextStep: "Mend the cause; it is tried again by itself, or at once with Sync Now: baton sync --wait.",
 		})
 	}
-	return found
+	return append(found, untold(a.notifier.States(), time.Now())...)
 }
 
 // endMaintenance ends a maintenance whose time is over.

@@ -31,6 +31,7 @@ type Console struct {
 	pages    templates
 	sessions *scs.SessionManager
 	mux      *http.ServeMux
+	least    map[string]access // for each page, by path below Root
 
 	followers chan struct{}         // a place for each page that follows
 	timeline  *shared[[]pair.Event] // of the Status page
@@ -39,7 +40,7 @@ type Console struct {
 
 // New returns a console whose handler is ready.
 func New(backend api.Backend, options Options) (*Console, error) {
-	c := &Console{backend: backend, log: options.Log, now: options.Now, mux: http.NewServeMux(), sessions: newSessions(backend, options.Log), followers: make(chan struct{}, maxFollowers)}
+	c := &Console{backend: backend, log: options.Log, now: options.Now, mux: http.NewServeMux(), least: map[string]access{}, sessions: newSessions(backend, options.Log), followers: make(chan struct{}, maxFollowers)}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -55,6 +56,9 @@ func New(backend api.Backend, options Options) (*Console, error) {
 	c.mux.Handle("GET "+assetPrefix, c.assets)
 	for _, r := range c.routes() {
 		c.mux.Handle(r.pattern(), c.guard(r))
+		if r.method == http.MethodGet {
+			c.least[r.path] = r.least
+		}
 	}
 	c.mux.HandleFunc(Root+"/", c.unknown)
 	return c, nil

@@ -40,6 +40,9 @@ func (c *Console) routes() []route {
 		c.themeRoutes(),
 		c.statusRoutes(),
 		c.failoverRoutes(),
+		c.userRoutes(),
+		c.securityRoutes(),
+		c.accountRoutes(),
 	)
 }
 

@@ -42,6 +42,10 @@ type Appliance struct {
 	setup       string
 	damped      bool
 	figures     api.Figures
+
+	notifications api.SavedNotifications // with its secrets
+	channels      map[string]pair.ChannelState
+	made          int // webhooks, ever
 }
 
 // New returns a standalone appliance named alpha that knows one shared IP.
@@ -63,6 +67,9 @@ func New() *Appliance {
 		tasks:    map[string]*task{},
 		diverged: map[string]pair.DivergedCopy{},
 		setup:    "setup-token-1",
+
+		notifications: api.SavedNotifications{Notifications: pair.DefaultNotifications()},
+		channels:      map[string]pair.ChannelState{},
 	}
 }
 
