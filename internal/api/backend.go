@@ -24,7 +24,8 @@ type Backend interface {
 	Caring
 	SettingsStore
 	Reaching
-	Notifying
+	SiteStore
+	CertificateStore
 	ProtectedData
 	Services
 	Users
@@ -140,22 +141,34 @@ type Reaching interface {
 	TestIPs(ctx context.Context, addresses []netip.Addr) ([]pair.Reach, error)
 }
 
-// Notifying keeps who is told of what happens.
-type Notifying interface {
-	// Notifications has neither password nor secrets; the addresses of webhooks
-	// are whole for administrators only.
-	Notifications(ctx context.Context) (SavedNotifications, error)
-	// SaveNotifications saves what was derived from notifications.Version;
-	// Conflict if that is no longer the newest, Usage with its Fields if values
-	// are refused.
-	SaveNotifications(ctx context.Context, notifications SavedNotifications) (SavedNotifications, error)
-	// TestNotification sends a test through a saved channel, mail or the id of a
-	// webhook, and says in a sentence who took it.
-	TestNotification(ctx context.Context, channel string) (string, error)
+// SiteStore keeps what the site is called and shows.
+type SiteStore interface {
+	Site(ctx context.Context) (SavedSite, error)
+	// SaveSite saves what was derived from site.Version; Conflict if that is no
+	// longer the newest, Usage with its Fields if values are refused. The front
+	// is not changed by it.
+	SaveSite(ctx context.Context, site SavedSite) (SavedSite, error)
+}
+
+// CertificateStore keeps the site's certificate. Changes take the version that
+// they were derived from; Conflict if that is no longer the newest. They are in
+// force when they return.
+type CertificateStore interface {
+	Certificates(ctx context.Context) (Certificates, error)
+	SetCertificate(ctx context.Context, certificate NewCertificate, version uint64) (Certificates, error)
+	// SelfSignCertificate makes one for the site's host name and the shared IPs.
+	SelfSignCertificate(ctx context.Context, version uint64) (Certificates, error)
+	// RemoveCertificate has each appliance show its own again; Refused if there
+	// is none.
+	RemoveCertificate(ctx context.Context, version uint64) (Certificates, error)
 }
 
 // ProtectedData lists what is synced.
 type ProtectedData interface {
+	// Protection tells of all of it, from what is on hand: nothing is measured.
+	Protection(ctx context.Context) (Protection, error)
+	// TestData tells what AddData would meet, and changes nothing.
+	TestData(ctx context.Context, data DataSpec) ([]Check, error)
 	Data(ctx context.Context) ([]pair.Data, error)
 	AddData(ctx context.Context, data DataSpec) error
 	RemoveData(ctx context.Context, name string) error

@@ -254,27 +254,44 @@ func (c *Client) TestIPs(ctx context.Context, addresses []string) ([]pair.Reach,
 	return fetch[[]pair.Reach](ctx, c, http.MethodPost, "/test-ips", TestIPsRequest{IPs: addresses})
 }
 
-// Notifications returns who is told of what, and its version.
-func (c *Client) Notifications(ctx context.Context) (notifications SavedNotifications, version string, err error) {
-	header, err := c.exchange(ctx, http.MethodGet, "/notifications", nil, nil, &notifications)
-	return notifications, header.Get("ETag"), err
+// Site returns what the site is called and shows.
+func (c *Client) Site(ctx context.Context) (SavedSite, error) {
+	return fetch[SavedSite](ctx, c, http.MethodGet, "/site", nil)
 }
 
-// SaveNotifications saves it. A version makes that fail with Conflict if somebody
-// else was faster; empty: whatever the version.
-func (c *Client) SaveNotifications(ctx context.Context, wanted pair.Notifications, version string) (saved SavedNotifications, err error) {
-	header := http.Header{}
-	if version != "" {
-		header.Set("If-Match", version)
-	}
-	_, err = c.exchange(ctx, http.MethodPut, "/notifications", header, wanted, &saved)
-	return saved, err
+// ChangeSite changes some of it, by key; all of the changes or none.
+func (c *Client) ChangeSite(ctx context.Context, changes map[string]string) (SavedSite, error) {
+	return fetch[SavedSite](ctx, c, http.MethodPatch, "/site", changes)
 }
 
-// TestNotification sends a test through a channel, and returns what came of it.
-func (c *Client) TestNotification(ctx context.Context, channel string) (string, error) {
-	tested, err := fetch[Tested](ctx, c, http.MethodPost, "/notifications/test", ChannelRequest{Channel: channel})
-	return tested.Text, err
+// Certificates tells of the certificates that browsers meet.
+func (c *Client) Certificates(ctx context.Context) (Certificates, error) {
+	return fetch[Certificates](ctx, c, http.MethodGet, "/certificate", nil)
+}
+
+// SetCertificate saves the site's certificate.
+func (c *Client) SetCertificate(ctx context.Context, certificate NewCertificate) (Certificates, error) {
+	return fetch[Certificates](ctx, c, http.MethodPut, "/certificate", certificate)
+}
+
+// SelfSignCertificate makes a self-signed one.
+func (c *Client) SelfSignCertificate(ctx context.Context) (Certificates, error) {
+	return fetch[Certificates](ctx, c, http.MethodPost, "/certificate/self-signed", nil)
+}
+
+// RemoveCertificate has each appliance show its own again.
+func (c *Client) RemoveCertificate(ctx context.Context) (Certificates, error) {
+	return fetch[Certificates](ctx, c, http.MethodDelete, "/certificate", nil)
+}
+
+// Protection tells of all protected data.
+func (c *Client) Protection(ctx context.Context) (Protection, error) {
+	return fetch[Protection](ctx, c, http.MethodGet, "/protection", nil)
+}
+
+// TestData tells what AddData would meet.
+func (c *Client) TestData(ctx context.Context, data DataSpec) ([]Check, error) {
+	return fetch[[]Check](ctx, c, http.MethodPost, "/data/test", data)
 }
 
 // Data lists the protected data.

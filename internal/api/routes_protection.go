@@ -19,6 +19,21 @@ func (s *Server) addProtection() {
 			}
 			return done(s.backend.AddData(ctx, in.Body))
 		})
+	add(s, endpoint{method: http.MethodPost, path: "/data/test", name: "test-data", least: Administrator, summary: "What adding it would meet; nothing is changed"},
+		func(ctx context.Context, in *question[DataSpec]) (*answer[[]Check], error) {
+			if err := in.Body.check(); err != nil {
+				return nil, err
+			}
+			return list(s.backend.TestData(ctx, in.Body))
+		})
+	add(s, endpoint{method: http.MethodGet, path: "/protection", name: "protection", least: Viewer, summary: "Protected data with size, last sync and health"},
+		func(ctx context.Context, _ *none) (*answer[Protection], error) {
+			all, err := s.backend.Protection(ctx)
+			if all.Data == nil {
+				all.Data = []ProtectedPart{} // a list is never null
+			}
+			return one(all, err)
+		})
 	add(s, endpoint{method: http.MethodDelete, path: "/data/{name}", name: "remove-data", least: Administrator, summary: "Protect it no longer; nothing is deleted"},
 		func(ctx context.Context, in *named) (*none, error) { return done(s.backend.RemoveData(ctx, in.Name)) })
 	add(s, endpoint{method: http.MethodGet, path: "/services", name: "services", least: Viewer, summary: "Services that run on the primary only"},

@@ -20,7 +20,8 @@ import (
 type backend struct {
 	*Appliance
 	tasks  *tasks
-	gate   *gate  // in front of the sign-in
+	gate   *gate // in front of the sign-in
+	looks  *looks
 	token  string // of the one-time setup
 	newest glance
 
@@ -30,7 +31,7 @@ type backend struct {
 var _ api.Backend = (*backend)(nil)
 
 func newBackend(a *Appliance) *backend {
-	return &backend{Appliance: a, tasks: newTasks(), gate: newGate(), token: peer.Generate()}
+	return &backend{Appliance: a, tasks: newTasks(), gate: newGate(), looks: newLooks(), token: peer.Generate()}
 }
 
 // failure gives an error of an edge, or the decision's no, the code and the

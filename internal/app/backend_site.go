@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"baton/internal/api"
-	"baton/internal/datasync/plan"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
@@ -121,33 +120,6 @@ func (b *backend) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, 
 	return probe.Ping(ctx, ips, wait), nil
 }
 
-// Data implements api.ProtectedData.
-func (b *backend) Data(ctx context.Context) ([]pair.Data, error) {
-	list, err := b.site.Data(ctx)
-	return list, failure(err)
-}
-
-// AddData implements api.ProtectedData.
-func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
-	if data.Kind != string(pair.DataDirectory) {
-		return api.NotYet("protecting a " + data.Kind + " database")
-	}
-	info, err := os.Stat(data.Path)
-	if err != nil || !info.IsDir() {
-		return api.Errorf(api.Usage, "%s is not a directory on this machine: make it first, or correct the path", data.Path)
-	}
-	wanted := pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path}
-	if err := plan.CheckData(wanted); err != nil { // else every sync would refuse it
-		return api.Errorf(api.Usage, "%w", err)
-	}
-	return b.lead(ctx, "protected "+data.Name+" at "+data.Path, func() error { return b.site.AddData(ctx, wanted) })
-}
-
-// RemoveData implements api.ProtectedData.
-func (b *backend) RemoveData(ctx context.Context, name string) error {
-	return b.lead(ctx, "stopped protecting "+name, func() error { return b.site.RemoveData(ctx, name) })
-}
-
 // Services implements api.Services.
 func (b *backend) Services(context.Context) ([]api.Service, error) { return []api.Service{}, nil }
 
@@ -205,7 +177,10 @@ func (a *Appliance) conditions() []pair.Condition {
 			NextStep: "Mend the cause; it is tried again by itself, or at once with Sync Now: baton sync --wait.",
 		})
 	}
-	return append(found, untold(a.notifier.States(), time.Now())...)
+	if a.local.State().Record.Role != pair.Backup {
+		found = append(found, a.public.certificates.expiring(time.Now())...)
+	}
+	return found
 }
 
 // endMaintenance ends a maintenance whose time is over.

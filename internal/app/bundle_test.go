@@ -89,14 +89,11 @@ func plant(t *testing.T, a *Appliance) map[string]string {
 	if err := a.site.AddSession(ctx, store.Session{ID: secrets["session"], User: "bob", Expires: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	key, err := selfSigned("example.org")
-	if err != nil {
-		t.Fatal(err)
-	}
-	secrets["key of the certificate"] = string(key)
+	certified := stored(t, time.Hour, "example.org")
+	secrets["key of the certificate"] = certified.Key
 	for name, document := range map[string]any{
 		"notifications": map[string]any{"smtp": map[string]string{"password": secrets["password of SMTP"]}, "webhooks": []any{map[string]string{"secret": secrets["secret of a webhook"]}}},
-		"certificate":   map[string]string{"key": string(key)},
+		"certificate":   certified,
 	} {
 		text, err := json.Marshal(document)
 		if err != nil {

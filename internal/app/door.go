@@ -1,10 +1,12 @@
 package app
 
 import (
+	"errors"
 	"log/slog"
 
 	"baton/internal/config"
 	"baton/internal/front"
+	"baton/internal/pair"
 )
 
 // doors are all the ways into the site: one for every address it listens on.
@@ -32,6 +34,15 @@ func (d doors) Hold() { d.each((*front.Front).Hold) }
 
 // Close turns them away.
 func (d doors) Close() { d.each((*front.Front).Close) }
+
+// present changes the public page of all.
+func (d doors) present(site pair.Site) error {
+	var failed []error
+	for _, f := range d {
+		failed = append(failed, f.Present(site))
+	}
+	return errors.Join(failed...)
+}
 
 func (d doors) each(move func(*front.Front)) {
 	for _, f := range d {

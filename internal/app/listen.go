@@ -2,23 +2,13 @@ package app
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -48,11 +38,7 @@ func (a *Appliance) listen(ctx context.Context) ([]part, error) {
 		return nil, err
 	}
 	parts := []part{{"local socket", func(ctx context.Context) error { return server.ServeLocal(ctx, socket) }}}
-	certificate, err := consoleCertificate(filepath.Join(a.config.DataDir, "local"), a.config.Name)
-	if err != nil {
-		return nil, err
-	}
-	secure := a.link.TLS(&tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
+	secure := a.link.TLS(a.public.certificates.tls())
 	crowd := newCrowd(a.isPeer)
 	for _, address := range a.config.Listen {
 		listener, err := open(ctx, address)
@@ -130,69 +116,4 @@ func (a *Appliance) serveTLS(ctx context.Context, listener net.Listener, secure 
 
 func (a *Appliance) mayReadMetrics(from netip.Addr) bool {
 	return slices.ContainsFunc(a.config.MetricsAllow, func(network netip.Prefix) bool { return network.Contains(from) })
-}
-
-// consoleCertificate reads the certificate of the console's port, and makes a
-// self-signed one at the first start.
-func consoleCertificate(dir, name string) (tls.Certificate, error) {
-	path := filepath.Join(dir, "console.pem")
-	text, err := os.ReadFile(path) //nolint:gosec // a file of our own data directory
-	if errors.Is(err, fs.ErrNotExist) {
-		if text, err = selfSigned(name); err == nil {
-			err = writeWhole(path, text)
-		}
-	}
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("read the console's certificate: %w", err)
-	}
-	certificate, err := tls.X509KeyPair(text, text)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%s holds no usable certificate and key: %w: put it back, or move it away and restart to make a new one", path, err)
-	}
-	return certificate, nil
-}
-
-// writeWhole makes a file, readable by its owner, that is whole or absent
-// whatever happens meanwhile.
-func writeWhole(path string, text []byte) error {
-	beside := path + ".new"
-	file, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // a file of our own data directory
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
-		err = os.Rename(beside, path)
-	}
-	if err != nil {
-		_ = os.Remove(beside) // it may hold the very bytes that a full disk lacks
-	}
-	return err
-}
-
-func selfSigned(name string) ([]byte, error) {
-	const lasting = 10 * 365 * 24 * time.Hour
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return nil, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(lasting),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, err
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
-	return append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...), nil
 }

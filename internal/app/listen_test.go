@@ -22,7 +22,7 @@ func TestConsoleCertificateIsWholeOrAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := consoleCertificate(dir, "alpha")
-	if err != nil || !bytes.Equal(first.Certificate[0], again.Certificate[0]) {
+	if err != nil || !bytes.Equal(first.Leaf.Raw, again.Leaf.Raw) {
 		t.Fatalf("another certificate at the second start, or %v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

@@ -26,6 +26,7 @@ const (
 	pathExchange = "/peer/v1/exchange"
 	pathSettings = "/peer/v1/settings"
 	pathReport   = "/peer/v1/report"
+	pathRoom     = "/peer/v1/room"
 	pathSync     = "/peer/v1/sync"
 	pathCancel   = "/peer/v1/cancel-sync"
 	pathUnsynced = "/peer/v1/unsynced"
@@ -109,6 +110,7 @@ func (a *Appliance) handlePeer() {
 	}))
 	a.link.Handle("POST "+pathExchange, peer.Serve(a.exchanged))
 	a.link.Handle("POST "+pathSettings, peer.Serve(a.settingsAsked))
+	a.link.Handle("POST "+pathRoom, peer.Serve(roomAsked))
 	a.link.Handle("POST "+pathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
 		return done, a.agent.SyncNow(ctx, q.AcceptShrink)
 	}))

@@ -19,7 +19,6 @@ import (
 	"baton/internal/config"
 	"baton/internal/datasync"
 	"baton/internal/failover"
-	"baton/internal/notify"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/sharedip"
@@ -47,8 +46,8 @@ type Appliance struct {
 	backend  *backend
 	server   *api.Server
 	settings *settings
-	notifier *notify.Notifier
 	security *security
+	public   *public
 	told     lastReport
 	opening  opening
 	watched  bool // a watchdog ends this daemon when it hangs
@@ -68,7 +67,7 @@ func Serve(ctx context.Context, c config.Config, version string, log *slog.Logge
 func New(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
 	a := &Appliance{config: c, version: version, recent: new(recent), begun: time.Now()}
 	a.log = a.recent.log(log)
-	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.join} {
+	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.openPublic, a.join} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
@@ -120,6 +119,21 @@ func (a *Appliance) openLink(context.Context) (err error) {
 	return err
 }
 
+// openPublic readies what people meet; a page or certificate that cannot be shown
+// is no reason not to serve.
+func (a *Appliance) openPublic(ctx context.Context) error {
+	own, err := consoleCertificate(filepath.Join(a.config.DataDir, "local"), a.config.Name)
+	if err != nil {
+		return err
+	}
+	a.doors = newDoors(a.config, a.log)
+	a.public = &public{doors: a.doors, certificates: &certificates{console: own, shared: a.config.SharedIPs}}
+	if err := a.present(ctx); err != nil {
+		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
+	}
+	return nil
+}
+
 // port is the one at which the peer finds us.
 func (a *Appliance) port() int {
 	if len(a.config.Listen) == 0 {
@@ -144,10 +158,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	}
 	a.ips = newAddresses(a.host, a.config.SharedIPs, a.local, a.opening.end)
 	a.reach = &reacher{}
-	a.doors = newDoors(a.config, a.log)
 	a.settings = newSettings(saved, version)
-	a.notifier = a.newNotifier()
-	a.history.written = a.notifier.Wake
 	a.security = newSecurity()
 	a.loadSecurity(ctx)
 	record := a.local.State().Record
@@ -193,7 +204,6 @@ func (a *Appliance) Run(ctx context.Context) error {
 	}
 	run("upkeep", a.upkeep)
 	run("reports", a.tell)
-	run("notifications", a.notifier.Run)
 	a.history.Record(a.started()) // ahead of what the agent does
 	run("agent", a.agent.Run)
 	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -70,6 +71,9 @@ func (a *Appliance) reload(ctx context.Context) error {
 	a.settings.set(saved, version)
 	a.loadSecurity(ctx)
 	a.agent.Configure(ctx, a.configure)
+	if err := a.present(ctx); err != nil { // no reason not to go by the settings
+		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
+	}
 	return nil
 }
 

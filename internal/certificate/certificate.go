@@ -19,9 +19,9 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Certificate is a certificate that is in order, its chain and its key.
@@ -65,7 +65,10 @@ func (c Certificate) Fingerprint() string {
 
 // Names lists the host names and addresses that the certificate is for.
 func (c Certificate) Names() []string {
-	names := slices.Clone(c.Leaf.DNSNames)
+	var names []string
+	for _, name := range c.Leaf.DNSNames {
+		names = append(names, printable(name))
+	}
 	for _, address := range c.Leaf.IPAddresses {
 		names = append(names, address.String())
 	}
@@ -76,7 +79,18 @@ func (c Certificate) Names() []string {
 func (c Certificate) SelfSigned() bool { return bytes.Equal(c.Leaf.RawIssuer, c.Leaf.RawSubject) }
 
 // Issuer names who vouches for it.
-func (c Certificate) Issuer() string { return c.Leaf.Issuer.String() }
+func (c Certificate) Issuer() string { return printable(c.Leaf.Issuer.String()) }
+
+// printable replaces what could steer a terminal: whoever made a certificate wrote
+// what they liked into it.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
+}
 
 // Chain counts the certificates that are shown, its own included.
 func (c Certificate) Chain() int { return len(c.chain) }

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,19 +17,23 @@ func (p *program) data() *cobra.Command {
 			p.addFile("dir", "Protect a directory"),
 			p.addFile("sqlite", "Protect an SQLite database"),
 			p.addPostgres()),
-		p.ask("list", "What is protected", cobra.NoArgs,
+		p.ask("list", "What is protected, and how far it is on the backup", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				data, err := client.Data(ctx)
+				known, err := client.Protection(ctx)
 				if err != nil {
 					return err
 				}
-				return p.show(data, func(pg *page) {
-					pg.row("NAME", "KIND", "PATH")
-					for _, one := range data {
-						pg.row(one.Name, string(one.Kind), one.Path)
-					}
-				})
+				return p.show(known.Data, func(pg *page) { writeProtection(pg, known) })
 			}),
+		group("test", "Tell what protecting something would meet, and change nothing; exit code 1 if it cannot be",
+			p.ask("dir NAME PATH", "Test a directory; exit code 1 if it cannot be protected", cobra.ExactArgs(2),
+				func(ctx context.Context, client *api.Client, args []string) error {
+					checks, err := client.TestData(ctx, api.DataSpec{Kind: "dir", Name: args[0], Path: args[1]})
+					if err != nil {
+						return err
+					}
+					return p.writeChecks(checks)
+				})),
 		p.ask("remove NAME", "Protect it no longer; nothing is deleted", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
 				if err := client.RemoveData(ctx, args[0]); err != nil {
@@ -35,6 +41,23 @@ func (p *program) data() *cobra.Command {
 				}
 				return p.say("%s is no longer protected.", args[0])
 			}))
+}
+
+// writeProtection writes a table that ends with the site database, which is always
+// protected.
+func writeProtection(pg *page, known api.Protection) {
+	pg.row("NAME", "KIND", "FILES", "SIZE", "STATE", "PATH")
+	for _, one := range append(slices.Clone(known.Data), known.Site) {
+		files, bytes := "-", "-"
+		if one.Measured {
+			files, bytes = strconv.FormatInt(one.Files, 10), size(one.Bytes)
+		}
+		state, colour := string(one.State), plain
+		if !one.Health.OK {
+			state, colour = "unreadable", red
+		}
+		pg.marked(colour, one.Name, string(one.Kind), files, bytes, state, one.Path)
+	}
 }
 
 func (p *program) addFile(kind, short string) *cobra.Command {

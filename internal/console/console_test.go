@@ -36,12 +36,6 @@ func open(t *testing.T) *browser {
 			t.Fatal(err)
 		}
 	}
-	return openWith(t, appliance)
-}
-
-// openWith starts the console of an appliance.
-func openWith(t *testing.T, appliance *apitest.Appliance) *browser {
-	t.Helper()
 	console, err := New(appliance, Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +71,7 @@ func (b *browser) do(r *http.Request) page {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		b.t.Fatal(err)
@@ -226,7 +220,7 @@ func TestAnOpenPageIsToldWhenTheRoleChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer response.Body.Close()
 	lines := bufio.NewScanner(response.Body)
 	await := func(text string) {
 		t.Helper()

@@ -39,10 +39,6 @@ func (c *Console) routes() []route {
 		c.liveRoutes(),
 		c.themeRoutes(),
 		c.statusRoutes(),
-		c.failoverRoutes(),
-		c.userRoutes(),
-		c.securityRoutes(),
-		c.accountRoutes(),
 	)
 }
 

@@ -71,6 +71,7 @@ type Engine struct {
 	pending  *record
 	offered  pair.Epoch
 	session  *session
+	measured measured
 }
 
 type index struct {

@@ -28,6 +28,18 @@ func (s *Site) AddData(ctx context.Context, data pair.Data) error {
 	})
 }
 
+// CheckData refuses what AddData would refuse, and adds nothing.
+func (s *Site) CheckData(ctx context.Context, data pair.Data) error {
+	if err := s.checkData(data); err != nil {
+		return err
+	}
+	known, err := s.Data(ctx)
+	if err != nil {
+		return err
+	}
+	return checkOverlap(known, data)
+}
+
 func checkOverlap(known []pair.Data, data pair.Data) error {
 	for _, other := range known {
 		switch {

@@ -9,13 +9,13 @@ import (
 	"baton/internal/pair"
 )
 
-// saveDocument saves over whatever is there.
-func saveDocument(ctx context.Context, s *Site, name, value string) error {
-	_, version, err := s.Document(ctx, name)
+// saveDocument saves over the site's document, whatever it is.
+func saveDocument(ctx context.Context, s *Site, value string) error {
+	_, version, err := s.Document(ctx, "site")
 	if err != nil {
 		return err
 	}
-	_, err = s.SaveDocument(ctx, name, []byte(value), version, pair.Event{Kind: pair.KindSettingChanged, Text: "saved"})
+	_, err = s.SaveDocument(ctx, "site", []byte(value), version, pair.Event{Kind: pair.KindSettingChanged, Text: "saved"})
 	return err
 }
 
@@ -71,7 +71,7 @@ func TestTheLargestDocumentTravelsToTheBackup(t *testing.T) {
 	from, to := openSite(t, alpha), openSite(t, beta)
 	// The characters that an export writes at the greatest length.
 	large := `"` + strings.Repeat("<", maxDocument-2) + `"`
-	if err := saveDocument(ctx, from, "site", large); err != nil {
+	if err := saveDocument(ctx, from, large); err != nil {
 		t.Fatal(err)
 	}
 	var stream bytes.Buffer

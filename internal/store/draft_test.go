@@ -112,7 +112,7 @@ func TestABackupImportsFromAPrimaryThatIsOlder(t *testing.T) {
 func TestARestoreTellsEditorsAndSignsEverybodyOut(t *testing.T) {
 	ctx := t.Context()
 	s := openSite(t, alpha)
-	if err := errors.Join(s.AddUser(ctx, User{Name: "ann", Role: Administrator}, "correct horse"), saveDocument(ctx, s, "site", `{"name":"Old"}`)); err != nil {
+	if err := errors.Join(s.AddUser(ctx, User{Name: "ann", Role: Administrator}, "correct horse"), saveDocument(ctx, s, `{"name":"Old"}`)); err != nil {
 		t.Fatal(err)
 	}
 	var stream bytes.Buffer

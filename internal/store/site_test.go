@@ -187,6 +187,15 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantKind(t, add("www", "/srv/other"), ErrExists, "another name")
+	check := func(name, path string) error {
+		return s.CheckData(t.Context(), pair.Data{Name: name, Kind: pair.DataDirectory, Path: path})
+	}
+	wantKind(t, check("www", "/srv/other"), ErrExists, "another name")
+	wantKind(t, check("w2", "/srv/www/static"), ErrRefused, "overlaps")
+	wantField(t, check("bad", dir), "path")
+	if err := check("free", "/srv/free"); err != nil {
+		t.Error(err)
+	}
 	wantKind(t, add("w2", "/srv/www/static"), ErrRefused, `/srv/www/static overlaps /srv/www, which is protected as "www"`)
 	wantKind(t, add("all", "/srv"), ErrRefused, "overlaps")
 	wantField(t, add("Bad Name", "/x"), "name")
@@ -220,7 +229,7 @@ func TestAnExportReplacesAllButTheHistory(t *testing.T) {
 	if err := errors.Join(
 		from.AddUser(ctx, User{Name: "ann", Role: Administrator}, "correct horse"),
 		from.AddData(ctx, pair.Data{Name: "www", Kind: pair.DataDirectory, Path: "/srv/www"}),
-		saveDocument(ctx, from, "site", `{"name":"Help desk"}`),
+		saveDocument(ctx, from, `{"name":"Help desk"}`),
 		to.AddUser(ctx, User{Name: "old", Role: Administrator}, "correct horse"),
 	); err != nil {
 		t.Fatal(err)
@@ -269,7 +278,7 @@ func TestABadExportChangesNothing(t *testing.T) {
 	if err := from.AddData(ctx, pair.Data{Name: "www", Kind: pair.DataDirectory, Path: "/srv/www"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := saveDocument(ctx, to, "site", `"kept"`); err != nil {
+	if err := saveDocument(ctx, to, `"kept"`); err != nil {
 		t.Fatal(err)
 	}
 	var stream bytes.Buffer

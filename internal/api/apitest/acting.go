@@ -125,16 +125,10 @@ func (a *Appliance) advance(t *task) {
 }
 
 // Preflight implements api.Roles.
-func (a *Appliance) Preflight(_ context.Context, change api.RoleChange) ([]api.Check, error) {
+func (a *Appliance) Preflight(context.Context, api.RoleChange) ([]api.Check, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	checks := a.checks()
-	for i := range checks {
-		if change.Force && checks[i].ID == "peer" && !checks[i].OK {
-			checks[i].Severity = pair.Warning
-		}
-	}
-	return checks, nil
+	return a.checks(), nil
 }
 
 func (a *Appliance) checks() []api.Check {

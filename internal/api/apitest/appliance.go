@@ -42,10 +42,10 @@ type Appliance struct {
 	setup       string
 	damped      bool
 	figures     api.Figures
+	site        api.SavedSite
 
-	notifications api.SavedNotifications // with its secrets
-	channels      map[string]pair.ChannelState
-	made          int // webhooks, ever
+	certificate        *api.Certificate
+	certificateVersion uint64
 }
 
 // New returns a standalone appliance named alpha that knows one shared IP.
@@ -67,9 +67,6 @@ func New() *Appliance {
 		tasks:    map[string]*task{},
 		diverged: map[string]pair.DivergedCopy{},
 		setup:    "setup-token-1",
-
-		notifications: api.SavedNotifications{Notifications: pair.DefaultNotifications()},
-		channels:      map[string]pair.ChannelState{},
 	}
 }
 

@@ -48,3 +48,28 @@ func (s *Sync) UnmarshalJSON(data []byte) error {
 	type plain Sync
 	return decode("sync", data, (*plain)(s))
 }
+
+// Room asks how much room there is where protected data would lie.
+type Room struct {
+	Version int    `json:"version"`
+	Path    string `json:"path"` // of the directory, which need not exist
+}
+
+// RoomAnswer is the room of the file system that the path would be on.
+type RoomAnswer struct {
+	Version int   `json:"version"`
+	Free    int64 `json:"free"`  // bytes that can be written
+	Whole   int64 `json:"whole"` // bytes of the file system
+}
+
+// UnmarshalJSON implements json.Unmarshaler: strict on the version.
+func (r *Room) UnmarshalJSON(data []byte) error {
+	type plain Room
+	return decode("room", data, (*plain)(r))
+}
+
+// UnmarshalJSON implements json.Unmarshaler: strict on the version.
+func (r *RoomAnswer) UnmarshalJSON(data []byte) error {
+	type plain RoomAnswer
+	return decode("room answer", data, (*plain)(r))
+}

@@ -1,0 +1,163 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/datasync"
+	"baton/internal/datasync/plan"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/peer/wire"
+)
+
+// Data implements api.ProtectedData.
+func (b *backend) Data(ctx context.Context) ([]pair.Data, error) {
+	list, err := b.site.Data(ctx)
+	return list, failure(err)
+}
+
+// AddData implements api.ProtectedData.
+func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
+	if data.Kind != string(pair.DataDirectory) {
+		return api.NotYet("protecting a " + data.Kind + " database")
+	}
+	wanted := pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path}
+	if err := b.checkNewData(ctx, wanted); err != nil {
+		return err
+	}
+	if found := b.looks.at(ctx, data.Path)[0]; !found.OK {
+		text := found.Text + " " + found.NextStep
+		return &api.Error{Code: api.Usage, Text: text, Fields: []pair.FieldError{{Field: "path", Text: text}}}
+	}
+	return b.lead(ctx, "protected "+data.Name+" at "+data.Path, func() error { return b.site.AddData(ctx, wanted) })
+}
+
+// checkNewData applies the rules for names and paths; what they leave open is
+// found out on the spot.
+func (b *backend) checkNewData(ctx context.Context, wanted pair.Data) error {
+	if err := b.mustLead(); err != nil {
+		return err
+	}
+	if err := b.site.CheckData(ctx, wanted); err != nil {
+		return failure(err)
+	}
+	if err := plan.CheckData(wanted); err != nil { // else every sync would refuse it
+		return &api.Error{Code: api.Usage, Text: err.Error(), Fields: []pair.FieldError{{Field: "path", Text: err.Error()}}}
+	}
+	return nil
+}
+
+// RemoveData implements api.ProtectedData.
+func (b *backend) RemoveData(ctx context.Context, name string) error {
+	return b.lead(ctx, "stopped protecting "+name, func() error { return b.site.RemoveData(ctx, name) })
+}
+
+// TestData implements api.ProtectedData.
+func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, error) {
+	if data.Kind != string(pair.DataDirectory) {
+		return nil, api.NotYet("protecting a " + data.Kind + " database")
+	}
+	if err := b.checkNewData(ctx, pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path}); err != nil {
+		if known, ok := errors.AsType[*api.Error](err); ok && (known.Code == api.Usage || known.Code == api.Refused) {
+			return []api.Check{amiss("rules", "This cannot be protected.", known.Text)}, nil
+		}
+		return nil, err
+	}
+	checks := []api.Check{fine("rules", "Name and path keep apart from other protected data, the system and Baton's own directory.")}
+	found := b.looks.at(ctx, data.Path)[0]
+	checks = append(checks, found)
+	if !found.OK {
+		return checks, nil
+	}
+	return append(append(checks, measure(ctx, data.Path)), b.checkRoom(ctx, data.Path)...), nil
+}
+
+// checkRoom tells of the disks on both sides.
+func (b *backend) checkRoom(ctx context.Context, path string) []api.Check {
+	const wait = 3 * time.Second
+	var checks []api.Check
+	if here, err := roomAt(path); err == nil {
+		checks = append(checks, fine("room-here", "Here, "+roomText(here)+"."))
+	}
+	pinned, paired := b.link.Paired()
+	if !paired {
+		return checks
+	}
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	there, err := peer.Call[wire.Room, wire.RoomAnswer](limited, b.link.Bulk(), pathRoom, wire.Room{Version: wire.Version, Path: path})
+	if err != nil {
+		return append(checks, amiss("room-there", "How much room "+pinned.Name+" has is not known: it does not answer.", "Test again when it is back."))
+	}
+	return append(checks, fine("room-there", "On "+pinned.Name+", "+roomText(there)+"."))
+}
+
+// Protection implements api.ProtectedData.
+func (b *backend) Protection(ctx context.Context) (api.Protection, error) {
+	all, err := b.site.Data(ctx)
+	if err != nil {
+		return api.Protection{}, failure(err)
+	}
+	snapshot, measures, err := b.engine.Measured()
+	if err != nil {
+		b.log.Warn("the newest snapshot cannot be measured", slog.String("error", err.Error()))
+	}
+	known := api.Protection{Site: b.sitePart(snapshot), Data: make([]api.ProtectedPart, len(all))}
+	paths := make([]string, len(all))
+	for i, data := range all {
+		known.Data[i] = b.part(data, snapshot, measures)
+		paths[i] = data.Path
+	}
+	for i, health := range b.looks.at(ctx, paths...) {
+		known.Data[i].Health = health
+	}
+	return known, nil
+}
+
+// sitePart is the site database, which is always protected.
+func (b *backend) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
+	path := filepath.Join(b.config.DataDir, "site.db")
+	part := b.part(pair.Data{Name: api.SiteDatabase, Kind: "site", Path: path}, snapshot, nil)
+	part.Health = fine("readable", "Settings, users, tokens and the list of protected data.")
+	if info, err := os.Stat(path); err == nil {
+		part.Measured, part.Files, part.Bytes = true, 1, info.Size()
+	}
+	if part.State == api.DataWaiting && !snapshot.IsZero() {
+		b.synced(&part, snapshot)
+	}
+	return part
+}
+
+// part tells how far a piece of data is on the backup.
+func (b *backend) part(data pair.Data, snapshot pair.Snapshot, measures []datasync.Measure) api.ProtectedPart {
+	part := api.ProtectedPart{Data: data, State: api.DataWaiting}
+	if b.agent.Look().State.Record.Role == pair.Standalone {
+		part.State = api.DataAlone
+	}
+	for _, m := range measures {
+		if m.Data != data {
+			continue
+		}
+		part.Measured, part.Files, part.Bytes = true, m.Files, m.Bytes
+		if part.State == api.DataWaiting {
+			b.synced(&part, snapshot)
+		}
+	}
+	return part
+}
+
+func (b *backend) synced(part *api.ProtectedPart, snapshot pair.Snapshot) {
+	part.State, part.Snapshot = api.DataSynced, snapshot.Number
+	part.SyncedAt = new(time.UnixMilli(snapshot.TakenAt).UTC())
+}
+
+func roomText(room wire.RoomAnswer) string {
+	return fmt.Sprintf("%s of %s are free on the disk", bytesText(room.Free), bytesText(room.Whole))
+}

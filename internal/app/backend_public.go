@@ -1,0 +1,181 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/certificate"
+	"baton/internal/pair"
+)
+
+// Site implements api.SiteStore.
+func (b *backend) Site(ctx context.Context) (api.SavedSite, error) {
+	saved := api.SavedSite{Front: b.front()}
+	version, err := b.document(ctx, documentSite, &saved.Site)
+	saved.Version = uint64(max(version, 0))
+	return saved, failure(err)
+}
+
+func (b *backend) front() api.Front {
+	front := api.Front{HTTP: []string{}, HTTPS: b.config.Listen}
+	if b.config.Site != nil {
+		front.Root, front.HTTP = b.config.Site.Root, b.config.Site.Listen
+	}
+	return front
+}
+
+// SaveSite implements api.SiteStore.
+func (b *backend) SaveSite(ctx context.Context, wanted api.SavedSite) (api.SavedSite, error) {
+	if err := b.mustLead(); err != nil {
+		return api.SavedSite{}, err
+	}
+	if err := wanted.Validate(); err != nil {
+		return api.SavedSite{}, failure(err)
+	}
+	current, err := b.Site(ctx)
+	if err != nil {
+		return api.SavedSite{}, err
+	}
+	if wanted.Site == current.Site && wanted.Version == current.Version {
+		return current, nil
+	}
+	if err := b.saveDocument(ctx, documentSite, wanted.Site, wanted.Version, siteChanged(current.Site, wanted.Site)); err != nil {
+		return api.SavedSite{}, err
+	}
+	return b.Site(ctx)
+}
+
+// change is what an administrator did, for the history.
+type change struct {
+	text   string // behind who did it, without the point
+	detail map[string]string
+}
+
+func siteChanged(before, after pair.Site) change {
+	made := change{detail: map[string]string{}}
+	var keys []string
+	was, is := before.Map(), after.Map()
+	for _, key := range pair.SiteKeys() {
+		if was[key] != is[key] {
+			keys = append(keys, key)
+			made.detail[key], made.detail[key+"_before"] = is[key], was[key]
+		}
+	}
+	made.text = "changed " + strings.Join(keys, ", ") + " of the site"
+	return made
+}
+
+// saveDocument saves a document with its line in the history, and brings it into
+// force.
+func (b *backend) saveDocument(ctx context.Context, name string, value any, version uint64, made change) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("write the document %s: %w", name, err)
+	}
+	if made.detail == nil {
+		made.detail = map[string]string{}
+	}
+	made.detail["by"] = by(ctx)
+	event := pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx) + " " + made.text + ".", Detail: made.detail}
+	if _, err := b.site.SaveDocument(ctx, name, text, int64(min(version, 1<<62)), event); err != nil {
+		return failure(err)
+	}
+	return b.present(ctx)
+}
+
+// Certificates implements api.CertificateStore.
+func (b *backend) Certificates(ctx context.Context) (api.Certificates, error) {
+	var document certificateDocument
+	version, err := b.document(ctx, documentCertificate, &document)
+	if err != nil {
+		return api.Certificates{}, failure(err)
+	}
+	known := api.Certificates{Console: b.described(b.public.certificates.console, ""), Version: uint64(max(version, 0))}
+	if site := b.public.certificates.site.Load(); site != nil {
+		known.Site = new(b.described(site.Certificate, site.hostName))
+	}
+	return known, nil
+}
+
+func (b *backend) described(c certificate.Certificate, hostName string) api.Certificate {
+	return api.Certificate{
+		Names: append([]string{}, c.Names()...), Issuer: c.Issuer(), SelfSigned: c.SelfSigned(),
+		NotBefore: c.Leaf.NotBefore.UTC(), NotAfter: c.Leaf.NotAfter.UTC(), Fingerprint: c.Fingerprint(), Chain: c.Chain(),
+		Concerns: append([]string{}, c.Concerns(time.Now(), hostName)...),
+	}
+}
+
+// SetCertificate implements api.CertificateStore.
+func (b *backend) SetCertificate(ctx context.Context, given api.NewCertificate, version uint64) (api.Certificates, error) {
+	if err := b.mustLead(); err != nil {
+		return api.Certificates{}, err
+	}
+	read, err := certificate.Parse([]byte(given.Certificate), []byte(given.Key), time.Now())
+	if err != nil {
+		return api.Certificates{}, failure(err)
+	}
+	return b.saveCertificate(ctx, read, version, "saved a certificate of the site")
+}
+
+// SelfSignCertificate implements api.CertificateStore.
+func (b *backend) SelfSignCertificate(ctx context.Context, version uint64) (api.Certificates, error) {
+	if err := b.mustLead(); err != nil {
+		return api.Certificates{}, err
+	}
+	site, err := b.Site(ctx)
+	if err != nil {
+		return api.Certificates{}, err
+	}
+	hosts := certificate.Hosts{}
+	if site.HostName != "" {
+		hosts.Names = []string{site.HostName}
+	}
+	for _, ip := range b.config.SharedIPs {
+		hosts.Addresses = append(hosts.Addresses, ip.Address.Addr())
+	}
+	if len(hosts.Names)+len(hosts.Addresses) == 0 {
+		return api.Certificates{}, api.Errorf(api.Refused, "the site has no host name and no shared IP for which a certificate could be: save a host name first")
+	}
+	made, err := certificate.SelfSigned(hosts, time.Now(), siteLasting)
+	if err != nil {
+		return api.Certificates{}, failure(err)
+	}
+	return b.saveCertificate(ctx, made, version, "made a self-signed certificate of the site")
+}
+
+func (b *backend) saveCertificate(ctx context.Context, c certificate.Certificate, version uint64, text string) (api.Certificates, error) {
+	chain, key, err := c.PEM()
+	if err != nil {
+		return api.Certificates{}, failure(err)
+	}
+	made := change{
+		text: text + ", for " + cmp.Or(strings.Join(c.Names(), ", "), "no name") + ", valid until " + c.Leaf.NotAfter.UTC().Format("2006-01-02"),
+		detail: map[string]string{
+			"fingerprint": c.Fingerprint(), "issuer": c.Issuer(), "names": strings.Join(c.Names(), " "),
+			"not_after": c.Leaf.NotAfter.UTC().Format(time.RFC3339),
+		},
+	}
+	if err := b.saveDocument(ctx, documentCertificate, certificateDocument{Chain: string(chain), Key: string(key)}, version, made); err != nil {
+		return api.Certificates{}, err
+	}
+	return b.Certificates(ctx)
+}
+
+// RemoveCertificate implements api.CertificateStore.
+func (b *backend) RemoveCertificate(ctx context.Context, version uint64) (api.Certificates, error) {
+	if err := b.mustLead(); err != nil {
+		return api.Certificates{}, err
+	}
+	if b.public.certificates.site.Load() == nil {
+		return api.Certificates{}, api.Errorf(api.Refused, "the site has no certificate of its own: there is none to remove")
+	}
+	if err := b.saveDocument(ctx, documentCertificate, certificateDocument{}, version, change{text: "removed the certificate of the site"}); err != nil {
+		return api.Certificates{}, err
+	}
+	return b.Certificates(ctx)
+}

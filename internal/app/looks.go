@@ -1,0 +1,186 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"baton/internal/api"
+	"baton/internal/peer/wire"
+)
+
+// looks are under way at protected directories. Nobody waits long for one that hangs,
+// as a network disk may. There is one look at a path at a time, so that no more than
+// one goroutine hangs with it.
+type looks struct {
+	mu    sync.Mutex
+	under map[string]*glimpse
+}
+
+// glimpse is one look, under way or over.
+type glimpse struct {
+	done  chan struct{} // closed when found is there
+	found api.Check
+}
+
+// lookWait is how long a page waits for a disk.
+const lookWait = 500 * time.Millisecond
+
+func newLooks() *looks { return &looks{under: map[string]*glimpse{}} }
+
+// at says of each path whether it can be read.
+func (l *looks) at(ctx context.Context, paths ...string) []api.Check {
+	ctx, cancel := context.WithTimeout(ctx, lookWait)
+	defer cancel()
+	begun := make([]*glimpse, len(paths))
+	for i, path := range paths {
+		begun[i] = l.begin(path)
+	}
+	found := make([]api.Check, len(paths))
+	for i, path := range paths {
+		one := begun[i]
+		select {
+		case <-one.done:
+		case <-ctx.Done():
+		}
+		select { // one that is over counts, also when the wait is
+		case <-one.done:
+			found[i] = one.found
+		default:
+			found[i] = amiss("readable", path+" does not answer.", "Look at its disk or network share: data syncs wait for it.")
+		}
+	}
+	return found
+}
+
+func (l *looks) begin(path string) *glimpse {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if running := l.under[path]; running != nil {
+		return running
+	}
+	begun := &glimpse{done: make(chan struct{})}
+	l.under[path] = begun
+	go func() { // ends when the kernel answers
+		begun.found = readable(path)
+		l.mu.Lock()
+		delete(l.under, path)
+		l.mu.Unlock()
+		close(begun.done)
+	}()
+	return begun
+}
+
+// readable looks at one protected directory.
+func readable(path string) api.Check {
+	const id = "readable"
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return amiss(id, path+" is not there.", "Make it, mount its disk, or correct the path.")
+	case err != nil:
+		return amiss(id, path+" cannot be looked at: "+reason(err)+".", "Look at its disk and its permissions.")
+	case !info.IsDir():
+		return amiss(id, path+" is not a directory.", "Name the directory that holds it.")
+	}
+	dir, err := os.Open(path) //nolint:gosec // an administrator names it
+	if err == nil {
+		_, err = dir.ReadDir(1)
+		err = errors.Join(ignoreEOF(err), dir.Close())
+	}
+	if err != nil {
+		return amiss(id, path+" cannot be read: "+reason(err)+".", "Look at its disk and its permissions.")
+	}
+	return fine(id, path+" is there and can be read.")
+}
+
+func ignoreEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// reason is what the kernel says, without the path.
+func reason(err error) string {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return failed.Err.Error()
+	}
+	return err.Error()
+}
+
+// Bounds of a measure: an administrator waits for it.
+const (
+	measureWait  = 3 * time.Second
+	measureFiles = 500_000
+)
+
+// measure counts what lies in a directory, as far as a moment allows.
+func measure(ctx context.Context, path string) api.Check {
+	ctx, cancel := context.WithTimeout(ctx, measureWait)
+	defer cancel()
+	var files, bytes int64
+	err := filepath.WalkDir(path, func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			if info, statErr := entry.Info(); statErr == nil {
+				files++
+				bytes += info.Size()
+			}
+		}
+		if ctx.Err() != nil || files >= measureFiles {
+			return fs.SkipAll
+		}
+		if err != nil && entry != nil && entry.IsDir() {
+			return fs.SkipDir // what cannot be read shows at the sync
+		}
+		return nil
+	})
+	least := ""
+	if err != nil || ctx.Err() != nil || files >= measureFiles {
+		least = "at least "
+	}
+	return fine("size", fmt.Sprintf("It holds %s%d files, %s.", least, files, bytesText(bytes)))
+}
+
+// roomAsked answers the peer, which wants to know whether data would fit.
+func roomAsked(_ context.Context, question wire.Room) (wire.RoomAnswer, error) {
+	if !filepath.IsAbs(question.Path) {
+		return wire.RoomAnswer{}, fmt.Errorf("room at %.80q: not an absolute path", question.Path)
+	}
+	return roomAt(question.Path)
+}
+
+// roomAt measures the file system that a path is, or would be, on.
+func roomAt(path string) (wire.RoomAnswer, error) {
+	var room unix.Statfs_t
+	for path = filepath.Clean(path); ; path = filepath.Dir(path) {
+		err := unix.Statfs(path, &room)
+		if err == nil {
+			break
+		}
+		if path == "/" || !errors.Is(err, fs.ErrNotExist) {
+			return wire.RoomAnswer{}, fmt.Errorf("room at %s: %w", path, err)
+		}
+	}
+	return wire.RoomAnswer{Version: wire.Version, Free: int64(room.Bavail) * room.Bsize, Whole: int64(room.Blocks) * room.Bsize}, nil //nolint:gosec // far below 2^63
+}
+
+// bytesText renders bytes in decimal units, as disks are sold.
+func bytesText(n int64) string {
+	value, unit := float64(n), "bytes"
+	for _, next := range []string{"kB", "MB", "GB", "TB"} {
+		if value < 999.5 {
+			break
+		}
+		value, unit = value/1000, next
+	}
+	return fmt.Sprintf("%.3g", value) + " " + unit
+}
