@@ -49,7 +49,7 @@ func (b *board) update(now []pair.Condition) bool {
 
 func (b *board) record(kind string, condition pair.Condition, text string) {
 	b.history.Record(pair.Event{Kind: kind, Text: text, Detail: map[string]string{
-		"condition": condition.ID, "severity": string(condition.Severity),
+		"condition": condition.ID, "severity": string(condition.Severity), "next_step": condition.NextStep,
 	}})
 }
 

@@ -24,6 +24,7 @@ type Backend interface {
 	Caring
 	SettingsStore
 	Reaching
+	Notifying
 	SiteStore
 	CertificateStore
 	ProtectedData
@@ -139,6 +140,20 @@ type Reaching interface {
 	DisableSharedIP(ctx context.Context, address netip.Addr) error
 	// TestIPs pings the addresses, or the saved ones if there are none.
 	TestIPs(ctx context.Context, addresses []netip.Addr) ([]pair.Reach, error)
+}
+
+// Notifying keeps who is told of what happens.
+type Notifying interface {
+	// Notifications has neither password nor secrets; the addresses of webhooks
+	// are whole for administrators only.
+	Notifications(ctx context.Context) (SavedNotifications, error)
+	// SaveNotifications saves what was derived from notifications.Version;
+	// Conflict if that is no longer the newest, Usage with its Fields if values
+	// are refused.
+	SaveNotifications(ctx context.Context, notifications SavedNotifications) (SavedNotifications, error)
+	// TestNotification sends a test through a saved channel, mail or the id of a
+	// webhook, and says in a sentence who took it.
+	TestNotification(ctx context.Context, channel string) (string, error)
 }
 
 // SiteStore keeps what the site is called and shows.

@@ -254,6 +254,29 @@ func (c *Client) TestIPs(ctx context.Context, addresses []string) ([]pair.Reach,
 	return fetch[[]pair.Reach](ctx, c, http.MethodPost, "/test-ips", TestIPsRequest{IPs: addresses})
 }
 
+// Notifications returns who is told of what, and its version.
+func (c *Client) Notifications(ctx context.Context) (notifications SavedNotifications, version string, err error) {
+	header, err := c.exchange(ctx, http.MethodGet, "/notifications", nil, nil, &notifications)
+	return notifications, header.Get("ETag"), err
+}
+
+// SaveNotifications saves it. A version makes that fail with Conflict if somebody
+// else was faster; empty: whatever the version.
+func (c *Client) SaveNotifications(ctx context.Context, wanted pair.Notifications, version string) (saved SavedNotifications, err error) {
+	header := http.Header{}
+	if version != "" {
+		header.Set("If-Match", version)
+	}
+	_, err = c.exchange(ctx, http.MethodPut, "/notifications", header, wanted, &saved)
+	return saved, err
+}
+
+// TestNotification sends a test through a channel, and returns what came of it.
+func (c *Client) TestNotification(ctx context.Context, channel string) (string, error) {
+	tested, err := fetch[Tested](ctx, c, http.MethodPost, "/notifications/test", ChannelRequest{Channel: channel})
+	return tested.Text, err
+}
+
 // Site returns what the site is called and shows.
 func (c *Client) Site(ctx context.Context) (SavedSite, error) {
 	return fetch[SavedSite](ctx, c, http.MethodGet, "/site", nil)

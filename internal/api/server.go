@@ -79,6 +79,7 @@ func (s *Server) addRoutes() {
 	s.addRelationship()
 	s.addActing()
 	s.addSettings()
+	s.addNotifications()
 	s.addSite()
 	s.addProtection()
 	s.addUsers()

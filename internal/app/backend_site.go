@@ -180,7 +180,7 @@ func (a *Appliance) conditions() []pair.Condition {
 	if a.local.State().Record.Role != pair.Backup {
 		found = append(found, a.public.certificates.expiring(time.Now())...)
 	}
-	return found
+	return append(found, untold(a.notifier.States(), time.Now())...)
 }
 
 // endMaintenance ends a maintenance whose time is over.

@@ -17,6 +17,8 @@ type history struct {
 	site *store.Site
 	log  *slog.Logger
 	wake chan struct{}
+	// written, if any, is called after something was written; it must not wait.
+	written func()
 
 	mu      sync.Mutex
 	waiting []pair.Event
@@ -87,6 +89,9 @@ func (h *history) flush(ctx context.Context) bool {
 		h.mu.Lock()
 		h.waiting = h.waiting[1:]
 		h.mu.Unlock()
+		if h.written != nil {
+			h.written()
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"baton/internal/config"
 	"baton/internal/datasync"
 	"baton/internal/failover"
+	"baton/internal/notify"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/sharedip"
@@ -46,6 +47,7 @@ type Appliance struct {
 	backend  *backend
 	server   *api.Server
 	settings *settings
+	notifier *notify.Notifier
 	security *security
 	public   *public
 	told     lastReport
@@ -159,6 +161,8 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.ips = newAddresses(a.host, a.config.SharedIPs, a.local, a.opening.end)
 	a.reach = &reacher{}
 	a.settings = newSettings(saved, version)
+	a.notifier = a.newNotifier()
+	a.history.written = a.notifier.Wake
 	a.security = newSecurity()
 	a.loadSecurity(ctx)
 	record := a.local.State().Record
@@ -204,6 +208,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	}
 	run("upkeep", a.upkeep)
 	run("reports", a.tell)
+	run("notifications", a.notifier.Run)
 	a.history.Record(a.started()) // ahead of what the agent does
 	run("agent", a.agent.Run)
 	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))

@@ -9,6 +9,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 // Root is the path of the console: sign-in is there, everything else below it.
@@ -30,16 +31,21 @@ type Console struct {
 	pages    templates
 	sessions *scs.SessionManager
 	mux      *http.ServeMux
+	least    map[string]access // for each page, by path below Root
 
-	followers chan struct{} // a place for each page that follows
+	followers chan struct{}         // a place for each page that follows
+	timeline  *shared[[]pair.Event] // of the Status page
+	history   *shared[[]pair.Event] // of the Failover page
 }
 
 // New returns a console whose handler is ready.
 func New(backend api.Backend, options Options) (*Console, error) {
-	c := &Console{backend: backend, log: options.Log, now: options.Now, mux: http.NewServeMux(), sessions: newSessions(backend, options.Log), followers: make(chan struct{}, maxFollowers)}
+	c := &Console{backend: backend, log: options.Log, now: options.Now, mux: http.NewServeMux(), least: map[string]access{}, sessions: newSessions(backend, options.Log), followers: make(chan struct{}, maxFollowers)}
 	if c.now == nil {
 		c.now = time.Now
 	}
+	c.timeline = &shared[[]pair.Event]{read: c.readTimeline}
+	c.history = &shared[[]pair.Event]{read: c.readHistory}
 	var err error
 	if c.assets, err = newAssets(); err != nil {
 		return nil, fmt.Errorf("read the console's assets: %w", err)
@@ -50,6 +56,9 @@ func New(backend api.Backend, options Options) (*Console, error) {
 	c.mux.Handle("GET "+assetPrefix, c.assets)
 	for _, r := range c.routes() {
 		c.mux.Handle(r.pattern(), c.guard(r))
+		if r.method == http.MethodGet {
+			c.least[r.path] = r.least
+		}
 	}
 	c.mux.HandleFunc(Root+"/", c.unknown)
 	return c, nil

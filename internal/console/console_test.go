@@ -36,6 +36,12 @@ func open(t *testing.T) *browser {
 			t.Fatal(err)
 		}
 	}
+	return openWith(t, appliance)
+}
+
+// openWith starts the console of an appliance.
+func openWith(t *testing.T, appliance *apitest.Appliance) *browser {
+	t.Helper()
 	console, err := New(appliance, Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +77,7 @@ func (b *browser) do(r *http.Request) page {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		b.t.Fatal(err)
@@ -220,7 +226,7 @@ func TestAnOpenPageIsToldWhenTheRoleChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	lines := bufio.NewScanner(response.Body)
 	await := func(text string) {
 		t.Helper()

@@ -32,6 +32,7 @@ func (c *Console) funcs() template.FuncMap {
 		"percent":  percent,
 		"count":    count,
 		"dict":     dict,
+		"hinted":   func(text string, f field) field { return f.Hint(text) },
 	}
 }
 

@@ -33,7 +33,8 @@ type following struct {
 // followed lists the pages that follow more than the frame, by template name.
 func (c *Console) followed() map[string]following {
 	return map[string]following{
-		"status": {load: c.loadStatus, parts: []string{"live-status"}},
+		"status":   {load: c.followStatus, parts: []string{"live-status", "live-timeline"}},
+		"failover": {load: c.followFailover, parts: []string{"live-hosts", "live-sync", "live-task", "live-history"}},
 	}
 }
 

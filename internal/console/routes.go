@@ -39,6 +39,10 @@ func (c *Console) routes() []route {
 		c.liveRoutes(),
 		c.themeRoutes(),
 		c.statusRoutes(),
+		c.failoverRoutes(),
+		c.userRoutes(),
+		c.securityRoutes(),
+		c.accountRoutes(),
 	)
 }
 

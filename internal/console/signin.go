@@ -131,7 +131,7 @@ func (c *Console) showSetup(v *visit) error {
 	if token, err := c.backend.SetupToken(v.ctx()); err != nil || token == "" {
 		return v.leaveOr("", err)
 	}
-	return v.page("setup", "Set up this appliance", signInPage{Form: newForm(map[string]string{"token": v.r.URL.Query().Get("token")})})
+	return v.page("setup", "Set up this appliance", signInPage{Form: newForm(nil)})
 }
 
 // setUp makes the first administrator, and signs them in.

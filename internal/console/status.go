@@ -1,18 +1,242 @@
 package console
 
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
 func (c *Console) statusRoutes() []route {
-	return []route{get("/status", viewer, c.showStatus)}
+	return []route{
+		get("/status", viewer, c.showStatus),
+		post("/status/maintenance", operator, c.startMaintenance),
+		post("/status/maintenance/end", operator, c.endMaintenance),
+		post("/status/resume", operator, c.resume),
+		get("/status/diverged/{id}", viewer, c.showDiverged),
+		get("/status/diverged/{id}/export", administrator, c.exportDiverged),
+		post("/status/diverged/{id}/delete", administrator, c.deleteDiverged),
+	}
 }
 
 // statusPage is what the Status page shows besides the status itself.
-type statusPage struct{}
+type statusPage struct {
+	Hosts      []host
+	Sync       syncPart
+	Conditions []noticed
+	Paused     bool // automatic failover waits for Resume
+	Timeline   []happening
+	Diverged   []pair.DivergedCopy
+	Zone       *time.Location
+}
 
-func (c *Console) loadStatus(*visit) (any, error) { return statusPage{}, nil }
+// timelineKinds are the events of the timeline: what concerns the pair.
+func timelineKinds() []string {
+	return []string{
+		pair.KindRoleChanged, pair.KindTakeover, pair.KindHandover, pair.KindSteppedDown, pair.KindObserved, pair.KindPaired, pair.KindUnpaired,
+		pair.KindPairingFailed, pair.KindSyncFailed, pair.KindDiverged, pair.KindConditionRaised, pair.KindConditionCleared, pair.KindStarted, pair.KindStopped,
+	}
+}
+
+const timelineLength = 12
+
+// readTimeline returns the newest events of the pair, oldest first.
+func (c *Console) readTimeline(ctx context.Context) ([]pair.Event, error) {
+	return c.backend.History(ctx, api.HistoryFilter{Kinds: timelineKinds(), Limit: timelineLength})
+}
+
+// followStatus is what an open page shows a moment later.
+func (c *Console) followStatus(v *visit) (any, error) {
+	events, err := c.timeline.get(v.ctx())
+	return v.statusPage(events), err
+}
+
+func (v *visit) statusPage(events []pair.Event) statusPage {
+	timeline := v.happenings(events)
+	slices.Reverse(timeline)
+	return statusPage{
+		Hosts: v.hosts(), Sync: v.syncPart(), Conditions: v.conditions(), Timeline: timeline, Zone: v.zone,
+		Paused: slices.ContainsFunc(v.status.Conditions, func(c pair.Condition) bool { return c.ID == "automatic-paused" }),
+	}
+}
 
 func (c *Console) showStatus(v *visit) error {
-	data, err := c.loadStatus(v)
+	events, err := c.readTimeline(v.ctx())
 	if err != nil {
 		return err
 	}
+	data := v.statusPage(events)
+	if data.Diverged, err = c.backend.DivergedCopies(v.ctx()); err != nil {
+		return err
+	}
 	return v.page("status", "Status", data)
+}
+
+// noticed is a condition, and where it is open if not here.
+type noticed struct {
+	pair.Condition
+	Where string // name of the peer if it is open there alone
+	Href  string // page on which the next step is done; empty: none
+}
+
+// conditions are the open ones here, then those of the peer alone.
+func (v *visit) conditions() []noticed {
+	var all []noticed
+	known := map[string]bool{}
+	for _, condition := range v.status.Conditions {
+		known[condition.ID] = true
+		all = append(all, noticed{Condition: condition, Href: remedyPage(condition.ID)})
+	}
+	if report := v.peerReport(); report != nil {
+		for _, condition := range report.Conditions {
+			if !known[condition.ID] {
+				all = append(all, noticed{Condition: condition, Where: v.status.Peer.Name})
+			}
+		}
+	}
+	rank := map[pair.Severity]int{pair.Critical: 0, pair.Warning: 1, pair.Info: 2}
+	slices.SortStableFunc(all, func(a, b noticed) int { return rank[a.Severity] - rank[b.Severity] })
+	return all
+}
+
+// remedyPage is the page on which a condition's next step is done.
+func remedyPage(id string) string {
+	switch id {
+	case "no-test-ips", "no-shared-ip", "timeout-below-lease", "observing", "data-too-old", "sync-failed", "no-snapshot",
+		"conflict", "no-primary", "waiting-for-primary", "peer-identity-changed", "site-sick":
+		return Root + failoverPath
+	case "key-mismatch":
+		return Root + "/management/security"
+	}
+	return ""
+}
+
+// peerReport is what the peer tells of itself now; nil if it tells nothing.
+func (v *visit) peerReport() *pair.PeerReport {
+	const fresh = 15_000
+	if v.status.Peer == nil || v.status.Peer.Report == nil || v.status.Peer.Report.AgeMS > fresh {
+		return nil
+	}
+	return v.status.Peer.Report
+}
+
+func (c *Console) startMaintenance(v *visit) error {
+	lasting, err := pair.ParseDuration(v.r.PostFormValue("for"))
+	if err != nil {
+		return v.warn("/status", sentence(err.Error()))
+	}
+	if err := c.backend.StartMaintenance(v.ctx(), lasting); err != nil {
+		return v.warnOf("/status", err)
+	}
+	return v.done("/status", "Maintenance has begun: there is no automatic failover until it ends.")
+}
+
+func (c *Console) endMaintenance(v *visit) error {
+	if err := c.backend.EndMaintenance(v.ctx()); err != nil {
+		return v.warnOf("/status", err)
+	}
+	return v.done("/status", "Maintenance has ended.")
+}
+
+func (c *Console) resume(v *visit) error {
+	if err := c.backend.Resume(v.ctx()); err != nil {
+		return v.warnOf("/status", err)
+	}
+	return v.done("/status", "Automatic failover is on again.")
+}
+
+// warnOf leaves to a page with what a person should know of an error.
+func (v *visit) warnOf(path string, err error) error {
+	f := newForm(nil)
+	if !f.refused(err) {
+		return err
+	}
+	if f.Problem == "" {
+		f.Problem = sentence(err.Error())
+	}
+	return v.warn(path, f.Problem)
+}
+
+// divergedPage shows one diverged copy.
+type divergedPage struct {
+	Copy pair.DivergedCopy
+	More int // files that are not listed
+	Zone *time.Location
+	Form *form
+}
+
+func (c *Console) diverged(v *visit) (divergedPage, error) {
+	const most = 200
+	id := v.r.PathValue("id")
+	copies, err := c.backend.DivergedCopies(v.ctx())
+	if err != nil {
+		return divergedPage{}, err
+	}
+	i := slices.IndexFunc(copies, func(d pair.DivergedCopy) bool { return d.ID == id })
+	if i < 0 {
+		return divergedPage{}, api.Errorf(api.NotFound, "there is no diverged copy %q on this appliance: look at the list on the Status page", id)
+	}
+	found := divergedPage{Copy: copies[i], More: max(len(copies[i].Files)-most, 0), Zone: v.zone, Form: newForm(nil)}
+	found.Copy.Files = found.Copy.Files[:min(len(found.Copy.Files), most)]
+	return found, nil
+}
+
+func (c *Console) showDiverged(v *visit) error {
+	data, err := c.diverged(v)
+	if err != nil {
+		return err
+	}
+	return v.page("diverged", "Diverged copy", data)
+}
+
+// exportDiverged downloads a copy as a tar archive.
+func (c *Console) exportDiverged(v *visit) error {
+	data, err := c.diverged(v)
+	if err != nil {
+		return err
+	}
+	to := &download{w: v.w, name: "baton-diverged-" + data.Copy.ID + ".tar"}
+	if err := c.backend.ExportDiverged(v.ctx(), data.Copy.ID, to); err != nil && !to.begun {
+		return err
+	}
+	return nil // a download that broke off is seen by the browser, as it is not whole
+}
+
+// download is a file that is sent once its first bytes are there.
+type download struct {
+	w     http.ResponseWriter
+	name  string
+	begun bool
+}
+
+// Write implements io.Writer.
+func (d *download) Write(b []byte) (int, error) {
+	if !d.begun {
+		d.begun = true
+		d.w.Header().Set("Content-Type", "application/x-tar")
+		d.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", d.name))
+	}
+	return d.w.Write(b)
+}
+
+var _ io.Writer = (*download)(nil)
+
+func (c *Console) deleteDiverged(v *visit) error {
+	data, err := c.diverged(v)
+	if err != nil {
+		return err
+	}
+	if v.r.PostFormValue("confirm") == "" {
+		data.Form.refuse("confirm", "check this: a deleted copy cannot be brought back")
+		return v.again("diverged", "Diverged copy", data)
+	}
+	if err := c.backend.DeleteDiverged(v.ctx(), data.Copy.ID); err != nil {
+		return v.warnOf("/status", err)
+	}
+	return v.done("/status", "The diverged copy is deleted.")
 }

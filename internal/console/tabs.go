@@ -13,8 +13,8 @@ type tab struct {
 	Current bool
 }
 
-// tabs returns the tabs, and below Management its pages. A backup has the two
-// that are its own; the others come from the primary.
+// tabs returns the tabs, and below Management its pages, as far as the visitor may
+// open them. A backup has the two that are its own; the others come from the primary.
 func (v *visit) tabs(path string) (top, sub []tab) {
 	list := []tab{
 		{Label: "Status", Href: "/status"},
@@ -25,7 +25,7 @@ func (v *visit) tabs(path string) (top, sub []tab) {
 		{Label: "Management", Href: "/management/failover"},
 	}
 	for _, t := range list {
-		if v.status.Role == pair.Backup && t.Label != "Status" && t.Label != "Management" {
+		if v.status.Role == pair.Backup && t.Label != "Status" && t.Label != "Management" || !v.may(v.console.least[t.Href]) {
 			continue
 		}
 		t.Current = under(path, t.Href)
@@ -42,6 +42,9 @@ func (v *visit) tabs(path string) (top, sub []tab) {
 		{Label: "Software", Href: "/management/software"},
 		{Label: "API", Href: "/management/api"},
 	} {
+		if !v.may(v.console.least[t.Href]) {
+			continue
+		}
 		t.Current = path == t.Href || strings.HasPrefix(path, t.Href+"/")
 		t.Href = Root + t.Href
 		sub = append(sub, t)

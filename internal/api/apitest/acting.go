@@ -125,10 +125,16 @@ func (a *Appliance) advance(t *task) {
 }
 
 // Preflight implements api.Roles.
-func (a *Appliance) Preflight(context.Context, api.RoleChange) ([]api.Check, error) {
+func (a *Appliance) Preflight(_ context.Context, change api.RoleChange) ([]api.Check, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.checks(), nil
+	checks := a.checks()
+	for i := range checks {
+		if change.Force && checks[i].ID == "peer" && !checks[i].OK {
+			checks[i].Severity = pair.Warning
+		}
+	}
+	return checks, nil
 }
 
 func (a *Appliance) checks() []api.Check {

@@ -46,6 +46,10 @@ type Appliance struct {
 
 	certificate        *api.Certificate
 	certificateVersion uint64
+
+	notifications api.SavedNotifications // with its secrets
+	channels      map[string]pair.ChannelState
+	made          int // webhooks, ever
 }
 
 // New returns a standalone appliance named alpha that knows one shared IP.
@@ -67,6 +71,9 @@ func New() *Appliance {
 		tasks:    map[string]*task{},
 		diverged: map[string]pair.DivergedCopy{},
 		setup:    "setup-token-1",
+
+		notifications: api.SavedNotifications{Notifications: pair.DefaultNotifications()},
+		channels:      map[string]pair.ChannelState{},
 	}
 }
 

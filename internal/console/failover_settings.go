@@ -1,0 +1,286 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+// configuration is the part of the Failover page that is saved.
+type configuration struct {
+	Form    *form
+	IPs     []sharedIP
+	Tested  []pair.Reach // by the Test button
+	Zone    string       // name of the site's zone
+	NextRun *time.Time
+}
+
+// sharedIP is one box: an address of this appliance's configuration file.
+type sharedIP struct {
+	pair.SharedIPStatus
+	Field string
+}
+
+// configKeys are the settings of the page, in its order.
+func configKeys() []string {
+	return []string{
+		"backup_operations", "sync_schedule", "sync_every", "sync_day", "sync_time", "bandwidth_limit",
+		"automatic_failover", "primary_timeout", "test_ips", "test_ips_required", "observe_only", "max_data_age",
+	}
+}
+
+// typed renders a setting as its field shows it: numbers in the field's unit, one
+// test IP a line, nothing for what is off.
+func typed(s pair.Settings, key string) string {
+	switch key {
+	case "sync_every":
+		return number(s.SyncEvery.Minutes())
+	case "max_data_age":
+		return number(s.MaxDataAge.Minutes())
+	case "primary_timeout":
+		return number(s.PrimaryTimeout.Seconds())
+	case "bandwidth_limit":
+		return number(float64(s.BandwidthLimit) * 8 / 1e6)
+	}
+	text, err := s.Get(key)
+	if err != nil || text == "false" {
+		return ""
+	}
+	if key == "test_ips" {
+		return strings.ReplaceAll(text, ",", "\n")
+	}
+	return text
+}
+
+// number renders one without needless digits; 0 as nothing.
+func number(value float64) string {
+	if value == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(value, 'f', -1, 64)
+}
+
+// settingOf is the inverse of typed.
+func settingOf(key, text string) (string, error) {
+	text = strings.TrimSpace(text)
+	units := map[string]string{"sync_every": "minutes", "max_data_age": "minutes", "primary_timeout": "seconds", "bandwidth_limit": "Mbit/s"}
+	unit, numeric := units[key]
+	if !numeric {
+		switch key {
+		case "backup_operations", "automatic_failover", "observe_only":
+			return strconv.FormatBool(text != ""), nil
+		}
+		return text, nil
+	}
+	if text == "" {
+		text = "0"
+	}
+	value, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
+	if err != nil || value < 0 || value > 1e7 {
+		return "", pair.FieldError{Field: key, Text: fmt.Sprintf("%q is not a number: write how many %s", text, unit)}
+	}
+	switch {
+	case value == 0:
+		return "0", nil
+	case key == "bandwidth_limit":
+		return strconv.FormatFloat(value, 'f', -1, 64) + "Mbit", nil
+	case unit == "minutes":
+		return time.Duration(value * float64(time.Minute)).String(), nil
+	}
+	return time.Duration(value * float64(time.Second)).String(), nil
+}
+
+// configuration shows what is saved.
+func (v *visit) configuration(saved api.SavedSettings) configuration {
+	values := map[string]string{"version": strconv.FormatUint(saved.Version, 10)}
+	for _, key := range configKeys() {
+		values[key] = typed(saved.Values, key)
+	}
+	made := configuration{IPs: v.sharedIPs(), Zone: saved.Values.TimeZone, NextRun: v.status.Sync.NextRun}
+	for _, ip := range made.IPs {
+		if ip.Shared {
+			values[ip.Field] = "true"
+		}
+	}
+	made.Form = newForm(values)
+	made.Form.ID = "config"
+	return made
+}
+
+// sharedIPs are the boxes of this appliance.
+func (v *visit) sharedIPs() []sharedIP {
+	var all []sharedIP
+	for _, ip := range v.status.SharedIPs {
+		all = append(all, sharedIP{SharedIPStatus: ip, Field: "ip-" + ip.Address})
+	}
+	return all
+}
+
+// settingsIn applies what was typed to saved settings. A field that shows what is
+// saved leaves it alone, to the last digit.
+func settingsIn(f *form, saved pair.Settings) pair.Settings {
+	wanted := saved
+	for _, key := range configKeys() {
+		text := strings.ReplaceAll(f.get(key), "\r\n", "\n")
+		if text == typed(saved, key) {
+			continue
+		}
+		value, err := settingOf(key, text)
+		if err == nil {
+			var changed pair.Settings
+			if changed, err = wanted.With(key, value); err == nil {
+				wanted = changed
+			}
+		}
+		if err != nil {
+			f.refused(err)
+		}
+	}
+	if f.right() {
+		f.refuseAll(wanted.Validate())
+	}
+	return wanted
+}
+
+// refuseAll notes every refused field of a joined error.
+func (f *form) refuseAll(err error) {
+	if joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		for _, one := range joined.Unwrap() {
+			f.refused(one)
+		}
+		return
+	}
+	f.refused(err)
+}
+
+// saveFailover is Save Changes: the settings of the pair, then the boxes of this
+// appliance.
+func (c *Console) saveFailover(v *visit) error {
+	f, saved, err := v.configForm()
+	if err != nil {
+		return err
+	}
+	wanted := settingsIn(f, saved.Values)
+	if !f.right() {
+		return v.configAgain(f, saved, nil)
+	}
+	if f.get("version") != strconv.FormatUint(saved.Version, 10) {
+		return v.overtaken(f, saved)
+	}
+	if _, err := c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version}); err != nil {
+		if !f.refused(err) {
+			return err
+		}
+		return v.configAgain(f, saved, nil)
+	}
+	if err := v.tick(f); err != nil {
+		if !f.refused(err) {
+			return err
+		}
+		f.Problem = "The settings are saved, but the shared IP is not: " + f.Problem
+		return v.configAgain(f, saved, nil)
+	}
+	return v.done(failoverPath, "The changes are saved.")
+}
+
+// configForm reads what was typed, and what is saved.
+func (v *visit) configForm() (*form, api.SavedSettings, error) {
+	f, err := v.form()
+	if err != nil {
+		return nil, api.SavedSettings{}, err
+	}
+	f.ID = "config"
+	saved, err := v.console.backend.Settings(v.ctx())
+	return f, saved, err
+}
+
+// tick enables and disables the shared IPs whose box was changed.
+func (v *visit) tick(f *form) error {
+	for _, ip := range v.sharedIPs() {
+		prefix, err := netip.ParsePrefix(ip.Address)
+		if err != nil || f.on(ip.Field) == ip.Shared {
+			continue
+		}
+		change := v.console.backend.DisableSharedIP
+		if f.on(ip.Field) {
+			change = v.console.backend.EnableSharedIP
+		}
+		if err := change(v.ctx(), prefix.Addr()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overtaken tells that somebody else has saved meanwhile, and what. Saving again
+// is then a decision.
+func (v *visit) overtaken(f *form, saved api.SavedSettings) error {
+	for _, key := range configKeys() {
+		if now := typed(saved.Values, key); now != strings.ReplaceAll(f.get(key), "\r\n", "\n") {
+			f.refuse(key, "saved by somebody else meanwhile: "+orNothing(now))
+		}
+	}
+	f.Problem = "Somebody else has saved these settings while you were typing. What you typed is still here; where it differs from what is saved now, that stands beside the field. Save again to replace it."
+	f.Values.Set("version", strconv.FormatUint(saved.Version, 10))
+	return v.configAgain(f, saved, nil)
+}
+
+func orNothing(text string) string {
+	if text == "" {
+		return "off, or nothing"
+	}
+	return strings.ReplaceAll(text, "\n", ", ")
+}
+
+// configAgain shows the form with what was typed.
+func (v *visit) configAgain(f *form, saved api.SavedSettings, tested []pair.Reach) error {
+	data, err := v.failoverPage()
+	if err != nil {
+		return err
+	}
+	data.Config = v.configuration(saved)
+	data.Config.Form, data.Config.Tested = f, tested
+	if f.right() {
+		return v.page("failover", "Failover", data)
+	}
+	return v.again("failover", "Failover", data)
+}
+
+// testIPs is the Test button: it pings what is typed, and saves nothing.
+func (c *Console) testIPs(v *visit) error {
+	f, saved, err := v.configForm()
+	if err != nil {
+		return err
+	}
+	if !v.may(administrator) { // whose other fields cannot be typed into
+		shown := v.configuration(saved).Form
+		shown.Values.Set("test_ips", f.get("test_ips"))
+		f = shown
+	}
+	wanted, err := pair.DefaultSettings().With("test_ips", f.get("test_ips"))
+	if err == nil {
+		err = wanted.Validate()
+	}
+	if err != nil {
+		f.refuseAll(err)
+		return v.configAgain(f, saved, nil)
+	}
+	if len(wanted.TestIPs) == 0 {
+		f.refuse("test_ips", "write at least one address to test, one a line")
+		return v.configAgain(f, saved, nil)
+	}
+	tested, err := c.backend.TestIPs(v.ctx(), wanted.TestIPs)
+	if err != nil && !f.refused(err) {
+		return err
+	}
+	return v.configAgain(f, saved, tested)
+}

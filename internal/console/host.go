@@ -1,0 +1,137 @@
+package console
+
+import (
+	"time"
+
+	"baton/internal/pair"
+)
+
+// host is one appliance of the pair, as its card shows it.
+type host struct {
+	Name, Heading string
+	Key           string // this or peer
+	Zone          *time.Location
+	Role          pair.Role
+	State         string
+	StateTone     string
+	Known         bool // it has been heard since the start
+	Epoch         uint64
+	Since         time.Time
+	SharedIPs     []pair.SharedIPStatus
+	Serving       bool
+	DataAgeMS     int64
+	Level         int
+	Version       string
+	Address       string
+
+	// Of the peer alone.
+	Peer        bool
+	Answers     bool
+	ContactMS   int64 // -1: never
+	LastCheck   time.Time
+	CheckFailed string
+	Sick        bool
+}
+
+// hosts are this appliance and its peer, if it has one.
+func (v *visit) hosts() []host {
+	all := []host{v.thisHost()}
+	if v.status.Peer != nil {
+		all = append(all, v.peerHost())
+	}
+	return all
+}
+
+func (v *visit) thisHost() host {
+	s := v.status
+	made := host{
+		Name: s.Appliance.Name, Heading: "This host's status", Key: "this", Zone: v.zone, Role: s.Role, Known: true, Epoch: s.Epoch.Counter, Since: s.Since,
+		SharedIPs: s.SharedIPs, DataAgeMS: -1, Level: s.ProtectionLevel, Version: s.Appliance.Version, Address: s.Appliance.Address,
+	}
+	made.State, made.StateTone = stateText(s.Role, s.State)
+	if s.Role == pair.Backup {
+		made.DataAgeMS = s.Sync.DataAgeMS
+	}
+	return made
+}
+
+func (v *visit) peerHost() host {
+	peer := v.status.Peer
+	made := host{
+		Name: peer.Name, Heading: "Peer host's status", Key: "peer", Zone: v.zone, Role: peer.Role, Known: peer.LastContactAgeMS >= 0, Epoch: peer.Epoch.Counter, Serving: peer.Serving,
+		DataAgeMS: -1, Version: peer.Version, Address: peer.Address, Peer: true, Answers: peer.Reachable,
+		ContactMS: peer.LastContactAgeMS, LastCheck: peer.LastCheck, CheckFailed: peer.CheckFailed, Sick: peer.Sick,
+	}
+	made.State, made.StateTone = stateText(peer.Role, peer.State)
+	if v.status.Role == pair.Primary {
+		made.DataAgeMS = v.status.Sync.DataAgeMS
+	}
+	if report := v.peerReport(); report != nil {
+		made.Since, made.SharedIPs, made.Level = report.Since, report.SharedIPs, report.ProtectionLevel
+	}
+	return made
+}
+
+// stateText says what a state means, and how good that is.
+func stateText(role pair.Role, state pair.Phase) (text, tone string) {
+	switch state {
+	case pair.Steady:
+		return steadyText(role), "good"
+	case pair.Waiting:
+		return "Waiting: it has just started and asks before it acts.", "info"
+	case pair.Suspect:
+		return "Suspect: the primary does not answer, and the timeout runs.", "warning"
+	case pair.Claiming:
+		return "Claiming: it is becoming primary and opens the site.", "info"
+	case pair.Releasing:
+		return "Releasing: it gives its role up and stops the services.", "info"
+	case pair.Alone:
+		return "Alone: it serves, and no backup answers.", "warning"
+	case pair.Isolated:
+		return "Isolated: it hears neither its peer nor enough test IPs, and does not serve.", "critical"
+	case pair.Conflict:
+		return "Conflict: both claim data that the other does not know; an administrator decides.", "critical"
+	case pair.Handover:
+		return "Handover: a planned switch is under way.", "info"
+	case pair.Maintenance:
+		return "Maintenance: automatic actions are off.", "info"
+	}
+	return "Unknown.", "warning"
+}
+
+func steadyText(role pair.Role) string {
+	switch role {
+	case pair.Primary:
+		return "Steady: it serves the site."
+	case pair.Backup:
+		return "Steady: it follows the primary."
+	case pair.Standalone:
+	}
+	return "Steady: it serves the site, and has no backup."
+}
+
+// Held says where the shared IPs of a host are.
+func (h host) Held() string {
+	shared, held := 0, 0
+	for _, ip := range h.SharedIPs {
+		if ip.Shared {
+			shared++
+		}
+		if ip.Held {
+			held++
+		}
+	}
+	switch {
+	case len(h.SharedIPs) == 0 && h.Peer && h.Serving:
+		return "held"
+	case len(h.SharedIPs) == 0 && h.Peer:
+		return "not held"
+	case shared == 0 && held == 0:
+		return "not enabled"
+	case held == 0:
+		return "not held"
+	case held < shared:
+		return "held in part"
+	}
+	return "held"
+}

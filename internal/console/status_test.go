@@ -1,0 +1,96 @@
+package console
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"baton/internal/api"
+	"baton/internal/api/apitest"
+	"baton/internal/pair"
+)
+
+func TestStatusShowsBothAppliances(t *testing.T) {
+	t.Parallel()
+	b := paired(t, pair.Primary)
+	b.appliance.Change(func(s *pair.Status) {
+		s.Sync.DataAgeMS = 800
+		s.Readiness = &pair.Readiness{Ready: true, TakeoverMS: 5200, LossMS: 800, Text: "If this primary failed now: takeover in about 5.2 s, losing the last 0.8 s of changes."}
+		s.Peer.Report = &pair.PeerReport{Report: pair.Report{
+			Since: apitest.Start(), ProtectionLevel: 1, SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth1", Shared: true}},
+			Conditions: []pair.Condition{{ID: "no-test-ips", Severity: pair.Warning, Text: "No test IPs.", NextStep: "Set some."}},
+		}}
+	})
+	b.get(Root+"/status").has(t, "This host&#39;s status", "Peer host&#39;s status", "<strong>alpha</strong>", "<strong>beta</strong>", "120 ms ago", "losing the last 0.8 s of changes",
+		"To raise the protection level:", "On beta: No test IPs.", "198.51.100.10/24 on eth1, enabled", "Passed", "800 ms")
+}
+
+func TestStatusTellsWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	b := paired(t, pair.Primary)
+	b.appliance.Change(func(s *pair.Status) { s.Peer.LastContactAgeMS, s.Peer.CheckFailed = -1, "no answer" })
+	b.get(Root+"/status").has(t, "not yet known", "Not heard since this appliance started.", "never since the start", "Failed: no answer")
+	open(t).signIn(api.Viewer).get(Root+"/status").has(t, "This appliance has no backup", "Nothing needs attention.")
+}
+
+func TestConditionsCarryTheirNextStep(t *testing.T) {
+	t.Parallel()
+	b := paired(t, pair.Backup)
+	b.appliance.Change(func(s *pair.Status) {
+		s.Conditions = []pair.Condition{
+			{ID: "observing", Severity: pair.Info, Text: "Observe only.", NextStep: "Uncheck it."},
+			{ID: "automatic-paused", Severity: pair.Critical, Text: "Automatic failover is paused.", NextStep: "Find the cause."},
+		}
+	})
+	p := b.get(Root + "/status")
+	p.has(t, "Find the cause.", "Uncheck it.", "Resume automatic failover", `href="`+atFailover+`">Go there`)
+	if strings.Index(p.body, "Automatic failover is paused.") > strings.Index(p.body, "Observe only.") {
+		t.Error("the critical one is not first")
+	}
+	b.appliance.Damp()
+	b.post(Root+"/status/resume").has(t, "Automatic failover is on again.")
+	b.post(Root+"/status/resume").has(t, "Automatic failover is not paused")
+}
+
+func TestMaintenanceBeginsAndEndsOnEither(t *testing.T) {
+	t.Parallel()
+	b := paired(t, pair.Backup)
+	b.post(Root+"/status/maintenance", "for", "30m").has(t, "Maintenance has begun", "It was turned on here", "End maintenance")
+	b.appliance.Change(func(s *pair.Status) { s.Maintenance = pair.MaintenanceStatus{Peer: true} })
+	b.get(Root+"/status").has(t, "It was turned on at beta", "End maintenance")
+	b.post(Root+"/status/maintenance/end").has(t, "Maintenance has ended.", "Start maintenance")
+	b.post(Root+"/status/maintenance", "for", "soon").has(t, "is not a duration")
+}
+
+func TestDivergedCopiesAreShownExportedAndDeleted(t *testing.T) {
+	t.Parallel()
+	b := paired(t, pair.Backup)
+	b.appliance.SetAside(pair.DivergedCopy{
+		ID: "epoch-3-0b0b0000", Time: apitest.Start(), Epoch: pair.Epoch{Counter: 3, Holder: apitest.PeerID}, Bytes: 12345,
+		Files: []pair.DivergedFile{{Data: "site", Path: "only/here.txt", Size: 5, SHA256: "ab", ModTime: apitest.Start()}},
+	})
+	at := Root + "/status/diverged/epoch-3-0b0b0000"
+	b.get(Root+"/status").has(t, "Diverged copies", "12.3 kB", at)
+	b.get(at).has(t, "only/here.txt", "written here", "Delete this copy")
+	p := b.get(at + "/export")
+	if p.header.Get("Content-Type") != "application/x-tar" || !strings.Contains(p.header.Get("Content-Disposition"), "epoch-3-0b0b0000.tar") || len(p.body) == 0 {
+		t.Errorf("export: %v, %d bytes", p.header, len(p.body))
+	}
+	v := b.another().signIn(api.Operator)
+	if p := v.get(at + "/export"); p.status != http.StatusForbidden {
+		t.Errorf("an operator exports: %d", p.status)
+	}
+	v.get(at).lacks(t, "Delete this copy")
+	b.post(at+"/delete").has(t, "Check this: a deleted copy cannot be brought back.")
+	b.post(at+"/delete", "confirm", "true").has(t, "The diverged copy is deleted.")
+	if p := b.get(at); p.status != http.StatusNotFound {
+		t.Errorf("deleted, and yet %d", p.status)
+	}
+}
+
+func TestBackupHasStatusAndFailover(t *testing.T) {
+	t.Parallel()
+	b := paired(t, pair.Backup)
+	b.get(Root+"/status").has(t, "This host&#39;s status", "Steady: it follows the primary.")
+	b.get(atFailover).has(t, ">Become Primary</button>", "Pull a final data sync from the primary site", "Save Changes")
+}
