@@ -102,7 +102,10 @@ func (v *visit) configuration(saved api.SavedSettings) configuration {
 	for _, key := range configKeys() {
 		values[key] = typed(saved.Values, key)
 	}
-	made := configuration{IPs: v.sharedIPs(), Zone: saved.Values.TimeZone, NextRun: v.status.Sync.NextRun}
+	made := configuration{IPs: v.sharedIPs(), Zone: saved.Values.TimeZone}
+	if saved.Values.SyncSchedule != pair.ScheduleContinuous { // else it is now, again and again
+		made.NextRun = v.status.Sync.NextRun
+	}
 	for _, ip := range made.IPs {
 		if ip.Shared {
 			values[ip.Field] = "true"

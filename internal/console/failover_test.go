@@ -143,7 +143,7 @@ func TestSyncIsStartedShownAndCancelled(t *testing.T) {
 		s.Sync = pair.SyncStatus{Number: 18, State: pair.SyncRunning, BytesDone: 1_500_000, BytesTotal: 3_000_000, FilesDone: 5, FilesTotal: 9, Speed: 250_000, LeftMS: 6000, DataAgeMS: -1}
 	})
 	p := b.post(atFailover + "/sync")
-	p.has(t, "The data sync has started.", "50 %", "1.50 MB of 3.00 MB", "5 of 9 files", "250 kB/s", "6.0 s left", "Cancel the data sync")
+	p.has(t, "The data sync has started.", "50 %", "1.50 MB of 3.00 MB", "5 of 9 files", "250 kB/s", "6.0 s left", ">Cancel</button>")
 	b.post(atFailover+"/cancel").has(t, "The data sync is cancelled.")
 	b.post(atFailover+"/cancel").has(t, "No data sync is running: there is nothing to cancel.")
 	b.appliance.Change(func(s *pair.Status) { s.Sync.State, s.Sync.Error = pair.SyncFailed, "the disk is full" })
@@ -332,6 +332,6 @@ func TestStatusHistoryExplains(t *testing.T) {
 		"peer_heard": "2030-01-02T03:04:00.500Z", "silent_ms": "5000", "poll_failure": "no answer", "test_ips": "2",
 		"test_ips_answer_since": "2030-01-02T03:04:02.000Z", "shared_ip_free_since": "2030-01-02T03:04:02.100Z", "data_age_ms": "5800",
 	})
-	b.get(atFailover).has(t, "alpha is primary, claiming now. The primary did not answer for the whole timeout.", "last heard at 03:04:00.500, 5.0 s before; the newest poll failed: no answer",
+	b.get(atFailover).has(t, "backup, suspect → primary, claiming", "alpha took over. The primary did not answer for the whole timeout.", "last heard at 03:04:00.500, 5.0 s before; the newest poll failed: no answer",
 		"enough of 2 test IPs have answered since 03:04:02.000", "nobody has answered for it since", "5.8 s: what changed", "epoch 4@0a11ce00, snapshot 17")
 }

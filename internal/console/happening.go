@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +15,8 @@ type happening struct {
 	At    string // the time in the site's zone
 	Who   string // name of the appliance
 	Tone  string // good, info, warning, critical or plain
-	Head  string // what happened, in one sentence
+	Move  string // from which role and state to which, if one changed
+	Head  string // what happened, in a sentence or two
 	Facts []fact // what was seen, when, and what was decided
 }
 
@@ -37,9 +37,26 @@ func (v *visit) happening(event pair.Event) happening {
 	if event.Detail["to"] == "" {
 		return made
 	}
-	made.Head = fmt.Sprintf("%s is %s now. %s", made.Who, placeText(event.Detail["to"]), event.Detail["reason"])
-	made.Facts = v.factsOf(event.Detail)
+	made.Move = placeText(event.Detail["from"]) + " → " + placeText(event.Detail["to"])
+	made.Head = strings.TrimSpace(made.headline(event) + " " + event.Detail["reason"])
+	made.Facts = v.factsOf(event)
 	return made
+}
+
+// headline says what a change of role comes to; nothing for a change of state.
+func (h happening) headline(event pair.Event) string {
+	to, _, _ := strings.Cut(event.Detail["to"], " ")
+	switch event.Kind {
+	case pair.KindTakeover:
+		return h.Who + " took over."
+	case pair.KindHandover:
+		return h.Who + " became " + to + "."
+	case pair.KindSteppedDown:
+		return h.Who + " stepped down."
+	case pair.KindObserved:
+		return h.Who + " observed only."
+	}
+	return ""
 }
 
 // nameOf names an appliance of the pair.
@@ -75,7 +92,8 @@ func toneOf(event pair.Event) string {
 }
 
 // factsOf tells what a change of role or state was decided on.
-func (v *visit) factsOf(detail map[string]string) []fact {
+func (v *visit) factsOf(event pair.Event) []fact {
+	detail := event.Detail
 	var facts []fact
 	add := func(label, text string) {
 		if text != "" {
@@ -92,7 +110,9 @@ func (v *visit) factsOf(detail map[string]string) []fact {
 	if down, ok := milliseconds(detail["down_ms"]); ok {
 		add("Outage", "nobody served the site for "+lasting(down))
 	}
-	add("Decided", placeText(detail["from"])+" → "+placeText(detail["to"])+", epoch "+detail["epoch"]+", snapshot "+detail["snapshot"])
+	if event.Kind != pair.KindRoleChanged {
+		add("Decided", "epoch "+detail["epoch"]+", snapshot "+detail["snapshot"])
+	}
 	return facts
 }
 

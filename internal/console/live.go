@@ -34,7 +34,7 @@ type following struct {
 func (c *Console) followed() map[string]following {
 	return map[string]following{
 		"status":   {load: c.followStatus, parts: []string{"live-status", "live-timeline"}},
-		"failover": {load: c.followFailover, parts: []string{"live-hosts", "live-sync", "live-task", "live-history"}},
+		"failover": {load: c.followFailover, parts: []string{"live-hosts", "live-sync", "live-cancel", "live-task", "live-history"}},
 	}
 }
 
