@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 
 	"baton/internal/agent"
@@ -26,6 +27,7 @@ type backend struct {
 	newest glance
 
 	inspected inspected
+	setUp     sync.Mutex // two that know the token make one administrator
 }
 
 var _ api.Backend = (*backend)(nil)

@@ -22,6 +22,8 @@ func (b *backend) SetupToken(ctx context.Context) (string, error) {
 
 // SetUp implements api.SettingUp.
 func (b *backend) SetUp(ctx context.Context, user api.NewUser) error {
+	b.setUp.Lock()
+	defer b.setUp.Unlock()
 	users, err := b.site.Users(ctx)
 	switch {
 	case err != nil:

@@ -1,12 +1,16 @@
 package console
 
 import (
+	"bufio"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"baton/internal/api"
 	"baton/internal/api/apitest"
@@ -262,6 +266,62 @@ func TestASessionEndsWithWhatItStoodFor(t *testing.T) {
 				t.Errorf("still at %s", p.path)
 			}
 		})
+	}
+}
+
+// The browser keeps the cookie back when a link on another site leads here.
+func TestALinkInWebmailAsksOnceMore(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	r := b.request(http.MethodGet, Root+"/users?a=b", nil)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	p := b.do(r)
+	p.has(t, `<meta http-equiv="refresh" content="0;url=/login/users?a=b">`)
+	if p.status != http.StatusOK {
+		t.Errorf("got %d", p.status)
+	}
+}
+
+func TestAnOpenPageIsCutOffSoonAfterItsSession(t *testing.T) {
+	t.Parallel()
+	appliance := apitest.New()
+	if err := appliance.AddUser(t.Context(), api.NewUser{Name: "viewer", Role: api.Viewer, Password: password}); err != nil {
+		t.Fatal(err)
+	}
+	var late atomic.Bool
+	console, err := New(appliance, Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
+		if late.Load() {
+			return time.Now().Add(time.Minute)
+		}
+		return time.Now()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := serve(t, appliance, console).signIn(api.Viewer)
+	response, err := b.client.Do(b.request(http.MethodGet, Root+"/live?page=status", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	lines := bufio.NewScanner(response.Body)
+	if !lines.Scan() {
+		t.Fatal(lines.Err())
+	}
+	if err := appliance.DisableUser(t.Context(), "viewer"); err != nil {
+		t.Fatal(err)
+	}
+	late.Store(true)
+	appliance.Change(func(s *pair.Status) {
+		s.Conditions = []pair.Condition{{ID: "alone", Severity: pair.Warning, Text: "secret"}}
+	})
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "secret") {
+			t.Fatal("who is disabled still sees what happens")
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -46,6 +46,12 @@ func openWith(t *testing.T, appliance *apitest.Appliance) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(t, appliance, console)
+}
+
+// serve puts a browser before a console.
+func serve(t *testing.T, appliance *apitest.Appliance, console *Console) *browser {
+	t.Helper()
 	server := httptest.NewTLSServer(console.Handler())
 	t.Cleanup(server.Close)
 	return (&browser{t: t, appliance: appliance, server: server}).another()

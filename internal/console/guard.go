@@ -71,10 +71,15 @@ func subject(path string) string {
 	return "this"
 }
 
-// signInFirst leads to the sign-in, and from there back to the page.
+// signInFirst leads to the sign-in, and from there back to the page. Who comes by
+// a link on another site, as in webmail, may be signed in: the browser keeps the
+// cookie back on such ways (SameSite), so the page is asked for once more by our own.
 func (v *visit) signInFirst() error {
 	if v.r.Header.Get("Accept") == "text/event-stream" || v.r.Method != http.MethodGet || v.r.Header.Get("HX-Request") != "" {
 		return api.Errorf(api.Unauthorized, "your session has ended: sign in again")
+	}
+	if v.r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		return v.page("arrival", "One moment", nil)
 	}
 	return v.leave("?next=" + url.QueryEscape(v.r.URL.RequestURI()))
 }
