@@ -9,7 +9,7 @@ import (
 )
 
 // testTimeout is for a mail server that takes its time, and then says no.
-const testTimeout = 90 * time.Second
+const testTimeout = 40 * time.Second
 
 type notificationsAnswer struct {
 	ETag string `header:"ETag" doc:"Version of the notifications, for If-Match"`

@@ -7,11 +7,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"baton/internal/api"
 	"baton/internal/notify"
 	"baton/internal/pair"
 )
+
+// testWait is how long somebody waits for what came of a test.
+const testWait = 30 * time.Second
 
 // Notifications implements api.Notifying. The address of a webhook can be a secret
 // as well: who may not change it sees only where it leads.
@@ -129,6 +133,8 @@ func (b *backend) TestNotification(ctx context.Context, channel string) (string,
 		name, reached = "the webhook "+settings.Webhooks[i].Name, settings.Webhooks[i].Name+" took the test."
 	}
 	b.audit(ctx, "tested %s", name)
+	ctx, cancel := context.WithTimeout(ctx, testWait)
+	defer cancel()
 	if err := b.notifier.Test(ctx, settings, channel); err != nil {
 		return "", api.Errorf(api.Unreachable, "%w", err)
 	}

@@ -33,8 +33,9 @@ type following struct {
 // followed lists the pages that follow more than the frame, by template name.
 func (c *Console) followed() map[string]following {
 	return map[string]following{
-		"status":   {load: c.followStatus, parts: []string{"live-status", "live-timeline"}},
-		"failover": {load: c.followFailover, parts: []string{"live-hosts", "live-sync", "live-cancel", "live-task", "live-history"}},
+		"status":        {load: c.followStatus, parts: []string{"live-status", "live-timeline"}},
+		"failover":      {load: c.followFailover, parts: []string{"live-hosts", "live-sync", "live-cancel", "live-task", "live-history"}},
+		"notifications": {load: c.loadNotifications, parts: []string{"live-channels"}},
 	}
 }
 

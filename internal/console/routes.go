@@ -43,6 +43,7 @@ func (c *Console) routes() []route {
 		c.userRoutes(),
 		c.securityRoutes(),
 		c.accountRoutes(),
+		c.notificationRoutes(),
 	)
 }
 

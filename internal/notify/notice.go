@@ -101,7 +101,7 @@ func fact(event pair.Event) string {
 	switch event.Kind {
 	case pair.KindSyncFailed:
 		return "condition " + pair.KindSyncFailed
-	case pair.KindSyncDone:
+	case pair.KindSyncDone, pair.KindSignInFailed:
 		return event.Kind
 	}
 	if id := condition(event); id != "" {

@@ -64,7 +64,7 @@ type Tell struct {
 }
 
 // TellNone is the choice of no condition at all.
-const TellNone Severity = "none"
+const TellNone = "none"
 
 // DefaultTell is what a new channel is told.
 func DefaultTell() Tell {
@@ -80,7 +80,7 @@ func ToldKinds() []string {
 	return []string{
 		KindTakeover, KindHandover, KindSteppedDown, KindRoleChanged, KindObserved, KindDiverged,
 		KindSyncFailed, KindSyncDone, KindPaired, KindUnpaired, KindPairingFailed,
-		KindSettingChanged, KindSignedIn, KindStarted, KindStopped, KindNotificationFailed,
+		KindSettingChanged, KindSignedIn, KindSignedOut, KindSignInFailed, KindStarted, KindStopped, KindNotificationFailed,
 	}
 }
 

@@ -67,6 +67,12 @@ func (a *Appliance) SaveNotifications(ctx context.Context, wanted api.SavedNotif
 	if refused := a.completeNotifications(&wanted.Notifications); len(refused) > 0 {
 		return api.SavedNotifications{}, &api.Error{Code: api.Usage, Text: errors.Join(errorsOf(refused)...).Error(), Fields: refused}
 	}
+	for i := range wanted.Webhooks {
+		if w := &wanted.Webhooks[i]; w.ID == "" {
+			a.made++
+			w.ID = "hook" + strconv.Itoa(a.made)
+		}
+	}
 	a.notifications.Notifications = wanted.Notifications
 	a.notifications.Version++
 	a.record(ctx, pair.KindSettingChanged, "The notifications were changed.", nil)
@@ -93,10 +99,6 @@ func (a *Appliance) completeNotifications(n *pair.Notifications) (refused []pair
 		w, field := &n.Webhooks[i], "webhooks."+strconv.Itoa(i)
 		if at := slices.IndexFunc(a.notifications.Webhooks, func(s pair.Webhook) bool { return s.ID == w.ID && w.ID != "" }); at >= 0 && w.Secret == "" {
 			w.Secret = a.notifications.Webhooks[at].Secret
-		}
-		if w.ID == "" {
-			a.made++
-			w.ID = "hook" + strconv.Itoa(a.made)
 		}
 		refuse(w.Name == "", field+".name", "use 1 to 64 characters and no control characters")
 		refuse(!strings.HasPrefix(w.URL, "http"), field+".url", "write an address like https://hooks.example.org/baton")

@@ -1,0 +1,188 @@
+package console
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/api/apitest"
+	"baton/internal/pair"
+)
+
+const notificationsURL = Root + notificationsPath
+
+// mailFields are a mail form that can be saved.
+func mailFields(version string, more ...string) []string {
+	return append([]string{
+		"version", version, "enabled", "true", "host", "mail.example.org", "port", "587", "encryption", "starttls", "user", "baton", "password", "the password",
+		"from", "baton@example.org", "to", "ann@example.org\r\nbob@example.org", "tell.conditions", "critical", "kind-takeover", "true", "tell.daily", "true",
+	}, more...)
+}
+
+func saved(t *testing.T, b *browser) api.SavedNotifications {
+	t.Helper()
+	now, err := b.appliance.Notifications(api.WithCaller(t.Context(), api.Caller{Access: api.Administrator}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return now
+}
+
+func TestMailIsSavedAndItsPasswordNeverShown(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	p := b.get(notificationsURL)
+	p.has(t, "Send mail", "Not set up.", "Daily notice", `value="08:00"`)
+	p = b.post(notificationsURL+"/mail", mailFields("0")...)
+	p.has(t, "The mail settings are saved.", "A password is saved. Empty: it stays as it is.", "ann@example.org\nbob@example.org", "not used yet")
+	if strings.Contains(p.body, "the password") {
+		t.Error("the password is shown")
+	}
+	now := saved(t, b)
+	if m := now.Mail; !m.Enabled || m.Host != "mail.example.org" || len(m.To) != 2 || m.Tell.Conditions != pair.Critical || m.Tell.Cleared ||
+		!m.Tell.Daily || len(m.Tell.Kinds) != 1 || m.Tell.Kinds[0] != pair.KindTakeover || !now.Channels[0].SecretSet {
+		t.Errorf("saved %+v", m)
+	}
+	p = b.post(notificationsURL+"/mail", mailFields("1", "action", "test")...)
+	p.has(t, "The test is sent: mail.example.org took the test.")
+}
+
+func TestARefusedMailFormKeepsWhatWasTyped(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	p := b.post(notificationsURL+"/mail", "version", "0", "enabled", "true", "host", "", "port", "0", "encryption", "tls", "user", `<b>"x`,
+		"password", "my-password", "from", "nobody", "to", "", "tell.conditions", "none", "kind-sync-done", "true")
+	if p.status != http.StatusUnprocessableEntity {
+		t.Errorf("status %d", p.status)
+	}
+	p.has(t, "Nothing was saved. Correct this:", "Name the mail server.", `href="#field-mail-host"`, `id="field-mail-host-error"`, `aria-invalid="true"`,
+		`value="&lt;b&gt;&#34;x"`, `value="nobody"`, `<option value="tls" selected>`, `<option value="none" selected>`)
+	if strings.Contains(p.body, "my-password") || !regexp.MustCompile(`name="kind-sync-done" value="true" checked`).MatchString(p.body) ||
+		regexp.MustCompile(`name="kind-takeover" value="true" checked`).MatchString(p.body) {
+		t.Errorf("what was typed is not kept, or the password is: %s", p.body)
+	}
+	p = b.post(notificationsURL+"/mail", "version", "0", "port", "many")
+	p.has(t, "Write a number")
+}
+
+func TestTheSecondOfTwoIsToldAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	b.post(notificationsURL+"/mail", mailFields("0")...)
+	for path, fields := range map[string][]string{
+		"/mail":         mailFields("0", "host", "other.example.org")[2:],
+		"/daily":        {"daily_at", "21:15"},
+		"/webhooks/new": {"name", "Chat", "url", "https://hooks.example.org/x", "secret", "sixteen characters"},
+	} {
+		p := b.post(notificationsURL+path, append([]string{"version", "0"}, fields...)...)
+		if p.status != http.StatusConflict {
+			t.Errorf("%s: status %d", path, p.status)
+		}
+		p.has(t, "Somebody else has changed the notifications meanwhile.", `name="version" value="1"`)
+	}
+	b.post(notificationsURL+"/daily", "version", "1", "daily_at", "21:15").has(t, "The daily notice comes at 21:15.")
+	b.post(notificationsURL+"/daily", "version", "2", "daily_at", "25:15").has(t, "is not a time of day", `value="25:15"`)
+}
+
+func TestAWebhookIsAddedChangedAndRemoved(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	add := notificationsURL + "/webhooks/new"
+	b.get(add).has(t, "Add a webhook", "Baton-Signature", `name="kind-takeover" value="true" checked`)
+	p := b.post(add, "version", "0", "name", "", "url", "x", "secret", "short", "kind-handover", "true")
+	p.has(t, "Use 1 to 64 characters", "Write an address like", "Use 16 to 256 characters", `value="x"`)
+	if strings.Contains(p.body, `value="short"`) {
+		t.Error("the secret is shown again")
+	}
+	p = b.post(add, "version", "0", "name", "Chat", "url", "https://hooks.example.org/part", "action", "generate")
+	made := regexp.MustCompile(`name="secret" value="([A-Z0-9]{26})"`).FindStringSubmatch(p.body)
+	if made == nil || !strings.Contains(p.body, `value="Chat"`) {
+		t.Fatalf("no secret was made: %s", p.body)
+	}
+	p = b.post(add, "version", "0", "enabled", "true", "name", "Chat", "url", "https://hooks.example.org/part", "secret", made[1])
+	p.has(t, "The webhook Chat is saved.", "hooks.example.org", "not used yet")
+	if strings.Contains(p.body, made[1]) || strings.Contains(p.body, "/part") {
+		t.Error("the list shows a secret")
+	}
+	edit := notificationsURL + "/webhooks/edit/hook1"
+	b.get(edit).has(t, `value="https://hooks.example.org/part"`, "A secret is saved")
+	b.post(edit, "version", "1", "enabled", "true", "name", "Chat two", "url", "https://silent.example.org/").has(t, "The webhook Chat two is saved.")
+	if hook := saved(t, b).Webhooks[0]; hook.ID != "hook1" || hook.Name != "Chat two" || !saved(t, b).Channels[1].SecretSet {
+		t.Errorf("saved %+v", hook)
+	}
+	b.post(notificationsURL+"/test/hook1").has(t, "The test did not arrive:", "did not answer in time")
+	b.post(notificationsURL+"/webhooks/remove/hook1", "version", "1").has(t, "Somebody else has changed", "Remove this webhook")
+	b.post(notificationsURL+"/webhooks/remove/hook1", "version", "2").has(t, "The webhook Chat two is removed.")
+	if p := b.get(edit); p.status != http.StatusNotFound {
+		t.Errorf("a removed webhook: %d", p.status)
+	}
+	if p := b.post(notificationsURL + "/test/hook1"); p.status != http.StatusOK {
+		t.Errorf("a test of a removed webhook: %d", p.status)
+	}
+}
+
+func TestOthersLookAtNotificationsAndChangeNothing(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	b.post(notificationsURL+"/mail", mailFields("0")...)
+	b.post(notificationsURL+"/webhooks/new", "version", "1", "enabled", "true", "name", "Chat", "url", "https://hooks.example.org/part", "secret", "sixteen characters")
+	b.appliance.SetChannel(pair.MailChannel, pair.ChannelState{
+		Pending: 3, Dropped: 1, LastError: "mail.example.org is down.", FailingSince: new(apitest.Start()), LastSuccess: new(apitest.Start().Add(-time.Hour)),
+	})
+	other := b.another().signIn(api.Operator)
+	p := other.get(notificationsURL)
+	p.has(t, "hooks.example.org", "mail.example.org is down.", "1 event could not be told.", "2030-01-02 02:04:05 UTC", "disabled")
+	for _, hidden := range []string{"/part", "the password", "sixteen", `type="submit">Save`, "Add a webhook", notificationsURL + "/test"} {
+		if strings.Contains(p.body, hidden) {
+			t.Errorf("an operator sees %q", hidden)
+		}
+	}
+	for _, path := range []string{"/mail", "/daily", "/test/mail", "/webhooks/new", "/webhooks/edit/hook1", "/webhooks/remove/hook1"} {
+		if p := other.post(notificationsURL+path, "version", "2"); p.status != http.StatusForbidden {
+			t.Errorf("an operator's %s: %d", path, p.status)
+		}
+	}
+	b.appliance.Change(func(s *pair.Status) { s.Role = pair.Backup })
+	p = b.get(notificationsURL)
+	p.has(t, "it gets these settings from its primary", notificationsURL+"/test/mail")
+	if p := b.post(notificationsURL+"/mail", mailFields("2")...); p.status != http.StatusConflict || saved(t, b).Version != 2 {
+		t.Errorf("a backup saves: %d", p.status)
+	}
+	b.post(notificationsURL+"/test/mail").has(t, "The test is sent")
+}
+
+func TestChannelsFollowTheAppliance(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	b.post(notificationsURL+"/mail", mailFields("0")...)
+	query := url.Values{"page": {"notifications"}, "at": {notificationsURL}}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r := b.request(http.MethodGet, Root+"/live?"+query.Encode(), nil).WithContext(ctx)
+	r.Header.Set("Accept", "text/event-stream")
+	response, err := b.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }() // the test ends here
+	lines := bufio.NewScanner(response.Body)
+	await := func(text string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), text) {
+				return
+			}
+		}
+		t.Fatalf("the stream ended before %q: %v", text, lines.Err())
+	}
+	await(`hx-target="#live-channels"`)
+	b.appliance.SetChannel(pair.MailChannel, pair.ChannelState{Pending: 7})
+	b.appliance.Change(func(*pair.Status) {})
+	await("7 waiting")
+}
