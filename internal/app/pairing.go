@@ -75,7 +75,11 @@ func (a *Appliance) hello() peer.Hello {
 		return hello
 	}
 	if hello.HoldsData = len(protected) > 0 || !record.Epoch.IsZero(); hello.HoldsData {
-		hello.Data = fmt.Sprintf("%d pieces of protected data, epoch %s", len(protected), record.Epoch)
+		pieces := "1 piece"
+		if len(protected) != 1 {
+			pieces = fmt.Sprintf("%d pieces", len(protected))
+		}
+		hello.Data = fmt.Sprintf("%s of protected data, epoch %s", pieces, record.Epoch)
 	}
 	return hello
 }

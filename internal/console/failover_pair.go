@@ -118,9 +118,6 @@ func (v *visit) pairFailed(f *form, err error) error {
 	if !f.refused(err) {
 		return err
 	}
-	if api.CodeOf(err) == api.Unreachable {
-		f.refuse("host", "nothing answers there")
-	}
 	return v.pairRefused(f)
 }
 

@@ -130,11 +130,10 @@ func (v *visit) sharedIPs() []sharedIP {
 func settingsIn(f *form, saved pair.Settings) pair.Settings {
 	wanted := saved
 	for _, key := range configKeys() {
-		text := strings.ReplaceAll(f.get(key), "\r\n", "\n")
-		if text == typed(saved, key) {
+		if f.get(key) == typed(saved, key) {
 			continue
 		}
-		value, err := settingOf(key, text)
+		value, err := settingOf(key, f.get(key))
 		if err == nil {
 			var changed pair.Settings
 			if changed, err = wanted.With(key, value); err == nil {
@@ -202,6 +201,7 @@ func (v *visit) configForm() (*form, api.SavedSettings, error) {
 		return nil, api.SavedSettings{}, err
 	}
 	f.ID = "config"
+	f.Values.Set("test_ips", strings.ReplaceAll(f.get("test_ips"), "\r\n", "\n")) // as browsers end lines
 	saved, err := v.console.backend.Settings(v.ctx())
 	return f, saved, err
 }
@@ -228,7 +228,7 @@ func (v *visit) tick(f *form) error {
 // is then a decision.
 func (v *visit) overtaken(f *form, saved api.SavedSettings) error {
 	for _, key := range configKeys() {
-		if now := typed(saved.Values, key); now != strings.ReplaceAll(f.get(key), "\r\n", "\n") {
+		if now := typed(saved.Values, key); now != f.get(key) {
 			f.refuse(key, "saved by somebody else meanwhile: "+orNothing(now))
 		}
 	}

@@ -304,7 +304,7 @@ func TestSecondWhoSavesIsTold(t *testing.T) {
 func TestTestButtonTestsWhatIsTyped(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Primary)
-	p := b.post(atFailover+"/test", b.configured("test_ips", "198.51.100.254\n203.0.113.9", "primary_timeout", "8")...)
+	p := b.post(atFailover+"/test", b.configured("test_ips", "198.51.100.254\r\n203.0.113.9", "primary_timeout", "8")...)
 	p.has(t, "0.42 ms", "no answer within 1s", `value="8"`, "198.51.100.254\n203.0.113.9")
 	b.post(atFailover+"/test", b.configured()...).has(t, "Write at least one address to test")
 	b.post(atFailover+"/test", b.configured("test_ips", "nonsense")...).has(t, "is not an IP address")
