@@ -28,8 +28,8 @@ type Credentials struct {
 }
 
 // Ticket is what a sign-in yields: a session can be begun with it. It is void,
-// and so is the session, once the account's password, role or second factor is
-// another, or the account is disabled.
+// and so is the session, once the account's password, role or one-time codes are
+// others, or the account is disabled.
 type Ticket struct {
 	User       string
 	Stamp      string

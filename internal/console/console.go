@@ -66,5 +66,9 @@ func New(backend api.Backend, options Options) (*Console, error) {
 
 // Handler answers Root and everything below it.
 func (c *Console) Handler() http.Handler {
-	return hardened(c.admitted(http.NewCrossOriginProtection().Handler(c.mux)))
+	ours := http.NewCrossOriginProtection()
+	ours.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "This form came from another site, so nothing was done. Open the console itself and do it there.", http.StatusForbidden)
+	}))
+	return hardened(c.admitted(ours.Handler(c.mux)))
 }

@@ -64,7 +64,7 @@ func TestWhatEndsASession(t *testing.T) {
 		"ended":            {func(ctx context.Context, s *Site, _ *time.Time) error { _, err := s.EndSession(ctx, "b"); return err }, false},
 		"all ended":        {func(ctx context.Context, s *Site, _ *time.Time) error { return s.EndSessions(ctx, "bob") }, false},
 		"ended everywhere": {func(ctx context.Context, s *Site, _ *time.Time) error { return s.SignOutEverywhere(ctx, "bob") }, false},
-		"a second factor": {func(ctx context.Context, s *Site, now *time.Time) error {
+		"one-time codes": {func(ctx context.Context, s *Site, now *time.Time) error {
 			return enrol(ctx, s, "bob", *now)
 		}, false},
 		"time":     {func(_ context.Context, _ *Site, now *time.Time) error { *now = now.Add(24 * time.Hour); return nil }, false},

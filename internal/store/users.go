@@ -42,7 +42,7 @@ type User struct {
 	TOTP        bool      `json:"totp"`                // a one-time code is asked for besides the password
 	Version     int64     `json:"version"`             // rises with every UpdateUser
 	// Stamp is another after every change that ends the user's sessions: of the
-	// password, the role or the second factor, disabling, signing out everywhere.
+	// password, the role or the one-time codes, disabling, signing out everywhere.
 	Stamp string `json:"-"`
 }
 

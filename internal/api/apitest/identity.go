@@ -12,7 +12,7 @@ import (
 	"baton/internal/pair"
 )
 
-// What the fake takes for a second factor, and for too many tries.
+// What the fake takes for a one-time code, and for too many tries.
 const (
 	Secret   = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP" //nolint:gosec // of every account's one-time codes, in tests
 	Code     = "123456"                           // the one that is right
