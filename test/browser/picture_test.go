@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
@@ -28,40 +29,52 @@ const (
 var axe string
 
 // look sets how wide the window is and which colours the person prefers.
-func (p *tab) look(width int64, scheme string) {
+func (p *tab) look(as look) {
 	p.t.Helper()
 	ctx, cancel := p.limited()
 	defer cancel()
 	height := int64(900)
-	if width == narrow {
+	if as.width == narrow {
 		height = 740
 	}
 	_, err := chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-		Width: width, Height: height, DeviceScaleFactor: 1,
+		Width: as.width, Height: height, DeviceScaleFactor: 1,
 	})
 	p.do(err)
 	_, err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: scheme},
+			{Name: "prefers-color-scheme", Value: as.scheme},
 			{Name: "prefers-reduced-motion", Value: "reduce"}, // else a picture is of a moment within a change
 		},
 	})
 	p.do(err)
 }
 
-// state looks at the page as it is, under a name: light and dark, wide and
-// narrow. Nothing may be amiss for who cannot see, nor wider than the window.
+// look is one way to look at a page.
+type look struct {
+	width  int64
+	scheme string
+}
+
+// looks are all ways; the short run does with two, which have all between them.
+func looks() []look {
+	if testing.Short() && os.Getenv(galleryName) == "" {
+		return []look{{wide, "light"}, {narrow, "dark"}}
+	}
+	return []look{{wide, "light"}, {wide, "dark"}, {narrow, "light"}, {narrow, "dark"}}
+}
+
+// state looks at the page as it is, under a name, in every way. Nothing may be
+// amiss for who cannot see, nor wider than the window.
 func (p *tab) state(name string) {
 	p.t.Helper()
-	for _, width := range []int64{wide, narrow} {
-		for _, scheme := range []string{"light", "dark"} {
-			p.look(width, scheme)
-			p.accessible(fmt.Sprintf("%s, %s, %d wide", name, scheme, width))
-			p.fits(name, width)
-			p.picture(fmt.Sprintf("%s-%s-%d", name, scheme, width))
-		}
+	for _, look := range looks() {
+		p.look(look)
+		p.accessible(fmt.Sprintf("%s, %s, %d wide", name, look.scheme, look.width))
+		p.fits(name, look.width)
+		p.picture(fmt.Sprintf("%s-%s-%d", name, look.scheme, look.width))
 	}
-	p.look(wide, "light")
+	p.look(look{wide, "light"})
 }
 
 // accessible checks the page with axe-core.

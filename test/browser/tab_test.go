@@ -60,7 +60,7 @@ func (w *world) visit(address netip.Addr) *tab {
 		}
 	}()
 	w.t.Cleanup(p.quiet)
-	p.look(wide, "light")
+	p.look(look{wide, "light"})
 	return p
 }
 
