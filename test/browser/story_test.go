@@ -176,9 +176,12 @@ func (s *story) configure() {
 	form.tick("Enable Automatic Failover")
 	form.fill("Primary Site Instance Timeout", "5")
 	form.submit("Save Changes")
-	s.b.open("/login/management/failover")
+	eventually(s.t, "beta knows what was saved on alpha", 5*time.Second, func() bool {
+		s.b.open("/login/management/failover")
+		return s.b.in("Configuration").value("Data-Sync Interval") == "Once a Week"
+	})
 	for label, want := range map[string]string{
-		"Data-Sync Interval": "Once a Week", "Day": "Sunday", "Data-Sync Bandwidth Limit": "80", "Primary Site Instance Timeout": "5",
+		"Day": "Sunday", "Data-Sync Bandwidth Limit": "80", "Primary Site Instance Timeout": "5",
 	} {
 		if got := s.b.in("Configuration").value(label); got != want {
 			s.t.Errorf("saved on alpha, seen on beta: %s is %q, wanted %q", label, got, want)
