@@ -60,9 +60,10 @@ func TestOpenPageFindsBackAfterALostConnection(t *testing.T) {
 	t.Logf("followed again %s after the cable was back", short(time.Since(back)))
 }
 
-// lost is what the browser's console says while nobody answers.
+// lost is what the browser's console says while nobody answers, or who answers
+// wants another session.
 func lost() []string {
-	return []string{"net::ERR_", "Failed to fetch", "network error", "htmx:error: timeout"}
+	return []string{"net::ERR_", "Failed to fetch", "network error", "htmx:error: timeout", "htmx:sse:error"}
 }
 
 // An appliance that goes away and comes back as a backup tells it to who has a

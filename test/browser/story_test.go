@@ -108,7 +108,7 @@ func (s *story) establish() {
 		}
 	}
 	s.a.state("failover-primary")
-	s.b.forgive("SSE reconnect failed with status 401") // its session ends:
+	s.b.forgive(lost()...) // its session ends:
 	s.synced(s.beta)
 	s.b.sees("Sign in") // the users are the primary's now
 	s.b.signIn(administrator, password)

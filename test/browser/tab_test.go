@@ -100,6 +100,7 @@ func (p *tab) quiet() {
 			p.t.Errorf("%s: the browser's console says: %s", p.base, message)
 		}
 	}
+	p.messages = nil
 }
 
 func (p *tab) do(err error) {
