@@ -136,7 +136,7 @@ func slip(t *testing.T, a *Appliance, secrets map[string]string) {
 			continue
 		}
 		for _, form := range encoded(secret) {
-			a.log.Info("careless message: "+form, slog.String("answer", form))
+			a.log.Info("careless message", slog.String("answer", form))
 			if _, err := a.site.Append(t.Context(), pair.Event{Kind: pair.KindSyncFailed, Text: "careless: " + form, Detail: map[string]string{"error": form}}); err != nil {
 				t.Fatal(err)
 			}

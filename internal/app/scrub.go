@@ -9,17 +9,17 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"baton/internal/peer"
 )
 
-const (
-	takenOut = "[taken out]"
-	// leastSecret is the length from which a secret is looked for: shorter ones stand
-	// in half the words of a log.
-	leastSecret = 8
-)
+const takenOut = "[taken out]"
+
+// leastSecret is the length from which a secret is looked for: shorter ones stand
+// in half the words of a log.
+const leastSecret = 8
 
 // scrubber replaces every secret that this appliance holds, however it is written.
 // What is handed out should hold none in the first place; this is for those that a
@@ -81,14 +81,16 @@ func formsOf(secret string) []string {
 	return long
 }
 
-// pemLines cuts base64 text as PEM files have it.
+// pemLines cuts base64 text as PEM files have it, and each line at what a URL
+// writes otherwise.
 func pemLines(text string) []string {
 	const width = 64
 	var lines []string
-	for ; len(text) > width; text = text[width:] {
-		lines = append(lines, text[:width])
+	for line := range slices.Chunk([]byte(text), width) {
+		lines = append(lines, string(line))
+		lines = append(lines, strings.FieldsFunc(string(line), func(r rune) bool { return strings.ContainsRune("+/=", r) })...)
 	}
-	return append(lines, text)
+	return lines
 }
 
 func encoded(secret string) []string {

@@ -44,6 +44,8 @@ func (c *Console) routes() []route {
 		c.securityRoutes(),
 		c.accountRoutes(),
 		c.notificationRoutes(),
+		c.softwareRoutes(),
+		c.tokenRoutes(),
 	)
 }
 

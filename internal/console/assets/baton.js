@@ -40,6 +40,9 @@
     button.textContent = "Copied";
   });
 
+  // What is to be copied is selected already.
+  document.querySelectorAll("[data-select]").forEach(field => field.select());
+
   const stream = byId("stream");
   if (!stream) return;
   let heard = Date.now();

@@ -1,0 +1,65 @@
+package console
+
+import (
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// streamProgress cuts a download that takes nothing for so long.
+const streamProgress = 30 * time.Second
+
+// download answers with a file as it is made. An error before its first byte is
+// returned; a later one cuts the connection, so that no part is taken for the whole.
+func (v *visit) download(name, kind string, produce func(io.Writer) error) error {
+	w := &fileWriter{w: v.w, control: http.NewResponseController(v.w), name: name, kind: kind}
+	err := produce(w)
+	if err == nil || !w.started {
+		return err
+	}
+	v.console.log.Warn("download cut", slog.String("file", name), slog.String("error", err.Error()))
+	panic(http.ErrAbortHandler)
+}
+
+// fileWriter sends its headers with the first byte.
+type fileWriter struct {
+	w          http.ResponseWriter
+	control    *http.ResponseController
+	name, kind string
+	started    bool
+}
+
+// Write implements io.Writer.
+func (f *fileWriter) Write(p []byte) (int, error) {
+	if !f.started {
+		f.started = true
+		header := f.w.Header()
+		header.Set("Content-Type", f.kind)
+		header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.name}))
+	}
+	_ = f.control.SetWriteDeadline(time.Now().Add(streamProgress)) // a test's writer may have none
+	return f.w.Write(p)
+}
+
+// fileName makes a name that every system takes: what is told, joined by dashes.
+func fileName(ending string, words ...string) string {
+	var name []string
+	for _, word := range words {
+		word = strings.Trim(strings.Map(plainRune, word), "-")
+		if word != "" {
+			name = append(name, word)
+		}
+	}
+	return strings.Join(name, "-") + ending
+}
+
+func plainRune(r rune) rune {
+	if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '.' || r == '_') {
+		return r
+	}
+	return '-'
+}
