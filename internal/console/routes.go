@@ -39,6 +39,7 @@ func (c *Console) routes() []route {
 		c.liveRoutes(),
 		c.themeRoutes(),
 		c.statusRoutes(),
+		c.reportRoutes(),
 		c.failoverRoutes(),
 		c.userRoutes(),
 		c.securityRoutes(),

@@ -13,7 +13,7 @@ type tab struct {
 	Current bool
 }
 
-// tabs returns the tabs, and below Management its pages, as far as the visitor may
+// tabs returns the tabs, and below some of them their pages, as far as the visitor may
 // open them. A backup has the two that are its own; the others come from the primary.
 func (v *visit) tabs(path string) (top, sub []tab) {
 	list := []tab{
@@ -32,24 +32,32 @@ func (v *visit) tabs(path string) (top, sub []tab) {
 		t.Href = Root + t.Href
 		top = append(top, t)
 	}
-	if !strings.HasPrefix(path, "/management/") {
-		return top, nil
-	}
-	for _, t := range []tab{
-		{Label: "Security", Href: "/management/security"},
-		{Label: "Failover", Href: "/management/failover"},
-		{Label: "Notifications", Href: "/management/notifications"},
-		{Label: "Software", Href: "/management/software"},
-		{Label: "API", Href: "/management/api"},
-	} {
+	for _, t := range subtabs(path) {
 		if !v.may(v.console.least[t.Href]) {
 			continue
 		}
-		t.Current = path == t.Href || strings.HasPrefix(path, t.Href+"/")
+		t.Current = path == t.Href || t.Href != "/reports" && strings.HasPrefix(path, t.Href+"/")
 		t.Href = Root + t.Href
 		sub = append(sub, t)
 	}
 	return top, sub
+}
+
+// subtabs are the pages below the tab that a path belongs to.
+func subtabs(path string) []tab {
+	switch {
+	case under(path, "/reports"):
+		return reportTabs()
+	case strings.HasPrefix(path, "/management/"):
+		return []tab{
+			{Label: "Security", Href: "/management/security"},
+			{Label: "Failover", Href: "/management/failover"},
+			{Label: "Notifications", Href: "/management/notifications"},
+			{Label: "Software", Href: "/management/software"},
+			{Label: "API", Href: "/management/api"},
+		}
+	}
+	return nil
 }
 
 // under reports whether a path belongs to a tab: to its first part.

@@ -112,7 +112,7 @@ func TestWhenTheSiteWasUp(t *testing.T) {
 		"the backup is restarted": {pairedUp + "12:20:00 beta stopped \n 12:40:00 beta started \n 12:40:01 beta backup steady", alpha, "", "", 0},
 		"takeover from a dead one": {
 			pairedUp + "12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s",
-			beta, "", "12:30:00-12:30:06 beta-3 beta-3", 0, //nolint:dupword // one event began the one and ended the other
+			beta, "", "12:30:00-12:30:06  beta-3", 0,
 		},
 		"takeover from a dead one that returns": {
 			pairedUp + "12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s \n" +

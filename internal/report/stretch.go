@@ -125,9 +125,6 @@ func handOver(stretches []Stretch, self pair.ApplianceID) []Stretch {
 				continue
 			}
 			giver.Until = later(giver.Since, taker.Since.Add(-taker.gap))
-			if unrecorded {
-				giver.ended = taker.began
-			}
 			delete(lasts, id)
 		}
 		lasts[taker.Appliance] = taker

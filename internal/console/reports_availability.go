@@ -1,0 +1,158 @@
+package console
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+	"baton/internal/report"
+)
+
+// availabilityPage is the part of the report of availability that is its own.
+type availabilityPage struct {
+	api.Availability
+	Strips []strip
+}
+
+func (c *Console) showAvailability(v *visit) error {
+	const name, title = "availability", "Availability"
+	page, filter := v.newReport(api.AvailabilityReport, "/reports")
+	if !page.Filter.right() {
+		return v.refusedFilter(name, title, page)
+	}
+	known, err := c.backend.Availability(v.ctx(), filter)
+	if err != nil {
+		return err
+	}
+	page.About = known.ReportRange
+	page.Figures = []reportFigure{
+		{shareText(known.Total), "available"},
+		{millisText(known.Total.Down), "down in all"},
+		{strconv.Itoa(known.Total.Outages), plural(known.Total.Outages, "outage", "outages")},
+		{millisText(known.Total.Longest), "longest outage"},
+	}
+	page.Data = availabilityPage{Availability: known, Strips: strips(known)}
+	return v.page(name, title, page)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// shareText writes a share so that only all of it is 100 %.
+func shareText(f report.Figures) string {
+	share, known := f.Share()
+	switch {
+	case !known:
+		return "unknown"
+	case f.Down == 0:
+		return "100 %"
+	}
+	for decimals := 2; decimals < 6; decimals++ {
+		if text := strconv.FormatFloat(100*share, 'f', decimals, 64); !strings.HasPrefix(text, "100") {
+			return text + " %"
+		}
+	}
+	return "99.99999 %"
+}
+
+func millisText(ms int64) string { return lasting(time.Duration(ms) * time.Millisecond) }
+
+// strips draws who was what: the site first, then each appliance.
+func strips(known api.Availability) []strip {
+	zone := known.Zone()
+	over := known.Total.Span
+	if !over.Since.Before(over.Until) {
+		return nil
+	}
+	up := report.Span{Since: over.Since.Add(time.Duration(known.Total.Unknown) * time.Millisecond), Until: over.Until}
+	pieces := []piece{}
+	if up.Since.Before(up.Until) {
+		pieces = append(pieces, piece{up, "good", "Up"})
+	}
+	for _, outage := range known.Outages {
+		class, word := "critical", "Outage"
+		if outage.Planned {
+			class, word = "warning", "Planned switch"
+		}
+		pieces = append(pieces, piece{outage.Span, class, fmt.Sprintf("%s: %s, from %s", word, millisText(outage.Lasted), clock(zone, outage.Since))})
+	}
+	all := []strip{newStrip("Site", "Up "+shareText(known.Total), over, pieces)}
+	for _, appliance := range known.Appliances {
+		if one, some := applianceStrip(known, appliance, over, zone); some {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+func applianceStrip(known api.Availability, appliance api.NamedOne, over report.Span, zone *time.Location) (strip, bool) {
+	var pieces []piece
+	served := time.Duration(0)
+	for _, stretch := range known.Stretches {
+		if stretch.Appliance != appliance.ID {
+			continue
+		}
+		if stretch.Serves {
+			served += stretch.Until.Sub(stretch.Since)
+		}
+		class, word := stretchClass(stretch)
+		pieces = append(pieces, piece{stretch.Span, class, fmt.Sprintf("%s, %s, from %s", word, lasting(stretch.Until.Sub(stretch.Since)), clock(zone, stretch.Since))})
+	}
+	return newStrip(appliance.Name, "Served for "+lasting(served.Truncate(time.Second)), over, pieces), len(pieces) > 0
+}
+
+// stretchClass gives what an appliance was its colour and its word.
+func stretchClass(s report.Stretch) (class, word string) {
+	role, _, _ := strings.Cut(s.Place, " ")
+	switch {
+	case s.Place == "":
+		return "off", "Not running"
+	case s.Serves:
+		return "good", "Serving, " + s.Place
+	case role == pair.Backup.String():
+		return "info", "Backup"
+	}
+	return "warning", "Not serving, " + s.Place
+}
+
+// StripAxis names a few of the times below the strips.
+func (p reportPage) StripAxis() []string {
+	const labels = 5
+	known, ok := p.Data.(availabilityPage)
+	if !ok || len(known.Strips) == 0 {
+		return nil
+	}
+	format := "2 Jan 2006"
+	lasts := known.Total.Until.Sub(known.Total.Since)
+	if lasts < 4*24*time.Hour {
+		format = "2 Jan 15:04"
+	}
+	var named []string
+	for i := range labels {
+		at := known.Total.Since.Add(time.Duration(i) * (lasts / (labels - 1)))
+		named = append(named, at.In(p.Zone()).Format(format))
+	}
+	return named
+}
+
+// NewestParts are the figures by step, newest first.
+func (p reportPage) NewestParts() []report.Figures {
+	known, ok := p.Data.(availabilityPage)
+	if !ok {
+		return nil
+	}
+	parts := slices.Clone(known.Parts)
+	slices.Reverse(parts)
+	return parts
+}
+
+// Share writes the share of a part in which the site was up.
+func (p reportPage) Share(f report.Figures) string { return shareText(f) }
