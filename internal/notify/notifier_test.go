@@ -51,7 +51,7 @@ func TestACrashLosesNothingAndDoublesNothing(t *testing.T) {
 			content := map[string]string{}
 			var told []string
 			for i, line := range m.texts() {
-				id := m.told[i].notice.ID
+				id := m.deliveries()[i].notice.ID
 				if known, again := content[id]; again {
 					if known != line {
 						t.Errorf("after %d writes: notice %s said %q, then %q", writes, id, known, line)
@@ -59,7 +59,7 @@ func TestACrashLosesNothingAndDoublesNothing(t *testing.T) {
 					continue
 				}
 				content[id] = line
-				for _, item := range m.told[i].notice.Items {
+				for _, item := range m.deliveries()[i].notice.Items {
 					told = append(told, item.Event.ID)
 				}
 			}
@@ -92,7 +92,7 @@ func TestAFailingChannelIsTriedAgainAndGivenUp(t *testing.T) {
 			t.Errorf("the state says %+v", state)
 		}
 		wait(giveUp - 3*time.Hour)
-		checkAttempts(t, m.attempts["mail"], began)
+		checkAttempts(t, m.tried("mail"), began)
 		wait(2 * time.Hour)
 		m.set(func(m *machine) { delete(m.down, "mail") })
 		wait(time.Hour)
@@ -102,7 +102,7 @@ func TestAFailingChannelIsTriedAgainAndGivenUp(t *testing.T) {
 		if state := m.notifier.States()[0]; state.Dropped != 1 || state.FailingSince != nil || state.Pending != 0 {
 			t.Errorf("at the end the state says %+v", state)
 		}
-		if last := m.told[len(m.told)-1].notice; last.Dropped != 1 {
+		if last := m.deliveries()[len(m.deliveries())-1].notice; last.Dropped != 1 {
 			t.Errorf("the last notice speaks of %d untold events", last.Dropped)
 		}
 	})
@@ -159,19 +159,19 @@ func TestAConditionThatFlapsIsToldNowAndThen(t *testing.T) {
 		}
 		wait(time.Hour)
 		times := 0
-		for _, d := range m.told {
+		for _, d := range m.deliveries() {
 			for _, item := range d.notice.Items {
 				times += item.Times
 			}
 		}
-		if n := len(m.told); n > burst+144+1 || n < 100 {
+		if n := len(m.deliveries()); n > burst+144+1 || n < 100 {
 			t.Errorf("%d notices in a day", n)
 		}
 		if times != flaps {
 			t.Errorf("the notices tell of %d times, want %d", times, flaps)
 		}
-		if m.largest > 8<<10 {
-			t.Errorf("the outbox had %d bytes", m.largest)
+		if m.most() > 8<<10 {
+			t.Errorf("the outbox had %d bytes", m.most())
 		}
 		m.note(event(pair.KindTakeover, "took over"))
 		wait(20 * time.Minute)
@@ -196,11 +196,11 @@ func TestAFloodIsBoundedAndSaid(t *testing.T) {
 		m.stop() // the attempt that hangs ends with the daemon, and counts as none
 		m.start()
 		wait(time.Hour)
-		if len(m.told) != 2 || len(m.told[1].notice.Items) != mostWaiting || m.told[1].notice.Dropped != 5000-mostWaiting {
-			t.Fatalf("%d notices, the last with %d items, %d dropped", len(m.told), len(m.told[len(m.told)-1].notice.Items), m.told[len(m.told)-1].notice.Dropped)
+		if len(m.deliveries()) != 2 || len(m.deliveries()[1].notice.Items) != mostWaiting || m.deliveries()[1].notice.Dropped != 5000-mostWaiting {
+			t.Fatalf("%d notices, the last with %d items, %d dropped", len(m.deliveries()), len(m.deliveries()[len(m.deliveries())-1].notice.Items), m.deliveries()[len(m.deliveries())-1].notice.Dropped)
 		}
-		if most := 2 * mostWaiting * (longestText*6 + 500); m.largest > most { // control characters are six bytes of JSON
-			t.Errorf("the outbox had %d bytes, want at most %d", m.largest, most)
+		if most := 2 * mostWaiting * (longestText*6 + 500); m.most() > most { // control characters are six bytes of JSON
+			t.Errorf("the outbox had %d bytes, want at most %d", m.most(), most)
 		}
 	})
 }

@@ -91,8 +91,8 @@ func TestTheDailyNoticeComesOnceADayFromThePrimary(t *testing.T) {
 		beta.want()
 		wait(23 * time.Hour)
 		beta.want("mail | daily")
-		if at := beta.told[0].at; at.Hour() != 8 || at.Sub(alpha.told[2].at) != 24*time.Hour {
-			t.Errorf("beta's came at %s, alpha's at %s", at, alpha.told[2].at)
+		if at := beta.deliveries()[0].at; at.Hour() != 8 || at.Sub(alpha.deliveries()[2].at) != 24*time.Hour {
+			t.Errorf("beta's came at %s, alpha's at %s", at, alpha.deliveries()[2].at)
 		}
 		alpha.start()
 	})

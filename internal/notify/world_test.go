@@ -197,11 +197,30 @@ func (m *machine) note(event pair.Event) pair.Event {
 	return event
 }
 
-// texts are what was told, one line an item: "mail takeover x2".
-func (m *machine) texts() (lines []string) {
+// deliveries are what was told so far.
+func (m *machine) deliveries() []delivery {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, d := range m.told {
+	return slices.Clone(m.told)
+}
+
+// tried tells when a channel was tried.
+func (m *machine) tried(channel string) []time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.attempts[channel])
+}
+
+// most is the size of the largest outbox, in bytes.
+func (m *machine) most() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.largest
+}
+
+// texts are what was told, one line an item: "mail takeover x2".
+func (m *machine) texts() (lines []string) {
+	for _, d := range m.deliveries() {
 		parts := []string{d.channel}
 		if d.notice.Kind != KindEvents {
 			parts = append(parts, string(d.notice.Kind))
