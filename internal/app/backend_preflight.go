@@ -47,6 +47,8 @@ func (b *backend) checkSwitch(change api.RoleChange) api.Check {
 		why = seen.Config.Refusal(seen.State, bootClock(), failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force})
 	case seen.State.Record.Role != pair.Primary:
 		why = failover.NotServing
+	case !b.reaches():
+		why = failover.PeerSilent
 	case seen.State.Peer.Snapshot.IsZero():
 		why = failover.NoSnapshot
 	}
@@ -56,7 +58,7 @@ func (b *backend) checkSwitch(change api.RoleChange) api.Check {
 // switchRemedy is the next step of a switch that would be refused.
 func switchRemedy(why failover.Reason) string {
 	known := map[failover.Reason]string{
-		failover.PeerSilent:     "Bring the peer back; or force the switch, to serve with the data that is here.",
+		failover.PeerSilent:     "Bring the peer back. If it is surely down, a backup can be forced to serve with the data that it has.",
 		failover.AddressAnswers: "Switch that machine off or pull its cable: it still answers for the shared IP.",
 		failover.SwitchRuns:     "Wait until it has ended, and look at the status.",
 		failover.NotServing:     "Wait until it has ended, and look at the status.",

@@ -3,7 +3,6 @@ package console
 import (
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"baton/internal/api"
@@ -30,27 +29,9 @@ func (p switchPage) Label() string {
 	return "Become Primary"
 }
 
-// Without is the address of the same switch without its final data sync, and
-// Forced that of the forced one.
-func (p switchPage) Without() string {
-	p.Change.DataSyncFirst = false
-	return p.address()
-}
-
-// Forced is the address of the switch by force.
+// Forced is the address of the same switch by force.
 func (p switchPage) Forced() string {
-	p.Change.Force, p.Change.DataSyncFirst = true, false
-	return p.address()
-}
-
-func (p switchPage) address() string {
-	query := url.Values{"role": {p.Change.Role.String()}}
-	for name, on := range map[string]bool{"final": p.Change.DataSyncFirst, "force": p.Change.Force} {
-		if on {
-			query.Set(name, strconv.FormatBool(on))
-		}
-	}
-	return Root + failoverPath + "/switch?" + query.Encode()
+	return Root + failoverPath + "/switch?" + url.Values{"role": {p.Change.Role.String()}, "force": {"true"}}.Encode()
 }
 
 // roleChange reads which switch is asked for. Force is for administrators only.

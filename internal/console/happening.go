@@ -103,7 +103,9 @@ func (v *visit) factsOf(event pair.Event) []fact {
 	add("Peer", v.heardText(detail))
 	add("Own network", v.sinceText(detail["test_ips_answer_since"], "enough of "+detail["test_ips"]+" test IPs have answered since "))
 	add("Shared IP", v.sinceText(detail["shared_ip_free_since"], "nobody has answered for it since "))
-	add("Timeout", detail["timeout"])
+	if timeout, err := time.ParseDuration(detail["timeout"]); err == nil {
+		add("Timeout", lasting(timeout))
+	}
 	if age, ok := milliseconds(detail["data_age_ms"]); ok {
 		add("Data age", lasting(age)+": what changed in this time is not carried over")
 	}

@@ -14,7 +14,6 @@ type host struct {
 	Role          pair.Role
 	State         string
 	StateTone     string
-	Known         bool // it has been heard since the start
 	Epoch         uint64
 	Since         time.Time
 	SharedIPs     []pair.SharedIPStatus
@@ -45,7 +44,7 @@ func (v *visit) hosts() []host {
 func (v *visit) thisHost() host {
 	s := v.status
 	made := host{
-		Name: s.Appliance.Name, Heading: "This host's status", Key: "this", Zone: v.zone, Role: s.Role, Known: true, Epoch: s.Epoch.Counter, Since: s.Since,
+		Name: s.Appliance.Name, Heading: "This host's status", Key: "this", Zone: v.zone, Role: s.Role, Epoch: s.Epoch.Counter, Since: s.Since,
 		SharedIPs: s.SharedIPs, DataAgeMS: -1, Level: s.ProtectionLevel, Version: s.Appliance.Version, Address: s.Appliance.Address,
 	}
 	made.State, made.StateTone = stateText(s.Role, s.State)
@@ -58,11 +57,15 @@ func (v *visit) thisHost() host {
 func (v *visit) peerHost() host {
 	peer := v.status.Peer
 	made := host{
-		Name: peer.Name, Heading: "Peer host's status", Key: "peer", Zone: v.zone, Role: peer.Role, Known: peer.LastContactAgeMS >= 0, Epoch: peer.Epoch.Counter, Serving: peer.Serving,
+		Name: peer.Name, Heading: "Peer host's status", Key: "peer", Zone: v.zone, Role: peer.Role, Epoch: peer.Epoch.Counter, Serving: peer.Serving,
 		DataAgeMS: -1, Version: peer.Version, Address: peer.Address, Peer: true, Answers: peer.Reachable,
 		ContactMS: peer.LastContactAgeMS, LastCheck: peer.LastCheck, CheckFailed: peer.CheckFailed, Sick: peer.Sick,
 	}
 	made.State, made.StateTone = stateText(peer.Role, peer.State)
+	if !made.Answers {
+		made.State, made.StateTone = silentText(peer), "warning"
+		return made // what it told before says nothing about now
+	}
 	if v.status.Role == pair.Primary {
 		made.DataAgeMS = v.status.Sync.DataAgeMS
 	}
@@ -98,6 +101,17 @@ func stateText(role pair.Role, state pair.Phase) (text, tone string) {
 	}
 	return "Unknown.", "warning"
 }
+
+// silentText is the state of a peer that does not answer.
+func silentText(peer *pair.PeerStatus) string {
+	if peer.LastContactAgeMS < 0 {
+		return "It has not been heard since this appliance started."
+	}
+	return "It does not answer. It was last heard as " + placeText(peer.Role.String()+" "+peer.State.String()) + "."
+}
+
+// Present reports whether what is known of it tells of now.
+func (h host) Present() bool { return !h.Peer || h.Answers }
 
 func steadyText(role pair.Role) string {
 	switch role {

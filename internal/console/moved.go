@@ -96,7 +96,7 @@ func (v *visit) whatHappened() []string {
 	}
 	texts := []string{}
 	for _, event := range events {
-		texts = append(texts, clock(v.zone, event.Time)+" "+event.Text)
+		texts = append(texts, clock(v.zone, event.Time)+" "+v.happening(event).Head)
 	}
 	return slices.Compact(texts)
 }

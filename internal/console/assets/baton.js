@@ -53,7 +53,7 @@
     byId("lost").hidden = true;
   };
   const here = extra => location.pathname + "?" + new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(location.search)), ...extra });
-  const renew = () => { if (dirty.size === 0) location.replace(here({ seen: body.dataset.seen })); };
+  const renew = () => { if (dirty.size === 0 && !document.querySelector("form[data-sent]")) location.replace(here({ seen: body.dataset.seen })); };
 
   document.addEventListener("htmx:sse:after:connection", e => { connection = e.detail.connection; hear(); });
   document.addEventListener("htmx:sse:after:message", hear);
