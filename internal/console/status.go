@@ -2,9 +2,7 @@ package console
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"time"
 
@@ -200,31 +198,10 @@ func (c *Console) exportDiverged(v *visit) error {
 	if err != nil {
 		return err
 	}
-	to := &download{w: v.w, name: "baton-diverged-" + data.Copy.ID + ".tar"}
-	if err := c.backend.ExportDiverged(v.ctx(), data.Copy.ID, to); err != nil && !to.begun {
-		return err
-	}
-	return nil // a download that broke off is seen by the browser, as it is not whole
+	return v.download("baton-diverged-"+data.Copy.ID+".tar", "application/x-tar", func(to io.Writer) error {
+		return c.backend.ExportDiverged(v.ctx(), data.Copy.ID, to)
+	})
 }
-
-// download is a file that is sent once its first bytes are there.
-type download struct {
-	w     http.ResponseWriter
-	name  string
-	begun bool
-}
-
-// Write implements io.Writer.
-func (d *download) Write(b []byte) (int, error) {
-	if !d.begun {
-		d.begun = true
-		d.w.Header().Set("Content-Type", "application/x-tar")
-		d.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", d.name))
-	}
-	return d.w.Write(b)
-}
-
-var _ io.Writer = (*download)(nil)
 
 func (c *Console) deleteDiverged(v *visit) error {
 	data, err := c.diverged(v)
