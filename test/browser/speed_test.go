@@ -16,7 +16,8 @@ const (
 // pages lists every page of the console on a primary.
 func pages() []string {
 	return []string{
-		"/login/status",
+		"/login/status", "/login/users", "/login/management/security", "/login/management/failover",
+		"/login/management/notifications", "/login/account",
 	}
 }
 
