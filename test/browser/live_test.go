@@ -32,9 +32,9 @@ func TestOpenPagesFollowWithinASecond(t *testing.T) {
 		at := time.Now()
 		w.must(cause.do())
 		if cause.text == "" {
-			eventually(t, cause.name, patience, func() bool { return !cause.on.shows("maintenance") })
+			eventually(t, cause.name, patience, func() bool { return !cause.on.in("Conditions").shows("maintenance") })
 		} else {
-			cause.on.seesWithin(patience, cause.text)
+			cause.on.in("Conditions").seesWithin(patience, cause.text)
 		}
 		took := time.Since(at)
 		t.Logf("%s: %s from the cause to the page", cause.name, short(took))
