@@ -54,7 +54,7 @@ func TestABackupIsDownloadedLookedIntoAndRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := b.upload("long enough it is", []byte(saved.body))
-	asked.has(t, "Help desk", "Baton 1.2.3", "3, 1 of them administrators", "Everybody is signed out", `name="id" value="inspected"`)
+	asked.has(t, "Help desk", "Baton 1.2.3", "3; of these may sign in as administrators: 1", "Everybody is signed out", `name="id" value="inspected"`)
 	if data, err := b.appliance.Data(t.Context()); err != nil || len(data) != 0 {
 		t.Fatalf("looking into it restored it: %v %v", data, err)
 	}
