@@ -31,9 +31,9 @@ func (c *Console) showAvailability(v *visit) error {
 	page.About = known.ReportRange
 	page.Figures = []reportFigure{
 		{shareText(known.Total), "available"},
-		{millisText(known.Total.Down), "down in all"},
+		{someText(known.Total.Down), "down in all"},
 		{strconv.Itoa(known.Total.Outages), plural(known.Total.Outages, "outage", "outages")},
-		{millisText(known.Total.Longest), "longest outage"},
+		{someText(known.Total.Longest), "longest outage"},
 	}
 	page.Data = availabilityPage{Availability: known, Strips: strips(known)}
 	return v.page(name, title, page)
@@ -64,6 +64,14 @@ func shareText(f report.Figures) string {
 }
 
 func millisText(ms int64) string { return lasting(time.Duration(ms) * time.Millisecond) }
+
+// someText is a duration that may be none.
+func someText(ms int64) string {
+	if ms == 0 {
+		return "none"
+	}
+	return millisText(ms)
+}
 
 // strips draws who was what: the site first, then each appliance.
 func strips(known api.Availability) []strip {
@@ -106,7 +114,11 @@ func applianceStrip(known api.Availability, appliance api.NamedOne, over report.
 		class, word := stretchClass(stretch)
 		pieces = append(pieces, piece{stretch.Span, class, fmt.Sprintf("%s, %s, from %s", word, lasting(stretch.Until.Sub(stretch.Since)), clock(zone, stretch.Since))})
 	}
-	return newStrip(appliance.Name, "Served for "+lasting(served.Truncate(time.Second)), over, pieces), len(pieces) > 0
+	told := "Did not serve"
+	if served > 0 {
+		told = "Served for " + lasting(served)
+	}
+	return newStrip(appliance.Name, told, over, pieces), len(pieces) > 0
 }
 
 // stretchClass gives what an appliance was its colour and its word.
