@@ -10,6 +10,7 @@ type field struct {
 	HintText  string
 	UnitText  string // behind the input
 	Complete  string // autocomplete
+	ListID    string // of a datalist that proposes values
 	InputMode string
 	Options   []option
 	Needed    bool
@@ -35,6 +36,9 @@ func (f field) Type(kind string) field { f.Kind = kind; return f }
 
 // Auto tells password managers what the field is.
 func (f field) Auto(complete string) field { f.Complete = complete; return f }
+
+// Proposals names the datalist that proposes values.
+func (f field) Proposals(id string) field { f.ListID = id; return f }
 
 // Numeric asks for a keyboard of digits.
 func (f field) Numeric() field { f.InputMode = "numeric"; return f }

@@ -34,6 +34,7 @@ type following struct {
 func (c *Console) followed() map[string]following {
 	return map[string]following{
 		"status":        {load: c.followStatus, parts: []string{"live-status", "live-timeline"}},
+		"protection":    {load: c.loadProtection, parts: []string{"live-protection"}},
 		"failover":      {load: c.followFailover, parts: []string{"live-hosts", "live-sync", "live-cancel", "live-task", "live-history"}},
 		"notifications": {load: c.loadNotifications, parts: []string{"live-channels"}},
 	}

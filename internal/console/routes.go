@@ -39,6 +39,8 @@ func (c *Console) routes() []route {
 		c.liveRoutes(),
 		c.themeRoutes(),
 		c.statusRoutes(),
+		c.siteRoutes(),
+		c.protectionRoutes(),
 		c.reportRoutes(),
 		c.failoverRoutes(),
 		c.userRoutes(),

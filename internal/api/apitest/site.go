@@ -69,7 +69,7 @@ func (a *Appliance) certificatesNow() api.Certificates {
 }
 
 // SetCertificate implements api.CertificateStore: whatever looks like PEM is for
-// www.example.org, until one that says EXPIRING.
+// www.example.org.
 func (a *Appliance) SetCertificate(ctx context.Context, given api.NewCertificate, version uint64) (api.Certificates, error) {
 	text := given.Certificate + given.Key
 	switch {
@@ -81,9 +81,6 @@ func (a *Appliance) SetCertificate(ctx context.Context, given api.NewCertificate
 	made := &api.Certificate{
 		Names: []string{"www.example.org"}, Issuer: "CN=Example CA", Chain: 2, Fingerprint: strings.Repeat("B2:", 31) + "B2",
 		NotBefore: Start().AddDate(0, -1, 0), NotAfter: Start().AddDate(0, 2, 0), Concerns: []string{},
-	}
-	if strings.Contains(text, "EXPIRING") {
-		made.NotAfter = Start().AddDate(0, 0, 7)
 	}
 	return a.changeCertificate(ctx, made, version)
 }
@@ -154,11 +151,11 @@ func (a *Appliance) TestData(_ context.Context, data api.DataSpec) ([]api.Check,
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if strings.HasPrefix(data.Path, "/missing") {
-		return []api.Check{{ID: "exists", Text: data.Path + " is not there.", NextStep: "Make it first, or correct the path."}}, nil
+		return []api.Check{{ID: "exists", Text: data.Path + " is not there.", NextStep: "Make it first, or correct the path.", Severity: pair.Critical}}, nil
 	}
 	checks := []api.Check{{ID: "exists", OK: true, Text: data.Path + " is a directory."}}
 	if slices.ContainsFunc(a.data, func(d pair.Data) bool { return d.Name == data.Name }) {
-		checks = append(checks, api.Check{ID: "name", Text: "There is protected data named " + data.Name + " already.", NextStep: "Choose another name."})
+		checks = append(checks, api.Check{ID: "name", Text: "There is protected data named " + data.Name + " already.", NextStep: "Choose another name.", Severity: pair.Critical})
 	}
 	return checks, nil
 }

@@ -1,0 +1,227 @@
+package console
+
+import (
+	"bytes"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/api/apitest"
+	"baton/internal/pair"
+)
+
+// sendFiles sends the certificate's form: fields, then files by the name of their field.
+func (b *browser) sendFiles(fields, files map[string]string) page {
+	b.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name, value := range fields {
+		if err := form.WriteField(name, value); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	for name, text := range files {
+		part, err := form.CreateFormFile(name, "file.pem")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if _, err := part.Write([]byte(text)); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if err := form.Close(); err != nil {
+		b.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.server.URL+Root+"/site/certificate", &body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return b.do(r)
+}
+
+const (
+	somePEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+	someKey = "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n"
+)
+
+func TestTheSiteIsSavedAndTheSecondOfTwoIsTold(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	first := b.get(Root + "/site")
+	first.has(t, "Site name", "/srv/www", "The site has no certificate of its own", strings.Repeat("A1:", 31)+"A1")
+	version := first.value(t, "version")
+	p := b.post(Root+"/site", "version", version, "name", "Help desk", "host_name", "www.example.org", "title", "Back soon", "message", "One.\r\n\r\nTwo.")
+	p.has(t, "The site is saved.", `value="Help desk"`, "https://www.example.org/")
+	p = b.post(Root+"/site", "version", version, "name", "Support", "host_name", "www.example.org", "title", "Back soon", "message", "One.\r\n\r\nTwo.")
+	if p.status != http.StatusConflict {
+		t.Errorf("the second of two: %d", p.status)
+	}
+	p.has(t, "Somebody else has saved this while you were typing", "Saved by somebody else meanwhile: Help desk.", `value="Support"`)
+	if strings.Count(p.body, "saved by somebody else")+strings.Count(p.body, "Saved by somebody else") != 2 { // summary, and beside the field
+		t.Error("fields are marked that do not differ")
+	}
+	p = b.post(Root+"/site", "version", p.value(t, "version"), "name", "Support", "host_name", "", "title", "", "message", "")
+	p.has(t, "The site is saved.", `value="Support"`)
+}
+
+func TestWhatTheSiteRefusesStaysAsTyped(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	evil := `"><script>alert(1)</script>`
+	p := b.post(Root+"/site", "version", "0", "name", evil, "host_name", "https://www.example.org", "title", evil, "message", "</textarea>"+evil)
+	if p.status != http.StatusUnprocessableEntity || strings.Contains(p.body, "<script>alert") || strings.Contains(p.body, "</textarea>"+`"`) {
+		t.Errorf("%d: %s", p.status, p.body)
+	}
+	p.has(t, "without https:// and port", `value="https://www.example.org"`, `aria-describedby="field-site-host_name-hint field-site-host_name-error"`)
+	for _, name := range []string{"a\r\nSet-Cookie: x=y", "a b", strings.Repeat("a", 300)} {
+		if p := b.post(Root+"/site", "version", "0", "host_name", name); p.status != http.StatusUnprocessableEntity || p.header.Get("Set-Cookie") == "x=y" {
+			t.Errorf("host name %q: %d", name, p.status)
+		}
+	}
+	p = b.post(Root+"/site", "version", "0", "name", evil)
+	p.has(t, "The site is saved.")
+	if strings.Contains(p.body, "<script>alert") {
+		t.Error("the saved name runs")
+	}
+	if p := b.post(Root+"/site", "version", "nonsense", "name", "x"); p.status != http.StatusConflict {
+		t.Errorf("a version that is none: %d", p.status)
+	}
+}
+
+func TestTheTimeZoneIsSavedAloneAndRefusedByName(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	b.post(Root+"/site/time-zone", "was", "UTC", "time_zone", "Europe/Nowhere").has(t, "Use a name of the time zone database", `value="Europe/Nowhere"`)
+	b.post(Root+"/site/time-zone", "was", "UTC", "time_zone", " Europe/Berlin ").has(t, "The time zone is saved.", `value="Europe/Berlin"`)
+	p := b.post(Root+"/site/time-zone", "was", "UTC", "time_zone", "Asia/Tokyo")
+	p.has(t, "Saved by somebody else meanwhile: Europe/Berlin.", `value="Asia/Tokyo"`)
+	b.post(Root+"/site/time-zone", "was", "Europe/Berlin", "time_zone", "Asia/Tokyo").has(t, "The time zone is saved.")
+}
+
+func TestACertificateIsUploadedOrPasted(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	p := b.sendFiles(map[string]string{"version": "0"}, map[string]string{"certificate_file": somePEM, "key_file": someKey})
+	p.has(t, "The certificate is saved, and shown from now on.", "CN=Example CA", strings.Repeat("B2:", 31)+"B2")
+	p = b.sendFiles(map[string]string{"version": "1", "certificate": somePEM, "key": someKey}, map[string]string{"certificate_file": ""})
+	p.has(t, "The certificate is saved")
+	p = b.sendFiles(map[string]string{"version": "1", "certificate": somePEM, "key": someKey}, nil)
+	p.has(t, "Somebody else has changed the certificate meanwhile")
+	if strings.Contains(p.body, "SECRET") || p.status != http.StatusConflict {
+		t.Errorf("the key is shown again, or %d", p.status)
+	}
+	p = b.sendFiles(map[string]string{"version": "2", "certificate": "no PEM", "key": someKey}, nil)
+	p.has(t, "There is none: it begins with -----BEGIN CERTIFICATE-----.", ">no PEM</textarea>")
+	if strings.Contains(p.body, "SECRET") || p.status != http.StatusUnprocessableEntity {
+		t.Errorf("the key is shown again, or %d", p.status)
+	}
+	b.post(Root+"/site/certificate/self-signed", "version", "2").has(t, "A self-signed certificate is made", "Browsers warn until")
+	b.post(Root+"/site/certificate/remove", "version", "2").has(t, "Somebody else has changed the certificate meanwhile")
+	b.post(Root+"/site/certificate/remove", "version", "3").has(t, "The certificate is removed", "The site has no certificate of its own")
+}
+
+func TestHowLongACertificateLastsIsShown(t *testing.T) {
+	t.Parallel()
+	now := apitest.Start()
+	v := &visit{console: &Console{now: func() time.Time { return now }}, zone: time.UTC}
+	for left, want := range map[time.Duration]certificateShown{
+		-time.Hour:          {State: "critical", Left: "expired"},
+		7 * 24 * time.Hour:  {State: "warning", Left: "7 days left"},
+		90 * 24 * time.Hour: {State: "good", Left: "90 days left"},
+	} {
+		got := v.certificate(api.Certificate{Names: make([]string, 15), NotAfter: now.Add(left)})
+		if got.State != want.State || got.Left != want.Left || len(got.Shown) != 12 || got.More != 3 {
+			t.Errorf("%s: %s, %s, %d names and %d more", left, got.State, got.Left, len(got.Shown), got.More)
+		}
+	}
+}
+
+func TestAnUploadBombIsRefused(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	bomb := strings.Repeat("A", maxCertificateForm)
+	p := b.sendFiles(map[string]string{"version": "0"}, map[string]string{"certificate_file": bomb, "key_file": bomb})
+	if p.status != http.StatusUnprocessableEntity {
+		t.Errorf("%d", p.status)
+	}
+	p.has(t, "larger than any certificate and key")
+	many := map[string]string{}
+	for i := range 2000 {
+		many["f"+strings.Repeat("x", i%50)+string(rune('a'+i%26))+strings.Repeat("y", i/50)] = ""
+	}
+	if p := b.sendFiles(many, nil); p.status != http.StatusUnprocessableEntity {
+		t.Errorf("2000 parts: %d", p.status)
+	}
+	if p := b.post(Root+"/site", "version", "0", "message", strings.Repeat("A", maxForm)); p.status != http.StatusUnprocessableEntity {
+		t.Errorf("a huge form: %d", p.status)
+	}
+}
+
+func TestAViewerSeesTheSiteAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Viewer)
+	p := b.get(Root + "/site")
+	p.has(t, "Site name", "disabled")
+	if strings.Contains(p.body, `action="/login/site/certificate"`) || strings.Contains(p.body, ">Save</button>") {
+		t.Error("a viewer is offered to save")
+	}
+	if p := b.get(Root + "/protection"); strings.Contains(p.body, "Protect a directory") || strings.Contains(p.body, "Remove") {
+		t.Error("a viewer is offered to protect")
+	}
+}
+
+func TestOnABackupTheSiteComesFromThePrimary(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	b.appliance.Change(func(s *pair.Status) {
+		s.Role, s.Peer = pair.Backup, &pair.PeerStatus{Name: "beta", Address: "198.51.100.2:443"}
+	})
+	for path, about := range map[string]string{"/site": "it gets the site from its primary", "/protection": "it gets the protected data from its primary"} {
+		p := b.get(Root + path)
+		if p.path != Root+"/status" {
+			t.Errorf("%s leads to %s", path, p.path)
+		}
+		p.has(t, about)
+	}
+}
+
+func TestDataIsTestedProtectedAndRemoved(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Administrator)
+	b.get(Root+"/protection").has(t, "Site database", "always protected", "no backup", "not measured yet")
+	p := b.post(Root+"/protection", "name", "www", "path", "/missing/www", "action", "test")
+	p.has(t, "This cannot be protected as it is.", "/missing/www is not there.", `value="/missing/www"`)
+	b.post(Root+"/protection", "name", "www", "path", "/srv/www", "action", "test").has(t, "This can be protected.", "/srv/www is a directory.")
+	if p := b.get(Root + "/protection"); strings.Contains(p.body, "/srv/www</code>") {
+		t.Error("a test protects")
+	}
+	b.post(Root+"/protection", "name", "www", "path", "/srv/www").has(t, "/srv/www is protected as www.", "/srv/www</code>")
+	p = b.post(Root+"/protection", "name", "www", "path", "/srv/other")
+	if p.status != http.StatusConflict {
+		t.Errorf("the same name: %d", p.status)
+	}
+	p.has(t, "There is protected data named www already", `value="/srv/other"`)
+	b.get(Root+"/protection/remove/www").has(t, "will no longer be protected", "Its files stay where they are, on both appliances.")
+	b.post(Root+"/protection/remove/www").has(t, "www is no longer protected. Its files stay")
+	b.post(Root+"/protection/remove/www").has(t, "There is no protected data named www")
+	b.get(Root+"/protection/remove/www").has(t, "There is no protected data named www any more.")
+}
+
+func TestProtectedDataShowsSizeSyncAndHealth(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Viewer)
+	for _, name := range []string{"www", "broken"} {
+		if err := b.appliance.AddData(t.Context(), api.DataSpec{Name: name, Kind: "dir", Path: "/srv/" + name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.appliance.Change(func(s *pair.Status) {
+		s.Role, s.Peer, s.Sync.Snapshot = pair.Primary, &pair.PeerStatus{Name: "beta"}, pair.SnapshotStatus{Number: 17}
+	})
+	b.get(Root+"/protection").has(t, "in snapshot 17", "4.10 kB", "readable", "/srv/broken is not there. Put it back, or mount its disk.")
+}
