@@ -121,7 +121,7 @@ func (b *backend) unsynced(ctx context.Context) (files, bytes int64, err error) 
 	case !b.reaches():
 		return 0, 0, peer.ErrUnreachable
 	}
-	answer, err := peer.Call[wire.Plain, wire.Unsynced](ctx, b.link.Bulk(), pathUnsynced, wire.Plain{Version: wire.Version})
+	answer, err := peer.Call[wire.Plain, wire.Unsynced](ctx, b.link.Control(), pathUnsynced, wire.Plain{Version: wire.Version})
 	return answer.Files, answer.Bytes, err
 }
 

@@ -70,8 +70,9 @@ func (a *Appliance) tell(ctx context.Context) error {
 	}
 }
 
-// tellOnce gives up by losing interest, not by a deadline: a report that is late
-// says nothing about the connection, on which data may be on its way.
+// tellOnce goes with the polls, which find out whether the connection is dead: a
+// report on the one for data would keep that from being left in time. It gives up
+// by losing interest, since a late one says nothing that polls do not.
 func (a *Appliance) tellOnce(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -81,7 +82,7 @@ func (a *Appliance) tellOnce(ctx context.Context) {
 		return
 	}
 	question := wire.Report{Version: wire.Version, Report: a.report(ctx, time.Now())}
-	answer, err := peer.Call[wire.Report, wire.Report](ctx, a.link.Bulk(), pathReport, question)
+	answer, err := peer.Call[wire.Report, wire.Report](ctx, a.link.Control(), pathReport, question)
 	if err != nil {
 		a.log.Debug("peer not told how this appliance is", slog.String("error", err.Error()))
 		return

@@ -73,7 +73,7 @@ func TestMaintenance(t *testing.T) {
 	at := w.fault(w.lab.PowerOn(w.alpha.Host))
 	w.alpha.serve()
 	w.reached(w.alpha, at, 10*time.Second)
-	w.alpha.baton("maintenance off")
+	w.beta.baton("maintenance off") // though it was turned on at alpha
 	w.settled(w.alpha, w.beta)
 	at = w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
