@@ -80,8 +80,8 @@ func (h *heard) forgive(parts ...string) {
 	h.forgiven = append(h.forgiven, parts...)
 }
 
-// refusals are answers that forms are meant to give; the browser notes them.
-func refusals() []string {
+// refusedAnswers are those that forms are meant to give; the browser notes them.
+func refusedAnswers() []string {
 	return []string{"status of 422", "status of 401", "status of 409", "status of 429", "status of 403"}
 }
 
@@ -93,7 +93,7 @@ func (p *tab) quiet() {
 	slices.Sort(p.messages)
 	for _, message := range slices.Compact(p.messages) {
 		forgiven := false
-		for _, part := range append(refusals(), p.forgiven...) {
+		for _, part := range append(refusedAnswers(), p.forgiven...) {
 			forgiven = forgiven || strings.Contains(message, part)
 		}
 		if !forgiven {
