@@ -41,7 +41,7 @@
   });
 
   // What is to be copied is selected already.
-  document.querySelectorAll("[data-select]").forEach(field => field.select());
+  document.querySelectorAll("[data-select]").forEach(field => { field.focus(); field.select(); });
 
   const stream = byId("stream");
   if (!stream) return;
