@@ -28,7 +28,9 @@ func TestStatusShowsBothAppliances(t *testing.T) {
 func TestStatusTellsWhatIsNotKnown(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Primary)
-	b.appliance.Change(func(s *pair.Status) { s.Peer.LastContactAgeMS, s.Peer.Reachable, s.Peer.CheckFailed = -1, false, "no answer" })
+	b.appliance.Change(func(s *pair.Status) {
+		s.Peer.LastContactAgeMS, s.Peer.Reachable, s.Peer.CheckFailed = -1, false, "no answer"
+	})
 	b.get(Root+"/status").has(t, "not yet known", "It has not been heard since this appliance started.", "never since the start", "Failed: no answer")
 	open(t).signIn(api.Viewer).get(Root+"/status").has(t, "This appliance has no backup", "Nothing needs attention.")
 }
