@@ -25,7 +25,7 @@ type refusal struct {
 func secrets() map[string]bool {
 	return map[string]bool{
 		"Password": true, "Password again": true, "Old password": true, "New password": true, "New password again": true,
-		"Password of the backup": true, "Secret": true, "Inter-appliance Communication Pre-shared Key": true, "Your password": true,
+		"Password of the backup": true, "Secret": true, "Key": true, "Inter-appliance Communication Pre-shared Key": true, "Your password": true,
 	}
 }
 
@@ -61,6 +61,26 @@ func refusals() []refusal {
 			name: "user-password", path: "/login/users/new", button: "Add the user",
 			fields: []typed{{"User name", "otto"}, {"Display name", "Somebody"}, {"Password", "short"}, {"Password again", "short"}},
 			wrong:  []string{"Password"},
+		},
+		{
+			name: "site", path: "/login/site", part: "Name and public page", button: "Save",
+			fields: []typed{{"Site name", "Our site"}, {"Host name", "not a host"}, {"Title", "Welcome"}},
+			wrong:  []string{"Host name"},
+		},
+		{
+			name: "zone", path: "/login/site", part: "Time zone", button: "Save",
+			fields: []typed{{"Time zone", "Middle/Earth"}},
+			wrong:  []string{"Time zone"},
+		},
+		{
+			name: "certificate", path: "/login/site", part: "Save a certificate", button: "Save the certificate",
+			fields: []typed{{"Certificate and its chain", "no certificate"}, {"Key", "no key"}},
+			wrong:  []string{"Certificate and its chain"},
+		},
+		{
+			name: "protection", path: "/login/protection", part: "Protect a directory", button: "Protect",
+			fields: []typed{{"Name", "Two Words"}, {"Path", "not/absolute"}},
+			wrong:  []string{"Name", "Path"},
 		},
 		{
 			name: "password", path: "/login/account", part: "Change password", button: "Change password",
@@ -182,6 +202,7 @@ func TestTwoAdministratorsSaveAtOnce(t *testing.T) {
 	}
 	for _, form := range []struct{ name, path, part, label, first, second, button string }{
 		{"failover", "/login/management/failover", "Configuration", "Primary Site Instance Timeout", "11", "22", "Save Changes"},
+		{"site", "/login/site", "Name and public page", "Site name", "First", "Second", "Save"},
 		{"security", "/login/management/security", "Options", "Session timeout", "33", "44", "Save"},
 		{"mail", "/login/management/notifications", "Mail", "Mail server", "mail.example.org", "smtp.example.org", "Save"},
 		{"user", "/login/users/edit/" + administrator, "Account", "Display name", "Ann", "Bob", "Save Changes"},

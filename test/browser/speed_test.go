@@ -16,8 +16,9 @@ const (
 // pages lists every page of the console on a primary.
 func pages() []string {
 	return []string{
-		"/login/status", "/login/users", "/login/reports", "/login/management/security", "/login/management/failover",
-		"/login/management/notifications", "/login/management/software", "/login/management/api", "/login/account",
+		"/login/status", "/login/site", "/login/protection", "/login/users", "/login/reports",
+		"/login/management/security", "/login/management/failover", "/login/management/notifications",
+		"/login/management/software", "/login/management/api", "/login/account",
 	}
 }
 

@@ -76,7 +76,13 @@ func (s *story) saveKeys() {
 // sync is to be seen.
 func (s *story) protect() {
 	s.growSite(s.alpha, 12)
-	s.must(s.alpha.Do(context.Background(), "", "data", "add", "dir", "site", s.alpha.OnHost(daemon.SiteDir)))
+	s.a.follow("Protection")
+	part := s.a.in("Protect a directory")
+	part.fill("Name", "site")
+	part.fill("Path", s.alpha.OnHost(daemon.SiteDir))
+	part.submit("Protect")
+	s.a.in("Protected data").sees(s.alpha.OnHost(daemon.SiteDir))
+	s.a.state("protection")
 }
 
 // On the primary site, go to the Failover page.
