@@ -6,6 +6,9 @@
   const byId = id => document.getElementById(id);
   const silence = 3000; // milliseconds without a word (there is one a second) until the connection counts as lost
 
+  // On a narrow screen the tabs scroll sideways: the present one must be in sight.
+  document.querySelectorAll("nav [aria-current]").forEach(tab => { tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2; });
+
   // A form that somebody is filling in must not be taken away.
   const dirty = new Set();
   document.addEventListener("input", e => { if (e.target.form?.method === "post") dirty.add(e.target.form); });
