@@ -2,11 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -149,7 +152,7 @@ func (b *backend) DeleteDiverged(ctx context.Context, id string) error {
 }
 
 // ExportDiverged implements api.DivergedCopies.
-func (b *backend) ExportDiverged(_ context.Context, id string, to io.Writer) error {
+func (b *backend) ExportDiverged(ctx context.Context, id string, to io.Writer) error {
 	dir, err := os.MkdirTemp(b.config.DataDir, "export-")
 	if err != nil {
 		return fmt.Errorf("make room for the export: %w", err)
@@ -158,7 +161,19 @@ func (b *backend) ExportDiverged(_ context.Context, id string, to io.Writer) err
 	if err := b.engine.Export(id, dir); err != nil {
 		return failure(err)
 	}
+	if err := withoutSecrets(ctx, filepath.Join(dir, "site.db")); err != nil {
+		return failure(err)
+	}
 	return writeTar(to, dir)
+}
+
+// withoutSecrets makes a copy of the site database one that may be handed out; not
+// every diverged copy has one.
+func withoutSecrets(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return store.StripSecrets(ctx, path)
 }
 
 // conditions are those that the edges know of.
