@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,9 +34,9 @@ func newAppliance(t *testing.T, l *lab.Lab, name string) *appliance {
 	return &appliance{Appliance: a, t: t}
 }
 
-func (a *appliance) configure(shared []netip.Prefix) {
+func (a *appliance) configure(c daemon.Config) {
 	a.t.Helper()
-	if err := a.Configure(daemon.Config{Shared: shared}); err != nil {
+	if err := a.Configure(c); err != nil {
 		a.t.Fatal(err)
 	}
 }

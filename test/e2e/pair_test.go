@@ -33,6 +33,7 @@ type plan struct {
 	settings string         // KEY=VALUE ..., over the usual ones
 	shared   []string       // nil: one IPv4 address; empty: none
 	hosts    []lab.HostSpec // more of them, not yet plugged in
+	listen   string         // host:port of the TLS port; empty: 443 of the appliance's own address
 }
 
 // world is two appliances, a gateway and a client on one switch, with everybody
@@ -80,7 +81,7 @@ func twoDaemons(t *testing.T, p plan) *world {
 	t.Cleanup(w.tell)
 	w.alpha.write(site("index.html"), "<h1>The site is up</h1>\n")
 	for _, a := range w.both() {
-		a.configure(w.shared)
+		a.configure(daemon.Config{Shared: w.shared, Listen: p.listen})
 		a.serve()
 	}
 	return w
