@@ -24,13 +24,14 @@ type Guesses[K comparable] struct {
 	interval time.Duration
 	now      func() time.Time
 
-	mu   sync.Mutex
-	keys map[K]*rate.Limiter
+	mu     sync.Mutex
+	keys   map[K]*rate.Limiter
+	trying map[K]int // tries that have begun and not ended
 }
 
 // NewGuesses returns one that has counted nothing.
 func NewGuesses[K comparable](burst int, interval time.Duration, now func() time.Time) *Guesses[K] {
-	return &Guesses[K]{burst: burst, interval: interval, now: now, keys: map[K]*rate.Limiter{}}
+	return &Guesses[K]{burst: burst, interval: interval, now: now, keys: map[K]*rate.Limiter{}, trying: map[K]int{}}
 }
 
 // Allowed reports whether another try may be made.
@@ -39,6 +40,31 @@ func (g *Guesses[K]) Allowed(key K) bool {
 	defer g.mu.Unlock()
 	limiter, known := g.keys[key]
 	return !known || limiter.TokensAt(g.now()) >= 1
+}
+
+// Begin is Allowed for a try that takes a while: those that run count as failed
+// until they end, so that many at a time are no more than one after the other. Who
+// calls it ends the try, after Failed if it failed.
+func (g *Guesses[K]) Begin(key K) (end func(), allowed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	left := float64(g.burst)
+	if limiter, known := g.keys[key]; known {
+		left = limiter.TokensAt(g.now())
+	}
+	if left-float64(g.trying[key]) < 1 {
+		return nil, false
+	}
+	g.trying[key]++
+	return func() { g.end(key) }, true
+}
+
+func (g *Guesses[K]) end(key K) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.trying[key]--; g.trying[key] == 0 {
+		delete(g.trying, key)
+	}
 }
 
 // Failed counts one failed try.

@@ -90,6 +90,7 @@ type OwnAccount interface {
 	NewTOTP(ctx context.Context, user string) (TOTPKey, error)
 	// EnableTOTP asks for one-time codes from now on, once a right one was shown,
 	// and returns recovery codes, each of which serves once instead of a code.
+	// Refused if they are on already.
 	EnableTOTP(ctx context.Context, user, secret, code string) (recovery []string, ticket Ticket, err error)
 	// DisableTOTP asks for the password.
 	DisableTOTP(ctx context.Context, user, password string) (Ticket, error)

@@ -30,9 +30,11 @@ func (b *backend) SignIn(ctx context.Context, in api.Credentials) (api.Ticket, e
 
 // prove checks a name and a password, as often as the gate allows.
 func (b *backend) prove(ctx context.Context, name, password string) (store.User, error) {
-	if err := b.gate.mayTry(name, source(ctx)); err != nil {
+	end, err := b.gate.begin(name, source(ctx))
+	if err != nil {
 		return store.User{}, err
 	}
+	defer end()
 	user, err := b.site.Authenticate(ctx, name, password)
 	if errors.Is(err, store.ErrCredentials) {
 		b.gate.wrong(name, source(ctx))
@@ -55,9 +57,11 @@ func (b *backend) signedIn(ctx context.Context, name, browser string) {
 // SignInWithCode implements api.SigningIn.
 func (b *backend) SignInWithCode(ctx context.Context, session api.SignedIn, code string) (api.Ticket, error) {
 	name := session.Account.Name
-	if !b.gate.codes.Allowed(name) {
+	end, allowed := b.gate.codes.Begin(name)
+	if !allowed {
 		return api.Ticket{}, tooMany()
 	}
+	defer end()
 	err := b.site.CheckCode(ctx, name, code)
 	if errors.Is(err, store.ErrCredentials) {
 		b.gate.codes.Failed(name)
@@ -197,6 +201,13 @@ func (b *backend) NewTOTP(_ context.Context, name string) (api.TOTPKey, error) {
 
 // EnableTOTP implements api.OwnAccount.
 func (b *backend) EnableTOTP(ctx context.Context, name, secret, code string) (recovery []string, ticket api.Ticket, err error) {
+	user, err := b.site.User(ctx, name)
+	if err != nil {
+		return nil, api.Ticket{}, failure(err)
+	}
+	if user.TOTP { // turning them off asks for the password; nobody gets around that by replacing them
+		return nil, api.Ticket{}, api.Errorf(api.Refused, "one-time codes are on already: turn them off on the account page first")
+	}
 	err = b.lead(ctx, "turned on one-time codes for "+name, func() (err error) {
 		recovery, err = b.site.SetTOTP(ctx, name, secret, code)
 		return err

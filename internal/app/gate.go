@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ const (
 	failuresNoted = 20 // in a row; then one an hour each failuresEvery
 	failuresEvery = time.Minute
 	maxTrusted    = 1024 // pairs of account and source
+	maxAccount    = 64   // bytes of what was typed as a name; none that exists is longer
 )
 
 // gate slows down who guesses passwords and codes, by where they come from and by
@@ -56,14 +58,27 @@ func newGate() *gate {
 	}
 }
 
-// mayTry refuses a source that has guessed too often, and a stranger to an account
-// at which too many guesses were made. An account need not exist.
-func (g *gate) mayTry(account string, source netip.Prefix) error {
-	if g.sources.Allowed(source) && (g.accounts.Allowed(account) || g.trusts(account, source)) {
-		return nil
+// begin refuses a source that has guessed too often, and a stranger to an account
+// at which too many guesses were made; those that run count, too. An account need
+// not exist. Who may try calls end when it is known what came of it.
+func (g *gate) begin(account string, source netip.Prefix) (end func(), err error) {
+	account = short(account)
+	if !g.sources.Allowed(source) {
+		return nil, tooMany()
 	}
-	return tooMany()
+	end, allowed := g.accounts.Begin(account)
+	if !allowed && !g.trusts(account, source) {
+		return nil, tooMany()
+	}
+	if !allowed {
+		end = func() {}
+	}
+	return end, nil
 }
+
+// short is what is remembered of a name: whoever types it may be a stranger, and it
+// may be a megabyte.
+func short(account string) string { return strings.Clone(account[:min(len(account), maxAccount)]) }
 
 func tooMany() error {
 	return api.Errorf(api.TooMany, "too many failed sign-ins: wait a minute, then try again")
@@ -77,7 +92,7 @@ func (g *gate) trusts(account string, source netip.Prefix) bool {
 
 func (g *gate) wrong(account string, source netip.Prefix) {
 	g.sources.Failed(source)
-	g.accounts.Failed(account)
+	g.accounts.Failed(short(account))
 }
 
 func (g *gate) right(account string, source netip.Prefix) {

@@ -117,6 +117,69 @@ func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
 	}
 }
 
+// Each of these is looked at before any of them has failed.
+func TestGuessesAtTheSameTimeAreNoMoreThanOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	for i := range wrongPasswords + 5 {
+		if _, err := g.begin("anna", source(stranger(t, fmt.Sprintf("203.0.113.%d", i)))); (err == nil) != (i < wrongPasswords) {
+			t.Errorf("password %d at a time: %v", i+1, err)
+		}
+	}
+	ends := []func(){}
+	for i := range wrongCodes + 5 {
+		end, allowed := g.codes.Begin("anna")
+		if allowed != (i < wrongCodes) {
+			t.Errorf("code %d at a time: %t", i+1, allowed)
+		}
+		if allowed {
+			ends = append(ends, end)
+		}
+	}
+	g.codes.Failed("anna")
+	for _, end := range ends {
+		end()
+	}
+	if _, allowed := g.codes.Begin("anna"); !allowed {
+		t.Error("tries that were right count for ever")
+	}
+}
+
+func TestHugeNamesAreNotRemembered(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	huge := strings.Repeat("x", 1<<20)
+	for range wrongPasswords {
+		g.wrong(huge+"a", source(stranger(t, "203.0.113.1")))
+	}
+	if g.accounts.Allowed(huge[:maxAccount]) {
+		t.Error("more of a name is remembered than an account may have")
+	}
+}
+
+func TestOneTimeCodesAreNotReplacedWithoutThePassword(t *testing.T) {
+	b := withUsers(t)
+	ctx := stranger(t, "198.51.100.7")
+	enable := func() error {
+		key, err := b.NewTOTP(ctx, "anna")
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, err := totp.GenerateCode(key.Secret, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = b.EnableTOTP(ctx, "anna", key.Secret, code)
+		return err
+	}
+	if err := enable(); err != nil {
+		t.Fatal(err)
+	}
+	if err := enable(); api.CodeOf(err) != api.Refused {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAFloodOfFailuresDoesNotFillTheHistory(t *testing.T) {
 	b := withUsers(t)
 	ctx := stranger(t, "203.0.113.1")

@@ -205,6 +205,12 @@ func (a *Appliance) EnableTOTP(_ context.Context, user, secret, code string) ([]
 	if secret != Secret || code != Code {
 		return nil, api.Ticket{}, api.RefusedFields(pair.FieldError{Field: "code", Text: "this is not the code of now: type the newest one"})
 	}
+	a.mu.Lock()
+	on := a.users[user].TOTP
+	a.mu.Unlock()
+	if on {
+		return nil, api.Ticket{}, api.Errorf(api.Refused, "one-time codes are on already: turn them off on the account page first")
+	}
 	recovery := []string{"aaaa-bbbb-cccc-dddd", "eeee-ffff-gggg-hhhh"}
 	err := a.editAccount(user, func(kept *account) { kept.recovery = slices.Clone(recovery) })
 	if err == nil {
