@@ -6,11 +6,13 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed assets
@@ -26,9 +28,9 @@ type assets struct {
 }
 
 type asset struct {
+	name   string // of the embedded file
 	kind   string // content type
-	plain  []byte
-	zipped []byte
+	zipped func() ([]byte, error)
 }
 
 func newAssets() (*assets, error) {
@@ -37,33 +39,38 @@ func newAssets() (*assets, error) {
 		if err != nil || entry.IsDir() || path.Ext(name) == ".LICENSE" {
 			return err
 		}
-		text, err := assetFiles.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		return a.add(strings.TrimPrefix(name, "assets/"), text)
+		return a.add(name)
 	})
 	return a, err
 }
 
-func (a *assets) add(name string, text []byte) error {
-	var zipped bytes.Buffer
-	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+func (a *assets) add(name string) error {
+	text, err := assetFiles.ReadFile(name)
 	if err != nil {
-		return err
-	}
-	if _, err := w.Write(text); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(text)
 	ext := path.Ext(name)
 	url := assetPrefix + strings.TrimSuffix(path.Base(name), ext) + "." + hex.EncodeToString(sum[:6]) + ext
-	a.urls[name] = url
-	a.files[url] = asset{kind: mime.TypeByExtension(ext), plain: text, zipped: zipped.Bytes()}
+	a.urls[strings.TrimPrefix(name, "assets/")] = url
+	a.files[url] = asset{name: name, kind: mime.TypeByExtension(ext), zipped: sync.OnceValues(func() ([]byte, error) { return zip(name) })}
 	return nil
+}
+
+// zip compresses an embedded file.
+func zip(name string) ([]byte, error) {
+	text, err := assetFiles.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.Write(text)
+	err = errors.Join(err, w.Close())
+	return zipped.Bytes(), err
 }
 
 // url returns where a file is served; empty if there is none of that name.
@@ -80,10 +87,15 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", file.kind)
 	header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	header.Set("Vary", "Accept-Encoding")
-	body := file.plain
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		header.Set("Content-Encoding", "gzip")
-		body = file.zipped
+	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		http.ServeFileFS(w, r, assetFiles, file.name)
+		return
 	}
+	body, err := file.zipped()
+	if err != nil {
+		http.Error(w, "This file cannot be compressed.", http.StatusInternalServerError)
+		return
+	}
+	header.Set("Content-Encoding", "gzip")
 	_, _ = w.Write(body) // the client has gone: nobody is left to tell
 }

@@ -50,7 +50,7 @@ func New(backend api.Backend, options Options) (*Console, error) {
 	if c.assets, err = newAssets(); err != nil {
 		return nil, fmt.Errorf("read the console's assets: %w", err)
 	}
-	if c.pages, err = c.parse(); err != nil {
+	if c.pages, err = c.templates(); err != nil {
 		return nil, fmt.Errorf("read the console's pages: %w", err)
 	}
 	c.mux.Handle("GET "+assetPrefix, c.assets)

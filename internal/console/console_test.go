@@ -257,3 +257,19 @@ func TestWhatAnEarlierPageSawIsComparedWithThePresent(t *testing.T) {
 		t.Error("nonsense is taken for an earlier look")
 	}
 }
+
+func TestEveryPageIsWhole(t *testing.T) {
+	t.Parallel()
+	c, err := New(apitest.New(), Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, parse := range c.pages {
+		page, err := parse()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if name != "layout" && page.Lookup("main") == nil {
+			t.Errorf("%s has no main part", name)
+		}
+	}
+}

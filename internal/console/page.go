@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"path"
 	"strings"
+	"sync"
 
 	"baton/internal/pair"
 )
@@ -17,25 +18,21 @@ import (
 //go:embed templates
 var templateFiles embed.FS
 
-// templates are the parsed pages by name: each with the layout and all parts.
-type templates map[string]*template.Template
+// templates are the pages by name, each with the layout and all parts. A page is
+// parsed when it is first asked for: most daemons are looked at seldom, and all
+// pages together take some 10 MB.
+type templates map[string]func() (*template.Template, error)
 
-func (c *Console) parse() (templates, error) {
-	frame, err := template.New("").Funcs(c.funcs()).ParseFS(templateFiles, "templates/layout.html", "templates/parts/*.html")
-	if err != nil {
-		return nil, err
-	}
+func (c *Console) templates() (templates, error) {
 	names, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
 	pages := templates{}
 	for _, name := range names {
-		page, err := template.Must(frame.Clone()).ParseFS(templateFiles, name)
-		if err != nil {
-			return nil, err
-		}
-		pages[strings.TrimSuffix(path.Base(name), ".html")] = page
+		pages[strings.TrimSuffix(path.Base(name), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			return template.New("").Funcs(c.funcs()).ParseFS(templateFiles, "templates/layout.html", "templates/parts/*.html", name)
+		})
 	}
 	return pages, nil
 }
@@ -162,9 +159,13 @@ func (v *visit) show(status int, name, title string, data any) error {
 
 // render writes one template of a page.
 func (c *Console) render(to *bytes.Buffer, page, part string, data view) error {
-	t, known := c.pages[page]
+	parse, known := c.pages[page]
 	if !known {
 		return fmt.Errorf("there is no page template %q", page)
+	}
+	t, err := parse()
+	if err != nil {
+		return fmt.Errorf("read page %s: %w", page, err)
 	}
 	if err := t.ExecuteTemplate(to, part, data); err != nil {
 		return fmt.Errorf("render page %s: %w", page, err)
