@@ -170,6 +170,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.configure(&conf)
 	beat := newBeat()
 	a.watched = beat != nil
+	a.history.Record(a.started()) // ahead of all that this run does
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Snapshot: a.startSnapshot(),
 		Store: records{a.local}, Addresses: a.ips, Reacher: a.reach,
@@ -209,7 +210,6 @@ func (a *Appliance) Run(ctx context.Context) error {
 	run("upkeep", a.upkeep)
 	run("reports", a.tell)
 	run("notifications", a.notifier.Run)
-	a.history.Record(a.started()) // ahead of what the agent does
 	run("agent", a.agent.Run)
 	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))
 	a.invite(ctx)

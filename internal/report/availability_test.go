@@ -117,7 +117,20 @@ func TestWhenTheSiteWasUp(t *testing.T) {
 		"takeover from a dead one that returns": {
 			pairedUp + "12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s \n" +
 				"12:50:00 alpha started alive=12:29:58 \n 12:50:01 alpha backup releasing kind=stepped-down",
-			beta, "", "12:29:58-12:30:06 alpha-2 beta-3", 0,
+			beta, "", "12:30:00-12:30:06 alpha-2 beta-3", 0, // it was heard after its last sign of life
+		},
+		"takeover from one that served on unheard, died and returns": {
+			pairedUp + "12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s \n" +
+				"12:50:00 alpha started alive=12:30:02 \n 12:50:01 alpha backup releasing kind=stepped-down",
+			beta, "", "12:30:02-12:30:06 alpha-2 beta-3", 0,
+		},
+		"died, returned without serving, and was relieved later": {
+			pairedUp + "12:11:00 alpha started alive=12:10:00 \n 12:30:00 alpha backup releasing kind=handover \n 12:30:01 beta primary steady gap=1s",
+			beta, "", "12:10:00-12:30:01 alpha-2 beta-2", 0,
+		},
+		"died long after it was relieved": {
+			pairedUp + "12:10:00 alpha backup releasing kind=handover \n 12:10:01 beta primary steady gap=1s \n 12:40:00 alpha started alive=12:30:00 \n 12:41:00 alpha backup steady",
+			beta, "", "12:10:00-12:10:01 planned alpha-2 beta-2", 0,
 		},
 		"takeover from one that stepped down": {
 			pairedUp + "12:30:03 alpha primary isolated kind=stepped-down \n 12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s",

@@ -57,6 +57,7 @@ type Stretch struct {
 	began, ended mark
 	gap          time.Duration // as in Change
 	open         bool          // no record ends it
+	restarted    time.Time     // it died after its last sign of life, nobody knows when; zero: it did not
 }
 
 // stretchesOf turns each appliance's records into stretches that follow one
@@ -95,7 +96,7 @@ func follow(all []Stretch, change Change) []Stretch {
 	last.Until, last.ended = later(last.Since, change.Time), change.mark()
 	now := last.Until
 	if change.Kind == pair.KindStarted && last.Place != "" && !change.Alive.IsZero() && change.Alive.Before(now) {
-		last.Until = later(last.Since, change.Alive)
+		last.Until, last.restarted = later(last.Since, change.Alive), now
 		all = append(all, Stretch{Span: Span{last.Until, now}, Appliance: change.Appliance, began: change.mark(), ended: change.mark()})
 	}
 	return append(all, begin(change, now))
@@ -115,19 +116,29 @@ func unended(q Question, last Stretch) Stretch {
 // handOver lines up what two appliances recorded of one switch. Where the former
 // primary's own record of its end is missing, it ended when the one that took
 // over says; a planned switch lasted as long as the taker's one clock says, not
-// what two clocks differ by.
+// what two clocks differ by; and one that died was alive as long as it was heard.
 func handOver(stretches []Stretch, self pair.ApplianceID) []Stretch {
 	lasts := map[pair.ApplianceID]*Stretch{} // newest that served
 	for _, taker := range serving(stretches) {
 		for id, giver := range lasts {
-			unrecorded := giver.open && id != self
-			if id == taker.Appliance || !unrecorded && (!giver.ended.planned || taker.gap == 0) {
+			if id == taker.Appliance {
 				continue
 			}
-			giver.Until = later(giver.Since, taker.Since.Add(-taker.gap))
+			heard := taker.Since.Add(-taker.gap)
+			switch {
+			case giver.open && id != self, giver.ended.planned && taker.gap > 0:
+				giver.Until = later(giver.Since, heard)
+			case taker.gap > 0 && heard.Before(giver.restarted):
+				giver.Until = later(giver.Until, heard)
+			}
 			delete(lasts, id)
 		}
 		lasts[taker.Appliance] = taker
+	}
+	for i := range stretches[:max(len(stretches)-1, 0)] {
+		if !stretches[i].restarted.IsZero() { // what follows is that it did not run
+			stretches[i+1].Since = stretches[i].Until
+		}
 	}
 	return stretches
 }
