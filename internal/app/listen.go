@@ -92,9 +92,9 @@ func (a *Appliance) routes(server *api.Server, pages *console.Console) http.Hand
 		mux.Handle(path, network)
 	}
 	for _, path := range []string{console.Root, console.Root + "/"} {
-		mux.Handle(path, pages.Handler())
+		mux.Handle(path, a.public.besideSite(pages.Handler()))
 	}
-	mux.Handle("/", a.doors.console())
+	mux.Handle("/", a.public.besideConsole(a.doors.console()))
 	return mux
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"baton/internal/pair"
 )
@@ -21,6 +22,7 @@ const (
 type public struct {
 	doors        doors
 	certificates *certificates
+	hostName     atomic.Pointer[string] // of the site, for every request to look at
 
 	mu       sync.Mutex // held while a change is brought into force, so that the newest comes last
 	site     pair.Site  // in force
@@ -52,6 +54,7 @@ func (p *public) show(site pair.Site, document certificateDocument) error {
 		return err
 	}
 	p.site, p.document = site, document
+	p.hostName.Store(&site.HostName)
 	return nil
 }
 

@@ -1,0 +1,51 @@
+package app
+
+import (
+	"net"
+	"net/http"
+	"strings"
+)
+
+// The TLS port answers for the public site and for the console. To a browser that
+// would be one origin, in which a script among the site's files could act for an
+// administrator who is signed in. So at the site's host name there is the site and
+// no console; everywhere else, where both are, the site's pages get an origin of
+// nobody: they can run, but reach neither the console nor what browsers keep.
+
+// sandbox is the policy for the site's pages where the console answers, too.
+const sandbox = "sandbox allow-scripts allow-forms allow-popups allow-popups-to-escape-sandbox allow-modals allow-downloads"
+
+// asked reports whether a request is for the site by its host name.
+func (p *public) asked(r *http.Request) bool {
+	name := p.hostName.Load()
+	if name == nil || *name == "" {
+		return false
+	}
+	host := r.Host
+	if bare, _, err := net.SplitHostPort(host); err == nil {
+		host = bare
+	}
+	return strings.TrimSuffix(strings.ToLower(host), ".") == *name
+}
+
+// besideConsole is the site where the console answers at other names.
+func (p *public) besideConsole(site http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !p.asked(r) {
+			w.Header().Set("Content-Security-Policy", sandbox)
+		}
+		site.ServeHTTP(w, r)
+	})
+}
+
+// besideSite is the console where the site answers at its host name.
+func (p *public) besideSite(console http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.asked(r) {
+			http.Error(w, "The console does not answer at the site's host name, so that nothing of the site can act in it: "+
+				"open /login at an address of an appliance, at the shared IP, or at another name of theirs.", http.StatusForbidden)
+			return
+		}
+		console.ServeHTTP(w, r)
+	})
+}

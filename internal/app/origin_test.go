@@ -1,0 +1,56 @@
+package app
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"baton/internal/config"
+	"baton/internal/pair"
+)
+
+// A script among the site's files must not share an origin with the console.
+func TestSiteAndConsoleShareNoOrigin(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "index.html"), []byte("<script>evil()</script>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := config.Config{Name: "alpha", Site: &config.Site{Root: root}}
+	p := &public{doors: newDoors(c, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
+	p.doors.Open()
+	site := p.besideConsole(p.doors.console())
+	console := p.besideSite(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "console") }))
+	ask := func(handler http.Handler, host string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w
+	}
+	for _, name := range []string{"", "www.example.org"} {
+		if err := p.show(pair.Site{HostName: name}, certificateDocument{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, host := range []string{
+			"198.51.100.1", "198.51.100.1:9443", "[2001:db8::1]", "[2001:db8::1]:443", "alpha.example.org", "www.example.org.evil.example", "",
+			"www.example.org", "www.example.org:443", "WWW.example.org", "www.example.org.", "www.example.org.:9443",
+		} {
+			shown := ask(site, host)
+			policy := shown.Header().Get("Content-Security-Policy")
+			alone := strings.HasPrefix(policy, "sandbox ") && !strings.Contains(policy, "allow-same-origin")
+			answers := ask(console, host).Code == http.StatusOK
+			if shown.Code != http.StatusOK || answers && !alone {
+				t.Errorf("host name %q, asked for %q: %d, policy %q, and the console answers: %t", name, host, shown.Code, policy, answers)
+			}
+			if own := name != "" && strings.HasPrefix(strings.ToLower(host), name) && !strings.Contains(host, "evil"); answers == own || alone == own {
+				t.Errorf("host name %q, asked for %q: sandbox %t, console %t", name, host, alone, answers)
+			}
+		}
+	}
+}
