@@ -144,18 +144,17 @@ func (c *channel) suspect(conn *http.ClientConn) {
 	}
 }
 
-// leaveIdle stops using a connection that nobody uses now: the next request
-// makes a fresh one, rather than learn from its own failure that this is dead.
-func (c *channel) leaveIdle() {
+// leave stops using a connection, without interrupting what is on its way over
+// it: the next request makes a fresh one, rather than learn from its own failure
+// that this is dead.
+func (c *channel) leave() {
 	c.mu.Lock()
 	conn := c.conn
-	if conn == nil || conn.InFlight() > 0 {
-		c.mu.Unlock()
-		return
-	}
 	c.conn = nil
 	c.mu.Unlock()
-	retire(conn)
+	if conn != nil {
+		closeOnceIdle(conn)
+	}
 }
 
 // renew replaces the connection without an interruption, to prove a new key.
@@ -358,6 +357,17 @@ func retire(conn *http.ClientConn) {
 			return
 		}
 		time.AfterFunc(drainTime, func() { _ = conn.Close() })
+	})
+}
+
+// closeOnceIdle is retire for a connection that may be well: nothing on it is cut.
+func closeOnceIdle(conn *http.ClientConn) {
+	time.AfterFunc(pace, func() {
+		if conn.InFlight() == 0 || conn.Err() != nil {
+			_ = conn.Close()
+			return
+		}
+		closeOnceIdle(conn)
 	})
 }
 

@@ -21,6 +21,7 @@ type cable struct {
 
 	mu     sync.Mutex
 	pulled bool
+	pulls  int // so far: a connection that lived through one is dead
 	lost   []net.Conn // that lived through a pull: they stay dead
 	taken  int
 }
@@ -69,16 +70,13 @@ func newCable(t *testing.T, target string) *cable {
 func (c *cable) carry(to, from net.Conn) {
 	defer func() { _ = to.Close() }()
 	buffer := make([]byte, 64<<10)
-	dead := false
+	since := c.pullsSoFar()
 	for {
 		n, err := from.Read(buffer)
-		c.mu.Lock()
-		dead = dead || c.pulled
-		c.mu.Unlock()
 		if err != nil {
 			return
 		}
-		if dead {
+		if c.pullsSoFar() != since {
 			continue
 		}
 		if _, err := to.Write(buffer[:n]); err != nil {
@@ -91,6 +89,15 @@ func (c *cable) set(pulled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pulled = pulled
+	if pulled {
+		c.pulls++
+	}
+}
+
+func (c *cable) pullsSoFar() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pulls
 }
 
 func TestContactIsBackSoonAfterTheCable(t *testing.T) {
@@ -130,10 +137,14 @@ func TestContactIsBackSoonAfterTheCable(t *testing.T) {
 
 // After a power cut of the peer both connections are dead, and only polls notice
 // by themselves.
-func TestIdleBulkConnectionIsLeftWhenPollsFail(t *testing.T) {
+func TestBulkConnectionIsLeftWhenPollsFail(t *testing.T) {
 	t.Parallel()
 	alpha, beta := pairOf(t)
 	alpha.Handle("POST /peer/v1/nothing", Serve(func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
+	alpha.Handle("POST /peer/v1/never", Serve(func(ctx context.Context, _ struct{}) (struct{}, error) {
+		<-ctx.Done()
+		return struct{}{}, ctx.Err()
+	}))
 	ask := func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -149,6 +160,8 @@ func TestIdleBulkConnectionIsLeftWhenPollsFail(t *testing.T) {
 	if err := errors.Join(beta.poll(t, time.Second), ask()); err != nil {
 		t.Fatal(err)
 	}
+	go func() { _, _ = Call[struct{}, struct{}](t.Context(), beta.Bulk(), "/peer/v1/never", struct{}{}) }() // still on its way when the cable goes
+	eventually(t, "on its way", func() bool { return beta.bulk.inFlight() > 0 })
 	line.set(true)
 	if err := beta.poll(t, 100*time.Millisecond); !errors.Is(err, ErrUnreachable) {
 		t.Fatalf("poll through a pulled cable: %v", err)
@@ -243,4 +256,13 @@ func TestProblemsKeepTheirCode(t *testing.T) {
 	if err := beta.poll(t, time.Second); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
+}
+
+func (c *channel) inFlight() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == nil {
+		return 0
+	}
+	return c.conn.InFlight()
 }
