@@ -192,7 +192,7 @@ func (c *Console) tryTimeZone(v *visit, f *form, saved api.SavedSettings) error 
 		err = wanted.Validate()
 	}
 	if err != nil {
-		return err
+		return &api.Error{Code: api.Usage, Text: err.Error(), Fields: fieldsOf(err)}
 	}
 	_, err = c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version})
 	return err

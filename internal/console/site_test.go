@@ -96,7 +96,11 @@ func TestWhatTheSiteRefusesStaysAsTyped(t *testing.T) {
 func TestTheTimeZoneIsSavedAloneAndRefusedByName(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(api.Administrator)
-	b.post(Root+"/site/time-zone", "was", "UTC", "time_zone", "Europe/Nowhere").has(t, "Use a name of the time zone database", `value="Europe/Nowhere"`)
+	nowhere := b.post(Root+"/site/time-zone", "was", "UTC", "time_zone", "Europe/Nowhere")
+	nowhere.has(t, "Use a name of the time zone database", `value="Europe/Nowhere"`)
+	if nowhere.status != http.StatusUnprocessableEntity {
+		t.Errorf("a refused time zone: %d", nowhere.status)
+	}
 	b.post(Root+"/site/time-zone", "was", "UTC", "time_zone", " Europe/Berlin ").has(t, "The time zone is saved.", `value="Europe/Berlin"`)
 	p := b.post(Root+"/site/time-zone", "was", "UTC", "time_zone", "Asia/Tokyo")
 	p.has(t, "Saved by somebody else meanwhile: Europe/Berlin.", `value="Asia/Tokyo"`)
