@@ -79,8 +79,8 @@ func refusals() []refusal {
 		},
 		{
 			name: "protection", path: "/login/protection", part: "Protect a directory", button: "Protect",
-			fields: []typed{{"Name", "Two Words"}, {"Path", "not/absolute"}},
-			wrong:  []string{"Name", "Path"},
+			fields: []typed{{"Name", "more"}, {"Path", "not/absolute"}},
+			wrong:  []string{"Path"},
 		},
 		{
 			name: "password", path: "/login/account", part: "Change password", button: "Change password",
@@ -111,6 +111,7 @@ func refusals() []refusal {
 }
 
 func TestFormsRefuseNonsenseAndKeepIt(t *testing.T) {
+	full(t)
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
 	p.signIn(administrator, password)
@@ -175,6 +176,7 @@ func (p *tab) saysWhatIsWrong(label string) {
 }
 
 func TestWhatPeopleTypeIsNoMarkup(t *testing.T) {
+	full(t)
 	const evil = `<script>window.pwned=1</script><img src=x onerror="window.pwned=1">"'&`
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
@@ -195,6 +197,7 @@ func TestWhatPeopleTypeIsNoMarkup(t *testing.T) {
 }
 
 func TestTwoAdministratorsSaveAtOnce(t *testing.T) {
+	full(t)
 	w := pairedWorld(t)
 	ann, bob := w.visit(w.alpha.Addr4()), w.visit(w.alpha.Addr4())
 	for _, p := range []*tab{ann, bob} {

@@ -56,6 +56,7 @@ func (p *tab) everythingByKeyboard() {
 }
 
 func TestKeyboardOnly(t *testing.T) {
+	full(t)
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
 	p.open("/login")

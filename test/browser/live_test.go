@@ -45,6 +45,7 @@ func TestOpenPagesFollowWithinASecond(t *testing.T) {
 }
 
 func TestOpenPageFindsBackAfterALostConnection(t *testing.T) {
+	full(t)
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
 	p.forgive(lost()...)

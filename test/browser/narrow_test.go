@@ -6,6 +6,7 @@ import "testing"
 
 // The tabs scroll sideways on a narrow screen; where one is must be in sight.
 func TestPresentTabIsInSightOnANarrowScreen(t *testing.T) {
+	full(t)
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
 	p.look(look{narrow, "light"})
