@@ -21,7 +21,7 @@ type cable struct {
 
 	mu     sync.Mutex
 	pulled bool
-	pulls  int // so far: a connection that lived through one is dead
+	pulls  int        // so far: a connection that lived through one is dead
 	lost   []net.Conn // that lived through a pull: they stay dead
 	taken  int
 }
