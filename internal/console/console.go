@@ -33,14 +33,14 @@ type Console struct {
 	mux      *http.ServeMux
 	least    map[string]access // for each page, by path below Root
 
-	followers chan struct{}         // a place for each page that follows
+	followers *followers            // places for pages that follow
 	timeline  *shared[[]pair.Event] // of the Status page
 	history   *shared[[]pair.Event] // of the Failover page
 }
 
 // New returns a console whose handler is ready.
 func New(backend api.Backend, options Options) (*Console, error) {
-	c := &Console{backend: backend, log: options.Log, now: options.Now, mux: http.NewServeMux(), least: map[string]access{}, sessions: newSessions(backend, options.Log), followers: make(chan struct{}, maxFollowers)}
+	c := &Console{backend: backend, log: options.Log, now: options.Now, mux: http.NewServeMux(), least: map[string]access{}, sessions: newSessions(backend, options.Log), followers: &followers{each: map[string]int{}}}
 	if c.now == nil {
 		c.now = time.Now
 	}

@@ -164,12 +164,12 @@ func TestPagesAreForThoseWhoSignIn(t *testing.T) {
 
 func TestNoLinkLeadsAwayThroughUs(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"https://evil.example/", "//evil.example", "/login//evil.example", "/login/\\evil.example", "/elsewhere", "/login/a\r\nb", ""} {
-		if got := localPath(address, "/status"); got != "/status" {
+	for _, address := range []string{"https://evil.example/", "//evil.example", "/login//evil.example", "/login/\\evil.example", "/elsewhere", "/login/a\r\nb", "", "/login/../evil", "/login/%2e%2E/evil", "/login/.", "/login/%"} {
+		if got := localPath(address); got != "/status" {
 			t.Errorf("%q leads to %q", address, got)
 		}
 	}
-	if got := localPath("/login/users?a=b", "/status"); got != "/users?a=b" {
+	if got := localPath("/login/users?a=b"); got != "/users?a=b" {
 		t.Errorf("a page of ours leads to %q", got)
 	}
 }
@@ -253,8 +253,10 @@ func TestWhatAnEarlierPageSawIsComparedWithThePresent(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(api.Viewer)
 	b.get(Root+"/status?seen=0bad.backup.2.beta").has(t, "You were looking at beta. This is alpha, standalone.")
-	if p := b.get(Root + "/status?seen=nonsense"); strings.Contains(p.body, "You were looking") {
-		t.Error("nonsense is taken for an earlier look")
+	for _, seen := range []string{"nonsense", "0bad.backup.2.Your+session+has+ended", "0bad.backup.2." + strings.Repeat("x", 65)} {
+		if p := b.get(Root + "/status?seen=" + seen); strings.Contains(p.body, "You were looking") {
+			t.Errorf("%q is taken for an earlier look", seen)
+		}
 	}
 }
 

@@ -17,8 +17,11 @@ import (
 func (c *Console) guard(route route) http.Handler {
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := int64(maxForm)
-		if route.upload > 0 {
+		switch {
+		case route.upload > 0:
 			limit = route.upload
+		case route.least == anybody:
+			limit = maxSmallForm
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		v, err := c.newVisit(w, r)

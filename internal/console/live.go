@@ -17,6 +17,7 @@ import (
 // Bounds of live pages.
 const (
 	maxFollowers  = 256              // pages that follow at a time
+	maxEach       = 64               // of them, those of one user
 	followTimeout = 10 * time.Second // a page that takes nothing for so long is cut
 	recheck       = 5 * time.Second  // how often a follower's session is looked at
 )
@@ -49,12 +50,11 @@ func (c *Console) liveRoutes() []route {
 
 // follow streams a page's live parts until its reader leaves.
 func (c *Console) follow(v *visit) error {
-	select {
-	case c.followers <- struct{}{}:
-		defer func() { <-c.followers }()
-	default:
-		return api.Errorf(api.Refused, "%d pages follow this appliance already: close some", maxFollowers)
+	leave, err := c.followers.enter(v.caller.Name)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	query := v.r.URL.Query()
 	name := query.Get("page")
 	if _, known := c.pages[name]; !known {
@@ -67,7 +67,7 @@ func (c *Console) follow(v *visit) error {
 	v.w.Header().Set("Content-Type", "text/event-stream")
 	v.w.Header().Set("X-Accel-Buffering", "no")
 	f := &follower{visit: v, name: name, seen: query.Get("seen"), sent: map[string]string{}, checked: c.now(), control: http.NewResponseController(v.w)}
-	err := c.backend.WatchStatus(v.ctx(), f.send)
+	err = c.backend.WatchStatus(v.ctx(), f.send)
 	if errors.Is(err, errEnded) || v.ctx().Err() != nil {
 		return nil
 	}
@@ -144,6 +144,9 @@ func (f *follower) parts(to *bytes.Buffer) error {
 
 // part adds a part to the message if the page does not show it so already.
 func (f *follower) part(to *bytes.Buffer, part string, v view) error {
+	// To the stream a carriage return ends a line, too: what follows one in a name
+	// would be read as a field of the stream.
+	lineEnds := strings.NewReplacer("\r\n", "\n", "\r", "\n")
 	var text bytes.Buffer
 	if err := f.console.render(&text, f.name, part, v); err != nil {
 		return err
@@ -153,7 +156,7 @@ func (f *follower) part(to *bytes.Buffer, part string, v view) error {
 	}
 	f.sent[part] = text.String()
 	fmt.Fprintf(to, "data: <hx-partial hx-target=\"#%s\" hx-swap=\"innerMorph\">\n", part)
-	for line := range strings.Lines(text.String()) {
+	for line := range strings.Lines(lineEnds.Replace(text.String())) {
 		to.WriteString("data: " + strings.TrimRight(line, "\n") + "\n")
 	}
 	to.WriteString("data: </hx-partial>\n\n")

@@ -33,8 +33,8 @@ func (s seen) String() string {
 
 func parseSeen(text string) (seen, bool) {
 	parts := strings.SplitN(text, ".", 4)
-	if len(parts) != 4 {
-		return seen{}, false
+	if len(parts) != 4 || len(parts[3]) > maxName || strings.ContainsFunc(parts[3], notInName) {
+		return seen{}, false // a link from elsewhere must not put its own words into a page
 	}
 	role, err := pair.ParseRole(parts[1])
 	if err != nil {
@@ -43,6 +43,12 @@ func parseSeen(text string) (seen, bool) {
 	epoch, err := strconv.ParseUint(parts[2], 10, 64)
 	return seen{id: pair.ApplianceID(parts[0]), name: parts[3], role: role, epoch: epoch}, err == nil
 }
+
+// maxName is how long the name of an appliance may be.
+const maxName = 64
+
+// notInName reports whether no appliance has a character in its name.
+func notInName(r rune) bool { return plainRune(r) != r }
 
 // moved says what happened since an earlier look.
 type moved struct {

@@ -29,7 +29,7 @@ type signInPage struct {
 func (c *Console) showSignIn(v *visit) error {
 	next := v.r.URL.Query().Get("next")
 	if v.signedIn() {
-		return v.leave(localPath(next, "/status"))
+		return v.leave(localPath(next))
 	}
 	if token, err := c.backend.SetupToken(v.ctx()); err != nil || token != "" {
 		return v.leaveOr("/setup", err)
@@ -52,7 +52,7 @@ func (c *Console) signIn(v *visit) error {
 	if ticket.CodeNeeded {
 		return v.leave("/code?" + url.Values{"next": {f.get("next")}}.Encode())
 	}
-	return v.leave(localPath(f.get("next"), "/status"))
+	return v.leave(localPath(f.get("next")))
 }
 
 // signInRefused shows a step of the sign-in again.
@@ -98,7 +98,7 @@ func (c *Console) signInWithCode(v *visit) error {
 	if err := v.begin(ticket); err != nil {
 		return err
 	}
-	return v.leave(localPath(f.get("next"), "/status"))
+	return v.leave(localPath(f.get("next")))
 }
 
 func (c *Console) signOut(v *visit) error {

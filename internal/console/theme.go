@@ -2,6 +2,8 @@ package console
 
 import (
 	"net/http"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
 )
@@ -25,7 +27,7 @@ func (c *Console) chooseTheme(v *visit) error {
 		Name: themeCookie, Value: theme, Path: Root, MaxAge: 365 * 24 * 3600,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
-	return v.leave(localPath(v.r.PostFormValue("next"), "/status"))
+	return v.leave(localPath(v.r.PostFormValue("next")))
 }
 
 func (v *visit) theme() string {
@@ -37,11 +39,16 @@ func (v *visit) theme() string {
 }
 
 // localPath returns the part below Root of an address of the console, or
-// otherwise: a link must not lead away through us.
-func localPath(address, otherwise string) string {
+// Status: a link must not lead away through us.
+func localPath(address string) string {
+	const home = "/status"
 	rest, ours := strings.CutPrefix(address, Root+"/")
 	if !ours || strings.ContainsAny(address, "\\\r\n\t") || strings.Contains(address, "//") {
-		return otherwise
+		return home
+	}
+	to, err := url.Parse(address)
+	if err != nil || !strings.HasPrefix(path.Clean(to.Path), Root+"/") { // /login/.. is a page of the site
+		return home
 	}
 	return "/" + rest
 }

@@ -318,3 +318,23 @@ func TestServeEndsWithItsContextAndCutsOffWhoIsHeld(t *testing.T) {
 		t.Error("held request answered")
 	}
 }
+
+// deadlines is a writer that knows deadlines for reading.
+type deadlines struct {
+	*httptest.ResponseRecorder
+
+	until time.Time
+}
+
+func (d *deadlines) SetReadDeadline(until time.Time) error { d.until = until; return nil }
+
+func TestABodyThatNobodyReadsIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	f := newFront(site(t))
+	f.Open()
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	f.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader("slow")))
+	if w.until.IsZero() || time.Until(w.until) > headerTimeout {
+		t.Errorf("waited for until %v", w.until)
+	}
+}
