@@ -60,7 +60,16 @@ func TestWhatEndsASession(t *testing.T) {
 		"another role": {func(ctx context.Context, s *Site, _ *time.Time) error {
 			return s.UpdateUser(ctx, User{Name: "bob", Role: Operator})
 		}, false},
-		"disabled":         {func(ctx context.Context, s *Site, _ *time.Time) error { return s.Disable(ctx, "bob") }, false},
+		"disabled": {func(ctx context.Context, s *Site, _ *time.Time) error { return s.Disable(ctx, "bob") }, false},
+		"disabled and enabled again": {func(ctx context.Context, s *Site, _ *time.Time) error {
+			return errors.Join(s.Disable(ctx, "bob"), s.Enable(ctx, "bob"))
+		}, false},
+		"another role and back": {func(ctx context.Context, s *Site, _ *time.Time) error {
+			return errors.Join(s.UpdateUser(ctx, User{Name: "bob", Role: Operator}), s.UpdateUser(ctx, User{Name: "bob", Role: Viewer}))
+		}, false},
+		"one-time codes on and off again": {func(ctx context.Context, s *Site, now *time.Time) error {
+			return errors.Join(enrol(ctx, s, "bob", *now), s.ClearTOTP(ctx, "bob"))
+		}, false},
 		"ended":            {func(ctx context.Context, s *Site, _ *time.Time) error { _, err := s.EndSession(ctx, "b"); return err }, false},
 		"all ended":        {func(ctx context.Context, s *Site, _ *time.Time) error { return s.EndSessions(ctx, "bob") }, false},
 		"ended everywhere": {func(ctx context.Context, s *Site, _ *time.Time) error { return s.SignOutEverywhere(ctx, "bob") }, false},

@@ -57,7 +57,7 @@ func (s *Site) SetTOTP(ctx context.Context, name, secret, code string) (recovery
 	}
 	recovery = newRecoveryCodes()
 	err = s.write(ctx, "turn on one-time codes", func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE user SET totp = ? WHERE name = ?`, secret, name)
+		result, err := tx.ExecContext(ctx, `UPDATE user SET totp = ?, sign_outs = sign_outs + 1 WHERE name = ?`, secret, name)
 		if err := affected(result, err, noUser(name)); err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (s *Site) SetTOTP(ctx context.Context, name, secret, code string) (recovery
 // ClearTOTP makes a user's password enough again.
 func (s *Site) ClearTOTP(ctx context.Context, name string) error {
 	return s.write(ctx, "turn off one-time codes", func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE user SET totp = '' WHERE name = ?`, name)
+		result, err := tx.ExecContext(ctx, `UPDATE user SET sign_outs = sign_outs + (totp <> ''), totp = '' WHERE name = ?`, name)
 		if err := affected(result, err, noUser(name)); err != nil {
 			return err
 		}

@@ -117,8 +117,8 @@ func (s *Site) UpdateUser(ctx context.Context, user User) error {
 		if user.Version != 0 && user.Version != now.Version {
 			return refuse(ErrConflict, "somebody else has changed %s meanwhile: look at the account again, then save", user.Name)
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE user SET display_name = ?, mail = ?, role = ?, version = version + 1 WHERE name = ?`,
-			user.DisplayName, user.Mail, user.Role, user.Name); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE user SET display_name = ?1, mail = ?2, sign_outs = sign_outs + (role <> ?3), role = ?3,
+			version = version + 1 WHERE name = ?4`, user.DisplayName, user.Mail, user.Role, user.Name); err != nil {
 			return err
 		}
 		return keepAdministrator(ctx, tx, now)
@@ -157,14 +157,15 @@ func (s *Site) SetPassword(ctx context.Context, name, password string) error {
 	})
 }
 
-// Disable bars a user from signing in. The last administrator cannot be barred.
+// Disable bars a user from signing in, and ends the user's sessions: enabling the
+// user again does not bring them back. The last administrator cannot be barred.
 func (s *Site) Disable(ctx context.Context, name string) error {
 	return s.write(ctx, "disable the user", func(tx *sql.Tx) error {
 		before, err := findUser(ctx, tx, name)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE user SET disabled = 1 WHERE name = ?`, name); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE user SET disabled = 1, sign_outs = sign_outs + 1 WHERE name = ?`, name); err != nil {
 			return err
 		}
 		return keepAdministrator(ctx, tx, before)
