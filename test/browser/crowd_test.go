@@ -77,7 +77,7 @@ func (w *world) crowd(p *tab, size int) (following, messages *atomic.Int64) {
 	w.t.Cleanup(func() { cancel(); wg.Wait() })
 	live := ask[string](p, "document.getElementById('stream').getAttribute('hx-sse:connect')")
 	for range size {
-		follow := w.person(p.session())
+		follow := w.person(p.session()) //nolint:bodyclose // the caller closes it
 		wg.Go(func() {
 			response, err := follow(ctx, http.MethodGet, p.base+live, nil)
 			if err != nil {
@@ -133,7 +133,7 @@ func TestConsoleStaysQuickWhileASyncRunsAndFiftyWatch(t *testing.T) {
 	full(t)
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	following, messages := w.crowd(p, viewers)
 	eventually(t, "all follow", patience, func() bool { return following.Load() == viewers })
 	w.keepBusy(w.alpha)
@@ -173,8 +173,8 @@ func TestViewerCannotAct(t *testing.T) {
 	w := pairedWorld(t)
 	w.must(w.alpha.Do(t.Context(), password, "user", "add", "vera", "--role", "viewer"))
 	boss, vera := w.visit(w.alpha.Addr4()), w.visit(w.alpha.Addr4())
-	boss.signIn(administrator, password)
-	vera.signIn("vera", password)
+	boss.signIn(administrator)
+	vera.signIn("vera")
 	actions := map[string]bool{}
 	for _, path := range pages() {
 		boss.open(path)
@@ -186,7 +186,7 @@ func TestViewerCannotAct(t *testing.T) {
 			t.Errorf("%s shows a viewer a button for %s", path, action)
 		}
 	}
-	post := w.person(vera.session())
+	post := w.person(vera.session()) //nolint:bodyclose // closed below
 	for action := range actions {
 		response, err := post(t.Context(), http.MethodPost, "https://"+netip.AddrPortFrom(w.alpha.Addr4(), 443).String()+action, url.Values{})
 		w.must(err)

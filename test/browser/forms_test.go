@@ -114,7 +114,7 @@ func TestFormsRefuseNonsenseAndKeepIt(t *testing.T) {
 	full(t)
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	for _, form := range refusals() {
 		t.Run(form.name, func(t *testing.T) {
 			p := *p
@@ -180,7 +180,7 @@ func TestWhatPeopleTypeIsNoMarkup(t *testing.T) {
 	const evil = `<script>window.pwned=1</script><img src=x onerror="window.pwned=1">"'&`
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	p.open("/login/users/edit/" + administrator)
 	p.in("Account").fill("Display name", evil)
 	p.in("Account").submit("Save Changes")
@@ -201,7 +201,7 @@ func TestTwoAdministratorsSaveAtOnce(t *testing.T) {
 	w := pairedWorld(t)
 	ann, bob := w.visit(w.alpha.Addr4()), w.visit(w.alpha.Addr4())
 	for _, p := range []*tab{ann, bob} {
-		p.signIn(administrator, password)
+		p.signIn(administrator)
 	}
 	for _, form := range []struct{ name, path, part, label, first, second, button string }{
 		{"failover", "/login/management/failover", "Configuration", "Primary Site Instance Timeout", "11", "22", "Save Changes"},

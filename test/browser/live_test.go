@@ -15,7 +15,7 @@ func TestOpenPagesFollowWithinASecond(t *testing.T) {
 	w := pairedWorld(t)
 	p, peer := w.visit(w.alpha.Addr4()), w.visit(w.beta.Addr4())
 	for _, tab := range []*tab{p, peer} {
-		tab.signIn(administrator, password)
+		tab.signIn(administrator)
 		tab.sees("Status")
 	}
 	ctx := context.Background()
@@ -49,7 +49,7 @@ func TestOpenPageFindsBackAfterALostConnection(t *testing.T) {
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
 	p.forgive(lost()...)
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	client := w.lab.Host("client")
 	w.fault(w.lab.CutCable(client))
 	p.seesWithin(8*time.Second, "No contact with alpha since")
@@ -74,7 +74,7 @@ func TestOpenPageSurvivesItsAppliance(t *testing.T) {
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
 	p.forgive(lost()...)
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	w.fault(w.lab.PowerCut(w.alpha.Host))
 	p.seesWithin(8*time.Second, "No contact with alpha since", "the other appliance takes over")
 	eventually(t, "beta is primary", 30*time.Second, func() bool { return serves(w.beta) })

@@ -10,7 +10,7 @@ func TestPresentTabIsInSightOnANarrowScreen(t *testing.T) {
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
 	p.look(look{narrow, "light"})
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	for _, path := range pages() {
 		p.open(path)
 		hidden := ask[[]string](p, `[...document.querySelectorAll('nav [aria-current]')].filter(e => { const r = e.getBoundingClientRect(); return r.left < 0 || r.right > innerWidth; }).map(visibleText)`)

@@ -8,7 +8,7 @@ func TestEverythingWorksWithoutScript(t *testing.T) {
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
 	p.withoutScript()
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	for _, path := range pages() {
 		p.open(path)
 		if headings := p.all("heading"); len(headings) == 0 || p.shows("There is no such page") {

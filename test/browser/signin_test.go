@@ -4,8 +4,8 @@ package browser
 
 import "testing"
 
-// signIn signs the administrator in, and leaves the tab on Status.
-func (p *tab) signIn(name, password string) {
+// signIn signs somebody in, and leaves the tab on Status.
+func (p *tab) signIn(name string) {
 	p.t.Helper()
 	p.open("/login")
 	p.fill("User name", name)

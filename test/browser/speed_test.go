@@ -27,7 +27,7 @@ func TestFirstPageIsSmallAndQuick(t *testing.T) {
 	p := w.visit(w.alpha.Addr4())
 	first := p.measure("/login")
 	t.Logf("first page: %d bytes, painted after %s (connection, style sheets and all)", first.bytes, short(first.paint))
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	p.forget()
 	first = p.measure("/login/status")
 	t.Logf("first page after signing in: %d bytes, painted after %s", first.bytes, short(first.paint))
@@ -40,7 +40,7 @@ func TestEveryPageIsPaintedWithinATenthOfASecond(t *testing.T) {
 	full(t)
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	p.forgive("favicon.ico") // which a page without a style does not name
 	floor := p.several(7, "/health").best().paint
 	t.Logf("a page of one sentence and no style is painted after %s at best: that is the browser's own time", short(floor))

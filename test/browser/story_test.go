@@ -109,15 +109,15 @@ func (s *story) establish() {
 	p.sees("This host's status", "Peer host's status", "Status history")
 	s.b.sees("This host's status") // by itself
 	for _, tab := range []string{"Site", "Protection", "Users", "Reports"} {
-		if s.b.has("link", tab) || !s.a.has("link", tab) {
-			s.t.Errorf("tab %s: on the primary %v, on the backup %v", tab, s.a.has("link", tab), s.b.has("link", tab))
+		if s.b.leads(tab) || !s.a.leads(tab) {
+			s.t.Errorf("tab %s: on the primary %v, on the backup %v", tab, s.a.leads(tab), s.b.leads(tab))
 		}
 	}
 	s.a.state("failover-primary")
 	s.b.forgive(lost()...) // its session ends:
 	s.synced(s.beta)
 	s.b.sees("Sign in") // the users are the primary's now
-	s.b.signIn(administrator, password)
+	s.b.signIn(administrator)
 	s.b.open("/login/management/failover")
 	s.b.state("failover-backup")
 }
@@ -129,7 +129,7 @@ func (s *story) syncAndLeave() {
 	before := s.snapshot(s.beta)
 	s.growSite(s.alpha, 24)
 	p := s.visit(s.alpha.Addr4())
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	p.open("/login/management/failover")
 	p.in("Data sync").submit("Sync Now")
 	p.sees("is running")
@@ -145,7 +145,7 @@ func (s *story) syncAndLeave() {
 func (s *story) snapshot(a *daemon.Appliance) uint64 {
 	status, err := a.Status(context.Background())
 	s.must(err)
-	return uint64(status.Sync.Snapshot.Number)
+	return status.Sync.Snapshot.Number
 }
 
 // synced waits until an appliance has a snapshot and no sync runs.
@@ -222,7 +222,7 @@ func (s *story) takeover() {
 	s.a.open("/login/status")
 	s.b.open("/login/status")
 	shared := s.visit(sharedIP().Addr())
-	shared.signIn(administrator, password)
+	shared.signIn(administrator)
 	shared.forgive(lost()...)
 	s.a.forgive(lost()...)
 	s.a.state("status-primary")

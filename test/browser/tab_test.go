@@ -123,14 +123,6 @@ func (p *tab) open(path string) {
 	p.do(chromedp.Do(ctx, chromedp.Navigate(p.base+path)))
 }
 
-// reload loads the page again.
-func (p *tab) reload() {
-	p.t.Helper()
-	ctx, cancel := p.limited()
-	defer cancel()
-	p.do(chromedp.Do(ctx, chromedp.Reload()))
-}
-
 // close closes the tab.
 func (p *tab) close() {
 	p.t.Helper()
@@ -208,9 +200,9 @@ func (p *tab) all(kind string) []string {
 	return ask[[]string](p, fmt.Sprintf("[...(part(%s) || document).querySelectorAll(kinds[%s])].filter(shown).map(named)", quoted(p.scope), quoted(kind)))
 }
 
-// has reports whether the page shows one of that kind and name.
-func (p *tab) has(kind, name string) bool {
-	found, err := try[bool](p, p.query(kind, name)+".length > 0")
+// leads reports whether the page shows a link of that name.
+func (p *tab) leads(name string) bool {
+	found, err := try[bool](p, p.query("link", name)+".length > 0")
 	return err == nil && found
 }
 
@@ -317,14 +309,6 @@ func (p *tab) ticked(label string) bool {
 func (p *tab) tick(label string) {
 	p.t.Helper()
 	if !p.ticked(label) {
-		p.press("tick", label)
-	}
-}
-
-// untick takes the tick away.
-func (p *tab) untick(label string) {
-	p.t.Helper()
-	if p.ticked(label) {
 		p.press("tick", label)
 	}
 }

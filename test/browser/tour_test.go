@@ -70,7 +70,7 @@ func TestTour(t *testing.T) {
 	full(t)
 	w := pairedWorld(t)
 	p := w.visit(w.alpha.Addr4())
-	p.signIn(administrator, password)
+	p.signIn(administrator)
 	for _, stop := range stops() {
 		t.Run(stop.name, func(t *testing.T) {
 			p := *p
@@ -93,7 +93,7 @@ func TestTourOfOthers(t *testing.T) {
 	w := pairedWorld(t)
 	w.must(w.alpha.Do(t.Context(), password, "user", "add", "vera", "--role", "viewer"))
 	vera := w.visit(w.alpha.Addr4())
-	vera.signIn("vera", password)
+	vera.signIn("vera")
 	for _, path := range pages() {
 		vera.open(path)
 		vera.state("viewer" + strings.ReplaceAll(strings.TrimPrefix(path, "/login"), "/", "-"))
@@ -103,14 +103,14 @@ func TestTourOfOthers(t *testing.T) {
 		return err == nil && status.Role == pair.Backup && status.Sync.Snapshot.Number > 1
 	})
 	backup := w.visit(w.beta.Addr4())
-	backup.signIn(administrator, password)
+	backup.signIn(administrator)
 	for _, path := range pages() {
 		backup.open(path)
 		elsewhere := !strings.HasPrefix(path, "/login/management") && path != "/login/status" && path != "/login/account"
 		if elsewhere && backup.path() != "/login/status" {
 			t.Errorf("on a backup %s shows %s, wanted its status", path, backup.path())
 		}
-		if elsewhere && !backup.has("link", "Open the console of alpha") {
+		if elsewhere && !backup.leads("Open the console of alpha") {
 			t.Errorf("%s on a backup does not lead to the primary: %s", path, backup.text())
 		}
 		if !elsewhere || path == "/login/site" {
