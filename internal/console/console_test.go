@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"baton/internal/api"
 	"baton/internal/api/apitest"
@@ -225,7 +226,7 @@ func TestAssetsKeepForEverUnderTheirHash(t *testing.T) {
 func TestAnOpenPageIsToldWhenTheRoleChanges(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(api.Viewer)
-	seen := seenOf(pair.Status{Appliance: pair.ApplianceStatus{ID: apitest.ID, Name: "alpha"}}).String()
+	seen := seenOf(pair.Status{Appliance: pair.ApplianceStatus{ID: apitest.ID, Name: "alpha"}}, time.Now()).String()
 	r := b.request(http.MethodGet, Root+"/live?page=status&seen="+seen, nil)
 	r.Header.Set("Accept", "text/event-stream")
 	response, err := b.client.Do(r)
@@ -252,8 +253,8 @@ func TestAnOpenPageIsToldWhenTheRoleChanges(t *testing.T) {
 func TestWhatAnEarlierPageSawIsComparedWithThePresent(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(api.Viewer)
-	b.get(Root+"/status?seen=0bad.backup.2.beta").has(t, "You were looking at beta. This is alpha, standalone.")
-	for _, seen := range []string{"nonsense", "0bad.backup.2.Your+session+has+ended", "0bad.backup.2." + strings.Repeat("x", 65)} {
+	b.get(Root+"/status?seen=0bad.backup.2.1000.beta").has(t, "You were looking at beta. This is alpha, standalone.")
+	for _, seen := range []string{"nonsense", "0bad.backup.2.1000.Your+session+has+ended", "0bad.backup.2.1000." + strings.Repeat("x", 65)} {
 		if p := b.get(Root + "/status?seen=" + seen); strings.Contains(p.body, "You were looking") {
 			t.Errorf("%q is taken for an earlier look", seen)
 		}
@@ -274,4 +275,17 @@ func TestEveryPageIsWhole(t *testing.T) {
 			t.Errorf("%s has no main part", name)
 		}
 	}
+}
+
+func TestAMovedPageTellsOfWhatCameAfterIt(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Viewer)
+	drawn := apitest.Start().Add(time.Hour)
+	for after, text := range map[time.Duration]string{-time.Minute: "Paired with beta.", time.Minute: "The relationship was broken here."} {
+		b.appliance.Happened(pair.Event{Time: drawn.Add(after), Appliance: apitest.ID, Kind: pair.KindUnpaired, Text: text})
+	}
+	earlier := seen{id: "0bad", name: "beta", role: pair.Backup, epoch: 2, at: drawn}
+	p := b.get(Root + "/account?seen=" + earlier.String())
+	p.has(t, "You were looking at beta.", "The relationship was broken here.")
+	p.lacks(t, "Paired with beta.")
 }

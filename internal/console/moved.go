@@ -13,27 +13,28 @@ import (
 	"baton/internal/pair"
 )
 
-// seen is what a page was drawn from: which appliance, in which role and epoch.
-// A page that stays open compares.
+// seen is what a page was drawn from, and when: which appliance, in which role and
+// epoch. A page that stays open compares.
 type seen struct {
 	id    pair.ApplianceID
 	name  string
 	role  pair.Role
 	epoch uint64
+	at    time.Time
 }
 
-func seenOf(s pair.Status) seen {
-	return seen{id: s.Appliance.ID, name: s.Appliance.Name, role: s.Role, epoch: s.Epoch.Counter}
+func seenOf(s pair.Status, at time.Time) seen {
+	return seen{id: s.Appliance.ID, name: s.Appliance.Name, role: s.Role, epoch: s.Epoch.Counter, at: at}
 }
 
 // String is the inverse of parseSeen.
 func (s seen) String() string {
-	return fmt.Sprintf("%s.%s.%d.%s", s.id, s.role, s.epoch, s.name)
+	return fmt.Sprintf("%s.%s.%d.%d.%s", s.id, s.role, s.epoch, s.at.UnixMilli(), s.name)
 }
 
 func parseSeen(text string) (seen, bool) {
-	parts := strings.SplitN(text, ".", 4)
-	if len(parts) != 4 || len(parts[3]) > maxName || strings.ContainsFunc(parts[3], notInName) {
+	parts := strings.SplitN(text, ".", 5)
+	if len(parts) != 5 || len(parts[4]) > maxName || strings.ContainsFunc(parts[4], notInName) {
 		return seen{}, false // a link from elsewhere must not put its own words into a page
 	}
 	role, err := pair.ParseRole(parts[1])
@@ -41,7 +42,11 @@ func parseSeen(text string) (seen, bool) {
 		return seen{}, false
 	}
 	epoch, err := strconv.ParseUint(parts[2], 10, 64)
-	return seen{id: pair.ApplianceID(parts[0]), name: parts[3], role: role, epoch: epoch}, err == nil
+	if err != nil {
+		return seen{}, false
+	}
+	ms, err := strconv.ParseInt(parts[3], 10, 64)
+	return seen{id: pair.ApplianceID(parts[0]), name: parts[4], role: role, epoch: epoch, at: time.UnixMilli(ms)}, err == nil
 }
 
 // maxName is how long the name of an appliance may be.
@@ -62,13 +67,13 @@ type link struct{ Label, Href string }
 // moved compares an earlier look with the present; nil if nothing moved.
 func (v *visit) moved(earlier string) *moved {
 	then, ok := parseSeen(earlier)
-	now := seenOf(v.status)
+	now := seenOf(v.status, v.console.now())
 	if !ok || then.id == now.id && then.role == now.role && then.epoch == now.epoch {
 		return nil
 	}
 	made := &moved{Text: movedText(then, now), Links: v.whereNow()}
 	if v.signedIn() {
-		made.Why = v.whatHappened()
+		made.Why = v.whatHappened(then.at)
 	}
 	return made
 }
@@ -91,10 +96,10 @@ func roleText(role pair.Role) string {
 }
 
 // whatHappened returns the last sentences of the history about roles.
-func (v *visit) whatHappened() []string {
-	const recent, most = time.Hour, 3
+func (v *visit) whatHappened(since time.Time) []string {
+	const most = 3
 	events, err := v.console.backend.History(v.ctx(), api.HistoryFilter{
-		Since: v.console.now().Add(-recent), Limit: most,
+		Since: since, Limit: most,
 		Kinds: []string{pair.KindTakeover, pair.KindHandover, pair.KindSteppedDown, pair.KindPaired, pair.KindUnpaired},
 	})
 	if err != nil {

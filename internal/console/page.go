@@ -129,7 +129,7 @@ func (v view) PrimaryLink() *link {
 }
 
 // Seen is what this page tells a later one about its moment.
-func (v view) Seen() string { return seenOf(v.Status).String() }
+func (v view) Seen() string { return seenOf(v.Status, v.visit.console.now()).String() }
 
 // page answers with a page.
 func (v *visit) page(name, title string, data any) error {
