@@ -335,3 +335,16 @@ func TestStatusHistoryExplains(t *testing.T) {
 	b.get(atFailover).has(t, "backup, suspect → primary, claiming", "alpha took over. The primary did not answer for the whole timeout.", "last heard at 03:04:00.500, 5.0 s before; the newest poll failed: no answer",
 		"enough of 2 test IPs have answered since 03:04:02.000", "nobody has answered for it since", "5.8 s: what changed", "epoch 4@0a11ce00, snapshot 17")
 }
+
+func TestASuspectPeerIsNotSaidToServe(t *testing.T) {
+	t.Parallel()
+	b := administer(t)
+	b.pairWith("/establish", "beta.example")
+	b.appliance.Change(func(s *pair.Status) {
+		s.Role, s.State = pair.Backup, pair.Suspect
+		s.Peer.Role, s.Peer.State, s.Peer.Reachable = pair.Primary, pair.Steady, true
+	})
+	p := b.get(atFailover)
+	p.has(t, "It does not answer. It was last heard as primary.")
+	p.lacks(t, "it serves the site")
+}

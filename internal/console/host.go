@@ -62,6 +62,9 @@ func (v *visit) peerHost() host {
 		ContactMS: peer.LastContactAgeMS, LastCheck: peer.LastCheck, CheckFailed: peer.CheckFailed, Sick: peer.Sick,
 	}
 	made.State, made.StateTone = stateText(peer.Role, peer.State)
+	if v.status.State == pair.Suspect { // the timeout runs, and what it told last may be over
+		made.State, made.StateTone = silentText(peer), "warning"
+	}
 	if !made.Answers {
 		made.State, made.StateTone = silentText(peer), "warning"
 		return made // what it told before says nothing about now
