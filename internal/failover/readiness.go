@@ -63,7 +63,7 @@ func (c Config) ProtectionStep(s State, beyond bool) string {
 	case !c.LeaseGuards():
 		return "Set the Primary Site Instance Timeout to 4 s or more, so that a hung daemon loses the shared IP in time."
 	case level == 2:
-		return "Give the peer a second address, on a path of its own, or run the daemon under a watchdog: systemd's WatchdogSec."
+		return "Run the daemon under a watchdog, as systemd's WatchdogSec: Baton's own unit has one."
 	}
 	return "This is the highest level that this version offers."
 }
