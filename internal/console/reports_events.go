@@ -184,9 +184,9 @@ func toldOf(kind string) told {
 		pair.KindSignedOut:      {"plain", "Signed out"},
 		pair.KindSignInFailed:   {"critical", "Sign-in failed"},
 		pair.KindSettingChanged: {"info", "Changed"},
-		pair.KindPaired:         {"good", "Paired"},
-		pair.KindUnpaired:       {"warning", "Unpaired"},
-		pair.KindPairingFailed:  {"critical", "Pairing failed"},
+		pair.KindPaired:         {"good", "Relationship established"},
+		pair.KindUnpaired:       {"warning", "Relationship broken"},
+		pair.KindPairingFailed:  {"critical", "Relationship not established"},
 	}
 	if label, ok := known[kind]; ok {
 		return label
