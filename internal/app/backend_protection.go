@@ -66,7 +66,7 @@ func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check,
 	}
 	if err := b.checkNewData(ctx, pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path}); err != nil {
 		if known, ok := errors.AsType[*api.Error](err); ok && (known.Code == api.Usage || known.Code == api.Refused) {
-			return []api.Check{amiss("rules", "This cannot be protected.", known.Text)}, nil
+			return []api.Check{amiss("rules", "This cannot be protected.", reasonOf(known))}, nil
 		}
 		return nil, err
 	}
@@ -77,6 +77,14 @@ func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check,
 		return checks, nil
 	}
 	return append(append(checks, measure(ctx, data.Path)), b.checkRoom(ctx, data.Path)...), nil
+}
+
+// reasonOf is the sentence of a refusal, without the name of its one field.
+func reasonOf(refused *api.Error) string {
+	if len(refused.Fields) == 1 {
+		return refused.Fields[0].Text
+	}
+	return refused.Text
 }
 
 // checkRoom tells of the disks on both sides.

@@ -169,7 +169,7 @@ func TestProtectedDataIsTestedBeforeItIsAdded(t *testing.T) {
 	if err != nil || len(checks) != 4 {
 		t.Fatalf("got %+v, %v", checks, err)
 	}
-	for i, words := range []string{"keep apart", "can be read", "1 files, 5 bytes", "free"} {
+	for i, words := range []string{"keep apart", "can be read", "1 file, 5 bytes", "free"} {
 		if !checks[i].OK || !strings.Contains(checks[i].Text, words) {
 			t.Errorf("%d: %+v, want %q", i, checks[i], words)
 		}
@@ -185,6 +185,9 @@ func TestProtectedDataIsTestedBeforeItIsAdded(t *testing.T) {
 	}
 	wantCode(t, b.AddData(ctx, spec("www", filepath.Join(dir, "absent"))), api.Usage, "path")
 	wantCode(t, b.AddData(ctx, spec("No Name", dir)), api.Usage, "name")
+	if checks, err := b.TestData(ctx, spec("No Name", dir)); err != nil || !strings.HasPrefix(checks[0].NextStep, `"No Name" is not a name`) {
+		t.Errorf("a bad name: %+v, %v", checks, err)
+	}
 	if err := b.AddData(ctx, spec("www", dir)); err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,11 @@ func measure(ctx context.Context, path string) api.Check {
 	if err != nil || ctx.Err() != nil || files >= measureFiles {
 		least = "at least "
 	}
-	return fine("size", fmt.Sprintf("It holds %s%d files, %s.", least, files, bytesText(bytes)))
+	noun := "files"
+	if files == 1 {
+		noun = "file"
+	}
+	return fine("size", fmt.Sprintf("It holds %s%d %s, %s.", least, files, noun, bytesText(bytes)))
 }
 
 // roomAsked answers the peer, which wants to know whether data would fit.

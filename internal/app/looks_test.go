@@ -23,7 +23,7 @@ func TestProtectedDirectoriesAreLookedAt(t *testing.T) {
 			t.Errorf("%d: %+v, want %q", i, found[i], want)
 		}
 	}
-	if got := measure(t.Context(), dir); got.Text != "It holds 1 files, 5 bytes." {
+	if got := measure(t.Context(), dir); got.Text != "It holds 1 file, 5 bytes." {
 		t.Errorf("measured %q", got.Text)
 	}
 }

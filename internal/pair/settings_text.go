@@ -125,7 +125,7 @@ func setTestIPs(s *Settings, v string) error {
 	for _, text := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' }) {
 		ip, err := netip.ParseAddr(text)
 		if err != nil {
-			return fmt.Errorf("%q is not an IP address: write addresses like 198.51.100.1,2001:db8::1", text)
+			return fmt.Errorf("%q is not an IP address: write addresses like 198.51.100.1 or 2001:db8::1", text)
 		}
 		ips = append(ips, ip.Unmap())
 	}
