@@ -193,6 +193,9 @@ func (s *syncs) report(pulled Pulled, pull Pull, began time.Time, err error) {
 	asked := !pull.Automatic || pull.First
 	if err != nil {
 		s.agent.Log.Warn("data sync failed", slog.String("error", err.Error()))
+		if pull.Automatic && s.overtaken() {
+			return
+		}
 		s.tally.add(now, sum{failure: err.Error(), asked: asked, took: took})
 		return
 	}
@@ -202,6 +205,13 @@ func (s *syncs) report(pulled Pulled, pull Pull, began time.Time, err error) {
 		return
 	}
 	s.tally.add(now, sum{asked: asked, first: number, last: number, files: pulled.Files, bytes: pulled.Bytes, took: took})
+}
+
+// overtaken reports whether there is nothing to pull any more, since this
+// appliance is on its way to be the primary: what that ends has not failed.
+func (s *syncs) overtaken() bool {
+	seen := s.agent.Look()
+	return !seen.Config.MaySync(seen.State)
 }
 
 // SyncNow pulls one snapshot at an administrator's word. Right after pairing, or

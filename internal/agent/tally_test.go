@@ -108,6 +108,27 @@ func TestTakeoverTellsWhatWasSeen(t *testing.T) {
 	})
 }
 
+// Whoever reads that a data sync failed would look for a cause to mend.
+func TestASyncThatATakeoverEndsHasNotFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[beta].data.slow(time.Hour)
+		before := len(room.side[beta].data.pulls())
+		for len(room.side[beta].data.pulls()) == before {
+			time.Sleep(timeout / 10)
+		}
+		room.powerOff(alpha)
+		time.Sleep(2 * timeout)
+		room.side[beta].history.newest(t, pair.KindTakeover)
+		for _, event := range room.side[beta].history.list() {
+			if event.Kind == pair.KindSyncFailed {
+				t.Errorf("told: %s", event.Text)
+			}
+		}
+	})
+}
+
 func TestPlannedSwitchTellsHowLongNobodyServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := newRoom(t)
