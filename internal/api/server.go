@@ -157,9 +157,7 @@ func limited(next http.Handler, lasting time.Duration) http.Handler {
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, size)
 		if r.ContentLength != 0 {
-			// Not every writer has deadlines (a test's recorder has none): then the
-			// server's own bound holds.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lasting))
+			r.Body = TimedBody(w, r.Body, lasting)
 		}
 		next.ServeHTTP(w, r)
 	})

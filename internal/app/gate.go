@@ -18,6 +18,10 @@ import (
 const (
 	wrongPasswords = 10
 	passwordEvery  = 6 * time.Second
+	// An account bears more than one source may do, so that one stranger does not
+	// keep its owner out.
+	wrongOfAccount = 50
+	accountEvery   = 2 * time.Second
 	// Six digits, of which three numbers are right at a time: at one guess a minute
 	// one in 230 finds a right one within a day, who has to know the password, too.
 	wrongCodes = 5
@@ -51,7 +55,7 @@ type trust struct {
 func newGate() *gate {
 	return &gate{
 		sources:  api.NewGuesses[netip.Prefix](wrongPasswords, passwordEvery, time.Now),
-		accounts: api.NewGuesses[string](wrongPasswords, passwordEvery, time.Now),
+		accounts: api.NewGuesses[string](wrongOfAccount, accountEvery, time.Now),
 		codes:    api.NewGuesses[string](wrongCodes, codeEvery, time.Now),
 		trusted:  map[trust]bool{},
 		noting:   rate.NewLimiter(rate.Every(failuresEvery), failuresNoted),

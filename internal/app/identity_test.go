@@ -94,7 +94,7 @@ func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
 	if err := b.try(stranger(t, "198.51.100.7"), "anna", secretWords); err != nil {
 		t.Fatal(err)
 	}
-	for i := range wrongPasswords { // each from another source
+	for i := range wrongOfAccount { // each from another source
 		if err := b.try(stranger(t, fmt.Sprintf("203.0.113.%d", i)), "anna", "wrong"); api.CodeOf(err) != api.Unauthorized {
 			t.Fatal(err)
 		}
@@ -121,8 +121,8 @@ func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
 func TestGuessesAtTheSameTimeAreNoMoreThanOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	g := newGate()
-	for i := range wrongPasswords + 5 {
-		if _, err := g.begin("anna", source(stranger(t, fmt.Sprintf("203.0.113.%d", i)))); (err == nil) != (i < wrongPasswords) {
+	for i := range wrongOfAccount + 5 {
+		if _, err := g.begin("anna", source(stranger(t, fmt.Sprintf("203.0.113.%d", i)))); (err == nil) != (i < wrongOfAccount) {
 			t.Errorf("password %d at a time: %v", i+1, err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestHugeNamesAreNotRemembered(t *testing.T) {
 	t.Parallel()
 	g := newGate()
 	huge := strings.Repeat("x", 1<<20)
-	for range wrongPasswords {
+	for range wrongOfAccount {
 		g.wrong(huge+"a", source(stranger(t, "203.0.113.1")))
 	}
 	if g.accounts.Allowed(huge[:maxAccount]) {

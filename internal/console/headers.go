@@ -1,9 +1,10 @@
 package console
 
 import (
-	"io"
 	"net/http"
 	"time"
+
+	"baton/internal/api"
 )
 
 // policy lets a page load from its own appliance only, and be framed nowhere.
@@ -33,31 +34,8 @@ func hardened(next http.Handler) http.Handler {
 		header.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 		header.Set("Cache-Control", "no-store")
 		if r.ContentLength != 0 {
-			r.Body = newTimedBody(w, r.Body)
+			r.Body = api.TimedBody(w, r.Body, formTime)
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// timedBody is a body that has to arrive within a time, so that nobody keeps a
-// connection by sending a byte now and then.
-type timedBody struct {
-	io.ReadCloser
-	control *http.ResponseController
-}
-
-func newTimedBody(w http.ResponseWriter, body io.ReadCloser) *timedBody {
-	made := &timedBody{body, http.NewResponseController(w)}
-	_ = made.control.SetReadDeadline(time.Now().Add(formTime)) // a test's writer may have none
-	return made
-}
-
-// Read implements io.Reader. Once all has arrived the time counts no more: the
-// answer may take longer, and a deadline that passes would end its request.
-func (b *timedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		_ = b.control.SetReadDeadline(time.Time{})
-	}
-	return n, err
 }
