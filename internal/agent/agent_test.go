@@ -17,7 +17,7 @@ func TestBackupTakesOverWhenThePrimaryLosesItsPower(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := newRoom(t)
 		room.pairUp()
-		room.powerOff(alpha)
+		room.powerOffAlpha()
 		time.Sleep(timeout + 20*time.Millisecond)
 		room.expect(beta, pair.Primary, pair.Claiming, pair.Alone)
 		room.expectOwner(beta)
@@ -32,7 +32,7 @@ func TestRoleIsNotAssumedWhileItCannotBeStored(t *testing.T) {
 		room := newRoom(t)
 		room.pairUp()
 		room.side[beta].disk.fail(errors.New("no space left on device"))
-		room.powerOff(alpha)
+		room.powerOffAlpha()
 		time.Sleep(3 * timeout)
 		room.expect(beta, pair.Backup, pair.Suspect)
 		room.expectOwner("")
@@ -266,11 +266,11 @@ func (r *room) stop(id pair.ApplianceID) {
 
 func (r *room) do(f func(context.Context)) { go f(r.t.Context()) }
 
-func (r *room) powerOff(id pair.ApplianceID) {
+func (r *room) powerOffAlpha() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.off[id] = true
-	delete(r.has, id)
+	r.off[alpha] = true
+	delete(r.has, alpha)
 }
 
 func (r *room) cut(down bool) {

@@ -85,7 +85,7 @@ func TestTakeoverTellsWhatWasSeen(t *testing.T) {
 		room := newRoom(t)
 		room.pairUp()
 		off := time.Now()
-		room.powerOff(alpha)
+		room.powerOffAlpha()
 		time.Sleep(2 * timeout)
 		takeover := room.side[beta].history.newest(t, pair.KindTakeover)
 		heard, err := time.Parse(time.RFC3339Nano, takeover.Detail["peer_heard"])
@@ -118,7 +118,7 @@ func TestASyncThatATakeoverEndsHasNotFailed(t *testing.T) {
 		for len(room.side[beta].data.pulls()) == before {
 			time.Sleep(timeout / 10)
 		}
-		room.powerOff(alpha)
+		room.powerOffAlpha()
 		time.Sleep(2 * timeout)
 		room.side[beta].history.newest(t, pair.KindTakeover)
 		for _, event := range room.side[beta].history.list() {
