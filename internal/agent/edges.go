@@ -71,7 +71,7 @@ type Data interface {
 	// Offer lets the peer pull under the epoch; Withdraw ends that.
 	Offer(epoch pair.Epoch)
 	Withdraw()
-	// Pull brings them to the primary's newest state.
+	// Pull brings them to the primary's newest state; ErrWithheld while it offers none.
 	Pull(ctx context.Context, request Pull) (Pulled, error)
 	// SetAside keeps what was written here in the epoch as a diverged copy.
 	SetAside(ctx context.Context, epoch pair.Epoch) error

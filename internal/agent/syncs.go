@@ -42,6 +42,13 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
+// withheldPause is how soon a primary that withholds its data is asked again.
+const withheldPause = 200 * time.Millisecond
+
+// ErrWithheld is what Data.Pull returns while the primary offers no data, as when
+// it is just opening its site.
+var ErrWithheld = errors.New("the primary offers no data yet")
+
 // ErrNotNow is returned while no data can be pulled in this state.
 var ErrNotNow = errors.New("no data sync is possible now: this appliance is not the backup of a primary that answers")
 
@@ -193,7 +200,7 @@ func (s *syncs) report(pulled Pulled, pull Pull, began time.Time, err error) {
 	asked := !pull.Automatic || pull.First
 	if err != nil {
 		s.agent.Log.Warn("data sync failed", slog.String("error", err.Error()))
-		if pull.Automatic && s.overtaken() {
+		if pull.Automatic && (errors.Is(err, ErrWithheld) || s.overtaken()) {
 			return
 		}
 		s.tally.add(now, sum{failure: err.Error(), asked: asked, took: took})
@@ -215,23 +222,28 @@ func (s *syncs) overtaken() bool {
 }
 
 // SyncNow pulls one snapshot at an administrator's word. Right after pairing, or
-// a change of roles, it waits a little until pulling is possible.
+// a change of roles, it waits a little until pulling is possible, and until the
+// primary has opened its site.
 func (a *Agent) SyncNow(ctx context.Context, acceptShrink bool) error {
 	patience, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
 	for {
 		changed := a.Changed()
 		seen := a.Look()
+		reason := ErrNotNow
 		if seen.Config.MaySync(seen.State) {
-			return a.syncs.once(ctx, Pull{Epoch: seen.State.Record.Epoch, AcceptShrink: acceptShrink})
-		}
-		if seen.State.Record.Role != pair.Backup {
+			reason = a.syncs.once(ctx, Pull{Epoch: seen.State.Record.Epoch, AcceptShrink: acceptShrink})
+			if !errors.Is(reason, ErrWithheld) {
+				return reason
+			}
+		} else if seen.State.Record.Role != pair.Backup {
 			return ErrNotNow
 		}
 		select {
 		case <-changed:
+		case <-time.After(withheldPause):
 		case <-patience.Done():
-			return ErrNotNow
+			return reason
 		}
 	}
 }

@@ -195,3 +195,22 @@ func number(t *testing.T, text string) int {
 	}
 	return n
 }
+
+func TestASyncThatIsAskedForWaitsUntilThePrimaryOffersItsData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[beta].data.fail(ErrWithheld)
+		ended := make(chan error, 1)
+		go func() { ended <- room.side[beta].agent.SyncNow(t.Context(), false) }()
+		time.Sleep(time.Second)
+		room.side[beta].data.fail(nil)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		room.side[beta].data.fail(ErrWithheld)
+		if err := room.side[beta].agent.SyncNow(t.Context(), false); !errors.Is(err, ErrWithheld) {
+			t.Errorf("a primary that never offers: %v", err)
+		}
+	})
+}

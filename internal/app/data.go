@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -59,6 +60,9 @@ func (d *data) Pull(ctx context.Context, pull agent.Pull) (agent.Pulled, error) 
 	snapshot, err := a.engine.Pull(ctx, a.link.Bulk(), peerURL, datasync.Request{
 		Epoch: pull.Epoch, Final: pull.Final, AcceptShrink: pull.AcceptShrink,
 	})
+	if errors.Is(err, datasync.ErrNotPrimary) {
+		return agent.Pulled{}, withheld{err}
+	}
 	if err != nil {
 		return agent.Pulled{}, err
 	}
@@ -89,3 +93,12 @@ func (a *Appliance) startSnapshot() pair.Snapshot {
 	}
 	return record.Snapshot
 }
+
+// withheld is the primary's word that it offers no data, in the agent's terms.
+type withheld struct{ error }
+
+// Is implements errors.Is.
+func (withheld) Is(target error) bool { return target == agent.ErrWithheld }
+
+// Unwrap implements errors.Unwrap.
+func (w withheld) Unwrap() error { return w.error }
