@@ -18,6 +18,24 @@ func TestOpenPagesFollowWithinASecond(t *testing.T) {
 		tab.signIn(administrator)
 		tab.sees("Status")
 	}
+	// A busy machine may be late; one that is late three times has another reason.
+	const tries = 3
+	for try := 1; ; try++ {
+		took := slowestFollowing(t, w, p, peer)
+		if took <= liveLimit {
+			return
+		}
+		if try == tries {
+			t.Fatalf("a page shows what happened after %s, later than %s, %d times", short(took), liveLimit, tries)
+		}
+		w.must(w.alpha.API.EndMaintenance(context.Background()))
+	}
+}
+
+// slowestFollowing returns how long the slowest of some causes took to be seen on
+// an open page.
+func slowestFollowing(t *testing.T, w *world, p, peer *tab) (slowest time.Duration) {
+	t.Helper()
 	ctx := context.Background()
 	for _, cause := range []struct {
 		name string
@@ -38,10 +56,9 @@ func TestOpenPagesFollowWithinASecond(t *testing.T) {
 		}
 		took := time.Since(at)
 		t.Logf("%s: %s from the cause to the page", cause.name, short(took))
-		if took > liveLimit {
-			t.Errorf("%s: the page shows it after %s, later than %s", cause.name, short(took), liveLimit)
-		}
+		slowest = max(slowest, took)
 	}
+	return slowest
 }
 
 func TestOpenPageFindsBackAfterALostConnection(t *testing.T) {
