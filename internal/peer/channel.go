@@ -144,17 +144,18 @@ func (c *channel) suspect(conn *http.ClientConn) {
 	}
 }
 
-// leave stops using a connection, without interrupting what is on its way over
-// it: the next request makes a fresh one, rather than learn from its own failure
-// that this is dead.
-func (c *channel) leave() {
+// leaveIdle stops using a connection that nobody uses now: the next request
+// makes a fresh one, rather than learn from its own failure that this is dead.
+func (c *channel) leaveIdle() {
 	c.mu.Lock()
 	conn := c.conn
+	if conn == nil || conn.InFlight() > 0 {
+		c.mu.Unlock()
+		return
+	}
 	c.conn = nil
 	c.mu.Unlock()
-	if conn != nil {
-		closeOnceIdle(conn)
-	}
+	retire(conn)
 }
 
 // renew replaces the connection without an interruption, to prove a new key.
@@ -357,17 +358,6 @@ func retire(conn *http.ClientConn) {
 			return
 		}
 		time.AfterFunc(drainTime, func() { _ = conn.Close() })
-	})
-}
-
-// closeOnceIdle is retire for a connection that may be well: nothing on it is cut.
-func closeOnceIdle(conn *http.ClientConn) {
-	time.AfterFunc(pace, func() {
-		if conn.InFlight() == 0 || conn.Err() != nil {
-			_ = conn.Close()
-			return
-		}
-		closeOnceIdle(conn)
 	})
 }
 

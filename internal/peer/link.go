@@ -118,7 +118,7 @@ func New(options Options) (*Link, error) {
 	}
 	l.control = newChannel(options.Log, l.connect)
 	l.bulk = newChannel(options.Log, l.connect)
-	l.control.doubted = l.bulk.leave // a peer that lost its power says goodbye on neither
+	l.control.doubted = l.bulk.leaveIdle // a peer that lost its power says goodbye on neither
 	l.server = l.innerServer()
 	l.pairing.Handle("POST "+pathPair, Serve(l.acceptPair))
 	l.pairing.Handle("POST "+pathLook, Serve(l.acceptLook))
