@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
+	"time"
 
 	"baton/internal/agent"
 	"baton/internal/api"
@@ -33,7 +34,7 @@ type backend struct {
 var _ api.Backend = (*backend)(nil)
 
 func newBackend(a *Appliance) *backend {
-	return &backend{Appliance: a, tasks: newTasks(), gate: newGate(), looks: newLooks(), token: peer.Generate()}
+	return &backend{Appliance: a, tasks: newTasks(), gate: newGate(time.Now), looks: newLooks(), token: peer.Generate()}
 }
 
 // failure gives an error of an edge, or the decision's no, the code and the

@@ -52,11 +52,12 @@ type trust struct {
 	source  netip.Prefix
 }
 
-func newGate() *gate {
+// newGate returns one that has seen nobody; now tells the time.
+func newGate(now func() time.Time) *gate {
 	return &gate{
-		sources:  api.NewGuesses[netip.Prefix](wrongPasswords, passwordEvery, time.Now),
-		accounts: api.NewGuesses[string](wrongOfAccount, accountEvery, time.Now),
-		codes:    api.NewGuesses[string](wrongCodes, codeEvery, time.Now),
+		sources:  api.NewGuesses[netip.Prefix](wrongPasswords, passwordEvery, now),
+		accounts: api.NewGuesses[string](wrongOfAccount, accountEvery, now),
+		codes:    api.NewGuesses[string](wrongCodes, codeEvery, now),
 		trusted:  map[trust]bool{},
 		noting:   rate.NewLimiter(rate.Every(failuresEvery), failuresNoted),
 	}
