@@ -200,6 +200,9 @@ type Services interface {
 type Users interface {
 	Users(ctx context.Context) ([]User, error)
 	AddUser(ctx context.Context, user NewUser) error
+	// CheckUser refuses what AddUser would refuse, every field at once, and adds
+	// nothing.
+	CheckUser(ctx context.Context, user NewUser) error
 	// UpdateUser saves what was derived from user.Version; Conflict if that is no
 	// longer the newest. 0: whatever the version.
 	UpdateUser(ctx context.Context, user UserChange) error

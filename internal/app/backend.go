@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -49,7 +51,7 @@ func failure(err error) error {
 	if no, ok := errors.AsType[agent.RefusedError](err); ok {
 		return refusedReason(no.Reason)
 	}
-	text := err.Error()
+	text := strings.ReplaceAll(err.Error(), "\n", "; ") // several, joined
 	remote, fromPeer := errors.AsType[*peer.RemoteError](err)
 	if errors.Is(err, syscall.ENOSPC) && !fromPeer {
 		return &api.Error{Code: api.Failed, Text: "the disk of this appliance's data directory is full: free some space there, then try again", Err: err}
@@ -57,6 +59,24 @@ func failure(err error) error {
 	if fromPeer {
 		text = remote.Text // how it came here is for the log
 	}
+	var fields []pair.FieldError
+	refused := api.RefusedFields(err)
+	if refused != nil {
+		fields = refused.Fields
+	}
+	switch code := codeOf(err); {
+	case code != "":
+		return &api.Error{Code: code, Text: text, Fields: fields, Err: err}
+	case fromPeer:
+		return &api.Error{Code: api.Refused, Text: text, Err: err}
+	case refused != nil:
+		return refused
+	}
+	return err
+}
+
+// codeOf returns the code of what an edge refuses; empty if the edges do not tell.
+func codeOf(err error) api.Code {
 	for _, known := range []struct {
 		code  api.Code
 		cause []error
@@ -73,19 +93,11 @@ func failure(err error) error {
 			peer.ErrBusy, peer.ErrRefused, datasync.ErrShrink, datasync.ErrNotPrimary, datasync.ErrStaleEpoch,
 		}},
 	} {
-		for _, cause := range known.cause {
-			if errors.Is(err, cause) {
-				return &api.Error{Code: known.code, Text: text, Err: err}
-			}
+		if slices.ContainsFunc(known.cause, func(cause error) bool { return errors.Is(err, cause) }) {
+			return known.code
 		}
 	}
-	if fromPeer {
-		return &api.Error{Code: api.Refused, Text: text, Err: err}
-	}
-	if refused := api.RefusedFields(err); refused != nil {
-		return refused
-	}
-	return err
+	return ""
 }
 
 func refusedReason(reason failover.Reason) error {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"baton/internal/api"
@@ -29,12 +31,12 @@ func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
 		return api.NotYet("protecting a " + data.Kind + " database")
 	}
 	wanted := pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path}
-	if err := b.checkNewData(ctx, wanted); err != nil {
-		return err
+	err := b.checkNewData(ctx, wanted)
+	if !refusesPath(err) {
+		err = errors.Join(err, b.unfit(ctx, data.Path))
 	}
-	if found := b.looks.at(ctx, data.Path)[0]; !found.OK {
-		text := found.Text + " " + found.NextStep
-		return &api.Error{Code: api.Usage, Text: text, Fields: []pair.FieldError{{Field: "path", Text: text}}}
+	if err != nil {
+		return failure(err)
 	}
 	return b.lead(ctx, "protected "+data.Name+" at "+data.Path, func() error { return b.site.AddData(ctx, wanted) })
 }
@@ -45,11 +47,29 @@ func (b *backend) checkNewData(ctx context.Context, wanted pair.Data) error {
 	if err := b.mustLead(); err != nil {
 		return err
 	}
-	if err := b.site.CheckData(ctx, wanted); err != nil {
-		return failure(err)
+	err := b.site.CheckData(ctx, wanted)
+	if refusesPath(err) {
+		return err
 	}
-	if err := plan.CheckData(wanted); err != nil { // else every sync would refuse it
-		return &api.Error{Code: api.Usage, Text: err.Error(), Fields: []pair.FieldError{{Field: "path", Text: err.Error()}}}
+	if no := plan.CheckData(wanted); no != nil { // else every sync would refuse it
+		err = errors.Join(err, pair.FieldError{Field: "path", Text: no.Error()})
+	}
+	return err
+}
+
+// refusesPath reports whether no more need be said of the path.
+func refusesPath(err error) bool {
+	if err == nil {
+		return false
+	}
+	refused := api.RefusedFields(err)
+	return refused == nil || slices.ContainsFunc(refused.Fields, func(f pair.FieldError) bool { return f.Field == "path" })
+}
+
+// unfit refuses a path that is no directory with readable files.
+func (b *backend) unfit(ctx context.Context, path string) error {
+	if found := b.looks.at(ctx, path)[0]; !found.OK {
+		return pair.FieldError{Field: "path", Text: found.Text + " " + found.NextStep}
 	}
 	return nil
 }
@@ -64,7 +84,7 @@ func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check,
 	if data.Kind != string(pair.DataDirectory) {
 		return nil, api.NotYet("protecting a " + data.Kind + " database")
 	}
-	if err := b.checkNewData(ctx, pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path}); err != nil {
+	if err := failure(b.checkNewData(ctx, pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path})); err != nil {
 		if known, ok := errors.AsType[*api.Error](err); ok && (known.Code == api.Usage || known.Code == api.Refused) {
 			return []api.Check{amiss("rules", "This cannot be protected.", reasonOf(known))}, nil
 		}
@@ -79,12 +99,16 @@ func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check,
 	return append(append(checks, measure(ctx, data.Path)), b.checkRoom(ctx, data.Path)...), nil
 }
 
-// reasonOf is the sentence of a refusal, without the name of its one field.
+// reasonOf is what a refusal says, without the names of its fields.
 func reasonOf(refused *api.Error) string {
-	if len(refused.Fields) == 1 {
-		return refused.Fields[0].Text
+	if len(refused.Fields) == 0 {
+		return refused.Text
 	}
-	return refused.Text
+	texts := make([]string, len(refused.Fields))
+	for i, field := range refused.Fields {
+		texts[i] = field.Text
+	}
+	return strings.Join(texts, "; ")
 }
 
 // checkRoom tells of the disks on both sides.

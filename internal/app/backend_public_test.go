@@ -185,6 +185,9 @@ func TestProtectedDataIsTestedBeforeItIsAdded(t *testing.T) {
 	}
 	wantCode(t, b.AddData(ctx, spec("www", filepath.Join(dir, "absent"))), api.Usage, "path")
 	wantCode(t, b.AddData(ctx, spec("No Name", dir)), api.Usage, "name")
+	for _, path := range []string{filepath.Join(dir, "absent"), "relative", "/etc"} {
+		wantCode(t, b.AddData(ctx, spec("No Name", path)), api.Usage, "name", "path")
+	}
 	if checks, err := b.TestData(ctx, spec("No Name", dir)); err != nil || !strings.HasPrefix(checks[0].NextStep, `"No Name" is not a name`) {
 		t.Errorf("a bad name: %+v, %v", checks, err)
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -33,13 +34,20 @@ func userOf(u store.User) api.User {
 // AddUser implements api.Users.
 func (b *backend) AddUser(ctx context.Context, user api.NewUser) error {
 	return b.lead(ctx, "added user "+user.Name, func() error {
-		if err := b.longEnough(user.Password); err != nil {
+		if err := b.CheckUser(ctx, user); err != nil {
 			return err
 		}
-		return b.site.AddUser(ctx, store.User{
-			Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: store.UserRole(user.Role),
-		}, user.Password)
+		return b.site.AddUser(ctx, newUser(user), user.Password)
 	})
+}
+
+// CheckUser implements api.Users.
+func (b *backend) CheckUser(ctx context.Context, user api.NewUser) error {
+	return failure(errors.Join(b.site.CheckUser(ctx, newUser(user)), b.longEnough(user.Password)))
+}
+
+func newUser(user api.NewUser) store.User {
+	return store.User{Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: store.UserRole(user.Role)}
 }
 
 // longEnough holds a new password to the rule of the Security page.

@@ -149,6 +149,9 @@ func TestAccountsAreKept(t *testing.T) {
 	b := open(t).signIn(api.Administrator)
 	p := b.post(Root+"/users/new", "name", "zoe", "display_name", "Zoë", "mail", "zoe@example.org", "role", "operator", "password", "short", "again", "short")
 	p.has(t, "Use 10 characters or more", `value="Zoë"`, `value="operator" checked`)
+	p = b.post(Root+"/users/new", "name", "administrator", "mail", "nowhere", "role", "viewer", "password", "short", "again", "other")
+	p.has(t, "There is a user administrator already", "This is not a mail address", "Use 10 characters or more", "The two passwords are not the same", `value="nowhere"`,
+		`href="#field-name"`, `href="#field-mail"`, `href="#field-password"`, `href="#field-again"`)
 	b.post(Root+"/users/new", "name", "zoe", "display_name", "Zoë", "mail", "zoe@example.org", "role", "operator", "password", password, "again", password).
 		has(t, "zoe can sign in now.", "Zoë", "zoe@example.org")
 	b.post(Root+"/users/new", "name", "zoe", "role", "viewer", "password", password, "again", password).has(t, "There is a user zoe already")

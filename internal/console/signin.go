@@ -166,10 +166,10 @@ func (c *Console) trySetUp(v *visit, f *form) error {
 		return api.Errorf(api.Refused, "setup is done already: sign in, or ask an administrator for an account")
 	case subtle.ConstantTimeCompare([]byte(f.get("token")), []byte(token)) != 1:
 		return refuseField("token", "this is not the setup token: read it in the appliance's log, or run baton setup there")
-	case f.get("password") != f.get("again"):
-		return refuseField("again", "the two passwords are not the same: type both again")
 	}
-	return c.backend.SetUp(v.ctx(), api.NewUser{
-		Name: f.get("name"), DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: api.Administrator, Password: f.get("password"),
-	})
+	user := api.NewUser{Name: f.get("name"), Role: api.Administrator, Password: f.get("password")}
+	if err := c.typedTwice(v, f, user); err != nil {
+		return err
+	}
+	return c.backend.SetUp(v.ctx(), user)
 }

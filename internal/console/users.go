@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -88,12 +89,24 @@ func (c *Console) addUser(v *visit) error {
 }
 
 func (c *Console) tryAddUser(v *visit, f *form) error {
-	if f.get("password") != f.get("again") {
-		return refuseField("again", "the two passwords are not the same: type both again")
-	}
-	return c.backend.AddUser(v.ctx(), api.NewUser{
+	user := api.NewUser{
 		Name: f.get("name"), DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: api.Access(f.get("role")), Password: f.get("password"),
-	})
+	}
+	if err := c.typedTwice(v, f, user); err != nil {
+		return err
+	}
+	return c.backend.AddUser(v.ctx(), user)
+}
+
+// typedTwice refuses a new account whose second password is another than the
+// first, together with whatever else is wrong with it.
+func (c *Console) typedTwice(v *visit, f *form, user api.NewUser) error {
+	if f.get("password") == f.get("again") {
+		return nil
+	}
+	const differ = "the two passwords are not the same: type both again"
+	f.refuse("again", differ)
+	return cmp.Or(c.backend.CheckUser(v.ctx(), user), refuseField("again", differ))
 }
 
 // user returns the account that the path names.

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -12,7 +14,7 @@ import (
 // AddData adds protected data. It refuses a path that overlaps other protected
 // data, the daemon's own, or what the kernel makes up.
 func (s *Site) AddData(ctx context.Context, data pair.Data) error {
-	if err := s.checkData(data); err != nil {
+	if err := errors.Join(checkDataName(data.Name), checkKind(data.Kind), s.checkPath(data.Path)); err != nil {
 		return err
 	}
 	return s.write(ctx, "add the protected data", func(tx *sql.Tx) error {
@@ -20,7 +22,7 @@ func (s *Site) AddData(ctx context.Context, data pair.Data) error {
 		if err != nil {
 			return err
 		}
-		if err := checkOverlap(known, data); err != nil {
+		if err := errors.Join(nameTaken(known, data.Name), pathTaken(known, data.Path)); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO data (name, kind, path) VALUES (?, ?, ?)`, data.Name, data.Kind, data.Path)
@@ -28,42 +30,65 @@ func (s *Site) AddData(ctx context.Context, data pair.Data) error {
 	})
 }
 
-// CheckData refuses what AddData would refuse, and adds nothing.
+// CheckData refuses what AddData would refuse, every field at once, and adds
+// nothing.
 func (s *Site) CheckData(ctx context.Context, data pair.Data) error {
-	if err := s.checkData(data); err != nil {
-		return err
-	}
 	known, err := s.Data(ctx)
 	if err != nil {
 		return err
 	}
-	return checkOverlap(known, data)
+	return s.checkBeside(known, data)
 }
 
-func checkOverlap(known []pair.Data, data pair.Data) error {
+// checkBeside returns every refused field of data beside what is known.
+func (s *Site) checkBeside(known []pair.Data, data pair.Data) error {
+	return errors.Join(
+		cmp.Or(checkDataName(data.Name), nameTaken(known, data.Name)),
+		checkKind(data.Kind),
+		cmp.Or(s.checkPath(data.Path), pathTaken(known, data.Path)),
+	)
+}
+
+func nameTaken(known []pair.Data, name string) error {
 	for _, other := range known {
-		switch {
-		case other.Name == data.Name:
-			return refuse(ErrExists, "there is already protected data %q, in %s: choose another name", data.Name, other.Path)
-		case overlap(other.Path, data.Path):
-			return refuse(ErrRefused, "%s overlaps %s, which is protected as %q: name a directory beside it", data.Path, other.Path, other.Name)
+		if other.Name == name {
+			return refuseValue(ErrExists, "name", "there is already protected data %q, in %s: choose another name", name, other.Path)
 		}
 	}
 	return nil
 }
 
-func (s *Site) checkData(data pair.Data) error {
+func pathTaken(known []pair.Data, path string) error {
+	for _, other := range known {
+		if overlap(other.Path, path) {
+			return refuseValue(ErrRefused, "path", "%s overlaps %s, which is protected as %q: name a directory beside it", path, other.Path, other.Name)
+		}
+	}
+	return nil
+}
+
+func checkDataName(name string) error {
+	if !validName(name, "-") {
+		return refuseField("name", "%q is not a name: use 1 to 63 lower-case letters, digits or dashes", name)
+	}
+	return nil
+}
+
+func checkKind(kind pair.DataKind) error {
+	if kind != pair.DataDirectory {
+		return refuseField("kind", "this version cannot protect %q: use dir", string(kind))
+	}
+	return nil
+}
+
+func (s *Site) checkPath(path string) error {
 	switch {
-	case !validName(data.Name, "-"):
-		return refuseField("name", "%q is not a name: use 1 to 63 lower-case letters, digits or dashes", data.Name)
-	case data.Kind != pair.DataDirectory:
-		return refuseField("kind", "this version cannot protect %q: use dir", string(data.Kind))
-	case !filepath.IsAbs(data.Path), filepath.Clean(data.Path) != data.Path, strings.ContainsRune(data.Path, 0):
-		return refuseField("path", "%q is not an absolute path without detours: write it like /srv/www", data.Path)
-	case data.Path == "/":
+	case !filepath.IsAbs(path), filepath.Clean(path) != path, strings.ContainsRune(path, 0):
+		return refuseField("path", "%q is not an absolute path without detours: write it like /srv/www", path)
+	case path == "/":
 		return refuseField("path", "the whole machine cannot be protected: name the site's directory, as /srv/www")
 	}
-	return s.checkOwn(data.Path)
+	return s.checkOwn(path)
 }
 
 // checkOwn keeps protected data away from the daemon's own directories, also
@@ -129,10 +154,7 @@ func readData(ctx context.Context, from querier) ([]pair.Data, error) {
 // checkAllData checks what came from the peer by the same rules.
 func (s *Site) checkAllData(all []pair.Data) error {
 	for i, data := range all {
-		if err := s.checkData(data); err != nil {
-			return err
-		}
-		if err := checkOverlap(all[:i], data); err != nil {
+		if err := s.checkBeside(all[:i], data); err != nil {
 			return err
 		}
 	}

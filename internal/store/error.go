@@ -23,15 +23,28 @@ var (
 
 // refusal is a sentence for a person, of one of the kinds above.
 type refusal struct {
-	kind error
-	text string
+	kind  error
+	field string // whose value is in the way; empty: none by itself
+	text  string
 }
 
 func (r *refusal) Error() string { return r.text }
-func (r *refusal) Unwrap() error { return r.kind }
+
+// Unwrap returns the kind and, for a field, the pair.FieldError.
+func (r *refusal) Unwrap() []error {
+	if r.field == "" {
+		return []error{r.kind}
+	}
+	return []error{r.kind, pair.FieldError{Field: r.field, Text: r.text}}
+}
 
 func refuse(kind error, format string, args ...any) error {
 	return &refusal{kind: kind, text: fmt.Sprintf(format, args...)}
+}
+
+// refuseValue refuses a field's value because of what is there already.
+func refuseValue(kind error, field, format string, args ...any) error {
+	return &refusal{kind: kind, field: field, text: fmt.Sprintf(format, args...)}
 }
 
 func refuseField(field, format string, args ...any) error {

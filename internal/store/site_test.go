@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,22 @@ func wantKind(t *testing.T, err, kind error, words string) {
 	t.Helper()
 	if !errors.Is(err, kind) || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got error %v, want kind %v with %q in one line", err, kind, words)
+	}
+}
+
+// wantFields checks which fields are refused, all at once.
+func wantFields(t *testing.T, err error, fields ...string) {
+	t.Helper()
+	var refused []string
+	for pending := []error{err}; len(pending) > 0; pending = pending[1:] {
+		if joined, ok := pending[0].(interface{ Unwrap() []error }); ok {
+			pending = append([]error{nil}, append(joined.Unwrap(), pending[1:]...)...)
+		} else if field, ok := errors.AsType[pair.FieldError](pending[0]); ok {
+			refused = append(refused, field.Field)
+		}
+	}
+	if !slices.Equal(refused, fields) {
+		t.Errorf("got error %v, which refuses %q, want %q refused", err, refused, fields)
 	}
 }
 
@@ -111,6 +128,9 @@ func TestUsersSignInUntilDisabled(t *testing.T) {
 	wantField(t, add("eve", "owner"), "role")
 	wantField(t, s.AddUser(ctx, User{Name: "eve", Role: Viewer}, "short"), "password")
 	wantField(t, s.AddUser(ctx, User{Name: "eve", Role: Viewer, Mail: "no"}, "correct horse"), "mail")
+	wantFields(t, s.CheckUser(ctx, User{Name: "Eve!", Mail: "no", DisplayName: strings.Repeat("e", 201), Role: "owner"}), "name", "display_name", "mail", "role")
+	wantFields(t, s.CheckUser(ctx, User{Name: "ann", Mail: "no", Role: Viewer}), "name", "mail")
+	wantFields(t, s.CheckUser(ctx, User{Name: "eve", Role: Viewer}))
 
 	user, err := s.Authenticate(ctx, "ann", "correct horse")
 	s.NoteLogin(ctx, "ann")
@@ -192,6 +212,9 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	}
 	wantKind(t, check("www", "/srv/other"), ErrExists, "another name")
 	wantKind(t, check("w2", "/srv/www/static"), ErrRefused, "overlaps")
+	wantFields(t, check("Bad Name", "relative"), "name", "path")
+	wantFields(t, check("www", "/srv/www/static"), "name", "path")
+	wantFields(t, check("www", ""), "name", "path")
 	wantField(t, check("bad", dir), "path")
 	if err := check("free", "/srv/free"); err != nil {
 		t.Error(err)

@@ -46,17 +46,19 @@ type User struct {
 	Stamp string `json:"-"`
 }
 
+// check returns every refused field.
 func (u User) check() error {
+	var name, display, address error
 	if !validName(u.Name, "._@-") {
-		return refuseField("name", "%q is not a user name: use 1 to 63 lower-case letters, digits, dots, dashes or underscores", u.Name)
+		name = refuseField("name", "%q is not a user name: use 1 to 63 lower-case letters, digits, dots, dashes or underscores", u.Name)
 	}
 	if len(u.DisplayName) > 200 {
-		return refuseField("display_name", "use at most 200 characters")
+		display = refuseField("display_name", "use at most 200 characters")
 	}
-	if address, err := mail.ParseAddress(u.Mail); u.Mail != "" && (err != nil || address.Address != u.Mail) {
-		return refuseField("mail", "%q is not a mail address: write it like name@example.org", u.Mail)
+	if parsed, err := mail.ParseAddress(u.Mail); u.Mail != "" && (err != nil || parsed.Address != u.Mail) {
+		address = refuseField("mail", "%q is not a mail address: write it like name@example.org", u.Mail)
 	}
-	return u.Role.check()
+	return errors.Join(name, display, address, u.Role.check())
 }
 
 // validName reports whether a name is 1 to 63 lower-case letters, digits and
@@ -69,6 +71,23 @@ func validName(name, extra string) bool {
 		}
 	}
 	return name != "" && len(name) <= 63
+}
+
+// CheckUser refuses what AddUser would refuse of a person, every field at once,
+// and adds nothing.
+func (s *Site) CheckUser(ctx context.Context, user User) error {
+	_, err := findUser(ctx, s.reader, user.Name)
+	switch {
+	case err == nil:
+		err = userExists(user.Name)
+	case errors.Is(err, ErrNotFound):
+		err = nil
+	}
+	return errors.Join(err, user.check())
+}
+
+func userExists(name string) error {
+	return refuseValue(ErrExists, "name", "there is already a user %q: choose another name", name)
 }
 
 // AddUser adds a person; Created is set here. ErrExists: the name is taken.
@@ -84,7 +103,7 @@ func (s *Site) AddUser(ctx context.Context, user User, password string) error {
 		result, err := tx.ExecContext(ctx, `INSERT INTO user (name, display_name, mail, password, role, disabled, created)
 			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`,
 			user.Name, user.DisplayName, user.Mail, phc, user.Role, user.Disabled, s.now().UnixMilli())
-		return affected(result, err, refuse(ErrExists, "there is already a user %q: choose another name", user.Name))
+		return affected(result, err, userExists(user.Name))
 	})
 }
 

@@ -82,11 +82,37 @@ func (a *Appliance) AddUser(_ context.Context, user api.NewUser) error {
 	return a.addUser(user)
 }
 
-func (a *Appliance) addUser(user api.NewUser) error {
+// CheckUser implements api.Users.
+func (a *Appliance) CheckUser(_ context.Context, user api.NewUser) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.checkUser(user)
+}
+
+// checkUser expects the lock to be held.
+func (a *Appliance) checkUser(user api.NewUser) error {
+	var refused []pair.FieldError
 	if _, taken := a.users[user.Name]; taken {
-		return api.Errorf(api.Refused, "there is a user %s already: choose another name", user.Name)
+		refused = append(refused, pair.FieldError{Field: "name", Text: "there is a user " + user.Name + " already: choose another name"})
 	}
-	if err := goodPassword(user.Password); err != nil {
+	if user.Mail != "" && !strings.Contains(user.Mail, "@") {
+		refused = append(refused, pair.FieldError{Field: "mail", Text: "this is not a mail address: write it like name@example.org"})
+	}
+	if len(user.Password) < leastPassword {
+		refused = append(refused, pair.FieldError{Field: "password", Text: "use 10 characters or more"})
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	no := api.RefusedFields(errors.Join(errorsOf(refused)...))
+	if refused[0].Field == "name" {
+		no.Code, no.Text = api.Refused, refused[0].Text
+	}
+	return no
+}
+
+func (a *Appliance) addUser(user api.NewUser) error {
+	if err := a.checkUser(user); err != nil {
 		return err
 	}
 	a.users[user.Name] = api.User{Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: user.Role, Version: 1}
@@ -94,8 +120,10 @@ func (a *Appliance) addUser(user api.NewUser) error {
 	return nil
 }
 
+const leastPassword = 10
+
 func goodPassword(password string) error {
-	if len(password) < 10 {
+	if len(password) < leastPassword {
 		return api.RefusedFields(pair.FieldError{Field: "password", Text: "use 10 characters or more"})
 	}
 	return nil
