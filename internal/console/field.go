@@ -14,6 +14,7 @@ type field struct {
 	InputMode string
 	Options   []option
 	Needed    bool
+	First     bool // has the focus when the page comes, unless something was refused
 	Off       bool // shown, not to be changed
 	Short     bool
 	Rows      int
@@ -45,6 +46,9 @@ func (f field) Numeric() field { f.InputMode = "numeric"; return f }
 
 // Required must be filled in.
 func (f field) Required() field { f.Needed = true; return f }
+
+// Focused is where one begins to type.
+func (f field) Focused() field { f.First = true; return f }
 
 // Narrow is for a few characters.
 func (f field) Narrow() field { f.Short = true; return f }

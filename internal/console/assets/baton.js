@@ -7,7 +7,9 @@
   const silence = 3000; // milliseconds without a word (there is one a second) until the connection counts as lost
 
   // On a narrow screen the tabs scroll sideways: the present one must be in sight.
-  document.querySelectorAll("nav [aria-current]").forEach(tab => { tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2; });
+  const showTab = () => document.querySelectorAll("nav [aria-current]").forEach(tab => { tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2; });
+  showTab();
+  addEventListener("resize", showTab);
 
   // A form that somebody is filling in must not be taken away.
   const dirty = new Set();
