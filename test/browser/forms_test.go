@@ -54,8 +54,8 @@ func refusals() []refusal {
 		},
 		{
 			name: "user", path: "/login/users/new", button: "Add the user",
-			fields: []typed{{"User name", "no spaces, please"}, {"Display name", "Somebody"}, {"Mail", "nowhere"}, {"Password", password}, {"Password again", password}},
-			wrong:  []string{"User name"},
+			fields: []typed{{"User name", "no spaces, please"}, {"Display name", "Somebody"}, {"Mail", "nowhere"}, {"Password", "short"}, {"Password again", "other"}},
+			wrong:  []string{"User name", "Mail", "Password", "Password again"},
 		},
 		{
 			name: "user-password", path: "/login/users/new", button: "Add the user",
@@ -79,8 +79,13 @@ func refusals() []refusal {
 		},
 		{
 			name: "protection", path: "/login/protection", part: "Protect a directory", button: "Protect",
-			fields: []typed{{"Name", "more"}, {"Path", "not/absolute"}},
-			wrong:  []string{"Path"},
+			fields: []typed{{"Name", "More data"}, {"Path", "not/absolute"}},
+			wrong:  []string{"Name", "Path"},
+		},
+		{
+			name: "protection-absent", path: "/login/protection", part: "Protect a directory", button: "Protect",
+			fields: []typed{{"Name", "More data"}, {"Path", "/nowhere/at/all"}},
+			wrong:  []string{"Name", "Path"},
 		},
 		{
 			name: "password", path: "/login/account", part: "Change password", button: "Change password",
@@ -183,7 +188,7 @@ func TestWhatPeopleTypeIsNoMarkup(t *testing.T) {
 	p.signIn(administrator)
 	p.open("/login/users/edit/" + administrator)
 	p.in("Account").fill("Display name", evil)
-	p.in("Account").submit("Save Changes")
+	p.in("Account").submit("Save")
 	p.open("/login/users/edit/" + administrator)
 	if kept := p.in("Account").value("Display name"); kept != evil {
 		t.Errorf("the name came back as %q", kept)
@@ -208,7 +213,7 @@ func TestTwoAdministratorsSaveAtOnce(t *testing.T) {
 		{"site", "/login/site", "Name and public page", "Site name", "First", "Second", "Save"},
 		{"security", "/login/management/security", "Options", "Session timeout", "33", "44", "Save"},
 		{"mail", "/login/management/notifications", "Mail", "Mail server", "mail.example.org", "smtp.example.org", "Save"},
-		{"user", "/login/users/edit/" + administrator, "Account", "Display name", "Ann", "Bob", "Save Changes"},
+		{"user", "/login/users/edit/" + administrator, "Account", "Display name", "Ann", "Bob", "Save"},
 	} {
 		t.Run(form.name, func(t *testing.T) {
 			ann, bob := *ann, *bob

@@ -5,6 +5,7 @@ package browser
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
@@ -83,5 +84,132 @@ func TestKeyboardOnly(t *testing.T) {
 	p.leave(func() { p.keys(kb.Enter) })
 	if at := p.path(); at != "/login" {
 		t.Errorf("signed out, and is at %s", at)
+	}
+}
+
+// enter comes to what is called so with the Tab key, presses Enter, and waits for
+// the page that answers.
+func (p *tab) enter(kind, name string) {
+	p.t.Helper()
+	p.focus(kind, name)
+	p.leave(func() { p.keys(kb.Enter) })
+}
+
+// retype replaces what the field with the focus holds.
+func (p *tab) retype(label, text string) {
+	p.t.Helper()
+	p.focus("field", label) // Tab selects what a field holds
+	p.write(text)
+}
+
+// TestPairAndSwitchByKeyboard does what cannot be left to a mouse: sign in, pair,
+// and hand the site over.
+func TestPairAndSwitchByKeyboard(t *testing.T) {
+	full(t)
+	w := freshWorld(t)
+	for _, a := range w.both() {
+		w.must(a.Do(t.Context(), password, "setup", "--user", administrator))
+		w.must(a.Do(t.Context(), key, "key", "set"))
+	}
+	p := w.visit(w.alpha.Addr4())
+	p.open("/login")
+	p.write(administrator) // the first field has the focus
+	p.retype("Password", password)
+	p.leave(func() { p.keys(kb.Enter) })
+	p.enter("link", "Management")
+	p.enter("link", "Failover")
+	p.retype("Host name or IP address", "not a host")
+	p.leave(func() { p.keys(kb.Enter) })
+	p.sees("Nothing was saved")
+	p.atTheErrors()
+	p.keys(kb.Tab)
+	p.keys(kb.Enter) // the link in the summary leads to the field
+	eventually(t, "the field has the focus", patience, func() bool {
+		return ask[bool](p, "named(document.activeElement).startsWith('Host name or IP address') && document.activeElement.matches('input')")
+	})
+	ask[bool](p, "document.activeElement.select() || true")
+	p.write(w.beta.Addr4().String())
+	p.leave(func() { p.keys(kb.Enter) })
+	p.sees("is replaced")
+	p.enter("button", "Establish Relationship")
+	p.sees("This host's status", "Peer host's status")
+	eventually(t, "beta has a snapshot", 3*patience, func() bool {
+		status, err := w.beta.Status(t.Context())
+		return err == nil && status.Sync.Snapshot.Number > 0
+	})
+	p.focus("tick", "Pull a final data sync from the primary site")
+	p.keys(" ")
+	p.keys(" ")
+	if !p.ticked("Pull a final data sync from the primary site") {
+		t.Error("Space does not tick the box")
+	}
+	p.enter("button", "Become Backup")
+	p.sees("Pre-flight")
+	p.enter("button", "Become Backup")
+	eventually(t, "beta is primary", 3*patience, func() bool { return serves(w.beta) })
+	p.sees("Become Primary") // its button now
+}
+
+// atTheErrors checks that a refused form begins where it says what is wrong.
+func (p *tab) atTheErrors() {
+	p.t.Helper()
+	if at := ask[string](p, "document.activeElement.outerHTML.slice(0, 80)"); !ask[bool](p, "document.activeElement.matches('[role=alert]')") {
+		p.t.Errorf("%s: refused, and the focus is at %s", p.path(), at)
+	}
+	if !ask[bool](p, "(r => r.top >= 0 && r.top < innerHeight)(document.activeElement.getBoundingClientRect())") {
+		p.t.Errorf("%s: refused, and what is wrong is out of sight", p.path())
+	}
+}
+
+// Whoever types, reads or is about to press something must not notice that the
+// page follows its appliance.
+func TestLiveUpdatesLeaveThePersonAlone(t *testing.T) {
+	full(t)
+	w := pairedWorld(t)
+	p := w.visit(w.alpha.Addr4())
+	p.signIn(administrator)
+	p.open("/login/management/failover")
+	p.press("button", "If much data was deleted on purpose")
+	p.press("button", administrator) // the menu
+	p.focus("field", "Network Connectivity Test IPs")
+	ask[bool](p, "document.activeElement.select() || true")
+	p.write("198.51.100.254\n198.51.100.2")
+	ask[bool](p, "document.activeElement.setSelectionRange(3, 7) || true")
+	p.follows(w, func() {
+		type kept struct {
+			Value      string `json:"value"`
+			Start, End int
+			Open       int `json:"open"`
+		}
+		found := ask[kept](p, "(e => ({value: e.value || '', Start: e.selectionStart, End: e.selectionEnd, open: document.querySelectorAll('details[open]').length}))(document.activeElement)")
+		if want := (kept{"198.51.100.254\n198.51.100.2", 3, 7, 2}); found != want {
+			t.Errorf("while somebody types: %+v, wanted %+v", found, want)
+		}
+	})
+	// Also what has the focus within a part that is replaced.
+	p.focus("button", "Cancel")
+	p.follows(w, func() { p.stillAt("button", "Cancel") })
+	p.open("/login/status")
+	p.focus("link", "Sync and switch")
+	p.follows(w, func() { p.stillAt("link", "Sync and switch") })
+}
+
+// follows brings about updates of the page, and has a look after each.
+func (p *tab) follows(w *world, look func()) {
+	p.t.Helper()
+	for range 2 {
+		w.must(w.alpha.API.StartMaintenance(p.t.Context(), time.Hour))
+		p.in("This host's status").sees("maintenance")
+		look()
+		w.must(w.alpha.API.EndMaintenance(p.t.Context()))
+		eventually(p.t, "maintenance ends on the page", patience, func() bool { return !p.in("This host's status").shows("maintenance") })
+		look()
+	}
+}
+
+func (p *tab) stillAt(kind, name string) {
+	p.t.Helper()
+	if !ask[bool](p, fmt.Sprintf("(e => e.matches(kinds[%s]) && named(e) === %s)(document.activeElement)", quoted(kind), quoted(name))) {
+		p.t.Errorf("the focus has left the %s %q for %s", kind, name, ask[string](p, "document.activeElement.outerHTML.slice(0, 120)"))
 	}
 }

@@ -107,3 +107,13 @@ func ranked[T int | time.Duration](all loads, place int, of func(load) T) T {
 
 // short is a duration to a tenth of a millisecond.
 func short(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
+
+// ownPaint is how long the browser alone takes for a page of one sentence on a
+// machine on which the console keeps its promises.
+const ownPaint = 50 * time.Millisecond
+
+// atThisPace stretches a promise for a machine that is slower, or busier, as what
+// the browser alone takes on it tells.
+func atThisPace(promise, own time.Duration) time.Duration {
+	return time.Duration(float64(promise) * max(1, float64(own)/float64(ownPaint)))
+}

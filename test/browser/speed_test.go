@@ -42,15 +42,31 @@ func TestEveryPageIsPaintedWithinATenthOfASecond(t *testing.T) {
 	p := w.visit(w.alpha.Addr4())
 	p.signIn(administrator)
 	p.forgive("favicon.ico") // which a page without a style does not name
-	floor := p.several(7, "/health").best().paint
-	t.Logf("a page of one sentence and no style is painted after %s at best: that is the browser's own time", short(floor))
 	for _, path := range pages() {
 		p.measure(path)
-		runs := p.several(7, path)
+		p.paintedInTime(path)
+	}
+}
+
+// paintedInTime checks when a page is painted. Whatever else the machine does only
+// adds, so the best of several counts, beside a page of one sentence and no style:
+// that takes the browser's own time. Late pages are measured again.
+func (p *tab) paintedInTime(path string) {
+	p.t.Helper()
+	const rounds, loads = 4, 7
+	for round := 1; ; round++ {
+		own := p.several(loads, "/health")
+		runs := p.several(loads, path)
 		usual, best := runs.median(), runs.best()
-		t.Logf("%-34s server %8s   page %8s   first paint %8s, at best %8s   %6d bytes", path, short(usual.server), short(usual.whole), short(usual.paint), short(best.paint), usual.bytes)
-		if best.paint-floor > paintLimit { // whatever else the machine does only adds
-			t.Errorf("%s is painted after %s at best, %s of them the browser's own: more than %s", path, short(best.paint), short(floor), paintLimit)
+		took, allowed := best.paint-own.best().paint, atThisPace(paintLimit, own.median().paint)
+		p.t.Logf("%-34s server %8s   page %8s   first paint %8s, at best %8s, of it the page's own %8s of %8s   %6d bytes", path,
+			short(usual.server), short(usual.whole), short(usual.paint), short(best.paint), short(took), short(allowed), usual.bytes)
+		switch {
+		case took <= allowed:
+			return
+		case round == rounds:
+			p.t.Errorf("%s takes %s to be painted, besides the browser's own time: more than %s, %d times", path, short(took), short(allowed), rounds)
+			return
 		}
 	}
 }

@@ -127,19 +127,28 @@ func (s *story) establish() {
 func (s *story) syncAndLeave() {
 	s.synced(s.beta)
 	before := s.snapshot(s.beta)
-	s.growSite(s.alpha, 24)
 	p := s.visit(s.alpha.Addr4())
 	p.signIn(administrator)
+	s.limit("20Mbit") // so that there is time to look at it
+	s.growSite(s.alpha, 24)
 	p.open("/login/management/failover")
 	p.in("Data sync").submit("Sync Now")
-	p.sees("is running")
+	p.in("Data sync").sees("Transferring", "left")
 	p.state("failover-syncing")
+	p.in("Data sync").sees("Transferring")
 	p.close()
-	eventually(s.t, "the sync goes on without the page", 30*time.Second, func() bool { return s.snapshot(s.beta) > before })
+	s.limit("0")
+	eventually(s.t, "the sync goes on without the page", 3*time.Minute, func() bool { return s.snapshot(s.beta) > before })
 	s.synced(s.beta)
 	if _, err := os.Stat(s.beta.Path(daemon.SiteDir + "/big-23.bin")); err != nil {
 		s.t.Error(err)
 	}
+}
+
+// limit bounds how fast data syncs go; 0: not at all.
+func (s *story) limit(rate string) {
+	s.t.Helper()
+	s.must(s.alpha.Do(s.t.Context(), "", "settings", "set", "bandwidth_limit="+rate))
 }
 
 func (s *story) snapshot(a *daemon.Appliance) uint64 {
@@ -151,7 +160,7 @@ func (s *story) snapshot(a *daemon.Appliance) uint64 {
 // synced waits until an appliance has a snapshot and no sync runs.
 func (s *story) synced(a *daemon.Appliance) {
 	s.t.Helper()
-	eventually(s.t, a.Name()+" has a snapshot", time.Minute, func() bool {
+	eventually(s.t, a.Name()+" has a snapshot", 3*time.Minute, func() bool {
 		status, err := a.Status(context.Background())
 		return err == nil && status.Sync.Snapshot.Number > 0 && status.Sync.State == pair.SyncIdle
 	})
@@ -182,7 +191,7 @@ func (s *story) configure() {
 	form.tick("Enable Automatic Failover")
 	form.fill("Primary Site Instance Timeout", "5")
 	form.submit("Save Changes")
-	eventually(s.t, "beta knows what was saved on alpha", 5*time.Second, func() bool {
+	eventually(s.t, "beta knows what was saved on alpha", patience, func() bool {
 		s.b.open("/login/management/failover")
 		return s.b.in("Configuration").value("Data-Sync Interval") == "Once a Week"
 	})
@@ -228,10 +237,10 @@ func (s *story) takeover() {
 	s.a.state("status-primary")
 	s.b.state("status-backup")
 	cut := s.fault(s.lab.PowerCut(s.alpha.Host))
-	s.b.seesWithin(30*time.Second, "beta is the primary now; it was the backup when you opened this page")
+	s.b.seesWithin(time.Minute, "beta is the primary now; it was the backup when you opened this page")
 	s.t.Logf("the backup's page tells of the takeover %s after the power was cut, with a timeout of 5 s", short(time.Since(cut)))
 	s.a.sees("No contact with alpha since", "the other appliance takes over", "beta")
-	shared.seesWithin(30*time.Second, "You were looking at alpha. This is beta, the primary")
+	shared.seesWithin(time.Minute, "You were looking at alpha. This is beta, the primary")
 	shared.state("moved-shared-ip")
 	s.b.state("moved-takeover")
 	s.a.state("lost-takeover")
@@ -243,7 +252,7 @@ func (s *story) takeover() {
 func (s *story) comeBack() {
 	s.fault(s.lab.PowerOn(s.alpha.Host))
 	s.must(s.alpha.Serve(context.Background()))
-	s.a.seesWithin(time.Minute, "alpha is the backup now; it was the primary when you opened this page")
+	s.a.seesWithin(2*time.Minute, "alpha is the backup now; it was the primary when you opened this page")
 	s.a.state("moved-returned")
 	s.b.open("/login/status")
 	s.b.state("status-after-takeover")
@@ -262,7 +271,7 @@ func (s *story) handOver() {
 	s.a.sees("Pre-flight")
 	s.a.state("failover-pre-flight")
 	s.a.submit("Become Primary")
-	s.a.seesWithin(30*time.Second, "Become Backup") // the primary's button
+	s.a.seesWithin(time.Minute, "Become Backup") // the primary's button
 	s.b.sees("beta is the backup now")
 	text, err := os.ReadFile(s.alpha.Path(daemon.SiteDir + "/last.txt"))
 	if string(text) != "written last" {

@@ -49,7 +49,7 @@ func freshWorld(t *testing.T) *world {
 	w.alpha, w.beta = w.appliance("alpha"), w.appliance("beta")
 	w.must(w.alpha.WriteSite())
 	for _, a := range w.both() {
-		w.must(a.Ready(context.Background(), 20*time.Second))
+		w.must(a.Ready(context.Background(), time.Minute))
 	}
 	w.browser = openBrowser(t, l, "client")
 	return w
@@ -71,7 +71,7 @@ func pairedWorld(t *testing.T) *world {
 	t.Helper()
 	w := freshWorld(t)
 	for _, step := range daemon.Pairing(w.alpha, w.beta, daemon.Plan{
-		Password: password, Timeout: time.Second, Schedule: "continuous",
+		Password: password, Timeout: 5 * time.Second, Schedule: "continuous", // long enough for a busy machine not to take over
 		TestIP: w.lab.Host("gateway").Addr4(), Shared: sharedIP().Addr(),
 	}) {
 		w.must(step.Do(context.Background()))
