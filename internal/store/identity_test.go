@@ -181,6 +181,46 @@ func TestAUserHasABoundedNumberOfSessions(t *testing.T) {
 	}
 }
 
+func TestWhoLacksTheCodePushesOutNobody(t *testing.T) {
+	s, now := people(t)
+	begin(t, s, "bobs", "bob")
+	session, user, err := s.Session(t.Context(), "bobs", idle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	knock := func(id, address string) {
+		t.Helper()
+		*now = now.Add(time.Millisecond)
+		session.ID, session.Stamp, session.Pending, session.Address = id, user.Stamp, true, address
+		if err := s.AddSession(t.Context(), session); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lives := func(id string) bool {
+		_, _, err := s.Session(t.Context(), id, idle)
+		return err == nil
+	}
+	knock("bob at the code", "198.51.100.7")
+	for i := range 3 * maxPending {
+		knock(strconv.Itoa(i), "203.0.113.1")
+	}
+	var rows int
+	if err := s.reader.QueryRowContext(t.Context(), `SELECT count(*) FROM session WHERE pending`).Scan(&rows); err != nil || rows != maxPending {
+		t.Errorf("%d wait for a code, %v", rows, err)
+	}
+	if !lives("bobs") || !lives("bob at the code") || !lives(strconv.Itoa(3*maxPending-1)) || lives("0") {
+		t.Errorf("still there: signed in %t, at the code %t, newest stranger %t, oldest stranger %t",
+			lives("bobs"), lives("bob at the code"), lives(strconv.Itoa(3*maxPending-1)), lives("0"))
+	}
+	for i := range maxSessions + 5 { // nor do those who have shown both push out who is about to
+		*now = now.Add(time.Millisecond)
+		begin(t, s, "more"+strconv.Itoa(i), "bob")
+	}
+	if !lives("bob at the code") {
+		t.Error("sign-ins that were complete pushed out one that was not")
+	}
+}
+
 func TestACodeIsAcceptedOnce(t *testing.T) {
 	s, now := people(t)
 	ctx := t.Context()

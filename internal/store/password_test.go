@@ -76,21 +76,22 @@ func TestAnUnknownUserCostsAsMuchAsAWrongPassword(t *testing.T) {
 	if err := s.AddUser(t.Context(), User{Name: "ann", Role: Administrator}, "correct horse"); err != nil {
 		t.Fatal(err)
 	}
-	fastest := func(name string) time.Duration {
-		least := time.Hour
-		for range 5 {
-			start := time.Now()
-			if _, err := s.Authenticate(t.Context(), name, "wrong horse"); err == nil {
-				t.Fatal("signed in")
-			}
-			least = min(least, time.Since(start))
+	try := func(name string) time.Duration {
+		start := time.Now()
+		if _, err := s.Authenticate(t.Context(), name, "wrong horse"); err == nil {
+			t.Fatal("signed in")
 		}
-		return least
+		return time.Since(start)
 	}
-	known, unknown := fastest("ann"), fastest("nobody")
-	if unknown < known/2 || known < unknown/2 {
-		t.Errorf("known %v, unknown %v", known, unknown)
+	// The fastest of several tries: on a busy machine any of them may be slow.
+	known, unknown := time.Hour, time.Hour
+	for range 50 {
+		known, unknown = min(known, try("ann")), min(unknown, try("nobody"))
+		if unknown >= known/2 && known >= unknown/2 {
+			return
+		}
 	}
+	t.Errorf("known %v, unknown %v", known, unknown)
 }
 
 func FuzzParsePHC(f *testing.F) {

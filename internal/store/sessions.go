@@ -9,6 +9,7 @@ import (
 
 const (
 	maxSessions = 32               // of one user; the one that was used least recently goes
+	maxPending  = 32               // of one user, besides: password right, code still asked for
 	sessionUse  = 30 * time.Second // how exactly the last use is kept: not a write for each request
 	maxBrowser  = 256              // bytes of what a browser says of itself
 )
@@ -40,10 +41,21 @@ func (s *Site) AddSession(ctx context.Context, session Session) error {
 			session.Address, browser, millis(now), millis(session.Expires)); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE user = ?1 AND id NOT IN
-			(SELECT id FROM session WHERE user = ?1 ORDER BY seen DESC, since DESC, id LIMIT ?2)`, session.User, maxSessions)
-		return err
+		return makeRoom(ctx, tx, session)
 	})
+}
+
+// makeRoom forgets what a user has too many of. Who knows the password but not the
+// code pushes out nobody who has shown both; nor, from one address, anybody else who
+// is about to: of each address the newest stays before a second one of any other.
+func makeRoom(ctx context.Context, tx *sql.Tx, added Session) error {
+	keep, most := `SELECT id FROM session WHERE user = ?1 AND NOT pending ORDER BY seen DESC, since DESC, id LIMIT ?3`, maxSessions
+	if added.Pending {
+		keep, most = `SELECT id FROM (SELECT id, since, row_number() OVER (PARTITION BY address ORDER BY since DESC, id) AS nth
+			FROM session WHERE user = ?1 AND pending) ORDER BY nth, since DESC, id LIMIT ?3`, maxPending
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE user = ?1 AND pending = ?2 AND id NOT IN (`+keep+`)`, added.User, added.Pending, most)
+	return err
 }
 
 const sessionColumns = `id, user, stamp, pending, address, browser, since, seen, expires`
