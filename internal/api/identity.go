@@ -88,10 +88,10 @@ type OwnAccount interface {
 	ChangePassword(ctx context.Context, user, old, password string) (Ticket, error)
 	// NewTOTP returns a secret for one-time codes and saves nothing.
 	NewTOTP(ctx context.Context, user string) (TOTPKey, error)
-	// EnableTOTP asks for one-time codes from now on, once a right one was shown,
-	// and returns recovery codes, each of which serves once instead of a code.
-	// Refused if they are on already.
-	EnableTOTP(ctx context.Context, user, secret, code string) (recovery []string, ticket Ticket, err error)
+	// EnableTOTP asks for one-time codes from now on, once the password and a right
+	// code were shown, and returns recovery codes, each of which serves once instead
+	// of a code. Refused if they are on already.
+	EnableTOTP(ctx context.Context, user string, shown TOTPProof) (recovery []string, ticket Ticket, err error)
 	// DisableTOTP asks for the password.
 	DisableTOTP(ctx context.Context, user, password string) (Ticket, error)
 	// RecoveryCodes tells how many recovery codes are left.
@@ -102,6 +102,13 @@ type OwnAccount interface {
 type TOTPKey struct {
 	Secret string // base32
 	URL    string // otpauth:// for a QR code
+}
+
+// TOTPProof is what turning one-time codes on asks for.
+type TOTPProof struct {
+	Password string
+	Secret   string // of NewTOTP
+	Code     string // made from it
 }
 
 // Guarding keeps the rules of who may come in.

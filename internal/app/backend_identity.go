@@ -200,7 +200,10 @@ func (b *backend) NewTOTP(_ context.Context, name string) (api.TOTPKey, error) {
 }
 
 // EnableTOTP implements api.OwnAccount.
-func (b *backend) EnableTOTP(ctx context.Context, name, secret, code string) (recovery []string, ticket api.Ticket, err error) {
+func (b *backend) EnableTOTP(ctx context.Context, name string, shown api.TOTPProof) (recovery []string, ticket api.Ticket, err error) {
+	if err := b.mustLead(); err != nil {
+		return nil, api.Ticket{}, err
+	}
 	user, err := b.site.User(ctx, name)
 	if err != nil {
 		return nil, api.Ticket{}, failure(err)
@@ -208,8 +211,11 @@ func (b *backend) EnableTOTP(ctx context.Context, name, secret, code string) (re
 	if user.TOTP { // turning them off asks for the password; nobody gets around that by replacing them
 		return nil, api.Ticket{}, api.Errorf(api.Refused, "one-time codes are on already: turn them off on the account page first")
 	}
+	if err := b.proveAgain(ctx, name, shown.Password, "password"); err != nil {
+		return nil, api.Ticket{}, err
+	}
 	err = b.lead(ctx, "turned on one-time codes for "+name, func() (err error) {
-		recovery, err = b.site.SetTOTP(ctx, name, secret, code)
+		recovery, err = b.site.SetTOTP(ctx, name, shown.Secret, shown.Code)
 		return err
 	})
 	if err != nil {

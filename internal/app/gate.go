@@ -40,6 +40,7 @@ type gate struct {
 	sources  *api.Guesses[netip.Prefix]
 	accounts *api.Guesses[string]
 	codes    *api.Guesses[string]
+	now      func() time.Time
 
 	mu      sync.Mutex
 	trusted map[trust]bool
@@ -58,6 +59,7 @@ func newGate(now func() time.Time) *gate {
 		sources:  api.NewGuesses[netip.Prefix](wrongPasswords, passwordEvery, now),
 		accounts: api.NewGuesses[string](wrongOfAccount, accountEvery, now),
 		codes:    api.NewGuesses[string](wrongCodes, codeEvery, now),
+		now:      now,
 		trusted:  map[trust]bool{},
 		noting:   rate.NewLimiter(rate.Every(failuresEvery), failuresNoted),
 	}
@@ -117,7 +119,7 @@ func (g *gate) right(account string, source netip.Prefix) {
 func (g *gate) note() (untold int, noted bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.noting.Allow() {
+	if !g.noting.AllowN(g.now(), 1) {
 		g.untold++
 		return 0, false
 	}

@@ -136,9 +136,11 @@ func (c *Console) enableCodes(v *visit) error {
 	if err != nil {
 		return api.Errorf(api.Usage, "the form is damaged: begin again on the account page; %w", err)
 	}
-	recovery, ticket, err := c.backend.EnableTOTP(v.ctx(), v.caller.Name, key.Secret(), f.get("code"))
+	recovery, ticket, err := c.backend.EnableTOTP(v.ctx(), v.caller.Name, api.TOTPProof{
+		Password: f.get("password"), Secret: key.Secret(), Code: f.get("code"),
+	})
 	if err != nil {
-		f.forget("code")
+		f.forget("password", "code")
 		if !f.refused(err) {
 			return err
 		}

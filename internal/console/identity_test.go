@@ -59,10 +59,17 @@ func TestOneTimeCodesFromSetUpToRecovery(t *testing.T) {
 	p := b.get(Root + "/account/codes")
 	p.has(t, `src="data:image/png;base64,`, apitest.Secret)
 	address := strings.ReplaceAll(p.value(t, "url"), "&amp;", "&")
-	p = b.post(Root+"/account/codes", "url", address, "code", "000000")
+	p = b.post(Root+"/account/codes", "url", address, "code", "000000", "password", password)
 	p.has(t, "This is not the code of now", apitest.Secret)
+	for _, typed := range []string{"", "wrong"} { // a browser left alone is not enough
+		p = b.post(Root+"/account/codes", "url", address, "code", apitest.Code, "password", typed)
+		p.has(t, "This is not your password", apitest.Secret)
+		if strings.Contains(p.body, `value="wrong"`) {
+			t.Error("the password is shown again")
+		}
+	}
 	other := b.another().signIn(api.Operator)
-	p = b.post(Root+"/account/codes", "url", address, "code", apitest.Code)
+	p = b.post(Root+"/account/codes", "url", address, "code", apitest.Code, "password", password)
 	p.has(t, "aaaa-bbbb-cccc-dddd", "Keep these recovery codes")
 	b.get(Root+"/account").has(t, "2 recovery codes left", "Turn one-time codes off")
 	if p := other.get(Root + "/account"); !strings.HasPrefix(p.path, Root+"?next=") {
@@ -194,7 +201,10 @@ func TestSecurityOptionsAndTheKeyAreSavedTogether(t *testing.T) {
 	save := func(fields ...string) page { return b.post(path, append([]string{"version", version}, fields...)...) }
 
 	p = save("password_length", "9", "session_timeout", "soon", "console_networks", "lan", "key", "long enough for a key")
-	p.has(t, "10 to 128", "not a duration", "not a network", `value="soon"`)
+	p.has(t, "10 to 128", "&#34;soon&#34; is no session timeout: use 1 to 1440 minutes", "not a network", `value="soon"`)
+	for _, typed := range []string{"-1", "0", "1441", "NaN", "1e300", ""} {
+		save("password_length", "10", "session_timeout", typed, "console_networks", "").has(t, "&#34;"+typed+"&#34; is no session timeout: use 1 to 1440 minutes")
+	}
 	if key, err := b.appliance.Key(t.Context()); err != nil || key.Set || strings.Contains(p.body, "long enough for a key") {
 		t.Errorf("a refused form saved the key, or shows it: %+v, %v", key, err)
 	}

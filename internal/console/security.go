@@ -117,7 +117,7 @@ func (c *Console) wantedSecurity(v *visit, f *form) (wanted api.SavedSecurity, c
 		"password_length": f.get("password_length"), "session_timeout": minutes(f.get("session_timeout")), "console_networks": f.get("console_networks"),
 	})
 	if err != nil {
-		return saved, false, err
+		return saved, false, inMinutes(err, f.get("session_timeout"))
 	}
 	if err := api.CheckAdmits(values, v.caller); err != nil {
 		return saved, false, err
@@ -137,6 +137,17 @@ func minutes(text string) string {
 		return pair.DurationText(time.Duration(n * float64(time.Minute)))
 	}
 	return text
+}
+
+// inMinutes has a refused session timeout speak of what was typed, and of minutes.
+func inMinutes(err error, typed string) error {
+	fields := fieldsOf(err)
+	for i := range fields {
+		if fields[i].Field == "session_timeout" {
+			fields[i].Text = fmt.Sprintf("%q is no session timeout: use %g to %g minutes", typed, pair.MinSessionTimeout.Minutes(), pair.MaxSessionTimeout.Minutes())
+		}
+	}
+	return err
 }
 
 func securityText(s pair.Security) string {

@@ -201,8 +201,11 @@ func (a *Appliance) NewTOTP(_ context.Context, user string) (api.TOTPKey, error)
 }
 
 // EnableTOTP implements api.OwnAccount.
-func (a *Appliance) EnableTOTP(_ context.Context, user, secret, code string) ([]string, api.Ticket, error) {
-	if secret != Secret || code != Code {
+func (a *Appliance) EnableTOTP(_ context.Context, user string, shown api.TOTPProof) ([]string, api.Ticket, error) {
+	if err := a.proves(user, shown.Password, "password"); err != nil {
+		return nil, api.Ticket{}, err
+	}
+	if shown.Secret != Secret || shown.Code != Code {
 		return nil, api.Ticket{}, api.RefusedFields(pair.FieldError{Field: "code", Text: "this is not the code of now: type the newest one"})
 	}
 	a.mu.Lock()
