@@ -96,6 +96,12 @@ func (p *problem) write(w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(p) // the client has gone: nobody is left to tell
 }
 
+// Refuse answers with an error as this interface writes it, for what is none of its
+// routes.
+func Refuse(w http.ResponseWriter, err *Error) {
+	newProblem(err.Code.httpStatus(), err.Code, err.Text).write(w)
+}
+
 // fieldsOf collects the pair.FieldErrors of a joined error.
 func fieldsOf(err error) []pair.FieldError {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

@@ -17,10 +17,9 @@ const Prefix = "/api/v1"
 
 // Limits of one request.
 const (
-	maxBody        = 1 << 20          // bytes of an ordinary request
-	readTimeout    = 20 * time.Second // for a whole ordinary request
-	answerTimeout  = 30 * time.Second // for a backend to answer, unless a route says otherwise
-	streamProgress = 30 * time.Second // a stream that moves nothing for so long is cut
+	maxBody       = 1 << 20          // bytes of an ordinary request
+	readTimeout   = 20 * time.Second // for a whole ordinary request
+	answerTimeout = 30 * time.Second // for a backend to answer, unless a route says otherwise
 )
 
 // Options are the server's choices.
@@ -128,13 +127,13 @@ func notFound(w http.ResponseWriter, _ *http.Request) {
 }
 
 // Network answers clients from the network: a bearer token says who asks.
-func (s *Server) Network() http.Handler { return limited(s.mux, readTimeout) }
+func (s *Server) Network() http.Handler { return Paced(limited(s.mux, readTimeout)) }
 
 // Local answers the local socket: its callers are administrators, known by the
 // credentials that ConnContext has put into the context. Without those nothing
 // is answered.
 func (s *Server) Local() http.Handler {
-	inner := limited(s.mux, readTimeout)
+	inner := Paced(limited(s.mux, readTimeout))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if caller, known := CallerFrom(r.Context()); !known || !caller.Local {
 			newProblem(http.StatusForbidden, Forbidden, "this socket cannot tell who is calling: use the one that the daemon opened").write(w)

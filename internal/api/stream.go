@@ -4,14 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 // streamWriter sends its headers with the first byte, so that a failure before
-// it is still a problem; every write has a deadline of its own.
+// it is still a problem.
 type streamWriter struct {
 	http.ResponseWriter
 	control     *http.ResponseController
@@ -22,8 +21,6 @@ type streamWriter struct {
 // Write implements io.Writer.
 func (w *streamWriter) Write(p []byte) (int, error) {
 	w.start()
-	// A writer without deadlines (a test's recorder) is bounded by its test.
-	_ = w.control.SetWriteDeadline(time.Now().Add(streamProgress))
 	return w.ResponseWriter.Write(p)
 }
 

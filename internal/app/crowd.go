@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,9 +16,10 @@ import (
 // the places (fifty people may look on from behind one router), and the peer has places of its own. Who finds no place is
 // closed at once, not left waiting: behind a full queue the peer would wait, too.
 type crowd struct {
-	most     int // connections of everybody
-	mostEach int // connections of one source: an IPv4 address, an IPv6 network of 64 bits
-	mostPeer int // connections of the peer's addresses, besides
+	most     int           // connections of everybody
+	mostEach int           // connections of one source: an IPv4 address, an IPv6 network of 64 bits
+	mostPeer int           // connections of the peer's addresses, besides
+	patience time.Duration // for a guest to take what it is handed: some kilobytes
 	ofPeer   func(netip.Addr) bool
 
 	mu   sync.Mutex
@@ -34,7 +36,10 @@ func newCrowd(ofPeer func(netip.Addr) bool) *crowd {
 	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &files) // else the least that a system allows
 	const enough = 1 << 14
 	most := int(min(files.Cur/share, enough))
-	return &crowd{most: most, mostEach: max(most/part, leastEach), mostPeer: forPeer, ofPeer: ofPeer, each: map[netip.Prefix]int{}}
+	return &crowd{
+		most: most, mostEach: max(most/part, leastEach), mostPeer: forPeer, patience: time.Minute,
+		ofPeer: ofPeer, each: map[netip.Prefix]int{},
+	}
 }
 
 // guard makes a listener admit connections as far as there is room.
@@ -94,7 +99,7 @@ func (g *guarded) Accept() (net.Conn, error) {
 		}
 		from, _ := netip.ParseAddrPort(tcp.RemoteAddr().String())
 		if leave, entered := g.crowd.enter(from.Addr().Unmap()); entered {
-			return &guest{TCPConn: tcp, leave: sync.OnceFunc(leave)}, nil
+			return &guest{TCPConn: tcp, patience: g.crowd.patience, leave: sync.OnceFunc(leave)}, nil
 		}
 		_ = tcp.SetLinger(0) // leaves nothing behind in the kernel either
 		_ = tcp.Close()
@@ -104,7 +109,17 @@ func (g *guarded) Accept() (net.Conn, error) {
 // guest is a connection that has a place.
 type guest struct {
 	*net.TCPConn
-	leave func()
+	patience time.Duration
+	leave    func()
+}
+
+// Write implements net.Conn. TLS hands over some kilobytes at a time, the answers of
+// all requests of an HTTP/2 connection among them: whoever does not take these for so
+// long, as by a byte now and then, is shown out.
+func (g *guest) Write(p []byte) (int, error) {
+	late := time.AfterFunc(g.patience, func() { _ = g.Close() })
+	defer late.Stop()
+	return g.TCPConn.Write(p)
 }
 
 // Close implements net.Conn.

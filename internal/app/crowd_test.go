@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -90,6 +91,37 @@ func TestGuardedListenerClosesWhomItCannotTake(t *testing.T) {
 	}
 	if _, more := <-accepted; more {
 		t.Fatal("more were taken than there are places")
+	}
+}
+
+func TestAGuestWhoTakesNothingIsShownOut(t *testing.T) {
+	inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = inner.Close() })
+	c := smallCrowd("")
+	c.patience = 50 * time.Millisecond
+	silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	conn, err := c.guard(inner).Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil { // until the kernel takes no more
+		_, err = conn.Write(make([]byte, 16<<10))
+	}
+	if !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	_ = conn.Close() // as the server does then
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all != 0 {
+		t.Errorf("%d places are still taken", c.all)
 	}
 }
 

@@ -70,5 +70,5 @@ func (c *Console) Handler() http.Handler {
 	ours.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "This form came from another site, so nothing was done. Open the console itself and do it there.", http.StatusForbidden)
 	}))
-	return hardened(c.admitted(ours.Handler(c.mux)))
+	return api.Paced(hardened(c.admitted(ours.Handler(c.mux))))
 }

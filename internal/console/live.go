@@ -16,10 +16,9 @@ import (
 
 // Bounds of live pages.
 const (
-	maxFollowers  = 256              // pages that follow at a time
-	maxEach       = 64               // of them, those of one user
-	followTimeout = 10 * time.Second // a page that takes nothing for so long is cut
-	recheck       = 5 * time.Second  // how often a follower's session is looked at
+	maxFollowers = 256             // pages that follow at a time
+	maxEach      = 64              // of them, those of one user
+	recheck      = 5 * time.Second // how often a follower's session is looked at
 )
 
 // errEnded ends a stream whose visitor has no session any more.
@@ -164,8 +163,6 @@ func (f *follower) part(to *bytes.Buffer, part string, v view) error {
 }
 
 func (f *follower) write(message []byte) error {
-	// A writer without deadlines (a test's recorder) is bounded by its test.
-	_ = f.control.SetWriteDeadline(f.console.now().Add(followTimeout))
 	if _, err := f.w.Write(message); err != nil {
 		return err
 	}

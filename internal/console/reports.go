@@ -188,26 +188,11 @@ func (c *Console) downloadReport(v *visit) error {
 	}
 	v.w.Header().Set("Content-Type", download.ContentType)
 	v.w.Header().Set("Content-Disposition", download.Disposition())
-	if err := download.Write(v.ctx(), deadlined{v.w, http.NewResponseController(v.w), c.now}); err != nil && v.ctx().Err() == nil {
+	if err := download.Write(v.ctx(), v.w); err != nil && v.ctx().Err() == nil {
 		c.log.Error("report cut", slog.String("report", string(kind)), slog.String("error", err.Error()))
 		panic(http.ErrAbortHandler) // nobody may take a part for the whole
 	}
 	return nil
-}
-
-// deadlined cuts a download that moves nothing for a while.
-type deadlined struct {
-	http.ResponseWriter
-	control *http.ResponseController
-	now     func() time.Time
-}
-
-// Write implements io.Writer.
-func (w deadlined) Write(p []byte) (int, error) {
-	const progress = 30 * time.Second
-	// A writer without deadlines (a test's recorder) is bounded by its test.
-	_ = w.control.SetWriteDeadline(w.now().Add(progress))
-	return w.ResponseWriter.Write(p)
 }
 
 // Right reports whether the filter can be used.

@@ -43,6 +43,7 @@ type Appliance struct {
 	damped      bool
 	figures     api.Figures
 	site        api.SavedSite
+	listen      []string // of the configuration file
 
 	certificate        *api.Certificate
 	certificateVersion uint64
@@ -71,6 +72,7 @@ func New() *Appliance {
 		tasks:    map[string]*task{},
 		diverged: map[string]pair.DivergedCopy{},
 		setup:    "setup-token-1",
+		listen:   []string{":443"},
 
 		notifications: api.SavedNotifications{Notifications: pair.DefaultNotifications()},
 		channels:      map[string]pair.ChannelState{},

@@ -17,9 +17,16 @@ func (a *Appliance) Site(context.Context) (api.SavedSite, error) {
 	return a.siteNow(), nil
 }
 
+// Listen sets where the TLS port listens, as the configuration file would.
+func (a *Appliance) Listen(addresses ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.listen = addresses
+}
+
 func (a *Appliance) siteNow() api.SavedSite {
 	saved := a.site
-	saved.Front = api.Front{Root: "/srv/www", HTTP: []string{":80"}, HTTPS: []string{":443"}}
+	saved.Front = api.Front{Root: "/srv/www", HTTP: []string{":80"}, HTTPS: a.listen}
 	return saved
 }
 

@@ -1,0 +1,59 @@
+package api
+
+import (
+	"net/http"
+	"time"
+)
+
+// The pace of an answer: each piece has to be taken within a time. Even 600 bytes
+// a second are enough, and whoever takes less keeps nothing here.
+const (
+	paceBytes = 16 << 10
+	paceTime  = 30 * time.Second
+)
+
+// Paced bounds how long an answer may rest with its reader: whoever takes a byte a
+// minute would keep a goroutine and the answer in memory for ever. The time counts
+// for each piece while it is written, so that neither a long download nor a stream
+// with nothing to say is cut.
+func Paced(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		paced := &pacedWriter{ResponseWriter: w, control: http.NewResponseController(w)}
+		next.ServeHTTP(paced, r)
+		paced.begin() // for what the server has kept back so far
+	})
+}
+
+// pacedWriter is the writer of an answer whose reader keeps up.
+type pacedWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+// A writer without deadlines (a test's recorder) is bounded by its test.
+
+func (p *pacedWriter) begin() { _ = p.control.SetWriteDeadline(time.Now().Add(paceTime)) }
+func (p *pacedWriter) end()   { _ = p.control.SetWriteDeadline(time.Time{}) }
+
+// Write implements io.Writer.
+func (p *pacedWriter) Write(text []byte) (written int, err error) {
+	defer p.end()
+	for {
+		p.begin()
+		n, err := p.ResponseWriter.Write(text[written:min(len(text), written+paceBytes)])
+		written += n
+		if err != nil || written >= len(text) {
+			return written, err
+		}
+	}
+}
+
+// FlushError is what http.ResponseController flushes with.
+func (p *pacedWriter) FlushError() error {
+	p.begin()
+	defer p.end()
+	return p.control.Flush()
+}
+
+// Unwrap leads http.ResponseController to what this writer leaves as it is.
+func (p *pacedWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
