@@ -92,16 +92,21 @@ func (a *Appliance) routes(server *api.Server, pages *console.Console) http.Hand
 		mux.Handle(path, network)
 	}
 	for _, path := range []string{console.Root, console.Root + "/"} {
-		mux.Handle(path, a.public.besideSite(pages.Handler()))
+		mux.Handle(path, a.public.besideSite(pages.Handler(), pages.AtSite()))
 	}
-	mux.Handle("/", a.public.besideConsole(a.doors.console()))
-	return mux
+	mux.Handle("/", api.Paced(a.public.besideConsole(a.doors.console())))
+	return a.public.withoutWorkers(mux)
 }
+
+// mostStreams is how many requests one HTTP/2 connection may have open: no fewer
+// than RFC 9113, section 6.5.2, advises, and what a busy browser asks for.
+const mostStreams = 100
 
 func (a *Appliance) serveTLS(ctx context.Context, listener net.Listener, secure *tls.Config, handler http.Handler) error {
 	server := &http.Server{
 		Handler: handler, TLSConfig: secure,
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: mostStreams},
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	a.link.Attach(server)

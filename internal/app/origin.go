@@ -38,14 +38,29 @@ func (p *public) besideConsole(site http.Handler) http.Handler {
 	})
 }
 
-// besideSite is the console where the site answers at its host name.
-func (p *public) besideSite(console http.Handler) http.Handler {
+// besideSite is the console where the site answers at its host name; there
+// something else answers in its place.
+func (p *public) besideSite(console, inItsPlace http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.asked(r) {
-			http.Error(w, "The console does not answer at the site's host name, so that nothing of the site can act in it: "+
-				"open /login at an address of an appliance, at the shared IP, or at another name of theirs.", http.StatusForbidden)
+			inItsPlace.ServeHTTP(w, r)
 			return
 		}
 		console.ServeHTTP(w, r)
+	})
+}
+
+// withoutWorkers refuses to be the script of a service worker where the console is:
+// a browser would have it answer for the console's pages. One that is left from the
+// time when a name was the site's is told to go when the browser looks for a newer
+// script.
+func (p *public) withoutWorkers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Service-Worker") != "" && !p.asked(r) {
+			w.Header().Set("Clear-Site-Data", `"storage"`)
+			http.Error(w, "No service worker may be where the console is.", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }

@@ -14,6 +14,36 @@ import (
 	"baton/internal/pair"
 )
 
+// A service worker among the site's files must not come to answer for the console.
+func TestNoServiceWorkerIsWhereTheConsoleIs(t *testing.T) {
+	t.Parallel()
+	p := &public{doors: newDoors(config.Config{Name: "alpha"}, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
+	if err := p.show(pair.Site{HostName: "www.example.org"}, certificateDocument{}); err != nil {
+		t.Fatal(err)
+	}
+	answers := p.withoutWorkers(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "script") }))
+	for _, c := range []struct {
+		host, path, worker string
+		want               int
+	}{
+		{"198.51.100.1", "/worker.js", "script", http.StatusForbidden},
+		{"alpha.example.org", "/login/assets/baton.js", "script", http.StatusForbidden},
+		{"198.51.100.1", "/worker.js", "", http.StatusOK},
+		{"www.example.org", "/worker.js", "script", http.StatusOK},
+	} {
+		r := httptest.NewRequest(http.MethodGet, c.path, nil)
+		r.Host = c.host
+		if c.worker != "" {
+			r.Header.Set("Service-Worker", c.worker)
+		}
+		w := httptest.NewRecorder()
+		answers.ServeHTTP(w, r)
+		if left := w.Header().Get("Clear-Site-Data"); w.Code != c.want || (left == `"storage"`) != (c.want == http.StatusForbidden) {
+			t.Errorf("%+v: %d, Clear-Site-Data %s", c, w.Code, left)
+		}
+	}
+}
+
 // A script among the site's files must not share an origin with the console.
 func TestSiteAndConsoleShareNoOrigin(t *testing.T) {
 	t.Parallel()
@@ -25,7 +55,7 @@ func TestSiteAndConsoleShareNoOrigin(t *testing.T) {
 	p := &public{doors: newDoors(c, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
 	p.doors.Open()
 	site := p.besideConsole(p.doors.console())
-	console := p.besideSite(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "console") }))
+	console := p.besideSite(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "console") }), http.NotFoundHandler())
 	ask := func(handler http.Handler, host string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Host = host

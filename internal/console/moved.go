@@ -126,12 +126,5 @@ func peerLink(s pair.Status) link {
 	if err != nil {
 		host, port = s.Peer.Address, ""
 	}
-	address := host
-	if strings.Contains(host, ":") {
-		address = "[" + host + "]"
-	}
-	if port != "" && port != "443" {
-		address += ":" + port
-	}
-	return link{Label: cmp.Or(s.Peer.Name, host), Href: "https://" + address + Root}
+	return link{Label: cmp.Or(s.Peer.Name, host), Href: "https://" + consoleHost(host, port) + Root}
 }

@@ -2,12 +2,13 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
 	"io/fs"
+	"net"
 	"net/http"
-	"net/netip"
 	"path"
 	"strings"
 	"sync"
@@ -103,20 +104,8 @@ func (v view) Elsewhere() []link {
 	if v.Status.Peer == nil {
 		return nil
 	}
-	links := []link{peerLink(v.Status)}
-	for _, ip := range v.Status.SharedIPs {
-		if prefix, err := netip.ParsePrefix(ip.Address); err == nil && ip.Shared {
-			links = append(links, link{Label: "the shared IP " + prefix.Addr().String(), Href: "https://" + hostText(prefix.Addr()) + Root})
-		}
-	}
-	return links
-}
-
-func hostText(ip netip.Addr) string {
-	if ip.Is6() {
-		return "[" + ip.String() + "]"
-	}
-	return ip.String()
+	_, port, _ := net.SplitHostPort(v.Status.Appliance.Address)
+	return append([]link{peerLink(v.Status)}, sharedLinks(v.Status, []string{":" + cmp.Or(port, "443")})...)
 }
 
 // PrimaryLink leads to the primary's console, on a backup.

@@ -1,0 +1,156 @@
+package console
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"baton/internal/api"
+	"baton/internal/api/apitest"
+	"baton/internal/pair"
+)
+
+// askAtSite asks in the console's place at the site's host name.
+func askAtSite(t *testing.T, appliance *apitest.Appliance, r *http.Request) *httptest.ResponseRecorder {
+	t.Helper()
+	c, err := New(appliance, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	c.AtSite().ServeHTTP(w, r)
+	return w
+}
+
+// pairedAt is a pair whose TLS ports listen on addresses.
+func pairedAt(t *testing.T, listen ...string) *apitest.Appliance {
+	t.Helper()
+	a := apitest.New()
+	a.Listen(listen...)
+	a.Change(func(s *pair.Status) {
+		s.Role = pair.Primary
+		s.Peer = &pair.PeerStatus{ID: apitest.PeerID, Name: "beta", Address: "198.51.100.2:9443"}
+		s.SharedIPs = []pair.SharedIPStatus{
+			{Address: "198.51.100.10/24", Shared: true}, {Address: "2001:db8::10/64", Shared: true}, {Address: "198.51.100.11/24"},
+		}
+	})
+	return a
+}
+
+func TestAtTheSitesHostNameAPageSaysWhereTheConsoleIs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		listen []string
+		want   []string
+	}{
+		"everywhere": {[]string{":443"}, []string{
+			"https://198.51.100.10/login", "https://[2001:db8::10]/login", "https://198.51.100.1/login", "https://198.51.100.2:9443/login",
+		}},
+		"another port": {[]string{"[::]:8443"}, []string{
+			"https://198.51.100.10:8443/login", "https://[2001:db8::10]:8443/login", "https://198.51.100.1/login", "https://198.51.100.2:9443/login",
+		}},
+		"some addresses": {[]string{"198.51.100.1:443", "[2001:db8::1]:9443", "198.51.100.10:444", "198.51.100.11:443"}, []string{
+			"https://198.51.100.10:444/login", "https://198.51.100.1/login", "https://[2001:db8::1]:9443/login", "https://198.51.100.2:9443/login",
+		}},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "https://www.example.org/login/status?next=https://evil.example/", nil)
+		r.Host = "www.example.org:4711"
+		r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+		r.Header.Set("X-Forwarded-Host", "evil.example")
+		w := askAtSite(t, pairedAt(t, c.listen...), r)
+		p := page{status: w.Code, path: name, body: w.Body.String(), header: w.Header()}
+		if p.status != http.StatusForbidden || p.header.Get("Content-Type") != "text/html; charset=utf-8" || p.header.Get("Content-Security-Policy") != policy {
+			t.Errorf("%s: %d, %v", name, p.status, p.header)
+		}
+		if p.header.Get("Set-Cookie") != "" || strings.Contains(p.header.Get("Vary"), "Cookie") {
+			t.Errorf("%s: a session or a cookie: %v", name, p.header)
+		}
+		p.has(t, "The console is not here", "So that nothing of the site can act in the console")
+		p.lacks(t, "evil.example", "4711", "<form", "<style", "style=", "<script>")
+		var links []string
+		for part := range strings.SplitSeq(p.body, `<a href="`) {
+			if href, _, is := strings.Cut(part, `"`); is && strings.HasPrefix(href, "https:") {
+				links = append(links, href)
+			}
+		}
+		if strings.Join(links, " ") != strings.Join(c.want, " ") {
+			t.Errorf("%s: leads to\n%v, want\n%v", name, links, c.want)
+		}
+	}
+}
+
+func TestThePageAtTheSitesHostNameHasItsLook(t *testing.T) {
+	t.Parallel()
+	a := pairedAt(t, ":443")
+	w := askAtSite(t, a, httptest.NewRequest(http.MethodGet, "/login", nil))
+	for part := range strings.SplitSeq(w.Body.String(), `"`) {
+		if !strings.HasPrefix(part, assetPrefix) {
+			continue
+		}
+		if file := askAtSite(t, a, httptest.NewRequest(http.MethodGet, part, nil)); file.Code != http.StatusOK || file.Header().Get("Set-Cookie") != "" {
+			t.Errorf("%s: %d", part, file.Code)
+		}
+	}
+}
+
+func TestNothingOfTheConsoleAnswersAtTheSitesHostName(t *testing.T) {
+	t.Parallel()
+	a := pairedAt(t, ":443")
+	if err := a.AddUser(t.Context(), api.NewUser{Name: "viewer", Role: api.Viewer, Password: password}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{Root, Root + "/", Root + "/status", Root + "/live?page=status", Root + "/moved?seen=x", Root + "/assets/nothing.js", Root + "/sign-out"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			r := httptest.NewRequest(method, path, strings.NewReader("name=viewer&password="+password))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			w := askAtSite(t, a, r)
+			if asset := strings.Contains(path, "/assets/") && method == http.MethodGet; w.Code != http.StatusForbidden && !asset || w.Header().Get("Set-Cookie") != "" {
+				t.Errorf("%s %s: %d %v", method, path, w.Code, w.Header())
+			}
+		}
+	}
+}
+
+func TestProgramsAreRefusedAtTheSitesHostNameInTheirOwnWay(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(http.MethodPost, Root+"/status", io.NopCloser(strings.NewReader("{}")))
+	r.Header.Set("Accept", "application/json")
+	w := askAtSite(t, pairedAt(t, ":443"), r)
+	var problem struct{ Code, Detail string }
+	if err := json.Unmarshal(w.Body.Bytes(), &problem); err != nil {
+		t.Fatal(err)
+	}
+	if w.Code != http.StatusForbidden || w.Header().Get("Content-Type") != "application/problem+json" || problem.Code != "forbidden" || !strings.Contains(problem.Detail, "https://198.51.100.10/login") {
+		t.Errorf("%d, %s, %+v", w.Code, w.Header().Get("Content-Type"), problem)
+	}
+}
+
+// Whom the console would not answer does not learn where it is either.
+func TestWhereTheConsoleIsIsToldToThoseItAnswers(t *testing.T) {
+	t.Parallel()
+	a := pairedAt(t, ":443")
+	saved, err := a.Security(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if saved.Values, err = saved.Values.With("console_networks", "198.51.100.0/24"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.SaveSecurity(t.Context(), saved); err != nil {
+		t.Fatal(err)
+	}
+	for from, told := range map[string]bool{"198.51.100.7:4711": true, "203.0.113.7:4711": false} {
+		for _, accept := range []string{"text/html", "application/json"} {
+			r := httptest.NewRequest(http.MethodGet, Root, nil)
+			r.RemoteAddr = from
+			r.Header.Set("Accept", accept)
+			if w := askAtSite(t, a, r); w.Code != http.StatusForbidden || strings.Contains(w.Body.String(), "198.51.100") != told {
+				t.Errorf("from %s, %s: %d %s", from, accept, w.Code, w.Body)
+			}
+		}
+	}
+}
