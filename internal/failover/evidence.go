@@ -11,6 +11,7 @@ func (t *turn) gather() {
 
 func (t *turn) pingTestIPs() {
 	e := &t.Evidence
+	e.NextTest = t.soon(e.NextTest, t.pace(t.State))
 	if t.TestIPs == 0 || e.Testing || !t.due(e.NextTest) {
 		return
 	}
@@ -21,6 +22,7 @@ func (t *turn) pingTestIPs() {
 
 func (t *turn) probeAddress() {
 	e := &t.Evidence
+	e.NextProbe = t.soon(e.NextProbe, t.pace(t.State))
 	if !t.SharedIP || e.Probing || !t.due(e.NextProbe) {
 		return
 	}

@@ -46,6 +46,12 @@ func (t *turn) due(instant Instant) bool {
 	return false
 }
 
+// soon is when something is done again that was planned for an instant, no later
+// than one interval from now: the interval may be shorter than when that was planned.
+func (t *turn) soon(planned Instant, interval time.Duration) Instant {
+	return min(planned, t.now.Add(interval))
+}
+
 // enter changes role and phase, and explains it.
 func (t *turn) enter(role pair.Role, phase pair.Phase, why Reason) {
 	from, to := t.Place(), Place{Role: role, Phase: phase}
@@ -224,6 +230,7 @@ func (t *turn) poll() {
 	if t.Record.Role == pair.Primary && t.PeerHeard.Set && !wanted {
 		t.due(t.PeerHeard.At.Add(silentPolls * t.every(t.State)))
 	}
+	t.NextPoll = t.soon(t.NextPoll, t.every(t.State))
 	if !wanted || t.Polling || !t.due(t.NextPoll) {
 		return
 	}
