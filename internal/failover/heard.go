@@ -152,7 +152,7 @@ func (t *turn) followPrimary(v pair.View) {
 	case pair.Waiting, pair.Suspect, pair.Maintenance, pair.Steady:
 		t.Evidence.forget(t.now)
 		t.Blocked, t.Observed = Agreed, false
-		t.enter(pair.Backup, t.calm(), PrimaryHeard)
+		t.enter(pair.Backup, t.calm(), t.whyCalm(PrimaryHeard))
 	case pair.Claiming, pair.Releasing, pair.Alone, pair.Isolated, pair.Handover:
 	}
 }
@@ -163,6 +163,15 @@ func (t *turn) calm() pair.Phase {
 		return pair.Maintenance
 	}
 	return pair.Steady
+}
+
+// whyCalm is why a phase becomes calm: what was calm before has only entered
+// maintenance, or left it.
+func (t *turn) whyCalm(why Reason) Reason {
+	if t.Phase == pair.Steady || t.Phase == pair.Maintenance {
+		return MaintenanceChanged
+	}
+	return why
 }
 
 // maintained reports whether either side is in maintenance.

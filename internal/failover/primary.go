@@ -133,12 +133,8 @@ func (t *turn) label() {
 		return
 	}
 	lease := t.part(leaseLen, t.timeout(t.State))
-	why := PeerHeard
-	if t.Phase == pair.Steady || t.Phase == pair.Maintenance {
-		why = MaintenanceChanged
-	}
 	if !t.due(t.Confirmed.or(0).Add(lease)) {
-		t.enter(pair.Primary, t.calm(), why)
+		t.enter(pair.Primary, t.calm(), t.whyCalm(PeerHeard))
 		return
 	}
 	t.enter(pair.Primary, pair.Alone, PeerSilent)

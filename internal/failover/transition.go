@@ -25,8 +25,8 @@ func backupTransitions() []Transition {
 	claiming := primary(pair.Claiming)
 	return []Transition{
 		{waiting, steady, []Reason{PrimaryHeard}},
-		{steady, backup(pair.Maintenance), []Reason{PrimaryHeard, MaintenanceChanged}},
-		{backup(pair.Maintenance), steady, []Reason{PrimaryHeard, MaintenanceChanged}},
+		{steady, backup(pair.Maintenance), []Reason{MaintenanceChanged}},
+		{backup(pair.Maintenance), steady, []Reason{MaintenanceChanged}},
 		{steady, suspect, []Reason{PollsFail}},
 		{suspect, steady, []Reason{PrimaryHeard, PeerHeard}},
 		{suspect, suspect, []Reason{WouldTakeOver}},
