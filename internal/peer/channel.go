@@ -19,13 +19,20 @@ const (
 	firstPause  = time.Second            // after the peer refused us; doubled up to lastPause
 	lastPause   = 10 * time.Second
 	drainTime   = 30 * time.Second // for requests on a connection that is no longer used
+	promptly    = 2 * time.Second  // how young a request is that is made again, and how long it waits for that
 )
+
+// line is a connection to one life of the peer.
+type line struct {
+	*http.ClientConn
+	life life
+}
 
 // channel is one persistent authenticated connection to the peer, found again
 // whenever it is lost. It is an http.RoundTripper. Requests wait for the
 // connection as long as their context allows, but never through a refusal.
 type channel struct {
-	dial func(ctx context.Context) (*http.ClientConn, error)
+	dial func(ctx context.Context) (*line, error)
 	log  *slog.Logger
 
 	doubted func() // called when the connection has become suspect; nil: nobody cares
@@ -34,27 +41,30 @@ type channel struct {
 	resume chan struct{} // end the pause after a refusal
 
 	mu      sync.Mutex
-	conn    *http.ClientConn // nil: none
-	renewal bool             // look for another connection although there is one
-	asked   time.Time        // of the newest request
-	refused error            // why the peer turns us away; nil: it does not, as far as known
-	next    uint64           // number of the next attempt
-	failed  uint64           // 1 + number of the newest attempt that failed
-	lastErr error            // why it failed
-	changed chan struct{}    // closed and replaced when any of the above gets better or worse
+	conn    *line              // nil: none
+	lines   map[*line]struct{} // that are open: conn, and those that only end what is on them
+	life    life               // of the peer, the newest one met
+	renewal bool               // look for another connection although there is one
+	asked   time.Time          // of the newest request
+	refused error              // why the peer turns us away; nil: it does not, as far as known
+	next    uint64             // number of the next attempt
+	failed  uint64             // 1 + number of the newest attempt that failed
+	lastErr error              // why it failed
+	changed chan struct{}      // closed and replaced when any of the above gets better or worse
 }
 
-func newChannel(log *slog.Logger, dial func(ctx context.Context) (*http.ClientConn, error)) *channel {
+func newChannel(log *slog.Logger, dial func(ctx context.Context) (*line, error)) *channel {
 	return &channel{
-		dial: dial, log: log,
+		dial: dial, log: log, lines: map[*line]struct{}{},
 		wake: make(chan struct{}, 1), resume: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
 }
 
 // RoundTrip implements http.RoundTripper. A request that misses its deadline
-// makes the connection suspect: a fresh one is looked for at once.
+// makes the connection suspect: a fresh one is looked for at once. One that went
+// to a former life of the peer, which was over by then, is made again.
 func (c *channel) RoundTrip(request *http.Request) (*http.Response, error) {
-	ctx := request.Context()
+	ctx, asked := request.Context(), sinceBoot()
 	conn, err := c.acquire(ctx)
 	if err != nil {
 		if request.Body != nil {
@@ -62,6 +72,24 @@ func (c *channel) RoundTrip(request *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
+	response, err := c.over(conn, request)
+	if err == nil || request.GetBody == nil {
+		return response, err
+	}
+	heir := c.heir(ctx, conn, asked)
+	if heir == nil {
+		return nil, err
+	}
+	again := request.Clone(ctx)
+	if again.Body, err = request.GetBody(); err != nil {
+		return nil, err
+	}
+	return c.over(heir, again)
+}
+
+// over makes a request on one connection.
+func (c *channel) over(conn *line, request *http.Request) (*http.Response, error) {
+	ctx := request.Context()
 	response, err := conn.RoundTrip(request)
 	if err != nil {
 		return nil, c.doubt(ctx, conn, err)
@@ -72,12 +100,31 @@ func (c *channel) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // doubt makes a connection suspect on which a request failed, unless the caller
 // lost interest, which says nothing about the peer. It returns the error to report.
-func (c *channel) doubt(ctx context.Context, conn *http.ClientConn, err error) error {
+func (c *channel) doubt(ctx context.Context, conn *line, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
 	c.suspect(conn)
+	if c.outlived(conn) {
+		return restartedError{}
+	}
 	return fmt.Errorf("%w: %w", ErrUnreachable, err)
+}
+
+// heir returns a connection to the life of the peer after the one that conn stood
+// on, if that life had begun before conn was asked: then nobody has got the
+// request. It returns nil if it had not, or there is none soon.
+func (c *channel) heir(ctx context.Context, conn *line, asked time.Duration) *line {
+	if sinceBoot()-asked > promptly {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, promptly)
+	defer cancel()
+	next, err := c.acquire(ctx)
+	if err != nil || next.life.id == conn.life.id || next.life.began > asked {
+		return nil
+	}
+	return next
 }
 
 // watched is an answer's body that doubts its connection when it breaks off.
@@ -99,7 +146,7 @@ func (w *watched) Read(p []byte) (int, error) {
 func (w *watched) Close() error { return w.body.Close() }
 
 // acquire returns the connection, waiting until there is one.
-func (c *channel) acquire(ctx context.Context) (*http.ClientConn, error) {
+func (c *channel) acquire(ctx context.Context) (*line, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = time.Now()
@@ -130,7 +177,7 @@ func (c *channel) acquire(ctx context.Context) (*http.ClientConn, error) {
 }
 
 // suspect stops using a connection and looks for a fresh one.
-func (c *channel) suspect(conn *http.ClientConn) {
+func (c *channel) suspect(conn *line) {
 	c.mu.Lock()
 	current := c.conn == conn
 	if current {
@@ -156,6 +203,32 @@ func (c *channel) leaveIdle() {
 	c.conn = nil
 	c.mu.Unlock()
 	retire(conn)
+}
+
+// outlive ends what stands on a former life of the peer: it is dead, and whoever
+// waits there is told.
+func (c *channel) outlive(theirs life) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.life = theirs
+	for conn := range c.lines {
+		if conn.life.id == theirs.id {
+			continue
+		}
+		if c.conn == conn {
+			c.conn = nil
+			signal(c.wake)
+		}
+		go func() { _ = conn.Close() }() // may last: nobody reads the farewell
+	}
+}
+
+// outlived reports whether the peer is known to have been started anew since it
+// took the connection.
+func (c *channel) outlived(conn *line) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return conn.life.id != c.life.id
 }
 
 // renew replaces the connection without an interruption, to prove a new key.
@@ -226,7 +299,7 @@ func (c *channel) wanted() bool {
 
 type attempt struct {
 	number uint64
-	conn   *http.ClientConn
+	conn   *line
 	err    error
 }
 
@@ -314,16 +387,22 @@ func (c *channel) judge(got attempt) (done, accepted bool) {
 }
 
 // install makes conn the one that requests use.
-func (c *channel) install(conn *http.ClientConn) {
+func (c *channel) install(conn *line) {
 	c.mu.Lock()
+	if conn.life.id != c.life.id { // started anew meanwhile
+		c.mu.Unlock()
+		_ = conn.Close()
+		return
+	}
 	old := c.conn
 	c.conn, c.renewal, c.refused, c.lastErr = conn, false, nil, nil
+	c.lines[conn] = struct{}{}
 	c.tell()
 	c.mu.Unlock()
 	if old != nil {
 		retire(old)
 	}
-	conn.SetStateHook(func(conn *http.ClientConn) {
+	conn.SetStateHook(func(*http.ClientConn) {
 		if conn.Err() != nil {
 			c.lost(conn)
 		}
@@ -333,10 +412,11 @@ func (c *channel) install(conn *http.ClientConn) {
 	}
 }
 
-// lost notices that the other side closed the connection.
-func (c *channel) lost(conn *http.ClientConn) {
+// lost notices that a connection is closed.
+func (c *channel) lost(conn *line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	delete(c.lines, conn)
 	if c.conn == conn {
 		c.conn = nil
 		signal(c.wake)
@@ -351,7 +431,7 @@ func (c *channel) tell() {
 
 // retire closes a connection that new requests no longer use, once those still
 // on it have ended.
-func retire(conn *http.ClientConn) {
+func retire(conn *line) {
 	time.AfterFunc(pace, func() {
 		if conn.InFlight() == 0 {
 			_ = conn.Close()

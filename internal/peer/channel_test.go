@@ -20,6 +20,7 @@ type cable struct {
 	target  string
 
 	mu     sync.Mutex
+	resets bool // the machine behind it says that it knows no connection from before a pull
 	pulled bool
 	pulls  int        // so far: a connection that lived through one is dead
 	lost   []net.Conn // that lived through a pull: they stay dead
@@ -68,21 +69,35 @@ func newCable(t *testing.T, target string) *cable {
 }
 
 func (c *cable) carry(to, from net.Conn) {
-	defer func() { _ = to.Close() }()
 	buffer := make([]byte, 64<<10)
 	since := c.pullsSoFar()
 	for {
 		n, err := from.Read(buffer)
-		if err != nil {
+		dead := c.pullsSoFar() != since
+		switch {
+		case err != nil && dead:
+			return // no farewell arrives either
+		case dead && c.resetsNow():
+			_ = from.(*net.TCPConn).SetLinger(0)
+			_ = from.Close()
 			return
-		}
-		if c.pullsSoFar() != since {
+		case dead:
 			continue
 		}
-		if _, err := to.Write(buffer[:n]); err != nil {
+		if err == nil {
+			_, err = to.Write(buffer[:n])
+		}
+		if err != nil {
+			_ = to.Close()
 			return
 		}
 	}
+}
+
+func (c *cable) resetsNow() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.resets && !c.pulled
 }
 
 func (c *cable) set(pulled bool) {
@@ -163,6 +178,112 @@ func TestIdleBulkConnectionIsLeftWhenPollsFail(t *testing.T) {
 	line.set(false)
 	if err := ask(); err != nil {
 		t.Errorf("first request after the cable: %v", err)
+	}
+}
+
+// cutPower has a machine lose its power behind its cable, and start again.
+func (a *appliance) cutPower(t *testing.T, line *cable) {
+	t.Helper()
+	line.set(true)
+	a.stop()
+	a.start(t, a.address)
+	line.set(false)
+}
+
+// behind puts a cable between an appliance and its peer.
+func (a *appliance) behind(t *testing.T, target string) *cable {
+	t.Helper()
+	line := newCable(t, target)
+	if err := a.vault.change(func(s *Secrets) error { s.Peer.Addresses = []string{line.address}; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	a.control.reset()
+	a.bulk.reset()
+	return line
+}
+
+const echoPath = "/peer/v1/echo"
+
+func (a *appliance) echoes() {
+	a.Handle("POST "+echoPath, Serve(func(_ context.Context, word string) (string, error) { return word, nil }))
+}
+
+// echo asks the peer over the bulk connection.
+func (a *appliance) echo(t *testing.T) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := Call[string, string](ctx, a.Bulk(), echoPath, "?")
+	return err
+}
+
+// A machine that lost its power has closed no connection. Once it is met again,
+// in a new life, whoever waits on an old one is told, and nobody uses it any more.
+func TestConnectionsToAFormerLifeAreLeft(t *testing.T) {
+	t.Parallel()
+	for name, polling := range map[string]func(alpha, beta *appliance) *appliance{
+		"by a poll of ours":    func(_, beta *appliance) *appliance { return beta },
+		"by a poll of its own": func(alpha, _ *appliance) *appliance { return alpha },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			alpha, beta := pairOf(t)
+			line := beta.behind(t, alpha.address)
+			asked := make(chan struct{}, 2)
+			never := func() {
+				alpha.Handle("POST /peer/v1/never", Serve(func(ctx context.Context, _ struct{}) (struct{}, error) {
+					asked <- struct{}{}
+					<-ctx.Done()
+					return struct{}{}, ctx.Err()
+				}))
+			}
+			never()
+			told := make(chan error, 1)
+			go func() {
+				_, err := Call[struct{}, struct{}](t.Context(), beta.Bulk(), "/peer/v1/never", struct{}{})
+				told <- err
+			}()
+			<-asked
+			alpha.cutPower(t, line)
+			alpha.echoes()
+			never()
+			eventually(t, "they meet", func() bool { return polling(alpha, beta).poll(t, time.Second) == nil })
+			if err := beta.echo(t); err != nil {
+				t.Errorf("first request of the new life: %v", err)
+			}
+			select {
+			case err := <-told:
+				if !errors.As(err, new(restartedError)) || !errors.Is(err, ErrUnreachable) {
+					t.Errorf("who waited is told: %v", err)
+				}
+			case <-time.After(10 * time.Second): // pings would need 20 s
+				t.Error("who waited is not told")
+			}
+			if len(asked) > 0 {
+				t.Error("what the former life was asked is asked again")
+			}
+		})
+	}
+}
+
+// The machine is back, and nobody has met it yet: its kernel resets what stands on
+// the old life, which cannot have got a request that is younger than the new one.
+func TestRequestAfterAPowerCutIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	alpha, beta := pairOf(t)
+	alpha.echoes()
+	line := beta.behind(t, alpha.address)
+	line.mu.Lock()
+	line.resets = true
+	line.mu.Unlock()
+	if err := beta.echo(t); err != nil {
+		t.Fatal(err)
+	}
+	alpha.cutPower(t, line)
+	alpha.echoes()
+	time.Sleep(time.Second) // the new life gets older than what its greeting may take
+	if err := beta.echo(t); err != nil {
+		t.Errorf("first request after the power cut: %v", err)
 	}
 }
 

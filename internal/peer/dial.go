@@ -53,7 +53,7 @@ func (l *Link) dial(ctx context.Context, address, pin, purpose string) (*authent
 }
 
 func (l *Link) prove(conn *tls.Conn, purpose string) (proven, error) {
-	h, err := newHandshake(conn, l.options.Identity.Pin(), l.options.Self().Version, l.options.Now)
+	h, err := l.handshake(conn)
 	if err != nil {
 		return proven{}, err
 	}

@@ -48,6 +48,17 @@ func (e *RemoteError) Unwrap() error {
 	return ErrRefused
 }
 
+// restartedError ends a request whose answer nobody will give any more.
+type restartedError struct{}
+
+// Error implements error.
+func (restartedError) Error() string {
+	return "the peer was started anew while it was asked: look at how it is now, then try again"
+}
+
+// Unwrap returns ErrUnreachable.
+func (restartedError) Unwrap() error { return ErrUnreachable }
+
 // IdentityError carries both pins when the peer's certificate is not the pinned one.
 type IdentityError struct {
 	Want string // pin of the peer that this appliance is paired with

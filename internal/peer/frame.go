@@ -72,6 +72,8 @@ type greeting struct {
 	Key     int              `json:"key"`     // number of the key used in this run
 	Purpose string           `json:"purpose"` // what the initiator wants; the responder repeats it
 	Time    int64            `json:"time"`    // sender's wall clock, Unix milliseconds
+	Life    string           `json:"life"`    // names this run of the sender's daemon
+	Age     int64            `json:"age"`     // milliseconds since it began
 }
 
 func encodeHello(share []byte, g greeting) (f frame, ad []byte, err error) {

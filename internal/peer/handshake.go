@@ -42,6 +42,7 @@ type handshake struct {
 	ownPin   string
 	peerPin  string
 	product  string // product version
+	life     life   // our own
 	now      func() time.Time
 }
 
@@ -51,9 +52,17 @@ type proven struct {
 	key      Key // the one of ours that the peer knows too
 	protocol int // the version to speak
 	offset   time.Duration
+	life     life // the peer's
 }
 
-// newHandshake binds a handshake to conn, whose TLS handshake is complete.
+// handshake begins one on conn, whose TLS handshake is complete.
+func (l *Link) handshake(conn *tls.Conn) (handshake, error) {
+	h, err := newHandshake(conn, l.options.Identity.Pin(), l.options.Self().Version, l.options.Now)
+	h.life = l.life
+	return h, err
+}
+
+// newHandshake binds a handshake to conn.
 func newHandshake(conn *tls.Conn, ownPin, product string, now func() time.Time) (handshake, error) {
 	state := conn.ConnectionState()
 	if len(state.PeerCertificates) == 0 {
@@ -82,7 +91,7 @@ func (h handshake) session(key Key, initiatorPin, responderPin string, run int) 
 func (h handshake) greeting(role, purpose string, key Key) greeting {
 	return greeting{
 		Role: role, ID: idOfPin(h.ownPin), Min: protocolMin, Max: protocolMax, Product: h.product,
-		Key: key.Number, Purpose: purpose, Time: h.now().UnixMilli(),
+		Key: key.Number, Purpose: purpose, Time: h.now().UnixMilli(), Life: h.life.id, Age: h.life.age(),
 	}
 }
 
@@ -131,6 +140,7 @@ func (h handshake) offer(run int, key Key, other *Key, purpose string, beforePro
 		return proven{}, errOtherKey
 	}
 	offset := time.UnixMilli(theirs.Time).Sub(sent.Add(h.now().Sub(sent) / 2))
+	met := lifeOf(theirs)
 	result, err := session.Initiate(ad, message)
 	if err != nil {
 		return proven{}, err
@@ -141,7 +151,7 @@ func (h handshake) offer(run int, key Key, other *Key, purpose string, beforePro
 	if err := h.exchangeTags(result); err != nil {
 		return proven{}, err
 	}
-	return proven{peer: theirs, key: key, protocol: version, offset: offset}, nil
+	return proven{peer: theirs, key: key, protocol: version, offset: offset, life: met}, nil
 }
 
 func (h handshake) askHello(hello frame) (greeting, cpace.Message, int, error) {
@@ -218,7 +228,7 @@ func (h handshake) answer(run int, hello frame, door doorkeeper) (proven, frame,
 	if err != nil {
 		return proven{}, frame{}, h.refuse(err)
 	}
-	offset := time.UnixMilli(theirs.Time).Sub(h.now())
+	offset, met := time.UnixMilli(theirs.Time).Sub(h.now()), lifeOf(theirs)
 	key := secrets.numbered(theirs.Key)
 	result, proof, err := h.share(run, key, theirs.Purpose, message)
 	if err != nil {
@@ -235,7 +245,7 @@ func (h handshake) answer(run int, hello frame, door doorkeeper) (proven, frame,
 		return h.again(run)
 	}
 	door.right(h.peerPin)
-	done := proven{peer: theirs, key: key, protocol: version, offset: offset}
+	done := proven{peer: theirs, key: key, protocol: version, offset: offset, life: met}
 	return done, frame{}, writeFrame(h.stream, frame{kind: frameConfirm, payload: result.ResponderTag})
 }
 

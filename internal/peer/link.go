@@ -76,6 +76,7 @@ type Peer struct {
 // when made; Control and Bulk need Run.
 type Link struct {
 	options   Options
+	life      life
 	vault     *vault
 	routes    *http.ServeMux // for the pinned peer
 	pairing   *http.ServeMux // for whoever proved the key while nothing is pinned
@@ -109,7 +110,7 @@ func New(options Options) (*Link, error) {
 		return nil, err
 	}
 	l := &Link{
-		options: options, vault: secrets,
+		options: options, life: newLife(), vault: secrets,
 		routes: http.NewServeMux(), pairing: http.NewServeMux(),
 		strangers: strangersGuard(), pinned: pinnedGuard(),
 		slots: make(chan struct{}, maxStrangers),
@@ -172,8 +173,15 @@ func clientOver(c *channel) *http.Client {
 	}
 }
 
+// met takes in which life the peer is in, as it has just proved on a connection
+// of its own or ours.
+func (l *Link) met(theirs life) {
+	l.control.outlive(theirs)
+	l.bulk.outlive(theirs)
+}
+
 // connect makes one authenticated connection to the pinned peer.
-func (l *Link) connect(ctx context.Context) (*http.ClientConn, error) {
+func (l *Link) connect(ctx context.Context) (*line, error) {
 	conn, err := l.dialPeer(ctx)
 	if err != nil {
 		l.noteRefusal(err)
@@ -183,7 +191,12 @@ func (l *Link) connect(ctx context.Context) (*http.ClientConn, error) {
 		Address: conn.address, Version: conn.proven.peer.Product, Protocol: conn.proven.protocol,
 		ClockOffset: conn.proven.offset, At: l.options.Now(),
 	})
-	return overHTTP2(ctx, conn)
+	l.met(conn.proven.life)
+	client, err := overHTTP2(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	return &line{ClientConn: client, life: conn.proven.life}, nil
 }
 
 // noteRefusal puts a refusal by the peer into the audit, not more than once a minute.

@@ -120,7 +120,7 @@ func (l *Link) serve(conn *tls.Conn) {
 }
 
 func (l *Link) accept(conn *tls.Conn) (*serverConn, error) {
-	h, err := newHandshake(conn, l.options.Identity.Pin(), l.options.Self().Version, l.options.Now)
+	h, err := l.handshake(conn)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +141,9 @@ func (l *Link) accept(conn *tls.Conn) (*serverConn, error) {
 	}
 	if err := errors.Join(conn.SetDeadline(time.Time{}), l.proved(result)); err != nil {
 		return nil, err
+	}
+	if result.peer.Purpose == purposeLink { // the pinned peer
+		l.met(result.life)
 	}
 	accepted := &serverConn{Conn: conn, purpose: result.peer.Purpose, gone: make(chan struct{})}
 	accepted.peer = Peer{ID: result.peer.ID, Pin: h.peerPin, Version: result.peer.Product, Address: conn.RemoteAddr().String()}

@@ -111,6 +111,34 @@ func TestBecomePrimaryWithoutFinalSync(t *testing.T) {
 	})
 }
 
+// A machine that comes back after a power cut has closed none of the connections
+// that it had before; nobody may stumble over them.
+func TestSwitchRightAfterAPowerCut(t *testing.T) {
+	full(t)
+	for name, cut := range map[string]struct {
+		victim func(*world) *appliance
+		line   string
+	}{
+		"backup":  {func(w *world) *appliance { return w.beta }, "become backup --final-sync --wait"},
+		"primary": {func(w *world) *appliance { return w.alpha }, "become primary --final-sync --wait"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := steadyPair(t, plan{timeout: byDefault, settings: "automatic_failover=false"})
+			w.alpha.baton("sync --wait") // opens alpha's own connection for data
+			victim, other := cut.victim(w), w.alpha
+			if victim == w.alpha {
+				other = w.beta
+			}
+			w.fault(w.lab.PowerCut(victim.Host))
+			w.fault(w.lab.PowerOn(victim.Host))
+			victim.serve()
+			w.rolesTaken(w.alpha, w.beta)
+			other.baton(cut.line)
+			w.settled(w.beta, w.alpha)
+		})
+	}
+}
+
 func TestForcedWithThePeerDead(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: moderate, settings: "automatic_failover=false"})
