@@ -215,6 +215,8 @@ func (b *backend) History(ctx context.Context, filter api.HistoryFilter) ([]pair
 func (b *backend) Health(context.Context) api.Health {
 	s := b.agent.Look().State
 	switch {
+	case s.Serving() && s.Record.Role == pair.Standalone && len(b.ips.ticked()) == 0:
+		return api.Health{Serving: true, Text: "This appliance stands alone, and no shared IP is enabled on it: only who asks at its own address gets its site."}
 	case s.Serving() && s.Record.Role != pair.Backup:
 		return api.Health{Serving: true, Text: "This appliance serves the site."}
 	case s.Record.Role == pair.Backup:

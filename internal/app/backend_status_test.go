@@ -3,6 +3,7 @@ package app
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"baton/internal/pair"
 )
@@ -23,5 +24,17 @@ func TestThoseWhoWatchShareOneLookUntilSomethingChanges(t *testing.T) {
 	a.backend.newest.changed = make(chan struct{}) // as if something had changed since
 	if third := look(); third.Since.Equal(first.Since) {
 		t.Error("a change is not looked at")
+	}
+}
+
+func TestHealthWithoutASharedIP(t *testing.T) {
+	t.Parallel()
+	a := runningAppliance(t)
+	health := a.backend.Health(t.Context())
+	for end := time.Now().Add(10 * time.Second); !health.Serving && time.Now().Before(end); health = a.backend.Health(t.Context()) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if !health.Serving || !strings.Contains(health.Text, "no shared IP is enabled on it") {
+		t.Errorf("%+v", health)
 	}
 }

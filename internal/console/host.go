@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"time"
 
 	"baton/internal/pair"
@@ -48,10 +49,17 @@ func (v *visit) thisHost() host {
 		SharedIPs: s.SharedIPs, DataAgeMS: -1, Level: s.ProtectionLevel, Version: s.Appliance.Version, Address: s.Appliance.Address,
 	}
 	made.State, made.StateTone = stateText(s.Role, s.State)
+	if s.Role == pair.Standalone && s.State == pair.Steady && !anyShared(s.SharedIPs) {
+		made.State = "Steady: no shared IP is enabled on it, so only who asks at its own address gets its site."
+	}
 	if s.Role == pair.Backup {
 		made.DataAgeMS = s.Sync.DataAgeMS
 	}
 	return made
+}
+
+func anyShared(ips []pair.SharedIPStatus) bool {
+	return slices.ContainsFunc(ips, func(ip pair.SharedIPStatus) bool { return ip.Shared })
 }
 
 func (v *visit) peerHost() host {

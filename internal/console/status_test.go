@@ -35,6 +35,19 @@ func TestStatusTellsWhatIsNotKnown(t *testing.T) {
 	open(t).signIn(api.Viewer).get(Root+"/status").has(t, "This appliance has no backup", "Nothing needs attention.")
 }
 
+// A former backup, as an appliance that is not set up yet, is open to nobody who
+// does not know its own address.
+func TestNoSharedIPIsNotSaidToServe(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Viewer)
+	b.appliance.Change(func(s *pair.Status) { s.SharedIPs = []pair.SharedIPStatus{{Address: "198.51.100.10/24"}} })
+	p := b.get(Root + "/status")
+	p.has(t, "no shared IP is enabled on it")
+	p.lacks(t, "it serves the site")
+	b.appliance.Change(func(s *pair.Status) { s.SharedIPs[0].Shared = true })
+	b.get(Root+"/status").has(t, "it serves the site, and has no backup")
+}
+
 func TestConditionsCarryTheirNextStep(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Backup)
