@@ -64,29 +64,31 @@ func (b *backend) EnableSharedIP(ctx context.Context, address netip.Addr) error 
 	if !b.managed(address) {
 		return api.Errorf(api.NotFound, "%s is not in this appliance's configuration file: add a [[shared_ip]] for it there, and restart", address)
 	}
-	if owner, taken := b.usedElsewhere(ctx, address); taken {
+	role := b.agent.Look().State.Record.Role
+	owner, free := "", false
+	if role != pair.Backup { // there its primary has the address, as it should
+		owner, free = b.usedElsewhere(ctx, address)
+	}
+	// The appliance that a standalone one is about to be paired with may have it, too:
+	// until the address is free it waits, with a condition.
+	if role == pair.Primary && owner != "" {
 		return api.Errorf(api.Refused, "another machine, %s, answers for %s: take the address off there first", owner, address)
 	}
 	err := b.tick(ctx, "enabled", address, func(ticked []string) []string { return append(ticked, address.String()) })
-	b.agent.Tell(ctx, failover.AddressTicked{})
+	b.agent.Tell(ctx, failover.AddressTicked{Free: free})
 	return err
 }
 
-// usedElsewhere reports whether another machine has the address that this primary
-// would put on at once. Elsewhere it may: on a backup its primary has it, as it
-// should; so may the appliance that a standalone one is about to be paired with,
-// and until the address is free it waits, with a condition.
-func (b *backend) usedElsewhere(ctx context.Context, address netip.Addr) (string, bool) {
+// usedElsewhere asks the link which machine has an address, and whether it is
+// known that none has.
+func (b *backend) usedElsewhere(ctx context.Context, address netip.Addr) (owner string, free bool) {
 	const wait = 500 * time.Millisecond
-	if b.agent.Look().State.Record.Role != pair.Primary {
-		return "", false
-	}
 	i := slices.IndexFunc(b.config.SharedIPs, func(ip pair.SharedIP) bool { return ip.Address.Addr() == address })
 	owners, err := b.host.Probe(ctx, b.config.SharedIPs[i:i+1], wait)
-	if err != nil || len(owners) == 0 {
-		return "", false
+	if len(owners) > 0 {
+		return owners[0].MAC.String(), false
 	}
-	return owners[0].MAC.String(), true
+	return "", err == nil
 }
 
 // DisableSharedIP implements api.Reaching.

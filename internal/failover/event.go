@@ -75,7 +75,8 @@ type (
 	HoldEnded struct{}
 
 	// AddressTicked says that an administrator has enabled one more shared IP here.
-	AddressTicked struct{}
+	// Free: the link was asked just now, and nobody has the address.
+	AddressTicked struct{ Free bool }
 	// BecomePrimary is the administrator's word on the backup, or in a conflict.
 	BecomePrimary struct {
 		FinalSync bool // pull a final data sync first

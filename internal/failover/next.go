@@ -189,7 +189,7 @@ func (t *turn) handleSwitch(ev Event) {
 	case HoldEnded:
 		t.holdEnded(TakerGaveUp)
 	case AddressTicked:
-		t.addressTicked()
+		t.addressTicked(ev)
 	case BecomePrimary:
 		t.becomePrimary(ev)
 	case BecomeStandalone:

@@ -89,11 +89,13 @@ func (t *turn) renewed(ev Renewed) {
 	}
 }
 
-// addressTicked puts a newly enabled address on. A standalone appliance opens
-// anew, by way of the probes; for a primary, the link has been asked before.
-func (t *turn) addressTicked() {
+// addressTicked puts a newly enabled address on: for a primary, the link has been
+// asked before. A standalone appliance for which it has not, or where somebody has
+// the address, opens anew, by way of the probes.
+func (t *turn) addressTicked(ev AddressTicked) {
+	free := t.Record.Role == pair.Primary || t.Record.Role == pair.Standalone && ev.Free
 	switch {
-	case t.Record.Role == pair.Primary && t.Door == Open && t.Switch.Step == NoSwitch:
+	case free && t.Door == Open && t.Switch.Step == NoSwitch:
 		t.do(Claim{Lease: t.leaseNow()})
 	case t.Record.Role == pair.Standalone && t.Door != Closed:
 		t.close()

@@ -239,7 +239,7 @@ func wordOf(verb string, words []string) (failover.Event, error) {
 	case "sick":
 		return failover.SiteHealth{Sick: !has("no")}, nil
 	case "ticked":
-		return failover.AddressTicked{}, nil
+		return failover.AddressTicked{Free: has("free")}, nil
 	case "foreign":
 		return failover.ForeignOwner{}, nil
 	case "hold-asked", "commit-asked":
