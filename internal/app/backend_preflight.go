@@ -137,27 +137,14 @@ func (a *Appliance) unsyncedAsked(ctx context.Context, _ wire.Plain) (wire.Unsyn
 func lossText(loss api.Loss) string {
 	since := "since the newest snapshot, whose age is not known"
 	if loss.DataAgeMS >= 0 {
-		since = "in the last " + seconds(loss.DataAgeMS)
+		since = "in the last " + pair.MillisText(loss.DataAgeMS)
 	}
 	aside := " It is set aside there as a diverged copy."
 	switch {
 	case loss.Files == 0:
 		return fmt.Sprintf("No file has changed on %s since the newest snapshot. What is written there from now until the switch is not carried over.%s", loss.Confirm, aside)
 	case loss.Files > 0:
-		return fmt.Sprintf("What %s changed %s is not carried over: %d files, %s.%s", loss.Confirm, since, loss.Files, size(loss.Bytes), aside)
+		return fmt.Sprintf("What %s changed %s is not carried over: %d files, %s.%s", loss.Confirm, since, loss.Files, pair.BytesText(loss.Bytes), aside)
 	}
 	return fmt.Sprintf("What %s changed %s is not carried over. How many files and bytes that is, is not known.%s", loss.Confirm, since, aside)
-}
-
-// size renders bytes for a sentence, in decimal units.
-func size(bytes int64) string {
-	units := []string{"kB", "MB", "GB", "TB", "PB", "EB"}
-	if bytes < 1000 {
-		return fmt.Sprintf("%d bytes", bytes)
-	}
-	value, unit := float64(bytes)/1000, 0
-	for value >= 1000 && unit < len(units)-1 {
-		value, unit = value/1000, unit+1
-	}
-	return fmt.Sprintf("%.1f %s", value, units[unit])
 }

@@ -191,5 +191,5 @@ func (b *backend) synced(part *api.ProtectedPart, snapshot pair.Snapshot) {
 }
 
 func roomText(room wire.RoomAnswer) string {
-	return fmt.Sprintf("%s of %s are free on the disk", bytesText(room.Free), bytesText(room.Whole))
+	return fmt.Sprintf("%s of %s are free on the disk", pair.BytesText(room.Free), pair.BytesText(room.Whole))
 }

@@ -169,7 +169,7 @@ func TestProtectedDataIsTestedBeforeItIsAdded(t *testing.T) {
 	if err != nil || len(checks) != 4 {
 		t.Fatalf("got %+v, %v", checks, err)
 	}
-	for i, words := range []string{"keep apart", "can be read", "1 file, 5 bytes", "free"} {
+	for i, words := range []string{"keep apart", "can be read", "1 file, 5 B", "free"} {
 		if !checks[i].OK || !strings.Contains(checks[i].Text, words) {
 			t.Errorf("%d: %+v, want %q", i, checks[i], words)
 		}

@@ -67,7 +67,7 @@ func (b *backend) checkPaired() api.Check {
 func (b *backend) checkPeer() api.Check {
 	status := b.peerStatus(time.Now())
 	if status != nil && status.Reachable {
-		return fine("peer", fmt.Sprintf("The peer answered %d ms ago.", status.LastContactAgeMS))
+		return fine("peer", fmt.Sprintf("The peer answered %s ago.", pair.MillisText(status.LastContactAgeMS)))
 	}
 	return amiss("peer", "The peer does not answer.", "Look at the peer machine, its cable and its network.")
 }
@@ -78,7 +78,7 @@ func (b *backend) checkClock() api.Check {
 }
 
 func checkOffset(offset time.Duration) api.Check {
-	return judged(amiss("clock", fmt.Sprintf("The clocks of the two appliances differ by %s.", offset.Abs().Round(time.Second)),
+	return judged(amiss("clock", fmt.Sprintf("The clocks of the two appliances differ by %s.", pair.LastingText(offset.Abs())),
 		"Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them."),
 		func() bool { return offset.Abs() <= peer.ClockTolerance })
 }
@@ -125,15 +125,14 @@ func (b *backend) checkSnapshot() api.Check {
 	if status.DataAgeMS < 0 {
 		return amiss("snapshot", "There is no complete snapshot here.", "Wait for the first data sync, or use Sync Now.")
 	}
-	age := time.Duration(status.DataAgeMS) * time.Millisecond
-	return fine("snapshot", fmt.Sprintf("The newest snapshot, number %d, is %s old.", status.Snapshot.Number, age.Round(time.Second/10)))
+	return fine("snapshot", fmt.Sprintf("The newest snapshot, number %d, is %s old.", status.Snapshot.Number, pair.MillisText(status.DataAgeMS)))
 }
 
 func (b *backend) checkEligible() api.Check {
 	seen := b.agent.Look()
 	ok, why := seen.Config.Eligible(seen.State)
 	if ok {
-		return fine("ready", fmt.Sprintf("If the primary failed now, this appliance would take over after %s.", seen.Config.Timeout))
+		return fine("ready", fmt.Sprintf("If the primary failed now, this appliance would take over after %s.", pair.LastingText(seen.Config.Timeout)))
 	}
 	return amiss("ready", "If the primary failed now, this appliance would not take over: "+why.String(), remedy(why))
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 	"baton/internal/peer/wire"
 )
 
@@ -151,7 +152,7 @@ func measure(ctx context.Context, path string) api.Check {
 	if files == 1 {
 		noun = "file"
 	}
-	return fine("size", fmt.Sprintf("It holds %s%d %s, %s.", least, files, noun, bytesText(bytes)))
+	return fine("size", fmt.Sprintf("It holds %s%d %s, %s.", least, files, noun, pair.BytesText(bytes)))
 }
 
 // roomAsked answers the peer, which wants to know whether data would fit.
@@ -175,16 +176,4 @@ func roomAt(path string) (wire.RoomAnswer, error) {
 		}
 	}
 	return wire.RoomAnswer{Version: wire.Version, Free: int64(room.Bavail) * room.Bsize, Whole: int64(room.Blocks) * room.Bsize}, nil //nolint:gosec // far below 2^63
-}
-
-// bytesText renders bytes in decimal units, as disks are sold.
-func bytesText(n int64) string {
-	value, unit := float64(n), "bytes"
-	for _, next := range []string{"kB", "MB", "GB", "TB"} {
-		if value < 999.5 {
-			break
-		}
-		value, unit = value/1000, next
-	}
-	return fmt.Sprintf("%.3g", value) + " " + unit
 }

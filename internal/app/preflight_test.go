@@ -10,10 +10,10 @@ import (
 
 func TestLossIsSaidPlainly(t *testing.T) {
 	for want, loss := range map[string]api.Loss{
-		"in the last 12 s is not carried over: 3 files, 4.2 MB": {Confirm: "alpha", DataAgeMS: 12_000, Files: 3, Bytes: 4_200_000},
-		"No file has changed on alpha":                          {Confirm: "alpha", DataAgeMS: 900},
-		"How many files and bytes that is, is not known":        {Confirm: "alpha", DataAgeMS: 9_000_000, Files: -1, Bytes: -1},
-		"whose age is not known":                                {Confirm: "alpha", DataAgeMS: -1, Files: -1, Bytes: -1},
+		"in the last 12 s is not carried over: 3 files, 4.20 MB": {Confirm: "alpha", DataAgeMS: 12_000, Files: 3, Bytes: 4_200_000},
+		"No file has changed on alpha":                           {Confirm: "alpha", DataAgeMS: 900},
+		"How many files and bytes that is, is not known":         {Confirm: "alpha", DataAgeMS: 9_000_000, Files: -1, Bytes: -1},
+		"whose age is not known":                                 {Confirm: "alpha", DataAgeMS: -1, Files: -1, Bytes: -1},
 	} {
 		if got := lossText(loss); !strings.Contains(got, want) || !strings.Contains(got, "alpha") {
 			t.Errorf("%q lacks %q", got, want)
@@ -22,7 +22,7 @@ func TestLossIsSaidPlainly(t *testing.T) {
 }
 
 func TestReadinessIsASentence(t *testing.T) {
-	if got := ready(5200, 800, "this primary").Text; got != "If this primary failed now: takeover in about 5.2 s, losing the last 0.8 s of changes." {
+	if got := ready(5200, 800, "this primary").Text; got != "If this primary failed now: takeover in about 5.2 s, losing the last 800 ms of changes." {
 		t.Error(got)
 	}
 	if got := ready(5200, -1, "this primary").Text; !strings.Contains(got, "not yet known") {

@@ -60,11 +60,11 @@ func (a *Appliance) readiness(sync pair.SyncStatus) *pair.Readiness {
 }
 
 func ready(takeover, loss int64, who string) *pair.Readiness {
-	text := fmt.Sprintf("If %s failed now: takeover in about %s, ", who, seconds(takeover))
+	text := fmt.Sprintf("If %s failed now: takeover in about %s, ", who, pair.MillisText(takeover))
 	if loss < 0 {
 		text += "losing changes of an age that is not yet known."
 	} else {
-		text += "losing the last " + seconds(loss) + " of changes."
+		text += "losing the last " + pair.MillisText(loss) + " of changes."
 	}
 	return &pair.Readiness{Ready: true, TakeoverMS: takeover, LossMS: loss, Text: text}
 }
@@ -77,21 +77,5 @@ func notReady(why failover.Reason) *pair.Readiness {
 	return &pair.Readiness{
 		TakeoverMS: -1, LossMS: -1, NextStep: remedy(why),
 		Text: "If the primary failed now, this appliance would not take over: " + reason,
-	}
-}
-
-// seconds renders milliseconds for a sentence, as 0.8 s, 12 s, 3 min or 2 h.
-func seconds(ms int64) string {
-	switch d := time.Duration(ms) * time.Millisecond; {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%.0f min", d.Minutes())
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%.0f h", d.Hours())
-	default:
-		return fmt.Sprintf("%.0f days", d.Hours()/24)
 	}
 }

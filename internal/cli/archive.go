@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 func (p *program) diverged() *cobra.Command {
@@ -36,7 +37,7 @@ func (p *program) divergedList() *cobra.Command {
 			return p.show(copies, func(pg *page) {
 				pg.row("ID", "SET ASIDE", "EPOCH", "FILES", "SIZE")
 				for _, one := range copies {
-					pg.row(one.ID, moment(one.Time), one.Epoch.String(), strconv.Itoa(len(one.Files)), size(one.Bytes))
+					pg.row(one.ID, moment(one.Time), one.Epoch.String(), strconv.Itoa(len(one.Files)), pair.BytesText(one.Bytes))
 				}
 			})
 		})

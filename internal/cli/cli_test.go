@@ -150,7 +150,7 @@ func fullStatus(s *pair.Status) {
 	s.SharedIPs = []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0", Shared: true, Held: true}}
 	s.Epoch = pair.Epoch{Counter: 3, Holder: apitest.ID}
 	s.ProtectionLevel, s.ProtectionNextStep = 2, "Give the peer a second address."
-	s.Readiness = &pair.Readiness{Ready: true, TakeoverMS: 5200, LossMS: 800, Text: "If this primary failed now: takeover in about 5.2 s, losing the last 0.8 s of changes."}
+	s.Readiness = &pair.Readiness{Ready: true, TakeoverMS: 5200, LossMS: 800, Text: "If this primary failed now: takeover in about 5.2 s, losing the last 800 ms of changes."}
 	s.Sync = pair.SyncStatus{
 		Number: 17, State: pair.SyncRunning, DataAgeMS: 800, BytesDone: 1500, BytesTotal: 3000, FilesDone: 1, FilesTotal: 2,
 		Snapshot: pair.SnapshotStatus{Number: 16, TakenAt: apitest.Start(), Verified: true}, NextRun: &next,

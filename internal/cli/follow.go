@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 // followEvery is how often a task is looked at.
@@ -91,10 +92,10 @@ func (p *program) started(task api.Task) error {
 
 func progressText(progress api.Progress) string {
 	if progress.BytesTotal == 0 {
-		return fmt.Sprintf("%s in %d files", size(progress.BytesDone), progress.FilesDone)
+		return fmt.Sprintf("%s in %d files", pair.BytesText(progress.BytesDone), progress.FilesDone)
 	}
 	return fmt.Sprintf("%d %%, %s of %s, %d of %d files", 100*progress.BytesDone/progress.BytesTotal,
-		size(progress.BytesDone), size(progress.BytesTotal), progress.FilesDone, progress.FilesTotal)
+		pair.BytesText(progress.BytesDone), pair.BytesText(progress.BytesTotal), progress.FilesDone, progress.FilesTotal)
 }
 
 // speedText is what only a live display needs.
@@ -102,7 +103,7 @@ func speedText(progress api.Progress) string {
 	if progress.Speed == 0 {
 		return ""
 	}
-	text := ", " + size(progress.Speed) + "/s"
+	text := ", " + pair.BytesText(progress.Speed) + "/s"
 	if progress.LeftMS > 0 {
 		text += fmt.Sprintf(", %s left", (time.Duration(progress.LeftMS) * time.Millisecond).Round(time.Second))
 	}

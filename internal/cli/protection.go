@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 func (p *program) data() *cobra.Command {
@@ -50,7 +51,7 @@ func writeProtection(pg *page, known api.Protection) {
 	for _, one := range append(slices.Clone(known.Data), known.Site) {
 		files, bytes := "-", "-"
 		if one.Measured {
-			files, bytes = strconv.FormatInt(one.Files, 10), size(one.Bytes)
+			files, bytes = strconv.FormatInt(one.Files, 10), pair.BytesText(one.Bytes)
 		}
 		state, colour := string(one.State), plain
 		if !one.Health.OK {

@@ -98,7 +98,7 @@ func peerText(peer *pair.PeerStatus) string {
 	}
 	heard := "never heard since the start"
 	if peer.LastContactAgeMS >= 0 {
-		heard = "heard " + age(peer.LastContactAgeMS) + " ago"
+		heard = "heard " + pair.MillisText(peer.LastContactAgeMS) + " ago"
 	}
 	reach := "reachable"
 	if !peer.Reachable {
@@ -136,7 +136,7 @@ func syncText(status pair.Status) string {
 	case sync.DataAgeMS < 0:
 		parts = append(parts, "no snapshot yet")
 	default:
-		parts = append(parts, fmt.Sprintf("snapshot %d, data age %s", sync.Snapshot.Number, age(sync.DataAgeMS)))
+		parts = append(parts, fmt.Sprintf("snapshot %d, data age %s", sync.Snapshot.Number, pair.MillisText(sync.DataAgeMS)))
 	}
 	if sync.NextRun != nil {
 		parts = append(parts, "next run "+moment(*sync.NextRun))

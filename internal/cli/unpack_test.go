@@ -114,14 +114,6 @@ func FuzzInstant(f *testing.F) {
 	})
 }
 
-func TestSize(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1 kB", 4096: "4.1 kB", 12345: "12.3 kB", 999_600: "1 MB", 5e12: "5 TB"} {
-		if got := size(n); got != want {
-			t.Errorf("size(%d) = %s, want %s", n, got, want)
-		}
-	}
-}
-
 func TestNamesCannotSteerATerminal(t *testing.T) {
 	var out strings.Builder
 	pg := (&program{stdio: Stdio{Out: &out}}).page()

@@ -160,34 +160,6 @@ func optional(t *time.Time) string {
 	return moment(*t)
 }
 
-// age renders milliseconds, precise while they are few.
-func age(ms int64) string {
-	d := time.Duration(ms) * time.Millisecond
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < 48*time.Hour:
-		return pair.DurationText(d.Round(time.Second))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
-}
-
-// size renders bytes in decimal units, as disks and links are sold.
-func size(n int64) string {
-	value, units := float64(n), []string{"kB", "MB", "GB", "TB"}
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	unit := ""
-	for _, unit = range units {
-		value /= 1000
-		if value < 999.5 {
-			break
-		}
-	}
-	return fmt.Sprintf("%.3g %s", value, unit)
-}
-
 // truth is a fact as a table shows it.
 type truth bool
 

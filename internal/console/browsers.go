@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 // sessionRow is one session in a list.
@@ -43,7 +44,7 @@ func (c *Console) seenText(s api.Session) string {
 	if c.now().Sub(s.Seen) < time.Minute {
 		return "now"
 	}
-	return lasting(c.now().Sub(s.Seen).Truncate(time.Minute)) + " ago"
+	return pair.LastingText(c.now().Sub(s.Seen).Truncate(time.Minute)) + " ago"
 }
 
 // browserName makes a short name of what a browser says of itself, like

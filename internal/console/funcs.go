@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"baton/internal/pair"
 )
 
 //go:embed icons
@@ -20,9 +22,9 @@ func (c *Console) funcs() template.FuncMap {
 		"root":     func() string { return Root },
 		"asset":    c.assets.url,
 		"icon":     icon,
-		"bytes":    bytesText,
-		"lasting":  lasting,
-		"millis":   func(ms int64) string { return lasting(time.Duration(ms) * time.Millisecond) },
+		"bytes":    pair.BytesText,
+		"lasting":  pair.LastingText,
+		"millis":   pair.MillisText,
 		"ago":      c.ago,
 		"clock":    clock,
 		"day":      func(zone *time.Location, t time.Time) string { return t.In(zone).Format("2006-01-02") },
@@ -46,59 +48,6 @@ func icon(name string) (template.HTML, error) {
 	return template.HTML(text), nil //nolint:gosec // a file of this program
 }
 
-// bytesText renders a number of bytes in decimal units, as disks and networks are sold.
-func bytesText(n int64) string {
-	const unit = 1000
-	if n < unit {
-		return strconv.FormatInt(n, 10) + " B"
-	}
-	value := float64(n)
-	for _, name := range []string{"kB", "MB", "GB", "TB"} {
-		value /= unit
-		if value < unit || name == "TB" {
-			return strconv.FormatFloat(value, 'f', decimals(value), 64) + " " + name
-		}
-	}
-	return ""
-}
-
-// decimals keeps about three digits.
-func decimals(value float64) int {
-	switch {
-	case value < 10:
-		return 2
-	case value < 100:
-		return 1
-	}
-	return 0
-}
-
-// lasting renders a duration for a person: 80 ms, 1.2 s, 3 min 20 s, 2 h 5 min, 4 days.
-func lasting(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "unknown"
-	case d < time.Second:
-		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
-	case d < 10*time.Second:
-		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
-	case d < time.Minute:
-		return strconv.Itoa(int(d.Seconds())) + " s"
-	case d < time.Hour:
-		return two(int(d/time.Minute), "min", int(d%time.Minute/time.Second), "s")
-	case d < 48*time.Hour:
-		return two(int(d/time.Hour), "h", int(d%time.Hour/time.Minute), "min")
-	}
-	return strconv.Itoa(int(d/(24*time.Hour))) + " days"
-}
-
-func two(large int, unit string, small int, part string) string {
-	if small == 0 {
-		return fmt.Sprintf("%d %s", large, unit)
-	}
-	return fmt.Sprintf("%d %s %d %s", large, unit, small, part)
-}
-
 func (c *Console) ago(t time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -107,7 +56,7 @@ func (c *Console) ago(t time.Time) string {
 	if d < time.Second {
 		return "just now"
 	}
-	return lasting(d.Truncate(time.Second)) + " ago"
+	return pair.LastingText(d.Truncate(time.Second)) + " ago"
 }
 
 // clock renders an instant in the site's zone.

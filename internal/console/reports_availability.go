@@ -63,14 +63,12 @@ func shareText(f report.Figures) string {
 	return "99.99999 %"
 }
 
-func millisText(ms int64) string { return lasting(time.Duration(ms) * time.Millisecond) }
-
 // someText is a duration that may be none.
 func someText(ms int64) string {
 	if ms == 0 {
 		return "none"
 	}
-	return millisText(ms)
+	return pair.MillisText(ms)
 }
 
 // strips draws who was what: the site first, then each appliance.
@@ -90,7 +88,7 @@ func strips(known api.Availability) []strip {
 		if outage.Planned {
 			class, word = "warning", "Planned switch"
 		}
-		pieces = append(pieces, piece{outage.Span, class, fmt.Sprintf("%s: %s, from %s", word, millisText(outage.Lasted), clock(zone, outage.Since))})
+		pieces = append(pieces, piece{outage.Span, class, fmt.Sprintf("%s: %s, from %s", word, pair.MillisText(outage.Lasted), clock(zone, outage.Since))})
 	}
 	all := []strip{newStrip("Site", "Up "+shareText(known.Total), over, pieces)}
 	for _, appliance := range known.Appliances {
@@ -112,11 +110,11 @@ func applianceStrip(known api.Availability, appliance api.NamedOne, over report.
 			served += stretch.Until.Sub(stretch.Since)
 		}
 		class, word := stretchClass(stretch)
-		pieces = append(pieces, piece{stretch.Span, class, fmt.Sprintf("%s, %s, from %s", word, lasting(stretch.Until.Sub(stretch.Since)), clock(zone, stretch.Since))})
+		pieces = append(pieces, piece{stretch.Span, class, fmt.Sprintf("%s, %s, from %s", word, pair.LastingText(stretch.Until.Sub(stretch.Since)), clock(zone, stretch.Since))})
 	}
 	told := "Did not serve"
 	if served > 0 {
-		told = "Served for " + lasting(served)
+		told = "Served for " + pair.LastingText(served)
 	}
 	return newStrip(appliance.Name, told, over, pieces), len(pieces) > 0
 }

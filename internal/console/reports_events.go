@@ -115,20 +115,20 @@ func syncChart(made api.EventReport) ([]reportFigure, *chart) {
 	figures := []reportFigure{
 		{grouped(done), "done"},
 		{grouped(failed), "failed"},
-		{bytesText(made.Total.Bytes), "delivered"},
+		{pair.BytesText(made.Total.Bytes), "delivered"},
 		{averageText(made.Total.Duration, done), "on average"},
-		{millisText(made.Total.Longest), "the longest"},
+		{pair.MillisText(made.Total.Longest), "the longest"},
 	}
 	var stacks []stack
 	for _, part := range made.Parts {
 		n := part.Counts[pair.KindSyncDone]
-		tip := fmt.Sprintf("%s\n%s in %s", spanLabel(part.Span, made.Step, made.Zone()), bytesText(part.Bytes), count(n, "data sync", "data syncs"))
+		tip := fmt.Sprintf("%s\n%s in %s", spanLabel(part.Span, made.Step, made.Zone()), pair.BytesText(part.Bytes), count(n, "data sync", "data syncs"))
 		if bad := part.Counts[pair.KindSyncFailed]; bad > 0 {
 			tip += "\n" + grouped(bad) + " failed"
 		}
 		stacks = append(stacks, stack{Span: part.Span, Values: []float64{float64(part.Bytes)}, Tip: tip})
 	}
-	drawn := newChart("bytes", "Data delivered by "+string(made.Step), []series{{"accent", "Data"}}, stacks, made.Step, made.Zone(), func(n float64) string { return bytesText(int64(n)) })
+	drawn := newChart("bytes", "Data delivered by "+string(made.Step), []series{{"accent", "Data"}}, stacks, made.Step, made.Zone(), func(n float64) string { return pair.BytesText(int64(n)) })
 	return figures, &drawn
 }
 
@@ -136,7 +136,7 @@ func averageText(ms, n int64) string {
 	if n == 0 {
 		return "–"
 	}
-	return millisText(ms / n)
+	return pair.MillisText(ms / n)
 }
 
 // KindOptions are the choices of a report's filter by result or kind.
@@ -210,7 +210,7 @@ func (v *visit) failovers(events []api.Reported) []failover {
 		for _, part := range event.Story {
 			one.Story = append(one.Story, v.happening(pair.Event(part)))
 			if ms, err := strconv.ParseInt(part.Detail["down_ms"], 10, 64); err == nil && one.Down == "" && !part.Time.Before(event.Time) {
-				one.Down = millisText(ms)
+				one.Down = pair.MillisText(ms)
 			}
 		}
 		made[i] = one
@@ -237,11 +237,11 @@ func (p reportPage) Sync(event api.Reported) synced {
 		return "–"
 	}
 	line := synced{
-		Runs: grouped(max(figure("runs"), 1)), Duration: text("duration_ms", millisText), Longest: text("longest_ms", millisText),
-		Bytes: text("bytes", bytesText), Files: text("files", grouped), Speed: "–",
+		Runs: grouped(max(figure("runs"), 1)), Duration: text("duration_ms", pair.MillisText), Longest: text("longest_ms", pair.MillisText),
+		Bytes: text("bytes", pair.BytesText), Files: text("files", grouped), Speed: "–",
 	}
 	if bytes, ms := figure("bytes"), figure("duration_ms"); bytes > 0 && ms > 0 {
-		line.Speed = bytesText(int64(float64(bytes)/float64(ms)*1000)) + "/s"
+		line.Speed = pair.BytesText(int64(float64(bytes)/float64(ms)*1000)) + "/s"
 	}
 	return line
 }

@@ -155,7 +155,7 @@ func securityText(s pair.Security) string {
 	if networks == "" {
 		networks = "none"
 	}
-	return fmt.Sprintf("passwords of %d characters, session timeout %s, allowed networks %s", s.PasswordLength, lasting(s.SessionTimeout), networks)
+	return fmt.Sprintf("passwords of %d characters, session timeout %s, allowed networks %s", s.PasswordLength, pair.LastingText(s.SessionTimeout), networks)
 }
 
 func (c *Console) endPreviousKey(v *visit) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 // maxCertificateForm is how much the form may send, in bytes: certificate and key,
@@ -53,9 +54,9 @@ func (v *visit) certificate(c api.Certificate) certificateShown {
 	case left < 0:
 		shown.State, shown.Left = "critical", "expired"
 	case left < soon:
-		shown.State, shown.Left = "warning", lasting(left)+" left"
+		shown.State, shown.Left = "warning", pair.LastingText(left)+" left"
 	default:
-		shown.Left = lasting(left) + " left"
+		shown.Left = pair.LastingText(left) + " left"
 	}
 	return shown
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 const (
@@ -134,7 +135,7 @@ func (c *Console) inspectBackup(v *visit) error {
 	_, large := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case large:
-		f.refuse("file", "this file is larger than "+bytesText(api.MaxBackup)+": it is not a backup")
+		f.refuse("file", "this file is larger than "+pair.BytesText(api.MaxBackup)+": it is not a backup")
 	case !f.refused(err):
 		return err
 	}

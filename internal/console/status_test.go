@@ -15,13 +15,13 @@ func TestStatusShowsBothAppliances(t *testing.T) {
 	b := paired(t, pair.Primary)
 	b.appliance.Change(func(s *pair.Status) {
 		s.Sync.DataAgeMS = 800
-		s.Readiness = &pair.Readiness{Ready: true, TakeoverMS: 5200, LossMS: 800, Text: "If this primary failed now: takeover in about 5.2 s, losing the last 0.8 s of changes."}
+		s.Readiness = &pair.Readiness{Ready: true, TakeoverMS: 5200, LossMS: 800, Text: "If this primary failed now: takeover in about 5.2 s, losing the last 800 ms of changes."}
 		s.Peer.Report = &pair.PeerReport{Report: pair.Report{
 			Since: apitest.Start(), ProtectionLevel: 1, SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth1", Shared: true}},
 			Conditions: []pair.Condition{{ID: "no-test-ips", Severity: pair.Warning, Text: "No test IPs.", NextStep: "Set some."}},
 		}}
 	})
-	b.get(Root+"/status").has(t, "This host&#39;s status", "Peer host&#39;s status", "<strong>alpha</strong>", "<strong>beta</strong>", "120 ms ago", "losing the last 0.8 s of changes",
+	b.get(Root+"/status").has(t, "This host&#39;s status", "Peer host&#39;s status", "<strong>alpha</strong>", "<strong>beta</strong>", "120 ms ago", "losing the last 800 ms of changes",
 		"To raise the protection level:", "On beta: No test IPs.", "198.51.100.10/24 on eth1, enabled", "Passed", "800 ms")
 }
 

@@ -188,5 +188,5 @@ func age(ms int64) string {
 	if ms < 0 {
 		return "no snapshot yet"
 	}
-	return (time.Duration(ms) * time.Millisecond).Round(100 * time.Millisecond).String()
+	return pair.MillisText(ms)
 }
