@@ -189,7 +189,7 @@ func availabilityFile(ctx context.Context, backend Reporting, filter ReportFilte
 			return json.NewEncoder(to).Encode(known)
 		}
 		table := newTable(to)
-		err := table.row("since", "until", "availability_percent", "up_ms", "down_ms", "unknown_ms", "outages", "longest_outage_ms")
+		err := table.row("since", "until", "availability_percent", "up_ms", "down_ms", "unknown_ms", "outages", "longest_outage_ms", "before_ms")
 		for _, part := range known.Parts {
 			err = errors.Join(err, table.row(figures(part, known.Zone())...))
 		}
@@ -206,7 +206,7 @@ func figures(f report.Figures, zone *time.Location) []string {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	return []string{
 		f.Since.In(zone).Format(time.RFC3339), f.Until.In(zone).Format(time.RFC3339), share,
-		number(f.Up), number(f.Down), number(f.Unknown), strconv.Itoa(f.Outages), number(f.Longest),
+		number(f.Up), number(f.Down), number(f.Unknown), strconv.Itoa(f.Outages), number(f.Longest), number(f.Before),
 	}
 }
 

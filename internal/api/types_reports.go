@@ -97,15 +97,9 @@ func (f ReportFilter) PageSize(kind ReportKind) int {
 // ReportRange says what a report is about, as its filter was understood.
 type ReportRange struct {
 	report.Span
-	Step       report.Step `json:"step"`
-	TimeZone   string      `json:"time_zone"`
-	Appliances []NamedOne  `json:"appliances" doc:"Whose records are known here"`
-}
-
-// NamedOne is an appliance.
-type NamedOne struct {
-	ID   pair.ApplianceID `json:"id"`
-	Name string           `json:"name"`
+	Step       report.Step  `json:"step"`
+	TimeZone   string       `json:"time_zone"`
+	Appliances []pair.Named `json:"appliances" doc:"Whose records are known here"`
 }
 
 // NameOf returns the name of an appliance, or its short id if it is not known.
@@ -137,10 +131,12 @@ const (
 // alone it says when that one served it.
 type Availability struct {
 	ReportRange
+	Begun     time.Time        `json:"begun,omitzero" doc:"When the site was served for the first time; absent: never"`
 	Total     report.Figures   `json:"total"`
 	Parts     []report.Figures `json:"parts" doc:"By step"`
 	Stretches []report.Stretch `json:"stretches" doc:"What each appliance was, when; the newest 2000"`
 	Outages   []ToldOutage     `json:"outages" doc:"The newest 100, newest first"`
+	Unknown   []report.Span    `json:"unknown" doc:"When nobody can tell whether the site was served; the newest 100"`
 }
 
 // ToldOutage is an outage with what was recorded of its begin and its end.

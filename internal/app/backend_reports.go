@@ -34,12 +34,13 @@ func (b *backend) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, 
 	if err != nil {
 		return s, failure(err)
 	}
+	b.learnNames(ctx)
 	s.Appliances = b.named(slices.Collect(maps.Keys(heads)))
 	if filter.Appliance == "" {
 		return s, nil
 	}
 	s.writers = []pair.ApplianceID{filter.Appliance}
-	if !slices.ContainsFunc(s.Appliances, func(one api.NamedOne) bool { return one.ID == filter.Appliance }) {
+	if !slices.ContainsFunc(s.Appliances, func(one pair.Named) bool { return one.ID == filter.Appliance }) {
 		return s, api.Errorf(api.NotFound, "no appliance with the id %.40q has recorded anything here: leave the appliance out", filter.Appliance)
 	}
 	return s, nil
@@ -78,17 +79,17 @@ func (b *backend) rangeOf(ctx context.Context, s *scope, filter api.ReportFilter
 }
 
 // named gives appliances their names, as far as they are known; this one first.
-func (b *backend) named(ids []pair.ApplianceID) []api.NamedOne {
+func (b *backend) named(ids []pair.ApplianceID) []pair.Named {
 	self := b.identity.ID()
-	all := []api.NamedOne{{ID: self, Name: b.config.Name}}
+	all := []pair.Named{{ID: self, Name: b.config.Name}}
 	pinned, paired := b.link.Paired()
 	if paired {
-		all = append(all, api.NamedOne{ID: pinned.ID, Name: pinned.Name})
+		all = append(all, pair.Named{ID: pinned.ID, Name: pinned.Name})
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
 		if id != self && (!paired || id != pinned.ID) {
-			all = append(all, api.NamedOne{ID: id, Name: id.Short()})
+			all = append(all, pair.Named{ID: id, Name: b.names.of(id)})
 		}
 	}
 	return all
@@ -104,12 +105,17 @@ func (b *backend) Availability(ctx context.Context, filter api.ReportFilter) (ap
 	if err != nil {
 		return api.Availability{}, failure(err)
 	}
+	begun, err := b.site.FirstServed(ctx)
+	if err != nil {
+		return api.Availability{}, failure(err)
+	}
 	judged := report.Judge(report.Question{
-		Span: s.Span, Now: s.now, Self: b.identity.ID(), Unheard: b.unheard(s.now), Step: s.Step, Zone: s.zone,
+		Span: s.Span, Now: s.now, Self: b.identity.ID(), Begun: begun, Unheard: b.unheard(s.now), Of: filter.Appliance, Step: s.Step, Zone: s.zone,
 	}, changes)
 	known := api.Availability{
-		ReportRange: s.ReportRange, Total: judged.Total, Parts: judged.Parts,
+		ReportRange: s.ReportRange, Begun: begun, Total: judged.Total, Parts: judged.Parts,
 		Stretches: newest(judged.Stretches, api.MaxStretches), Outages: []api.ToldOutage{},
+		Unknown: judged.Unknown[max(len(judged.Unknown)-api.MaxOutages, 0):],
 	}
 	ids := make([]string, 0, 2*api.MaxOutages)
 	shown := judged.Outages[max(len(judged.Outages)-api.MaxOutages, 0):]
@@ -142,11 +148,9 @@ func (b *backend) changes(ctx context.Context, s scope) ([]report.Change, error)
 	}
 	changes := make([]report.Change, 0, len(places))
 	for _, p := range places {
-		if len(s.writers) == 0 || slices.Contains(s.writers, p.Appliance) {
-			changes = append(changes, report.Change{
-				Appliance: p.Appliance, Seq: p.Seq, Time: p.Time, Kind: p.Kind, Place: p.Place, Serves: p.Serves, Gap: p.Down, Alive: p.Alive,
-			})
-		}
+		changes = append(changes, report.Change{
+			Appliance: p.Appliance, Seq: p.Seq, Time: p.Time, Kind: p.Kind, Place: p.Place, Serves: p.Serves, Gap: p.Down, Alive: p.Alive,
+		})
 	}
 	return changes, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/pair"
+	"baton/internal/peer"
 	"baton/internal/report"
 )
 
@@ -59,7 +60,7 @@ func TestAvailabilityIsJudgedFromBothHistories(t *testing.T) {
 	if known.Total.Down != 6000 || len(known.Outages) != 1 || known.Outages[0].EndedText != "serves" || known.Outages[0].Ongoing {
 		t.Errorf("total %+v, outages %+v", known.Total, known.Outages)
 	}
-	if known.Total.Up < 4*time.Hour.Milliseconds() || known.Total.Unknown < 18*time.Hour.Milliseconds() {
+	if known.Total.Up < 4*time.Hour.Milliseconds() || known.Total.Before < 18*time.Hour.Milliseconds() {
 		t.Errorf("total %+v", known.Total)
 	}
 	if len(known.Appliances) != 2 || known.NameOf(a.identity.ID()) != a.config.Name {
@@ -217,4 +218,31 @@ func (a *Appliance) readReport(b *testing.B, kind api.ReportKind, filter api.Rep
 	}
 	_, err := a.backend.EventReport(b.Context(), kind, filter)
 	return err
+}
+
+func TestAFormerPeerKeepsItsName(t *testing.T) {
+	const present = pair.ApplianceID("fedcba9876543210fedcba9876543210")
+	a := pairedAppliance(t, present)
+	a.merged(t, pair.Event{Time: time.Now().Add(-time.Hour), Kind: pair.KindStarted, Text: "started", Detail: map[string]string{"role": "backup", "name": "paris"}})
+	known, err := a.backend.Availability(t.Context(), api.ReportFilter{Period: report.Day})
+	if err != nil || known.NameOf(other) != "paris" || len(known.Appliances) != 3 {
+		t.Errorf("the report knows %+v, %v", known.Appliances, err)
+	}
+	status, err := a.backend.Status(t.Context())
+	if err != nil || !slices.Equal(status.Former, []pair.Named{{ID: other, Name: "paris"}}) {
+		t.Errorf("the status tells of %+v, %v", status.Former, err)
+	}
+}
+
+func TestWhoLeavesTheRelationshipKeepsItsName(t *testing.T) {
+	a := runningAppliance(t)
+	a.unpaired(peer.Pinned{ID: other, Name: "rome"})
+	status, err := a.backend.Status(t.Context())
+	if err != nil || !slices.Equal(status.Former, []pair.Named{{ID: other, Name: "rome"}}) {
+		t.Errorf("the status tells of %+v, %v", status.Former, err)
+	}
+	waitFor(t, "the history calls this appliance by its name", func() bool {
+		names, err := a.site.Names(t.Context())
+		return err == nil && names[a.identity.ID()] == "alpha"
+	})
 }

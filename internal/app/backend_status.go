@@ -33,6 +33,7 @@ func (b *backend) Status(ctx context.Context) (pair.Status, error) {
 		Conditions:         own.Conditions,
 		Readiness:          b.readiness(own.Sync),
 		Maintenance:        maintenanceStatus(seen.State),
+		Former:             b.former(),
 	}, nil
 }
 

@@ -11,26 +11,18 @@ import (
 	"baton/internal/peer/wire"
 )
 
-// beatEvery is how often a sign of life is written.
-const beatEvery = 10 * time.Second
-
 // upkeep does what is to be done now and then: it merges the histories of both
-// appliances while they reach each other, ends a maintenance in time, writes a sign
-// of life, and gives unused memory back.
+// appliances while they reach each other, ends a maintenance in time, and gives
+// unused memory back.
 func (a *Appliance) upkeep(ctx context.Context) error {
 	const often = 3 * time.Second
 	ticker := time.NewTicker(often)
 	defer ticker.Stop()
-	beats := time.NewTicker(beatEvery)
-	defer beats.Stop()
 	unused := &memory{}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-beats.C:
-			a.beat()
-			continue
 		case <-ticker.C:
 		}
 		if a.agent.Look().State.Record.Role == pair.Backup {
@@ -58,9 +50,13 @@ func (a *Appliance) exchangeAll(ctx context.Context) {
 		if err != nil {
 			return // the peer is away; polls tell of that
 		}
-		if _, err := a.site.Merge(ctx, answer.Events); err != nil {
+		merged, err := a.site.Merge(ctx, answer.Events)
+		if err != nil {
 			a.log.Error("events of the peer not merged", slog.String("error", err.Error()))
 			return
+		}
+		if merged > 0 {
+			a.learnNames(ctx)
 		}
 		a.learn(ctx, answer)
 		theirs = answer.Heads
@@ -103,8 +99,12 @@ func fitting(events []pair.Event, bytes int) []pair.Event {
 
 // exchanged answers the peer's exchange.
 func (a *Appliance) exchanged(ctx context.Context, question wire.Exchange) (wire.Exchange, error) {
-	if _, err := a.site.Merge(ctx, question.Events); err != nil {
+	merged, err := a.site.Merge(ctx, question.Events)
+	if err != nil {
 		return wire.Exchange{}, err
+	}
+	if merged > 0 {
+		a.learnNames(ctx)
 	}
 	heads := question.Heads
 	if heads == nil {

@@ -22,6 +22,7 @@ import (
 	"baton/internal/notify"
 	"baton/internal/pair"
 	"baton/internal/peer"
+	"baton/internal/report"
 	"baton/internal/sharedip"
 	"baton/internal/store"
 )
@@ -51,6 +52,7 @@ type Appliance struct {
 	security *security
 	public   *public
 	told     lastReport
+	names    *names
 	opening  opening
 	watched  bool // a watchdog ends this daemon when it hangs
 }
@@ -67,7 +69,7 @@ func Serve(ctx context.Context, c config.Config, version string, log *slog.Logge
 // New reads what is stored and makes an appliance that has not begun to act. No
 // shared IP is on an interface when it returns.
 func New(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
-	a := &Appliance{config: c, version: version, recent: new(recent), begun: time.Now()}
+	a := &Appliance{config: c, version: version, recent: new(recent), begun: time.Now(), names: newNames()}
 	a.log = a.recent.log(log)
 	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.openPublic, a.join} {
 		if err := step(ctx); err != nil {
@@ -165,6 +167,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.history.written = a.notifier.Wake
 	a.security = newSecurity()
 	a.loadSecurity(ctx)
+	a.learnNames(ctx)
 	record := a.local.State().Record
 	conf := failover.Config{Self: a.identity.ID(), Version: a.version}
 	a.configure(&conf)
@@ -208,6 +211,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 		run(l.name, l.serve)
 	}
 	run("upkeep", a.upkeep)
+	run("signs of life", a.live)
 	run("reports", a.tell)
 	run("notifications", a.notifier.Run)
 	run("agent", a.agent.Run)
@@ -226,12 +230,27 @@ func (a *Appliance) Run(ctx context.Context) error {
 
 // started says, besides, until when the run before was alive: it may have been cut off.
 func (a *Appliance) started() pair.Event {
-	detail := map[string]string{"version": a.version, "role": a.local.State().Record.Role.String()}
+	detail := map[string]string{"version": a.version, "role": a.local.State().Record.Role.String(), "name": a.config.Name}
 	if last := a.local.LastBeat(); !last.IsZero() {
 		detail["alive_ms"] = strconv.FormatInt(last.UnixMilli(), 10)
 	}
 	a.beat()
 	return pair.Event{Kind: pair.KindStarted, Text: "Baton " + a.version + " started.", Detail: detail}
+}
+
+// live leaves a sign of life at an interval: how exactly a report can tell when one
+// that nobody watched has died.
+func (a *Appliance) live(ctx context.Context) error {
+	ticker := time.NewTicker(report.AliveEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			a.beat()
+		}
+	}
 }
 
 // beat notes that this appliance is alive.

@@ -143,6 +143,9 @@ func newStrip(label, told string, over report.Span, pieces []piece) strip {
 	at := func(t time.Time) float64 { return min(max(t.Sub(over.Since).Seconds()/whole, 0), 1) * stripWidth }
 	ends := map[string]float64{}
 	for _, p := range pieces {
+		if !p.Until.After(over.Since) {
+			continue
+		}
 		from, to := at(p.Since), at(p.Until)
 		if to <= ends[p.Class] && to-from < least {
 			continue

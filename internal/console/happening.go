@@ -59,13 +59,18 @@ func (h happening) headline(event pair.Event) string {
 	return ""
 }
 
-// nameOf names an appliance of the pair.
+// nameOf names an appliance of the pair, or one that was.
 func (v *visit) nameOf(id pair.ApplianceID) string {
 	switch peer := v.status.Peer; {
 	case id == v.status.Appliance.ID:
 		return v.status.Appliance.Name
 	case peer != nil && id == peer.ID:
 		return peer.Name
+	}
+	for _, former := range v.status.Former {
+		if former.ID == id {
+			return former.Name
+		}
 	}
 	return id.Short()
 }
@@ -104,13 +109,13 @@ func (v *visit) factsOf(event pair.Event) []fact {
 	add("Own network", v.sinceText(detail["test_ips_answer_since"], "enough of "+detail["test_ips"]+" test IPs have answered since "))
 	add("Shared IP", v.sinceText(detail["shared_ip_free_since"], "nobody has answered for it since "))
 	if timeout, err := time.ParseDuration(detail["timeout"]); err == nil {
-		add("Timeout", lasting(timeout))
+		add("Timeout", pair.LastingText(timeout))
 	}
 	if age, ok := milliseconds(detail["data_age_ms"]); ok {
-		add("Data age", lasting(age)+": what changed in this time is not carried over")
+		add("Data age", pair.LastingText(age)+": what changed in this time is not carried over")
 	}
 	if down, ok := milliseconds(detail["down_ms"]); ok {
-		add("Outage", "nobody served the site for "+lasting(down))
+		add("Outage", "nobody served the site for "+pair.LastingText(down))
 	}
 	if event.Kind != pair.KindRoleChanged {
 		add("Decided", "epoch "+detail["epoch"]+", snapshot "+detail["snapshot"])
@@ -121,7 +126,7 @@ func (v *visit) factsOf(event pair.Event) []fact {
 func (v *visit) heardText(detail map[string]string) string {
 	text := v.sinceText(detail["peer_heard"], "last heard at ")
 	if silent, ok := milliseconds(detail["silent_ms"]); ok && text != "" {
-		text += ", " + lasting(silent) + " before"
+		text += ", " + pair.LastingText(silent) + " before"
 	}
 	if text != "" && detail["poll_failure"] != "" {
 		text += "; the newest poll failed: " + detail["poll_failure"]

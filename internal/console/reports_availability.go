@@ -71,17 +71,23 @@ func someText(ms int64) string {
 	return pair.MillisText(ms)
 }
 
+// served is the time that is drawn: from when the site was served first.
+func served(known api.Availability) report.Span {
+	over := known.Total.Span
+	over.Since = over.Since.Add(time.Duration(known.Total.Before) * time.Millisecond)
+	return over
+}
+
 // strips draws who was what: the site first, then each appliance.
 func strips(known api.Availability) []strip {
 	zone := known.Zone()
-	over := known.Total.Span
+	over := served(known)
 	if !over.Since.Before(over.Until) {
 		return nil
 	}
-	up := report.Span{Since: over.Since.Add(time.Duration(known.Total.Unknown) * time.Millisecond), Until: over.Until}
-	pieces := []piece{}
-	if up.Since.Before(up.Until) {
-		pieces = append(pieces, piece{up, "good", "Up"})
+	pieces := []piece{{over, "good", "Up"}}
+	for _, unknown := range known.Unknown {
+		pieces = append(pieces, piece{unknown, "unknown", fmt.Sprintf("Unknown, %s, from %s", pair.LastingText(unknown.Until.Sub(unknown.Since)), clock(zone, unknown.Since))})
 	}
 	for _, outage := range known.Outages {
 		class, word := "critical", "Outage"
@@ -99,22 +105,22 @@ func strips(known api.Availability) []strip {
 	return all
 }
 
-func applianceStrip(known api.Availability, appliance api.NamedOne, over report.Span, zone *time.Location) (strip, bool) {
+func applianceStrip(known api.Availability, appliance pair.Named, over report.Span, zone *time.Location) (strip, bool) {
 	var pieces []piece
-	served := time.Duration(0)
+	serving := time.Duration(0)
 	for _, stretch := range known.Stretches {
 		if stretch.Appliance != appliance.ID {
 			continue
 		}
 		if stretch.Serves {
-			served += stretch.Until.Sub(stretch.Since)
+			serving += stretch.Until.Sub(stretch.Since)
 		}
 		class, word := stretchClass(stretch)
 		pieces = append(pieces, piece{stretch.Span, class, fmt.Sprintf("%s, %s, from %s", word, pair.LastingText(stretch.Until.Sub(stretch.Since)), clock(zone, stretch.Since))})
 	}
 	told := "Did not serve"
-	if served > 0 {
-		told = "Served for " + pair.LastingText(served)
+	if serving > 0 {
+		told = "Served for " + pair.LastingText(serving)
 	}
 	return newStrip(appliance.Name, told, over, pieces), len(pieces) > 0
 }
@@ -141,25 +147,40 @@ func (p reportPage) StripAxis() []string {
 		return nil
 	}
 	format := "2 Jan 2006"
-	lasts := known.Total.Until.Sub(known.Total.Since)
+	over := served(known.Availability)
+	lasts := over.Until.Sub(over.Since)
 	if lasts < 4*24*time.Hour {
 		format = "2 Jan 15:04"
 	}
 	var named []string
 	for i := range labels {
-		at := known.Total.Since.Add(time.Duration(i) * (lasts / (labels - 1)))
+		at := over.Since.Add(time.Duration(i) * (lasts / (labels - 1)))
 		named = append(named, at.In(p.Zone()).Format(format))
 	}
 	return named
 }
 
-// NewestParts are the figures by step, newest first.
+// Begins says when the site was served first, if that is within the report.
+func (p reportPage) Begins() string {
+	known, ok := p.Data.(availabilityPage)
+	switch {
+	case !ok || known.Total.Before == 0:
+		return ""
+	case !served(known.Availability).Since.Before(known.Total.Until):
+		return "The site was not served yet in this time."
+	case known.Begun.Before(served(known.Availability).Since):
+		return "Counted since " + clock(p.Zone(), served(known.Availability).Since) + ", when the records of this appliance begin."
+	}
+	return "Counted since " + clock(p.Zone(), known.Begun) + ", when the site was served for the first time."
+}
+
+// NewestParts are the figures by step, newest first, as far back as the site was served.
 func (p reportPage) NewestParts() []report.Figures {
 	known, ok := p.Data.(availabilityPage)
 	if !ok {
 		return nil
 	}
-	parts := slices.Clone(known.Parts)
+	parts := slices.DeleteFunc(slices.Clone(known.Parts), func(f report.Figures) bool { return f.Up+f.Down+f.Unknown == 0 })
 	slices.Reverse(parts)
 	return parts
 }

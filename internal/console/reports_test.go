@@ -44,7 +44,7 @@ func reported(t *testing.T) *browser {
 func TestEveryReportIsShown(t *testing.T) {
 	b := reported(t)
 	for path, texts := range map[string][]string{
-		"/reports": {"When the site was up", "beta", "6.0 s", "serves here", `<rect class="fill-critical"`, "2 Jan 2030"},
+		"/reports": {"When the site was up", "Counted since 2029-12-31", "served for the first time", "beta", "6.0 s", "serves here", `<rect class="fill-critical"`, "2 Jan 2030"},
 		"/reports/failovers": {
 			"How often the site changed hands", "Takeover", "The primary did not answer.", "last heard at", "6.0 s", "Full explanation",
 			"nobody served the site for 6.0 s",
@@ -179,5 +179,16 @@ func TestAShortOutageIsSeenOnAStrip(t *testing.T) {
 		if b.X < 0 || b.X+b.W > stripWidth+0.001 {
 			t.Errorf("%+v is outside", b)
 		}
+	}
+}
+
+func TestTimeBeforeTheFirstStartIsNotShown(t *testing.T) {
+	b := reported(t)
+	p := b.get(Root + "/reports")
+	if strings.Contains(p.body, "Unknown") || strings.Contains(p.body, "29 Dec 2029") {
+		t.Error("the report shows what was before the site was served first")
+	}
+	if p = b.get(Root + "/reports?from=2029-11-01&to=2029-11-02"); !strings.Contains(p.body, "The site was not served yet in this time.") || strings.Contains(p.body, "strip-plot") {
+		t.Error("a report that ends before the first start draws something")
 	}
 }

@@ -82,6 +82,13 @@ type Status struct {
 	ProtectionNextStep string            `json:"protection_next_step"` // one sentence: what would raise the level
 	Readiness          *Readiness        `json:"readiness,omitempty"`  // absent while not paired
 	Maintenance        MaintenanceStatus `json:"maintenance"`
+	Former             []Named           `json:"former,omitempty"` // no longer in the pair, and in its history
+}
+
+// Named is an appliance and what it calls itself.
+type Named struct {
+	ID   ApplianceID `json:"id"`
+	Name string      `json:"name"`
 }
 
 // ApplianceStatus names this appliance.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,9 @@ func told(a Availability) string {
 		if o.Ongoing {
 			words = append(words, "ongoing")
 		}
+		if o.Unsure > 0 {
+			words = append(words, "unsure")
+		}
 		lines = append(lines, strings.TrimSpace(strings.Join(append(words, o.Began, o.Ended), " ")))
 	}
 	return strings.Join(lines, "; ")
@@ -94,118 +98,147 @@ func TestWhenTheSiteWasUp(t *testing.T) {
 		12:00:01 beta backup steady
 	`
 	for name, test := range map[string]struct {
-		records string
-		self    pair.ApplianceID
-		unheard string
-		want    string
-		unknown time.Duration // of the hour
+		records         string
+		self            pair.ApplianceID
+		unheard         string
+		want            string
+		before, unknown time.Duration // of the hour
 	}{
-		"nothing recorded":        {"", alpha, "", "", time.Hour},
-		"one that serves":         {"12:10:00 alpha standalone steady", alpha, "", "", 10 * time.Minute},
-		"one that waits":          {"12:10:00 alpha started \n 12:11:00 alpha standalone steady", alpha, "", "12:10:00-12:11:00  alpha-2", 10 * time.Minute},
-		"nobody serves at last":   {pairedUp + "12:30:00 alpha primary isolated", alpha, "", "12:30:00-13:00:00 ongoing alpha-2", 0},
-		"alone is up":             {pairedUp + "12:30:00 alpha primary alone", alpha, "", "", 0},
-		"stopped and started":     {pairedUp + "12:30:00 alpha stopped \n 12:31:00 alpha started alive=12:30:00 \n 12:31:02 alpha primary steady", alpha, "", "12:30:00-12:31:02 alpha-2 alpha-4", 0},
-		"died and started":        {pairedUp + "12:31:00 alpha started alive=12:29:50 \n 12:31:02 alpha primary steady", alpha, "", "12:29:50-12:31:02 alpha-2 alpha-3", 0},
-		"died, no sign of life":   {pairedUp + "12:31:00 alpha started \n 12:31:02 alpha primary steady", alpha, "", "12:31:00-12:31:02 alpha-2 alpha-3", 0},
-		"isolated and back":       {pairedUp + "12:30:00 alpha primary isolated kind=stepped-down \n 12:30:20 alpha primary claiming \n 12:30:21 alpha primary steady", alpha, "", "12:30:00-12:30:21 alpha-2 alpha-4", 0},
-		"the backup is restarted": {pairedUp + "12:20:00 beta stopped \n 12:40:00 beta started \n 12:40:01 beta backup steady", alpha, "", "", 0},
+		"nothing recorded":        {"", alpha, "", "", time.Hour, 0},
+		"one that serves":         {"12:10:00 alpha standalone steady", alpha, "", "", 10 * time.Minute, 0},
+		"one that starts":         {"12:10:00 alpha started \n 12:11:00 alpha standalone steady", alpha, "", "", 11 * time.Minute, 0},
+		"one that never serves":   {"12:10:00 alpha started", alpha, "", "", time.Hour, 0},
+		"nobody serves at last":   {pairedUp + "12:30:00 alpha primary isolated", alpha, "", "12:30:00-13:00:00 ongoing alpha-2", 0, 0},
+		"alone is up":             {pairedUp + "12:30:00 alpha primary alone", alpha, "", "", 0, 0},
+		"stopped and started":     {pairedUp + "12:30:00 alpha stopped \n 12:31:00 alpha started alive=12:30:00 \n 12:31:02 alpha primary steady", alpha, "", "12:30:00-12:31:02 alpha-2 alpha-4", 0, 0},
+		"died and started":        {pairedUp + "12:31:00 alpha started alive=12:29:50 \n 12:31:02 alpha primary steady", alpha, "", "12:29:51-12:31:02 unsure alpha-2 alpha-3", 0, time.Second},
+		"died, started at once":   {pairedUp + "12:30:01 alpha started alive=12:30:00 \n 12:30:03 alpha primary steady", alpha, "", "12:30:01-12:30:03 unsure alpha-2 alpha-3", 0, time.Second},
+		"died, no sign of life":   {pairedUp + "12:31:00 alpha started \n 12:31:02 alpha primary steady", alpha, "", "12:31:00-12:31:02 alpha-2 alpha-3", 0, 0},
+		"isolated and back":       {pairedUp + "12:30:00 alpha primary isolated kind=stepped-down \n 12:30:20 alpha primary claiming \n 12:30:21 alpha primary steady", alpha, "", "12:30:00-12:30:21 alpha-2 alpha-4", 0, 0},
+		"the backup is restarted": {pairedUp + "12:20:00 beta stopped \n 12:40:00 beta started \n 12:40:01 beta backup steady", alpha, "", "", 0, 0},
 		"takeover from a dead one": {
 			pairedUp + "12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s",
-			beta, "", "12:30:00-12:30:06  beta-3", 0,
+			beta, "", "12:30:00-12:30:06  beta-3", 0, 0,
 		},
 		"takeover from a dead one that returns": {
 			pairedUp + "12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s \n" +
 				"12:50:00 alpha started alive=12:29:58 \n 12:50:01 alpha backup releasing kind=stepped-down",
-			beta, "", "12:30:00-12:30:06 alpha-2 beta-3", 0, // it was heard after its last sign of life
+			beta, "", "12:30:00-12:30:06 alpha-2 beta-3", 0, 0, // it was heard after its last sign of life
 		},
 		"takeover from one that served on unheard, died and returns": {
 			pairedUp + "12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s \n" +
 				"12:50:00 alpha started alive=12:30:02 \n 12:50:01 alpha backup releasing kind=stepped-down",
-			beta, "", "12:30:02-12:30:06 alpha-2 beta-3", 0,
+			beta, "", "12:30:02-12:30:06 alpha-2 beta-3", 0, 0,
 		},
 		"died, returned without serving, and was relieved later": {
 			pairedUp + "12:11:00 alpha started alive=12:10:00 \n 12:30:00 alpha backup releasing kind=handover \n 12:30:01 beta primary steady gap=1s",
-			beta, "", "12:10:00-12:30:01 alpha-2 beta-2", 0,
+			beta, "", "12:10:01-12:30:01 unsure alpha-2 beta-2", 0, time.Second,
 		},
 		"died long after it was relieved": {
 			pairedUp + "12:10:00 alpha backup releasing kind=handover \n 12:10:01 beta primary steady gap=1s \n 12:40:00 alpha started alive=12:30:00 \n 12:41:00 alpha backup steady",
-			beta, "", "12:10:00-12:10:01 planned alpha-2 beta-2", 0,
+			beta, "", "12:10:00-12:10:01 planned alpha-2 beta-2", 0, 0,
 		},
 		"takeover from one that stepped down": {
 			pairedUp + "12:30:03 alpha primary isolated kind=stepped-down \n 12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s",
-			beta, "", "12:30:03-12:30:06 alpha-2 beta-3", 0,
+			beta, "", "12:30:03-12:30:06 alpha-2 beta-3", 0, 0,
 		},
 		"takeover, recorded by the loser only so far": {
-			pairedUp + "12:30:03 alpha primary isolated kind=stepped-down", alpha, "", "12:30:03-13:00:00 ongoing alpha-2", 0,
+			pairedUp + "12:30:03 alpha primary isolated kind=stepped-down", alpha, "", "12:30:03-13:00:00 ongoing alpha-2", 0, 0,
 		},
 		"both primary at once": {
-			pairedUp + "12:30:06 beta primary alone gap=6s \n 12:32:00 alpha backup releasing kind=stepped-down", beta, "", "", 0,
+			pairedUp + "12:30:06 beta primary alone gap=6s \n 12:32:00 alpha backup releasing kind=stepped-down", beta, "", "", 0, 0,
 		},
 		"planned switch": {
 			pairedUp + "12:30:00 alpha primary handover \n 12:30:01 alpha backup releasing kind=handover \n" +
 				"12:30:01 beta primary claiming kind=handover \n 12:30:02 beta primary steady gap=2s",
-			beta, "", "12:30:00-12:30:02 planned alpha-2 beta-3", 0,
+			beta, "", "12:30:00-12:30:02 planned alpha-2 beta-3", 0, 0,
 		},
 		"planned switch, the giver's clock is behind": {
 			pairedUp + "12:29:30 alpha primary handover \n 12:29:31 alpha backup releasing kind=handover \n" +
 				"12:30:01 beta primary claiming kind=handover \n 12:30:02 beta primary steady gap=2s",
-			beta, "", "12:30:00-12:30:02 planned alpha-2 beta-3", 0,
+			beta, "", "12:30:00-12:30:02 planned alpha-2 beta-3", 0, 0,
 		},
 		"planned switch, the giver's clock is ahead": {
 			pairedUp + "12:30:30 alpha primary handover \n 12:30:31 alpha backup releasing kind=handover \n" +
 				"12:30:01 beta primary claiming kind=handover \n 12:30:02 beta primary steady gap=2s",
-			beta, "", "12:30:00-12:30:02 planned alpha-2 beta-3", 0,
+			beta, "", "12:30:00-12:30:02 planned alpha-2 beta-3", 0, 0,
 		},
 		"planned switch rolled back": {
-			pairedUp + "12:30:00 alpha primary handover \n 12:30:09 alpha primary steady", alpha, "", "12:30:00-12:30:09 planned alpha-2 alpha-3", 0,
+			pairedUp + "12:30:00 alpha primary handover \n 12:30:09 alpha primary steady", alpha, "", "12:30:00-12:30:09 planned alpha-2 alpha-3", 0, 0,
 		},
 		"there and back again": {
 			pairedUp + "12:30:00 alpha backup releasing kind=handover \n 12:30:01 beta primary steady gap=1s \n" +
 				"12:40:00 beta backup releasing kind=handover \n 12:40:03 alpha primary steady gap=3s",
-			beta, "", "12:30:00-12:30:01 planned alpha-2 beta-2; 12:40:00-12:40:03 planned beta-3 alpha-3", 0,
+			beta, "", "12:30:00-12:30:01 planned alpha-2 beta-2; 12:40:00-12:40:03 planned beta-3 alpha-3", 0, 0,
 		},
 		"a sick primary hands over long after it closed": {
 			pairedUp + "12:10:00 alpha primary waiting \n 12:30:00 alpha backup releasing kind=handover \n 12:30:01 beta primary steady gap=1s",
-			beta, "", "12:10:00-12:30:01 alpha-2 beta-2", 0,
+			beta, "", "12:10:00-12:30:01 alpha-2 beta-2", 0, 0,
 		},
-		"a clock set back":        {pairedUp + "12:30:00 alpha primary isolated \n 12:10:00 alpha primary steady \n 12:40:00 alpha primary isolated \n 12:41:00 alpha primary steady", alpha, "", "12:40:00-12:41:00 alpha-4 alpha-5", 0},
-		"a primary not heard":     {pairedUp, beta, "12:50:00", "12:50:00-13:00:00 ongoing", 0},
-		"seen by itself it is up": {pairedUp, alpha, "", "", 0},
+		"a clock set back":        {pairedUp + "12:30:00 alpha primary isolated \n 12:10:00 alpha primary steady \n 12:40:00 alpha primary isolated \n 12:41:00 alpha primary steady", alpha, "", "12:40:00-12:41:00 alpha-4 alpha-5", 0, 0},
+		"a primary not heard":     {pairedUp, beta, "12:50:00", "", 0, 10 * time.Minute},
+		"seen by itself it is up": {pairedUp, alpha, "", "", 0, 0},
 		"after an unpairing": {
-			pairedUp + "12:30:00 beta standalone waiting \n 12:31:00 beta standalone steady", beta, "", "", 0,
+			pairedUp + "12:30:00 beta standalone waiting \n 12:31:00 beta standalone steady", beta, "", "", 0, time.Minute,
+		},
+		"the other one after an unpairing": {
+			pairedUp + "12:30:00 beta standalone waiting", beta, "", "", 0, 30 * time.Minute,
+		},
+		"a site of its own before the pairing": {
+			"12:00:00 beta standalone steady \n 12:10:00 alpha standalone steady \n 12:15:00 alpha standalone waiting \n 12:16:00 alpha standalone steady \n" +
+				"12:20:00 alpha primary steady \n 12:20:00 beta backup releasing", alpha, "", "12:15:00-12:16:00 alpha-2 alpha-3", 10 * time.Minute, 0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			changes := records(t, test.records)
 			q := Question{Span: Span{start, start.Add(time.Hour)}, Now: start.Add(time.Hour), Self: test.self, Step: Hourly, Zone: time.UTC}
+			q.Begun = firstServed(changes)
 			if test.unheard != "" {
 				q.Unheard = clock(t, test.unheard)
 			}
-			got := Judge(q, records(t, test.records))
+			got := Judge(q, changes)
 			if told(got) != test.want {
 				t.Errorf("outages %q, want %q", told(got), test.want)
 			}
-			if unknown := time.Duration(got.Total.Unknown) * time.Millisecond; unknown != test.unknown {
-				t.Errorf("unknown for %s, want %s", unknown, test.unknown)
+			for what, lasted := range map[string][2]time.Duration{
+				"unknown": {time.Duration(got.Total.Unknown) * time.Millisecond, test.unknown}, "before": {time.Duration(got.Total.Before) * time.Millisecond, test.before},
+			} {
+				if lasted[0] != lasted[1] {
+					t.Errorf("%s for %s, want %s", what, lasted[0], lasted[1])
+				}
 			}
 			adds(t, q.Span, got)
 		})
 	}
 }
 
+// firstServed is when the site was served first: not by one whose own was replaced.
+func firstServed(changes []Change) (first time.Time) {
+	for _, c := range changes {
+		own := slices.ContainsFunc(changes, func(other Change) bool {
+			return other.Appliance == c.Appliance && strings.HasPrefix(other.Place, "backup") && strings.HasPrefix(c.Place, "standalone") && other.Seq > c.Seq
+		})
+		if c.Serves && !own && (first.IsZero() || c.Time.Before(first)) {
+			first = c.Time
+		}
+	}
+	return first
+}
+
 // adds checks that no time is counted twice or left out.
 func adds(t *testing.T, span Span, a Availability) {
 	t.Helper()
 	lasted := span.Until.Sub(span.Since).Milliseconds()
-	if got := a.Total.Up + a.Total.Down + a.Total.Unknown; got != lasted {
-		t.Errorf("up, down and unknown add up to %d ms of %d", got, lasted)
+	if got := a.Total.Up + a.Total.Down + a.Total.Unknown + a.Total.Before; got != lasted {
+		t.Errorf("up, down, unknown and before add up to %d ms of %d", got, lasted)
 	}
 	var parts Figures
 	for _, part := range a.Parts {
 		parts.Up, parts.Down, parts.Unknown = parts.Up+part.Up, parts.Down+part.Down, parts.Unknown+part.Unknown
+		parts.Before += part.Before
 		parts.Longest = max(parts.Longest, part.Longest)
 	}
-	if parts.Up != a.Total.Up || parts.Down != a.Total.Down || parts.Unknown != a.Total.Unknown || parts.Longest > a.Total.Longest {
+	if parts.Up != a.Total.Up || parts.Down != a.Total.Down || parts.Unknown != a.Total.Unknown || parts.Before != a.Total.Before || parts.Longest > a.Total.Longest {
 		t.Errorf("the parts add up to %+v, the total is %+v", parts, a.Total)
 	}
 }
@@ -222,7 +255,7 @@ func TestEachDayOfTheZoneHasItsOwnLength(t *testing.T) {
 		{Appliance: alpha, Seq: 2, Time: time.Date(2026, 3, 28, 23, 0, 0, 0, berlin), Place: "primary isolated"},
 		{Appliance: alpha, Seq: 3, Time: time.Date(2026, 3, 29, 5, 0, 0, 0, berlin), Place: "primary steady", Serves: true},
 	}
-	got := Judge(Question{Span: Span{since, until}, Now: until.Add(time.Hour), Self: alpha, Step: Daily, Zone: berlin}, changes)
+	got := Judge(Question{Span: Span{since, until}, Now: until.Add(time.Hour), Begun: firstServed(changes), Self: alpha, Step: Daily, Zone: berlin}, changes)
 	var days []string
 	for _, day := range got.Parts {
 		up, down := time.Duration(day.Up)*time.Millisecond, time.Duration(day.Down)*time.Millisecond
@@ -248,21 +281,21 @@ func TestAPlannedSwitchIsKnownByItsPlace(t *testing.T) {
 }
 
 func TestTheFutureIsNotJudged(t *testing.T) {
-	q := Question{Span: Span{start, start.Add(24 * time.Hour)}, Now: start.Add(time.Hour), Self: alpha, Step: Hourly, Zone: time.UTC}
+	q := Question{Span: Span{start, start.Add(24 * time.Hour)}, Now: start.Add(time.Hour), Begun: start, Self: alpha, Step: Hourly, Zone: time.UTC}
 	got := Judge(q, records(t, "12:00:00 alpha primary steady"))
 	if len(got.Parts) != 1 || got.Total.Up != time.Hour.Milliseconds() {
 		t.Errorf("%d parts, total %+v", len(got.Parts), got.Total)
 	}
 	q.Span = Span{start.Add(2 * time.Hour), start.Add(3 * time.Hour)}
-	if got = Judge(q, records(t, "12:00:00 alpha primary steady")); got.Total.Up+got.Total.Down+got.Total.Unknown != 0 {
+	if got = Judge(q, records(t, "12:00:00 alpha primary steady")); got.Total.Up+got.Total.Down+got.Total.Unknown+got.Total.Before != 0 {
 		t.Errorf("a range to come: %+v", got.Total)
 	}
 }
 
 func TestOnlyTheRangeIsTold(t *testing.T) {
-	q := Question{Span: Span{start.Add(30 * time.Minute), start.Add(time.Hour)}, Now: start.Add(2 * time.Hour), Self: alpha, Step: Hourly, Zone: time.UTC}
+	q := Question{Span: Span{start.Add(30 * time.Minute), start.Add(time.Hour)}, Now: start.Add(2 * time.Hour), Begun: start, Self: alpha, Step: Hourly, Zone: time.UTC}
 	got := Judge(q, records(t, "12:00:00 alpha primary steady \n 12:20:00 alpha primary isolated \n 12:40:00 alpha primary steady"))
-	if told(got) != "12:30:00-12:40:00  alpha-3" || len(got.Stretches) != 2 || !got.Stretches[0].Since.Equal(q.Since) {
+	if told(got) != "12:30:00-12:40:00 alpha-2 alpha-3" || len(got.Stretches) != 2 || !got.Stretches[0].Since.Equal(q.Since) {
 		t.Errorf("outages %q, stretches %+v", told(got), got.Stretches)
 	}
 	adds(t, q.Span, got)
@@ -275,8 +308,38 @@ func BenchmarkJudge(b *testing.B) {
 		places := []string{"primary steady", "primary isolated"}
 		changes[i] = Change{Appliance: alpha, Seq: int64(i + 1), Time: start.Add(time.Duration(i) * time.Minute), Place: places[i%2], Serves: i%2 == 0}
 	}
-	q := Question{Span: Span{start, start.Add(n * time.Minute)}, Now: start.Add(n * time.Minute), Self: alpha, Step: Monthly, Zone: time.UTC}
+	q := Question{Span: Span{start, start.Add(n * time.Minute)}, Now: start.Add(n * time.Minute), Begun: start, Self: alpha, Step: Monthly, Zone: time.UTC}
 	for b.Loop() {
 		Judge(q, changes)
+	}
+}
+
+func TestOfOneApplianceAlone(t *testing.T) {
+	changes := records(t, "12:00:00 alpha primary steady \n 12:00:01 beta backup steady \n 12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s")
+	q := Question{Span: Span{start, start.Add(time.Hour)}, Now: start.Add(time.Hour), Begun: start, Self: beta, Step: Hourly, Zone: time.UTC}
+	for of, want := range map[pair.ApplianceID]string{
+		alpha: "12:30:00-13:00:00 ongoing", // what the taker saw of it counts
+		beta:  "12:00:01-12:30:06  beta-3",
+	} {
+		q.Of = of
+		got := Judge(q, changes)
+		if told(got) != want {
+			t.Errorf("%s alone: outages %q, want %q", of, told(got), want)
+		}
+		if slices.ContainsFunc(got.Stretches, func(s Stretch) bool { return s.Appliance != of }) {
+			t.Errorf("%s alone: %+v", of, got.Stretches)
+		}
+		adds(t, q.Span, got)
+	}
+}
+
+func TestWhatIsUnknownLastsBeyondTheRecords(t *testing.T) {
+	q := Question{
+		Span: Span{start.Add(time.Hour), start.Add(2 * time.Hour)}, Now: start.Add(2 * time.Hour), Begun: start,
+		Self: beta, Unheard: start.Add(30 * time.Minute), Step: Hourly, Zone: time.UTC,
+	}
+	got := Judge(q, records(t, "12:00:00 alpha primary steady \n 12:00:01 beta backup steady"))
+	if len(got.Outages) != 0 || len(got.Unknown) != 1 || got.Total.Unknown != time.Hour.Milliseconds() {
+		t.Errorf("total %+v, outages %+v", got.Total, got.Outages)
 	}
 }

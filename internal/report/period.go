@@ -108,6 +108,18 @@ type Span struct {
 	Until time.Time `json:"until"`
 }
 
+// within returns the part that lies in another span; an empty one if none does.
+func (s Span) within(other Span) Span {
+	s.Since, s.Until = later(s.Since, other.Since), earlier(s.Until, other.Until)
+	return s
+}
+
+// some reports whether the span is any time at all.
+func (s Span) some() bool { return s.Since.Before(s.Until) }
+
+// millis is how long the span lasts.
+func (s Span) millis() int64 { return max(s.Until.Sub(s.Since), 0).Milliseconds() }
+
 // Spans divides a range by whole hours, days or months of the zone; the first
 // and the last may be cut short.
 func Spans(since, until time.Time, step Step, zone *time.Location) []Span {

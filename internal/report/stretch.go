@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"baton/internal/pair"
@@ -58,6 +59,7 @@ type Stretch struct {
 	gap          time.Duration // as in Change
 	open         bool          // no record ends it
 	restarted    time.Time     // it died after its last sign of life, nobody knows when; zero: it did not
+	doubt        time.Time     // until when it may have gone on beyond its end; zero: it did not
 }
 
 // stretchesOf turns each appliance's records into stretches that follow one
@@ -67,22 +69,43 @@ func stretchesOf(q Question, changes []Change) []Stretch {
 	slices.SortStableFunc(ordered, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(a.Appliance, b.Appliance), cmp.Compare(a.Seq, b.Seq))
 	})
+	parted := partedAt(q.Self, ordered)
 	all := make([]Stretch, 0, len(ordered))
 	for i, change := range ordered {
 		next := len(ordered) > i+1 && ordered[i+1].Appliance == change.Appliance
 		if i == 0 || ordered[i-1].Appliance != change.Appliance {
-			all = append(all, begin(change, change.Time))
+			all = append(all, opened(change, change.Time))
 		} else {
 			all = follow(all, change)
 		}
 		if !next {
-			all[len(all)-1] = unended(q, all[len(all)-1])
+			all[len(all)-1] = unended(q, all[len(all)-1], parted)
 		}
 	}
 	return all
 }
 
-func begin(change Change, since time.Time) Stretch {
+// partedAt is since when an appliance has had no relationship: what others did
+// since then was for another site. Zero if it has one.
+func partedAt(self pair.ApplianceID, ordered []Change) (parted time.Time) {
+	for _, change := range ordered {
+		switch {
+		case change.Appliance != self || change.Place == "":
+		case roleOf(change.Place) != pair.Standalone.String():
+			parted = time.Time{}
+		case parted.IsZero():
+			parted = change.Time
+		}
+	}
+	return parted
+}
+
+func roleOf(place string) string {
+	role, _, _ := strings.Cut(place, " ")
+	return role
+}
+
+func opened(change Change, since time.Time) Stretch {
 	return Stretch{
 		Span: Span{Since: since}, Appliance: change.Appliance, Place: change.Place, Serves: change.Serves,
 		began: change.mark(), gap: change.Gap,
@@ -97,18 +120,38 @@ func follow(all []Stretch, change Change) []Stretch {
 	now := last.Until
 	if change.Kind == pair.KindStarted && last.Place != "" && !change.Alive.IsZero() && change.Alive.Before(now) {
 		last.Until, last.restarted = later(last.Since, change.Alive), now
+		last.doubt = earlier(last.Until.Add(AliveEvery), now)
 		all = append(all, Stretch{Span: Span{last.Until, now}, Appliance: change.Appliance, began: change.mark(), ended: change.mark()})
 	}
-	return append(all, begin(change, now))
+	if roleOf(change.Place) == pair.Backup.String() {
+		replaced(all)
+	}
+	return append(all, opened(change, now))
 }
 
-// unended carries the last stretch of an appliance on until now; or, for a
-// primary that this backup does not hear, until it was heard last.
-func unended(q Question, last Stretch) Stretch {
+// replaced takes back what an appliance served before it became a backup: that
+// was a site of its own, in whose place it has got the other's.
+func replaced(all []Stretch) {
+	for i := len(all) - 1; i >= 0 && all[i].Appliance == all[len(all)-1].Appliance; i-- {
+		if role := roleOf(all[i].Place); role != "" && role != pair.Standalone.String() {
+			return
+		}
+		all[i].Serves = false
+	}
+}
+
+// unended carries the last stretch of an appliance on until now. Whether another
+// one serves on that is not heard, or has left the relationship, nobody here knows.
+func unended(q Question, last Stretch, parted time.Time) Stretch {
 	last.open = true
 	last.Until = later(last.Since, q.Now)
-	if last.Serves && last.Appliance != q.Self && !q.Unheard.IsZero() {
-		last.Until = later(last.Since, earlier(last.Until, q.Unheard))
+	if !last.Serves || last.Appliance == q.Self {
+		return last
+	}
+	for _, lost := range []time.Time{q.Unheard, parted} {
+		if !lost.IsZero() && lost.Before(last.Until) {
+			last.Until, last.doubt = later(last.Since, lost), q.Now
+		}
 	}
 	return last
 }
@@ -121,17 +164,10 @@ func handOver(stretches []Stretch, self pair.ApplianceID) []Stretch {
 	lasts := map[pair.ApplianceID]*Stretch{} // newest that served
 	for _, taker := range serving(stretches) {
 		for id, giver := range lasts {
-			if id == taker.Appliance {
-				continue
+			if id != taker.Appliance {
+				giver.relieve(*taker, self)
+				delete(lasts, id)
 			}
-			heard := taker.Since.Add(-taker.gap)
-			switch {
-			case giver.open && id != self, giver.ended.planned && taker.gap > 0:
-				giver.Until = later(giver.Since, heard)
-			case taker.gap > 0 && heard.Before(giver.restarted):
-				giver.Until = later(giver.Until, heard)
-			}
-			delete(lasts, id)
 		}
 		lasts[taker.Appliance] = taker
 	}
@@ -142,6 +178,24 @@ func handOver(stretches []Stretch, self pair.ApplianceID) []Stretch {
 	}
 	return stretches
 }
+
+// relieve ends a stretch that served by the one that served next.
+func (s *Stretch) relieve(taker Stretch, self pair.ApplianceID) {
+	heard := taker.Since.Add(-taker.gap)
+	switch {
+	case s.open && s.Appliance != self && taker.gap == 0: // not taken over from it
+		s.Until = later(s.Since, earlier(s.Until, heard))
+	case s.open && s.Appliance != self:
+		s.endAt(earlier(s.Until, heard))
+	case s.ended.planned && taker.gap > 0:
+		s.endAt(heard)
+	case taker.gap > 0 && heard.Before(s.restarted):
+		s.endAt(later(s.Until, heard))
+	}
+}
+
+// endAt ends a stretch where the appliance that took over says.
+func (s *Stretch) endAt(end time.Time) { s.Until, s.doubt = later(s.Since, end), time.Time{} }
 
 // serving returns those that served the site, in the order in which they began.
 func serving(stretches []Stretch) []*Stretch {

@@ -113,6 +113,41 @@ func (s *Site) FirstEvent(ctx context.Context) (time.Time, error) {
 	return fromMillis(ms), s.explain("read how far the history goes back", err)
 }
 
+// FirstServed returns when the site was served for the first time; zero if it never
+// was. What an appliance served before its data was replaced by the other's, as
+// the backup of its first pair, was a site of its own.
+func (s *Site) FirstServed(ctx context.Context) (time.Time, error) {
+	var ms sql.NullInt64
+	err := s.reader.QueryRowContext(ctx, `SELECT min(first) FROM (SELECT (
+			SELECT served.time FROM event_place AS served
+			WHERE served.appliance = head.appliance AND served.serves AND served.seq > coalesce((
+				SELECT iif(paired.place LIKE 'backup %', paired.seq, 0) FROM event_place AS paired
+				WHERE paired.appliance = head.appliance AND (paired.place LIKE 'primary %' OR paired.place LIKE 'backup %')
+				ORDER BY paired.seq LIMIT 1), 0)
+			ORDER BY served.seq LIMIT 1) AS first
+		FROM event_head AS head)`).Scan(&ms)
+	return fromMillis(ms), s.explain("read when the site was served first", err)
+}
+
+// Names returns what the appliances whose events are here called themselves when
+// they last started. One that has not told its name is left out.
+func (s *Site) Names(ctx context.Context) (map[pair.ApplianceID]string, error) {
+	names := map[pair.ApplianceID]string{}
+	rows, err := s.reader.QueryContext(ctx, `SELECT appliance, name FROM (SELECT head.appliance, (
+			SELECT substr(detail ->> '$.name', 1, 100) FROM event
+			WHERE event.kind = ?1 AND event.appliance = head.appliance AND detail ->> '$.name' <> ''
+			ORDER BY time DESC, seq DESC LIMIT 1) AS name
+		FROM event_head AS head) WHERE name IS NOT NULL`, pair.KindStarted)
+	err = each(rows, err, func(row scanner) error {
+		var id pair.ApplianceID
+		var name string
+		err := row.Scan(&id, &name)
+		names[id] = name
+		return err
+	})
+	return names, s.explain("read the names of the appliances", err)
+}
+
 // EventTime returns when an event happened; ErrNotFound if it is not here.
 func (s *Site) EventTime(ctx context.Context, id string) (time.Time, error) {
 	at, err := s.cursor(ctx, id)

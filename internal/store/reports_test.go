@@ -347,3 +347,61 @@ func writeMany(tb testing.TB, s *Site, n int, event func(int) pair.Event) {
 		tb.Fatal(err)
 	}
 }
+
+func TestWhenTheSiteWasServedFirst(t *testing.T) {
+	s := openSite(t, alpha)
+	served := func() string {
+		t.Helper()
+		first, err := s.FirstServed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first.IsZero() {
+			return "never"
+		}
+		return first.Sub(noon).String()
+	}
+	if got := served(); got != "never" {
+		t.Errorf("without events: %s", got)
+	}
+	// beta had a site of its own until it became alpha's backup.
+	theirs := []pair.Event{
+		moved(time.Minute, pair.KindRoleChanged, "standalone waiting", "standalone steady"),
+		moved(9*time.Minute, pair.KindRoleChanged, "standalone steady", "backup releasing"),
+		moved(20*time.Minute, pair.KindRoleChanged, "primary claiming", "primary alone"),
+	}
+	for i := range theirs {
+		theirs[i].Appliance, theirs[i].ID = beta, pair.EventID(beta, int64(i+1))
+	}
+	if _, err := s.Merge(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	if got := served(); got != "20m0s" {
+		t.Errorf("by beta: %s after noon", got)
+	}
+	appendAll(t, s, []pair.Event{
+		{Time: noon.Add(5 * time.Minute), Kind: pair.KindStarted, Text: "started", Detail: map[string]string{"role": "standalone"}},
+		moved(6*time.Minute, pair.KindRoleChanged, "standalone waiting", "standalone steady"),
+		moved(9*time.Minute, pair.KindRoleChanged, "standalone steady", "primary steady"),
+	})
+	if got := served(); got != "6m0s" {
+		t.Errorf("by alpha: %s after noon", got)
+	}
+}
+
+func TestNamesAreThoseOfTheLastStart(t *testing.T) {
+	s := openSite(t, alpha)
+	started := func(at time.Duration, name string) pair.Event {
+		return pair.Event{Time: noon.Add(at), Kind: pair.KindStarted, Text: "started", Detail: map[string]string{"name": name}}
+	}
+	theirs := started(time.Minute, "paris")
+	theirs.Appliance, theirs.ID = beta, pair.EventID(beta, 1)
+	if _, err := s.Merge(t.Context(), []pair.Event{theirs}); err != nil {
+		t.Fatal(err)
+	}
+	appendAll(t, s, []pair.Event{started(0, "rome"), started(time.Hour, "milan"), {Time: noon.Add(2 * time.Hour), Kind: pair.KindStarted, Text: "of an older version"}})
+	names, err := s.Names(t.Context())
+	if diff := cmp.Diff(map[pair.ApplianceID]string{alpha: "milan", beta: "paris"}, names); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+}

@@ -25,9 +25,9 @@ func (a *Appliance) Happened(event pair.Event) {
 // about expects the lock to be held.
 func (a *Appliance) about(filter api.ReportFilter) api.ReportRange {
 	now := a.now()
-	about := api.ReportRange{TimeZone: a.settings.Values.TimeZone, Appliances: []api.NamedOne{{ID: ID, Name: "alpha"}}}
+	about := api.ReportRange{TimeZone: a.settings.Values.TimeZone, Appliances: []pair.Named{{ID: ID, Name: "alpha"}}}
 	if a.status.Peer != nil {
-		about.Appliances = append(about.Appliances, api.NamedOne{ID: a.status.Peer.ID, Name: a.status.Peer.Name})
+		about.Appliances = append(about.Appliances, pair.Named{ID: a.status.Peer.ID, Name: a.status.Peer.Name})
 	}
 	about.Since, about.Until = filter.Since, filter.Until
 	if about.Until.IsZero() {
@@ -68,7 +68,7 @@ func (a *Appliance) Availability(_ context.Context, filter api.ReportFilter) (ap
 	about := a.about(filter)
 	var changes []report.Change
 	for i, event := range a.events {
-		if to := event.Detail["to"]; to != "" && (filter.Appliance == "" || filter.Appliance == event.Appliance) {
+		if to := event.Detail["to"]; to != "" {
 			gap, _ := strconv.ParseInt(event.Detail["down_ms"], 10, 64) // absent: none
 			changes = append(changes, report.Change{
 				Appliance: event.Appliance, Seq: int64(i + 1), Time: event.Time, Kind: event.Kind, Place: to,
@@ -77,8 +77,17 @@ func (a *Appliance) Availability(_ context.Context, filter api.ReportFilter) (ap
 			})
 		}
 	}
-	judged := report.Judge(report.Question{Span: about.Span, Now: a.now(), Self: ID, Step: about.Step, Zone: about.Zone()}, changes)
-	known := api.Availability{ReportRange: about, Total: judged.Total, Parts: judged.Parts, Stretches: judged.Stretches, Outages: []api.ToldOutage{}}
+	var begun time.Time
+	if i := slices.IndexFunc(changes, func(c report.Change) bool { return c.Serves }); i >= 0 {
+		begun = changes[i].Time
+	}
+	judged := report.Judge(report.Question{
+		Span: about.Span, Now: a.now(), Begun: begun, Self: ID, Of: filter.Appliance, Step: about.Step, Zone: about.Zone(),
+	}, changes)
+	known := api.Availability{
+		ReportRange: about, Begun: begun, Total: judged.Total, Parts: judged.Parts, Stretches: judged.Stretches,
+		Outages: []api.ToldOutage{}, Unknown: judged.Unknown,
+	}
 	for _, outage := range slices.Backward(judged.Outages) {
 		known.Outages = append(known.Outages, api.ToldOutage{Outage: outage, BeganText: a.said(outage.Began), EndedText: a.said(outage.Ended)})
 	}
