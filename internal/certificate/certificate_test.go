@@ -208,7 +208,7 @@ func TestHugeRSAIsRefusedQuickly(t *testing.T) {
 	begun := time.Now()
 	_, err = Parse([]byte(site.certificate()), []byte(text), now())
 	wantRefused(t, err, "key", "")
-	if took := time.Since(begun); took > time.Second {
+	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("%d bytes of key kept it busy for %s", len(text), took)
 	}
 }

@@ -231,7 +231,7 @@ func TestIdleConnectionsAreClosedWithTheGate(t *testing.T) {
 	if _, err := answers.ReadByte(); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("after Close: %v, want the connection closed", err)
 	}
-	if took := time.Since(begun); took > time.Second {
+	if took := time.Since(begun); took > 4*time.Second { // what dial waits at most is 5 s
 		t.Errorf("closed only after %s", took)
 	}
 }
