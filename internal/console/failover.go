@@ -90,7 +90,10 @@ func (v *visit) failoverPage() (*failoverPage, error) {
 	}
 	data := v.liveFailover(events)
 	data.KeySet = key.Set
-	data.Pair, data.Switch = v.pairForm(), newForm(map[string]string{"final": "true"})
+	data.Pair, data.Switch = v.pairForm(), newForm(nil)
+	if peer := v.status.Peer; peer != nil && peer.Reachable { // else there is nothing to pull it from
+		data.Switch.Values.Set("final", "true")
+	}
 	data.Config = v.configuration(saved)
 	return data, nil
 }
@@ -133,7 +136,7 @@ func (c *Console) syncNow(v *visit) error {
 	if task.State == api.TaskDone {
 		return v.done(failoverPath, "The data sync is complete.")
 	}
-	return v.done(failoverPath+"?task="+task.ID, "The data sync has started. You may close this page: it goes on.")
+	return v.leave(failoverPath + "?task=" + task.ID) // which tells how it goes
 }
 
 func (c *Console) cancelSync(v *visit) error {

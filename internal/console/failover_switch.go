@@ -108,5 +108,5 @@ func (c *Console) switchRoles(v *visit) error {
 		}
 		return v.again("switch", data.Label(), data)
 	}
-	return v.done(failoverPath+"?task="+task.ID, "The switch has begun. You may close this page: it goes on.")
+	return v.leave(failoverPath + "?task=" + task.ID) // which tells how it goes
 }

@@ -17,6 +17,8 @@ type form struct {
 	Values  url.Values
 	Errors  map[string]string // by field: one sentence
 	Problem string            // about the whole: one sentence
+
+	drawn []field // those of the page, in its order, once it was drawn
 }
 
 // newForm is a form that shows what is saved.
@@ -91,15 +93,32 @@ func (f *form) forget(names ...string) {
 	}
 }
 
-// Wrong lists the fields that were refused, for the summary.
-func (f *form) Wrong() []string { return slices.Sorted(maps.Keys(f.Errors)) }
+// Wrong lists the refused fields for the summary: in the order of the page, and
+// what it does not show without a label.
+func (f *form) Wrong() (all []field) {
+	rest := maps.Clone(f.Errors)
+	for _, drawn := range f.drawn {
+		if drawn.Error != "" {
+			all = append(all, drawn)
+			delete(rest, drawn.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
+		all = append(all, field{Name: name, Error: rest[name]})
+	}
+	return all
+}
 
 // Field returns a field for a template to draw; its methods add to it.
 func (f *form) Field(name, label string) field {
-	return field{
+	made := field{
 		Name: name, Label: label, ID: f.FieldID(name), Kind: "text",
 		Value: f.Values.Get(name), Error: f.Errors[name],
 	}
+	if !slices.ContainsFunc(f.drawn, func(drawn field) bool { return drawn.Name == name }) {
+		f.drawn = append(f.drawn, made)
+	}
+	return made
 }
 
 // FieldID is the HTML id of a field.

@@ -158,7 +158,11 @@ func TestAccountsAreKept(t *testing.T) {
 	p.has(t, "Use 10 characters or more", `value="Zoë"`, `value="operator" checked`)
 	p = b.post(Root+"/users/new", "name", "administrator", "mail", "nowhere", "role", "viewer", "password", "short", "again", "other")
 	p.has(t, "There is a user administrator already", "This is not a mail address", "Use 10 characters or more", "The two passwords are not the same", `value="nowhere"`,
-		`href="#field-name"`, `href="#field-mail"`, `href="#field-password"`, `href="#field-again"`)
+		`<ul class="plain"><li><a href="#field-name">User name</a>: There is`, `<a href="#field-again">Password again</a>: The two passwords`)
+	links := regexp.MustCompile(`<li><a href="#field-(\w+)">`).FindAllStringSubmatch(p.body, -1)
+	if len(links) != 4 || links[0][1] != "name" || links[1][1] != "mail" || links[2][1] != "password" || links[3][1] != "again" {
+		t.Errorf("the summary is not in the order of the page: %q", links)
+	}
 	b.post(Root+"/users/new", "name", "zoe", "display_name", "Zoë", "mail", "zoe@example.org", "role", "operator", "password", password, "again", password).
 		has(t, "zoe can sign in now.", "Zoë", "zoe@example.org")
 	b.post(Root+"/users/new", "name", "zoe", "role", "viewer", "password", password, "again", password).has(t, "There is a user zoe already")

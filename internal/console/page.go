@@ -137,6 +137,12 @@ func (v *visit) show(status int, name, title string, data any) error {
 	shown := v.view(name, title, data)
 	shown.Notice = v.once(noticeCookie)
 	shown.Warning = v.once(warningCookie)
+	if status != http.StatusOK { // what was refused is summed up before the fields that it names are drawn
+		if err := v.console.render(&text, name, "layout", shown); err != nil {
+			return err
+		}
+		text.Reset()
+	}
 	if err := v.console.render(&text, name, "layout", shown); err != nil {
 		return err
 	}

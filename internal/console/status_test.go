@@ -107,5 +107,7 @@ func TestBackupHasStatusAndFailover(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Backup)
 	b.get(Root+"/status").has(t, "This host&#39;s status", "Steady: it follows the primary.")
-	b.get(atFailover).has(t, ">Become Primary</button>", "Pull a final data sync from the primary site", "Save Changes")
+	b.get(atFailover).has(t, ">Become Primary</button>", "Pull a final data sync from the primary site", "Save Changes", `name="final" value="true" checked`)
+	b.appliance.Change(func(s *pair.Status) { s.Peer.Reachable = false }) // so that nothing can be pulled
+	b.get(atFailover).lacks(t, `name="final" value="true" checked`)
 }

@@ -88,7 +88,7 @@
     if (document.hidden) { heard = Date.now(); return; } // the stream rests with the page
     if (Date.now() - heard < silence) return;
     if (byId("lost").hidden) {
-      byId("lost-since").textContent = new Date(heard).toLocaleTimeString();
+      byId("lost-since").textContent = new Date(heard).toLocaleTimeString("en-GB"); // as all times here: 24 hours
       byId("lost").hidden = false;
     }
     connection?.reader?.cancel(); // a connection that only looks alive is tried anew
