@@ -34,6 +34,7 @@ type tab struct {
 	ctx   context.Context
 	base  string
 	scope string // heading of the part of the page that is meant; empty: all of it
+	inert bool   // no script runs in its pages, not even what a test would have listen
 
 	*heard
 }
@@ -238,7 +239,7 @@ func (p *tab) hit(kind, name string) bool {
 		p.t.Fatalf("%s: %s %q is covered", p.path(), kind, name)
 	}
 	p.do(chromedp.Do(ctx, chromedp.MouseClickXY(point[0], point[1])))
-	return !ask[bool](p, "window.missed === true") // the page that comes knows nothing of it
+	return p.inert || !ask[bool](p, "window.missed === true") // the page that comes knows nothing of it
 }
 
 // follow clicks on a link and waits for its page.
@@ -388,6 +389,7 @@ func (p *tab) keys(keys string) {
 // withoutScript turns the page's scripts off, from the next page on.
 func (p *tab) withoutScript() {
 	p.t.Helper()
+	p.inert = true
 	_, err := chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	p.do(err)
 }

@@ -117,4 +117,7 @@ func TestTourOfOthers(t *testing.T) {
 			backup.state("backup" + strings.ReplaceAll(strings.TrimPrefix(path, "/login"), "/", "-"))
 		}
 	}
+	backup.open("/login/management/failover/switch?role=primary") // without a final data sync
+	backup.sees("to confirm the loss")
+	backup.state("failover-become-primary-loss")
 }
