@@ -33,6 +33,7 @@ type Certificate struct {
 	Names       []string  `json:"names" doc:"Host names and addresses that it is for"`
 	Issuer      string    `json:"issuer"`
 	SelfSigned  bool      `json:"self_signed"`
+	Renewed     bool      `json:"renewed" doc:"Made here: it is made anew by itself 30 days before it expires"`
 	NotBefore   time.Time `json:"not_before"`
 	NotAfter    time.Time `json:"not_after"`
 	Fingerprint string    `json:"fingerprint" doc:"SHA-256"`

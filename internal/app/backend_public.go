@@ -95,18 +95,18 @@ func (b *backend) Certificates(ctx context.Context) (api.Certificates, error) {
 	if err != nil {
 		return api.Certificates{}, failure(err)
 	}
-	known := api.Certificates{Console: b.described(b.public.certificates.console, ""), Version: uint64(max(version, 0))}
+	known := api.Certificates{Console: b.described(siteCertificate{Certificate: b.public.certificates.console}), Version: uint64(max(version, 0))}
 	if site := b.public.certificates.site.Load(); site != nil {
-		known.Site = new(b.described(site.Certificate, site.hostName))
+		known.Site = new(b.described(*site))
 	}
 	return known, nil
 }
 
-func (b *backend) described(c certificate.Certificate, hostName string) api.Certificate {
+func (b *backend) described(c siteCertificate) api.Certificate {
 	return api.Certificate{
-		Names: append([]string{}, c.Names()...), Issuer: c.Issuer(), SelfSigned: c.SelfSigned(),
+		Names: append([]string{}, c.Names()...), Issuer: c.Issuer(), SelfSigned: c.SelfSigned(), Renewed: c.made,
 		NotBefore: c.Leaf.NotBefore.UTC(), NotAfter: c.Leaf.NotAfter.UTC(), Fingerprint: c.Fingerprint(), Chain: c.Chain(),
-		Concerns: append([]string{}, c.Concerns(time.Now(), hostName)...),
+		Concerns: append([]string{}, c.Concerns(time.Now(), c.hostName)...),
 	}
 }
 
@@ -119,7 +119,7 @@ func (b *backend) SetCertificate(ctx context.Context, given api.NewCertificate, 
 	if err != nil {
 		return api.Certificates{}, failure(err)
 	}
-	return b.saveCertificate(ctx, read, version, "saved a certificate of the site")
+	return b.saveCertificate(ctx, siteCertificate{Certificate: read}, version, "saved a certificate of the site")
 }
 
 // SelfSignCertificate implements api.CertificateStore.
@@ -145,10 +145,36 @@ func (b *backend) SelfSignCertificate(ctx context.Context, version uint64) (api.
 	if err != nil {
 		return api.Certificates{}, failure(err)
 	}
-	return b.saveCertificate(ctx, made, version, "made a self-signed certificate of the site")
+	return b.saveCertificate(ctx, siteCertificate{Certificate: made, made: true}, version, "made a self-signed certificate of the site")
 }
 
-func (b *backend) saveCertificate(ctx context.Context, c certificate.Certificate, version uint64, text string) (api.Certificates, error) {
+// renewCertificate makes a certificate of the site that was made here anew, for the
+// same names, while some of its time is left; on the primary only.
+func (b *backend) renewCertificate(ctx context.Context, now time.Time) error {
+	if !b.public.certificates.site.Load().due(now) || b.agent.Look().State.Record.Role == pair.Backup {
+		return nil
+	}
+	var kept certificateDocument
+	version, err := b.document(ctx, documentCertificate, &kept)
+	if err != nil {
+		return err
+	}
+	old, err := certificate.Read([]byte(kept.Chain), []byte(kept.Key))
+	if err != nil {
+		return err
+	}
+	if newest := (siteCertificate{Certificate: old, made: kept.Made}); !newest.due(now) {
+		return nil
+	}
+	made, err := certificate.SelfSigned(old.Hosts(), now, siteLasting)
+	if err != nil {
+		return err
+	}
+	_, err = b.saveCertificate(ctx, siteCertificate{Certificate: made, made: true}, uint64(max(version, 0)), "renewed the self-signed certificate of the site")
+	return err
+}
+
+func (b *backend) saveCertificate(ctx context.Context, c siteCertificate, version uint64, text string) (api.Certificates, error) {
 	chain, key, err := c.PEM()
 	if err != nil {
 		return api.Certificates{}, failure(err)
@@ -160,7 +186,7 @@ func (b *backend) saveCertificate(ctx context.Context, c certificate.Certificate
 			"not_after": c.Leaf.NotAfter.UTC().Format(time.RFC3339),
 		},
 	}
-	if err := b.saveDocument(ctx, documentCertificate, certificateDocument{Chain: string(chain), Key: string(key)}, version, made); err != nil {
+	if err := b.saveDocument(ctx, documentCertificate, certificateDocument{Chain: string(chain), Key: string(key), Made: c.made}, version, made); err != nil {
 		return api.Certificates{}, err
 	}
 	return b.Certificates(ctx)

@@ -31,6 +31,7 @@ type certificates struct {
 type siteCertificate struct {
 	certificate.Certificate
 
+	made     bool   // here, and not handed over
 	hostName string // of the site; empty: none
 	config   *tls.Config
 }
@@ -40,6 +41,7 @@ type siteCertificate struct {
 type certificateDocument struct {
 	Chain string `json:"chain,omitempty"`
 	Key   string `json:"key,omitempty"`
+	Made  bool   `json:"made,omitempty"` // here, self-signed: it is renewed here
 }
 
 // tls is what the TLS port shows to all but the peer.
@@ -85,7 +87,7 @@ func (c *certificates) show(document certificateDocument, hostName string) error
 	if err != nil {
 		return fmt.Errorf("read the site's certificate: %w", err)
 	}
-	c.site.Store(&siteCertificate{Certificate: read, hostName: hostName, config: showing(read)})
+	c.site.Store(&siteCertificate{Certificate: read, made: document.Made, hostName: hostName, config: showing(read)})
 	return nil
 }
 
@@ -94,19 +96,33 @@ const (
 	consoleLasting = 10 * 365 * 24 * time.Hour // the console's, made at the first start
 	siteLasting    = 2 * 365 * 24 * time.Hour  // the site's, self-signed; some browsers refuse more than 825 days
 	expiresSoon    = 30 * 24 * time.Hour
+	// A backup gets what was renewed with a data sync, of which there may be one a week.
+	notRenewed = expiresSoon - 8*24*time.Hour
 )
+
+// due reports whether it is to be made anew, which is done here only with one that
+// was made here.
+func (s *siteCertificate) due(now time.Time) bool {
+	return s != nil && s.made && !now.Before(s.Leaf.NotAfter.Add(-expiresSoon))
+}
 
 // expiring is the condition of a site certificate that is over, or soon will be.
 func (c *certificates) expiring(now time.Time) []pair.Condition {
 	site := c.site.Load()
-	if site == nil || now.Before(site.Leaf.NotAfter.Add(-expiresSoon)) {
+	if site == nil {
 		return nil
 	}
 	left := site.Leaf.NotAfter.Sub(now)
+	if left > expiresSoon || site.made && left > notRenewed {
+		return nil
+	}
 	found := pair.Condition{
 		ID: "certificate-expiring", Severity: pair.Warning,
 		Text:     fmt.Sprintf("The site's certificate expires on %s, in %d days.", site.Leaf.NotAfter.UTC().Format("2 January 2006"), int(left/(24*time.Hour))),
-		NextStep: "Get a new one from its issuer and save it on the Site page, or with: baton certificate set CERT KEY. A self-signed one is made anew with: baton certificate self-signed.",
+		NextStep: "Get a new one from its issuer and save it on the Site page, or with: baton certificate set CERT KEY.",
+	}
+	if site.made {
+		found.NextStep = "The primary was to make a new one by itself: look into its log, or make one with: baton certificate self-signed."
 	}
 	if left < 0 {
 		found.Severity = pair.Critical

@@ -19,6 +19,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 	"unicode"
@@ -73,6 +74,17 @@ func (c Certificate) Names() []string {
 		names = append(names, address.String())
 	}
 	return names
+}
+
+// Hosts are the host names and addresses that the certificate is for.
+func (c Certificate) Hosts() Hosts {
+	hosts := Hosts{Names: c.Leaf.DNSNames}
+	for _, ip := range c.Leaf.IPAddresses {
+		if address, ok := netip.AddrFromSlice(ip); ok {
+			hosts.Addresses = append(hosts.Addresses, address.Unmap())
+		}
+	}
+	return hosts
 }
 
 // SelfSigned reports whether nobody else vouches for it.

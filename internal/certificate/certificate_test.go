@@ -258,6 +258,9 @@ func TestSelfSignedIsForItsHosts(t *testing.T) {
 			t.Errorf("it does not cover %s", host)
 		}
 	}
+	if again := c.Hosts(); !slices.Equal(again.Names, hosts.Names) || !slices.Equal(again.Addresses, hosts.Addresses) {
+		t.Errorf("made for %v, it says %v", hosts, again)
+	}
 	if !c.SelfSigned() || !c.Expired(now().Add(25*time.Hour)) || c.Leaf.PublicKeyAlgorithm != x509.ECDSA {
 		t.Errorf("got %+v", c.Leaf)
 	}

@@ -120,7 +120,11 @@ func writeCertificate(pg *page, title string, c api.Certificate) {
 	pg.row(title)
 	pg.row("  names", names)
 	pg.row("  issuer", c.Issuer)
-	pg.row("  valid", c.NotBefore.Format(time.DateOnly)+" to "+c.NotAfter.Format(time.DateOnly))
+	renewed := ""
+	if c.Renewed {
+		renewed = ", made anew by itself 30 days before"
+	}
+	pg.row("  valid", c.NotBefore.Format(time.DateOnly)+" to "+c.NotAfter.Format(time.DateOnly)+renewed)
 	pg.row("  chain", strconv.Itoa(c.Chain))
 	pg.row("  fingerprint", c.Fingerprint)
 	for _, concern := range c.Concerns {

@@ -124,7 +124,7 @@ func TestACertificateIsUploadedOrPasted(t *testing.T) {
 	if strings.Contains(p.body, "SECRET") || p.status != http.StatusUnprocessableEntity {
 		t.Errorf("the key is shown again, or %d", p.status)
 	}
-	b.post(Root+"/site/certificate/self-signed", "version", "2").has(t, "A self-signed certificate is made", "Browsers warn until")
+	b.post(Root+"/site/certificate/self-signed", "version", "2").has(t, "A self-signed certificate is made", "made anew by itself 30 days before", "Browsers warn until")
 	b.post(Root+"/site/certificate/remove", "version", "2").has(t, "Somebody else has changed the certificate meanwhile")
 	b.post(Root+"/site/certificate/remove", "version", "3").has(t, "The certificate is removed", "The site has no certificate of its own")
 }

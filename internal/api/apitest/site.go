@@ -95,7 +95,7 @@ func (a *Appliance) SetCertificate(ctx context.Context, given api.NewCertificate
 // SelfSignCertificate implements api.CertificateStore.
 func (a *Appliance) SelfSignCertificate(ctx context.Context, version uint64) (api.Certificates, error) {
 	return a.changeCertificate(ctx, &api.Certificate{
-		Names: []string{"www.example.org", "198.51.100.10"}, Issuer: "CN=www.example.org", SelfSigned: true, Chain: 1,
+		Names: []string{"www.example.org", "198.51.100.10"}, Issuer: "CN=www.example.org", SelfSigned: true, Renewed: true, Chain: 1,
 		Fingerprint: strings.Repeat("C3:", 31) + "C3", NotBefore: Start(), NotAfter: Start().AddDate(2, 0, 0),
 		Concerns: []string{"It is self-signed: browsers warn until it is trusted by hand."},
 	}, version)

@@ -1,0 +1,142 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+	"baton/internal/store"
+)
+
+// days is so many days from now.
+func days(n int) time.Time { return time.Now().AddDate(0, 0, n) }
+
+// selfSigned is a site for whose host name a certificate was made here.
+func selfSigned(t *testing.T) (*backend, api.Certificate) {
+	t.Helper()
+	b := withUsers(t)
+	site, err := b.Site(asAnn(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	site.HostName = "www.example.org"
+	if _, err := b.SaveSite(asAnn(t), site); err != nil {
+		t.Fatal(err)
+	}
+	known, err := b.SelfSignCertificate(asAnn(t), 0)
+	if err != nil || !known.Site.Renewed || known.Console.Renewed {
+		t.Fatal(known, err)
+	}
+	return b, *known.Site
+}
+
+// shown is the site's certificate in force.
+func shown(t *testing.T, b *backend) api.Certificate {
+	t.Helper()
+	known, err := b.Certificates(t.Context())
+	if err != nil || known.Site == nil {
+		t.Fatal(known, err)
+	}
+	return *known.Site
+}
+
+func TestACertificateThatWasMadeHereRenewsItself(t *testing.T) {
+	b, first := selfSigned(t)
+	const life = 2 * 365
+	for _, day := range []int{0, life - 31} {
+		if err := b.renewCertificate(t.Context(), days(day)); err != nil {
+			t.Fatal(err)
+		}
+		if got := shown(t, b); got.Fingerprint != first.Fingerprint {
+			t.Errorf("renewed on day %d: %+v", day, got)
+		}
+	}
+	for range 2 { // the second time there is nothing to do
+		if err := b.renewCertificate(t.Context(), days(life-30)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := shown(t, b)
+	if second.Fingerprint == first.Fingerprint || !slices.Equal(second.Names, first.Names) || !second.Renewed || second.NotAfter.Before(days(2*life-31)) {
+		t.Errorf("renewed: %+v", second)
+	}
+	var lines []string
+	for _, text := range told(t, b, pair.KindSettingChanged) {
+		if strings.Contains(text, "renewed the self-signed certificate of the site, for www.example.org, valid until") {
+			lines = append(lines, text)
+		}
+	}
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "baton ") {
+		t.Errorf("in the history: %v", lines)
+	}
+	var kept certificateDocument
+	if _, err := b.document(t.Context(), documentCertificate, &kept); err != nil || !kept.Made {
+		t.Errorf("kept: made here %t, %v", kept.Made, err)
+	}
+}
+
+func TestACertificateThatWasSavedIsNeverReplaced(t *testing.T) {
+	b, _ := selfSigned(t)
+	given := stored(t, 40*24*time.Hour, "www.example.org") // self-signed as well
+	known, err := b.SetCertificate(asAnn(t), api.NewCertificate{Certificate: given.Chain, Key: given.Key}, 1)
+	if err != nil || known.Site.Renewed {
+		t.Fatal(known, err)
+	}
+	if err := errors.Join(b.renewCertificate(t.Context(), days(20)), b.renewCertificate(t.Context(), days(50))); err != nil {
+		t.Fatal(err)
+	}
+	if got := shown(t, b); got.Fingerprint != known.Site.Fingerprint {
+		t.Errorf("replaced by %+v", got)
+	}
+	if _, err := b.RemoveCertificate(asAnn(t), 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.renewCertificate(t.Context(), days(50)); err != nil || b.public.certificates.site.Load() != nil {
+		t.Errorf("one that was removed is back, or %v", err)
+	}
+}
+
+func TestABackupDoesNotRenew(t *testing.T) {
+	b, first := selfSigned(t)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	local, err := store.OpenLocal(b.config.DataDir+"/local", b.identity.ID(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(local.Save(t.Context(), func(s *store.State) { s.Record.Role = pair.Backup }), local.Close()); err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(t.Context(), b.config, "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	if a.agent.Look().State.Record.Role != pair.Backup {
+		t.Fatal("not a backup: the test proves nothing")
+	}
+	if err := a.backend.renewCertificate(t.Context(), days(720)); err != nil {
+		t.Fatal(err)
+	}
+	if got := shown(t, a.backend); got.Fingerprint != first.Fingerprint {
+		t.Errorf("renewed: %+v", got)
+	}
+}
+
+// A backup that syncs once a week is no reason to wake anybody.
+func TestOneThatRenewsItselfIsAConditionOnceThatIsLate(t *testing.T) {
+	b, _ := selfSigned(t)
+	const life = 2 * 365
+	for day, want := range map[int]pair.Severity{life - 29: "", life - 23: "", life - 21: pair.Warning, life + 1: pair.Critical} {
+		found := b.public.certificates.expiring(days(day))
+		if want == "" && len(found) > 0 || want != "" && (len(found) != 1 || found[0].Severity != want || !strings.Contains(found[0].NextStep, "by itself")) {
+			t.Errorf("on day %d: %+v, want %q", day, found, want)
+		}
+	}
+}
