@@ -3,7 +3,6 @@ package app
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"baton/internal/pair"
 )
@@ -30,11 +29,8 @@ func TestThoseWhoWatchShareOneLookUntilSomethingChanges(t *testing.T) {
 func TestHealthWithoutASharedIP(t *testing.T) {
 	t.Parallel()
 	a := runningAppliance(t)
-	health := a.backend.Health(t.Context())
-	for end := time.Now().Add(10 * time.Second); !health.Serving && time.Now().Before(end); health = a.backend.Health(t.Context()) {
-		time.Sleep(5 * time.Millisecond)
-	}
-	if !health.Serving || !strings.Contains(health.Text, "no shared IP is enabled on it") {
-		t.Errorf("%+v", health)
-	}
+	waitFor(t, "it says that only its own address leads to its site", func() bool {
+		health := a.backend.Health(t.Context())
+		return health.Serving && strings.Contains(health.Text, "no shared IP is enabled on it")
+	})
 }
