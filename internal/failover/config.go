@@ -33,7 +33,7 @@ const (
 	leaseLen  = 0.4 // primary: how long one contact, or one answered ping, entitles it
 	isolate   = 0.6 // primary: no contact for so long and no ping answered: off
 	evidence  = 0.5 // backup: how long silence and own connectivity must have lasted, without a gap
-	freshness = 0.4 // backup: how old the newest ping and probe may be
+	freshness = 0.4 // backup: how old the newest probe may be
 )
 
 // Pace of the evidence.

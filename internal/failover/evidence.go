@@ -76,11 +76,12 @@ func (t *turn) probed(result ProbeResult) {
 	}
 }
 
-// connected reports whether our own network works: enough test IPs answered
-// just now, and in every round for a while.
+// connected reports whether our own network works: enough test IPs answered in
+// every round for a while, and so lately that a primary is entitled for at least
+// one more.
 func (t *turn) connected() bool {
 	e := t.Evidence
-	return e.Reached.within(t.part(freshness, t.timeout(t.State))+t.pace(t.State), t.now) &&
+	return e.Reached.within(t.part(leaseLen, t.timeout(t.State))-t.pace(t.State), t.now) &&
 		e.ReachedSince.Set && t.lasted(e.ReachedSince)
 }
 
