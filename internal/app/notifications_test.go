@@ -64,7 +64,7 @@ func (r *receiver) answer(status int) {
 // eventually waits for what the receiver sees.
 func (r *receiver) eventually(t *testing.T, what string, holds func(got []notify.Payload, tried int) bool) {
 	t.Helper()
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		r.mu.Lock()
 		ok := holds(r.got, r.tried)
@@ -159,7 +159,7 @@ func mustRead(t *testing.T, a *Appliance) pair.Notifications {
 
 func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); {
+	for deadline := time.Now().Add(time.Minute); !holds(); {
 		if time.Now().After(deadline) {
 			t.Fatal("never: " + what)
 		}

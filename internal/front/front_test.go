@@ -258,7 +258,7 @@ func TestHeldRequestIsAnsweredOrCutOff(t *testing.T) {
 
 func untilHeld(t *testing.T, f *Front, count int) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		f.gate.mu.Lock()
 		held := f.gate.held
 		f.gate.mu.Unlock()

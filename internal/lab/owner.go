@@ -42,6 +42,7 @@ type Ownership struct {
 	owned []Owned
 	both  []Overlap
 	last  map[string]int // host to its open entry in owned
+	found []string       // by the last look
 }
 
 // Overlap is a time during which two hosts had the same address.
@@ -97,17 +98,17 @@ func (o *Ownership) note(at time.Time, owners []string) {
 		o.owned[i].To = at
 	}
 	o.noteOverlap(at, owners)
+	o.found = owners
 }
 
 func (o *Ownership) noteOverlap(at time.Time, owners []string) {
-	if len(owners) < 2 {
-		return
+	switch {
+	case len(owners) < 2:
+	case slices.Equal(owners, o.found):
+		o.both[len(o.both)-1].To = at
+	default:
+		o.both = append(o.both, Overlap{Hosts: owners, From: at, To: at})
 	}
-	if i := len(o.both) - 1; i >= 0 && slices.Equal(o.both[i].Hosts, owners) && at.Sub(o.both[i].To) < 5*o.every {
-		o.both[i].To = at
-		return
-	}
-	o.both = append(o.both, Overlap{Hosts: owners, From: at, To: at})
 }
 
 // Intervals lists who had the address when, in the order of their beginnings.

@@ -166,12 +166,12 @@ func TestForeignOwnerIsReportedAndAnswered(t *testing.T) {
 		owners, events := foreign()
 		a.run(h, events)
 		client.talk(addr)
-		eventually(t, time.Second, "the client learns the owner", func() bool { return client.neighbour(addr) == a.mac })
+		eventually(t, 5*time.Second, "the client learns the owner", func() bool { return client.neighbour(addr) == a.mac })
 		if got, want := b.claimUntilReported(addr, owners), (Owner{addr, b.mac}); got != want {
 			t.Errorf("reported %s, want %s", got, want)
 		}
 		b.claimAs(addr)
-		eventually(t, 2*answerEvery, "the answer wins the client back", func() bool { return client.neighbour(addr) == a.mac })
+		eventually(t, 10*answerEvery, "the answer wins the client back", func() bool { return client.neighbour(addr) == a.mac })
 		if len(owners) != 0 {
 			t.Errorf("reported %d times more within a second", len(owners))
 		}
@@ -224,7 +224,7 @@ func TestReplacedInterfaceIsWatchedAgain(t *testing.T) {
 	owners, events := foreign()
 	a.run(h, events)
 	l.replug(a)
-	eventually(t, time.Second, "the address can be claimed again", func() bool {
+	eventually(t, 5*time.Second, "the address can be claimed again", func() bool {
 		var err error
 		a.do(func() error { err = h.Set(t.Context(), []pair.SharedIP{ip4(t)}, 0); return nil })
 		return err == nil

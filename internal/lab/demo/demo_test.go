@@ -95,7 +95,7 @@ func (r *running) wait(t *testing.T) error {
 
 func (r *running) await(t *testing.T, pattern string) []string {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if found := regexp.MustCompile(pattern).FindStringSubmatch(r.String()); found != nil {
 			return found
 		}
@@ -197,7 +197,7 @@ func TestKilledDemoLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.cmd.Wait()
-	for deadline := time.Now().Add(5 * time.Second); len(daemons(dir)) > 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(daemons(dir)) > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("daemons outlive the demo: %v", daemons(dir))
 		}
