@@ -147,6 +147,9 @@ func (c *Console) breakRelationship(v *visit) error {
 		return err
 	}
 	if err := c.backend.Unpair(v.ctx(), api.UnpairRequest{Force: f.on("force")}); err != nil {
+		if api.CodeOf(err) == api.Unreachable {
+			err = refuseField("force", "it does not answer, so it would not learn of this: bring it back, or check this and break the relationship there, too")
+		}
 		if !f.refused(err) {
 			return err
 		}

@@ -129,7 +129,7 @@ func TestRelationshipBreaks(t *testing.T) {
 	b := paired(t, pair.Primary)
 	b.get(atFailover+"/break").has(t, "alpha and beta will no longer be a pair.")
 	b.appliance.Change(func(s *pair.Status) { s.Peer.Reachable = false })
-	b.post(atFailover+"/break").has(t, "Beta does not answer: bring it back", "Break it here although beta does not answer")
+	b.post(atFailover+"/break").has(t, "It does not answer, so it would not learn of this: bring it back", "Break it here although beta does not answer")
 	b.post(atFailover+"/break", "force", "true").has(t, "The relationship is broken.", "New Backup Site Connection Details")
 	if p := b.get(atFailover + "/break"); p.path != atFailover {
 		t.Errorf("standalone, and led to %s", p.path)

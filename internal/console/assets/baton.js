@@ -15,6 +15,8 @@
   const dirty = new Set();
   document.addEventListener("input", e => { if (e.target.form?.method === "post") dirty.add(e.target.form); });
   document.addEventListener("reset", e => dirty.delete(e.target));
+  // What was refused has been typed, too, if on the page before.
+  const typed = () => dirty.size > 0 || document.querySelector("main [role=alert][autofocus]") !== null;
 
   // One press, one request.
   document.addEventListener("submit", e => {
@@ -58,7 +60,7 @@
     byId("lost").hidden = true;
   };
   const here = extra => location.pathname + "?" + new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(location.search)), ...extra });
-  const renew = () => { if (dirty.size === 0 && !document.querySelector("form[data-sent]")) location.replace(here({ seen: body.dataset.seen })); };
+  const renew = () => { if (!typed() && !document.querySelector("form[data-sent]")) location.replace(here({ seen: body.dataset.seen })); };
 
   document.addEventListener("htmx:sse:after:connection", e => { connection = e.detail.connection; hear(); });
   document.addEventListener("htmx:sse:after:message", hear);
@@ -79,7 +81,7 @@
   function refused(status) {
     if (status !== 401) return;
     const signIn = body.dataset.signIn + "?" + new URLSearchParams({ next: location.pathname + location.search, seen: body.dataset.seen });
-    if (dirty.size === 0) { location.replace(signIn); return; }
+    if (!typed()) { location.replace(signIn); return; }
     byId("ended-link").href = signIn;
     byId("ended").hidden = false;
   }
