@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"baton/internal/report"
@@ -227,10 +228,13 @@ func (t *table) flush() error {
 	return t.csv.Error()
 }
 
-// inert puts an apostrophe ahead of what a spreadsheet program would calculate.
+// inert puts an apostrophe ahead of what a spreadsheet program would calculate. Some
+// pass over what is not seen ahead of it.
 func inert(cell string) string {
-	first, _ := utf8.DecodeRuneInString(cell)
-	if strings.ContainsRune("=+-@|\t\r\n＝＋－＠", first) {
+	const passedOver = "\t\r\n"
+	seen := strings.TrimLeftFunc(cell, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) })
+	first, _ := utf8.DecodeRuneInString(seen)
+	if strings.ContainsRune("=+-@|＝＋－＠", first) || cell != "" && strings.ContainsRune(passedOver, rune(cell[0])) {
 		return "'" + cell
 	}
 	return cell

@@ -96,8 +96,7 @@ const (
 	consoleLasting = 10 * 365 * 24 * time.Hour // the console's, made at the first start
 	siteLasting    = 2 * 365 * 24 * time.Hour  // the site's, self-signed; some browsers refuse more than 825 days
 	expiresSoon    = 30 * 24 * time.Hour
-	// A backup gets what was renewed with a data sync, of which there may be one a week.
-	notRenewed = expiresSoon - 8*24*time.Hour
+	notRenewed     = expiresSoon - 24*time.Hour // a renewal that takes so long has failed
 )
 
 // due reports whether it is to be made anew, which is done here only with one that

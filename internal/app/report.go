@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +30,46 @@ type arrived struct {
 }
 
 func (t *lastReport) keep(from pair.ApplianceID, report pair.Report) {
-	t.newest.Store(&arrived{from: from, report: report, at: bootClock()})
+	t.newest.Store(&arrived{from: from, report: sound(report), at: bootClock()})
+}
+
+// Bounds of a report, which people read: what is more is left out.
+const (
+	mostTold  = 64   // conditions, and shared IPs
+	mostWords = 1024 // bytes of a text
+)
+
+// sound is a report as far as this version understands it. The peer may be of
+// another version, or broken: what it tells must not keep a page from being shown.
+func sound(r pair.Report) pair.Report {
+	r.Version = short(r.Version)
+	r.Conditions = slices.Clone(r.Conditions[:min(len(r.Conditions), mostTold)])
+	for i := range r.Conditions {
+		c := &r.Conditions[i]
+		if !slices.Contains([]pair.Severity{pair.Info, pair.Warning, pair.Critical}, c.Severity) {
+			c.Severity = pair.Warning
+		}
+		c.ID, c.Text, c.NextStep = short(c.ID), words(c.Text), words(c.NextStep)
+	}
+	r.SharedIPs = slices.Clone(r.SharedIPs[:min(len(r.SharedIPs), mostTold)])
+	for i := range r.SharedIPs {
+		r.SharedIPs[i].Address, r.SharedIPs[i].Interface = short(r.SharedIPs[i].Address), short(r.SharedIPs[i].Interface)
+	}
+	if !slices.Contains([]pair.SyncState{pair.SyncIdle, pair.SyncRunning, pair.SyncFailed}, r.Sync.State) {
+		r.Sync.State = pair.SyncIdle
+	}
+	r.Sync.Error = words(r.Sync.Error)
+	if r.Readiness != nil {
+		told := *r.Readiness
+		told.Text, told.NextStep = words(told.Text), words(told.NextStep)
+		r.Readiness = &told
+	}
+	return r
+}
+
+// words cuts a text that is too long.
+func words(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), mostWords)], "")
 }
 
 // by returns the newest report of an appliance; nil if there is none.

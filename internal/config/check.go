@@ -40,18 +40,10 @@ func (c *checker) line(key string) int {
 }
 
 func (c *checker) name(key, text string) string {
-	if text == "" || len(text) > 64 || strings.ContainsFunc(text, isNotName) {
+	if !pair.IsName(text) {
 		c.refuse(key, `%q is not a name: use 1 to 64 letters, digits, dots, dashes or underscores, as "alpha"`, text)
 	}
 	return text
-}
-
-func isNotName(r rune) bool {
-	switch {
-	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
-		return false
-	}
-	return true
 }
 
 func (c *checker) path(key, text string) string {

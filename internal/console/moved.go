@@ -34,7 +34,7 @@ func (s seen) String() string {
 
 func parseSeen(text string) (seen, bool) {
 	parts := strings.SplitN(text, ".", 5)
-	if len(parts) != 5 || len(parts[4]) > maxName || strings.ContainsFunc(parts[4], notInName) {
+	if len(parts) != 5 || !pair.IsName(parts[4]) {
 		return seen{}, false // a link from elsewhere must not put its own words into a page
 	}
 	role, err := pair.ParseRole(parts[1])
@@ -48,12 +48,6 @@ func parseSeen(text string) (seen, bool) {
 	ms, err := strconv.ParseInt(parts[3], 10, 64)
 	return seen{id: pair.ApplianceID(parts[0]), name: parts[4], role: role, epoch: epoch, at: time.UnixMilli(ms)}, err == nil
 }
-
-// maxName is how long the name of an appliance may be.
-const maxName = 64
-
-// notInName reports whether no appliance has a character in its name.
-func notInName(r rune) bool { return plainRune(r) != r }
 
 // moved says what happened since an earlier look.
 type moved struct {

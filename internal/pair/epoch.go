@@ -3,6 +3,7 @@ package pair
 import (
 	"cmp"
 	"fmt"
+	"strings"
 )
 
 // ApplianceID names one installation of the daemon: 32 lower-case hexadecimal
@@ -15,6 +16,17 @@ func (id ApplianceID) Short() string {
 		return string(id)
 	}
 	return string(id[:8])
+}
+
+// maxName is the longest name of an appliance, in bytes.
+const maxName = 64
+
+// IsName reports whether an appliance can be called so: by 1 to 64 letters, digits,
+// dots, dashes and underscores.
+func IsName(text string) bool {
+	return text != "" && len(text) <= maxName && !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
+	})
 }
 
 // Epoch numbers one primaryship. Counter rises by promotion only; Holder makes

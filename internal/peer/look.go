@@ -84,7 +84,7 @@ func (l *Link) look(ctx context.Context, address string, req PairRequest) (Found
 func (l *Link) acceptLook(ctx context.Context, message lookMessage) (lookAnswer, error) {
 	from, _ := PeerFrom(ctx)
 	self := l.options.Self()
-	peer, err := l.consider(from, self, pairMessage{PairID: "look", Addresses: message.Addresses, Replace: true})
+	peer, err := l.consider(from, self, pairMessage{Hello: Hello{Name: "look"}, PairID: "look", Addresses: message.Addresses, Replace: true})
 	if err == nil {
 		err = l.lookBack(ctx, peer)
 	}

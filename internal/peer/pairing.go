@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"baton/internal/pair"
 )
@@ -287,7 +286,7 @@ func checkPinned(peer Pinned) error {
 }
 
 func checkName(name string) error {
-	if len(name) > maxName || !utf8.ValidString(name) {
+	if !pair.IsName(name) {
 		return &RemoteError{Code: "malformed", Text: "the other appliance's name is not usable"}
 	}
 	return nil
@@ -299,7 +298,8 @@ func addresses(first string, further []string) []string {
 	var all []string
 	for _, address := range append([]string{first}, further...) {
 		_, port, err := net.SplitHostPort(address)
-		if err == nil && port != "" && len(address) <= maxName && len(all) < maxAddresses && !slices.Contains(all, address) {
+		plain := !strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' })
+		if err == nil && port != "" && plain && len(address) <= maxName && len(all) < maxAddresses && !slices.Contains(all, address) {
 			all = append(all, address)
 		}
 	}

@@ -43,6 +43,31 @@ func TestPairingIsRefused(t *testing.T) {
 	}
 }
 
+// A name is shown in pages, mails and terminals: it is one that an appliance can have.
+func TestAnApplianceWithAnImpossibleNameIsNotPaired(t *testing.T) {
+	for _, name := range []string{"", "<b>", "a\r\nBcc: x", "\u202ebeta", "be ta", strings.Repeat("x", 65)} {
+		for _, asked := range []bool{true, false} {
+			alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
+			if asked {
+				beta.hello.Name = name
+			} else {
+				alpha.hello.Name = name
+			}
+			_, err := alpha.Pair(t.Context(), beta.address, PairRequest{})
+			if told, ok := errors.AsType[*RemoteError](err); !ok || told.Code != "malformed" {
+				t.Errorf("%q, asked %t: %v", name, asked, err)
+			}
+		}
+	}
+}
+
+func TestAddressesOfAPeerArePlain(t *testing.T) {
+	got := addresses("198.51.100.2:443", []string{"evil\r\nexample:443", "be ta:443", "\u202ea:443", "[2001:db8::2]:443", "beta.example.org:443", "none"})
+	if want := []string{"198.51.100.2:443", "[2001:db8::2]:443", "beta.example.org:443"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestFullDiskHereIsNotCalledAnUnreachablePeer(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
 	alpha.keeper.err = syscall.ENOSPC
