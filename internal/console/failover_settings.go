@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ type configuration struct {
 type sharedIP struct {
 	pair.SharedIPStatus
 	Field string
+	Was   string // the field that says how the box was drawn
 }
 
 // configKeys are the settings of the page, in its order.
@@ -120,7 +122,7 @@ func (v *visit) configuration(saved api.SavedSettings) configuration {
 func (v *visit) sharedIPs() []sharedIP {
 	var all []sharedIP
 	for _, ip := range v.status.SharedIPs {
-		all = append(all, sharedIP{SharedIPStatus: ip, Field: "ip-" + ip.Address})
+		all = append(all, sharedIP{SharedIPStatus: ip, Field: "ip-" + ip.Address, Was: "was-ip-" + ip.Address})
 	}
 	return all
 }
@@ -175,14 +177,16 @@ func (c *Console) saveFailover(v *visit) error {
 	if !f.right() {
 		return v.configAgain(f, saved, nil)
 	}
-	if f.get("version") != strconv.FormatUint(saved.Version, 10) {
-		return v.overtaken(f, saved)
-	}
-	if _, err := c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version}); err != nil {
-		if !f.refused(err) {
-			return err
+	if !maps.Equal(wanted.Map(), saved.Values.Map()) { // a backup can save its boxes also while its primary is away
+		if f.get("version") != strconv.FormatUint(saved.Version, 10) {
+			return v.overtaken(f, saved)
 		}
-		return v.configAgain(f, saved, nil)
+		if _, err := c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version}); err != nil {
+			if !f.refused(err) {
+				return err
+			}
+			return v.configAgain(f, saved, nil)
+		}
 	}
 	if err := v.tick(f); err != nil {
 		if !f.refused(err) {
@@ -202,6 +206,15 @@ func (v *visit) configForm() (*form, api.SavedSettings, error) {
 	}
 	f.ID = "config"
 	f.Values.Set("test_ips", strings.ReplaceAll(f.get("test_ips"), "\r\n", "\n")) // as browsers end lines
+	for _, ip := range v.sharedIPs() {
+		if f.on(ip.Field) != f.on(ip.Was) {
+			continue
+		}
+		f.forget(ip.Field) // not touched, but perhaps changed by somebody else since
+		if ip.Shared {
+			f.Values.Set(ip.Field, "true")
+		}
+	}
 	saved, err := v.console.backend.Settings(v.ctx())
 	return f, saved, err
 }

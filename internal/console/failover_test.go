@@ -266,7 +266,7 @@ func TestConfigurationIsSaved(t *testing.T) {
 	if status, _ := b.appliance.Status(t.Context()); !status.SharedIPs[0].Shared {
 		t.Error("the shared IP is not enabled")
 	}
-	b.post(atFailover+"/settings", b.configured()...)
+	b.post(atFailover+"/settings", b.configured("was-ip-198.51.100.10/24", "true")...)
 	after, _ := b.appliance.Settings(t.Context())
 	if status, _ := b.appliance.Status(t.Context()); status.SharedIPs[0].Shared || after.Values.PrimaryTimeout != s.PrimaryTimeout {
 		t.Error("unchecking the shared IP did not disable it, or changed more")
@@ -299,6 +299,37 @@ func TestSecondWhoSavesIsTold(t *testing.T) {
 		t.Error("what was saved first is lost")
 	}
 	b.post(atFailover+"/settings", b.configured("primary_timeout", "7")...).has(t, "The changes are saved.")
+}
+
+// The boxes are this appliance's own: they can be saved while the settings of the
+// pair cannot, and only who changed one saves it.
+func TestBoxesOfTheApplianceAreSavedByWhoChangedThem(t *testing.T) {
+	t.Parallel()
+	const box, was = "ip-198.51.100.10/24", "was-ip-198.51.100.10/24"
+	b := paired(t, pair.Backup)
+	shared := func() bool {
+		status, err := b.appliance.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status.SharedIPs[0].Shared
+	}
+	ticking, other := b.configured(box, "true", "version", "99"), b.configured("primary_timeout", "7")
+	b.post(atFailover+"/settings", ticking...).has(t, "The changes are saved.")
+	if !shared() {
+		t.Fatal("the box was not saved, though nothing else was to be")
+	}
+	b.get(atFailover).has(t, `name="`+was+`" value="true"`)
+	b.post(atFailover+"/settings", other...).has(t, "The changes are saved.")
+	if !shared() {
+		t.Error("a page drawn before took the shared IP off again")
+	}
+	p := b.post(atFailover+"/settings", append(other, "primary_timeout", "soon")...)
+	p.has(t, `name="`+was+`" value="true"`)
+	b.post(atFailover+"/settings", b.configured(was, "true")...)
+	if shared() {
+		t.Error("unchecking the box did not disable the shared IP")
+	}
 }
 
 func TestTestButtonTestsWhatIsTyped(t *testing.T) {
