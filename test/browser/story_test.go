@@ -139,10 +139,15 @@ func (s *story) syncAndLeave() {
 	p.close()
 	s.limit("0")
 	eventually(s.t, "the sync goes on without the page", 3*time.Minute, func() bool { return s.snapshot(s.beta) > before })
+	eventually(s.t, "all of the site has come", 3*time.Minute, func() bool {
+		_, err := os.Stat(s.beta.Path(daemon.SiteDir + "/big-23.bin"))
+		return err == nil
+	})
 	s.synced(s.beta)
-	if _, err := os.Stat(s.beta.Path(daemon.SiteDir + "/big-23.bin")); err != nil {
-		s.t.Error(err)
-	}
+	eventually(s.t, "beta knows that there is no limit any more", patience, func() bool {
+		saved, _, err := s.beta.API.Settings(s.t.Context())
+		return err == nil && saved.BandwidthLimit == 0
+	})
 }
 
 // limit bounds how fast data syncs go; 0: not at all.
@@ -172,6 +177,7 @@ func (s *story) share() {
 		p.open("/login/management/failover")
 		p.in("Configuration").tick(sharedIP().String() + " on eth0")
 		p.in("Configuration").submit("Save Changes")
+		p.sees("The changes are saved.")
 	}
 	s.a.sees("Held by this appliance now")
 	s.b.sees("Not held by this appliance now")
