@@ -146,7 +146,7 @@ func (s *story) syncAndLeave() {
 	s.synced(s.beta)
 	eventually(s.t, "beta knows that there is no limit any more", patience, func() bool {
 		saved, _, err := s.beta.API.Settings(s.t.Context())
-		return err == nil && saved.BandwidthLimit == 0
+		return err == nil && saved["bandwidth_limit"] == "0"
 	})
 }
 
