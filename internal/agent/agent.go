@@ -238,7 +238,7 @@ func (a *Agent) publish() {
 		found = a.Found()
 	}
 	raised := a.board.update(append(a.config.Conditions(a.state), found...))
-	if old == nil || raised || old.State.Place() != seen.State.Place() || old.State.Held != seen.State.Held || old.Config.MaySync(old.State) != seen.Config.MaySync(seen.State) || old.Config != seen.Config {
+	if old == nil || raised || old.State.Place() != seen.State.Place() || old.State.Record.Maintenance != seen.State.Record.Maintenance || old.State.Held != seen.State.Held || old.Config.MaySync(old.State) != seen.Config.MaySync(seen.State) || old.Config != seen.Config {
 		a.changed.send()
 	}
 }
@@ -265,6 +265,10 @@ func (a *Agent) Look() Seen { return *a.seen.Load() }
 
 // Conditions returns what an administrator should know now.
 func (a *Agent) Conditions() []pair.Condition { return a.board.list() }
+
+// Refresh has everybody who waits for a change look again: something visible has
+// changed beside the decision.
+func (a *Agent) Refresh() { a.changed.send() }
 
 // Changed returns a channel that is closed at the next visible change.
 func (a *Agent) Changed() <-chan struct{} { return a.changed.wait() }

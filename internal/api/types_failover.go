@@ -22,6 +22,7 @@ type Loss struct {
 	DataAgeMS int64  `json:"data_age_ms"` // changes of so long ago and later; -1: not known
 	Files     int64  `json:"files"`       // written or removed since the newest snapshot; -1: not known
 	Bytes     int64  `json:"bytes"`       // of those files; -1: not known
+	Changes   int64  `json:"changes"`     // of users, tokens and protected data since then, as far as this appliance knows; -1: not known
 	Confirm   string `json:"confirm"`     // name of the appliance whose changes they are
 	Text      string `json:"text"`        // one sentence
 }

@@ -135,7 +135,10 @@ func (b *backend) lead(ctx context.Context, what string, act func() error) error
 	if err := act(); err != nil {
 		return failure(err)
 	}
-	b.audit(ctx, "%s", what)
+	b.history.Record(pair.Event{
+		Kind: pair.KindSettingChanged, Text: by(ctx) + " " + what + ".",
+		Detail: map[string]string{"by": by(ctx), pair.DetailBySync: "true"},
+	})
 	return nil
 }
 

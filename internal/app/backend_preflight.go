@@ -12,6 +12,7 @@ import (
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
+	"baton/internal/store"
 )
 
 // countLimit bounds how long what would be lost is counted.
@@ -89,15 +90,34 @@ func (b *backend) Loss(ctx context.Context, change api.RoleChange) (api.Loss, er
 	if change.DataSyncFirst && b.reaches() {
 		return api.Loss{Text: "Nothing is lost: the final data sync carries everything over."}, nil
 	}
-	loss := api.Loss{Possible: true, DataAgeMS: b.syncStatus(time.Now()).DataAgeMS, Files: -1, Bytes: -1, Confirm: pinned.Name}
+	loss := api.Loss{Possible: true, DataAgeMS: b.syncStatus(time.Now()).DataAgeMS, Confirm: pinned.Name}
 	if change.Role == pair.Backup {
 		loss.Confirm = b.config.Name
 	}
-	if files, bytes, err := b.unsynced(ctx); err == nil {
-		loss.Files, loss.Bytes = files, bytes
-	}
+	loss.Files, loss.Bytes, loss.Changes = b.losing(ctx, pinned.ID)
 	loss.Text = lossText(loss)
 	return loss, nil
+}
+
+// losing counts what the primary holds that is in no snapshot; -1: not known. A
+// backup that does not reach it still has its history, but for the last moment;
+// one that does has itself told the newest settings first.
+func (b *backend) losing(ctx context.Context, peerID pair.ApplianceID) (files, bytes, changes int64) {
+	if b.agent.Look().State.Record.Role == pair.Backup && b.reaches() {
+		b.exchangeAll(ctx)
+	}
+	known, err := b.unsynced(ctx)
+	if err == nil {
+		return known.Files, known.Bytes, known.Changes
+	}
+	if b.agent.Look().State.Record.Role != pair.Backup {
+		return -1, -1, -1
+	}
+	changes, err = b.siteChanges(ctx, peerID, b.engine.Snapshot())
+	if err != nil {
+		changes = -1
+	}
+	return -1, -1, changes
 }
 
 // reaches reports whether a switch could be agreed with the peer now.
@@ -110,19 +130,18 @@ func (b *backend) reaches() bool {
 	return status != nil && status.Reachable && status.Role == pair.Backup && seen.State.Phase != pair.Conflict
 }
 
-// unsynced counts, on the primary, what is in no snapshot yet.
-func (b *backend) unsynced(ctx context.Context) (files, bytes int64, err error) {
+// unsynced asks the primary what is in no snapshot yet.
+func (b *backend) unsynced(ctx context.Context) (wire.Unsynced, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer time.AfterFunc(countLimit, cancel).Stop() // losing interest, not a deadline: see tellOnce
 	switch {
 	case b.agent.Look().State.Record.Role == pair.Primary:
-		return b.engine.Unsynced(ctx)
+		return b.countUnsynced(ctx)
 	case !b.reaches():
-		return 0, 0, peer.ErrUnreachable
+		return wire.Unsynced{}, peer.ErrUnreachable
 	}
-	answer, err := peer.Call[wire.Plain, wire.Unsynced](ctx, b.link.Control(), pathUnsynced, wire.Plain{Version: wire.Version})
-	return answer.Files, answer.Bytes, err
+	return peer.Call[wire.Plain, wire.Unsynced](ctx, b.link.Control(), pathUnsynced, wire.Plain{Version: wire.Version})
 }
 
 // unsyncedAsked answers the backup's question.
@@ -130,21 +149,73 @@ func (a *Appliance) unsyncedAsked(ctx context.Context, _ wire.Plain) (wire.Unsyn
 	if a.agent.Look().State.Record.Role != pair.Primary {
 		return wire.Unsynced{}, refusedBy(agent.RefusedError{Reason: failover.NotServing})
 	}
+	return a.countUnsynced(ctx)
+}
+
+// countUnsynced counts what this primary has that is in no snapshot yet.
+func (a *Appliance) countUnsynced(ctx context.Context) (wire.Unsynced, error) {
 	files, bytes, err := a.engine.Unsynced(ctx)
-	return wire.Unsynced{Version: wire.Version, Files: files, Bytes: bytes}, err
+	if err != nil {
+		return wire.Unsynced{}, err
+	}
+	common := a.engine.Confirmed()
+	if own := a.engine.Snapshot(); own.Compare(common) > 0 {
+		common = own
+	}
+	changes, err := a.siteChanges(ctx, a.identity.ID(), common)
+	return wire.Unsynced{Version: wire.Version, Files: files, Bytes: bytes, Changes: changes}, err
+}
+
+// siteChanges counts the changes of users, tokens and protected data that an
+// appliance has written into its history since a snapshot: at most 10,000.
+func (a *Appliance) siteChanges(ctx context.Context, of pair.ApplianceID, since pair.Snapshot) (changes int64, err error) {
+	const most = 10_000
+	events, err := a.site.Events(ctx, store.Filter{
+		Since: time.UnixMilli(since.TakenAt), Kinds: []string{pair.KindSettingChanged}, Appliances: []pair.ApplianceID{of}, Limit: most,
+	})
+	for _, event := range events {
+		if event.Detail[pair.DetailBySync] != "" {
+			changes++
+		}
+	}
+	return changes, err
 }
 
 func lossText(loss api.Loss) string {
+	const aside = " It is set aside there as a diverged copy."
+	if loss.Files == 0 && loss.Changes == 0 {
+		return "Nothing has changed on " + loss.Confirm + " since the newest snapshot. What is written there from now until the switch is not carried over." + aside
+	}
 	since := "since the newest snapshot, whose age is not known"
 	if loss.DataAgeMS >= 0 {
 		since = "in the last " + pair.MillisText(loss.DataAgeMS)
 	}
-	aside := " It is set aside there as a diverged copy."
+	return fmt.Sprintf("What %s changed %s is not carried over: %s.%s", loss.Confirm, since, lost(loss), aside)
+}
+
+// lost lists what is known of it.
+func lost(loss api.Loss) string {
+	files := fmt.Sprintf("%s, %s", counted(loss.Files, "file"), pair.BytesText(loss.Bytes))
+	changes := counted(loss.Changes, "change") + " of users, tokens or protected data"
 	switch {
+	case loss.Files < 0 && loss.Changes <= 0:
+		return "how many files and changes of users that is, is not known"
+	case loss.Files < 0:
+		return changes + " that this appliance has heard of, and files whose number is not known"
 	case loss.Files == 0:
-		return fmt.Sprintf("No file has changed on %s since the newest snapshot. What is written there from now until the switch is not carried over.%s", loss.Confirm, aside)
-	case loss.Files > 0:
-		return fmt.Sprintf("What %s changed %s is not carried over: %d files, %s.%s", loss.Confirm, since, loss.Files, pair.BytesText(loss.Bytes), aside)
+		return changes + ", and no file"
+	case loss.Changes < 0:
+		return files + "; how many changes of users, is not known"
+	case loss.Changes == 0:
+		return files + ", and no user or token"
 	}
-	return fmt.Sprintf("What %s changed %s is not carried over. How many files and bytes that is, is not known.%s", loss.Confirm, since, aside)
+	return files + ", and " + changes
+}
+
+// counted is a number with its noun.
+func counted(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

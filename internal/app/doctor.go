@@ -36,8 +36,9 @@ func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkData(ctx))
 		checks = append(checks, b.checkTestIPs(ctx)...)
 		if b.agent.Look().State.Record.Role == pair.Backup {
-			checks = append(checks, b.checkSnapshot(), b.checkEligible())
+			checks = append(checks, b.checkSnapshot())
 		}
+		checks = append(checks, b.checkReady())
 	}
 	for _, condition := range b.agent.Conditions() {
 		if condition.Severity != pair.Info {
@@ -128,13 +129,16 @@ func (b *backend) checkSnapshot() api.Check {
 	return fine("snapshot", fmt.Sprintf("The newest snapshot, number %d, is %s old.", status.Snapshot.Number, pair.MillisText(status.DataAgeMS)))
 }
 
-func (b *backend) checkEligible() api.Check {
-	seen := b.agent.Look()
-	ok, why := seen.Config.Eligible(seen.State)
-	if ok {
-		return fine("ready", fmt.Sprintf("If the primary failed now, this appliance would take over after %s.", pair.LastingText(seen.Config.Timeout)))
+// checkReady says what the Status page says.
+func (b *backend) checkReady() api.Check {
+	known := b.readiness(b.syncStatus(time.Now()))
+	switch {
+	case known == nil:
+		return amiss("ready", "The relationship is just being made or broken.", "Look again in a moment.")
+	case known.Ready:
+		return fine("ready", known.Text)
 	}
-	return amiss("ready", "If the primary failed now, this appliance would not take over: "+why.String(), remedy(why))
+	return amiss("ready", known.Text, known.NextStep)
 }
 
 // remedy is the next step of a backup that could not take over.

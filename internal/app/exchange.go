@@ -56,6 +56,7 @@ func (a *Appliance) exchangeAll(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		question.Held = a.heldDocuments(ctx)
 		answer, err := peer.Call[wire.Exchange, wire.Exchange](ctx, a.link.Bulk(), pathExchange, question)
 		if err != nil {
 			return // the peer is away; polls tell of that
@@ -69,6 +70,7 @@ func (a *Appliance) exchangeAll(ctx context.Context) {
 			a.learnNames(ctx)
 		}
 		a.learn(ctx, answer)
+		a.takeDocuments(ctx, answer.Documents)
 		theirs = answer.Heads
 		mine, err := a.site.Heads(ctx)
 		if err != nil || covers(theirs, mine) && len(answer.Events) == 0 {
@@ -124,6 +126,7 @@ func (a *Appliance) exchanged(ctx context.Context, question wire.Exchange) (wire
 	if err == nil && a.agent.Look().State.Record.Role == pair.Primary {
 		now, version := a.settings.versioned()
 		answer.Settings, answer.SettingsVersion = now.Map(), version
+		answer.Documents = a.otherDocuments(ctx, question.Held)
 	}
 	return answer, err
 }

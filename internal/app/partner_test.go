@@ -18,6 +18,12 @@ import (
 // pairedAppliance is one that is not running, paired with the appliance id.
 func pairedAppliance(tb testing.TB, id pair.ApplianceID) *Appliance {
 	tb.Helper()
+	return pairedAs(tb, id, pair.Record{})
+}
+
+// pairedAs is one with a part in the pair.
+func pairedAs(tb testing.TB, id pair.ApplianceID, record pair.Record) *Appliance {
+	tb.Helper()
 	c := config.Default()
 	c.DataDir, c.Listen = tb.TempDir(), []string{"127.0.0.1:0"}
 	dir := filepath.Join(c.DataDir, "local")
@@ -34,7 +40,8 @@ func pairedAppliance(tb testing.TB, id pair.ApplianceID) *Appliance {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := errors.Join(local.SaveSecrets(secrets), local.Close()); err != nil {
+	saved := local.Save(tb.Context(), func(s *store.State) { s.Record = record })
+	if err := errors.Join(saved, local.SaveSecrets(secrets), local.Close()); err != nil {
 		tb.Fatal(err)
 	}
 	a, err := New(tb.Context(), c, "test", log)

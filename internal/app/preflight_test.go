@@ -10,10 +10,14 @@ import (
 
 func TestLossIsSaidPlainly(t *testing.T) {
 	for want, loss := range map[string]api.Loss{
-		"in the last 12 s is not carried over: 3 files, 4.20 MB": {Confirm: "alpha", DataAgeMS: 12_000, Files: 3, Bytes: 4_200_000},
-		"No file has changed on alpha":                           {Confirm: "alpha", DataAgeMS: 900},
-		"How many files and bytes that is, is not known":         {Confirm: "alpha", DataAgeMS: 9_000_000, Files: -1, Bytes: -1},
-		"whose age is not known":                                 {Confirm: "alpha", DataAgeMS: -1, Files: -1, Bytes: -1},
+		"in the last 12 s is not carried over: 3 files, 4.20 MB, and 2 changes of users, tokens or protected data.": {Confirm: "alpha", DataAgeMS: 12_000, Files: 3, Bytes: 4_200_000, Changes: 2},
+		"not carried over: 1 file, 7 B, and no user or token.":                                                      {Confirm: "alpha", DataAgeMS: 12_000, Files: 1, Bytes: 7},
+		"not carried over: 1 change of users, tokens or protected data, and no file.":                               {Confirm: "alpha", DataAgeMS: 12_000, Changes: 1},
+		"Nothing has changed on alpha":                              {Confirm: "alpha", DataAgeMS: 900},
+		"how many files and changes of users that is, is not known": {Confirm: "alpha", DataAgeMS: 9_000_000, Files: -1, Bytes: -1, Changes: -1},
+		"2 changes of users, tokens or protected data that this appliance has heard of, and files whose number is not known": {Confirm: "alpha", DataAgeMS: 9_000_000, Files: -1, Bytes: -1, Changes: 2},
+		"3 files, 7 B; how many changes of users, is not known":                                                              {Confirm: "alpha", DataAgeMS: 900, Files: 3, Bytes: 7, Changes: -1},
+		"whose age is not known": {Confirm: "alpha", DataAgeMS: -1, Files: -1, Bytes: -1},
 	} {
 		if got := lossText(loss); !strings.Contains(got, want) || !strings.Contains(got, "alpha") {
 			t.Errorf("%q lacks %q", got, want)

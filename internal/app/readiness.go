@@ -25,24 +25,44 @@ func (o *opening) end() {
 	}
 }
 
+// lasted is how long the newest one took; 0: not measured yet.
+func (o *opening) lasted() time.Duration { return time.Duration(o.took.Load()) }
+
+// mostOpening bounds what a peer may tell of its opening.
+const mostOpening = time.Hour
+
+// expected is how long opening the site would take here: as the last time, or else
+// as the primary tells of itself. 0: neither is known.
+func (o *opening) expected(primary *pair.PeerReport) time.Duration {
+	own := o.lasted()
+	if own > 0 || primary == nil {
+		return own
+	}
+	return time.Duration(min(max(primary.OpeningMS, 0), mostOpening.Milliseconds())) * time.Millisecond
+}
+
 // ownReadiness is a backup's: what would happen if its primary failed now.
 func (a *Appliance) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
 	seen := a.agent.Look()
 	if why := seen.Config.Readiness(seen.State); why != failover.Agreed {
 		return notReady(why)
 	}
-	after := seen.Config.TakeoverAfter(seen.State) + time.Duration(a.opening.took.Load())
+	after := seen.Config.TakeoverAfter(seen.State) + a.opening.expected(a.fresh())
 	return ready(after.Milliseconds(), sync.DataAgeMS, "the primary")
 }
 
 // readiness is that of the pair, as either of its appliances knows it.
 func (a *Appliance) readiness(sync pair.SyncStatus) *pair.Readiness {
-	switch a.agent.Look().State.Record.Role {
+	s := a.agent.Look().State
+	switch s.Record.Role {
 	case pair.Standalone:
 		return nil
 	case pair.Backup:
 		return a.ownReadiness(sync)
 	case pair.Primary:
+	}
+	if maintenanceStatus(s).On() { // the backup has perhaps not told yet that it knows
+		return ofBackup(*notReady(failover.InMaintenance))
 	}
 	report := a.fresh()
 	if report == nil || report.Readiness == nil {
@@ -51,10 +71,14 @@ func (a *Appliance) readiness(sync pair.SyncStatus) *pair.Readiness {
 			NextStep: "Look at the backup, its cable and its network.",
 		}
 	}
-	told := *report.Readiness
-	if told.Ready {
-		return ready(told.TakeoverMS, sync.DataAgeMS, "this primary")
+	if report.Readiness.Ready {
+		return ready(report.Readiness.TakeoverMS, sync.DataAgeMS, "this primary")
 	}
+	return ofBackup(*report.Readiness)
+}
+
+// ofBackup is what a backup tells of itself, as its primary tells it.
+func ofBackup(told pair.Readiness) *pair.Readiness {
 	told.Text = strings.ReplaceAll(told.Text, "this appliance", "the backup")
 	return &told
 }

@@ -29,8 +29,32 @@ type arrived struct {
 	at     failover.Instant
 }
 
-func (t *lastReport) keep(from pair.ApplianceID, report pair.Report) {
-	t.newest.Store(&arrived{from: from, report: sound(report), at: bootClock()})
+// keep replaces the report, and says whether the new one tells anything new.
+func (t *lastReport) keep(from pair.ApplianceID, report pair.Report) (news bool) {
+	report = sound(report)
+	before := t.newest.Swap(&arrived{from: from, report: report, at: bootClock()})
+	return before == nil || before.from != from || gistOf(before.report) != gistOf(report)
+}
+
+// gist is what of a report is worth showing at once.
+type gist struct {
+	role       pair.Role
+	state      pair.Phase
+	sync       pair.SyncState
+	ready      bool
+	nextStep   string
+	conditions string
+}
+
+func gistOf(r pair.Report) gist {
+	g := gist{role: r.Role, state: r.State, sync: r.Sync.State}
+	if r.Readiness != nil {
+		g.ready, g.nextStep = r.Readiness.Ready, r.Readiness.NextStep
+	}
+	for _, c := range r.Conditions {
+		g.conditions += c.ID + " "
+	}
+	return g
 }
 
 // Bounds of a report, which people read: what is more is left out.
@@ -94,14 +118,25 @@ func (a *Appliance) fresh() *pair.PeerReport {
 	return report
 }
 
-// tell keeps both appliances told of one another while this one is the backup.
+// reportSoon is how long a report of a change waits for what comes with it.
+const reportSoon = 50 * time.Millisecond
+
+// tell keeps both appliances told of one another while this one is the backup: at
+// an interval, and soon after something has changed here.
 func (a *Appliance) tell(ctx context.Context) error {
 	ticker := time.NewTicker(reportEvery)
 	defer ticker.Stop()
+	soon := time.NewTimer(0)
+	defer soon.Stop()
 	for {
+		changed := a.agent.Changed()
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-changed:
+			soon.Reset(reportSoon)
+			continue
+		case <-soon.C:
 		case <-ticker.C:
 		}
 		if a.agent.Look().State.Record.Role == pair.Backup {
@@ -127,7 +162,14 @@ func (a *Appliance) tellOnce(ctx context.Context) {
 		a.log.Debug("peer not told how this appliance is", slog.String("error", err.Error()))
 		return
 	}
-	a.told.keep(pinned.ID, answer.Report)
+	a.heardOf(pinned.ID, answer.Report)
+}
+
+// heardOf keeps the peer's report, and has it shown at once if it tells anything new.
+func (a *Appliance) heardOf(peer pair.ApplianceID, report pair.Report) {
+	if a.told.keep(peer, report) {
+		a.agent.Refresh()
+	}
 }
 
 // reported answers the backup's report.
@@ -136,7 +178,7 @@ func (a *Appliance) reported(ctx context.Context, question wire.Report) (wire.Re
 	if !paired {
 		return wire.Report{}, peer.ErrNotPaired
 	}
-	a.told.keep(pinned.ID, question.Report)
+	a.heardOf(pinned.ID, question.Report)
 	return wire.Report{Version: wire.Version, Report: a.report(ctx, time.Now())}, nil
 }
 
@@ -152,6 +194,7 @@ func (a *Appliance) report(ctx context.Context, now time.Time) pair.Report {
 		Since:           now.Add(-bootClock().Sub(s.Since)),
 		SharedIPs:       a.sharedStatus(ctx),
 		Sync:            a.syncStatus(now),
+		OpeningMS:       a.opening.lasted().Milliseconds(),
 		ProtectionLevel: seen.Config.ProtectionLevel(s, a.guarded()),
 		Conditions:      slices.Concat([]pair.Condition{}, a.agent.Conditions()),
 	}

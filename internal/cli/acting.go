@@ -70,7 +70,7 @@ func (p *program) switchRole(ctx context.Context, client *api.Client, given swit
 		return p.writeChecks(checks)
 	}
 	if given.change.Force {
-		if err := p.confirm(ctx, client, "Forced: what the other appliance wrote since the last data sync is set aside, not carried over."); err != nil {
+		if err := p.confirmLoss(ctx, client, given.change); err != nil {
 			return err
 		}
 	}
@@ -82,6 +82,18 @@ func (p *program) switchRole(ctx context.Context, client *api.Client, given swit
 		return p.follow(ctx, client, task)
 	}
 	return p.started(task)
+}
+
+// confirmLoss has a person confirm what a forced switch would lose, as far as known.
+func (p *program) confirmLoss(ctx context.Context, client *api.Client, change api.RoleChange) error {
+	if !isTerminal(p.stdio.In) {
+		return nil
+	}
+	consequence := "Forced: what the other appliance wrote since the last data sync is set aside, not carried over."
+	if loss, err := client.Loss(ctx, change); err == nil {
+		consequence = "Forced: " + loss.Text
+	}
+	return p.confirm(ctx, client, consequence)
 }
 
 func (p *program) doctor() *cobra.Command {

@@ -170,7 +170,7 @@ func TestSwitchShowsItsPreflightFirst(t *testing.T) {
 func TestWhatWouldBeLostHasToBeConfirmedByName(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Backup)
-	b.get(atFailover+"/switch?role=primary").has(t, "What beta changed in the last 12 s is not carried over: 3 files, 12.3 kB.", "Write beta to confirm the loss")
+	b.get(atFailover+"/switch?role=primary").has(t, "What beta changed in the last 12 s is not carried over: 3 files, 12.3 kB, and 2 changes of users, tokens or protected data.", "Write beta to confirm the loss")
 	for _, typed := range []string{"", "alpha"} {
 		p := b.post(atFailover+"/switch", "role", "primary", "confirm", typed)
 		if p.status != http.StatusUnprocessableEntity {

@@ -35,6 +35,11 @@ type Event struct {
 	Detail    map[string]string `json:"detail,omitempty"`
 }
 
+// DetailBySync marks, in the details of an event, a change of the site that reaches
+// the backup with a data sync only: of users, tokens, protected data. Settings are
+// told at once.
+const DetailBySync = "by_sync"
+
 // EventID returns the id of an appliance's event with a running number.
 func EventID(appliance ApplianceID, seq int64) string {
 	return string(appliance) + "-" + strconv.FormatInt(seq, 10)

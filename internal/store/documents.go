@@ -20,6 +20,42 @@ func (s *Site) Document(ctx context.Context, name string) (value []byte, version
 	return value, version, s.explain("read the document "+name, err)
 }
 
+// Document is one document of the site.
+type Document struct {
+	Name    string
+	Value   []byte // JSON
+	Version int64
+}
+
+// Documents returns all documents of the site, by name.
+func (s *Site) Documents(ctx context.Context) ([]Document, error) {
+	var all []Document
+	rows, err := s.reader.QueryContext(ctx, `SELECT name, value, version FROM document ORDER BY name`)
+	err = each(rows, err, func(row scanner) error {
+		var d Document
+		err := row.Scan(&d.Name, &d.Value, &d.Version)
+		all = append(all, d)
+		return err
+	})
+	return all, s.explain("read the documents", err)
+}
+
+// TakeDocument replaces a document by the primary's, ahead of the data sync that
+// brings it as well. The primary has written the event.
+func (s *Site) TakeDocument(ctx context.Context, d Document) error {
+	if err := checkDocument(d.Name, d.Value); err != nil {
+		return err
+	}
+	if d.Version < 1 {
+		return refuse(ErrRefused, "the document %s has no version", d.Name)
+	}
+	return s.write(ctx, "take the document "+d.Name, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO document (name, value, version) VALUES (?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value, version = excluded.version`, d.Name, string(d.Value), d.Version)
+		return err
+	})
+}
+
 func readDocument(ctx context.Context, from querier, name string) (value []byte, version int64, err error) {
 	row := from.QueryRowContext(ctx, `SELECT value, version FROM document WHERE name = ?`, name)
 	if err = row.Scan(&value, &version); errors.Is(err, sql.ErrNoRows) {

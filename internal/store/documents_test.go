@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -83,5 +84,32 @@ func TestTheLargestDocumentTravelsToTheBackup(t *testing.T) {
 	}
 	if value, version, err := to.Document(ctx, "site"); err != nil || string(value) != large || version != 1 {
 		t.Errorf("%d bytes arrived, version %d, %v", len(value), version, err)
+	}
+}
+
+func TestADocumentOfThePrimaryIsTakenAsItIs(t *testing.T) {
+	from, to := openSite(t, alpha), openSite(t, beta)
+	for version := range int64(3) {
+		if _, err := from.SaveDocument(t.Context(), "site", []byte(`{"name": "a < b"}`), version, pair.Event{Kind: pair.KindSettingChanged, Text: "saved"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := to.SaveDocument(t.Context(), "site", []byte(`{"name":"of its own"}`), 0, pair.Event{Kind: pair.KindSettingChanged, Text: "saved"}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := from.Documents(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if err := to.TakeDocument(t.Context(), all[0]); err != nil {
+		t.Fatal(err)
+	}
+	if value, version, err := to.Document(t.Context(), "site"); string(value) != `{"name": "a < b"}` || version != 3 || err != nil {
+		t.Errorf("%s, version %d, %v", value, version, err)
+	}
+	for _, bad := range []Document{{"No Name", []byte(`{}`), 1}, {"site", []byte(`no json`), 1}, {"site", []byte(`{}`), 0}} {
+		if err := to.TakeDocument(t.Context(), bad); !errors.Is(err, ErrRefused) {
+			t.Errorf("%+v: %v", bad, err)
+		}
 	}
 }

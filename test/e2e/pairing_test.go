@@ -155,8 +155,9 @@ func TestSettingsSavedOnThePrimaryCountOnTheBackup(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{settings: "sync_schedule=weekly"})
 	w.alpha.baton("settings set max_data_age=3h")
+	w.alpha.baton("site set name=Wiki")
 	eventually(t, "beta knows", 8*time.Second, func() bool {
-		return strings.TrimSpace(w.beta.baton("settings get max_data_age")) == "3h"
+		return strings.TrimSpace(w.beta.baton("settings get max_data_age")) == "3h" && strings.TrimSpace(w.beta.baton("site get name")) == "Wiki"
 	})
 	at := w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)

@@ -108,7 +108,7 @@ func (a *Appliance) Pair(ctx context.Context, request api.PairRequest) (pair.Pee
 	return *a.status.Peer, nil
 }
 
-// Loss implements api.Roles: three files of 4 kB, unless a final data sync
+// Loss implements api.Roles: three files of 4 kB and two users, unless a final data sync
 // carries them over, and nobody knows while beta is silent.
 func (a *Appliance) Loss(_ context.Context, change api.RoleChange) (api.Loss, error) {
 	a.mu.Lock()
@@ -119,9 +119,9 @@ func (a *Appliance) Loss(_ context.Context, change api.RoleChange) (api.Loss, er
 	case change.DataSyncFirst && a.status.Peer.Reachable:
 		return api.Loss{Text: "Nothing is lost: the final data sync carries everything over."}, nil
 	}
-	loss := api.Loss{Possible: true, DataAgeMS: 12_000, Files: 3, Bytes: 12_288, Confirm: "beta", Text: "What beta changed in the last 12 s is not carried over: 3 files, 12.3 kB."}
+	loss := api.Loss{Possible: true, DataAgeMS: 12_000, Files: 3, Bytes: 12_288, Changes: 2, Confirm: "beta", Text: "What beta changed in the last 12 s is not carried over: 3 files, 12.3 kB, and 2 changes of users, tokens or protected data."}
 	if change.Role == pair.Backup {
-		loss.Confirm, loss.Text = "alpha", "What alpha changed in the last 12 s is not carried over: 3 files, 12.3 kB."
+		loss.Confirm, loss.Text = "alpha", "What alpha changed in the last 12 s is not carried over: 3 files, 12.3 kB, and 2 changes of users, tokens or protected data."
 	}
 	if !a.status.Peer.Reachable {
 		loss.Files, loss.Bytes = -1, -1

@@ -13,6 +13,7 @@ type Unsynced struct {
 	Version int   `json:"version"`
 	Files   int64 `json:"files"`
 	Bytes   int64 `json:"bytes"`
+	Changes int64 `json:"changes"` // of users, tokens and protected data
 }
 
 // By asks for something in somebody's name, for the audit.

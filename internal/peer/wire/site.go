@@ -12,6 +12,19 @@ type Exchange struct {
 	// Settings are those of the site, by setting key; only a primary tells them.
 	Settings        map[string]string `json:"settings,omitempty"`
 	SettingsVersion int64             `json:"settings_version,omitempty"`
+	// Held are the digests of the documents of the site that a backup has, by name;
+	// only a backup that asks tells them. Documents are the primary's that differ, in
+	// its answer, as many as fit.
+	Held      map[string]string `json:"held,omitempty"`
+	Documents []Document        `json:"documents,omitempty"`
+}
+
+// Document is a document of the site: what it is called and shows, its certificate,
+// who is notified, who may come in.
+type Document struct {
+	Name    string `json:"name"`
+	Value   string `json:"value"` // JSON, byte for byte
+	Version int64  `json:"version"`
 }
 
 // ExchangeEvents bounds the events of one exchange, so that it stays within MaxSize.

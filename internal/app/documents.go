@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+
+	"baton/internal/peer/wire"
+	"baton/internal/store"
+)
+
+// A backup takes over the site's documents (its name and page, its certificate, who
+// is notified, who may come in) as soon as its primary has saved them: the schedule
+// of the data syncs may be a week.
+
+// heldDocuments are the digests of the documents here, by name; empty, so that
+// nothing is told, if they cannot be read.
+func (a *Appliance) heldDocuments(ctx context.Context) map[string]string {
+	all, err := a.site.Documents(ctx)
+	if err != nil {
+		a.log.Warn("documents of the site not read", slog.String("error", err.Error()))
+		return nil
+	}
+	held := map[string]string{"": ""} // also one that has none asks
+	for _, d := range all {
+		held[d.Name] = digestOf(d)
+	}
+	return held
+}
+
+func digestOf(d store.Document) string {
+	sum := sha256.Sum256(d.Value)
+	return hex.EncodeToString(sum[:])
+}
+
+// otherDocuments are those here that a backup has otherwise, as many as fit beside
+// the events; the next exchange brings more.
+func (a *Appliance) otherDocuments(ctx context.Context, held map[string]string) []wire.Document {
+	if len(held) == 0 {
+		return nil
+	}
+	all, err := a.site.Documents(ctx)
+	if err != nil {
+		a.log.Warn("documents of the site not told", slog.String("error", err.Error()))
+		return nil
+	}
+	var others []wire.Document
+	room := wire.MaxSize / 3
+	for _, d := range all {
+		if held[d.Name] == digestOf(d) {
+			continue
+		}
+		told := wire.Document{Name: d.Name, Value: string(d.Value), Version: d.Version}
+		text, err := json.Marshal(told)
+		if err != nil || len(text) > room {
+			continue
+		}
+		room -= len(text)
+		others = append(others, told)
+	}
+	return others
+}
+
+// takeDocuments brings into force what the primary has saved. What a former primary
+// is still to set aside is not touched.
+func (a *Appliance) takeDocuments(ctx context.Context, told []wire.Document) {
+	seen := a.agent.Look()
+	if len(told) == 0 || !seen.Config.MaySync(seen.State) {
+		return
+	}
+	for _, d := range told {
+		if err := a.site.TakeDocument(ctx, store.Document{Name: d.Name, Value: []byte(d.Value), Version: d.Version}); err != nil {
+			a.log.Warn("document of the primary not taken", slog.String("document", d.Name), slog.String("error", err.Error()))
+		}
+	}
+	a.loadSecurity(ctx)
+	if err := a.present(ctx); err != nil {
+		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
+	}
+	a.notifier.Wake()
+}
