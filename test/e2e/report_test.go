@@ -49,3 +49,30 @@ func (a *appliance) availability() (known api.Availability) {
 	}
 	return known
 }
+
+// Of a daemon that was killed while nobody could take over, the reports claim as
+// down no more than a client missed, and say how much more it may have been.
+func TestReportsTellOfADaemonThatWasKilled(t *testing.T) {
+	full(t)
+	const tolerance = 500 * time.Millisecond
+	w := steadyPair(t, plan{timeout: moderate})
+	w.alpha.baton("unpair")
+	rest(2 * time.Second) // leaves signs of life
+	at := time.Now()
+	w.killed(w.alpha)
+	w.alpha.baton("cleanup")
+	rest(2 * time.Second)
+	w.alpha.start()
+	w.reached(w.alpha, at, 20*time.Second)
+	gap, _ := w.client.Report().GapAfter(at, "alpha")
+	var outages []api.ToldOutage
+	eventually(t, "the outage is over in the report", 10*time.Second, func() bool {
+		outages = w.alpha.availability().Outages
+		return len(outages) == 1 && !outages[0].Ongoing
+	})
+	lasted, unsure := time.Duration(outages[0].Lasted)*time.Millisecond, time.Duration(outages[0].Unsure)*time.Millisecond
+	t.Logf("a client missed the site for %s; the report says %s, and up to %s more", gap, lasted, unsure)
+	if lasted > gap+tolerance || lasted+unsure < gap-tolerance {
+		t.Errorf("the report says %s, and up to %s more", lasted, unsure)
+	}
+}
