@@ -91,6 +91,7 @@ type Link struct {
 
 	pairMu    sync.Mutex                // held while a pairing is under way
 	retryFrom atomic.Pointer[time.Time] // earliest moment for the next attempt to pair; nil: now
+	proposed  atomic.Pointer[proposal]  // nil: this appliance asks nobody to pair
 
 	connMu sync.Mutex
 	conns  map[*serverConn]struct{}

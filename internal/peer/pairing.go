@@ -82,11 +82,41 @@ func (l *Link) pair(ctx context.Context, address string, req PairRequest) (Pinne
 	if err != nil {
 		return Pinned{}, err
 	}
+	defer l.propose(conn.peerPin)()
 	peer, err := l.agree(ctx, conn, req)
 	if err != nil {
 		return Pinned{}, err
 	}
 	return peer, l.pinPeer(peer, false)
+}
+
+// proposal is a pairing that this appliance has asked for.
+type proposal struct {
+	pin     string // of whom it asks
+	decided chan struct{}
+}
+
+// propose begins a proposal; decide ends it.
+func (l *Link) propose(pin string) (decide func()) {
+	p := &proposal{pin: pin, decided: make(chan struct{})}
+	l.proposed.Store(p)
+	return func() {
+		l.proposed.Store(nil)
+		close(p.decided)
+	}
+}
+
+// awaitDecision has who is being paired with wait until it is pinned. It pins
+// first, and polls at once: turned away, it would take us for somebody else.
+func (l *Link) awaitDecision(pin string) {
+	p := l.proposed.Load()
+	if p == nil || p.pin != pin {
+		return
+	}
+	select {
+	case <-p.decided:
+	case <-time.After(handshakeTime):
+	}
 }
 
 // approach proves the key to an appliance that is to be paired with.

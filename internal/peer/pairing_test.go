@@ -305,3 +305,21 @@ func TestSecondAddressCarriesTheLink(t *testing.T) {
 		t.Errorf("over %s", contact.Address)
 	}
 }
+
+// The appliance that was asked pins first, and polls at once. Who asked lets it in
+// as soon as it has pinned, too, rather than turn it away.
+func TestFirstPollWaitsForTheEndOfPairing(t *testing.T) {
+	t.Parallel()
+	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
+	polled := make(chan error, 1)
+	beta.paired = func() {
+		go func() { polled <- beta.poll(t, 10*time.Second) }()
+		time.Sleep(300 * time.Millisecond) // alpha hears the answer later than the poll
+	}
+	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-polled; err != nil {
+		t.Errorf("first poll: %v", err)
+	}
+}

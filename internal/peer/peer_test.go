@@ -72,6 +72,7 @@ type appliance struct {
 	events []pair.Event
 	roles  []string
 	refuse error // of OnPaired
+	paired func()
 	clock  time.Duration
 }
 
@@ -107,6 +108,9 @@ func (a *appliance) start(tb testing.TB, listen string) {
 			a.events = append(a.events, e)
 		},
 		OnPaired: func(p Pinned, asBackup bool) error {
+			if a.paired != nil {
+				a.paired()
+			}
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			if a.refuse != nil {

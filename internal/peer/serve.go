@@ -168,6 +168,9 @@ func (d *door) guardOf(peerPin string) *guard {
 }
 
 func (d *door) admit(peerPin string, g greeting) (Secrets, error) {
+	if g.Purpose == purposeLink {
+		d.link.awaitDecision(peerPin)
+	}
 	secrets := d.link.vault.read()
 	if err := d.welcome(peerPin, g.Purpose, secrets); err != nil {
 		d.blame(err, peerPin)
