@@ -57,14 +57,14 @@ func (b *backend) signedIn(ctx context.Context, name, browser string) {
 // SignInWithCode implements api.SigningIn.
 func (b *backend) SignInWithCode(ctx context.Context, session api.SignedIn, code string) (api.Ticket, error) {
 	name := session.Account.Name
-	end, allowed := b.gate.codes.Begin(name)
-	if !allowed {
-		return api.Ticket{}, tooMany()
+	failed, end, err := b.gate.beginCode(name, source(ctx))
+	if err != nil {
+		return api.Ticket{}, err
 	}
 	defer end()
-	err := b.site.CheckCode(ctx, name, code)
+	err = b.site.CheckCode(ctx, name, code)
 	if errors.Is(err, store.ErrCredentials) {
-		b.gate.codes.Failed(name)
+		failed()
 		b.failed(ctx, name, "the password was right, the code was not")
 	}
 	if err != nil {

@@ -23,7 +23,8 @@ const (
 	wrongOfAccount = 50
 	accountEvery   = 2 * time.Second
 	// Six digits, of which three numbers are right at a time: at one guess a minute
-	// one in 230 finds a right one within a day, who has to know the password, too.
+	// one in 230 finds a right one within a day, who has to know the password, too;
+	// as many from each source where the account was entered before.
 	wrongCodes = 5
 	codeEvery  = time.Minute
 
@@ -81,6 +82,21 @@ func (g *gate) begin(account string, source netip.Prefix) (end func(), err error
 		end = func() {}
 	}
 	return end, nil
+}
+
+// beginCode is begin for a one-time code of an account whose password was right. Of
+// a source from which the account was entered rightly the tries are counted apart:
+// whoever has the password but not the code does not keep its owner out there.
+func (g *gate) beginCode(account string, source netip.Prefix) (failed, end func(), err error) {
+	key := account
+	if g.trusts(account, source) {
+		key += " at " + source.String() // no account has a space in its name
+	}
+	end, allowed := g.codes.Begin(key)
+	if !allowed {
+		return nil, nil, tooMany()
+	}
+	return func() { g.codes.Failed(key) }, end, nil
 }
 
 // short is what is remembered of a name: whoever types it may be a stranger, and it

@@ -302,6 +302,54 @@ func TestTheCodeIsAskedForOnceThePasswordIsRight(t *testing.T) {
 	}
 }
 
+func TestWhoLacksTheCodeDoesNotKeepItsOwnerOut(t *testing.T) {
+	b := withUsers(t)
+	b.gate = newGate(stopped())
+	home, away := stranger(t, "198.51.100.7"), stranger(t, "203.0.113.1")
+	key, err := b.NewTOTP(home, "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := totp.GenerateCode(key.Secret, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	recovery, _, err := b.EnableTOTP(home, "anna", api.TOTPProof{Password: secretWords, Secret: key.Secret, Code: code})
+	if err != nil {
+		t.Fatal(err)
+	}
+	anna := api.SignedIn{Account: api.User{Name: "anna"}, CodeNeeded: true}
+	try := func(from context.Context, code string) api.Code {
+		_, err := b.SignInWithCode(from, anna, code)
+		if err == nil {
+			return ""
+		}
+		return api.CodeOf(err)
+	}
+	if got := try(home, recovery[0]); got != "" {
+		t.Fatal(got)
+	}
+	for _, from := range []context.Context{away, home} { // each has its own bound
+		for i := range wrongCodes + 1 {
+			want := api.Unauthorized
+			if i == wrongCodes {
+				want = api.TooMany
+			}
+			if got := try(from, "wrong"); got != want {
+				t.Errorf("try %d from %s: %s, want %s", i+1, source(from), got, want)
+			}
+		}
+		if from == away {
+			if got := try(home, recovery[1]); got != "" {
+				t.Errorf("where anna has signed in before: %s", got)
+			}
+		}
+	}
+	if got := try(stranger(t, "203.0.113.2"), recovery[2]); got != api.TooMany {
+		t.Errorf("from a third place: %s", got)
+	}
+}
+
 func TestOwnPasswordAsksForTheOldOne(t *testing.T) {
 	b := withUsers(t)
 	ctx := api.WithCaller(t.Context(), api.Caller{Name: "olga", From: "198.51.100.7"})
