@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"unicode/utf8"
 
 	"baton/internal/api"
@@ -56,7 +55,7 @@ func (b *backend) longEnough(password string) error {
 	if utf8.RuneCountInString(password) >= least {
 		return nil
 	}
-	return pair.FieldError{Field: "password", Text: fmt.Sprintf("use %d characters or more", least)}
+	return pair.FieldErrorf("password", "use %d characters or more", least)
 }
 
 // UpdateUser implements api.Users.

@@ -2,7 +2,6 @@ package console
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"net/netip"
 	"strconv"
@@ -85,7 +84,7 @@ func settingOf(key, text string) (string, error) {
 	}
 	value, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
 	if err != nil || value < 0 || value > 1e7 {
-		return "", pair.FieldError{Field: key, Text: fmt.Sprintf("%q is not a number: write how many %s", text, unit)}
+		return "", pair.FieldErrorf(key, "%q is not a number: write how many %s", text, unit)
 	}
 	switch {
 	case value == 0:

@@ -171,6 +171,11 @@ type FieldError struct {
 
 func (e FieldError) Error() string { return e.Field + ": " + e.Text }
 
+// FieldErrorf refuses a field.
+func FieldErrorf(field, format string, args ...any) error {
+	return FieldError{Field: field, Text: fmt.Sprintf(format, args...)}
+}
+
 // Validate returns every refused field, joined; nil if all are right.
 func (s Settings) Validate() error {
 	var refused []error

@@ -69,14 +69,14 @@ func pathTaken(known []pair.Data, path string) error {
 
 func checkDataName(name string) error {
 	if !validName(name, "-") {
-		return refuseField("name", "%q is not a name: use 1 to 63 lower-case letters, digits or dashes", name)
+		return pair.FieldErrorf("name", "%q is not a name: use 1 to 63 lower-case letters, digits or dashes", name)
 	}
 	return nil
 }
 
 func checkKind(kind pair.DataKind) error {
 	if kind != pair.DataDirectory {
-		return refuseField("kind", "this version cannot protect %q: use dir", string(kind))
+		return pair.FieldErrorf("kind", "this version cannot protect %q: use dir", string(kind))
 	}
 	return nil
 }
@@ -84,9 +84,9 @@ func checkKind(kind pair.DataKind) error {
 func (s *Site) checkPath(path string) error {
 	switch {
 	case !filepath.IsAbs(path), filepath.Clean(path) != path, strings.ContainsRune(path, 0):
-		return refuseField("path", "%q is not an absolute path without detours: write it like /srv/www", path)
+		return pair.FieldErrorf("path", "%q is not an absolute path without detours: write it like /srv/www", path)
 	case path == "/":
-		return refuseField("path", "the whole machine cannot be protected: name the site's directory, as /srv/www")
+		return pair.FieldErrorf("path", "the whole machine cannot be protected: name the site's directory, as /srv/www")
 	}
 	return s.checkOwn(path)
 }
@@ -97,12 +97,12 @@ func (s *Site) checkOwn(path string) error {
 	real := follow(path)
 	for _, own := range append([]string{filepath.Dir(s.path)}, s.keepOut...) {
 		if overlap(path, own) || overlap(real, own) {
-			return refuseField("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
+			return pair.FieldErrorf("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
 		}
 	}
 	for _, made := range []string{"/proc", "/sys", "/dev"} {
 		if overlap(real, made) {
-			return refuseField("path", "%s holds no files to protect: name the site's directory, as /srv/www", path)
+			return pair.FieldErrorf("path", "%s holds no files to protect: name the site's directory, as /srv/www", path)
 		}
 	}
 	return nil

@@ -47,10 +47,6 @@ func refuseValue(kind error, field, format string, args ...any) error {
 	return &refusal{kind: kind, field: field, text: fmt.Sprintf(format, args...)}
 }
 
-func refuseField(field, format string, args ...any) error {
-	return pair.FieldError{Field: field, Text: fmt.Sprintf(format, args...)}
-}
-
 // explain wraps an error with the act and, where the disk is to blame, the next
 // step. What is said to a person already stays as it is.
 func (s *Site) explain(act string, err error) error {

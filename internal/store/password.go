@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 
+	"baton/internal/pair"
+
 	"golang.org/x/crypto/argon2"
 )
 
@@ -31,7 +33,7 @@ const (
 
 func checkPassword(password string) error {
 	if len(password) < minPassword || len(password) > maxPassword {
-		return refuseField("password", "use %d to %d characters", minPassword, maxPassword)
+		return pair.FieldErrorf("password", "use %d to %d characters", minPassword, maxPassword)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"baton/internal/pair"
 )
 
 // tokenPrefix marks our tokens, so that a leaked one is recognised in a search.
@@ -31,13 +33,13 @@ type Token struct {
 // expiry means never.
 func (s *Site) CreateToken(ctx context.Context, name string, role UserRole, expires time.Time) (plain string, err error) {
 	if !validName(name, "._-") {
-		return "", refuseField("name", "%q is not a token's name: use 1 to 63 lower-case letters, digits, dots, dashes or underscores", name)
+		return "", pair.FieldErrorf("name", "%q is not a token's name: use 1 to 63 lower-case letters, digits, dots, dashes or underscores", name)
 	}
 	if err := role.check(); err != nil {
 		return "", err
 	}
 	if !expires.IsZero() && !expires.After(s.now()) {
-		return "", refuseField("expires", "that moment has passed: use a later one, or none")
+		return "", pair.FieldErrorf("expires", "that moment has passed: use a later one, or none")
 	}
 	plain = tokenPrefix + rand.Text() + rand.Text()
 	err = s.write(ctx, "create the token", func(tx *sql.Tx) error {

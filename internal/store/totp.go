@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/pair"
+
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
 	"github.com/pquerna/otp/totp"
@@ -49,11 +51,11 @@ func NewTOTP(site, user string) (TOTPKey, error) {
 func (s *Site) SetTOTP(ctx context.Context, name, secret, code string) (recovery []string, err error) {
 	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
 	if err != nil || len(raw) != totpSecret {
-		return nil, refuseField("secret", "this is not a secret of ours: begin again")
+		return nil, pair.FieldErrorf("secret", "this is not a secret of ours: begin again")
 	}
 	step, right := matchCode(secret, code, s.now())
 	if !right {
-		return nil, refuseField("code", "this is not the code of now: look whether the clock of the device is right, and type the newest one")
+		return nil, pair.FieldErrorf("code", "this is not the code of now: look whether the clock of the device is right, and type the newest one")
 	}
 	recovery = newRecoveryCodes()
 	err = s.write(ctx, "turn on one-time codes", func(tx *sql.Tx) error {

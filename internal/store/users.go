@@ -10,6 +10,8 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+
+	"baton/internal/pair"
 )
 
 // UserRole says what a person or a program may do.
@@ -27,7 +29,7 @@ func (r UserRole) check() error {
 	case Administrator, Operator, Viewer:
 		return nil
 	}
-	return refuseField("role", "%q is not a role: use administrator, operator or viewer", string(r))
+	return pair.FieldErrorf("role", "%q is not a role: use administrator, operator or viewer", string(r))
 }
 
 // User is a person who may sign in.
@@ -50,13 +52,13 @@ type User struct {
 func (u User) check() error {
 	var name, display, address error
 	if !validName(u.Name, "._@-") {
-		name = refuseField("name", "%q is not a user name: use 1 to 63 lower-case letters, digits, dots, dashes or underscores", u.Name)
+		name = pair.FieldErrorf("name", "%q is not a user name: use 1 to 63 lower-case letters, digits, dots, dashes or underscores", u.Name)
 	}
 	if len(u.DisplayName) > 200 {
-		display = refuseField("display_name", "use at most 200 characters")
+		display = pair.FieldErrorf("display_name", "use at most 200 characters")
 	}
 	if parsed, err := mail.ParseAddress(u.Mail); u.Mail != "" && (err != nil || parsed.Address != u.Mail) {
-		address = refuseField("mail", "%q is not a mail address: write it like name@example.org", u.Mail)
+		address = pair.FieldErrorf("mail", "%q is not a mail address: write it like name@example.org", u.Mail)
 	}
 	return errors.Join(name, display, address, u.Role.check())
 }
