@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"baton/internal/pair"
 )
 
 // clientWait bounds the wait for the headers of an answer: a little longer than
@@ -164,7 +166,11 @@ func (c *Client) refusal(response *http.Response) error {
 	if p.Code == "" {
 		p.Code = codeOfStatus(response.StatusCode)
 	}
-	return &Error{Code: p.Code, Text: p.Detail}
+	refused := &Error{Code: p.Code, Text: p.Detail}
+	for _, field := range p.Errors {
+		refused.Fields = append(refused.Fields, pair.FieldError{Field: field.Location, Text: field.Message})
+	}
+	return refused
 }
 
 // unreached says in one sentence why there is no answer at all.

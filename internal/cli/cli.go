@@ -141,7 +141,7 @@ func (p *program) root() *cobra.Command {
 	shared.BoolVar(&p.flags.json, "json", false, "write JSON")
 	root.AddCommand(
 		p.serve(), p.demo(), p.setup(), p.status(), p.key(), p.pair(), p.unpair(), p.sync(), p.become(),
-		p.settings(), p.security(), p.site(), p.certificate(), p.sharedIP(), p.testIPs(), p.data(), p.service(), p.user(), p.token(), p.history(), p.report(),
+		p.settings(), p.security(), p.notifications(), p.site(), p.certificate(), p.sharedIP(), p.testIPs(), p.data(), p.service(), p.user(), p.token(), p.history(), p.report(),
 		p.diverged(), p.doctor(), p.maintenance(), p.resume(), p.backup(), p.supportBundle(), p.licences(), p.config(), p.cleanup(), p.version(),
 	)
 	return root
