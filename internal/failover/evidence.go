@@ -85,6 +85,14 @@ func (t *turn) connected() bool {
 		e.ReachedSince.Set && t.lasted(e.ReachedSince)
 }
 
+// vouch has pings on which the site is about to be opened entitle from now on: to
+// store that may take a while, in which the answers to younger ones wait.
+func (e *Evidence) vouch(now Instant) {
+	if e.Reached.Set {
+		e.Reached = at(now)
+	}
+}
+
 // silent reports whether the shared IP has been nobody's for a while, asked
 // over a network that worked.
 func (t *turn) silent() bool {

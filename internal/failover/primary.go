@@ -165,6 +165,8 @@ func (t *turn) comeBack() {
 		why = PeerAgrees
 	case t.retrying():
 		why = EffectFailed
+	default:
+		t.Evidence.vouch(t.now)
 	}
 	t.enter(pair.Primary, pair.Claiming, why)
 	t.open()

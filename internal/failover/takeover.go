@@ -77,6 +77,7 @@ func (t *turn) noteTakeover() {
 func (t *turn) takeOver() {
 	copy(t.Takeovers[1:], t.Takeovers[:2])
 	t.Takeovers[0] = at(t.now)
+	t.Evidence.vouch(t.now)
 	t.promote(t.Record.Epoch.Next(t.Self), PrimaryGone)
 }
 
