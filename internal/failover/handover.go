@@ -41,8 +41,11 @@ func (t *turn) outvotes(cmd BecomePrimary) bool {
 	return t.Record.Role == pair.Primary && t.Door == Open && t.Peer.Phase == pair.Conflict && cmd.Force
 }
 
+// reachable reports whether there is a primary that can be asked to hand over. Who
+// has just been handed the site is one, before it has told so itself.
 func (t *turn) reachable() bool {
-	return t.PrimaryHeard.within(silentPolls*t.every(t.State)+t.pollWait(t.State), t.now) && t.Peer.Role == pair.Primary
+	lately := t.PrimaryHeard.within(silentPolls*t.every(t.State)+t.pollWait(t.State), t.now)
+	return lately && (t.Peer.Role == pair.Primary || t.Record.Granted)
 }
 
 // refusal says why an administrator's Become Primary cannot be done as asked.
