@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/zeebo/blake3"
@@ -40,6 +42,9 @@ func (p *pull) do(ctx context.Context, path string, body []byte) (io.ReadCloser,
 	}
 	answer, err := p.client.Do(req)
 	if err != nil {
+		if sent, ok := errors.AsType[*url.Error](err); ok {
+			err = sent.Err // the address within the link tells a person nothing
+		}
 		return nil, fmt.Errorf("ask the primary: %w", err)
 	}
 	if answer.StatusCode/100 == 2 {
