@@ -19,27 +19,31 @@ const (
 func Paced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		paced := &pacedWriter{ResponseWriter: w, control: http.NewResponseController(w)}
+		paced.late = time.AfterFunc(paceTime, paced.cut)
+		paced.late.Stop()
 		next.ServeHTTP(paced, r)
-		paced.begin() // for what the server has kept back so far
+		_ = paced.control.SetWriteDeadline(time.Now().Add(paceTime)) // for what the server has kept back so far
 	})
 }
 
-// pacedWriter is the writer of an answer whose reader keeps up.
+// pacedWriter is the writer of an answer whose reader keeps up. It has a timer of its
+// own: a deadline set and taken back for each piece would be two messages within the
+// server of HTTP/2.
 type pacedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	late    *time.Timer // runs while something is written
 }
 
-// A writer without deadlines (a test's recorder) is bounded by its test.
-
-func (p *pacedWriter) begin() { _ = p.control.SetWriteDeadline(time.Now().Add(paceTime)) }
-func (p *pacedWriter) end()   { _ = p.control.SetWriteDeadline(time.Time{}) }
+// cut ends what is being written. A writer without deadlines (a test's recorder) is
+// bounded by its test.
+func (p *pacedWriter) cut() { _ = p.control.SetWriteDeadline(time.Unix(1, 0)) }
 
 // Write implements io.Writer.
 func (p *pacedWriter) Write(text []byte) (written int, err error) {
-	defer p.end()
+	defer p.late.Stop()
 	for {
-		p.begin()
+		p.late.Reset(paceTime)
 		n, err := p.ResponseWriter.Write(text[written:min(len(text), written+paceBytes)])
 		written += n
 		if err != nil || written >= len(text) {
@@ -50,8 +54,8 @@ func (p *pacedWriter) Write(text []byte) (written int, err error) {
 
 // FlushError is what http.ResponseController flushes with.
 func (p *pacedWriter) FlushError() error {
-	p.begin()
-	defer p.end()
+	p.late.Reset(paceTime)
+	defer p.late.Stop()
 	return p.control.Flush()
 }
 
