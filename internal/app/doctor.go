@@ -79,6 +79,9 @@ func (b *backend) checkClock() api.Check {
 }
 
 func checkOffset(offset time.Duration) api.Check {
+	if offset.Abs() < time.Second {
+		return fine("clock", "The clocks of the two appliances agree to the second.")
+	}
 	return judged(amiss("clock", fmt.Sprintf("The clocks of the two appliances differ by %s.", pair.LastingText(offset.Abs())),
 		"Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them."),
 		func() bool { return offset.Abs() <= peer.ClockTolerance })

@@ -99,7 +99,7 @@ func TestEveryPairingErrorIsShownInPlace(t *testing.T) {
 		}
 		p.has(t, want, `value="`+host+`"`)
 	}
-	b.pairWith("/pair", apitest.ClockHost).has(t, "The clocks of the two appliances differ by 1h0m0s.", "Set both clocks.")
+	b.pairWith("/pair", apitest.ClockHost).has(t, "The clocks of the two appliances differ by 1 h.", "Set both clocks.")
 }
 
 func TestPairingRefusesNonsenseAndKeepsWhatWasTyped(t *testing.T) {

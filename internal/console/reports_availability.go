@@ -109,7 +109,7 @@ func applianceStrip(known api.Availability, appliance pair.Named, over report.Sp
 	var pieces []piece
 	serving := time.Duration(0)
 	for _, stretch := range known.Stretches {
-		if stretch.Appliance != appliance.ID {
+		if stretch.Appliance != appliance.ID || stretch.Apart {
 			continue
 		}
 		if stretch.Serves {
@@ -146,10 +146,13 @@ func (p reportPage) StripAxis() []string {
 	if !ok || len(known.Strips) == 0 {
 		return nil
 	}
-	format := "2 Jan 2006"
 	over := served(known.Availability)
 	lasts := over.Until.Sub(over.Since)
-	if lasts < 4*24*time.Hour {
+	format := "2 Jan 2006"
+	switch {
+	case lasts < time.Hour:
+		format = "15:04:05"
+	case lasts < 4*24*time.Hour:
 		format = "2 Jan 15:04"
 	}
 	var named []string

@@ -314,6 +314,20 @@ func BenchmarkJudge(b *testing.B) {
 	}
 }
 
+func TestASiteThatWasReplacedIsToldApart(t *testing.T) {
+	q := Question{Span: Span{start, start.Add(time.Hour)}, Now: start.Add(time.Hour), Begun: start, Self: beta, Step: Hourly, Zone: time.UTC}
+	got := Judge(q, records(t, "12:00:00 beta standalone steady \n 12:05:00 beta stopped \n 12:06:00 beta standalone waiting kind=started \n 12:07:00 beta standalone steady \n 12:20:00 beta backup releasing \n 12:30:00 beta standalone steady"))
+	var apart []string
+	for _, s := range got.Stretches {
+		if s.Apart {
+			apart = append(apart, s.Since.Format(time.TimeOnly))
+		}
+	}
+	if strings.Join(apart, " ") != "12:00:00 12:05:00 12:06:00 12:07:00" {
+		t.Errorf("apart are those since %v", apart)
+	}
+}
+
 func TestOfOneApplianceAlone(t *testing.T) {
 	changes := records(t, "12:00:00 alpha primary steady \n 12:00:01 beta backup steady \n 12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s")
 	q := Question{Span: Span{start, start.Add(time.Hour)}, Now: start.Add(time.Hour), Begun: start, Self: beta, Step: Hourly, Zone: time.UTC}

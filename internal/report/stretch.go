@@ -54,6 +54,7 @@ type Stretch struct {
 	Appliance pair.ApplianceID `json:"appliance"`
 	Place     string           `json:"place" doc:"Role and state, as primary steady; empty: its daemon did not run"`
 	Serves    bool             `json:"serves" doc:"It served the site"`
+	Apart     bool             `json:"apart,omitempty" doc:"It had a site of its own, which was replaced when it became a backup"`
 
 	began, ended mark
 	gap          time.Duration // as in Change
@@ -136,7 +137,7 @@ func replaced(all []Stretch) {
 		if role := roleOf(all[i].Place); role != "" && role != pair.Standalone.String() {
 			return
 		}
-		all[i].Serves = false
+		all[i].Serves, all[i].Apart = false, true
 	}
 }
 

@@ -75,7 +75,7 @@ func (a *Appliance) PreviewPair(_ context.Context, request api.PairRequest) (api
 		preview.HoldsData, preview.NeedReplace, preview.Data = true, true, "2 pieces of protected data, epoch 7"
 	}
 	if host == ClockHost {
-		preview.Warnings = []api.Check{{ID: "clock", Severity: pair.Warning, Text: "The clocks of the two appliances differ by 1h0m0s.", NextStep: "Set both clocks."}}
+		preview.Warnings = []api.Check{{ID: "clock", Severity: pair.Warning, Text: "The clocks of the two appliances differ by 1 h.", NextStep: "Set both clocks."}}
 	}
 	return preview, nil
 }
