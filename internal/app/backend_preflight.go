@@ -158,11 +158,7 @@ func (a *Appliance) countUnsynced(ctx context.Context) (wire.Unsynced, error) {
 	if err != nil {
 		return wire.Unsynced{}, err
 	}
-	common := a.engine.Confirmed()
-	if own := a.engine.Snapshot(); own.Compare(common) > 0 {
-		common = own
-	}
-	changes, err := a.siteChanges(ctx, a.identity.ID(), common)
+	changes, err := a.siteChanges(ctx, a.identity.ID(), a.engine.Common())
 	return wire.Unsynced{Version: wire.Version, Files: files, Bytes: bytes, Changes: changes}, err
 }
 

@@ -196,6 +196,12 @@ func (e *Engine) Confirmed() pair.Snapshot {
 	return e.state.Confirmed
 }
 
+// Common returns the newest snapshot that both appliances are known to have had.
+func (e *Engine) Common() pair.Snapshot {
+	common, _ := e.currentState().common()
+	return common
+}
+
 // Settle makes the data whole before a takeover: it stops a sync that still
 // receives, waits for one that applies, finishes a recorded snapshot and discards
 // what is staged.

@@ -67,7 +67,7 @@ func TestFirstPullBringsEverythingAsItIs(t *testing.T) {
 	must(t, err)
 	defer func() { _ = l.Close() }()
 	s := p.pull(t)
-	if s.Number != 1 || s.Epoch != p.epoch || s != p.backup.Snapshot() || s != p.primary.Confirmed() {
+	if s.Number != 1 || s.Epoch != p.epoch || s != p.backup.Snapshot() || s != p.primary.Confirmed() || s != p.backup.Common() || s != p.primary.Common() {
 		t.Fatalf("snapshot %v, kept %v, confirmed %v", s, p.backup.Snapshot(), p.primary.Confirmed())
 	}
 	if age := time.Now().UnixMilli() - s.TakenAt; age < 0 || age > 20_000 {
