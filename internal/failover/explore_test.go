@@ -17,12 +17,22 @@ func few() failovertest.Bounds {
 
 func TestExploreFewFaults(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are many and short-lived
+	clashes := 0
 	for _, start := range failovertest.Starts(failovertest.Quick()) {
-		t.Run(start.Name, func(t *testing.T) { explore(t, start, few()) })
+		t.Run(start.Name, func(t *testing.T) {
+			for explain, times := range explore(t, start, few()).Transitions {
+				if explain.Reason == failover.EpochsClash {
+					clashes += times
+				}
+			}
+		})
+	}
+	if clashes == 0 {
+		t.Error("no conflict was explored")
 	}
 }
 
-func explore(t *testing.T, start failovertest.Start, bounds failovertest.Bounds) {
+func explore(t *testing.T, start failovertest.Start, bounds failovertest.Bounds) failovertest.Found {
 	t.Helper()
 	began := time.Now()
 	found := failovertest.Explore(start.World, start.Faults, bounds)
@@ -30,6 +40,7 @@ func explore(t *testing.T, start failovertest.Start, bounds failovertest.Bounds)
 	if found.Bug != "" {
 		t.Fatal("an invariant breaks")
 	}
+	return found
 }
 
 // Without a guard that keeps an invariant, the explorer finds the world in

@@ -73,6 +73,33 @@ func PairingFaults() []Fault {
 	)
 }
 
+// ForcingFaults are the faults with an administrator who forces.
+func ForcingFaults() []Fault {
+	faults := Faults()
+	for side := range 2 {
+		faults = append(faults, Fault{Name: "force become primary on " + Name(side), Do: func(w *World, see Observer) {
+			w.Command(side, failover.BecomePrimary{Force: true}, see)
+		}})
+	}
+	return faults
+}
+
+// decide has an administrator end a conflict that comes from forcing, on the first
+// side that lets him. Any other is a bug.
+func (w *World) decide(see Observer) {
+	if !w.Forced {
+		return
+	}
+	force := failover.BecomePrimary{Force: true}
+	for side := range w.Sides {
+		s := &w.Sides[side]
+		if w.alive(side) && s.State.Phase == pair.Conflict && s.Config.Refusal(s.State, w.Now, force) == failover.Agreed {
+			w.Command(side, force, see)
+			return
+		}
+	}
+}
+
 func sideFaults(side int) []Fault {
 	name := Name(side)
 	return []Fault{

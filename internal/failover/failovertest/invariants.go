@@ -210,6 +210,7 @@ func (w *World) Mended(see Observer, known func(*World) bool) string {
 	timeout := w.Sides[Alpha].Config.Timeout
 	for end := w.Now.Add(10*timeout + handover); w.Now < end && w.Bug == ""; {
 		w.Run(timeout, w.Watch(see))
+		w.decide(w.Watch(see))
 		switch {
 		case known(w):
 			return ""

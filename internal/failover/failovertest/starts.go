@@ -36,6 +36,7 @@ func Starts(c failover.Config) []Start {
 		{"handover under way", handingOver(c), Faults()},
 		{"two primaries", twoPrimaries(c), Faults()},
 		{"standalone", standalone(c), PairingFaults()},
+		{"a pair that is forced", cutOff(c), ForcingFaults()},
 	}
 }
 
@@ -48,6 +49,13 @@ func handingOver(c failover.Config) World {
 		w.Sides[side].Takes[Starting] = 300 * time.Millisecond
 	}
 	w.Command(Beta, failover.BecomePrimary{FinalSync: true}, nil)
+	return w
+}
+
+// cutOff is a pair whose primary has just lost its cable.
+func cutOff(c failover.Config) World {
+	w := NewPair(c, nil)
+	w.Cable(Alpha, false)
 	return w
 }
 
