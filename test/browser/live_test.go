@@ -87,6 +87,21 @@ func TestOpenPageFindsBackAfterALostConnection(t *testing.T) {
 	t.Logf("followed again %s after the cable was back", short(time.Since(back)))
 }
 
+// Whatever has become of the stream: a page is not told to be lost for ever while
+// its appliance answers.
+func TestOpenPageWithoutItsStreamIsDrawnAnew(t *testing.T) {
+	full(t)
+	w := pairedWorld(t)
+	p := w.visit(w.alpha.Addr4())
+	p.forgive(lost()...)
+	p.signIn(administrator)
+	ask[bool](p, "document.getElementById('stream').remove() || true")
+	p.sees("No contact with alpha since")
+	eventually(t, "the page says no longer that it is lost", patience, func() bool { return !p.shows("No contact with") })
+	w.must(w.alpha.API.StartMaintenance(context.Background(), time.Hour))
+	p.in("Conditions").sees("maintenance") // it follows again
+}
+
 // lost is what the browser's console says while nobody answers, or who answers
 // wants another session.
 func lost() []string {

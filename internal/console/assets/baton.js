@@ -86,6 +86,17 @@
     byId("ended").hidden = false;
   }
 
+  // Should the stream have lost its way although the appliance answers again, the
+  // page is drawn anew.
+  let asked = 0;
+  async function lookAgain() {
+    const now = Date.now();
+    if (now - heard < 4 * silence || now - asked < 2 * silence) return;
+    asked = now;
+    const answer = await fetch(body.dataset.signIn + "/moved", { cache: "no-store", signal: AbortSignal.timeout(silence) }).catch(() => null);
+    if (answer?.ok && Date.now() - heard >= 4 * silence) renew();
+  }
+
   setInterval(() => {
     if (document.hidden) { heard = Date.now(); return; } // the stream rests with the page
     if (Date.now() - heard < silence) return;
@@ -94,5 +105,6 @@
       byId("lost").hidden = false;
     }
     connection?.reader?.cancel(); // a connection that only looks alive is tried anew
+    lookAgain();
   }, 500);
 })();
