@@ -144,15 +144,16 @@ func TestClientMeasuresTheGap(t *testing.T) {
 	setShared(t, beta, netlink.AddrAdd)
 	site(t, beta, ip)
 	announce(t, beta, ip)
+	back := time.Since(at) // more than outage where the machine is busy
 	eventually(t, "beta answers", answers("beta"))
 
 	report := client.Report()
 	gap, found := report.GapAfter(at, "beta")
-	if !found || gap < outage || gap > outage+100*time.Millisecond {
-		t.Errorf("gap %s, want %s and little more", gap, outage)
+	if !found || gap < outage || gap > back+500*time.Millisecond {
+		t.Errorf("gap %s, want %s to %s and little more", gap, outage, back)
 	}
 	longest := report.Longest()
-	if longest.Before != "alpha" || longest.After != "beta" || longest.Duration()-gap > 20*time.Millisecond {
+	if longest.Before != "alpha" || longest.After != "beta" || longest.Duration()-gap > 200*time.Millisecond {
 		t.Errorf("longest gap: %s from %s to %s", longest.Duration(), longest.Before, longest.After)
 	}
 	if spells := report.Spells(); len(spells) != 2 {

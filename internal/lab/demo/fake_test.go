@@ -208,7 +208,7 @@ func (f *fake) note(text string) {
 
 // quiet reports whether nobody answers for the shared IP.
 func (f *fake) quiet() bool {
-	conn, err := net.DialTimeout("tcp", "198.51.100.10:80", 50*time.Millisecond)
+	conn, err := net.DialTimeout("tcp", "198.51.100.10:80", 300*time.Millisecond)
 	if err == nil {
 		_ = conn.Close()
 	}
