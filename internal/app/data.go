@@ -42,7 +42,7 @@ func (d *data) SetAside(ctx context.Context, epoch pair.Epoch) error {
 
 // setAside writes a new diverged copy into the history.
 func (a *Appliance) setAside(made pair.DivergedCopy) {
-	what := fmt.Sprintf("%d files (%d bytes)", len(made.Files), made.Bytes)
+	what := fmt.Sprintf("%s (%s)", counted(int64(len(made.Files)), "file"), pair.BytesText(made.Bytes))
 	if len(made.Files) == 0 {
 		what = "settings or users of the site"
 	}

@@ -229,8 +229,8 @@ func (e *Engine) roomFor(changes []divergence) error {
 		}
 	}
 	if need > free {
-		return sentence(ErrNoRoom, "The disk of %s has %d MB free, and the diverged copy needs %d MB there: make room, then try again; nothing was lost or replaced.",
-			e.opt.Dir, free/1e6, need/1e6)
+		return sentence(ErrNoRoom, "The disk of %s has %s free, and the diverged copy needs %s there: make room, then try again; nothing was lost or replaced.",
+			e.opt.Dir, pair.BytesText(free), pair.BytesText(need))
 	}
 	return nil
 }

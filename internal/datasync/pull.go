@@ -136,8 +136,8 @@ func (p *pull) checkShrink() error {
 		return err
 	}
 	for _, l := range plan.Losses(before, p.manifest) {
-		return sentence(ErrShrink, "Protected data %q shrank on the primary from %d files (%d bytes) to %d files (%d bytes): look whether a disk is missing there; if this is right, sync again and accept it.",
-			l.Name, l.FilesBefore, l.BytesBefore, l.FilesNow, l.BytesNow)
+		return sentence(ErrShrink, "Protected data %q shrank on the primary from %d files (%s) to %d files (%s): look whether a disk is missing there; if this is right, sync again and accept it.",
+			l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), l.FilesNow, pair.BytesText(l.BytesNow))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"baton/internal/datasync/plan"
 	"baton/internal/datasync/source/directory"
+	"baton/internal/pair"
 )
 
 // stage brings everything that the targets lack into their staging: from what an
@@ -79,8 +80,8 @@ func (p *pull) checkRoom() error {
 			}
 		}
 		if need[device] > free {
-			return sentence(ErrNoRoom, "The disk of %s has %d MB free, and the data sync needs %d MB there: make room, then sync again; nothing was lost.",
-				t.tree.Path(), free/1e6, need[device]/1e6)
+			return sentence(ErrNoRoom, "The disk of %s has %s free, and the data sync needs %s there: make room, then sync again; nothing was lost.",
+				t.tree.Path(), pair.BytesText(free), pair.BytesText(need[device]))
 		}
 	}
 	return nil

@@ -333,7 +333,7 @@ func TestFullDiskOnTheBackup(t *testing.T) {
 	w.alpha.write(site("small.txt"), "small")
 	w.alpha.write(site("big.bin"), w.alpha.random(16_000_000))
 	eventually(t, "a condition tells of the full disk", 10*time.Second, func() bool { return w.beta.condition("sync-failed") })
-	if status := w.beta.status().Sync; status.Snapshot.Number < before || !strings.Contains(status.Error, "MB free") {
+	if status := w.beta.status().Sync; status.Snapshot.Number < before || !strings.Contains(status.Error, " free, and the data sync needs ") {
 		t.Errorf("the data sync is %+v", status)
 	}
 	if err := os.Remove(w.alpha.Path(site("big.bin"))); err != nil {
