@@ -93,7 +93,8 @@ func (w *World) decide(see Observer) {
 	force := failover.BecomePrimary{Force: true}
 	for side := range w.Sides {
 		s := &w.Sides[side]
-		if w.alive(side) && s.State.Phase == pair.Conflict && s.Config.Refusal(s.State, w.Now, force) == failover.Agreed {
+		conflict := s.State.Phase == pair.Conflict || s.State.Serving() && s.State.Peer.Phase == pair.Conflict
+		if w.alive(side) && conflict && s.Config.Refusal(s.State, w.Now, force) == failover.Agreed {
 			w.Command(side, force, see)
 			return
 		}
