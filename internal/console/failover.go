@@ -90,9 +90,9 @@ func (v *visit) failoverPage() (*failoverPage, error) {
 	}
 	data := v.liveFailover(events)
 	data.KeySet = key.Set
-	data.Pair, data.Switch = v.pairForm(), newForm(nil)
-	if peer := v.status.Peer; peer != nil && peer.Reachable { // else there is nothing to pull it from
-		data.Switch.Values.Set("final", "true")
+	data.Pair, data.Switch = v.pairForm(), newForm(map[string]string{"final": "true"})
+	if peer := v.status.Peer; v.status.Role == pair.Backup && peer != nil && !peer.Reachable { // nothing can be pulled
+		data.Switch.forget("final")
 	}
 	data.Config = v.configuration(saved)
 	return data, nil
