@@ -18,7 +18,7 @@ const (
 // with nothing to say is cut.
 func Paced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		paced := &pacedWriter{ResponseWriter: w, control: http.NewResponseController(w)}
+		paced := &pacedWriter{ResponseWriter: w, control: http.NewResponseController(w), cutOff: make(chan struct{}, 1)}
 		paced.late = time.AfterFunc(paceTime, paced.cut)
 		paced.late.Stop()
 		next.ServeHTTP(paced, r)
@@ -32,20 +32,37 @@ func Paced(next http.Handler) http.Handler {
 type pacedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	late    *time.Timer // runs while something is written
+	late    *time.Timer   // runs while something is written
+	cutOff  chan struct{} // one for each time that it ran out
 }
 
 // cut ends what is being written. A writer without deadlines (a test's recorder) is
 // bounded by its test.
-func (p *pacedWriter) cut() { _ = p.control.SetWriteDeadline(time.Unix(1, 0)) }
+func (p *pacedWriter) cut() {
+	_ = p.control.SetWriteDeadline(time.Unix(1, 0))
+	p.cutOff <- struct{}{}
+}
+
+// within does one act of writing, in its time. It waits for a cut that is being made:
+// once the handler has returned, the server of HTTP/2 panics if its writer is touched.
+func (p *pacedWriter) within(act func() error) error {
+	p.late.Reset(paceTime)
+	defer func() {
+		if !p.late.Stop() {
+			<-p.cutOff
+		}
+	}()
+	return act()
+}
 
 // Write implements io.Writer.
 func (p *pacedWriter) Write(text []byte) (written int, err error) {
-	defer p.late.Stop()
 	for {
-		p.late.Reset(paceTime)
-		n, err := p.ResponseWriter.Write(text[written:min(len(text), written+paceBytes)])
-		written += n
+		err := p.within(func() error {
+			n, err := p.ResponseWriter.Write(text[written:min(len(text), written+paceBytes)])
+			written += n
+			return err
+		})
 		if err != nil || written >= len(text) {
 			return written, err
 		}
@@ -53,11 +70,7 @@ func (p *pacedWriter) Write(text []byte) (written int, err error) {
 }
 
 // FlushError is what http.ResponseController flushes with.
-func (p *pacedWriter) FlushError() error {
-	p.late.Reset(paceTime)
-	defer p.late.Stop()
-	return p.control.Flush()
-}
+func (p *pacedWriter) FlushError() error { return p.within(p.control.Flush) }
 
 // Unwrap leads http.ResponseController to what this writer leaves as it is.
 func (p *pacedWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }

@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,4 +194,43 @@ func TestAStreamThatHasNothingToSayGoesOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lateWriter is taken from just after the time for it is over, and is told of the
+// end of that time a moment late.
+type lateWriter struct {
+	http.ResponseWriter
+	over    atomic.Bool // the handler has returned: the server may use what is behind the writer for others
+	touched atomic.Bool // the deadline was set after that
+}
+
+func (l *lateWriter) Write(text []byte) (int, error) {
+	time.Sleep(paceTime + time.Nanosecond)
+	return len(text), nil
+}
+
+func (l *lateWriter) SetWriteDeadline(at time.Time) error {
+	if at.Before(time.Now()) {
+		time.Sleep(time.Second)
+	}
+	if l.over.Load() {
+		l.touched.Store(true)
+	}
+	return nil
+}
+
+// The server of HTTP/2 panics when a writer is touched whose handler has returned;
+// on a timer's goroutine that ends the whole daemon.
+func TestNothingIsCutOnceItsHandlerHasReturned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &lateWriter{ResponseWriter: httptest.NewRecorder()}
+		Paced(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "taken at the last moment")
+		})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
+		w.over.Store(true)
+		time.Sleep(2 * paceTime)
+		if w.touched.Load() {
+			t.Error("the writer was touched after its handler had returned")
+		}
+	})
 }
