@@ -44,9 +44,9 @@ func (t *turn) tested(reached int) {
 		e.ReachedSince = Moment{}
 		return
 	}
-	e.Reached = at(e.TestBegan)
+	e.Reached = at(max(e.TestBegan, e.Reached.or(e.TestBegan))) // a younger one may have been vouched for
 	if !e.ReachedSince.Set {
-		e.ReachedSince = e.Reached
+		e.ReachedSince = at(e.TestBegan)
 	}
 }
 

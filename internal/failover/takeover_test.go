@@ -44,3 +44,33 @@ func TestWhoTakesOverMayServe(t *testing.T) {
 		t.Error("it never took over")
 	}
 }
+
+// An answer to a ping that was under way when the site was about to be opened takes
+// nothing from what that moment entitles to.
+func TestALateAnswerTakesNothingFromAnEntitlement(t *testing.T) {
+	const step, answers, saving = 5 * time.Millisecond, 25 * time.Millisecond, 70 * time.Millisecond
+	c := failovertest.Default()
+	c.Timeout, c.Poll = 200*time.Millisecond, 20*time.Millisecond
+	w := failovertest.NewPair(c, nil)
+	w.PowerOff(failovertest.Alpha)
+	beta := w.Sides[failovertest.Beta]
+	state, now := beta.State, w.Now
+	for end := now.Add(time.Second); now < end && state.Record.Role == pair.Backup; now = now.Add(step) {
+		state, _ = beta.Config.Next(state, now, failover.AddressProbed{Result: failover.ProbeSilent})
+		if state.Evidence.Testing && now.Sub(state.Evidence.TestBegan) >= answers {
+			state, _ = beta.Config.Next(state, now, failover.TestIPsAnswered{Reached: 1})
+		}
+		state, _ = beta.Config.Next(state, now, failover.Tick{})
+	}
+	if state.Record.Role != pair.Primary || !state.Evidence.Testing {
+		t.Fatalf("%s, a ping under way: %t", state.Place(), state.Evidence.Testing)
+	}
+	for _, ev := range []failover.Event{
+		failover.TestIPsAnswered{Reached: 1}, failover.DataOpened{OK: true}, failover.ServicesStarted{OK: true}, failover.Claimed{OK: true}, failover.Tick{},
+	} {
+		state, _ = beta.Config.Next(state, now.Add(saving-step), ev)
+	}
+	if !state.Serving() {
+		t.Errorf("took over, and is %s", state.Place())
+	}
+}
