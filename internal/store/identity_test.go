@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -211,6 +212,12 @@ func TestWhoLacksTheCodePushesOutNobody(t *testing.T) {
 	if !lives("bobs") || !lives("bob at the code") || !lives(strconv.Itoa(3*maxPending-1)) || lives("0") {
 		t.Errorf("still there: signed in %t, at the code %t, newest stranger %t, oldest stranger %t",
 			lives("bobs"), lives("bob at the code"), lives(strconv.Itoa(3*maxPending-1)), lives("0"))
+	}
+	for i := range 3 * maxPending { // one network of IPv6 is one source, here as everywhere
+		knock("six"+strconv.Itoa(i), fmt.Sprintf("2001:db8:1:2::%x", i))
+	}
+	if !lives("bob at the code") {
+		t.Error("whoever has a network of IPv6 pushed out somebody else")
 	}
 	for i := range maxSessions + 5 { // nor do those who have shown both push out who is about to
 		*now = now.Add(time.Millisecond)

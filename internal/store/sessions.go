@@ -1,9 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -46,16 +49,53 @@ func (s *Site) AddSession(ctx context.Context, session Session) error {
 }
 
 // makeRoom forgets what a user has too many of. Who knows the password but not the
-// code pushes out nobody who has shown both; nor, from one address, anybody else who
-// is about to: of each address the newest stays before a second one of any other.
+// code pushes out nobody who has shown both.
 func makeRoom(ctx context.Context, tx *sql.Tx, added Session) error {
-	keep, most := `SELECT id FROM session WHERE user = ?1 AND NOT pending ORDER BY seen DESC, since DESC, id LIMIT ?3`, maxSessions
 	if added.Pending {
-		keep, most = `SELECT id FROM (SELECT id, since, row_number() OVER (PARTITION BY address ORDER BY since DESC, id) AS nth
-			FROM session WHERE user = ?1 AND pending) ORDER BY nth, since DESC, id LIMIT ?3`, maxPending
+		return sharePlaces(ctx, tx, added.User)
 	}
-	_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE user = ?1 AND pending = ?2 AND id NOT IN (`+keep+`)`, added.User, added.Pending, most)
+	_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE user = ?1 AND NOT pending AND id NOT IN
+		(SELECT id FROM session WHERE user = ?1 AND NOT pending ORDER BY seen DESC, since DESC, id LIMIT ?2)`, added.User, maxSessions)
 	return err
+}
+
+// sharePlaces bounds those of a user who wait for a code. Nobody pushes out, from one
+// network, anybody else: of each the newest stays before a second one of any other.
+func sharePlaces(ctx context.Context, tx *sql.Tx, user string) error {
+	type waiting struct {
+		id  string
+		nth int // of its network, the newest first
+	}
+	var all []waiting
+	count := map[string]int{}
+	rows, err := tx.QueryContext(ctx, `SELECT id, address FROM session WHERE user = ? AND pending ORDER BY since DESC, id`, user)
+	err = each(rows, err, func(row scanner) error {
+		var id, address string
+		err := row.Scan(&id, &address)
+		from := networkOf(address)
+		count[from]++
+		all = append(all, waiting{id, count[from]})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(all, func(a, b waiting) int { return cmp.Compare(a.nth, b.nth) })
+	for _, one := range all[min(len(all), maxPending):] {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM session WHERE id = ?`, one.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// networkOf is whom an address stands for: of IPv6 everybody has 64 bits of addresses.
+func networkOf(address string) string {
+	at, err := netip.ParseAddr(address)
+	if err != nil || at.Unmap().Is4() {
+		return address
+	}
+	return netip.PrefixFrom(at.WithZone(""), 64).Masked().String()
 }
 
 const sessionColumns = `id, user, stamp, pending, address, browser, since, seen, expires`
