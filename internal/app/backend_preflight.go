@@ -198,10 +198,10 @@ func lost(loss api.Loss) string {
 		return "how many files and changes of users that is, is not known"
 	case loss.Files < 0:
 		return changes + " that this appliance has heard of, and files whose number is not known"
-	case loss.Files == 0:
-		return changes + ", and no file"
 	case loss.Changes < 0:
 		return files + "; how many changes of users, is not known"
+	case loss.Files == 0:
+		return changes + ", and no file"
 	case loss.Changes == 0:
 		return files + ", and no user or token"
 	}

@@ -17,6 +17,7 @@ func TestLossIsSaidPlainly(t *testing.T) {
 		"how many files and changes of users that is, is not known": {Confirm: "alpha", DataAgeMS: 9_000_000, Files: -1, Bytes: -1, Changes: -1},
 		"2 changes of users, tokens or protected data that this appliance has heard of, and files whose number is not known": {Confirm: "alpha", DataAgeMS: 9_000_000, Files: -1, Bytes: -1, Changes: 2},
 		"3 files, 7 B; how many changes of users, is not known":                                                              {Confirm: "alpha", DataAgeMS: 900, Files: 3, Bytes: 7, Changes: -1},
+		"0 files, 0 B; how many changes of users, is not known":                                                              {Confirm: "alpha", DataAgeMS: 900, Changes: -1},
 		"whose age is not known": {Confirm: "alpha", DataAgeMS: -1, Files: -1, Bytes: -1},
 	} {
 		if got := lossText(loss); !strings.Contains(got, want) || !strings.Contains(got, "alpha") {
