@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-// The pace of an answer: each piece has to be taken within a time. Even 600 bytes
-// a second are enough, and whoever takes less keeps nothing here.
+// The pace of an answer: each piece has to be handed over within a time. Without
+// buffers on the way 600 bytes a second would be enough. With them it takes more: a
+// full one of megabytes, which somebody has left who read fast before, lets nothing
+// follow until hundreds of kilobytes were read.
 const (
 	paceBytes = 16 << 10
 	paceTime  = 30 * time.Second
