@@ -96,6 +96,24 @@ func TestPrimaryCanHandOverToo(t *testing.T) {
 	})
 }
 
+// The one that was primary until now does not know yet that the other one serves.
+func TestSwitchBackAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		for range 3 {
+			for _, id := range []pair.ApplianceID{beta, alpha} {
+				if err := room.side[id].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true}); err != nil {
+					t.Fatalf("%s: %v", id, err)
+				}
+			}
+		}
+		time.Sleep(timeout)
+		room.expect(alpha, pair.Primary, pair.Steady)
+		room.expectOwner(alpha)
+	})
+}
+
 func TestFailedFinalSyncLeavesTheOldPrimary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := newRoom(t)

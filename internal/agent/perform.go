@@ -105,7 +105,12 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 	switch action := action.(type) {
 	case failover.Sync:
 		a.later(ctx, 0, func(ctx context.Context) failover.Event {
-			err := a.syncs.once(ctx, Pull{Epoch: state.Record.Epoch, Final: action.Final})
+			var err error
+			if action.Final { // requests are held meanwhile
+				err = a.syncs.once(ctx, Pull{Epoch: state.Record.Epoch, Final: true})
+			} else {
+				err = a.syncs.soon(ctx, Pull{})
+			}
 			return failover.SyncEnded{OK: err == nil}
 		})
 	case failover.AskHold:

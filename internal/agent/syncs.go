@@ -221,18 +221,24 @@ func (s *syncs) overtaken() bool {
 	return !seen.Config.MaySync(seen.State)
 }
 
-// SyncNow pulls one snapshot at an administrator's word. Right after pairing, or
-// a change of roles, it waits a little until pulling is possible, and until the
-// primary has opened its site.
+// SyncNow pulls one snapshot at an administrator's word.
 func (a *Agent) SyncNow(ctx context.Context, acceptShrink bool) error {
+	return a.syncs.soon(ctx, Pull{AcceptShrink: acceptShrink})
+}
+
+// soon is once, of the epoch that is then. Right after pairing, or a change of
+// roles, it waits a little until pulling is possible, and until the primary has
+// opened its site.
+func (s *syncs) soon(ctx context.Context, pull Pull) error {
 	patience, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
 	for {
-		changed := a.Changed()
-		seen := a.Look()
+		changed := s.agent.Changed()
+		seen := s.agent.Look()
 		reason := ErrNotNow
 		if seen.Config.MaySync(seen.State) {
-			reason = a.syncs.once(ctx, Pull{Epoch: seen.State.Record.Epoch, AcceptShrink: acceptShrink})
+			pull.Epoch = seen.State.Record.Epoch
+			reason = s.once(ctx, pull)
 			if !errors.Is(reason, ErrWithheld) {
 				return reason
 			}
