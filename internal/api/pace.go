@@ -11,7 +11,7 @@ import (
 // follow until hundreds of kilobytes were read.
 const (
 	paceBytes = 16 << 10
-	paceTime  = 30 * time.Second
+	paceTime  = 2 * time.Minute
 )
 
 // Paced bounds how long an answer may rest with its reader: whoever takes a byte a

@@ -214,6 +214,7 @@ func (b *backend) EnableTOTP(ctx context.Context, name string, shown api.TOTPPro
 	if err := b.proveAgain(ctx, name, shown.Password, "password"); err != nil {
 		return nil, api.Ticket{}, err
 	}
+	defer b.gate.forget(name)
 	err = b.lead(ctx, "turned on one-time codes for "+name, func() (err error) {
 		recovery, err = b.site.SetTOTP(ctx, name, shown.Secret, shown.Code)
 		return err

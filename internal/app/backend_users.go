@@ -69,6 +69,7 @@ func (b *backend) UpdateUser(ctx context.Context, change api.UserChange) error {
 
 // SetPassword implements api.Users.
 func (b *backend) SetPassword(ctx context.Context, name, password string) error {
+	defer b.gate.forget(name)
 	return b.lead(ctx, "set the password of "+name, func() error {
 		if err := b.longEnough(password); err != nil {
 			return err
@@ -89,5 +90,6 @@ func (b *backend) EnableUser(ctx context.Context, name string) error {
 
 // ResetTOTP implements api.Users.
 func (b *backend) ResetTOTP(ctx context.Context, name string) error {
+	defer b.gate.forget(name)
 	return b.lead(ctx, "turned off one-time codes for "+name, func() error { return b.site.ClearTOTP(ctx, name) })
 }

@@ -37,7 +37,7 @@ func newCrowd(ofPeer func(netip.Addr) bool) *crowd {
 	const enough = 1 << 14
 	most := int(min(files.Cur/share, enough))
 	return &crowd{
-		most: most, mostEach: max(most/part, leastEach), mostPeer: forPeer, patience: time.Minute,
+		most: most, mostEach: max(most/part, leastEach), mostPeer: forPeer, patience: 3 * time.Minute,
 		ofPeer: ofPeer, each: map[netip.Prefix]int{},
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -128,6 +129,14 @@ func (g *gate) right(account string, source netip.Prefix) {
 		delete(g.trusted, known) // any: it is trusted again with its next sign-in
 	}
 	g.trusted[trust{account, source}] = true
+}
+
+// forget trusts no source with an account any more: how one signs in to it has
+// changed, perhaps because somebody else could.
+func (g *gate) forget(account string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	maps.DeleteFunc(g.trusted, func(known trust, _ bool) bool { return known.account == account })
 }
 
 // note says whether a failure is for the history, and how many before it were not.

@@ -350,6 +350,40 @@ func TestWhoLacksTheCodeDoesNotKeepItsOwnerOut(t *testing.T) {
 	}
 }
 
+// Who could sign in until now may have been somebody else.
+func TestNoPlaceIsTrustedAfterANewPasswordOrCodes(t *testing.T) {
+	b := withUsers(t)
+	from := stranger(t, "198.51.100.7")
+	key, err := b.NewTOTP(from, "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := totp.GenerateCode(key.Secret, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	password := secretWords
+	for _, change := range []struct {
+		what string
+		do   func() error
+	}{
+		{"new password", func() error { password += "!"; return b.SetPassword(from, "anna", password) }},
+		{"codes on", func() error {
+			_, _, err := b.EnableTOTP(from, "anna", api.TOTPProof{Secret: key.Secret, Code: code, Password: password})
+			return err
+		}},
+		{"codes off", func() error { return b.ResetTOTP(from, "anna") }},
+	} {
+		b.gate.right("anna", source(from))
+		if err := change.do(); err != nil {
+			t.Fatal(change.what, err)
+		}
+		if b.gate.trusts("anna", source(from)) {
+			t.Errorf("%s: the place is trusted still", change.what)
+		}
+	}
+}
+
 func TestOwnPasswordAsksForTheOldOne(t *testing.T) {
 	b := withUsers(t)
 	ctx := api.WithCaller(t.Context(), api.Caller{Name: "olga", From: "198.51.100.7"})
