@@ -103,7 +103,12 @@ func TestSwitchBackAtOnce(t *testing.T) {
 		room.pairUp()
 		for range 3 {
 			for _, id := range []pair.ApplianceID{beta, alpha} {
-				if err := room.side[id].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true}); err != nil {
+				err := room.side[id].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true})
+				for errors.Is(err, RefusedError{Reason: failover.EffectsPending}) {
+					time.Sleep(time.Millisecond) // its services are stopping
+					err = room.side[id].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true})
+				}
+				if err != nil {
 					t.Fatalf("%s: %v", id, err)
 				}
 			}

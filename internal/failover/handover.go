@@ -57,8 +57,10 @@ func (t *turn) refusal(cmd BecomePrimary) Reason {
 		return AlreadyPrimary
 	case t.Switch.Step != NoSwitch:
 		return SwitchRuns
-	case !t.Record.Diverged.IsZero() || !t.closed():
+	case !t.Record.Diverged.IsZero():
 		return NotSetAside
+	case !t.closed():
+		return EffectsPending
 	case t.Record.Role == pair.Backup && t.Record.Snapshot.IsZero() && !cmd.Force:
 		return NoSnapshot
 	}
