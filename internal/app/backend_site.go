@@ -47,6 +47,9 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (a
 		}
 		return b.Settings(ctx)
 	}
+	if err := b.checkOutside(changes); err != nil {
+		return api.SavedSettings{}, failure(err)
+	}
 	question := wire.Settings{Version: wire.Version, Changes: changes, WantVersion: want, By: by(ctx)}
 	if err := ask(ctx, b.link.Bulk(), pathSettings, question); err != nil {
 		return api.SavedSettings{}, failure(err)
@@ -122,7 +125,14 @@ func (b *backend) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, 
 	if len(ips) == 0 {
 		return nil, api.Errorf(api.Usage, "no test IPs are saved: name some, as baton test-ips 198.51.100.254")
 	}
-	return probe.Ping(ctx, ips, wait), nil
+	outside := b.outside(ips)
+	found := probe.Ping(ctx, ips, wait)
+	for i, ip := range ips {
+		if !slices.Contains(outside, ip) {
+			found[i] = pair.Reach{IP: ip.String(), Reason: notOutside}
+		}
+	}
+	return found, nil
 }
 
 // Services implements api.Services.

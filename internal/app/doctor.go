@@ -10,7 +10,6 @@ import (
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
-	"baton/internal/probe"
 )
 
 // fine and amiss are the two findings; one that may be either is judged.
@@ -108,13 +107,16 @@ func (b *backend) checkData(ctx context.Context) api.Check {
 }
 
 func (b *backend) checkTestIPs(ctx context.Context) []api.Check {
-	const wait = 2 * time.Second
 	ips := b.settings.get().TestIPs
 	if len(ips) == 0 {
 		return []api.Check{amiss("test-ips", "No Network Connectivity Test IPs are set.", "Set the gateway's address, or others: baton settings set test_ips=ADDRESS.")}
 	}
+	found, err := b.TestIPs(ctx, ips)
+	if err != nil {
+		return []api.Check{amiss("test-ips", "The test IPs could not be tested.", "Look at the log.")}
+	}
 	var checks []api.Check
-	for _, reach := range probe.Ping(ctx, ips, wait) {
+	for _, reach := range found {
 		finding := fine("test-ip "+reach.IP, fmt.Sprintf("Test IP %s answered in %.1f ms.", reach.IP, reach.RTTMS))
 		if !reach.Reachable {
 			finding = amiss("test-ip "+reach.IP, fmt.Sprintf("Test IP %s: %s.", reach.IP, reach.Reason), "Look at the network, or choose another test IP.")

@@ -48,8 +48,9 @@ func (s *settings) next(after time.Time) time.Time { return schedule.Next(s.get(
 // configure fills in what the decision needs of the settings and of this machine.
 func (a *Appliance) configure(c *failover.Config) {
 	s := a.settings.get()
+	test := a.outside(s.TestIPs)
 	c.Timeout, c.Poll = s.PrimaryTimeout, s.Poll()
-	c.TestIPs, c.Majority = len(s.TestIPs), s.TestIPsRequired == pair.RequireMajority
+	c.TestIPs, c.Majority = len(test), s.TestIPsRequired == pair.RequireMajority
 	c.SharedIP = len(a.ips.ticked()) > 0
 	c.BackupOperations, c.AutomaticFailover, c.ObserveOnly = s.BackupOperations, s.AutomaticFailover, s.ObserveOnly
 	c.MaxDataAge = s.MaxDataAge
@@ -57,8 +58,8 @@ func (a *Appliance) configure(c *failover.Config) {
 	if pinned, paired := a.link.Paired(); paired {
 		c.PairID = pinned.PairID
 	}
-	a.reach.set(s.TestIPs)
-	a.ips.teach(s.TestIPs)
+	a.reach.set(test)
+	a.ips.teach(test)
 	a.engine.SetLimit(s.BandwidthLimit)
 }
 
@@ -89,6 +90,9 @@ func (a *Appliance) settingsAsked(ctx context.Context, q wire.Settings) (wire.Pl
 }
 
 func (a *Appliance) saveSettings(ctx context.Context, changes map[string]string, want int64, by string) error {
+	if err := a.checkOutside(changes); err != nil {
+		return err
+	}
 	if _, err := a.site.SetSettings(ctx, changes, want, by); err != nil {
 		return err
 	}
