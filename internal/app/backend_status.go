@@ -214,11 +214,17 @@ func (b *backend) History(ctx context.Context, filter api.HistoryFilter) ([]pair
 
 // Health implements api.Observing.
 func (b *backend) Health(context.Context) api.Health {
-	s := b.agent.Look().State
+	return healthOf(b.agent.Look().State, len(b.ips.ticked()) > 0)
+}
+
+func healthOf(s failover.State, shared bool) api.Health {
+	serving := s.Serving() && s.Record.Role != pair.Backup
 	switch {
-	case s.Serving() && s.Record.Role == pair.Standalone && len(b.ips.ticked()) == 0:
+	case serving && !shared && s.Record.Role == pair.Standalone:
 		return api.Health{Serving: true, Text: "This appliance stands alone, and no shared IP is enabled on it: only who asks at its own address gets its site."}
-	case s.Serving() && s.Record.Role != pair.Backup:
+	case serving && !shared:
+		return api.Health{Serving: true, Text: "This appliance is the primary, and no shared IP is enabled on it: only who asks at its own address gets the site."}
+	case serving:
 		return api.Health{Serving: true, Text: "This appliance serves the site."}
 	case s.Record.Role == pair.Backup:
 		return api.Health{Text: "This appliance is the backup and does not serve the site."}

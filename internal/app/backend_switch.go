@@ -105,25 +105,47 @@ func (b *backend) StartMaintenance(ctx context.Context, lasting time.Duration) e
 
 // EndMaintenance implements api.Caring, wherever maintenance was turned on.
 func (b *backend) EndMaintenance(ctx context.Context) error {
-	status := maintenanceStatus(b.agent.Look().State)
+	known := maintenanceStatus(b.agent.Look().State)
 	if err := b.agent.Do(ctx, failover.SetMaintenance{}); err != nil {
 		return failure(err)
 	}
-	if status.Peer {
-		if err := ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{Version: wire.Version, By: by(ctx)}); err != nil {
-			return failure(fmt.Errorf("maintenance was turned on at the peer and could not be ended there, so it goes on: bring the peer back and try again; %w", err))
-		}
+	if err := b.endAtPeer(ctx, known); err != nil {
+		return failure(err)
 	}
 	b.audit(ctx, "ended maintenance")
 	return nil
 }
 
+// endAtPeer asks also a peer that is not known to have turned maintenance on: what
+// it did a moment ago is not heard here yet.
+func (b *backend) endAtPeer(ctx context.Context, known pair.MaintenanceStatus) error {
+	if _, paired := b.link.Paired(); !paired {
+		return nil
+	}
+	const promptly = 10 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, promptly)
+	defer cancel()
+	err := ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{Version: wire.Version, By: by(ctx)})
+	switch {
+	case err == nil:
+		return nil
+	case known.Peer:
+		return fmt.Errorf("maintenance was turned on at the peer and could not be ended there, so it goes on: bring the peer back and try again; %w", err)
+	case known.Here:
+		return nil // it has ended, and the peer has told of none
+	}
+	return fmt.Errorf("of maintenance none was on here, and the peer could not be asked; if it was turned on there, it goes on: bring the peer back and try again; %w", err)
+}
+
 // endMaintenanceAsked ends, at the word of the peer, what was turned on here.
 func (a *Appliance) endMaintenanceAsked(ctx context.Context, q wire.By) (wire.Plain, error) {
+	was := a.agent.Look().State.Record.Maintenance
 	if err := a.agent.Do(ctx, failover.SetMaintenance{}); err != nil {
 		return wire.Plain{}, refusedBy(err)
 	}
-	a.log.Info("maintenance ended from the peer", slog.String("by", q.By))
+	if was {
+		a.log.Info("maintenance ended from the peer", slog.String("by", q.By))
+	}
 	return wire.Plain{Version: wire.Version}, nil
 }
 

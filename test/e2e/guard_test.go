@@ -79,6 +79,19 @@ func TestMaintenance(t *testing.T) {
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
 }
 
+// Also when the appliance that ends it has not heard yet that the other began it.
+func TestMaintenanceEndsAtOnceFromTheOtherSide(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast})
+	for range 3 {
+		w.alpha.baton("maintenance on")
+		w.beta.baton("maintenance off")
+		if w.alpha.condition("maintenance") {
+			t.Fatal("beta said that maintenance is off, and alpha is still in it")
+		}
+	}
+}
+
 // Without a shared IP automatic failover does not function, and says so; Become
 // Primary remains.
 func TestNoSharedIP(t *testing.T) {
