@@ -374,6 +374,7 @@ func TestASuspectPeerIsNotSaidToServe(t *testing.T) {
 	b.appliance.Change(func(s *pair.Status) {
 		s.Role, s.State = pair.Backup, pair.Suspect
 		s.Peer.Role, s.Peer.State, s.Peer.Reachable = pair.Primary, pair.Steady, true
+		s.Peer.Report = &pair.PeerReport{Report: pair.Report{SharedIPs: s.SharedIPs}}
 	})
 	p := b.get(atFailover)
 	p.has(t, "It does not answer. It was last heard as primary.")

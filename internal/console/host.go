@@ -49,17 +49,23 @@ func (v *visit) thisHost() host {
 		SharedIPs: s.SharedIPs, DataAgeMS: -1, Level: s.ProtectionLevel, Version: s.Appliance.Version, Address: s.Appliance.Address,
 	}
 	made.State, made.StateTone = stateText(s.Role, s.State)
-	if s.Role == pair.Standalone && s.State == pair.Steady && !anyShared(s.SharedIPs) {
-		made.State = "Steady: no shared IP is enabled on it, so only who asks at its own address gets its site."
-	}
+	made.tellUnshared(s.State)
 	if s.Role == pair.Backup {
 		made.DataAgeMS = s.Sync.DataAgeMS
 	}
 	return made
 }
 
-func anyShared(ips []pair.SharedIPStatus) bool {
-	return slices.ContainsFunc(ips, func(ip pair.SharedIPStatus) bool { return ip.Shared })
+// tellUnshared says of who serves without a shared IP whom that reaches.
+func (h *host) tellUnshared(state pair.Phase) {
+	shared := slices.ContainsFunc(h.SharedIPs, func(ip pair.SharedIPStatus) bool { return ip.Shared })
+	switch {
+	case shared || state != pair.Steady:
+	case h.Role == pair.Standalone:
+		h.State = "Steady: no shared IP is enabled on it, so only who asks at its own address gets its site."
+	case h.Role == pair.Primary:
+		h.State = "Steady: no shared IP is enabled on it, so only who asks at its own address gets the site."
+	}
 }
 
 func (v *visit) peerHost() host {
@@ -82,6 +88,9 @@ func (v *visit) peerHost() host {
 	}
 	if report := v.peerReport(); report != nil {
 		made.Since, made.SharedIPs, made.Level = report.Since, report.SharedIPs, report.ProtectionLevel
+		if v.status.State != pair.Suspect {
+			made.tellUnshared(peer.State)
+		}
 	}
 	return made
 }

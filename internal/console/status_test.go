@@ -48,6 +48,33 @@ func TestNoSharedIPIsNotSaidToServe(t *testing.T) {
 	b.get(Root+"/status").has(t, "it serves the site, and has no backup")
 }
 
+func TestAPrimaryWithoutASharedIPIsNotSaidToServe(t *testing.T) {
+	t.Parallel()
+	const truth = "Steady: no shared IP is enabled on it, so only who asks at its own address gets the site."
+	none := []pair.SharedIPStatus{{Address: "198.51.100.10/24"}}
+	for _, role := range []pair.Role{pair.Primary, pair.Backup} {
+		b := paired(t, role)
+		b.appliance.Change(func(s *pair.Status) {
+			s.State, s.SharedIPs = pair.Steady, none
+			s.Peer.Reachable, s.Peer.State, s.Peer.Role = true, pair.Steady, pair.Primary
+			s.Peer.Report = &pair.PeerReport{Report: pair.Report{SharedIPs: none}}
+			if role == pair.Primary {
+				s.Peer.Role = pair.Backup
+			}
+		})
+		p := b.get(Root + "/status")
+		p.has(t, truth)
+		p.lacks(t, "it serves the site")
+		b.appliance.Change(func(s *pair.Status) {
+			s.SharedIPs = []pair.SharedIPStatus{{Address: "198.51.100.10/24", Shared: true}}
+			s.Peer.Report.SharedIPs = s.SharedIPs
+		})
+		p = b.get(Root + "/status")
+		p.has(t, "Steady: it serves the site.")
+		p.lacks(t, truth)
+	}
+}
+
 func TestConditionsCarryTheirNextStep(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Backup)
