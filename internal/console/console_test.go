@@ -2,6 +2,7 @@ package console
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -246,8 +247,22 @@ func TestAnOpenPageIsToldWhenTheRoleChanges(t *testing.T) {
 	}
 	await("live-head")
 	b.appliance.Change(func(s *pair.Status) { s.Role, s.Epoch.Counter = pair.Backup, 4 })
-	await("alpha is the backup now; it was standalone when you opened this page.")
+	await("alpha is the backup of a pair now; it stood alone when you opened this page.")
 	await("event: changed")
+}
+
+// A backup learns the epoch of its primary shortly after pairing: nobody has served
+// anew.
+func TestWhatMovedIsToldAsItWas(t *testing.T) {
+	t.Parallel()
+	b := open(t).signIn(api.Viewer)
+	b.appliance.Change(func(s *pair.Status) { s.Role, s.Epoch.Counter = pair.Backup, 4 })
+	at := func(role string, epoch int) string {
+		return fmt.Sprintf("%s/status?seen=%s.%s.%d.1000.alpha", Root, apitest.ID, role, epoch)
+	}
+	b.get(at("standalone", 4)).has(t, "alpha is the backup of a pair now; it stood alone when you opened this page.")
+	b.get(at("backup", 3)).has(t, "The site has been served anew since you opened this page: alpha is the backup.")
+	b.get(at("backup", 0)).lacks(t, "since you opened this page")
 }
 
 func TestWhatAnEarlierPageSawIsComparedWithThePresent(t *testing.T) {

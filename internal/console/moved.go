@@ -62,7 +62,7 @@ type link struct{ Label, Href string }
 func (v *visit) moved(earlier string) *moved {
 	then, ok := parseSeen(earlier)
 	now := seenOf(v.status, v.console.now())
-	if !ok || then.id == now.id && then.role == now.role && then.epoch == now.epoch {
+	if !ok || then.stillTrue(now) {
 		return nil
 	}
 	made := &moved{Text: movedText(then, now), Links: v.whereNow()}
@@ -72,10 +72,18 @@ func (v *visit) moved(earlier string) *moved {
 	return made
 }
 
+// stillTrue reports whether nothing has moved until now. Who knew of no epoch has
+// learned its first: nobody has served anew.
+func (s seen) stillTrue(now seen) bool {
+	return s.id == now.id && s.role == now.role && (s.epoch == now.epoch || s.epoch == 0)
+}
+
 func movedText(then, now seen) string {
 	switch {
 	case then.id != now.id:
 		return fmt.Sprintf("You were looking at %s. This is %s, %s.", then.name, now.name, roleText(now.role))
+	case then.role == pair.Standalone && now.role != pair.Standalone:
+		return fmt.Sprintf("%s is %s of a pair now; it stood alone when you opened this page.", now.name, roleText(now.role))
 	case then.role != now.role:
 		return fmt.Sprintf("%s is %s now; it was %s when you opened this page.", now.name, roleText(now.role), roleText(then.role))
 	}
