@@ -82,7 +82,7 @@ func TestMaintenance(t *testing.T) {
 // Also when the appliance that ends it has not heard yet that the other began it.
 func TestMaintenanceEndsAtOnceFromTheOtherSide(t *testing.T) {
 	full(t)
-	w := steadyPair(t, plan{timeout: fast})
+	w := steadyPair(t, plan{timeout: time.Minute})
 	for range 3 {
 		w.alpha.baton("maintenance on")
 		w.beta.baton("maintenance off")
