@@ -26,6 +26,7 @@ type sharedIP struct {
 	pair.SharedIPStatus
 	Field string
 	Was   string // the field that says how the box was drawn
+	Off   string // the field that says that its owner was told what taking it off does
 }
 
 // configKeys are the settings of the page, in its order.
@@ -121,7 +122,7 @@ func (v *visit) configuration(saved api.SavedSettings) configuration {
 func (v *visit) sharedIPs() []sharedIP {
 	var all []sharedIP
 	for _, ip := range v.status.SharedIPs {
-		all = append(all, sharedIP{SharedIPStatus: ip, Field: "ip-" + ip.Address, Was: "was-ip-" + ip.Address})
+		all = append(all, sharedIP{SharedIPStatus: ip, Field: "ip-" + ip.Address, Was: "was-ip-" + ip.Address, Off: "off-ip-" + ip.Address})
 	}
 	return all
 }
@@ -173,6 +174,7 @@ func (c *Console) saveFailover(v *visit) error {
 		return err
 	}
 	wanted := settingsIn(f, saved.Values)
+	v.askOff(f)
 	if !f.right() {
 		return v.configAgain(f, saved, nil)
 	}
@@ -234,6 +236,20 @@ func (v *visit) tick(f *form) error {
 		}
 	}
 	return nil
+}
+
+// askOff refuses, once, to take off an address at which this appliance is reached.
+func (v *visit) askOff(f *form) {
+	for _, ip := range v.sharedIPs() {
+		switch {
+		case f.on(ip.Field):
+			f.forget(ip.Off)
+		case ip.Held && ip.Shared && !f.on(ip.Off):
+			f.Values.Set(ip.Off, "true")
+			address, _, _ := strings.Cut(ip.Address, "/")
+			f.refuse(ip.Field, "nobody reaches the site at "+address+" any more once this is saved: check the box again, or save once more to take it off")
+		}
+	}
 }
 
 // overtaken tells that somebody else has saved meanwhile, and what. Saving again

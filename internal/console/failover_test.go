@@ -332,6 +332,40 @@ func TestBoxesOfTheApplianceAreSavedByWhoChangedThem(t *testing.T) {
 	}
 }
 
+// Who holds the address takes the site off with it, so that is said before.
+func TestTakingTheSharedIPOffIsAskedTwice(t *testing.T) {
+	t.Parallel()
+	const box, was, off = "ip-198.51.100.10/24", "was-ip-198.51.100.10/24", "off-ip-198.51.100.10/24"
+	const told = "Nobody reaches the site at 198.51.100.10 any more once this is saved: check the box again, or save once more to take it off."
+	b := paired(t, pair.Primary)
+	b.appliance.Change(func(s *pair.Status) {
+		s.SharedIPs = []pair.SharedIPStatus{{Address: "198.51.100.10/24", Shared: true, Held: true}}
+	})
+	saves := func(changes ...string) page {
+		return b.post(atFailover+"/settings", b.configured(append(changes, was, "true")...)...)
+	}
+	shared := func() bool {
+		status, err := b.appliance.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status.SharedIPs[0].Shared
+	}
+	p := saves("primary_timeout", "7")
+	p.has(t, told, `name="`+off+`" value="true"`, `name="`+was+`" value="true"`, `value="7"`)
+	if saved, _ := b.appliance.Settings(t.Context()); saved.Version != 1 || !shared() {
+		t.Fatal("saved without a second look")
+	}
+	p = saves(box, "true", off, "true", "primary_timeout", "soon")
+	p.lacks(t, off) // checked again: the next time it is said again
+	p = saves(off, "true", "primary_timeout", "soon")
+	p.has(t, `name="`+off+`" value="true"`)
+	saves(off, "true").has(t, "The changes are saved.")
+	if shared() {
+		t.Error("saved once more, it is not off")
+	}
+}
+
 func TestTestButtonTestsWhatIsTyped(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Primary)
