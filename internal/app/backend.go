@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,18 +123,20 @@ func (b *backend) mustLead() error {
 	return api.Errorf(api.Refused, "this appliance is the backup and gets this from its primary: do it on %s", where)
 }
 
-// by names who asks, for the audit.
-func by(ctx context.Context) string {
-	if caller, known := api.CallerFrom(ctx); known {
-		return caller.String()
+// by names who asks, for the audit. In a browser, the first administrator is made
+// by nobody who has a name yet.
+func by(ctx context.Context) pair.Actor {
+	caller, known := api.CallerFrom(ctx)
+	if !known {
+		return pair.Actor{Name: "baton"}
 	}
-	return "baton"
+	return pair.Actor{Name: cmp.Or(caller.Name, "setup"), From: caller.From}
 }
 
 // audit records that somebody changed something.
 func (b *backend) audit(ctx context.Context, format string, args ...any) {
 	b.history.Record(pair.Event{
-		Kind: pair.KindSettingChanged, Text: by(ctx) + " " + fmt.Sprintf(format, args...) + ".",
-		Detail: map[string]string{"by": by(ctx)},
+		Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + fmt.Sprintf(format, args...) + ".",
+		Detail: by(ctx).Note(),
 	})
 }

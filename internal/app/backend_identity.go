@@ -156,9 +156,11 @@ func (b *backend) SignOutEverywhere(ctx context.Context, user string) error {
 func (b *backend) signedOut(ctx context.Context, user, where string) {
 	text := user + " signed out" + where + "."
 	if caller, _ := api.CallerFrom(ctx); caller.Name != user {
-		text = by(ctx) + " signed " + user + " out" + where + "."
+		text = by(ctx).String() + " signed " + user + " out" + where + "."
 	}
-	b.history.Record(pair.Event{Kind: pair.KindSignedOut, Text: text, Detail: map[string]string{"by": by(ctx), "user": user}})
+	detail := by(ctx).Note()
+	detail["user"] = user
+	b.history.Record(pair.Event{Kind: pair.KindSignedOut, Text: text, Detail: detail})
 }
 
 // ChangePassword implements api.OwnAccount.

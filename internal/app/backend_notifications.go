@@ -87,8 +87,8 @@ func (b *backend) SaveNotifications(ctx context.Context, wanted api.SavedNotific
 		return api.SavedNotifications{}, fmt.Errorf("write the notifications: %w", err)
 	}
 	event := pair.Event{
-		Kind: pair.KindSettingChanged, Text: by(ctx) + " changed the notifications: " + summary(after) + ".",
-		Detail: map[string]string{"by": by(ctx)},
+		Kind: pair.KindSettingChanged, Text: by(ctx).String() + " changed the notifications: " + summary(after) + ".",
+		Detail: by(ctx).Note(),
 	}
 	if _, err := b.site.SaveDocument(ctx, documentNotifications, text, version, event); err != nil {
 		return api.SavedNotifications{}, failure(err)

@@ -135,10 +135,9 @@ func (b *backend) lead(ctx context.Context, what string, act func() error) error
 	if err := act(); err != nil {
 		return failure(err)
 	}
-	b.history.Record(pair.Event{
-		Kind: pair.KindSettingChanged, Text: by(ctx) + " " + what + ".",
-		Detail: map[string]string{"by": by(ctx), pair.DetailBySync: "true"},
-	})
+	detail := by(ctx).Note()
+	detail[pair.DetailBySync] = "true"
+	b.history.Record(pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + what + ".", Detail: detail})
 	return nil
 }
 

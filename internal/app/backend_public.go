@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -77,11 +78,9 @@ func (b *backend) saveDocument(ctx context.Context, name string, value any, vers
 	if err != nil {
 		return fmt.Errorf("write the document %s: %w", name, err)
 	}
-	if made.detail == nil {
-		made.detail = map[string]string{}
-	}
-	made.detail["by"] = by(ctx)
-	event := pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx) + " " + made.text + ".", Detail: made.detail}
+	detail := by(ctx).Note()
+	maps.Copy(detail, made.detail)
+	event := pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + made.text + ".", Detail: detail}
 	if _, err := b.site.SaveDocument(ctx, name, text, int64(min(version, 1<<62)), event); err != nil {
 		return failure(err)
 	}

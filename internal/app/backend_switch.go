@@ -125,7 +125,7 @@ func (b *backend) endAtPeer(ctx context.Context, known pair.MaintenanceStatus) e
 	const promptly = 10 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, promptly)
 	defer cancel()
-	err := ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{Version: wire.Version, By: by(ctx)})
+	err := ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{Version: wire.Version, By: by(ctx).String()})
 	switch {
 	case err == nil:
 		return nil

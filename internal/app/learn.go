@@ -44,7 +44,7 @@ func (a *Appliance) keepLearned(ctx context.Context) {
 		if len(changes) == 0 {
 			return
 		}
-		_, err = a.site.SetSettings(ctx, changes, 0, "baton")
+		_, err = a.site.SetSettings(ctx, changes, 0, pair.Actor{Name: "baton"})
 	}
 	if err != nil {
 		a.log.Warn("settings of the former primary not kept", slog.String("error", err.Error()))

@@ -93,8 +93,8 @@ func (b *backend) SaveSecurity(ctx context.Context, wanted api.SavedSecurity) (a
 
 func (b *backend) securityEvent(ctx context.Context, after map[string]string) pair.Event {
 	before := b.security.get().Map()
-	detail := map[string]string{"by": by(ctx)}
-	texts := []string{by(ctx) + " saved the security options"}
+	detail := by(ctx).Note()
+	texts := []string{by(ctx).String() + " saved the security options"}
 	for _, key := range pair.SecurityKeys() {
 		if before[key] != after[key] {
 			detail[key], detail[key+"_before"] = after[key], before[key]

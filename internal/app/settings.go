@@ -83,13 +83,13 @@ func (a *Appliance) settingsAsked(ctx context.Context, q wire.Settings) (wire.Pl
 	if a.agent.Look().State.Record.Role != pair.Primary {
 		return wire.Plain{}, &peer.RemoteError{Code: "refused", Text: "That appliance is not the primary now; try again in a moment."}
 	}
-	if err := a.saveSettings(ctx, q.Changes, q.WantVersion, q.By); err != nil {
+	if err := a.saveSettings(ctx, q.Changes, q.WantVersion, pair.Actor{Name: q.By, From: q.From}); err != nil {
 		return wire.Plain{}, err
 	}
 	return wire.Plain{Version: wire.Version}, nil
 }
 
-func (a *Appliance) saveSettings(ctx context.Context, changes map[string]string, want int64, by string) error {
+func (a *Appliance) saveSettings(ctx context.Context, changes map[string]string, want int64, by pair.Actor) error {
 	if err := a.checkOutside(changes); err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"baton/internal/pair"
 )
 
 // exportOf writes an export as the version of a fixture would have.
@@ -132,7 +134,7 @@ func TestARestoreTellsEditorsAndSignsEverybodyOut(t *testing.T) {
 	if err := s.Restore(ctx, draftOf(t, s, &stream)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.SetSettings(ctx, map[string]string{"time_zone": "UTC"}, settings, "ann"); !errors.Is(err, ErrConflict) {
+	if _, err := s.SetSettings(ctx, map[string]string{"time_zone": "UTC"}, settings, pair.Actor{Name: "ann"}); !errors.Is(err, ErrConflict) {
 		t.Errorf("settings of before the restore are saved over it: %v", err)
 	}
 	if _, now, err := s.Document(ctx, "site"); err != nil || now <= document {

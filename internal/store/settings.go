@@ -49,7 +49,7 @@ func readSettings(ctx context.Context, from querier) (pair.Settings, int64, erro
 // SetSettings changes some settings, by key, and records who did. It refuses
 // with ErrConflict if the version is no longer wantVersion; 0 means any. Refused
 // values come back as pair.FieldError, all of them at once.
-func (s *Site) SetSettings(ctx context.Context, changes map[string]string, wantVersion int64, by string) (pair.Settings, error) {
+func (s *Site) SetSettings(ctx context.Context, changes map[string]string, wantVersion int64, by pair.Actor) (pair.Settings, error) {
 	var after pair.Settings
 	err := s.write(ctx, "change the settings", func(tx *sql.Tx) error {
 		before, version, err := readSettings(ctx, tx)
@@ -77,8 +77,8 @@ func changed(settings pair.Settings, changes map[string]string) (pair.Settings, 
 	return settings, settings.Validate()
 }
 
-func (s *Site) storeSettings(ctx context.Context, tx *sql.Tx, before, after map[string]string, by string) error {
-	detail := map[string]string{"by": by}
+func (s *Site) storeSettings(ctx context.Context, tx *sql.Tx, before, after map[string]string, by pair.Actor) error {
+	detail := by.Note()
 	var texts []string
 	for _, key := range pair.SettingKeys() {
 		if before[key] == after[key] {
@@ -98,7 +98,7 @@ func (s *Site) storeSettings(ctx context.Context, tx *sql.Tx, before, after map[
 		return err
 	}
 	_, err := s.appendTo(ctx, tx, pair.Event{
-		Kind: pair.KindSettingChanged, Text: by + " set " + strings.Join(texts, ", ") + ".", Detail: detail,
+		Kind: pair.KindSettingChanged, Text: by.String() + " set " + strings.Join(texts, ", ") + ".", Detail: detail,
 	})
 	return err
 }

@@ -78,7 +78,7 @@ func TestSettingsBeginWithDefaultsAndChangeTogether(t *testing.T) {
 	if err != nil || version != 1 || settings.Map()["primary_timeout"] != "5s" {
 		t.Fatalf("got %v, version %d, %v", settings, version, err)
 	}
-	after, err := s.SetSettings(t.Context(), map[string]string{"primary_timeout": "800ms", "test_ips": "198.51.100.1"}, 1, "ann")
+	after, err := s.SetSettings(t.Context(), map[string]string{"primary_timeout": "800ms", "test_ips": "198.51.100.1"}, 1, pair.Actor{Name: "ann"})
 	if err != nil || after.PrimaryTimeout != 800*time.Millisecond {
 		t.Fatalf("got %v, %v", after, err)
 	}
@@ -86,11 +86,11 @@ func TestSettingsBeginWithDefaultsAndChangeTogether(t *testing.T) {
 	if err != nil || version != 2 || settings.Map()["test_ips"] != "198.51.100.1" {
 		t.Errorf("got %v, version %d, %v", settings, version, err)
 	}
-	_, err = s.SetSettings(t.Context(), map[string]string{"observe_only": "on"}, 1, "bob")
+	_, err = s.SetSettings(t.Context(), map[string]string{"observe_only": "on"}, 1, pair.Actor{Name: "bob"})
 	wantKind(t, err, ErrConflict, "somebody else")
-	_, err = s.SetSettings(t.Context(), map[string]string{"observe_only": "on", "primary_timeout": "1ms"}, 0, "bob")
+	_, err = s.SetSettings(t.Context(), map[string]string{"observe_only": "on", "primary_timeout": "1ms"}, 0, pair.Actor{Name: "bob"})
 	wantField(t, err, "primary_timeout")
-	_, err = s.SetSettings(t.Context(), map[string]string{"colour": "red"}, 0, "bob")
+	_, err = s.SetSettings(t.Context(), map[string]string{"colour": "red"}, 0, pair.Actor{Name: "bob"})
 	wantField(t, err, "colour")
 	if settings, version, _ = s.Settings(t.Context()); settings.ObserveOnly || version != 2 {
 		t.Errorf("a refused change left a trace: %v, version %d", settings, version)
@@ -100,7 +100,7 @@ func TestSettingsBeginWithDefaultsAndChangeTogether(t *testing.T) {
 func TestAChangeOfSettingsIsInTheHistoryAndNoChangeIsNot(t *testing.T) {
 	s := openSite(t, alpha)
 	for range 2 {
-		if _, err := s.SetSettings(t.Context(), map[string]string{"observe_only": "on"}, 0, "ann"); err != nil {
+		if _, err := s.SetSettings(t.Context(), map[string]string{"observe_only": "on"}, 0, pair.Actor{Name: "ann"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -257,7 +257,7 @@ func TestAnExportReplacesAllButTheHistory(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := from.SetSettings(ctx, map[string]string{"time_zone": "Europe/Berlin"}, 0, "ann"); err != nil {
+	if _, err := from.SetSettings(ctx, map[string]string{"time_zone": "Europe/Berlin"}, 0, pair.Actor{Name: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	plain, err := from.CreateToken(ctx, "monitor", Viewer, time.Time{})

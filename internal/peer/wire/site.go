@@ -36,6 +36,7 @@ type Settings struct {
 	Changes     map[string]string `json:"changes"`      // by setting key
 	WantVersion int64             `json:"want_version"` // of the settings they were derived from; 0: any
 	By          string            `json:"by"`           // who, for the audit
+	From        string            `json:"from"`         // and from which address
 }
 
 // UnmarshalJSON implements json.Unmarshaler: strict on the version.
