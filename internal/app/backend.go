@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -37,7 +38,7 @@ type backend struct {
 var _ api.Backend = (*backend)(nil)
 
 func newBackend(a *Appliance) *backend {
-	return &backend{Appliance: a, tasks: newTasks(), gate: newGate(time.Now), looks: newLooks(), token: peer.Generate()}
+	return &backend{Appliance: a, tasks: newTasks(a.log), gate: newGate(time.Now), looks: newLooks(), token: peer.Generate()}
 }
 
 // failure gives an error of an edge, or the decision's no, the code and the
@@ -59,6 +60,8 @@ func failure(err error) error {
 	}
 	if fromPeer {
 		text = remote.Text // how it came here is for the log
+	} else if _, called := errors.AsType[*url.Error](err); called && errors.Is(err, peer.ErrUnreachable) {
+		text = peer.Unanswered(err)
 	}
 	var fields []pair.FieldError
 	refused := api.RefusedFields(err)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -110,7 +109,7 @@ func (b *backend) EndMaintenance(ctx context.Context) error {
 		return failure(err)
 	}
 	if err := b.endAtPeer(ctx, known); err != nil {
-		return failure(err)
+		return err
 	}
 	b.audit(ctx, "ended maintenance")
 	return nil
@@ -125,16 +124,16 @@ func (b *backend) endAtPeer(ctx context.Context, known pair.MaintenanceStatus) e
 	const promptly = 10 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, promptly)
 	defer cancel()
-	err := ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{Version: wire.Version, By: by(ctx).String()})
+	err := failure(ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{Version: wire.Version, By: by(ctx).String()}))
 	switch {
 	case err == nil:
 		return nil
 	case known.Peer:
-		return fmt.Errorf("maintenance was turned on at the peer and could not be ended there, so it goes on: bring the peer back and try again; %w", err)
+		return api.Errorf(api.CodeOf(err), "maintenance was turned on at the peer and could not be ended there, so it goes on: %w", err)
 	case known.Here:
 		return nil // it has ended, and the peer has told of none
 	}
-	return fmt.Errorf("of maintenance none was on here, and the peer could not be asked; if it was turned on there, it goes on: bring the peer back and try again; %w", err)
+	return api.Errorf(api.CodeOf(err), "of maintenance none was on here, and the peer could not be asked; if it was turned on there, it goes on: %w", err)
 }
 
 // endMaintenanceAsked ends, at the word of the peer, what was turned on here.
@@ -151,6 +150,9 @@ func (a *Appliance) endMaintenanceAsked(ctx context.Context, q wire.By) (wire.Pl
 
 // Resume implements api.Caring.
 func (b *backend) Resume(ctx context.Context) error {
+	if !b.agent.Look().State.Record.Damped {
+		return api.Errorf(api.Refused, "automatic failover is not paused: there is nothing to resume")
+	}
 	if err := b.agent.Do(ctx, failover.Resume{}); err != nil {
 		return failure(err)
 	}

@@ -3,15 +3,19 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/peer"
 )
 
 // tasks are what administrators have begun and may follow. A task goes on when
 // whoever began it goes away.
 type tasks struct {
+	log  *slog.Logger
 	mu   sync.Mutex
 	all  map[string]*api.Task
 	kept []string // ids, oldest first
@@ -23,7 +27,7 @@ const mostKept = 200
 // taskLimit bounds how long one may run.
 const taskLimit = 24 * time.Hour
 
-func newTasks() *tasks { return &tasks{all: map[string]*api.Task{}} }
+func newTasks(log *slog.Logger) *tasks { return &tasks{log: log, all: map[string]*api.Task{}} }
 
 // begin runs act and returns its task. An end within a moment is returned as it
 // is, so that a plain refusal is one.
@@ -37,7 +41,7 @@ func (t *tasks) begin(ctx context.Context, kind, step string, act func(context.C
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), taskLimit)
 	go func() {
 		defer cancel()
-		err := failure(act(work))
+		err := t.told(kind, act(work))
 		t.end(task.ID, err)
 		ended <- err
 	}()
@@ -50,6 +54,20 @@ func (t *tasks) begin(ctx context.Context, kind, step string, act func(context.C
 	case <-time.After(moment):
 	}
 	return t.get(task.ID)
+}
+
+// told logs why a task failed, and returns what a person is told of it. Tasks
+// speak with no other machine than the peer.
+func (t *tasks) told(kind string, err error) error {
+	if err == nil {
+		return nil
+	}
+	t.log.Warn("task failed", slog.String("task", kind), slog.String("error", err.Error()))
+	_, fromPeer := errors.AsType[*peer.RemoteError](err)
+	if errors.Is(err, peer.ErrUnreachable) && !fromPeer {
+		return api.Errorf(api.Unreachable, "%s", peer.Unanswered(err))
+	}
+	return failure(err)
 }
 
 func (t *tasks) keep(task *api.Task) {

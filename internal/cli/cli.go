@@ -172,11 +172,25 @@ func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 // command makes a command that does something.
 func (p *program) command(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Args: args, DisableFlagsInUseLine: true,
+		Use: use, Short: short, Args: fitting(args), DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.began = true
 			return run(cmd.Context(), args)
 		},
+	}
+}
+
+// fitting says, of arguments that do not fit, which would.
+func fitting(args cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, given []string) error {
+		if args(cmd, given) == nil {
+			return nil
+		}
+		said := "an argument is missing"
+		if len(given) > 0 {
+			said = fmt.Sprintf("the arguments %q do not fit", given)
+		}
+		return fmt.Errorf("%s: use %s", said, cmd.UseLine())
 	}
 }
 

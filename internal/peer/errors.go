@@ -19,7 +19,7 @@ var (
 	ErrAlreadyPaired   = errors.New("already paired with another appliance: break that relationship first")
 	ErrNotPaired       = errors.New("not paired: pair the two appliances first")
 	ErrUnreachable     = errors.New("the peer cannot be reached: check its address, its port and the network")
-	ErrHoldsData       = errors.New("the other appliance holds site data that would be replaced: run this on the one whose data stays, or confirm the replacement")
+	ErrHoldsData       = errors.New("the other appliance holds site data that would be replaced: run this on the one whose data stays, or confirm the replacement, on the command line with --replace")
 	ErrThrottled       = errors.New("too many failed attempts with a wrong key: wait, or save the pre-shared key anew")
 	ErrNoKey           = errors.New("no pre-shared key is saved: save the same key on both appliances first")
 	ErrReverse         = errors.New("the other appliance cannot reach this one under the reverse connection details: correct them")
@@ -27,6 +27,14 @@ var (
 	ErrSenseless       = errors.New("the peer tells of itself what cannot be: bring both appliances to the same release, and look at its state")
 	ErrRefused         = errors.New("the other appliance refused")
 )
+
+// Unanswered says to a person that a call got no answer; how it failed is for the log.
+func Unanswered(err error) string {
+	if restarted, ok := errors.AsType[restartedError](err); ok {
+		return restarted.Error()
+	}
+	return "the peer does not answer: look at the peer machine, its cable and its network, then try again"
+}
 
 // RemoteError is a refusal that the peer sent: in the handshake, or as the
 // problem answer of a call. It unwraps to the sentinel of its code, if there is one.
