@@ -84,8 +84,11 @@ func settingOf(key, text string) (string, error) {
 		text = "0"
 	}
 	value, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
-	if err != nil || value < 0 || value > 1e7 {
+	if err != nil {
 		return "", pair.FieldErrorf(key, "%q is not a number: write how many %s", text, unit)
+	}
+	if !(value >= 0 && value <= 1e7) { // as NaN is not either
+		return "", pair.FieldErrorf(key, "%s is out of range: write how many %s, from 0 to 10,000,000", text, unit)
 	}
 	switch {
 	case value == 0:

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"crypto/subtle"
 	"net/http"
 	"net/url"
 
@@ -164,7 +163,7 @@ func (c *Console) trySetUp(v *visit, f *form) error {
 		return err
 	case token == "":
 		return api.Errorf(api.Refused, "setup is done already: sign in, or ask an administrator for an account")
-	case subtle.ConstantTimeCompare([]byte(f.get("token")), []byte(token)) != 1:
+	case !api.SameSetupToken(f.get("token"), token):
 		return refuseField("token", "this is not the setup token: read it in the appliance's log, or run baton setup there")
 	}
 	user := api.NewUser{Name: f.get("name"), Role: api.Administrator, Password: f.get("password")}
