@@ -150,9 +150,6 @@ func (a *Appliance) endMaintenanceAsked(ctx context.Context, q wire.By) (wire.Pl
 
 // Resume implements api.Caring.
 func (b *backend) Resume(ctx context.Context) error {
-	if !b.agent.Look().State.Record.Damped {
-		return api.Errorf(api.Refused, "automatic failover is not paused: there is nothing to resume")
-	}
 	if err := b.agent.Do(ctx, failover.Resume{}); err != nil {
 		return failure(err)
 	}

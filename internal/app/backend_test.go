@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"baton/internal/api"
-	"baton/internal/pair"
 	"baton/internal/peer"
 )
 
@@ -26,13 +25,6 @@ func TestACallWithoutAnAnswerIsSaidWithoutItsInternals(t *testing.T) {
 	err := failure(fmt.Errorf("call /peer/v1/take at the peer: %w", &url.Error{Op: "Post", URL: "https://peer/peer/v1/take", Err: lost}))
 	const want = "the peer does not answer: look at the peer machine, its cable and its network, then try again"
 	if api.CodeOf(err) != api.Unreachable || err.Error() != want {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestWhatIsNotPausedIsNotResumed(t *testing.T) {
-	err := primaryOf(t, pair.Record{}).backend.Resume(asAnn(t))
-	if api.CodeOf(err) != api.Refused || !strings.Contains(err.Error(), "nothing to resume") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -163,6 +163,6 @@ func (p *program) resume() *cobra.Command {
 			if err := client.Resume(ctx); err != nil {
 				return err
 			}
-			return p.say("Automatic failover is allowed again.")
+			return p.say("Automatic failover is not paused; its takeovers are counted from now on.")
 		})
 }

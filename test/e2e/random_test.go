@@ -101,7 +101,7 @@ func (c *chaos) mend() {
 			a.serve()
 		default:
 		}
-		a.run("", "resume") // so that damping does not end the play; refused if there is nothing to resume
+		a.run("", "resume") // so that damping does not end the play
 	}
 }
 

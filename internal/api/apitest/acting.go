@@ -198,9 +198,6 @@ func (a *Appliance) EndMaintenance(context.Context) error {
 func (a *Appliance) Resume(context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.damped {
-		return api.Errorf(api.Refused, "automatic failover is not paused: there is nothing to resume")
-	}
 	a.damped = false
 	return nil
 }
