@@ -54,6 +54,7 @@ type Agent struct {
 	holding  chan error       // the peer waits for an answer to Hold
 	giving   chan error       // the peer waits for an answer to Commit
 	command  chan error       // an administrator waits for the end of a switch
+	cause    error            // why the step of a switch failed whose event is being handled
 	services chan bool        // wanted state, to the goroutine that runs them
 	site     unserved         // while this appliance takes the site over
 	answered answers
@@ -69,6 +70,7 @@ type Seen struct {
 // message is one turn of the loop: an event, or a change of the configuration.
 type message struct {
 	event  failover.Event
+	cause  error // why what the event ends has failed
 	change func(*failover.Config)
 	reply  chan error       // for commands: when the decision has finished it
 	ask    chan error       // for the peer's questions of a handover
@@ -155,7 +157,21 @@ func (a *Agent) receive(ctx context.Context, m message) {
 		m.view <- a.config.View(a.state)
 		return
 	}
+	a.cause = m.cause
 	a.step(ctx, m.event)
+	a.cause = nil
+}
+
+// causeOf is what is known of why the step of a switch failed that ends for a reason;
+// empty if nothing is.
+func (a *Agent) causeOf(reason failover.Reason) string {
+	switch {
+	case a.cause == nil:
+		return ""
+	case reason == failover.SyncFailed, reason == failover.PeerRefused, reason == failover.NoAnswerToCommit:
+		return a.cause.Error()
+	}
+	return ""
 }
 
 // takeCommand keeps who waits for the end of a command. While a switch runs for

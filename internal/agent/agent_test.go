@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -131,6 +132,26 @@ func TestFailedFinalSyncLeavesTheOldPrimary(t *testing.T) {
 		time.Sleep(timeout)
 		room.expect(alpha, pair.Primary, pair.Steady)
 		room.expectOwner(alpha)
+	})
+}
+
+// Whoever asked for the switch reads which file it was, and so does the history.
+func TestASwitchThatFailsNamesTheCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[beta].data.fail(errors.New("The disk of /srv/www is full (stage \"big.iso\")."))
+		const want = `The data sync failed: The disk of /srv/www is full (stage "big.iso").`
+		err := room.side[beta].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true})
+		if err == nil || err.Error() != want {
+			t.Errorf("the switch on the backup ended with %v", err)
+		}
+		if err := room.side[alpha].agent.HandOver(t.Context(), true); err == nil || err.Error() != want {
+			t.Errorf("the switch on the primary ended with %v", err)
+		}
+		if texts := room.side[beta].history.texts(); !slices.ContainsFunc(texts, func(text string) bool { return strings.HasSuffix(text, ": "+want) }) {
+			t.Errorf("the history does not say why: %q", texts)
+		}
 	})
 }
 

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"baton/internal/failover"
 	"baton/internal/pair"
@@ -11,16 +12,27 @@ import (
 var errEnding = errors.New("the daemon is stopping; try again when it runs")
 
 // RefusedError is the decision's no, with its reason.
-type RefusedError struct{ Reason failover.Reason }
+type RefusedError struct {
+	Reason failover.Reason
+	Cause  string // what the reason does not tell, as the file that could not be copied; often empty
+}
 
-// Error returns the reason's sentence.
-func (r RefusedError) Error() string { return r.Reason.String() }
+// Error returns the reason's sentence, with the cause.
+func (r RefusedError) Error() string { return because(r.Reason.String(), r.Cause) }
 
-func refusal(reason failover.Reason) error {
+// because adds a cause to the sentence of a reason.
+func because(sentence, cause string) string {
+	if cause == "" {
+		return sentence
+	}
+	return ending(strings.TrimRight(sentence, ". ") + ": " + cause)
+}
+
+func refusal(reason failover.Reason, cause string) error {
 	if reason == failover.Agreed {
 		return nil
 	}
-	return RefusedError{Reason: reason}
+	return RefusedError{Reason: reason, Cause: cause}
 }
 
 // Do gives an administrator's command to the decision and waits for its end.

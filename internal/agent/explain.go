@@ -13,8 +13,9 @@ import (
 // explain writes a change into the history and the log, with what was seen.
 func (a *Agent) explain(state failover.State, e failover.Explain) {
 	a.Log.Info("changed", slog.String("from", e.From.String()), slog.String("to", e.To.String()), slog.String("reason", e.Reason.String()))
+	reason := because(e.Reason.String(), a.causeOf(e.Reason))
 	detail := map[string]string{
-		"from": e.From.String(), "to": e.To.String(), "reason": e.Reason.String(),
+		"from": e.From.String(), "to": e.To.String(), "reason": reason,
 		"epoch": state.Record.Epoch.String(), "snapshot": strconv.FormatUint(state.Record.Snapshot.Number, 10),
 	}
 	kind := kindOf(e)
@@ -25,7 +26,7 @@ func (a *Agent) explain(state failover.State, e failover.Explain) {
 	if gap, ended := a.site.follow(state, e, a.Clock()); ended {
 		detail["down_ms"] = millis(gap)
 	}
-	a.History.Record(pair.Event{Kind: kind, Text: e.From.String() + " → " + e.To.String() + ": " + e.Reason.String(), Detail: detail})
+	a.History.Record(pair.Event{Kind: kind, Text: e.From.String() + " → " + e.To.String() + ": " + reason, Detail: detail})
 }
 
 func kindOf(e failover.Explain) string {

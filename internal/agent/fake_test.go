@@ -289,3 +289,13 @@ func (e *events) kinds() []string {
 	}
 	return kinds
 }
+
+func (e *events) texts() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	texts := make([]string, len(e.kept))
+	for i, event := range e.kept {
+		texts[i] = event.Text
+	}
+	return texts
+}

@@ -46,11 +46,11 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 	case failover.Explain:
 		a.explain(state, action)
 	case failover.Finish:
-		answer(&a.command, refusal(action.Refusal))
+		answer(&a.command, refusal(action.Refusal, a.causeOf(action.Refusal)))
 	case failover.AnswerHold:
-		answer(&a.holding, refusal(action.Refusal))
+		answer(&a.holding, refusal(action.Refusal, ""))
 	case failover.AnswerCommit:
-		answer(&a.giving, refusal(action.Refusal))
+		answer(&a.giving, refusal(action.Refusal, ""))
 	case failover.StartServices:
 		a.services <- true
 	case failover.StopServices:
@@ -104,28 +104,28 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action failover.Action) {
 	switch action := action.(type) {
 	case failover.Sync:
-		a.later(ctx, 0, func(ctx context.Context) failover.Event {
+		a.attempt(ctx, 0, func(ctx context.Context) (failover.Event, error) {
 			var err error
 			if action.Final { // requests are held meanwhile
 				err = a.syncs.once(ctx, Pull{Epoch: state.Record.Epoch, Final: true})
 			} else {
 				err = a.syncs.soon(ctx, Pull{})
 			}
-			return failover.SyncEnded{OK: err == nil}
+			return failover.SyncEnded{OK: err == nil}, err
 		})
 	case failover.AskHold:
 		a.site.left(a.Clock())
-		a.later(ctx, askLimit, func(ctx context.Context) failover.Event {
+		a.attempt(ctx, askLimit, func(ctx context.Context) (failover.Event, error) {
 			err := a.Peer.Hold(ctx, state.Record.Epoch)
 			a.note("ask the primary to hold requests", err)
-			return failover.HoldAnswered{OK: err == nil}
+			return failover.HoldAnswered{OK: err == nil}, err
 		})
 	case failover.AskCommit:
 		a.site.left(a.Clock())
-		a.later(ctx, askLimit, func(ctx context.Context) failover.Event {
+		a.attempt(ctx, askLimit, func(ctx context.Context) (failover.Event, error) {
 			err := a.Peer.Commit(ctx, action.Next, a.Look().State.Record.Snapshot, action.Final)
 			a.note("ask the primary to hand over", err)
-			return failover.CommitAnswered{OK: err == nil}
+			return failover.CommitAnswered{OK: err == nil}, err
 		})
 	case failover.EndHold:
 		a.later(ctx, askLimit, func(ctx context.Context) failover.Event {
@@ -143,14 +143,19 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 // later runs f beside the loop, within limit if there is one, and hands its
 // event to the loop.
 func (a *Agent) later(ctx context.Context, limit time.Duration, f func(context.Context) failover.Event) {
+	a.attempt(ctx, limit, func(ctx context.Context) (failover.Event, error) { return f(ctx), nil })
+}
+
+// attempt is later for a step of a switch: why it failed goes with its event.
+func (a *Agent) attempt(ctx context.Context, limit time.Duration, f func(context.Context) (failover.Event, error)) {
 	a.edges.Go(func() {
 		bounded, cancel := ctx, context.CancelFunc(func() {})
 		if limit > 0 {
 			bounded, cancel = context.WithTimeout(ctx, limit)
 		}
-		event := f(bounded)
+		event, cause := f(bounded)
 		cancel()
-		a.post(ctx, message{event: event})
+		a.post(ctx, message{event: event, cause: cause})
 	})
 }
 

@@ -51,7 +51,7 @@ func failure(err error) error {
 		return err
 	}
 	if no, ok := errors.AsType[agent.RefusedError](err); ok {
-		return refusedReason(no.Reason)
+		return refused(no)
 	}
 	text := strings.ReplaceAll(err.Error(), "\n", "; ") // several, joined
 	remote, fromPeer := errors.AsType[*peer.RemoteError](err)
@@ -104,14 +104,16 @@ func codeOf(err error) api.Code {
 	return ""
 }
 
-func refusedReason(reason failover.Reason) error {
-	if reason == failover.PeerSilent {
+func refusedReason(reason failover.Reason) error { return refused(agent.RefusedError{Reason: reason}) }
+
+func refused(no agent.RefusedError) error {
+	if no.Reason == failover.PeerSilent {
 		return api.Errorf(api.Unreachable, "the peer does not answer: look at it, or repeat with --force to serve with the data that is here")
 	}
-	if reason == failover.AddressAnswers {
+	if no.Reason == failover.AddressAnswers {
 		return api.Errorf(api.Refused, "the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat")
 	}
-	return api.Errorf(api.Refused, "%s", reason)
+	return api.Errorf(api.Refused, "%s", no)
 }
 
 // mustLead refuses, on a backup, what is kept by the primary.

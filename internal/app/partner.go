@@ -61,7 +61,7 @@ func (p *partner) Failure(err error) pair.PollFailure { return peer.Classify(err
 
 // Hold implements agent.Peer.
 func (p *partner) Hold(ctx context.Context, epoch pair.Epoch) error {
-	return ask(ctx, p.link.Control(), pathHold, wire.Hold{Version: wire.Version, Epoch: epoch})
+	return plainly(ask(ctx, p.link.Control(), pathHold, wire.Hold{Version: wire.Version, Epoch: epoch}))
 }
 
 // EndHold implements agent.Peer.
@@ -71,7 +71,19 @@ func (p *partner) EndHold(ctx context.Context) error {
 
 // Commit implements agent.Peer.
 func (p *partner) Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
-	return ask(ctx, p.link.Control(), pathCommit, wire.Commit{Version: wire.Version, Next: next, Snapshot: snapshot, Final: final})
+	return plainly(ask(ctx, p.link.Control(), pathCommit, wire.Commit{Version: wire.Version, Next: next, Snapshot: snapshot, Final: final}))
+}
+
+// plainly leaves of an error of the link what a person can use: the peer's own words,
+// or that it does not answer.
+func plainly(err error) error {
+	if told, fromPeer := errors.AsType[*peer.RemoteError](err); fromPeer {
+		return told
+	}
+	if errors.Is(err, peer.ErrUnreachable) || errors.Is(err, context.DeadlineExceeded) {
+		return errors.New(peer.Unanswered(err))
+	}
+	return err
 }
 
 // Take implements agent.Peer. It lasts as long as the switch, so it keeps off

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"syscall"
 
 	"baton/internal/datasync/source/directory"
@@ -55,6 +56,10 @@ func explain(err error, where string) error {
 		return sentence(ErrChanging, "A file in %s cannot be copied (%v): stop its writer during the sync, or do not protect it.", where, err)
 	case errors.Is(err, fs.ErrPermission):
 		return sentence(fs.ErrPermission, "Baton may not do in %s what a sync needs (%v): run it as root, or give it CAP_DAC_OVERRIDE, CAP_CHOWN and CAP_FOWNER.", where, err)
+	}
+	_, byLink := errors.AsType[*net.OpError](err)
+	if _, ok := errors.AsType[syscall.Errno](err); ok && !byLink {
+		return sentence(err, "%s cannot be read or written as a data sync needs it (%v): look at that file and its disk, then sync again.", where, err)
 	}
 	return err
 }
