@@ -132,10 +132,13 @@ func (a *Agent) untilDeadline() time.Duration {
 }
 
 // takenAt converts a snapshot's wall-clock time to our own clock, as well as
-// the two clocks allow; never into the future.
-func (a *Agent) takenAt(s pair.Snapshot) failover.Instant {
+// the two clocks allow. A stamp from the future tells nothing of its age.
+func (a *Agent) takenAt(s pair.Snapshot) failover.Moment {
 	age := a.Wall().Sub(time.UnixMilli(s.TakenAt))
-	return a.Clock().Add(-max(age, 0))
+	if age < 0 {
+		return failover.Moment{}
+	}
+	return failover.Moment{At: a.Clock().Add(-age), Set: true}
 }
 
 func (a *Agent) receive(ctx context.Context, m message) {

@@ -175,6 +175,20 @@ func TestSyncFollowsTheScheduleAndEndsWithTheRole(t *testing.T) {
 	})
 }
 
+// A wall clock that was set back must not make old data look fresh for ever.
+func TestASnapshotFromTheFutureIsOfUnknownAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := New(Options{Clock: func() failover.Instant { return failover.Instant(time.Hour) }, Wall: time.Now, History: &events{}, Addresses: &card{}, Data: &files{}})
+		old := a.takenAt(pair.Snapshot{Number: 1, TakenAt: time.Now().Add(-time.Minute).UnixMilli()})
+		if !old.Set || old.At != failover.Instant(time.Hour-time.Minute) {
+			t.Errorf("a snapshot of a minute ago was taken at %+v", old)
+		}
+		if future := a.takenAt(pair.Snapshot{Number: 1, TakenAt: time.Now().Add(time.Minute).UnixMilli()}); future.Set {
+			t.Errorf("a snapshot of the future was taken at %+v", future)
+		}
+	})
+}
+
 func TestStoppingTakesTheAddressOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := newRoom(t)

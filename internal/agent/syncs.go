@@ -168,7 +168,7 @@ func (s *syncs) once(ctx context.Context, pull Pull) error {
 	// It is complete, even if a takeover has just ended the sync.
 	tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellLimit)
 	defer cancel()
-	s.agent.Tell(tell, failover.DataChanged{Snapshot: pulled.Snapshot, Taken: taken})
+	s.agent.Tell(tell, failover.DataChanged{Snapshot: pulled.Snapshot, Taken: failover.Moment{At: taken, Set: true}})
 	return nil
 }
 

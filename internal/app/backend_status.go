@@ -122,6 +122,7 @@ func (a *Appliance) backupSync(s failover.State, now time.Time) pair.SyncStatus 
 		status.State = pair.SyncFailed
 	}
 	tellNewest(&status, s.Record.Snapshot, now)
+	status.DataAgeMS = -1
 	if s.SnapshotAt.Set && !s.Record.Snapshot.IsZero() {
 		status.DataAgeMS = bootClock().Sub(s.SnapshotAt.At).Milliseconds()
 	}
@@ -153,7 +154,9 @@ func tellNewest(status *pair.SyncStatus, newest pair.Snapshot, now time.Time) {
 	}
 	status.Number = max(status.Number, newest.Number)
 	status.Snapshot = pair.SnapshotStatus{Number: newest.Number, TakenAt: time.UnixMilli(newest.TakenAt), Verified: true}
-	status.DataAgeMS = max(now.Sub(status.Snapshot.TakenAt).Milliseconds(), 0)
+	if age := now.Sub(status.Snapshot.TakenAt); age >= 0 { // a stamp from the future tells nothing
+		status.DataAgeMS = age.Milliseconds()
+	}
 }
 
 // glance is a status that several who watch may share, so that fifty of them cost

@@ -128,6 +128,10 @@ func (b *backend) checkTestIPs(ctx context.Context) []api.Check {
 
 func (b *backend) checkSnapshot() api.Check {
 	status := b.syncStatus(time.Now())
+	if status.DataAgeMS < 0 && status.Snapshot.Number > 0 {
+		return amiss("snapshot", fmt.Sprintf("The age of the newest snapshot, number %d, is not known: its time lies in the future.", status.Snapshot.Number),
+			remedy(failover.DataAgeUnknown))
+	}
 	if status.DataAgeMS < 0 {
 		return amiss("snapshot", "There is no complete snapshot here.", "Wait for the first data sync, or use Sync Now.")
 	}
@@ -149,17 +153,18 @@ func (b *backend) checkReady() api.Check {
 // remedy is the next step of a backup that could not take over.
 func remedy(why failover.Reason) string {
 	known := map[failover.Reason]string{
-		failover.OperationsOff: "Check Enable Backup Operations on the Failover page, or run: baton settings set backup_operations=true.",
-		failover.AutomaticOff:  "Check Enable Automatic Failover on the Failover page, or run: baton settings set automatic_failover=true.",
-		failover.NoSharedIP:    "Check the Shared IP on the Failover page of both, or run on both: baton shared-ip enable ADDRESS.",
-		failover.NoTestIPs:     "Set Network Connectivity Test IPs on the Failover page, or run: baton settings set test_ips=ADDRESS.",
-		failover.InMaintenance: "When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
-		failover.Paused:        "Find the cause in the history, then resume on the Status page, or run: baton resume.",
-		failover.NoSnapshot:    "Wait for the first data sync, or run: baton sync --wait.",
-		failover.DataTooOld:    "Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).",
-		failover.WouldTakeOver: "Uncheck observe only on the Failover page when you trust it (observe_only=false).",
-		failover.EpochsClash:   "Compare what each holds, then make the one primary whose data stays: Become Primary, forced.",
-		failover.NotSetAside:   "Free disk space in data_dir, or delete old diverged copies: baton diverged list.",
+		failover.OperationsOff:  "Check Enable Backup Operations on the Failover page, or run: baton settings set backup_operations=true.",
+		failover.AutomaticOff:   "Check Enable Automatic Failover on the Failover page, or run: baton settings set automatic_failover=true.",
+		failover.NoSharedIP:     "Check the Shared IP on the Failover page of both, or run on both: baton shared-ip enable ADDRESS.",
+		failover.NoTestIPs:      "Set Network Connectivity Test IPs on the Failover page, or run: baton settings set test_ips=ADDRESS.",
+		failover.InMaintenance:  "When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
+		failover.Paused:         "Find the cause in the history, then resume on the Status page, or run: baton resume.",
+		failover.NoSnapshot:     "Wait for the first data sync, or run: baton sync --wait.",
+		failover.DataTooOld:     "Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).",
+		failover.DataAgeUnknown: "Set the clocks of both appliances, as with systemd-timesyncd; the next complete data sync ends this.",
+		failover.WouldTakeOver:  "Uncheck observe only on the Failover page when you trust it (observe_only=false).",
+		failover.EpochsClash:    "Compare what each holds, then make the one primary whose data stays: Become Primary, forced.",
+		failover.NotSetAside:    "Free disk space in data_dir, or delete old diverged copies: baton diverged list.",
 	}
 	return cmp.Or(known[why], "Bring the primary back; this appliance waits until it has heard it.")
 }

@@ -133,6 +133,8 @@ func syncText(status pair.Status) string {
 	switch {
 	case sync.DataAgeMS < 0 && status.Role == pair.Primary:
 		parts = append(parts, "data age not known yet")
+	case sync.DataAgeMS < 0 && sync.Snapshot.Number > 0:
+		parts = append(parts, fmt.Sprintf("snapshot %d, data age not known", sync.Snapshot.Number))
 	case sync.DataAgeMS < 0:
 		parts = append(parts, "no snapshot yet")
 	default:

@@ -20,6 +20,7 @@ type host struct {
 	SharedIPs     []pair.SharedIPStatus
 	Serving       bool
 	DataAgeMS     int64
+	Snapshot      uint64 // its number; 0: none
 	Level         int
 	Version       string
 	Address       string
@@ -51,7 +52,7 @@ func (v *visit) thisHost() host {
 	made.State, made.StateTone = stateText(s.Role, s.State)
 	made.tellUnshared(s.State)
 	if s.Role == pair.Backup {
-		made.DataAgeMS = s.Sync.DataAgeMS
+		made.DataAgeMS, made.Snapshot = s.Sync.DataAgeMS, s.Sync.Snapshot.Number
 	}
 	return made
 }

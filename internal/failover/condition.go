@@ -131,6 +131,11 @@ func readinessConditions() []conditionRow {
 			"Wait for the first data sync, or use Sync Now: baton sync --wait.", unready(NoSnapshot)),
 		row("data-too-old", pair.Warning, "The newest snapshot is older than the highest data age allowed: no automatic failover.",
 			"Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).", unready(DataTooOld)),
+		row("data-age-unknown", pair.Warning, "The time of the newest snapshot lies in the future, so its age is not known; with a highest data age set there is no automatic failover.",
+			"Set the clocks of both appliances, as with systemd-timesyncd; the next complete data sync ends this.",
+			func(_ Config, s State) bool {
+				return s.Record.Role == pair.Backup && !s.Record.Snapshot.IsZero() && !s.SnapshotAt.Set
+			}),
 	}
 }
 

@@ -31,10 +31,11 @@ type (
 	ForeignOwner struct{}
 	// SiteHealth says whether the primary's own site passes its health checks.
 	SiteHealth struct{ Sick bool }
-	// DataChanged tells the newest complete snapshot and the instant at which it was taken.
+	// DataChanged tells the newest complete snapshot and when it was taken; unset: that is
+	// not known, as of a stamp that lies in the future.
 	DataChanged struct {
 		Snapshot pair.Snapshot
-		Taken    Instant
+		Taken    Moment
 	}
 
 	// SaveFailed says that the record could not be made durable and that the actions

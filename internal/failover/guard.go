@@ -17,6 +17,7 @@ const (
 	GuardDamped
 	GuardSnapshot
 	GuardDataAge
+	GuardDataAgeKnown
 	GuardTimeout
 	GuardKeyMismatch
 	GuardNetwork

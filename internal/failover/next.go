@@ -140,7 +140,7 @@ func (t *turn) observe(ev Event) {
 	case SiteHealth:
 		t.Sick = ev.Sick
 	case DataChanged:
-		t.Record.Snapshot, t.SnapshotAt = ev.Snapshot, at(ev.Taken)
+		t.Record.Snapshot, t.SnapshotAt = ev.Snapshot, ev.Taken
 	case ServicesStopped:
 		t.Stopping = false
 	case SetAsideDone:

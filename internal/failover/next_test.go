@@ -203,5 +203,5 @@ func (a *appliance) rareEvent(ok bool) failover.Event {
 	case 14:
 		return failover.ForeignOwner{}
 	}
-	return failover.DataChanged{Snapshot: a.snapshot(), Taken: a.now}
+	return failover.DataChanged{Snapshot: a.snapshot(), Taken: failover.Moment{At: a.now, Set: true}}
 }

@@ -49,6 +49,7 @@ const (
 	NoSnapshot
 	NotSetAside
 	DataTooOld
+	DataAgeUnknown
 	TimeoutRuns
 	PeerRefusesUs
 	AddressAnswers
@@ -125,6 +126,7 @@ func sentences() [reasons]string {
 		NoSnapshot:            "No complete, verified snapshot is here yet.",
 		NotSetAside:           "What diverged has not been set aside yet.",
 		DataTooOld:            "The newest snapshot is older than the highest data age allowed.",
+		DataAgeUnknown:        "The age of the newest snapshot is not known, as its time lies in the future, and a highest data age is set.",
 		TimeoutRuns:           "The Primary Site Instance Timeout has not passed yet.",
 		PeerRefusesUs:         "The peer answers, but with another key, certificate or protocol: that does not mean that it is down.",
 		AddressAnswers:        "The shared IP still answers: its machine is alive.",

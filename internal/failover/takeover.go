@@ -159,8 +159,9 @@ func eligibilityGuards() []guardRow {
 		{GuardDamped, Paused, func(t *turn) bool { return !t.Record.Damped }},
 		{GuardSnapshot, NoSnapshot, func(t *turn) bool { return !t.Record.Snapshot.IsZero() }},
 		{GuardDataAge, DataTooOld, func(t *turn) bool {
-			return t.MaxDataAge == 0 || t.SnapshotAt.Set && t.now.Sub(t.SnapshotAt.At) <= t.MaxDataAge
+			return t.MaxDataAge == 0 || t.now.Sub(t.SnapshotAt.or(t.now)) <= t.MaxDataAge
 		}},
+		{GuardDataAgeKnown, DataAgeUnknown, func(t *turn) bool { return t.MaxDataAge == 0 || t.SnapshotAt.Set }},
 	}
 }
 

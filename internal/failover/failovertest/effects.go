@@ -353,9 +353,9 @@ func (w *World) pull(side int, see Observer) bool {
 	// The number stays as it is within an epoch, so that worlds that differ only
 	// in how often they synced are one.
 	s.Disk.Snapshot = pair.Snapshot{Number: p.State.Record.Epoch.Counter, Epoch: p.State.Record.Epoch, TakenAt: 1}
-	w.feed(side, failover.DataChanged{Snapshot: s.Disk.Snapshot, Taken: w.Now}, see)
+	w.feed(side, failover.DataChanged{Snapshot: s.Disk.Snapshot, Taken: at(w.Now)}, see)
 	p.Disk.Snapshot = s.Disk.Snapshot
-	w.feed(other(side), failover.DataChanged{Snapshot: s.Disk.Snapshot, Taken: w.Now}, see)
+	w.feed(other(side), failover.DataChanged{Snapshot: s.Disk.Snapshot, Taken: at(w.Now)}, see)
 	return true
 }
 

@@ -136,6 +136,8 @@ func (t *telling) machine(verb string, side int, words []string) error {
 		s.LosesAnswer = true
 	case "duplicate":
 		w.feed(side, failover.Heard{View: s.State.Peer, Confirmed: s.Acked}, t.see)
+	case "clock-back":
+		s.ClockBack = true
 	case "lose-snapshot":
 		s.Disk.Snapshot = pair.Snapshot{}
 	default:

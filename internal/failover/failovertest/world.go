@@ -71,6 +71,7 @@ type Side struct {
 	CrashAfter  bool // the next Save is the last thing that the daemon does
 	LosesAnswer bool // the next answer of a handover is lost on the way
 	Final       bool // the data sync under way is a final one
+	ClockBack   bool // at its start, the wall clock is behind the stamp of its snapshot
 }
 
 // Work is what takes time, or can fail.
@@ -148,10 +149,10 @@ func (w *World) Start(side int, see Observer) {
 	if s.Up {
 		return
 	}
-	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, Up: true}
+	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, ClockBack: s.ClockBack, Up: true}
 	fresh.State = s.Config.Start(s.Disk, w.Now)
 	w.Sides[side] = fresh
-	w.feed(side, failover.DataChanged{Snapshot: s.State.Record.Snapshot, Taken: w.Now}, see)
+	w.feed(side, failover.DataChanged{Snapshot: s.State.Record.Snapshot, Taken: failover.Moment{At: w.Now, Set: !s.ClockBack}}, see)
 }
 
 // Run advances the world by a span of time.
