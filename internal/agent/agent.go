@@ -113,7 +113,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		case m := <-a.inbox:
 			a.receive(work, m)
 		case <-timer.C:
-			a.step(work, failover.Tick{})
+			a.pass(work)
 		case <-ctx.Done():
 		}
 	}
@@ -121,6 +121,16 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.takeDown()
 	a.edges.Wait()
 	return nil
+}
+
+// pass takes in what has been told already, and then lets time pass: a machine
+// that had no processor for a while must not decide on evidence that is older
+// than what waits in its inbox.
+func (a *Agent) pass(ctx context.Context) {
+	for range len(a.inbox) {
+		a.receive(ctx, <-a.inbox)
+	}
+	a.step(ctx, failover.Tick{})
 }
 
 // maxSleep bounds how long the loop waits, so that a watchdog sees it turn.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
 )
 
 // token marks the echoes of one round: replies without it are somebody else's.
@@ -25,28 +26,34 @@ func newToken() (t token) {
 
 // family is IPv4 or IPv6 as far as ICMP goes.
 type family struct {
-	four         bool
-	raw          string // network of a raw socket: needs CAP_NET_RAW
-	unprivileged string // network of a ping socket: needs a group within net.ipv4.ping_group_range
-	protocol     int    // IANA number of the ICMP in question
-	request      icmp.Type
-	reply        icmp.Type
+	four     bool
+	raw      string // network of a raw socket: needs CAP_NET_RAW
+	domain   int    // of a ping socket: needs a group within net.ipv4.ping_group_range
+	protocol int    // IANA number of the ICMP in question
+	request  icmp.Type
+	reply    icmp.Type
 }
 
 func families() []family {
 	return []family{
-		{true, "ip4:icmp", "udp4", 1, ipv4.ICMPTypeEcho, ipv4.ICMPTypeEchoReply},
-		{false, "ip6:ipv6-icmp", "udp6", 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply},
+		{true, "ip4:icmp", unix.AF_INET, 1, ipv4.ICMPTypeEcho, ipv4.ICMPTypeEchoReply},
+		{false, "ip6:ipv6-icmp", unix.AF_INET6, 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply},
 	}
 }
 
 // line is an open socket of one family.
 type line struct {
 	family family
-	conn   *icmp.PacketConn
+	conn   socket
 	id     int
 	raw    bool
 	buffer [1500]byte
+}
+
+// socket is what the kernel gives for either kind.
+type socket interface {
+	net.PacketConn
+	syscall.Conn
 }
 
 // errNotPermitted says that the process may open neither kind of socket.
@@ -54,10 +61,10 @@ var errNotPermitted = errors.New("not permitted: needs CAP_NET_RAW")
 
 func (f family) open() (*line, error) {
 	l := &line{family: f, id: os.Getpid() & 0xffff, raw: true}
-	conn, err := icmp.ListenPacket(f.raw, "")
+	conn, err := net.ListenPacket(f.raw, "")
 	if errors.Is(err, os.ErrPermission) {
 		l.raw = false
-		conn, err = icmp.ListenPacket(f.unprivileged, "")
+		conn, err = f.openUnprivileged()
 	}
 	if errors.Is(err, os.ErrPermission) {
 		return nil, errNotPermitted
@@ -65,11 +72,22 @@ func (f family) open() (*line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ICMP socket: %w", err)
 	}
-	l.conn = conn
+	l.conn = conn.(socket) // as *net.IPConn and *net.UDPConn are
 	if l.raw {
 		l.filter()
 	}
 	return l, nil
+}
+
+// openUnprivileged opens a ping socket, which numbers its echoes itself.
+func (f family) openUnprivileged() (net.PacketConn, error) {
+	fd, err := unix.Socket(f.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, f.protocol)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	file := os.NewFile(uintptr(fd), "icmp")
+	defer func() { _ = file.Close() }() // the connection has a descriptor of its own
+	return net.FilePacketConn(file)
 }
 
 // filter keeps other ICMP messages out of our buffer. Without it all works as
@@ -79,13 +97,13 @@ func (l *line) filter() {
 		var only ipv4.ICMPFilter
 		only.SetAll(true)
 		only.Accept(ipv4.ICMPTypeEchoReply)
-		_ = l.conn.IPv4PacketConn().SetICMPFilter(&only)
+		_ = ipv4.NewPacketConn(l.conn).SetICMPFilter(&only)
 		return
 	}
 	var only ipv6.ICMPFilter
 	only.SetAll(true)
 	only.Accept(ipv6.ICMPTypeEchoReply)
-	_ = l.conn.IPv6PacketConn().SetICMPFilter(&only)
+	_ = ipv6.NewPacketConn(l.conn).SetICMPFilter(&only)
 }
 
 func (l *line) close() { _ = l.conn.Close() } // nothing is buffered: there is nothing to lose
@@ -113,17 +131,50 @@ func (l *line) send(ip netip.Addr, seq int, mark token) error {
 	return nil
 }
 
-// receive waits for the next reply to an echo with that mark.
+// receive waits for the next reply to an echo with that mark. What the kernel
+// has received counts, however late this process gets to read it.
 func (l *line) receive(mark token) (seq int, from netip.Addr, err error) {
 	for {
 		n, addr, err := l.conn.ReadFrom(l.buffer[:])
+		packet := l.buffer[:max(n, 0)]
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			packet, addr, err = l.waiting()
+		}
 		if err != nil {
 			return 0, netip.Addr{}, fmt.Errorf("receive echo: %w", err)
 		}
-		if seq, ok := parseReply(l.family, l.buffer[:n], mark); ok {
+		if seq, ok := parseReply(l.family, packet, mark); ok {
 			return seq, sender(addr), nil
 		}
 	}
+}
+
+// waiting returns a packet that lies in the socket, or an error at once: a read
+// whose deadline has passed does not look there.
+func (l *line) waiting() (packet []byte, from net.Addr, err error) {
+	raw, err := l.conn.SyscallConn()
+	if err != nil {
+		return nil, nil, err
+	}
+	var address unix.Sockaddr
+	n := 0
+	if e := raw.Control(func(fd uintptr) { n, address, err = unix.Recvfrom(int(fd), l.buffer[:], unix.MSG_DONTWAIT) }); e != nil {
+		return nil, nil, e
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	packet = l.buffer[:n]
+	switch a := address.(type) {
+	case *unix.SockaddrInet4:
+		if l.raw { // then the kernel puts the IP header before it
+			packet = packet[min(int(packet[0]&0xf)*4, n):]
+		}
+		return packet, &net.IPAddr{IP: a.Addr[:]}, nil
+	case *unix.SockaddrInet6:
+		return packet, &net.IPAddr{IP: a.Addr[:]}, nil
+	}
+	return nil, nil, unix.EAFNOSUPPORT
 }
 
 // parseReply reads the sequence number of an echo reply; false unless it bears

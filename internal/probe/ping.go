@@ -32,11 +32,10 @@ const attempts = 2
 
 // round is one test of all addresses.
 type round struct {
-	ips      []netip.Addr
-	need     int // answers after which the rest is not waited for
-	timeout  time.Duration
-	deadline time.Time
-	token    token
+	ips     []netip.Addr
+	need    int // answers after which the rest is not waited for
+	timeout time.Duration
+	token   token
 
 	mu      sync.Mutex // guards what follows: each family has a goroutine
 	sent    [][attempts]time.Time
@@ -48,11 +47,10 @@ type round struct {
 func newRound(ips []netip.Addr, need int, timeout time.Duration) *round {
 	r := &round{
 		ips: ips, need: need, timeout: timeout,
-		deadline: time.Now().Add(timeout),
-		token:    newToken(),
-		sent:     make([][attempts]time.Time, len(ips)),
-		given:    make([]bool, len(ips)),
-		results:  make([]pair.Reach, len(ips)),
+		token:   newToken(),
+		sent:    make([][attempts]time.Time, len(ips)),
+		given:   make([]bool, len(ips)),
+		results: make([]pair.Reach, len(ips)),
 	}
 	for i, ip := range ips {
 		r.results[i] = pair.Reach{IP: ip.String(), Reason: "no answer within " + pair.DurationText(timeout)}
@@ -62,7 +60,7 @@ func newRound(ips []netip.Addr, need int, timeout time.Duration) *round {
 
 // run opens one socket per family and talks on each until all is known.
 func (r *round) run(ctx context.Context) {
-	within, enough := context.WithDeadline(ctx, r.deadline)
+	within, enough := context.WithCancel(ctx)
 	defer enough()
 	var talking sync.WaitGroup
 	for _, f := range families() {
@@ -97,16 +95,21 @@ func (r *round) members(f family) []int {
 	return list
 }
 
-// talk sends to the members and listens, once per attempt; enough ends the round.
+// talk sends to the members and listens, once per attempt; enough ends the
+// round. The timeout counts from the first send: a machine that has no processor
+// for a while asks later, and listens as long.
 func (r *round) talk(ctx context.Context, enough func(), line *line, members []int) {
 	stop := context.AfterFunc(ctx, line.interrupt)
 	defer stop()
+	var first time.Time
 	for attempt := range attempts {
 		r.send(line, members, attempt)
-		left := r.timeout / attempts * time.Duration(attempts-1-attempt)
-		line.until(r.deadline.Add(-left))
-		for ctx.Err() == nil { // after setting the deadline: it may have undone the interruption
-			if r.settled(members) {
+		if attempt == 0 {
+			first = time.Now()
+		}
+		line.until(first.Add(r.timeout / attempts * time.Duration(attempt+1)))
+		for !r.settled(members) {
+			if ctx.Err() != nil { // after setting the deadline: it may have undone the interruption
 				return
 			}
 			seq, from, err := line.receive(r.token)
@@ -116,6 +119,9 @@ func (r *round) talk(ctx context.Context, enough func(), line *line, members []i
 			if r.answered(seq, from) {
 				enough()
 			}
+		}
+		if r.settled(members) {
+			return
 		}
 	}
 }

@@ -221,6 +221,30 @@ func TestReachedReturnsAsSoonAsEnoughHaveAnswered(t *testing.T) {
 	})
 }
 
+// A machine that gets no processor for longer than it waits finds the answers in
+// its socket all the same.
+func TestAnswerThatIsReadLateCounts(t *testing.T) {
+	t.Parallel()
+	machine(t, func() {
+		for i, f := range families() {
+			line, err := f.open()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r := newRound(ips(near4, near6), 1, time.Second)
+			r.send(line, []int{i}, 0)
+			time.Sleep(50 * time.Millisecond)
+			line.until(time.Now().Add(-time.Millisecond))
+			seq, from, err := line.receive(r.token)
+			if err != nil || !r.answered(seq, from) {
+				t.Errorf("%s: sequence %d from %s, error %v", r.ips[i], seq, from, err)
+			}
+			line.close()
+		}
+	})
+}
+
 func TestShortTimeoutIsKept(t *testing.T) {
 	t.Parallel()
 	machine(t, func() {
@@ -343,15 +367,15 @@ func TestUnprivilegedSocketsWorkAsWell(t *testing.T) {
 			return
 		}
 		r := newRound(ips(near4, near6), 2, 2*time.Second)
-		ctx, cancel := context.WithDeadline(t.Context(), r.deadline)
+		ctx, cancel := context.WithTimeout(t.Context(), r.timeout)
 		defer cancel()
 		for _, f := range families() {
-			conn, err := icmp.ListenPacket(f.unprivileged, "")
+			conn, err := f.openUnprivileged()
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			l := &line{family: f, conn: conn}
+			l := &line{family: f, conn: conn.(socket)}
 			r.talk(ctx, cancel, l, r.members(f))
 			l.close()
 		}

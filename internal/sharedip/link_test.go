@@ -123,6 +123,37 @@ func TestProbeWaitsWhileAnyAddressIsSilent(t *testing.T) {
 	})
 }
 
+// A prober that gets no processor for longer than it waits finds the owner's
+// answer in its socket all the same.
+func TestAnswerThatIsReadLateCounts(t *testing.T) {
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a, b := l.station(), l.station()
+		ha := a.host(ip)
+		a.set(ha, 0, ip)
+		const wait = 30 * time.Millisecond
+		for range 20 {
+			b.do(func() error {
+				probes, err := openProbes([]pair.SharedIP{ip}, map[MAC]bool{b.mac: true})
+				if err != nil {
+					return err
+				}
+				p := probes[0]
+				defer p.port.close()
+				if err := p.send(); err != nil {
+					return err
+				}
+				time.Sleep(wait + 10*time.Millisecond)
+				_, err = p.port.collect(t.Context(), time.Now().Add(-10*time.Millisecond), make([]byte, 2048), p.take)
+				if len(p.owners) != 1 {
+					t.Errorf("owners %v, want the one of %s", p.owners, ip)
+				}
+				return err
+			})
+		}
+	})
+}
+
 func TestOwnAddressNeverCountsAsForeign(t *testing.T) {
 	bothVersions(t, func(l *lan, ip pair.SharedIP) {
 		t := l.t

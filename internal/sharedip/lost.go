@@ -21,17 +21,17 @@ import (
 // The check teaches nobody anything: target's MAC is asked for in the name of
 // the own address only, and the pings are frames of our own.
 //
-// It returns as soon as both are answered, at the latest after wait. A target
+// It returns as soon as both are answered, or once each question has had its part
+// of wait. A target
 // that the interface does not reach directly, or reaches with no own address, is
 // ErrNotOnLink. Ask only targets that have answered the shared address before:
 // a machine may be set to answer some and not others.
 func (h *Host) Lost(ctx context.Context, ip pair.SharedIP, target netip.Addr, wait time.Duration) (own, shared bool, err error) {
-	deadline := time.Now().Add(wait)
 	source, err := h.sourceFor(ip, target)
 	if err != nil {
 		return false, false, fmt.Errorf("check shared IP %s: %w", ip, err)
 	}
-	own, shared, err = h.pingBoth(ctx, ip, source, target, deadline)
+	own, shared, err = h.pingBoth(ctx, ip, source, target, wait)
 	if err != nil {
 		return own, shared, fmt.Errorf("check shared IP %s: %w", ip, err)
 	}
@@ -57,14 +57,15 @@ func (h *Host) sourceFor(ip pair.SharedIP, target netip.Addr) (netip.Addr, error
 	return own[i].Addr(), nil
 }
 
-func (h *Host) pingBoth(ctx context.Context, ip pair.SharedIP, source, target netip.Addr, deadline time.Time) (own, shared bool, err error) {
+func (h *Host) pingBoth(ctx context.Context, ip pair.SharedIP, source, target netip.Addr, wait time.Duration) (own, shared bool, err error) {
+	deadline := time.Now().Add(wait)
 	target = target.WithZone("")
 	hearing, err := openHearing(ip.Interface, target)
 	if err != nil {
 		return false, false, err
 	}
 	defer h.retire(hearing)
-	mac, found, err := resolve(ctx, hearing, source, target, deadline)
+	mac, found, err := resolve(ctx, hearing, source, target, wait)
 	if err != nil || !found {
 		return false, false, err
 	}
@@ -77,8 +78,7 @@ func (h *Host) pingBoth(ctx context.Context, ip pair.SharedIP, source, target ne
 	}
 	defer h.retire(replies)
 	err = replies.ask(ctx, question{
-		deadline: deadline,
-		gap:      gapWithin(time.Until(deadline)),
+		wait: max(time.Until(deadline), wait/2),
 		send: func() error {
 			return sendAll(replies, [][]byte{fromOwn.frame(), fromShared.frame()})
 		},
@@ -92,15 +92,14 @@ func (h *Host) pingBoth(ctx context.Context, ip pair.SharedIP, source, target ne
 }
 
 // resolve asks for target's MAC in the name of source.
-func resolve(ctx context.Context, p *port, source, target netip.Addr, deadline time.Time) (mac MAC, found bool, err error) {
+func resolve(ctx context.Context, p *port, source, target netip.Addr, wait time.Duration) (mac MAC, found bool, err error) {
 	frame := arpQuestion(p.mac, source, target)
 	if target.Is6() {
 		frame = solicitation(p.mac, source, target)
 	}
 	err = p.ask(ctx, question{
-		deadline: deadline,
-		gap:      gapWithin(time.Until(deadline)),
-		send:     func() error { return p.send(frame) },
+		wait: wait,
+		send: func() error { return p.send(frame) },
 		take: func(frame []byte) bool {
 			owner, ok := parseOwner(frame)
 			if ok && owner.IP == target {

@@ -69,39 +69,65 @@ func (p *port) send(frame []byte) error {
 }
 
 // question is a dialogue on a port: send is called at once and then at every
-// gap until the deadline; take gets each frame received and reports whether all
-// is answered.
+// gap; take gets each frame received and reports whether all is answered. It
+// ends once wait has passed since the first send returned: a machine that has no
+// processor for a while asks later, and hears as long.
 type question struct {
-	deadline time.Time
-	gap      time.Duration
-	send     func() error
-	take     func(frame []byte) (done bool)
+	wait time.Duration
+	send func() error
+	take func(frame []byte) (done bool)
 }
 
-// ask holds the dialogue. It returns when all is answered or at the deadline,
-// both without an error.
+// gap spaces repetitions so that about three fit into the wait, at least 20 ms
+// apart: time for an answer.
+func (q question) gap() time.Duration { return max(q.wait/3, 20*time.Millisecond) }
+
+// ask holds the dialogue. It returns when all is answered or when the wait is
+// over, both without an error. Frames that the kernel had to drop meanwhile may
+// have been answers: then what was not answered is errFramesDropped.
 func (p *port) ask(ctx context.Context, q question) error {
 	stop := context.AfterFunc(ctx, func() { _ = p.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	buffer := make([]byte, 2048)
-	for next := time.Now(); next.Before(q.deadline); next = next.Add(q.gap) {
+	var end time.Time
+	for next := time.Now(); end.IsZero() || next.Before(end); next = next.Add(q.gap()) {
 		if err := q.send(); err != nil {
 			return err
 		}
-		until := next.Add(q.gap)
-		if q.deadline.Sub(until) < q.gap/2 { // too late for one more to be answered
-			until = q.deadline
-			next = q.deadline
+		if end.IsZero() {
+			next = time.Now()
+			end = next.Add(q.wait)
+		}
+		until := next.Add(q.gap())
+		if end.Sub(until) < q.gap()/2 { // too late for one more to be answered
+			until = end
+			next = end
 		}
 		done, err := p.collect(ctx, until, buffer, q.take)
 		if done || err != nil {
 			return err
 		}
 	}
+	return p.dropped()
+}
+
+// errFramesDropped says that the kernel had no room for all frames that came.
+var errFramesDropped = errors.New("frames were dropped because too many came at once")
+
+// dropped returns errFramesDropped if the kernel has dropped frames of this port.
+func (p *port) dropped() error {
+	stats, err := p.conn.Stats()
+	if err != nil {
+		return fmt.Errorf("count frames on %s: %w", p.name, err)
+	}
+	if stats.Drops > 0 {
+		return fmt.Errorf("interface %s: %w", p.name, errFramesDropped)
+	}
 	return nil
 }
 
-// collect hands frames to take until it is satisfied or the time has come.
+// collect hands frames to take until it is satisfied or the time has come. What
+// the kernel has received by then counts, however late this process gets to read it.
 func (p *port) collect(ctx context.Context, until time.Time, buffer []byte, take func([]byte) bool) (bool, error) {
 	if err := p.conn.SetReadDeadline(until); err != nil {
 		return false, fmt.Errorf("receive on %s: %w", p.name, err)
@@ -113,7 +139,7 @@ func (p *port) collect(ctx context.Context, until time.Time, buffer []byte, take
 		n, _, err := p.conn.ReadFrom(buffer)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
-			return false, nil
+			return p.drain(buffer, take)
 		case errors.Is(err, unix.ENETDOWN):
 			return false, fmt.Errorf("interface %s: %w", p.name, ErrNoCarrier)
 		case err != nil && ctx.Err() == nil:
@@ -122,6 +148,31 @@ func (p *port) collect(ctx context.Context, until time.Time, buffer []byte, take
 			return true, nil
 		}
 	}
+}
+
+// drain hands take what lies in the socket, and waits for nothing. A read whose
+// deadline has passed does not look there.
+func (p *port) drain(buffer []byte, take func([]byte) bool) (done bool, err error) {
+	raw, err := p.conn.SyscallConn()
+	if err != nil {
+		return false, fmt.Errorf("receive on %s: %w", p.name, err)
+	}
+	err = errors.Join(raw.Control(func(fd uintptr) {
+		for !done {
+			var n int
+			if n, _, err = unix.Recvfrom(int(fd), buffer, unix.MSG_DONTWAIT); err != nil {
+				return
+			}
+			done = take(buffer[:n])
+		}
+	}), err)
+	switch {
+	case errors.Is(err, unix.ENETDOWN):
+		return done, fmt.Errorf("interface %s: %w", p.name, ErrNoCarrier)
+	case err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR):
+		return done, fmt.Errorf("receive on %s: %w", p.name, err)
+	}
+	return done, nil
 }
 
 // Offsets into an Ethernet frame.

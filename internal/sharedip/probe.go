@@ -17,10 +17,10 @@ import (
 // Probe asks the link who has the addresses, in a way that teaches nobody
 // anything: ARP probes (RFC 5227), solicitations as for duplicate address
 // detection (RFC 4862). It returns the foreign owners that answered within wait,
-// as soon as every address was answered; this machine never counts. An interface
+// of the first question, as soon as every address was answered; this machine
+// never counts. An interface
 // that is down or has no carrier is ErrNoCarrier, not silence.
 func (h *Host) Probe(ctx context.Context, ips []pair.SharedIP, wait time.Duration) ([]Owner, error) {
-	deadline := time.Now().Add(wait)
 	own, err := ownMACs()
 	if err != nil {
 		return nil, fmt.Errorf("probe shared IPs: %w", err)
@@ -35,7 +35,7 @@ func (h *Host) Probe(ctx context.Context, ips []pair.SharedIP, wait time.Duratio
 	var running sync.WaitGroup
 	failed := make([]error, len(probes))
 	for i, p := range probes {
-		running.Go(func() { failed[i] = p.run(ctx, deadline) })
+		running.Go(func() { failed[i] = p.run(ctx, wait) })
 	}
 	running.Wait()
 	var owners []Owner
@@ -108,8 +108,8 @@ func liveLink(name string) (netlink.Link, error) {
 	return link, nil
 }
 
-func (p *probe) run(ctx context.Context, deadline time.Time) error {
-	return p.port.ask(ctx, question{deadline: deadline, gap: gapWithin(time.Until(deadline)), send: p.send, take: p.take})
+func (p *probe) run(ctx context.Context, wait time.Duration) error {
+	return p.port.ask(ctx, question{wait: wait, send: p.send, take: p.take})
 }
 
 // confirm makes silence count only if the cable was in to the end.
@@ -120,10 +120,6 @@ func (p *probe) confirm() error {
 	_, err := liveLink(p.port.name)
 	return err
 }
-
-// gapWithin spaces repetitions so that about three fit into wait, at least 20 ms
-// apart: time for an answer.
-func gapWithin(wait time.Duration) time.Duration { return max(wait/3, 20*time.Millisecond) }
 
 func (p *probe) send() error {
 	for addr := range p.unanswered {
