@@ -101,6 +101,10 @@ func (a *addresses) ticked() []pair.SharedIP {
 	return ticked
 }
 
+func (a *addresses) isTicked(addr netip.Addr) bool {
+	return slices.ContainsFunc(a.ticked(), func(ip pair.SharedIP) bool { return ip.Address.Addr() == addr })
+}
+
 // Claim implements agent.Addresses.
 func (a *addresses) Claim(ctx context.Context, lease time.Duration) error {
 	ticked := a.ticked()

@@ -166,10 +166,22 @@ func refusedBy(err error) error {
 	return err
 }
 
-// foreign tells the decision of other machines that announce a shared IP.
-func (a *Appliance) foreign(ctx context.Context) sharedip.Events {
-	return sharedip.Events{Foreign: func(owner sharedip.Owner) {
-		a.log.Warn("another machine announces a shared ip", slog.String("owner", owner.String()))
-		a.agent.Tell(ctx, failover.ForeignOwner{})
-	}}
+// sightings tells the decision of other machines that announce or probe a shared IP.
+func (a *Appliance) sightings(ctx context.Context) sharedip.Events {
+	return sharedip.Events{
+		Foreign: func(owner sharedip.Owner) {
+			a.log.Warn("another machine announces a shared ip", slog.String("owner", owner.String()))
+			a.agent.Tell(ctx, failover.ForeignOwner{})
+		},
+		Elsewhere: func(owner sharedip.Owner) {
+			if a.ips.isTicked(owner.IP) {
+				a.agent.Tell(ctx, failover.ForeignOwner{})
+			}
+		},
+		Probed: func(by sharedip.Owner) {
+			if a.ips.isTicked(by.IP) {
+				a.agent.Tell(ctx, failover.RivalProbed{})
+			}
+		},
+	}
 }

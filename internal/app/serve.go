@@ -205,7 +205,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 		})
 	}
 	run("history", a.history.run)
-	run("shared ips", func(ctx context.Context) error { return a.host.Run(ctx, a.foreign(ctx)) })
+	run("shared ips", func(ctx context.Context) error { return a.host.Run(ctx, a.sightings(ctx)) })
 	run("peer link", a.link.Run)
 	for _, l := range listeners {
 		run(l.name, l.serve)

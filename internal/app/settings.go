@@ -54,9 +54,9 @@ func (a *Appliance) configure(c *failover.Config) {
 	c.SharedIP = len(a.ips.ticked()) > 0
 	c.BackupOperations, c.AutomaticFailover, c.ObserveOnly = s.BackupOperations, s.AutomaticFailover, s.ObserveOnly
 	c.MaxDataAge = s.MaxDataAge
-	c.PairID = ""
+	c.PairID, c.PeerID = "", ""
 	if pinned, paired := a.link.Paired(); paired {
-		c.PairID = pinned.PairID
+		c.PairID, c.PeerID = pinned.PairID, pinned.ID
 	}
 	a.reach.set(test)
 	a.ips.teach(test)

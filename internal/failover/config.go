@@ -10,6 +10,7 @@ import (
 // may change between two calls of Next.
 type Config struct {
 	Self              pair.ApplianceID
+	PeerID            pair.ApplianceID // the pinned peer; empty: none
 	PairID            string
 	Version           string        // product version, told to the peer
 	Timeout           time.Duration // Primary Site Instance Timeout
@@ -34,6 +35,9 @@ const (
 	isolate   = 0.6 // primary: no contact for so long and no ping answered: off
 	evidence  = 0.5 // backup: how long silence and own connectivity must have lasted, without a gap
 	freshness = 0.4 // backup: how old the newest probe may be
+	returning = 1.5 // primary that returns without its peer: how long it waits after contact or a stall; the backup has decided by then
+	deciding  = 2   // primary that returns: for how long at most it leaves the shared IP to another machine that probes it
+	patience  = 0.5 // primary that returns: how much longer one of the two waits, so that both never return at the same instant
 )
 
 // Pace of the evidence.

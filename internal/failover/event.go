@@ -27,8 +27,10 @@ type (
 	AddressProbed struct{ Result ProbeResult }
 	// AddressChecked is the result of CheckAddress.
 	AddressChecked struct{ Owner Owner }
-	// ForeignOwner says that another machine announced the shared IP while we hold it.
+	// ForeignOwner says that another machine announced the shared IP.
 	ForeignOwner struct{}
+	// RivalProbed says that another machine probes the shared IP: it may be about to put it on.
+	RivalProbed struct{}
 	// SiteHealth says whether the primary's own site passes its health checks.
 	SiteHealth struct{ Sick bool }
 	// DataChanged tells the newest complete snapshot and when it was taken; unset: that is
@@ -125,6 +127,7 @@ func (TestIPsAnswered) event()  {}
 func (AddressProbed) event()    {}
 func (AddressChecked) event()   {}
 func (ForeignOwner) event()     {}
+func (RivalProbed) event()      {}
 func (SiteHealth) event()       {}
 func (DataChanged) event()      {}
 func (SaveFailed) event()       {}

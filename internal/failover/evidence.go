@@ -1,6 +1,10 @@
 package failover
 
-import "baton/internal/pair"
+import (
+	"time"
+
+	"baton/internal/pair"
+)
 
 // gather pings the test IPs and probes the shared IP, each at its pace, so that
 // a decision finds its evidence ready when it is due.
@@ -74,6 +78,35 @@ func (t *turn) probed(result ProbeResult) {
 		}
 		e.Probes = min(e.Probes+1, minProbes)
 	}
+}
+
+// foreignSeen takes in that another machine says that it has the shared IP: it
+// is as good as its answer to a probe.
+func (t *turn) foreignSeen() {
+	e := &t.Evidence
+	if t.Held {
+		t.Foreign, t.NextPoll = at(t.now), t.now
+		return
+	}
+	e.Owned = at(t.now)
+	e.SilentSince, e.Silent, e.Probes = Moment{}, Moment{}, 0
+}
+
+// rivalSeen takes in that another machine probes the shared IP.
+func (e *Evidence) rivalSeen(now Instant, timeout time.Duration) {
+	if !e.Rival.within(timeout, now) {
+		e.RivalSince = at(now)
+	}
+	e.Rival = at(now)
+}
+
+// rivalDecides reports whether another machine has probed the shared IP within
+// the last timeout and may be about to put it on. One that has probed it for
+// longer than a decision takes does not decide.
+func (t *turn) rivalDecides() bool {
+	e := t.Evidence
+	return e.Rival.Set && !t.due(e.Rival.At.Add(t.timeout(t.State))) &&
+		!t.due(e.RivalSince.At.Add(t.part(deciding, t.timeout(t.State))))
 }
 
 // connected reports whether our own network works: enough test IPs answered in

@@ -36,6 +36,8 @@ const (
 	GuardReturnEpoch
 	GuardReturnTaken
 	GuardReturnWait
+	GuardReturnRival
+	GuardReturnTurn
 	GuardReturnNetwork
 	GuardReturnSilence
 	GuardReturnOwner

@@ -135,8 +135,9 @@ func (t *turn) observe(ev Event) {
 	case AddressChecked:
 		t.checked(ev.Owner)
 	case ForeignOwner:
-		t.Foreign = at(t.now)
-		t.NextPoll = t.now
+		t.foreignSeen()
+	case RivalProbed:
+		t.Evidence.rivalSeen(t.now, t.timeout(t.State))
 	case SiteHealth:
 		t.Sick = ev.Sick
 	case DataChanged:

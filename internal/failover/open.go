@@ -26,6 +26,9 @@ func (t *turn) opened(step Door, effect Effect, end outcome) {
 		t.openingFailed(effect, EffectFailed)
 		return
 	}
+	if t.Record.Role == pair.Primary && !t.entitled() && t.obeys(GuardIsolation) {
+		return // stayEntitled closes, and tells why
+	}
 	if step == StartingServices && !t.mayClaim() {
 		t.openingFailed(NoEffect, AddressAnswers)
 		return

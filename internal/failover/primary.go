@@ -152,8 +152,14 @@ func (t *turn) comeBack() {
 	t.endRetries()
 	t.Blocked = t.comeBackReason()
 	if t.Blocked != Agreed {
+		t.Ready = Moment{}
 		return
 	}
+	if !t.myTurn() {
+		t.Blocked = TimeoutRuns
+		return
+	}
+	t.Ready = Moment{}
 	if t.Record.Taken {
 		record := t.Record
 		record.Taken = false
@@ -223,11 +229,32 @@ func comeBackGuards() []guardRow {
 	return []guardRow{
 		{GuardReturnEpoch, HigherEpoch, func(t *turn) bool { return !t.Peer.Epoch.Above(t.Record.Epoch) }},
 		{GuardReturnTaken, AddressTaken, func(t *turn) bool { return !t.Record.Taken }},
-		{GuardReturnWait, TimeoutRuns, func(t *turn) bool { return t.due(t.Since.Add(t.timeout(t.State))) }},
+		{GuardReturnWait, TimeoutRuns, func(t *turn) bool { return t.due(t.alone().Add(t.part(returning, t.timeout(t.State)))) }},
+		{GuardReturnRival, PeerDecides, func(t *turn) bool { return !t.rivalDecides() }},
 		{GuardReturnNetwork, NetworkLost, func(t *turn) bool { return t.TestIPs == 0 || t.connected() }},
 		{GuardReturnSilence, AddressAnswers, func(t *turn) bool { return !t.SharedIP || t.silent() }},
 		{GuardReturnOwner, AddressTaken, (*turn).nobodyElse},
 	}
+}
+
+// alone is since when this primary has been closed, has had no contact with its
+// peer, and has not stood still. A backup that decides to take over does so one
+// timeout after contact, at most a little after ours.
+func (t *turn) alone() Instant {
+	return max(t.Since, t.PeerHeard.or(0), t.Confirmed.or(0), t.Evidence.From)
+}
+
+// myTurn reports whether a primary against whose return nothing stands may
+// return now. Two primaries, each of a different epoch, may wait for the same
+// cable: one of the two waits a little longer, and then finds the other.
+func (t *turn) myTurn() bool {
+	if t.met() || t.retrying() || t.Self < t.PeerID || t.PeerID == "" || !t.obeys(GuardReturnTurn) {
+		return true
+	}
+	if !t.Ready.Set {
+		t.Ready = at(t.now)
+	}
+	return t.due(t.Ready.At.Add(t.part(patience, t.timeout(t.State))))
 }
 
 // failing reports whether the site does not come up, or comes up sick.

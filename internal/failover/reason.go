@@ -51,6 +51,7 @@ const (
 	DataTooOld
 	DataAgeUnknown
 	TimeoutRuns
+	PeerDecides
 	PeerRefusesUs
 	AddressAnswers
 	TooManyTakeovers
@@ -95,7 +96,7 @@ func sentences() [reasons]string {
 		PeerSilent:            "The peer does not answer.",
 		PeerHeard:             "The peer answers.",
 		PeerAgrees:            "The peer answers and knows no higher epoch.",
-		NobodyElse:            "The peer stayed silent for one timeout, our own network works, and nobody answers for the shared IP.",
+		NobodyElse:            "The peer stayed silent for longer than a takeover takes, our own network works, and nobody answers for the shared IP.",
 		NetworkLost:           "Neither the peer nor enough test IPs answer: our own network is taken to be at fault.",
 		AddressTaken:          "Another machine has taken the shared IP, as a test IP shows.",
 		Stalled:               "This machine stood still for longer than its lease.",
@@ -128,6 +129,7 @@ func sentences() [reasons]string {
 		DataTooOld:            "The newest snapshot is older than the highest data age allowed.",
 		DataAgeUnknown:        "The age of the newest snapshot is not known, as its time lies in the future, and a highest data age is set.",
 		TimeoutRuns:           "The Primary Site Instance Timeout has not passed yet.",
+		PeerDecides:           "Another machine is asking for the shared IP and may be about to take over.",
 		PeerRefusesUs:         "The peer answers, but with another key, certificate or protocol: that does not mean that it is down.",
 		AddressAnswers:        "The shared IP still answers: its machine is alive.",
 		TooManyTakeovers:      "There were three automatic takeovers within the hour.",

@@ -36,6 +36,7 @@ type State struct {
 	Retry      Instant // when
 	ReleaseAt  Moment  // when a release that failed is tried again
 	Blocked    Reason  // why a takeover (or a return) that is due does not happen
+	Ready      Moment  // since when nothing stands against a return
 	Observed   bool    // observe only: this suspicion has been recorded
 
 	SnapshotAt Moment    // when the newest complete snapshot was taken
@@ -88,6 +89,9 @@ type Evidence struct {
 	Probes      uint8  // length of that run, at most minProbes
 	Owned       Moment // newest probe that another machine answered
 	Probed      Moment // when the newest probe that counts ended, whatever it found
+
+	Rival      Moment // newest probe of the shared IP by another machine, which is about to put it on
+	RivalSince Moment // begin of an unbroken run of such probes
 
 	Checking  bool   // a lost-address check is under way
 	LastCheck Moment // begin of the newest one

@@ -77,7 +77,7 @@ func primaryTransitions() []Transition {
 		{alone, releasing, []Reason{HigherEpoch, HandedOver}},
 		{claiming, releasing, []Reason{HigherEpoch, HandedOver}},
 		{waiting, releasing, []Reason{HigherEpoch, HandedOver}},
-		{isolated, releasing, []Reason{HigherEpoch}},
+		{isolated, releasing, []Reason{HigherEpoch, HandedOver}},
 		{conflict, releasing, []Reason{HigherEpoch}},
 		{waiting, conflict, []Reason{EpochsClash}},
 		{conflict, claiming, []Reason{ForcedByAdministrator}},

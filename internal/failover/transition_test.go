@@ -21,7 +21,7 @@ func TestTransitionsAreThoseThatHappen(t *testing.T) {
 		fold(seen, told)
 	}
 	inStories := len(seen)
-	for seed := range uint64(12) {
+	for seed := range uint64(40) {
 		fold(seen, failovertest.RandomRun(rand.New(rand.NewPCG(seed, 1)), 5*time.Minute).Transitions)
 	}
 	declared := declaredTransitions()

@@ -22,7 +22,20 @@ type Events struct {
 	// Foreign: another machine says that it has an address that we hold. At most
 	// once a second for each owner.
 	Foreign func(Owner)
+	// Elsewhere: another machine says that it has a managed address that we do
+	// not hold. At most once in 20 ms for each owner.
+	Elsewhere func(Owner)
+	// Probed: another machine asks the link, as one does that is about to use the
+	// address, whether a managed address is free (RFC 5227, RFC 4862). At most
+	// once in 20 ms for each machine.
+	Probed func(by Owner)
 }
+
+// How often a sighting is told again.
+const (
+	foreignAgain   = time.Second
+	elsewhereAgain = 20 * time.Millisecond
+)
 
 // Run sends the announcements of the schedule, announces again when a link comes
 // up or changes its MAC, and watches for foreign owners of what we hold; unless
@@ -34,7 +47,7 @@ func (h *Host) Run(ctx context.Context, on Events) error {
 		sightings: make(chan sighting, 16),
 		watchers:  map[string]*watcher{},
 		states:    map[string]linkState{},
-		reported:  map[Owner]time.Time{},
+		reported:  map[sighting]time.Time{},
 	}
 	defer r.end()
 	if err := r.subscribe(); err != nil {
@@ -56,14 +69,16 @@ type runner struct {
 	sightings chan sighting
 	watchers  map[string]*watcher  // by interface
 	states    map[string]linkState // by interface, as last seen
-	reported  map[Owner]time.Time
+	reported  map[sighting]time.Time
 	running   sync.WaitGroup
 }
 
-// sighting is a claim of ownership seen on an interface.
+// sighting is a claim of ownership seen on an interface, or a probe of an address
+// by a machine that would own it.
 type sighting struct {
-	iface string
-	owner Owner
+	iface   string
+	owner   Owner
+	probing bool
 }
 
 // linkState is what of a link makes a new announcement necessary.
@@ -164,31 +179,39 @@ func onInterface(ips []pair.SharedIP, name string) []pair.SharedIP {
 	return slices.DeleteFunc(slices.Clone(ips), func(ip pair.SharedIP) bool { return ip.Interface != name })
 }
 
-// judge decides whether a sighting is a foreign owner of what we hold, reports
-// it and answers it.
+// judge tells of a sighting, and answers a foreign owner of what we hold.
 func (r *runner) judge(s sighting) {
 	own, err := ownMACs()
 	if err != nil || own[s.owner.MAC] {
 		return
 	}
 	now := time.Now()
-	if !r.host.contested(s, now) {
-		return
+	switch {
+	case s.probing:
+		r.tell(s, elsewhereAgain, now, r.on.Probed)
+	case !r.host.contested(s, now):
+		r.tell(s, elsewhereAgain, now, r.on.Elsewhere)
+	case r.tell(s, foreignAgain, now, r.on.Foreign):
+		r.host.log.Warn("another machine claims a shared IP that is held here",
+			slog.String("ip", s.owner.IP.String()), slog.String("mac", s.owner.MAC.String()))
 	}
-	for owner, at := range r.reported {
-		if now.Sub(at) >= time.Second {
-			delete(r.reported, owner)
+}
+
+// tell reports a sighting unless that was done a moment ago, and whether it did.
+func (r *runner) tell(s sighting, again time.Duration, now time.Time, report func(Owner)) bool {
+	for told, at := range r.reported {
+		if now.Sub(at) >= foreignAgain {
+			delete(r.reported, told)
 		}
 	}
-	if _, recent := r.reported[s.owner]; recent {
-		return
+	if at, recent := r.reported[s]; recent && now.Sub(at) < again {
+		return false
 	}
-	r.reported[s.owner] = now
-	r.host.log.Warn("another machine claims a shared IP that is held here",
-		slog.String("ip", s.owner.IP.String()), slog.String("mac", s.owner.MAC.String()))
-	if r.on.Foreign != nil {
-		r.on.Foreign(s.owner)
+	r.reported[s] = now
+	if report != nil {
+		report(s.owner)
 	}
+	return true
 }
 
 // contested reports whether we hold what was sighted, and then has it announced
@@ -285,11 +308,15 @@ func (r *runner) listen(w *watcher, p *port) {
 			r.host.searches.note(found, time.Now())
 		}
 		owner, ok := parseOwner(buffer[:n])
-		if !ok || owner.MAC == p.mac || !r.host.manages(owner.IP) {
+		probing := false
+		if !ok {
+			owner, probing = parseProbe(buffer[:n])
+		}
+		if !ok && !probing || owner.MAC == p.mac || !r.host.manages(owner.IP) {
 			continue
 		}
 		select {
-		case r.sightings <- sighting{iface: p.name, owner: owner}:
+		case r.sightings <- sighting{iface: p.name, owner: owner, probing: probing}:
 		case <-r.stop:
 			return
 		}

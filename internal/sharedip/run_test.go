@@ -232,6 +232,41 @@ func TestReplacedInterfaceIsWatchedAgain(t *testing.T) {
 	b.claimUntilReported(ip4(t).Address.Addr(), owners)
 }
 
+// An appliance that does not hold the address hears who has it, and who is about to.
+func TestOwnerAndProberElsewhereAreReported(t *testing.T) {
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		a, b := l.station(), l.station()
+		ha, hb := a.host(ip), b.host(ip)
+		owners, probers := make(chan Owner, 100), make(chan Owner, 100)
+		told := func(to chan Owner) func(Owner) {
+			return func(o Owner) {
+				select {
+				case to <- o:
+				default:
+				}
+			}
+		}
+		a.run(ha, Events{Elsewhere: told(owners), Probed: told(probers)})
+		want := Owner{ip.Address.Addr(), b.mac}
+		eventually(t, 10*time.Second, "the probe is reported", func() bool {
+			_, _, err := b.probe(hb, 40*time.Millisecond, ip)
+			return err == nil && len(probers) > 0
+		})
+		if got := <-probers; got != want || len(owners) != 0 {
+			t.Errorf("probed by %s, want %s; %d owners", got, want, len(owners))
+		}
+		b.set(hb, 0, ip)
+		eventually(t, 10*time.Second, "the owner is reported", func() bool {
+			b.claimAs(ip.Address.Addr())
+			return len(owners) > 0
+		})
+		if got := <-owners; got != want {
+			t.Errorf("owner %s, want %s", got, want)
+		}
+	})
+}
+
 func TestUnclaimedAddressHasNoForeignOwner(t *testing.T) {
 	t.Parallel()
 	l := newLAN(t)

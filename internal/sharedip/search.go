@@ -72,17 +72,28 @@ func (h *Host) SearchedInVain(ip pair.SharedIP, target netip.Addr) bool {
 // parseSearch reads from an ARP request or a neighbour solicitation who looks
 // for which address. A probe, which names nobody who looks, is none.
 func parseSearch(frame []byte) (found search, from MAC, ok bool) {
+	asked, by, from, ok := parseQuestion(frame)
+	return search{ip: asked, by: by}, from, ok && !by.IsUnspecified() && by != asked
+}
+
+// parseProbe reads from an ARP probe, or a solicitation as for duplicate address
+// detection, which machine asks whether an address is free.
+func parseProbe(frame []byte) (by Owner, ok bool) {
+	asked, sender, from, ok := parseQuestion(frame)
+	return Owner{IP: asked, MAC: from}, ok && sender.IsUnspecified()
+}
+
+// parseQuestion reads who asks the link for the owner of an address.
+func parseQuestion(frame []byte) (asked, by netip.Addr, from MAC, ok bool) {
 	if a, isARP := parseARP(frame); isARP {
-		looks := a.op == arpRequest && !a.senderIP.IsUnspecified() && a.senderIP != a.targetIP
-		return search{ip: a.targetIP, by: a.senderIP}, a.senderMAC, looks
+		return a.targetIP, a.senderIP, a.senderMAC, a.op == arpRequest
 	}
 	d, isDatagram := parseDatagram(frame)
 	if !isDatagram || !d.dst.Is6() || d.hops != maxHops || len(d.message) < 24 ||
 		d.message[0] != neighbourSolicitation || d.message[1] != 0 {
-		return search{}, MAC{}, false
+		return netip.Addr{}, netip.Addr{}, MAC{}, false
 	}
-	target := netip.AddrFrom16([16]byte(d.message[8:24]))
-	return search{ip: target, by: d.src}, d.srcMAC, !d.src.IsUnspecified()
+	return netip.AddrFrom16([16]byte(d.message[8:24])), d.src, d.srcMAC, true
 }
 
 // neighbourFilter accepts neighbour solicitations and advertisements among IPv6 frames.

@@ -69,6 +69,9 @@ func (p *play) turn(side int, ev failover.Event) {
 			p.Kill(side)
 			return
 		}
+		if saves && s.PauseAfter {
+			s.PauseAfter, s.Paused = false, true
+		}
 		p.perform(side, action)
 	}
 }
@@ -96,7 +99,7 @@ func (p *play) begin(side int, k Work) {
 	if k == Stopping && s.Due[Starting].Set {
 		from = s.Due[Starting].At.Add(1)
 	}
-	if from == p.Now && s.Takes[k] == 0 {
+	if from == p.Now && s.Takes[k] == 0 && !s.Paused {
 		p.post(side, p.outcome(side, k))
 		return
 	}
@@ -145,6 +148,7 @@ func (p *play) perform(side int, action failover.Action) {
 		}
 		s.Due[Pinging] = at(p.Now.Add(action.Wait))
 	case failover.ProbeAddress:
+		p.overhear(side, failover.RivalProbed{})
 		if result := p.probe(side); result == failover.ProbeOwned {
 			p.post(side, failover.AddressProbed{Result: result})
 			return
@@ -175,6 +179,7 @@ func (p *play) performAddress(side int, action failover.Action) {
 		}
 		s.Address = p.Now.Add(action.Lease + grain)
 		p.announce(side)
+		p.overhear(side, failover.ForeignOwner{})
 		p.post(side, failover.Claimed{OK: true})
 	case failover.Renew:
 		ok := !p.fails(side, Renewing)
@@ -184,6 +189,7 @@ func (p *play) performAddress(side int, action failover.Action) {
 		p.post(side, failover.Renewed{OK: ok})
 	case failover.Announce:
 		p.announce(side)
+		p.overhear(side, failover.ForeignOwner{})
 	case failover.Release:
 		ok := !p.fails(side, Releasing)
 		if ok {
@@ -213,7 +219,7 @@ func (p *play) performSwitch(side int, action failover.Action) {
 			p.post(side, failover.CommitAnswered{})
 		}
 	case failover.EndHold:
-		if p.Link[side] && p.alive(peer) {
+		if p.Link[side] && !p.Mute && p.alive(peer) {
 			p.post(peer, failover.HoldEnded{})
 		}
 	case failover.AnswerHold:
@@ -221,7 +227,7 @@ func (p *play) performSwitch(side int, action failover.Action) {
 	case failover.AnswerCommit:
 		p.answer(side, failover.CommitAnswered{OK: action.Refusal == failover.Agreed})
 	case failover.OfferHandover:
-		if p.Link[side] && p.alive(peer) {
+		if p.Link[side] && !p.Mute && p.alive(peer) {
 			p.post(peer, failover.BecomePrimary{FinalSync: true})
 		}
 	}
@@ -231,7 +237,7 @@ func (p *play) performSwitch(side int, action failover.Action) {
 // peer cannot be reached.
 func (p *play) ask(side int, ev failover.Event) bool {
 	peer := other(side)
-	if !p.Link[side] || !p.Link[peer] || !p.alive(peer) {
+	if !p.linked() || !p.alive(peer) {
 		return false
 	}
 	p.Sides[peer].Asked = true
@@ -242,7 +248,7 @@ func (p *play) ask(side int, ev failover.Event) bool {
 // answer brings an answer to the peer, if it waits for one and nothing is in the way.
 func (p *play) answer(side int, ev failover.Event) {
 	s := &p.Sides[side]
-	if s.Asked && p.Link[side] && p.alive(other(side)) && !s.LosesAnswer {
+	if s.Asked && p.Link[side] && !p.Mute && p.alive(other(side)) && !s.LosesAnswer {
 		p.post(other(side), ev)
 	}
 	s.Asked, s.LosesAnswer = false, s.LosesAnswer && !s.Asked
@@ -255,7 +261,7 @@ func (p *play) poll(side int, wait time.Duration) {
 	case p.Mismatch != pair.NoAnswer:
 		p.post(side, failover.PollFailed{Reason: p.Mismatch})
 		return
-	case !p.Link[side] || !p.Sides[peer].Up:
+	case !p.Link[side] || p.Mute || !p.Sides[peer].Up:
 		s.Due[Polling] = at(p.Now.Add(wait))
 		return
 	case p.Sides[peer].Paused:
@@ -270,7 +276,7 @@ func (p *play) poll(side int, wait time.Duration) {
 // answerPoll brings the peer's answer, once it has taken the poll in.
 func (p *play) answerPoll(ask item) {
 	peer := &p.Sides[other(ask.side)]
-	if !p.Link[other(ask.side)] || !p.alive(other(ask.side)) {
+	if !p.Link[other(ask.side)] || p.Mute || !p.alive(other(ask.side)) {
 		p.Sides[ask.side].Due[Polling] = at(p.Now.Add(ask.wait))
 		return
 	}
@@ -278,6 +284,9 @@ func (p *play) answerPoll(ask item) {
 	heard := failover.Heard{View: peer.Config.View(peer.State), Confirmed: at(p.Now)}
 	p.post(ask.side, failover.PollAnswered{Heard: heard})
 }
+
+// linked reports whether messages pass between the two, both ways.
+func (w *World) linked() bool { return w.Link[Alpha] && w.Link[Beta] && !w.Mute }
 
 // reached is how many test IPs answer an appliance.
 func (w *World) reached(side int) int {
@@ -312,6 +321,13 @@ func (w *World) owner(side int) failover.Owner {
 	return failover.OwnerElsewhere
 }
 
+// overhear tells the peer what a side sends to everybody on the link.
+func (p *play) overhear(side int, ev failover.Event) {
+	if peer := other(side); p.Link[side] && p.alive(peer) {
+		p.post(peer, ev)
+	}
+}
+
 func (w *World) announce(side int) {
 	if w.Gateway[side] {
 		w.Cache, w.Cached = side+1, w.Now
@@ -337,7 +353,7 @@ func (w *World) sync(side int, see Observer) {
 // mayPull reports whether the peer's data can be had.
 func (w *World) mayPull(side int) bool {
 	s, p := &w.Sides[side], &w.Sides[other(side)]
-	return w.Link[side] && w.Link[other(side)] && w.Mismatch == pair.NoAnswer && w.alive(other(side)) &&
+	return w.linked() && w.Mismatch == pair.NoAnswer && w.alive(other(side)) &&
 		p.State.Record.Role == pair.Primary && p.State.Record.Epoch == s.State.Record.Epoch
 }
 

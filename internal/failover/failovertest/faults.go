@@ -20,7 +20,7 @@ func (w *World) Kill(side int) {
 	s := &w.Sides[side]
 	s.Up, s.Paused, s.Service = false, false, false
 	s.Due, s.Acked = [works]failover.Moment{}, failover.Moment{}
-	s.CrashAfter, s.LosesAnswer, s.Asked, s.Queued = false, false, false, false
+	s.CrashAfter, s.PauseAfter, s.LosesAnswer, s.Asked, s.Queued = false, false, false, false, false
 	s.Queue, s.State = pair.View{}, failover.State{Record: pair.Record{Snapshot: s.State.Record.Snapshot}}
 }
 
@@ -38,7 +38,7 @@ func (w *World) Cable(side int, plugged bool) {
 
 // Heal mends the network.
 func (w *World) Heal() {
-	w.Link, w.Gateway, w.Mismatch = [2]bool{true, true}, [2]bool{true, true}, pair.NoAnswer
+	w.Link, w.Gateway, w.Mute, w.Mismatch = [2]bool{true, true}, [2]bool{true, true}, false, pair.NoAnswer
 }
 
 // Thaw lets an appliance go on that stood still.
@@ -50,6 +50,7 @@ func Faults() []Fault {
 		{Name: "partition", Do: func(w *World, _ Observer) { w.Link = [2]bool{} }},
 		{Name: "cut alpha to beta", Do: func(w *World, _ Observer) { w.Link[Alpha] = false }},
 		{Name: "cut beta to alpha", Do: func(w *World, _ Observer) { w.Link[Beta] = false }},
+		{Name: "polls lost", Do: func(w *World, _ Observer) { w.Mute = true }},
 		{Name: "gateway dead", Do: func(w *World, _ Observer) { w.Gateway = [2]bool{} }},
 		{Name: "heal", Repairs: true, Do: func(w *World, _ Observer) { w.Heal() }},
 	}
@@ -63,7 +64,7 @@ func Faults() []Fault {
 func PairingFaults() []Fault {
 	return append(Faults(),
 		Fault{Name: "establish the relationship", Do: func(w *World, see Observer) {
-			if w.alive(Alpha) && w.alive(Beta) && w.Link[Alpha] && w.Link[Beta] {
+			if w.alive(Alpha) && w.alive(Beta) && w.linked() {
 				w.Command(Alpha, failover.BecomePaired{Role: pair.Primary}, see)
 				w.Command(Beta, failover.BecomePaired{Role: pair.Backup}, see)
 			}
@@ -112,6 +113,7 @@ func sideFaults(side int) []Fault {
 		{Name: "thaw " + name, Repairs: true, Do: func(w *World, _ Observer) { w.Thaw(side) }},
 		{Name: "next save fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Saving] = 1 }},
 		{Name: "crash after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].CrashAfter = true }},
+		{Name: "stands still after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].PauseAfter = true }},
 		{Name: "next claim fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Claiming] = 1 }},
 		{Name: "next release fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Releasing] = 1 }},
 		{Name: "next services fail on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Starting] = 1 }},
@@ -146,7 +148,7 @@ func (w *World) MendAll(see Observer) {
 	w.Heal()
 	for side := range w.Sides {
 		s := &w.Sides[side]
-		s.Takes, s.Fails, s.CrashAfter, s.LosesAnswer, s.Deaf = [works]time.Duration{}, [works]uint8{}, false, false, 0
+		s.Takes, s.Fails, s.CrashAfter, s.PauseAfter, s.LosesAnswer, s.Deaf = [works]time.Duration{}, [works]uint8{}, false, false, false, 0
 		w.Thaw(side)
 		w.Start(side, see)
 	}

@@ -34,7 +34,7 @@ func (w *World) check() {
 // note keeps what the invariants need to know of the past.
 func (w *World) note() {
 	linked := w.Link[Alpha] && w.Link[Beta]
-	whole := linked && w.alive(Alpha) && w.alive(Beta) && w.Mismatch == pair.NoAnswer
+	whole := linked && !w.Mute && w.alive(Alpha) && w.alive(Beta) && w.Mismatch == pair.NoAnswer
 	if !linked {
 		w.Split = w.Now
 	}

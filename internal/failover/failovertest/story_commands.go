@@ -88,7 +88,8 @@ func (t *telling) begin(kind string, words []string) error {
 }
 
 // network cuts or mends: "alpha" (the cable), "link" (between the two), "alpha
-// beta" (one way), "gateway" (for both), "gateway alpha".
+// beta" (one way), "polls" (messages, though frames pass), "gateway" (for both),
+// "gateway alpha".
 func (t *telling) network(what string, whole bool) error {
 	w := &t.world
 	switch what {
@@ -98,6 +99,8 @@ func (t *telling) network(what string, whole bool) error {
 		w.Cable(Beta, whole)
 	case "link":
 		w.Link = [2]bool{whole, whole}
+	case "polls":
+		w.Mute = !whole
 	case "alpha beta":
 		w.Link[Alpha] = whole
 	case "beta alpha":
@@ -132,6 +135,8 @@ func (t *telling) machine(verb string, side int, words []string) error {
 		w.Thaw(side)
 	case "crash-after-save":
 		s.CrashAfter = true
+	case "pause-after-save":
+		s.PauseAfter = true
 	case "lose-answer":
 		s.LosesAnswer = true
 	case "duplicate":

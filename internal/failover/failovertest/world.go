@@ -30,6 +30,7 @@ type World struct {
 	Sides [2]Side
 	// Link says which way frames pass: Link[i] from appliance i to the other.
 	Link     [2]bool
+	Mute     bool    // what goes through the peer link is lost, though frames pass
 	Squatter bool    // a third machine has the shared IP
 	Gateway  [2]bool // appliance i reaches the test IPs, and they reach it
 	Cache    int     // whom the gateway takes for the owner of the shared IP: 0 nobody, else side+1
@@ -69,6 +70,7 @@ type Side struct {
 	Asked  bool // the peer waits for our answer to its question of a handover
 
 	CrashAfter  bool // the next Save is the last thing that the daemon does
+	PauseAfter  bool // the machine stands still after the next Save
 	LosesAnswer bool // the next answer of a handover is lost on the way
 	Final       bool // the data sync under way is a final one
 	ClockBack   bool // at its start, the wall clock is behind the stamp of its snapshot
@@ -116,7 +118,7 @@ func New(config failover.Config) World {
 	w.Link, w.Gateway = [2]bool{true, true}, [2]bool{true, true}
 	for i := range w.Sides {
 		c := config
-		c.Self = pair.ApplianceID(Name(i))
+		c.Self, c.PeerID = pair.ApplianceID(Name(i)), pair.ApplianceID(Name(1-i))
 		w.Sides[i].Config = c
 	}
 	return w
@@ -225,11 +227,11 @@ func (w *World) complete(side int, see Observer) {
 		s.Queued = false
 		w.feed(side, failover.Heard{View: s.Queue, Confirmed: s.Acked}, see)
 	}
-	for k := w.firstDue(side); k < works; k = w.firstDue(side) {
+	for k := w.firstDue(side); k < works && w.alive(side); k = w.firstDue(side) {
 		w.Sides[side].Due[k] = failover.Moment{}
 		w.feed(side, w.outcome(side, k), see)
 	}
-	if s := &w.Sides[side]; s.Up && w.Now >= s.Config.Deadline(s.State) {
+	if s := &w.Sides[side]; w.alive(side) && w.Now >= s.Config.Deadline(s.State) {
 		w.tick(side, see)
 	}
 }
@@ -251,7 +253,7 @@ func (w *World) tick(side int, see Observer) {
 	const enough = 20
 	for range enough {
 		w.feed(side, failover.Tick{}, see)
-		if s := &w.Sides[side]; !s.Up || w.Now < s.Config.Deadline(s.State) {
+		if s := &w.Sides[side]; !w.alive(side) || w.Now < s.Config.Deadline(s.State) {
 			return
 		}
 	}
