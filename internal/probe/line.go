@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -59,9 +60,9 @@ type socket interface {
 // errNotPermitted says that the process may open neither kind of socket.
 var errNotPermitted = errors.New("not permitted: needs CAP_NET_RAW")
 
-func (f family) open() (*line, error) {
+func (f family) open(ctx context.Context) (*line, error) {
 	l := &line{family: f, id: os.Getpid() & 0xffff, raw: true}
-	conn, err := net.ListenPacket(f.raw, "")
+	conn, err := new(net.ListenConfig).ListenPacket(ctx, f.raw, "")
 	if errors.Is(err, os.ErrPermission) {
 		l.raw = false
 		conn, err = f.openUnprivileged()

@@ -68,7 +68,7 @@ func (r *round) run(ctx context.Context) {
 		if len(members) == 0 {
 			continue
 		}
-		line, err := f.open()
+		line, err := f.open(ctx)
 		if err != nil {
 			r.refuse(members, err)
 			continue
@@ -108,20 +108,22 @@ func (r *round) talk(ctx context.Context, enough func(), line *line, members []i
 			first = time.Now()
 		}
 		line.until(first.Add(r.timeout / attempts * time.Duration(attempt+1)))
-		for !r.settled(members) {
-			if ctx.Err() != nil { // after setting the deadline: it may have undone the interruption
-				return
-			}
-			seq, from, err := line.receive(r.token)
-			if err != nil {
-				break
-			}
-			if r.answered(seq, from) {
-				enough()
-			}
-		}
-		if r.settled(members) {
+		r.listen(ctx, enough, line, members)
+		if ctx.Err() != nil || r.settled(members) {
 			return
+		}
+	}
+}
+
+// listen takes replies in until the line gives up, all is known, or ctx ends.
+func (r *round) listen(ctx context.Context, enough func(), line *line, members []int) {
+	for !r.settled(members) && ctx.Err() == nil { // after setting the deadline: it may have undone the interruption
+		seq, from, err := line.receive(r.token)
+		if err != nil {
+			return
+		}
+		if r.answered(seq, from) {
+			enough()
 		}
 	}
 }

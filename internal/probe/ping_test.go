@@ -227,7 +227,7 @@ func TestAnswerThatIsReadLateCounts(t *testing.T) {
 	t.Parallel()
 	machine(t, func() {
 		for i, f := range families() {
-			line, err := f.open()
+			line, err := f.open(t.Context())
 			if err != nil {
 				t.Error(err)
 				return

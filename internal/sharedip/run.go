@@ -81,6 +81,14 @@ type sighting struct {
 	probing bool
 }
 
+func parseSighting(frame []byte) (s sighting, ok bool) {
+	if s.owner, ok = parseOwner(frame); ok {
+		return s, true
+	}
+	s.owner, s.probing = parseProbe(frame)
+	return s, s.probing
+}
+
 // linkState is what of a link makes a new announcement necessary.
 type linkState struct {
 	index int
@@ -307,16 +315,13 @@ func (r *runner) listen(w *watcher, p *port) {
 		if found, from, ok := parseSearch(buffer[:n]); ok && from != p.mac && r.host.manages(found.ip) {
 			r.host.searches.note(found, time.Now())
 		}
-		owner, ok := parseOwner(buffer[:n])
-		probing := false
-		if !ok {
-			owner, probing = parseProbe(buffer[:n])
-		}
-		if !ok && !probing || owner.MAC == p.mac || !r.host.manages(owner.IP) {
+		seen, ok := parseSighting(buffer[:n])
+		if !ok || seen.owner.MAC == p.mac || !r.host.manages(seen.owner.IP) {
 			continue
 		}
+		seen.iface = p.name
 		select {
-		case r.sightings <- sighting{iface: p.name, owner: owner, probing: probing}:
+		case r.sightings <- seen:
 		case <-r.stop:
 			return
 		}
