@@ -18,6 +18,7 @@ const (
 	Usage        Code = "usage"        // the question itself is wrong
 	Refused      Code = "refused"      // not in this state
 	Unreachable  Code = "unreachable"  // the peer, or the appliance asked, does not answer
+	Unconfirmed  Code = "unconfirmed"  // it is done here, and the peer has not confirmed it in time
 	Unauthorized Code = "unauthorized" // no valid token
 	Forbidden    Code = "forbidden"    // the token's role may not do this
 	NotFound     Code = "not_found"    // nothing has that name
@@ -79,6 +80,8 @@ func (c Code) httpStatus() int {
 		return http.StatusPreconditionFailed
 	case TooMany:
 		return http.StatusTooManyRequests
+	case Unconfirmed:
+		return http.StatusGatewayTimeout
 	case Failed:
 		return http.StatusInternalServerError
 	}

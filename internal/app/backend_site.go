@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/failover"
 	"baton/internal/pair"
@@ -45,7 +46,13 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (a
 		if err := b.saveSettings(ctx, changes, want, by(ctx)); err != nil {
 			return api.SavedSettings{}, failure(err)
 		}
-		return b.Settings(ctx)
+		saved, err := b.Settings(ctx)
+		if err == nil {
+			err = b.acknowledged(ctx, "the settings are saved", func(seen agent.Seen) bool {
+				return seen.Config.SettingsSum == b.settings.get().Sum()
+			})
+		}
+		return saved, err
 	}
 	if err := b.checkOutside(changes); err != nil {
 		return api.SavedSettings{}, failure(err)

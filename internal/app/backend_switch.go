@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/failover"
 	"baton/internal/pair"
@@ -99,7 +100,7 @@ func (b *backend) StartMaintenance(ctx context.Context, lasting time.Duration) e
 		return failure(err)
 	}
 	b.audit(ctx, "started maintenance")
-	return nil
+	return b.acknowledged(ctx, "maintenance is on", func(seen agent.Seen) bool { return seen.State.Record.Maintenance })
 }
 
 // EndMaintenance implements api.Caring, wherever maintenance was turned on.
@@ -112,7 +113,7 @@ func (b *backend) EndMaintenance(ctx context.Context) error {
 		return err
 	}
 	b.audit(ctx, "ended maintenance")
-	return nil
+	return b.acknowledged(ctx, "maintenance is off", func(seen agent.Seen) bool { return !seen.State.Record.Maintenance })
 }
 
 // endAtPeer asks also a peer that is not known to have turned maintenance on: what
@@ -133,7 +134,7 @@ func (b *backend) endAtPeer(ctx context.Context, known pair.MaintenanceStatus) e
 	case known.Here:
 		return nil // it has ended, and the peer has told of none
 	}
-	return api.Errorf(api.CodeOf(err), "of maintenance none was on here, and the peer could not be asked; if it was turned on there, it goes on: %w", err)
+	return api.Errorf(api.CodeOf(err), "maintenance was not on here, and the peer could not be asked; if it is on there, it continues: %w", err)
 }
 
 // endMaintenanceAsked ends, at the word of the peer, what was turned on here.

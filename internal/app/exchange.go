@@ -33,6 +33,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 				a.log.Error("the site's certificate is not renewed", slog.String("error", err.Error()))
 			}
 			continue
+		case <-a.outdated:
 		case <-ticker.C:
 		}
 		if a.agent.Look().State.Record.Role == pair.Backup {

@@ -31,7 +31,7 @@ func (a *Appliance) learn(ctx context.Context, told wire.Exchange) {
 		a.log.Warn("settings of the primary refused", slog.String("error", err.Error()))
 		return
 	}
-	a.settings.set(learned, told.SettingsVersion)
+	a.settings.hear(learned, told.SettingsVersion)
 	a.agent.Configure(ctx, a.configure)
 }
 

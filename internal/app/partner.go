@@ -38,6 +38,7 @@ const (
 type partner struct {
 	link    *peer.Link
 	believe func(pair.View) error
+	notice  func(pair.View)
 	seq     atomic.Uint64
 	ack     atomic.Uint64 // newest poll of ours whose answer came
 }
@@ -52,6 +53,7 @@ func (p *partner) Poll(ctx context.Context, view pair.View) (pair.View, error) {
 	if err := p.believe(answer.View); err != nil {
 		return pair.View{}, err
 	}
+	p.notice(answer.View)
 	p.ack.Store(answer.Seq)
 	return answer.View, nil
 }
@@ -104,6 +106,7 @@ func (a *Appliance) handlePeer() {
 		if err := a.believe(q.View); err != nil {
 			return wire.Answer{}, err
 		}
+		a.noticeView(q.View)
 		view, err := a.agent.Polled(ctx, q.Seq, q.Ack, q.View)
 		return wire.Answer{Version: wire.Version, Seq: q.Seq, View: view}, err
 	}))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -48,6 +49,7 @@ type Appliance struct {
 	backend  *backend
 	server   *api.Server
 	settings *settings
+	outdated chan struct{} // the primary tells of other settings than those in force
 	notifier *notify.Notifier
 	security *security
 	public   *public
@@ -163,13 +165,14 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.ips = newAddresses(a.host, a.config.SharedIPs, a.local, a.opening.end)
 	a.reach = &reacher{}
 	a.settings = newSettings(saved, version)
+	a.outdated = make(chan struct{}, 1)
 	a.notifier = a.newNotifier()
 	a.history.written = a.notifier.Wake
 	a.security = newSecurity()
 	a.loadSecurity(ctx)
 	a.learnNames(ctx)
 	record := a.local.State().Record
-	conf := failover.Config{Self: a.identity.ID(), Version: a.version}
+	conf := failover.Config{Self: a.identity.ID(), Version: a.version, Run: rand.Uint64()}
 	a.configure(&conf)
 	beat := newBeat()
 	a.watched = beat != nil
@@ -177,7 +180,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Snapshot: a.startSnapshot(),
 		Store: records{a.local}, Addresses: a.ips, Reacher: a.reach,
-		Peer: &partner{link: a.link, believe: a.believe}, Door: a.doors, Services: noServices{},
+		Peer: &partner{link: a.link, believe: a.believe, notice: a.noticeView}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
 		Clock: bootClock, Wall: time.Now, Schedule: a.settings.next, Found: a.conditions, Beat: beat,
 	})

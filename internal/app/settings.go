@@ -19,6 +19,7 @@ type settings struct {
 	mu      sync.Mutex
 	now     pair.Settings
 	version int64
+	heard   bool // a backup has them from its primary, which knows better than a snapshot
 }
 
 func newSettings(saved pair.Settings, version int64) *settings {
@@ -36,10 +37,21 @@ func (s *settings) versioned() (now pair.Settings, version int64) {
 	return s.now, s.version
 }
 
-func (s *settings) set(saved pair.Settings, version int64) {
+// set brings settings into force that the site database has. A backup that has
+// heard from its primary keeps to that: a data sync may bring what is older.
+func (s *settings) set(saved pair.Settings, version int64, role pair.Role) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now, s.version = saved, version
+	if s.heard = s.heard && role == pair.Backup; !s.heard {
+		s.now, s.version = saved, version
+	}
+}
+
+// hear brings into force what the primary says.
+func (s *settings) hear(told pair.Settings, version int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now, s.version, s.heard = told, version, true
 }
 
 // next is the agent's schedule.
@@ -48,6 +60,7 @@ func (s *settings) next(after time.Time) time.Time { return schedule.Next(s.get(
 // configure fills in what the decision needs of the settings and of this machine.
 func (a *Appliance) configure(c *failover.Config) {
 	s := a.settings.get()
+	c.SettingsSum = s.Sum()
 	test := a.outside(s.TestIPs)
 	c.Timeout, c.Poll = s.PrimaryTimeout, s.Poll()
 	c.TestIPs, c.Majority = len(test), s.TestIPsRequired == pair.RequireMajority
@@ -69,7 +82,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.settings.set(saved, version)
+	a.settings.set(saved, version, a.agent.Look().State.Record.Role)
 	a.loadSecurity(ctx)
 	a.agent.Configure(ctx, a.configure)
 	if err := a.present(ctx); err != nil { // no reason not to go by the settings

@@ -112,7 +112,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case api.Refused, api.Conflict, api.TooMany:
 		return exitRefused
-	case api.Unreachable:
+	case api.Unreachable, api.Unconfirmed:
 		return exitUnreachable
 	case api.Failed, api.Unauthorized, api.Forbidden, api.NotFound:
 		return exitFailed

@@ -181,13 +181,15 @@ func (c *Console) saveFailover(v *visit) error {
 	if !f.right() {
 		return v.configAgain(f, saved, nil)
 	}
+	var unconfirmed error
 	if !maps.Equal(wanted.Map(), saved.Values.Map()) { // a backup can save its boxes also while its primary is away
 		if f.get("version") != strconv.FormatUint(saved.Version, 10) {
 			return v.overtaken(f, saved)
 		}
-		if _, err := c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version}); err != nil {
-			if !f.refused(err) {
-				return err
+		_, unconfirmed = c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version})
+		if unconfirmed != nil && api.CodeOf(unconfirmed) != api.Unconfirmed {
+			if !f.refused(unconfirmed) {
+				return unconfirmed
 			}
 			return v.configAgain(f, saved, nil)
 		}
@@ -198,6 +200,9 @@ func (c *Console) saveFailover(v *visit) error {
 		}
 		f.Problem = "The settings are saved, but the shared IP is not: " + f.Problem
 		return v.configAgain(f, saved, nil)
+	}
+	if unconfirmed != nil {
+		return v.warn(failoverPath, sentence(unconfirmed.Error()))
 	}
 	return v.done(failoverPath, "The changes are saved.")
 }

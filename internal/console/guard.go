@@ -131,6 +131,8 @@ func statusOf(code api.Code) int {
 		return http.StatusNotFound
 	case api.TooMany:
 		return http.StatusTooManyRequests
+	case api.Unconfirmed:
+		return http.StatusGatewayTimeout
 	case api.Failed:
 	}
 	return http.StatusInternalServerError

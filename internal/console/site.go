@@ -195,6 +195,9 @@ func (c *Console) tryTimeZone(v *visit, f *form, saved api.SavedSettings) error 
 		return &api.Error{Code: api.Usage, Text: err.Error(), Fields: fieldsOf(err)}
 	}
 	_, err = c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version})
+	if api.CodeOf(err) == api.Unconfirmed {
+		return nil // what times are shown in can wait
+	}
 	return err
 }
 

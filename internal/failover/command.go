@@ -56,6 +56,7 @@ func (t *turn) setMaintenance(cmd SetMaintenance) {
 	record := t.Record
 	record.Maintenance, record.MaintenanceUntil = cmd.On, cmd.Until
 	t.save(record)
+	t.changed()
 	t.do(Finish{Refusal: Agreed})
 }
 

@@ -13,6 +13,8 @@ type Config struct {
 	PeerID            pair.ApplianceID // the pinned peer; empty: none
 	PairID            string
 	Version           string        // product version, told to the peer
+	Run               uint64        // of this daemon, told to the peer
+	SettingsSum       uint64        // of the settings in force, told to the peer
 	Timeout           time.Duration // Primary Site Instance Timeout
 	Poll              time.Duration // poll interval
 	TestIPs           int           // number of Network Connectivity Test IPs
@@ -54,6 +56,8 @@ const (
 	handoverLimit = 10 * time.Minute       // how long the whole of a handover may take
 	damping       = time.Hour              // window in which automatic takeovers are counted
 	maxTakeovers  = 3                      // automatic takeovers within damping; one more pauses
+	untoldPoll    = maxPace                // spacing of polls, at most, while the peer is to learn of a change
+	reconcile     = time.Hour              // between two conflicts that end by themselves
 	foreignShown  = time.Minute            // how long a foreign announcement stays a condition
 )
 
@@ -65,6 +69,9 @@ func (c Config) Lease() time.Duration { return c.lease(c.Timeout) }
 func (c Config) lease(timeout time.Duration) time.Duration {
 	return min(c.part(leaseLen, timeout), 2*time.Second)
 }
+
+// armed reports whether the settings let a backup take over by itself.
+func (c Config) armed() bool { return c.AutomaticFailover && c.BackupOperations && c.TestIPs > 0 }
 
 // LeaseGuards reports whether the timeout is long enough for the kernel lease
 // to have run out before a takeover: lease, one second of kernel granularity,

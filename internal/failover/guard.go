@@ -27,6 +27,7 @@ const (
 
 	// Of a primary that serves.
 	GuardIsolation
+	GuardRival
 	GuardLostAddress
 	GuardStall
 	GuardHigherEpoch

@@ -207,7 +207,7 @@ func (t *turn) commitAsked(ask CommitAsked) {
 		return
 	}
 	record := t.Record
-	record.Role, record.Granted = pair.Backup, true
+	record.Role, record.Granted, record.Rival = pair.Backup, true, false
 	record.Lineage = record.Lineage.Begin(ask.Next, ask.Snapshot.Number)
 	record.Snapshot = ask.Snapshot
 	if !ask.Final {

@@ -54,11 +54,43 @@ func (t *turn) primaryHeard(v pair.View) {
 		// Nobody can say whose data is newer: a disk from the past, or two
 		// administrators who each forced their side.
 		t.meetConflict(v.Epoch)
+	case t.Phase == pair.Conflict:
+		t.reconcile(v)
 	case t.abandoned(v):
 		t.holdEnded(TakerGaveUp)
 	case t.Door == Open:
 		t.Forced = false
 	}
+	t.noteRival(v)
+}
+
+// noteRival keeps whether the backup may take over by itself. What it is not known
+// to have learned does not bind it, also after a restart here.
+func (t *turn) noteRival(v pair.View) {
+	if t.Record.Role != pair.Primary || v.Role != pair.Backup || t.Record.Rival == v.Armed || t.Broken == SavingRecord {
+		return
+	}
+	record := t.Record
+	record.Rival = v.Armed
+	t.save(record)
+}
+
+// reconcile ends a conflict that has outlived its cause: the same run of the peer
+// has shown, for a whole timeout and without a gap, an epoch that agrees with ours.
+// A conflict that comes back within the hour is left to an administrator.
+func (t *turn) reconcile(v pair.View) {
+	lease := t.part(leaseLen, t.timeout(t.State))
+	if !t.Agreeing.Set || t.AgreeRun != v.Run || t.reunited && t.now.Sub(t.Agreeing.At) > lease {
+		t.Agreeing, t.AgreeRun = at(t.now), v.Run
+	}
+	if v.Role != pair.Backup || t.Reconciled.within(reconcile, t.now) || !t.due(t.Agreeing.At.Add(t.timeout(t.State))) {
+		return
+	}
+	record := t.Record
+	record.Conflict = pair.Epoch{}
+	t.save(record)
+	t.Agreeing, t.Reconciled = Moment{}, at(t.now)
+	t.enter(pair.Primary, pair.Waiting, PeerAgrees)
 }
 
 // abandoned reports whether the backup that asked us to hold requests knows of
@@ -77,7 +109,7 @@ func (t *turn) stepDown(v pair.View) {
 		record.Diverged = record.Epoch
 	}
 	record.Epoch, record.Lineage, record.Granted = v.Epoch, v.Lineage, false
-	record.Taken, record.Conflict = false, pair.Epoch{}
+	record.Taken, record.Rival, record.Conflict = false, false, pair.Epoch{}
 	record.Snapshot = pair.Snapshot{} // what is here now is no snapshot of the new primary's data
 	t.release()
 	t.save(record)
@@ -88,6 +120,7 @@ func (t *turn) stepDown(v pair.View) {
 
 // meetConflict stops the site rather than let two histories grow apart.
 func (t *turn) meetConflict(theirs pair.Epoch) {
+	t.Agreeing = Moment{}
 	if t.Record.Conflict == theirs {
 		return
 	}

@@ -17,6 +17,7 @@ func (c Config) Next(s State, now Instant, ev Event) (State, []Action) {
 	t := &turn{Config: c, State: s, now: max(now, s.Now)}
 	t.Wake = Never
 	t.noticeStall()
+	t.noticeSettings()
 	t.handle(ev)
 	t.rules()
 	t.retrySave(ev)
@@ -227,17 +228,42 @@ func (t *turn) rules() {
 // does not hear its backup.
 func (t *turn) poll() {
 	wanted := t.Record.Role == pair.Backup || t.Record.Role == pair.Primary &&
-		(t.Door == Closed || !t.PeerHeard.within(silentPolls*t.every(t.State), t.now))
+		(t.Door == Closed || t.untold() || !t.PeerHeard.within(silentPolls*t.every(t.State), t.now))
 	if t.Record.Role == pair.Primary && t.PeerHeard.Set && !wanted {
 		t.due(t.PeerHeard.At.Add(silentPolls * t.every(t.State)))
 	}
 	t.NextPoll = t.soon(t.NextPoll, t.every(t.State))
+	if t.untold() {
+		t.NextPoll = t.soon(t.NextPoll, untoldPoll)
+	}
 	if !wanted || t.Polling || !t.due(t.NextPoll) {
 		return
 	}
 	t.Polling = true
 	t.NextPoll = t.now.Add(t.every(t.State))
 	t.do(Poll{Wait: t.pollWait(t.State)})
+}
+
+// noticeSettings has the peer told soon of settings that have changed.
+func (t *turn) noticeSettings() {
+	if t.InForce != t.SettingsSum {
+		t.InForce = t.SettingsSum
+		t.changed()
+	}
+}
+
+// changed notes that the peer has to learn of a change, and has it asked now.
+func (t *turn) changed() { t.Changed, t.NextPoll = at(t.now), t.now }
+
+// untold reports whether the peer is not known yet to have taken in what changed
+// here. A backup takes in settings by asking for them.
+func (t *turn) untold() bool {
+	if t.Record.Role == pair.Standalone {
+		return false
+	}
+	missed := t.Changed.Set && t.Confirmed.or(0) <= t.Changed.At
+	older := t.Record.Role == pair.Primary && t.Peer.Settings != 0 && t.Peer.Settings != t.SettingsSum
+	return missed || older
 }
 
 // silentFor says how long the peer has confirmed nothing.

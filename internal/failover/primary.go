@@ -62,11 +62,11 @@ func (t *turn) entitled() bool {
 	return !t.rivalPossible() || t.Forced || !t.due(t.isolatedAt())
 }
 
-// rivalPossible reports whether a backup may take over by itself. If not, a
-// lone primary has nothing to fear from serving on.
+// rivalPossible reports whether a backup may take over by itself, as far as it is
+// known to know the settings. If not, a lone primary has nothing to fear from
+// serving on.
 func (t *turn) rivalPossible() bool {
-	automatic := t.AutomaticFailover && t.BackupOperations && t.TestIPs > 0 && t.SharedIP
-	return automatic || t.Peer.Eligible
+	return t.armed() && t.SharedIP || t.Peer.Eligible || t.Record.Rival && t.obeys(GuardRival)
 }
 
 func (t *turn) isolatedAt() Instant {

@@ -29,6 +29,16 @@ func (c Config) Readiness(s State) Reason {
 	return Agreed
 }
 
+// Acknowledged reports whether the peer is known to have taken in what was last
+// changed here: maintenance, and the settings. An appliance without a peer has
+// nobody to tell.
+func (c Config) Acknowledged(s State) bool {
+	return !(&turn{Config: c, State: s, now: s.Now}).untold()
+}
+
+// Hears reports whether the peer has been heard within the timeout.
+func (c Config) Hears(s State, now Instant) bool { return s.PeerHeard.within(c.timeout(s), now) }
+
 // TakeoverAfter is how long a primary may be silent before its backup acts.
 func (c Config) TakeoverAfter(s State) time.Duration { return c.timeout(s) }
 

@@ -25,6 +25,13 @@ type State struct {
 	Failure      pair.PollFailure
 	Failed       Moment // newest failed poll; unset once the peer is heard
 
+	InForce uint64 // sum of the settings at the newest turn
+	Changed Moment // when something changed here that the peer has to know
+
+	Agreeing   Moment // since when the peer has shown nothing but an epoch that agrees with ours, in a conflict
+	AgreeRun   uint64 // in which run of its daemon
+	Reconciled Moment // when a conflict last ended by itself
+
 	Polling  bool // a poll is under way
 	NextPoll Instant
 
@@ -180,6 +187,9 @@ func (c Config) View(s State) pair.View {
 		Sick:        s.Sick,
 		SharedIP:    c.SharedIP,
 		Maintenance: s.Record.Maintenance,
+		Armed:       s.Record.Role == pair.Backup && c.armed(),
+		Settings:    c.SettingsSum,
+		Run:         c.Run,
 		Timeout:     c.Timeout,
 		Version:     c.Version,
 	}

@@ -80,7 +80,9 @@ func primaryTransitions() []Transition {
 		{isolated, releasing, []Reason{HigherEpoch, HandedOver}},
 		{conflict, releasing, []Reason{HigherEpoch}},
 		{waiting, conflict, []Reason{EpochsClash}},
+		{steady, conflict, []Reason{EpochsClash}},
 		{conflict, claiming, []Reason{ForcedByAdministrator}},
+		{conflict, waiting, []Reason{PeerAgrees}},
 	}
 }
 

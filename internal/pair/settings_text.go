@@ -2,6 +2,7 @@ package pair
 
 import (
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -183,6 +184,20 @@ func (s Settings) Map() map[string]string {
 		all[k.name] = k.get(s)
 	}
 	return all
+}
+
+// Sum returns a number that tells these settings from others, and is never 0. A
+// setting at its default counts as absent: the sum is the same for a version of
+// Baton that does not have it.
+func (s Settings) Sum() uint64 {
+	all, usual := s.Map(), DefaultSettings().Map()
+	sum := fnv.New64a()
+	for _, name := range SettingKeys() {
+		if all[name] != usual[name] {
+			_, _ = fmt.Fprintf(sum, "%s=%s\n", name, all[name]) // a hash takes all
+		}
+	}
+	return max(sum.Sum64(), 1)
 }
 
 func findKey(name string) (settingKey, error) {

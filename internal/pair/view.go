@@ -18,6 +18,9 @@ type View struct {
 	Sick        bool        `json:"sick"`        // its own site fails its health checks
 	SharedIP    bool        `json:"shared_ip"`   // at least one shared IP is ticked there
 	Maintenance bool        `json:"maintenance"` // in maintenance: no automatic action at either side
+	Armed       bool        `json:"armed"`       // a backup whose settings let it take over by itself, if not now, then later
+	Settings    uint64      `json:"settings"`    // Settings.Sum of those in force there; 0: that version of Baton does not tell
+	Run         uint64      `json:"run"`         // tells one run of the daemon from the next; 0: not told
 	// Timeout is the Primary Site Instance Timeout in force at the sender. The
 	// primary keeps to the smaller of the two, so that a change under way never
 	// lets the backup take over before the primary would step down.

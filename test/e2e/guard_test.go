@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +78,48 @@ func TestMaintenance(t *testing.T) {
 	w.settled(w.alpha, w.beta)
 	at = w.fault(w.lab.PowerCut(w.alpha.Host))
 	w.tookOver(w.alpha, w.beta, at, 10*time.Second)
+}
+
+// Who is told that maintenance is on may stop the primary at once.
+func TestMaintenanceIsKnownToThePeerWhenTheCommandReturns(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast})
+	for range 6 {
+		w.alpha.baton("maintenance on")
+		w.fault(w.lab.PowerCut(w.alpha.Host))
+		rest(4 * fast)
+		if w.beta.status().Role != pair.Backup {
+			t.Fatal("the backup took over in maintenance")
+		}
+		at := w.fault(w.lab.PowerOn(w.alpha.Host))
+		w.alpha.serve()
+		w.reached(w.alpha, at, 10*time.Second)
+		w.alpha.baton("maintenance off")
+		w.settled(w.alpha, w.beta)
+	}
+}
+
+// A change that the peer cannot learn of is kept, and said.
+func TestUnconfirmedChangeIsSaid(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: moderate})
+	began := time.Now()
+	w.alpha.baton("settings set max_data_age=3h")
+	if got := strings.TrimSpace(w.beta.baton("settings get max_data_age")); got != "3h" {
+		t.Errorf("the command returned, and the backup has max_data_age=%s", got)
+	}
+	t.Logf("a change is confirmed after %s", time.Since(began).Round(time.Millisecond))
+	w.fault(w.lab.CutCable(w.beta.Host))
+	w.alpha.refused(4, "the settings are saved here", "settings set max_data_age=4h")
+	w.alpha.refused(4, "maintenance is on here", "maintenance on")
+	if got := strings.TrimSpace(w.alpha.baton("settings get max_data_age")); got != "4h" {
+		t.Errorf("the change is not kept: max_data_age=%s", got)
+	}
+	w.fault(w.lab.PlugCable(w.beta.Host))
+	eventually(t, "the backup learns of both", 10*time.Second, func() bool {
+		return w.beta.condition("maintenance") && strings.TrimSpace(w.beta.baton("settings get max_data_age")) == "4h"
+	})
+	w.alpha.baton("maintenance off")
 }
 
 // Also when the appliance that ends it has not heard yet that the other began it.

@@ -135,6 +135,7 @@ func record(r pair.Record) string {
 		{"taken", r.Taken},
 		{"maintenance", r.Maintenance},
 		{"paused", r.Damped},
+		{"rival", r.Rival},
 	} {
 		if mark.set {
 			words = append(words, mark.word)

@@ -137,6 +137,11 @@ func (t *telling) machine(verb string, side int, words []string) error {
 		s.CrashAfter = true
 	case "pause-after-save":
 		s.PauseAfter = true
+	case "stray":
+		epoch := pair.Epoch{Counter: s.State.Record.Epoch.Counter + 7, Holder: "gamma"}
+		view := s.State.Peer
+		view.Epoch, view.Lineage = epoch, pair.Lineage{}.Begin(epoch, 0)
+		w.feed(side, failover.Heard{View: view, Confirmed: s.Acked}, t.see)
 	case "lose-answer":
 		s.LosesAnswer = true
 	case "duplicate":

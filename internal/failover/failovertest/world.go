@@ -152,7 +152,8 @@ func (w *World) Start(side int, see Observer) {
 		return
 	}
 	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, ClockBack: s.ClockBack, Up: true}
-	fresh.State = s.Config.Start(s.Disk, w.Now)
+	fresh.Config.Run = s.Config.Run%2 + 1
+	fresh.State = fresh.Config.Start(s.Disk, w.Now)
 	w.Sides[side] = fresh
 	w.feed(side, failover.DataChanged{Snapshot: s.State.Record.Snapshot, Taken: failover.Moment{At: w.Now, Set: !s.ClockBack}}, see)
 }

@@ -1,0 +1,54 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"baton/internal/agent"
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+// acknowledgeWait bounds how long a command waits until the peer knows of a change.
+const acknowledgeWait = 5 * time.Second
+
+// acknowledged waits until a change is in force here, as inForce tells, and the peer
+// is known to go by it. What names the change with its verb. If the peer does not
+// confirm it in time, or has not answered for a whole timeout, the error is
+// api.Unconfirmed: the change stays.
+func (a *Appliance) acknowledged(ctx context.Context, what string, inForce func(agent.Seen) bool) error {
+	const look = 10 * time.Millisecond
+	limit := time.NewTimer(acknowledgeWait)
+	defer limit.Stop()
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		seen := a.agent.Look()
+		current := inForce(seen)
+		switch {
+		case current && seen.Config.Acknowledged(seen.State):
+			return nil
+		case current && !seen.Config.Hears(seen.State, bootClock()):
+			return api.Errorf(api.Unconfirmed, "%s here, but the peer does not answer and does not know of it: it learns of it as soon as it answers again; look at the peer before you rely on it", what)
+		}
+		select {
+		case <-ticker.C:
+		case <-limit.C:
+			return api.Errorf(api.Unconfirmed, "%s here, but the peer has not confirmed it within %s: run baton status, and look at the peer before you rely on it", what, pair.DurationText(acknowledgeWait))
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// noticeView has a backup ask at once for settings that its primary tells of and
+// that are not in force here.
+func (a *Appliance) noticeView(view pair.View) {
+	if view.Role != pair.Primary || view.Settings == 0 || view.Settings == a.settings.get().Sum() {
+		return
+	}
+	select {
+	case a.outdated <- struct{}{}:
+	default: // it is known already
+	}
+}
