@@ -2,10 +2,11 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -172,7 +173,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.loadSecurity(ctx)
 	a.learnNames(ctx)
 	record := a.local.State().Record
-	conf := failover.Config{Self: a.identity.ID(), Version: a.version, Run: rand.Uint64()}
+	conf := failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()}
 	a.configure(&conf)
 	beat := newBeat()
 	a.watched = beat != nil
@@ -189,6 +190,13 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.handlePeer()
 	a.engine.SetLimit(saved.BandwidthLimit)
 	return nil
+}
+
+// newRun returns a number that tells this run of the daemon from others.
+func newRun() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return binary.BigEndian.Uint64(b[:])
 }
 
 // Run acts until ctx ends or a part fails.
