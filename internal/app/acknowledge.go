@@ -24,11 +24,10 @@ func (a *Appliance) acknowledged(ctx context.Context, what string, inForce func(
 	defer ticker.Stop()
 	for {
 		seen := a.agent.Look()
-		current := inForce(seen)
 		switch {
-		case current && seen.Config.Acknowledged(seen.State):
+		case seen.State.Record.Role == pair.Standalone, inForce(seen) && seen.Config.Acknowledged(seen.State):
 			return nil
-		case current && !seen.Config.Hears(seen.State, bootClock()):
+		case !seen.Config.Hears(seen.State, bootClock()):
 			return api.Errorf(api.Unconfirmed, "%s here, but the peer does not answer and does not know of it: it learns of it as soon as it answers again; look at the peer before you rely on it", what)
 		}
 		select {

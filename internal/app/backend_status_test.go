@@ -64,7 +64,7 @@ func TestMaintenanceIsNotSaidToEndWhereThePeerCannotBeAsked(t *testing.T) {
 		known pair.MaintenanceStatus
 		want  string
 	}{
-		{pair.MaintenanceStatus{}, "none was on here"},
+		{pair.MaintenanceStatus{}, "was not on here"},
 		{pair.MaintenanceStatus{Peer: true}, "was turned on at the peer"},
 		{pair.MaintenanceStatus{Here: true, Peer: true}, "was turned on at the peer"},
 	} {
