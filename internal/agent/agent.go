@@ -104,6 +104,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	if !a.Snapshot.IsZero() {
 		a.step(work, failover.DataChanged{Snapshot: a.Snapshot, Taken: a.takenAt(a.Snapshot)})
 	}
+	if a.Data.Torn() {
+		a.step(work, failover.DataTorn{Torn: true})
+	}
 	a.step(work, failover.Tick{})
 	timer := time.NewTimer(0)
 	defer timer.Stop()

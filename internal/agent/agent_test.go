@@ -155,6 +155,27 @@ func TestASwitchThatFailsNamesTheCause(t *testing.T) {
 	})
 }
 
+func TestTornDataIsKnownBeforeTheEpochIsRaised(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		b := room.side[beta]
+		b.data.tear(true)
+		b.data.fail(errors.New("a file is locked"))
+		time.Sleep(2 * syncEvery)
+		room.powerOffAlpha()
+		time.Sleep(3 * timeout)
+		room.expect(beta, pair.Backup, pair.Suspect)
+		if epoch := b.agent.Look().State.Record.Epoch; epoch.Holder != alpha {
+			t.Errorf("the epoch was raised to %s", epoch)
+		}
+		b.data.tear(false)
+		b.agent.DataMended(t.Context(), pair.Snapshot{})
+		time.Sleep(timeout)
+		room.expect(beta, pair.Primary, pair.Claiming, pair.Alone)
+	})
+}
+
 func TestSyncFollowsTheScheduleAndEndsWithTheRole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := newRoom(t)

@@ -66,8 +66,12 @@ type Services interface {
 
 // Data is the protected data and the site database.
 type Data interface {
-	// Open makes them whole before the services start.
+	// Open makes them whole before the services start. OpenForced is Open at the word of
+	// an administrator, who takes them as they are if they cannot be made whole.
 	Open(ctx context.Context) error
+	OpenForced(ctx context.Context) error
+	// Torn says whether a snapshot is half in place.
+	Torn() bool
 	// Offer lets the peer pull under the epoch; Withdraw ends that.
 	Offer(epoch pair.Epoch)
 	Withdraw()

@@ -229,12 +229,26 @@ type files struct {
 	made []Pull
 	err  error
 	lag  time.Duration
+	torn bool
 }
 
 func (f *files) Open(context.Context) error                 { return nil }
+func (f *files) OpenForced(context.Context) error           { return nil }
 func (f *files) Offer(pair.Epoch)                           {}
 func (f *files) Withdraw()                                  {}
 func (f *files) SetAside(context.Context, pair.Epoch) error { return nil }
+
+func (f *files) Torn() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.torn
+}
+
+func (f *files) tear(torn bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.torn = torn
+}
 
 func (f *files) Pull(ctx context.Context, pull Pull) (Pulled, error) {
 	f.mu.Lock()

@@ -86,7 +86,11 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 		})
 	case failover.OpenData:
 		a.later(ctx, dataLimit, func(ctx context.Context) failover.Event {
-			err := a.Data.Open(ctx)
+			open := a.Data.Open
+			if action.Forced {
+				open = a.Data.OpenForced
+			}
+			err := open(ctx)
 			a.note("open data", err)
 			return failover.DataOpened{OK: err == nil}
 		})

@@ -162,12 +162,13 @@ func (s *syncs) once(ctx context.Context, pull Pull) error {
 	began := s.agent.Wall()
 	pulled, err := s.agent.Data.Pull(ctx, pull)
 	s.report(pulled, pull, began, err)
+	// What is here now is told even if a takeover has just ended the sync.
+	tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellLimit)
+	defer cancel()
+	s.agent.tellTorn(tell)
 	if err != nil {
 		return err
 	}
-	// It is complete, even if a takeover has just ended the sync.
-	tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellLimit)
-	defer cancel()
 	s.agent.Tell(tell, failover.DataChanged{Snapshot: pulled.Snapshot, Taken: failover.Moment{At: taken, Set: true}})
 	return nil
 }
@@ -219,6 +220,22 @@ func (s *syncs) report(pulled Pulled, pull Pull, began time.Time, err error) {
 func (s *syncs) overtaken() bool {
 	seen := s.agent.Look()
 	return !seen.Config.MaySync(seen.State)
+}
+
+// tellTorn has the decision know whether a snapshot is half in place.
+func (a *Agent) tellTorn(ctx context.Context) {
+	if torn := a.Data.Torn(); torn != a.Look().State.Torn {
+		a.Tell(ctx, failover.DataTorn{Torn: torn})
+	}
+}
+
+// DataMended says that what was half in place was looked at again beside any sync;
+// newest is the snapshot that is whole then.
+func (a *Agent) DataMended(ctx context.Context, newest pair.Snapshot) {
+	if newest.Compare(a.Look().State.Record.Snapshot) > 0 {
+		a.Tell(ctx, failover.DataChanged{Snapshot: newest, Taken: a.takenAt(newest)})
+	}
+	a.tellTorn(ctx)
 }
 
 // SyncNow pulls one snapshot at an administrator's word.

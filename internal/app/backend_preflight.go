@@ -33,6 +33,13 @@ func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Che
 	if s.Record.Role == pair.Backup {
 		checks = append(checks, warned(b.checkSnapshot()))
 	}
+	if torn := b.engine.Torn(); torn != nil {
+		whole := amiss("data", torn.Error(), "Remove the cause. A forced Become Primary puts into place what can be, sets the rest aside, and names it in the history.")
+		if change.Force {
+			whole = warned(whole)
+		}
+		checks = append(checks, whole)
+	}
 	if b.syncStatus(time.Now()).State == pair.SyncRunning {
 		checks = append(checks, fine("sync", "A data sync is running; the switch waits for it."))
 	}
@@ -96,6 +103,9 @@ func (b *backend) Loss(ctx context.Context, change api.RoleChange) (api.Loss, er
 	}
 	loss.Files, loss.Bytes, loss.Changes = b.losing(ctx, pinned.ID)
 	loss.Text = lossText(loss)
+	if torn := b.engine.Torn(); torn != nil {
+		loss.Text += " Besides, the data is not whole: " + torn.Error()
+	}
 	return loss, nil
 }
 

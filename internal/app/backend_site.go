@@ -211,6 +211,12 @@ func (a *Appliance) conditions() []pair.Condition {
 			NextStep: "Mend the cause; it is tried again by itself, or at once with Sync Now: baton sync --wait.",
 		})
 	}
+	if torn := a.engine.Torn(); torn != nil {
+		found = append(found, pair.Condition{
+			ID: "data-torn", Severity: pair.Critical, Text: torn.Error(),
+			NextStep: "Remove the cause that is named; it is tried again every few seconds. Until then there is no takeover, and a forced one, baton become primary --force, says what is missing.",
+		})
+	}
 	if a.local.State().Record.Role != pair.Backup {
 		found = append(found, a.public.certificates.expiring(time.Now())...)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"baton/internal/agent"
@@ -18,14 +20,21 @@ const peerURL = "https://peer"
 // data is the protected data, as the agent needs it.
 type data struct{ appliance *Appliance }
 
-func (d *data) Open(ctx context.Context) error {
+func (d *data) Open(ctx context.Context) error { return d.open(ctx, d.appliance.engine.Settle) }
+
+func (d *data) OpenForced(ctx context.Context) error {
+	return d.open(ctx, d.appliance.engine.SettleForced)
+}
+
+func (d *data) open(ctx context.Context, settle func(context.Context) error) error {
 	d.appliance.opening.begin()
-	if err := d.appliance.engine.Settle(ctx); err != nil {
+	if err := settle(ctx); err != nil {
 		return err
 	}
 	d.appliance.keepLearned(ctx)
 	return nil
 }
+func (d *data) Torn() bool              { return d.appliance.engine.Torn() != nil }
 func (d *data) Offer(epoch pair.Epoch)  { d.appliance.engine.Offer(epoch) }
 func (d *data) Withdraw()               { d.appliance.engine.Withdraw() }
 func (d *data) Snapshot() pair.Snapshot { return d.appliance.engine.Snapshot() }
@@ -51,6 +60,28 @@ func (a *Appliance) setAside(made pair.DivergedCopy) {
 		Text:   "Set " + what + " aside that only this appliance had: baton diverged list.",
 		Detail: map[string]string{"id": made.ID, "epoch": made.Epoch.String()},
 	})
+}
+
+// missing writes into the history what an administrator took over without.
+func (a *Appliance) missing(of pair.Snapshot, what string) {
+	a.history.Record(pair.Event{
+		Kind:   pair.KindDiverged,
+		Text:   fmt.Sprintf("Made primary with data that is not whole. Of snapshot %d is not in place: %s.", of.Number, strings.TrimRight(what, ". ")),
+		Detail: map[string]string{"snapshot": strconv.FormatUint(of.Number, 10), "epoch": of.Epoch.String()},
+	})
+}
+
+// mend tries again to make the data of a backup whole, if a snapshot is half in place.
+func (a *Appliance) mend(ctx context.Context) {
+	if a.engine.Torn() == nil || a.agent.Look().State.Record.Role != pair.Backup {
+		return
+	}
+	if err := a.engine.Mend(ctx); err != nil {
+		a.log.Warn("data not made whole", slog.String("error", err.Error()))
+	}
+	if a.engine.Torn() == nil {
+		a.agent.DataMended(ctx, a.startSnapshot())
+	}
 }
 
 // Pull implements agent.Data. What the site database says afterwards is in force

@@ -160,6 +160,7 @@ func remedy(why failover.Reason) string {
 		failover.InMaintenance:  "When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
 		failover.Paused:         "Find the cause in the history, then resume on the Status page, or run: baton resume.",
 		failover.NoSnapshot:     "Wait for the first data sync, or run: baton sync --wait.",
+		failover.DataIsTorn:     "Remove the cause that the condition data-torn names; it is tried again every few seconds.",
 		failover.DataTooOld:     "Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).",
 		failover.DataAgeUnknown: "Set the clocks of both appliances, as with systemd-timesyncd; the next complete data sync ends this.",
 		failover.WouldTakeOver:  "Uncheck observe only on the Failover page when you trust it (observe_only=false).",

@@ -36,6 +36,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 		case <-a.outdated:
 		case <-ticker.C:
 		}
+		a.mend(ctx)
 		if a.agent.Look().State.Record.Role == pair.Backup {
 			a.exchangeAll(ctx)
 		}

@@ -105,7 +105,7 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
 		Dir: filepath.Join(a.config.DataDir, "sync"), Keep: a.config.DataDir, Site: a.site, Log: a.log, Data: a.site.Data,
-		Aside: a.setAside,
+		Aside: a.setAside, Missing: a.missing,
 	})
 	return err
 }

@@ -2,6 +2,7 @@ package datasync
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,7 +40,10 @@ func crashChild() {
 	a := &appliance{}
 	a.configure(t, dir, filepath.Join(dir, "tree"))
 	left, _ := strconv.Atoi(at)
-	a.opt.Hook = func(string) {
+	a.opt.Hook = func(step string) {
+		if block := os.Getenv("BATON_CRASH_BLOCK"); block != "" && step == "recorded" {
+			_ = exec.Command("chattr", "+i", block).Run()
+		}
 		if left--; left == 0 {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
@@ -50,7 +54,7 @@ func crashChild() {
 		os.Exit(3)
 	}
 	if url := os.Getenv("BATON_CRASH_URL"); url != "" {
-		if _, err := a.Pull(context.Background(), http.DefaultClient, url, Request{Epoch: pair.Epoch{Counter: 1, Holder: "a"}}); err != nil {
+		if _, err := a.Pull(context.Background(), http.DefaultClient, url, Request{Epoch: pair.Epoch{Counter: 1, Holder: "a"}}); err != nil && !errors.Is(err, errApply) {
 			_, _ = os.Stderr.WriteString(err.Error())
 			os.Exit(4)
 		}

@@ -216,7 +216,7 @@ func (e *Engine) roomFor(changes []divergence) error {
 		return err
 	}
 	defer func() { _ = own.Close() }()
-	free, _, err := own.Free()
+	free, err := own.Free()
 	if err != nil {
 		return err
 	}
@@ -228,9 +228,9 @@ func (e *Engine) roomFor(changes []divergence) error {
 			}
 		}
 	}
-	if need > free {
+	if need > free.Bytes {
 		return sentence(ErrNoRoom, "The disk of %s has %s free, and the diverged copy needs %s there: make room, then try again; nothing was lost or replaced.",
-			e.opt.Dir, pair.BytesText(free), pair.BytesText(need))
+			e.opt.Dir, pair.BytesText(free.Bytes), pair.BytesText(need))
 	}
 	return nil
 }
@@ -259,7 +259,14 @@ func (c divergence) copyTo(ctx context.Context, dir string, made *pair.DivergedC
 		}
 	}
 	work := plan.Compare([]plan.Entry{{Path: ".", Kind: plan.Dir}}, want)
-	if err := to.Apply(work, func(string) {}); err != nil {
+	steps, err := staging.Prepare(work, nil)
+	if err == nil {
+		err = to.Apply(steps, func(string) {})
+	}
+	if err == nil {
+		err = to.DropStaging()
+	}
+	if err != nil {
 		return err
 	}
 	return c.list(to, made)

@@ -49,6 +49,9 @@ type Options struct {
 	// Aside is told of what a first sync found in a directory that it was about
 	// to replace, and set aside as a diverged copy; nil: nobody wants to know.
 	Aside func(pair.DivergedCopy)
+	// Missing is told what of a snapshot is not in place when an administrator takes
+	// the data as it is; nil: nobody wants to know.
+	Missing func(of pair.Snapshot, what string)
 	// Hook is told before each step that a crash must survive; nil outside tests.
 	Hook func(step string)
 	// Idle is how long a peer may send nothing; 0: 30 s.
@@ -67,8 +70,9 @@ type Engine struct {
 	data     []pair.Data
 	indexes  map[string]*index // by path of the protected directory
 	progress tracker
-	running  *run // the pull under way
-	pending  *record
+	running  *run    // the pull under way
+	pending  *record // in the journal
+	torn     error   // why the recorded snapshot is half in place, and stays so; nil: the data is whole
 	offered  pair.Epoch
 	session  *session
 	measured measured
@@ -85,11 +89,8 @@ type run struct {
 	done   chan struct{}
 }
 
-// Open opens the engine's directory and finishes the snapshot that a crash left
-// recorded; what was only staged stays hidden, for the next pull to go on from.
-// A recorded snapshot that cannot be finished now (a disk that is not mounted)
-// is no error here: it shows in Progress, and Pull and Settle try again first.
-func Open(ctx context.Context, opt Options) (*Engine, error) {
+// filled puts what is meant by nothing in its place.
+func (opt Options) filled() Options {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
@@ -99,12 +100,22 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	if opt.Aside == nil {
 		opt.Aside = func(pair.DivergedCopy) {}
 	}
+	if opt.Missing == nil {
+		opt.Missing = func(pair.Snapshot, string) {}
+	}
 	if opt.Place == nil {
 		opt.Place = func(d pair.Data) string { return d.Path }
 	}
-	if opt.Idle == 0 {
-		opt.Idle = 30 * time.Second
-	}
+	opt.Idle = cmp.Or(opt.Idle, 30*time.Second)
+	return opt
+}
+
+// Open opens the engine's directory and finishes the snapshot that a crash left
+// recorded; what was only staged stays hidden, for the next pull to go on from.
+// A recorded snapshot that cannot be finished now (a disk that is not mounted)
+// is no error here: it shows in Progress, and Pull and Settle try again first.
+func Open(ctx context.Context, opt Options) (*Engine, error) {
+	opt = opt.filled()
 	e := &Engine{
 		opt: opt, disk: disk{opt.Dir}, limit: newLimiter(),
 		cached: map[plan.Digest]plan.Manifest{}, indexes: map[string]*index{},
@@ -121,6 +132,9 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		return nil, err
 	}
 	e.dropHalfCopies()
+	if _, err := os.Stat(e.disk.path(lostFile)); err == nil {
+		e.torn = errLost()
+	}
 	if found {
 		e.pending = &rec
 		if err := e.finishPending(ctx); err != nil {
@@ -129,6 +143,27 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		}
 	}
 	return e, nil
+}
+
+// Torn returns why the data here is of no one moment: a snapshot is half in place,
+// and could neither be finished nor taken back. It returns nil while the data is whole.
+func (e *Engine) Torn() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.torn
+}
+
+// Mend tries again to make torn data whole, unless a sync is at it.
+func (e *Engine) Mend(ctx context.Context) error {
+	if e.Torn() == nil {
+		return nil
+	}
+	r, err := e.acquire(func(error) {})
+	if err != nil {
+		return err
+	}
+	defer e.release(r)
+	return e.finishPending(ctx)
 }
 
 // Protect says which data is protected now. Options.Data, if given, rules.
@@ -204,7 +239,8 @@ func (e *Engine) Common() pair.Snapshot {
 
 // Settle makes the data whole before a takeover: it stops a sync that still
 // receives, waits for one that applies, finishes a recorded snapshot and discards
-// what is staged.
+// what is staged. A recorded snapshot that cannot be put into place is taken back;
+// then the one before is whole. If that cannot be done either, it fails with ErrTorn.
 func (e *Engine) Settle(ctx context.Context) error {
 	r, err := e.acquireNow(ctx)
 	if err != nil {
@@ -212,9 +248,31 @@ func (e *Engine) Settle(ctx context.Context) error {
 	}
 	defer e.release(r)
 	if err := e.finishPending(ctx); err != nil {
+		e.opt.Log.Warn("recorded snapshot is not in place", slog.Any("error", err))
+	}
+	if err := e.Torn(); err != nil {
 		return err
 	}
-	return e.dropStaging()
+	e.dropStaging()
+	return nil
+}
+
+// SettleForced is Settle at the word of an administrator, who takes the data as it
+// is: what is missing is set aside and named.
+func (e *Engine) SettleForced(ctx context.Context) error {
+	if err := e.Settle(ctx); !errors.Is(err, ErrTorn) {
+		return err
+	}
+	r, err := e.acquireNow(ctx)
+	if err != nil {
+		return err
+	}
+	defer e.release(r)
+	if err := e.abandon(ctx); err != nil {
+		return err
+	}
+	e.dropStaging()
+	return nil
 }
 
 // acquire takes the engine for one pull or copy; there is one at a time.
@@ -257,7 +315,8 @@ func (e *Engine) release(r *run) {
 	close(r.done)
 }
 
-func (e *Engine) dropStaging() error {
+// dropStaging removes what is staged. What cannot be removed is in nobody's way.
+func (e *Engine) dropStaging() {
 	base, err := e.manifest(e.currentState().Manifest)
 	if err != nil {
 		e.opt.Log.Warn("manifest of the newest snapshot is unreadable", slog.Any("error", err))
@@ -268,7 +327,6 @@ func (e *Engine) dropStaging() error {
 	for _, s := range base.Sets {
 		places = append(places, s.Data)
 	}
-	var failed error
 	for _, d := range places {
 		tree, err := directory.Open(e.opt.Place(d))
 		if errors.Is(err, directory.ErrMissing) {
@@ -277,9 +335,10 @@ func (e *Engine) dropStaging() error {
 		if err == nil {
 			err = errors.Join(tree.DropStaging(), tree.Close())
 		}
-		failed = errors.Join(failed, err)
+		if err != nil {
+			e.opt.Log.Warn("staging directory not removed", slog.Any("error", err))
+		}
 	}
-	return failed
 }
 
 func (e *Engine) currentState() state {
@@ -318,15 +377,20 @@ func (e *Engine) save(change func(*state)) error {
 	if err := e.disk.writeJSON(stateFile, next); err != nil {
 		return err
 	}
+	e.adopt(next)
+	return nil
+}
+
+// adopt takes over a state that is durable.
+func (e *Engine) adopt(next state) {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.state = next
 	for digest := range e.cached {
 		if digest != next.Manifest && digest != next.ConfirmedManifest {
 			delete(e.cached, digest)
 		}
 	}
-	e.mu.Unlock()
-	return nil
 }
 
 // scan scans one tree against its index and keeps the new index.

@@ -18,6 +18,7 @@ var (
 	ErrNotPrimary = errors.New("the peer does not offer its data")
 	ErrShrink     = errors.New("the primary's data shrank by more than half")
 	ErrNoRoom     = errors.New("not enough room")
+	ErrBlocked    = errors.New("a file or directory cannot be changed")
 	ErrReadOnly   = errors.New("the disk is read-only")
 	ErrMissing    = errors.New("a protected directory is missing")
 	ErrChanging   = errors.New("a file changes all the time")
@@ -43,15 +44,18 @@ func sentence(kind error, format string, args ...any) error {
 // explain turns what the file system or the scan reports into a sentence.
 func explain(err error, where string) error {
 	var known *sentenceError
+	var blocked *directory.BlockedError
 	switch {
 	case err == nil, errors.As(err, &known):
 		return err
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return sentence(ErrNoRoom, "The disk of %s is full (%v): make room there, then sync again; nothing was lost.", where, err)
+		return sentence(ErrNoRoom, "The disk of %s is full (%v): make room there, or remove files if there are too many (df -i), then sync again; nothing was lost.", where, err)
 	case errors.Is(err, syscall.EROFS):
 		return sentence(ErrReadOnly, "%s is on a read-only disk (%v): mount it writable, then sync again.", where, err)
 	case errors.Is(err, directory.ErrMissing):
 		return sentence(ErrMissing, "Protected directory %s does not exist: mount or restore it, or remove it from the protected data.", where)
+	case errors.As(err, &blocked):
+		return sentence(ErrBlocked, "%s %s, so that a data sync cannot change it: %s; the sync is tried again by itself.", blocked.Path, blocked.Why, blocked.Remedy)
 	case errors.Is(err, directory.ErrChanging):
 		return sentence(ErrChanging, "A file in %s cannot be copied (%v): stop its writer during the sync, or do not protect it.", where, err)
 	case errors.Is(err, fs.ErrPermission):

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
+
+	"github.com/zeebo/blake3"
 
 	"baton/internal/datasync/plan"
 	"baton/internal/datasync/source/directory"
@@ -21,6 +24,7 @@ type target struct {
 	staging *directory.Staging // nil while nothing has to change
 	have    []plan.Entry       // as scanned
 	work    plan.Work
+	steps   []directory.Step // that do the work, and can be taken back
 }
 
 func (t *target) close() {
@@ -54,8 +58,25 @@ func (e *Engine) look(ctx context.Context, set plan.Set) (*target, error) {
 	return t, nil
 }
 
-// finishPending finishes the recorded snapshot, if there is one: it looks at what
-// is left to do and does that.
+// complete is the state once the recorded snapshot is in place.
+func (r record) complete(s state) state {
+	s.Snapshot, s.Manifest, s.Export = r.Snapshot, r.Manifest, r.Export
+	return s
+}
+
+// Sentinels of a recorded snapshot.
+var (
+	errApply = errors.New("snapshot could not be applied")
+	// ErrTorn means that one is half in place.
+	ErrTorn = errors.New("a snapshot is half in place")
+)
+
+func errLost() error {
+	return sentence(ErrTorn, "A snapshot is half in place here, and what is needed to finish it or to take it back is damaged: a complete data sync makes the data whole again.")
+}
+
+// finishPending finishes the recorded snapshot, if there is one, or else takes it
+// back. It takes the recorded steps alone, so it needs no scan and no peer.
 func (e *Engine) finishPending(ctx context.Context) error {
 	e.mu.Lock()
 	rec := e.pending
@@ -63,9 +84,9 @@ func (e *Engine) finishPending(ctx context.Context) error {
 	if rec == nil {
 		return nil
 	}
-	m, err := e.disk.loadManifest(rec.Manifest)
+	m, steps, err := e.recorded(*rec)
 	if err != nil {
-		return fmt.Errorf("finish snapshot %d: %w", rec.Snapshot.Number, err)
+		return e.lose(err)
 	}
 	var targets []*target
 	defer func() {
@@ -73,56 +94,167 @@ func (e *Engine) finishPending(ctx context.Context) error {
 			t.close()
 		}
 	}()
-	for _, set := range m.Sets {
-		t, err := e.look(ctx, set)
+	for i, set := range m.Sets {
+		if len(steps[i]) == 0 {
+			continue
+		}
+		place := e.opt.Place(set.Data)
+		tree, err := directory.Open(place)
 		if err != nil {
-			return fmt.Errorf("finish snapshot %d: %w", rec.Snapshot.Number, err)
+			return e.tear(sentence(ErrTorn, "Snapshot %d is half in place: %v", rec.Snapshot.Number, explain(err, place)))
 		}
-		targets = append(targets, t)
-		if t.staging, err = t.tree.Stage(); err != nil {
-			return explain(err, t.tree.Path())
-		}
+		targets = append(targets, &target{tree: tree, steps: steps[i]})
 	}
 	return e.finish(ctx, *rec, m, targets)
 }
 
-// finish carries out a recorded snapshot. Everything it does may be done again.
-func (e *Engine) finish(ctx context.Context, rec record, m plan.Manifest, targets []*target) error {
-	e.progress.update(func(p *Progress) { p.Applying = true })
-	for _, t := range targets {
-		if t.staging == nil {
-			continue
-		}
-		if err := t.tree.Apply(t.work, e.opt.Hook); err != nil {
-			return sentence(errApply, "Snapshot %d is received, but could not be put into place (%v): remove the cause; the next sync or start finishes it.", rec.Snapshot.Number, err)
-		}
-		if err := t.tree.Sync(); err != nil {
-			return err
-		}
+// recorded reads what a recorded snapshot needs.
+func (e *Engine) recorded(rec record) (m plan.Manifest, steps [][]directory.Step, err error) {
+	if m, err = e.disk.loadManifest(rec.Manifest); err != nil {
+		return m, nil, err
 	}
-	e.opt.Hook("import-site")
-	if err := e.importSite(ctx, rec); err != nil {
-		return err
+	if steps, err = e.disk.loadSteps(rec.Steps); err != nil {
+		return m, nil, err
 	}
-	e.opt.Hook("save-state")
-	if err := e.complete(rec, m); err != nil {
-		return err
+	if len(steps) != len(m.Sets) {
+		return m, nil, plan.ErrMalformed
 	}
-	e.opt.Hook("remove-journal")
-	if err := e.disk.remove(journalFile); err != nil {
-		return err
+	return m, steps, nil
+}
+
+// lose gives up a recorded snapshot whose steps cannot be read. The next complete
+// data sync makes the data whole.
+func (e *Engine) lose(why error) error {
+	e.opt.Log.Error("what a recorded snapshot needs is damaged", slog.Any("error", why))
+	if err := e.disk.rename(journalFile, lostFile); err != nil {
+		return e.tear(sentence(ErrTorn, "A snapshot is half in place, and its record could not be set aside (%v).", err))
 	}
-	e.opt.Hook("journal-removed")
 	e.mu.Lock()
 	e.pending = nil
 	e.mu.Unlock()
-	e.learn(targets)
-	e.disk.clean(e.currentState())
+	_ = e.tear(errLost()) // whoever needs whole data asks Torn
 	return nil
 }
 
-// errApply marks a recorded snapshot that could not be finished.
-var errApply = errors.New("snapshot could not be applied")
+// tear notes why the data is not whole, and returns it.
+func (e *Engine) tear(why error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.torn = why
+	return why
+}
+
+// finish carries out a recorded snapshot, or takes it back if that cannot be done.
+// Everything it does may be done again.
+func (e *Engine) finish(ctx context.Context, rec record, m plan.Manifest, targets []*target) error {
+	e.progress.update(func(p *Progress) { p.Applying = true })
+	if err := e.apply(ctx, rec, targets); err != nil {
+		return e.takeBack(ctx, rec, targets, err)
+	}
+	e.opt.Hook("save-state")
+	err := e.complete(rec, m)
+	if err == nil {
+		e.opt.Hook("remove-journal")
+		err = e.endRecord()
+	}
+	if err != nil {
+		return e.tear(sentence(ErrTorn, "Snapshot %d is in place, but that could not be recorded (%v): look at the disk of %s; it is tried again by itself.", rec.Snapshot.Number, err, e.opt.Dir))
+	}
+	e.opt.Hook("journal-removed")
+	e.learn(targets)
+	e.dropAfter(targets)
+	e.clean()
+	return nil
+}
+
+func (e *Engine) apply(ctx context.Context, rec record, targets []*target) error {
+	for _, t := range targets {
+		if len(t.steps) == 0 {
+			continue
+		}
+		err := t.tree.Apply(t.steps, e.opt.Hook)
+		if err == nil {
+			err = t.tree.Sync()
+		}
+		if err != nil {
+			return explain(err, t.tree.Path())
+		}
+	}
+	e.opt.Hook("import-site")
+	return e.importSite(ctx, rec)
+}
+
+// takeBack makes the snapshot before the recorded one whole again.
+func (e *Engine) takeBack(ctx context.Context, rec record, targets []*target, why error) error {
+	if e.imported(ctx, rec) { // by an earlier run: it cannot be taken back any more
+		return e.tear(sentence(ErrTorn, "Snapshot %d is half in place and could not be finished: %s. Remove the cause; it is tried again by itself.", rec.Snapshot.Number, bare(why)))
+	}
+	for _, t := range slices.Backward(targets) {
+		err := t.tree.Undo(t.steps, e.opt.Hook)
+		if err == nil {
+			err = t.tree.Sync()
+		}
+		if err != nil {
+			return e.tear(sentence(ErrTorn, "Snapshot %d is half in place: it could neither be finished (%s) nor taken back (%s). Remove the cause; it is tried again by itself.",
+				rec.Snapshot.Number, bare(why), bare(explain(err, t.tree.Path()))))
+		}
+	}
+	e.opt.Hook("remove-journal")
+	if err := e.endRecord(); err != nil {
+		return e.tear(sentence(ErrTorn, "Snapshot %d was taken back, but its record could not be removed (%v): look at the disk of %s; it is tried again by itself.", rec.Snapshot.Number, err, e.opt.Dir))
+	}
+	return sentence(errApply, "Snapshot %d is received, but could not be put into place, and the one before it is whole again: %s.", rec.Snapshot.Number, bare(why))
+}
+
+// imported reports whether the site database is that of the recorded snapshot already.
+func (e *Engine) imported(ctx context.Context, rec record) bool {
+	if rec.Site == "" {
+		return false
+	}
+	export := blake3.New()
+	err := e.opt.Site.Export(ctx, export)
+	return err == nil && plan.Digest(export.Sum(nil)) == rec.Export
+}
+
+// bare is a sentence within another.
+func bare(err error) string { return strings.TrimRight(err.Error(), ". ") }
+
+// endRecord removes the journal: the data is whole.
+func (e *Engine) endRecord() error {
+	if err := e.disk.remove(journalFile); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.pending = nil
+	e.mu.Unlock()
+	return e.whole()
+}
+
+// whole notes that the data is of one moment.
+func (e *Engine) whole() error {
+	for _, name := range []string{nextFile, lostFile} {
+		if _, err := os.Lstat(e.disk.path(name)); err != nil {
+			continue
+		}
+		if err := e.disk.remove(name); err != nil {
+			return err
+		}
+	}
+	return e.tear(nil)
+}
+
+// dropAfter removes what went out of the trees. What cannot be removed is in nobody's way.
+func (e *Engine) dropAfter(targets []*target) {
+	for _, t := range targets {
+		if len(t.steps) == 0 {
+			continue
+		}
+		e.opt.Hook("drop-staging")
+		if err := t.tree.DropStaging(); err != nil {
+			e.opt.Log.Warn("staging directory not removed", slog.Any("error", err))
+		}
+	}
+}
 
 func (e *Engine) importSite(ctx context.Context, rec record) error {
 	if rec.Site == "" {
@@ -139,12 +271,26 @@ func (e *Engine) importSite(ctx context.Context, rec record) error {
 	return nil
 }
 
-// complete makes the snapshot the newest of this appliance.
+// complete makes the recorded snapshot the newest of this appliance. It needs no room.
 func (e *Engine) complete(rec record, m plan.Manifest) error {
 	e.mu.Lock()
 	e.cached[rec.Manifest] = m
+	next := rec.complete(e.state)
 	e.mu.Unlock()
-	return e.save(func(s *state) { s.Snapshot, s.Manifest, s.Export = rec.Snapshot, rec.Manifest, rec.Export })
+	if _, err := os.Lstat(e.disk.path(nextFile)); err == nil {
+		if err := e.disk.rename(nextFile, stateFile); err != nil {
+			return err
+		}
+	}
+	e.adopt(next)
+	return nil
+}
+
+func (e *Engine) clean() {
+	e.mu.Lock()
+	s, pending := e.state, e.pending
+	e.mu.Unlock()
+	e.disk.clean(s, pending)
 }
 
 func (e *Engine) learn(targets []*target) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"baton/internal/datasync/plan"
+	"baton/internal/datasync/source/directory"
 	"baton/internal/pair"
 )
 
@@ -151,10 +152,10 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 	}
 	if p.unchanged() {
 		e.opt.Hook("save-state")
-		if err := e.complete(rec, p.manifest); err != nil {
+		if err := p.completeUnchanged(rec); err != nil {
 			return pair.Snapshot{}, explain(err, e.opt.Dir)
 		}
-		e.disk.clean(e.currentState())
+		e.clean()
 		p.report(ctx, rec)
 		return rec.Snapshot, nil
 	}
@@ -164,19 +165,56 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 	if err := p.makeDurable(ctx); err != nil {
 		return pair.Snapshot{}, err
 	}
-	e.opt.Hook("write-record")
-	if err := e.disk.writeJSON(journalFile, rec); err != nil {
+	if err := p.writeRecord(&rec); err != nil {
 		return pair.Snapshot{}, explain(err, e.opt.Dir)
 	}
-	e.mu.Lock()
-	e.pending = &rec
-	e.mu.Unlock()
 	e.opt.Hook("recorded")
 	if err := e.finish(context.WithoutCancel(ctx), rec, p.manifest, p.targets); err != nil {
 		return pair.Snapshot{}, err
 	}
 	p.report(ctx, rec)
 	return rec.Snapshot, nil
+}
+
+// writeRecord writes the journal, and before it all that finishing or taking back
+// the snapshot needs. From then on it is one of the two.
+func (p *pull) writeRecord(rec *record) (err error) {
+	e := p.engine
+	steps := make([][]directory.Step, len(p.targets))
+	for i, t := range p.targets {
+		steps[i] = t.steps
+	}
+	e.opt.Hook("save-steps")
+	if rec.Steps, err = e.disk.saveSteps(steps); err != nil {
+		return err
+	}
+	e.opt.Hook("save-next-state")
+	if err := e.disk.writeJSON(nextFile, rec.complete(e.currentState())); err != nil {
+		return err
+	}
+	e.opt.Hook("write-record")
+	e.mu.Lock()
+	e.pending = rec
+	e.mu.Unlock()
+	err = e.disk.writeJSON(journalFile, rec)
+	if err != nil && e.disk.remove(journalFile) == nil {
+		e.mu.Lock()
+		e.pending = nil
+		e.mu.Unlock()
+	}
+	return err
+}
+
+// completeUnchanged gives the state that is here already its new number.
+func (p *pull) completeUnchanged(rec record) error {
+	e := p.engine
+	e.mu.Lock()
+	e.cached[rec.Manifest] = p.manifest
+	e.mu.Unlock()
+	if err := e.save(func(s *state) { *s = rec.complete(*s) }); err != nil {
+		return err
+	}
+	return e.whole()
 }
 
 // makeRecord numbers the snapshot and keeps its manifest.

@@ -125,6 +125,8 @@ func (e *Engine) newSession(ctx context.Context, req manifestRequest) (*session,
 	switch {
 	case e.offered.IsZero():
 		return nil, sentence(ErrNotPrimary, "This appliance is not primary, so it offers no data.")
+	case e.pending != nil, e.torn != nil:
+		return nil, sentence(ErrNotPrimary, "A snapshot is half in place on this appliance, so it offers no data: look at its conditions.")
 	case req.Epoch != e.offered:
 		return nil, sentence(ErrStaleEpoch, "A data sync of epoch %s was asked for, but this appliance is primary under epoch %s.", req.Epoch, e.offered)
 	case req.Snapshot.Epoch.Above(e.offered):
@@ -333,7 +335,7 @@ func (e *Engine) confirm(rep report) error {
 	}); err != nil {
 		return err
 	}
-	e.disk.clean(e.currentState())
+	e.clean()
 	return nil
 }
 

@@ -53,6 +53,9 @@ func (p *pull) prepareStaging() error {
 		if t.work.IsEmpty() {
 			continue
 		}
+		if err := t.tree.Obstacle(t.work); err != nil { // before much is received in vain
+			return explain(err, t.tree.Path())
+		}
 		p.engine.opt.Hook("make-staging")
 		var err error
 		if t.staging, err = t.tree.Stage(); err != nil {
@@ -68,20 +71,29 @@ func (p *pull) prepareStaging() error {
 // checkRoom refuses to begin what cannot end: staging needs room for every new
 // file while the old ones are still there.
 func (p *pull) checkRoom() error {
-	need := map[uint64]int64{}
+	need, files := map[uint64]int64{}, map[uint64]int64{}
 	for _, t := range p.targets {
-		free, device, err := t.tree.Free()
+		free, err := t.tree.Free()
 		if err != nil {
 			return err
 		}
 		for _, e := range t.work.Put {
-			if e.Kind == plan.File && !t.staging.Begun(e) {
-				need[device] += min(e.Size, e.Alloc)
+			if t.staging.Begun(e) {
+				continue
+			}
+			files[free.Device]++
+			if e.Kind == plan.File {
+				need[free.Device] += min(e.Size, e.Alloc)
 			}
 		}
-		if need[device] > free {
+		files[free.Device] += int64(len(t.work.Mkdir))
+		if need[free.Device] > free.Bytes {
 			return sentence(ErrNoRoom, "The disk of %s has %s free, and the data sync needs %s there: make room, then sync again; nothing was lost.",
-				t.tree.Path(), pair.BytesText(free), pair.BytesText(need[device]))
+				t.tree.Path(), pair.BytesText(free.Bytes), pair.BytesText(need[free.Device]))
+		}
+		if files[free.Device] > free.Files {
+			return sentence(ErrNoRoom, "The disk of %s has room for %d more files (df -i), and the data sync needs %d: remove some there, or use a file system with more inodes; nothing was lost.",
+				t.tree.Path(), free.Files, files[free.Device])
 		}
 	}
 	return nil
@@ -414,7 +426,7 @@ func ignoreMismatch(err error) error {
 }
 
 // settle works out the work anew, for the manifest as it turned out to be, and
-// makes sure that nothing of it can fail for want of content or permission.
+// makes sure that nothing of it can fail for want of content, room or permission.
 func (p *pull) settle() error {
 	for i, t := range p.targets {
 		if t.staging == nil {
@@ -427,7 +439,11 @@ func (p *pull) settle() error {
 					t.tree.Path(), e.Path, contentTries)
 			}
 		}
-		if err := t.staging.Rehearse(t.work); err != nil {
+		err := t.staging.Rehearse(t.work)
+		if err == nil {
+			t.steps, err = t.staging.Prepare(t.work, t.have)
+		}
+		if err != nil {
 			return explain(err, t.tree.Path())
 		}
 	}

@@ -1,6 +1,7 @@
 package datasync
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/zeebo/blake3"
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/plan"
+	"baton/internal/datasync/source/directory"
 	"baton/internal/pair"
 )
 
@@ -49,6 +52,7 @@ type record struct {
 	Manifest plan.Digest   `json:"manifest"`
 	Site     string        `json:"site"`   // file name of the staged site export; empty: unchanged
 	Export   plan.Digest   `json:"export"` // of the site export
+	Steps    plan.Digest   `json:"steps"`  // of the file that lists the steps in each protected directory
 }
 
 // disk is the engine's own directory.
@@ -56,7 +60,9 @@ type disk struct{ dir string }
 
 const (
 	stateFile   = "state.json"
+	nextFile    = "state.next.json" // the state once the recorded snapshot is in place
 	journalFile = "journal.json"
+	lostFile    = "journal.lost.json" // of a snapshot that can be neither finished nor taken back
 )
 
 func (d disk) path(parts ...string) string {
@@ -64,7 +70,7 @@ func (d disk) path(parts ...string) string {
 }
 
 func (d disk) prepare() error {
-	for _, sub := range []string{"manifests", "index", "site", "diverged"} {
+	for _, sub := range []string{"manifests", "index", "site", "steps", "diverged"} {
 		if err := os.MkdirAll(d.path(sub), 0o700); err != nil {
 			return fmt.Errorf("make the sync directory: %w", err)
 		}
@@ -93,6 +99,14 @@ func (d disk) writeJSON(name string, v any) error {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return durably(d.path(name), append(b, '\n'))
+}
+
+// rename gives a file its final name, which needs no room.
+func (d disk) rename(from, to string) error {
+	if err := os.Rename(d.path(from), d.path(to)); err != nil {
+		return fmt.Errorf("rename %s: %w", from, err)
+	}
+	return syncDir(d.dir)
 }
 
 func (d disk) remove(name string) error {
@@ -169,17 +183,56 @@ func (d disk) loadManifest(digest plan.Digest) (plan.Manifest, error) {
 	return m, nil
 }
 
-// clean removes manifests and site exports that nothing refers to any more.
-func (d disk) clean(s state) {
-	for _, sub := range []string{"manifests", "site"} {
+// clean removes manifests, site exports and steps that nothing refers to any more.
+func (d disk) clean(s state, pending *record) {
+	keep := map[string]bool{s.Manifest.String(): true, s.ConfirmedManifest.String(): true}
+	if pending != nil {
+		keep[pending.Manifest.String()], keep[pending.Site], keep[pending.Steps.String()] = true, true, true
+	}
+	for _, sub := range []string{"manifests", "site", "steps"} {
 		entries, err := os.ReadDir(d.path(sub))
 		if err != nil {
 			continue
 		}
 		for _, e := range entries {
-			if e.Name() != s.Manifest.String() && e.Name() != s.ConfirmedManifest.String() {
+			if !keep[e.Name()] {
 				_ = os.RemoveAll(d.path(sub, e.Name()))
 			}
 		}
 	}
+}
+
+// saveSteps keeps the steps of a record, those of each protected directory in the
+// order of its manifest, and returns their digest.
+func (d disk) saveSteps(all [][]directory.Step) (plan.Digest, error) {
+	var b []byte
+	for _, steps := range all {
+		one := directory.AppendSteps(nil, steps)
+		b = append(binary.AppendUvarint(b, uint64(len(one))), one...)
+	}
+	digest := plan.Digest(blake3.Sum256(b))
+	return digest, durably(d.path("steps", digest.String()), b)
+}
+
+func (d disk) loadSteps(digest plan.Digest) ([][]directory.Step, error) {
+	b, err := os.ReadFile(d.path("steps", digest.String()))
+	if err == nil && plan.Digest(blake3.Sum256(b)) != digest {
+		err = plan.ErrMalformed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read steps: %w", err)
+	}
+	var all [][]directory.Step
+	for len(b) > 0 {
+		n, used := binary.Uvarint(b)
+		if used <= 0 || n > uint64(len(b)-used) { //nolint:gosec // never negative
+			return nil, plan.ErrMalformed
+		}
+		steps, err := directory.ReadSteps(b[used : used+int(n)]) //nolint:gosec // checked above
+		if err != nil {
+			return nil, err
+		}
+		all, b = append(all, steps), b[used+int(n):] //nolint:gosec // checked above
+	}
+	return all, nil
 }

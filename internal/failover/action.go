@@ -29,7 +29,8 @@ type (
 	CheckAddress struct{}
 
 	// OpenData makes the protected data whole and ready for the services; DataOpened.
-	OpenData struct{}
+	// Forced: an administrator takes it as it is, also if it cannot be made whole.
+	OpenData struct{ Forced bool }
 	// StartServices starts the site's services and waits until they are healthy; ServicesStarted.
 	StartServices struct{}
 	// StopServices stops them, hard after a deadline; ServicesStopped.

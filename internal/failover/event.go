@@ -40,6 +40,10 @@ type (
 		Taken    Moment
 	}
 
+	// DataTorn says whether a snapshot is half in place here, so that the data is of no
+	// one moment.
+	DataTorn struct{ Torn bool }
+
 	// SaveFailed says that the record could not be made durable and that the actions
 	// after it were not carried out. Event is the one whose turn was undone: what it says of the
 	// world holds all the same.
@@ -130,6 +134,7 @@ func (ForeignOwner) event()     {}
 func (RivalProbed) event()      {}
 func (SiteHealth) event()       {}
 func (DataChanged) event()      {}
+func (DataTorn) event()         {}
 func (SaveFailed) event()       {}
 func (DataOpened) event()       {}
 func (ServicesStarted) event()  {}

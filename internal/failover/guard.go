@@ -16,6 +16,7 @@ const (
 	GuardMaintenance
 	GuardDamped
 	GuardSnapshot
+	GuardWhole
 	GuardDataAge
 	GuardDataAgeKnown
 	GuardTimeout

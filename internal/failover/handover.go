@@ -63,6 +63,8 @@ func (t *turn) refusal(cmd BecomePrimary) Reason {
 		return EffectsPending
 	case t.Record.Role == pair.Backup && t.Record.Snapshot.IsZero() && !cmd.Force:
 		return NoSnapshot
+	case t.Torn && t.Record.Role == pair.Backup && (!cmd.Force || t.Phase != pair.Conflict && t.reachable()):
+		return DataIsTorn // whoever serves is not asked to stop for it
 	}
 	if t.Phase != pair.Conflict && t.Record.Role == pair.Backup && t.reachable() {
 		return Agreed
@@ -79,8 +81,8 @@ func (t *turn) refusal(cmd BecomePrimary) Reason {
 // force promotes on an administrator's word alone.
 func (t *turn) force() {
 	highest := t.adopt()
-	t.promote(highest.Next(t.Self), ForcedByAdministrator)
 	t.Forced = true
+	t.promote(highest.Next(t.Self), ForcedByAdministrator)
 	t.do(Finish{Refusal: Agreed})
 }
 

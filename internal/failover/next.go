@@ -143,12 +143,15 @@ func (t *turn) observe(ev Event) {
 		t.Sick = ev.Sick
 	case DataChanged:
 		t.Record.Snapshot, t.SnapshotAt = ev.Snapshot, ev.Taken
+	case DataTorn:
+		t.Torn = ev.Torn
 	case ServicesStopped:
 		t.Stopping = false
 	case SetAsideDone:
 		t.Setting = false
 	case DataOpened:
 		t.Opening = false
+		t.Torn = t.Torn && !ev.OK
 	case Released:
 		t.Held = t.Held && !ev.OK
 	}

@@ -11,7 +11,7 @@ func (t *turn) closed() bool { return !t.Opening && !t.Stopping && !t.Held }
 // open begins to open the site: data, services, address, in this order.
 func (t *turn) open() {
 	t.Door, t.Opening, t.Broken, t.Blocked = OpeningData, true, NoEffect, Agreed
-	t.do(OpenData{})
+	t.do(OpenData{Forced: t.Forced})
 }
 
 // outcome is what the events that end a step of opening have in common.

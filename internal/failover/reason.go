@@ -47,6 +47,7 @@ const (
 	InMaintenance
 	Paused
 	NoSnapshot
+	DataIsTorn
 	NotSetAside
 	DataTooOld
 	DataAgeUnknown
@@ -125,6 +126,7 @@ func sentences() [reasons]string {
 		InMaintenance:         "The pair is in maintenance.",
 		Paused:                "Automatic failover is paused after too many takeovers.",
 		NoSnapshot:            "No complete, verified snapshot is here yet.",
+		DataIsTorn:            "A snapshot is half in place here, so that the data is of no one moment.",
 		NotSetAside:           "What diverged has not been set aside yet.",
 		DataTooOld:            "The newest snapshot is older than the highest data age allowed.",
 		DataAgeUnknown:        "The age of the newest snapshot is not known, as its time lies in the future, and a highest data age is set.",

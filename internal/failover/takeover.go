@@ -158,6 +158,7 @@ func eligibilityGuards() []guardRow {
 		{GuardMaintenance, InMaintenance, func(t *turn) bool { return !t.maintained() }},
 		{GuardDamped, Paused, func(t *turn) bool { return !t.Record.Damped }},
 		{GuardSnapshot, NoSnapshot, func(t *turn) bool { return !t.Record.Snapshot.IsZero() }},
+		{GuardWhole, DataIsTorn, func(t *turn) bool { return !t.Torn }},
 		{GuardDataAge, DataTooOld, func(t *turn) bool {
 			return t.MaxDataAge == 0 || t.now.Sub(t.SnapshotAt.or(t.now)) <= t.MaxDataAge
 		}},

@@ -117,7 +117,9 @@ func (w *World) outcome(side int, k Work) failover.Event {
 	case Probing:
 		return failover.AddressProbed{Result: w.probe(side)}
 	case Opening:
-		return failover.DataOpened{OK: !w.fails(side, k)}
+		ok := !w.fails(side, k) && (!s.Torn || s.AsIs)
+		s.Torn = s.Torn && !ok
+		return failover.DataOpened{OK: ok}
 	case Starting:
 		s.Service = !w.fails(side, k)
 		return failover.ServicesStarted{OK: s.Service}
@@ -157,6 +159,7 @@ func (p *play) perform(side int, action failover.Action) {
 	case failover.CheckAddress:
 		p.post(side, failover.AddressChecked{Owner: p.owner(side)})
 	case failover.OpenData:
+		s.AsIs = action.Forced
 		p.begin(side, Opening)
 	case failover.StartServices:
 		p.begin(side, Starting)
@@ -360,7 +363,7 @@ func (w *World) mayPull(side int) bool {
 // pull runs one data sync from the peer.
 func (w *World) pull(side int, see Observer) bool {
 	s, p := &w.Sides[side], &w.Sides[other(side)]
-	if !w.mayPull(side) || w.fails(side, Syncing) {
+	if !w.mayPull(side) || w.fails(side, Syncing) || s.Torn {
 		return false
 	}
 	if s.Dirty {

@@ -146,6 +146,9 @@ func (t *telling) machine(verb string, side int, words []string) error {
 		s.LosesAnswer = true
 	case "duplicate":
 		w.feed(side, failover.Heard{View: s.State.Peer, Confirmed: s.Acked}, t.see)
+	case "tear", "whole": // a snapshot is half in place; or is so no more
+		s.Torn = verb == "tear"
+		w.feed(side, failover.DataTorn{Torn: s.Torn}, t.see)
 	case "clock-back":
 		s.ClockBack = true
 	case "lose-snapshot":

@@ -73,6 +73,8 @@ type Side struct {
 	PauseAfter  bool // the machine stands still after the next Save
 	LosesAnswer bool // the next answer of a handover is lost on the way
 	Final       bool // the data sync under way is a final one
+	Torn        bool // a snapshot is half in place
+	AsIs        bool // the data being opened is taken as it is
 	ClockBack   bool // at its start, the wall clock is behind the stamp of its snapshot
 }
 
@@ -151,11 +153,14 @@ func (w *World) Start(side int, see Observer) {
 	if s.Up {
 		return
 	}
-	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, ClockBack: s.ClockBack, Up: true}
+	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, ClockBack: s.ClockBack, Torn: s.Torn, Up: true}
 	fresh.Config.Run = s.Config.Run%2 + 1
 	fresh.State = fresh.Config.Start(s.Disk, w.Now)
 	w.Sides[side] = fresh
 	w.feed(side, failover.DataChanged{Snapshot: s.State.Record.Snapshot, Taken: failover.Moment{At: w.Now, Set: !s.ClockBack}}, see)
+	if fresh.Torn {
+		w.feed(side, failover.DataTorn{Torn: true}, see)
+	}
 }
 
 // Run advances the world by a span of time.

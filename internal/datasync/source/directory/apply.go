@@ -4,83 +4,154 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"baton/internal/datasync/plan"
 )
 
-// Apply does the work: everything to be put must be staged. It may be killed at
-// any point; scanning, comparing and applying again then ends the same. The hook
-// is told before each step.
-func (t *Tree) Apply(work plan.Work, hook func(step string)) error {
-	phases := []struct {
-		step    string
-		entries []plan.Entry
-		do      func(plan.Entry) error
-	}{
-		{"remove", work.Remove, t.remove},
-		{"mkdir", work.Mkdir, t.mkdir},
-		{"put", work.Put, t.put},
-		{"link", work.Link, t.link},
-		{"drop-staging", []plan.Entry{{Path: "."}}, func(plan.Entry) error { return t.DropStaging() }},
-		{"touch", work.Touch, t.setMetaAt},
-		{"dir", work.Dirs, t.setMetaAt},
-	}
-	for _, phase := range phases {
-		for _, e := range phase.entries {
-			hook(phase.step)
-			if err := phase.do(e); err != nil {
-				return fmt.Errorf("apply to %s: %s %q: %w", t.path, phase.step, e.Path, err)
-			}
+// Apply takes the steps that Prepare returned, in order. It may be killed at any
+// point; calling it again then ends the same, and so does Undo. The hook is told
+// before each step.
+func (t *Tree) Apply(steps []Step, hook func(step string)) error {
+	for _, s := range steps {
+		hook("apply")
+		if err := t.take(s); err != nil {
+			return t.blame(s, err)
 		}
 	}
 	return nil
 }
 
-func (t *Tree) remove(e plan.Entry) error {
-	return t.unlocked(plan.Parent(e.Path), func() error {
-		if e.Kind == plan.Dir { // sockets and device nodes may be left in it
-			return t.root.RemoveAll(e.Path)
+// blame finds out what stood in the way of a step.
+func (t *Tree) blame(s Step, err error) error {
+	entry := []plan.Entry{{Path: s.Path, Kind: plan.Symlink}}
+	dirs := []plan.Entry{{Path: plan.Parent(s.Path), Kind: plan.Dir}}
+	if blocked, ok := errors.AsType[*BlockedError](t.Obstacle(plan.Work{Put: entry, Dirs: dirs})); ok {
+		return blocked
+	}
+	return fmt.Errorf("%s %s/%s: %w", s.Op, t.path, s.Path, err)
+}
+
+// ApplySome takes every step that can be taken, and returns those that cannot,
+// with the reason of the first. It cannot be taken back.
+func (t *Tree) ApplySome(steps []Step) (left []Step, why error) {
+	for _, s := range steps {
+		if err := t.take(s); err != nil {
+			left = append(left, s)
+			if why == nil {
+				why = t.blame(s, err)
+			}
 		}
-		err := t.root.Remove(e.Path)
-		if errors.Is(err, fs.ErrNotExist) {
+	}
+	return left, why
+}
+
+// Undo takes back whatever of the steps was taken, so that the tree is as it was
+// before the first: by renames, and metadata that was there before.
+func (t *Tree) Undo(steps []Step, hook func(step string)) error {
+	for _, s := range slices.Backward(steps) {
+		hook("undo")
+		if err := t.takeBack(s, hook); err != nil {
+			return t.blame(s, err)
+		}
+	}
+	for _, s := range steps {
+		if s.Op != Meta || s.Was.Kind == 0 {
+			continue
+		}
+		hook("undo-meta")
+		if err := t.setMetaAt(s.Was); err != nil {
+			return t.blame(s, err)
+		}
+	}
+	return nil
+}
+
+func (t *Tree) take(s Step) error {
+	switch s.Op {
+	case MoveOut:
+		if t.has(staged(s.Out)) {
 			return nil
 		}
-		return err
-	})
+		return t.move(s.Path, s.Path, staged(s.Out))
+	case Unlink:
+		if err := t.keep(s); err != nil {
+			return err
+		}
+		return t.unlocked(plan.Parent(s.Path), func() error {
+			return ignoreMissing(t.root.Remove(s.Path))
+		})
+	case MoveIn:
+		if !t.has(staged(s.Slot)) {
+			return nil
+		}
+		if err := t.keep(s); err != nil {
+			return err
+		}
+		return t.move(s.Path, staged(s.Slot), s.Path)
+	case Meta:
+		return t.setMetaAt(s.Is)
+	}
+	return fs.ErrInvalid
 }
 
-func (t *Tree) mkdir(e plan.Entry) error {
-	return t.unlocked(plan.Parent(e.Path), func() error {
-		err := t.root.Mkdir(e.Path, 0o700)
-		if !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		if err := t.root.Remove(e.Path); err != nil { // a socket or device node has the name
-			return err
-		}
-		return t.root.Mkdir(e.Path, 0o700)
-	})
+// keep gives what goes its other name again, if taking a step back has used it up.
+func (t *Tree) keep(s Step) error {
+	if s.Out == "" || t.has(staged(s.Out)) || !t.has(s.Path) {
+		return nil
+	}
+	return t.root.Link(s.Path, staged(s.Out))
 }
 
-func (t *Tree) put(e plan.Entry) error {
-	return t.unlocked(plan.Parent(e.Path), func() error {
-		return t.root.Rename(plan.StagingName+"/"+key(e), e.Path)
-	})
+func (t *Tree) takeBack(s Step, hook func(step string)) error {
+	switch s.Op {
+	case MoveOut:
+		return ignoreMissing(t.move(s.Path, staged(s.Out), s.Path))
+	case Unlink:
+		if t.has(s.Path) {
+			return nil
+		}
+		return ignoreMissing(t.move(s.Path, staged(s.Out), s.Path))
+	case MoveIn:
+		if !t.has(staged(s.Slot)) {
+			if err := t.move(s.Path, s.Path, staged(s.Slot)); err != nil {
+				return err
+			}
+		}
+		if s.Out == "" || t.has(s.Path) {
+			return nil
+		}
+		hook("undo-half")
+		return ignoreMissing(t.move(s.Path, staged(s.Out), s.Path))
+	case Meta:
+		return nil // at the end, when everything is in its place
+	}
+	return fs.ErrInvalid
 }
 
-// link makes the name beside and renames it, so that the path always exists.
-func (t *Tree) link(e plan.Entry) error {
-	return t.unlocked(plan.Parent(e.Path), func() error {
-		beside := plan.StagingName + "/" + key(e)
-		if err := t.root.RemoveAll(beside); err != nil {
-			return err
-		}
-		if err := t.root.Link(e.Target, beside); err != nil {
-			return err
-		}
-		return t.root.Rename(beside, e.Path)
-	})
+func staged(name string) string { return plan.StagingName + "/" + name }
+
+func (t *Tree) has(path string) bool {
+	_, err := t.root.Lstat(path)
+	return err == nil
+}
+
+// move renames in the directory of a path of the tree, to or from the staging. What
+// is gone already needs no move.
+func (t *Tree) move(path, from, to string) error {
+	err := t.unlocked(plan.Parent(path), func() error { return t.root.Rename(from, to) })
+	if from == path {
+		return ignoreMissing(err)
+	}
+	return err
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // Learn enters what was just applied into the index, so that the next scan need
@@ -100,4 +171,30 @@ func (t *Tree) Learn(index Index, work plan.Work, now func() time.Time) {
 			}
 		}
 	}
+}
+
+// Gather moves what is staged of steps that were not taken below one directory in
+// the staging, under the paths for which it was meant, and returns that directory's
+// whole path; empty if nothing of them is staged.
+func (t *Tree) Gather(left []Step) (string, error) {
+	const unplaced = plan.StagingName + "/unplaced"
+	gathered := ""
+	for _, s := range left {
+		if s.Op != MoveIn || !t.has(staged(s.Slot)) {
+			continue
+		}
+		info, err := t.root.Lstat(staged(s.Slot))
+		if err != nil || info.IsDir() {
+			continue
+		}
+		to := unplaced + "/" + s.Path
+		if err := t.root.MkdirAll(plan.Parent(to), 0o700); err != nil {
+			return "", fmt.Errorf("gather what is not in place: %w", err)
+		}
+		if err := t.root.Rename(staged(s.Slot), to); err != nil {
+			return "", fmt.Errorf("gather what is not in place: %w", err)
+		}
+		gathered = t.path + "/" + unplaced
+	}
+	return gathered, nil
 }

@@ -56,6 +56,10 @@ func setOpenMeta(dir int, name string, e plan.Entry) error {
 	if err := writeXAttrs(fd, e.XAttrs); err != nil {
 		return err
 	}
+	var now unix.Stat_t // what is right already is left alone: the name may be locked
+	if err := unix.Fstat(fd, &now); err != nil || now.Mode&0o7777 == e.Mode {
+		return err
+	}
 	return unix.Fchmod(fd, e.Mode)
 }
 
@@ -73,6 +77,9 @@ func chownAt(dir int, name string, e plan.Entry) error {
 }
 
 func setTime(dir int, name string, modTime int64) error {
+	if now, err := lstatAt(dir, name); err != nil || now.ModTime == modTime {
+		return err
+	}
 	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(modTime)}
 	return unix.UtimesNanoAt(dir, name, times, unix.AT_SYMLINK_NOFOLLOW)
 }

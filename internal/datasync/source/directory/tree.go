@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"time"
 
@@ -60,19 +61,28 @@ func (t *Tree) Sync() error {
 	})
 }
 
-// Free returns the bytes that can be written and a number that tells file
-// systems apart.
-func (t *Tree) Free() (bytes int64, device uint64, err error) {
+// Room is what a file system still takes.
+type Room struct {
+	Bytes  int64
+	Files  int64  // inodes; as many as there can be on a file system that makes them as needed
+	Device uint64 // tells file systems apart, as long as they are mounted
+}
+
+// Free returns what can be written to the tree's file system.
+func (t *Tree) Free() (room Room, err error) {
 	err = t.withDir(".", func(fd int) error {
-		var room unix.Statfs_t
+		var free unix.Statfs_t
 		var stat unix.Stat_t
-		if err := errors.Join(unix.Fstatfs(fd, &room), unix.Fstat(fd, &stat)); err != nil {
+		if err := errors.Join(unix.Fstatfs(fd, &free), unix.Fstat(fd, &stat)); err != nil {
 			return fmt.Errorf("measure room at %s: %w", t.path, err)
 		}
-		bytes, device = int64(room.Bavail)*room.Bsize, stat.Dev //nolint:gosec // far below 2^63
+		room = Room{Bytes: int64(free.Bavail) * free.Bsize, Files: int64(free.Ffree), Device: stat.Dev} //nolint:gosec // far below 2^63
+		if free.Files == 0 {
+			room.Files = math.MaxInt64
+		}
 		return nil
 	})
-	return bytes, device, err
+	return room, err
 }
 
 // withDir calls f with a descriptor of a directory of the tree.

@@ -1,0 +1,184 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"baton/internal/datasync/plan"
+)
+
+// BlockedError says which name of a tree cannot be changed here, and why.
+type BlockedError struct {
+	Path   string // whole path on this machine
+	Why    string // as "is marked immutable (chattr +i)"
+	Remedy string // as "take the mark off with: chattr -i PATH"
+}
+
+// Error implements error.
+func (e *BlockedError) Error() string { return fmt.Sprintf("%s %s: %s", e.Path, e.Why, e.Remedy) }
+
+// Obstacle looks at every name that the work changes, and returns a BlockedError
+// for the first that cannot be changed: flagged, a mount point, or in a directory
+// that this program may not write.
+func (t *Tree) Obstacle(work plan.Work) error {
+	if work.IsEmpty() {
+		return nil
+	}
+	top, err := t.root.Open(".")
+	if err != nil {
+		return fmt.Errorf("open directory: %w", err)
+	}
+	defer func() { _ = top.Close() }()
+	o := &obstacles{tree: t}
+	if o.mount, err = mountOf(int(top.Fd())); err != nil {
+		return fmt.Errorf("look at %s: %w", t.path, err)
+	}
+	defer o.leave()
+	if err := o.directory("."); err != nil {
+		return err
+	}
+	for _, list := range [][]plan.Entry{work.Remove, work.Mkdir, work.Put, work.Link, work.Touch} {
+		for _, e := range list {
+			if err := errors.Join(o.name(e.Path), o.target(e)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, e := range work.Dirs {
+		if err := o.directory(e.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// obstacles looks at names of one tree; those in one directory come one after another.
+type obstacles struct {
+	tree  *Tree
+	mount uint64
+	at    string // the directory that is open
+	dir   *os.File
+}
+
+func (o *obstacles) leave() {
+	if o.dir != nil {
+		_ = o.dir.Close()
+		o.dir = nil
+	}
+}
+
+// in opens the directory of a path; nil: it is not there yet.
+func (o *obstacles) in(parent string) (*os.File, error) {
+	if o.dir != nil && o.at == parent {
+		return o.dir, nil
+	}
+	o.leave()
+	if !o.tree.isDir(parent) {
+		return nil, nil
+	}
+	dir, err := o.tree.root.Open(parent)
+	if err != nil {
+		return nil, fmt.Errorf("open directory: %w", err)
+	}
+	o.at, o.dir = parent, dir
+	return dir, nil
+}
+
+// isDir reports whether a path is a directory now, and reached through directories only.
+func (t *Tree) isDir(path string) bool {
+	for ; path != "."; path = plan.Parent(path) {
+		if info, err := t.root.Lstat(path); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
+}
+
+// target is what a further name is made of.
+func (o *obstacles) target(e plan.Entry) error {
+	if e.Kind != plan.Link {
+		return nil
+	}
+	return o.name(e.Target)
+}
+
+// name looks at a name as it is now. One that is not there is no obstacle.
+func (o *obstacles) name(path string) error {
+	if path == "." {
+		return nil
+	}
+	dir, err := o.in(plan.Parent(path))
+	if err != nil || dir == nil {
+		return err
+	}
+	return o.look(int(dir.Fd()), base(path), path)
+}
+
+func (o *obstacles) look(dir int, name, path string) error {
+	var s unix.Statx_t
+	err := unix.Statx(dir, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &s)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	if err != nil {
+		return &fs.PathError{Op: "look at", Path: o.whole(path), Err: err}
+	}
+	switch whole := o.whole(path); {
+	case s.Attributes&unix.STATX_ATTR_IMMUTABLE != 0:
+		return &BlockedError{whole, "is marked immutable (chattr +i)", "take the mark off with: chattr -i " + whole}
+	case s.Attributes&unix.STATX_ATTR_APPEND != 0:
+		return &BlockedError{whole, "is marked append-only (chattr +a)", "take the mark off with: chattr -a " + whole}
+	case s.Mask&unix.STATX_MNT_ID != 0 && s.Mnt_id != o.mount:
+		return &BlockedError{whole, "is a mount point, or lies below one, inside a protected directory", "unmount it, or protect what is mounted there as a directory of its own"}
+	}
+	return nil
+}
+
+func (o *obstacles) whole(path string) string {
+	if path == "." {
+		return o.tree.path
+	}
+	return o.tree.path + "/" + path
+}
+
+// directory looks at a directory in which names change. One that is not there yet
+// is no obstacle.
+func (o *obstacles) directory(path string) error {
+	dir, err := o.in(path)
+	if err != nil || dir == nil {
+		return err
+	}
+	var s unix.Stat_t
+	if err := unix.Fstat(int(dir.Fd()), &s); err != nil || s.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return err
+	}
+	if err := o.look(int(dir.Fd()), ".", path); err != nil {
+		return err
+	}
+	err = unix.Faccessat(int(dir.Fd()), ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	switch {
+	case errors.Is(err, unix.EROFS):
+		return &fs.PathError{Op: "write to", Path: o.whole(path), Err: err}
+	case errors.Is(err, unix.EACCES) && int(s.Uid) != os.Geteuid():
+		return &BlockedError{o.whole(path), "cannot be written by the user that Baton runs as", "run it as root, or give it CAP_DAC_OVERRIDE, CAP_CHOWN and CAP_FOWNER"}
+	}
+	return nil
+}
+
+// mountOf tells mounts apart; 0: this kernel does not tell.
+func mountOf(fd int) (uint64, error) {
+	var s unix.Statx_t
+	if err := unix.Statx(fd, ".", unix.AT_NO_AUTOMOUNT, unix.STATX_MNT_ID, &s); err != nil {
+		return 0, err
+	}
+	return s.Mnt_id, nil
+}
+
+// noLinks reports whether a file system has no second names for files, or no more.
+func noLinks(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EXDEV)
+}
