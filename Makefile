@@ -26,7 +26,7 @@ FUZZTIME ?= 30s
 ARGS     ?=
 
 .DEFAULT_GOAL = help
-.PHONY: help build demo test e2e smoke browser gallery chromium explore fuzz bench lint fmt vuln generate package check
+.PHONY: help build demo test e2e faults smoke browser gallery chromium explore fuzz bench lint fmt vuln generate package check
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test: ## every test but the end-to-end ones
 
 e2e: build ## end-to-end: daemons in simulated hosts, cables pulled
 	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -timeout 30m -v ./test/e2e/...
+
+faults: build ## a pair broken at random, as root; writes docs/faults.md (ARGS="-n 300 -seed 1 -profile 300ms,1s,default")
+	$(GO) run ./test/faults $(ARGS)
 
 smoke: build chromium ## the short part of e2e and browser: pair, sync, takeover, switch, console
 	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -p 1 -count=1 -short -tags e2e -timeout 10m -v ./test/...

@@ -144,7 +144,7 @@ func (p *baton) mendOne(ctx context.Context, a *daemon.Appliance) error {
 
 func (p *baton) kill(host *lab.Host) error {
 	i := slices.IndexFunc(p.appliances, func(a *daemon.Appliance) bool { return a.Host == host })
-	return killFamily(p.appliances[i].Daemon().PID())
+	return lab.KillFamily(p.appliances[i].Daemon().PID())
 }
 
 // handOver switches the roles, after a final data sync.

@@ -145,7 +145,7 @@ func (k *keepalived) mend(ctx context.Context) error {
 	return k.steady(ctx)
 }
 
-func (k *keepalived) kill(host *lab.Host) error { return killFamily(k.daemons[host.Name()].PID()) }
+func (k *keepalived) kill(host *lab.Host) error { return lab.KillFamily(k.daemons[host.Name()].PID()) }
 
 // down closes the web server of a host.
 func (k *keepalived) down(host *lab.Host) {

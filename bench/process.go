@@ -4,58 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"baton/internal/lab"
 )
-
-// family lists a process and all that it has started, itself first.
-func family(pid int) []int {
-	all := []int{pid}
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil {
-		return all
-	}
-	for _, list := range lists {
-		text, err := os.ReadFile(list) //nolint:gosec // the kernel's own
-		if err != nil {
-			continue // it has ended
-		}
-		for field := range strings.FieldsSeq(string(text)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				all = append(all, family(child)...)
-			}
-		}
-	}
-	return all
-}
-
-// killFamily kills a process and all that it has started: the children first,
-// while their parent stands still, so that none can clean up behind another or
-// start it anew.
-func killFamily(pid int) error {
-	if err := send(pid, unix.SIGSTOP); err != nil {
-		return err
-	}
-	for _, member := range slices.Backward(family(pid)) {
-		if err := send(member, unix.SIGKILL); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// send sends a signal to a process; one that has ended needs none.
-func send(pid int, sig unix.Signal) error {
-	if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("signal process %d: %w", pid, err)
-	}
-	return nil
-}
 
 // usage is what a process and all that it has started have used so far.
 type usage struct {
@@ -64,7 +20,7 @@ type usage struct {
 }
 
 func usageOf(pid int) (total usage, err error) {
-	for _, member := range family(pid) {
+	for _, member := range lab.Family(pid) {
 		one, err := usageOfOne(member)
 		if err != nil {
 			return total, err

@@ -173,7 +173,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.loadSecurity(ctx)
 	a.learnNames(ctx)
 	record := a.local.State().Record
-	conf := failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()}
+	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
 	a.configure(&conf)
 	beat := newBeat()
 	a.watched = beat != nil

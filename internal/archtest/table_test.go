@@ -68,6 +68,7 @@ func table() map[string]rule {
 		"docs":         {imports: []string{"internal/cli", "internal/config", "internal/pair"}},
 		"test/e2e":     {imports: lab},
 		"test/browser": {imports: lab},
+		"test/faults":  {imports: lab},
 		"bench":        {imports: lab},
 	}
 }

@@ -1,3 +1,5 @@
+//go:build !weakened
+
 package failover
 
 // Without returns a configuration in which a guard is not in force.

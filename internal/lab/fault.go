@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -40,6 +41,19 @@ func (l *Lab) Partition(a, b *Host) (time.Time, error) {
 	return l.drop(drop{from: a.name, to: b.name, percent: 100}, drop{from: b.name, to: a.name, percent: 100})
 }
 
+// Reconnect ends what Partition, OneWay and LosePolls did between the two hosts.
+func (l *Lab) Reconnect(a, b *Host) (time.Time, error) {
+	return l.undrop(func(d drop) bool {
+		return d.from == a.name && d.to == b.name || d.from == b.name && d.to == a.name
+	})
+}
+
+// LosePolls drops every TCP segment between the two hosts, as a firewall would:
+// neither hears the other's daemon, but everything else passes, ARP and pings included.
+func (l *Lab) LosePolls(a, b *Host) (time.Time, error) {
+	return l.drop(drop{from: a.name, to: b.name, percent: 100, tcp: true}, drop{from: b.name, to: a.name, percent: 100, tcp: true})
+}
+
 // OneWay drops every frame that goes from one host to the other, not those back.
 func (l *Lab) OneWay(from, to *Host) (time.Time, error) {
 	return l.drop(drop{from: from.name, to: to.name, percent: 100})
@@ -58,7 +72,7 @@ func (l *Lab) Loss(h *Host, percent int) (time.Time, error) {
 	return l.drop(drop{from: h.name, percent: uint32(percent)}, drop{to: h.name, percent: uint32(percent)})
 }
 
-// Heal ends every Silence, Partition, OneWay and Loss. Cables stay as they are.
+// Heal ends every Silence, Partition, LosePolls, OneWay and Loss. Cables stay as they are.
 func (l *Lab) Heal() (time.Time, error) { return l.undrop(func(drop) bool { return true }) }
 
 func (l *Lab) drop(drops ...drop) (time.Time, error) {
@@ -80,7 +94,8 @@ func (l *Lab) undrop(ends func(drop) bool) (time.Time, error) {
 
 // PowerCut takes the host's power: its cable goes dead and in the same instant
 // everything on it is killed, without a last frame reaching the switch. Its
-// kernel is gone with all addresses and connections; its directory stays.
+// kernel is gone with all addresses and connections; its directory stays, but a
+// disk of its own (HostSpec.Disk) loses what was not made durable.
 func (l *Lab) PowerCut(h *Host) (time.Time, error) {
 	if !h.On() {
 		return time.Time{}, fmt.Errorf("cut the power of %s: %w", h.name, ErrOff)
@@ -89,7 +104,14 @@ func (l *Lab) PowerCut(h *Host) (time.Time, error) {
 	if err := l.sw.setPort(h.name, 0); err != nil {
 		return at, err
 	}
-	h.end()
+	if h.disk != nil {
+		if err := h.disk.cut(); err != nil {
+			return at, err
+		}
+	}
+	if err := h.end(); err != nil {
+		return at, err
+	}
 	return at, l.sw.removePort(h.name)
 }
 
@@ -100,6 +122,45 @@ func (l *Lab) PowerOn(h *Host) (time.Time, error) {
 	}
 	at := time.Now()
 	return at, h.boot(l.sw)
+}
+
+// Fill takes all the room that is left on the host's own disk (HostSpec.Disk).
+func (l *Lab) Fill(h *Host) (time.Time, error) {
+	if h.disk == nil || !h.On() {
+		return time.Time{}, fmt.Errorf("fill the disk of %s: it has none of its own, or no power", h.name)
+	}
+	at := time.Now()
+	return at, h.disk.fill()
+}
+
+// Drain gives back what Fill took.
+func (l *Lab) Drain(h *Host) (time.Time, error) {
+	if h.disk == nil || !h.On() {
+		return time.Time{}, fmt.Errorf("drain the disk of %s: it has none of its own, or no power", h.name)
+	}
+	at := time.Now()
+	return at, h.disk.drain()
+}
+
+// FlushAddress takes an address off the host's interface behind the back of
+// whoever put it there; one that is not there is not missed.
+func (l *Lab) FlushAddress(h *Host, ip netip.Addr) (time.Time, error) {
+	ns, err := h.namespace()
+	if err != nil {
+		return time.Time{}, err
+	}
+	at := time.Now()
+	return at, ns.flushAddress(ip)
+}
+
+// FlushRules removes every rule of the host's packet filter, as nft flush ruleset does.
+func (l *Lab) FlushRules(h *Host) (time.Time, error) {
+	ns, err := h.namespace()
+	if err != nil {
+		return time.Time{}, err
+	}
+	at := time.Now()
+	return at, ns.flushRules()
 }
 
 // Pause stops every process on the host where it stands (SIGSTOP), as a hung or

@@ -14,6 +14,7 @@ import (
 type drop struct {
 	from, to string // host names; empty: any
 	percent  uint32 // how many of them, 1 to 100
+	tcp      bool   // only TCP over IPv4
 }
 
 func (sw *exchange) openFilter() error {
@@ -59,6 +60,14 @@ func (d drop) expressions() []expr.Any {
 	if d.to != "" {
 		exprs = append(exprs, matchPort(expr.MetaKeyOIFNAME, d.to)...)
 	}
+	if d.tcp {
+		exprs = append(exprs,
+			&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(unix.ETH_P_IP)},
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+		)
+	}
 	if d.percent < 100 {
 		exprs = append(exprs,
 			&expr.Numgen{Register: 1, Modulus: 100, Type: unix.NFT_NG_RANDOM},
@@ -73,4 +82,22 @@ func matchPort(key expr.MetaKey, host string) []expr.Any {
 	name := make([]byte, unix.IFNAMSIZ)
 	copy(name, portName(host))
 	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name}}
+}
+
+// flushRules removes every table of the namespace, whoever made it.
+func (ns *namespace) flushRules() error {
+	var conn *nftables.Conn
+	err := ns.run(func() (err error) {
+		conn, err = nftables.New(nftables.AsLasting())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("open the packet filter: %w", err)
+	}
+	defer func() { _ = conn.CloseLasting() }()
+	conn.FlushRuleset()
+	if err := conn.Flush(); err != nil {
+		return fmt.Errorf("flush the rules: %w", err)
+	}
+	return nil
 }

@@ -25,7 +25,8 @@ type Host struct {
 	number    byte // makes its hardware address
 	addresses []netip.Prefix
 	dir       string
-	disk      string // where its own programs find dir
+	place     string // where its own programs find dir
+	disk      *disk  // its own file system; nil: dir is a plain directory
 	mark      string // environment entry that every process in the lab carries
 	log       *slog.Logger
 
@@ -38,7 +39,9 @@ type Host struct {
 func (h *Host) Name() string { return h.name }
 
 // Dir is the host's own directory, as this process sees it: what it holds
-// outlives a power cut. Programs on the host find it at Lab.Disk as well.
+// outlives a power cut, except for what a disk of the host's own (HostSpec.Disk)
+// had not made durable; that disk cannot be seen while the host is off. Programs
+// on the host find the directory at Lab.Disk as well.
 func (h *Host) Dir() string { return h.dir }
 
 // Addr4 is the host's first IPv4 address; the zero value if it has none.
@@ -136,7 +139,7 @@ func (h *Host) boot(sw *exchange) error {
 	}
 	if err := h.furnish(ns, sw); err != nil {
 		ns.close()
-		return err
+		return errors.Join(err, h.leaveDisk())
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -153,7 +156,10 @@ func (h *Host) mountDisk() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make the mounts private: %w", err)
 	}
-	if err := unix.Mount(h.dir, h.disk, "", unix.MS_BIND, ""); err != nil {
+	if h.disk != nil {
+		return h.disk.mount(h.place)
+	}
+	if err := unix.Mount(h.dir, h.place, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("mount the host's disk: %w", err)
 	}
 	return nil
@@ -201,15 +207,31 @@ func (h *Host) address(ns *namespace) error {
 	return nil
 }
 
-// end takes the power away for good: processes first, then the kernel.
-func (h *Host) end() {
+func (h *Host) leaveDisk() error {
+	if h.disk == nil {
+		return nil
+	}
+	return h.disk.leave()
+}
+
+// scrap lets go of the host's disk for good.
+func (h *Host) scrap() error {
+	if h.disk == nil {
+		return nil
+	}
+	return h.disk.image.Close()
+}
+
+// end takes the power away for good: processes first, then the kernel, then the disk.
+func (h *Host) end() error {
 	h.mu.Lock()
 	ns := h.ns
 	h.ns = nil
 	h.mu.Unlock()
 	if ns == nil {
-		return
+		return nil
 	}
 	h.kill(ns)
 	ns.close()
+	return h.leaveDisk()
 }

@@ -33,6 +33,10 @@ type Options struct {
 type HostSpec struct {
 	Name      string         // at most 12 letters and digits
 	Addresses []netip.Prefix // on eth0
+	// Disk gives the host a file system of its own (ext4) of that many bytes, which
+	// loses on a power cut what was not made durable, and can be full. It needs root
+	// and loop devices. 0: a directory of the machine's file system, which loses nothing.
+	Disk int64
 }
 
 // Cast returns the usual hosts: two appliances, a gateway that answers pings,
@@ -135,13 +139,13 @@ func (l *Lab) Close() error {
 	l.once.Do(func() {
 		l.stop()
 		for _, host := range l.hosts {
-			host.end()
+			l.ended = errors.Join(l.ended, host.end(), host.scrap())
 		}
 		if l.sw != nil {
 			l.sw.close()
 		}
 		if err := os.RemoveAll(l.dir); err != nil {
-			l.ended = fmt.Errorf("remove the lab's directory: %w", err)
+			l.ended = errors.Join(l.ended, fmt.Errorf("remove the lab's directory: %w", err))
 		}
 	})
 	return l.ended
@@ -153,13 +157,25 @@ func (l *Lab) newHost(spec HostSpec, number byte) (*Host, error) {
 	}
 	host := &Host{
 		name: spec.Name, number: number, addresses: spec.Addresses, log: l.log,
-		dir: filepath.Join(l.dir, spec.Name), disk: l.Disk(), mark: mark(l.dir), processes: map[*Process]struct{}{},
+		dir: filepath.Join(l.dir, spec.Name), place: l.Disk(), mark: mark(l.dir), processes: map[*Process]struct{}{},
 	}
-	if err := os.MkdirAll(host.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make its directory: %w", err)
+	if err := host.furnishDisk(l.dir, spec.Disk); err != nil {
+		return nil, err
 	}
 	if err := host.boot(l.sw); err != nil {
 		return nil, err
 	}
 	return host, nil
+}
+
+// furnishDisk gives the host a place for its files.
+func (h *Host) furnishDisk(dir string, size int64) (err error) {
+	if size > 0 {
+		h.disk, err = newDisk(dir, h.name, size)
+		return err
+	}
+	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+		return fmt.Errorf("make its directory: %w", err)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
@@ -157,4 +158,25 @@ func (ns *namespace) identity() (name string, err error) {
 		return err
 	})
 	return name, err
+}
+
+// flushAddress takes an address off the interface, if it is there.
+func (ns *namespace) flushAddress(ip netip.Addr) error {
+	link, err := ns.links.LinkByName(Interface)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", Interface, err)
+	}
+	found, err := ns.links.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return fmt.Errorf("list the addresses: %w", err)
+	}
+	for _, address := range found {
+		if has, ok := netip.AddrFromSlice(address.IP); !ok || has.Unmap() != ip {
+			continue
+		}
+		if err := ns.links.AddrDel(link, &address); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			return fmt.Errorf("flush %s: %w", ip, err)
+		}
+	}
+	return nil
 }

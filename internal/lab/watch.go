@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,8 +17,8 @@ import (
 
 // Claim is one frame in which a host showed an address as its own.
 type Claim struct {
-	At   time.Time
-	Host string // whose port the frame came in by
+	At   time.Time // when the kernel had the frame
+	Host string    // whose port the frame came in by
 	MAC  net.HardwareAddr
 	IP   netip.Addr
 	Kind ClaimKind
@@ -62,6 +63,9 @@ func openTap() (int, error) {
 	}
 	if err == nil {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20)
+	}
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 	}
 	if err == nil { // only now does it receive, with the filter in place
 		err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ALL)})
@@ -108,16 +112,15 @@ func (w *Watcher) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch the switch: %w", err)
 	}
-	buffer := make([]byte, 256)
+	buffer, control := make([]byte, 256), make([]byte, 128)
 	for {
-		var n int
+		var n, controls int
 		var from unix.Sockaddr
 		var failed error
 		waited := raw.Read(func(fd uintptr) bool {
-			n, from, failed = unix.Recvfrom(int(fd), buffer, 0)
+			n, controls, _, from, failed = unix.Recvmsg(int(fd), buffer, control, 0)
 			return failed != unix.EAGAIN
 		})
-		at := time.Now()
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -126,8 +129,23 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case failed != nil: // a port that goes down says so once
 			continue
 		}
-		w.note(at, buffer[:n], from)
+		w.note(stamp(control[:controls]), buffer[:n], from)
 	}
+}
+
+// stamp is when the kernel had the frame; a reader that is late changes nothing.
+func stamp(control []byte) time.Time {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return time.Now()
+	}
+	for _, message := range messages {
+		if message.Header.Type == unix.SO_TIMESTAMPNS && len(message.Data) >= 16 {
+			seconds, nanos := binary.NativeEndian.Uint64(message.Data), binary.NativeEndian.Uint64(message.Data[8:])
+			return time.Unix(int64(seconds), int64(nanos)) //nolint:gosec // the kernel's clock
+		}
+	}
+	return time.Now()
 }
 
 func (w *Watcher) note(at time.Time, frame []byte, from unix.Sockaddr) {
@@ -153,6 +171,13 @@ func (w *Watcher) Claims() []Claim {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.claims)
+}
+
+// Forget drops what was noted before the instant.
+func (w *Watcher) Forget(before time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.claims = slices.DeleteFunc(w.claims, func(c Claim) bool { return c.At.Before(before) })
 }
 
 // Since lists the claims of one address from the instant on.

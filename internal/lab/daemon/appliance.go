@@ -32,6 +32,9 @@ const (
 type Appliance struct {
 	*lab.Host
 	API *api.Client // over the local socket
+	// Log is the file to which what the daemon says is appended. New sets it to
+	// LogFile in the host's directory: on a disk of the host's own it is not safe.
+	Log string
 
 	program string
 	disk    string // where programs on the host find its directory
@@ -48,7 +51,9 @@ func New(l *lab.Lab, name, program string) (*Appliance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach %s: %w", name, err)
 	}
-	return &Appliance{Host: host, API: client, program: program, disk: l.Disk()}, nil
+	a := &Appliance{Host: host, API: client, program: program, disk: l.Disk()}
+	a.Log = a.Path(LogFile)
+	return a, nil
 }
 
 // Close closes the connections to the daemon, which goes on.
@@ -87,9 +92,9 @@ func (a *Appliance) Configure(c Config) error {
 	return nil
 }
 
-// Serve starts the daemon; what it says is appended to LogFile.
+// Serve starts the daemon; what it says is appended to Log.
 func (a *Appliance) Serve(ctx context.Context) error {
-	log, err := os.OpenFile(a.Path(LogFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(a.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", a.Name(), err)
 	}

@@ -1,0 +1,24 @@
+//go:build weakened
+
+package app
+
+import (
+	"fmt"
+	"os"
+
+	"baton/internal/failover"
+)
+
+// weaken takes the guard out of the decision that BATON_WITHOUT names, so that the
+// campaign of faults (test/faults) can show that it notices. No release is built so.
+func weaken(c failover.Config) failover.Config {
+	name := os.Getenv("BATON_WITHOUT")
+	if name == "" {
+		return c
+	}
+	guard, known := failover.GuardNamed(name)
+	if !known {
+		panic(fmt.Sprintf("BATON_WITHOUT names no guard: %q", name))
+	}
+	return c.Without(guard)
+}

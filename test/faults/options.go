@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	rounds   int
+	seed     uint64
+	profiles []profile
+	only     int // the one round to run; 0: all
+	without  string
+	program  string
+	dir      string
+	page     string
+	resume   bool
+	limit    time.Duration
+	verbose  bool
+}
+
+// profile is a timeout under which the campaign runs.
+type profile struct {
+	name    string
+	timeout time.Duration // primary_timeout
+}
+
+func profiles() []profile {
+	return []profile{{"300ms", 300 * time.Millisecond}, {"1s", time.Second}, {"default", 5 * time.Second}}
+}
+
+// pageRounds is how many faults a profile must have met to stand in the page.
+const pageRounds = 300
+
+func parse(args []string, errs io.Writer) (opts options, err error) {
+	flags := flag.NewFlagSet("faults", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	flags.IntVar(&opts.rounds, "n", pageRounds, "how many faults; the page is written from 300 on")
+	flags.Uint64Var(&opts.seed, "seed", rand.Uint64N(1_000_000), "what everything is drawn from") //nolint:gosec // chance, not secrecy
+	names := flags.String("profile", "300ms", "timeouts, with commas between them: 300ms, 1s, default")
+	flags.IntVar(&opts.only, "only", 0, "run this round of the seed alone")
+	flags.StringVar(&opts.without, "without", "", "remove this guard of the decision, and expect the campaign to fail: see internal/failover/guard.go")
+	flags.StringVar(&opts.program, "baton", "bin/baton", "the program to break")
+	flags.StringVar(&opts.dir, "dir", "bin/faults", "directory for results, and for the logs of rounds that failed")
+	flags.StringVar(&opts.page, "page", "docs/faults.md", "the page to write")
+	flags.BoolVar(&opts.resume, "resume", false, "go on after the last round in -dir instead of starting anew")
+	flags.DurationVar(&opts.limit, "for", 0, "end after this time, though not all faults have been met; 0: no limit")
+	flags.BoolVar(&opts.verbose, "v", false, "print what happens in each round, as it happens")
+	if err := flags.Parse(args); err != nil {
+		return opts, err
+	}
+	for name := range strings.SplitSeq(*names, ",") {
+		found := false
+		for _, p := range profiles() {
+			if p.name == name {
+				opts.profiles, found = append(opts.profiles, p), true
+			}
+		}
+		if !found {
+			err = fmt.Errorf("-profile: %q is none of 300ms, 1s, default", name)
+			_, _ = fmt.Fprintln(errs, "faults:", err)
+			return opts, err
+		}
+	}
+	return opts, nil
+}
+
+var errBroken = errors.New("a promise was broken: see the rounds above")
+
+// all runs the campaign under every profile that was asked for.
+func (o options) all(ctx context.Context, out io.Writer) (err error) {
+	for _, name := range []*string{&o.program, &o.dir} {
+		if *name, err = filepath.Abs(*name); err != nil {
+			return err
+		}
+	}
+	if o.without != "" {
+		if o.program, err = buildWithout(ctx, o.dir, o.without); err != nil {
+			return err
+		}
+	}
+	if _, err := exec.LookPath(o.program); err != nil {
+		return fmt.Errorf("%w: run make faults, or make build", err)
+	}
+	broken := false
+	for _, p := range o.profiles {
+		c := &campaign{options: o, profile: p, out: out, dir: filepath.Join(o.dir, p.name)}
+		failed, err := c.run(ctx)
+		if err != nil {
+			return fmt.Errorf("profile %s: %w", p.name, err)
+		}
+		broken = broken || failed > 0
+	}
+	switch {
+	case o.without != "" && !broken:
+		return fmt.Errorf("without the guard %s nothing went wrong", o.without)
+	case o.without == "" && broken:
+		return errBroken
+	}
+	return nil
+}
+
+// buildWithout makes a daemon that leaves out one guard of the decision.
+func buildWithout(ctx context.Context, dir, guard string) (program string, err error) {
+	program = filepath.Join(dir, "weakened", "baton")
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "weakened", "-o", program, "./cmd/baton") //nolint:gosec // this module
+	if text, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the weakened daemon: %w\n%s", err, text)
+	}
+	return program, os.Setenv("BATON_WITHOUT", guard)
+}
