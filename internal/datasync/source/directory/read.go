@@ -79,12 +79,15 @@ func (t *Tree) sameFile(path string, opened Stamp) error {
 }
 
 // hash reads a file that nobody changes meanwhile, trying again if somebody does.
-func (t *Tree) hash(ctx context.Context, path string, now func() time.Time) (plan.Entry, Stamp, bool, error) {
+// Written is when all dirty pages of the file system began to be written; zero: those
+// of this file are written first.
+func (t *Tree) hash(ctx context.Context, path string, now func() time.Time, written time.Time) (plan.Entry, Stamp, bool, error) {
 	for try := range Tries {
-		e, stamp, isRacy, err := t.hashOnce(ctx, path, now)
+		e, stamp, isRacy, err := t.hashOnce(ctx, path, now, written)
 		if !errors.Is(err, ErrChanging) {
 			return e, stamp, isRacy, err
 		}
+		written = time.Time{}
 		if err := pause(ctx, try); err != nil {
 			return plan.Entry{}, Stamp{}, false, err
 		}
@@ -92,13 +95,20 @@ func (t *Tree) hash(ctx context.Context, path string, now func() time.Time) (pla
 	return plan.Entry{}, Stamp{}, false, fmt.Errorf("%w: %q was written to during each of %d reads", ErrChanging, path, Tries)
 }
 
-func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time) (plan.Entry, Stamp, bool, error) {
-	started := now()
+func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time, written time.Time) (plan.Entry, Stamp, bool, error) {
 	f, before, err := t.OpenFile(path)
 	if err != nil {
 		return plan.Entry{}, Stamp{}, false, err
 	}
 	defer func() { _ = f.Close() }()
+	unwritten := false
+	if written.IsZero() {
+		written = now()
+		unwritten = !writePages(f)
+		if before, err = fstat(f); err != nil {
+			return plan.Entry{}, Stamp{}, false, err
+		}
+	}
 	h := blake3.New()
 	n, err := io.CopyBuffer(h, contextReader{ctx, f}, make([]byte, min(readSize, max(before.Size, 512)+1)))
 	if err != nil {
@@ -109,7 +119,15 @@ func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time) 
 		return plan.Entry{}, Stamp{}, false, errors.Join(err, changed(path, n != before.Size))
 	}
 	h.Sum(e.Hash[:0])
-	return e, before, racy(before.CTime, started), nil
+	return e, before, unwritten || racy(before.CTime, written), nil
+}
+
+// writePages writes the dirty pages of a file and waits for them. A store through a
+// mapping moves the times of a file only when it meets a clean page: what is stored
+// from now on does. It reports false if the file system cannot.
+func writePages(f *os.File) bool {
+	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	return unix.SyncFileRange(int(f.Fd()), 0, 0, all) == nil
 }
 
 func changed(path string, is bool) error { //nolint:revive // a condition, not a mode

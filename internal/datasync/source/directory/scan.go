@@ -196,13 +196,24 @@ func readlinkAt(dir int, name string) (string, error) {
 	return string(b[:n]), nil
 }
 
+// oneByOne is up to how many files have their dirty pages written each by itself,
+// before they are read; more are written all at once.
+const oneByOne = 200
+
 // readAll hashes the files that the index does not know, several at a time.
 func (w *walker) readAll(ctx context.Context) error {
+	var written time.Time
+	if len(w.jobs) > oneByOne {
+		began := w.now()
+		if err := w.tree.Sync(); err == nil {
+			written = began
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, i := range w.jobs {
 		group.Go(func() error {
-			e, stamp, isRacy, err := w.tree.hash(ctx, w.found[i].entry.Path, w.now)
+			e, stamp, isRacy, err := w.tree.hash(ctx, w.found[i].entry.Path, w.now, written)
 			w.found[i] = found{entry: e, stamp: stamp, racy: isRacy, gone: errors.Is(err, fs.ErrNotExist)}
 			if w.found[i].gone {
 				return nil
