@@ -15,10 +15,14 @@ type Store interface {
 
 // Addresses are the shared IPs of this appliance.
 type Addresses interface {
-	// Claim puts every ticked address on, with the lifetime.
-	Claim(ctx context.Context, lease time.Duration) error
-	// Renew extends the lifetime of those that were claimed and are still ticked.
-	Renew(ctx context.Context, lease time.Duration) error
+	// Claim puts every ticked address on, with the lifetime, and lets their traffic
+	// pass until an instant of the decision's clock and no longer.
+	Claim(ctx context.Context, lease time.Duration, until failover.Instant) error
+	// Renew extends both for those that were claimed and are still ticked.
+	// Shut: the traffic stays closed, and an address that CloseTraffic took off stays off.
+	Renew(ctx context.Context, lease time.Duration, until failover.Instant, shut bool) error
+	// CloseTraffic ends all traffic but that of Baton's own doors.
+	CloseTraffic(ctx context.Context, lease time.Duration, until failover.Instant) error
 	// Release takes every address off.
 	Release(ctx context.Context) error
 	// Probe asks on the link whether another machine has one of them.

@@ -62,7 +62,7 @@ type card struct {
 	id   pair.ApplianceID
 }
 
-func (c *card) Claim(context.Context, time.Duration) error {
+func (c *card) Claim(context.Context, time.Duration, failover.Instant) error {
 	c.room.mu.Lock()
 	defer c.room.mu.Unlock()
 	if !c.room.off[c.id] {
@@ -71,8 +71,10 @@ func (c *card) Claim(context.Context, time.Duration) error {
 	return nil
 }
 
-func (c *card) Renew(ctx context.Context, lease time.Duration) error {
-	return c.Claim(ctx, lease)
+func (c *card) CloseTraffic(context.Context, time.Duration, failover.Instant) error { return nil }
+
+func (c *card) Renew(ctx context.Context, lease time.Duration, until failover.Instant, _ bool) error {
+	return c.Claim(ctx, lease, until)
 }
 
 func (c *card) Release(context.Context) error {

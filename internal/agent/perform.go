@@ -25,13 +25,17 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 	case failover.Save: // done, by turn
 	case failover.Claim:
 		a.Door.Open()
-		err := a.Addresses.Claim(ctx, action.Lease)
+		err := a.Addresses.Claim(ctx, action.Lease, action.Until)
 		a.note("claim shared ip", err)
 		a.pending = append(a.pending, failover.Claimed{OK: err == nil})
 	case failover.Renew:
-		err := a.Addresses.Renew(ctx, action.Lease)
+		err := a.Addresses.Renew(ctx, action.Lease, action.Until, action.Shut)
 		a.note("renew shared ip", err)
 		a.pending = append(a.pending, failover.Renewed{OK: err == nil})
+	case failover.CloseTraffic:
+		err := a.Addresses.CloseTraffic(ctx, action.Lease, action.Until)
+		a.note("close the traffic of the shared ip", err)
+		a.pending = append(a.pending, failover.TrafficClosed{OK: err == nil})
 	case failover.Release:
 		err := a.Addresses.Release(ctx)
 		a.note("release shared ip", err)

@@ -93,6 +93,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 		seen[condition.ID] = true
 	}
+	series.counter("baton_traffic_lease_lapses_total", "How often the traffic lease ran out while this appliance was entitled to serve, since the daemon started.", float64(figures.TrafficLapses))
 	series.counter("baton_takeovers_total", "Takeovers in the history of the pair, automatic and forced.", float64(figures.Takeovers))
 }
 

@@ -48,9 +48,10 @@ type Health struct {
 
 // Figures are the running totals that metrics show and status does not.
 type Figures struct {
-	Takeovers    uint64        // in the history of the pair, automatic and forced
-	SyncBytes    uint64        // bytes received by data syncs since the daemon started
-	SyncDuration time.Duration // of the last data sync that ended
+	Takeovers     uint64        // in the history of the pair, automatic and forced
+	TrafficLapses uint64        // how often the traffic lease ran out while entitled, since the daemon started
+	SyncBytes     uint64        // bytes received by data syncs since the daemon started
+	SyncDuration  time.Duration // of the last data sync that ended
 }
 
 // NewUser is an account to be made.

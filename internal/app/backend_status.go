@@ -242,7 +242,8 @@ func (b *backend) Figures(ctx context.Context) (api.Figures, error) {
 		return api.Figures{}, failure(err)
 	}
 	p := b.engine.Progress()
-	figures := api.Figures{Takeovers: uint64(len(takeovers)), SyncBytes: uint64(max(p.Received, 0))}
+	lapses, _ := b.traffic.Lapses()
+	figures := api.Figures{TrafficLapses: uint64(max(lapses, 0)), Takeovers: uint64(len(takeovers)), SyncBytes: uint64(max(p.Received, 0))}
 	if !p.Ended.IsZero() {
 		figures.SyncDuration = p.Ended.Sub(p.Started)
 	}

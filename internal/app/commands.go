@@ -12,6 +12,7 @@ import (
 	"baton/internal/cli"
 	"baton/internal/config"
 	"baton/internal/lab/demo"
+	"baton/internal/lease"
 	"baton/internal/licences"
 	"baton/internal/sharedip"
 )
@@ -45,7 +46,8 @@ func newLogger(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// cleanup takes off what a killed daemon left on the interfaces.
+// cleanup takes off what a killed daemon left on the interfaces, and only then what
+// kept it silent.
 func cleanup(ctx context.Context, path string) error {
 	c, err := config.Load(path)
 	if err != nil {
@@ -53,7 +55,17 @@ func cleanup(ctx context.Context, path string) error {
 	}
 	host := sharedip.New(c.SharedIPs, newLogger(c.LogLevel))
 	defer host.Close()
-	return host.Cleanup(ctx)
+	if err := host.Cleanup(ctx); err != nil {
+		return err
+	}
+	held, err := host.Held(ctx)
+	if err != nil {
+		return err
+	}
+	if len(held) > 0 { // another program has just put it on: silence is what the rules are for
+		return api.Errorf(api.Refused, "%s is on its interface again: find the program that puts it on, and run baton cleanup once more", held[0])
+	}
+	return lease.Clean()
 }
 
 // socket finds the local socket of the appliance that a configuration file describes.

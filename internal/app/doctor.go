@@ -30,7 +30,7 @@ func judged(finding api.Check, ok func() bool) api.Check {
 
 // Doctor implements api.Caring.
 func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
-	checks := []api.Check{b.checkKey(), b.checkPaired()}
+	checks := append([]api.Check{b.checkKey(), b.checkPaired(), b.checkTraffic()}, b.checkBypasses()...)
 	if _, paired := b.link.Paired(); paired {
 		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkData(ctx))
 		checks = append(checks, b.checkTestIPs(ctx)...)

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -17,7 +15,6 @@ import (
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/probe"
-	"baton/internal/sharedip"
 	"baton/internal/store"
 )
 
@@ -64,109 +61,6 @@ func (k keeper) Load() (secrets peer.Secrets, err error) {
 }
 
 func (k keeper) Save(secrets peer.Secrets) error { return k.local.SaveSecrets(secrets) }
-
-// addresses are the shared IPs: those of the configuration file, as far as an
-// administrator has ticked them.
-type addresses struct {
-	host    *sharedip.Host
-	managed []pair.SharedIP
-	local   *store.Local
-	targets atomic.Pointer[[]netip.Addr]    // test IPs
-	claimed atomic.Pointer[[]pair.SharedIP] // as of the newest claim
-	opened  func()                          // told when they are on
-}
-
-func newAddresses(host *sharedip.Host, managed []pair.SharedIP, local *store.Local, opened func()) *addresses {
-	a := &addresses{host: host, managed: managed, local: local, opened: opened}
-	a.claimed.Store(new([]pair.SharedIP))
-	a.teach(nil)
-	return a
-}
-
-// teach tells which machines to ask who has a shared IP.
-func (a *addresses) teach(targets []netip.Addr) {
-	a.targets.Store(&targets)
-	a.host.Teach(targets)
-}
-
-// ticked are the addresses that an administrator has enabled.
-func (a *addresses) ticked() []pair.SharedIP {
-	enabled := a.local.State().SharedIPs
-	var ticked []pair.SharedIP
-	for _, ip := range a.managed {
-		if slices.Contains(enabled, ip.Address.Addr().String()) {
-			ticked = append(ticked, ip)
-		}
-	}
-	return ticked
-}
-
-func (a *addresses) isTicked(addr netip.Addr) bool {
-	return slices.ContainsFunc(a.ticked(), func(ip pair.SharedIP) bool { return ip.Address.Addr() == addr })
-}
-
-// Claim implements agent.Addresses.
-func (a *addresses) Claim(ctx context.Context, lease time.Duration) error {
-	ticked := a.ticked()
-	a.claimed.Store(&ticked)
-	err := a.host.Set(ctx, ticked, lease)
-	if err == nil {
-		a.opened()
-	}
-	return err
-}
-
-// Renew implements agent.Addresses. An address that was ticked since the claim
-// waits: whether it is free has not been asked yet.
-func (a *addresses) Renew(ctx context.Context, lease time.Duration) error {
-	ticked := a.ticked()
-	var kept []pair.SharedIP
-	for _, ip := range *a.claimed.Load() {
-		if slices.Contains(ticked, ip) {
-			kept = append(kept, ip)
-		}
-	}
-	return a.host.Set(ctx, kept, lease)
-}
-
-func (a *addresses) Release(ctx context.Context) error { return a.host.Set(ctx, nil, 0) }
-
-func (a *addresses) Probe(ctx context.Context, wait time.Duration) failover.ProbeResult {
-	owners, err := a.host.Probe(ctx, a.ticked(), wait)
-	switch {
-	case len(owners) > 0:
-		return failover.ProbeOwned
-	case err != nil:
-		return failover.ProbeImpossible
-	}
-	return failover.ProbeSilent
-}
-
-const checkWait = 100 * time.Millisecond
-
-// Check asks the first test IP that is on the link of a shared IP.
-func (a *addresses) Check(ctx context.Context) failover.Owner {
-	for _, ip := range a.ticked() {
-		for _, target := range *a.targets.Load() {
-			own, shared, err := a.host.Lost(ctx, ip, target, checkWait)
-			switch {
-			case errors.Is(err, sharedip.ErrNotOnLink), err == nil && !own:
-				continue
-			case err != nil:
-				return failover.OwnerUnknown
-			case shared:
-				return failover.OwnerSelf
-			case a.host.SearchedInVain(ip, target):
-				return failover.OwnerNobody
-			}
-			return failover.OwnerElsewhere
-		}
-	}
-	return failover.OwnerUnknown
-}
-
-func (a *addresses) Announce()        { a.host.Announce(a.ticked()) }
-func (a *addresses) Alone(alone bool) { a.host.Quiet(alone) }
 
 // reacher pings the test IPs of the settings.
 type reacher struct {

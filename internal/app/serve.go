@@ -21,6 +21,7 @@ import (
 	"baton/internal/config"
 	"baton/internal/datasync"
 	"baton/internal/failover"
+	"baton/internal/lease"
 	"baton/internal/notify"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -42,6 +43,7 @@ type Appliance struct {
 	engine   *datasync.Engine
 	link     *peer.Link
 	host     *sharedip.Host
+	traffic  *lease.Lease
 	ips      *addresses
 	reach    *reacher
 	doors    doors
@@ -58,6 +60,8 @@ type Appliance struct {
 	names    *names
 	opening  opening
 	watched  bool // a watchdog ends this daemon when it hangs
+
+	noTraffic error // why this machine has no traffic lease; nil: it has
 }
 
 // Serve runs an appliance until ctx ends.
@@ -102,6 +106,10 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 	a.host = sharedip.New(a.config.SharedIPs, a.log)
 	if err = a.host.Cleanup(ctx); err != nil {
 		return fmt.Errorf("take off what an earlier run left: %w", err)
+	}
+	a.traffic = lease.New(a.config.SharedIPs, ownPorts(a.config), a.log)
+	if a.noTraffic = a.traffic.Install(); a.noTraffic != nil {
+		a.log.Warn("no traffic lease here: the lifetime of the address alone ends a site whose daemon hangs", slog.String("error", a.noTraffic.Error()))
 	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
 		Dir: filepath.Join(a.config.DataDir, "sync"), Keep: a.config.DataDir, Site: a.site, Log: a.log, Data: a.site.Data,
@@ -163,7 +171,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.ips = newAddresses(a.host, a.config.SharedIPs, a.local, a.opening.end)
+	a.ips = newAddresses(a.host, a.traffic, a.config.SharedIPs, a.local, a.log, a.opening.end)
 	a.reach = &reacher{}
 	a.settings = newSettings(saved, version)
 	a.outdated = make(chan struct{}, 1)
@@ -217,6 +225,9 @@ func (a *Appliance) Run(ctx context.Context) error {
 	}
 	run("history", a.history.run)
 	run("shared ips", func(ctx context.Context) error { return a.host.Run(ctx, a.sightings(ctx)) })
+	run("traffic lease", func(ctx context.Context) error {
+		return a.traffic.Run(ctx, func() { a.agent.Configure(ctx, a.configure) })
+	})
 	run("peer link", a.link.Run)
 	for _, l := range listeners {
 		run(l.name, l.serve)
@@ -281,6 +292,9 @@ func (a *Appliance) invite(ctx context.Context) {
 // Close releases what New took.
 func (a *Appliance) Close() error {
 	var failed []error
+	if a.traffic != nil {
+		failed = append(failed, a.endTraffic())
+	}
 	if a.host != nil {
 		a.host.Close()
 	}

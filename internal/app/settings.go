@@ -65,6 +65,7 @@ func (a *Appliance) configure(c *failover.Config) {
 	c.Timeout, c.Poll = s.PrimaryTimeout, s.Poll()
 	c.TestIPs, c.Majority = len(test), s.TestIPsRequired == pair.RequireMajority
 	c.SharedIP = len(a.ips.ticked()) > 0
+	c.TrafficLease = a.traffic.InForce()
 	c.BackupOperations, c.AutomaticFailover, c.ObserveOnly = s.BackupOperations, s.AutomaticFailover, s.ObserveOnly
 	c.MaxDataAge = s.MaxDataAge
 	c.PairID, c.PeerID = "", ""

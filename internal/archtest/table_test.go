@@ -32,6 +32,7 @@ func table() map[string]rule {
 
 		// edges
 		"internal/sharedip":                  edge,
+		"internal/lease":                     edge,
 		"internal/peer":                      edge,
 		"internal/peer/cpace":                {},
 		"internal/peer/wire":                 edge,

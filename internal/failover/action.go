@@ -35,10 +35,26 @@ type (
 	StartServices struct{}
 	// StopServices stops them, hard after a deadline; ServicesStopped.
 	StopServices struct{}
-	// Claim puts the shared IPs on with a lifetime of Lease; Claimed.
-	Claim struct{ Lease wait }
-	// Renew extends the lifetime of the shared IPs.
-	Renew struct{ Lease wait }
+	// Claim puts the shared IPs on with a lifetime of Lease, and lets traffic pass
+	// until Until and no longer; Claimed.
+	Claim struct {
+		Lease wait
+		Until Instant
+	}
+	// Renew extends the lifetime of the shared IPs, and of their traffic as Claim
+	// does; Renewed. Shut: of the addresses that CloseTraffic has left on, and of no traffic.
+	Renew struct {
+		Lease wait
+		Until Instant
+		Shut  bool
+	}
+	// CloseTraffic ends all traffic of the shared IPs, both ways, but for what Baton
+	// itself answers; TrafficClosed. The addresses stay, with a lifetime of Lease,
+	// where that can be done with the addresses on; they go off elsewhere.
+	CloseTraffic struct {
+		Lease wait
+		Until Instant
+	}
 	// Release takes the shared IPs off, and closes the site's door; Released.
 	Release struct{}
 	// Announce tells the link again that the shared IPs are here.
@@ -100,6 +116,7 @@ func (StartServices) action() {}
 func (StopServices) action()  {}
 func (Claim) action()         {}
 func (Renew) action()         {}
+func (CloseTraffic) action()  {}
 func (Release) action()       {}
 func (Announce) action()      {}
 func (HoldRequests) action()  {}

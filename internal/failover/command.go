@@ -9,7 +9,7 @@ func (t *turn) becomeStandalone() {
 	t.holdEnded(RelationshipBroken)
 	t.save(pair.Record{Role: pair.Standalone, Epoch: old.Epoch, Lineage: old.Lineage, Snapshot: old.Snapshot})
 	phase := pair.Steady
-	if t.Door != Open {
+	if !t.Door.serves() {
 		phase = pair.Waiting
 	}
 	if t.Switch.Step != Resuming {
@@ -38,7 +38,7 @@ func (t *turn) becomePaired(role pair.Role) {
 		t.save(record)
 		t.Confirmed = at(t.now) // the peer has just agreed
 		phase := pair.Steady
-		if t.Door != Open {
+		if !t.Door.serves() {
 			phase = pair.Waiting
 		}
 		t.enter(role, phase, Paired)

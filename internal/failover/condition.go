@@ -121,9 +121,9 @@ func readinessConditions() []conditionRow {
 		row("no-test-ips", pair.Warning, "Automatic failover is off because no Network Connectivity Test IPs are set.",
 			"Set at least one address outside both appliances, as the gateway, on the Failover page, or run: baton settings set test_ips=ADDRESS.",
 			func(c Config, s State) bool { return automatic(c, s) && c.TestIPs == 0 }),
-		row("timeout-below-lease", pair.Info, "The Primary Site Instance Timeout is below 4 s: a hung daemon's address outlasts it, so that a takeover then waits until the kernel has dropped the address.",
-			"Set the Primary Site Instance Timeout to 4 s or more if you do not need the speed.",
-			func(c Config, s State) bool { return automatic(c, s) && !c.LeaseGuards() }),
+		row("timeout-below-lease", pair.Info, "The Primary Site Instance Timeout is below 4 s, and the primary has no traffic lease: a hung daemon's address outlasts the timeout, and a takeover then waits until the kernel has dropped the address.",
+			"See on the primary why it has no traffic lease (baton doctor), or set the Primary Site Instance Timeout to 4 s or more.",
+			func(c Config, s State) bool { return automatic(c, s) && !c.LeaseGuards(s) }),
 		row("automatic-paused", pair.Critical, "Automatic failover is paused: there were three automatic takeovers within an hour.",
 			"Find the cause in the history, then resume on the Status page, or run: baton resume.",
 			func(_ Config, s State) bool { return s.Record.Damped }),
@@ -169,7 +169,7 @@ func (c Config) ProtectionLevel(s State, beyond bool) int {
 	switch {
 	case s.Record.Role == pair.Standalone:
 		return 0
-	case c.TestIPs == 0 || !c.SharedIP || !s.Peer.SharedIP || !c.LeaseGuards():
+	case c.TestIPs == 0 || !c.SharedIP || !s.Peer.SharedIP || !c.LeaseGuards(s):
 		return 1
 	case !beyond:
 		return 2

@@ -20,6 +20,7 @@ type Config struct {
 	TestIPs           int           // number of Network Connectivity Test IPs
 	Majority          bool          // a majority of them must answer, not any
 	SharedIP          bool          // at least one shared IP is ticked on this appliance
+	TrafficLease      bool          // the kernel here closes the traffic of the shared IP in time, by itself
 	BackupOperations  bool
 	AutomaticFailover bool
 	ObserveOnly       bool
@@ -73,11 +74,18 @@ func (c Config) lease(timeout time.Duration) time.Duration {
 // armed reports whether the settings let a backup take over by itself.
 func (c Config) armed() bool { return c.AutomaticFailover && c.BackupOperations && c.TestIPs > 0 }
 
-// LeaseGuards reports whether the timeout is long enough for the kernel lease
-// to have run out before a takeover: lease, one second of kernel granularity,
-// stop time and margin. Below, the address probe alone guards against a hung
-// daemon.
-func (c Config) LeaseGuards() bool { return c.Timeout >= 4*time.Second }
+// LeaseGuards reports whether the kernel of a primary that hangs has closed its
+// site before a takeover: by the traffic lease, which counts milliseconds, or since
+// the timeout is long enough for the lifetime of the address: lease, one second of
+// kernel granularity, stop time and margin. Otherwise the address probe alone
+// guards against a hung daemon.
+func (c Config) LeaseGuards(s State) bool {
+	traffic := c.TrafficLease
+	if s.Record.Role == pair.Backup {
+		traffic = s.Peer.Traffic
+	}
+	return traffic || c.Timeout >= 4*time.Second
+}
 
 // part returns a fraction of a timeout.
 func (c Config) part(fraction float64, timeout time.Duration) time.Duration {

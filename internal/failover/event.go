@@ -59,6 +59,8 @@ type (
 	Claimed struct{ OK bool }
 	// Renewed is the outcome of Renew.
 	Renewed struct{ OK bool }
+	// TrafficClosed is the outcome of CloseTraffic.
+	TrafficClosed struct{ OK bool }
 	// Released is the outcome of Release.
 	Released struct{ OK bool }
 	// SetAsideDone is the outcome of SetAside.
@@ -141,6 +143,7 @@ func (ServicesStarted) event()  {}
 func (ServicesStopped) event()  {}
 func (Claimed) event()          {}
 func (Renewed) event()          {}
+func (TrafficClosed) event()    {}
 func (Released) event()         {}
 func (AddressTicked) event()    {}
 func (SetAsideDone) event()     {}

@@ -8,8 +8,10 @@ import (
 
 // A planned switch: the backup pulls a data sync while the primary serves, asks
 // it to hold requests, pulls the final data sync, and asks for the next epoch.
-// The primary stores the handover, takes the shared IP off and answers; only
-// then does the backup promote. Anything that fails before the handover is
+// The primary stops its services and closes the traffic of the shared IP before
+// that final data sync begins, since others' programs may answer behind it. It
+// stores the handover, takes the shared IP off and answers; only then does the
+// backup promote. Anything that fails before the handover is
 // stored leaves the old primary in charge.
 
 // becomePrimary is the administrator's word.
@@ -195,10 +197,29 @@ func (t *turn) holdAsked(ask HoldAsked) {
 // mayGive reports whether this appliance is a primary whose data is the site's.
 func (t *turn) mayGive() bool { return t.Record.Role == pair.Primary && t.Phase != pair.Conflict }
 
-// servicesStopped answers the backup that waits for it.
+// servicesStopped closes the traffic, and answers the backup that waits for it. A
+// site that was not open has none.
 func (t *turn) servicesStopped() {
-	if t.Switch.Step == Stopped {
+	switch {
+	case t.Switch.Step != Stopped:
+	case t.Door == Open:
+		t.Door = Shut
+		t.do(CloseTraffic{Lease: t.leaseNow(), Until: t.until()})
+	default:
 		t.do(AnswerHold{Refusal: Agreed})
+	}
+}
+
+// trafficClosed answers the backup: from now on nobody can write here and be told
+// that it is done.
+func (t *turn) trafficClosed(ev TrafficClosed) {
+	switch {
+	case t.Switch.Step != Stopped || t.Door != Shut:
+	case ev.OK:
+		t.do(AnswerHold{Refusal: Agreed})
+	default:
+		t.do(AnswerHold{Refusal: EffectFailed})
+		t.holdEnded(EffectFailed)
 	}
 }
 
@@ -246,7 +267,7 @@ func (t *turn) commitRefusal(ask CommitAsked) Reason {
 		return NotServing
 	case ask.Next != t.Record.Epoch.Next(t.Peer.ID) && t.obeys(GuardHandoverEpoch):
 		return EpochsClash
-	case ask.Final && (t.Switch.Step != Stopped || t.Stopping) && t.obeys(GuardHandoverHeld):
+	case ask.Final && (t.Switch.Step != Stopped || t.Stopping || t.Door == Open) && t.obeys(GuardHandoverHeld):
 		return NotHeld
 	}
 	return Agreed
@@ -256,7 +277,7 @@ func (t *turn) commitRefusal(ask CommitAsked) Reason {
 func (t *turn) holdEnded(why Reason) {
 	switch {
 	case t.Switch.Step != Stopped:
-	case t.Door != Open: // it had not come up before either
+	case t.Door == Closed: // it had not come up before either
 		t.Switch = Switch{}
 		t.enter(pair.Primary, pair.Waiting, why)
 	default:
@@ -272,6 +293,9 @@ func (t *turn) holdEnded(why Reason) {
 func (t *turn) resumed(started ServicesStarted) {
 	if t.Switch.Step != Resuming {
 		return
+	}
+	if t.Door == Shut {
+		t.putOn()
 	}
 	t.do(ServeRequests{})
 	if !started.OK {

@@ -170,6 +170,8 @@ func (t *turn) handleOutcome(ev Event) {
 		t.servicesStopped()
 	case Renewed:
 		t.renewed(ev)
+	case TrafficClosed:
+		t.trafficClosed(ev)
 	case Released:
 		t.released(ev)
 	case SetAsideDone:

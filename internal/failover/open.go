@@ -38,15 +38,22 @@ func (t *turn) opened(step Door, effect Effect, end outcome) {
 		t.Door = StartingServices
 		t.do(StartServices{})
 	case StartingServices:
-		t.Door, t.Held = Claiming, true
-		t.Evidence.Trusted, t.Evidence.Elsewhere, t.Evidence.LastCheck = false, 0, Moment{}
-		t.do(Claim{Lease: t.leaseNow()})
+		t.putOn()
 	case Claiming:
 		t.Door, t.RenewFails = Open, Moment{}
 		t.NextRenew = t.now.Add(t.leaseNow() / renewals)
-	case Closed, Open:
+	case Closed, Open, Shut:
 	}
 }
+
+// putOn asks for the shared IP, and for its traffic.
+func (t *turn) putOn() {
+	t.Door, t.Held = Claiming, true
+	t.Evidence.Trusted, t.Evidence.Elsewhere, t.Evidence.LastCheck = false, 0, Moment{}
+	t.do(t.claim())
+}
+
+func (t *turn) claim() Claim { return Claim{Lease: t.leaseNow(), Until: t.until()} }
 
 // mayClaim reports whether nobody else has put the shared IP on while the site
 // was being opened here, which may take long.
@@ -99,7 +106,7 @@ func (t *turn) addressTicked(ev AddressTicked) {
 	free := t.Record.Role == pair.Primary || t.Record.Role == pair.Standalone && ev.Free
 	switch {
 	case free && t.Door == Open && t.Switch.Step == NoSwitch:
-		t.do(Claim{Lease: t.leaseNow()})
+		t.do(t.claim())
 	case t.Record.Role == pair.Standalone && t.Door != Closed:
 		t.close()
 		t.enter(pair.Standalone, pair.Waiting, Ticked)

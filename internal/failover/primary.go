@@ -23,7 +23,7 @@ func (t *turn) bePrimary() {
 		return
 	}
 	t.due(t.now.Add(t.leaseNow() / renewals)) // so that a pause of this machine is noticed
-	if t.Door != Open {
+	if !t.Door.serves() {
 		t.probeAddress() // opening may take long
 	}
 	t.renew()
@@ -62,6 +62,15 @@ func (t *turn) entitled() bool {
 	return !t.rivalPossible() || t.Forced || !t.due(t.isolatedAt())
 }
 
+// until is how long traffic may pass on what is known now: Never where nobody could
+// take over.
+func (t *turn) until() Instant {
+	if t.Record.Role != pair.Primary || !t.rivalPossible() || t.Forced || !t.obeys(GuardIsolation) {
+		return Never
+	}
+	return t.isolatedAt()
+}
+
 // rivalPossible reports whether a backup may take over by itself, as far as it is
 // known to know the settings. If not, a lone primary has nothing to fear from
 // serving on.
@@ -78,15 +87,16 @@ func (t *turn) isolatedAt() Instant {
 	return contact
 }
 
-// renew extends the kernel's lease on the address while we are entitled.
+// renew extends the kernel's leases on the address and its traffic while we are
+// entitled.
 func (t *turn) renew() {
-	if t.Door != Open {
+	if !t.Door.serves() {
 		return
 	}
 	if t.due(t.NextRenew) {
 		t.NextRenew = t.now.Add(t.leaseNow() / renewals)
 		t.due(t.NextRenew)
-		t.do(Renew{Lease: t.leaseNow()})
+		t.do(Renew{Lease: t.leaseNow(), Until: t.until(), Shut: t.Door == Shut})
 	}
 }
 

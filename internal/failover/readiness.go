@@ -70,8 +70,8 @@ func (c Config) ProtectionStep(s State, beyond bool) string {
 		return "Enable the shared IP on this appliance."
 	case !s.Peer.SharedIP:
 		return "Enable the shared IP on the peer."
-	case !c.LeaseGuards():
-		return "Set the Primary Site Instance Timeout to 4 s or more, so that a hung daemon loses the shared IP in time."
+	case !c.LeaseGuards(s):
+		return "Let the primary have a traffic lease (baton doctor there tells what is missing), or set the Primary Site Instance Timeout to 4 s or more, so that a hung daemon loses the shared IP in time."
 	case level == 2:
 		return "Run the daemon under a watchdog, as systemd's WatchdogSec: Baton's own unit has one."
 	}

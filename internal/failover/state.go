@@ -65,7 +65,11 @@ const (
 	StartingServices      // services are being started
 	Claiming              // shared IPs are being put on
 	Open                  // requests are answered
+	Shut                  // of a planned switch: no traffic passes, and the address may stay on
 )
+
+// serves reports whether the site is open, or would be but for a planned switch.
+func (d Door) serves() bool { return d == Open || d == Shut }
 
 // Effect names what can fail on the way.
 type Effect uint8
@@ -187,6 +191,7 @@ func (c Config) View(s State) pair.View {
 		Eligible:    s.Record.Role == pair.Backup && c.eligible(s, s.Now) == Agreed,
 		Sick:        s.Sick,
 		SharedIP:    c.SharedIP,
+		Traffic:     c.TrafficLease,
 		Maintenance: s.Record.Maintenance,
 		Armed:       s.Record.Role == pair.Backup && c.armed(),
 		Settings:    c.SettingsSum,

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,8 @@ var errGone = errors.New("the network namespace is gone")
 type namespace struct {
 	fd      int             // of the namespace itself
 	links   *netlink.Handle // speaks to the kernel inside it, from any thread
+	asking  sync.Mutex      // held while rules is spoken to
+	rules   *nftables.Conn  // likewise, one question at a time
 	work    chan func()
 	closing chan struct{}
 	closed  chan struct{}
@@ -81,6 +84,11 @@ func (ns *namespace) unshare() (err error) {
 		_ = unix.Close(ns.fd)
 		return fmt.Errorf("open netlink: %w", err)
 	}
+	if ns.rules, err = nftables.New(nftables.AsLasting()); err != nil {
+		ns.links.Close()
+		_ = unix.Close(ns.fd)
+		return fmt.Errorf("open nftables: %w", err)
+	}
 	return nil
 }
 
@@ -96,6 +104,7 @@ func (ns *namespace) serve() {
 }
 
 func (ns *namespace) release() {
+	_ = ns.rules.CloseLasting()
 	ns.links.Close()
 	_ = unix.Close(ns.fd)
 }

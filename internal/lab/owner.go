@@ -1,15 +1,19 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/nftables"
 )
 
-// Owners lists the hosts whose kernels have the address right now.
+// Owners lists the hosts whose kernels have the address right now, and let traffic
+// of it pass.
 func (l *Lab) Owners(ip netip.Addr) ([]string, error) {
 	var owners []string
 	for _, host := range l.hosts {
@@ -17,11 +21,32 @@ func (l *Lab) Owners(ip netip.Addr) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(addresses, ip) {
+		if slices.Contains(addresses, ip) && !host.closes(ip) {
 			owners = append(owners, host.name)
 		}
 	}
 	return owners, nil
+}
+
+// closes reports whether Baton's traffic lease keeps the traffic of an address out:
+// it guards the address, and has run out.
+func (h *Host) closes(ip netip.Addr) bool {
+	ns, err := h.namespace()
+	if err != nil {
+		return false
+	}
+	suffix := "4"
+	if ip.Is6() {
+		suffix = "6"
+	}
+	ns.asking.Lock()
+	defer ns.asking.Unlock()
+	has := func(name string) bool {
+		table := &nftables.Table{Name: "baton", Family: nftables.TableFamilyINet}
+		elements, err := ns.rules.GetSetElements(&nftables.Set{Table: table, Name: name + suffix})
+		return err == nil && slices.ContainsFunc(elements, func(e nftables.SetElement) bool { return bytes.Equal(e.Key, ip.AsSlice()) })
+	}
+	return has("shared") && !has("alive") && !has("held")
 }
 
 // Owned is a time during which a host's kernel had the address without a break.

@@ -17,6 +17,7 @@ type View struct {
 	Eligible    bool        `json:"eligible"`    // could take over now
 	Sick        bool        `json:"sick"`        // its own site fails its health checks
 	SharedIP    bool        `json:"shared_ip"`   // at least one shared IP is ticked there
+	Traffic     bool        `json:"traffic"`     // its kernel closes the shared IP's traffic in time by itself (the traffic lease)
 	Maintenance bool        `json:"maintenance"` // in maintenance: no automatic action at either side
 	Armed       bool        `json:"armed"`       // a backup whose settings let it take over by itself, if not now, then later
 	Settings    uint64      `json:"settings"`    // Settings.Sum of those in force there; 0: that version of Baton does not tell

@@ -43,6 +43,7 @@ type Host struct {
 	loud     atomic.Int64   // when Quiet(false) was last said, in Unix nanoseconds; 0: never
 	wake     chan struct{}  // the schedule has changed
 	searches *searches      // by other machines, for managed addresses
+	placed   func()         // called when an address is on, before it is announced
 	retired  sync.WaitGroup // sockets being closed
 
 	// mu is held while addresses change and while they are announced, so that
@@ -61,10 +62,15 @@ func New(managed []pair.SharedIP, log *slog.Logger) *Host {
 		log:      log,
 		wake:     make(chan struct{}, 1),
 		searches: newSearches(),
+		placed:   func() {},
 		claims:   map[pair.SharedIP]*claim{},
 		ports:    map[string]*port{},
 	}
 }
+
+// OnPlaced has f called, within Set, when a new address is usable and before it is
+// announced: whoever hears of it must find it open. Call it before the first Set.
+func (h *Host) OnPlaced(f func()) { h.placed = f }
 
 // Set makes the wanted addresses, and no other managed one, be on their
 // interfaces for the time of the lease (rounded up to whole seconds; 0 is
@@ -161,6 +167,7 @@ func (h *Host) claim(ctx context.Context, found survey, ip pair.SharedIP, lease 
 	if fresh {
 		h.log.Info("shared IP claimed", slog.String("shared_ip", ip.String()))
 		h.await(link, ip)
+		h.placed()
 		h.begin(link, ip)
 	}
 	return nil

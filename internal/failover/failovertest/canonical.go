@@ -58,6 +58,7 @@ func (w *World) Instants(f func(*failover.Instant)) {
 	for i := range w.Sides {
 		s := &w.Sides[i]
 		f(&s.Address)
+		f(&s.Traffic)
 		f(&s.Acked.At)
 		for k := range s.Due {
 			f(&s.Due[k].At)

@@ -132,7 +132,7 @@ func (w *World) outcome(side int, k Work) failover.Event {
 		return failover.SetAsideDone{OK: ok}
 	case Syncing:
 		return failover.SyncEnded{OK: w.finishSync(side)}
-	case Saving, Claiming, Renewing, Releasing, works: // done at once
+	case Saving, Claiming, Renewing, ClosingTraffic, Releasing, works: // done at once
 	}
 	return failover.Tick{}
 }
@@ -181,15 +181,28 @@ func (p *play) performAddress(side int, action failover.Action) {
 			return
 		}
 		s.Address = p.Now.Add(action.Lease + grain)
+		s.pass(p.Now, action.Lease, action.Until)
 		p.announce(side)
 		p.overhear(side, failover.ForeignOwner{})
 		p.post(side, failover.Claimed{OK: true})
 	case failover.Renew:
 		ok := !p.fails(side, Renewing)
-		if ok {
+		if ok && (!action.Shut || s.Config.TrafficLease) {
 			s.Address = p.Now.Add(action.Lease + grain)
 		}
+		if ok && !action.Shut {
+			s.pass(p.Now, action.Lease, action.Until)
+		}
 		p.post(side, failover.Renewed{OK: ok})
+	case failover.CloseTraffic:
+		ok := !p.fails(side, ClosingTraffic)
+		if ok {
+			s.Traffic = 0
+		}
+		if ok && !s.Config.TrafficLease {
+			s.Address = 0
+		}
+		p.post(side, failover.TrafficClosed{OK: ok})
 	case failover.Announce:
 		p.announce(side)
 		p.overhear(side, failover.ForeignOwner{})
@@ -198,9 +211,17 @@ func (p *play) performAddress(side int, action failover.Action) {
 		if ok {
 			s.Address = 0
 		}
+		s.Traffic = 0
 		p.post(side, failover.Released{OK: ok})
 	default:
 		p.performSwitch(side, action)
+	}
+}
+
+// pass lets the kernel pass traffic for a lease, and not beyond the entitlement.
+func (s *Side) pass(now failover.Instant, lease time.Duration, until failover.Instant) {
+	if s.Traffic = min(now.Add(lease), until); s.Traffic <= now || !s.Config.TrafficLease {
+		s.Traffic = 0
 	}
 }
 
@@ -305,7 +326,7 @@ func (w *World) probe(side int) failover.ProbeResult {
 	switch {
 	case !w.Gateway[side] && !w.Link[side] && !w.Link[peer]:
 		return failover.ProbeImpossible // cable out
-	case w.Squatter, w.Sides[peer].Address != 0 && w.Link[side] && w.Link[peer]:
+	case w.Squatter, w.passes(peer) && w.Link[side] && w.Link[peer]:
 		return failover.ProbeOwned
 	}
 	return failover.ProbeSilent
@@ -382,7 +403,7 @@ func (w *World) pull(side int, see Observer) bool {
 func (w *World) finishSync(side int) bool {
 	ok := w.pull(side, nil)
 	p := &w.Sides[other(side)]
-	if ok && w.Sides[side].Final && !p.Service {
+	if ok && w.Sides[side].Final && !p.Service && !w.passes(other(side)) {
 		p.Dirty = false
 	}
 	return ok

@@ -27,7 +27,7 @@ func (w *World) Kill(side int) {
 // PowerOff ends a machine at once, with its kernel.
 func (w *World) PowerOff(side int) {
 	w.Kill(side)
-	w.Sides[side].Address = 0
+	w.Sides[side].Address, w.Sides[side].Traffic = 0, 0
 }
 
 // Cable plugs an appliance's cable in, or pulls it.
@@ -115,6 +115,7 @@ func sideFaults(side int) []Fault {
 		{Name: "crash after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].CrashAfter = true }},
 		{Name: "stands still after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].PauseAfter = true }},
 		{Name: "next claim fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Claiming] = 1 }},
+		{Name: "next closing of the traffic fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[ClosingTraffic] = 1 }},
 		{Name: "next release fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Releasing] = 1 }},
 		{Name: "next services fail on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Starting] = 1 }},
 		{Name: "next set-aside fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[SettingAside] = 1 }},

@@ -125,11 +125,13 @@ func (w *World) asleep(side int) bool {
 // for a moment after, and never for long if a third machine can tell them.
 func (w *World) checkOverlap() {
 	a, b := &w.Sides[Alpha], &w.Sides[Beta]
-	both := a.Address != 0 && b.Address != 0 && !w.Forced && !w.unpaired()
+	both := w.passes(Alpha) && w.passes(Beta) && !w.Forced && !w.unpaired()
 	// One that began while they were split ends by the kernel's lease if a
 	// daemon is dead or stands still, or a release fails; it never begins otherwise.
+	// The traffic lease ends it in time, the lifetime of an address does not.
+	leased := a.Config.TrafficLease && b.Config.TrafficLease
 	joined := w.Now.Sub(w.Split) > a.Config.Timeout/2 && !a.State.ReleaseAt.Set && !b.State.ReleaseAt.Set
-	if both && joined && (!w.Both || w.alive(Alpha) && w.alive(Beta)) {
+	if both && joined && (!w.Both || leased || w.alive(Alpha) && w.alive(Beta)) {
 		w.fail("I5: two machines hold the address though nothing is split")
 	}
 	w.Both = both
@@ -176,6 +178,10 @@ func (w *World) checkAction(side int, action failover.Action) {
 	case failover.SetAside:
 		if s.Service || s.Address != 0 {
 			w.fail("I6: " + Name(side) + " sets data aside while it is being written")
+		}
+	case failover.Sync:
+		if action.Final && w.passes(other(side)) {
+			w.fail("I6: the final data sync begins while traffic still reaches " + Name(other(side)))
 		}
 	case failover.Explain:
 		if action.Reason == failover.PrimaryGone {

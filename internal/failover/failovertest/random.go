@@ -48,6 +48,7 @@ func randomConfig(random *rand.Rand) failover.Config {
 	c.Poll = max(c.Timeout/10, pair.MinPoll)
 	c.TestIPs = 1 + random.IntN(3)
 	c.Majority = random.IntN(2) == 0
+	c.TrafficLease = random.IntN(2) == 0
 	return c
 }
 

@@ -37,7 +37,15 @@ func Starts(c failover.Config) []Start {
 		{"two primaries", twoPrimaries(c), Faults()},
 		{"standalone", standalone(c), PairingFaults()},
 		{"a pair that is forced", cutOff(c), ForcingFaults()},
+		{"a pair with traffic leases", NewPair(leased(c), nil), Faults()},
+		{"handover with traffic leases", handingOver(leased(c)), Faults()},
 	}
+}
+
+// leased adds the traffic lease: the kernel closes a site in time.
+func leased(c failover.Config) failover.Config {
+	c.TrafficLease = true
+	return c
 }
 
 // handingOver is a pair in the middle of a handover, each step of which takes a while.

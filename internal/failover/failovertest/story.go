@@ -104,6 +104,8 @@ func wordFor(action failover.Action) string {
 		return "stop services"
 	case failover.Claim:
 		return "claim the shared IP"
+	case failover.CloseTraffic:
+		return "close the traffic of the shared IP"
 	case failover.Release:
 		return "release the shared IP"
 	case failover.Announce:
@@ -148,7 +150,7 @@ func record(r pair.Record) string {
 func (t *telling) look() {
 	for side := range t.world.Sides {
 		s := &t.world.Sides[side]
-		if t.served[side] && s.Address == 0 && s.State.Held {
+		if t.served[side] && s.Address == 0 && s.State.Held && s.State.Door != failover.Shut {
 			t.say(side, "the kernel drops the shared IP")
 		}
 		if t.served[side] && s.Address == 0 && !s.Up {

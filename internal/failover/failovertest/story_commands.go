@@ -285,6 +285,8 @@ func set(c *failover.Config, word string) (err error) {
 		c.ObserveOnly = on
 	case "shared-ip":
 		c.SharedIP = on
+	case "traffic-lease":
+		c.TrafficLease = on
 	case "operations":
 		c.BackupOperations = on
 	case "automatic":

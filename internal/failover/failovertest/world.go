@@ -57,6 +57,7 @@ type Side struct {
 	Paused bool // it stands still (SIGSTOP, a virtual machine's pause)
 
 	Address failover.Instant // the kernel holds the address until then; 0: not
+	Traffic failover.Instant // the traffic lease lets packets pass until then; 0: not
 	Service bool             // the services run
 	Dirty   bool             // holds writes that the other side has no copy of
 	Deaf    uint8            // test IPs that do not answer this appliance
@@ -92,6 +93,7 @@ const (
 	Stopping
 	Claiming
 	Renewing
+	ClosingTraffic
 	Releasing
 	SettingAside
 	Syncing
@@ -100,7 +102,7 @@ const (
 
 // String is the word that stories use.
 func (k Work) String() string {
-	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "renew", "release", "set-aside", "sync"}[k]
+	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "renew", "traffic", "release", "set-aside", "sync"}[k]
 }
 
 const (
@@ -198,6 +200,9 @@ func (w *World) wake(side int) failover.Instant {
 	if s.Address > w.Now {
 		next = s.Address
 	}
+	if s.Traffic > w.Now {
+		next = min(next, s.Traffic)
+	}
 	if !s.Up || s.Paused {
 		return next
 	}
@@ -215,13 +220,23 @@ func (w *World) expire(side int) {
 	if s := &w.Sides[side]; s.Address != 0 && w.Now >= s.Address {
 		s.Address = 0
 	}
+	if s := &w.Sides[side]; s.Traffic != 0 && w.Now >= s.Traffic {
+		s.Traffic = 0
+	}
 	switch {
 	case w.Cache != side+1:
-	case w.Sides[side].Address != 0 && w.Gateway[side]:
+	case w.passes(side) && w.Gateway[side]:
 		w.Cached = w.Now
 	case w.Now.Sub(w.Cached) > memory:
 		w.Cache = 0
 	}
+}
+
+// passes reports whether the address of an appliance answers and is answered for:
+// it is on, and no traffic lease has closed it.
+func (w *World) passes(side int) bool {
+	s := &w.Sides[side]
+	return s.Address != 0 && (!s.Config.TrafficLease || s.Traffic != 0)
 }
 
 // complete hands an appliance the outcomes that are due, and the time.

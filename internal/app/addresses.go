@@ -1,0 +1,232 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"baton/internal/config"
+	"baton/internal/failover"
+	"baton/internal/lease"
+	"baton/internal/pair"
+	"baton/internal/sharedip"
+	"baton/internal/store"
+)
+
+// addresses are the shared IPs: those of the configuration file, as far as an
+// administrator has ticked them.
+type addresses struct {
+	host    *sharedip.Host
+	managed []pair.SharedIP
+	local   *store.Local
+	targets atomic.Pointer[[]netip.Addr]    // test IPs
+	claimed atomic.Pointer[[]pair.SharedIP] // as of the newest claim
+	opened  func()                          // told when they are on
+	lease   *lease.Lease
+	log     *slog.Logger
+
+	// The rest belongs to the agent's loop.
+	term    lease.Term      // of the claim under way
+	guarded []pair.SharedIP // by the traffic lease
+	parked  bool            // CloseTraffic had to take them off
+}
+
+func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.SharedIP, local *store.Local, log *slog.Logger, opened func()) *addresses {
+	a := &addresses{host: host, lease: traffic, managed: managed, local: local, log: log, opened: opened}
+	a.claimed.Store(new([]pair.SharedIP))
+	host.OnPlaced(func() { _ = a.lease.Open(a.term) }) // Claim tells what came of it
+	a.teach(nil)
+	return a
+}
+
+// teach tells which machines to ask who has a shared IP.
+func (a *addresses) teach(targets []netip.Addr) {
+	a.targets.Store(&targets)
+	a.host.Teach(targets)
+}
+
+// ticked are the addresses that an administrator has enabled.
+func (a *addresses) ticked() []pair.SharedIP {
+	enabled := a.local.State().SharedIPs
+	var ticked []pair.SharedIP
+	for _, ip := range a.managed {
+		if slices.Contains(enabled, ip.Address.Addr().String()) {
+			ticked = append(ticked, ip)
+		}
+	}
+	return ticked
+}
+
+func (a *addresses) isTicked(addr netip.Addr) bool {
+	return slices.ContainsFunc(a.ticked(), func(ip pair.SharedIP) bool { return ip.Address.Addr() == addr })
+}
+
+// Claim implements agent.Addresses. An address is guarded before it goes on, and
+// open before it is announced.
+func (a *addresses) Claim(ctx context.Context, length time.Duration, until failover.Instant) error {
+	ticked := a.ticked()
+	a.claimed.Store(&ticked)
+	a.parked, a.term = false, term(length, until)
+	a.guard(ticked)
+	if err := a.host.Set(ctx, ticked, length); err != nil {
+		return err
+	}
+	a.opened()
+	a.tell(a.lease.Open(a.term)) // what could not be opened now, the renewals open
+	return nil
+}
+
+func term(length time.Duration, until failover.Instant) lease.Term {
+	return lease.Term{Longest: length, Until: time.Duration(until)}
+}
+
+// guard has the traffic lease guard these addresses; without it the lifetime of
+// the address remains.
+func (a *addresses) guard(ips []pair.SharedIP) {
+	if slices.Equal(ips, a.guarded) {
+		return
+	}
+	a.guarded = ips
+	a.tell(a.lease.Guard(ips))
+}
+
+func (a *addresses) tell(err error) {
+	if err != nil {
+		a.log.Warn("traffic lease", slog.String("error", err.Error()))
+	}
+}
+
+// kept are the addresses that were claimed and are still ticked. One that was
+// ticked since the claim waits: whether it is free has not been asked yet.
+func (a *addresses) kept() (kept []pair.SharedIP) {
+	ticked := a.ticked()
+	for _, ip := range *a.claimed.Load() {
+		if slices.Contains(ticked, ip) {
+			kept = append(kept, ip)
+		}
+	}
+	return kept
+}
+
+// Renew implements agent.Addresses: traffic first, since that waits for nobody.
+func (a *addresses) Renew(ctx context.Context, length time.Duration, until failover.Instant, shut bool) error {
+	if shut && (a.parked || !a.lease.InForce()) { // no rules keep traffic out
+		return a.park(ctx)
+	}
+	kept := a.kept()
+	var lapsed error
+	if slices.Equal(kept, a.guarded) {
+		lapsed = a.renewTraffic(length, until, shut)
+	}
+	err := a.host.Set(ctx, kept, length)
+	if err == nil {
+		a.guard(kept) // one that is no longer ticked is off
+	}
+	return errors.Join(lapsed, err)
+}
+
+// renewTraffic reports no entitlement that has run out: the decision knows.
+func (a *addresses) renewTraffic(length time.Duration, until failover.Instant, shut bool) error {
+	if err := a.lease.Renew(term(length, until), shut); !errors.Is(err, lease.ErrEnded) {
+		return err
+	}
+	return nil
+}
+
+// CloseTraffic implements agent.Addresses.
+func (a *addresses) CloseTraffic(ctx context.Context, length time.Duration, until failover.Instant) error {
+	if !a.lease.InForce() {
+		return a.park(ctx)
+	}
+	err := a.lease.Hold(term(length, until))
+	if err == nil {
+		return nil
+	}
+	a.tell(err)
+	return errors.Join(a.lease.Close(), a.park(ctx))
+}
+
+// park takes the addresses off until the next Claim.
+func (a *addresses) park(ctx context.Context) error {
+	if a.parked {
+		return nil
+	}
+	err := a.host.Set(ctx, nil, 0)
+	a.parked = err == nil
+	return err
+}
+
+// Release implements agent.Addresses: traffic ends first, and waits for nothing.
+// The rules stay as long as an address does.
+func (a *addresses) Release(ctx context.Context) error {
+	a.tell(a.lease.Close())
+	if err := a.host.Set(ctx, nil, 0); err != nil {
+		return err
+	}
+	a.parked, a.guarded = false, nil
+	a.lease.Unguard()
+	return nil
+}
+
+func (a *addresses) Probe(ctx context.Context, wait time.Duration) failover.ProbeResult {
+	owners, err := a.host.Probe(ctx, a.ticked(), wait)
+	switch {
+	case len(owners) > 0:
+		return failover.ProbeOwned
+	case err != nil:
+		return failover.ProbeImpossible
+	}
+	return failover.ProbeSilent
+}
+
+const checkWait = 100 * time.Millisecond
+
+// Check asks the first test IP that is on the link of a shared IP.
+func (a *addresses) Check(ctx context.Context) failover.Owner {
+	for _, ip := range a.ticked() {
+		for _, target := range *a.targets.Load() {
+			own, shared, err := a.host.Lost(ctx, ip, target, checkWait)
+			switch {
+			case errors.Is(err, sharedip.ErrNotOnLink), err == nil && !own:
+				continue
+			case err != nil:
+				return failover.OwnerUnknown
+			case shared:
+				return failover.OwnerSelf
+			case a.host.SearchedInVain(ip, target):
+				return failover.OwnerNobody
+			}
+			return failover.OwnerElsewhere
+		}
+	}
+	return failover.OwnerUnknown
+}
+
+func (a *addresses) Announce()        { a.host.Announce(a.ticked()) }
+func (a *addresses) Alone(alone bool) { a.host.Quiet(alone) }
+
+// ownPorts are the TCP ports at which nobody but Baton answers on a shared IP: its
+// doors hold requests there while a planned switch keeps other traffic out.
+func ownPorts(c config.Config) (ports []uint16) {
+	listen := slices.Clone(c.Listen)
+	if c.Site != nil {
+		listen = append(listen, c.Site.Listen...)
+	}
+	for _, address := range listen {
+		host, port, err := net.SplitHostPort(address)
+		number, notNumber := strconv.ParseUint(port, 10, 16)
+		if err != nil || notNumber != nil {
+			continue
+		}
+		if ip, err := netip.ParseAddr(host); err != nil || ip.IsUnspecified() || slices.ContainsFunc(c.SharedIPs, func(s pair.SharedIP) bool { return s.Address.Addr() == ip }) {
+			ports = append(ports, uint16(number))
+		}
+	}
+	return ports
+}

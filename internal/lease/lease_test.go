@@ -1,0 +1,124 @@
+package lease
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func forever() Term { return Term{Longest: 2 * time.Second, Until: bootTime() + time.Hour} }
+
+func TestTrafficPassesOnlyWhileTheLeaseIsRenewed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.echo("80")
+	for _, ip := range both(t) {
+		conn, err := s.dial("tcp", ip.Address.Addr(), "80", time.Second)
+		if err != nil {
+			t.Fatalf("unguarded, %s must answer: %v", ip, err)
+		}
+		_ = conn.Close()
+	}
+	s.guard()
+	for _, ip := range both(t) {
+		if conn, err := s.dial("tcp", ip.Address.Addr(), "80", 200*time.Millisecond); err == nil {
+			_ = conn.Close()
+			t.Errorf("closed, %s answers", ip)
+		}
+	}
+	stop := s.keep(400*time.Millisecond, 50*time.Millisecond)
+	for _, ip := range both(t) {
+		for _, network := range []string{"tcp", "udp"} {
+			conn, err := s.dial(network, ip.Address.Addr(), "80", 2*time.Second)
+			if err != nil || !answers(conn, 2*time.Second) {
+				t.Fatalf("open, %s %s does not answer: %v", network, ip, err)
+			}
+			defer func() { _ = conn.Close() }()
+			defer func() {
+				if answers(conn, 200*time.Millisecond) {
+					t.Errorf("run out, %s %s answers on an open connection", network, ip)
+				}
+			}()
+		}
+	}
+	last := stop()
+	time.Sleep(time.Until(last.Add(450 * time.Millisecond)))
+}
+
+func TestALeaseThatRanOutIsBegunAnewByAFreshEntitlementOnlyAndCounted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.guard()
+	short := Term{Longest: 40 * time.Millisecond, Until: bootTime() + time.Hour}
+	if err := s.lease.Open(short); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(60 * time.Millisecond)
+	stale := Term{Longest: 40 * time.Millisecond, Until: bootTime()}
+	if err := s.lease.Renew(stale, false); !errors.Is(err, ErrEnded) {
+		t.Fatalf("renewed on an entitlement that has run out: %v", err)
+	}
+	for _, ip := range both(t) { // what a process sends that was stopped between looking at the clock and sending
+		if err := s.lease.packets.Load().send(ip.Address.Addr(), mark(renewOpen, 0)); !errors.Is(err, errLapsed) {
+			t.Errorf("%s: a renewal opened a lease that had run out: %v", ip, err)
+		}
+	}
+	if err := s.lease.Renew(forever(), false); err != nil {
+		t.Fatal(err)
+	}
+	if lapses, at := s.lease.Lapses(); lapses != 1 || at == 0 {
+		t.Errorf("%d lapses counted, want 1", lapses)
+	}
+}
+
+func TestNoLeaseOutlastsTheEntitlement(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ longest, left, want time.Duration }{
+		{80, 1000, 80}, {100, 1000, 80}, {80, 79, 60}, {80, 81, 80}, {80, 80, 60}, {80, 20, 0}, {80, 21, 20}, {19, 1000, 0}, {5000, 5000, 2000}, {5000, -1, 0},
+	} {
+		const ms = time.Millisecond
+		at, ok := step(Term{Longest: row.longest * ms, Until: 7*time.Second + row.left*ms}, 7*time.Second)
+		got := time.Duration(0)
+		if ok {
+			got = ladder()[at] / ms
+		}
+		if got != row.want {
+			t.Errorf("longest %d, left %d: %d ms, want %d", row.longest, row.left, got, row.want)
+		}
+	}
+}
+
+func TestARenewalThatComesLateIsTakenBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.guard()
+	if err := s.lease.Open(forever()); err != nil {
+		t.Fatal(err)
+	}
+	begun, calls := bootTime(), 0
+	s.lease.now = func() time.Duration { // stands still for a second between two looks at the clock
+		calls++
+		return begun + time.Duration(calls-1)*time.Second
+	}
+	if err := s.lease.Renew(Term{Longest: 2 * time.Second, Until: begun + 2100*time.Millisecond}, false); !errors.Is(err, ErrEnded) {
+		t.Errorf("a late renewal: %v, want it taken back", err)
+	}
+	for _, ip := range both(t) {
+		if err := s.lease.packets.Load().send(ip.Address.Addr(), mark(renewOpen, 0)); !errors.Is(err, errLapsed) {
+			t.Errorf("%s is still open: %v", ip, err)
+		}
+	}
+}
+
+func TestWithoutTheAddressNothingOpens(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.guard()
+	s.server.do(func() error { return errors.Join(unaddress("eth0", shared4Text), unaddress("eth0", shared6Text)) })
+	if err := s.lease.Open(forever()); !errors.Is(err, errLapsed) {
+		t.Errorf("opened without the addresses: %v", err)
+	}
+	if err := s.lease.Close(); err != nil {
+		t.Errorf("closing without the addresses: %v", err)
+	}
+}
