@@ -19,10 +19,12 @@ type Addresses interface {
 	// pass until an instant of the decision's clock and no longer.
 	Claim(ctx context.Context, lease time.Duration, until failover.Instant) error
 	// Renew extends both for those that were claimed and are still ticked.
-	// Shut: the traffic stays closed, and an address that CloseTraffic took off stays off.
-	Renew(ctx context.Context, lease time.Duration, until failover.Instant, shut bool) error
+	Renew(ctx context.Context, lease time.Duration, until failover.Instant) error
 	// CloseTraffic ends all traffic but that of Baton's own doors.
 	CloseTraffic(ctx context.Context, lease time.Duration, until failover.Instant) error
+	// RenewClosed is Renew after that: the traffic stays closed, and an address that
+	// CloseTraffic took off stays off.
+	RenewClosed(ctx context.Context, lease time.Duration, until failover.Instant) error
 	// Release takes every address off.
 	Release(ctx context.Context) error
 	// Probe asks on the link whether another machine has one of them.

@@ -73,7 +73,11 @@ func (c *card) Claim(context.Context, time.Duration, failover.Instant) error {
 
 func (c *card) CloseTraffic(context.Context, time.Duration, failover.Instant) error { return nil }
 
-func (c *card) Renew(ctx context.Context, lease time.Duration, until failover.Instant, _ bool) error {
+func (c *card) RenewClosed(ctx context.Context, lease time.Duration, until failover.Instant) error {
+	return c.Claim(ctx, lease, until)
+}
+
+func (c *card) Renew(ctx context.Context, lease time.Duration, until failover.Instant) error {
 	return c.Claim(ctx, lease, until)
 }
 

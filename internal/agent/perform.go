@@ -29,7 +29,11 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 		a.note("claim shared ip", err)
 		a.pending = append(a.pending, failover.Claimed{OK: err == nil})
 	case failover.Renew:
-		err := a.Addresses.Renew(ctx, action.Lease, action.Until, action.Shut)
+		renew := a.Addresses.Renew
+		if action.Shut {
+			renew = a.Addresses.RenewClosed
+		}
+		err := renew(ctx, action.Lease, action.Until)
 		a.note("renew shared ip", err)
 		a.pending = append(a.pending, failover.Renewed{OK: err == nil})
 	case failover.CloseTraffic:

@@ -114,29 +114,35 @@ func (a *addresses) kept() (kept []pair.SharedIP) {
 	return kept
 }
 
-// Renew implements agent.Addresses: traffic first, since that waits for nobody.
-func (a *addresses) Renew(ctx context.Context, length time.Duration, until failover.Instant, shut bool) error {
-	if shut && (a.parked || !a.lease.InForce()) { // no rules keep traffic out
+// Renew implements agent.Addresses.
+func (a *addresses) Renew(ctx context.Context, length time.Duration, until failover.Instant) error {
+	return a.renew(ctx, length, func() error { return a.lease.Renew(term(length, until)) })
+}
+
+// RenewClosed implements agent.Addresses. Where no rules keep traffic out any more,
+// the addresses go off.
+func (a *addresses) RenewClosed(ctx context.Context, length time.Duration, until failover.Instant) error {
+	if a.parked || !a.lease.InForce() {
 		return a.park(ctx)
 	}
+	return a.renew(ctx, length, func() error { return a.lease.RenewHeld(term(length, until)) })
+}
+
+// renew extends traffic first, since that waits for nobody.
+func (a *addresses) renew(ctx context.Context, length time.Duration, traffic func() error) error {
 	kept := a.kept()
 	var lapsed error
 	if slices.Equal(kept, a.guarded) {
-		lapsed = a.renewTraffic(length, until, shut)
+		lapsed = traffic()
+	}
+	if errors.Is(lapsed, lease.ErrEnded) {
+		lapsed = nil // the decision knows
 	}
 	err := a.host.Set(ctx, kept, length)
 	if err == nil {
 		a.guard(kept) // one that is no longer ticked is off
 	}
 	return errors.Join(lapsed, err)
-}
-
-// renewTraffic reports no entitlement that has run out: the decision knows.
-func (a *addresses) renewTraffic(length time.Duration, until failover.Instant, shut bool) error {
-	if err := a.lease.Renew(term(length, until), shut); !errors.Is(err, lease.ErrEnded) {
-		return err
-	}
-	return nil
 }
 
 // CloseTraffic implements agent.Addresses.

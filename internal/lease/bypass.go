@@ -34,7 +34,7 @@ func Bypasses(managed []pair.SharedIP) (found []Bypass) {
 	}
 	for _, child := range children(devices) {
 		found = append(found, Bypass{
-			Text:     fmt.Sprintf("%s lies on an interface of a shared IP and may be a container's: what has the shared IP in there is not under the traffic lease.", child),
+			Text:     child + " lies on an interface of a shared IP and may be a container's: what has the shared IP in there is not under the traffic lease.",
 			NextStep: "Give the shared IP to nothing but the interface that the configuration file names.",
 		})
 	}
@@ -103,27 +103,37 @@ func children(devices []string) (found []string) {
 		Header: netlink.Header{Type: unix.RTM_GETLINK, Flags: netlink.Request | netlink.Dump},
 		Data:   make([]byte, ifInfoSize),
 	}, ifInfoSize, func(attrs []netlink.Attribute) {
-		name, parent, kind := "", uint32(0), ""
-		for _, a := range attrs {
-			switch a.Type {
-			case unix.IFLA_IFNAME:
-				name = string(trimmed(a.Data))
-			case unix.IFLA_LINK:
-				parent = native32(a.Data)
-			case unix.IFLA_LINKINFO:
-				inner, _ := netlink.UnmarshalAttributes(a.Data)
-				for _, i := range inner {
-					if i.Type == unix.IFLA_INFO_KIND {
-						kind = string(trimmed(i.Data))
-					}
-				}
-			}
-		}
+		name, parent, kind := describe(attrs)
 		if parents[parent] && slices.Contains([]string{"macvlan", "macvtap", "ipvlan"}, kind) {
 			found = append(found, name+" ("+kind+")")
 		}
 	})
 	return found
+}
+
+// describe reads an interface's name, what it lies on, and its kind.
+func describe(attrs []netlink.Attribute) (name string, parent uint32, kind string) {
+	for _, a := range attrs {
+		switch a.Type {
+		case unix.IFLA_IFNAME:
+			name = string(trimmed(a.Data))
+		case unix.IFLA_LINK:
+			parent = native32(a.Data)
+		case unix.IFLA_LINKINFO:
+			kind = kindOf(a)
+		}
+	}
+	return name, parent, kind
+}
+
+func kindOf(info netlink.Attribute) string {
+	inner, _ := netlink.UnmarshalAttributes(info.Data)
+	for _, a := range inner {
+		if a.Type == unix.IFLA_INFO_KIND {
+			return string(trimmed(a.Data))
+		}
+	}
+	return ""
 }
 
 // dump asks the kernel for a list on a socket of its own, and hands over the

@@ -234,28 +234,29 @@ func (l *Lease) look() (uint64, error) {
 			return 0, err
 		}
 	}
-	for _, one := range []struct {
-		table tableID
-		name  string
-	}{{packets(), shared4}, {packets(), shared6}, {frames(), shared4}} {
-		total := uint64(0) // elements come in no order
-		err := l.dump(one.table, unix.NFT_MSG_GETSETELEM, []netlink.Attribute{
-			text(unix.NFTA_SET_ELEM_LIST_TABLE, one.table.name), text(unix.NFTA_SET_ELEM_LIST_SET, one.name),
-		}, func(attrs []netlink.Attribute) {
-			for _, a := range attrs {
-				if a.Type == unix.NFTA_SET_ELEM_LIST_ELEMENTS {
-					elements := fnv.New64a()
-					_, _ = elements.Write(a.Data)
-					total += elements.Sum64()
-				}
-			}
-		})
+	for _, s := range sharedSets() {
+		total, err := l.sumElements(s)
 		if err != nil {
 			return 0, err
 		}
 		_, _ = sum.Write(binary.NativeEndian.AppendUint64(nil, total))
 	}
 	return sum.Sum64(), nil
+}
+
+// sumElements sums up what is in a set, in whatever order it comes.
+func (l *Lease) sumElements(s sharedSet) (total uint64, err error) {
+	about := []netlink.Attribute{text(unix.NFTA_SET_ELEM_LIST_TABLE, s.table.name), text(unix.NFTA_SET_ELEM_LIST_SET, s.name)}
+	err = l.dump(s.table, unix.NFT_MSG_GETSETELEM, about, func(attrs []netlink.Attribute) {
+		for _, a := range attrs {
+			if a.Type == unix.NFTA_SET_ELEM_LIST_ELEMENTS {
+				elements := fnv.New64a()
+				_, _ = elements.Write(a.Data)
+				total += elements.Sum64()
+			}
+		}
+	})
+	return total, err
 }
 
 // dump lists objects of a table. The mutex is held.

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -29,7 +30,7 @@ const (
 	client6     = "2001:db8::2/64"
 )
 
-func sharedIP(t testing.TB, text string) pair.SharedIP {
+func sharedIP(t *testing.T, text string) pair.SharedIP {
 	t.Helper()
 	ip, err := pair.ParseSharedIP(text, "eth0")
 	if err != nil {
@@ -38,18 +39,18 @@ func sharedIP(t testing.TB, text string) pair.SharedIP {
 	return ip
 }
 
-func both(t testing.TB) []pair.SharedIP {
+func both(t *testing.T) []pair.SharedIP {
 	t.Helper()
 	return []pair.SharedIP{sharedIP(t, shared4Text), sharedIP(t, shared6Text)}
 }
 
 // machine is a network namespace of a test.
 type machine struct {
-	t  testing.TB
+	t  *testing.T
 	ns netns.NsHandle
 }
 
-func newMachine(t testing.TB) machine {
+func newMachine(t *testing.T) machine {
 	t.Helper()
 	var m machine
 	err := onThread(func() (err error) {
@@ -113,6 +114,22 @@ func address(name, prefix string) error {
 	return netlink.AddrReplace(link, addr)
 }
 
+// usable waits until the kernel takes a new IPv6 address for its own.
+func usable(prefix string) error {
+	ip, _, err := net.ParseCIDR(prefix)
+	if err != nil {
+		return err
+	}
+	for range 1000 {
+		routes, err := netlink.RouteGet(ip)
+		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
+			return nil
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return errors.New("not usable: " + prefix)
+}
+
 func unaddress(name, prefix string) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
@@ -143,7 +160,7 @@ type site struct {
 	lease          *Lease
 }
 
-func newSite(t testing.TB, own ...uint16) *site {
+func newSite(t *testing.T, own ...uint16) *site {
 	t.Helper()
 	s := &site{server: newMachine(t), client: newMachine(t)}
 	wire(s.server, s.client)
@@ -153,7 +170,7 @@ func newSite(t testing.TB, own ...uint16) *site {
 				return err
 			}
 		}
-		return nil
+		return usable(shared6Text)
 	})
 	s.client.do(func() error {
 		for _, a := range []string{client4, client6} {
@@ -200,7 +217,7 @@ func (s *site) keep(length, every time.Duration) (stop func() time.Time) {
 				last <- at
 				return
 			case <-ticker.C:
-				if err := s.lease.Renew(term(), false); err == nil {
+				if err := s.lease.Renew(term()); err == nil {
 					at = time.Now()
 				}
 			}
@@ -236,7 +253,8 @@ func (s *site) echo(port string) {
 	}
 }
 
-func serve(t testing.TB, tcp net.Listener, udp net.PacketConn) {
+func serve(t *testing.T, tcp net.Listener, udp net.PacketConn) {
+	t.Helper()
 	var running sync.WaitGroup
 	var mu sync.Mutex
 	open := map[net.Conn]bool{}

@@ -192,14 +192,15 @@ func (l *Lease) Open(term Term) error { return l.ask(begin, term) }
 // neighbour solicitations are answered on.
 func (l *Lease) Hold(term Term) error { return l.ask(hold, term) }
 
-// Renew goes on, open or held. A lease that has run out although the caller is
-// entitled, since this process got no processor or somebody emptied a set, is
-// begun anew and counted.
-func (l *Lease) Renew(term Term, held bool) error {
-	keep, again := renewOpen, begin
-	if held {
-		keep, again = renewHeld, hold
-	}
+// Renew goes on, open. A lease that has run out although the caller is entitled,
+// since this process got no processor or somebody emptied a set, is begun anew and
+// counted.
+func (l *Lease) Renew(term Term) error { return l.goOn(term, renewOpen, begin) }
+
+// RenewHeld is Renew of a lease that is held.
+func (l *Lease) RenewHeld(term Term) error { return l.goOn(term, renewHeld, hold) }
+
+func (l *Lease) goOn(term Term, keep, again act) error {
 	passing := l.passing.Load()
 	err := l.ask(keep, term)
 	if !errors.Is(err, errLapsed) {

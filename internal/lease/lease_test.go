@@ -55,7 +55,7 @@ func TestALeaseThatRanOutIsBegunAnewByAFreshEntitlementOnlyAndCounted(t *testing
 	}
 	time.Sleep(60 * time.Millisecond)
 	stale := Term{Longest: 40 * time.Millisecond, Until: bootTime()}
-	if err := s.lease.Renew(stale, false); !errors.Is(err, ErrEnded) {
+	if err := s.lease.Renew(stale); !errors.Is(err, ErrEnded) {
 		t.Fatalf("renewed on an entitlement that has run out: %v", err)
 	}
 	for _, ip := range both(t) { // what a process sends that was stopped between looking at the clock and sending
@@ -63,7 +63,7 @@ func TestALeaseThatRanOutIsBegunAnewByAFreshEntitlementOnlyAndCounted(t *testing
 			t.Errorf("%s: a renewal opened a lease that had run out: %v", ip, err)
 		}
 	}
-	if err := s.lease.Renew(forever(), false); err != nil {
+	if err := s.lease.Renew(forever()); err != nil {
 		t.Fatal(err)
 	}
 	if lapses, at := s.lease.Lapses(); lapses != 1 || at == 0 {
@@ -73,14 +73,15 @@ func TestALeaseThatRanOutIsBegunAnewByAFreshEntitlementOnlyAndCounted(t *testing
 
 func TestNoLeaseOutlastsTheEntitlement(t *testing.T) {
 	t.Parallel()
-	for _, row := range []struct{ longest, left, want time.Duration }{
+	millis := func(n int64) time.Duration { return time.Duration(n * int64(time.Millisecond)) }
+	for _, row := range []struct{ longest, left, want int64 }{
 		{80, 1000, 80}, {100, 1000, 80}, {80, 79, 60}, {80, 81, 80}, {80, 80, 60}, {80, 20, 0}, {80, 21, 20}, {19, 1000, 0}, {5000, 5000, 2000}, {5000, -1, 0},
 	} {
-		const ms = time.Millisecond
-		at, ok := step(Term{Longest: row.longest * ms, Until: 7*time.Second + row.left*ms}, 7*time.Second)
-		got := time.Duration(0)
+		now := 7 * time.Second
+		at, ok := step(Term{Longest: millis(row.longest), Until: now + millis(row.left)}, now)
+		got := int64(0)
 		if ok {
-			got = ladder()[at] / ms
+			got = ladder()[at].Milliseconds()
 		}
 		if got != row.want {
 			t.Errorf("longest %d, left %d: %d ms, want %d", row.longest, row.left, got, row.want)
@@ -100,7 +101,7 @@ func TestARenewalThatComesLateIsTakenBack(t *testing.T) {
 		calls++
 		return begun + time.Duration(calls-1)*time.Second
 	}
-	if err := s.lease.Renew(Term{Longest: 2 * time.Second, Until: begun + 2100*time.Millisecond}, false); !errors.Is(err, ErrEnded) {
+	if err := s.lease.Renew(Term{Longest: 2 * time.Second, Until: begun + 2100*time.Millisecond}); !errors.Is(err, ErrEnded) {
 		t.Errorf("a late renewal: %v, want it taken back", err)
 	}
 	for _, ip := range both(t) {

@@ -106,8 +106,9 @@ func (b *batch) set(t tableID, id uint32, s set) {
 	}
 	if s.timed {
 		// The size is far beyond what is needed: elements that have ended count until they are collected.
+		const day = 24 * 60 * 60 * 1000 // ms, of elements that a rule adds without a time: none does
 		attrs = append(attrs, number32(unix.NFTA_SET_FLAGS, unix.NFT_SET_TIMEOUT|unix.NFT_SET_EVAL),
-			number64(unix.NFTA_SET_TIMEOUT, uint64((24*time.Hour).Milliseconds())),
+			number64(unix.NFTA_SET_TIMEOUT, day),
 			number32(unix.NFTA_SET_GC_INTERVAL, 1000),
 			b.nest(unix.NFTA_SET_DESC, number32(unix.NFTA_SET_DESC_SIZE, 65535)))
 	}

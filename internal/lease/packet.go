@@ -61,16 +61,19 @@ func (s *sender) close() {
 // not on this machine.
 var errLapsed = errors.New("the traffic lease has run out, or the address is not on this machine")
 
+// socketFor returns what to send through, and where to.
+func (s *sender) socketFor(addr netip.Addr) (int, unix.Sockaddr) {
+	if addr.Is4() {
+		return s.four, &unix.SockaddrInet4{Port: discard, Addr: addr.As4()}
+	}
+	return s.six, &unix.SockaddrInet6{Port: discard, Addr: addr.As16()}
+}
+
 // send asks the rules for something about an address.
 func (s *sender) send(addr netip.Addr, m uint32) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fd, to := s.four, unix.Sockaddr(nil)
-	if addr.Is4() {
-		to = &unix.SockaddrInet4{Port: discard, Addr: addr.As4()}
-	} else {
-		fd, to = s.six, &unix.SockaddrInet6{Port: discard, Addr: addr.As16()}
-	}
+	fd, to := s.socketFor(addr)
 	if fd < 0 {
 		return fmt.Errorf("renew the traffic lease of %s: no socket for it", addr)
 	}

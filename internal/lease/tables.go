@@ -54,8 +54,8 @@ type act uint32
 // The acts. Those that renew do so only for a lease that has not run out: they
 // can never open anything.
 const (
-	renewOpen act = iota + 1 // keep what is open open
-	renewHeld                // keep what is held held
+	renewOpen act = iota + 1 // go on, open
+	renewHeld                // go on, held
 	begin                    // open
 	hold                     // close, but for Baton's own ports
 	finish                   // close
@@ -84,7 +84,8 @@ func ladder() []time.Duration {
 
 // family is what differs between IPv4 and IPv6 in a rule.
 type family struct {
-	nfproto, ethertype    uint16
+	nfproto               byte
+	ethertype             uint16
 	size                  uint32 // of an address
 	source, destination   uint32 // where a packet has them
 	shared, alive, heldBy string
@@ -192,7 +193,7 @@ func installPackets(b *batch, flags uint32, own []uint16) {
 			set{name: f.alive, size: int(f.size), kind: kind, timed: true}, set{name: f.heldBy, size: int(f.size), kind: kind, timed: true})
 	}
 	for i, s := range names {
-		b.set(t, uint32(i+1), s) //nolint:gosec // a handful
+		b.set(t, uint32(i+1), s)
 	}
 	var keys [][]byte
 	for _, port := range own {
@@ -245,7 +246,7 @@ type side struct {
 // discovery pass.
 func (s side) guard() {
 	f := s.family
-	remote := join(iface(s.device, expr.CmpOpNeq, "lo"), meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{byte(f.nfproto)}),
+	remote := join(iface(s.device, expr.CmpOpNeq, "lo"), meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{f.nfproto}),
 		list(load(expr.PayloadBaseNetworkHeader, s.address, f.size)))
 	protocol := func(number byte) []expr.Any { return meta(expr.MetaKeyL4PROTO, expr.CmpOpEq, []byte{number}) }
 	s.b.rule(s.t, s.chain, join(remote, list(in(f.heldBy)), protocol(unix.IPPROTO_TCP),
@@ -272,7 +273,7 @@ func renewing(b *batch, t tableID) {
 	b.rule(t, chain, join(ours(expr.CmpOpNeq), pass())...)
 	b.rule(t, chain, join(iface(expr.MetaKeyOIFNAME, expr.CmpOpNeq, "lo"), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
 	for _, f := range []family{ipv4(), ipv6()} {
-		address := join(meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{byte(f.nfproto)}), list(load(expr.PayloadBaseNetworkHeader, f.destination, f.size)))
+		address := join(meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{f.nfproto}), list(load(expr.PayloadBaseNetworkHeader, f.destination, f.size)))
 		for step, length := range ladder() {
 			for _, a := range timedActs() {
 				b.rule(t, chain, join(marked(mark(a, step)), address, request(a, length, f.alive, f.shared, f.heldBy), pass())...)
@@ -294,7 +295,7 @@ func installFrames(b *batch, flags uint32, devices []string) {
 	for i, s := range []set{
 		{name: f.shared, size: 4, kind: kindIPv4}, {name: f.alive, size: 4, kind: kindIPv4, timed: true}, {name: f.heldBy, size: 4, kind: kindIPv4, timed: true},
 	} {
-		b.set(t, uint32(i+1), s) //nolint:gosec // three
+		b.set(t, uint32(i+1), s)
 	}
 	const chain = "renewing"
 	b.chain(t, chain, hookEgress, 0, "lo")
@@ -329,22 +330,28 @@ func guardDevice(b *batch, t tableID, f family, device string, arp []expr.Any) {
 		in(f.shared), notIn(f.alive), notIn(f.heldBy)), stop())...)
 }
 
+// sharedSet is a set of guarded addresses.
+type sharedSet struct {
+	table tableID
+	name  string
+	size  int // of its addresses, in bytes
+}
+
+// sharedSets lists them: each table has its own.
+func sharedSets() []sharedSet {
+	return []sharedSet{{packets(), shared4, 4}, {packets(), shared6, 16}, {frames(), shared4, 4}}
+}
+
 // fill names the guarded addresses in every table, and no others.
 func fill(b *batch, guarded []netip.Addr) {
-	var four, six [][]byte
-	for _, addr := range guarded {
-		if addr.Is4() {
-			four = append(four, addr.AsSlice())
-		} else {
-			six = append(six, addr.AsSlice())
+	for _, s := range sharedSets() {
+		var keys [][]byte
+		for _, addr := range guarded {
+			if key := addr.AsSlice(); len(key) == s.size {
+				keys = append(keys, key)
+			}
 		}
-	}
-	for _, one := range []struct {
-		table tableID
-		name  string
-		keys  [][]byte
-	}{{packets(), shared4, four}, {packets(), shared6, six}, {frames(), shared4, four}} {
-		b.clear(one.table, one.name)
-		b.elements(unix.NFT_MSG_NEWSETELEM, one.table, one.name, one.keys)
+		b.clear(s.table, s.name)
+		b.elements(unix.NFT_MSG_NEWSETELEM, s.table, s.name, keys)
 	}
 }

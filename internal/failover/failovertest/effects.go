@@ -186,23 +186,9 @@ func (p *play) performAddress(side int, action failover.Action) {
 		p.overhear(side, failover.ForeignOwner{})
 		p.post(side, failover.Claimed{OK: true})
 	case failover.Renew:
-		ok := !p.fails(side, Renewing)
-		if ok && (!action.Shut || s.Config.TrafficLease) {
-			s.Address = p.Now.Add(action.Lease + grain)
-		}
-		if ok && !action.Shut {
-			s.pass(p.Now, action.Lease, action.Until)
-		}
-		p.post(side, failover.Renewed{OK: ok})
+		p.post(side, failover.Renewed{OK: p.renew(s, side, action)})
 	case failover.CloseTraffic:
-		ok := !p.fails(side, ClosingTraffic)
-		if ok {
-			s.Traffic = 0
-		}
-		if ok && !s.Config.TrafficLease {
-			s.Address = 0
-		}
-		p.post(side, failover.TrafficClosed{OK: ok})
+		p.post(side, failover.TrafficClosed{OK: p.closeTraffic(s, side)})
 	case failover.Announce:
 		p.announce(side)
 		p.overhear(side, failover.ForeignOwner{})
@@ -216,6 +202,28 @@ func (p *play) performAddress(side int, action failover.Action) {
 	default:
 		p.performSwitch(side, action)
 	}
+}
+
+func (p *play) renew(s *Side, side int, action failover.Renew) (ok bool) {
+	ok = !p.fails(side, Renewing)
+	if ok && (!action.Shut || s.Config.TrafficLease) {
+		s.Address = p.Now.Add(action.Lease + grain)
+	}
+	if ok && !action.Shut {
+		s.pass(p.Now, action.Lease, action.Until)
+	}
+	return ok
+}
+
+func (p *play) closeTraffic(s *Side, side int) (ok bool) {
+	ok = !p.fails(side, ClosingTraffic)
+	if ok {
+		s.Traffic = 0
+	}
+	if ok && !s.Config.TrafficLease {
+		s.Address = 0
+	}
+	return ok
 }
 
 // pass lets the kernel pass traffic for a lease, and not beyond the entitlement.
