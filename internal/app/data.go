@@ -71,15 +71,17 @@ func (a *Appliance) missing(of pair.Snapshot, what string) {
 	})
 }
 
-// mend tries again to make the data of a backup whole, if a snapshot is half in place.
+// mend looks whether the data of a backup is whole, and tries again to make it so if a
+// snapshot is half in place.
 func (a *Appliance) mend(ctx context.Context) {
-	if a.engine.Torn() == nil || a.agent.Look().State.Record.Role != pair.Backup {
+	if a.agent.Look().State.Record.Role != pair.Backup {
 		return
 	}
+	a.engine.CheckMounts()
 	if err := a.engine.Mend(ctx); err != nil {
 		a.log.Warn("data not made whole", slog.String("error", err.Error()))
 	}
-	if a.engine.Torn() == nil {
+	if a.engine.Torn() != nil || a.agent.Look().State.Torn {
 		a.agent.DataMended(ctx, a.startSnapshot())
 	}
 }

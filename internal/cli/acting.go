@@ -25,7 +25,7 @@ func (p *program) sync() *cobra.Command {
 			return p.started(task)
 		})
 	cmd.Flags().BoolVar(&wait, "wait", false, "show the progress and end with the sync")
-	cmd.Flags().BoolVar(&request.AcceptShrink, "accept-shrink", false, "although much less data is left than the backup holds")
+	cmd.Flags().BoolVar(&request.AcceptShrink, "accept-shrink", false, "although much less data is left than the backup holds, or a disk seems to be missing")
 	cmd.AddCommand(p.ask("cancel", "Cancel the running data sync", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
 			if err := client.CancelSync(ctx); err != nil {

@@ -72,6 +72,7 @@ type Engine struct {
 	progress tracker
 	running  *run    // the pull under way
 	pending  *record // in the journal
+	lacking  error   // which disk is not mounted that the newest snapshot lies on
 	torn     error   // why the recorded snapshot is half in place, and stays so; nil: the data is whole
 	offered  pair.Epoch
 	session  *session
@@ -135,6 +136,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	if _, err := os.Stat(e.disk.path(lostFile)); err == nil {
 		e.torn = errLost()
 	}
+	e.CheckMounts()
 	if found {
 		e.pending = &rec
 		if err := e.finishPending(ctx); err != nil {
@@ -145,12 +147,12 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	return e, nil
 }
 
-// Torn returns why the data here is of no one moment: a snapshot is half in place,
-// and could neither be finished nor taken back. It returns nil while the data is whole.
+// Torn returns why the data here is not whole: a snapshot is half in place, and
+// could neither be finished nor taken back, or its disk is not mounted. It returns nil while the data is whole.
 func (e *Engine) Torn() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.torn
+	return cmp.Or(e.torn, e.lacking)
 }
 
 // Mend tries again to make torn data whole, unless a sync is at it.
@@ -250,11 +252,12 @@ func (e *Engine) Settle(ctx context.Context) error {
 	if err := e.finishPending(ctx); err != nil {
 		e.opt.Log.Warn("recorded snapshot is not in place", slog.Any("error", err))
 	}
+	e.CheckMounts()
 	if err := e.Torn(); err != nil {
 		return err
 	}
 	e.dropStaging()
-	return nil
+	return e.forgetMounts()
 }
 
 // SettleForced is Settle at the word of an administrator, who takes the data as it
@@ -272,7 +275,7 @@ func (e *Engine) SettleForced(ctx context.Context) error {
 		return err
 	}
 	e.dropStaging()
-	return nil
+	return e.forgetMounts()
 }
 
 // acquire takes the engine for one pull or copy; there is one at a time.

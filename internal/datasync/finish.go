@@ -60,7 +60,7 @@ func (e *Engine) look(ctx context.Context, set plan.Set) (*target, error) {
 
 // complete is the state once the recorded snapshot is in place.
 func (r record) complete(s state) state {
-	s.Snapshot, s.Manifest, s.Export = r.Snapshot, r.Manifest, r.Export
+	s.Snapshot, s.Manifest, s.Export, s.Disks, s.Mounts = r.Snapshot, r.Manifest, r.Export, r.Disks, r.Mounts
 	return s
 }
 
@@ -99,11 +99,17 @@ func (e *Engine) finishPending(ctx context.Context) error {
 			continue
 		}
 		place := e.opt.Place(set.Data)
+		if err := e.unmounted(set.Data, rec.Mounts[set.Data.Path], ErrTorn); err != nil {
+			return e.tear(err)
+		}
 		tree, err := directory.Open(place)
 		if err != nil {
 			return e.tear(sentence(ErrTorn, "Snapshot %d is half in place: %v", rec.Snapshot.Number, explain(err, place)))
 		}
 		targets = append(targets, &target{tree: tree, steps: steps[i]})
+		if !tree.HasStaging() {
+			return e.lose(directory.ErrMissing)
+		}
 	}
 	return e.finish(ctx, *rec, m, targets)
 }
@@ -240,6 +246,7 @@ func (e *Engine) whole() error {
 			return err
 		}
 	}
+	e.CheckMounts()
 	return e.tear(nil)
 }
 

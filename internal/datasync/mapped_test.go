@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func TestWhatIsWrittenThroughAMappingArrives(t *testing.T) {
 			for round := range 3 {
 				page[4096] = byte('a' + round)
 				for i := range others {
-					write(t, fmt.Sprintf("%s/other%d", p.primary.tree, i), fmt.Sprint(round))
+					write(t, fmt.Sprintf("%s/other%d", p.primary.tree, i), strconv.Itoa(round))
 				}
 				time.Sleep(60 * time.Millisecond) // longer than the clock of the file system ticks: the file is not read again for being young
 				p.pull(t)

@@ -105,7 +105,7 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 	if err := p.fetchManifest(ctx); err != nil {
 		return false, err
 	}
-	if err := p.checkShrink(); err != nil {
+	if err := errors.Join(p.checkShrink(), p.checkMounts()); err != nil {
 		return false, err
 	}
 	for _, set := range p.manifest.Sets {
@@ -123,24 +123,6 @@ func (p *pull) close() {
 		t.close()
 	}
 	p.targets = nil
-}
-
-// checkShrink keeps an unmounted disk or a slip of the hand on the primary from
-// emptying the backup.
-func (p *pull) checkShrink() error {
-	if p.req.AcceptShrink {
-		return nil
-	}
-	_, digest := p.engine.currentState().common()
-	before, err := p.engine.manifest(digest)
-	if err != nil {
-		return err
-	}
-	for _, l := range plan.Losses(before, p.manifest) {
-		return sentence(ErrShrink, "Protected data %q shrank on the primary from %d files (%s) to %d files (%s): look whether a disk is missing there; if this is right, sync again and accept it.",
-			l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), l.FilesNow, pair.BytesText(l.BytesNow))
-	}
-	return nil
 }
 
 // commit makes what is staged the newest snapshot.
@@ -221,6 +203,7 @@ func (p *pull) completeUnchanged(rec record) error {
 func (p *pull) makeRecord() (record, error) {
 	e := p.engine
 	rec := record{Site: p.site, Export: p.head.Site, Manifest: p.manifest.Digest()}
+	rec.Disks, rec.Mounts = p.disks(), p.mounts()
 	rec.Snapshot = pair.Snapshot{Number: p.number(), Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
 	e.opt.Hook("save-manifest")
 	if err := e.disk.saveManifest(p.manifest, rec.Manifest); err != nil {

@@ -31,6 +31,7 @@ type session struct {
 	mu       sync.Mutex
 	manifest plan.Manifest
 	export   plan.Digest       // of the site export
+	disks    []string          // by set: on which file system it lies
 	indexes  []directory.Index // by set: the stamps under which the files were hashed
 	busy     sync.Mutex        // one content stream at a time
 }
@@ -206,6 +207,7 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 	for _, set := range s.manifest.Sets {
 		head.Data = append(head.Data, set.Data)
 	}
+	head.Disks = s.disks
 	base := plan.Manifest{}
 	switch req.Base {
 	case head.Digest:
@@ -281,6 +283,7 @@ func (e *Engine) fill(ctx context.Context, s *session, req manifestRequest) erro
 		}
 		s.mu.Lock()
 		s.manifest.Sets = append(s.manifest.Sets, plan.Set{Data: d, Entries: scan.Entries})
+		s.disks = append(s.disks, e.diskOf(d))
 		s.indexes = append(s.indexes, scan.Index)
 		s.mu.Unlock()
 	}

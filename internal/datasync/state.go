@@ -27,6 +27,12 @@ type state struct {
 	// Export and ConfirmedExport are the digests of the site export in each.
 	Export          plan.Digest `json:"export"`
 	ConfirmedExport plan.Digest `json:"confirmed_export"`
+	// Disks are the file systems on which a primary had its data, by the primary's id
+	// and the path of the data, as of the newest snapshot from it.
+	Disks map[string]string `json:"disks,omitempty"`
+	// Mounts are the mount points on which the data of the newest snapshot lies here,
+	// by its path; empty once the site was opened here.
+	Mounts map[string]string `json:"mounts,omitempty"`
 }
 
 // common returns the newest snapshot that both appliances are known to have had,
@@ -53,6 +59,9 @@ type record struct {
 	Site     string        `json:"site"`   // file name of the staged site export; empty: unchanged
 	Export   plan.Digest   `json:"export"` // of the site export
 	Steps    plan.Digest   `json:"steps"`  // of the file that lists the steps in each protected directory
+
+	Disks  map[string]string `json:"disks,omitempty"`  // of the state
+	Mounts map[string]string `json:"mounts,omitempty"` // of the state
 }
 
 // disk is the engine's own directory.

@@ -37,6 +37,7 @@ type header struct {
 	Digest  plan.Digest `json:"digest"`   // of the manifest
 	Site    plan.Digest `json:"site"`     // of the site export
 	Data    []pair.Data `json:"data"`
+	Disks   []string    `json:"disks,omitempty"` // by data: which file system it lies on; empty: not known
 }
 
 // report tells the primary that a snapshot is complete.

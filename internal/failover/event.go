@@ -40,8 +40,8 @@ type (
 		Taken    Moment
 	}
 
-	// DataTorn says whether a snapshot is half in place here, so that the data is of no
-	// one moment.
+	// DataTorn says whether a snapshot is half in place here, or lies on a disk that is not
+	// mounted, so that the data is not whole.
 	DataTorn struct{ Torn bool }
 
 	// SaveFailed says that the record could not be made durable and that the actions

@@ -126,7 +126,7 @@ func sentences() [reasons]string {
 		InMaintenance:         "The pair is in maintenance.",
 		Paused:                "Automatic failover is paused after too many takeovers.",
 		NoSnapshot:            "No complete, verified snapshot is here yet.",
-		DataIsTorn:            "A snapshot is half in place here, so that the data is of no one moment.",
+		DataIsTorn:            "The data here is not whole: a snapshot is half in place, or a disk is not mounted.",
 		NotSetAside:           "What diverged has not been set aside yet.",
 		DataTooOld:            "The newest snapshot is older than the highest data age allowed.",
 		DataAgeUnknown:        "The age of the newest snapshot is not known, as its time lies in the future, and a highest data age is set.",

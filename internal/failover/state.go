@@ -47,7 +47,7 @@ type State struct {
 	Observed   bool    // observe only: this suspicion has been recorded
 
 	SnapshotAt Moment    // when the newest complete snapshot was taken
-	Torn       bool      // a snapshot is half in place here
+	Torn       bool      // a snapshot is half in place here, or on a disk that is not mounted
 	Takeovers  [3]Moment // newest automatic takeovers
 	Sick       bool      // our own site fails its health checks
 	Offered    Instant   // when a sick primary last offered a handover

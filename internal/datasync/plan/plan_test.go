@@ -185,11 +185,13 @@ func TestLosses(t *testing.T) {
 		{many(100, 1), many(50, 1), 0},
 		{many(100, 1), many(49, 1), 1},
 		{many(100, 9), many(100, 1), 1},
-		{many(10, 1), many(0, 1), 0},
+		{many(10, 1), many(1, 1), 0},
 		{many(11, 1), many(0, 1), 1},
+		{many(3, 1), many(0, 1), 1},
+		{many(2, 1), many(0, 1), 0},
 		{plan.Manifest{}, many(3, 1), 0},
 	} {
-		if got := len(plan.Losses(row.before, row.now)); got != row.losses {
+		if got := len(plan.Losses(row.before, row.now, func(pair.Data) bool { return false })); got != row.losses {
 			t.Errorf("%d losses, want %d", got, row.losses)
 		}
 	}

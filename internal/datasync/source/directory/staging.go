@@ -61,6 +61,9 @@ func (t *Tree) makeStaging() error {
 	})
 }
 
+// HasStaging reports whether the staging directory is there.
+func (t *Tree) HasStaging() bool { return t.isDir(plan.StagingName) }
+
 // DropStaging removes the staging directory with all that is in it.
 func (t *Tree) DropStaging() error {
 	if _, err := t.root.Lstat(plan.StagingName); errors.Is(err, fs.ErrNotExist) {

@@ -1,0 +1,156 @@
+package datasync
+
+import (
+	"maps"
+	"strings"
+
+	"baton/internal/datasync/plan"
+	"baton/internal/datasync/source/directory"
+	"baton/internal/pair"
+)
+
+// The shrink guard keeps a disk that is not mounted, another disk in its place, or
+// a slip of the hand on the primary from emptying the backup, and a disk that is
+// not mounted on the backup from being filled into the disk below it.
+
+const acceptIt = "if this is right, accept it: baton sync --accept-shrink"
+
+// checkShrink compares what the primary has with what both had.
+func (p *pull) checkShrink() error {
+	if p.req.AcceptShrink {
+		return nil
+	}
+	_, digest := p.engine.currentState().common()
+	before, err := p.engine.manifest(digest)
+	if err != nil {
+		return err
+	}
+	for _, l := range plan.Losses(before, p.manifest, p.moved) {
+		return lossSentence(l)
+	}
+	return nil
+}
+
+func lossSentence(l plan.Loss) error {
+	switch l.Kind {
+	case plan.Emptied:
+		return sentence(ErrShrink, "Protected data %q had %d files (%s) on the primary and has none now: look whether a disk is missing there; %s.",
+			l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), acceptIt)
+	case plan.Moved:
+		return sentence(ErrShrink, "Protected data %q lies on another disk of the primary than before, and %d of its %d names are gone: look whether the right disk is mounted there; %s.",
+			l.Name, l.NamesGone, l.NamesBefore, acceptIt)
+	case plan.Shrunk, plan.NoLoss:
+	}
+	return sentence(ErrShrink, "Protected data %q shrank on the primary from %d files (%s) to %d files (%s): look whether a disk is missing there; %s.",
+		l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), l.FilesNow, pair.BytesText(l.BytesNow), acceptIt)
+}
+
+// moved reports whether the primary has some data on another file system than when
+// it was last pulled from there.
+func (p *pull) moved(data pair.Data) bool {
+	was := p.engine.currentState().Disks[p.diskKey(data)]
+	for i, d := range p.head.Data {
+		if d == data && i < len(p.head.Disks) {
+			return was != "" && p.head.Disks[i] != was
+		}
+	}
+	return false
+}
+
+// diskKey tells the disks of the two appliances apart.
+func (p *pull) diskKey(data pair.Data) string {
+	return string(p.head.Epoch.Holder) + " " + data.Path
+}
+
+// maxDisk bounds what names a disk, in bytes.
+const maxDisk = 128
+
+// disks are those of the state once this pull is complete.
+func (p *pull) disks() map[string]string {
+	disks := maps.Clone(p.engine.currentState().Disks)
+	if disks == nil {
+		disks = map[string]string{}
+	}
+	protected := map[string]bool{}
+	for i, d := range p.head.Data {
+		protected[d.Path] = true
+		if i < len(p.head.Disks) && len(p.head.Disks[i]) <= maxDisk && p.head.Disks[i] != "" {
+			disks[p.diskKey(d)] = p.head.Disks[i]
+		}
+	}
+	maps.DeleteFunc(disks, func(key, _ string) bool {
+		_, path, _ := strings.Cut(key, " ")
+		return !protected[path]
+	})
+	return disks
+}
+
+// mounts are where the data of this pull lies here.
+func (p *pull) mounts() map[string]string {
+	mounts := map[string]string{}
+	for _, set := range p.manifest.Sets {
+		mounts[set.Data.Path] = directory.MountPoint(p.engine.opt.Place(set.Data))
+	}
+	return mounts
+}
+
+// checkMounts refuses to fill the disk below one that is not mounted here.
+func (p *pull) checkMounts() error {
+	if p.req.AcceptShrink {
+		return nil
+	}
+	mounts := p.engine.currentState().Mounts
+	for _, set := range p.manifest.Sets {
+		if err := p.engine.unmounted(set.Data, mounts[set.Data.Path], ErrShrink); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unmounted returns a sentence if the mount point on which data lay is none any more.
+func (e *Engine) unmounted(data pair.Data, was string, kind error) error {
+	place := e.opt.Place(data)
+	now := directory.MountPoint(place)
+	if was == "" || now == "" || now == was || (now != "/" && !strings.HasPrefix(was, now+"/")) {
+		return nil
+	}
+	return sentence(kind, "Protected directory %s lay on a disk mounted at %s, and none is mounted there now: mount it; %s.", place, was, acceptIt)
+}
+
+// CheckMounts looks whether the disks are mounted that the newest snapshot lies on;
+// Torn tells.
+func (e *Engine) CheckMounts() {
+	var lacking error
+	for path, was := range e.currentState().Mounts {
+		if err := e.unmounted(pair.Data{Kind: pair.DataDirectory, Path: path}, was, ErrTorn); err != nil {
+			lacking = err
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lacking = lacking
+}
+
+// forgetMounts ends the watch over mount points: from now on the site is opened here,
+// and an administrator may have its data where he likes.
+func (e *Engine) forgetMounts() error {
+	e.mu.Lock()
+	none := len(e.state.Mounts) == 0
+	e.lacking = nil
+	e.mu.Unlock()
+	if none {
+		return nil
+	}
+	return e.save(func(s *state) { s.Mounts = nil })
+}
+
+// diskOf tells on which file system some data lies here; empty if that is not known.
+func (e *Engine) diskOf(data pair.Data) string {
+	tree, err := directory.Open(e.opt.Place(data))
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = tree.Close() }()
+	return tree.Disk()
+}

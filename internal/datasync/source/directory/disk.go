@@ -1,0 +1,87 @@
+package directory
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Disk returns what tells the tree's file system from every other, also after it
+// was mounted anew; empty if that cannot be known.
+func (t *Tree) Disk() string {
+	id := ""
+	_ = t.withDir(".", func(fd int) error {
+		var about unix.Statfs_t
+		var stat unix.Stat_t
+		if err := errors.Join(unix.Fstatfs(fd, &about), unix.Fstat(fd, &stat)); err != nil {
+			return err
+		}
+		switch int64(about.Type) { //nolint:unconvert // 32 bits on some machines
+		case unix.EXT4_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, zfsMagic: // made of the UUID
+			id = fmt.Sprintf("%08x%08x", uint32(about.Fsid.Val[0]), uint32(about.Fsid.Val[1])) //nolint:gosec // bits
+		default:
+			id = byUUID(stat.Dev)
+		}
+		return nil
+	})
+	return id
+}
+
+const zfsMagic = 0x2fc12fc1
+
+// byUUID asks what the system knows of a block device.
+func byUUID(device uint64) string {
+	const dir = "/dev/disk/by-uuid"
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return ""
+	}
+	for _, name := range names {
+		var s unix.Stat_t
+		if unix.Stat(filepath.Join(dir, name.Name()), &s) == nil && s.Rdev == device {
+			return name.Name()
+		}
+	}
+	return ""
+}
+
+// MountPoint returns where the file system is mounted on which a path lies, or
+// would lie if it were made; empty if that cannot be known.
+func MountPoint(path string) string {
+	for {
+		var s unix.Statx_t
+		err := unix.Statx(unix.AT_FDCWD, path, unix.AT_NO_AUTOMOUNT, unix.STATX_MNT_ID, &s)
+		if errors.Is(err, fs.ErrNotExist) && path != "/" {
+			path = filepath.Dir(path)
+			continue
+		}
+		if err != nil || s.Mask&unix.STATX_MNT_ID == 0 {
+			return ""
+		}
+		return mountWith(s.Mnt_id)
+	}
+}
+
+// mountWith looks a mount up by its id.
+func mountWith(id uint64) string {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) > 4 && fields[0] == strconv.FormatUint(id, 10) {
+			return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(fields[4])
+		}
+	}
+	return ""
+}
