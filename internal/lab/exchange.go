@@ -23,6 +23,7 @@ type exchange struct {
 	filter *nftables.Conn
 	chain  *nftables.Chain
 	drops  []drop
+	wires  map[string]*wire // of hosts whose frames are delayed
 }
 
 func newExchange() (*exchange, error) {
@@ -30,7 +31,7 @@ func newExchange() (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	sw := &exchange{ns: ns, ports: map[int]string{}}
+	sw := &exchange{ns: ns, ports: map[int]string{}, wires: map[string]*wire{}}
 	if err := sw.build(); err != nil {
 		ns.close()
 		return nil, fmt.Errorf("make the switch: %w", err)
@@ -143,6 +144,9 @@ func (sw *exchange) removePort(host string) error {
 }
 
 func (sw *exchange) close() {
+	for _, w := range sw.wires {
+		_ = w.close()
+	}
 	if sw.filter != nil {
 		_ = sw.filter.CloseLasting()
 	}

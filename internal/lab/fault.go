@@ -72,6 +72,14 @@ func (l *Lab) Loss(h *Host, percent int) (time.Time, error) {
 	return l.drop(drop{from: h.name, percent: uint32(percent)}, drop{to: h.name, percent: uint32(percent)})
 }
 
+// Delay holds up every frame from and to the host for a time, each way by itself,
+// without a change of their order; 0 ends it. What is under way is lost when it
+// begins and when it ends.
+func (l *Lab) Delay(h *Host, by time.Duration) (time.Time, error) {
+	at := time.Now()
+	return at, l.sw.delay(h.name, by)
+}
+
 // Heal ends every Silence, Partition, LosePolls, OneWay and Loss. Cables stay as they are.
 func (l *Lab) Heal() (time.Time, error) { return l.undrop(func(drop) bool { return true }) }
 

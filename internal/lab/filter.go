@@ -43,7 +43,9 @@ func (sw *exchange) change(edit func([]drop) []drop) error {
 	drops := edit(slices.Clone(sw.drops))
 	sw.filter.FlushChain(sw.chain)
 	for _, d := range drops {
-		sw.filter.AddRule(&nftables.Rule{Table: sw.chain.Table, Chain: sw.chain, Exprs: d.expressions()})
+		for _, exprs := range d.rules() {
+			sw.filter.AddRule(&nftables.Rule{Table: sw.chain.Table, Chain: sw.chain, Exprs: exprs})
+		}
 	}
 	if err := sw.filter.Flush(); err != nil {
 		return fmt.Errorf("change the packet filter: %w", err)
@@ -52,14 +54,27 @@ func (sw *exchange) change(edit func([]drop) []drop) error {
 	return nil
 }
 
+// rules are those of the drop: a host may be at its port, or behind a wire.
+func (d drop) rules() (all [][]expr.Any) {
+	for _, from := range places(expr.MetaKeyIIFNAME, d.from) {
+		for _, to := range places(expr.MetaKeyOIFNAME, d.to) {
+			all = append(all, append(append([]expr.Any(nil), from...), append(to, d.expressions()...)...))
+		}
+	}
+	return all
+}
+
+// places matches where a host can be; any port if there is none.
+func places(key expr.MetaKey, host string) [][]expr.Any {
+	if host == "" {
+		return [][]expr.Any{nil}
+	}
+	return [][]expr.Any{matchPort(key, portName(host)), matchPort(key, tapName(host))}
+}
+
+// expressions are those of a rule, behind the ports.
 func (d drop) expressions() []expr.Any {
 	var exprs []expr.Any
-	if d.from != "" {
-		exprs = append(exprs, matchPort(expr.MetaKeyIIFNAME, d.from)...)
-	}
-	if d.to != "" {
-		exprs = append(exprs, matchPort(expr.MetaKeyOIFNAME, d.to)...)
-	}
 	if d.tcp {
 		exprs = append(exprs,
 			&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: 1},
@@ -78,9 +93,9 @@ func (d drop) expressions() []expr.Any {
 	return append(exprs, &expr.Verdict{Kind: expr.VerdictDrop})
 }
 
-func matchPort(key expr.MetaKey, host string) []expr.Any {
+func matchPort(key expr.MetaKey, port string) []expr.Any {
 	name := make([]byte, unix.IFNAMSIZ)
-	copy(name, portName(host))
+	copy(name, port)
 	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name}}
 }
 

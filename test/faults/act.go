@@ -49,6 +49,8 @@ func (r *round) begin(ctx context.Context, s strike, on *machine) (err error) {
 		_, err = l.LosePolls(on.Host, other.Host)
 	case kindLoss:
 		_, err = l.Loss(on.Host, s.Percent)
+	case kindDelay:
+		err = ifOn(on, func() error { _, err := l.Delay(on.Host, s.By); return err })
 	case kindHang:
 		err = on.hang()
 	case kindKill:
@@ -81,6 +83,8 @@ func (r *round) end(ctx context.Context, s strike, on *machine) (err error) {
 		_, err = l.Reconnect(on.Host, other.Host)
 	case kindLoss:
 		_, err = l.Loss(on.Host, 0)
+	case kindDelay:
+		_, err = l.Delay(on.Host, 0)
 	case kindHang:
 		err = on.wake()
 	case kindPower:
@@ -111,7 +115,9 @@ func (r *round) ask(ctx context.Context, on *machine, how kind) {
 		defer cancel()
 		got, err := on.Run(ctx, "", args...)
 		r.note("the switch ended with exit code %d %s %v", got.Code, got.Errs, err)
-		r.switched(got.Code == 0 && err == nil)
+		if got.Code != 0 || err != nil {
+			r.switchRefused()
+		}
 	})
 }
 

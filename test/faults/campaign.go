@@ -28,6 +28,9 @@ func (c *campaign) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.out, format+"\n", args...)
 }
 
+// resultsName is the file of a profile's results, one round a line.
+const resultsName = "rounds.jsonl"
+
 // run plays the rounds and returns how many broke a promise.
 func (c *campaign) run(ctx context.Context) (failed int, err error) {
 	first, err := c.open()
@@ -59,7 +62,29 @@ func (c *campaign) run(ctx context.Context) (failed int, err error) {
 		}
 	}
 	c.say("%s: %d of %d rounds broke a promise", c.profile.name, failed, last-first+1)
-	return failed, nil
+	return failed, c.conclude()
+}
+
+// conclude judges the campaign as a whole, and writes the page if it was long enough.
+func (c *campaign) conclude() error {
+	s, err := c.summarize()
+	if err != nil || c.only > 0 {
+		return err
+	}
+	c.say("%s: two owners %d ms at most (%d ms in cases of I5), %d of %d writes lost, %d excused, %d persons, data age p99 %d ms",
+		s.Profile, s.Two, s.TwoSplit, s.Lost, s.Answered, s.Excused, s.Persons, s.AgeP99)
+	if c.without != "" {
+		return nil
+	}
+	if s.AgeP99 > ageBound.Milliseconds() {
+		return fmt.Errorf("%w: 1 of 100 faults met data older than %s", errBroken, ageBound)
+	}
+	if s.Faults < pageRounds {
+		c.say("%s is left as it was: it is written from %d faults on", c.page, pageRounds)
+		return nil
+	}
+	c.say("written: %s", c.page)
+	return s.write(c.page)
 }
 
 // open makes the directory and finds the first round.
@@ -72,7 +97,7 @@ func (c *campaign) open() (first int, err error) {
 	if err := os.MkdirAll(c.dir, 0o755); err != nil { //nolint:gosec // for the one who runs it
 		return 0, err
 	}
-	path := filepath.Join(c.dir, "rounds.jsonl")
+	path := filepath.Join(c.dir, resultsName)
 	first, err = nextRound(path)
 	if err != nil {
 		return 0, err

@@ -16,6 +16,7 @@ const (
 	kindOneWay    kind = "one way"
 	kindPolls     kind = "polls lost"
 	kindLoss      kind = "loss"
+	kindDelay     kind = "delay"
 	kindHang      kind = "SIGSTOP"
 	kindKill      kind = "SIGKILL"
 	kindPower     kind = "power cut"
@@ -28,7 +29,7 @@ const (
 
 func kinds() []kind {
 	return []kind{
-		kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindHang, kindKill, kindPower,
+		kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindDelay, kindHang, kindKill, kindPower,
 		kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull,
 	}
 }
@@ -72,6 +73,7 @@ type strike struct {
 	After   time.Duration `json:"after"`
 	Lasts   time.Duration `json:"lasts"`             // 0: it is over at once
 	Percent int           `json:"percent,omitempty"` // of the frames that are lost
+	By      time.Duration `json:"by,omitempty"`      // for how long each frame is held up
 	Hard    bool          `json:"hard,omitempty"`    // SIGKILL: the service manager does not clean up
 }
 
@@ -154,6 +156,8 @@ func (d dice) shape(s *strike) {
 		s.Lasts, s.Hard = max(s.Lasts, restartPause), d.IntN(2) == 0
 	case kindLoss:
 		s.Percent = 10 + d.IntN(50)
+	case kindDelay:
+		s.By = d.part(0.05, 0.6, d.timeout)
 	case kindFull:
 		s.Lasts = max(s.Lasts, 2*time.Second) // longer than the pause between two syncs
 		if d.IntN(2) == 0 {

@@ -25,11 +25,12 @@ type round struct {
 	primary, backup *machine // when it began
 	asked           sync.WaitGroup
 	began           time.Time
+	struck          time.Time     // by the first of all faults
+	late            time.Duration // the latest fault or mending, against the plan
 	ages            []shown
 
 	mu      sync.Mutex
 	log     []string
-	handed  bool // a planned switch ended well
 	refused bool // one did not
 	verbose func(format string, args ...any)
 	mended  time.Time
@@ -52,10 +53,10 @@ func (r *round) note(format string, args ...any) {
 	r.verbose("    %s", line)
 }
 
-func (r *round) switched(done bool) {
+func (r *round) switchRefused() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.handed, r.refused = r.handed || done, r.refused || !done
+	r.refused = true
 }
 
 // play runs the round: from a pair that is whole to one that is again.
@@ -116,6 +117,10 @@ func (r *round) strike(ctx context.Context, res *result) error {
 			res.AgeMS = r.ages[0].age.Milliseconds()
 		}
 		r.note("%s", d.what)
+		r.late = max(r.late, time.Since(r.began.Add(d.at)))
+		if r.struck.IsZero() {
+			r.struck = time.Now()
+		}
 		if err := d.do(ctx); err != nil {
 			return fmt.Errorf("round %d: %s: %w", r.plan.Round, d.what, err)
 		}
@@ -243,38 +248,6 @@ func (r *round) balance(ctx context.Context, res *result, book *ledger) error {
 		r.note("lost: number %d of round %d, acknowledged by %s at %s", v.number, v.file, v.host, v.done.Format(clock))
 	}
 	return forgetNotes(primary.Path(daemon.SiteDir), r.plan.Round)
-}
-
-// split reports whether two may serve for a moment (I5): the two do not hear each
-// other, and both reach everybody else.
-func split(p plan) bool {
-	for _, s := range p.strikes() {
-		switch s.Kind {
-		case kindPartition, kindOneWay:
-			return true
-		case kindLoss, kindCut, kindSilence, kindPolls, kindHang, kindKill, kindPower, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull:
-		}
-	}
-	return false
-}
-
-// broken lists the promises that the round broke.
-func (r *round) broken(res *result) (all []string) {
-	add := func(bad bool, format string, args ...any) {
-		if bad {
-			all = append(all, fmt.Sprintf(format, args...))
-		}
-	}
-	add(res.Lost > 0, "%d acknowledged writes are nowhere", res.Lost)
-	add(!res.Split && res.OwnersMS > 0, "two answered for %d ms", res.OwnersMS)
-	add(res.Split && res.OwnersMS > splitBound.Milliseconds(), "two answered for %d ms, though I5 allows %s", res.OwnersMS, splitBound)
-	add(res.Person != "", "a person is needed: %s", res.Person)
-	bound := backTimeouts * r.profile.timeout
-	if r.refused || r.plan.Moment == momentHandover {
-		bound = max(bound, backHandover)
-	}
-	add(res.Person == "" && res.BackMS > bound.Milliseconds(), "one primary and one backup only after %d ms; I7 says %s", res.BackMS, bound)
-	return all
 }
 
 // evidence writes what a round that broke a promise left.

@@ -200,4 +200,4 @@ func (w *world) protected(ctx context.Context) (why string) {
 }
 
 // freshData is how old the backup's data may be when a round begins.
-const freshData = 4 * time.Second
+const freshData = 3 * time.Second

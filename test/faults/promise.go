@@ -1,0 +1,134 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"baton/internal/lab"
+)
+
+// Shares of the timeout that docs/failover.md names, with some way to spare.
+const (
+	harmless = 0.55 // cut off for so long, nobody may take over
+	earliest = 0.85 // nobody may take over before: the timeout less one poll, and less what both clocks of the campaign may differ
+)
+
+// split reports whether two may serve for a moment (I5): the two do not hear each
+// other, and both reach everybody else.
+func split(p plan) bool {
+	for _, s := range p.strikes() {
+		if s.Kind == kindPartition || s.Kind == kindOneWay {
+			return true
+		}
+	}
+	return false
+}
+
+// deaf reports whether a fault of the kind can only keep the two from hearing each
+// other: it gives no other cause for a change of roles.
+func (k kind) deaf() bool {
+	switch k {
+	case kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindHang:
+		return true
+	case kindLoss, kindDelay, kindKill, kindPower, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull:
+	}
+	return false
+}
+
+// agreed reports whether a fault of the kind may end in a handover.
+func (k kind) agreed() bool {
+	switch k {
+	case kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull, kindKill:
+		return true
+	case kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindDelay, kindHang, kindPower:
+	}
+	return false
+}
+
+// cutOff is for how long the plan keeps the two from hearing each other without a
+// break; false if it does anything else besides.
+func (p plan) cutOff() (longest time.Duration, only bool) {
+	all := p.strikes()
+	slices.SortFunc(all, func(a, b strike) int { return cmp.Compare(a.After, b.After) })
+	var from, to time.Duration
+	for _, s := range all {
+		if !s.Kind.deaf() {
+			return 0, false
+		}
+		if s.After > to {
+			from = s.After
+		}
+		to = max(to, s.After+s.Lasts)
+		longest = max(longest, to-from)
+	}
+	return longest, true
+}
+
+// broken lists the promises that the round broke.
+func (r *round) broken(res *result) (all []string) {
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			all = append(all, fmt.Sprintf(format, args...))
+		}
+	}
+	add(res.Lost > 0, "%d acknowledged writes are nowhere", res.Lost)
+	add(!res.Split && res.OwnersMS > 0, "two answered for %d ms", res.OwnersMS)
+	add(res.Split && res.OwnersMS > splitBound.Milliseconds(), "two answered for %d ms, though I5 allows %s", res.OwnersMS, splitBound)
+	add(res.Person != "", "a person is needed: %s", res.Person)
+	bound := backTimeouts * r.profile.timeout
+	if r.refused || r.plan.Moment == momentHandover {
+		bound = max(bound, backHandover)
+	}
+	add(res.Person == "" && res.BackMS > bound.Milliseconds(), "one primary and one backup only after %d ms; I7 says %s", res.BackMS, bound)
+	return append(all, r.rash(res)...)
+}
+
+// rash lists the takeovers that came without need, or too early (I8), and the
+// planned switches that did not come.
+func (r *round) rash(res *result) (all []string) {
+	first, took := r.firstAnswer(r.backup.Name())
+	after := first.Sub(r.struck)
+	longest, only := r.plan.cutOff()
+	longest += r.late + time.Duration(res.StallMS)*time.Millisecond
+	if took && only && float64(longest) < harmless*float64(r.profile.timeout) {
+		all = append(all, fmt.Sprintf("the backup took over, though the two were cut off for %s only", longest))
+	}
+	if took && !r.mayAgree() && float64(after) < earliest*float64(r.profile.timeout) {
+		all = append(all, fmt.Sprintf("the backup took over %d ms after the first fault", after.Milliseconds()))
+	}
+	if r.refused && r.plan.Second == nil && r.plan.Bring == nil {
+		all = append(all, "a planned switch failed")
+	}
+	return all
+}
+
+func (r *round) mayAgree() bool {
+	for _, s := range r.plan.strikes() {
+		if s.Kind.agreed() {
+			return true
+		}
+	}
+	return false
+}
+
+// firstAnswer is when the host first answered in this round, on the link or to a visitor.
+func (r *round) firstAnswer(host string) (first time.Time, answered bool) {
+	earlier := func(at time.Time) {
+		if !answered || at.Before(first) {
+			first, answered = at, true
+		}
+	}
+	for _, c := range r.claims {
+		if c.Host == host && c.Kind == lab.ClaimAnswer && c.At.After(r.began) {
+			earlier(c.At)
+		}
+	}
+	for _, v := range r.visits {
+		if v.host == host && v.taken.After(r.began) {
+			earlier(v.taken)
+		}
+	}
+	return first, answered
+}
