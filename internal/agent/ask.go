@@ -100,8 +100,8 @@ func (a *Agent) Polled(ctx context.Context, seq, ack uint64, view pair.View) (pa
 }
 
 // TakeAsked is the primary's request that we, the backup, become primary.
-func (a *Agent) TakeAsked(ctx context.Context, final bool) error {
-	return a.Do(ctx, failover.BecomePrimary{FinalSync: final})
+func (a *Agent) TakeAsked(ctx context.Context, final, automatic bool) error {
+	return a.Do(ctx, failover.BecomePrimary{FinalSync: final, Automatic: automatic})
 }
 
 // HandOver asks the peer to become primary, and waits until it is.
@@ -110,5 +110,5 @@ func (a *Agent) HandOver(ctx context.Context, final bool) error {
 	if seen.State.Record.Role != pair.Primary {
 		return RefusedError{Reason: failover.NotServing}
 	}
-	return a.Peer.Take(ctx, final)
+	return a.Peer.Take(ctx, final, false)
 }

@@ -194,12 +194,12 @@ func (c *cable) Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snaps
 	return peer.CommitAsked(ctx, next, snapshot, final)
 }
 
-func (c *cable) Take(ctx context.Context, final bool) error {
+func (c *cable) Take(ctx context.Context, final, automatic bool) error {
 	peer, err := c.peer(ctx)
 	if err != nil {
 		return err
 	}
-	return peer.TakeAsked(ctx, final)
+	return peer.TakeAsked(ctx, final, automatic)
 }
 
 // door tells how far it is open.

@@ -11,11 +11,12 @@ import (
 
 // How long an edge may take where the decision sets no limit.
 const (
-	dataLimit   = 2 * time.Minute  // to make protected data whole
-	asideLimit  = time.Hour        // to set a diverged copy aside
-	askLimit    = 15 * time.Second // for a question of a handover
-	switchLimit = 10 * time.Minute // for a whole switch that the peer does for us
-	downLimit   = 10 * time.Second // to take the site down at the end
+	dataLimit    = 2 * time.Minute        // to make protected data whole
+	asideLimit   = time.Hour              // to set a diverged copy aside
+	askLimit     = 15 * time.Second       // for a question of a handover
+	switchLimit  = 10 * time.Minute       // for a whole switch that the peer does for us
+	downLimit    = 10 * time.Second       // to take the site down at the end
+	goodbyeLimit = 500 * time.Millisecond // to tell the peer at the end
 )
 
 // perform carries one action out. Traffic and durability are done here and now;
@@ -146,7 +147,7 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 		})
 	case failover.OfferHandover:
 		a.later(ctx, switchLimit, func(ctx context.Context) failover.Event {
-			a.note("offer a handover", a.Peer.Take(ctx, true))
+			a.note("offer a handover", a.Peer.Take(ctx, true, true))
 			return failover.Tick{}
 		})
 	}
@@ -190,6 +191,19 @@ func (a *Agent) poll(ctx context.Context, view pair.View) failover.Event {
 	return failover.PollAnswered{Heard: failover.Heard{View: answer, Confirmed: failover.Moment{At: sent, Set: true}}}
 }
 
+// sayGoodbye tells the peer that this daemon stops because it was told to. That is
+// no failure, and nothing depends on its being heard.
+func (a *Agent) sayGoodbye(ctx context.Context) {
+	if a.state.Record.Role == pair.Standalone {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, goodbyeLimit)
+	defer cancel()
+	view := a.config.View(a.state)
+	view.Serving, view.Eligible, view.Stopping = false, false, true
+	_, _ = a.Peer.Poll(ctx, view) // a peer that is away needs no goodbye
+}
+
 // runServices starts and stops the services, in the order in which that was decided.
 func (a *Agent) runServices(ctx context.Context) {
 	for {
@@ -214,8 +228,12 @@ func (a *Agent) runServices(ctx context.Context) {
 func (a *Agent) takeDown() {
 	ctx, cancel := context.WithTimeout(context.Background(), downLimit)
 	defer cancel()
-	a.note("release shared ip", a.Addresses.Release(ctx))
+	err := a.Addresses.Release(ctx)
+	a.note("release shared ip", err)
 	a.Door.Close()
+	if err == nil {
+		a.sayGoodbye(ctx)
+	}
 	a.Data.Withdraw()
 	a.Services.Stop(ctx)
 	answer(&a.command, errEnding)

@@ -30,6 +30,7 @@ type addresses struct {
 	opened  func()                          // told when they are on
 	lease   *lease.Lease
 	log     *slog.Logger
+	carrier atomic.Bool // of the interfaces of all that are ticked, as last seen
 
 	// The rest belongs to the agent's loop.
 	term    lease.Term      // of the claim under way
@@ -40,6 +41,7 @@ type addresses struct {
 func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.SharedIP, local *store.Local, log *slog.Logger, opened func()) *addresses {
 	a := &addresses{host: host, lease: traffic, managed: managed, local: local, log: log, opened: opened}
 	a.claimed.Store(new([]pair.SharedIP))
+	a.carrier.Store(true)
 	host.OnPlaced(func() { _ = a.lease.Open(a.term) }) // Claim tells what came of it
 	a.teach(nil)
 	return a
@@ -65,6 +67,13 @@ func (a *addresses) ticked() []pair.SharedIP {
 
 func (a *addresses) isTicked(addr netip.Addr) bool {
 	return slices.ContainsFunc(a.ticked(), func(ip pair.SharedIP) bool { return ip.Address.Addr() == addr })
+}
+
+// linked reports whether the interface of every ticked address has a carrier, and
+// whether that is news.
+func (a *addresses) linked(carrier map[string]bool) (up, changed bool) {
+	up = !slices.ContainsFunc(a.ticked(), func(ip pair.SharedIP) bool { return !carrier[ip.Interface] })
+	return up, a.carrier.Swap(up) != up
 }
 
 // Claim implements agent.Addresses. An address is guarded before it goes on, and

@@ -90,8 +90,8 @@ func plainly(err error) error {
 
 // Take implements agent.Peer. It lasts as long as the switch, so it keeps off
 // the connection of the polls.
-func (p *partner) Take(ctx context.Context, final bool) error {
-	return ask(ctx, p.link.Bulk(), pathTake, wire.Take{Version: wire.Version, Final: final})
+func (p *partner) Take(ctx context.Context, final, automatic bool) error {
+	return ask(ctx, p.link.Bulk(), pathTake, wire.Take{Version: wire.Version, Final: final, Automatic: automatic})
 }
 
 func ask[Question any](ctx context.Context, client *http.Client, path string, question Question) error {
@@ -121,7 +121,7 @@ func (a *Appliance) handlePeer() {
 		return done, refusedBy(a.agent.CommitAsked(ctx, q.Next, q.Snapshot, q.Final))
 	}))
 	a.link.Handle("POST "+pathTake, peer.Serve(func(ctx context.Context, q wire.Take) (wire.Plain, error) {
-		return done, refusedBy(a.agent.TakeAsked(ctx, q.Final))
+		return done, refusedBy(a.agent.TakeAsked(ctx, q.Final, q.Automatic))
 	}))
 	a.link.Handle("POST "+pathExchange, peer.Serve(a.exchanged))
 	a.link.Handle("POST "+pathSettings, peer.Serve(a.settingsAsked))
@@ -184,6 +184,11 @@ func (a *Appliance) sightings(ctx context.Context) sharedip.Events {
 		Probed: func(by sharedip.Owner) {
 			if a.ips.isTicked(by.IP) {
 				a.agent.Tell(ctx, failover.RivalProbed{})
+			}
+		},
+		Links: func(carrier map[string]bool) {
+			if up, changed := a.ips.linked(carrier); changed {
+				a.agent.Tell(ctx, failover.CarrierSeen{Up: up})
 			}
 		},
 	}

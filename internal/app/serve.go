@@ -228,7 +228,10 @@ func (a *Appliance) Run(ctx context.Context) error {
 	run("traffic lease", func(ctx context.Context) error {
 		return a.traffic.Run(ctx, func() { a.agent.Configure(ctx, a.configure) })
 	})
-	run("peer link", a.link.Run)
+	// The link outlives the agent, which says goodbye over it.
+	linked, unlink := context.WithCancel(context.WithoutCancel(ctx))
+	defer unlink()
+	run("peer link", func(context.Context) error { return a.link.Run(linked) })
 	for _, l := range listeners {
 		run(l.name, l.serve)
 	}
@@ -236,7 +239,10 @@ func (a *Appliance) Run(ctx context.Context) error {
 	run("signs of life", a.live)
 	run("reports", a.tell)
 	run("notifications", a.notifier.Run)
-	run("agent", a.agent.Run)
+	run("agent", func(ctx context.Context) error {
+		defer unlink()
+		return a.agent.Run(ctx)
+	})
 	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))
 	a.invite(ctx)
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // not under systemd: nobody to tell

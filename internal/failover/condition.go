@@ -92,6 +92,11 @@ func roleConditions() []conditionRow {
 			func(c Config, s State) bool {
 				return s.Record.Role == pair.Backup && s.Phase == pair.Waiting && s.Now.Sub(s.Since) > c.Timeout
 			}),
+		row("shared-ip-no-carrier", pair.Critical, "The interface of a shared IP has no carrier: this appliance can serve nobody there.",
+			"Look at the cable of that interface and at its switch.",
+			func(c Config, s State) bool {
+				return s.Unplugged.Set && s.Now.Sub(s.Unplugged.At) >= c.timeout(s)
+			}),
 		row("maintenance", pair.Info, "The pair is in maintenance: no automatic failover.",
 			"When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
 			func(_ Config, s State) bool { return s.Record.Maintenance || s.Peer.Maintenance && s.PeerHeard.Set }),

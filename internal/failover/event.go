@@ -33,6 +33,8 @@ type (
 	RivalProbed struct{}
 	// SiteHealth says whether the primary's own site passes its health checks.
 	SiteHealth struct{ Sick bool }
+	// CarrierSeen says whether the interface of every enabled shared IP has a carrier.
+	CarrierSeen struct{ Up bool }
 	// DataChanged tells the newest complete snapshot and when it was taken; unset: that is
 	// not known, as of a stamp that lies in the future.
 	DataChanged struct {
@@ -90,6 +92,7 @@ type (
 	BecomePrimary struct {
 		FinalSync bool // pull a final data sync first
 		Force     bool // also when the peer cannot be asked, or in a conflict
+		Automatic bool // the primary hands over by itself: no administrator asked
 	}
 	// BecomeStandalone is Break Relationship.
 	BecomeStandalone struct{}
@@ -135,6 +138,7 @@ func (AddressChecked) event()   {}
 func (ForeignOwner) event()     {}
 func (RivalProbed) event()      {}
 func (SiteHealth) event()       {}
+func (CarrierSeen) event()      {}
 func (DataChanged) event()      {}
 func (DataTorn) event()         {}
 func (SaveFailed) event()       {}

@@ -18,6 +18,7 @@ const (
 	GuardSnapshot
 	GuardWhole
 	GuardDataAge
+	GuardCarrier
 	GuardDataAgeKnown
 	GuardTimeout
 	GuardKeyMismatch
@@ -50,6 +51,13 @@ const (
 	GuardHandoverHeld
 	GuardHandoverContact
 	GuardForceSilence
+
+	// Of a handover that the primary offers by itself.
+	GuardOfferSwitch
+	GuardOfferHeard
+	GuardOfferDamping
+	GuardOfferSick
+	GuardOfferCarrier
 
 	guards
 )

@@ -20,7 +20,14 @@ func (t *turn) becomePrimary(cmd BecomePrimary) {
 		t.outvote()
 		return
 	}
-	if refusal := t.refusal(cmd); refusal != Agreed {
+	refusal := t.refusal(cmd)
+	if refusal == Agreed && cmd.Automatic {
+		refusal = t.offerRefusal()
+	}
+	if refusal == TooManyTakeovers && !t.Record.Damped {
+		t.damp()
+	}
+	if refusal != Agreed {
 		t.do(Finish{Refusal: refusal})
 		return
 	}
@@ -28,7 +35,7 @@ func (t *turn) becomePrimary(cmd BecomePrimary) {
 		t.force()
 		return
 	}
-	t.Switch = Switch{Final: cmd.FinalSync, Began: t.now, Next: t.Record.Epoch.Next(t.Self)}
+	t.Switch = Switch{Final: cmd.FinalSync, Own: cmd.Automatic, Began: t.now, Next: t.Record.Epoch.Next(t.Self)}
 	t.enter(pair.Backup, pair.Handover, Asked)
 	if cmd.FinalSync {
 		t.Switch.Step = Syncing
@@ -246,7 +253,7 @@ func (t *turn) commitAsked(ask CommitAsked) {
 		t.Door = Closed // services are stopped already
 	}
 	t.stopServices()
-	t.Switch, t.Forced = Switch{Step: Giving, Began: t.now}, false
+	t.Switch, t.Forced, t.Sick = Switch{Step: Giving, Began: t.now}, false, false
 	t.PrimaryHeard = at(t.now) // the clock of our own watch begins now
 	t.SnapshotAt = at(t.now)
 	t.enter(pair.Backup, pair.Releasing, HandedOver)

@@ -114,7 +114,7 @@ func (t *turn) stepDown(v pair.View) {
 	t.release()
 	t.save(record)
 	t.stopServices()
-	t.Switch, t.Forced = Switch{}, false
+	t.Switch, t.Forced, t.Sick = Switch{}, false, false
 	t.enter(pair.Backup, pair.Releasing, HigherEpoch)
 }
 

@@ -140,7 +140,11 @@ func (t *turn) observe(ev Event) {
 	case RivalProbed:
 		t.Evidence.rivalSeen(t.now, t.timeout(t.State))
 	case SiteHealth:
-		t.Sick = ev.Sick
+		if t.Sick = ev.Sick; t.Sick {
+			t.SickAt = at(t.now)
+		}
+	case CarrierSeen:
+		t.carrierSeen(ev.Up)
 	case DataChanged:
 		t.Record.Snapshot, t.SnapshotAt = ev.Snapshot, ev.Taken
 	case DataTorn:
@@ -154,6 +158,16 @@ func (t *turn) observe(ev Event) {
 		t.Torn = t.Torn && !ev.OK
 	case Released:
 		t.Held = t.Held && !ev.OK
+	}
+}
+
+// carrierSeen notes since when the cables of all shared IPs are in, or one is out.
+func (t *turn) carrierSeen(up bool) {
+	switch {
+	case up && t.Unplugged.Set:
+		t.Unplugged, t.Plugged = Moment{}, t.now
+	case !up && !t.Unplugged.Set:
+		t.Unplugged = at(t.now)
 	}
 }
 

@@ -13,7 +13,7 @@ func (t *turn) bePrimary() {
 		t.probeAddress() // so that a forced promotion knows whether the address answers
 		return
 	}
-	t.offerWhenSick()
+	t.offer()
 	if t.Door == Closed {
 		t.comeBack()
 		return
@@ -267,27 +267,9 @@ func (t *turn) myTurn() bool {
 	return t.due(t.Ready.At.Add(t.part(patience, t.timeout(t.State))))
 }
 
-// failing reports whether the site does not come up, or comes up sick.
-func (t *turn) failing() bool {
-	return t.Sick && t.Door == Open || t.incapable()
-}
-
 // incapable reports whether the site could not be opened here when last tried.
 func (t *turn) incapable() bool {
 	return t.Broken == OpeningOfData || t.Broken == StartOfServices || t.Broken == ClaimOfAddress
-}
-
-// offerWhenSick asks a healthy backup to take over from a site that fails.
-func (t *turn) offerWhenSick() {
-	const again = time.Minute
-	able := t.failing() && t.Switch.Step == NoSwitch && t.Peer.Eligible &&
-		t.AutomaticFailover && t.BackupOperations && !t.maintained() &&
-		t.PeerHeard.within(t.timeout(t.State), t.now)
-	if !able || !t.due(t.Offered) {
-		return
-	}
-	t.Offered = t.now.Add(again)
-	t.do(OfferHandover{})
 }
 
 // beStandalone serves once nobody answers for the shared IP.

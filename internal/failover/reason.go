@@ -48,6 +48,8 @@ const (
 	Paused
 	NoSnapshot
 	DataIsTorn
+	NoCarrier
+	WasSick
 	NotSetAside
 	DataTooOld
 	DataAgeUnknown
@@ -127,6 +129,8 @@ func sentences() [reasons]string {
 		Paused:                "Automatic failover is paused after too many takeovers.",
 		NoSnapshot:            "No complete, verified snapshot is here yet.",
 		DataIsTorn:            "The data here is not whole: a snapshot is half in place, or a disk is not mounted.",
+		NoCarrier:             "The interface of a shared IP has no carrier here.",
+		WasSick:               "The site on this appliance failed its health checks within the last ten minutes.",
 		NotSetAside:           "What diverged has not been set aside yet.",
 		DataTooOld:            "The newest snapshot is older than the highest data age allowed.",
 		DataAgeUnknown:        "The age of the newest snapshot is not known, as its time lies in the future, and a highest data age is set.",

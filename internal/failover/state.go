@@ -50,6 +50,9 @@ type State struct {
 	Torn       bool      // a snapshot is half in place here, or on a disk that is not mounted
 	Takeovers  [3]Moment // newest automatic takeovers
 	Sick       bool      // our own site fails its health checks
+	SickAt     Moment    // when it was last seen to
+	Unplugged  Moment    // since when the interface of a shared IP has no carrier; unset: all have one
+	Plugged    Instant   // since when all have one
 	Offered    Instant   // when a sick primary last offered a handover
 	Foreign    Moment    // newest announcement of our shared IP by another machine
 }
@@ -119,6 +122,7 @@ type Evidence struct {
 type Switch struct {
 	Step  SwitchStep
 	Final bool // with a final data sync
+	Own   bool // asked for by the primary itself: it counts as a takeover does
 	Began Instant
 	Next  pair.Epoch // epoch to be handed over
 	Again Moment     // when services that did not come back after a roll-back are started again
@@ -142,7 +146,7 @@ const (
 // Start returns the state of an appliance that has just started. Nothing is on
 // an interface and no service runs: the agent has seen to that.
 func (c Config) Start(record pair.Record, now Instant) State {
-	s := State{Record: record, Phase: pair.Waiting, Since: now, Now: now, Wake: now, NextPoll: now}
+	s := State{Record: record, Phase: pair.Waiting, Since: now, Now: now, Wake: now, NextPoll: now, Plugged: now}
 	if record.Role == pair.Backup {
 		s.Phase = pair.Releasing // until services are known to be stopped and a diverged copy is set aside
 		if record.Diverged.IsZero() {
@@ -189,7 +193,8 @@ func (c Config) View(s State) pair.View {
 		Snapshot:    s.Record.Snapshot,
 		Serving:     s.Held || s.Door == Open,
 		Eligible:    s.Record.Role == pair.Backup && c.eligible(s, s.Now) == Agreed,
-		Sick:        s.Sick,
+		Sick:        s.Sick || s.SickAt.within(sickFor, s.Now),
+		Plugged:     !s.Unplugged.Set && s.Now.Sub(s.Plugged) >= pluggedFor,
 		SharedIP:    c.SharedIP,
 		Traffic:     c.TrafficLease,
 		Maintenance: s.Record.Maintenance,

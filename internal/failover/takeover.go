@@ -54,15 +54,20 @@ func (t *turn) suspect() {
 	t.Blocked = t.takeoverReason()
 	switch {
 	case t.Blocked == TooManyTakeovers && !t.Record.Damped:
-		record := t.Record
-		record.Damped = true
-		t.save(record)
+		t.damp()
 	case t.Blocked != Agreed:
 	case t.ObserveOnly && t.obeys(GuardObserveOnly):
 		t.noteTakeover()
 	default:
 		t.takeOver()
 	}
+}
+
+// damp pauses automatic failover.
+func (t *turn) damp() {
+	record := t.Record
+	record.Damped = true
+	t.save(record)
 }
 
 // noteTakeover records what would have been done, once for each suspicion.
@@ -75,15 +80,25 @@ func (t *turn) noteTakeover() {
 }
 
 func (t *turn) takeOver() {
-	copy(t.Takeovers[1:], t.Takeovers[:2])
-	t.Takeovers[0] = at(t.now)
+	if !t.Peer.Stopping { // a primary that was told to stop has not failed
+		t.countTakeover()
+	}
 	t.Evidence.vouch(t.now)
 	t.promote(t.Record.Epoch.Next(t.Self), PrimaryGone)
+}
+
+// countTakeover counts what happens without an administrator, for damping.
+func (t *turn) countTakeover() {
+	copy(t.Takeovers[1:], t.Takeovers[:2])
+	t.Takeovers[0] = at(t.now)
 }
 
 // promote makes this appliance the primary of an epoch: durable first, then the
 // site is opened.
 func (t *turn) promote(epoch pair.Epoch, why Reason) {
+	if t.Switch.Own {
+		t.countTakeover()
+	}
 	record := t.Record
 	record.Role = pair.Primary
 	record.Epoch, record.Granted, record.Taken, record.Conflict = epoch, false, false, pair.Epoch{}
@@ -144,7 +159,9 @@ func takeoverGuards() []guardRow {
 		}},
 		{GuardNetwork, NetworkLost, (*turn).connected},
 		{GuardSilence, AddressAnswers, (*turn).silent},
-		{GuardDamping, TooManyTakeovers, func(t *turn) bool { return t.recentTakeovers() < maxTakeovers }},
+		{GuardDamping, TooManyTakeovers, func(t *turn) bool {
+			return t.recentTakeovers() < maxTakeovers || t.Peer.Stopping
+		}},
 	}
 }
 
@@ -162,6 +179,7 @@ func eligibilityGuards() []guardRow {
 		{GuardDataAge, DataTooOld, func(t *turn) bool {
 			return t.MaxDataAge == 0 || t.now.Sub(t.SnapshotAt.or(t.now)) <= t.MaxDataAge
 		}},
+		{GuardCarrier, NoCarrier, func(t *turn) bool { return !t.Unplugged.Set }},
 		{GuardDataAgeKnown, DataAgeUnknown, func(t *turn) bool { return t.MaxDataAge == 0 || t.SnapshotAt.Set }},
 	}
 }

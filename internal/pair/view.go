@@ -15,7 +15,9 @@ type View struct {
 	Snapshot    Snapshot    `json:"snapshot"`    // primary: newest that the backup completed, as far as known; backup: newest complete
 	Serving     bool        `json:"serving"`     // holds the shared IP and answers for the site
 	Eligible    bool        `json:"eligible"`    // could take over now
-	Sick        bool        `json:"sick"`        // its own site fails its health checks
+	Sick        bool        `json:"sick"`        // its own site fails its health checks, or did within ten minutes
+	Plugged     bool        `json:"plugged"`     // the interfaces of its shared IPs have had a carrier for ten seconds
+	Stopping    bool        `json:"stopping"`    // its daemon was told to stop, and has taken the shared IP off
 	SharedIP    bool        `json:"shared_ip"`   // at least one shared IP is ticked there
 	Traffic     bool        `json:"traffic"`     // its kernel closes the shared IP's traffic in time by itself (the traffic lease)
 	Maintenance bool        `json:"maintenance"` // in maintenance: no automatic action at either side

@@ -29,6 +29,9 @@ type Events struct {
 	// address, whether a managed address is free (RFC 5227, RFC 4862). At most
 	// once in 20 ms for each machine.
 	Probed func(by Owner)
+	// Links: which interfaces of managed addresses have a carrier, whenever that
+	// may have changed. An interface that does not exist is absent.
+	Links func(carrier map[string]bool)
 }
 
 // How often a sighting is told again.
@@ -180,6 +183,13 @@ func (r *runner) refresh() {
 			h.log.Info("link came up", slog.String("interface", name))
 			h.Announce(onInterface(h.managed, name))
 		}
+	}
+	if r.on.Links != nil {
+		carriers := map[string]bool{}
+		for name, state := range r.states {
+			carriers[name] = state.up
+		}
+		r.on.Links(carriers)
 	}
 }
 

@@ -3,10 +3,14 @@
 package e2e
 
 import (
+	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
 
 	"baton/internal/api"
 	"baton/internal/pair"
@@ -182,4 +186,82 @@ func TestSteadyPairIsQuiet(t *testing.T) {
 	if len(changes) > 2 {
 		t.Errorf("%d changes in 3 s: %v", len(changes), changes)
 	}
+}
+
+// A primary that was told to stop has not failed: however often that happens, the
+// backup takes over.
+func TestOrderlyStopsPauseNothing(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: fast})
+	for range 4 {
+		at := time.Now()
+		if err := w.alpha.Daemon().Stop(5 * time.Second); err != nil {
+			t.Log(err)
+		}
+		w.reached(w.beta, at, 10*time.Second)
+		w.alpha.serve()
+		w.settled(w.beta, w.alpha)
+		w.alpha.baton("become primary --final-sync --wait")
+		w.settled(w.alpha, w.beta)
+	}
+	if w.beta.condition("automatic-paused") {
+		t.Error("orderly stops have paused automatic failover")
+	}
+}
+
+// A shared IP on an interface of its own: its cable is health, though the two hear
+// each other over another.
+func TestCableOfASecondInterface(t *testing.T) {
+	full(t)
+	w := twoDaemons(t, plan{timeout: moderate})
+	for _, a := range w.both() {
+		if err := a.Daemon().Stop(5 * time.Second); err != nil {
+			t.Log(err)
+		}
+		err := a.Host.Do(func() error {
+			veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth1"}, PeerName: "port1"}
+			if err := netlink.LinkAdd(veth); err != nil {
+				return err
+			}
+			return errors.Join(netlink.LinkSetUp(veth), secondCable(true))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := os.OpenFile(a.Path("baton.toml"), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = config.WriteString("\n[[shared_ip]]\naddress = \"203.0.113.10/24\"\ninterface = \"eth1\"\n")
+		if err := errors.Join(err, config.Close()); err != nil {
+			t.Fatal(err)
+		}
+		a.serve()
+	}
+	w.pair()
+	for _, a := range w.both() {
+		a.baton("shared-ip enable 203.0.113.10")
+	}
+	rest(11 * time.Second) // a backup is a target once its cables have been in for ten seconds
+	if err := w.alpha.Host.Do(func() error { return secondCable(false) }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "alpha says that the cable is out", 10*time.Second, func() bool { return w.alpha.condition("shared-ip-no-carrier") })
+	w.settled(w.beta, w.alpha)
+	if err := w.alpha.Host.Do(func() error { return secondCable(true) }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "alpha says no more that the cable is out", 10*time.Second, func() bool { return !w.alpha.condition("shared-ip-no-carrier") })
+}
+
+// secondCable plugs the cable of eth1 in, or pulls it.
+func secondCable(in bool) error {
+	link, err := netlink.LinkByName("port1")
+	switch {
+	case err != nil:
+		return err
+	case in:
+		return netlink.LinkSetUp(link)
+	}
+	return netlink.LinkSetDown(link)
 }

@@ -260,7 +260,7 @@ func (p *play) performSwitch(side int, action failover.Action) {
 		p.answer(side, failover.CommitAnswered{OK: action.Refusal == failover.Agreed})
 	case failover.OfferHandover:
 		if p.Link[side] && !p.Mute && p.alive(peer) {
-			p.post(peer, failover.BecomePrimary{FinalSync: true})
+			p.post(peer, failover.BecomePrimary{FinalSync: true, Automatic: true})
 		}
 	}
 }

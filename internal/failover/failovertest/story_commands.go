@@ -253,6 +253,8 @@ func wordOf(verb string, words []string) (failover.Event, error) {
 		return failover.BecomePaired{Role: role}, nil
 	case "sick":
 		return failover.SiteHealth{Sick: !has("no")}, nil
+	case "carrier":
+		return failover.CarrierSeen{Up: !has("out")}, nil
 	case "ticked":
 		return failover.AddressTicked{Free: has("free")}, nil
 	case "foreign":

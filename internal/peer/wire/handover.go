@@ -21,6 +21,8 @@ type Commit struct {
 type Take struct {
 	Version int  `json:"version"`
 	Final   bool `json:"final"` // with a final data sync
+	// Automatic: the primary hands over by itself, no administrator asked.
+	Automatic bool `json:"automatic"`
 }
 
 // Plain is a question, or an answer, that carries nothing else.
