@@ -220,7 +220,7 @@ func (a *Appliance) conditions() []pair.Condition {
 	if a.local.State().Record.Role != pair.Backup {
 		found = append(found, a.public.certificates.expiring(time.Now())...)
 	}
-	found = append(found, a.trafficConditions()...)
+	found = append(append(found, a.trafficConditions()...), a.strayConditions()...)
 	return append(found, untold(a.notifier.States(), time.Now())...)
 }
 

@@ -191,5 +191,6 @@ func (a *Appliance) sightings(ctx context.Context) sharedip.Events {
 				a.agent.Tell(ctx, failover.CarrierSeen{Up: up})
 			}
 		},
+		Strays: a.noteStrays,
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -61,7 +62,8 @@ type Appliance struct {
 	opening  opening
 	watched  bool // a watchdog ends this daemon when it hangs
 
-	noTraffic error // why this machine has no traffic lease; nil: it has
+	strays    atomic.Pointer[[]sharedip.Stray] // on this machine now
+	noTraffic error                            // why this machine has no traffic lease; nil: it has
 }
 
 // Serve runs an appliance until ctx ends.

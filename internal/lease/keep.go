@@ -159,7 +159,7 @@ func (l *Lease) check() {
 		}
 		return
 	}
-	l.guarded = *l.named.Load()
+	l.guarded = l.wanted()
 	if err := l.install(); err != nil {
 		if l.force.Swap(false) {
 			l.log.Error("the traffic lease's tables are gone and cannot be put back", slog.Any("error", err))

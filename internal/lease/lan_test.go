@@ -14,11 +14,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Addresses of the tests: the shared ones, and the two machines' own.
 const (
@@ -162,6 +159,20 @@ type site struct {
 
 func newSite(t *testing.T, own ...uint16) *site {
 	t.Helper()
+	s := bareSite(t)
+	s.lease = New(both(t), own, slog.New(slog.DiscardHandler))
+	s.server.do(s.lease.Install)
+	t.Cleanup(func() {
+		if err := s.lease.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// bareSite is a site without a lease.
+func bareSite(t *testing.T) *site {
+	t.Helper()
 	s := &site{server: newMachine(t), client: newMachine(t)}
 	wire(s.server, s.client)
 	s.server.do(func() error {
@@ -179,13 +190,6 @@ func newSite(t *testing.T, own ...uint16) *site {
 			}
 		}
 		return nil
-	})
-	s.lease = New(both(t), own, slog.New(slog.DiscardHandler))
-	s.server.do(s.lease.Install)
-	t.Cleanup(func() {
-		if err := s.lease.Remove(); err != nil {
-			t.Error(err)
-		}
 	})
 	return s
 }

@@ -49,7 +49,8 @@ type Lease struct {
 
 	packets atomic.Pointer[sender]
 	force   atomic.Bool                  // tables are in place and guard ARP as well
-	named   atomic.Pointer[[]netip.Addr] // as wanted newest
+	named   atomic.Pointer[[]netip.Addr] // to be guarded, as wanted newest
+	silent  atomic.Pointer[[]netip.Addr] // besides, and never opened
 	passing atomic.Bool                  // opened or held, and not closed since
 	lapses  atomic.Int64
 	lapsed  atomic.Int64 // when a lease last ran out while entitled, CLOCK_BOOTTIME in nanoseconds; 0: never
@@ -67,6 +68,7 @@ func New(managed []pair.SharedIP, own []uint16, log *slog.Logger) *Lease {
 		}
 	}
 	l.named.Store(new([]netip.Addr))
+	l.silent.Store(new([]netip.Addr))
 	l.kick = make(chan struct{}, 1)
 	return l
 }
@@ -133,11 +135,7 @@ func (l *Lease) InForce() bool { return l.force.Load() }
 // no others, before it returns: call it before an address goes on. If it fails,
 // they are guarded once Run has put the tables back.
 func (l *Lease) Guard(ips []pair.SharedIP) error {
-	wanted := make([]netip.Addr, len(ips))
-	for i, ip := range ips {
-		wanted[i] = ip.Address.Addr()
-	}
-	slices.SortFunc(wanted, netip.Addr.Compare)
+	wanted := addressesOf(ips)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.conn == nil {
@@ -160,6 +158,30 @@ func (l *Lease) Unguard() {
 	l.rouse()
 }
 
+// Silence names addresses that are on this machine although nobody may serve them
+// here: from soon on they are closed as well, until Silence is called without them.
+func (l *Lease) Silence(ips []pair.SharedIP) {
+	l.silent.Store(new(addressesOf(ips)))
+	l.rouse()
+}
+
+// addressesOf lists addresses in order, each once.
+func addressesOf(ips []pair.SharedIP) []netip.Addr {
+	list := make([]netip.Addr, len(ips))
+	for i, ip := range ips {
+		list[i] = ip.Address.Addr()
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Compact(list)
+}
+
+// wanted lists the addresses that the tables are to name.
+func (l *Lease) wanted() []netip.Addr {
+	all := slices.Concat(*l.named.Load(), *l.silent.Load())
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all)
+}
+
 // rouse has Run look at the tables.
 func (l *Lease) rouse() {
 	select {
@@ -171,7 +193,7 @@ func (l *Lease) rouse() {
 // name brings the guarded addresses of the tables in line with those wanted. The
 // mutex is held.
 func (l *Lease) name() error {
-	wanted := *l.named.Load()
+	wanted := l.wanted()
 	if slices.Equal(wanted, l.guarded) {
 		return nil
 	}

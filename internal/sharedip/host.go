@@ -48,10 +48,12 @@ type Host struct {
 
 	// mu is held while addresses change and while they are announced, so that
 	// nothing is announced after its release.
-	mu     sync.Mutex
-	claims map[pair.SharedIP]*claim
-	taught []netip.Addr     // who else must know the shared IPs
-	ports  map[string]*port // to send through, by interface
+	mu      sync.Mutex
+	claims  map[pair.SharedIP]*claim
+	wanted  []pair.SharedIP             // by the newest Set
+	tookOff map[pair.SharedIP]time.Time // when a stray was last taken off
+	taught  []netip.Addr                // who else must know the shared IPs
+	ports   map[string]*port            // to send through, by interface
 }
 
 // New returns a host that manages these addresses, every one that the
@@ -64,6 +66,7 @@ func New(managed []pair.SharedIP, log *slog.Logger) *Host {
 		searches: newSearches(),
 		placed:   func() {},
 		claims:   map[pair.SharedIP]*claim{},
+		tookOff:  map[pair.SharedIP]time.Time{},
 		ports:    map[string]*port{},
 	}
 }
@@ -81,6 +84,7 @@ func (h *Host) OnPlaced(f func()) { h.placed = f }
 func (h *Host) Set(ctx context.Context, wanted []pair.SharedIP, lease time.Duration) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.wanted = slices.Clone(wanted)
 	found, err := look(h.managed)
 	if err != nil {
 		return fmt.Errorf("set shared IPs: %w", err)

@@ -32,6 +32,10 @@ type Events struct {
 	// Links: which interfaces of managed addresses have a carrier, whenever that
 	// may have changed. An interface that does not exist is absent.
 	Links func(carrier map[string]bool)
+	// Strays: the managed addresses that are on this machine and were not claimed
+	// here, whenever that changes. Those on the interface that the configuration
+	// names are taken off at the same time, each at most once a minute.
+	Strays func([]Stray)
 }
 
 // How often a sighting is told again.
@@ -57,6 +61,7 @@ func (h *Host) Run(ctx context.Context, on Events) error {
 		return err
 	}
 	r.refresh()
+	r.lookForStrays()
 	return r.loop(ctx)
 }
 
@@ -69,6 +74,8 @@ type runner struct {
 	on        Events
 	stop      chan struct{}
 	links     chan netlink.LinkUpdate
+	addrs     chan netlink.AddrUpdate
+	strays    []Stray // as told
 	sightings chan sighting
 	watchers  map[string]*watcher  // by interface
 	states    map[string]linkState // by interface, as last seen
@@ -119,8 +126,18 @@ func (r *runner) loop(ctx context.Context) error {
 				return err
 			}
 			r.refresh()
+		case update, ok := <-r.addrs:
+			if !ok {
+				if err := r.subscribeAddrs(); err != nil {
+					return err
+				}
+			}
+			if !ok || r.host.unclaimed(update) {
+				r.lookForStrays()
+			}
 		case <-ticker.C:
 			r.refresh()
+			r.lookForStrays()
 		case s := <-r.sightings:
 			r.judge(s)
 		}
@@ -136,6 +153,10 @@ func (r *runner) end() {
 		for range r.links { // the subscription ends once nobody keeps it waiting
 		}
 	}
+	if r.addrs != nil {
+		for range r.addrs { // likewise
+		}
+	}
 	r.running.Wait()
 }
 
@@ -145,6 +166,19 @@ func (r *runner) subscribe() error {
 		return fmt.Errorf("watch interfaces: %w", err)
 	}
 	r.links = links
+	if r.addrs != nil {
+		return nil
+	}
+	return r.subscribeAddrs()
+}
+
+// subscribeAddrs begins anew whenever the kernel has ended it: see resubscribe.
+func (r *runner) subscribeAddrs() error {
+	addrs := make(chan netlink.AddrUpdate, 16)
+	if err := netlink.AddrSubscribe(addrs, r.stop); err != nil {
+		return fmt.Errorf("watch addresses: %w", err)
+	}
+	r.addrs = addrs
 	return nil
 }
 

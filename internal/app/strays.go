@@ -1,0 +1,58 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"baton/internal/pair"
+	"baton/internal/sharedip"
+)
+
+// strayID is the condition of a shared IP that is on a machine although it does not
+// serve the site there. The peer recognises it in what this appliance tells.
+const strayID = "shared-ip-stray"
+
+// noteStrays silences the shared IPs that another program has put on this machine:
+// neighbours must not take it for the one that serves.
+func (a *Appliance) noteStrays(strays []sharedip.Stray) {
+	a.strays.Store(&strays)
+	var ips []pair.SharedIP
+	for _, stray := range strays {
+		if !slices.Contains(ips, stray.IP) {
+			ips = append(ips, stray.IP)
+		}
+	}
+	a.traffic.Silence(ips)
+}
+
+// strayConditions tells of strays here, and of those that the peer tells of.
+func (a *Appliance) strayConditions() (found []pair.Condition) {
+	var strays []sharedip.Stray
+	if known := a.strays.Load(); known != nil {
+		strays = *known
+	}
+	if len(strays) > 0 {
+		places := make([]string, len(strays))
+		for i, stray := range strays {
+			places[i] = fmt.Sprintf("%s on %s", stray.IP.Address.Addr(), stray.Interface)
+		}
+		text := "Another program has put a shared IP on " + a.config.Name + ", which does not serve the site: " + strings.Join(places, ", ") + "."
+		if a.traffic.InForce() {
+			text += " The traffic lease keeps it silent."
+		}
+		found = append(found, pair.Condition{
+			ID: "shared-ip-stray", Severity: pair.Critical, Text: text,
+			NextStep: "Find the program that puts it on, and take the address off: ip address del ADDRESS dev INTERFACE. On the interface of the configuration file Baton takes it off itself, once a minute.",
+		})
+	}
+	if report := a.fresh(); report != nil {
+		if i := slices.IndexFunc(report.Conditions, func(c pair.Condition) bool { return c.ID == strayID }); i >= 0 {
+			found = append(found, pair.Condition{
+				ID: "peer-shared-ip-stray", Severity: pair.Critical, Text: "The peer tells: " + report.Conditions[i].Text,
+				NextStep: "On the peer: " + report.Conditions[i].NextStep,
+			})
+		}
+	}
+	return found
+}
