@@ -123,3 +123,25 @@ func TestWithoutTheAddressNothingOpens(t *testing.T) {
 		t.Errorf("closing without the addresses: %v", err)
 	}
 }
+
+// An address that is on the machine although nobody may serve it here is closed, and
+// renewals of others open nothing there.
+func TestASilencedAddressIsNeverOpened(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.run()
+	all := both(t)
+	s.lease.Silence(all[1:])
+	if err := s.lease.Guard(all[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.lease.Open(forever()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the silenced address is closed", func() bool { return !s.knows(all[1].Address.Addr(), 100*time.Millisecond) })
+	if !s.knows(all[0].Address.Addr(), 3*time.Second) {
+		t.Error("the other one is not open")
+	}
+	s.lease.Silence(nil)
+	eventually(t, "it is let go", func() bool { return s.knows(all[1].Address.Addr(), 300*time.Millisecond) })
+}

@@ -127,13 +127,8 @@ func (r *runner) loop(ctx context.Context) error {
 			}
 			r.refresh()
 		case update, ok := <-r.addrs:
-			if !ok {
-				if err := r.subscribeAddrs(); err != nil {
-					return err
-				}
-			}
-			if !ok || r.host.unclaimed(update) {
-				r.lookForStrays()
+			if err := r.addressChanged(update, ok); err != nil {
+				return err
 			}
 		case <-ticker.C:
 			r.refresh()
@@ -142,6 +137,19 @@ func (r *runner) loop(ctx context.Context) error {
 			r.judge(s)
 		}
 	}
+}
+
+// addressChanged looks for strays if one may have come or gone. The kernel ends a
+// subscription when there were more events than its buffer held.
+func (r *runner) addressChanged(update netlink.AddrUpdate, alive bool) error { //nolint:revive // the channel's own word
+	if !alive {
+		r.lookForStrays()
+		return r.subscribeAddrs()
+	}
+	if r.host.unclaimed(update) {
+		r.lookForStrays()
+	}
+	return nil
 }
 
 func (r *runner) end() {

@@ -54,7 +54,7 @@ func (h *Host) strays(now time.Time) (found []Stray) {
 		return nil
 	}
 	for _, addr := range seen.addrs {
-		stray, ok := h.strayAt(seen, addr)
+		stray, ok := h.strayAt(addr)
 		if !ok {
 			continue
 		}
@@ -76,7 +76,7 @@ func (h *Host) strays(now time.Time) (found []Stray) {
 
 // strayAt judges an address of the kernel's. What has as short a lifetime as our own
 // claims is one that could not be taken off, and goes by itself. The mutex is held.
-func (h *Host) strayAt(seen survey, addr netlink.Addr) (Stray, bool) {
+func (h *Host) strayAt(addr netlink.Addr) (Stray, bool) {
 	i := slices.IndexFunc(h.managed, func(ip pair.SharedIP) bool { return ip.Address.Addr() == prefixOf(addr).Addr() })
 	if i < 0 || slices.Contains(h.wanted, h.managed[i]) {
 		return Stray{}, false
