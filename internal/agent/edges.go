@@ -60,6 +60,8 @@ type Peer interface {
 type Door interface {
 	Open()
 	Hold()
+	// Dismiss answers those that wait, and returns once that is done or ctx ends.
+	Dismiss(ctx context.Context)
 	Close()
 }
 

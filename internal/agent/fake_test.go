@@ -212,6 +212,8 @@ func (d *door) Open()  { d.move("open") }
 func (d *door) Hold()  { d.move("holding") }
 func (d *door) Close() { d.move("closed") }
 
+func (d *door) Dismiss(context.Context) { d.move("dismissing") }
+
 func (d *door) move(to string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

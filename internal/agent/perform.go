@@ -16,6 +16,7 @@ const (
 	askLimit     = 15 * time.Second       // for a question of a handover
 	switchLimit  = 10 * time.Minute       // for a whole switch that the peer does for us
 	downLimit    = 10 * time.Second       // to take the site down at the end
+	dismissLimit = 100 * time.Millisecond // to answer requests that wait, at the end
 	goodbyeLimit = 500 * time.Millisecond // to tell the peer at the end
 )
 
@@ -48,6 +49,10 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 		a.pending = append(a.pending, failover.Released{OK: err == nil})
 	case failover.HoldRequests:
 		a.Door.Hold()
+	case failover.TurnAway:
+		within, cancel := context.WithTimeout(ctx, action.Wait)
+		a.Door.Dismiss(within)
+		cancel()
 	case failover.ServeRequests:
 		a.Door.Open()
 	case failover.Announce:
@@ -228,6 +233,9 @@ func (a *Agent) runServices(ctx context.Context) {
 func (a *Agent) takeDown() {
 	ctx, cancel := context.WithTimeout(context.Background(), downLimit)
 	defer cancel()
+	within, enough := context.WithTimeout(ctx, dismissLimit)
+	a.Door.Dismiss(within)
+	enough()
 	err := a.Addresses.Release(ctx)
 	a.note("release shared ip", err)
 	a.Door.Close()

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"baton/internal/config"
 	"baton/internal/front"
@@ -31,6 +33,15 @@ func (d doors) Open() { d.each((*front.Front).Open) }
 
 // Hold makes them wait.
 func (d doors) Hold() { d.each((*front.Front).Hold) }
+
+// Dismiss answers those that wait.
+func (d doors) Dismiss(ctx context.Context) {
+	var answering sync.WaitGroup
+	for _, f := range d {
+		answering.Go(func() { f.Dismiss(ctx) })
+	}
+	answering.Wait()
+}
 
 // Close turns them away.
 func (d doors) Close() { d.each((*front.Front).Close) }

@@ -61,6 +61,9 @@ type (
 	Announce struct{}
 	// HoldRequests makes new requests wait.
 	HoldRequests struct{}
+	// TurnAway answers the requests that wait, within Wait: the site will be
+	// elsewhere in a moment.
+	TurnAway struct{ Wait wait }
 	// ServeRequests ends that.
 	ServeRequests struct{}
 	// SetAside keeps what this appliance wrote in the epoch as a diverged copy; SetAsideDone.
@@ -120,6 +123,7 @@ func (CloseTraffic) action()  {}
 func (Release) action()       {}
 func (Announce) action()      {}
 func (HoldRequests) action()  {}
+func (TurnAway) action()      {}
 func (ServeRequests) action() {}
 func (SetAside) action()      {}
 func (Sync) action()          {}

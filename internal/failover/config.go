@@ -33,14 +33,15 @@ type Config struct {
 // primaries apart: the primary is off the address (Isolate) well before the
 // backup may put it on (the whole timeout).
 const (
-	testFrom  = 0.3 // primary: the peer is silent for so long: start pinging test IPs
-	leaseLen  = 0.4 // primary: how long one contact, or one answered ping, entitles it
-	isolate   = 0.6 // primary: no contact for so long and no ping answered: off
-	evidence  = 0.5 // backup: how long silence and own connectivity must have lasted, without a gap
-	freshness = 0.4 // backup: how old the newest probe may be
-	returning = 1.5 // primary that returns without its peer: how long it waits after contact or a stall; the backup has decided by then
-	deciding  = 2   // primary that returns: for how long at most it leaves the shared IP to another machine that probes it
-	patience  = 0.5 // primary that returns: how much longer one of the two waits, so that both never return at the same instant
+	testFrom    = 0.3 // primary: the peer is silent for so long: start pinging test IPs
+	leaseLen    = 0.4 // primary: how long one contact, or one answered ping, entitles it
+	isolate     = 0.6 // primary: no contact for so long and no ping answered: off
+	evidence    = 0.5 // backup: how long silence and own connectivity must have lasted, without a gap
+	turningAway = 0.2 // primary that hands over: how long the answers to the requests that it holds may take
+	freshness   = 0.4 // backup: how old the newest probe may be
+	returning   = 1.5 // primary that returns without its peer: how long it waits after contact or a stall; the backup has decided by then
+	deciding    = 2   // primary that returns: for how long at most it leaves the shared IP to another machine that probes it
+	patience    = 0.5 // primary that returns: how much longer one of the two waits, so that both never return at the same instant
 )
 
 // Pace of the evidence.
@@ -53,6 +54,7 @@ const (
 	silentPolls   = 2                      // poll intervals without an answer before a backup suspects
 	renewals      = 4                      // renewals of the address within one lease
 	retryPause    = 1 * time.Second        // before a failed effect is tried again
+	turnAwayLimit = 100 * time.Millisecond // and that at most
 	holdLimit     = 30 * time.Second       // how long a primary holds requests for a handover before it rolls back
 	handoverLimit = 10 * time.Minute       // how long the whole of a handover may take
 	damping       = time.Hour              // window in which automatic takeovers are counted

@@ -248,6 +248,9 @@ func (t *turn) commitAsked(ask CommitAsked) {
 	}
 	record.Epoch = ask.Next
 	t.save(record)
+	if t.Switch.Step == Stopped && t.Door != Closed {
+		t.do(TurnAway{Wait: min(t.part(turningAway, t.timeout(t.State)), turnAwayLimit)})
+	}
 	t.release()
 	if t.Switch.Step == Stopped {
 		t.Door = Closed // services are stopped already

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -69,6 +71,17 @@ func (f *Front) Open() {
 
 // Hold makes new requests wait for Open or Close; running ones go on, see Drain.
 func (f *Front) Hold() { f.move(holding) }
+
+// Dismiss turns new requests away, and answers those that are held: try again in a
+// moment. It returns once every answer is on its way, or ctx ends. It is for a
+// release that was planned: once the shared IP is off, nothing reaches a client.
+func (f *Front) Dismiss(ctx context.Context) {
+	f.move(dismissing)
+	select {
+	case <-f.gate.noneHeld():
+	case <-ctx.Done():
+	}
+}
 
 // Close turns new requests away. Held requests and idle connections are cut off,
 // so that their clients try again at once, and find the new primary.
@@ -138,12 +151,27 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer f.gate.leave()
 		f.serveFile(w, r)
 	case turnAway:
-		w.Header().Set("Retry-After", "1")
-		w.Header().Set("Connection", "close")
-		http.Error(w, f.refusal(), http.StatusServiceUnavailable)
+		f.refuse(w)
+	case dismiss:
+		f.refuse(w)
+		f.gate.dismissed()
 	case cutOff:
 		panic(http.ErrAbortHandler) // net/http's way to end a connection without an answer
 	}
+}
+
+// refuse answers that the site is not to be had here now. The answer has left when
+// it returns.
+func (f *Front) refuse(w http.ResponseWriter) {
+	text := f.refusal() + "\n"
+	w.Header().Set("Retry-After", "1")
+	w.Header().Set("Connection", "close")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = io.WriteString(w, text)            // a client that is gone reads no answer
+	_ = http.NewResponseController(w).Flush() // nor does it here
 }
 
 func (f *Front) refusal() string {

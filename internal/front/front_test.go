@@ -269,6 +269,54 @@ func untilHeld(t *testing.T, f *Front, count int) {
 	t.Fatalf("never %d requests held", count)
 }
 
+// Once the shared IP is off nothing reaches a client, so the answers leave before.
+func TestHeldRequestsAreAnsweredWhenTheyAreDismissed(t *testing.T) {
+	t.Parallel()
+	f, address := serving(t)
+	f.Hold()
+	const clients = 50
+	var answered sync.WaitGroup
+	for range clients {
+		answers, ask := dial(t, address)
+		ask()
+		answered.Go(func() {
+			response, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = response.Body.Close() }()
+			if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
+				t.Errorf("status %d, headers %v", response.StatusCode, response.Header)
+			}
+		})
+	}
+	untilHeld(t, f, clients)
+	f.Dismiss(t.Context())
+	if f.gate.held != 0 {
+		t.Errorf("%d requests are still held", f.gate.held)
+	}
+	answered.Wait()
+	f.Close()
+}
+
+// A client that does not take its answer keeps nobody waiting for long.
+func TestDismissEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	g.move(holding)
+	done := make(chan verdict)
+	go func() { done <- g.enter(t.Context()) }()
+	f := &Front{gate: g, log: slog.New(slog.DiscardHandler)}
+	untilHeld(t, f, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	f.Dismiss(ctx)
+	if got := <-done; got != dismiss {
+		t.Errorf("verdict %d", got)
+	}
+}
+
 func TestDrainWaitsForRunningRequests(t *testing.T) {
 	t.Parallel()
 	f := newFront(site(t))

@@ -16,9 +16,10 @@ const (
 type position uint8
 
 const (
-	closed  position = iota // requests are turned away
-	open                    // requests pass
-	holding                 // requests wait
+	closed     position = iota // requests are turned away
+	open                       // requests pass
+	holding                    // requests wait
+	dismissing                 // requests are turned away, those that were held as well
 )
 
 // verdict on one request.
@@ -28,6 +29,7 @@ const (
 	pass     verdict = iota
 	turnAway         // not the primary, or too many, or too long: answer 503
 	cutOff           // was held when the gate closed: end the connection, the client tries again elsewhere
+	dismiss          // was held when those held were dismissed: answer 503, then call dismissed
 )
 
 // gate lets requests pass, wait or not.
@@ -35,15 +37,16 @@ type gate struct {
 	mu       sync.Mutex // guards all
 	position position
 	moved    chan struct{} // closed and replaced at each move
-	held     int
+	held     int           // requests that wait, or are dismissed and not yet answered
+	none     chan struct{} // closed while held is 0
 	passed   int           // requests that passed and have not ended
 	idle     chan struct{} // closed while passed is 0
 }
 
 func newGate() *gate {
-	idle := make(chan struct{})
-	close(idle)
-	return &gate{moved: make(chan struct{}), idle: idle}
+	ended := make(chan struct{})
+	close(ended)
+	return &gate{moved: make(chan struct{}), idle: ended, none: ended}
 }
 
 // move puts the gate into a position and wakes those that wait.
@@ -59,7 +62,7 @@ func (g *gate) move(to position) {
 }
 
 // enter waits until the request may pass or must not. After pass, leave must
-// be called.
+// be called; after dismiss, dismissed.
 func (g *gate) enter(ctx context.Context) verdict {
 	ctx, cancel := context.WithTimeout(ctx, maxHold)
 	defer cancel()
@@ -69,21 +72,49 @@ func (g *gate) enter(ctx context.Context) verdict {
 	case g.position == open:
 		g.count()
 		return pass
-	case g.position == closed || g.held >= maxHeld:
+	case g.position != holding || g.held >= maxHeld:
 		return turnAway
 	}
+	if g.held == 0 {
+		g.none = make(chan struct{})
+	}
 	g.held++
-	defer func() { g.held-- }()
 	for g.position == holding {
 		if !g.wait(ctx) {
+			g.holdOneLess()
 			return turnAway
 		}
 	}
+	if g.position == dismissing {
+		return dismiss
+	}
+	g.holdOneLess()
 	if g.position == closed {
 		return cutOff
 	}
 	g.count()
 	return pass
+}
+
+func (g *gate) holdOneLess() {
+	g.held--
+	if g.held == 0 {
+		close(g.none)
+	}
+}
+
+// dismissed ends a request that was held and has its answer.
+func (g *gate) dismissed() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.holdOneLess()
+}
+
+// noneHeld returns a channel that is closed once no request is held.
+func (g *gate) noneHeld() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.none
 }
 
 // wait sleeps until the gate moves; false if ctx ended first. The mutex is
@@ -140,6 +171,8 @@ func (p position) String() string {
 		return "open"
 	case holding:
 		return "holding"
+	case dismissing:
+		return "dismissing"
 	}
 	return "unknown"
 }

@@ -3,7 +3,10 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -195,5 +198,57 @@ func TestTwoAdministratorsSwitchAtOnce(t *testing.T) {
 				t.Errorf("the history of beta has no handover")
 			}
 		})
+	}
+}
+
+// A client that does not try again by itself is answered in a planned switch: by
+// either side, or told to try again. It neither hangs nor gets nothing.
+func TestNobodyHangsInAPlannedSwitch(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: byDefault})
+	stop := make(chan struct{})
+	var asking sync.WaitGroup
+	var mu sync.Mutex
+	outcomes := map[string]int{}
+	for range 20 {
+		asking.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				began := time.Now()
+				_, _, err := w.get("")
+				what := "answered"
+				switch {
+				case err != nil && strings.Contains(err.Error(), "status 503"):
+					what = "told to try again"
+				case errors.Is(err, context.DeadlineExceeded), time.Since(began) > 1900*time.Millisecond:
+					what = "hung"
+				case err != nil:
+					what = "empty: " + err.Error()
+				}
+				mu.Lock()
+				outcomes[what]++
+				mu.Unlock()
+			}
+		})
+	}
+	for _, to := range []*appliance{w.beta, w.alpha, w.beta, w.alpha} {
+		rest(300 * time.Millisecond)
+		to.baton("become primary --final-sync --wait")
+		w.settled(to, map[*appliance]*appliance{w.alpha: w.beta, w.beta: w.alpha}[to])
+	}
+	close(stop)
+	asking.Wait()
+	t.Log(outcomes)
+	if outcomes["told to try again"] == 0 {
+		t.Error("no request was held at all")
+	}
+	for what, n := range outcomes {
+		if what != "answered" && what != "told to try again" {
+			t.Errorf("%d requests: %s", n, what)
+		}
 	}
 }

@@ -110,6 +110,8 @@ func wordFor(action failover.Action) string {
 		return "release the shared IP"
 	case failover.Announce:
 		return "announce the shared IP"
+	case failover.TurnAway:
+		return "answer held requests: try again"
 	case failover.HoldRequests:
 		return "hold requests"
 	case failover.ServeRequests:
