@@ -2,8 +2,11 @@ package lease
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
 )
 
 func forever() Term { return Term{Longest: 2 * time.Second, Until: bootTime() + time.Hour} }
@@ -144,4 +147,67 @@ func TestASilencedAddressIsNeverOpened(t *testing.T) {
 	}
 	s.lease.Silence(nil)
 	eventually(t, "it is let go", func() bool { return s.knows(all[1].Address.Addr(), 300*time.Millisecond) })
+}
+
+// On a backup nothing is guarded: its own containers reach the shared IP at the peer.
+func TestWithoutGuardedAddressesEverythingPasses(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.run()
+	s.echo("80")
+	s.guard()
+	s.lease.Unguard()
+	eventually(t, "unguarded, it passes", func() bool {
+		conn, err := s.dial("tcp", ip4(t), "80", 200*time.Millisecond)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+}
+
+// A new claim right after a release is guarded, whatever Run had still to do.
+func TestGuardOverridesAnEarlierUnguard(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.run()
+	for range 20 {
+		s.guard()
+		s.lease.Unguard()
+		s.guard()
+		if err := s.lease.Open(forever()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.lease.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(50 * time.Millisecond)
+	if s.knows(ip4(t), 200*time.Millisecond) {
+		t.Error("guarded again and closed, it answers")
+	}
+}
+
+func TestBypassesAreFound(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	wire(m, newMachine(t))
+	m.do(func() error {
+		parent, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		if found := Bypasses(both(t)); len(found) > 0 {
+			t.Errorf("found %v", found)
+		}
+		if err := netlink.LinkAdd(&netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Name: "child", ParentIndex: parent.Attrs().Index}, Mode: netlink.MACVLAN_MODE_BRIDGE}); err != nil {
+			t.Logf("this kernel makes no macvlan: %v", err)
+			return nil
+		}
+		found := Bypasses(both(t))
+		if len(found) != 1 || !strings.Contains(found[0].Text, "child (macvlan)") {
+			t.Errorf("found %v, want the macvlan child", found)
+		}
+		return nil
+	})
 }

@@ -29,11 +29,12 @@ const key = "correct horse battery staple 42"
 
 // plan says how a world differs from the usual one.
 type plan struct {
-	timeout  time.Duration  // 0: moderate
-	settings string         // KEY=VALUE ..., over the usual ones
-	shared   []string       // nil: one IPv4 address; empty: none
-	hosts    []lab.HostSpec // more of them, not yet plugged in
-	listen   string         // host:port of the TLS port; empty: 443 of the appliance's own address
+	timeout  time.Duration    // 0: moderate
+	settings string           // KEY=VALUE ..., over the usual ones
+	shared   []string         // nil: one IPv4 address; empty: none
+	hosts    []lab.HostSpec   // more of them, not yet plugged in
+	listen   string           // host:port of the TLS port; empty: 443 of the appliance's own address
+	prepare  func(*appliance) // done on each host before its daemon starts; nil: nothing
 }
 
 // world is two appliances, a gateway and a client on one switch, with everybody
@@ -82,6 +83,9 @@ func twoDaemons(t *testing.T, p plan) *world {
 	w.alpha.write(site("index.html"), "<h1>The site is up</h1>\n")
 	for _, a := range w.both() {
 		a.configure(daemon.Config{Shared: w.shared, Listen: p.listen})
+		if p.prepare != nil {
+			p.prepare(a)
+		}
 		a.serve()
 	}
 	return w

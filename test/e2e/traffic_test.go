@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"baton/internal/lab"
@@ -222,36 +223,86 @@ func (w *world) handedOn(acks []ack) (last, next time.Time) {
 }
 
 // In planned switches with a final data sync, no write of a server that Baton does
-// not run is lost once it was acknowledged.
+// not run is lost once it was acknowledged; also where there is no traffic lease, and
+// the address goes off instead.
 func TestSwitchLosesNothingOfAnyServer(t *testing.T) {
 	full(t)
-	w := steadyPair(t, plan{timeout: byDefault})
-	for _, a := range w.both() {
-		a.stranger()
+	for name, prepare := range map[string]func(*appliance){"traffic lease": nil, "no traffic lease": (*appliance).denyTraffic} {
+		t.Run(name, func(t *testing.T) {
+			w := steadyPair(t, plan{timeout: byDefault, prepare: prepare})
+			for _, a := range w.both() {
+				if out := a.run("", "doctor").Out; strings.Contains(out, "There is no traffic lease here") != (prepare != nil) {
+					t.Fatalf("doctor on %s does not tell which it is:\n%s", a.Name(), out)
+				}
+				a.stranger()
+			}
+			c := w.count()
+			eventually(t, "alpha acknowledges", 5*time.Second, func() bool { return c.answeredBy("alpha") })
+			from, to := w.alpha, w.beta
+			for range 4 {
+				rest(500 * time.Millisecond)
+				to.baton("become primary --final-sync --wait")
+				eventually(t, to.Name()+" acknowledges", 10*time.Second, func() bool { return c.answeredBy(to.Name()) })
+				w.settled(to, from)
+				from, to = to, from
+			}
+			rest(300 * time.Millisecond)
+			w.keptAll(c.stop())
+		})
 	}
-	c := w.count()
-	eventually(t, "alpha acknowledges", 5*time.Second, func() bool { return c.answeredBy("alpha") })
-	from, to := w.alpha, w.beta
-	for range 4 {
-		rest(500 * time.Millisecond)
-		to.baton("become primary --final-sync --wait")
-		eventually(t, to.Name()+" acknowledges", 10*time.Second, func() bool { return c.answeredBy(to.Name()) })
-		w.settled(to, from)
-		from, to = to, from
-	}
-	rest(300 * time.Millisecond)
-	acks := c.stop()
+}
+
+// keptAll checks that every acknowledged number is on an appliance.
+func (w *world) keptAll(acks []ack) {
+	w.t.Helper()
 	alpha, beta := w.alpha.numbers(), w.beta.numbers()
 	lost := 0
 	for _, a := range acks {
 		if !alpha[a.number] && !beta[a.number] {
 			lost++
-			t.Errorf("%d, acknowledged by %s at %s, is on neither appliance", a.number, a.by, a.at.Format("05.000"))
+			w.t.Errorf("%d, acknowledged by %s at %s, is on neither appliance", a.number, a.by, a.at.Format("05.000"))
 		}
 	}
-	t.Logf("%d numbers acknowledged in four switches, %d lost; longest time without one %s", len(acks), lost, longest(acks).Round(time.Millisecond))
+	w.t.Logf("%d numbers acknowledged in four switches, %d lost; longest time without one %s", len(acks), lost, longest(acks).Round(time.Millisecond))
 	if len(acks) < 100 {
-		t.Error("too few to tell anything")
+		w.t.Error("too few to tell anything")
+	}
+}
+
+// denyTraffic lets the appliance have no traffic lease: its tables belong to another
+// program.
+func (a *appliance) denyTraffic() {
+	a.t.Helper()
+	const owned = 2 // NFT_TABLE_F_OWNER: nobody but this socket may change it
+	err := a.Host.Do(func() error {
+		conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+		if err != nil {
+			return err
+		}
+		a.t.Cleanup(func() { _ = conn.Close() })
+		attrs, err := netlink.MarshalAttributes([]netlink.Attribute{
+			{Type: unix.NFTA_TABLE_NAME, Data: []byte("baton\x00")},
+			{Type: unix.NFTA_TABLE_FLAGS, Data: []byte{0, 0, 0, owned}},
+		})
+		if err != nil {
+			return err
+		}
+		message := func(kind netlink.HeaderType, header, attrs []byte) netlink.Message {
+			return netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request}, Data: append(header, attrs...)}
+		}
+		add := message(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWTABLE, []byte{unix.NFPROTO_INET, 0, 0, 0}, attrs)
+		add.Header.Flags |= netlink.Create | netlink.Acknowledge
+		if _, err := conn.SendMessages([]netlink.Message{
+			message(unix.NFNL_MSG_BATCH_BEGIN, []byte{0, 0, 0, unix.NFNL_SUBSYS_NFTABLES}, nil), add,
+			message(unix.NFNL_MSG_BATCH_END, []byte{0, 0, 0, unix.NFNL_SUBSYS_NFTABLES}, nil),
+		}); err != nil {
+			return err
+		}
+		_, err = conn.Receive()
+		return err
+	})
+	if err != nil {
+		a.t.Fatal(err)
 	}
 }
 
