@@ -85,8 +85,9 @@ type Data interface {
 	Withdraw()
 	// Pull brings them to the primary's newest state; ErrWithheld while it offers none.
 	Pull(ctx context.Context, request Pull) (Pulled, error)
-	// SetAside keeps what was written here in the epoch as a diverged copy.
-	SetAside(ctx context.Context, epoch pair.Epoch) error
+	// SetAside keeps what was written here in the epoch as a diverged copy. Since is the
+	// number of the newest snapshot that the new primary's data has been through.
+	SetAside(ctx context.Context, epoch pair.Epoch, since uint64) error
 }
 
 // Pull says which data sync is meant.

@@ -240,11 +240,11 @@ type files struct {
 	torn bool
 }
 
-func (f *files) Open(context.Context) error                 { return nil }
-func (f *files) OpenForced(context.Context) error           { return nil }
-func (f *files) Offer(pair.Epoch)                           {}
-func (f *files) Withdraw()                                  {}
-func (f *files) SetAside(context.Context, pair.Epoch) error { return nil }
+func (f *files) Open(context.Context) error                         { return nil }
+func (f *files) OpenForced(context.Context) error                   { return nil }
+func (f *files) Offer(pair.Epoch)                                   {}
+func (f *files) Withdraw()                                          {}
+func (f *files) SetAside(context.Context, pair.Epoch, uint64) error { return nil }
 
 func (f *files) Torn() bool {
 	f.mu.Lock()

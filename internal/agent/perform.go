@@ -110,7 +110,7 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 		})
 	case failover.SetAside:
 		a.later(ctx, asideLimit, func(ctx context.Context) failover.Event {
-			err := a.Data.SetAside(ctx, action.Epoch)
+			err := a.Data.SetAside(ctx, action.Epoch, action.Since)
 			a.note("set diverged data aside", err)
 			return failover.SetAsideDone{OK: err == nil}
 		})

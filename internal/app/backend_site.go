@@ -211,6 +211,7 @@ func (a *Appliance) conditions() []pair.Condition {
 			NextStep: "Mend the cause; it is tried again by itself, or at once with Sync Now: baton sync --wait.",
 		})
 	}
+	found = append(found, a.lateWrites()...)
 	if torn := a.engine.Torn(); torn != nil {
 		found = append(found, pair.Condition{
 			ID: "data-torn", Severity: pair.Critical, Text: torn.Error(),
@@ -222,6 +223,31 @@ func (a *Appliance) conditions() []pair.Condition {
 	}
 	found = append(append(found, a.trafficConditions()...), a.strayConditions()...)
 	return append(found, untold(a.notifier.States(), time.Now())...)
+}
+
+// lateWrites tell on both appliances that one was written to after it had handed the
+// site over.
+func (a *Appliance) lateWrites() []pair.Condition {
+	var found []pair.Condition
+	if late := a.engine.Late(); len(late) > 0 {
+		found = append(found, pair.Condition{
+			ID: "late-writes", Severity: pair.Warning,
+			Text:     "Files were written on this appliance after it had handed the site over; they are in no snapshot, and kept as a diverged copy: " + strings.Join(late, ", ") + ".",
+			NextStep: "Find out what writes there while this appliance is not the primary, and stop it; export what is needed, then delete the copy: baton diverged list.",
+		})
+	}
+	pinned, paired := a.link.Paired()
+	if !paired {
+		return found
+	}
+	if report := a.told.by(pinned.ID); report != nil && slices.ContainsFunc(report.Conditions, func(c pair.Condition) bool { return c.ID == "late-writes" }) {
+		found = append(found, pair.Condition{
+			ID: "peer-late-writes", Severity: pair.Warning,
+			Text:     "Files were written on the peer after it had handed the site over; they are in no snapshot, and kept there as a diverged copy.",
+			NextStep: "Look at the Status page of the peer, or run there: baton diverged list.",
+		})
+	}
+	return found
 }
 
 // endMaintenance ends a maintenance whose time is over.

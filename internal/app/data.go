@@ -38,8 +38,8 @@ func (d *data) Torn() bool              { return d.appliance.engine.Torn() != ni
 func (d *data) Offer(epoch pair.Epoch)  { d.appliance.engine.Offer(epoch) }
 func (d *data) Withdraw()               { d.appliance.engine.Withdraw() }
 func (d *data) Snapshot() pair.Snapshot { return d.appliance.engine.Snapshot() }
-func (d *data) SetAside(ctx context.Context, epoch pair.Epoch) error {
-	made, err := d.appliance.engine.SetAside(ctx, epoch)
+func (d *data) SetAside(ctx context.Context, epoch pair.Epoch, since uint64) error {
+	made, err := d.appliance.engine.SetAside(ctx, epoch, since)
 	if err != nil {
 		return err
 	}
@@ -55,9 +55,13 @@ func (a *Appliance) setAside(made pair.DivergedCopy) {
 	if len(made.Files) == 0 {
 		what = "settings or users of the site"
 	}
+	text := "Set " + what + " aside that only this appliance had: baton diverged list."
+	if strings.HasPrefix(made.ID, datasync.LatePrefix) {
+		text = "Set " + what + " aside, written or removed here after the site had been handed over: baton diverged list."
+	}
 	a.history.Record(pair.Event{
 		Kind:   pair.KindDiverged,
-		Text:   "Set " + what + " aside that only this appliance had: baton diverged list.",
+		Text:   text,
 		Detail: map[string]string{"id": made.ID, "epoch": made.Epoch.String()},
 	})
 }

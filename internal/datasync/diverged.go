@@ -45,27 +45,58 @@ func (e *Engine) dropHalfCopies() {
 
 // SetAside copies what this appliance wrote since the last common snapshot: the
 // newer of Confirmed and Snapshot, or everything if there is none. It changes nothing in
-// the data. Called again for the same epoch, it returns the copy that is there.
-// Without room for all of it, it fails with ErrNoRoom and keeps nothing. If nothing
+// the data. Called again for the same state, it returns the copy that is there.
+// Since is the number of the newest snapshot that the new primary's data has been
+// through: if the common one is newer, as when a backup took over from an older image,
+// what the next pull replaces is set aside by that instead. Without room for all of it, it fails with ErrNoRoom and keeps nothing. If nothing
 // was written, it makes no copy and returns the zero value.
-func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch) (pair.DivergedCopy, error) {
-	id := fmt.Sprintf("epoch-%d-%s", epoch.Counter, epoch.Holder.Short())
-	if known, err := e.divergedCopy(id); err == nil {
-		return known, nil
-	}
+func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch, since uint64) (pair.DivergedCopy, error) {
 	r, err := e.acquire(func(error) {})
 	if err != nil {
 		return pair.DivergedCopy{}, err
 	}
 	defer e.release(r)
+	if common, _ := e.currentState().common(); common.Number > since {
+		return pair.DivergedCopy{}, e.save(func(s *state) { s.Keep = true })
+	}
 	changes, err := e.changes(ctx)
 	if err != nil {
 		return pair.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", explain(err, e.opt.Dir))
 	}
+	made, err := e.setAside(ctx, epoch, changes)
+	if err != nil {
+		return made, err
+	}
+	return made, e.noteKept(changes)
+}
+
+func (e *Engine) setAside(ctx context.Context, epoch pair.Epoch, changes []divergence) (pair.DivergedCopy, error) {
 	if e.unchanged(ctx, epoch, changes) {
 		return pair.DivergedCopy{}, nil
 	}
+	export := blake3.New()
+	if err := e.opt.Site.Export(ctx, export); err != nil { // then its copy is all that tells
+		e.opt.Log.Warn("site database is not exported", slog.Any("error", err))
+	}
+	id := fmt.Sprintf("epoch-%d-%s-%s", epoch.Counter, epoch.Holder.Short(), contentOf(changes, export.Sum(nil)))
+	if known, err := e.divergedCopy(id); err == nil {
+		return known, nil
+	}
 	return e.makeCopy(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: epoch}, func(context.Context) ([]divergence, error) { return changes, nil })
+}
+
+// noteKept remembers the state that was looked at, so that the next pull sets aside
+// only what has been written since.
+func (e *Engine) noteKept(changes []divergence) error {
+	var seen plan.Manifest
+	for _, c := range changes {
+		seen.Sets = append(seen.Sets, plan.Set{Data: c.data, Entries: c.all})
+	}
+	digest := seen.Digest()
+	if err := e.disk.saveManifest(seen, digest); err != nil {
+		return explain(err, e.opt.Dir)
+	}
+	return e.save(func(s *state) { s.Kept = digest })
 }
 
 // unchanged reports whether neither a protected directory nor the site database
@@ -123,7 +154,31 @@ func (e *Engine) makeCopy(ctx context.Context, made pair.DivergedCopy, gather fu
 		_ = os.RemoveAll(half)
 		return pair.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", explain(err, e.opt.Dir))
 	}
+	e.countLate()
 	return made, syncDir(e.disk.path("diverged"))
+}
+
+// countLate looks which copies hold what was written after the role was given away.
+func (e *Engine) countLate() {
+	paths, err := filepath.Glob(e.disk.path("diverged", LatePrefix+"*"))
+	if err != nil {
+		return
+	}
+	late := make([]string, len(paths))
+	for i, path := range paths {
+		late[i] = filepath.Base(path)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.late = late
+}
+
+// Late lists the ids of the diverged copies of what was written on this appliance
+// after it had given the role away. It reads no disk.
+func (e *Engine) Late() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.late)
 }
 
 // changes finds what this appliance wrote since the last common snapshot.
@@ -411,6 +466,7 @@ func (e *Engine) Delete(id string) error {
 	if err := os.Rename(e.disk.path("diverged", id), half); err != nil {
 		return fmt.Errorf("delete diverged copy: %w", err)
 	}
+	e.countLate()
 	if err := os.RemoveAll(half); err != nil {
 		return fmt.Errorf("delete diverged copy: %w", err)
 	}

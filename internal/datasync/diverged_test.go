@@ -21,7 +21,7 @@ func TestSetAsideKeepsWhatOnlyThisApplianceWrote(t *testing.T) {
 	must(t, os.Remove(root+"/big"))
 	must(t, os.Chmod(root+"/program", 0o700))
 	before := describe(t, root)
-	made, err := p.primary.SetAside(t.Context(), p.epoch)
+	made, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
 	must(t, err)
 	got := map[string]pair.DivergedFile{}
 	for _, f := range made.Files {
@@ -36,7 +36,7 @@ func TestSetAsideKeepsWhatOnlyThisApplianceWrote(t *testing.T) {
 	if diff := difference(before, describe(t, root)); diff != "" {
 		t.Fatal("the data changed:\n" + diff)
 	}
-	again, err := p.primary.SetAside(t.Context(), p.epoch)
+	again, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
 	must(t, err)
 	if again.ID != made.ID || !again.Time.Equal(made.Time) {
 		t.Fatal("set aside twice for one epoch")
@@ -67,7 +67,7 @@ func TestSetAsideKeepsWhatOnlyThisApplianceWrote(t *testing.T) {
 func TestSetAsideWithoutCommonSnapshotKeepsEverything(t *testing.T) {
 	p := newPair(t)
 	motley(t, p.primary.tree)
-	made, err := p.primary.SetAside(t.Context(), p.epoch)
+	made, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
 	must(t, err)
 	same(t, p.primary.tree, filepath.Join(p.primary.opt.Dir, "diverged", made.ID, "files", "files"))
 }
@@ -80,7 +80,7 @@ func TestOldPrimaryComesBackAsBackup(t *testing.T) {
 	// The backup takes over; the old primary sets its own aside and follows.
 	must(t, p.backup.Settle(t.Context()))
 	write(t, p.backup.tree+"/after", "written after the takeover")
-	_, err := p.primary.SetAside(t.Context(), p.epoch)
+	_, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
 	must(t, err)
 	p.primary.Withdraw()
 	p.primary, p.backup = p.backup, p.primary
@@ -104,14 +104,14 @@ func TestSetAsideSurvivesPowerCut(t *testing.T) {
 	p.primary.reopen(t)
 	func() {
 		defer func() { _ = recover() }()
-		_, _ = p.primary.SetAside(t.Context(), p.epoch)
+		_, _ = p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
 	}()
 	p.primary.opt.Hook = nil
 	p.primary.reopen(t)
 	if list, err := p.primary.Diverged(); err != nil || len(list) != 0 {
 		t.Fatal(list, err)
 	}
-	made, err := p.primary.SetAside(t.Context(), p.epoch)
+	made, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
 	must(t, err)
 	if len(made.Files) == 0 || time.Since(made.Time) > time.Minute {
 		t.Fatal(made)
@@ -123,7 +123,7 @@ func TestSetAsideMakesNoCopyWhereNothingWasWritten(t *testing.T) {
 	motley(t, p.primary.tree)
 	p.pull(t)
 	for range 2 { // the primary has confirmed it; the backup has received it
-		made, err := p.primary.SetAside(t.Context(), p.epoch)
+		made, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
 		must(t, err)
 		if list, _ := p.primary.Diverged(); made.ID != "" || len(list) != 0 {
 			t.Fatalf("made %+v of nothing", made)
@@ -137,7 +137,7 @@ func TestSetAsideKeepsAChangeOfTheSiteDatabaseAlone(t *testing.T) {
 	motley(t, p.primary.tree)
 	p.pull(t)
 	must(t, os.WriteFile(p.primary.site.path, []byte("another title"), 0o600))
-	made, err := p.primary.SetAside(t.Context(), p.epoch)
+	made, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
 	must(t, err)
 	if made.ID == "" || len(made.Files) != 0 {
 		t.Fatalf("made %+v", made)

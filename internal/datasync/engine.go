@@ -52,6 +52,9 @@ type Options struct {
 	// Missing is told what of a snapshot is not in place when an administrator takes
 	// the data as it is; nil: nobody wants to know.
 	Missing func(of pair.Snapshot, what string)
+	// Offering is told of each snapshot that this appliance is about to offer, once its
+	// number is durable; nil: nobody wants to know.
+	Offering func(pair.Snapshot)
 	// Hook is told before each step that a crash must survive; nil outside tests.
 	Hook func(step string)
 	// Idle is how long a peer may send nothing; 0: 30 s.
@@ -70,10 +73,11 @@ type Engine struct {
 	data     []pair.Data
 	indexes  map[string]*index // by path of the protected directory
 	progress tracker
-	running  *run    // the pull under way
-	pending  *record // in the journal
-	lacking  error   // which disk is not mounted that the newest snapshot lies on
-	torn     error   // why the recorded snapshot is half in place, and stays so; nil: the data is whole
+	running  *run     // the pull under way
+	pending  *record  // in the journal
+	late     []string // ids of diverged copies of what was written after the role was given away
+	lacking  error    // which disk is not mounted that the newest snapshot lies on
+	torn     error    // why the recorded snapshot is half in place, and stays so; nil: the data is whole
 	offered  pair.Epoch
 	session  *session
 	measured measured
@@ -100,6 +104,9 @@ func (opt Options) filled() Options {
 	}
 	if opt.Aside == nil {
 		opt.Aside = func(pair.DivergedCopy) {}
+	}
+	if opt.Offering == nil {
+		opt.Offering = func(pair.Snapshot) {}
 	}
 	if opt.Missing == nil {
 		opt.Missing = func(pair.Snapshot, string) {}
@@ -133,6 +140,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		return nil, err
 	}
 	e.dropHalfCopies()
+	e.countLate()
 	if _, err := os.Stat(e.disk.path(lostFile)); err == nil {
 		e.torn = errLost()
 	}
@@ -224,6 +232,16 @@ func (e *Engine) Snapshot() pair.Snapshot {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.state.Snapshot
+}
+
+// Offered returns the newest snapshot that this appliance is known to have offered as
+// primary.
+func (e *Engine) Offered() pair.Snapshot {
+	s := e.currentState()
+	if s.Offered.Compare(s.Confirmed) > 0 {
+		return s.Offered
+	}
+	return s.Confirmed
 }
 
 // Confirmed returns the newest snapshot that the backup reported complete.

@@ -15,6 +15,7 @@ import (
 var (
 	ErrRunning    = errors.New("a data sync is running already")
 	ErrStaleEpoch = errors.New("the data is of an older epoch")
+	ErrSetBack    = errors.New("the primary was set back")
 	ErrNotPrimary = errors.New("the peer does not offer its data")
 	ErrShrink     = errors.New("the primary's data shrank by more than half")
 	ErrNoRoom     = errors.New("not enough room")
@@ -72,6 +73,7 @@ func explain(err error, where string) error {
 func wireCodes() map[string]error {
 	return map[string]error{
 		"stale-epoch": ErrStaleEpoch,
+		"set-back":    ErrSetBack,
 		"not-primary": ErrNotPrimary,
 		"missing":     ErrMissing,
 		"changing":    ErrChanging,

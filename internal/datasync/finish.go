@@ -61,6 +61,7 @@ func (e *Engine) look(ctx context.Context, set plan.Set) (*target, error) {
 // complete is the state once the recorded snapshot is in place.
 func (r record) complete(s state) state {
 	s.Snapshot, s.Manifest, s.Export, s.Disks, s.Mounts = r.Snapshot, r.Manifest, r.Export, r.Disks, r.Mounts
+	s.Keep, s.Kept = false, plan.Digest{}
 	return s
 }
 

@@ -141,7 +141,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 		p.report(ctx, rec)
 		return rec.Snapshot, nil
 	}
-	if err := p.keepFound(ctx); err != nil {
+	if err := p.keepReplaced(ctx); err != nil {
 		return pair.Snapshot{}, err
 	}
 	if err := p.makeDurable(ctx); err != nil {
@@ -204,15 +204,13 @@ func (p *pull) makeRecord() (record, error) {
 	e := p.engine
 	rec := record{Site: p.site, Export: p.head.Site, Manifest: p.manifest.Digest()}
 	rec.Disks, rec.Mounts = p.disks(), p.mounts()
-	rec.Snapshot = pair.Snapshot{Number: p.number(), Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
+	rec.Snapshot = pair.Snapshot{Number: p.head.Number, Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
 	e.opt.Hook("save-manifest")
 	if err := e.disk.saveManifest(p.manifest, rec.Manifest); err != nil {
 		return rec, explain(err, e.opt.Dir)
 	}
 	return rec, nil
 }
-
-func (p *pull) number() uint64 { return max(p.head.Number, p.engine.Snapshot().Number) + 1 }
 
 func (p *pull) unchanged() bool {
 	for _, t := range p.targets {

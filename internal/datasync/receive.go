@@ -142,7 +142,10 @@ func (p *pull) readHeader(in *frameReader, base plan.Digest) error {
 	if p.head.Number > maxNumber {
 		return unsafeStream("a snapshot number that cannot be")
 	}
-	p.engine.progress.update(func(pr *Progress) { pr.Number = p.number() })
+	if own := p.engine.Snapshot(); own.Epoch == p.head.Epoch && p.head.Number <= own.Number {
+		return setBack(own.Number, p.head.Number)
+	}
+	p.engine.progress.update(func(pr *Progress) { pr.Number = p.head.Number })
 	return nil
 }
 

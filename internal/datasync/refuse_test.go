@@ -355,7 +355,7 @@ func TestFullAndReadOnlyDisks(t *testing.T) {
 	p.refused(t, Request{}, ErrUnsafe)
 	mount(p.primary.opt.Dir+"/diverged", 0, "size=1m")
 	write(t, p.primary.tree+"/g", noise(3<<20))
-	if _, err := p.primary.SetAside(t.Context(), p.epoch); !errors.Is(err, ErrNoRoom) {
+	if _, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot); !errors.Is(err, ErrNoRoom) {
 		t.Fatal(err)
 	}
 	if names, _ := os.ReadDir(p.primary.opt.Dir + "/diverged"); len(names) != 0 {

@@ -29,6 +29,7 @@ type session struct {
 	end   context.CancelCauseFunc
 
 	mu       sync.Mutex
+	offer    pair.Snapshot // as which the backup completes it
 	manifest plan.Manifest
 	export   plan.Digest       // of the site export
 	disks    []string          // by set: on which file system it lies
@@ -133,6 +134,9 @@ func (e *Engine) newSession(ctx context.Context, req manifestRequest) (*session,
 	case req.Snapshot.Epoch.Above(e.offered):
 		return nil, sentence(ErrStaleEpoch, "The backup holds data of epoch %s, newer than this primary's epoch %s.", req.Snapshot.Epoch, e.offered)
 	}
+	if known := e.state.offered(e.offered); req.Snapshot.Epoch == e.offered && req.Snapshot.Number > known {
+		return nil, setBack(req.Snapshot.Number, known)
+	}
 	e.endSession(sentence(ErrRunning, "Another data sync began."))
 	s := &session{id: rand.Uint64(), epoch: e.offered} //nolint:gosec // tells sessions apart, no secret
 	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -197,8 +201,10 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 	if err != nil {
 		return err
 	}
+	if head.Number, err = e.allocate(s, req, head.TakenAt); err != nil {
+		return err
+	}
 	st := e.currentState()
-	head.Number = max(st.Snapshot.Number, st.Confirmed.Number)
 	head.Digest = s.manifest.Digest()
 	head.Site = plan.Digest(blake3.Sum256(export))
 	s.mu.Lock()
@@ -234,6 +240,33 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 		return err
 	}
 	return out.flush()
+}
+
+// setBack is the sentence for both sides.
+func setBack(newer, offered uint64) error {
+	return sentence(ErrSetBack, "The backup holds snapshot %d of this epoch, and this primary has never offered one above %d: its disk was set back to an older state. Nothing is synced until an administrator chooses whose data stays, there: baton become primary --force; the other's is set aside.", newer, offered)
+}
+
+// mostAhead bounds how far a backup's number may be ahead of all that we know.
+const mostAhead = 1 << 32
+
+// allocate gives the snapshot of a session its number, and makes that durable before
+// anybody hears of it: a primary that knows less than its backup was set back.
+func (e *Engine) allocate(s *session, req manifestRequest, takenAt int64) (uint64, error) {
+	st := e.currentState()
+	newest := max(st.Snapshot.Number, st.Confirmed.Number, st.Offered.Number)
+	if req.Snapshot.Number < newest+mostAhead {
+		newest = max(newest, req.Snapshot.Number)
+	}
+	offer := pair.Snapshot{Number: newest + 1, Epoch: s.epoch, TakenAt: takenAt}
+	if err := e.save(func(st *state) { st.Offered = offer }); err != nil {
+		return 0, explain(err, e.opt.Dir)
+	}
+	s.mu.Lock()
+	s.offer = offer
+	s.mu.Unlock()
+	e.opt.Offering(offer)
+	return offer.Number, nil
 }
 
 // prepare scans, and exports the site database, while telling the backup that
@@ -321,7 +354,7 @@ func (e *Engine) confirm(rep report) error {
 		return sentence(ErrStaleEpoch, "The completed snapshot is not of the data sync that this primary offered.")
 	}
 	m, digest := s.copy()
-	if digest != rep.Manifest || rep.Snapshot.Number <= known.Number {
+	if digest != rep.Manifest || rep.Snapshot != s.offer || rep.Snapshot.Compare(known) <= 0 {
 		return sentence(ErrUnsafe, "The completed snapshot %d is not what this primary sent.", rep.Snapshot.Number)
 	}
 	if err := e.disk.saveManifest(m, digest); err != nil {
@@ -358,7 +391,7 @@ func (e *Engine) confirmLate(req manifestRequest) {
 	e.mu.Lock()
 	s, known := e.session, e.state.Confirmed
 	e.mu.Unlock()
-	if s == nil || req.Snapshot.Number <= known.Number {
+	if s == nil || req.Snapshot.Compare(known) <= 0 {
 		return
 	}
 	if err := e.confirm(report{Session: s.id, Snapshot: req.Snapshot, Manifest: req.Base}); err != nil {

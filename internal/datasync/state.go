@@ -27,6 +27,15 @@ type state struct {
 	// Export and ConfirmedExport are the digests of the site export in each.
 	Export          plan.Digest `json:"export"`
 	ConfirmedExport plan.Digest `json:"confirmed_export"`
+	// Offered is the newest snapshot that this appliance offered as primary, whether
+	// the backup has completed it or not.
+	Offered pair.Snapshot `json:"offered"`
+	// Keep is set while whatever the next data sync replaces is to be set aside: the
+	// new primary goes on from an older state than the newest that was here.
+	Keep bool `json:"keep"`
+	// Kept is the manifest of the state from which a diverged copy was made that
+	// has not been replaced yet.
+	Kept plan.Digest `json:"kept"`
 	// Disks are the file systems on which a primary had its data, by the primary's id
 	// and the path of the data, as of the newest snapshot from it.
 	Disks map[string]string `json:"disks,omitempty"`
@@ -42,6 +51,22 @@ func (s state) common() (pair.Snapshot, plan.Digest) {
 		return s.Snapshot, s.Manifest
 	}
 	return s.Confirmed, s.ConfirmedManifest
+}
+
+// given reports whether the newest common snapshot is one that this appliance offered:
+// it was primary, and has pulled nothing since.
+func (s state) given() bool {
+	return !s.Confirmed.IsZero() && s.Snapshot.Compare(s.Confirmed) <= 0
+}
+
+// offered is the newest number that this appliance is known to have offered in an epoch.
+func (s state) offered(epoch pair.Epoch) (number uint64) {
+	for _, known := range []pair.Snapshot{s.Offered, s.Confirmed} {
+		if known.Epoch == epoch {
+			number = max(number, known.Number)
+		}
+	}
+	return number
 }
 
 // commonExport returns the digest of that snapshot's site export; zero: not known.
@@ -194,7 +219,7 @@ func (d disk) loadManifest(digest plan.Digest) (plan.Manifest, error) {
 
 // clean removes manifests, site exports and steps that nothing refers to any more.
 func (d disk) clean(s state, pending *record) {
-	keep := map[string]bool{s.Manifest.String(): true, s.ConfirmedManifest.String(): true}
+	keep := map[string]bool{s.Manifest.String(): true, s.ConfirmedManifest.String(): true, s.Kept.String(): true}
 	if pending != nil {
 		keep[pending.Manifest.String()], keep[pending.Site], keep[pending.Steps.String()] = true, true, true
 	}

@@ -31,7 +31,7 @@ type manifestRequest struct {
 type header struct {
 	Session uint64      `json:"session"`
 	Epoch   pair.Epoch  `json:"epoch"`
-	Number  uint64      `json:"number"`   // of the newest snapshot that the primary knows
+	Number  uint64      `json:"number"`   // of this snapshot
 	TakenAt int64       `json:"taken_at"` // Unix ms: when the scan began
 	Base    plan.Digest `json:"base"`     // the frames that follow are a difference from it; zero: whole
 	Digest  plan.Digest `json:"digest"`   // of the manifest

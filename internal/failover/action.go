@@ -67,7 +67,12 @@ type (
 	// ServeRequests ends that.
 	ServeRequests struct{}
 	// SetAside keeps what this appliance wrote in the epoch as a diverged copy; SetAsideDone.
-	SetAside struct{ Epoch pair.Epoch }
+	// Since is the number of the newest snapshot that the new primary's data has been
+	// through; pair.AnySnapshot: not known.
+	SetAside struct {
+		Epoch pair.Epoch
+		Since uint64
+	}
 
 	// Sync pulls the primary's data; SyncEnded. Final: its services are stopped.
 	Sync struct{ Final bool }

@@ -37,7 +37,7 @@ func (t *turn) finishReleasing() {
 	if !t.Record.Diverged.IsZero() {
 		if t.due(t.Retry) {
 			t.Setting = true
-			t.do(SetAside{Epoch: t.Record.Diverged})
+			t.do(SetAside{Epoch: t.Record.Diverged, Since: t.Record.Lineage.After(t.Record.Diverged)})
 		}
 		return
 	}

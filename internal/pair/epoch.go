@@ -80,6 +80,22 @@ func (l Lineage) Contains(e Epoch) bool {
 	return false
 }
 
+// AnySnapshot is the number below which every snapshot is.
+const AnySnapshot = ^uint64(0)
+
+// After returns the number of the snapshot on which the epoch after e was begun: what
+// the lineage knows of e ends there. It is AnySnapshot if that is not known.
+func (l Lineage) After(e Epoch) uint64 {
+	after := AnySnapshot
+	for _, begun := range l {
+		if begun.Epoch == e && !e.IsZero() {
+			return after
+		}
+		after = begun.Snapshot
+	}
+	return AnySnapshot
+}
+
 // Begin returns the lineage with one more epoch at its front.
 func (l Lineage) Begin(e Epoch, snapshot uint64) Lineage {
 	next := Lineage{{Epoch: e, Snapshot: snapshot}}

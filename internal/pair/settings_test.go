@@ -131,6 +131,9 @@ func TestEpochs(t *testing.T) {
 		t.Error("two promotions at once do not clash")
 	}
 	lineage := Lineage{}.Begin(first, 0).Begin(a, 7)
+	if on := lineage.After(first); on != 7 || lineage.After(a) != AnySnapshot || lineage.After(b) != AnySnapshot {
+		t.Errorf("the epoch after the first was begun on %d", on)
+	}
 	if !lineage.Contains(first) || lineage.Contains(b) || lineage.Contains(Epoch{}) {
 		t.Errorf("lineage: %+v", lineage)
 	}

@@ -1,0 +1,261 @@
+package datasync
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"baton/internal/pair"
+)
+
+// image copies an appliance as it is now, and returns what puts it back.
+func image(t *testing.T, a *appliance) (restore func()) {
+	t.Helper()
+	kept := filepath.Join(t.TempDir(), "image")
+	clone(t, a.dir, kept)
+	return func() {
+		t.Helper()
+		must(t, os.RemoveAll(a.dir))
+		clone(t, kept, a.dir)
+		a.reopen(t)
+	}
+}
+
+func (p *pairOf) serve() {
+	p.primary.Offer(p.epoch)
+	p.server.Config.Handler = p.primary.Handler()
+}
+
+// swap has the two change roles in a new epoch of a holder.
+func (p *pairOf) swap(holder pair.ApplianceID) {
+	p.primary.Withdraw()
+	p.primary, p.backup = p.backup, p.primary
+	p.epoch = p.epoch.Next(holder)
+	p.serve()
+}
+
+func TestAPrimaryThatWasSetBackOverwritesNothing(t *testing.T) {
+	for _, lost := range []string{"", stateFile} {
+		t.Run("without "+lost, func(t *testing.T) {
+			p := newPair(t)
+			write(t, p.primary.tree+"/page", "1")
+			p.pull(t)
+			restore := image(t, p.primary)
+			write(t, p.primary.tree+"/page", "2")
+			write(t, p.primary.tree+"/order", "paid")
+			p.pull(t)
+			restore()
+			if lost != "" {
+				must(t, os.Remove(filepath.Join(p.primary.opt.Dir, lost)))
+				p.primary.reopen(t)
+			}
+			p.serve()
+			write(t, p.primary.tree+"/page", "3, in another time")
+			for range 3 {
+				p.refused(t, Request{AcceptShrink: true}, ErrSetBack)
+			}
+			if told := p.backup.Progress().Error; !strings.Contains(told, "become primary") {
+				t.Errorf("told: %s", told)
+			}
+		})
+	}
+}
+
+// A primary that does not see that it was set back is refused by the backup as well.
+func TestABackupTakesNoOlderNumberOfAnEpoch(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/page", "1")
+	p.pull(t)
+	p.pull(t)
+	restore := image(t, p.backup)
+	p.pull(t)
+	restore()
+	st := p.backup.currentState()
+	st.Snapshot.Number += 100
+	must(t, p.backup.save(func(s *state) { *s = st }))
+	must(t, p.primary.save(func(s *state) { s.Offered = st.Snapshot; s.Offered.Number-- }))
+	write(t, p.primary.tree+"/page", "2")
+	p.refused(t, Request{}, ErrSetBack)
+}
+
+func TestTheNumberOfASnapshotIsDurableBeforeItIsOffered(t *testing.T) {
+	p := newPair(t)
+	offered := uint64(0)
+	p.primary.opt.Offering = func(s pair.Snapshot) {
+		var st state
+		_, err := p.primary.disk.readJSON(stateFile, &st)
+		if err != nil || st.Offered != s {
+			t.Errorf("stored %+v, offered %+v, %v", st.Offered, s, err)
+		}
+		offered = s.Number
+	}
+	p.primary.reopen(t)
+	p.serve()
+	for want := range uint64(3) {
+		if s := p.pull(t); s.Number != want+1 || offered != s.Number {
+			t.Fatalf("snapshot %d, offered %d, want %d", s.Number, offered, want+1)
+		}
+	}
+}
+
+func TestARestoredBackupCatchesUp(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/page", "1")
+	p.pull(t)
+	restore := image(t, p.backup)
+	write(t, p.primary.tree+"/page", "2")
+	p.pull(t)
+	restore()
+	if s := p.pull(t); s.Number != 3 {
+		t.Fatal(s)
+	}
+}
+
+// If it takes over first, the old primary keeps what the site loses by that.
+func TestOldPrimaryKeepsWhatARestoredBackupLacks(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/page", "1")
+	write(t, p.primary.tree+"/same", "same")
+	p.pull(t)
+	began := p.backup.Snapshot().Number
+	restore := image(t, p.backup)
+	write(t, p.primary.tree+"/page", "2")
+	write(t, p.primary.tree+"/order", "paid")
+	p.pull(t)
+	restore()
+	must(t, p.backup.Settle(t.Context()))
+	_, err := p.primary.SetAside(t.Context(), p.epoch, began)
+	must(t, err)
+	p.swap("b")
+	p.backup.reopen(t) // the old primary, also after a restart
+	p.pull(t)
+	expectKept(t, p.backup, map[string]string{"page": "2", "order": "paid"})
+	p.pull(t)
+	expectKept(t, p.backup, map[string]string{"page": "2", "order": "paid"})
+}
+
+// expectKept wants the files of all diverged copies together.
+func expectKept(t *testing.T, a *appliance, want map[string]string) {
+	t.Helper()
+	copies, err := a.Diverged()
+	must(t, err)
+	got := map[string]string{}
+	for _, c := range copies {
+		for _, f := range c.Files {
+			b, _ := os.ReadFile(filepath.Join(a.opt.Dir, "diverged", c.ID, "files", f.Data, f.Path))
+			if got[f.Path] = string(b); f.Deleted {
+				got[f.Path] = "deleted"
+			}
+		}
+	}
+	for path, content := range want {
+		if got[path] != content {
+			t.Errorf("%s is kept as %q, want %q", path, got[path], content)
+		}
+		delete(got, path)
+	}
+	if len(got) > 0 {
+		t.Errorf("kept besides: %v", got)
+	}
+}
+
+// Whatever is written once the role is given away is kept before the first data
+// sync replaces it, each time.
+func TestWhatIsWrittenAfterAHandoverIsKept(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/log", "1\n")
+	write(t, p.primary.tree+"/gone", "x")
+	write(t, p.primary.tree+"/same", "same")
+	p.pull(t)
+	late, want := []string{"2 came late\n", "4 came late\n"}, map[string]string{}
+	holder := []pair.ApplianceID{"b", "a", "b", "a"}
+	for round, text := range late {
+		_, err := p.tryPull(t, Request{Final: true})
+		must(t, err)
+		must(t, p.backup.Settle(t.Context()))
+		name := []string{"log", "other"}[round]
+		write(t, p.primary.tree+"/"+name, text) // by a server that Baton does not run
+		if round == 0 {
+			must(t, os.Remove(p.primary.tree+"/gone"))
+			want["gone"] = "deleted"
+		}
+		want[name] = text
+		p.swap(holder[2*round])
+		write(t, p.primary.tree+"/new", "of the new primary")
+		p.pull(t)
+		expectKept(t, p.backup, want)
+		write(t, p.backup.tree+"/scribble", "on a backup") // it is a mirror
+		p.pull(t)
+		expectKept(t, p.backup, want)
+		// and back, with nothing written late
+		_, err = p.tryPull(t, Request{Final: true})
+		must(t, err)
+		must(t, p.backup.Settle(t.Context()))
+		p.swap(holder[2*round+1])
+		p.pull(t)
+		copies, err := p.backup.Diverged()
+		must(t, err)
+		if len(copies) != 0 {
+			t.Fatalf("kept on the side that wrote nothing: %+v", copies)
+		}
+	}
+	copies, err := p.primary.Diverged()
+	must(t, err)
+	if len(copies) != 2 || len(p.primary.Late()) != 2 {
+		t.Fatalf("%d copies, of them %v", len(copies), p.primary.Late())
+	}
+	p.primary.reopen(t)
+	must(t, p.primary.Delete(copies[0].ID))
+	if late := p.primary.Late(); len(late) != 1 || late[0] != copies[1].ID {
+		t.Errorf("after one was deleted: %v", late)
+	}
+	for _, c := range copies {
+		if !strings.HasPrefix(c.ID, LatePrefix) {
+			t.Errorf("copy %s", c.ID)
+		}
+	}
+}
+
+// What was set aside already is not kept again; what came after that is.
+func TestWhatIsSetAsideIsNotKeptTwice(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/log", "1\n")
+	p.pull(t)
+	must(t, p.backup.Settle(t.Context()))
+	write(t, p.primary.tree+"/alone", "written alone")
+	_, err := p.primary.SetAside(t.Context(), p.epoch, p.backup.Snapshot().Number)
+	must(t, err)
+	write(t, p.primary.tree+"/later", "by a server that was still stopping")
+	p.swap("b")
+	p.pull(t)
+	copies, err := p.backup.Diverged()
+	must(t, err)
+	if len(copies) != 2 || len(copies[0].Files) != 1 || len(copies[1].Files) != 1 {
+		t.Fatalf("%+v", copies)
+	}
+	expectKept(t, p.backup, map[string]string{"alone": "written alone", "later": "by a server that was still stopping"})
+}
+
+// One epoch can diverge more than once: neither hides the other.
+func TestTwoCopiesOfOneEpoch(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/log", "1\n")
+	p.pull(t)
+	for _, text := range []string{"one", "two"} {
+		write(t, p.primary.tree+"/log", text)
+		for range 2 {
+			_, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
+			must(t, err)
+		}
+	}
+	copies, err := p.primary.Diverged()
+	must(t, err)
+	if len(copies) != 2 {
+		t.Fatalf("%d copies", len(copies))
+	}
+	if _, err := p.primary.divergedCopy("nonsense"); !errors.Is(err, ErrNotFound) {
+		t.Fatal(err)
+	}
+}
