@@ -58,6 +58,7 @@ type Agent struct {
 	services chan bool        // wanted state, to the goroutine that runs them
 	site     unserved         // while this appliance takes the site over
 	answered answers
+	failures map[string]error // why effects failed when last tried, by the id of their condition
 }
 
 // Seen is a consistent look at the decision.
@@ -80,12 +81,14 @@ type message struct {
 
 // New returns an agent that has not begun to act.
 func New(options Options) *Agent {
+	options.History = newSparing(options.History, options.Wall)
 	a := &Agent{
 		Options:  options,
 		inbox:    make(chan message, 64),
 		changed:  newBroadcast(),
 		config:   options.Config,
 		services: make(chan bool, 16),
+		failures: map[string]error{},
 		board:    newBoard(options.History, options.Wall),
 	}
 	now := options.Clock()
@@ -269,10 +272,20 @@ func (a *Agent) publish() {
 	if a.Found != nil {
 		found = a.Found()
 	}
-	raised := a.board.update(append(a.config.Conditions(a.state), found...))
+	raised := a.board.update(append(a.withCauses(a.config.Conditions(a.state)), found...))
 	if old == nil || raised || old.State.Place() != seen.State.Place() || old.State.Record.Maintenance != seen.State.Record.Maintenance || old.State.Held != seen.State.Held || old.Config.MaySync(old.State) != seen.Config.MaySync(seen.State) || old.Config != seen.Config {
 		a.changed.send()
 	}
+}
+
+// withCauses adds to the conditions of effects that failed why they did.
+func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
+	for i, condition := range conditions {
+		if err := a.failures[condition.ID]; err != nil {
+			conditions[i].Text += " The reason: " + err.Error() + "."
+		}
+	}
+	return conditions
 }
 
 // follow keeps what hangs on the state, not on a single action, in line with it.

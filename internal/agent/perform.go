@@ -29,6 +29,7 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 		a.Door.Open()
 		err := a.Addresses.Claim(ctx, action.Lease, action.Until)
 		a.note("claim shared ip", err)
+		a.failures["claim-failed"] = err
 		a.pending = append(a.pending, failover.Claimed{OK: err == nil})
 	case failover.Renew:
 		renew := a.Addresses.Renew
@@ -37,6 +38,7 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 		}
 		err := renew(ctx, action.Lease, action.Until)
 		a.note("renew shared ip", err)
+		a.failures["claim-failed"] = err
 		a.pending = append(a.pending, failover.Renewed{OK: err == nil})
 	case failover.CloseTraffic:
 		err := a.Addresses.CloseTraffic(ctx, action.Lease, action.Until)
@@ -45,6 +47,7 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 	case failover.Release:
 		err := a.Addresses.Release(ctx)
 		a.note("release shared ip", err)
+		a.failures["release-failed"] = err
 		a.Door.Close()
 		a.pending = append(a.pending, failover.Released{OK: err == nil})
 	case failover.HoldRequests:

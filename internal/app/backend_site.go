@@ -20,6 +20,7 @@ import (
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
 	"baton/internal/probe"
+	"baton/internal/sharedip"
 	"baton/internal/store"
 )
 
@@ -74,6 +75,9 @@ func (b *backend) EnableSharedIP(ctx context.Context, address netip.Addr) error 
 	if !b.managed(address) {
 		return api.Errorf(api.NotFound, "%s is not in this appliance's configuration file: add a [[shared_ip]] for it there, and restart", address)
 	}
+	if err := b.permitted(address); err != nil {
+		return err
+	}
 	role := b.agent.Look().State.Record.Role
 	owner, free := "", false
 	if role != pair.Backup { // there its primary has the address, as it should
@@ -87,6 +91,15 @@ func (b *backend) EnableSharedIP(ctx context.Context, address netip.Addr) error 
 	err := b.tick(ctx, "enabled", address, func(ticked []string) []string { return append(ticked, address.String()) })
 	b.agent.Tell(ctx, failover.AddressTicked{Free: free})
 	return err
+}
+
+// permitted refuses an address that this process could never put on.
+func (b *backend) permitted(address netip.Addr) error {
+	i := slices.IndexFunc(b.config.SharedIPs, func(ip pair.SharedIP) bool { return ip.Address.Addr() == address })
+	if err := b.host.Permitted(b.config.SharedIPs[i].Interface); errors.Is(err, sharedip.ErrNotPermitted) {
+		return api.Errorf(api.Refused, "%s cannot be shared here: %w", address, err)
+	}
+	return nil // an interface that is not there yet may come
 }
 
 // usedElsewhere asks the link which machine has an address, and whether it is

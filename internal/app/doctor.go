@@ -32,7 +32,7 @@ func judged(finding api.Check, ok func() bool) api.Check {
 func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 	checks := append([]api.Check{b.checkKey(), b.checkPaired(), b.checkTraffic()}, b.checkBypasses()...)
 	if _, paired := b.link.Paired(); paired {
-		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkData(ctx))
+		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkPermitted(), b.checkData(ctx))
 		checks = append(checks, b.checkTestIPs(ctx)...)
 		if b.agent.Look().State.Record.Role == pair.Backup {
 			checks = append(checks, b.checkSnapshot())
@@ -95,6 +95,16 @@ func (b *backend) checkShared() api.Check {
 		return amiss("shared-ip", "No shared IP is enabled on the peer.", "Run: baton shared-ip enable ADDRESS, on the peer.")
 	}
 	return fine("shared-ip", "A shared IP is enabled on this appliance.")
+}
+
+// checkPermitted tries whether a shared IP could be put on at all.
+func (b *backend) checkPermitted() api.Check {
+	for _, ip := range b.ips.ticked() {
+		if err := b.permitted(ip.Address.Addr()); err != nil {
+			return amiss("permission", err.Error()+".", "Give the daemon CAP_NET_ADMIN, and restart it.")
+		}
+	}
+	return fine("permission", "This process may put shared IPs on.")
 }
 
 func (b *backend) checkData(ctx context.Context) api.Check {

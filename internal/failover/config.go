@@ -54,6 +54,7 @@ const (
 	silentPolls   = 2                      // poll intervals without an answer before a backup suspects
 	renewals      = 4                      // renewals of the address within one lease
 	retryPause    = 1 * time.Second        // before a failed effect is tried again
+	longestPause  = 32 * time.Second       // before opening the site is tried again: from the third pause on, each is twice the one before
 	turnAwayLimit = 100 * time.Millisecond // and that at most
 	holdLimit     = 30 * time.Second       // how long a primary holds requests for a handover before it rolls back
 	handoverLimit = 10 * time.Minute       // how long the whole of a handover may take

@@ -40,7 +40,7 @@ func (t *turn) opened(step Door, effect Effect, end outcome) {
 	case StartingServices:
 		t.putOn()
 	case Claiming:
-		t.Door, t.RenewFails = Open, Moment{}
+		t.Door, t.RenewFails, t.Tries = Open, Moment{}, 0
 		t.NextRenew = t.now.Add(t.leaseNow() / renewals)
 	case Closed, Open, Shut:
 	}
@@ -68,7 +68,10 @@ func (t *turn) openingFailed(effect Effect, why Reason) {
 	forced, reached, since := t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince
 	t.close()
 	t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince = forced, reached, since
-	t.Broken, t.Retry = effect, t.now.Add(retryPause)
+	t.Broken, t.Retry = effect, t.now.Add(min(retryPause<<max(t.Tries, 1)/2, longestPause))
+	if effect != NoEffect {
+		t.Tries = min(t.Tries+1, 10)
+	}
 	t.enter(t.Record.Role, pair.Waiting, why)
 }
 

@@ -193,6 +193,7 @@ func (t *turn) comeBack() {
 // taken over since, and to come back takes what it takes after any isolation.
 func (t *turn) endRetries() {
 	if t.retrying() && (t.stalled || !t.entitled()) && t.obeys(GuardIsolation) {
+		t.Tries = 0
 		t.enter(pair.Primary, pair.Isolated, t.whyCutOff())
 	}
 }

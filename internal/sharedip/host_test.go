@@ -183,3 +183,29 @@ func TestLifetimeRoundsUpToWholeSeconds(t *testing.T) {
 		}
 	}
 }
+
+func TestPermissionIsKnownBeforeAnAddressIsPutOn(t *testing.T) {
+	t.Parallel()
+	a := newLAN(t).station()
+	h := a.host(ip4(t))
+	a.do(func() error {
+		if err := h.Permitted("eth0"); err != nil {
+			t.Errorf("with the capability: %v", err)
+		}
+		if err := h.Permitted("eth9"); err == nil || errors.Is(err, ErrNotPermitted) {
+			t.Errorf("no such interface: %v", err)
+		}
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err := unix.Capset(&header, &none[0]); err != nil { // of this thread, which ends with the test
+			return err
+		}
+		if err := h.Permitted("eth0"); !errors.Is(err, ErrNotPermitted) {
+			t.Errorf("without the capability: %v", err)
+		}
+		if err := h.Set(t.Context(), []pair.SharedIP{ip4(t)}, time.Second); !errors.Is(err, ErrNotPermitted) {
+			t.Errorf("setting without the capability: %v", err)
+		}
+		return nil
+	})
+}

@@ -153,7 +153,7 @@ func put(link netlink.Link, ip pair.SharedIP, own []netip.Prefix, lease time.Dur
 	}
 	err := netlink.AddrReplace(link, &addr)
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("set shared IP %s: %w: grant CAP_NET_ADMIN", ip, err)
+		return fmt.Errorf("set shared IP %s: %w", ip, ErrNotPermitted)
 	}
 	if err != nil {
 		return fmt.Errorf("set shared IP %s: %w", ip, err)
