@@ -235,6 +235,7 @@ func (a *Appliance) conditions() []pair.Condition {
 		found = append(found, a.public.certificates.expiring(time.Now())...)
 	}
 	found = append(append(found, a.trafficConditions()...), a.strayConditions()...)
+	found = append(found, a.room.conditions()...)
 	return append(found, untold(a.notifier.States(), time.Now())...)
 }
 

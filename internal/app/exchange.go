@@ -15,7 +15,7 @@ import (
 const renewEvery = time.Minute
 
 // upkeep does what is to be done now and then: it merges the histories of both
-// appliances while they reach each other, ends a maintenance in time, gives unused
+// appliances while they reach each other, looks at the room in data_dir, ends a maintenance in time, gives unused
 // memory back, and renews the site's certificate if it was made here.
 func (a *Appliance) upkeep(ctx context.Context) error {
 	const often = 3 * time.Second
@@ -40,6 +40,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 		if a.agent.Look().State.Record.Role == pair.Backup {
 			a.exchangeAll(ctx)
 		}
+		a.room.look()
 		a.endMaintenance(ctx)
 		unused.tidy()
 	}

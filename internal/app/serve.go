@@ -54,6 +54,7 @@ type Appliance struct {
 	server   *api.Server
 	settings *settings
 	outdated chan struct{} // the primary tells of other settings than those in force
+	room     *room
 	notifier *notify.Notifier
 	security *security
 	public   *public
@@ -177,6 +178,8 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.reach = &reacher{}
 	a.settings = newSettings(saved, version)
 	a.outdated = make(chan struct{}, 1)
+	a.room = &room{dir: a.config.DataDir, log: a.log}
+	a.room.look()
 	a.notifier = a.newNotifier()
 	a.history.written = a.notifier.Wake
 	a.security = newSecurity()

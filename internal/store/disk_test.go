@@ -170,10 +170,8 @@ func onSmallDisk(t *testing.T, disk string) {
 		t.Errorf("a full disk is not told: %v", full)
 	}
 	fill(t, filler)
-	before := l.State()
-	saveErr := l.Save(t.Context(), promote)
-	if !errors.Is(saveErr, unix.ENOSPC) || !l.State().equal(before) {
-		t.Errorf("save on a full disk: %v, %+v", saveErr, l.State())
+	if err := l.Save(t.Context(), promote); err != nil {
+		t.Errorf("the role cannot change on a full disk: %v", err)
 	}
 	if _, err := s.Authenticate(t.Context(), "ann", "correct horse"); err != nil {
 		t.Errorf("a full disk locks the administrator out: %v", err)

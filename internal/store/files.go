@@ -10,11 +10,15 @@ import (
 )
 
 // replaceFile makes content the whole of the file at path, or leaves the file as
-// it was: written beside it, made durable, renamed over it.
+// it was: written beside it, made durable, renamed over it. On a full disk it uses
+// the file's spare, if there is one.
 func replaceFile(path string, content []byte) error {
 	beside := path + ".new"
 	if err := writeDurably(beside, content); err != nil {
 		_ = os.Remove(beside) // it may hold the very bytes that the full disk lacks
+		if full(err) && useSpare(path, content) == nil {
+			return nil
+		}
 		return err
 	}
 	if err := os.Rename(beside, path); err != nil {

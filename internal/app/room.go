@@ -1,0 +1,61 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"baton/internal/pair"
+
+	"golang.org/x/sys/unix"
+)
+
+// How little room the file system of data_dir may have before that is told: what
+// is left then still takes the state, and some hours of history.
+const (
+	leastRoom   = 64 << 20 // bytes, but at most a twentieth of the whole
+	leastInodes = 1000     // but at most a twentieth of the whole
+)
+
+// room watches the file system of data_dir. It is looked at beside the loop, which
+// a disk that hangs must not stop.
+type room struct {
+	dir  string
+	log  *slog.Logger
+	lack atomic.Pointer[string] // what there is too little of; nil: nothing
+}
+
+// look measures the room that is left.
+func (r *room) look() {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(r.dir, &disk); err != nil {
+		r.log.Warn("the room in data_dir cannot be measured", slog.Any("error", err))
+		return
+	}
+	r.lack.Store(lacks(disk))
+}
+
+// lacks says what a file system has too little of, or nil.
+func lacks(disk unix.Statfs_t) *string {
+	free, whole := disk.Bavail*uint64(disk.Bsize), disk.Blocks*uint64(disk.Bsize) //nolint:gosec // the size of a block
+	switch {
+	case free < min(leastRoom, whole/20):
+		return new(pair.BytesText(int64(free)) + " are left") //nolint:gosec // less than leastRoom
+	case disk.Files > 0 && disk.Ffree < min(leastInodes, disk.Files/20):
+		return new(fmt.Sprintf("room for %d more files is left", disk.Ffree))
+	}
+	return nil
+}
+
+// conditions tells of a file system that is nearly full, before anything fails.
+func (r *room) conditions() []pair.Condition {
+	lack := r.lack.Load()
+	if lack == nil {
+		return nil
+	}
+	return append([]pair.Condition(nil), pair.Condition{
+		ID: "data-dir-full", Severity: pair.Critical,
+		Text:     "The file system of " + r.dir + " is nearly full: " + *lack + ". A role can still change, but history, data syncs and diverged copies need room.",
+		NextStep: "Free some space there, or delete old diverged copies: baton diverged list.",
+	})
+}
