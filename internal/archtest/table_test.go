@@ -13,6 +13,7 @@ type rule struct {
 func table() map[string]rule {
 	pair := []string{"internal/pair"}
 	edge := rule{imports: pair}                                                             // one technology, a stranger to the other edges
+	keeper := rule{imports: append(pair, "internal/durable")}                               // an edge that keeps files of its own
 	lab := []string{"internal/api", "internal/lab", "internal/lab/daemon", "internal/pair"} // drives whole daemons
 	return map[string]rule{
 		"cmd/baton": {imports: []string{"internal/app", "internal/cli"}},
@@ -30,21 +31,24 @@ func table() map[string]rule {
 		// loop
 		"internal/agent": {imports: []string{"internal/failover", "internal/pair"}},
 
+		// what several edges need alike
+		"internal/durable": {},
+
 		// edges
 		"internal/sharedip":                  edge,
 		"internal/lease":                     edge,
-		"internal/peer":                      edge,
+		"internal/peer":                      keeper,
 		"internal/peer/cpace":                {},
 		"internal/peer/wire":                 edge,
 		"internal/probe":                     edge,
-		"internal/datasync":                  edge,
+		"internal/datasync":                  keeper,
 		"internal/datasync/plan":             edge,
 		"internal/datasync/schedule":         edge,
 		"internal/datasync/source":           {imports: []string{"internal/datasync/plan", "internal/pair"}},
 		"internal/datasync/source/directory": {imports: []string{"internal/datasync/plan", "internal/pair"}},
 		"internal/service":                   edge,
 		"internal/front":                     edge,
-		"internal/store":                     edge,
+		"internal/store":                     keeper,
 		"internal/certificate":               edge,
 		"internal/notify":                    edge,
 

@@ -20,6 +20,7 @@ import (
 
 	"baton/internal/datasync/plan"
 	"baton/internal/datasync/source/directory"
+	"baton/internal/durable"
 	"baton/internal/pair"
 )
 
@@ -155,7 +156,7 @@ func (e *Engine) makeCopy(ctx context.Context, made pair.DivergedCopy, gather fu
 		return pair.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", explain(err, e.opt.Dir))
 	}
 	e.countLate()
-	return made, syncDir(e.disk.path("diverged"))
+	return made, durable.SyncDir(e.disk.path("diverged"))
 }
 
 // countLate looks which copies hold what was written after the role was given away.
@@ -232,7 +233,7 @@ func (e *Engine) fillCopy(ctx context.Context, half string, made pair.DivergedCo
 	if err != nil {
 		return made, fmt.Errorf("write list: %w", err)
 	}
-	if err := durably(filepath.Join(half, copyManifest), append(b, '\n')); err != nil {
+	if err := durable.Replace(filepath.Join(half, copyManifest), append(b, '\n')); err != nil {
 		return made, err
 	}
 	return made, syncFS(half)

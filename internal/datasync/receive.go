@@ -14,6 +14,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"baton/internal/datasync/plan"
+	"baton/internal/durable"
 )
 
 // reportWithin bounds the one short request at the end.
@@ -245,7 +246,7 @@ func (p *pull) keepSite(export []byte) error {
 		return unsafeStream("a site database that does not match its hash")
 	}
 	name := "export-" + p.head.Site.String()
-	if err := durably(p.engine.disk.path("site", name), export); err != nil {
+	if err := durable.Replace(p.engine.disk.path("site", name), export); err != nil {
 		return explain(err, p.engine.opt.Dir)
 	}
 	p.site = name

@@ -14,6 +14,7 @@ import (
 
 	"baton/internal/datasync/plan"
 	"baton/internal/datasync/source/directory"
+	"baton/internal/durable"
 	"baton/internal/pair"
 )
 
@@ -109,6 +110,7 @@ func (d disk) prepare() error {
 			return fmt.Errorf("make the sync directory: %w", err)
 		}
 	}
+	_ = durable.Keep(d.path(stateFile)) // a takeover writes it, also on a disk that is full by then
 	return nil
 }
 
@@ -132,7 +134,10 @@ func (d disk) writeJSON(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	return durably(d.path(name), append(b, '\n'))
+	if err := durable.Replace(d.path(name), append(b, '\n')); err != nil {
+		return fmt.Errorf("write %s: %w", d.path(name), err)
+	}
+	return nil
 }
 
 // rename gives a file its final name, which needs no room.
@@ -140,45 +145,14 @@ func (d disk) rename(from, to string) error {
 	if err := os.Rename(d.path(from), d.path(to)); err != nil {
 		return fmt.Errorf("rename %s: %w", from, err)
 	}
-	return syncDir(d.dir)
+	return durable.SyncDir(d.dir)
 }
 
 func (d disk) remove(name string) error {
 	if err := os.Remove(d.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", name, err)
 	}
-	return syncDir(filepath.Dir(d.path(name)))
-}
-
-// durably replaces a file so that a power cut leaves the old or the new one.
-func durably(path string, b []byte) error {
-	temp := path + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in our own directory
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		_ = os.Remove(temp)
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir) //nolint:gosec // our own directory
-	if err != nil {
-		return fmt.Errorf("make %s durable: %w", dir, err)
-	}
-	defer func() { _ = f.Close() }()
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("make %s durable: %w", dir, err)
-	}
-	return nil
+	return durable.SyncDir(filepath.Dir(d.path(name)))
 }
 
 // syncFS makes the whole file system below path durable.
@@ -199,7 +173,7 @@ func (d disk) saveManifest(m plan.Manifest, digest plan.Digest) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	return durably(path, m.Append(nil))
+	return durable.Replace(path, m.Append(nil))
 }
 
 func (d disk) loadManifest(digest plan.Digest) (plan.Manifest, error) {
@@ -245,7 +219,7 @@ func (d disk) saveSteps(all [][]directory.Step) (plan.Digest, error) {
 		b = append(binary.AppendUvarint(b, uint64(len(one))), one...)
 	}
 	digest := plan.Digest(blake3.Sum256(b))
-	return digest, durably(d.path("steps", digest.String()), b)
+	return digest, durable.Replace(d.path("steps", digest.String()), b)
 }
 
 func (d disk) loadSteps(digest plan.Digest) ([][]directory.Step, error) {

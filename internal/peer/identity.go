@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"baton/internal/durable"
 	"baton/internal/pair"
 )
 
@@ -98,15 +99,7 @@ func createIdentity(dir, path string) error {
 	if err := os.Link(temporary.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	handle, err := os.Open(dir) //nolint:gosec // the state directory is the administrator's choice
-	if err != nil {
-		return err
-	}
-	return errors.Join(handle.Sync(), handle.Close())
+	return durable.SyncDir(dir)
 }
 
 // newIdentity returns a fresh key and certificate as PEM. The certificate is

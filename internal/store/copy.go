@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"baton/internal/durable"
+
 	"modernc.org/sqlite"
 )
 
@@ -28,7 +30,7 @@ func (s *Site) Copy(ctx context.Context, path string) error {
 }
 
 func (s *Site) copyTo(ctx context.Context, path string) error {
-	if err := writeDurably(path, nil); err != nil { // for its mode
+	if err := durable.Write(path, nil); err != nil { // for its mode
 		return err
 	}
 	conn, err := s.reader.Conn(ctx)
@@ -42,7 +44,7 @@ func (s *Site) copyTo(ctx context.Context, path string) error {
 	if err := settle(ctx, path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 func backup(driver any, path string) error {

@@ -7,46 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"baton/internal/durable"
 )
-
-// replaceFile makes content the whole of the file at path, or leaves the file as
-// it was: written beside it, made durable, renamed over it. On a full disk it uses
-// the file's spare, if there is one.
-func replaceFile(path string, content []byte) error {
-	beside := path + ".new"
-	if err := writeDurably(beside, content); err != nil {
-		_ = os.Remove(beside) // it may hold the very bytes that the full disk lacks
-		if full(err) && useSpare(path, content) == nil {
-			return nil
-		}
-		return err
-	}
-	if err := os.Rename(beside, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func writeDurably(path string, content []byte) (err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // a file of our own data directory
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(content); err != nil {
-		return err
-	}
-	return file.Sync()
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	file, err := os.Open(dir) //nolint:gosec // a directory of our own data directory
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
-}
 
 // readJSON reads a file of ours. Its error tells a person what to do.
 func readJSON(path string, into any) error {
@@ -67,7 +30,7 @@ func writeJSON(path string, from any) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(path, append(content, '\n'))
+	return durable.Replace(path, append(content, '\n'))
 }
 
 // existed reports whether the file at path has been here before: a mark beside it
@@ -85,7 +48,7 @@ func mark(path string) error {
 	if marked, err := existed(path); marked || err != nil {
 		return err
 	}
-	return replaceFile(markOf(path), []byte(text))
+	return durable.Replace(markOf(path), []byte(text))
 }
 
 func markOf(path string) string { return path + ".mark" }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"baton/internal/durable"
 	"baton/internal/pair"
 
 	"golang.org/x/sys/unix"
@@ -65,7 +66,9 @@ func OpenLocal(dir string, self pair.ApplianceID, log *slog.Logger) (*Local, err
 	if err := l.load(self); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	l.refill()
+	if err := durable.Keep(l.file("state.json")); err != nil { // a disk that is full now
+		log.Warn("no room is kept for the state of this appliance", slog.Any("error", err))
+	}
 	return l, nil
 }
 
@@ -162,19 +165,10 @@ func (l *Local) Save(ctx context.Context, change func(*State)) error {
 		err = errors.Join(err, l.undo(before))
 		return fmt.Errorf("save the appliance's state in %s: %w", l.dir, err)
 	}
-	l.refill()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state = after
 	return nil
-}
-
-// refill makes sure that the state can be saved once more on a full disk. A disk
-// without room for that has room for what is as long as the state now.
-func (l *Local) refill() {
-	if err := makeSpare(l.file("state.json")); err != nil {
-		l.log.Warn("no room is kept for the state of this appliance", slog.Any("error", err))
-	}
 }
 
 // undo makes sure that the file holds the state before a failed save.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"baton/internal/durable"
 	"baton/internal/pair"
 
 	_ "modernc.org/sqlite" // the driver
@@ -77,7 +78,7 @@ func claimFile(path string) error {
 		return fmt.Errorf("the site database %s is missing, but was here before: put it back (baton backup restore), "+
 			"or remove %s to start with an empty site", path, markOf(path))
 	}
-	return writeDurably(path, nil)
+	return durable.Write(path, nil)
 }
 
 func (s *Site) open(ctx context.Context) (err error) {

@@ -33,6 +33,7 @@ type plan struct {
 	settings string           // KEY=VALUE ..., over the usual ones
 	shared   []string         // nil: one IPv4 address; empty: none
 	hosts    []lab.HostSpec   // more of them, not yet plugged in
+	disk     int64            // bytes of a file system of its own for each appliance; 0: one for all
 	listen   string           // host:port of the TLS port; empty: 443 of the appliance's own address
 	prepare  func(*appliance) // done on each host before its daemon starts; nil: nothing
 }
@@ -61,7 +62,11 @@ func twoDaemons(t *testing.T, p plan) *world {
 	if p.shared == nil {
 		p.shared = []string{"198.51.100.10/24"}
 	}
-	l, err := lab.New(context.Background(), lab.Options{Prefix: "e2e", Hosts: append(lab.Cast(), p.hosts...)})
+	hosts := append(lab.Cast(), p.hosts...)
+	for i := range hosts[:2] {
+		hosts[i].Disk = p.disk
+	}
+	l, err := lab.New(context.Background(), lab.Options{Prefix: "e2e", Hosts: hosts})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
-package store
+package durable
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -9,46 +10,33 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/pair"
-
 	"golang.org/x/sys/unix"
 )
 
 // A role must be able to change on a disk that has no room left, as often as it takes.
-func TestStateIsSavedOnAFullDisk(t *testing.T) {
+func TestAKeptFileIsReplacedOnAFullDisk(t *testing.T) {
 	for _, disk := range []string{"blocks", "inodes"} {
 		t.Run(disk, func(t *testing.T) {
 			dir := ext4(t)
-			l, err := OpenLocal(filepath.Join(dir, "local"), alpha, quiet())
-			if err != nil {
+			path, other := filepath.Join(dir, "state.json"), filepath.Join(dir, "other.json")
+			if err := errors.Join(Replace(path, []byte("first")), Keep(path), Replace(other, []byte("other"))); err != nil {
 				t.Fatal(err)
 			}
 			fillWith(t, dir, disk)
-			for counter := range uint64(20) {
-				want := pair.Epoch{Counter: counter + 1, Holder: alpha}
-				err := l.Save(t.Context(), func(s *State) {
-					s.Record.Epoch, s.Record.Lineage = want, s.Record.Lineage.Begin(want, counter)
-				})
-				if err != nil {
-					t.Fatalf("save %d: %v", counter, err)
+			for size := 1000; size <= 3000; size += 100 {
+				content := bytes.Repeat([]byte{byte(size / 100)}, size)
+				if err := Replace(path, content); err != nil {
+					t.Fatalf("%d bytes: %v", size, err)
 				}
-				var stored State
-				if err := readJSON(l.file("state.json"), &stored); err != nil || stored.Record.Epoch != want {
-					t.Fatalf("stored %v, %v", stored.Record.Epoch, err)
+				if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, content) {
+					t.Fatalf("%d bytes: read %d, %v", size, len(got), err)
 				}
 			}
-			if err := l.Close(); err != nil {
-				t.Fatal(err)
+			if err := Replace(other, bytes.Repeat([]byte("x"), 1<<20)); !full(err) {
+				t.Errorf("a file without a spare: %v", err)
 			}
-			again, err := OpenLocal(filepath.Join(dir, "local"), alpha, quiet())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := again.State().Record.Epoch.Counter; got != 20 {
-				t.Errorf("after a restart: epoch %d", got)
-			}
-			if err := again.Close(); err != nil {
-				t.Fatal(err)
+			if got, err := os.ReadFile(other); err != nil || string(got) != "other" {
+				t.Errorf("a file that could not be replaced is %d bytes, %v", len(got), err)
 			}
 		})
 	}
@@ -99,7 +87,7 @@ func fillWith(t *testing.T, dir, what string) {
 }
 
 func run(args ...string) error {
-	output, err := exec.Command(args[0], args[1:]...).CombinedOutput() //nolint:noctx // a test's own words
+	output, err := exec.Command(args[0], args[1:]...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, output)
 	}
