@@ -25,6 +25,13 @@ func (a *Appliance) trafficConditions() (found []pair.Condition) {
 			NextStep: fmt.Sprintf("Look at this machine's load (%d times since the daemon started), or set a longer Primary Site Instance Timeout.", count),
 		})
 	}
+	if errors.Is(a.noTraffic, lease.ErrLeft) {
+		found = append(found, pair.Condition{
+			ID: "traffic-blocked", Severity: pair.Critical,
+			Text:     "Rules that an earlier run of the daemon left stop the traffic of the shared IP on this machine, and the daemon cannot take them away.",
+			NextStep: "Stop the daemon, run nft delete table inet baton and nft delete table netdev baton, and start it again.",
+		})
+	}
 	if happened(a.traffic.Mended()) {
 		found = append(found, pair.Condition{
 			ID: "ruleset-flushed", Severity: pair.Warning,

@@ -189,7 +189,7 @@ func (l *Lease) moved() bool {
 // again; traffic goes on meanwhile.
 func (l *Lease) followLinks() {
 	b := &batch{}
-	installFrames(b, l.flags, l.present())
+	installFrames(b, l.flags, l.flags, l.present())
 	fill(b, l.guarded)
 	err := b.commit(l.conn)
 	if err == nil {

@@ -21,6 +21,10 @@ import (
 // opened or renewed.
 var ErrEnded = errors.New("the entitlement has run out")
 
+// ErrLeft says that tables which an earlier run left stop the traffic of shared IPs,
+// and can neither be taken over nor taken away.
+var ErrLeft = errors.New("rules that an earlier run of the daemon left stop the traffic of the shared IP, and cannot be taken away")
+
 // Term says for how long traffic may pass: not longer than Longest after the
 // renewal, and never after Until, an instant of CLOCK_BOOTTIME that the caller is
 // entitled to serve to.
@@ -92,7 +96,11 @@ func (l *Lease) Install() error {
 	}
 	if err != nil {
 		packets.close()
-		return errors.Join(fmt.Errorf("traffic lease: %w", err), l.hangUp())
+		err = errors.Join(fmt.Errorf("traffic lease: %w", err), l.hangUp())
+		if len(l.devices) > 0 && left() {
+			err = errors.Join(err, ErrLeft)
+		}
+		return err
 	}
 	l.packets.Store(packets)
 	l.force.Store(true)
@@ -104,13 +112,15 @@ func (l *Lease) install() error {
 	present := l.present()
 	var err error
 	for _, flags := range l.ownership {
-		b := &batch{}
-		installPackets(b, flags, l.own)
-		installFrames(b, flags, present)
-		fill(b, l.guarded)
-		if err = b.commit(l.conn); err == nil {
-			l.flags = flags
-			return l.remember()
+		for _, left := range []uint32{tableOwner | tablePersist, 0} { // by an earlier run
+			b := &batch{}
+			installPackets(b, left, flags, l.own)
+			installFrames(b, left, flags, present)
+			fill(b, l.guarded)
+			if err = b.commit(l.conn); err == nil {
+				l.flags = flags
+				return l.remember()
+			}
 		}
 	}
 	return fmt.Errorf("%w: it needs nftables in the kernel, Linux 5.16 or newer, and CAP_NET_ADMIN", err)
@@ -338,6 +348,25 @@ func (l *Lease) hangUp() error {
 	}
 	l.watch, l.conn = nil, nil
 	return errors.Join(failed...)
+}
+
+// left takes away what an earlier run left, where no lease can be had: it would stop
+// all traffic for ever. It reports whether something stays all the same.
+func left() bool {
+	if Clean() != nil {
+		return true
+	}
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return false // without nftables there are no tables
+	}
+	defer func() { _ = conn.Close() }()
+	for _, t := range []tableID{packets(), frames()} {
+		if b := (&batch{}); b.exists(t, conn) {
+			return true
+		}
+	}
+	return false
 }
 
 // Clean takes away the tables that a run which has ended left. A daemon that runs

@@ -70,8 +70,9 @@ func (b *batch) nest(kind uint16, attrs ...netlink.Attribute) netlink.Attribute 
 }
 
 // remake makes a table anew: what an earlier run left under the name goes with it.
-func (b *batch) remake(t tableID, flags uint32) {
-	b.table(t, 0)
+// A table that was a socket's own is taken over with the flags that it has.
+func (b *batch) remake(t tableID, left, flags uint32) {
+	b.table(t, left)
 	b.remove(t)
 	b.table(t, flags)
 }
@@ -82,6 +83,16 @@ func (b *batch) table(t tableID, flags uint32) {
 
 func (b *batch) remove(t tableID) {
 	b.add(unix.NFT_MSG_DELTABLE, t.family, 0, text(unix.NFTA_TABLE_NAME, t.name))
+}
+
+// exists asks whether there is a table of that name.
+func (b *batch) exists(t tableID, conn *netlink.Conn) bool {
+	b.add(unix.NFT_MSG_GETTABLE, t.family, 0, text(unix.NFTA_TABLE_NAME, t.name))
+	if b.failed != nil || conn.SetReadDeadline(time.Now().Add(answerWithin)) != nil {
+		return false
+	}
+	_, err := conn.Execute(b.messages[0])
+	return err == nil
 }
 
 // set describes a set of addresses or ports.

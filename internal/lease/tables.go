@@ -180,9 +180,9 @@ func request(a act, length time.Duration, alive, shared, heldBy string) []expr.A
 func timedActs() []act { return []act{renewOpen, renewHeld, begin, hold} }
 
 // installPackets adds the table that stops traffic of guarded addresses.
-func installPackets(b *batch, flags uint32, own []uint16) {
+func installPackets(b *batch, left, flags uint32, own []uint16) {
 	t := packets()
-	b.remake(t, flags)
+	b.remake(t, left, flags)
 	names := []set{{name: ports, size: 2, kind: kindService}}
 	for _, f := range []family{ipv4(), ipv6()} {
 		kind := uint32(kindIPv4)
@@ -289,9 +289,9 @@ const arpSender = 14
 
 // installFrames adds the table that keeps ARP silent on these interfaces. The same
 // packets renew it, as they leave by the loopback interface.
-func installFrames(b *batch, flags uint32, devices []string) {
+func installFrames(b *batch, left, flags uint32, devices []string) {
 	t, f := frames(), ipv4()
-	b.remake(t, flags)
+	b.remake(t, left, flags)
 	for i, s := range []set{
 		{name: f.shared, size: 4, kind: kindIPv4}, {name: f.alive, size: 4, kind: kindIPv4, timed: true}, {name: f.heldBy, size: 4, kind: kindIPv4, timed: true},
 	} {
