@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"baton/internal/lab"
 	"baton/internal/pair"
 )
 
@@ -307,4 +308,36 @@ func TestPrimaryRestarted(t *testing.T) {
 			w.client.Report().Between(began, time.Now()).Longest().Duration().Round(time.Millisecond))
 		return gap
 	})
+}
+
+// A backup that is busy takes over all the same, and never while its primary lives.
+func TestTakeoverBesideBusyProcessors(t *testing.T) {
+	full(t)
+	bestOf(t, moderate+200*time.Millisecond, plan{timeout: moderate}, func(w *world) time.Duration {
+		stop := w.hogs(8)
+		defer stop()
+		throughout(t, "the primary serves", 5*moderate, func() bool { return w.alpha.status().Role == pair.Primary })
+		at := w.fault(w.lab.PowerCut(w.alpha.Host))
+		return w.tookOver(w.alpha, w.beta, at, 10*time.Second)
+	})
+}
+
+// hogs keeps processors busy by programs of their own until stop is called.
+func (w *world) hogs(count int) (stop func()) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running []*lab.Process
+	for range count {
+		hog, err := w.gateway.Start(ctx, lab.Cmd{Path: "sh", Args: []string{"-c", "while :; do :; done"}})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		running = append(running, hog)
+	}
+	return func() {
+		cancel()
+		for _, hog := range running {
+			_ = hog.Stop(0)
+		}
+	}
 }
