@@ -102,6 +102,15 @@ func (m *machine) kill(pause time.Duration, hard bool) error {
 func (m *machine) hang() error { return lab.HangFamily(m.Daemon().PID()) }
 func (m *machine) wake() error { return lab.ContinueFamily(m.Daemon().PID()) }
 
+// retire ends the service manager; what runs ends with the host.
+func (m *machine) retire() {
+	if m.off != nil {
+		m.off()
+	}
+	m.watch.Wait()
+	m.Close()
+}
+
 // unplug takes the power; what was not durable is lost.
 func (m *machine) unplug(l *lab.Lab) error {
 	if !m.On() {

@@ -33,5 +33,5 @@ const (
 	backHandover = 35 * time.Second // I7, after a handover whose answer was lost
 	splitBound   = 3 * time.Second  // I5, where it allows two owners at all: until the kernel drops the address
 	ageBound     = 5 * time.Second  // p99 of the data age at a fault
-	giveUp       = 60 * time.Second // then a person is needed
+	giveUp       = 45 * time.Second // then a person is needed
 )

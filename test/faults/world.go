@@ -134,14 +134,12 @@ func (w *world) observe(ctx context.Context) (err error) {
 func (w *world) close() error {
 	w.stop()
 	w.watching.Wait()
-	err := w.lab.Close()
 	for _, m := range w.both() {
 		if m != nil {
-			m.watch.Wait()
-			m.Close()
+			m.retire()
 		}
 	}
-	return err
+	return w.lab.Close()
 }
 
 // roles says who is primary and who is backup, both steady, in the same epoch;
