@@ -143,7 +143,7 @@ func (d dice) strike(m moment) strike {
 	case 1:
 		s.Lasts = d.part(0.8, 1.5, d.timeout)
 	default:
-		s.Lasts = d.part(1.5, 2.5, d.timeout)
+		s.Lasts = d.part(1.5, 2, d.timeout)
 	}
 	d.shape(&s)
 	return s
@@ -178,9 +178,9 @@ func (d dice) bring(m moment) *strike {
 	b := strike{On: onPrimary}
 	switch m {
 	case momentTakeover:
-		b.Kind, b.Lasts = pick(d.Rand, []kind{kindCut, kindSilence, kindPower, kindHang}), 3*d.timeout
-	case momentReturn:
 		b.Kind, b.Lasts = pick(d.Rand, []kind{kindCut, kindSilence, kindPower, kindHang}), 2*d.timeout
+	case momentReturn:
+		b.Kind, b.Lasts = pick(d.Rand, []kind{kindCut, kindSilence, kindPower, kindHang}), 3*d.timeout/2
 	case momentHandover:
 		b.Kind, b.On = kindSwitch, onBackup
 	case momentSteady, momentSyncing:
@@ -195,7 +195,7 @@ func (d dice) when(m moment) time.Duration {
 	case momentTakeover:
 		return d.part(0.4, 1.4, d.timeout)
 	case momentReturn:
-		return 2*d.timeout + d.part(0, 1, d.timeout)
+		return 3*d.timeout/2 + d.part(0, 1, d.timeout)
 	case momentHandover:
 		return d.part(0, 1, 600*time.Millisecond)
 	case momentSteady, momentSyncing:

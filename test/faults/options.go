@@ -39,13 +39,15 @@ func profiles() []profile {
 	return []profile{{"300ms", 300 * time.Millisecond}, {"1s", time.Second}, {"default", 5 * time.Second}}
 }
 
-// pageRounds is how many faults a profile must have met to stand in the page.
-const pageRounds = 300
+const (
+	usualRounds = 300
+	pageRounds  = 100 // so many faults a profile must have met to stand in the page
+)
 
 func parse(args []string, errs io.Writer) (opts options, err error) {
 	flags := flag.NewFlagSet("faults", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	flags.IntVar(&opts.rounds, "n", pageRounds, "how many faults; the page is written from 300 on")
+	flags.IntVar(&opts.rounds, "n", usualRounds, "how many faults; the page is written from 100 on")
 	flags.Uint64Var(&opts.seed, "seed", rand.Uint64N(1_000_000), "what everything is drawn from") //nolint:gosec // chance, not secrecy
 	names := flags.String("profile", "300ms", "timeouts, with commas between them: 300ms, 1s, default")
 	flags.IntVar(&opts.only, "only", 0, "run this round of the seed alone")

@@ -89,9 +89,11 @@ func (r *round) broken(res *result) (all []string) {
 // planned switches that did not come.
 func (r *round) rash(res *result) (all []string) {
 	first, took := r.firstAnswer(r.backup.Name())
-	after := first.Sub(r.struck)
+	// A machine that stood still meanwhile was a fault of its own, and maybe the first.
+	stood := time.Duration(res.StallMS) * time.Millisecond
+	after := first.Sub(r.struck) + stood
 	longest, only := r.plan.cutOff()
-	longest += r.late + time.Duration(res.StallMS)*time.Millisecond
+	longest += r.late + stood
 	if took && only && float64(longest) < harmless*float64(r.profile.timeout) {
 		all = append(all, fmt.Sprintf("the backup took over, though the two were cut off for %s only", longest))
 	}
