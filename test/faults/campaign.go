@@ -18,6 +18,7 @@ type campaign struct {
 	profile profile
 	out     io.Writer
 	dir     string
+	commit  string // of the tree when it began
 
 	world   *world
 	book    *ledger
@@ -106,7 +107,7 @@ func (c *campaign) open() (first int, err error) {
 		path = filepath.Join(c.dir, "only.jsonl")
 	}
 	c.results, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // for the one who runs it
-	c.book = newLedger()
+	c.book, c.commit = newLedger(), thisCommit()
 	return first, err
 }
 

@@ -82,7 +82,7 @@ func (c *cell) line() string {
 
 // summarize reads the results of one profile.
 func (c *campaign) summarize() (s summary, err error) {
-	s = summary{Profile: c.profile.name, Timeout: c.profile.timeout, Seed: c.seed, Command: c.command(), Machine: thisMachine(), Commit: thisCommit()}
+	s = summary{Profile: c.profile.name, Timeout: c.profile.timeout, Seed: c.seed, Command: c.command(), Machine: thisMachine(), Commit: c.commit}
 	alone, together := map[string]*cell{}, map[string]*cell{}
 	var ages, stalls []int64
 	err = eachResult(filepath.Join(c.dir, resultsName), func(r result) {
