@@ -18,6 +18,7 @@ type Options struct {
 	Config    failover.Config
 	Record    pair.Record // as stored
 	Snapshot  pair.Snapshot
+	Offered   pair.Snapshot // newest that this appliance offered as primary, as stored
 	Store     Store
 	Addresses Addresses
 	Reacher   Reacher
@@ -93,6 +94,7 @@ func New(options Options) *Agent {
 	}
 	now := options.Clock()
 	a.state = options.Config.Start(options.Record, now)
+	a.state.Newest = options.Offered
 	a.syncs = newSyncs(a)
 	a.publish()
 	return a

@@ -315,6 +315,14 @@ func (r *room) pairUp() {
 func (r *room) start(id, peer pair.ApplianceID, record pair.Record) {
 	began := time.Now()
 	s := &side{disk: &disk{}, data: &files{}, door: &door{}, history: &events{}, ended: make(chan struct{})}
+	s.data.offer = func(snapshot pair.Snapshot) {
+		r.mu.Lock()
+		other := r.side[peer]
+		r.mu.Unlock()
+		if other != nil {
+			_ = other.agent.DataOffered(r.t.Context(), snapshot) // it ends with the test
+		}
+	}
 	s.agent = New(Options{
 		Config: failover.Config{
 			Self: id, PairID: "pair", Version: "1", Timeout: timeout, Poll: timeout / 10, TestIPs: 1,

@@ -238,6 +238,8 @@ type files struct {
 	err  error
 	lag  time.Duration
 	torn bool
+	// offer has the primary know of the snapshot that it offers.
+	offer func(pair.Snapshot)
 }
 
 func (f *files) Open(context.Context) error                         { return nil }
@@ -269,7 +271,11 @@ func (f *files) Pull(ctx context.Context, pull Pull) (Pulled, error) {
 		return Pulled{}, ctx.Err()
 	case <-time.After(lag):
 	}
-	return Pulled{Snapshot: pair.Snapshot{Number: number, Epoch: pull.Epoch, TakenAt: time.Now().UnixMilli()}, Files: 1}, err
+	snapshot := pair.Snapshot{Number: number, Epoch: pull.Epoch, TakenAt: time.Now().UnixMilli()}
+	if f.offer != nil {
+		f.offer(snapshot)
+	}
+	return Pulled{Snapshot: snapshot, Files: 1}, err
 }
 
 func (f *files) pulls() []Pull {

@@ -229,6 +229,15 @@ func (a *Agent) tellTorn(ctx context.Context) {
 	}
 }
 
+// DataOffered says which snapshot is about to be offered. Unless it succeeds, the
+// snapshot must not be offered: the peer would know a number that the decision does not.
+func (a *Agent) DataOffered(ctx context.Context, offer pair.Snapshot) error {
+	if !a.post(ctx, message{event: failover.DataOffered{Snapshot: offer}}) {
+		return ctx.Err()
+	}
+	return nil
+}
+
 // DataMended says that what was half in place was looked at again beside any sync;
 // newest is the snapshot that is whole then.
 func (a *Agent) DataMended(ctx context.Context, newest pair.Snapshot) {

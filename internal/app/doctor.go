@@ -170,6 +170,7 @@ func remedy(why failover.Reason) string {
 		failover.InMaintenance:  "When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
 		failover.Paused:         "Find the cause in the history, then resume on the Status page, or run: baton resume.",
 		failover.NoSnapshot:     "Wait for the first data sync, or run: baton sync --wait.",
+		failover.PrimarySetBack: "Choose whose data stays: baton become primary on this backup, or baton become primary --force on the primary.",
 		failover.DataIsTorn:     "Remove the cause that the condition data-torn names; it is tried again every few seconds.",
 		failover.DataTooOld:     "Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).",
 		failover.DataAgeUnknown: "Set the clocks of both appliances, as with systemd-timesyncd; the next complete data sync ends this.",

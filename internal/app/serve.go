@@ -117,6 +117,7 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 	a.engine, err = datasync.Open(ctx, datasync.Options{
 		Dir: filepath.Join(a.config.DataDir, "sync"), Keep: a.config.DataDir, Site: a.site, Log: a.log, Data: a.site.Data,
 		Aside: a.setAside, Missing: a.missing,
+		Offering: func(ctx context.Context, offer pair.Snapshot) error { return a.agent.DataOffered(ctx, offer) },
 	})
 	return err
 }
@@ -192,7 +193,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.watched = beat != nil
 	a.history.Record(a.started()) // ahead of all that this run does
 	a.agent = agent.New(agent.Options{
-		Config: conf, Record: record, Snapshot: a.startSnapshot(),
+		Config: conf, Record: record, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
 		Store: records{a.local}, Addresses: a.ips, Reacher: a.reach,
 		Peer: &partner{link: a.link, believe: a.believe, notice: a.noticeView}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,

@@ -105,7 +105,7 @@ func (v *visit) conditions() []noticed {
 // remedyPage is the page on which a condition's next step is done.
 func remedyPage(id string) string {
 	switch id {
-	case "no-test-ips", "no-shared-ip", "timeout-below-lease", "observing", "data-too-old", "data-torn", "data-age-unknown", "sync-failed", "no-snapshot",
+	case "no-test-ips", "no-shared-ip", "timeout-below-lease", "observing", "data-too-old", "data-torn", "primary-set-back", "peer-set-back", "data-age-unknown", "sync-failed", "no-snapshot",
 		"conflict", "no-primary", "waiting-for-primary", "peer-identity-changed", "site-sick":
 		return Root + failoverPath
 	case "key-mismatch":

@@ -53,8 +53,8 @@ type Options struct {
 	// the data as it is; nil: nobody wants to know.
 	Missing func(of pair.Snapshot, what string)
 	// Offering is told of each snapshot that this appliance is about to offer, once its
-	// number is durable; nil: nobody wants to know.
-	Offering func(pair.Snapshot)
+	// number is durable; if it fails, the snapshot is not offered. nil: nobody wants to know.
+	Offering func(context.Context, pair.Snapshot) error
 	// Hook is told before each step that a crash must survive; nil outside tests.
 	Hook func(step string)
 	// Idle is how long a peer may send nothing; 0: 30 s.
@@ -106,7 +106,7 @@ func (opt Options) filled() Options {
 		opt.Aside = func(pair.DivergedCopy) {}
 	}
 	if opt.Offering == nil {
-		opt.Offering = func(pair.Snapshot) {}
+		opt.Offering = func(context.Context, pair.Snapshot) error { return nil }
 	}
 	if opt.Missing == nil {
 		opt.Missing = func(pair.Snapshot, string) {}

@@ -201,7 +201,7 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 	if err != nil {
 		return err
 	}
-	if head.Number, err = e.allocate(s, req, head.TakenAt); err != nil {
+	if head.Number, err = e.allocate(ctx, s, req, head.TakenAt); err != nil {
 		return err
 	}
 	st := e.currentState()
@@ -252,7 +252,7 @@ const mostAhead = 1 << 32
 
 // allocate gives the snapshot of a session its number, and makes that durable before
 // anybody hears of it: a primary that knows less than its backup was set back.
-func (e *Engine) allocate(s *session, req manifestRequest, takenAt int64) (uint64, error) {
+func (e *Engine) allocate(ctx context.Context, s *session, req manifestRequest, takenAt int64) (uint64, error) {
 	st := e.currentState()
 	newest := max(st.Snapshot.Number, st.Confirmed.Number, st.Offered.Number)
 	if req.Snapshot.Number < newest+mostAhead {
@@ -265,8 +265,7 @@ func (e *Engine) allocate(s *session, req manifestRequest, takenAt int64) (uint6
 	s.mu.Lock()
 	s.offer = offer
 	s.mu.Unlock()
-	e.opt.Offering(offer)
-	return offer.Number, nil
+	return offer.Number, e.opt.Offering(ctx, offer)
 }
 
 // prepare scans, and exports the site database, while telling the backup that

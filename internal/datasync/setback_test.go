@@ -1,6 +1,7 @@
 package datasync
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -83,13 +84,14 @@ func TestABackupTakesNoOlderNumberOfAnEpoch(t *testing.T) {
 func TestTheNumberOfASnapshotIsDurableBeforeItIsOffered(t *testing.T) {
 	p := newPair(t)
 	offered := uint64(0)
-	p.primary.opt.Offering = func(s pair.Snapshot) {
+	p.primary.opt.Offering = func(_ context.Context, s pair.Snapshot) error {
 		var st state
 		_, err := p.primary.disk.readJSON(stateFile, &st)
 		if err != nil || st.Offered != s {
 			t.Errorf("stored %+v, offered %+v, %v", st.Offered, s, err)
 		}
 		offered = s.Number
+		return nil
 	}
 	p.primary.reopen(t)
 	p.serve()

@@ -81,6 +81,12 @@ func roleConditions() []conditionRow {
 		row("conflict", pair.Critical, "Both appliances claim data that the other does not know; neither is overwritten by itself.",
 			"Compare what each holds, then force Become Primary on the one whose data stays, or run there: baton become primary --force.",
 			func(_ Config, s State) bool { return s.Phase == pair.Conflict }),
+		row("primary-set-back", pair.Critical, "This primary's disk was set back to an older state: the backup holds a newer snapshot of the same epoch. Nothing is synced, and there is no automatic failover.",
+			"Choose whose data stays; the other's is set aside. This primary's: force Become Primary here, or run here: baton become primary --force. The backup's: Become Primary there without a final data sync, or run there: baton become primary.",
+			func(_ Config, s State) bool { return s.Record.Role == pair.Primary && s.SetBack }),
+		row("peer-set-back", pair.Critical, "The primary's disk was set back to an older state: this backup holds a newer snapshot of the same epoch. Nothing is synced, and there is no automatic failover.",
+			"Choose whose data stays; the other's is set aside. This backup's: Become Primary here without a final data sync, or run here: baton become primary. The primary's: force Become Primary there, or run there: baton become primary --force.",
+			func(_ Config, s State) bool { return s.Record.Role == pair.Backup && s.Peer.SetBack }),
 		row("no-primary", pair.Critical, "Both appliances are backups.",
 			"Force Become Primary on the one whose data is newer, or run there: baton become primary --force.",
 			func(_ Config, s State) bool {

@@ -42,6 +42,9 @@ type (
 		Taken    Moment
 	}
 
+	// DataOffered tells the newest snapshot that this appliance has offered as primary,
+	// before anybody else hears of it.
+	DataOffered struct{ Snapshot pair.Snapshot }
 	// DataTorn says whether a snapshot is half in place here, or lies on a disk that is not
 	// mounted, so that the data is not whole.
 	DataTorn struct{ Torn bool }
@@ -140,6 +143,7 @@ func (RivalProbed) event()      {}
 func (SiteHealth) event()       {}
 func (CarrierSeen) event()      {}
 func (DataChanged) event()      {}
+func (DataOffered) event()      {}
 func (DataTorn) event()         {}
 func (SaveFailed) event()       {}
 func (DataOpened) event()       {}

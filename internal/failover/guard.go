@@ -16,6 +16,7 @@ const (
 	GuardMaintenance
 	GuardDamped
 	GuardSnapshot
+	GuardPrimarySetBack
 	GuardWhole
 	GuardDataAge
 	GuardCarrier
@@ -34,6 +35,7 @@ const (
 	GuardStall
 	GuardHigherEpoch
 	GuardSetAside
+	GuardAhead
 
 	// Of a primary that comes back.
 	GuardReturnEpoch
@@ -45,6 +47,7 @@ const (
 	GuardReturnSilence
 	GuardReturnOwner
 	GuardReturnOwned
+	GuardReturnSetBack
 
 	// Of a handover.
 	GuardHandoverEpoch

@@ -45,9 +45,10 @@ func (t *turn) becomePrimary(cmd BecomePrimary) {
 	t.commit()
 }
 
-// outvotes reports whether the command decides a conflict for a primary that serves.
+// outvotes reports whether the command decides for a primary that serves: in a
+// conflict, or after it was set back.
 func (t *turn) outvotes(cmd BecomePrimary) bool {
-	return t.Record.Role == pair.Primary && t.Door == Open && t.Peer.Phase == pair.Conflict && cmd.Force
+	return t.Record.Role == pair.Primary && t.Door == Open && (t.Peer.Phase == pair.Conflict || t.SetBack) && cmd.Force
 }
 
 // reachable reports whether there is a primary that can be asked to hand over. Who
@@ -76,9 +77,14 @@ func (t *turn) refusal(cmd BecomePrimary) Reason {
 		return DataIsTorn // whoever serves is not asked to stop for it
 	}
 	if t.Phase != pair.Conflict && t.Record.Role == pair.Backup && t.reachable() {
+		if t.Peer.SetBack && cmd.FinalSync {
+			return PrimarySetBack // nothing is synced
+		}
 		return Agreed
 	}
 	switch {
+	case !cmd.Force && t.Record.Role == pair.Primary && t.SetBack:
+		return PrimarySetBack
 	case !cmd.Force:
 		return PeerSilent
 	case t.Evidence.Owned.within(t.timeout(t.State), t.now) && t.obeys(GuardForceSilence):
@@ -95,12 +101,13 @@ func (t *turn) force() {
 	t.do(Finish{Refusal: Agreed})
 }
 
-// outvote decides a conflict for a primary that serves: it goes on in a new epoch.
+// outvote decides for a primary that serves: it goes on in a new epoch.
 func (t *turn) outvote() {
 	epoch := t.adopt().Next(t.Self)
 	record := t.Record
-	record.Epoch, record.Lineage = epoch, record.Lineage.Begin(epoch, record.Snapshot.Number)
+	record.Epoch, record.Lineage = epoch, record.Lineage.Begin(epoch, t.basis())
 	t.save(record)
+	t.SetBack = false
 	t.do(Finish{Refusal: Agreed})
 }
 

@@ -21,6 +21,26 @@ func (t *turn) learn(h Heard) {
 	if v.Role == pair.Primary {
 		t.PrimaryHeard = at(t.now)
 	}
+	t.SetBack = t.Record.Role == pair.Primary && v.Role == pair.Backup &&
+		v.Snapshot.Epoch == t.Record.Epoch && v.Snapshot.Number > t.reached()
+}
+
+// reached is the number of the newest snapshot that the data of this primary has
+// been through, as far as it remembers. It stores a number before it offers it: who
+// holds a higher one of our epoch has met us before our disk was set back.
+func (t *turn) reached() uint64 {
+	if t.Newest.Epoch == t.Record.Epoch {
+		return max(t.Newest.Number, t.Record.Lineage[0].Snapshot)
+	}
+	return t.Record.Lineage[0].Snapshot
+}
+
+// basis is the number of the snapshot that a new epoch goes on from here.
+func (t *turn) basis() uint64 {
+	if t.Record.Role == pair.Primary {
+		return t.reached()
+	}
+	return t.Record.Snapshot.Number
 }
 
 // heard draws the conclusions.
@@ -168,13 +188,23 @@ func (t *turn) descends(v pair.View) bool {
 	return t.Record.Epoch.IsZero() || v.Lineage.Contains(t.Record.Epoch)
 }
 
+// ahead reports whether our newest snapshot is one that the data of a primary in a new
+// epoch has not been through: it was set back, and an administrator chose it.
+func (t *turn) ahead(v pair.View) bool {
+	mine := t.Record.Snapshot
+	return v.Epoch.Above(t.Record.Epoch) && !mine.IsZero() && mine.Number > v.Lineage.After(mine.Epoch) && t.obeys(GuardAhead)
+}
+
 // followPrimary learns the primary's epoch and ends a suspicion. After a
-// conflict, what we hold is set aside first: nobody knows how old it is.
+// conflict, or if ours is newer, what we hold is set aside first.
 func (t *turn) followPrimary(v pair.View) {
-	conflict := !t.Record.Conflict.IsZero()
+	conflict, ahead := !t.Record.Conflict.IsZero(), t.ahead(v)
 	if record := t.Record; record.Epoch != v.Epoch || record.Granted || conflict {
-		if conflict && record.Diverged.IsZero() {
+		if (conflict || ahead) && record.Diverged.IsZero() {
 			record.Diverged = record.Epoch
+		}
+		if ahead {
+			record.Snapshot = pair.Snapshot{} // what is here is no snapshot of this primary's data
 		}
 		record.Epoch, record.Lineage, record.Granted, record.Conflict = v.Epoch, v.Lineage, false, pair.Epoch{}
 		t.save(record)
@@ -185,6 +215,10 @@ func (t *turn) followPrimary(v pair.View) {
 	case pair.Waiting, pair.Suspect, pair.Maintenance, pair.Steady:
 		t.Evidence.forget(t.now)
 		t.Blocked, t.Observed = Agreed, false
+		if ahead {
+			t.enter(pair.Backup, pair.Releasing, GoesOnOlder)
+			return
+		}
 		t.enter(pair.Backup, t.calm(), t.whyCalm(PrimaryHeard))
 	case pair.Claiming, pair.Releasing, pair.Alone, pair.Isolated, pair.Handover:
 	}

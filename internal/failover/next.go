@@ -147,6 +147,8 @@ func (t *turn) observe(ev Event) {
 		t.carrierSeen(ev.Up)
 	case DataChanged:
 		t.Record.Snapshot, t.SnapshotAt = ev.Snapshot, ev.Taken
+	case DataOffered:
+		t.Newest = ev.Snapshot
 	case DataTorn:
 		t.Torn = ev.Torn
 	case ServicesStopped:

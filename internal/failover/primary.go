@@ -229,6 +229,9 @@ func (t *turn) comeBackReason() Reason {
 	if !t.mayOpen() {
 		return EffectsPending
 	}
+	if t.SetBack && t.PeerHeard.within(t.timeout(t.State), t.now) && t.obeys(GuardReturnSetBack) {
+		return PrimarySetBack
+	}
 	if t.met() || t.retrying() && t.unowned() && t.nobodyElse() {
 		return Agreed
 	}

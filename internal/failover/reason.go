@@ -34,6 +34,7 @@ const (
 	RelationshipBroken
 	SiteOpened
 	Ticked
+	GoesOnOlder
 	MaintenanceChanged
 	NotSaved
 	EffectFailed
@@ -48,6 +49,7 @@ const (
 	Paused
 	NoSnapshot
 	DataIsTorn
+	PrimarySetBack
 	NoCarrier
 	WasSick
 	NotSetAside
@@ -117,6 +119,7 @@ func sentences() [reasons]string {
 		RelationshipBroken:    "The relationship was broken.",
 		SiteOpened:            "The site is open.",
 		Ticked:                "A shared IP was enabled, and whether it is free is being found out.",
+		GoesOnOlder:           "The primary goes on from an older state, as an administrator chose; what is newer here is set aside first.",
 		MaintenanceChanged:    "Maintenance was turned on or off.",
 		NotSaved:              "The state could not be stored; free some disk space and look at the log.",
 		EffectFailed:          "Data, services or the shared IP could not be brought up; it is tried again.",
@@ -131,6 +134,7 @@ func sentences() [reasons]string {
 		DataIsTorn:            "The data here is not whole: a snapshot is half in place, or a disk is not mounted.",
 		NoCarrier:             "The interface of a shared IP has no carrier here.",
 		WasSick:               "The site on this appliance failed its health checks within the last ten minutes.",
+		PrimarySetBack:        "The primary's disk was set back to an older state than the backup holds; an administrator must choose.",
 		NotSetAside:           "What diverged has not been set aside yet.",
 		DataTooOld:            "The newest snapshot is older than the highest data age allowed.",
 		DataAgeUnknown:        "The age of the newest snapshot is not known, as its time lies in the future, and a highest data age is set.",

@@ -47,15 +47,17 @@ type State struct {
 	Ready      Moment  // since when nothing stands against a return
 	Observed   bool    // observe only: this suspicion has been recorded
 
-	SnapshotAt Moment    // when the newest complete snapshot was taken
-	Torn       bool      // a snapshot is half in place here, or on a disk that is not mounted
-	Takeovers  [3]Moment // newest automatic takeovers
-	Sick       bool      // our own site fails its health checks
-	SickAt     Moment    // when it was last seen to
-	Unplugged  Moment    // since when the interface of a shared IP has no carrier; unset: all have one
-	Plugged    Instant   // since when all have one
-	Offered    Instant   // when a sick primary last offered a handover
-	Foreign    Moment    // newest announcement of our shared IP by another machine
+	SnapshotAt Moment        // when the newest complete snapshot was taken
+	Newest     pair.Snapshot // newest that this appliance offered as primary
+	SetBack    bool          // the backup holds one of our epoch that we never offered
+	Torn       bool          // a snapshot is half in place here, or on a disk that is not mounted
+	Takeovers  [3]Moment     // newest automatic takeovers
+	Sick       bool          // our own site fails its health checks
+	SickAt     Moment        // when it was last seen to
+	Unplugged  Moment        // since when the interface of a shared IP has no carrier; unset: all have one
+	Plugged    Instant       // since when all have one
+	Offered    Instant       // when a sick primary last offered a handover
+	Foreign    Moment        // newest announcement of our shared IP by another machine
 }
 
 // Door says how far the site is open on this appliance. Each step waits for
@@ -178,7 +180,7 @@ func (c Config) Deadline(s State) Instant { return s.Wake }
 func (c Config) MaySync(s State) bool {
 	return s.Record.Role == pair.Backup && s.Record.Diverged.IsZero() && !s.Stopping && !s.Held &&
 		s.Door == Closed && s.Peer.Role == pair.Primary && s.Peer.Epoch == s.Record.Epoch &&
-		s.PrimaryHeard.Set && s.Record.Conflict.IsZero()
+		s.PrimaryHeard.Set && s.Record.Conflict.IsZero() && !s.Peer.SetBack
 }
 
 // View is what this appliance tells its peer.
@@ -196,6 +198,7 @@ func (c Config) View(s State) pair.View {
 		Eligible:    s.Record.Role == pair.Backup && c.eligible(s, s.Now) == Agreed,
 		Sick:        s.Sick || s.SickAt.within(sickFor, s.Now),
 		Plugged:     !s.Unplugged.Set && s.Now.Sub(s.Plugged) >= pluggedFor,
+		SetBack:     s.Record.Role == pair.Primary && s.SetBack,
 		SharedIP:    c.SharedIP,
 		Traffic:     c.TrafficLease,
 		Maintenance: s.Record.Maintenance,

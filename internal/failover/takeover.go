@@ -8,6 +8,10 @@ func (t *turn) beBackup() {
 	case pair.Releasing:
 		t.finishReleasing()
 	case pair.Steady, pair.Maintenance:
+		if !t.Record.Diverged.IsZero() { // learned while a switch was under way
+			t.enter(pair.Backup, pair.Releasing, GoesOnOlder)
+			return
+		}
 		t.enter(pair.Backup, t.calm(), MaintenanceChanged)
 		if t.due(t.heardLast().Add(silentPolls * t.every(t.State))) {
 			t.Evidence.forget(t.now)
@@ -102,7 +106,7 @@ func (t *turn) promote(epoch pair.Epoch, why Reason) {
 	record := t.Record
 	record.Role = pair.Primary
 	record.Epoch, record.Granted, record.Taken, record.Conflict = epoch, false, false, pair.Epoch{}
-	record.Lineage = record.Lineage.Begin(epoch, record.Snapshot.Number)
+	record.Lineage = record.Lineage.Begin(epoch, t.basis())
 	record.Takeovers = t.recentTakeovers()
 	t.save(record)
 	t.endSwitch(Agreed)
@@ -175,6 +179,7 @@ func eligibilityGuards() []guardRow {
 		{GuardMaintenance, InMaintenance, func(t *turn) bool { return !t.maintained() }},
 		{GuardDamped, Paused, func(t *turn) bool { return !t.Record.Damped }},
 		{GuardSnapshot, NoSnapshot, func(t *turn) bool { return !t.Record.Snapshot.IsZero() }},
+		{GuardPrimarySetBack, PrimarySetBack, func(t *turn) bool { return !t.Peer.SetBack }},
 		{GuardWhole, DataIsTorn, func(t *turn) bool { return !t.Torn }},
 		{GuardDataAge, DataTooOld, func(t *turn) bool {
 			return t.MaxDataAge == 0 || t.now.Sub(t.SnapshotAt.or(t.now)) <= t.MaxDataAge

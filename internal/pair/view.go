@@ -18,6 +18,7 @@ type View struct {
 	Sick        bool        `json:"sick"`        // its own site fails its health checks, or did within ten minutes
 	Plugged     bool        `json:"plugged"`     // the interfaces of its shared IPs have had a carrier for ten seconds
 	Stopping    bool        `json:"stopping"`    // its daemon was told to stop, and has taken the shared IP off
+	SetBack     bool        `json:"set_back"`    // a primary that has heard its backup hold a snapshot of its epoch that it never offered
 	SharedIP    bool        `json:"shared_ip"`   // at least one shared IP is ticked there
 	Traffic     bool        `json:"traffic"`     // its kernel closes the shared IP's traffic in time by itself (the traffic lease)
 	Maintenance bool        `json:"maintenance"` // in maintenance: no automatic action at either side

@@ -395,12 +395,17 @@ func (w *World) pull(side int, see Observer) bool {
 	if !w.mayPull(side) || w.fails(side, Syncing) || s.Torn {
 		return false
 	}
+	if mine := s.Disk.Snapshot; mine.Epoch == p.State.Record.Epoch && (p.Offer.Epoch != mine.Epoch || mine.Number > p.Offer.Number) {
+		return false // the primary was set back
+	}
 	if s.Dirty {
 		w.fail("I6: data that was not set aside is overwritten on " + Name(side))
 	}
 	// The number stays as it is within an epoch, so that worlds that differ only
 	// in how often they synced are one.
 	s.Disk.Snapshot = pair.Snapshot{Number: p.State.Record.Epoch.Counter, Epoch: p.State.Record.Epoch, TakenAt: 1}
+	p.Offer = pair.Snapshot{Number: s.Disk.Snapshot.Number, Epoch: s.Disk.Snapshot.Epoch}
+	w.feed(other(side), failover.DataOffered{Snapshot: p.Offer}, see)
 	w.feed(side, failover.DataChanged{Snapshot: s.Disk.Snapshot, Taken: at(w.Now)}, see)
 	p.Disk.Snapshot = s.Disk.Snapshot
 	w.feed(other(side), failover.DataChanged{Snapshot: s.Disk.Snapshot, Taken: at(w.Now)}, see)

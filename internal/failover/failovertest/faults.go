@@ -85,16 +85,24 @@ func ForcingFaults() []Fault {
 	return faults
 }
 
+// SetBack restores the disk of an appliance that does not run from an image of the
+// same epoch: what it offered since, only the other one has.
+func (w *World) SetBack(side int) {
+	w.Restored = true
+	w.Sides[side].Offer = pair.Snapshot{}
+	w.Sides[other(side)].Dirty = true
+}
+
 // decide has an administrator end a conflict that comes from forcing, on the first
 // side that lets him. Any other is a bug.
 func (w *World) decide(see Observer) {
-	if !w.Forced {
+	if !w.Forced && !w.Restored {
 		return
 	}
 	force := failover.BecomePrimary{Force: true}
 	for side := range w.Sides {
 		s := &w.Sides[side]
-		conflict := s.State.Phase == pair.Conflict || s.State.Serving() && s.State.Peer.Phase == pair.Conflict
+		conflict := s.State.SetBack || s.State.Phase == pair.Conflict || s.State.Serving() && s.State.Peer.Phase == pair.Conflict
 		if w.alive(side) && conflict && s.Config.Refusal(s.State, w.Now, force) == failover.Agreed {
 			w.Command(side, force, see)
 			return

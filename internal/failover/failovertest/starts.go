@@ -27,7 +27,7 @@ func Starts(c failover.Config) []Start {
 	steady := NewPair(c, nil)
 	cold := Paired(c)
 	for side := range cold.Sides {
-		cold.Sides[side].Disk.Snapshot = steady.Sides[side].Disk.Snapshot
+		cold.Sides[side].Disk.Snapshot, cold.Sides[side].Offer = steady.Sides[side].Disk.Snapshot, steady.Sides[side].Offer
 		cold.Start(side, nil)
 	}
 	return []Start{
@@ -37,6 +37,7 @@ func Starts(c failover.Config) []Start {
 		{"two primaries", twoPrimaries(c), Faults()},
 		{"standalone", standalone(c), PairingFaults()},
 		{"a pair that is forced", cutOff(c), ForcingFaults()},
+		{"a primary that was set back", setBack(c), ForcingFaults()},
 		{"a pair with traffic leases", NewPair(leased(c), nil), Faults()},
 		{"handover with traffic leases", handingOver(leased(c)), Faults()},
 	}
@@ -64,6 +65,15 @@ func handingOver(c failover.Config) World {
 func cutOff(c failover.Config) World {
 	w := NewPair(c, nil)
 	w.Cable(Alpha, false)
+	return w
+}
+
+// setBack is a pair whose primary has just started from an older image of its disk.
+func setBack(c failover.Config) World {
+	w := NewPair(c, nil)
+	w.PowerOff(Alpha)
+	w.SetBack(Alpha)
+	w.Start(Alpha, nil)
 	return w
 }
 

@@ -77,6 +77,7 @@ func (t *telling) begin(kind string, words []string) error {
 		t.world = Paired(c)
 		for side := range t.world.Sides {
 			t.world.Sides[side].Disk.Snapshot = pair.Snapshot{Number: 1, Epoch: t.world.Sides[side].Disk.Epoch, TakenAt: 1}
+			t.world.Sides[side].Offer = pair.Snapshot{Number: 1, Epoch: t.world.Sides[side].Disk.Epoch}
 		}
 	default:
 		t.world = New(c)
@@ -149,6 +150,8 @@ func (t *telling) machine(verb string, side int, words []string) error {
 	case "tear", "whole": // a snapshot is half in place; or is so no more
 		s.Torn = verb == "tear"
 		w.feed(side, failover.DataTorn{Torn: s.Torn}, t.see)
+	case "set-back":
+		w.SetBack(side)
 	case "clock-back":
 		s.ClockBack = true
 	case "lose-snapshot":
@@ -221,7 +224,7 @@ func (s *Side) disk(words []string) error {
 		if s.Disk.Epoch, err = epochOf(word); err != nil {
 			return err
 		}
-		s.Disk.Lineage = s.Disk.Lineage.Begin(s.Disk.Epoch, 0)
+		s.Disk.Lineage = s.Disk.Lineage.Begin(s.Disk.Epoch, s.Disk.Epoch.Counter-1)
 	}
 	return nil
 }

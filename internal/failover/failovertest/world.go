@@ -37,15 +37,16 @@ type World struct {
 	Cached   failover.Instant
 	Mismatch pair.PollFailure // why no poll gets through though the link is whole
 
-	Broken  failover.Instant    // when Link last was not whole, or a daemon not running
-	Split   failover.Instant    // when Link last was not whole
-	Both    bool                // both held the address when last looked at
-	Overlap failover.Moment     // since when both hold the address though each could find out
-	Outage  [2]failover.Instant // when appliance i was last connected to peer or gateway
-	Online  [2]failover.Instant // when appliance i last reached the gateway
-	Holders [16]int             // who held the epoch of that counter (they alternate, so 16 later again): 0 nobody, else side+1
-	Forced  bool                // an administrator has forced a promotion
-	Bug     string              // an invariant that was found broken
+	Broken   failover.Instant    // when Link last was not whole, or a daemon not running
+	Split    failover.Instant    // when Link last was not whole
+	Both     bool                // both held the address when last looked at
+	Overlap  failover.Moment     // since when both hold the address though each could find out
+	Outage   [2]failover.Instant // when appliance i was last connected to peer or gateway
+	Online   [2]failover.Instant // when appliance i last reached the gateway
+	Holders  [16]int             // who held the epoch of that counter (they alternate, so 16 later again): 0 nobody, else side+1
+	Forced   bool                // an administrator has forced a promotion
+	Restored bool                // an appliance was set back to an older state of its disk
+	Bug      string              // an invariant that was found broken
 }
 
 // Side is one appliance: its decision, its disk, its kernel.
@@ -70,13 +71,14 @@ type Side struct {
 	Queue  pair.View
 	Asked  bool // the peer waits for our answer to its question of a handover
 
-	CrashAfter  bool // the next Save is the last thing that the daemon does
-	PauseAfter  bool // the machine stands still after the next Save
-	LosesAnswer bool // the next answer of a handover is lost on the way
-	Final       bool // the data sync under way is a final one
-	Torn        bool // a snapshot is half in place
-	AsIs        bool // the data being opened is taken as it is
-	ClockBack   bool // at its start, the wall clock is behind the stamp of its snapshot
+	CrashAfter  bool          // the next Save is the last thing that the daemon does
+	PauseAfter  bool          // the machine stands still after the next Save
+	LosesAnswer bool          // the next answer of a handover is lost on the way
+	Final       bool          // the data sync under way is a final one
+	Offer       pair.Snapshot // newest that it offered as primary, on its disk
+	Torn        bool          // a snapshot is half in place
+	AsIs        bool          // the data being opened is taken as it is
+	ClockBack   bool          // at its start, the wall clock is behind the stamp of its snapshot
 }
 
 // Work is what takes time, or can fail.
@@ -155,9 +157,10 @@ func (w *World) Start(side int, see Observer) {
 	if s.Up {
 		return
 	}
-	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, ClockBack: s.ClockBack, Torn: s.Torn, Up: true}
+	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, ClockBack: s.ClockBack, Torn: s.Torn, Offer: s.Offer, Up: true}
 	fresh.Config.Run = s.Config.Run%2 + 1
 	fresh.State = fresh.Config.Start(s.Disk, w.Now)
+	fresh.State.Newest = fresh.Offer
 	w.Sides[side] = fresh
 	w.feed(side, failover.DataChanged{Snapshot: s.State.Record.Snapshot, Taken: failover.Moment{At: w.Now, Set: !s.ClockBack}}, see)
 	if fresh.Torn {
