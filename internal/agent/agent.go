@@ -269,7 +269,7 @@ func (a *Agent) publish() {
 	old := a.seen.Load()
 	seen := &Seen{Config: a.config, State: a.state, At: a.Wall()}
 	a.seen.Store(seen)
-	a.follow(seen)
+	a.follow(old, seen)
 	var found []pair.Condition
 	if a.Found != nil {
 		found = a.Found()
@@ -291,8 +291,11 @@ func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 }
 
 // follow keeps what hangs on the state, not on a single action, in line with it.
-func (a *Agent) follow(seen *Seen) {
+func (a *Agent) follow(old, seen *Seen) {
 	s := seen.State
+	if s.Record.Role == pair.Backup && (old == nil || old.State.Record.Role != pair.Backup) {
+		a.Addresses.EndConnections()
+	}
 	a.Addresses.Alone(s.Phase == pair.Alone)
 	// A primary whose site does not come up has the newest data all the same.
 	if s.Record.Role == pair.Primary && s.Phase != pair.Conflict && !s.Opening {

@@ -27,6 +27,10 @@ type Addresses interface {
 	RenewClosed(ctx context.Context, lease time.Duration, until failover.Instant) error
 	// Release takes every address off.
 	Release(ctx context.Context) error
+	// EndConnections ends, soon and before the next Claim, the connections to them
+	// that are open here: another machine may serve by now, and what could not be
+	// delivered any more must not be sent again later.
+	EndConnections()
 	// Probe asks on the link whether another machine has one of them.
 	Probe(ctx context.Context, wait time.Duration) failover.ProbeResult
 	// Check asks an on-link test IP whom it takes for the owner.

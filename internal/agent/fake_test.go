@@ -71,6 +71,8 @@ func (c *card) Claim(context.Context, time.Duration, failover.Instant) error {
 	return nil
 }
 
+func (c *card) EndConnections() {}
+
 func (c *card) CloseTraffic(context.Context, time.Duration, failover.Instant) error { return nil }
 
 func (c *card) RenewClosed(ctx context.Context, lease time.Duration, until failover.Instant) error {

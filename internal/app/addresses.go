@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,8 +33,11 @@ type addresses struct {
 	log     *slog.Logger
 	carrier atomic.Bool // of the interfaces of all that are ticked, as last seen
 
+	placing atomic.Pointer[lease.Term] // of the claim under way; nil: none is
+	lives   lifetimes                  // are extended beside the loop
+	ending  sync.WaitGroup             // of connections, after the site was given away
+
 	// The rest belongs to the agent's loop.
-	term    lease.Term      // of the claim under way
 	guarded []pair.SharedIP // by the traffic lease
 	parked  bool            // CloseTraffic had to take them off
 }
@@ -42,7 +46,11 @@ func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.Shar
 	a := &addresses{host: host, lease: traffic, managed: managed, local: local, log: log, opened: opened}
 	a.claimed.Store(new([]pair.SharedIP))
 	a.carrier.Store(true)
-	host.OnPlaced(func() { _ = a.lease.Open(a.term) }) // Claim tells what came of it
+	host.OnPlaced(func() {
+		if term := a.placing.Load(); term != nil {
+			_ = a.lease.Open(*term) // Claim tells what came of it
+		}
+	})
 	a.teach(nil)
 	return a
 }
@@ -81,14 +89,26 @@ func (a *addresses) linked(carrier map[string]bool) (up, changed bool) {
 func (a *addresses) Claim(ctx context.Context, length time.Duration, until failover.Instant) error {
 	ticked := a.ticked()
 	a.claimed.Store(&ticked)
-	a.parked, a.term = false, term(length, until)
+	a.parked = false
+	a.ending.Wait()
 	a.guard(ticked)
-	if err := a.host.Set(ctx, ticked, length); err != nil {
+	now := term(length, until)
+	a.placing.Store(&now)
+	err := a.set(ctx, ticked, length)
+	a.placing.Store(nil)
+	if err != nil {
 		return err
 	}
 	a.opened()
-	a.tell(a.lease.Open(a.term)) // what could not be opened now, the renewals open
+	a.tell(a.lease.Open(now)) // what could not be opened now, the renewals open
 	return nil
+}
+
+// set puts these addresses on, and takes the others off; an extension of lifetimes
+// that has not been done yet is none any more.
+func (a *addresses) set(ctx context.Context, ips []pair.SharedIP, length time.Duration) error {
+	a.lives.drop()
+	return a.host.Set(ctx, ips, length)
 }
 
 func term(length time.Duration, until failover.Instant) lease.Term {
@@ -137,7 +157,9 @@ func (a *addresses) RenewClosed(ctx context.Context, length time.Duration, until
 	return a.renew(ctx, length, func() error { return a.lease.RenewHeld(term(length, until)) })
 }
 
-// renew extends traffic first, since that waits for nobody.
+// renew extends traffic first, since that waits for nobody. The lifetimes of the
+// addresses are extended beside the loop: the kernel makes that wait for whoever
+// changes an interface just then.
 func (a *addresses) renew(ctx context.Context, length time.Duration, traffic func() error) error {
 	kept := a.kept()
 	var lapsed error
@@ -147,11 +169,16 @@ func (a *addresses) renew(ctx context.Context, length time.Duration, traffic fun
 	if errors.Is(lapsed, lease.ErrEnded) {
 		lapsed = nil // the decision knows
 	}
-	err := a.host.Set(ctx, kept, length)
-	if err == nil {
-		a.guard(kept) // one that is no longer ticked is off
+	if slices.Equal(kept, a.guarded) {
+		return errors.Join(lapsed, a.lives.extend(ctx, length, func(ctx context.Context, due func() bool) error {
+			return a.host.Renew(ctx, kept, length, due)
+		}))
 	}
-	return errors.Join(lapsed, err)
+	err := a.set(ctx, kept, length) // one is no longer ticked
+	if err == nil {
+		a.guard(kept)
+	}
+	return err
 }
 
 // CloseTraffic implements agent.Addresses.
@@ -172,16 +199,30 @@ func (a *addresses) park(ctx context.Context) error {
 	if a.parked {
 		return nil
 	}
-	err := a.host.Set(ctx, nil, 0)
+	err := a.set(ctx, nil, 0)
 	a.parked = err == nil
+	// From an IPv6 address that is off, the kernel sends what open connections hold.
+	six := slices.DeleteFunc(slices.Clone(a.managed), func(ip pair.SharedIP) bool { return ip.Address.Addr().Is4() })
+	a.endConnections(six)
 	return err
+}
+
+// EndConnections implements agent.Addresses.
+func (a *addresses) EndConnections() {
+	a.ending.Go(func() { a.endConnections(a.managed) })
+}
+
+func (a *addresses) endConnections(to []pair.SharedIP) {
+	if err := a.host.EndConnections(to...); err != nil {
+		a.log.Warn("connections to the shared IP not ended", slog.String("error", err.Error()))
+	}
 }
 
 // Release implements agent.Addresses: traffic ends first, and waits for nothing.
 // The rules stay as long as an address does.
 func (a *addresses) Release(ctx context.Context) error {
 	a.tell(a.lease.Close())
-	if err := a.host.Set(ctx, nil, 0); err != nil {
+	if err := a.set(ctx, nil, 0); err != nil {
 		return err
 	}
 	a.parked, a.guarded = false, nil

@@ -304,6 +304,10 @@ func (a *Appliance) invite(ctx context.Context) {
 // Close releases what New took.
 func (a *Appliance) Close() error {
 	var failed []error
+	if a.ips != nil {
+		a.ips.lives.wait()
+		a.ips.ending.Wait()
+	}
 	if a.traffic != nil {
 		failed = append(failed, a.endTraffic())
 	}

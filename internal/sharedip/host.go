@@ -84,6 +84,11 @@ func (h *Host) OnPlaced(f func()) { h.placed = f }
 func (h *Host) Set(ctx context.Context, wanted []pair.SharedIP, lease time.Duration) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.set(ctx, wanted, lease)
+}
+
+// set does what Set says. The mutex is held.
+func (h *Host) set(ctx context.Context, wanted []pair.SharedIP, lease time.Duration) error {
 	h.wanted = slices.Clone(wanted)
 	found, err := look(h.managed)
 	if err != nil {
@@ -96,6 +101,17 @@ func (h *Host) Set(ctx context.Context, wanted []pair.SharedIP, lease time.Durat
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// Renew is Set if it is still due when nothing else changes addresses any more: what
+// was begun before a release must not put an address on after it.
+func (h *Host) Renew(ctx context.Context, wanted []pair.SharedIP, lease time.Duration, due func() bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !due() {
+		return nil
+	}
+	return h.set(ctx, wanted, lease)
 }
 
 // Cleanup takes every managed address off.

@@ -260,7 +260,7 @@ func (w *world) keptAll(acks []ack) {
 	for _, a := range acks {
 		if !alpha[a.number] && !beta[a.number] {
 			lost++
-			w.t.Errorf("%d, acknowledged by %s at %s, is on neither appliance", a.number, a.by, a.at.Format("05.000"))
+			w.t.Errorf("%d, sent at %s and acknowledged by %s at %s, is on neither appliance", a.number, a.sent.Format("05.000"), a.by, a.at.Format("05.000"))
 		}
 	}
 	w.t.Logf("%d numbers acknowledged in four switches, %d lost; longest time without one %s", len(acks), lost, longest(acks).Round(time.Millisecond))
@@ -310,6 +310,7 @@ func (a *appliance) denyTraffic() {
 // its interface, and both tell; the primary serves on, and again after a restart.
 func TestBackupHasTheSharedIP(t *testing.T) {
 	w := steadyPair(t, plan{timeout: moderate})
+	w.bothAllowed = 200 * time.Millisecond // until the rules name it
 	at := time.Now()
 	ip := func(command string) {
 		t.Helper()
