@@ -68,11 +68,16 @@ func (t *turn) openingFailed(effect Effect, why Reason) {
 	forced, reached, since := t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince
 	t.close()
 	t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince = forced, reached, since
-	t.Broken, t.Retry = effect, t.now.Add(min(retryPause<<max(t.Tries, 1)/2, longestPause))
-	if effect != NoEffect {
-		t.Tries = min(t.Tries+1, 10)
+	if t.Broken, t.Retry = effect, t.now.Add(retryPause); effect != NoEffect {
+		t.backOff()
 	}
 	t.enter(t.Record.Role, pair.Waiting, why)
+}
+
+// backOff plans the next attempt at what has failed: less and less often.
+func (t *turn) backOff() {
+	t.Retry = t.now.Add(min(retryPause<<max(t.Tries, 1)/2, longestPause))
+	t.Tries = min(t.Tries+1, 10)
 }
 
 // close stops the site: traffic first, then services. It waits for neither.
@@ -165,9 +170,11 @@ func (t *turn) setAsideDone(ev SetAsideDone) {
 		return
 	}
 	if !ev.OK {
-		t.Broken, t.Retry = SettingAside, t.now.Add(10*retryPause)
+		t.Broken = SettingAside
+		t.backOff()
 		return
 	}
+	t.Tries = 0
 	if t.Broken == SettingAside {
 		t.Broken = NoEffect
 	}

@@ -41,7 +41,7 @@ type State struct {
 	NextRenew  Instant // of the address's lifetime
 	Broken     Effect  // newest effect that failed and is to be tried again
 	Retry      Instant // when
-	Tries      uint8   // attempts in a row to open the site that failed
+	Tries      uint8   // attempts in a row that failed, to open the site or to set data aside
 	ReleaseAt  Moment  // when a release that failed is tried again
 	Blocked    Reason  // why a takeover (or a return) that is due does not happen
 	Ready      Moment  // since when nothing stands against a return
