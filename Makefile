@@ -101,8 +101,10 @@ package: ## dist/: deb and rpm for amd64 and arm64
 		done; \
 	done
 
-check: build ## all that must pass: both builds, tests, lint, end-to-end in short
+check: build ## all that must pass: both builds, tests, lint, end-to-end in short, 60 faults
 	GOARCH=arm64 $(BUILD) -o bin/linux-arm64/baton ./cmd/baton
 	$(MAKE) test
 	$(MAKE) lint
 	$(MAKE) smoke
+	@if [ "$$(id -u)" = 0 ] && [ -e /dev/loop-control ]; then $(MAKE) faults ARGS='-n 60 -seed 1 -for 10m'; \
+	else echo 'skipped: the campaign of faults needs root and loop devices'; fi

@@ -130,9 +130,11 @@ func (d dice) part(from, to float64, of time.Duration) time.Duration {
 
 // strike draws a fault.
 func (d dice) strike(m moment) strike {
-	s := strike{Kind: pick(d.Rand, kinds()), On: onPrimary}
+	// Lost polls twice as often: that alone shows whether a takeover looks further than polls.
+	from := append(kinds(), kindPolls)
+	s := strike{Kind: pick(d.Rand, from), On: onPrimary}
 	for m == momentHandover && (s.Kind == kindSwitch || s.Kind == kindSwitchNow) {
-		s.Kind = pick(d.Rand, kinds())
+		s.Kind = pick(d.Rand, from)
 	}
 	if d.IntN(10) < 3 {
 		s.On = onBackup

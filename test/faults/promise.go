@@ -12,6 +12,7 @@ import (
 // Shares of the timeout that docs/failover.md names, with some way to spare.
 const (
 	harmless = 0.55 // cut off for so long, nobody may take over
+	stalled  = 0.3  // a machine that stands still for so long may itself have ended a primaryship
 	earliest = 0.85 // nobody may take over before: the timeout less one poll, and less what both clocks of the campaign may differ
 )
 
@@ -100,10 +101,30 @@ func (r *round) rash(res *result) (all []string) {
 	if took && !r.mayAgree() && float64(after) < earliest*float64(r.profile.timeout) {
 		all = append(all, fmt.Sprintf("the backup took over %d ms after the first fault", after.Milliseconds()))
 	}
+	if most, bounded := r.plan.promotions(); bounded && r.raised > most && float64(stood) < stalled*float64(r.profile.timeout) {
+		all = append(all, fmt.Sprintf("the epoch rose by %d, though only polls were lost", r.raised))
+	}
 	if r.refused && r.plan.Second == nil && r.plan.Bring == nil {
 		all = append(all, "a planned switch failed")
 	}
 	return all
+}
+
+// promotions is how often the epoch may rise by a plan in which polls alone are
+// lost: a peer that is heard on the link or by others is not to be replaced. Not
+// bounded if anything else happens, but for what brings about a return.
+func (p plan) promotions() (most int, bounded bool) {
+	if p.First.Kind != kindPolls || p.Second != nil && p.Second.Kind != kindPolls {
+		return 0, false
+	}
+	switch p.Moment {
+	case momentSteady, momentSyncing:
+		return 0, true
+	case momentReturn:
+		return 1, true
+	case momentTakeover, momentHandover:
+	}
+	return 0, false
 }
 
 func (r *round) mayAgree() bool {

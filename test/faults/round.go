@@ -26,6 +26,8 @@ type round struct {
 	asked           sync.WaitGroup
 	began           time.Time
 	struck          time.Time     // by the first of all faults
+	epoch           uint64        // when it began
+	raised          int           // how often the epoch has risen
 	late            time.Duration // the latest fault or mending, against the plan
 	ages            []shown
 
@@ -239,6 +241,7 @@ func (r *round) balance(ctx context.Context, res *result, book *ledger) error {
 		return err
 	}
 	res.Aside = account.aside
+	r.raised = int(r.world.epoch - r.epoch) //nolint:gosec // a few
 	for _, v := range account.lost {
 		if younger(v, r.ages) {
 			res.Excused++

@@ -32,6 +32,7 @@ type world struct {
 	lab         *lab.Lab
 	alpha, beta *machine
 	visitor     *visitor
+	epoch       uint64 // when both were steady last
 	watcher     *lab.Watcher
 	stop        context.CancelFunc
 	watching    sync.WaitGroup
@@ -162,6 +163,7 @@ func (w *world) roles(ctx context.Context) (primary, backup *machine, why string
 		reasons = append(reasons, fmt.Sprintf("%s is %s %s %s%s", m.Name(), status.Role, status.State, status.Epoch, named(status.Conditions)))
 	}
 	if primary != nil && backup != nil && statuses[0].Epoch == statuses[1].Epoch {
+		w.epoch = statuses[0].Epoch.Counter
 		return primary, backup, ""
 	}
 	return nil, nil, strings.Join(reasons, "; ")
