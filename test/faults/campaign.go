@@ -193,7 +193,6 @@ func (c *campaign) ready(ctx context.Context, r *round) (err error) {
 	if why := r.await(ctx, time.Now(), whole); why != "" {
 		return fmt.Errorf("round %d: the pair is not whole: %s", r.plan.Round, why)
 	}
-	r.epoch = c.world.epoch
 	for _, m := range c.world.both() {
 		// Automatic failover pauses after three takeovers in an hour: the campaign is no hour.
 		if err := m.API.Resume(ctx); err != nil {

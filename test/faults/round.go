@@ -109,6 +109,9 @@ func (r *round) strike(ctx context.Context, res *result) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
+	if why := r.cast(ctx); why != "" {
+		return fmt.Errorf("round %d: the pair fell apart by itself: %s", r.plan.Round, why)
+	}
 	r.began = time.Now()
 	res.At = r.began
 	for _, d := range r.deeds() {
@@ -128,6 +131,17 @@ func (r *round) strike(ctx context.Context, res *result) error {
 		}
 	}
 	return nil
+}
+
+// cast says who is who, right before the first fault: a machine that stood still
+// since the pair was looked at may have changed that.
+func (r *round) cast(ctx context.Context) (why string) {
+	why = r.await(ctx, time.Now(), func() (why string) {
+		r.primary, r.backup, why = r.world.roles(ctx)
+		return why
+	})
+	r.epoch = r.world.epoch
+	return why
 }
 
 // prepare has a data sync run when that is the moment.
