@@ -210,6 +210,22 @@ func TestASnapshotFromTheFutureIsOfUnknownAge(t *testing.T) {
 	})
 }
 
+// Whoever asks for a data sync hears why there is none.
+func TestASyncFromAPrimaryThatWasSetBackSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		b := room.side[beta].agent
+		b.Tell(t.Context(), failover.DataChanged{Snapshot: pair.Snapshot{Number: 1000, Epoch: b.Look().State.Record.Epoch}})
+		time.Sleep(timeout)
+		if err := b.SyncNow(t.Context(), false); !errors.Is(err, RefusedError{Reason: failover.PrimarySetBack}) {
+			t.Errorf("told: %v", err)
+		}
+		room.expectCondition(alpha, "primary-set-back")
+		room.expect(alpha, pair.Primary, pair.Steady)
+	})
+}
+
 func TestStoppingTakesTheAddressOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := newRoom(t)

@@ -261,6 +261,9 @@ func (s *syncs) soon(ctx context.Context, pull Pull) error {
 	for {
 		changed := s.agent.Changed()
 		seen := s.agent.Look()
+		if seen.State.Record.Role == pair.Backup && seen.State.Peer.SetBack {
+			return RefusedError{Reason: failover.PrimarySetBack}
+		}
 		reason := ErrNotNow
 		if seen.Config.MaySync(seen.State) {
 			pull.Epoch = seen.State.Record.Epoch

@@ -127,7 +127,7 @@ func (a *Appliance) handlePeer() {
 	a.link.Handle("POST "+pathSettings, peer.Serve(a.settingsAsked))
 	a.link.Handle("POST "+pathRoom, peer.Serve(roomAsked))
 	a.link.Handle("POST "+pathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
-		return done, a.agent.SyncNow(ctx, q.AcceptShrink)
+		return done, refusedBy(a.agent.SyncNow(ctx, q.AcceptShrink))
 	}))
 	a.link.Handle("POST "+pathCancel, peer.Serve(func(context.Context, wire.Plain) (wire.Plain, error) {
 		return done, a.cancelAsked()
