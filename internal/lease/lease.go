@@ -92,6 +92,9 @@ func (l *Lease) Install() error {
 	}
 	l.conn = conn
 	if err = l.install(); err == nil {
+		err = l.tryOut(packets)
+	}
+	if err == nil {
 		err = l.listen()
 	}
 	if err != nil {
@@ -105,6 +108,29 @@ func (l *Lease) Install() error {
 	l.packets.Store(packets)
 	l.force.Store(true)
 	return nil
+}
+
+// tryOut opens, renews and closes a lease of the loopback address, which no rule
+// concerns: where another program's rules stop our packets on the loopback interface,
+// a site would be closed for ever. The mutex is held.
+func (l *Lease) tryOut(packets *sender) error {
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	b := &batch{}
+	fill(b, []netip.Addr{loopback})
+	if err := b.commit(l.conn); err != nil {
+		return err
+	}
+	for _, m := range []uint32{mark(begin, 0), mark(renewOpen, 0), mark(finish, 0)} {
+		if err := packets.send(loopback, m); err != nil {
+			return fmt.Errorf("another program's rules stop Baton's own packets on the loopback interface, or it is down: let UDP to port %d pass there: %w", discard, err)
+		}
+	}
+	b = &batch{}
+	fill(b, l.guarded)
+	if err := b.commit(l.conn); err != nil {
+		return err
+	}
+	return l.remember()
 }
 
 // install makes the tables anew. The mutex is held.

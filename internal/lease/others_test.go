@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,8 +16,10 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
 	mdl "github.com/mdlayher/netlink"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // run keeps the tables until the test ends.
@@ -273,4 +277,31 @@ func TestRenewalsWaitForNobody(t *testing.T) {
 	if s.knows(ip4(t), 200*time.Millisecond) {
 		t.Error("no longer renewed, it answers")
 	}
+}
+
+// Where another program's rules stop our packets, there is no lease, and no table is
+// left that would keep the site closed.
+func TestNoLeaseWhereThePacketsDoNotPass(t *testing.T) {
+	t.Parallel()
+	s := bareSite(t)
+	s.echo("80")
+	err := s.nft(func(c *nftables.Conn) {
+		table := c.AddTable(&nftables.Table{Name: "other", Family: nftables.TableFamilyINet})
+		chain := c.AddChain(&nftables.Chain{Name: "out", Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter})
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: join(iface(expr.MetaKeyOIFNAME, expr.CmpOpEq, "lo"),
+			meta(expr.MetaKeyL4PROTO, expr.CmpOpEq, []byte{unix.IPPROTO_UDP}), stop())})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := New(both(t), nil, slog.New(slog.DiscardHandler))
+	s.server.do(func() error { err = l.Install(); return nil })
+	if err == nil || !strings.Contains(err.Error(), "loopback") || errors.Is(err, ErrLeft) {
+		t.Fatalf("installed: %v", err)
+	}
+	conn, err := s.dial("tcp", ip4(t), "80", 2*time.Second)
+	if err != nil {
+		t.Fatal("without a lease, traffic does not pass:", err)
+	}
+	_ = conn.Close()
 }
