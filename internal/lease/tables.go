@@ -107,9 +107,10 @@ func meta(key expr.MetaKey, op expr.CmpOp, value []byte) []expr.Any {
 	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: op, Register: 1, Data: value}}
 }
 
-func iface(key expr.MetaKey, op expr.CmpOp, name string) []expr.Any {
+// loopback matches packets of the loopback interface, or (not equal) of others.
+func loopback(key expr.MetaKey, op expr.CmpOp) []expr.Any {
 	padded := make([]byte, unix.IFNAMSIZ)
-	copy(padded, name)
+	copy(padded, "lo")
 	return meta(key, op, padded)
 }
 
@@ -209,7 +210,7 @@ func installPackets(b *batch, left, flags uint32, own []uint16) {
 func incoming(b *batch, t tableID) {
 	const chain = "incoming"
 	b.chain(t, chain, hookPrerouting, beforeAll, "")
-	b.rule(t, chain, join(iface(expr.MetaKeyIIFNAME, expr.CmpOpEq, "lo"), ours(expr.CmpOpEq), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
+	b.rule(t, chain, join(loopback(expr.MetaKeyIIFNAME, expr.CmpOpEq), ours(expr.CmpOpEq), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
 	for _, f := range []family{ipv4(), ipv6()} {
 		side{b, t, chain, f, expr.MetaKeyIIFNAME, f.destination, destinationPort}.guard()
 	}
@@ -246,7 +247,7 @@ type side struct {
 // discovery pass.
 func (s side) guard() {
 	f := s.family
-	remote := join(iface(s.device, expr.CmpOpNeq, "lo"), meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{f.nfproto}),
+	remote := join(loopback(s.device, expr.CmpOpNeq), meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{f.nfproto}),
 		list(load(expr.PayloadBaseNetworkHeader, s.address, f.size)))
 	protocol := func(number byte) []expr.Any { return meta(expr.MetaKeyL4PROTO, expr.CmpOpEq, []byte{number}) }
 	s.b.rule(s.t, s.chain, join(remote, list(in(f.heldBy)), protocol(unix.IPPROTO_TCP),
@@ -271,7 +272,7 @@ func renewing(b *batch, t tableID) {
 	const chain = "renewing"
 	b.chain(t, chain, hookOutput, beforeAll, "")
 	b.rule(t, chain, join(ours(expr.CmpOpNeq), pass())...)
-	b.rule(t, chain, join(iface(expr.MetaKeyOIFNAME, expr.CmpOpNeq, "lo"), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
+	b.rule(t, chain, join(loopback(expr.MetaKeyOIFNAME, expr.CmpOpNeq), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
 	for _, f := range []family{ipv4(), ipv6()} {
 		address := join(meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{f.nfproto}), list(load(expr.PayloadBaseNetworkHeader, f.destination, f.size)))
 		for step, length := range ladder() {
