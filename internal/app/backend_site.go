@@ -224,7 +224,7 @@ func (a *Appliance) conditions() []pair.Condition {
 			NextStep: "Mend the cause; it is tried again by itself, or at once with Sync Now: baton sync --wait.",
 		})
 	}
-	found = append(found, a.lateWrites()...)
+	found = append(append(found, a.lateWrites()...), a.cloned()...)
 	if torn := a.engine.Torn(); torn != nil {
 		found = append(found, pair.Condition{
 			ID: "data-torn", Severity: pair.Critical, Text: torn.Error(),

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"baton/internal/agent"
 	"baton/internal/failover"
@@ -158,6 +159,7 @@ func (a *Appliance) believe(view pair.View) error {
 	case view.Timeout < pair.MinTimeout || view.Timeout > pair.MaxTimeout:
 		return fmt.Errorf("%w (a timeout of %s)", peer.ErrSenseless, view.Timeout)
 	}
+	a.runs.heard(view.Run, time.Now())
 	return nil
 }
 

@@ -61,6 +61,7 @@ type Appliance struct {
 	told     lastReport
 	names    *names
 	opening  opening
+	runs     runs
 	watched  bool // a watchdog ends this daemon when it hangs
 
 	strays    atomic.Pointer[[]sharedip.Stray] // on this machine now

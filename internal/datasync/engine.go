@@ -275,7 +275,8 @@ func (e *Engine) Settle(ctx context.Context) error {
 		return err
 	}
 	e.dropStaging()
-	return e.forgetMounts()
+	e.forgetMounts()
+	return nil
 }
 
 // SettleForced is Settle at the word of an administrator, who takes the data as it
@@ -293,7 +294,8 @@ func (e *Engine) SettleForced(ctx context.Context) error {
 		return err
 	}
 	e.dropStaging()
-	return e.forgetMounts()
+	e.forgetMounts()
+	return nil
 }
 
 // acquire takes the engine for one pull or copy; there is one at a time.

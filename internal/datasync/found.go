@@ -51,6 +51,9 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 			byPrefix[prefix] = append(byPrefix[prefix], d)
 		}
 	}
+	if st.Keep && p.site != "" && byPrefix["newer-"] == nil { // settings or users alone
+		byPrefix["newer-"] = []divergence{}
+	}
 	for prefix, kept := range byPrefix {
 		if err := p.keep(ctx, prefix, kept); err != nil {
 			return err
@@ -72,7 +75,8 @@ func (e *Engine) manifestOrNone(digest plan.Digest) plan.Manifest {
 
 func (p *pull) keep(ctx context.Context, prefix string, kept []divergence) error {
 	e := p.engine
-	id := prefix + contentOf(kept, nil)
+	st := e.currentState()
+	id := prefix + contentOf(kept, st.Export[:])
 	if _, err := e.divergedCopy(id); err == nil {
 		return nil // by an earlier try of this sync
 	}

@@ -115,6 +115,31 @@ func TestARestoredBackupCatchesUp(t *testing.T) {
 	}
 }
 
+// Settings and users that the site loses by that are kept as well.
+func TestOldPrimaryKeepsTheSettingsThatARestoredBackupLacks(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/page", "1")
+	p.pull(t)
+	began := p.backup.Snapshot().Number
+	restore := image(t, p.backup)
+	must(t, os.WriteFile(p.primary.site.path, []byte("a user more"), 0o600))
+	p.pull(t)
+	restore()
+	must(t, p.backup.Settle(t.Context()))
+	_, err := p.primary.SetAside(t.Context(), p.epoch, began)
+	must(t, err)
+	p.swap("b")
+	p.pull(t)
+	copies, err := p.backup.Diverged()
+	must(t, err)
+	if len(copies) != 1 {
+		t.Fatalf("%d copies", len(copies))
+	}
+	if b, _ := os.ReadFile(filepath.Join(p.backup.opt.Dir, "diverged", copies[0].ID, copySite)); string(b) != "a user more" {
+		t.Errorf("the site database is kept as %q", b)
+	}
+}
+
 // If it takes over first, the old primary keeps what the site loses by that.
 func TestOldPrimaryKeepsWhatARestoredBackupLacks(t *testing.T) {
 	p := newPair(t)

@@ -1,6 +1,7 @@
 package datasync
 
 import (
+	"log/slog"
 	"maps"
 	"strings"
 
@@ -133,16 +134,19 @@ func (e *Engine) CheckMounts() {
 }
 
 // forgetMounts ends the watch over mount points: from now on the site is opened here,
-// and an administrator may have its data where he likes.
-func (e *Engine) forgetMounts() error {
+// and an administrator may have its data where he likes. A full disk here keeps nobody
+// from taking over.
+func (e *Engine) forgetMounts() {
 	e.mu.Lock()
 	none := len(e.state.Mounts) == 0
 	e.lacking = nil
 	e.mu.Unlock()
 	if none {
-		return nil
+		return
 	}
-	return e.save(func(s *state) { s.Mounts = nil })
+	if err := e.save(func(s *state) { s.Mounts = nil }); err != nil {
+		e.opt.Log.Warn("mount points are still noted", slog.Any("error", err))
+	}
 }
 
 // diskOf tells on which file system some data lies here; empty if that is not known.

@@ -158,3 +158,22 @@ func TestARecordedSnapshotWaitsForItsDisk(t *testing.T) {
 	same(t, p.primary.tree, p.backup.tree)
 	must(t, p.backup.Torn())
 }
+
+// The engine's own disk may be full: the data is whole all the same.
+func TestAFullDataDirKeepsNobodyFromTakingOver(t *testing.T) {
+	disk := ownDisk(t)
+	p := newPair(t)
+	p.backup = newAppliance(t, filepath.Join(disk, "backup"), filepath.Join(t.TempDir(), "tree"))
+	write(t, p.primary.tree+"/page", "1")
+	p.pull(t)
+	fill(t, filepath.Join(disk, "ballast"), false)
+	must(t, p.backup.Settle(t.Context()))
+	write(t, p.primary.tree+"/page", "2")
+	if _, err := p.tryPull(t, Request{}); !errors.Is(err, ErrNoRoom) {
+		t.Fatalf("told: %v", err)
+	}
+	if got, _ := os.ReadFile(p.backup.tree + "/page"); string(got) != "1" || p.backup.Torn() != nil {
+		t.Fatalf("the page is %q, %v", got, p.backup.Torn())
+	}
+	must(t, p.backup.Settle(t.Context()))
+}

@@ -75,7 +75,7 @@ func newHandshake(conn *tls.Conn, ownPin, product string, now func() time.Time) 
 	}
 	h := handshake{stream: conn, exporter: exporter, ownPin: ownPin, peerPin: pinOf(state.PeerCertificates[0]), product: product, now: now}
 	if h.peerPin == h.ownPin {
-		return handshake{}, &RemoteError{Code: "itself", Text: "that address leads to this appliance itself: give the other one's"}
+		return handshake{}, &RemoteError{Code: "itself", Text: "that address leads to this appliance itself, or to a copy of its disk: give the other one's address, or remove data_dir on the copy and start it again"}
 	}
 	return h, nil
 }
