@@ -71,6 +71,7 @@ func (b *notebook) append(file, number string) error {
 	if err != nil {
 		return err
 	}
-	_, err = note.WriteString(number + "\n")
+	// Between two ends of lines: a full disk may have taken a part of the one before.
+	_, err = note.WriteString("\n" + number + "\n")
 	return errors.Join(err, note.Sync(), note.Close())
 }
