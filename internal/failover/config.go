@@ -26,7 +26,7 @@ type Config struct {
 	ObserveOnly       bool
 	MaxDataAge        time.Duration // 0: no limit
 
-	without Guard // removed by a test, to show that the guard bears load
+	without guardSet // removed by a test, to show that they bear load
 }
 
 // Fractions of the timeout at which things happen. The order is what keeps two

@@ -2,29 +2,23 @@
 
 package failover
 
-// Without returns a configuration in which a guard is not in force. No release
-// has it: it is for the campaign of faults (test/faults), which must notice.
-func (c Config) Without(g Guard) Config {
-	c.without = g
-	return c
-}
-
-// GuardNamed returns the guard that the campaign calls so.
-func GuardNamed(name string) (Guard, bool) {
-	named := map[string]Guard{
-		"timeout":        GuardTimeout,
-		"silence":        GuardSilence,
-		"isolation":      GuardIsolation,
-		"higher-epoch":   GuardHigherEpoch,
-		"set-aside":      GuardSetAside,
-		"return-epoch":   GuardReturnEpoch,
-		"return-taken":   GuardReturnTaken,
-		"return-wait":    GuardReturnWait,
-		"return-network": GuardReturnNetwork,
-		"return-silence": GuardReturnSilence,
-		"return-owner":   GuardReturnOwner,
-		"return-owned":   GuardReturnOwned,
+// Weakened returns a configuration in which some guards are not in force: those that
+// the campaign of faults (test/faults) calls so, which must notice. No release has it.
+func (c Config) Weakened(name string) (_ Config, known bool) {
+	named := map[string][]Guard{
+		"timeout":      {GuardTimeout},
+		"silence":      {GuardSilence},
+		"isolation":    {GuardIsolation},
+		"higher-epoch": {GuardHigherEpoch},
+		"set-aside":    {GuardSetAside},
+		// One of them alone is backed by the others.
+		"return": {
+			GuardReturnEpoch, GuardReturnTaken, GuardReturnWait, GuardReturnRival, GuardReturnTurn,
+			GuardReturnNetwork, GuardReturnSilence, GuardReturnOwner, GuardReturnOwned,
+		},
 	}
-	guard, known := named[name]
-	return guard, known
+	for _, guard := range named[name] {
+		c.without = c.without.with(guard)
+	}
+	return c, len(named[name]) > 0
 }

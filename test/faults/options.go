@@ -51,7 +51,7 @@ func parse(args []string, errs io.Writer) (opts options, err error) {
 	flags.Uint64Var(&opts.seed, "seed", rand.Uint64N(1_000_000), "what everything is drawn from") //nolint:gosec // chance, not secrecy
 	names := flags.String("profile", "300ms", "timeouts, with commas between them: 300ms, 1s, default")
 	flags.IntVar(&opts.only, "only", 0, "run this round of the seed alone")
-	flags.StringVar(&opts.without, "without", "", "remove this guard of the decision, and expect the campaign to fail: see internal/failover/guard.go")
+	flags.StringVar(&opts.without, "without", "", "remove this guard of the decision, and expect the campaign to fail: timeout, silence, isolation, higher-epoch, set-aside, return")
 	flags.StringVar(&opts.program, "baton", "bin/baton", "the program to break")
 	flags.StringVar(&opts.dir, "dir", "bin/faults", "directory for results, and for the logs of rounds that failed")
 	flags.StringVar(&opts.page, "page", "docs/faults.md", "the page to write")
