@@ -245,6 +245,24 @@ func TestWhatIsWrittenAfterAHandoverIsKept(t *testing.T) {
 	}
 }
 
+// What was common with another peer, in a relationship that is over, is not common
+// with the new one.
+func TestAFormerRelationshipIsNoCommonGround(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/invoice", "paid")
+	p.pull(t)
+	former := p.primary
+	_, err := former.SetAside(t.Context(), pair.Epoch{Counter: 1, Holder: "a"}, pair.Lineage{}.After(p.epoch))
+	must(t, err)
+	other := newAppliance(t, filepath.Join(t.TempDir(), "other"), filepath.Join(t.TempDir(), "tree"))
+	write(t, other.tree+"/page", "of another site")
+	p.primary, p.backup, p.epoch = other, former, pair.Epoch{Counter: 2, Holder: "c"}
+	former.Withdraw()
+	p.serve()
+	p.pull(t)
+	expectKept(t, p.backup, map[string]string{"invoice": "paid"})
+}
+
 // What was set aside already is not kept again; what came after that is.
 func TestWhatIsSetAsideIsNotKeptTwice(t *testing.T) {
 	p := newPair(t)

@@ -68,7 +68,7 @@ type (
 	ServeRequests struct{}
 	// SetAside keeps what this appliance wrote in the epoch as a diverged copy; SetAsideDone.
 	// Since is the number of the newest snapshot that the new primary's data has been
-	// through; pair.AnySnapshot: not known.
+	// through; 0: not known.
 	SetAside struct {
 		Epoch pair.Epoch
 		Since uint64

@@ -192,7 +192,8 @@ func (t *turn) descends(v pair.View) bool {
 // epoch has not been through: it was set back, and an administrator chose it.
 func (t *turn) ahead(v pair.View) bool {
 	mine := t.Record.Snapshot
-	return v.Epoch.Above(t.Record.Epoch) && !mine.IsZero() && mine.Number > v.Lineage.After(mine.Epoch) && t.obeys(GuardAhead)
+	return v.Epoch.Above(t.Record.Epoch) && !mine.IsZero() && v.Lineage.Contains(mine.Epoch) &&
+		mine.Number > v.Lineage.After(mine.Epoch) && t.obeys(GuardAhead)
 }
 
 // followPrimary learns the primary's epoch and ends a suspicion. After a

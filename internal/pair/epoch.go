@@ -84,7 +84,8 @@ func (l Lineage) Contains(e Epoch) bool {
 const AnySnapshot = ^uint64(0)
 
 // After returns the number of the snapshot on which the epoch after e was begun: what
-// the lineage knows of e ends there. It is AnySnapshot if that is not known.
+// the lineage knows of e ends there. It is AnySnapshot if e is the newest, and 0 if the
+// lineage does not know e: then nothing of it is known to be in there.
 func (l Lineage) After(e Epoch) uint64 {
 	after := AnySnapshot
 	for _, begun := range l {
@@ -93,7 +94,7 @@ func (l Lineage) After(e Epoch) uint64 {
 		}
 		after = begun.Snapshot
 	}
-	return AnySnapshot
+	return 0
 }
 
 // Begin returns the lineage with one more epoch at its front.
