@@ -222,7 +222,8 @@ func (h *Host) announce(link netlink.Link, ip pair.SharedIP) {
 		return
 	}
 	h.log.Warn("shared IP not announced", slog.String("shared_ip", ip.String()), slog.Any("error", err))
-	if p != nil && !errors.Is(err, unix.ENETDOWN) {
+	// ENOBUFS: the traffic lease had just run out; the schedule repeats it.
+	if p != nil && !errors.Is(err, unix.ENETDOWN) && !errors.Is(err, unix.ENOBUFS) {
 		p.close()
 		delete(h.ports, ip.Interface)
 	}
