@@ -130,8 +130,8 @@ func (d dice) part(from, to float64, of time.Duration) time.Duration {
 
 // strike draws a fault.
 func (d dice) strike(m moment) strike {
-	// Lost polls twice as often: that alone shows whether a takeover looks further than polls.
-	from := append(kinds(), kindPolls)
+	// Lost polls more often: they alone show whether a takeover looks further than polls.
+	from := append(kinds(), kindPolls, kindPolls)
 	s := strike{Kind: pick(d.Rand, from), On: onPrimary}
 	for m == momentHandover && (s.Kind == kindSwitch || s.Kind == kindSwitchNow) {
 		s.Kind = pick(d.Rand, from)
