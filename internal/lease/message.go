@@ -211,6 +211,9 @@ func collect(conn *netlink.Conn, from uint32, count int) (failed error) {
 			if failed == nil {
 				failed = fmt.Errorf("nftables: %w", err)
 			}
+			if errors.Is(err, unix.EPERM) {
+				return failed // the kernel answers a batch of one without rights once
+			}
 			left--
 		default:
 			return errors.Join(failed, fmt.Errorf("nftables: %w", err))

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A daemon that was killed leaves its tables, closed. The next one must take them
@@ -80,6 +82,27 @@ func TestTablesThatCannotBeTakenAreTold(t *testing.T) {
 	s.server.do(func() error {
 		if err := New(both(t), nil, slog.New(slog.DiscardHandler)).Install(); !errors.Is(err, ErrLeft) {
 			t.Errorf("got %v", err)
+		}
+		return nil
+	})
+}
+
+// A process without rights is told at once: its start waits for this.
+func TestWithoutRightsNoLeaseIsHadAtOnce(t *testing.T) {
+	t.Parallel()
+	s := bareSite(t)
+	s.server.do(func() error {
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err := unix.Capset(&header, &none[0]); err != nil { // of this thread, which ends with the test
+			return err
+		}
+		begun := time.Now()
+		if err := New(both(t), nil, slog.New(slog.DiscardHandler)).Install(); !errors.Is(err, unix.EPERM) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("it took %s", took)
 		}
 		return nil
 	})
