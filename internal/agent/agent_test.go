@@ -226,6 +226,23 @@ func TestASyncFromAPrimaryThatWasSetBackSaysSo(t *testing.T) {
 	})
 }
 
+// A failed data sync is tried again soon, however seldom the schedule asks for one.
+func TestAFailedSyncIsTriedAgainBeforeTheScheduleIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.every = 10 * time.Minute
+		room.pairUp()
+		b := room.side[beta]
+		before := len(b.data.pulls())
+		b.data.fail(errors.New("the cable is out"))
+		time.Sleep(room.every)
+		after := len(b.data.pulls()) - before
+		if time.Sleep(time.Minute); len(b.data.pulls())-before-after < 2 {
+			t.Errorf("tried %d times, then not again", after)
+		}
+	})
+}
+
 func TestStoppingTakesTheAddressOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := newRoom(t)
@@ -283,6 +300,8 @@ type room struct {
 	down bool                      // the link between the two
 	off  map[pair.ApplianceID]bool // without power
 	has  map[pair.ApplianceID]bool // the address
+
+	every time.Duration // between two automatic data syncs
 }
 
 const (
@@ -305,7 +324,7 @@ type side struct {
 
 func newRoom(t *testing.T) *room {
 	t.Helper()
-	r := &room{t: t, side: map[pair.ApplianceID]*side{}, off: map[pair.ApplianceID]bool{}, has: map[pair.ApplianceID]bool{}}
+	r := &room{t: t, side: map[pair.ApplianceID]*side{}, off: map[pair.ApplianceID]bool{}, has: map[pair.ApplianceID]bool{}, every: syncEvery}
 	t.Cleanup(func() {
 		for id := range r.side {
 			r.stop(id)
@@ -348,7 +367,7 @@ func (r *room) start(id, peer pair.ApplianceID, record pair.Record) {
 		Peer: &cable{room: r, from: id, to: peer}, Door: s.door, Services: services{}, Data: s.data, History: s.history,
 		Log: quiet(), Wall: time.Now,
 		Clock:    func() failover.Instant { return failover.Instant(time.Hour + time.Since(began)) },
-		Schedule: func(after time.Time) time.Time { return after.Add(syncEvery) },
+		Schedule: func(after time.Time) time.Time { return after.Add(r.every) },
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	s.stop = cancel

@@ -117,7 +117,7 @@ func (s *syncs) Next() time.Time {
 	if s.epoch.IsZero() || !s.agent.Look().Config.BackupOperations {
 		return time.Time{}
 	}
-	if s.retry.After(s.agent.Wall()) {
+	if !s.retry.IsZero() { // the newest one failed
 		return s.retry
 	}
 	if s.began.IsZero() {
@@ -138,7 +138,7 @@ func (s *syncs) automatic(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
-		s.pause = firstRetry
+		s.retry, s.pause = time.Time{}, firstRetry
 		return
 	}
 	s.retry = s.agent.Wall().Add(s.pause)

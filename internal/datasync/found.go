@@ -40,6 +40,9 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 		switch {
 		case len(known.Find(set.Data).Entries) == 0:
 			prefix = "found-"
+			if st.Kept != (plan.Digest{}) { // set aside as a whole already, as there was nothing common
+				was = before.Find(set.Data).Entries
+			}
 		case st.Keep:
 			prefix = "newer-"
 		case st.given():

@@ -283,6 +283,22 @@ func TestWhatIsSetAsideIsNotKeptTwice(t *testing.T) {
 	expectKept(t, p.backup, map[string]string{"alone": "written alone", "later": "by a server that was still stopping"})
 }
 
+// Nor is it if there was no common snapshot, so that everything was set aside.
+func TestWhatIsSetAsideAsAWholeIsNotKeptTwice(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/page", "old")
+	write(t, p.backup.tree+"/page", "new")
+	_, err := p.primary.SetAside(t.Context(), p.epoch, 1)
+	must(t, err)
+	p.swap("b")
+	p.pull(t)
+	copies, err := p.backup.Diverged()
+	must(t, err)
+	if len(copies) != 1 {
+		t.Fatalf("%+v", copies)
+	}
+}
+
 // One epoch can diverge more than once: neither hides the other.
 func TestTwoCopiesOfOneEpoch(t *testing.T) {
 	p := newPair(t)
