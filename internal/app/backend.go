@@ -116,18 +116,6 @@ func refused(no agent.RefusedError) error {
 	return api.Errorf(api.Refused, "%s", no)
 }
 
-// mustLead refuses, on a backup, what is kept by the primary.
-func (b *backend) mustLead() error {
-	if b.agent.Look().State.Record.Role != pair.Backup {
-		return nil
-	}
-	where := "the primary"
-	if pinned, paired := b.link.Paired(); paired && len(pinned.Addresses) > 0 {
-		where = fmt.Sprintf("the primary, %s at %s", pinned.Name, pinned.Addresses[0])
-	}
-	return api.Errorf(api.Refused, "this appliance is the backup and gets this from its primary: do it on %s", where)
-}
-
 // by names who asks, for the audit. In a browser, the first administrator is made
 // by nobody who has a name yet.
 func by(ctx context.Context) pair.Actor {

@@ -90,7 +90,11 @@ func (b *backend) SaveNotifications(ctx context.Context, wanted api.SavedNotific
 		Kind: pair.KindSettingChanged, Text: by(ctx).String() + " changed the notifications: " + summary(after) + ".",
 		Detail: by(ctx).Note(),
 	}
-	if _, err := b.site.SaveDocument(ctx, documentNotifications, text, version, event); err != nil {
+	err = b.led(func() error {
+		_, err := b.site.SaveDocument(ctx, documentNotifications, text, version, event)
+		return err
+	})
+	if err != nil {
 		return api.SavedNotifications{}, failure(err)
 	}
 	b.notifier.Wake()

@@ -129,10 +129,7 @@ func (b *backend) Unpair(ctx context.Context, request api.UnpairRequest) error {
 // lead does, on the primary or a standalone appliance, what is synced to the
 // backup, and writes it into the audit.
 func (b *backend) lead(ctx context.Context, what string, act func() error) error {
-	if err := b.mustLead(); err != nil {
-		return err
-	}
-	if err := act(); err != nil {
+	if err := b.led(act); err != nil {
 		return failure(err)
 	}
 	detail := by(ctx).Note()

@@ -81,7 +81,11 @@ func (b *backend) saveDocument(ctx context.Context, name string, value any, vers
 	detail := by(ctx).Note()
 	maps.Copy(detail, made.detail)
 	event := pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + made.text + ".", Detail: detail}
-	if _, err := b.site.SaveDocument(ctx, name, text, int64(min(version, 1<<62)), event); err != nil {
+	err = b.led(func() error {
+		_, err := b.site.SaveDocument(ctx, name, text, int64(min(version, 1<<62)), event)
+		return err
+	})
+	if err != nil {
 		return failure(err)
 	}
 	return b.present(ctx)

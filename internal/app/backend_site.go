@@ -50,7 +50,9 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (a
 		saved, err := b.Settings(ctx)
 		if err == nil {
 			err = b.acknowledged(ctx, "the settings are saved", func(seen agent.Seen) bool {
-				return seen.Config.SettingsSum == b.settings.get().Sum()
+				now := b.settings.get()
+				kept := seen.State.Record.Role != pair.Backup || holds(now, changes) // the role may have changed meanwhile
+				return kept && seen.Config.SettingsSum == now.Sum()
 			})
 		}
 		return saved, err

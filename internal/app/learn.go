@@ -57,3 +57,14 @@ func changed(from, to pair.Settings) map[string]string {
 	maps.DeleteFunc(changes, func(key, value string) bool { return before[key] == value })
 	return changes
 }
+
+// holds reports whether settings have those values.
+func holds(s pair.Settings, changes map[string]string) bool {
+	now := s.Map()
+	for key, value := range changes {
+		if now[key] != value {
+			return false
+		}
+	}
+	return true
+}

@@ -112,7 +112,11 @@ func (a *Appliance) handlePeer() {
 		return wire.Answer{Version: wire.Version, Seq: q.Seq, View: view}, err
 	}))
 	a.link.Handle("POST "+pathHold, peer.Serve(func(ctx context.Context, q wire.Hold) (wire.Plain, error) {
-		return done, refusedBy(a.agent.HoldAsked(ctx, q.Epoch))
+		err := a.agent.HoldAsked(ctx, q.Epoch)
+		if err == nil {
+			a.finishLed()
+		}
+		return done, refusedBy(err)
 	}))
 	a.link.Handle("POST "+pathEndHold, peer.Serve(func(ctx context.Context, _ wire.Plain) (wire.Plain, error) {
 		a.agent.HoldEnded(ctx)

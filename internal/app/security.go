@@ -83,7 +83,10 @@ func (b *backend) SaveSecurity(ctx context.Context, wanted api.SavedSecurity) (a
 	if err != nil {
 		return api.SavedSecurity{}, err
 	}
-	wanted.Version, err = b.site.SaveDocument(ctx, securityDocument, text, wanted.Version, b.securityEvent(ctx, values))
+	err = b.led(func() (err error) {
+		wanted.Version, err = b.site.SaveDocument(ctx, securityDocument, text, wanted.Version, b.securityEvent(ctx, values))
+		return err
+	})
 	if err != nil {
 		return api.SavedSecurity{}, failure(err)
 	}

@@ -62,7 +62,8 @@ type Appliance struct {
 	names    *names
 	opening  opening
 	runs     runs
-	watched  bool // a watchdog ends this daemon when it hangs
+	leading  sync.RWMutex // held shared while the site database is changed
+	watched  bool         // a watchdog ends this daemon when it hangs
 
 	strays    atomic.Pointer[[]sharedip.Stray] // on this machine now
 	noTraffic error                            // why this machine has no traffic lease; nil: it has

@@ -107,8 +107,10 @@ func (a *Appliance) saveSettings(ctx context.Context, changes map[string]string,
 	if err := a.checkOutside(changes); err != nil {
 		return err
 	}
-	if _, err := a.site.SetSettings(ctx, changes, want, by); err != nil {
-		return err
-	}
-	return a.reload(ctx)
+	return a.led(func() error {
+		if _, err := a.site.SetSettings(ctx, changes, want, by); err != nil {
+			return err
+		}
+		return a.reload(ctx)
+	})
 }

@@ -68,6 +68,46 @@ func TestFinalSyncLosesNothing(t *testing.T) {
 	w.settled(w.beta, w.alpha)
 }
 
+// What somebody was told is saved, while a planned switch runs, is with the new
+// primary: users here, who go with the data sync.
+func TestWhatIsSavedDuringASwitchStays(t *testing.T) {
+	w := steadyPair(t, plan{timeout: byDefault, settings: "sync_schedule=daily"})
+	ended := make(chan struct{})
+	var switching sync.WaitGroup
+	switching.Go(func() {
+		defer close(ended)
+		got, err := w.beta.Run(context.Background(), "", "become", "primary", "--final-sync", "--wait")
+		if err != nil || got.Code != 0 {
+			t.Errorf("the switch failed: %v %s", err, got.Errs)
+		}
+	})
+	var told []string
+	for i := 0; !isClosed(ended); i++ {
+		name := fmt.Sprintf("clerk-%d", i)
+		if got := w.alpha.run("a password long enough 1\n", "user", "add", name); got.Code == 0 {
+			told = append(told, name)
+		}
+	}
+	switching.Wait()
+	w.settled(w.beta, w.alpha)
+	users := w.beta.baton("user list")
+	for _, name := range told {
+		if !strings.Contains(users, name+" ") {
+			t.Errorf("%s was made on alpha and is not on beta", name)
+		}
+	}
+	t.Logf("users made during the switch: %d", len(told))
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // writer writes files on the appliance, one after the other, until it is stopped
 // or the site is served by another. It returns those that the site's visitors
 // could have seen: after each, the appliance answered a request.
