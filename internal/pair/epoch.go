@@ -83,7 +83,7 @@ func (l Lineage) Contains(e Epoch) bool {
 // AnySnapshot is the number below which every snapshot is.
 const AnySnapshot = ^uint64(0)
 
-// After returns the number of the snapshot on which the epoch after e was begun: what
+// After returns the lowest number of a snapshot on which an epoch after e was begun: what
 // the lineage knows of e ends there. It is AnySnapshot if e is the newest, and 0 if the
 // lineage does not know e: then nothing of it is known to be in there.
 func (l Lineage) After(e Epoch) uint64 {
@@ -92,7 +92,7 @@ func (l Lineage) After(e Epoch) uint64 {
 		if begun.Epoch == e && !e.IsZero() {
 			return after
 		}
-		after = begun.Snapshot
+		after = min(after, begun.Snapshot)
 	}
 	return 0
 }

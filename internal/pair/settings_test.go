@@ -134,6 +134,9 @@ func TestEpochs(t *testing.T) {
 	if on := lineage.After(first); on != 7 || lineage.After(a) != AnySnapshot || lineage.After(b) != 0 {
 		t.Errorf("the epoch after the first was begun on %d", on)
 	}
+	if on := lineage.Begin(b.Next("a"), 3).After(first); on != 3 {
+		t.Errorf("an epoch that went on from an older state counts up to %d", on)
+	}
 	if !lineage.Contains(first) || lineage.Contains(b) || lineage.Contains(Epoch{}) {
 		t.Errorf("lineage: %+v", lineage)
 	}
