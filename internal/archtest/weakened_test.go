@@ -44,6 +44,16 @@ func TestNoReleaseLeavesAGuardOut(t *testing.T) {
 	}
 }
 
+// What nobody builds every day still builds.
+func TestWeakenedBuilds(t *testing.T) {
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", weakenedTag, "./internal/app")
+	build.Dir = filepath.Join("..", "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := build.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, text)
+	}
+}
+
 // goList lists the files of the tree that the daemon is made of.
 func goList(t *testing.T, root string) []string {
 	t.Helper()
