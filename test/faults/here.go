@@ -37,13 +37,19 @@ func kernel() string {
 	return "Linux " + fields[2]
 }
 
-// thisCommit names what was built; a tree that differs from it says so.
+// thisCommit names what was built; a tree that differs from it, in more than this
+// page and its like, says so.
 func thisCommit() string {
-	text, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=10").Output() //nolint:noctx // a moment
+	name, err := exec.Command("git", "rev-parse", "--short=10", "HEAD").Output() //nolint:noctx // a moment
 	if err != nil {
 		return "unknown"
 	}
-	return strings.TrimSpace(string(text))
+	commit := strings.TrimSpace(string(name))
+	changes, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":!/docs").Output() //nolint:noctx // a moment
+	if err != nil || len(changes) > 0 {
+		commit += ", and changes to it"
+	}
+	return commit
 }
 
 // command is how to run the same again.

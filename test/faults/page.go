@@ -21,6 +21,7 @@ var profileText string
 type summary struct {
 	Profile, Command, Machine, Commit string
 	Timeout, Took                     time.Duration
+	began                             time.Time // the first fault
 	Seed                              uint64
 	Faults, Overlapping, Split        int
 	Answered, Aside, Excused, Lost    int
@@ -108,7 +109,10 @@ func (s *summary) add(r result) {
 	s.Answered += r.Answered
 	s.Excused += r.Excused
 	s.Lost += r.Lost
-	s.Took += time.Duration(r.TookSeconds * float64(time.Second)).Truncate(time.Second)
+	if s.Faults == 1 {
+		s.began = r.At
+	}
+	s.Took = r.At.Sub(s.began).Truncate(time.Second)
 	s.BackMax, s.SafeMax = max(s.BackMax, r.BackMS), max(s.SafeMax, r.SafeMS)
 	if r.Aside > 0 {
 		s.Aside++
