@@ -47,6 +47,7 @@ type Agent struct {
 	syncs   *syncs
 	board   *board
 	edges   sync.WaitGroup // goroutines that wait for an edge
+	looking atomic.Bool    // whether the data is whole
 
 	// The rest belongs to the loop alone.
 	config   failover.Config

@@ -28,6 +28,41 @@ func TestBackupTakesOverWhenThePrimaryLosesItsPower(t *testing.T) {
 	})
 }
 
+// A disk that goes as the primary fails is seen before any epoch is raised, whoever
+// looks at it otherwise.
+func TestNoTakeoverWithADiskThatHasJustGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[beta].data.tear(true)
+		room.powerOffAlpha()
+		time.Sleep(3 * timeout)
+		room.expect(beta, pair.Backup, pair.Suspect)
+		if why := room.side[beta].agent.Look().State.Blocked; why != failover.DataIsTorn {
+			t.Errorf("beta waits because: %s", why)
+		}
+		room.side[beta].data.tear(false)
+		time.Sleep(timeout)
+		room.expect(beta, pair.Primary, pair.Claiming, pair.Alone)
+		room.expectOwner(beta)
+	})
+}
+
+// Nor does the primary hand the site over to it.
+func TestNoSwitchToADiskThatHasJustGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[beta].data.tear(true)
+		err := room.side[beta].agent.Do(t.Context(), failover.BecomePrimary{})
+		if !errors.Is(err, RefusedError{Reason: failover.DataIsTorn}) {
+			t.Errorf("told: %v", err)
+		}
+		room.expect(alpha, pair.Primary, pair.Steady)
+		room.expectOwner(alpha)
+	})
+}
+
 func TestRoleIsNotAssumedWhileItCannotBeStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := newRoom(t)

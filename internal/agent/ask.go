@@ -38,6 +38,9 @@ func refusal(reason failover.Reason, cause string) error {
 // Do gives an administrator's command to the decision and waits for its end.
 // The error is a RefusedError, or that of ctx: the command goes on all the same.
 func (a *Agent) Do(ctx context.Context, command failover.Event) error {
+	if _, takes := command.(failover.BecomePrimary); takes && a.Look().State.Record.Role == pair.Backup {
+		a.tellTorn(ctx)
+	}
 	return a.wait(ctx, message{event: command, reply: make(chan error, 1)})
 }
 

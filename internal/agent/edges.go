@@ -82,7 +82,7 @@ type Data interface {
 	// an administrator, who takes them as they are if they cannot be made whole.
 	Open(ctx context.Context) error
 	OpenForced(ctx context.Context) error
-	// Torn says whether a snapshot is half in place.
+	// Torn looks whether a snapshot is half in place, or a disk that it lies on is gone.
 	Torn() bool
 	// Offer lets the peer pull under the epoch; Withdraw ends that.
 	Offer(epoch pair.Epoch)

@@ -88,7 +88,14 @@ func (a *Agent) note(act string, err error) {
 func (a *Agent) begin(ctx context.Context, state failover.State, action failover.Action) {
 	switch action := action.(type) {
 	case failover.Poll:
-		a.later(ctx, action.Wait, func(ctx context.Context) failover.Event { return a.poll(ctx, a.config.View(state)) })
+		view := a.config.View(state)
+		a.later(ctx, action.Wait, func(within context.Context) failover.Event {
+			event := a.poll(within, view)
+			if _, failed := event.(failover.PollFailed); failed {
+				a.lookAtData(ctx)
+			}
+			return event
+		})
 	case failover.TestIPs:
 		a.later(ctx, 0, func(ctx context.Context) failover.Event {
 			return failover.TestIPsAnswered{Reached: a.Reacher.Reached(ctx, action.Need, action.Wait)}

@@ -229,6 +229,18 @@ func (a *Agent) tellTorn(ctx context.Context) {
 	}
 }
 
+// lookAtData is tellTorn while the primary does not answer: a disk that has gone must be
+// known before an epoch is raised. One that hangs keeps nobody.
+func (a *Agent) lookAtData(ctx context.Context) {
+	if a.Look().State.Record.Role != pair.Backup || !a.looking.CompareAndSwap(false, true) {
+		return
+	}
+	a.edges.Go(func() {
+		defer a.looking.Store(false)
+		a.tellTorn(ctx)
+	})
+}
+
 // DataOffered says which snapshot is about to be offered. Unless it succeeds, the
 // snapshot must not be offered: the peer would know a number that the decision does not.
 func (a *Agent) DataOffered(ctx context.Context, offer pair.Snapshot) error {

@@ -34,7 +34,7 @@ func (d *data) open(ctx context.Context, settle func(context.Context) error) err
 	d.appliance.keepLearned(ctx)
 	return nil
 }
-func (d *data) Torn() bool              { return d.appliance.engine.Torn() != nil }
+
 func (d *data) Offer(epoch pair.Epoch)  { d.appliance.engine.Offer(epoch) }
 func (d *data) Withdraw()               { d.appliance.engine.Withdraw() }
 func (d *data) Snapshot() pair.Snapshot { return d.appliance.engine.Snapshot() }
@@ -73,6 +73,12 @@ func (a *Appliance) missing(of pair.Snapshot, what string) {
 		Text:   fmt.Sprintf("Made primary with data that is not whole. Of snapshot %d is not in place: %s.", of.Number, strings.TrimRight(what, ". ")),
 		Detail: map[string]string{"snapshot": strconv.FormatUint(of.Number, 10), "epoch": of.Epoch.String()},
 	})
+}
+
+// Torn implements agent.Data.
+func (d *data) Torn() bool {
+	d.appliance.engine.CheckMounts()
+	return d.appliance.engine.Torn() != nil
 }
 
 // mend looks whether the data of a backup is whole, and tries again to make it so if a

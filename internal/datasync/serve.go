@@ -127,6 +127,8 @@ func (e *Engine) newSession(ctx context.Context, req manifestRequest) (*session,
 	switch {
 	case e.offered.IsZero():
 		return nil, sentence(ErrNotPrimary, "This appliance is not primary, so it offers no data.")
+	case e.lacking != nil: // what lies below the missing disk is not the site's
+		return nil, sentence(ErrNotPrimary, "A disk that the data lies on is not mounted on this appliance, so it offers no data: look at its conditions.")
 	case e.pending != nil, e.torn != nil:
 		return nil, sentence(ErrNotPrimary, "A snapshot is half in place on this appliance, so it offers no data: look at its conditions.")
 	case req.Epoch != e.offered:

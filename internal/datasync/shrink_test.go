@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"baton/internal/pair"
 )
 
 // mounted mounts a disk of its own at a place, with some files on it.
@@ -107,6 +109,12 @@ func TestAnUnmountedTargetIsNotFilled(t *testing.T) {
 				if err := p.backup.Settle(t.Context()); !errors.Is(err, ErrTorn) {
 					t.Errorf("it would be served: %v", err)
 				}
+				epoch := pair.Epoch{Counter: 9, Holder: "b"}
+				p.backup.Offer(epoch)
+				if _, err := p.backup.newSession(t.Context(), manifestRequest{Epoch: epoch}); !errors.Is(err, ErrNotPrimary) {
+					t.Errorf("it is offered to the peer: %v", err)
+				}
+				p.backup.Withdraw()
 				if _, err := p.tryPull(t, Request{}); !errors.Is(err, ErrShrink) || !strings.Contains(err.Error(), at) {
 					t.Fatalf("told: %v", err)
 				}
