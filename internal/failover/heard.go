@@ -221,7 +221,12 @@ func (t *turn) followPrimary(v pair.View) {
 			return
 		}
 		t.enter(pair.Backup, t.calm(), t.whyCalm(PrimaryHeard))
-	case pair.Claiming, pair.Releasing, pair.Alone, pair.Isolated, pair.Handover:
+	case pair.Handover:
+		if ahead {
+			t.endSwitch(GoesOnOlder)
+			t.enter(pair.Backup, pair.Releasing, GoesOnOlder)
+		}
+	case pair.Claiming, pair.Releasing, pair.Alone, pair.Isolated:
 	}
 }
 
