@@ -44,7 +44,7 @@ func (c *campaign) run(ctx context.Context) (failed int, err error) {
 		first, last = c.only, c.only
 	}
 	c.say("%s: rounds %d to %d of seed %d; results and logs in %s", c.profile.name, first, last, c.seed, c.dir)
-	began := time.Now()
+	began, played := time.Now(), 0
 	for number := first; number <= last; number++ {
 		if c.limit > 0 && time.Since(began) > c.limit {
 			c.say("%s: the time is over after %d faults", c.profile.name, number-first)
@@ -54,6 +54,7 @@ func (c *campaign) run(ctx context.Context) (failed int, err error) {
 		if err != nil {
 			return failed, err
 		}
+		played++
 		if broken {
 			failed++
 			if c.without != "" {
@@ -62,7 +63,7 @@ func (c *campaign) run(ctx context.Context) (failed int, err error) {
 			}
 		}
 	}
-	c.say("%s: %d of %d rounds broke a promise", c.profile.name, failed, last-first+1)
+	c.say("%s: %d of %d rounds broke a promise", c.profile.name, failed, played)
 	return failed, c.conclude()
 }
 
