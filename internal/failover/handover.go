@@ -199,11 +199,19 @@ func (t *turn) holdAsked(ask HoldAsked) {
 	}
 	t.Switch = Switch{Step: Stopped, Final: true, Began: t.now}
 	t.enter(pair.Primary, pair.Handover, PeerAsked)
-	switch {
-	case t.Door == Open:
+	if t.Door == Open {
 		t.Stopping = true
 		t.do(HoldRequests{}, StopServices{})
-	case !t.Stopping:
+		return
+	}
+	t.answerHoldOfClosed()
+}
+
+// answerHoldOfClosed answers the backup once nothing is on here any more, where the
+// site was not open: an address that could not be taken off yet may still be
+// written to.
+func (t *turn) answerHoldOfClosed() {
+	if t.Switch.Step == Stopped && t.Door == Closed && !t.Stopping && !t.Held {
 		t.do(AnswerHold{Refusal: Agreed})
 	}
 }
@@ -220,7 +228,7 @@ func (t *turn) servicesStopped() {
 		t.Door = Shut
 		t.do(CloseTraffic{Lease: t.leaseNow(), Until: t.until()})
 	default:
-		t.do(AnswerHold{Refusal: Agreed})
+		t.answerHoldOfClosed()
 	}
 }
 

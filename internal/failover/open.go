@@ -155,6 +155,7 @@ func (t *turn) released(ev Released) {
 	if t.Switch.Step == Giving {
 		t.given()
 	}
+	t.answerHoldOfClosed()
 }
 
 // retryRelease repeats a release that failed; the kernel's lease bounds it.
