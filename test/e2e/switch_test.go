@@ -7,12 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"baton/internal/lab"
+	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
 
@@ -292,5 +296,36 @@ func TestNobodyHangsInAPlannedSwitch(t *testing.T) {
 		if what != "answered" && what != "told to try again" {
 			t.Errorf("%d requests: %s", n, what)
 		}
+	}
+}
+
+// How long nobody is answered in a planned switch of a site of 50,000 files: the last
+// data sync looks at every one of them.
+func TestSwitchOfManyFiles(t *testing.T) {
+	full(t)
+	const files, bound = 50_000, 1500 * time.Millisecond
+	w := twoDaemons(t, plan{timeout: byDefault})
+	for i := range files {
+		name := filepath.Join(w.alpha.Path(daemon.SiteDir), fmt.Sprintf("d%03d", i%200), fmt.Sprintf("f%05d", i))
+		if i < 200 {
+			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(name, []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.pair()
+	w.watch()
+	var gaps []time.Duration
+	for _, way := range [][2]*appliance{{w.alpha, w.beta}, {w.beta, w.alpha}, {w.alpha, w.beta}} {
+		at := time.Now()
+		way[1].baton("become primary --final-sync --wait")
+		gaps = append(gaps, w.tookOver(way[0], way[1], at, 20*time.Second))
+		w.settled(way[1], way[0])
+	}
+	if best := slices.Min(gaps); best > bound {
+		t.Errorf("without an answer for %s at best, wanted at most %s", best, bound)
 	}
 }
