@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -363,6 +364,24 @@ func TestFunctionsOnThePagesExist(t *testing.T) {
 			return strings.HasSuffix("/"+path, "/"+match[1]) && declared.MatchString(read(t, path))
 		}) {
 			t.Errorf("docs/architecture.md names %s in %s, which does not exist", match[2], match[1])
+		}
+	}
+}
+
+// The map of the tree names every package: a newcomer looks for it there.
+func TestEveryPackageIsOnTheMap(t *testing.T) {
+	_, after, _ := strings.Cut(read(t, "docs/architecture.md"), "```\n")
+	drawn, _, found := strings.Cut(after, "```\n")
+	if !found {
+		t.Fatal("docs/architecture.md has no map")
+	}
+	packages := map[string]bool{}
+	for _, name := range files(t, ".go") {
+		packages[path.Dir(name)] = strings.HasPrefix(name, "internal/")
+	}
+	for pkg, internal := range packages {
+		if internal && !strings.Contains(drawn, path.Base(pkg)+"/ ") {
+			t.Errorf("the map in docs/architecture.md has no %s", pkg)
 		}
 	}
 }

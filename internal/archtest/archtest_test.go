@@ -10,10 +10,16 @@ import (
 )
 
 func TestEveryPackageIsInTheTable(t *testing.T) {
-	known := table()
+	known, exists := table(), map[string]bool{}
 	for _, f := range tree(t) {
+		exists[f.pkg()] = true
 		if _, ok := known[f.pkg()]; !ok {
-			t.Errorf("%s: the tree has no package %s: add it to the table and say what it may import", f.path, f.pkg())
+			t.Errorf("%s: the table has no package %s: add it and say what it may import", f.path, f.pkg())
+		}
+	}
+	for pkg := range known {
+		if !exists[pkg] {
+			t.Errorf("the table has package %s, which does not exist", pkg)
 		}
 	}
 }
