@@ -87,11 +87,12 @@ func roleConditions() []conditionRow {
 		row("peer-set-back", pair.Critical, "The primary's disk was set back to an older state: this backup holds a newer snapshot of the same epoch. Nothing is synced, and there is no automatic failover.",
 			"Choose whose data stays; the other's is set aside. This backup's: Become Primary here without a final data sync, or run here: baton become primary. The primary's: force Become Primary there, or run there: baton become primary --force.",
 			func(_ Config, s State) bool { return s.Record.Role == pair.Backup && s.Peer.SetBack }),
-		row("no-primary", pair.Critical, "Both appliances are backups.",
+		row("no-primary", pair.Critical, "Both appliances are backups, so nobody serves the site.",
 			"Force Become Primary on the one whose data is newer, or run there: baton become primary --force.",
-			func(_ Config, s State) bool {
+			func(c Config, s State) bool {
+				// A message of a former backup may come late, after its word as primary.
 				return s.Record.Role == pair.Backup && s.PeerHeard.Set && s.Peer.Role == pair.Backup &&
-					!s.Peer.Granted && !s.Record.Granted && s.Phase != pair.Releasing && s.Phase != pair.Handover
+					!s.PrimaryHeard.within(c.timeout(s), s.Now) && !s.Peer.Granted && !s.Record.Granted && s.Phase != pair.Releasing && s.Phase != pair.Handover
 			}),
 		row("waiting-for-primary", pair.Critical, "This backup has not heard its primary since it started, so it does not take over by itself.",
 			"Bring the primary back, or force Become Primary to serve with the data here: baton become primary --force.",

@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -73,5 +74,22 @@ func TestEveryProtectionLevelSaysWhatWouldRaiseIt(t *testing.T) {
 	}
 	if c.ProtectionLevel(s, false) != 2 || c.ProtectionStep(s, true) == c.ProtectionStep(s, false) {
 		t.Error("all steps done, and yet not level 2, then 3")
+	}
+}
+
+// A message of the peer that lay in a queue while the cable was out tells what the
+// peer was. Nobody is to be told for it that there is no primary.
+func TestALateMessageOfAFormerBackupIsNoLackOfAPrimary(t *testing.T) {
+	c, s := readyBackup()
+	s.Peer.Role = pair.Backup
+	lacks := func() bool {
+		return slices.ContainsFunc(c.Conditions(s), func(found pair.Condition) bool { return found.ID == "no-primary" })
+	}
+	if lacks() {
+		t.Error("told although the primary was heard just now")
+	}
+	s.Now = s.Now.Add(c.Timeout + time.Millisecond)
+	if !lacks() {
+		t.Error("not told although no primary has been heard for the timeout")
 	}
 }
