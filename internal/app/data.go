@@ -68,9 +68,13 @@ func (a *Appliance) setAside(made pair.DivergedCopy) {
 
 // missing writes into the history what an administrator took over without.
 func (a *Appliance) missing(of pair.Snapshot, what string) {
+	text := "Made primary with data that is not whole: "
+	if !of.IsZero() {
+		text = fmt.Sprintf("Made primary with data that is not whole. This part of snapshot %d is not in place: ", of.Number)
+	}
 	a.history.Record(pair.Event{
 		Kind:   pair.KindDiverged,
-		Text:   fmt.Sprintf("Made primary with data that is not whole. Of snapshot %d is not in place: %s.", of.Number, strings.TrimRight(what, ". ")),
+		Text:   text + strings.TrimRight(what, ". ") + ".",
 		Detail: map[string]string{"snapshot": strconv.FormatUint(of.Number, 10), "epoch": of.Epoch.String()},
 	})
 }

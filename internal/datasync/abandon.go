@@ -1,6 +1,7 @@
 package datasync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -14,10 +15,10 @@ import (
 // as it is: what can be put into place is, and the rest is set aside and named.
 func (e *Engine) abandon(ctx context.Context) error {
 	e.mu.Lock()
-	rec, torn := e.pending, e.torn
+	rec, why, lacking := e.pending, cmp.Or(e.torn, e.lacking), e.lacking
 	e.mu.Unlock()
-	if rec == nil { // its steps are lost
-		e.opt.Missing(pair.Snapshot{}, torn.Error())
+	if rec == nil { // its steps are lost, or a disk is not mounted
+		e.opt.Missing(pair.Snapshot{}, bare(why))
 		return e.whole()
 	}
 	m, steps, err := e.recorded(*rec)
@@ -25,6 +26,9 @@ func (e *Engine) abandon(ctx context.Context) error {
 		return fmt.Errorf("read the recorded snapshot: %w", err)
 	}
 	var missing []string
+	if lacking != nil {
+		missing = append(missing, bare(lacking))
+	}
 	var kept []divergence
 	for i, set := range m.Sets {
 		d, names, err := e.applySome(ctx, set, steps[i])

@@ -132,6 +132,28 @@ func TestAnUnmountedTargetIsNotFilled(t *testing.T) {
 	}
 }
 
+// An administrator who forces a takeover is told that the disk is missing, and is obeyed.
+func TestForcedPromotionWithoutTheDiskSaysSo(t *testing.T) {
+	p := newPair(t)
+	at := filepath.Join(p.backup.dir, "mounted")
+	unmount := mounted(t, at)
+	p.backup = newAppliance(t, p.backup.dir, at)
+	write(t, p.primary.tree+"/f", "content")
+	p.pull(t)
+	unmount()
+	var missing string
+	p.backup.opt.Missing = func(_ pair.Snapshot, what string) { missing = what }
+	p.backup.reopen(t)
+	if err := p.backup.Settle(t.Context()); !errors.Is(err, ErrTorn) {
+		t.Fatalf("not forced: %v", err)
+	}
+	must(t, p.backup.SettleForced(t.Context()))
+	if !strings.Contains(missing, at) {
+		t.Errorf("missing: %q", missing)
+	}
+	must(t, p.backup.Torn())
+}
+
 // A recorded snapshot waits for its disk, too.
 func TestARecordedSnapshotWaitsForItsDisk(t *testing.T) {
 	p := newPair(t)
