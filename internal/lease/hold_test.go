@@ -147,3 +147,60 @@ func TestAClosedAddressIsSilentOnTheLink(t *testing.T) {
 		}
 	}
 }
+
+// That a port is Baton's proves nothing where the kernel sends it elsewhere: who answers
+// then is another's program, and nobody is to be told that his write is done.
+func TestAHeldLeaseKeepsForwardedOwnPortsOut(t *testing.T) {
+	t.Parallel()
+	own := netip.MustParsePrefix(server4).Addr().String()
+	for name, to := range map[string]string{"to a container": "10.9.0.2", "to a server here": own} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, 443)
+			at := s.server
+			if to != own {
+				at = s.container(443)
+			} else {
+				s.server.do(func() error { return forward(sharedIP(t, shared4Text).Address.Addr(), 443, own) })
+			}
+			at.do(func() error {
+				tcp, err := net.Listen("tcp", net.JoinHostPort(to, "443"))
+				if err != nil {
+					return err
+				}
+				udp, err := net.ListenPacket("udp", net.JoinHostPort(to, "443"))
+				if err != nil {
+					return err
+				}
+				serve(t, tcp, udp)
+				return nil
+			})
+			s.guard()
+			if err := s.lease.Open(forever()); err != nil {
+				t.Fatal(err)
+			}
+			ip := sharedIP(t, shared4Text).Address.Addr()
+			open, err := s.dial("tcp", ip, "443", 2*time.Second)
+			if err != nil || !answers(open, 2*time.Second) {
+				t.Fatalf("not forwarded while the lease is open: %v", err)
+			}
+			defer func() { _ = open.Close() }()
+			if err := s.lease.Hold(forever()); err != nil {
+				t.Fatal(err)
+			}
+			if answers(open, 300*time.Millisecond) {
+				t.Error("held, a forwarded connection of an own port is answered")
+			}
+			if conn, err := s.dial("tcp", ip, "443", 300*time.Millisecond); err == nil {
+				_ = conn.Close()
+				t.Error("held, a new forwarded connection of an own port comes about")
+			}
+			if err := s.lease.Open(forever()); err != nil {
+				t.Fatal(err)
+			}
+			if _ = open.SetDeadline(time.Time{}); !answers(open, 3*time.Second) {
+				t.Error("rolled back, it does not go on")
+			}
+		})
+	}
+}

@@ -59,6 +59,7 @@ const (
 	begin                    // open
 	hold                     // close, but for Baton's own ports
 	finish                   // close
+	answer                   // none of ours asks: a door of Baton's own answers
 )
 
 // markBase is the upper half of our marks, markMask what tells them from others'.
@@ -173,6 +174,7 @@ func request(a act, length time.Duration, alive, shared, heldBy string) []expr.A
 		return list(in(shared), take(alive), put(heldBy, length))
 	case finish:
 		return list(in(shared), take(alive), take(heldBy))
+	case answer:
 	}
 	return nil
 }
@@ -212,7 +214,7 @@ func incoming(b *batch, t tableID) {
 	b.chain(t, chain, hookPrerouting, beforeAll, "")
 	b.rule(t, chain, join(loopback(expr.MetaKeyIIFNAME, expr.CmpOpEq), ours(expr.CmpOpEq), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
 	for _, f := range []family{ipv4(), ipv6()} {
-		side{b, t, chain, f, expr.MetaKeyIIFNAME, f.destination, destinationPort}.guard()
+		side{b, t, chain, f, expr.MetaKeyIIFNAME, f.destination, destinationPort, nil}.guard()
 	}
 }
 
@@ -222,7 +224,7 @@ func outgoing(b *batch, t tableID) {
 	const chain = "outgoing"
 	b.chain(t, chain, hookPostrouting, afterNAT, "")
 	for _, f := range []family{ipv4(), ipv6()} {
-		side{b, t, chain, f, expr.MetaKeyOIFNAME, f.source, sourcePort}.guard()
+		side{b, t, chain, f, expr.MetaKeyOIFNAME, f.source, sourcePort, ours(expr.CmpOpEq)}.guard()
 	}
 }
 
@@ -239,25 +241,48 @@ type side struct {
 	chain   string
 	family  family
 	device  expr.MetaKey
-	address uint32 // where the packet has the shared IP
-	port    uint32 // where the segment has its port
+	address uint32     // where the packet has the shared IP
+	port    uint32     // where the segment has its port
+	door    []expr.Any // what else an own port's segment must be, see answering
 }
 
 // guard adds the rules: while an address is held, Baton's own ports and neighbour
 // discovery pass.
 func (s side) guard() {
 	f := s.family
-	remote := join(loopback(s.device, expr.CmpOpNeq), meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{f.nfproto}),
-		list(load(expr.PayloadBaseNetworkHeader, s.address, f.size)))
-	protocol := func(number byte) []expr.Any { return meta(expr.MetaKeyL4PROTO, expr.CmpOpEq, []byte{number}) }
-	s.b.rule(s.t, s.chain, join(remote, list(in(f.heldBy)), protocol(unix.IPPROTO_TCP),
-		list(load(expr.PayloadBaseTransportHeader, s.port, 2), in(ports)), pass())...)
+	remote := s.remote()
+	s.b.rule(s.t, s.chain, join(s.ownPort(), s.door, pass())...)
 	if f.size == 16 {
 		s.b.rule(s.t, s.chain, join(remote, list(in(f.heldBy)), protocol(unix.IPPROTO_ICMPV6),
 			list(load(expr.PayloadBaseTransportHeader, 0, 1),
 				&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: []byte{solicitation}, ToData: []byte{advertisement}}), pass())...)
 	}
 	s.b.rule(s.t, s.chain, join(remote, list(in(f.shared), notIn(f.alive)), stop())...)
+}
+
+// remote matches packets of other machines, by their address on this side.
+func (s side) remote() []expr.Any {
+	return join(loopback(s.device, expr.CmpOpNeq), meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{s.family.nfproto}),
+		list(load(expr.PayloadBaseNetworkHeader, s.address, s.family.size)))
+}
+
+// ownPort matches segments of an address that is held, of one of Baton's own ports.
+func (s side) ownPort() []expr.Any {
+	return join(s.remote(), list(in(s.family.heldBy)), protocol(unix.IPPROTO_TCP),
+		list(load(expr.PayloadBaseTransportHeader, s.port, 2), in(ports)))
+}
+
+func protocol(number byte) []expr.Any { return meta(expr.MetaKeyL4PROTO, expr.CmpOpEq, []byte{number}) }
+
+// answering marks what this machine itself sends from an own port before any NAT: where
+// the kernel sends that port elsewhere, to a container or another port, the segment
+// gets the port only later, and is none of Baton's.
+func answering(b *batch, t tableID, chain string) {
+	for _, f := range []family{ipv4(), ipv6()} {
+		door := side{b, t, chain, f, expr.MetaKeyOIFNAME, f.source, sourcePort, nil}
+		b.rule(t, chain, join(door.ownPort(), list(&expr.Immediate{Register: 1, Data: u32(mark(answer, 0))},
+			&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1}), pass())...)
+	}
 }
 
 // Neighbour discovery's messages for an address (RFC 4861).
@@ -271,6 +296,7 @@ const (
 func renewing(b *batch, t tableID) {
 	const chain = "renewing"
 	b.chain(t, chain, hookOutput, beforeAll, "")
+	answering(b, t, chain)
 	b.rule(t, chain, join(ours(expr.CmpOpNeq), pass())...)
 	b.rule(t, chain, join(loopback(expr.MetaKeyOIFNAME, expr.CmpOpNeq), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
 	for _, f := range []family{ipv4(), ipv6()} {
