@@ -207,7 +207,7 @@ func conditionOf(node ast.Node) (id, severity string) {
 			return literal(node.Args[0]), selected(node.Args[1])
 		}
 	case *ast.CompositeLit:
-		if selected(node.Type) != "Condition" {
+		if node.Type != nil && selected(node.Type) != "Condition" { // in a list it has no name of its own
 			return "", ""
 		}
 		for _, element := range node.Elts {
@@ -215,13 +215,17 @@ func conditionOf(node ast.Node) (id, severity string) {
 			if !ok {
 				continue
 			}
-			switch key, _ := field.Key.(*ast.Ident); key.Name {
-			case "ID":
+			switch key, _ := field.Key.(*ast.Ident); {
+			case key == nil:
+			case key.Name == "ID":
 				id = literal(field.Value)
-			case "Severity":
+			case key.Name == "Severity":
 				severity = selected(field.Value)
 			}
 		}
+	}
+	if severity == "" {
+		return "", ""
 	}
 	return id, severity
 }

@@ -223,14 +223,14 @@ func (a *Appliance) conditions() []pair.Condition {
 	if p := a.engine.Progress(); p.Error != "" && !p.Running && a.local.State().Record.Role == pair.Backup {
 		found = append(found, pair.Condition{
 			ID: "sync-failed", Severity: pair.Warning, Text: "The last data sync failed: " + strings.TrimRight(p.Error, ". ") + ".",
-			NextStep: "Mend the cause; it is tried again by itself, or at once with Sync Now: baton sync --wait.",
+			NextStep: "Remove the cause; it is tried again by itself within 30 s, or at once with Sync Now: baton sync --wait.",
 		})
 	}
 	found = append(append(found, a.lateWrites()...), a.cloned()...)
 	if torn := a.engine.Torn(); torn != nil {
 		found = append(found, pair.Condition{
 			ID: "data-torn", Severity: pair.Critical, Text: torn.Error(),
-			NextStep: "Remove the cause that is named; it is tried again every few seconds. Until then there is no takeover, and a forced one, baton become primary --force, says what is missing.",
+			NextStep: "Do what the sentence says; it is tried again every few seconds. Until then this appliance does not take over by itself. To serve without what is missing, run baton become primary --force; the history then names it.",
 		})
 	}
 	if a.local.State().Record.Role != pair.Backup {
@@ -241,14 +241,14 @@ func (a *Appliance) conditions() []pair.Condition {
 	return append(found, untold(a.notifier.States(), time.Now())...)
 }
 
-// lateWrites tell on both appliances that one was written to after it had handed the
-// site over.
+// lateWrites tells, on both appliances, that files were written on one of them after
+// it had handed the site over.
 func (a *Appliance) lateWrites() []pair.Condition {
 	var found []pair.Condition
 	if late := a.engine.Late(); len(late) > 0 {
 		found = append(found, pair.Condition{
 			ID: "late-writes", Severity: pair.Warning,
-			Text:     "Files were written on this appliance after it had handed the site over; they are in no snapshot, and kept as a diverged copy: " + strings.Join(late, ", ") + ".",
+			Text:     "Files were written on this appliance after it had handed the site over. No snapshot has them; they are kept as a diverged copy: " + strings.Join(late, ", ") + ".",
 			NextStep: "Find out what writes there while this appliance is not the primary, and stop it; export what is needed, then delete the copy: baton diverged list.",
 		})
 	}
@@ -259,7 +259,7 @@ func (a *Appliance) lateWrites() []pair.Condition {
 	if report := a.told.by(pinned.ID); report != nil && slices.ContainsFunc(report.Conditions, func(c pair.Condition) bool { return c.ID == "late-writes" }) {
 		found = append(found, pair.Condition{
 			ID: "peer-late-writes", Severity: pair.Warning,
-			Text:     "Files were written on the peer after it had handed the site over; they are in no snapshot, and kept there as a diverged copy.",
+			Text:     "Files were written on the peer after it had handed the site over. No snapshot has them; they are kept there as a diverged copy.",
 			NextStep: "Look at the Status page of the peer, or run there: baton diverged list.",
 		})
 	}

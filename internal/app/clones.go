@@ -47,10 +47,9 @@ func (a *Appliance) cloned() []pair.Condition {
 	if !a.runs.two(time.Now()) {
 		return nil
 	}
-	told := pair.Condition{
+	return []pair.Condition{{
 		ID: "peer-cloned", Severity: pair.Critical,
 		Text:     "Two machines speak as the peer, with one identity: they run from copies of one disk.",
-		NextStep: "Stop the copy. If it shall become an appliance of its own, remove its data_dir before its daemon starts again.",
-	}
-	return []pair.Condition{told}
+		NextStep: "Stop the copy. If it is to become an appliance of its own, remove its data_dir before you start its daemon again.",
+	}}
 }

@@ -132,7 +132,7 @@ func untold(channels []pair.ChannelState, now time.Time) []pair.Condition {
 			failing = append(failing, channel.LastError)
 		}
 	}
-	const nextStep = "Mend the cause and use the test button under Management > Notifications; what waits is sent then."
+	const nextStep = "Remove the cause and use the test button under Management > Notifications; what waits is sent then."
 	switch {
 	case len(failing) == 0:
 		return nil

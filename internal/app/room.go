@@ -53,9 +53,9 @@ func (r *room) conditions() []pair.Condition {
 	if lack == nil {
 		return nil
 	}
-	return append([]pair.Condition(nil), pair.Condition{
+	return []pair.Condition{{
 		ID: "data-dir-full", Severity: pair.Critical,
 		Text:     "The file system of " + r.dir + " is nearly full: " + *lack + ". A role can still change, but history, data syncs and diverged copies need room.",
 		NextStep: "Free some space there, or delete old diverged copies: baton diverged list.",
-	})
+	}}
 }

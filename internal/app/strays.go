@@ -43,13 +43,13 @@ func (a *Appliance) strayConditions() (found []pair.Condition) {
 		}
 		found = append(found, pair.Condition{
 			ID: "shared-ip-stray", Severity: pair.Critical, Text: text,
-			NextStep: "Find the program that puts it on, and take the address off: ip address del ADDRESS dev INTERFACE. On the interface of the configuration file Baton takes it off itself, once a minute.",
+			NextStep: "Find the program that puts it on, and take the address off: ip address del ADDRESS dev INTERFACE. Baton takes it off the interface of the configuration file by itself, at most once a minute.",
 		})
 	}
 	if report := a.fresh(); report != nil {
 		if i := slices.IndexFunc(report.Conditions, func(c pair.Condition) bool { return c.ID == strayID }); i >= 0 {
 			found = append(found, pair.Condition{
-				ID: "peer-shared-ip-stray", Severity: pair.Critical, Text: "The peer tells: " + report.Conditions[i].Text,
+				ID: "peer-shared-ip-stray", Severity: pair.Critical, Text: "The peer reports: " + report.Conditions[i].Text,
 				NextStep: "On the peer: " + report.Conditions[i].NextStep,
 			})
 		}

@@ -21,14 +21,14 @@ func (a *Appliance) trafficConditions() (found []pair.Condition) {
 	if happened(lapsed) {
 		found = append(found, pair.Condition{
 			ID: "traffic-lease-lapsed", Severity: pair.Warning,
-			Text:     "The traffic lease ran out although this appliance was entitled to serve: the daemon got no processor in time, or another program emptied a set of table baton. Requests were lost for a moment; it was begun anew at once.",
+			Text:     "The traffic lease ran out although this appliance was entitled to serve: the daemon got no processor in time, or another program changed the table baton. Requests were lost for a moment; the lease was begun anew at once.",
 			NextStep: fmt.Sprintf("Look at this machine's load (%d times since the daemon started), or set a longer Primary Site Instance Timeout.", count),
 		})
 	}
 	if errors.Is(a.noTraffic, lease.ErrLeft) {
 		found = append(found, pair.Condition{
 			ID: "traffic-blocked", Severity: pair.Critical,
-			Text:     "Rules that an earlier run of the daemon left stop the traffic of the shared IP on this machine, and the daemon cannot take them away.",
+			Text:     "Nftables rules that an earlier run of the daemon left stop the traffic of the shared IP on this machine, and the daemon cannot remove them.",
 			NextStep: "Stop the daemon, run nft delete table inet baton and nft delete table netdev baton, and start it again.",
 		})
 	}
@@ -60,14 +60,14 @@ func (a *Appliance) endTraffic() error {
 // checkTraffic tells whether the kernel ends the site of a hung daemon in time.
 func (b *backend) checkTraffic() api.Check {
 	if b.traffic.InForce() {
-		return fine("traffic-lease", "The traffic lease is in force: the kernel closes the site within milliseconds of its time if the daemon hangs.")
+		return fine("traffic-lease", "The traffic lease is in force: if the daemon hangs, the kernel closes the site within 0.4 of the timeout.")
 	}
 	why := "its rules could not be put back"
 	if b.noTraffic != nil {
 		why = b.noTraffic.Error()
 	}
-	check := amiss("traffic-lease", "There is no traffic lease here ("+why+"): if the daemon hangs, the site ends with the lifetime of the address, in whole seconds.",
-		"Load nf_tables on a kernel that has it (Linux 5.16 or newer), or keep the Primary Site Instance Timeout at 4 s or more.")
+	check := amiss("traffic-lease", "There is no traffic lease here ("+why+"): if the daemon hangs, the kernel closes the site only when it drops the address, up to 3 s later.",
+		"Remove that cause (it needs nf_tables, Linux 5.16 or newer and CAP_NET_ADMIN) and restart the daemon, or keep the Primary Site Instance Timeout at 4 s or more.")
 	check.Severity = pair.Warning
 	return check
 }

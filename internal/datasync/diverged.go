@@ -399,11 +399,11 @@ func (c divergence) list(to *directory.Tree, made *pair.DivergedCopy) error {
 func (e *Engine) divergedCopy(id string) (pair.DivergedCopy, error) {
 	var c pair.DivergedCopy
 	if id == "" || strings.HasPrefix(id, ".") || strings.ContainsAny(id, "/\x00") {
-		return c, sentence(ErrNotFound, "There is no diverged copy %q: list them to see their names.", id)
+		return c, sentence(ErrNotFound, "There is no diverged copy %q: baton diverged list shows their names.", id)
 	}
 	found, err := e.disk.readJSON(filepath.Join("diverged", id, copyManifest), &c)
 	if err == nil && !found {
-		err = sentence(ErrNotFound, "There is no diverged copy %q: list them to see their names.", id)
+		err = sentence(ErrNotFound, "There is no diverged copy %q: baton diverged list shows their names.", id)
 	}
 	return c, err
 }

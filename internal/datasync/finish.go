@@ -134,7 +134,7 @@ func (e *Engine) recorded(rec record) (m plan.Manifest, steps [][]directory.Step
 func (e *Engine) lose(why error) error {
 	e.opt.Log.Error("what a recorded snapshot needs is damaged", slog.Any("error", why))
 	if err := e.disk.rename(journalFile, lostFile); err != nil {
-		return e.tear(sentence(ErrTorn, "A snapshot is half in place, and its record could not be set aside (%v).", err))
+		return e.tear(sentence(ErrTorn, "A snapshot is half in place, and its record could not be set aside (%v): look at the disk of %s; it is tried again by itself.", err, e.opt.Dir))
 	}
 	e.mu.Lock()
 	e.pending = nil

@@ -91,9 +91,9 @@ func (p *pull) checkEpoch() error {
 	last := common.Epoch
 	switch {
 	case p.req.Epoch.IsZero():
-		return sentence(ErrStaleEpoch, "The peer is not primary under any epoch, so there is nothing to sync.")
+		return sentence(ErrStaleEpoch, "The peer has never been primary, so there is nothing to sync: look at the roles of both.")
 	case last.Above(p.req.Epoch) || last.Clashes(p.req.Epoch):
-		return sentence(ErrStaleEpoch, "This appliance holds data of epoch %s; data of epoch %s is not synced over it.", last, p.req.Epoch)
+		return sentence(ErrStaleEpoch, "This appliance holds data of epoch %s, which that of epoch %s does not continue, so it is not synced over it: look at the conditions of both.", last, p.req.Epoch)
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func (p *pull) do(ctx context.Context, path string, body []byte) (io.ReadCloser,
 func (p *pull) open(ctx context.Context, path string, body []byte) (*frameReader, func(), error) {
 	e := p.engine
 	watchdog := time.AfterFunc(e.opt.Idle, func() {
-		p.cancel(sentence(ErrStalled, "The primary did not answer within %s: check the connection.", e.opt.Idle))
+		p.cancel(sentence(ErrStalled, "The primary did not answer within %s: check the connection; the sync is tried again by itself.", e.opt.Idle))
 	})
 	answer, err := p.do(ctx, path, body)
 	watchdog.Stop()
@@ -135,7 +135,7 @@ func (p *pull) readHeader(in *frameReader, base plan.Digest) error {
 		return unsafeStream("no header")
 	}
 	if p.head.Epoch != p.req.Epoch {
-		return sentence(ErrStaleEpoch, "The primary serves data of epoch %s, but is primary under epoch %s.", p.head.Epoch, p.req.Epoch)
+		return sentence(ErrStaleEpoch, "The primary sent data of epoch %s, but was asked for that of epoch %s: the sync is tried again by itself.", p.head.Epoch, p.req.Epoch)
 	}
 	if p.head.Base != (plan.Digest{}) && p.head.Base != base {
 		return unsafeStream("a difference from a snapshot that is not ours")

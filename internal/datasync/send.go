@@ -70,7 +70,7 @@ func (e *Engine) serveContent(w http.ResponseWriter, r *http.Request) {
 		e.mu.Unlock()
 		if s == nil || s.id != id {
 			s = nil
-			return plan.Manifest{}, sentence(ErrNotPrimary, "The data sync that asked for content is over: another began, or this appliance is no longer primary.")
+			return plan.Manifest{}, sentence(ErrNotPrimary, "The data sync that asked for content is over: another began, or the appliance that was asked is no longer primary; it is tried again by itself.")
 		}
 		s.busy.Lock()
 		return s.manifest, nil

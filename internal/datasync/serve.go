@@ -56,7 +56,7 @@ func (e *Engine) Withdraw() {
 }
 
 func errWithdrawn() error {
-	return sentence(ErrNotPrimary, "This appliance is no longer primary under the epoch of the data sync.")
+	return sentence(ErrNotPrimary, "The appliance that was asked is no longer primary under the epoch of this data sync: it is tried again by itself.")
 }
 
 // endSession is called with mu held.
@@ -126,20 +126,20 @@ func (e *Engine) newSession(ctx context.Context, req manifestRequest) (*session,
 	defer e.mu.Unlock()
 	switch {
 	case e.offered.IsZero():
-		return nil, sentence(ErrNotPrimary, "This appliance is not primary, so it offers no data.")
+		return nil, sentence(ErrNotPrimary, "The appliance that was asked is not primary, so it offers no data: look at the roles of both; the sync is tried again by itself.")
 	case e.lacking != nil: // what lies below the missing disk is not the site's
-		return nil, sentence(ErrNotPrimary, "A disk that the data lies on is not mounted on this appliance, so it offers no data: look at its conditions.")
+		return nil, sentence(ErrNotPrimary, "A disk that the data lies on is not mounted on the appliance that was asked, so it offers no data: look at its conditions.")
 	case e.pending != nil, e.torn != nil:
-		return nil, sentence(ErrNotPrimary, "A snapshot is half in place on this appliance, so it offers no data: look at its conditions.")
+		return nil, sentence(ErrNotPrimary, "A snapshot is half in place on the appliance that was asked, so it offers no data: look at its conditions.")
 	case req.Epoch != e.offered:
-		return nil, sentence(ErrStaleEpoch, "A data sync of epoch %s was asked for, but this appliance is primary under epoch %s.", req.Epoch, e.offered)
+		return nil, sentence(ErrStaleEpoch, "A data sync of epoch %s was asked for, but the primary has epoch %s: it is tried again by itself.", req.Epoch, e.offered)
 	case req.Snapshot.Epoch.Above(e.offered):
-		return nil, sentence(ErrStaleEpoch, "The backup holds data of epoch %s, newer than this primary's epoch %s.", req.Snapshot.Epoch, e.offered)
+		return nil, sentence(ErrStaleEpoch, "The backup holds data of epoch %s, newer than the primary's epoch %s: nothing is synced over it; look at the conditions of both.", req.Snapshot.Epoch, e.offered)
 	}
 	if known := e.state.offered(e.offered); req.Snapshot.Epoch == e.offered && req.Snapshot.Number > known {
 		return nil, setBack(req.Snapshot.Number, known)
 	}
-	e.endSession(sentence(ErrRunning, "Another data sync began."))
+	e.endSession(sentence(ErrRunning, "Another data sync began, so this one ended."))
 	s := &session{id: rand.Uint64(), epoch: e.offered} //nolint:gosec // tells sessions apart, no secret
 	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	e.session = s
@@ -246,7 +246,7 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 
 // setBack is the sentence for both sides.
 func setBack(newer, offered uint64) error {
-	return sentence(ErrSetBack, "The backup holds snapshot %d of this epoch, and this primary has never offered one above %d: its disk was set back to an older state. Nothing is synced until an administrator chooses whose data stays, there: baton become primary --force; the other's is set aside.", newer, offered)
+	return sentence(ErrSetBack, "The backup holds snapshot %d of this epoch, and this primary has never offered one above %d: its disk was set back to an older state. Nothing is synced until an administrator chooses whose data stays: run baton become primary on the backup, or baton become primary --force on the primary; the other's data is set aside.", newer, offered)
 }
 
 // mostAhead bounds how far a backup's number may be ahead of all that we know.
@@ -352,11 +352,11 @@ func (e *Engine) confirm(rep report) error {
 	s, offered, known := e.session, e.offered, e.state.Confirmed
 	e.mu.Unlock()
 	if s == nil || s.id != rep.Session || s.epoch != offered || rep.Snapshot.Epoch != offered {
-		return sentence(ErrStaleEpoch, "The completed snapshot is not of the data sync that this primary offered.")
+		return sentence(ErrStaleEpoch, "The completed snapshot is not of the data sync that the primary offered: it is tried again by itself.")
 	}
 	m, digest := s.copy()
 	if digest != rep.Manifest || rep.Snapshot != s.offer || rep.Snapshot.Compare(known) <= 0 {
-		return sentence(ErrUnsafe, "The completed snapshot %d is not what this primary sent.", rep.Snapshot.Number)
+		return sentence(ErrUnsafe, "The completed snapshot %d is not what the primary sent: check that both appliances run the same version; it is tried again by itself.", rep.Snapshot.Number)
 	}
 	if err := e.disk.saveManifest(m, digest); err != nil {
 		return err

@@ -122,7 +122,7 @@ func (l *Lease) tryOut(packets *sender) error {
 	}
 	for _, m := range []uint32{mark(begin, 0), mark(renewOpen, 0), mark(finish, 0)} {
 		if err := packets.send(loopback, m); err != nil {
-			return fmt.Errorf("another program's rules stop Baton's own packets on the loopback interface, or it is down: let UDP to port %d pass there: %w", discard, err)
+			return fmt.Errorf("packets of Baton's own do not pass on the loopback interface (%w): set the interface up, and let UDP to port %d pass there in other programs' rules", err, discard)
 		}
 	}
 	b = &batch{}
