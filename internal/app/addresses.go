@@ -52,6 +52,7 @@ func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.Shar
 		}
 	})
 	a.teach(nil)
+	a.leave() // nothing is on an interface yet
 	return a
 }
 
@@ -226,8 +227,19 @@ func (a *addresses) Release(ctx context.Context) error {
 		return err
 	}
 	a.parked, a.guarded = false, nil
+	a.leave()
 	a.lease.Unguard()
 	return nil
+}
+
+// leave has what still arrives for the shared IPs of a pair end here while this
+// appliance does not serve them.
+func (a *addresses) leave() {
+	var away []pair.SharedIP
+	if a.local.State().Record.Role != pair.Standalone {
+		away = a.ticked()
+	}
+	a.lease.Away(away)
 }
 
 func (a *addresses) Probe(ctx context.Context, wait time.Duration) failover.ProbeResult {

@@ -133,6 +133,7 @@ func (b *backend) tick(ctx context.Context, what string, address netip.Addr, cha
 	if err != nil {
 		return failure(err)
 	}
+	b.ips.leave()
 	b.agent.Configure(ctx, b.configure)
 	b.audit(ctx, "%s the shared IP %s", what, address)
 	return nil

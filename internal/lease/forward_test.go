@@ -65,6 +65,82 @@ func forward(from netip.Addr, port uint16, to string) error {
 	return conn.Flush()
 }
 
+// An appliance that does not serve any more answers nobody, also where a neighbour
+// still sends it what it would forward.
+func TestAnAddressThatIsAwayIsNotForwarded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := s.container(8080)
+	c.do(func() error {
+		tcp, err := net.Listen("tcp", "10.9.0.2:8080")
+		if err != nil {
+			return err
+		}
+		udp, err := net.ListenPacket("udp", "10.9.0.2:8080")
+		if err != nil {
+			return err
+		}
+		serve(t, tcp, udp)
+		return nil
+	})
+	s.run()
+	ip := sharedIP(t, shared4Text).Address.Addr()
+	s.guard()
+	if err := s.lease.Open(forever()); err != nil {
+		t.Fatal(err)
+	}
+	open, err := s.dial("tcp", ip, "8080", 2*time.Second)
+	if err != nil || !answers(open, 2*time.Second) {
+		t.Fatalf("not forwarded while the lease is open: %v", err)
+	}
+	defer func() { _ = open.Close() }()
+	s.pin(ip)
+	s.lease.Away(both(t))
+	if err := s.lease.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.server.do(func() error { return unaddress(shared4Text) })
+	s.lease.Unguard()
+	time.Sleep(300 * time.Millisecond) // until the rules of one that serves are gone
+	if answers(open, 300*time.Millisecond) {
+		t.Error("an open connection is forwarded on")
+	}
+	if conn, err := s.dial("tcp", ip, "8080", 300*time.Millisecond); err == nil {
+		_ = conn.Close()
+		t.Error("a new connection is forwarded")
+	}
+	s.server.do(func() error { return address("eth0", shared4Text) })
+	s.guard()
+	if err := s.lease.Open(forever()); err != nil {
+		t.Fatal(err)
+	}
+	if conn, err := s.dial("tcp", ip, "8080", 2*time.Second); err != nil {
+		t.Errorf("not forwarded once it is served here again: %v", err)
+	} else {
+		_ = conn.Close()
+	}
+}
+
+// pin has the client send to the server whatever it learns of an address.
+func (s *site) pin(ip netip.Addr) {
+	s.server.t.Helper()
+	var mac net.HardwareAddr
+	s.server.do(func() error {
+		link, err := netlink.LinkByName("eth0")
+		if err == nil {
+			mac = link.Attrs().HardwareAddr
+		}
+		return err
+	})
+	s.client.do(func() error {
+		link, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		return netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, IP: ip.AsSlice(), HardwareAddr: mac, State: netlink.NUD_PERMANENT})
+	})
+}
+
 // Without the lease, a connection that the kernel forwards goes on after the address
 // was taken off: the lease ends it, and new ones.
 func TestForwardedConnectionsEndWithTheLease(t *testing.T) {
@@ -89,7 +165,7 @@ func TestForwardedConnectionsEndWithTheLease(t *testing.T) {
 		t.Fatalf("not forwarded: %v", err)
 	}
 	defer func() { _ = before.Close() }()
-	s.server.do(func() error { return unaddress("eth0", shared4Text) })
+	s.server.do(func() error { return unaddress(shared4Text) })
 	if !answers(before, 2*time.Second) {
 		t.Log("this kernel ends forwarded connections with the address")
 	}

@@ -159,7 +159,7 @@ func (l *Lease) check() {
 		}
 		return
 	}
-	l.guarded = l.wanted()
+	l.guarded, l.away = l.wanted(), l.gone()
 	if err := l.install(); err != nil {
 		if l.force.Swap(false) {
 			l.log.Error("the traffic lease's tables are gone and cannot be put back", slog.Any("error", err))
@@ -190,7 +190,7 @@ func (l *Lease) moved() bool {
 func (l *Lease) followLinks() {
 	b := &batch{}
 	installFrames(b, l.flags, l.flags, l.present())
-	fill(b, l.guarded)
+	fill(b, l.guarded, l.away)
 	err := b.commit(l.conn)
 	if err == nil {
 		err = l.remember()

@@ -127,8 +127,8 @@ func usable(prefix string) error {
 	return errors.New("not usable: " + prefix)
 }
 
-func unaddress(name, prefix string) error {
-	link, err := netlink.LinkByName(name)
+func unaddress(prefix string) error {
+	link, err := netlink.LinkByName("eth0")
 	if err != nil {
 		return err
 	}

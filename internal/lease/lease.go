@@ -47,6 +47,7 @@ type Lease struct {
 	flags     uint32        // of our tables
 	ownership []uint32      // flags to make them with, the first that the kernel knows
 	guarded   []netip.Addr  // named in the tables
+	away      []netip.Addr  // likewise
 	kick      chan struct{} // has Run look at the tables
 	print     uint64        // how the tables look when nobody else has touched them
 	indices   map[string]int
@@ -55,6 +56,7 @@ type Lease struct {
 	force   atomic.Bool                  // tables are in place and guard ARP as well
 	named   atomic.Pointer[[]netip.Addr] // to be guarded, as wanted newest
 	silent  atomic.Pointer[[]netip.Addr] // besides, and never opened
+	left    atomic.Pointer[[]netip.Addr] // another machine's, as far as they are not guarded
 	passing atomic.Bool                  // opened or held, and not closed since
 	lapses  atomic.Int64
 	lapsed  atomic.Int64 // when a lease last ran out while entitled, CLOCK_BOOTTIME in nanoseconds; 0: never
@@ -73,6 +75,7 @@ func New(managed []pair.SharedIP, own []uint16, log *slog.Logger) *Lease {
 	}
 	l.named.Store(new([]netip.Addr))
 	l.silent.Store(new([]netip.Addr))
+	l.left.Store(new([]netip.Addr))
 	l.kick = make(chan struct{}, 1)
 	return l
 }
@@ -116,7 +119,7 @@ func (l *Lease) Install() error {
 func (l *Lease) tryOut(packets *sender) error {
 	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	b := &batch{}
-	fill(b, []netip.Addr{loopback})
+	fill(b, []netip.Addr{loopback}, nil)
 	if err := b.commit(l.conn); err != nil {
 		return err
 	}
@@ -126,7 +129,7 @@ func (l *Lease) tryOut(packets *sender) error {
 		}
 	}
 	b = &batch{}
-	fill(b, l.guarded)
+	fill(b, l.guarded, l.away)
 	if err := b.commit(l.conn); err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func (l *Lease) install() error {
 			b := &batch{}
 			installPackets(b, left, flags, l.own)
 			installFrames(b, left, flags, present)
-			fill(b, l.guarded)
+			fill(b, l.guarded, l.away)
 			if err = b.commit(l.conn); err == nil {
 				l.flags = flags
 				return l.remember()
@@ -201,6 +204,14 @@ func (l *Lease) Silence(ips []pair.SharedIP) {
 	l.rouse()
 }
 
+// Away names addresses that are another machine's: what a neighbour still sends
+// here for them ends here, soon, also where the kernel would forward it. One that is
+// guarded is not away.
+func (l *Lease) Away(ips []pair.SharedIP) {
+	l.left.Store(new(addressesOf(ips)))
+	l.rouse()
+}
+
 // addressesOf lists addresses in order, each once.
 func addressesOf(ips []pair.SharedIP) []netip.Addr {
 	list := make([]netip.Addr, len(ips))
@@ -218,6 +229,12 @@ func (l *Lease) wanted() []netip.Addr {
 	return slices.Compact(all)
 }
 
+// gone lists the addresses that the tables are to name as another machine's.
+func (l *Lease) gone() []netip.Addr {
+	wanted := l.wanted()
+	return slices.DeleteFunc(slices.Clone(*l.left.Load()), func(addr netip.Addr) bool { return slices.Contains(wanted, addr) })
+}
+
 // rouse has Run look at the tables.
 func (l *Lease) rouse() {
 	select {
@@ -229,13 +246,13 @@ func (l *Lease) rouse() {
 // name brings the guarded addresses of the tables in line with those wanted. The
 // mutex is held.
 func (l *Lease) name() error {
-	wanted := l.wanted()
-	if slices.Equal(wanted, l.guarded) {
+	wanted, gone := l.wanted(), l.gone()
+	if slices.Equal(wanted, l.guarded) && slices.Equal(gone, l.away) {
 		return nil
 	}
-	l.guarded = wanted
+	l.guarded, l.away = wanted, gone
 	b := &batch{}
-	fill(b, wanted)
+	fill(b, wanted, gone)
 	if err := b.commit(l.conn); err != nil {
 		return l.install() // somebody has taken a table away
 	}

@@ -118,7 +118,7 @@ func TestWithoutTheAddressNothingOpens(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.guard()
-	s.server.do(func() error { return errors.Join(unaddress("eth0", shared4Text), unaddress("eth0", shared6Text)) })
+	s.server.do(func() error { return errors.Join(unaddress(shared4Text), unaddress(shared6Text)) })
 	if err := s.lease.Open(forever()); !errors.Is(err, errLapsed) {
 		t.Errorf("opened without the addresses: %v", err)
 	}

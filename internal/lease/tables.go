@@ -25,7 +25,8 @@ func frames() tableID  { return tableID{unix.NFPROTO_NETDEV, tableName} }
 
 // The sets. Shared holds the addresses that are guarded, and is filled only while
 // one of them may be on an interface here: on a backup it would cut the machine's
-// own containers off from the peer. Alive holds those whose traffic passes, held
+// own containers off from the peer. Away holds those that are another machine's now:
+// what still arrives for them from the link ends here. Alive holds those whose traffic passes, held
 // those to which only Baton's own ports answer.
 const (
 	shared4 = "shared4"
@@ -34,6 +35,8 @@ const (
 	alive6  = "alive6"
 	held4   = "held4"
 	held6   = "held6"
+	away4   = "away4"
+	away6   = "away6"
 	ports   = "ports"
 )
 
@@ -43,7 +46,8 @@ const (
 	hookPrerouting  = 0
 	hookOutput      = 3
 	hookPostrouting = 4
-	hookEgress      = 1 // of a device
+	hookIngress     = 0 // of a device
+	hookEgress      = 1 // likewise
 	beforeAll       = -310
 	afterNAT        = 110
 )
@@ -320,7 +324,11 @@ func installFrames(b *batch, left, flags uint32, devices []string) {
 	t, f := frames(), ipv4()
 	b.remake(t, left, flags)
 	for i, s := range []set{
-		{name: f.shared, size: 4, kind: kindIPv4}, {name: f.alive, size: 4, kind: kindIPv4, timed: true}, {name: f.heldBy, size: 4, kind: kindIPv4, timed: true},
+		{name: f.shared, size: 4, kind: kindIPv4},
+		{name: f.alive, size: 4, kind: kindIPv4, timed: true},
+		{name: f.heldBy, size: 4, kind: kindIPv4, timed: true},
+		{name: away4, size: 4, kind: kindIPv4},
+		{name: away6, size: 16, kind: kindIPv6},
 	} {
 		b.set(t, uint32(i+1), s)
 	}
@@ -345,6 +353,30 @@ func installFrames(b *batch, left, flags uint32, devices []string) {
 	b.rule(t, chain, join(marked(mark(finish, 0)), address, request(finish, 0, f.alive, f.shared, f.heldBy))...)
 	for _, device := range devices {
 		guardDevice(b, t, f, device, protocol(unix.ETH_P_ARP))
+		leaveDevice(b, t, device, protocol)
+	}
+}
+
+// leaveDevice stops what reaches this machine by an interface for an address that
+// is another machine's now, since a neighbour still sends it here, and what would
+// answer in its name. Without that, a connection that the kernel forwards goes on:
+// it does not need the address. Packets that pass through a bridge, and those of
+// the machine's own containers, do not come this way. Pings do pass: they find out
+// who has the address.
+func leaveDevice(b *batch, t tableID, device string, protocol func(uint16) []expr.Any) {
+	arriving, chain := "arriving-"+device, "device-"+device
+	b.chain(t, arriving, hookIngress, 0, device)
+	const toThisHost = 0 // PACKET_HOST
+	for _, f := range []family{ipv4(), ipv6()} {
+		away, next, ping := away4, uint32(9), byte(unix.IPPROTO_ICMP)
+		if f.size == 16 {
+			away, next, ping = away6, 6, unix.IPPROTO_ICMPV6
+		}
+		noPing := list(load(expr.PayloadBaseNetworkHeader, next, 1), &expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{ping}})
+		b.rule(t, arriving, join(protocol(f.ethertype), meta(expr.MetaKeyPKTTYPE, expr.CmpOpEq, []byte{toThisHost}), noPing,
+			list(load(expr.PayloadBaseNetworkHeader, f.destination, f.size), in(away)), stop())...)
+		b.rule(t, chain, join(protocol(f.ethertype), noPing,
+			list(load(expr.PayloadBaseNetworkHeader, f.source, f.size), in(away)), stop())...)
 	}
 }
 
@@ -357,23 +389,35 @@ func guardDevice(b *batch, t tableID, f family, device string, arp []expr.Any) {
 		in(f.shared), notIn(f.alive), notIn(f.heldBy)), stop())...)
 }
 
-// sharedSet is a set of guarded addresses.
+// sharedSet is a set of guarded addresses, or of those that are away.
 type sharedSet struct {
 	table tableID
 	name  string
 	size  int // of its addresses, in bytes
+	away  bool
 }
 
 // sharedSets lists them: each table has its own.
 func sharedSets() []sharedSet {
-	return []sharedSet{{packets(), shared4, 4}, {packets(), shared6, 16}, {frames(), shared4, 4}}
+	return []sharedSet{
+		{packets(), shared4, 4, false},
+		{packets(), shared6, 16, false},
+		{frames(), shared4, 4, false},
+		{frames(), away4, 4, true},
+		{frames(), away6, 16, true},
+	}
 }
 
-// fill names the guarded addresses in every table, and no others.
-func fill(b *batch, guarded []netip.Addr) {
+// fill names the guarded addresses in every table, and those that are away, and no
+// others.
+func fill(b *batch, guarded, away []netip.Addr) {
 	for _, s := range sharedSets() {
+		named := guarded
+		if s.away {
+			named = away
+		}
 		var keys [][]byte
-		for _, addr := range guarded {
+		for _, addr := range named {
 			if key := addr.AsSlice(); len(key) == s.size {
 				keys = append(keys, key)
 			}

@@ -173,7 +173,7 @@ func TestHistoryIsMerged(t *testing.T) {
 	w := steadyPair(t, plan{timeout: fast})
 	w.fault(w.lab.CutCable(w.beta.Host))
 	rest(time.Second)
-	w.alpha.baton("settings set max_data_age=1h")
+	w.alpha.refused(4, "the settings are saved here", "settings set max_data_age=1h")
 	w.fault(w.lab.PlugCable(w.beta.Host))
 	w.settled(w.alpha, w.beta)
 	eventually(t, "both have the same history", 20*time.Second, func() bool {

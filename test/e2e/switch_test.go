@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"baton/internal/lab"
 	"baton/internal/lab/daemon"
 	"baton/internal/pair"
@@ -272,6 +274,8 @@ func TestNobodyHangsInAPlannedSwitch(t *testing.T) {
 					what = "told to try again"
 				case errors.Is(err, context.DeadlineExceeded), time.Since(began) > 1900*time.Millisecond:
 					what = "hung"
+				case errors.Is(err, unix.ECONNRESET):
+					what = "reset"
 				case err != nil:
 					what = "empty: " + err.Error()
 				}
@@ -292,8 +296,13 @@ func TestNobodyHangsInAPlannedSwitch(t *testing.T) {
 	if outcomes["told to try again"] == 0 {
 		t.Error("no request was held at all")
 	}
+	// A connection that was made in the last milliseconds may be of a machine that has
+	// the address no more: the other one ends it, at once.
+	if outcomes["reset"] > 4 {
+		t.Errorf("%d requests were reset in four switches", outcomes["reset"])
+	}
 	for what, n := range outcomes {
-		if what != "answered" && what != "told to try again" {
+		if what != "answered" && what != "told to try again" && what != "reset" {
 			t.Errorf("%d requests: %s", n, what)
 		}
 	}
