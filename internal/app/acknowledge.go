@@ -39,15 +39,3 @@ func (a *Appliance) acknowledged(ctx context.Context, what string, inForce func(
 		}
 	}
 }
-
-// noticeView has a backup ask at once for settings that its primary tells of and
-// that are not in force here.
-func (a *Appliance) noticeView(view pair.View) {
-	if view.Role != pair.Primary || view.Settings == 0 || view.Settings == a.settings.get().Sum() {
-		return
-	}
-	select {
-	case a.outdated <- struct{}{}:
-	default: // it is known already
-	}
-}

@@ -163,23 +163,20 @@ func (a *addresses) RenewClosed(ctx context.Context, length time.Duration, until
 // changes an interface just then.
 func (a *addresses) renew(ctx context.Context, length time.Duration, traffic func() error) error {
 	kept := a.kept()
-	var lapsed error
-	if slices.Equal(kept, a.guarded) {
-		lapsed = traffic()
+	if !slices.Equal(kept, a.guarded) { // one is no longer ticked
+		err := a.set(ctx, kept, length)
+		if err == nil {
+			a.guard(kept)
+		}
+		return err
 	}
+	lapsed := traffic()
 	if errors.Is(lapsed, lease.ErrEnded) {
 		lapsed = nil // the decision knows
 	}
-	if slices.Equal(kept, a.guarded) {
-		return errors.Join(lapsed, a.lives.extend(ctx, length, func(ctx context.Context, due func() bool) error {
-			return a.host.Renew(ctx, kept, length, due)
-		}))
-	}
-	err := a.set(ctx, kept, length) // one is no longer ticked
-	if err == nil {
-		a.guard(kept)
-	}
-	return err
+	return errors.Join(lapsed, a.lives.extend(ctx, length, func(ctx context.Context, due func() bool) error {
+		return a.host.Renew(ctx, kept, length, due)
+	}))
 }
 
 // CloseTraffic implements agent.Addresses.

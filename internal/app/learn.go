@@ -9,6 +9,18 @@ import (
 	"baton/internal/peer/wire"
 )
 
+// noticeView has a backup ask at once for settings that its primary tells of and
+// that are not in force here.
+func (a *Appliance) noticeView(view pair.View) {
+	if view.Role != pair.Primary || view.Settings == 0 || view.Settings == a.settings.get().Sum() {
+		return
+	}
+	select {
+	case a.outdated <- struct{}{}:
+	default: // it is known already
+	}
+}
+
 // learn brings into force what the primary says are the settings. Its schedule
 // may be a week, and a change of it, of the bandwidth limit or of automatic
 // failover is not to wait for the next data sync.

@@ -72,7 +72,7 @@ func (b *backend) checkTraffic() api.Check {
 	return check
 }
 
-// bypasses lists what goes past the traffic lease on this machine.
+// checkBypasses lists what goes past the traffic lease on this machine.
 func (b *backend) checkBypasses() (found []api.Check) {
 	for _, bypass := range lease.Bypasses(b.config.SharedIPs) {
 		check := amiss("traffic-bypass", bypass.Text, bypass.NextStep)

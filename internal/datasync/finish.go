@@ -15,8 +15,6 @@ import (
 	"baton/internal/datasync/source/directory"
 )
 
-func compareStrings(a, b string) int { return strings.Compare(a, b) }
-
 // target is one protected directory of this appliance while a snapshot is
 // brought into it.
 type target struct {

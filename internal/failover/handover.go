@@ -11,8 +11,8 @@ import (
 // The primary stops its services and closes the traffic of the shared IP before
 // that final data sync begins, since others' programs may answer behind it. It
 // stores the handover, takes the shared IP off and answers; only then does the
-// backup promote. Anything that fails before the handover is
-// stored leaves the old primary in charge.
+// backup promote. Anything that fails before the handover is stored leaves the old
+// primary in charge.
 
 // becomePrimary is the administrator's word.
 func (t *turn) becomePrimary(cmd BecomePrimary) {

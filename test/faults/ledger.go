@@ -40,11 +40,10 @@ func (l *ledger) add(visits []visit, round int) {
 	}
 }
 
-// account is where the acknowledged writes are.
+// account says how many acknowledged writes are where.
 type account struct {
-	acknowledged int
-	aside        int     // in a diverged copy only
-	lost         []visit // nowhere
+	aside int     // in a diverged copy only
+	lost  []visit // nowhere
 }
 
 // balance looks for every write, in the active data first, then in the diverged
@@ -59,7 +58,6 @@ func (l *ledger) balance(ctx context.Context, w *world, primary *machine) (a acc
 			return a, err
 		}
 	}
-	a.acknowledged = len(l.visits)
 	for number, v := range l.visits {
 		switch {
 		case active[number]:
