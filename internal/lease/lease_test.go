@@ -171,7 +171,7 @@ func TestGuardOverridesAnEarlierUnguard(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.run()
-	for range 20 {
+	for range 10 { // after some 16 within a second the kernel has no room in the bucket, until it collects what was taken out
 		s.guard()
 		s.lease.Unguard()
 		s.guard()

@@ -345,3 +345,52 @@ func TestBackupHasTheSharedIP(t *testing.T) {
 		return !w.beta.condition("shared-ip-stray") && !w.alpha.condition("peer-shared-ip-stray")
 	})
 }
+
+// An appliance that has stepped down answers nobody by what its kernel forwards (DNAT)
+// either: that needs no address there, and its neighbours may still send to it.
+func TestAnIsolatedApplianceForwardsNothing(t *testing.T) {
+	w := twoDaemons(t, plan{timeout: moderate, settings: "automatic_failover=true"})
+	w.pair()
+	w.alpha.stranger()
+	const forwarded = 9090
+	rule := fmt.Sprintf("add table ip other; add chain ip other before { type nat hook prerouting priority dstnat; }; add rule ip other before ip daddr %s tcp dport %d redirect to :%d",
+		w.shared[0].Addr(), forwarded, ownPort)
+	if out, err := w.alpha.Output(context.Background(), lab.Cmd{Path: "/usr/sbin/nft", Args: []string{rule}}); err != nil {
+		t.Skipf("no program nft, or it cannot redirect: %v: %s", err, out)
+	}
+	client := w.lab.Host("client")
+	answered := func(number int) bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+		defer cancel()
+		conn, err := client.DialContext(ctx, "tcp", netip.AddrPortFrom(w.shared[0].Addr(), forwarded).String())
+		if err != nil {
+			return false
+		}
+		defer func() { _ = conn.Close() }()
+		_ = conn.SetDeadline(time.Now().Add(500 * time.Millisecond))
+		_, err = fmt.Fprintf(conn, "%d\n", number)
+		if err != nil {
+			return false
+		}
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		return err == nil && line != ""
+	}
+	if !answered(1) {
+		t.Fatal("the port is not forwarded on the primary")
+	}
+	w.fault(w.lab.Partition(w.alpha.Host, w.beta.Host))
+	w.fault(w.lab.Partition(w.alpha.Host, w.gateway))
+	eventually(t, "alpha is isolated and beta serves", 10*time.Second, func() bool {
+		alpha, err := w.alpha.ask()
+		beta, err2 := w.beta.ask()
+		return errors.Join(err, err2) == nil && alpha.State == pair.Isolated && beta.Role == pair.Primary && beta.State == pair.Alone
+	})
+	if _, err := client.Output(context.Background(), lab.Cmd{Path: "/usr/sbin/ip", Args: []string{
+		"neigh", "replace", w.shared[0].Addr().String(), "lladdr", w.alpha.MAC().String(), "dev", "eth0",
+	}}); err != nil {
+		t.Skipf("no program ip: %v", err)
+	}
+	if answered(2) {
+		t.Error("isolated, alpha goes on acknowledging while beta serves")
+	}
+}
