@@ -105,8 +105,8 @@ func (a *addresses) Claim(ctx context.Context, length time.Duration, until failo
 	return nil
 }
 
-// set puts these addresses on, and takes the others off; an extension of lifetimes
-// that has not been done yet is none any more.
+// set puts these addresses on, and takes the others off. An extension of lifetimes
+// that still waits for the kernel is dropped.
 func (a *addresses) set(ctx context.Context, ips []pair.SharedIP, length time.Duration) error {
 	a.lives.drop()
 	return a.host.Set(ctx, ips, length)

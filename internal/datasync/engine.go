@@ -86,7 +86,7 @@ type run struct {
 	done   chan struct{}
 }
 
-// filled puts what is meant by nothing in its place.
+// filled returns the options with the defaults in place of what is not given.
 func (opt Options) filled() Options {
 	if opt.Now == nil {
 		opt.Now = time.Now

@@ -46,8 +46,8 @@ func Keep(path string) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// refill keeps room once more for a file that has, or had, a spare. That there is
-// none on a full disk is told by who watches the disk.
+// refill brings the spare of a file, if it has one, back to its size. On a full disk
+// that fails, and is tried again by the next Replace.
 func refill(path string) {
 	if _, err := os.Stat(spareOf(path)); err == nil {
 		_ = Keep(path)

@@ -170,8 +170,8 @@ func (t *turn) backupHeard(v pair.View) {
 	}
 }
 
-// granted completes a handover that is stored over there. Who has not heard us
-// lately may have taken the site back since: it is asked first.
+// granted completes a handover that is stored over there. A peer that has
+// not heard us lately may have taken the site back since: it is asked first.
 func (t *turn) granted(epoch pair.Epoch, why Reason) {
 	switch {
 	case !t.mayPromote():

@@ -94,8 +94,8 @@ func (t *turn) closeServices() {
 }
 
 // renewed closes a site whose address cannot be kept: the kernel drops it when
-// its lifetime ends, and who serves without an address serves nobody. Then a
-// backup that is well is offered the site.
+// its lifetime ends, and then nobody reaches the site. A backup that is well is
+// offered the site.
 func (t *turn) renewed(ev Renewed) {
 	switch {
 	case ev.OK:

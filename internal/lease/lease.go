@@ -267,12 +267,12 @@ func (l *Lease) Open(term Term) error { return l.ask(begin, term) }
 // neighbour solicitations are answered on.
 func (l *Lease) Hold(term Term) error { return l.ask(hold, term) }
 
-// Renew goes on, open. A lease that has run out although the caller is entitled,
-// since this process got no processor or somebody emptied a set, is begun anew and
-// counted.
+// Renew extends an open lease. One that has run out although the caller is entitled,
+// since this process got no processor or another program emptied a set, is begun anew
+// and counted.
 func (l *Lease) Renew(term Term) error { return l.goOn(term, renewOpen, begin) }
 
-// RenewHeld is Renew of a lease that is held.
+// RenewHeld extends a lease that is held, in the same way.
 func (l *Lease) RenewHeld(term Term) error { return l.goOn(term, renewHeld, hold) }
 
 func (l *Lease) goOn(term Term, keep, again act) error {
