@@ -249,6 +249,7 @@ func TestASnapshotFromTheFutureIsOfUnknownAge(t *testing.T) {
 func TestASyncFromAPrimaryThatWasSetBackSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := newRoom(t)
+		room.every = 10 * time.Minute // a data sync of the schedule would bring the number back
 		room.pairUp()
 		b := room.side[beta].agent
 		b.Tell(t.Context(), failover.DataChanged{Snapshot: pair.Snapshot{Number: 1000, Epoch: b.Look().State.Record.Epoch}})
