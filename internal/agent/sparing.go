@@ -37,8 +37,13 @@ func newSparing(history History, wall func() time.Time) *sparing {
 	return &sparing{History: history, wall: wall, seen: map[string]*repeated{}}
 }
 
-// Record implements History.
+// Record implements History. What is no change of role and no condition is written
+// as it comes: data syncs are summed already, and commands are a person's.
 func (s *sparing) Record(event pair.Event) {
+	if event.Detail["from"] == "" && event.Detail["condition"] == "" {
+		s.History.Record(event)
+		return
+	}
 	key := event.Kind + event.Detail["from"] + event.Detail["to"] + event.Detail["reason"] + event.Detail["condition"]
 	left, write := s.take(key, s.wall())
 	if !write {

@@ -45,4 +45,11 @@ func TestWhatRepeatsItselfDoesNotFillTheHistory(t *testing.T) {
 	if len(written.events) != before+2 {
 		t.Error("what does not repeat itself was left out")
 	}
+	before = len(written.events)
+	for range 3 * repeats {
+		history.Record(pair.Event{Kind: pair.KindSyncDone, Text: "Data sync done."})
+	}
+	if n := len(written.events) - before; n != 3*repeats {
+		t.Errorf("%d of %d data syncs are written", n, 3*repeats)
+	}
 }
