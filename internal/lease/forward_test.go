@@ -65,13 +65,10 @@ func forward(from netip.Addr, port uint16, to string) error {
 	return conn.Flush()
 }
 
-// An appliance that does not serve any more answers nobody, also where a neighbour
-// still sends it what it would forward.
-func TestAnAddressThatIsAwayIsNotForwarded(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	c := s.container(8080)
-	c.do(func() error {
+// serveInside echoes at port 8080 of a container to which that port is forwarded.
+func (s *site) serveInside() {
+	s.server.t.Helper()
+	s.container(8080).do(func() error {
 		tcp, err := net.Listen("tcp", "10.9.0.2:8080")
 		if err != nil {
 			return err
@@ -80,9 +77,17 @@ func TestAnAddressThatIsAwayIsNotForwarded(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		serve(t, tcp, udp)
+		serve(s.server.t, tcp, udp)
 		return nil
 	})
+}
+
+// An appliance that does not serve any more answers nobody, also where a neighbour
+// still sends it what it would forward.
+func TestAnAddressThatIsAwayIsNotForwarded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serveInside()
 	s.run()
 	ip := sharedIP(t, shared4Text).Address.Addr()
 	s.guard()
@@ -146,19 +151,7 @@ func (s *site) pin(ip netip.Addr) {
 func TestForwardedConnectionsEndWithTheLease(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	c := s.container(8080)
-	c.do(func() error {
-		tcp, err := net.Listen("tcp", "10.9.0.2:8080")
-		if err != nil {
-			return err
-		}
-		udp, err := net.ListenPacket("udp", "10.9.0.2:8080")
-		if err != nil {
-			return err
-		}
-		serve(t, tcp, udp)
-		return nil
-	})
+	s.serveInside()
 	ip := sharedIP(t, shared4Text).Address.Addr()
 	before, err := s.dial("tcp", ip, "8080", 2*time.Second)
 	if err != nil || !answers(before, 2*time.Second) {

@@ -52,15 +52,15 @@ type Lease struct {
 	print     uint64        // how the tables look when nobody else has touched them
 	indices   map[string]int
 
-	packets atomic.Pointer[sender]
-	force   atomic.Bool                  // tables are in place and guard ARP as well
-	named   atomic.Pointer[[]netip.Addr] // to be guarded, as wanted newest
-	silent  atomic.Pointer[[]netip.Addr] // besides, and never opened
-	left    atomic.Pointer[[]netip.Addr] // another machine's, as far as they are not guarded
-	passing atomic.Bool                  // opened or held, and not closed since
-	lapses  atomic.Int64
-	lapsed  atomic.Int64 // when a lease last ran out while entitled, CLOCK_BOOTTIME in nanoseconds; 0: never
-	mended  atomic.Int64 // when the tables were last put back; likewise
+	packets   atomic.Pointer[sender]
+	force     atomic.Bool                  // tables are in place and guard ARP as well
+	named     atomic.Pointer[[]netip.Addr] // to be guarded, as wanted newest
+	silent    atomic.Pointer[[]netip.Addr] // besides, and never opened
+	elsewhere atomic.Pointer[[]netip.Addr] // another machine's, as far as they are not guarded
+	passing   atomic.Bool                  // opened or held, and not closed since
+	lapses    atomic.Int64
+	lapsed    atomic.Int64 // when a lease last ran out while entitled, CLOCK_BOOTTIME in nanoseconds; 0: never
+	mended    atomic.Int64 // when the tables were last put back; likewise
 }
 
 // New returns the lease of these shared IPs, on whose interfaces ARP is guarded as
@@ -75,7 +75,7 @@ func New(managed []pair.SharedIP, own []uint16, log *slog.Logger) *Lease {
 	}
 	l.named.Store(new([]netip.Addr))
 	l.silent.Store(new([]netip.Addr))
-	l.left.Store(new([]netip.Addr))
+	l.elsewhere.Store(new([]netip.Addr))
 	l.kick = make(chan struct{}, 1)
 	return l
 }
@@ -208,7 +208,7 @@ func (l *Lease) Silence(ips []pair.SharedIP) {
 // here for them ends here, soon, also where the kernel would forward it. One that is
 // guarded is not away.
 func (l *Lease) Away(ips []pair.SharedIP) {
-	l.left.Store(new(addressesOf(ips)))
+	l.elsewhere.Store(new(addressesOf(ips)))
 	l.rouse()
 }
 
@@ -232,7 +232,7 @@ func (l *Lease) wanted() []netip.Addr {
 // gone lists the addresses that the tables are to name as another machine's.
 func (l *Lease) gone() []netip.Addr {
 	wanted := l.wanted()
-	return slices.DeleteFunc(slices.Clone(*l.left.Load()), func(addr netip.Addr) bool { return slices.Contains(wanted, addr) })
+	return slices.DeleteFunc(slices.Clone(*l.elsewhere.Load()), func(addr netip.Addr) bool { return slices.Contains(wanted, addr) })
 }
 
 // rouse has Run look at the tables.
