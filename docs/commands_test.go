@@ -81,6 +81,10 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 		case !found:
 			t.Errorf("docs/cli.md does not tell of baton %s", name)
 			continue
+		case h.usage == "baton "+name: // the heading says it all
+			if strings.Contains(section, "\n$ baton "+name+"\n") {
+				t.Errorf("docs/cli.md says baton %s twice", name)
+			}
 		case !strings.Contains(section, "\n"+h.usage+"\n"):
 			t.Errorf("docs/cli.md tells another usage of baton %s than %q", name, h.usage)
 		case !strings.Contains(section, "\n$ baton "+name):

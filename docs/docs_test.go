@@ -169,14 +169,14 @@ func TestEveryConfigurationKeyIsDocumented(t *testing.T) {
 func TestEveryConditionIsDocumented(t *testing.T) {
 	known := conditions(t)
 	ids := make([]string, 0, len(known))
-	page := read(t, "docs/operations.md")
+	page := read(t, "docs/conditions.md")
 	for id, severity := range known {
 		ids = append(ids, id)
 		if !strings.Contains(page, "| `"+id+"` | "+severity+" |") {
-			t.Errorf("docs/operations.md tells another severity of %s than %s", id, severity)
+			t.Errorf("docs/conditions.md tells another severity of %s than %s", id, severity)
 		}
 	}
-	same(t, "docs/operations.md", rows(t, "docs/operations.md", "## Conditions"), ids)
+	same(t, "docs/conditions.md", rows(t, "docs/conditions.md", "## Every condition"), ids)
 }
 
 // conditions returns the severity of every condition in the code, by id.
@@ -244,16 +244,16 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		t.Fatalf("found %d metrics only", len(names))
 	}
 	var documented []string
-	for _, row := range rows(t, "docs/operations.md", "## Monitoring") {
+	for _, row := range rows(t, "docs/monitoring.md", "## Metrics") {
 		if strings.HasPrefix(row, "baton_") {
 			documented = append(documented, row)
 		}
 	}
-	same(t, "docs/operations.md", documented, names)
+	same(t, "docs/monitoring.md", documented, names)
 }
 
 func TestEveryKindOfEventIsDocumented(t *testing.T) {
-	page := read(t, "docs/operations.md")
+	page := read(t, "docs/monitoring.md")
 	for _, file := range syntax(t, "internal/pair") {
 		ast.Inspect(file, func(node ast.Node) bool {
 			spec, ok := node.(*ast.ValueSpec)
@@ -261,7 +261,7 @@ func TestEveryKindOfEventIsDocumented(t *testing.T) {
 				return true
 			}
 			if kind := literal(spec.Values[0]); !strings.Contains(page, "`"+kind+"`") {
-				t.Errorf("docs/operations.md does not tell of the event %s", kind)
+				t.Errorf("docs/monitoring.md does not tell of the event %s", kind)
 			}
 			return true
 		})
