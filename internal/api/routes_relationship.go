@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -28,11 +29,19 @@ func (s *Server) addRelationship() {
 		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.EndPreviousKey(ctx)) })
 	add(s, endpoint{method: http.MethodPost, path: "/pair", name: "pair", least: Administrator, timeout: 90 * time.Second, summary: "Establish Relationship: this appliance holds the data, the other becomes its backup"},
 		func(ctx context.Context, in *question[PairRequest]) (*answer[pair.PeerStatus], error) {
-			return one(s.backend.Pair(ctx, in.Body))
+			request, err := readAddresses(in.Body)
+			if err != nil {
+				return nil, err
+			}
+			return one(s.backend.Pair(ctx, request))
 		})
 	add(s, endpoint{method: http.MethodPost, path: "/pair/preview", name: "preview-pair", least: Administrator, timeout: 90 * time.Second, summary: "What Establish Relationship would do; nothing is changed"},
 		func(ctx context.Context, in *question[PairRequest]) (*answer[PairPreview], error) {
-			preview, err := s.backend.PreviewPair(ctx, in.Body)
+			request, err := readAddresses(in.Body)
+			if err != nil {
+				return nil, err
+			}
+			preview, err := s.backend.PreviewPair(ctx, request)
 			if preview.Warnings == nil {
 				preview.Warnings = []Check{} // a list is never null
 			}
@@ -42,4 +51,24 @@ func (s *Server) addRelationship() {
 		func(ctx context.Context, in *question[UnpairRequest]) (*none, error) {
 			return done(s.backend.Unpair(ctx, in.Body))
 		})
+}
+
+// readAddresses has the addresses of a pairing as the backend takes them, of
+// whatever was typed or pasted. It refuses with the code Usage.
+func readAddresses(request PairRequest) (PairRequest, error) {
+	var wrong []error
+	for field, address := range map[string]*string{"address": &request.Address, "reverse": &request.Reverse} {
+		if field == "reverse" && *address == "" {
+			continue
+		}
+		read, err := pair.ParseHostPort(*address)
+		if err != nil {
+			wrong = append(wrong, pair.FieldErrorf(field, "%s", err))
+		}
+		*address = read.String()
+	}
+	if refused := RefusedFields(errors.Join(wrong...)); refused != nil {
+		return request, refused
+	}
+	return request, nil
 }

@@ -86,7 +86,7 @@ func codeOf(err error) api.Code {
 		cause []error
 	}{
 		{api.Unreachable, []error{peer.ErrUnreachable, context.DeadlineExceeded}},
-		{api.Usage, []error{peer.ErrWeakKey}},
+		{api.Usage, []error{peer.ErrUnfitKey}},
 		{api.Conflict, []error{store.ErrConflict}},
 		{api.TooMany, []error{store.ErrBusy}},
 		{api.NotFound, []error{store.ErrNotFound, datasync.ErrNotFound}},

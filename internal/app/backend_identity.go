@@ -30,6 +30,7 @@ func (b *backend) SignIn(ctx context.Context, in api.Credentials) (api.Ticket, e
 
 // prove checks a name and a password, as often as the gate allows.
 func (b *backend) prove(ctx context.Context, name, password string) (store.User, error) {
+	name = pair.UserName(name)
 	end, err := b.gate.begin(name, source(ctx))
 	if err != nil {
 		return store.User{}, err
@@ -142,6 +143,7 @@ func (b *backend) EndSession(ctx context.Context, id string) error {
 
 // SignOutEverywhere implements api.Sessions.
 func (b *backend) SignOutEverywhere(ctx context.Context, user string) error {
+	user = pair.UserName(user)
 	end := b.site.SignOutEverywhere
 	if b.mustLead() != nil {
 		end = b.site.EndSessions // the account itself is kept by the primary

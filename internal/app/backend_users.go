@@ -32,6 +32,7 @@ func userOf(u store.User) api.User {
 
 // AddUser implements api.Users.
 func (b *backend) AddUser(ctx context.Context, user api.NewUser) error {
+	user.Name = pair.UserName(user.Name)
 	return b.lead(ctx, "added user "+user.Name, func() error {
 		if err := b.CheckUser(ctx, user); err != nil {
 			return err
@@ -42,24 +43,28 @@ func (b *backend) AddUser(ctx context.Context, user api.NewUser) error {
 
 // CheckUser implements api.Users.
 func (b *backend) CheckUser(ctx context.Context, user api.NewUser) error {
-	return failure(errors.Join(b.site.CheckUser(ctx, newUser(user)), b.longEnough(user.Password)))
+	return failure(errors.Join(b.site.CheckUser(ctx, newUser(user)), b.goodPassword(user.Password)))
 }
 
 func newUser(user api.NewUser) store.User {
-	return store.User{Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: store.UserRole(user.Role)}
+	return store.User{Name: pair.UserName(user.Name), DisplayName: user.DisplayName, Mail: user.Mail, Role: store.UserRole(user.Role)}
 }
 
-// longEnough holds a new password to the rule of the Security page.
-func (b *backend) longEnough(password string) error {
-	least := b.security.get().PasswordLength
-	if utf8.RuneCountInString(password) >= least {
-		return nil
+// goodPassword holds a new password to the rule of the Security page, and refuses
+// one that its owner could not type.
+func (b *backend) goodPassword(password string) error {
+	if least := b.security.get().PasswordLength; utf8.RuneCountInString(password) < least {
+		return pair.FieldErrorf("password", "use %d characters or more", least)
 	}
-	return pair.FieldErrorf("password", "use %d characters or more", least)
+	if err := pair.CheckSeen("the password", password); err != nil {
+		return pair.FieldErrorf("password", "%s", err)
+	}
+	return nil
 }
 
 // UpdateUser implements api.Users.
 func (b *backend) UpdateUser(ctx context.Context, change api.UserChange) error {
+	change.Name = pair.UserName(change.Name)
 	return b.lead(ctx, "changed user "+change.Name+", "+string(change.Role), func() error {
 		return b.site.UpdateUser(ctx, store.User{
 			Name: change.Name, DisplayName: change.DisplayName, Mail: change.Mail, Role: store.UserRole(change.Role), Version: change.Version,
@@ -69,9 +74,10 @@ func (b *backend) UpdateUser(ctx context.Context, change api.UserChange) error {
 
 // SetPassword implements api.Users.
 func (b *backend) SetPassword(ctx context.Context, name, password string) error {
+	name = pair.UserName(name)
 	defer b.gate.forget(name)
 	return b.lead(ctx, "set the password of "+name, func() error {
-		if err := b.longEnough(password); err != nil {
+		if err := b.goodPassword(password); err != nil {
 			return err
 		}
 		return b.site.SetPassword(ctx, name, password)
@@ -80,16 +86,19 @@ func (b *backend) SetPassword(ctx context.Context, name, password string) error 
 
 // DisableUser implements api.Users.
 func (b *backend) DisableUser(ctx context.Context, name string) error {
+	name = pair.UserName(name)
 	return b.lead(ctx, "disabled user "+name, func() error { return b.site.Disable(ctx, name) })
 }
 
 // EnableUser implements api.Users.
 func (b *backend) EnableUser(ctx context.Context, name string) error {
+	name = pair.UserName(name)
 	return b.lead(ctx, "enabled user "+name, func() error { return b.site.Enable(ctx, name) })
 }
 
 // ResetTOTP implements api.Users.
 func (b *backend) ResetTOTP(ctx context.Context, name string) error {
+	name = pair.UserName(name)
 	defer b.gate.forget(name)
 	return b.lead(ctx, "turned off one-time codes for "+name, func() error { return b.site.ClearTOTP(ctx, name) })
 }

@@ -74,6 +74,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"appliance": changeAppliance,
 			"exits":     exits,
+			"latin1":    writeLatin1,
 		},
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
@@ -109,6 +110,12 @@ func serveAppliance(env *testscript.Env) error {
 	env.Setenv("TZ", "UTC")
 	env.Values[applianceKey{}] = appliance
 	return nil
+}
+
+// writeLatin1 is "latin1 FILE": a key as an editor of old writes it. The scripts
+// themselves are UTF-8.
+func writeLatin1(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("a key for both m\xe4chines\n"), 0o600))
 }
 
 // changeAppliance is "appliance WHAT": what happens outside of the command line.

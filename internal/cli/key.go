@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 func (p *program) setup() *cobra.Command {
@@ -15,6 +16,7 @@ func (p *program) setup() *cobra.Command {
 			if name == "" {
 				return p.setupState(ctx, client)
 			}
+			name = pair.UserName(name)
 			password, err := p.newSecret(ctx, "password")
 			if err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -24,7 +25,7 @@ func (p *program) secret(ctx context.Context, what string) (string, error) {
 	}
 	text, err := readLine(p.stdio.In)
 	if err != nil {
-		return "", api.Errorf(api.Usage, "no %s on standard input: %w", what, err)
+		return "", api.Errorf(api.Usage, "no usable %s on standard input: %w", what, err)
 	}
 	return text, nil
 }
@@ -69,7 +70,11 @@ func (p *program) prompt(ctx context.Context, terminal *os.File, what string) (s
 		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
 	case got := <-answer:
 		_, _ = fmt.Fprintln(p.stdio.Err) // the line end that was not echoed
-		return checkSecret(string(got.text), got.err)
+		text, err := checkSecret(string(got.text), got.err)
+		if err != nil {
+			return "", api.Errorf(api.Usage, "no usable %s: %w", what, err)
+		}
+		return text, nil
 	}
 }
 
@@ -102,14 +107,29 @@ func readLine(in io.Reader) (string, error) {
 	return checkSecret(strings.TrimRight(text, "\r\n"), err)
 }
 
+// checkSecret refuses what cannot be sent as it is. The byte-order mark of a file is
+// no part of what the file holds.
 func checkSecret(text string, err error) (string, error) {
+	text = strings.TrimPrefix(text, "\ufeff")
 	switch {
 	case err != nil:
 		return "", err
+	case !utf8.ValidString(text):
+		return "", fmt.Errorf("its byte %d is not UTF-8: convert the file to UTF-8, or type it", len(validPart(text))+1)
 	case text == "":
 		return "", errors.New("it is empty")
 	case len(text) > maxSecret:
 		return "", fmt.Errorf("it is longer than %d bytes", maxSecret)
 	}
 	return text, nil
+}
+
+// validPart is the beginning of a text that is UTF-8.
+func validPart(text string) string {
+	for at, r := range text {
+		if _, size := utf8.DecodeRuneInString(text[at:]); r == utf8.RuneError && size <= 1 {
+			return text[:at]
+		}
+	}
+	return text
 }

@@ -14,31 +14,31 @@ func (p *program) user() *cobra.Command {
 	return group("user", "Accounts", p.userAdd(), p.userList(), p.userPassword(),
 		p.ask("disable NAME", "Let an account sign in no longer", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.DisableUser(ctx, args[0]); err != nil {
+				if err := client.DisableUser(ctx, pair.UserName(args[0])); err != nil {
 					return err
 				}
-				return p.say("%s is disabled.", args[0])
+				return p.say("%s is disabled.", pair.UserName(args[0]))
 			}),
 		p.ask("enable NAME", "Let a disabled account sign in again", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.EnableUser(ctx, args[0]); err != nil {
+				if err := client.EnableUser(ctx, pair.UserName(args[0])); err != nil {
 					return err
 				}
-				return p.say("%s is enabled.", args[0])
+				return p.say("%s is enabled.", pair.UserName(args[0]))
 			}),
 		p.ask("totp-off NAME", "Ask an account for its password only, as when the device for its one-time codes is lost", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.ResetTOTP(ctx, args[0]); err != nil {
+				if err := client.ResetTOTP(ctx, pair.UserName(args[0])); err != nil {
 					return err
 				}
-				return p.say("%s signs in with the password only.", args[0])
+				return p.say("%s signs in with the password only.", pair.UserName(args[0]))
 			}),
 		p.ask("sign-out NAME", "Sign an account out of the console everywhere", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.SignOutEverywhere(ctx, args[0]); err != nil {
+				if err := client.SignOutEverywhere(ctx, pair.UserName(args[0])); err != nil {
 					return err
 				}
-				return p.say("%s is signed out.", args[0])
+				return p.say("%s is signed out.", pair.UserName(args[0]))
 			}))
 }
 
@@ -51,7 +51,7 @@ func (p *program) userAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			user.Name, user.Role = args[0], access
+			user.Name, user.Role = pair.UserName(args[0]), access
 			if user.Password, err = p.newSecret(ctx, "password"); err != nil {
 				return err
 			}
@@ -89,10 +89,10 @@ func (p *program) userPassword() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := client.SetPassword(ctx, args[0], password); err != nil {
+			if err := client.SetPassword(ctx, pair.UserName(args[0]), password); err != nil {
 				return err
 			}
-			return p.say("%s has a new password.", args[0])
+			return p.say("%s has a new password.", pair.UserName(args[0]))
 		})
 }
 

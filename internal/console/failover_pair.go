@@ -2,7 +2,6 @@ package console
 
 import (
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -29,30 +28,28 @@ func pairRequest(f *form) api.PairRequest {
 	return api.PairRequest{Address: f.address("host", "port"), Reverse: f.address("reverse_host", "reverse_port")}
 }
 
-// address joins a host and a port, and refuses what is neither.
+// address joins a host and a port, and refuses what is neither. Whoever pasted a
+// URL for the host finds its host and port in their fields.
 func (f *form) address(hostField, portField string) string {
-	host := strings.Trim(strings.TrimSpace(f.get(hostField)), "[]")
 	port := strings.TrimSpace(f.get(portField))
-	if !isHost(host) {
-		f.refuse(hostField, "write a host name or an IP address, like beta.example.com or 198.51.100.2")
+	at, err := pair.ParseHostPort(f.get(hostField))
+	named := strconv.Itoa(int(at.Port))
+	switch {
+	case err != nil:
+		f.refuse(hostField, err.Error())
+	case at.Port != 0 && port != "" && port != defaultTLSPort && port != named:
+		f.refuse(hostField, "this names port "+named+", and the field for the port "+port+": write the port once")
+	case at.Port != 0:
+		port = named
+		f.Values.Set(portField, port)
+		fallthrough
+	default:
+		f.Values.Set(hostField, at.Host)
 	}
 	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
 		f.refuse(portField, "write a port from 1 to 65535; 443 is the usual one")
 	}
-	return net.JoinHostPort(host, port)
-}
-
-// isHost reports whether text could name a machine.
-func isHost(text string) bool {
-	if _, err := netip.ParseAddr(text); err == nil {
-		return true
-	}
-	if text == "" || len(text) > 253 || strings.HasPrefix(text, "-") || strings.HasPrefix(text, ".") {
-		return false
-	}
-	return strings.IndexFunc(text, func(r rune) bool {
-		return r != '-' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-	}) < 0
+	return net.JoinHostPort(at.Host, port)
 }
 
 // pairPage asks whether the other appliance's data may be replaced.

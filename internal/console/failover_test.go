@@ -109,7 +109,16 @@ func TestPairingRefusesNonsenseAndKeepsWhatWasTyped(t *testing.T) {
 	if p.status != http.StatusUnprocessableEntity {
 		t.Errorf("status %d", p.status)
 	}
-	p.has(t, "Write a host name or an IP address", "Write a port from 1 to 65535", `value="70000"`, `&#34;&gt;&lt;script&gt;`)
+	p.has(t, "is no host: write a host name or an IP address", "Write a port from 1 to 65535", `value="70000"`, `&#34;&gt;&lt;script&gt;`)
+}
+
+func TestPairingTakesHostAndPortOfAURL(t *testing.T) {
+	t.Parallel()
+	b := administer(t)
+	b.pairWith("/pair", " https://Beta.example:8443/login ").has(t, "beta.example:8443", `name="host" value="beta.example"`, `name="port" value="8443"`)
+	b.pairWith("/pair", "https://beta.example/").has(t, "beta.example:443", `name="host" value="beta.example"`)
+	p := b.post(atFailover+"/pair", "host", "beta.example:8443", "port", "9443", "reverse_host", "198.51.100.1", "reverse_port", "443")
+	p.has(t, "This names port 8443, and the field for the port 9443: write the port once")
 }
 
 func TestNewerDataIsAskedForTwice(t *testing.T) {

@@ -7,16 +7,25 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
+
+	"baton/internal/pair"
 )
 
 // The rule for a pre-shared key.
 const (
 	minKeyLength = 16   // characters, after normalisation
 	maxKeyLength = 1024 // bytes: more is a pasted file, not a key
+)
+
+// A generated key is so many groups of so many characters.
+const (
+	keyGroups = 7
+	groupSize = 4
 )
 
 // argon2id as pairing demands it: about 0.1 s and 64 MiB, once per saved key.
@@ -31,8 +40,15 @@ const (
 // keyAlphabet is Crockford's: no letter that looks like a digit.
 const keyAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// ErrWeakKey is returned for a pre-shared key that breaks the rule.
-var ErrWeakKey = errors.New("the pre-shared key needs at least 16 characters (and at most 1,024 bytes): use a longer one, or generate one")
+// ErrUnfitKey is returned, or wrapped with more to say, for a pre-shared key that
+// breaks the rule.
+var ErrUnfitKey = errors.New("the pre-shared key needs at least 16 characters (and at most 1,024 bytes): use a longer one, or generate one")
+
+// unseenError is the refusal of a key with something in it that nobody sees.
+type unseenError struct{ error }
+
+// Unwrap returns ErrUnfitKey.
+func (unseenError) Unwrap() error { return ErrUnfitKey }
 
 // Key is the pre-shared key as it is kept: stretched, never in clear. The zero
 // value means that none is set.
@@ -58,25 +74,67 @@ func (k Key) Fingerprint() string {
 }
 
 // Stretch turns what an administrator typed into a Key without number or time.
-// It costs about 0.1 s and 64 MiB. The error is ErrWeakKey.
+// It costs about 0.1 s and 64 MiB. The error wraps ErrUnfitKey.
 func Stretch(key string) (Key, error) {
-	normal := strings.TrimSpace(norm.NFC.String(key))
-	if !utf8.ValidString(normal) || utf8.RuneCountInString(normal) < minKeyLength || len(normal) > maxKeyLength {
-		return Key{}, ErrWeakKey
+	normal, err := normalKey(key)
+	if err != nil {
+		return Key{}, err
 	}
 	prs := argon2.IDKey([]byte(normal), []byte(stretchSalt), stretchTime, stretchMemory, stretchThreads, stretchSize)
 	return Key{PRS: prs}, nil
 }
 
+// normalKey returns the form of a key that both appliances stretch. What nobody
+// sees around it is dropped, and refused within it. A generated key is the same
+// in capitals and without its dashes; any other stays as it was typed.
+func normalKey(key string) (string, error) {
+	key = pair.TrimUnseen(key)
+	if generated, ok := readGenerated(key); ok {
+		return generated, nil
+	}
+	if err := pair.CheckSeen("the pre-shared key", key); err != nil {
+		return "", unseenError{err}
+	}
+	normal := norm.NFC.String(key)
+	if utf8.RuneCountInString(normal) < minKeyLength || len(normal) > maxKeyLength {
+		return "", ErrUnfitKey
+	}
+	return normal, nil
+}
+
+// readGenerated returns a key as Generate wrote it, if typed is one: its groups
+// in small letters or capitals, with spaces, dashes or nothing between them.
+func readGenerated(typed string) (string, bool) {
+	var text strings.Builder
+	count := 0
+	for _, r := range typed {
+		if between := unicode.IsSpace(r) || unicode.Is(unicode.Pd, r); between {
+			if count%groupSize != 0 {
+				return "", false
+			}
+			continue
+		}
+		r = unicode.ToLower(r)
+		if r > unicode.MaxASCII || !strings.ContainsRune(keyAlphabet, r) {
+			return "", false
+		}
+		if count > 0 && count%groupSize == 0 {
+			text.WriteByte('-')
+		}
+		text.WriteRune(r)
+		count++
+	}
+	return text.String(), count == keyGroups*groupSize
+}
+
 // Generate returns a new key of 140 random bits that is easily typed: seven
 // groups of four letters and digits.
 func Generate() string {
-	const groups, size = 7, 4
-	raw := make([]byte, groups*size)
+	raw := make([]byte, keyGroups*groupSize)
 	_, _ = rand.Read(raw) // never fails: it ends the program instead
 	var text strings.Builder
 	for i, b := range raw {
-		if i > 0 && i%size == 0 {
+		if i > 0 && i%groupSize == 0 {
 			text.WriteByte('-')
 		}
 		text.WriteByte(keyAlphabet[b%32]) // 256 is a multiple of 32: no bias

@@ -128,7 +128,7 @@ func TestReplaceKey(t *testing.T) {
 
 func TestStretchRule(t *testing.T) {
 	for _, weak := range []string{"", "fifteen letters", "  sixteen minus 2   ", "\u00e9\u00e9\u00e9", string(make([]byte, 2000)), "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
-		if _, err := Stretch(weak); !errors.Is(err, ErrWeakKey) {
+		if _, err := Stretch(weak); !errors.Is(err, ErrUnfitKey) {
 			t.Errorf("%q: %v", weak, err)
 		}
 	}

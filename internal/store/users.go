@@ -52,7 +52,7 @@ type User struct {
 func (u User) check() error {
 	var name, display, address error
 	if !validName(u.Name, "._@-") {
-		name = pair.FieldErrorf("name", "%q is not a user name: use 1 to 63 lower-case letters, digits, dots, dashes or underscores", u.Name)
+		name = pair.FieldErrorf("name", "%q is not a user name: use 1 to 63 letters, digits, dots, dashes or underscores", u.Name)
 	}
 	if len(u.DisplayName) > 200 {
 		display = pair.FieldErrorf("display_name", "use at most 200 characters")
