@@ -238,7 +238,7 @@ func (a *Appliance) conditions() []pair.Condition {
 		found = append(found, a.public.certificates.expiring(time.Now())...)
 	}
 	found = append(append(found, a.trafficConditions()...), a.strayConditions()...)
-	found = append(found, a.room.conditions()...)
+	found = append(append(found, a.room.conditions()...), a.linkConditions()...)
 	return append(found, untold(a.notifier.States(), time.Now())...)
 }
 

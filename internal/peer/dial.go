@@ -73,8 +73,7 @@ func (l *Link) prove(conn *tls.Conn, purpose string) (proven, error) {
 
 // dialTLS connects to one address and compares the pin, without proving the key.
 func (l *Link) dialTLS(ctx context.Context, address, pin string) (*tls.Conn, error) {
-	dialer := net.Dialer{LocalAddr: l.localAddr(address), ControlContext: tuneSocket}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
+	conn, err := l.connectTCP(ctx, address)
 	if err != nil {
 		return nil, unreachable(address, err)
 	}

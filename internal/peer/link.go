@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -49,6 +50,8 @@ type Options struct {
 	// LocalAddr is the source address of connections to the peer, so that it is
 	// never the shared IP. Nil, or the zero Addr: the kernel chooses.
 	LocalAddr func() netip.Addr
+	// Resolver looks up the names of peers; nil: that of the machine.
+	Resolver *net.Resolver
 	// Now is the wall clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -88,6 +91,8 @@ type Link struct {
 	control   *channel
 	bulk      *channel
 	contact   atomic.Pointer[Contact]
+
+	unresolved atomic.Pointer[Unresolved] // nil: every name of the peer can be looked up
 
 	pairMu    sync.Mutex                // held while a pairing is under way
 	retryFrom atomic.Pointer[time.Time] // earliest moment for the next attempt to pair; nil: now
@@ -132,6 +137,9 @@ func withDefaults(o Options) Options {
 	if o.Port == 0 {
 		o.Port = 443
 	}
+	if o.Resolver == nil {
+		o.Resolver = net.DefaultResolver
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -153,6 +161,7 @@ func (l *Link) Run(ctx context.Context) error {
 	running.Go(func() { l.control.run(ctx) })
 	running.Go(func() { l.bulk.run(ctx) })
 	running.Go(func() { l.proveAgain(ctx) })
+	running.Go(func() { l.watchNames(ctx) })
 	running.Wait()
 	l.closeConns()
 	return nil
@@ -193,6 +202,7 @@ func (l *Link) connect(ctx context.Context) (*line, error) {
 		ClockOffset: conn.proven.offset, At: l.options.Now(),
 	})
 	l.met(conn.proven.life)
+	l.remember(conn)
 	client, err := overHTTP2(ctx, conn)
 	if err != nil {
 		return nil, err

@@ -66,6 +66,7 @@ type appliance struct {
 	keeper  *memory
 	dir     string
 	stop    func()
+	names   *net.Resolver // nil: that of the machine
 
 	mu     sync.Mutex
 	hello  Hello
@@ -99,7 +100,7 @@ func (a *appliance) start(tb testing.TB, listen string) {
 	a.address = listener.Addr().String()
 	a.port = listener.Addr().(*net.TCPAddr).Port
 	a.Link, err = New(Options{
-		Identity: identity, Keeper: a.keeper, Port: a.port, Log: slog.New(slog.DiscardHandler),
+		Identity: identity, Keeper: a.keeper, Port: a.port, Log: slog.New(slog.DiscardHandler), Resolver: a.names,
 		Self: func() Hello { a.mu.Lock(); defer a.mu.Unlock(); return a.hello },
 		Now:  func() time.Time { a.mu.Lock(); defer a.mu.Unlock(); return time.Now().Add(a.clock) },
 		OnEvent: func(e pair.Event) {

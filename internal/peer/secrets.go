@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +31,9 @@ type Pinned struct {
 	Name      string           `json:"name"`
 	PairID    string           `json:"pair_id"`   // random, agreed at pairing, the same on both
 	Addresses []string         `json:"addresses"` // host:port, preferred first
+	// Reached tells, for each of Addresses with a name, at which host:port the peer
+	// last proved itself: to be used while the name cannot be looked up.
+	Reached map[string]string `json:"reached,omitempty"`
 	// ClockOffset is how far the peer's wall clock was ahead of ours at pairing
 	// (negative: behind). More than ClockTolerance deserves a warning.
 	ClockOffset time.Duration `json:"clock_offset"`
@@ -102,7 +106,7 @@ func (s Secrets) clone() Secrets {
 }
 
 func (p Pinned) clone() Pinned {
-	p.Addresses = slices.Clone(p.Addresses)
+	p.Addresses, p.Reached = slices.Clone(p.Addresses), maps.Clone(p.Reached)
 	return p
 }
 
