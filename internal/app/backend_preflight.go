@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"baton/internal/agent"
@@ -55,6 +56,8 @@ func (b *backend) checkSwitch(change api.RoleChange) api.Check {
 		why = seen.Config.Refusal(seen.State, bootClock(), failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force})
 	case seen.State.Record.Role != pair.Primary:
 		why = failover.NotServing
+	case seen.State.Phase == pair.Conflict:
+		why = failover.EpochsClash
 	case !b.reaches():
 		why = failover.PeerSilent
 	case seen.State.Peer.Snapshot.IsZero():
@@ -222,6 +225,9 @@ func lost(loss api.Loss) string {
 func counted(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if stem, found := strings.CutSuffix(noun, "y"); found {
+		return fmt.Sprintf("%d %sies", n, stem)
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -38,7 +38,10 @@ func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
 	if err != nil {
 		return failure(err)
 	}
-	return b.lead(ctx, "protected "+data.Name+" at "+data.Path, func() error { return b.site.AddData(ctx, wanted) })
+	return b.lead(ctx, "protected "+data.Name+" at "+data.Path, func() error {
+		defer b.countProtected(ctx)
+		return b.site.AddData(ctx, wanted)
+	})
 }
 
 // checkNewData applies the rules for names and paths; what they leave open is
@@ -76,7 +79,10 @@ func (b *backend) unfit(ctx context.Context, path string) error {
 
 // RemoveData implements api.ProtectedData.
 func (b *backend) RemoveData(ctx context.Context, name string) error {
-	return b.lead(ctx, "stopped protecting "+name, func() error { return b.site.RemoveData(ctx, name) })
+	return b.lead(ctx, "stopped protecting "+name, func() error {
+		defer b.countProtected(ctx)
+		return b.site.RemoveData(ctx, name)
+	})
 }
 
 // TestData implements api.ProtectedData.

@@ -211,6 +211,13 @@ func withoutSecrets(ctx context.Context, path string) error {
 	return store.StripSecrets(ctx, path)
 }
 
+// tornStep is the next step while data is not whole.
+const tornStep = "Do what the condition data-torn says; it is tried again every few seconds. Until then this appliance does not take over by itself. " +
+	"To serve without what is missing, run baton become primary --force; the history then names it."
+
+// nothingStep is the next step while no directory is protected.
+const nothingStep = "Protect the directories that hold the site's files, on the Protection page of the primary, or run there: baton data add dir NAME PATH."
+
 // conditions are those that the edges know of.
 func (a *Appliance) conditions() []pair.Condition {
 	var found []pair.Condition
@@ -228,10 +235,22 @@ func (a *Appliance) conditions() []pair.Condition {
 		})
 	}
 	found = append(append(found, a.lateWrites()...), a.cloned()...)
+	if _, paired := a.link.Paired(); paired && a.protected.Load() == 0 {
+		found = append(found, pair.Condition{
+			ID: "nothing-protected", Severity: pair.Warning, Text: "No directory is protected: a takeover would serve the site without its files.", NextStep: nothingStep,
+		})
+	}
+	if aside, _ := a.engine.Copies(); len(aside) > 0 {
+		found = append(found, pair.Condition{
+			ID: "diverged-copies", Severity: pair.Warning,
+			Text:     "This appliance keeps " + counted(int64(len(aside)), "diverged copy") + ": what it wrote, and the site does not have.",
+			NextStep: "Look at them on its Status page; export what is needed, then delete them: baton diverged list.",
+		})
+	}
 	if torn := a.engine.Torn(); torn != nil {
 		found = append(found, pair.Condition{
 			ID: "data-torn", Severity: pair.Critical, Text: torn.Error(),
-			NextStep: "Do what the sentence says; it is tried again every few seconds. Until then this appliance does not take over by itself. To serve without what is missing, run baton become primary --force; the history then names it.",
+			NextStep: tornStep,
 		})
 	}
 	if a.local.State().Record.Role != pair.Backup {
@@ -246,7 +265,7 @@ func (a *Appliance) conditions() []pair.Condition {
 // it had handed the site over.
 func (a *Appliance) lateWrites() []pair.Condition {
 	var found []pair.Condition
-	if late := a.engine.Late(); len(late) > 0 {
+	if _, late := a.engine.Copies(); len(late) > 0 {
 		found = append(found, pair.Condition{
 			ID: "late-writes", Severity: pair.Warning,
 			Text:     "Files were written on this appliance after it had handed the site over. No snapshot has them; they are kept as a diverged copy: " + strings.Join(late, ", ") + ".",

@@ -18,12 +18,14 @@ func (b *backend) Status(ctx context.Context) (pair.Status, error) {
 	now := time.Now()
 	own := b.report(ctx, now)
 	seen := b.agent.Look()
+	ready := b.readiness(own.Sync)
 	return pair.Status{
 		Appliance:          pair.ApplianceStatus{ID: b.identity.ID(), Name: b.config.Name, Version: b.version, Address: b.reverseAddress()},
 		Role:               own.Role,
 		State:              own.State,
 		Epoch:              own.Epoch,
 		Since:              own.Since,
+		Site:               b.siteStatus(ready),
 		Peer:               b.peerStatus(now),
 		SharedIPs:          own.SharedIPs,
 		Sync:               own.Sync,
@@ -31,7 +33,7 @@ func (b *backend) Status(ctx context.Context) (pair.Status, error) {
 		ProtectionLevel:    own.ProtectionLevel,
 		ProtectionNextStep: seen.Config.ProtectionStep(seen.State, b.guarded()),
 		Conditions:         own.Conditions,
-		Readiness:          b.readiness(own.Sync),
+		Readiness:          ready,
 		Maintenance:        maintenanceStatus(seen.State),
 		Former:             b.former(),
 	}, nil
@@ -215,24 +217,22 @@ func (b *backend) History(ctx context.Context, filter api.HistoryFilter) ([]pair
 	return events, failure(err)
 }
 
-// Health implements api.Observing.
-func (b *backend) Health(context.Context) api.Health {
-	return healthOf(b.agent.Look().State, len(b.ips.ticked()) > 0)
+// Health implements api.Observing. It says what a status says of the site.
+func (b *backend) Health(ctx context.Context) api.Health {
+	status, _, err := b.glance(ctx)
+	if err != nil {
+		return api.Health{Text: "The status of this appliance cannot be read."}
+	}
+	return healthOf(status, b.agent.Look().State.Serving())
 }
 
-func healthOf(s failover.State, shared bool) api.Health {
-	serving := s.Serving() && s.Record.Role != pair.Backup
-	switch {
-	case serving && !shared && s.Record.Role == pair.Standalone:
-		return api.Health{Serving: true, Text: "This appliance stands alone, and no shared IP is enabled on it: only who asks at its own address gets its site."}
-	case serving && !shared:
-		return api.Health{Serving: true, Text: "This appliance is the primary, and no shared IP is enabled on it: only who asks at its own address gets the site."}
-	case serving:
-		return api.Health{Serving: true, Text: "This appliance serves the site."}
-	case s.Record.Role == pair.Backup:
-		return api.Health{Text: "This appliance is the backup and does not serve the site."}
+func healthOf(status pair.Status, here bool) api.Health {
+	serving := here && status.Role != pair.Backup && status.Site.State == pair.SiteUp
+	text := "Site: " + status.Site.Text
+	if status.Role == pair.Backup {
+		text += " This appliance is the backup."
 	}
-	return api.Health{Text: "This appliance does not serve the site now: " + s.Phase.String() + "."}
+	return api.Health{Serving: serving, Text: text}
 }
 
 // Figures implements api.Observing.

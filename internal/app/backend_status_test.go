@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/failover"
 	"baton/internal/pair"
 )
 
@@ -37,20 +36,23 @@ func TestHealthWithoutASharedIP(t *testing.T) {
 	})
 }
 
-func TestHealthOfAPrimaryWithoutASharedIP(t *testing.T) {
+func TestHealthSaysWhatTheStatusSaysOfTheSite(t *testing.T) {
 	t.Parallel()
-	const truth = "only who asks at its own address gets the site"
-	s := failover.State{Phase: pair.Steady}
-	s.Record.Role, s.Door = pair.Primary, failover.Open
-	if got := healthOf(s, false); !got.Serving || !strings.Contains(got.Text, truth) {
-		t.Errorf("without one: %+v", got)
+	up := pair.Status{Role: pair.Primary, Site: pair.SiteStatus{State: pair.SiteUp, Text: "Up, served by alpha."}}
+	if got := healthOf(up, true); !got.Serving || got.Text != "Site: Up, served by alpha." {
+		t.Errorf("a primary that serves: %+v", got)
 	}
-	if got := healthOf(s, true); !got.Serving || strings.Contains(got.Text, truth) {
-		t.Errorf("with one: %+v", got)
+	down := up
+	down.Site.State = pair.SiteDown
+	if got := healthOf(down, true); got.Serving {
+		t.Errorf("a primary whose site does not answer: %+v", got)
 	}
-	s.Record.Role = pair.Backup
-	if got := healthOf(s, false); got.Serving || strings.Contains(got.Text, truth) {
-		t.Errorf("of a backup: %+v", got)
+	if got := healthOf(up, false); got.Serving {
+		t.Errorf("a primary while the peer serves: %+v", got)
+	}
+	up.Role = pair.Backup
+	if got := healthOf(up, false); got.Serving || got.Text != "Site: Up, served by alpha. This appliance is the backup." {
+		t.Errorf("a backup: %+v", got)
 	}
 }
 

@@ -32,7 +32,7 @@ func judged(finding api.Check, ok func() bool) api.Check {
 func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 	checks := append([]api.Check{b.checkKey(), b.checkPaired(), b.checkTraffic()}, b.checkBypasses()...)
 	if _, paired := b.link.Paired(); paired {
-		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkPermitted(), b.checkData(ctx))
+		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkPermitted(), b.checkData())
 		checks = append(checks, b.checkTestIPs(ctx)...)
 		if b.agent.Look().State.Record.Role == pair.Backup {
 			checks = append(checks, b.checkSnapshot())
@@ -72,8 +72,15 @@ func (b *backend) checkPeer() api.Check {
 	return amiss("peer", "The peer does not answer.", "Look at the peer machine, its cable and its network.")
 }
 
+// checkClock judges the clocks by the newest connection. Those of a peer that does
+// not answer may be anything by now.
 func (b *backend) checkClock() api.Check {
-	contact, _ := b.link.Contact() // never connected: the clocks do not differ as far as known
+	contact, known := b.link.Contact()
+	if status := b.peerStatus(time.Now()); !known || status == nil || !status.Reachable {
+		check := amiss("clock", "Whether the clocks of the two appliances agree is not known: the peer does not answer.", "Bring the peer back, and look again.")
+		check.Severity = pair.Warning
+		return check
+	}
 	return checkOffset(contact.ClockOffset)
 }
 
@@ -107,13 +114,11 @@ func (b *backend) checkPermitted() api.Check {
 	return fine("permission", "This process may put shared IPs on.")
 }
 
-func (b *backend) checkData(ctx context.Context) api.Check {
-	protected, err := b.site.Data(ctx)
-	if err != nil {
-		return amiss("data", "The list of protected data could not be read.", "Look at the log.")
-	}
-	return judged(amiss("data", fmt.Sprintf("Protected directories: %d, and the site database.", len(protected)),
-		"Protect the site's data: baton data add dir NAME PATH."), func() bool { return len(protected) > 0 })
+// checkData says what is protected. That nothing is, is a condition.
+func (b *backend) checkData() api.Check {
+	protected := b.protected.Load()
+	return judged(amiss("data", counted(protected, "protected directory")+", and the site database.", nothingStep),
+		func() bool { return protected > 0 })
 }
 
 func (b *backend) checkTestIPs(ctx context.Context) []api.Check {
@@ -154,29 +159,19 @@ func (b *backend) checkReady() api.Check {
 	switch {
 	case known == nil:
 		return amiss("ready", "The relationship is just being made or broken.", "Look again in a moment.")
-	case known.Ready:
+	case known.Sound():
 		return fine("ready", known.Text)
+	case known.Ready:
+		return warned(amiss("ready", known.Text, known.NextStep))
 	}
 	return amiss("ready", known.Text, known.NextStep)
 }
 
-// remedy is the next step of a backup that could not take over.
+// remedy is the next step of a backup that could not take over: that of the condition
+// which tells the same.
 func remedy(why failover.Reason) string {
-	known := map[failover.Reason]string{
-		failover.OperationsOff:  "Check Enable Backup Operations on the Failover page, or run: baton settings set backup_operations=true.",
-		failover.AutomaticOff:   "Check Enable Automatic Failover on the Failover page, or run: baton settings set automatic_failover=true.",
-		failover.NoSharedIP:     "Check the Shared IP on the Failover page of both, or run on both: baton shared-ip enable ADDRESS.",
-		failover.NoTestIPs:      "Set Network Connectivity Test IPs on the Failover page, or run: baton settings set test_ips=ADDRESS.",
-		failover.InMaintenance:  "When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
-		failover.Paused:         "Find the cause in the history, then resume on the Status page, or run: baton resume.",
-		failover.NoSnapshot:     "Wait for the first data sync, or run: baton sync --wait.",
-		failover.PrimarySetBack: "Choose whose data stays: baton become primary on this backup, or baton become primary --force on the primary.",
-		failover.DataIsTorn:     "Remove the cause that the condition data-torn names; it is tried again every few seconds.",
-		failover.DataTooOld:     "Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).",
-		failover.DataAgeUnknown: "Set the clocks of both appliances, as with systemd-timesyncd; the next complete data sync ends this.",
-		failover.WouldTakeOver:  "Uncheck observe only on the Failover page when you trust it (observe_only=false).",
-		failover.EpochsClash:    "Compare what each holds, then make the one primary whose data stays: Become Primary, forced.",
-		failover.NotSetAside:    "Free disk space in data_dir, or delete old diverged copies: baton diverged list.",
+	if why == failover.DataIsTorn {
+		return tornStep
 	}
-	return cmp.Or(known[why], "Bring the primary back; this appliance waits until it has heard it.")
+	return cmp.Or(failover.Remedy(why), "Bring the primary back; this appliance waits until it has heard it.")
 }

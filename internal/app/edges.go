@@ -47,7 +47,12 @@ func newBeat() func() {
 type records struct{ local *store.Local }
 
 func (r records) SaveRecord(ctx context.Context, record pair.Record) error {
-	return r.local.Save(ctx, func(s *store.State) { s.Record = record })
+	return r.local.Save(ctx, func(s *store.State) {
+		if s.RoleSince.IsZero() || s.Record.Role != record.Role {
+			s.RoleSince = time.Now().UTC()
+		}
+		s.Record = record
+	})
 }
 
 // keeper is where the link keeps its secrets.

@@ -48,33 +48,51 @@ func (a *Appliance) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
 		return notReady(why)
 	}
 	after := seen.Config.TakeoverAfter(seen.State) + a.opening.expected(a.fresh())
-	return ready(after.Milliseconds(), sync.DataAgeMS, "the primary")
+	return a.filled(ready(after.Milliseconds(), sync.DataAgeMS, "the primary"))
+}
+
+// filled adds to a takeover that would happen that it would serve no files.
+func (a *Appliance) filled(known *pair.Readiness) *pair.Readiness {
+	if a.protected.Load() == 0 {
+		known.Text += " It would serve the site without its files: no directory is protected."
+		known.NextStep = nothingStep
+	}
+	return known
 }
 
 // readiness is that of the pair, as either of its appliances knows it.
 func (a *Appliance) readiness(sync pair.SyncStatus) *pair.Readiness {
-	s := a.agent.Look().State
-	switch s.Record.Role {
+	seen := a.agent.Look()
+	switch seen.State.Record.Role {
 	case pair.Standalone:
 		return nil
 	case pair.Backup:
 		return a.ownReadiness(sync)
 	case pair.Primary:
 	}
-	if maintenanceStatus(s).On() { // the backup has perhaps not told yet that it knows
-		return ofBackup(*notReady(failover.InMaintenance))
-	}
+	return a.readinessOfBackup(seen.State, seen.Config.Hears(seen.State, bootClock()), sync)
+}
+
+// readinessOfBackup is what a primary knows of it. Hears: the backup answers.
+func (a *Appliance) readinessOfBackup(s failover.State, hears bool, sync pair.SyncStatus) *pair.Readiness {
 	report := a.fresh()
-	if report == nil || report.Readiness == nil {
-		return &pair.Readiness{
-			TakeoverMS: -1, LossMS: -1, Text: "Whether the backup could take over is not known: it has not told.",
-			NextStep: "Look at the backup, its cable and its network.",
-		}
-	}
-	if report.Readiness.Ready {
-		return ready(report.Readiness.TakeoverMS, sync.DataAgeMS, "this primary")
+	switch {
+	case s.Phase == pair.Conflict:
+		return ofBackup(*notReady(failover.EpochsClash))
+	case !hears:
+		return unknown("If this primary failed now, nothing would take over: the backup does not answer.")
+	case maintenanceStatus(s).On(): // the backup has perhaps not told yet that it knows
+		return ofBackup(*notReady(failover.InMaintenance))
+	case report == nil || report.Readiness == nil:
+		return unknown("Whether the backup could take over is not known: it has not told.")
+	case report.Readiness.Ready:
+		return a.filled(ready(report.Readiness.TakeoverMS, sync.DataAgeMS, "this primary"))
 	}
 	return ofBackup(*report.Readiness)
+}
+
+func unknown(text string) *pair.Readiness {
+	return &pair.Readiness{TakeoverMS: -1, LossMS: -1, Text: text, NextStep: "Look at the backup, its cable and its network."}
 }
 
 // ofBackup is what a backup tells of itself, as its primary tells it.

@@ -22,26 +22,36 @@ func primaryOf(t *testing.T, record pair.Record) *Appliance {
 
 func TestThePrimaryTellsTheReadinessOfItsBackup(t *testing.T) {
 	a := primaryOf(t, pair.Record{})
-	if got := a.readiness(pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "not known") {
+	a.protected.Store(1)
+	s := a.agent.Look().State
+	if got := a.readinessOfBackup(s, true, pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "not known") {
 		t.Errorf("before the backup has told: %+v", got)
 	}
 	a.told.keep(other, backupReports())
-	if got := a.readiness(pair.SyncStatus{DataAgeMS: 800}); !got.Ready || !strings.Contains(got.Text, "takeover in about 5.2 s, losing the last 800 ms") {
+	if got := a.readinessOfBackup(s, true, pair.SyncStatus{DataAgeMS: 800}); !got.Sound() || !strings.Contains(got.Text, "takeover in about 5.2 s, losing the last 800 ms") {
 		t.Errorf("%+v", got)
 	}
-	if got := a.backend.checkReady(); !got.OK {
-		t.Errorf("the doctor says %+v", got)
+	a.protected.Store(0)
+	if got := a.readinessOfBackup(s, true, pair.SyncStatus{DataAgeMS: 800}); !got.Ready || got.Sound() || !strings.Contains(got.NextStep, "baton data add") {
+		t.Errorf("nothing is protected, and it says %+v", got)
+	}
+	if got := a.readinessOfBackup(s, false, pair.SyncStatus{DataAgeMS: 800}); got.Ready || !strings.Contains(got.Text, "does not answer") {
+		t.Errorf("a silent backup that has just told: %+v", got)
+	}
+	s.Phase = pair.Conflict
+	if got := a.readinessOfBackup(s, true, pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "Both appliances claim data") {
+		t.Errorf("in a conflict: %+v", got)
 	}
 }
 
 func TestMaintenanceCountsBeforeTheBackupHasToldOfIt(t *testing.T) {
 	a := primaryOf(t, pair.Record{Maintenance: true})
 	a.told.keep(other, backupReports())
-	got := a.readiness(pair.SyncStatus{})
+	got := a.readinessOfBackup(a.agent.Look().State, true, pair.SyncStatus{})
 	if got.Ready || !strings.Contains(got.Text, "the backup would not take over") || !strings.Contains(got.NextStep, "baton maintenance off") {
 		t.Errorf("%+v", got)
 	}
-	if got := a.backend.checkReady(); got.OK || !strings.Contains(got.NextStep, "baton maintenance off") {
+	if got := a.backend.checkReady(); got.OK {
 		t.Errorf("the doctor says %+v", got)
 	}
 }

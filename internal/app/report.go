@@ -191,7 +191,7 @@ func (a *Appliance) report(ctx context.Context, now time.Time) pair.Report {
 		Role:            s.Record.Role,
 		State:           s.Phase,
 		Epoch:           s.Record.Epoch,
-		Since:           now.Add(-bootClock().Sub(s.Since)),
+		Since:           a.roleSince(now, s),
 		SharedIPs:       a.sharedStatus(ctx),
 		Sync:            a.syncStatus(now),
 		OpeningMS:       a.opening.lasted().Milliseconds(),
@@ -202,4 +202,13 @@ func (a *Appliance) report(ctx context.Context, now time.Time) pair.Report {
 		report.Readiness = a.ownReadiness(report.Sync)
 	}
 	return report
+}
+
+// roleSince is when the role was taken; of one that an earlier version took without
+// noting that, when this daemon came to its present state.
+func (a *Appliance) roleSince(now time.Time, s failover.State) time.Time {
+	if since := a.local.State().RoleSince; !since.IsZero() {
+		return since
+	}
+	return now.Add(-bootClock().Sub(s.Since))
 }

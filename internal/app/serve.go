@@ -65,6 +65,7 @@ type Appliance struct {
 	leading  sync.RWMutex // held shared while the site database is changed
 	watched  bool         // a watchdog ends this daemon when it hangs
 
+	protected atomic.Int64                     // how many directories are
 	strays    atomic.Pointer[[]sharedip.Stray] // on this machine now
 	noTraffic error                            // why this machine has no traffic lease; nil: it has
 }
@@ -180,6 +181,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.ips = newAddresses(a.host, a.traffic, a.config.SharedIPs, a.local, a.log, a.opening.end)
 	a.reach = &reacher{}
 	a.settings = newSettings(saved, version)
+	a.countProtected(ctx)
 	a.outdated = make(chan struct{}, 1)
 	a.room = &room{dir: a.config.DataDir, log: a.log}
 	a.room.look()

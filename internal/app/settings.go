@@ -85,6 +85,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 	}
 	a.settings.set(saved, version, a.agent.Look().State.Record.Role)
 	a.loadSecurity(ctx)
+	a.countProtected(ctx)
 	a.agent.Configure(ctx, a.configure)
 	if err := a.present(ctx); err != nil { // no reason not to go by the settings
 		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
@@ -113,4 +114,14 @@ func (a *Appliance) saveSettings(ctx context.Context, changes map[string]string,
 		}
 		return a.reload(ctx)
 	})
+}
+
+// countProtected takes in how much is protected, for those who cannot wait for a disk.
+func (a *Appliance) countProtected(ctx context.Context) {
+	protected, err := a.site.Data(ctx)
+	if err != nil {
+		a.log.Error("the list of protected data cannot be read", slog.String("error", err.Error()))
+		return
+	}
+	a.protected.Store(int64(len(protected)))
 }

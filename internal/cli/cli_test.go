@@ -156,6 +156,7 @@ func fullStatus(s *pair.Status) {
 	s.Services = []pair.ServiceStatus{{Name: "web", Wanted: "running", State: "running", Healthy: true}}
 	s.SharedIPs = []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0", Shared: true, Held: true}}
 	s.Epoch = pair.Epoch{Counter: 3, Holder: apitest.ID}
+	s.Site = pair.SiteStatus{State: pair.SiteUp, ServedBy: "alpha", ProtectedBy: "beta", Text: "Up, served by alpha and protected by beta."}
 	s.ProtectionLevel, s.ProtectionNextStep = 2, "Give the peer a second address."
 	s.Readiness = &pair.Readiness{Ready: true, TakeoverMS: 5200, LossMS: 800, Text: "If this primary failed now: takeover in about 5.2 s, losing the last 800 ms of changes."}
 	s.Sync = pair.SyncStatus{

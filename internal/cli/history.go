@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,10 +29,14 @@ func (p *program) history() *cobra.Command {
 				filter.Limit = api.MaxEvents
 			}
 			events, err := client.History(ctx, filter)
+			if err != nil || p.flags.json {
+				return errors.Join(err, p.writeHistory(events, nil))
+			}
+			status, err := client.Status(ctx)
 			if err != nil {
 				return err
 			}
-			return p.writeHistory(events)
+			return p.writeHistory(events, status.NameOf)
 		})
 	cmd.Flags().StringVar(&since, "since", "", "1h, 7d, a date like 2030-01-31, or RFC 3339")
 	cmd.Flags().StringVar(&until, "until", "", "the same; before that instant")
@@ -40,12 +45,13 @@ func (p *program) history() *cobra.Command {
 	return cmd
 }
 
-// writeHistory writes one line per event, whether for people or programs.
-func (p *program) writeHistory(events []api.Event) error {
+// writeHistory writes one line per event, whether for people, with the name of its
+// appliance, or for programs.
+func (p *program) writeHistory(events []api.Event, nameOf func(pair.ApplianceID) string) error {
 	pg := p.page()
 	for _, event := range events {
 		if !p.flags.json {
-			pg.row(moment(event.Time), event.Kind, event.Text)
+			pg.row(moment(event.Time), nameOf(event.Appliance), event.Kind, event.Text)
 			continue
 		}
 		if err := p.line(event); err != nil {

@@ -52,7 +52,8 @@ func (p *program) watch(ctx context.Context, client *api.Client) error {
 }
 
 func writeStatus(pg *page, status pair.Status) {
-	pg.marked(colourOfState(status), fmt.Sprintf("%s is %s, %s, since %s", status.Appliance.Name, status.Role, status.State, moment(status.Since)))
+	pg.marked(colourOfSite(status.Site), "Site: "+status.Site.Text)
+	pg.row(fmt.Sprintf("%s is %s, %s; in this role since %s", status.Appliance.Name, status.Role, status.State, moment(status.Since)))
 	pg.row("")
 	pg.row("appliance", fmt.Sprintf("%s, version %s", status.Appliance.ID.Short(), status.Appliance.Version))
 	pg.row("epoch", status.Epoch.String())
@@ -64,51 +65,50 @@ func writeStatus(pg *page, status pair.Status) {
 	for _, service := range status.Services {
 		pg.row("service", serviceText(service))
 	}
-	if status.ProtectionLevel > 0 {
-		pg.row("protection", fmt.Sprintf("level %d of 4", status.ProtectionLevel))
+	if status.Role != pair.Standalone {
+		pg.row("protection", protectionText(status.ProtectionLevel))
 		pg.row("", status.ProtectionNextStep)
 	}
 	if status.Readiness != nil {
 		pg.row("readiness", status.Readiness.Text)
 	}
-	if len(status.Conditions) > 0 {
+	notices := status.Notices()
+	if len(notices) > 0 {
 		pg.row("")
 	}
-	for _, condition := range status.Conditions {
-		pg.marked(colourOf(condition.Severity), string(condition.Severity), condition.ID+": "+condition.Text)
-		pg.row("", condition.NextStep)
+	for _, notice := range notices {
+		where := ""
+		if notice.Where != "" {
+			where = "on " + notice.Where + ": "
+		}
+		pg.marked(colourOf(notice.Severity), string(notice.Severity), notice.ID+": "+where+notice.Text)
+		pg.row("", notice.NextStep)
 	}
 }
 
-func colourOfState(status pair.Status) string {
-	switch status.State {
-	case pair.Steady:
-		return green
-	case pair.Conflict, pair.Isolated:
-		return red
-	case pair.Waiting, pair.Suspect, pair.Claiming, pair.Releasing, pair.Alone, pair.Handover, pair.Maintenance:
-		return yellow
+func protectionText(level int) string {
+	if level == 0 {
+		return "none"
 	}
-	return plain
+	return fmt.Sprintf("level %d of 4", level)
+}
+
+func colourOfSite(site pair.SiteStatus) string {
+	return map[string]string{"good": green, "warning": yellow, "info": yellow, "critical": red}[site.Tone()]
 }
 
 func peerText(peer *pair.PeerStatus) string {
 	if peer == nil {
 		return "none: not paired"
 	}
-	heard := "never heard since the start"
-	if peer.LastContactAgeMS >= 0 {
-		heard = "heard " + pair.MillisText(peer.LastContactAgeMS) + " ago"
+	at := fmt.Sprintf("%s at %s", peer.Name, peer.Address)
+	switch {
+	case peer.LastContactAgeMS < 0:
+		return at + ", does not answer, never heard since the start"
+	case !peer.Reachable:
+		return fmt.Sprintf("%s, does not answer, was %s when last heard %s ago", at, peer.Role, pair.MillisText(peer.LastContactAgeMS))
 	}
-	reach := "reachable"
-	if !peer.Reachable {
-		reach = "unreachable"
-	}
-	role := peer.Role.String()
-	if peer.LastContactAgeMS < 0 {
-		role = "role unknown"
-	}
-	return fmt.Sprintf("%s at %s, %s, %s, %s", peer.Name, peer.Address, role, reach, heard)
+	return fmt.Sprintf("%s, %s, %s, heard %s ago", at, peer.Role, peer.State, pair.MillisText(peer.LastContactAgeMS))
 }
 
 func sharedIPText(ip pair.SharedIPStatus) string {

@@ -420,6 +420,6 @@ func TestASuspectPeerIsNotSaidToServe(t *testing.T) {
 		s.Peer.Report = &pair.PeerReport{Report: pair.Report{SharedIPs: s.SharedIPs}}
 	})
 	p := b.get(atFailover)
-	p.has(t, "It does not answer. It was last heard as primary.")
+	p.has(t, "It does not answer. It was primary when last heard")
 	p.lacks(t, "it serves the site")
 }

@@ -33,7 +33,7 @@ func (v *visit) happenings(events []pair.Event) []happening {
 }
 
 func (v *visit) happening(event pair.Event) happening {
-	made := happening{Time: event.Time, At: clock(v.zone, event.Time), Who: v.nameOf(event.Appliance), Tone: toneOf(event), Head: sentence(event.Text)}
+	made := happening{Time: event.Time, At: clock(v.zone, event.Time), Who: v.status.NameOf(event.Appliance), Tone: toneOf(event), Head: sentence(event.Text)}
 	if event.Detail["to"] == "" {
 		return made
 	}
@@ -57,22 +57,6 @@ func (h happening) headline(event pair.Event) string {
 		return h.Who + " observed only."
 	}
 	return ""
-}
-
-// nameOf names an appliance of the pair, or one that was.
-func (v *visit) nameOf(id pair.ApplianceID) string {
-	switch peer := v.status.Peer; {
-	case id == v.status.Appliance.ID:
-		return v.status.Appliance.Name
-	case peer != nil && id == peer.ID:
-		return peer.Name
-	}
-	for _, former := range v.status.Former {
-		if former.ID == id {
-			return former.Name
-		}
-	}
-	return id.Short()
 }
 
 // placeText renders a role and phase, as "backup suspect", for a person.

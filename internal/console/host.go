@@ -13,6 +13,7 @@ type host struct {
 	Key           string // this or peer
 	Zone          *time.Location
 	Role          pair.Role
+	Idle          bool // a primary that does not serve
 	State         string
 	StateTone     string
 	Epoch         uint64
@@ -50,6 +51,7 @@ func (v *visit) thisHost() host {
 		SharedIPs: s.SharedIPs, DataAgeMS: -1, Level: s.ProtectionLevel, Version: s.Appliance.Version, Address: s.Appliance.Address,
 	}
 	made.State, made.StateTone = stateText(s.Role, s.State)
+	made.Idle = idle(s.Role, s.State)
 	made.tellUnshared(s.State)
 	if s.Role == pair.Backup {
 		made.DataAgeMS, made.Snapshot = s.Sync.DataAgeMS, s.Sync.Snapshot.Number
@@ -77,6 +79,7 @@ func (v *visit) peerHost() host {
 		ContactMS: peer.LastContactAgeMS, LastCheck: peer.LastCheck, CheckFailed: peer.CheckFailed, Sick: peer.Sick,
 	}
 	made.State, made.StateTone = stateText(peer.Role, peer.State)
+	made.Idle = idle(peer.Role, peer.State)
 	if v.status.State == pair.Suspect { // the timeout runs, and what it told last may be over
 		made.State, made.StateTone = silentText(peer), "warning"
 	}
@@ -87,13 +90,18 @@ func (v *visit) peerHost() host {
 	if v.status.Role == pair.Primary {
 		made.DataAgeMS = v.status.Sync.DataAgeMS
 	}
-	if report := v.peerReport(); report != nil {
+	if report := v.status.PeerReport(); report != nil {
 		made.Since, made.SharedIPs, made.Level = report.Since, report.SharedIPs, report.ProtectionLevel
 		if v.status.State != pair.Suspect {
 			made.tellUnshared(peer.State)
 		}
 	}
 	return made
+}
+
+// idle reports whether a primary does not serve in its state.
+func idle(role pair.Role, state pair.Phase) bool {
+	return role == pair.Primary && slices.Contains([]pair.Phase{pair.Waiting, pair.Claiming, pair.Isolated, pair.Conflict}, state)
 }
 
 // stateText says what a state means, and how good that is.
@@ -128,7 +136,7 @@ func silentText(peer *pair.PeerStatus) string {
 	if peer.LastContactAgeMS < 0 {
 		return "It has not been heard since this appliance started."
 	}
-	return "It does not answer. It was last heard as " + placeText(peer.Role.String()+" "+peer.State.String()) + "."
+	return "It does not answer. It was " + placeText(peer.Role.String()+" "+peer.State.String()) + " when last heard " + pair.MillisText(peer.LastContactAgeMS) + " ago."
 }
 
 // Present reports whether what is known of it tells of now.

@@ -106,8 +106,10 @@ func (f *follower) send(status pair.Status) error {
 // frame follows what every page shows: the head, and whether the site has moved.
 func (f *follower) frame(to *bytes.Buffer) error {
 	v := f.view(f.name, "", nil)
-	if err := f.part(to, "live-head", v); err != nil {
-		return err
+	for _, part := range []string{"live-head", "live-site"} {
+		if err := f.part(to, part, v); err != nil {
+			return err
+		}
 	}
 	// What a page said when it was drawn stays until something moves again.
 	if v.Moved = f.moved(f.seen); v.Moved == nil {

@@ -82,8 +82,8 @@ type alerts struct {
 func (v view) Alerts() *alerts {
 	made := alerts{Severity: pair.Warning}
 	number := int64(0)
-	for _, condition := range v.Status.Conditions {
-		switch condition.Severity {
+	for _, notice := range v.Status.Notices() {
+		switch notice.Severity {
 		case pair.Critical:
 			made.Severity = pair.Critical
 			number++
@@ -98,6 +98,9 @@ func (v view) Alerts() *alerts {
 	made.Text = count(number, "condition", "conditions")
 	return &made
 }
+
+// Idle reports whether this appliance is a primary that does not serve.
+func (v view) Idle() bool { return idle(v.Status.Role, v.Status.State) }
 
 // Elsewhere leads to the other appliance's console, and to the site's shared IPs.
 func (v view) Elsewhere() []link {

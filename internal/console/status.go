@@ -75,30 +75,21 @@ func (c *Console) showStatus(v *visit) error {
 	return v.page("status", "Status", data)
 }
 
-// noticed is a condition, and where it is open if not here.
+// noticed is an open condition of the pair.
 type noticed struct {
-	pair.Condition
-	Where string // name of the peer if it is open there alone
-	Href  string // page on which the next step is done; empty: none
+	pair.Notice
+	Href string // page on which the next step is done; empty: none here
 }
 
-// conditions are the open ones here, then those of the peer alone.
 func (v *visit) conditions() []noticed {
 	var all []noticed
-	known := map[string]bool{}
-	for _, condition := range v.status.Conditions {
-		known[condition.ID] = true
-		all = append(all, noticed{Condition: condition, Href: remedyPage(condition.ID)})
-	}
-	if report := v.peerReport(); report != nil {
-		for _, condition := range report.Conditions {
-			if !known[condition.ID] {
-				all = append(all, noticed{Condition: condition, Where: v.status.Peer.Name})
-			}
+	for _, notice := range v.status.Notices() {
+		href := ""
+		if notice.Where == "" {
+			href = remedyPage(notice.ID)
 		}
+		all = append(all, noticed{notice, href})
 	}
-	rank := map[pair.Severity]int{pair.Critical: 0, pair.Warning: 1, pair.Info: 2}
-	slices.SortStableFunc(all, func(a, b noticed) int { return rank[a.Severity] - rank[b.Severity] })
 	return all
 }
 
@@ -112,15 +103,6 @@ func remedyPage(id string) string {
 		return Root + "/management/security"
 	}
 	return ""
-}
-
-// peerReport is what the peer tells of itself now; nil if it tells nothing.
-func (v *visit) peerReport() *pair.PeerReport {
-	const fresh = 15_000
-	if v.status.Peer == nil || v.status.Peer.Report == nil || v.status.Peer.Report.AgeMS > fresh {
-		return nil
-	}
-	return v.status.Peer.Report
 }
 
 func (c *Console) startMaintenance(v *visit) error {

@@ -155,31 +155,39 @@ func (e *Engine) makeCopy(ctx context.Context, made pair.DivergedCopy, gather fu
 		_ = os.RemoveAll(half)
 		return pair.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", explain(err, e.opt.Dir))
 	}
-	e.countLate()
+	e.countCopies()
 	return made, durable.SyncDir(e.disk.path("diverged"))
 }
 
-// countLate looks which copies hold what was written after the role was given away.
-func (e *Engine) countLate() {
-	paths, err := filepath.Glob(e.disk.path("diverged", LatePrefix+"*"))
+// countCopies looks which diverged copies there are.
+func (e *Engine) countCopies() {
+	paths, err := filepath.Glob(e.disk.path("diverged", "[^.]*"))
 	if err != nil {
 		return
 	}
-	late := make([]string, len(paths))
+	copies := make([]string, len(paths))
 	for i, path := range paths {
-		late[i] = filepath.Base(path)
+		copies[i] = filepath.Base(path)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.late = late
+	e.copies = copies
 }
 
-// Late lists the ids of the diverged copies of what was written on this appliance
-// after it had given the role away. It reads no disk.
-func (e *Engine) Late() []string {
+// Copies lists the ids of the diverged copies: first of those that were set aside as
+// one, then of what was written on this appliance after it had given the role away. It
+// reads no disk.
+func (e *Engine) Copies() (aside, late []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return slices.Clone(e.late)
+	for _, id := range e.copies {
+		if strings.HasPrefix(id, LatePrefix) {
+			late = append(late, id)
+		} else {
+			aside = append(aside, id)
+		}
+	}
+	return aside, late
 }
 
 // changes finds what this appliance wrote since the last common snapshot.
@@ -467,7 +475,7 @@ func (e *Engine) Delete(id string) error {
 	if err := os.Rename(e.disk.path("diverged", id), half); err != nil {
 		return fmt.Errorf("delete diverged copy: %w", err)
 	}
-	e.countLate()
+	e.countCopies()
 	if err := os.RemoveAll(half); err != nil {
 		return fmt.Errorf("delete diverged copy: %w", err)
 	}

@@ -72,7 +72,7 @@ type Engine struct {
 	progress tracker
 	running  *run     // the pull under way
 	pending  *record  // in the journal
-	late     []string // ids of diverged copies of what was written after the role was given away
+	copies   []string // ids of the diverged copies
 	lacking  error    // which disk is not mounted that the newest snapshot lies on
 	torn     error    // why the recorded snapshot is half in place, and stays so; nil: the data is whole
 	offered  pair.Epoch
@@ -132,7 +132,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		return nil, err
 	}
 	e.dropHalfCopies()
-	e.countLate()
+	e.countCopies()
 	if _, err := os.Stat(e.disk.path(lostFile)); err == nil {
 		e.torn = errLost()
 	}

@@ -230,12 +230,12 @@ func TestWhatIsWrittenAfterAHandoverIsKept(t *testing.T) {
 	}
 	copies, err := p.primary.Diverged()
 	must(t, err)
-	if len(copies) != 2 || len(p.primary.Late()) != 2 {
-		t.Fatalf("%d copies, of them %v", len(copies), p.primary.Late())
+	if aside, late := p.primary.Copies(); len(copies) != 2 || len(late) != 2 || len(aside) != 0 {
+		t.Fatalf("%d copies, of them %v late, and %v", len(copies), late, aside)
 	}
 	p.primary.reopen(t)
 	must(t, p.primary.Delete(copies[0].ID))
-	if late := p.primary.Late(); len(late) != 1 || late[0] != copies[1].ID {
+	if _, late := p.primary.Copies(); len(late) != 1 || late[0] != copies[1].ID {
 		t.Errorf("after one was deleted: %v", late)
 	}
 	for _, c := range copies {

@@ -1,6 +1,10 @@
 package failover
 
-import "baton/internal/pair"
+import (
+	"slices"
+
+	"baton/internal/pair"
+)
 
 // Conditions lists what an administrator should know now, as far as the
 // decision knows it. The agent adds since when, and what the edges report.
@@ -8,7 +12,11 @@ func (c Config) Conditions(s State) []pair.Condition {
 	var found []pair.Condition
 	for _, row := range conditionRows() {
 		if row.holds(c, s) {
-			found = append(found, row.condition)
+			condition := row.condition
+			if condition.ID == "not-serving" && s.Blocked != Agreed {
+				condition.Text += " " + s.Blocked.String()
+			}
+			found = append(found, condition)
 		}
 	}
 	return found
@@ -17,10 +25,22 @@ func (c Config) Conditions(s State) []pair.Condition {
 type conditionRow struct {
 	condition pair.Condition
 	holds     func(Config, State) bool
+	unready   []Reason // the reasons for which a backup is not ready that it tells
 }
 
-func row(id string, severity pair.Severity, text, nextStep string, holds func(Config, State) bool) conditionRow {
-	return conditionRow{pair.Condition{ID: id, Severity: severity, Text: text, NextStep: nextStep}, holds}
+func row(id string, severity pair.Severity, text, nextStep string, holds func(Config, State) bool, unready ...Reason) conditionRow {
+	return conditionRow{pair.Condition{ID: id, Severity: severity, Text: text, NextStep: nextStep}, holds, unready}
+}
+
+// Remedy is the next step of a backup that is not ready for a reason: that of the
+// condition which tells the same.
+func Remedy(why Reason) string {
+	for _, row := range conditionRows() {
+		if slices.Contains(row.unready, why) {
+			return row.condition.NextStep
+		}
+	}
+	return ""
 }
 
 func conditionRows() []conditionRow {
@@ -39,7 +59,7 @@ func peerConditions() []conditionRow {
 					!s.PeerHeard.within(c.timeout(s), s.Now)
 			}),
 		row("key-mismatch", pair.Critical, "The peer has another Inter-appliance Communication Pre-shared Key; nothing is synced, and automatic failover waits.",
-			"Save the same key on the Security page of both appliances.", failing(pair.KeyMismatch)),
+			"Save the same key on the Security page of both appliances.", failing(pair.KeyMismatch), PeerRefusesUs),
 		row("peer-identity-changed", pair.Critical, "The peer shows another certificate than the one it was paired with; it is not trusted.",
 			"If that machine was reinstalled, break the relationship and establish it again; if not, find out who answers there.", failing(pair.IdentityChanged)),
 		row("peer-version", pair.Critical, "The peer speaks no protocol version that this appliance speaks.",
@@ -80,13 +100,19 @@ func roleConditions() []conditionRow {
 			}),
 		row("conflict", pair.Critical, "Both appliances claim data that the other does not know; neither is overwritten by itself.",
 			"Compare what each holds, then force Become Primary on the one whose data stays, or run there: baton become primary --force.",
-			func(_ Config, s State) bool { return s.Phase == pair.Conflict }),
+			func(_ Config, s State) bool { return s.Phase == pair.Conflict }, EpochsClash),
+		row("not-serving", pair.Critical, "This appliance is the primary, and does not serve the site.",
+			"Look at the other conditions, and at the history: baton history.",
+			func(c Config, s State) bool {
+				stuck := s.Phase == pair.Waiting || s.Phase == pair.Claiming
+				return s.Record.Role == pair.Primary && stuck && s.Now.Sub(s.Since) > deciding*c.timeout(s)
+			}),
 		row("primary-set-back", pair.Critical, "This primary's disk was set back to an older state: the backup holds a newer snapshot of the same epoch. Nothing is synced, and there is no automatic failover.",
 			"Choose whose data stays; the other's is set aside. This primary's: force Become Primary here, or run here: baton become primary --force. The backup's: Become Primary there without a final data sync, or run there: baton become primary.",
 			func(_ Config, s State) bool { return s.Record.Role == pair.Primary && s.SetBack }),
 		row("peer-set-back", pair.Critical, "The primary's disk was set back to an older state: this backup holds a newer snapshot of the same epoch. Nothing is synced, and there is no automatic failover.",
 			"Choose whose data stays; the other's is set aside. This backup's: Become Primary here without a final data sync, or run here: baton become primary. The primary's: force Become Primary there, or run there: baton become primary --force.",
-			func(_ Config, s State) bool { return s.Record.Role == pair.Backup && s.Peer.SetBack }),
+			func(_ Config, s State) bool { return s.Record.Role == pair.Backup && s.Peer.SetBack }, PrimarySetBack),
 		row("no-primary", pair.Critical, "Both appliances are backups, so nobody serves the site.",
 			"Force Become Primary on the one whose data is newer, or run there: baton become primary --force.",
 			func(c Config, s State) bool {
@@ -97,21 +123,26 @@ func roleConditions() []conditionRow {
 		row("waiting-for-primary", pair.Critical, "This backup has not heard its primary since it started, so it does not take over by itself.",
 			"Bring the primary back, or force Become Primary to serve with the data here: baton become primary --force.",
 			func(c Config, s State) bool {
-				return s.Record.Role == pair.Backup && s.Phase == pair.Waiting && s.Now.Sub(s.Since) > c.Timeout
-			}),
+				return s.Record.Role == pair.Backup && s.Phase == pair.Waiting && c.lasting(s)
+			}, NeverHeard),
+		row("still-releasing", pair.Warning, "This backup is still taking its former primaryship down, so it could not take over.",
+			"Wait; if it lasts, look at the log for the disk or the service that does not answer.",
+			func(c Config, s State) bool {
+				return s.Record.Role == pair.Backup && s.Phase == pair.Releasing && c.lasting(s)
+			}, EffectsPending, NotSetAside),
 		row("shared-ip-no-carrier", pair.Critical, "The interface of a shared IP has no carrier: this appliance can serve nobody there.",
 			"Look at the cable of that interface and at its switch.",
 			func(c Config, s State) bool {
 				return s.Unplugged.Set && s.Now.Sub(s.Unplugged.At) >= c.timeout(s)
-			}),
+			}, NoCarrier),
 		row("maintenance", pair.Info, "The pair is in maintenance: no automatic failover.",
 			"When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
-			func(_ Config, s State) bool { return s.Record.Maintenance || s.Peer.Maintenance && s.PeerHeard.Set }),
+			func(_ Config, s State) bool { return s.Record.Maintenance || s.Peer.Maintenance && s.PeerHeard.Set }, InMaintenance),
 		row("observing", pair.Info, "Observe only: automatic failover records what it would do, and does nothing.",
 			"Uncheck observe only on the Failover page when you trust it, or run: baton settings set observe_only=false.",
 			func(c Config, s State) bool {
 				return s.Record.Role != pair.Standalone && c.ObserveOnly && c.AutomaticFailover
-			}),
+			}, WouldTakeOver),
 	}
 }
 
@@ -125,29 +156,37 @@ func readinessConditions() []conditionRow {
 		return s.Record.Role != pair.Standalone && c.AutomaticFailover && c.BackupOperations
 	}
 	return []conditionRow{
+		row("backup-operations-off", pair.Warning, "Enable Backup Operations is off: nothing is synced by itself, and there is no automatic failover.",
+			"Check Enable Backup Operations on the Failover page, or run: baton settings set backup_operations=true.",
+			func(c Config, s State) bool { return s.Record.Role != pair.Standalone && !c.BackupOperations }, OperationsOff),
+		row("automatic-failover-off", pair.Info, "Enable Automatic Failover is off: if the primary fails, the site is down until somebody makes the backup primary.",
+			"Check Enable Automatic Failover on the Failover page, or run: baton settings set automatic_failover=true.",
+			func(c Config, s State) bool {
+				return s.Record.Role != pair.Standalone && c.BackupOperations && !c.AutomaticFailover
+			}, AutomaticOff),
 		row("no-shared-ip", pair.Warning, "Automatic failover does not function without a shared IP on both appliances.",
 			"Check the same Shared IP on the Failover page of both, or run on both: baton shared-ip enable ADDRESS.",
 			func(c Config, s State) bool {
 				return automatic(c, s) && (!c.SharedIP || s.PeerHeard.Set && !s.Peer.SharedIP)
-			}),
+			}, NoSharedIP),
 		row("no-test-ips", pair.Warning, "Automatic failover is off because no Network Connectivity Test IPs are set.",
 			"Set at least one address outside both appliances, as the gateway, on the Failover page, or run: baton settings set test_ips=ADDRESS.",
-			func(c Config, s State) bool { return automatic(c, s) && c.TestIPs == 0 }),
+			func(c Config, s State) bool { return automatic(c, s) && c.TestIPs == 0 }, NoTestIPs),
 		row("timeout-below-lease", pair.Info, "The Primary Site Instance Timeout is below 4 s, and the primary has no traffic lease: a hung daemon's address outlasts the timeout, and a takeover then waits until the kernel has dropped the address.",
 			"See on the primary why it has no traffic lease (baton doctor), or set the Primary Site Instance Timeout to 4 s or more.",
 			func(c Config, s State) bool { return automatic(c, s) && !c.LeaseGuards(s) }),
 		row("automatic-paused", pair.Critical, "Automatic failover is paused: there were three automatic takeovers within an hour.",
 			"Find the cause in the history, then resume on the Status page, or run: baton resume.",
-			func(_ Config, s State) bool { return s.Record.Damped }),
+			func(_ Config, s State) bool { return s.Record.Damped }, Paused),
 		row("no-snapshot", pair.Warning, "This backup has no complete snapshot yet and could not take over.",
-			"Wait for the first data sync, or use Sync Now: baton sync --wait.", unready(NoSnapshot)),
+			"Wait for the first data sync, or use Sync Now: baton sync --wait.", unready(NoSnapshot), NoSnapshot),
 		row("data-too-old", pair.Warning, "The newest snapshot is older than the highest data age allowed: no automatic failover.",
-			"Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).", unready(DataTooOld)),
+			"Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).", unready(DataTooOld), DataTooOld),
 		row("data-age-unknown", pair.Warning, "The time of the newest snapshot lies in the future, so its age is not known; with a highest data age set there is no automatic failover.",
 			"Set the clocks of both appliances, as with systemd-timesyncd; the next complete data sync ends this.",
 			func(_ Config, s State) bool {
 				return s.Record.Role == pair.Backup && !s.Record.Snapshot.IsZero() && !s.SnapshotAt.Set
-			}),
+			}, DataAgeUnknown),
 	}
 }
 
@@ -174,12 +213,17 @@ func effectConditions() []conditionRow {
 	}
 }
 
-// ProtectionLevel says how well the pair is guarded against two primaries, 1 to
-// 4, or 0 while not paired. Beyond is what this machine adds to what the
-// decision knows: a second path to the peer or a watchdog.
+// lasting reports whether role and phase have lasted for longer than what passes by
+// itself.
+func (c Config) lasting(s State) bool { return s.Now.Sub(s.Since) > c.Timeout }
+
+// ProtectionLevel says how well the pair is guarded against two primaries, 1 to 4,
+// or 0 for not at all: while not paired, and while no peer answers that is the other
+// half of the pair. Beyond is what this machine adds to what the decision knows: a
+// second path to the peer or a watchdog.
 func (c Config) ProtectionLevel(s State, beyond bool) int {
 	switch {
-	case s.Record.Role == pair.Standalone:
+	case !c.complete(s):
 		return 0
 	case c.TestIPs == 0 || !c.SharedIP || !s.Peer.SharedIP || !c.LeaseGuards(s):
 		return 1
@@ -187,4 +231,10 @@ func (c Config) ProtectionLevel(s State, beyond bool) int {
 		return 2
 	}
 	return 3
+}
+
+// complete reports whether a primary and a backup hear each other.
+func (c Config) complete(s State) bool {
+	other := map[pair.Role]pair.Role{pair.Primary: pair.Backup, pair.Backup: pair.Primary}[s.Record.Role]
+	return other != pair.Standalone && s.Peer.Role == other && c.Hears(s, s.Now) && s.Phase != pair.Conflict
 }

@@ -83,6 +83,8 @@ func (t *turn) refusal(cmd BecomePrimary) Reason {
 		return Agreed
 	}
 	switch {
+	case !cmd.Force && t.Phase == pair.Conflict:
+		return EpochsClash
 	case !cmd.Force && t.Record.Role == pair.Primary && t.SetBack:
 		return PrimarySetBack
 	case !cmd.Force:

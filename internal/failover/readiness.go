@@ -62,8 +62,12 @@ func (c Config) Reaches(s State, now Instant) bool {
 // empty while not paired.
 func (c Config) ProtectionStep(s State, beyond bool) string {
 	switch level := c.ProtectionLevel(s, beyond); {
-	case level == 0:
+	case s.Record.Role == pair.Standalone:
 		return ""
+	case s.Phase == pair.Conflict:
+		return Remedy(EpochsClash)
+	case level == 0:
+		return "Bring the peer back: without it nothing protects the site."
 	case c.TestIPs == 0:
 		return "Set Network Connectivity Test IPs: at least one address outside both appliances, as the gateway."
 	case !c.SharedIP:

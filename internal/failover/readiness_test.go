@@ -15,26 +15,70 @@ func readyBackup() (Config, State) {
 	}
 	now := Instant(time.Hour)
 	s := c.Start(pair.Record{Role: pair.Backup, Epoch: pair.Epoch{Counter: 3, Holder: "a"}, Snapshot: pair.Snapshot{Number: 4}}, now)
-	s.Phase, s.PrimaryHeard, s.PeerHeard = pair.Steady, at(now), at(now)
+	s.Phase, s.PrimaryHeard, s.PeerHeard, s.SnapshotAt = pair.Steady, at(now), at(now), at(now)
 	s.Peer = pair.View{ID: "a", PairID: "p", Role: pair.Primary, Epoch: s.Record.Epoch, SharedIP: true}
 	return c, s
 }
 
+// spoilers make a backup not ready, for each reason for which it may not be.
+func spoilers() map[Reason]func(*Config, *State) {
+	return map[Reason]func(*Config, *State){
+		EpochsClash:    func(_ *Config, s *State) { s.Phase = pair.Conflict },
+		NotSetAside:    func(_ *Config, s *State) { s.Phase, s.Record.Diverged = pair.Releasing, s.Record.Epoch },
+		EffectsPending: func(_ *Config, s *State) { s.Phase, s.Stopping = pair.Releasing, true },
+		PeerRefusesUs:  func(_ *Config, s *State) { s.Failed, s.Failure = at(s.Now), pair.KeyMismatch },
+		NeverHeard:     func(_ *Config, s *State) { s.Phase, s.PrimaryHeard = pair.Waiting, Moment{} },
+		OperationsOff:  func(c *Config, _ *State) { c.BackupOperations = false },
+		AutomaticOff:   func(c *Config, _ *State) { c.AutomaticFailover = false },
+		NoSharedIP:     func(_ *Config, s *State) { s.Peer.SharedIP = false },
+		NoTestIPs:      func(c *Config, _ *State) { c.TestIPs = 0 },
+		InMaintenance:  func(_ *Config, s *State) { s.Peer.Maintenance = true },
+		Paused:         func(_ *Config, s *State) { s.Record.Damped = true },
+		NoSnapshot:     func(_ *Config, s *State) { s.Record.Snapshot = pair.Snapshot{} },
+		PrimarySetBack: func(_ *Config, s *State) { s.Peer.SetBack = true },
+		DataIsTorn:     func(_ *Config, s *State) { s.Torn = true },
+		DataTooOld:     func(c *Config, s *State) { c.MaxDataAge, s.SnapshotAt = time.Minute, at(s.Now.Add(-time.Hour)) },
+		NoCarrier:      func(_ *Config, s *State) { s.Unplugged = at(s.Now.Add(-time.Minute)) },
+		DataAgeUnknown: func(c *Config, s *State) { c.MaxDataAge, s.SnapshotAt = time.Minute, Moment{} },
+		WouldTakeOver:  func(c *Config, _ *State) { c.ObserveOnly = true },
+	}
+}
+
 func TestReadinessSaysWhatWouldHappen(t *testing.T) {
-	for want, spoil := range map[Reason]func(*Config, *State){
-		Agreed:        func(*Config, *State) {},
-		AutomaticOff:  func(c *Config, _ *State) { c.AutomaticFailover = false },
-		WouldTakeOver: func(c *Config, _ *State) { c.ObserveOnly = true },
-		EpochsClash:   func(_ *Config, s *State) { s.Phase = pair.Conflict },
-		NotSetAside:   func(_ *Config, s *State) { s.Record.Diverged = s.Record.Epoch },
-		PeerRefusesUs: func(_ *Config, s *State) { s.Failed, s.Failure = at(s.Now), pair.KeyMismatch },
-		NoSnapshot:    func(_ *Config, s *State) { s.Record.Snapshot = pair.Snapshot{} },
-		InMaintenance: func(_ *Config, s *State) { s.Peer.Maintenance = true },
-	} {
+	c, s := readyBackup()
+	if got := c.Readiness(s); got != Agreed {
+		t.Errorf("a ready backup: %q", got)
+	}
+	for want, spoil := range spoilers() {
 		c, s := readyBackup()
 		spoil(&c, &s)
 		if got := c.Readiness(s); got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// A backup that is not ready has a condition that says so, with the same next step.
+func TestWhateverMakesABackupNotReadyIsACondition(t *testing.T) {
+	for _, guard := range eligibilityGuards() {
+		if spoilers()[guard.refusal] == nil {
+			t.Errorf("%q: this test does not know how a backup comes to that", guard.refusal)
+		}
+	}
+	c, s := readyBackup()
+	if found := c.Conditions(s); len(found) > 0 {
+		t.Errorf("a ready backup has conditions: %v", found)
+	}
+	for why, spoil := range spoilers() {
+		if why == DataIsTorn { // told by the edge, which knows of which data
+			continue
+		}
+		c, s := readyBackup()
+		s.Since = s.Now.Add(-time.Minute)
+		spoil(&c, &s)
+		told := slices.ContainsFunc(c.Conditions(s), func(found pair.Condition) bool { return found.NextStep == Remedy(why) })
+		if !told {
+			t.Errorf("%q is told by no condition with its next step: %v", why, c.Conditions(s))
 		}
 	}
 }
@@ -74,6 +118,51 @@ func TestEveryProtectionLevelSaysWhatWouldRaiseIt(t *testing.T) {
 	}
 	if c.ProtectionLevel(s, false) != 2 || c.ProtectionStep(s, true) == c.ProtectionStep(s, false) {
 		t.Error("all steps done, and yet not level 2, then 3")
+	}
+}
+
+// Protection without a living backup is none, whatever is set.
+func TestNothingIsProtectedWithoutAPeerThatAnswers(t *testing.T) {
+	c, s := readyBackup()
+	if c.ProtectionLevel(s, false) == 0 {
+		t.Fatal("a whole pair is not protected")
+	}
+	for name, spoil := range map[string]func(*State){
+		"silent":      func(s *State) { s.Now = s.Now.Add(time.Minute) },
+		"conflict":    func(s *State) { s.Phase = pair.Conflict },
+		"two backups": func(s *State) { s.Peer.Role = pair.Backup },
+	} {
+		c, s := readyBackup()
+		spoil(&s)
+		if level := c.ProtectionLevel(s, true); level != 0 || c.ProtectionStep(s, true) == "" {
+			t.Errorf("%s: level %d, and to raise it: %q", name, level, c.ProtectionStep(s, true))
+		}
+	}
+}
+
+func TestServedSaysWhoServesTheSite(t *testing.T) {
+	alone := pair.Record{Role: pair.Standalone}
+	primary := pair.Record{Role: pair.Primary}
+	for name, row := range map[string]struct {
+		spoil func(*State)
+		want  Served
+	}{
+		"by the primary":           {func(s *State) { s.Peer.Serving = true }, ServedByPeer},
+		"here":                     {func(s *State) { s.Record, s.Door = primary, Open }, ServedHere},
+		"alone":                    {func(s *State) { s.Record, s.Door = alone, Open }, ServedHere},
+		"alone, and closed":        {func(s *State) { s.Record, s.Door = alone, Closed }, ServedNowhere},
+		"two primaries, no site":   {func(s *State) { s.Record, s.Phase, s.Peer.Phase = primary, pair.Conflict, pair.Conflict }, ServedNowhere},
+		"by nobody":                {func(*State) {}, ServedNowhere},
+		"the primary is silent":    {func(s *State) { s.Peer.Serving, s.Now = true, s.Now.Add(time.Minute) }, ServedUnknown},
+		"isolated":                 {func(s *State) { s.Record, s.Phase, s.Now = primary, pair.Isolated, s.Now.Add(time.Minute) }, ServedUnknown},
+		"in a planned switch":      {func(s *State) { s.Phase = pair.Handover }, ServedInAMoment},
+		"handed over by the other": {func(s *State) { s.Peer.Phase = pair.Handover }, ServedInAMoment},
+	} {
+		c, s := readyBackup()
+		row.spoil(&s)
+		if got := c.Served(s, s.Now); got != row.want {
+			t.Errorf("%s: %d, want %d", name, got, row.want)
+		}
 	}
 }
 

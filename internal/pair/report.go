@@ -9,7 +9,7 @@ type Report struct {
 	Role            Role             `json:"role"`
 	State           Phase            `json:"state"`
 	Epoch           Epoch            `json:"epoch"`
-	Since           time.Time        `json:"since"` // when role or state last changed
+	Since           time.Time        `json:"since"` // when the role last changed
 	SharedIPs       []SharedIPStatus `json:"shared_ips"`
 	Sync            SyncStatus       `json:"sync"`
 	Readiness       *Readiness       `json:"readiness,omitempty"` // of a backup
@@ -29,9 +29,12 @@ type Readiness struct {
 	Ready      bool   `json:"ready"`       // the backup would take over by itself
 	TakeoverMS int64  `json:"takeover_ms"` // about how long that would take; -1: it would not
 	LossMS     int64  `json:"loss_ms"`     // how much of the newest changes would be lost; -1: not known
-	Text       string `json:"text"`        // one sentence that says it
-	NextStep   string `json:"next_step"`   // one sentence: what to do; empty if ready
+	Text       string `json:"text"`        // what would happen
+	NextStep   string `json:"next_step"`   // one sentence: what to do; empty if nothing is
 }
+
+// Sound reports whether a takeover would happen, and leave nothing to be done.
+func (r Readiness) Sound() bool { return r.Ready && r.NextStep == "" }
 
 // MaintenanceStatus says where maintenance was turned on. It counts for both
 // appliances, and can be ended on either.

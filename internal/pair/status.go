@@ -76,12 +76,13 @@ type Status struct {
 	Role            Role             `json:"role"`
 	State           Phase            `json:"state"`
 	Epoch           Epoch            `json:"epoch"`
-	Since           time.Time        `json:"since"` // when role or state last changed
+	Since           time.Time        `json:"since"` // when the role last changed
+	Site            SiteStatus       `json:"site"`
 	Peer            *PeerStatus      `json:"peer,omitempty"`
 	SharedIPs       []SharedIPStatus `json:"shared_ips"`
 	Sync            SyncStatus       `json:"sync"`
 	Services        []ServiceStatus  `json:"services"`
-	ProtectionLevel int              `json:"protection_level"` // 0 while not paired, else 1 to 4
+	ProtectionLevel int              `json:"protection_level"` // 1 to 4; 0: no peer answers that is the other half of the pair
 	Conditions      []Condition      `json:"conditions"`
 
 	ProtectionNextStep string            `json:"protection_next_step"` // one sentence: what would raise the level
@@ -90,10 +91,58 @@ type Status struct {
 	Former             []Named           `json:"former,omitempty"` // no longer in the pair, and in its history
 }
 
+// NameOf names an appliance of the pair, or one that was; another one by its short id.
+func (s Status) NameOf(id ApplianceID) string {
+	switch {
+	case id == s.Appliance.ID:
+		return s.Appliance.Name
+	case s.Peer != nil && id == s.Peer.ID:
+		return s.Peer.Name
+	}
+	for _, former := range s.Former {
+		if former.ID == id {
+			return former.Name
+		}
+	}
+	return id.Short()
+}
+
 // Named is an appliance and what it calls itself.
 type Named struct {
 	ID   ApplianceID `json:"id"`
 	Name string      `json:"name"`
+}
+
+// SiteState says whether the site is served.
+type SiteState string
+
+// The states of the site.
+const (
+	SiteUp        SiteState = "up"
+	SiteDown      SiteState = "down"
+	SiteSwitching SiteState = "switching" // a planned switch is under way, and requests wait
+	SiteUnknown   SiteState = "unknown"   // not served here, and the peer does not tell
+)
+
+// SiteStatus is the site as this appliance knows it.
+type SiteStatus struct {
+	State       SiteState `json:"state"`
+	ServedBy    string    `json:"served_by"`    // name of an appliance; empty: nobody, or not known
+	ProtectedBy string    `json:"protected_by"` // name of the one that would take over by itself; empty: nobody
+	Text        string    `json:"text"`         // all of it in one sentence
+}
+
+// Tone ranks it for colours: good, info, warning or critical.
+func (s SiteStatus) Tone() string {
+	switch {
+	case s.State == SiteDown:
+		return "critical"
+	case s.State == SiteSwitching:
+		return "info"
+	case s.State == SiteUp && s.ProtectedBy != "":
+		return "good"
+	}
+	return "warning"
 }
 
 // ApplianceStatus names this appliance.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"baton/internal/durable"
 	"baton/internal/pair"
@@ -22,10 +23,11 @@ const localVersion = 1
 
 // State is what an appliance remembers on its own. Its JSON is state.json.
 type State struct {
-	Version   int              `json:"version"`    // format of the file
-	ID        pair.ApplianceID `json:"id"`         // of this appliance, made at first start
-	Record    pair.Record      `json:"record"`     // its part in the pair
-	SharedIPs []string         `json:"shared_ips"` // addresses that an administrator ticked, without network length
+	Version   int              `json:"version"`             // format of the file
+	ID        pair.ApplianceID `json:"id"`                  // of this appliance, made at first start
+	Record    pair.Record      `json:"record"`              // its part in the pair
+	RoleSince time.Time        `json:"role_since,omitzero"` // when the role was taken; zero: by a version that did not note it
+	SharedIPs []string         `json:"shared_ips"`          // addresses that an administrator ticked, without network length
 }
 
 func (s State) clone() State {
@@ -34,7 +36,7 @@ func (s State) clone() State {
 }
 
 func (s State) equal(other State) bool {
-	return s.Version == other.Version && s.ID == other.ID && s.Record == other.Record &&
+	return s.Version == other.Version && s.ID == other.ID && s.Record == other.Record && s.RoleSince.Equal(other.RoleSince) &&
 		slices.Equal(s.SharedIPs, other.SharedIPs)
 }
 

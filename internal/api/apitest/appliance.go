@@ -60,6 +60,7 @@ func New() *Appliance {
 		status: pair.Status{
 			Appliance: pair.ApplianceStatus{ID: ID, Name: "alpha", Version: "1.2.3", Address: "198.51.100.1:443"},
 			Since:     Start(),
+			Site:      pair.SiteStatus{State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; no backup protects it."},
 			SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0"}},
 			Sync:      pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1},
 		},

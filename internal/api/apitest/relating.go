@@ -94,6 +94,7 @@ func (a *Appliance) Pair(ctx context.Context, request api.PairRequest) (pair.Pee
 	a.status.Role = pair.Primary
 	a.status.Epoch = pair.Epoch{Counter: 1, Holder: ID}
 	a.status.ProtectionLevel = 1
+	a.status.Site.Text = "Up, served by alpha; nothing protects it now."
 	a.status.ProtectionNextStep = "Set Network Connectivity Test IPs."
 	a.status.Peer = &pair.PeerStatus{
 		ID: PeerID, Name: "beta", Address: net.JoinHostPort(host, port), Role: pair.Backup, Version: "1.2.3",

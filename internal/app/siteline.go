@@ -1,0 +1,115 @@
+package app
+
+import (
+	"slices"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+// sighting is what one appliance knows of who serves the site.
+type sighting struct {
+	served      failover.Served
+	self, peer  string // names; no peer: empty
+	role        pair.Role
+	phase       pair.Phase // here
+	peerRole    pair.Role
+	peerPhase   pair.Phase
+	shared      bool             // a shared IP is enabled here
+	ready       bool             // the backup would take over by itself
+	heardMS     int64            // since the peer was last heard; -1: never
+	peerServed  bool             // it served then
+	conditions  []pair.Condition // open here
+	peerReports []pair.Condition // open at the peer
+}
+
+// siteStatus says in one line whether the site is up, who serves it, and who
+// protects it.
+func (a *Appliance) siteStatus(ready *pair.Readiness) pair.SiteStatus {
+	seen := a.agent.Look()
+	seat := sighting{
+		served: seen.Config.Served(seen.State, bootClock()), self: a.config.Name, role: seen.State.Record.Role, phase: seen.State.Phase,
+		shared: len(a.ips.ticked()) > 0, ready: ready != nil && ready.Ready, conditions: a.agent.Conditions(),
+		heardMS: -1, peerRole: seen.State.Peer.Role, peerPhase: seen.State.Peer.Phase, peerServed: seen.State.Peer.Serving,
+	}
+	if pinned, paired := a.link.Paired(); paired {
+		seat.peer = pinned.Name
+	}
+	if heard := seen.State.PeerHeard; heard.Set {
+		seat.heardMS = bootClock().Sub(heard.At).Milliseconds()
+	}
+	if report := a.fresh(); report != nil {
+		seat.peerReports = report.Conditions
+	}
+	return seat.status()
+}
+
+func (s sighting) status() pair.SiteStatus {
+	switch s.served {
+	case failover.ServedHere:
+		return s.servedBy(s.self, s.peer, s.conditions)
+	case failover.ServedByPeer:
+		return s.servedBy(s.peer, s.self, s.peerReports)
+	case failover.ServedInAMoment:
+		return pair.SiteStatus{State: pair.SiteSwitching, Text: "A planned switch is under way; requests wait until it is done."}
+	case failover.ServedNowhere:
+		return pair.SiteStatus{State: pair.SiteDown, Text: "Down: " + s.nobody()}
+	case failover.ServedUnknown:
+	}
+	return pair.SiteStatus{State: pair.SiteUnknown, Text: "Not known: " + s.silent()}
+}
+
+// servedBy is the site while one appliance holds the shared IP, with what that one
+// tells of itself.
+func (s sighting) servedBy(by, other string, told []pair.Condition) pair.SiteStatus {
+	for _, id := range unservable() {
+		if at := slices.IndexFunc(told, func(c pair.Condition) bool { return c.ID == id }); at >= 0 {
+			return pair.SiteStatus{State: pair.SiteDown, ServedBy: by, Text: "Down, though " + by + " holds the shared IP: " + told[at].Text}
+		}
+	}
+	status := pair.SiteStatus{State: pair.SiteUp, ServedBy: by, Text: "Up, served by " + by}
+	switch {
+	case by == s.self && !s.shared:
+		status.Text += " at its own address alone, since no shared IP is enabled on it; nothing protects it."
+	case other == "":
+		status.Text += "; no backup protects it."
+	case s.ready:
+		status.ProtectedBy = other
+		status.Text += " and protected by " + other + "."
+	default:
+		status.Text += "; nothing protects it now."
+	}
+	return status
+}
+
+// unservable are the conditions of a primary whose clients get no site from it.
+func unservable() []string { return []string{"site-sick", "shared-ip-no-carrier", "traffic-blocked"} }
+
+// nobody says why neither appliance serves the site.
+func (s sighting) nobody() string {
+	idle := func(name, what string, phase pair.Phase) string {
+		return name + what + " does not serve: it is " + phase.String() + "."
+	}
+	switch {
+	case s.phase == pair.Conflict || s.peerPhase == pair.Conflict:
+		return "both appliances claim data that the other does not know, and neither serves until an administrator chooses."
+	case s.role == pair.Standalone:
+		return idle(s.self, "", s.phase)
+	case s.role == pair.Primary:
+		return idle(s.self, " is the primary and", s.phase)
+	case s.peerRole == pair.Primary:
+		return idle(s.peer, " is the primary and", s.peerPhase)
+	}
+	return "both appliances are backups."
+}
+
+// silent says what is known of a peer that does not tell.
+func (s sighting) silent() string {
+	switch {
+	case s.heardMS < 0:
+		return s.peer + " has not been heard since this appliance started, and this one does not serve."
+	case s.peerServed:
+		return s.peer + " served it when last heard " + pair.MillisText(s.heardMS) + " ago, and does not answer now."
+	}
+	return s.peer + " was last heard " + pair.MillisText(s.heardMS) + " ago, and this appliance does not serve."
+}

@@ -1,0 +1,32 @@
+package failover
+
+import "baton/internal/pair"
+
+// Served says where the site is served now, as far as one appliance knows.
+type Served uint8
+
+// The answers.
+const (
+	ServedUnknown Served = iota // not here, and the peer does not tell
+	ServedHere
+	ServedByPeer
+	ServedNowhere   // neither here nor by the peer, which tells so
+	ServedInAMoment // a planned switch is under way, and requests are held
+)
+
+// Served says where the site is served now. What the peer told before it fell silent
+// says nothing about now.
+func (c Config) Served(s State, now Instant) Served {
+	told := s.Record.Role != pair.Standalone && c.Hears(s, now)
+	switch {
+	case s.Serving() && s.Record.Role != pair.Backup:
+		return ServedHere
+	case told && s.Peer.Serving && s.Peer.Phase != pair.Conflict:
+		return ServedByPeer
+	case s.Phase == pair.Handover, told && s.Peer.Phase == pair.Handover:
+		return ServedInAMoment
+	case told, s.Record.Role == pair.Standalone:
+		return ServedNowhere
+	}
+	return ServedUnknown
+}
