@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
+	"baton/internal/pinned"
 )
 
 // looks are under way at protected directories. Nobody waits long for one that hangs,
@@ -83,16 +83,21 @@ func (l *looks) begin(path string) *glimpse {
 // readable looks at one protected directory.
 func readable(path string) api.Check {
 	const id = "readable"
-	info, err := os.Stat(path)
+	top, err := pinned.Open(path, nil)
+	link, led := errors.AsType[*pinned.LinkError](err)
 	switch {
+	case led:
+		return amiss(id, link.Link+" is a symbolic link that others than root can change ("+link.Why+"), so it is not followed.",
+			"Name the directory that it leads to, or let root alone own the link and every directory above it.")
 	case errors.Is(err, fs.ErrNotExist):
 		return amiss(id, path+" is not there.", "Make it, mount its disk, or correct the path.")
+	case errors.Is(err, unix.ENOTDIR):
+		return amiss(id, path+" is not a directory.", "Name the directory that holds it.")
 	case err != nil:
 		return amiss(id, path+" cannot be looked at: "+reason(err)+".", "Look at its disk and its permissions.")
-	case !info.IsDir():
-		return amiss(id, path+" is not a directory.", "Name the directory that holds it.")
 	}
-	dir, err := os.Open(path) //nolint:gosec // an administrator names it
+	defer func() { _ = top.Close() }()
+	dir, err := top.Open(".")
 	if err == nil {
 		_, err = dir.ReadDir(1)
 		err = errors.Join(ignoreEOF(err), dir.Close())
@@ -129,21 +134,17 @@ func measure(ctx context.Context, path string) api.Check {
 	ctx, cancel := context.WithTimeout(ctx, measureWait)
 	defer cancel()
 	var files, bytes int64
-	err := filepath.WalkDir(path, func(_ string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() {
-			if info, statErr := entry.Info(); statErr == nil {
+	top, err := pinned.Open(path, nil)
+	if err == nil {
+		err = top.Walk(func(s unix.Stat_t) bool {
+			if s.Mode&unix.S_IFMT == unix.S_IFREG {
 				files++
-				bytes += info.Size()
+				bytes += s.Size
 			}
-		}
-		if ctx.Err() != nil || files >= measureFiles {
-			return fs.SkipAll
-		}
-		if err != nil && entry != nil && entry.IsDir() {
-			return fs.SkipDir // what cannot be read shows at the sync
-		}
-		return nil
-	})
+			return ctx.Err() == nil && files < measureFiles
+		})
+		err = errors.Join(err, top.Close())
+	}
 	least := ""
 	if err != nil || ctx.Err() != nil || files >= measureFiles {
 		least = "at least "
@@ -165,15 +166,14 @@ func roomAsked(_ context.Context, question wire.Room) (wire.RoomAnswer, error) {
 
 // roomAt measures the file system that a path is, or would be, on.
 func roomAt(path string) (wire.RoomAnswer, error) {
+	dir, _, err := pinned.Nearest(path)
+	if err != nil {
+		return wire.RoomAnswer{}, fmt.Errorf("room at %s: %w", path, err)
+	}
+	defer func() { _ = dir.Close() }()
 	var room unix.Statfs_t
-	for path = filepath.Clean(path); ; path = filepath.Dir(path) {
-		err := unix.Statfs(path, &room)
-		if err == nil {
-			break
-		}
-		if path == "/" || !errors.Is(err, fs.ErrNotExist) {
-			return wire.RoomAnswer{}, fmt.Errorf("room at %s: %w", path, err)
-		}
+	if err := unix.Fstatfs(dir.Fd(), &room); err != nil {
+		return wire.RoomAnswer{}, fmt.Errorf("room at %s: %w", path, err)
 	}
 	return wire.RoomAnswer{Version: wire.Version, Free: int64(room.Bavail) * room.Bsize, Whole: int64(room.Blocks) * room.Bsize}, nil //nolint:gosec // far below 2^63
 }

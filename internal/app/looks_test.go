@@ -18,7 +18,7 @@ func TestProtectedDirectoriesAreLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := newLooks().at(t.Context(), dir, filepath.Join(dir, "absent"), file, file+"/below")
-	for i, want := range []string{"can be read", "is not there", "is not a directory", "cannot be looked at: not a directory"} {
+	for i, want := range []string{"can be read", "is not there", "is not a directory", "is not a directory"} {
 		if !strings.Contains(found[i].Text, want) || found[i].OK != (i == 0) || found[i].OK == (found[i].NextStep != "") {
 			t.Errorf("%d: %+v, want %q", i, found[i], want)
 		}

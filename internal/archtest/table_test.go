@@ -13,7 +13,7 @@ type rule struct {
 func table() map[string]rule {
 	pair := []string{"internal/pair"}
 	edge := rule{imports: pair}                                                             // one technology, a stranger to the other edges
-	keeper := rule{imports: append(pair, "internal/durable")}                               // an edge that keeps files of its own
+	keeper := rule{imports: append(pair, "internal/durable", "internal/pinned")}            // an edge that keeps files of its own
 	lab := []string{"internal/api", "internal/lab", "internal/lab/daemon", "internal/pair"} // drives whole daemons
 	return map[string]rule{
 		"cmd/baton": {imports: []string{"internal/app", "internal/cli"}},
@@ -33,6 +33,7 @@ func table() map[string]rule {
 
 		// what several edges need alike
 		"internal/durable": {},
+		"internal/pinned":  {},
 
 		// edges
 		"internal/sharedip":                  edge,
@@ -44,8 +45,8 @@ func table() map[string]rule {
 		"internal/datasync":                  keeper,
 		"internal/datasync/plan":             edge,
 		"internal/datasync/schedule":         edge,
-		"internal/datasync/source/directory": {imports: []string{"internal/datasync/plan", "internal/pair"}},
-		"internal/front":                     edge,
+		"internal/datasync/source/directory": {imports: []string{"internal/datasync/plan", "internal/pair", "internal/pinned"}},
+		"internal/front":                     {imports: []string{"internal/pair", "internal/pinned"}},
 		"internal/store":                     keeper,
 		"internal/certificate":               edge,
 		"internal/notify":                    edge,

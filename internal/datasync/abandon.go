@@ -69,9 +69,9 @@ func (e *Engine) applySome(ctx context.Context, set plan.Set, steps []directory.
 	if len(steps) == 0 {
 		return divergence{}, nil, nil
 	}
-	tree, err := directory.Open(e.opt.Place(set.Data))
+	tree, err := e.open(set.Data)
 	if err != nil {
-		return divergence{}, nil, explain(err, e.opt.Place(set.Data))
+		return divergence{}, nil, err
 	}
 	defer func() { _ = tree.Close() }()
 	left, why := tree.ApplySome(steps)
@@ -91,7 +91,7 @@ func (e *Engine) applySome(ctx context.Context, set plan.Set, steps []directory.
 	if err != nil || place == "" {
 		return divergence{}, names, err
 	}
-	from, err := directory.Open(place)
+	from, err := tree.Below(place)
 	if err != nil {
 		return divergence{}, names, err
 	}
@@ -100,7 +100,14 @@ func (e *Engine) applySome(ctx context.Context, set plan.Set, steps []directory.
 	if err != nil {
 		return divergence{}, names, err
 	}
-	d := divergence{data: set.Data, place: place, all: scan.Entries}
+	d := divergence{data: set.Data, all: scan.Entries, open: func() (*directory.Tree, error) {
+		tree, err := e.open(set.Data)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = tree.Close() }()
+		return tree.Below(place)
+	}}
 	for _, entry := range scan.Entries {
 		if entry.Kind != plan.Dir {
 			d.delta.Set = append(d.delta.Set, entry)

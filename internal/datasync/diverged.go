@@ -250,18 +250,18 @@ func (e *Engine) fillCopy(ctx context.Context, half string, made pair.DivergedCo
 // divergence is what one piece of protected data has that the common snapshot has not.
 type divergence struct {
 	data  pair.Data
-	place string // where it lies
+	open  func() (*directory.Tree, error)
 	delta plan.Delta
 	all   []plan.Entry
 	was   map[string]plan.Entry // of the common snapshot: what is now removed
 }
 
 func (e *Engine) divergence(ctx context.Context, d pair.Data, common []plan.Entry) (divergence, error) {
-	scan, err := e.scanSource(ctx, d)
+	scan, _, err := e.scanSource(ctx, d)
 	if err != nil {
 		return divergence{}, err
 	}
-	c := divergence{data: d, place: e.opt.Place(d), delta: plan.Difference(common, scan.Entries), all: scan.Entries, was: map[string]plan.Entry{}}
+	c := divergence{data: d, open: func() (*directory.Tree, error) { return e.open(d) }, delta: plan.Difference(common, scan.Entries), all: scan.Entries, was: map[string]plan.Entry{}}
 	removed := map[string]bool{}
 	for _, path := range c.delta.Removed {
 		removed[path] = true
@@ -275,7 +275,7 @@ func (e *Engine) divergence(ctx context.Context, d pair.Data, common []plan.Entr
 }
 
 func (e *Engine) roomFor(changes []divergence) error {
-	own, err := directory.Open(e.disk.path("diverged"))
+	own, err := directory.Open(e.disk.path("diverged"), nil)
 	if err != nil {
 		return err
 	}
@@ -301,12 +301,12 @@ func (e *Engine) roomFor(changes []divergence) error {
 
 // copyTo copies the changed entries with all their metadata.
 func (c divergence) copyTo(ctx context.Context, dir string, made *pair.DivergedCopy) error {
-	from, err := directory.Open(c.place)
+	from, err := c.open()
 	if err != nil {
-		return explain(err, c.place)
+		return explain(err, c.data.Path)
 	}
 	defer func() { _ = from.Close() }()
-	to, err := directory.Create(dir)
+	to, err := directory.Create(dir, nil)
 	if err != nil {
 		return err
 	}
@@ -454,7 +454,8 @@ func (e *Engine) Export(id, dir string) error {
 
 // copyTree copies a whole tree with all its metadata.
 func copyTree(ctx context.Context, source, dir string) error {
-	from, err := directory.Open(source)
+	open := func() (*directory.Tree, error) { return directory.Open(source, nil) }
+	from, err := open()
 	if err != nil {
 		return err
 	}
@@ -462,7 +463,7 @@ func copyTree(ctx context.Context, source, dir string) error {
 	if err := errors.Join(err, from.Close()); err != nil {
 		return err
 	}
-	c := divergence{place: source, all: scan.Entries, delta: plan.Delta{Set: scan.Entries}}
+	c := divergence{open: open, all: scan.Entries, delta: plan.Delta{Set: scan.Entries}}
 	return c.copyTo(ctx, dir, &pair.DivergedCopy{})
 }
 

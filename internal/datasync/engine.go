@@ -8,13 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"baton/internal/datasync/plan"
-	"baton/internal/datasync/source/directory"
 	"baton/internal/pair"
 )
 
@@ -206,14 +204,6 @@ func (e *Engine) checkPlace(d pair.Data) error {
 	if err := plan.CheckData(d); err != nil {
 		return sentence(ErrUnsafe, "%v.", err)
 	}
-	place, own := e.opt.Place(d), cmp.Or(e.opt.Keep, e.opt.Dir)
-	real, err := filepath.EvalSymlinks(place)
-	if err != nil {
-		real = place // to be made
-	}
-	if plan.Overlap(own, place) || plan.Overlap(own, real) || plan.Overlap(e.opt.Dir, real) {
-		return sentence(ErrUnsafe, "Protected directory %s and Baton's own directory %s overlap: protect another directory.", place, own)
-	}
 	return nil
 }
 
@@ -344,8 +334,8 @@ func (e *Engine) dropStaging() {
 		places = append(places, s.Data)
 	}
 	for _, d := range places {
-		tree, err := directory.Open(e.opt.Place(d))
-		if errors.Is(err, directory.ErrMissing) {
+		tree, err := e.open(d)
+		if errors.Is(err, ErrMissing) {
 			continue
 		}
 		if err == nil {

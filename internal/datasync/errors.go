@@ -49,6 +49,8 @@ func explain(err error, where string) error {
 	switch {
 	case err == nil, errors.As(err, &known):
 		return err
+	case untrusted(err) != nil:
+		return untrusted(err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return sentence(ErrNoRoom, "The disk of %s is full (%v): make room there, or remove files if there are too many (df -i), then sync again; nothing was lost.", where, err)
 	case errors.Is(err, syscall.EROFS):

@@ -38,9 +38,9 @@ func (e *Engine) look(ctx context.Context, set plan.Set) (*target, error) {
 	if err := e.checkPlace(set.Data); err != nil {
 		return nil, err
 	}
-	tree, err := directory.Create(e.opt.Place(set.Data))
+	tree, err := e.create(set.Data)
 	if err != nil {
-		return nil, explain(err, e.opt.Place(set.Data))
+		return nil, err
 	}
 	t := &target{tree: tree}
 	scan, err := e.scan(ctx, tree)
@@ -97,13 +97,12 @@ func (e *Engine) finishPending(ctx context.Context) error {
 		if len(steps[i]) == 0 {
 			continue
 		}
-		place := e.opt.Place(set.Data)
 		if err := e.unmounted(set.Data, rec.Mounts[set.Data.Path], ErrTorn); err != nil {
 			return e.tear(err)
 		}
-		tree, err := directory.Open(place)
+		tree, err := e.open(set.Data)
 		if err != nil {
-			return e.tear(sentence(ErrTorn, "Snapshot %d is half in place: %v", rec.Snapshot.Number, explain(err, place)))
+			return e.tear(sentence(ErrTorn, "Snapshot %d is half in place: %v", rec.Snapshot.Number, err))
 		}
 		targets = append(targets, &target{tree: tree, steps: steps[i]})
 		if !tree.HasStaging() {

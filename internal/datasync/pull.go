@@ -108,12 +108,21 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 	if err := errors.Join(p.checkShrink(), p.checkMounts()); err != nil {
 		return false, err
 	}
+	var tops []directory.Top
 	for _, set := range p.manifest.Sets {
 		t, err := p.engine.look(ctx, set)
 		if err != nil {
 			return false, err
 		}
 		p.targets = append(p.targets, t)
+		top, err := t.tree.Top()
+		if err == nil {
+			err = apart(tops, top)
+		}
+		if err != nil {
+			return false, explain(err, t.tree.Path())
+		}
+		tops = append(tops, top)
 	}
 	return p.stage(ctx)
 }

@@ -95,7 +95,7 @@ func (p *pull) keep(ctx context.Context, prefix string, kept []divergence) error
 // replaced is what the sync of a set would remove from a target or replace, and what
 // it would bring back, as far as that differs from what was here before.
 func replaced(t *target, set plan.Set, before []plan.Entry) divergence {
-	d := divergence{data: set.Data, place: t.tree.Path(), all: t.have, was: map[string]plan.Entry{}}
+	d := divergence{data: set.Data, open: t.tree.Again, all: t.have, was: map[string]plan.Entry{}}
 	wanted, was := byPath(set.Entries), byPath(before)
 	for _, e := range t.have {
 		if e.Kind != plan.Dir && !e.SameContent(wanted[e.Path]) && !e.SameContent(was[e.Path]) {

@@ -146,13 +146,15 @@ func (e *Engine) sendContent(ctx context.Context, out *frameWriter, s *session, 
 
 func (e *Engine) openTrees(s *session) ([]*directory.Tree, error) {
 	var trees []*directory.Tree
-	for _, set := range s.manifest.Sets {
-		place := e.opt.Place(set.Data)
-		t, err := directory.Open(place)
+	for i, set := range s.manifest.Sets {
+		t, err := e.open(set.Data)
 		if err != nil {
-			return trees, explain(err, place)
+			return trees, err
 		}
 		trees = append(trees, t)
+		if now, err := t.Top(); err != nil || !now.Same(s.tops[i]) {
+			return trees, sentence(ErrChanging, "%s is another directory than when the data sync began: it is tried again by itself.", t.Path())
+		}
 	}
 	return trees, nil
 }

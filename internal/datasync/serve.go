@@ -32,7 +32,7 @@ type session struct {
 	offer    pair.Snapshot // as which the backup completes it
 	manifest plan.Manifest
 	export   plan.Digest       // of the site export
-	disks    []string          // by set: on which file system it lies
+	tops     []directory.Top   // by set: which directory was scanned, and on which file system it lies
 	indexes  []directory.Index // by set: the stamps under which the files were hashed
 	busy     sync.Mutex        // one content stream at a time
 }
@@ -215,7 +215,9 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 	for _, set := range s.manifest.Sets {
 		head.Data = append(head.Data, set.Data)
 	}
-	head.Disks = s.disks
+	for _, top := range s.tops {
+		head.Disks = append(head.Disks, top.Disk)
+	}
 	base := plan.Manifest{}
 	switch req.Base {
 	case head.Digest:
@@ -305,8 +307,11 @@ func (e *Engine) fill(ctx context.Context, s *session, req manifestRequest) erro
 		return err
 	}
 	for _, d := range data {
-		scan, err := e.scanSource(ctx, d)
+		scan, top, err := e.scanSource(ctx, d)
 		if err != nil {
+			return err
+		}
+		if err := apart(s.tops, top); err != nil {
 			return err
 		}
 		if req.Final && scan.Unstable != "" {
@@ -317,20 +322,26 @@ func (e *Engine) fill(ctx context.Context, s *session, req manifestRequest) erro
 		}
 		s.mu.Lock()
 		s.manifest.Sets = append(s.manifest.Sets, plan.Set{Data: d, Entries: scan.Entries})
-		s.disks = append(s.disks, e.diskOf(d))
+		s.tops = append(s.tops, top)
 		s.indexes = append(s.indexes, scan.Index)
 		s.mu.Unlock()
 	}
 	return nil
 }
 
-func (e *Engine) scanSource(ctx context.Context, d pair.Data) (directory.Scan, error) {
-	tree, err := directory.Open(e.opt.Place(d))
+// scanSource scans a protected directory, and says which one it was.
+func (e *Engine) scanSource(ctx context.Context, d pair.Data) (directory.Scan, directory.Top, error) {
+	tree, err := e.open(d)
 	if err != nil {
-		return directory.Scan{}, explain(err, e.opt.Place(d))
+		return directory.Scan{}, directory.Top{}, err
 	}
 	defer func() { _ = tree.Close() }()
-	return e.scan(ctx, tree)
+	scan, err := e.scan(ctx, tree)
+	if err != nil {
+		return scan, directory.Top{}, err
+	}
+	top, err := tree.Top()
+	return scan, top, explain(err, tree.Path())
 }
 
 // serveDone hears that the backup completed a snapshot.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"baton/internal/datasync/plan"
-	"baton/internal/datasync/source/directory"
 	"baton/internal/pair"
 )
 
@@ -90,7 +89,7 @@ func (p *pull) disks() map[string]string {
 func (p *pull) mounts() map[string]string {
 	mounts := map[string]string{}
 	for _, set := range p.manifest.Sets {
-		mounts[set.Data.Path] = directory.MountPoint(p.engine.opt.Place(set.Data))
+		mounts[set.Data.Path] = mountPoint(p.engine.opt.Place(set.Data))
 	}
 	return mounts
 }
@@ -112,7 +111,7 @@ func (p *pull) checkMounts() error {
 // unmounted returns a sentence if the mount point on which data lay is none any more.
 func (e *Engine) unmounted(data pair.Data, was string, kind error) error {
 	place := e.opt.Place(data)
-	now := directory.MountPoint(place)
+	now := mountPoint(place)
 	if was == "" || now == "" || now == was || (now != "/" && !strings.HasPrefix(was, now+"/")) {
 		return nil
 	}
@@ -147,14 +146,4 @@ func (e *Engine) forgetMounts() {
 	if err := e.save(func(s *state) { s.Mounts = nil }); err != nil {
 		e.opt.Log.Warn("mount points are still noted", slog.Any("error", err))
 	}
-}
-
-// diskOf tells on which file system some data lies here; empty if that is not known.
-func (e *Engine) diskOf(data pair.Data) string {
-	tree, err := directory.Open(e.opt.Place(data))
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = tree.Close() }()
-	return tree.Disk()
 }

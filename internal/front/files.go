@@ -11,6 +11,8 @@ import (
 	"path"
 	"strings"
 	"syscall"
+
+	"baton/internal/pinned"
 )
 
 // errIsDirectory says that a path names a directory, without a slash at its end.
@@ -52,13 +54,19 @@ func (f *Front) serveFile(w http.ResponseWriter, r *http.Request) {
 }
 
 // openFile opens the regular file for a URL path. The directory is opened anew
-// each time: a sync may have put another in its place.
+// each time: a sync may have put another in its place. A link that leads to it is
+// followed only if it is root's alone; one inside it only if it stays inside.
 func openFile(dir, urlPath string) (*os.File, error) {
 	name := strings.TrimPrefix(path.Clean("/"+urlPath), "/")
 	if dir == "" || hidden(name) {
 		return nil, fs.ErrNotExist
 	}
-	root, err := os.OpenRoot(dir)
+	top, err := pinned.Open(dir, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open site: %w", err)
+	}
+	defer func() { _ = top.Close() }()
+	root, err := os.OpenRoot(top.Path())
 	if err != nil {
 		return nil, fmt.Errorf("open site: %w", err)
 	}

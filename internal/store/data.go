@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"baton/internal/pair"
+	"baton/internal/pinned"
 )
 
 // AddData adds protected data. It refuses a path that overlaps other protected
@@ -60,7 +61,7 @@ func nameTaken(known []pair.Data, name string) error {
 
 func pathTaken(known []pair.Data, path string) error {
 	for _, other := range known {
-		if overlap(other.Path, path) {
+		if overlap(other.Path, path) || overlap(follow(other.Path), follow(path)) {
 			return refuseValue(ErrRefused, "path", "%s overlaps %s, which is protected as %q: name a directory beside it", path, other.Path, other.Name)
 		}
 	}
@@ -94,9 +95,15 @@ func (s *Site) checkPath(path string) error {
 // checkOwn keeps protected data away from the daemon's own directories, also
 // where a symbolic link leads there, and from what the kernel makes up.
 func (s *Site) checkOwn(path string) error {
-	real := follow(path)
+	real, err := pinned.Resolve(path)
+	if link, ok := errors.AsType[*pinned.LinkError](err); ok {
+		return pair.FieldErrorf("path", "%s", link)
+	}
+	if err != nil {
+		real = path
+	}
 	for _, own := range append([]string{filepath.Dir(s.path)}, s.keepOut...) {
-		if overlap(path, own) || overlap(real, own) {
+		if overlap(path, own) || overlap(real, own) || overlap(real, follow(own)) {
 			return pair.FieldErrorf("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
 		}
 	}
@@ -108,12 +115,10 @@ func (s *Site) checkOwn(path string) error {
 	return nil
 }
 
-// follow resolves the symbolic links in a path, whose end may be made later.
+// follow returns the path without links, as far as that can be known.
 func follow(path string) string {
-	for known := path; known != "/"; known = filepath.Dir(known) {
-		if real, err := filepath.EvalSymlinks(known); err == nil {
-			return filepath.Join(real, path[len(known):])
-		}
+	if real, err := pinned.Resolve(path); err == nil {
+		return real
 	}
 	return path
 }

@@ -88,9 +88,9 @@ func (c *comparison) both(have, want Entry) {
 	case !same, want.Kind == Link && c.puts[want.Target]:
 		c.added(want)
 	case sameMeta:
-	case want.Kind == File:
+	case want.Kind == File && !want.grants():
 		c.work.Touch = append(c.work.Touch, want)
-	default: // symlinks and pipes cost nothing to make anew
+	default: // symlinks and pipes cost nothing to make anew; rights need content that nobody can exchange
 		c.added(want)
 	}
 }

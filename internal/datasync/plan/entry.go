@@ -68,6 +68,12 @@ func (e Entry) SameMeta(other Entry) bool {
 		slices.Equal(e.XAttrs, other.XAttrs)
 }
 
+// grants reports whether a file gives rights to whoever runs it.
+func (e Entry) grants() bool {
+	const setID = 0o6000 // setuid, setgid
+	return e.Mode&setID != 0 || slices.ContainsFunc(e.XAttrs, func(x XAttr) bool { return x.Name == "security.capability" })
+}
+
 // Same reports whether a and b are one state of one path.
 func (e Entry) Same(other Entry) bool {
 	return e.Path == other.Path && e.SameContent(other) && e.SameMeta(other)

@@ -39,6 +39,8 @@ func names(w plan.Work) string {
 func TestCompare(t *testing.T) {
 	changed := file("a", 1)
 	changed.Mode = 0o600
+	rights := file("a", 1)
+	rights.Mode = 0o4755
 	for _, row := range []struct {
 		name       string
 		have, want []plan.Entry
@@ -48,6 +50,7 @@ func TestCompare(t *testing.T) {
 		{"new file", []plan.Entry{dir(".")}, []plan.Entry{dir("."), file("a", 1)}, "put a; dirs ."},
 		{"other content", []plan.Entry{dir("."), file("a", 1)}, []plan.Entry{dir("."), file("a", 2)}, "put a; dirs ."},
 		{"other mode", []plan.Entry{dir("."), file("a", 1)}, []plan.Entry{dir("."), changed}, "touch a"},
+		{"rights for whoever runs it", []plan.Entry{dir("."), file("a", 1)}, []plan.Entry{dir("."), rights}, "put a; dirs ."},
 		{
 			"whole directory gone",
 			[]plan.Entry{dir("."), dir("d"), dir("d/e"), file("d/e/f", 1)},

@@ -133,7 +133,7 @@ func (t *Tree) takeBack(s Step, hook func(step string)) error {
 func staged(name string) string { return plan.StagingName + "/" + name }
 
 func (t *Tree) has(path string) bool {
-	_, err := t.root.Lstat(path)
+	_, err := t.stat(path)
 	return err == nil
 }
 
@@ -162,11 +162,7 @@ func (t *Tree) Learn(index Index, work plan.Work, now func() time.Time) {
 			if e.Kind != plan.File {
 				continue
 			}
-			info, err := t.root.Lstat(e.Path)
-			if err != nil {
-				continue
-			}
-			if stamp, err := stampOfInfo(info); err == nil && stamp.Size == e.Size {
+			if stamp, err := t.stat(e.Path); err == nil && stamp.kind() == plan.File && stamp.Size == e.Size {
 				index[e.Path] = Known{Stamp: stamp, Racy: racy(stamp.CTime, now()), Hash: e.Hash, XAttrs: e.XAttrs}
 			}
 		}
@@ -175,7 +171,7 @@ func (t *Tree) Learn(index Index, work plan.Work, now func() time.Time) {
 
 // Gather moves what is staged of steps that were not taken below one directory in
 // the staging, under the paths for which it was meant, and returns that directory's
-// whole path; empty if nothing of them is staged.
+// path in the tree; empty if nothing of them is staged.
 func (t *Tree) Gather(left []Step) (string, error) {
 	const unplaced = plan.StagingName + "/unplaced"
 	gathered := ""
@@ -183,8 +179,7 @@ func (t *Tree) Gather(left []Step) (string, error) {
 		if s.Op != MoveIn || !t.has(staged(s.Slot)) {
 			continue
 		}
-		info, err := t.root.Lstat(staged(s.Slot))
-		if err != nil || info.IsDir() {
+		if stamp, err := t.stat(staged(s.Slot)); err != nil || stamp.kind() == plan.Dir {
 			continue
 		}
 		to := unplaced + "/" + s.Path
@@ -194,7 +189,7 @@ func (t *Tree) Gather(left []Step) (string, error) {
 		if err := t.root.Rename(staged(s.Slot), to); err != nil {
 			return "", fmt.Errorf("gather what is not in place: %w", err)
 		}
-		gathered = t.path + "/" + unplaced
+		gathered = unplaced
 	}
 	return gathered, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +11,24 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// Top says which directory a tree is, whatever its name.
+type Top struct {
+	Path, Real string
+	Disk       string // see Tree.Disk
+	dev, ino   uint64
+}
+
+// Same reports whether two are one directory.
+func (t Top) Same(other Top) bool {
+	return t.dev == other.dev && t.ino == other.ino
+}
+
+// Top says which directory the tree is.
+func (t *Tree) Top() (Top, error) {
+	stamp, err := t.stat(".")
+	return Top{Path: t.path, Real: t.Real(), Disk: t.Disk(), dev: stamp.Dev, ino: stamp.Ino}, err
+}
 
 // Disk returns what tells the tree's file system from every other, also after it
 // was mounted anew; empty if that cannot be known.
@@ -52,21 +69,14 @@ func byUUID(device uint64) string {
 	return ""
 }
 
-// MountPoint returns where the file system is mounted on which a path lies, or
-// would lie if it were made; empty if that cannot be known.
-func MountPoint(path string) string {
-	for {
-		var s unix.Statx_t
-		err := unix.Statx(unix.AT_FDCWD, path, unix.AT_NO_AUTOMOUNT, unix.STATX_MNT_ID, &s)
-		if errors.Is(err, fs.ErrNotExist) && path != "/" {
-			path = filepath.Dir(path)
-			continue
-		}
-		if err != nil || s.Mask&unix.STATX_MNT_ID == 0 {
-			return ""
-		}
-		return mountWith(s.Mnt_id)
+// MountPoint returns where the file system is mounted that an open directory is on;
+// empty if that cannot be known.
+func MountPoint(dir int) string {
+	id, err := mountOf(dir)
+	if err != nil || id == 0 {
+		return ""
 	}
+	return mountWith(id)
 }
 
 // mountWith looks a mount up by its id.

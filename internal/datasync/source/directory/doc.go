@@ -3,8 +3,8 @@
 // beside the old, and puts it into place.
 //
 // It decides nothing about what to sync (package plan) and knows no peer
-// (package datasync). Every access goes through an os.Root or a descriptor
-// opened by one, so no name and no symlink leads out of the directory.
+// (package datasync). The directory is opened once, by package pinned, and every
+// access goes by that descriptor: no name and no symlink leads out of it.
 //
 // Sockets and device nodes are skipped and reported; named pipes are kept.
 // Extended attributes of the user and POSIX ACL kind and file capabilities are

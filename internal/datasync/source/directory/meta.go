@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/plan"
+	"baton/internal/pinned"
 )
 
 // setMeta gives one name owner, attributes, mode and time, in the order in which
@@ -19,7 +20,7 @@ func setMeta(dir int, name string, e plan.Entry) error {
 		err = setOpenMeta(dir, name, e)
 	case plan.Fifo:
 		if err = chownAt(dir, name, e); err == nil {
-			err = unix.Fchmodat(dir, name, e.Mode, 0)
+			err = chmodAt(dir, name, plan.Fifo, e.Mode)
 		}
 	case plan.Symlink:
 		err = chownAt(dir, name, e)
@@ -40,27 +41,56 @@ func setOpenMeta(dir int, name string, e plan.Entry) error {
 	if e.Kind == plan.Dir {
 		flags |= unix.O_DIRECTORY
 	}
-	if err := chownAt(dir, name, e); err != nil {
-		return err
-	}
 	fd, err := unix.Openat(dir, name, flags, 0)
 	if errors.Is(err, unix.EACCES) { // our own, but locked even for us
-		if err = unix.Fchmodat(dir, name, 0o700, 0); err == nil {
+		if err = chmodAt(dir, name, e.Kind, 0o700); err == nil {
 			fd, err = unix.Openat(dir, name, flags, 0)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unix.Close(fd) }()
+	defer func() { _ = unix.Close(fd) }() // from here on nobody can put another file in its place
+	var now unix.Stat_t                   // what is right already is left alone: the name may be locked
+	if err := unix.Fstat(fd, &now); err != nil {
+		return err
+	}
+	if stampOf(&now).kind() != e.Kind {
+		return errReplaced(name)
+	}
+	if now.Uid != e.UID || now.Gid != e.GID {
+		if err := mayNot(unix.Fchown(fd, int(e.UID), int(e.GID)), e); err != nil {
+			return err
+		}
+	}
 	if err := writeXAttrs(fd, e.XAttrs); err != nil {
 		return err
 	}
-	var now unix.Stat_t // what is right already is left alone: the name may be locked
 	if err := unix.Fstat(fd, &now); err != nil || now.Mode&0o7777 == e.Mode {
 		return err
 	}
 	return unix.Fchmod(fd, e.Mode)
+}
+
+// chmodAt sets the mode of one name of a kind, which it does not follow.
+func chmodAt(dir int, name string, kind plan.Kind, mode uint32) error {
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var now unix.Stat_t
+	if err := unix.Fstat(fd, &now); err != nil || (stampOf(&now).kind() == kind && now.Mode&0o7777 == mode) {
+		return err
+	}
+	if stampOf(&now).kind() != kind {
+		return errReplaced(name)
+	}
+	return pinned.ChmodFd(fd, mode)
+}
+
+func errReplaced(name string) error {
+	return fmt.Errorf("somebody put something else in the place of %q meanwhile", name)
 }
 
 // chownAt sets the owner if it is another: setting it needs a privilege.
@@ -69,7 +99,10 @@ func chownAt(dir int, name string, e plan.Entry) error {
 	if err != nil || (have.UID == e.UID && have.GID == e.GID) {
 		return err
 	}
-	err = unix.Fchownat(dir, name, int(e.UID), int(e.GID), unix.AT_SYMLINK_NOFOLLOW)
+	return mayNot(unix.Fchownat(dir, name, int(e.UID), int(e.GID), unix.AT_SYMLINK_NOFOLLOW), e)
+}
+
+func mayNot(err error, e plan.Entry) error {
 	if errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("give it to user %d, group %d: %w: run Baton as root, or give it CAP_CHOWN and CAP_FOWNER", e.UID, e.GID, err)
 	}
@@ -117,12 +150,12 @@ func (t *Tree) unlocked(dir string, change func() error) error {
 
 // quietly runs a change of the top directory that shall not show in its time.
 func (t *Tree) quietly(change func() error) error {
-	info, err := t.root.Lstat(".")
+	before, err := t.stat(".")
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", t.path, err)
 	}
 	if err := change(); err != nil {
 		return err
 	}
-	return t.withDir(".", func(fd int) error { return setTime(fd, ".", info.ModTime().UnixNano()) })
+	return t.withDir(".", func(fd int) error { return setTime(fd, ".", before.ModTime) })
 }

@@ -91,7 +91,7 @@ func (o *obstacles) in(parent string) (*os.File, error) {
 // isDir reports whether a path is a directory now, and reached through directories only.
 func (t *Tree) isDir(path string) bool {
 	for ; path != "."; path = plan.Parent(path) {
-		if info, err := t.root.Lstat(path); err != nil || !info.IsDir() {
+		if stamp, err := t.stat(path); err != nil || stamp.kind() != plan.Dir {
 			return false
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/zeebo/blake3"
@@ -21,30 +20,19 @@ const Tries = 8
 
 const readSize = 256 << 10
 
-func stampOfInfo(info fs.FileInfo) (Stamp, error) {
-	s, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return Stamp{}, fmt.Errorf("no status of %s", info.Name())
-	}
-	return Stamp{
-		Dev: s.Dev, Ino: s.Ino, Nlink: uint64(s.Nlink), Size: s.Size, Alloc: s.Blocks * 512, //nolint:unconvert // 32 bits on some machines
-		ModTime: s.Mtim.Nano(), CTime: s.Ctim.Nano(), Mode: s.Mode, UID: s.Uid, GID: s.Gid,
-	}, nil
-}
-
 // OpenFile opens a regular file of the tree for reading and returns its stamp.
 // Anything else that has taken the name is fs.ErrNotExist: the file is gone.
 func (t *Tree) OpenFile(path string) (*os.File, Stamp, error) {
-	f, err := t.root.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	switch {
-	case err != nil && (errors.Is(err, unix.ENXIO) || !t.leadsTo(path)):
+	f, err := t.root.OpenFile(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if isGone(err) {
 		return nil, Stamp{}, fmt.Errorf("open %q: %w", path, fs.ErrNotExist)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, Stamp{}, fmt.Errorf("open file: %w", err)
 	}
 	opened, err := fstat(f)
-	if err == nil {
-		err = t.sameFile(path, opened)
+	if err == nil && opened.kind() != plan.File {
+		err = fmt.Errorf("open %q: %w", path, fs.ErrNotExist)
 	}
 	if err != nil {
 		_ = f.Close()
@@ -53,29 +41,10 @@ func (t *Tree) OpenFile(path string) (*os.File, Stamp, error) {
 	return f, opened, nil
 }
 
-// leadsTo reports whether the path still goes through directories only. An
-// os.Root refuses a symlink that leaves it with an error that has no name.
-func (t *Tree) leadsTo(path string) bool {
-	for parent := plan.Parent(path); parent != "."; parent = plan.Parent(parent) {
-		if info, err := t.root.Lstat(parent); err != nil || !info.IsDir() {
-			return false
-		}
-	}
-	info, err := t.root.Lstat(path)
-	return err == nil && info.Mode()&fs.ModeSymlink == 0
-}
-
-// sameFile makes sure that the name itself is the opened file, not a symlink to it.
-func (t *Tree) sameFile(path string, opened Stamp) error {
-	info, err := t.root.Lstat(path)
-	if err != nil {
-		return fmt.Errorf("look at file: %w", err)
-	}
-	named, err := stampOfInfo(info)
-	if err == nil && (named.Ino != opened.Ino || named.Dev != opened.Dev || opened.kind() != plan.File) {
-		err = fmt.Errorf("open %q: %w", path, fs.ErrNotExist)
-	}
-	return err
+// isGone reports whether a path leads to nothing any more, or to what is not read: it
+// goes through a symlink or is one, or is a socket.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENXIO)
 }
 
 // hash reads a file that nobody changes meanwhile, trying again if somebody does.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"runtime"
 	"slices"
 	"time"
@@ -83,7 +82,7 @@ func (w *walker) run(ctx context.Context) error {
 }
 
 func (w *walker) walk(ctx context.Context) error {
-	rootStamp, err := w.lstat(".")
+	rootStamp, err := w.tree.stat(".")
 	if err != nil {
 		return err
 	}
@@ -109,8 +108,8 @@ func (w *walker) walk(ctx context.Context) error {
 // directory lists one directory and returns the directories in it. One that is
 // gone meanwhile is left out: the second look at its parent notices.
 func (w *walker) directory(d found) ([]found, error) {
-	f, err := w.tree.root.OpenFile(d.entry.Path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
-	if err != nil && (errors.Is(err, unix.ENOTDIR) || !w.tree.leadsTo(d.entry.Path)) {
+	f, err := w.tree.root.OpenFile(d.entry.Path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if isGone(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -268,18 +267,10 @@ func (s *Scan) dropOrphans() {
 // changedDirectory looks at every directory once more and names one that changed.
 func (w *walker) changedDirectory() string {
 	for _, d := range w.dirs {
-		stamp, err := w.lstat(d.entry.Path)
+		stamp, err := w.tree.stat(d.entry.Path)
 		if err != nil || !stamp.unchanged(d.stamp) {
 			return d.entry.Path
 		}
 	}
 	return ""
-}
-
-func (w *walker) lstat(path string) (Stamp, error) {
-	info, err := w.tree.root.Lstat(path)
-	if err != nil {
-		return Stamp{}, err
-	}
-	return stampOfInfo(info)
 }

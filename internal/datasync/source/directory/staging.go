@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/plan"
+	"baton/internal/pinned"
 )
 
 // Staging is the hidden directory at the top of a tree in which a sync prepares
@@ -22,8 +23,7 @@ import (
 // be called for different entries at once.
 type Staging struct {
 	tree *Tree
-	root *os.Root
-	dir  *os.File
+	root *pinned.Dir
 
 	mu       sync.Mutex
 	verified map[string]bool // keys whose content this process has checked
@@ -34,26 +34,35 @@ func (t *Tree) Stage() (*Staging, error) {
 	if err := t.makeStaging(); err != nil {
 		return nil, fmt.Errorf("make staging directory in %s: %w", t.path, err)
 	}
-	root, err := t.root.OpenRoot(plan.StagingName)
+	root, err := t.root.Sub(plan.StagingName)
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
 	}
-	dir, err := root.Open(".")
+	stamp, err := (&Tree{root: root}).stat(".")
+	if err == nil && !private(stamp) {
+		err = errReplaced(plan.StagingName)
+	}
 	if err != nil {
 		_ = root.Close()
 		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
 	}
-	return &Staging{tree: t, root: root, dir: dir, verified: map[string]bool{}}, nil
+	return &Staging{tree: t, root: root, verified: map[string]bool{}}, nil
+}
+
+// private reports whether nobody else can change what is in a directory. What is
+// staged gets its owner and rights there.
+func private(s Stamp) bool {
+	return s.kind() == plan.Dir && int(s.UID) == os.Geteuid() && s.Mode&0o7777 == 0o700
 }
 
 func (t *Tree) makeStaging() error {
-	info, err := t.root.Lstat(plan.StagingName)
-	if err == nil && info.IsDir() {
+	stamp, err := t.stat(plan.StagingName)
+	if err == nil && stamp.kind() == plan.Dir && int(stamp.UID) == os.Geteuid() {
 		return t.root.Chmod(plan.StagingName, 0o700)
 	}
 	return t.quietly(func() error {
-		if err == nil {
-			if err := t.root.Remove(plan.StagingName); err != nil {
+		if err == nil { // of another: he could change what is staged
+			if err := t.root.RemoveAll(plan.StagingName); err != nil {
 				return err
 			}
 		}
@@ -66,7 +75,7 @@ func (t *Tree) HasStaging() bool { return t.isDir(plan.StagingName) }
 
 // DropStaging removes the staging directory with all that is in it.
 func (t *Tree) DropStaging() error {
-	if _, err := t.root.Lstat(plan.StagingName); errors.Is(err, fs.ErrNotExist) {
+	if _, err := t.stat(plan.StagingName); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return t.quietly(func() error {
@@ -78,7 +87,7 @@ func (t *Tree) DropStaging() error {
 }
 
 // Close releases the staging directory and leaves its content.
-func (s *Staging) Close() error { return errors.Join(s.dir.Close(), s.root.Close()) }
+func (s *Staging) Close() error { return s.root.Close() }
 
 // key names the staged form of an entry: the same path and content, the same key.
 func key(e plan.Entry) string {
@@ -125,16 +134,16 @@ func (s *Staging) Make(e plan.Entry) error {
 	var err error
 	switch e.Kind {
 	case plan.Symlink:
-		err = unix.Symlinkat(e.Target, int(s.dir.Fd()), name)
+		err = unix.Symlinkat(e.Target, s.root.Fd(), name)
 	case plan.Fifo:
-		err = unix.Mkfifoat(int(s.dir.Fd()), name, 0o600)
+		err = unix.Mkfifoat(s.root.Fd(), name, 0o600)
 	case plan.File, plan.Dir, plan.Link:
 		err = fs.ErrInvalid
 	}
 	if err != nil {
 		return fmt.Errorf("stage %q: %w", e.Path, err)
 	}
-	return setMeta(int(s.dir.Fd()), name, e)
+	return setMeta(s.root.Fd(), name, e)
 }
 
 // Incoming is a file on its way into the staging. It is a Sink.
@@ -200,16 +209,16 @@ func (s *Staging) Staged(e plan.Entry) bool {
 
 // Begun reports whether anything of the entry is staged.
 func (s *Staging) Begun(e plan.Entry) bool {
-	info, err := s.root.Lstat(key(e))
-	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+	found, err := s.root.Stat(key(e))
+	return err == nil && stampOf(&found).kind() == plan.File && found.Size > 0
 }
 
 func (s *Staging) open(e plan.Entry) (*Incoming, error) {
 	name := key(e)
-	fd, err := unix.Openat(int(s.dir.Fd()), name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	fd, err := unix.Openat(s.root.Fd(), name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil { // locked, or something else
 		if err = s.root.RemoveAll(name); err == nil {
-			fd, err = unix.Openat(int(s.dir.Fd()), name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+			fd, err = unix.Openat(s.root.Fd(), name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
 		}
 	}
 	if err != nil {
@@ -264,7 +273,7 @@ func (in *Incoming) Finish(e plan.Entry) error {
 		_ = in.f.Truncate(0) // worthless; a failure shows when it is begun again
 		return fmt.Errorf("%w: %q", ErrMismatch, e.Path)
 	}
-	dir, name := int(in.staging.dir.Fd()), key(in.entry)
+	dir, name := in.staging.root.Fd(), key(in.entry)
 	if err := setMeta(dir, name, e); err != nil {
 		return err
 	}
@@ -339,10 +348,13 @@ func (s *Staging) probe(e plan.Entry) error {
 	if err == nil && e.Kind == plan.Dir {
 		err = s.root.Mkdir(name, 0o700)
 	} else if err == nil {
-		err = s.root.WriteFile(name, nil, 0o600)
+		var f *os.File
+		if f, err = s.root.OpenFile(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600); err == nil {
+			err = f.Close()
+		}
 	}
 	if err == nil {
-		err = setMeta(int(s.dir.Fd()), name, e)
+		err = setMeta(s.root.Fd(), name, e)
 	}
 	if err != nil {
 		return fmt.Errorf("rehearse: %w", err)

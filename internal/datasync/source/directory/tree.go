@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/plan"
+	"baton/internal/pinned"
 )
 
 // Sentinels that callers branch on.
@@ -22,12 +23,23 @@ var (
 // Tree is one protected directory, open.
 type Tree struct {
 	path string
-	root *os.Root
+	root *pinned.Dir
 }
 
-// Open opens the directory, which must exist: a missing one is ErrMissing.
-func Open(path string) (*Tree, error) {
-	root, err := os.OpenRoot(path)
+// Open opens the directory, which must exist: a missing one is ErrMissing. The check,
+// if any, may refuse the path without links.
+func Open(path string, check func(real string) error) (*Tree, error) {
+	root, err := pinned.Open(path, check)
+	return opened(path, root, err)
+}
+
+// Create opens the directory and makes it first if it does not exist.
+func Create(path string, check func(real string) error) (*Tree, error) {
+	root, err := pinned.Create(path, 0o700, check)
+	return opened(path, root, err)
+}
+
+func opened(path string, root *pinned.Dir, err error) (*Tree, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
 		return nil, fmt.Errorf("%w: %s", ErrMissing, path)
@@ -37,16 +49,25 @@ func Open(path string) (*Tree, error) {
 	return &Tree{path: path, root: root}, nil
 }
 
-// Create opens the directory and makes it first if it does not exist.
-func Create(path string) (*Tree, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("make protected directory: %w", err)
+// Again returns the same directory once more, whatever has its name now.
+func (t *Tree) Again() (*Tree, error) { return t.Below(".") }
+
+// Below returns a directory of the tree.
+func (t *Tree) Below(path string) (*Tree, error) {
+	root, err := t.root.Sub(path)
+	if path != "." {
+		path = t.path + "/" + path
+	} else {
+		path = t.path
 	}
-	return Open(path)
+	return opened(path, root, err)
 }
 
 // Close releases the directory.
 func (t *Tree) Close() error { return t.root.Close() }
+
+// Real returns the absolute path without links.
+func (t *Tree) Real() string { return t.root.Real() }
 
 // Path returns the directory's absolute path.
 func (t *Tree) Path() string { return t.path }
@@ -159,6 +180,12 @@ func racy(ctime int64, now time.Time) bool {
 		tick = coarseTick
 	}
 	return now.UnixNano()-ctime < int64(tick)
+}
+
+// stat looks at a name of the tree; of a symlink, at the symlink.
+func (t *Tree) stat(path string) (Stamp, error) {
+	s, err := t.root.Stat(path)
+	return stampOf(&s), err
 }
 
 func fstat(f *os.File) (Stamp, error) {

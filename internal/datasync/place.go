@@ -1,0 +1,80 @@
+package datasync
+
+import (
+	"cmp"
+	"errors"
+
+	"baton/internal/datasync/plan"
+	"baton/internal/datasync/source/directory"
+	"baton/internal/pair"
+	"baton/internal/pinned"
+)
+
+// open opens the directory of some protected data on this appliance. What is there
+// really, without links, must be what a sync may touch.
+func (e *Engine) open(d pair.Data) (*directory.Tree, error) {
+	place := e.opt.Place(d)
+	tree, err := directory.Open(place, e.checkReal(d))
+	return tree, explain(err, place)
+}
+
+// create is open, but makes the directory if it is not there.
+func (e *Engine) create(d pair.Data) (*directory.Tree, error) {
+	place := e.opt.Place(d)
+	tree, err := directory.Create(place, e.checkReal(d))
+	return tree, explain(err, place)
+}
+
+// checkReal refuses what is really at a place if a sync must not touch it.
+func (e *Engine) checkReal(d pair.Data) func(real string) error {
+	return func(real string) error {
+		if real != e.opt.Place(d) { // links lead to it
+			there := d
+			there.Path = real
+			if err := plan.CheckData(there); err != nil {
+				return sentence(ErrUnsafe, "%v.", err)
+			}
+		}
+		for _, own := range []string{cmp.Or(e.opt.Keep, e.opt.Dir), e.opt.Dir} {
+			at, err := pinned.Resolve(own)
+			if err != nil {
+				at = own
+			}
+			if plan.Overlap(own, real) || plan.Overlap(at, real) {
+				return sentence(ErrUnsafe, "Protected directory %s and Baton's own directory %s overlap: protect another directory.", real, own)
+			}
+		}
+		return nil
+	}
+}
+
+// apart refuses a directory that is really one of the others, or inside one, or around it.
+func apart(others []directory.Top, top directory.Top) error {
+	for _, other := range others {
+		if other.Same(top) || plan.Overlap(other.Real, top.Real) {
+			return sentence(ErrUnsafe, "Protected directories %s and %s are one directory, or one inside the other (%s, %s): protect the outer one only.",
+				other.Path, top.Path, other.Real, top.Real)
+		}
+	}
+	return nil
+}
+
+// mountPoint returns where the file system is mounted on which a place lies, or would
+// lie if it were made; empty if that cannot be known.
+func mountPoint(place string) string {
+	dir, _, err := pinned.Nearest(place)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = dir.Close() }()
+	return directory.MountPoint(dir.Fd())
+}
+
+// untrusted is the sentence for a link that is not followed.
+func untrusted(err error) error {
+	link, ok := errors.AsType[*pinned.LinkError](err)
+	if !ok {
+		return nil
+	}
+	return sentence(ErrUnsafe, "%v.", link)
+}
