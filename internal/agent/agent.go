@@ -179,6 +179,9 @@ func (a *Agent) receive(ctx context.Context, m message) {
 		m.view <- a.config.View(a.state)
 		return
 	}
+	if _, checked := m.event.(failover.SiteHealth); checked {
+		a.failures["site-sick"] = m.cause
+	}
 	a.cause = m.cause
 	a.step(ctx, m.event)
 	a.cause = nil

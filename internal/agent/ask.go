@@ -81,6 +81,11 @@ func (a *Agent) Tell(ctx context.Context, event failover.Event) {
 	a.post(ctx, message{event: event})
 }
 
+// SiteChecked tells what the check of the site found: nil, or why it does not answer.
+func (a *Agent) SiteChecked(ctx context.Context, why error) {
+	a.post(ctx, message{event: failover.SiteHealth{Sick: why != nil}, cause: why})
+}
+
 // Configure changes the configuration from the next event on.
 func (a *Agent) Configure(ctx context.Context, change func(*failover.Config)) {
 	a.post(ctx, message{change: change})

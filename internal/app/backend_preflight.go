@@ -22,10 +22,11 @@ const countLimit = 10 * time.Second
 // Preflight implements api.Roles.
 func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Check, error) {
 	s := b.agent.Look().State
-	verdict := b.checkSwitch(change)
-	if change.Role == pair.Primary && s.Record.Role == pair.Primary && !verdict.OK {
-		return nil, refusedReason(failover.AlreadyPrimary)
+	why := b.refusal(change)
+	if why == failover.AlreadyPrimary {
+		return nil, refusedReason(why)
 	}
+	verdict := judged(amiss("switch", why.String(), switchRemedy(why)), func() bool { return why == failover.Agreed })
 	answers := b.checkPeer()
 	if change.Force && !answers.OK {
 		answers.Severity = pair.Warning // this is what force is for
@@ -47,23 +48,22 @@ func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Che
 	return append(checks, verdict), nil
 }
 
-// checkSwitch asks the decision itself.
-func (b *backend) checkSwitch(change api.RoleChange) api.Check {
+// refusal asks the decision itself why a switch would be refused.
+func (b *backend) refusal(change api.RoleChange) failover.Reason {
 	seen := b.agent.Look()
-	why := failover.Agreed
 	switch {
 	case change.Role == pair.Primary:
-		why = seen.Config.Refusal(seen.State, bootClock(), failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force})
+		return seen.Config.Refusal(seen.State, bootClock(), failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force})
 	case seen.State.Record.Role != pair.Primary:
-		why = failover.NotServing
+		return failover.NotServing
 	case seen.State.Phase == pair.Conflict:
-		why = failover.EpochsClash
+		return failover.EpochsClash
 	case !b.reaches():
-		why = failover.PeerSilent
+		return failover.PeerSilent
 	case seen.State.Peer.Snapshot.IsZero():
-		why = failover.NoSnapshot
+		return failover.NoSnapshot
 	}
-	return judged(amiss("switch", why.String(), switchRemedy(why)), func() bool { return why == failover.Agreed })
+	return failover.Agreed
 }
 
 // switchRemedy is the next step of a switch that would be refused.

@@ -194,6 +194,7 @@ func (a *Appliance) report(ctx context.Context, now time.Time) pair.Report {
 		Since:           a.roleSince(now, s),
 		SharedIPs:       a.sharedStatus(ctx),
 		Sync:            a.syncStatus(now),
+		SiteChecked:     a.checked(),
 		OpeningMS:       a.opening.lasted().Milliseconds(),
 		ProtectionLevel: seen.Config.ProtectionLevel(s, a.guarded()),
 		Conditions:      slices.Concat([]pair.Condition{}, a.agent.Conditions()),

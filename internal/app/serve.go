@@ -248,6 +248,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	run("upkeep", a.upkeep)
 	run("signs of life", a.live)
 	run("reports", a.tell)
+	run("site check", a.watchSite)
 	run("notifications", a.notifier.Run)
 	run("agent", func(ctx context.Context) error {
 		defer unlink()

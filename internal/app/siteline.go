@@ -16,6 +16,7 @@ type sighting struct {
 	peerRole    pair.Role
 	peerPhase   pair.Phase
 	shared      bool             // a shared IP is enabled here
+	checked     bool             // whoever serves the site knows whether it answers
 	ready       bool             // the backup would take over by itself
 	heardMS     int64            // since the peer was last heard; -1: never
 	peerServed  bool             // it served then
@@ -29,7 +30,7 @@ func (a *Appliance) siteStatus(ready *pair.Readiness) pair.SiteStatus {
 	seen := a.agent.Look()
 	seat := sighting{
 		served: seen.Config.Served(seen.State, bootClock()), self: a.config.Name, role: seen.State.Record.Role, phase: seen.State.Phase,
-		shared: len(a.ips.ticked()) > 0, ready: ready != nil && ready.Ready, conditions: a.agent.Conditions(),
+		shared: len(a.ips.ticked()) > 0, checked: a.checked(), ready: ready != nil && ready.Ready, conditions: a.agent.Conditions(),
 		heardMS: -1, peerRole: seen.State.Peer.Role, peerPhase: seen.State.Peer.Phase, peerServed: seen.State.Peer.Serving,
 	}
 	if pinned, paired := a.link.Paired(); paired {
@@ -40,6 +41,9 @@ func (a *Appliance) siteStatus(ready *pair.Readiness) pair.SiteStatus {
 	}
 	if report := a.fresh(); report != nil {
 		seat.peerReports = report.Conditions
+		if seat.served == failover.ServedByPeer {
+			seat.checked = report.SiteChecked
+		}
 	}
 	return seat.status()
 }
@@ -68,9 +72,14 @@ func (s sighting) servedBy(by, other string, told []pair.Condition) pair.SiteSta
 		}
 	}
 	status := pair.SiteStatus{State: pair.SiteUp, ServedBy: by, Text: "Up, served by " + by}
+	unchecked := ""
+	if !s.checked {
+		unchecked = " Whether it answers there is not checked (site_check)."
+	}
 	switch {
 	case by == s.self && !s.shared:
 		status.Text += " at its own address alone, since no shared IP is enabled on it; nothing protects it."
+		unchecked = ""
 	case other == "":
 		status.Text += "; no backup protects it."
 	case s.ready:
@@ -79,6 +88,7 @@ func (s sighting) servedBy(by, other string, told []pair.Condition) pair.SiteSta
 	default:
 		status.Text += "; nothing protects it now."
 	}
+	status.Text += unchecked
 	return status
 }
 

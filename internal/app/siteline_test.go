@@ -54,12 +54,16 @@ func TestTheSiteInOneLine(t *testing.T) {
 			State: pair.SiteUnknown, Text: "Not known: beta has not been heard since this appliance started, and this one does not serve.",
 		}},
 	} {
-		row.seat.self, row.seat.peer = "alpha", "beta"
+		row.seat.self, row.seat.peer, row.seat.checked = "alpha", "beta", true
 		if got := row.seat.status(); got != row.want {
 			t.Errorf("%+v:\n got %+v\nwant %+v", row.seat, got, row.want)
 		}
 	}
-	alone := sighting{served: failover.ServedHere, self: "alpha", shared: true}
+	unchecked := sighting{served: failover.ServedHere, self: "alpha", peer: "beta", shared: true, ready: true}
+	if got := unchecked.status(); got.State != pair.SiteUp || got.Text != "Up, served by alpha and protected by beta. Whether it answers there is not checked (site_check)." {
+		t.Errorf("without a check: %+v", got)
+	}
+	alone := sighting{served: failover.ServedHere, self: "alpha", shared: true, checked: true}
 	if got := alone.status(); got.Text != "Up, served by alpha; no backup protects it." {
 		t.Errorf("standalone: %q", got.Text)
 	}

@@ -13,13 +13,26 @@ func (c Config) Conditions(s State) []pair.Condition {
 	for _, row := range conditionRows() {
 		if row.holds(c, s) {
 			condition := row.condition
-			if condition.ID == "not-serving" && s.Blocked != Agreed {
-				condition.Text += " " + s.Blocked.String()
+			if why := c.because(s, condition.ID); why != Agreed {
+				condition.Text += " " + why.String()
 			}
 			found = append(found, condition)
 		}
 	}
 	return found
+}
+
+// because is what the decision knows besides of why a condition lasts; Agreed: nothing.
+func (c Config) because(s State, id string) Reason {
+	switch id {
+	case "not-serving":
+		return s.Blocked
+	case "site-sick": // why it stays here
+		if s.Record.Role == pair.Primary {
+			return (&turn{Config: c, State: s, now: s.Now}).check(offerGuards())
+		}
+	}
+	return Agreed
 }
 
 type conditionRow struct {
@@ -100,7 +113,7 @@ func roleConditions() []conditionRow {
 			}),
 		row("conflict", pair.Critical, "Both appliances claim data that the other does not know; neither is overwritten by itself.",
 			"Compare what each holds, then force Become Primary on the one whose data stays, or run there: baton become primary --force.",
-			func(_ Config, s State) bool { return s.Phase == pair.Conflict }, EpochsClash),
+			func(c Config, s State) bool { return c.conflict(s) }, EpochsClash),
 		row("not-serving", pair.Critical, "This appliance is the primary, and does not serve the site.",
 			"Look at the other conditions, and at the history: baton history.",
 			func(c Config, s State) bool {
@@ -207,8 +220,8 @@ func effectConditions() []conditionRow {
 			"Look at the log; if it stays, take the address off by hand.", broken(ReleaseOfAddress)),
 		row("diverged-not-set-aside", pair.Critical, "What this appliance wrote as primary could not be set aside, so nothing is synced over it.",
 			"Free disk space in data_dir, or delete old diverged copies on the Status page: baton diverged list.", broken(SettingAside)),
-		row("site-sick", pair.Critical, "The site on this primary fails its health checks.",
-			"Look at the services; switch to the backup if they cannot be mended.",
+		row("site-sick", pair.Critical, "The site on this appliance fails its check (site_check).",
+			"Mend what serves it, as the web server, or switch to the other appliance.",
 			func(_ Config, s State) bool { return s.Sick && s.Door == Open }),
 	}
 }
@@ -236,5 +249,10 @@ func (c Config) ProtectionLevel(s State, beyond bool) int {
 // complete reports whether a primary and a backup hear each other.
 func (c Config) complete(s State) bool {
 	other := map[pair.Role]pair.Role{pair.Primary: pair.Backup, pair.Backup: pair.Primary}[s.Record.Role]
-	return other != pair.Standalone && s.Peer.Role == other && c.Hears(s, s.Now) && s.Phase != pair.Conflict
+	return other != pair.Standalone && s.Peer.Role == other && c.Hears(s, s.Now) && !c.conflict(s)
+}
+
+// conflict reports whether either appliance claims data that the other does not know.
+func (c Config) conflict(s State) bool {
+	return s.Phase == pair.Conflict || s.Record.Role != pair.Standalone && s.Peer.Phase == pair.Conflict && c.Hears(s, s.Now)
 }

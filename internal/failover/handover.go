@@ -36,7 +36,11 @@ func (t *turn) becomePrimary(cmd BecomePrimary) {
 		return
 	}
 	t.Switch = Switch{Final: cmd.FinalSync, Own: cmd.Automatic, Began: t.now, Next: t.Record.Epoch.Next(t.Self)}
-	t.enter(pair.Backup, pair.Handover, Asked)
+	why := Asked
+	if cmd.Automatic {
+		why = PrimaryOffers
+	}
+	t.enter(pair.Backup, pair.Handover, why)
 	if cmd.FinalSync {
 		t.Switch.Step = Syncing
 		t.do(Sync{})
@@ -52,10 +56,11 @@ func (t *turn) outvotes(cmd BecomePrimary) bool {
 }
 
 // reachable reports whether there is a primary that can be asked to hand over. Who
-// has just been handed the site is one, before it has told so itself.
+// has just been handed the site is one, before it has told so itself; one in a conflict
+// has nothing to hand over.
 func (t *turn) reachable() bool {
 	lately := t.PrimaryHeard.within(silentPolls*t.every(t.State)+t.pollWait(t.State), t.now)
-	return lately && (t.Peer.Role == pair.Primary || t.Record.Granted)
+	return lately && t.Peer.Phase != pair.Conflict && (t.Peer.Role == pair.Primary || t.Record.Granted)
 }
 
 // refusal says why an administrator's Become Primary cannot be done as asked.
@@ -83,7 +88,7 @@ func (t *turn) refusal(cmd BecomePrimary) Reason {
 		return Agreed
 	}
 	switch {
-	case !cmd.Force && t.Phase == pair.Conflict:
+	case !cmd.Force && t.conflict(t.State):
 		return EpochsClash
 	case !cmd.Force && t.Record.Role == pair.Primary && t.SetBack:
 		return PrimarySetBack

@@ -11,7 +11,7 @@ import (
 func (c Config) Readiness(s State) Reason {
 	t := &turn{Config: c, State: s, now: s.Now}
 	switch {
-	case s.Phase == pair.Conflict:
+	case c.conflict(s):
 		return EpochsClash
 	case !t.Record.Diverged.IsZero():
 		return NotSetAside
@@ -64,7 +64,7 @@ func (c Config) ProtectionStep(s State, beyond bool) string {
 	switch level := c.ProtectionLevel(s, beyond); {
 	case s.Record.Role == pair.Standalone:
 		return ""
-	case s.Phase == pair.Conflict:
+	case c.conflict(s):
 		return Remedy(EpochsClash)
 	case level == 0:
 		return "Bring the peer back: without it nothing protects the site."

@@ -27,6 +27,7 @@ const (
 	HandoverCompleted
 	ForcedByAdministrator
 	Asked
+	PrimaryOffers
 	PeerAsked
 	TakerGaveUp
 	TookTooLong
@@ -112,6 +113,7 @@ func sentences() [reasons]string {
 		HandoverCompleted:     "The primary had handed over before contact was lost.",
 		ForcedByAdministrator: "An administrator made this appliance primary without the peer.",
 		Asked:                 "An administrator asked for a planned switch.",
+		PrimaryOffers:         "The primary offers the site by itself, since it does not serve it as it should.",
 		PeerAsked:             "The backup asks for the final data sync of a planned switch.",
 		TakerGaveUp:           "The backup gave the planned switch up.",
 		TookTooLong:           "The planned switch took too long and was rolled back.",

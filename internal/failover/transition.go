@@ -33,7 +33,7 @@ func backupTransitions() []Transition {
 		{suspect, claiming, []Reason{PrimaryGone, ForcedByAdministrator, HandoverCompleted}},
 		{waiting, claiming, []Reason{ForcedByAdministrator, HandoverCompleted}},
 		{waiting, handover, []Reason{Asked}},
-		{steady, handover, []Reason{Asked}},
+		{steady, handover, []Reason{Asked, PrimaryOffers}},
 		{suspect, handover, []Reason{Asked}},
 		{handover, steady, []Reason{SyncFailed, PeerRefused, NoAnswerToCommit, TookTooLong, PeerSilent}},
 		{handover, claiming, []Reason{HandedOver, HandoverCompleted}},

@@ -13,6 +13,7 @@ type Report struct {
 	SharedIPs       []SharedIPStatus `json:"shared_ips"`
 	Sync            SyncStatus       `json:"sync"`
 	Readiness       *Readiness       `json:"readiness,omitempty"` // of a backup
+	SiteChecked     bool             `json:"site_checked"`        // it knows whether its site answers
 	OpeningMS       int64            `json:"opening_ms"`          // how long opening the site took here, the newest time; 0: not known, or less than 1
 	ProtectionLevel int              `json:"protection_level"`
 	Conditions      []Condition      `json:"conditions"`

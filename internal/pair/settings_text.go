@@ -49,6 +49,10 @@ func settingKeys() []settingKey {
 			"time_zone", func(s Settings) string { return s.TimeZone },
 			func(s *Settings, v string) error { s.TimeZone = v; return nil },
 		},
+		{"site_check", func(s Settings) string { return s.SiteCheck.String() }, func(s *Settings, v string) (err error) {
+			s.SiteCheck, err = ParseSiteCheck(v)
+			return err
+		}},
 	}
 }
 

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"baton/internal/pair"
+	"baton/internal/probe"
+)
+
+// Pace of the check of the site. A site is sick after sickAfter failures in a row, and
+// well again after wellAfter answers in a row: one lost packet decides nothing.
+const (
+	siteEvery = 2 * time.Second
+	siteWait  = 2 * time.Second
+	sickAfter = 3
+	wellAfter = 2
+)
+
+// siteChecks judges the site by what the checks in a row have found.
+type siteChecks struct {
+	check pair.SiteCheck // that the counts are of
+	bad   int            // failures in a row
+	good  int            // answers in a row
+	sick  bool           // as last told
+}
+
+// take counts one result, and says whether to tell it: nil, or why the site is sick.
+func (c *siteChecks) take(failed error) (why error, tell bool) {
+	if failed != nil {
+		c.bad, c.good = c.bad+1, 0
+		c.sick = c.sick || c.bad >= sickAfter
+		return failed, c.sick
+	}
+	c.bad, c.good = 0, c.good+1
+	if !c.sick || c.good < wellAfter {
+		return nil, false
+	}
+	c.sick = false
+	return nil, true
+}
+
+// watchSite checks the site as long as this appliance serves it.
+func (a *Appliance) watchSite(ctx context.Context) error {
+	ticker := time.NewTicker(siteEvery)
+	defer ticker.Stop()
+	var so siteChecks
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		seen := a.agent.Look()
+		check := a.settings.get().SiteCheck
+		if !seen.State.Serving() || seen.State.Record.Role == pair.Backup || check != so.check {
+			if so.sick && seen.State.Sick && seen.State.Serving() {
+				a.agent.SiteChecked(ctx, nil) // another check has yet to judge
+			}
+			so = siteChecks{check: check}
+			continue
+		}
+		if check.IsZero() {
+			continue
+		}
+		if why, tell := so.take(probe.Site(ctx, check, siteWait)); tell && ctx.Err() == nil {
+			a.agent.SiteChecked(ctx, why)
+		}
+	}
+}
+
+// checked reports whether this appliance knows whether its site answers: by the check,
+// or since Baton serves it itself.
+func (a *Appliance) checked() bool {
+	return !a.settings.get().SiteCheck.IsZero() || a.config.Site != nil
+}

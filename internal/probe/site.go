@@ -1,0 +1,101 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// mostBody bounds how much of an answer is read, in bytes: what comes after tells
+// nothing more.
+const mostBody = 64 << 10
+
+// Site asks the site once, and returns why it does not answer as it should, in words
+// for a person. Wait bounds all of it: connecting, the answer and its body.
+func Site(ctx context.Context, check pair.SiteCheck, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	var err error
+	if check.TCP != "" {
+		err = dial(ctx, check.TCP)
+	} else {
+		err = get(ctx, check.URL)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s", check, said(err, wait))
+	}
+	return nil
+}
+
+func dial(ctx context.Context, address string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// statusError is an answer that is none of a site that is well.
+type statusError int
+
+func (s statusError) Error() string {
+	return fmt.Sprintf("answers with status %d %s", int(s), http.StatusText(int(s)))
+}
+
+// get asks by a connection of its own, and follows no redirection: where it leads is
+// not what was to be checked.
+func get(ctx context.Context, address string) error {
+	transport := &http.Transport{DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("User-Agent", "Baton site check")
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, mostBody))
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
+		return err
+	}
+	if answer.StatusCode >= http.StatusBadRequest {
+		return statusError(answer.StatusCode)
+	}
+	return nil
+}
+
+// said puts an error of the network into the words of an administrator.
+func said(err error, wait time.Duration) string {
+	var timeout net.Error
+	var lookup *net.DNSError
+	var status statusError
+	switch {
+	case errors.As(err, &status):
+		return status.Error()
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refuses connections: nothing listens there"
+	case errors.As(err, &lookup):
+		return "cannot be asked: its name is not known"
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return "cannot be reached: there is no way to it"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "ends the connection without an answer"
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return "does not answer within " + pair.LastingText(wait)
+	}
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	return "answers with what is not HTTP (" + err.Error() + ")"
+}

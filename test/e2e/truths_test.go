@@ -1,0 +1,150 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// checkedPort is that of the web server that site_check asks.
+const checkedPort = 8090
+
+// web starts a web server that Baton does not run, and returns what ends it.
+func (a *appliance) web() (stop func()) {
+	a.t.Helper()
+	listener, err := a.Listen(context.Background(), "tcp", fmt.Sprintf(":%d", checkedPort))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+	go func() { _ = server.Serve(listener) }() // ends with the listener
+	stop = func() { _ = server.Close() }
+	a.t.Cleanup(stop)
+	return stop
+}
+
+// A dead web server on the primary is a dead site: the primary hands over, and says
+// so. One whose backup was sick as well stays, and says why.
+func TestADeadWebServerIsADeadSite(t *testing.T) {
+	w := steadyPair(t, plan{timeout: moderate, settings: fmt.Sprintf("site_check=http://127.0.0.1:%d/", checkedPort)})
+	stopAlpha, stopBeta := w.alpha.web(), w.beta.web()
+	throughout(t, "a site that answers stays where it is", 6*time.Second, func() bool { return w.alpha.is(pair.Primary) })
+	w.alpha.write(site("order"), "paid")
+	stopAlpha()
+	eventually(t, "beta serves", 20*time.Second, func() bool { return w.beta.is(pair.Primary) && w.beta.status().Site.State == pair.SiteUp })
+	w.settled(w.beta, w.alpha)
+	if !w.beta.has(site("order"), "paid") {
+		t.Error("the handover had no final data sync")
+	}
+	offered := false
+	for _, event := range w.beta.events(pair.KindRoleChanged, pair.KindHandover) {
+		offered = offered || strings.Contains(event.Detail["reason"], "The primary offers the site by itself")
+	}
+	if !offered {
+		t.Error("the history does not say that the primary offered the site")
+	}
+	stopBeta()
+	eventually(t, "beta tells that its site is dead, and why it stays", 20*time.Second, func() bool {
+		for _, c := range w.beta.status().Conditions {
+			if c.ID == "site-sick" {
+				return strings.Contains(c.Text, "nothing listens there") && strings.Contains(c.Text, "failed its health checks within the last ten minutes")
+			}
+		}
+		return false
+	})
+	throughout(t, "beta keeps the site that would be as sick on alpha", 4*time.Second, func() bool { return w.beta.is(pair.Primary) })
+	for _, a := range w.both() {
+		if status := a.status(); status.Site.State != pair.SiteDown || status.Site.ServedBy != "beta" {
+			t.Errorf("%s says %+v", a.Name(), status.Site)
+		}
+	}
+	w.beta.web()
+	eventually(t, "the site is well again", 10*time.Second, func() bool {
+		return w.beta.status().Site.State == pair.SiteUp && !w.beta.condition("site-sick")
+	})
+}
+
+// In a conflict nobody serves, and every place says so.
+func TestAConflictIsSaidEverywhere(t *testing.T) {
+	w := steadyPair(t, plan{timeout: moderate})
+	w.killed(w.alpha)
+	restore := w.alpha.image()
+	w.alpha.serve()
+	w.settled(w.alpha, w.beta)
+	w.beta.baton("become primary --final-sync --wait")
+	w.settled(w.beta, w.alpha)
+	w.alpha.baton("become primary --final-sync --wait")
+	w.settled(w.alpha, w.beta)
+	w.killed(w.alpha)
+	restore()
+	w.alpha.serve()
+	for _, a := range w.both() {
+		eventually(t, a.Name()+" tells of the conflict", 20*time.Second, func() bool { return a.condition("conflict") })
+		status := a.status()
+		if status.Site.State != pair.SiteDown || !strings.Contains(status.Site.Text, "both appliances claim data") {
+			t.Errorf("%s says of the site: %+v", a.Name(), status.Site)
+		}
+		if status.Readiness == nil || status.Readiness.Ready || !strings.Contains(status.Readiness.NextStep, "force Become Primary") {
+			t.Errorf("%s says of its readiness: %+v", a.Name(), status.Readiness)
+		}
+		if status.ProtectionLevel != 0 {
+			t.Errorf("%s is protected at level %d", a.Name(), status.ProtectionLevel)
+		}
+		if out := a.run("", "become", "primary", "--check").Out; !strings.Contains(out, "Both appliances claim data") || strings.Contains(out, "does not answer") {
+			t.Errorf("the pre-flight on %s contradicts itself:\n%s", a.Name(), out)
+		}
+	}
+	w.beta.refused(3, "Both appliances claim data", "become primary --wait")
+	eventually(t, "what the next step says is done", 5*time.Second, func() bool {
+		return w.beta.run("", "become", "primary", "--force", "--wait").Code == 0 // refused for a timeout after the address answered
+	})
+	w.settled(w.beta, w.alpha)
+}
+
+// Whatever keeps a backup from taking over is told on both, in all places alike.
+func TestOperationsOffIsToldEverywhere(t *testing.T) {
+	w := steadyPair(t, plan{timeout: moderate})
+	for setting, id := range map[string]string{"backup_operations": "backup-operations-off", "automatic_failover": "automatic-failover-off"} {
+		w.alpha.baton("settings set " + setting + "=false")
+		for _, a := range w.both() {
+			eventually(t, a.Name()+" tells of "+id, 10*time.Second, func() bool {
+				status := a.status()
+				return a.condition(id) && status.Readiness != nil && !status.Readiness.Ready && status.Site.ProtectedBy == "" && status.Site.Tone() == "warning"
+			})
+			if out := a.run("", "doctor"); out.Code == 0 || !strings.Contains(out.Out, setting+"=true") {
+				t.Errorf("doctor on %s says (exit %d):\n%s", a.Name(), out.Code, out.Out)
+			}
+		}
+		w.alpha.baton("settings set " + setting + "=true")
+		eventually(t, "alpha is protected again", 10*time.Second, func() bool { return w.alpha.status().Site.ProtectedBy == "beta" })
+	}
+}
+
+// A silent peer is told as what it was, and a blip of polls is no new role.
+func TestASilentPeerIsWhatItWas(t *testing.T) {
+	w := steadyPair(t, plan{timeout: moderate, settings: "automatic_failover=false"})
+	before := w.beta.status().Since
+	w.fault(w.lab.Pause(w.alpha.Host))
+	eventually(t, "beta tells of a silent primary", 10*time.Second, func() bool {
+		status := w.beta.status()
+		return status.Site.State == pair.SiteUnknown && strings.Contains(status.Site.Text, "alpha served it when last heard") && status.ProtectionLevel == 0
+	})
+	if out := w.beta.run("", "status").Out; !strings.Contains(out, "does not answer, was primary when last heard") {
+		t.Errorf("status says:\n%s", out)
+	}
+	if out := w.beta.run("", "doctor").Out; !strings.Contains(out, "Whether the clocks of the two appliances agree is not known") {
+		t.Errorf("doctor says:\n%s", out)
+	}
+	w.fault(w.lab.Resume(w.alpha.Host))
+	w.settled(w.alpha, w.beta)
+	if after := w.beta.status().Since; !after.Equal(before) {
+		t.Errorf("backup since %s, and since %s after a blip", before, after)
+	}
+}
