@@ -22,14 +22,20 @@ endif
 NUMBER   = $(shell echo '$(VERSION)' | sed -n 's/^v\{0,1\}\([0-9][0-9]*\..*\)/\1/p' | tr - +)
 PACKAGE_VERSION = $(or $(NUMBER),0.0.0+$(VERSION))
 
+ARCHES   ?= amd64 arm64
+DIST     ?= dist
+# Who makes the package; a distribution puts its own name here.
+MAINTAINER ?= The Baton authors <baton@baton.invalid>
+DATE     = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
 FUZZTIME ?= 30s
 ARGS     ?=
 
 .DEFAULT_GOAL = help
-.PHONY: help build demo test e2e faults smoke browser gallery chromium explore fuzz bench lint fmt vuln generate package check
+.PHONY: help build demo test e2e faults smoke browser gallery chromium explore fuzz bench lint fmt vuln generate share package package-test check
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## bin/baton, static
 	$(BUILD) -o bin/baton ./cmd/baton
@@ -90,16 +96,22 @@ vuln: ## known advisories in what is linked
 generate: ## what is generated from the code
 	$(GO) generate ./...
 
-package: ## dist/: deb and rpm for amd64 and arm64
-	@mkdir -p dist
-	@set -eu; for arch in amd64 arm64; do \
+share: # bin/share: manual pages, completions, changelogs
+	@rm -rf bin/share
+	@$(GO) run ./packaging/pages -version '$(VERSION)' -package-version '$(PACKAGE_VERSION)-1' -maintainer '$(MAINTAINER)' -date '$(DATE)' bin/share
+
+package: share ## dist/: deb and rpm for amd64 and arm64
+	@mkdir -p $(DIST)
+	@set -eu; for arch in $(ARCHES); do \
 		GOARCH=$$arch $(BUILD) -o bin/linux-$$arch/baton ./cmd/baton; \
 		for format in deb rpm; do \
-			ARCH=$$arch PACKAGE_VERSION='$(PACKAGE_VERSION)' \
-			SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) \
-			$(TOOL) nfpm package --config packaging/nfpm.yaml --packager $$format --target dist/; \
+			ARCH=$$arch PACKAGE_VERSION='$(PACKAGE_VERSION)' MAINTAINER='$(MAINTAINER)' SOURCE_DATE_EPOCH='$(DATE)' \
+			$(TOOL) nfpm package --config packaging/nfpm.yaml --packager $$format --target $(DIST)/; \
 		done; \
 	done
+
+package-test: ## install, upgrade, remove and purge the package on a Debian with systemd, as root
+	@bash test/package/run.sh
 
 check: build ## all that must pass: both builds, tests, lint, end-to-end in short, 60 faults
 	GOARCH=arm64 $(BUILD) -o bin/linux-arm64/baton ./cmd/baton

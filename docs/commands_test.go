@@ -1,7 +1,6 @@
 package docs_test
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,63 +16,35 @@ import (
 type help struct {
 	usage string
 	flags []string // as --wait
-	subs  []string
 }
 
-var (
-	usageLine = regexp.MustCompile(`Usage:\n  (.*)\n`)
-	flagWord  = regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[a-z-]+)`)
-	subLine   = regexp.MustCompile(`(?m)^  ([a-z-]+) +\S`)
-)
-
-// helpOf asks the command line for the help of a command.
-func helpOf(t *testing.T, path []string) help {
+// commands returns the help of every command that does something, by its name, and
+// the flags that all of them take.
+func commands(t *testing.T) (all map[string]help, shared []string) {
 	t.Helper()
-	var out bytes.Buffer
-	if code := cli.Run(t.Context(), cli.Commands{}, cli.Stdio{Out: &out, Err: &out}, append(slices.Clone(path), "--help")); code != 0 {
-		t.Fatalf("baton %s --help: %s", strings.Join(path, " "), out.String())
+	whole, described := cli.Describe()
+	all = map[string]help{}
+	for _, command := range described {
+		all[command.Name] = help{command.Usage, names(command.Flags)}
 	}
-	text := out.String()
-	h := help{usage: usageLine.FindStringSubmatch(text)[1]}
-	for _, match := range flagWord.FindAllStringSubmatch(text, -1) {
-		h.flags = append(h.flags, match[1])
-	}
-	if _, list, found := strings.Cut(text, "Available Commands:\n"); found {
-		list, _, _ = strings.Cut(list, "\n\n")
-		for _, match := range subLine.FindAllStringSubmatch(list, -1) {
-			if match[1] != "help" && match[1] != "completion" {
-				h.subs = append(h.subs, match[1])
-			}
-		}
-	}
-	return h
-}
-
-// commands returns the help of every command that does something, by its name.
-func commands(t *testing.T) map[string]help {
-	t.Helper()
-	all := map[string]help{}
-	var walk func(path []string)
-	walk = func(path []string) {
-		h := helpOf(t, path)
-		if !strings.HasSuffix(h.usage, "[flags]") {
-			all[strings.Join(path, " ")] = h
-		}
-		for _, sub := range h.subs {
-			walk(append(slices.Clone(path), sub))
-		}
-	}
-	walk(nil)
 	if len(all) < 40 {
 		t.Fatalf("found %d commands only", len(all))
+	}
+	return all, append(names(whole.Flags), "--help")
+}
+
+// names returns the names of flags.
+func names(flags []cli.Flag) []string {
+	all := make([]string, 0, len(flags))
+	for _, flag := range flags {
+		all = append(all, flag.Name)
 	}
 	return all
 }
 
 func TestEveryCommandIsDocumented(t *testing.T) {
 	page := read(t, "docs/cli.md")
-	known := commands(t)
-	shared := helpOf(t, nil).flags
+	known, shared := commands(t)
 	for name, h := range known {
 		_, section, found := strings.Cut(page, "\n### baton "+name+"\n")
 		section, _, _ = strings.Cut(section, "\n### ")
@@ -107,8 +78,7 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 var typed = regexp.MustCompile(`(?m)^(?:\S+[#$]|\$)\s+baton (.+)$`)
 
 func TestCommandsOnAllPagesExist(t *testing.T) {
-	known := commands(t)
-	shared := helpOf(t, nil).flags
+	known, shared := commands(t)
 	for _, page := range files(t, ".md") {
 		for _, match := range typed.FindAllStringSubmatch(read(t, page), -1) {
 			line, _, _ := strings.Cut(match[1], " #")

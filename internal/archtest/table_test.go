@@ -74,6 +74,9 @@ func table() map[string]rule {
 		"test/browser": {imports: lab},
 		"test/faults":  {imports: lab},
 		"bench":        {imports: lab},
+
+		// what a package has beside the program
+		"packaging/pages": {imports: []string{"internal/cli", "internal/config", "internal/licences"}},
 	}
 }
 
