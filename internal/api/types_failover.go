@@ -13,7 +13,9 @@ type PairPreview struct {
 	Data        string    `json:"data"`         // what it says of that data; empty if it holds none
 	NeedReplace bool      `json:"need_replace"` // it refuses unless Replace is asked for
 	Text        string    `json:"text"`         // one sentence that names both and says what would be replaced
-	Warnings    []Check   `json:"warnings"`     // what does not stand in the way and should be mended
+	Brings      []string  `json:"brings"`       // protected directories here, which the other receives; empty: none
+	Offer       *DataSpec `json:"offer,omitempty"`
+	Warnings    []Check   `json:"warnings"` // what does not stand in the way and should be mended
 }
 
 // Loss is what a role change would lose of the site's newest changes.

@@ -76,6 +76,7 @@ type ProtectedPart struct {
 
 // Protection is all that a data sync delivers.
 type Protection struct {
-	Site ProtectedPart   `json:"site_database"`
-	Data []ProtectedPart `json:"data"`
+	Site  ProtectedPart   `json:"site_database"`
+	Data  []ProtectedPart `json:"data"`
+	Offer *DataSpec       `json:"offer,omitempty" doc:"The directory of the public site, while it is not protected"`
 }

@@ -80,9 +80,18 @@ func (b *backend) PreviewPair(ctx context.Context, request api.PairRequest) (api
 	preview := api.PairPreview{
 		Name: found.Hello.Name, Version: found.Hello.Version, Role: found.Hello.Role, Address: found.Address, Reverse: found.Reverse,
 		HoldsData: found.Hello.HoldsData, Data: found.Hello.Data, NeedReplace: found.NeedReplace,
-		Text: fmt.Sprintf("All site data on %s will be replaced by that of %s.", found.Hello.Name, b.config.Name),
+		Text:   fmt.Sprintf("All site data on %s will be replaced by that of %s.", found.Hello.Name, b.config.Name),
+		Brings: []string{},
 	}
-	for _, check := range []api.Check{b.checkVersions(found.Hello.Version), checkOffset(found.ClockOffset)} {
+	protected, err := b.site.Data(ctx)
+	if err != nil {
+		return api.PairPreview{}, failure(err)
+	}
+	for _, data := range protected {
+		preview.Brings = append(preview.Brings, data.Path)
+	}
+	preview.Offer = b.offer(protected)
+	for _, check := range []api.Check{b.checkVersions(found.Hello.Version), checkOffset(found.ClockOffset), checkData(len(protected))} {
 		if !check.OK {
 			preview.Warnings = append(preview.Warnings, warned(check))
 		}

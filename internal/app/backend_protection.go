@@ -147,7 +147,7 @@ func (b *backend) Protection(ctx context.Context) (api.Protection, error) {
 	if err != nil {
 		b.log.Warn("the newest snapshot cannot be measured", slog.String("error", err.Error()))
 	}
-	known := api.Protection{Site: b.sitePart(snapshot), Data: make([]api.ProtectedPart, len(all))}
+	known := api.Protection{Site: b.sitePart(snapshot), Data: make([]api.ProtectedPart, len(all)), Offer: b.offer(all)}
 	paths := make([]string, len(all))
 	for i, data := range all {
 		known.Data[i] = b.part(data, snapshot, measures)
@@ -157,6 +157,25 @@ func (b *backend) Protection(ctx context.Context) (api.Protection, error) {
 		known.Data[i].Health = health
 	}
 	return known, nil
+}
+
+// offer proposes to protect the directory that this appliance serves as the public
+// site; nil if it serves none, or that lies in a protected one.
+func (b *backend) offer(all []pair.Data) *api.DataSpec {
+	if b.config.Site == nil || b.config.Site.Root == "" {
+		return nil
+	}
+	root := filepath.Clean(b.config.Site.Root)
+	wanted := &api.DataSpec{Name: "site", Kind: string(pair.DataDirectory), Path: root}
+	for _, data := range all {
+		if root == data.Path || strings.HasPrefix(root, data.Path+"/") {
+			return nil
+		}
+		if data.Name == wanted.Name {
+			wanted.Name = "public-site"
+		}
+	}
+	return wanted
 }
 
 // sitePart is the site database, which is always protected.

@@ -32,7 +32,7 @@ func judged(finding api.Check, ok func() bool) api.Check {
 func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 	checks := append([]api.Check{b.checkKey(), b.checkPaired(), b.checkTraffic()}, b.checkBypasses()...)
 	if _, paired := b.link.Paired(); paired {
-		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkPermitted(), b.checkData())
+		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkPermitted(), checkData(int(b.protected.Load())))
 		checks = append(checks, b.checkTestIPs(ctx)...)
 		if b.agent.Look().State.Record.Role == pair.Backup {
 			checks = append(checks, b.checkSnapshot())
@@ -114,11 +114,12 @@ func (b *backend) checkPermitted() api.Check {
 	return fine("permission", "This process may put shared IPs on.")
 }
 
-// checkData says what is protected. That nothing is, is a condition.
-func (b *backend) checkData() api.Check {
-	protected := b.protected.Load()
-	return judged(amiss("data", counted(protected, "protected directory")+", and the site database.", nothingStep),
-		func() bool { return protected > 0 })
+// checkData says how much is protected: the site database always is.
+func checkData(protected int) api.Check {
+	if protected == 0 {
+		return warned(amiss("data", "No directory is protected: the backup receives settings, users and reports, and none of the site's files.", nothingStep))
+	}
+	return fine("data", counted(int64(protected), "directory")+" and the site database are protected.")
 }
 
 func (b *backend) checkTestIPs(ctx context.Context) []api.Check {

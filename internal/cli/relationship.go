@@ -20,8 +20,15 @@ func (p *program) pair() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			protected, err := client.Data(ctx)
+			if err != nil {
+				return err
+			}
 			return p.show(peer, func(pg *page) {
 				pg.row("Paired with " + peer.Name + " at " + peer.Address + ". This appliance is the primary; " + peer.Name + " now receives its data.")
+				if len(protected) == 0 {
+					pg.row("No directory is protected yet: without the site's files a takeover would serve an empty site. Run: baton data add dir NAME PATH.")
+				}
 			})
 		})
 	cmd.Flags().StringVar(&request.Reverse, "reverse", "", "address at which the other appliance reaches this one")
@@ -39,6 +46,9 @@ func (p *program) previewPair(ctx context.Context, client *api.Client, request a
 		pg.row(preview.Text)
 		if preview.Data != "" {
 			pg.row(preview.Name + " holds " + preview.Data + ".")
+		}
+		for _, path := range preview.Brings {
+			pg.row("It receives " + path + ".")
 		}
 		for _, warning := range preview.Warnings {
 			pg.row(warning.Text + " " + warning.NextStep)

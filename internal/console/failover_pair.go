@@ -77,6 +77,7 @@ func (c *Console) previewPair(v *visit) error {
 	if err != nil {
 		return v.pairFailed(f, err)
 	}
+	f.Values.Set("protect", "true")
 	return v.page("pair", "Establish Relationship", pairPage{Form: f, Preview: preview})
 }
 
@@ -102,6 +103,11 @@ func (c *Console) establish(v *visit) error {
 			f.refuse("confirm", "this is not the name of the other appliance: write "+preview.Name)
 		}
 		return v.again("pair", "Establish Relationship", pairPage{Form: f, Preview: preview, Again: true})
+	}
+	if preview.Offer != nil && f.on("protect") {
+		if err := c.backend.AddData(v.ctx(), *preview.Offer); err != nil {
+			return v.pairFailed(f, err)
+		}
 	}
 	peer, err := c.backend.Pair(v.ctx(), request)
 	if err != nil {

@@ -82,6 +82,20 @@ func TestRelationshipIsEstablishedAfterNamingBoth(t *testing.T) {
 	p.has(t, "The relationship with beta is established.", "This host&#39;s status", "Peer host&#39;s status", "Status history", "Sync Now", "Become Backup", "Break Relationship")
 }
 
+// An administrator who protects nothing is told so before the relationship, and the
+// public site is protected with one click.
+func TestThePublicSiteIsProtectedWithTheRelationship(t *testing.T) {
+	t.Parallel()
+	b := administer(t)
+	b.pairWith("/pair", "beta.example").has(t, "no directory yet", "Protect /srv/public as well", "a takeover would serve an empty site")
+	b.get(Root+protectionPath).has(t, "The public site is not protected", "Protect /srv/public")
+	b.pairWith("/establish", "beta.example", "protect", "true")
+	if data, err := b.appliance.Data(t.Context()); err != nil || len(data) != 1 || data[0].Path != "/srv/public" {
+		t.Fatalf("%+v, %v", data, err)
+	}
+	b.get(Root+protectionPath).lacks(t, "The public site is not protected")
+}
+
 func TestEveryPairingErrorIsShownInPlace(t *testing.T) {
 	t.Parallel()
 	b := administer(t)

@@ -23,8 +23,9 @@ func (c *Console) protectionRoutes() []route {
 type protectionPage struct {
 	Parts  []protectedPart // the site database first
 	Form   *form
-	Tested []api.Check // by the Test button
-	Fit    bool        // nothing that was tested is in the way
+	Offer  *api.DataSpec // the directory of the public site, while it is not protected
+	Tested []api.Check   // by the Test button
+	Fit    bool          // nothing that was tested is in the way
 }
 
 // protectedPart is one piece of protected data as the page shows it.
@@ -54,7 +55,7 @@ func (v *visit) protectionPage() (protectionPage, error) {
 	if err != nil {
 		return protectionPage{}, err
 	}
-	page := protectionPage{Form: newForm(nil), Parts: []protectedPart{v.protectedPart(known.Site)}}
+	page := protectionPage{Form: newForm(nil), Offer: known.Offer, Parts: []protectedPart{v.protectedPart(known.Site)}}
 	for _, part := range known.Data {
 		page.Parts = append(page.Parts, v.protectedPart(part))
 	}

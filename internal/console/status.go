@@ -97,8 +97,10 @@ func (v *visit) conditions() []noticed {
 func remedyPage(id string) string {
 	switch id {
 	case "no-test-ips", "no-shared-ip", "timeout-below-lease", "observing", "data-too-old", "data-torn", "primary-set-back", "peer-set-back", "data-age-unknown", "sync-failed", "no-snapshot",
-		"conflict", "no-primary", "waiting-for-primary", "peer-identity-changed", "site-sick":
+		"conflict", "no-primary", "waiting-for-primary", "backup-operations-off", "automatic-failover-off", "peer-identity-changed", "site-sick":
 		return Root + failoverPath
+	case "nothing-protected":
+		return Root + protectionPath
 	case "key-mismatch":
 		return Root + "/management/security"
 	}

@@ -71,6 +71,10 @@ func (a *Appliance) PreviewPair(_ context.Context, request api.PairRequest) (api
 		Name: "beta", Version: "1.2.3", Address: net.JoinHostPort(host, port), Reverse: request.Reverse,
 		Text: "All site data on beta will be replaced by that of alpha.",
 	}
+	preview.Offer = a.offer()
+	for _, data := range a.data {
+		preview.Brings = append(preview.Brings, data.Path)
+	}
 	if host == NewerHost {
 		preview.HoldsData, preview.NeedReplace, preview.Data = true, true, "2 pieces of protected data, epoch 7"
 	}

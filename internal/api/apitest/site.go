@@ -133,7 +133,17 @@ func (a *Appliance) Protection(context.Context) (api.Protection, error) {
 	for _, data := range a.data {
 		known.Data = append(known.Data, a.part(data))
 	}
+	known.Offer = a.offer()
 	return known, nil
+}
+
+// offer proposes the public site's directory until it is protected.
+func (a *Appliance) offer() *api.DataSpec {
+	wanted := api.DataSpec{Name: "site", Kind: string(pair.DataDirectory), Path: "/srv/public"}
+	if slices.ContainsFunc(a.data, func(d pair.Data) bool { return d.Path == wanted.Path }) {
+		return nil
+	}
+	return &wanted
 }
 
 func (a *Appliance) part(data pair.Data) api.ProtectedPart {

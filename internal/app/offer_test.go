@@ -1,0 +1,32 @@
+package app
+
+import (
+	"testing"
+
+	"baton/internal/api"
+	"baton/internal/config"
+	"baton/internal/pair"
+)
+
+func TestThePublicSiteIsOfferedUntilItIsProtected(t *testing.T) {
+	t.Parallel()
+	a := pairedAs(t, other, pair.Record{})
+	if a.backend.offer(nil) != nil {
+		t.Error("something is offered, and no public site is served")
+	}
+	a.config.Site = &config.Site{Root: "/srv/www/"}
+	for _, row := range []struct {
+		protected []pair.Data
+		want      *api.DataSpec
+	}{
+		{nil, &api.DataSpec{Name: "site", Kind: "dir", Path: "/srv/www"}},
+		{[]pair.Data{{Name: "site", Path: "/srv/www2"}}, &api.DataSpec{Name: "public-site", Kind: "dir", Path: "/srv/www"}},
+		{[]pair.Data{{Name: "srv", Path: "/srv"}}, nil},
+		{[]pair.Data{{Name: "www", Path: "/srv/www"}}, nil},
+	} {
+		got := a.backend.offer(row.protected)
+		if (got == nil) != (row.want == nil) || got != nil && *got != *row.want {
+			t.Errorf("with %v: %+v, want %+v", row.protected, got, row.want)
+		}
+	}
+}
