@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"baton/internal/cause"
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
@@ -194,7 +195,7 @@ func (a *Agent) causeOf(reason failover.Reason) string {
 	case a.cause == nil:
 		return ""
 	case reason == failover.SyncFailed, reason == failover.PeerRefused, reason == failover.NoAnswerToCommit:
-		return a.cause.Error()
+		return cause.Of(a.cause)
 	}
 	return ""
 }
@@ -288,7 +289,7 @@ func (a *Agent) publish() {
 func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 	for i, condition := range conditions {
 		if err := a.failures[condition.ID]; err != nil {
-			conditions[i].Text += " The reason: " + err.Error() + "."
+			conditions[i].Text += " The reason: " + cause.Of(err) + "."
 		}
 	}
 	return conditions

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/cause"
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
@@ -204,7 +205,8 @@ func (s *syncs) report(pulled Pulled, pull Pull, began time.Time, err error) {
 		if pull.Automatic && (errors.Is(err, ErrWithheld) || s.overtaken()) {
 			return
 		}
-		s.tally.add(now, sum{failure: err.Error(), asked: asked, took: took})
+		text, detail := cause.Sentence(err)
+		s.tally.add(now, sum{failure: text, cause: detail, asked: asked, took: took})
 		return
 	}
 	number := pulled.Snapshot.Number

@@ -30,6 +30,7 @@ type tally struct {
 // sum is what data syncs that ended alike add up to.
 type sum struct {
 	failure     string // empty: they are done
+	cause       string // of the failure, as a library words it
 	asked       bool   // not by the schedule: told at once
 	runs        int
 	first, last uint64 // numbers of their snapshots
@@ -98,6 +99,9 @@ func (s sum) event() pair.Event {
 	}}
 	if s.failure != "" {
 		event.Kind = pair.KindSyncFailed
+		if s.cause != "" {
+			event.Detail[pair.DetailCause] = s.cause
+		}
 		return event
 	}
 	event.Detail["number"] = strconv.FormatUint(s.last, 10)

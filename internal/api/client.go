@@ -182,7 +182,7 @@ func (c *Client) unreached(err error) error {
 		if failure, ok := errors.AsType[*url.Error](err); ok {
 			err = failure.Err
 		}
-		return Errorf(Unreachable, "%s does not answer (%w): check address and network, and trust its certificate by --pin or --ca", c.base, err)
+		return Errorf(Unreachable, "%s does not answer: %w: check address and network, and trust its certificate by --pin or --ca", c.base, err)
 	}
 	switch {
 	case errors.Is(err, os.ErrPermission):
@@ -190,7 +190,7 @@ func (c *Client) unreached(err error) error {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return Errorf(Failed, "baton is not running on this machine (nothing answers on %s): start it with systemctl start baton", c.options.Socket)
 	}
-	return Errorf(Failed, "baton does not answer on %s (%w): see its log", c.options.Socket, err)
+	return Errorf(Failed, "baton does not answer on %s: %w: see its log", c.options.Socket, err)
 }
 
 func (c *Client) where() string {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -42,10 +44,32 @@ func (e *Error) Error() string { return e.Text }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an Error. A %w in the format keeps its operand as the cause.
+// Errorf makes an Error. A %w in the format keeps its operand as the cause; the
+// sentence has it in words of a person.
 func Errorf(code Code, format string, args ...any) *Error {
-	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Text: err.Error(), Err: errors.Unwrap(err)}
+	plain := slices.Clone(args)
+	for i, arg := range args {
+		if err, is := arg.(error); is && err != nil {
+			plain[i] = told{err}
+		}
+	}
+	err := fmt.Errorf(format, plain...)
+	made := &Error{Code: code, Text: err.Error()}
+	if operand, is := errors.Unwrap(err).(told); is { //nolint:errorlint // it is the operand itself
+		made.Err = operand.error
+	}
+	return made
+}
+
+// told is an error as a person is told of it.
+type told struct{ error }
+
+// Error returns the sentence.
+func (t told) Error() string {
+	if text := t.error.Error(); !cause.Rough(text) {
+		return text // also of several lines
+	}
+	return cause.Of(t.error)
 }
 
 // NotYet says that a later version will do what was asked.

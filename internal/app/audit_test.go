@@ -26,17 +26,29 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 				_, err = b.SaveSettings(ctx, saved)
 			}
 			return err
-		}, "ann from 198.51.100.7 set observe_only=true.", "ann", "198.51.100.7"},
+		}, "ann from 198.51.100.7 changed Observe only from false to true.", "ann", "198.51.100.7"},
 		"settings saved on the backup": {func(b *backend) error {
 			_, err := b.settingsAsked(t.Context(), wire.Settings{
 				Version: wire.Version, Changes: map[string]string{"observe_only": "true"}, By: "ann", From: "198.51.100.7",
 			})
 			return err
-		}, "ann from 198.51.100.7 set observe_only=true.", "ann", "198.51.100.7"},
+		}, "ann from 198.51.100.7 changed Observe only from false to true.", "ann", "198.51.100.7"},
 		"security options": {func(b *backend) error {
-			_, err := b.SaveSecurity(ctx, api.SavedSecurity{Values: pair.DefaultSecurity()})
+			wanted := pair.DefaultSecurity()
+			wanted.PasswordLength = 20
+			_, err := b.SaveSecurity(ctx, api.SavedSecurity{Values: wanted})
 			return err
-		}, "ann from 198.51.100.7 saved the security options.", "ann", "198.51.100.7"},
+		}, "ann from 198.51.100.7 changed Least length of passwords from 10 to 20.", "ann", "198.51.100.7"},
+		"what the site is called": {func(b *backend) error {
+			_, err := b.SaveSite(ctx, api.SavedSite{Site: pair.Site{Name: "Wiki"}})
+			return err
+		}, "ann from 198.51.100.7 changed Site name from nothing to Wiki.", "ann", "198.51.100.7"},
+		"notifications": {func(b *backend) error {
+			wanted := pair.DefaultNotifications()
+			wanted.Mail.Host, wanted.Mail.User, wanted.Mail.Password = "mail.example.org", "baton", "of the mail"
+			_, err := b.SaveNotifications(ctx, api.SavedNotifications{Notifications: wanted})
+			return err
+		}, "ann from 198.51.100.7 changed Mail server from nothing to mail.example.org, User at the mail server from nothing to baton, Password at the mail server (the value is not told).", "ann", "198.51.100.7"},
 		"maintenance": {func(b *backend) error {
 			b.audit(ctx, "started maintenance")
 			return nil
@@ -61,5 +73,17 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 				t.Errorf("got %q, %v", events[0].Text, got)
 			}
 		})
+	}
+}
+
+// TestAChangeOfAnAccountIsToldWithOldAndNew: who made a viewer an administrator.
+func TestAChangeOfAnAccountIsToldWithOldAndNew(t *testing.T) {
+	b := withUsers(t)
+	if err := b.UpdateUser(fromLocal(t.Context()), api.UserChange{Name: "olga", DisplayName: "Olga", Role: api.Administrator}); err != nil {
+		t.Fatal(err)
+	}
+	texts := told(t, b, pair.KindSettingChanged)
+	if want := "root from local changed user olga: Display name from nothing to Olga, Role from operator to administrator."; texts[len(texts)-1] != want {
+		t.Errorf("got %s", texts[len(texts)-1])
 	}
 }

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"baton/internal/agent"
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/datasync"
 	"baton/internal/failover"
 	"baton/internal/pair"
@@ -53,13 +53,13 @@ func failure(err error) error {
 	if no, ok := errors.AsType[agent.RefusedError](err); ok {
 		return refused(no)
 	}
-	text := strings.ReplaceAll(err.Error(), "\n", "; ") // several, joined
+	text := cause.Of(err)
 	remote, fromPeer := errors.AsType[*peer.RemoteError](err)
 	if errors.Is(err, syscall.ENOSPC) && !fromPeer {
 		return &api.Error{Code: api.Failed, Text: "the disk of this appliance's data directory is full: free some space there, then try again", Err: err}
 	}
 	if fromPeer {
-		text = remote.Text // how it came here is for the log
+		text = cause.Of(remote) // how it came here is for the log
 	} else if _, called := errors.AsType[*url.Error](err); called && errors.Is(err, peer.ErrUnreachable) {
 		text = peer.Unanswered(err)
 	}

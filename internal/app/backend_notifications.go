@@ -86,10 +86,13 @@ func (b *backend) SaveNotifications(ctx context.Context, wanted api.SavedNotific
 	if err != nil {
 		return api.SavedNotifications{}, fmt.Errorf("write the notifications: %w", err)
 	}
-	event := pair.Event{
-		Kind: pair.KindSettingChanged, Text: by(ctx).String() + " changed the notifications: " + summary(after) + ".",
-		Detail: by(ctx).Note(),
+	changes := before.ChangesTo(after)
+	what := "changed " + pair.ChangesText(changes)
+	if len(changes) == 0 {
+		what = "saved the notifications: " + summary(after)
 	}
+	event := pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + what + ".", Detail: by(ctx).Note()}
+	pair.NoteChanges(event.Detail, changes)
 	err = b.led(func() error {
 		_, err := b.site.SaveDocument(ctx, documentNotifications, text, version, event)
 		return err

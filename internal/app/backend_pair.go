@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"baton/internal/api"
@@ -75,13 +77,16 @@ func (b *backend) PreviewPair(ctx context.Context, request api.PairRequest) (api
 	}
 	found, err := b.link.Look(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse})
 	if err != nil {
-		return api.PairPreview{}, failure(err)
+		return api.PairPreview{}, b.notPaired(err)
 	}
 	preview := api.PairPreview{
 		Name: found.Hello.Name, Version: found.Hello.Version, Role: found.Hello.Role, Address: found.Address, Reverse: found.Reverse,
 		HoldsData: found.Hello.HoldsData, Data: found.Hello.Data, NeedReplace: found.NeedReplace,
 		Text:   fmt.Sprintf("All site data on %s will be replaced by that of %s.", found.Hello.Name, b.config.Name),
 		Brings: []string{},
+	}
+	if preview.NeedReplace && !strings.HasPrefix(found.Hello.Data, noPieces) {
+		preview.Confirm = found.Hello.Name
 	}
 	protected, err := b.site.Data(ctx)
 	if err != nil {
@@ -99,6 +104,19 @@ func (b *backend) PreviewPair(ctx context.Context, request api.PairRequest) (api
 	return preview, nil
 }
 
+// notPaired is failure of a pairing. Keys that differ are told with the fingerprint of
+// the one here. The other's is shown to nobody who has not proved the key: a key that is
+// easily guessed could be found from it.
+func (b *backend) notPaired(err error) error {
+	told := failure(err)
+	known, is := errors.AsType[*api.Error](told)
+	if is && errors.Is(err, peer.ErrKeyMismatch) {
+		known.Text = "the pre-shared keys of the two appliances differ: the key here has the fingerprint " + b.link.KeyState().Fingerprint +
+			"; compare it with the one on the page Management > Security of the other appliance (or: baton key fingerprint), and save the same key on both"
+	}
+	return told
+}
+
 func (b *backend) mayPair() error {
 	if b.agent.Look().State.Record.Role == pair.Backup {
 		return api.Errorf(api.Refused, "this appliance is the backup of a relationship: break it first, or run this on the one that holds the data")
@@ -113,7 +131,7 @@ func (b *backend) Pair(ctx context.Context, request api.PairRequest) (pair.PeerS
 	}
 	pinned, err := b.link.Pair(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse, Replace: request.Replace})
 	if err != nil {
-		return pair.PeerStatus{}, failure(err)
+		return pair.PeerStatus{}, b.notPaired(err)
 	}
 	b.audit(ctx, "established a relationship with %s", pinned.Name)
 	if status := b.peerStatus(time.Now()); status != nil {

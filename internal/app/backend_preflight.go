@@ -106,6 +106,9 @@ func (b *backend) Loss(ctx context.Context, change api.RoleChange) (api.Loss, er
 	}
 	loss.Files, loss.Bytes, loss.Changes = b.losing(ctx, pinned.ID)
 	loss.Text = lossText(loss)
+	if loss.Files == 0 && loss.Changes == 0 && b.engine.Torn() == nil {
+		loss.Confirm = ""
+	}
 	if torn := b.engine.Torn(); torn != nil {
 		loss.Text += " Besides, the data is not whole: " + torn.Error()
 	}

@@ -58,16 +58,9 @@ type change struct {
 }
 
 func siteChanged(before, after pair.Site) change {
-	made := change{detail: map[string]string{}}
-	var keys []string
-	was, is := before.Map(), after.Map()
-	for _, key := range pair.SiteKeys() {
-		if was[key] != is[key] {
-			keys = append(keys, key)
-			made.detail[key], made.detail[key+"_before"] = is[key], was[key]
-		}
-	}
-	made.text = "changed " + strings.Join(keys, ", ") + " of the site"
+	changes := pair.ChangesOf(pair.SiteKeys(), before.Map(), after.Map())
+	made := change{text: "changed " + pair.ChangesText(changes), detail: map[string]string{}}
+	pair.NoteChanges(made.detail, changes)
 	return made
 }
 

@@ -71,7 +71,7 @@ func TestTheSiteIsChangedByOneOfTwo(t *testing.T) {
 	_, err = b.SaveSite(ctx, saved)
 	wantCode(t, err, api.Usage, "host_name", "title")
 	texts := told(t, b, pair.KindSettingChanged)
-	if len(texts) != 1 || texts[0] != "root from local changed name of the site." {
+	if len(texts) != 1 || texts[0] != "root from local changed Site name from nothing to Help desk." {
 		t.Errorf("the history says %q", texts)
 	}
 }

@@ -65,7 +65,18 @@ func (b *backend) goodPassword(password string) error {
 // UpdateUser implements api.Users.
 func (b *backend) UpdateUser(ctx context.Context, change api.UserChange) error {
 	change.Name = pair.UserName(change.Name)
-	return b.lead(ctx, "changed user "+change.Name+", "+string(change.Role), func() error {
+	before, err := b.site.User(ctx, change.Name)
+	if err != nil {
+		return failure(err)
+	}
+	changes := pair.ChangesOf([]string{"display_name", "mail", "role"},
+		map[string]string{"display_name": before.DisplayName, "mail": before.Mail, "role": string(before.Role)},
+		map[string]string{"display_name": change.DisplayName, "mail": change.Mail, "role": string(change.Role)})
+	what := "saved user " + change.Name + " as it was"
+	if len(changes) > 0 {
+		what = "changed user " + change.Name + ": " + pair.ChangesText(changes)
+	}
+	return b.lead(ctx, what, func() error {
 		return b.site.UpdateUser(ctx, store.User{
 			Name: change.Name, DisplayName: change.DisplayName, Mail: change.Mail, Role: store.UserRole(change.Role), Version: change.Version,
 		})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -108,7 +109,7 @@ func (b *backend) checkShared() api.Check {
 func (b *backend) checkPermitted() api.Check {
 	for _, ip := range b.ips.ticked() {
 		if err := b.permitted(ip.Address.Addr()); err != nil {
-			return amiss("permission", err.Error()+".", "Give the daemon CAP_NET_ADMIN, and restart it.")
+			return amiss("permission", cause.Of(err)+".", "Give the daemon CAP_NET_ADMIN, and restart it.")
 		}
 	}
 	return fine("permission", "This process may put shared IPs on.")

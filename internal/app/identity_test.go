@@ -449,7 +449,7 @@ func TestSecurityOptionsAreInForceAtOnceAndLockNobodyOutWhoSavesThem(t *testing.
 		t.Errorf("over the local socket: %v", err)
 	}
 	texts := told(t, b, pair.KindSettingChanged)
-	if last := texts[len(texts)-1]; last != "root from local saved the security options, console_networks=192.0.2.0/24." {
+	if last := texts[len(texts)-1]; last != "root from local changed Allowed networks for the console from 198.51.100.0/24 to 192.0.2.0/24." {
 		t.Errorf("got %q", last)
 	}
 }

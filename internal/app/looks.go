@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
 	"baton/internal/pinned"
@@ -120,7 +121,7 @@ func reason(err error) string {
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		return failed.Err.Error()
 	}
-	return err.Error()
+	return cause.Of(err)
 }
 
 // Bounds of a measure: an administrator waits for it.

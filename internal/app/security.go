@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 
 	"baton/internal/api"
@@ -95,16 +94,14 @@ func (b *backend) SaveSecurity(ctx context.Context, wanted api.SavedSecurity) (a
 }
 
 func (b *backend) securityEvent(ctx context.Context, after map[string]string) pair.Event {
-	before := b.security.get().Map()
-	detail := by(ctx).Note()
-	texts := []string{by(ctx).String() + " saved the security options"}
-	for _, key := range pair.SecurityKeys() {
-		if before[key] != after[key] {
-			detail[key], detail[key+"_before"] = after[key], before[key]
-			texts = append(texts, key+"="+after[key])
-		}
+	changes := pair.ChangesOf(pair.SecurityKeys(), b.security.get().Map(), after)
+	what := "changed " + pair.ChangesText(changes)
+	if len(changes) == 0 {
+		what = "saved the security options as they were"
 	}
-	return pair.Event{Kind: pair.KindSettingChanged, Text: strings.Join(texts, ", ") + ".", Detail: detail}
+	detail := by(ctx).Note()
+	pair.NoteChanges(detail, changes)
+	return pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + what + ".", Detail: detail}
 }
 
 // Admits implements api.Guarding.

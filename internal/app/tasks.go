@@ -65,7 +65,7 @@ func (t *tasks) told(kind string, err error) error {
 	t.log.Warn("task failed", slog.String("task", kind), slog.String("error", err.Error()))
 	_, fromPeer := errors.AsType[*peer.RemoteError](err)
 	if errors.Is(err, peer.ErrUnreachable) && !fromPeer {
-		return api.Errorf(api.Unreachable, "%s", peer.Unanswered(err))
+		return &api.Error{Code: api.Unreachable, Text: peer.Unanswered(err), Err: err}
 	}
 	return failure(err)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/lease"
 	"baton/internal/pair"
 )
@@ -64,7 +65,7 @@ func (b *backend) checkTraffic() api.Check {
 	}
 	why := "its rules could not be put back"
 	if b.noTraffic != nil {
-		why = b.noTraffic.Error()
+		why = cause.Of(b.noTraffic)
 	}
 	check := amiss("traffic-lease", "There is no traffic lease here ("+why+"): if the daemon hangs, the kernel closes the site only when it drops the address, up to 3 s later.",
 		"Remove that cause (it needs nf_tables, Linux 5.16 or newer and CAP_NET_ADMIN) and restart the daemon, or keep the Primary Site Instance Timeout at 4 s or more.")

@@ -12,8 +12,8 @@ type rule struct {
 // table knows every package of the tree; one that it does not know fails.
 func table() map[string]rule {
 	pair := []string{"internal/pair"}
-	edge := rule{imports: pair}                                                             // one technology, a stranger to the other edges
-	keeper := rule{imports: append(pair, "internal/durable", "internal/pinned")}            // an edge that keeps files of its own
+	edge := rule{imports: append(pair, "internal/cause")}                                   // one technology, a stranger to the other edges
+	keeper := rule{imports: append(edge.imports, "internal/durable", "internal/pinned")}    // an edge that keeps files of its own
 	lab := []string{"internal/api", "internal/lab", "internal/lab/daemon", "internal/pair"} // drives whole daemons
 	return map[string]rule{
 		"cmd/baton": {imports: []string{"internal/app", "internal/cli"}},
@@ -29,11 +29,13 @@ func table() map[string]rule {
 		"internal/report": {imports: pair, pure: true},
 
 		// loop
-		"internal/agent": {imports: []string{"internal/failover", "internal/pair"}},
+		"internal/agent": {imports: []string{"internal/cause", "internal/failover", "internal/pair"}},
 
 		// what several edges need alike
-		"internal/durable": {},
-		"internal/pinned":  {},
+		"internal/durable":         {},
+		"internal/pinned":          {},
+		"internal/cause":           {},
+		"internal/cause/causetest": {},
 
 		// edges
 		"internal/sharedip":                  edge,
@@ -52,10 +54,10 @@ func table() map[string]rule {
 		"internal/notify":                    edge,
 
 		// faces
-		"internal/api":         {imports: []string{"internal/pair", "internal/report"}},
+		"internal/api":         {imports: []string{"internal/cause", "internal/pair", "internal/report"}},
 		"internal/api/apitest": {imports: []string{"internal/api", "internal/pair", "internal/report"}},
 		"internal/console":     {imports: []string{"internal/api", "internal/pair", "internal/report"}},
-		"internal/cli":         {imports: []string{"internal/api", "internal/pair", "internal/report"}},
+		"internal/cli":         {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
 
 		// what must be told of others' work
 		"internal/licences": {},

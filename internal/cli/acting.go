@@ -89,11 +89,14 @@ func (p *program) confirmLoss(ctx context.Context, client *api.Client, change ap
 	if !isTerminal(p.stdio.In) {
 		return nil
 	}
-	consequence := "Forced: what the other appliance wrote since the last data sync is set aside, not carried over."
-	if loss, err := client.Loss(ctx, change); err == nil {
-		consequence = "Forced: " + loss.Text
+	loss, err := client.Loss(ctx, change)
+	switch {
+	case err != nil:
+		return p.confirm(ctx, client, "Forced: what the other appliance wrote since the last data sync is set aside, not carried over.")
+	case loss.Confirm == "":
+		return p.agree("Forced: " + loss.Text)
 	}
-	return p.confirm(ctx, client, consequence)
+	return p.confirm(ctx, client, "Forced: "+loss.Text)
 }
 
 func (p *program) doctor() *cobra.Command {
@@ -160,9 +163,13 @@ func (p *program) maintenance() *cobra.Command {
 func (p *program) resume() *cobra.Command {
 	return p.ask("resume", "Allow automatic failover again after too many takeovers", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
+			before, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
 			if err := client.Resume(ctx); err != nil {
 				return err
 			}
-			return p.say("Automatic failover is not paused; its takeovers are counted from now on.")
+			return p.say("%s", api.ResumeText(before))
 		})
 }

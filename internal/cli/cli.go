@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 )
 
 // Exit codes.
@@ -91,7 +92,7 @@ func Run(ctx context.Context, commands Commands, stdio Stdio, args []string) int
 // errSilent ends a command with exit code 1 whose output has said everything.
 var errSilent = errors.New("")
 
-// complain writes one line; several errors that were joined here have one each.
+// complain writes one line, and a second where a library had more to say; several errors that were joined here have one each.
 func (p *program) complain(err error) {
 	parts := []error{err}
 	var joined interface{ Unwrap() []error }
@@ -100,10 +101,19 @@ func (p *program) complain(err error) {
 	}
 	for _, part := range parts {
 		// The other appliance may have had a word in it.
-		if text := strings.Map(printable, strings.Join(strings.Fields(part.Error()), " ")); text != "" {
-			_, _ = fmt.Fprintln(p.stdio.Err, "baton: "+text) // nowhere left to complain to
+		if part.Error() == "" {
+			continue
+		}
+		text, detail := cause.Sentence(part)
+		p.complainLine("baton: ", text)
+		if detail != "" {
+			p.complainLine("Details: ", detail)
 		}
 	}
+}
+
+func (p *program) complainLine(before, text string) {
+	_, _ = fmt.Fprintln(p.stdio.Err, before+strings.Map(printable, strings.Join(strings.Fields(text), " "))) // nowhere left to complain to
 }
 
 func exitCode(err error) int {

@@ -133,6 +133,8 @@ func changeAppliance(ts *testscript.TestScript, _ bool, args []string) {
 				NextStep: "Look at its power and network.", Since: apitest.Start(),
 			}}
 		})
+	case "in-step":
+		appliance.KeepInStep()
 	case "damped":
 		appliance.Damp()
 	case "busy":

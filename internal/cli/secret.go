@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -94,6 +95,18 @@ func (p *program) confirm(ctx context.Context, client *api.Client, consequence s
 	}
 	typed, err := readLine(p.stdio.In)
 	if err != nil || typed != name {
+		return api.Errorf(api.Refused, "not confirmed: nothing was done")
+	}
+	return nil
+}
+
+// agree has a person say yes to what loses nothing.
+func (p *program) agree(consequence string) error {
+	if _, err := fmt.Fprintf(p.stdio.Err, "%s\nGo on? [y/N] ", consequence); err != nil {
+		return err
+	}
+	said, err := readLine(p.stdio.In)
+	if err != nil || !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(said))) {
 		return api.Errorf(api.Refused, "not confirmed: nothing was done")
 	}
 	return nil

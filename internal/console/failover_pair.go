@@ -81,8 +81,8 @@ func (c *Console) previewPair(v *visit) error {
 	return v.page("pair", "Establish Relationship", pairPage{Form: f, Preview: preview})
 }
 
-// establish does what was asked. What is there is looked at once more: data that
-// would be replaced has to be confirmed twice, the second time by its
+// establish does what was asked. What is there is looked at once more: protected
+// data that would be replaced has to be confirmed twice, the second time by its
 // appliance's name.
 func (c *Console) establish(v *visit) error {
 	f, err := v.form()
@@ -98,9 +98,9 @@ func (c *Console) establish(v *visit) error {
 	if err != nil {
 		return v.pairFailed(f, err)
 	}
-	if request.Replace = preview.NeedReplace; request.Replace && strings.TrimSpace(f.get("confirm")) != preview.Name {
+	if request.Replace = preview.NeedReplace; preview.Confirm != "" && strings.TrimSpace(f.get("confirm")) != preview.Confirm {
 		if f.Values.Has("confirm") {
-			f.refuse("confirm", "this is not the name of the other appliance: write "+preview.Name)
+			f.refuse("confirm", "this is not the name of the other appliance: write "+preview.Confirm)
 		}
 		return v.again("pair", "Establish Relationship", pairPage{Form: f, Preview: preview, Again: true})
 	}
@@ -121,6 +121,7 @@ func (v *visit) pairFailed(f *form, err error) error {
 	if !f.refused(err) {
 		return err
 	}
+	f.AtKey = strings.Contains(f.Problem, "pre-shared key")
 	return v.pairRefused(f)
 }
 

@@ -83,7 +83,8 @@ func (c *Console) showSwitch(v *visit) error {
 }
 
 // switchRoles begins a switch. Whatever could be lost by it has to be confirmed
-// with the name of the appliance that would lose it.
+// with the name of the appliance that would lose it; without any such change, the
+// button is enough.
 func (c *Console) switchRoles(v *visit) error {
 	f, err := v.form()
 	if err != nil {
@@ -97,7 +98,7 @@ func (c *Console) switchRoles(v *visit) error {
 	if err != nil {
 		return v.warnOf(failoverPath, err)
 	}
-	if data.Loss.Possible && strings.TrimSpace(f.get("confirm")) != data.Loss.Confirm {
+	if data.Loss.Confirm != "" && strings.TrimSpace(f.get("confirm")) != data.Loss.Confirm {
 		f.refuse("confirm", "changes would be lost: write "+data.Loss.Confirm+" to confirm that")
 		return v.again("switch", data.Label(), data)
 	}

@@ -126,6 +126,12 @@ func TestPairingRefusesNonsenseAndKeepsWhatWasTyped(t *testing.T) {
 	p.has(t, "is no host: write a host name or an IP address", "Write a port from 1 to 65535", `value="70000"`, `&#34;&gt;&lt;script&gt;`)
 }
 
+func TestAWrongKeyLeadsToSecurity(t *testing.T) {
+	t.Parallel()
+	b := administer(t)
+	b.pairWith("/pair", apitest.KeyHost).has(t, `<a href="`+Root+`/management/security">Look at the key of this appliance under Security</a>`)
+}
+
 func TestPairingTakesHostAndPortOfAURL(t *testing.T) {
 	t.Parallel()
 	b := administer(t)

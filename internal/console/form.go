@@ -17,6 +17,7 @@ type form struct {
 	Values  url.Values
 	Errors  map[string]string // by field: one sentence
 	Problem string            // about the whole: one sentence
+	AtKey   bool              // which the key on the Security page mends
 
 	drawn []field // those of the page, in its order, once it was drawn
 }

@@ -18,6 +18,7 @@ type happening struct {
 	Move  string // from which role and state to which, if one changed
 	Head  string // what happened, in a sentence or two
 	Facts []fact // what was seen, when, and what was decided
+	Cause string // what a library said of a failure, for whoever looks closer
 }
 
 // fact is one line of an explanation.
@@ -33,7 +34,7 @@ func (v *visit) happenings(events []pair.Event) []happening {
 }
 
 func (v *visit) happening(event pair.Event) happening {
-	made := happening{Time: event.Time, At: clock(v.zone, event.Time), Who: v.status.NameOf(event.Appliance), Tone: toneOf(event), Head: sentence(event.Text)}
+	made := happening{Time: event.Time, At: clock(v.zone, event.Time), Who: v.status.NameOf(event.Appliance), Tone: toneOf(event), Head: sentence(event.Text), Cause: event.Detail[pair.DetailCause]}
 	if event.Detail["to"] == "" {
 		return made
 	}

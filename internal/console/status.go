@@ -129,7 +129,7 @@ func (c *Console) resume(v *visit) error {
 	if err := c.backend.Resume(v.ctx()); err != nil {
 		return v.warnOf("/status", err)
 	}
-	return v.done("/status", "Automatic failover is on again.")
+	return v.done("/status", api.ResumeText(v.status))
 }
 
 // warnOf leaves to a page with what a person should know of an error.

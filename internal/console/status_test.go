@@ -90,7 +90,7 @@ func TestConditionsCarryTheirNextStep(t *testing.T) {
 		t.Error("the critical one is not first")
 	}
 	b.appliance.Damp()
-	b.post(Root+"/status/resume").has(t, "Automatic failover is on again.")
+	b.post(Root+"/status/resume").has(t, "Automatic failover was paused on alpha and is on again; automatic takeovers are counted from now on.")
 }
 
 func TestMaintenanceBeginsAndEndsOnEither(t *testing.T) {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"strings"
 	"syscall"
 
+	"baton/internal/cause"
 	"baton/internal/datasync/source/directory"
 )
 
@@ -38,7 +40,13 @@ type sentenceError struct {
 func (e *sentenceError) Error() string { return e.text }
 func (e *sentenceError) Unwrap() error { return e.kind }
 
+// sentence has errors among the arguments in words of a person.
 func sentence(kind error, format string, args ...any) error {
+	for i, arg := range args {
+		if err, is := arg.(error); is {
+			args[i] = strings.TrimRight(cause.Of(err), ". ")
+		}
+	}
 	return &sentenceError{kind: kind, text: fmt.Sprintf(format, args...)}
 }
 
@@ -92,7 +100,7 @@ type refusal struct {
 }
 
 func refusalOf(err error) refusal {
-	r := refusal{Code: "refused", Text: err.Error()}
+	r := refusal{Code: "refused", Text: cause.Of(err)}
 	for code, kind := range wireCodes() {
 		if errors.Is(err, kind) {
 			r.Code = code

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zeebo/blake3"
 
+	"baton/internal/cause"
 	"baton/internal/datasync/plan"
 	"baton/internal/datasync/source/directory"
 )
@@ -221,7 +222,7 @@ func (e *Engine) imported(ctx context.Context, rec record) bool {
 }
 
 // bare is a sentence within another.
-func bare(err error) string { return strings.TrimRight(err.Error(), ". ") }
+func bare(err error) string { return strings.TrimRight(cause.Of(err), ". ") }
 
 // endRecord removes the journal: the data is whole.
 func (e *Engine) endRecord() error {

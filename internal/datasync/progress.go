@@ -3,6 +3,8 @@ package datasync
 import (
 	"sync"
 	"time"
+
+	"baton/internal/cause"
 )
 
 // Progress is the running or last data sync. It outlives the request that
@@ -74,7 +76,7 @@ func (t *tracker) end(now time.Time, err error) {
 	defer t.mu.Unlock()
 	t.p.Running, t.p.Applying, t.p.Ended = false, false, now
 	if err != nil {
-		t.p.Error = err.Error()
+		t.p.Error = cause.Of(err)
 	}
 }
 

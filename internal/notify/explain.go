@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/wneessen/go-mail"
+
+	"baton/internal/cause"
 )
 
 // failure is a sentence for a person about what kept a notice from its receiver.
@@ -52,7 +54,7 @@ func explainNetwork(who string, err error) string {
 		return who + " is refused: " + refused.Error() + "."
 	}
 	if unknown, is := errors.AsType[*net.DNSError](err); is {
-		return fmt.Sprintf("the name %s is not found: check it, and this machine's DNS (%s).", unknown.Name, unknown.Err)
+		return cause.Why(unknown) + ": check the name, and this machine's DNS."
 	}
 	if late, is := errors.AsType[net.Error](err); is && late.Timeout() || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return who + " did not answer in time: check address and port, and the firewalls between."
@@ -74,7 +76,7 @@ func explainNetwork(who string, err error) string {
 	if strings.HasSuffix(err.Error(), "EOF") {
 		return who + " broke the connection off: check the port and whether it wants TLS."
 	}
-	return fmt.Sprintf("%s: %s.", who, strings.TrimRight(err.Error(), ". "))
+	return fmt.Sprintf("%s: %s.", who, strings.TrimRight(cause.Of(err), ". "))
 }
 
 func explainCertificate(who string, err error) string {
@@ -88,7 +90,7 @@ func explainCertificate(who string, err error) string {
 		if invalid.Reason == x509.Expired {
 			return fmt.Sprintf("the certificate of %s has expired or is not valid yet: renew it, and check this machine's clock.", who)
 		}
-		return fmt.Sprintf("the certificate of %s is not valid: %s.", who, invalid.Error())
+		return fmt.Sprintf("the certificate of %s is not valid: ask whoever runs that server.", who)
 	}
 	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
 		return who + " does not speak TLS on this port: choose STARTTLS, or another port."
@@ -96,8 +98,8 @@ func explainCertificate(who string, err error) string {
 	if errors.Is(err, http.ErrSchemeMismatch) {
 		return who + " does not speak TLS on this port: write http:// instead, or another port."
 	}
-	if alert, is := errors.AsType[tls.AlertError](err); is {
-		return fmt.Sprintf("%s broke the TLS handshake off (%s).", who, alert.Error())
+	if _, is := errors.AsType[tls.AlertError](err); is {
+		return who + " broke the TLS handshake off: check the port and the encryption."
 	}
 	return ""
 }

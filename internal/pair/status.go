@@ -40,6 +40,10 @@ type Event struct {
 // told at once.
 const DetailBySync = "by_sync"
 
+// DetailCause holds, in the details of an event, what a library said of a failure:
+// for whoever looks closer.
+const DetailCause = "cause"
+
 // EventID returns the id of an appliance's event with a running number.
 func EventID(appliance ApplianceID, seq int64) string {
 	return string(appliance) + "-" + strconv.FormatInt(seq, 10)

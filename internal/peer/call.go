@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"baton/internal/cause"
 )
 
 // Bounds of a call.
@@ -104,7 +106,7 @@ func malformed(err error) error {
 	if told := remote(err); errors.Is(told, ErrVersion) {
 		return told
 	}
-	return &RemoteError{Code: "malformed", Text: "the request is not what this appliance understands: " + err.Error()}
+	return &RemoteError{Code: "malformed", Text: "the request is not what this appliance understands: " + cause.Of(err)}
 }
 
 func answerProblem(w http.ResponseWriter, err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"baton/internal/cause"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
 )
@@ -116,10 +117,10 @@ func remote(err error) *RemoteError {
 	}
 	for _, known := range codes() {
 		if errors.Is(err, known.err) {
-			return &RemoteError{Code: known.code, Text: strings.Replace(err.Error(), known.err.Error(), cmp.Or(known.told, known.err.Error()), 1)}
+			return &RemoteError{Code: known.code, Text: strings.Replace(cause.Of(err), known.err.Error(), cmp.Or(known.told, known.err.Error()), 1)}
 		}
 	}
-	return &RemoteError{Code: "failed", Text: err.Error()}
+	return &RemoteError{Code: "failed", Text: cause.Of(err)}
 }
 
 // refusesUs reports whether somebody answered and turned us away, so that

@@ -7,10 +7,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -213,7 +215,7 @@ func (l *Link) connect(ctx context.Context) (*line, error) {
 // noteRefusal puts a refusal by the peer into the audit, not more than once a minute.
 func (l *Link) noteRefusal(err error) {
 	if refusesUs(err) && !errors.Is(err, ErrNotPaired) {
-		l.event("connect "+remote(err).Code, pair.KindPairingFailed, err.Error(), map[string]string{"reason": remote(err).Code})
+		l.failed("connect "+remote(err).Code, "The peer refused a connection", err, nil)
 	}
 }
 
@@ -254,6 +256,20 @@ func (l *Link) event(topic, kind, text string, detail map[string]string) {
 	}
 	l.options.Log.Info("peer link event", slog.String("kind", kind), slog.String("text", text))
 	l.options.OnEvent(pair.Event{Kind: kind, Text: text, Detail: detail})
+}
+
+// failed reports to the audit that somebody could not be paired with, or was
+// refused, as what says, and why.
+func (l *Link) failed(topic, what string, err error, detail map[string]string) {
+	text, full := cause.Sentence(err)
+	if detail == nil {
+		detail = map[string]string{}
+	}
+	detail["reason"] = remote(err).Code
+	if full != "" {
+		detail[pair.DetailCause] = full
+	}
+	l.event(topic, pair.KindPairingFailed, what+": "+strings.TrimRight(text, ".")+".", detail)
 }
 
 // quiet keeps a stranger from filling the audit.

@@ -3,7 +3,6 @@ package peer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -46,8 +45,7 @@ func (l *Link) Look(ctx context.Context, address string, req PairRequest) (Found
 	defer cancel()
 	found, err := l.look(ctx, strings.TrimSpace(address), req)
 	if err != nil {
-		l.event("", pair.KindPairingFailed, fmt.Sprintf("Looking at %s before pairing failed: %v.", address, err),
-			map[string]string{"reason": remote(err).Code, "address": address})
+		l.failed("", "Looking at "+address+" before pairing failed", err, map[string]string{"address": address})
 	}
 	return found, err
 }

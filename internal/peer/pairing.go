@@ -69,8 +69,7 @@ func (l *Link) Pair(ctx context.Context, address string, req PairRequest) (Pinne
 	defer cancel()
 	peer, err := l.pair(ctx, strings.TrimSpace(address), req)
 	if err != nil {
-		l.event("", pair.KindPairingFailed, fmt.Sprintf("Pairing with %s failed: %v.", address, err),
-			map[string]string{"reason": remote(err).Code, "address": address})
+		l.failed("", "Pairing with "+address+" failed", err, map[string]string{"address": address})
 		return Pinned{}, err
 	}
 	l.announcePaired(peer)
@@ -255,8 +254,7 @@ func (l *Link) acceptPair(ctx context.Context, message pairMessage) (pairAnswer,
 		err = l.pinPeer(peer, true)
 	}
 	if err != nil {
-		l.event("", pair.KindPairingFailed, fmt.Sprintf("Pairing asked for by %s failed: %v.", from.Address, err),
-			map[string]string{"reason": remote(err).Code, "from": from.Address})
+		l.failed("", "Pairing asked for by "+from.Address+" failed", err, map[string]string{"from": from.Address})
 		return pairAnswer{}, err
 	}
 	l.announcePaired(peer)

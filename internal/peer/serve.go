@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"baton/internal/pair"
 )
 
 // serverConn is an authenticated connection that the peer opened. To net/http it
@@ -212,10 +210,8 @@ func (d *door) right(peerPin string) { d.guardOf(peerPin).giveBack(d.source) }
 func (d *door) wrong(peerPin string) { d.blame(ErrKeyMismatch, peerPin) }
 
 func (d *door) blame(reason error, peerPin string) {
-	code := remote(reason).Code
-	d.link.event("accept "+code, pair.KindPairingFailed,
-		fmt.Sprintf("An appliance at %s was refused: %v.", d.from, reason),
-		map[string]string{"reason": code, "from": d.from, "pin": peerPin})
+	d.link.failed("accept "+remote(reason).Code, "An appliance at "+d.from+" was refused", reason,
+		map[string]string{"from": d.from, "pin": peerPin})
 }
 
 // sourceOf names who is to blame for wrong guesses: an IPv4 address, or an

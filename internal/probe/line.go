@@ -15,6 +15,8 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
+
+	"baton/internal/cause"
 )
 
 // token marks the echoes of one round: replies without it are somebody else's.
@@ -216,5 +218,5 @@ func reason(err error) string {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
 		return "refused by this machine's packet filter"
 	}
-	return "not sent: " + err.Error()
+	return "not sent: " + cause.Of(err)
 }

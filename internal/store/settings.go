@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"maps"
 	"slices"
-	"strings"
 
 	"baton/internal/pair"
 )
@@ -78,27 +77,23 @@ func changed(settings pair.Settings, changes map[string]string) (pair.Settings, 
 }
 
 func (s *Site) storeSettings(ctx context.Context, tx *sql.Tx, before, after map[string]string, by pair.Actor) error {
-	detail := by.Note()
-	var texts []string
-	for _, key := range pair.SettingKeys() {
-		if before[key] == after[key] {
-			continue
-		}
+	changes := pair.ChangesOf(pair.SettingKeys(), before, after)
+	for _, change := range changes {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO setting (key, value) VALUES (?, ?)
-			ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, after[key]); err != nil {
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value`, change.Key, change.After); err != nil {
 			return err
 		}
-		detail[key], detail[key+"_before"] = after[key], before[key]
-		texts = append(texts, key+"="+after[key])
 	}
-	if len(texts) == 0 {
+	if len(changes) == 0 {
 		return nil
 	}
+	detail := by.Note()
+	pair.NoteChanges(detail, changes)
 	if _, err := tx.ExecContext(ctx, `UPDATE setting_version SET version = version + 1`); err != nil {
 		return err
 	}
 	_, err := s.appendTo(ctx, tx, pair.Event{
-		Kind: pair.KindSettingChanged, Text: by.String() + " set " + strings.Join(texts, ", ") + ".", Detail: detail,
+		Kind: pair.KindSettingChanged, Text: by.String() + " changed " + pair.ChangesText(changes) + ".", Detail: detail,
 	})
 	return err
 }

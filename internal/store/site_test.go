@@ -109,7 +109,7 @@ func TestAChangeOfSettingsIsInTheHistoryAndNoChangeIsNot(t *testing.T) {
 		t.Fatalf("got %v, %v", events, err)
 	}
 	e := events[0]
-	if e.Kind != pair.KindSettingChanged || e.Text != "ann set observe_only=true." || e.Detail["observe_only_before"] != "false" || e.Detail["by"] != "ann" {
+	if e.Kind != pair.KindSettingChanged || e.Text != "ann changed Observe only from false to true." || e.Detail["observe_only_before"] != "false" || e.Detail["by"] != "ann" {
 		t.Errorf("got %+v", e)
 	}
 }

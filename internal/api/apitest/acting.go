@@ -199,6 +199,7 @@ func (a *Appliance) Resume(context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.damped = false
+	a.status.Conditions = slices.DeleteFunc(slices.Clone(a.status.Conditions), func(c pair.Condition) bool { return c.ID == "automatic-paused" })
 	return nil
 }
 

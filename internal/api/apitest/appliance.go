@@ -41,6 +41,7 @@ type Appliance struct {
 	previousKey string
 	setup       string
 	damped      bool
+	inStep      bool // nothing of the peer would be lost
 	figures     api.Figures
 	site        api.SavedSite
 	listen      []string // of the configuration file
@@ -93,6 +94,10 @@ func (a *Appliance) Damp() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.damped = true
+	a.status.Conditions = append(slices.Clone(a.status.Conditions), pair.Condition{
+		ID: "automatic-paused", Severity: pair.Critical, Text: "Automatic failover is paused: there were three automatic takeovers within an hour.",
+		NextStep: "Find the cause in the history, then run: baton resume.", Since: Start(),
+	})
 }
 
 // Record appends an event.

@@ -40,6 +40,13 @@ func refusal(host string) error {
 	return nil
 }
 
+// KeepInStep has everything of the peer be in the newest snapshot.
+func (a *Appliance) KeepInStep() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.inStep = true
+}
+
 func hostPort(address string) (host, port string) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -76,7 +83,7 @@ func (a *Appliance) PreviewPair(_ context.Context, request api.PairRequest) (api
 		preview.Brings = append(preview.Brings, data.Path)
 	}
 	if host == NewerHost {
-		preview.HoldsData, preview.NeedReplace, preview.Data = true, true, "2 pieces of protected data, epoch 7"
+		preview.HoldsData, preview.NeedReplace, preview.Confirm, preview.Data = true, true, "beta", "2 pieces of protected data, epoch 7"
 	}
 	if host == ClockHost {
 		preview.Warnings = []api.Check{{ID: "clock", Severity: pair.Warning, Text: "The clocks of the two appliances differ by 1 h.", NextStep: "Set both clocks."}}
@@ -123,6 +130,9 @@ func (a *Appliance) Loss(_ context.Context, change api.RoleChange) (api.Loss, er
 		return api.Loss{}, api.Errorf(api.Refused, "this appliance is not paired: run baton pair HOST first")
 	case change.DataSyncFirst && a.status.Peer.Reachable:
 		return api.Loss{Text: "Nothing is lost: the final data sync carries everything over."}, nil
+	}
+	if a.inStep {
+		return api.Loss{Possible: true, DataAgeMS: 200, Text: "Nothing has changed on beta since the newest snapshot."}, nil
 	}
 	loss := api.Loss{Possible: true, DataAgeMS: 12_000, Files: 3, Bytes: 12_288, Changes: 2, Confirm: "beta", Text: "What beta changed in the last 12 s is not carried over: 3 files, 12.3 kB, and 2 changes of users, tokens or protected data."}
 	if change.Role == pair.Backup {

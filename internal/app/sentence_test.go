@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"testing"
+
+	"baton/internal/api"
+	"baton/internal/cause"
+	"baton/internal/cause/causetest"
+	"baton/internal/pair"
+	"baton/internal/peer"
+)
+
+// TestNobodyIsToldInTheWordsOfALibrary puts every failure of a library through the
+// ways on which people are told.
+func TestNobodyIsToldInTheWordsOfALibrary(t *testing.T) {
+	quietly := newTasks(slog.New(slog.DiscardHandler))
+	for _, raw := range causetest.Raw() {
+		for _, err := range []error{
+			raw, fmt.Errorf("%w (198.51.100.2:443: %w)", peer.ErrUnreachable, raw), fmt.Errorf("%w: no connection yet: %w", peer.ErrUnreachable, errors.Join(context.DeadlineExceeded, raw)),
+			fmt.Errorf("call /peer/v1/x at the peer: %w", &url.Error{Op: "Post", URL: "https://peer/peer/v1/x", Err: fmt.Errorf("%w: %w", peer.ErrUnreachable, raw)}),
+			fmt.Errorf("%w (198.51.100.1:443: %w)", peer.ErrReverse, raw),
+			api.Errorf(api.Refused, "it cannot be shared here: %w", raw),
+		} {
+			for where, told := range map[string]error{"answer": failure(err), "task": quietly.told("sync", err)} {
+				if known, is := errors.AsType[*api.Error](told); is && (cause.Rough(known.Text) || known.Err == nil) {
+					t.Errorf("%s: %v\nis told as %s (for the log: %v)", where, err, known.Text, known.Err)
+				}
+			}
+		}
+	}
+}
+
+// TestAFailedPairingIsInTheHistoryInWordsOfAPerson: what the library says stands
+// behind Details.
+func TestAFailedPairingIsInTheHistoryInWordsOfAPerson(t *testing.T) {
+	b := withUsers(t)
+	if _, err := b.SetKey(fromLocal(t.Context()), "a key for both machines"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Pair(fromLocal(t.Context()), api.PairRequest{Address: "127.0.0.1:1"})
+	if api.CodeOf(err) != api.Unreachable || cause.Rough(err.Error()) {
+		t.Errorf("got %v", err)
+	}
+	b.history.flush(t.Context())
+	events, err := b.History(t.Context(), api.HistoryFilter{Kinds: []string{pair.KindPairingFailed}, Limit: 10})
+	if err != nil || len(events) == 0 {
+		t.Fatalf("events %v, %v", events, err)
+	}
+	for _, event := range events {
+		if cause.Rough(event.Text) || !cause.Rough(event.Detail[pair.DetailCause]) {
+			t.Errorf("%s: %v", event.Text, event.Detail)
+		}
+	}
+}

@@ -1,0 +1,26 @@
+package datasync
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"baton/internal/cause"
+	"baton/internal/cause/causetest"
+)
+
+// TestNoDataSyncFailsInTheWordsOfALibrary: its sentence is a condition, in the status
+// and in the history of both appliances.
+func TestNoDataSyncFailsInTheWordsOfALibrary(t *testing.T) {
+	for _, raw := range causetest.Raw() {
+		for _, err := range []error{raw, explain(raw, "/srv/www"), fmt.Errorf("receive: %w", raw), sentence(ErrTorn, "It is half in place: %v.", raw)} {
+			var progress tracker
+			progress.fail(time.Now(), err)
+			for where, told := range map[string]string{"progress": progress.get(time.Now()).Error, "peer": refusalOf(err).Text} {
+				if told == "" || cause.Rough(told) {
+					t.Errorf("%s: %v\nis told as: %s", where, err, told)
+				}
+			}
+		}
+	}
+}
