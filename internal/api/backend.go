@@ -184,6 +184,11 @@ type ProtectedData interface {
 	Protection(ctx context.Context) (Protection, error)
 	// TestData tells what AddData would meet, and changes nothing.
 	TestData(ctx context.Context, data DataSpec) ([]Check, error)
+	// Allowance tells what may be protected on this machine.
+	Allowance(ctx context.Context) (Allowance, error)
+	// Allow and Disallow change that; only for a local caller.
+	Allow(ctx context.Context, path string) error
+	Disallow(ctx context.Context, path string) error
 	Data(ctx context.Context) ([]pair.Data, error)
 	AddData(ctx context.Context, data DataSpec) error
 	RemoveData(ctx context.Context, name string) error

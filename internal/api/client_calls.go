@@ -317,6 +317,21 @@ func (c *Client) TestData(ctx context.Context, data DataSpec) ([]Check, error) {
 	return fetch[[]Check](ctx, c, http.MethodPost, "/data/test", data)
 }
 
+// Allowance tells what may be protected on this machine.
+func (c *Client) Allowance(ctx context.Context) (Allowance, error) {
+	return fetch[Allowance](ctx, c, http.MethodGet, "/allowance", nil)
+}
+
+// Allow lets a directory be protected on this machine.
+func (c *Client) Allow(ctx context.Context, path string) error {
+	return c.call(ctx, http.MethodPost, "/allowance", AllowedPath{Path: path}, nil)
+}
+
+// Disallow ends that.
+func (c *Client) Disallow(ctx context.Context, path string) error {
+	return c.call(ctx, http.MethodPost, "/allowance/end", AllowedPath{Path: path}, nil)
+}
+
 // Data lists the protected data.
 func (c *Client) Data(ctx context.Context) ([]pair.Data, error) {
 	return fetch[[]pair.Data](ctx, c, http.MethodGet, "/data", nil)

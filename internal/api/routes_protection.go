@@ -34,6 +34,19 @@ func (s *Server) addProtection() {
 			}
 			return one(all, err)
 		})
+	add(s, endpoint{method: http.MethodGet, path: "/allowance", name: "allowance", least: Viewer, summary: "Which directories may be protected on this machine"},
+		func(ctx context.Context, _ *none) (*answer[Allowance], error) { return one(s.backend.Allowance(ctx)) })
+	add(s, endpoint{method: http.MethodPost, path: "/allowance", name: "allow", least: Administrator, status: http.StatusNoContent, summary: "Allow a directory on this machine; over the local socket only"},
+		func(ctx context.Context, in *question[AllowedPath]) (*none, error) {
+			if err := (DataSpec{Kind: "dir", Path: in.Body.Path}).check(); err != nil {
+				return nil, err
+			}
+			return done(s.backend.Allow(ctx, in.Body.Path))
+		})
+	add(s, endpoint{method: http.MethodPost, path: "/allowance/end", name: "disallow", least: Administrator, status: http.StatusNoContent, summary: "Allow it no longer; over the local socket only"},
+		func(ctx context.Context, in *question[AllowedPath]) (*none, error) {
+			return done(s.backend.Disallow(ctx, in.Body.Path))
+		})
 	add(s, endpoint{method: http.MethodDelete, path: "/data/{name}", name: "remove-data", least: Administrator, summary: "Protect it no longer; nothing is deleted"},
 		func(ctx context.Context, in *named) (*none, error) { return done(s.backend.RemoveData(ctx, in.Name)) })
 	add(s, endpoint{method: http.MethodGet, path: "/services", name: "services", least: Viewer, summary: "Services that run on the primary only"},

@@ -256,6 +256,17 @@ type DataSpec struct {
 	Bin    string `json:"bin,omitempty" maxLength:"4096" doc:"PostgreSQL: directory of its programs"`
 }
 
+// Allowance says which directories may be protected on this machine.
+type Allowance struct {
+	Trees   []string `json:"trees" doc:"Of the configuration file: directories in these may be protected, but what belongs to the machine"`
+	Allowed []string `json:"allowed" doc:"By root's word besides"`
+}
+
+// AllowedPath is one directory that root allows to be protected.
+type AllowedPath struct {
+	Path string `json:"path" minLength:"1" maxLength:"4096" doc:"Absolute path"`
+}
+
 // Service is one service that runs on the primary only.
 type Service struct {
 	Name    string   `json:"name" minLength:"1" maxLength:"64" pattern:"^[a-z0-9][a-z0-9-]*$" patternDescription:"lower-case letters, digits and dashes"`

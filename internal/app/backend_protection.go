@@ -32,11 +32,22 @@ func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
 	}
 	wanted := pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path}
 	err := b.checkNewData(ctx, wanted)
+	fresh := "" // to be allowed here as well
+	if !refusesPath(err) {
+		var no error
+		fresh, no = b.allowing(ctx, data.Path)
+		err = errors.Join(err, no)
+	}
 	if !refusesPath(err) {
 		err = errors.Join(err, b.unfit(ctx, data.Path))
 	}
 	if err != nil {
 		return failure(err)
+	}
+	if fresh != "" {
+		if err := b.Allow(ctx, fresh); err != nil {
+			return err
+		}
 	}
 	return b.lead(ctx, "protected "+data.Name+" at "+data.Path, func() error {
 		defer b.countProtected(ctx)
@@ -97,6 +108,12 @@ func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check,
 		return nil, err
 	}
 	checks := []api.Check{fine("rules", "Name and path keep apart from other protected data, the system and Baton's own directory.")}
+	switch fresh, err := b.allowing(ctx, data.Path); {
+	case err != nil:
+		return append(checks, amiss("allowed", "This cannot be protected.", err.Error())), nil
+	case fresh != "":
+		checks = append(checks, fine("allowed", "The configuration of this machine does not name "+fresh+": adding it as root here allows it on this machine."))
+	}
 	found := b.looks.at(ctx, data.Path)[0]
 	checks = append(checks, found)
 	if !found.OK {
@@ -131,6 +148,9 @@ func (b *backend) checkRoom(ctx context.Context, path string) []api.Check {
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	there, err := peer.Call[wire.Room, wire.RoomAnswer](limited, b.link.Bulk(), pathRoom, wire.Room{Version: wire.Version, Path: path})
+	if no, told := errors.AsType[*peer.RemoteError](err); told && no.Code == notAllowedThere {
+		return append(checks, amiss("allowed-there", "This cannot be protected on "+pinned.Name+".", no.Text+"."))
+	}
 	if err != nil {
 		return append(checks, amiss("room-there", "How much room "+pinned.Name+" has is not known: it does not answer.", "Test again when it is back."))
 	}

@@ -161,6 +161,7 @@ func TestAnApplianceStartsWithADamagedCertificate(t *testing.T) {
 func TestProtectedDataIsTestedBeforeItIsAdded(t *testing.T) {
 	b, ctx := publicAppliance(t)
 	dir := t.TempDir()
+	b.config.Protect = append(b.config.Protect, dir)
 	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("hello"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func (a *Appliance) handlePeer() {
 	}))
 	a.link.Handle("POST "+pathExchange, peer.Serve(a.exchanged))
 	a.link.Handle("POST "+pathSettings, peer.Serve(a.settingsAsked))
-	a.link.Handle("POST "+pathRoom, peer.Serve(roomAsked))
+	a.link.Handle("POST "+pathRoom, peer.Serve(a.placeAsked))
 	a.link.Handle("POST "+pathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
 		return done, refusedBy(a.agent.SyncNow(ctx, q.AcceptShrink))
 	}))

@@ -67,6 +67,7 @@ type Appliance struct {
 
 	protected atomic.Int64                     // how many directories are
 	strays    atomic.Pointer[[]sharedip.Stray] // on this machine now
+	kept      []string                         // what is allowed only because an earlier version protected it, as this one first starts
 	noTraffic error                            // why this machine has no traffic lease; nil: it has
 }
 
@@ -117,9 +118,12 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 	if a.noTraffic = a.traffic.Install(); a.noTraffic != nil {
 		a.log.Warn("no traffic lease here: the lifetime of the address alone ends a site whose daemon hangs", slog.String("error", a.noTraffic.Error()))
 	}
+	if a.kept, err = a.keepAllowed(ctx); err != nil {
+		return err
+	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
 		Dir: filepath.Join(a.config.DataDir, "sync"), Keep: a.config.DataDir, Site: a.site, Log: a.log, Data: a.site.Data,
-		Aside: a.setAside, Missing: a.missing,
+		Aside: a.setAside, Missing: a.missing, Allowed: a.notAllowed,
 		Offering: func(ctx context.Context, offer pair.Snapshot) error { return a.agent.DataOffered(ctx, offer) },
 	})
 	return err
@@ -196,6 +200,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	beat := newBeat()
 	a.watched = beat != nil
 	a.history.Record(a.started()) // ahead of all that this run does
+	a.noteKept(a.kept)
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
 		Store: records{a.local}, Addresses: a.ips, Reacher: a.reach,

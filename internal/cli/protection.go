@@ -35,6 +35,14 @@ func (p *program) data() *cobra.Command {
 					}
 					return p.writeChecks(checks)
 				})),
+		p.ask("allow [PATH]", "Let a directory be protected on this machine (as root there); without PATH: what may be", cobra.MaximumNArgs(1), p.allow),
+		p.ask("disallow PATH", "Let it be protected on this machine no longer", cobra.ExactArgs(1),
+			func(ctx context.Context, client *api.Client, args []string) error {
+				if err := client.Disallow(ctx, args[0]); err != nil {
+					return err
+				}
+				return p.say("%s is no longer allowed by name on this machine.", args[0])
+			}),
 		p.ask("remove NAME", "Protect it no longer; nothing is deleted", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
 				if err := client.RemoveData(ctx, args[0]); err != nil {
@@ -42,6 +50,29 @@ func (p *program) data() *cobra.Command {
 				}
 				return p.say("%s is no longer protected.", args[0])
 			}))
+}
+
+// allow lists what may be protected on this machine, or extends that.
+func (p *program) allow(ctx context.Context, client *api.Client, args []string) error {
+	if len(args) == 1 {
+		if err := client.Allow(ctx, args[0]); err != nil {
+			return err
+		}
+		return p.say("%s may be protected on this machine.", args[0])
+	}
+	known, err := client.Allowance(ctx)
+	if err != nil {
+		return err
+	}
+	return p.show(known, func(pg *page) {
+		pg.row("MAY BE PROTECTED HERE", "BY")
+		for _, tree := range known.Trees {
+			pg.row(tree, "protect, in the configuration file")
+		}
+		for _, path := range known.Allowed {
+			pg.row(path, "root")
+		}
+	})
 }
 
 // writeProtection writes a table that ends with the site database, which is always

@@ -127,6 +127,17 @@ func (c *checker) networks(key string, texts []string) []netip.Prefix {
 	return networks
 }
 
+func (c *checker) trees(key string, texts []string) []string {
+	trees := make([]string, len(texts))
+	for i, text := range texts {
+		if !filepath.IsAbs(text) || strings.ContainsRune(text, 0) {
+			c.refuse(fmt.Sprintf("%s[%d]", key, i), "%q is not an absolute path: write %s", text, schema()[key])
+		}
+		trees[i] = filepath.Clean(text)
+	}
+	return trees
+}
+
 func (c *checker) sharedIP(key string, known []pair.SharedIP, address, iface string) []pair.SharedIP {
 	if iface == "" || !isInterface(iface) {
 		c.refuse(key+".interface", "%q is not the name of an interface: write %s", iface, schema()["shared_ip.interface"])

@@ -39,6 +39,7 @@ type Config struct {
 	SharedIPs    []pair.SharedIP // known to this machine; shared once ticked
 	Site         *Site           // public site of static files; nil: none
 	MetricsAllow []netip.Prefix  // networks that may read /metrics
+	Protect      []string        // absolute: trees in which directories may be protected
 }
 
 // Site is the public site that the appliance serves by itself while it is primary.
@@ -90,6 +91,7 @@ type document struct {
 		Listen *[]string
 	}
 	MetricsAllow *[]string `toml:"metrics_allow"`
+	Protect      *[]string
 }
 
 // Parse checks a document; name is what errors call it.
@@ -108,6 +110,7 @@ func Parse(name string, text []byte) (Config, error) {
 		Socket:       check.socket("socket", value(doc.Socket, "/run/baton/baton.sock")),
 		LogLevel:     check.level("log_level", value(doc.LogLevel, "info")),
 		MetricsAllow: check.networks("metrics_allow", value(doc.MetricsAllow, []string{"127.0.0.0/8", "::1/128"})),
+		Protect:      check.trees("protect", value(doc.Protect, pair.DefaultTrees())),
 	}
 	for i, ip := range doc.SharedIP {
 		config.SharedIPs = check.sharedIP(fmt.Sprintf("shared_ip[%d]", i), config.SharedIPs, ip.Address, ip.Interface)

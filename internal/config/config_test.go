@@ -25,6 +25,7 @@ listen   = ["198.51.100.1:443", "[2001:db8::1]:443"]
 socket   = "/run/b.sock"
 log_level = "debug"
 metrics_allow = ["198.51.100.7/24"]
+protect = ["/srv/", "/etc/nginx"]
 
 [[shared_ip]]
 address   = "198.51.100.10/24"
@@ -53,6 +54,7 @@ root = "/srv/www"
 		},
 		Site:         &Site{Root: "/srv/www", Listen: []string{":80"}},
 		MetricsAllow: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
+		Protect:      []string{"/srv", "/etc/nginx"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Error(diff)
@@ -101,7 +103,7 @@ func TestAMissingFileIsRecognised(t *testing.T) {
 
 func TestMistakesNameFileLineKeyAndRemedy(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
-		"unknown key":       {"name = \"a\"\nlisten_on = [\":1\"]\n", `f:2: listen_on: unknown key: use one of data_dir, listen, log_level, metrics_allow, name, shared_ip, site, socket`},
+		"unknown key":       {"name = \"a\"\nlisten_on = [\":1\"]\n", `f:2: listen_on: unknown key: use one of data_dir, listen, log_level, metrics_allow, name, protect, shared_ip, site, socket`},
 		"misspelt key":      {"\ndatadir = \"/x\"\n", `f:2: datadir: unknown key: did you mean data_dir?`},
 		"misspelt table":    {"[[shared_ips]]\naddress = \"198.51.100.10/24\"\n", `f:1: shared_ips: unknown key: did you mean shared_ip?`},
 		"misspelt in table": {"[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterfaces = \"eth0\"\n", `f:3: shared_ip.interfaces: unknown key: did you mean interface?`},
@@ -120,6 +122,7 @@ func TestMistakesNameFileLineKeyAndRemedy(t *testing.T) {
 		"listen twice":      {`listen = [":443", ":443"]`, `f:1: listen[1]: ":443" is listed twice: name each address once`},
 		"level":             {`log_level = "loud"`, `f:1: log_level: "loud" is not a level: use debug, info, warn or error`},
 		"name":              {`name = "a b"`, `f:1: name: "a b" is not a name: use 1 to 64 letters, digits, dots, dashes or underscores, as "alpha"`},
+		"protect":           {`protect = ["srv"]`, `f:1: protect[0]: "srv" is not an absolute path: write protect = ["/srv", "/var/www"]`},
 		"network":           {`metrics_allow = ["localhost"]`, `f:1: metrics_allow[0]: "localhost" is not a network: write it like 127.0.0.0/8 or 2001:db8::/64`},
 		"no interface":      {"[[shared_ip]]\naddress = \"198.51.100.10/24\"\n", `f:1: shared_ip[0].interface: "" is not the name of an interface: write interface = "eth0"`},
 		"bad interface":     {"[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterface = \"eth0/1\"", `f:3: shared_ip[0].interface: "eth0/1" is not the name of an interface: write interface = "eth0"`},

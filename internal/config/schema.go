@@ -14,6 +14,7 @@ func schema() map[string]string {
 		"listen":              `listen = ["198.51.100.1:443"]`,
 		"socket":              `socket = "/run/baton/baton.sock"`,
 		"log_level":           `log_level = "info"`,
+		"protect":             `protect = ["/srv", "/var/www"]`,
 		"metrics_allow":       `metrics_allow = ["127.0.0.0/8", "::1/128"]`,
 		"shared_ip":           `[[shared_ip]], in two brackets, then address and interface`,
 		"shared_ip.address":   `address = "198.51.100.10/24"`,

@@ -41,6 +41,9 @@ type Options struct {
 	// the path that the pair protects; nil: there. Two appliances on one machine
 	// need it.
 	Place func(pair.Data) string
+	// Allowed returns the sentence for a directory that may not be protected on this
+	// machine, by its place and by its path without links; empty: it may. nil: every one may.
+	Allowed func(place, real string) string
 	// Aside is told of what a first sync found in a directory that it was about
 	// to replace, and set aside as a diverged copy; nil: nobody wants to know.
 	Aside func(pair.DivergedCopy)
@@ -100,6 +103,9 @@ func (opt Options) filled() Options {
 	}
 	if opt.Missing == nil {
 		opt.Missing = func(pair.Snapshot, string) {}
+	}
+	if opt.Allowed == nil {
+		opt.Allowed = func(string, string) string { return "" }
 	}
 	if opt.Place == nil {
 		opt.Place = func(d pair.Data) string { return d.Path }

@@ -26,6 +26,7 @@ var (
 	ErrMissing    = errors.New("a protected directory is missing")
 	ErrChanging   = errors.New("a file changes all the time")
 	ErrUnsafe     = errors.New("what the peer sent is damaged or not safe to use")
+	ErrNotAllowed = errors.New("a directory may not be protected on this machine")
 	ErrRefused    = errors.New("the peer refused the data sync")
 	ErrStalled    = errors.New("the peer stopped sending")
 	ErrNotFound   = errors.New("no such diverged copy")
@@ -90,6 +91,7 @@ func wireCodes() map[string]error {
 		"no-room":     ErrNoRoom,
 		"read-only":   ErrReadOnly,
 		"unsafe":      ErrUnsafe,
+		"not-allowed": ErrNotAllowed,
 	}
 }
 

@@ -11,41 +11,57 @@ import (
 )
 
 // open opens the directory of some protected data on this appliance. What is there
-// really, without links, must be what a sync may touch.
+// really, without links, must be what a sync may touch. Whether it may be protected
+// here was asked before anything of it was recorded.
 func (e *Engine) open(d pair.Data) (*directory.Tree, error) {
 	place := e.opt.Place(d)
-	tree, err := directory.Open(place, e.checkReal(d))
+	tree, err := directory.Open(place, func(real string) error { return e.checkReal(d, real) })
 	return tree, explain(err, place)
 }
 
-// create is open, but makes the directory if it is not there.
+// openAllowed is open for what may be protected on this machine.
+func (e *Engine) openAllowed(d pair.Data) (*directory.Tree, error) {
+	place := e.opt.Place(d)
+	tree, err := directory.Open(place, func(real string) error { return e.checkAllowed(d, real) })
+	return tree, explain(err, place)
+}
+
+// create is openAllowed, but makes the directory if it is not there.
 func (e *Engine) create(d pair.Data) (*directory.Tree, error) {
 	place := e.opt.Place(d)
-	tree, err := directory.Create(place, e.checkReal(d))
+	tree, err := directory.Create(place, func(real string) error { return e.checkAllowed(d, real) })
 	return tree, explain(err, place)
+}
+
+func (e *Engine) checkAllowed(d pair.Data, real string) error {
+	if err := e.checkReal(d, real); err != nil {
+		return err
+	}
+	if no := e.opt.Allowed(e.opt.Place(d), real); no != "" {
+		return sentence(ErrNotAllowed, "%s.", no)
+	}
+	return nil
 }
 
 // checkReal refuses what is really at a place if a sync must not touch it.
-func (e *Engine) checkReal(d pair.Data) func(real string) error {
-	return func(real string) error {
-		if real != e.opt.Place(d) { // links lead to it
-			there := d
-			there.Path = real
-			if err := plan.CheckData(there); err != nil {
-				return sentence(ErrUnsafe, "%v.", err)
-			}
+func (e *Engine) checkReal(d pair.Data, real string) error {
+	if real != e.opt.Place(d) { // links lead to it
+		there := d
+		there.Path = real
+		if err := plan.CheckData(there); err != nil {
+			return sentence(ErrUnsafe, "%v.", err)
 		}
-		for _, own := range []string{cmp.Or(e.opt.Keep, e.opt.Dir), e.opt.Dir} {
-			at, err := pinned.Resolve(own)
-			if err != nil {
-				at = own
-			}
-			if plan.Overlap(own, real) || plan.Overlap(at, real) {
-				return sentence(ErrUnsafe, "Protected directory %s and Baton's own directory %s overlap: protect another directory.", real, own)
-			}
-		}
-		return nil
 	}
+	for _, own := range []string{cmp.Or(e.opt.Keep, e.opt.Dir), e.opt.Dir} {
+		at, err := pinned.Resolve(own)
+		if err != nil {
+			at = own
+		}
+		if plan.Overlap(own, real) || plan.Overlap(at, real) {
+			return sentence(ErrUnsafe, "Protected directory %s and Baton's own directory %s overlap: protect another directory.", real, own)
+		}
+	}
+	return nil
 }
 
 // apart refuses a directory that is really one of the others, or inside one, or around it.

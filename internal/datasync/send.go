@@ -147,7 +147,7 @@ func (e *Engine) sendContent(ctx context.Context, out *frameWriter, s *session, 
 func (e *Engine) openTrees(s *session) ([]*directory.Tree, error) {
 	var trees []*directory.Tree
 	for i, set := range s.manifest.Sets {
-		t, err := e.open(set.Data)
+		t, err := e.openAllowed(set.Data)
 		if err != nil {
 			return trees, err
 		}

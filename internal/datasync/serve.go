@@ -331,7 +331,7 @@ func (e *Engine) fill(ctx context.Context, s *session, req manifestRequest) erro
 
 // scanSource scans a protected directory, and says which one it was.
 func (e *Engine) scanSource(ctx context.Context, d pair.Data) (directory.Scan, directory.Top, error) {
-	tree, err := e.open(d)
+	tree, err := e.openAllowed(d)
 	if err != nil {
 		return directory.Scan{}, directory.Top{}, err
 	}

@@ -82,6 +82,9 @@ func checkKind(kind pair.DataKind) error {
 	return nil
 }
 
+// CheckPlace refuses a path that overlaps the daemon's own or what the kernel makes up.
+func (s *Site) CheckPlace(path string) error { return s.checkPath(path) }
+
 func (s *Site) checkPath(path string) error {
 	switch {
 	case !filepath.IsAbs(path), filepath.Clean(path) != path, strings.ContainsRune(path, 0):

@@ -28,16 +28,18 @@ type State struct {
 	Record    pair.Record      `json:"record"`              // its part in the pair
 	RoleSince time.Time        `json:"role_since,omitzero"` // when the role was taken; zero: by a version that did not note it
 	SharedIPs []string         `json:"shared_ips"`          // addresses that an administrator ticked, without network length
+	Allowed   []string         `json:"allowed"`             // directories that may be protected here by root's word; nil: by a version that did not ask
 }
 
 func (s State) clone() State {
-	s.SharedIPs = slices.Clone(s.SharedIPs)
+	s.SharedIPs, s.Allowed = slices.Clone(s.SharedIPs), slices.Clone(s.Allowed)
 	return s
 }
 
 func (s State) equal(other State) bool {
 	return s.Version == other.Version && s.ID == other.ID && s.Record == other.Record && s.RoleSince.Equal(other.RoleSince) &&
-		slices.Equal(s.SharedIPs, other.SharedIPs)
+		slices.Equal(s.SharedIPs, other.SharedIPs) &&
+		slices.Equal(s.Allowed, other.Allowed) && (s.Allowed == nil) == (other.Allowed == nil)
 }
 
 // Local is the appliance's own durable state. Its methods are safe for use by
@@ -119,7 +121,7 @@ func (l *Local) begin(path string, self pair.ApplianceID) error {
 		return fmt.Errorf("%s is missing, but was here before: put it back from a backup, "+
 			"or move %s away to start this appliance anew as standalone", path, l.dir)
 	}
-	l.state = State{Version: localVersion, ID: self, SharedIPs: []string{}}
+	l.state = State{Version: localVersion, ID: self, SharedIPs: []string{}, Allowed: []string{}}
 	if err := writeJSON(path, l.state); err != nil {
 		return fmt.Errorf("write the first state: %w", err)
 	}

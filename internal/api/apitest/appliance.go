@@ -34,6 +34,7 @@ type Appliance struct {
 	tokens      map[string]api.Token // by secret
 	events      []pair.Event
 	tasks       map[string]*task
+	allowed     []string
 	data        []pair.Data
 	diverged    map[string]pair.DivergedCopy
 	inspected   []pair.Data // of a backup that waits to be restored

@@ -162,6 +162,32 @@ func (a *Appliance) part(data pair.Data) api.ProtectedPart {
 	return part
 }
 
+// Allowance implements api.ProtectedData.
+func (a *Appliance) Allowance(context.Context) (api.Allowance, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return api.Allowance{Trees: pair.DefaultTrees(), Allowed: append([]string{}, a.allowed...)}, nil
+}
+
+// Allow implements api.ProtectedData.
+func (a *Appliance) Allow(_ context.Context, path string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.allowed = append(a.allowed, path)
+	return nil
+}
+
+// Disallow implements api.ProtectedData.
+func (a *Appliance) Disallow(_ context.Context, path string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !slices.Contains(a.allowed, path) {
+		return api.Errorf(api.NotFound, "%s is not allowed by name here: baton data allow lists what is", path)
+	}
+	a.allowed = slices.DeleteFunc(a.allowed, func(other string) bool { return other == path })
+	return nil
+}
+
 // TestData implements api.ProtectedData: a path that begins with /missing is not
 // there.
 func (a *Appliance) TestData(_ context.Context, data api.DataSpec) ([]api.Check, error) {

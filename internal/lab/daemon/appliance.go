@@ -81,8 +81,8 @@ func (a *Appliance) Configure(c Config) error {
 		c.Listen = netip.AddrPortFrom(a.Addr4(), 443).String()
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "name = %q\ndata_dir = %q\nlisten = [%q]\nsocket = %q\nlog_level = %q\n\n[site]\nroot = %q\nlisten = [\":80\"]\n",
-		a.Name(), a.OnHost(dataDir), c.Listen, a.OnHost(socketFile), c.LogLevel, a.OnHost(SiteDir))
+	fmt.Fprintf(&text, "name = %q\ndata_dir = %q\nlisten = [%q]\nsocket = %q\nlog_level = %q\nprotect = [%q]\n\n[site]\nroot = %q\nlisten = [\":80\"]\n",
+		a.Name(), a.OnHost(dataDir), c.Listen, a.OnHost(socketFile), c.LogLevel, a.OnHost("."), a.OnHost(SiteDir))
 	for _, ip := range c.Shared {
 		fmt.Fprintf(&text, "\n[[shared_ip]]\naddress = %q\ninterface = %q\n", ip, lab.Interface)
 	}

@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"baton/internal/api"
+	"baton/internal/datasync/plan"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/peer/wire"
+	"baton/internal/pinned"
+	"baton/internal/store"
+)
+
+// allowance says which directories may be protected on this machine.
+func (a *Appliance) allowance() pair.Allowance {
+	own := a.local.State().Allowed
+	if a.config.Site != nil { // the file names it as well
+		own = append(own, a.config.Site.Root)
+	}
+	return pair.Allowance{Trees: a.config.Protect, Own: own}
+}
+
+// notAllowed returns the sentence for what may not be protected here; empty: it may.
+func (a *Appliance) notAllowed(path, real string) string {
+	return a.allowance().Refusal(a.config.Name, path, real)
+}
+
+// allow extends what may be protected here, durably.
+func (a *Appliance) allow(ctx context.Context, real string) error {
+	return a.local.Save(ctx, func(s *store.State) {
+		if !slices.Contains(s.Allowed, real) {
+			s.Allowed = append(s.Allowed, real)
+			slices.Sort(s.Allowed)
+		}
+	})
+}
+
+// keepAllowed allows, once, what an earlier version protected already, and returns it:
+// that version did not ask.
+func (a *Appliance) keepAllowed(ctx context.Context) ([]string, error) {
+	if a.local.State().Allowed != nil {
+		return nil, nil
+	}
+	data, err := a.site.Data(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kept := []string{}
+	for _, d := range data {
+		real, err := pinned.Resolve(d.Path)
+		if err != nil {
+			real = d.Path
+		}
+		if a.notAllowed(d.Path, real) != "" {
+			kept = append(kept, real)
+		}
+	}
+	slices.Sort(kept)
+	return kept, a.local.Save(ctx, func(s *store.State) { s.Allowed = kept })
+}
+
+// noteKept tells of what is protected against what a new version would allow.
+func (a *Appliance) noteKept(kept []string) {
+	if len(kept) == 0 {
+		return
+	}
+	a.history.Record(pair.Event{
+		Kind: pair.KindSettingChanged,
+		Text: "Kept as protected what an earlier version protected already, and the configuration would not allow: " + strings.Join(kept, ", ") + ". Look with baton data allow; end it with baton data disallow.",
+	})
+}
+
+// Allowance implements api.ProtectedData.
+func (b *backend) Allowance(context.Context) (api.Allowance, error) {
+	return api.Allowance{Trees: b.config.Protect, Allowed: append([]string{}, b.local.State().Allowed...)}, nil
+}
+
+// mustBeRoot refuses whoever does not sit at this machine's own socket, which is
+// root's: neither the console nor a token extends what may be protected here.
+func (b *backend) mustBeRoot(ctx context.Context, command, path string) error {
+	if caller, known := api.CallerFrom(ctx); known && caller.Local {
+		return nil
+	}
+	return api.Errorf(api.Forbidden, "only root on %s itself says what may be protected there: run there, as root, baton data %s %s", b.config.Name, command, path)
+}
+
+// Allow implements api.ProtectedData.
+func (b *backend) Allow(ctx context.Context, path string) error {
+	if err := b.mustBeRoot(ctx, "allow", path); err != nil {
+		return err
+	}
+	real, err := pinned.Resolve(path)
+	if err != nil {
+		return api.Errorf(api.Refused, "%s", err)
+	}
+	if err := b.site.CheckPlace(real); err != nil {
+		return failure(err)
+	}
+	if err := plan.CheckData(pair.Data{Name: "new", Kind: pair.DataDirectory, Path: real}); err != nil {
+		return failure(pair.FieldErrorf("path", "%s belongs to the system as a whole: allow a directory below it", real))
+	}
+	if err := b.allow(ctx, real); err != nil {
+		return failure(err)
+	}
+	b.audit(ctx, "allowed %s to be protected on this machine", real)
+	return nil
+}
+
+// Disallow implements api.ProtectedData.
+func (b *backend) Disallow(ctx context.Context, path string) error {
+	if err := b.mustBeRoot(ctx, "disallow", path); err != nil {
+		return err
+	}
+	known := b.local.State().Allowed
+	if !slices.Contains(known, path) {
+		return api.Errorf(api.NotFound, "%s is not allowed by name here: baton data allow lists what is", path)
+	}
+	err := b.local.Save(ctx, func(s *store.State) {
+		s.Allowed = slices.DeleteFunc(s.Allowed, func(other string) bool { return other == path })
+	})
+	if err != nil {
+		return failure(err)
+	}
+	b.audit(ctx, "no longer allowed %s to be protected on this machine by name", path)
+	return nil
+}
+
+// allowing returns what has to be allowed here before a path may be protected; empty:
+// nothing. Only root on this machine allows it in passing.
+func (b *backend) allowing(ctx context.Context, path string) (string, error) {
+	real, err := pinned.Resolve(path)
+	if err != nil {
+		return "", pair.FieldErrorf("path", "%s", err)
+	}
+	no := b.notAllowed(path, real)
+	if no == "" {
+		return "", nil
+	}
+	if b.mustBeRoot(ctx, "allow", path) == nil {
+		return real, nil
+	}
+	return "", pair.FieldError{Field: "path", Text: no}
+}
+
+// placeAsked answers the peer, which wants to know whether data would fit here, and may
+// be placed here at all.
+func (a *Appliance) placeAsked(ctx context.Context, question wire.Room) (wire.RoomAnswer, error) {
+	real, err := pinned.Resolve(question.Path)
+	if err != nil {
+		return wire.RoomAnswer{}, &peer.RemoteError{Code: notAllowedThere, Text: err.Error()}
+	}
+	if no := a.notAllowed(question.Path, real); no != "" {
+		return wire.RoomAnswer{}, &peer.RemoteError{Code: notAllowedThere, Text: no}
+	}
+	return roomAsked(ctx, question)
+}
+
+// notAllowedThere is the code of an appliance on which a directory may not be protected.
+const notAllowedThere = "not-allowed"
