@@ -42,6 +42,9 @@ func names(flags []cli.Flag) []string {
 	return all
 }
 
+// oneWord finds usages that need no example: a name, a file or the like is all.
+var oneWord = regexp.MustCompile(`^baton [a-z -]+ [A-Z]+$`)
+
 func TestEveryCommandIsDocumented(t *testing.T) {
 	page := read(t, "docs/cli.md")
 	known, shared := commands(t)
@@ -58,7 +61,7 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 			}
 		case !strings.Contains(section, "\n"+h.usage+"\n"):
 			t.Errorf("docs/cli.md tells another usage of baton %s than %q", name, h.usage)
-		case !strings.Contains(section, "\n$ baton "+name):
+		case !oneWord.MatchString(h.usage) && !strings.Contains(section, "\n$ baton "+name):
 			t.Errorf("docs/cli.md has no example of baton %s", name)
 		}
 		for _, flag := range h.flags {

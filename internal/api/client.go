@@ -188,7 +188,7 @@ func (c *Client) unreached(err error) error {
 	case errors.Is(err, os.ErrPermission):
 		return Errorf(Forbidden, "no permission to use %s: run this as root, or use --url and --token", c.options.Socket)
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return Errorf(Failed, "baton is not running on this machine (nothing answers on %s): start it with systemctl start baton", c.options.Socket)
+		return Errorf(Failed, "baton is not running on this machine (nothing answers on %s): start it with systemctl start baton; if it ends, journalctl -u baton says why", c.options.Socket)
 	}
 	return Errorf(Failed, "baton does not answer on %s: %w: see its log", c.options.Socket, err)
 }
