@@ -19,7 +19,6 @@ import (
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
-	"baton/internal/probe"
 	"baton/internal/sharedip"
 	"baton/internal/store"
 )
@@ -137,25 +136,6 @@ func (b *backend) tick(ctx context.Context, what string, address netip.Addr, cha
 	b.agent.Configure(ctx, b.configure)
 	b.audit(ctx, "%s the shared IP %s", what, address)
 	return nil
-}
-
-// TestIPs implements api.Reaching.
-func (b *backend) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
-	const wait = 2 * time.Second
-	if len(ips) == 0 {
-		ips = b.settings.get().TestIPs
-	}
-	if len(ips) == 0 {
-		return nil, api.Errorf(api.Usage, "no test IPs are saved: name some, as baton test-ips 198.51.100.254")
-	}
-	outside := b.outside(ips)
-	found := probe.Ping(ctx, ips, wait)
-	for i, ip := range ips {
-		if !slices.Contains(outside, ip) {
-			found[i] = pair.Reach{IP: ip.String(), Reason: notOutside}
-		}
-	}
-	return found, nil
 }
 
 // Services implements api.Services.

@@ -134,13 +134,25 @@ func (b *backend) checkTestIPs(ctx context.Context) []api.Check {
 	}
 	var checks []api.Check
 	for _, reach := range found {
-		finding := fine("test-ip "+reach.IP, fmt.Sprintf("Test IP %s answered in %.1f ms.", reach.IP, reach.RTTMS))
-		if !reach.Reachable {
-			finding = amiss("test-ip "+reach.IP, fmt.Sprintf("Test IP %s: %s.", reach.IP, reach.Reason), "Look at the network, or choose another test IP.")
-		}
-		checks = append(checks, finding)
+		checks = append(checks, checkReach(reach))
 	}
 	return checks
+}
+
+// checkReach tells of one test IP, as both appliances reach it.
+func checkReach(reach pair.Reach) api.Check {
+	id, step := "test-ip "+reach.IP, "Look at the network, or choose another test IP."
+	switch peer := reach.Peer; {
+	case !reach.Reachable:
+		return amiss(id, fmt.Sprintf("Test IP %s: %s.", reach.IP, reach.Reason), step)
+	case peer == nil:
+		return fine(id, fmt.Sprintf("Test IP %s answered in %.1f ms.", reach.IP, reach.RTTMS))
+	case !peer.Known:
+		return warned(amiss(id, fmt.Sprintf("Test IP %s answered here in %.1f ms; whether it answers %s is not known.", reach.IP, reach.RTTMS, peer.Name), "Bring the peer back, and look again."))
+	case !peer.Reachable:
+		return amiss(id, fmt.Sprintf("Test IP %s answers here, and not %s: %s.", reach.IP, peer.Name, peer.Reason), step)
+	}
+	return fine(id, fmt.Sprintf("Test IP %s answered here in %.1f ms, and %s in %.1f ms.", reach.IP, reach.RTTMS, reach.Peer.Name, reach.Peer.RTTMS))
 }
 
 func (b *backend) checkSnapshot() api.Check {

@@ -28,6 +28,7 @@ const (
 	pathSettings = "/peer/v1/settings"
 	pathReport   = "/peer/v1/report"
 	pathRoom     = "/peer/v1/room"
+	pathPing     = "/peer/v1/ping"
 	pathSync     = "/peer/v1/sync"
 	pathCancel   = "/peer/v1/cancel-sync"
 	pathUnsynced = "/peer/v1/unsynced"
@@ -131,6 +132,7 @@ func (a *Appliance) handlePeer() {
 	a.link.Handle("POST "+pathExchange, peer.Serve(a.exchanged))
 	a.link.Handle("POST "+pathSettings, peer.Serve(a.settingsAsked))
 	a.link.Handle("POST "+pathRoom, peer.Serve(a.placeAsked))
+	a.link.Handle("POST "+pathPing, peer.Serve(a.pingAsked))
 	a.link.Handle("POST "+pathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
 		return done, refusedBy(a.agent.SyncNow(ctx, q.AcceptShrink))
 	}))

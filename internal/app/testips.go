@@ -1,12 +1,20 @@
 package app
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
+	"time"
 
+	"baton/internal/api"
 	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/peer/wire"
+	"baton/internal/probe"
 )
 
 // A test IP shows whether an appliance is cut off. An address of the pair itself
@@ -67,4 +75,82 @@ func (a *Appliance) checkOutside(changes map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// pingWait is how long a test IP may take to answer, and pingAsk how long the peer may
+// take to tell what it reached.
+const (
+	pingWait = 2 * time.Second
+	pingAsk  = pingWait + 2*time.Second
+)
+
+// TestIPs implements api.Reaching: on a pair, both appliances ping.
+func (b *backend) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
+	if len(ips) == 0 {
+		ips = b.settings.get().TestIPs
+	}
+	if len(ips) == 0 {
+		return nil, api.Errorf(api.Usage, "no test IPs are saved: name some, as baton test-ips 198.51.100.254")
+	}
+	pinned, paired := b.link.Paired()
+	if !paired {
+		return b.ping(ctx, ips), nil
+	}
+	var there []pair.Reach
+	var failed error
+	var asking sync.WaitGroup
+	asking.Go(func() { there, failed = b.pingThere(ctx, ips) })
+	found := b.ping(ctx, ips)
+	asking.Wait()
+	for i := range found {
+		seen := &pair.PeerReach{Name: pinned.Name, Reason: "not known: " + pinned.Name + " has not told"}
+		if failed == nil {
+			seen.Known, seen.Reachable, seen.RTTMS, seen.Reason = true, there[i].Reachable, there[i].RTTMS, words(there[i].Reason)
+		}
+		found[i].Peer = seen
+	}
+	return found, nil
+}
+
+// ping asks the addresses from here. Those of the pair itself count as not reached.
+func (a *Appliance) ping(ctx context.Context, ips []netip.Addr) []pair.Reach {
+	outside := a.outside(ips)
+	found := probe.Ping(ctx, ips, pingWait)
+	for i, ip := range ips {
+		if !slices.Contains(outside, ip) {
+			found[i] = pair.Reach{IP: ip.String(), Reason: notOutside}
+		}
+	}
+	return found
+}
+
+// pingThere has the peer do the same.
+func (a *Appliance) pingThere(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
+	ctx, cancel := context.WithTimeout(ctx, pingAsk)
+	defer cancel()
+	question := wire.Ping{Version: wire.Version, IPs: make([]string, len(ips))}
+	for i, ip := range ips {
+		question.IPs[i] = ip.String()
+	}
+	answer, err := peer.Call[wire.Ping, wire.PingAnswer](ctx, a.link.Bulk(), pathPing, question)
+	if err == nil && len(answer.Reached) != len(ips) {
+		err = peer.ErrSenseless
+	}
+	return answer.Reached, err
+}
+
+// pingAsked answers the peer.
+func (a *Appliance) pingAsked(ctx context.Context, question wire.Ping) (wire.PingAnswer, error) {
+	if len(question.IPs) > pair.MaxTestIPs {
+		return wire.PingAnswer{}, fmt.Errorf("ping of %d addresses: at most %d", len(question.IPs), pair.MaxTestIPs)
+	}
+	ips := make([]netip.Addr, len(question.IPs))
+	for i, text := range question.IPs {
+		ip, err := netip.ParseAddr(text)
+		if err != nil {
+			return wire.PingAnswer{}, fmt.Errorf("ping: %w", err)
+		}
+		ips[i] = ip
+	}
+	return wire.PingAnswer{Version: wire.Version, Reached: a.ping(ctx, ips)}, nil
 }

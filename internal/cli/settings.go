@@ -133,7 +133,7 @@ func (p *program) sharedIP() *cobra.Command {
 }
 
 func (p *program) testIPs() *cobra.Command {
-	return p.ask("test-ips [IP ...]", "Ping the given or the saved test IPs; exit code 1 if one does not answer", cobra.ArbitraryArgs,
+	return p.ask("test-ips [IP ...]", "Ping the given or the saved test IPs from both appliances; exit code 1 if one does not answer", cobra.ArbitraryArgs,
 		func(ctx context.Context, client *api.Client, args []string) error {
 			results, err := client.TestIPs(ctx, args)
 			if err != nil {
@@ -144,7 +144,7 @@ func (p *program) testIPs() *cobra.Command {
 					writeReach(pg, result)
 				}
 			})
-			if err == nil && slices.ContainsFunc(results, func(r pair.Reach) bool { return !r.Reachable }) {
+			if err == nil && slices.ContainsFunc(results, func(r pair.Reach) bool { return !r.Everywhere() }) {
 				return errSilent
 			}
 			return err
@@ -152,9 +152,22 @@ func (p *program) testIPs() *cobra.Command {
 }
 
 func writeReach(pg *page, result pair.Reach) {
-	if result.Reachable {
-		pg.marked(green, "ok", result.IP, strconv.FormatFloat(result.RTTMS, 'f', 2, 64)+" ms")
-		return
+	verdict, colour := "ok", green
+	if !result.Everywhere() {
+		verdict, colour = "not ok", red
 	}
-	pg.marked(red, "not ok", result.IP, result.Reason)
+	columns := []string{verdict, result.IP, reachText(result.RTTMS, result.Reason)}
+	if result.Peer != nil {
+		columns[2] = "here: " + columns[2]
+		columns = append(columns, result.Peer.Name+": "+reachText(result.Peer.RTTMS, result.Peer.Reason))
+	}
+	pg.marked(colour, columns...)
+}
+
+// reachText is the round trip, or why there was none.
+func reachText(ms float64, reason string) string {
+	if reason != "" {
+		return reason
+	}
+	return strconv.FormatFloat(ms, 'f', 2, 64) + " ms"
 }

@@ -25,7 +25,6 @@ type configuration struct {
 type sharedIP struct {
 	pair.SharedIPStatus
 	Field string
-	Was   string // the field that says how the box was drawn
 	Off   string // the field that says that its owner was told what taking it off does
 }
 
@@ -125,7 +124,7 @@ func (v *visit) configuration(saved api.SavedSettings) configuration {
 func (v *visit) sharedIPs() []sharedIP {
 	var all []sharedIP
 	for _, ip := range v.status.SharedIPs {
-		all = append(all, sharedIP{SharedIPStatus: ip, Field: "ip-" + ip.Address, Was: "was-ip-" + ip.Address, Off: "off-ip-" + ip.Address})
+		all = append(all, sharedIP{SharedIPStatus: ip, Field: "ip-" + ip.Address, Off: "off-ip-" + ip.Address})
 	}
 	return all
 }
@@ -176,6 +175,9 @@ func (c *Console) saveFailover(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if f.get("version") != strconv.FormatUint(saved.Version, 10) {
+		f.overtaken(v.configuration(saved).Form, configKeys())
+	}
 	wanted := settingsIn(f, saved.Values)
 	v.askOff(f)
 	if !f.right() {
@@ -183,9 +185,6 @@ func (c *Console) saveFailover(v *visit) error {
 	}
 	var unconfirmed error
 	if !maps.Equal(wanted.Map(), saved.Values.Map()) { // a backup can save its boxes also while its primary is away
-		if f.get("version") != strconv.FormatUint(saved.Version, 10) {
-			return v.overtaken(f, saved)
-		}
 		_, unconfirmed = c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version})
 		if unconfirmed != nil && api.CodeOf(unconfirmed) != api.Unconfirmed {
 			if !f.refused(unconfirmed) {
@@ -216,7 +215,7 @@ func (v *visit) configForm() (*form, api.SavedSettings, error) {
 	f.ID = "config"
 	f.Values.Set("test_ips", strings.ReplaceAll(f.get("test_ips"), "\r\n", "\n")) // as browsers end lines
 	for _, ip := range v.sharedIPs() {
-		if f.on(ip.Field) != f.on(ip.Was) {
+		if f.on(ip.Field) != f.on(wasField(ip.Field)) {
 			continue
 		}
 		f.forget(ip.Field) // not touched, but perhaps changed by somebody else since
@@ -258,26 +257,6 @@ func (v *visit) askOff(f *form) {
 			f.refuse(ip.Field, "nobody reaches the site at "+address+" any more once this is saved: check the box again, or save once more to take it off")
 		}
 	}
-}
-
-// overtaken tells that somebody else has saved meanwhile, and what. Saving again
-// is then a decision.
-func (v *visit) overtaken(f *form, saved api.SavedSettings) error {
-	for _, key := range configKeys() {
-		if now := typed(saved.Values, key); now != f.get(key) {
-			f.refuse(key, "saved by somebody else meanwhile: "+orNothing(now))
-		}
-	}
-	f.Problem = "Somebody else has saved these settings while you were typing. What you typed is still here; where it differs from what is saved now, that stands beside the field. Save again to replace it."
-	f.Values.Set("version", strconv.FormatUint(saved.Version, 10))
-	return v.configAgain(f, saved, nil)
-}
-
-func orNothing(text string) string {
-	if text == "" {
-		return "off, or nothing"
-	}
-	return strings.ReplaceAll(text, "\n", ", ")
 }
 
 // configAgain shows the form with what was typed.

@@ -317,17 +317,61 @@ func TestConfigurationRefusesNonsenseAndKeepsIt(t *testing.T) {
 	}
 }
 
+// tab is configured as a page that was drawn now sends it, with changes.
+func (b *browser) tab(changes map[string]string) []string {
+	b.t.Helper()
+	saved, err := b.appliance.Settings(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	fields := []string{"version", strconv.FormatUint(saved.Version, 10)}
+	for _, key := range configKeys() {
+		value := typed(saved.Values, key)
+		fields = append(fields, "was-"+key, value)
+		if changed, ok := changes[key]; ok {
+			value = changed
+		}
+		if value != "" {
+			fields = append(fields, key, value)
+		}
+	}
+	return fields
+}
+
 func TestSecondWhoSavesIsTold(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Primary)
 	mine := b.configured("primary_timeout", "7")
 	b.post(atFailover+"/settings", b.configured("primary_timeout", "9")...).has(t, "The changes are saved.")
 	p := b.post(atFailover+"/settings", mine...)
-	p.has(t, "Somebody else has saved these settings while you were typing.", "Saved by somebody else meanwhile: 9.", `value="7"`, `name="version" value="2"`)
+	p.has(t, "Somebody else has saved this while you were typing.", "Saved by somebody else meanwhile: 9.", `value="7"`, `name="version" value="2"`)
 	if saved, _ := b.appliance.Settings(t.Context()); saved.Values.PrimaryTimeout != 9*time.Second {
 		t.Error("what was saved first is lost")
 	}
 	b.post(atFailover+"/settings", b.configured("primary_timeout", "7")...).has(t, "The changes are saved.")
+}
+
+// In two tabs, only a field that both have changed is asked about; what was not touched
+// takes the new value.
+func TestTwoTabsChangeDifferentFields(t *testing.T) {
+	t.Parallel()
+	b := paired(t, pair.Primary)
+	drawn := b.get(atFailover)
+	drawn.has(t, `name="was-primary_timeout" value="5"`, `name="was-test_ips" value=""`, `name="was-automatic_failover" value=""`)
+	first := b.tab(map[string]string{"primary_timeout": "9", "automatic_failover": "true"})
+	second := b.tab(map[string]string{"max_data_age": "30", "primary_timeout": "7"})
+	third := b.tab(map[string]string{"sync_every": "20"})
+	b.post(atFailover+"/settings", first...).has(t, "The changes are saved.")
+	b.post(atFailover+"/settings", third...).has(t, "The changes are saved.")
+	p := b.post(atFailover+"/settings", second...)
+	p.has(t, "Somebody else has saved this while you were typing.", "Saved by somebody else meanwhile: 9.", `value="7"`)
+	if strings.Contains(p.body, "Saved by somebody else meanwhile: 20") || strings.Contains(p.body, "Saved by somebody else meanwhile: true") {
+		t.Error("fields are asked about that only one has changed")
+	}
+	saved, err := b.appliance.Settings(t.Context())
+	if err != nil || saved.Values.PrimaryTimeout != 9*time.Second || !saved.Values.AutomaticFailover || saved.Values.SyncEvery != 20*time.Minute {
+		t.Errorf("%+v, %v", saved.Values, err)
+	}
 }
 
 // The boxes are this appliance's own: they can be saved while the settings of the

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"baton/internal/api"
 	"baton/internal/pair"
@@ -44,6 +45,48 @@ func (f *form) get(name string) string { return f.Values.Get(name) }
 
 // on reports whether a box is checked.
 func (f *form) on(name string) bool { return f.Values.Get(name) != "" }
+
+// wasField goes with a field unseen and holds what it showed when it was drawn.
+func wasField(name string) string { return "was-" + name }
+
+// Was lists what the fields drawn so far show, under the names of wasField, so that what
+// somebody did not touch is known once the form comes back. A template writes it last.
+func (f *form) Was() map[string]string {
+	was := map[string]string{}
+	for _, drawn := range f.drawn {
+		was[wasField(drawn.Name)] = drawn.Value
+		if before, known := f.Values[wasField(drawn.Name)]; known { // drawn again: as it was the first time
+			was[wasField(drawn.Name)] = before[0]
+		}
+	}
+	return was
+}
+
+// overtaken brings a form up to what somebody else has saved since it was drawn. A field
+// that was not touched in it takes the new value; one that both have changed is refused
+// once, with what is saved now: to save it again is then a decision.
+func (f *form) overtaken(saved *form, keys []string) {
+	for _, key := range keys {
+		now, typed := saved.get(key), strings.ReplaceAll(f.get(key), "\r\n", "\n")
+		drawn, known := f.Values[wasField(key)]
+		switch {
+		case known && strings.ReplaceAll(drawn[0], "\r\n", "\n") == typed:
+			f.Values.Set(key, now)
+		case typed != now && (!known || drawn[0] != now):
+			f.refuse(key, "saved by somebody else meanwhile: "+orNothing(now))
+			f.Problem = "Somebody else has saved this while you were typing. What you both have changed is marked, with what is saved now beside it; what you typed is still here. Save again to replace it."
+		}
+		f.Values.Set(wasField(key), now)
+	}
+	f.Values.Set("version", saved.get("version"))
+}
+
+func orNothing(text string) string {
+	if text == "" {
+		return "off, or nothing"
+	}
+	return strings.ReplaceAll(text, "\n", ", ")
+}
 
 // refuse notes what is wrong with a field.
 func (f *form) refuse(name, text string) {

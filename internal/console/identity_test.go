@@ -171,7 +171,7 @@ func TestAccountsAreKept(t *testing.T) {
 	first, second := b.get(Root+"/users/edit/zoe"), b.get(Root+"/users/edit/zoe")
 	b.post(Root+"/users/edit/zoe", "display_name", "Zoe Z.", "mail", "zoe@example.org", "role", "viewer", "version", first.value(t, "version")).has(t, "Zoe Z.")
 	p = b.post(Root+"/users/edit/zoe", "display_name", "Zed", "mail", "zed@example.org", "role", "operator", "version", second.value(t, "version"))
-	p.has(t, "Somebody else has changed this account meanwhile", "Zoe Z.", `value="Zed"`, `value="zed@example.org"`)
+	p.has(t, "Somebody else has saved this while you were typing", "Saved by somebody else meanwhile: Zoe Z.", `value="Zed"`, `value="zed@example.org"`)
 	if p.status != http.StatusConflict {
 		t.Errorf("got %d", p.status)
 	}

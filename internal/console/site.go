@@ -96,18 +96,21 @@ func (c *Console) saveSite(v *visit) error {
 		return err
 	}
 	f.ID = "site"
-	if err = c.trySite(v, f); err == nil {
-		return v.done(sitePath, "The site is saved.")
-	}
-	if !f.refused(err) {
-		return err
-	}
+	err = c.trySite(v, f)
 	page, failure := v.sitePage()
 	if failure != nil {
 		return failure
 	}
 	if api.CodeOf(err) == api.Conflict {
-		f.overtaken(page.Site, pair.SiteKeys())
+		if f.overtaken(page.Site, pair.SiteKeys()); f.right() { // they changed other fields
+			err = c.trySite(v, f)
+		}
+	}
+	if err == nil {
+		return v.done(sitePath, "The site is saved.")
+	}
+	if f.right() && !f.refused(err) {
+		return err
 	}
 	page.Site = f
 	return v.show(statusOf(api.CodeOf(err)), "site", "Site", page)
@@ -135,22 +138,8 @@ func (f *form) version() uint64 {
 	return version
 }
 
-// overtaken tells beside each field what somebody else has saved meanwhile. Saving
-// again is then a decision.
-func (f *form) overtaken(saved *form, keys []string) {
-	f.Problem = "Somebody else has saved this while you were typing. What you typed is still here; where it differs from what is saved now, that stands beside the field. Save again to replace it."
-	for _, key := range keys {
-		if now := saved.get(key); now != strings.ReplaceAll(f.get(key), "\r\n", "\n") {
-			f.refuse(key, "saved by somebody else meanwhile: "+cmp.Or(now, "nothing"))
-		}
-	}
-	for _, key := range []string{"version", "was"} {
-		f.Values.Set(key, saved.get(key))
-	}
-}
-
 func zoneForm(saved api.SavedSettings) *form {
-	f := newForm(map[string]string{"time_zone": saved.Values.TimeZone, "was": saved.Values.TimeZone})
+	f := newForm(map[string]string{"time_zone": saved.Values.TimeZone})
 	f.ID = "zone"
 	return f
 }
@@ -184,7 +173,7 @@ func (c *Console) saveTimeZone(v *visit) error {
 }
 
 func (c *Console) tryTimeZone(v *visit, f *form, saved api.SavedSettings) error {
-	if saved.Values.TimeZone != f.get("was") { // other settings may have changed: they are not of this form
+	if saved.Values.TimeZone != f.get(wasField("time_zone")) { // other settings may have changed: they are not of this form
 		return api.Errorf(api.Conflict, "somebody else has saved a time zone meanwhile")
 	}
 	wanted, err := saved.Values.With("time_zone", strings.TrimSpace(f.get("time_zone")))

@@ -96,15 +96,15 @@ func TestWhatTheSiteRefusesStaysAsTyped(t *testing.T) {
 func TestTheTimeZoneIsSavedAloneAndRefusedByName(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(api.Administrator)
-	nowhere := b.post(Root+"/site/time-zone", "was", "UTC", "time_zone", "Europe/Nowhere")
+	nowhere := b.post(Root+"/site/time-zone", "was-time_zone", "UTC", "time_zone", "Europe/Nowhere")
 	nowhere.has(t, "Use a name of the time zone database", `value="Europe/Nowhere"`)
 	if nowhere.status != http.StatusUnprocessableEntity {
 		t.Errorf("a refused time zone: %d", nowhere.status)
 	}
-	b.post(Root+"/site/time-zone", "was", "UTC", "time_zone", " Europe/Berlin ").has(t, "The time zone is saved.", `value="Europe/Berlin"`)
-	p := b.post(Root+"/site/time-zone", "was", "UTC", "time_zone", "Asia/Tokyo")
+	b.post(Root+"/site/time-zone", "was-time_zone", "UTC", "time_zone", " Europe/Berlin ").has(t, "The time zone is saved.", `value="Europe/Berlin"`)
+	p := b.post(Root+"/site/time-zone", "was-time_zone", "UTC", "time_zone", "Asia/Tokyo")
 	p.has(t, "Saved by somebody else meanwhile: Europe/Berlin.", `value="Asia/Tokyo"`)
-	b.post(Root+"/site/time-zone", "was", "Europe/Berlin", "time_zone", "Asia/Tokyo").has(t, "The time zone is saved.")
+	b.post(Root+"/site/time-zone", "was-time_zone", "Europe/Berlin", "time_zone", "Asia/Tokyo").has(t, "The time zone is saved.")
 }
 
 func TestACertificateIsUploadedOrPasted(t *testing.T) {

@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -158,19 +157,21 @@ func (c *Console) saveUser(v *visit) error {
 	if err != nil || version < 1 {
 		return api.Errorf(api.Usage, "the form is damaged: open the account on the Users page again")
 	}
-	err = c.backend.UpdateUser(v.ctx(), api.UserChange{
-		Name: user.Name, DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: api.Access(f.get("role")), Version: version,
-	})
+	save := func(version int64) error {
+		return c.backend.UpdateUser(v.ctx(), api.UserChange{
+			Name: user.Name, DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: api.Access(f.get("role")), Version: version,
+		})
+	}
+	if err = save(version); api.CodeOf(err) == api.Conflict {
+		if f.overtaken(userForm(user), []string{"display_name", "mail", "role"}); f.right() { // they changed other fields
+			err = save(user.Version)
+		}
+	}
 	if err == nil {
 		return v.done("/users", user.Name+" is saved.")
 	}
-	if !f.refused(err) {
+	if f.right() && !f.refused(err) {
 		return err
-	}
-	if api.CodeOf(err) == api.Conflict {
-		f.Problem = fmt.Sprintf("Somebody else has changed this account meanwhile: display name %q, mail %q, role %s. "+
-			"What you typed is still here: save again to replace theirs.", user.DisplayName, user.Mail, user.Role)
-		f.Values.Set("version", strconv.FormatInt(user.Version, 10))
 	}
 	return v.userPage(user, f, newForm(nil), statusOf(api.CodeOf(err)))
 }

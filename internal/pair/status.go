@@ -260,10 +260,26 @@ type DivergedFile struct {
 	Deleted bool      `json:"deleted,omitempty"` // it was deleted: size and time are those of the last common snapshot
 }
 
-// Reach is the result of pinging one test IP.
+// Reach is the result of pinging one test IP, from both appliances of a pair: what
+// decides on a takeover is what the backup reaches.
 type Reach struct {
-	IP        string  `json:"ip"`
+	IP        string     `json:"ip"`
+	Reachable bool       `json:"reachable"`
+	RTTMS     float64    `json:"rtt_ms"`         // round trip in milliseconds; 0 unless reachable
+	Reason    string     `json:"reason"`         // why not; empty if reachable
+	Peer      *PeerReach `json:"peer,omitempty"` // absent while not paired
+}
+
+// PeerReach is the same from the peer.
+type PeerReach struct {
+	Name      string  `json:"name"`  // of the peer
+	Known     bool    `json:"known"` // it has told
 	Reachable bool    `json:"reachable"`
-	RTTMS     float64 `json:"rtt_ms"` // round trip in milliseconds; 0 unless reachable
-	Reason    string  `json:"reason"` // why not; empty if reachable
+	RTTMS     float64 `json:"rtt_ms"`
+	Reason    string  `json:"reason"` // why not, or why it is not known
+}
+
+// Everywhere reports whether it was reached from every appliance that has told.
+func (r Reach) Everywhere() bool {
+	return r.Reachable && (r.Peer == nil || !r.Peer.Known || r.Peer.Reachable)
 }

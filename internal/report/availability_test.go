@@ -140,13 +140,13 @@ func TestWhenTheSiteWasUp(t *testing.T) {
 		},
 		"takeover from one that stepped down": {
 			pairedUp + "12:30:03 alpha primary isolated kind=stepped-down \n 12:30:05 beta primary claiming kind=takeover \n 12:30:06 beta primary alone gap=6s",
-			beta, "", "12:30:03-12:30:06 alpha-2 beta-3", 0, 0,
+			beta, "", "12:30:00-12:30:06 alpha-2 beta-3", 0, 0, // as the taker says, and a client saw it
 		},
 		"takeover, recorded by the loser only so far": {
 			pairedUp + "12:30:03 alpha primary isolated kind=stepped-down", alpha, "", "12:30:03-13:00:00 ongoing alpha-2", 0, 0,
 		},
 		"both primary at once": {
-			pairedUp + "12:30:06 beta primary alone gap=6s \n 12:32:00 alpha backup releasing kind=stepped-down", beta, "", "", 0, 0,
+			pairedUp + "12:30:06 beta primary alone gap=6s \n 12:32:00 alpha backup releasing kind=stepped-down", beta, "", "12:30:00-12:30:06 alpha-2 beta-2", 0, 0,
 		},
 		"planned switch": {
 			pairedUp + "12:30:00 alpha primary handover \n 12:30:01 alpha backup releasing kind=handover \n" +

@@ -192,6 +192,8 @@ func (s *Stretch) relieve(taker Stretch, self pair.ApplianceID) {
 		s.endAt(heard)
 	case taker.gap > 0 && heard.Before(s.restarted):
 		s.endAt(later(s.Until, heard))
+	case taker.gap > 0 && !s.open && s.restarted.IsZero():
+		s.endAt(earlier(s.Until, heard)) // it went on where no client reached it
 	}
 }
 

@@ -87,3 +87,27 @@ func (r *RoomAnswer) UnmarshalJSON(data []byte) error {
 	type plain RoomAnswer
 	return decode("room answer", data, (*plain)(r))
 }
+
+// Ping asks an appliance to ping test IPs.
+type Ping struct {
+	Version int      `json:"version"`
+	IPs     []string `json:"ips"` // at most pair.MaxTestIPs
+}
+
+// PingAnswer tells what it reached, in the order asked.
+type PingAnswer struct {
+	Version int          `json:"version"`
+	Reached []pair.Reach `json:"reached"`
+}
+
+// UnmarshalJSON implements json.Unmarshaler: strict on the version.
+func (p *Ping) UnmarshalJSON(data []byte) error {
+	type plain Ping
+	return decode("ping", data, (*plain)(p))
+}
+
+// UnmarshalJSON implements json.Unmarshaler: strict on the version.
+func (p *PingAnswer) UnmarshalJSON(data []byte) error {
+	type plain PingAnswer
+	return decode("ping answer", data, (*plain)(p))
+}
