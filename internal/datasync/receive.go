@@ -15,6 +15,7 @@ import (
 
 	"baton/internal/datasync/plan"
 	"baton/internal/durable"
+	"baton/internal/pair"
 )
 
 // reportWithin bounds the one short request at the end.
@@ -99,6 +100,15 @@ func (p *pull) fetchManifest(ctx context.Context) error {
 	}
 	req := manifestRequest{Epoch: p.req.Epoch, Final: p.req.Final, Snapshot: st.Snapshot, Base: baseDigest, Pack: e.limit.slow()}
 	site.Sum(req.Site[:0])
+	err = p.askManifest(ctx, req, base)
+	if errors.Is(err, errSwollen) { // names that are much alike; as they are, they show what they take
+		req.Pack = false
+		err = p.askManifest(ctx, req, base)
+	}
+	return err
+}
+
+func (p *pull) askManifest(ctx context.Context, req manifestRequest, base plan.Manifest) error {
 	body, err := json.Marshal(req)
 	if err != nil {
 		return fmt.Errorf("write request: %w", err)
@@ -108,7 +118,7 @@ func (p *pull) fetchManifest(ctx context.Context) error {
 		return err
 	}
 	defer done()
-	if err := p.readHeader(in, baseDigest); err != nil {
+	if err := p.readHeader(in, req.Base); err != nil {
 		return err
 	}
 	m := &manifestReader{head: p.head, deltas: make([]plan.Delta, len(p.head.Data))}
@@ -134,6 +144,9 @@ func (p *pull) readHeader(in *frameReader, base plan.Digest) error {
 	if kind != frameHeader || json.Unmarshal(payload, &p.head) != nil {
 		return unsafeStream("no header")
 	}
+	if len(p.head.Data) > plan.MaxSets {
+		return unsafeStream("more protected data than there can be")
+	}
 	if p.head.Epoch != p.req.Epoch {
 		return sentence(ErrStaleEpoch, "The primary sent data of epoch %s, but was asked for that of epoch %s: the sync is tried again by itself.", p.head.Epoch, p.req.Epoch)
 	}
@@ -155,7 +168,14 @@ const (
 	maxSite     = 256 << 20 // bytes of a site export
 	maxManifest = 8 << 30   // bytes of entries, 400 each for the most that are allowed
 	maxNumber   = 1 << 53   // of a snapshot: further ones must not wrap around
+
+	heldAnyway  = 128 << 20 // bytes that a manifest may take in memory, however little came over the wire
+	heldPerByte = 64        // and by each byte that came, besides: an entry of the fewest bytes takes some 25
+	entryTakes  = 400       // bytes of memory, besides what its path and attributes are long
 )
+
+// errSwollen means that a stream unpacks to far more than came over the wire.
+var errSwollen = errors.New("swollen stream")
 
 // manifestReader collects a manifest stream.
 type manifestReader struct {
@@ -163,6 +183,8 @@ type manifestReader struct {
 	deltas []plan.Delta
 	site   bytes.Buffer
 	bytes  int64
+	items  int64 // entries and removed paths
+	held   int64 // bytes of memory that it takes, at most
 }
 
 func (m *manifestReader) read(in *frameReader) error {
@@ -172,11 +194,13 @@ func (m *manifestReader) read(in *frameReader) error {
 			return err
 		}
 		m.bytes += int64(len(payload))
+		m.held += int64(len(payload))
 		switch kind {
 		case frameEntries, frameRemoved:
 			err = m.delta(kind, payload)
 		case frameSite:
-			_, _ = m.site.Write(payload) // never fails
+			_, _ = m.site.Write(payload)      // never fails
+			m.held += 2 * int64(len(payload)) // it grows by being copied
 		case frameEnd:
 			return nil
 		case frameAlive, frameHeader, frameData, frameHole, frameRestart, frameDone, frameGone, frameFailed:
@@ -184,13 +208,35 @@ func (m *manifestReader) read(in *frameReader) error {
 		default:
 			err = unsafeStream("a frame of unknown kind")
 		}
-		if err == nil && (m.site.Len() > maxSite || m.bytes > maxManifest) {
-			err = unsafeStream("more than a manifest may have")
+		if err == nil {
+			err = m.check(in.came)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// check bounds what the stream makes this appliance hold, by what came over the wire.
+func (m *manifestReader) check(came int64) error {
+	if m.site.Len() > maxSite || m.bytes > maxManifest || m.items > plan.MaxEntries {
+		return unsafeStream("more than a manifest may have")
+	}
+	if m.held > heldAnyway+heldPerByte*came {
+		return &sentenceError{kind: errors.Join(ErrUnsafe, errSwollen), text: unsafeStream(fmt.Sprintf(
+			"a manifest that takes more than %s of memory, in %s", pair.BytesText(m.held), pair.BytesText(came))).Error()}
+	}
+	return nil
+}
+
+// count notes what an entry takes.
+func (m *manifestReader) count(xattrs int) error {
+	m.items++
+	m.held += entryTakes + int64(xattrs)*64
+	if m.items > plan.MaxEntries {
+		return unsafeStream("more than a manifest may have")
+	}
+	return nil
 }
 
 func (m *manifestReader) delta(kind frameKind, payload []byte) error {
@@ -206,6 +252,9 @@ func (m *manifestReader) delta(kind frameKind, payload []byte) error {
 			if d.Failed() {
 				return unsafeStream("a path that cannot be read")
 			}
+			if err := m.count(0); err != nil {
+				return err
+			}
 			continue
 		}
 		e, rest, err := plan.ReadEntry(d.Rest())
@@ -214,6 +263,9 @@ func (m *manifestReader) delta(kind frameKind, payload []byte) error {
 		}
 		if n := len(delta.Set); n > 0 && plan.ComparePaths(delta.Set[n-1].Path, e.Path) >= 0 {
 			return unsafeStream("entries out of order")
+		}
+		if err := m.count(len(e.XAttrs)); err != nil {
+			return err
 		}
 		delta.Set = append(delta.Set, e)
 		d = plan.NewDecoder(rest)

@@ -293,6 +293,9 @@ func (f *arrival) abort() {
 func (f *arrival) frame(kind frameKind, payload []byte) (finished bool, err error) {
 	switch kind {
 	case frameData:
+		if len(payload) == 0 { // each would take room, and there could be any number
+			return false, unsafeStream("content of no bytes")
+		}
 		return false, f.data(payload)
 	case frameHole:
 		d := plan.NewDecoder(payload)

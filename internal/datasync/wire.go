@@ -153,6 +153,7 @@ type frameReader struct {
 	unpack  *zstd.Decoder
 	payload []byte
 	plain   []byte
+	came    int64 // bytes that came over the wire
 }
 
 func newFrameReader(r io.Reader) (*frameReader, error) {
@@ -202,6 +203,7 @@ func (f *frameReader) read() (frameKind, []byte, error) {
 	if _, err := io.ReadFull(f.r, payload); err != nil {
 		return 0, nil, cutOff(err)
 	}
+	f.came += int64(len(head)) + int64(n)
 	if head[0]&framePacked == 0 {
 		return frameKind(head[0]), payload, nil
 	}
@@ -249,8 +251,12 @@ func readWants(r *bufio.Reader, check func(session uint64) (plan.Manifest, error
 		return nil, 0, err
 	}
 	pack, _ = r.ReadByte()
+	var all uint64 // no file is asked for twice
+	for _, set := range m.Sets {
+		all += uint64(len(set.Entries))
+	}
 	n, err := binary.ReadUvarint(r)
-	if err != nil || n > plan.MaxEntries {
+	if err != nil || n > all {
 		return nil, 0, unsafeStream("a request that cannot be read")
 	}
 	for range n {

@@ -23,7 +23,7 @@ func (s *Site) AddData(ctx context.Context, data pair.Data) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(nameTaken(known, data.Name), pathTaken(known, data.Path)); err != nil {
+		if err := errors.Join(nameTaken(known, data.Name), pathTaken(known, data.Path), tooMuch(len(known)+1)); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO data (name, kind, path) VALUES (?, ?, ?)`, data.Name, data.Kind, data.Path)
@@ -48,6 +48,16 @@ func (s *Site) checkBeside(known []pair.Data, data pair.Data) error {
 		checkKind(data.Kind),
 		cmp.Or(s.checkPath(data.Path), pathTaken(known, data.Path)),
 	)
+}
+
+// maxData bounds the pieces of protected data; a manifest has no more.
+const maxData = 256
+
+func tooMuch(pieces int) error {
+	if pieces > maxData {
+		return refuse(ErrRefused, "there can be %d pieces of protected data: protect a directory that holds several", maxData)
+	}
+	return nil
 }
 
 func nameTaken(known []pair.Data, name string) error {
@@ -161,6 +171,9 @@ func readData(ctx context.Context, from querier) ([]pair.Data, error) {
 
 // checkAllData checks what came from the peer by the same rules.
 func (s *Site) checkAllData(all []pair.Data) error {
+	if err := tooMuch(len(all)); err != nil {
+		return err
+	}
 	for i, data := range all {
 		if err := s.checkBeside(all[:i], data); err != nil {
 			return err

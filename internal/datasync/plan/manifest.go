@@ -12,8 +12,11 @@ import (
 	"baton/internal/pair"
 )
 
-// MaxEntries bounds the entries of one manifest.
-const MaxEntries = 20_000_000
+// Limits of one manifest.
+const (
+	MaxEntries = 20_000_000 // of all its sets together
+	MaxSets    = 256        // pieces of protected data
+)
 
 // Digest is the BLAKE3 hash of a manifest: equal digests, equal data.
 type Digest [32]byte
@@ -132,8 +135,14 @@ func ReadManifest(b []byte) (Manifest, error) {
 // paths out of order, a name below something that is no directory, a further
 // name of something that is no file.
 func (m Manifest) Validate() error {
-	names := map[string]bool{}
+	if len(m.Sets) > MaxSets {
+		return fmt.Errorf("%w: %d pieces of protected data", ErrMalformed, len(m.Sets))
+	}
+	names, entries := map[string]bool{}, 0
 	for i, s := range m.Sets {
+		if entries += len(s.Entries); entries > MaxEntries {
+			return fmt.Errorf("%w: too many entries", ErrMalformed)
+		}
 		if names[s.Data.Name] {
 			return fmt.Errorf("%w: protected data %q is listed twice", ErrMalformed, s.Data.Name)
 		}
@@ -154,8 +163,8 @@ func (m Manifest) Validate() error {
 }
 
 func (s Set) validate() error {
-	if len(s.Entries) == 0 || s.Entries[0].Path != "." || len(s.Entries) > MaxEntries {
-		return fmt.Errorf("%w: the directory itself is missing, or too many entries", ErrMalformed)
+	if len(s.Entries) == 0 || s.Entries[0].Path != "." {
+		return fmt.Errorf("%w: the directory itself is missing", ErrMalformed)
 	}
 	kinds := make(map[string]Kind, len(s.Entries))
 	for i, e := range s.Entries {

@@ -1,0 +1,164 @@
+package datasync
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"runtime"
+	"runtime/metrics"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"baton/internal/datasync/plan"
+	"baton/internal/pair"
+)
+
+// bomb is a primary that sends little which takes much to hold.
+type bomb struct {
+	frames func(out *frameWriter)
+	sent   atomic.Int64
+}
+
+func (b *bomb) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	pack, _ := newPacker()
+	out := newFrameWriter(counting{w, &b.sent}, pack)
+	defer func() { _ = out.flush() }()
+	_ = out.json(frameHeader, header{Epoch: pair.Epoch{Counter: 1, Holder: "a"}, Number: 1, Data: []pair.Data{{Name: "files", Kind: pair.DataDirectory, Path: "/srv/files"}}})
+	b.frames(out)
+}
+
+type counting struct {
+	http.ResponseWriter
+
+	n *atomic.Int64
+}
+
+func (c counting) Write(b []byte) (int, error) {
+	c.n.Add(int64(len(b)))
+	return c.ResponseWriter.Write(b)
+}
+
+// watchHeap returns the most that the heap holds until stop is called, in bytes.
+func watchHeap() (stop func() uint64) {
+	runtime.GC()
+	end, most := make(chan struct{}), make(chan uint64)
+	go func() {
+		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		var peak uint64
+		for {
+			metrics.Read(sample)
+			peak = max(peak, sample[0].Value.Uint64())
+			select {
+			case <-end:
+				most <- peak
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	return func() uint64 {
+		close(end)
+		return <-most
+	}
+}
+
+// TestALittleThatTakesMuchToHoldIsRefused has a peer send what unpacks to far more than
+// came over the wire.
+func TestALittleThatTakesMuchToHoldIsRefused(t *testing.T) {
+	const (
+		unpacked = 768 << 20
+		mostHeap = 400 << 20
+	)
+	set := binary.AppendUvarint(nil, 0)
+	many := func(out *frameWriter, kind frameKind, upTo int, entry func(i int) []byte) {
+		batch, total := append([]byte(nil), set...), 0
+		for i := 0; total < upTo; i++ {
+			batch = append(batch, entry(i)...)
+			if len(batch) < chunk {
+				continue
+			}
+			total += len(batch)
+			if out.frame(kind, batch) != nil {
+				return
+			}
+			batch = append(batch[:0], set...)
+		}
+		_ = out.frame(frameEnd, nil)
+	}
+	zeros := strings.Repeat("\x00", 60<<10)
+	for name, frames := range map[string]func(out *frameWriter){
+		"attributes": func(out *frameWriter) {
+			many(out, frameEntries, unpacked, func(i int) []byte {
+				return plan.AppendEntry(nil, plan.Entry{Path: fmt.Sprintf("d%08d", i), Kind: plan.Dir, XAttrs: []plan.XAttr{{Name: "user.a", Value: zeros}, {Name: "user.b", Value: zeros}}})
+			})
+		},
+		"targets": func(out *frameWriter) {
+			many(out, frameEntries, unpacked, func(i int) []byte {
+				return plan.AppendEntry(nil, plan.Entry{Path: fmt.Sprintf("d%08d", i), Kind: plan.Symlink, Target: zeros[:4000]})
+			})
+		},
+		"names": func(out *frameWriter) {
+			many(out, frameEntries, unpacked/8, func(i int) []byte {
+				return plan.AppendEntry(nil, plan.Entry{Path: fmt.Sprintf("d%08d", i), Kind: plan.Fifo})
+			})
+		},
+		"removed": func(out *frameWriter) {
+			many(out, frameRemoved, unpacked/8, func(int) []byte { return plan.AppendString(nil, zeros[:8]) })
+		},
+		"site": func(out *frameWriter) {
+			for range unpacked / chunk {
+				if out.frame(frameSite, []byte(strings.Repeat("\x00", chunk))) != nil {
+					return
+				}
+			}
+			_ = out.frame(frameEnd, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			b := newAppliance(t, dir, filepath.Join(dir, "tree"))
+			peer := &bomb{frames: frames}
+			server := httptest.NewServer(peer)
+			defer server.Close()
+			stop := watchHeap()
+			_, err := b.Pull(t.Context(), server.Client(), server.URL, Request{Epoch: pair.Epoch{Counter: 1, Holder: "a"}})
+			held := stop()
+			if !errors.Is(err, ErrUnsafe) || !strings.Contains(err.Error(), "more than") {
+				t.Errorf("got %v", err)
+			}
+			if held > mostHeap {
+				t.Errorf("held %d MB for %d kB", held>>20, peer.sent.Load()>>10)
+			}
+		})
+	}
+}
+
+// TestContentOfNothingIsNotKept has a peer send no bytes without end for a small file.
+func TestContentOfNothingIsNotKept(t *testing.T) {
+	f := &arrival{entry: plan.Entry{Path: "f", Kind: plan.File, Size: 100}}
+	if _, err := f.frame(frameData, nil); !errors.Is(err, ErrUnsafe) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestNoMoreIsAskedForThanThereIs has a backup ask for one file again and again.
+func TestNoMoreIsAskedForThanThereIs(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/f", "content")
+	p.pull(t)
+	wants := make([]want, 1000)
+	for i := range wants {
+		wants[i] = want{ordinal: 1}
+	}
+	answer, err := p.server.Client().Post(p.server.URL+Prefix+"content", "", strings.NewReader(string(appendWants(p.primary.session.id, 0, wants))))
+	must(t, err)
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusConflict {
+		t.Errorf("answered %s", answer.Status)
+	}
+}
