@@ -308,5 +308,12 @@ func (a *Agent) CancelSync() bool {
 	return true
 }
 
+// SyncBegan says when the newest automatic data sync began; zero if none has.
+func (a *Agent) SyncBegan() time.Time {
+	a.syncs.mu.Lock()
+	defer a.syncs.mu.Unlock()
+	return a.syncs.began
+}
+
 // NextSync says when the next automatic data sync begins; zero if none will.
 func (a *Agent) NextSync() time.Time { return a.syncs.Next() }

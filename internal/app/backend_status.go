@@ -142,6 +142,9 @@ func (a *Appliance) primarySync(s failover.State, now time.Time) pair.SyncStatus
 	report := a.fresh()
 	if report != nil && report.Role == pair.Backup {
 		status = report.Sync
+		if status.NextRun != nil && !report.SyncBegan.IsZero() && report.Settings != a.settings.get().Sum() {
+			status.NextRun = new(a.settings.next(report.SyncBegan)) // saved a moment ago, and not told back yet
+		}
 		status.Snapshot, status.DataAgeMS = pair.SnapshotStatus{}, -1
 	}
 	if newest := a.engine.Confirmed(); newest.Epoch == s.Record.Epoch {

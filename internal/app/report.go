@@ -194,6 +194,8 @@ func (a *Appliance) report(ctx context.Context, now time.Time) pair.Report {
 		Since:           a.roleSince(now, s),
 		SharedIPs:       a.sharedStatus(ctx),
 		Sync:            a.syncStatus(now),
+		SyncBegan:       a.agent.SyncBegan(),
+		Settings:        a.settings.get().Sum(),
 		SiteChecked:     a.checked(),
 		OpeningMS:       a.opening.lasted().Milliseconds(),
 		ProtectionLevel: seen.Config.ProtectionLevel(s, a.guarded()),

@@ -73,6 +73,7 @@ type Appliance struct {
 
 // Serve runs an appliance until ctx ends.
 func Serve(ctx context.Context, c config.Config, version string, log *slog.Logger) error {
+	defer watchAborts(c.DataDir, log)()
 	a, err := New(ctx, c, version, log)
 	if err != nil {
 		return err
@@ -275,11 +276,15 @@ func (a *Appliance) Run(ctx context.Context) error {
 // started says, besides, until when the run before was alive: it may have been cut off.
 func (a *Appliance) started() pair.Event {
 	detail := map[string]string{"version": a.version, "role": a.local.State().Record.Role.String(), "name": a.config.Name}
+	text := "Baton " + a.version + " started."
 	if last := a.local.LastBeat(); !last.IsZero() {
 		detail["alive_ms"] = strconv.FormatInt(last.UnixMilli(), 10)
+		if traces := aborted(a.config.DataDir, last); traces != "" {
+			text += " The run before hung, and the watchdog ended it; its traces: " + traces + "."
+		}
 	}
 	a.beat()
-	return pair.Event{Kind: pair.KindStarted, Text: "Baton " + a.version + " started.", Detail: detail}
+	return pair.Event{Kind: pair.KindStarted, Text: text, Detail: detail}
 }
 
 // live leaves a sign of life at an interval: how exactly a report can tell when one

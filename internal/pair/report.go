@@ -12,6 +12,8 @@ type Report struct {
 	Since           time.Time        `json:"since"` // when the role last changed
 	SharedIPs       []SharedIPStatus `json:"shared_ips"`
 	Sync            SyncStatus       `json:"sync"`
+	SyncBegan       time.Time        `json:"sync_began,omitzero"` // the newest one of the schedule; zero: none yet
+	Settings        uint64           `json:"settings"`            // Settings.Sum of those by which the schedule goes
 	Readiness       *Readiness       `json:"readiness,omitempty"` // of a backup
 	SiteChecked     bool             `json:"site_checked"`        // it knows whether its site answers
 	OpeningMS       int64            `json:"opening_ms"`          // how long opening the site took here, the newest time; 0: not known, or less than 1

@@ -6,9 +6,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"baton/internal/pair"
 )
@@ -146,5 +149,54 @@ func TestASilentPeerIsWhatItWas(t *testing.T) {
 	w.settled(w.alpha, w.beta)
 	if after := w.beta.status().Since; !after.Equal(before) {
 		t.Errorf("backup since %s, and since %s after a blip", before, after)
+	}
+}
+
+// A watchdog that ends a hung daemon leaves one line in the log, and the history says it.
+func TestAHungDaemonIsOneLine(t *testing.T) {
+	w := steadyPair(t, plan{timeout: moderate})
+	logged := func() string {
+		text, err := os.ReadFile(w.beta.Log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	before := len(logged())
+	if err := w.beta.Daemon().Signal(unix.SIGABRT); err != nil {
+		t.Fatal(err)
+	}
+	<-w.beta.Daemon().Done()
+	if said := logged()[before:]; strings.Contains(said, "goroutine ") || strings.Count(said, "the daemon hung") != 1 {
+		t.Errorf("the log says:\n%s", said)
+	}
+	w.beta.serve()
+	eventually(t, "the history tells of it, and where the traces are", 10*time.Second, func() bool {
+		for _, event := range w.beta.events(pair.KindStarted) {
+			if strings.Contains(event.Text, "the watchdog ended it") && strings.Contains(event.Text, "/traces/") {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// The next run of a schedule is that of the schedule which has just been saved, at once
+// and wherever it is looked at.
+func TestTheNextRunIsThatOfTheSavedSchedule(t *testing.T) {
+	w := steadyPair(t, plan{timeout: moderate})
+	w.alpha.baton("sync --wait")
+	for i, every := range []time.Duration{30 * time.Minute, 10 * time.Hour, 45 * time.Minute, 20 * time.Hour} {
+		at := w.both()[i%2]
+		at.baton("settings set sync_schedule=every sync_every=" + every.String())
+		for _, a := range []*appliance{at, w.both()[(i+1)%2]} {
+			next := a.status().Sync.NextRun
+			if next == nil {
+				t.Fatalf("%s tells of no next run", a.Name())
+			}
+			if off := time.Until(*next) - every; off > time.Minute || off < -time.Minute {
+				t.Errorf("%s, after %s was saved on %s: the next run is in %s", a.Name(), every, at.Name(), time.Until(*next).Round(time.Second))
+			}
+		}
 	}
 }
