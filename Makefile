@@ -113,10 +113,11 @@ package: share ## dist/: deb and rpm for amd64 and arm64
 package-test: ## install, upgrade, remove and purge the package on a Debian with systemd, as root
 	@bash test/package/run.sh
 
-check: build ## all that must pass: both builds, tests, lint, end-to-end in short, 60 faults
+check: build ## all that must pass: both builds, tests, lint, end-to-end in short, 60 faults, the package
 	GOARCH=arm64 $(BUILD) -o bin/linux-arm64/baton ./cmd/baton
 	$(MAKE) test
 	$(MAKE) lint
 	$(MAKE) smoke
+	$(MAKE) package-test
 	@if [ "$$(id -u)" = 0 ] && [ -e /dev/loop-control ]; then $(MAKE) faults ARGS='-n 60 -seed 1 -for 10m'; \
 	else echo 'skipped: the campaign of faults needs root and loop devices'; fi

@@ -82,6 +82,12 @@ sed -i 's/^# name = .*/name = "edited"/' /etc/baton/baton.toml
 systemctl enable -q --now baton
 before=$(daemon)
 id=$(baton status --json | grep -m 1 '"id"')
+mkdir -p /srv/site /etc/site
+echo 'a password of hers' | baton setup --user ann >/try/out 2>&1 || fail "baton setup"
+baton data add dir site /srv/site >/try/out 2>&1 || fail "baton data add"
+baton data add dir more /etc/site >/try/out 2>&1 || fail "baton data add"
+baton key generate --save >/try/out 2>&1 || fail "baton key generate"
+key=$(baton key fingerprint)
 package -i this.deb
 told "The daemon that runs is the one from before"
 holds "the file that was edited is as it was" grep -q '^name = "edited"' /etc/baton/baton.toml
@@ -98,6 +104,9 @@ mv /try/baton.conf /etc/needrestart/conf.d/
 systemctl restart baton
 holds "restarted, it is the new version" grep -q 'v0.0.2' <(baton status)
 holds "and the same appliance" test "$(baton status --json | grep -m 1 '"id"')" = "$id"
+holds "with its accounts" grep -q '^ann ' <(baton user list)
+holds "its key" test "$(baton key fingerprint)" = "$key"
+holds "and what it protected, also where a new installation would not" test "$(baton data list | grep -c -e /srv/site -e /etc/site)" = 2
 package -P baton
 rm -rf /var/lib/baton
 
@@ -133,6 +142,19 @@ holds "with the unit and the program of the install by hand gone, the package's 
 holds "still enabled" systemctl is-enabled baton
 package -P baton
 rm -rf /var/lib/baton /etc/baton
+
+echo "== installed by hand over the package's own program"
+install -m 755 /try/files/usr/bin/baton /usr/bin/baton
+install -m 644 baton.service /etc/systemd/system/
+systemctl daemon-reload
+systemctl enable -q --now baton
+package -i this.deb
+told "is in force, not the unit of this package. It runs /usr/bin/baton."
+package -P baton
+fails "purging stops what ran the package's program" pidof baton
+told "Kept: /etc/systemd/system/baton.service, made by hand. Its program is gone"
+rm -rf /etc/systemd/system/baton.service /var/lib/baton
+systemctl daemon-reload
 
 echo "== rpm: installed, upgraded, removed"
 rpm -i --nodeps previous.rpm >/try/out 2>&1 || fail "rpm -i"

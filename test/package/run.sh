@@ -1,7 +1,7 @@
 #!/bin/bash
 # What happens to a Debian machine with systemd when the package is installed, upgraded,
 # removed, installed again, purged, or meets an install by hand. By `make package-test`,
-# as root; about three minutes. PREVIOUS is the commit whose package is upgraded from.
+# as root; some minutes. PREVIOUS is the commit whose package is upgraded from.
 set -eu
 cd "$(dirname "$0")/../.."
 
