@@ -59,6 +59,7 @@ type Appliance struct {
 	security *security
 	public   *public
 	told     lastReport
+	way      way // to the peer
 	names    *names
 	opening  opening
 	runs     runs
@@ -255,6 +256,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	run("signs of life", a.live)
 	run("reports", a.tell)
 	run("site check", a.watchSite)
+	run("way to the peer", a.watchWay)
 	run("notifications", a.notifier.Run)
 	run("agent", func(ctx context.Context) error {
 		defer unlink()

@@ -54,6 +54,19 @@ func (l *Lab) LosePolls(a, b *Host) (time.Time, error) {
 	return l.drop(drop{from: a.name, to: b.name, percent: 100, tcp: true}, drop{from: b.name, to: a.name, percent: 100, tcp: true})
 }
 
+// LoseLarge drops every frame between the two hosts that carries more than so many
+// bytes, and tells nobody, as a tunnel with a smaller MTU and a filter that lets no
+// ICMP through would. Neither host hands its interface several segments at a time
+// any more: here they would pass, or be lost, as one frame.
+func (l *Lab) LoseLarge(a, b *Host, bytes uint32) (time.Time, error) {
+	for _, h := range []*Host{a, b} {
+		if err := h.singleSegments(); err != nil {
+			return time.Time{}, err
+		}
+	}
+	return l.drop(drop{from: a.name, to: b.name, percent: 100, larger: bytes}, drop{from: b.name, to: a.name, percent: 100, larger: bytes})
+}
+
 // OneWay drops every frame that goes from one host to the other, not those back.
 func (l *Lab) OneWay(from, to *Host) (time.Time, error) {
 	return l.drop(drop{from: from.name, to: to.name, percent: 100})
@@ -177,3 +190,19 @@ func (l *Lab) Pause(h *Host) (time.Time, error) { return h.signalAll(unix.SIGSTO
 
 // Resume ends Pause (SIGCONT).
 func (l *Lab) Resume(h *Host) (time.Time, error) { return h.signalAll(unix.SIGCONT) }
+
+// singleSegments has the host's interface take one segment at a time.
+func (h *Host) singleSegments() error {
+	ns, err := h.namespace()
+	if err != nil {
+		return err
+	}
+	link, err := ns.links.LinkByName(Interface)
+	if err != nil {
+		return fmt.Errorf("find the interface of %s: %w", h.name, err)
+	}
+	if err := ns.links.LinkSetGSOMaxSegs(link, 1); err != nil {
+		return fmt.Errorf("bound the segments of %s: %w", h.name, err)
+	}
+	return nil
+}

@@ -15,6 +15,7 @@ type drop struct {
 	from, to string // host names; empty: any
 	percent  uint32 // how many of them, 1 to 100
 	tcp      bool   // only TCP over IPv4
+	larger   uint32 // only frames with more bytes than that behind their header; 0: all
 }
 
 func (sw *exchange) openFilter() error {
@@ -81,6 +82,13 @@ func (d drop) expressions() []expr.Any {
 			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(unix.ETH_P_IP)},
 			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+		)
+	}
+	if d.larger > 0 {
+		exprs = append(exprs,
+			&expr.Meta{Key: expr.MetaKeyLEN, Register: 1},
+			&expr.Byteorder{SourceRegister: 1, DestRegister: 1, Op: expr.ByteorderHton, Len: 4, Size: 4},
+			&expr.Cmp{Op: expr.CmpOpGt, Register: 1, Data: binaryutil.BigEndian.PutUint32(d.larger)},
 		)
 	}
 	if d.percent < 100 {

@@ -18,6 +18,22 @@ import (
 // gives the connection up (TCP_USER_TIMEOUT).
 const userTimeout = 10 * time.Second
 
+// narrowSegment is the size of segments, in bytes, that no way is too narrow for:
+// what RFC 9293 assumes of a way that nothing is known of. It binds both directions.
+const narrowSegment = 536
+
+type largeKey struct{}
+
+// withLarge asks for a connection whose segments are as large as the interface
+// takes. All others have narrow ones: what they carry is small, and must pass where
+// large frames are lost and nobody tells.
+func withLarge(ctx context.Context) context.Context { return context.WithValue(ctx, largeKey{}, true) }
+
+func large(ctx context.Context) bool {
+	asked, _ := ctx.Value(largeKey{}).(bool)
+	return asked
+}
+
 // stagger is how much later each further address of the peer is tried, so that
 // the first wins if it works.
 const stagger = 30 * time.Millisecond
@@ -106,6 +122,15 @@ func tuneSocket(_ context.Context, _, _ string, raw syscall.RawConn) error {
 		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
 	})
 	return errors.Join(ctlErr, err)
+}
+
+// tuneNarrow is tuneSocket for a connection whose segments are to pass everywhere.
+func tuneNarrow(ctx context.Context, network, address string, raw syscall.RawConn) error {
+	var err error
+	ctlErr := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, narrowSegment)
+	})
+	return errors.Join(ctlErr, err, tuneSocket(ctx, network, address, raw))
 }
 
 // tuneAccepted does for an accepted connection what dialling does for ours.
@@ -207,4 +232,12 @@ func http2Settings() *http.HTTP2Config {
 		SendPingTimeout:               15 * time.Second,
 		PingTimeout:                   5 * time.Second,
 	}
+}
+
+// ipOf is the address of the other end of a connection.
+func ipOf(addr net.Addr) netip.Addr {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
 }

@@ -65,6 +65,7 @@ type Contact struct {
 	Protocol    int           // protocol version agreed on
 	ClockOffset time.Duration // how far the peer's wall clock is ahead of ours
 	At          time.Time
+	IP          netip.Addr // that answered
 }
 
 // Peer is the appliance on the other side of a request.
@@ -94,6 +95,7 @@ type Link struct {
 	bulk      *channel
 	contact   atomic.Pointer[Contact]
 
+	narrow     atomic.Bool                // large segments do not pass
 	unresolved atomic.Pointer[Unresolved] // nil: every name of the peer can be looked up
 
 	pairMu    sync.Mutex                // held while a pairing is under way
@@ -126,7 +128,7 @@ func New(options Options) (*Link, error) {
 		conns: map[*serverConn]struct{}{},
 	}
 	l.control = newChannel(options.Log, l.connect)
-	l.bulk = newChannel(options.Log, l.connect)
+	l.bulk = newChannel(options.Log, func(ctx context.Context) (*line, error) { return l.connect(withLarge(ctx)) })
 	l.control.doubted = l.bulk.leaveIdle // a peer that lost its power says goodbye on neither
 	l.server = l.innerServer()
 	l.pairing.Handle("POST "+pathPair, Serve(l.acceptPair))
@@ -201,7 +203,7 @@ func (l *Link) connect(ctx context.Context) (*line, error) {
 	}
 	l.contact.Store(&Contact{
 		Address: conn.address, Version: conn.proven.peer.Product, Protocol: conn.proven.protocol,
-		ClockOffset: conn.proven.offset, At: l.options.Now(),
+		ClockOffset: conn.proven.offset, At: l.options.Now(), IP: ipOf(conn.RemoteAddr()),
 	})
 	l.met(conn.proven.life)
 	l.remember(conn)
@@ -210,6 +212,21 @@ func (l *Link) connect(ctx context.Context) (*line, error) {
 		return nil, err
 	}
 	return &line{ClientConn: client, life: conn.proven.life}, nil
+}
+
+// Narrow has connections for data use small segments, for a way that loses large
+// ones without telling. It ends one that is open: the way has stalled it.
+func (l *Link) Narrow() {
+	if !l.narrow.Swap(true) {
+		l.bulk.reset()
+	}
+}
+
+// Widen ends Narrow, without an interruption.
+func (l *Link) Widen() {
+	if l.narrow.Swap(false) {
+		l.bulk.renew()
+	}
 }
 
 // noteRefusal puts a refusal by the peer into the audit, not more than once a minute.

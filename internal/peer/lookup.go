@@ -38,9 +38,12 @@ func (l *Link) Unresolved() (Unresolved, bool) {
 // at which the peer last proved itself serves: whoever answers there has to prove
 // the same.
 func (l *Link) connectTCP(ctx context.Context, address string) (net.Conn, error) {
-	last := l.lastReached(address)
+	last, tune := l.lastReached(address), tuneSocket
+	if !large(ctx) || l.narrow.Load() {
+		tune = tuneNarrow
+	}
 	if last == "" {
-		return l.dialTCP(ctx, address, tuneSocket)
+		return l.dialTCP(ctx, address, tune)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var found atomic.Bool
@@ -48,7 +51,7 @@ func (l *Link) connectTCP(ctx context.Context, address string) (net.Conn, error)
 	tries.begin(func() (net.Conn, error) {
 		return l.dialTCP(ctx, address, func(ctx context.Context, network, at string, raw syscall.RawConn) error {
 			found.Store(true)
-			return tuneSocket(ctx, network, at, raw)
+			return tune(ctx, network, at, raw)
 		})
 	})
 	select {
@@ -59,7 +62,7 @@ func (l *Link) connectTCP(ctx context.Context, address string) (net.Conn, error)
 	case <-time.After(lookupPatience):
 	}
 	if !found.Load() {
-		tries.begin(func() (net.Conn, error) { return l.dialTCP(ctx, last, tuneSocket) })
+		tries.begin(func() (net.Conn, error) { return l.dialTCP(ctx, last, tune) })
 	}
 	return tries.first(cancel)
 }

@@ -118,7 +118,11 @@ func (l *line) until(at time.Time) { _ = l.conn.SetReadDeadline(at) } // fails o
 func (l *line) interrupt() { l.until(time.Unix(1, 0)) }
 
 func (l *line) send(ip netip.Addr, seq int, mark token) error {
-	message := icmp.Message{Type: l.family.request, Body: &icmp.Echo{ID: l.id, Seq: seq, Data: mark[:]}}
+	return l.write(ip, &icmp.Echo{ID: l.id, Seq: seq, Data: mark[:]})
+}
+
+func (l *line) write(ip netip.Addr, echo *icmp.Echo) error {
+	message := icmp.Message{Type: l.family.request, Body: echo}
 	packet, err := message.Marshal(nil) // the kernel fills in the checksum of ICMPv6
 	if err != nil {
 		return fmt.Errorf("render echo: %w", err)
