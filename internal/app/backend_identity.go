@@ -15,7 +15,7 @@ const codeTime = 5 * time.Minute
 
 // SignIn implements api.SigningIn.
 func (b *backend) SignIn(ctx context.Context, in api.Credentials) (api.Ticket, error) {
-	user, err := b.prove(ctx, in.Name, in.Password)
+	user, err := b.prove(ctx, in.Name, in.Password, b.site.Authenticate)
 	if err != nil {
 		return api.Ticket{}, err
 	}
@@ -28,15 +28,18 @@ func (b *backend) SignIn(ctx context.Context, in api.Credentials) (api.Ticket, e
 	return ticket, nil
 }
 
+// authenticate is how a password is checked: of a stranger, or of somebody signed in.
+type authenticate func(ctx context.Context, name, password string) (store.User, error)
+
 // prove checks a name and a password, as often as the gate allows.
-func (b *backend) prove(ctx context.Context, name, password string) (store.User, error) {
+func (b *backend) prove(ctx context.Context, name, password string, check authenticate) (store.User, error) {
 	name = pair.UserName(name)
 	end, err := b.gate.begin(name, source(ctx))
 	if err != nil {
 		return store.User{}, err
 	}
 	defer end()
-	user, err := b.site.Authenticate(ctx, name, password)
+	user, err := check(ctx, name, password)
 	if errors.Is(err, store.ErrCredentials) {
 		b.gate.wrong(name, source(ctx))
 		b.failed(ctx, name, "the user name or the password was wrong")
@@ -182,7 +185,7 @@ func (b *backend) ChangePassword(ctx context.Context, name, old, password string
 // proveAgain asks somebody who is signed in for the password, so that a browser
 // left alone is not enough.
 func (b *backend) proveAgain(ctx context.Context, name, password, field string) error {
-	_, err := b.prove(ctx, name, password)
+	_, err := b.prove(ctx, name, password, b.site.AuthenticateAgain)
 	if api.CodeOf(err) == api.Unauthorized {
 		return api.RefusedFields(pair.FieldError{Field: field, Text: "this is not your password"})
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -99,7 +100,7 @@ func (g *guarded) Accept() (net.Conn, error) {
 		}
 		from, _ := netip.ParseAddrPort(tcp.RemoteAddr().String())
 		if leave, entered := g.crowd.enter(from.Addr().Unmap()); entered {
-			return &guest{TCPConn: tcp, patience: g.crowd.patience, leave: sync.OnceFunc(leave)}, nil
+			return &guest{TCPConn: tcp, patience: g.crowd.patience, leave: sync.OnceFunc(leave), ofPeer: g.crowd.ofPeer(from.Addr().Unmap())}, nil
 		}
 		_ = tcp.SetLinger(0) // leaves nothing behind in the kernel either
 		_ = tcp.Close()
@@ -111,12 +112,28 @@ type guest struct {
 	*net.TCPConn
 	patience time.Duration
 	leave    func()
+	ofPeer   bool                   // it comes from an address of the peer
+	turn     atomic.Pointer[func()] // gives the turn of a handshake back; nil: it has none
+}
+
+// begin keeps the turn of a handshake until something is written.
+func (g *guest) begin(end func()) {
+	if before := g.turn.Swap(&end); before != nil {
+		(*before)()
+	}
+}
+
+func (g *guest) end() {
+	if end := g.turn.Swap(nil); end != nil {
+		(*end)()
+	}
 }
 
 // Write implements net.Conn. TLS hands over some kilobytes at a time, the answers of
 // all requests of an HTTP/2 connection among them: whoever does not take these for so
 // long, as by a byte now and then, is shown out.
 func (g *guest) Write(p []byte) (int, error) {
+	g.end()
 	late := time.AfterFunc(g.patience, func() { _ = g.Close() })
 	defer late.Stop()
 	return g.TCPConn.Write(p)
@@ -125,6 +142,7 @@ func (g *guest) Write(p []byte) (int, error) {
 // Close implements net.Conn.
 func (g *guest) Close() error {
 	defer g.leave()
+	defer g.end()
 	return g.TCPConn.Close()
 }
 
@@ -132,6 +150,9 @@ func (g *guest) Close() error {
 func (a *Appliance) isPeer(from netip.Addr) bool {
 	pinned, paired := a.link.Paired()
 	return paired && slices.ContainsFunc(pinned.Addresses, func(known string) bool {
+		if reached := pinned.Reached[known]; reached != "" { // it is a name
+			known = reached
+		}
 		at, err := netip.ParseAddrPort(known)
 		return err == nil && at.Addr().Unmap() == from
 	})

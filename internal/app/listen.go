@@ -104,7 +104,7 @@ const mostStreams = 100
 
 func (a *Appliance) serveTLS(ctx context.Context, listener net.Listener, secure *tls.Config, handler http.Handler) error {
 	server := &http.Server{
-		Handler: handler, TLSConfig: secure,
+		Handler: handler, TLSConfig: a.handshakes.pace(secure),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: mostStreams},
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),

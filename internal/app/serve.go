@@ -33,38 +33,39 @@ import (
 
 // Appliance is one running daemon: everything that New made, and that Run runs.
 type Appliance struct {
-	config   config.Config
-	version  string
-	log      *slog.Logger
-	recent   *recent
-	begun    time.Time // when this daemon was made
-	identity peer.Identity
-	local    *store.Local
-	site     *store.Site
-	engine   *datasync.Engine
-	link     *peer.Link
-	host     *sharedip.Host
-	traffic  *lease.Lease
-	ips      *addresses
-	reach    *reacher
-	doors    doors
-	history  *history
-	agent    *agent.Agent
-	backend  *backend
-	server   *api.Server
-	settings *settings
-	outdated chan struct{} // the primary tells of other settings than those in force
-	room     *room
-	notifier *notify.Notifier
-	security *security
-	public   *public
-	told     lastReport
-	way      way // to the peer
-	names    *names
-	opening  opening
-	runs     runs
-	leading  sync.RWMutex // held shared while the site database is changed
-	watched  bool         // a watchdog ends this daemon when it hangs
+	config     config.Config
+	version    string
+	log        *slog.Logger
+	recent     *recent
+	begun      time.Time // when this daemon was made
+	identity   peer.Identity
+	local      *store.Local
+	site       *store.Site
+	engine     *datasync.Engine
+	link       *peer.Link
+	host       *sharedip.Host
+	traffic    *lease.Lease
+	ips        *addresses
+	reach      *reacher
+	doors      doors
+	history    *history
+	agent      *agent.Agent
+	backend    *backend
+	server     *api.Server
+	settings   *settings
+	outdated   chan struct{} // the primary tells of other settings than those in force
+	room       *room
+	notifier   *notify.Notifier
+	security   *security
+	public     *public
+	told       lastReport
+	way        way // to the peer
+	handshakes *handshakes
+	names      *names
+	opening    opening
+	runs       runs
+	leading    sync.RWMutex // held shared while the site database is changed
+	watched    bool         // a watchdog ends this daemon when it hangs
 
 	protected atomic.Int64                     // how many directories are
 	strays    atomic.Pointer[[]sharedip.Stray] // on this machine now
@@ -85,7 +86,7 @@ func Serve(ctx context.Context, c config.Config, version string, log *slog.Logge
 // New reads what is stored and makes an appliance that has not begun to act. No
 // shared IP is on an interface when it returns.
 func New(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
-	a := &Appliance{config: c, version: version, recent: new(recent), begun: time.Now(), names: newNames()}
+	a := &Appliance{config: c, version: version, recent: new(recent), begun: time.Now(), names: newNames(), handshakes: newHandshakes()}
 	a.log = a.recent.log(log)
 	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.openPublic, a.join} {
 		if err := step(ctx); err != nil {

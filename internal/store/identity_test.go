@@ -350,12 +350,33 @@ func TestTheLastAdministratorStays(t *testing.T) {
 
 func TestAFloodOfSignInsIsTurnedAwayAtOnce(t *testing.T) {
 	s, _ := people(t)
-	for range cap(s.waiting) {
-		s.waiting <- struct{}{}
+	for range cap(s.strangers.waiting) {
+		s.strangers.waiting <- struct{}{}
 	}
 	_, err := s.Authenticate(t.Context(), "ann", "correct horse")
 	wantKind(t, err, ErrBusy, "too many sign-ins")
+}
+
+func TestASignInWaitsABoundedTime(t *testing.T) {
+	s, _ := people(t)
+	s.strangers.patience = 10 * time.Millisecond
+	s.strangers.turn <- struct{}{}
+	_, err := s.Authenticate(t.Context(), "ann", "correct horse")
+	wantKind(t, err, ErrBusy, "too many sign-ins")
+}
+
+// TestWhoIsSignedInDoesNotWaitForStrangers: nor does whoever has a token, for which
+// nothing of the kind is computed.
+func TestWhoIsSignedInDoesNotWaitForStrangers(t *testing.T) {
+	s, _ := people(t)
+	s.strangers.turn <- struct{}{}
+	for range cap(s.strangers.waiting) {
+		s.strangers.waiting <- struct{}{}
+	}
 	if err := s.SetPassword(t.Context(), "bob", "battery staple"); err != nil {
-		t.Errorf("who is signed in waits for strangers: %v", err)
+		t.Errorf("a new password: %v", err)
+	}
+	if _, err := s.AuthenticateAgain(t.Context(), "bob", "battery staple"); err != nil {
+		t.Errorf("the password once more: %v", err)
 	}
 }

@@ -20,9 +20,6 @@ const (
 	hashThreads = 1
 	hashLength  = 32 // bytes
 	saltLength  = 16 // bytes
-
-	concurrentHashes = 2  // sign-ins beyond wait, so that a flood of them takes no memory
-	waitingHashes    = 16 // sign-ins beyond are turned away at once: these take half a second
 )
 
 // Limits of a password, in bytes.

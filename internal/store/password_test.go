@@ -38,36 +38,38 @@ func TestAPasswordIsVerifiedByItsHashOnly(t *testing.T) {
 	}
 }
 
-func TestOnlyTwoHashesAreComputedAtATime(t *testing.T) {
+// TestStrangersAreHashedForOneAtATimeWithRests leaves the processor to what keeps the
+// site up: half of one core at most is theirs.
+func TestStrangersAreHashedForOneAtATimeWithRests(t *testing.T) {
 	s := openSite(t, alpha)
+	const work, flood = 20 * time.Millisecond, 8
 	var running, most atomic.Int32
-	release := make(chan struct{})
 	var hashes sync.WaitGroup
-	for range 10 {
+	began := time.Now()
+	for range flood {
 		hashes.Go(func() {
-			if err := s.hashSlot(t.Context(), func() {
-				now := running.Add(1)
-				for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
-				}
-				<-release
+			if err := s.strangers.run(t.Context(), func() {
+				most.Store(max(most.Load(), running.Add(1)))
+				time.Sleep(work)
 				running.Add(-1)
 			}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	for running.Load() < concurrentHashes {
-		time.Sleep(time.Millisecond) // polls: both slots are taken soon
+	hashes.Wait()
+	if took := time.Since(began); most.Load() != 1 || took < (2*flood-1)*work {
+		t.Errorf("%d at a time, %d of %s took %s", most.Load(), flood, work, took)
 	}
+}
+
+func TestWhoGivesUpWaitsNoLonger(t *testing.T) {
+	s := openSite(t, alpha)
+	s.strangers.turn <- struct{}{}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Authenticate(gone, "ann", "correct horse"); !errors.Is(err, context.Canceled) {
 		t.Errorf("who gives up still waits: %v", err)
-	}
-	close(release)
-	hashes.Wait()
-	if most.Load() != concurrentHashes {
-		t.Errorf("%d at a time", most.Load())
 	}
 }
 

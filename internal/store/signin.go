@@ -11,13 +11,23 @@ import (
 // An unknown or disabled user costs the same time as a wrong password. ErrBusy:
 // too many sign-ins wait already; nothing was looked at.
 func (s *Site) Authenticate(ctx context.Context, name, password string) (User, error) {
+	return s.authenticate(ctx, s.strangers, name, password)
+}
+
+// AuthenticateAgain is Authenticate for somebody who is signed in, who does not wait
+// for strangers.
+func (s *Site) AuthenticateAgain(ctx context.Context, name, password string) (User, error) {
+	return s.authenticate(ctx, s.signedIn, name, password)
+}
+
+func (s *Site) authenticate(ctx context.Context, lane lane, name, password string) (User, error) {
 	user, kept, err := scanUser(s.reader.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return User{}, s.explain("look up the user", err)
 	}
 	right := false
 	if len(password) <= maxPassword {
-		if err := s.queue(ctx, func() { right = verifyPassword(kept.password, password) }); err != nil {
+		if err := lane.run(ctx, func() { right = verifyPassword(kept.password, password) }); err != nil {
 			return User{}, err
 		}
 	}
@@ -40,29 +50,6 @@ func (s *Site) NoteLogin(ctx context.Context, name string) {
 }
 
 func (s *Site) hash(ctx context.Context, password string) (phc string, err error) {
-	err = s.hashSlot(ctx, func() { phc = hashPassword(password) })
+	err = s.signedIn.run(ctx, func() { phc = hashPassword(password) })
 	return phc, err
-}
-
-// queue is hashSlot for strangers: who finds the queue full is turned away.
-func (s *Site) queue(ctx context.Context, work func()) error {
-	select {
-	case s.waiting <- struct{}{}:
-	default:
-		return refuse(ErrBusy, "too many sign-ins at a time: try again in a moment")
-	}
-	defer func() { <-s.waiting }()
-	return s.hashSlot(ctx, work)
-}
-
-// hashSlot runs work once one of the few slots for password hashes is free.
-func (s *Site) hashSlot(ctx context.Context, work func()) error {
-	select {
-	case s.hashing <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-s.hashing }()
-	work()
-	return nil
 }

@@ -34,8 +34,8 @@ type Site struct {
 	writer *sql.DB // one connection: SQLite has one writer at a time
 	reader *sql.DB // several, which never write
 
-	hashing chan struct{} // a slot for each password hash at a time
-	waiting chan struct{} // a place for each sign-in that waits for a slot
+	strangers lane // computes the hashes of sign-ins
+	signedIn  lane // and those of who is signed in
 }
 
 // OpenSite opens the site database at path, makes it on the first start and
@@ -50,7 +50,7 @@ func OpenSite(ctx context.Context, path string, self pair.ApplianceID, log *slog
 	}
 	s := &Site{
 		path: path, self: self, keepOut: keepOut, log: log, now: time.Now,
-		hashing: make(chan struct{}, concurrentHashes), waiting: make(chan struct{}, waitingHashes),
+		strangers: strangersLane(), signedIn: signedInLane(),
 	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(s.explain("open the site database", err), s.Close())

@@ -1,0 +1,51 @@
+package app
+
+import (
+	"crypto/tls"
+	"errors"
+	"time"
+)
+
+// handshakes has strangers begin TLS one at a time: signing and the exchange of keys
+// cost a processor some tenths of a millisecond, and thousands of them at a time
+// would keep it from what keeps the site up. The peer never waits.
+type handshakes struct{ turn chan struct{} }
+
+// handshakeWait is how long a stranger waits for its turn.
+const handshakeWait = 5 * time.Second
+
+func newHandshakes() *handshakes { return &handshakes{turn: make(chan struct{}, 1)} }
+
+var errManyHandshakes = errors.New("too many TLS handshakes at a time")
+
+// pace makes a configuration whose handshakes wait for their turn once the client has
+// said hello, and give it back with the first that is written: what costs lies between.
+func (h *handshakes) pace(inner *tls.Config) *tls.Config {
+	paced := inner.Clone()
+	paced.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if from, ok := hello.Conn.(*guest); ok && !from.ofPeer {
+			if err := h.await(hello, from); err != nil {
+				return nil, err
+			}
+		}
+		if inner.GetConfigForClient != nil {
+			return inner.GetConfigForClient(hello)
+		}
+		return nil, nil
+	}
+	return paced
+}
+
+func (h *handshakes) await(hello *tls.ClientHelloInfo, from *guest) error {
+	late := time.NewTimer(handshakeWait)
+	defer late.Stop()
+	select {
+	case h.turn <- struct{}{}:
+		from.begin(func() { <-h.turn })
+		return nil
+	case <-late.C:
+		return errManyHandshakes
+	case <-hello.Context().Done():
+		return hello.Context().Err()
+	}
+}
