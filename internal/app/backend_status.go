@@ -147,7 +147,7 @@ func (a *Appliance) primarySync(s failover.State, now time.Time) pair.SyncStatus
 		}
 		status.Snapshot, status.DataAgeMS = pair.SnapshotStatus{}, -1
 	}
-	if newest := a.engine.Confirmed(); newest.Epoch == s.Record.Epoch {
+	if newest := a.engine.Confirmed(); newest.Epoch == s.Record.Epoch && s.Phase != pair.Conflict {
 		tellNewest(&status, newest, now)
 	}
 	return status

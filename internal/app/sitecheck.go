@@ -54,9 +54,6 @@ func (a *Appliance) watchSite(ctx context.Context) error {
 		seen := a.agent.Look()
 		check := a.settings.get().SiteCheck
 		if !seen.State.Serving() || seen.State.Record.Role == pair.Backup || check != so.check {
-			if so.sick && seen.State.Sick && seen.State.Serving() {
-				a.agent.SiteChecked(ctx, nil) // another check has yet to judge
-			}
 			so = siteChecks{check: check}
 			continue
 		}

@@ -16,6 +16,9 @@ func TestTheSiteInOneLine(t *testing.T) {
 		{sighting{served: failover.ServedHere, role: pair.Primary, shared: true, ready: true}, pair.SiteStatus{
 			State: pair.SiteUp, ServedBy: "alpha", ProtectedBy: "beta", Text: "Up, served by alpha and protected by beta.",
 		}},
+		{sighting{served: failover.ServedHere, role: pair.Primary, shared: true, ready: true, hollow: true}, pair.SiteStatus{
+			State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; beta would take over without the site's files.",
+		}},
 		{sighting{served: failover.ServedHere, role: pair.Primary, shared: true}, pair.SiteStatus{
 			State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; nothing protects it now.",
 		}},

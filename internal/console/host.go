@@ -41,6 +41,12 @@ func (v *visit) hosts() []host {
 	if v.status.Peer != nil {
 		all = append(all, v.peerHost())
 	}
+	conflict := v.status.State == pair.Conflict || v.status.Peer != nil && v.status.Peer.Reachable && v.status.Peer.State == pair.Conflict
+	for i := range all {
+		if h := &all[i]; conflict && h.Role == pair.Backup && h.Present() {
+			h.State, h.StateTone = "It follows nobody: the pair is in a conflict.", "critical"
+		}
+	}
 	return all
 }
 
