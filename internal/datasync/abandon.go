@@ -96,6 +96,7 @@ func (e *Engine) applySome(ctx context.Context, set plan.Set, steps []directory.
 		return divergence{}, names, err
 	}
 	defer func() { _ = from.Close() }()
+	from.Scheme = plan.Newest
 	scan, err := from.Scan(ctx, nil, e.opt.Now)
 	if err != nil {
 		return divergence{}, names, err

@@ -91,6 +91,7 @@ func (e *Engine) setAside(ctx context.Context, epoch pair.Epoch, changes []diver
 func (e *Engine) noteKept(changes []divergence) error {
 	var seen plan.Manifest
 	for _, c := range changes {
+		seen.Scheme = c.scheme // of all of them
 		seen.Sets = append(seen.Sets, plan.Set{Data: c.data, Entries: c.all})
 	}
 	digest := seen.Digest()
@@ -198,13 +199,16 @@ func (e *Engine) changes(ctx context.Context) ([]divergence, error) {
 		e.opt.Log.Warn("manifest of the common snapshot is unreadable", slog.Any("error", err))
 		common = plan.Manifest{}
 	}
+	if len(common.Sets) == 0 {
+		common.Scheme = plan.Newest
+	}
 	data, err := e.protected(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var changes []divergence
 	for _, d := range data {
-		c, err := e.divergence(ctx, d, common.Find(d).Entries)
+		c, err := e.divergence(ctx, d, common)
 		if errors.Is(err, ErrMissing) { // nothing is there that could be lost
 			continue
 		}
@@ -249,19 +253,21 @@ func (e *Engine) fillCopy(ctx context.Context, half string, made pair.DivergedCo
 
 // divergence is what one piece of protected data has that the common snapshot has not.
 type divergence struct {
-	data  pair.Data
-	open  func() (*directory.Tree, error)
-	delta plan.Delta
-	all   []plan.Entry
-	was   map[string]plan.Entry // of the common snapshot: what is now removed
+	data   pair.Data
+	scheme plan.Scheme // by which its entries are hashed
+	open   func() (*directory.Tree, error)
+	delta  plan.Delta
+	all    []plan.Entry
+	was    map[string]plan.Entry // of the common snapshot: what is now removed
 }
 
-func (e *Engine) divergence(ctx context.Context, d pair.Data, common []plan.Entry) (divergence, error) {
-	scan, _, err := e.scanSource(ctx, d)
+func (e *Engine) divergence(ctx context.Context, d pair.Data, known plan.Manifest) (divergence, error) {
+	common := known.Find(d).Entries
+	scan, _, err := e.scanSource(ctx, d, known.Scheme)
 	if err != nil {
 		return divergence{}, err
 	}
-	c := divergence{data: d, open: func() (*directory.Tree, error) { return e.open(d) }, delta: plan.Difference(common, scan.Entries), all: scan.Entries, was: map[string]plan.Entry{}}
+	c := divergence{data: d, scheme: known.Scheme, open: func() (*directory.Tree, error) { return e.open(d) }, delta: plan.Difference(common, scan.Entries), all: scan.Entries, was: map[string]plan.Entry{}}
 	removed := map[string]bool{}
 	for _, path := range c.delta.Removed {
 		removed[path] = true
@@ -311,6 +317,7 @@ func (c divergence) copyTo(ctx context.Context, dir string, made *pair.DivergedC
 		return err
 	}
 	defer func() { _ = to.Close() }()
+	to.Scheme = plan.Newest
 	staging, err := to.Stage()
 	if err != nil {
 		return err
@@ -333,7 +340,7 @@ func (c divergence) copyTo(ctx context.Context, dir string, made *pair.DivergedC
 	if err != nil {
 		return err
 	}
-	return c.list(to, made)
+	return c.list(ctx, to, made)
 }
 
 // wanted is a tree of the changed entries, with the directories that lead to
@@ -374,7 +381,7 @@ func (c divergence) stageOne(ctx context.Context, from *directory.Tree, staging 
 }
 
 // list adds to the copy's list every file of the tree, hashed, and what was removed.
-func (c divergence) list(to *directory.Tree, made *pair.DivergedCopy) error {
+func (c divergence) list(ctx context.Context, to *directory.Tree, made *pair.DivergedCopy) error {
 	for _, entry := range c.wanted() {
 		if entry.Kind != plan.File && entry.Kind != plan.Link {
 			continue
@@ -383,16 +390,15 @@ func (c divergence) list(to *directory.Tree, made *pair.DivergedCopy) error {
 		if err != nil {
 			return err
 		}
-		h := sha256.New()
-		n, err := io.Copy(h, f)
+		sum, err := listedHash(ctx, f, stamp)
 		_ = f.Close()
 		if err != nil {
 			return fmt.Errorf("hash diverged file: %w", err)
 		}
 		made.Files = append(made.Files, pair.DivergedFile{
-			Data: c.data.Name, Path: entry.Path, Size: n, SHA256: hex.EncodeToString(h.Sum(nil)), ModTime: time.Unix(0, stamp.ModTime).UTC(),
+			Data: c.data.Name, Path: entry.Path, Size: stamp.Size, SHA256: sum, ModTime: time.Unix(0, stamp.ModTime).UTC(),
 		})
-		made.Bytes += n
+		made.Bytes += stamp.Size
 	}
 	for _, path := range c.delta.Removed {
 		if was := c.was[path]; was.Kind == plan.File || was.Kind == plan.Link {
@@ -402,6 +408,21 @@ func (c divergence) list(to *directory.Tree, made *pair.DivergedCopy) error {
 		}
 	}
 	return nil
+}
+
+// manyHoles is from how many bytes of holes on a file is listed without a hash: hashing
+// them would keep a machine from coming back for hours.
+const manyHoles = 16 << 30
+
+func listedHash(ctx context.Context, f *os.File, stamp directory.Stamp) (string, error) {
+	if stamp.Size-stamp.Alloc > manyHoles {
+		return "", nil
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), ctx.Err()
 }
 
 func (e *Engine) divergedCopy(id string) (pair.DivergedCopy, error) {
@@ -459,6 +480,7 @@ func copyTree(ctx context.Context, source, dir string) error {
 	if err != nil {
 		return err
 	}
+	from.Scheme = plan.Newest
 	scan, err := from.Scan(ctx, nil, time.Now)
 	if err := errors.Join(err, from.Close()); err != nil {
 		return err

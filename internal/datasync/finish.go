@@ -35,7 +35,7 @@ func (t *target) close() {
 }
 
 // look opens the directory of one set and finds out what differs.
-func (e *Engine) look(ctx context.Context, set plan.Set) (*target, error) {
+func (e *Engine) look(ctx context.Context, set plan.Set, scheme plan.Scheme) (*target, error) {
 	if err := e.checkPlace(set.Data); err != nil {
 		return nil, err
 	}
@@ -43,6 +43,7 @@ func (e *Engine) look(ctx context.Context, set plan.Set) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
+	tree.Scheme = scheme
 	t := &target{tree: tree}
 	scan, err := e.scan(ctx, tree)
 	if err == nil && len(scan.Mounts) > 0 {
@@ -305,12 +306,12 @@ func (e *Engine) learn(targets []*target) {
 		if changed == 0 {
 			continue
 		}
-		files := e.indexOf(t.tree.Path())
+		files := e.indexOf(t.tree)
 		if files == nil {
 			files = directory.Index{}
 		}
 		t.tree.Learn(files, t.work, e.opt.Now)
-		e.keepIndex(t.tree.Path(), files, changed)
+		e.keepIndex(t.tree, files, changed)
 		e.opt.Log.Debug("applied to protected directory", slog.String("path", t.tree.Path()), slog.Int("files", changed))
 	}
 }

@@ -110,7 +110,7 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 	}
 	var tops []directory.Top
 	for _, set := range p.manifest.Sets {
-		t, err := p.engine.look(ctx, set)
+		t, err := p.engine.look(ctx, set, p.manifest.Scheme)
 		if err != nil {
 			return false, err
 		}

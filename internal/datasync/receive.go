@@ -98,7 +98,7 @@ func (p *pull) fetchManifest(ctx context.Context) error {
 	if err := e.opt.Site.Export(ctx, site); err != nil {
 		return fmt.Errorf("export site database: %w", err)
 	}
-	req := manifestRequest{Epoch: p.req.Epoch, Final: p.req.Final, Snapshot: st.Snapshot, Base: baseDigest, Pack: e.limit.slow()}
+	req := manifestRequest{Epoch: p.req.Epoch, Final: p.req.Final, Snapshot: st.Snapshot, Base: baseDigest, Pack: e.limit.slow(), Scheme: plan.Newest}
 	site.Sum(req.Site[:0])
 	err = p.askManifest(ctx, req, base)
 	if errors.Is(err, errSwollen) { // names that are much alike; as they are, they show what they take
@@ -143,6 +143,9 @@ func (p *pull) readHeader(in *frameReader, base plan.Digest) error {
 	p.head = header{}
 	if kind != frameHeader || json.Unmarshal(payload, &p.head) != nil {
 		return unsafeStream("no header")
+	}
+	if p.head.Scheme > plan.Newest {
+		return unsafeStream("content that is hashed in a way that was not asked for")
 	}
 	if len(p.head.Data) > plan.MaxSets {
 		return unsafeStream("more protected data than there can be")
@@ -245,18 +248,27 @@ func (m *manifestReader) delta(kind frameKind, payload []byte) error {
 	if d.Failed() || set >= uint64(len(m.deltas)) {
 		return unsafeStream("entries of unknown data")
 	}
-	delta := &m.deltas[set]
+	if kind == frameRemoved {
+		return m.removed(&m.deltas[set], d)
+	}
+	return m.entries(&m.deltas[set], d)
+}
+
+func (m *manifestReader) removed(delta *plan.Delta, d *plan.Decoder) error {
 	for len(d.Rest()) > 0 {
-		if kind == frameRemoved {
-			delta.Removed = append(delta.Removed, d.String(plan.MaxPath))
-			if d.Failed() {
-				return unsafeStream("a path that cannot be read")
-			}
-			if err := m.count(0); err != nil {
-				return err
-			}
-			continue
+		delta.Removed = append(delta.Removed, d.String(plan.MaxPath))
+		if d.Failed() {
+			return unsafeStream("a path that cannot be read")
 		}
+		if err := m.count(0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *manifestReader) entries(delta *plan.Delta, d *plan.Decoder) error {
+	for len(d.Rest()) > 0 {
 		e, rest, err := plan.ReadEntry(d.Rest())
 		if err != nil {
 			return unsafeStream(err.Error())
@@ -279,7 +291,7 @@ func (m *manifestReader) manifest(base plan.Manifest) (plan.Manifest, error) {
 	if m.head.Base == (plan.Digest{}) {
 		base = plan.Manifest{}
 	}
-	var whole plan.Manifest
+	whole := plan.Manifest{Scheme: m.head.Scheme}
 	for i, data := range m.head.Data {
 		whole.Sets = append(whole.Sets, plan.Set{Data: data, Entries: plan.Patch(base.Find(data).Entries, m.deltas[i])})
 	}

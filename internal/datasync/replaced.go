@@ -41,12 +41,12 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 		case len(known.Find(set.Data).Entries) == 0:
 			prefix = "found-"
 			if st.Kept != (plan.Digest{}) { // set aside as a whole already, as there was nothing common
-				was = before.Find(set.Data).Entries
+				was = before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
 			}
 		case st.Keep:
 			prefix = "newer-"
 		case st.given():
-			prefix, was = LatePrefix, before.Find(set.Data).Entries
+			prefix, was = LatePrefix, before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
 		default:
 			continue
 		}

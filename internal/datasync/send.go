@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zeebo/blake3"
-
 	"baton/internal/datasync/plan"
 	"baton/internal/datasync/source/directory"
 )
@@ -267,14 +265,14 @@ func (c *contents) readOnce(ctx context.Context, j *job, offset int64, to outlet
 }
 
 func (c *contents) copyOut(ctx context.Context, j *job, f *os.File, before directory.Stamp, offset int64, to outlet) error {
-	tee := &hashing{to: to, hash: blake3.New()}
+	tee := &hashing{to: to, hash: c.session.manifest.Scheme.Hash(before.Size)}
 	now, err := directory.Stream(ctx, f, before, j.entry.Path, offset, tee)
 	if err != nil {
 		return err
 	}
 	now.Hash = j.entry.Hash
 	if offset == 0 {
-		tee.hash.Sum(now.Hash[:0])
+		now.Hash = tee.hash.Sum()
 	}
 	if now.Same(j.entry) {
 		return to.done(nil)
@@ -359,7 +357,7 @@ func (r *recording) replay(to directory.Sink) error {
 // hashing hashes what passes.
 type hashing struct {
 	to   directory.Sink
-	hash *blake3.Hasher
+	hash *plan.ContentHash
 }
 
 func (h *hashing) Data(b []byte) error {
@@ -368,10 +366,6 @@ func (h *hashing) Data(b []byte) error {
 }
 
 func (h *hashing) Hole(bytes int64) error {
-	zeros := make([]byte, min(bytes, chunk))
-	for left := bytes; left > 0; left -= int64(len(zeros)) {
-		zeros = zeros[:min(left, int64(len(zeros)))]
-		_, _ = h.hash.Write(zeros) // never fails
-	}
+	h.hash.Hole(bytes)
 	return h.to.Hole(bytes)
 }

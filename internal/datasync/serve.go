@@ -140,7 +140,7 @@ func (e *Engine) newSession(ctx context.Context, req manifestRequest) (*session,
 		return nil, setBack(req.Snapshot.Number, known)
 	}
 	e.endSession(sentence(ErrRunning, "Another data sync began, so this one ended."))
-	s := &session{id: rand.Uint64(), epoch: e.offered} //nolint:gosec // tells sessions apart, no secret
+	s := &session{id: rand.Uint64(), epoch: e.offered, manifest: plan.Manifest{Scheme: min(req.Scheme, plan.Newest)}} //nolint:gosec // tells sessions apart, no secret
 	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	e.session = s
 	return s, nil
@@ -198,7 +198,7 @@ func (e *Engine) fail(ctx context.Context, out *frameWriter, err error) {
 }
 
 func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session, req manifestRequest) error {
-	head := header{Session: s.id, Epoch: s.epoch, TakenAt: e.opt.Now().UnixMilli()}
+	head := header{Session: s.id, Epoch: s.epoch, Scheme: s.manifest.Scheme, TakenAt: e.opt.Now().UnixMilli()}
 	export, err := e.prepare(ctx, out, s, req)
 	if err != nil {
 		return err
@@ -307,7 +307,7 @@ func (e *Engine) fill(ctx context.Context, s *session, req manifestRequest) erro
 		return err
 	}
 	for _, d := range data {
-		scan, top, err := e.scanSource(ctx, d)
+		scan, top, err := e.scanSource(ctx, d, s.manifest.Scheme)
 		if err != nil {
 			return err
 		}
@@ -330,12 +330,13 @@ func (e *Engine) fill(ctx context.Context, s *session, req manifestRequest) erro
 }
 
 // scanSource scans a protected directory, and says which one it was.
-func (e *Engine) scanSource(ctx context.Context, d pair.Data) (directory.Scan, directory.Top, error) {
+func (e *Engine) scanSource(ctx context.Context, d pair.Data, scheme plan.Scheme) (directory.Scan, directory.Top, error) {
 	tree, err := e.openAllowed(d)
 	if err != nil {
 		return directory.Scan{}, directory.Top{}, err
 	}
 	defer func() { _ = tree.Close() }()
+	tree.Scheme = scheme
 	scan, err := e.scan(ctx, tree)
 	if err != nil {
 		return scan, directory.Top{}, err
@@ -391,7 +392,7 @@ func (e *Engine) confirm(rep report) error {
 func (s *session) copy() (plan.Manifest, plan.Digest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var m plan.Manifest
+	m := plan.Manifest{Scheme: s.manifest.Scheme}
 	for _, set := range s.manifest.Sets {
 		m.Sets = append(m.Sets, plan.Set{Data: set.Data, Entries: slices.Clone(set.Entries)})
 	}

@@ -25,6 +25,7 @@ type manifestRequest struct {
 	Base     plan.Digest   `json:"base"`     // of that snapshot's manifest
 	Site     plan.Digest   `json:"site"`     // of the backup's own site export
 	Pack     bool          `json:"pack"`     // compress: the link is slower than compression
+	Scheme   plan.Scheme   `json:"scheme"`   // newest by which the backup can hash content
 }
 
 // header precedes a manifest.
@@ -37,6 +38,7 @@ type header struct {
 	Digest  plan.Digest `json:"digest"`   // of the manifest
 	Site    plan.Digest `json:"site"`     // of the site export
 	Data    []pair.Data `json:"data"`
+	Scheme  plan.Scheme `json:"scheme"`          // by which content is hashed
 	Disks   []string    `json:"disks,omitempty"` // by data: which file system it lies on; empty: not known
 }
 

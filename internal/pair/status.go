@@ -252,10 +252,10 @@ type DivergedCopy struct {
 
 // DivergedFile is one file of a diverged copy.
 type DivergedFile struct {
-	Data    string    `json:"data"` // name of the protected data
-	Path    string    `json:"path"` // relative to it
-	Size    int64     `json:"size"` // bytes
-	SHA256  string    `json:"sha256"`
+	Data    string    `json:"data"`   // name of the protected data
+	Path    string    `json:"path"`   // relative to it
+	Size    int64     `json:"size"`   // bytes
+	SHA256  string    `json:"sha256"` // empty: a file with more than 16 GiB of holes
 	ModTime time.Time `json:"mod_time"`
 	Deleted bool      `json:"deleted,omitempty"` // it was deleted: size and time are those of the last common snapshot
 }

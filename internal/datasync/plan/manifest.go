@@ -56,7 +56,10 @@ func (s Set) Files() (files, bytes int64) {
 }
 
 // Manifest is the state of all protected data at one moment.
-type Manifest struct{ Sets []Set }
+type Manifest struct {
+	Sets   []Set
+	Scheme Scheme // by which the content is hashed
+}
 
 // Find returns the set of the same name, kind and path, or an empty one.
 func (m Manifest) Find(data pair.Data) Set {
@@ -94,7 +97,7 @@ func appendHead(b []byte, s Set) []byte {
 
 // Append appends the manifest's byte form, which ReadManifest reads.
 func (m Manifest) Append(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(m.Sets)))
+	b = binary.AppendUvarint(b, uint64(len(m.Sets))+schemeUnit*uint64(m.Scheme))
 	for _, s := range m.Sets {
 		b = appendHead(b, s)
 		for _, e := range s.Entries {
@@ -104,11 +107,18 @@ func (m Manifest) Append(b []byte) []byte {
 	return b
 }
 
+// schemeUnit is what a scheme adds to the number of sets, at the front of the byte form.
+const schemeUnit = 1 << 16
+
 // ReadManifest reads what Append wrote and validates it.
 func ReadManifest(b []byte) (Manifest, error) {
 	d := NewDecoder(b)
-	var m Manifest
-	for range min(d.Uvarint(), 1<<16) {
+	first := d.Uvarint()
+	if first/schemeUnit > uint64(Newest) || first%schemeUnit > MaxSets {
+		return Manifest{}, ErrMalformed
+	}
+	m := Manifest{Scheme: Scheme(first / schemeUnit)}
+	for range first % schemeUnit {
 		s := Set{Data: pair.Data{Name: d.String(MaxPath), Kind: pair.DataKind(d.String(MaxName)), Path: d.String(MaxPath)}}
 		n := d.Uvarint()
 		if d.Failed() || n > uint64(len(d.Rest())) { // an entry has more than one byte

@@ -28,6 +28,20 @@ func (x Index) lookup(path string, s Stamp) (Known, bool) {
 	return k, ok && !k.Racy && k.Stamp.unchanged(s)
 }
 
+// In returns what is known by one scheme of what was hashed by another.
+func (x Index) In(scheme, was plan.Scheme) Index {
+	if scheme == was {
+		return x
+	}
+	same := make(Index, len(x))
+	for path, k := range x {
+		if !plan.Differs(k.Stamp.Size) {
+			same[path] = k
+		}
+	}
+	return same
+}
+
 // Append appends the index's byte form, closed by its BLAKE3 hash.
 func (x Index) Append(b []byte) []byte {
 	start := len(b)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/zeebo/blake3"
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/plan"
@@ -78,16 +77,12 @@ func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time, 
 			return plan.Entry{}, Stamp{}, false, err
 		}
 	}
-	h := blake3.New()
-	n, err := io.CopyBuffer(h, contextReader{ctx, f}, make([]byte, min(readSize, max(before.Size, 512)+1)))
+	h := t.Scheme.Hash(before.Size)
+	e, err := Stream(ctx, f, before, path, 0, hashed{h})
 	if err != nil {
-		return plan.Entry{}, Stamp{}, false, fmt.Errorf("read file: %w", err)
+		return plan.Entry{}, Stamp{}, false, err
 	}
-	e, err := settled(f, before, path)
-	if err != nil || n != e.Size {
-		return plan.Entry{}, Stamp{}, false, errors.Join(err, changed(path, n != before.Size))
-	}
-	h.Sum(e.Hash[:0])
+	e.Hash = h.Sum()
 	return e, before, unwritten || racy(before.CTime, written), nil
 }
 
@@ -131,16 +126,26 @@ func pause(ctx context.Context, try int) error {
 	}
 }
 
-type contextReader struct {
-	ctx context.Context //nolint:containedctx // lives for one read loop
-	r   io.Reader
+// hashed is a Sink that hashes alone.
+type hashed struct{ to *plan.ContentHash }
+
+func (h hashed) Data(b []byte) error {
+	_, err := h.to.Write(b)
+	return err
 }
 
-func (r contextReader) Read(b []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
+func (h hashed) Hole(bytes int64) error {
+	h.to.Hole(bytes)
+	return nil
+}
+
+// read hashes a file that nobody else has.
+func read(ctx context.Context, f *os.File, to *plan.ContentHash) error {
+	before, err := fstat(f)
+	if err == nil {
+		_, err = Stream(ctx, f, before, f.Name(), 0, hashed{to})
 	}
-	return r.r.Read(b)
+	return err
 }
 
 // Sink takes a file's content in order.

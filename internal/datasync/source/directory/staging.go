@@ -151,7 +151,7 @@ type Incoming struct {
 	staging *Staging
 	entry   plan.Entry
 	f       *os.File
-	hash    *blake3.Hasher
+	hash    *plan.ContentHash
 	offset  int64
 }
 
@@ -176,7 +176,7 @@ func (s *Staging) Resume(ctx context.Context, e plan.Entry) (*Incoming, error) {
 		_, err = in.f.Seek(0, io.SeekStart)
 	}
 	if err == nil {
-		in.offset, err = io.CopyBuffer(in.hash, contextReader{ctx, in.f}, make([]byte, readSize))
+		in.offset, err = size, read(ctx, in.f, in.hash)
 	}
 	if err != nil {
 		in.Abort()
@@ -185,7 +185,7 @@ func (s *Staging) Resume(ctx context.Context, e plan.Entry) (*Incoming, error) {
 	if in.offset < e.Size {
 		return in, nil
 	}
-	if plan.Hash(in.hash.Sum(nil)) != e.Hash {
+	if in.hash.Sum() != e.Hash {
 		return in, in.Restart()
 	}
 	return nil, in.Finish(e)
@@ -224,7 +224,7 @@ func (s *Staging) open(e plan.Entry) (*Incoming, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stage %q: %w", e.Path, err)
 	}
-	return &Incoming{staging: s, entry: e, f: os.NewFile(uintptr(fd), name), hash: blake3.New()}, nil
+	return &Incoming{staging: s, entry: e, f: os.NewFile(uintptr(fd), name), hash: s.tree.Scheme.Hash(e.Size)}, nil
 }
 
 // Restart throws away what is there.
@@ -250,11 +250,7 @@ func (in *Incoming) Data(b []byte) error {
 
 // Hole implements Sink.
 func (in *Incoming) Hole(bytes int64) error {
-	zeros := make([]byte, min(bytes, readSize))
-	for left := bytes; left > 0; left -= int64(len(zeros)) {
-		zeros = zeros[:min(left, int64(len(zeros)))]
-		_, _ = in.hash.Write(zeros) // never fails
-	}
+	in.hash.Hole(bytes)
 	in.offset += bytes
 	if err := in.f.Truncate(in.offset); err != nil {
 		return fmt.Errorf("stage %q: %w", in.entry.Path, err)
@@ -268,11 +264,17 @@ var ErrMismatch = errors.New("content does not match its hash")
 // Finish checks the content against what the file turned out to be, and gives
 // it its metadata. Afterwards the Incoming is closed.
 func (in *Incoming) Finish(e plan.Entry) error {
-	defer in.Abort()
-	if in.offset != e.Size || plan.Hash(in.hash.Sum(nil)) != e.Hash {
+	if in.offset != e.Size || in.hash.Sum() != e.Hash {
 		_ = in.f.Truncate(0) // worthless; a failure shows when it is begun again
+		in.Abort()
 		return fmt.Errorf("%w: %q", ErrMismatch, e.Path)
 	}
+	return in.complete(e)
+}
+
+// complete gives checked content its metadata.
+func (in *Incoming) complete(e plan.Entry) error {
+	defer in.Abort()
 	dir, name := in.staging.root.Fd(), key(in.entry)
 	if err := setMeta(dir, name, e); err != nil {
 		return err
@@ -392,7 +394,7 @@ func (s *Staging) copyOnce(ctx context.Context, from *Tree, e *plan.Entry) error
 		in.Abort()
 		return err
 	}
-	in.hash.Sum(now.Hash[:0])
+	now.Hash = in.hash.Sum()
 	*e = now
-	return in.Finish(now)
+	return in.complete(now)
 }

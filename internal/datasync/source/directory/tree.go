@@ -22,6 +22,9 @@ var (
 
 // Tree is one protected directory, open.
 type Tree struct {
+	// Scheme is how content is hashed: that of what it is compared with.
+	Scheme plan.Scheme
+
 	path string
 	root *pinned.Dir
 }

@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/zeebo/blake3"
+)
+
+// Scheme says how the content of files is hashed. Both sides of a data sync hash by
+// one: that of the primary's answer, which is none that the backup did not ask for.
+type Scheme uint8
+
+// The schemes.
+const (
+	// Whole is the BLAKE3 hash of all bytes.
+	Whole Scheme = iota
+	// Blocks is that for small files. Of others it is the BLAKE3 hash of the blocks
+	// that are not all zeros, each by its number and its own hash, and of the size: a
+	// hole costs nothing, whoever calls it one.
+	Blocks
+)
+
+// Newest is the newest scheme that this version knows.
+const Newest = Blocks
+
+const (
+	fromBlocks = 64 << 20 // bytes from which on a file is hashed by blocks
+	blockSize  = 64 << 10
+)
+
+// Differs reports whether the hash of a file of a size depends on the scheme.
+func Differs(size int64) bool { return size >= fromBlocks }
+
+func (e Entry) differs() bool { return e.Kind == File && Differs(e.Size) }
+
+// ContentHash hashes one file's content as it comes.
+type ContentHash struct {
+	outer  *blake3.Hasher // of everything, or of the blocks
+	inner  *blake3.Hasher // nil: by no blocks
+	zeros  []byte         // as many as a block has
+	block  []byte         // that is not complete
+	offset int64
+}
+
+// Hash begins the hash of a file that will have a size.
+func (s Scheme) Hash(size int64) *ContentHash {
+	h := &ContentHash{outer: blake3.New()}
+	if s == Blocks && Differs(size) {
+		h.inner, h.zeros, h.block = blake3.New(), make([]byte, blockSize), make([]byte, 0, blockSize)
+		h.begin()
+	}
+	return h
+}
+
+func (h *ContentHash) begin() {
+	if h.inner != nil {
+		_, _ = h.outer.WriteString("baton: blocks of 64 KiB\n") // never fails
+	}
+}
+
+// Reset begins anew.
+func (h *ContentHash) Reset() {
+	h.outer.Reset()
+	h.offset, h.block = 0, h.block[:0]
+	h.begin()
+}
+
+// Write implements io.Writer. It never fails.
+func (h *ContentHash) Write(b []byte) (int, error) {
+	n := len(b)
+	if h.inner == nil {
+		h.offset += int64(n)
+		return h.outer.Write(b)
+	}
+	for len(b) > 0 {
+		take := min(len(b), blockSize-len(h.block))
+		if take == blockSize { // no need to copy
+			h.add(h.outer, b[:take], h.offset)
+		} else if h.block = append(h.block, b[:take]...); len(h.block) == blockSize {
+			h.add(h.outer, h.block, h.offset)
+			h.block = h.block[:0]
+		}
+		h.offset += int64(take)
+		b = b[take:]
+	}
+	return n, nil
+}
+
+// add takes the block in which the offset lies.
+func (h *ContentHash) add(to *blake3.Hasher, block []byte, offset int64) {
+	if bytes.Equal(block, h.zeros[:len(block)]) {
+		return
+	}
+	var line [8 + 32]byte
+	binary.BigEndian.PutUint64(line[:8], uint64(offset/blockSize)) //nolint:gosec // never negative
+	h.inner.Reset()
+	_, _ = h.inner.Write(block) // never fails
+	h.inner.Sum(line[:8])
+	_, _ = to.Write(line[:])
+}
+
+// Hole takes zeros: by blocks at no cost, else at the cost of hashing them.
+func (h *ContentHash) Hole(n int64) {
+	if h.inner == nil {
+		zeros := make([]byte, min(n, 4*blockSize))
+		for ; n > 0; n -= int64(len(zeros)) {
+			zeros = zeros[:min(n, int64(len(zeros)))]
+			_, _ = h.Write(zeros) // never fails
+		}
+		return
+	}
+	if len(h.block) > 0 {
+		take := min(n, int64(blockSize-len(h.block)))
+		_, _ = h.Write(h.zeros[:take]) // never fails
+		n -= take
+	}
+	whole := n / blockSize * blockSize
+	h.offset += whole
+	_, _ = h.Write(h.zeros[:n-whole]) // never fails
+}
+
+// Sum returns the hash of what came so far.
+func (h *ContentHash) Sum() (sum Hash) {
+	if h.inner == nil {
+		h.outer.Sum(sum[:0])
+		return sum
+	}
+	last := h.outer.Clone()
+	if len(h.block) > 0 {
+		h.add(last, h.block, h.offset-int64(len(h.block)))
+	}
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(h.offset)) //nolint:gosec // never negative
+	_, _ = last.Write(b[:])                            // never fails
+	last.Sum(sum[:0])
+	return sum
+}
+
+// In returns the entries of a manifest with hashes by another scheme, as far as they are
+// known: a large file of the same size and time in like, which is hashed by that, counts
+// as the same.
+func (m Manifest) In(scheme Scheme, data Set, like []Entry) []Entry {
+	if m.Scheme == scheme {
+		return data.Entries
+	}
+	known := map[string]Entry{}
+	for _, e := range like {
+		if e.differs() {
+			known[e.Path] = e
+		}
+	}
+	entries := append([]Entry(nil), data.Entries...)
+	for i, e := range entries {
+		if k, ok := known[e.Path]; ok && e.differs() && k.Size == e.Size && k.ModTime == e.ModTime {
+			entries[i].Hash = k.Hash
+		}
+	}
+	return entries
+}
