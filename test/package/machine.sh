@@ -156,6 +156,25 @@ told "Kept: /etc/systemd/system/baton.service, made by hand. Its program is gone
 rm -rf /etc/systemd/system/baton.service /var/lib/baton
 systemctl daemon-reload
 
+echo "== the web server of examples/static-site, beside the default site of Debian"
+install -m 644 nginx.conf /etc/nginx/conf.d/site.conf
+mkdir -p /srv/www
+echo "the site" >/srv/www/index.html
+page() {
+	exec 3<>"/dev/tcp/$1/80"
+	printf 'GET / HTTP/1.0\r\n\r\n' >&3
+	cat <&3
+}
+holds "nginx takes it" nginx -t
+holds "and a running one takes it over" systemctl reload nginx
+holds "it starts without the shared IP" systemctl restart nginx
+ip address add 198.51.100.10/32 dev lo
+holds "at the shared IP there is the site" grep -q "the site" <(page 198.51.100.10)
+fails "at the machine's own address there is what was there before" grep -q "the site" <(page 127.0.0.1)
+rm /etc/nginx/sites-enabled/default
+ip address del 198.51.100.10/32 dev lo
+holds "without the default site it starts, too" systemctl restart nginx
+
 echo "== rpm: installed, upgraded, removed"
 rpm -i --nodeps previous.rpm >/try/out 2>&1 || fail "rpm -i"
 sed -i 's/^# name = .*/name = "edited"/' /etc/baton/baton.toml
