@@ -285,11 +285,14 @@ func (a *Agent) publish() {
 	}
 }
 
-// withCauses adds to the conditions of effects that failed why they did.
+// withCauses adds to conditions why they came, and why they last.
 func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 	for i, condition := range conditions {
 		if err := a.failures[condition.ID]; err != nil {
 			conditions[i].Text += " The reason: " + cause.Of(err) + "."
+		}
+		if why := a.config.Because(a.state, condition.ID); why != "" {
+			conditions[i].Text += " " + why
 		}
 	}
 	return conditions

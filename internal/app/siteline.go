@@ -1,8 +1,6 @@
 package app
 
 import (
-	"slices"
-
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
@@ -67,9 +65,9 @@ func (s sighting) status() pair.SiteStatus {
 // servedBy is the site while one appliance holds the shared IP, with what that one
 // tells of itself.
 func (s sighting) servedBy(by, other string, told []pair.Condition) pair.SiteStatus {
-	for _, id := range unservable() {
-		if at := slices.IndexFunc(told, func(c pair.Condition) bool { return c.ID == id }); at >= 0 {
-			return pair.SiteStatus{State: pair.SiteDown, ServedBy: by, Text: "Down, though " + by + " holds the shared IP: " + told[at].Text}
+	for _, condition := range told {
+		if why := unserved(condition.ID); why != "" {
+			return pair.SiteStatus{State: pair.SiteDown, ServedBy: by, Text: "Down: " + by + " holds the shared IP, and " + why + "."}
 		}
 	}
 	status := pair.SiteStatus{State: pair.SiteUp, ServedBy: by, Text: "Up, served by " + by}
@@ -95,8 +93,15 @@ func (s sighting) servedBy(by, other string, told []pair.Condition) pair.SiteSta
 	return status
 }
 
-// unservable are the conditions of a primary whose clients get no site from it.
-func unservable() []string { return []string{"site-sick", "shared-ip-no-carrier", "traffic-blocked"} }
+// unserved says why clients get no site from a primary with that condition; empty: they
+// do.
+func unserved(condition string) string {
+	return map[string]string{
+		"site-sick":            "its site fails its check (site_check)",
+		"shared-ip-no-carrier": "the interface of the shared IP has no carrier there",
+		"traffic-blocked":      "nftables rules that an earlier run of the daemon left stop its traffic",
+	}[condition]
+}
 
 // nobody says why neither appliance serves the site.
 func (s sighting) nobody() string {

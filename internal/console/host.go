@@ -41,6 +41,13 @@ func (v *visit) hosts() []host {
 	if v.status.Peer != nil {
 		all = append(all, v.peerHost())
 	}
+	if site := v.status.Site; site.State == pair.SiteDown && site.ServedBy != "" {
+		for i := range all {
+			if h := &all[i]; h.Role == pair.Primary && h.Present() {
+				h.State, h.StateTone, h.Idle = "It holds the shared IP, and its clients get no site.", "critical", true
+			}
+		}
+	}
 	conflict := v.status.State == pair.Conflict || v.status.Peer != nil && v.status.Peer.Reachable && v.status.Peer.State == pair.Conflict
 	for i := range all {
 		if h := &all[i]; conflict && h.Role == pair.Backup && h.Present() {

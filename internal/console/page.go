@@ -100,7 +100,9 @@ func (v view) Alerts() *alerts {
 }
 
 // Idle reports whether this appliance is a primary that does not serve.
-func (v view) Idle() bool { return idle(v.Status.Role, v.Status.State) }
+func (v view) Idle() bool {
+	return idle(v.Status.Role, v.Status.State) || v.Status.Role == pair.Primary && v.Status.Site.State == pair.SiteDown
+}
 
 // Elsewhere leads to the other appliance's console, and to the site's shared IPs.
 func (v view) Elsewhere() []link {

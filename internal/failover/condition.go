@@ -12,27 +12,24 @@ func (c Config) Conditions(s State) []pair.Condition {
 	var found []pair.Condition
 	for _, row := range conditionRows() {
 		if row.holds(c, s) {
-			condition := row.condition
-			if why := c.because(s, condition.ID); why != Agreed {
-				condition.Text += " " + why.String()
-			}
-			found = append(found, condition)
+			found = append(found, row.condition)
 		}
 	}
 	return found
 }
 
-// because is what the decision knows besides of why a condition lasts; Agreed: nothing.
-func (c Config) because(s State, id string) Reason {
-	switch id {
-	case "not-serving":
-		return s.Blocked
-	case "site-sick": // why it stays here
-		if s.Record.Role == pair.Primary {
-			return (&turn{Config: c, State: s, now: s.Now}).check(offerGuards())
+// Because says in a sentence why a condition lasts, as far as the decision knows;
+// empty: it knows nothing more.
+func (c Config) Because(s State, id string) string {
+	switch {
+	case id == "not-serving" && s.Blocked != Agreed:
+		return s.Blocked.String()
+	case id == "site-sick" && s.Record.Role == pair.Primary:
+		if why := (&turn{Config: c, State: s, now: s.Now}).check(offerGuards()); why != Agreed {
+			return "It stays here: " + why.String()
 		}
 	}
-	return Agreed
+	return ""
 }
 
 type conditionRow struct {
