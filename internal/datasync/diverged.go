@@ -430,11 +430,19 @@ func (e *Engine) divergedCopy(id string) (pair.DivergedCopy, error) {
 	if id == "" || strings.HasPrefix(id, ".") || strings.ContainsAny(id, "/\x00") {
 		return c, sentence(ErrNotFound, "There is no diverged copy %q: baton diverged list shows their names.", id)
 	}
-	found, err := e.disk.readJSON(filepath.Join("diverged", id, copyManifest), &c)
-	if err == nil && !found {
-		err = sentence(ErrNotFound, "There is no diverged copy %q: baton diverged list shows their names.", id)
+	dir := e.disk.path("diverged", id)
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return c, sentence(ErrNotFound, "There is no diverged copy %q: baton diverged list shows their names.", id)
 	}
-	return c, err
+	list := filepath.Join("diverged", id, copyManifest)
+	found, err := e.disk.readJSON(list, "id", &c)
+	if err == nil && !found {
+		err = fmt.Errorf("%s is missing", e.disk.path(list))
+	}
+	if err != nil {
+		return pair.DivergedCopy{}, fmt.Errorf("%w. It lists the diverged copy, whose files lie in %s: take what is needed from there, then remove %s", err, filepath.Join(dir, copyFiles), dir)
+	}
+	return c, nil
 }
 
 // Diverged lists the diverged copies, oldest first.

@@ -127,11 +127,11 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	if err := e.disk.prepare(); err != nil {
 		return nil, err
 	}
-	if _, err := e.disk.readJSON(stateFile, &e.state); err != nil {
+	if err := e.disk.readState(&e.state); err != nil {
 		return nil, err
 	}
 	var rec record
-	found, err := e.disk.readJSON(journalFile, &rec)
+	found, err := e.disk.readJournal(&rec)
 	if err != nil {
 		return nil, err
 	}
@@ -395,6 +395,9 @@ func (e *Engine) save(change func(*state)) error {
 
 // adopt takes over a state that is durable.
 func (e *Engine) adopt(next state) {
+	if err := e.disk.mark(); err != nil { // on a full disk: the next state marks it
+		e.opt.Log.Warn("the state of the data sync is not marked", slog.Any("error", err))
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state = next

@@ -242,7 +242,7 @@ func (e *Engine) whole() error {
 		if _, err := os.Lstat(e.disk.path(name)); err != nil {
 			continue
 		}
-		if err := e.disk.remove(name); err != nil {
+		if err := e.disk.removeAll(name); err != nil {
 			return err
 		}
 	}
@@ -284,10 +284,16 @@ func (e *Engine) complete(rec record, m plan.Manifest) error {
 	e.cached[rec.Manifest] = m
 	next := rec.complete(e.state)
 	e.mu.Unlock()
-	if _, err := os.Lstat(e.disk.path(nextFile)); err == nil {
-		if err := e.disk.rename(nextFile, stateFile); err != nil {
-			return err
-		}
+	var written state
+	found, err := e.disk.readJSON(nextFile, "snapshot", &written)
+	switch {
+	case err == nil && found && written.Snapshot == next.Snapshot && written.Manifest == next.Manifest:
+		err = e.disk.rename(nextFile, stateFile)
+	case err != nil || found: // damaged, or of another time: what it says is known
+		err = e.disk.writeJSON(stateFile, next)
+	}
+	if err != nil {
+		return err
 	}
 	e.adopt(next)
 	return nil

@@ -49,7 +49,8 @@ func TestAPrimaryThatWasSetBackOverwritesNothing(t *testing.T) {
 			p.pull(t)
 			restore()
 			if lost != "" {
-				must(t, os.Remove(filepath.Join(p.primary.opt.Dir, lost)))
+				path := filepath.Join(p.primary.opt.Dir, lost)
+				must(t, errors.Join(os.Remove(path), os.Remove(path+markSuffix)))
 				p.primary.reopen(t)
 			}
 			p.serve()
@@ -86,7 +87,7 @@ func TestTheNumberOfASnapshotIsDurableBeforeItIsOffered(t *testing.T) {
 	offered := uint64(0)
 	p.primary.opt.Offering = func(_ context.Context, s pair.Snapshot) error {
 		var st state
-		_, err := p.primary.disk.readJSON(stateFile, &st)
+		_, err := p.primary.disk.readJSON(stateFile, "snapshot", &st)
 		if err != nil || st.Offered != s {
 			t.Errorf("stored %+v, offered %+v, %v", st.Offered, s, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/zeebo/blake3"
 	"golang.org/x/sys/unix"
@@ -114,19 +115,67 @@ func (d disk) prepare() error {
 	return nil
 }
 
-// readJSON reports false if there is no such file.
-func (d disk) readJSON(name string, v any) (bool, error) {
-	b, err := os.ReadFile(d.path(name))
+// readJSON reports false if there is no such file. A file that is not whole, as one
+// without its first key, is an error that begins with its path.
+func (d disk) readJSON(name, key string, v any) (bool, error) {
+	path := d.path(name)
+	b, err := os.ReadFile(path) //nolint:gosec // a file of our own data directory
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
+	var keys map[string]json.RawMessage
 	if err == nil {
-		err = json.Unmarshal(b, v)
+		err = errors.Join(json.Unmarshal(b, &keys), json.Unmarshal(b, v))
 	}
-	if err != nil {
-		return false, fmt.Errorf("read %s: %w", d.path(name), err)
+	switch _, has := keys[key]; {
+	case errors.Is(err, unix.EISDIR):
+		return false, fmt.Errorf("%s is damaged (it is a directory)", path)
+	case b == nil && err != nil:
+		return false, fmt.Errorf("%s cannot be read (%w): look at its disk", path, err)
+	case err != nil:
+		return false, fmt.Errorf("%s is damaged (%s)", path, strings.ReplaceAll(err.Error(), "\n", "; "))
+	case !has:
+		return false, fmt.Errorf("%s is damaged (it says nothing of %q)", path, key)
 	}
 	return true, nil
+}
+
+// readState reads the state, and tells a first start from a state that is lost.
+func (d disk) readState(v *state) error {
+	path := d.path(stateFile)
+	found, err := d.readJSON(stateFile, "snapshot", v)
+	_, marked := os.Lstat(path + markSuffix)
+	switch {
+	case err == nil && !found && marked == nil:
+		err = fmt.Errorf("%s is missing, but was here before", path)
+	case err == nil:
+		return nil
+	}
+	return fmt.Errorf("%w. It says which snapshot is here and what both appliances have: put it back from a backup, or remove it and %s; "+
+		"then nothing counts as in step with the peer, and the next data sync sets aside what it replaces", err, path+markSuffix)
+}
+
+// readJournal reads the journal, and reports false if there is none.
+func (d disk) readJournal(rec *record) (bool, error) {
+	found, err := d.readJSON(journalFile, "snapshot", rec)
+	if err != nil {
+		err = fmt.Errorf("%w. It says which snapshot was being put into place, so the protected data may be half of one and half of another: "+
+			"put it back from a backup, or rename it to %s; then this appliance does not take over by itself until a complete data sync has made the data whole", err, lostFile)
+	}
+	return found, err
+}
+
+// markSuffix ends the name of a mark that outlives the file beside it, so that a lost
+// file is never taken for a first start.
+const markSuffix = ".mark"
+
+// mark notes that the state has been written.
+func (d disk) mark() error {
+	path := d.path(stateFile) + markSuffix
+	if _, err := os.Lstat(path); err == nil {
+		return nil
+	}
+	return durable.Replace(path, []byte("The file beside this mark exists since the first data sync. If it is missing, it was lost.\n"))
 }
 
 func (d disk) writeJSON(name string, v any) error {
@@ -150,6 +199,14 @@ func (d disk) rename(from, to string) error {
 
 func (d disk) remove(name string) error {
 	if err := os.Remove(d.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", name, err)
+	}
+	return durable.SyncDir(filepath.Dir(d.path(name)))
+}
+
+// removeAll also removes what somebody put in the place of a file.
+func (d disk) removeAll(name string) error {
+	if err := os.RemoveAll(d.path(name)); err != nil {
 		return fmt.Errorf("remove %s: %w", name, err)
 	}
 	return durable.SyncDir(filepath.Dir(d.path(name)))
