@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -11,8 +12,11 @@ import (
 // would keep it from what keeps the site up. The peer never waits.
 type handshakes struct{ turn chan struct{} }
 
-// handshakeWait is how long a stranger waits for its turn.
-const handshakeWait = 5 * time.Second
+// How long a stranger waits for its turn, and may have it.
+const (
+	handshakeWait = 5 * time.Second
+	handshakeTurn = time.Second
+)
 
 func newHandshakes() *handshakes { return &handshakes{turn: make(chan struct{}, 1)} }
 
@@ -41,7 +45,9 @@ func (h *handshakes) await(hello *tls.ClientHelloInfo, from *guest) error {
 	defer late.Stop()
 	select {
 	case h.turn <- struct{}{}:
-		from.begin(func() { <-h.turn })
+		end := sync.OnceFunc(func() { <-h.turn })
+		time.AfterFunc(handshakeTurn, end) // also of one that was closed meanwhile
+		from.begin(end)
 		return nil
 	case <-late.C:
 		return errManyHandshakes

@@ -7,10 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"syscall"
 	"time"
 
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -94,8 +94,8 @@ func said(err error, wait time.Duration) string {
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return "does not answer within " + pair.LastingText(wait)
 	}
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err
+	if why := cause.Why(err); why != "" {
+		return "cannot be asked: " + why
 	}
-	return "answers with what is not HTTP (" + err.Error() + ")"
+	return "answers with what is not HTTP"
 }

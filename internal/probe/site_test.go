@@ -5,10 +5,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"baton/internal/cause"
+	"baton/internal/cause/causetest"
 	"baton/internal/pair"
 )
 
@@ -59,6 +62,14 @@ func TestSiteSaysWhyItDoesNotAnswer(t *testing.T) {
 			t.Errorf("%s: %v", check, err)
 		case want != "" && (err == nil || !strings.HasSuffix(err.Error(), want)):
 			t.Errorf("%s: %v, want %q", check, err, want)
+		}
+	}
+}
+
+func TestACheckOfTheSiteIsToldInWordsOfAPerson(t *testing.T) {
+	for _, raw := range causetest.Raw() {
+		if text := said(&url.Error{Op: "Get", URL: "http://127.0.0.1/", Err: raw}, time.Second); cause.Rough(text) {
+			t.Errorf("%v is told as: %s", raw, text)
 		}
 	}
 }

@@ -117,7 +117,10 @@ func TestTourOfOthers(t *testing.T) {
 			backup.state("backup" + strings.ReplaceAll(strings.TrimPrefix(path, "/login"), "/", "-"))
 		}
 	}
-	backup.open("/login/management/failover/switch?role=primary") // without a final data sync
+	// Without a final data sync, and with something that no snapshot has.
+	w.must(w.alpha.Do(t.Context(), "", "settings", "set", "sync_schedule=daily"))
+	w.must(w.alpha.Do(t.Context(), password, "user", "add", "walter"))
+	backup.open("/login/management/failover/switch?role=primary")
 	backup.sees("to confirm the loss")
 	backup.state("failover-become-primary-loss")
 }
