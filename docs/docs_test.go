@@ -175,6 +175,9 @@ func TestEveryConditionIsDocumented(t *testing.T) {
 		if !strings.Contains(page, "| `"+id+"` | "+severity+" |") {
 			t.Errorf("docs/conditions.md tells another severity of %s than %s", id, severity)
 		}
+		if pair.ClearedText(id) == "The condition "+id+" is over." {
+			t.Errorf("pair.ClearedText does not say what is true once %s is gone", id)
+		}
 	}
 	same(t, "docs/conditions.md", rows(t, "docs/conditions.md", "## Every condition"), ids)
 }

@@ -40,7 +40,7 @@ func (b *board) update(now []pair.Condition) bool {
 	for _, gone := range b.open {
 		if !slices.ContainsFunc(now, func(c pair.Condition) bool { return c.ID == gone.ID }) {
 			changed = true
-			b.record(pair.KindConditionCleared, gone, "No longer: "+gone.Text)
+			b.record(pair.KindConditionCleared, gone, pair.ClearedText(gone.ID))
 		}
 	}
 	b.open = now

@@ -84,7 +84,7 @@ func (a *Appliance) readinessOfBackup(s failover.State, hears bool, sync pair.Sy
 	case maintenanceStatus(s).On(): // the backup has perhaps not told yet that it knows
 		return ofBackup(*notReady(failover.InMaintenance))
 	case report == nil || report.Readiness == nil:
-		return unknown("Whether the backup could take over is not known: it has not told.")
+		return unknown("Whether the backup could take over is not known: it has not reported yet.")
 	case report.Readiness.Ready:
 		return a.filled(ready(report.Readiness.TakeoverMS, sync.DataAgeMS, "this primary"))
 	}
