@@ -19,6 +19,9 @@ func (a *Appliance) allowance() pair.Allowance {
 	own := a.local.State().Allowed
 	if a.config.Site != nil { // the file names it as well
 		own = append(own, a.config.Site.Root)
+		if real, err := pinned.Resolve(a.config.Site.Root); err == nil {
+			own = append(own, real)
+		}
 	}
 	return pair.Allowance{Trees: a.config.Protect, Own: own}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"baton/internal/api"
+	"baton/internal/config"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
 	"baton/internal/store"
@@ -58,6 +59,10 @@ func TestOnlyRootOfTheMachineSaysWhatMayBeProtected(t *testing.T) {
 		t.Errorf("still allowed: %v", err)
 	}
 	wantCode(t, b.Disallow(local, dir), api.NotFound)
+	b.config.Site = &config.Site{Root: dir}
+	if err := b.AddData(web, api.DataSpec{Name: "site", Kind: "dir", Path: dir}); err == nil || strings.Contains(err.Error(), "does not allow") {
+		t.Errorf("[site] root, which the file names: %v", err) // it is protected already
+	}
 	if texts := told(t, b, pair.KindSettingChanged); !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "allowed "+dir) }) {
 		t.Errorf("not in the history: %q", texts)
 	}

@@ -1,7 +1,10 @@
 package datasync
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -160,6 +163,11 @@ func (w *swappedWorld) change(tb testing.TB, i int) {
 	}
 }
 
+// noImport is a site database that takes nothing, so that every snapshot is taken back.
+type noImport struct{ fileSite }
+
+func (noImport) Import(context.Context, io.Reader) error { return errors.New("no") }
+
 // TestWhoSwapsNamesReachesNothingElse has the owner of a protected directory swap names
 // for symlinks to root's files all the time, while every kind of access goes on.
 func TestWhoSwapsNamesReachesNothingElse(t *testing.T) {
@@ -178,6 +186,13 @@ func TestWhoSwapsNamesReachesNothingElse(t *testing.T) {
 			}
 		}},
 		"apply": {backup, pull},
+		"take back": {backup, func(tb testing.TB, w *swappedWorld) {
+			tb.Helper()
+			write(tb, w.primary.site.path, time.Now().String())
+			w.backup.opt.Site = noImport{w.backup.site}
+			w.backup.reopen(tb)
+			pull(tb, w)
+		}},
 		"settle": {backup, func(tb testing.TB, w *swappedWorld) {
 			tb.Helper()
 			w.backup.opt.Hook = func(step string) {

@@ -39,7 +39,7 @@ func Call[Req, Resp any](ctx context.Context, client *http.Client, path string, 
 	if err != nil {
 		return answer, fmt.Errorf("call %s at the peer: %w", path, err)
 	}
-	if err := json.Unmarshal(data, &answer); err != nil {
+	if err := decode(data, &answer); err != nil {
 		return answer, fmt.Errorf("read the peer's answer to %s: %w", path, err)
 	}
 	return answer, nil
@@ -87,7 +87,7 @@ func Serve[Req, Resp any](f func(ctx context.Context, req Req) (Resp, error)) ht
 			return
 		}
 		var req Req
-		if err := json.Unmarshal(data, &req); err != nil {
+		if err := decode(data, &req); err != nil {
 			answerProblem(w, malformed(err))
 			return
 		}
