@@ -18,12 +18,21 @@ import (
 func (a *Appliance) allowance() pair.Allowance {
 	own := a.local.State().Allowed
 	if a.config.Site != nil { // the file names it as well
-		own = append(own, a.config.Site.Root)
-		if real, err := pinned.Resolve(a.config.Site.Root); err == nil {
-			own = append(own, real)
+		own = append(own, withoutLinks(a.config.Site.Root)...)
+	}
+	return pair.Allowance{Trees: withoutLinks(a.config.Protect...), Own: own}
+}
+
+// withoutLinks adds to names of the configuration file where they lead, if root alone
+// says so: a tree may be a link as a whole.
+func withoutLinks(paths ...string) []string {
+	all := slices.Clone(paths)
+	for _, path := range paths {
+		if real, err := pinned.Resolve(path); err == nil && real != path {
+			all = append(all, real)
 		}
 	}
-	return pair.Allowance{Trees: a.config.Protect, Own: own}
+	return all
 }
 
 // notAllowed returns the sentence for what may not be protected here; empty: it may.

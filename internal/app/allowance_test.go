@@ -81,6 +81,10 @@ func TestWhatALinkLeadsToCounts(t *testing.T) {
 	if wantCode(t, err, api.Usage, "path"); !strings.Contains(err.Error(), "it leads to "+elsewhere) {
 		t.Errorf("got %v", err)
 	}
+	b.config.Protect = []string{link} // a tree that is a link as a whole
+	if no := b.notAllowed(link+"/site", elsewhere+"/site"); no != "" {
+		t.Error(no)
+	}
 }
 
 // TestWhatWasProtectedIsKeptAtAnUpgrade has data of a version that did not ask, and then

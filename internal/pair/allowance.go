@@ -73,23 +73,33 @@ func guardsOf(path string) []string {
 			guards = append(guards, guard)
 		}
 	}
-	names := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	if names[0] == "home" {
-		switch {
-		case len(names) == 1:
-			guards = append(guards, "/home/USER")
-		case len(names) == 2:
-			guards = append(guards, path)
-		case strings.HasPrefix(names[2], "."):
-			guards = append(guards, "/"+strings.Join(names[:3], "/"))
+	for _, homes := range []string{"/home", "/var/home"} {
+		if Within(path, homes) {
+			guards = append(guards, guardedHome(homes, strings.TrimPrefix(path[len(homes):], "/"))...)
 		}
 	}
+	names := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	for i, name := range names {
 		if name == ".ssh" || name == ".gnupg" {
 			guards = append(guards, "/"+strings.Join(names[:i+1], "/"))
 		}
 	}
 	return guards
+}
+
+// guardedHome returns what is guarded of the home directories by a path below them.
+func guardedHome(homes, below string) []string {
+	user, inner, deeper := strings.Cut(below, "/")
+	hidden, _, _ := strings.Cut(inner, "/")
+	switch {
+	case below == "":
+		return []string{homes + "/USER"}
+	case !deeper:
+		return []string{homes + "/" + user}
+	case strings.HasPrefix(hidden, "."):
+		return []string{homes + "/" + user + "/" + hidden}
+	}
+	return nil
 }
 
 // Within reports whether a clean path is a directory or lies in it.

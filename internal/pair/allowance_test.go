@@ -37,6 +37,8 @@ func TestWhatMayBeProtected(t *testing.T) {
 		{byDefault, "/home/alice/.config/systemd", false},
 		{byDefault, "/home/alice/site/.git", true},
 		{byDefault, "/srv/git/.ssh", false},
+		{Allowance{Trees: []string{"/var/home"}}, "/var/home/alice", false},
+		{Allowance{Trees: []string{"/var/home"}}, "/var/home/alice/site", true},
 		{byDefault, "/var/lib/postgresql/.ssh/x", false},
 		{with("/etc/cron.d"), "/etc/cron.d", true},
 		{with("/etc/nginx"), "/etc/nginx/sites", true},
