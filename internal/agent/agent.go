@@ -288,7 +288,11 @@ func (a *Agent) publish() {
 // withCauses adds to conditions why they came, and why they last.
 func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 	for i, condition := range conditions {
-		if err := a.failures[condition.ID]; err != nil {
+		err := a.failures[condition.ID]
+		if condition.ID == "key-mismatch" {
+			err = a.Peer.Refused()
+		}
+		if err != nil {
 			conditions[i].Text += " The reason: " + cause.Of(err) + "."
 		}
 		if why := a.config.Because(a.state, condition.ID); why != "" {

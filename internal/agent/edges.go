@@ -53,6 +53,8 @@ type Peer interface {
 	Poll(ctx context.Context, view pair.View) (pair.View, error)
 	// Failure says what kind of failure an error of Poll is.
 	Failure(err error) pair.PollFailure
+	// Refused says why the peer refused the newest poll that it did; nil: it has not.
+	Refused() error
 	Hold(ctx context.Context, epoch pair.Epoch) error
 	EndHold(ctx context.Context) error
 	Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error

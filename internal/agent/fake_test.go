@@ -171,6 +171,7 @@ func (c *cable) Poll(ctx context.Context, view pair.View) (pair.View, error) {
 }
 
 func (c *cable) Failure(error) pair.PollFailure { return pair.NoAnswer }
+func (c *cable) Refused() error                 { return nil }
 
 func (c *cable) Hold(ctx context.Context, epoch pair.Epoch) error {
 	peer, err := c.peer(ctx)

@@ -43,6 +43,7 @@ type partner struct {
 	notice  func(pair.View)
 	seq     atomic.Uint64
 	ack     atomic.Uint64 // newest poll of ours whose answer came
+	refusal atomic.Pointer[error]
 }
 
 // Poll implements agent.Peer.
@@ -50,6 +51,7 @@ func (p *partner) Poll(ctx context.Context, view pair.View) (pair.View, error) {
 	poll := wire.Poll{Version: wire.Version, Seq: p.seq.Add(1), Ack: p.ack.Load(), View: view}
 	answer, err := peer.Call[wire.Poll, wire.Answer](ctx, p.link.Control(), pathPoll, poll)
 	if err != nil {
+		p.noteRefusal(err)
 		return pair.View{}, err
 	}
 	if err := p.believe(answer.View); err != nil {
@@ -58,6 +60,25 @@ func (p *partner) Poll(ctx context.Context, view pair.View) (pair.View, error) {
 	p.notice(answer.View)
 	p.ack.Store(answer.Seq)
 	return answer.View, nil
+}
+
+// noteRefusal keeps why the peer refused us, with the fingerprint of the key here
+// beside that of the peer's, which it tells.
+func (p *partner) noteRefusal(err error) {
+	if peer.Classify(err) == pair.KeyMismatch {
+		if told, ok := errors.AsType[*peer.RemoteError](err); ok {
+			err = told
+		}
+		p.refusal.Store(new(fmt.Errorf("%w; the key here has the fingerprint %s", err, p.link.KeyState().Fingerprint)))
+	}
+}
+
+// Refused implements agent.Peer.
+func (p *partner) Refused() error {
+	if why := p.refusal.Load(); why != nil {
+		return *why
+	}
+	return nil
 }
 
 // Failure implements agent.Peer.

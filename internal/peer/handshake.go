@@ -198,6 +198,8 @@ type doorkeeper interface {
 	guess(peerPin string) error
 	right(peerPin string)
 	wrong(peerPin string)
+	// mismatch is what an initiator is told whose key is another than ours.
+	mismatch(peerPin string, ours Key) error
 }
 
 // respond answers an initiator. It has the key proved to it before it proves it.
@@ -242,7 +244,7 @@ func (h handshake) answer(run int, hello frame, door doorkeeper) (proven, frame,
 	}
 	if proof.kind != frameConfirm || !cpace.Confirm(result.InitiatorTag, proof.payload) {
 		door.wrong(h.peerPin)
-		return h.again(run)
+		return h.again(run, door.mismatch(h.peerPin, secrets.Key))
 	}
 	door.right(h.peerPin)
 	done := proven{peer: theirs, key: key, protocol: version, offset: offset, life: met}
@@ -268,8 +270,8 @@ func (h handshake) share(run int, key Key, purpose string, initiator cpace.Messa
 }
 
 // again refuses a wrong proof and, in the first run, waits for another hello.
-func (h handshake) again(run int) (proven, frame, error) {
-	refused := h.refuse(ErrKeyMismatch)
+func (h handshake) again(run int, why error) (proven, frame, error) {
+	refused := h.refuse(why)
 	if run > 0 {
 		return proven{}, frame{}, refused
 	}

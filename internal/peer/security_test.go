@@ -165,6 +165,7 @@ func (d openDoor) admit(string, greeting) (Secrets, error) { return d.secrets, n
 func (openDoor) guess(string) error                        { return nil }
 func (openDoor) right(string)                              {}
 func (openDoor) wrong(string)                              {}
+func (openDoor) mismatch(string, Key) error                { return ErrKeyMismatch }
 
 func honest(h handshake) error {
 	_, err := h.respond(openDoor{Secrets{Key: stretched()[rightKey]}})

@@ -209,6 +209,15 @@ func (d *door) right(peerPin string) { d.guardOf(peerPin).giveBack(d.source) }
 
 func (d *door) wrong(peerPin string) { d.blame(ErrKeyMismatch, peerPin) }
 
+// mismatch names our key's fingerprint to the appliance that we are paired with, as its
+// certificate shows. A stranger could try guesses against it.
+func (d *door) mismatch(peerPin string, ours Key) error {
+	if d.link.vault.read().pin() != peerPin {
+		return ErrKeyMismatch
+	}
+	return fmt.Errorf("%w (the key of that appliance has the fingerprint %s)", ErrKeyMismatch, ours.Fingerprint())
+}
+
 func (d *door) blame(reason error, peerPin string) {
 	d.link.failed("accept "+remote(reason).Code, "An appliance at "+d.from+" was refused", reason,
 		map[string]string{"from": d.from, "pin": peerPin})

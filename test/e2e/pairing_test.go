@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -89,6 +90,36 @@ func TestKeyChange(t *testing.T) {
 	w.alpha.baton("sync --wait")
 	w.undisturbed(w.alpha, at, quietly)
 	w.noTakeover(w.beta, 0)
+}
+
+// A pair whose keys differ is told both fingerprints; the certificates still show who
+// is who.
+func TestKeysThatDifferAreToldWithBothFingerprints(t *testing.T) {
+	w := steadyPair(t, plan{timeout: moderate, settings: "automatic_failover=false"})
+	for i, a := range w.both() {
+		a.typed(fmt.Sprintf("an entirely different secret %d", i), "key set")
+		a.baton("key end-previous")
+	}
+	fingerprints := map[string]bool{}
+	for _, a := range w.both() {
+		fingerprints[strings.TrimSpace(a.baton("key fingerprint"))] = true
+	}
+	w.killed(w.beta) // a new connection proves the key
+	w.beta.serve()
+	eventually(t, "beta tells of both fingerprints", 20*time.Second, func() bool {
+		for _, c := range w.beta.status().Conditions {
+			if c.ID != "key-mismatch" {
+				continue
+			}
+			for fingerprint := range fingerprints {
+				if !strings.Contains(c.Text, fingerprint) {
+					return false
+				}
+			}
+			return true
+		}
+		return false
+	})
 }
 
 func (w *world) inTouch() bool {
