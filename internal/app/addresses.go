@@ -210,6 +210,22 @@ func (a *addresses) EndConnections() {
 	a.ending.Go(func() { a.endConnections(a.managed) })
 }
 
+// mostEnding bounds for how long a switch waits until connections have ended: some
+// thousands. Others end without their clients' learning of it.
+const mostEnding = 50 * time.Millisecond
+
+func (a *addresses) endConnectionsWithin(limit time.Duration) {
+	done := make(chan struct{})
+	a.ending.Go(func() {
+		defer close(done)
+		a.endConnections(a.managed)
+	})
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
+}
+
 func (a *addresses) endConnections(to []pair.SharedIP) {
 	if err := a.host.EndConnections(to...); err != nil {
 		a.log.Warn("connections to the shared IP not ended", slog.String("error", err.Error()))
@@ -217,9 +233,14 @@ func (a *addresses) endConnections(to []pair.SharedIP) {
 }
 
 // Release implements agent.Addresses: traffic ends first, and waits for nothing.
-// The rules stay as long as an address does.
+// The rules stay as long as an address does. If the role has been given away, the
+// connections end while the address is still here: only then do their clients learn of
+// it.
 func (a *addresses) Release(ctx context.Context) error {
 	a.tell(a.lease.Close())
+	if a.local.State().Record.Role == pair.Backup {
+		a.endConnectionsWithin(mostEnding)
+	}
 	if err := a.set(ctx, nil, 0); err != nil {
 		return err
 	}

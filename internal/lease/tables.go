@@ -223,13 +223,25 @@ func incoming(b *batch, t tableID) {
 }
 
 // outgoing stops what leaves from a guarded address that is not alive: answers of
-// any program, on connections that are open as well, and neighbour advertisements.
+// any program, on connections that are open as well, and neighbour advertisements; but
+// for the end of a connection.
 func outgoing(b *batch, t tableID) {
 	const chain = "outgoing"
 	b.chain(t, chain, hookPostrouting, afterNAT, "")
 	for _, f := range []family{ipv4(), ipv6()} {
-		side{b, t, chain, f, expr.MetaKeyOIFNAME, f.source, sourcePort, ours(expr.CmpOpEq)}.guard()
+		out := side{b, t, chain, f, expr.MetaKeyOIFNAME, f.source, sourcePort, ours(expr.CmpOpEq)}
+		b.rule(t, chain, join(out.remote(), list(in(f.shared)), resets(), pass())...)
+		out.guard()
 	}
+}
+
+// resets matches TCP segments that end a connection at once (RFC 9293). They answer
+// nothing, and tell a client that waits for an answer that none will come.
+func resets() []expr.Any {
+	const flags, reset = 13, 0x04 // offset of the flags in a segment, and the flag RST
+	return join(protocol(unix.IPPROTO_TCP), list(load(expr.PayloadBaseTransportHeader, flags, 1),
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{reset}, Xor: []byte{0}},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{0}}))
 }
 
 // Where a TCP segment has its ports.

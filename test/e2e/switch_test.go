@@ -3,10 +3,13 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -336,5 +339,69 @@ func TestSwitchOfManyFiles(t *testing.T) {
 	}
 	if best := slices.Min(gaps); best > bound {
 		t.Errorf("without an answer for %s at best, wanted at most %s", best, bound)
+	}
+}
+
+// A request that a server of somebody else had taken in before a planned switch, and not
+// answered, is ended by the switch: its client learns that at once, and asks again.
+func TestASwitchEndsRequestsThatAreUnderWay(t *testing.T) {
+	w := steadyPair(t, plan{timeout: byDefault})
+	listener, err := w.alpha.Listen(t.Context(), "tcp", fmt.Sprintf(":%d", ownPort))
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan struct{}, 64)
+	var serving sync.WaitGroup
+	t.Cleanup(func() { _ = listener.Close(); serving.Wait() })
+	serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer func() { _ = conn.Close() }()
+				if _, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
+					taken <- struct{}{}
+				}
+				_, _ = io.Copy(io.Discard, conn) // never answers, and ends with the connection
+			})
+		}
+	})
+	const clients = 20
+	target := netip.AddrPortFrom(w.shared[0].Addr(), ownPort).String()
+	var asking sync.WaitGroup
+	ended := make(chan error, clients)
+	for range clients {
+		asking.Go(func() {
+			conn, err := w.lab.Host("client").DialContext(t.Context(), "tcp", target)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
+			if _, err := io.WriteString(conn, "hello\n"); err != nil {
+				t.Error(err)
+				return
+			}
+			_, err = bufio.NewReader(conn).ReadString('\n')
+			ended <- err
+		})
+	}
+	for range clients {
+		<-taken
+	}
+	w.beta.baton("become primary --final-sync --wait")
+	done := time.Now()
+	asking.Wait()
+	close(ended)
+	for err := range ended {
+		if !errors.Is(err, unix.ECONNRESET) {
+			t.Errorf("a client met %v", err)
+		}
+	}
+	if took := time.Since(done); took > 2*time.Second {
+		t.Errorf("the last client learned of it %s after the switch", took.Round(time.Millisecond))
 	}
 }
