@@ -20,7 +20,19 @@ func (a *Appliance) allowance() pair.Allowance {
 	if a.config.Site != nil { // the file names it as well
 		own = append(own, withoutLinks(a.config.Site.Root)...)
 	}
-	return pair.Allowance{Trees: withoutLinks(a.config.Protect...), Own: own}
+	return pair.Allowance{Trees: withoutLinks(a.config.Protect...), Own: own, Led: led()}
+}
+
+// led returns where guarded places lie that a link of this machine's leads elsewhere, as
+// when /var/lib/docker was moved to a larger disk.
+func led() map[string]string {
+	leads := map[string]string{}
+	for _, place := range pair.MayLead() {
+		if real, err := pinned.Resolve(place); err == nil && real != place {
+			leads[place] = real
+		}
+	}
+	return leads
 }
 
 // withoutLinks adds to names of the configuration file where they lead, if root alone

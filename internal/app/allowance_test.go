@@ -123,3 +123,19 @@ func TestWhatWasProtectedIsKeptAtAnUpgrade(t *testing.T) {
 		t.Errorf("kept %v at a later start", kept)
 	}
 }
+
+// TestGuardedPlacesAreFollowed looks for what a link on this machine leads to from a
+// place that is guarded.
+func TestGuardedPlacesAreFollowed(t *testing.T) {
+	b := withUsers(t)
+	led := b.allowance().Led
+	for _, guard := range pair.MayLead() {
+		real, err := filepath.EvalSymlinks(guard)
+		if err != nil || real == guard {
+			continue
+		}
+		if led[guard] != real {
+			t.Errorf("%s leads to %s, and %q is guarded", guard, real, led[guard])
+		}
+	}
+}

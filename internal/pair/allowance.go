@@ -11,6 +11,9 @@ import (
 type Allowance struct {
 	Trees []string // of the configuration file: what lies in one may be protected, see Guarded
 	Own   []string // by root's word besides: these, and what lies in them
+	// Led is where links of root's lead from what MayLead lists: what is really there is
+	// guarded as well.
+	Led map[string]string
 }
 
 // DefaultTrees are the trees of a machine whose configuration names none.
@@ -44,7 +47,7 @@ func (a Allowance) Refuses(path string) string {
 	if slices.Contains(a.Own, path) {
 		return ""
 	}
-	guards := guardsOf(path)
+	guards := a.guardsOf(path)
 	inTree := false
 	for _, tree := range slices.Concat(a.Own, a.Trees) {
 		if !Within(path, tree) {
@@ -64,18 +67,37 @@ func (a Allowance) Refuses(path string) string {
 	return "it holds " + guards[0] + ", which is of the machine, or of who signs in there"
 }
 
+// homes lists where the directories of people lie.
+func homes() []string { return []string{"/home", "/var/home"} }
+
+// MayLead lists the places from which a link of root's may lead elsewhere, see Led.
+func MayLead() []string { return append(Guarded(), homes()...) }
+
+// places returns each place and where a link leads from it.
+func (a Allowance) places(of ...string) []string {
+	for _, place := range slices.Clip(of) {
+		if led := a.Led[place]; led != "" {
+			of = append(of, led)
+		}
+	}
+	return of
+}
+
 // guardsOf returns what is guarded in, at or around a path: besides the list, home
 // directories, what is hidden right in one, and keys of who signs in.
-func guardsOf(path string) []string {
+func (a Allowance) guardsOf(path string) []string {
 	var guards []string
-	for _, guard := range Guarded() {
+	for _, guard := range a.places(Guarded()...) {
 		if Within(path, guard) || Within(guard, path) {
 			guards = append(guards, guard)
 		}
 	}
-	for _, homes := range []string{"/home", "/var/home"} {
-		if Within(path, homes) {
+	for _, homes := range a.places(homes()...) {
+		switch {
+		case Within(path, homes):
 			guards = append(guards, guardedHome(homes, strings.TrimPrefix(path[len(homes):], "/"))...)
+		case Within(homes, path):
+			guards = append(guards, homes+"/USER")
 		}
 	}
 	names := strings.Split(strings.TrimPrefix(path, "/"), "/")

@@ -65,3 +65,30 @@ func TestWhatMayBeProtected(t *testing.T) {
 		t.Errorf("got %q", text)
 	}
 }
+
+// TestWhatIsGuardedMayLieElsewhere has links of root's lead from guarded places into
+// trees that may be protected, as when containers or homes were moved to a larger disk.
+func TestWhatIsGuardedMayLieElsewhere(t *testing.T) {
+	led := map[string]string{"/var/lib/docker": "/data/docker", "/home": "/mnt/disk/homes"}
+	for path, may := range map[string]bool{
+		"/data/docker":                 false,
+		"/data/docker/volumes":         false,
+		"/data":                        false, // it holds that
+		"/data/site":                   true,
+		"/mnt/disk/homes":              false,
+		"/mnt/disk/homes/alice":        false,
+		"/mnt/disk/homes/alice/.ssh":   false,
+		"/mnt/disk/homes/alice/.cache": false,
+		"/mnt/disk/homes/alice/site":   true,
+		"/mnt/disk":                    false,
+		"/mnt/other":                   true,
+		"/var/lib/docker":              false,
+	} {
+		if why := (Allowance{Trees: DefaultTrees(), Led: led}).Refuses(path); (why == "") != may {
+			t.Errorf("%s: %q", path, why)
+		}
+	}
+	if why := (Allowance{Trees: DefaultTrees(), Own: []string{"/data/docker"}, Led: led}).Refuses("/data/docker/volumes"); why != "" {
+		t.Errorf("by root's word: %q", why)
+	}
+}
