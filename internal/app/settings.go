@@ -83,11 +83,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	before := a.settings.get().SiteCheck
 	a.settings.set(saved, version, a.agent.Look().State.Record.Role)
-	if a.settings.get().SiteCheck != before {
-		a.agent.SiteChecked(ctx, nil) // another check has yet to judge
-	}
 	a.loadSecurity(ctx)
 	a.countProtected(ctx)
 	a.agent.Configure(ctx, a.configure)

@@ -40,7 +40,19 @@ func (c *siteChecks) take(failed error) (why error, tell bool) {
 	return nil, true
 }
 
-// watchSite checks the site as long as this appliance serves it.
+// renew begins anew if the check is another, or none any more. It reports whether a
+// site that was told to be sick is so no longer, as far as is known.
+func (c *siteChecks) renew(check pair.SiteCheck) (well bool) {
+	if check == c.check {
+		return false
+	}
+	well = c.sick
+	*c = siteChecks{check: check}
+	return well
+}
+
+// watchSite checks the site as long as this appliance serves it. Nobody else tells what
+// is found: it would cross with a check that is under way.
 func (a *Appliance) watchSite(ctx context.Context) error {
 	ticker := time.NewTicker(siteEvery)
 	defer ticker.Stop()
@@ -51,11 +63,12 @@ func (a *Appliance) watchSite(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		seen := a.agent.Look()
-		check := a.settings.get().SiteCheck
-		if !seen.State.Serving() || seen.State.Record.Role == pair.Backup || check != so.check {
-			so = siteChecks{check: check}
-			continue
+		state, check := a.agent.Look().State, a.settings.get().SiteCheck
+		if !state.Serving() || state.Record.Role == pair.Backup {
+			check = pair.SiteCheck{}
+		}
+		if so.renew(check) {
+			a.agent.SiteChecked(ctx, nil)
 		}
 		if check.IsZero() {
 			continue

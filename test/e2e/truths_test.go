@@ -74,6 +74,19 @@ func TestADeadWebServerIsADeadSite(t *testing.T) {
 	})
 }
 
+// Another check judges the site anew, whatever the one before was about to find: here
+// it waits for an answer while it is replaced.
+func TestAnotherSiteCheckJudgesAnew(t *testing.T) {
+	w := steadyPair(t, plan{timeout: moderate, settings: "automatic_failover=false"})
+	for _, instead := range []string{"tcp:127.0.0.1:80", ""} {
+		w.alpha.baton("settings set site_check=http://198.51.100.199/")
+		eventually(t, "alpha tells that its site is dead", 30*time.Second, func() bool { return w.alpha.condition("site-sick") })
+		w.alpha.baton("settings set site_check=" + instead)
+		eventually(t, "what the check before found is forgotten", 20*time.Second, func() bool { return !w.alpha.condition("site-sick") })
+		throughout(t, "nothing of it comes back", 3*time.Second, func() bool { return !w.alpha.condition("site-sick") })
+	}
+}
+
 // In a conflict nobody serves, and every place says so.
 func TestAConflictIsSaidEverywhere(t *testing.T) {
 	w := steadyPair(t, plan{timeout: moderate})
