@@ -26,7 +26,7 @@ func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Che
 	if why == failover.AlreadyPrimary {
 		return nil, refusedReason(why)
 	}
-	verdict := judged(amiss("switch", why.String(), switchRemedy(why)), func() bool { return why == failover.Agreed })
+	verdict := judged(amiss("switch", why.String(), switchRemedy(b.agent.Look(), why)), func() bool { return why == failover.Agreed })
 	answers := b.checkPeer()
 	if change.Force && !answers.OK {
 		answers.Severity = pair.Warning // this is what force is for
@@ -67,14 +67,14 @@ func (b *backend) refusal(change api.RoleChange) failover.Reason {
 }
 
 // switchRemedy is the next step of a switch that would be refused.
-func switchRemedy(why failover.Reason) string {
+func switchRemedy(seen agent.Seen, why failover.Reason) string {
 	known := map[failover.Reason]string{
 		failover.PeerSilent:     "Bring the peer back. If it is surely down, a backup can be forced to serve with the data that it has.",
 		failover.AddressAnswers: "Switch that machine off or pull its cable: it still answers for the shared IP.",
 		failover.SwitchRuns:     "Wait until it has ended, and look at the status.",
 		failover.NotServing:     "Wait until it has ended, and look at the status.",
 	}
-	return cmp.Or(known[why], remedy(why))
+	return cmp.Or(known[why], remedy(seen, why))
 }
 
 func (b *backend) checkVersions(other string) api.Check {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/cause"
 	"baton/internal/failover"
@@ -148,7 +149,8 @@ func checkReach(reach pair.Reach) api.Check {
 	case peer == nil:
 		return fine(id, fmt.Sprintf("Test IP %s answered in %.1f ms.", reach.IP, reach.RTTMS))
 	case !peer.Known:
-		return warned(amiss(id, fmt.Sprintf("Test IP %s answered here in %.1f ms; whether it answers %s is not known.", reach.IP, reach.RTTMS, peer.Name), "Bring the peer back, and look again."))
+		return warned(amiss(id, fmt.Sprintf("Test IP %s answered here in %.1f ms; whether it answers %s is %s.", reach.IP, reach.RTTMS, peer.Name, peer.Reason),
+			"See that the peer answers and runs the same version of Baton, and look again."))
 	case !peer.Reachable:
 		return amiss(id, fmt.Sprintf("Test IP %s answers here, and not %s: %s.", reach.IP, peer.Name, peer.Reason), step)
 	}
@@ -159,7 +161,7 @@ func (b *backend) checkSnapshot() api.Check {
 	status := b.syncStatus(time.Now())
 	if status.DataAgeMS < 0 && status.Snapshot.Number > 0 {
 		return amiss("snapshot", fmt.Sprintf("The age of the newest snapshot, number %d, is not known: its time lies in the future.", status.Snapshot.Number),
-			remedy(failover.DataAgeUnknown))
+			remedy(b.agent.Look(), failover.DataAgeUnknown))
 	}
 	if status.DataAgeMS < 0 {
 		return amiss("snapshot", "There is no complete snapshot here.", "Wait for the first data sync, or use Sync Now.")
@@ -183,9 +185,9 @@ func (b *backend) checkReady() api.Check {
 
 // remedy is the next step of a backup that could not take over: that of the condition
 // which tells the same.
-func remedy(why failover.Reason) string {
+func remedy(seen agent.Seen, why failover.Reason) string {
 	if why == failover.DataIsTorn {
 		return tornStep
 	}
-	return cmp.Or(failover.Remedy(why), "Bring the primary back; this appliance waits until it has heard it.")
+	return cmp.Or(seen.Config.Remedy(seen.State, why), "Bring the primary back; this appliance waits until it has heard it.")
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/failover"
 )
@@ -34,7 +35,7 @@ func TestReadinessIsASentence(t *testing.T) {
 		t.Error(got)
 	}
 	for _, why := range failover.Reasons() {
-		if r := notReady(why); r.NextStep == "" || !strings.HasSuffix(r.Text, ".") || r.Ready {
+		if r := notReady(why, remedy(agent.Seen{}, why)); r.NextStep == "" || !strings.HasSuffix(r.Text, ".") || r.Ready {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"baton/internal/agent"
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
@@ -45,7 +46,7 @@ func (o *opening) expected(primary *pair.PeerReport) time.Duration {
 func (a *Appliance) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
 	seen := a.agent.Look()
 	if why := seen.Config.Readiness(seen.State); why != failover.Agreed {
-		return notReady(why)
+		return notReady(why, remedy(seen, why))
 	}
 	after := seen.Config.TakeoverAfter(seen.State) + a.opening.expected(a.fresh())
 	return a.filled(ready(after.Milliseconds(), sync.DataAgeMS, "the primary"))
@@ -70,19 +71,19 @@ func (a *Appliance) readiness(sync pair.SyncStatus) *pair.Readiness {
 		return a.ownReadiness(sync)
 	case pair.Primary:
 	}
-	return a.readinessOfBackup(seen.State, seen.Config.Hears(seen.State, bootClock()), sync)
+	return a.readinessOfBackup(seen, seen.Config.Hears(seen.State, bootClock()), sync)
 }
 
 // readinessOfBackup is what a primary knows of it. Hears: the backup answers.
-func (a *Appliance) readinessOfBackup(s failover.State, hears bool, sync pair.SyncStatus) *pair.Readiness {
-	report := a.fresh()
+func (a *Appliance) readinessOfBackup(seen agent.Seen, hears bool, sync pair.SyncStatus) *pair.Readiness {
+	s, report := seen.State, a.fresh()
 	switch {
 	case s.Phase == pair.Conflict:
-		return ofBackup(*notReady(failover.EpochsClash))
+		return ofBackup(*notReady(failover.EpochsClash, remedy(seen, failover.EpochsClash)))
 	case !hears:
 		return unknown("If this primary failed now, nothing would take over: the backup does not answer.")
 	case maintenanceStatus(s).On(): // the backup has perhaps not told yet that it knows
-		return ofBackup(*notReady(failover.InMaintenance))
+		return ofBackup(*notReady(failover.InMaintenance, remedy(seen, failover.InMaintenance)))
 	case report == nil || report.Readiness == nil:
 		return unknown("Whether the backup could take over is not known: it has not reported yet.")
 	case report.Readiness.Ready:
@@ -111,13 +112,13 @@ func ready(takeover, loss int64, who string) *pair.Readiness {
 	return &pair.Readiness{Ready: true, TakeoverMS: takeover, LossMS: loss, Text: text}
 }
 
-func notReady(why failover.Reason) *pair.Readiness {
+func notReady(why failover.Reason, nextStep string) *pair.Readiness {
 	reason := why.String()
 	if why == failover.WouldTakeOver {
 		reason = "It only observes: it would record the takeover and do nothing."
 	}
 	return &pair.Readiness{
-		TakeoverMS: -1, LossMS: -1, NextStep: remedy(why),
+		TakeoverMS: -1, LossMS: -1, NextStep: nextStep,
 		Text: "If the primary failed now, this appliance would not take over: " + reason,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/pair"
 )
@@ -24,22 +25,22 @@ func TestThePrimaryTellsTheReadinessOfItsBackup(t *testing.T) {
 	a := primaryOf(t, pair.Record{})
 	a.protected.Store(1)
 	s := a.agent.Look().State
-	if got := a.readinessOfBackup(s, true, pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "not known") {
+	if got := a.readinessOfBackup(agent.Seen{State: s}, true, pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "not known") {
 		t.Errorf("before the backup has told: %+v", got)
 	}
 	a.told.keep(other, backupReports())
-	if got := a.readinessOfBackup(s, true, pair.SyncStatus{DataAgeMS: 800}); !got.Sound() || !strings.Contains(got.Text, "takeover in about 5.2 s, losing the last 800 ms") {
+	if got := a.readinessOfBackup(agent.Seen{State: s}, true, pair.SyncStatus{DataAgeMS: 800}); !got.Sound() || !strings.Contains(got.Text, "takeover in about 5.2 s, losing the last 800 ms") {
 		t.Errorf("%+v", got)
 	}
 	a.protected.Store(0)
-	if got := a.readinessOfBackup(s, true, pair.SyncStatus{DataAgeMS: 800}); !got.Ready || got.Sound() || !strings.Contains(got.NextStep, "baton data add") {
+	if got := a.readinessOfBackup(agent.Seen{State: s}, true, pair.SyncStatus{DataAgeMS: 800}); !got.Ready || got.Sound() || !strings.Contains(got.NextStep, "baton data add") {
 		t.Errorf("nothing is protected, and it says %+v", got)
 	}
-	if got := a.readinessOfBackup(s, false, pair.SyncStatus{DataAgeMS: 800}); got.Ready || !strings.Contains(got.Text, "does not answer") {
+	if got := a.readinessOfBackup(agent.Seen{State: s}, false, pair.SyncStatus{DataAgeMS: 800}); got.Ready || !strings.Contains(got.Text, "does not answer") {
 		t.Errorf("a silent backup that has just told: %+v", got)
 	}
 	s.Phase = pair.Conflict
-	if got := a.readinessOfBackup(s, true, pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "Both appliances claim data") {
+	if got := a.readinessOfBackup(agent.Seen{State: s}, true, pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "Both appliances claim data") {
 		t.Errorf("in a conflict: %+v", got)
 	}
 }
@@ -47,7 +48,7 @@ func TestThePrimaryTellsTheReadinessOfItsBackup(t *testing.T) {
 func TestMaintenanceCountsBeforeTheBackupHasToldOfIt(t *testing.T) {
 	a := primaryOf(t, pair.Record{Maintenance: true})
 	a.told.keep(other, backupReports())
-	got := a.readinessOfBackup(a.agent.Look().State, true, pair.SyncStatus{})
+	got := a.readinessOfBackup(a.agent.Look(), true, pair.SyncStatus{})
 	if got.Ready || !strings.Contains(got.Text, "the backup would not take over") || !strings.Contains(got.NextStep, "baton maintenance off") {
 		t.Errorf("%+v", got)
 	}

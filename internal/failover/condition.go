@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"cmp"
 	"slices"
 
 	"baton/internal/pair"
@@ -43,14 +44,18 @@ func row(id string, severity pair.Severity, text, nextStep string, holds func(Co
 }
 
 // Remedy is the next step of a backup that is not ready for a reason: that of the
-// condition which tells the same.
-func Remedy(why Reason) string {
+// condition which tells the same. Of several, it is that of the one which holds.
+func (c Config) Remedy(s State, why Reason) (step string) {
 	for _, row := range conditionRows() {
-		if slices.Contains(row.unready, why) {
+		if !slices.Contains(row.unready, why) {
+			continue
+		}
+		if row.holds(c, s) {
 			return row.condition.NextStep
 		}
+		step = cmp.Or(step, row.condition.NextStep)
 	}
-	return ""
+	return step
 }
 
 func conditionRows() []conditionRow {
@@ -71,9 +76,9 @@ func peerConditions() []conditionRow {
 		row("key-mismatch", pair.Critical, "The peer has another Inter-appliance Communication Pre-shared Key; nothing is synced, and automatic failover waits.",
 			"Save the same key on the Security page of both appliances.", failing(pair.KeyMismatch), PeerRefusesUs),
 		row("peer-identity-changed", pair.Critical, "The peer shows another certificate than the one it was paired with; it is not trusted.",
-			"If that machine was reinstalled, break the relationship and establish it again; if not, find out who answers there.", failing(pair.IdentityChanged)),
+			"If that machine was reinstalled, break the relationship and establish it again; if not, find out who answers there.", failing(pair.IdentityChanged), PeerRefusesUs),
 		row("peer-version", pair.Critical, "The peer speaks no protocol version that this appliance speaks.",
-			"Install the same version of Baton on both appliances.", failing(pair.VersionMismatch)),
+			"Install the same version of Baton on both appliances.", failing(pair.VersionMismatch), PeerRefusesUs),
 		row("peer-link-down-but-serving", pair.Critical, "The primary does not answer polls, but the shared IP still answers: no takeover.",
 			"Look at the primary: its daemon or the link between the appliances is down, not the machine.",
 			func(c Config, s State) bool {

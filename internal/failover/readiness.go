@@ -65,7 +65,7 @@ func (c Config) ProtectionStep(s State, beyond bool) string {
 	case s.Record.Role == pair.Standalone:
 		return ""
 	case c.conflict(s):
-		return Remedy(EpochsClash)
+		return c.Remedy(s, EpochsClash)
 	case level == 0:
 		return "Bring the peer back: without it nothing protects the site."
 	case c.TestIPs == 0:

@@ -76,9 +76,25 @@ func TestWhateverMakesABackupNotReadyIsACondition(t *testing.T) {
 		c, s := readyBackup()
 		s.Since = s.Now.Add(-time.Minute)
 		spoil(&c, &s)
-		told := slices.ContainsFunc(c.Conditions(s), func(found pair.Condition) bool { return found.NextStep == Remedy(why) })
+		told := slices.ContainsFunc(c.Conditions(s), func(found pair.Condition) bool { return found.NextStep == c.Remedy(s, why) })
 		if !told {
 			t.Errorf("%q is told by no condition with its next step: %v", why, c.Conditions(s))
+		}
+	}
+}
+
+// A peer may refuse for its key, its certificate or its version: the next step is that of
+// what it is.
+func TestThePeersRefusalHasTheNextStepOfItsCause(t *testing.T) {
+	for failure, id := range map[pair.PollFailure]string{
+		pair.KeyMismatch: "key-mismatch", pair.IdentityChanged: "peer-identity-changed", pair.VersionMismatch: "peer-version",
+	} {
+		c, s := readyBackup()
+		s.Failed, s.Failure = at(s.Now), failure
+		for _, found := range c.Conditions(s) {
+			if step := c.Remedy(s, c.Readiness(s)); found.ID == id && step != found.NextStep {
+				t.Errorf("%s says %q, and readiness %q", id, found.NextStep, step)
+			}
 		}
 	}
 }
