@@ -94,7 +94,7 @@ func codeOf(err error) api.Code {
 		{api.Refused, []error{
 			store.ErrRefused, store.ErrExists, agent.ErrNotNow, peer.ErrKeyMismatch, peer.ErrIdentityChanged, peer.ErrVersion,
 			peer.ErrAlreadyPaired, peer.ErrNotPaired, peer.ErrHoldsData, peer.ErrThrottled, peer.ErrNoKey, peer.ErrReverse,
-			peer.ErrBusy, peer.ErrRefused, datasync.ErrShrink, datasync.ErrNotPrimary, datasync.ErrStaleEpoch, datasync.ErrNotAllowed,
+			peer.ErrBusy, peer.ErrRefused, peer.ErrNotKnownThere, datasync.ErrShrink, datasync.ErrNotPrimary, datasync.ErrStaleEpoch, datasync.ErrNotAllowed,
 		}},
 	} {
 		if slices.ContainsFunc(known.cause, func(cause error) bool { return errors.Is(err, cause) }) {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -103,13 +104,21 @@ func (b *backend) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, 
 	found := b.ping(ctx, ips)
 	asking.Wait()
 	for i := range found {
-		seen := &pair.PeerReach{Name: pinned.Name, Reason: "not known: " + pinned.Name + " has not told"}
+		seen := &pair.PeerReach{Name: pinned.Name, Reason: whyUnknown(pinned.Name, failed)}
 		if failed == nil {
 			seen.Known, seen.Reachable, seen.RTTMS, seen.Reason = true, there[i].Reachable, there[i].RTTMS, words(there[i].Reason)
 		}
 		found[i].Peer = seen
 	}
 	return found, nil
+}
+
+// whyUnknown says why it is not known what the peer reaches.
+func whyUnknown(peerName string, failed error) string {
+	if errors.Is(failed, peer.ErrNotKnownThere) {
+		return "not known: the version of Baton on " + peerName + " does not test for its peer"
+	}
+	return "not known: " + peerName + " has not told"
 }
 
 // ping asks the addresses from here. Those of the pair itself count as not reached.

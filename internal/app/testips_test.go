@@ -2,12 +2,15 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"baton/internal/failover"
 	"baton/internal/pair"
+	"baton/internal/peer"
 )
 
 // With them, a primary whose cable is out would take its own network to be well, and
@@ -51,5 +54,22 @@ func TestAddressesOfThePairAreNoTestIPs(t *testing.T) {
 	found, err := a.backend.TestIPs(t.Context(), saved.TestIPs[1:])
 	if err != nil || len(found) != 1 || found[0].Reachable || found[0].Reason != notOutside {
 		t.Errorf("the test of the peer's address says %+v, %v", found, err)
+	}
+}
+
+// A peer that answers and is of another version is not one that is to be brought back.
+func TestWhyThePeersReachIsNotKnown(t *testing.T) {
+	for want, failed := range map[string]error{
+		"not known: the version of Baton on beta does not test for its peer": peer.ErrNotKnownThere,
+		"not known: beta has not told":                                       peer.ErrUnreachable,
+	} {
+		why := whyUnknown("beta", fmt.Errorf("call: %w", failed))
+		if why != want {
+			t.Errorf("got %q, want %q", why, want)
+		}
+		check := checkReach(pair.Reach{IP: "198.51.100.254", Reachable: true, Peer: &pair.PeerReach{Name: "beta", Reason: why}})
+		if check.OK || !strings.Contains(check.Text, want) || strings.Contains(check.NextStep, "Bring the peer back") {
+			t.Errorf("doctor says %+v", check)
+		}
 	}
 }

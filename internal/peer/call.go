@@ -74,6 +74,9 @@ func problemIn(response *http.Response, data []byte) error {
 	if strings.HasPrefix(response.Header.Get("Content-Type"), problemType) && json.Unmarshal(data, &told) == nil && told.Text != "" {
 		return &told
 	}
+	if response.StatusCode == http.StatusNotFound { // that of a path, of which another version has more
+		return ErrNotKnownThere
+	}
 	return &RemoteError{Code: "failed", Text: "the peer answered " + response.Status}
 }
 

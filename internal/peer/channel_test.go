@@ -376,6 +376,9 @@ func TestProblemsKeepTheirCode(t *testing.T) {
 	if !errors.Is(err, ErrVersion) {
 		t.Errorf("a poll of another version: %v", err)
 	}
+	if _, err = Call[struct{}, struct{}](t.Context(), beta.Control(), "/peer/v1/of-another-version", struct{}{}); !errors.Is(err, ErrNotKnownThere) {
+		t.Errorf("a call that only another version knows: %v", err)
+	}
 	_, err = Call[string, struct{}](t.Context(), beta.Control(), "/peer/v1/poll", string(make([]byte, 2*maxBody)))
 	if err == nil {
 		t.Error("an oversized call was taken")

@@ -27,6 +27,7 @@ var (
 	ErrBusy            = errors.New("a pairing is already under way: try again in a moment")
 	ErrSenseless       = errors.New("the peer tells of itself what cannot be: bring both appliances to the same release, and look at its state")
 	ErrRefused         = errors.New("the other appliance refused")
+	ErrNotKnownThere   = errors.New("the version of Baton on the peer does not know what it was asked: install the same version on both appliances")
 )
 
 // Unanswered says to a person that a call got no answer; how it failed is for the log.
