@@ -95,11 +95,12 @@ func openByName(dir int, path string, flags int, mode uint32) (int, error) {
 	return fd, err
 }
 
-// again repeats a call that a signal interrupted, or that met a rename.
+// again repeats a call that a signal interrupted. EAGAIN is an answer: whoever holds a
+// file by a lease (F_SETLEASE) keeps others from opening it for as long as he likes.
 func again(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
-		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
+		if !errors.Is(err, unix.EINTR) {
 			return n, err
 		}
 	}

@@ -269,3 +269,6 @@ func (d *Dir) Path() string { return self(d.Fd()) }
 
 // ChmodFd sets the mode of what was opened, also with O_PATH.
 func ChmodFd(fd int, mode uint32) error { return unix.Chmod(self(fd), mode) }
+
+// PathOf names what was opened, also with O_PATH, for calls that take a path alone.
+func PathOf(fd int) string { return self(fd) }

@@ -36,17 +36,10 @@ func setMeta(dir int, name string, e plan.Entry) error {
 	return nil
 }
 
+// setOpenMeta opens the name for no more than that: the owner of a file can keep others
+// from reading it, by a lease.
 func setOpenMeta(dir int, name string, e plan.Entry) error {
-	flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	if e.Kind == plan.Dir {
-		flags |= unix.O_DIRECTORY
-	}
-	fd, err := unix.Openat(dir, name, flags, 0)
-	if errors.Is(err, unix.EACCES) { // our own, but locked even for us
-		if err = chmodAt(dir, name, e.Kind, 0o700); err == nil {
-			fd, err = unix.Openat(dir, name, flags, 0)
-		}
-	}
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -59,17 +52,23 @@ func setOpenMeta(dir int, name string, e plan.Entry) error {
 		return errReplaced(name)
 	}
 	if now.Uid != e.UID || now.Gid != e.GID {
-		if err := mayNot(unix.Fchown(fd, int(e.UID), int(e.GID)), e); err != nil {
+		if err := mayNot(unix.Fchownat(fd, "", int(e.UID), int(e.GID), unix.AT_EMPTY_PATH), e); err != nil {
 			return err
 		}
 	}
-	if err := writeXAttrs(fd, e.XAttrs); err != nil {
+	err = writeXAttrs(pinned.PathOf(fd), e.XAttrs)
+	if errors.Is(err, unix.EACCES) { // our own, but locked even for us
+		if err = pinned.ChmodFd(fd, 0o700); err == nil {
+			err = writeXAttrs(pinned.PathOf(fd), e.XAttrs)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if err := unix.Fstat(fd, &now); err != nil || now.Mode&0o7777 == e.Mode {
 		return err
 	}
-	return unix.Fchmod(fd, e.Mode)
+	return pinned.ChmodFd(fd, e.Mode)
 }
 
 // chmodAt sets the mode of one name of a kind, which it does not follow.

@@ -20,11 +20,16 @@ const Tries = 8
 const readSize = 256 << 10
 
 // OpenFile opens a regular file of the tree for reading and returns its stamp.
-// Anything else that has taken the name is fs.ErrNotExist: the file is gone.
+// Anything else that has taken the name is fs.ErrNotExist: the file is gone. One that
+// a program holds by a lease (F_SETLEASE) is ErrChanging: it is told to let go, and
+// may take a while.
 func (t *Tree) OpenFile(path string) (*os.File, Stamp, error) {
 	f, err := t.root.OpenFile(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if isGone(err) {
 		return nil, Stamp{}, fmt.Errorf("open %q: %w", path, fs.ErrNotExist)
+	}
+	if errors.Is(err, unix.EAGAIN) {
+		return nil, Stamp{}, fmt.Errorf("%w: %q is held by a program with a lease", ErrChanging, path)
 	}
 	if err != nil {
 		return nil, Stamp{}, fmt.Errorf("open file: %w", err)
@@ -50,17 +55,18 @@ func isGone(err error) bool {
 // Written is when all dirty pages of the file system began to be written; zero: those
 // of this file are written first.
 func (t *Tree) hash(ctx context.Context, path string, now func() time.Time, written time.Time) (plan.Entry, Stamp, bool, error) {
+	var why error
 	for try := range Tries {
 		e, stamp, isRacy, err := t.hashOnce(ctx, path, now, written)
 		if !errors.Is(err, ErrChanging) {
 			return e, stamp, isRacy, err
 		}
-		written = time.Time{}
+		written, why = time.Time{}, err
 		if err := pause(ctx, try); err != nil {
 			return plan.Entry{}, Stamp{}, false, err
 		}
 	}
-	return plan.Entry{}, Stamp{}, false, fmt.Errorf("%w: %q was written to during each of %d reads", ErrChanging, path, Tries)
+	return plan.Entry{}, Stamp{}, false, fmt.Errorf("%w (tried %d times)", why, Tries)
 }
 
 func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time, written time.Time) (plan.Entry, Stamp, bool, error) {
@@ -96,7 +102,7 @@ func writePages(f *os.File) bool {
 
 func changed(path string, is bool) error { //nolint:revive // a condition, not a mode
 	if is {
-		return fmt.Errorf("%w: %q", ErrChanging, path)
+		return fmt.Errorf("%w: %q was written to while it was read", ErrChanging, path)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (t *Tree) Scan(ctx context.Context, index Index, now func() time.Time) (Sca
 		}
 		scan = w.scan
 		scan.Hashed = hashed
-		if scan.Unstable = w.changedDirectory(); scan.Unstable == "" {
+		if scan.Unstable = w.changedDirectory(ctx); scan.Unstable == "" {
 			break
 		}
 		index = scan.Index
@@ -96,7 +96,7 @@ func (w *walker) walk(ctx context.Context) error {
 		if next.stamp.Dev != rootStamp.Dev {
 			w.scan.Mounts = append(w.scan.Mounts, next.entry.Path)
 		}
-		below, err := w.directory(next)
+		below, err := w.directory(ctx, next)
 		if err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func (w *walker) walk(ctx context.Context) error {
 
 // directory lists one directory and returns the directories in it. One that is
 // gone meanwhile is left out: the second look at its parent notices.
-func (w *walker) directory(d found) ([]found, error) {
+func (w *walker) directory(ctx context.Context, d found) ([]found, error) {
 	f, err := w.tree.root.OpenFile(d.entry.Path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if isGone(err) {
 		return nil, nil
@@ -131,6 +131,9 @@ func (w *walker) directory(d found) ([]found, error) {
 	}
 	var below []found
 	for _, name := range names {
+		if err := ctx.Err(); err != nil { // there may be a million
+			return nil, err
+		}
 		child, err := w.name(int(f.Fd()), d.entry.Path, name)
 		if err != nil {
 			return nil, err
@@ -208,9 +211,13 @@ func (w *walker) readAll(ctx context.Context) error {
 			written = began
 		}
 	}
+	whole := ctx // that of the group ends with it
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, i := range w.jobs {
+		if ctx.Err() != nil {
+			break
+		}
 		group.Go(func() error {
 			e, stamp, isRacy, err := w.tree.hash(ctx, w.found[i].entry.Path, w.now, written)
 			w.found[i] = found{entry: e, stamp: stamp, racy: isRacy, gone: errors.Is(err, fs.ErrNotExist)}
@@ -220,7 +227,10 @@ func (w *walker) readAll(ctx context.Context) error {
 			return err
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return whole.Err()
 }
 
 // finish sorts what was found and marks further names of the same file.
@@ -265,8 +275,11 @@ func (s *Scan) dropOrphans() {
 }
 
 // changedDirectory looks at every directory once more and names one that changed.
-func (w *walker) changedDirectory() string {
+func (w *walker) changedDirectory(ctx context.Context) string {
 	for _, d := range w.dirs {
+		if ctx.Err() != nil {
+			return d.entry.Path // it cannot be told
+		}
 		stamp, err := w.tree.stat(d.entry.Path)
 		if err != nil || !stamp.unchanged(d.stamp) {
 			return d.entry.Path

@@ -297,7 +297,7 @@ func (in *Incoming) Abort() { _ = in.f.Close() }
 // It reports false if that file is no longer what it was.
 func (s *Staging) CopyLocal(ctx context.Context, e plan.Entry, from string) (bool, error) {
 	source, stamp, err := s.tree.OpenFile(from)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrChanging) {
 		return false, nil
 	}
 	if err != nil {
@@ -367,16 +367,17 @@ func (s *Staging) probe(e plan.Entry) error {
 // CopyFrom stages a file of another tree as it is now, and corrects the entry if
 // it changed since it was scanned.
 func (s *Staging) CopyFrom(ctx context.Context, from *Tree, e *plan.Entry) error {
+	var why error
 	for try := range Tries {
-		err := s.copyOnce(ctx, from, e)
-		if !errors.Is(err, ErrChanging) && !errors.Is(err, ErrMismatch) {
-			return err
+		why = s.copyOnce(ctx, from, e)
+		if !errors.Is(why, ErrChanging) && !errors.Is(why, ErrMismatch) {
+			return why
 		}
 		if err := pause(ctx, try); err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: %q", ErrChanging, e.Path)
+	return fmt.Errorf("%w: %q cannot be copied: %w", ErrChanging, e.Path, why)
 }
 
 func (s *Staging) copyOnce(ctx context.Context, from *Tree, e *plan.Entry) error {

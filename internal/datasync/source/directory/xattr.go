@@ -20,7 +20,20 @@ func kept(name string) bool {
 
 // readXAttrs returns the kept attributes of an open file, sorted by name.
 func readXAttrs(fd int) ([]plan.XAttr, error) {
-	names, err := grow(func(b []byte) (int, error) { return unix.Flistxattr(fd, b) })
+	return xattrsBy(
+		func(b []byte) (int, error) { return unix.Flistxattr(fd, b) },
+		func(name string, b []byte) (int, error) { return unix.Fgetxattr(fd, name, b) })
+}
+
+// xattrsAt is readXAttrs by a path.
+func xattrsAt(path string) ([]plan.XAttr, error) {
+	return xattrsBy(
+		func(b []byte) (int, error) { return unix.Listxattr(path, b) },
+		func(name string, b []byte) (int, error) { return unix.Getxattr(path, name, b) })
+}
+
+func xattrsBy(list func([]byte) (int, error), get func(string, []byte) (int, error)) ([]plan.XAttr, error) {
+	names, err := grow(list)
 	if errors.Is(err, unix.ENOTSUP) {
 		return nil, nil
 	}
@@ -33,7 +46,7 @@ func readXAttrs(fd int) ([]plan.XAttr, error) {
 		if !kept(name) {
 			continue
 		}
-		value, err := grow(func(b []byte) (int, error) { return unix.Fgetxattr(fd, name, b) })
+		value, err := grow(func(b []byte) (int, error) { return get(name, b) })
 		if errors.Is(err, unix.ENODATA) {
 			continue
 		}
@@ -65,13 +78,13 @@ func grow(get func([]byte) (int, error)) ([]byte, error) {
 	}
 }
 
-// writeXAttrs makes the kept attributes of an open file equal to the wanted ones.
-func writeXAttrs(fd int, want []plan.XAttr) error {
-	have, err := readXAttrs(fd)
+// writeXAttrs makes the kept attributes at a path equal to the wanted ones.
+func writeXAttrs(path string, want []plan.XAttr) error {
+	have, err := xattrsAt(path)
 	if err != nil {
 		return err
 	}
-	if err := removeXAttrs(fd, have, want); err != nil {
+	if err := removeXAttrs(path, have, want); err != nil {
 		return err
 	}
 	for _, w := range want {
@@ -81,7 +94,7 @@ func writeXAttrs(fd int, want []plan.XAttr) error {
 		if slices.Contains(have, w) {
 			continue
 		}
-		if err := unix.Fsetxattr(fd, w.Name, []byte(w.Value), 0); err != nil {
+		if err := unix.Setxattr(path, w.Name, []byte(w.Value), 0); err != nil {
 			return fmt.Errorf("set attribute %s: %w", w.Name, err)
 		}
 	}
@@ -89,10 +102,10 @@ func writeXAttrs(fd int, want []plan.XAttr) error {
 }
 
 // removeXAttrs removes what is there and not wanted.
-func removeXAttrs(fd int, have, want []plan.XAttr) error {
+func removeXAttrs(path string, have, want []plan.XAttr) error {
 	for _, x := range have {
 		if !slices.ContainsFunc(want, func(w plan.XAttr) bool { return w.Name == x.Name }) {
-			if err := unix.Fremovexattr(fd, x.Name); err != nil {
+			if err := unix.Removexattr(path, x.Name); err != nil {
 				return fmt.Errorf("remove attribute %s: %w", x.Name, err)
 			}
 		}
