@@ -27,10 +27,24 @@ func (c Config) Because(s State, id string) string {
 		return s.Blocked.String()
 	case id == "site-sick" && s.Record.Role == pair.Primary:
 		if why := (&turn{Config: c, State: s, now: s.Now}).check(offerGuards()); why != Agreed {
-			return "It stays here: " + why.String()
+			return "It stays here: " + c.unoffered(s, why)
 		}
 	}
 	return ""
+}
+
+// unoffered says on a primary why it offers its backup no handover: what stands against
+// it may be the backup's.
+func (c Config) unoffered(s State, why Reason) string {
+	switch {
+	case why == WasSick:
+		return "The site on the backup failed its health checks within the last ten minutes, too."
+	case why == NoCarrier:
+		return "The interface of a shared IP has no carrier on the backup, either."
+	case why == PeerSilent && c.Hears(s, s.Now):
+		return "The backup is not ready to take over."
+	}
+	return why.String()
 }
 
 type conditionRow struct {

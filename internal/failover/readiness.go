@@ -66,6 +66,10 @@ func (c Config) ProtectionStep(s State, beyond bool) string {
 		return ""
 	case c.conflict(s):
 		return c.Remedy(s, EpochsClash)
+	case level == 0 && c.Hears(s, s.Now):
+		return "Have one appliance be the primary and the other its backup: nothing protects the site now."
+	case level == 0 && s.Failed.Set && s.Failure != pair.NoAnswer:
+		return c.Remedy(s, PeerRefusesUs)
 	case level == 0:
 		return "Bring the peer back: without it nothing protects the site."
 	case c.TestIPs == 0:

@@ -2,6 +2,7 @@ package failover
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +100,25 @@ func TestThePeersRefusalHasTheNextStepOfItsCause(t *testing.T) {
 	}
 }
 
+// The reasons of a backup are told on its primary, where "this appliance" is another.
+func TestWhyASickSiteStaysIsSaidOfTheRightAppliance(t *testing.T) {
+	for want, spoil := range map[string]func(*Config, *State){
+		"": func(*Config, *State) {},
+		"It stays here: The site on the backup failed its health checks within the last ten minutes, too.": func(_ *Config, s *State) { s.Peer.Sick = true },
+		"It stays here: The backup is not ready to take over.":                                             func(_ *Config, s *State) { s.Peer.Eligible = false },
+		"It stays here: The interface of a shared IP has no carrier on the backup, either.":                func(_ *Config, s *State) { s.Unplugged, s.Peer.Plugged = at(s.Now.Add(-time.Minute)), false },
+		"It stays here: The peer does not answer.":                                                         func(_ *Config, s *State) { s.Now = s.Now.Add(time.Minute) },
+		"It stays here: Enable Automatic Failover is off.":                                                 func(c *Config, _ *State) { c.AutomaticFailover = false },
+	} {
+		c, s := readyBackup()
+		s.Record.Role, s.Peer.Role, s.Peer.Eligible, s.Peer.Plugged, s.Door, s.Sick = pair.Primary, pair.Backup, true, true, Open, true
+		spoil(&c, &s)
+		if got := c.Because(s, "site-sick"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestRefusalIsKnownBeforeTheCommand(t *testing.T) {
 	c, s := readyBackup()
 	if why := c.Refusal(s, s.Now, BecomePrimary{FinalSync: true}); why != Agreed || !c.Reaches(s, s.Now) {
@@ -147,11 +167,13 @@ func TestNothingIsProtectedWithoutAPeerThatAnswers(t *testing.T) {
 		"silent":      func(s *State) { s.Now = s.Now.Add(time.Minute) },
 		"conflict":    func(s *State) { s.Phase = pair.Conflict },
 		"two backups": func(s *State) { s.Peer.Role = pair.Backup },
+		"another key": func(s *State) { s.Failed, s.Failure, s.Now = at(s.Now), pair.KeyMismatch, s.Now.Add(time.Minute) },
 	} {
 		c, s := readyBackup()
 		spoil(&s)
-		if level := c.ProtectionLevel(s, true); level != 0 || c.ProtectionStep(s, true) == "" {
-			t.Errorf("%s: level %d, and to raise it: %q", name, level, c.ProtectionStep(s, true))
+		level, step := c.ProtectionLevel(s, true), c.ProtectionStep(s, true)
+		if level != 0 || step == "" || strings.Contains(step, "Bring the peer back") != (name == "silent") {
+			t.Errorf("%s: level %d, and to raise it: %q", name, level, step)
 		}
 	}
 }
