@@ -3,7 +3,6 @@ package datasync
 import (
 	"errors"
 	"os"
-	"strings"
 	"testing"
 
 	"baton/internal/pair"
@@ -17,7 +16,7 @@ func TestWhatMayNotBeProtectedIsNotTouched(t *testing.T) {
 	no := func(place, _ string) string { return "The configuration of beta does not allow " + place }
 	p.backup.opt.Allowed = no
 	p.backup.reopen(t)
-	if _, err := p.tryPull(t, Request{}); !errors.Is(err, ErrNotAllowed) || !strings.Contains(err.Error(), "beta does not allow "+p.backup.tree) {
+	if _, err := p.tryPull(t, Request{}); !errors.Is(err, ErrNotAllowed) || err.Error() != "The configuration of beta does not allow "+p.backup.tree+"." {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Lstat(p.backup.tree); err == nil {

@@ -14,22 +14,30 @@ import (
 // really, without links, must be what a sync may touch. Whether it may be protected
 // here was asked before anything of it was recorded.
 func (e *Engine) open(d pair.Data) (*directory.Tree, error) {
-	place := e.opt.Place(d)
-	tree, err := directory.Open(place, func(real string) error { return e.checkReal(d, real) })
-	return tree, explain(err, place)
+	return e.checked(d, directory.Open, e.checkReal)
 }
 
 // openAllowed is open for what may be protected on this machine.
 func (e *Engine) openAllowed(d pair.Data) (*directory.Tree, error) {
-	place := e.opt.Place(d)
-	tree, err := directory.Open(place, func(real string) error { return e.checkAllowed(d, real) })
-	return tree, explain(err, place)
+	return e.checked(d, directory.Open, e.checkAllowed)
 }
 
 // create is openAllowed, but makes the directory if it is not there.
 func (e *Engine) create(d pair.Data) (*directory.Tree, error) {
-	place := e.opt.Place(d)
-	tree, err := directory.Create(place, func(real string) error { return e.checkAllowed(d, real) })
+	return e.checked(d, directory.Create, e.checkAllowed)
+}
+
+// checked opens a directory if the check allows what is really there. Its refusal is a
+// sentence of its own.
+func (e *Engine) checked(d pair.Data, open func(string, func(string) error) (*directory.Tree, error), check func(pair.Data, string) error) (*directory.Tree, error) {
+	place, refused := e.opt.Place(d), error(nil)
+	tree, err := open(place, func(real string) error {
+		refused = check(d, real)
+		return refused
+	})
+	if refused != nil {
+		return nil, refused
+	}
 	return tree, explain(err, place)
 }
 
