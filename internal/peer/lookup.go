@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -28,10 +29,19 @@ type Unresolved struct {
 // Unresolved tells of a name of the peer that cannot be looked up now; false if
 // there is none.
 func (l *Link) Unresolved() (Unresolved, bool) {
-	if lost := l.unresolved.Load(); lost != nil {
-		return *lost, true
+	lost := l.unresolved.Load()
+	if lost == nil {
+		return Unresolved{}, false
 	}
-	return Unresolved{}, false
+	peer, _ := l.Paired() // it may be another by now, or none
+	known := slices.ContainsFunc(peer.Addresses, func(address string) bool {
+		name, named := nameIn(address)
+		return named && name == lost.Name
+	})
+	if !known {
+		return Unresolved{}, false
+	}
+	return *lost, true
 }
 
 // connectTCP connects to host:port. While a name cannot be looked up, the address

@@ -111,6 +111,24 @@ func TestTheLastAddressThatWorkedServesWhileNamesAreLost(t *testing.T) {
 	}
 }
 
+// TestANameIsForgottenWithItsPeer breaks a relationship between two looks at its names.
+func TestANameIsForgottenWithItsPeer(t *testing.T) {
+	alpha, _ := pairOf(t)
+	if err := alpha.vault.change(func(s *Secrets) error { s.Peer.Addresses = []string{"beta.test:443"}; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	alpha.unresolved.Store(&Unresolved{Name: "beta.test"})
+	if _, is := alpha.Unresolved(); !is {
+		t.Fatal("not told while paired")
+	}
+	if err := alpha.forget("The relationship was broken here.", nil); err != nil {
+		t.Fatal(err)
+	}
+	if lost, is := alpha.Unresolved(); is {
+		t.Errorf("told of a peer that is none any more: %+v", lost)
+	}
+}
+
 // TestAnAddressThatMovedIsFoundAlthoughNamesAreSlow: the last one that worked is no
 // more than a guess.
 func TestAnAddressThatMovedIsFoundAlthoughNamesAreSlow(t *testing.T) {
