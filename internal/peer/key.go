@@ -56,6 +56,10 @@ type Key struct {
 	PRS    []byte    `json:"prs"`    // argon2id of the normalised key
 	Number int       `json:"number"` // tells an old and a new key of one pair apart; starts at 1
 	SetAt  time.Time `json:"set_at"`
+
+	// Unproved: the key before it was ended before the peer had proved this one,
+	// so the peer may not know it.
+	Unproved bool `json:"unproved,omitempty"`
 }
 
 // IsZero reports whether no key is set.

@@ -58,6 +58,9 @@ func (s *Secrets) replaceKey(key Key) {
 	case s.Peer == nil || s.Key.IsZero():
 		key.Number = max(1, s.Key.Number)
 		s.Key, s.Previous = key, nil
+	case s.Key.Unproved: // it would take the place of a key that the peer knows
+		key.Number, key.Unproved = s.Key.Number, true
+		s.Key = key
 	case s.Previous != nil && slices.Equal(key.PRS, s.Previous.PRS):
 		s.Key, s.Previous = *s.Previous, nil // taken back
 	default:
@@ -77,6 +80,7 @@ func (l *Link) EndPreviousKey(ctx context.Context) error {
 		return err
 	}
 	err := l.vault.change(func(s *Secrets) error {
+		s.Key.Unproved = s.Key.Unproved || s.Previous != nil
 		s.Previous = nil
 		return nil
 	})
@@ -106,12 +110,12 @@ func (l *Link) proved(result proven) error {
 	secrets := l.vault.read()
 	current := slices.Equal(secrets.Key.PRS, result.key.PRS)
 	number := max(secrets.Key.Number, result.peer.Key)
-	if !current || (secrets.Previous == nil && secrets.Key.Number == number) {
+	if !current || (secrets.Previous == nil && secrets.Key.Number == number && !secrets.Key.Unproved) {
 		return nil
 	}
 	return l.vault.change(func(s *Secrets) error {
 		if slices.Equal(s.Key.PRS, result.key.PRS) {
-			s.Previous, s.Key.Number = nil, max(s.Key.Number, result.peer.Key)
+			s.Previous, s.Key.Number, s.Key.Unproved = nil, max(s.Key.Number, result.peer.Key), false
 		}
 		return nil
 	})

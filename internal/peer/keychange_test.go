@@ -101,6 +101,37 @@ func TestEndedKeyIsAMismatchUntilThePeerHasTheNewOne(t *testing.T) {
 	}
 }
 
+func TestTheSameKeyOnBothMendsAMismatchOfEndedKeys(t *testing.T) {
+	alpha, beta := pairOf(t)
+	if err := beta.poll(t, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alpha.SetKey(t.Context(), otherKey+"x"); err != nil { // typed wrong
+		t.Fatal(err)
+	}
+	if err := alpha.EndPreviousKey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the mismatch shows", func() bool {
+		return errors.Is(beta.poll(t, time.Second), ErrKeyMismatch)
+	})
+	for _, a := range []*appliance{alpha, beta} { // what the condition asks for
+		if _, err := a.SetKey(t.Context(), otherKey); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the link is back, both ways", func() bool {
+		return alpha.poll(t, time.Second) == nil && beta.poll(t, time.Second) == nil
+	})
+	eventually(t, "both proved the new key", func() bool { return !alpha.KeyState().Pending && !beta.KeyState().Pending })
+	if _, err := alpha.SetKey(t.Context(), rightKey); err != nil { // a proved key stays valid again
+		t.Fatal(err)
+	}
+	if !alpha.KeyState().Pending {
+		t.Error("the proved key is no longer valid as soon as another one is saved")
+	}
+}
+
 func TestReplaceKey(t *testing.T) {
 	one, two, three := keyNumbered(1), keyNumbered(2), keyNumbered(3)
 	paired := &Pinned{Pin: "x"}
@@ -114,7 +145,12 @@ func TestReplaceKey(t *testing.T) {
 		"the same again":      {Secrets{Key: one, Peer: paired}, one, Secrets{Key: one}},
 		"while paired":        {Secrets{Key: one, Peer: paired}, two, Secrets{Key: two, Previous: &one}},
 		"corrected, unproved": {Secrets{Key: three, Previous: &one, Peer: paired}, two, Secrets{Key: two, Previous: &one}},
-		"taken back":          {Secrets{Key: two, Previous: &one, Peer: paired}, one, Secrets{Key: one}},
+		"after an unproved one": {
+			Secrets{Key: Key{PRS: two.PRS, Number: 2, Unproved: true}, Peer: paired},
+			three,
+			Secrets{Key: Key{PRS: three.PRS, Number: 2}},
+		},
+		"taken back": {Secrets{Key: two, Previous: &one, Peer: paired}, one, Secrets{Key: one}},
 	} {
 		s := row.before.clone()
 		s.replaceKey(row.key)
