@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"time"
 
 	"baton/internal/pair"
@@ -64,19 +65,17 @@ func (a *Appliance) exchangeAll(ctx context.Context) {
 		if err != nil {
 			return // the peer is away; polls tell of that
 		}
-		merged, err := a.site.Merge(ctx, answer.Events)
+		merged, err := a.merge(ctx, answer.Events)
 		if err != nil {
 			a.log.Error("events of the peer not merged", slog.String("error", err.Error()))
 			return
 		}
-		if merged > 0 {
-			a.learnNames(ctx)
-		}
 		a.learn(ctx, answer)
 		a.takeDocuments(ctx, answer.Documents)
+		taken := theirs == nil || !maps.Equal(theirs, answer.Heads) // of ours, by the peer
 		theirs = answer.Heads
 		mine, err := a.site.Heads(ctx)
-		if err != nil || covers(theirs, mine) && len(answer.Events) == 0 {
+		if err != nil || merged == 0 && (covers(theirs, mine) || !taken) {
 			return
 		}
 	}
@@ -112,14 +111,23 @@ func fitting(events []pair.Event, bytes int) []pair.Event {
 	return events
 }
 
+// merge takes the events of the peer that are not here, and returns how many those
+// were. While the disk is nearly full it takes none: what is left is for what happens
+// here, and the peer keeps its own.
+func (a *Appliance) merge(ctx context.Context, events []pair.Event) (merged int, err error) {
+	if a.room.lack.Load() != nil {
+		return 0, nil
+	}
+	if merged, err = a.site.Merge(ctx, events); merged > 0 {
+		a.learnNames(ctx)
+	}
+	return merged, err
+}
+
 // exchanged answers the peer's exchange.
 func (a *Appliance) exchanged(ctx context.Context, question wire.Exchange) (wire.Exchange, error) {
-	merged, err := a.site.Merge(ctx, question.Events)
-	if err != nil {
+	if _, err := a.merge(ctx, question.Events); err != nil {
 		return wire.Exchange{}, err
-	}
-	if merged > 0 {
-		a.learnNames(ctx)
 	}
 	heads := question.Heads
 	if heads == nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
@@ -24,5 +25,30 @@ func TestExchangeOfLongEventsFitsIntoAMessage(t *testing.T) {
 	}
 	if got := fitting(events[:3], wire.MaxSize/2); len(got) != 3 {
 		t.Errorf("%d of 3 that fit", len(got))
+	}
+}
+
+// TestAFullDiskTakesNoHistoryOfThePeer has the peer tell more and more: what room is left
+// is for what happens here.
+func TestAFullDiskTakesNoHistoryOfThePeer(t *testing.T) {
+	b := withUsers(t)
+	other := pair.ApplianceID(strings.Repeat("ab", 16))
+	told := wire.Exchange{Version: wire.Version, Events: []pair.Event{
+		{ID: pair.EventID(other, 1), Appliance: other, Time: time.Now(), Kind: "noise", Text: "more"},
+	}}
+	heads := func() int64 {
+		answer, err := b.exchanged(t.Context(), told)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Heads[other]
+	}
+	b.room.lack.Store(new("1 MB are left"))
+	if heads() != 0 {
+		t.Error("taken, though the disk is nearly full")
+	}
+	b.room.lack.Store(nil)
+	if heads() != 1 {
+		t.Error("not taken, once there is room")
 	}
 }
