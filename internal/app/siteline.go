@@ -19,6 +19,7 @@ type sighting struct {
 	hollow      bool             // though without the site's files
 	heardMS     int64            // since the peer was last heard; -1: never
 	peerServed  bool             // it served then
+	peerStopped bool             // its daemon was told to stop
 	conditions  []pair.Condition // open here
 	peerReports []pair.Condition // open at the peer
 }
@@ -30,7 +31,7 @@ func (a *Appliance) siteStatus(ready *pair.Readiness) pair.SiteStatus {
 	seat := sighting{
 		served: seen.Config.Served(seen.State, bootClock()), self: a.config.Name, role: seen.State.Record.Role, phase: seen.State.Phase,
 		shared: len(a.ips.ticked()) > 0, checked: a.checked(), ready: ready != nil && ready.Ready, hollow: ready != nil && !ready.Sound(), conditions: a.agent.Conditions(),
-		heardMS: -1, peerRole: seen.State.Peer.Role, peerPhase: seen.State.Peer.Phase, peerServed: seen.State.Peer.Serving,
+		heardMS: -1, peerRole: seen.State.Peer.Role, peerPhase: seen.State.Peer.Phase, peerServed: seen.State.Peer.Serving, peerStopped: seen.State.Peer.Stopping,
 	}
 	if pinned, paired := a.link.Paired(); paired {
 		seat.peer = pinned.Name
@@ -115,6 +116,8 @@ func (s sighting) nobody() string {
 		return idle(s.self, "", s.phase)
 	case s.role == pair.Primary:
 		return idle(s.self, " is the primary and", s.phase)
+	case s.peerRole == pair.Primary && s.peerStopped:
+		return s.peer + " is the primary, and its daemon was stopped."
 	case s.peerRole == pair.Primary:
 		return idle(s.peer, " is the primary and", s.peerPhase)
 	}

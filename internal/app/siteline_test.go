@@ -44,6 +44,9 @@ func TestTheSiteInOneLine(t *testing.T) {
 		{sighting{served: failover.ServedNowhere, role: pair.Backup, peerRole: pair.Primary, peerPhase: pair.Isolated}, pair.SiteStatus{
 			State: pair.SiteDown, Text: "Down: beta is the primary and does not serve: it is isolated.",
 		}},
+		{sighting{served: failover.ServedNowhere, role: pair.Backup, peerRole: pair.Primary, peerPhase: pair.Steady, peerStopped: true}, pair.SiteStatus{
+			State: pair.SiteDown, Text: "Down: beta is the primary, and its daemon was stopped.",
+		}},
 		{sighting{served: failover.ServedNowhere, role: pair.Backup, peerRole: pair.Backup}, pair.SiteStatus{
 			State: pair.SiteDown, Text: "Down: both appliances are backups.",
 		}},
