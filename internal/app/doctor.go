@@ -41,14 +41,29 @@ func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 		}
 		checks = append(checks, b.checkReady())
 	}
-	for _, condition := range b.agent.Conditions() {
-		if condition.Severity != pair.Info {
-			check := amiss(condition.ID, condition.Text, condition.NextStep)
-			check.Severity = condition.Severity
-			checks = append(checks, check)
-		}
+	status, err := b.Status(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return checks, nil
+	return append(checks, checkConditions(status.Notices())...), nil
+}
+
+// checkConditions makes checks that fail of the open conditions of the pair, those of
+// the peer alone with its name. One that only informs is none.
+func checkConditions(open []pair.Notice) []api.Check {
+	var checks []api.Check
+	for _, notice := range open {
+		if notice.Severity == pair.Info {
+			continue
+		}
+		check := amiss(notice.ID, notice.Text, notice.NextStep)
+		if notice.Where != "" {
+			check.Text = "On " + notice.Where + ": " + notice.Text
+		}
+		check.Severity = notice.Severity
+		checks = append(checks, check)
+	}
+	return checks
 }
 
 func (b *backend) checkKey() api.Check {
