@@ -32,7 +32,7 @@ func judged(finding api.Check, ok func() bool) api.Check {
 
 // Doctor implements api.Caring.
 func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
-	checks := append([]api.Check{b.checkKey(), b.checkPaired(), b.checkTraffic()}, b.checkBypasses()...)
+	checks := append([]api.Check{judgeKey(b.link.KeyState()), b.checkPaired(), b.checkTraffic()}, b.checkBypasses()...)
 	if _, paired := b.link.Paired(); paired {
 		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkPermitted(), checkData(int(b.protected.Load())))
 		checks = append(checks, b.checkTestIPs(ctx)...)
@@ -66,8 +66,14 @@ func checkConditions(open []pair.Notice) []api.Check {
 	return checks
 }
 
-func (b *backend) checkKey() api.Check {
-	if state := b.link.KeyState(); state.Set {
+// judgeKey judges the key that is saved here: until the peer has proved it, the one
+// before it still opens the link.
+func judgeKey(state peer.KeyState) api.Check {
+	switch {
+	case state.Pending:
+		return warned(amiss("key", "The pre-shared key with fingerprint "+state.Fingerprint+" is saved here, and the peer has not proved it yet; the one before it, "+
+			state.Previous+", is still valid.", "Save the same key on the other appliance: baton key set. Compare both sides: baton key fingerprint."))
+	case state.Set:
 		return fine("key", "A pre-shared key is saved; its fingerprint is "+state.Fingerprint+".")
 	}
 	return amiss("key", "No pre-shared key is saved.", "Save the same key on both appliances: baton key set.")
