@@ -48,11 +48,13 @@ func (t *Tree) ApplySome(steps []Step) (left []Step, why error) {
 }
 
 // Undo takes back whatever of the steps was taken, so that the tree is as it was
-// before the first: by renames, and metadata that was there before.
+// before the first: by renames, and metadata that was there before. What somebody
+// removed or replaced meanwhile is left as he made it: it would otherwise keep the
+// tree from being used until he puts it back.
 func (t *Tree) Undo(steps []Step, hook func(step string)) error {
 	for _, s := range slices.Backward(steps) {
 		hook("undo")
-		if err := t.takeBack(s, hook); err != nil {
+		if err := t.takeBack(s, hook); err != nil && !meddled(err) {
 			return t.blame(s, err)
 		}
 	}
@@ -61,7 +63,7 @@ func (t *Tree) Undo(steps []Step, hook func(step string)) error {
 			continue
 		}
 		hook("undo-meta")
-		if err := t.setMetaAt(s.Was); err != nil {
+		if err := t.setMetaAt(s.Was); err != nil && !meddled(err) {
 			return t.blame(s, err)
 		}
 	}

@@ -88,8 +88,24 @@ func chmodAt(dir int, name string, kind plan.Kind, mode uint32) error {
 	return pinned.ChmodFd(fd, mode)
 }
 
-func errReplaced(name string) error {
-	return fmt.Errorf("somebody put something else in the place of %q meanwhile", name)
+func errReplaced(name string) error { return &replacedError{name} }
+
+type replacedError struct{ name string }
+
+func (e *replacedError) Error() string {
+	return fmt.Sprintf("somebody put something else in the place of %q meanwhile", e.name)
+}
+
+// meddled reports whether a step failed since somebody removed or replaced what it is
+// about, or put something where it leads, as the owner of a directory may.
+func meddled(err error) bool {
+	for _, sign := range []error{fs.ErrNotExist, unix.ENOTDIR, unix.EISDIR, unix.ENOTEMPTY, unix.EEXIST, unix.ELOOP} {
+		if errors.Is(err, sign) {
+			return true
+		}
+	}
+	_, replaced := errors.AsType[*replacedError](err)
+	return replaced
 }
 
 // chownAt sets the owner if it is another: setting it needs a privilege.
