@@ -33,9 +33,19 @@ func (a *Appliance) acknowledged(ctx context.Context, what string, inForce func(
 		select {
 		case <-ticker.C:
 		case <-limit.C:
-			return api.Errorf(api.Unconfirmed, "%s here, but the peer has not confirmed it within %s: run baton status, and look at the peer before you rely on it", what, pair.DurationText(acknowledgeWait))
+			return api.Errorf(api.Unconfirmed, "%s", unconfirmed(what, a.version, seen.State.Peer.Version))
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// unconfirmed says that a peer which answers has not confirmed a change. One that runs
+// another version may not know of what was changed, as of a new setting.
+func unconfirmed(what, ours, theirs string) string {
+	text := what + " here, but the peer has not confirmed it within " + pair.DurationText(acknowledgeWait)
+	if theirs != "" && theirs != ours {
+		return text + ": it runs version " + theirs + " of Baton, this appliance " + ours + ", and may not know what was changed: install the same version on both"
+	}
+	return text + ": run baton status, and look at the peer before you rely on it"
 }
