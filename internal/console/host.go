@@ -48,13 +48,24 @@ func (v *visit) hosts() []host {
 			}
 		}
 	}
-	conflict := v.status.State == pair.Conflict || v.status.Peer != nil && v.status.Peer.Reachable && v.status.Peer.State == pair.Conflict
 	for i := range all {
-		if h := &all[i]; conflict && h.Role == pair.Backup && h.Present() {
-			h.State, h.StateTone = "It follows nobody: the pair is in a conflict.", "critical"
+		if h := &all[i]; h.Role == pair.Backup && h.Present() {
+			v.judgeBackup(h)
 		}
 	}
 	return all
+}
+
+// judgeBackup says of a backup that looks well whether it would take over.
+func (v *visit) judgeBackup(h *host) {
+	conflict := v.status.State == pair.Conflict || v.status.Peer != nil && v.status.Peer.Reachable && v.status.Peer.State == pair.Conflict
+	unready := v.status.Readiness != nil && !v.status.Readiness.Ready
+	switch {
+	case conflict:
+		h.State, h.StateTone = "It follows nobody: the pair is in a conflict.", "critical"
+	case unready && h.StateTone == "good":
+		h.State, h.StateTone = "Steady, but it would not take over now: see Readiness.", "info"
+	}
 }
 
 func (v *visit) thisHost() host {

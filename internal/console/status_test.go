@@ -129,10 +129,28 @@ func TestDivergedCopiesAreShownExportedAndDeleted(t *testing.T) {
 	}
 }
 
+// A backup that would not take over is not green, on either appliance's page.
+func TestABackupThatIsNotReadyIsNotGreen(t *testing.T) {
+	t.Parallel()
+	for _, role := range []pair.Role{pair.Backup, pair.Primary} {
+		b := paired(t, role)
+		b.appliance.Change(func(s *pair.Status) { s.Readiness = &pair.Readiness{Ready: true, Text: "Ready."} })
+		if role == pair.Backup {
+			b.get(Root+"/status").has(t, "Steady: it follows the primary.")
+		}
+		b.appliance.Change(func(s *pair.Status) {
+			s.Readiness = &pair.Readiness{Text: "It would not take over: Enable Backup Operations is off.", NextStep: "Turn it on."}
+		})
+		p := b.get(Root + "/status")
+		p.has(t, "Steady, but it would not take over now: see Readiness.")
+		p.lacks(t, "it follows the primary")
+	}
+}
+
 func TestBackupHasStatusAndFailover(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Backup)
-	b.get(Root+"/status").has(t, "This host&#39;s status", "Steady: it follows the primary.")
+	b.get(Root+"/status").has(t, "This host&#39;s status", "Steady, but it would not take over now: see Readiness.")
 	b.get(atFailover).has(t, ">Become Primary</button>", "Pull a final data sync from the primary site", "Save Changes", `name="final" value="true" checked`)
 	b.appliance.Change(func(s *pair.Status) { s.Peer.Reachable = false }) // so that nothing can be pulled
 	b.get(atFailover).lacks(t, `name="final" value="true" checked`)
