@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -35,8 +36,22 @@ func Site(ctx context.Context, check pair.SiteCheck, wait time.Duration) error {
 	return nil
 }
 
+// errUnasked is of an address at which no site is.
+var errUnasked = errors.New("is never asked: it is link-local, multicast or a cloud's metadata service")
+
+// dialer connects to nothing that is never asked: what counts is where a name leads now.
+func dialer() *net.Dialer {
+	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err == nil && pair.Unasked(to.Addr()) {
+			err = errUnasked
+		}
+		return err
+	}}
+}
+
 func dial(ctx context.Context, address string) error {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	conn, err := dialer().DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
@@ -53,7 +68,7 @@ func (s statusError) Error() string {
 // get asks by a connection of its own, and follows no redirection: where it leads is
 // not what was to be checked.
 func get(ctx context.Context, address string) error {
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: dialer().DialContext}
 	defer transport.CloseIdleConnections()
 	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -81,6 +96,8 @@ func said(err error, wait time.Duration) string {
 	var lookup *net.DNSError
 	var status statusError
 	switch {
+	case errors.Is(err, errUnasked):
+		return errUnasked.Error()
 	case errors.As(err, &status):
 		return status.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -73,3 +73,17 @@ func TestACheckOfTheSiteIsToldInWordsOfAPerson(t *testing.T) {
 		}
 	}
 }
+
+// TestAMetadataServiceIsNoSite has an administrator name what tells this machine its own
+// credentials.
+func TestAMetadataServiceIsNoSite(t *testing.T) {
+	for _, text := range []string{"http://169.254.169.254/latest/meta-data/", "tcp:169.254.169.254:80", "tcp:100.100.100.200:80", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/", "tcp:0.0.0.0:80"} {
+		check, err := pair.ParseSiteCheck(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Site(t.Context(), check, time.Second); err == nil || !strings.Contains(err.Error(), "is never asked") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
