@@ -77,7 +77,11 @@ func TestFullDiskHereIsNotCalledAnUnreachablePeer(t *testing.T) {
 	}
 }
 
-func (a *appliance) wipeKey() { a.vault.secrets.Key = Key{} }
+func (a *appliance) wipeKey() {
+	a.vault.mu.Lock() // the link looks up names meanwhile
+	defer a.vault.mu.Unlock()
+	a.vault.secrets.Key = Key{}
+}
 
 func TestConfirmedReplacementIsAccepted(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
