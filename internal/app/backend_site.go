@@ -208,12 +208,7 @@ func (a *Appliance) conditions() []pair.Condition {
 			NextStep: "Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them.",
 		})
 	}
-	if p := a.engine.Progress(); p.Error != "" && !p.Running && a.local.State().Record.Role == pair.Backup {
-		found = append(found, pair.Condition{
-			ID: "sync-failed", Severity: pair.Warning, Text: "The last data sync failed: " + strings.TrimRight(p.Error, ". ") + ".",
-			NextStep: "Remove the cause; it is tried again by itself within 30 s, or at once with Sync Now: baton sync --wait.",
-		})
-	}
+	found = append(found, a.failedSync()...)
 	found = append(append(found, a.lateWrites()...), a.cloned()...)
 	if _, paired := a.link.Paired(); paired && a.protected.Load() == 0 {
 		found = append(found, pair.Condition{

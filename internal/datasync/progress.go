@@ -1,6 +1,8 @@
 package datasync
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -21,6 +23,7 @@ type Progress struct {
 	Speed      int64         // bytes per second over the link, lately
 	Left       time.Duration // estimate; 0: unknown
 	Error      string        // one sentence; empty unless the last sync failed
+	Failing    string        // the newest failure since a sync succeeded, one sentence; also while it is tried again
 	Started    time.Time
 	Ended      time.Time // zero while running
 }
@@ -49,7 +52,7 @@ const (
 func (t *tracker) begin(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.p = Progress{Running: true, Started: now}
+	t.p = Progress{Running: true, Started: now, Failing: t.p.Failing}
 	t.marks = [speedMarks]mark{{at: now}}
 	t.next = 1
 }
@@ -75,9 +78,22 @@ func (t *tracker) end(now time.Time, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.p.Running, t.p.Applying, t.p.Ended = false, false, now
-	if err != nil {
+	switch {
+	case err == nil:
+		t.p.Failing = ""
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrNotPrimary): // neither has failed, nor has it succeeded
 		t.p.Error = cause.Of(err)
+	default:
+		t.p.Error = cause.Of(err)
+		t.p.Failing = t.p.Error
 	}
+}
+
+// forget ends what failed as a backup: this appliance is none any more.
+func (t *tracker) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.p.Failing = ""
 }
 
 func (t *tracker) fail(now time.Time, err error) {

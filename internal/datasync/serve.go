@@ -45,6 +45,7 @@ func (e *Engine) Offer(epoch pair.Epoch) {
 		e.endSession(errWithdrawn())
 	}
 	e.offered = epoch
+	e.progress.forget()
 }
 
 // Withdraw ends the offer; running pulls end with a clear error.

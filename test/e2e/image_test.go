@@ -32,6 +32,13 @@ func TestTakeoverWithTheLastWholeSnapshot(t *testing.T) {
 	w.beta.refused(3, "chattr -i", "become primary --final-sync --wait")
 	w.beta.refused(3, site("page"), "become primary --final-sync --wait")
 	eventually(t, "beta tells of the failed sync", 5*time.Second, func() bool { return w.beta.condition("sync-failed") })
+	tried := w.beta.status().Sync.Number
+	eventually(t, "beta tries again", 20*time.Second, func() bool { return w.beta.status().Sync.Number > tried+1 })
+	for _, event := range w.beta.events(pair.KindConditionCleared) {
+		if event.Detail["condition"] == "sync-failed" {
+			t.Errorf("the condition was cleared while no data sync had succeeded: %s", event.Text)
+		}
+	}
 	if w.beta.condition("data-torn") || !w.beta.has(site("page"), "1") || w.beta.has(site("another"), "2") {
 		t.Error("the snapshot before is not whole on beta")
 	}
