@@ -42,10 +42,27 @@ func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Che
 		}
 		checks = append(checks, whole)
 	}
+	if check, told := b.checkSiteThere(change); told {
+		checks = append(checks, check)
+	}
 	if b.syncStatus(time.Now()).State == pair.SyncRunning {
 		checks = append(checks, fine("sync", "A data sync is running; the switch waits for it."))
 	}
 	return append(checks, verdict), nil
+}
+
+// checkSiteThere tells what is known of the site where it would be served. The check runs
+// on the primary alone.
+func (b *backend) checkSiteThere(change api.RoleChange) (check api.Check, told bool) {
+	if b.settings.get().SiteCheck.IsZero() || change.Role == pair.Primary && b.agent.Look().State.Record.Role != pair.Backup {
+		return check, false
+	}
+	if who := b.sickBackup(); who != "" {
+		return warned(amiss("site", "The site failed its check on "+who+" when it was last served there.", "Look there at what serves the site, as the web server, before you switch.")), true
+	}
+	unknown := amiss("site", "Whether the site answers on the backup is known only once it serves: the check runs on the primary.", "Look there at what serves the site, if you are not sure.")
+	unknown.Severity = pair.Info
+	return unknown, true
 }
 
 // refusal asks the decision itself why a switch would be refused.

@@ -232,7 +232,7 @@ func (a *Appliance) conditions() []pair.Condition {
 		found = append(found, a.public.certificates.expiring(time.Now())...)
 	}
 	found = append(append(found, a.trafficConditions()...), a.strayConditions()...)
-	found = append(append(found, a.room.conditions()...), a.linkConditions()...)
+	found = append(append(found, append(a.room.conditions(), a.reachConditions()...)...), a.linkConditions()...)
 	return append(found, untold(a.notifier.States(), time.Now())...)
 }
 

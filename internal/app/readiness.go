@@ -48,12 +48,26 @@ func (a *Appliance) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
 	if why := seen.Config.Readiness(seen.State); why != failover.Agreed {
 		return notReady(why, remedy(seen, why))
 	}
+	if a.reached.lost() {
+		return unreached()
+	}
+	if left, silent, runs := seen.Config.TakeoverIn(seen.State, bootClock()); silent > 0 {
+		if why := seen.State.Blocked; !runs && why != failover.Agreed {
+			return declines(why, remedy(seen, why))
+		}
+		return a.filled(underWay(left, silent, sync.DataAgeMS))
+	}
 	after := seen.Config.TakeoverAfter(seen.State) + a.opening.expected(a.fresh())
 	return a.filled(ready(after.Milliseconds(), sync.DataAgeMS, "the primary"))
 }
 
-// filled adds to a takeover that would happen that it would serve no files.
+// filled adds to a takeover that would happen what it would lack: files, or a web
+// server that works.
 func (a *Appliance) filled(known *pair.Readiness) *pair.Readiness {
+	if who := a.sickBackup(); who != "" {
+		known.Text += " But the site failed its check on " + who + " when it was last served there."
+		known.NextStep = "Look on " + who + " at what serves the site, as the web server, before you rely on it."
+	}
 	if a.protected.Load() == 0 {
 		known.Text += " It would serve the site without its files: no directory is protected."
 		known.NextStep = nothingStep
@@ -80,7 +94,7 @@ func (a *Appliance) readinessOfBackup(seen agent.Seen, hears bool, sync pair.Syn
 	switch {
 	case s.Phase == pair.Conflict:
 		return ofBackup(*notReady(failover.EpochsClash, remedy(seen, failover.EpochsClash)))
-	case !hears:
+	case !hears || s.Phase == pair.Alone:
 		return unknown("If this primary failed now, nothing would take over: the backup does not answer.")
 	case maintenanceStatus(s).On(): // the backup has perhaps not told yet that it knows
 		return ofBackup(*notReady(failover.InMaintenance, remedy(seen, failover.InMaintenance)))
@@ -90,6 +104,30 @@ func (a *Appliance) readinessOfBackup(seen agent.Seen, hears bool, sync pair.Syn
 		return a.filled(ready(report.Readiness.TakeoverMS, sync.DataAgeMS, "this primary"))
 	}
 	return ofBackup(*report.Readiness)
+}
+
+// sickBackup names the backup if its site failed its check lately; empty: it did not.
+func (a *Appliance) sickBackup() string {
+	seen := a.agent.Look()
+	pinned, paired := a.link.Paired()
+	switch s := seen.State; {
+	case s.Record.Role == pair.Backup && seen.Config.SickLately(s, bootClock()):
+		return a.config.Name
+	case s.Record.Role == pair.Primary && paired && s.Peer.Role == pair.Backup && s.Peer.Sick:
+		return pinned.Name
+	}
+	return ""
+}
+
+// underWay is the readiness of a backup whose primary has fallen silent.
+func underWay(left, silent time.Duration, loss int64) *pair.Readiness {
+	text := fmt.Sprintf("The primary has not answered for %s: takeover in about %s.", pair.LastingText(silent), pair.LastingText(left))
+	return &pair.Readiness{Ready: true, TakeoverMS: left.Milliseconds(), LossMS: loss, Text: text}
+}
+
+// declines is that of one whose timeout is over, and which does not act.
+func declines(why failover.Reason, nextStep string) *pair.Readiness {
+	return &pair.Readiness{TakeoverMS: -1, LossMS: -1, NextStep: nextStep, Text: "The primary does not answer, and this appliance does not take over: " + why.String()}
 }
 
 func unknown(text string) *pair.Readiness {

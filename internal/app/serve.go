@@ -67,6 +67,7 @@ type Appliance struct {
 	leading    sync.RWMutex // held shared while the site database is changed
 	watched    bool         // a watchdog ends this daemon when it hangs
 
+	reached   reachWatch
 	protected atomic.Int64                     // how many directories are
 	strays    atomic.Pointer[[]sharedip.Stray] // on this machine now
 	kept      []string                         // what is allowed only because an earlier version protected it, as this one first starts
@@ -257,6 +258,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	run("signs of life", a.live)
 	run("reports", a.tell)
 	run("site check", a.watchSite)
+	run("reach of the backup", a.watchReach)
 	run("way to the peer", a.watchWay)
 	run("notifications", a.notifier.Run)
 	run("agent", func(ctx context.Context) error {

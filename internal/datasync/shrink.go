@@ -13,7 +13,7 @@ import (
 // a slip of the hand on the primary from emptying the backup, and a disk that is
 // not mounted on the backup from being filled into the disk below it.
 
-const acceptIt = "if this is right, accept it: baton sync --accept-shrink"
+const acceptIt = "only if that much was deleted on purpose, accept it: baton sync --accept-shrink"
 
 // checkShrink compares what the primary has with what both had.
 func (p *pull) checkShrink() error {

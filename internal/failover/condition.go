@@ -97,12 +97,12 @@ func peerConditions() []conditionRow {
 			"Look at the primary: its daemon or the link between the appliances is down, not the machine.",
 			func(c Config, s State) bool {
 				return s.Phase == pair.Suspect && s.Blocked == AddressAnswers && c.ownedLately(s)
-			}),
+			}, AddressAnswers),
 		row("own-network-at-fault", pair.Critical, "Neither the primary nor enough test IPs answer: this appliance takes its own network to be at fault and does not take over.",
 			"Look at this machine's cable and switch, and at the test IPs.",
 			func(_ Config, s State) bool {
 				return s.Phase == pair.Suspect && s.Blocked == NetworkLost && s.Evidence.unreached()
-			}),
+			}, NetworkLost),
 		row("shared-ip-foreign", pair.Critical, "Another machine announces the shared IP while this appliance holds it.",
 			"Find the machine that uses the address and take it off there.",
 			func(_ Config, s State) bool { return s.Foreign.within(foreignShown, s.Now) && s.Door == Open }),
@@ -237,7 +237,7 @@ func effectConditions() []conditionRow {
 		row("diverged-not-set-aside", pair.Critical, "What this appliance wrote as primary could not be set aside, so nothing is synced over it.",
 			"Free disk space in data_dir, or delete old diverged copies on the Status page: baton diverged list.", broken(SettingAside)),
 		row("site-sick", pair.Critical, "The site on this appliance fails its check (site_check).",
-			"Mend what serves it, as the web server, or switch to the other appliance.",
+			"Mend what serves it, as the web server or a disk, or switch: baton become backup --final-sync (if a data sync is refused, as for a missing disk: without --final-sync).",
 			func(_ Config, s State) bool { return s.Sick && s.Door == Open }),
 	}
 }

@@ -134,6 +134,13 @@ func (c Config) pollWait(s State) time.Duration {
 	return min(max(c.timeout(s)/5, 40*time.Millisecond), 2*time.Second)
 }
 
+// TriesTestIPs says whether this is a backup that watches its primary and would take
+// over by itself, and how many test IPs it would have to reach.
+func (c Config) TriesTestIPs(s State) (need int, wanted bool) {
+	watches := s.Record.Role == pair.Backup && (s.Phase == pair.Steady || s.Phase == pair.Maintenance)
+	return c.needed(pair.Backup), watches && c.armed()
+}
+
 // needed is how many test IPs must answer for a takeover (any: 1; majority:
 // more than half) or, at a primary, to stay. With the majority rule the primary
 // needs n + 1 - p where p is what a takeover needs, so that both sides can

@@ -140,8 +140,11 @@ func (t *turn) observe(ev Event) {
 	case RivalProbed:
 		t.Evidence.rivalSeen(t.now, t.timeout(t.State))
 	case SiteHealth:
-		if t.Sick = ev.Sick; t.Sick {
+		switch t.Sick = ev.Sick; {
+		case t.Sick:
 			t.SickAt = at(t.now)
+		case t.Serving(): // it has passed the check again here
+			t.SickAt = Moment{}
 		}
 	case CarrierSeen:
 		t.carrierSeen(ev.Up)

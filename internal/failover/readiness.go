@@ -39,6 +39,20 @@ func (c Config) Acknowledged(s State) bool {
 // Hears reports whether the peer has been heard within the timeout.
 func (c Config) Hears(s State, now Instant) bool { return s.PeerHeard.within(c.timeout(s), now) }
 
+// TakeoverIn is how much longer the primary may be silent before its backup, which
+// suspects it, acts; and for how long it has been silent. False: no timeout runs.
+func (c Config) TakeoverIn(s State, now Instant) (left, silent time.Duration, runs bool) {
+	if s.Record.Role != pair.Backup || s.Phase != pair.Suspect {
+		return 0, 0, false
+	}
+	silent = now.Sub((&turn{Config: c, State: s, now: now}).heardLast())
+	return max(c.timeout(s)-silent, 0), silent, s.Blocked == TimeoutRuns
+}
+
+// SickLately reports whether the site here failed its check within the last ten
+// minutes, and has not passed it since.
+func (c Config) SickLately(s State, now Instant) bool { return s.SickAt.within(sickFor, now) }
+
 // TakeoverAfter is how long a primary may be silent before its backup acts.
 func (c Config) TakeoverAfter(s State) time.Duration { return c.timeout(s) }
 

@@ -17,7 +17,7 @@ const (
 // Served says where the site is served now. What the peer told before it fell silent
 // says nothing about now.
 func (c Config) Served(s State, now Instant) Served {
-	told := s.Record.Role != pair.Standalone && c.Hears(s, now)
+	told := s.Record.Role != pair.Standalone && c.Hears(s, now) && s.Phase != pair.Suspect
 	switch {
 	case s.Serving() && s.Record.Role != pair.Backup:
 		return ServedHere

@@ -38,6 +38,7 @@ func clearedTexts() map[string]string {
 		"no-test-ips":                "Network Connectivity Test IPs are set, or they do not matter now.",
 		"shared-ip-stray":            "No other program has a shared IP on this machine.",
 		"peer-shared-ip-stray":       "No other program has a shared IP on the peer.",
+		"test-ips-unreachable":       "This appliance reaches enough test IPs, or it is not a backup.",
 		"timeout-below-lease":        "A hung primary loses the shared IP within the timeout, or that does not matter now.",
 		"traffic-lease-lapsed":       "The traffic lease has held for a minute.",
 		"traffic-blocked":            "No old nftables rules stop the traffic of the shared IP.",

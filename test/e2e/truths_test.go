@@ -213,3 +213,14 @@ func TestTheNextRunIsThatOfTheSavedSchedule(t *testing.T) {
 		}
 	}
 }
+
+// A backup whose test IPs do not answer would not take over, and is not called ready.
+func TestTestIPsThatDoNotAnswerAreToldBeforehand(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: moderate})
+	w.fault(w.lab.PowerCut(w.gateway))
+	eventually(t, "both tell of it", time.Minute, func() bool {
+		alpha := w.alpha.status()
+		return w.beta.condition("test-ips-unreachable") && alpha.Readiness != nil && !alpha.Readiness.Ready && alpha.Site.ProtectedBy == ""
+	})
+}
