@@ -285,6 +285,9 @@ func (a *Agent) publish() {
 	}
 }
 
+// ReasonMark stands in a condition's text before why it came.
+const ReasonMark = " The reason: "
+
 // withCauses adds to conditions why they came, and why they last.
 func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 	for i, condition := range conditions {
@@ -293,7 +296,7 @@ func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 			err = a.Peer.Refused()
 		}
 		if err != nil {
-			conditions[i].Text += " The reason: " + cause.Of(err) + "."
+			conditions[i].Text += ReasonMark + cause.Of(err) + "."
 		}
 		if why := a.config.Because(a.state, condition.ID); why != "" {
 			conditions[i].Text += " " + why

@@ -27,6 +27,9 @@ func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Che
 		return nil, refusedReason(why)
 	}
 	verdict := judged(amiss("switch", why.String(), switchRemedy(b.agent.Look(), why)), func() bool { return why == failover.Agreed })
+	if why == failover.PeerSilent && b.refuses() != pair.NoAnswer {
+		verdict.Text, verdict.NextStep = "The two appliances refuse each other, so nothing can be agreed between them.", "Do first what is said of the peer."
+	}
 	answers := b.checkPeer()
 	if change.Force && !answers.OK {
 		answers.Severity = pair.Warning // this is what force is for
@@ -95,9 +98,12 @@ func switchRemedy(seen agent.Seen, why failover.Reason) string {
 }
 
 func (b *backend) checkVersions(other string) api.Check {
+	if other == "" {
+		return fine("versions", fmt.Sprintf("This appliance runs version %s; the peer's is not known.", b.version))
+	}
 	return warned(judged(amiss("versions",
 		fmt.Sprintf("This appliance runs version %s, the peer %s.", b.version, other), "Install the same version on both."),
-		func() bool { return other == "" || other == b.version }))
+		func() bool { return other == b.version }))
 }
 
 // warned makes a finding one that does not stand in the way.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"baton/internal/agent"
@@ -32,10 +34,22 @@ func judged(finding api.Check, ok func() bool) api.Check {
 
 // Doctor implements api.Caring.
 func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
-	checks := append([]api.Check{judgeKey(b.link.KeyState()), b.checkPaired(), b.checkTraffic()}, b.checkBypasses()...)
-	if _, paired := b.link.Paired(); paired {
-		checks = append(checks, b.checkPeer(), b.checkClock(), b.checkShared(), b.checkPermitted(), checkData(int(b.protected.Load())))
-		checks = append(checks, b.checkTestIPs(ctx)...)
+	checks := []api.Check{judgeKey(b.link.KeyState()), b.checkPaired()}
+	_, paired := b.link.Paired()
+	own := []api.Check{}
+	if paired { // what is amiss here comes first: it may be why the peer is silent
+		own = checkOwnNetwork(b.agent.Look(), b.agent.Conditions())
+		checks = append(append(checks, own...), b.checkPermitted())
+	}
+	checks = append(append(checks, b.checkTraffic()), b.checkBypasses()...)
+	if paired {
+		reached, cutOff := b.checkTestIPs(ctx)
+		checks = append(append(checks, reached...), b.checkShared())
+		answers := b.checkPeer()
+		if !answers.OK && (cutOff || len(own) > 0) {
+			answers.NextStep = "Mend this appliance's own network first, as said above; then, if need be, look at the peer machine, its cable and its network."
+		}
+		checks = append(checks, answers, b.checkClock(), checkData(int(b.protected.Load())))
 		if b.agent.Look().State.Record.Role == pair.Backup {
 			checks = append(checks, b.checkSnapshot())
 		}
@@ -45,7 +59,7 @@ func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(checks, checkConditions(status.Notices())...), nil
+	return append(checks, checkConditions(unsaid(status.Notices(), checks))...), nil
 }
 
 // checkConditions makes checks that fail of the open conditions of the pair, those of
@@ -88,8 +102,36 @@ func (b *backend) checkPaired() api.Check {
 }
 
 func (b *backend) checkPeer() api.Check {
-	status := b.peerStatus(time.Now())
-	if status != nil && status.Reachable {
+	check := judgePeer(b.peerStatus(time.Now()), b.refuses())
+	for _, condition := range b.agent.Conditions() {
+		if _, reason, told := strings.Cut(condition.Text, agent.ReasonMark); told && slices.Contains(sayings()[check.ID], condition.ID) && !check.OK {
+			check.Text += agent.ReasonMark + reason // in the peer's own words
+		}
+	}
+	return check
+}
+
+// refuses is why the peer, which answers, and this appliance have nothing to do with
+// each other; pair.NoAnswer: they have, or nobody answers.
+func (b *backend) refuses() pair.PollFailure {
+	if s := b.agent.Look().State; s.Failed.Set {
+		return s.Failure
+	}
+	return pair.NoAnswer
+}
+
+// judgePeer judges whether the peer answers, and whether as the peer.
+func judgePeer(status *pair.PeerStatus, refuses pair.PollFailure) api.Check {
+	switch {
+	case refuses == pair.KeyMismatch:
+		return amiss("peer", "The peer answers and is refused: the pre-shared keys of the two appliances differ.",
+			"Compare them: run baton key fingerprint on both. Then save the same key on both: baton key set.")
+	case refuses == pair.IdentityChanged:
+		return amiss("peer", "The peer answers, and with another certificate than the one it was paired with, or it is not paired with this appliance any more.",
+			"If that machine was reinstalled or has broken the relationship, break it here too and pair again: baton unpair, then baton pair HOST on the one that holds the data. If not, find out who answers there.")
+	case refuses == pair.VersionMismatch:
+		return amiss("peer", "The peer answers, and the two appliances do not understand each other.", "Install the same version of Baton on both: baton version.")
+	case status != nil && status.Reachable:
 		return fine("peer", fmt.Sprintf("The peer answered %s ago.", pair.MillisText(status.LastContactAgeMS)))
 	}
 	return amiss("peer", "The peer does not answer.", "Look at the peer machine, its cable and its network.")
@@ -100,7 +142,11 @@ func (b *backend) checkPeer() api.Check {
 func (b *backend) checkClock() api.Check {
 	contact, known := b.link.Contact()
 	if status := b.peerStatus(time.Now()); !known || status == nil || !status.Reachable {
-		check := amiss("clock", "Whether the clocks of the two appliances agree is not known: the peer does not answer.", "Bring the peer back, and look again.")
+		why := "the peer does not answer."
+		if b.refuses() != pair.NoAnswer {
+			why = "the two appliances refuse each other."
+		}
+		check := amiss("clock", "Whether the clocks of the two appliances agree is not known: "+why, "Bring the contact with the peer back, and look again.")
 		check.Severity = pair.Warning
 		return check
 	}
@@ -145,20 +191,20 @@ func checkData(protected int) api.Check {
 	return fine("data", counted(int64(protected), "directory")+" and the site database are protected.")
 }
 
-func (b *backend) checkTestIPs(ctx context.Context) []api.Check {
+// checkTestIPs also reports whether none of them answers this appliance.
+func (b *backend) checkTestIPs(ctx context.Context) (checks []api.Check, cutOff bool) {
 	ips := b.settings.get().TestIPs
 	if len(ips) == 0 {
-		return []api.Check{amiss("test-ips", "No Network Connectivity Test IPs are set.", "Set the gateway's address, or others: baton settings set test_ips=ADDRESS.")}
+		return []api.Check{amiss("test-ips", "No Network Connectivity Test IPs are set.", "Set the gateway's address, or others: baton settings set test_ips=ADDRESS.")}, false
 	}
 	found, err := b.TestIPs(ctx, ips)
 	if err != nil {
-		return []api.Check{amiss("test-ips", "The test IPs could not be tested.", "Look at the log.")}
+		return []api.Check{amiss("test-ips", "The test IPs could not be tested.", "Look at the log.")}, false
 	}
-	var checks []api.Check
 	for _, reach := range found {
 		checks = append(checks, checkReach(reach))
 	}
-	return checks
+	return checks, !slices.ContainsFunc(found, func(reach pair.Reach) bool { return reach.Reachable })
 }
 
 // checkReach tells of one test IP, as both appliances reach it.

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/agent"
+	"baton/internal/api"
+	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
 )
@@ -40,5 +43,62 @@ func TestDoctorTellsOfAKeyChangeThatIsHalfDone(t *testing.T) {
 	}
 	if check := judgeKey(peer.KeyState{}); check.OK || check.Severity != pair.Critical {
 		t.Errorf("no key: %+v", check)
+	}
+}
+
+// A peer that answers and refuses is not one whose cable is to be looked at.
+func TestAPeerThatRefusesIsNotSilent(t *testing.T) {
+	silent := &pair.PeerStatus{LastContactAgeMS: -1}
+	for refuses, want := range map[pair.PollFailure][]string{
+		pair.KeyMismatch:     {"the pre-shared keys of the two appliances differ", "baton key fingerprint", "baton key set"},
+		pair.IdentityChanged: {"another certificate", "baton unpair", "baton pair HOST"},
+		pair.VersionMismatch: {"do not understand each other", "baton version"},
+		pair.NoAnswer:        {"The peer does not answer.", "its cable"},
+	} {
+		check := judgePeer(silent, refuses)
+		for _, part := range want {
+			if check.OK || !strings.Contains(check.Text+" "+check.NextStep, part) {
+				t.Errorf("%s: %+v lacks %q", refuses, check, part)
+			}
+		}
+		if refuses != pair.NoAnswer && (strings.Contains(check.Text, "does not answer") || strings.Contains(check.NextStep, "cable")) {
+			t.Errorf("%s: %+v", refuses, check)
+		}
+	}
+	if check := judgePeer(&pair.PeerStatus{Reachable: true}, pair.NoAnswer); !check.OK {
+		t.Errorf("a peer that answers: %+v", check)
+	}
+}
+
+// With the own cable out, doctor looks here first, and says each cause once.
+func TestDoctorLooksHereFirstAndSaysACauseOnce(t *testing.T) {
+	carrier := pair.Condition{ID: "shared-ip-no-carrier", Severity: pair.Critical, Text: "No carrier.", NextStep: "Look at the cable."}
+	unplugged := agent.Seen{State: failover.State{Unplugged: failover.Moment{Set: true}}}
+	for name, own := range map[string][]api.Check{
+		"with the condition": checkOwnNetwork(unplugged, []pair.Condition{{ID: "alone"}, carrier}),
+		"before it":          checkOwnNetwork(unplugged, nil),
+	} {
+		if len(own) != 1 || own[0].OK || own[0].ID != carrier.ID {
+			t.Errorf("%s: %+v", name, own)
+		}
+	}
+	if own := checkOwnNetwork(agent.Seen{}, []pair.Condition{{ID: "alone"}}); len(own) != 0 {
+		t.Errorf("nothing amiss here: %+v", own)
+	}
+	notice := func(id, step, where string) pair.Notice {
+		return pair.Notice{Condition: pair.Condition{ID: id, Severity: pair.Critical, Text: id, NextStep: step}, Where: where}
+	}
+	checks := []api.Check{
+		amiss("shared-ip-no-carrier", "", "a"), amiss("peer", "", "b"), fine("data", ""), amiss("ready", "", "Turn it on."),
+	}
+	var left []string
+	for _, n := range unsaid([]pair.Notice{
+		notice("shared-ip-no-carrier", "c", ""), notice("peer-unreachable", "d", ""), notice("alone", "e", ""), notice("backup-operations-off", "Turn it on.", ""),
+		notice("nothing-protected", "f", ""), notice("data-torn", "Turn it on.", ""), notice("alone", "g", "beta"),
+	}, checks) {
+		left = append(left, n.Where+n.ID)
+	}
+	if got := strings.Join(left, " "); got != "nothing-protected data-torn betaalone" {
+		t.Errorf("left: %s", got)
 	}
 }

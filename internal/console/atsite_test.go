@@ -100,7 +100,7 @@ func TestThePageAtTheSitesHostNameHasItsLook(t *testing.T) {
 func TestNothingOfTheConsoleAnswersAtTheSitesHostName(t *testing.T) {
 	t.Parallel()
 	a := pairedAt(t, ":443")
-	if err := a.AddUser(t.Context(), api.NewUser{Name: "viewer", Role: api.Viewer, Password: password}); err != nil {
+	if err := a.AddUser(t.Context(), api.NewUser{Name: string(api.Viewer), Role: api.Viewer, Password: password}); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{Root, Root + "/", Root + "/status", Root + "/live?page=status", Root + "/moved?seen=x", Root + "/assets/nothing.js", Root + "/sign-out"} {
@@ -151,6 +151,34 @@ func TestWhereTheConsoleIsIsToldToThoseItAnswers(t *testing.T) {
 			if w := askAtSite(t, a, r); w.Code != http.StatusForbidden || strings.Contains(w.Body.String(), "198.51.100") != told {
 				t.Errorf("from %s, %s: %d %s", from, accept, w.Code, w.Body)
 			}
+		}
+	}
+}
+
+// The banner that contact is lost leads only to where something listens.
+func TestTheBannerLeadsOnlyToWhatListens(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		listen []string
+		shared string
+	}{
+		"everywhere":      {[]string{":8443"}, "https://198.51.100.10:8443/login"},
+		"own address":     {[]string{"198.51.100.1:443"}, ""},
+		"own and shared":  {[]string{"198.51.100.1:443", "198.51.100.10:444"}, "https://198.51.100.10:444/login"},
+		"another address": {[]string{"192.0.2.7:443"}, ""},
+	} {
+		appliance := pairedAt(t, c.listen...)
+		if err := appliance.AddUser(t.Context(), api.NewUser{Name: string(api.Viewer), Role: api.Viewer, Password: password}); err != nil {
+			t.Fatal(err)
+		}
+		b := openWith(t, appliance)
+		b.signIn(api.Viewer)
+		page := b.get("/login/status").body
+		if !strings.Contains(page, "https://198.51.100.2:9443/login") {
+			t.Errorf("%s: the peer's console is missing", name)
+		}
+		if leads := strings.Contains(page, `href="https://198.51.100.10`); leads != (c.shared != "") || !strings.Contains(page, c.shared) {
+			t.Errorf("%s: the banner leads to the shared IP: %v", name, leads)
 		}
 	}
 }

@@ -2,12 +2,11 @@ package console
 
 import (
 	"bytes"
-	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
 	"io/fs"
-	"net"
+	"log/slog"
 	"net/http"
 	"path"
 	"strings"
@@ -104,13 +103,19 @@ func (v view) Idle() bool {
 	return idle(v.Status.Role, v.Status.State) || v.Status.Role == pair.Primary && v.Status.Site.State == pair.SiteDown
 }
 
-// Elsewhere leads to the other appliance's console, and to the site's shared IPs.
+// Elsewhere leads to the other appliance's console, and to the shared IPs at which the
+// console listens.
 func (v view) Elsewhere() []link {
 	if v.Status.Peer == nil {
 		return nil
 	}
-	_, port, _ := net.SplitHostPort(v.Status.Appliance.Address)
-	return append([]link{peerLink(v.Status)}, sharedLinks(v.Status, []string{":" + cmp.Or(port, "443")})...)
+	links := []link{peerLink(v.Status)}
+	site, err := v.visit.console.backend.Site(v.visit.ctx())
+	if err != nil {
+		v.visit.console.log.Error("where the console listens is not known", slog.String("error", err.Error()))
+		return links
+	}
+	return append(links, sharedLinks(v.Status, site.Front.HTTPS)...)
 }
 
 // PrimaryLink leads to the primary's console, on a backup.

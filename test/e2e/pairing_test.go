@@ -120,6 +120,14 @@ func TestKeysThatDifferAreToldWithBothFingerprints(t *testing.T) {
 		}
 		return false
 	})
+	for _, command := range []string{"doctor", "become primary --check"} {
+		out := w.beta.run("", strings.Fields(command)...).Out
+		for fingerprint := range fingerprints {
+			if !strings.Contains(out, fingerprint) || !strings.Contains(out, "baton key set") || strings.Contains(out, "does not answer") {
+				t.Errorf("%s on beta says:\n%s", command, out)
+			}
+		}
+	}
 }
 
 func (w *world) inTouch() bool {

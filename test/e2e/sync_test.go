@@ -348,3 +348,30 @@ func TestFullDiskOnTheBackup(t *testing.T) {
 		t.Errorf("%s answers %q (%v), wanted beta and small", by, body, err)
 	}
 }
+
+// A backup whose cable is out tells of its failed data sync once, however often it is
+// tried again, and takes it back when one has succeeded.
+func TestAFailedSyncIsToldOnce(t *testing.T) {
+	full(t)
+	w := steadyPair(t, plan{timeout: moderate, settings: "automatic_failover=false"})
+	w.fault(w.lab.CutCable(w.beta.Host))
+	eventually(t, "beta tells of the failed sync", 20*time.Second, func() bool { return w.beta.condition("sync-failed") })
+	first := w.beta.status().Sync.NextRun
+	eventually(t, "beta has tried again", 30*time.Second, func() bool {
+		next := w.beta.status().Sync.NextRun
+		return first != nil && next != nil && next.Sub(*first) > 3*time.Second
+	})
+	w.fault(w.lab.PlugCable(w.beta.Host))
+	eventually(t, "beta has synced", 60*time.Second, func() bool { return !w.beta.condition("sync-failed") })
+	for _, kind := range []string{pair.KindConditionRaised, pair.KindConditionCleared} {
+		lines := 0
+		for _, event := range w.beta.events(kind) {
+			if event.Detail["condition"] == "sync-failed" {
+				lines++
+			}
+		}
+		if lines != 1 {
+			t.Errorf("%s: %d times", kind, lines)
+		}
+	}
+}

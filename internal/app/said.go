@@ -1,0 +1,49 @@
+package app
+
+import (
+	"slices"
+
+	"baton/internal/agent"
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+// checkOwnNetwork lists what is amiss with this machine's own network, as far as it is
+// known without asking anybody: it is none of the peer's doing.
+func checkOwnNetwork(seen agent.Seen, open []pair.Condition) []api.Check {
+	own := []api.Check{}
+	for _, condition := range open {
+		switch condition.ID {
+		case "shared-ip-no-carrier", "own-network-at-fault", "isolated":
+			own = append(own, amiss(condition.ID, condition.Text, condition.NextStep))
+		}
+	}
+	told := slices.ContainsFunc(own, func(c api.Check) bool { return c.ID == "shared-ip-no-carrier" })
+	if seen.State.Unplugged.Set && !told { // no condition yet
+		own = append(own, amiss("shared-ip-no-carrier", "The interface of a shared IP has no carrier.", "Look at the cable of that interface and at its switch."))
+	}
+	return own
+}
+
+// sayings are the conditions of this appliance that a failed check tells, by its id.
+func sayings() map[string][]string {
+	return map[string][]string{
+		"peer":      {"peer-unreachable", "alone", "key-mismatch", "peer-identity-changed", "peer-version"},
+		"clock":     {"clock-off"},
+		"shared-ip": {"no-shared-ip"},
+		"data":      {"nothing-protected"},
+		"test-ips":  {"no-test-ips"},
+		"snapshot":  {"no-snapshot", "data-age-unknown"},
+	}
+}
+
+// unsaid leaves out of the open conditions those of this appliance that a failed check
+// has told: under the same id, as one of its sayings, or with the same next step. What
+// is torn is named by its condition alone.
+func unsaid(open []pair.Notice, checks []api.Check) []pair.Notice {
+	return slices.DeleteFunc(slices.Clone(open), func(notice pair.Notice) bool {
+		return notice.Where == "" && notice.ID != "data-torn" && slices.ContainsFunc(checks, func(check api.Check) bool {
+			return !check.OK && (check.ID == notice.ID || check.NextStep == notice.NextStep || slices.Contains(sayings()[check.ID], notice.ID))
+		})
+	})
+}
