@@ -54,6 +54,7 @@ const (
 	GuardHandoverHeld
 	GuardHandoverContact
 	GuardForceSilence
+	GuardForceHeard
 
 	// Of a handover that the primary offers by itself.
 	GuardOfferSwitch

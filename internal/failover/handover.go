@@ -100,11 +100,18 @@ func (t *turn) refusal(cmd BecomePrimary) Reason {
 	return Agreed
 }
 
-// force promotes on an administrator's word alone.
+// force promotes on an administrator's word alone. A peer that is heard may have been
+// forced at the same time: it learns of the epoch before anything is opened, and if it
+// has one of its own, there is a conflict.
 func (t *turn) force() {
-	highest := t.adopt()
+	epoch := t.adopt().Next(t.Self)
 	t.Forced = true
-	t.promote(highest.Next(t.Self), ForcedByAdministrator)
+	if t.PeerHeard.within(t.timeout(t.State), t.now) && t.obeys(GuardForceHeard) {
+		t.begin(epoch)
+		t.enter(pair.Primary, pair.Waiting, ForcedByAdministrator)
+	} else {
+		t.promote(epoch, ForcedByAdministrator)
+	}
 	t.do(Finish{Refusal: Agreed})
 }
 

@@ -181,6 +181,8 @@ func (t *turn) comeBack() {
 		why = PeerAgrees
 	case t.retrying():
 		why = EffectFailed
+	case t.Forced:
+		why = ForcedByAdministrator
 	default:
 		t.Evidence.vouch(t.now)
 	}
@@ -207,7 +209,11 @@ func (t *turn) retrying() bool { return t.incapable() && t.Phase == pair.Waiting
 // it cannot take over yet, and claims nothing; and that no third machine has the
 // shared IP, as another run of this appliance's own disk would.
 func (t *turn) met() bool {
-	return t.Confirmed.Set && t.Confirmed.At >= t.Since && t.heardLately() &&
+	since := t.Confirmed.At >= t.Since
+	if t.Forced { // what was sent at that very instant did not tell of the epoch
+		since = t.Confirmed.At > t.Since
+	}
+	return t.Confirmed.Set && since && t.heardLately() &&
 		!t.Peer.Serving && !t.Peer.Epoch.Above(t.Record.Epoch) && t.unowned()
 }
 
@@ -229,8 +235,12 @@ func (t *turn) comeBackReason() Reason {
 	if !t.mayOpen() {
 		return EffectsPending
 	}
-	if t.SetBack && t.PeerHeard.within(t.timeout(t.State), t.now) && t.obeys(GuardReturnSetBack) {
+	heard := t.PeerHeard.within(t.timeout(t.State), t.now)
+	if t.SetBack && heard && !t.Forced && t.obeys(GuardReturnSetBack) {
 		return PrimarySetBack
+	}
+	if t.Forced && t.due(t.PeerHeard.or(0).Add(t.timeout(t.State))) && t.unowned() {
+		return Agreed // the peer fell silent before it could agree
 	}
 	if t.met() || t.retrying() && t.unowned() && t.nobodyElse() {
 		return Agreed
@@ -262,7 +272,7 @@ func (t *turn) alone() Instant {
 // return now. Two primaries, each of a different epoch, may wait for the same
 // cable: one of the two waits a little longer, and then finds the other.
 func (t *turn) myTurn() bool {
-	if t.met() || t.retrying() || t.Self < t.PeerID || t.PeerID == "" || !t.obeys(GuardReturnTurn) {
+	if t.met() || t.retrying() || t.Forced || t.Self < t.PeerID || t.PeerID == "" || !t.obeys(GuardReturnTurn) {
 		return true
 	}
 	if !t.Ready.Set {

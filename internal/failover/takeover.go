@@ -100,6 +100,13 @@ func (t *turn) countTakeover() {
 // promote makes this appliance the primary of an epoch: durable first, then the
 // site is opened.
 func (t *turn) promote(epoch pair.Epoch, why Reason) {
+	t.begin(epoch)
+	t.enter(pair.Primary, pair.Claiming, why)
+	t.open()
+}
+
+// begin stores that this appliance is the primary of an epoch.
+func (t *turn) begin(epoch pair.Epoch) {
 	if t.Switch.Own {
 		t.countTakeover()
 	}
@@ -110,8 +117,6 @@ func (t *turn) promote(epoch pair.Epoch, why Reason) {
 	record.Takeovers = t.recentTakeovers()
 	t.save(record)
 	t.endSwitch(Agreed)
-	t.enter(pair.Primary, pair.Claiming, why)
-	t.open()
 }
 
 func (t *turn) recentTakeovers() (n uint8) {

@@ -32,12 +32,14 @@ func backupTransitions() []Transition {
 		{suspect, suspect, []Reason{WouldTakeOver}},
 		{suspect, claiming, []Reason{PrimaryGone, ForcedByAdministrator, HandoverCompleted}},
 		{waiting, claiming, []Reason{ForcedByAdministrator, HandoverCompleted}},
+		{waiting, primary(pair.Waiting), []Reason{ForcedByAdministrator}},
+		{steady, primary(pair.Waiting), []Reason{ForcedByAdministrator}},
 		{waiting, handover, []Reason{Asked}},
 		{steady, handover, []Reason{Asked, PrimaryOffers}},
 		{suspect, handover, []Reason{Asked}},
 		{handover, steady, []Reason{SyncFailed, PeerRefused, NoAnswerToCommit, TookTooLong, PeerSilent}},
 		{handover, claiming, []Reason{HandedOver, HandoverCompleted}},
-		{steady, claiming, []Reason{HandoverCompleted, ForcedByAdministrator}},
+		{steady, claiming, []Reason{HandoverCompleted}},
 		{steady, releasing, []Reason{GoesOnOlder}},
 		{suspect, releasing, []Reason{GoesOnOlder}},
 		{waiting, releasing, []Reason{GoesOnOlder}},
@@ -87,7 +89,7 @@ func primaryTransitions() []Transition {
 		{waiting, conflict, []Reason{EpochsClash}},
 		{steady, conflict, []Reason{EpochsClash}},
 		{conflict, claiming, []Reason{ForcedByAdministrator}},
-		{conflict, waiting, []Reason{PeerAgrees}},
+		{conflict, waiting, []Reason{PeerAgrees, ForcedByAdministrator}},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -87,8 +88,9 @@ func TestAnotherSiteCheckJudgesAnew(t *testing.T) {
 	}
 }
 
-// In a conflict nobody serves, and every place says so.
-func TestAConflictIsSaidEverywhere(t *testing.T) {
+// conflict has alpha run from an older image of its disk than beta knows of it.
+func conflict(t *testing.T) *world {
+	t.Helper()
 	w := steadyPair(t, plan{timeout: moderate})
 	w.killed(w.alpha)
 	restore := w.alpha.image()
@@ -103,6 +105,35 @@ func TestAConflictIsSaidEverywhere(t *testing.T) {
 	w.alpha.serve()
 	for _, a := range w.both() {
 		eventually(t, a.Name()+" tells of the conflict", 20*time.Second, func() bool { return a.condition("conflict") })
+	}
+	return w
+}
+
+// Two administrators who each force their side at the same time get a conflict, and never
+// two primaries.
+func TestForcedOnBothAtOnceServesNowhere(t *testing.T) {
+	full(t)
+	w := conflict(t)
+	rest(2 * moderate) // until nothing answers for the address any more
+	var pressing sync.WaitGroup
+	for _, a := range w.both() {
+		pressing.Go(func() { a.run("", "become", "primary", "--force", "--wait") })
+	}
+	pressing.Wait()
+	eventually(t, "one serves, or both are in a conflict again", 10*time.Second, func() bool {
+		return w.alpha.condition("conflict") && w.beta.condition("conflict") || w.alpha.status().Site.State == pair.SiteUp
+	})
+	eventually(t, "one is forced", 10*time.Second, func() bool {
+		status := w.beta.status()
+		return status.Role == pair.Primary && status.State == pair.Steady || w.beta.run("", "become", "primary", "--force", "--wait").Code == 0
+	})
+	w.settled(w.beta, w.alpha)
+}
+
+// In a conflict nobody serves, and every place says so.
+func TestAConflictIsSaidEverywhere(t *testing.T) {
+	w := conflict(t)
+	for _, a := range w.both() {
 		status := a.status()
 		if status.Site.State != pair.SiteDown || !strings.Contains(status.Site.Text, "both appliances claim data") {
 			t.Errorf("%s says of the site: %+v", a.Name(), status.Site)
