@@ -33,8 +33,11 @@ func Commands(version string) cli.Commands {
 			return demo.Run(ctx, demo.Options{In: terminal(args.Stdio.In), Out: args.Stdio.Out, Script: args.Script, Timeout: args.Timeout, Pace: args.Pace})
 		},
 		ConfigCheck: func(path string) error {
-			_, err := config.Load(path)
-			return err
+			c, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			return free(context.Background(), c)
 		},
 		Cleanup:  cleanup,
 		Licences: writeLicences,

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/api"
+	"baton/internal/config"
 	"baton/internal/console"
 )
 
@@ -41,7 +42,7 @@ func (a *Appliance) listen(ctx context.Context) ([]part, error) {
 	secure := a.link.TLS(a.public.certificates.tls())
 	crowd := newCrowd(a.isPeer)
 	for _, address := range a.config.Listen {
-		listener, err := open(ctx, address)
+		listener, err := open(ctx, address, consolePort)
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +60,7 @@ func (a *Appliance) listenSite(ctx context.Context, parts []part) ([]part, error
 	}
 	crowd := newCrowd(func(netip.Addr) bool { return false })
 	for i, address := range a.config.Site.Listen {
-		listener, err := open(ctx, address)
+		listener, err := open(ctx, address, sitePort)
 		if err != nil {
 			return nil, err
 		}
@@ -69,17 +70,60 @@ func (a *Appliance) listenSite(ctx context.Context, parts []part) ([]part, error
 	return parts, nil
 }
 
+// Where the configuration file says at which addresses Baton listens.
+const (
+	consolePort = "listen"
+	sitePort    = "listen in [site]"
+)
+
+// free finds out, before anything begins, whether another program has an address of
+// the configuration file; the error names the first such one. What a daemon of
+// the same file has, which runs already, is its own.
+func free(ctx context.Context, c config.Config) error {
+	if running, err := new(net.Dialer).DialContext(ctx, "unix", c.Socket); err == nil {
+		return running.Close()
+	}
+	try := func(addresses []string, setting string) error {
+		for _, address := range addresses {
+			switch listener, err := open(ctx, address, setting); {
+			case err == nil:
+				if err := listener.Close(); err != nil {
+					return fmt.Errorf("listen on %s: %w", address, err)
+				}
+			case errors.As(err, new(takenError)):
+				return err
+			}
+		}
+		return nil // what else there is in the way, is said when Baton listens
+	}
+	if err := try(c.Listen, consolePort); err != nil || c.Site == nil {
+		return err
+	}
+	return try(c.Site.Listen, sitePort)
+}
+
+// takenError is an address at which another program listens.
+type takenError struct{ address, setting string }
+
+// Error implements error.
+func (e takenError) Error() string {
+	return fmt.Sprintf("another program listens on %s: see which one with ss -ltnp, and stop it there, or change %s in the configuration file", e.address, e.setting)
+}
+
 // open listens on an address that this machine need not have yet: the shared IP
-// comes and goes.
-func open(ctx context.Context, address string) (net.Listener, error) {
+// comes and goes. Setting is where the configuration file names it.
+func open(ctx context.Context, address, setting string) (net.Listener, error) {
 	config := net.ListenConfig{Control: func(_, _ string, conn syscall.RawConn) error {
 		var option error
 		err := conn.Control(func(fd uintptr) { option = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1) })
 		return errors.Join(err, option)
 	}}
 	listener, err := config.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w: correct it in the configuration file, or stop what uses it", address, err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, takenError{address, setting}
+	case err != nil:
+		return nil, fmt.Errorf("listen on %s: %w: correct %s in the configuration file", address, err, setting)
 	}
 	return listener, nil
 }

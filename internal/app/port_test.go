@@ -3,11 +3,14 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +19,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"baton/internal/cause"
 	"baton/internal/console"
 	"baton/internal/pair"
 )
@@ -191,5 +195,43 @@ func TestAConnectionHasABoundedNumberOfRequests(t *testing.T) {
 	}
 	if n := running.Load(); n > mostStreams {
 		t.Errorf("%d run at a time", n)
+	}
+}
+
+// A port that another program has is told in one sentence with the next step, before
+// anything begins, and by config check.
+func TestAPortThatIsTakenIsToldWithTheNextStep(t *testing.T) {
+	other, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	taken := other.Addr().String()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "baton.toml")
+	for setting, text := range map[string]string{
+		"change listen in the configuration file":           fmt.Sprintf("listen = [%q]\n", taken),
+		"change listen in [site] in the configuration file": fmt.Sprintf("listen = [%q]\n[site]\nlisten = [%q]\nroot = %q\n", strings.Replace(taken, "127.0.0.1", "127.0.0.2", 1), taken, dir),
+	} {
+		text = fmt.Sprintf("data_dir = %q\nsocket = %q\n", filepath.Join(dir, "data"), filepath.Join(dir, "socket")) + text
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		commands := Commands("test")
+		for what, err := range map[string]error{"check": commands.ConfigCheck(file), "serve": commands.Serve(t.Context(), file)} {
+			if err == nil || !strings.HasPrefix(err.Error(), "another program listens on "+taken+": see which one with ss -ltnp") ||
+				!strings.Contains(err.Error(), setting) || cause.Rough(err.Error()) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(dir, "data")); err == nil {
+			t.Error("something had begun")
+		}
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Commands("test").ConfigCheck(file); err != nil {
+		t.Errorf("the port is free again: %v", err)
 	}
 }

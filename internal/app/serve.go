@@ -76,6 +76,9 @@ type Appliance struct {
 
 // Serve runs an appliance until ctx ends.
 func Serve(ctx context.Context, c config.Config, version string, log *slog.Logger) error {
+	if err := free(ctx, c); err != nil {
+		return err
+	}
 	defer watchAborts(c.DataDir, log)()
 	a, err := New(ctx, c, version, log)
 	if err != nil {

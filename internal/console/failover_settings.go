@@ -82,7 +82,7 @@ func settingOf(key, text string) (string, error) {
 	if text == "" {
 		text = "0"
 	}
-	value, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
+	value, err := strconv.ParseFloat(strings.Replace(plainNumber(text, unit), ",", ".", 1), 64)
 	if err != nil {
 		return "", pair.FieldErrorf(key, "%q is not a number: write how many %s", text, unit)
 	}
@@ -98,6 +98,18 @@ func settingOf(key, text string) (string, error) {
 		return time.Duration(value * float64(time.Minute)).String(), nil
 	}
 	return time.Duration(value * float64(time.Second)).String(), nil
+}
+
+// plainNumber is a number without the unit of its field, which stands beside it: many
+// type it as well.
+func plainNumber(text, unit string) string {
+	forms := map[string][]string{"seconds": {"seconds", "sec", "s"}, "minutes": {"minutes", "min", "m"}, "Mbit/s": {"Mbit/s", "Mbit"}}
+	for _, form := range forms[unit] {
+		if number, found := strings.CutSuffix(text, form); found {
+			return strings.TrimSpace(number)
+		}
+	}
+	return text
 }
 
 // configuration shows what is saved.
