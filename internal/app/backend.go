@@ -113,6 +113,9 @@ func refused(no agent.RefusedError) error {
 	if no.Reason == failover.AddressAnswers {
 		return api.Errorf(api.Refused, "the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat")
 	}
+	if no.Reason == failover.NotPaired {
+		return api.Errorf(api.Refused, "this appliance has no relationship: on the one that holds the data, run baton pair HOST")
+	}
 	return api.Errorf(api.Refused, "%s", no)
 }
 

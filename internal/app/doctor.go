@@ -62,8 +62,8 @@ func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 	return append(checks, checkConditions(unsaid(status.Notices(), checks))...), nil
 }
 
-// checkConditions makes checks that fail of the open conditions of the pair, those of
-// the peer alone with its name. One that only informs is none.
+// checkConditions makes checks that fail of the open conditions of the pair. One that only
+// informs is none.
 func checkConditions(open []pair.Notice) []api.Check {
 	var checks []api.Check
 	for _, notice := range open {
@@ -71,9 +71,6 @@ func checkConditions(open []pair.Notice) []api.Check {
 			continue
 		}
 		check := amiss(notice.ID, notice.Text, notice.NextStep)
-		if notice.Where != "" {
-			check.Text = "On " + notice.Where + ": " + notice.Text
-		}
 		check.Severity = notice.Severity
 		checks = append(checks, check)
 	}

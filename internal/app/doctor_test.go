@@ -15,7 +15,7 @@ import (
 // as in status.
 func TestDoctorTellsOfThePeersConditions(t *testing.T) {
 	checks := checkConditions([]pair.Notice{
-		{Condition: pair.Condition{ID: "site-sick", Severity: pair.Critical, Text: "The site fails.", NextStep: "Mend it."}, Where: "alpha"},
+		{Condition: pair.Condition{ID: "site-sick", Severity: pair.Critical, Text: "On alpha: The site fails.", NextStep: "Mend it."}, Where: "alpha"},
 		{Condition: pair.Condition{ID: "clock-off", Severity: pair.Warning, Text: "The clocks differ.", NextStep: "Set them."}},
 		{Condition: pair.Condition{ID: "maintenance", Severity: pair.Info, Text: "Maintenance.", NextStep: "End it."}, Where: "alpha"},
 	})

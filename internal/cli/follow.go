@@ -86,7 +86,11 @@ func (p *program) ended(task api.Task) error {
 // started tells of a task that nobody waits for.
 func (p *program) started(task api.Task) error {
 	return p.show(task, func(pg *page) {
-		pg.row("Started. Follow it with baton status --watch, or add --wait next time.")
+		what := "data sync"
+		if task.Kind == "role" {
+			what = "switch"
+		}
+		pg.row("The " + what + " is under way; how it ends is not known yet: see baton status --watch and baton history, or add --wait next time.")
 	})
 }
 

@@ -77,11 +77,7 @@ func writeStatus(pg *page, status pair.Status) {
 		pg.row("")
 	}
 	for _, notice := range notices {
-		where := ""
-		if notice.Where != "" {
-			where = "on " + notice.Where + ": "
-		}
-		pg.marked(colourOf(notice.Severity), string(notice.Severity), notice.ID+": "+where+notice.Text)
+		pg.marked(colourOf(notice.Severity), string(notice.Severity), notice.ID+": "+notice.Text)
 		pg.row("", notice.NextStep)
 	}
 }

@@ -1,8 +1,12 @@
 package pair
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
-// Notice is an open condition, and where it is open if not here.
+// Notice is an open condition, and where it is open if not here. Its sentences are worded
+// for a reader here.
 type Notice struct {
 	Condition
 	Where string // name of the peer if it is open there alone; empty: here
@@ -31,11 +35,42 @@ func (s Status) Notices() []Notice {
 	if report := s.PeerReport(); report != nil {
 		for _, condition := range report.Conditions {
 			if !known[condition.ID] {
-				all = append(all, Notice{Condition: condition, Where: s.Peer.Name})
+				all = append(all, Notice{Condition: toldOf(condition, s.Peer.Name, s.Appliance.Name), Where: s.Peer.Name})
 			}
 		}
 	}
 	rank := map[Severity]int{Critical: 0, Warning: 1, Info: 2}
 	slices.SortStableFunc(all, func(a, b Notice) int { return rank[a.Severity] - rank[b.Severity] })
 	return all
+}
+
+// toldOf words a condition of the peer for a reader on this appliance: what the peer
+// calls this appliance has the peer's name, and what it calls the peer is this one.
+func toldOf(c Condition, peer, self string) Condition {
+	own := strings.HasPrefix(c.Text, "This appliance ")
+	names := strings.NewReplacer(
+		"This appliance", peer, "this appliance", peer, "This machine", peer, "this machine", peer, "the peer machine", self, "The peer", self, "the peer", self,
+		"run here:", "run on "+peer+":", "Primary here", "Primary on "+peer,
+	)
+	c.Text, c.NextStep = names.Replace(c.Text), names.Replace(c.NextStep)
+	if !own { // else its name begins the sentence
+		c.Text = "On " + peer + ": " + c.Text
+	}
+	c.NextStep = namingPlace(c.NextStep, peer)
+	return c
+}
+
+// namingPlace adds to a next step that ends with a command where to run it, unless it
+// says so.
+func namingPlace(step, name string) string {
+	at := strings.LastIndex(step, ": baton ")
+	if at < 0 || strings.IndexAny(step[at+2:], ".;:(") != len(step)-at-3 {
+		return step
+	}
+	for _, place := range []string{"there", "both", name} {
+		if strings.HasSuffix(step[:at], " "+place) {
+			return step
+		}
+	}
+	return strings.TrimSuffix(step, ".") + ", on " + name + "."
 }

@@ -18,11 +18,11 @@ var (
 	ErrIdentityChanged = errors.New("the peer shows another certificate than the one it was paired with: if it was reinstalled, break the relationship and pair again")
 	ErrVersion         = errors.New("the two appliances speak no common protocol version: bring both to the same release")
 	ErrAlreadyPaired   = errors.New("already paired with another appliance: break that relationship first")
-	ErrNotPaired       = errors.New("not paired: pair the two appliances first")
+	ErrNotPaired       = errors.New("not paired: pair the two appliances first, on the one that holds the data: baton pair HOST")
 	ErrUnreachable     = errors.New("the peer cannot be reached: check its address, its port and the network")
 	ErrHoldsData       = errors.New("the other appliance holds site data that would be replaced: run this on the one whose data stays, or confirm the replacement, on the command line with --replace")
 	ErrThrottled       = errors.New("too many failed attempts with a wrong key: wait, or save the pre-shared key anew")
-	ErrNoKey           = errors.New("no pre-shared key is saved: save the same key on both appliances first")
+	ErrNoKey           = errors.New("no pre-shared key is saved: save the same key on both appliances first: baton key set")
 	ErrReverse         = errors.New("the other appliance cannot reach this one under the reverse connection details: correct them")
 	ErrBusy            = errors.New("a pairing is already under way: try again in a moment")
 	ErrSenseless       = errors.New("the peer tells of itself what cannot be: bring both appliances to the same release, and look at its state")
@@ -98,10 +98,10 @@ func codes() []codedError {
 		{"identity-changed", ErrIdentityChanged, ""},
 		{"version", ErrVersion, ""},
 		{"already-paired", ErrAlreadyPaired, "the other appliance is already paired with another one: break that relationship there first"},
-		{"not-paired", ErrNotPaired, "the other appliance is not paired with this one: break the relationship here too, then pair again"},
+		{"not-paired", ErrNotPaired, "the other appliance is not paired with this one: break the relationship here too (baton unpair), then pair again, on the one that holds the data: baton pair HOST"},
 		{"holds-data", ErrHoldsData, ""},
 		{"throttled", ErrThrottled, "the other appliance refuses for a while after too many attempts with a wrong key: wait, or save the pre-shared key there anew"},
-		{"no-key", ErrNoKey, "no pre-shared key is saved on the other appliance: save the same key there first"},
+		{"no-key", ErrNoKey, "no pre-shared key is saved on the other appliance: save the same key there first: baton key set"},
 		{"reverse", ErrReverse, ""},
 		{"senseless", ErrSenseless, "this appliance tells of itself what cannot be: bring both to the same release, and look at its state"},
 		{"busy", ErrBusy, "a pairing is already under way at the other appliance: try again in a moment"},

@@ -1,0 +1,22 @@
+package app
+
+import (
+	"strings"
+	"testing"
+
+	"baton/internal/failover"
+	"baton/internal/peer"
+)
+
+// A refusal that one command ends names it.
+func TestARefusalNamesTheCommandThatEndsIt(t *testing.T) {
+	for command, err := range map[string]error{
+		"baton pair HOST":  failure(peer.ErrNotPaired),
+		"baton key set":    failure(peer.ErrNoKey),
+		"run baton pair H": refusedReason(failover.NotPaired),
+	} {
+		if !strings.Contains(err.Error(), command) {
+			t.Errorf("%v names no %s", err, command)
+		}
+	}
+}
