@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -79,7 +80,7 @@ func (b *backend) ChangeRole(ctx context.Context, change api.RoleChange) (api.Ta
 	case change.Role == pair.Primary:
 		b.audit(ctx, "asked this appliance to become primary")
 		return b.tasks.begin(ctx, "role", "Become Primary", func(ctx context.Context) error {
-			return b.agent.Do(ctx, failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force})
+			return b.unagreed(b.agent.Do(ctx, failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force}))
 		})
 	case s.Record.Role == pair.Backup:
 		return api.Task{}, api.Errorf(api.Refused, "this appliance is the backup already")
@@ -88,6 +89,16 @@ func (b *backend) ChangeRole(ctx context.Context, change api.RoleChange) (api.Ta
 	return b.tasks.begin(ctx, "role", "Become Backup", func(ctx context.Context) error {
 		return b.agent.HandOver(ctx, change.DataSyncFirst)
 	})
+}
+
+// unagreed says of a switch for which the peer is not to be had that it refuses, if it
+// answers: it is not its cable that is to be looked at, and nothing to force.
+func (b *backend) unagreed(err error) error {
+	no, refused := errors.AsType[agent.RefusedError](err)
+	if refused && no.Reason == failover.PeerSilent && b.refuses() != pair.NoAnswer {
+		return api.Errorf(api.Unreachable, "the peer answers, and the two appliances refuse each other: do what baton doctor says of the peer, then switch")
+	}
+	return err
 }
 
 // StartMaintenance implements api.Caring.

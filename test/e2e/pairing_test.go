@@ -120,6 +120,7 @@ func TestKeysThatDifferAreToldWithBothFingerprints(t *testing.T) {
 		}
 		return false
 	})
+	w.beta.refused(4, "refuse each other: do what baton doctor says", "become primary --wait")
 	for _, command := range []string{"doctor", "become primary --check"} {
 		out := w.beta.run("", strings.Fields(command)...).Out
 		for fingerprint := range fingerprints {
