@@ -53,7 +53,11 @@ func (b *backend) Doctor(ctx context.Context) ([]api.Check, error) {
 		if b.agent.Look().State.Record.Role == pair.Backup {
 			checks = append(checks, b.checkSnapshot())
 		}
-		checks = append(checks, b.checkReady())
+		ready := b.checkReady()
+		if !answers.OK && !ready.OK && b.agent.Look().State.Record.Role == pair.Primary {
+			ready.NextStep = "Do what is said of the peer above."
+		}
+		checks = append(checks, ready)
 	}
 	status, err := b.Status(ctx)
 	if err != nil {

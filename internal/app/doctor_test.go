@@ -82,6 +82,9 @@ func TestDoctorLooksHereFirstAndSaysACauseOnce(t *testing.T) {
 			t.Errorf("%s: %+v", name, own)
 		}
 	}
+	if own := checkOwnNetwork(unplugged, []pair.Condition{{ID: "isolated"}, carrier}); len(own) != 2 || own[0].ID != carrier.ID {
+		t.Errorf("the cause does not stand first: %+v", own)
+	}
 	if own := checkOwnNetwork(agent.Seen{}, []pair.Condition{{ID: "alone"}}); len(own) != 0 {
 		t.Errorf("nothing amiss here: %+v", own)
 	}
@@ -94,6 +97,7 @@ func TestDoctorLooksHereFirstAndSaysACauseOnce(t *testing.T) {
 	var left []string
 	for _, n := range unsaid([]pair.Notice{
 		notice("shared-ip-no-carrier", "c", ""), notice("peer-unreachable", "d", ""), notice("alone", "e", ""), notice("backup-operations-off", "Turn it on.", ""),
+		notice("sync-failed", silenceStep, ""),
 		notice("nothing-protected", "f", ""), notice("data-torn", "Turn it on.", ""), notice("alone", "g", "beta"),
 	}, checks) {
 		left = append(left, n.Where+n.ID)

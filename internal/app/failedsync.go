@@ -11,6 +11,9 @@ import (
 // soonAgain is within what time a data sync that failed is tried again, while it is.
 const soonAgain = 30 * time.Second
 
+// silenceStep is the next step of a data sync that failed, while the peer is silent.
+const silenceStep = "Bring the peer back, as its own condition says: it is tried again by itself once the peer answers."
+
 // failedSync tells, on a backup, that no data sync has succeeded since one failed. One
 // that is just tried again has not succeeded yet.
 func (a *Appliance) failedSync() []pair.Condition {
@@ -34,7 +37,7 @@ func againStep(seen agent.Seen, next time.Duration) string {
 	const now = " Sync Now: baton sync --wait."
 	switch {
 	case !seen.Config.Hears(seen.State, bootClock()):
-		return "Bring the peer back, as its own condition says: it is tried again by itself once the peer answers."
+		return silenceStep
 	case !seen.Config.MaySync(seen.State):
 		return "Nothing is synced in this state: do what the other conditions say."
 	case !seen.Config.BackupOperations:

@@ -12,15 +12,14 @@ import (
 // known without asking anybody: it is none of the peer's doing.
 func checkOwnNetwork(seen agent.Seen, open []pair.Condition) []api.Check {
 	own := []api.Check{}
-	for _, condition := range open {
-		switch condition.ID {
-		case "shared-ip-no-carrier", "own-network-at-fault", "isolated":
-			own = append(own, amiss(condition.ID, condition.Text, condition.NextStep))
+	for _, id := range []string{"shared-ip-no-carrier", "own-network-at-fault", "isolated"} { // the cause before what it leads to
+		at := slices.IndexFunc(open, func(c pair.Condition) bool { return c.ID == id })
+		switch {
+		case at >= 0:
+			own = append(own, amiss(id, open[at].Text, open[at].NextStep))
+		case id == "shared-ip-no-carrier" && seen.State.Unplugged.Set: // no condition yet
+			own = append(own, amiss(id, "The interface of a shared IP has no carrier.", "Look at the cable of that interface and at its switch."))
 		}
-	}
-	told := slices.ContainsFunc(own, func(c api.Check) bool { return c.ID == "shared-ip-no-carrier" })
-	if seen.State.Unplugged.Set && !told { // no condition yet
-		own = append(own, amiss("shared-ip-no-carrier", "The interface of a shared IP has no carrier.", "Look at the cable of that interface and at its switch."))
 	}
 	return own
 }
@@ -38,12 +37,14 @@ func sayings() map[string][]string {
 }
 
 // unsaid leaves out of the open conditions those of this appliance that a failed check
-// has told: under the same id, as one of its sayings, or with the same next step. What
-// is torn is named by its condition alone.
+// has told: under the same id, as one of its sayings, or with the same next step; so is a
+// data sync that fails because the peer is silent. What is torn is named by its condition alone.
 func unsaid(open []pair.Notice, checks []api.Check) []pair.Notice {
 	return slices.DeleteFunc(slices.Clone(open), func(notice pair.Notice) bool {
-		return notice.Where == "" && notice.ID != "data-torn" && slices.ContainsFunc(checks, func(check api.Check) bool {
-			return !check.OK && (check.ID == notice.ID || check.NextStep == notice.NextStep || slices.Contains(sayings()[check.ID], notice.ID))
-		})
+		told := func(check api.Check) bool {
+			silence := check.ID == "peer" && notice.NextStep == silenceStep
+			return !check.OK && (silence || check.ID == notice.ID || check.NextStep == notice.NextStep || slices.Contains(sayings()[check.ID], notice.ID))
+		}
+		return notice.Where == "" && notice.ID != "data-torn" && slices.ContainsFunc(checks, told)
 	})
 }
