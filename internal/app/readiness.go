@@ -94,6 +94,8 @@ func (a *Appliance) readinessOfBackup(seen agent.Seen, hears bool, sync pair.Syn
 	switch {
 	case s.Phase == pair.Conflict:
 		return ofBackup(*notReady(failover.EpochsClash, remedy(seen, failover.EpochsClash)))
+	case !hears && s.Failed.Set && s.Failure != pair.NoAnswer:
+		return ofBackup(*notReady(failover.PeerRefusesUs, remedy(seen, failover.PeerRefusesUs)))
 	case !hears || s.Phase == pair.Alone:
 		return unknown("If this primary failed now, nothing would take over: the backup does not answer.")
 	case maintenanceStatus(s).On(): // the backup has perhaps not told yet that it knows
