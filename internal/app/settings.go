@@ -67,7 +67,7 @@ func (a *Appliance) configure(c *failover.Config) {
 	c.SharedIP = len(a.ips.ticked()) > 0
 	c.TrafficLease = a.traffic.InForce()
 	c.BackupOperations, c.AutomaticFailover, c.ObserveOnly = s.BackupOperations, s.AutomaticFailover, s.ObserveOnly
-	c.MaxDataAge = s.MaxDataAge
+	c.MaxDataAge, c.SiteCheck = s.MaxDataAge, s.SiteCheck
 	c.PairID, c.PeerID = "", ""
 	if pinned, paired := a.link.Paired(); paired {
 		c.PairID, c.PeerID = pinned.PairID, pinned.ID

@@ -25,6 +25,7 @@ type Config struct {
 	AutomaticFailover bool
 	ObserveOnly       bool
 	MaxDataAge        time.Duration // 0: no limit
+	SiteCheck         pair.SiteCheck
 
 	without guardSet // removed by a test, to show that they bear load
 }

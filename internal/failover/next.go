@@ -274,6 +274,9 @@ func (t *turn) noticeSettings() {
 		t.InForce = t.SettingsSum
 		t.changed()
 	}
+	if t.Judged != t.SiteCheck { // another check has yet to judge
+		t.Judged, t.Sick = t.SiteCheck, false
+	}
 }
 
 // changed notes that the peer has to learn of a change, and has it asked now.

@@ -157,6 +157,25 @@ func TestEveryProtectionLevelSaysWhatWouldRaiseIt(t *testing.T) {
 	}
 }
 
+// What another check of the site has found says nothing once the check is changed: with
+// the same change automatic failover may be turned on.
+func TestAnotherSiteCheckHasYetToJudge(t *testing.T) {
+	c, s := readyBackup()
+	s.Record, s.Phase, s.Door = pair.Record{Role: pair.Primary, Epoch: s.Record.Epoch}, pair.Steady, Open
+	s.Peer.Role, s.Peer.Eligible, s.Confirmed, s.Sick = pair.Backup, true, at(s.Now), true
+	offers := func(c Config) bool {
+		_, actions := c.Next(s, s.Now, Tick{})
+		return slices.Contains(actions, Action(OfferHandover{}))
+	}
+	if !offers(c) {
+		t.Fatal("a sick primary offers nothing")
+	}
+	c.SiteCheck = pair.SiteCheck{TCP: "127.0.0.1:80"}
+	if offers(c) {
+		t.Error("it offers the site for what another check has found")
+	}
+}
+
 // Protection without a living backup is none, whatever is set.
 func TestNothingIsProtectedWithoutAPeerThatAnswers(t *testing.T) {
 	c, s := readyBackup()

@@ -25,8 +25,9 @@ type State struct {
 	Failure      pair.PollFailure
 	Failed       Moment // newest failed poll; unset once the peer is heard
 
-	InForce uint64 // sum of the settings at the newest turn
-	Changed Moment // when something changed here that the peer has to know
+	InForce uint64         // sum of the settings at the newest turn
+	Judged  pair.SiteCheck // by which the site is found sick or well
+	Changed Moment         // when something changed here that the peer has to know
 
 	Agreeing   Moment // since when the peer has shown nothing but an epoch that agrees with ours, in a conflict
 	AgreeRun   uint64 // in which run of its daemon
