@@ -82,8 +82,8 @@ func (a *Agent) Tell(ctx context.Context, event failover.Event) {
 }
 
 // SiteChecked tells what the check of the site found: nil, or why it does not answer.
-func (a *Agent) SiteChecked(ctx context.Context, why error) {
-	a.post(ctx, message{event: failover.SiteHealth{Sick: why != nil}, cause: why})
+func (a *Agent) SiteChecked(ctx context.Context, check pair.SiteCheck, why error) {
+	a.post(ctx, message{event: failover.SiteHealth{Sick: why != nil, Check: check}, cause: why})
 }
 
 // Configure changes the configuration from the next event on.

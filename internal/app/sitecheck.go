@@ -63,18 +63,19 @@ func (a *Appliance) watchSite(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		state, check := a.agent.Look().State, a.settings.get().SiteCheck
+		state, wanted := a.agent.Look().State, a.settings.get().SiteCheck
+		check := wanted
 		if !state.Serving() || state.Record.Role == pair.Backup {
 			check = pair.SiteCheck{}
 		}
 		if so.renew(check) {
-			a.agent.SiteChecked(ctx, nil)
+			a.agent.SiteChecked(ctx, wanted, nil)
 		}
 		if check.IsZero() {
 			continue
 		}
 		if why, tell := so.take(probe.Site(ctx, check, siteWait)); tell && ctx.Err() == nil {
-			a.agent.SiteChecked(ctx, why)
+			a.agent.SiteChecked(ctx, check, why)
 		}
 	}
 }

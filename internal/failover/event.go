@@ -32,7 +32,10 @@ type (
 	// RivalProbed says that another machine probes the shared IP: it may be about to put it on.
 	RivalProbed struct{}
 	// SiteHealth says whether the primary's own site passes its health checks.
-	SiteHealth struct{ Sick bool }
+	SiteHealth struct {
+		Sick  bool
+		Check pair.SiteCheck // by which that was found
+	}
 	// CarrierSeen says whether the interface of every enabled shared IP has a carrier.
 	CarrierSeen struct{ Up bool }
 	// DataChanged tells the newest complete snapshot and when it was taken; unset: that is

@@ -140,11 +140,8 @@ func (t *turn) observe(ev Event) {
 	case RivalProbed:
 		t.Evidence.rivalSeen(t.now, t.timeout(t.State))
 	case SiteHealth:
-		switch t.Sick = ev.Sick; {
-		case t.Sick:
-			t.SickAt = at(t.now)
-		case t.Serving(): // it has passed the check again here
-			t.SickAt = Moment{}
+		if ev.Check == t.Judged {
+			t.judge(ev.Sick)
 		}
 	case CarrierSeen:
 		t.carrierSeen(ev.Up)
@@ -276,6 +273,16 @@ func (t *turn) noticeSettings() {
 	}
 	if t.Judged != t.SiteCheck { // another check has yet to judge
 		t.Judged, t.Sick = t.SiteCheck, false
+	}
+}
+
+// judge takes in what the check of the site has found.
+func (t *turn) judge(sick bool) {
+	switch t.Sick = sick; {
+	case sick:
+		t.SickAt = at(t.now)
+	case t.Serving(): // it has passed the check again here
+		t.SickAt = Moment{}
 	}
 }
 
