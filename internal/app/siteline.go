@@ -17,6 +17,7 @@ type sighting struct {
 	checked     bool             // whoever serves the site knows whether it answers
 	ready       bool             // the backup would take over by itself
 	hollow      bool             // though without the site's files
+	wasSick     bool             // though the site failed its check there lately
 	heardMS     int64            // since the peer was last heard; -1: never
 	peerServed  bool             // it served then
 	peerStopped bool             // its daemon was told to stop
@@ -30,7 +31,7 @@ func (a *Appliance) siteStatus(ready *pair.Readiness) pair.SiteStatus {
 	seen := a.agent.Look()
 	seat := sighting{
 		served: seen.Config.Served(seen.State, bootClock()), self: a.config.Name, role: seen.State.Record.Role, phase: seen.State.Phase,
-		shared: len(a.ips.ticked()) > 0, checked: a.checked(), ready: ready != nil && ready.Ready, hollow: ready != nil && !ready.Sound(), conditions: a.agent.Conditions(),
+		shared: len(a.ips.ticked()) > 0, checked: a.checked(), ready: ready != nil && ready.Ready, hollow: a.protected.Load() == 0, wasSick: a.sickBackup() != "", conditions: a.agent.Conditions(),
 		heardMS: -1, peerRole: seen.State.Peer.Role, peerPhase: seen.State.Peer.Phase, peerServed: seen.State.Peer.Serving, peerStopped: seen.State.Peer.Stopping,
 	}
 	if pinned, paired := a.link.Paired(); paired {
@@ -82,6 +83,8 @@ func (s sighting) servedBy(by, other string, told []pair.Condition) pair.SiteSta
 		unchecked = ""
 	case other == "":
 		status.Text += "; no backup protects it."
+	case s.ready && s.wasSick:
+		status.Text += "; " + other + " would take over, and the site failed its check there lately."
 	case s.ready && s.hollow:
 		status.Text += "; " + other + " would take over without the site's files."
 	case s.ready:

@@ -19,6 +19,9 @@ func TestTheSiteInOneLine(t *testing.T) {
 		{sighting{served: failover.ServedHere, role: pair.Primary, shared: true, ready: true, hollow: true}, pair.SiteStatus{
 			State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; beta would take over without the site's files.",
 		}},
+		{sighting{served: failover.ServedHere, role: pair.Primary, shared: true, ready: true, wasSick: true}, pair.SiteStatus{
+			State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; beta would take over, and the site failed its check there lately.",
+		}},
 		{sighting{served: failover.ServedHere, role: pair.Primary, shared: true}, pair.SiteStatus{
 			State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; nothing protects it now.",
 		}},
