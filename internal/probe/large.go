@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 	"time"
 
@@ -122,22 +121,11 @@ func (l *line) sendPadded(ip netip.Addr, seq int, mark token, padding []byte) er
 
 // receivePadded is receive for echoes that bear more than the mark.
 func (l *line) receivePadded(mark token) (seq int, from netip.Addr, err error) {
-	for {
-		n, addr, err := l.conn.ReadFrom(l.buffer[:])
-		packet := l.buffer[:max(n, 0)]
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			packet, addr, err = l.waiting()
+	return l.next(func(packet []byte) (int, bool) {
+		echo, ok := replyIn(l.family, packet)
+		if !ok || len(echo.Data) < len(mark) || token(echo.Data[:len(mark)]) != mark {
+			return 0, false
 		}
-		if err != nil {
-			return 0, netip.Addr{}, err
-		}
-		message, err := icmp.ParseMessage(l.family.protocol, packet)
-		if err != nil || message.Type != l.family.reply {
-			continue
-		}
-		echo, ok := message.Body.(*icmp.Echo)
-		if ok && len(echo.Data) >= len(mark) && token(echo.Data[:len(mark)]) == mark {
-			return echo.Seq, sender(addr), nil
-		}
-	}
+		return echo.Seq, true
+	})
 }

@@ -138,9 +138,14 @@ func (l *line) write(ip netip.Addr, echo *icmp.Echo) error {
 	return nil
 }
 
-// receive waits for the next reply to an echo with that mark. What the kernel
-// has received counts, however late this process gets to read it.
+// receive waits for the next reply to an echo with that mark.
 func (l *line) receive(mark token) (seq int, from netip.Addr, err error) {
+	return l.next(func(packet []byte) (int, bool) { return parseReply(l.family, packet, mark) })
+}
+
+// next waits for the next packet that parse takes for a reply. What the kernel has
+// received counts, however late this process gets to read it.
+func (l *line) next(parse func(packet []byte) (seq int, ok bool)) (seq int, from netip.Addr, err error) {
 	for {
 		n, addr, err := l.conn.ReadFrom(l.buffer[:])
 		packet := l.buffer[:max(n, 0)]
@@ -150,7 +155,7 @@ func (l *line) receive(mark token) (seq int, from netip.Addr, err error) {
 		if err != nil {
 			return 0, netip.Addr{}, fmt.Errorf("receive echo: %w", err)
 		}
-		if seq, ok := parseReply(l.family, packet, mark); ok {
+		if seq, ok := parse(packet); ok {
 			return seq, sender(addr), nil
 		}
 	}
@@ -187,15 +192,21 @@ func (l *line) waiting() (packet []byte, from net.Addr, err error) {
 // parseReply reads the sequence number of an echo reply; false unless it bears
 // the mark.
 func parseReply(f family, packet []byte, mark token) (seq int, ok bool) {
-	message, err := icmp.ParseMessage(f.protocol, packet)
-	if err != nil || message.Type != f.reply {
-		return 0, false
-	}
-	echo, ok := message.Body.(*icmp.Echo)
+	echo, ok := replyIn(f, packet)
 	if !ok || len(echo.Data) != len(mark) || token(echo.Data) != mark {
 		return 0, false
 	}
 	return echo.Seq, true
+}
+
+// replyIn returns the echo of a packet that is a reply.
+func replyIn(f family, packet []byte) (*icmp.Echo, bool) {
+	message, err := icmp.ParseMessage(f.protocol, packet)
+	if err != nil || message.Type != f.reply {
+		return nil, false
+	}
+	echo, ok := message.Body.(*icmp.Echo)
+	return echo, ok
 }
 
 func sender(addr net.Addr) netip.Addr {
