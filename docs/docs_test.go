@@ -8,6 +8,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"path"
@@ -273,9 +274,17 @@ func TestEveryKindOfEventIsDocumented(t *testing.T) {
 
 func TestEveryPeerMessageIsDocumented(t *testing.T) {
 	page := read(t, "docs/protocol.md")
-	routes := append(
-		literals(t, "internal/app", regexp.MustCompile(`^/peer/v1/[a-z-]+$`)),
-		literals(t, "internal/peer", regexp.MustCompile(`^/peer/v1/[a-z-]+$`))...)
+	var routes []string
+	for _, dir := range []string{"internal/app", "internal/peer"} {
+		for _, file := range syntax(t, dir) {
+			ast.Inspect(file, func(node ast.Node) bool {
+				if route, is := node.(*ast.BinaryExpr); is && types.ExprString(route.X) == "wire.Prefix" {
+					routes = append(routes, "/peer/v1/"+literal(route.Y))
+				}
+				return true
+			})
+		}
+	}
 	if len(routes) < 8 {
 		t.Fatalf("found %d routes only", len(routes))
 	}

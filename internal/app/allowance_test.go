@@ -34,7 +34,7 @@ func TestOnlyRootOfTheMachineSaysWhatMayBeProtected(t *testing.T) {
 	if last := checks[len(checks)-1]; err != nil || last.OK || !strings.Contains(last.NextStep, "run as root there: baton data allow "+dir) {
 		t.Errorf("tested from the web: %+v, %v", checks, err)
 	}
-	if _, err := b.placeAsked(t.Context(), wire.Room{Version: wire.Version, Path: dir}); err == nil || !strings.Contains(err.Error(), "does not allow") {
+	if _, err := b.placeAsked(t.Context(), wire.Room{Path: dir}); err == nil || !strings.Contains(err.Error(), "does not allow") {
 		t.Errorf("the peer: %v", err)
 	}
 	if no := b.notAllowed(dir, dir); no == "" {
@@ -50,7 +50,7 @@ func TestOnlyRootOfTheMachineSaysWhatMayBeProtected(t *testing.T) {
 	if err != nil || !slices.Equal(known.Allowed, []string{dir}) || !slices.Contains(known.Trees, "/srv") {
 		t.Errorf("got %+v, %v", known, err)
 	}
-	if _, err := b.placeAsked(t.Context(), wire.Room{Version: wire.Version, Path: dir + "/in"}); err != nil {
+	if _, err := b.placeAsked(t.Context(), wire.Room{Path: dir + "/in"}); err != nil {
 		t.Errorf("the peer, once it is allowed: %v", err)
 	}
 	wantCode(t, b.Allow(local, "/etc"), api.Usage, "path")

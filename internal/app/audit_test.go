@@ -29,7 +29,7 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 		}, "ann from 198.51.100.7 changed Observe only from false to true.", "ann", "198.51.100.7"},
 		"settings saved on the backup": {func(b *backend) error {
 			_, err := b.settingsAsked(t.Context(), wire.Settings{
-				Version: wire.Version, Changes: map[string]string{"observe_only": "true"}, By: "ann", From: "198.51.100.7",
+				Changes: map[string]string{"observe_only": "true"}, By: "ann", From: "198.51.100.7",
 			})
 			return err
 		}, "ann from 198.51.100.7 changed Observe only from false to true.", "ann", "198.51.100.7"},

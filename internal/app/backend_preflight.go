@@ -180,7 +180,7 @@ func (b *backend) unsynced(ctx context.Context) (wire.Unsynced, error) {
 	case !b.reaches():
 		return wire.Unsynced{}, peer.ErrUnreachable
 	}
-	return peer.Call[wire.Plain, wire.Unsynced](ctx, b.link.Control(), pathUnsynced, wire.Plain{Version: wire.Version})
+	return peer.Call[wire.Plain, wire.Unsynced](ctx, b.link.Control(), pathUnsynced, wire.Plain{})
 }
 
 // unsyncedAsked answers the backup's question.
@@ -198,7 +198,7 @@ func (a *Appliance) countUnsynced(ctx context.Context) (wire.Unsynced, error) {
 		return wire.Unsynced{}, err
 	}
 	changes, err := a.siteChanges(ctx, a.identity.ID(), a.engine.Common())
-	return wire.Unsynced{Version: wire.Version, Files: files, Bytes: bytes, Changes: changes}, err
+	return wire.Unsynced{Files: files, Bytes: bytes, Changes: changes}, err
 }
 
 // siteChanges counts the changes of users, tokens and protected data that an

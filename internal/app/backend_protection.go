@@ -147,7 +147,7 @@ func (b *backend) checkRoom(ctx context.Context, path string) []api.Check {
 	}
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	there, err := peer.Call[wire.Room, wire.RoomAnswer](limited, b.link.Bulk(), pathRoom, wire.Room{Version: wire.Version, Path: path})
+	there, err := peer.Call[wire.Room, wire.RoomAnswer](limited, b.link.Bulk(), pathRoom, wire.Room{Path: path})
 	if no, told := errors.AsType[*peer.RemoteError](err); told && no.Code == notAllowedThere {
 		return append(checks, amiss("allowed-there", "This cannot be protected on "+pinned.Name+".", no.Text+"."))
 	}

@@ -59,7 +59,7 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (a
 	if err := b.checkOutside(changes); err != nil {
 		return api.SavedSettings{}, failure(err)
 	}
-	question := wire.Settings{Version: wire.Version, Changes: changes, WantVersion: want, By: by(ctx).Name, From: by(ctx).From}
+	question := wire.Settings{Changes: changes, WantVersion: want, By: by(ctx).Name, From: by(ctx).From}
 	if err := ask(ctx, b.link.Bulk(), pathSettings, question); err != nil {
 		return api.SavedSettings{}, failure(err)
 	}

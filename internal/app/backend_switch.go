@@ -21,7 +21,7 @@ func (b *backend) StartSync(ctx context.Context, request api.SyncRequest) (api.T
 		return api.Task{}, failure(peer.ErrNotPaired)
 	case pair.Primary:
 		return b.tasks.begin(ctx, "sync", "Data sync at the backup", func(ctx context.Context) error {
-			return ask(ctx, b.link.Bulk(), pathSync, wire.Sync{Version: wire.Version, AcceptShrink: request.AcceptShrink})
+			return ask(ctx, b.link.Bulk(), pathSync, wire.Sync{AcceptShrink: request.AcceptShrink})
 		})
 	case pair.Backup:
 	}
@@ -43,7 +43,7 @@ func (b *backend) CancelSync(ctx context.Context) error {
 // of its primary.
 func (b *backend) cancelSync(ctx context.Context) error {
 	if b.agent.Look().State.Record.Role == pair.Primary {
-		return failure(ask(ctx, b.link.Bulk(), pathCancel, wire.Plain{Version: wire.Version}))
+		return failure(ask(ctx, b.link.Bulk(), pathCancel, wire.Plain{}))
 	}
 	return failure(b.cancelAsked())
 }
@@ -136,7 +136,7 @@ func (b *backend) endAtPeer(ctx context.Context, known pair.MaintenanceStatus) e
 	const promptly = 10 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, promptly)
 	defer cancel()
-	err := failure(ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{Version: wire.Version, By: by(ctx).String()}))
+	err := failure(ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{By: by(ctx).String()}))
 	switch {
 	case err == nil:
 		return nil
@@ -157,7 +157,7 @@ func (a *Appliance) endMaintenanceAsked(ctx context.Context, q wire.By) (wire.Pl
 	if was {
 		a.log.Info("maintenance ended from the peer", slog.String("by", q.By))
 	}
-	return wire.Plain{Version: wire.Version}, nil
+	return wire.Plain{}, nil
 }
 
 // Resume implements api.Caring.

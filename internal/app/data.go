@@ -12,10 +12,11 @@ import (
 	"baton/internal/agent"
 	"baton/internal/datasync"
 	"baton/internal/pair"
+	"baton/internal/peer/wire"
 )
 
 // peerURL is where the link's clients find the peer.
-const peerURL = "https://peer"
+const peerURL = "https://peer" + wire.Prefix
 
 // data is the protected data, as the agent needs it.
 type data struct{ appliance *Appliance }

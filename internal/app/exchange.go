@@ -95,7 +95,7 @@ func (a *Appliance) offer(ctx context.Context, heads map[pair.ApplianceID]int64)
 		}
 		events = fitting(events, wire.MaxSize/2)
 	}
-	return wire.Exchange{Version: wire.Version, Heads: mine, Events: events}, nil
+	return wire.Exchange{Heads: mine, Events: events}, nil
 }
 
 // fitting returns the first events, as many as fit into so many bytes of a

@@ -17,7 +17,7 @@ func TestExchangeOfLongEventsFitsIntoAMessage(t *testing.T) {
 	sent := 0
 	for rounds := 0; sent < len(events); rounds++ {
 		some := fitting(events[sent:], wire.MaxSize/2)
-		text, err := json.Marshal(wire.Exchange{Version: wire.Version, Events: some})
+		text, err := json.Marshal(wire.Exchange{Events: some})
 		if err != nil || len(text) > wire.MaxSize || len(some) == 0 || rounds > 100 {
 			t.Fatalf("%d events, %d bytes, %v", len(some), len(text), err)
 		}
@@ -33,7 +33,7 @@ func TestExchangeOfLongEventsFitsIntoAMessage(t *testing.T) {
 func TestAFullDiskTakesNoHistoryOfThePeer(t *testing.T) {
 	b := withUsers(t)
 	other := pair.ApplianceID(strings.Repeat("ab", 16))
-	told := wire.Exchange{Version: wire.Version, Events: []pair.Event{
+	told := wire.Exchange{Events: []pair.Event{
 		{ID: pair.EventID(other, 1), Appliance: other, Time: time.Now(), Kind: "noise", Text: "more"},
 	}}
 	heads := func() int64 {

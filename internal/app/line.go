@@ -116,7 +116,7 @@ func (a *Appliance) largePass(ctx context.Context) bool {
 		wire.Report
 
 		Padding string `json:"padding"` // no appliance knows it
-	}{wire.Report{Version: wire.Version, Report: a.report(ctx, time.Now())}, strings.Repeat("x", confirmSize)}
+	}{wire.Report{Report: a.report(ctx, time.Now())}, strings.Repeat("x", confirmSize)}
 	_, err := peer.Call[any, wire.Report](ctx, a.link.Bulk(), pathReport, question)
 	return err == nil
 }

@@ -176,5 +176,5 @@ func roomAt(path string) (wire.RoomAnswer, error) {
 	if err := unix.Fstatfs(dir.Fd(), &room); err != nil {
 		return wire.RoomAnswer{}, fmt.Errorf("room at %s: %w", path, err)
 	}
-	return wire.RoomAnswer{Version: wire.Version, Free: int64(room.Bavail) * room.Bsize, Whole: int64(room.Blocks) * room.Bsize}, nil //nolint:gosec // far below 2^63
+	return wire.RoomAnswer{Free: int64(room.Bavail) * room.Bsize, Whole: int64(room.Blocks) * room.Bsize}, nil //nolint:gosec // far below 2^63
 }

@@ -48,7 +48,7 @@ func TestRoomIsThatOfTheDiskAPathWouldBeOn(t *testing.T) {
 	if err := unix.Statfs(dir, &want); err != nil {
 		t.Fatal(err)
 	}
-	got, err := roomAsked(t.Context(), wire.Room{Version: wire.Version, Path: filepath.Join(dir, "to", "be", "made")})
+	got, err := roomAsked(t.Context(), wire.Room{Path: filepath.Join(dir, "to", "be", "made")})
 	if err != nil || got.Whole != int64(want.Blocks)*want.Bsize || got.Free > got.Whole {
 		t.Errorf("%+v, %v", got, err)
 	}

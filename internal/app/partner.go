@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -19,21 +20,21 @@ import (
 
 // Paths of the pair's own messages.
 const (
-	pathPoll     = "/peer/v1/poll"
-	pathHold     = "/peer/v1/hold"
-	pathEndHold  = "/peer/v1/end-hold"
-	pathCommit   = "/peer/v1/commit"
-	pathTake     = "/peer/v1/take"
-	pathExchange = "/peer/v1/exchange"
-	pathSettings = "/peer/v1/settings"
-	pathReport   = "/peer/v1/report"
-	pathRoom     = "/peer/v1/room"
-	pathPing     = "/peer/v1/ping"
-	pathSync     = "/peer/v1/sync"
-	pathCancel   = "/peer/v1/cancel-sync"
-	pathUnsynced = "/peer/v1/unsynced"
+	pathPoll     = wire.Prefix + "poll"
+	pathHold     = wire.Prefix + "hold"
+	pathEndHold  = wire.Prefix + "end-hold"
+	pathCommit   = wire.Prefix + "commit"
+	pathTake     = wire.Prefix + "take"
+	pathExchange = wire.Prefix + "exchange"
+	pathSettings = wire.Prefix + "settings"
+	pathReport   = wire.Prefix + "report"
+	pathRoom     = wire.Prefix + "room"
+	pathPing     = wire.Prefix + "ping"
+	pathSync     = wire.Prefix + "sync"
+	pathCancel   = wire.Prefix + "cancel-sync"
+	pathUnsynced = wire.Prefix + "unsynced"
 
-	pathEndMaintenance = "/peer/v1/end-maintenance"
+	pathEndMaintenance = wire.Prefix + "end-maintenance"
 )
 
 // partner is the peer, as the agent needs it.
@@ -48,7 +49,7 @@ type partner struct {
 
 // Poll implements agent.Peer.
 func (p *partner) Poll(ctx context.Context, view pair.View) (pair.View, error) {
-	poll := wire.Poll{Version: wire.Version, Seq: p.seq.Add(1), Ack: p.ack.Load(), View: view}
+	poll := wire.Poll{Seq: p.seq.Add(1), Ack: p.ack.Load(), View: view}
 	answer, err := peer.Call[wire.Poll, wire.Answer](ctx, p.link.Control(), pathPoll, poll)
 	if err != nil {
 		p.noteRefusal(err)
@@ -86,17 +87,17 @@ func (p *partner) Failure(err error) pair.PollFailure { return peer.Classify(err
 
 // Hold implements agent.Peer.
 func (p *partner) Hold(ctx context.Context, epoch pair.Epoch) error {
-	return plainly(ask(ctx, p.link.Control(), pathHold, wire.Hold{Version: wire.Version, Epoch: epoch}))
+	return plainly(ask(ctx, p.link.Control(), pathHold, wire.Hold{Epoch: epoch}))
 }
 
 // EndHold implements agent.Peer.
 func (p *partner) EndHold(ctx context.Context) error {
-	return ask(ctx, p.link.Control(), pathEndHold, wire.Plain{Version: wire.Version})
+	return ask(ctx, p.link.Control(), pathEndHold, wire.Plain{})
 }
 
 // Commit implements agent.Peer.
 func (p *partner) Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
-	return plainly(ask(ctx, p.link.Control(), pathCommit, wire.Commit{Version: wire.Version, Next: next, Snapshot: snapshot, Final: final}))
+	return plainly(ask(ctx, p.link.Control(), pathCommit, wire.Commit{Next: next, Snapshot: snapshot, Final: final}))
 }
 
 // plainly leaves of an error of the link what a person can use: the peer's own words,
@@ -114,7 +115,7 @@ func plainly(err error) error {
 // Take implements agent.Peer. It lasts as long as the switch, so it keeps off
 // the connection of the polls.
 func (p *partner) Take(ctx context.Context, final, automatic bool) error {
-	return ask(ctx, p.link.Bulk(), pathTake, wire.Take{Version: wire.Version, Final: final, Automatic: automatic})
+	return ask(ctx, p.link.Bulk(), pathTake, wire.Take{Final: final, Automatic: automatic})
 }
 
 func ask[Question any](ctx context.Context, client *http.Client, path string, question Question) error {
@@ -124,14 +125,14 @@ func ask[Question any](ctx context.Context, client *http.Client, path string, qu
 
 // handlePeer answers the peer's messages.
 func (a *Appliance) handlePeer() {
-	done := wire.Plain{Version: wire.Version}
+	done := wire.Plain{}
 	a.link.Handle("POST "+pathPoll, peer.Serve(func(ctx context.Context, q wire.Poll) (wire.Answer, error) {
 		if err := a.believe(q.View); err != nil {
 			return wire.Answer{}, err
 		}
 		a.noticeView(q.View)
 		view, err := a.agent.Polled(ctx, q.Seq, q.Ack, q.View)
-		return wire.Answer{Version: wire.Version, Seq: q.Seq, View: view}, err
+		return wire.Answer{Seq: q.Seq, View: view}, err
 	}))
 	a.link.Handle("POST "+pathHold, peer.Serve(func(ctx context.Context, q wire.Hold) (wire.Plain, error) {
 		err := a.agent.HoldAsked(ctx, q.Epoch)
@@ -163,7 +164,7 @@ func (a *Appliance) handlePeer() {
 	a.link.Handle("POST "+pathUnsynced, peer.Serve(a.unsyncedAsked))
 	a.link.Handle("POST "+pathEndMaintenance, peer.Serve(a.endMaintenanceAsked))
 	a.link.Handle("POST "+pathReport, peer.Serve(a.reported))
-	a.link.Handle("/peer/v1/data/", a.engine.Handler())
+	a.link.Handle(wire.Prefix+"data/", http.StripPrefix(strings.TrimSuffix(wire.Prefix, "/"), a.engine.Handler()))
 }
 
 // maxEpochJump is by how much a peer's epoch may be ahead of ours: more takeovers

@@ -156,7 +156,7 @@ func (a *Appliance) tellOnce(ctx context.Context) {
 	if !paired {
 		return
 	}
-	question := wire.Report{Version: wire.Version, Report: a.report(ctx, time.Now())}
+	question := wire.Report{Report: a.report(ctx, time.Now())}
 	answer, err := peer.Call[wire.Report, wire.Report](ctx, a.link.Control(), pathReport, question)
 	if err != nil {
 		a.log.Debug("peer not told how this appliance is", slog.String("error", err.Error()))
@@ -179,7 +179,7 @@ func (a *Appliance) reported(ctx context.Context, question wire.Report) (wire.Re
 		return wire.Report{}, peer.ErrNotPaired
 	}
 	a.heardOf(pinned.ID, question.Report)
-	return wire.Report{Version: wire.Version, Report: a.report(ctx, time.Now())}, nil
+	return wire.Report{Report: a.report(ctx, time.Now())}, nil
 }
 
 // report tells how this appliance is.

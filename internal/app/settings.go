@@ -101,7 +101,7 @@ func (a *Appliance) settingsAsked(ctx context.Context, q wire.Settings) (wire.Pl
 	if err := a.saveSettings(ctx, q.Changes, q.WantVersion, pair.Actor{Name: q.By, From: q.From}); err != nil {
 		return wire.Plain{}, err
 	}
-	return wire.Plain{Version: wire.Version}, nil
+	return wire.Plain{}, nil
 }
 
 func (a *Appliance) saveSettings(ctx context.Context, changes map[string]string, want int64, by pair.Actor) error {

@@ -137,7 +137,7 @@ func (a *Appliance) ping(ctx context.Context, ips []netip.Addr) []pair.Reach {
 func (a *Appliance) pingThere(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingAsk)
 	defer cancel()
-	question := wire.Ping{Version: wire.Version, IPs: make([]string, len(ips))}
+	question := wire.Ping{IPs: make([]string, len(ips))}
 	for i, ip := range ips {
 		question.IPs[i] = ip.String()
 	}
@@ -161,5 +161,5 @@ func (a *Appliance) pingAsked(ctx context.Context, question wire.Ping) (wire.Pin
 		}
 		ips[i] = ip
 	}
-	return wire.PingAnswer{Version: wire.Version, Reached: a.ping(ctx, ips)}, nil
+	return wire.PingAnswer{Reached: a.ping(ctx, ips)}, nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // Prefix is where Handler answers, and what Pull adds to its base.
-const Prefix = "/peer/v1/data/"
+const Prefix = "/data/"
 
 // manifestRequest asks for the state of the primary's data.
 type manifestRequest struct {

@@ -12,17 +12,18 @@ import (
 	"time"
 
 	"baton/internal/cause"
+	"baton/internal/peer/wire"
 )
 
 // Bounds of a call.
 const (
-	maxBody     = 1 << 20          // bytes, each way
+	maxBody     = wire.MaxSize     // bytes, each way
 	defaultCall = 30 * time.Second // for a context without a deadline
 )
 
 const problemType = "application/problem+json"
 
-// Call sends req as JSON to path at the peer, over Control or Bulk, and decodes
+// Call sends req as JSON to a path, which begins with wire.Prefix, at the peer, over Control or Bulk, and decodes
 // its answer. A problem answer becomes a *RemoteError.
 func Call[Req, Resp any](ctx context.Context, client *http.Client, path string, req Req) (Resp, error) {
 	var answer Resp
@@ -39,7 +40,7 @@ func Call[Req, Resp any](ctx context.Context, client *http.Client, path string, 
 	if err != nil {
 		return answer, fmt.Errorf("call %s at the peer: %w", path, err)
 	}
-	if err := decode(data, &answer); err != nil {
+	if err := wire.Decode(data, &answer); err != nil {
 		return answer, fmt.Errorf("read the peer's answer to %s: %w", path, err)
 	}
 	return answer, nil
@@ -90,7 +91,7 @@ func Serve[Req, Resp any](f func(ctx context.Context, req Req) (Resp, error)) ht
 			return
 		}
 		var req Req
-		if err := decode(data, &req); err != nil {
+		if err := wire.Decode(data, &req); err != nil {
 			answerProblem(w, malformed(err))
 			return
 		}

@@ -372,7 +372,7 @@ func TestProblemsKeepTheirCode(t *testing.T) {
 	if told, ok := errors.AsType[*RemoteError](err); !ok || told.Code != "no-room" || told.Text != "There is no room." {
 		t.Errorf("got %v", err)
 	}
-	_, err = Call[wire.Poll, wire.Answer](t.Context(), beta.Control(), "/peer/v1/poll", wire.Poll{Version: 2})
+	_, err = Call[map[string]int, wire.Answer](t.Context(), beta.Control(), "/peer/v1/poll", map[string]int{"version": 2})
 	if !errors.Is(err, ErrVersion) {
 		t.Errorf("a poll of another version: %v", err)
 	}

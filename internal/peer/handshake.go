@@ -8,12 +8,7 @@ import (
 	"time"
 
 	"baton/internal/peer/cpace"
-)
-
-// Protocol versions that this appliance speaks over the link.
-const (
-	protocolMin = 1
-	protocolMax = 1
+	"baton/internal/peer/wire"
 )
 
 // Roles and purposes in a greeting.
@@ -90,7 +85,7 @@ func (h handshake) session(key Key, initiatorPin, responderPin string, run int) 
 
 func (h handshake) greeting(role, purpose string, key Key) greeting {
 	return greeting{
-		Role: role, ID: idOfPin(h.ownPin), Min: protocolMin, Max: protocolMax, Product: h.product,
+		Role: role, ID: idOfPin(h.ownPin), Min: wire.Version, Max: wire.Version, Product: h.product,
 		Key: key.Number, Purpose: purpose, Time: h.now().UnixMilli(), Life: h.life.id, Age: h.life.age(),
 	}
 }
@@ -103,10 +98,10 @@ func (h handshake) check(g greeting, role string) (int, error) {
 	case g.ID != idOfPin(h.peerPin):
 		return 0, fmt.Errorf("%w: appliance id does not belong to the certificate", errFrame)
 	}
-	version := min(g.Max, protocolMax)
-	if version < max(g.Min, protocolMin) {
+	version := min(g.Max, wire.Version)
+	if version < max(g.Min, wire.Version) {
 		return 0, fmt.Errorf("%w (this appliance, %s, speaks %d to %d; the other, %.40q, %d to %d)",
-			ErrVersion, h.product, protocolMin, protocolMax, g.Product, g.Min, g.Max)
+			ErrVersion, h.product, wire.Version, wire.Version, g.Product, g.Min, g.Max)
 	}
 	return version, nil
 }

@@ -237,7 +237,7 @@ func (l *Link) noteRefusal(err error) {
 }
 
 // Handle routes requests of the pinned peer, whose pattern must begin with
-// /peer/v1/ after an optional method. PeerFrom tells the handler who asks.
+// wire.Prefix after an optional method. PeerFrom tells the handler who asks.
 func (l *Link) Handle(pattern string, handler http.Handler) { l.routes.Handle(pattern, handler) }
 
 // Paired returns the peer that this appliance is paired with.

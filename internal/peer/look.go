@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/peer/wire"
 )
 
 // pathLook asks, once the key is proved, what Pair would meet. It changes nothing.
-const pathLook = "/peer/v1/look"
+const pathLook = wire.Prefix + "look"
 
 // Found is the appliance that Pair would make this one's backup.
 type Found struct {

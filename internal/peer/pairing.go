@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/peer/wire"
 )
 
 // Routes of this package on the link; all others belong to whoever calls Handle.
 const (
-	pathPair   = "/peer/v1/pair"
-	pathUnpair = "/peer/v1/unpair"
+	pathPair   = wire.Prefix + "pair"
+	pathUnpair = wire.Prefix + "unpair"
 )
 
 // Bounds of pairing.

@@ -134,7 +134,7 @@ func (a *appliance) start(tb testing.TB, listen string) {
 		if !ok {
 			return wire.Answer{}, errors.New("no peer")
 		}
-		return wire.Answer{Version: wire.Version, Seq: poll.Seq, View: pair.View{ID: from.ID, PairID: from.PairID}}, nil
+		return wire.Answer{Seq: poll.Seq, View: pair.View{ID: from.ID, PairID: from.PairID}}, nil
 	}))
 	a.Handle("GET /peer/v1/zeroes", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.CopyN(w, zeroes{}, 256<<20)
@@ -185,7 +185,7 @@ func (a *appliance) poll(tb testing.TB, timeout time.Duration) error {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), timeout)
 	defer cancel()
-	answer, err := Call[wire.Poll, wire.Answer](ctx, a.Control(), "/peer/v1/poll", wire.Poll{Version: wire.Version, Seq: 5})
+	answer, err := Call[wire.Poll, wire.Answer](ctx, a.Control(), "/peer/v1/poll", wire.Poll{Seq: 5})
 	if err == nil && answer.Seq != 5 {
 		tb.Errorf("answer %+v", answer)
 	}

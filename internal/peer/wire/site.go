@@ -6,9 +6,10 @@ import "baton/internal/pair"
 // sends what it has and, of the events that the other lacked last time, the
 // first ones; the answer does the same the other way.
 type Exchange struct {
-	Version int                        `json:"version"`
-	Heads   map[pair.ApplianceID]int64 `json:"heads"`  // newest running number by appliance
-	Events  []pair.Event               `json:"events"` // at most ExchangeEvents
+	Versioned
+
+	Heads  map[pair.ApplianceID]int64 `json:"heads"`  // newest running number by appliance
+	Events []pair.Event               `json:"events"` // at most ExchangeEvents
 	// Settings are those of the site, by setting key; only a primary tells them.
 	Settings        map[string]string `json:"settings,omitempty"`
 	SettingsVersion int64             `json:"settings_version,omitempty"`
@@ -32,82 +33,46 @@ const ExchangeEvents = 500
 
 // Settings changes settings of the pair at the primary.
 type Settings struct {
-	Version     int               `json:"version"`
+	Versioned
+
 	Changes     map[string]string `json:"changes"`      // by setting key
 	WantVersion int64             `json:"want_version"` // of the settings they were derived from; 0: any
 	By          string            `json:"by"`           // who, for the audit
 	From        string            `json:"from"`         // and from which address
 }
 
-// UnmarshalJSON implements json.Unmarshaler: strict on the version.
-func (e *Exchange) UnmarshalJSON(data []byte) error {
-	type plain Exchange
-	return decode("exchange", data, (*plain)(e))
-}
-
-// UnmarshalJSON implements json.Unmarshaler: strict on the version.
-func (s *Settings) UnmarshalJSON(data []byte) error {
-	type plain Settings
-	return decode("settings", data, (*plain)(s))
-}
-
 // Sync asks the backup for a data sync.
 type Sync struct {
-	Version      int  `json:"version"`
-	AcceptShrink bool `json:"accept_shrink"` // an administrator knows that much is gone
-}
+	Versioned
 
-// UnmarshalJSON implements json.Unmarshaler: strict on the version.
-func (s *Sync) UnmarshalJSON(data []byte) error {
-	type plain Sync
-	return decode("sync", data, (*plain)(s))
+	AcceptShrink bool `json:"accept_shrink"` // an administrator knows that much is gone
 }
 
 // Room asks how much room there is where protected data would lie.
 type Room struct {
-	Version int    `json:"version"`
-	Path    string `json:"path"` // of the directory, which need not exist
+	Versioned
+
+	Path string `json:"path"` // of the directory, which need not exist
 }
 
 // RoomAnswer is the room of the file system that the path would be on.
 type RoomAnswer struct {
-	Version int   `json:"version"`
-	Free    int64 `json:"free"`  // bytes that can be written
-	Whole   int64 `json:"whole"` // bytes of the file system
-}
+	Versioned
 
-// UnmarshalJSON implements json.Unmarshaler: strict on the version.
-func (r *Room) UnmarshalJSON(data []byte) error {
-	type plain Room
-	return decode("room", data, (*plain)(r))
-}
-
-// UnmarshalJSON implements json.Unmarshaler: strict on the version.
-func (r *RoomAnswer) UnmarshalJSON(data []byte) error {
-	type plain RoomAnswer
-	return decode("room answer", data, (*plain)(r))
+	Free  int64 `json:"free"`  // bytes that can be written
+	Whole int64 `json:"whole"` // bytes of the file system
 }
 
 // Ping asks an appliance to ping test IPs.
 type Ping struct {
-	Version int      `json:"version"`
-	IPs     []string `json:"ips"` // at most pair.MaxTestIPs
+	Versioned
+
+	IPs []string `json:"ips"` // at most pair.MaxTestIPs
 }
 
 // PingAnswer tells what it reached, in the order asked.
 type PingAnswer struct {
-	Version int          `json:"version"`
+	Versioned
+
 	Reached []pair.Reach `json:"reached"`
-}
-
-// UnmarshalJSON implements json.Unmarshaler: strict on the version.
-func (p *Ping) UnmarshalJSON(data []byte) error {
-	type plain Ping
-	return decode("ping", data, (*plain)(p))
-}
-
-// UnmarshalJSON implements json.Unmarshaler: strict on the version.
-func (p *PingAnswer) UnmarshalJSON(data []byte) error {
-	type plain PingAnswer
-	return decode("ping answer", data, (*plain)(p))
 }

@@ -5,51 +5,96 @@
 // unknown version is refused with a sentence that names both. It never opens a
 // connection and knows no appliance.
 //
-// Start reading at Poll.
+// Start reading at Poll, then Decode.
 package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 )
 
-// Version is the version of the messages that this appliance writes and reads.
-// It rises only when an older reader would misunderstand a message.
+// Version is the version of the peer protocol that this appliance speaks: of the
+// handshake, of the paths and of the messages. It rises only when an older reader
+// would misunderstand something.
 const Version = 1
+
+// Prefix begins the path of every message.
+const Prefix = "/peer/v" + string(rune('0'+Version)) + "/"
 
 // MaxSize is the largest message that is decoded, in bytes.
 const MaxSize = 1 << 20
 
+// maxParts bounds the parts of a message. One of MaxSize bytes could have a third as
+// many, each of which takes a hundred bytes once it is read; an exchange of the history,
+// the largest that there is, has some ten thousand.
+const maxParts = 50_000
+
+// Versioned is embedded in the messages of a pair: each says its version, and
+// Decode refuses those of another. Pairing itself has none, since the handshake
+// before it has agreed on the version.
+type Versioned struct {
+	Version spoken `json:"version"`
+}
+
+func (Versioned) versioned() {}
+
+// spoken is Version as it stands in a message.
+type spoken struct{}
+
+// MarshalJSON implements json.Marshaler.
+func (spoken) MarshalJSON() ([]byte, error) { return []byte(strconv.Itoa(Version)), nil }
+
+// UnmarshalJSON implements json.Unmarshaler: Decode has checked it.
+func (*spoken) UnmarshalJSON([]byte) error { return nil }
+
 // VersionError says that a message is of a version that this appliance does not read.
 type VersionError struct {
-	Message string // name of the message family, as "poll"
-	Got     int    // version of the message
+	Got int // version of the message
 }
 
 // Error implements error with a sentence that names both versions.
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("the peer sent a %s of message version %d, this appliance reads version %d: bring both appliances to the same release",
-		e.Message, e.Got, Version)
+	return fmt.Sprintf("the peer sent a message of version %d, this appliance reads version %d: bring both appliances to the same release", e.Got, Version)
 }
 
-// decode reads one message into target, after its size and version were checked.
-// The version comes first, so that a message of another version is refused as
-// such, whatever its other fields look like.
-func decode(message string, data []byte, target any) error {
+// Decode reads one message of the peer into target, a pointer, within MaxSize. A
+// *VersionError says that it is Versioned and of another version, whatever its other
+// fields contain.
+func Decode(data []byte, target any) error {
 	if len(data) > MaxSize {
-		return fmt.Errorf("decode %s: %d bytes are more than the limit of %d", message, len(data), MaxSize)
+		return fmt.Errorf("%d bytes are more than the limit of %d", len(data), MaxSize)
 	}
-	var head struct {
-		Version int `json:"version"`
+	if parts(data) > maxParts {
+		return errors.New("it has more parts than a message can have")
 	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return fmt.Errorf("decode %s: %w", message, err)
+	if _, versioned := target.(interface{ versioned() }); versioned {
+		var head struct {
+			Version int `json:"version"`
+		}
+		if err := json.Unmarshal(data, &head); err != nil {
+			return err
+		}
+		if head.Version != Version {
+			return &VersionError{Got: head.Version}
+		}
 	}
-	if head.Version != Version {
-		return &VersionError{Message: message, Got: head.Version}
+	return json.Unmarshal(data, target)
+}
+
+// parts counts the values of a message, before anything is made of them.
+func parts(data []byte) (count int) {
+	quoted := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++ // what follows ends no text
+		case !quoted && (c == '{' || c == '[' || c == ','):
+			count++
+		}
 	}
-	if err := json.Unmarshal(data, target); err != nil {
-		return fmt.Errorf("decode %s: %w", message, err)
-	}
-	return nil
+	return count
 }

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestACrowdedMessageIsNotRead has a peer send a message that is within its bytes, and
+// TestAMessageOfManyPartsIsNotRead has a peer send a message that is within its bytes, and
 // takes a hundred times as many once it is read.
-func TestACrowdedMessageIsNotRead(t *testing.T) {
+func TestAMessageOfManyPartsIsNotRead(t *testing.T) {
 	type part struct{ A, B, C, D, E, F, G, H string }
 	type message struct {
 		Text  string
