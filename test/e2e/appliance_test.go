@@ -24,9 +24,9 @@ type appliance struct {
 	t *testing.T
 }
 
-func newAppliance(t *testing.T, l *lab.Lab, name string) *appliance {
+func newAppliance(t *testing.T, l *lab.Lab, name, program string) *appliance {
 	t.Helper()
-	a, err := daemon.New(l, name, os.Getenv(daemon.ProgramName))
+	a, err := daemon.New(l, name, program)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,8 +26,15 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+	scratch, err := os.MkdirTemp("", "baton-previous-")
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	_ = os.Setenv(previousDir, scratch) // a name that is never wrong
 	code = m.Run()
 	remove()
+	_ = os.RemoveAll(scratch)
 	os.Exit(code)
 }
 

@@ -36,6 +36,7 @@ type plan struct {
 	disk     int64            // bytes of a file system of its own for each appliance; 0: one for all
 	listen   string           // host:port of the TLS port; empty: 443 of the appliance's own address
 	prepare  func(*appliance) // done on each host before its daemon starts; nil: nothing
+	programs [2]string        // of alpha and beta; empty: the build under test
 }
 
 // world is two appliances, a gateway and a client on one switch, with everybody
@@ -82,8 +83,13 @@ func twoDaemons(t *testing.T, p plan) *world {
 	for _, text := range p.shared {
 		w.shared = append(w.shared, netip.MustParsePrefix(text))
 	}
-	w.alpha = newAppliance(t, l, "alpha")
-	w.beta = newAppliance(t, l, "beta")
+	for i := range p.programs {
+		if p.programs[i] == "" {
+			p.programs[i] = os.Getenv(daemon.ProgramName)
+		}
+	}
+	w.alpha = newAppliance(t, l, "alpha", p.programs[0])
+	w.beta = newAppliance(t, l, "beta", p.programs[1])
 	t.Cleanup(w.tell)
 	w.alpha.write(site("index.html"), "<h1>The site is up</h1>\n")
 	for _, a := range w.both() {
