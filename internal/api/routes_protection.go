@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"path/filepath"
-	"strings"
 
 	"baton/internal/pair"
 )
@@ -67,8 +65,11 @@ func (s *Server) addProtection() {
 // check refuses what no appliance could protect.
 func (d DataSpec) check() error {
 	for _, path := range []string{d.Path, d.PGData, d.Bin} {
-		if path != "" && (!filepath.IsAbs(path) || filepath.Clean(path) != path || strings.ContainsRune(path, 0)) {
-			return Errorf(Usage, "%q is not a plain absolute path: write it like /srv/site", path)
+		if path == "" {
+			continue
+		}
+		if _, err := pair.ParsePath(path); err != nil {
+			return Errorf(Usage, "%s", err)
 		}
 	}
 	switch {
@@ -79,7 +80,7 @@ func (d DataSpec) check() error {
 	case d.Kind != "postgres" && d.Path == "":
 		return Errorf(Usage, "a path is needed: write it like /srv/site")
 	case d.Path == "/":
-		return Errorf(Usage, "the whole machine cannot be protected data: name the site's directory, like /srv/site")
+		return Errorf(Usage, "%s", pair.CheckProtectable("/"))
 	}
 	return nil
 }

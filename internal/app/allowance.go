@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"baton/internal/api"
-	"baton/internal/datasync/plan"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
@@ -122,9 +121,6 @@ func (b *backend) Allow(ctx context.Context, path string) error {
 	}
 	if err := b.site.CheckPlace(real); err != nil {
 		return failure(err)
-	}
-	if err := plan.CheckData(pair.Data{Name: "new", Kind: pair.DataDirectory, Path: real}); err != nil {
-		return failure(pair.FieldErrorf("path", "%s belongs to the system as a whole: allow a directory below it", real))
 	}
 	if err := b.allow(ctx, real); err != nil {
 		return failure(err)

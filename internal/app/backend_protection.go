@@ -13,7 +13,6 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/datasync"
-	"baton/internal/datasync/plan"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
@@ -61,14 +60,7 @@ func (b *backend) checkNewData(ctx context.Context, wanted pair.Data) error {
 	if err := b.mustLead(); err != nil {
 		return err
 	}
-	err := b.site.CheckData(ctx, wanted)
-	if refusesPath(err) {
-		return err
-	}
-	if no := plan.CheckData(wanted); no != nil { // else every sync would refuse it
-		err = errors.Join(err, pair.FieldError{Field: "path", Text: no.Error()})
-	}
-	return err
+	return b.site.CheckData(ctx, wanted)
 }
 
 // refusesPath reports whether no more need be said of the path.
@@ -188,7 +180,7 @@ func (b *backend) offer(all []pair.Data) *api.DataSpec {
 	root := filepath.Clean(b.config.Site.Root)
 	wanted := &api.DataSpec{Name: "site", Kind: string(pair.DataDirectory), Path: root}
 	for _, data := range all {
-		if root == data.Path || strings.HasPrefix(root, data.Path+"/") {
+		if pair.Within(root, data.Path) {
 			return nil
 		}
 		if data.Name == wanted.Name {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -159,8 +158,8 @@ func measure(ctx context.Context, path string) api.Check {
 
 // roomAsked answers the peer, which wants to know whether data would fit.
 func roomAsked(_ context.Context, question wire.Room) (wire.RoomAnswer, error) {
-	if !filepath.IsAbs(question.Path) {
-		return wire.RoomAnswer{}, fmt.Errorf("room at %.80q: not an absolute path", question.Path)
+	if _, err := pair.ParsePath(question.Path); err != nil {
+		return wire.RoomAnswer{}, err
 	}
 	return roomAt(question.Path)
 }

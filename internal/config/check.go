@@ -47,11 +47,11 @@ func (c *checker) name(key, text string) string {
 }
 
 func (c *checker) path(key, text string) string {
-	if !filepath.IsAbs(text) || strings.ContainsRune(text, 0) {
+	path, err := pair.ParsePath(filepath.Clean(text))
+	if err != nil {
 		c.refuse(key, "%q is not an absolute path: write it from the root, as %s", text, schema()[key])
-		return text
 	}
-	return filepath.Clean(text)
+	return string(path)
 }
 
 func (c *checker) directory(key, text string) string {
@@ -130,10 +130,11 @@ func (c *checker) networks(key string, texts []string) []netip.Prefix {
 func (c *checker) trees(key string, texts []string) []string {
 	trees := make([]string, len(texts))
 	for i, text := range texts {
-		if !filepath.IsAbs(text) || strings.ContainsRune(text, 0) {
+		path, err := pair.ParsePath(filepath.Clean(text))
+		if err != nil {
 			c.refuse(fmt.Sprintf("%s[%d]", key, i), "%q is not an absolute path: write %s", text, schema()[key])
 		}
-		trees[i] = filepath.Clean(text)
+		trees[i] = string(path)
 	}
 	return trees
 }

@@ -197,7 +197,7 @@ func (e *Engine) protected(ctx context.Context) ([]pair.Data, error) {
 			return nil, err
 		}
 		for _, other := range data[:i] {
-			if plan.Overlap(other.Path, d.Path) {
+			if pair.Overlap(other.Path, d.Path) {
 				return nil, sentence(ErrUnsafe, "Protected directories %s and %s overlap: protect the outer one only.", other.Path, d.Path)
 			}
 		}

@@ -65,7 +65,7 @@ func (e *Engine) checkReal(d pair.Data, real string) error {
 		if err != nil {
 			at = own
 		}
-		if plan.Overlap(own, real) || plan.Overlap(at, real) {
+		if pair.Overlap(own, real) || pair.Overlap(at, real) {
 			return sentence(ErrUnsafe, "Protected directory %s and Baton's own directory %s overlap: protect another directory.", real, own)
 		}
 	}
@@ -75,7 +75,7 @@ func (e *Engine) checkReal(d pair.Data, real string) error {
 // apart refuses a directory that is really one of the others, or inside one, or around it.
 func apart(others []directory.Top, top directory.Top) error {
 	for _, other := range others {
-		if other.Same(top) || plan.Overlap(other.Real, top.Real) {
+		if other.Same(top) || pair.Overlap(other.Real, top.Real) {
 			return sentence(ErrUnsafe, "Protected directories %s and %s are one directory, or one inside the other (%s, %s): protect the outer one only.",
 				other.Path, top.Path, other.Real, top.Real)
 		}

@@ -256,7 +256,7 @@ func (m *manifestReader) delta(kind frameKind, payload []byte) error {
 
 func (m *manifestReader) removed(delta *plan.Delta, d *plan.Decoder) error {
 	for len(d.Rest()) > 0 {
-		delta.Removed = append(delta.Removed, d.String(plan.MaxPath))
+		delta.Removed = append(delta.Removed, d.String(pair.MaxPath))
 		if d.Failed() {
 			return unsafeStream("a path that cannot be read")
 		}

@@ -112,7 +112,7 @@ func (p *pull) checkMounts() error {
 func (e *Engine) unmounted(data pair.Data, was string, kind error) error {
 	place := e.opt.Place(data)
 	now := mountPoint(place)
-	if was == "" || now == "" || now == was || (now != "/" && !strings.HasPrefix(was, now+"/")) {
+	if was == "" || now == "" || now == was || !pair.Within(was, now) {
 		return nil
 	}
 	return sentence(kind, "Protected directory %s lay on a disk mounted at %s, and none is mounted there now: mount it; %s.", place, was, acceptIt)

@@ -124,11 +124,6 @@ func guardedHome(homes, below string) []string {
 	return nil
 }
 
-// Within reports whether a clean path is a directory or lies in it.
-func Within(path, dir string) bool {
-	return path == dir || dir == "/" || strings.HasPrefix(path, dir+"/")
-}
-
 // Refusal returns the sentence for a path that may not be protected on the machine of
 // that name, without its full stop; empty: it may. Path is what was named, real the
 // same without links.

@@ -6,14 +6,13 @@ import (
 	"database/sql"
 	"errors"
 	"path/filepath"
-	"strings"
 
 	"baton/internal/pair"
 	"baton/internal/pinned"
 )
 
 // AddData adds protected data. It refuses a path that overlaps other protected
-// data, the daemon's own, or what the kernel makes up.
+// data or the daemon's own, and one that no machine protects.
 func (s *Site) AddData(ctx context.Context, data pair.Data) error {
 	if err := errors.Join(checkDataName(data.Name), checkKind(data.Kind), s.checkPath(data.Path)); err != nil {
 		return err
@@ -71,7 +70,7 @@ func nameTaken(known []pair.Data, name string) error {
 
 func pathTaken(known []pair.Data, path string) error {
 	for _, other := range known {
-		if overlap(other.Path, path) || overlap(follow(other.Path), follow(path)) {
+		if pair.Overlap(other.Path, path) || pair.Overlap(follow(other.Path), follow(path)) {
 			return refuseValue(ErrRefused, "path", "%s overlaps %s, which is protected as %q: name a directory beside it", path, other.Path, other.Name)
 		}
 	}
@@ -92,21 +91,18 @@ func checkKind(kind pair.DataKind) error {
 	return nil
 }
 
-// CheckPlace refuses a path that overlaps the daemon's own or what the kernel makes up.
+// CheckPlace refuses a path that overlaps the daemon's own, or that no machine protects.
 func (s *Site) CheckPlace(path string) error { return s.checkPath(path) }
 
 func (s *Site) checkPath(path string) error {
-	switch {
-	case !filepath.IsAbs(path), filepath.Clean(path) != path, strings.ContainsRune(path, 0):
-		return pair.FieldErrorf("path", "%q is not an absolute path without detours: write it like /srv/www", path)
-	case path == "/":
-		return pair.FieldErrorf("path", "the whole machine cannot be protected: name the site's directory, as /srv/www")
+	if _, err := pair.ParsePath(path); err != nil {
+		return pair.FieldErrorf("path", "%s", err)
 	}
 	return s.checkOwn(path)
 }
 
-// checkOwn keeps protected data away from the daemon's own directories, also
-// where a symbolic link leads there, and from what the kernel makes up.
+// checkOwn keeps protected data away from the daemon's own directories and from the
+// system, also where a symbolic link leads there.
 func (s *Site) checkOwn(path string) error {
 	real, err := pinned.Resolve(path)
 	if link, ok := errors.AsType[*pinned.LinkError](err); ok {
@@ -116,13 +112,13 @@ func (s *Site) checkOwn(path string) error {
 		real = path
 	}
 	for _, own := range append([]string{filepath.Dir(s.path)}, s.keepOut...) {
-		if overlap(path, own) || overlap(real, own) || overlap(real, follow(own)) {
+		if pair.Overlap(path, own) || pair.Overlap(real, own) || pair.Overlap(real, follow(own)) {
 			return pair.FieldErrorf("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
 		}
 	}
-	for _, made := range []string{"/proc", "/sys", "/dev"} {
-		if overlap(real, made) {
-			return pair.FieldErrorf("path", "%s holds no files to protect: name the site's directory, as /srv/www", path)
+	for _, place := range []string{path, real} {
+		if err := pair.CheckProtectable(pair.Path(place)); err != nil {
+			return pair.FieldErrorf("path", "%s", err)
 		}
 	}
 	return nil
@@ -134,11 +130,6 @@ func follow(path string) string {
 		return real
 	}
 	return path
-}
-
-// overlap reports whether two clean paths are the same or one is inside the other.
-func overlap(a, b string) bool {
-	return a == b || strings.HasPrefix(a+"/", b+"/") || strings.HasPrefix(b+"/", a+"/")
 }
 
 // RemoveData ends the protection of data; its files stay.

@@ -222,7 +222,7 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	wantKind(t, add("w2", "/srv/www/static"), ErrRefused, `/srv/www/static overlaps /srv/www, which is protected as "www"`)
 	wantKind(t, add("all", "/srv"), ErrRefused, "overlaps")
 	wantField(t, add("Bad Name", "/x"), "name")
-	for _, path := range []string{"/", "srv", "/srv/../x", "/srv/", "", "/proc/1", "/sys", "/dev/shm", "/var/lib", "/var/lib/other/x", dir, filepath.Join(dir, "baton", "in")} {
+	for _, path := range []string{"/", "srv", "/srv/../x", "/srv/", "", "/proc/1", "/sys", "/dev/shm", "/boot", "/usr/lib/x", "/var", "/var/lib", "/var/lib/other/x", dir, filepath.Join(dir, "baton", "in")} {
 		wantField(t, add("bad", path), "path")
 	}
 	link := filepath.Join(t.TempDir(), "link")
@@ -322,6 +322,7 @@ func TestABadExportChangesNothing(t *testing.T) {
 		"unknown column":   {strings.Replace(whole, `"path":`, `"where":`, 1), "does not know"},
 		"path of ours":     {strings.Replace(whole, `/srv/www`, filepath.Dir(to.path), 1), "baton keeps its own"},
 		"relative path":    {strings.Replace(whole, `/srv/www`, `/srv/../etc`, 1), "not an absolute path"},
+		"path of system":   {strings.Replace(whole, `/srv/www`, `/usr/lib/www`, 1), "belongs to the system"},
 		"odd value":        {strings.Replace(whole, `"/srv/www"`, `["x"]`, 1), "neither text"},
 		"no version":       {lines[0] + lines[2] + "{\"rows\":1}\n", "no version"},
 	} {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"baton/internal/pair"
 )
 
 // ErrMalformed means that bytes are no entry.
@@ -48,7 +50,7 @@ func AppendString(b []byte, s string) []byte {
 // refuses entries beyond the limits and paths that CheckPath refuses.
 func ReadEntry(b []byte) (Entry, []byte, error) {
 	d := NewDecoder(b)
-	e := Entry{Kind: Kind(d.Byte()), Path: d.String(MaxPath)}
+	e := Entry{Kind: Kind(d.Byte()), Path: d.String(pair.MaxPath)}
 	e.Mode, e.UID, e.GID = d.uint32(), d.uint32(), d.uint32()
 	e.ModTime = d.Varint()
 	switch e.Kind {
@@ -58,7 +60,7 @@ func ReadEntry(b []byte) (Entry, []byte, error) {
 	case Symlink:
 		e.Target = d.String(MaxTarget)
 	case Link:
-		e.Target = d.String(MaxPath)
+		e.Target = d.String(pair.MaxPath)
 	case Dir, Fifo:
 	default:
 		return Entry{}, nil, fmt.Errorf("%w: kind %d", ErrMalformed, e.Kind)
@@ -169,7 +171,7 @@ func (d *Decoder) xattrs() []XAttr {
 	}
 	var xattrs []XAttr
 	for range n {
-		x := XAttr{Name: d.String(MaxName), Value: d.String(64 << 10)}
+		x := XAttr{Name: d.String(pair.MaxName), Value: d.String(64 << 10)}
 		held += len(x.Name) + len(x.Value)
 		if d.bad || held > MaxXAttrs || x.Name == "" || (len(xattrs) > 0 && xattrs[len(xattrs)-1].Name >= x.Name) {
 			d.bad = true

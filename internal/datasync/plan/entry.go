@@ -4,17 +4,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"baton/internal/pair"
 )
 
 // StagingName is the directory at the top of a protected directory in which a
 // sync prepares its files. It is never part of a manifest.
 const StagingName = ".baton-staging"
 
-// Limits of one entry. They bound what a peer can make an appliance hold.
+// Limits of one entry besides those of its path. They bound what a peer can make an appliance hold.
 const (
-	MaxPath   = 16 << 10 // bytes of a whole path
-	MaxName   = 255      // bytes of one name, as of every Linux file system
-	MaxTarget = 4095     // bytes of a symlink's text
+	MaxTarget = 4095 // bytes of a symlink's text
 	MaxXAttrs = 256 << 10
 	MaxSize   = 1 << 50 // bytes of one file
 )
@@ -105,18 +105,10 @@ func Parent(path string) string {
 
 // CheckPath refuses a path that could leave its directory or meet the staging.
 func CheckPath(path string) error {
-	if path == "." {
-		return nil
+	if err := pair.CheckRelative(path); err != nil {
+		return err
 	}
-	if len(path) > MaxPath || strings.IndexByte(path, 0) >= 0 {
-		return fmt.Errorf("path of %d bytes is too long or holds a zero byte", len(path))
-	}
-	for name := range strings.SplitSeq(path, "/") {
-		if name == "" || name == "." || name == ".." || len(name) > MaxName {
-			return fmt.Errorf("path %q is not a plain relative path", path)
-		}
-	}
-	if path == StagingName || strings.HasPrefix(path, StagingName+"/") {
+	if pair.Within(path, StagingName) {
 		return fmt.Errorf("path %q is in the staging directory", path)
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/zeebo/blake3"
 
@@ -119,7 +118,7 @@ func ReadManifest(b []byte) (Manifest, error) {
 	}
 	m := Manifest{Scheme: Scheme(first / schemeUnit)}
 	for range first % schemeUnit {
-		s := Set{Data: pair.Data{Name: d.String(MaxPath), Kind: pair.DataKind(d.String(MaxName)), Path: d.String(MaxPath)}}
+		s := Set{Data: pair.Data{Name: d.String(pair.MaxPath), Kind: pair.DataKind(d.String(pair.MaxName)), Path: d.String(pair.MaxPath)}}
 		n := d.Uvarint()
 		if d.Failed() || n > uint64(len(d.Rest())) { // an entry has more than one byte
 			return Manifest{}, ErrMalformed
@@ -161,7 +160,7 @@ func (m Manifest) Validate() error {
 			return err
 		}
 		for _, other := range m.Sets[:i] {
-			if Overlap(other.Data.Path, s.Data.Path) {
+			if pair.Overlap(other.Data.Path, s.Data.Path) {
 				return fmt.Errorf("%w: protected directories %q and %q overlap", ErrMalformed, other.Data.Path, s.Data.Path)
 			}
 		}
@@ -195,30 +194,20 @@ func (s Set) validate() error {
 	return nil
 }
 
-// CheckData refuses protected data that must not be replaced by a peer's:
-// a path that is not plain and absolute, or that belongs to the system.
+// CheckData refuses protected data that must not be replaced by a peer's: a path that
+// is not plain, or that belongs to the system.
 func CheckData(d pair.Data) error {
 	if d.Kind != pair.DataDirectory {
 		return fmt.Errorf("protected data %q is of kind %q, which this version does not sync: update this appliance", d.Name, d.Kind)
 	}
-	plain := strings.TrimPrefix(d.Path, "/")
-	if d.Path == plain || plain == "." || CheckPath(plain) != nil {
-		return fmt.Errorf("protected data %q: %q is not a plain absolute path below /", d.Name, d.Path)
+	path, err := pair.ParsePath(d.Path)
+	if err == nil {
+		err = pair.CheckProtectable(path)
 	}
-	for _, system := range []string{"/proc", "/sys", "/dev", "/boot", "/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin", "/usr/lib"} {
-		if d.Path == system || strings.HasPrefix(d.Path, system+"/") {
-			return fmt.Errorf("protected data %q: %s belongs to the system: choose another directory", d.Name, d.Path)
-		}
-	}
-	if d.Path == "/etc" || d.Path == "/usr" || d.Path == "/run" || d.Path == "/var" {
-		return fmt.Errorf("protected data %q: %s belongs to the system: choose a directory below it", d.Name, d.Path)
+	if err != nil {
+		return fmt.Errorf("protected data %q: %w", d.Name, err)
 	}
 	return nil
-}
-
-// Overlap reports whether one directory is the other or lies inside it.
-func Overlap(a, b string) bool {
-	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }
 
 // Loss says how a data set shrank.

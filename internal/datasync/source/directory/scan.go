@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/plan"
+	"baton/internal/pair"
 )
 
 // Scan is one look at a whole tree.
@@ -152,8 +153,8 @@ func (w *walker) name(dir int, parent, name string) (found, error) {
 	} else if name == plan.StagingName {
 		return found{}, nil
 	}
-	if len(path) > plan.MaxPath {
-		return found{}, fmt.Errorf("path %q… is longer than %d bytes", path[:200], plan.MaxPath)
+	if len(path) > pair.MaxPath {
+		return found{}, fmt.Errorf("path %q… is longer than %d bytes", path[:200], pair.MaxPath)
 	}
 	stamp, err := lstatAt(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {

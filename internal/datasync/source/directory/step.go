@@ -9,6 +9,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"baton/internal/datasync/plan"
+	"baton/internal/pair"
 )
 
 // Step is one part of an apply that can be taken back. What it needs is in the
@@ -252,7 +253,7 @@ func ReadSteps(b []byte) ([]Step, error) {
 	var steps []Step
 	d := plan.NewDecoder(b[:len(b)-32])
 	for len(d.Rest()) > 0 {
-		s := Step{Op: Op(d.Byte()), Path: d.String(plan.MaxPath), Slot: d.String(plan.MaxName), Out: d.String(plan.MaxName)}
+		s := Step{Op: Op(d.Byte()), Path: d.String(pair.MaxPath), Slot: d.String(pair.MaxName), Out: d.String(pair.MaxName)}
 		for _, e := range []*plan.Entry{&s.Is, &s.Was} {
 			if d.Byte() == 0 {
 				continue
