@@ -58,7 +58,7 @@ type Agent struct {
 	giving   chan error       // the peer waits for an answer to Commit
 	command  chan error       // an administrator waits for the end of a switch
 	cause    error            // why the step of a switch failed whose event is being handled
-	services chan bool        // wanted state, to the goroutine that runs them
+	duties   *duties          // of the services
 	site     unserved         // while this appliance takes the site over
 	answered answers
 	failures map[string]error // why effects failed when last tried, by the id of their condition
@@ -74,7 +74,8 @@ type Seen struct {
 // message is one turn of the loop: an event, or a change of the configuration.
 type message struct {
 	event  failover.Event
-	cause  error // why what the event ends has failed
+	cause  error       // why what the event ends has failed
+	newest func() bool // whether nobody has asked for something else since; nil: that makes no difference
 	change func(*failover.Config)
 	reply  chan error       // for commands: when the decision has finished it
 	ask    chan error       // for the peer's questions of a handover
@@ -90,7 +91,7 @@ func New(options Options) *Agent {
 		inbox:    make(chan message, 64),
 		changed:  newBroadcast(),
 		config:   options.Config,
-		services: make(chan bool, 16),
+		duties:   newDuties(options.Services),
 		failures: map[string]error{},
 		board:    newBoard(options.History, options.Wall),
 	}
@@ -106,7 +107,9 @@ func New(options Options) *Agent {
 // door closed, services stopped.
 func (a *Agent) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
-	a.edges.Go(func() { a.runServices(work) })
+	a.edges.Go(func() {
+		a.duties.run(work, func(turn uint64, duty pair.Duty, err error) { a.served(work, turn, duty, err) })
+	})
 	a.edges.Go(func() { a.syncs.run(work) })
 	if !a.Snapshot.IsZero() {
 		a.step(work, failover.DataChanged{Snapshot: a.Snapshot, Taken: a.takenAt(a.Snapshot)})
@@ -162,6 +165,9 @@ func (a *Agent) takenAt(s pair.Snapshot) failover.Moment {
 }
 
 func (a *Agent) receive(ctx context.Context, m message) {
+	if m.newest != nil && !m.newest() {
+		return
+	}
 	if m.change != nil {
 		m.change(&a.config)
 		a.step(ctx, failover.Tick{})
@@ -180,8 +186,11 @@ func (a *Agent) receive(ctx context.Context, m message) {
 		m.view <- a.config.View(a.state)
 		return
 	}
-	if _, checked := m.event.(failover.SiteHealth); checked {
+	switch ev := m.event.(type) {
+	case failover.SiteHealth:
 		a.failures["site-sick"] = m.cause
+	case failover.ServicesSet:
+		a.failures[map[bool]string{false: "services-failed", true: "services-not-stopped"}[ev.Duty == pair.Rest]] = m.cause
 	}
 	a.cause = m.cause
 	a.step(ctx, m.event)
@@ -194,7 +203,7 @@ func (a *Agent) causeOf(reason failover.Reason) string {
 	switch {
 	case a.cause == nil:
 		return ""
-	case reason == failover.SyncFailed, reason == failover.PeerRefused, reason == failover.NoAnswerToCommit:
+	case reason == failover.SyncFailed, reason == failover.PeerRefused, reason == failover.NoAnswerToCommit, reason == failover.EffectFailed, reason == failover.NotClosed:
 		return cause.Of(a.cause)
 	}
 	return ""

@@ -354,8 +354,10 @@ type side struct {
 	data    *files
 	door    *door
 	history *events
-	stop    context.CancelFunc
-	ended   chan struct{}
+
+	programs *programs
+	stop     context.CancelFunc
+	ended    chan struct{}
 }
 
 func newRoom(t *testing.T) *room {
@@ -385,7 +387,7 @@ func (r *room) pairUp() {
 
 func (r *room) start(id, peer pair.ApplianceID, record pair.Record) {
 	began := time.Now()
-	s := &side{disk: &disk{}, data: &files{}, door: &door{}, history: &events{}, ended: make(chan struct{})}
+	s := &side{disk: &disk{}, data: &files{}, door: &door{}, history: &events{}, programs: newPrograms(), ended: make(chan struct{})}
 	s.data.offer = func(snapshot pair.Snapshot) {
 		r.mu.Lock()
 		other := r.side[peer]
@@ -400,7 +402,7 @@ func (r *room) start(id, peer pair.ApplianceID, record pair.Record) {
 			SharedIP: true, BackupOperations: true, AutomaticFailover: true,
 		},
 		Record: record, Store: s.disk, Addresses: &card{room: r, id: id}, Reacher: &pinger{room: r, id: id},
-		Peer: &cable{room: r, from: id, to: peer}, Door: s.door, Services: services{}, Data: s.data, History: s.history,
+		Peer: &cable{room: r, from: id, to: peer}, Door: s.door, Services: s.programs, Data: s.data, History: s.history,
 		Log: quiet(), Wall: time.Now,
 		Clock:    func() failover.Instant { return failover.Instant(time.Hour + time.Since(began)) },
 		Schedule: func(after time.Time) time.Time { return after.Add(r.every) },

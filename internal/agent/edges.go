@@ -71,11 +71,13 @@ type Door interface {
 	Close()
 }
 
-// Services run on the primary only. Both calls are idempotent and return when
-// it is done; Stop stops hard after a deadline of its own.
+// Services are the programs of the site.
 type Services interface {
-	Start(ctx context.Context) error
-	Stop(ctx context.Context)
+	// Set has them do a duty, and returns once they do: those that are to run are healthy,
+	// the others have stopped, hard after a deadline of their own. An error names the
+	// service, in a sentence for a person. If ctx ends, another duty is wanted: Set returns soon and leaves the rest
+	// to the next call. Only one call runs at a time.
+	Set(ctx context.Context, duty pair.Duty) error
 }
 
 // Data is the protected data and the site database.

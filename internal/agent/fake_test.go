@@ -229,11 +229,6 @@ func (d *door) is() string {
 	return d.now
 }
 
-type services struct{}
-
-func (services) Start(context.Context) error { return nil }
-func (services) Stop(context.Context)        {}
-
 // files counts the snapshots that it pulls.
 type files struct {
 	mu   sync.Mutex

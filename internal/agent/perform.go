@@ -65,13 +65,11 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 	case failover.Finish:
 		answer(&a.command, refusal(action.Refusal, a.causeOf(action.Refusal)))
 	case failover.AnswerHold:
-		answer(&a.holding, refusal(action.Refusal, ""))
+		answer(&a.holding, refusal(action.Refusal, a.causeOf(action.Refusal)))
 	case failover.AnswerCommit:
 		answer(&a.giving, refusal(action.Refusal, ""))
-	case failover.StartServices:
-		a.services <- true
-	case failover.StopServices:
-		a.services <- false
+	case failover.SetServices:
+		a.duties.want(action.Duty)
 	default:
 		a.begin(ctx, state, action)
 	}
@@ -219,24 +217,11 @@ func (a *Agent) sayGoodbye(ctx context.Context) {
 	_, _ = a.Peer.Poll(ctx, view) // a peer that is away needs no goodbye
 }
 
-// runServices starts and stops the services, in the order in which that was decided.
-func (a *Agent) runServices(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case start := <-a.services:
-			var event failover.Event = failover.ServicesStopped{}
-			if start {
-				err := a.Services.Start(ctx)
-				a.note("start services", err)
-				event = failover.ServicesStarted{OK: err == nil}
-			} else {
-				a.Services.Stop(ctx)
-			}
-			a.post(ctx, message{event: event})
-		}
-	}
+// served hands the loop how the services do what was wanted.
+func (a *Agent) served(ctx context.Context, turn uint64, duty pair.Duty, err error) {
+	a.note("have the services "+duty.String(), err)
+	newest := func() bool { return a.duties.newest(turn) }
+	a.post(ctx, message{event: failover.ServicesSet{Duty: duty, OK: err == nil}, cause: err, newest: newest})
 }
 
 // takeDown leaves the machine as if the daemon had never run: traffic first.
@@ -253,7 +238,7 @@ func (a *Agent) takeDown() {
 		a.sayGoodbye(ctx)
 	}
 	a.Data.Withdraw()
-	a.Services.Stop(ctx)
+	a.note("stop services", a.duties.rest(ctx))
 	answer(&a.command, errEnding)
 	answer(&a.holding, errEnding)
 	answer(&a.giving, errEnding)

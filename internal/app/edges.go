@@ -89,5 +89,4 @@ func (r *reacher) Reached(ctx context.Context, need int, wait time.Duration) int
 // noServices stands where the services join: this version runs none.
 type noServices struct{}
 
-func (noServices) Start(context.Context) error { return nil }
-func (noServices) Stop(context.Context)        {}
+func (noServices) Set(context.Context, pair.Duty) error { return nil }

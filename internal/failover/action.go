@@ -31,10 +31,10 @@ type (
 	// OpenData makes the protected data whole and ready for the services; DataOpened.
 	// Forced: an administrator takes it as it is, also if it cannot be made whole.
 	OpenData struct{ Forced bool }
-	// StartServices starts the site's services and waits until they are healthy; ServicesStarted.
-	StartServices struct{}
-	// StopServices stops them, hard after a deadline; ServicesStopped.
-	StopServices struct{}
+	// SetServices has the site's services do a duty, and waits until they are healthy, or
+	// have stopped, hard after a deadline; ServicesSet. It ends what SetServices asked for
+	// before.
+	SetServices struct{ Duty pair.Duty }
 	// Claim puts the shared IPs on with a lifetime of Lease, and lets traffic pass
 	// until Until and no longer; Claimed.
 	Claim struct {
@@ -120,8 +120,7 @@ func (TestIPs) action()       {}
 func (ProbeAddress) action()  {}
 func (CheckAddress) action()  {}
 func (OpenData) action()      {}
-func (StartServices) action() {}
-func (StopServices) action()  {}
+func (SetServices) action()   {}
 func (Claim) action()         {}
 func (Renew) action()         {}
 func (CloseTraffic) action()  {}

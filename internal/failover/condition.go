@@ -230,6 +230,8 @@ func effectConditions() []conditionRow {
 			"Look at the log for the path and the reason.", broken(OpeningOfData)),
 		row("services-failed", pair.Critical, "A service did not start.",
 			"Look at the service's own log.", broken(StartOfServices)),
+		row("services-not-stopped", pair.Critical, "A service did not stop: while it may still write, nothing is synced here, and the site moves neither here nor away.",
+			"Stop the service by hand; Baton tries again by itself.", broken(StopOfServices)),
 		row("claim-failed", pair.Critical, "The shared IP could not be put on its interface.",
 			"See that the interface exists and is up, and that the daemon has CAP_NET_ADMIN.", broken(ClaimOfAddress)),
 		row("release-failed", pair.Critical, "The shared IP could not be taken off its interface; the kernel drops it when its lifetime ends.",

@@ -58,11 +58,12 @@ type (
 	SaveFailed struct{ Event Event }
 	// DataOpened is the outcome of OpenData.
 	DataOpened struct{ OK bool }
-	// ServicesStarted is the outcome of StartServices.
-	ServicesStarted struct{ OK bool }
-	// ServicesStopped ends StopServices. What OpenData and StartServices had begun
-	// before has ended too, or its outcome comes first.
-	ServicesStopped struct{}
+	// ServicesSet is the outcome of the newest SetServices; one that another has taken
+	// the place of has none.
+	ServicesSet struct {
+		Duty pair.Duty
+		OK   bool
+	}
 	// Claimed is the outcome of Claim.
 	Claimed struct{ OK bool }
 	// Renewed is the outcome of Renew.
@@ -150,8 +151,7 @@ func (DataOffered) event()      {}
 func (DataTorn) event()         {}
 func (SaveFailed) event()       {}
 func (DataOpened) event()       {}
-func (ServicesStarted) event()  {}
-func (ServicesStopped) event()  {}
+func (ServicesSet) event()      {}
 func (Claimed) event()          {}
 func (Renewed) event()          {}
 func (TrafficClosed) event()    {}

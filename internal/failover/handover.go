@@ -214,8 +214,8 @@ func (t *turn) holdAsked(ask HoldAsked) {
 	t.Switch = Switch{Step: Stopped, Final: true, Began: t.now}
 	t.enter(pair.Primary, pair.Handover, PeerAsked)
 	if t.Door == Open {
-		t.Stopping = true
-		t.do(HoldRequests{}, StopServices{})
+		t.do(HoldRequests{})
+		t.want(pair.Rest)
 		return
 	}
 	t.answerHoldOfClosed()
@@ -235,9 +235,11 @@ func (t *turn) mayGive() bool { return t.Record.Role == pair.Primary && t.Phase 
 
 // servicesStopped closes the traffic, and answers the backup that waits for it. A
 // site that was not open has none.
-func (t *turn) servicesStopped() {
+func (t *turn) servicesStopped(ok bool) {
 	switch {
 	case t.Switch.Step != Stopped:
+	case !ok:
+		t.refuseHold()
 	case t.Door == Open:
 		t.Door = Shut
 		t.do(CloseTraffic{Lease: t.leaseNow(), Until: t.until()})
@@ -254,9 +256,14 @@ func (t *turn) trafficClosed(ev TrafficClosed) {
 	case ev.OK:
 		t.do(AnswerHold{Refusal: Agreed})
 	default:
-		t.do(AnswerHold{Refusal: EffectFailed})
-		t.holdEnded(EffectFailed)
+		t.refuseHold()
 	}
+}
+
+// refuseHold rolls back a hold for which something here cannot be closed.
+func (t *turn) refuseHold() {
+	t.do(AnswerHold{Refusal: NotClosed})
+	t.holdEnded(NotClosed)
 }
 
 // commitAsked stores the handover; from then on this appliance is a backup.
@@ -321,7 +328,7 @@ func (t *turn) holdEnded(why Reason) {
 		t.enter(pair.Primary, pair.Waiting, why)
 	default:
 		t.Switch = Switch{Step: Resuming, Began: t.now}
-		t.do(StartServices{})
+		t.want(pair.Lead)
 		t.enter(pair.Primary, t.calm(), why)
 	}
 }
@@ -329,7 +336,7 @@ func (t *turn) holdEnded(why Reason) {
 // resumed serves the requests that were held, once the services are back.
 // Services that do not come back are tried again, and the requests are let go,
 // so that each gets an answer.
-func (t *turn) resumed(started ServicesStarted) {
+func (t *turn) resumed(ok bool) {
 	if t.Switch.Step != Resuming {
 		return
 	}
@@ -337,13 +344,8 @@ func (t *turn) resumed(started ServicesStarted) {
 		t.putOn()
 	}
 	t.do(ServeRequests{})
-	if !started.OK {
-		t.Broken, t.Switch.Again = StartOfServices, at(t.now.Add(retryPause))
-		return
-	}
-	t.Switch = Switch{}
-	if t.Broken == StartOfServices {
-		t.Broken = NoEffect
+	if ok {
+		t.Switch = Switch{}
 	}
 }
 
@@ -351,12 +353,7 @@ func (t *turn) resumed(started ServicesStarted) {
 func (t *turn) watchSwitch() {
 	s := t.Switch
 	switch s.Step {
-	case NoSwitch, Giving:
-	case Resuming:
-		if s.Again.Set && t.due(s.Again.At) {
-			t.Switch.Again = Moment{}
-			t.do(StartServices{})
-		}
+	case NoSwitch, Giving, Resuming:
 	case Stopped:
 		if t.due(s.Began.Add(holdLimit)) {
 			t.holdEnded(TookTooLong)

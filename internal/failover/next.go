@@ -151,8 +151,8 @@ func (t *turn) observe(ev Event) {
 		t.Newest = ev.Snapshot
 	case DataTorn:
 		t.Torn = ev.Torn
-	case ServicesStopped:
-		t.Stopping = false
+	case ServicesSet:
+		t.Stopping = t.Stopping && !ev.OK
 	case SetAsideDone:
 		t.Setting = false
 	case DataOpened:
@@ -177,13 +177,10 @@ func (t *turn) handleOutcome(ev Event) {
 	switch ev := ev.(type) {
 	case DataOpened:
 		t.opened(OpeningData, OpeningOfData, outcome(ev))
-	case ServicesStarted:
-		t.resumed(ev)
-		t.opened(StartingServices, StartOfServices, outcome(ev))
+	case ServicesSet:
+		t.servicesSet(ev)
 	case Claimed:
 		t.opened(Claiming, ClaimOfAddress, outcome(ev))
-	case ServicesStopped:
-		t.servicesStopped()
 	case Renewed:
 		t.renewed(ev)
 	case TrafficClosed:
@@ -239,6 +236,7 @@ func (t *turn) rules() {
 	}
 	t.poll()
 	t.retryRelease()
+	t.retryServices()
 	t.watchSwitch()
 	if t.Place() != before || t.Door != door {
 		t.Wake = t.now // other rules hold now

@@ -161,13 +161,13 @@ func (a *appliance) event() failover.Event {
 	case 11:
 		return failover.DataOpened{OK: ok}
 	case 12:
-		return failover.ServicesStarted{OK: ok}
+		return failover.ServicesSet{Duty: pair.Duty(a.next() % 3), OK: ok}
 	case 13:
-		return failover.ServicesStopped{}
-	case 14:
 		return failover.Claimed{OK: ok}
-	case 15:
+	case 14:
 		return failover.Released{OK: ok}
+	case 15:
+		return failover.Renewed{OK: ok}
 	}
 	return a.rareEvent(ok)
 }

@@ -36,7 +36,7 @@ func (t *turn) opened(step Door, effect Effect, end outcome) {
 	switch step {
 	case OpeningData:
 		t.Door = StartingServices
-		t.do(StartServices{})
+		t.want(pair.Lead)
 	case StartingServices:
 		t.putOn()
 	case Claiming:
@@ -134,9 +134,9 @@ func (t *turn) stopServices() {
 	if t.Door == Closed {
 		return
 	}
-	t.Door, t.Stopping = Closed, true
+	t.Door = Closed
 	t.Evidence.forget(t.now)
-	t.do(StopServices{})
+	t.want(pair.Rest)
 }
 
 func (t *turn) released(ev Released) {

@@ -39,6 +39,7 @@ const (
 	MaintenanceChanged
 	NotSaved
 	EffectFailed
+	NotClosed
 
 	// Why a takeover, a return or a command does not happen.
 	OperationsOff
@@ -125,6 +126,7 @@ func sentences() [reasons]string {
 		MaintenanceChanged:    "Maintenance was turned on or off.",
 		NotSaved:              "The state could not be stored; free some disk space and look at the log.",
 		EffectFailed:          "Data, services or the shared IP could not be brought up; it is tried again.",
+		NotClosed:             "The services or the traffic of the shared IP could not be closed for a planned switch.",
 		OperationsOff:         "Enable Backup Operations is off.",
 		AutomaticOff:          "Enable Automatic Failover is off.",
 		NoSharedIP:            "No shared IP is enabled on both appliances.",

@@ -11,12 +11,13 @@ type State struct {
 	Now    Instant // newest instant handed in
 	Wake   Instant // call Next with Tick then, if nothing else happens
 
-	Door     Door // how far the site is open here
-	Held     bool // a shared IP may be on an interface: from asking for it until it is reported off
-	Opening  bool // data is being opened, perhaps for an opening that was given up
-	Stopping bool // services are being stopped
-	Setting  bool // a diverged copy is being set aside
-	Forced   bool // serves on an administrator's word until the peer is heard
+	Door     Door      // how far the site is open here
+	Held     bool      // a shared IP may be on an interface: from asking for it until it is reported off
+	Opening  bool      // data is being opened, perhaps for an opening that was given up
+	Duty     pair.Duty // what the services were asked for last
+	Stopping bool      // they have not all stopped yet, as they were asked to
+	Setting  bool      // a diverged copy is being set aside
+	Forced   bool      // serves on an administrator's word until the peer is heard
 
 	Peer         pair.View // newest view of the peer
 	PeerHeard    Moment    // when it came
@@ -44,6 +45,7 @@ type State struct {
 	Retry      Instant // when
 	Tries      uint8   // attempts in a row that failed, to open the site or to set data aside
 	ReleaseAt  Moment  // when a release that failed is tried again
+	DutyAgain  Moment  // when the services are asked again for what they failed to do
 	Blocked    Reason  // why a takeover (or a return) that is due does not happen
 	Ready      Moment  // since when nothing stands against a return
 	Observed   bool    // observe only: this suspicion has been recorded
@@ -87,6 +89,7 @@ const (
 	SavingRecord
 	OpeningOfData
 	StartOfServices
+	StopOfServices
 	ClaimOfAddress
 	ReleaseOfAddress
 	SettingAside
@@ -129,7 +132,6 @@ type Switch struct {
 	Own   bool // asked for by the primary itself: it counts as a takeover does
 	Began Instant
 	Next  pair.Epoch // epoch to be handed over
-	Again Moment     // when services that did not come back after a roll-back are started again
 }
 
 // SwitchStep is where a planned switch stands.

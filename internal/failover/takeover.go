@@ -4,6 +4,7 @@ import "baton/internal/pair"
 
 // beBackup watches the primary, and takes over when every guard agrees.
 func (t *turn) beBackup() {
+	t.follow()
 	switch t.Phase {
 	case pair.Releasing:
 		t.finishReleasing()

@@ -32,7 +32,7 @@ func TestWhoTakesOverMayServe(t *testing.T) {
 		}
 		takeovers++
 		for _, ev := range []failover.Event{
-			failover.DataOpened{OK: true}, failover.ServicesStarted{OK: true}, failover.Claimed{OK: true}, failover.Tick{},
+			failover.DataOpened{OK: true}, failover.ServicesSet{Duty: pair.Lead, OK: true}, failover.Claimed{OK: true}, failover.Tick{},
 		} {
 			state, _ = beta.Config.Next(state, now.Add(saving-step), ev)
 		}
@@ -66,7 +66,7 @@ func TestALateAnswerTakesNothingFromAnEntitlement(t *testing.T) {
 		t.Fatalf("%s, a ping under way: %t", state.Place(), state.Evidence.Testing)
 	}
 	for _, ev := range []failover.Event{
-		failover.TestIPsAnswered{Reached: 1}, failover.DataOpened{OK: true}, failover.ServicesStarted{OK: true}, failover.Claimed{OK: true}, failover.Tick{},
+		failover.TestIPsAnswered{Reached: 1}, failover.DataOpened{OK: true}, failover.ServicesSet{Duty: pair.Lead, OK: true}, failover.Claimed{OK: true}, failover.Tick{},
 	} {
 		state, _ = beta.Config.Next(state, now.Add(saving-step), ev)
 	}

@@ -76,7 +76,7 @@ func primaryTransitions() []Transition {
 		{waiting, isolated, []Reason{NetworkLost, Stalled}},
 		{waiting, handover, []Reason{PeerAsked}},
 		{isolated, handover, []Reason{PeerAsked}},
-		{handover, steady, []Reason{TakerGaveUp, TookTooLong, PeerSilent, RelationshipBroken, EffectFailed}},
+		{handover, steady, []Reason{TakerGaveUp, TookTooLong, PeerSilent, RelationshipBroken, NotClosed}},
 		{handover, waiting, []Reason{TakerGaveUp, TookTooLong, PeerSilent}},
 		{handover, isolated, []Reason{NetworkLost, Stalled}},
 		{handover, releasing, []Reason{HandedOver}},

@@ -92,18 +92,11 @@ func (w *World) fails(side int, k Work) bool {
 // begin starts work that ends by itself, now or later.
 func (p *play) begin(side int, k Work) {
 	s := &p.Sides[side]
-	from := p.Now
-	if k == Starting && s.Due[Stopping].Set { // services are started and stopped in order
-		from = s.Due[Stopping].At.Add(1)
-	}
-	if k == Stopping && s.Due[Starting].Set {
-		from = s.Due[Starting].At.Add(1)
-	}
-	if from == p.Now && s.Takes[k] == 0 && !s.Paused {
+	if s.Takes[k] == 0 && !s.Paused {
 		p.post(side, p.outcome(side, k))
 		return
 	}
-	s.Due[k] = at(from.Add(s.Takes[k]))
+	s.Due[k] = at(p.Now.Add(s.Takes[k]))
 }
 
 // outcome is how work ends.
@@ -121,11 +114,16 @@ func (w *World) outcome(side int, k Work) failover.Event {
 		s.Torn = s.Torn && !ok
 		return failover.DataOpened{OK: ok}
 	case Starting:
-		s.Service = !w.fails(side, k)
-		return failover.ServicesStarted{OK: s.Service}
+		if s.Runs = pair.Rest; !w.fails(side, k) {
+			s.Runs = s.State.Duty
+		}
+		return failover.ServicesSet{Duty: s.State.Duty, OK: s.Runs == s.State.Duty}
 	case Stopping:
-		s.Service = false
-		return failover.ServicesStopped{}
+		ok := !w.fails(side, k)
+		if ok {
+			s.Runs = pair.Rest
+		}
+		return failover.ServicesSet{Duty: pair.Rest, OK: ok}
 	case SettingAside:
 		ok := !w.fails(side, k)
 		s.Dirty = s.Dirty && !ok
@@ -161,10 +159,13 @@ func (p *play) perform(side int, action failover.Action) {
 	case failover.OpenData:
 		s.AsIs = action.Forced
 		p.begin(side, Opening)
-	case failover.StartServices:
+	case failover.SetServices:
+		s.Due[Starting], s.Due[Stopping] = failover.Moment{}, failover.Moment{} // the newest ends the one before
+		if action.Duty == pair.Rest {
+			p.begin(side, Stopping)
+			return
+		}
 		p.begin(side, Starting)
-	case failover.StopServices:
-		p.begin(side, Stopping)
 	case failover.SetAside:
 		p.begin(side, SettingAside)
 	default:
@@ -370,7 +371,7 @@ func (w *World) announce(side int) {
 // primary write.
 func (w *World) sync(side int, see Observer) {
 	s := &w.Sides[side]
-	if s.Up && s.State.Door == failover.Open && s.Service {
+	if s.Up && s.State.Door == failover.Open && s.Runs == pair.Lead {
 		s.Dirty = true
 	}
 	if !w.alive(side) || !s.Config.BackupOperations || s.State.Switch.Step != failover.NoSwitch || !s.Config.MaySync(s.State) {
@@ -416,7 +417,7 @@ func (w *World) pull(side int, see Observer) bool {
 func (w *World) finishSync(side int) bool {
 	ok := w.pull(side, nil)
 	p := &w.Sides[other(side)]
-	if ok && w.Sides[side].Final && !p.Service && !w.passes(other(side)) {
+	if ok && w.Sides[side].Final && p.Runs != pair.Lead && !w.passes(other(side)) {
 		p.Dirty = false
 	}
 	return ok

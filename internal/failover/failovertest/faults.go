@@ -18,7 +18,7 @@ type Fault struct {
 // Kill ends a daemon at once. The kernel keeps the address until its lease ends.
 func (w *World) Kill(side int) {
 	s := &w.Sides[side]
-	s.Up, s.Paused, s.Service = false, false, false
+	s.Up, s.Paused, s.Runs = false, false, pair.Rest
 	s.Due, s.Acked = [works]failover.Moment{}, failover.Moment{}
 	s.CrashAfter, s.PauseAfter, s.LosesAnswer, s.Asked, s.Queued = false, false, false, false, false
 	s.Queue, s.State = pair.View{}, failover.State{Record: pair.Record{Snapshot: s.State.Record.Snapshot}}
@@ -126,6 +126,7 @@ func sideFaults(side int) []Fault {
 		{Name: "next closing of the traffic fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[ClosingTraffic] = 1 }},
 		{Name: "next release fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Releasing] = 1 }},
 		{Name: "next services fail on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Starting] = 1 }},
+		{Name: "next stop of services fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Stopping] = 1 }},
 		{Name: "next set-aside fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[SettingAside] = 1 }},
 		{Name: "next answer lost from " + name, Do: func(w *World, _ Observer) { w.Sides[side].LosesAnswer = true }},
 		{Name: "old message again to " + name, Do: func(w *World, see Observer) {

@@ -168,15 +168,17 @@ func (w *World) Watch(see Observer) Observer {
 func (w *World) checkAction(side int, action failover.Action) {
 	s := &w.Sides[side]
 	switch action := action.(type) {
-	case failover.OpenData, failover.StartServices, failover.Claim, failover.Renew, failover.Announce:
-		if s.Disk.Role == pair.Backup {
-			w.fail("I3: " + Name(side) + " opens the site before it is stored that it may")
+	case failover.OpenData, failover.Claim, failover.Renew, failover.Announce:
+		w.checkOpening(side)
+	case failover.SetServices:
+		if action.Duty == pair.Lead {
+			w.checkOpening(side)
 		}
-		if s.Disk.Role == pair.Primary && s.Disk.Epoch != s.State.Record.Epoch {
-			w.fail("I3: " + Name(side) + " opens the site in an epoch that is not stored")
+		if action.Duty == pair.Follow && s.State.Record.Role != pair.Backup {
+			w.fail("I3: the services of " + Name(side) + " follow, and it is no backup")
 		}
 	case failover.SetAside:
-		if s.Service || s.Address != 0 {
+		if s.Runs != pair.Rest || s.Address != 0 {
 			w.fail("I6: " + Name(side) + " sets data aside while it is being written")
 		}
 	case failover.Sync:
@@ -187,6 +189,17 @@ func (w *World) checkAction(side int, action failover.Action) {
 		if action.Reason == failover.PrimaryGone {
 			w.checkTakeover(side)
 		}
+	}
+}
+
+// checkOpening: I3, the site is opened after it is stored that it may be.
+func (w *World) checkOpening(side int) {
+	s := &w.Sides[side]
+	if s.Disk.Role == pair.Backup {
+		w.fail("I3: " + Name(side) + " opens the site before it is stored that it may")
+	}
+	if s.Disk.Role == pair.Primary && s.Disk.Epoch != s.State.Record.Epoch {
+		w.fail("I3: " + Name(side) + " opens the site in an epoch that is not stored")
 	}
 }
 
@@ -242,9 +255,9 @@ func (w *World) Settled() string {
 		switch {
 		case s.State.Phase == pair.Conflict:
 			return "I7: " + Name(side) + " is in conflict"
-		case s.State.Record.Role == pair.Primary && s.State.Serving() && s.Address != 0 && s.Service && s.State.Phase == pair.Steady:
+		case s.State.Record.Role == pair.Primary && s.State.Serving() && s.Address != 0 && s.Runs == pair.Lead && s.State.Phase == pair.Steady:
 			primaries++
-		case s.State.Record.Role == pair.Backup && s.Config.MaySync(s.State) && !s.Service && s.State.Phase == pair.Steady:
+		case s.State.Record.Role == pair.Backup && s.Config.MaySync(s.State) && s.Runs == pair.Follow && s.State.Phase == pair.Steady:
 			backups++
 		}
 	}
@@ -257,8 +270,8 @@ func (w *World) Settled() string {
 // describe tells in one line where a side stands.
 func (w *World) describe(side int) string {
 	s := &w.Sides[side]
-	return fmt.Sprintf("%s is %s in %s (door %d, address %t, services %t, syncs %t, waits: %s)", Name(side), s.State.Place(),
-		s.State.Record.Epoch, s.State.Door, s.Address != 0, s.Service, s.Config.MaySync(s.State), s.State.Blocked)
+	return fmt.Sprintf("%s is %s in %s (door %d, address %t, services %s, syncs %t, waits: %s)", Name(side), s.State.Place(),
+		s.State.Record.Epoch, s.State.Door, s.Address != 0, s.Runs, s.Config.MaySync(s.State), s.State.Blocked)
 }
 
 // Quiet runs a world in which nothing is wrong, and returns what it does all
@@ -269,7 +282,7 @@ func (w *World) Quiet(span time.Duration) string {
 		switch action := action.(type) {
 		case failover.Explain:
 			bug = "I8: nothing is wrong, but " + Name(side) + " goes from " + action.From.String() + " to " + action.To.String()
-		case failover.Release, failover.StopServices, failover.Claim:
+		case failover.Release, failover.SetServices, failover.Claim:
 			bug = fmt.Sprintf("I8: nothing is wrong, but %s does %T", Name(side), action)
 		}
 	}))

@@ -85,6 +85,8 @@ func (t *telling) see(side int, action failover.Action) {
 		t.say(side, "set aside what was written in %s", action.Epoch)
 	case failover.Finish:
 		t.say(side, "command ends: %s", action.Refusal)
+	case failover.SetServices:
+		t.say(side, "%s", map[pair.Duty]string{pair.Rest: "stop services", pair.Lead: "start services", pair.Follow: "services follow"}[action.Duty])
 	default:
 		if word := wordFor(action); word != "" {
 			t.say(side, "%s", word)
@@ -98,10 +100,6 @@ func wordFor(action failover.Action) string {
 	switch action.(type) {
 	case failover.OpenData:
 		return "open data"
-	case failover.StartServices:
-		return "start services"
-	case failover.StopServices:
-		return "stop services"
 	case failover.Claim:
 		return "claim the shared IP"
 	case failover.CloseTraffic:

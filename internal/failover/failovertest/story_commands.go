@@ -314,9 +314,7 @@ func (t *telling) status() {
 		if s.Address != 0 {
 			line += ", holds the shared IP"
 		}
-		if s.Service {
-			line += ", services run"
-		}
+		line += map[pair.Duty]string{pair.Lead: ", services run", pair.Follow: ", services follow"}[s.Runs]
 		if _, why := s.Config.Eligible(s.State); s.State.Record.Role == pair.Backup {
 			line += ". " + why.String()
 		}

@@ -59,7 +59,7 @@ type Side struct {
 
 	Address failover.Instant // the kernel holds the address until then; 0: not
 	Traffic failover.Instant // the traffic lease lets packets pass until then; 0: not
-	Service bool             // the services run
+	Runs    pair.Duty        // what the services do
 	Dirty   bool             // holds writes that the other side has no copy of
 	Deaf    uint8            // test IPs that do not answer this appliance
 
