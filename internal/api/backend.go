@@ -189,7 +189,7 @@ type ProtectedData interface {
 	// Allow and Disallow change that; only for a local caller.
 	Allow(ctx context.Context, path string) error
 	Disallow(ctx context.Context, path string) error
-	Data(ctx context.Context) ([]pair.Data, error)
+	Data(ctx context.Context) ([]Data, error)
 	AddData(ctx context.Context, data DataSpec) error
 	RemoveData(ctx context.Context, name string) error
 }

@@ -333,8 +333,8 @@ func (c *Client) Disallow(ctx context.Context, path string) error {
 }
 
 // Data lists the protected data.
-func (c *Client) Data(ctx context.Context) ([]pair.Data, error) {
-	return fetch[[]pair.Data](ctx, c, http.MethodGet, "/data", nil)
+func (c *Client) Data(ctx context.Context) ([]Data, error) {
+	return fetch[[]Data](ctx, c, http.MethodGet, "/data", nil)
 }
 
 // AddData protects something.

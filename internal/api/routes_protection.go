@@ -9,7 +9,7 @@ import (
 
 func (s *Server) addProtection() {
 	add(s, endpoint{method: http.MethodGet, path: "/data", name: "data", least: Viewer, summary: "Protected data"},
-		func(ctx context.Context, _ *none) (*answer[[]pair.Data], error) { return list(s.backend.Data(ctx)) })
+		func(ctx context.Context, _ *none) (*answer[[]Data], error) { return list(s.backend.Data(ctx)) })
 	add(s, endpoint{method: http.MethodPost, path: "/data", name: "add-data", least: Administrator, status: http.StatusNoContent, summary: "Protect a directory or database"},
 		func(ctx context.Context, in *question[DataSpec]) (*none, error) {
 			if err := in.Body.check(); err != nil {

@@ -265,7 +265,7 @@ func TestBackupTravelsThere(t *testing.T) {
 	if err != nil || len(data) != 100_001 {
 		t.Fatalf("%d pieces of data, %v", len(data), err)
 	}
-	if diff := cmp.Diff(pair.Data{Name: "site", Kind: pair.DataDirectory, Path: "/srv/site"}, data[0]); diff != "" {
+	if diff := cmp.Diff(api.Data{Name: "site", Kind: pair.DataDirectory, Path: "/srv/site"}, data[0]); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -48,6 +48,18 @@ type Certificates struct {
 	Version uint64       `json:"-"` // of the site's
 }
 
+// Data is one piece of protected data.
+type Data struct {
+	Name string        `json:"name"`
+	Kind pair.DataKind `json:"kind"`
+	Path string        `json:"path"`
+}
+
+// DataOf returns what the pair protects, as it is listed.
+func DataOf(data pair.Data) Data {
+	return Data{Name: data.Name, Kind: data.Spec.Kind(), Path: data.Spec.String()}
+}
+
 // SiteDatabase is the name under which the site database is listed.
 const SiteDatabase = "site-database"
 
@@ -63,7 +75,7 @@ const (
 
 // ProtectedPart is one piece of protected data, as this appliance knows it.
 type ProtectedPart struct {
-	pair.Data
+	Data
 
 	State    DataState  `json:"state"`
 	Snapshot uint64     `json:"snapshot,omitempty" doc:"Number of the snapshot that the other figures are of"`

@@ -73,11 +73,12 @@ func (a *Appliance) keepAllowed(ctx context.Context) ([]string, error) {
 	}
 	kept := []string{}
 	for _, d := range data {
-		real, err := pinned.Resolve(d.Path)
+		path := d.Spec.String()
+		real, err := pinned.Resolve(path)
 		if err != nil {
-			real = d.Path
+			real = path
 		}
-		if a.notAllowed(d.Path, real) != "" {
+		if a.notAllowed(path, real) != "" {
 			kept = append(kept, real)
 		}
 	}

@@ -93,7 +93,7 @@ func (b *backend) PreviewPair(ctx context.Context, request api.PairRequest) (api
 		return api.PairPreview{}, failure(err)
 	}
 	for _, data := range protected {
-		preview.Brings = append(preview.Brings, data.Path)
+		preview.Brings = append(preview.Brings, data.Spec.String())
 	}
 	preview.Offer = b.offer(protected)
 	for _, check := range []api.Check{b.checkVersions(found.Hello.Version), checkOffset(found.ClockOffset), checkData(len(protected))} {

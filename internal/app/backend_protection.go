@@ -19,8 +19,12 @@ import (
 )
 
 // Data implements api.ProtectedData.
-func (b *backend) Data(ctx context.Context) ([]pair.Data, error) {
-	list, err := b.site.Data(ctx)
+func (b *backend) Data(ctx context.Context) ([]api.Data, error) {
+	all, err := b.site.Data(ctx)
+	list := make([]api.Data, len(all))
+	for i, data := range all {
+		list[i] = api.DataOf(data)
+	}
 	return list, failure(err)
 }
 
@@ -29,7 +33,7 @@ func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
 	if data.Kind != string(pair.DataDirectory) {
 		return api.NotYet("protecting a " + data.Kind + " database")
 	}
-	wanted := pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path}
+	wanted := pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}}
 	err := b.checkNewData(ctx, wanted)
 	fresh := "" // to be allowed here as well
 	if !refusesPath(err) {
@@ -93,7 +97,7 @@ func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check,
 	if data.Kind != string(pair.DataDirectory) {
 		return nil, api.NotYet("protecting a " + data.Kind + " database")
 	}
-	if err := failure(b.checkNewData(ctx, pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path})); err != nil {
+	if err := failure(b.checkNewData(ctx, pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}})); err != nil {
 		if known, ok := errors.AsType[*api.Error](err); ok && (known.Code == api.Usage || known.Code == api.Refused) {
 			return []api.Check{amiss("rules", "This cannot be protected.", reasonOf(known))}, nil
 		}
@@ -163,7 +167,7 @@ func (b *backend) Protection(ctx context.Context) (api.Protection, error) {
 	paths := make([]string, len(all))
 	for i, data := range all {
 		known.Data[i] = b.part(data, snapshot, measures)
-		paths[i] = data.Path
+		paths[i] = data.Spec.String()
 	}
 	for i, health := range b.looks.at(ctx, paths...) {
 		known.Data[i].Health = health
@@ -180,7 +184,7 @@ func (b *backend) offer(all []pair.Data) *api.DataSpec {
 	root := filepath.Clean(b.config.Site.Root)
 	wanted := &api.DataSpec{Name: "site", Kind: string(pair.DataDirectory), Path: root}
 	for _, data := range all {
-		if pair.Within(root, data.Path) {
+		if pair.Within(root, data.Spec.String()) {
 			return nil
 		}
 		if data.Name == wanted.Name {
@@ -193,7 +197,8 @@ func (b *backend) offer(all []pair.Data) *api.DataSpec {
 // sitePart is the site database, which is always protected.
 func (b *backend) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
 	path := filepath.Join(b.config.DataDir, "site.db")
-	part := b.part(pair.Data{Name: api.SiteDatabase, Kind: "site", Path: path}, snapshot, nil)
+	part := b.part(pair.Data{Name: api.SiteDatabase, Spec: pair.SiteDatabase{}}, snapshot, nil)
+	part.Path = path
 	part.Health = fine("readable", "Settings, users, tokens and the list of protected data.")
 	if info, err := os.Stat(path); err == nil {
 		part.Measured, part.Files, part.Bytes = true, 1, info.Size()
@@ -206,7 +211,7 @@ func (b *backend) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
 
 // part tells how far a piece of data is on the backup.
 func (b *backend) part(data pair.Data, snapshot pair.Snapshot, measures []datasync.Measure) api.ProtectedPart {
-	part := api.ProtectedPart{Data: data, State: api.DataWaiting}
+	part := api.ProtectedPart{Data: api.DataOf(data), State: api.DataWaiting}
 	if b.agent.Look().State.Record.Role == pair.Standalone {
 		part.State = api.DataAlone
 	}

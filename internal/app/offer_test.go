@@ -20,9 +20,9 @@ func TestThePublicSiteIsOfferedUntilItIsProtected(t *testing.T) {
 		want      *api.DataSpec
 	}{
 		{nil, &api.DataSpec{Name: "site", Kind: "dir", Path: "/srv/www"}},
-		{[]pair.Data{{Name: "site", Path: "/srv/www2"}}, &api.DataSpec{Name: "public-site", Kind: "dir", Path: "/srv/www"}},
-		{[]pair.Data{{Name: "srv", Path: "/srv"}}, nil},
-		{[]pair.Data{{Name: "www", Path: "/srv/www"}}, nil},
+		{[]pair.Data{{Name: "site", Spec: pair.Directory{Path: "/srv/www2"}}}, &api.DataSpec{Name: "public-site", Kind: "dir", Path: "/srv/www"}},
+		{[]pair.Data{{Name: "srv", Spec: pair.Directory{Path: "/srv"}}}, nil},
+		{[]pair.Data{{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}}, nil},
 	} {
 		got := a.backend.offer(row.protected)
 		if (got == nil) != (row.want == nil) || got != nil && *got != *row.want {

@@ -120,7 +120,7 @@ func (c *Console) askUnprotect(v *visit) error {
 		return err
 	}
 	name := v.r.PathValue("name")
-	i := slices.IndexFunc(data, func(d pair.Data) bool { return d.Name == name })
+	i := slices.IndexFunc(data, func(d api.Data) bool { return d.Name == name })
 	if i < 0 {
 		return v.warn(protectionPath, "There is no protected data named "+name+" any more.")
 	}

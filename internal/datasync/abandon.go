@@ -33,7 +33,7 @@ func (e *Engine) abandon(ctx context.Context) error {
 	for i, set := range m.Sets {
 		d, names, err := e.applySome(ctx, set, steps[i])
 		if err != nil {
-			names = []string{fmt.Sprintf("everything that changed in %s (%s)", set.Data.Path, bare(err))}
+			names = []string{fmt.Sprintf("everything that changed in %s (%s)", set.Data.Spec, bare(err))}
 		}
 		missing = append(missing, names...)
 		if len(d.delta.Set) > 0 {

@@ -29,7 +29,7 @@ func (b *bomb) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	pack, _ := newPacker()
 	out := newFrameWriter(counting{w, &b.sent}, pack)
 	defer func() { _ = out.flush() }()
-	_ = out.json(frameHeader, header{Epoch: pair.Epoch{Counter: 1, Holder: "a"}, Number: 1, Data: []pair.Data{{Name: "files", Kind: pair.DataDirectory, Path: "/srv/files"}}})
+	_ = out.json(frameHeader, header{Epoch: pair.Epoch{Counter: 1, Holder: "a"}, Number: 1, Data: []dataHead{{Name: "files", Kind: pair.DataDirectory, Spec: "/srv/files"}}})
 	b.frames(out)
 }
 

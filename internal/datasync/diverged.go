@@ -309,7 +309,7 @@ func (e *Engine) roomFor(changes []divergence) error {
 func (c divergence) copyTo(ctx context.Context, dir string, made *pair.DivergedCopy) error {
 	from, err := c.open()
 	if err != nil {
-		return explain(err, c.data.Path)
+		return explain(err, c.data.Spec.String())
 	}
 	defer func() { _ = from.Close() }()
 	to, err := directory.Create(dir, nil)

@@ -108,7 +108,7 @@ func (opt Options) filled() Options {
 		opt.Allowed = func(string, string) string { return "" }
 	}
 	if opt.Place == nil {
-		opt.Place = func(d pair.Data) string { return d.Path }
+		opt.Place = func(d pair.Data) string { return d.Spec.String() }
 	}
 	opt.Idle = cmp.Or(opt.Idle, 30*time.Second)
 	return opt
@@ -197,8 +197,8 @@ func (e *Engine) protected(ctx context.Context) ([]pair.Data, error) {
 			return nil, err
 		}
 		for _, other := range data[:i] {
-			if pair.Overlap(other.Path, d.Path) {
-				return nil, sentence(ErrUnsafe, "Protected directories %s and %s overlap: protect the outer one only.", other.Path, d.Path)
+			if other.Spec.Overlaps(d.Spec) {
+				return nil, sentence(ErrUnsafe, "Protected directories %s and %s overlap: protect the outer one only.", other.Spec, d.Spec)
 			}
 		}
 	}

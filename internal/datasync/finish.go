@@ -99,7 +99,7 @@ func (e *Engine) finishPending(ctx context.Context) error {
 		if len(steps[i]) == 0 {
 			continue
 		}
-		if err := e.unmounted(set.Data, rec.Mounts[set.Data.Path], ErrTorn); err != nil {
+		if err := e.unmounted(set.Data, rec.Mounts[set.Data.Spec.String()], ErrTorn); err != nil {
 			return e.tear(err)
 		}
 		tree, err := e.open(set.Data)

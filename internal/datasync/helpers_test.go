@@ -84,12 +84,12 @@ func (a *appliance) configure(tb testing.TB, dir, tree string) {
 		must(tb, os.WriteFile(a.site.path, []byte("settings of "+dir), 0o600))
 	}
 	a.tree = tree
-	a.data = pair.Data{Name: "files", Kind: pair.DataDirectory, Path: "/srv/files"}
+	a.data = pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files"}}
 	place := func(d pair.Data) string {
-		if d.Path == a.data.Path {
+		if d.Spec == a.data.Spec {
 			return tree
 		}
-		return d.Path
+		return d.Spec.String()
 	}
 	a.opt = Options{Dir: filepath.Join(dir, "sync"), Site: a.site, Place: place, Log: slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 }

@@ -38,7 +38,7 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewDecoder(r.Body).Decode(&req)
 		head := header{Epoch: req.Epoch, Digest: h.manifest.Digest(), Site: req.Site}
 		for _, s := range h.manifest.Sets {
-			head.Data = append(head.Data, s.Data)
+			head.Data = append(head.Data, headOf(s.Data))
 		}
 		if h.alter != nil {
 			h.alter(&head)
@@ -60,13 +60,13 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 		return plan.Entry{Path: path, Kind: plan.File, Mode: 0o644, UID: top.UID, GID: top.GID, Size: int64(len(content)), Hash: blake3.Sum256([]byte(content))}
 	}
 	with := func(entries ...plan.Entry) plan.Manifest {
-		return plan.Manifest{Sets: []plan.Set{{Data: pair.Data{Name: "files", Kind: pair.DataDirectory, Path: "/srv/files"}, Entries: append([]plan.Entry{top}, entries...)}}}
+		return plan.Manifest{Sets: []plan.Set{{Data: pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files"}}, Entries: append([]plan.Entry{top}, entries...)}}}
 	}
 	elsewhere := with(file("f", "good"))
-	elsewhere.Sets[0].Data.Path = "/etc"
+	elsewhere.Sets[0].Data.Spec = pair.Directory{Path: "/etc"}
 	own := with(file("f", "good"))
 	ours := t.TempDir()
-	own.Sets[0].Data.Path = filepath.Join(ours, "local")
+	own.Sets[0].Data.Spec = pair.Directory{Path: pair.Path(filepath.Join(ours, "local"))}
 	send := func(kind frameKind, payload string) func(*frameWriter) {
 		return func(out *frameWriter) {
 			_ = out.frame(kind, []byte(payload))
@@ -172,7 +172,7 @@ func TestHostileBackupReadsNothingElse(t *testing.T) {
 func FuzzFrames(f *testing.F) {
 	var b bytes.Buffer
 	out := newFrameWriter(&b, nil)
-	_ = out.json(frameHeader, header{Data: []pair.Data{{Name: "d"}}})
+	_ = out.json(frameHeader, header{Data: []dataHead{{Name: "d"}}})
 	_ = out.frame(frameEntries, append([]byte{0}, plan.AppendEntry(nil, plan.Entry{Path: "a", Kind: plan.File})...))
 	_ = out.frame(frameRemoved, []byte{0, 1, 'x'})
 	_ = out.frame(frameEnd, nil)

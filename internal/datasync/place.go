@@ -54,8 +54,7 @@ func (e *Engine) checkAllowed(d pair.Data, real string) error {
 // checkReal refuses what is really at a place if a sync must not touch it.
 func (e *Engine) checkReal(d pair.Data, real string) error {
 	if real != e.opt.Place(d) { // links lead to it
-		there := d
-		there.Path = real
+		there := pair.Data{Name: d.Name, Spec: pair.Directory{Path: pair.Path(real)}}
 		if err := plan.CheckData(there); err != nil {
 			return sentence(ErrUnsafe, "%v.", err)
 		}

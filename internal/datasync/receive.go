@@ -292,7 +292,12 @@ func (m *manifestReader) manifest(base plan.Manifest) (plan.Manifest, error) {
 		base = plan.Manifest{}
 	}
 	whole := plan.Manifest{Scheme: m.head.Scheme}
-	for i, data := range m.head.Data {
+	for i, head := range m.head.Data {
+		spec, err := pair.ParseSpec(head.Kind, head.Spec)
+		if err != nil {
+			return plan.Manifest{}, unsafeStream("a manifest that is refused (" + err.Error() + ")")
+		}
+		data := pair.Data{Name: head.Name, Spec: spec}
 		whole.Sets = append(whole.Sets, plan.Set{Data: data, Entries: plan.Patch(base.Find(data).Entries, m.deltas[i])})
 	}
 	if err := whole.Validate(); err != nil {

@@ -214,7 +214,7 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 	s.export = head.Site
 	s.mu.Unlock()
 	for _, set := range s.manifest.Sets {
-		head.Data = append(head.Data, set.Data)
+		head.Data = append(head.Data, headOf(set.Data))
 	}
 	for _, top := range s.tops {
 		head.Disks = append(head.Disks, top.Disk)
@@ -316,7 +316,7 @@ func (e *Engine) fill(ctx context.Context, s *session, req manifestRequest) erro
 			return err
 		}
 		if req.Final && scan.Unstable != "" {
-			return sentence(ErrChanging, "%s/%s still changes although the services are stopped: find out who writes there, then switch again.", d.Path, scan.Unstable)
+			return sentence(ErrChanging, "%s/%s still changes although the services are stopped: find out who writes there, then switch again.", d.Spec, scan.Unstable)
 		}
 		for _, path := range scan.Skipped {
 			e.opt.Log.Debug("sockets and device nodes are not synced", slog.String("data", d.Name), slog.String("path", path))

@@ -49,8 +49,8 @@ func lossSentence(l plan.Loss) error {
 // it was last pulled from there.
 func (p *pull) moved(data pair.Data) bool {
 	was := p.engine.currentState().Disks[p.diskKey(data)]
-	for i, d := range p.head.Data {
-		if d == data && i < len(p.head.Disks) {
+	for i, s := range p.manifest.Sets {
+		if s.Data == data && i < len(p.head.Disks) {
 			return was != "" && p.head.Disks[i] != was
 		}
 	}
@@ -59,7 +59,7 @@ func (p *pull) moved(data pair.Data) bool {
 
 // diskKey tells the disks of the two appliances apart.
 func (p *pull) diskKey(data pair.Data) string {
-	return string(p.head.Epoch.Holder) + " " + data.Path
+	return string(p.head.Epoch.Holder) + " " + data.Spec.String()
 }
 
 // maxDisk bounds what names a disk, in bytes.
@@ -72,8 +72,9 @@ func (p *pull) disks() map[string]string {
 		disks = map[string]string{}
 	}
 	protected := map[string]bool{}
-	for i, d := range p.head.Data {
-		protected[d.Path] = true
+	for i, s := range p.manifest.Sets {
+		d := s.Data
+		protected[d.Spec.String()] = true
 		if i < len(p.head.Disks) && len(p.head.Disks[i]) <= maxDisk && p.head.Disks[i] != "" {
 			disks[p.diskKey(d)] = p.head.Disks[i]
 		}
@@ -89,7 +90,7 @@ func (p *pull) disks() map[string]string {
 func (p *pull) mounts() map[string]string {
 	mounts := map[string]string{}
 	for _, set := range p.manifest.Sets {
-		mounts[set.Data.Path] = mountPoint(p.engine.opt.Place(set.Data))
+		mounts[set.Data.Spec.String()] = mountPoint(p.engine.opt.Place(set.Data))
 	}
 	return mounts
 }
@@ -101,7 +102,7 @@ func (p *pull) checkMounts() error {
 	}
 	mounts := p.engine.currentState().Mounts
 	for _, set := range p.manifest.Sets {
-		if err := p.engine.unmounted(set.Data, mounts[set.Data.Path], ErrShrink); err != nil {
+		if err := p.engine.unmounted(set.Data, mounts[set.Data.Spec.String()], ErrShrink); err != nil {
 			return err
 		}
 	}
@@ -123,7 +124,7 @@ func (e *Engine) unmounted(data pair.Data, was string, kind error) error {
 func (e *Engine) CheckMounts() {
 	var lacking error
 	for path, was := range e.currentState().Mounts {
-		if err := e.unmounted(pair.Data{Kind: pair.DataDirectory, Path: path}, was, ErrTorn); err != nil {
+		if err := e.unmounted(pair.Data{Spec: pair.Directory{Path: pair.Path(path)}}, was, ErrTorn); err != nil {
 			lacking = err
 		}
 	}

@@ -37,9 +37,20 @@ type header struct {
 	Base    plan.Digest `json:"base"`     // the frames that follow are a difference from it; zero: whole
 	Digest  plan.Digest `json:"digest"`   // of the manifest
 	Site    plan.Digest `json:"site"`     // of the site export
-	Data    []pair.Data `json:"data"`
+	Data    []dataHead  `json:"data"`
 	Scheme  plan.Scheme `json:"scheme"`          // by which content is hashed
 	Disks   []string    `json:"disks,omitempty"` // by data: which file system it lies on; empty: not known
+}
+
+// dataHead is one piece of protected data in a header.
+type dataHead struct {
+	Name string        `json:"name"`
+	Kind pair.DataKind `json:"kind"`
+	Spec string        `json:"path"` // in one line
+}
+
+func headOf(data pair.Data) dataHead {
+	return dataHead{Name: data.Name, Kind: data.Spec.Kind(), Spec: data.Spec.String()}
 }
 
 // report tells the primary that a snapshot is complete.

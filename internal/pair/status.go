@@ -226,21 +226,6 @@ type ServiceStatus struct {
 	Healthy bool   `json:"healthy"`
 }
 
-// DataKind is a kind of protected data.
-type DataKind string
-
-// The kinds that this version protects.
-const (
-	DataDirectory DataKind = "dir"
-)
-
-// Data is one piece of protected data.
-type Data struct {
-	Name string   `json:"name"` // lower-case letters, digits and dashes
-	Kind DataKind `json:"kind"`
-	Path string   `json:"path"` // absolute
-}
-
 // DivergedCopy is what a losing side wrote since the last common snapshot.
 type DivergedCopy struct {
 	ID    string         `json:"id"`

@@ -14,7 +14,7 @@ import (
 // AddData adds protected data. It refuses a path that overlaps other protected
 // data or the daemon's own, and one that no machine protects.
 func (s *Site) AddData(ctx context.Context, data pair.Data) error {
-	if err := errors.Join(checkDataName(data.Name), checkKind(data.Kind), s.checkPath(data.Path)); err != nil {
+	if err := errors.Join(checkDataName(data.Name), s.checkSpec(data.Spec)); err != nil {
 		return err
 	}
 	return s.write(ctx, "add the protected data", func(tx *sql.Tx) error {
@@ -22,10 +22,10 @@ func (s *Site) AddData(ctx context.Context, data pair.Data) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(nameTaken(known, data.Name), pathTaken(known, data.Path), tooMuch(len(known)+1)); err != nil {
+		if err := errors.Join(nameTaken(known, data.Name), placeTaken(known, data.Spec), tooMuch(len(known)+1)); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO data (name, kind, path) VALUES (?, ?, ?)`, data.Name, data.Kind, data.Path)
+		_, err = tx.ExecContext(ctx, `INSERT INTO data (name, kind, path) VALUES (?, ?, ?)`, data.Name, data.Spec.Kind(), data.Spec.String())
 		return err
 	})
 }
@@ -44,8 +44,7 @@ func (s *Site) CheckData(ctx context.Context, data pair.Data) error {
 func (s *Site) checkBeside(known []pair.Data, data pair.Data) error {
 	return errors.Join(
 		cmp.Or(checkDataName(data.Name), nameTaken(known, data.Name)),
-		checkKind(data.Kind),
-		cmp.Or(s.checkPath(data.Path), pathTaken(known, data.Path)),
+		cmp.Or(s.checkSpec(data.Spec), placeTaken(known, data.Spec)),
 	)
 }
 
@@ -62,19 +61,27 @@ func tooMuch(pieces int) error {
 func nameTaken(known []pair.Data, name string) error {
 	for _, other := range known {
 		if other.Name == name {
-			return refuseValue(ErrExists, "name", "there is already protected data %q, in %s: choose another name", name, other.Path)
+			return refuseValue(ErrExists, "name", "there is already protected data %q, in %s: choose another name", name, other.Spec)
 		}
 	}
 	return nil
 }
 
-func pathTaken(known []pair.Data, path string) error {
+func placeTaken(known []pair.Data, spec pair.Spec) error {
 	for _, other := range known {
-		if pair.Overlap(other.Path, path) || pair.Overlap(follow(other.Path), follow(path)) {
-			return refuseValue(ErrRefused, "path", "%s overlaps %s, which is protected as %q: name a directory beside it", path, other.Path, other.Name)
+		if other.Spec.Overlaps(spec) || really(other.Spec).Overlaps(really(spec)) {
+			return refuseValue(ErrRefused, "path", "%s overlaps %s, which is protected as %q: name a directory beside it", spec, other.Spec, other.Name)
 		}
 	}
 	return nil
+}
+
+// really returns the spec of what a spec leads to, as far as that can be known.
+func really(spec pair.Spec) pair.Spec {
+	if dir, is := spec.(pair.Directory); is {
+		return pair.Directory{Path: pair.Path(follow(string(dir.Path)))}
+	}
+	return spec
 }
 
 func checkDataName(name string) error {
@@ -84,11 +91,12 @@ func checkDataName(name string) error {
 	return nil
 }
 
-func checkKind(kind pair.DataKind) error {
-	if kind != pair.DataDirectory {
-		return pair.FieldErrorf("kind", "this version cannot protect %q: use dir", string(kind))
+func (s *Site) checkSpec(spec pair.Spec) error {
+	dir, is := spec.(pair.Directory)
+	if !is {
+		return pair.FieldErrorf("kind", "this version cannot protect more of kind %q: use dir", string(spec.Kind()))
 	}
-	return nil
+	return s.checkPath(string(dir.Path))
 }
 
 // CheckPlace refuses a path that overlaps the daemon's own, or that no machine protects.
@@ -151,7 +159,13 @@ func readData(ctx context.Context, from querier) ([]pair.Data, error) {
 	rows, err := from.QueryContext(ctx, `SELECT name, kind, path FROM data ORDER BY name`)
 	err = each(rows, err, func(row scanner) error {
 		var data pair.Data
-		if err := row.Scan(&data.Name, &data.Kind, &data.Path); err != nil {
+		var kind pair.DataKind
+		var text string
+		err := row.Scan(&data.Name, &kind, &text)
+		if err == nil {
+			data.Spec, err = pair.ParseSpec(kind, text)
+		}
+		if err != nil {
 			return err
 		}
 		all = append(all, data)

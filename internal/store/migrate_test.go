@@ -52,7 +52,7 @@ func checkBroughtUp(t *testing.T, s *Site) {
 	if token, err := s.AuthenticateToken(ctx, "baton_fixture"); err != nil || token.Role != Viewer {
 		t.Errorf("token %+v, %v", token, err)
 	}
-	if data, err := s.Data(ctx); err != nil || len(data) != 1 || data[0] != (pair.Data{Name: "www", Kind: pair.DataDirectory, Path: "/srv/www"}) {
+	if data, err := s.Data(ctx); err != nil || len(data) != 1 || data[0] != (pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}) {
 		t.Errorf("data %v, %v", data, err)
 	}
 	if site, version, err := s.Document(ctx, "site"); err != nil || string(site) != `{"name":"Help desk"}` || version != 1 {

@@ -201,14 +201,14 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	}
 	defer func() { _ = s.Close() }()
 	add := func(name, path string) error {
-		return s.AddData(t.Context(), pair.Data{Name: name, Kind: pair.DataDirectory, Path: path})
+		return s.AddData(t.Context(), pair.Data{Name: name, Spec: pair.Directory{Path: pair.Path(path)}})
 	}
 	if err := errors.Join(add("www", "/srv/www"), add("wiki", "/srv/wiki")); err != nil {
 		t.Fatal(err)
 	}
 	wantKind(t, add("www", "/srv/other"), ErrExists, "another name")
 	check := func(name, path string) error {
-		return s.CheckData(t.Context(), pair.Data{Name: name, Kind: pair.DataDirectory, Path: path})
+		return s.CheckData(t.Context(), pair.Data{Name: name, Spec: pair.Directory{Path: pair.Path(path)}})
 	}
 	wantKind(t, check("www", "/srv/other"), ErrExists, "another name")
 	wantKind(t, check("w2", "/srv/www/static"), ErrRefused, "overlaps")
@@ -232,7 +232,7 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	for _, path := range []string{link, filepath.Join(link, "made later")} {
 		wantField(t, add("bad", path), "path")
 	}
-	wantField(t, s.AddData(t.Context(), pair.Data{Name: "db", Kind: "postgres", Path: "/x"}), "kind")
+	wantField(t, s.AddData(t.Context(), pair.Data{Name: "db", Spec: pair.SiteDatabase{}}), "kind")
 	if err := add("neighbour", "/srv/www2"); err != nil {
 		t.Error(err)
 	}
@@ -241,7 +241,7 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	}
 	wantKind(t, s.RemoveData(t.Context(), "wiki"), ErrNotFound, "no protected data")
 	all, err := s.Data(t.Context())
-	if err != nil || len(all) != 2 || all[1].Path != "/srv/www" {
+	if err != nil || len(all) != 2 || all[1].Spec != pair.Spec(pair.Directory{Path: "/srv/www"}) {
 		t.Errorf("got %v, %v", all, err)
 	}
 }
@@ -251,7 +251,7 @@ func TestAnExportReplacesAllButTheHistory(t *testing.T) {
 	from, to := openSite(t, alpha), openSite(t, beta)
 	if err := errors.Join(
 		from.AddUser(ctx, User{Name: "ann", Role: Administrator}, "correct horse"),
-		from.AddData(ctx, pair.Data{Name: "www", Kind: pair.DataDirectory, Path: "/srv/www"}),
+		from.AddData(ctx, pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}),
 		saveDocument(ctx, from, `{"name":"Help desk"}`),
 		to.AddUser(ctx, User{Name: "old", Role: Administrator}, "correct horse"),
 	); err != nil {
@@ -298,7 +298,7 @@ func TestAnExportReplacesAllButTheHistory(t *testing.T) {
 func TestABadExportChangesNothing(t *testing.T) {
 	ctx := t.Context()
 	from, to := openSite(t, alpha), openSite(t, beta)
-	if err := from.AddData(ctx, pair.Data{Name: "www", Kind: pair.DataDirectory, Path: "/srv/www"}); err != nil {
+	if err := from.AddData(ctx, pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := saveDocument(ctx, to, `"kept"`); err != nil {

@@ -50,7 +50,7 @@ func (a *Appliance) StartSync(_ context.Context, request api.SyncRequest) (api.T
 	if err := a.needPeer(false); err != nil {
 		return api.Task{}, err
 	}
-	if slices.ContainsFunc(a.data, func(d pair.Data) bool { return d.Name == "shrunk" }) && !request.AcceptShrink {
+	if slices.ContainsFunc(a.data, func(d api.Data) bool { return d.Name == "shrunk" }) && !request.AcceptShrink {
 		return api.Task{}, api.Errorf(api.Refused, "much less data is left than the backup holds: look at it, then add --accept-shrink")
 	}
 	return a.begin("sync", []string{"pull the data"}, func() {

@@ -35,9 +35,9 @@ type Appliance struct {
 	events      []pair.Event
 	tasks       map[string]*task
 	allowed     []string
-	data        []pair.Data
+	data        []api.Data
 	diverged    map[string]pair.DivergedCopy
-	inspected   []pair.Data // of a backup that waits to be restored
+	inspected   []api.Data // of a backup that waits to be restored
 	key         string
 	previousKey string
 	setup       string

@@ -19,7 +19,7 @@ import (
 )
 
 // Data implements api.ProtectedData.
-func (a *Appliance) Data(context.Context) ([]pair.Data, error) {
+func (a *Appliance) Data(context.Context) ([]api.Data, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.data), nil
@@ -32,10 +32,10 @@ func (a *Appliance) AddData(_ context.Context, data api.DataSpec) error {
 	switch {
 	case data.Kind != string(pair.DataDirectory):
 		return api.NotYet("protecting a " + data.Kind + " database")
-	case slices.ContainsFunc(a.data, func(d pair.Data) bool { return d.Name == data.Name }):
+	case slices.ContainsFunc(a.data, func(d api.Data) bool { return d.Name == data.Name }):
 		return api.Errorf(api.Refused, "there is protected data named %s already: choose another name", data.Name)
 	}
-	a.data = append(a.data, pair.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path})
+	a.data = append(a.data, api.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path})
 	return nil
 }
 
@@ -43,7 +43,7 @@ func (a *Appliance) AddData(_ context.Context, data api.DataSpec) error {
 func (a *Appliance) RemoveData(_ context.Context, name string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	i := slices.IndexFunc(a.data, func(d pair.Data) bool { return d.Name == name })
+	i := slices.IndexFunc(a.data, func(d api.Data) bool { return d.Name == name })
 	if i < 0 {
 		return api.Errorf(api.NotFound, "there is no protected data named %s: see baton data list", name)
 	}
@@ -316,7 +316,7 @@ func (a *Appliance) RestoreBackup(_ context.Context, password string, from io.Re
 }
 
 // readBackup reads what CreateBackup writes.
-func readBackup(password string, from io.Reader) ([]pair.Data, error) {
+func readBackup(password string, from io.Reader) ([]api.Data, error) {
 	text, err := io.ReadAll(from)
 	if err != nil {
 		return nil, api.Errorf(api.Failed, "the backup did not arrive whole: send it again (%w)", err)
@@ -325,10 +325,10 @@ func readBackup(password string, from io.Reader) ([]pair.Data, error) {
 	if !found {
 		return nil, api.Errorf(api.Usage, "this is no backup, or the password is another: check both")
 	}
-	data := []pair.Data{}
+	data := []api.Data{}
 	for line := range strings.Lines(string(rest)) {
 		name, where, _ := strings.Cut(strings.TrimSpace(line), " ")
-		data = append(data, pair.Data{Name: name, Kind: pair.DataDirectory, Path: where})
+		data = append(data, api.Data{Name: name, Kind: pair.DataDirectory, Path: where})
 	}
 	return data, nil
 }

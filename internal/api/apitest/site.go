@@ -129,7 +129,7 @@ func (a *Appliance) changeCertificate(ctx context.Context, made *api.Certificate
 func (a *Appliance) Protection(context.Context) (api.Protection, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	known := api.Protection{Site: a.part(pair.Data{Name: api.SiteDatabase, Kind: "site", Path: "/var/lib/baton/site.db"})}
+	known := api.Protection{Site: a.part(api.Data{Name: api.SiteDatabase, Kind: "site", Path: "/var/lib/baton/site.db"})}
 	for _, data := range a.data {
 		known.Data = append(known.Data, a.part(data))
 	}
@@ -140,13 +140,13 @@ func (a *Appliance) Protection(context.Context) (api.Protection, error) {
 // offer proposes the public site's directory until it is protected.
 func (a *Appliance) offer() *api.DataSpec {
 	wanted := api.DataSpec{Name: "site", Kind: string(pair.DataDirectory), Path: "/srv/public"}
-	if slices.ContainsFunc(a.data, func(d pair.Data) bool { return d.Path == wanted.Path }) {
+	if slices.ContainsFunc(a.data, func(d api.Data) bool { return d.Path == wanted.Path }) {
 		return nil
 	}
 	return &wanted
 }
 
-func (a *Appliance) part(data pair.Data) api.ProtectedPart {
+func (a *Appliance) part(data api.Data) api.ProtectedPart {
 	part := api.ProtectedPart{Data: data, State: api.DataAlone, Health: api.Check{ID: "readable", OK: true, Text: data.Path + " can be read."}}
 	if data.Name == "broken" {
 		part.Health = api.Check{ID: "readable", Text: data.Path + " is not there.", NextStep: "Put it back, or mount its disk."}
@@ -197,7 +197,7 @@ func (a *Appliance) TestData(_ context.Context, data api.DataSpec) ([]api.Check,
 		return []api.Check{{ID: "exists", Text: data.Path + " is not there.", NextStep: "Make it first, or correct the path.", Severity: pair.Critical}}, nil
 	}
 	checks := []api.Check{{ID: "exists", OK: true, Text: data.Path + " is a directory."}}
-	if slices.ContainsFunc(a.data, func(d pair.Data) bool { return d.Name == data.Name }) {
+	if slices.ContainsFunc(a.data, func(d api.Data) bool { return d.Name == data.Name }) {
 		checks = append(checks, api.Check{ID: "name", Text: "There is protected data named " + data.Name + " already.", NextStep: "Choose another name.", Severity: pair.Critical})
 	}
 	return checks, nil

@@ -89,8 +89,8 @@ func (m Manifest) Digest() Digest {
 
 func appendHead(b []byte, s Set) []byte {
 	b = AppendString(b, s.Data.Name)
-	b = AppendString(b, string(s.Data.Kind))
-	b = AppendString(b, s.Data.Path)
+	b = AppendString(b, string(s.Data.Spec.Kind()))
+	b = AppendString(b, s.Data.Spec.String())
 	return binary.AppendUvarint(b, uint64(len(s.Entries)))
 }
 
@@ -118,7 +118,11 @@ func ReadManifest(b []byte) (Manifest, error) {
 	}
 	m := Manifest{Scheme: Scheme(first / schemeUnit)}
 	for range first % schemeUnit {
-		s := Set{Data: pair.Data{Name: d.String(pair.MaxPath), Kind: pair.DataKind(d.String(pair.MaxName)), Path: d.String(pair.MaxPath)}}
+		s := Set{Data: pair.Data{Name: d.String(pair.MaxPath)}}
+		var err error
+		if s.Data.Spec, err = pair.ParseSpec(pair.DataKind(d.String(pair.MaxName)), d.String(pair.MaxPath)); err != nil {
+			return Manifest{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+		}
 		n := d.Uvarint()
 		if d.Failed() || n > uint64(len(d.Rest())) { // an entry has more than one byte
 			return Manifest{}, ErrMalformed
@@ -160,8 +164,8 @@ func (m Manifest) Validate() error {
 			return err
 		}
 		for _, other := range m.Sets[:i] {
-			if pair.Overlap(other.Data.Path, s.Data.Path) {
-				return fmt.Errorf("%w: protected directories %q and %q overlap", ErrMalformed, other.Data.Path, s.Data.Path)
+			if other.Data.Spec.Overlaps(s.Data.Spec) {
+				return fmt.Errorf("%w: protected directories %q and %q overlap", ErrMalformed, other.Data.Spec, s.Data.Spec)
 			}
 		}
 		if err := s.validate(); err != nil {
@@ -197,14 +201,7 @@ func (s Set) validate() error {
 // CheckData refuses protected data that must not be replaced by a peer's: a path that
 // is not plain, or that belongs to the system.
 func CheckData(d pair.Data) error {
-	if d.Kind != pair.DataDirectory {
-		return fmt.Errorf("protected data %q is of kind %q, which this version does not sync: update this appliance", d.Name, d.Kind)
-	}
-	path, err := pair.ParsePath(d.Path)
-	if err == nil {
-		err = pair.CheckProtectable(path)
-	}
-	if err != nil {
+	if err := d.Spec.Check(); err != nil {
 		return fmt.Errorf("protected data %q: %w", d.Name, err)
 	}
 	return nil

@@ -83,13 +83,13 @@ func TestCompare(t *testing.T) {
 }
 
 func manifestOf(entries ...plan.Entry) plan.Manifest {
-	return plan.Manifest{Sets: []plan.Set{{Data: pair.Data{Name: "d", Kind: pair.DataDirectory, Path: "/srv/d"}, Entries: entries}}}
+	return plan.Manifest{Sets: []plan.Set{{Data: pair.Data{Name: "d", Spec: pair.Directory{Path: "/srv/d"}}, Entries: entries}}}
 }
 
 func TestValidateRefusesWhatNoScanFinds(t *testing.T) {
-	at := func(path string) plan.Manifest {
+	at := func(path pair.Path) plan.Manifest {
 		m := manifestOf(dir("."))
-		m.Sets[0].Data.Path = path
+		m.Sets[0].Data.Spec = pair.Directory{Path: path}
 		return m
 	}
 	twice := manifestOf(dir("."))
