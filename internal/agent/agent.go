@@ -213,7 +213,7 @@ func (a *Agent) causeOf(reason failover.Reason) string {
 // somebody, others are refused.
 func (a *Agent) takeCommand(m message) bool {
 	if a.command != nil && a.state.Switch.Step != failover.NoSwitch {
-		m.reply <- RefusedError{Reason: failover.SwitchRuns}
+		m.reply <- refusal(failover.SwitchRuns, "")
 		return false
 	}
 	replace(&a.command, m.reply)

@@ -11,15 +11,6 @@ import (
 
 var errEnding = errors.New("the daemon is stopping; try again when it runs")
 
-// RefusedError is the decision's no, with its reason.
-type RefusedError struct {
-	Reason failover.Reason
-	Cause  string // what the reason does not tell, as the file that could not be copied; often empty
-}
-
-// Error returns the reason's sentence, with the cause.
-func (r RefusedError) Error() string { return because(r.Reason.String(), r.Cause) }
-
 // because adds a cause to the sentence of a reason.
 func because(sentence, cause string) string {
 	if cause == "" {
@@ -28,15 +19,17 @@ func because(sentence, cause string) string {
 	return ending(strings.TrimRight(sentence, ". ") + ": " + cause)
 }
 
+// refusal returns the decision's no: a *pair.Refusal that wraps its reason. The
+// cause is what the reason does not tell, as the file that could not be copied.
 func refusal(reason failover.Reason, cause string) error {
 	if reason == failover.Agreed {
 		return nil
 	}
-	return RefusedError{Reason: reason, Cause: cause}
+	return &pair.Refusal{Code: pair.Refused, Text: because(reason.String(), cause), Cause: reason}
 }
 
 // Do gives an administrator's command to the decision and waits for its end.
-// The error is a RefusedError, or that of ctx: the command goes on all the same.
+// The error wraps a failover.Reason, or is that of ctx: the command goes on all the same.
 func (a *Agent) Do(ctx context.Context, command failover.Event) error {
 	if _, takes := command.(failover.BecomePrimary); takes && a.Look().State.Record.Role == pair.Backup {
 		a.tellTorn(ctx)
@@ -116,7 +109,7 @@ func (a *Agent) TakeAsked(ctx context.Context, final, automatic bool) error {
 func (a *Agent) HandOver(ctx context.Context, final bool) error {
 	seen := a.Look()
 	if seen.State.Record.Role != pair.Primary {
-		return RefusedError{Reason: failover.NotServing}
+		return refusal(failover.NotServing, "")
 	}
 	return a.Peer.Take(ctx, final, false)
 }

@@ -51,7 +51,7 @@ const withheldPause = 200 * time.Millisecond
 var ErrWithheld = errors.New("the primary offers no data yet")
 
 // ErrNotNow is returned while no data can be pulled in this state.
-var ErrNotNow = errors.New("no data sync is possible now: this appliance is not the backup of a primary that answers")
+var ErrNotNow = pair.Refuse(pair.Refused, "no data sync is possible now: this appliance is not the backup of a primary that answers")
 
 func newSyncs(agent *Agent) *syncs {
 	s := &syncs{agent: agent, tally: &tally{history: agent.History}, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
@@ -276,9 +276,9 @@ func (s *syncs) soon(ctx context.Context, pull Pull) error {
 		changed := s.agent.Changed()
 		seen := s.agent.Look()
 		if seen.State.Record.Role == pair.Backup && seen.State.Peer.SetBack {
-			return RefusedError{Reason: failover.PrimarySetBack}
+			return refusal(failover.PrimarySetBack, "")
 		}
-		reason := ErrNotNow
+		var reason error = ErrNotNow
 		if seen.Config.MaySync(seen.State) {
 			pull.Epoch = seen.State.Record.Epoch
 			reason = s.once(ctx, pull)

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"baton/internal/pair"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
@@ -51,10 +53,10 @@ func (s *Server) identify(r *http.Request, op *huma.Operation) (Caller, error) {
 	}
 	from := remoteAddress(r)
 	if !s.backend.Admits(from) {
-		return Caller{}, Errorf(Forbidden, "this address may not use the API: ask an administrator to add it to the allowed networks on the Security page")
+		return Caller{}, pair.Refuse(pair.Forbidden, "this address may not use the API: ask an administrator to add it to the allowed networks on the Security page")
 	}
 	if !s.guesses.Allowed(SourceOf(from)) {
-		return Caller{}, Errorf(TooMany, "too many failed sign-ins from this address: wait a minute and check the token")
+		return Caller{}, pair.Refuse(pair.TooMany, "too many failed sign-ins from this address: wait a minute and check the token")
 	}
 	if least == SetupOnly {
 		return Caller{Name: "setup", From: from.String()}, nil
@@ -64,7 +66,7 @@ func (s *Server) identify(r *http.Request, op *huma.Operation) (Caller, error) {
 		return Caller{}, err
 	}
 	if !caller.Access.Covers(least) {
-		return Caller{}, Errorf(Forbidden, "this token is a %s's, and this needs the role %s: use another token", caller.Access, least)
+		return Caller{}, pair.Refuse(pair.Forbidden, "this token is a %s's, and this needs the role %s: use another token", caller.Access, least)
 	}
 	return caller, nil
 }
@@ -72,11 +74,11 @@ func (s *Server) identify(r *http.Request, op *huma.Operation) (Caller, error) {
 func (s *Server) authenticate(r *http.Request, from netip.Addr) (Caller, error) {
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		return Caller{}, Errorf(Unauthorized, "a token is needed: make one with baton token create and send it as Authorization: Bearer TOKEN")
+		return Caller{}, pair.Refuse(pair.Unauthorized, "a token is needed: make one with baton token create and send it as Authorization: Bearer TOKEN")
 	}
 	caller, err := s.backend.Authenticate(r.Context(), secret)
 	if err != nil {
-		if CodeOf(err) == Unauthorized {
+		if pair.CodeOf(err) == pair.Unauthorized {
 			s.guesses.Failed(SourceOf(from))
 			s.log.Warn("token refused", slog.String("from", from.String()))
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"baton/internal/pair"
 )
 
 // Access is what a user or a token may do. Each level includes those before it.
@@ -28,7 +30,7 @@ func ParseAccess(text string) (Access, error) {
 	if slices.Contains(Accesses(), Access(text)) {
 		return Access(text), nil
 	}
-	return "", Errorf(Usage, "unknown role %q: use administrator, operator or viewer", text)
+	return "", pair.Refuse(pair.Usage, "unknown role %q: use administrator, operator or viewer", text)
 }
 
 // Covers reports whether a may do what asks for least. An unknown access covers

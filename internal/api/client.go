@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -78,10 +79,10 @@ func baseURL(text string) (string, error) {
 	}
 	base, err := url.Parse(text)
 	if err != nil || base.Host == "" || base.User != nil {
-		return "", Errorf(Usage, "%q is not the URL of an appliance: write it like https://198.51.100.1", text)
+		return "", pair.Refuse(pair.Usage, "%q is not the URL of an appliance: write it like https://198.51.100.1", text)
 	}
 	if base.Scheme != "https" && !isLoopback(base) {
-		return "", Errorf(Usage, "%s would send the token in the clear: use https", text)
+		return "", pair.Refuse(pair.Usage, "%s would send the token in the clear: use https", text)
 	}
 	return base.Scheme + "://" + base.Host, nil
 }
@@ -112,7 +113,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, header http.
 		return response.Header, nil
 	}
 	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
-		return nil, Errorf(Failed, "the answer of %s cannot be read: is it a Baton of this version? (%w)", c.where(), err)
+		return nil, pair.Refuse(pair.Failed, "the answer of %s cannot be read: is it a Baton of this version? (%w)", c.where(), cause.Plain(err))
 	}
 	return response.Header, nil
 }
@@ -136,7 +137,7 @@ func discard(answer io.Closer) { _ = answer.Close() }
 func (c *Client) send(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+Prefix+path, body)
 	if err != nil {
-		return nil, Errorf(Usage, "the question cannot be sent: %w", err)
+		return nil, pair.Refuse(pair.Usage, "the question cannot be sent: %w", cause.Plain(err))
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
@@ -161,14 +162,14 @@ func (c *Client) refusal(response *http.Response) error {
 	var p problem
 	err := json.NewDecoder(io.LimitReader(response.Body, maxBody)).Decode(&p)
 	if err != nil || p.Detail == "" {
-		return Errorf(codeOfStatus(response.StatusCode), "%s answered %s: is it a Baton?", c.where(), response.Status)
+		return pair.Refuse(codeOfStatus(response.StatusCode), "%s answered %s: is it a Baton?", c.where(), response.Status)
 	}
 	if p.Code == "" {
 		p.Code = codeOfStatus(response.StatusCode)
 	}
-	refused := &Error{Code: p.Code, Text: p.Detail}
+	refused := &pair.Refusal{Code: p.Code, Text: p.Detail}
 	for _, field := range p.Errors {
-		refused.Fields = append(refused.Fields, pair.FieldError{Field: field.Location, Text: field.Message})
+		refused.Fields = append(refused.Fields, pair.Field{Name: field.Location, Text: field.Message})
 	}
 	return refused
 }
@@ -182,15 +183,15 @@ func (c *Client) unreached(err error) error {
 		if failure, ok := errors.AsType[*url.Error](err); ok {
 			err = failure.Err
 		}
-		return Errorf(Unreachable, "%s does not answer: %w: check address and network, and trust its certificate by --pin or --ca", c.base, err)
+		return pair.Refuse(pair.Unreachable, "%s does not answer: %w: check address and network, and trust its certificate by --pin or --ca", c.base, cause.Plain(err))
 	}
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return Errorf(Forbidden, "no permission to use %s: run this as root, or use --url and --token", c.options.Socket)
+		return pair.Refuse(pair.Forbidden, "no permission to use %s: run this as root, or use --url and --token", c.options.Socket)
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return Errorf(Failed, "baton is not running on this machine (nothing answers on %s): start it with systemctl start baton; if it ends, journalctl -u baton says why", c.options.Socket)
+		return pair.Refuse(pair.Failed, "baton is not running on this machine (nothing answers on %s): start it with systemctl start baton; if it ends, journalctl -u baton says why", c.options.Socket)
 	}
-	return Errorf(Failed, "baton does not answer on %s: %w: see its log", c.options.Socket, err)
+	return pair.Refuse(pair.Failed, "baton does not answer on %s: %w: see its log", c.options.Socket, cause.Plain(err))
 }
 
 func (c *Client) where() string {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -51,7 +52,7 @@ func (c *Client) watchOnce(ctx context.Context, show func(pair.Status) error) er
 		events++
 		var status pair.Status
 		if err := json.Unmarshal([]byte(data), &status); err != nil {
-			stopped = Errorf(Failed, "the status of %s cannot be read: is it a Baton of this version? (%w)", c.where(), err)
+			stopped = pair.Refuse(pair.Failed, "the status of %s cannot be read: is it a Baton of this version? (%w)", c.where(), cause.Plain(err))
 			return stopped
 		}
 		stopped = show(status)
@@ -61,7 +62,7 @@ func (c *Client) watchOnce(ctx context.Context, show func(pair.Status) error) er
 		return err
 	}
 	if err != nil || events == 0 {
-		return Errorf(Unreachable, "%s stopped answering: it may be restarting; try again", c.where())
+		return pair.Refuse(pair.Unreachable, "%s stopped answering: it may be restarting; try again", c.where())
 	}
 	return nil
 }

@@ -10,6 +10,9 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"baton/internal/cause"
+	"baton/internal/pair"
 )
 
 // tlsConfig says which certificate is the appliance's: one with the pinned
@@ -19,7 +22,7 @@ func tlsConfig(options ClientOptions) (*tls.Config, error) {
 	if options.Pin != "" {
 		pin, err := hex.DecodeString(strings.ReplaceAll(options.Pin, ":", ""))
 		if err != nil || len(pin) != sha256.Size {
-			return nil, Errorf(Usage, "%q is not a SHA-256 fingerprint: write its 64 hexadecimal digits", options.Pin)
+			return nil, pair.Refuse(pair.Usage, "%q is not a SHA-256 fingerprint: write its 64 hexadecimal digits", options.Pin)
 		}
 		config.InsecureSkipVerify = true // the pin below is the verification
 		config.VerifyConnection = pinned(pin)
@@ -30,11 +33,11 @@ func tlsConfig(options ClientOptions) (*tls.Config, error) {
 	}
 	text, err := os.ReadFile(options.CA)
 	if err != nil {
-		return nil, Errorf(Usage, "the authorities cannot be read: %w", err)
+		return nil, pair.Refuse(pair.Usage, "the authorities cannot be read: %w", cause.Plain(err))
 	}
 	config.RootCAs = x509.NewCertPool()
 	if !config.RootCAs.AppendCertsFromPEM(text) {
-		return nil, Errorf(Usage, "%s holds no certificate: give a PEM file", options.CA)
+		return nil, pair.Refuse(pair.Usage, "%s holds no certificate: give a PEM file", options.CA)
 	}
 	return config, nil
 }

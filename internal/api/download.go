@@ -15,6 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"baton/internal/pair"
 	"baton/internal/report"
 )
 
@@ -47,7 +48,7 @@ func NewDownload(ctx context.Context, backend Reporting, kind ReportKind, filter
 		return Download{}, err
 	}
 	if format != CSV && format != JSON {
-		return Download{}, Errorf(Usage, "unknown format %q: use csv or json", format)
+		return Download{}, pair.Refuse(pair.Usage, "unknown format %q: use csv or json", format)
 	}
 	if kind == AvailabilityReport {
 		return availabilityFile(ctx, backend, filter, format)

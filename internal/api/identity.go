@@ -139,8 +139,5 @@ func CheckAdmits(security pair.Security, caller Caller) error {
 	if err == nil && security.Admits(from) {
 		return nil
 	}
-	return RefusedFields(pair.FieldError{
-		Field: "console_networks",
-		Text:  "your own address, " + caller.From + ", is in none of these networks, so that you would be locked out: add its network",
-	})
+	return pair.RefuseField("console_networks", "your own address, %s, is in none of these networks, so that you would be locked out: add its network", caller.From)
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"baton/internal/pair"
 )
 
 // ListenLocal opens the local socket, readable and writable by its owner only.
@@ -19,7 +21,7 @@ import (
 func ListenLocal(ctx context.Context, path string) (net.Listener, error) {
 	if conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path); err == nil {
 		_ = conn.Close()
-		return nil, Errorf(Refused, "another baton is running with socket %s: stop it first", path)
+		return nil, pair.Refuse(pair.Refused, "another baton is running with socket %s: stop it first", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove old socket %s: %w", path, err)

@@ -61,7 +61,7 @@ func TestLocalSocketIsItsOwnersAlone(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("mode %v, %v", info.Mode(), err)
 	}
-	if _, err := api.ListenLocal(t.Context(), socket); api.CodeOf(err) != api.Refused {
+	if _, err := api.ListenLocal(t.Context(), socket); pair.CodeOf(err) != pair.Refused {
 		t.Errorf("a second daemon on the same socket: %v", err)
 	}
 	if _, err := localClient(t, socket).Status(t.Context()); err != nil {
@@ -140,7 +140,7 @@ func TestACutStreamIsNoWholeOne(t *testing.T) {
 	if err == nil {
 		t.Error("a stream that the appliance cut was taken for whole")
 	}
-	if err := client.ExportDiverged(t.Context(), "none", nil); api.CodeOf(err) != api.NotFound {
+	if err := client.ExportDiverged(t.Context(), "none", nil); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("an unknown copy: %v", err)
 	}
 }
@@ -160,12 +160,12 @@ func TestTokensGoToTheRightCertificateOnly(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		options api.ClientOptions
-		code    api.Code
+		code    pair.Code
 	}{
-		{"nothing known", api.ClientOptions{}, api.Unreachable},
+		{"nothing known", api.ClientOptions{}, pair.Unreachable},
 		{"right pin", api.ClientOptions{Pin: hex.EncodeToString(sum[:])}, ""},
 		{"right pin as browsers show it", api.ClientOptions{Pin: colons(sum[:])}, ""},
-		{"wrong pin", api.ClientOptions{Pin: strings.Repeat("00", 32)}, api.Unreachable},
+		{"wrong pin", api.ClientOptions{Pin: strings.Repeat("00", 32)}, pair.Unreachable},
 		{"right authority", api.ClientOptions{CA: ca}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestTokensGoToTheRightCertificateOnly(t *testing.T) {
 			}
 			defer client.Close()
 			_, err = client.Status(t.Context())
-			if (err == nil) != (test.code == "") || err != nil && api.CodeOf(err) != test.code {
+			if (err == nil) != (test.code == "") || err != nil && pair.CodeOf(err) != test.code {
 				t.Errorf("%v, want %q", err, test.code)
 			}
 		})

@@ -28,7 +28,7 @@ func newBaseRegistry(version string) *prometheus.Registry {
 
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 	if caller, _ := CallerFrom(r.Context()); !caller.Local && !s.options.AllowMetrics(remoteAddress(r)) {
-		newProblem(http.StatusForbidden, Forbidden, "metrics are not for this address: add its network to metrics_allow in the configuration file").write(w)
+		newProblem(http.StatusForbidden, pair.Forbidden, "metrics are not for this address: add its network to metrics_allow in the configuration file").write(w)
 		return
 	}
 	s.metricsOf(r.Context()).ServeHTTP(w, r)

@@ -19,7 +19,7 @@ type problem struct {
 	Title  string       `json:"title" doc:"Name of the HTTP status"`
 	Status int          `json:"status"`
 	Detail string       `json:"detail" doc:"One sentence with the next step"`
-	Code   Code         `json:"code" enum:"failed,usage,refused,unreachable,unauthorized,forbidden,not_found,conflict,too_many"`
+	Code   pair.Code    `json:"code" enum:"failed,usage,refused,unreachable,unauthorized,forbidden,not_found,conflict,too_many"`
 	Errors []fieldError `json:"errors,omitempty" doc:"Refused fields, one by one"`
 }
 
@@ -39,7 +39,7 @@ func (p *problem) GetStatus() int { return p.Status }
 // ContentType implements huma.ContentTypeFilter.
 func (*problem) ContentType(string) string { return problemType }
 
-func newProblem(status int, code Code, detail string) *problem {
+func newProblem(status int, code pair.Code, detail string) *problem {
 	return &problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
 }
 
@@ -49,20 +49,20 @@ func problemOf(log *slog.Logger, err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
-	e, ok := errors.AsType[*Error](err)
-	if !ok && errors.Is(err, context.Canceled) {
-		return newProblem(http.StatusServiceUnavailable, Failed, "the question was withdrawn, or the appliance is stopping: ask again")
+	refusal := pair.RefusalOf(err)
+	if refusal == nil && errors.Is(err, context.Canceled) {
+		return newProblem(http.StatusServiceUnavailable, pair.Failed, "the question was withdrawn, or the appliance is stopping: ask again")
 	}
-	if !ok {
+	if refusal == nil {
 		log.Error("request failed", slog.Any("error", err))
-		return newProblem(http.StatusInternalServerError, Failed, "this failed inside the appliance; its log says why (journalctl -u baton)")
+		return newProblem(http.StatusInternalServerError, pair.Failed, "this failed inside the appliance; its log says why (journalctl -u baton)")
 	}
-	if e.Err != nil {
-		log.Info("request refused", slog.String("text", e.Text), slog.Any("error", e.Err))
+	if refusal.Cause != nil {
+		log.Info("request refused", slog.String("text", refusal.Text), slog.Any("error", refusal.Cause))
 	}
-	p := newProblem(e.Code.httpStatus(), e.Code, e.Text)
-	for _, field := range e.Fields {
-		p.Errors = append(p.Errors, fieldError{Location: field.Field, Message: field.Text})
+	p := newProblem(statusOf(refusal.Code), refusal.Code, refusal.Text)
+	for _, field := range refusal.Fields {
+		p.Errors = append(p.Errors, fieldError{Location: field.Name, Message: field.Text})
 	}
 	return p
 }
@@ -98,35 +98,6 @@ func (p *problem) write(w http.ResponseWriter) {
 
 // Refuse answers with an error as this interface writes it, for what is none of its
 // routes.
-func Refuse(w http.ResponseWriter, err *Error) {
-	newProblem(err.Code.httpStatus(), err.Code, err.Text).write(w)
-}
-
-// fieldsOf collects the pair.FieldErrors of a joined error.
-func fieldsOf(err error) []pair.FieldError {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var fields []pair.FieldError
-		for _, one := range joined.Unwrap() {
-			fields = append(fields, fieldsOf(one)...)
-		}
-		return fields
-	}
-	if field, ok := errors.AsType[pair.FieldError](err); ok {
-		return []pair.FieldError{field}
-	}
-	return nil
-}
-
-// RefusedFields turns what pair says about values into a Usage error that names
-// every refused field; nil if err says nothing of fields.
-func RefusedFields(err error) *Error {
-	fields := fieldsOf(err)
-	if len(fields) == 0 {
-		return nil
-	}
-	texts := make([]string, len(fields))
-	for i, field := range fields {
-		texts[i] = field.Error()
-	}
-	return &Error{Code: Usage, Text: strings.Join(texts, "; "), Fields: fields}
+func Refuse(w http.ResponseWriter, err *pair.Refusal) {
+	newProblem(statusOf(err.Code), err.Code, err.Text).write(w)
 }

@@ -214,7 +214,7 @@ func TestReportsTravelToTheClient(t *testing.T) {
 	if err != nil || !bytes.Contains(file, []byte(",7,8,1500,900,2,3000,2000,")) {
 		t.Errorf("%s, %v", file, err)
 	}
-	if _, err := client.EventReport(t.Context(), api.AuditReport, api.ReportFilter{Kinds: []string{"x"}}); api.CodeOf(err) != api.Usage {
+	if _, err := client.EventReport(t.Context(), api.AuditReport, api.ReportFilter{Kinds: []string{"x"}}); pair.CodeOf(err) != pair.Usage {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }

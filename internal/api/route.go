@@ -8,6 +8,9 @@ import (
 	"reflect"
 	"time"
 
+	"baton/internal/cause"
+	"baton/internal/pair"
+
 	"github.com/danielgtaylor/huma/v2"
 )
 
@@ -57,7 +60,7 @@ func add[I, O any](s *Server, e endpoint, handle func(context.Context, *I) (*O, 
 		}
 		out, err := handle(ctx, in)
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = Errorf(Failed, "%s did not end within %s: look at the status before trying again; %w", e.name, timeout, err)
+			err = pair.Refuse(pair.Failed, "%s did not end within %s: look at the status before trying again; %w", e.name, timeout, cause.Plain(err))
 		}
 		if err != nil {
 			return nil, problemOf(s.log, err)

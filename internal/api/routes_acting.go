@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -17,7 +18,7 @@ type preflightQuery struct {
 func (q *preflightQuery) change() (RoleChange, error) {
 	role, err := pair.ParseRole(q.Role)
 	if err != nil {
-		return RoleChange{}, Errorf(Usage, "%w", err)
+		return RoleChange{}, pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 	}
 	return RoleChange{Role: role, DataSyncFirst: q.DataSyncFirst, Force: q.Force}, nil
 }
@@ -63,7 +64,7 @@ func (s *Server) addRole() {
 	add(s, endpoint{method: http.MethodPost, path: "/role", name: "change-role", least: Operator, status: http.StatusAccepted, summary: "Become Primary or Become Backup; answers a task to follow"},
 		func(ctx context.Context, in *question[RoleChange]) (*answer[Task], error) {
 			if caller, _ := CallerFrom(ctx); in.Body.Force && !caller.Access.Covers(Administrator) {
-				return nil, Errorf(Forbidden, "forcing a role needs the role administrator: ask one, or try it without force")
+				return nil, pair.Refuse(pair.Forbidden, "forcing a role needs the role administrator: ask one, or try it without force")
 			}
 			task, err := s.backend.ChangeRole(ctx, in.Body)
 			return one(task.whole(), err)
@@ -102,9 +103,9 @@ func maintenanceTime(text string) (time.Duration, error) {
 	lasting, err := pair.ParseDuration(text)
 	switch {
 	case err != nil:
-		return 0, Errorf(Usage, "%w", err)
+		return 0, pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 	case lasting != 0 && lasting < time.Minute || lasting > 30*24*time.Hour:
-		return 0, Errorf(Usage, "maintenance for %s is out of range: use 1m to 30d, or leave the time out", text)
+		return 0, pair.Refuse(pair.Usage, "maintenance for %s is out of range: use 1m to 30d, or leave the time out", text)
 	}
 	return lasting, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -88,19 +89,19 @@ func restoreBody() *huma.RequestBody {
 func BackupParts(r *http.Request) (string, io.Reader, error) {
 	form, err := r.MultipartReader()
 	if err != nil {
-		return "", nil, Errorf(Usage, "a backup is sent as a multipart form, the part %s first, then the part %s: %w", passwordPart, filePart, err)
+		return "", nil, pair.Refuse(pair.Usage, "a backup is sent as a multipart form, the part %s first, then the part %s: %w", passwordPart, filePart, cause.Plain(err))
 	}
 	first, err := form.NextPart()
 	if err != nil || first.FormName() != passwordPart {
-		return "", nil, Errorf(Usage, "the first part of the form must be %s: put it before %s", passwordPart, filePart)
+		return "", nil, pair.Refuse(pair.Usage, "the first part of the form must be %s: put it before %s", passwordPart, filePart)
 	}
 	password, err := io.ReadAll(io.LimitReader(first, 1025))
 	if err != nil || len(password) == 0 || len(password) > 1024 {
-		return "", nil, Errorf(Usage, "the backup's password is missing or too long: send 1 to 1024 bytes")
+		return "", nil, pair.Refuse(pair.Usage, "the backup's password is missing or too long: send 1 to 1024 bytes")
 	}
 	second, err := form.NextPart()
 	if err != nil || second.FormName() != filePart {
-		return "", nil, Errorf(Usage, "the second part of the form must be %s: it carries the backup", filePart)
+		return "", nil, pair.Refuse(pair.Usage, "the second part of the form must be %s: it carries the backup", filePart)
 	}
 	return string(password), second, nil
 }

@@ -52,7 +52,7 @@ func (s *Server) saveNotifications(ctx context.Context, wanted pair.Notification
 		return SavedNotifications{}, err
 	}
 	if match != "" && match != "*" && match != etag(current.Version) {
-		return SavedNotifications{}, Errorf(Conflict, "somebody else changed the notifications meanwhile: read them again and repeat the change")
+		return SavedNotifications{}, pair.Refuse(pair.Stale, "somebody else changed the notifications meanwhile: read them again and repeat the change")
 	}
 	return s.backend.SaveNotifications(ctx, SavedNotifications{Notifications: wanted, Version: current.Version})
 }

@@ -68,7 +68,7 @@ func (s *Server) watch(ctx context.Context, w *streamWriter) error {
 	case s.streams <- struct{}{}:
 		defer func() { <-s.streams }()
 	default:
-		return Errorf(Refused, "%d programs watch the status already: close some, or ask for /api/v1/status instead", maxStreams)
+		return pair.Refuse(pair.Refused, "%d programs watch the status already: close some, or ask for /api/v1/status instead", maxStreams)
 	}
 	bounded, cancel := context.WithTimeout(ctx, streamLife)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -69,18 +70,18 @@ func (d DataSpec) check() error {
 			continue
 		}
 		if _, err := pair.ParsePath(path); err != nil {
-			return Errorf(Usage, "%s", err)
+			return pair.Refuse(pair.Usage, "%s", cause.Plain(err))
 		}
 	}
 	switch {
 	case d.Kind == "postgres" && d.PGData == "":
-		return Errorf(Usage, "a PostgreSQL cluster needs its data directory: add --pgdata DIR")
+		return pair.Refuse(pair.Usage, "a PostgreSQL cluster needs its data directory: add --pgdata DIR")
 	case d.Kind == "postgres" && d.Path != "", d.Kind != "postgres" && (d.PGData != "" || d.Bin != ""):
-		return Errorf(Usage, "%s takes other options: see baton data add --help", d.Kind)
+		return pair.Refuse(pair.Usage, "%s takes other options: see baton data add --help", d.Kind)
 	case d.Kind != "postgres" && d.Path == "":
-		return Errorf(Usage, "a path is needed: write it like /srv/site")
+		return pair.Refuse(pair.Usage, "a path is needed: write it like /srv/site")
 	case d.Path == "/":
-		return Errorf(Usage, "%s", pair.CheckProtectable("/"))
+		return pair.Refuse(pair.Usage, "%w", pair.CheckProtectable("/"))
 	}
 	return nil
 }
@@ -89,11 +90,11 @@ func (d DataSpec) check() error {
 func (s Service) check() error {
 	switch {
 	case s.Kind == "unit" && s.Unit == "":
-		return Errorf(Usage, "a unit is needed: name it like nginx.service")
+		return pair.Refuse(pair.Usage, "a unit is needed: name it like nginx.service")
 	case s.Kind == "command" && len(s.Command) == 0:
-		return Errorf(Usage, "a command is needed: write it after --")
+		return pair.Refuse(pair.Usage, "a command is needed: write it after --")
 	case s.Kind == "unit" && len(s.Command) > 0, s.Kind == "command" && s.Unit != "":
-		return Errorf(Usage, "a service is a unit or a command, not both: name one")
+		return pair.Refuse(pair.Usage, "a service is a unit or a command, not both: name one")
 	}
 	return nil
 }

@@ -63,11 +63,11 @@ func readAddresses(request PairRequest) (PairRequest, error) {
 		}
 		read, err := pair.ParseHostPort(*address)
 		if err != nil {
-			wrong = append(wrong, pair.FieldErrorf(field, "%s", err))
+			wrong = append(wrong, pair.RefuseField(field, "%s", err))
 		}
 		*address = read.String()
 	}
-	if refused := RefusedFields(errors.Join(wrong...)); refused != nil {
+	if refused := pair.RefusalOf(errors.Join(wrong...)); refused != nil {
 		return request, refused
 	}
 	return request, nil

@@ -34,14 +34,14 @@ func securityOut(saved SavedSecurity, err error) (*settingsAnswer, error) {
 // wanted version if one is named.
 func (s *Server) changeSecurity(ctx context.Context, changes map[string]string, wanted string) (SavedSecurity, error) {
 	if len(changes) == 0 {
-		return SavedSecurity{}, Errorf(Usage, "nothing to change: name at least one of %s", strings.Join(pair.SecurityKeys(), ", "))
+		return SavedSecurity{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.SecurityKeys(), ", "))
 	}
 	current, err := s.backend.Security(ctx)
 	if err != nil {
 		return SavedSecurity{}, err
 	}
 	if version, bad := strconv.ParseInt(strings.Trim(wanted, `"`), 10, 64); wanted != "" && wanted != "*" && (bad != nil || version != current.Version) {
-		return SavedSecurity{}, Errorf(Conflict, "somebody else changed the security options meanwhile: read them again and repeat the change")
+		return SavedSecurity{}, pair.Refuse(pair.Stale, "somebody else changed the security options meanwhile: read them again and repeat the change")
 	}
 	if current.Values, err = SecurityWith(current.Values, changes); err != nil {
 		return SavedSecurity{}, err
@@ -65,7 +65,7 @@ func SecurityWith(security pair.Security, changes map[string]string) (pair.Secur
 		refused = append(refused, security.Validate())
 	}
 	if err := errors.Join(refused...); err != nil {
-		return security, RefusedFields(err)
+		return security, pair.RefusalOf(err)
 	}
 	return security, nil
 }

@@ -82,7 +82,7 @@ func etag(version uint64) string { return `"` + strconv.FormatUint(version, 10) 
 // wanted version if one is named.
 func (s *Server) changeSettings(ctx context.Context, changes map[string]string, wanted string) (SavedSettings, error) {
 	if len(changes) == 0 {
-		return SavedSettings{}, Errorf(Usage, "nothing to change: name at least one of %s", strings.Join(pair.SettingKeys(), ", "))
+		return SavedSettings{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.SettingKeys(), ", "))
 	}
 	var err error
 	for range saveTries {
@@ -92,14 +92,14 @@ func (s *Server) changeSettings(ctx context.Context, changes map[string]string, 
 			return SavedSettings{}, err
 		}
 		if wanted != "" && wanted != "*" && wanted != etag(current.Version) {
-			return SavedSettings{}, Errorf(Conflict, "somebody else changed the settings meanwhile: read them again and repeat the change")
+			return SavedSettings{}, pair.Refuse(pair.Stale, "somebody else changed the settings meanwhile: read them again and repeat the change")
 		}
 		current.Values, err = change(current.Values, changes)
 		if err != nil {
 			return SavedSettings{}, err
 		}
 		saved, err = s.backend.SaveSettings(ctx, current)
-		if err == nil || CodeOf(err) != Conflict || wanted != "" {
+		if err == nil || pair.CodeOf(err) != pair.Stale || wanted != "" {
 			return saved, err
 		}
 	}
@@ -118,10 +118,10 @@ func change(settings pair.Settings, changes map[string]string) (pair.Settings, e
 		settings = changed
 	}
 	if len(refused) > 0 {
-		return settings, RefusedFields(errors.Join(refused...))
+		return settings, pair.RefusalOf(errors.Join(refused...))
 	}
 	if err := settings.Validate(); err != nil {
-		return settings, RefusedFields(err)
+		return settings, pair.RefusalOf(err)
 	}
 	return settings, nil
 }
@@ -131,7 +131,7 @@ func tick(ctx context.Context, request AddressRequest, act func(context.Context,
 	text, _, _ := strings.Cut(request.Address, "/")
 	address, err := netip.ParseAddr(text)
 	if err != nil {
-		return nil, Errorf(Usage, "%q is not an address: write it as baton shared-ip list shows it", request.Address)
+		return nil, pair.Refuse(pair.Usage, "%q is not an address: write it as baton shared-ip list shows it", request.Address)
 	}
 	return done(act(ctx, address.Unmap()))
 }
@@ -141,7 +141,7 @@ func parseIPs(texts []string) ([]netip.Addr, error) {
 	for _, text := range texts {
 		address, err := netip.ParseAddr(text)
 		if err != nil || address.IsMulticast() || address.IsUnspecified() {
-			return nil, Errorf(Usage, "%q cannot be pinged: write an IP address like 198.51.100.1 or 2001:db8::1", text)
+			return nil, pair.Refuse(pair.Usage, "%q cannot be pinged: write an IP address like 198.51.100.1 or 2001:db8::1", text)
 		}
 		if !slices.Contains(addresses, address.Unmap()) {
 			addresses = append(addresses, address.Unmap())

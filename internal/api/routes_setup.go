@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"net/http"
+
+	"baton/internal/pair"
 )
 
 // SetupRequest makes the first administrator. Over the local socket no token is
@@ -39,11 +41,11 @@ func (s *Server) checkSetupToken(ctx context.Context, token string) error {
 		return err
 	}
 	if expected == "" {
-		return Errorf(Refused, "setup is done already: sign in, or ask an administrator for an account")
+		return pair.Refuse(pair.Refused, "setup is done already: sign in, or ask an administrator for an account")
 	}
 	if SameSetupToken(token, expected) {
 		return nil
 	}
 	s.guesses.Failed(SourceOf(remoteAddress(exchangeFrom(ctx).r)))
-	return Errorf(Unauthorized, "this is not the setup token: read it in the appliance's log, or run baton setup there")
+	return pair.Refuse(pair.Unauthorized, "this is not the setup token: read it in the appliance's log, or run baton setup there")
 }

@@ -88,18 +88,18 @@ func agreed(wanted string, version uint64) bool {
 // version if one is named.
 func (s *Server) changeSite(ctx context.Context, changes map[string]string, wanted string) (SavedSite, error) {
 	if len(changes) == 0 {
-		return SavedSite{}, Errorf(Usage, "nothing to change: name at least one of %s", strings.Join(pair.SiteKeys(), ", "))
+		return SavedSite{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.SiteKeys(), ", "))
 	}
 	current, err := s.backend.Site(ctx)
 	if err != nil {
 		return SavedSite{}, err
 	}
 	if !agreed(wanted, current.Version) {
-		return SavedSite{}, Errorf(Conflict, "somebody else changed the site meanwhile: read it again and repeat the change")
+		return SavedSite{}, pair.Refuse(pair.Stale, "somebody else changed the site meanwhile: read it again and repeat the change")
 	}
 	for _, key := range slices.Sorted(maps.Keys(changes)) {
 		if current.Site, err = current.With(key, changes[key]); err != nil {
-			return SavedSite{}, RefusedFields(err)
+			return SavedSite{}, pair.RefusalOf(err)
 		}
 	}
 	return s.backend.SaveSite(ctx, current)
@@ -112,7 +112,7 @@ func (s *Server) changeCertificate(ctx context.Context, wanted string, act func(
 		return Certificates{}, err
 	}
 	if !agreed(wanted, current.Version) {
-		return Certificates{}, Errorf(Conflict, "somebody else changed the certificate meanwhile: look at it again, then repeat the change")
+		return Certificates{}, pair.Refuse(pair.Stale, "somebody else changed the certificate meanwhile: look at it again, then repeat the change")
 	}
 	return act(current.Version)
 }

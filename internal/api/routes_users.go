@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"net/http"
+
+	"baton/internal/pair"
 )
 
 type passwordChange struct {
@@ -62,7 +64,7 @@ func (s *Server) addTokens() {
 	add(s, endpoint{method: http.MethodPost, path: "/tokens", name: "create-token", least: Administrator, status: http.StatusCreated, summary: "Make an API token; its secret is shown this once"},
 		func(ctx context.Context, in *question[NewToken]) (*answer[CreatedToken], error) {
 			if expires := in.Body.Expires; expires != nil && !expires.After(s.options.Now()) {
-				return nil, Errorf(Usage, "the token would have expired already: name a later time, or none")
+				return nil, pair.Refuse(pair.Usage, "the token would have expired already: name a later time, or none")
 			}
 			return one(s.backend.CreateToken(ctx, in.Body))
 		})

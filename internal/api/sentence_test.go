@@ -6,6 +6,7 @@ import (
 
 	"baton/internal/cause"
 	"baton/internal/cause/causetest"
+	"baton/internal/pair"
 )
 
 // TestNoCommandFailsInTheWordsOfALibrary: neither through the local socket nor at
@@ -21,7 +22,7 @@ func TestNoCommandFailsInTheWordsOfALibrary(t *testing.T) {
 			if cause.Rough(cause.Of(told)) {
 				t.Errorf("%v\nis told as: %v", raw, told)
 			}
-			if known := Errorf(Failed, "it could not be read: %w", raw); cause.Rough(known.Text) || known.Err == nil {
+			if known := pair.Refuse(pair.Failed, "it could not be read: %w", cause.Plain(raw)); cause.Rough(known.Text) || known.Cause == nil {
 				t.Errorf("%v\nis told as: %v", raw, known)
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"time"
 
+	"baton/internal/pair"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
@@ -114,7 +116,7 @@ func document(openAPI *huma.OpenAPI) http.Handler {
 	text, err := json.Marshal(openAPI)
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if err != nil {
-			newProblem(http.StatusInternalServerError, Failed, "the OpenAPI document cannot be written: report this as a bug").write(w)
+			newProblem(http.StatusInternalServerError, pair.Failed, "the OpenAPI document cannot be written: report this as a bug").write(w)
 			return
 		}
 		w.Header().Set("Content-Type", "application/vnd.oai.openapi+json;version=3.1")
@@ -123,7 +125,7 @@ func document(openAPI *huma.OpenAPI) http.Handler {
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {
-	newProblem(http.StatusNotFound, NotFound, "there is no such route; "+Prefix+"/openapi.json lists them").write(w)
+	newProblem(http.StatusNotFound, pair.NotFound, "there is no such route; "+Prefix+"/openapi.json lists them").write(w)
 }
 
 // Network answers clients from the network: a bearer token says who asks.
@@ -136,7 +138,7 @@ func (s *Server) Local() http.Handler {
 	inner := Paced(limited(s.mux, readTimeout))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if caller, known := CallerFrom(r.Context()); !known || !caller.Local {
-			newProblem(http.StatusForbidden, Forbidden, "this socket cannot tell who is calling: use the one that the daemon opened").write(w)
+			newProblem(http.StatusForbidden, pair.Forbidden, "this socket cannot tell who is calling: use the one that the daemon opened").write(w)
 			return
 		}
 		inner.ServeHTTP(w, r)

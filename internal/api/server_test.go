@@ -253,7 +253,7 @@ func TestBackupTravelsThere(t *testing.T) {
 	if err := client.RemoveData(t.Context(), "site"); err != nil {
 		t.Fatal(err)
 	}
-	if err := client.RestoreBackup(t.Context(), "wrong horse", strings.NewReader(string(saved))); api.CodeOf(err) != api.Usage {
+	if err := client.RestoreBackup(t.Context(), "wrong horse", strings.NewReader(string(saved))); pair.CodeOf(err) != pair.Usage {
 		t.Errorf("restore with another password: %v", err)
 	}
 	// Longer than an ordinary body may be.

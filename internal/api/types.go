@@ -164,7 +164,7 @@ type Task struct {
 	Steps    []Step    `json:"steps"`
 	Progress *Progress `json:"progress,omitempty"` // of the data sync within it
 	Error    string    `json:"error"`              // one sentence with the next step; empty unless failed
-	Code     Code      `json:"code,omitempty"`     // kind of the failure
+	Code     pair.Code `json:"code,omitempty"`     // kind of the failure
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended,omitzero"`
 }

@@ -65,19 +65,19 @@ type ReportFilter struct {
 func (f ReportFilter) Check(kind ReportKind) error {
 	switch {
 	case !slices.Contains(ReportKinds(), kind):
-		return Errorf(NotFound, "there is no report %q: use availability, failovers, syncs or audit", kind)
+		return pair.Refuse(pair.NotFound, "there is no report %q: use availability, failovers, syncs or audit", kind)
 	case f.Period != "" && (!f.Since.IsZero() || !f.Until.IsZero()):
-		return Errorf(Usage, "a report is of a period or of a range: leave out one of them")
+		return pair.Refuse(pair.Usage, "a report is of a period or of a range: leave out one of them")
 	case f.Period != "" && !slices.Contains(report.Periods(), f.Period):
-		return Errorf(Usage, "unknown period %q: use 24h, 7d, 30d, 12mo or all", f.Period)
+		return pair.Refuse(pair.Usage, "unknown period %q: use 24h, 7d, 30d, 12mo or all", f.Period)
 	case f.Step != "" && !slices.Contains(report.Steps(), f.Step):
-		return Errorf(Usage, "unknown step %q: use hour, day or month", f.Step)
+		return pair.Refuse(pair.Usage, "unknown step %q: use hour, day or month", f.Step)
 	case !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until):
-		return Errorf(Usage, "the report would begin when it has ended: choose an earlier begin or a later end")
+		return pair.Refuse(pair.Usage, "the report would begin when it has ended: choose an earlier begin or a later end")
 	}
 	for _, one := range f.Kinds {
 		if !slices.Contains(kind.Events(), one) {
-			return Errorf(Usage, "the report %s is not about events of the kind %.40q", kind, one)
+			return pair.Refuse(pair.Usage, "the report %s is not about events of the kind %.40q", kind, one)
 		}
 	}
 	return nil

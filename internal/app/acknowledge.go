@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"baton/internal/agent"
-	"baton/internal/api"
 	"baton/internal/pair"
 )
 
@@ -28,12 +27,12 @@ func (a *Appliance) acknowledged(ctx context.Context, what string, inForce func(
 		case seen.State.Record.Role == pair.Standalone, inForce(seen) && seen.Config.Acknowledged(seen.State):
 			return nil
 		case !seen.Config.Hears(seen.State, bootClock()):
-			return api.Errorf(api.Unconfirmed, "%s here, but the peer does not answer and does not know of it: it learns of it as soon as it answers again; look at the peer before you rely on it", what)
+			return pair.Refuse(pair.Unconfirmed, "%s here, but the peer does not answer and does not know of it: it learns of it as soon as it answers again; look at the peer before you rely on it", what)
 		}
 		select {
 		case <-ticker.C:
 		case <-limit.C:
-			return api.Errorf(api.Unconfirmed, "%s", unconfirmed(what, a.version, seen.State.Peer.Version))
+			return pair.Refuse(pair.Unconfirmed, "%s", unconfirmed(what, a.version, seen.State.Peer.Version))
 		case <-ctx.Done():
 			return ctx.Err()
 		}

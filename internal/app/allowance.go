@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
@@ -108,7 +109,7 @@ func (b *backend) mustBeRoot(ctx context.Context, command, path string) error {
 	if caller, known := api.CallerFrom(ctx); known && caller.Local {
 		return nil
 	}
-	return api.Errorf(api.Forbidden, "only root on %s itself says what may be protected there: run there, as root, baton data %s %s", b.config.Name, command, path)
+	return pair.Refuse(pair.Forbidden, "only root on %s itself says what may be protected there: run there, as root, baton data %s %s", b.config.Name, command, path)
 }
 
 // Allow implements api.ProtectedData.
@@ -118,7 +119,7 @@ func (b *backend) Allow(ctx context.Context, path string) error {
 	}
 	real, err := pinned.Resolve(path)
 	if err != nil {
-		return api.Errorf(api.Refused, "%s", err)
+		return pair.Refuse(pair.Refused, "%s", cause.Plain(err))
 	}
 	if err := b.site.CheckPlace(real); err != nil {
 		return failure(err)
@@ -137,7 +138,7 @@ func (b *backend) Disallow(ctx context.Context, path string) error {
 	}
 	known := b.local.State().Allowed
 	if !slices.Contains(known, path) {
-		return api.Errorf(api.NotFound, "%s is not allowed by name here: baton data allow lists what is", path)
+		return pair.Refuse(pair.NotFound, "%s is not allowed by name here: baton data allow lists what is", path)
 	}
 	err := b.local.Save(ctx, func(s *store.State) {
 		s.Allowed = slices.DeleteFunc(s.Allowed, func(other string) bool { return other == path })
@@ -154,7 +155,7 @@ func (b *backend) Disallow(ctx context.Context, path string) error {
 func (b *backend) allowing(ctx context.Context, path string) (string, error) {
 	real, err := pinned.Resolve(path)
 	if err != nil {
-		return "", pair.FieldErrorf("path", "%s", err)
+		return "", pair.RefuseField("path", "%s", err)
 	}
 	no := b.notAllowed(path, real)
 	if no == "" {
@@ -163,7 +164,7 @@ func (b *backend) allowing(ctx context.Context, path string) (string, error) {
 	if b.mustBeRoot(ctx, "allow", path) == nil {
 		return real, nil
 	}
-	return "", pair.FieldError{Field: "path", Text: no}
+	return "", pair.RefuseField("path", "%s", no)
 }
 
 // placeAsked answers the peer, which wants to know whether data would fit here, and may

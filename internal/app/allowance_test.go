@@ -27,9 +27,9 @@ func TestOnlyRootOfTheMachineSaysWhatMayBeProtected(t *testing.T) {
 	local, web := fromLocal(t.Context()), fromWeb(t.Context())
 	dir := t.TempDir()
 	spec := api.DataSpec{Name: "keys", Kind: "dir", Path: dir}
-	wantCode(t, b.AddData(web, spec), api.Usage, "path")
-	wantCode(t, b.Allow(web, dir), api.Forbidden)
-	wantCode(t, b.Disallow(web, dir), api.Forbidden)
+	wantCode(t, b.AddData(web, spec), pair.Usage, "path")
+	wantCode(t, b.Allow(web, dir), pair.Forbidden)
+	wantCode(t, b.Disallow(web, dir), pair.Forbidden)
 	checks, err := b.TestData(web, spec)
 	if last := checks[len(checks)-1]; err != nil || last.OK || !strings.Contains(last.NextStep, "run as root there: baton data allow "+dir) {
 		t.Errorf("tested from the web: %+v, %v", checks, err)
@@ -53,12 +53,12 @@ func TestOnlyRootOfTheMachineSaysWhatMayBeProtected(t *testing.T) {
 	if _, err := b.placeAsked(t.Context(), wire.Room{Path: dir + "/in"}); err != nil {
 		t.Errorf("the peer, once it is allowed: %v", err)
 	}
-	wantCode(t, b.Allow(local, "/etc"), api.Usage, "path")
-	wantCode(t, b.Allow(local, b.config.DataDir), api.Usage, "path")
+	wantCode(t, b.Allow(local, "/etc"), pair.Usage, "path")
+	wantCode(t, b.Allow(local, b.config.DataDir), pair.Usage, "path")
 	if err := b.Disallow(local, dir); err != nil || b.notAllowed(dir, dir) == "" {
 		t.Errorf("still allowed: %v", err)
 	}
-	wantCode(t, b.Disallow(local, dir), api.NotFound)
+	wantCode(t, b.Disallow(local, dir), pair.NotFound)
 	b.config.Site = &config.Site{Root: dir}
 	if err := b.AddData(web, api.DataSpec{Name: "site", Kind: "dir", Path: dir}); err == nil || strings.Contains(err.Error(), "does not allow") {
 		t.Errorf("[site] root, which the file names: %v", err) // it is protected already
@@ -78,7 +78,7 @@ func TestWhatALinkLeadsToCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := b.AddData(fromWeb(t.Context()), api.DataSpec{Name: "link", Kind: "dir", Path: link})
-	if wantCode(t, err, api.Usage, "path"); !strings.Contains(err.Error(), "it leads to "+elsewhere) {
+	if wantCode(t, err, pair.Usage, "path"); !strings.Contains(err.Error(), "it leads to "+elsewhere) {
 		t.Errorf("got %v", err)
 	}
 	b.config.Protect = []string{link} // a tree that is a link as a whole

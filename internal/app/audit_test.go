@@ -60,7 +60,7 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := pairedAs(t, other, pair.Record{Role: pair.Primary}).backend
-			if err := c.act(b); err != nil && api.CodeOf(err) != api.Unconfirmed { // there is no peer
+			if err := c.act(b); err != nil && pair.CodeOf(err) != pair.Unconfirmed { // there is no peer
 				t.Fatal(err)
 			}
 			b.history.flush(t.Context())

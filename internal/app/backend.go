@@ -6,19 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
 
-	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/cause"
-	"baton/internal/datasync"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
-	"baton/internal/store"
 )
 
 // backend answers the API for this appliance. The files backend_*.go hold its
@@ -41,82 +37,57 @@ func newBackend(a *Appliance) *backend {
 	return &backend{Appliance: a, tasks: newTasks(a.log), gate: newGate(time.Now), looks: newLooks(), token: peer.Generate()}
 }
 
-// failure gives an error of an edge, or the decision's no, the code and the
-// sentence that a person meets. Others pass as they are, for the log.
+// failure makes what a person is told of an error of an edge, or of the decision's
+// no. Errors that nobody can read pass as they are, for the log.
 func failure(err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := errors.AsType[*api.Error](err); ok {
-		return err
-	}
-	if no, ok := errors.AsType[agent.RefusedError](err); ok {
-		return refused(no)
-	}
-	text := cause.Of(err)
+	refusal := pair.RefusalOf(err)
 	remote, fromPeer := errors.AsType[*peer.RemoteError](err)
-	if errors.Is(err, syscall.ENOSPC) && !fromPeer {
-		return &api.Error{Code: api.Failed, Text: "the disk of this appliance's data directory is full: free some space there, then try again", Err: err}
-	}
-	if fromPeer {
-		text = cause.Of(remote) // how it came here is for the log
-	} else if _, called := errors.AsType[*url.Error](err); called && errors.Is(err, peer.ErrUnreachable) {
-		text = peer.Unanswered(err)
-	}
-	var fields []pair.FieldError
-	refused := api.RefusedFields(err)
-	if refused != nil {
-		fields = refused.Fields
-	}
-	switch code := codeOf(err); {
-	case code != "":
-		return &api.Error{Code: code, Text: text, Fields: fields, Err: err}
-	case fromPeer:
-		return &api.Error{Code: api.Refused, Text: text, Err: err}
-	case refused != nil:
-		return refused
+	_, called := errors.AsType[*url.Error](err)
+	reason, decided := errors.AsType[failover.Reason](err)
+	switch {
+	case err == nil, err == error(refusal): //nolint:errorlint // the refusal itself, not wrapped
+		if decided {
+			return advised(reason, err)
+		}
+		return err
+	case fromPeer: // how it came here is for the log
+		return &pair.Refusal{Code: pair.CodeOf(remote), Text: cause.Of(remote), Cause: err}
+	case called && errors.Is(err, peer.ErrUnreachable):
+		return &pair.Refusal{Code: pair.Unreachable, Text: peer.Unanswered(err), Cause: err}
+	case refusal != nil:
+		return &pair.Refusal{Code: refusal.Code, Text: cause.Of(err), Fields: refusal.Fields, Cause: err}
+	case errors.Is(err, syscall.ENOSPC):
+		return &pair.Refusal{Code: pair.Failed, Text: "the disk of this appliance's data directory is full: free some space there, then try again", Cause: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &pair.Refusal{Code: pair.Unreachable, Text: cause.Of(err), Cause: err}
 	}
 	return err
 }
 
-// codeOf returns the code of what an edge refuses; empty if the edges do not tell.
-func codeOf(err error) api.Code {
-	for _, known := range []struct {
-		code  api.Code
-		cause []error
-	}{
-		{api.Unreachable, []error{peer.ErrUnreachable, context.DeadlineExceeded}},
-		{api.Usage, []error{peer.ErrUnfitKey}},
-		{api.Conflict, []error{store.ErrConflict}},
-		{api.TooMany, []error{store.ErrBusy}},
-		{api.NotFound, []error{store.ErrNotFound, datasync.ErrNotFound}},
-		{api.Unauthorized, []error{store.ErrCredentials}},
-		{api.Refused, []error{
-			store.ErrRefused, store.ErrExists, agent.ErrNotNow, peer.ErrKeyMismatch, peer.ErrIdentityChanged, peer.ErrVersion,
-			peer.ErrAlreadyPaired, peer.ErrNotPaired, peer.ErrHoldsData, peer.ErrThrottled, peer.ErrNoKey, peer.ErrReverse,
-			peer.ErrBusy, peer.ErrRefused, peer.ErrNotKnownThere, datasync.ErrShrink, datasync.ErrNotPrimary, datasync.ErrStaleEpoch, datasync.ErrNotAllowed,
-		}},
-	} {
-		if slices.ContainsFunc(known.cause, func(cause error) bool { return errors.Is(err, cause) }) {
-			return known.code
-		}
-	}
-	return ""
+// refusedFor is the decision's no without more to say.
+func refusedFor(reason failover.Reason) error {
+	return advised(reason, pair.Refuse(pair.Refused, "%w", reason))
 }
 
-func refusedReason(reason failover.Reason) error { return refused(agent.RefusedError{Reason: reason}) }
+// advised tells what to do about some of the decision's reasons instead.
+func advised(reason failover.Reason, refusal error) error {
+	advice := map[failover.Reason]*pair.Refusal{
+		failover.PeerSilent: pair.Refuse(pair.Unreachable,
+			"the peer does not answer: look at it, or repeat with --force to serve with the data that is here"),
+		failover.AddressAnswers: pair.Refuse(pair.Refused,
+			"the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat"),
+		failover.NotPaired: pair.Refuse(pair.Refused,
+			"this appliance has no relationship: on the one that holds the data, run baton pair HOST"),
+	}
+	if better := advice[reason]; better != nil {
+		return better
+	}
+	return refusal
+}
 
-func refused(no agent.RefusedError) error {
-	if no.Reason == failover.PeerSilent {
-		return api.Errorf(api.Unreachable, "the peer does not answer: look at it, or repeat with --force to serve with the data that is here")
-	}
-	if no.Reason == failover.AddressAnswers {
-		return api.Errorf(api.Refused, "the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat")
-	}
-	if no.Reason == failover.NotPaired {
-		return api.Errorf(api.Refused, "this appliance has no relationship: on the one that holds the data, run baton pair HOST")
-	}
-	return api.Errorf(api.Refused, "%s", no)
+// notYet says that a later version will do what was asked.
+func notYet(what string) error {
+	return pair.Refuse(pair.Refused, "%s is not available yet in this version", what)
 }
 
 // by names who asks, for the audit. In a browser, the first administrator is made

@@ -15,6 +15,8 @@ import (
 	"filippo.io/age"
 
 	"baton/internal/api"
+	"baton/internal/cause"
+	"baton/internal/pair"
 	"baton/internal/store"
 )
 
@@ -92,11 +94,11 @@ func (i *inspected) drop() {
 // encrypted with a password in the age format, which age itself can open.
 func (b *backend) CreateBackup(ctx context.Context, password string, to io.Writer) error {
 	if len(password) < leastBackupPassword {
-		return api.Errorf(api.Usage, "the password of a backup needs %d characters or more: whoever has the file can try as long as he likes", leastBackupPassword)
+		return pair.Refuse(pair.Usage, "the password of a backup needs %d characters or more: whoever has the file can try as long as he likes", leastBackupPassword)
 	}
 	recipient, err := age.NewScryptRecipient(password)
 	if err != nil {
-		return api.Errorf(api.Usage, "the password cannot be used: %w", err)
+		return pair.Refuse(pair.Usage, "the password cannot be used: %w", cause.Plain(err))
 	}
 	recipient.SetWorkFactor(workFactor)
 	b.inspected.stretching.Lock()
@@ -148,7 +150,7 @@ func (b *backend) RestoreInspected(ctx context.Context, id string) error {
 	}
 	draft := b.inspected.take(id)
 	if draft == nil {
-		return api.Errorf(api.NotFound, "this backup is no longer kept here, or another one was looked into since: choose the file again")
+		return pair.Refuse(pair.NotFound, "this backup is no longer kept here, or another one was looked into since: choose the file again")
 	}
 	return b.restore(ctx, draft)
 }
@@ -197,7 +199,7 @@ func (b *backend) openBackup(ctx context.Context, password string, from io.Reade
 func (b *backend) decrypt(password string, from io.Reader) (io.Reader, error) {
 	identity, err := age.NewScryptIdentity(password)
 	if err != nil {
-		return nil, api.Errorf(api.Usage, "the password cannot be used: %w", err)
+		return nil, pair.Refuse(pair.Usage, "the password cannot be used: %w", cause.Plain(err))
 	}
 	identity.SetMaxWorkFactor(workFactor)
 	b.inspected.stretching.Lock()
@@ -207,9 +209,9 @@ func (b *backend) decrypt(password string, from io.Reader) (io.Reader, error) {
 		return opened, nil
 	}
 	if _, wrong := errors.AsType[*age.NoIdentityMatchError](err); wrong {
-		return nil, &api.Error{Code: api.Refused, Text: "the backup does not open with this password: give the password that it was made with", Err: err}
+		return nil, &pair.Refusal{Code: pair.Refused, Text: "the backup does not open with this password: give the password that it was made with", Cause: err}
 	}
-	return nil, &api.Error{Code: api.Refused, Text: "this file is not a backup of Baton, or is damaged: choose the file that was downloaded, unchanged", Err: err}
+	return nil, &pair.Refusal{Code: pair.Refused, Text: "this file is not a backup of Baton, or is damaged: choose the file that was downloaded, unchanged", Cause: err}
 }
 
 // readHead reads the first line, if it is a backup's head, and returns what follows.
@@ -227,15 +229,15 @@ func readHead(from *bufio.Reader) (backupHead, io.Reader, error) {
 		return backupHead{}, io.MultiReader(bytes.NewReader(bytes.Clone(line)), from), nil
 	}
 	if head.Format > 1 {
-		return backupHead{}, nil, api.Errorf(api.Refused, "this backup was made by version %.40q, which this one cannot read: upgrade this appliance", head.Version)
+		return backupHead{}, nil, pair.Refuse(pair.Refused, "this backup was made by version %.40q, which this one cannot read: upgrade this appliance", head.Version)
 	}
 	return head, from, nil
 }
 
 // damaged says so, unless the error is a sentence already.
 func damaged(err error) error {
-	if known := failure(err); api.CodeOf(known) != api.Failed {
+	if known := failure(err); pair.CodeOf(known) != pair.Failed {
 		return known
 	}
-	return &api.Error{Code: api.Refused, Text: "the backup is damaged or breaks off: nothing was changed; take another copy of the file", Err: err}
+	return &pair.Refusal{Code: pair.Refused, Text: "the backup is damaged or breaks off: nothing was changed; take another copy of the file", Cause: err}
 }

@@ -10,7 +10,6 @@ import (
 
 	"filippo.io/age"
 
-	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/store"
 )
@@ -64,7 +63,7 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	if _, err := a.site.User(ctx, "bob"); err != nil {
 		t.Errorf("looking into a backup changed something: %v", err)
 	}
-	if err := a.backend.RestoreInspected(ctx, "another"); api.CodeOf(err) != api.NotFound {
+	if err := a.backend.RestoreInspected(ctx, "another"); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("an id that is not known: %v", err)
 	}
 	if err := a.backend.RestoreInspected(ctx, holds.ID); err != nil {
@@ -73,10 +72,10 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	if _, err := a.site.AuthenticateToken(ctx, token); err != nil {
 		t.Errorf("the token of the backup: %v", err)
 	}
-	if _, err := a.site.User(ctx, "bob"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := a.site.User(ctx, "bob"); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("who is not in the backup is still there: %v", err)
 	}
-	if err := a.backend.RestoreInspected(ctx, holds.ID); api.CodeOf(err) != api.NotFound {
+	if err := a.backend.RestoreInspected(ctx, holds.ID); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("restored twice: %v", err)
 	}
 }
@@ -118,14 +117,14 @@ func TestAFileThatIsNoBackupIsToldInASentence(t *testing.T) {
 		"of nobody":         {backupPassword, sealed(t, `{"schema":1}`+"\n"+`{"table":"setting_version","row":{"only":1,"version":1}}`+"\n"+`{"rows":1}`+"\n"), "no administrator"},
 	} {
 		err := a.backend.RestoreBackup(ctx, bad.password, bad.file)
-		if api.CodeOf(err) != api.Refused || !strings.Contains(err.Error(), bad.words) {
+		if pair.CodeOf(err) != pair.Refused || !strings.Contains(err.Error(), bad.words) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if _, err := a.site.Authenticate(ctx, "ann", "correct horse"); err != nil {
 		t.Errorf("a refused backup changed something: %v", err)
 	}
-	if err := a.backend.CreateBackup(ctx, "short", io.Discard); api.CodeOf(err) != api.Usage {
+	if err := a.backend.CreateBackup(ctx, "short", io.Discard); pair.CodeOf(err) != pair.Usage {
 		t.Errorf("a short password: %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"baton/internal/api"
@@ -40,7 +39,7 @@ func (b *backend) prove(ctx context.Context, name, password string, check authen
 	}
 	defer end()
 	user, err := check(ctx, name, password)
-	if errors.Is(err, store.ErrCredentials) {
+	if pair.CodeOf(err) == pair.Unauthorized {
 		b.gate.wrong(name, source(ctx))
 		b.failed(ctx, name, "the user name or the password was wrong")
 	}
@@ -67,7 +66,7 @@ func (b *backend) SignInWithCode(ctx context.Context, session api.SignedIn, code
 	}
 	defer end()
 	err = b.site.CheckCode(ctx, name, code)
-	if errors.Is(err, store.ErrCredentials) {
+	if pair.CodeOf(err) == pair.Unauthorized {
 		failed()
 		b.failed(ctx, name, "the password was right, the code was not")
 	}
@@ -115,7 +114,7 @@ func (b *backend) UseSession(ctx context.Context, session api.SignedIn) error {
 // ForgetSession implements api.Sessions.
 func (b *backend) ForgetSession(ctx context.Context, id string) error {
 	_, err := b.site.EndSession(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
+	if pair.CodeOf(err) == pair.NotFound {
 		return nil
 	}
 	return failure(err)
@@ -186,8 +185,8 @@ func (b *backend) ChangePassword(ctx context.Context, name, old, password string
 // left alone is not enough.
 func (b *backend) proveAgain(ctx context.Context, name, password, field string) error {
 	_, err := b.prove(ctx, name, password, b.site.AuthenticateAgain)
-	if api.CodeOf(err) == api.Unauthorized {
-		return api.RefusedFields(pair.FieldError{Field: field, Text: "this is not your password"})
+	if pair.CodeOf(err) == pair.Unauthorized {
+		return pair.RefuseField(field, "this is not your password")
 	}
 	return err
 }
@@ -216,7 +215,7 @@ func (b *backend) EnableTOTP(ctx context.Context, name string, shown api.TOTPPro
 		return nil, api.Ticket{}, failure(err)
 	}
 	if user.TOTP { // turning them off asks for the password; nobody gets around that by replacing them
-		return nil, api.Ticket{}, api.Errorf(api.Refused, "one-time codes are on already: turn them off on the account page first")
+		return nil, api.Ticket{}, pair.Refuse(pair.Refused, "one-time codes are on already: turn them off on the account page first")
 	}
 	if err := b.proveAgain(ctx, name, shown.Password, "password"); err != nil {
 		return nil, api.Ticket{}, err

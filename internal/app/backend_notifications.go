@@ -76,7 +76,7 @@ func (b *backend) SaveNotifications(ctx context.Context, wanted api.SavedNotific
 		return api.SavedNotifications{}, failure(err)
 	}
 	if wanted.Version != uint64(max(version, 0)) { // whose password is meant is certain only now
-		return api.SavedNotifications{}, api.Errorf(api.Conflict, "somebody else has changed this meanwhile: look at it again, then save")
+		return api.SavedNotifications{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
 	}
 	after, err := notify.Prepare(wanted.Notifications, before)
 	if err != nil {
@@ -130,12 +130,12 @@ func (b *backend) TestNotification(ctx context.Context, channel string) (string,
 	name, reached := "the mail", settings.Mail.Host+" took the mail for "+strings.Join(settings.Mail.To, ", ")+"."
 	if channel == pair.MailChannel {
 		if settings.Mail.Host == "" || settings.Mail.From == "" || len(settings.Mail.To) == 0 {
-			return "", api.Errorf(api.Refused, "no mail server, sender and recipient are saved: save them first, then test")
+			return "", pair.Refuse(pair.Refused, "no mail server, sender and recipient are saved: save them first, then test")
 		}
 	} else {
 		i := slices.IndexFunc(settings.Webhooks, func(w pair.Webhook) bool { return w.ID == channel })
 		if i < 0 {
-			return "", api.Errorf(api.NotFound, "there is no webhook %.40q now: look at the page again", channel)
+			return "", pair.Refuse(pair.NotFound, "there is no webhook %.40q now: look at the page again", channel)
 		}
 		name, reached = "the webhook "+settings.Webhooks[i].Name, settings.Webhooks[i].Name+" took the test."
 	}
@@ -143,7 +143,7 @@ func (b *backend) TestNotification(ctx context.Context, channel string) (string,
 	ctx, cancel := context.WithTimeout(ctx, testWait)
 	defer cancel()
 	if err := b.notifier.Test(ctx, settings, channel); err != nil {
-		return "", api.Errorf(api.Unreachable, "%w", err)
+		return "", err
 	}
 	return reached, nil
 }

@@ -31,7 +31,7 @@ func (b *backend) SetUp(ctx context.Context, user api.NewUser) error {
 	case err != nil:
 		return failure(err)
 	case len(users) > 0:
-		return api.Errorf(api.Refused, "there is an administrator already: sign in, or add users with baton user add")
+		return pair.Refuse(pair.Refused, "there is an administrator already: sign in, or add users with baton user add")
 	}
 	user.Role = api.Administrator
 	return b.AddUser(ctx, user)
@@ -49,7 +49,7 @@ func (b *backend) Key(context.Context) (api.KeyState, error) {
 // EndPreviousKey implements api.Keys.
 func (b *backend) EndPreviousKey(ctx context.Context) error {
 	if b.link.KeyState().Previous == "" {
-		return api.Errorf(api.Refused, "only one pre-shared key is valid here: there is none to end")
+		return pair.Refuse(pair.Refused, "only one pre-shared key is valid here: there is none to end")
 	}
 	if err := b.link.EndPreviousKey(ctx); err != nil {
 		return failure(err)
@@ -109,17 +109,16 @@ func (b *backend) PreviewPair(ctx context.Context, request api.PairRequest) (api
 // easily guessed could be found from it.
 func (b *backend) notPaired(err error) error {
 	told := failure(err)
-	known, is := errors.AsType[*api.Error](told)
-	if is && errors.Is(err, peer.ErrKeyMismatch) {
-		known.Text = "the pre-shared keys of the two appliances differ: the key here has the fingerprint " + b.link.KeyState().Fingerprint +
-			"; compare it with the one on the page Management > Security of the other appliance (or: baton key fingerprint), and save the same key on both"
+	if errors.Is(err, peer.ErrKeyMismatch) {
+		return pair.Refuse(pair.CodeOf(told), "%s", "the pre-shared keys of the two appliances differ: the key here has the fingerprint "+b.link.KeyState().Fingerprint+
+			"; compare it with the one on the page Management > Security of the other appliance (or: baton key fingerprint), and save the same key on both")
 	}
 	return told
 }
 
 func (b *backend) mayPair() error {
 	if b.agent.Look().State.Record.Role == pair.Backup {
-		return api.Errorf(api.Refused, "this appliance is the backup of a relationship: break it first, or run this on the one that holds the data")
+		return pair.Refuse(pair.Refused, "this appliance is the backup of a relationship: break it first, or run this on the one that holds the data")
 	}
 	return nil
 }
@@ -137,7 +136,7 @@ func (b *backend) Pair(ctx context.Context, request api.PairRequest) (pair.PeerS
 	if status := b.peerStatus(time.Now()); status != nil {
 		return *status, nil
 	}
-	return pair.PeerStatus{}, api.Errorf(api.Failed, "the relationship was broken again at once: look at the history of both appliances")
+	return pair.PeerStatus{}, pair.Refuse(pair.Failed, "the relationship was broken again at once: look at the history of both appliances")
 }
 
 // Unpair implements api.Relationship.
@@ -147,7 +146,7 @@ func (b *backend) Unpair(ctx context.Context, request api.UnpairRequest) error {
 		return failure(peer.ErrNotPaired)
 	}
 	if heard := s.State.PeerHeard; !request.Force && (!heard.Set || bootClock().Sub(heard.At) > s.Config.Timeout) {
-		return api.Errorf(api.Unreachable, "the peer does not answer, so it would not learn of this: bring it back, or repeat with --force and break the relationship there, too")
+		return pair.Refuse(pair.Unreachable, "the peer does not answer, so it would not learn of this: bring it back, or repeat with --force and break the relationship there, too")
 	}
 	b.audit(ctx, "broke the relationship")
 	return failure(b.link.Unpair(ctx))

@@ -24,7 +24,7 @@ func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Che
 	s := b.agent.Look().State
 	why := b.refusal(change)
 	if why == failover.AlreadyPrimary {
-		return nil, refusedReason(why)
+		return nil, refusedFor(why)
 	}
 	verdict := judged(amiss("switch", why.String(), switchRemedy(b.agent.Look(), why)), func() bool { return why == failover.Agreed })
 	if why == failover.PeerSilent && b.refuses() != pair.NoAnswer {
@@ -118,7 +118,7 @@ func warned(check api.Check) api.Check {
 func (b *backend) Loss(ctx context.Context, change api.RoleChange) (api.Loss, error) {
 	pinned, paired := b.link.Paired()
 	if !paired {
-		return api.Loss{}, refusedReason(failover.NotPaired)
+		return api.Loss{}, refusedFor(failover.NotPaired)
 	}
 	if change.DataSyncFirst && b.reaches() {
 		return api.Loss{Text: "Nothing is lost: the final data sync carries everything over."}, nil
@@ -186,7 +186,7 @@ func (b *backend) unsynced(ctx context.Context) (wire.Unsynced, error) {
 // unsyncedAsked answers the backup's question.
 func (a *Appliance) unsyncedAsked(ctx context.Context, _ wire.Plain) (wire.Unsynced, error) {
 	if a.agent.Look().State.Record.Role != pair.Primary {
-		return wire.Unsynced{}, refusedBy(agent.RefusedError{Reason: failover.NotServing})
+		return wire.Unsynced{}, refusedBy(pair.Refuse(pair.Refused, "%w", failover.NotServing))
 	}
 	return a.countUnsynced(ctx)
 }

@@ -31,7 +31,7 @@ func (b *backend) Data(ctx context.Context) ([]api.Data, error) {
 // AddData implements api.ProtectedData.
 func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
 	if data.Kind != string(pair.DataDirectory) {
-		return api.NotYet("protecting a " + data.Kind + " database")
+		return notYet("protecting a " + data.Kind + " database")
 	}
 	wanted := pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}}
 	err := b.checkNewData(ctx, wanted)
@@ -72,14 +72,14 @@ func refusesPath(err error) bool {
 	if err == nil {
 		return false
 	}
-	refused := api.RefusedFields(err)
-	return refused == nil || slices.ContainsFunc(refused.Fields, func(f pair.FieldError) bool { return f.Field == "path" })
+	refused := pair.RefusalOf(err)
+	return refused == nil || slices.ContainsFunc(refused.Fields, func(f pair.Field) bool { return f.Name == "path" })
 }
 
 // unfit refuses a path that is no directory with readable files.
 func (b *backend) unfit(ctx context.Context, path string) error {
 	if found := b.looks.at(ctx, path)[0]; !found.OK {
-		return pair.FieldError{Field: "path", Text: found.Text + " " + found.NextStep}
+		return pair.RefuseField("path", "%s", found.Text+" "+found.NextStep)
 	}
 	return nil
 }
@@ -95,10 +95,10 @@ func (b *backend) RemoveData(ctx context.Context, name string) error {
 // TestData implements api.ProtectedData.
 func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, error) {
 	if data.Kind != string(pair.DataDirectory) {
-		return nil, api.NotYet("protecting a " + data.Kind + " database")
+		return nil, notYet("protecting a " + data.Kind + " database")
 	}
 	if err := failure(b.checkNewData(ctx, pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}})); err != nil {
-		if known, ok := errors.AsType[*api.Error](err); ok && (known.Code == api.Usage || known.Code == api.Refused) {
+		if known, ok := errors.AsType[*pair.Refusal](err); ok && (known.Code == pair.Usage || known.Code == pair.Refused) {
 			return []api.Check{amiss("rules", "This cannot be protected.", reasonOf(known))}, nil
 		}
 		return nil, err
@@ -119,7 +119,7 @@ func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check,
 }
 
 // reasonOf is what a refusal says, without the names of its fields.
-func reasonOf(refused *api.Error) string {
+func reasonOf(refused *pair.Refusal) string {
 	if len(refused.Fields) == 0 {
 		return refused.Text
 	}

@@ -135,7 +135,7 @@ func (b *backend) SelfSignCertificate(ctx context.Context, version uint64) (api.
 		hosts.Addresses = append(hosts.Addresses, ip.Address.Addr())
 	}
 	if len(hosts.Names)+len(hosts.Addresses) == 0 {
-		return api.Certificates{}, api.Errorf(api.Refused, "the site has no host name and no shared IP for which a certificate could be: save a host name first")
+		return api.Certificates{}, pair.Refuse(pair.Refused, "the site has no host name and no shared IP for which a certificate could be: save a host name first")
 	}
 	made, err := certificate.SelfSigned(hosts, time.Now(), siteLasting)
 	if err != nil {
@@ -194,7 +194,7 @@ func (b *backend) RemoveCertificate(ctx context.Context, version uint64) (api.Ce
 		return api.Certificates{}, err
 	}
 	if b.public.certificates.site.Load() == nil {
-		return api.Certificates{}, api.Errorf(api.Refused, "the site has no certificate of its own: there is none to remove")
+		return api.Certificates{}, pair.Refuse(pair.Refused, "the site has no certificate of its own: there is none to remove")
 	}
 	if err := b.saveDocument(ctx, documentCertificate, certificateDocument{}, version, change{text: "removed the certificate of the site"}); err != nil {
 		return api.Certificates{}, err

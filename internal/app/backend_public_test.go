@@ -36,15 +36,15 @@ func publicAppliance(t *testing.T) (*backend, context.Context) {
 	return a.backend, fromLocal(t.Context())
 }
 
-func wantCode(t *testing.T, err error, code api.Code, fields ...string) {
+func wantCode(t *testing.T, err error, code pair.Code, fields ...string) {
 	t.Helper()
-	if err == nil || api.CodeOf(err) != code {
+	if err == nil || pair.CodeOf(err) != code {
 		t.Errorf("got %v, want %s", err, code)
 		return
 	}
-	known, _ := errors.AsType[*api.Error](err)
+	known, _ := errors.AsType[*pair.Refusal](err)
 	for i, field := range fields {
-		if len(known.Fields) <= i || known.Fields[i].Field != field {
+		if len(known.Fields) <= i || known.Fields[i].Name != field {
 			t.Errorf("got %v, want field %s refused", err, field)
 		}
 	}
@@ -63,13 +63,13 @@ func TestTheSiteIsChangedByOneOfTwo(t *testing.T) {
 		t.Fatalf("got %+v, %v", saved, err)
 	}
 	_, err = b.SaveSite(ctx, theirs)
-	wantCode(t, err, api.Conflict)
+	wantCode(t, err, pair.Stale)
 	if again, err := b.SaveSite(ctx, saved); err != nil || again.Version != 1 {
 		t.Errorf("saved without a change: %+v, %v", again, err)
 	}
 	saved.HostName, saved.Title = "a.example\r\nX: y", "two\nlines"
 	_, err = b.SaveSite(ctx, saved)
-	wantCode(t, err, api.Usage, "host_name", "title")
+	wantCode(t, err, pair.Usage, "host_name", "title")
 	texts := told(t, b, pair.KindSettingChanged)
 	if len(texts) != 1 || texts[0] != "root from local changed Site name from nothing to Help desk." {
 		t.Errorf("the history says %q", texts)
@@ -86,10 +86,10 @@ func TestACertificateIsInForceWhenItIsSaved(t *testing.T) {
 	given := api.NewCertificate{Certificate: document.Chain, Key: document.Key}
 	other := stored(t, time.Hour, "other")
 	_, err = b.SetCertificate(ctx, api.NewCertificate{Certificate: document.Chain, Key: other.Key}, 0)
-	wantCode(t, err, api.Usage, "key")
+	wantCode(t, err, pair.Usage, "key")
 	past := stored(t, -time.Hour, "www.example.org")
 	_, err = b.SetCertificate(ctx, api.NewCertificate{Certificate: past.Chain, Key: past.Key}, 0)
-	wantCode(t, err, api.Usage, "certificate")
+	wantCode(t, err, pair.Usage, "certificate")
 	if known, err = b.SetCertificate(ctx, given, 0); err != nil || known.Version != 1 || known.Site == nil || known.Site.Names[0] != "www.example.org" {
 		t.Fatalf("got %+v, %v", known, err)
 	}
@@ -97,12 +97,12 @@ func TestACertificateIsInForceWhenItIsSaved(t *testing.T) {
 		t.Error("it is not in force")
 	}
 	_, err = b.SetCertificate(ctx, given, 0)
-	wantCode(t, err, api.Conflict)
+	wantCode(t, err, pair.Stale)
 	if known, err = b.RemoveCertificate(ctx, 1); err != nil || known.Site != nil || known.Version != 2 {
 		t.Errorf("removed: %+v, %v", known, err)
 	}
 	_, err = b.RemoveCertificate(ctx, 2)
-	wantCode(t, err, api.Refused)
+	wantCode(t, err, pair.Refused)
 }
 
 func TestASelfSignedCertificateIsForHostNameAndSharedIPs(t *testing.T) {
@@ -184,10 +184,10 @@ func TestProtectedDataIsTestedBeforeItIsAdded(t *testing.T) {
 			t.Errorf("%s: %+v, %v, want %q", path, checks, err, words)
 		}
 	}
-	wantCode(t, b.AddData(ctx, spec("www", filepath.Join(dir, "absent"))), api.Usage, "path")
-	wantCode(t, b.AddData(ctx, spec("No Name", dir)), api.Usage, "name")
+	wantCode(t, b.AddData(ctx, spec("www", filepath.Join(dir, "absent"))), pair.Usage, "path")
+	wantCode(t, b.AddData(ctx, spec("No Name", dir)), pair.Usage, "name")
 	for _, path := range []string{filepath.Join(dir, "absent"), "relative", "/etc"} {
-		wantCode(t, b.AddData(ctx, spec("No Name", path)), api.Usage, "name", "path")
+		wantCode(t, b.AddData(ctx, spec("No Name", path)), pair.Usage, "name", "path")
 	}
 	if checks, err := b.TestData(ctx, spec("No Name", dir)); err != nil || !strings.HasPrefix(checks[0].NextStep, `"No Name" is not a name`) {
 		t.Errorf("a bad name: %+v, %v", checks, err)

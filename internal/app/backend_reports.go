@@ -41,7 +41,7 @@ func (b *backend) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, 
 	}
 	s.writers = []pair.ApplianceID{filter.Appliance}
 	if !slices.ContainsFunc(s.Appliances, func(one pair.Named) bool { return one.ID == filter.Appliance }) {
-		return s, api.Errorf(api.NotFound, "no appliance with the id %.40q has recorded anything here: leave the appliance out", filter.Appliance)
+		return s, pair.Refuse(pair.NotFound, "no appliance with the id %.40q has recorded anything here: leave the appliance out", filter.Appliance)
 	}
 	return s, nil
 }

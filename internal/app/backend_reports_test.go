@@ -70,7 +70,7 @@ func TestAvailabilityIsJudgedFromBothHistories(t *testing.T) {
 	if err != nil || alone.Total.Up < 59*time.Minute.Milliseconds() || alone.Total.Up > 61*time.Minute.Milliseconds() {
 		t.Errorf("this appliance alone: %+v, %v", alone.Total, err)
 	}
-	if _, err := a.backend.Availability(t.Context(), api.ReportFilter{Appliance: "nobody"}); api.CodeOf(err) != api.NotFound {
+	if _, err := a.backend.Availability(t.Context(), api.ReportFilter{Appliance: "nobody"}); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("an unknown appliance: %v", err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"baton/internal/agent"
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
@@ -66,7 +67,7 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (a
 	b.exchangeAll(ctx) // brings them at once
 	saved, err := b.Settings(ctx)
 	if err == nil && len(changes) > 0 && saved.Version == current.Version {
-		err = api.Errorf(api.Unreachable, "the primary saved the settings, and has not told them yet: look again in a moment")
+		err = pair.Refuse(pair.Unreachable, "the primary saved the settings, and has not told them yet: look again in a moment")
 	}
 	return saved, err
 }
@@ -74,7 +75,7 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (a
 // EnableSharedIP implements api.Reaching.
 func (b *backend) EnableSharedIP(ctx context.Context, address netip.Addr) error {
 	if !b.managed(address) {
-		return api.Errorf(api.NotFound, "%s is not in this appliance's configuration file: add a [[shared_ip]] for it there, and restart", address)
+		return pair.Refuse(pair.NotFound, "%s is not in this appliance's configuration file: add a [[shared_ip]] for it there, and restart", address)
 	}
 	if err := b.permitted(address); err != nil {
 		return err
@@ -87,7 +88,7 @@ func (b *backend) EnableSharedIP(ctx context.Context, address netip.Addr) error 
 	// The appliance that a standalone one is about to be paired with may have it, too:
 	// until the address is free it waits, with a condition.
 	if role == pair.Primary && owner != "" {
-		return api.Errorf(api.Refused, "another machine, %s, answers for %s: take the address off there first", owner, address)
+		return pair.Refuse(pair.Refused, "another machine, %s, answers for %s: take the address off there first", owner, address)
 	}
 	err := b.tick(ctx, "enabled", address, func(ticked []string) []string { return append(ticked, address.String()) })
 	b.agent.Tell(ctx, failover.AddressTicked{Free: free})
@@ -98,7 +99,7 @@ func (b *backend) EnableSharedIP(ctx context.Context, address netip.Addr) error 
 func (b *backend) permitted(address netip.Addr) error {
 	i := slices.IndexFunc(b.config.SharedIPs, func(ip pair.SharedIP) bool { return ip.Address.Addr() == address })
 	if err := b.host.Permitted(b.config.SharedIPs[i].Interface); errors.Is(err, sharedip.ErrNotPermitted) {
-		return api.Errorf(api.Refused, "%s cannot be shared here: %w", address, err)
+		return pair.Refuse(pair.Refused, "%s cannot be shared here: %w", address, cause.Plain(err))
 	}
 	return nil // an interface that is not there yet may come
 }
@@ -118,7 +119,7 @@ func (b *backend) usedElsewhere(ctx context.Context, address netip.Addr) (owner 
 // DisableSharedIP implements api.Reaching.
 func (b *backend) DisableSharedIP(ctx context.Context, address netip.Addr) error {
 	if !b.managed(address) {
-		return api.Errorf(api.NotFound, "%s is not in this appliance's configuration file", address)
+		return pair.Refuse(pair.NotFound, "%s is not in this appliance's configuration file", address)
 	}
 	return b.tick(ctx, "disabled", address, func(ticked []string) []string { return ticked })
 }
@@ -143,12 +144,12 @@ func (b *backend) Services(context.Context) ([]api.Service, error) { return []ap
 
 // AddService implements api.Services.
 func (b *backend) AddService(context.Context, api.Service) error {
-	return api.NotYet("running services")
+	return notYet("running services")
 }
 
 // RemoveService implements api.Services.
 func (b *backend) RemoveService(context.Context, string) error {
-	return api.NotYet("running services")
+	return notYet("running services")
 }
 
 // DivergedCopies implements api.DivergedCopies.

@@ -8,6 +8,7 @@ import (
 
 	"baton/internal/agent"
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -76,14 +77,14 @@ func (b *backend) ChangeRole(ctx context.Context, change api.RoleChange) (api.Ta
 	s := b.agent.Look().State
 	switch {
 	case s.Record.Role == pair.Standalone:
-		return api.Task{}, refusedReason(failover.NotPaired)
+		return api.Task{}, refusedFor(failover.NotPaired)
 	case change.Role == pair.Primary:
 		b.audit(ctx, "asked this appliance to become primary")
 		return b.tasks.begin(ctx, "role", "Become Primary", func(ctx context.Context) error {
 			return b.unagreed(b.agent.Do(ctx, failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force}))
 		})
 	case s.Record.Role == pair.Backup:
-		return api.Task{}, api.Errorf(api.Refused, "this appliance is the backup already")
+		return api.Task{}, pair.Refuse(pair.Refused, "this appliance is the backup already")
 	}
 	b.audit(ctx, "asked this appliance to become backup")
 	return b.tasks.begin(ctx, "role", "Become Backup", func(ctx context.Context) error {
@@ -94,9 +95,8 @@ func (b *backend) ChangeRole(ctx context.Context, change api.RoleChange) (api.Ta
 // unagreed says of a switch for which the peer is not to be had that it refuses, if it
 // answers: it is not its cable that is to be looked at, and nothing to force.
 func (b *backend) unagreed(err error) error {
-	no, refused := errors.AsType[agent.RefusedError](err)
-	if refused && no.Reason == failover.PeerSilent && b.refuses() != pair.NoAnswer {
-		return api.Errorf(api.Unreachable, "the peer answers, and the two appliances refuse each other: do what baton doctor says of the peer, then switch")
+	if errors.Is(err, failover.PeerSilent) && b.refuses() != pair.NoAnswer {
+		return pair.Refuse(pair.Unreachable, "the peer answers, and the two appliances refuse each other: do what baton doctor says of the peer, then switch")
 	}
 	return err
 }
@@ -141,11 +141,11 @@ func (b *backend) endAtPeer(ctx context.Context, known pair.MaintenanceStatus) e
 	case err == nil:
 		return nil
 	case known.Peer:
-		return api.Errorf(api.CodeOf(err), "maintenance was turned on at the peer and could not be ended there, so it goes on: %w", err)
+		return pair.Refuse(pair.CodeOf(err), "maintenance was turned on at the peer and could not be ended there, so it goes on: %w", cause.Plain(err))
 	case known.Here:
 		return nil // it has ended, and the peer has told of none
 	}
-	return api.Errorf(api.CodeOf(err), "maintenance was not on here, and the peer could not be asked; if it is on there, it continues: %w", err)
+	return pair.Refuse(pair.CodeOf(err), "maintenance was not on here, and the peer could not be asked; if it is on there, it continues: %w", cause.Plain(err))
 }
 
 // endMaintenanceAsked ends, at the word of the peer, what was turned on here.

@@ -54,10 +54,10 @@ func newUser(user api.NewUser) store.User {
 // one that its owner could not type.
 func (b *backend) goodPassword(password string) error {
 	if least := b.security.get().PasswordLength; utf8.RuneCountInString(password) < least {
-		return pair.FieldErrorf("password", "use %d characters or more", least)
+		return pair.RefuseField("password", "use %d characters or more", least)
 	}
 	if err := pair.CheckSeen("the password", password); err != nil {
-		return pair.FieldErrorf("password", "%s", err)
+		return pair.RefuseField("password", "%s", err)
 	}
 	return nil
 }

@@ -8,12 +8,13 @@ import (
 	"log/slog"
 	"os"
 
-	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/cli"
 	"baton/internal/config"
 	"baton/internal/lab/demo"
 	"baton/internal/lease"
 	"baton/internal/licences"
+	"baton/internal/pair"
 	"baton/internal/sharedip"
 )
 
@@ -25,7 +26,7 @@ func Commands(version string) cli.Commands {
 		Serve: func(ctx context.Context, path string) error {
 			c, err := config.Load(path)
 			if err != nil {
-				return api.Errorf(api.Usage, "%w", err)
+				return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 			}
 			return Serve(ctx, c, version, newLogger(c.LogLevel))
 		},
@@ -54,7 +55,7 @@ func newLogger(level slog.Level) *slog.Logger {
 func cleanup(ctx context.Context, path string) error {
 	c, err := config.Load(path)
 	if err != nil {
-		return api.Errorf(api.Usage, "%w", err)
+		return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 	}
 	host := sharedip.New(c.SharedIPs, newLogger(c.LogLevel))
 	defer host.Close()
@@ -66,7 +67,7 @@ func cleanup(ctx context.Context, path string) error {
 		return err
 	}
 	if len(held) > 0 { // another program has just put it on: silence is what the rules are for
-		return api.Errorf(api.Refused, "%s is on its interface again: find the program that puts it on, and run baton cleanup once more", held[0])
+		return pair.Refuse(pair.Refused, "%s is on its interface again: find the program that puts it on, and run baton cleanup once more", held[0])
 	}
 	return lease.Clean()
 }
@@ -78,7 +79,7 @@ func socket(path string) (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return config.Default().Socket, nil
 	case err != nil:
-		return "", api.Errorf(api.Usage, "%w", err)
+		return "", pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 	}
 	return c.Socket, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 // TestAFloodOfSignInsLeavesTheProcessorToTheRest measures, on one processor, how late
@@ -27,7 +28,7 @@ func TestAFloodOfSignInsLeavesTheProcessorToTheRest(t *testing.T) {
 		flood.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				from := api.WithCaller(ctx, api.Caller{From: fmt.Sprintf("203.0.%d.%d", n%250, i+1)})
-				if api.CodeOf(b.try(from, fmt.Sprintf("name%d-%d", i, n), "wrong")) == api.Unauthorized {
+				if pair.CodeOf(b.try(from, fmt.Sprintf("name%d-%d", i, n), "wrong")) == pair.Unauthorized {
 					hashed.Add(1)
 				}
 				time.Sleep(time.Millisecond)

@@ -105,7 +105,7 @@ func (g *gate) beginCode(account string, source netip.Prefix) (failed, end func(
 func short(account string) string { return strings.Clone(account[:min(len(account), maxAccount)]) }
 
 func tooMany() error {
-	return api.Errorf(api.TooMany, "too many failed sign-ins: wait a minute, then try again")
+	return pair.Refuse(pair.TooMany, "too many failed sign-ins: wait a minute, then try again")
 }
 
 func (g *gate) trusts(account string, source netip.Prefix) bool {

@@ -79,7 +79,7 @@ func TestAStrangerLearnsNothingFromARefusal(t *testing.T) {
 			password = "wrong"
 		}
 		err := b.try(stranger(t, fmt.Sprintf("203.0.113.%d", i)), name, password)
-		if api.CodeOf(err) != api.Unauthorized {
+		if pair.CodeOf(err) != pair.Unauthorized {
 			t.Errorf("%q: %v", name, err)
 		}
 		texts[fmt.Sprint(err)] = true
@@ -103,11 +103,11 @@ func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range wrongOfAccount { // each from another source
-		if err := b.try(stranger(t, fmt.Sprintf("203.0.113.%d", i)), "anna", "wrong"); api.CodeOf(err) != api.Unauthorized {
+		if err := b.try(stranger(t, fmt.Sprintf("203.0.113.%d", i)), "anna", "wrong"); pair.CodeOf(err) != pair.Unauthorized {
 			t.Fatal(err)
 		}
 	}
-	if err := b.try(stranger(t, "203.0.113.99"), "anna", secretWords); api.CodeOf(err) != api.TooMany {
+	if err := b.try(stranger(t, "203.0.113.99"), "anna", secretWords); pair.CodeOf(err) != pair.TooMany {
 		t.Errorf("an account that was guessed at: %v", err)
 	}
 	if err := b.try(stranger(t, "198.51.100.7"), "anna", secretWords); err != nil {
@@ -116,7 +116,7 @@ func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
 	for i := range wrongPasswords { // one network
 		b.gate.wrong(fmt.Sprintf("name%d", i), source(stranger(t, fmt.Sprintf("2001:db8::%d", i+1))))
 	}
-	if err := b.try(stranger(t, "2001:db8::ffff"), "olga", secretWords); api.CodeOf(err) != api.TooMany {
+	if err := b.try(stranger(t, "2001:db8::ffff"), "olga", secretWords); pair.CodeOf(err) != pair.TooMany {
 		t.Errorf("a network that has guessed: %v", err)
 	}
 	if err := b.try(stranger(t, "2001:db8:0:1::1"), "olga", secretWords); err != nil {
@@ -181,18 +181,18 @@ func TestOneTimeCodesAskForThePassword(t *testing.T) {
 		return err
 	}
 	for i := range wrongPasswords { // guesses here count as at the sign-in
-		if err := enable("wrong"); api.CodeOf(err) != api.Usage || !strings.Contains(err.Error(), "not your password") {
+		if err := enable("wrong"); pair.CodeOf(err) != pair.Usage || !strings.Contains(err.Error(), "not your password") {
 			t.Errorf("guess %d: %v", i+1, err)
 		}
 	}
-	if err := enable(secretWords); api.CodeOf(err) != api.TooMany {
+	if err := enable(secretWords); pair.CodeOf(err) != pair.TooMany {
 		t.Errorf("after %d guesses: %v", wrongPasswords, err)
 	}
 	b.gate = newGate(stopped())
 	if err := enable(secretWords); err != nil {
 		t.Fatal(err)
 	}
-	if err := enable(secretWords); api.CodeOf(err) != api.Refused {
+	if err := enable(secretWords); pair.CodeOf(err) != pair.Refused {
 		t.Errorf("replaced: %v", err)
 	}
 }
@@ -259,7 +259,7 @@ func TestTheCodeIsAskedForOnceThePasswordIsRight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.try(ctx, "anna", "wrong"); api.CodeOf(err) != api.Unauthorized || strings.Contains(err.Error(), "code") {
+	if err := b.try(ctx, "anna", "wrong"); pair.CodeOf(err) != pair.Unauthorized || strings.Contains(err.Error(), "code") {
 		t.Errorf("a wrong password: %v", err)
 	}
 	ticket, err := b.SignIn(ctx, api.Credentials{Name: "anna", Password: secretWords})
@@ -287,11 +287,11 @@ func TestTheCodeIsAskedForOnceThePasswordIsRight(t *testing.T) {
 		t.Error(err)
 	}
 	for i := range wrongCodes {
-		if err := signIn(recovery[0]); api.CodeOf(err) != api.Unauthorized {
+		if err := signIn(recovery[0]); pair.CodeOf(err) != pair.Unauthorized {
 			t.Errorf("try %d: %v", i, err)
 		}
 	}
-	if err := signIn(recovery[1]); api.CodeOf(err) != api.TooMany {
+	if err := signIn(recovery[1]); pair.CodeOf(err) != pair.TooMany {
 		t.Errorf("after %d wrong codes: %v", wrongCodes, err)
 	}
 	if err := b.ResetTOTP(fromLocal(t.Context()), "anna"); err != nil {
@@ -319,21 +319,21 @@ func TestWhoLacksTheCodeDoesNotKeepItsOwnerOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	anna := api.SignedIn{Account: api.User{Name: "anna"}, CodeNeeded: true}
-	try := func(from context.Context, code string) api.Code {
+	try := func(from context.Context, code string) pair.Code {
 		_, err := b.SignInWithCode(from, anna, code)
 		if err == nil {
 			return ""
 		}
-		return api.CodeOf(err)
+		return pair.CodeOf(err)
 	}
 	if got := try(home, recovery[0]); got != "" {
 		t.Fatal(got)
 	}
 	for _, from := range []context.Context{away, home} { // each has its own bound
 		for i := range wrongCodes + 1 {
-			want := api.Unauthorized
+			want := pair.Unauthorized
 			if i == wrongCodes {
-				want = api.TooMany
+				want = pair.TooMany
 			}
 			if got := try(from, "wrong"); got != want {
 				t.Errorf("try %d from %s: %s, want %s", i+1, source(from), got, want)
@@ -345,7 +345,7 @@ func TestWhoLacksTheCodeDoesNotKeepItsOwnerOut(t *testing.T) {
 			}
 		}
 	}
-	if got := try(stranger(t, "203.0.113.2"), recovery[2]); got != api.TooMany {
+	if got := try(stranger(t, "203.0.113.2"), recovery[2]); got != pair.TooMany {
 		t.Errorf("from a third place: %s", got)
 	}
 }
@@ -388,11 +388,11 @@ func TestOwnPasswordAsksForTheOldOne(t *testing.T) {
 	b := withUsers(t)
 	ctx := api.WithCaller(t.Context(), api.Caller{Name: "olga", From: "198.51.100.7"})
 	field := func(err error) string {
-		refused, _ := errors.AsType[*api.Error](err)
+		refused, _ := errors.AsType[*pair.Refusal](err)
 		if refused == nil || len(refused.Fields) == 0 {
 			return fmt.Sprint(err)
 		}
-		return refused.Fields[0].Field
+		return refused.Fields[0].Name
 	}
 	if _, err := b.ChangePassword(ctx, "olga", "wrong", "another horse battery"); field(err) != "old" {
 		t.Errorf("got %v", err)
@@ -429,20 +429,20 @@ func TestSecurityOptionsAreInForceAtOnceAndLockNobodyOutWhoSavesThem(t *testing.
 		}
 		return b.SaveSecurity(ctx, saved)
 	}
-	if _, err := change(ctx, saved, map[string]string{"console_networks": "203.0.113.0/24"}); api.CodeOf(err) != api.Usage || !strings.Contains(err.Error(), "198.51.100.7") {
+	if _, err := change(ctx, saved, map[string]string{"console_networks": "203.0.113.0/24"}); pair.CodeOf(err) != pair.Usage || !strings.Contains(err.Error(), "198.51.100.7") {
 		t.Errorf("anna may lock herself out: %v", err)
 	}
 	newer, err := change(ctx, saved, map[string]string{"console_networks": "198.51.100.0/24", "password_length": "30"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := change(ctx, saved, map[string]string{"password_length": "12"}); api.CodeOf(err) != api.Conflict {
+	if _, err := change(ctx, saved, map[string]string{"password_length": "12"}); pair.CodeOf(err) != pair.Stale {
 		t.Errorf("an old version: %v", err)
 	}
 	if b.Admits(source(stranger(t, "203.0.113.1")).Addr()) || !b.Admits(source(ctx).Addr()) {
 		t.Error("the networks are not in force")
 	}
-	if err := b.SetPassword(ctx, "olga", strings.Repeat("x", 29)); api.CodeOf(err) != api.Usage || !strings.Contains(err.Error(), "30") {
+	if err := b.SetPassword(ctx, "olga", strings.Repeat("x", 29)); pair.CodeOf(err) != pair.Usage || !strings.Contains(err.Error(), "30") {
 		t.Errorf("a short password: %v", err)
 	}
 	if _, err := change(fromLocal(t.Context()), newer, map[string]string{"console_networks": "192.0.2.0/24"}); err != nil {

@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 
-	"baton/internal/api"
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
@@ -14,7 +13,7 @@ func (a *Appliance) mustLead() error {
 	state := a.agent.Look().State
 	switch {
 	case state.Record.Role == pair.Primary && state.Switch.Step == failover.Stopped:
-		return api.Errorf(api.Refused, "a planned switch is under way, so nothing is saved here: try again in a moment")
+		return pair.Refuse(pair.Refused, "a planned switch is under way, so nothing is saved here: try again in a moment")
 	case state.Record.Role != pair.Backup:
 		return nil
 	}
@@ -22,7 +21,7 @@ func (a *Appliance) mustLead() error {
 	if pinned, paired := a.link.Paired(); paired && len(pinned.Addresses) > 0 {
 		where = fmt.Sprintf("the primary, %s at %s", pinned.Name, pinned.Addresses[0])
 	}
-	return api.Errorf(api.Refused, "this appliance is the backup and gets this from its primary: do it on %s", where)
+	return pair.Refuse(pair.Refused, "this appliance is the backup and gets this from its primary: do it on %s", where)
 }
 
 // led changes the site database, on the primary or a standalone appliance. A planned

@@ -18,6 +18,7 @@ import (
 	"baton/internal/api"
 	"baton/internal/config"
 	"baton/internal/console"
+	"baton/internal/pair"
 )
 
 // part is something that listens, ready to serve.
@@ -90,7 +91,7 @@ func free(ctx context.Context, c config.Config) error {
 				if err := listener.Close(); err != nil {
 					return fmt.Errorf("listen on %s: %w", address, err)
 				}
-			case errors.As(err, new(takenError)):
+			case errors.Is(err, syscall.EADDRINUSE):
 				return err
 			}
 		}
@@ -100,14 +101,6 @@ func free(ctx context.Context, c config.Config) error {
 		return err
 	}
 	return try(c.Site.Listen, sitePort)
-}
-
-// takenError is an address at which another program listens.
-type takenError struct{ address, setting string }
-
-// Error implements error.
-func (e takenError) Error() string {
-	return fmt.Sprintf("another program listens on %s: see which one with ss -ltnp, and stop it there, or change %s in the configuration file", e.address, e.setting)
 }
 
 // open listens on an address that this machine need not have yet: the shared IP
@@ -121,7 +114,8 @@ func open(ctx context.Context, address, setting string) (net.Listener, error) {
 	listener, err := config.Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, takenError{address, setting}
+		return nil, &pair.Refusal{Code: pair.Failed, Cause: err, Text: fmt.Sprintf(
+			"another program listens on %s: see which one with ss -ltnp, and stop it there, or change %s in the configuration file", address, setting)}
 	case err != nil:
 		return nil, fmt.Errorf("listen on %s: %w: correct %s in the configuration file", address, err, setting)
 	}

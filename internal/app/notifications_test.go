@@ -215,14 +215,14 @@ func TestTheSecondOfTwoWhoSaveNotificationsIsTold(t *testing.T) {
 	if _, err := a.backend.SaveNotifications(ctx, hookTo("https://one.example.org/")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.backend.SaveNotifications(ctx, hookTo("https://two.example.org/")); api.CodeOf(err) != api.Conflict {
+	if _, err := a.backend.SaveNotifications(ctx, hookTo("https://two.example.org/")); pair.CodeOf(err) != pair.Stale {
 		t.Errorf("the second got %v", err)
 	}
 	bad := hookTo("ftp://x")
 	bad.Version, bad.Mail.Port = 1, 0
 	_, err := a.backend.SaveNotifications(ctx, bad)
-	refused, ok := errors.AsType[*api.Error](err)
-	if !ok || refused.Code != api.Usage || len(refused.Fields) != 2 {
+	refused, ok := errors.AsType[*pair.Refusal](err)
+	if !ok || refused.Code != pair.Usage || len(refused.Fields) != 2 {
 		t.Errorf("nonsense got %v", err)
 	}
 }
@@ -231,7 +231,7 @@ func TestATestTellsWhatCameOfIt(t *testing.T) {
 	r := newReceiver(t)
 	a := quietAppliance(t, t.TempDir())
 	ctx := as(t, api.Administrator)
-	if _, err := a.backend.TestNotification(ctx, pair.MailChannel); api.CodeOf(err) != api.Refused {
+	if _, err := a.backend.TestNotification(ctx, pair.MailChannel); pair.CodeOf(err) != pair.Refused {
 		t.Errorf("a test of no mail server: %v", err)
 	}
 	saved, err := a.backend.SaveNotifications(ctx, hookTo(r.URL))
@@ -242,10 +242,10 @@ func TestATestTellsWhatCameOfIt(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	r.answer(http.StatusTeapot)
-	if _, err := a.backend.TestNotification(ctx, saved.Webhooks[0].ID); api.CodeOf(err) != api.Unreachable || !strings.Contains(err.Error(), "418") {
+	if _, err := a.backend.TestNotification(ctx, saved.Webhooks[0].ID); pair.CodeOf(err) != pair.Unreachable || !strings.Contains(err.Error(), "418") {
 		t.Errorf("a refused test: %v", err)
 	}
-	if _, err := a.backend.TestNotification(ctx, "nobody"); api.CodeOf(err) != api.NotFound {
+	if _, err := a.backend.TestNotification(ctx, "nobody"); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("a test of nobody: %v", err)
 	}
 	if len(r.got) != 1 || r.got[0].Kind != notify.KindTest || r.got[0].Appliance.Name != "alpha" {

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"baton/internal/agent"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -193,8 +192,8 @@ func (a *Appliance) believe(view pair.View) error {
 
 // refusedBy gives the decision's no a form that travels.
 func refusedBy(err error) error {
-	if no, ok := errors.AsType[agent.RefusedError](err); ok {
-		return &peer.RemoteError{Code: "refused", Text: no.Error()}
+	if _, ok := errors.AsType[failover.Reason](err); ok {
+		return &peer.RemoteError{Code: "refused", Text: err.Error()}
 	}
 	return err
 }

@@ -13,7 +13,7 @@ func TestARefusalNamesTheCommandThatEndsIt(t *testing.T) {
 	for command, err := range map[string]error{
 		"baton pair HOST":  failure(peer.ErrNotPaired),
 		"baton key set":    failure(peer.ErrNoKey),
-		"run baton pair H": refusedReason(failover.NotPaired),
+		"run baton pair H": refusedFor(failover.NotPaired),
 	} {
 		if !strings.Contains(err.Error(), command) {
 			t.Errorf("%v names no %s", err, command)

@@ -24,11 +24,11 @@ func TestNobodyIsToldInTheWordsOfALibrary(t *testing.T) {
 			raw, fmt.Errorf("%w (198.51.100.2:443: %w)", peer.ErrUnreachable, raw), fmt.Errorf("%w: no connection yet: %w", peer.ErrUnreachable, errors.Join(context.DeadlineExceeded, raw)),
 			fmt.Errorf("call /peer/v1/x at the peer: %w", &url.Error{Op: "Post", URL: "https://peer/peer/v1/x", Err: fmt.Errorf("%w: %w", peer.ErrUnreachable, raw)}),
 			fmt.Errorf("%w (198.51.100.1:443: %w)", peer.ErrReverse, raw),
-			api.Errorf(api.Refused, "it cannot be shared here: %w", raw),
+			pair.Refuse(pair.Refused, "it cannot be shared here: %w", cause.Plain(raw)),
 		} {
 			for where, told := range map[string]error{"answer": failure(err), "task": quietly.told("sync", err)} {
-				if known, is := errors.AsType[*api.Error](told); is && (cause.Rough(known.Text) || known.Err == nil) {
-					t.Errorf("%s: %v\nis told as %s (for the log: %v)", where, err, known.Text, known.Err)
+				if known, is := errors.AsType[*pair.Refusal](told); is && (cause.Rough(known.Text) || known.Cause == nil) {
+					t.Errorf("%s: %v\nis told as %s (for the log: %v)", where, err, known.Text, known.Cause)
 				}
 			}
 		}
@@ -43,7 +43,7 @@ func TestAFailedPairingIsInTheHistoryInWordsOfAPerson(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := b.Pair(fromLocal(t.Context()), api.PairRequest{Address: "127.0.0.1:1"})
-	if api.CodeOf(err) != api.Unreachable || cause.Rough(err.Error()) {
+	if pair.CodeOf(err) != pair.Unreachable || cause.Rough(err.Error()) {
 		t.Errorf("got %v", err)
 	}
 	b.history.flush(t.Context())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 	"baton/internal/peer"
 )
 
@@ -65,7 +66,7 @@ func (t *tasks) told(kind string, err error) error {
 	t.log.Warn("task failed", slog.String("task", kind), slog.String("error", err.Error()))
 	_, fromPeer := errors.AsType[*peer.RemoteError](err)
 	if errors.Is(err, peer.ErrUnreachable) && !fromPeer {
-		return &api.Error{Code: api.Unreachable, Text: peer.Unanswered(err), Err: err}
+		return &pair.Refusal{Code: pair.Unreachable, Text: peer.Unanswered(err), Cause: err}
 	}
 	return failure(err)
 }
@@ -90,7 +91,7 @@ func (t *tasks) end(id string, err error) {
 	}
 	task.State, task.Ended = api.TaskDone, time.Now()
 	if err != nil {
-		task.State, task.Error, task.Code = api.TaskFailed, err.Error(), api.CodeOf(err)
+		task.State, task.Error, task.Code = api.TaskFailed, err.Error(), pair.CodeOf(err)
 	}
 	for i := range task.Steps {
 		task.Steps[i].State = task.State
@@ -102,7 +103,7 @@ func (t *tasks) get(id string) (api.Task, error) {
 	defer t.mu.Unlock()
 	task, kept := t.all[id]
 	if !kept {
-		return api.Task{}, api.Errorf(api.NotFound, "there is no task %q; tasks are forgotten when the daemon restarts", id)
+		return api.Task{}, pair.Refuse(pair.NotFound, "there is no task %q; tasks are forgotten when the daemon restarts", id)
 	}
 	copied := *task
 	copied.Steps = append([]api.Step(nil), task.Steps...)

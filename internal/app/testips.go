@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
@@ -72,7 +71,7 @@ func (a *Appliance) checkOutside(changes map[string]string) error {
 	outside := a.outside(wanted.TestIPs)
 	for _, ip := range wanted.TestIPs {
 		if !slices.Contains(outside, ip) {
-			return pair.FieldErrorf("test_ips", "%s cannot be tested: %s", ip, notOutside)
+			return pair.RefuseField("test_ips", "%s cannot be tested: %s", ip, notOutside)
 		}
 	}
 	return nil
@@ -91,7 +90,7 @@ func (b *backend) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, 
 		ips = b.settings.get().TestIPs
 	}
 	if len(ips) == 0 {
-		return nil, api.Errorf(api.Usage, "no test IPs are saved: name some, as baton test-ips 198.51.100.254")
+		return nil, pair.Refuse(pair.Usage, "no test IPs are saved: name some, as baton test-ips 198.51.100.254")
 	}
 	pinned, paired := b.link.Paired()
 	if !paired {

@@ -34,7 +34,7 @@ func TestAddressesOfThePairAreNoTestIPs(t *testing.T) {
 	}
 	for _, ip := range ours {
 		err := a.checkOutside(map[string]string{"test_ips": "198.51.100.254," + ip})
-		if field, ok := errors.AsType[pair.FieldError](err); !ok || field.Field != "test_ips" {
+		if field, ok := errors.AsType[*pair.Refusal](err); !ok || field.Fields[0].Name != "test_ips" {
 			t.Errorf("%s: %v", ip, err)
 		}
 	}

@@ -51,7 +51,7 @@ func TestGuessesAtOneNameCountHoweverItIsTyped(t *testing.T) {
 		name := []string{"anna", "Anna", "ANNA "}[i%3]
 		b.gate.wrong(pair.UserName(name), source(stranger(t, "203.0.113.1")))
 	}
-	if err := b.try(stranger(t, "203.0.113.99"), "aNNa", secretWords); api.CodeOf(err) != api.TooMany {
+	if err := b.try(stranger(t, "203.0.113.99"), "aNNa", secretWords); pair.CodeOf(err) != pair.TooMany {
 		t.Errorf("another way to write it: %v", err)
 	}
 }
@@ -62,7 +62,7 @@ func TestAPasswordThatNobodyCanTypeIsRefused(t *testing.T) {
 	b := withUsers(t)
 	for _, typed := range []string{"\ufeffcorrect horse battery", "correct\u00a0horse battery", "correct\x00horse battery", "correct h\xf6rse battery"} {
 		err := b.SetPassword(fromLocal(t.Context()), "anna", typed)
-		if api.CodeOf(err) != api.Usage || !strings.Contains(err.Error(), "character") {
+		if pair.CodeOf(err) != pair.Usage || !strings.Contains(err.Error(), "character") {
 			t.Errorf("%q: %v", typed, err)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/api"
+	"baton/internal/pair"
 	"baton/internal/peer"
 )
 
@@ -15,7 +15,7 @@ func TestAWrongKeyIsToldWithItsFingerprint(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := b.notPaired(fmt.Errorf("connect: %w", peer.ErrKeyMismatch))
-	if api.CodeOf(err) != api.Refused || !strings.Contains(err.Error(), b.link.KeyState().Fingerprint) || !strings.Contains(err.Error(), "Management > Security") {
+	if pair.CodeOf(err) != pair.Refused || !strings.Contains(err.Error(), b.link.KeyState().Fingerprint) || !strings.Contains(err.Error(), "Management > Security") {
 		t.Error(err)
 	}
 }

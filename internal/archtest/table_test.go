@@ -55,8 +55,8 @@ func table() map[string]rule {
 
 		// faces
 		"internal/api":         {imports: []string{"internal/cause", "internal/pair", "internal/report"}},
-		"internal/api/apitest": {imports: []string{"internal/api", "internal/pair", "internal/report"}},
-		"internal/console":     {imports: []string{"internal/api", "internal/pair", "internal/report"}},
+		"internal/api/apitest": {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
+		"internal/console":     {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
 		"internal/cli":         {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
 
 		// what must be told of others' work

@@ -190,3 +190,20 @@ func ofStream(err error) string {
 	}
 	return ""
 }
+
+// Plain returns err as a person is told of it: its text is that of Of, also within
+// a longer sentence, and it wraps err.
+func Plain(err error) error { return plain{err} }
+
+type plain struct{ error }
+
+// Error returns the sentence.
+func (p plain) Error() string {
+	if text := p.error.Error(); !Rough(text) {
+		return text // also of several lines
+	}
+	return Of(p.error)
+}
+
+// Unwrap returns the error itself.
+func (p plain) Unwrap() error { return p.error }

@@ -90,8 +90,8 @@ func authority(t *testing.T) *issued {
 
 func wantRefused(t *testing.T, err error, field, words string) {
 	t.Helper()
-	refused, ok := errors.AsType[pair.FieldError](err)
-	if !ok || refused.Field != field || !strings.Contains(refused.Text, words) || strings.ContainsAny(refused.Text, "\n\r") {
+	refused, ok := errors.AsType[*pair.Refusal](err)
+	if !ok || refused.Fields[0].Name != field || !strings.Contains(refused.Text, words) || strings.ContainsAny(refused.Text, "\n\r") {
 		t.Errorf("got %v, want %s refused with %q", err, field, words)
 	}
 }
@@ -311,7 +311,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, chain, key []byte) {
 		c, err := Read(chain, key)
 		if err != nil {
-			if _, ok := errors.AsType[pair.FieldError](err); !ok {
+			if _, ok := errors.AsType[*pair.Refusal](err); !ok {
 				t.Errorf("not a refusal: %v", err)
 			}
 			return

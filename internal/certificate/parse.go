@@ -34,11 +34,11 @@ const (
 
 // Parse reads a certificate with its chain, and its key, as PEM; the key may be
 // in the same text as the certificates. What cannot be used at the time now is
-// refused with a pair.FieldError for "certificate" or "key".
+// refused with a pair.Refusal of the field "certificate" or "key".
 func Parse(chain, key []byte, now time.Time) (Certificate, error) {
 	c, err := Read(chain, key)
 	if err == nil && c.Expired(now) {
-		err = pair.FieldErrorf("certificate", "it expired on %s: ask its issuer for a new one", day(c.Leaf.NotAfter))
+		err = pair.RefuseField("certificate", "it expired on %s: ask its issuer for a new one", day(c.Leaf.NotAfter))
 	}
 	return c, err
 }
@@ -47,9 +47,9 @@ func Parse(chain, key []byte, now time.Time) (Certificate, error) {
 func Read(chain, key []byte) (Certificate, error) {
 	switch {
 	case len(chain) > MaxChain:
-		return Certificate{}, pair.FieldErrorf("certificate", "it is longer than %d kB: leave out what is no certificate of the chain", MaxChain>>10)
+		return Certificate{}, pair.RefuseField("certificate", "it is longer than %d kB: leave out what is no certificate of the chain", MaxChain>>10)
 	case len(key) > MaxKey:
-		return Certificate{}, pair.FieldErrorf("key", "it is longer than %d kB: hand over the one key that belongs to the certificate", MaxKey>>10)
+		return Certificate{}, pair.RefuseField("key", "it is longer than %d kB: hand over the one key that belongs to the certificate", MaxKey>>10)
 	}
 	found, err := sortOut(chain, key)
 	if err != nil {
@@ -87,13 +87,13 @@ func sortOut(chain, key []byte) (blocks, error) {
 	}
 	switch {
 	case len(found.certificates) == 0:
-		return found, pair.FieldErrorf("certificate", "there is none: it begins with -----BEGIN CERTIFICATE-----")
+		return found, pair.RefuseField("certificate", "there is none: it begins with -----BEGIN CERTIFICATE-----")
 	case len(found.certificates) > maxInChain:
-		return found, pair.FieldErrorf("certificate", "there are %d certificates: hand over the site's own and its issuers, at most %d", len(found.certificates), maxInChain)
+		return found, pair.RefuseField("certificate", "there are %d certificates: hand over the site's own and its issuers, at most %d", len(found.certificates), maxInChain)
 	case len(found.keys) == 0:
-		return found, pair.FieldErrorf("key", "there is none: it begins with -----BEGIN PRIVATE KEY-----")
+		return found, pair.RefuseField("key", "there is none: it begins with -----BEGIN PRIVATE KEY-----")
 	case len(found.keys) > 1:
-		return found, pair.FieldErrorf("key", "there are %d keys: hand over the one that belongs to the certificate", len(found.keys))
+		return found, pair.RefuseField("key", "there are %d keys: hand over the one that belongs to the certificate", len(found.keys))
 	}
 	return found, nil
 }
@@ -103,7 +103,7 @@ func (b *blocks) take(field string, text []byte) error {
 		block, rest := pem.Decode(text)
 		if block == nil {
 			if bytes.Contains(text, []byte("-----BEGIN ")) {
-				return pair.FieldErrorf(field, "it is damaged: copy it whole, with the lines that begin with -----BEGIN and -----END")
+				return pair.RefuseField(field, "it is damaged: copy it whole, with the lines that begin with -----BEGIN and -----END")
 			}
 			return nil
 		}
@@ -118,16 +118,16 @@ func (b *blocks) takeBlock(field string, block *pem.Block) error {
 	_, sealed := block.Headers["DEK-Info"]
 	switch {
 	case sealed, block.Type == "ENCRYPTED PRIVATE KEY":
-		return pair.FieldErrorf("key", "it is encrypted with a password: decrypt it first, as with openssl pkey -in key.pem -out plain.pem")
+		return pair.RefuseField("key", "it is encrypted with a password: decrypt it first, as with openssl pkey -in key.pem -out plain.pem")
 	case block.Type == blockCertificate:
 		b.certificates = append(b.certificates, block.Bytes)
 	case block.Type == blockKey, block.Type == "RSA PRIVATE KEY", block.Type == "EC PRIVATE KEY":
 		b.keys = append(b.keys, block)
 	case block.Type == "CERTIFICATE REQUEST", block.Type == "NEW CERTIFICATE REQUEST":
-		return pair.FieldErrorf("certificate", "this is a request: hand over the certificate that its issuer made of it")
+		return pair.RefuseField("certificate", "this is a request: hand over the certificate that its issuer made of it")
 	case strings.HasSuffix(block.Type, " PARAMETERS"): // openssl writes them before a key
 	default:
-		return pair.FieldErrorf(field, "it holds %.40q, which is neither certificate nor key: leave that out", block.Type)
+		return pair.RefuseField(field, "it holds %.40q, which is neither certificate nor key: leave that out", block.Type)
 	}
 	return nil
 }
@@ -137,7 +137,7 @@ func parseChain(raw [][]byte) ([]*x509.Certificate, error) {
 	for i, der := range raw {
 		one, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, pair.FieldErrorf("certificate", "number %d of the chain cannot be read: copy it whole from its issuer", i+1)
+			return nil, pair.RefuseField("certificate", "number %d of the chain cannot be read: copy it whole from its issuer", i+1)
 		}
 		chain = append(chain, one)
 	}
@@ -154,18 +154,18 @@ func checkPublic(key crypto.PublicKey) error {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
 		if bits := key.N.BitLen(); bits < leastRSABits || bits > mostRSABits {
-			return pair.FieldErrorf("certificate", "its RSA key has %d bits: use %d to %d", bits, leastRSABits, mostRSABits)
+			return pair.RefuseField("certificate", "its RSA key has %d bits: use %d to %d", bits, leastRSABits, mostRSABits)
 		}
 		return nil
 	case *ecdsa.PublicKey:
 		if !slices.Contains([]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}, key.Curve) {
-			return pair.FieldErrorf("certificate", "its key is on the curve %s: use P-256, P-384 or P-521", key.Curve.Params().Name)
+			return pair.RefuseField("certificate", "its key is on the curve %s: use P-256, P-384 or P-521", key.Curve.Params().Name)
 		}
 		return nil
 	case ed25519.PublicKey:
 		return nil
 	}
-	return pair.FieldErrorf("certificate", "its key is of a kind that TLS does not use: use ECDSA or RSA")
+	return pair.RefuseField("certificate", "its key is of a kind that TLS does not use: use ECDSA or RSA")
 }
 
 func parseKey(found []*pem.Block) (crypto.Signer, error) {
@@ -181,7 +181,7 @@ func parseKey(found []*pem.Block) (crypto.Signer, error) {
 	}
 	signer, usable := key.(crypto.Signer)
 	if err != nil || !usable {
-		return nil, pair.FieldErrorf("key", "it cannot be read: hand over an ECDSA or RSA key in PEM, as openssl pkey -in key.pem writes it")
+		return nil, pair.RefuseField("key", "it cannot be read: hand over an ECDSA or RSA key in PEM, as openssl pkey -in key.pem writes it")
 	}
 	return signer, nil
 }
@@ -192,7 +192,7 @@ func match(chain []*x509.Certificate, key crypto.Signer) (Certificate, error) {
 	public, known := key.Public().(interface{ Equal(crypto.PublicKey) bool })
 	own := slices.IndexFunc(chain, func(c *x509.Certificate) bool { return known && public.Equal(c.PublicKey) })
 	if own < 0 {
-		return Certificate{}, pair.FieldErrorf("key", "it does not belong to the certificate: hand over the key with which the certificate was requested")
+		return Certificate{}, pair.RefuseField("key", "it does not belong to the certificate: hand over the key with which the certificate was requested")
 	}
 	leaf := chain[own]
 	chain = slices.Insert(slices.Delete(chain, own, own+1), 0, leaf)
@@ -200,11 +200,11 @@ func match(chain []*x509.Certificate, key crypto.Signer) (Certificate, error) {
 		return Certificate{}, err
 	}
 	if len(leaf.ExtKeyUsage) > 0 && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny) {
-		return Certificate{}, pair.FieldErrorf("certificate", "it is not made for a server: ask its issuer for one with the usage server authentication")
+		return Certificate{}, pair.RefuseField("certificate", "it is not made for a server: ask its issuer for one with the usage server authentication")
 	}
 	for i, one := range chain[1:] {
 		if !bytes.Equal(chain[i].RawIssuer, one.RawSubject) {
-			return Certificate{}, pair.FieldErrorf("certificate", "number %d of the chain did not issue the one before it: put the site's own first, then each its issuer", i+2)
+			return Certificate{}, pair.RefuseField("certificate", "number %d of the chain did not issue the one before it: put the site's own first, then each its issuer", i+2)
 		}
 	}
 	return Certificate{Leaf: leaf, chain: chain, key: key}, nil

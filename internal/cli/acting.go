@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -48,7 +49,7 @@ func (p *program) become() *cobra.Command {
 		func(ctx context.Context, client *api.Client, args []string) error {
 			role, err := pair.ParseRole(args[0])
 			if err != nil || role == pair.Standalone {
-				return api.Errorf(api.Usage, "%q is no role to become: use primary or backup", args[0])
+				return pair.Refuse(pair.Usage, "%q is no role to become: use primary or backup", args[0])
 			}
 			given.change.Role = role
 			return p.switchRole(ctx, client, given)
@@ -140,7 +141,7 @@ func (p *program) maintenance() *cobra.Command {
 			if lasting != "" {
 				parsed, err := pair.ParseDuration(lasting)
 				if err != nil {
-					return api.Errorf(api.Usage, "%w", err)
+					return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 				}
 				limit = parsed
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -106,7 +107,7 @@ func (p *program) restore(ctx context.Context, client *api.Client, args []string
 func (p *program) sendBackup(ctx context.Context, name string, send func(password string, file io.Reader) error) error {
 	file, err := os.Open(name) //nolint:gosec // the administrator names the file
 	if err != nil {
-		return api.Errorf(api.Usage, "the backup cannot be read: %w", err)
+		return pair.Refuse(pair.Usage, "the backup cannot be read: %w", cause.Plain(err))
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	password, err := p.secret(ctx, "password of the backup")
@@ -130,11 +131,11 @@ func (p *program) supportBundle() *cobra.Command {
 // saveNew writes a file that did not exist, whole or not at all.
 func saveNew(name string, from io.Reader) (err error) {
 	if _, err := os.Lstat(name); err == nil {
-		return api.Errorf(api.Usage, "%s exists already: choose another name", name)
+		return pair.Refuse(pair.Usage, "%s exists already: choose another name", name)
 	}
 	file, err := os.CreateTemp(filepath.Dir(name), ".baton-*") // mode 0600
 	if err != nil {
-		return api.Errorf(api.Usage, "the file cannot be written: %w", err)
+		return pair.Refuse(pair.Usage, "the file cannot be written: %w", cause.Plain(err))
 	}
 	defer func() {
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/cause"
+	"baton/internal/pair"
 )
 
 // Exit codes.
@@ -83,7 +84,7 @@ func Run(ctx context.Context, commands Commands, stdio Stdio, args []string) int
 		return exitDone
 	}
 	if !p.began {
-		err = api.Errorf(api.Usage, "%w; see %s --help", err, ran.CommandPath())
+		err = pair.Refuse(pair.Usage, "%w; see %s --help", cause.Plain(err), ran.CommandPath())
 	}
 	p.complain(err)
 	return exitCode(err)
@@ -117,14 +118,14 @@ func (p *program) complainLine(before, text string) {
 }
 
 func exitCode(err error) int {
-	switch api.CodeOf(err) {
-	case api.Usage:
+	switch pair.CodeOf(err) {
+	case pair.Usage:
 		return exitUsage
-	case api.Refused, api.Conflict, api.TooMany:
+	case pair.Refused, pair.Stale, pair.TooMany:
 		return exitRefused
-	case api.Unreachable, api.Unconfirmed:
+	case pair.Unreachable, pair.Unconfirmed:
 		return exitUnreachable
-	case api.Failed, api.Unauthorized, api.Forbidden, api.NotFound:
+	case pair.Failed, pair.Unauthorized, pair.Forbidden, pair.NotFound:
 		return exitFailed
 	}
 	return exitFailed

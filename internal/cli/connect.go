@@ -4,6 +4,8 @@ import (
 	"os"
 
 	"baton/internal/api"
+	"baton/internal/cause"
+	"baton/internal/pair"
 )
 
 // client speaks to the appliance that the flags name.
@@ -12,13 +14,13 @@ func (p *program) client() (*api.Client, error) {
 		return p.remote()
 	}
 	if p.flags.token != "" || p.flags.ca != "" || p.flags.pin != "" {
-		return nil, api.Errorf(api.Usage, "--token, --ca and --pin go with --url: name the appliance by --url")
+		return nil, pair.Refuse(pair.Usage, "--token, --ca and --pin go with --url: name the appliance by --url")
 	}
 	socket := p.flags.socket
 	if socket == "" {
 		found, err := p.commands.Socket(p.flags.config)
 		if err != nil {
-			return nil, api.Errorf(api.Usage, "the local socket is not known: %w", err)
+			return nil, pair.Refuse(pair.Usage, "the local socket is not known: %w", cause.Plain(err))
 		}
 		socket = found
 	}
@@ -27,7 +29,7 @@ func (p *program) client() (*api.Client, error) {
 
 func (p *program) remote() (*api.Client, error) {
 	if p.flags.socket != "" {
-		return nil, api.Errorf(api.Usage, "--socket and --url name two appliances: use one of them")
+		return nil, pair.Refuse(pair.Usage, "--socket and --url name two appliances: use one of them")
 	}
 	token := p.flags.token
 	if token == "" {

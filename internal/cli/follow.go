@@ -70,9 +70,9 @@ func (p *program) ended(task api.Task) error {
 	if task.State == api.TaskFailed {
 		code := task.Code
 		if code == "" {
-			code = api.Failed
+			code = pair.Failed
 		}
-		return api.Errorf(code, "%s", task.Error)
+		return pair.Refuse(code, "%s", task.Error)
 	}
 	if task.Progress != nil {
 		return p.say("done, %s", progressText(*task.Progress))

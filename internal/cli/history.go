@@ -22,7 +22,7 @@ func (p *program) history() *cobra.Command {
 				return err
 			}
 			if limit < 0 || limit > api.MaxEvents {
-				return api.Errorf(api.Usage, "--limit %d is out of range: use 1 to %d", limit, api.MaxEvents)
+				return pair.Refuse(pair.Usage, "--limit %d is out of range: use 1 to %d", limit, api.MaxEvents)
 			}
 			filter.Kinds, filter.Limit = kinds, limit
 			if limit == 0 && since != "" {
@@ -84,5 +84,5 @@ func parseInstant(text string, now time.Time) (time.Time, error) {
 	if day, err := time.ParseInLocation(time.DateOnly, text, now.Location()); err == nil {
 		return day, nil
 	}
-	return time.Time{}, api.Errorf(api.Usage, "%q is not a time: write 1h, 7d, 2030-01-31 or 2030-01-31T12:00:00Z", text)
+	return time.Time{}, pair.Refuse(pair.Usage, "%q is not a time: write 1h, 7d, 2030-01-31 or 2030-01-31T12:00:00Z", text)
 }

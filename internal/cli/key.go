@@ -57,7 +57,7 @@ func (p *program) key() *cobra.Command {
 					return err
 				}
 				if !state.Set && !p.flags.json {
-					return api.Errorf(api.Refused, "no pre-shared key is saved here: run baton key set")
+					return pair.Refuse(pair.Refused, "no pre-shared key is saved here: run baton key set")
 				}
 				return p.show(state, func(pg *page) {
 					pg.row(state.Fingerprint)

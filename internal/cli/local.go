@@ -4,9 +4,10 @@ import (
 	"context"
 	"runtime"
 
-	"github.com/spf13/cobra"
+	"baton/internal/cause"
+	"baton/internal/pair"
 
-	"baton/internal/api"
+	"github.com/spf13/cobra"
 )
 
 func (p *program) serve() *cobra.Command {
@@ -34,7 +35,7 @@ func (p *program) config() *cobra.Command {
 					file = args[0]
 				}
 				if err := p.commands.ConfigCheck(file); err != nil {
-					return api.Errorf(api.Usage, "%w", err)
+					return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 				}
 				return p.say("%s is right.", file)
 			}))

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -53,7 +54,7 @@ func (p *program) setNotifications() *cobra.Command {
 			saved, err := changeNotifications(ctx, client, func(n *pair.Notifications) (err error) {
 				for _, key := range keys {
 					if *n, err = n.With(key, changes[key]); err != nil {
-						return api.Errorf(api.Usage, "%w", err)
+						return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 					}
 				}
 				return p.takeSecret(ctx, n, given)
@@ -75,17 +76,17 @@ func (p *program) setNotifications() *cobra.Command {
 // is refused: whoever lists the processes of the machine could read it.
 func noticeChanges(args []string, given secretOf) (changes map[string]string, keys []string, err error) {
 	if len(args) == 0 && given == (secretOf{}) {
-		return nil, nil, api.Errorf(api.Usage, "nothing to change: write KEY=VALUE, as mail.host=mail.example.org")
+		return nil, nil, pair.Refuse(pair.Usage, "nothing to change: write KEY=VALUE, as mail.host=mail.example.org")
 	}
 	if given.mail && given.webhook != "" {
-		return nil, nil, api.Errorf(api.Usage, "one secret at a time comes from standard input: set --password and --secret one after the other")
+		return nil, nil, pair.Refuse(pair.Usage, "one secret at a time comes from standard input: set --password and --secret one after the other")
 	}
 	if changes, keys, err = parseChanges(args); err != nil {
 		return nil, nil, err
 	}
 	for _, key := range keys {
 		if key == "mail.password" || strings.HasSuffix(key, ".secret") {
-			return nil, nil, api.Errorf(api.Usage, "%s is not set on the command line, where others could read it: use --password or --secret WEBHOOK, and standard input", key)
+			return nil, nil, pair.Refuse(pair.Usage, "%s is not set on the command line, where others could read it: use --password or --secret WEBHOOK, and standard input", key)
 		}
 	}
 	return changes, keys, nil
@@ -116,9 +117,9 @@ func findWebhook(n pair.Notifications, name string) (int, error) {
 		names = append(names, w.Name)
 	}
 	if len(names) == 0 {
-		return 0, api.Errorf(api.NotFound, "there is no webhook: add one with baton notifications add webhook NAME URL")
+		return 0, pair.Refuse(pair.NotFound, "there is no webhook: add one with baton notifications add webhook NAME URL")
 	}
-	return 0, api.Errorf(api.NotFound, "there is no webhook %q: use one of %s", name, strings.Join(names, ", "))
+	return 0, pair.Refuse(pair.NotFound, "there is no webhook %q: use one of %s", name, strings.Join(names, ", "))
 }
 
 // changeNotifications saves a change of what is saved now. It fails if somebody
@@ -137,13 +138,12 @@ func changeNotifications(ctx context.Context, client *api.Client, change func(*p
 
 // byKey names refused fields as the command line does.
 func byKey(err error, n pair.Notifications) error {
-	known, ok := errors.AsType[*api.Error](err)
-	if !ok || len(known.Fields) == 0 {
-		return err
-	}
 	var refused []error
-	for _, field := range known.Fields {
-		refused = append(refused, api.Errorf(known.Code, "%s: %s", keyOf(field.Field, n), field.Text))
+	for _, field := range pair.FieldsOf(err) {
+		refused = append(refused, pair.Refuse(pair.CodeOf(err), "%s: %s", keyOf(field.Name, n), field.Text))
+	}
+	if refused == nil {
+		return err
 	}
 	return errors.Join(refused...)
 }

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/term"
 
 	"baton/internal/api"
+	"baton/internal/cause"
+	"baton/internal/pair"
 )
 
 // maxSecret is the longest password or key that is read, in bytes.
@@ -26,7 +28,7 @@ func (p *program) secret(ctx context.Context, what string) (string, error) {
 	}
 	text, err := readLine(p.stdio.In)
 	if err != nil {
-		return "", api.Errorf(api.Usage, "no usable %s on standard input: %w", what, err)
+		return "", pair.Refuse(pair.Usage, "no usable %s on standard input: %w", what, cause.Plain(err))
 	}
 	return text, nil
 }
@@ -42,7 +44,7 @@ func (p *program) newSecret(ctx context.Context, what string) (string, error) {
 		return "", err
 	}
 	if again != first {
-		return "", api.Errorf(api.Usage, "the two are not the same: try again")
+		return "", pair.Refuse(pair.Usage, "the two are not the same: try again")
 	}
 	return first, nil
 }
@@ -73,7 +75,7 @@ func (p *program) prompt(ctx context.Context, terminal *os.File, what string) (s
 		_, _ = fmt.Fprintln(p.stdio.Err) // the line end that was not echoed
 		text, err := checkSecret(string(got.text), got.err)
 		if err != nil {
-			return "", api.Errorf(api.Usage, "no usable %s: %w", what, err)
+			return "", pair.Refuse(pair.Usage, "no usable %s: %w", what, cause.Plain(err))
 		}
 		return text, nil
 	}
@@ -95,7 +97,7 @@ func (p *program) confirm(ctx context.Context, client *api.Client, consequence s
 	}
 	typed, err := readLine(p.stdio.In)
 	if err != nil || typed != name {
-		return api.Errorf(api.Refused, "not confirmed: nothing was done")
+		return pair.Refuse(pair.Refused, "not confirmed: nothing was done")
 	}
 	return nil
 }
@@ -107,7 +109,7 @@ func (p *program) agree(consequence string) error {
 	}
 	said, err := readLine(p.stdio.In)
 	if err != nil || !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(said))) {
-		return api.Errorf(api.Refused, "not confirmed: nothing was done")
+		return pair.Refuse(pair.Refused, "not confirmed: nothing was done")
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (p *program) showSettings(settings map[string]string, keys, args []string) 
 	}
 	value, known := settings[args[0]]
 	if !known {
-		return api.Errorf(api.Usage, "unknown setting %q: use one of %s", args[0], strings.Join(keys, ", "))
+		return pair.Refuse(pair.Usage, "unknown setting %q: use one of %s", args[0], strings.Join(keys, ", "))
 	}
 	return p.show(map[string]string{args[0]: value}, func(pg *page) { pg.row(value) })
 }
@@ -80,7 +80,7 @@ func parseChanges(args []string) (changes map[string]string, keys []string, err 
 	for _, arg := range args {
 		key, value, found := strings.Cut(arg, "=")
 		if _, twice := changes[key]; !found || key == "" || twice {
-			return nil, nil, api.Errorf(api.Usage, "%q is no change: write KEY=VALUE, each key once", arg)
+			return nil, nil, pair.Refuse(pair.Usage, "%q is no change: write KEY=VALUE, each key once", arg)
 		}
 		changes[key] = value
 		keys = append(keys, key)

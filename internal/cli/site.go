@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -83,15 +84,15 @@ func readCertificate(args []string) (api.NewCertificate, error) {
 func readSmall(path string, most int64) (string, error) {
 	file, err := os.Open(path) //nolint:gosec // the administrator names the file
 	if err != nil {
-		return "", api.Errorf(api.Usage, "%w", err)
+		return "", pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 	}
 	defer func() { _ = file.Close() }() // only read from
 	text, err := io.ReadAll(io.LimitReader(file, most+1))
 	switch {
 	case err != nil:
-		return "", api.Errorf(api.Usage, "%w", err)
+		return "", pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 	case int64(len(text)) > most:
-		return "", api.Errorf(api.Usage, "%s is larger than %d kB: name the PEM file of the certificate, or of its key", path, most>>10)
+		return "", pair.Refuse(pair.Usage, "%s is larger than %d kB: name the PEM file of the certificate, or of its key", path, most>>10)
 	}
 	return string(text), nil
 }

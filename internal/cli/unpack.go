@@ -9,20 +9,21 @@ import (
 	"os"
 	"path"
 
-	"baton/internal/api"
+	"baton/internal/cause"
+	"baton/internal/pair"
 )
 
 // emptyDirectory makes sure that nothing can be overwritten.
 func emptyDirectory(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return api.Errorf(api.Usage, "the directory cannot be made: %w", err)
+		return pair.Refuse(pair.Usage, "the directory cannot be made: %w", cause.Plain(err))
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return api.Errorf(api.Usage, "the directory cannot be read: %w", err)
+		return pair.Refuse(pair.Usage, "the directory cannot be read: %w", cause.Plain(err))
 	}
 	if len(entries) > 0 {
-		return api.Errorf(api.Usage, "%s is not empty: name a new directory", dir)
+		return pair.Refuse(pair.Usage, "%s is not empty: name a new directory", dir)
 	}
 	return nil
 }
@@ -42,7 +43,7 @@ func unpack(archive io.Reader, dir string) (files int, err error) {
 			return files, nil
 		}
 		if err != nil {
-			return files, api.Errorf(api.Failed, "the copy did not arrive whole: delete %s and try again (%w)", dir, err)
+			return files, pair.Refuse(pair.Failed, "the copy did not arrive whole: delete %s and try again (%w)", dir, cause.Plain(err))
 		}
 		if err := unpackEntry(root, header, entries); err != nil {
 			return files, fmt.Errorf("write %q: %w", header.Name, err)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -132,7 +133,7 @@ func (p *program) tokenCreate() *cobra.Command {
 			if lasting != "" {
 				d, err := pair.ParseDuration(lasting)
 				if err != nil {
-					return api.Errorf(api.Usage, "%w", err)
+					return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 				}
 				token.Expires = new(time.Now().Add(d))
 			}

@@ -9,6 +9,8 @@ import (
 	"github.com/pquerna/otp"
 
 	"baton/internal/api"
+	"baton/internal/cause"
+	"baton/internal/pair"
 )
 
 func (c *Console) accountRoutes() []route {
@@ -65,7 +67,7 @@ func (c *Console) changePassword(v *visit) error {
 		if !f.refused(err) {
 			return err
 		}
-		return v.accountPage(f, newForm(nil), statusOf(api.CodeOf(err)))
+		return v.accountPage(f, newForm(nil), statusOf(pair.CodeOf(err)))
 	}
 	if err := v.begin(ticket); err != nil {
 		return err
@@ -103,7 +105,7 @@ func (c *Console) showCodes(v *visit) error {
 func (v *visit) codesPage(f *form, status int) error {
 	key, picture, err := qrCode(f.get("url"))
 	if err != nil {
-		return api.Errorf(api.Usage, "the form is damaged: begin again on the account page; %w", err)
+		return pair.Refuse(pair.Usage, "the form is damaged: begin again on the account page; %w", cause.Plain(err))
 	}
 	return v.show(status, "codes", "One-time codes", codesPage{Form: f, Secret: key.Secret(), QR: picture})
 }
@@ -134,7 +136,7 @@ func (c *Console) enableCodes(v *visit) error {
 	}
 	key, err := otp.NewKeyFromURL(f.get("url"))
 	if err != nil {
-		return api.Errorf(api.Usage, "the form is damaged: begin again on the account page; %w", err)
+		return pair.Refuse(pair.Usage, "the form is damaged: begin again on the account page; %w", cause.Plain(err))
 	}
 	recovery, ticket, err := c.backend.EnableTOTP(v.ctx(), v.caller.Name, api.TOTPProof{
 		Password: f.get("password"), Secret: key.Secret(), Code: f.get("code"),
@@ -144,7 +146,7 @@ func (c *Console) enableCodes(v *visit) error {
 		if !f.refused(err) {
 			return err
 		}
-		return v.codesPage(f, statusOf(api.CodeOf(err)))
+		return v.codesPage(f, statusOf(pair.CodeOf(err)))
 	}
 	if err := v.begin(ticket); err != nil {
 		return err
@@ -163,7 +165,7 @@ func (c *Console) disableCodes(v *visit) error {
 		if !f.refused(err) {
 			return err
 		}
-		return v.accountPage(newForm(nil), f, statusOf(api.CodeOf(err)))
+		return v.accountPage(newForm(nil), f, statusOf(pair.CodeOf(err)))
 	}
 	if err := v.begin(ticket); err != nil {
 		return err

@@ -39,7 +39,7 @@ func (c *Console) notHere(w http.ResponseWriter, r *http.Request) {
 		if len(places) > 0 {
 			text += ", as " + places[0].Href
 		}
-		api.Refuse(w, api.Errorf(api.Forbidden, "%s", text))
+		api.Refuse(w, pair.Refuse(pair.Forbidden, "%s", text))
 		return
 	}
 	var page bytes.Buffer

@@ -14,6 +14,7 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/api/apitest"
+	"baton/internal/pair"
 )
 
 // deadlines is a writer that knows deadlines for reading.
@@ -73,7 +74,7 @@ func TestNoUserTakesTheLivePlacesOfAll(t *testing.T) {
 	for user := 0; f.all < maxFollowers; user++ {
 		_, _ = f.enter(strconv.Itoa(user))
 	}
-	if _, err := f.enter("one more"); api.CodeOf(err) != api.Refused {
+	if _, err := f.enter("one more"); pair.CodeOf(err) != pair.Refused {
 		t.Errorf("got %v", err)
 	}
 }

@@ -151,7 +151,7 @@ func (c *Console) breakRelationship(v *visit) error {
 		return err
 	}
 	if err := c.backend.Unpair(v.ctx(), api.UnpairRequest{Force: f.on("force")}); err != nil {
-		if api.CodeOf(err) == api.Unreachable {
+		if pair.CodeOf(err) == pair.Unreachable {
 			err = refuseField("force", "it does not answer, so it would not learn of this: bring it back, or check this and break the relationship there, too")
 		}
 		if !f.refused(err) {

@@ -84,10 +84,10 @@ func settingOf(key, text string) (string, error) {
 	}
 	value, err := strconv.ParseFloat(strings.Replace(plainNumber(text, unit), ",", ".", 1), 64)
 	if err != nil {
-		return "", pair.FieldErrorf(key, "%q is not a number: write how many %s", text, unit)
+		return "", pair.RefuseField(key, "%q is not a number: write how many %s", text, unit)
 	}
 	if !(value >= 0 && value <= 1e7) { // as NaN is not either
-		return "", pair.FieldErrorf(key, "%s is out of range: write how many %s, from 0 to 10,000,000", text, unit)
+		return "", pair.RefuseField(key, "%s is out of range: write how many %s, from 0 to 10,000,000", text, unit)
 	}
 	switch {
 	case value == 0:
@@ -198,7 +198,7 @@ func (c *Console) saveFailover(v *visit) error {
 	var unconfirmed error
 	if !maps.Equal(wanted.Map(), saved.Values.Map()) { // a backup can save its boxes also while its primary is away
 		_, unconfirmed = c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version})
-		if unconfirmed != nil && api.CodeOf(unconfirmed) != api.Unconfirmed {
+		if unconfirmed != nil && pair.CodeOf(unconfirmed) != pair.Unconfirmed {
 			if !f.refused(unconfirmed) {
 				return unconfirmed
 			}

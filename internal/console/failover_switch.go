@@ -38,11 +38,11 @@ func (p switchPage) Forced() string {
 func (v *visit) roleChange(from url.Values) (api.RoleChange, error) {
 	role, err := pair.ParseRole(from.Get("role"))
 	if err != nil || role == pair.Standalone {
-		return api.RoleChange{}, api.Errorf(api.Usage, "this is no role to become: go back to the Failover page and switch there")
+		return api.RoleChange{}, pair.Refuse(pair.Usage, "this is no role to become: go back to the Failover page and switch there")
 	}
 	change := api.RoleChange{Role: role, DataSyncFirst: from.Get("final") != "", Force: from.Get("force") != ""}
 	if change.Force && !v.may(administrator) {
-		return change, api.Errorf(api.Forbidden, "your role is %s, and forcing a switch needs the role administrator: ask one, or try it without force", v.caller.Access)
+		return change, pair.Refuse(pair.Forbidden, "your role is %s, and forcing a switch needs the role administrator: ask one, or try it without force", v.caller.Access)
 	}
 	return change, nil
 }

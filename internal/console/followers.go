@@ -3,7 +3,7 @@ package console
 import (
 	"sync"
 
-	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 // followers bounds the pages that follow at a time, so that no user can take the
@@ -20,9 +20,9 @@ func (f *followers) enter(user string) (leave func(), err error) {
 	defer f.mu.Unlock()
 	switch {
 	case f.all >= maxFollowers:
-		return nil, api.Errorf(api.Refused, "%d pages follow this appliance already: close some", maxFollowers)
+		return nil, pair.Refuse(pair.Refused, "%d pages follow this appliance already: close some", maxFollowers)
 	case f.each[user] >= maxEach:
-		return nil, api.Errorf(api.Refused, "%d pages of yours follow this appliance already: close some", maxEach)
+		return nil, pair.Refuse(pair.Refused, "%d pages of yours follow this appliance already: close some", maxEach)
 	}
 	f.all++
 	f.each[user]++

@@ -1,13 +1,12 @@
 package console
 
 import (
-	"errors"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
-	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -35,7 +34,7 @@ func newForm(values map[string]string) *form {
 // form reads what was typed.
 func (v *visit) form() (*form, error) {
 	if err := v.r.ParseForm(); err != nil {
-		return nil, api.Errorf(api.Usage, "the form could not be read: go back and send it again; %w", err)
+		return nil, pair.Refuse(pair.Usage, "the form could not be read: go back and send it again; %w", cause.Plain(err))
 	}
 	return &form{Values: v.r.PostForm, Errors: map[string]string{}}, nil
 }
@@ -98,33 +97,22 @@ func (f *form) refuse(name, text string) {
 // refused notes an error that a person should see beside the form, and reports
 // whether it was one; others are not the form's.
 func (f *form) refused(err error) bool {
-	if fields := fieldsOf(err); len(fields) > 0 {
+	if fields := pair.FieldsOf(err); len(fields) > 0 {
 		for _, field := range fields {
-			f.refuse(field.Field, field.Text)
+			f.refuse(field.Name, field.Text)
 		}
 		return true
 	}
-	known, ok := errors.AsType[*api.Error](err)
-	if ok {
-		f.Problem = sentence(known.Text)
+	refusal := pair.RefusalOf(err)
+	if refusal != nil {
+		f.Problem = sentence(refusal.Text)
 	}
-	return ok
-}
-
-// fieldsOf collects the refused fields of an error.
-func fieldsOf(err error) []pair.FieldError {
-	if known, ok := errors.AsType[*api.Error](err); ok && len(known.Fields) > 0 {
-		return known.Fields
-	}
-	if field, ok := errors.AsType[pair.FieldError](err); ok {
-		return []pair.FieldError{field}
-	}
-	return nil
+	return refusal != nil
 }
 
 // refuseField is the error of one field.
 func refuseField(field, text string) error {
-	return api.RefusedFields(pair.FieldError{Field: field, Text: text})
+	return pair.RefuseField(field, "%s", text)
 }
 
 // right reports whether nothing is wrong so far.

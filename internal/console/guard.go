@@ -57,7 +57,7 @@ func (c *Console) enter(v *visit, route route) error {
 	case route.least != anybody && !v.signedIn():
 		return v.signInFirst()
 	case !v.may(route.least):
-		return api.Errorf(api.Forbidden, "your role is %s, and this needs the role %s: ask an administrator", v.caller.Access, route.least)
+		return pair.Refuse(pair.Forbidden, "your role is %s, and this needs the role %s: ask an administrator", v.caller.Access, route.least)
 	case !route.backup && v.status.Role == pair.Backup:
 		return v.warn("/status", "This appliance is the backup: it gets "+subject(route.path)+" from its primary, where you can see and change it.")
 	}
@@ -79,7 +79,7 @@ func subject(path string) string {
 // cookie back on such ways (SameSite), so the page is asked for once more by our own.
 func (v *visit) signInFirst() error {
 	if v.r.Header.Get("Accept") == "text/event-stream" || v.r.Method != http.MethodGet || v.r.Header.Get("HX-Request") != "" {
-		return api.Errorf(api.Unauthorized, "your session has ended: sign in again")
+		return pair.Refuse(pair.Unauthorized, "your session has ended: sign in again")
 	}
 	if v.r.Header.Get("Sec-Fetch-Site") == "cross-site" {
 		return v.page("arrival", "One moment", nil)
@@ -90,15 +90,15 @@ func (v *visit) signInFirst() error {
 // unknown answers a path that no route has.
 func (c *Console) unknown(w http.ResponseWriter, r *http.Request) {
 	c.guard(route{least: viewer, backup: true, handle: func(*visit) error {
-		return api.Errorf(api.NotFound, "there is no page %s: follow one of the tabs", r.URL.Path)
+		return pair.Refuse(pair.NotFound, "there is no page %s: follow one of the tabs", r.URL.Path)
 	}}).ServeHTTP(w, r)
 }
 
 // fail shows an error that is not about one form.
 func (c *Console) fail(v *visit, err error) {
-	code := api.CodeOf(err)
+	code := pair.CodeOf(err)
 	text := err.Error()
-	if _, known := errors.AsType[*api.Error](err); !known {
+	if _, known := errors.AsType[*pair.Refusal](err); !known {
 		c.log.Error("page failed", slog.String("path", v.r.URL.Path), slog.String("error", err.Error()))
 		text = "This did not work for a reason that is in the appliance's log: look there, then try again."
 	}
@@ -115,25 +115,25 @@ type problem struct {
 	Text   string
 }
 
-func statusOf(code api.Code) int {
+func statusOf(code pair.Code) int {
 	switch code {
-	case api.Usage:
+	case pair.Usage:
 		return http.StatusUnprocessableEntity
-	case api.Refused, api.Conflict:
+	case pair.Refused, pair.Stale:
 		return http.StatusConflict
-	case api.Unreachable:
+	case pair.Unreachable:
 		return http.StatusBadGateway
-	case api.Unauthorized:
+	case pair.Unauthorized:
 		return http.StatusUnauthorized
-	case api.Forbidden:
+	case pair.Forbidden:
 		return http.StatusForbidden
-	case api.NotFound:
+	case pair.NotFound:
 		return http.StatusNotFound
-	case api.TooMany:
+	case pair.TooMany:
 		return http.StatusTooManyRequests
-	case api.Unconfirmed:
+	case pair.Unconfirmed:
 		return http.StatusGatewayTimeout
-	case api.Failed:
+	case pair.Failed:
 	}
 	return http.StatusInternalServerError
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"baton/internal/api"
 	"baton/internal/pair"
 )
 
@@ -57,7 +56,7 @@ func (c *Console) follow(v *visit) error {
 	query := v.r.URL.Query()
 	name := query.Get("page")
 	if _, known := c.pages[name]; !known {
-		return api.Errorf(api.NotFound, "there is no page %q to follow", name)
+		return pair.Refuse(pair.NotFound, "there is no page %q to follow", name)
 	}
 	// The page's own path and filters, as its handler saw them.
 	if page, err := url.Parse(query.Get("at")); err == nil {

@@ -231,7 +231,7 @@ func (c *Console) mailAgain(v *visit, f *form, err error) error {
 	}
 	page := v.notificationsPage(saved)
 	page.Mail = f
-	return v.show(statusOf(api.CodeOf(err)), "notifications", "Notifications", page)
+	return v.show(statusOf(pair.CodeOf(err)), "notifications", "Notifications", page)
 }
 
 func (c *Console) saveDaily(v *visit) error {
@@ -260,7 +260,7 @@ func (c *Console) saveDaily(v *visit) error {
 	}
 	page := v.notificationsPage(saved)
 	page.Daily = f
-	return v.show(statusOf(api.CodeOf(err)), "notifications", "Notifications", page)
+	return v.show(statusOf(pair.CodeOf(err)), "notifications", "Notifications", page)
 }
 
 // saveNotifications changes one part of what is saved. Somebody who was overtaken is
@@ -272,7 +272,7 @@ func (c *Console) saveNotifications(v *visit, f *form, change func(*pair.Notific
 	}
 	if f.get("version") != versionText(saved) {
 		f.Values.Set("version", versionText(saved))
-		return api.Errorf(api.Conflict, "somebody else has changed the notifications meanwhile. "+
+		return pair.Refuse(pair.Stale, "somebody else has changed the notifications meanwhile. "+
 			"What you typed is still here, but for password or secret: save again to replace theirs")
 	}
 	if err := change(&saved.Notifications); err != nil {
@@ -285,14 +285,14 @@ func (c *Console) saveNotifications(v *visit, f *form, change func(*pair.Notific
 // within takes the names of refused fields out of the part of the settings that a
 // form is about.
 func within(part string, err error) error {
-	fields := fieldsOf(err)
+	fields := pair.FieldsOf(err)
 	if len(fields) == 0 {
 		return err
 	}
-	inner := &api.Error{Code: api.CodeOf(err), Text: err.Error()}
+	inner := &pair.Refusal{Code: pair.CodeOf(err), Text: err.Error()}
 	for _, field := range fields {
-		name := strings.TrimPrefix(field.Field, part+".")
-		inner.Fields = append(inner.Fields, pair.FieldError{Field: name, Text: field.Text})
+		name := strings.TrimPrefix(field.Name, part+".")
+		inner.Fields = append(inner.Fields, pair.Field{Name: name, Text: field.Text})
 	}
 	return inner
 }
@@ -303,7 +303,7 @@ func (c *Console) testChannel(v *visit) error { return c.tested(v, v.r.PathValue
 func (c *Console) tested(v *visit, channel string) error {
 	text, err := c.backend.TestNotification(v.ctx(), channel)
 	if err != nil {
-		if slices.Contains([]api.Code{api.Unreachable, api.Refused, api.NotFound}, api.CodeOf(err)) {
+		if slices.Contains([]pair.Code{pair.Unreachable, pair.Refused, pair.NotFound}, pair.CodeOf(err)) {
 			return v.warn(notificationsPath, "The test did not arrive: "+err.Error())
 		}
 		return err

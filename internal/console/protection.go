@@ -96,7 +96,7 @@ func (v *visit) protectAgain(f *form, err error) error {
 		return failure
 	}
 	page.Form = f
-	return v.show(statusOf(api.CodeOf(err)), "protection", "Protection", page)
+	return v.show(statusOf(pair.CodeOf(err)), "protection", "Protection", page)
 }
 
 func (c *Console) testData(v *visit, f *form, wanted api.DataSpec) error {
@@ -130,7 +130,7 @@ func (c *Console) askUnprotect(v *visit) error {
 func (c *Console) unprotect(v *visit) error {
 	name := v.r.PathValue("name")
 	err := c.backend.RemoveData(v.ctx(), name)
-	if known, ok := errors.AsType[*api.Error](err); ok && (known.Code == api.NotFound || known.Code == api.Refused) {
+	if known, ok := errors.AsType[*pair.Refusal](err); ok && (known.Code == pair.NotFound || known.Code == pair.Refused) {
 		return v.warn(protectionPath, sentence(known.Text))
 	}
 	if err != nil {

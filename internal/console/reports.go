@@ -180,7 +180,7 @@ func (c *Console) downloadReport(v *visit) error {
 	kind := api.ReportKind(v.r.PathValue("kind"))
 	shown, filter := v.readFilter(kind, "/reports")
 	if !shown.right() {
-		return api.Errorf(api.Usage, "the report cannot be downloaded with this filter: go back and correct it")
+		return pair.Refuse(pair.Usage, "the report cannot be downloaded with this filter: go back and correct it")
 	}
 	download, err := api.NewDownload(v.ctx(), c.backend, kind, filter, api.ReportFormat(v.r.URL.Query().Get("format")))
 	if err != nil {

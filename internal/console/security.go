@@ -79,7 +79,7 @@ func (c *Console) saveSecurity(v *visit) error {
 		return err
 	}
 	f.forget("key")
-	return v.securityPage(f, statusOf(api.CodeOf(err)))
+	return v.securityPage(f, statusOf(pair.CodeOf(err)))
 }
 
 // trySecurity saves the options and, if one was typed, the key. It looks at the
@@ -92,7 +92,7 @@ func (c *Console) trySecurity(v *visit, f *form) (notice string, err error) {
 	notice = "Saved."
 	if key := f.get("key"); key != "" {
 		state, err := c.backend.SetKey(v.ctx(), key)
-		if api.CodeOf(err) == api.Usage {
+		if pair.CodeOf(err) == pair.Usage {
 			return "", refuseField("key", err.Error())
 		}
 		if err != nil {
@@ -124,7 +124,7 @@ func (c *Console) wantedSecurity(v *visit, f *form) (wanted api.SavedSecurity, c
 	}
 	if f.get("version") != strconv.FormatInt(saved.Version, 10) {
 		f.Values.Set("version", strconv.FormatInt(saved.Version, 10))
-		return saved, false, api.Errorf(api.Conflict, "somebody else has changed these options meanwhile: %s. "+
+		return saved, false, pair.Refuse(pair.Stale, "somebody else has changed these options meanwhile: %s. "+
 			"What you typed is still here, but for the key: save again to replace theirs", securityText(saved.Values))
 	}
 	return api.SavedSecurity{Values: values, Version: saved.Version}, securityText(values) != securityText(saved.Values), nil
@@ -141,9 +141,9 @@ func minutes(text string) string {
 
 // inMinutes has a refused session timeout speak of what was typed, and of minutes.
 func inMinutes(err error, typed string) error {
-	fields := fieldsOf(err)
+	fields := pair.FieldsOf(err)
 	for i := range fields {
-		if fields[i].Field == "session_timeout" {
+		if fields[i].Name == "session_timeout" {
 			fields[i].Text = fmt.Sprintf("%q is no session timeout: use %g to %g minutes", typed, pair.MinSessionTimeout.Minutes(), pair.MaxSessionTimeout.Minutes())
 		}
 	}
@@ -160,7 +160,7 @@ func securityText(s pair.Security) string {
 
 func (c *Console) endPreviousKey(v *visit) error {
 	err := c.backend.EndPreviousKey(v.ctx())
-	if code := api.CodeOf(err); err != nil && code == api.Refused {
+	if code := pair.CodeOf(err); err != nil && code == pair.Refused {
 		return v.warn("/management/security", sentence(err.Error()))
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 // lifetime is when a session ends at the latest, used or not.
@@ -148,7 +149,7 @@ type sessions struct{ backend api.Backend }
 // FindCtx implements scs.CtxStore.
 func (s sessions) FindCtx(ctx context.Context, id string) ([]byte, bool, error) {
 	found, err := s.backend.Session(ctx, id)
-	if api.CodeOf(err) == api.Unauthorized {
+	if pair.CodeOf(err) == pair.Unauthorized {
 		return nil, false, nil
 	}
 	if err != nil {

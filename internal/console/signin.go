@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 func (c *Console) signInRoutes() []route {
@@ -60,10 +61,10 @@ func (v *visit) signInRefused(name, title string, f *form, err error) error {
 	if !f.refused(err) {
 		return err
 	}
-	if api.CodeOf(err) == api.TooMany {
+	if pair.CodeOf(err) == pair.TooMany {
 		v.w.Header().Set("Retry-After", "60")
 	}
-	return v.show(statusOf(api.CodeOf(err)), name, title, signInPage{Form: f, Next: f.get("next")})
+	return v.show(statusOf(pair.CodeOf(err)), name, title, signInPage{Form: f, Next: f.get("next")})
 }
 
 // pending is the session of somebody whose password was right, and whose code is
@@ -144,7 +145,7 @@ func (c *Console) setUp(v *visit) error {
 		if !f.refused(err) {
 			return err
 		}
-		return v.show(statusOf(api.CodeOf(err)), "setup", "Set up this appliance", signInPage{Form: f})
+		return v.show(statusOf(pair.CodeOf(err)), "setup", "Set up this appliance", signInPage{Form: f})
 	}
 	ticket, err := c.backend.SignIn(v.ctx(), api.Credentials{Name: f.get("name"), Password: f.get("password"), Browser: v.browser()})
 	if err != nil {
@@ -162,7 +163,7 @@ func (c *Console) trySetUp(v *visit, f *form) error {
 	case err != nil:
 		return err
 	case token == "":
-		return api.Errorf(api.Refused, "setup is done already: sign in, or ask an administrator for an account")
+		return pair.Refuse(pair.Refused, "setup is done already: sign in, or ask an administrator for an account")
 	case !api.SameSetupToken(f.get("token"), token):
 		return refuseField("token", "this is not the setup token: read it in the appliance's log, or run baton setup there")
 	}

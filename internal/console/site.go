@@ -101,7 +101,7 @@ func (c *Console) saveSite(v *visit) error {
 	if failure != nil {
 		return failure
 	}
-	if api.CodeOf(err) == api.Conflict {
+	if pair.CodeOf(err) == pair.Stale {
 		if f.overtaken(page.Site, pair.SiteKeys()); f.right() { // they changed other fields
 			err = c.trySite(v, f)
 		}
@@ -113,7 +113,7 @@ func (c *Console) saveSite(v *visit) error {
 		return err
 	}
 	page.Site = f
-	return v.show(statusOf(api.CodeOf(err)), "site", "Site", page)
+	return v.show(statusOf(pair.CodeOf(err)), "site", "Site", page)
 }
 
 func (c *Console) trySite(v *visit, f *form) error {
@@ -165,26 +165,26 @@ func (c *Console) saveTimeZone(v *visit) error {
 	if failure != nil {
 		return failure
 	}
-	if api.CodeOf(err) == api.Conflict {
+	if pair.CodeOf(err) == pair.Stale {
 		f.overtaken(page.Zone, []string{"time_zone"})
 	}
 	page.Zone = f
-	return v.show(statusOf(api.CodeOf(err)), "site", "Site", page)
+	return v.show(statusOf(pair.CodeOf(err)), "site", "Site", page)
 }
 
 func (c *Console) tryTimeZone(v *visit, f *form, saved api.SavedSettings) error {
 	if saved.Values.TimeZone != f.get(wasField("time_zone")) { // other settings may have changed: they are not of this form
-		return api.Errorf(api.Conflict, "somebody else has saved a time zone meanwhile")
+		return pair.Refuse(pair.Stale, "somebody else has saved a time zone meanwhile")
 	}
 	wanted, err := saved.Values.With("time_zone", strings.TrimSpace(f.get("time_zone")))
 	if err == nil {
 		err = wanted.Validate()
 	}
 	if err != nil {
-		return &api.Error{Code: api.Usage, Text: err.Error(), Fields: fieldsOf(err)}
+		return &pair.Refusal{Code: pair.Usage, Text: err.Error(), Fields: pair.FieldsOf(err)}
 	}
 	_, err = c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version})
-	if api.CodeOf(err) == api.Unconfirmed {
+	if pair.CodeOf(err) == pair.Unconfirmed {
 		return nil // what times are shown in can wait
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -110,21 +111,21 @@ func (v *visit) certificateDone(f *form, err error, notice string) error {
 	if failure != nil {
 		return failure
 	}
-	if api.CodeOf(err) == api.Conflict {
+	if pair.CodeOf(err) == pair.Stale {
 		f.Problem = "Somebody else has changed the certificate meanwhile; the one above is shown now. Do it again to replace that."
 		f.Values.Set("version", page.Certificate.get("version"))
 	}
 	page.Certificate = f
-	return v.show(statusOf(api.CodeOf(err)), "site", "Site", page)
+	return v.show(statusOf(pair.CodeOf(err)), "site", "Site", page)
 }
 
 // certificateUpload reads the form; a file counts before a text.
 func (v *visit) certificateUpload() (*form, error) {
 	if err := v.r.ParseMultipartForm(maxCertificateForm); err != nil { //nolint:gosec // the route bounds the body
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return nil, api.Errorf(api.Usage, "what was sent is larger than any certificate and key: go back and choose the PEM files of the two")
+			return nil, pair.Refuse(pair.Usage, "what was sent is larger than any certificate and key: go back and choose the PEM files of the two")
 		}
-		return nil, api.Errorf(api.Usage, "the form could not be read: go back and send it again; %w", err)
+		return nil, pair.Refuse(pair.Usage, "the form could not be read: go back and send it again; %w", cause.Plain(err))
 	}
 	f, err := v.form()
 	if err != nil {
@@ -137,7 +138,7 @@ func (v *visit) certificateUpload() (*form, error) {
 		}
 		text, err := io.ReadAll(io.LimitReader(file, maxCertificateForm))
 		if err := errors.Join(err, file.Close()); err != nil {
-			return nil, api.Errorf(api.Usage, "the file could not be read: go back and send it again; %w", err)
+			return nil, pair.Refuse(pair.Usage, "the file could not be read: go back and send it again; %w", cause.Plain(err))
 		}
 		f.Values.Set(name, string(text))
 	}

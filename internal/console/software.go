@@ -95,7 +95,7 @@ func (c *Console) downloadBackup(v *visit) error {
 		if err == nil {
 			return nil
 		}
-		if api.CodeOf(err) != api.Usage {
+		if pair.CodeOf(err) != pair.Usage {
 			return err
 		}
 		f.refuse("password", err.Error())

@@ -161,7 +161,7 @@ func (c *Console) diverged(v *visit) (divergedPage, error) {
 	}
 	i := slices.IndexFunc(copies, func(d pair.DivergedCopy) bool { return d.ID == id })
 	if i < 0 {
-		return divergedPage{}, api.Errorf(api.NotFound, "there is no diverged copy %q on this appliance: look at the list on the Status page", id)
+		return divergedPage{}, pair.Refuse(pair.NotFound, "there is no diverged copy %q on this appliance: look at the list on the Status page", id)
 	}
 	found := divergedPage{Copy: copies[i], More: max(len(copies[i].Files)-most, 0), Zone: v.zone, Form: newForm(nil)}
 	found.Copy.Files = found.Copy.Files[:min(len(found.Copy.Files), most)]

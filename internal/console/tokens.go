@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 const tokensPath = "/management/api"
@@ -106,7 +107,7 @@ func (c *Console) askRevoke(v *visit) error {
 	id := v.r.URL.Query().Get("id")
 	i := slices.IndexFunc(tokens, func(token api.Token) bool { return token.ID == id })
 	if i < 0 {
-		return api.Errorf(api.NotFound, "there is no token %q any more: somebody may have revoked it already", id)
+		return pair.Refuse(pair.NotFound, "there is no token %q any more: somebody may have revoked it already", id)
 	}
 	return v.page("revoke", "Revoke a token", revokePage{tokens[i], v.zone})
 }

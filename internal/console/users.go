@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 func (c *Console) userRoutes() []route {
@@ -82,7 +83,7 @@ func (c *Console) addUser(v *visit) error {
 		if !f.refused(err) {
 			return err
 		}
-		return v.show(statusOf(api.CodeOf(err)), "user-new", "Add a user", userPage{Form: f})
+		return v.show(statusOf(pair.CodeOf(err)), "user-new", "Add a user", userPage{Form: f})
 	}
 	return v.done("/users", f.get("name")+" can sign in now.")
 }
@@ -118,7 +119,7 @@ func (c *Console) user(v *visit) (api.User, error) {
 	if i := slices.IndexFunc(users, func(u api.User) bool { return u.Name == name }); i >= 0 {
 		return users[i], nil
 	}
-	return api.User{}, api.Errorf(api.NotFound, "there is no user %q: choose one on the Users page", name)
+	return api.User{}, pair.Refuse(pair.NotFound, "there is no user %q: choose one on the Users page", name)
 }
 
 func userForm(user api.User) *form {
@@ -155,14 +156,14 @@ func (c *Console) saveUser(v *visit) error {
 	}
 	version, err := strconv.ParseInt(f.get("version"), 10, 64)
 	if err != nil || version < 1 {
-		return api.Errorf(api.Usage, "the form is damaged: open the account on the Users page again")
+		return pair.Refuse(pair.Usage, "the form is damaged: open the account on the Users page again")
 	}
 	save := func(version int64) error {
 		return c.backend.UpdateUser(v.ctx(), api.UserChange{
 			Name: user.Name, DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: api.Access(f.get("role")), Version: version,
 		})
 	}
-	if err = save(version); api.CodeOf(err) == api.Conflict {
+	if err = save(version); pair.CodeOf(err) == pair.Stale {
 		if f.overtaken(userForm(user), []string{"display_name", "mail", "role"}); f.right() { // they changed other fields
 			err = save(user.Version)
 		}
@@ -173,7 +174,7 @@ func (c *Console) saveUser(v *visit) error {
 	if f.right() && !f.refused(err) {
 		return err
 	}
-	return v.userPage(user, f, newForm(nil), statusOf(api.CodeOf(err)))
+	return v.userPage(user, f, newForm(nil), statusOf(pair.CodeOf(err)))
 }
 
 func (c *Console) setPassword(v *visit) error {
@@ -191,7 +192,7 @@ func (c *Console) setPassword(v *visit) error {
 		if !f.refused(err) {
 			return err
 		}
-		return v.userPage(user, userForm(user), f, statusOf(api.CodeOf(err)))
+		return v.userPage(user, userForm(user), f, statusOf(pair.CodeOf(err)))
 	}
 	return v.done("/users", user.Name+" has a new password, and is signed out everywhere.")
 }
@@ -207,7 +208,7 @@ func (c *Console) trySetPassword(v *visit, name string, f *form) error {
 func (v *visit) act(change func(name string) error, notice string) error {
 	name := v.r.PathValue("name")
 	err := change(name)
-	if code := api.CodeOf(err); err != nil && (code == api.Refused || code == api.Conflict) {
+	if code := pair.CodeOf(err); err != nil && (code == pair.Refused || code == pair.Stale) {
 		return v.warn("/users/edit/"+name, sentence(err.Error()))
 	}
 	if err != nil {
@@ -238,7 +239,7 @@ func (c *Console) endSession(v *visit) error {
 		return c.signOut(v)
 	}
 	switch err := c.backend.EndSession(v.ctx(), id); {
-	case api.CodeOf(err) == api.NotFound && err != nil:
+	case pair.CodeOf(err) == pair.NotFound && err != nil:
 		return v.warn("/users", "This session has ended already.")
 	case err != nil:
 		return err

@@ -30,7 +30,7 @@ func (c *Console) webhook(v *visit) (saved api.SavedNotifications, at int, err e
 		return saved, len(saved.Webhooks), nil
 	}
 	if at = slices.IndexFunc(saved.Webhooks, func(w pair.Webhook) bool { return w.ID == id }); at < 0 {
-		return saved, at, api.Errorf(api.NotFound, "there is no such webhook now: choose one on the Notifications page")
+		return saved, at, pair.Refuse(pair.NotFound, "there is no such webhook now: choose one on the Notifications page")
 	}
 	return saved, at, nil
 }
@@ -89,7 +89,7 @@ func (c *Console) saveWebhook(v *visit) error {
 		return err
 	}
 	f.forget("secret")
-	return v.webhookPage(statusOf(api.CodeOf(err)), f)
+	return v.webhookPage(statusOf(pair.CodeOf(err)), f)
 }
 
 func (c *Console) removeWebhook(v *visit) error {
@@ -108,7 +108,7 @@ func (c *Console) removeWebhook(v *visit) error {
 		return nil
 	})
 	if err != nil {
-		if slices.Contains([]api.Code{api.Conflict, api.Refused}, api.CodeOf(err)) {
+		if slices.Contains([]pair.Code{pair.Stale, pair.Refused}, pair.CodeOf(err)) {
 			return v.warn(notificationsPath+"/webhooks/edit/"+v.r.PathValue("id"), sentence(err.Error()))
 		}
 		return err

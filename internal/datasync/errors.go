@@ -10,36 +10,28 @@ import (
 
 	"baton/internal/cause"
 	"baton/internal/datasync/source/directory"
+	"baton/internal/pair"
 )
 
 // Sentinels that a caller may branch on. What is returned is one sentence for a
 // person that wraps one of them.
 var (
 	ErrRunning    = errors.New("a data sync is running already")
-	ErrStaleEpoch = errors.New("the data is of an older epoch")
+	ErrStaleEpoch = pair.Refuse(pair.Refused, "the data is of an older epoch")
 	ErrSetBack    = errors.New("the primary was set back")
-	ErrNotPrimary = errors.New("the peer does not offer its data")
-	ErrShrink     = errors.New("the primary's data shrank by more than half")
+	ErrNotPrimary = pair.Refuse(pair.Refused, "the peer does not offer its data")
+	ErrShrink     = pair.Refuse(pair.Refused, "the primary's data shrank by more than half")
 	ErrNoRoom     = errors.New("not enough room")
 	ErrBlocked    = errors.New("a file or directory cannot be changed")
 	ErrReadOnly   = errors.New("the disk is read-only")
 	ErrMissing    = errors.New("a protected directory is missing")
 	ErrChanging   = errors.New("a file changes all the time")
 	ErrUnsafe     = errors.New("what the peer sent is damaged or not safe to use")
-	ErrNotAllowed = errors.New("a directory may not be protected on this machine")
+	ErrNotAllowed = pair.Refuse(pair.Refused, "a directory may not be protected on this machine")
 	ErrRefused    = errors.New("the peer refused the data sync")
 	ErrStalled    = errors.New("the peer stopped sending")
-	ErrNotFound   = errors.New("no such diverged copy")
+	ErrNotFound   = pair.Refuse(pair.NotFound, "no such diverged copy")
 )
-
-// sentenceError is a sentence for a person over a sentinel for the caller.
-type sentenceError struct {
-	kind error
-	text string
-}
-
-func (e *sentenceError) Error() string { return e.text }
-func (e *sentenceError) Unwrap() error { return e.kind }
 
 // sentence has errors among the arguments in words of a person.
 func sentence(kind error, format string, args ...any) error {
@@ -48,15 +40,14 @@ func sentence(kind error, format string, args ...any) error {
 			args[i] = strings.TrimRight(cause.Of(err), ". ")
 		}
 	}
-	return &sentenceError{kind: kind, text: fmt.Sprintf(format, args...)}
+	return &pair.Refusal{Code: pair.CodeOf(kind), Text: fmt.Sprintf(format, args...), Cause: kind}
 }
 
 // explain turns what the file system or the scan reports into a sentence.
 func explain(err error, where string) error {
-	var known *sentenceError
 	var blocked *directory.BlockedError
 	switch {
-	case err == nil, errors.As(err, &known):
+	case err == nil, pair.RefusalOf(err) != nil:
 		return err
 	case untrusted(err) != nil:
 		return untrusted(err)

@@ -226,8 +226,8 @@ func (m *manifestReader) check(came int64) error {
 		return unsafeStream("more than a manifest may have")
 	}
 	if m.held > heldAnyway+heldPerByte*came {
-		return &sentenceError{kind: errors.Join(ErrUnsafe, errSwollen), text: unsafeStream(fmt.Sprintf(
-			"a manifest that takes more than %s of memory, in %s", pair.BytesText(m.held), pair.BytesText(came))).Error()}
+		why := unsafeStream(fmt.Sprintf("a manifest that takes more than %s of memory, in %s", pair.BytesText(m.held), pair.BytesText(came)))
+		return &pair.Refusal{Code: pair.Failed, Text: why.Error(), Cause: errors.Join(ErrUnsafe, errSwollen)}
 	}
 	return nil
 }

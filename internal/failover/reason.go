@@ -93,6 +93,9 @@ func (r Reason) String() string {
 	return sentences()[r]
 }
 
+// Error makes a reason the cause of a refusal.
+func (r Reason) Error() string { return r.String() }
+
 func sentences() [reasons]string {
 	return [reasons]string{
 		Agreed:                "Nothing stands against it.",

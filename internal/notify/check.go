@@ -31,7 +31,7 @@ const (
 
 // Prepare checks what somebody wants to save over what is saved: it fills in the
 // password and secrets that were left as they were, and names new webhooks. Refused
-// values come back as pair.FieldError, all of them at once.
+// values come back as pair.Refusals, all of them at once.
 func Prepare(wanted, saved pair.Notifications) (pair.Notifications, error) {
 	ready := wanted
 	refused := []error{keepPassword(&ready.Mail, saved.Mail)}
@@ -53,7 +53,7 @@ func keepPassword(m *pair.Mail, saved pair.Mail) error {
 		return nil
 	}
 	if m.Host != saved.Host || m.Port != saved.Port || m.Encryption != saved.Encryption || m.User != saved.User {
-		return pair.FieldErrorf("mail.password", "type the password again: the one that is kept is for %s at %s", saved.User, server(saved))
+		return pair.RefuseField("mail.password", "type the password again: the one that is kept is for %s at %s", saved.User, server(saved))
 	}
 	m.Password = saved.Password
 	return nil
@@ -68,7 +68,7 @@ func keepSecret(i int, w *pair.Webhook, saved []pair.Webhook) error {
 	}
 	at := slices.IndexFunc(saved, func(s pair.Webhook) bool { return s.ID == w.ID })
 	if at < 0 {
-		return pair.FieldErrorf(field(i, "id"), "there is no webhook %.40q now: leave the id empty to add one", w.ID)
+		return pair.RefuseField(field(i, "id"), "there is no webhook %.40q now: leave the id empty to add one", w.ID)
 	}
 	if w.Secret == "" {
 		w.Secret = saved[at].Secret
@@ -79,17 +79,17 @@ func keepSecret(i int, w *pair.Webhook, saved []pair.Webhook) error {
 func check(n pair.Notifications) error {
 	refused := append(checkMail(n.Mail), checkTell("mail", n.Mail.Tell)...)
 	if len(n.Webhooks) > mostWebhooks {
-		refused = append(refused, pair.FieldErrorf("webhooks", "use at most %d", mostWebhooks))
+		refused = append(refused, pair.RefuseField("webhooks", "use at most %d", mostWebhooks))
 	}
 	for i, w := range n.Webhooks {
 		refused = append(refused, checkWebhook(i, w)...)
 		refused = append(refused, checkTell("webhooks."+strconv.Itoa(i), w.Tell)...)
 		same := func(other pair.Webhook) bool { return other.Name == w.Name }
 		if slices.ContainsFunc(n.Webhooks[:i], same) {
-			refused = append(refused, pair.FieldErrorf(field(i, "name"), "another webhook is called %s: choose another name", w.Name))
+			refused = append(refused, pair.RefuseField(field(i, "name"), "another webhook is called %s: choose another name", w.Name))
 		}
 		if slices.ContainsFunc(n.Webhooks[:i], func(other pair.Webhook) bool { return other.ID == w.ID }) {
-			refused = append(refused, pair.FieldErrorf(field(i, "id"), "this webhook is listed twice"))
+			refused = append(refused, pair.RefuseField(field(i, "id"), "this webhook is listed twice"))
 		}
 	}
 	return errors.Join(refused...)
@@ -100,7 +100,7 @@ func field(i int, name string) string { return "webhooks." + strconv.Itoa(i) + "
 func checkMail(m pair.Mail) (refused []error) {
 	demand := func(ok bool, field, format string, args ...any) {
 		if !ok {
-			refused = append(refused, pair.FieldErrorf("mail."+field, format, args...))
+			refused = append(refused, pair.RefuseField("mail."+field, format, args...))
 		}
 	}
 	demand(m.Host == "" || validHost(m.Host), "host", "%.80q is not a name or IP address: write it like mail.example.org", m.Host)
@@ -128,14 +128,14 @@ func checkMail(m pair.Mail) (refused []error) {
 func checkTell(of string, t pair.Tell) (refused []error) {
 	severities := []pair.Severity{pair.TellNone, pair.Info, pair.Warning, pair.Critical}
 	if !slices.Contains(severities, t.Conditions) {
-		refused = append(refused, pair.FieldErrorf(of+".tell.conditions", "use none, info, warning or critical"))
+		refused = append(refused, pair.RefuseField(of+".tell.conditions", "use none, info, warning or critical"))
 	}
 	for i, kind := range t.Kinds {
 		if !slices.Contains(pair.ToldKinds(), kind) {
-			refused = append(refused, pair.FieldErrorf(of+".tell.kinds", "%.40q is no kind of event: use %s", kind, strings.Join(pair.ToldKinds(), ", ")))
+			refused = append(refused, pair.RefuseField(of+".tell.kinds", "%.40q is no kind of event: use %s", kind, strings.Join(pair.ToldKinds(), ", ")))
 		}
 		if slices.Contains(t.Kinds[:i], kind) {
-			refused = append(refused, pair.FieldErrorf(of+".tell.kinds", "%s is listed twice", kind))
+			refused = append(refused, pair.RefuseField(of+".tell.kinds", "%s is listed twice", kind))
 		}
 	}
 	return refused
@@ -144,14 +144,14 @@ func checkTell(of string, t pair.Tell) (refused []error) {
 func checkWebhook(i int, w pair.Webhook) (refused []error) {
 	demand := func(ok bool, name, format string, args ...any) {
 		if !ok {
-			refused = append(refused, pair.FieldErrorf(field(i, name), format, args...))
+			refused = append(refused, pair.RefuseField(field(i, name), format, args...))
 		}
 	}
 	demand(w.Name != "" && plain(w.Name) && len(w.Name) <= mostName, "name", "use 1 to %d characters and no control characters", mostName)
 	demand(plain(w.Secret) && len(w.Secret) >= leastSecret && len(w.Secret) <= mostSecret, "secret",
 		"use %d to %d characters, as openssl rand -hex 32 makes", leastSecret, mostSecret)
 	if err := checkURL(w.URL); err != nil {
-		refused = append(refused, pair.FieldErrorf(field(i, "url"), "%s", err))
+		refused = append(refused, pair.RefuseField(field(i, "url"), "%s", err))
 	}
 	return refused
 }

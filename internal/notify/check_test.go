@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -19,17 +18,13 @@ func complete() pair.Notifications {
 }
 
 // fieldsOf lists the refused fields.
-func fieldsOf(err error) (fields []string) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, one := range joined.Unwrap() {
-			fields = append(fields, fieldsOf(one)...)
+func fieldsOf(err error) (names []string) {
+	if refusal := pair.RefusalOf(err); refusal != nil {
+		for _, field := range refusal.Fields {
+			names = append(names, field.Name)
 		}
-		return fields
 	}
-	if refused, ok := errors.AsType[pair.FieldError](err); ok {
-		fields = append(fields, refused.Field)
-	}
-	return fields
+	return names
 }
 
 func TestNonsenseIsRefusedFieldByField(t *testing.T) {

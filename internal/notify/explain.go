@@ -16,30 +16,27 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"baton/internal/cause"
+	"baton/internal/pair"
 )
 
-// failure is a sentence for a person about what kept a notice from its receiver.
-type failure struct {
-	text  string
-	cause error
-	// unwelcome: the receiver understood this notice and does not take it, while it
-	// might take the next.
-	unwelcome bool
-}
+// errNotTaken: the receiver understood this notice and does not take it, while it
+// might take the next.
+var errNotTaken = errors.New("the receiver does not take this notice")
 
-func (f *failure) Error() string { return f.text }
-func (f *failure) Unwrap() error { return f.cause }
+// unsent is the sentence about what kept a notice from its receiver.
+func unsent(text string, causes ...error) error {
+	return &pair.Refusal{Code: pair.Unreachable, Text: oneLine(text, mostReason), Cause: errors.Join(causes...)}
+}
 
 // explain tells in a sentence why who could not be reached.
 func explain(who string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, told := errors.AsType[*failure](err); told {
+	if pair.RefusalOf(err) != nil {
 		return err
 	}
-	text := oneLine(explainNetwork(who, err), mostReason)
-	return &failure{text: text, cause: err}
+	return unsent(explainNetwork(who, err), err)
 }
 
 // mostReason bounds what is told of a failure, in characters: part of it is the
@@ -112,17 +109,15 @@ func explainMail(who, user string, err error) error {
 	case err == nil:
 		return nil
 	case strings.Contains(err.Error(), "does not support STARTTLS"):
-		return &failure{text: who + " offers no STARTTLS, and nothing is sent in the clear: choose TLS and its port (465), or correct the server.", cause: err}
+		return unsent(who+" offers no STARTTLS, and nothing is sent in the clear: choose TLS and its port (465), or correct the server.", err)
 	case strings.Contains(err.Error(), "does not support SMTP AUTH"), errors.Is(err, mail.ErrNoSupportedAuthDiscovered):
-		return &failure{text: who + " offers no sign-in that is known here: leave the user empty, or try the other port.", cause: err}
+		return unsent(who+" offers no sign-in that is known here: leave the user empty, or try the other port.", err)
 	case strings.Contains(err.Error(), "SMTP AUTH failed"):
-		text := fmt.Sprintf("%s refuses user %s or the password: %s.", who, user, words(err, reply))
-		return &failure{text: oneLine(text, mostReason), cause: err}
+		return unsent(fmt.Sprintf("%s refuses user %s or the password: %s.", who, user, words(err, reply)), err)
 	case refused:
 		return explainRefusal(who, err, refusal)
 	case replied:
-		text := fmt.Sprintf("%s refuses: %s.", who, words(err, reply))
-		return &failure{text: oneLine(text, mostReason), cause: err}
+		return unsent(fmt.Sprintf("%s refuses: %s.", who, words(err, reply)), err)
 	}
 	return explain(who, err)
 }
@@ -135,8 +130,10 @@ func explainRefusal(who string, err error, refusal *mail.SendError) error {
 	if what == "" || refusal.ErrorCode() == 0 {
 		return explain(who, err)
 	}
-	text := fmt.Sprintf("%s refuses %s: %s.", who, what, strings.TrimRight(refusal.Error(), ". "))
-	return &failure{text: oneLine(text, mostReason), cause: err, unwelcome: what == "the mail" && !refusal.IsTemp()}
+	if what == "the mail" && !refusal.IsTemp() {
+		err = errors.Join(errNotTaken, err)
+	}
+	return unsent(fmt.Sprintf("%s refuses %s: %s.", who, what, strings.TrimRight(refusal.Error(), ". ")), err)
 }
 
 // words are what the server said.

@@ -17,7 +17,7 @@ import (
 func (s *Sender) mail(ctx context.Context, m pair.Mail, notice Notice) error {
 	message, err := s.compose(m, notice)
 	if err != nil {
-		return &failure{text: oneLine(fmt.Sprintf("the mail could not be written: %s.", err), mostReason), cause: err, unwelcome: true}
+		return unsent(fmt.Sprintf("the mail could not be written: %s.", err), errNotTaken, err)
 	}
 	client, err := mail.NewClient(m.Host, s.mailOptions(ctx, m)...)
 	if err != nil {

@@ -121,14 +121,14 @@ func TestWhatKeepsAMailIsToldInASentence(t *testing.T) {
 	ours, stranger := newAuthority(t), newAuthority(t)
 	good := ours.issue(t, nil)
 	for name, row := range map[string]struct {
-		server    *mailServer
-		by        *authority
-		edit      func(*x509.Certificate)
-		plain     bool // the server has no certificate
-		use       pair.Encryption
-		password  string
-		words     string
-		unwelcome bool
+		server   *mailServer
+		by       *authority
+		edit     func(*x509.Certificate)
+		plain    bool // the server has no certificate
+		use      pair.Encryption
+		password string
+		words    string
+		notTaken bool
 	}{
 		"STARTTLS is not offered":   {plain: true, use: pair.EncryptStartTLS, words: "offers no STARTTLS, and nothing is sent in the clear"},
 		"no TLS on that port":       {plain: true, use: pair.EncryptTLS, words: "does not speak TLS"},
@@ -138,7 +138,7 @@ func TestWhatKeepsAMailIsToldInASentence(t *testing.T) {
 		"wrong password":            {server: &mailServer{user: "baton", password: "another"}, use: pair.EncryptStartTLS, password: "the wrong one", words: "refuses user baton or the password"},
 		"no sign-in offered":        {use: pair.EncryptStartTLS, password: "given", words: "offers no sign-in"},
 		"recipient unknown":         {server: &mailServer{refuseRcpt: &smtp.SMTPError{Code: 550, Message: "no such user"}}, use: pair.EncryptStartTLS, words: "no such user"},
-		"mail refused for good":     {server: &mailServer{refuseData: &smtp.SMTPError{Code: 554, Message: "looks like spam"}}, use: pair.EncryptStartTLS, words: "looks like spam", unwelcome: true},
+		"mail refused for good":     {server: &mailServer{refuseData: &smtp.SMTPError{Code: 554, Message: "looks like spam"}}, use: pair.EncryptStartTLS, words: "looks like spam", notTaken: true},
 		"mail refused for a moment": {server: &mailServer{refuseData: &smtp.SMTPError{Code: 451, Message: "come back later"}}, use: pair.EncryptStartTLS, words: "come back later"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -159,8 +159,8 @@ func TestWhatKeepsAMailIsToldInASentence(t *testing.T) {
 			}
 			err := send(t, ours, m, aNotice())
 			checkSentence(t, err, row.words, row.password)
-			if told, is := errors.AsType[*failure](err); !is || told.unwelcome != row.unwelcome {
-				t.Errorf("the receiver's last word on this mail: %v, want %v", told, row.unwelcome)
+			if pair.RefusalOf(err) == nil || errors.Is(err, errNotTaken) != row.notTaken {
+				t.Errorf("the receiver's last word on this mail: %v, want %v", err, row.notTaken)
 			}
 			if got := server.received(); len(got) != 0 {
 				t.Errorf("delivered all the same: %+v", got)

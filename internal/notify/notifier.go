@@ -314,7 +314,7 @@ func (n *Notifier) settle(ctx context.Context, ended outcome) {
 	}
 	n.Log.Warn("notice not delivered", slog.String("channel", ended.channel), slog.String("error", ended.err.Error()))
 	patience := giveUp
-	if told, is := errors.AsType[*failure](ended.err); is && told.unwelcome {
+	if errors.Is(ended.err, errNotTaken) {
 		patience = unwelcome
 	}
 	lost := c.failed(now, oneLine(ended.err.Error(), mostReason), patience)

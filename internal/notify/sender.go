@@ -50,7 +50,7 @@ func (s *Sender) Send(ctx context.Context, settings pair.Notifications, channel 
 	}
 	i := slices.IndexFunc(settings.Webhooks, func(w pair.Webhook) bool { return w.ID == channel })
 	if i < 0 {
-		return &failure{text: fmt.Sprintf("there is no channel %.40q now.", channel)}
+		return unsent(fmt.Sprintf("there is no channel %.40q now.", channel))
 	}
 	ctx, cancel := context.WithTimeout(ctx, webhookWait)
 	defer cancel()

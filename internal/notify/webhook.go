@@ -112,7 +112,7 @@ func (s *Sender) webhook(ctx context.Context, w pair.Webhook, notice Notice) err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(text))
 	if err != nil {
-		return &failure{text: "the address of " + w.Name + " cannot be used.", cause: errors.Unwrap(err)}
+		return unsent("the address of "+w.Name+" cannot be used.", errors.Unwrap(err))
 	}
 	unixTime := strconv.FormatInt(time.Now().Unix(), 10)
 	request.Header.Set("Content-Type", "application/json")
@@ -145,13 +145,13 @@ func judge(who string, response *http.Response) error {
 	case status >= 200 && status < 300:
 		return nil
 	case status >= 300 && status < 400:
-		return &failure{text: answer + ", which is not followed: save the address that it leads to."}
+		return unsent(answer + ", which is not followed: save the address that it leads to.")
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return &failure{text: answer + ": check the address, and the secret at the receiver."}
+		return unsent(answer + ": check the address, and the secret at the receiver.")
 	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge, status == http.StatusUnsupportedMediaType, status == http.StatusUnprocessableEntity:
-		return &failure{text: answer + ": it does not take what was sent; look at its log.", unwelcome: true}
+		return unsent(answer+": it does not take what was sent; look at its log.", errNotTaken)
 	case status >= 400 && status < 500:
-		return &failure{text: answer + ": check the address."}
+		return unsent(answer + ": check the address.")
 	}
-	return &failure{text: answer + ": look at its log."}
+	return unsent(answer + ": look at its log.")
 }

@@ -115,11 +115,11 @@ func (n Notifications) With(key, value string) (Notifications, error) {
 	keys := n.keys()
 	i := slices.IndexFunc(keys, func(k noticeKey) bool { return k.name == key })
 	if i < 0 {
-		return n, FieldError{Field: key, Text: "this is not known: use one of " + strings.Join(n.Keys(), ", ")}
+		return n, RefuseField(key, "%s", "this is not known: use one of "+strings.Join(n.Keys(), ", "))
 	}
 	n.Webhooks = slices.Clone(n.Webhooks)
 	if err := keys[i].set(&n, strings.TrimSpace(value)); err != nil {
-		return n, FieldError{Field: key, Text: err.Error()}
+		return n, RefuseField(key, "%s", err.Error())
 	}
 	return n, nil
 }

@@ -69,8 +69,8 @@ func TestSecretsOfTheNotificationsHaveNoKey(t *testing.T) {
 }
 
 func isField(err error, name string) bool {
-	field, ok := errors.AsType[FieldError](err)
-	return ok && field.Field == name
+	field, ok := errors.AsType[*Refusal](err)
+	return ok && field.Fields[0].Name == name
 }
 
 func TestAWebhookIsFoundByNameThenById(t *testing.T) {

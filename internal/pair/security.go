@@ -39,7 +39,7 @@ func (s Security) Validate() error {
 	var refused []error
 	check := func(ok bool, field, text string) {
 		if !ok {
-			refused = append(refused, FieldError{Field: field, Text: text})
+			refused = append(refused, RefuseField(field, "%s", text))
 		}
 	}
 	check(s.PasswordLength >= MinPasswordLength && s.PasswordLength <= MaxPasswordLength, "password_length", "use 10 to 128 characters")
@@ -94,7 +94,7 @@ func (s Security) With(key, value string) (Security, error) {
 		err = fmt.Errorf("unknown option: use one of %s", strings.Join(SecurityKeys(), ", "))
 	}
 	if err != nil {
-		return s, FieldError{Field: key, Text: err.Error()}
+		return s, RefuseField(key, "%s", err.Error())
 	}
 	return s, nil
 }

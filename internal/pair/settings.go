@@ -164,25 +164,12 @@ func (s Settings) Location() *time.Location {
 	return zone
 }
 
-// FieldError is one refused field, with what would be right.
-type FieldError struct {
-	Field string // setting key, as primary_timeout
-	Text  string // one sentence
-}
-
-func (e FieldError) Error() string { return e.Field + ": " + e.Text }
-
-// FieldErrorf refuses a field.
-func FieldErrorf(field, format string, args ...any) error {
-	return FieldError{Field: field, Text: fmt.Sprintf(format, args...)}
-}
-
 // Validate returns every refused field, joined; nil if all are right.
 func (s Settings) Validate() error {
 	var refused []error
 	check := func(ok bool, field, text string) {
 		if !ok {
-			refused = append(refused, FieldError{Field: field, Text: text})
+			refused = append(refused, RefuseField(field, "%s", text))
 		}
 	}
 	check(s.PrimaryTimeout >= MinTimeout && s.PrimaryTimeout <= MaxTimeout, "primary_timeout", "use 200ms to 24h")

@@ -80,8 +80,8 @@ func TestNonsenseIsRefusedByField(t *testing.T) {
 		if err == nil {
 			err = s.Validate()
 		}
-		field, ok := errors.AsType[FieldError](err)
-		if !ok || field.Field != row.key || field.Text == "" {
+		field, ok := errors.AsType[*Refusal](err)
+		if !ok || field.Fields[0].Name != row.key || field.Text == "" {
 			t.Errorf("%s=%q: %v", row.key, row.value, err)
 		}
 	}

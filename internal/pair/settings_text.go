@@ -176,7 +176,7 @@ func (s Settings) With(key, value string) (Settings, error) {
 	}
 	s.TestIPs = slices.Clone(s.TestIPs)
 	if err := k.set(&s, strings.TrimSpace(value)); err != nil {
-		return s, FieldError{Field: key, Text: err.Error()}
+		return s, RefuseField(key, "%s", err.Error())
 	}
 	return s, nil
 }
@@ -208,7 +208,7 @@ func findKey(name string) (settingKey, error) {
 	keys := settingKeys()
 	i := slices.IndexFunc(keys, func(k settingKey) bool { return k.name == name })
 	if i < 0 {
-		return settingKey{}, FieldError{Field: name, Text: "unknown setting: use one of " + strings.Join(SettingKeys(), ", ")}
+		return settingKey{}, RefuseField(name, "%s", "unknown setting: use one of "+strings.Join(SettingKeys(), ", "))
 	}
 	return keys[i], nil
 }

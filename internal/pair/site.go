@@ -46,7 +46,7 @@ func (s Site) With(key, value string) (Site, error) {
 	case "message":
 		s.Message = value
 	default:
-		return s, FieldError{Field: key, Text: "this is not known: use one of " + strings.Join(SiteKeys(), ", ")}
+		return s, RefuseField(key, "%s", "this is not known: use one of "+strings.Join(SiteKeys(), ", "))
 	}
 	return s, nil
 }
@@ -66,11 +66,11 @@ func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
 func checkText(field, text string, most int, forbidden func(rune) bool) error {
 	switch {
 	case strings.ToValidUTF8(text, "") != text:
-		return FieldError{Field: field, Text: "this is not text in UTF-8: type it anew"}
+		return RefuseField(field, "this is not text in UTF-8: type it anew")
 	case len([]rune(text)) > most:
-		return FieldError{Field: field, Text: fmt.Sprintf("use at most %d characters; these are %d", most, len([]rune(text)))}
+		return RefuseField(field, "%s", fmt.Sprintf("use at most %d characters; these are %d", most, len([]rune(text))))
 	case strings.ContainsFunc(text, forbidden):
-		return FieldError{Field: field, Text: "leave out line breaks, tabs and other control characters"}
+		return RefuseField(field, "leave out line breaks, tabs and other control characters")
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func checkText(field, text string, most int, forbidden func(rune) bool) error {
 // checkHostName applies RFC 1123, section 2.1: letters, digits and dashes, in
 // labels of 63, 253 in all.
 func checkHostName(name string) error {
-	refuse := func(text string) error { return FieldError{Field: "host_name", Text: text} }
+	refuse := func(text string) error { return RefuseField("host_name", "%s", text) }
 	if name == "" {
 		return nil
 	}

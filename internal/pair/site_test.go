@@ -22,8 +22,8 @@ func TestSiteRefusesWhatCannotBeShown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			refused, ok := errors.AsType[FieldError](site.Validate())
-			if !ok || refused.Field != key {
+			refused, ok := errors.AsType[*Refusal](site.Validate())
+			if !ok || refused.Fields[0].Name != key {
 				t.Errorf("%s=%q: %v", key, value, site.Validate())
 			}
 		}

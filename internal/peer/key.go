@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
-	"errors"
 	"strings"
 	"time"
 	"unicode"
@@ -42,7 +41,7 @@ const keyAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 // ErrUnfitKey is returned, or wrapped with more to say, for a pre-shared key that
 // breaks the rule.
-var ErrUnfitKey = errors.New("the pre-shared key needs at least 16 characters (and at most 1,024 bytes): use a longer one, or generate one")
+var ErrUnfitKey = pair.Refuse(pair.Usage, "the pre-shared key needs at least 16 characters (and at most 1,024 bytes): use a longer one, or generate one")
 
 // unseenError is the refusal of a key with something in it that nobody sees.
 type unseenError struct{ error }

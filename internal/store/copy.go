@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"baton/internal/durable"
+	"baton/internal/pair"
 
 	"modernc.org/sqlite"
 )
@@ -19,7 +20,7 @@ import (
 // it gives out no number of an event twice.
 func (s *Site) Copy(ctx context.Context, path string) error {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(err, refuse(ErrExists, "%s exists already: name a new file", path))
+		return errors.Join(err, pair.Refuse(pair.Refused, "%s exists already: name a new file", path))
 	}
 	err := s.copyTo(ctx, path)
 	if err != nil {

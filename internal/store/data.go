@@ -53,7 +53,7 @@ const maxData = 256
 
 func tooMuch(pieces int) error {
 	if pieces > maxData {
-		return refuse(ErrRefused, "there can be %d pieces of protected data: protect a directory that holds several", maxData)
+		return pair.Refuse(pair.Refused, "there can be %d pieces of protected data: protect a directory that holds several", maxData)
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func tooMuch(pieces int) error {
 func nameTaken(known []pair.Data, name string) error {
 	for _, other := range known {
 		if other.Name == name {
-			return refuseValue(ErrExists, "name", "there is already protected data %q, in %s: choose another name", name, other.Spec)
+			return pair.Refuse(pair.Refused, "there is already protected data %q, in %s: choose another name", name, other.Spec).At("name")
 		}
 	}
 	return nil
@@ -70,7 +70,7 @@ func nameTaken(known []pair.Data, name string) error {
 func placeTaken(known []pair.Data, spec pair.Spec) error {
 	for _, other := range known {
 		if other.Spec.Overlaps(spec) || really(other.Spec).Overlaps(really(spec)) {
-			return refuseValue(ErrRefused, "path", "%s overlaps %s, which is protected as %q: name a directory beside it", spec, other.Spec, other.Name)
+			return pair.Refuse(pair.Refused, "%s overlaps %s, which is protected as %q: name a directory beside it", spec, other.Spec, other.Name).At("path")
 		}
 	}
 	return nil
@@ -86,7 +86,7 @@ func really(spec pair.Spec) pair.Spec {
 
 func checkDataName(name string) error {
 	if !validName(name, "-") {
-		return pair.FieldErrorf("name", "%q is not a name: use 1 to 63 lower-case letters, digits or dashes", name)
+		return pair.RefuseField("name", "%q is not a name: use 1 to 63 lower-case letters, digits or dashes", name)
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func checkDataName(name string) error {
 func (s *Site) checkSpec(spec pair.Spec) error {
 	dir, is := spec.(pair.Directory)
 	if !is {
-		return pair.FieldErrorf("kind", "this version cannot protect more of kind %q: use dir", string(spec.Kind()))
+		return pair.RefuseField("kind", "this version cannot protect more of kind %q: use dir", string(spec.Kind()))
 	}
 	return s.checkPath(string(dir.Path))
 }
@@ -104,7 +104,7 @@ func (s *Site) CheckPlace(path string) error { return s.checkPath(path) }
 
 func (s *Site) checkPath(path string) error {
 	if _, err := pair.ParsePath(path); err != nil {
-		return pair.FieldErrorf("path", "%s", err)
+		return pair.RefuseField("path", "%s", err)
 	}
 	return s.checkOwn(path)
 }
@@ -114,19 +114,19 @@ func (s *Site) checkPath(path string) error {
 func (s *Site) checkOwn(path string) error {
 	real, err := pinned.Resolve(path)
 	if link, ok := errors.AsType[*pinned.LinkError](err); ok {
-		return pair.FieldErrorf("path", "%s", link)
+		return pair.RefuseField("path", "%s", link)
 	}
 	if err != nil {
 		real = path
 	}
 	for _, own := range append([]string{filepath.Dir(s.path)}, s.keepOut...) {
 		if pair.Overlap(path, own) || pair.Overlap(real, own) || pair.Overlap(real, follow(own)) {
-			return pair.FieldErrorf("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
+			return pair.RefuseField("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
 		}
 	}
 	for _, place := range []string{path, real} {
 		if err := pair.CheckProtectable(pair.Path(place)); err != nil {
-			return pair.FieldErrorf("path", "%s", err)
+			return pair.RefuseField("path", "%s", err)
 		}
 	}
 	return nil
@@ -144,7 +144,7 @@ func follow(path string) string {
 func (s *Site) RemoveData(ctx context.Context, name string) error {
 	return s.write(ctx, "remove the protected data", func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `DELETE FROM data WHERE name = ?`, name)
-		return affected(result, err, refuse(ErrNotFound, "there is no protected data %q: list it with baton data list", name))
+		return affected(result, err, pair.Refuse(pair.NotFound, "there is no protected data %q: list it with baton data list", name))
 	})
 }
 

@@ -43,7 +43,7 @@ func TestACopyIsConsistentWhileTheDatabaseIsInUse(t *testing.T) {
 	stop()
 	writing.Wait()
 	wantErr := s.Copy(t.Context(), filepath.Join(dir, "0 a?b%20.db"))
-	if !errors.Is(wantErr, ErrExists) {
+	if pair.CodeOf(wantErr) != pair.Refused {
 		t.Errorf("wrote over a file: %v", wantErr)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 5 {

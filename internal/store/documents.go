@@ -47,7 +47,7 @@ func (s *Site) TakeDocument(ctx context.Context, d Document) error {
 		return err
 	}
 	if d.Version < 1 {
-		return refuse(ErrRefused, "the document %s has no version", d.Name)
+		return pair.Refuse(pair.Refused, "the document %s has no version", d.Name)
 	}
 	return s.write(ctx, "take the document "+d.Name, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO document (name, value, version) VALUES (?, ?, ?)
@@ -65,7 +65,7 @@ func readDocument(ctx context.Context, from querier, name string) (value []byte,
 }
 
 // SaveDocument saves a document, together with the event that tells of it, and
-// returns its new version. It refuses with ErrConflict if the version is no
+// returns its new version. It refuses with pair.Stale if the version is no
 // longer wantVersion.
 func (s *Site) SaveDocument(ctx context.Context, name string, value []byte, wantVersion int64, event pair.Event) (version int64, err error) {
 	if err := checkDocument(name, value); err != nil {
@@ -77,7 +77,7 @@ func (s *Site) SaveDocument(ctx context.Context, name string, value []byte, want
 			return err
 		}
 		if version != wantVersion {
-			return refuse(ErrConflict, "somebody else has changed this meanwhile: look at it again, then save")
+			return pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
 		}
 		version++
 		if _, err := tx.ExecContext(ctx, `INSERT INTO document (name, value, version) VALUES (?, ?, ?)
@@ -96,11 +96,11 @@ func (s *Site) SaveDocument(ctx context.Context, name string, value []byte, want
 func checkDocument(name string, value []byte) error {
 	switch {
 	case !validName(name, "-"):
-		return refuse(ErrRefused, "%.80q is not the name of a document", name)
+		return pair.Refuse(pair.Refused, "%.80q is not the name of a document", name)
 	case len(value) > maxDocument:
-		return refuse(ErrRefused, "this is %d bytes and at most %d can be kept: shorten it", len(value), maxDocument)
+		return pair.Refuse(pair.Refused, "this is %d bytes and at most %d can be kept: shorten it", len(value), maxDocument)
 	case !json.Valid(value):
-		return refuse(ErrRefused, "the document %s is not JSON", name)
+		return pair.Refuse(pair.Refused, "the document %s is not JSON", name)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 	"testing"
 
@@ -33,7 +32,7 @@ func TestADocumentIsSavedByOneOfTwo(t *testing.T) {
 	}
 	for _, stale := range []int64{0, 2, -1} {
 		_, err = s.SaveDocument(ctx, "site", []byte(`{"name":"B"}`), stale, event)
-		wantKind(t, err, ErrConflict, "somebody else")
+		wantCode(t, err, pair.Stale, "somebody else")
 	}
 	if value, version, err = s.Document(ctx, "site"); err != nil || string(value) != `{"name":"A"}` || version != 1 {
 		t.Errorf("got %q, version %d, %v", value, version, err)
@@ -59,7 +58,7 @@ func TestADocumentThatCannotBeKeptIsRefused(t *testing.T) {
 			t.Errorf("%s: saved", name)
 			continue
 		}
-		wantKind(t, err, ErrRefused, bad.words)
+		wantCode(t, err, pair.Refused, bad.words)
 	}
 	_, err := s.SaveDocument(t.Context(), "site", []byte(`{}`), 0, pair.Event{Kind: "No Kind"})
 	if _, version, _ := s.Document(t.Context(), "site"); err == nil || version != 0 {
@@ -108,7 +107,7 @@ func TestADocumentOfThePrimaryIsTakenAsItIs(t *testing.T) {
 		t.Errorf("%s, version %d, %v", value, version, err)
 	}
 	for _, bad := range []Document{{"No Name", []byte(`{}`), 1}, {"site", []byte(`no json`), 1}, {"site", []byte(`{}`), 0}} {
-		if err := to.TakeDocument(t.Context(), bad); !errors.Is(err, ErrRefused) {
+		if err := to.TakeDocument(t.Context(), bad); pair.CodeOf(err) != pair.Refused {
 			t.Errorf("%+v: %v", bad, err)
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"baton/internal/cause"
+	"baton/internal/pair"
 )
 
 // Draft is an export that was read whole, held to the rules of what is set here
@@ -65,7 +68,7 @@ func (s *Site) fill(ctx context.Context, lines *bufio.Scanner, version int) erro
 		return err
 	}
 	if err := takeSteps(ctx, s.writer, version, SchemaVersion()); err != nil {
-		return refuse(ErrRefused, "the export is of version %d and does not fit this one: %s", version, err)
+		return pair.Refuse(pair.Refused, "the export is of version %d and does not fit this one: %s", version, cause.Plain(err))
 	}
 	return s.write(ctx, "check the export", func(tx *sql.Tx) error { return s.checkImported(ctx, tx) })
 }
@@ -137,7 +140,7 @@ func (s *Site) Restore(ctx context.Context, d *Draft) error {
 		return err
 	}
 	if holds.Administrators == 0 {
-		return refuse(ErrRefused, "this backup holds no administrator who may sign in: choose another one")
+		return pair.Refuse(pair.Refused, "this backup holds no administrator who may sign in: choose another one")
 	}
 	lines, err := d.export(ctx)
 	if err != nil {

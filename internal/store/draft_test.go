@@ -134,16 +134,16 @@ func TestARestoreTellsEditorsAndSignsEverybodyOut(t *testing.T) {
 	if err := s.Restore(ctx, draftOf(t, s, &stream)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.SetSettings(ctx, map[string]string{"time_zone": "UTC"}, settings, pair.Actor{Name: "ann"}); !errors.Is(err, ErrConflict) {
+	if _, err := s.SetSettings(ctx, map[string]string{"time_zone": "UTC"}, settings, pair.Actor{Name: "ann"}); pair.CodeOf(err) != pair.Stale {
 		t.Errorf("settings of before the restore are saved over it: %v", err)
 	}
 	if _, now, err := s.Document(ctx, "site"); err != nil || now <= document {
 		t.Errorf("the document's version was %d and is %d, %v", document, now, err)
 	}
-	if err := s.UpdateUser(ctx, before); !errors.Is(err, ErrConflict) {
+	if err := s.UpdateUser(ctx, before); pair.CodeOf(err) != pair.Stale {
 		t.Errorf("an account of before the restore is saved over it: %v", err)
 	}
-	if _, _, err := s.Session(ctx, "a", time.Hour); !errors.Is(err, ErrCredentials) {
+	if _, _, err := s.Session(ctx, "a", time.Hour); pair.CodeOf(err) != pair.Unauthorized {
 		t.Errorf("a session outlives the restore: %v", err)
 	}
 }
@@ -158,7 +158,7 @@ func TestABackupWithoutAnAdministratorIsNotRestored(t *testing.T) {
 	if err := empty.Export(ctx, &stream); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, s.Restore(ctx, draftOf(t, s, &stream)), ErrRefused, "no administrator")
+	wantCode(t, s.Restore(ctx, draftOf(t, s, &stream)), pair.Refused, "no administrator")
 	if _, err := s.User(ctx, "ann"); err != nil {
 		t.Errorf("the refused restore changed something: %v", err)
 	}

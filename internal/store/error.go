@@ -11,51 +11,13 @@ import (
 	sqlitelib "modernc.org/sqlite/lib"
 )
 
-// What callers branch on. The error that wraps one is a sentence for a person.
-var (
-	ErrConflict    = errors.New("changed meanwhile")
-	ErrExists      = errors.New("exists already")
-	ErrNotFound    = errors.New("not found")
-	ErrCredentials = errors.New("user name, password or token not valid")
-	ErrRefused     = errors.New("refused")
-	ErrBusy        = errors.New("too many sign-ins at a time")
-)
-
-// refusal is a sentence for a person, of one of the kinds above.
-type refusal struct {
-	kind  error
-	field string // whose value is in the way; empty: none by itself
-	text  string
-}
-
-func (r *refusal) Error() string { return r.text }
-
-// Unwrap returns the kind and, for a field, the pair.FieldError.
-func (r *refusal) Unwrap() []error {
-	if r.field == "" {
-		return []error{r.kind}
-	}
-	return []error{r.kind, pair.FieldError{Field: r.field, Text: r.text}}
-}
-
-func refuse(kind error, format string, args ...any) error {
-	return &refusal{kind: kind, text: fmt.Sprintf(format, args...)}
-}
-
-// refuseValue refuses a field's value because of what is there already.
-func refuseValue(kind error, field, format string, args ...any) error {
-	return &refusal{kind: kind, field: field, text: fmt.Sprintf(format, args...)}
-}
-
 // explain wraps an error with the act and, where the disk is to blame, the next
 // step. What is said to a person already stays as it is.
 func (s *Site) explain(act string, err error) error {
 	if err == nil {
 		return nil
 	}
-	_, refused := errors.AsType[*refusal](err)
-	_, field := errors.AsType[pair.FieldError](err)
-	if refused || field {
+	if pair.RefusalOf(err) != nil {
 		return err
 	}
 	failed, ok := errors.AsType[*sqlite.Error](err)

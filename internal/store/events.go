@@ -98,7 +98,7 @@ func parseEventID(id string) (pair.ApplianceID, int64, error) {
 	appliance, number, _ := strings.Cut(id, "-")
 	seq, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || seq < 1 || !validAppliance(pair.ApplianceID(appliance)) || id != eventID(pair.ApplianceID(appliance), seq) {
-		return "", 0, refuse(ErrRefused, "%.80q is not the id of an event", id)
+		return "", 0, pair.Refuse(pair.Refused, "%.80q is not the id of an event", id)
 	}
 	return pair.ApplianceID(appliance), seq, nil
 }
@@ -110,17 +110,17 @@ func checkEvent(event pair.Event) error {
 	case err != nil:
 		return err
 	case appliance != event.Appliance:
-		return refuse(ErrRefused, "event %s claims to be of appliance %.40q", event.ID, string(event.Appliance))
+		return pair.Refuse(pair.Refused, "event %s claims to be of appliance %.40q", event.ID, string(event.Appliance))
 	case !validName(event.Kind, "-") || len(event.Kind) > maxEventKind:
-		return refuse(ErrRefused, "event %s has no valid kind", event.ID)
+		return pair.Refuse(pair.Refused, "event %s has no valid kind", event.ID)
 	case event.Time.Year() < 1970 || event.Time.Year() > 9999:
-		return refuse(ErrRefused, "event %s has no valid time", event.ID)
+		return pair.Refuse(pair.Refused, "event %s has no valid time", event.ID)
 	case len(event.Text) > maxEventText || len(event.Detail) > maxEventDetail:
-		return refuse(ErrRefused, "event %s is too long", event.ID)
+		return pair.Refuse(pair.Refused, "event %s is too long", event.ID)
 	}
 	for key, value := range event.Detail {
 		if len(key) > maxEventText || len(value) > maxEventText {
-			return refuse(ErrRefused, "event %s is too long", event.ID)
+			return pair.Refuse(pair.Refused, "event %s is too long", event.ID)
 		}
 	}
 	return nil
@@ -198,7 +198,7 @@ func (s *Site) eventQuery(ctx context.Context, filter Filter) (query string, arg
 		return "", nil, err
 	}
 	if filter.Limit < 0 || len(filter.Kinds) > maxKinds || len(filter.Appliances) > maxKinds {
-		return "", nil, refuse(ErrRefused, "select at most %d events of at most %d kinds", maxEvents, maxKinds)
+		return "", nil, pair.Refuse(pair.Refused, "select at most %d events of at most %d kinds", maxEvents, maxKinds)
 	}
 	limit := min(filter.Limit, maxEvents)
 	if limit == 0 {
@@ -290,7 +290,7 @@ func (s *Site) cursor(ctx context.Context, id string) (at position, err error) {
 	}
 	row := s.reader.QueryRowContext(ctx, `SELECT time FROM event WHERE appliance = ? AND seq = ?`, at.appliance, at.seq)
 	if err = row.Scan(&at.ms); errors.Is(err, sql.ErrNoRows) {
-		err = refuse(ErrNotFound, "there is no event %s: read the history from its end", id)
+		err = pair.Refuse(pair.NotFound, "there is no event %s: read the history from its end", id)
 	}
 	return at, err
 }

@@ -92,7 +92,7 @@ func TestAnEventIsNumberedAndComesBackAsItWas(t *testing.T) {
 		t.Errorf("a text of %d bytes", len(long.Text))
 	}
 	_, err = s.Append(t.Context(), pair.Event{Kind: "No Kind"})
-	wantKind(t, err, ErrRefused, "kind")
+	wantCode(t, err, pair.Refused, "kind")
 	if fourth := note(t, s, "d"); fourth.ID != string(alpha)+"-4" {
 		t.Errorf("a refused event took a number: %+v", fourth)
 	}
@@ -148,9 +148,9 @@ func TestTheHistoryIsFiltered(t *testing.T) {
 		})
 	}
 	_, err := s.Events(t.Context(), Filter{After: eventID(beta, 1)})
-	wantKind(t, err, ErrNotFound, "no event")
+	wantCode(t, err, pair.NotFound, "no event")
 	_, err = s.Events(t.Context(), Filter{After: "1"})
-	wantKind(t, err, ErrRefused, "not the id")
+	wantCode(t, err, pair.Refused, "not the id")
 }
 
 func TestReadingTheHistoryNeverSortsOrScansIt(t *testing.T) {
@@ -241,7 +241,7 @@ func TestWhatIsNoHistoryIsRefusedWhole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := s.Merge(t.Context(), events)
-			wantKind(t, err, ErrRefused, "event")
+			wantCode(t, err, pair.Refused, "event")
 			if got := history(t, s, Filter{}); len(got) != 0 {
 				t.Errorf("added %v", got)
 			}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/pair"
+
 	"github.com/pquerna/otp/totp"
 )
 
@@ -94,7 +96,7 @@ func TestWhatEndsASession(t *testing.T) {
 				t.Fatal(err)
 			}
 			session, user, err := s.Session(t.Context(), "b", idle)
-			if (err == nil) != test.lives || err != nil && !errors.Is(err, ErrCredentials) {
+			if (err == nil) != test.lives || err != nil && pair.CodeOf(err) != pair.Unauthorized {
 				t.Errorf("got %+v of %+v, %v", session, user, err)
 			}
 			list, err := s.Sessions(t.Context(), idle)
@@ -158,7 +160,7 @@ func TestASessionEndsWithTheSyncThatBringsANewPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	pull()
-	if _, _, err := backup.Session(t.Context(), "a", idle); !errors.Is(err, ErrCredentials) {
+	if _, _, err := backup.Session(t.Context(), "a", idle); pair.CodeOf(err) != pair.Unauthorized {
 		t.Errorf("after the new password: %v", err)
 	}
 }
@@ -231,7 +233,7 @@ func TestWhoLacksTheCodePushesOutNobody(t *testing.T) {
 func TestACodeIsAcceptedOnce(t *testing.T) {
 	s, now := people(t)
 	ctx := t.Context()
-	wantKind(t, s.CheckCode(ctx, "bob", ""), ErrCredentials, "code")
+	wantCode(t, s.CheckCode(ctx, "bob", ""), pair.Unauthorized, "code")
 	key, err := NewTOTP("Help desk", "bob")
 	if err != nil || !strings.HasPrefix(key.URL, "otpauth://totp/Help%20desk:bob?") {
 		t.Fatal(key, err)
@@ -254,32 +256,32 @@ func TestACodeIsAcceptedOnce(t *testing.T) {
 	if user, err := s.User(ctx, "bob"); err != nil || !user.TOTP {
 		t.Errorf("got %+v, %v", user, err)
 	}
-	wantKind(t, s.CheckCode(ctx, "bob", at(*now)), ErrCredentials, "used already") // it confirmed the enrolment
+	wantCode(t, s.CheckCode(ctx, "bob", at(*now)), pair.Unauthorized, "used already") // it confirmed the enrolment
 	*now = now.Add(30 * time.Second)
 	if err := s.CheckCode(ctx, "bob", " "+at(*now)[:3]+" "+at(*now)[3:]); err != nil {
 		t.Errorf("the code of now: %v", err)
 	}
-	wantKind(t, s.CheckCode(ctx, "bob", at(*now)), ErrCredentials, "used already")
-	wantKind(t, s.CheckCode(ctx, "bob", at(now.Add(-30*time.Second))), ErrCredentials, "used already")
+	wantCode(t, s.CheckCode(ctx, "bob", at(*now)), pair.Unauthorized, "used already")
+	wantCode(t, s.CheckCode(ctx, "bob", at(now.Add(-30*time.Second))), pair.Unauthorized, "used already")
 	if err := s.CheckCode(ctx, "bob", at(now.Add(30*time.Second))); err != nil {
 		t.Errorf("a device 30 s ahead: %v", err)
 	}
 	*now = now.Add(10 * time.Minute)
-	wantKind(t, s.CheckCode(ctx, "bob", at(now.Add(-60*time.Second))), ErrCredentials, "not valid")
-	wantKind(t, s.CheckCode(ctx, "bob", at(now.Add(60*time.Second))), ErrCredentials, "not valid")
-	wantKind(t, s.CheckCode(ctx, "ann", at(*now)), ErrCredentials, "not valid")
+	wantCode(t, s.CheckCode(ctx, "bob", at(now.Add(-60*time.Second))), pair.Unauthorized, "not valid")
+	wantCode(t, s.CheckCode(ctx, "bob", at(now.Add(60*time.Second))), pair.Unauthorized, "not valid")
+	wantCode(t, s.CheckCode(ctx, "ann", at(*now)), pair.Unauthorized, "not valid")
 	if err := s.CheckCode(ctx, "bob", strings.ToUpper(recovery[3])); err != nil {
 		t.Errorf("a recovery code: %v", err)
 	}
-	wantKind(t, s.CheckCode(ctx, "bob", recovery[3]), ErrCredentials, "used already")
+	wantCode(t, s.CheckCode(ctx, "bob", recovery[3]), pair.Unauthorized, "used already")
 	if left, err := s.RecoveryLeft(ctx, "bob"); err != nil || left != recoveryCodes-1 {
 		t.Errorf("%d left, %v", left, err)
 	}
 	if err := s.ClearTOTP(ctx, "bob"); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, s.CheckCode(ctx, "bob", recovery[4]), ErrCredentials, "not valid")
-	wantKind(t, s.CheckCode(ctx, "bob", at(*now)), ErrCredentials, "not valid")
+	wantCode(t, s.CheckCode(ctx, "bob", recovery[4]), pair.Unauthorized, "not valid")
+	wantCode(t, s.CheckCode(ctx, "bob", at(*now)), pair.Unauthorized, "not valid")
 }
 
 func TestACodeThatWasUsedIsNotAcceptedAfterASync(t *testing.T) {
@@ -323,21 +325,21 @@ func TestTwoAdministratorsWhoEditAUserAreToldApart(t *testing.T) {
 	if err := s.UpdateUser(ctx, edit); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, s.UpdateUser(ctx, edit), ErrConflict, "somebody else")
+	wantCode(t, s.UpdateUser(ctx, edit), pair.Stale, "somebody else")
 	user, err := s.User(ctx, "bob")
 	if err != nil || user.DisplayName != "Bob" || user.Mail != "bob@example.org" || user.Role != Operator || user.Version != 2 {
 		t.Errorf("got %+v, %v", user, err)
 	}
 	edit.Version, edit.Mail = 2, "bob"
 	wantField(t, s.UpdateUser(ctx, edit), "mail")
-	wantKind(t, s.UpdateUser(ctx, User{Name: "eve", Role: Viewer}), ErrNotFound, "no user")
+	wantCode(t, s.UpdateUser(ctx, User{Name: "eve", Role: Viewer}), pair.NotFound, "no user")
 }
 
 func TestTheLastAdministratorStays(t *testing.T) {
 	s, _ := people(t)
 	ctx := t.Context()
-	wantKind(t, s.UpdateUser(ctx, User{Name: "ann", Role: Operator}), ErrRefused, "ann is the last administrator")
-	wantKind(t, s.Disable(ctx, "ann"), ErrRefused, "last administrator")
+	wantCode(t, s.UpdateUser(ctx, User{Name: "ann", Role: Operator}), pair.Refused, "ann is the last administrator")
+	wantCode(t, s.Disable(ctx, "ann"), pair.Refused, "last administrator")
 	if err := errors.Join(
 		s.UpdateUser(ctx, User{Name: "ann", DisplayName: "Ann", Role: Administrator}),
 		s.UpdateUser(ctx, User{Name: "bob", Role: Administrator}),
@@ -345,7 +347,7 @@ func TestTheLastAdministratorStays(t *testing.T) {
 	); err != nil {
 		t.Error(err)
 	}
-	wantKind(t, s.Disable(ctx, "bob"), ErrRefused, "last administrator")
+	wantCode(t, s.Disable(ctx, "bob"), pair.Refused, "last administrator")
 }
 
 func TestAFloodOfSignInsIsTurnedAwayAtOnce(t *testing.T) {
@@ -354,7 +356,7 @@ func TestAFloodOfSignInsIsTurnedAwayAtOnce(t *testing.T) {
 		s.strangers.waiting <- struct{}{}
 	}
 	_, err := s.Authenticate(t.Context(), "ann", "correct horse")
-	wantKind(t, err, ErrBusy, "too many sign-ins")
+	wantCode(t, err, pair.TooMany, "too many sign-ins")
 }
 
 func TestASignInWaitsABoundedTime(t *testing.T) {
@@ -362,7 +364,7 @@ func TestASignInWaitsABoundedTime(t *testing.T) {
 	s.strangers.patience = 10 * time.Millisecond
 	s.strangers.turn <- struct{}{}
 	_, err := s.Authenticate(t.Context(), "ann", "correct horse")
-	wantKind(t, err, ErrBusy, "too many sign-ins")
+	wantCode(t, err, pair.TooMany, "too many sign-ins")
 }
 
 // TestWhoIsSignedInDoesNotWaitForStrangers: nor does whoever has a token, for which

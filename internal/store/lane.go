@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"baton/internal/pair"
 )
 
 // Bounds of those who sign in: a hash takes some 50 ms of a processor and 19 MiB.
@@ -29,9 +31,9 @@ func strangersLane() lane {
 // signedInLane is for those who have proved who they are.
 func signedInLane() lane { return lane{turn: make(chan struct{}, 1)} }
 
-// run does work once it is its turn. ErrBusy: too many wait, or it waited too long.
+// run does work once it is its turn; pair.TooMany: too many wait, or it waited too long.
 func (l lane) run(ctx context.Context, work func()) error {
-	busy := refuse(ErrBusy, "too many sign-ins at a time: try again in a moment")
+	busy := pair.Refuse(pair.TooMany, "too many sign-ins at a time: try again in a moment")
 	if l.waiting != nil {
 		select {
 		case l.waiting <- struct{}{}:

@@ -135,7 +135,7 @@ func (m *merger) add(ctx context.Context, event numbered) error {
 		return err
 	}
 	if gap := event.seq - head; gap > 1 && (event.seq%restartAt != 1 || gap > maxJump) {
-		return refuse(ErrRefused, "event %s follows %d with a gap: ask again from there", event.ID, head)
+		return pair.Refuse(pair.Refused, "event %s follows %d with a gap: ask again from there", event.ID, head)
 	}
 	inserted, err := insertEvent(ctx, m.tx, event.Event, event.seq)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"baton/internal/pair"
 )
 
 //go:embed schema/*.sql
@@ -39,9 +41,9 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	}
 	switch {
 	case id != applicationID && (id != 0 || tables > 0):
-		return refuse(ErrRefused, "this is not a site database: name another file, or move it away")
+		return pair.Refuse(pair.Refused, "this is not a site database: name another file, or move it away")
 	case version > SchemaVersion():
-		return refuse(ErrRefused, "the site database has version %d and this baton knows %d: install the version that wrote it",
+		return pair.Refuse(pair.Refused, "the site database has version %d and this baton knows %d: install the version that wrote it",
 			version, SchemaVersion())
 	}
 	return takeSteps(ctx, db, version, SchemaVersion())

@@ -30,7 +30,7 @@ const (
 
 func checkPassword(password string) error {
 	if len(password) < minPassword || len(password) > maxPassword {
-		return pair.FieldErrorf("password", "use %d to %d characters", minPassword, maxPassword)
+		return pair.RefuseField("password", "use %d to %d characters", minPassword, maxPassword)
 	}
 	return nil
 }

@@ -148,7 +148,7 @@ func (s *Site) Names(ctx context.Context) (map[pair.ApplianceID]string, error) {
 	return names, s.explain("read the names of the appliances", err)
 }
 
-// EventTime returns when an event happened; ErrNotFound if it is not here.
+// EventTime returns when an event happened; pair.NotFound if it is not here.
 func (s *Site) EventTime(ctx context.Context, id string) (time.Time, error) {
 	at, err := s.cursor(ctx, id)
 	return time.UnixMilli(at.ms).UTC(), s.explain("read an event", err)

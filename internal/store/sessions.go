@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"baton/internal/pair"
 )
 
 const (
@@ -108,10 +110,10 @@ func scanSession(row scanner) (Session, error) {
 	return session, err
 }
 
-// Session returns a session and its user as of now. ErrCredentials: it has ended,
+// Session returns a session and its user as of now; pair.Unauthorized: it has ended,
 // as it does when nobody has used it for idle, or when the user's stamp is another.
 func (s *Site) Session(ctx context.Context, id string, idle time.Duration) (Session, User, error) {
-	ended := refuse(ErrCredentials, "you are signed out: sign in again")
+	ended := pair.Refuse(pair.Unauthorized, "you are signed out: sign in again")
 	session, err := scanSession(s.reader.QueryRowContext(ctx, `SELECT `+sessionColumns+` FROM session WHERE id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Session{}, User{}, ended
@@ -120,7 +122,7 @@ func (s *Site) Session(ctx context.Context, id string, idle time.Duration) (Sess
 		return Session{}, User{}, s.explain("look up the session", err)
 	}
 	user, err := s.User(ctx, session.User)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil && pair.CodeOf(err) != pair.NotFound {
 		return Session{}, User{}, err
 	}
 	if err != nil || !session.lives(user, s.now(), idle) {
@@ -168,12 +170,12 @@ func (s *Site) Sessions(ctx context.Context, idle time.Duration) ([]Session, err
 	return sessions, s.explain("list the sessions", err)
 }
 
-// EndSession ends a session and returns whose it was; ErrNotFound if there is none.
+// EndSession ends a session and returns whose it was; pair.NotFound if there is none.
 func (s *Site) EndSession(ctx context.Context, id string) (user string, err error) {
 	err = s.write(ctx, "end the session", func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `DELETE FROM session WHERE id = ? RETURNING user`, id).Scan(&user)
 		if errors.Is(err, sql.ErrNoRows) {
-			return refuse(ErrNotFound, "this session has ended already")
+			return pair.Refuse(pair.NotFound, "this session has ended already")
 		}
 		return err
 	})

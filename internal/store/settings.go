@@ -40,14 +40,14 @@ func readSettings(ctx context.Context, from querier) (pair.Settings, int64, erro
 		return err
 	})
 	if err == nil && version == 0 {
-		err = refuse(ErrRefused, "the settings have no version: the site database is damaged")
+		err = pair.Refuse(pair.Refused, "the settings have no version: the site database is damaged")
 	}
 	return settings, version, err
 }
 
 // SetSettings changes some settings, by key, and records who did. It refuses
-// with ErrConflict if the version is no longer wantVersion; 0 means any. Refused
-// values come back as pair.FieldError, all of them at once.
+// with pair.Stale if the version is no longer wantVersion; 0 means any. Refused
+// values come back as pair.Refusals, all of them at once.
 func (s *Site) SetSettings(ctx context.Context, changes map[string]string, wantVersion int64, by pair.Actor) (pair.Settings, error) {
 	var after pair.Settings
 	err := s.write(ctx, "change the settings", func(tx *sql.Tx) error {
@@ -56,7 +56,7 @@ func (s *Site) SetSettings(ctx context.Context, changes map[string]string, wantV
 			return err
 		}
 		if wantVersion != 0 && wantVersion != version {
-			return refuse(ErrConflict, "somebody else has changed the settings meanwhile: look at them again, then save")
+			return pair.Refuse(pair.Stale, "somebody else has changed the settings meanwhile: look at them again, then save")
 		}
 		if after, err = changed(before, changes); err != nil {
 			return err

@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+
+	"baton/internal/pair"
 )
 
-// Authenticate returns the user behind a name and a password, or ErrCredentials.
-// An unknown or disabled user costs the same time as a wrong password. ErrBusy:
+// Authenticate returns the user behind a name and a password, or pair.Unauthorized.
+// An unknown or disabled user costs the same time as a wrong password; pair.TooMany:
 // too many sign-ins wait already; nothing was looked at.
 func (s *Site) Authenticate(ctx context.Context, name, password string) (User, error) {
 	return s.authenticate(ctx, s.strangers, name, password)
@@ -32,7 +34,7 @@ func (s *Site) authenticate(ctx context.Context, lane lane, name, password strin
 		}
 	}
 	if !right || user.Disabled {
-		return User{}, refuse(ErrCredentials, "the user name or the password is wrong")
+		return User{}, pair.Refuse(pair.Unauthorized, "the user name or the password is wrong")
 	}
 	return user, nil
 }

@@ -41,33 +41,31 @@ func reopenSite(t *testing.T, path string, self pair.ApplianceID) *Site {
 	return s
 }
 
-func wantKind(t *testing.T, err, kind error, words string) {
+func wantCode(t *testing.T, err error, code pair.Code, words string) {
 	t.Helper()
-	if !errors.Is(err, kind) || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "\n") {
-		t.Errorf("got error %v, want kind %v with %q in one line", err, kind, words)
+	if err == nil || pair.CodeOf(err) != code || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got error %v, want code %s with %q in one line", err, code, words)
 	}
 }
 
 // wantFields checks which fields are refused, all at once.
 func wantFields(t *testing.T, err error, fields ...string) {
 	t.Helper()
-	var refused []string
-	for pending := []error{err}; len(pending) > 0; pending = pending[1:] {
-		if joined, ok := pending[0].(interface{ Unwrap() []error }); ok {
-			pending = append([]error{nil}, append(joined.Unwrap(), pending[1:]...)...)
-		} else if field, ok := errors.AsType[pair.FieldError](pending[0]); ok {
-			refused = append(refused, field.Field)
+	var names []string
+	if refusal := pair.RefusalOf(err); refusal != nil {
+		for _, field := range refusal.Fields {
+			names = append(names, field.Name)
 		}
 	}
-	if !slices.Equal(refused, fields) {
-		t.Errorf("got error %v, which refuses %q, want %q refused", err, refused, fields)
+	if !slices.Equal(names, fields) {
+		t.Errorf("refused fields %v, want %v (error: %v)", names, fields, err)
 	}
 }
 
 func wantField(t *testing.T, err error, field string) {
 	t.Helper()
-	refused, ok := errors.AsType[pair.FieldError](err)
-	if !ok || refused.Field != field {
+	refused := pair.RefusalOf(err)
+	if refused == nil || len(refused.Fields) == 0 || refused.Fields[0].Name != field {
 		t.Errorf("got error %v, want field %s refused", err, field)
 	}
 }
@@ -87,7 +85,7 @@ func TestSettingsBeginWithDefaultsAndChangeTogether(t *testing.T) {
 		t.Errorf("got %v, version %d, %v", settings, version, err)
 	}
 	_, err = s.SetSettings(t.Context(), map[string]string{"observe_only": "on"}, 1, pair.Actor{Name: "bob"})
-	wantKind(t, err, ErrConflict, "somebody else")
+	wantCode(t, err, pair.Stale, "somebody else")
 	_, err = s.SetSettings(t.Context(), map[string]string{"observe_only": "on", "primary_timeout": "1ms"}, 0, pair.Actor{Name: "bob"})
 	wantField(t, err, "primary_timeout")
 	_, err = s.SetSettings(t.Context(), map[string]string{"colour": "red"}, 0, pair.Actor{Name: "bob"})
@@ -123,7 +121,7 @@ func TestUsersSignInUntilDisabled(t *testing.T) {
 	if err := errors.Join(add("ann", Administrator), add("bob", Viewer)); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, add("ann", Viewer), ErrExists, "already a user")
+	wantCode(t, add("ann", Viewer), pair.Refused, "already a user")
 	wantField(t, add("Ann!", Viewer), "name")
 	wantField(t, add("eve", "owner"), "role")
 	wantField(t, s.AddUser(ctx, User{Name: "eve", Role: Viewer}, "short"), "password")
@@ -139,20 +137,20 @@ func TestUsersSignInUntilDisabled(t *testing.T) {
 	}
 	for _, pass := range []string{"correct horsf", "", strings.Repeat("x", 2000)} {
 		_, err = s.Authenticate(ctx, "ann", pass)
-		wantKind(t, err, ErrCredentials, "wrong")
+		wantCode(t, err, pair.Unauthorized, "wrong")
 	}
 	_, err = s.Authenticate(ctx, "nobody", "correct horse")
-	wantKind(t, err, ErrCredentials, "wrong")
+	wantCode(t, err, pair.Unauthorized, "wrong")
 
 	if err := errors.Join(s.Disable(ctx, "bob"), s.SetPassword(ctx, "ann", "another horse")); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Authenticate(ctx, "bob", "correct horse")
-	wantKind(t, err, ErrCredentials, "wrong")
+	wantCode(t, err, pair.Unauthorized, "wrong")
 	_, err = s.Authenticate(ctx, "ann", "correct horse")
-	wantKind(t, err, ErrCredentials, "wrong")
-	wantKind(t, s.Disable(ctx, "ann"), ErrRefused, "last administrator")
-	wantKind(t, s.Enable(ctx, "zoe"), ErrNotFound, "no user")
+	wantCode(t, err, pair.Unauthorized, "wrong")
+	wantCode(t, s.Disable(ctx, "ann"), pair.Refused, "last administrator")
+	wantCode(t, s.Enable(ctx, "zoe"), pair.NotFound, "no user")
 	if err := s.Enable(ctx, "bob"); err != nil {
 		t.Error(err)
 	}
@@ -172,7 +170,7 @@ func TestTokensAuthenticateUntilExpiredOrRevoked(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.CreateToken(ctx, "monitor", Viewer, time.Time{})
-	wantKind(t, err, ErrExists, "already a token")
+	wantCode(t, err, pair.Refused, "already a token")
 	_, err = s.CreateToken(ctx, "late", Viewer, now)
 	wantField(t, err, "expires")
 	token, err := s.AuthenticateToken(ctx, plain)
@@ -180,17 +178,17 @@ func TestTokensAuthenticateUntilExpiredOrRevoked(t *testing.T) {
 		t.Errorf("got %+v, %v", token, err)
 	}
 	_, err = s.AuthenticateToken(ctx, plain+"x")
-	wantKind(t, err, ErrCredentials, "token")
+	wantCode(t, err, pair.Unauthorized, "token")
 	now = now.Add(time.Hour)
 	_, err = s.AuthenticateToken(ctx, plain)
-	wantKind(t, err, ErrCredentials, "expired")
+	wantCode(t, err, pair.Unauthorized, "expired")
 	now = now.Add(-time.Minute)
 	if err := s.RevokeToken(ctx, "monitor"); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.AuthenticateToken(ctx, plain)
-	wantKind(t, err, ErrCredentials, "revoked")
-	wantKind(t, s.RevokeToken(ctx, "monitor"), ErrNotFound, "no token")
+	wantCode(t, err, pair.Unauthorized, "revoked")
+	wantCode(t, s.RevokeToken(ctx, "monitor"), pair.NotFound, "no token")
 }
 
 func TestProtectedDataKeepsApart(t *testing.T) {
@@ -206,12 +204,12 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	if err := errors.Join(add("www", "/srv/www"), add("wiki", "/srv/wiki")); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, add("www", "/srv/other"), ErrExists, "another name")
+	wantCode(t, add("www", "/srv/other"), pair.Refused, "another name")
 	check := func(name, path string) error {
 		return s.CheckData(t.Context(), pair.Data{Name: name, Spec: pair.Directory{Path: pair.Path(path)}})
 	}
-	wantKind(t, check("www", "/srv/other"), ErrExists, "another name")
-	wantKind(t, check("w2", "/srv/www/static"), ErrRefused, "overlaps")
+	wantCode(t, check("www", "/srv/other"), pair.Refused, "another name")
+	wantCode(t, check("w2", "/srv/www/static"), pair.Refused, "overlaps")
 	wantFields(t, check("Bad Name", "relative"), "name", "path")
 	wantFields(t, check("www", "/srv/www/static"), "name", "path")
 	wantFields(t, check("www", ""), "name", "path")
@@ -219,8 +217,8 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	if err := check("free", "/srv/free"); err != nil {
 		t.Error(err)
 	}
-	wantKind(t, add("w2", "/srv/www/static"), ErrRefused, `/srv/www/static overlaps /srv/www, which is protected as "www"`)
-	wantKind(t, add("all", "/srv"), ErrRefused, "overlaps")
+	wantCode(t, add("w2", "/srv/www/static"), pair.Refused, `/srv/www/static overlaps /srv/www, which is protected as "www"`)
+	wantCode(t, add("all", "/srv"), pair.Refused, "overlaps")
 	wantField(t, add("Bad Name", "/x"), "name")
 	for _, path := range []string{"/", "srv", "/srv/../x", "/srv/", "", "/proc/1", "/sys", "/dev/shm", "/boot", "/usr/lib/x", "/var", "/var/lib", "/var/lib/other/x", dir, filepath.Join(dir, "baton", "in")} {
 		wantField(t, add("bad", path), "path")
@@ -239,7 +237,7 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	if err := s.RemoveData(t.Context(), "wiki"); err != nil {
 		t.Error(err)
 	}
-	wantKind(t, s.RemoveData(t.Context(), "wiki"), ErrNotFound, "no protected data")
+	wantCode(t, s.RemoveData(t.Context(), "wiki"), pair.NotFound, "no protected data")
 	all, err := s.Data(t.Context())
 	if err != nil || len(all) != 2 || all[1].Spec != pair.Spec(pair.Directory{Path: "/srv/www"}) {
 		t.Errorf("got %v, %v", all, err)

@@ -33,19 +33,19 @@ type Token struct {
 // expiry means never.
 func (s *Site) CreateToken(ctx context.Context, name string, role UserRole, expires time.Time) (plain string, err error) {
 	if !validName(name, "._-") {
-		return "", pair.FieldErrorf("name", "%q is not a token's name: use 1 to 63 lower-case letters, digits, dots, dashes or underscores", name)
+		return "", pair.RefuseField("name", "%q is not a token's name: use 1 to 63 lower-case letters, digits, dots, dashes or underscores", name)
 	}
 	if err := role.check(); err != nil {
 		return "", err
 	}
 	if !expires.IsZero() && !expires.After(s.now()) {
-		return "", pair.FieldErrorf("expires", "that moment has passed: use a later one, or none")
+		return "", pair.RefuseField("expires", "that moment has passed: use a later one, or none")
 	}
 	plain = tokenPrefix + rand.Text() + rand.Text()
 	err = s.write(ctx, "create the token", func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `INSERT INTO token (name, hash, role, created, expires) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (name) DO NOTHING`, name, hashToken(plain), role, s.now().UnixMilli(), millis(expires))
-		return affected(result, err, refuse(ErrExists, "there is already a token %q: choose another name, or revoke it first", name))
+		return affected(result, err, pair.Refuse(pair.Refused, "there is already a token %q: choose another name, or revoke it first", name))
 	})
 	if err != nil {
 		return "", err
@@ -69,9 +69,9 @@ func scanToken(row scanner) (Token, error) {
 	return token, err
 }
 
-// AuthenticateToken returns the token behind what a program presents, or ErrCredentials.
+// AuthenticateToken returns the token behind what a program presents, or pair.Unauthorized.
 func (s *Site) AuthenticateToken(ctx context.Context, plain string) (Token, error) {
-	refused := refuse(ErrCredentials, "the token is unknown, revoked or expired: create one on the API page")
+	refused := pair.Refuse(pair.Unauthorized, "the token is unknown, revoked or expired: create one on the API page")
 	if !strings.HasPrefix(plain, tokenPrefix) {
 		return Token{}, refused
 	}
@@ -119,6 +119,6 @@ func (s *Site) Tokens(ctx context.Context) ([]Token, error) {
 func (s *Site) RevokeToken(ctx context.Context, name string) error {
 	return s.write(ctx, "revoke the token", func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `DELETE FROM token WHERE name = ?`, name)
-		return affected(result, err, refuse(ErrNotFound, "there is no token %q: list them on the API page", name))
+		return affected(result, err, pair.Refuse(pair.NotFound, "there is no token %q: list them on the API page", name))
 	})
 }

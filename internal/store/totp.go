@@ -51,11 +51,11 @@ func NewTOTP(site, user string) (TOTPKey, error) {
 func (s *Site) SetTOTP(ctx context.Context, name, secret, code string) (recovery []string, err error) {
 	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
 	if err != nil || len(raw) != totpSecret {
-		return nil, pair.FieldErrorf("secret", "this is not a secret of ours: begin again")
+		return nil, pair.RefuseField("secret", "this is not a secret of ours: begin again")
 	}
 	step, right := matchCode(secret, code, s.now())
 	if !right {
-		return nil, pair.FieldErrorf("code", "this is not the code of now: look whether the clock of the device is right, and type the newest one")
+		return nil, pair.RefuseField("code", "this is not the code of now: look whether the clock of the device is right, and type the newest one")
 	}
 	recovery = newRecoveryCodes()
 	err = s.write(ctx, "turn on one-time codes", func(tx *sql.Tx) error {
@@ -109,7 +109,7 @@ func (s *Site) RecoveryLeft(ctx context.Context, name string) (left int, err err
 }
 
 // CheckCode accepts a one-time code or a recovery code of a user, each once, or
-// refuses with ErrCredentials.
+// refuses with pair.Unauthorized.
 func (s *Site) CheckCode(ctx context.Context, name, code string) error {
 	_, kept, err := scanUser(s.reader.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -122,7 +122,7 @@ func (s *Site) CheckCode(ctx context.Context, name, code string) error {
 }
 
 func wrongCode() error {
-	return refuse(ErrCredentials, "this code is not valid, or was used already: type the newest one")
+	return pair.Refuse(pair.Unauthorized, "this code is not valid, or was used already: type the newest one")
 }
 
 // matchCode finds the time step whose code it is. All of them are compared,

@@ -12,6 +12,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"baton/internal/cause"
+	"baton/internal/pair"
 )
 
 // maxLine bounds one line of an export, in bytes.
@@ -116,9 +119,9 @@ func beginExport(r io.Reader) (*bufio.Scanner, int, error) {
 	case err != nil:
 		return nil, 0, err
 	case first.Schema < 1:
-		return nil, 0, refuse(ErrRefused, "this is not an export of a site database")
+		return nil, 0, pair.Refuse(pair.Refused, "this is not an export of a site database")
 	case first.Schema > SchemaVersion():
-		return nil, 0, refuse(ErrRefused, "this export of a site database has version %d and this appliance knows %d: upgrade this appliance",
+		return nil, 0, pair.Refuse(pair.Refused, "this export of a site database has version %d and this appliance knows %d: upgrade this appliance",
 			first.Schema, SchemaVersion())
 	}
 	return lines, first.Schema, nil
@@ -131,13 +134,13 @@ func nextLine(lines *bufio.Scanner) (line, error) {
 		if err := lines.Err(); err != nil {
 			return line{}, err
 		}
-		return line{}, refuse(ErrRefused, "the export breaks off: try the sync again")
+		return line{}, pair.Refuse(pair.Refused, "the export breaks off: try the sync again")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(lines.Bytes()))
 	decoder.UseNumber() // times do not fit a float
 	var next line
 	if err := decoder.Decode(&next); err != nil {
-		return line{}, refuse(ErrRefused, "the export is damaged: %s", err)
+		return line{}, pair.Refuse(pair.Refused, "the export is damaged: %s", cause.Plain(err))
 	}
 	return next, nil
 }
@@ -161,7 +164,7 @@ func replaceTables(ctx context.Context, tx *sql.Tx, tables []string, lines *bufi
 		}
 		if next.Rows != nil {
 			if *next.Rows != rows {
-				return refuse(ErrRefused, "the export has %d rows where %d were announced: try the sync again", rows, *next.Rows)
+				return pair.Refuse(pair.Refused, "the export has %d rows where %d were announced: try the sync again", rows, *next.Rows)
 			}
 			return nil
 		}
@@ -190,7 +193,7 @@ func insertRow(ctx context.Context, tx *sql.Tx, columns []string, next line) err
 	values := make([]any, len(names))
 	for i, name := range names {
 		if !slices.Contains(columns, name) {
-			return refuse(ErrRefused, "the export names %.40q in table %.40q, which this version does not know", name, next.Table)
+			return pair.Refuse(pair.Refused, "the export names %.40q in table %.40q, which this version does not know", name, next.Table)
 		}
 		value, err := cell(next.Row[name])
 		if err != nil {
@@ -199,7 +202,7 @@ func insertRow(ctx context.Context, tx *sql.Tx, columns []string, next line) err
 		values[i] = value
 	}
 	if len(names) == 0 {
-		return refuse(ErrRefused, "the export has a line that is no row of a table")
+		return pair.Refuse(pair.Refused, "the export has a line that is no row of a table")
 	}
 	marks := strings.Repeat(", ?", len(names))[2:]
 	_, err := tx.ExecContext(ctx, `INSERT INTO `+next.Table+` (`+strings.Join(names, ", ")+`) VALUES (`+marks+`)`, values...) //nolint:gosec // names are known ones
@@ -213,7 +216,7 @@ func cell(value any) (any, error) {
 	case json.Number:
 		return value.Int64()
 	}
-	return nil, refuse(ErrRefused, "the export has a value that is neither text nor a whole number")
+	return nil, pair.Refuse(pair.Refused, "the export has a value that is neither text nor a whole number")
 }
 
 // checkImported holds what came from the peer to the rules of what is set here.

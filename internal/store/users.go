@@ -29,7 +29,7 @@ func (r UserRole) check() error {
 	case Administrator, Operator, Viewer:
 		return nil
 	}
-	return pair.FieldErrorf("role", "%q is not a role: use administrator, operator or viewer", string(r))
+	return pair.RefuseField("role", "%q is not a role: use administrator, operator or viewer", string(r))
 }
 
 // User is a person who may sign in.
@@ -52,13 +52,13 @@ type User struct {
 func (u User) check() error {
 	var name, display, address error
 	if !validName(u.Name, "._@-") {
-		name = pair.FieldErrorf("name", "%q is not a user name: use 1 to 63 letters, digits, dots, dashes or underscores", u.Name)
+		name = pair.RefuseField("name", "%q is not a user name: use 1 to 63 letters, digits, dots, dashes or underscores", u.Name)
 	}
 	if len(u.DisplayName) > 200 {
-		display = pair.FieldErrorf("display_name", "use at most 200 characters")
+		display = pair.RefuseField("display_name", "use at most 200 characters")
 	}
 	if parsed, err := mail.ParseAddress(u.Mail); u.Mail != "" && (err != nil || parsed.Address != u.Mail) {
-		address = pair.FieldErrorf("mail", "%q is not a mail address: write it like name@example.org", u.Mail)
+		address = pair.RefuseField("mail", "%q is not a mail address: write it like name@example.org", u.Mail)
 	}
 	return errors.Join(name, display, address, u.Role.check())
 }
@@ -82,17 +82,17 @@ func (s *Site) CheckUser(ctx context.Context, user User) error {
 	switch {
 	case err == nil:
 		err = userExists(user.Name)
-	case errors.Is(err, ErrNotFound):
+	case pair.CodeOf(err) == pair.NotFound:
 		err = nil
 	}
 	return errors.Join(err, user.check())
 }
 
 func userExists(name string) error {
-	return refuseValue(ErrExists, "name", "there is already a user %q: choose another name", name)
+	return pair.Refuse(pair.Refused, "there is already a user %q: choose another name", name).At("name")
 }
 
-// AddUser adds a person; Created is set here. ErrExists: the name is taken.
+// AddUser adds a person; Created is set here; pair.Refused: the name is taken.
 func (s *Site) AddUser(ctx context.Context, user User, password string) error {
 	if err := errors.Join(user.check(), checkPassword(password)); err != nil {
 		return err
@@ -121,11 +121,11 @@ func affected(result sql.Result, err, otherwise error) error {
 }
 
 func noUser(name string) error {
-	return refuse(ErrNotFound, "there is no user %q: list them with baton user list", name)
+	return pair.Refuse(pair.NotFound, "there is no user %q: list them with baton user list", name)
 }
 
 // UpdateUser changes a person's display name, mail and role. It refuses with
-// ErrConflict if the version is no longer user.Version; 0 means any.
+// pair.Stale if the version is no longer user.Version; 0 means any.
 func (s *Site) UpdateUser(ctx context.Context, user User) error {
 	if err := user.check(); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (s *Site) UpdateUser(ctx context.Context, user User) error {
 			return err
 		}
 		if user.Version != 0 && user.Version != now.Version {
-			return refuse(ErrConflict, "somebody else has changed %s meanwhile: look at the account again, then save", user.Name)
+			return pair.Refuse(pair.Stale, "somebody else has changed %s meanwhile: look at the account again, then save", user.Name)
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE user SET display_name = ?1, mail = ?2, sign_outs = sign_outs + (role <> ?3), role = ?3,
 			version = version + 1 WHERE name = ?4`, user.DisplayName, user.Mail, user.Role, user.Name); err != nil {
@@ -158,7 +158,7 @@ func keepAdministrator(ctx context.Context, tx *sql.Tx, before User) error {
 		return err
 	}
 	if administrators == 0 {
-		return refuse(ErrRefused, "%s is the last administrator: add or enable another one first", before.Name)
+		return pair.Refuse(pair.Refused, "%s is the last administrator: add or enable another one first", before.Name)
 	}
 	return nil
 }

@@ -36,9 +36,9 @@ func (a *Appliance) Unpair(ctx context.Context, request api.UnpairRequest) error
 func (a *Appliance) needPeer(alone bool) error {
 	switch {
 	case a.status.Peer == nil:
-		return api.Errorf(api.Refused, "this appliance is not paired: run baton pair HOST first")
+		return pair.Refuse(pair.Refused, "this appliance is not paired: run baton pair HOST first")
 	case !a.status.Peer.Reachable && !alone:
-		return api.Errorf(api.Unreachable, "beta does not answer: bring it back, or add --force")
+		return pair.Refuse(pair.Unreachable, "beta does not answer: bring it back, or add --force")
 	}
 	return nil
 }
@@ -51,7 +51,7 @@ func (a *Appliance) StartSync(_ context.Context, request api.SyncRequest) (api.T
 		return api.Task{}, err
 	}
 	if slices.ContainsFunc(a.data, func(d api.Data) bool { return d.Name == "shrunk" }) && !request.AcceptShrink {
-		return api.Task{}, api.Errorf(api.Refused, "much less data is left than the backup holds: look at it, then add --accept-shrink")
+		return api.Task{}, pair.Refuse(pair.Refused, "much less data is left than the backup holds: look at it, then add --accept-shrink")
 	}
 	return a.begin("sync", []string{"pull the data"}, func() {
 		a.status.Sync.Number++
@@ -88,11 +88,11 @@ func (a *Appliance) CancelSync(context.Context) error {
 	defer a.mu.Unlock()
 	for _, t := range a.tasks {
 		if t.Kind == "sync" && t.State == api.TaskRunning {
-			t.State, t.Error, t.Code = api.TaskFailed, "the data sync was cancelled: start it again when it suits", api.Failed
+			t.State, t.Error, t.Code = api.TaskFailed, "the data sync was cancelled: start it again when it suits", pair.Failed
 			return nil
 		}
 	}
-	return api.Errorf(api.Refused, "no data sync is running: there is nothing to cancel")
+	return pair.Refuse(pair.Refused, "no data sync is running: there is nothing to cancel")
 }
 
 // Task implements api.Syncing.
@@ -101,7 +101,7 @@ func (a *Appliance) Task(_ context.Context, id string) (api.Task, error) {
 	defer a.mu.Unlock()
 	t, known := a.tasks[id]
 	if !known {
-		return api.Task{}, api.Errorf(api.NotFound, "there is no task %s: it may be of an earlier run of the daemon", id)
+		return api.Task{}, pair.Refuse(pair.NotFound, "there is no task %s: it may be of an earlier run of the daemon", id)
 	}
 	a.advance(t)
 	return t.copy(), nil
@@ -156,7 +156,7 @@ func (a *Appliance) ChangeRole(ctx context.Context, change api.RoleChange) (api.
 		return api.Task{}, err
 	}
 	if a.status.Role == change.Role && !change.Force {
-		return api.Task{}, api.Errorf(api.Refused, "alpha is %s already: nothing to do", change.Role)
+		return api.Task{}, pair.Refuse(pair.Refused, "alpha is %s already: nothing to do", change.Role)
 	}
 	steps := []string{"stop the services", "switch"}
 	if change.DataSyncFirst {
@@ -174,7 +174,7 @@ func (a *Appliance) StartMaintenance(ctx context.Context, lasting time.Duration)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.status.Role == pair.Standalone {
-		return api.Errorf(api.Refused, "this appliance is not paired: nothing is automatic here")
+		return pair.Refuse(pair.Refused, "this appliance is not paired: nothing is automatic here")
 	}
 	a.status.State, a.status.Maintenance.Here = pair.Maintenance, true
 	a.record(ctx, pair.KindSettingChanged, "Maintenance began.", map[string]string{"for": lasting.String()})
@@ -187,7 +187,7 @@ func (a *Appliance) EndMaintenance(context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.status.State != pair.Maintenance {
-		return api.Errorf(api.Refused, "there is no maintenance to end")
+		return pair.Refuse(pair.Refused, "there is no maintenance to end")
 	}
 	a.status.State, a.status.Maintenance = pair.Steady, pair.MaintenanceStatus{}
 	a.wake()
@@ -222,7 +222,7 @@ func (a *Appliance) SaveSettings(_ context.Context, settings api.SavedSettings) 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if settings.Version != a.settings.Version {
-		return api.SavedSettings{}, api.Errorf(api.Conflict, "somebody else changed the settings meanwhile: read them again")
+		return api.SavedSettings{}, pair.Refuse(pair.Stale, "somebody else changed the settings meanwhile: read them again")
 	}
 	settings.Version++
 	a.settings = settings
@@ -251,7 +251,7 @@ func (a *Appliance) tick(address netip.Addr, set func(*pair.SharedIPStatus)) err
 			return nil
 		}
 	}
-	return api.Errorf(api.NotFound, "the configuration file names no shared IP %s: add it there, then try again", address)
+	return pair.Refuse(pair.NotFound, "the configuration file names no shared IP %s: add it there, then try again", address)
 }
 
 // TestIPs implements api.Reaching: 198.51.100.0/24 answers, all else is silent.
@@ -262,7 +262,7 @@ func (a *Appliance) TestIPs(_ context.Context, addresses []netip.Addr) ([]pair.R
 		addresses = a.settings.Values.TestIPs
 	}
 	if len(addresses) == 0 {
-		return nil, api.Errorf(api.Refused, "no test IPs are saved: name some, or run baton settings set test_ips=ADDRESS")
+		return nil, pair.Refuse(pair.Refused, "no test IPs are saved: name some, or run baton settings set test_ips=ADDRESS")
 	}
 	near := netip.MustParsePrefix("198.51.100.0/24")
 	results := make([]pair.Reach, len(addresses))

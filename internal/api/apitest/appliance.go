@@ -212,7 +212,7 @@ func (a *Appliance) SetUp(ctx context.Context, user api.NewUser) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.users) > 0 {
-		return api.Errorf(api.Refused, "setup is done already: sign in as an administrator and add users there")
+		return pair.Refuse(pair.Refused, "setup is done already: sign in as an administrator and add users there")
 	}
 	if err := a.addUser(user); err != nil {
 		return err
@@ -249,7 +249,7 @@ func (a *Appliance) EndPreviousKey(context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.previousKey == "" {
-		return api.Errorf(api.Refused, "only one pre-shared key is valid here: there is none to end")
+		return pair.Refuse(pair.Refused, "only one pre-shared key is valid here: there is none to end")
 	}
 	a.previousKey = ""
 	return nil
@@ -260,7 +260,7 @@ func (a *Appliance) SetKey(ctx context.Context, key string) (api.KeyState, error
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(key) < 16 {
-		return api.KeyState{}, api.Errorf(api.Usage, "the key is too short: use 16 characters or more, or baton key generate")
+		return api.KeyState{}, pair.Refuse(pair.Usage, "the key is too short: use 16 characters or more, or baton key generate")
 	}
 	a.key, a.previousKey = key, a.key
 	a.record(ctx, pair.KindSettingChanged, "The pre-shared key was saved.", nil)

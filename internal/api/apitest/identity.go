@@ -53,11 +53,11 @@ func (a *Appliance) SignIn(ctx context.Context, in api.Credentials) (api.Ticket,
 
 func (a *Appliance) checkPassword(name, password string) (api.User, error) {
 	if name == BusyUser {
-		return api.User{}, api.Errorf(api.TooMany, "too many failed sign-ins: wait a minute, then try again")
+		return api.User{}, pair.Refuse(pair.TooMany, "too many failed sign-ins: wait a minute, then try again")
 	}
 	user, known := a.users[name]
 	if !known || user.Disabled || a.accounts[name].password != password {
-		return api.User{}, api.Errorf(api.Unauthorized, "the user name or the password is wrong")
+		return api.User{}, pair.Refuse(pair.Unauthorized, "the user name or the password is wrong")
 	}
 	return user, nil
 }
@@ -77,7 +77,7 @@ func (a *Appliance) SignInWithCode(ctx context.Context, session api.SignedIn, co
 	if i := slices.Index(kept.recovery, code); i >= 0 {
 		kept.recovery = slices.Delete(kept.recovery, i, i+1)
 	} else if code != Code {
-		return api.Ticket{}, api.Errorf(api.Unauthorized, "this code is not valid, or was used already: type the newest one")
+		return api.Ticket{}, pair.Refuse(pair.Unauthorized, "this code is not valid, or was used already: type the newest one")
 	}
 	a.signedIn(ctx, session.Account.Name)
 	return a.ticket(a.users[session.Account.Name]), nil
@@ -105,7 +105,7 @@ func (a *Appliance) Session(_ context.Context, id string) (api.SignedIn, error) 
 	found, known := a.sessions[id]
 	user := a.users[found.User]
 	if !known || user.Disabled || a.ticket(user).Stamp != found.stamp {
-		return api.SignedIn{}, api.Errorf(api.Unauthorized, "you are signed out: sign in again")
+		return api.SignedIn{}, pair.Refuse(pair.Unauthorized, "you are signed out: sign in again")
 	}
 	return api.SignedIn{Session: found.Session, Account: user, CodeNeeded: found.pending}, nil
 }
@@ -143,7 +143,7 @@ func (a *Appliance) EndSession(ctx context.Context, id string) error {
 	defer a.mu.Unlock()
 	found, known := a.sessions[id]
 	if !known {
-		return api.Errorf(api.NotFound, "this session has ended already")
+		return pair.Refuse(pair.NotFound, "this session has ended already")
 	}
 	delete(a.sessions, id)
 	a.record(ctx, pair.KindSignedOut, found.User+" was signed out.", nil)
@@ -161,7 +161,7 @@ func (a *Appliance) editAccount(name string, edit func(*account)) error {
 	defer a.mu.Unlock()
 	kept, known := a.accounts[name]
 	if !known {
-		return api.Errorf(api.NotFound, "there is no user %s: see baton user list", name)
+		return pair.Refuse(pair.NotFound, "there is no user %s: see baton user list", name)
 	}
 	edit(kept)
 	kept.changes++
@@ -184,7 +184,7 @@ func (a *Appliance) proves(user, password, field string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, err := a.checkPassword(user, password); err != nil {
-		return api.RefusedFields(pair.FieldError{Field: field, Text: "this is not your password"})
+		return pair.RefuseField(field, "this is not your password")
 	}
 	return nil
 }
@@ -206,13 +206,13 @@ func (a *Appliance) EnableTOTP(_ context.Context, user string, shown api.TOTPPro
 		return nil, api.Ticket{}, err
 	}
 	if shown.Secret != Secret || shown.Code != Code {
-		return nil, api.Ticket{}, api.RefusedFields(pair.FieldError{Field: "code", Text: "this is not the code of now: type the newest one"})
+		return nil, api.Ticket{}, pair.RefuseField("code", "this is not the code of now: type the newest one")
 	}
 	a.mu.Lock()
 	on := a.users[user].TOTP
 	a.mu.Unlock()
 	if on {
-		return nil, api.Ticket{}, api.Errorf(api.Refused, "one-time codes are on already: turn them off on the account page first")
+		return nil, api.Ticket{}, pair.Refuse(pair.Refused, "one-time codes are on already: turn them off on the account page first")
 	}
 	recovery := []string{"aaaa-bbbb-cccc-dddd", "eeee-ffff-gggg-hhhh"}
 	err := a.editAccount(user, func(kept *account) { kept.recovery = slices.Clone(recovery) })
@@ -257,14 +257,14 @@ func (a *Appliance) UpdateUser(_ context.Context, change api.UserChange) error {
 	user, known := a.users[change.Name]
 	switch {
 	case !known:
-		return api.Errorf(api.NotFound, "there is no user %s: see baton user list", change.Name)
+		return pair.Refuse(pair.NotFound, "there is no user %s: see baton user list", change.Name)
 	case change.Version != 0 && change.Version != user.Version:
-		return api.Errorf(api.Conflict, "somebody else has changed %s meanwhile: look at the account again, then save", change.Name)
+		return pair.Refuse(pair.Stale, "somebody else has changed %s meanwhile: look at the account again, then save", change.Name)
 	case change.Mail != "" && !strings.Contains(change.Mail, "@"):
-		return api.RefusedFields(pair.FieldError{Field: "mail", Text: "this is not a mail address: write it like name@example.org"})
+		return pair.RefuseField("mail", "this is not a mail address: write it like name@example.org")
 	}
 	if change.Role != api.Administrator && a.lastAdministrator(change.Name) {
-		return api.Errorf(api.Refused, "%s is the last administrator: add or enable another one first", change.Name)
+		return pair.Refuse(pair.Refused, "%s is the last administrator: add or enable another one first", change.Name)
 	}
 	user.DisplayName, user.Mail, user.Role = change.DisplayName, change.Mail, change.Role
 	user.Version++
@@ -300,7 +300,7 @@ func (a *Appliance) SaveSecurity(ctx context.Context, security api.SavedSecurity
 		}
 	}
 	if security.Version != a.security.Version {
-		return api.SavedSecurity{}, api.Errorf(api.Conflict, "somebody else has changed this meanwhile: look at it again, then save")
+		return api.SavedSecurity{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
 	}
 	security.Version++
 	a.security = security

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -31,9 +32,9 @@ func (a *Appliance) AddData(_ context.Context, data api.DataSpec) error {
 	defer a.mu.Unlock()
 	switch {
 	case data.Kind != string(pair.DataDirectory):
-		return api.NotYet("protecting a " + data.Kind + " database")
+		return pair.Refuse(pair.Refused, "%s is not available yet in this version", "protecting a "+data.Kind+" database")
 	case slices.ContainsFunc(a.data, func(d api.Data) bool { return d.Name == data.Name }):
-		return api.Errorf(api.Refused, "there is protected data named %s already: choose another name", data.Name)
+		return pair.Refuse(pair.Refused, "there is protected data named %s already: choose another name", data.Name)
 	}
 	a.data = append(a.data, api.Data{Name: data.Name, Kind: pair.DataDirectory, Path: data.Path})
 	return nil
@@ -45,7 +46,7 @@ func (a *Appliance) RemoveData(_ context.Context, name string) error {
 	defer a.mu.Unlock()
 	i := slices.IndexFunc(a.data, func(d api.Data) bool { return d.Name == name })
 	if i < 0 {
-		return api.Errorf(api.NotFound, "there is no protected data named %s: see baton data list", name)
+		return pair.Refuse(pair.NotFound, "there is no protected data named %s: see baton data list", name)
 	}
 	a.data = slices.Delete(a.data, i, i+1)
 	return nil
@@ -56,12 +57,12 @@ func (a *Appliance) Services(context.Context) ([]api.Service, error) { return ni
 
 // AddService implements api.Services.
 func (a *Appliance) AddService(context.Context, api.Service) error {
-	return api.NotYet("running services")
+	return pair.Refuse(pair.Refused, "%s is not available yet in this version", "running services")
 }
 
 // RemoveService implements api.Services.
 func (a *Appliance) RemoveService(_ context.Context, name string) error {
-	return api.Errorf(api.NotFound, "there is no service named %s: see baton service list", name)
+	return pair.Refuse(pair.NotFound, "there is no service named %s: see baton service list", name)
 }
 
 // Users implements api.Users.
@@ -91,22 +92,22 @@ func (a *Appliance) CheckUser(_ context.Context, user api.NewUser) error {
 
 // checkUser expects the lock to be held.
 func (a *Appliance) checkUser(user api.NewUser) error {
-	var refused []pair.FieldError
+	var refused []pair.Field
 	if _, taken := a.users[user.Name]; taken {
-		refused = append(refused, pair.FieldError{Field: "name", Text: "there is a user " + user.Name + " already: choose another name"})
+		refused = append(refused, pair.Field{Name: "name", Text: "there is a user " + user.Name + " already: choose another name"})
 	}
 	if user.Mail != "" && !strings.Contains(user.Mail, "@") {
-		refused = append(refused, pair.FieldError{Field: "mail", Text: "this is not a mail address: write it like name@example.org"})
+		refused = append(refused, pair.Field{Name: "mail", Text: "this is not a mail address: write it like name@example.org"})
 	}
 	if len(user.Password) < leastPassword {
-		refused = append(refused, pair.FieldError{Field: "password", Text: "use 10 characters or more"})
+		refused = append(refused, pair.Field{Name: "password", Text: "use 10 characters or more"})
 	}
 	if len(refused) == 0 {
 		return nil
 	}
-	no := api.RefusedFields(errors.Join(errorsOf(refused)...))
-	if refused[0].Field == "name" {
-		no.Code, no.Text = api.Refused, refused[0].Text
+	no := pair.RefusalOf(errors.Join(errorsOf(refused)...))
+	if refused[0].Name == "name" {
+		no.Code, no.Text = pair.Refused, refused[0].Text
 	}
 	return no
 }
@@ -124,7 +125,7 @@ const leastPassword = 10
 
 func goodPassword(password string) error {
 	if len(password) < leastPassword {
-		return api.RefusedFields(pair.FieldError{Field: "password", Text: "use 10 characters or more"})
+		return pair.RefusalOf(pair.RefuseField("password", "use 10 characters or more"))
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ func (a *Appliance) DisableUser(_ context.Context, name string) error {
 	last := a.lastAdministrator(name)
 	a.mu.Unlock()
 	if last {
-		return api.Errorf(api.Refused, "%s is the last administrator: add or enable another one first", name)
+		return pair.Refuse(pair.Refused, "%s is the last administrator: add or enable another one first", name)
 	}
 	return a.editUser(name, func(u *api.User) { u.Disabled = true })
 }
@@ -158,7 +159,7 @@ func (a *Appliance) editUser(name string, edit func(*api.User)) error {
 	defer a.mu.Unlock()
 	user, known := a.users[name]
 	if !known {
-		return api.Errorf(api.NotFound, "there is no user %s: see baton user list", name)
+		return pair.Refuse(pair.NotFound, "there is no user %s: see baton user list", name)
 	}
 	edit(&user)
 	a.users[name] = user
@@ -194,7 +195,7 @@ func (a *Appliance) RevokeToken(_ context.Context, id string) error {
 			return nil
 		}
 	}
-	return api.Errorf(api.NotFound, "there is no token %s: see baton token list", id)
+	return pair.Refuse(pair.NotFound, "there is no token %s: see baton token list", id)
 }
 
 // Authenticate implements api.Tokens.
@@ -203,7 +204,7 @@ func (a *Appliance) Authenticate(_ context.Context, secret string) (api.Caller, 
 	defer a.mu.Unlock()
 	token, known := a.tokens[secret]
 	if !known || token.Expires != nil && !token.Expires.After(Start()) {
-		return api.Caller{}, api.Errorf(api.Unauthorized, "this token is not valid, or has expired: make a new one with baton token create")
+		return api.Caller{}, pair.Refuse(pair.Unauthorized, "this token is not valid, or has expired: make a new one with baton token create")
 	}
 	return api.Caller{Name: token.Name, Access: token.Role}, nil
 }
@@ -222,7 +223,7 @@ func (a *Appliance) ExportDiverged(_ context.Context, id string, to io.Writer) e
 	defer a.mu.Unlock()
 	diverged, known := a.diverged[id]
 	if !known {
-		return api.Errorf(api.NotFound, "there is no diverged copy %s: see baton diverged list", id)
+		return pair.Refuse(pair.NotFound, "there is no diverged copy %s: see baton diverged list", id)
 	}
 	archive := tar.NewWriter(to)
 	for _, file := range diverged.Files {
@@ -249,7 +250,7 @@ func (a *Appliance) DeleteDiverged(_ context.Context, id string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, known := a.diverged[id]; !known {
-		return api.Errorf(api.NotFound, "there is no diverged copy %s: see baton diverged list", id)
+		return pair.Refuse(pair.NotFound, "there is no diverged copy %s: see baton diverged list", id)
 	}
 	delete(a.diverged, id)
 	return nil
@@ -282,7 +283,7 @@ func (a *Appliance) InspectBackup(_ context.Context, password string, from io.Re
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.status.Role == pair.Backup {
-		return api.InspectedBackup{}, api.Errorf(api.Refused, "this appliance is the backup and gets this from its primary: do it there")
+		return api.InspectedBackup{}, pair.Refuse(pair.Refused, "this appliance is the backup and gets this from its primary: do it there")
 	}
 	a.inspected = data
 	return api.InspectedBackup{
@@ -296,7 +297,7 @@ func (a *Appliance) RestoreInspected(ctx context.Context, id string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.inspected == nil || id != "inspected" {
-		return api.Errorf(api.NotFound, "this backup is no longer kept here: choose the file again")
+		return pair.Refuse(pair.NotFound, "this backup is no longer kept here: choose the file again")
 	}
 	a.data, a.inspected = a.inspected, nil
 	a.record(ctx, pair.KindSettingChanged, "A backup was restored.", nil)
@@ -319,11 +320,11 @@ func (a *Appliance) RestoreBackup(_ context.Context, password string, from io.Re
 func readBackup(password string, from io.Reader) ([]api.Data, error) {
 	text, err := io.ReadAll(from)
 	if err != nil {
-		return nil, api.Errorf(api.Failed, "the backup did not arrive whole: send it again (%w)", err)
+		return nil, pair.Refuse(pair.Failed, "the backup did not arrive whole: send it again (%w)", cause.Plain(err))
 	}
 	rest, found := bytes.CutPrefix(text, []byte("baton backup "+password+"\n"))
 	if !found {
-		return nil, api.Errorf(api.Usage, "this is no backup, or the password is another: check both")
+		return nil, pair.Refuse(pair.Usage, "this is no backup, or the password is another: check both")
 	}
 	data := []api.Data{}
 	for line := range strings.Lines(string(rest)) {

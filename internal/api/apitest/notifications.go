@@ -60,12 +60,12 @@ func (a *Appliance) SaveNotifications(ctx context.Context, wanted api.SavedNotif
 	caller, _ := api.CallerFrom(ctx)
 	switch {
 	case a.status.Role == pair.Backup:
-		return api.SavedNotifications{}, api.Errorf(api.Refused, "this appliance is the backup and gets this from its primary: do it there")
+		return api.SavedNotifications{}, pair.Refuse(pair.Refused, "this appliance is the backup and gets this from its primary: do it there")
 	case wanted.Version != a.notifications.Version:
-		return api.SavedNotifications{}, api.Errorf(api.Conflict, "somebody else has changed this meanwhile: look at it again, then save")
+		return api.SavedNotifications{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
 	}
 	if refused := a.completeNotifications(&wanted.Notifications); len(refused) > 0 {
-		return api.SavedNotifications{}, &api.Error{Code: api.Usage, Text: errors.Join(errorsOf(refused)...).Error(), Fields: refused}
+		return api.SavedNotifications{}, &pair.Refusal{Code: pair.Usage, Text: errors.Join(errorsOf(refused)...).Error(), Fields: refused}
 	}
 	for i := range wanted.Webhooks {
 		if w := &wanted.Webhooks[i]; w.ID == "" {
@@ -81,10 +81,10 @@ func (a *Appliance) SaveNotifications(ctx context.Context, wanted api.SavedNotif
 
 // completeNotifications fills in what was left as it was, and refuses the plainest
 // nonsense.
-func (a *Appliance) completeNotifications(n *pair.Notifications) (refused []pair.FieldError) {
+func (a *Appliance) completeNotifications(n *pair.Notifications) (refused []pair.Field) {
 	refuse := func(bad bool, field, text string) {
 		if bad {
-			refused = append(refused, pair.FieldError{Field: field, Text: text})
+			refused = append(refused, pair.Field{Name: field, Text: text})
 		}
 	}
 	if n.Mail.Password == "" && n.Mail.User != "" {
@@ -107,9 +107,9 @@ func (a *Appliance) completeNotifications(n *pair.Notifications) (refused []pair
 	return refused
 }
 
-func errorsOf(fields []pair.FieldError) (all []error) {
+func errorsOf(fields []pair.Field) (all []error) {
 	for _, field := range fields {
-		all = append(all, field)
+		all = append(all, pair.RefuseField(field.Name, "%s", field.Text))
 	}
 	return all
 }
@@ -122,15 +122,15 @@ func (a *Appliance) TestNotification(_ context.Context, channel string) (string,
 	if channel != pair.MailChannel {
 		i := slices.IndexFunc(a.notifications.Webhooks, func(w pair.Webhook) bool { return w.ID == channel })
 		if i < 0 {
-			return "", api.Errorf(api.NotFound, "there is no webhook %.40q now: look at the page again", channel)
+			return "", pair.Refuse(pair.NotFound, "there is no webhook %.40q now: look at the page again", channel)
 		}
 		target = a.notifications.Webhooks[i].URL
 	}
 	if target == "" {
-		return "", api.Errorf(api.Refused, "no mail server, sender and recipient are saved: save them first, then test")
+		return "", pair.Refuse(pair.Refused, "no mail server, sender and recipient are saved: save them first, then test")
 	}
 	if strings.Contains(target, SilentReceiver) {
-		return "", api.Errorf(api.Unreachable, "%s did not answer in time: check address and port, and the firewalls between.", target)
+		return "", pair.Refuse(pair.Unreachable, "%s did not answer in time: check address and port, and the firewalls between.", target)
 	}
 	return target + " took the test.", nil
 }

@@ -25,17 +25,17 @@ const (
 func refusal(host string) error {
 	switch host {
 	case SilentHost:
-		return api.Errorf(api.Unreachable, "%s does not answer: check its address and TLS port", host)
+		return pair.Refuse(pair.Unreachable, "%s does not answer: check its address and TLS port", host)
 	case KeyHost:
-		return api.Errorf(api.Refused, "the pre-shared keys of the two appliances differ: save the same key on both")
+		return pair.Refuse(pair.Refused, "the pre-shared keys of the two appliances differ: save the same key on both")
 	case ChangedHost:
-		return api.Errorf(api.Refused, "the peer shows another certificate than the one it was paired with: if it was reinstalled, break the relationship and pair again")
+		return pair.Refuse(pair.Refused, "the peer shows another certificate than the one it was paired with: if it was reinstalled, break the relationship and pair again")
 	case OldHost:
-		return api.Errorf(api.Refused, "the two appliances speak no common protocol version: bring both to the same release")
+		return pair.Refuse(pair.Refused, "the two appliances speak no common protocol version: bring both to the same release")
 	case PairedHost:
-		return api.Errorf(api.Refused, "the other appliance is already paired with another one: break that relationship there first")
+		return pair.Refuse(pair.Refused, "the other appliance is already paired with another one: break that relationship there first")
 	case ReverseHost:
-		return api.Errorf(api.Refused, "the other appliance cannot reach this one under the reverse connection details: correct them")
+		return pair.Refuse(pair.Refused, "the other appliance cannot reach this one under the reverse connection details: correct them")
 	}
 	return nil
 }
@@ -59,9 +59,9 @@ func hostPort(address string) (host, port string) {
 func (a *Appliance) mayPair(host string) error {
 	switch {
 	case a.key == "":
-		return api.Errorf(api.Refused, "no pre-shared key is saved here: run baton key set on both appliances first")
+		return pair.Refuse(pair.Refused, "no pre-shared key is saved here: run baton key set on both appliances first")
 	case a.status.Role != pair.Standalone:
-		return api.Errorf(api.Refused, "this appliance is paired already: run baton unpair first")
+		return pair.Refuse(pair.Refused, "this appliance is paired already: run baton unpair first")
 	}
 	return refusal(host)
 }
@@ -100,7 +100,7 @@ func (a *Appliance) Pair(ctx context.Context, request api.PairRequest) (pair.Pee
 		return pair.PeerStatus{}, err
 	}
 	if host == NewerHost && !request.Replace {
-		return pair.PeerStatus{}, api.Errorf(api.Refused, "%s holds newer site data: add --replace to overwrite it", host)
+		return pair.PeerStatus{}, pair.Refuse(pair.Refused, "%s holds newer site data: add --replace to overwrite it", host)
 	}
 	a.status.Role = pair.Primary
 	a.status.Epoch = pair.Epoch{Counter: 1, Holder: ID}
@@ -127,7 +127,7 @@ func (a *Appliance) Loss(_ context.Context, change api.RoleChange) (api.Loss, er
 	defer a.mu.Unlock()
 	switch {
 	case a.status.Peer == nil:
-		return api.Loss{}, api.Errorf(api.Refused, "this appliance is not paired: run baton pair HOST first")
+		return api.Loss{}, pair.Refuse(pair.Refused, "this appliance is not paired: run baton pair HOST first")
 	case change.DataSyncFirst && a.status.Peer.Reachable:
 		return api.Loss{Text: "Nothing is lost: the final data sync carries everything over."}, nil
 	}

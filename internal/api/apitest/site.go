@@ -33,7 +33,7 @@ func (a *Appliance) siteNow() api.SavedSite {
 // mustLead expects the lock to be held.
 func (a *Appliance) mustLead() error {
 	if a.status.Role == pair.Backup {
-		return api.Errorf(api.Refused, "this appliance is the backup and gets this from its primary: do it there")
+		return pair.Refuse(pair.Refused, "this appliance is the backup and gets this from its primary: do it there")
 	}
 	return nil
 }
@@ -46,10 +46,10 @@ func (a *Appliance) SaveSite(ctx context.Context, site api.SavedSite) (api.Saved
 		return api.SavedSite{}, err
 	}
 	if err := site.Validate(); err != nil {
-		return api.SavedSite{}, api.RefusedFields(err)
+		return api.SavedSite{}, pair.RefusalOf(err)
 	}
 	if site.Version != a.site.Version {
-		return api.SavedSite{}, api.Errorf(api.Conflict, "somebody else has changed this meanwhile: look at it again, then save")
+		return api.SavedSite{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
 	}
 	site.Version++
 	a.site = site
@@ -81,9 +81,9 @@ func (a *Appliance) SetCertificate(ctx context.Context, given api.NewCertificate
 	text := given.Certificate + given.Key
 	switch {
 	case !strings.Contains(text, "-----BEGIN CERTIFICATE-----"):
-		return api.Certificates{}, api.RefusedFields(pair.FieldError{Field: "certificate", Text: "there is none: it begins with -----BEGIN CERTIFICATE-----"})
+		return api.Certificates{}, pair.RefuseField("certificate", "there is none: it begins with -----BEGIN CERTIFICATE-----")
 	case !strings.Contains(text, "PRIVATE KEY-----"):
-		return api.Certificates{}, api.RefusedFields(pair.FieldError{Field: "key", Text: "there is none: it begins with -----BEGIN PRIVATE KEY-----"})
+		return api.Certificates{}, pair.RefuseField("key", "there is none: it begins with -----BEGIN PRIVATE KEY-----")
 	}
 	made := &api.Certificate{
 		Names: []string{"www.example.org"}, Issuer: "CN=Example CA", Chain: 2, Fingerprint: strings.Repeat("B2:", 31) + "B2",
@@ -114,9 +114,9 @@ func (a *Appliance) changeCertificate(ctx context.Context, made *api.Certificate
 	}
 	switch {
 	case version != a.certificateVersion:
-		return api.Certificates{}, api.Errorf(api.Conflict, "somebody else has changed this meanwhile: look at it again, then save")
+		return api.Certificates{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
 	case made == nil && a.certificate == nil:
-		return api.Certificates{}, api.Errorf(api.Refused, "the site has no certificate of its own: there is none to remove")
+		return api.Certificates{}, pair.Refuse(pair.Refused, "the site has no certificate of its own: there is none to remove")
 	}
 	a.certificate = made
 	a.certificateVersion++
@@ -182,7 +182,7 @@ func (a *Appliance) Disallow(_ context.Context, path string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !slices.Contains(a.allowed, path) {
-		return api.Errorf(api.NotFound, "%s is not allowed by name here: baton data allow lists what is", path)
+		return pair.Refuse(pair.NotFound, "%s is not allowed by name here: baton data allow lists what is", path)
 	}
 	a.allowed = slices.DeleteFunc(a.allowed, func(other string) bool { return other == path })
 	return nil
