@@ -141,9 +141,9 @@ func same(t *testing.T, page string, documented, exists []string) {
 }
 
 func TestEverySettingIsDocumented(t *testing.T) {
-	same(t, "docs/cli.md", rows(t, "docs/cli.md", "## Settings"), pair.SettingKeys())
+	same(t, "docs/cli.md", rows(t, "docs/cli.md", "## Settings"), pair.Names(pair.Settings{}))
 	page := read(t, "docs/cli.md")
-	for key, value := range pair.DefaultSettings().Map() {
+	for key, value := range pair.Texts(pair.DefaultSettings()) {
 		row := "| `" + key + "` | `" + value + "` |"
 		if value == "" {
 			row = "| `" + key + "` | none |"

@@ -126,10 +126,10 @@ type Caring interface {
 
 // SettingsStore keeps the settings of the pair.
 type SettingsStore interface {
-	Settings(ctx context.Context) (SavedSettings, error)
+	Settings(ctx context.Context) (Saved[pair.Settings], error)
 	// SaveSettings saves validated settings that were derived from
 	// settings.Version; Conflict if that is no longer the newest.
-	SaveSettings(ctx context.Context, settings SavedSettings) (SavedSettings, error)
+	SaveSettings(ctx context.Context, settings Saved[pair.Settings]) (Saved[pair.Settings], error)
 }
 
 // Reaching is about addresses.
@@ -170,12 +170,12 @@ type SiteStore interface {
 // force when they return.
 type CertificateStore interface {
 	Certificates(ctx context.Context) (Certificates, error)
-	SetCertificate(ctx context.Context, certificate NewCertificate, version uint64) (Certificates, error)
+	SetCertificate(ctx context.Context, certificate NewCertificate, version int64) (Certificates, error)
 	// SelfSignCertificate makes one for the site's host name and the shared IPs.
-	SelfSignCertificate(ctx context.Context, version uint64) (Certificates, error)
+	SelfSignCertificate(ctx context.Context, version int64) (Certificates, error)
 	// RemoveCertificate has each appliance show its own again; Refused if there
 	// is none.
-	RemoveCertificate(ctx context.Context, version uint64) (Certificates, error)
+	RemoveCertificate(ctx context.Context, version int64) (Certificates, error)
 }
 
 // ProtectedData lists what is synced.

@@ -113,20 +113,13 @@ type TOTPProof struct {
 
 // Guarding keeps the rules of who may come in.
 type Guarding interface {
-	Security(ctx context.Context) (SavedSecurity, error)
+	Security(ctx context.Context) (Saved[pair.Security], error)
 	// SaveSecurity saves validated options that were derived from
 	// security.Version; Conflict if that is no longer the newest. Networks that
 	// leave out the caller are refused.
-	SaveSecurity(ctx context.Context, security SavedSecurity) (SavedSecurity, error)
+	SaveSecurity(ctx context.Context, security Saved[pair.Security]) (Saved[pair.Security], error)
 	// Admits reports whether console and API answer an address of the network.
 	Admits(from netip.Addr) bool
-}
-
-// SavedSecurity are the security options with the version under which they were
-// saved. Versions only rise.
-type SavedSecurity struct {
-	Values  pair.Security
-	Version int64
 }
 
 // CheckAdmits refuses options that would lock out whoever saves them over the

@@ -2,10 +2,7 @@ package api
 
 import (
 	"context"
-	"errors"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -23,49 +20,28 @@ func (s *Server) addSecurity() {
 		})
 }
 
-func securityOut(saved SavedSecurity, err error) (*settingsAnswer, error) {
+func securityOut(saved Saved[pair.Security], err error) (*settingsAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &settingsAnswer{ETag: etag(uint64(max(saved.Version, 0))), Body: saved.Values.Map()}, nil
+	return &settingsAnswer{ETag: etag(saved.Version), Body: pair.Texts(saved.Values)}, nil
 }
 
 // changeSecurity applies changes to the newest options, which must be at the
 // wanted version if one is named.
-func (s *Server) changeSecurity(ctx context.Context, changes map[string]string, wanted string) (SavedSecurity, error) {
+func (s *Server) changeSecurity(ctx context.Context, changes map[string]string, wanted string) (Saved[pair.Security], error) {
 	if len(changes) == 0 {
-		return SavedSecurity{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.SecurityKeys(), ", "))
+		return Saved[pair.Security]{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.Names(pair.Security{}), ", "))
 	}
 	current, err := s.backend.Security(ctx)
 	if err != nil {
-		return SavedSecurity{}, err
+		return Saved[pair.Security]{}, err
 	}
 	if version, bad := strconv.ParseInt(strings.Trim(wanted, `"`), 10, 64); wanted != "" && wanted != "*" && (bad != nil || version != current.Version) {
-		return SavedSecurity{}, pair.Refuse(pair.Stale, "somebody else changed the security options meanwhile: read them again and repeat the change")
+		return Saved[pair.Security]{}, pair.Refuse(pair.Stale, "somebody else changed the security options meanwhile: read them again and repeat the change")
 	}
-	if current.Values, err = SecurityWith(current.Values, changes); err != nil {
-		return SavedSecurity{}, err
+	if current.Values, err = pair.With(current.Values, changes); err != nil {
+		return Saved[pair.Security]{}, err
 	}
 	return s.backend.SaveSecurity(ctx, current)
-}
-
-// SecurityWith applies all changes, then checks the whole. Its error names every
-// refused field.
-func SecurityWith(security pair.Security, changes map[string]string) (pair.Security, error) {
-	var refused []error
-	for _, key := range slices.Sorted(maps.Keys(changes)) {
-		changed, err := security.With(key, changes[key])
-		if err != nil {
-			refused = append(refused, err)
-			continue
-		}
-		security = changed
-	}
-	if len(refused) == 0 {
-		refused = append(refused, security.Validate())
-	}
-	if err := errors.Join(refused...); err != nil {
-		return security, pair.RefusalOf(err)
-	}
-	return security, nil
 }

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
-	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -69,61 +67,40 @@ func (s *Server) addSettings() {
 		})
 }
 
-func settingsOut(saved SavedSettings, err error) (*settingsAnswer, error) {
+func settingsOut(saved Saved[pair.Settings], err error) (*settingsAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &settingsAnswer{ETag: etag(saved.Version), Body: saved.Values.Map()}, nil
+	return &settingsAnswer{ETag: etag(saved.Version), Body: pair.Texts(saved.Values)}, nil
 }
 
-func etag(version uint64) string { return `"` + strconv.FormatUint(version, 10) + `"` }
+func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
 // changeSettings applies changes to the newest settings, which must be at the
 // wanted version if one is named.
-func (s *Server) changeSettings(ctx context.Context, changes map[string]string, wanted string) (SavedSettings, error) {
+func (s *Server) changeSettings(ctx context.Context, changes map[string]string, wanted string) (Saved[pair.Settings], error) {
 	if len(changes) == 0 {
-		return SavedSettings{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.SettingKeys(), ", "))
+		return Saved[pair.Settings]{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.Names(pair.Settings{}), ", "))
 	}
 	var err error
 	for range saveTries {
-		var current, saved SavedSettings
+		var current, saved Saved[pair.Settings]
 		current, err = s.backend.Settings(ctx)
 		if err != nil {
-			return SavedSettings{}, err
+			return Saved[pair.Settings]{}, err
 		}
 		if wanted != "" && wanted != "*" && wanted != etag(current.Version) {
-			return SavedSettings{}, pair.Refuse(pair.Stale, "somebody else changed the settings meanwhile: read them again and repeat the change")
+			return Saved[pair.Settings]{}, pair.Refuse(pair.Stale, "somebody else changed the settings meanwhile: read them again and repeat the change")
 		}
-		current.Values, err = change(current.Values, changes)
-		if err != nil {
-			return SavedSettings{}, err
+		if current.Values, err = pair.With(current.Values, changes); err != nil {
+			return Saved[pair.Settings]{}, err
 		}
 		saved, err = s.backend.SaveSettings(ctx, current)
 		if err == nil || pair.CodeOf(err) != pair.Stale || wanted != "" {
 			return saved, err
 		}
 	}
-	return SavedSettings{}, err
-}
-
-// change applies all changes, then checks the whole.
-func change(settings pair.Settings, changes map[string]string) (pair.Settings, error) {
-	var refused []error
-	for _, key := range slices.Sorted(maps.Keys(changes)) {
-		changed, err := settings.With(key, changes[key])
-		if err != nil {
-			refused = append(refused, err)
-			continue
-		}
-		settings = changed
-	}
-	if len(refused) > 0 {
-		return settings, pair.RefusalOf(errors.Join(refused...))
-	}
-	if err := settings.Validate(); err != nil {
-		return settings, pair.RefusalOf(err)
-	}
-	return settings, nil
+	return Saved[pair.Settings]{}, err
 }
 
 // tick hands an address to enable or disable.

@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"baton/internal/pair"
@@ -47,19 +45,19 @@ func (s *Server) addSite() {
 		})
 	add(s, endpoint{method: http.MethodPut, path: "/certificate", name: "set-certificate", least: Administrator, summary: "Save the site's certificate and key"},
 		func(ctx context.Context, in *certificateChange) (*certificatesAnswer, error) {
-			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version uint64) (Certificates, error) {
+			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version int64) (Certificates, error) {
 				return s.backend.SetCertificate(ctx, in.Body, version)
 			}))
 		})
 	add(s, endpoint{method: http.MethodPost, path: "/certificate/self-signed", name: "self-signed-certificate", least: Administrator, summary: "Make a self-signed certificate for the site's host name and the shared IPs"},
 		func(ctx context.Context, in *matching) (*certificatesAnswer, error) {
-			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version uint64) (Certificates, error) {
+			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version int64) (Certificates, error) {
 				return s.backend.SelfSignCertificate(ctx, version)
 			}))
 		})
 	add(s, endpoint{method: http.MethodDelete, path: "/certificate", name: "remove-certificate", least: Administrator, status: http.StatusOK, summary: "Show each appliance's own certificate again"},
 		func(ctx context.Context, in *matching) (*certificatesAnswer, error) {
-			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version uint64) (Certificates, error) {
+			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version int64) (Certificates, error) {
 				return s.backend.RemoveCertificate(ctx, version)
 			}))
 		})
@@ -80,7 +78,7 @@ func certificatesOut(known Certificates, err error) (*certificatesAnswer, error)
 }
 
 // agreed reports whether a change that wants this version may go on from that one.
-func agreed(wanted string, version uint64) bool {
+func agreed(wanted string, version int64) bool {
 	return wanted == "" || wanted == "*" || wanted == etag(version)
 }
 
@@ -88,7 +86,7 @@ func agreed(wanted string, version uint64) bool {
 // version if one is named.
 func (s *Server) changeSite(ctx context.Context, changes map[string]string, wanted string) (SavedSite, error) {
 	if len(changes) == 0 {
-		return SavedSite{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.SiteKeys(), ", "))
+		return SavedSite{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.Names(pair.Site{}), ", "))
 	}
 	current, err := s.backend.Site(ctx)
 	if err != nil {
@@ -97,16 +95,14 @@ func (s *Server) changeSite(ctx context.Context, changes map[string]string, want
 	if !agreed(wanted, current.Version) {
 		return SavedSite{}, pair.Refuse(pair.Stale, "somebody else changed the site meanwhile: read it again and repeat the change")
 	}
-	for _, key := range slices.Sorted(maps.Keys(changes)) {
-		if current.Site, err = current.With(key, changes[key]); err != nil {
-			return SavedSite{}, pair.RefusalOf(err)
-		}
+	if current.Site, err = pair.With(current.Site, changes); err != nil {
+		return SavedSite{}, err
 	}
 	return s.backend.SaveSite(ctx, current)
 }
 
 // changeCertificate hands the version to go on from to act.
-func (s *Server) changeCertificate(ctx context.Context, wanted string, act func(version uint64) (Certificates, error)) (Certificates, error) {
+func (s *Server) changeCertificate(ctx context.Context, wanted string, act func(version int64) (Certificates, error)) (Certificates, error) {
 	current, err := s.backend.Certificates(ctx)
 	if err != nil {
 		return Certificates{}, err

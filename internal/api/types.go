@@ -195,11 +195,11 @@ type Check struct {
 	Severity pair.Severity `json:"severity"` // info if OK; else warning, or critical: it stands in the way
 }
 
-// SavedSettings are the pair's settings with the version under which they were
-// saved. Versions only rise.
-type SavedSettings struct {
-	Values  pair.Settings
-	Version uint64
+// Saved are values with the version under which they were saved, which a change of
+// them names. Versions only rise.
+type Saved[V any] struct {
+	Values  V
+	Version int64
 }
 
 // Software tells what runs on this appliance, and on its peer.

@@ -9,7 +9,7 @@ type SavedNotifications struct {
 	pair.Notifications
 
 	Channels []pair.ChannelState `json:"channels,omitempty" readOnly:"true" doc:"How each channel fares on this appliance, mail first"`
-	Version  uint64              `json:"-"`
+	Version  int64               `json:"-"`
 }
 
 // ChannelRequest names a channel: mail, or the id of a webhook.

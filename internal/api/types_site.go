@@ -11,8 +11,8 @@ import (
 type SavedSite struct {
 	pair.Site
 
-	Front   Front  `json:"front" doc:"Where this appliance serves the site"`
-	Version uint64 `json:"-"`
+	Front   Front `json:"front" doc:"Where this appliance serves the site"`
+	Version int64 `json:"-"`
 }
 
 // Front is where this appliance serves the site, as its configuration file says.
@@ -45,7 +45,7 @@ type Certificate struct {
 type Certificates struct {
 	Site    *Certificate `json:"site,omitempty" doc:"On the site's host name and shared IPs; absent: the console's"`
 	Console Certificate  `json:"console" doc:"Of this appliance, everywhere else"`
-	Version uint64       `json:"-"` // of the site's
+	Version int64        `json:"-"` // of the site's
 }
 
 // Data is one piece of protected data.

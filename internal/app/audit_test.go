@@ -36,7 +36,7 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 		"security options": {func(b *backend) error {
 			wanted := pair.DefaultSecurity()
 			wanted.PasswordLength = 20
-			_, err := b.SaveSecurity(ctx, api.SavedSecurity{Values: wanted})
+			_, err := b.SaveSecurity(ctx, api.Saved[pair.Security]{Values: wanted})
 			return err
 		}, "ann from 198.51.100.7 changed Least length of passwords from 10 to 20.", "ann", "198.51.100.7"},
 		"what the site is called": {func(b *backend) error {

@@ -26,7 +26,7 @@ func (b *backend) Notifications(ctx context.Context) (api.SavedNotifications, er
 	}
 	caller, known := api.CallerFrom(ctx)
 	changes := known && (caller.Local || caller.Access.Covers(api.Administrator))
-	saved := api.SavedNotifications{Notifications: settings, Channels: b.channels(settings), Version: uint64(max(version, 0))}
+	saved := api.SavedNotifications{Notifications: settings, Channels: b.channels(settings), Version: version}
 	saved.Mail.Password = ""
 	saved.Webhooks = slices.Clone(saved.Webhooks)
 	for i := range saved.Webhooks {
@@ -75,7 +75,7 @@ func (b *backend) SaveNotifications(ctx context.Context, wanted api.SavedNotific
 	if err != nil {
 		return api.SavedNotifications{}, failure(err)
 	}
-	if wanted.Version != uint64(max(version, 0)) { // whose password is meant is certain only now
+	if wanted.Version != version { // whose password is meant is certain only now
 		return api.SavedNotifications{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
 	}
 	after, err := notify.Prepare(wanted.Notifications, before)

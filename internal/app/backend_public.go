@@ -18,7 +18,7 @@ import (
 func (b *backend) Site(ctx context.Context) (api.SavedSite, error) {
 	saved := api.SavedSite{Front: b.front()}
 	version, err := b.document(ctx, documentSite, &saved.Site)
-	saved.Version = uint64(max(version, 0))
+	saved.Version = version
 	return saved, failure(err)
 }
 
@@ -35,7 +35,7 @@ func (b *backend) SaveSite(ctx context.Context, wanted api.SavedSite) (api.Saved
 	if err := b.mustLead(); err != nil {
 		return api.SavedSite{}, err
 	}
-	if err := wanted.Validate(); err != nil {
+	if err := pair.Check(wanted.Site); err != nil {
 		return api.SavedSite{}, failure(err)
 	}
 	current, err := b.Site(ctx)
@@ -58,7 +58,7 @@ type change struct {
 }
 
 func siteChanged(before, after pair.Site) change {
-	changes := pair.ChangesOf(pair.SiteKeys(), before.Map(), after.Map())
+	changes := pair.Changes(before, after)
 	made := change{text: "changed " + pair.ChangesText(changes), detail: map[string]string{}}
 	pair.NoteChanges(made.detail, changes)
 	return made
@@ -66,7 +66,7 @@ func siteChanged(before, after pair.Site) change {
 
 // saveDocument saves a document with its line in the history, and brings it into
 // force.
-func (b *backend) saveDocument(ctx context.Context, name string, value any, version uint64, made change) error {
+func (b *backend) saveDocument(ctx context.Context, name string, value any, version int64, made change) error {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("write the document %s: %w", name, err)
@@ -75,7 +75,7 @@ func (b *backend) saveDocument(ctx context.Context, name string, value any, vers
 	maps.Copy(detail, made.detail)
 	event := pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + made.text + ".", Detail: detail}
 	err = b.led(func() error {
-		_, err := b.site.SaveDocument(ctx, name, text, int64(min(version, 1<<62)), event)
+		_, err := b.site.SaveDocument(ctx, name, text, version, event)
 		return err
 	})
 	if err != nil {
@@ -91,7 +91,7 @@ func (b *backend) Certificates(ctx context.Context) (api.Certificates, error) {
 	if err != nil {
 		return api.Certificates{}, failure(err)
 	}
-	known := api.Certificates{Console: b.described(siteCertificate{Certificate: b.public.certificates.console}), Version: uint64(max(version, 0))}
+	known := api.Certificates{Console: b.described(siteCertificate{Certificate: b.public.certificates.console}), Version: version}
 	if site := b.public.certificates.site.Load(); site != nil {
 		known.Site = new(b.described(*site))
 	}
@@ -107,7 +107,7 @@ func (b *backend) described(c siteCertificate) api.Certificate {
 }
 
 // SetCertificate implements api.CertificateStore.
-func (b *backend) SetCertificate(ctx context.Context, given api.NewCertificate, version uint64) (api.Certificates, error) {
+func (b *backend) SetCertificate(ctx context.Context, given api.NewCertificate, version int64) (api.Certificates, error) {
 	if err := b.mustLead(); err != nil {
 		return api.Certificates{}, err
 	}
@@ -119,7 +119,7 @@ func (b *backend) SetCertificate(ctx context.Context, given api.NewCertificate, 
 }
 
 // SelfSignCertificate implements api.CertificateStore.
-func (b *backend) SelfSignCertificate(ctx context.Context, version uint64) (api.Certificates, error) {
+func (b *backend) SelfSignCertificate(ctx context.Context, version int64) (api.Certificates, error) {
 	if err := b.mustLead(); err != nil {
 		return api.Certificates{}, err
 	}
@@ -166,11 +166,11 @@ func (b *backend) renewCertificate(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = b.saveCertificate(ctx, siteCertificate{Certificate: made, made: true}, uint64(max(version, 0)), "renewed the self-signed certificate of the site")
+	_, err = b.saveCertificate(ctx, siteCertificate{Certificate: made, made: true}, version, "renewed the self-signed certificate of the site")
 	return err
 }
 
-func (b *backend) saveCertificate(ctx context.Context, c siteCertificate, version uint64, text string) (api.Certificates, error) {
+func (b *backend) saveCertificate(ctx context.Context, c siteCertificate, version int64, text string) (api.Certificates, error) {
 	chain, key, err := c.PEM()
 	if err != nil {
 		return api.Certificates{}, failure(err)
@@ -189,7 +189,7 @@ func (b *backend) saveCertificate(ctx context.Context, c siteCertificate, versio
 }
 
 // RemoveCertificate implements api.CertificateStore.
-func (b *backend) RemoveCertificate(ctx context.Context, version uint64) (api.Certificates, error) {
+func (b *backend) RemoveCertificate(ctx context.Context, version int64) (api.Certificates, error) {
 	if err := b.mustLead(); err != nil {
 		return api.Certificates{}, err
 	}

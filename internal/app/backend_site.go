@@ -26,47 +26,49 @@ import (
 
 // Settings implements api.SettingsStore. A backup tells what it last heard from
 // its primary.
-func (b *backend) Settings(ctx context.Context) (api.SavedSettings, error) {
+func (b *backend) Settings(ctx context.Context) (api.Saved[pair.Settings], error) {
 	saved, version, err := b.site.Settings(ctx)
 	if b.agent.Look().State.Record.Role == pair.Backup {
 		saved, version = b.settings.versioned()
 	}
-	return api.SavedSettings{Values: saved, Version: uint64(max(version, 0))}, failure(err)
+	return api.Saved[pair.Settings]{Values: saved, Version: version}, failure(err)
 }
 
 // SaveSettings implements api.SettingsStore. On the backup, the primary saves
 // them and tells them with the next exchange.
-func (b *backend) SaveSettings(ctx context.Context, wanted api.SavedSettings) (api.SavedSettings, error) {
-	current, err := b.Settings(ctx)
+func (b *backend) SaveSettings(ctx context.Context, wanted api.Saved[pair.Settings]) (api.Saved[pair.Settings], error) {
+	if b.agent.Look().State.Record.Role == pair.Backup {
+		return b.saveAtPrimary(ctx, wanted)
+	}
+	version, err := b.saveSettings(ctx, wanted.Values, wanted.Version, by(ctx))
 	if err != nil {
-		return api.SavedSettings{}, err
+		return api.Saved[pair.Settings]{}, failure(err)
 	}
-	changes := changed(current.Values, wanted.Values)
-	want := int64(min(wanted.Version, 1<<62))
-	if b.agent.Look().State.Record.Role != pair.Backup {
-		if err := b.saveSettings(ctx, changes, want, by(ctx)); err != nil {
-			return api.SavedSettings{}, failure(err)
-		}
-		saved, err := b.Settings(ctx)
-		if err == nil {
-			err = b.acknowledged(ctx, "the settings are saved", func(seen agent.Seen) bool {
-				now := b.settings.get()
-				kept := seen.State.Record.Role != pair.Backup || holds(now, changes) // the role may have changed meanwhile
-				return kept && seen.Config.SettingsSum == now.Sum()
-			})
-		}
-		return saved, err
+	sum := wanted.Values.Sum()
+	err = b.acknowledged(ctx, "the settings are saved", func(seen agent.Seen) bool {
+		now := b.settings.get().Sum()
+		kept := seen.State.Record.Role != pair.Backup || now == sum // the role may have changed meanwhile
+		return kept && seen.Config.SettingsSum == now
+	})
+	return api.Saved[pair.Settings]{Values: wanted.Values, Version: version}, err
+}
+
+// saveAtPrimary has the primary save settings, and waits until it tells them.
+func (b *backend) saveAtPrimary(ctx context.Context, wanted api.Saved[pair.Settings]) (api.Saved[pair.Settings], error) {
+	current, version := b.settings.versioned()
+	if err := b.checkOutside(wanted.Values.TestIPs); err != nil {
+		return api.Saved[pair.Settings]{}, failure(err)
 	}
-	if err := b.checkOutside(changes); err != nil {
-		return api.SavedSettings{}, failure(err)
+	question := wire.Settings{Changes: map[string]string{}, WantVersion: wanted.Version, By: by(ctx).Name, From: by(ctx).From}
+	for _, change := range pair.Changes(current, wanted.Values) {
+		question.Changes[change.Key] = change.After
 	}
-	question := wire.Settings{Changes: changes, WantVersion: want, By: by(ctx).Name, From: by(ctx).From}
 	if err := ask(ctx, b.link.Bulk(), pathSettings, question); err != nil {
-		return api.SavedSettings{}, failure(err)
+		return api.Saved[pair.Settings]{}, failure(err)
 	}
 	b.exchangeAll(ctx) // brings them at once
 	saved, err := b.Settings(ctx)
-	if err == nil && len(changes) > 0 && saved.Version == current.Version {
+	if err == nil && len(question.Changes) > 0 && saved.Version == version {
 		err = pair.Refuse(pair.Unreachable, "the primary saved the settings, and has not told them yet: look again in a moment")
 	}
 	return saved, err
@@ -134,7 +136,7 @@ func (b *backend) tick(ctx context.Context, what string, address netip.Addr, cha
 		return failure(err)
 	}
 	b.ips.leave()
-	b.agent.Configure(ctx, b.configure)
+	b.agent.Configure(ctx, b.enforce)
 	b.audit(ctx, "%s the shared IP %s", what, address)
 	return nil
 }

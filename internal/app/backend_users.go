@@ -69,9 +69,9 @@ func (b *backend) UpdateUser(ctx context.Context, change api.UserChange) error {
 	if err != nil {
 		return failure(err)
 	}
-	changes := pair.ChangesOf([]string{"display_name", "mail", "role"},
-		map[string]string{"display_name": before.DisplayName, "mail": before.Mail, "role": string(before.Role)},
-		map[string]string{"display_name": change.DisplayName, "mail": change.Mail, "role": string(change.Role)})
+	changes := pair.Changes(
+		pair.UserChange{DisplayName: before.DisplayName, Mail: before.Mail, Role: pair.Access(before.Role)},
+		pair.UserChange{DisplayName: change.DisplayName, Mail: change.Mail, Role: pair.Access(change.Role)})
 	what := "saved user " + change.Name + " as it was"
 	if len(changes) > 0 {
 		what = "changed user " + change.Name + ": " + pair.ChangesText(changes)

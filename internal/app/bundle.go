@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 const (
@@ -35,7 +36,7 @@ func (b *backend) bundleFiles() []bundleFile {
 		{"doctor.json", "what baton doctor finds", asJSON(b.Doctor)},
 		{"settings.json", "settings of the pair", func(ctx context.Context) (string, error) {
 			saved, err := b.Settings(ctx)
-			return jsonText(saved.Values.Map(), err)
+			return jsonText(pair.Texts(saved.Values), err)
 		}},
 		{"configuration.json", "the configuration file as this daemon read it", func(context.Context) (string, error) { return jsonText(b.config, nil) }},
 		{"data.json", "the list of protected data, without the data", asJSON(b.Data)},

@@ -136,7 +136,7 @@ func (a *Appliance) exchanged(ctx context.Context, question wire.Exchange) (wire
 	answer, err := a.offer(ctx, heads)
 	if err == nil && a.agent.Look().State.Record.Role == pair.Primary {
 		now, version := a.settings.versioned()
-		answer.Settings, answer.SettingsVersion = now.Map(), version
+		answer.Settings, answer.SettingsVersion = pair.Texts(now), version
 		answer.Documents = a.otherDocuments(ctx, question.Held)
 	}
 	return answer, err

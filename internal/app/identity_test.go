@@ -422,9 +422,9 @@ func TestSecurityOptionsAreInForceAtOnceAndLockNobodyOutWhoSavesThem(t *testing.
 	if err != nil || saved.Values.PasswordLength != pair.MinPasswordLength {
 		t.Fatal(saved, err)
 	}
-	change := func(ctx context.Context, saved api.SavedSecurity, changes map[string]string) (api.SavedSecurity, error) {
+	change := func(ctx context.Context, saved api.Saved[pair.Security], changes map[string]string) (api.Saved[pair.Security], error) {
 		var err error
-		if saved.Values, err = api.SecurityWith(saved.Values, changes); err != nil {
+		if saved.Values, err = pair.With(saved.Values, changes); err != nil {
 			t.Fatal(err)
 		}
 		return b.SaveSecurity(ctx, saved)

@@ -26,57 +26,26 @@ func (a *Appliance) noticeView(view pair.View) {
 // failover is not to wait for the next data sync.
 func (a *Appliance) learn(ctx context.Context, told wire.Exchange) {
 	now, version := a.settings.versioned()
-	known := told.SettingsVersion == version && maps.Equal(told.Settings, now.Map())
+	known := told.SettingsVersion == version && maps.Equal(told.Settings, pair.Texts(now))
 	if told.Settings == nil || known || a.agent.Look().State.Record.Role != pair.Backup {
 		return
 	}
-	learned := now
-	for key, value := range told.Settings {
-		with, err := learned.With(key, value)
-		if err != nil {
-			a.log.Warn("setting of the primary not understood", slog.String("setting", key), slog.String("error", err.Error()))
-			continue
-		}
-		learned = with
+	learned, err := pair.Read(now, told.Settings)
+	if err != nil {
+		a.log.Warn("settings of the primary not understood", slog.String("error", err.Error()))
 	}
-	if err := learned.Validate(); err != nil {
+	if err := pair.Check(learned); err != nil {
 		a.log.Warn("settings of the primary refused", slog.String("error", err.Error()))
 		return
 	}
 	a.settings.hear(learned, told.SettingsVersion)
-	a.agent.Configure(ctx, a.configure)
+	a.agent.Configure(ctx, a.enforce)
 }
 
 // keepLearned writes what was learned into the site database of one that becomes
 // primary before a data sync brought it. A failure keeps nobody from serving.
 func (a *Appliance) keepLearned(ctx context.Context) {
-	saved, _, err := a.site.Settings(ctx)
-	if err == nil {
-		changes := changed(saved, a.settings.get())
-		if len(changes) == 0 {
-			return
-		}
-		_, err = a.site.SetSettings(ctx, changes, 0, pair.Actor{Name: "baton"})
-	}
-	if err != nil {
+	if _, err := a.site.SetSettings(ctx, a.settings.get(), 0, pair.Actor{Name: "baton"}); err != nil {
 		a.log.Warn("settings of the former primary not kept", slog.String("error", err.Error()))
 	}
-}
-
-// changed lists, by key, what differs in to.
-func changed(from, to pair.Settings) map[string]string {
-	changes, before := to.Map(), from.Map()
-	maps.DeleteFunc(changes, func(key, value string) bool { return before[key] == value })
-	return changes
-}
-
-// holds reports whether settings have those values.
-func holds(s pair.Settings, changes map[string]string) bool {
-	now := s.Map()
-	for key, value := range changes {
-		if now[key] != value {
-			return false
-		}
-	}
-	return true
 }

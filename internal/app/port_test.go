@@ -98,7 +98,7 @@ func TestAllowedNetworksGoByWhereAConnectionComesFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if saved.Values, err = saved.Values.With("console_networks", "127.0.0.1/32"); err != nil {
+	if saved.Values, err = pair.With(saved.Values, map[string]string{"console_networks": "127.0.0.1/32"}); err != nil {
 		t.Fatal(err)
 	}
 	for path, allowed := range map[string]int{"/login": http.StatusOK, "/login/assets/none": http.StatusNotFound, "/api/v1/status": http.StatusUnauthorized} {

@@ -38,8 +38,8 @@ func (a *Appliance) loadSecurity(ctx context.Context) {
 	a.security.now.Store(&saved.Values)
 }
 
-func (a *Appliance) readSecurity(ctx context.Context) (api.SavedSecurity, error) {
-	saved := api.SavedSecurity{Values: pair.DefaultSecurity()}
+func (a *Appliance) readSecurity(ctx context.Context) (api.Saved[pair.Security], error) {
+	saved := api.Saved[pair.Security]{Values: pair.DefaultSecurity()}
 	text, version, err := a.site.Document(ctx, securityDocument)
 	if err != nil || version == 0 {
 		return saved, err
@@ -49,52 +49,45 @@ func (a *Appliance) readSecurity(ctx context.Context) (api.SavedSecurity, error)
 	if err := json.Unmarshal(text, &values); err != nil {
 		return saved, fmt.Errorf("read the security options: %w", err)
 	}
-	for _, key := range pair.SecurityKeys() { // those of a newer version are kept for it
-		value, set := values[key]
-		if !set {
-			continue
-		}
-		if saved.Values, err = saved.Values.With(key, value); err != nil {
-			return saved, err
-		}
+	if saved.Values, err = pair.Read(saved.Values, values); err != nil {
+		return saved, err
 	}
-	return saved, saved.Values.Validate()
+	return saved, pair.Check(saved.Values)
 }
 
 // Security implements api.Guarding.
-func (b *backend) Security(ctx context.Context) (api.SavedSecurity, error) {
+func (b *backend) Security(ctx context.Context) (api.Saved[pair.Security], error) {
 	saved, err := b.readSecurity(ctx)
 	return saved, failure(err)
 }
 
 // SaveSecurity implements api.Guarding.
-func (b *backend) SaveSecurity(ctx context.Context, wanted api.SavedSecurity) (api.SavedSecurity, error) {
+func (b *backend) SaveSecurity(ctx context.Context, wanted api.Saved[pair.Security]) (api.Saved[pair.Security], error) {
 	if err := b.mustLead(); err != nil {
-		return api.SavedSecurity{}, err
+		return api.Saved[pair.Security]{}, err
 	}
 	if caller, known := api.CallerFrom(ctx); known {
 		if err := api.CheckAdmits(wanted.Values, caller); err != nil {
-			return api.SavedSecurity{}, err
+			return api.Saved[pair.Security]{}, err
 		}
 	}
-	values := wanted.Values.Map()
-	text, err := json.Marshal(values)
+	text, err := json.Marshal(pair.Texts(wanted.Values))
 	if err != nil {
-		return api.SavedSecurity{}, err
+		return api.Saved[pair.Security]{}, err
 	}
 	err = b.led(func() (err error) {
-		wanted.Version, err = b.site.SaveDocument(ctx, securityDocument, text, wanted.Version, b.securityEvent(ctx, values))
+		wanted.Version, err = b.site.SaveDocument(ctx, securityDocument, text, wanted.Version, b.securityEvent(ctx, wanted.Values))
 		return err
 	})
 	if err != nil {
-		return api.SavedSecurity{}, failure(err)
+		return api.Saved[pair.Security]{}, failure(err)
 	}
 	b.loadSecurity(ctx)
 	return wanted, nil
 }
 
-func (b *backend) securityEvent(ctx context.Context, after map[string]string) pair.Event {
-	changes := pair.ChangesOf(pair.SecurityKeys(), b.security.get().Map(), after)
+func (b *backend) securityEvent(ctx context.Context, after pair.Security) pair.Event {
+	changes := pair.Changes(b.security.get(), after)
 	what := "changed " + pair.ChangesText(changes)
 	if len(changes) == 0 {
 		what = "saved the security options as they were"

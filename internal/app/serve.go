@@ -203,7 +203,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.learnNames(ctx)
 	record := a.local.State().Record
 	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
-	a.configure(&conf)
+	a.enforce(&conf)
 	beat := newBeat()
 	a.watched = beat != nil
 	a.history.Record(a.started()) // ahead of all that this run does
@@ -248,7 +248,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	run("history", a.history.run)
 	run("shared ips", func(ctx context.Context) error { return a.host.Run(ctx, a.sightings(ctx)) })
 	run("traffic lease", func(ctx context.Context) error {
-		return a.traffic.Run(ctx, func() { a.agent.Configure(ctx, a.configure) })
+		return a.traffic.Run(ctx, func() { a.agent.Configure(ctx, a.enforce) })
 	})
 	// The link outlives the agent, which says goodbye over it.
 	linked, unlink := context.WithCancel(context.WithoutCancel(ctx))

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -57,11 +59,23 @@ func (s *settings) hear(told pair.Settings, version int64) {
 // next is the agent's schedule.
 func (s *settings) next(after time.Time) time.Time { return schedule.Next(s.get(), after) }
 
-// configure fills in what the decision needs of the settings and of this machine.
-func (a *Appliance) configure(c *failover.Config) {
+// enforce has everything go by the settings in force, and is the one place that does:
+// which machines are pinged, which are asked who has a shared IP, how fast data syncs
+// may be, and the configuration of the decision. The agent calls it between two events.
+// The schedule (next), the time zone and the site check are asked for when they are due.
+func (a *Appliance) enforce(c *failover.Config) {
 	s := a.settings.get()
-	c.SettingsSum = s.Sum()
 	test := a.outside(s.TestIPs)
+	a.reach.set(test)
+	a.ips.teach(test)
+	a.engine.SetLimit(s.BandwidthLimit)
+	a.configure(c, s, test)
+}
+
+// configure fills in what the decision needs of the settings, of which test IPs are
+// outside the pair, and of this machine.
+func (a *Appliance) configure(c *failover.Config, s pair.Settings, test []netip.Addr) {
+	c.SettingsSum = s.Sum()
 	c.Timeout, c.Poll = s.PrimaryTimeout, s.Poll()
 	c.TestIPs, c.Majority = len(test), s.TestIPsRequired == pair.RequireMajority
 	c.SharedIP = len(a.ips.ticked()) > 0
@@ -72,9 +86,6 @@ func (a *Appliance) configure(c *failover.Config) {
 	if pinned, paired := a.link.Paired(); paired {
 		c.PairID, c.PeerID = pinned.PairID, pinned.ID
 	}
-	a.reach.set(test)
-	a.ips.teach(test)
-	a.engine.SetLimit(s.BandwidthLimit)
 }
 
 // reload brings into force what the site database says now.
@@ -86,7 +97,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 	a.settings.set(saved, version, a.agent.Look().State.Record.Role)
 	a.loadSecurity(ctx)
 	a.countProtected(ctx)
-	a.agent.Configure(ctx, a.configure)
+	a.agent.Configure(ctx, a.enforce)
 	if err := a.present(ctx); err != nil { // no reason not to go by the settings
 		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
 	}
@@ -98,22 +109,33 @@ func (a *Appliance) settingsAsked(ctx context.Context, q wire.Settings) (wire.Pl
 	if a.agent.Look().State.Record.Role != pair.Primary {
 		return wire.Plain{}, &peer.RemoteError{Code: "refused", Text: "That appliance is not the primary now; try again in a moment."}
 	}
-	if err := a.saveSettings(ctx, q.Changes, q.WantVersion, pair.Actor{Name: q.By, From: q.From}); err != nil {
+	before, version, err := a.site.Settings(ctx)
+	if err != nil {
 		return wire.Plain{}, err
 	}
-	return wire.Plain{}, nil
+	wanted, err := pair.With(before, q.Changes)
+	if err != nil {
+		return wire.Plain{}, err
+	}
+	_, err = a.saveSettings(ctx, wanted, cmp.Or(q.WantVersion, version), pair.Actor{Name: q.By, From: q.From})
+	return wire.Plain{}, err
 }
 
-func (a *Appliance) saveSettings(ctx context.Context, changes map[string]string, want int64, by pair.Actor) error {
-	if err := a.checkOutside(changes); err != nil {
-		return err
+// saveSettings saves settings that were derived from a version, brings them into
+// force, and returns the version that they have now.
+func (a *Appliance) saveSettings(ctx context.Context, wanted pair.Settings, version int64, by pair.Actor) (newest int64, err error) {
+	if err := a.checkOutside(wanted.TestIPs); err != nil {
+		return 0, err
 	}
-	return a.led(func() error {
-		if _, err := a.site.SetSettings(ctx, changes, want, by); err != nil {
+	err = a.led(func() (err error) {
+		if newest, err = a.site.SetSettings(ctx, wanted, version, by); err != nil {
 			return err
 		}
-		return a.reload(ctx)
+		a.settings.set(wanted, newest, a.agent.Look().State.Record.Role)
+		a.agent.Configure(ctx, a.enforce)
+		return nil
 	})
+	return newest, err
 }
 
 // countProtected takes in how much is protected, for those who cannot wait for a disk.

@@ -57,19 +57,14 @@ func (a *Appliance) outside(ips []netip.Addr) []netip.Addr {
 	return slices.DeleteFunc(slices.Clone(ips), func(ip netip.Addr) bool { return slices.Contains(ours, ip.Unmap()) })
 }
 
-// checkOutside refuses to save test IPs that belong to the pair. What is saved
-// already is not refused again with every other setting.
-func (a *Appliance) checkOutside(changes map[string]string) error {
-	text, changed := changes["test_ips"]
-	if !changed {
+// checkOutside refuses to save test IPs that belong to the pair. Those that are saved
+// already are not refused again with every other setting.
+func (a *Appliance) checkOutside(wanted []netip.Addr) error {
+	if slices.Equal(wanted, a.settings.get().TestIPs) {
 		return nil
 	}
-	wanted, err := pair.DefaultSettings().With("test_ips", text)
-	if err != nil {
-		return err
-	}
-	outside := a.outside(wanted.TestIPs)
-	for _, ip := range wanted.TestIPs {
+	outside := a.outside(wanted)
+	for _, ip := range wanted {
 		if !slices.Contains(outside, ip) {
 			return pair.RefuseField("test_ips", "%s cannot be tested: %s", ip, notOutside)
 		}

@@ -33,12 +33,12 @@ func TestAddressesOfThePairAreNoTestIPs(t *testing.T) {
 		}
 	}
 	for _, ip := range ours {
-		err := a.checkOutside(map[string]string{"test_ips": "198.51.100.254," + ip})
+		err := a.checkOutside([]netip.Addr{netip.MustParseAddr("198.51.100.254"), netip.MustParseAddr(ip)})
 		if field, ok := errors.AsType[*pair.Refusal](err); !ok || field.Fields[0].Name != "test_ips" {
 			t.Errorf("%s: %v", ip, err)
 		}
 	}
-	if err := a.checkOutside(map[string]string{"test_ips": "198.51.100.254,2001:db8::1", "primary_timeout": "5s"}); err != nil {
+	if err := a.checkOutside([]netip.Addr{netip.MustParseAddr("198.51.100.254"), netip.MustParseAddr("2001:db8::1")}); err != nil {
 		t.Error(err)
 	}
 
@@ -47,7 +47,7 @@ func TestAddressesOfThePairAreNoTestIPs(t *testing.T) {
 	saved.TestIPs = []netip.Addr{netip.MustParseAddr("198.51.100.254"), netip.MustParseAddr("198.51.100.2")}
 	a.settings.set(saved, 1, pair.Standalone)
 	var c failover.Config
-	a.configure(&c)
+	a.enforce(&c)
 	if c.TestIPs != 1 {
 		t.Errorf("%d test IPs are asked", c.TestIPs)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
-	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -34,7 +33,7 @@ func (p *program) getNotifications(ctx context.Context, client *api.Client, args
 	if err != nil {
 		return err
 	}
-	return p.showSettings(saved.Map(), saved.Keys(), args)
+	return p.showSettings(pair.Texts(saved.Notifications), pair.Names(saved.Notifications), args)
 }
 
 // secretOf says whose secret is read from standard input.
@@ -52,10 +51,8 @@ func (p *program) setNotifications() *cobra.Command {
 				return err
 			}
 			saved, err := changeNotifications(ctx, client, func(n *pair.Notifications) (err error) {
-				for _, key := range keys {
-					if *n, err = n.With(key, changes[key]); err != nil {
-						return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
-					}
+				if *n, err = pair.With(*n, changes); err != nil {
+					return err
 				}
 				return p.takeSecret(ctx, n, given)
 			})
@@ -65,7 +62,7 @@ func (p *program) setNotifications() *cobra.Command {
 			if given != (secretOf{}) {
 				err = p.say("The secret is saved.")
 			}
-			return errors.Join(err, p.writeSettings(saved.Map(), keys))
+			return errors.Join(err, p.writeSettings(pair.Texts(saved.Notifications), keys))
 		})
 	cmd.Flags().BoolVar(&given.mail, "password", false, "read the password of the mail server from standard input or a prompt")
 	cmd.Flags().StringVar(&given.webhook, "secret", "", "read the secret of this webhook from standard input or a prompt")

@@ -23,7 +23,7 @@ func (p *program) getSettings(ctx context.Context, client *api.Client, args []st
 	if err != nil {
 		return err
 	}
-	return p.showSettings(settings, pair.SettingKeys(), args)
+	return p.showSettings(settings, pair.Names(pair.Settings{}), args)
 }
 
 // showSettings shows one setting that is named, or all.
@@ -46,7 +46,7 @@ func (p *program) security() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.showSettings(options, pair.SecurityKeys(), args)
+				return p.showSettings(options, pair.Names(pair.Security{}), args)
 			}),
 		p.ask("set KEY=VALUE ...", "Change security options; all of them or none", cobra.MinimumNArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {

@@ -27,7 +27,7 @@ func (p *program) getSite(ctx context.Context, client *api.Client, args []string
 	if err != nil {
 		return err
 	}
-	return p.showSettings(saved.Map(), pair.SiteKeys(), args)
+	return p.showSettings(pair.Texts(saved.Site), pair.Names(saved.Site), args)
 }
 
 func (p *program) setSite(ctx context.Context, client *api.Client, args []string) error {
@@ -39,7 +39,7 @@ func (p *program) setSite(ctx context.Context, client *api.Client, args []string
 	if err != nil {
 		return err
 	}
-	return p.writeSettings(saved.Map(), keys)
+	return p.writeSettings(pair.Texts(saved.Site), keys)
 }
 
 func (p *program) certificate() *cobra.Command {

@@ -220,7 +220,7 @@ func TestWhatPeopleTypeStaysText(t *testing.T) {
 func TestOtherNetworksGetNothing(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(api.Administrator)
-	closed := api.SavedSecurity{Values: pair.DefaultSecurity()}
+	closed := api.Saved[pair.Security]{Values: pair.DefaultSecurity()}
 	closed.Values.ConsoleNetworks = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
 	if _, err := b.appliance.SaveSecurity(t.Context(), closed); err != nil {
 		t.Fatal(err)

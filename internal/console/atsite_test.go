@@ -137,7 +137,7 @@ func TestWhereTheConsoleIsIsToldToThoseItAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if saved.Values, err = saved.Values.With("console_networks", "198.51.100.0/24"); err != nil {
+	if saved.Values, err = pair.With(saved.Values, map[string]string{"console_networks": "198.51.100.0/24"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.SaveSecurity(t.Context(), saved); err != nil {

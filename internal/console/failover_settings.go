@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"maps"
 	"net/netip"
 	"strconv"
@@ -49,8 +48,8 @@ func typed(s pair.Settings, key string) string {
 	case "bandwidth_limit":
 		return number(float64(s.BandwidthLimit) * 8 / 1e6)
 	}
-	text, err := s.Get(key)
-	if err != nil || text == "false" {
+	text := pair.Texts(s)[key]
+	if text == "false" {
 		return ""
 	}
 	if key == "test_ips" {
@@ -113,8 +112,8 @@ func plainNumber(text, unit string) string {
 }
 
 // configuration shows what is saved.
-func (v *visit) configuration(saved api.SavedSettings) configuration {
-	values := map[string]string{"version": strconv.FormatUint(saved.Version, 10)}
+func (v *visit) configuration(saved api.Saved[pair.Settings]) configuration {
+	values := map[string]string{"version": strconv.FormatInt(saved.Version, 10)}
 	for _, key := range configKeys() {
 		values[key] = typed(saved.Values, key)
 	}
@@ -144,40 +143,20 @@ func (v *visit) sharedIPs() []sharedIP {
 // settingsIn applies what was typed to saved settings. A field that shows what is
 // saved leaves it alone, to the last digit.
 func settingsIn(f *form, saved pair.Settings) pair.Settings {
-	wanted := saved
+	changes := map[string]string{}
 	for _, key := range configKeys() {
 		if f.get(key) == typed(saved, key) {
 			continue
 		}
-		value, err := settingOf(key, f.get(key))
-		if err == nil {
-			var changed pair.Settings
-			if changed, err = wanted.With(key, value); err == nil {
-				wanted = changed
-			}
-		}
-		if err != nil {
+		var err error
+		if changes[key], err = settingOf(key, f.get(key)); err != nil {
 			f.refused(err)
+			delete(changes, key)
 		}
 	}
-	if f.right() {
-		f.refuseAll(wanted.Validate())
-	}
-	return wanted
-}
-
-// refuseAll notes every refused field of a joined error.
-func (f *form) refuseAll(err error) {
-	if joined, ok := errors.AsType[interface {
-		error
-		Unwrap() []error
-	}](err); ok {
-		for _, one := range joined.Unwrap() {
-			f.refused(one)
-		}
-		return
-	}
+	wanted, err := pair.With(saved, changes)
 	f.refused(err)
+	return wanted
 }
 
 // saveFailover is Save Changes: the settings of the pair, then the boxes of this
@@ -187,7 +166,7 @@ func (c *Console) saveFailover(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if f.get("version") != strconv.FormatUint(saved.Version, 10) {
+	if f.get("version") != strconv.FormatInt(saved.Version, 10) {
 		f.overtaken(v.configuration(saved).Form, configKeys())
 	}
 	wanted := settingsIn(f, saved.Values)
@@ -196,8 +175,8 @@ func (c *Console) saveFailover(v *visit) error {
 		return v.configAgain(f, saved, nil)
 	}
 	var unconfirmed error
-	if !maps.Equal(wanted.Map(), saved.Values.Map()) { // a backup can save its boxes also while its primary is away
-		_, unconfirmed = c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version})
+	if !maps.Equal(pair.Texts(wanted), pair.Texts(saved.Values)) { // a backup can save its boxes also while its primary is away
+		_, unconfirmed = c.backend.SaveSettings(v.ctx(), api.Saved[pair.Settings]{Values: wanted, Version: saved.Version})
 		if unconfirmed != nil && pair.CodeOf(unconfirmed) != pair.Unconfirmed {
 			if !f.refused(unconfirmed) {
 				return unconfirmed
@@ -219,10 +198,10 @@ func (c *Console) saveFailover(v *visit) error {
 }
 
 // configForm reads what was typed, and what is saved.
-func (v *visit) configForm() (*form, api.SavedSettings, error) {
+func (v *visit) configForm() (*form, api.Saved[pair.Settings], error) {
 	f, err := v.form()
 	if err != nil {
-		return nil, api.SavedSettings{}, err
+		return nil, api.Saved[pair.Settings]{}, err
 	}
 	f.ID = "config"
 	f.Values.Set("test_ips", strings.ReplaceAll(f.get("test_ips"), "\r\n", "\n")) // as browsers end lines
@@ -272,7 +251,7 @@ func (v *visit) askOff(f *form) {
 }
 
 // configAgain shows the form with what was typed.
-func (v *visit) configAgain(f *form, saved api.SavedSettings, tested []pair.Reach) error {
+func (v *visit) configAgain(f *form, saved api.Saved[pair.Settings], tested []pair.Reach) error {
 	data, err := v.failoverPage()
 	if err != nil {
 		return err
@@ -296,12 +275,9 @@ func (c *Console) testIPs(v *visit) error {
 		shown.Values.Set("test_ips", f.get("test_ips"))
 		f = shown
 	}
-	wanted, err := pair.DefaultSettings().With("test_ips", f.get("test_ips"))
-	if err == nil {
-		err = wanted.Validate()
-	}
+	wanted, err := pair.With(pair.DefaultSettings(), f.texts([]string{"test_ips"}))
 	if err != nil {
-		f.refuseAll(err)
+		f.refused(err)
 		return v.configAgain(f, saved, nil)
 	}
 	if len(wanted.TestIPs) == 0 {

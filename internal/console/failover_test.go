@@ -262,7 +262,7 @@ func (b *browser) configured(changes ...string) []string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	values := map[string]string{"version": strconv.FormatUint(saved.Version, 10)}
+	values := map[string]string{"version": strconv.FormatInt(saved.Version, 10)}
 	for _, key := range configKeys() {
 		values[key] = typed(saved.Values, key)
 	}
@@ -324,7 +324,7 @@ func (b *browser) tab(changes map[string]string) []string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	fields := []string{"version", strconv.FormatUint(saved.Version, 10)}
+	fields := []string{"version", strconv.FormatInt(saved.Version, 10)}
 	for _, key := range configKeys() {
 		value := typed(saved.Values, key)
 		fields = append(fields, "was-"+key, value)

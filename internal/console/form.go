@@ -87,6 +87,15 @@ func orNothing(text string) string {
 	return strings.ReplaceAll(text, "\n", ", ")
 }
 
+// texts returns what was typed into these fields, by name.
+func (f *form) texts(names []string) map[string]string {
+	typed := map[string]string{}
+	for _, name := range names {
+		typed[name] = f.get(name)
+	}
+	return typed
+}
+
 // refuse notes what is wrong with a field.
 func (f *form) refuse(name, text string) {
 	if f.Errors[name] == "" {

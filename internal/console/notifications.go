@@ -119,7 +119,7 @@ func (v *visit) notificationsPage(saved api.SavedNotifications) notificationsPag
 }
 
 func versionText(saved api.SavedNotifications) string {
-	return strconv.FormatUint(saved.Version, 10)
+	return strconv.FormatInt(saved.Version, 10)
 }
 
 func mailForm(saved api.SavedNotifications) *form {

@@ -36,8 +36,8 @@ func (c *Console) showSecurity(v *visit) error {
 }
 
 // securityForm shows options as a person writes them: minutes, a network a line.
-func securityForm(saved api.SavedSecurity) *form {
-	text := saved.Values.Map()
+func securityForm(saved api.Saved[pair.Security]) *form {
+	text := pair.Texts(saved.Values)
 	return newForm(map[string]string{
 		"password_length":  text["password_length"],
 		"session_timeout":  strconv.FormatFloat(saved.Values.SessionTimeout.Minutes(), 'f', -1, 64),
@@ -108,12 +108,12 @@ func (c *Console) trySecurity(v *visit, f *form) (notice string, err error) {
 
 // wantedSecurity reads the options that were typed, and says whether they differ
 // from those that are saved. On a backup nothing can be typed there.
-func (c *Console) wantedSecurity(v *visit, f *form) (wanted api.SavedSecurity, changed bool, err error) {
+func (c *Console) wantedSecurity(v *visit, f *form) (wanted api.Saved[pair.Security], changed bool, err error) {
 	saved, err := c.backend.Security(v.ctx())
 	if err != nil || v.status.Role == pair.Backup {
 		return saved, false, err
 	}
-	values, err := api.SecurityWith(saved.Values, map[string]string{
+	values, err := pair.With(saved.Values, map[string]string{
 		"password_length": f.get("password_length"), "session_timeout": minutes(f.get("session_timeout")), "console_networks": f.get("console_networks"),
 	})
 	if err != nil {
@@ -127,7 +127,7 @@ func (c *Console) wantedSecurity(v *visit, f *form) (wanted api.SavedSecurity, c
 		return saved, false, pair.Refuse(pair.Stale, "somebody else has changed these options meanwhile: %s. "+
 			"What you typed is still here, but for the key: save again to replace theirs", securityText(saved.Values))
 	}
-	return api.SavedSecurity{Values: values, Version: saved.Version}, securityText(values) != securityText(saved.Values), nil
+	return api.Saved[pair.Security]{Values: values, Version: saved.Version}, securityText(values) != securityText(saved.Values), nil
 }
 
 // minutes makes a duration of a number of minutes; what is none stays as it is,
@@ -151,7 +151,7 @@ func inMinutes(err error, typed string) error {
 }
 
 func securityText(s pair.Security) string {
-	networks := s.Map()["console_networks"]
+	networks := pair.Texts(s)["console_networks"]
 	if networks == "" {
 		networks = "none"
 	}

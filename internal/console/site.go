@@ -83,8 +83,8 @@ func (v *visit) siteAddress(hostName string) string {
 }
 
 func siteForm(saved api.SavedSite) *form {
-	values := saved.Map()
-	values["version"] = strconv.FormatUint(saved.Version, 10)
+	values := pair.Texts(saved.Site)
+	values["version"] = strconv.FormatInt(saved.Version, 10)
 	f := newForm(values)
 	f.ID = "site"
 	return f
@@ -102,7 +102,7 @@ func (c *Console) saveSite(v *visit) error {
 		return failure
 	}
 	if pair.CodeOf(err) == pair.Stale {
-		if f.overtaken(page.Site, pair.SiteKeys()); f.right() { // they changed other fields
+		if f.overtaken(page.Site, pair.Names(pair.Site{})); f.right() { // they changed other fields
 			err = c.trySite(v, f)
 		}
 	}
@@ -117,28 +117,25 @@ func (c *Console) saveSite(v *visit) error {
 }
 
 func (c *Console) trySite(v *visit, f *form) error {
-	wanted := api.SavedSite{Version: f.version()}
-	for _, key := range pair.SiteKeys() {
-		var err error
-		if wanted.Site, err = wanted.With(key, f.get(key)); err != nil {
-			return err
-		}
+	site, err := pair.With(pair.Site{}, f.texts(pair.Names(pair.Site{})))
+	if err != nil {
+		return err
 	}
-	_, err := c.backend.SaveSite(v.ctx(), wanted)
+	_, err = c.backend.SaveSite(v.ctx(), api.SavedSite{Site: site, Version: f.version()})
 	return err
 }
 
 // version is the one that the form was drawn from; one that is none is never the
 // newest.
-func (f *form) version() uint64 {
-	version, err := strconv.ParseUint(f.get("version"), 10, 62)
+func (f *form) version() int64 {
+	version, err := strconv.ParseInt(f.get("version"), 10, 62)
 	if err != nil {
 		return 1<<62 - 1
 	}
 	return version
 }
 
-func zoneForm(saved api.SavedSettings) *form {
+func zoneForm(saved api.Saved[pair.Settings]) *form {
 	f := newForm(map[string]string{"time_zone": saved.Values.TimeZone})
 	f.ID = "zone"
 	return f
@@ -172,18 +169,15 @@ func (c *Console) saveTimeZone(v *visit) error {
 	return v.show(statusOf(pair.CodeOf(err)), "site", "Site", page)
 }
 
-func (c *Console) tryTimeZone(v *visit, f *form, saved api.SavedSettings) error {
+func (c *Console) tryTimeZone(v *visit, f *form, saved api.Saved[pair.Settings]) error {
 	if saved.Values.TimeZone != f.get(wasField("time_zone")) { // other settings may have changed: they are not of this form
 		return pair.Refuse(pair.Stale, "somebody else has saved a time zone meanwhile")
 	}
-	wanted, err := saved.Values.With("time_zone", strings.TrimSpace(f.get("time_zone")))
-	if err == nil {
-		err = wanted.Validate()
-	}
+	wanted, err := pair.With(saved.Values, f.texts([]string{"time_zone"}))
 	if err != nil {
-		return &pair.Refusal{Code: pair.Usage, Text: err.Error(), Fields: pair.FieldsOf(err)}
+		return err
 	}
-	_, err = c.backend.SaveSettings(v.ctx(), api.SavedSettings{Values: wanted, Version: saved.Version})
+	_, err = c.backend.SaveSettings(v.ctx(), api.Saved[pair.Settings]{Values: wanted, Version: saved.Version})
 	if pair.CodeOf(err) == pair.Unconfirmed {
 		return nil // what times are shown in can wait
 	}

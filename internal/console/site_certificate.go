@@ -20,7 +20,7 @@ const maxCertificateForm = 256 << 10
 type certificatesShown struct {
 	Site    *certificateShown
 	Console certificateShown
-	Version uint64
+	Version int64
 }
 
 // certificateShown is one of them.
@@ -62,8 +62,8 @@ func (v *visit) certificate(c api.Certificate) certificateShown {
 	return shown
 }
 
-func certificateForm(version uint64) *form {
-	f := newForm(map[string]string{"version": strconv.FormatUint(version, 10)})
+func certificateForm(version int64) *form {
+	f := newForm(map[string]string{"version": strconv.FormatInt(version, 10)})
 	f.ID = "certificate"
 	return f
 }

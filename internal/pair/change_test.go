@@ -11,15 +11,25 @@ import (
 func TestEveryKeyHasALabel(t *testing.T) {
 	n := pair.DefaultNotifications()
 	n.Webhooks = []pair.Webhook{{ID: "w1", Name: "chat.ops"}}
-	for _, keys := range [][]string{pair.SettingKeys(), pair.SecurityKeys(), pair.SiteKeys(), n.Keys()} {
-		for _, key := range keys {
-			if label := pair.Label(key); label == key || label == "" {
-				t.Errorf("%s has no label", key)
-			}
+	labels := map[string]string{}
+	addLabels(labels, pair.Settings{}.Keys())
+	addLabels(labels, pair.Security{}.Keys())
+	addLabels(labels, pair.Site{}.Keys())
+	addLabels(labels, pair.UserChange{}.Keys())
+	addLabels(labels, n.Keys())
+	for key, label := range labels {
+		if label == key || label == "" {
+			t.Errorf("%s has no label", key)
 		}
 	}
-	if got := pair.Label("webhook.chat.ops.url"); got != "webhook chat.ops, Address" {
+	if got := labels["webhook.chat.ops.url"]; got != "webhook chat.ops, Address" {
 		t.Error(got)
+	}
+}
+
+func addLabels[V any](labels map[string]string, keys []pair.Key[V]) {
+	for _, key := range keys {
+		labels[key.Name] = key.Label
 	}
 }
 

@@ -1,127 +1,76 @@
 package pair
 
-import (
-	"fmt"
-	"slices"
-	"strconv"
-	"strings"
-)
-
-// noticeKey reads and writes one value of the notifications as text, for the
-// command line. Password and secrets have no key: whoever lists the processes of a
-// machine reads its command lines.
-type noticeKey struct {
-	name string
-	get  func(Notifications) string
-	set  func(*Notifications, string) error
-}
+import "slices"
 
 // webhookPrefix is what the keys of a webhook begin with, before its name.
 const webhookPrefix = "webhook."
 
-func (n Notifications) keys() []noticeKey {
-	keys := []noticeKey{
-		noticeText("mail.host", func(n *Notifications) *string { return &n.Mail.Host }),
-		{"mail.port", func(n Notifications) string { return strconv.Itoa(n.Mail.Port) }, setMailPort},
-		noticeText("mail.encryption", func(n *Notifications) *Encryption { return &n.Mail.Encryption }),
-		noticeText("mail.user", func(n *Notifications) *string { return &n.Mail.User }),
-		noticeText("mail.from", func(n *Notifications) *string { return &n.Mail.From }),
-		noticeList("mail.to", func(n *Notifications) *[]string { return &n.Mail.To }),
-		noticeBool("mail.enabled", func(n *Notifications) *bool { return &n.Mail.Enabled }),
+// Keys implements Keyed. Password and secrets have no key: whoever lists the processes
+// of a machine reads its command lines. The values are not judged here: package notify
+// does that when they are saved.
+func (n Notifications) Keys() []Key[Notifications] {
+	keys := []Key[Notifications]{
+		textKey("mail.host", "Mail server", func(n *Notifications) *string { return &n.Mail.Host }),
+		numberKey("mail.port", "Port of the mail server", "587 for STARTTLS, 465 for TLS, 25 without", func(n *Notifications) *int { return &n.Mail.Port }),
+		textKey("mail.encryption", "Encryption of mail", func(n *Notifications) *Encryption { return &n.Mail.Encryption }),
+		textKey("mail.user", "User at the mail server", func(n *Notifications) *string { return &n.Mail.User }),
+		textKey("mail.from", "Sender", func(n *Notifications) *string { return &n.Mail.From }),
+		wordsKey("mail.to", "Recipients", func(n *Notifications) *[]string { return &n.Mail.To }),
+		boolKey("mail.enabled", "Send mail", func(n *Notifications) *bool { return &n.Mail.Enabled }),
 	}
-	keys = append(keys, tellKeys("mail.", func(n *Notifications) *Tell { return &n.Mail.Tell })...)
+	keys = append(keys, tellKeys("mail.", "mail, ", func(n *Notifications) *Tell { return &n.Mail.Tell })...)
 	for i, w := range n.Webhooks {
-		hook := func(n *Notifications) *Webhook { return &n.Webhooks[i] }
-		prefix := webhookPrefix + w.Name + "."
-		keys = append(
-			keys, noticeText(prefix+"url", func(n *Notifications) *string { return &hook(n).URL }),
-			noticeBool(prefix+"enabled", func(n *Notifications) *bool { return &hook(n).Enabled }),
-		)
-		keys = append(keys, tellKeys(prefix, func(n *Notifications) *Tell { return &hook(n).Tell })...)
+		keys = append(keys, webhookKeys(w.Name, func(n *Notifications) *Webhook { return &n.Webhooks[i] })...)
 	}
-	return append(keys, noticeKey{
-		"daily_at", func(n Notifications) string { return n.DailyAt.String() },
-		func(n *Notifications, v string) (err error) { n.DailyAt, err = ParseTimeOfDay(v); return err },
-	})
+	return append(keys, timeKey("daily_at", "Time of the daily notice", func(n *Notifications) *TimeOfDay { return &n.DailyAt }))
 }
 
-func tellKeys(prefix string, tell func(*Notifications) *Tell) []noticeKey {
-	return []noticeKey{
-		noticeText(prefix+"conditions", func(n *Notifications) *Severity { return &tell(n).Conditions }),
-		noticeBool(prefix+"cleared", func(n *Notifications) *bool { return &tell(n).Cleared }),
-		noticeList(prefix+"kinds", func(n *Notifications) *[]string { return &tell(n).Kinds }),
-		noticeBool(prefix+"daily", func(n *Notifications) *bool { return &tell(n).Daily }),
+func webhookKeys(name string, hook func(*Notifications) *Webhook) []Key[Notifications] {
+	prefix, label := webhookPrefix+name+".", webhookLabel(name)
+	address := textKey(prefix+"url", label+"Address", func(n *Notifications) *string { return &hook(n).URL })
+	address.Secret = true // it may hold one
+	keys := append([]Key[Notifications]{
+		address, boolKey(prefix+"enabled", label+"Send to this webhook", func(n *Notifications) *bool { return &hook(n).Enabled }),
+	}, tellKeys(prefix, label, func(n *Notifications) *Tell { return &hook(n).Tell })...)
+	for i := range keys {
+		parse := keys[i].Parse
+		keys[i].Parse = func(n *Notifications, text string) error {
+			n.Webhooks = slices.Clone(n.Webhooks) // others may have them as they were
+			return parse(n, text)
+		}
 	}
+	return keys
 }
 
-func noticeText[T ~string](name string, field func(*Notifications) *T) noticeKey {
-	return noticeKey{
-		name, func(n Notifications) string { return string(*field(&n)) },
-		func(n *Notifications, v string) error { *field(n) = T(v); return nil },
-	}
-}
+func webhookLabel(name string) string { return "webhook " + name + ", " }
 
-func noticeBool(name string, field func(*Notifications) *bool) noticeKey {
-	return noticeKey{
-		name, func(n Notifications) string { return strconv.FormatBool(*field(&n)) },
-		func(n *Notifications, v string) (err error) { *field(n), err = parseBool(v); return err },
+func tellKeys(prefix, label string, tell func(*Notifications) *Tell) []Key[Notifications] {
+	return []Key[Notifications]{
+		textKey(prefix+"conditions", label+"conditions from", func(n *Notifications) *Severity { return &tell(n).Conditions }),
+		boolKey(prefix+"cleared", label+"when they are gone", func(n *Notifications) *bool { return &tell(n).Cleared }),
+		wordsKey(prefix+"kinds", label+"events", func(n *Notifications) *[]string { return &tell(n).Kinds }),
+		boolKey(prefix+"daily", label+"daily notice", func(n *Notifications) *bool { return &tell(n).Daily }),
 	}
 }
 
-func noticeList(name string, field func(*Notifications) *[]string) noticeKey {
-	return noticeKey{
-		name, func(n Notifications) string { return strings.Join(*field(&n), ",") },
-		func(n *Notifications, v string) error {
-			words := []string{}
-			for word := range strings.SplitSeq(v, ",") {
-				if word = strings.TrimSpace(word); word != "" {
-					words = append(words, word)
-				}
-			}
-			*field(n) = words
-			return nil
-		},
-	}
+func wordsKey(name, label string, field func(*Notifications) *[]string) Key[Notifications] {
+	return listKey(name, label, commas, field, func(word string) string { return word }, func(word string) (string, error) { return word, nil })
 }
 
-func setMailPort(n *Notifications, v string) (err error) {
-	if n.Mail.Port, err = strconv.Atoi(v); err != nil {
-		return fmt.Errorf("%q is not a number: use 587 for STARTTLS, 465 for TLS, 25 without", v)
+// ChangesTo lists what differs between these notifications and those after: also
+// password and secrets, of which only that is told.
+func (n Notifications) ChangesTo(after Notifications) []Change {
+	changes := Changes(n, after)
+	if n.Mail.Password != after.Mail.Password {
+		changes = append(changes, Change{Key: "mail.password", Label: "Password at the mail server", Secret: true})
 	}
-	return nil
-}
-
-// Keys lists every key of With, in the order in which they are shown.
-func (n Notifications) Keys() []string {
-	var names []string
-	for _, key := range n.keys() {
-		names = append(names, key.name)
+	for _, w := range after.Webhooks {
+		i := slices.IndexFunc(n.Webhooks, func(before Webhook) bool { return before.ID == w.ID })
+		if i < 0 && w.Secret != "" || i >= 0 && n.Webhooks[i].Secret != w.Secret {
+			changes = append(changes, Change{Key: webhookPrefix + w.Name + ".secret", Label: webhookLabel(w.Name) + "Secret", Secret: true})
+		}
 	}
-	return names
-}
-
-// Map returns the values by key; password and secrets are not among them.
-func (n Notifications) Map() map[string]string {
-	all := map[string]string{}
-	for _, key := range n.keys() {
-		all[key.name] = key.get(n)
-	}
-	return all
-}
-
-// With returns the notifications with one value changed. The result is not judged:
-// whoever saves it does.
-func (n Notifications) With(key, value string) (Notifications, error) {
-	keys := n.keys()
-	i := slices.IndexFunc(keys, func(k noticeKey) bool { return k.name == key })
-	if i < 0 {
-		return n, RefuseField(key, "%s", "this is not known: use one of "+strings.Join(n.Keys(), ", "))
-	}
-	n.Webhooks = slices.Clone(n.Webhooks)
-	if err := keys[i].set(&n, strings.TrimSpace(value)); err != nil {
-		return n, RefuseField(key, "%s", err.Error())
-	}
-	return n, nil
+	return changes
 }
 
 // FindWebhook returns the index of the webhook with a name, or else with an id; -1

@@ -23,18 +23,18 @@ func TestEveryValueOfTheNotificationsIsSetByItsKey(t *testing.T) {
 		"mail.kinds": "takeover", "mail.daily": "false", "webhook.chat.url": "https://other.example.org/x?a=b", "webhook.chat.enabled": "true",
 		"webhook.chat.conditions": "none", "webhook.chat.cleared": "false", "webhook.chat.kinds": "", "webhook.chat.daily": "false", "daily_at": "07:30",
 	} {
-		before := n.Map()
+		before := Texts(n)
 		if before[key] == value {
 			t.Errorf("%s is %s before", key, value)
 		}
-		changed, err := n.With(key, value)
+		changed, err := With(n, map[string]string{key: value})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if now := n.Map(); !maps.Equal(now, before) {
+		if now := Texts(n); !maps.Equal(now, before) {
 			t.Errorf("setting %s changed what it was derived from", key)
 		}
-		after := changed.Map()
+		after := Texts(changed)
 		if after[key] != value {
 			t.Errorf("%s is %q, want %q", key, after[key], value)
 		}
@@ -44,25 +44,25 @@ func TestEveryValueOfTheNotificationsIsSetByItsKey(t *testing.T) {
 		}
 		n = changed
 	}
-	if keys := slices.Sorted(maps.Keys(n.Map())); !slices.Equal(keys, slices.Sorted(slices.Values(n.Keys()))) {
-		t.Errorf("keys %v and %v", keys, n.Keys())
+	if keys := slices.Sorted(maps.Keys(Texts(n))); !slices.Equal(keys, slices.Sorted(slices.Values(Names(n)))) {
+		t.Errorf("keys %v and %v", keys, Names(n))
 	}
 }
 
 func TestSecretsOfTheNotificationsHaveNoKey(t *testing.T) {
 	n := someNotifications()
-	for key, value := range n.Map() {
+	for key, value := range Texts(n) {
 		if strings.Contains(value, "secret") {
 			t.Errorf("%s shows %q", key, value)
 		}
 	}
 	for _, key := range []string{"mail.password", "webhook.chat.secret", "webhook.nobody.url", "mail", ""} {
-		if _, err := n.With(key, "x"); !isField(err, key) || !strings.Contains(err.Error(), "daily_at") {
+		if _, err := With(n, map[string]string{key: "x"}); !isField(err, key) || !strings.Contains(err.Error(), "daily_at") {
 			t.Errorf("%q: %v", key, err)
 		}
 	}
 	for key, value := range map[string]string{"mail.port": "many", "mail.enabled": "perhaps", "daily_at": "25:00"} {
-		if _, err := n.With(key, value); !isField(err, key) {
+		if _, err := With(n, map[string]string{key: value}); !isField(err, key) {
 			t.Errorf("%s=%s: %v", key, value, err)
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -34,23 +32,6 @@ const (
 	MaxConsoleNetworks = 64
 )
 
-// Validate returns every refused field, joined; nil if all are right.
-func (s Security) Validate() error {
-	var refused []error
-	check := func(ok bool, field, text string) {
-		if !ok {
-			refused = append(refused, RefuseField(field, "%s", text))
-		}
-	}
-	check(s.PasswordLength >= MinPasswordLength && s.PasswordLength <= MaxPasswordLength, "password_length", "use 10 to 128 characters")
-	check(s.SessionTimeout >= MinSessionTimeout && s.SessionTimeout <= MaxSessionTimeout, "session_timeout", "use 1m to 24h")
-	check(len(s.ConsoleNetworks) <= MaxConsoleNetworks, "console_networks", "use at most 64 networks")
-	for i, network := range s.ConsoleNetworks {
-		check(!slices.Contains(s.ConsoleNetworks[:i], network), "console_networks", network.String()+" is listed twice: name each network once")
-	}
-	return errors.Join(refused...)
-}
-
 // Admits reports whether console and API answer an address.
 func (s Security) Admits(from netip.Addr) bool {
 	from = from.Unmap().WithZone("")
@@ -58,63 +39,46 @@ func (s Security) Admits(from netip.Addr) bool {
 		slices.ContainsFunc(s.ConsoleNetworks, func(network netip.Prefix) bool { return network.Contains(from) })
 }
 
-// SecurityKeys lists every key in the order in which they are shown.
-func SecurityKeys() []string {
-	return []string{"password_length", "session_timeout", "console_networks"}
-}
-
-// Map returns all options as text, by key.
-func (s Security) Map() map[string]string {
-	networks := make([]string, len(s.ConsoleNetworks))
-	for i, network := range s.ConsoleNetworks {
-		networks[i] = network.String()
-	}
-	return map[string]string{
-		"password_length":  strconv.Itoa(s.PasswordLength),
-		"session_timeout":  DurationText(s.SessionTimeout),
-		"console_networks": strings.Join(networks, ","),
+// Keys implements Keyed.
+func (Security) Keys() []Key[Security] {
+	return []Key[Security]{
+		numberKey("password_length", "Least length of passwords", "10 to 128", func(s *Security) *int { return &s.PasswordLength }).
+			within(func(s Security) bool {
+				return s.PasswordLength >= MinPasswordLength && s.PasswordLength <= MaxPasswordLength
+			}, "use 10 to 128 characters"),
+		durationKey("session_timeout", "Session timeout", func(s *Security) *time.Duration { return &s.SessionTimeout }).
+			within(func(s Security) bool {
+				return s.SessionTimeout >= MinSessionTimeout && s.SessionTimeout <= MaxSessionTimeout
+			}, "use 1m to 24h"),
+		listKey("console_networks", "Allowed networks for the console", commasAndSpace, func(s *Security) *[]netip.Prefix { return &s.ConsoleNetworks }, netip.Prefix.String, parseNetwork).
+			checked(func(s Security) error { return checkNetworks(s.ConsoleNetworks) }),
 	}
 }
 
-// With returns the options with one of them changed. The result is not yet
-// validated as a whole: see Validate.
-func (s Security) With(key, value string) (Security, error) {
-	value = strings.TrimSpace(value)
-	var err error
-	switch key {
-	case "password_length":
-		if s.PasswordLength, err = strconv.Atoi(value); err != nil {
-			err = fmt.Errorf("%q is not a number: use 10 to 128", value)
-		}
-	case "session_timeout":
-		s.SessionTimeout, err = ParseDuration(value)
-	case "console_networks":
-		s.ConsoleNetworks, err = parseNetworks(value)
-	default:
-		err = fmt.Errorf("unknown option: use one of %s", strings.Join(SecurityKeys(), ", "))
+// parseNetwork reads a network, and an address as a network of one.
+func parseNetwork(text string) (netip.Prefix, error) {
+	network, err := netip.ParsePrefix(text)
+	if address, wrong := netip.ParseAddr(text); wrong == nil && address.Zone() == "" {
+		address = address.Unmap()
+		network, err = address.Prefix(address.BitLen())
 	}
-	if err != nil {
-		return s, RefuseField(key, "%s", err.Error())
+	switch {
+	case err != nil || network.Addr().Is4In6():
+		return netip.Prefix{}, fmt.Errorf("%q is not a network: write networks like 198.51.100.0/24, 2001:db8::/64", text)
+	case network != network.Masked():
+		return netip.Prefix{}, fmt.Errorf("%s is an address within a network: write %s for the network", text, network.Masked())
 	}
-	return s, nil
+	return network, nil
 }
 
-// parseNetworks reads networks, and addresses as networks of one.
-func parseNetworks(text string) ([]netip.Prefix, error) {
-	var networks []netip.Prefix
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \r\n\t", r) }) {
-		network, err := netip.ParsePrefix(word)
-		if address, wrong := netip.ParseAddr(word); wrong == nil && address.Zone() == "" {
-			address = address.Unmap()
-			network, err = address.Prefix(address.BitLen())
-		}
-		switch {
-		case err != nil || network.Addr().Is4In6():
-			return nil, fmt.Errorf("%q is not a network: write networks like 198.51.100.0/24, 2001:db8::/64", word)
-		case network != network.Masked():
-			return nil, fmt.Errorf("%s is an address within a network: write %s for the network", word, network.Masked())
-		}
-		networks = append(networks, network)
+func checkNetworks(networks []netip.Prefix) error {
+	if len(networks) > MaxConsoleNetworks {
+		return errors.New("use at most 64 networks")
 	}
-	return networks, nil
+	for i, network := range networks {
+		if slices.Contains(networks[:i], network) {
+			return fmt.Errorf("%s is listed twice: name each network once", network)
+		}
+	}
+	return nil
 }

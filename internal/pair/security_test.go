@@ -10,24 +10,18 @@ import (
 )
 
 func TestSecurityOptionsAsText(t *testing.T) {
-	security := pair.DefaultSecurity()
-	for key, value := range map[string]string{
+	security, err := pair.With(pair.DefaultSecurity(), map[string]string{
 		"password_length": " 14 ", "session_timeout": "1h", "console_networks": "198.51.100.0/24\r\n2001:db8::/64, 203.0.113.7 ",
-	} {
-		var err error
-		if security, err = security.With(key, value); err != nil {
-			t.Fatal(err)
-		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := security.Validate(); err != nil {
-		t.Error(err)
-	}
-	text := security.Map()
+	text := pair.Texts(security)
 	if text["password_length"] != "14" || text["session_timeout"] != "1h" || text["console_networks"] != "198.51.100.0/24,2001:db8::/64,203.0.113.7/32" {
 		t.Errorf("got %v", text)
 	}
-	if len(text) != len(pair.SecurityKeys()) {
-		t.Errorf("%d keys as text, %d listed", len(text), len(pair.SecurityKeys()))
+	if len(text) != len(pair.Names(security)) {
+		t.Errorf("%d keys as text, %d listed", len(text), len(pair.Names(security)))
 	}
 }
 
@@ -45,12 +39,9 @@ func TestWhatSecurityOptionsRefuse(t *testing.T) {
 		{"console_networks", "fe80::1%eth0", "not a network"},
 		{"console_networks", "198.51.100.1 198.51.100.1/32", "twice"},
 		{"console_networks", strings.Repeat("198.51.100.0/24,", 65), "at most 64"},
-		{"colour", "red", "unknown option"},
+		{"colour", "red", "unknown key"},
 	} {
-		security, err := pair.DefaultSecurity().With(test.key, test.value)
-		if err == nil {
-			err = security.Validate()
-		}
+		_, err := pair.With(pair.DefaultSecurity(), map[string]string{test.key: test.value})
 		if err == nil || !strings.Contains(err.Error(), test.words) || !strings.HasPrefix(err.Error(), test.key+": ") {
 			t.Errorf("%s=%s: got %v, want %q", test.key, test.value, err, test.words)
 		}
@@ -59,7 +50,7 @@ func TestWhatSecurityOptionsRefuse(t *testing.T) {
 
 func TestWhichAddressesAreAdmitted(t *testing.T) {
 	open := pair.DefaultSecurity()
-	closed, err := open.With("console_networks", "198.51.100.0/24 2001:db8::/64")
+	closed, err := pair.With(open, map[string]string{"console_networks": "198.51.100.0/24 2001:db8::/64"})
 	if err != nil {
 		t.Fatal(err)
 	}

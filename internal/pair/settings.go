@@ -1,10 +1,8 @@
 package pair
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,40 +153,11 @@ func (s Settings) Poll() time.Duration {
 	return min(max(s.PrimaryTimeout/10, MinPoll), MaxPoll)
 }
 
-// Location returns the site's time zone. Validate has checked that it exists.
+// Location returns the site's time zone. Check has found that it exists.
 func (s Settings) Location() *time.Location {
 	zone, err := time.LoadLocation(s.TimeZone)
 	if err != nil {
 		return time.UTC
 	}
 	return zone
-}
-
-// Validate returns every refused field, joined; nil if all are right.
-func (s Settings) Validate() error {
-	var refused []error
-	check := func(ok bool, field, text string) {
-		if !ok {
-			refused = append(refused, RefuseField(field, "%s", text))
-		}
-	}
-	check(s.PrimaryTimeout >= MinTimeout && s.PrimaryTimeout <= MaxTimeout, "primary_timeout", "use 200ms to 24h")
-	check(s.PollInterval == 0 || s.PollInterval >= MinPoll && s.PollInterval <= MaxPoll && s.PollInterval <= s.PrimaryTimeout/4,
-		"poll_interval", "use 0 for a tenth of the timeout, or 20ms to 5s and at most a quarter of primary_timeout")
-	check(s.TestIPsRequired == RequireAny || s.TestIPsRequired == RequireMajority, "test_ips_required", "use any or majority")
-	check(len(s.TestIPs) <= MaxTestIPs, "test_ips", "use at most 32 addresses")
-	for i, ip := range s.TestIPs {
-		check(ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && !ip.IsLoopback(), "test_ips",
-			ip.String()+" cannot be tested: use the address of another machine, as a gateway or a public resolver")
-		check(!slices.Contains(s.TestIPs[:i], ip), "test_ips", ip.String()+" is listed twice: name each address once")
-	}
-	schedules := []Schedule{ScheduleContinuous, ScheduleEvery, ScheduleDaily, ScheduleWeekly}
-	check(slices.Contains(schedules, s.SyncSchedule), "sync_schedule", "use continuous, every, daily or weekly")
-	check(s.SyncEvery >= time.Minute && s.SyncEvery <= 7*24*time.Hour, "sync_every", "use 1m to 168h")
-	check(s.SyncDay >= time.Sunday && s.SyncDay <= time.Saturday, "sync_day", "use monday to sunday")
-	check(s.BandwidthLimit == 0 || s.BandwidthLimit >= 1000, "bandwidth_limit", "use 0 for unlimited, or 8kbit and more")
-	check(s.MaxDataAge >= 0, "max_data_age", "use 0 for no limit, or a duration like 1h")
-	_, err := time.LoadLocation(s.TimeZone)
-	check(err == nil && s.TimeZone != "", "time_zone", "use a name of the time zone database, as Europe/Berlin")
-	return errors.Join(refused...)
 }

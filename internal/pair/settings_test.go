@@ -8,32 +8,29 @@ import (
 )
 
 func TestEverySettingReadsBackWhatItWrites(t *testing.T) {
-	changed := DefaultSettings()
-	for key, value := range map[string]string{
+	values := map[string]string{
 		"backup_operations": "false", "automatic_failover": "true", "observe_only": "true",
 		"primary_timeout": "1m30s", "poll_interval": "2s", "test_ips": "198.51.100.254,2001:db8::fe",
 		"test_ips_required": "majority", "sync_schedule": "weekly", "sync_every": "45m", "sync_day": "friday",
 		"sync_time": "23:59", "bandwidth_limit": "20Mbit", "max_data_age": "1h", "time_zone": "Europe/Berlin",
-	} {
-		var err error
-		if changed, err = changed.With(key, value); err != nil {
-			t.Fatal(err)
-		}
-		if got, _ := changed.Get(key); got != value {
+	}
+	changed, err := With(DefaultSettings(), values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range values {
+		if got := Texts(changed)[key]; got != value {
 			t.Errorf("%s: wrote %q, reads %q", key, value, got)
 		}
 	}
-	if err := changed.Validate(); err != nil {
-		t.Errorf("refused: %v", err)
-	}
-	if len(changed.Map()) != len(SettingKeys()) {
-		t.Errorf("%d settings, %d keys", len(changed.Map()), len(SettingKeys()))
+	if len(Texts(changed)) != len(Names(changed)) {
+		t.Errorf("%d settings, %d keys", len(Texts(changed)), len(Names(changed)))
 	}
 }
 
 func TestDefaultsAreRight(t *testing.T) {
 	s := DefaultSettings()
-	if err := s.Validate(); err != nil {
+	if err := Check(s); err != nil {
 		t.Error(err)
 	}
 	if s.Poll() != 500*time.Millisecond {
@@ -76,10 +73,7 @@ func TestNonsenseIsRefusedByField(t *testing.T) {
 		{"observe_only", "maybe"},
 		{"no_such_key", "1"},
 	} {
-		s, err := DefaultSettings().With(row.key, row.value)
-		if err == nil {
-			err = s.Validate()
-		}
+		_, err := With(DefaultSettings(), map[string]string{row.key: row.value})
 		field, ok := errors.AsType[*Refusal](err)
 		if !ok || field.Fields[0].Name != row.key || field.Text == "" {
 			t.Errorf("%s=%q: %v", row.key, row.value, err)
@@ -163,19 +157,16 @@ func FuzzSettings(f *testing.F) {
 	f.Add("sync_time", "03:00")
 	f.Add("primary_timeout", "1d")
 	f.Fuzz(func(t *testing.T, key, value string) {
-		s, err := DefaultSettings().With(key, value)
-		if err != nil || s.Validate() != nil {
+		s, err := With(DefaultSettings(), map[string]string{key: value})
+		if err != nil {
 			return
 		}
-		text, err := s.Get(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := s.With(key, text)
+		text := Texts(s)[key]
+		again, err := With(s, map[string]string{key: text})
 		if err != nil {
 			t.Fatalf("%s=%q is written %q, which is refused: %v", key, value, text, err)
 		}
-		if got, _ := again.Get(key); got != text {
+		if got := Texts(again)[key]; got != text {
 			t.Fatalf("%s=%q is written %q, then %q", key, value, text, got)
 		}
 	})

@@ -24,53 +24,37 @@ const (
 	MaxSiteMessage = 5000
 )
 
-// SiteKeys lists the keys of Site.With, in the order in which they are shown.
-func SiteKeys() []string { return []string{"name", "host_name", "title", "message"} }
-
-// Map returns the values by key.
-func (s Site) Map() map[string]string {
-	return map[string]string{"name": s.Name, "host_name": s.HostName, "title": s.Title, "message": s.Message}
-}
-
-// With returns the site with one value changed. White space around it is dropped,
-// line ends become "\n" and a host name lower case; Validate judges the rest.
-func (s Site) With(key, value string) (Site, error) {
-	value = strings.TrimSpace(strings.ReplaceAll(value, "\r\n", "\n"))
-	switch key {
-	case "name":
-		s.Name = value
-	case "host_name":
-		s.HostName = strings.ToLower(value)
-	case "title":
-		s.Title = value
-	case "message":
-		s.Message = value
-	default:
-		return s, RefuseField(key, "%s", "this is not known: use one of "+strings.Join(SiteKeys(), ", "))
+// Keys implements Keyed. Line ends become "\n" and a host name lower case.
+func (Site) Keys() []Key[Site] {
+	lower := func(text string) (string, error) { return strings.ToLower(text), nil }
+	lines := func(text string) (string, error) {
+		return strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")), nil
 	}
-	return s, nil
-}
-
-// Validate returns every refused field, joined; nil if all are right.
-func (s Site) Validate() error {
-	return errors.Join(
-		checkText("name", s.Name, MaxSiteName, isControl),
-		checkHostName(s.HostName),
-		checkText("title", s.Title, MaxSiteTitle, isControl),
-		checkText("message", s.Message, MaxSiteMessage, func(r rune) bool { return r != '\n' && r != '\t' && isControl(r) }),
-	)
+	same := func(text string) string { return text }
+	return []Key[Site]{
+		keyOf("name", "Site name", func(s *Site) *string { return &s.Name }, same, lines).
+			checked(func(s Site) error { return checkText(s.Name, MaxSiteName, isControl) }),
+		keyOf("host_name", "Host name", func(s *Site) *string { return &s.HostName }, same, lower).
+			checked(func(s Site) error { return checkHostName(s.HostName) }),
+		keyOf("title", "Title", func(s *Site) *string { return &s.Title }, same, lines).
+			checked(func(s Site) error { return checkText(s.Title, MaxSiteTitle, isControl) }),
+		keyOf("message", "Message", func(s *Site) *string { return &s.Message }, same, lines).
+			checked(func(s Site) error {
+				return checkText(s.Message, MaxSiteMessage, func(r rune) bool { return r != '\n' && r != '\t' && isControl(r) })
+			}),
+	}
 }
 
 func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
 
-func checkText(field, text string, most int, forbidden func(rune) bool) error {
+func checkText(text string, most int, forbidden func(rune) bool) error {
 	switch {
 	case strings.ToValidUTF8(text, "") != text:
-		return RefuseField(field, "this is not text in UTF-8: type it anew")
+		return errors.New("this is not text in UTF-8: type it anew")
 	case len([]rune(text)) > most:
-		return RefuseField(field, "%s", fmt.Sprintf("use at most %d characters; these are %d", most, len([]rune(text))))
+		return fmt.Errorf("use at most %d characters; these are %d", most, len([]rune(text)))
 	case strings.ContainsFunc(text, forbidden):
-		return RefuseField(field, "leave out line breaks, tabs and other control characters")
+		return errors.New("leave out line breaks, tabs and other control characters")
 	}
 	return nil
 }
@@ -78,20 +62,19 @@ func checkText(field, text string, most int, forbidden func(rune) bool) error {
 // checkHostName applies RFC 1123, section 2.1: letters, digits and dashes, in
 // labels of 63, 253 in all.
 func checkHostName(name string) error {
-	refuse := func(text string) error { return RefuseField("host_name", "%s", text) }
 	if name == "" {
 		return nil
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
-		return refuse("this is an address: write a name, as www.example.org, or nothing if the site has none")
+		return errors.New("this is an address: write a name, as www.example.org, or nothing if the site has none")
 	}
 	labels := strings.Split(name, ".")
 	if len(name) > 253 || !slices.ContainsFunc([]rune(labels[len(labels)-1]), isLetter) {
-		return refuse("write a name of at most 253 characters, as www.example.org, without https:// and port")
+		return errors.New("write a name of at most 253 characters, as www.example.org, without https:// and port")
 	}
 	for _, label := range labels {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || strings.ContainsFunc(label, notOfHost) {
-			return refuse("write a name of letters, digits and dashes between dots, as www.example.org, without https:// and port; others in their xn-- form")
+			return errors.New("write a name of letters, digits and dashes between dots, as www.example.org, without https:// and port; others in their xn-- form")
 		}
 	}
 	return nil

@@ -18,42 +18,29 @@ func TestSiteRefusesWhatCannotBeShown(t *testing.T) {
 		"message": {"bell\a", "\xff", "escape\x1b[31m", strings.Repeat("x", MaxSiteMessage+1)},
 	} {
 		for _, value := range values {
-			site, err := Site{}.With(key, value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			refused, ok := errors.AsType[*Refusal](site.Validate())
-			if !ok || refused.Fields[0].Name != key {
-				t.Errorf("%s=%q: %v", key, value, site.Validate())
+			_, err := With(Site{}, map[string]string{key: value})
+			if refused, ok := errors.AsType[*Refusal](err); !ok || refused.Fields[0].Name != key {
+				t.Errorf("%s=%q: %v", key, value, err)
 			}
 		}
 	}
-	if _, err := (Site{}).With("colour", "red"); err == nil {
+	if _, err := With(Site{}, map[string]string{"colour": "red"}); err == nil {
 		t.Error("an unknown key was taken")
 	}
 }
 
 func TestSiteKeepsWhatPeopleWrite(t *testing.T) {
-	site := Site{}
-	var err error
-	for key, value := range map[string]string{
+	site, err := With(Site{}, map[string]string{
 		"name": "  Grüße & <Söhne> ", "host_name": "WWW.Example.ORG", "title": "帮助台", "message": "One.\r\n\r\nTwo.\n",
-	} {
-		if site, err = site.With(key, value); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	want := Site{Name: "Grüße & <Söhne>", HostName: "www.example.org", Title: "帮助台", Message: "One.\n\nTwo."}
-	if site != want || site.Validate() != nil {
-		t.Errorf("got %+v, %v", site, site.Validate())
+	if site != want || err != nil {
+		t.Errorf("got %+v, %v", site, err)
 	}
 	for _, name := range []string{"", "localhost", "xn--mnchen-3ya.de", "a.b-c.d1.example", "4u.example"} {
-		if err := (Site{HostName: name}).Validate(); err != nil {
+		if err := Check(Site{HostName: name}); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
-	}
-	if len(site.Map()) != len(SiteKeys()) {
-		t.Error("Map and SiteKeys differ")
 	}
 }
 
@@ -61,8 +48,8 @@ func FuzzSiteHostName(f *testing.F) {
 	f.Add("www.example.org")
 	f.Add("a\r\nb")
 	f.Fuzz(func(t *testing.T, name string) {
-		site, _ := Site{}.With("host_name", name)
-		if site.Validate() == nil && strings.ContainsFunc(site.HostName, func(r rune) bool { return r != '.' && notOfHost(r) }) {
+		site, err := With(Site{}, map[string]string{"host_name": name})
+		if err == nil && strings.ContainsFunc(site.HostName, func(r rune) bool { return r != '.' && notOfHost(r) }) {
 			t.Errorf("%q passed", name)
 		}
 	})

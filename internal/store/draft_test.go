@@ -134,7 +134,7 @@ func TestARestoreTellsEditorsAndSignsEverybodyOut(t *testing.T) {
 	if err := s.Restore(ctx, draftOf(t, s, &stream)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.SetSettings(ctx, map[string]string{"time_zone": "UTC"}, settings, pair.Actor{Name: "ann"}); pair.CodeOf(err) != pair.Stale {
+	if _, err := s.SetSettings(ctx, settingsWith(t, map[string]string{"time_zone": "UTC"}), settings, pair.Actor{Name: "ann"}); pair.CodeOf(err) != pair.Stale {
 		t.Errorf("settings of before the restore are saved over it: %v", err)
 	}
 	if _, now, err := s.Document(ctx, "site"); err != nil || now <= document {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"baton/internal/pair"
 )
 
 func TestAPasswordIsVerifiedByItsHashOnly(t *testing.T) {
@@ -124,8 +126,8 @@ func FuzzImport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream string) {
 		_ = s.Import(t.Context(), strings.NewReader(stream)) // accepted or not, what is stored is valid
 		settings, _, err := s.Settings(t.Context())
-		if err != nil || settings.Validate() != nil {
-			t.Fatal(err, settings.Validate())
+		if err != nil || pair.Check(settings) != nil {
+			t.Fatal(err, pair.Check(settings))
 		}
 		data, err := s.Data(t.Context())
 		if err != nil || s.checkAllData(data) != nil {

@@ -225,7 +225,7 @@ func (s *Site) checkImported(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	if err := settings.Validate(); err != nil {
+	if err := pair.Check(settings); err != nil {
 		return err
 	}
 	data, err := readData(ctx, tx)

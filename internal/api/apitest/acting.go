@@ -211,18 +211,18 @@ func (a *Appliance) Doctor(context.Context) ([]api.Check, error) {
 }
 
 // Settings implements api.SettingsStore.
-func (a *Appliance) Settings(context.Context) (api.SavedSettings, error) {
+func (a *Appliance) Settings(context.Context) (api.Saved[pair.Settings], error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.settings, nil
 }
 
 // SaveSettings implements api.SettingsStore.
-func (a *Appliance) SaveSettings(_ context.Context, settings api.SavedSettings) (api.SavedSettings, error) {
+func (a *Appliance) SaveSettings(_ context.Context, settings api.Saved[pair.Settings]) (api.Saved[pair.Settings], error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if settings.Version != a.settings.Version {
-		return api.SavedSettings{}, pair.Refuse(pair.Stale, "somebody else changed the settings meanwhile: read them again")
+		return api.Saved[pair.Settings]{}, pair.Refuse(pair.Stale, "somebody else changed the settings meanwhile: read them again")
 	}
 	settings.Version++
 	a.settings = settings

@@ -26,11 +26,11 @@ type Appliance struct {
 	mu          sync.Mutex
 	changed     chan struct{} // closed and replaced at every change
 	status      pair.Status
-	settings    api.SavedSettings
+	settings    api.Saved[pair.Settings]
 	users       map[string]api.User
 	accounts    map[string]*account
 	sessions    map[string]session
-	security    api.SavedSecurity
+	security    api.Saved[pair.Security]
 	tokens      map[string]api.Token // by secret
 	events      []pair.Event
 	tasks       map[string]*task
@@ -48,7 +48,7 @@ type Appliance struct {
 	listen      []string // of the configuration file
 
 	certificate        *api.Certificate
-	certificateVersion uint64
+	certificateVersion int64
 
 	notifications api.SavedNotifications // with its secrets
 	channels      map[string]pair.ChannelState
@@ -66,11 +66,11 @@ func New() *Appliance {
 			SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0"}},
 			Sync:      pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1},
 		},
-		settings: api.SavedSettings{Values: pair.DefaultSettings(), Version: 1},
+		settings: api.Saved[pair.Settings]{Values: pair.DefaultSettings(), Version: 1},
 		users:    map[string]api.User{},
 		accounts: map[string]*account{},
 		sessions: map[string]session{},
-		security: api.SavedSecurity{Values: pair.DefaultSecurity()},
+		security: api.Saved[pair.Security]{Values: pair.DefaultSecurity()},
 		tokens:   map[string]api.Token{},
 		tasks:    map[string]*task{},
 		diverged: map[string]pair.DivergedCopy{},

@@ -284,23 +284,23 @@ func (a *Appliance) lastAdministrator(name string) bool {
 }
 
 // Security implements api.Guarding.
-func (a *Appliance) Security(context.Context) (api.SavedSecurity, error) {
+func (a *Appliance) Security(context.Context) (api.Saved[pair.Security], error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.security, nil
 }
 
 // SaveSecurity implements api.Guarding.
-func (a *Appliance) SaveSecurity(ctx context.Context, security api.SavedSecurity) (api.SavedSecurity, error) {
+func (a *Appliance) SaveSecurity(ctx context.Context, security api.Saved[pair.Security]) (api.Saved[pair.Security], error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if caller, known := api.CallerFrom(ctx); known {
 		if err := api.CheckAdmits(security.Values, caller); err != nil {
-			return api.SavedSecurity{}, err
+			return api.Saved[pair.Security]{}, err
 		}
 	}
 	if security.Version != a.security.Version {
-		return api.SavedSecurity{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
+		return api.Saved[pair.Security]{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
 	}
 	security.Version++
 	a.security = security

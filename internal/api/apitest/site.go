@@ -45,8 +45,8 @@ func (a *Appliance) SaveSite(ctx context.Context, site api.SavedSite) (api.Saved
 	if err := a.mustLead(); err != nil {
 		return api.SavedSite{}, err
 	}
-	if err := site.Validate(); err != nil {
-		return api.SavedSite{}, pair.RefusalOf(err)
+	if err := pair.Check(site.Site); err != nil {
+		return api.SavedSite{}, err
 	}
 	if site.Version != a.site.Version {
 		return api.SavedSite{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
@@ -77,7 +77,7 @@ func (a *Appliance) certificatesNow() api.Certificates {
 
 // SetCertificate implements api.CertificateStore: whatever looks like PEM is for
 // www.example.org.
-func (a *Appliance) SetCertificate(ctx context.Context, given api.NewCertificate, version uint64) (api.Certificates, error) {
+func (a *Appliance) SetCertificate(ctx context.Context, given api.NewCertificate, version int64) (api.Certificates, error) {
 	text := given.Certificate + given.Key
 	switch {
 	case !strings.Contains(text, "-----BEGIN CERTIFICATE-----"):
@@ -93,7 +93,7 @@ func (a *Appliance) SetCertificate(ctx context.Context, given api.NewCertificate
 }
 
 // SelfSignCertificate implements api.CertificateStore.
-func (a *Appliance) SelfSignCertificate(ctx context.Context, version uint64) (api.Certificates, error) {
+func (a *Appliance) SelfSignCertificate(ctx context.Context, version int64) (api.Certificates, error) {
 	return a.changeCertificate(ctx, &api.Certificate{
 		Names: []string{"www.example.org", "198.51.100.10"}, Issuer: "CN=www.example.org", SelfSigned: true, Renewed: true, Chain: 1,
 		Fingerprint: strings.Repeat("C3:", 31) + "C3", NotBefore: Start(), NotAfter: Start().AddDate(2, 0, 0),
@@ -102,11 +102,11 @@ func (a *Appliance) SelfSignCertificate(ctx context.Context, version uint64) (ap
 }
 
 // RemoveCertificate implements api.CertificateStore.
-func (a *Appliance) RemoveCertificate(ctx context.Context, version uint64) (api.Certificates, error) {
+func (a *Appliance) RemoveCertificate(ctx context.Context, version int64) (api.Certificates, error) {
 	return a.changeCertificate(ctx, nil, version)
 }
 
-func (a *Appliance) changeCertificate(ctx context.Context, made *api.Certificate, version uint64) (api.Certificates, error) {
+func (a *Appliance) changeCertificate(ctx context.Context, made *api.Certificate, version int64) (api.Certificates, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.mustLead(); err != nil {
