@@ -52,7 +52,7 @@ func (s *Server) identify(r *http.Request, op *huma.Operation) (Caller, error) {
 		return caller, nil
 	}
 	from := remoteAddress(r)
-	if !s.backend.Admits(from) {
+	if !s.backend.Security.Admits(from) {
 		return Caller{}, pair.Refuse(pair.Forbidden, "this address may not use the API: ask an administrator to add it to the allowed networks on the Security page")
 	}
 	if !s.guesses.Allowed(SourceOf(from)) {
@@ -76,7 +76,7 @@ func (s *Server) authenticate(r *http.Request, from netip.Addr) (Caller, error) 
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
 		return Caller{}, pair.Refuse(pair.Unauthorized, "a token is needed: make one with baton token create and send it as Authorization: Bearer TOKEN")
 	}
-	caller, err := s.backend.Authenticate(r.Context(), secret)
+	caller, err := s.backend.Tokens.Authenticate(r.Context(), secret)
 	if err != nil {
 		if pair.CodeOf(err) == pair.Unauthorized {
 			s.guesses.Failed(SourceOf(from))

@@ -9,35 +9,35 @@ import (
 	"baton/internal/pair"
 )
 
-// Backend is what the server needs of the appliance. Who asks is in the context
-// (CallerFrom): the server has already checked that they may, the backend writes
-// the audit. Failures that a person should read are *Error; any other error is
-// logged and shown as a plain failure.
-type Backend interface {
-	Observing
-	Reporting
-	SettingUp
-	Keys
-	Relationship
-	Syncing
-	Roles
-	Caring
-	SettingsStore
-	Reaching
-	Notifying
-	SiteStore
-	CertificateStore
-	ProtectedData
-	Services
-	Users
-	SigningIn
-	Sessions
-	OwnAccount
-	Guarding
-	Tokens
-	DivergedCopies
-	Backups
-	Maintaining
+// Backend is the contract with the appliance, one part for each subject. Who asks is
+// in the context (CallerFrom): the server has already checked that they may, the
+// backend writes the audit. Failures that a person should read are *pair.Refusal; any
+// other error is logged and shown as a plain failure.
+type Backend struct {
+	Overview      Observing
+	Reports       Reporting
+	Setup         SettingUp
+	Keys          Keys
+	Relationship  Relationship
+	Syncs         Syncing
+	Roles         Roles
+	Upkeep        Caring
+	Settings      SettingsStore
+	Addresses     Reaching
+	Notifications Notifying
+	Site          SiteStore
+	Certificates  CertificateStore
+	Data          ProtectedData
+	Services      Services
+	Users         Users
+	SignIn        SigningIn
+	Sessions      Sessions
+	Account       OwnAccount
+	Security      Guarding
+	Tokens        Tokens
+	Diverged      DivergedCopies
+	Backups       Backups
+	Software      Maintaining
 }
 
 // Observing answers what is and what was.

@@ -32,7 +32,7 @@ func serveLocal(t *testing.T) (*apitest.Appliance, string) {
 		t.Fatal(err)
 	}
 	appliance := apitest.New()
-	server := api.NewServer(appliance, api.Options{Log: slog.New(slog.DiscardHandler)})
+	server := api.NewServer(appliance.Backend(), api.Options{Log: slog.New(slog.DiscardHandler)})
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- server.ServeLocal(ctx, listener) }()
@@ -106,7 +106,7 @@ func TestLocalCallersAreNamedInTheAudit(t *testing.T) {
 }
 
 func TestLocalHandlerAnswersNobodyUnknown(t *testing.T) {
-	server := api.NewServer(apitest.New(), api.Options{Log: slog.New(slog.DiscardHandler)})
+	server := api.NewServer(apitest.New().Backend(), api.Options{Log: slog.New(slog.DiscardHandler)})
 	w := httptest.NewRecorder()
 	server.Local().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/status", nil))
 	if p := problemIn(t, w); p.Status != 403 {

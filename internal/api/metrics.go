@@ -36,7 +36,7 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) metricsOf(ctx context.Context) http.Handler {
 	live := prometheus.NewRegistry()
-	live.MustRegister(&collector{ctx: ctx, backend: s.backend})
+	live.MustRegister(&collector{ctx: ctx, backend: s.backend.Overview})
 	return promhttp.HandlerFor(prometheus.Gatherers{s.base, live}, promhttp.HandlerOpts{})
 }
 

@@ -37,25 +37,25 @@ func (s *Server) addActing() {
 			if err != nil {
 				return nil, err
 			}
-			return done(s.backend.StartMaintenance(ctx, lasting))
+			return done(s.backend.Upkeep.StartMaintenance(ctx, lasting))
 		})
 	add(s, endpoint{method: http.MethodDelete, path: "/maintenance", name: "end-maintenance", least: Operator, summary: "Turn automatic actions on again"},
-		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.EndMaintenance(ctx)) })
+		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.Upkeep.EndMaintenance(ctx)) })
 	add(s, endpoint{method: http.MethodPost, path: "/resume", name: "resume", least: Operator, summary: "Allow automatic failover again after too many takeovers"},
-		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.Resume(ctx)) })
+		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.Upkeep.Resume(ctx)) })
 }
 
 func (s *Server) addSync() {
 	add(s, endpoint{method: http.MethodPost, path: "/sync", name: "start-sync", least: Operator, status: http.StatusAccepted, summary: "Sync Now; answers a task to follow"},
 		func(ctx context.Context, in *question[SyncRequest]) (*answer[Task], error) {
-			task, err := s.backend.StartSync(ctx, in.Body)
+			task, err := s.backend.Syncs.StartSync(ctx, in.Body)
 			return one(task.whole(), err)
 		})
 	add(s, endpoint{method: http.MethodDelete, path: "/sync", name: "cancel-sync", least: Operator, summary: "Cancel the running data sync"},
-		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.CancelSync(ctx)) })
+		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.Syncs.CancelSync(ctx)) })
 	add(s, endpoint{method: http.MethodGet, path: "/tasks/{id}", name: "task", least: Viewer, summary: "How far a task is"},
 		func(ctx context.Context, in *identified) (*answer[Task], error) {
-			task, err := s.backend.Task(ctx, in.ID)
+			task, err := s.backend.Syncs.Task(ctx, in.ID)
 			return one(task.whole(), err)
 		})
 }
@@ -66,7 +66,7 @@ func (s *Server) addRole() {
 			if caller, _ := CallerFrom(ctx); in.Body.Force && !caller.Access.Covers(Administrator) {
 				return nil, pair.Refuse(pair.Forbidden, "forcing a role needs the role administrator: ask one, or try it without force")
 			}
-			task, err := s.backend.ChangeRole(ctx, in.Body)
+			task, err := s.backend.Roles.ChangeRole(ctx, in.Body)
 			return one(task.whole(), err)
 		})
 	add(s, endpoint{method: http.MethodGet, path: "/role/preflight", name: "preflight", least: Viewer, timeout: time.Minute, summary: "What would be in the way of a role change"},
@@ -75,7 +75,7 @@ func (s *Server) addRole() {
 			if err != nil {
 				return nil, err
 			}
-			return list(s.backend.Preflight(ctx, change))
+			return list(s.backend.Roles.Preflight(ctx, change))
 		})
 	add(s, endpoint{method: http.MethodGet, path: "/role/loss", name: "loss", least: Viewer, timeout: time.Minute, summary: "What a role change would lose of the newest changes"},
 		func(ctx context.Context, in *preflightQuery) (*answer[Loss], error) {
@@ -83,7 +83,7 @@ func (s *Server) addRole() {
 			if err != nil {
 				return nil, err
 			}
-			return one(s.backend.Loss(ctx, change))
+			return one(s.backend.Roles.Loss(ctx, change))
 		})
 }
 

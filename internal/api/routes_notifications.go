@@ -24,7 +24,7 @@ type notificationsChange struct {
 func (s *Server) addNotifications() {
 	add(s, endpoint{method: http.MethodGet, path: "/notifications", name: "notifications", least: Viewer, summary: "Who is told of what, and how it fares; without password and secrets"},
 		func(ctx context.Context, _ *none) (*notificationsAnswer, error) {
-			return notificationsOut(s.backend.Notifications(ctx))
+			return notificationsOut(s.backend.Notifications.Notifications(ctx))
 		})
 	add(s, endpoint{method: http.MethodPut, path: "/notifications", name: "save-notifications", least: Administrator, summary: "Save all of it; an empty password or secret stays as it is"},
 		func(ctx context.Context, in *notificationsChange) (*notificationsAnswer, error) {
@@ -32,7 +32,7 @@ func (s *Server) addNotifications() {
 		})
 	add(s, endpoint{method: http.MethodPost, path: "/notifications/test", name: "test-notification", least: Administrator, timeout: testTimeout, summary: "Send a test through a saved channel"},
 		func(ctx context.Context, in *question[ChannelRequest]) (*answer[Tested], error) {
-			text, err := s.backend.TestNotification(ctx, in.Body.Channel)
+			text, err := s.backend.Notifications.TestNotification(ctx, in.Body.Channel)
 			return one(Tested{Text: text}, err)
 		})
 }
@@ -47,12 +47,12 @@ func notificationsOut(saved SavedNotifications, err error) (*notificationsAnswer
 // saveNotifications saves over the newest version, which must be the wanted one if
 // one is named.
 func (s *Server) saveNotifications(ctx context.Context, wanted pair.Notifications, match string) (SavedNotifications, error) {
-	current, err := s.backend.Notifications(ctx)
+	current, err := s.backend.Notifications.Notifications(ctx)
 	if err != nil {
 		return SavedNotifications{}, err
 	}
 	if match != "" && match != "*" && match != etag(current.Version) {
 		return SavedNotifications{}, pair.Refuse(pair.Stale, "somebody else changed the notifications meanwhile: read them again and repeat the change")
 	}
-	return s.backend.SaveNotifications(ctx, SavedNotifications{Notifications: wanted, Version: current.Version})
+	return s.backend.Notifications.SaveNotifications(ctx, SavedNotifications{Notifications: wanted, Version: current.Version})
 }

@@ -35,7 +35,7 @@ type historyQuery struct {
 func (s *Server) addObserving() {
 	add(s, endpoint{method: http.MethodGet, path: "/status", name: "status", least: Viewer, summary: "What this appliance is and sees now"},
 		func(ctx context.Context, _ *none) (*answer[pair.Status], error) {
-			status, err := s.backend.Status(ctx)
+			status, err := s.backend.Overview.Status(ctx)
 			return one(whole(status), err)
 		})
 	add(s, endpoint{
@@ -50,13 +50,15 @@ func (s *Server) addObserving() {
 			if limit == 0 {
 				limit = defaultEvents
 			}
-			events, err := s.backend.History(ctx, HistoryFilter{
+			events, err := s.backend.Overview.History(ctx, HistoryFilter{
 				Since: in.Since, Until: in.Until, Kinds: in.Kinds, Limit: min(limit, MaxEvents),
 			})
 			return list(written(events), err)
 		})
 	add(s, endpoint{method: http.MethodGet, path: "/doctor", name: "doctor", least: Viewer, timeout: time.Minute, summary: "Readiness of this pair, each check with its next step"},
-		func(ctx context.Context, _ *none) (*answer[[]Check], error) { return list(s.backend.Doctor(ctx)) })
+		func(ctx context.Context, _ *none) (*answer[[]Check], error) {
+			return list(s.backend.Upkeep.Doctor(ctx))
+		})
 	add(s, endpoint{method: http.MethodGet, path: "/version", name: "version", least: Viewer, summary: "Version of the product and of this interface"},
 		func(context.Context, *none) (*answer[Version], error) {
 			return one(Version{Version: s.options.Version, API: "1"}, nil)
@@ -72,7 +74,7 @@ func (s *Server) watch(ctx context.Context, w *streamWriter) error {
 	}
 	bounded, cancel := context.WithTimeout(ctx, streamLife)
 	defer cancel()
-	err := s.backend.WatchStatus(bounded, func(status pair.Status) error { return writeStatus(w, status) })
+	err := s.backend.Overview.WatchStatus(bounded, func(status pair.Status) error { return writeStatus(w, status) })
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -70,7 +70,7 @@ func (s *Server) report(kind ReportKind, filter ReportFilter, format ReportForma
 		limited, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
 		if format != "" {
-			download, err := NewDownload(limited, s.backend, kind, filter, format)
+			download, err := NewDownload(limited, s.backend.Reports, kind, filter, format)
 			if err != nil {
 				return err
 			}
@@ -78,7 +78,7 @@ func (s *Server) report(kind ReportKind, filter ReportFilter, format ReportForma
 			w.Header().Set("Content-Disposition", download.Disposition())
 			return download.Write(ctx, w)
 		}
-		page, err := reportPage(limited, s.backend, kind, filter)
+		page, err := reportPage(limited, s.backend.Reports, kind, filter)
 		if err != nil {
 			return err
 		}

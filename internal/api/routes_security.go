@@ -12,7 +12,7 @@ import (
 func (s *Server) addSecurity() {
 	add(s, endpoint{method: http.MethodGet, path: "/security", name: "security", least: Administrator, summary: "Security options, by key"},
 		func(ctx context.Context, _ *none) (*settingsAnswer, error) {
-			return securityOut(s.backend.Security(ctx))
+			return securityOut(s.backend.Security.Security(ctx))
 		})
 	add(s, endpoint{method: http.MethodPatch, path: "/security", name: "change-security", least: Administrator, summary: "Change some security options; all of them or none"},
 		func(ctx context.Context, in *settingsChange) (*settingsAnswer, error) {
@@ -33,7 +33,7 @@ func (s *Server) changeSecurity(ctx context.Context, changes map[string]string, 
 	if len(changes) == 0 {
 		return Saved[pair.Security]{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.Names(pair.Security{}), ", "))
 	}
-	current, err := s.backend.Security(ctx)
+	current, err := s.backend.Security.Security(ctx)
 	if err != nil {
 		return Saved[pair.Security]{}, err
 	}
@@ -43,5 +43,5 @@ func (s *Server) changeSecurity(ctx context.Context, changes map[string]string, 
 	if current.Values, err = pair.With(current.Values, changes); err != nil {
 		return Saved[pair.Security]{}, err
 	}
-	return s.backend.SaveSecurity(ctx, current)
+	return s.backend.Security.SaveSecurity(ctx, current)
 }

@@ -38,7 +38,7 @@ type TestIPsRequest struct {
 func (s *Server) addSettings() {
 	add(s, endpoint{method: http.MethodGet, path: "/settings", name: "settings", least: Viewer, summary: "All settings of the pair, by key"},
 		func(ctx context.Context, _ *none) (*settingsAnswer, error) {
-			return settingsOut(s.backend.Settings(ctx))
+			return settingsOut(s.backend.Settings.Settings(ctx))
 		})
 	add(s, endpoint{method: http.MethodPatch, path: "/settings", name: "change-settings", least: Administrator, summary: "Change some settings; all of them or none"},
 		func(ctx context.Context, in *settingsChange) (*settingsAnswer, error) {
@@ -46,16 +46,16 @@ func (s *Server) addSettings() {
 		})
 	add(s, endpoint{method: http.MethodGet, path: "/shared-ip", name: "shared-ips", least: Viewer, summary: "Shared IPs that this appliance knows"},
 		func(ctx context.Context, _ *none) (*answer[[]pair.SharedIPStatus], error) {
-			status, err := s.backend.Status(ctx)
+			status, err := s.backend.Overview.Status(ctx)
 			return list(status.SharedIPs, err)
 		})
 	add(s, endpoint{method: http.MethodPost, path: "/shared-ip/enable", name: "enable-shared-ip", least: Administrator, summary: "Tick a shared IP"},
 		func(ctx context.Context, in *question[AddressRequest]) (*none, error) {
-			return tick(ctx, in.Body, s.backend.EnableSharedIP)
+			return tick(ctx, in.Body, s.backend.Addresses.EnableSharedIP)
 		})
 	add(s, endpoint{method: http.MethodPost, path: "/shared-ip/disable", name: "disable-shared-ip", least: Administrator, summary: "Untick a shared IP"},
 		func(ctx context.Context, in *question[AddressRequest]) (*none, error) {
-			return tick(ctx, in.Body, s.backend.DisableSharedIP)
+			return tick(ctx, in.Body, s.backend.Addresses.DisableSharedIP)
 		})
 	add(s, endpoint{method: http.MethodPost, path: "/test-ips", name: "test-ips", least: Operator, timeout: time.Minute, summary: "Ping the given or the saved Network Connectivity Test IPs"},
 		func(ctx context.Context, in *question[TestIPsRequest]) (*answer[[]pair.Reach], error) {
@@ -63,7 +63,7 @@ func (s *Server) addSettings() {
 			if err != nil {
 				return nil, err
 			}
-			return list(s.backend.TestIPs(ctx, addresses))
+			return list(s.backend.Addresses.TestIPs(ctx, addresses))
 		})
 }
 
@@ -85,7 +85,7 @@ func (s *Server) changeSettings(ctx context.Context, changes map[string]string, 
 	var err error
 	for range saveTries {
 		var current, saved Saved[pair.Settings]
-		current, err = s.backend.Settings(ctx)
+		current, err = s.backend.Settings.Settings(ctx)
 		if err != nil {
 			return Saved[pair.Settings]{}, err
 		}
@@ -95,7 +95,7 @@ func (s *Server) changeSettings(ctx context.Context, changes map[string]string, 
 		if current.Values, err = pair.With(current.Values, changes); err != nil {
 			return Saved[pair.Settings]{}, err
 		}
-		saved, err = s.backend.SaveSettings(ctx, current)
+		saved, err = s.backend.Settings.SaveSettings(ctx, current)
 		if err == nil || pair.CodeOf(err) != pair.Stale || wanted != "" {
 			return saved, err
 		}

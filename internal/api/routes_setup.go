@@ -18,7 +18,7 @@ type SetupRequest struct {
 func (s *Server) addSetup() {
 	add(s, endpoint{method: http.MethodGet, path: "/setup", name: "setup-state", least: Administrator, summary: "Whether the first administrator is still to be made, and with which token"},
 		func(ctx context.Context, _ *none) (*answer[SetupState], error) {
-			token, err := s.backend.SetupToken(ctx)
+			token, err := s.backend.Setup.SetupToken(ctx)
 			return one(SetupState{Needed: token != "", Token: token}, err)
 		})
 	add(s, endpoint{method: http.MethodPost, path: "/setup", name: "setup", least: SetupOnly, summary: "Make the first administrator"},
@@ -26,7 +26,7 @@ func (s *Server) addSetup() {
 			if err := s.checkSetupToken(ctx, in.Body.Token); err != nil {
 				return nil, err
 			}
-			return done(s.backend.SetUp(ctx, NewUser{Name: in.Body.User, Role: Administrator, Password: in.Body.Password}))
+			return done(s.backend.Setup.SetUp(ctx, NewUser{Name: in.Body.User, Role: Administrator, Password: in.Body.Password}))
 		})
 }
 
@@ -36,7 +36,7 @@ func (s *Server) checkSetupToken(ctx context.Context, token string) error {
 	if caller, _ := CallerFrom(ctx); caller.Local {
 		return nil
 	}
-	expected, err := s.backend.SetupToken(ctx)
+	expected, err := s.backend.Setup.SetupToken(ctx)
 	if err != nil {
 		return err
 	}

@@ -34,31 +34,31 @@ type matching struct {
 
 func (s *Server) addSite() {
 	add(s, endpoint{method: http.MethodGet, path: "/site", name: "site", least: Viewer, summary: "What the site is called and shows"},
-		func(ctx context.Context, _ *none) (*siteAnswer, error) { return siteOut(s.backend.Site(ctx)) })
+		func(ctx context.Context, _ *none) (*siteAnswer, error) { return siteOut(s.backend.Site.Site(ctx)) })
 	add(s, endpoint{method: http.MethodPatch, path: "/site", name: "change-site", least: Administrator, summary: "Change some of it; all of the changes or none"},
 		func(ctx context.Context, in *siteChange) (*siteAnswer, error) {
 			return siteOut(s.changeSite(ctx, in.Body, in.IfMatch))
 		})
 	add(s, endpoint{method: http.MethodGet, path: "/certificate", name: "certificate", least: Viewer, summary: "The certificates that browsers meet, without their keys"},
 		func(ctx context.Context, _ *none) (*certificatesAnswer, error) {
-			return certificatesOut(s.backend.Certificates(ctx))
+			return certificatesOut(s.backend.Certificates.Certificates(ctx))
 		})
 	add(s, endpoint{method: http.MethodPut, path: "/certificate", name: "set-certificate", least: Administrator, summary: "Save the site's certificate and key"},
 		func(ctx context.Context, in *certificateChange) (*certificatesAnswer, error) {
 			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version int64) (Certificates, error) {
-				return s.backend.SetCertificate(ctx, in.Body, version)
+				return s.backend.Certificates.SetCertificate(ctx, in.Body, version)
 			}))
 		})
 	add(s, endpoint{method: http.MethodPost, path: "/certificate/self-signed", name: "self-signed-certificate", least: Administrator, summary: "Make a self-signed certificate for the site's host name and the shared IPs"},
 		func(ctx context.Context, in *matching) (*certificatesAnswer, error) {
 			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version int64) (Certificates, error) {
-				return s.backend.SelfSignCertificate(ctx, version)
+				return s.backend.Certificates.SelfSignCertificate(ctx, version)
 			}))
 		})
 	add(s, endpoint{method: http.MethodDelete, path: "/certificate", name: "remove-certificate", least: Administrator, status: http.StatusOK, summary: "Show each appliance's own certificate again"},
 		func(ctx context.Context, in *matching) (*certificatesAnswer, error) {
 			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version int64) (Certificates, error) {
-				return s.backend.RemoveCertificate(ctx, version)
+				return s.backend.Certificates.RemoveCertificate(ctx, version)
 			}))
 		})
 }
@@ -88,7 +88,7 @@ func (s *Server) changeSite(ctx context.Context, changes map[string]string, want
 	if len(changes) == 0 {
 		return SavedSite{}, pair.Refuse(pair.Usage, "nothing to change: name at least one of %s", strings.Join(pair.Names(pair.Site{}), ", "))
 	}
-	current, err := s.backend.Site(ctx)
+	current, err := s.backend.Site.Site(ctx)
 	if err != nil {
 		return SavedSite{}, err
 	}
@@ -98,12 +98,12 @@ func (s *Server) changeSite(ctx context.Context, changes map[string]string, want
 	if current.Site, err = pair.With(current.Site, changes); err != nil {
 		return SavedSite{}, err
 	}
-	return s.backend.SaveSite(ctx, current)
+	return s.backend.Site.SaveSite(ctx, current)
 }
 
 // changeCertificate hands the version to go on from to act.
 func (s *Server) changeCertificate(ctx context.Context, wanted string, act func(version int64) (Certificates, error)) (Certificates, error) {
-	current, err := s.backend.Certificates(ctx)
+	current, err := s.backend.Certificates.Certificates(ctx)
 	if err != nil {
 		return Certificates{}, err
 	}

@@ -165,7 +165,7 @@ func limited(next http.Handler, lasting time.Duration) http.Handler {
 }
 
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
-	health := s.backend.Health(r.Context())
+	health := s.backend.Overview.Health(r.Context())
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if !health.Serving {
 		w.WriteHeader(http.StatusServiceUnavailable)

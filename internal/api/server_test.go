@@ -32,7 +32,7 @@ func newBench(tb testing.TB) *bench {
 	for _, access := range api.Accesses() {
 		b.appliance.AddToken(string(access), access)
 	}
-	b.handler = api.NewServer(b.appliance, api.Options{
+	b.handler = api.NewServer(b.appliance.Backend(), api.Options{
 		Log: slog.New(slog.DiscardHandler), Version: "1.2.3", Now: func() time.Time { return b.now },
 	}).Network()
 	return b

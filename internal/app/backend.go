@@ -31,10 +31,38 @@ type backend struct {
 	setUp     sync.Mutex // two that know the token make one administrator
 }
 
-var _ api.Backend = (*backend)(nil)
-
 func newBackend(a *Appliance) *backend {
 	return &backend{Appliance: a, tasks: newTasks(a.log), gate: newGate(time.Now), looks: newLooks(), token: peer.Generate()}
+}
+
+// contract is the backend by subject.
+func (b *backend) contract() api.Backend {
+	return api.Backend{
+		Overview:      b,
+		Reports:       b,
+		Setup:         b,
+		Keys:          b,
+		Relationship:  b,
+		Syncs:         b,
+		Roles:         b,
+		Upkeep:        b,
+		Settings:      b,
+		Addresses:     b,
+		Notifications: b,
+		Site:          b,
+		Certificates:  b,
+		Data:          b,
+		Services:      b,
+		Users:         b,
+		SignIn:        b,
+		Sessions:      b,
+		Account:       b,
+		Security:      b,
+		Tokens:        b,
+		Diverged:      b,
+		Backups:       b,
+		Software:      b,
+	}
 }
 
 // failure makes what a person is told of an error of an edge, or of the decision's

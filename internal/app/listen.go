@@ -35,7 +35,7 @@ func (a *Appliance) listen(ctx context.Context) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := console.New(a.backend, console.Options{Log: a.log})
+	pages, err := console.New(a.backend.contract(), console.Options{Log: a.log})
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func opened(t *testing.T, a *Appliance, handler http.Handler) (address string) {
 // wholePort has all that the port answers: console, API and site.
 func wholePort(t *testing.T, a *Appliance) (address string) {
 	t.Helper()
-	pages, err := console.New(a.backend, console.Options{Log: slog.New(slog.DiscardHandler)})
+	pages, err := console.New(a.backend.contract(), console.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

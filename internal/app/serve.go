@@ -216,7 +216,7 @@ func (a *Appliance) join(ctx context.Context) error {
 		Clock: bootClock, Wall: time.Now, Schedule: a.settings.next, Found: a.conditions, Beat: beat,
 	})
 	a.backend = newBackend(a)
-	a.server = api.NewServer(a.backend, api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
+	a.server = api.NewServer(a.backend.contract(), api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
 	a.handlePeer()
 	a.engine.SetLimit(saved.BandwidthLimit)
 	return nil

@@ -97,7 +97,7 @@ func serveAppliance(env *testscript.Env) error {
 		return err
 	}
 	appliance := apitest.New()
-	server := api.NewServer(appliance, api.Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.3"})
+	server := api.NewServer(appliance.Backend(), api.Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.3"})
 	served := make(chan error, 1)
 	go func() { served <- server.ServeLocal(ctx, listener) }()
 	env.Defer(func() {

@@ -39,7 +39,7 @@ func TestWhoSavesNotificationsSecondIsTold(t *testing.T) {
 	appliance := apitest.New()
 	served := make(chan error, 1)
 	go func() {
-		served <- api.NewServer(appliance, api.Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.3"}).ServeLocal(ctx, listener)
+		served <- api.NewServer(appliance.Backend(), api.Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.3"}).ServeLocal(ctx, listener)
 	}()
 	defer func() {
 		stop()

@@ -289,7 +289,7 @@ func TestAnOpenPageIsCutOffSoonAfterItsSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	var late atomic.Bool
-	console, err := New(appliance, Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
+	console, err := New(appliance.Backend(), Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
 		if late.Load() {
 			return time.Now().Add(time.Minute)
 		}

@@ -45,7 +45,7 @@ func (v *visit) accountPage(password, codes *form, status int) error {
 	if err != nil {
 		return err
 	}
-	left, err := v.console.backend.RecoveryCodes(v.ctx(), v.caller.Name)
+	left, err := v.console.backend.Account.RecoveryCodes(v.ctx(), v.caller.Name)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (c *Console) tryPassword(v *visit, f *form) (api.Ticket, error) {
 	if f.get("password") != f.get("again") {
 		return api.Ticket{}, refuseField("again", "the two new passwords are not the same: type both again")
 	}
-	return c.backend.ChangePassword(v.ctx(), v.caller.Name, f.get("old"), f.get("password"))
+	return c.backend.Account.ChangePassword(v.ctx(), v.caller.Name, f.get("old"), f.get("password"))
 }
 
 // codesPage is the way to one-time codes.
@@ -95,7 +95,7 @@ func (c *Console) showCodes(v *visit) error {
 	if session, _ := c.session(v.ctx()); session.Account.TOTP {
 		return v.leave("/account")
 	}
-	key, err := c.backend.NewTOTP(v.ctx(), v.caller.Name)
+	key, err := c.backend.Account.NewTOTP(v.ctx(), v.caller.Name)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (c *Console) enableCodes(v *visit) error {
 	if err != nil {
 		return pair.Refuse(pair.Usage, "the form is damaged: begin again on the account page; %w", cause.Plain(err))
 	}
-	recovery, ticket, err := c.backend.EnableTOTP(v.ctx(), v.caller.Name, api.TOTPProof{
+	recovery, ticket, err := c.backend.Account.EnableTOTP(v.ctx(), v.caller.Name, api.TOTPProof{
 		Password: f.get("password"), Secret: key.Secret(), Code: f.get("code"),
 	})
 	if err != nil {
@@ -159,7 +159,7 @@ func (c *Console) disableCodes(v *visit) error {
 	if err != nil {
 		return err
 	}
-	ticket, err := c.backend.DisableTOTP(v.ctx(), v.caller.Name, f.get("password"))
+	ticket, err := c.backend.Account.DisableTOTP(v.ctx(), v.caller.Name, f.get("password"))
 	f.forget("password")
 	if err != nil {
 		if !f.refused(err) {
@@ -187,7 +187,7 @@ func (c *Console) endOwnSession(v *visit) error {
 		case row.Own:
 			return c.signOut(v)
 		}
-		if err := c.backend.EndSession(v.ctx(), id); err != nil {
+		if err := c.backend.Sessions.EndSession(v.ctx(), id); err != nil {
 			return err
 		}
 		return v.done("/account", row.Browser+" at "+row.From+" is signed out.")
@@ -196,7 +196,7 @@ func (c *Console) endOwnSession(v *visit) error {
 }
 
 func (c *Console) signOutEverywhere(v *visit) error {
-	if err := c.backend.SignOutEverywhere(v.ctx(), v.caller.Name); err != nil {
+	if err := c.backend.Sessions.SignOutEverywhere(v.ctx(), v.caller.Name); err != nil {
 		return err
 	}
 	return v.signedOut()

@@ -61,11 +61,11 @@ func wantsJSON(r *http.Request) bool {
 
 // places leads to the consoles of the pair: at the shared IPs, here and at the peer.
 func (c *Console) places(ctx context.Context) ([]link, error) {
-	status, err := c.backend.Status(ctx)
+	status, err := c.backend.Overview.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	site, err := c.backend.Site(ctx)
+	site, err := c.backend.Site.Site(ctx)
 	if err != nil {
 		return nil, err
 	}

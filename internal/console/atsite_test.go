@@ -17,7 +17,7 @@ import (
 // askAtSite asks in the console's place at the site's host name.
 func askAtSite(t *testing.T, appliance *apitest.Appliance, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
-	c, err := New(appliance, Options{Log: slog.New(slog.DiscardHandler)})
+	c, err := New(appliance.Backend(), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

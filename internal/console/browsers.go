@@ -21,7 +21,7 @@ type sessionRow struct {
 
 // sessionRows lists sessions, those of one user only unless of is empty.
 func (v *visit) sessionRows(of string) ([]sessionRow, error) {
-	sessions, err := v.console.backend.Sessions(v.ctx())
+	sessions, err := v.console.backend.Sessions.Sessions(v.ctx())
 	if err != nil {
 		return nil, err
 	}

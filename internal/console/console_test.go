@@ -44,7 +44,7 @@ func open(t *testing.T) *browser {
 // openWith starts the console of an appliance.
 func openWith(t *testing.T, appliance *apitest.Appliance) *browser {
 	t.Helper()
-	console, err := New(appliance, Options{Log: slog.New(slog.DiscardHandler)})
+	console, err := New(appliance.Backend(), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestWhatAnEarlierPageSawIsComparedWithThePresent(t *testing.T) {
 
 func TestEveryPageIsWhole(t *testing.T) {
 	t.Parallel()
-	c, err := New(apitest.New(), Options{Log: slog.New(slog.DiscardHandler)})
+	c, err := New(apitest.New().Backend(), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

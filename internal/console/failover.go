@@ -59,7 +59,7 @@ func historyKinds() []string {
 const historyLength = 20
 
 func (c *Console) readHistory(ctx context.Context) ([]pair.Event, error) {
-	return c.backend.History(ctx, api.HistoryFilter{Kinds: historyKinds(), Limit: historyLength})
+	return c.backend.Overview.History(ctx, api.HistoryFilter{Kinds: historyKinds(), Limit: historyLength})
 }
 
 // liveFailover is the part of the page that follows the appliance.
@@ -80,11 +80,11 @@ func (v *visit) failoverPage() (*failoverPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	saved, err := v.console.backend.Settings(v.ctx())
+	saved, err := v.console.backend.Settings.Settings(v.ctx())
 	if err != nil {
 		return nil, err
 	}
-	key, err := v.console.backend.Key(v.ctx())
+	key, err := v.console.backend.Keys.Key(v.ctx())
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (v *visit) task() *taskPart {
 	if id == "" {
 		return nil
 	}
-	task, err := v.console.backend.Task(v.ctx(), id)
+	task, err := v.console.backend.Syncs.Task(v.ctx(), id)
 	if err != nil {
 		return nil // of an earlier run of the daemon: the status tells how it ended
 	}
@@ -129,7 +129,7 @@ func (v *visit) task() *taskPart {
 }
 
 func (c *Console) syncNow(v *visit) error {
-	task, err := c.backend.StartSync(v.ctx(), api.SyncRequest{AcceptShrink: v.r.PostFormValue("accept_shrink") != ""})
+	task, err := c.backend.Syncs.StartSync(v.ctx(), api.SyncRequest{AcceptShrink: v.r.PostFormValue("accept_shrink") != ""})
 	if err != nil {
 		return v.warnOf(failoverPath, err)
 	}
@@ -140,7 +140,7 @@ func (c *Console) syncNow(v *visit) error {
 }
 
 func (c *Console) cancelSync(v *visit) error {
-	if err := c.backend.CancelSync(v.ctx()); err != nil {
+	if err := c.backend.Syncs.CancelSync(v.ctx()); err != nil {
 		return v.warnOf(failoverPath, err)
 	}
 	return v.done(failoverPath, "The data sync is cancelled. The next one goes on where it stopped.")

@@ -73,7 +73,7 @@ func (c *Console) previewPair(v *visit) error {
 	if !f.right() {
 		return v.pairRefused(f)
 	}
-	preview, err := c.backend.PreviewPair(v.ctx(), request)
+	preview, err := c.backend.Relationship.PreviewPair(v.ctx(), request)
 	if err != nil {
 		return v.pairFailed(f, err)
 	}
@@ -94,7 +94,7 @@ func (c *Console) establish(v *visit) error {
 	if !f.right() {
 		return v.pairRefused(f)
 	}
-	preview, err := c.backend.PreviewPair(v.ctx(), request)
+	preview, err := c.backend.Relationship.PreviewPair(v.ctx(), request)
 	if err != nil {
 		return v.pairFailed(f, err)
 	}
@@ -105,11 +105,11 @@ func (c *Console) establish(v *visit) error {
 		return v.again("pair", "Establish Relationship", pairPage{Form: f, Preview: preview, Again: true})
 	}
 	if preview.Offer != nil && f.on("protect") {
-		if err := c.backend.AddData(v.ctx(), *preview.Offer); err != nil {
+		if err := c.backend.Data.AddData(v.ctx(), *preview.Offer); err != nil {
 			return v.pairFailed(f, err)
 		}
 	}
-	peer, err := c.backend.Pair(v.ctx(), request)
+	peer, err := c.backend.Relationship.Pair(v.ctx(), request)
 	if err != nil {
 		return v.pairFailed(f, err)
 	}
@@ -150,7 +150,7 @@ func (c *Console) breakRelationship(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := c.backend.Unpair(v.ctx(), api.UnpairRequest{Force: f.on("force")}); err != nil {
+	if err := c.backend.Relationship.Unpair(v.ctx(), api.UnpairRequest{Force: f.on("force")}); err != nil {
 		if pair.CodeOf(err) == pair.Unreachable {
 			err = refuseField("force", "it does not answer, so it would not learn of this: bring it back, or check this and break the relationship there, too")
 		}

@@ -176,7 +176,7 @@ func (c *Console) saveFailover(v *visit) error {
 	}
 	var unconfirmed error
 	if !maps.Equal(pair.Texts(wanted), pair.Texts(saved.Values)) { // a backup can save its boxes also while its primary is away
-		_, unconfirmed = c.backend.SaveSettings(v.ctx(), api.Saved[pair.Settings]{Values: wanted, Version: saved.Version})
+		_, unconfirmed = c.backend.Settings.SaveSettings(v.ctx(), api.Saved[pair.Settings]{Values: wanted, Version: saved.Version})
 		if unconfirmed != nil && pair.CodeOf(unconfirmed) != pair.Unconfirmed {
 			if !f.refused(unconfirmed) {
 				return unconfirmed
@@ -214,7 +214,7 @@ func (v *visit) configForm() (*form, api.Saved[pair.Settings], error) {
 			f.Values.Set(ip.Field, "true")
 		}
 	}
-	saved, err := v.console.backend.Settings(v.ctx())
+	saved, err := v.console.backend.Settings.Settings(v.ctx())
 	return f, saved, err
 }
 
@@ -225,9 +225,9 @@ func (v *visit) tick(f *form) error {
 		if err != nil || f.on(ip.Field) == ip.Shared {
 			continue
 		}
-		change := v.console.backend.DisableSharedIP
+		change := v.console.backend.Addresses.DisableSharedIP
 		if f.on(ip.Field) {
-			change = v.console.backend.EnableSharedIP
+			change = v.console.backend.Addresses.EnableSharedIP
 		}
 		if err := change(v.ctx(), prefix.Addr()); err != nil {
 			return err
@@ -284,7 +284,7 @@ func (c *Console) testIPs(v *visit) error {
 		f.refuse("test_ips", "write at least one address to test, one a line")
 		return v.configAgain(f, saved, nil)
 	}
-	tested, err := c.backend.TestIPs(v.ctx(), wanted.TestIPs)
+	tested, err := c.backend.Addresses.TestIPs(v.ctx(), wanted.TestIPs)
 	if err != nil && !f.refused(err) {
 		return err
 	}

@@ -49,11 +49,11 @@ func (v *visit) roleChange(from url.Values) (api.RoleChange, error) {
 
 // preflight finds out what a switch would meet.
 func (v *visit) preflight(change api.RoleChange, f *form) (*switchPage, error) {
-	checks, err := v.console.backend.Preflight(v.ctx(), change)
+	checks, err := v.console.backend.Roles.Preflight(v.ctx(), change)
 	if err != nil {
 		return nil, err
 	}
-	loss, err := v.console.backend.Loss(v.ctx(), change)
+	loss, err := v.console.backend.Roles.Loss(v.ctx(), change)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (c *Console) switchRoles(v *visit) error {
 		f.refuse("confirm", "changes would be lost: write "+data.Loss.Confirm+" to confirm that")
 		return v.again("switch", data.Label(), data)
 	}
-	task, err := c.backend.ChangeRole(v.ctx(), change)
+	task, err := c.backend.Roles.ChangeRole(v.ctx(), change)
 	if err != nil {
 		if !f.refused(err) {
 			return err

@@ -40,10 +40,10 @@ func (c *Console) newVisit(w http.ResponseWriter, r *http.Request) (*visit, erro
 	v.r = r.WithContext(api.WithCaller(r.Context(), v.caller))
 	v.use()
 	var err error
-	if v.status, err = c.backend.Status(v.ctx()); err != nil {
+	if v.status, err = c.backend.Overview.Status(v.ctx()); err != nil {
 		return v, err
 	}
-	settings, err := c.backend.Settings(v.ctx())
+	settings, err := c.backend.Settings.Settings(v.ctx())
 	if err != nil {
 		return v, err
 	}

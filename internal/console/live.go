@@ -65,7 +65,7 @@ func (c *Console) follow(v *visit) error {
 	v.w.Header().Set("Content-Type", "text/event-stream")
 	v.w.Header().Set("X-Accel-Buffering", "no")
 	f := &follower{visit: v, name: name, seen: query.Get("seen"), sent: map[string]string{}, checked: c.now(), control: http.NewResponseController(v.w)}
-	err = c.backend.WatchStatus(v.ctx(), f.send)
+	err = c.backend.Overview.WatchStatus(v.ctx(), f.send)
 	if errors.Is(err, errEnded) || v.ctx().Err() != nil {
 		return nil
 	}

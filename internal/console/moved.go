@@ -100,7 +100,7 @@ func roleText(role pair.Role) string {
 // whatHappened returns the last sentences of the history about roles.
 func (v *visit) whatHappened(since time.Time) []string {
 	const most = 3
-	events, err := v.console.backend.History(v.ctx(), api.HistoryFilter{
+	events, err := v.console.backend.Overview.History(v.ctx(), api.HistoryFilter{
 		Since: since, Limit: most,
 		Kinds: []string{pair.KindTakeover, pair.KindHandover, pair.KindSteppedDown, pair.KindPaired, pair.KindUnpaired},
 	})

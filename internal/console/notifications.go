@@ -102,7 +102,7 @@ func (c *Console) showNotifications(v *visit) error {
 
 // loadNotifications is the page as it is saved.
 func (c *Console) loadNotifications(v *visit) (any, error) {
-	saved, err := c.backend.Notifications(v.ctx())
+	saved, err := c.backend.Notifications.Notifications(v.ctx())
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (c *Console) mailAgain(v *visit, f *form, err error) error {
 	if !f.refused(within("mail", err)) {
 		return err
 	}
-	saved, failed := c.backend.Notifications(v.ctx())
+	saved, failed := c.backend.Notifications.Notifications(v.ctx())
 	if failed != nil {
 		return failed
 	}
@@ -254,7 +254,7 @@ func (c *Console) saveDaily(v *visit) error {
 	if !f.refused(err) {
 		return err
 	}
-	saved, failed := c.backend.Notifications(v.ctx())
+	saved, failed := c.backend.Notifications.Notifications(v.ctx())
 	if failed != nil {
 		return failed
 	}
@@ -266,7 +266,7 @@ func (c *Console) saveDaily(v *visit) error {
 // saveNotifications changes one part of what is saved. Somebody who was overtaken is
 // told, and may save what they typed over it.
 func (c *Console) saveNotifications(v *visit, f *form, change func(*pair.Notifications) error) error {
-	saved, err := c.backend.Notifications(v.ctx())
+	saved, err := c.backend.Notifications.Notifications(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -278,7 +278,7 @@ func (c *Console) saveNotifications(v *visit, f *form, change func(*pair.Notific
 	if err := change(&saved.Notifications); err != nil {
 		return err
 	}
-	_, err = c.backend.SaveNotifications(v.ctx(), saved)
+	_, err = c.backend.Notifications.SaveNotifications(v.ctx(), saved)
 	return err
 }
 
@@ -301,7 +301,7 @@ func (c *Console) testChannel(v *visit) error { return c.tested(v, v.r.PathValue
 
 // tested sends a test and leads to the page that says what came of it.
 func (c *Console) tested(v *visit, channel string) error {
-	text, err := c.backend.TestNotification(v.ctx(), channel)
+	text, err := c.backend.Notifications.TestNotification(v.ctx(), channel)
 	if err != nil {
 		if slices.Contains([]pair.Code{pair.Unreachable, pair.Refused, pair.NotFound}, pair.CodeOf(err)) {
 			return v.warn(notificationsPath, "The test did not arrive: "+err.Error())

@@ -110,7 +110,7 @@ func (v view) Elsewhere() []link {
 		return nil
 	}
 	links := []link{peerLink(v.Status)}
-	site, err := v.visit.console.backend.Site(v.visit.ctx())
+	site, err := v.visit.console.backend.Site.Site(v.visit.ctx())
 	if err != nil {
 		v.visit.console.log.Error("where the console listens is not known", slog.String("error", err.Error()))
 		return links

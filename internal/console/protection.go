@@ -51,7 +51,7 @@ func (v *visit) protectedPart(part api.ProtectedPart) protectedPart {
 func (c *Console) loadProtection(v *visit) (any, error) { return v.protectionPage() }
 
 func (v *visit) protectionPage() (protectionPage, error) {
-	known, err := v.console.backend.Protection(v.ctx())
+	known, err := v.console.backend.Data.Protection(v.ctx())
 	if err != nil {
 		return protectionPage{}, err
 	}
@@ -80,7 +80,7 @@ func (c *Console) protect(v *visit) error {
 	if f.get("action") == "test" {
 		return c.testData(v, f, wanted)
 	}
-	if err := c.backend.AddData(v.ctx(), wanted); err != nil {
+	if err := c.backend.Data.AddData(v.ctx(), wanted); err != nil {
 		return v.protectAgain(f, err)
 	}
 	return v.done(protectionPath, wanted.Path+" is protected as "+wanted.Name+".")
@@ -100,7 +100,7 @@ func (v *visit) protectAgain(f *form, err error) error {
 }
 
 func (c *Console) testData(v *visit, f *form, wanted api.DataSpec) error {
-	checks, err := c.backend.TestData(v.ctx(), wanted)
+	checks, err := c.backend.Data.TestData(v.ctx(), wanted)
 	if err != nil {
 		return v.protectAgain(f, err)
 	}
@@ -115,7 +115,7 @@ func (c *Console) testData(v *visit, f *form, wanted api.DataSpec) error {
 
 // askUnprotect asks before data is protected no longer.
 func (c *Console) askUnprotect(v *visit) error {
-	data, err := c.backend.Data(v.ctx())
+	data, err := c.backend.Data.Data(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (c *Console) askUnprotect(v *visit) error {
 
 func (c *Console) unprotect(v *visit) error {
 	name := v.r.PathValue("name")
-	err := c.backend.RemoveData(v.ctx(), name)
+	err := c.backend.Data.RemoveData(v.ctx(), name)
 	if known, ok := errors.AsType[*pair.Refusal](err); ok && (known.Code == pair.NotFound || known.Code == pair.Refused) {
 		return v.warn(protectionPath, sentence(known.Text))
 	}

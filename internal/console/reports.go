@@ -182,7 +182,7 @@ func (c *Console) downloadReport(v *visit) error {
 	if !shown.right() {
 		return pair.Refuse(pair.Usage, "the report cannot be downloaded with this filter: go back and correct it")
 	}
-	download, err := api.NewDownload(v.ctx(), c.backend, kind, filter, api.ReportFormat(v.r.URL.Query().Get("format")))
+	download, err := api.NewDownload(v.ctx(), c.backend.Reports, kind, filter, api.ReportFormat(v.r.URL.Query().Get("format")))
 	if err != nil {
 		return err
 	}

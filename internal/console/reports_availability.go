@@ -24,7 +24,7 @@ func (c *Console) showAvailability(v *visit) error {
 	if !page.Filter.right() {
 		return v.refusedFilter(name, title, page)
 	}
-	known, err := c.backend.Availability(v.ctx(), filter)
+	known, err := c.backend.Reports.Availability(v.ctx(), filter)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (c *Console) showEvents(kind api.ReportKind) func(*visit) error {
 		if !page.Filter.right() {
 			return v.refusedFilter(string(kind), title, page)
 		}
-		made, err := c.backend.EventReport(v.ctx(), kind, filter)
+		made, err := c.backend.Reports.EventReport(v.ctx(), kind, filter)
 		if err != nil {
 			return err
 		}

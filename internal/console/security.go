@@ -28,7 +28,7 @@ type securityPage struct {
 }
 
 func (c *Console) showSecurity(v *visit) error {
-	saved, err := c.backend.Security(v.ctx())
+	saved, err := c.backend.Security.Security(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func securityForm(saved api.Saved[pair.Security]) *form {
 }
 
 func (v *visit) securityPage(f *form, status int) error {
-	key, err := v.console.backend.Key(v.ctx())
+	key, err := v.console.backend.Keys.Key(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (c *Console) saveSecurity(v *visit) error {
 		return err
 	}
 	if f.get("action") == "generate" {
-		key, err := c.backend.GenerateKey(v.ctx())
+		key, err := c.backend.Keys.GenerateKey(v.ctx())
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (c *Console) trySecurity(v *visit, f *form) (notice string, err error) {
 	}
 	notice = "Saved."
 	if key := f.get("key"); key != "" {
-		state, err := c.backend.SetKey(v.ctx(), key)
+		state, err := c.backend.Keys.SetKey(v.ctx(), key)
 		if pair.CodeOf(err) == pair.Usage {
 			return "", refuseField("key", err.Error())
 		}
@@ -101,7 +101,7 @@ func (c *Console) trySecurity(v *visit, f *form) (notice string, err error) {
 		notice = "Saved. The fingerprint of the key is " + state.Fingerprint + ": it has to be the same on the other appliance."
 	}
 	if changed {
-		_, err = c.backend.SaveSecurity(v.ctx(), wanted)
+		_, err = c.backend.Security.SaveSecurity(v.ctx(), wanted)
 	}
 	return notice, err
 }
@@ -109,7 +109,7 @@ func (c *Console) trySecurity(v *visit, f *form) (notice string, err error) {
 // wantedSecurity reads the options that were typed, and says whether they differ
 // from those that are saved. On a backup nothing can be typed there.
 func (c *Console) wantedSecurity(v *visit, f *form) (wanted api.Saved[pair.Security], changed bool, err error) {
-	saved, err := c.backend.Security(v.ctx())
+	saved, err := c.backend.Security.Security(v.ctx())
 	if err != nil || v.status.Role == pair.Backup {
 		return saved, false, err
 	}
@@ -159,7 +159,7 @@ func securityText(s pair.Security) string {
 }
 
 func (c *Console) endPreviousKey(v *visit) error {
-	err := c.backend.EndPreviousKey(v.ctx())
+	err := c.backend.Keys.EndPreviousKey(v.ctx())
 	if code := pair.CodeOf(err); err != nil && code == pair.Refused {
 		return v.warn("/management/security", sentence(err.Error()))
 	}

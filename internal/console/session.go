@@ -100,7 +100,7 @@ func (v *visit) use() {
 	if !found || session.CodeNeeded {
 		return
 	}
-	if err := v.console.backend.UseSession(v.ctx(), session); err != nil {
+	if err := v.console.backend.Sessions.UseSession(v.ctx(), session); err != nil {
 		v.console.log.Warn("use of a session not noted", slog.String("error", err.Error()))
 	}
 }
@@ -108,7 +108,7 @@ func (v *visit) use() {
 // admits reports whether the console answers the address of a request.
 func (c *Console) admits(r *http.Request) bool {
 	from, err := netip.ParseAddr(remote(r))
-	return err == nil && c.backend.Admits(from)
+	return err == nil && c.backend.Security.Admits(from)
 }
 
 // admitted turns away addresses outside the allowed networks, whatever they ask.
@@ -148,7 +148,7 @@ type sessions struct{ backend api.Backend }
 
 // FindCtx implements scs.CtxStore.
 func (s sessions) FindCtx(ctx context.Context, id string) ([]byte, bool, error) {
-	found, err := s.backend.Session(ctx, id)
+	found, err := s.backend.Sessions.Session(ctx, id)
 	if pair.CodeOf(err) == pair.Unauthorized {
 		return nil, false, nil
 	}
@@ -165,12 +165,12 @@ func (s sessions) CommitCtx(ctx context.Context, id string, text []byte, expires
 	if err := json.Unmarshal(text, &made); err != nil {
 		return err
 	}
-	return s.backend.BeginSession(ctx, api.NewSession{ID: id, Ticket: made.Ticket, Browser: made.Browser, Expires: expires})
+	return s.backend.Sessions.BeginSession(ctx, api.NewSession{ID: id, Ticket: made.Ticket, Browser: made.Browser, Expires: expires})
 }
 
 // DeleteCtx implements scs.CtxStore.
 func (s sessions) DeleteCtx(ctx context.Context, id string) error {
-	return s.backend.ForgetSession(ctx, id)
+	return s.backend.Sessions.ForgetSession(ctx, id)
 }
 
 // Find implements scs.Store.

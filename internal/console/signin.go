@@ -31,7 +31,7 @@ func (c *Console) showSignIn(v *visit) error {
 	if v.signedIn() {
 		return v.leave(localPath(next))
 	}
-	if token, err := c.backend.SetupToken(v.ctx()); err != nil || token != "" {
+	if token, err := c.backend.Setup.SetupToken(v.ctx()); err != nil || token != "" {
 		return v.leaveOr("/setup", err)
 	}
 	return v.page("signin", "Sign in", signInPage{Form: newForm(nil), Next: next})
@@ -42,7 +42,7 @@ func (c *Console) signIn(v *visit) error {
 	if err != nil {
 		return err
 	}
-	ticket, err := c.backend.SignIn(v.ctx(), api.Credentials{Name: f.get("name"), Password: f.get("password"), Browser: v.browser()})
+	ticket, err := c.backend.SignIn.SignIn(v.ctx(), api.Credentials{Name: f.get("name"), Password: f.get("password"), Browser: v.browser()})
 	if err != nil {
 		return v.signInRefused("signin", "Sign in", f, err)
 	}
@@ -91,7 +91,7 @@ func (c *Console) signInWithCode(v *visit) error {
 	if !pending {
 		return v.warn("?"+url.Values{"next": {f.get("next")}}.Encode(), "That took too long: sign in again.")
 	}
-	ticket, err := c.backend.SignInWithCode(v.ctx(), session, f.get("code"))
+	ticket, err := c.backend.SignIn.SignInWithCode(v.ctx(), session, f.get("code"))
 	if err != nil {
 		return v.signInRefused("code", "Sign in", f, err)
 	}
@@ -103,7 +103,7 @@ func (c *Console) signInWithCode(v *visit) error {
 
 func (c *Console) signOut(v *visit) error {
 	if session, found := c.session(v.ctx()); found {
-		if err := c.backend.EndSession(v.ctx(), session.ID); err != nil {
+		if err := c.backend.Sessions.EndSession(v.ctx(), session.ID); err != nil {
 			return err
 		}
 	}
@@ -128,7 +128,7 @@ func (v *visit) leaveOr(path string, err error) error {
 }
 
 func (c *Console) showSetup(v *visit) error {
-	if token, err := c.backend.SetupToken(v.ctx()); err != nil || token == "" {
+	if token, err := c.backend.Setup.SetupToken(v.ctx()); err != nil || token == "" {
 		return v.leaveOr("", err)
 	}
 	return v.page("setup", "Set up this appliance", signInPage{Form: newForm(nil)})
@@ -147,7 +147,7 @@ func (c *Console) setUp(v *visit) error {
 		}
 		return v.show(statusOf(pair.CodeOf(err)), "setup", "Set up this appliance", signInPage{Form: f})
 	}
-	ticket, err := c.backend.SignIn(v.ctx(), api.Credentials{Name: f.get("name"), Password: f.get("password"), Browser: v.browser()})
+	ticket, err := c.backend.SignIn.SignIn(v.ctx(), api.Credentials{Name: f.get("name"), Password: f.get("password"), Browser: v.browser()})
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (c *Console) setUp(v *visit) error {
 }
 
 func (c *Console) trySetUp(v *visit, f *form) error {
-	token, err := c.backend.SetupToken(v.ctx())
+	token, err := c.backend.Setup.SetupToken(v.ctx())
 	switch {
 	case err != nil:
 		return err
@@ -171,5 +171,5 @@ func (c *Console) trySetUp(v *visit, f *form) error {
 	if err := c.typedTwice(v, f, user); err != nil {
 		return err
 	}
-	return c.backend.SetUp(v.ctx(), user)
+	return c.backend.Setup.SetUp(v.ctx(), user)
 }

@@ -45,11 +45,11 @@ func (c *Console) showSite(v *visit) error {
 // sitePage shows what is saved.
 func (v *visit) sitePage() (sitePage, error) {
 	backend := v.console.backend
-	saved, err := backend.Site(v.ctx())
+	saved, err := backend.Site.Site(v.ctx())
 	if err != nil {
 		return sitePage{}, err
 	}
-	settings, err := backend.Settings(v.ctx())
+	settings, err := backend.Settings.Settings(v.ctx())
 	if err != nil {
 		return sitePage{}, err
 	}
@@ -121,7 +121,7 @@ func (c *Console) trySite(v *visit, f *form) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.backend.SaveSite(v.ctx(), api.SavedSite{Site: site, Version: f.version()})
+	_, err = c.backend.Site.SaveSite(v.ctx(), api.SavedSite{Site: site, Version: f.version()})
 	return err
 }
 
@@ -148,7 +148,7 @@ func (c *Console) saveTimeZone(v *visit) error {
 		return err
 	}
 	f.ID = "zone"
-	saved, err := c.backend.Settings(v.ctx())
+	saved, err := c.backend.Settings.Settings(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (c *Console) tryTimeZone(v *visit, f *form, saved api.Saved[pair.Settings])
 	if err != nil {
 		return err
 	}
-	_, err = c.backend.SaveSettings(v.ctx(), api.Saved[pair.Settings]{Values: wanted, Version: saved.Version})
+	_, err = c.backend.Settings.SaveSettings(v.ctx(), api.Saved[pair.Settings]{Values: wanted, Version: saved.Version})
 	if pair.CodeOf(err) == pair.Unconfirmed {
 		return nil // what times are shown in can wait
 	}

@@ -36,7 +36,7 @@ type certificateShown struct {
 }
 
 func (v *visit) certificates() (certificatesShown, error) {
-	known, err := v.console.backend.Certificates(v.ctx())
+	known, err := v.console.backend.Certificates.Certificates(v.ctx())
 	if err != nil {
 		return certificatesShown{}, err
 	}
@@ -76,7 +76,7 @@ func (c *Console) saveCertificate(v *visit) error {
 	}
 	given := api.NewCertificate{Certificate: f.get("certificate"), Key: f.get("key")}
 	f.forget("key") // it is never shown again
-	_, err = c.backend.SetCertificate(v.ctx(), given, f.version())
+	_, err = c.backend.Certificates.SetCertificate(v.ctx(), given, f.version())
 	return v.certificateDone(f, err, "The certificate is saved, and shown from now on.")
 }
 
@@ -85,7 +85,7 @@ func (c *Console) selfSign(v *visit) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.backend.SelfSignCertificate(v.ctx(), f.version())
+	_, err = c.backend.Certificates.SelfSignCertificate(v.ctx(), f.version())
 	return v.certificateDone(f, err, "A self-signed certificate is made, and shown from now on.")
 }
 
@@ -94,7 +94,7 @@ func (c *Console) removeCertificate(v *visit) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.backend.RemoveCertificate(v.ctx(), f.version())
+	_, err = c.backend.Certificates.RemoveCertificate(v.ctx(), f.version())
 	return v.certificateDone(f, err, "The certificate is removed: each appliance shows its own again.")
 }
 

@@ -44,11 +44,11 @@ type softwarePage struct {
 func (p softwarePage) Commit() string { return p.Software.Commit[:min(len(p.Software.Commit), 12)] }
 
 func (v *visit) softwarePage() (softwarePage, error) {
-	software, err := v.console.backend.Software(v.ctx())
+	software, err := v.console.backend.Software.Software(v.ctx())
 	if err != nil {
 		return softwarePage{}, err
 	}
-	licences, err := v.console.backend.Licences(v.ctx())
+	licences, err := v.console.backend.Software.Licences(v.ctx())
 	if err != nil || len(licences) == 0 {
 		return softwarePage{}, errors.Join(err, errors.New("there are no licences"))
 	}
@@ -91,7 +91,7 @@ func (c *Console) downloadBackup(v *visit) error {
 		f.refuse("again", "the two passwords differ: type the same one twice")
 	}
 	if f.right() {
-		err = v.download(v.backupName(), "application/octet-stream", func(to io.Writer) error { return c.backend.CreateBackup(v.ctx(), password, to) })
+		err = v.download(v.backupName(), "application/octet-stream", func(to io.Writer) error { return c.backend.Backups.CreateBackup(v.ctx(), password, to) })
 		if err == nil {
 			return nil
 		}
@@ -107,7 +107,7 @@ func (c *Console) downloadBackup(v *visit) error {
 // backupName tells the site, or else the appliance, and the day.
 func (v *visit) backupName() string {
 	subject := v.status.Appliance.Name
-	if site, err := v.console.backend.Site(v.ctx()); err == nil && site.Name != "" {
+	if site, err := v.console.backend.Site.Site(v.ctx()); err == nil && site.Name != "" {
 		subject = site.Name
 	}
 	return fileName(".age", "baton", subject, v.console.now().In(v.zone).Format("2006-01-02"))
@@ -147,7 +147,7 @@ func (c *Console) inspectUpload(v *visit) (api.InspectedBackup, error) {
 	if err != nil {
 		return api.InspectedBackup{}, err
 	}
-	return c.backend.InspectBackup(v.ctx(), password, file)
+	return c.backend.Backups.InspectBackup(v.ctx(), password, file)
 }
 
 func (c *Console) restoreBackup(v *visit) error {
@@ -156,7 +156,7 @@ func (c *Console) restoreBackup(v *visit) error {
 		return err
 	}
 	f.ID = "restore"
-	if err := c.backend.RestoreInspected(v.ctx(), f.get("id")); err != nil {
+	if err := c.backend.Backups.RestoreInspected(v.ctx(), f.get("id")); err != nil {
 		if !f.refused(err) {
 			return err
 		}
@@ -167,11 +167,11 @@ func (c *Console) restoreBackup(v *visit) error {
 
 func (c *Console) downloadBundle(v *visit) error {
 	name := fileName(".tar.gz", "baton-support", v.status.Appliance.Name, c.now().In(v.zone).Format("2006-01-02"))
-	return v.download(name, "application/gzip", func(to io.Writer) error { return c.backend.SupportBundle(v.ctx(), to) })
+	return v.download(name, "application/gzip", func(to io.Writer) error { return c.backend.Software.SupportBundle(v.ctx(), to) })
 }
 
 func (c *Console) showLicences(v *visit) error {
-	licences, err := c.backend.Licences(v.ctx())
+	licences, err := c.backend.Software.Licences(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (c *Console) showLicences(v *visit) error {
 
 // licencesText is all of it as one text.
 func (c *Console) licencesText(v *visit) error {
-	licences, err := c.backend.Licences(v.ctx())
+	licences, err := c.backend.Software.Licences(v.ctx())
 	if err != nil {
 		return err
 	}

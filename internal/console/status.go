@@ -45,7 +45,7 @@ const timelineLength = 12
 
 // readTimeline returns the newest events of the pair, oldest first.
 func (c *Console) readTimeline(ctx context.Context) ([]pair.Event, error) {
-	return c.backend.History(ctx, api.HistoryFilter{Kinds: timelineKinds(), Limit: timelineLength})
+	return c.backend.Overview.History(ctx, api.HistoryFilter{Kinds: timelineKinds(), Limit: timelineLength})
 }
 
 // followStatus is what an open page shows a moment later.
@@ -69,7 +69,7 @@ func (c *Console) showStatus(v *visit) error {
 		return err
 	}
 	data := v.statusPage(events)
-	if data.Diverged, err = c.backend.DivergedCopies(v.ctx()); err != nil {
+	if data.Diverged, err = c.backend.Diverged.DivergedCopies(v.ctx()); err != nil {
 		return err
 	}
 	return v.page("status", "Status", data)
@@ -112,21 +112,21 @@ func (c *Console) startMaintenance(v *visit) error {
 	if err != nil {
 		return v.warn("/status", sentence(err.Error()))
 	}
-	if err := c.backend.StartMaintenance(v.ctx(), lasting); err != nil {
+	if err := c.backend.Upkeep.StartMaintenance(v.ctx(), lasting); err != nil {
 		return v.warnOf("/status", err)
 	}
 	return v.done("/status", "Maintenance has begun: there is no automatic failover until it ends.")
 }
 
 func (c *Console) endMaintenance(v *visit) error {
-	if err := c.backend.EndMaintenance(v.ctx()); err != nil {
+	if err := c.backend.Upkeep.EndMaintenance(v.ctx()); err != nil {
 		return v.warnOf("/status", err)
 	}
 	return v.done("/status", "Maintenance has ended.")
 }
 
 func (c *Console) resume(v *visit) error {
-	if err := c.backend.Resume(v.ctx()); err != nil {
+	if err := c.backend.Upkeep.Resume(v.ctx()); err != nil {
 		return v.warnOf("/status", err)
 	}
 	return v.done("/status", api.ResumeText(v.status))
@@ -155,7 +155,7 @@ type divergedPage struct {
 func (c *Console) diverged(v *visit) (divergedPage, error) {
 	const most = 200
 	id := v.r.PathValue("id")
-	copies, err := c.backend.DivergedCopies(v.ctx())
+	copies, err := c.backend.Diverged.DivergedCopies(v.ctx())
 	if err != nil {
 		return divergedPage{}, err
 	}
@@ -183,7 +183,7 @@ func (c *Console) exportDiverged(v *visit) error {
 		return err
 	}
 	return v.download("baton-diverged-"+data.Copy.ID+".tar", "application/x-tar", func(to io.Writer) error {
-		return c.backend.ExportDiverged(v.ctx(), data.Copy.ID, to)
+		return c.backend.Diverged.ExportDiverged(v.ctx(), data.Copy.ID, to)
 	})
 }
 
@@ -196,7 +196,7 @@ func (c *Console) deleteDiverged(v *visit) error {
 		data.Form.refuse("confirm", "check this: a deleted copy cannot be brought back")
 		return v.again("diverged", "Diverged copy", data)
 	}
-	if err := c.backend.DeleteDiverged(v.ctx(), data.Copy.ID); err != nil {
+	if err := c.backend.Diverged.DeleteDiverged(v.ctx(), data.Copy.ID); err != nil {
 		return v.warnOf("/status", err)
 	}
 	return v.done("/status", "The diverged copy is deleted.")

@@ -45,7 +45,7 @@ func (p tokensPage) Expired(token api.Token) bool {
 func lifetimes() map[string]int { return map[string]int{"30": 30, "90": 90, "365": 365} }
 
 func (v *visit) tokensPage(f *form) (tokensPage, error) {
-	tokens, err := v.console.backend.Tokens(v.ctx())
+	tokens, err := v.console.backend.Tokens.Tokens(v.ctx())
 	return tokensPage{Tokens: tokens, Form: f, Host: v.r.Host, Now: v.console.now(), Zone: v.zone}, err
 }
 
@@ -79,7 +79,7 @@ func (c *Console) createToken(v *visit) error {
 	}
 	var created api.CreatedToken
 	if f.right() {
-		if created, err = c.backend.CreateToken(v.ctx(), wanted); err != nil && !f.refused(err) {
+		if created, err = c.backend.Tokens.CreateToken(v.ctx(), wanted); err != nil && !f.refused(err) {
 			return err
 		}
 	}
@@ -100,7 +100,7 @@ func (c *Console) createToken(v *visit) error {
 
 // askRevoke shows the token that is about to end.
 func (c *Console) askRevoke(v *visit) error {
-	tokens, err := c.backend.Tokens(v.ctx())
+	tokens, err := c.backend.Tokens.Tokens(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (c *Console) revokeToken(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := c.backend.RevokeToken(v.ctx(), f.get("id")); err != nil {
+	if err := c.backend.Tokens.RevokeToken(v.ctx(), f.get("id")); err != nil {
 		return err
 	}
 	return v.done(tokensPath, "The token "+f.get("id")+" is revoked.")

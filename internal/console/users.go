@@ -46,7 +46,7 @@ func (v *visit) userRow(user api.User) userRow {
 }
 
 func (c *Console) showUsers(v *visit) error {
-	users, err := c.backend.Users(v.ctx())
+	users, err := c.backend.Users.Users(v.ctx())
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (c *Console) tryAddUser(v *visit, f *form) error {
 	if err := c.typedTwice(v, f, user); err != nil {
 		return err
 	}
-	return c.backend.AddUser(v.ctx(), user)
+	return c.backend.Users.AddUser(v.ctx(), user)
 }
 
 // typedTwice refuses a new account whose second password is another than the
@@ -106,13 +106,13 @@ func (c *Console) typedTwice(v *visit, f *form, user api.NewUser) error {
 	}
 	const differ = "the two passwords are not the same: type both again"
 	f.refuse("again", differ)
-	return cmp.Or(c.backend.CheckUser(v.ctx(), user), refuseField("again", differ))
+	return cmp.Or(c.backend.Users.CheckUser(v.ctx(), user), refuseField("again", differ))
 }
 
 // user returns the account that the path names.
 func (c *Console) user(v *visit) (api.User, error) {
 	name := v.r.PathValue("name")
-	users, err := c.backend.Users(v.ctx())
+	users, err := c.backend.Users.Users(v.ctx())
 	if err != nil {
 		return api.User{}, err
 	}
@@ -159,7 +159,7 @@ func (c *Console) saveUser(v *visit) error {
 		return pair.Refuse(pair.Usage, "the form is damaged: open the account on the Users page again")
 	}
 	save := func(version int64) error {
-		return c.backend.UpdateUser(v.ctx(), api.UserChange{
+		return c.backend.Users.UpdateUser(v.ctx(), api.UserChange{
 			Name: user.Name, DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: api.Access(f.get("role")), Version: version,
 		})
 	}
@@ -201,7 +201,7 @@ func (c *Console) trySetPassword(v *visit, name string, f *form) error {
 	if f.get("password") != f.get("again") {
 		return refuseField("again", "the two passwords are not the same: type both again")
 	}
-	return c.backend.SetPassword(v.ctx(), name, f.get("password"))
+	return c.backend.Users.SetPassword(v.ctx(), name, f.get("password"))
 }
 
 // act does something to the account that the path names, and leads back to it.
@@ -218,19 +218,19 @@ func (v *visit) act(change func(name string) error, notice string) error {
 }
 
 func (c *Console) disableUser(v *visit) error {
-	return v.act(func(name string) error { return c.backend.DisableUser(v.ctx(), name) }, "is disabled, and signed out everywhere.")
+	return v.act(func(name string) error { return c.backend.Users.DisableUser(v.ctx(), name) }, "is disabled, and signed out everywhere.")
 }
 
 func (c *Console) enableUser(v *visit) error {
-	return v.act(func(name string) error { return c.backend.EnableUser(v.ctx(), name) }, "may sign in again.")
+	return v.act(func(name string) error { return c.backend.Users.EnableUser(v.ctx(), name) }, "may sign in again.")
 }
 
 func (c *Console) resetCodes(v *visit) error {
-	return v.act(func(name string) error { return c.backend.ResetTOTP(v.ctx(), name) }, "signs in with the password only now.")
+	return v.act(func(name string) error { return c.backend.Users.ResetTOTP(v.ctx(), name) }, "signs in with the password only now.")
 }
 
 func (c *Console) signUserOut(v *visit) error {
-	return v.act(func(name string) error { return c.backend.SignOutEverywhere(v.ctx(), name) }, "is signed out everywhere.")
+	return v.act(func(name string) error { return c.backend.Sessions.SignOutEverywhere(v.ctx(), name) }, "is signed out everywhere.")
 }
 
 func (c *Console) endSession(v *visit) error {
@@ -238,7 +238,7 @@ func (c *Console) endSession(v *visit) error {
 	if own, _ := c.session(v.ctx()); own.ID == id {
 		return c.signOut(v)
 	}
-	switch err := c.backend.EndSession(v.ctx(), id); {
+	switch err := c.backend.Sessions.EndSession(v.ctx(), id); {
 	case pair.CodeOf(err) == pair.NotFound && err != nil:
 		return v.warn("/users", "This session has ended already.")
 	case err != nil:

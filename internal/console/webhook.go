@@ -21,7 +21,7 @@ type webhookPage struct {
 // webhook returns the place of the webhook that the path names; that of a new one is
 // behind the last.
 func (c *Console) webhook(v *visit) (saved api.SavedNotifications, at int, err error) {
-	saved, err = c.backend.Notifications(v.ctx())
+	saved, err = c.backend.Notifications.Notifications(v.ctx())
 	if err != nil {
 		return saved, 0, err
 	}

@@ -21,7 +21,7 @@ const (
 // Start is the instant at which every Appliance lives: its clock stands still.
 func Start() time.Time { return time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC) }
 
-// Appliance implements api.Backend in memory. Its zero value is not ready: see New.
+// Appliance implements every part of api.Backend in memory. Its zero value is not ready: see New.
 type Appliance struct {
 	mu          sync.Mutex
 	changed     chan struct{} // closed and replaced at every change
@@ -53,6 +53,36 @@ type Appliance struct {
 	notifications api.SavedNotifications // with its secrets
 	channels      map[string]pair.ChannelState
 	made          int // webhooks, ever
+}
+
+// Backend is the appliance by subject.
+func (a *Appliance) Backend() api.Backend {
+	return api.Backend{
+		Overview:      a,
+		Reports:       a,
+		Setup:         a,
+		Keys:          a,
+		Relationship:  a,
+		Syncs:         a,
+		Roles:         a,
+		Upkeep:        a,
+		Settings:      a,
+		Addresses:     a,
+		Notifications: a,
+		Site:          a,
+		Certificates:  a,
+		Data:          a,
+		Services:      a,
+		Users:         a,
+		SignIn:        a,
+		Sessions:      a,
+		Account:       a,
+		Security:      a,
+		Tokens:        a,
+		Diverged:      a,
+		Backups:       a,
+		Software:      a,
+	}
 }
 
 // New returns a standalone appliance named alpha that knows one shared IP.
