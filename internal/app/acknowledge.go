@@ -26,7 +26,7 @@ func (a *Appliance) acknowledged(ctx context.Context, what string, inForce func(
 		switch {
 		case seen.State.Record.Role == pair.Standalone, inForce(seen) && seen.Config.Acknowledged(seen.State):
 			return nil
-		case !seen.Config.Hears(seen.State, bootClock()):
+		case !seen.Config.Hears(seen.State, agent.BootClock()):
 			return pair.Refuse(pair.Unconfirmed, "%s here, but the peer does not answer and does not know of it: it learns of it as soon as it answers again; look at the peer before you rely on it", what)
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/cause"
 	"baton/internal/pair"
@@ -122,12 +123,12 @@ func (b *backend) Allow(ctx context.Context, path string) error {
 		return pair.Refuse(pair.Refused, "%s", cause.Plain(err))
 	}
 	if err := b.site.CheckPlace(real); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	if err := b.allow(ctx, real); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
-	b.audit(ctx, "allowed %s to be protected on this machine", real)
+	b.lead.Audit.Note(ctx, "allowed %s to be protected on this machine", real)
 	return nil
 }
 
@@ -144,9 +145,9 @@ func (b *backend) Disallow(ctx context.Context, path string) error {
 		s.Allowed = slices.DeleteFunc(s.Allowed, func(other string) bool { return other == path })
 	})
 	if err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
-	b.audit(ctx, "no longer allowed %s to be protected on this machine by name", path)
+	b.lead.Audit.Note(ctx, "no longer allowed %s to be protected on this machine by name", path)
 	return nil
 }
 

@@ -50,11 +50,11 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 			return err
 		}, "ann from 198.51.100.7 changed Mail server from nothing to mail.example.org, User at the mail server from nothing to baton, Password at the mail server (the value is not told).", "ann", "198.51.100.7"},
 		"maintenance": {func(b *backend) error {
-			b.audit(ctx, "started maintenance")
+			b.lead.Audit.Note(ctx, "started maintenance")
 			return nil
 		}, "ann from 198.51.100.7 started maintenance.", "ann", "198.51.100.7"},
 		"the program": {func(b *backend) error {
-			b.audit(t.Context(), "ended maintenance")
+			b.lead.Audit.Note(t.Context(), "ended maintenance")
 			return nil
 		}, "baton ended maintenance.", "baton", ""},
 	} {

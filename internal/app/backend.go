@@ -1,19 +1,10 @@
 package app
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"fmt"
-	"net/url"
 	"sync"
-	"syscall"
 	"time"
 
 	"baton/internal/api"
-	"baton/internal/cause"
-	"baton/internal/failover"
-	"baton/internal/pair"
 	"baton/internal/peer"
 )
 
@@ -63,75 +54,4 @@ func (b *backend) contract() api.Backend {
 		Backups:       b,
 		Software:      b,
 	}
-}
-
-// failure makes what a person is told of an error of an edge, or of the decision's
-// no. Errors that nobody can read pass as they are, for the log.
-func failure(err error) error {
-	refusal := pair.RefusalOf(err)
-	remote, fromPeer := errors.AsType[*peer.RemoteError](err)
-	_, called := errors.AsType[*url.Error](err)
-	reason, decided := errors.AsType[failover.Reason](err)
-	switch {
-	case err == nil, err == error(refusal): //nolint:errorlint // the refusal itself, not wrapped
-		if decided {
-			return advised(reason, err)
-		}
-		return err
-	case fromPeer: // how it came here is for the log
-		return &pair.Refusal{Code: pair.CodeOf(remote), Text: cause.Of(remote), Cause: err}
-	case called && errors.Is(err, peer.ErrUnreachable):
-		return &pair.Refusal{Code: pair.Unreachable, Text: peer.Unanswered(err), Cause: err}
-	case refusal != nil:
-		return &pair.Refusal{Code: refusal.Code, Text: cause.Of(err), Fields: refusal.Fields, Cause: err}
-	case errors.Is(err, syscall.ENOSPC):
-		return &pair.Refusal{Code: pair.Failed, Text: "the disk of this appliance's data directory is full: free some space there, then try again", Cause: err}
-	case errors.Is(err, context.DeadlineExceeded):
-		return &pair.Refusal{Code: pair.Unreachable, Text: cause.Of(err), Cause: err}
-	}
-	return err
-}
-
-// refusedFor is the decision's no without more to say.
-func refusedFor(reason failover.Reason) error {
-	return advised(reason, pair.Refuse(pair.Refused, "%w", reason))
-}
-
-// advised tells what to do about some of the decision's reasons instead.
-func advised(reason failover.Reason, refusal error) error {
-	advice := map[failover.Reason]*pair.Refusal{
-		failover.PeerSilent: pair.Refuse(pair.Unreachable,
-			"the peer does not answer: look at it, or repeat with --force to serve with the data that is here"),
-		failover.AddressAnswers: pair.Refuse(pair.Refused,
-			"the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat"),
-		failover.NotPaired: pair.Refuse(pair.Refused,
-			"this appliance has no relationship: on the one that holds the data, run baton pair HOST"),
-	}
-	if better := advice[reason]; better != nil {
-		return better
-	}
-	return refusal
-}
-
-// notYet says that a later version will do what was asked.
-func notYet(what string) error {
-	return pair.Refuse(pair.Refused, "%s is not available yet in this version", what)
-}
-
-// by names who asks, for the audit. In a browser, the first administrator is made
-// by nobody who has a name yet.
-func by(ctx context.Context) pair.Actor {
-	caller, known := api.CallerFrom(ctx)
-	if !known {
-		return pair.Actor{Name: "baton"}
-	}
-	return pair.Actor{Name: cmp.Or(caller.Name, "setup"), From: caller.From}
-}
-
-// audit records that somebody changed something.
-func (b *backend) audit(ctx context.Context, format string, args ...any) {
-	b.history.Record(pair.Event{
-		Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + fmt.Sprintf(format, args...) + ".",
-		Detail: by(ctx).Note(),
-	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"filippo.io/age"
 
+	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/cause"
 	"baton/internal/pair"
@@ -112,18 +113,18 @@ func (b *backend) CreateBackup(ctx context.Context, password string, to io.Write
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	if err := b.site.Export(ctx, sealed); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	if err := sealed.Close(); err != nil {
 		return fmt.Errorf("finish the backup: %w", err)
 	}
-	b.audit(ctx, "created a backup")
+	b.lead.Audit.Note(ctx, "created a backup")
 	return nil
 }
 
 // InspectBackup implements api.Backups.
 func (b *backend) InspectBackup(ctx context.Context, password string, from io.Reader) (api.InspectedBackup, error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return api.InspectedBackup{}, err
 	}
 	head, draft, err := b.openBackup(ctx, password, from)
@@ -145,7 +146,7 @@ func (b *backend) InspectBackup(ctx context.Context, password string, from io.Re
 
 // RestoreInspected implements api.Backups.
 func (b *backend) RestoreInspected(ctx context.Context, id string) error {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return err
 	}
 	draft := b.inspected.take(id)
@@ -157,7 +158,7 @@ func (b *backend) RestoreInspected(ctx context.Context, id string) error {
 
 // RestoreBackup implements api.Backups.
 func (b *backend) RestoreBackup(ctx context.Context, password string, from io.Reader) error {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return err
 	}
 	_, draft, err := b.openBackup(ctx, password, from)
@@ -170,7 +171,7 @@ func (b *backend) RestoreBackup(ctx context.Context, password string, from io.Re
 // restore replaces what is set, and brings it into force. The history stays as it
 // is, and so do role, relationship, key and shared IPs: those are the appliance's.
 func (b *backend) restore(ctx context.Context, draft *store.Draft) error {
-	err := b.lead(ctx, "restored a backup", func() error {
+	err := b.lead.ChangeFor(ctx, "restored a backup", func() error {
 		if err := b.site.Restore(ctx, draft); err != nil {
 			return err
 		}
@@ -236,7 +237,7 @@ func readHead(from *bufio.Reader) (backupHead, io.Reader, error) {
 
 // damaged says so, unless the error is a sentence already.
 func damaged(err error) error {
-	if known := failure(err); pair.CodeOf(known) != pair.Failed {
+	if known := act.Failure(err); pair.CodeOf(known) != pair.Failed {
 		return known
 	}
 	return &pair.Refusal{Code: pair.Refused, Text: "the backup is damaged or breaks off: nothing was changed; take another copy of the file", Cause: err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/store"
@@ -43,7 +44,7 @@ func (b *backend) prove(ctx context.Context, name, password string, check authen
 		b.gate.wrong(name, source(ctx))
 		b.failed(ctx, name, "the user name or the password was wrong")
 	}
-	return user, failure(err)
+	return user, act.Failure(err)
 }
 
 func ticketOf(user store.User) api.Ticket { return api.Ticket{User: user.Name, Stamp: user.Stamp} }
@@ -71,11 +72,11 @@ func (b *backend) SignInWithCode(ctx context.Context, session api.SignedIn, code
 		b.failed(ctx, name, "the password was right, the code was not")
 	}
 	if err != nil {
-		return api.Ticket{}, failure(err)
+		return api.Ticket{}, act.Failure(err)
 	}
 	user, err := b.site.User(ctx, name)
 	if err != nil {
-		return api.Ticket{}, failure(err)
+		return api.Ticket{}, act.Failure(err)
 	}
 	b.signedIn(ctx, name, session.Browser)
 	return ticketOf(user), nil
@@ -90,14 +91,14 @@ func (b *backend) BeginSession(ctx context.Context, made api.NewSession) error {
 	if limit := time.Now().Add(codeTime); session.Pending && session.Expires.After(limit) {
 		session.Expires = limit
 	}
-	return failure(b.site.AddSession(ctx, session))
+	return act.Failure(b.site.AddSession(ctx, session))
 }
 
 // Session implements api.Sessions.
 func (b *backend) Session(ctx context.Context, id string) (api.SignedIn, error) {
-	session, user, err := b.site.Session(ctx, id, b.security.get().SessionTimeout)
+	session, user, err := b.site.Session(ctx, id, b.security.Get().SessionTimeout)
 	if err != nil {
-		return api.SignedIn{}, failure(err)
+		return api.SignedIn{}, act.Failure(err)
 	}
 	return api.SignedIn{Session: sessionOf(session), Account: userOf(user), CodeNeeded: session.Pending}, nil
 }
@@ -108,7 +109,7 @@ func sessionOf(s store.Session) api.Session {
 
 // UseSession implements api.Sessions.
 func (b *backend) UseSession(ctx context.Context, session api.SignedIn) error {
-	return failure(b.site.UseSession(ctx, store.Session{ID: session.ID, Seen: session.Seen}))
+	return act.Failure(b.site.UseSession(ctx, store.Session{ID: session.ID, Seen: session.Seen}))
 }
 
 // ForgetSession implements api.Sessions.
@@ -117,14 +118,14 @@ func (b *backend) ForgetSession(ctx context.Context, id string) error {
 	if pair.CodeOf(err) == pair.NotFound {
 		return nil
 	}
-	return failure(err)
+	return act.Failure(err)
 }
 
 // Sessions implements api.Sessions.
 func (b *backend) Sessions(ctx context.Context) ([]api.Session, error) {
-	sessions, err := b.site.Sessions(ctx, b.security.get().SessionTimeout)
+	sessions, err := b.site.Sessions(ctx, b.security.Get().SessionTimeout)
 	if err != nil {
-		return nil, failure(err)
+		return nil, act.Failure(err)
 	}
 	list := make([]api.Session, len(sessions))
 	for i, s := range sessions {
@@ -137,7 +138,7 @@ func (b *backend) Sessions(ctx context.Context) ([]api.Session, error) {
 func (b *backend) EndSession(ctx context.Context, id string) error {
 	user, err := b.site.EndSession(ctx, id)
 	if err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	b.signedOut(ctx, user, "")
 	return nil
@@ -147,11 +148,11 @@ func (b *backend) EndSession(ctx context.Context, id string) error {
 func (b *backend) SignOutEverywhere(ctx context.Context, user string) error {
 	user = pair.UserName(user)
 	end := b.site.SignOutEverywhere
-	if b.mustLead() != nil {
+	if b.lead.Check() != nil {
 		end = b.site.EndSessions // the account itself is kept by the primary
 	}
 	if err := end(ctx, user); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	b.signedOut(ctx, user, " everywhere")
 	return nil
@@ -160,16 +161,16 @@ func (b *backend) SignOutEverywhere(ctx context.Context, user string) error {
 func (b *backend) signedOut(ctx context.Context, user, where string) {
 	text := user + " signed out" + where + "."
 	if caller, _ := api.CallerFrom(ctx); caller.Name != user {
-		text = by(ctx).String() + " signed " + user + " out" + where + "."
+		text = act.By(ctx).String() + " signed " + user + " out" + where + "."
 	}
-	detail := by(ctx).Note()
+	detail := act.By(ctx).Note()
 	detail["user"] = user
 	b.history.Record(pair.Event{Kind: pair.KindSignedOut, Text: text, Detail: detail})
 }
 
 // ChangePassword implements api.OwnAccount.
 func (b *backend) ChangePassword(ctx context.Context, name, old, password string) (api.Ticket, error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return api.Ticket{}, err
 	}
 	if err := b.proveAgain(ctx, name, old, "old"); err != nil {
@@ -193,12 +194,12 @@ func (b *backend) proveAgain(ctx context.Context, name, password, field string) 
 
 func (b *backend) newTicket(ctx context.Context, name string) (api.Ticket, error) {
 	user, err := b.site.User(ctx, name)
-	return ticketOf(user), failure(err)
+	return ticketOf(user), act.Failure(err)
 }
 
 // NewTOTP implements api.OwnAccount.
 func (b *backend) NewTOTP(_ context.Context, name string) (api.TOTPKey, error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return api.TOTPKey{}, err
 	}
 	key, err := store.NewTOTP("Baton "+b.config.Name, name)
@@ -207,12 +208,12 @@ func (b *backend) NewTOTP(_ context.Context, name string) (api.TOTPKey, error) {
 
 // EnableTOTP implements api.OwnAccount.
 func (b *backend) EnableTOTP(ctx context.Context, name string, shown api.TOTPProof) (recovery []string, ticket api.Ticket, err error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return nil, api.Ticket{}, err
 	}
 	user, err := b.site.User(ctx, name)
 	if err != nil {
-		return nil, api.Ticket{}, failure(err)
+		return nil, api.Ticket{}, act.Failure(err)
 	}
 	if user.TOTP { // turning them off asks for the password; nobody gets around that by replacing them
 		return nil, api.Ticket{}, pair.Refuse(pair.Refused, "one-time codes are on already: turn them off on the account page first")
@@ -221,7 +222,7 @@ func (b *backend) EnableTOTP(ctx context.Context, name string, shown api.TOTPPro
 		return nil, api.Ticket{}, err
 	}
 	defer b.gate.forget(name)
-	err = b.lead(ctx, "turned on one-time codes for "+name, func() (err error) {
+	err = b.lead.ChangeFor(ctx, "turned on one-time codes for "+name, func() (err error) {
 		recovery, err = b.site.SetTOTP(ctx, name, shown.Secret, shown.Code)
 		return err
 	})
@@ -234,7 +235,7 @@ func (b *backend) EnableTOTP(ctx context.Context, name string, shown api.TOTPPro
 
 // DisableTOTP implements api.OwnAccount.
 func (b *backend) DisableTOTP(ctx context.Context, name, password string) (api.Ticket, error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return api.Ticket{}, err
 	}
 	if err := b.proveAgain(ctx, name, password, "password"); err != nil {
@@ -249,5 +250,5 @@ func (b *backend) DisableTOTP(ctx context.Context, name, password string) (api.T
 // RecoveryCodes implements api.OwnAccount.
 func (b *backend) RecoveryCodes(ctx context.Context, name string) (int, error) {
 	left, err := b.site.RecoveryLeft(ctx, name)
-	return left, failure(err)
+	return left, act.Failure(err)
 }

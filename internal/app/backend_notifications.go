@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/notify"
 	"baton/internal/pair"
@@ -22,7 +23,7 @@ const testWait = 30 * time.Second
 func (b *backend) Notifications(ctx context.Context) (api.SavedNotifications, error) {
 	settings, version, err := b.notifications(ctx)
 	if err != nil {
-		return api.SavedNotifications{}, failure(err)
+		return api.SavedNotifications{}, act.Failure(err)
 	}
 	caller, known := api.CallerFrom(ctx)
 	changes := known && (caller.Local || caller.Access.Covers(api.Administrator))
@@ -68,19 +69,19 @@ func (b *backend) channels(settings pair.Notifications) []pair.ChannelState {
 
 // SaveNotifications implements api.Notifying.
 func (b *backend) SaveNotifications(ctx context.Context, wanted api.SavedNotifications) (api.SavedNotifications, error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return api.SavedNotifications{}, err
 	}
 	before, version, err := b.notifications(ctx)
 	if err != nil {
-		return api.SavedNotifications{}, failure(err)
+		return api.SavedNotifications{}, act.Failure(err)
 	}
 	if wanted.Version != version { // whose password is meant is certain only now
 		return api.SavedNotifications{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
 	}
 	after, err := notify.Prepare(wanted.Notifications, before)
 	if err != nil {
-		return api.SavedNotifications{}, failure(err)
+		return api.SavedNotifications{}, act.Failure(err)
 	}
 	text, err := json.Marshal(after)
 	if err != nil {
@@ -91,14 +92,14 @@ func (b *backend) SaveNotifications(ctx context.Context, wanted api.SavedNotific
 	if len(changes) == 0 {
 		what = "saved the notifications: " + summary(after)
 	}
-	event := pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + what + ".", Detail: by(ctx).Note()}
+	event := pair.Event{Kind: pair.KindSettingChanged, Text: act.By(ctx).String() + " " + what + ".", Detail: act.By(ctx).Note()}
 	pair.NoteChanges(event.Detail, changes)
-	err = b.led(func() error {
+	err = b.lead.Change(func() error {
 		_, err := b.site.SaveDocument(ctx, documentNotifications, text, version, event)
 		return err
 	})
 	if err != nil {
-		return api.SavedNotifications{}, failure(err)
+		return api.SavedNotifications{}, act.Failure(err)
 	}
 	b.notifier.Wake()
 	return b.Notifications(ctx)
@@ -125,7 +126,7 @@ func summary(n pair.Notifications) string {
 func (b *backend) TestNotification(ctx context.Context, channel string) (string, error) {
 	settings, _, err := b.notifications(ctx)
 	if err != nil {
-		return "", failure(err)
+		return "", act.Failure(err)
 	}
 	name, reached := "the mail", settings.Mail.Host+" took the mail for "+strings.Join(settings.Mail.To, ", ")+"."
 	if channel == pair.MailChannel {
@@ -139,7 +140,7 @@ func (b *backend) TestNotification(ctx context.Context, channel string) (string,
 		}
 		name, reached = "the webhook "+settings.Webhooks[i].Name, settings.Webhooks[i].Name+" took the test."
 	}
-	b.audit(ctx, "tested %s", name)
+	b.lead.Audit.Note(ctx, "tested %s", name)
 	ctx, cancel := context.WithTimeout(ctx, testWait)
 	defer cancel()
 	if err := b.notifier.Test(ctx, settings, channel); err != nil {

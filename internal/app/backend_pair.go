@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/act"
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -17,7 +19,7 @@ import (
 func (b *backend) SetupToken(ctx context.Context) (string, error) {
 	users, err := b.site.Users(ctx)
 	if err != nil || len(users) > 0 {
-		return "", failure(err)
+		return "", act.Failure(err)
 	}
 	return b.token, nil
 }
@@ -29,7 +31,7 @@ func (b *backend) SetUp(ctx context.Context, user api.NewUser) error {
 	users, err := b.site.Users(ctx)
 	switch {
 	case err != nil:
-		return failure(err)
+		return act.Failure(err)
 	case len(users) > 0:
 		return pair.Refuse(pair.Refused, "there is an administrator already: sign in, or add users with baton user add")
 	}
@@ -52,9 +54,9 @@ func (b *backend) EndPreviousKey(ctx context.Context) error {
 		return pair.Refuse(pair.Refused, "only one pre-shared key is valid here: there is none to end")
 	}
 	if err := b.link.EndPreviousKey(ctx); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
-	b.audit(ctx, "ended the previous pre-shared key")
+	b.lead.Audit.Note(ctx, "ended the previous pre-shared key")
 	return nil
 }
 
@@ -64,9 +66,9 @@ func (b *backend) GenerateKey(context.Context) (string, error) { return peer.Gen
 // SetKey implements api.Keys.
 func (b *backend) SetKey(ctx context.Context, key string) (api.KeyState, error) {
 	if _, err := b.link.SetKey(ctx, key); err != nil {
-		return api.KeyState{}, failure(err)
+		return api.KeyState{}, act.Failure(err)
 	}
-	b.audit(ctx, "saved the pre-shared key")
+	b.lead.Audit.Note(ctx, "saved the pre-shared key")
 	return b.Key(ctx)
 }
 
@@ -90,7 +92,7 @@ func (b *backend) PreviewPair(ctx context.Context, request api.PairRequest) (api
 	}
 	protected, err := b.site.Data(ctx)
 	if err != nil {
-		return api.PairPreview{}, failure(err)
+		return api.PairPreview{}, act.Failure(err)
 	}
 	for _, data := range protected {
 		preview.Brings = append(preview.Brings, data.Spec.String())
@@ -108,7 +110,7 @@ func (b *backend) PreviewPair(ctx context.Context, request api.PairRequest) (api
 // the one here. The other's is shown to nobody who has not proved the key: a key that is
 // easily guessed could be found from it.
 func (b *backend) notPaired(err error) error {
-	told := failure(err)
+	told := act.Failure(err)
 	if errors.Is(err, peer.ErrKeyMismatch) {
 		return pair.Refuse(pair.CodeOf(told), "%s", "the pre-shared keys of the two appliances differ: the key here has the fingerprint "+b.link.KeyState().Fingerprint+
 			"; compare it with the one on the page Management > Security of the other appliance (or: baton key fingerprint), and save the same key on both")
@@ -132,7 +134,7 @@ func (b *backend) Pair(ctx context.Context, request api.PairRequest) (pair.PeerS
 	if err != nil {
 		return pair.PeerStatus{}, b.notPaired(err)
 	}
-	b.audit(ctx, "established a relationship with %s", pinned.Name)
+	b.lead.Audit.Note(ctx, "established a relationship with %s", pinned.Name)
 	if status := b.peerStatus(time.Now()); status != nil {
 		return *status, nil
 	}
@@ -143,25 +145,13 @@ func (b *backend) Pair(ctx context.Context, request api.PairRequest) (pair.PeerS
 func (b *backend) Unpair(ctx context.Context, request api.UnpairRequest) error {
 	s := b.agent.Look()
 	if _, paired := b.link.Paired(); !paired {
-		return failure(peer.ErrNotPaired)
+		return act.Failure(peer.ErrNotPaired)
 	}
-	if heard := s.State.PeerHeard; !request.Force && (!heard.Set || bootClock().Sub(heard.At) > s.Config.Timeout) {
+	if heard := s.State.PeerHeard; !request.Force && (!heard.Set || agent.BootClock().Sub(heard.At) > s.Config.Timeout) {
 		return pair.Refuse(pair.Unreachable, "the peer does not answer, so it would not learn of this: bring it back, or repeat with --force and break the relationship there, too")
 	}
-	b.audit(ctx, "broke the relationship")
-	return failure(b.link.Unpair(ctx))
-}
-
-// lead does, on the primary or a standalone appliance, what is synced to the
-// backup, and writes it into the audit.
-func (b *backend) lead(ctx context.Context, what string, act func() error) error {
-	if err := b.led(act); err != nil {
-		return failure(err)
-	}
-	detail := by(ctx).Note()
-	detail[pair.DetailBySync] = "true"
-	b.history.Record(pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + what + ".", Detail: detail})
-	return nil
+	b.lead.Audit.Note(ctx, "broke the relationship")
+	return act.Failure(b.link.Unpair(ctx))
 }
 
 // moment is a time as the API writes it: absent if it never came.
@@ -176,7 +166,7 @@ func moment(t time.Time) *time.Time {
 func (b *backend) Tokens(ctx context.Context) ([]api.Token, error) {
 	tokens, err := b.site.Tokens(ctx)
 	if err != nil {
-		return nil, failure(err)
+		return nil, act.Failure(err)
 	}
 	list := make([]api.Token, len(tokens))
 	for i, t := range tokens {
@@ -199,7 +189,7 @@ func (b *backend) CreateToken(ctx context.Context, token api.NewToken) (api.Crea
 		expires = *token.Expires
 	}
 	var secret string
-	err := b.lead(ctx, "created the token "+token.Name, func() (err error) {
+	err := b.lead.ChangeFor(ctx, "created the token "+token.Name, func() (err error) {
 		secret, err = b.site.CreateToken(ctx, token.Name, store.UserRole(token.Role), expires)
 		return err
 	})
@@ -212,14 +202,14 @@ func (b *backend) CreateToken(ctx context.Context, token api.NewToken) (api.Crea
 
 // RevokeToken implements api.Tokens.
 func (b *backend) RevokeToken(ctx context.Context, id string) error {
-	return b.lead(ctx, "revoked the token "+id, func() error { return b.site.RevokeToken(ctx, id) })
+	return b.lead.ChangeFor(ctx, "revoked the token "+id, func() error { return b.site.RevokeToken(ctx, id) })
 }
 
 // Authenticate implements api.Tokens.
 func (b *backend) Authenticate(ctx context.Context, secret string) (api.Caller, error) {
 	token, err := b.site.AuthenticateToken(ctx, secret)
 	if err != nil {
-		return api.Caller{}, failure(err)
+		return api.Caller{}, act.Failure(err)
 	}
 	return api.Caller{Name: token.Name, Access: api.Access(token.Role)}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/act"
 	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/failover"
@@ -24,7 +25,7 @@ func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Che
 	s := b.agent.Look().State
 	why := b.refusal(change)
 	if why == failover.AlreadyPrimary {
-		return nil, refusedFor(why)
+		return nil, act.RefusedFor(why)
 	}
 	verdict := judged(amiss("switch", why.String(), switchRemedy(b.agent.Look(), why)), func() bool { return why == failover.Agreed })
 	if why == failover.PeerSilent && b.refuses() != pair.NoAnswer {
@@ -57,7 +58,7 @@ func (b *backend) Preflight(_ context.Context, change api.RoleChange) ([]api.Che
 // checkSiteThere tells what is known of the site where it would be served. The check runs
 // on the primary alone.
 func (b *backend) checkSiteThere(change api.RoleChange) (check api.Check, told bool) {
-	if b.settings.get().SiteCheck.IsZero() || change.Role == pair.Primary && b.agent.Look().State.Record.Role != pair.Backup {
+	if b.settings.Get().SiteCheck.IsZero() || change.Role == pair.Primary && b.agent.Look().State.Record.Role != pair.Backup {
 		return check, false
 	}
 	if who := b.sickBackup(); who != "" {
@@ -73,7 +74,7 @@ func (b *backend) refusal(change api.RoleChange) failover.Reason {
 	seen := b.agent.Look()
 	switch {
 	case change.Role == pair.Primary:
-		return seen.Config.Refusal(seen.State, bootClock(), failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force})
+		return seen.Config.Refusal(seen.State, agent.BootClock(), failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force})
 	case seen.State.Record.Role != pair.Primary:
 		return failover.NotServing
 	case seen.State.Phase == pair.Conflict:
@@ -118,7 +119,7 @@ func warned(check api.Check) api.Check {
 func (b *backend) Loss(ctx context.Context, change api.RoleChange) (api.Loss, error) {
 	pinned, paired := b.link.Paired()
 	if !paired {
-		return api.Loss{}, refusedFor(failover.NotPaired)
+		return api.Loss{}, act.RefusedFor(failover.NotPaired)
 	}
 	if change.DataSyncFirst && b.reaches() {
 		return api.Loss{Text: "Nothing is lost: the final data sync carries everything over."}, nil
@@ -163,7 +164,7 @@ func (b *backend) losing(ctx context.Context, peerID pair.ApplianceID) (files, b
 func (b *backend) reaches() bool {
 	seen := b.agent.Look()
 	if seen.State.Record.Role == pair.Backup {
-		return seen.State.Phase != pair.Conflict && seen.Config.Reaches(seen.State, bootClock())
+		return seen.State.Phase != pair.Conflict && seen.Config.Reaches(seen.State, agent.BootClock())
 	}
 	status := b.peerStatus(time.Now())
 	return status != nil && status.Reachable && status.Role == pair.Backup && seen.State.Phase != pair.Conflict

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/datasync"
 	"baton/internal/pair"
@@ -25,13 +26,13 @@ func (b *backend) Data(ctx context.Context) ([]api.Data, error) {
 	for i, data := range all {
 		list[i] = api.DataOf(data)
 	}
-	return list, failure(err)
+	return list, act.Failure(err)
 }
 
 // AddData implements api.ProtectedData.
 func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
 	if data.Kind != string(pair.DataDirectory) {
-		return notYet("protecting a " + data.Kind + " database")
+		return act.NotYet("protecting a " + data.Kind + " database")
 	}
 	wanted := pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}}
 	err := b.checkNewData(ctx, wanted)
@@ -45,14 +46,14 @@ func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
 		err = errors.Join(err, b.unfit(ctx, data.Path))
 	}
 	if err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	if fresh != "" {
 		if err := b.Allow(ctx, fresh); err != nil {
 			return err
 		}
 	}
-	return b.lead(ctx, "protected "+data.Name+" at "+data.Path, func() error {
+	return b.lead.ChangeFor(ctx, "protected "+data.Name+" at "+data.Path, func() error {
 		defer b.countProtected(ctx)
 		return b.site.AddData(ctx, wanted)
 	})
@@ -61,7 +62,7 @@ func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
 // checkNewData applies the rules for names and paths; what they leave open is
 // found out on the spot.
 func (b *backend) checkNewData(ctx context.Context, wanted pair.Data) error {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return err
 	}
 	return b.site.CheckData(ctx, wanted)
@@ -86,7 +87,7 @@ func (b *backend) unfit(ctx context.Context, path string) error {
 
 // RemoveData implements api.ProtectedData.
 func (b *backend) RemoveData(ctx context.Context, name string) error {
-	return b.lead(ctx, "stopped protecting "+name, func() error {
+	return b.lead.ChangeFor(ctx, "stopped protecting "+name, func() error {
 		defer b.countProtected(ctx)
 		return b.site.RemoveData(ctx, name)
 	})
@@ -95,9 +96,9 @@ func (b *backend) RemoveData(ctx context.Context, name string) error {
 // TestData implements api.ProtectedData.
 func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, error) {
 	if data.Kind != string(pair.DataDirectory) {
-		return nil, notYet("protecting a " + data.Kind + " database")
+		return nil, act.NotYet("protecting a " + data.Kind + " database")
 	}
-	if err := failure(b.checkNewData(ctx, pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}})); err != nil {
+	if err := act.Failure(b.checkNewData(ctx, pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}})); err != nil {
 		if known, ok := errors.AsType[*pair.Refusal](err); ok && (known.Code == pair.Usage || known.Code == pair.Refused) {
 			return []api.Check{amiss("rules", "This cannot be protected.", reasonOf(known))}, nil
 		}
@@ -157,7 +158,7 @@ func (b *backend) checkRoom(ctx context.Context, path string) []api.Check {
 func (b *backend) Protection(ctx context.Context) (api.Protection, error) {
 	all, err := b.site.Data(ctx)
 	if err != nil {
-		return api.Protection{}, failure(err)
+		return api.Protection{}, act.Failure(err)
 	}
 	snapshot, measures, err := b.engine.Measured()
 	if err != nil {

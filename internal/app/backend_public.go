@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/certificate"
 	"baton/internal/pair"
@@ -19,7 +20,7 @@ func (b *backend) Site(ctx context.Context) (api.SavedSite, error) {
 	saved := api.SavedSite{Front: b.front()}
 	version, err := b.document(ctx, documentSite, &saved.Site)
 	saved.Version = version
-	return saved, failure(err)
+	return saved, act.Failure(err)
 }
 
 func (b *backend) front() api.Front {
@@ -32,11 +33,11 @@ func (b *backend) front() api.Front {
 
 // SaveSite implements api.SiteStore.
 func (b *backend) SaveSite(ctx context.Context, wanted api.SavedSite) (api.SavedSite, error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return api.SavedSite{}, err
 	}
 	if err := pair.Check(wanted.Site); err != nil {
-		return api.SavedSite{}, failure(err)
+		return api.SavedSite{}, act.Failure(err)
 	}
 	current, err := b.Site(ctx)
 	if err != nil {
@@ -71,15 +72,15 @@ func (b *backend) saveDocument(ctx context.Context, name string, value any, vers
 	if err != nil {
 		return fmt.Errorf("write the document %s: %w", name, err)
 	}
-	detail := by(ctx).Note()
+	detail := act.By(ctx).Note()
 	maps.Copy(detail, made.detail)
-	event := pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + made.text + ".", Detail: detail}
-	err = b.led(func() error {
+	event := pair.Event{Kind: pair.KindSettingChanged, Text: act.By(ctx).String() + " " + made.text + ".", Detail: detail}
+	err = b.lead.Change(func() error {
 		_, err := b.site.SaveDocument(ctx, name, text, version, event)
 		return err
 	})
 	if err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	return b.present(ctx)
 }
@@ -89,7 +90,7 @@ func (b *backend) Certificates(ctx context.Context) (api.Certificates, error) {
 	var document certificateDocument
 	version, err := b.document(ctx, documentCertificate, &document)
 	if err != nil {
-		return api.Certificates{}, failure(err)
+		return api.Certificates{}, act.Failure(err)
 	}
 	known := api.Certificates{Console: b.described(siteCertificate{Certificate: b.public.certificates.console}), Version: version}
 	if site := b.public.certificates.site.Load(); site != nil {
@@ -108,19 +109,19 @@ func (b *backend) described(c siteCertificate) api.Certificate {
 
 // SetCertificate implements api.CertificateStore.
 func (b *backend) SetCertificate(ctx context.Context, given api.NewCertificate, version int64) (api.Certificates, error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return api.Certificates{}, err
 	}
 	read, err := certificate.Parse([]byte(given.Certificate), []byte(given.Key), time.Now())
 	if err != nil {
-		return api.Certificates{}, failure(err)
+		return api.Certificates{}, act.Failure(err)
 	}
 	return b.saveCertificate(ctx, siteCertificate{Certificate: read}, version, "saved a certificate of the site")
 }
 
 // SelfSignCertificate implements api.CertificateStore.
 func (b *backend) SelfSignCertificate(ctx context.Context, version int64) (api.Certificates, error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return api.Certificates{}, err
 	}
 	site, err := b.Site(ctx)
@@ -139,7 +140,7 @@ func (b *backend) SelfSignCertificate(ctx context.Context, version int64) (api.C
 	}
 	made, err := certificate.SelfSigned(hosts, time.Now(), siteLasting)
 	if err != nil {
-		return api.Certificates{}, failure(err)
+		return api.Certificates{}, act.Failure(err)
 	}
 	return b.saveCertificate(ctx, siteCertificate{Certificate: made, made: true}, version, "made a self-signed certificate of the site")
 }
@@ -173,7 +174,7 @@ func (b *backend) renewCertificate(ctx context.Context, now time.Time) error {
 func (b *backend) saveCertificate(ctx context.Context, c siteCertificate, version int64, text string) (api.Certificates, error) {
 	chain, key, err := c.PEM()
 	if err != nil {
-		return api.Certificates{}, failure(err)
+		return api.Certificates{}, act.Failure(err)
 	}
 	made := change{
 		text: text + ", for " + cmp.Or(strings.Join(c.Names(), ", "), "no name") + ", valid until " + c.Leaf.NotAfter.UTC().Format("2006-01-02"),
@@ -190,7 +191,7 @@ func (b *backend) saveCertificate(ctx context.Context, c siteCertificate, versio
 
 // RemoveCertificate implements api.CertificateStore.
 func (b *backend) RemoveCertificate(ctx context.Context, version int64) (api.Certificates, error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return api.Certificates{}, err
 	}
 	if b.public.certificates.site.Load() == nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/act"
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/report"
@@ -24,15 +26,15 @@ type scope struct {
 // scopeOf understands a filter as of now.
 func (b *backend) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, error) {
 	s := scope{now: time.Now()}
-	s.TimeZone = b.settings.get().TimeZone
+	s.TimeZone = b.settings.Get().TimeZone
 	s.zone = s.Zone()
 	if err := b.rangeOf(ctx, &s, filter); err != nil {
-		return s, failure(err)
+		return s, act.Failure(err)
 	}
 	s.Step = report.StepOf(filter.Step, s.Since, s.Until)
 	heads, err := b.site.Heads(ctx)
 	if err != nil {
-		return s, failure(err)
+		return s, act.Failure(err)
 	}
 	b.learnNames(ctx)
 	s.Appliances = b.named(slices.Collect(maps.Keys(heads)))
@@ -103,11 +105,11 @@ func (b *backend) Availability(ctx context.Context, filter api.ReportFilter) (ap
 	}
 	changes, err := b.changes(ctx, s)
 	if err != nil {
-		return api.Availability{}, failure(err)
+		return api.Availability{}, act.Failure(err)
 	}
 	begun, err := b.site.FirstServed(ctx)
 	if err != nil {
-		return api.Availability{}, failure(err)
+		return api.Availability{}, act.Failure(err)
 	}
 	judged := report.Judge(report.Question{
 		Span: s.Span, Now: s.now, Self: b.identity.ID(), Begun: begun, Unheard: b.unheard(s.now), Of: filter.Appliance, Step: s.Step, Zone: s.zone,
@@ -126,7 +128,7 @@ func (b *backend) Availability(ctx context.Context, filter api.ReportFilter) (ap
 	for _, outage := range slices.Backward(shown) {
 		known.Outages = append(known.Outages, api.ToldOutage{Outage: outage, BeganText: said[outage.Began], EndedText: said[outage.Ended]})
 	}
-	return known, failure(err)
+	return known, act.Failure(err)
 }
 
 // newest keeps the last of those that are in order of time.
@@ -166,7 +168,7 @@ func (b *backend) unheard(now time.Time) time.Time {
 	if s.PeerHeard.Set {
 		heard = s.PeerHeard.At
 	}
-	return now.Add(-max(bootClock().Sub(heard), 0))
+	return now.Add(-max(agent.BootClock().Sub(heard), 0))
 }
 
 // look is how many events a page with a text looks at, at most.
@@ -180,19 +182,19 @@ func (b *backend) EventReport(ctx context.Context, kind api.ReportKind, filter a
 	}
 	made := api.EventReport{ReportRange: s.ReportRange, Events: []api.Reported{}}
 	if err := b.sums(ctx, s, kind, filter, &made); err != nil {
-		return made, failure(err)
+		return made, act.Failure(err)
 	}
 	wanted := s.filter(kind, filter)
 	wanted.Before, wanted.Limit = filter.Before, filter.PageSize(kind)
 	found, next, err := b.site.Find(ctx, wanted, look, matching(filter.Text))
 	if err != nil {
-		return made, failure(err)
+		return made, act.Failure(err)
 	}
 	for _, event := range found {
 		reported := api.Reported{Event: api.Written(event)}
 		if kind == api.FailoverReport {
 			if reported.Story, err = b.story(ctx, event); err != nil {
-				return made, failure(err)
+				return made, act.Failure(err)
 			}
 		}
 		made.Events = append(made.Events, reported)
@@ -201,7 +203,7 @@ func (b *backend) EventReport(ctx context.Context, kind api.ReportKind, filter a
 	if next != "" && filter.Text != "" {
 		made.Reached, err = b.site.EventTime(ctx, next)
 	}
-	return made, failure(err)
+	return made, act.Failure(err)
 }
 
 // EachReported implements api.Reporting.
@@ -211,7 +213,7 @@ func (b *backend) EachReported(ctx context.Context, kind api.ReportKind, filter 
 		return err
 	}
 	match := matching(filter.Text)
-	return failure(b.site.EachEvent(ctx, s.filter(kind, filter), func(event pair.Event) error {
+	return act.Failure(b.site.EachEvent(ctx, s.filter(kind, filter), func(event pair.Event) error {
 		if !match(event) {
 			return nil
 		}
@@ -291,5 +293,5 @@ func (b *backend) story(ctx context.Context, event pair.Event) ([]api.Event, err
 		}
 	}
 	const longest = 20
-	return told[max(len(told)-longest, 0):], failure(err)
+	return told[max(len(told)-longest, 0):], act.Failure(err)
 }

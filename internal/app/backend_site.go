@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/act"
 	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/cause"
@@ -29,9 +30,9 @@ import (
 func (b *backend) Settings(ctx context.Context) (api.Saved[pair.Settings], error) {
 	saved, version, err := b.site.Settings(ctx)
 	if b.agent.Look().State.Record.Role == pair.Backup {
-		saved, version = b.settings.versioned()
+		saved, version = b.settings.Versioned()
 	}
-	return api.Saved[pair.Settings]{Values: saved, Version: version}, failure(err)
+	return api.Saved[pair.Settings]{Values: saved, Version: version}, act.Failure(err)
 }
 
 // SaveSettings implements api.SettingsStore. On the backup, the primary saves
@@ -40,13 +41,13 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.Saved[pair.Settin
 	if b.agent.Look().State.Record.Role == pair.Backup {
 		return b.saveAtPrimary(ctx, wanted)
 	}
-	version, err := b.saveSettings(ctx, wanted.Values, wanted.Version, by(ctx))
+	version, err := b.saveSettings(ctx, wanted.Values, wanted.Version, act.By(ctx))
 	if err != nil {
-		return api.Saved[pair.Settings]{}, failure(err)
+		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
 	sum := wanted.Values.Sum()
 	err = b.acknowledged(ctx, "the settings are saved", func(seen agent.Seen) bool {
-		now := b.settings.get().Sum()
+		now := b.settings.Get().Sum()
 		kept := seen.State.Record.Role != pair.Backup || now == sum // the role may have changed meanwhile
 		return kept && seen.Config.SettingsSum == now
 	})
@@ -55,16 +56,16 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.Saved[pair.Settin
 
 // saveAtPrimary has the primary save settings, and waits until it tells them.
 func (b *backend) saveAtPrimary(ctx context.Context, wanted api.Saved[pair.Settings]) (api.Saved[pair.Settings], error) {
-	current, version := b.settings.versioned()
+	current, version := b.settings.Versioned()
 	if err := b.checkOutside(wanted.Values.TestIPs); err != nil {
-		return api.Saved[pair.Settings]{}, failure(err)
+		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
-	question := wire.Settings{Changes: map[string]string{}, WantVersion: wanted.Version, By: by(ctx).Name, From: by(ctx).From}
+	question := wire.Settings{Changes: map[string]string{}, WantVersion: wanted.Version, By: act.By(ctx).Name, From: act.By(ctx).From}
 	for _, change := range pair.Changes(current, wanted.Values) {
 		question.Changes[change.Key] = change.After
 	}
 	if err := ask(ctx, b.link.Bulk(), pathSettings, question); err != nil {
-		return api.Saved[pair.Settings]{}, failure(err)
+		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
 	b.exchangeAll(ctx) // brings them at once
 	saved, err := b.Settings(ctx)
@@ -133,11 +134,11 @@ func (b *backend) tick(ctx context.Context, what string, address netip.Addr, cha
 		s.SharedIPs = change(others)
 	})
 	if err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	b.ips.leave()
 	b.agent.Configure(ctx, b.enforce)
-	b.audit(ctx, "%s the shared IP %s", what, address)
+	b.lead.Audit.Note(ctx, "%s the shared IP %s", what, address)
 	return nil
 }
 
@@ -146,26 +147,26 @@ func (b *backend) Services(context.Context) ([]api.Service, error) { return []ap
 
 // AddService implements api.Services.
 func (b *backend) AddService(context.Context, api.Service) error {
-	return notYet("running services")
+	return act.NotYet("running services")
 }
 
 // RemoveService implements api.Services.
 func (b *backend) RemoveService(context.Context, string) error {
-	return notYet("running services")
+	return act.NotYet("running services")
 }
 
 // DivergedCopies implements api.DivergedCopies.
 func (b *backend) DivergedCopies(context.Context) ([]pair.DivergedCopy, error) {
 	copies, err := b.engine.Diverged()
-	return copies, failure(err)
+	return copies, act.Failure(err)
 }
 
 // DeleteDiverged implements api.DivergedCopies.
 func (b *backend) DeleteDiverged(ctx context.Context, id string) error {
 	if err := b.engine.Delete(id); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
-	b.audit(ctx, "deleted the diverged copy %s", id)
+	b.lead.Audit.Note(ctx, "deleted the diverged copy %s", id)
 	return nil
 }
 
@@ -177,10 +178,10 @@ func (b *backend) ExportDiverged(ctx context.Context, id string, to io.Writer) e
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what stays is under a name that says what it is
 	if err := b.engine.Export(id, dir); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	if err := withoutSecrets(ctx, filepath.Join(dir, "site.db")); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	return writeTar(to, dir)
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/act"
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/failover"
 	"baton/internal/pair"
@@ -70,13 +72,13 @@ func (a *Appliance) peerStatus(now time.Time) *pair.PeerStatus {
 		status.Address = pinned.Addresses[0]
 	}
 	if s.PeerHeard.Set {
-		age := bootClock().Sub(s.PeerHeard.At)
+		age := agent.BootClock().Sub(s.PeerHeard.At)
 		status.LastContact, status.LastContactAgeMS = now.Add(-age), age.Milliseconds()
 		status.Reachable = age < seen.Config.Timeout
 		status.LastCheck = status.LastContact
 	}
 	if s.Failed.Set {
-		status.LastCheck, status.CheckFailed = now.Add(-bootClock().Sub(s.Failed.At)), s.Failure.String()
+		status.LastCheck, status.CheckFailed = now.Add(-agent.BootClock().Sub(s.Failed.At)), s.Failure.String()
 	}
 	return status
 }
@@ -126,7 +128,7 @@ func (a *Appliance) backupSync(s failover.State, now time.Time) pair.SyncStatus 
 	tellNewest(&status, s.Record.Snapshot, now)
 	status.DataAgeMS = -1
 	if s.SnapshotAt.Set && !s.Record.Snapshot.IsZero() {
-		status.DataAgeMS = bootClock().Sub(s.SnapshotAt.At).Milliseconds()
+		status.DataAgeMS = agent.BootClock().Sub(s.SnapshotAt.At).Milliseconds()
 	}
 	if next := a.agent.NextSync(); !next.IsZero() {
 		status.NextRun = &next
@@ -142,8 +144,8 @@ func (a *Appliance) primarySync(s failover.State, now time.Time) pair.SyncStatus
 	report := a.fresh()
 	if report != nil && report.Role == pair.Backup {
 		status = report.Sync
-		if status.NextRun != nil && !report.SyncBegan.IsZero() && report.Settings != a.settings.get().Sum() {
-			status.NextRun = new(a.settings.next(report.SyncBegan)) // saved a moment ago, and not told back yet
+		if status.NextRun != nil && !report.SyncBegan.IsZero() && report.Settings != a.settings.Get().Sum() {
+			status.NextRun = new(a.settings.Next(report.SyncBegan)) // saved a moment ago, and not told back yet
 		}
 		status.Snapshot, status.DataAgeMS = pair.SnapshotStatus{}, -1
 	}
@@ -217,7 +219,7 @@ func (b *backend) WatchStatus(ctx context.Context, send func(pair.Status) error)
 func (b *backend) History(ctx context.Context, filter api.HistoryFilter) ([]pair.Event, error) {
 	const page = 10_000
 	events, err := b.site.Events(ctx, store.Filter{Since: filter.Since, Until: filter.Until, Kinds: filter.Kinds, Limit: min(max(filter.Limit, 1), page)})
-	return events, failure(err)
+	return events, act.Failure(err)
 }
 
 // Health implements api.Observing. It says what a status says of the site.
@@ -242,7 +244,7 @@ func healthOf(status pair.Status, here bool) api.Health {
 func (b *backend) Figures(ctx context.Context) (api.Figures, error) {
 	takeovers, err := b.site.Events(ctx, store.Filter{Kinds: []string{pair.KindTakeover}, Limit: 10_000})
 	if err != nil {
-		return api.Figures{}, failure(err)
+		return api.Figures{}, act.Failure(err)
 	}
 	p := b.engine.Progress()
 	lapses, _ := b.traffic.Lapses()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"baton/internal/act"
 	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/cause"
@@ -19,7 +20,7 @@ import (
 func (b *backend) StartSync(ctx context.Context, request api.SyncRequest) (api.Task, error) {
 	switch b.agent.Look().State.Record.Role {
 	case pair.Standalone:
-		return api.Task{}, failure(peer.ErrNotPaired)
+		return api.Task{}, act.Failure(peer.ErrNotPaired)
 	case pair.Primary:
 		return b.tasks.begin(ctx, "sync", "Data sync at the backup", func(ctx context.Context) error {
 			return ask(ctx, b.link.Bulk(), pathSync, wire.Sync{AcceptShrink: request.AcceptShrink})
@@ -36,7 +37,7 @@ func (b *backend) CancelSync(ctx context.Context) error {
 	if err := b.cancelSync(ctx); err != nil {
 		return err
 	}
-	b.audit(ctx, "cancelled the data sync")
+	b.lead.Audit.Note(ctx, "cancelled the data sync")
 	return nil
 }
 
@@ -44,9 +45,9 @@ func (b *backend) CancelSync(ctx context.Context) error {
 // of its primary.
 func (b *backend) cancelSync(ctx context.Context) error {
 	if b.agent.Look().State.Record.Role == pair.Primary {
-		return failure(ask(ctx, b.link.Bulk(), pathCancel, wire.Plain{}))
+		return act.Failure(ask(ctx, b.link.Bulk(), pathCancel, wire.Plain{}))
 	}
-	return failure(b.cancelAsked())
+	return act.Failure(b.cancelAsked())
 }
 
 // cancelAsked ends the data sync that runs here.
@@ -77,16 +78,16 @@ func (b *backend) ChangeRole(ctx context.Context, change api.RoleChange) (api.Ta
 	s := b.agent.Look().State
 	switch {
 	case s.Record.Role == pair.Standalone:
-		return api.Task{}, refusedFor(failover.NotPaired)
+		return api.Task{}, act.RefusedFor(failover.NotPaired)
 	case change.Role == pair.Primary:
-		b.audit(ctx, "asked this appliance to become primary")
+		b.lead.Audit.Note(ctx, "asked this appliance to become primary")
 		return b.tasks.begin(ctx, "role", "Become Primary", func(ctx context.Context) error {
 			return b.unagreed(b.agent.Do(ctx, failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force}))
 		})
 	case s.Record.Role == pair.Backup:
 		return api.Task{}, pair.Refuse(pair.Refused, "this appliance is the backup already")
 	}
-	b.audit(ctx, "asked this appliance to become backup")
+	b.lead.Audit.Note(ctx, "asked this appliance to become backup")
 	return b.tasks.begin(ctx, "role", "Become Backup", func(ctx context.Context) error {
 		return b.agent.HandOver(ctx, change.DataSyncFirst)
 	})
@@ -108,9 +109,9 @@ func (b *backend) StartMaintenance(ctx context.Context, lasting time.Duration) e
 		until = time.Now().Add(lasting).Unix()
 	}
 	if err := b.agent.Do(ctx, failover.SetMaintenance{On: true, Until: until}); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
-	b.audit(ctx, "started maintenance")
+	b.lead.Audit.Note(ctx, "started maintenance")
 	return b.acknowledged(ctx, "maintenance is on", func(seen agent.Seen) bool { return seen.State.Record.Maintenance })
 }
 
@@ -118,12 +119,12 @@ func (b *backend) StartMaintenance(ctx context.Context, lasting time.Duration) e
 func (b *backend) EndMaintenance(ctx context.Context) error {
 	known := maintenanceStatus(b.agent.Look().State)
 	if err := b.agent.Do(ctx, failover.SetMaintenance{}); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	if err := b.endAtPeer(ctx, known); err != nil {
 		return err
 	}
-	b.audit(ctx, "ended maintenance")
+	b.lead.Audit.Note(ctx, "ended maintenance")
 	return b.acknowledged(ctx, "maintenance is off", func(seen agent.Seen) bool { return !seen.State.Record.Maintenance })
 }
 
@@ -136,7 +137,7 @@ func (b *backend) endAtPeer(ctx context.Context, known pair.MaintenanceStatus) e
 	const promptly = 10 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, promptly)
 	defer cancel()
-	err := failure(ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{By: by(ctx).String()}))
+	err := act.Failure(ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{By: act.By(ctx).String()}))
 	switch {
 	case err == nil:
 		return nil
@@ -163,8 +164,8 @@ func (a *Appliance) endMaintenanceAsked(ctx context.Context, q wire.By) (wire.Pl
 // Resume implements api.Caring.
 func (b *backend) Resume(ctx context.Context) error {
 	if err := b.agent.Do(ctx, failover.Resume{}); err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
-	b.audit(ctx, "resumed automatic failover")
+	b.lead.Audit.Note(ctx, "resumed automatic failover")
 	return nil
 }

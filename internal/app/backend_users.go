@@ -5,6 +5,7 @@ import (
 	"errors"
 	"unicode/utf8"
 
+	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/store"
@@ -14,7 +15,7 @@ import (
 func (b *backend) Users(ctx context.Context) ([]api.User, error) {
 	users, err := b.site.Users(ctx)
 	if err != nil {
-		return nil, failure(err)
+		return nil, act.Failure(err)
 	}
 	list := make([]api.User, len(users))
 	for i, u := range users {
@@ -33,7 +34,7 @@ func userOf(u store.User) api.User {
 // AddUser implements api.Users.
 func (b *backend) AddUser(ctx context.Context, user api.NewUser) error {
 	user.Name = pair.UserName(user.Name)
-	return b.lead(ctx, "added user "+user.Name, func() error {
+	return b.lead.ChangeFor(ctx, "added user "+user.Name, func() error {
 		if err := b.CheckUser(ctx, user); err != nil {
 			return err
 		}
@@ -43,7 +44,7 @@ func (b *backend) AddUser(ctx context.Context, user api.NewUser) error {
 
 // CheckUser implements api.Users.
 func (b *backend) CheckUser(ctx context.Context, user api.NewUser) error {
-	return failure(errors.Join(b.site.CheckUser(ctx, newUser(user)), b.goodPassword(user.Password)))
+	return act.Failure(errors.Join(b.site.CheckUser(ctx, newUser(user)), b.goodPassword(user.Password)))
 }
 
 func newUser(user api.NewUser) store.User {
@@ -53,7 +54,7 @@ func newUser(user api.NewUser) store.User {
 // goodPassword holds a new password to the rule of the Security page, and refuses
 // one that its owner could not type.
 func (b *backend) goodPassword(password string) error {
-	if least := b.security.get().PasswordLength; utf8.RuneCountInString(password) < least {
+	if least := b.security.Get().PasswordLength; utf8.RuneCountInString(password) < least {
 		return pair.RefuseField("password", "use %d characters or more", least)
 	}
 	if err := pair.CheckSeen("the password", password); err != nil {
@@ -67,7 +68,7 @@ func (b *backend) UpdateUser(ctx context.Context, change api.UserChange) error {
 	change.Name = pair.UserName(change.Name)
 	before, err := b.site.User(ctx, change.Name)
 	if err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	changes := pair.Changes(
 		pair.UserChange{DisplayName: before.DisplayName, Mail: before.Mail, Role: pair.Access(before.Role)},
@@ -76,7 +77,7 @@ func (b *backend) UpdateUser(ctx context.Context, change api.UserChange) error {
 	if len(changes) > 0 {
 		what = "changed user " + change.Name + ": " + pair.ChangesText(changes)
 	}
-	return b.lead(ctx, what, func() error {
+	return b.lead.ChangeFor(ctx, what, func() error {
 		return b.site.UpdateUser(ctx, store.User{
 			Name: change.Name, DisplayName: change.DisplayName, Mail: change.Mail, Role: store.UserRole(change.Role), Version: change.Version,
 		})
@@ -87,7 +88,7 @@ func (b *backend) UpdateUser(ctx context.Context, change api.UserChange) error {
 func (b *backend) SetPassword(ctx context.Context, name, password string) error {
 	name = pair.UserName(name)
 	defer b.gate.forget(name)
-	return b.lead(ctx, "set the password of "+name, func() error {
+	return b.lead.ChangeFor(ctx, "set the password of "+name, func() error {
 		if err := b.goodPassword(password); err != nil {
 			return err
 		}
@@ -98,18 +99,18 @@ func (b *backend) SetPassword(ctx context.Context, name, password string) error 
 // DisableUser implements api.Users.
 func (b *backend) DisableUser(ctx context.Context, name string) error {
 	name = pair.UserName(name)
-	return b.lead(ctx, "disabled user "+name, func() error { return b.site.Disable(ctx, name) })
+	return b.lead.ChangeFor(ctx, "disabled user "+name, func() error { return b.site.Disable(ctx, name) })
 }
 
 // EnableUser implements api.Users.
 func (b *backend) EnableUser(ctx context.Context, name string) error {
 	name = pair.UserName(name)
-	return b.lead(ctx, "enabled user "+name, func() error { return b.site.Enable(ctx, name) })
+	return b.lead.ChangeFor(ctx, "enabled user "+name, func() error { return b.site.Enable(ctx, name) })
 }
 
 // ResetTOTP implements api.Users.
 func (b *backend) ResetTOTP(ctx context.Context, name string) error {
 	name = pair.UserName(name)
 	defer b.gate.forget(name)
-	return b.lead(ctx, "turned off one-time codes for "+name, func() error { return b.site.ClearTOTP(ctx, name) })
+	return b.lead.ChangeFor(ctx, "turned off one-time codes for "+name, func() error { return b.site.ClearTOTP(ctx, name) })
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/act"
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/pair"
 )
@@ -42,7 +44,7 @@ func (b *backend) bundleFiles() []bundleFile {
 		{"data.json", "the list of protected data, without the data", asJSON(b.Data)},
 		{"decision.txt", "what the decision knows", func(context.Context) (string, error) {
 			seen := b.agent.Look()
-			return fmt.Sprintf("now    %d\nconfig %+v\nstate  %+v\n", bootClock(), seen.Config, seen.State), nil
+			return fmt.Sprintf("now    %d\nconfig %+v\nstate  %+v\n", agent.BootClock(), seen.Config, seen.State), nil
 		}},
 		{"history.jsonl", fmt.Sprintf("the newest %d events of both appliances", bundleEvents), b.historyLines},
 		{"log.txt", "the newest lines of this daemon's log", func(context.Context) (string, error) { return b.recent.text(), nil }},
@@ -65,7 +67,7 @@ func (b *backend) bundleFiles() []bundleFile {
 func (b *backend) SupportBundle(ctx context.Context, to io.Writer) error {
 	scrubber, err := b.scrubber(ctx)
 	if err != nil {
-		return failure(err)
+		return act.Failure(err)
 	}
 	now := time.Now().UTC()
 	root := "baton-support-" + b.config.Name + "-" + now.Format("20060102-150405") + "/"
@@ -94,7 +96,7 @@ func (b *backend) SupportBundle(ctx context.Context, to io.Writer) error {
 	if err := errors.Join(err, archive.Close(), zipped.Close()); err != nil {
 		return fmt.Errorf("write the support bundle: %w", err)
 	}
-	b.audit(ctx, "made a support bundle")
+	b.lead.Audit.Note(ctx, "made a support bundle")
 	return nil
 }
 

@@ -194,7 +194,7 @@ func checkData(protected int) api.Check {
 
 // checkTestIPs also reports whether none of them answers this appliance.
 func (b *backend) checkTestIPs(ctx context.Context) (checks []api.Check, cutOff bool) {
-	ips := b.settings.get().TestIPs
+	ips := b.settings.Get().TestIPs
 	if len(ips) == 0 {
 		return []api.Check{amiss("test-ips", "No Network Connectivity Test IPs are set.", "Set the gateway's address, or others: baton settings set test_ips=ADDRESS.")}, false
 	}

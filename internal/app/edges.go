@@ -9,23 +9,12 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-	"golang.org/x/sys/unix"
 
-	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/probe"
 	"baton/internal/store"
 )
-
-// bootClock reads CLOCK_BOOTTIME, which goes on while the machine is suspended.
-func bootClock() failover.Instant {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		panic("this kernel has no CLOCK_BOOTTIME: " + err.Error()) // since Linux 2.6.39 it cannot fail
-	}
-	return failover.Instant(ts.Nano())
-}
 
 // newBeat tells systemd's watchdog that the loop turns, at most four times in the
 // time that it allows; nil without a watchdog.

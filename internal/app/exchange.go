@@ -135,7 +135,7 @@ func (a *Appliance) exchanged(ctx context.Context, question wire.Exchange) (wire
 	}
 	answer, err := a.offer(ctx, heads)
 	if err == nil && a.agent.Look().State.Record.Role == pair.Primary {
-		now, version := a.settings.versioned()
+		now, version := a.settings.Versioned()
 		answer.Settings, answer.SettingsVersion = pair.Texts(now), version
 		answer.Documents = a.otherDocuments(ctx, question.Held)
 	}

@@ -36,7 +36,7 @@ func (a *Appliance) failedSync() []pair.Condition {
 func againStep(seen agent.Seen, next time.Duration) string {
 	const now = " Sync Now: baton sync --wait."
 	switch {
-	case !seen.Config.Hears(seen.State, bootClock()):
+	case !seen.Config.Hears(seen.State, agent.BootClock()):
 		return silenceStep
 	case !seen.Config.MaySync(seen.State):
 		return "Nothing is synced in this state: do what the other conditions say."

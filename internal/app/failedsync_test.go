@@ -12,7 +12,7 @@ import (
 
 // That a data sync is tried again by itself is said only where it is.
 func TestAFailedSyncPromisesNoRetryThatNobodyMakes(t *testing.T) {
-	heard := failover.Moment{At: bootClock(), Set: true}
+	heard := failover.Moment{At: agent.BootClock(), Set: true}
 	syncing := agent.Seen{
 		Config: failover.Config{BackupOperations: true, Timeout: time.Hour},
 		State: failover.State{

@@ -54,7 +54,7 @@ func (a *Appliance) situation(ctx context.Context) notify.Situation {
 	role := a.agent.Look().State.Record.Role
 	s := notify.Situation{
 		Self: a.identity.ID(), Name: a.config.Name, Site: site.Name, Role: role,
-		Zone: a.settings.get().Location(), Console: a.consoleURL(site.HostName),
+		Zone: a.settings.Get().Location(), Console: a.consoleURL(site.HostName),
 	}
 	if pinned, paired := a.link.Paired(); paired {
 		s.PairID = pinned.PairID
@@ -84,7 +84,7 @@ func (a *Appliance) consoleURL(hostName string) string {
 // nextDaily is when it is this time in the site's zone: once every local day, as for
 // a daily data sync.
 func (a *Appliance) nextDaily(at pair.TimeOfDay, after time.Time) time.Time {
-	daily := pair.Settings{SyncSchedule: pair.ScheduleDaily, SyncTime: at, TimeZone: a.settings.get().TimeZone}
+	daily := pair.Settings{SyncSchedule: pair.ScheduleDaily, SyncTime: at, TimeZone: a.settings.Get().TimeZone}
 	return schedule.Next(daily, after)
 }
 

@@ -259,7 +259,7 @@ func TestTheDailyNoticeComesOnceEveryLocalDay(t *testing.T) {
 	a := quietAppliance(t, t.TempDir())
 	settings := pair.DefaultSettings()
 	settings.TimeZone = "Europe/Berlin"
-	a.settings.set(settings, 1, pair.Standalone)
+	a.settings.Set(settings, 1, pair.Standalone)
 	at := time.Date(2025, 12, 31, 12, 0, 0, 0, time.UTC)
 	var days []string
 	for range 365 {

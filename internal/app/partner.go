@@ -136,7 +136,7 @@ func (a *Appliance) handlePeer() {
 	a.link.Handle("POST "+pathHold, peer.Serve(func(ctx context.Context, q wire.Hold) (wire.Plain, error) {
 		err := a.agent.HoldAsked(ctx, q.Epoch)
 		if err == nil {
-			a.finishLed()
+			a.lead.Finish()
 		}
 		return done, refusedBy(err)
 	}))

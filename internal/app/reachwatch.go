@@ -55,7 +55,7 @@ func (a *Appliance) tryReach(ctx context.Context) {
 		a.reached.take(need, need)
 		return
 	}
-	ips := a.outside(a.settings.get().TestIPs)
+	ips := a.outside(a.settings.Get().TestIPs)
 	if found := probe.Reached(ctx, ips, reachWait, need); ctx.Err() == nil {
 		a.reached.take(found, need)
 	}

@@ -18,11 +18,11 @@ type opening struct {
 	took  atomic.Int64 // of the newest one; 0: not measured yet
 }
 
-func (o *opening) begin() { o.began.Store(int64(bootClock())) }
+func (o *opening) begin() { o.began.Store(int64(agent.BootClock())) }
 
 func (o *opening) end() {
 	if began := o.began.Swap(0); began != 0 {
-		o.took.Store(int64(bootClock().Sub(failover.Instant(began))))
+		o.took.Store(int64(agent.BootClock().Sub(failover.Instant(began))))
 	}
 }
 
@@ -51,7 +51,7 @@ func (a *Appliance) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
 	if a.reached.lost() {
 		return unreached()
 	}
-	if left, silent, runs := seen.Config.TakeoverIn(seen.State, bootClock()); silent > 0 {
+	if left, silent, runs := seen.Config.TakeoverIn(seen.State, agent.BootClock()); silent > 0 {
 		if why := seen.State.Blocked; !runs && why != failover.Agreed {
 			return declines(why, remedy(seen, why))
 		}
@@ -85,7 +85,7 @@ func (a *Appliance) readiness(sync pair.SyncStatus) *pair.Readiness {
 		return a.ownReadiness(sync)
 	case pair.Primary:
 	}
-	return a.readinessOfBackup(seen, seen.Config.Hears(seen.State, bootClock()), sync)
+	return a.readinessOfBackup(seen, seen.Config.Hears(seen.State, agent.BootClock()), sync)
 }
 
 // readinessOfBackup is what a primary knows of it. Hears: the backup answers.
@@ -113,7 +113,7 @@ func (a *Appliance) sickBackup() string {
 	seen := a.agent.Look()
 	pinned, paired := a.link.Paired()
 	switch s := seen.State; {
-	case s.Record.Role == pair.Backup && seen.Config.SickLately(s, bootClock()):
+	case s.Record.Role == pair.Backup && seen.Config.SickLately(s, agent.BootClock()):
 		return a.config.Name
 	case s.Record.Role == pair.Primary && paired && s.Peer.Role == pair.Backup && s.Peer.Sick:
 		return pinned.Name

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/act"
 	"baton/internal/failover"
 	"baton/internal/peer"
 )
@@ -11,9 +12,9 @@ import (
 // A refusal that one command ends names it.
 func TestARefusalNamesTheCommandThatEndsIt(t *testing.T) {
 	for command, err := range map[string]error{
-		"baton pair HOST":  failure(peer.ErrNotPaired),
-		"baton key set":    failure(peer.ErrNoKey),
-		"run baton pair H": refusedFor(failover.NotPaired),
+		"baton pair HOST":  act.Failure(peer.ErrNotPaired),
+		"baton key set":    act.Failure(peer.ErrNoKey),
+		"run baton pair H": act.RefusedFor(failover.NotPaired),
 	} {
 		if !strings.Contains(err.Error(), command) {
 			t.Errorf("%v names no %s", err, command)

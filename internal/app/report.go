@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"baton/internal/agent"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -32,7 +33,7 @@ type arrived struct {
 // keep replaces the report, and says whether the new one tells anything new.
 func (t *lastReport) keep(from pair.ApplianceID, report pair.Report) (news bool) {
 	report = sound(report)
-	before := t.newest.Swap(&arrived{from: from, report: report, at: bootClock()})
+	before := t.newest.Swap(&arrived{from: from, report: report, at: agent.BootClock()})
 	return before == nil || before.from != from || gistOf(before.report) != gistOf(report)
 }
 
@@ -102,7 +103,7 @@ func (t *lastReport) by(id pair.ApplianceID) *pair.PeerReport {
 	if newest == nil || newest.from != id {
 		return nil
 	}
-	return &pair.PeerReport{Report: newest.report, AgeMS: bootClock().Sub(newest.at).Milliseconds()}
+	return &pair.PeerReport{Report: newest.report, AgeMS: agent.BootClock().Sub(newest.at).Milliseconds()}
 }
 
 // fresh returns the peer's report if it tells of now; nil otherwise.
@@ -195,7 +196,7 @@ func (a *Appliance) report(ctx context.Context, now time.Time) pair.Report {
 		SharedIPs:       a.sharedStatus(ctx),
 		Sync:            a.syncStatus(now),
 		SyncBegan:       a.agent.SyncBegan(),
-		Settings:        a.settings.get().Sum(),
+		Settings:        a.settings.Get().Sum(),
 		SiteChecked:     a.checked(),
 		OpeningMS:       a.opening.lasted().Milliseconds(),
 		ProtectionLevel: seen.Config.ProtectionLevel(s, a.guarded()),
@@ -213,5 +214,5 @@ func (a *Appliance) roleSince(now time.Time, s failover.State) time.Time {
 	if since := a.local.State().RoleSince; !since.IsZero() {
 		return since
 	}
-	return now.Add(-bootClock().Sub(s.Since))
+	return now.Add(-agent.BootClock().Sub(s.Since))
 }

@@ -6,25 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"sync/atomic"
 
+	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/pair"
 )
 
 // securityDocument is where the security options are kept.
 const securityDocument = "security"
-
-// security are the options in force, for every request to look at.
-type security struct{ now atomic.Pointer[pair.Security] }
-
-func newSecurity() *security {
-	s := &security{}
-	s.now.Store(new(pair.DefaultSecurity()))
-	return s
-}
-
-func (s *security) get() pair.Security { return *s.now.Load() }
 
 // loadSecurity brings into force what the site database says now. Options that
 // cannot be read leave those in force that are: what guards a site must not keep
@@ -35,7 +24,7 @@ func (a *Appliance) loadSecurity(ctx context.Context) {
 		a.log.Error("security options not read", slog.String("error", err.Error()))
 		return
 	}
-	a.security.now.Store(&saved.Values)
+	a.security.Set(saved.Values)
 }
 
 func (a *Appliance) readSecurity(ctx context.Context) (api.Saved[pair.Security], error) {
@@ -58,12 +47,12 @@ func (a *Appliance) readSecurity(ctx context.Context) (api.Saved[pair.Security],
 // Security implements api.Guarding.
 func (b *backend) Security(ctx context.Context) (api.Saved[pair.Security], error) {
 	saved, err := b.readSecurity(ctx)
-	return saved, failure(err)
+	return saved, act.Failure(err)
 }
 
 // SaveSecurity implements api.Guarding.
 func (b *backend) SaveSecurity(ctx context.Context, wanted api.Saved[pair.Security]) (api.Saved[pair.Security], error) {
-	if err := b.mustLead(); err != nil {
+	if err := b.lead.Check(); err != nil {
 		return api.Saved[pair.Security]{}, err
 	}
 	if caller, known := api.CallerFrom(ctx); known {
@@ -75,27 +64,27 @@ func (b *backend) SaveSecurity(ctx context.Context, wanted api.Saved[pair.Securi
 	if err != nil {
 		return api.Saved[pair.Security]{}, err
 	}
-	err = b.led(func() (err error) {
+	err = b.lead.Change(func() (err error) {
 		wanted.Version, err = b.site.SaveDocument(ctx, securityDocument, text, wanted.Version, b.securityEvent(ctx, wanted.Values))
 		return err
 	})
 	if err != nil {
-		return api.Saved[pair.Security]{}, failure(err)
+		return api.Saved[pair.Security]{}, act.Failure(err)
 	}
 	b.loadSecurity(ctx)
 	return wanted, nil
 }
 
 func (b *backend) securityEvent(ctx context.Context, after pair.Security) pair.Event {
-	changes := pair.Changes(b.security.get(), after)
+	changes := pair.Changes(b.security.Get(), after)
 	what := "changed " + pair.ChangesText(changes)
 	if len(changes) == 0 {
 		what = "saved the security options as they were"
 	}
-	detail := by(ctx).Note()
+	detail := act.By(ctx).Note()
 	pair.NoteChanges(detail, changes)
-	return pair.Event{Kind: pair.KindSettingChanged, Text: by(ctx).String() + " " + what + ".", Detail: detail}
+	return pair.Event{Kind: pair.KindSettingChanged, Text: act.By(ctx).String() + " " + what + ".", Detail: detail}
 }
 
 // Admits implements api.Guarding.
-func (b *backend) Admits(from netip.Addr) bool { return b.security.get().Admits(from) }
+func (b *backend) Admits(from netip.Addr) bool { return b.security.Get().Admits(from) }

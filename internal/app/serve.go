@@ -17,11 +17,13 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"baton/internal/act"
 	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/config"
 	"baton/internal/datasync"
 	"baton/internal/failover"
+	"baton/internal/inforce"
 	"baton/internal/lease"
 	"baton/internal/notify"
 	"baton/internal/pair"
@@ -52,11 +54,11 @@ type Appliance struct {
 	agent      *agent.Agent
 	backend    *backend
 	server     *api.Server
-	settings   *settings
+	settings   *inforce.Settings
 	outdated   chan struct{} // the primary tells of other settings than those in force
 	room       *room
 	notifier   *notify.Notifier
-	security   *security
+	security   *inforce.Security
 	public     *public
 	told       lastReport
 	way        way // to the peer
@@ -64,8 +66,8 @@ type Appliance struct {
 	names      *names
 	opening    opening
 	runs       runs
-	leading    sync.RWMutex // held shared while the site database is changed
-	watched    bool         // a watchdog ends this daemon when it hangs
+	lead       *act.Lead
+	watched    bool // a watchdog ends this daemon when it hangs
 
 	reached   reachWatch
 	protected atomic.Int64                     // how many directories are
@@ -191,14 +193,14 @@ func (a *Appliance) join(ctx context.Context) error {
 	}
 	a.ips = newAddresses(a.host, a.traffic, a.config.SharedIPs, a.local, a.log, a.opening.end)
 	a.reach = &reacher{}
-	a.settings = newSettings(saved, version)
+	a.settings = inforce.NewSettings(saved, version)
 	a.countProtected(ctx)
 	a.outdated = make(chan struct{}, 1)
 	a.room = &room{dir: a.config.DataDir, log: a.log}
 	a.room.look()
 	a.notifier = a.newNotifier()
 	a.history.written = a.notifier.Wake
-	a.security = newSecurity()
+	a.security = inforce.NewSecurity()
 	a.loadSecurity(ctx)
 	a.learnNames(ctx)
 	record := a.local.State().Record
@@ -213,8 +215,9 @@ func (a *Appliance) join(ctx context.Context) error {
 		Store: records{a.local}, Addresses: a.ips, Reacher: a.reach,
 		Peer: &partner{link: a.link, believe: a.believe, notice: a.noticeView}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
-		Clock: bootClock, Wall: time.Now, Schedule: a.settings.next, Found: a.conditions, Beat: beat,
+		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.conditions, Beat: beat,
 	})
+	a.lead = &act.Lead{Agent: a.agent, Link: a.link, Audit: act.Audit{Record: a.history.Record}}
 	a.backend = newBackend(a)
 	a.server = api.NewServer(a.backend.contract(), api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
 	a.handlePeer()

@@ -5,66 +5,19 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"sync"
-	"time"
 
-	"baton/internal/datasync/schedule"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
 )
 
-// settings are those in force. On a backup they may be newer than its site
-// database: a change at the primary counts here before a data sync brings it.
-type settings struct {
-	mu      sync.Mutex
-	now     pair.Settings
-	version int64
-	heard   bool // a backup has them from its primary, which knows better than a snapshot
-}
-
-func newSettings(saved pair.Settings, version int64) *settings {
-	return &settings{now: saved, version: version}
-}
-
-func (s *settings) get() pair.Settings {
-	now, _ := s.versioned()
-	return now
-}
-
-func (s *settings) versioned() (now pair.Settings, version int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now, s.version
-}
-
-// set brings settings into force that the site database has. A backup that has
-// heard from its primary keeps to that: a data sync may bring what is older.
-func (s *settings) set(saved pair.Settings, version int64, role pair.Role) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.heard = s.heard && role == pair.Backup; !s.heard {
-		s.now, s.version = saved, version
-	}
-}
-
-// hear brings into force what the primary says.
-func (s *settings) hear(told pair.Settings, version int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.now, s.version, s.heard = told, version, true
-}
-
-// next is the agent's schedule.
-func (s *settings) next(after time.Time) time.Time { return schedule.Next(s.get(), after) }
-
 // enforce has everything go by the settings in force, and is the one place that does:
 // which machines are pinged, which are asked who has a shared IP, how fast data syncs
 // may be, and the configuration of the decision. The agent calls it between two events.
 // The schedule (next), the time zone and the site check are asked for when they are due.
 func (a *Appliance) enforce(c *failover.Config) {
-	s := a.settings.get()
+	s := a.settings.Get()
 	test := a.outside(s.TestIPs)
 	a.reach.set(test)
 	a.ips.teach(test)
@@ -94,7 +47,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.settings.set(saved, version, a.agent.Look().State.Record.Role)
+	a.settings.Set(saved, version, a.agent.Look().State.Record.Role)
 	a.loadSecurity(ctx)
 	a.countProtected(ctx)
 	a.agent.Configure(ctx, a.enforce)
@@ -127,11 +80,11 @@ func (a *Appliance) saveSettings(ctx context.Context, wanted pair.Settings, vers
 	if err := a.checkOutside(wanted.TestIPs); err != nil {
 		return 0, err
 	}
-	err = a.led(func() (err error) {
+	err = a.lead.Change(func() (err error) {
 		if newest, err = a.site.SetSettings(ctx, wanted, version, by); err != nil {
 			return err
 		}
-		a.settings.set(wanted, newest, a.agent.Look().State.Record.Role)
+		a.settings.Set(wanted, newest, a.agent.Look().State.Record.Role)
 		a.agent.Configure(ctx, a.enforce)
 		return nil
 	})

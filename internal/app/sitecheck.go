@@ -63,7 +63,7 @@ func (a *Appliance) watchSite(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		state, wanted := a.agent.Look().State, a.settings.get().SiteCheck
+		state, wanted := a.agent.Look().State, a.settings.Get().SiteCheck
 		check := wanted
 		if !state.Serving() || state.Record.Role == pair.Backup {
 			check = pair.SiteCheck{}
@@ -83,5 +83,5 @@ func (a *Appliance) watchSite(ctx context.Context) error {
 // checked reports whether this appliance knows whether its site answers: by the check,
 // or since Baton serves it itself.
 func (a *Appliance) checked() bool {
-	return !a.settings.get().SiteCheck.IsZero() || a.config.Site != nil
+	return !a.settings.Get().SiteCheck.IsZero() || a.config.Site != nil
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"baton/internal/agent"
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
@@ -30,7 +31,7 @@ type sighting struct {
 func (a *Appliance) siteStatus(ready *pair.Readiness) pair.SiteStatus {
 	seen := a.agent.Look()
 	seat := sighting{
-		served: seen.Config.Served(seen.State, bootClock()), self: a.config.Name, role: seen.State.Record.Role, phase: seen.State.Phase,
+		served: seen.Config.Served(seen.State, agent.BootClock()), self: a.config.Name, role: seen.State.Record.Role, phase: seen.State.Phase,
 		shared: len(a.ips.ticked()) > 0, checked: a.checked(), ready: ready != nil && ready.Ready, hollow: a.protected.Load() == 0, wasSick: a.sickBackup() != "", conditions: a.agent.Conditions(),
 		heardMS: -1, peerRole: seen.State.Peer.Role, peerPhase: seen.State.Peer.Phase, peerServed: seen.State.Peer.Serving, peerStopped: seen.State.Peer.Stopping,
 	}
@@ -38,7 +39,7 @@ func (a *Appliance) siteStatus(ready *pair.Readiness) pair.SiteStatus {
 		seat.peer = pinned.Name
 	}
 	if heard := seen.State.PeerHeard; heard.Set {
-		seat.heardMS = bootClock().Sub(heard.At).Milliseconds()
+		seat.heardMS = agent.BootClock().Sub(heard.At).Milliseconds()
 	}
 	if report := a.fresh(); report != nil {
 		seat.peerReports = report.Conditions

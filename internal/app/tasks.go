@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -68,7 +69,7 @@ func (t *tasks) told(kind string, err error) error {
 	if errors.Is(err, peer.ErrUnreachable) && !fromPeer {
 		return &pair.Refusal{Code: pair.Unreachable, Text: peer.Unanswered(err), Cause: err}
 	}
-	return failure(err)
+	return act.Failure(err)
 }
 
 func (t *tasks) keep(task *api.Task) {

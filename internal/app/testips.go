@@ -60,7 +60,7 @@ func (a *Appliance) outside(ips []netip.Addr) []netip.Addr {
 // checkOutside refuses to save test IPs that belong to the pair. Those that are saved
 // already are not refused again with every other setting.
 func (a *Appliance) checkOutside(wanted []netip.Addr) error {
-	if slices.Equal(wanted, a.settings.get().TestIPs) {
+	if slices.Equal(wanted, a.settings.Get().TestIPs) {
 		return nil
 	}
 	outside := a.outside(wanted)
@@ -82,7 +82,7 @@ const (
 // TestIPs implements api.Reaching: on a pair, both appliances ping.
 func (b *backend) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
 	if len(ips) == 0 {
-		ips = b.settings.get().TestIPs
+		ips = b.settings.Get().TestIPs
 	}
 	if len(ips) == 0 {
 		return nil, pair.Refuse(pair.Usage, "no test IPs are saved: name some, as baton test-ips 198.51.100.254")

@@ -45,7 +45,7 @@ func TestAddressesOfThePairAreNoTestIPs(t *testing.T) {
 	// What was saved before counts for nothing.
 	saved := pair.DefaultSettings()
 	saved.TestIPs = []netip.Addr{netip.MustParseAddr("198.51.100.254"), netip.MustParseAddr("198.51.100.2")}
-	a.settings.set(saved, 1, pair.Standalone)
+	a.settings.Set(saved, 1, pair.Standalone)
 	var c failover.Config
 	a.enforce(&c)
 	if c.TestIPs != 1 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/cause"
 	"baton/internal/lease"
@@ -45,7 +46,7 @@ func (a *Appliance) trafficConditions() (found []pair.Condition) {
 
 // happened reports whether something happened lately, at an instant of the boot-time clock.
 func happened(at time.Duration) bool {
-	return at != 0 && time.Duration(bootClock())-at < trafficShown
+	return at != 0 && time.Duration(agent.BootClock())-at < trafficShown
 }
 
 // endTraffic takes the traffic lease's rules away, unless an address that could not

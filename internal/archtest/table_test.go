@@ -53,6 +53,12 @@ func table() map[string]rule {
 		"internal/certificate":               edge,
 		"internal/notify":                    edge,
 
+		// what is in force here
+		"internal/inforce": {imports: []string{"internal/datasync/schedule", "internal/pair"}},
+
+		// acts
+		"internal/act": {imports: []string{"internal/agent", "internal/api", "internal/cause", "internal/failover", "internal/pair", "internal/peer"}},
+
 		// faces
 		"internal/api":         {imports: []string{"internal/cause", "internal/pair", "internal/report"}},
 		"internal/api/apitest": {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},

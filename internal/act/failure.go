@@ -1,0 +1,65 @@
+package act
+
+import (
+	"baton/internal/cause"
+	"baton/internal/failover"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"context"
+	"errors"
+	"net/url"
+	"syscall"
+)
+
+// Failure makes what a person is told of an error of an edge, or of the decision's
+// no. Errors that nobody can read pass as they are, for the log.
+func Failure(err error) error {
+	refusal := pair.RefusalOf(err)
+	remote, fromPeer := errors.AsType[*peer.RemoteError](err)
+	_, called := errors.AsType[*url.Error](err)
+	reason, decided := errors.AsType[failover.Reason](err)
+	switch {
+	case err == nil, err == error(refusal): //nolint:errorlint // the refusal itself, not wrapped
+		if decided {
+			return advised(reason, err)
+		}
+		return err
+	case fromPeer: // how it came here is for the log
+		return &pair.Refusal{Code: pair.CodeOf(remote), Text: cause.Of(remote), Cause: err}
+	case called && errors.Is(err, peer.ErrUnreachable):
+		return &pair.Refusal{Code: pair.Unreachable, Text: peer.Unanswered(err), Cause: err}
+	case refusal != nil:
+		return &pair.Refusal{Code: refusal.Code, Text: cause.Of(err), Fields: refusal.Fields, Cause: err}
+	case errors.Is(err, syscall.ENOSPC):
+		return &pair.Refusal{Code: pair.Failed, Text: "the disk of this appliance's data directory is full: free some space there, then try again", Cause: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &pair.Refusal{Code: pair.Unreachable, Text: cause.Of(err), Cause: err}
+	}
+	return err
+}
+
+// RefusedFor is the decision's no without more to say.
+func RefusedFor(reason failover.Reason) error {
+	return advised(reason, pair.Refuse(pair.Refused, "%w", reason))
+}
+
+// advised tells what to do about some of the decision's reasons instead.
+func advised(reason failover.Reason, refusal error) error {
+	advice := map[failover.Reason]*pair.Refusal{
+		failover.PeerSilent: pair.Refuse(pair.Unreachable,
+			"the peer does not answer: look at it, or repeat with --force to serve with the data that is here"),
+		failover.AddressAnswers: pair.Refuse(pair.Refused,
+			"the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat"),
+		failover.NotPaired: pair.Refuse(pair.Refused,
+			"this appliance has no relationship: on the one that holds the data, run baton pair HOST"),
+	}
+	if better := advice[reason]; better != nil {
+		return better
+	}
+	return refusal
+}
+
+// NotYet says that a later version will do what was asked.
+func NotYet(what string) error {
+	return pair.Refuse(pair.Refused, "%s is not available yet in this version", what)
+}
