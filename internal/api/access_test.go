@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 // operation is one entry of the OpenAPI document.
@@ -48,11 +49,11 @@ func operations(t *testing.T, b *bench) []operation {
 
 func TestEveryRouteHasAMinimumRoleAndNoViewerActs(t *testing.T) {
 	for _, op := range operations(t, newBench(t)) {
-		least := api.Access(op.Least)
-		if !slices.Contains(api.Accesses(), least) && least != api.SetupOnly {
+		least := pair.Access(op.Least)
+		if !slices.Contains(pair.Accesses(), least) && least != api.SetupOnly {
 			t.Errorf("%s %s declares no minimum role", op.method, op.path)
 		}
-		if op.method != http.MethodGet && api.Viewer.Covers(least) {
+		if op.method != http.MethodGet && pair.Viewer.Covers(least) {
 			t.Errorf("%s %s: a viewer may act", op.method, op.path)
 		}
 		if (least == api.SetupOnly) != (op.ID == "setup") {
@@ -81,9 +82,9 @@ func TestEveryRouteEnforcesItsRole(t *testing.T) {
 		if w := b.askFrom(from, op.method, path, "guess", "{}"); w.Code != 401 {
 			t.Errorf("%s %s with a wrong token: %d", op.method, path, w.Code)
 		}
-		for _, access := range api.Accesses() {
+		for _, access := range pair.Accesses() {
 			w := b.askFrom(from, op.method, path, string(access), "{}")
-			may := access.Covers(api.Access(op.Least))
+			may := access.Covers(pair.Access(op.Least))
 			if may == (w.Code == 401 || w.Code == 403) {
 				t.Errorf("%s %s needs %s, and a token of a %s gets %d", op.method, path, op.Least, access, w.Code)
 			}

@@ -68,7 +68,7 @@ type SettingUp interface {
 	SetupToken(ctx context.Context) (string, error)
 	// SetUp makes the first administrator and spends the token; Refused if any
 	// user exists.
-	SetUp(ctx context.Context, user NewUser) error
+	SetUp(ctx context.Context, user pair.NewUser) error
 }
 
 // Keys keeps the pre-shared key.
@@ -203,14 +203,14 @@ type Services interface {
 
 // Users keeps the accounts.
 type Users interface {
-	Users(ctx context.Context) ([]User, error)
-	AddUser(ctx context.Context, user NewUser) error
+	Users(ctx context.Context) ([]pair.User, error)
+	AddUser(ctx context.Context, user pair.NewUser) error
 	// CheckUser refuses what AddUser would refuse, every field at once, and adds
 	// nothing.
-	CheckUser(ctx context.Context, user NewUser) error
+	CheckUser(ctx context.Context, user pair.NewUser) error
 	// UpdateUser saves what was derived from user.Version; Conflict if that is no
 	// longer the newest. 0: whatever the version.
-	UpdateUser(ctx context.Context, user UserChange) error
+	UpdateUser(ctx context.Context, user pair.UserChange) error
 	SetPassword(ctx context.Context, name, password string) error
 	DisableUser(ctx context.Context, name string) error
 	EnableUser(ctx context.Context, name string) error
@@ -221,8 +221,8 @@ type Users interface {
 
 // Tokens keeps the API tokens.
 type Tokens interface {
-	Tokens(ctx context.Context) ([]Token, error)
-	CreateToken(ctx context.Context, token NewToken) (CreatedToken, error)
+	Tokens(ctx context.Context) ([]pair.Token, error)
+	CreateToken(ctx context.Context, token pair.NewToken) (pair.CreatedToken, error)
 	RevokeToken(ctx context.Context, id string) error
 	// Authenticate returns who holds the secret: Name and Access. Unauthorized
 	// if nobody does, or if the token has expired.

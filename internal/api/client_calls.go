@@ -364,12 +364,12 @@ func (c *Client) RemoveService(ctx context.Context, name string) error {
 }
 
 // Users lists the accounts.
-func (c *Client) Users(ctx context.Context) ([]User, error) {
-	return fetch[[]User](ctx, c, http.MethodGet, "/users", nil)
+func (c *Client) Users(ctx context.Context) ([]pair.User, error) {
+	return fetch[[]pair.User](ctx, c, http.MethodGet, "/users", nil)
 }
 
 // AddUser makes an account.
-func (c *Client) AddUser(ctx context.Context, user NewUser) error {
+func (c *Client) AddUser(ctx context.Context, user pair.NewUser) error {
 	return c.call(ctx, http.MethodPost, "/users", user, nil)
 }
 
@@ -389,7 +389,7 @@ func (c *Client) EnableUser(ctx context.Context, name string) error {
 }
 
 // UpdateUser changes an account's display name, mail and role.
-func (c *Client) UpdateUser(ctx context.Context, user UserChange) error {
+func (c *Client) UpdateUser(ctx context.Context, user pair.UserChange) error {
 	return c.call(ctx, http.MethodPut, "/users/"+url.PathEscape(user.Name), user, nil)
 }
 
@@ -426,13 +426,13 @@ func (c *Client) ChangeSecurity(ctx context.Context, changes map[string]string) 
 }
 
 // Tokens lists the API tokens.
-func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
-	return fetch[[]Token](ctx, c, http.MethodGet, "/tokens", nil)
+func (c *Client) Tokens(ctx context.Context) ([]pair.Token, error) {
+	return fetch[[]pair.Token](ctx, c, http.MethodGet, "/tokens", nil)
 }
 
 // CreateToken makes one.
-func (c *Client) CreateToken(ctx context.Context, token NewToken) (CreatedToken, error) {
-	return fetch[CreatedToken](ctx, c, http.MethodPost, "/tokens", token)
+func (c *Client) CreateToken(ctx context.Context, token pair.NewToken) (pair.CreatedToken, error) {
+	return fetch[pair.CreatedToken](ctx, c, http.MethodPost, "/tokens", token)
 }
 
 // RevokeToken ends one.

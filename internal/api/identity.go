@@ -77,7 +77,7 @@ type Session struct {
 // SignedIn is a session and whose it is.
 type SignedIn struct {
 	Session
-	Account    User
+	Account    pair.User
 	CodeNeeded bool // not signed in yet: the code is still asked for
 }
 

@@ -74,7 +74,7 @@ func (s *Server) ConnContext(ctx context.Context, conn net.Conn) context.Context
 		s.log.Warn("local caller not identified", slog.Any("error", err))
 		return ctx
 	}
-	return WithCaller(ctx, Caller{Name: name, Access: Administrator, From: "local", Local: true})
+	return WithCaller(ctx, Caller{Name: name, Access: pair.Administrator, From: "local", Local: true})
 }
 
 func peerUser(conn net.Conn) (string, error) {

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"baton/internal/api"
 	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
@@ -44,9 +43,9 @@ func TestNotificationsAreSavedWholeAndShownWithoutSecrets(t *testing.T) {
 	if code := put(version); code != 412 {
 		t.Errorf("saving over a newer version answers %d", code)
 	}
-	for _, access := range api.Accesses() {
+	for _, access := range pair.Accesses() {
 		text := b.ask("GET", "/api/v1/notifications", string(access), "").Body.String()
-		if strings.Contains(text, "sixteen") || strings.Contains(text, "part-of-the-address") != (access == api.Administrator) {
+		if strings.Contains(text, "sixteen") || strings.Contains(text, "part-of-the-address") != (access == pair.Administrator) {
 			t.Errorf("a %s sees %s", access, text)
 		}
 	}
@@ -64,7 +63,7 @@ func TestNotificationsAreSavedWholeAndShownWithoutSecrets(t *testing.T) {
 
 func TestATestNotificationSaysWhatCameOfIt(t *testing.T) {
 	b := newBench(t)
-	b.appliance.SetChannel(pair.MailChannel, pair.ChannelState{LastError: "broken", LastFailure: new(apitest.Start().Add(-time.Hour))})
+	b.appliance.SetChannel(pair.MailChannel, pair.ChannelState{LastError: "broken", LastFailure: apitest.Start().Add(-time.Hour)})
 	if p := problemIn(t, b.ask("POST", "/api/v1/notifications/test", "administrator", `{"channel":"mail"}`)); p.Status != 409 {
 		t.Errorf("without a server: %+v", p)
 	}

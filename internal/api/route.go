@@ -23,7 +23,7 @@ type endpoint struct {
 	method  string
 	path    string // below Prefix
 	name    string // operation id
-	least   Access
+	least   pair.Access
 	summary string
 	status  int               // of success; 0: 200, or 204 without a body
 	timeout time.Duration     // for the backend; 0: answerTimeout
@@ -105,12 +105,12 @@ func (s *Server) problemResponse() *huma.Response {
 }
 
 // leastOf returns the declared minimum of an operation.
-func leastOf(op *huma.Operation) (Access, error) {
+func leastOf(op *huma.Operation) (pair.Access, error) {
 	least, ok := op.Extensions[minimumRole].(string)
 	if !ok {
 		return "", fmt.Errorf("operation %s declares no minimum role", op.OperationID)
 	}
-	return Access(least), nil
+	return pair.Access(least), nil
 }
 
 // list answers an empty list instead of null.

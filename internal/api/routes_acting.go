@@ -31,7 +31,7 @@ type MaintenanceRequest struct {
 func (s *Server) addActing() {
 	s.addSync()
 	s.addRole()
-	add(s, endpoint{method: http.MethodPut, path: "/maintenance", name: "start-maintenance", least: Operator, summary: "Turn automatic actions off"},
+	add(s, endpoint{method: http.MethodPut, path: "/maintenance", name: "start-maintenance", least: pair.Operator, summary: "Turn automatic actions off"},
 		func(ctx context.Context, in *question[MaintenanceRequest]) (*none, error) {
 			lasting, err := maintenanceTime(in.Body.For)
 			if err != nil {
@@ -39,21 +39,21 @@ func (s *Server) addActing() {
 			}
 			return done(s.backend.Upkeep.StartMaintenance(ctx, lasting))
 		})
-	add(s, endpoint{method: http.MethodDelete, path: "/maintenance", name: "end-maintenance", least: Operator, summary: "Turn automatic actions on again"},
+	add(s, endpoint{method: http.MethodDelete, path: "/maintenance", name: "end-maintenance", least: pair.Operator, summary: "Turn automatic actions on again"},
 		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.Upkeep.EndMaintenance(ctx)) })
-	add(s, endpoint{method: http.MethodPost, path: "/resume", name: "resume", least: Operator, summary: "Allow automatic failover again after too many takeovers"},
+	add(s, endpoint{method: http.MethodPost, path: "/resume", name: "resume", least: pair.Operator, summary: "Allow automatic failover again after too many takeovers"},
 		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.Upkeep.Resume(ctx)) })
 }
 
 func (s *Server) addSync() {
-	add(s, endpoint{method: http.MethodPost, path: "/sync", name: "start-sync", least: Operator, status: http.StatusAccepted, summary: "Sync Now; answers a task to follow"},
+	add(s, endpoint{method: http.MethodPost, path: "/sync", name: "start-sync", least: pair.Operator, status: http.StatusAccepted, summary: "Sync Now; answers a task to follow"},
 		func(ctx context.Context, in *question[SyncRequest]) (*answer[Task], error) {
 			task, err := s.backend.Syncs.StartSync(ctx, in.Body)
 			return one(task.whole(), err)
 		})
-	add(s, endpoint{method: http.MethodDelete, path: "/sync", name: "cancel-sync", least: Operator, summary: "Cancel the running data sync"},
+	add(s, endpoint{method: http.MethodDelete, path: "/sync", name: "cancel-sync", least: pair.Operator, summary: "Cancel the running data sync"},
 		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.Syncs.CancelSync(ctx)) })
-	add(s, endpoint{method: http.MethodGet, path: "/tasks/{id}", name: "task", least: Viewer, summary: "How far a task is"},
+	add(s, endpoint{method: http.MethodGet, path: "/tasks/{id}", name: "task", least: pair.Viewer, summary: "How far a task is"},
 		func(ctx context.Context, in *identified) (*answer[Task], error) {
 			task, err := s.backend.Syncs.Task(ctx, in.ID)
 			return one(task.whole(), err)
@@ -61,15 +61,15 @@ func (s *Server) addSync() {
 }
 
 func (s *Server) addRole() {
-	add(s, endpoint{method: http.MethodPost, path: "/role", name: "change-role", least: Operator, status: http.StatusAccepted, summary: "Become Primary or Become Backup; answers a task to follow"},
+	add(s, endpoint{method: http.MethodPost, path: "/role", name: "change-role", least: pair.Operator, status: http.StatusAccepted, summary: "Become Primary or Become Backup; answers a task to follow"},
 		func(ctx context.Context, in *question[RoleChange]) (*answer[Task], error) {
-			if caller, _ := CallerFrom(ctx); in.Body.Force && !caller.Access.Covers(Administrator) {
+			if caller, _ := CallerFrom(ctx); in.Body.Force && !caller.Access.Covers(pair.Administrator) {
 				return nil, pair.Refuse(pair.Forbidden, "forcing a role needs the role administrator: ask one, or try it without force")
 			}
 			task, err := s.backend.Roles.ChangeRole(ctx, in.Body)
 			return one(task.whole(), err)
 		})
-	add(s, endpoint{method: http.MethodGet, path: "/role/preflight", name: "preflight", least: Viewer, timeout: time.Minute, summary: "What would be in the way of a role change"},
+	add(s, endpoint{method: http.MethodGet, path: "/role/preflight", name: "preflight", least: pair.Viewer, timeout: time.Minute, summary: "What would be in the way of a role change"},
 		func(ctx context.Context, in *preflightQuery) (*answer[[]Check], error) {
 			change, err := in.change()
 			if err != nil {
@@ -77,7 +77,7 @@ func (s *Server) addRole() {
 			}
 			return list(s.backend.Roles.Preflight(ctx, change))
 		})
-	add(s, endpoint{method: http.MethodGet, path: "/role/loss", name: "loss", least: Viewer, timeout: time.Minute, summary: "What a role change would lose of the newest changes"},
+	add(s, endpoint{method: http.MethodGet, path: "/role/loss", name: "loss", least: pair.Viewer, timeout: time.Minute, summary: "What a role change would lose of the newest changes"},
 		func(ctx context.Context, in *preflightQuery) (*answer[Loss], error) {
 			change, err := in.change()
 			if err != nil {

@@ -21,7 +21,7 @@ const (
 )
 
 func (s *Server) addDiverged() {
-	add(s, endpoint{method: http.MethodGet, path: "/diverged", name: "diverged", least: Viewer, summary: "Diverged copies: what losing sides wrote"},
+	add(s, endpoint{method: http.MethodGet, path: "/diverged", name: "diverged", least: pair.Viewer, summary: "Diverged copies: what losing sides wrote"},
 		func(ctx context.Context, _ *none) (*answer[[]pair.DivergedCopy], error) {
 			copies, err := s.backend.Diverged.DivergedCopies(ctx)
 			for i := range copies {
@@ -31,26 +31,26 @@ func (s *Server) addDiverged() {
 			}
 			return list(copies, err)
 		})
-	add(s, endpoint{method: http.MethodGet, path: "/diverged/{id}/export", name: "export-diverged", least: Administrator, replies: "application/x-tar", summary: "One diverged copy as a tar archive"},
+	add(s, endpoint{method: http.MethodGet, path: "/diverged/{id}/export", name: "export-diverged", least: pair.Administrator, replies: "application/x-tar", summary: "One diverged copy as a tar archive"},
 		func(_ context.Context, in *identified) (*huma.StreamResponse, error) {
 			return s.stream("application/x-tar", func(ctx context.Context, w *streamWriter) error {
 				return s.backend.Diverged.ExportDiverged(ctx, in.ID, w)
 			}), nil
 		})
-	add(s, endpoint{method: http.MethodDelete, path: "/diverged/{id}", name: "delete-diverged", least: Administrator, summary: "Delete a diverged copy for good"},
+	add(s, endpoint{method: http.MethodDelete, path: "/diverged/{id}", name: "delete-diverged", least: pair.Administrator, summary: "Delete a diverged copy for good"},
 		func(ctx context.Context, in *identified) (*none, error) {
 			return done(s.backend.Diverged.DeleteDiverged(ctx, in.ID))
 		})
 }
 
 func (s *Server) addBackup() {
-	add(s, endpoint{method: http.MethodPost, path: "/backup", name: "create-backup", least: Administrator, replies: "application/octet-stream", summary: "All that is set for the site, without its history, encrypted with the password"},
+	add(s, endpoint{method: http.MethodPost, path: "/backup", name: "create-backup", least: pair.Administrator, replies: "application/octet-stream", summary: "All that is set for the site, without its history, encrypted with the password"},
 		func(_ context.Context, in *question[passwordText]) (*huma.StreamResponse, error) {
 			return s.stream("application/octet-stream", func(ctx context.Context, w *streamWriter) error {
 				return s.backend.Backups.CreateBackup(ctx, in.Body.Password, w)
 			}), nil
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/backup/restore", name: "restore-backup", least: Administrator, timeout: backupTimeout, takes: restoreBody(), summary: "Restore a backup: multipart form with password, then file"},
+	add(s, endpoint{method: http.MethodPost, path: "/backup/restore", name: "restore-backup", least: pair.Administrator, timeout: backupTimeout, takes: restoreBody(), summary: "Restore a backup: multipart form with password, then file"},
 		func(ctx context.Context, _ *none) (*none, error) {
 			password, file, err := BackupParts(exchangeFrom(ctx).r)
 			if err != nil {
@@ -58,7 +58,7 @@ func (s *Server) addBackup() {
 			}
 			return done(s.backend.Backups.RestoreBackup(ctx, password, file))
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/backup/inspect", name: "inspect-backup", least: Administrator, timeout: backupTimeout, takes: restoreBody(), summary: "What a backup holds; it is kept for 10 minutes to be restored. The same form as for restore"},
+	add(s, endpoint{method: http.MethodPost, path: "/backup/inspect", name: "inspect-backup", least: pair.Administrator, timeout: backupTimeout, takes: restoreBody(), summary: "What a backup holds; it is kept for 10 minutes to be restored. The same form as for restore"},
 		func(ctx context.Context, _ *none) (*answer[InspectedBackup], error) {
 			password, file, err := BackupParts(exchangeFrom(ctx).r)
 			if err != nil {
@@ -66,7 +66,7 @@ func (s *Server) addBackup() {
 			}
 			return one(s.backend.Backups.InspectBackup(ctx, password, file))
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/backup/inspected/{id}/restore", name: "restore-inspected-backup", least: Administrator, timeout: time.Minute, summary: "Restore the backup that was inspected"},
+	add(s, endpoint{method: http.MethodPost, path: "/backup/inspected/{id}/restore", name: "restore-inspected-backup", least: pair.Administrator, timeout: time.Minute, summary: "Restore the backup that was inspected"},
 		func(ctx context.Context, in *identified) (*none, error) {
 			return done(s.backend.Backups.RestoreInspected(ctx, in.ID))
 		})

@@ -22,15 +22,15 @@ type notificationsChange struct {
 }
 
 func (s *Server) addNotifications() {
-	add(s, endpoint{method: http.MethodGet, path: "/notifications", name: "notifications", least: Viewer, summary: "Who is told of what, and how it fares; without password and secrets"},
+	add(s, endpoint{method: http.MethodGet, path: "/notifications", name: "notifications", least: pair.Viewer, summary: "Who is told of what, and how it fares; without password and secrets"},
 		func(ctx context.Context, _ *none) (*notificationsAnswer, error) {
 			return notificationsOut(s.backend.Notifications.Notifications(ctx))
 		})
-	add(s, endpoint{method: http.MethodPut, path: "/notifications", name: "save-notifications", least: Administrator, summary: "Save all of it; an empty password or secret stays as it is"},
+	add(s, endpoint{method: http.MethodPut, path: "/notifications", name: "save-notifications", least: pair.Administrator, summary: "Save all of it; an empty password or secret stays as it is"},
 		func(ctx context.Context, in *notificationsChange) (*notificationsAnswer, error) {
 			return notificationsOut(s.saveNotifications(ctx, in.Body, in.IfMatch))
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/notifications/test", name: "test-notification", least: Administrator, timeout: testTimeout, summary: "Send a test through a saved channel"},
+	add(s, endpoint{method: http.MethodPost, path: "/notifications/test", name: "test-notification", least: pair.Administrator, timeout: testTimeout, summary: "Send a test through a saved channel"},
 		func(ctx context.Context, in *question[ChannelRequest]) (*answer[Tested], error) {
 			text, err := s.backend.Notifications.TestNotification(ctx, in.Body.Channel)
 			return one(Tested{Text: text}, err)

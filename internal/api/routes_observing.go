@@ -33,18 +33,18 @@ type historyQuery struct {
 }
 
 func (s *Server) addObserving() {
-	add(s, endpoint{method: http.MethodGet, path: "/status", name: "status", least: Viewer, summary: "What this appliance is and sees now"},
+	add(s, endpoint{method: http.MethodGet, path: "/status", name: "status", least: pair.Viewer, summary: "What this appliance is and sees now"},
 		func(ctx context.Context, _ *none) (*answer[pair.Status], error) {
 			status, err := s.backend.Overview.Status(ctx)
 			return one(whole(status), err)
 		})
 	add(s, endpoint{
-		method: http.MethodGet, path: "/status/stream", name: "watch-status", least: Viewer, replies: "text/event-stream",
+		method: http.MethodGet, path: "/status/stream", name: "watch-status", least: pair.Viewer, replies: "text/event-stream",
 		summary: "The status now and whenever it changes, as server-sent events named status",
 	}, func(context.Context, *none) (*huma.StreamResponse, error) {
 		return s.stream("text/event-stream", s.watch), nil
 	})
-	add(s, endpoint{method: http.MethodGet, path: "/history", name: "history", least: Viewer, summary: "What happened, oldest first"},
+	add(s, endpoint{method: http.MethodGet, path: "/history", name: "history", least: pair.Viewer, summary: "What happened, oldest first"},
 		func(ctx context.Context, in *historyQuery) (*answer[[]Event], error) {
 			limit := in.Limit
 			if limit == 0 {
@@ -55,11 +55,11 @@ func (s *Server) addObserving() {
 			})
 			return list(written(events), err)
 		})
-	add(s, endpoint{method: http.MethodGet, path: "/doctor", name: "doctor", least: Viewer, timeout: time.Minute, summary: "Readiness of this pair, each check with its next step"},
+	add(s, endpoint{method: http.MethodGet, path: "/doctor", name: "doctor", least: pair.Viewer, timeout: time.Minute, summary: "Readiness of this pair, each check with its next step"},
 		func(ctx context.Context, _ *none) (*answer[[]Check], error) {
 			return list(s.backend.Upkeep.Doctor(ctx))
 		})
-	add(s, endpoint{method: http.MethodGet, path: "/version", name: "version", least: Viewer, summary: "Version of the product and of this interface"},
+	add(s, endpoint{method: http.MethodGet, path: "/version", name: "version", least: pair.Viewer, summary: "Version of the product and of this interface"},
 		func(context.Context, *none) (*answer[Version], error) {
 			return one(Version{Version: s.options.Version, API: "1"}, nil)
 		})

@@ -14,20 +14,20 @@ type keyText struct {
 }
 
 func (s *Server) addRelationship() {
-	add(s, endpoint{method: http.MethodGet, path: "/key", name: "key", least: Administrator, summary: "Whether a pre-shared key is set, and its fingerprint"},
+	add(s, endpoint{method: http.MethodGet, path: "/key", name: "key", least: pair.Administrator, summary: "Whether a pre-shared key is set, and its fingerprint"},
 		func(ctx context.Context, _ *none) (*answer[KeyState], error) { return one(s.backend.Keys.Key(ctx)) })
-	add(s, endpoint{method: http.MethodPut, path: "/key", name: "set-key", least: Administrator, summary: "Save the Inter-appliance Communication Pre-shared Key"},
+	add(s, endpoint{method: http.MethodPut, path: "/key", name: "set-key", least: pair.Administrator, summary: "Save the Inter-appliance Communication Pre-shared Key"},
 		func(ctx context.Context, in *question[keyText]) (*answer[KeyState], error) {
 			return one(s.backend.Keys.SetKey(ctx, in.Body.Key))
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/key/generate", name: "generate-key", least: Administrator, summary: "Make a strong key; nothing is saved"},
+	add(s, endpoint{method: http.MethodPost, path: "/key/generate", name: "generate-key", least: pair.Administrator, summary: "Make a strong key; nothing is saved"},
 		func(ctx context.Context, _ *none) (*answer[keyText], error) {
 			key, err := s.backend.Keys.GenerateKey(ctx)
 			return one(keyText{Key: key}, err)
 		})
-	add(s, endpoint{method: http.MethodDelete, path: "/key/previous", name: "end-previous-key", least: Administrator, summary: "End the previous pre-shared key before both appliances have proved the new one"},
+	add(s, endpoint{method: http.MethodDelete, path: "/key/previous", name: "end-previous-key", least: pair.Administrator, summary: "End the previous pre-shared key before both appliances have proved the new one"},
 		func(ctx context.Context, _ *none) (*none, error) { return done(s.backend.Keys.EndPreviousKey(ctx)) })
-	add(s, endpoint{method: http.MethodPost, path: "/pair", name: "pair", least: Administrator, timeout: 90 * time.Second, summary: "Establish Relationship: this appliance holds the data, the other becomes its backup"},
+	add(s, endpoint{method: http.MethodPost, path: "/pair", name: "pair", least: pair.Administrator, timeout: 90 * time.Second, summary: "Establish Relationship: this appliance holds the data, the other becomes its backup"},
 		func(ctx context.Context, in *question[PairRequest]) (*answer[pair.PeerStatus], error) {
 			request, err := readAddresses(in.Body)
 			if err != nil {
@@ -35,7 +35,7 @@ func (s *Server) addRelationship() {
 			}
 			return one(s.backend.Relationship.Pair(ctx, request))
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/pair/preview", name: "preview-pair", least: Administrator, timeout: 90 * time.Second, summary: "What Establish Relationship would do; nothing is changed"},
+	add(s, endpoint{method: http.MethodPost, path: "/pair/preview", name: "preview-pair", least: pair.Administrator, timeout: 90 * time.Second, summary: "What Establish Relationship would do; nothing is changed"},
 		func(ctx context.Context, in *question[PairRequest]) (*answer[PairPreview], error) {
 			request, err := readAddresses(in.Body)
 			if err != nil {
@@ -47,7 +47,7 @@ func (s *Server) addRelationship() {
 			}
 			return one(preview, err)
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/unpair", name: "unpair", least: Administrator, summary: "Break Relationship"},
+	add(s, endpoint{method: http.MethodPost, path: "/unpair", name: "unpair", least: pair.Administrator, summary: "Break Relationship"},
 		func(ctx context.Context, in *question[UnpairRequest]) (*none, error) {
 			return done(s.backend.Relationship.Unpair(ctx, in.Body))
 		})

@@ -45,7 +45,7 @@ func (q eventsQuery) filter() ReportFilter {
 
 func (s *Server) addReports() {
 	add(s, endpoint{
-		method: http.MethodGet, path: "/reports/availability", name: "report-availability", least: Viewer, replies: "text/csv",
+		method: http.MethodGet, path: "/reports/availability", name: "report-availability", least: pair.Viewer, replies: "text/csv",
 		or: reflect.TypeFor[Availability](), summary: "When the site was up, and who served it",
 	}, func(_ context.Context, in *RangeQuery) (*huma.StreamResponse, error) {
 		return s.report(AvailabilityReport, in.filter(), in.Format), nil
@@ -56,7 +56,7 @@ func (s *Server) addReports() {
 		AuditReport:    "Sign-ins and changes",
 	} {
 		add(s, endpoint{
-			method: http.MethodGet, path: "/reports/" + string(kind), name: "report-" + string(kind), least: Viewer, replies: "text/csv",
+			method: http.MethodGet, path: "/reports/" + string(kind), name: "report-" + string(kind), least: pair.Viewer, replies: "text/csv",
 			or: reflect.TypeFor[EventReport](), summary: summary,
 		}, func(_ context.Context, in *eventsQuery) (*huma.StreamResponse, error) {
 			return s.report(kind, in.filter(), in.Format), nil

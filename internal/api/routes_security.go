@@ -10,11 +10,11 @@ import (
 )
 
 func (s *Server) addSecurity() {
-	add(s, endpoint{method: http.MethodGet, path: "/security", name: "security", least: Administrator, summary: "Security options, by key"},
+	add(s, endpoint{method: http.MethodGet, path: "/security", name: "security", least: pair.Administrator, summary: "Security options, by key"},
 		func(ctx context.Context, _ *none) (*settingsAnswer, error) {
 			return securityOut(s.backend.Security.Security(ctx))
 		})
-	add(s, endpoint{method: http.MethodPatch, path: "/security", name: "change-security", least: Administrator, summary: "Change some security options; all of them or none"},
+	add(s, endpoint{method: http.MethodPatch, path: "/security", name: "change-security", least: pair.Administrator, summary: "Change some security options; all of them or none"},
 		func(ctx context.Context, in *settingsChange) (*settingsAnswer, error) {
 			return securityOut(s.changeSecurity(ctx, in.Body, in.IfMatch))
 		})

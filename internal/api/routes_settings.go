@@ -36,28 +36,28 @@ type TestIPsRequest struct {
 }
 
 func (s *Server) addSettings() {
-	add(s, endpoint{method: http.MethodGet, path: "/settings", name: "settings", least: Viewer, summary: "All settings of the pair, by key"},
+	add(s, endpoint{method: http.MethodGet, path: "/settings", name: "settings", least: pair.Viewer, summary: "All settings of the pair, by key"},
 		func(ctx context.Context, _ *none) (*settingsAnswer, error) {
 			return settingsOut(s.backend.Settings.Settings(ctx))
 		})
-	add(s, endpoint{method: http.MethodPatch, path: "/settings", name: "change-settings", least: Administrator, summary: "Change some settings; all of them or none"},
+	add(s, endpoint{method: http.MethodPatch, path: "/settings", name: "change-settings", least: pair.Administrator, summary: "Change some settings; all of them or none"},
 		func(ctx context.Context, in *settingsChange) (*settingsAnswer, error) {
 			return settingsOut(s.changeSettings(ctx, in.Body, in.IfMatch))
 		})
-	add(s, endpoint{method: http.MethodGet, path: "/shared-ip", name: "shared-ips", least: Viewer, summary: "Shared IPs that this appliance knows"},
+	add(s, endpoint{method: http.MethodGet, path: "/shared-ip", name: "shared-ips", least: pair.Viewer, summary: "Shared IPs that this appliance knows"},
 		func(ctx context.Context, _ *none) (*answer[[]pair.SharedIPStatus], error) {
 			status, err := s.backend.Overview.Status(ctx)
 			return list(status.SharedIPs, err)
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/shared-ip/enable", name: "enable-shared-ip", least: Administrator, summary: "Tick a shared IP"},
+	add(s, endpoint{method: http.MethodPost, path: "/shared-ip/enable", name: "enable-shared-ip", least: pair.Administrator, summary: "Tick a shared IP"},
 		func(ctx context.Context, in *question[AddressRequest]) (*none, error) {
 			return tick(ctx, in.Body, s.backend.Addresses.EnableSharedIP)
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/shared-ip/disable", name: "disable-shared-ip", least: Administrator, summary: "Untick a shared IP"},
+	add(s, endpoint{method: http.MethodPost, path: "/shared-ip/disable", name: "disable-shared-ip", least: pair.Administrator, summary: "Untick a shared IP"},
 		func(ctx context.Context, in *question[AddressRequest]) (*none, error) {
 			return tick(ctx, in.Body, s.backend.Addresses.DisableSharedIP)
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/test-ips", name: "test-ips", least: Operator, timeout: time.Minute, summary: "Ping the given or the saved Network Connectivity Test IPs"},
+	add(s, endpoint{method: http.MethodPost, path: "/test-ips", name: "test-ips", least: pair.Operator, timeout: time.Minute, summary: "Ping the given or the saved Network Connectivity Test IPs"},
 		func(ctx context.Context, in *question[TestIPsRequest]) (*answer[[]pair.Reach], error) {
 			addresses, err := parseIPs(in.Body.IPs)
 			if err != nil {

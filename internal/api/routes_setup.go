@@ -16,7 +16,7 @@ type SetupRequest struct {
 }
 
 func (s *Server) addSetup() {
-	add(s, endpoint{method: http.MethodGet, path: "/setup", name: "setup-state", least: Administrator, summary: "Whether the first administrator is still to be made, and with which token"},
+	add(s, endpoint{method: http.MethodGet, path: "/setup", name: "setup-state", least: pair.Administrator, summary: "Whether the first administrator is still to be made, and with which token"},
 		func(ctx context.Context, _ *none) (*answer[SetupState], error) {
 			token, err := s.backend.Setup.SetupToken(ctx)
 			return one(SetupState{Needed: token != "", Token: token}, err)
@@ -26,7 +26,7 @@ func (s *Server) addSetup() {
 			if err := s.checkSetupToken(ctx, in.Body.Token); err != nil {
 				return nil, err
 			}
-			return done(s.backend.Setup.SetUp(ctx, NewUser{Name: in.Body.User, Role: Administrator, Password: in.Body.Password}))
+			return done(s.backend.Setup.SetUp(ctx, pair.NewUser{Name: in.Body.User, Role: pair.Administrator, Password: in.Body.Password}))
 		})
 }
 

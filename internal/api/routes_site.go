@@ -33,29 +33,29 @@ type matching struct {
 }
 
 func (s *Server) addSite() {
-	add(s, endpoint{method: http.MethodGet, path: "/site", name: "site", least: Viewer, summary: "What the site is called and shows"},
+	add(s, endpoint{method: http.MethodGet, path: "/site", name: "site", least: pair.Viewer, summary: "What the site is called and shows"},
 		func(ctx context.Context, _ *none) (*siteAnswer, error) { return siteOut(s.backend.Site.Site(ctx)) })
-	add(s, endpoint{method: http.MethodPatch, path: "/site", name: "change-site", least: Administrator, summary: "Change some of it; all of the changes or none"},
+	add(s, endpoint{method: http.MethodPatch, path: "/site", name: "change-site", least: pair.Administrator, summary: "Change some of it; all of the changes or none"},
 		func(ctx context.Context, in *siteChange) (*siteAnswer, error) {
 			return siteOut(s.changeSite(ctx, in.Body, in.IfMatch))
 		})
-	add(s, endpoint{method: http.MethodGet, path: "/certificate", name: "certificate", least: Viewer, summary: "The certificates that browsers meet, without their keys"},
+	add(s, endpoint{method: http.MethodGet, path: "/certificate", name: "certificate", least: pair.Viewer, summary: "The certificates that browsers meet, without their keys"},
 		func(ctx context.Context, _ *none) (*certificatesAnswer, error) {
 			return certificatesOut(s.backend.Certificates.Certificates(ctx))
 		})
-	add(s, endpoint{method: http.MethodPut, path: "/certificate", name: "set-certificate", least: Administrator, summary: "Save the site's certificate and key"},
+	add(s, endpoint{method: http.MethodPut, path: "/certificate", name: "set-certificate", least: pair.Administrator, summary: "Save the site's certificate and key"},
 		func(ctx context.Context, in *certificateChange) (*certificatesAnswer, error) {
 			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version int64) (Certificates, error) {
 				return s.backend.Certificates.SetCertificate(ctx, in.Body, version)
 			}))
 		})
-	add(s, endpoint{method: http.MethodPost, path: "/certificate/self-signed", name: "self-signed-certificate", least: Administrator, summary: "Make a self-signed certificate for the site's host name and the shared IPs"},
+	add(s, endpoint{method: http.MethodPost, path: "/certificate/self-signed", name: "self-signed-certificate", least: pair.Administrator, summary: "Make a self-signed certificate for the site's host name and the shared IPs"},
 		func(ctx context.Context, in *matching) (*certificatesAnswer, error) {
 			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version int64) (Certificates, error) {
 				return s.backend.Certificates.SelfSignCertificate(ctx, version)
 			}))
 		})
-	add(s, endpoint{method: http.MethodDelete, path: "/certificate", name: "remove-certificate", least: Administrator, status: http.StatusOK, summary: "Show each appliance's own certificate again"},
+	add(s, endpoint{method: http.MethodDelete, path: "/certificate", name: "remove-certificate", least: pair.Administrator, status: http.StatusOK, summary: "Show each appliance's own certificate again"},
 		func(ctx context.Context, in *matching) (*certificatesAnswer, error) {
 			return certificatesOut(s.changeCertificate(ctx, in.IfMatch, func(version int64) (Certificates, error) {
 				return s.backend.Certificates.RemoveCertificate(ctx, version)

@@ -29,7 +29,7 @@ type bench struct {
 func newBench(tb testing.TB) *bench {
 	tb.Helper()
 	b := &bench{appliance: apitest.New(), now: apitest.Start()}
-	for _, access := range api.Accesses() {
+	for _, access := range pair.Accesses() {
 		b.appliance.AddToken(string(access), access)
 	}
 	b.handler = api.NewServer(b.appliance.Backend(), api.Options{

@@ -54,64 +54,10 @@ type Figures struct {
 	SyncDuration  time.Duration // of the last data sync that ended
 }
 
-// NewUser is an account to be made.
-type NewUser struct {
-	Name        string `json:"name" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9][A-Za-z0-9._@-]*$" patternDescription:"letters, digits, and . _ @ - after the first" doc:"User name for signing in"`
-	DisplayName string `json:"display_name,omitempty" maxLength:"200"`
-	Mail        string `json:"mail,omitempty" maxLength:"254"`
-	Role        Access `json:"role" enum:"administrator,operator,viewer"`
-	Password    string `json:"password" minLength:"1" maxLength:"1024"`
-}
-
-// User is an account.
-type User struct {
-	Name        string     `json:"name"`
-	DisplayName string     `json:"display_name"`
-	Mail        string     `json:"mail"`
-	Role        Access     `json:"role"`
-	Disabled    bool       `json:"disabled"`
-	LastLogin   *time.Time `json:"last_login,omitempty"`
-	TOTP        bool       `json:"totp" doc:"A one-time code is asked for besides the password"`
-	Version     int64      `json:"version" doc:"To be sent with a change"`
-}
-
-// UserChange is an account as it shall be. Its password and whether it is
-// disabled are changed apart.
-type UserChange struct {
-	Name        string `json:"-"`
-	DisplayName string `json:"display_name,omitempty" maxLength:"200"`
-	Mail        string `json:"mail,omitempty" maxLength:"254"`
-	Role        Access `json:"role" enum:"administrator,operator,viewer"`
-	Version     int64  `json:"version,omitempty" minimum:"0" doc:"Change only if this is still the version"`
-}
-
 // SetupState tells whether the first administrator is still to be made.
 type SetupState struct {
 	Needed bool   `json:"needed"`
 	Token  string `json:"token,omitempty" doc:"One-time setup token, while setup is needed"`
-}
-
-// NewToken is an API token to be made.
-type NewToken struct {
-	Name    string     `json:"name" minLength:"1" maxLength:"64" doc:"What the token is for"`
-	Role    Access     `json:"role" enum:"administrator,operator,viewer"`
-	Expires *time.Time `json:"expires,omitempty" doc:"Never, if absent"`
-}
-
-// Token is an API token, without its secret.
-type Token struct {
-	ID       string     `json:"id"`
-	Name     string     `json:"name"`
-	Role     Access     `json:"role"`
-	Created  time.Time  `json:"created"`
-	Expires  *time.Time `json:"expires,omitempty"`
-	LastUsed *time.Time `json:"last_used,omitempty"`
-}
-
-// CreatedToken is a new token with its secret, which is shown this once.
-type CreatedToken struct {
-	Token
-	Secret string `json:"secret"`
 }
 
 // KeyState tells of the pre-shared key without telling it.

@@ -17,7 +17,7 @@ import (
 
 // fromWeb is an administrator of the site who is not on the machine.
 func fromWeb(ctx context.Context) context.Context {
-	return api.WithCaller(ctx, api.Caller{Name: "anna", From: "198.51.100.7", Access: api.Administrator})
+	return api.WithCaller(ctx, api.Caller{Name: "anna", From: "198.51.100.7", Access: pair.Administrator})
 }
 
 // TestOnlyRootOfTheMachineSaysWhatMayBeProtected has an administrator of the console, and

@@ -17,7 +17,7 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 		by, from string
 	}{
 		"the first administrator": {func(b *backend) error {
-			return b.SetUp(stranger(t, "198.51.100.254"), api.NewUser{Name: "bob", Password: secretWords})
+			return b.SetUp(stranger(t, "198.51.100.254"), pair.NewUser{Name: "bob", Password: secretWords})
 		}, "setup from 198.51.100.254 added user bob.", "setup", "198.51.100.254"},
 		"settings saved here": {func(b *backend) error {
 			saved, err := b.Settings(ctx)
@@ -79,7 +79,7 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 // TestAChangeOfAnAccountIsToldWithOldAndNew: who made a viewer an administrator.
 func TestAChangeOfAnAccountIsToldWithOldAndNew(t *testing.T) {
 	b := withUsers(t)
-	if err := b.UpdateUser(fromLocal(t.Context()), api.UserChange{Name: "olga", DisplayName: "Olga", Role: api.Administrator}); err != nil {
+	if err := b.UpdateUser(fromLocal(t.Context()), pair.UserChange{Name: "olga", DisplayName: "Olga", Role: pair.Administrator}); err != nil {
 		t.Fatal(err)
 	}
 	texts := told(t, b, pair.KindSettingChanged)

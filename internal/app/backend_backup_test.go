@@ -11,7 +11,6 @@ import (
 	"filippo.io/age"
 
 	"baton/internal/pair"
-	"baton/internal/store"
 )
 
 const backupPassword = "a long password"
@@ -41,7 +40,7 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	if _, err := a.site.SaveDocument(ctx, "site", []byte(`{"name":"Help desk"}`), 0, pair.Event{Kind: pair.KindSettingChanged, Text: "x"}); err != nil {
 		t.Fatal(err)
 	}
-	token, err := a.site.CreateToken(ctx, "monitor", store.Viewer, time.Time{})
+	token, err := a.site.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +51,7 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	if text := file.String(); strings.Contains(text, "Help desk") || strings.Contains(text, "argon2id") {
 		t.Error("the backup is readable without its password")
 	}
-	if err := errors.Join(a.site.RevokeToken(ctx, "monitor"), a.site.AddUser(ctx, store.User{Name: "bob", Role: store.Viewer}, "correct horse")); err != nil {
+	if err := errors.Join(a.site.RevokeToken(ctx, "monitor"), a.site.AddUser(ctx, pair.NewUser{Name: "bob", Role: pair.Viewer, Password: "correct horse"})); err != nil {
 		t.Fatal(err)
 	}
 	holds, err := a.backend.InspectBackup(ctx, backupPassword, bytes.NewReader(file.Bytes()))
@@ -69,7 +68,7 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	if err := a.backend.RestoreInspected(ctx, holds.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.site.AuthenticateToken(ctx, token); err != nil {
+	if _, err := a.site.AuthenticateToken(ctx, token.Secret); err != nil {
 		t.Errorf("the token of the backup: %v", err)
 	}
 	if _, err := a.site.User(ctx, "bob"); pair.CodeOf(err) != pair.NotFound {

@@ -29,14 +29,14 @@ func (b *backend) SignIn(ctx context.Context, in api.Credentials) (api.Ticket, e
 }
 
 // authenticate is how a password is checked: of a stranger, or of somebody signed in.
-type authenticate func(ctx context.Context, name, password string) (store.User, error)
+type authenticate func(ctx context.Context, name, password string) (pair.User, error)
 
 // prove checks a name and a password, as often as the gate allows.
-func (b *backend) prove(ctx context.Context, name, password string, check authenticate) (store.User, error) {
+func (b *backend) prove(ctx context.Context, name, password string, check authenticate) (pair.User, error) {
 	name = pair.UserName(name)
 	end, err := b.gate.begin(name, source(ctx))
 	if err != nil {
-		return store.User{}, err
+		return pair.User{}, err
 	}
 	defer end()
 	user, err := check(ctx, name, password)
@@ -47,7 +47,7 @@ func (b *backend) prove(ctx context.Context, name, password string, check authen
 	return user, act.Failure(err)
 }
 
-func ticketOf(user store.User) api.Ticket { return api.Ticket{User: user.Name, Stamp: user.Stamp} }
+func ticketOf(user pair.User) api.Ticket { return api.Ticket{User: user.Name, Stamp: user.Stamp} }
 
 func (b *backend) signedIn(ctx context.Context, name, browser string) {
 	b.gate.right(name, source(ctx))
@@ -100,7 +100,7 @@ func (b *backend) Session(ctx context.Context, id string) (api.SignedIn, error) 
 	if err != nil {
 		return api.SignedIn{}, act.Failure(err)
 	}
-	return api.SignedIn{Session: sessionOf(session), Account: userOf(user), CodeNeeded: session.Pending}, nil
+	return api.SignedIn{Session: sessionOf(session), Account: user, CodeNeeded: session.Pending}, nil
 }
 
 func sessionOf(s store.Session) api.Session {

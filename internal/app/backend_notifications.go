@@ -26,7 +26,7 @@ func (b *backend) Notifications(ctx context.Context) (api.SavedNotifications, er
 		return api.SavedNotifications{}, act.Failure(err)
 	}
 	caller, known := api.CallerFrom(ctx)
-	changes := known && (caller.Local || caller.Access.Covers(api.Administrator))
+	changes := known && (caller.Local || caller.Access.Covers(pair.Administrator))
 	saved := api.SavedNotifications{Notifications: settings, Channels: b.channels(settings), Version: version}
 	saved.Mail.Password = ""
 	saved.Webhooks = slices.Clone(saved.Webhooks)

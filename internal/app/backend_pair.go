@@ -12,7 +12,6 @@ import (
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/peer"
-	"baton/internal/store"
 )
 
 // SetupToken implements api.SettingUp.
@@ -25,7 +24,7 @@ func (b *backend) SetupToken(ctx context.Context) (string, error) {
 }
 
 // SetUp implements api.SettingUp.
-func (b *backend) SetUp(ctx context.Context, user api.NewUser) error {
+func (b *backend) SetUp(ctx context.Context, user pair.NewUser) error {
 	b.setUp.Lock()
 	defer b.setUp.Unlock()
 	users, err := b.site.Users(ctx)
@@ -35,7 +34,7 @@ func (b *backend) SetUp(ctx context.Context, user api.NewUser) error {
 	case len(users) > 0:
 		return pair.Refuse(pair.Refused, "there is an administrator already: sign in, or add users with baton user add")
 	}
-	user.Role = api.Administrator
+	user.Role = pair.Administrator
 	return b.AddUser(ctx, user)
 }
 
@@ -154,50 +153,19 @@ func (b *backend) Unpair(ctx context.Context, request api.UnpairRequest) error {
 	return act.Failure(b.link.Unpair(ctx))
 }
 
-// moment is a time as the API writes it: absent if it never came.
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
 // Tokens implements api.Tokens.
-func (b *backend) Tokens(ctx context.Context) ([]api.Token, error) {
+func (b *backend) Tokens(ctx context.Context) ([]pair.Token, error) {
 	tokens, err := b.site.Tokens(ctx)
-	if err != nil {
-		return nil, act.Failure(err)
-	}
-	list := make([]api.Token, len(tokens))
-	for i, t := range tokens {
-		list[i] = tokenOf(t)
-	}
-	return list, nil
-}
-
-func tokenOf(t store.Token) api.Token {
-	return api.Token{
-		ID: t.Name, Name: t.Name, Role: api.Access(t.Role), Created: t.Created,
-		Expires: moment(t.Expires), LastUsed: moment(t.LastUsed),
-	}
+	return tokens, act.Failure(err)
 }
 
 // CreateToken implements api.Tokens.
-func (b *backend) CreateToken(ctx context.Context, token api.NewToken) (api.CreatedToken, error) {
-	var expires time.Time
-	if token.Expires != nil {
-		expires = *token.Expires
-	}
-	var secret string
-	err := b.lead.ChangeFor(ctx, "created the token "+token.Name, func() (err error) {
-		secret, err = b.site.CreateToken(ctx, token.Name, store.UserRole(token.Role), expires)
+func (b *backend) CreateToken(ctx context.Context, token pair.NewToken) (made pair.CreatedToken, err error) {
+	err = b.lead.ChangeFor(ctx, "created the token "+token.Name, func() (err error) {
+		made, err = b.site.CreateToken(ctx, token)
 		return err
 	})
-	if err != nil {
-		return api.CreatedToken{}, err
-	}
-	made := store.Token{Name: token.Name, Role: store.UserRole(token.Role), Created: time.Now(), Expires: expires}
-	return api.CreatedToken{Token: tokenOf(made), Secret: secret}, nil
+	return made, err
 }
 
 // RevokeToken implements api.Tokens.
@@ -211,5 +179,5 @@ func (b *backend) Authenticate(ctx context.Context, secret string) (api.Caller, 
 	if err != nil {
 		return api.Caller{}, act.Failure(err)
 	}
-	return api.Caller{Name: token.Name, Access: api.Access(token.Role)}, nil
+	return api.Caller{Name: token.Name, Access: token.Role}, nil
 }

@@ -6,49 +6,30 @@ import (
 	"unicode/utf8"
 
 	"baton/internal/act"
-	"baton/internal/api"
 	"baton/internal/pair"
-	"baton/internal/store"
 )
 
 // Users implements api.Users.
-func (b *backend) Users(ctx context.Context) ([]api.User, error) {
+func (b *backend) Users(ctx context.Context) ([]pair.User, error) {
 	users, err := b.site.Users(ctx)
-	if err != nil {
-		return nil, act.Failure(err)
-	}
-	list := make([]api.User, len(users))
-	for i, u := range users {
-		list[i] = userOf(u)
-	}
-	return list, nil
-}
-
-func userOf(u store.User) api.User {
-	return api.User{
-		Name: u.Name, DisplayName: u.DisplayName, Mail: u.Mail, Role: api.Access(u.Role),
-		Disabled: u.Disabled, LastLogin: moment(u.LastLogin), TOTP: u.TOTP, Version: u.Version,
-	}
+	return users, act.Failure(err)
 }
 
 // AddUser implements api.Users.
-func (b *backend) AddUser(ctx context.Context, user api.NewUser) error {
+func (b *backend) AddUser(ctx context.Context, user pair.NewUser) error {
 	user.Name = pair.UserName(user.Name)
 	return b.lead.ChangeFor(ctx, "added user "+user.Name, func() error {
 		if err := b.CheckUser(ctx, user); err != nil {
 			return err
 		}
-		return b.site.AddUser(ctx, newUser(user), user.Password)
+		return b.site.AddUser(ctx, user)
 	})
 }
 
 // CheckUser implements api.Users.
-func (b *backend) CheckUser(ctx context.Context, user api.NewUser) error {
-	return act.Failure(errors.Join(b.site.CheckUser(ctx, newUser(user)), b.goodPassword(user.Password)))
-}
-
-func newUser(user api.NewUser) store.User {
-	return store.User{Name: pair.UserName(user.Name), DisplayName: user.DisplayName, Mail: user.Mail, Role: store.UserRole(user.Role)}
+func (b *backend) CheckUser(ctx context.Context, user pair.NewUser) error {
+	user.Name = pair.UserName(user.Name)
+	return act.Failure(errors.Join(b.site.CheckUser(ctx, user), b.goodPassword(user.Password)))
 }
 
 // goodPassword holds a new password to the rule of the Security page, and refuses
@@ -64,24 +45,18 @@ func (b *backend) goodPassword(password string) error {
 }
 
 // UpdateUser implements api.Users.
-func (b *backend) UpdateUser(ctx context.Context, change api.UserChange) error {
+func (b *backend) UpdateUser(ctx context.Context, change pair.UserChange) error {
 	change.Name = pair.UserName(change.Name)
 	before, err := b.site.User(ctx, change.Name)
 	if err != nil {
 		return act.Failure(err)
 	}
-	changes := pair.Changes(
-		pair.UserChange{DisplayName: before.DisplayName, Mail: before.Mail, Role: pair.Access(before.Role)},
-		pair.UserChange{DisplayName: change.DisplayName, Mail: change.Mail, Role: pair.Access(change.Role)})
+	changes := pair.Changes(before.Change(), change)
 	what := "saved user " + change.Name + " as it was"
 	if len(changes) > 0 {
 		what = "changed user " + change.Name + ": " + pair.ChangesText(changes)
 	}
-	return b.lead.ChangeFor(ctx, what, func() error {
-		return b.site.UpdateUser(ctx, store.User{
-			Name: change.Name, DisplayName: change.DisplayName, Mail: change.Mail, Role: store.UserRole(change.Role), Version: change.Version,
-		})
-	})
+	return b.lead.ChangeFor(ctx, what, func() error { return b.site.UpdateUser(ctx, change) })
 }
 
 // SetPassword implements api.Users.

@@ -20,7 +20,6 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
-	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/store"
 )
@@ -73,7 +72,7 @@ func plant(t *testing.T, a *Appliance) map[string]string {
 	if _, err := a.backend.SetKey(ctx, secrets["pre-shared key"]); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.site.AddUser(ctx, store.User{Name: "bob", Role: store.Viewer}, secrets["password"]); err != nil {
+	if err := a.site.AddUser(ctx, pair.NewUser{Name: "bob", Role: pair.Viewer, Password: secrets["password"]}); err != nil {
 		t.Fatal(err)
 	}
 	recovery, err := a.site.SetTOTP(ctx, "bob", secrets["one-time codes"], code)
@@ -81,7 +80,7 @@ func plant(t *testing.T, a *Appliance) map[string]string {
 		t.Fatal(err)
 	}
 	secrets["recovery code"] = recovery[0]
-	created, err := a.backend.CreateToken(ctx, api.NewToken{Name: "monitor", Role: api.Viewer})
+	created, err := a.backend.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
 	if err != nil {
 		t.Fatal(err)
 	}

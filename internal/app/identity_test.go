@@ -30,8 +30,8 @@ func withUsers(t *testing.T) *backend {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.Close() })
-	for name, role := range map[string]api.Access{"anna": api.Administrator, "olga": api.Operator} {
-		if err := a.backend.AddUser(fromLocal(t.Context()), api.NewUser{Name: name, Role: role, Password: secretWords}); err != nil {
+	for name, role := range map[string]pair.Access{"anna": pair.Administrator, "olga": pair.Operator} {
+		if err := a.backend.AddUser(fromLocal(t.Context()), pair.NewUser{Name: name, Role: role, Password: secretWords}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,7 +39,7 @@ func withUsers(t *testing.T) *backend {
 }
 
 func fromLocal(ctx context.Context) context.Context {
-	return api.WithCaller(ctx, api.Caller{Name: "root", From: "local", Local: true, Access: api.Administrator})
+	return api.WithCaller(ctx, api.Caller{Name: "root", From: "local", Local: true, Access: pair.Administrator})
 }
 
 func stranger(t *testing.T, address string) context.Context {
@@ -235,7 +235,7 @@ func TestSignInsAreInTheHistory(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	users, err := b.Users(ctx)
-	if err != nil || users[0].LastLogin == nil {
+	if err != nil || users[0].LastLogin.IsZero() {
 		t.Errorf("got %+v, %v", users, err)
 	}
 }
@@ -318,7 +318,7 @@ func TestWhoLacksTheCodeDoesNotKeepItsOwnerOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	anna := api.SignedIn{Account: api.User{Name: "anna"}, CodeNeeded: true}
+	anna := api.SignedIn{Account: pair.User{Name: "anna"}, CodeNeeded: true}
 	try := func(from context.Context, code string) pair.Code {
 		_, err := b.SignInWithCode(from, anna, code)
 		if err == nil {
@@ -417,7 +417,7 @@ func TestOwnPasswordAsksForTheOldOne(t *testing.T) {
 
 func TestSecurityOptionsAreInForceAtOnceAndLockNobodyOutWhoSavesThem(t *testing.T) {
 	b := withUsers(t)
-	ctx := api.WithCaller(t.Context(), api.Caller{Name: "anna", Access: api.Administrator, From: "198.51.100.7"})
+	ctx := api.WithCaller(t.Context(), api.Caller{Name: "anna", Access: pair.Administrator, From: "198.51.100.7"})
 	saved, err := b.Security(ctx)
 	if err != nil || saved.Values.PasswordLength != pair.MinPasswordLength {
 		t.Fatal(saved, err)

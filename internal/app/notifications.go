@@ -128,7 +128,7 @@ func untold(channels []pair.ChannelState, now time.Time) []pair.Condition {
 			continue
 		}
 		on++
-		if channel.FailingSince != nil && now.Sub(*channel.FailingSince) >= patience {
+		if !channel.FailingSince.IsZero() && now.Sub(channel.FailingSince) >= patience {
 			failing = append(failing, channel.LastError)
 		}
 	}

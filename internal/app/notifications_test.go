@@ -104,7 +104,7 @@ func tell(t *testing.T, a *Appliance) (stop func()) {
 }
 
 // as is a context in which somebody asks.
-func as(t *testing.T, access api.Access) context.Context {
+func as(t *testing.T, access pair.Access) context.Context {
 	t.Helper()
 	return api.WithCaller(t.Context(), api.Caller{Name: string(access), Access: access, From: "198.51.100.7"})
 }
@@ -122,7 +122,7 @@ func TestAPowerCutLosesAndDoublesNoNotice(t *testing.T) {
 	r := newReceiver(t)
 	dir, later := t.TempDir(), t.TempDir()
 	a := quietAppliance(t, dir)
-	if _, err := a.backend.SaveNotifications(as(t, api.Administrator), hookTo(r.URL+"/hook")); err != nil {
+	if _, err := a.backend.SaveNotifications(as(t, pair.Administrator), hookTo(r.URL+"/hook")); err != nil {
 		t.Fatal(err)
 	}
 	stop := tell(t, a)
@@ -174,20 +174,20 @@ func TestSecretsOfNotificationsNeverComeBack(t *testing.T) {
 		Enabled: true, Host: "mail.example.org", Port: 587, Encryption: pair.EncryptStartTLS, User: "baton", Password: "the password",
 		From: "baton@example.org", To: []string{"ann@example.org"}, Tell: pair.DefaultTell(),
 	}
-	saved, err := a.backend.SaveNotifications(as(t, api.Administrator), wanted)
+	saved, err := a.backend.SaveNotifications(as(t, pair.Administrator), wanted)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if saved.Version != 1 || !saved.Channels[0].SecretSet || !saved.Channels[1].SecretSet || saved.Webhooks[0].ID == "" {
 		t.Errorf("saved %+v", saved)
 	}
-	for _, access := range api.Accesses() {
+	for _, access := range pair.Accesses() {
 		seen, err := a.backend.Notifications(as(t, access))
 		if err != nil {
 			t.Fatal(err)
 		}
 		text, _ := json.Marshal(seen)
-		for secret, visible := range map[string]bool{"the password": false, hookSecret: false, "part-of-the-address": access == api.Administrator} {
+		for secret, visible := range map[string]bool{"the password": false, hookSecret: false, "part-of-the-address": access == pair.Administrator} {
 			if strings.Contains(string(text), secret) != visible {
 				t.Errorf("a %s sees %s", access, text)
 			}
@@ -201,7 +201,7 @@ func TestSecretsOfNotificationsNeverComeBack(t *testing.T) {
 		t.Errorf("the history tells %s", text)
 	}
 	saved.Mail.To = []string{"bob@example.org"} // and the rest as it was shown
-	if _, err := a.backend.SaveNotifications(as(t, api.Administrator), saved); err != nil {
+	if _, err := a.backend.SaveNotifications(as(t, pair.Administrator), saved); err != nil {
 		t.Fatal(err)
 	}
 	if kept := mustRead(t, a); kept.Mail.Password != "the password" || kept.Webhooks[0].Secret != hookSecret || kept.Mail.To[0] != "bob@example.org" {
@@ -211,7 +211,7 @@ func TestSecretsOfNotificationsNeverComeBack(t *testing.T) {
 
 func TestTheSecondOfTwoWhoSaveNotificationsIsTold(t *testing.T) {
 	a := quietAppliance(t, t.TempDir())
-	ctx := as(t, api.Administrator)
+	ctx := as(t, pair.Administrator)
 	if _, err := a.backend.SaveNotifications(ctx, hookTo("https://one.example.org/")); err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestTheSecondOfTwoWhoSaveNotificationsIsTold(t *testing.T) {
 func TestATestTellsWhatCameOfIt(t *testing.T) {
 	r := newReceiver(t)
 	a := quietAppliance(t, t.TempDir())
-	ctx := as(t, api.Administrator)
+	ctx := as(t, pair.Administrator)
 	if _, err := a.backend.TestNotification(ctx, pair.MailChannel); pair.CodeOf(err) != pair.Refused {
 		t.Errorf("a test of no mail server: %v", err)
 	}
@@ -300,9 +300,9 @@ func TestNotificationsThatFailAreACondition(t *testing.T) {
 	}
 	long, short := time.Now().Add(-time.Hour), time.Now().Add(-time.Minute)
 	fine := pair.ChannelState{Enabled: true}
-	failing := pair.ChannelState{Enabled: true, FailingSince: &long, LastError: "mail.example.org:587 did not answer in time."}
+	failing := pair.ChannelState{Enabled: true, FailingSince: long, LastError: "mail.example.org:587 did not answer in time."}
 	for want, states := range map[string][]pair.ChannelState{
-		"":                     {fine, {Enabled: true, FailingSince: &short}, {FailingSince: &long}},
+		"":                     {fine, {Enabled: true, FailingSince: short}, {FailingSince: long}},
 		"notification-failing": {fine, failing},
 		"notifications-silent": {failing, {}},
 	} {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"baton/internal/agent"
-	"baton/internal/api"
 	"baton/internal/pair"
 )
 
@@ -119,7 +118,7 @@ func TestChangesThatOnlyADataSyncBringsAreCountedAsLost(t *testing.T) {
 
 func TestWhoLeadsMarksWhatADataSyncBrings(t *testing.T) {
 	a := runningAppliance(t)
-	if err := a.backend.AddUser(asAnn(t), api.NewUser{Name: "bob", Password: "correct horse battery", Role: api.Viewer}); err != nil {
+	if err := a.backend.AddUser(asAnn(t), pair.NewUser{Name: "bob", Password: "correct horse battery", Role: pair.Viewer}); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, "the change is counted", func() bool {

@@ -9,7 +9,7 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/config"
-	"baton/internal/store"
+	"baton/internal/pair"
 )
 
 // runningAppliance is a standalone one that runs until the test ends, with the
@@ -23,7 +23,7 @@ func runningAppliance(t *testing.T) *Appliance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.site.AddUser(t.Context(), store.User{Name: "ann", Role: store.Administrator}, "correct horse"); err != nil {
+	if err := a.site.AddUser(t.Context(), pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -46,5 +46,5 @@ func runningAppliance(t *testing.T) *Appliance {
 // asAnn is the context of a request of ann's.
 func asAnn(t *testing.T) context.Context {
 	t.Helper()
-	return api.WithCaller(t.Context(), api.Caller{Name: "ann", Access: api.Administrator, From: "198.51.100.7"})
+	return api.WithCaller(t.Context(), api.Caller{Name: "ann", Access: pair.Administrator, From: "198.51.100.7"})
 }

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/api"
 	"baton/internal/pair"
 )
 
@@ -17,15 +16,15 @@ func TestUserNamesAreTheSameInCapitals(t *testing.T) {
 		if err := b.try(stranger(t, "198.51.100.7"), typed, secretWords); err != nil {
 			t.Errorf("sign-in as %q: %v", typed, err)
 		}
-		if err := b.CheckUser(ctx, api.NewUser{Name: typed, Role: api.Viewer, Password: secretWords}); err == nil || !strings.Contains(err.Error(), "already") {
+		if err := b.CheckUser(ctx, pair.NewUser{Name: typed, Role: pair.Viewer, Password: secretWords}); err == nil || !strings.Contains(err.Error(), "already") {
 			t.Errorf("a second account %q: %v", typed, err)
 		}
 	}
-	if err := b.AddUser(ctx, api.NewUser{Name: " Otto ", Role: api.Viewer, Password: secretWords}); err != nil {
+	if err := b.AddUser(ctx, pair.NewUser{Name: " Otto ", Role: pair.Viewer, Password: secretWords}); err != nil {
 		t.Fatal(err)
 	}
 	for name, act := range map[string]func(string) error{
-		"change":    func(n string) error { return b.UpdateUser(ctx, api.UserChange{Name: n, Role: api.Operator}) },
+		"change":    func(n string) error { return b.UpdateUser(ctx, pair.UserChange{Name: n, Role: pair.Operator}) },
 		"password":  func(n string) error { return b.SetPassword(ctx, n, "another horse battery") },
 		"disable":   func(n string) error { return b.DisableUser(ctx, n) },
 		"enable":    func(n string) error { return b.EnableUser(ctx, n) },

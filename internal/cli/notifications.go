@@ -222,7 +222,7 @@ func (p *program) listChannels(ctx context.Context, client *api.Client, _ []stri
 				secret = "set"
 			}
 			pg.row(name, truth(channel.Enabled).String(), secret, strconv.Itoa(channel.Pending), optional(channel.LastSuccess), optional(channel.LastFailure))
-			if channel.FailingSince != nil {
+			if !channel.FailingSince.IsZero() {
 				pg.row("", channel.LastError)
 			}
 		}

@@ -44,11 +44,11 @@ func (p *program) user() *cobra.Command {
 }
 
 func (p *program) userAdd() *cobra.Command {
-	user := api.NewUser{}
+	user := pair.NewUser{}
 	role := ""
 	cmd := p.ask("add NAME [--role ROLE] [--display-name TEXT] [--mail ADDRESS]", "Make an account; the password comes from standard input or a prompt", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			access, err := api.ParseAccess(role)
+			access, err := pair.ParseAccess(role)
 			if err != nil {
 				return err
 			}
@@ -61,7 +61,7 @@ func (p *program) userAdd() *cobra.Command {
 			}
 			return p.say("%s is a user with the role %s.", user.Name, user.Role)
 		})
-	cmd.Flags().StringVar(&role, "role", string(api.Viewer), "administrator, operator (may switch and sync) or viewer")
+	cmd.Flags().StringVar(&role, "role", string(pair.Viewer), "administrator, operator (may switch and sync) or viewer")
 	cmd.Flags().StringVar(&user.DisplayName, "display-name", "", "name to show")
 	cmd.Flags().StringVar(&user.Mail, "mail", "", "mail address")
 	return cmd
@@ -125,17 +125,17 @@ func (p *program) tokenCreate() *cobra.Command {
 	role, lasting := "", ""
 	cmd := p.ask("create NAME [--role ROLE] [--expires D]", "Make a token; its secret is written this once", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			access, err := api.ParseAccess(role)
+			access, err := pair.ParseAccess(role)
 			if err != nil {
 				return err
 			}
-			token := api.NewToken{Name: args[0], Role: access}
+			token := pair.NewToken{Name: args[0], Role: access}
 			if lasting != "" {
 				d, err := pair.ParseDuration(lasting)
 				if err != nil {
 					return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 				}
-				token.Expires = new(time.Now().Add(d))
+				token.Expires = time.Now().Add(d)
 			}
 			made, err := client.CreateToken(ctx, token)
 			if err != nil {
@@ -143,7 +143,7 @@ func (p *program) tokenCreate() *cobra.Command {
 			}
 			return p.show(made, func(pg *page) { pg.row(made.Secret) })
 		})
-	cmd.Flags().StringVar(&role, "role", string(api.Viewer), "administrator, operator (may switch and sync) or viewer")
+	cmd.Flags().StringVar(&role, "role", string(pair.Viewer), "administrator, operator (may switch and sync) or viewer")
 	cmd.Flags().StringVar(&lasting, "expires", "", "in how long, like 90d; never, if absent")
 	return cmd
 }

@@ -153,11 +153,11 @@ func moment(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05 MST")
 }
 
-func optional(t *time.Time) string {
-	if t == nil {
+func optional(t time.Time) string {
+	if t.IsZero() {
 		return "never"
 	}
-	return moment(*t)
+	return moment(t)
 }
 
 // truth is a fact as a table shows it.

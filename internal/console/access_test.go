@@ -57,8 +57,8 @@ func checkRoles(t *testing.T, b *browser, route route) {
 	if !toSignIn && answer.status != http.StatusUnauthorized {
 		t.Errorf("%s: nobody gets %d to %s", route.pattern(), answer.status, answer.header.Get("Location"))
 	}
-	for _, role := range api.Accesses() {
-		may := role.Covers(api.Access(route.least))
+	for _, role := range pair.Accesses() {
+		may := role.Covers(pair.Access(route.least))
 		if may && route.path == "/live" { // which does not end
 			continue
 		}
@@ -84,7 +84,7 @@ func viewerMay(r route) bool { return r.least == anybody || r.least == viewer }
 // TestNoOtherSiteActsThroughABrowser tries every action as a form of another site would.
 func TestNoOtherSiteActsThroughABrowser(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	for _, route := range (&Console{}).routes() {
 		if route.method == http.MethodGet {
 			continue
@@ -103,7 +103,7 @@ func TestNoOtherSiteActsThroughABrowser(t *testing.T) {
 
 func TestEveryAnswerForbidsFrames(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Viewer)
+	b := open(t).signIn(pair.Viewer)
 	for _, path := range []string{"", "/status", "/users", "/nowhere", "/assets/none.js", "/account", "/setup"} {
 		header := b.get(Root + path).header
 		if header.Get("X-Frame-Options") != "DENY" || !strings.Contains(header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
@@ -156,7 +156,7 @@ func TestASessionThatSomebodyPlantedIsWorthNothing(t *testing.T) {
 	planted := strings.Repeat("A", 43)
 	b.client.Jar.SetCookies(address, []*http.Cookie{{Name: "__Host-baton", Value: planted, Path: "/", Secure: true}})
 	b.get(Root)
-	b.signIn(api.Administrator)
+	b.signIn(pair.Administrator)
 	first := b.cookie()
 	if first == planted || first == "" {
 		t.Errorf("signed in under %q", first)
@@ -194,7 +194,7 @@ func TestSigningInLeadsNowhereElse(t *testing.T) {
 func TestWhatPeopleTypeStaysText(t *testing.T) {
 	t.Parallel()
 	const script = `"><script>alert(1)</script><img src=x onerror=alert(2)>`
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	if p := b.post(Root+"/users/edit/viewer", "display_name", script, "role", "viewer", "version", "1"); p.path != Root+"/users" {
 		t.Fatalf("saved to %s: %s", p.path, p.body)
 	}
@@ -219,7 +219,7 @@ func TestWhatPeopleTypeStaysText(t *testing.T) {
 
 func TestOtherNetworksGetNothing(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	closed := api.Saved[pair.Security]{Values: pair.DefaultSecurity()}
 	closed.Values.ConsoleNetworks = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
 	if _, err := b.appliance.SaveSecurity(t.Context(), closed); err != nil {
@@ -250,12 +250,12 @@ func TestASessionEndsWithWhatItStoodFor(t *testing.T) {
 		"disabled":   func(b *browser) error { return b.appliance.DisableUser(b.t.Context(), "viewer") },
 		"everywhere": func(b *browser) error { return b.appliance.SignOutEverywhere(b.t.Context(), "viewer") },
 		"role": func(b *browser) error {
-			return b.appliance.UpdateUser(b.t.Context(), api.UserChange{Name: "viewer", Role: api.Operator})
+			return b.appliance.UpdateUser(b.t.Context(), pair.UserChange{Name: "viewer", Role: pair.Operator})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := open(t).signIn(api.Viewer)
+			b := open(t).signIn(pair.Viewer)
 			if p := b.get(Root + "/status"); p.status != http.StatusOK || p.path != Root+"/status" {
 				t.Fatalf("%d at %s", p.status, p.path)
 			}
@@ -285,7 +285,7 @@ func TestALinkInWebmailAsksOnceMore(t *testing.T) {
 func TestAnOpenPageIsCutOffSoonAfterItsSession(t *testing.T) {
 	t.Parallel()
 	appliance := apitest.New()
-	if err := appliance.AddUser(t.Context(), api.NewUser{Name: "viewer", Role: api.Viewer, Password: password}); err != nil {
+	if err := appliance.AddUser(t.Context(), pair.NewUser{Name: "viewer", Role: pair.Viewer, Password: password}); err != nil {
 		t.Fatal(err)
 	}
 	var late atomic.Bool
@@ -298,7 +298,7 @@ func TestAnOpenPageIsCutOffSoonAfterItsSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := serve(t, appliance, console).signIn(api.Viewer)
+	b := serve(t, appliance, console).signIn(pair.Viewer)
 	response, err := b.client.Do(b.request(http.MethodGet, Root+"/live?page=status", nil))
 	if err != nil {
 		t.Fatal(err)
@@ -327,7 +327,7 @@ func TestAnOpenPageIsCutOffSoonAfterItsSession(t *testing.T) {
 
 func TestABackupShowsItsOwnPagesOnly(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	b.appliance.Change(func(s *pair.Status) { s.Role = pair.Backup })
 	for _, route := range (&Console{}).routes() {
 		if route.backup || route.method != http.MethodGet {

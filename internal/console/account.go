@@ -27,7 +27,7 @@ func (c *Console) accountRoutes() []route {
 
 // accountPage is what a person sees of their own account.
 type accountPage struct {
-	Account  api.User
+	Account  pair.User
 	Password *form
 	Codes    *form
 	Recovery int64 // codes left

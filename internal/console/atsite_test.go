@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/api"
 	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
@@ -100,7 +99,7 @@ func TestThePageAtTheSitesHostNameHasItsLook(t *testing.T) {
 func TestNothingOfTheConsoleAnswersAtTheSitesHostName(t *testing.T) {
 	t.Parallel()
 	a := pairedAt(t, ":443")
-	if err := a.AddUser(t.Context(), api.NewUser{Name: string(api.Viewer), Role: api.Viewer, Password: password}); err != nil {
+	if err := a.AddUser(t.Context(), pair.NewUser{Name: string(pair.Viewer), Role: pair.Viewer, Password: password}); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{Root, Root + "/", Root + "/status", Root + "/live?page=status", Root + "/moved?seen=x", Root + "/assets/nothing.js", Root + "/sign-out"} {
@@ -168,11 +167,11 @@ func TestTheBannerLeadsOnlyToWhatListens(t *testing.T) {
 		"another address": {[]string{"192.0.2.7:443"}, ""},
 	} {
 		appliance := pairedAt(t, c.listen...)
-		if err := appliance.AddUser(t.Context(), api.NewUser{Name: string(api.Viewer), Role: api.Viewer, Password: password}); err != nil {
+		if err := appliance.AddUser(t.Context(), pair.NewUser{Name: string(pair.Viewer), Role: pair.Viewer, Password: password}); err != nil {
 			t.Fatal(err)
 		}
 		b := openWith(t, appliance)
-		b.signIn(api.Viewer)
+		b.signIn(pair.Viewer)
 		page := b.get("/login/status").body
 		if !strings.Contains(page, "https://198.51.100.2:9443/login") {
 			t.Errorf("%s: the peer's console is missing", name)

@@ -87,7 +87,7 @@ func TestACarriageReturnEndsNoLineOfTheStream(t *testing.T) {
 	}
 	v := &visit{console: c, w: httptest.NewRecorder(), r: httptest.NewRequest(http.MethodGet, Root+"/status", nil), zone: time.UTC}
 	v.status.Appliance.Name = "al\rpha\r\rdata: x"
-	v.caller = api.Caller{Name: "viewer", Access: api.Viewer}
+	v.caller = api.Caller{Name: "viewer", Access: pair.Viewer}
 	f := &follower{visit: v, name: "status", sent: map[string]string{}}
 	var message bytes.Buffer
 	if err := f.frame(&message); err != nil {

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"baton/internal/api"
 	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
@@ -33,8 +32,8 @@ type browser struct {
 func open(t *testing.T) *browser {
 	t.Helper()
 	appliance := apitest.New()
-	for _, role := range api.Accesses() {
-		if err := appliance.AddUser(t.Context(), api.NewUser{Name: string(role), Role: role, Password: password}); err != nil {
+	for _, role := range pair.Accesses() {
+		if err := appliance.AddUser(t.Context(), pair.NewUser{Name: string(role), Role: role, Password: password}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +121,7 @@ func (b *browser) post(path string, fields ...string) page {
 }
 
 // signIn signs in as the user of a role.
-func (b *browser) signIn(role api.Access) *browser {
+func (b *browser) signIn(role pair.Access) *browser {
 	b.t.Helper()
 	if p := b.post(Root, "name", string(role), "password", password); p.status != http.StatusOK || p.path == Root {
 		b.t.Fatalf("sign-in as %s: %d at %s", role, p.status, p.path)
@@ -197,7 +196,7 @@ func TestAnswersForbidWhatAttackersNeed(t *testing.T) {
 
 func TestNothingInAPageNeedsInlineCode(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	inline := regexp.MustCompile(`(?i)<script(?:[^>]*[^>c])?>[^<]|\sstyle=|\son[a-z]+=|<style|javascript:|hx-on`)
 	for _, route := range (&Console{}).routes() {
 		if route.method != http.MethodGet || strings.ContainsAny(route.path, "{") || route.path == "/live" {
@@ -212,7 +211,7 @@ func TestNothingInAPageNeedsInlineCode(t *testing.T) {
 func TestAssetsKeepForEverUnderTheirHash(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	names := regexp.MustCompile(`(?:src|href)="(/login/assets/[^"]+)"`).FindAllStringSubmatch(b.signIn(api.Viewer).get(Root+"/status").body, -1)
+	names := regexp.MustCompile(`(?:src|href)="(/login/assets/[^"]+)"`).FindAllStringSubmatch(b.signIn(pair.Viewer).get(Root+"/status").body, -1)
 	if len(names) < 5 {
 		t.Fatalf("found %v", names)
 	}
@@ -226,7 +225,7 @@ func TestAssetsKeepForEverUnderTheirHash(t *testing.T) {
 
 func TestAnOpenPageIsToldWhenTheRoleChanges(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Viewer)
+	b := open(t).signIn(pair.Viewer)
 	seen := seenOf(pair.Status{Appliance: pair.ApplianceStatus{ID: apitest.ID, Name: "alpha"}}, time.Now()).String()
 	r := b.request(http.MethodGet, Root+"/live?page=status&seen="+seen, nil)
 	r.Header.Set("Accept", "text/event-stream")
@@ -255,7 +254,7 @@ func TestAnOpenPageIsToldWhenTheRoleChanges(t *testing.T) {
 // anew.
 func TestWhatMovedIsToldAsItWas(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Viewer)
+	b := open(t).signIn(pair.Viewer)
 	b.appliance.Change(func(s *pair.Status) { s.Role, s.Epoch.Counter = pair.Backup, 4 })
 	at := func(role string, epoch int) string {
 		return fmt.Sprintf("%s/status?seen=%s.%s.%d.1000.alpha", Root, apitest.ID, role, epoch)
@@ -267,7 +266,7 @@ func TestWhatMovedIsToldAsItWas(t *testing.T) {
 
 func TestWhatAnEarlierPageSawIsComparedWithThePresent(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Viewer)
+	b := open(t).signIn(pair.Viewer)
 	b.get(Root+"/status?seen=0bad.backup.2.1000.beta").has(t, "You were looking at beta. This is alpha, standalone.")
 	for _, seen := range []string{"nonsense", "0bad.backup.2.1000.Your+session+has+ended", "0bad.backup.2.1000." + strings.Repeat("x", 65)} {
 		if p := b.get(Root + "/status?seen=" + seen); strings.Contains(p.body, "You were looking") {
@@ -294,7 +293,7 @@ func TestEveryPageIsWhole(t *testing.T) {
 
 func TestAMovedPageTellsOfWhatCameAfterIt(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Viewer)
+	b := open(t).signIn(pair.Viewer)
 	drawn := apitest.Start().Add(time.Hour)
 	for after, text := range map[time.Duration]string{-time.Minute: "Paired with beta.", time.Minute: "The relationship was broken here."} {
 		b.appliance.Happened(pair.Event{Time: drawn.Add(after), Appliance: apitest.ID, Kind: pair.KindUnpaired, Text: text})

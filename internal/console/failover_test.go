@@ -32,7 +32,7 @@ func administer(t *testing.T) *browser {
 	if _, err := b.appliance.SetKey(t.Context(), "a key that is long enough"); err != nil {
 		t.Fatal(err)
 	}
-	return b.signIn(api.Administrator)
+	return b.signIn(pair.Administrator)
 }
 
 // paired is administer with a relationship; this appliance has the role.
@@ -64,7 +64,7 @@ func TestUnpairedPageAsksForTheNewBackup(t *testing.T) {
 	p.has(t, "New Backup Site Connection Details", "TLS Port", "Reverse connection details to this primary site", "Establish Relationship",
 		`value="198.51.100.1"`, `value="443"`)
 	p.lacks(t, "Sync Now", "Break Relationship", "No Inter-appliance Communication Pre-shared Key")
-	open(t).signIn(api.Administrator).get(atFailover).has(t, "No Inter-appliance Communication Pre-shared Key is saved here")
+	open(t).signIn(pair.Administrator).get(atFailover).has(t, "No Inter-appliance Communication Pre-shared Key is saved here")
 }
 
 func TestRelationshipIsEstablishedAfterNamingBoth(t *testing.T) {
@@ -225,7 +225,7 @@ func TestForceIsForAdministrators(t *testing.T) {
 	if p := b.post(atFailover+"/switch", "role", "primary", "force", "true", "confirm", "beta"); !strings.Contains(p.path, "task=") {
 		t.Errorf("forced, and led to %s: %d", p.path, p.status)
 	}
-	o := b.another().signIn(api.Operator)
+	o := b.another().signIn(pair.Operator)
 	o.get(atFailover+"/switch?role=primary").lacks(t, "by force")
 	for _, p := range []page{
 		o.get(atFailover + "/switch?role=primary&force=true"),
@@ -239,7 +239,7 @@ func TestForceIsForAdministrators(t *testing.T) {
 
 func TestViewerOnlyLooks(t *testing.T) {
 	t.Parallel()
-	v := paired(t, pair.Primary).another().signIn(api.Viewer)
+	v := paired(t, pair.Primary).another().signIn(pair.Viewer)
 	p := v.get(atFailover)
 	p.has(t, "This host&#39;s status", "Enable Automatic Failover", "disabled")
 	p.lacks(t, "Sync Now", "Save Changes", ">Become Backup</button>", "Break Relationship", ">Test</button>")
@@ -449,7 +449,7 @@ func TestTestButtonTestsWhatIsTyped(t *testing.T) {
 	if saved, _ := b.appliance.Settings(t.Context()); saved.Version != 1 {
 		t.Error("testing has saved something")
 	}
-	b.another().signIn(api.Operator).post(atFailover+"/test", "test_ips", "198.51.100.254").has(t, "0.42 ms", "Continuous")
+	b.another().signIn(pair.Operator).post(atFailover+"/test", "test_ips", "198.51.100.254").has(t, "0.42 ms", "Continuous")
 }
 
 func TestFormsLeadBackToThePageWhenReloaded(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/api"
 	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
@@ -55,7 +54,7 @@ func TestTheFirstAdministratorIsMadeInTheBrowser(t *testing.T) {
 
 func TestOneTimeCodesFromSetUpToRecovery(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Operator)
+	b := open(t).signIn(pair.Operator)
 	p := b.get(Root + "/account/codes")
 	p.has(t, `src="data:image/png;base64,`, apitest.Secret)
 	address := strings.ReplaceAll(p.value(t, "url"), "&amp;", "&")
@@ -68,7 +67,7 @@ func TestOneTimeCodesFromSetUpToRecovery(t *testing.T) {
 			t.Error("the password is shown again")
 		}
 	}
-	other := b.another().signIn(api.Operator)
+	other := b.another().signIn(pair.Operator)
 	p = b.post(Root+"/account/codes", "url", address, "code", apitest.Code, "password", password)
 	p.has(t, "aaaa-bbbb-cccc-dddd", "Keep these recovery codes")
 	b.get(Root+"/account").has(t, "2 recovery codes left", "Turn one-time codes off")
@@ -107,8 +106,8 @@ func TestOneTimeCodesFromSetUpToRecovery(t *testing.T) {
 
 func TestANewPasswordKeepsThisBrowserOnly(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Viewer)
-	other := b.another().signIn(api.Viewer)
+	b := open(t).signIn(pair.Viewer)
+	other := b.another().signIn(pair.Viewer)
 	b.post(Root+"/account/password", "old", "wrong", "password", "another horse battery", "again", "another horse battery").has(t, "This is not your password")
 	b.post(Root+"/account/password", "old", password, "password", "another horse battery", "again", "other").has(t, "The two new passwords are not the same")
 	p := b.post(Root+"/account/password", "old", password, "password", "another horse battery", "again", "another horse battery")
@@ -120,8 +119,8 @@ func TestANewPasswordKeepsThisBrowserOnly(t *testing.T) {
 
 func TestOnesOwnSessionsCanBeEndedAndNoOthers(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Viewer)
-	other, operators := b.another().signIn(api.Viewer), b.another().signIn(api.Operator)
+	b := open(t).signIn(pair.Viewer)
+	other, operators := b.another().signIn(pair.Viewer), b.another().signIn(pair.Operator)
 	sessions, err := b.appliance.Sessions(t.Context())
 	if err != nil || len(sessions) != 3 {
 		t.Fatal(sessions, err)
@@ -153,7 +152,7 @@ func TestOnesOwnSessionsCanBeEndedAndNoOthers(t *testing.T) {
 
 func TestAccountsAreKept(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	p := b.post(Root+"/users/new", "name", "zoe", "display_name", "Zoë", "mail", "zoe@example.org", "role", "operator", "password", "short", "again", "short")
 	p.has(t, "Use 10 characters or more", `value="Zoë"`, `value="operator" checked`)
 	p = b.post(Root+"/users/new", "name", "administrator", "mail", "nowhere", "role", "viewer", "password", "short", "again", "other")
@@ -197,7 +196,7 @@ func TestAccountsAreKept(t *testing.T) {
 
 func TestSecurityOptionsAndTheKeyAreSavedTogether(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	const path = Root + "/management/security"
 	p := b.get(path)
 	p.has(t, "<h2 id=\"options\">Options</h2>", "Inter-appliance Communication Pre-shared Key", "No key is set", ">Save</button>")
@@ -232,7 +231,7 @@ func TestSecurityOptionsAndTheKeyAreSavedTogether(t *testing.T) {
 
 func TestABackupTakesTheKeyOnly(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	b.appliance.Change(func(s *pair.Status) { s.Role = pair.Backup })
 	b.post(Root+"/management/security", "key", "long enough for a key").has(t, "Saved. The fingerprint of the key is")
 }

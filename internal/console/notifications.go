@@ -57,11 +57,11 @@ func (v *visit) channelRows(saved api.SavedNotifications) []channelRow {
 		if i > 0 {
 			row.Name, row.Where = saved.Webhooks[i-1].Name, hostOf(saved.Webhooks[i-1].URL)
 		}
-		if state.LastSuccess != nil {
-			row.Last = clock(v.zone, *state.LastSuccess)
+		if !state.LastSuccess.IsZero() {
+			row.Last = clock(v.zone, state.LastSuccess)
 		}
 		row.State, row.Look = stateOf(state)
-		if state.FailingSince != nil && state.Enabled {
+		if !state.FailingSince.IsZero() && state.Enabled {
 			row.Error = state.LastError
 		}
 		if state.Dropped > 0 {
@@ -76,9 +76,9 @@ func stateOf(state pair.ChannelState) (word, look string) {
 	switch {
 	case !state.Enabled:
 		return "off", "plain"
-	case state.FailingSince != nil:
+	case !state.FailingSince.IsZero():
 		return "fails", "warning"
-	case state.LastSuccess == nil:
+	case state.LastSuccess.IsZero():
 		return "not used yet", "plain"
 	}
 	return "works", "good"

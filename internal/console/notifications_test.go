@@ -27,7 +27,7 @@ func mailFields(version string, more ...string) []string {
 
 func saved(t *testing.T, b *browser) api.SavedNotifications {
 	t.Helper()
-	now, err := b.appliance.Notifications(api.WithCaller(t.Context(), api.Caller{Access: api.Administrator}))
+	now, err := b.appliance.Notifications(api.WithCaller(t.Context(), api.Caller{Access: pair.Administrator}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func saved(t *testing.T, b *browser) api.SavedNotifications {
 
 func TestMailIsSavedAndItsPasswordNeverShown(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	p := b.get(notificationsURL)
 	p.has(t, "Send mail", "Not set up.", "Daily notice", `value="08:00"`)
 	p = b.post(notificationsURL+"/mail", mailFields("0")...)
@@ -55,7 +55,7 @@ func TestMailIsSavedAndItsPasswordNeverShown(t *testing.T) {
 
 func TestARefusedMailFormKeepsWhatWasTyped(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	p := b.post(notificationsURL+"/mail", "version", "0", "enabled", "true", "host", "", "port", "0", "encryption", "tls", "user", `<b>"x`,
 		"password", "my-password", "from", "nobody", "to", "", "tell.conditions", "none", "kind-sync-done", "true")
 	if p.status != http.StatusUnprocessableEntity {
@@ -73,7 +73,7 @@ func TestARefusedMailFormKeepsWhatWasTyped(t *testing.T) {
 
 func TestTheSecondOfTwoIsToldAndLosesNothing(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	b.post(notificationsURL+"/mail", mailFields("0")...)
 	for path, fields := range map[string][]string{
 		"/mail":         mailFields("0", "host", "other.example.org")[2:],
@@ -92,7 +92,7 @@ func TestTheSecondOfTwoIsToldAndLosesNothing(t *testing.T) {
 
 func TestAWebhookIsAddedChangedAndRemoved(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	add := notificationsURL + "/webhooks/new"
 	b.get(add).has(t, "Add a webhook", "Baton-Signature", `name="kind-takeover" value="true" checked`)
 	p := b.post(add, "version", "0", "name", "", "url", "x", "secret", "short", "kind-handover", "true")
@@ -129,13 +129,13 @@ func TestAWebhookIsAddedChangedAndRemoved(t *testing.T) {
 
 func TestOthersLookAtNotificationsAndChangeNothing(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	b.post(notificationsURL+"/mail", mailFields("0")...)
 	b.post(notificationsURL+"/webhooks/new", "version", "1", "enabled", "true", "name", "Chat", "url", "https://hooks.example.org/part", "secret", "sixteen characters")
 	b.appliance.SetChannel(pair.MailChannel, pair.ChannelState{
-		Pending: 3, Dropped: 1, LastError: "mail.example.org is down.", FailingSince: new(apitest.Start()), LastSuccess: new(apitest.Start().Add(-time.Hour)),
+		Pending: 3, Dropped: 1, LastError: "mail.example.org is down.", FailingSince: apitest.Start(), LastSuccess: apitest.Start().Add(-time.Hour),
 	})
-	other := b.another().signIn(api.Operator)
+	other := b.another().signIn(pair.Operator)
 	p := other.get(notificationsURL)
 	p.has(t, "hooks.example.org", "mail.example.org is down.", "1 event could not be told.", "2030-01-02 02:04:05 UTC", "disabled")
 	for _, hidden := range []string{"/part", "the password", "sixteen", `type="submit">Save`, "Add a webhook", notificationsURL + "/test"} {
@@ -159,7 +159,7 @@ func TestOthersLookAtNotificationsAndChangeNothing(t *testing.T) {
 
 func TestChannelsFollowTheAppliance(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	b.post(notificationsURL+"/mail", mailFields("0")...)
 	query := url.Values{"page": {"notifications"}, "at": {notificationsURL}}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -38,7 +38,7 @@ func reported(t *testing.T) *browser {
 	}
 	happened(5*time.Hour, apitest.PeerID, pair.KindSyncFailed, "The data sync failed: <script>alert(1)</script>.", "duration_ms", "30000")
 	happened(6*time.Hour, apitest.ID, pair.KindSettingChanged, "=1+1 set a thing.", "by", "anna from 198.51.100.7")
-	return b.signIn(api.Viewer)
+	return b.signIn(pair.Viewer)
 }
 
 func TestEveryReportIsShown(t *testing.T) {

@@ -1,10 +1,9 @@
 package console
 
 import (
+	"baton/internal/pair"
 	"net/http"
 	"slices"
-
-	"baton/internal/api"
 )
 
 // route is one thing that the console answers.
@@ -25,9 +24,9 @@ type access string
 // The levels: those of the API, and anybody.
 const (
 	anybody       access = "anybody"
-	viewer               = access(api.Viewer)
-	operator             = access(api.Operator)
-	administrator        = access(api.Administrator)
+	viewer               = access(pair.Viewer)
+	operator             = access(pair.Operator)
+	administrator        = access(pair.Administrator)
 )
 
 func (r route) pattern() string { return r.method + " " + Root + r.path }

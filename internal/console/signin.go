@@ -167,7 +167,7 @@ func (c *Console) trySetUp(v *visit, f *form) error {
 	case !api.SameSetupToken(f.get("token"), token):
 		return refuseField("token", "this is not the setup token: read it in the appliance's log, or run baton setup there")
 	}
-	user := api.NewUser{Name: f.get("name"), Role: api.Administrator, Password: f.get("password")}
+	user := pair.NewUser{Name: f.get("name"), Role: pair.Administrator, Password: f.get("password")}
 	if err := c.typedTwice(v, f, user); err != nil {
 		return err
 	}

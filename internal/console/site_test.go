@@ -51,7 +51,7 @@ const (
 
 func TestTheSiteIsSavedAndTheSecondOfTwoIsTold(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	first := b.get(Root + "/site")
 	first.has(t, "Site name", "/srv/www", "The site has no certificate of its own", strings.Repeat("A1:", 31)+"A1")
 	version := first.value(t, "version")
@@ -71,7 +71,7 @@ func TestTheSiteIsSavedAndTheSecondOfTwoIsTold(t *testing.T) {
 
 func TestWhatTheSiteRefusesStaysAsTyped(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	evil := `"><script>alert(1)</script>`
 	p := b.post(Root+"/site", "version", "0", "name", evil, "host_name", "https://www.example.org", "title", evil, "message", "</textarea>"+evil)
 	if p.status != http.StatusUnprocessableEntity || strings.Contains(p.body, "<script>alert") || strings.Contains(p.body, "</textarea>"+`"`) {
@@ -95,7 +95,7 @@ func TestWhatTheSiteRefusesStaysAsTyped(t *testing.T) {
 
 func TestTheTimeZoneIsSavedAloneAndRefusedByName(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	nowhere := b.post(Root+"/site/time-zone", "was-time_zone", "UTC", "time_zone", "Europe/Nowhere")
 	nowhere.has(t, "Use a name of the time zone database", `value="Europe/Nowhere"`)
 	if nowhere.status != http.StatusUnprocessableEntity {
@@ -109,7 +109,7 @@ func TestTheTimeZoneIsSavedAloneAndRefusedByName(t *testing.T) {
 
 func TestACertificateIsUploadedOrPasted(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	p := b.sendFiles(map[string]string{"version": "0"}, map[string]string{"certificate_file": somePEM, "key_file": someKey})
 	p.has(t, "The certificate is saved, and shown from now on.", "CN=Example CA", strings.Repeat("B2:", 31)+"B2")
 	p = b.sendFiles(map[string]string{"version": "1", "certificate": somePEM, "key": someKey}, map[string]string{"certificate_file": ""})
@@ -147,7 +147,7 @@ func TestHowLongACertificateLastsIsShown(t *testing.T) {
 
 func TestAnUploadBombIsRefused(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	bomb := strings.Repeat("A", maxCertificateForm)
 	p := b.sendFiles(map[string]string{"version": "0"}, map[string]string{"certificate_file": bomb, "key_file": bomb})
 	if p.status != http.StatusUnprocessableEntity {
@@ -168,7 +168,7 @@ func TestAnUploadBombIsRefused(t *testing.T) {
 
 func TestAViewerSeesTheSiteAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Viewer)
+	b := open(t).signIn(pair.Viewer)
 	p := b.get(Root + "/site")
 	p.has(t, "Site name", "disabled")
 	if strings.Contains(p.body, `action="/login/site/certificate"`) || strings.Contains(p.body, ">Save</button>") {
@@ -181,7 +181,7 @@ func TestAViewerSeesTheSiteAndChangesNothing(t *testing.T) {
 
 func TestOnABackupTheSiteComesFromThePrimary(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	b.appliance.Change(func(s *pair.Status) {
 		s.Role, s.Peer = pair.Backup, &pair.PeerStatus{Name: "beta", Address: "198.51.100.2:443"}
 	})
@@ -196,7 +196,7 @@ func TestOnABackupTheSiteComesFromThePrimary(t *testing.T) {
 
 func TestDataIsTestedProtectedAndRemoved(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	b.get(Root+"/protection").has(t, "Site database", "always protected", "no backup", "not measured yet")
 	p := b.post(Root+"/protection", "name", "www", "path", "/missing/www", "action", "test")
 	p.has(t, "This cannot be protected as it is.", "/missing/www is not there.", `value="/missing/www"`)
@@ -218,7 +218,7 @@ func TestDataIsTestedProtectedAndRemoved(t *testing.T) {
 
 func TestProtectedDataShowsSizeSyncAndHealth(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Viewer)
+	b := open(t).signIn(pair.Viewer)
 	for _, name := range []string{"www", "broken"} {
 		if err := b.appliance.AddData(t.Context(), api.DataSpec{Name: name, Kind: "dir", Path: "/srv/" + name}); err != nil {
 			t.Fatal(err)

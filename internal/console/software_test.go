@@ -41,7 +41,7 @@ func (b *browser) upload(password string, file []byte) page {
 const software = Root + "/management/software"
 
 func TestABackupIsDownloadedLookedIntoAndRestored(t *testing.T) {
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	if err := b.appliance.AddData(t.Context(), api.DataSpec{Name: "www", Kind: "dir", Path: "/srv/www"}); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestABackupIsDownloadedLookedIntoAndRestored(t *testing.T) {
 }
 
 func TestARefusedBackupFormShowsWhatIsWrongAndNoPassword(t *testing.T) {
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	for _, wrong := range []struct {
 		name string
 		page page
@@ -92,7 +92,7 @@ func TestARefusedBackupFormShowsWhatIsWrongAndNoPassword(t *testing.T) {
 }
 
 func TestSoftwareTellsWhetherTheTwoVersionsAreTheSame(t *testing.T) {
-	b := open(t).signIn(api.Viewer)
+	b := open(t).signIn(pair.Viewer)
 	alone := b.get(software)
 	alone.has(t, "Baton 1.2.3", "0123456789ab", "With a second appliance")
 	b.appliance.Change(func(s *pair.Status) {
@@ -107,14 +107,14 @@ func TestSoftwareTellsWhetherTheTwoVersionsAreTheSame(t *testing.T) {
 }
 
 func TestTheSupportBundleIsAFile(t *testing.T) {
-	p := open(t).signIn(api.Administrator).post(software + "/support-bundle")
+	p := open(t).signIn(pair.Administrator).post(software + "/support-bundle")
 	if p.status != http.StatusOK || !strings.Contains(p.header.Get("Content-Disposition"), "baton-support-alpha-") || !strings.HasPrefix(p.body, "\x1f\x8b") {
 		t.Errorf("%d %v %.10q", p.status, p.header, p.body)
 	}
 }
 
 func TestOnABackupOnlyThePrimaryRestores(t *testing.T) {
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	b.appliance.Change(func(s *pair.Status) {
 		s.Role, s.Peer = pair.Backup, &pair.PeerStatus{Name: "beta", Address: "198.51.100.2:443"}
 	})

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/api"
 	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
@@ -32,14 +31,14 @@ func TestStatusTellsWhatIsNotKnown(t *testing.T) {
 		s.Peer.LastContactAgeMS, s.Peer.Reachable, s.Peer.CheckFailed = -1, false, "no answer"
 	})
 	b.get(Root+"/status").has(t, "not yet known", "It has not been heard since this appliance started.", "never since the start", "Failed: no answer")
-	open(t).signIn(api.Viewer).get(Root+"/status").has(t, "This appliance has no backup", "Nothing needs attention.")
+	open(t).signIn(pair.Viewer).get(Root+"/status").has(t, "This appliance has no backup", "Nothing needs attention.")
 }
 
 // A former backup, as an appliance that is not set up yet, is open to nobody who
 // does not know its own address.
 func TestNoSharedIPIsNotSaidToServe(t *testing.T) {
 	t.Parallel()
-	b := open(t).signIn(api.Viewer)
+	b := open(t).signIn(pair.Viewer)
 	b.appliance.Change(func(s *pair.Status) { s.SharedIPs = []pair.SharedIPStatus{{Address: "198.51.100.10/24"}} })
 	p := b.get(Root + "/status")
 	p.has(t, "no shared IP is enabled on it")
@@ -117,7 +116,7 @@ func TestDivergedCopiesAreShownExportedAndDeleted(t *testing.T) {
 	if p.header.Get("Content-Type") != "application/x-tar" || !strings.Contains(p.header.Get("Content-Disposition"), "epoch-3-0b0b0000.tar") || len(p.body) == 0 {
 		t.Errorf("export: %v, %d bytes", p.header, len(p.body))
 	}
-	v := b.another().signIn(api.Operator)
+	v := b.another().signIn(pair.Operator)
 	if p := v.get(at + "/export"); p.status != http.StatusForbidden {
 		t.Errorf("an operator exports: %d", p.status)
 	}

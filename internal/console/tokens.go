@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"baton/internal/api"
 	"baton/internal/pair"
 )
 
@@ -22,23 +21,23 @@ func (c *Console) tokenRoutes() []route {
 
 // tokensPage is what Management > API shows.
 type tokensPage struct {
-	Tokens  []api.Token
+	Tokens  []pair.Token
 	Form    *form
-	Created *api.CreatedToken // shown this once
-	Host    string            // as the visitor reached this appliance
+	Created *pair.CreatedToken // shown this once
+	Host    string             // as the visitor reached this appliance
 	Now     time.Time
 	Zone    *time.Location
 }
 
 // revokePage asks whether a token should end.
 type revokePage struct {
-	Token api.Token
+	Token pair.Token
 	Zone  *time.Location
 }
 
 // Expired reports whether a token is of no use any more.
-func (p tokensPage) Expired(token api.Token) bool {
-	return token.Expires != nil && !p.Now.Before(*token.Expires)
+func (p tokensPage) Expired(token pair.Token) bool {
+	return !token.Expires.IsZero() && !p.Now.Before(token.Expires)
 }
 
 // lifetimes are the choices of how long a token is good for, in days.
@@ -50,7 +49,7 @@ func (v *visit) tokensPage(f *form) (tokensPage, error) {
 }
 
 func (c *Console) showTokens(v *visit) error {
-	page, err := v.tokensPage(newForm(map[string]string{"role": string(api.Viewer), "expires": "90"}))
+	page, err := v.tokensPage(newForm(map[string]string{"role": string(pair.Viewer), "expires": "90"}))
 	if err != nil {
 		return err
 	}
@@ -64,20 +63,19 @@ func (c *Console) createToken(v *visit) error {
 	if err != nil {
 		return err
 	}
-	wanted := api.NewToken{Name: strings.TrimSpace(f.get("name")), Role: api.Access(f.get("role"))}
+	wanted := pair.NewToken{Name: strings.TrimSpace(f.get("name")), Role: pair.Access(f.get("role"))}
 	if wanted.Name == "" {
 		f.refuse("name", "name what the token is for, as monitor")
 	}
-	if _, err := api.ParseAccess(f.get("role")); err != nil {
+	if _, err := pair.ParseAccess(f.get("role")); err != nil {
 		f.refuse("role", "choose viewer, operator or administrator")
 	}
 	if days, limited := lifetimes()[f.get("expires")]; limited {
-		expires := c.now().AddDate(0, 0, days)
-		wanted.Expires = &expires
+		wanted.Expires = c.now().AddDate(0, 0, days)
 	} else if f.get("expires") != "never" {
 		f.refuse("expires", "choose how long the token is good for")
 	}
-	var created api.CreatedToken
+	var created pair.CreatedToken
 	if f.right() {
 		if created, err = c.backend.Tokens.CreateToken(v.ctx(), wanted); err != nil && !f.refused(err) {
 			return err
@@ -90,7 +88,7 @@ func (c *Console) createToken(v *visit) error {
 		}
 		return v.again("tokens", "API", page)
 	}
-	page, err := v.tokensPage(newForm(map[string]string{"role": string(api.Viewer), "expires": "90"}))
+	page, err := v.tokensPage(newForm(map[string]string{"role": string(pair.Viewer), "expires": "90"}))
 	if err != nil {
 		return err
 	}
@@ -105,7 +103,7 @@ func (c *Console) askRevoke(v *visit) error {
 		return err
 	}
 	id := v.r.URL.Query().Get("id")
-	i := slices.IndexFunc(tokens, func(token api.Token) bool { return token.ID == id })
+	i := slices.IndexFunc(tokens, func(token pair.Token) bool { return token.ID == id })
 	if i < 0 {
 		return pair.Refuse(pair.NotFound, "there is no token %q any more: somebody may have revoked it already", id)
 	}

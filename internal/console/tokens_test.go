@@ -1,17 +1,16 @@
 package console
 
 import (
+	"baton/internal/pair"
 	"net/http"
 	"strings"
 	"testing"
-
-	"baton/internal/api"
 )
 
 const tokens = Root + "/management/api"
 
 func TestATokenIsShownOnceAndInNoAddress(t *testing.T) {
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	made := b.post(tokens, "name", "monitor", "role", "viewer", "expires", "90")
 	made.has(t, "secret-of-", "readonly", "shown this once", "curl -sk", "/api/v1/openapi.json")
 	if made.path != tokens {
@@ -23,7 +22,7 @@ func TestATokenIsShownOnceAndInNoAddress(t *testing.T) {
 		t.Error("the secret is shown again")
 	}
 	list, err := b.appliance.Tokens(t.Context())
-	if err != nil || len(list) != 1 || list[0].Expires == nil {
+	if err != nil || len(list) != 1 || list[0].Expires.IsZero() {
 		t.Fatalf("%+v %v", list, err)
 	}
 	b.get(tokens+"/revoke?id="+list[0].ID).has(t, "Revoke monitor", "It cannot be brought back")
@@ -37,7 +36,7 @@ func TestATokenIsShownOnceAndInNoAddress(t *testing.T) {
 }
 
 func TestARefusedTokenFormKeepsWhatWasTyped(t *testing.T) {
-	b := open(t).signIn(api.Administrator)
+	b := open(t).signIn(pair.Administrator)
 	p := b.post(tokens, "name", "", "role", "root", "expires", "soon")
 	if p.status != http.StatusUnprocessableEntity {
 		t.Fatal(p.status)
@@ -49,7 +48,7 @@ func TestARefusedTokenFormKeepsWhatWasTyped(t *testing.T) {
 }
 
 func TestOnlyAdministratorsSeeTokens(t *testing.T) {
-	for _, role := range []api.Access{api.Viewer, api.Operator} {
+	for _, role := range []pair.Access{pair.Viewer, pair.Operator} {
 		if p := open(t).signIn(role).get(tokens); p.status != http.StatusForbidden {
 			t.Errorf("a %s: %d", role, p.status)
 		}

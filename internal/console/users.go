@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	"baton/internal/api"
 	"baton/internal/pair"
 )
 
@@ -32,15 +31,15 @@ type usersPage struct {
 }
 
 type userRow struct {
-	api.User
+	pair.User
 	LastLogin string
 	Own       bool
 }
 
-func (v *visit) userRow(user api.User) userRow {
+func (v *visit) userRow(user pair.User) userRow {
 	row := userRow{User: user, LastLogin: "never", Own: user.Name == v.caller.Name}
-	if user.LastLogin != nil {
-		row.LastLogin = clock(v.zone, *user.LastLogin)
+	if !user.LastLogin.IsZero() {
+		row.LastLogin = clock(v.zone, user.LastLogin)
 	}
 	return row
 }
@@ -69,7 +68,7 @@ type userPage struct {
 }
 
 func (c *Console) showNewUser(v *visit) error {
-	return v.page("user-new", "Add a user", userPage{Form: newForm(map[string]string{"role": string(api.Viewer)})})
+	return v.page("user-new", "Add a user", userPage{Form: newForm(map[string]string{"role": string(pair.Viewer)})})
 }
 
 func (c *Console) addUser(v *visit) error {
@@ -89,8 +88,8 @@ func (c *Console) addUser(v *visit) error {
 }
 
 func (c *Console) tryAddUser(v *visit, f *form) error {
-	user := api.NewUser{
-		Name: f.get("name"), DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: api.Access(f.get("role")), Password: f.get("password"),
+	user := pair.NewUser{
+		Name: f.get("name"), DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: pair.Access(f.get("role")), Password: f.get("password"),
 	}
 	if err := c.typedTwice(v, f, user); err != nil {
 		return err
@@ -100,7 +99,7 @@ func (c *Console) tryAddUser(v *visit, f *form) error {
 
 // typedTwice refuses a new account whose second password is another than the
 // first, together with whatever else is wrong with it.
-func (c *Console) typedTwice(v *visit, f *form, user api.NewUser) error {
+func (c *Console) typedTwice(v *visit, f *form, user pair.NewUser) error {
 	if f.get("password") == f.get("again") {
 		return nil
 	}
@@ -110,19 +109,19 @@ func (c *Console) typedTwice(v *visit, f *form, user api.NewUser) error {
 }
 
 // user returns the account that the path names.
-func (c *Console) user(v *visit) (api.User, error) {
+func (c *Console) user(v *visit) (pair.User, error) {
 	name := v.r.PathValue("name")
 	users, err := c.backend.Users.Users(v.ctx())
 	if err != nil {
-		return api.User{}, err
+		return pair.User{}, err
 	}
-	if i := slices.IndexFunc(users, func(u api.User) bool { return u.Name == name }); i >= 0 {
+	if i := slices.IndexFunc(users, func(u pair.User) bool { return u.Name == name }); i >= 0 {
 		return users[i], nil
 	}
-	return api.User{}, pair.Refuse(pair.NotFound, "there is no user %q: choose one on the Users page", name)
+	return pair.User{}, pair.Refuse(pair.NotFound, "there is no user %q: choose one on the Users page", name)
 }
 
-func userForm(user api.User) *form {
+func userForm(user pair.User) *form {
 	return newForm(map[string]string{
 		"display_name": user.DisplayName, "mail": user.Mail, "role": string(user.Role), "version": strconv.FormatInt(user.Version, 10),
 	})
@@ -136,7 +135,7 @@ func (c *Console) showUser(v *visit) error {
 	return v.userPage(user, userForm(user), newForm(nil), 200)
 }
 
-func (v *visit) userPage(user api.User, f, password *form, status int) error {
+func (v *visit) userPage(user pair.User, f, password *form, status int) error {
 	password.ID = "password"
 	sessions, err := v.sessionRows(user.Name)
 	if err != nil {
@@ -159,8 +158,8 @@ func (c *Console) saveUser(v *visit) error {
 		return pair.Refuse(pair.Usage, "the form is damaged: open the account on the Users page again")
 	}
 	save := func(version int64) error {
-		return c.backend.Users.UpdateUser(v.ctx(), api.UserChange{
-			Name: user.Name, DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: api.Access(f.get("role")), Version: version,
+		return c.backend.Users.UpdateUser(v.ctx(), pair.UserChange{
+			Name: user.Name, DisplayName: f.get("display_name"), Mail: f.get("mail"), Role: pair.Access(f.get("role")), Version: version,
 		})
 	}
 	if err = save(version); pair.CodeOf(err) == pair.Stale {

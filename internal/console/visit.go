@@ -25,7 +25,7 @@ func (v *visit) signedIn() bool { return v.caller.Name != "" }
 
 // may reports whether the visitor's role covers a level.
 func (v *visit) may(least access) bool {
-	return least == anybody || v.signedIn() && v.caller.Access.Covers(api.Access(least))
+	return least == anybody || v.signedIn() && v.caller.Access.Covers(pair.Access(least))
 }
 
 // leave sends the browser to another page of the console.

@@ -88,7 +88,7 @@ func TestAFailingChannelIsTriedAgainAndGivenUp(t *testing.T) {
 		m.note(event(pair.KindHandover, "second"))
 		wait(time.Hour)
 		state := m.notifier.States()[0]
-		if state.Pending != 2 || state.LastError != "the server is down." || state.FailingSince == nil || state.LastSuccess != nil || state.NextAttempt == nil {
+		if state.Pending != 2 || state.LastError != "the server is down." || state.FailingSince.IsZero() || !state.LastSuccess.IsZero() || state.NextAttempt.IsZero() {
 			t.Errorf("the state says %+v", state)
 		}
 		wait(giveUp - 3*time.Hour)
@@ -99,7 +99,7 @@ func TestAFailingChannelIsTriedAgainAndGivenUp(t *testing.T) {
 		m.want("h | first", "h | second",
 			"h | A notice was given up after 72h: the server is down.",
 			"mail | second")
-		if state := m.notifier.States()[0]; state.Dropped != 1 || state.FailingSince != nil || state.Pending != 0 {
+		if state := m.notifier.States()[0]; state.Dropped != 1 || !state.FailingSince.IsZero() || state.Pending != 0 {
 			t.Errorf("at the end the state says %+v", state)
 		}
 		if last := m.deliveries()[len(m.deliveries())-1].notice; last.Dropped != 1 {
@@ -249,7 +249,7 @@ func TestASavedChangeOrATestThatWorksTriesAtOnce(t *testing.T) {
 			if got := m.texts(); got[len(got)-1] != fmt.Sprintf("mail | event %d", i) {
 				t.Errorf("mended, and told %q", got)
 			}
-			if state := m.notifier.States()[0]; state.FailingSince != nil || state.Pending != 0 {
+			if state := m.notifier.States()[0]; !state.FailingSince.IsZero() || state.Pending != 0 {
 				t.Errorf("mended, and the state says %+v", state)
 			}
 			m.set(func(m *machine) { m.down["mail"] = errors.New("wrong password.") })

@@ -428,15 +428,8 @@ func (c *channel) state(id string) pair.ChannelState {
 	if c.Sending != nil {
 		state.Pending += max(len(c.Sending.Items), 1)
 		state.Attempts = c.Sending.Attempts
-		state.NextAttempt = moment(c.Sending.Next)
+		state.NextAttempt = c.Sending.Next
 	}
-	state.LastSuccess, state.LastFailure, state.FailingSince = moment(c.LastSuccess), moment(c.LastFailure), moment(c.FailingSince)
+	state.LastSuccess, state.LastFailure, state.FailingSince = c.LastSuccess, c.LastFailure, c.FailingSince
 	return state
-}
-
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

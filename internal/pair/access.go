@@ -1,7 +1,6 @@
 package pair
 
 import (
-	"fmt"
 	"slices"
 )
 
@@ -24,7 +23,7 @@ func ParseAccess(text string) (Access, error) {
 	if slices.Contains(Accesses(), Access(text)) {
 		return Access(text), nil
 	}
-	return "", fmt.Errorf("unknown role %q: use administrator, operator or viewer", text)
+	return "", Refuse(Usage, "unknown role %q: use administrator, operator or viewer", text)
 }
 
 // Covers reports whether a may do what asks for least. An unknown access covers

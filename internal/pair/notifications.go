@@ -92,15 +92,15 @@ func (t Tell) Covers(severity Severity) bool {
 
 // ChannelState is how one channel fares on one appliance.
 type ChannelState struct {
-	ID           string     `json:"id"`
-	Enabled      bool       `json:"enabled"`
-	SecretSet    bool       `json:"secret_set"` // its password or secret is saved
-	Pending      int        `json:"pending"`    // what waits to be told
-	Dropped      int        `json:"dropped"`    // events that were never told, as more waited than is kept, or for too long
-	Attempts     int        `json:"attempts"`   // of the notice that is being sent
-	NextAttempt  *time.Time `json:"next_attempt,omitempty"`
-	LastSuccess  *time.Time `json:"last_success,omitempty"`
-	LastFailure  *time.Time `json:"last_failure,omitempty"`
-	LastError    string     `json:"last_error"`              // one sentence; of the last failure
-	FailingSince *time.Time `json:"failing_since,omitempty"` // nothing got through since
+	ID           string    `json:"id"`
+	Enabled      bool      `json:"enabled"`
+	SecretSet    bool      `json:"secret_set"` // its password or secret is saved
+	Pending      int       `json:"pending"`    // what waits to be told
+	Dropped      int       `json:"dropped"`    // events that were never told, as more waited than is kept, or for too long
+	Attempts     int       `json:"attempts"`   // of the notice that is being sent
+	NextAttempt  time.Time `json:"next_attempt,omitzero"`
+	LastSuccess  time.Time `json:"last_success,omitzero"`
+	LastFailure  time.Time `json:"last_failure,omitzero"`
+	LastError    string    `json:"last_error"`             // one sentence; of the last failure
+	FailingSince time.Time `json:"failing_since,omitzero"` // nothing got through since
 }

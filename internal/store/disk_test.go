@@ -162,7 +162,7 @@ func onSmallDisk(t *testing.T, disk string) {
 	}
 	l := openLocal(t, filepath.Join(disk, "local"))
 	s := reopenSite(t, filepath.Join(disk, "site.db"), alpha)
-	if err := s.AddUser(t.Context(), User{Name: "ann", Role: Administrator}, "correct horse"); err != nil {
+	if err := s.AddUser(t.Context(), pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
 	}
 	kept, full := appendUntilFull(t, s)

@@ -102,7 +102,7 @@ func (d *Draft) export(ctx context.Context) (*bufio.Scanner, error) {
 func (d *Draft) Contents(ctx context.Context) (Contents, error) {
 	var found Contents
 	row := d.site.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM user), (SELECT count(*) FROM token), (SELECT count(*) FROM data),
-		(SELECT count(*) FROM user WHERE role = ? AND NOT disabled)`, Administrator)
+		(SELECT count(*) FROM user WHERE role = ? AND NOT disabled)`, pair.Administrator)
 	err := row.Scan(&found.Users, &found.Tokens, &found.Data, &found.Administrators)
 	if err != nil {
 		return Contents{}, d.site.explain("look into the export", err)

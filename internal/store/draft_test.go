@@ -114,7 +114,7 @@ func TestABackupImportsFromAPrimaryThatIsOlder(t *testing.T) {
 func TestARestoreTellsEditorsAndSignsEverybodyOut(t *testing.T) {
 	ctx := t.Context()
 	s := openSite(t, alpha)
-	if err := errors.Join(s.AddUser(ctx, User{Name: "ann", Role: Administrator}, "correct horse"), saveDocument(ctx, s, `{"name":"Old"}`)); err != nil {
+	if err := errors.Join(s.AddUser(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}), saveDocument(ctx, s, `{"name":"Old"}`)); err != nil {
 		t.Fatal(err)
 	}
 	var stream bytes.Buffer
@@ -140,7 +140,7 @@ func TestARestoreTellsEditorsAndSignsEverybodyOut(t *testing.T) {
 	if _, now, err := s.Document(ctx, "site"); err != nil || now <= document {
 		t.Errorf("the document's version was %d and is %d, %v", document, now, err)
 	}
-	if err := s.UpdateUser(ctx, before); pair.CodeOf(err) != pair.Stale {
+	if err := s.UpdateUser(ctx, before.Change()); pair.CodeOf(err) != pair.Stale {
 		t.Errorf("an account of before the restore is saved over it: %v", err)
 	}
 	if _, _, err := s.Session(ctx, "a", time.Hour); pair.CodeOf(err) != pair.Unauthorized {
@@ -151,7 +151,7 @@ func TestARestoreTellsEditorsAndSignsEverybodyOut(t *testing.T) {
 func TestABackupWithoutAnAdministratorIsNotRestored(t *testing.T) {
 	ctx := t.Context()
 	empty, s := openSite(t, beta), openSite(t, alpha)
-	if err := s.AddUser(ctx, User{Name: "ann", Role: Administrator}, "correct horse"); err != nil {
+	if err := s.AddUser(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
 	}
 	var stream bytes.Buffer

@@ -54,21 +54,21 @@ func TestWhatEndsASession(t *testing.T) {
 			return s.SetPassword(ctx, "ann", "battery staple")
 		}, true},
 		"another name": {func(ctx context.Context, s *Site, _ *time.Time) error {
-			return s.UpdateUser(ctx, User{Name: "bob", DisplayName: "Bob", Role: Viewer})
+			return s.UpdateUser(ctx, pair.UserChange{Name: "bob", DisplayName: "Bob", Role: pair.Viewer})
 		}, true},
 		"a sign-in": {func(ctx context.Context, s *Site, _ *time.Time) error { s.NoteLogin(ctx, "bob"); return nil }, true},
 		"its password": {func(ctx context.Context, s *Site, _ *time.Time) error {
 			return s.SetPassword(ctx, "bob", "battery staple")
 		}, false},
 		"another role": {func(ctx context.Context, s *Site, _ *time.Time) error {
-			return s.UpdateUser(ctx, User{Name: "bob", Role: Operator})
+			return s.UpdateUser(ctx, pair.UserChange{Name: "bob", Role: pair.Operator})
 		}, false},
 		"disabled": {func(ctx context.Context, s *Site, _ *time.Time) error { return s.Disable(ctx, "bob") }, false},
 		"disabled and enabled again": {func(ctx context.Context, s *Site, _ *time.Time) error {
 			return errors.Join(s.Disable(ctx, "bob"), s.Enable(ctx, "bob"))
 		}, false},
 		"another role and back": {func(ctx context.Context, s *Site, _ *time.Time) error {
-			return errors.Join(s.UpdateUser(ctx, User{Name: "bob", Role: Operator}), s.UpdateUser(ctx, User{Name: "bob", Role: Viewer}))
+			return errors.Join(s.UpdateUser(ctx, pair.UserChange{Name: "bob", Role: pair.Operator}), s.UpdateUser(ctx, pair.UserChange{Name: "bob", Role: pair.Viewer}))
 		}, false},
 		"one-time codes on and off again": {func(ctx context.Context, s *Site, now *time.Time) error {
 			return errors.Join(enrol(ctx, s, "bob", *now), s.ClearTOTP(ctx, "bob"))
@@ -321,29 +321,29 @@ func TestACodeThatWasUsedIsNotAcceptedAfterASync(t *testing.T) {
 func TestTwoAdministratorsWhoEditAUserAreToldApart(t *testing.T) {
 	s, _ := people(t)
 	ctx := t.Context()
-	edit := User{Name: "bob", DisplayName: "Bob", Mail: "bob@example.org", Role: Operator, Version: 1}
+	edit := pair.UserChange{Name: "bob", DisplayName: "Bob", Mail: "bob@example.org", Role: pair.Operator, Version: 1}
 	if err := s.UpdateUser(ctx, edit); err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, s.UpdateUser(ctx, edit), pair.Stale, "somebody else")
 	user, err := s.User(ctx, "bob")
-	if err != nil || user.DisplayName != "Bob" || user.Mail != "bob@example.org" || user.Role != Operator || user.Version != 2 {
+	if err != nil || user.DisplayName != "Bob" || user.Mail != "bob@example.org" || user.Role != pair.Operator || user.Version != 2 {
 		t.Errorf("got %+v, %v", user, err)
 	}
 	edit.Version, edit.Mail = 2, "bob"
 	wantField(t, s.UpdateUser(ctx, edit), "mail")
-	wantCode(t, s.UpdateUser(ctx, User{Name: "eve", Role: Viewer}), pair.NotFound, "no user")
+	wantCode(t, s.UpdateUser(ctx, pair.UserChange{Name: "eve", Role: pair.Viewer}), pair.NotFound, "no user")
 }
 
 func TestTheLastAdministratorStays(t *testing.T) {
 	s, _ := people(t)
 	ctx := t.Context()
-	wantCode(t, s.UpdateUser(ctx, User{Name: "ann", Role: Operator}), pair.Refused, "ann is the last administrator")
+	wantCode(t, s.UpdateUser(ctx, pair.UserChange{Name: "ann", Role: pair.Operator}), pair.Refused, "ann is the last administrator")
 	wantCode(t, s.Disable(ctx, "ann"), pair.Refused, "last administrator")
 	if err := errors.Join(
-		s.UpdateUser(ctx, User{Name: "ann", DisplayName: "Ann", Role: Administrator}),
-		s.UpdateUser(ctx, User{Name: "bob", Role: Administrator}),
-		s.UpdateUser(ctx, User{Name: "ann", Role: Viewer}),
+		s.UpdateUser(ctx, pair.UserChange{Name: "ann", DisplayName: "Ann", Role: pair.Administrator}),
+		s.UpdateUser(ctx, pair.UserChange{Name: "bob", Role: pair.Administrator}),
+		s.UpdateUser(ctx, pair.UserChange{Name: "ann", Role: pair.Viewer}),
 	); err != nil {
 		t.Error(err)
 	}

@@ -49,7 +49,7 @@ func checkBroughtUp(t *testing.T, s *Site) {
 	if user, err := s.Authenticate(ctx, "ann", "correct horse"); err != nil || user.DisplayName != "Ann" {
 		t.Errorf("user %+v, %v", user, err)
 	}
-	if token, err := s.AuthenticateToken(ctx, "baton_fixture"); err != nil || token.Role != Viewer {
+	if token, err := s.AuthenticateToken(ctx, "baton_fixture"); err != nil || token.Role != pair.Viewer {
 		t.Errorf("token %+v, %v", token, err)
 	}
 	if data, err := s.Data(ctx); err != nil || len(data) != 1 || data[0] != (pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}) {

@@ -77,7 +77,7 @@ func TestWhoGivesUpWaitsNoLonger(t *testing.T) {
 
 func TestAnUnknownUserCostsAsMuchAsAWrongPassword(t *testing.T) {
 	s := openSite(t, alpha)
-	if err := s.AddUser(t.Context(), User{Name: "ann", Role: Administrator}, "correct horse"); err != nil {
+	if err := s.AddUser(t.Context(), pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
 	}
 	try := func(name string) time.Duration {

@@ -112,26 +112,26 @@ func scanSession(row scanner) (Session, error) {
 
 // Session returns a session and its user as of now; pair.Unauthorized: it has ended,
 // as it does when nobody has used it for idle, or when the user's stamp is another.
-func (s *Site) Session(ctx context.Context, id string, idle time.Duration) (Session, User, error) {
+func (s *Site) Session(ctx context.Context, id string, idle time.Duration) (Session, pair.User, error) {
 	ended := pair.Refuse(pair.Unauthorized, "you are signed out: sign in again")
 	session, err := scanSession(s.reader.QueryRowContext(ctx, `SELECT `+sessionColumns+` FROM session WHERE id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
-		return Session{}, User{}, ended
+		return Session{}, pair.User{}, ended
 	}
 	if err != nil {
-		return Session{}, User{}, s.explain("look up the session", err)
+		return Session{}, pair.User{}, s.explain("look up the session", err)
 	}
 	user, err := s.User(ctx, session.User)
 	if err != nil && pair.CodeOf(err) != pair.NotFound {
-		return Session{}, User{}, err
+		return Session{}, pair.User{}, err
 	}
 	if err != nil || !session.lives(user, s.now(), idle) {
-		return Session{}, User{}, ended
+		return Session{}, pair.User{}, ended
 	}
 	return session, user, nil
 }
 
-func (s Session) lives(of User, now time.Time, idle time.Duration) bool {
+func (s Session) lives(of pair.User, now time.Time, idle time.Duration) bool {
 	return now.Before(s.Expires) && now.Sub(s.Seen) < idle && s.Stamp == of.Stamp && !of.Disabled
 }
 
@@ -154,7 +154,7 @@ func (s *Site) Sessions(ctx context.Context, idle time.Duration) ([]Session, err
 	if err != nil {
 		return nil, err
 	}
-	of := make(map[string]User, len(users))
+	of := make(map[string]pair.User, len(users))
 	for _, user := range users {
 		of[user.Name] = user
 	}

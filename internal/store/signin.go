@@ -12,29 +12,29 @@ import (
 // Authenticate returns the user behind a name and a password, or pair.Unauthorized.
 // An unknown or disabled user costs the same time as a wrong password; pair.TooMany:
 // too many sign-ins wait already; nothing was looked at.
-func (s *Site) Authenticate(ctx context.Context, name, password string) (User, error) {
+func (s *Site) Authenticate(ctx context.Context, name, password string) (pair.User, error) {
 	return s.authenticate(ctx, s.strangers, name, password)
 }
 
 // AuthenticateAgain is Authenticate for somebody who is signed in, who does not wait
 // for strangers.
-func (s *Site) AuthenticateAgain(ctx context.Context, name, password string) (User, error) {
+func (s *Site) AuthenticateAgain(ctx context.Context, name, password string) (pair.User, error) {
 	return s.authenticate(ctx, s.signedIn, name, password)
 }
 
-func (s *Site) authenticate(ctx context.Context, lane lane, name, password string) (User, error) {
+func (s *Site) authenticate(ctx context.Context, lane lane, name, password string) (pair.User, error) {
 	user, kept, err := scanUser(s.reader.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return User{}, s.explain("look up the user", err)
+		return pair.User{}, s.explain("look up the user", err)
 	}
 	right := false
 	if len(password) <= maxPassword {
 		if err := lane.run(ctx, func() { right = verifyPassword(kept.password, password) }); err != nil {
-			return User{}, err
+			return pair.User{}, err
 		}
 	}
 	if !right || user.Disabled {
-		return User{}, pair.Refuse(pair.Unauthorized, "the user name or the password is wrong")
+		return pair.User{}, pair.Refuse(pair.Unauthorized, "the user name or the password is wrong")
 	}
 	return user, nil
 }

@@ -124,24 +124,24 @@ func TestAChangeOfSettingsIsInTheHistoryAndNoChangeIsNot(t *testing.T) {
 func TestUsersSignInUntilDisabled(t *testing.T) {
 	s := openSite(t, alpha)
 	ctx := t.Context()
-	add := func(name string, role UserRole) error {
-		return s.AddUser(ctx, User{Name: name, Mail: name + "@example.org", Role: role}, "correct horse")
+	add := func(name string, role pair.Access) error {
+		return s.AddUser(ctx, pair.NewUser{Name: name, Mail: name + "@example.org", Role: role, Password: "correct horse"})
 	}
-	if err := errors.Join(add("ann", Administrator), add("bob", Viewer)); err != nil {
+	if err := errors.Join(add("ann", pair.Administrator), add("bob", pair.Viewer)); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, add("ann", Viewer), pair.Refused, "already a user")
-	wantField(t, add("Ann!", Viewer), "name")
+	wantCode(t, add("ann", pair.Viewer), pair.Refused, "already a user")
+	wantField(t, add("Ann!", pair.Viewer), "name")
 	wantField(t, add("eve", "owner"), "role")
-	wantField(t, s.AddUser(ctx, User{Name: "eve", Role: Viewer}, "short"), "password")
-	wantField(t, s.AddUser(ctx, User{Name: "eve", Role: Viewer, Mail: "no"}, "correct horse"), "mail")
-	wantFields(t, s.CheckUser(ctx, User{Name: "Eve!", Mail: "no", DisplayName: strings.Repeat("e", 201), Role: "owner"}), "name", "display_name", "mail", "role")
-	wantFields(t, s.CheckUser(ctx, User{Name: "ann", Mail: "no", Role: Viewer}), "name", "mail")
-	wantFields(t, s.CheckUser(ctx, User{Name: "eve", Role: Viewer}))
+	wantField(t, s.AddUser(ctx, pair.NewUser{Name: "eve", Role: pair.Viewer, Password: "short"}), "password")
+	wantField(t, s.AddUser(ctx, pair.NewUser{Name: "eve", Role: pair.Viewer, Mail: "no", Password: "correct horse"}), "mail")
+	wantFields(t, s.CheckUser(ctx, pair.NewUser{Name: "Eve!", Mail: "no", DisplayName: strings.Repeat("e", 201), Role: "owner"}), "name", "mail", "display_name", "role")
+	wantFields(t, s.CheckUser(ctx, pair.NewUser{Name: "ann", Mail: "no", Role: pair.Viewer}), "name", "mail")
+	wantFields(t, s.CheckUser(ctx, pair.NewUser{Name: "eve", Role: pair.Viewer}))
 
 	user, err := s.Authenticate(ctx, "ann", "correct horse")
 	s.NoteLogin(ctx, "ann")
-	if err != nil || user.Role != Administrator || !user.LastLogin.IsZero() {
+	if err != nil || user.Role != pair.Administrator || !user.LastLogin.IsZero() {
 		t.Errorf("got %+v, %v", user, err)
 	}
 	for _, pass := range []string{"correct horsf", "", strings.Repeat("x", 2000)} {
@@ -174,28 +174,28 @@ func TestTokensAuthenticateUntilExpiredOrRevoked(t *testing.T) {
 	ctx := t.Context()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s.now = func() time.Time { return now }
-	plain, err := s.CreateToken(ctx, "monitor", Viewer, now.Add(time.Hour))
+	made, err := s.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer, Expires: now.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.CreateToken(ctx, "monitor", Viewer, time.Time{})
+	_, err = s.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
 	wantCode(t, err, pair.Refused, "already a token")
-	_, err = s.CreateToken(ctx, "late", Viewer, now)
+	_, err = s.CreateToken(ctx, pair.NewToken{Name: "late", Role: pair.Viewer, Expires: now})
 	wantField(t, err, "expires")
-	token, err := s.AuthenticateToken(ctx, plain)
-	if err != nil || token.Name != "monitor" || token.Role != Viewer || !token.LastUsed.Equal(now) {
+	token, err := s.AuthenticateToken(ctx, made.Secret)
+	if err != nil || token.Name != "monitor" || token.Role != pair.Viewer || !token.LastUsed.Equal(now) {
 		t.Errorf("got %+v, %v", token, err)
 	}
-	_, err = s.AuthenticateToken(ctx, plain+"x")
+	_, err = s.AuthenticateToken(ctx, made.Secret+"x")
 	wantCode(t, err, pair.Unauthorized, "token")
 	now = now.Add(time.Hour)
-	_, err = s.AuthenticateToken(ctx, plain)
+	_, err = s.AuthenticateToken(ctx, made.Secret)
 	wantCode(t, err, pair.Unauthorized, "expired")
 	now = now.Add(-time.Minute)
 	if err := s.RevokeToken(ctx, "monitor"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.AuthenticateToken(ctx, plain)
+	_, err = s.AuthenticateToken(ctx, made.Secret)
 	wantCode(t, err, pair.Unauthorized, "revoked")
 	wantCode(t, s.RevokeToken(ctx, "monitor"), pair.NotFound, "no token")
 }
@@ -257,17 +257,17 @@ func TestAnExportReplacesAllButTheHistory(t *testing.T) {
 	ctx := t.Context()
 	from, to := openSite(t, alpha), openSite(t, beta)
 	if err := errors.Join(
-		from.AddUser(ctx, User{Name: "ann", Role: Administrator}, "correct horse"),
+		from.AddUser(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}),
 		from.AddData(ctx, pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}),
 		saveDocument(ctx, from, `{"name":"Help desk"}`),
-		to.AddUser(ctx, User{Name: "old", Role: Administrator}, "correct horse"),
+		to.AddUser(ctx, pair.NewUser{Name: "old", Role: pair.Administrator, Password: "correct horse"}),
 	); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := from.SetSettings(ctx, settingsWith(t, map[string]string{"time_zone": "Europe/Berlin"}), 0, pair.Actor{Name: "ann"}); err != nil {
 		t.Fatal(err)
 	}
-	plain, err := from.CreateToken(ctx, "monitor", Viewer, time.Time{})
+	made, err := from.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestAnExportReplacesAllButTheHistory(t *testing.T) {
 	if _, err := to.Authenticate(ctx, "ann", "correct horse"); err != nil {
 		t.Error(err)
 	}
-	if _, err := to.AuthenticateToken(ctx, plain); err != nil {
+	if _, err := to.AuthenticateToken(ctx, made.Secret); err != nil {
 		t.Error(err)
 	}
 	settings, version, err := to.Settings(ctx)

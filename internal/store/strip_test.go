@@ -13,10 +13,10 @@ import (
 func TestACopyWithoutSecretsHoldsNone(t *testing.T) {
 	s := openSite(t, alpha)
 	ctx := t.Context()
-	if err := s.AddUser(ctx, User{Name: "ann", Role: Administrator}, "correct horse"); err != nil {
+	if err := s.AddUser(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateToken(ctx, "monitor", Viewer, time.Time{}); err != nil {
+	if _, err := s.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.AddSession(ctx, Session{ID: "session-4711", User: "ann", Expires: time.Now().Add(time.Hour)}); err != nil {

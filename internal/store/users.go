@@ -9,58 +9,25 @@ import (
 	"fmt"
 	"net/mail"
 	"strings"
-	"time"
 
 	"baton/internal/pair"
 )
 
-// UserRole says what a person or a program may do.
-type UserRole string
-
-// The roles of users and tokens.
-const (
-	Administrator UserRole = "administrator" // everything
-	Operator      UserRole = "operator"      // may switch and sync
-	Viewer        UserRole = "viewer"        // may look
-)
-
-func (r UserRole) check() error {
-	switch r {
-	case Administrator, Operator, Viewer:
-		return nil
+// checkUser refuses every field that is wrong with an account.
+func checkUser(user pair.UserChange) error {
+	var name, address error
+	if !validName(user.Name, "._@-") {
+		name = pair.RefuseField("name", "%q is not a user name: use 1 to 63 letters, digits, dots, dashes or underscores", user.Name)
 	}
-	return pair.RefuseField("role", "%q is not a role: use administrator, operator or viewer", string(r))
+	if parsed, err := mail.ParseAddress(user.Mail); user.Mail != "" && (err != nil || parsed.Address != user.Mail) {
+		address = pair.RefuseField("mail", "%q is not a mail address: write it like name@example.org", user.Mail)
+	}
+	return errors.Join(name, address, pair.Check(user))
 }
 
-// User is a person who may sign in.
-type User struct {
-	Name        string    `json:"name"`
-	DisplayName string    `json:"display_name"`
-	Mail        string    `json:"mail"` // empty if none
-	Role        UserRole  `json:"role"`
-	Disabled    bool      `json:"disabled"`
-	Created     time.Time `json:"created"`
-	LastLogin   time.Time `json:"last_login,omitzero"` // zero: never
-	TOTP        bool      `json:"totp"`                // a one-time code is asked for besides the password
-	Version     int64     `json:"version"`             // rises with every UpdateUser
-	// Stamp is another after every change that ends the user's sessions: of the
-	// password, the role or the one-time codes, disabling, signing out everywhere.
-	Stamp string `json:"-"`
-}
-
-// check returns every refused field.
-func (u User) check() error {
-	var name, display, address error
-	if !validName(u.Name, "._@-") {
-		name = pair.RefuseField("name", "%q is not a user name: use 1 to 63 letters, digits, dots, dashes or underscores", u.Name)
-	}
-	if len(u.DisplayName) > 200 {
-		display = pair.RefuseField("display_name", "use at most 200 characters")
-	}
-	if parsed, err := mail.ParseAddress(u.Mail); u.Mail != "" && (err != nil || parsed.Address != u.Mail) {
-		address = pair.RefuseField("mail", "%q is not a mail address: write it like name@example.org", u.Mail)
-	}
-	return errors.Join(name, display, address, u.Role.check())
+// accountOf is the account that is to be made.
+func accountOf(user pair.NewUser) pair.UserChange {
+	return pair.UserChange{Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: user.Role}
 }
 
 // validName reports whether a name is 1 to 63 lower-case letters, digits and
@@ -77,7 +44,7 @@ func validName(name, extra string) bool {
 
 // CheckUser refuses what AddUser would refuse of a person, every field at once,
 // and adds nothing.
-func (s *Site) CheckUser(ctx context.Context, user User) error {
+func (s *Site) CheckUser(ctx context.Context, user pair.NewUser) error {
 	_, err := findUser(ctx, s.reader, user.Name)
 	switch {
 	case err == nil:
@@ -85,26 +52,26 @@ func (s *Site) CheckUser(ctx context.Context, user User) error {
 	case pair.CodeOf(err) == pair.NotFound:
 		err = nil
 	}
-	return errors.Join(err, user.check())
+	return errors.Join(err, checkUser(accountOf(user)))
 }
 
 func userExists(name string) error {
 	return pair.Refuse(pair.Refused, "there is already a user %q: choose another name", name).At("name")
 }
 
-// AddUser adds a person; Created is set here; pair.Refused: the name is taken.
-func (s *Site) AddUser(ctx context.Context, user User, password string) error {
-	if err := errors.Join(user.check(), checkPassword(password)); err != nil {
+// AddUser adds a person; pair.Refused: the name is taken.
+func (s *Site) AddUser(ctx context.Context, user pair.NewUser) error {
+	if err := errors.Join(checkUser(accountOf(user)), checkPassword(user.Password)); err != nil {
 		return err
 	}
-	phc, err := s.hash(ctx, password)
+	phc, err := s.hash(ctx, user.Password)
 	if err != nil {
 		return err
 	}
 	return s.write(ctx, "add the user", func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `INSERT INTO user (name, display_name, mail, password, role, disabled, created)
-			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`,
-			user.Name, user.DisplayName, user.Mail, phc, user.Role, user.Disabled, s.now().UnixMilli())
+			VALUES (?, ?, ?, ?, ?, 0, ?) ON CONFLICT (name) DO NOTHING`,
+			user.Name, user.DisplayName, user.Mail, phc, user.Role, s.now().UnixMilli())
 		return affected(result, err, userExists(user.Name))
 	})
 }
@@ -126,8 +93,8 @@ func noUser(name string) error {
 
 // UpdateUser changes a person's display name, mail and role. It refuses with
 // pair.Stale if the version is no longer user.Version; 0 means any.
-func (s *Site) UpdateUser(ctx context.Context, user User) error {
-	if err := user.check(); err != nil {
+func (s *Site) UpdateUser(ctx context.Context, user pair.UserChange) error {
+	if err := checkUser(user); err != nil {
 		return err
 	}
 	return s.write(ctx, "change the user", func(tx *sql.Tx) error {
@@ -148,12 +115,12 @@ func (s *Site) UpdateUser(ctx context.Context, user User) error {
 
 // keepAdministrator refuses a change that leaves nobody who may do everything,
 // made to a user who was as before tells.
-func keepAdministrator(ctx context.Context, tx *sql.Tx, before User) error {
-	if before.Role != Administrator || before.Disabled {
+func keepAdministrator(ctx context.Context, tx *sql.Tx, before pair.User) error {
+	if before.Role != pair.Administrator || before.Disabled {
 		return nil // it was none of them
 	}
 	var administrators int
-	row := tx.QueryRowContext(ctx, `SELECT count(*) FROM user WHERE role = ? AND NOT disabled`, Administrator)
+	row := tx.QueryRowContext(ctx, `SELECT count(*) FROM user WHERE role = ? AND NOT disabled`, pair.Administrator)
 	if err := row.Scan(&administrators); err != nil {
 		return err
 	}
@@ -201,15 +168,15 @@ func (s *Site) Enable(ctx context.Context, name string) error {
 	})
 }
 
-const userColumns = `name, display_name, mail, role, disabled, created, last_login, version, password, totp, sign_outs`
+const userColumns = `name, display_name, mail, role, disabled, last_login, version, password, totp, sign_outs`
 
-func scanUser(row scanner) (User, secrets, error) {
-	var user User
+func scanUser(row scanner) (pair.User, secrets, error) {
+	var user pair.User
 	var kept secrets
-	var created, login sql.NullInt64
-	err := row.Scan(&user.Name, &user.DisplayName, &user.Mail, &user.Role, &user.Disabled, &created, &login,
+	var login sql.NullInt64
+	err := row.Scan(&user.Name, &user.DisplayName, &user.Mail, &user.Role, &user.Disabled, &login,
 		&user.Version, &kept.password, &kept.totp, &kept.signOuts)
-	user.Created, user.LastLogin = fromMillis(created), fromMillis(login)
+	user.LastLogin = fromMillis(login)
 	user.TOTP = kept.totp != ""
 	user.Stamp = kept.stamp(user)
 	return user, kept, err
@@ -224,28 +191,28 @@ type secrets struct {
 
 // stamp is made of the password's salted hash and random bits: nothing of them
 // can be found from it.
-func (k secrets) stamp(user User) string {
+func (k secrets) stamp(user pair.User) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %d", k.password, user.Role, user.Disabled, k.totp, k.signOuts))
 	return hex.EncodeToString(sum[:16])
 }
 
 // User returns one person.
-func (s *Site) User(ctx context.Context, name string) (User, error) {
+func (s *Site) User(ctx context.Context, name string) (pair.User, error) {
 	user, err := findUser(ctx, s.reader, name)
 	return user, s.explain("look up the user", err)
 }
 
-func findUser(ctx context.Context, from querier, name string) (User, error) {
+func findUser(ctx context.Context, from querier, name string) (pair.User, error) {
 	user, _, err := scanUser(from.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
 	if errors.Is(err, sql.ErrNoRows) {
-		return User{}, noUser(name)
+		return pair.User{}, noUser(name)
 	}
 	return user, err
 }
 
 // Users lists everybody, by name.
-func (s *Site) Users(ctx context.Context) ([]User, error) {
-	users := []User{}
+func (s *Site) Users(ctx context.Context) ([]pair.User, error) {
+	users := []pair.User{}
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+userColumns+` FROM user ORDER BY name`)
 	err = each(rows, err, func(row scanner) error {
 		user, _, err := scanUser(row)

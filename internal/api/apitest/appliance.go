@@ -27,11 +27,11 @@ type Appliance struct {
 	changed     chan struct{} // closed and replaced at every change
 	status      pair.Status
 	settings    api.Saved[pair.Settings]
-	users       map[string]api.User
+	users       map[string]pair.User
 	accounts    map[string]*account
 	sessions    map[string]session
 	security    api.Saved[pair.Security]
-	tokens      map[string]api.Token // by secret
+	tokens      map[string]pair.Token // by secret
 	events      []pair.Event
 	tasks       map[string]*task
 	allowed     []string
@@ -97,11 +97,11 @@ func New() *Appliance {
 			Sync:      pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1},
 		},
 		settings: api.Saved[pair.Settings]{Values: pair.DefaultSettings(), Version: 1},
-		users:    map[string]api.User{},
+		users:    map[string]pair.User{},
 		accounts: map[string]*account{},
 		sessions: map[string]session{},
 		security: api.Saved[pair.Security]{Values: pair.DefaultSecurity()},
-		tokens:   map[string]api.Token{},
+		tokens:   map[string]pair.Token{},
 		tasks:    map[string]*task{},
 		diverged: map[string]pair.DivergedCopy{},
 		setup:    "setup-token-1",
@@ -146,10 +146,10 @@ func (a *Appliance) SetAside(diverged pair.DivergedCopy) {
 }
 
 // AddToken adds a token with a known secret.
-func (a *Appliance) AddToken(secret string, access api.Access) {
+func (a *Appliance) AddToken(secret string, access pair.Access) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.tokens[secret] = api.Token{ID: "t-" + secret, Name: secret, Role: access, Created: Start()}
+	a.tokens[secret] = pair.Token{ID: "t-" + secret, Name: secret, Role: access, Created: Start()}
 }
 
 func (a *Appliance) wake() {
@@ -238,7 +238,7 @@ func (a *Appliance) SetupToken(context.Context) (string, error) {
 }
 
 // SetUp implements api.SettingUp.
-func (a *Appliance) SetUp(ctx context.Context, user api.NewUser) error {
+func (a *Appliance) SetUp(ctx context.Context, user pair.NewUser) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.users) > 0 {

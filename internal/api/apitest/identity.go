@@ -32,7 +32,7 @@ type session struct {
 	pending bool
 }
 
-func (a *Appliance) ticket(user api.User) api.Ticket {
+func (a *Appliance) ticket(user pair.User) api.Ticket {
 	return api.Ticket{User: user.Name, Stamp: strconv.Itoa(a.accounts[user.Name].changes) + string(user.Role) + strconv.FormatBool(user.Disabled)}
 }
 
@@ -51,20 +51,20 @@ func (a *Appliance) SignIn(ctx context.Context, in api.Credentials) (api.Ticket,
 	return ticket, nil
 }
 
-func (a *Appliance) checkPassword(name, password string) (api.User, error) {
+func (a *Appliance) checkPassword(name, password string) (pair.User, error) {
 	if name == BusyUser {
-		return api.User{}, pair.Refuse(pair.TooMany, "too many failed sign-ins: wait a minute, then try again")
+		return pair.User{}, pair.Refuse(pair.TooMany, "too many failed sign-ins: wait a minute, then try again")
 	}
 	user, known := a.users[name]
 	if !known || user.Disabled || a.accounts[name].password != password {
-		return api.User{}, pair.Refuse(pair.Unauthorized, "the user name or the password is wrong")
+		return pair.User{}, pair.Refuse(pair.Unauthorized, "the user name or the password is wrong")
 	}
 	return user, nil
 }
 
 func (a *Appliance) signedIn(ctx context.Context, name string) {
 	user := a.users[name]
-	user.LastLogin = new(Start())
+	user.LastLogin = Start()
 	a.users[name] = user
 	a.record(ctx, pair.KindSignedIn, name+" signed in.", nil)
 }
@@ -217,7 +217,7 @@ func (a *Appliance) EnableTOTP(_ context.Context, user string, shown api.TOTPPro
 	recovery := []string{"aaaa-bbbb-cccc-dddd", "eeee-ffff-gggg-hhhh"}
 	err := a.editAccount(user, func(kept *account) { kept.recovery = slices.Clone(recovery) })
 	if err == nil {
-		err = a.editUser(user, func(u *api.User) { u.TOTP = true })
+		err = a.editUser(user, func(u *pair.User) { u.TOTP = true })
 	}
 	return recovery, a.newTicket(user), err
 }
@@ -247,11 +247,11 @@ func (a *Appliance) ResetTOTP(_ context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return a.editUser(name, func(u *api.User) { u.TOTP = false })
+	return a.editUser(name, func(u *pair.User) { u.TOTP = false })
 }
 
 // UpdateUser implements api.Users.
-func (a *Appliance) UpdateUser(_ context.Context, change api.UserChange) error {
+func (a *Appliance) UpdateUser(_ context.Context, change pair.UserChange) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	user, known := a.users[change.Name]
@@ -263,7 +263,7 @@ func (a *Appliance) UpdateUser(_ context.Context, change api.UserChange) error {
 	case change.Mail != "" && !strings.Contains(change.Mail, "@"):
 		return pair.RefuseField("mail", "this is not a mail address: write it like name@example.org")
 	}
-	if change.Role != api.Administrator && a.lastAdministrator(change.Name) {
+	if change.Role != pair.Administrator && a.lastAdministrator(change.Name) {
 		return pair.Refuse(pair.Refused, "%s is the last administrator: add or enable another one first", change.Name)
 	}
 	user.DisplayName, user.Mail, user.Role = change.DisplayName, change.Mail, change.Role
@@ -275,12 +275,12 @@ func (a *Appliance) UpdateUser(_ context.Context, change api.UserChange) error {
 // lastAdministrator expects the lock to be held.
 func (a *Appliance) lastAdministrator(name string) bool {
 	for _, user := range a.users {
-		if user.Name != name && user.Role == api.Administrator && !user.Disabled {
+		if user.Name != name && user.Role == pair.Administrator && !user.Disabled {
 			return false
 		}
 	}
 	user := a.users[name]
-	return user.Role == api.Administrator && !user.Disabled
+	return user.Role == pair.Administrator && !user.Disabled
 }
 
 // Security implements api.Guarding.

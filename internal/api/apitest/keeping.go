@@ -66,10 +66,10 @@ func (a *Appliance) RemoveService(_ context.Context, name string) error {
 }
 
 // Users implements api.Users.
-func (a *Appliance) Users(context.Context) ([]api.User, error) {
+func (a *Appliance) Users(context.Context) ([]pair.User, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	users := make([]api.User, 0, len(a.users))
+	users := make([]pair.User, 0, len(a.users))
 	for _, name := range slices.Sorted(maps.Keys(a.users)) {
 		users = append(users, a.users[name])
 	}
@@ -77,21 +77,21 @@ func (a *Appliance) Users(context.Context) ([]api.User, error) {
 }
 
 // AddUser implements api.Users.
-func (a *Appliance) AddUser(_ context.Context, user api.NewUser) error {
+func (a *Appliance) AddUser(_ context.Context, user pair.NewUser) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.addUser(user)
 }
 
 // CheckUser implements api.Users.
-func (a *Appliance) CheckUser(_ context.Context, user api.NewUser) error {
+func (a *Appliance) CheckUser(_ context.Context, user pair.NewUser) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.checkUser(user)
 }
 
 // checkUser expects the lock to be held.
-func (a *Appliance) checkUser(user api.NewUser) error {
+func (a *Appliance) checkUser(user pair.NewUser) error {
 	var refused []pair.Field
 	if _, taken := a.users[user.Name]; taken {
 		refused = append(refused, pair.Field{Name: "name", Text: "there is a user " + user.Name + " already: choose another name"})
@@ -112,11 +112,11 @@ func (a *Appliance) checkUser(user api.NewUser) error {
 	return no
 }
 
-func (a *Appliance) addUser(user api.NewUser) error {
+func (a *Appliance) addUser(user pair.NewUser) error {
 	if err := a.checkUser(user); err != nil {
 		return err
 	}
-	a.users[user.Name] = api.User{Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: user.Role, Version: 1}
+	a.users[user.Name] = pair.User{Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: user.Role, Version: 1}
 	a.accounts[user.Name] = &account{password: user.Password}
 	return nil
 }
@@ -146,15 +146,15 @@ func (a *Appliance) DisableUser(_ context.Context, name string) error {
 	if last {
 		return pair.Refuse(pair.Refused, "%s is the last administrator: add or enable another one first", name)
 	}
-	return a.editUser(name, func(u *api.User) { u.Disabled = true })
+	return a.editUser(name, func(u *pair.User) { u.Disabled = true })
 }
 
 // EnableUser implements api.Users.
 func (a *Appliance) EnableUser(_ context.Context, name string) error {
-	return a.editUser(name, func(u *api.User) { u.Disabled = false })
+	return a.editUser(name, func(u *pair.User) { u.Disabled = false })
 }
 
-func (a *Appliance) editUser(name string, edit func(*api.User)) error {
+func (a *Appliance) editUser(name string, edit func(*pair.User)) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	user, known := a.users[name]
@@ -167,22 +167,22 @@ func (a *Appliance) editUser(name string, edit func(*api.User)) error {
 }
 
 // Tokens implements api.Tokens.
-func (a *Appliance) Tokens(context.Context) ([]api.Token, error) {
+func (a *Appliance) Tokens(context.Context) ([]pair.Token, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	tokens := slices.Collect(maps.Values(a.tokens))
-	slices.SortFunc(tokens, func(x, y api.Token) int { return strings.Compare(x.ID, y.ID) })
+	slices.SortFunc(tokens, func(x, y pair.Token) int { return strings.Compare(x.ID, y.ID) })
 	return tokens, nil
 }
 
 // CreateToken implements api.Tokens.
-func (a *Appliance) CreateToken(_ context.Context, token api.NewToken) (api.CreatedToken, error) {
+func (a *Appliance) CreateToken(_ context.Context, token pair.NewToken) (pair.CreatedToken, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	id := "t" + strconv.Itoa(len(a.tokens)+1)
-	made := api.Token{ID: id, Name: token.Name, Role: token.Role, Created: Start(), Expires: token.Expires}
+	made := pair.Token{ID: id, Name: token.Name, Role: token.Role, Created: Start(), Expires: token.Expires}
 	a.tokens["secret-of-"+id] = made
-	return api.CreatedToken{Token: made, Secret: "secret-of-" + id}, nil
+	return pair.CreatedToken{Token: made, Secret: "secret-of-" + id}, nil
 }
 
 // RevokeToken implements api.Tokens.
@@ -203,7 +203,7 @@ func (a *Appliance) Authenticate(_ context.Context, secret string) (api.Caller, 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	token, known := a.tokens[secret]
-	if !known || token.Expires != nil && !token.Expires.After(Start()) {
+	if !known || !token.Expires.IsZero() && !token.Expires.After(Start()) {
 		return api.Caller{}, pair.Refuse(pair.Unauthorized, "this token is not valid, or has expired: make a new one with baton token create")
 	}
 	return api.Caller{Name: token.Name, Access: token.Role}, nil

@@ -31,7 +31,7 @@ func (a *Appliance) notificationsFor(caller api.Caller) api.SavedNotifications {
 	for i, w := range shown.Webhooks {
 		shown.Channels = append(shown.Channels, a.channelState(w.ID, w.Secret, w.Enabled))
 		shown.Webhooks[i].Secret = ""
-		if !caller.Access.Covers(api.Administrator) && !caller.Local {
+		if !caller.Access.Covers(pair.Administrator) && !caller.Local {
 			scheme, rest, _ := strings.Cut(w.URL, "://")
 			host, _, _ := strings.Cut(rest, "/")
 			shown.Webhooks[i].URL = scheme + "://" + host + "/…"
