@@ -12,14 +12,14 @@ import (
 func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 	ctx := asAnn(t)
 	for name, c := range map[string]struct {
-		act      func(b *backend) error
+		act      func(b *tested) error
 		text     string
 		by, from string
 	}{
-		"the first administrator": {func(b *backend) error {
+		"the first administrator": {func(b *tested) error {
 			return b.SetUp(stranger(t, "198.51.100.254"), pair.NewUser{Name: "bob", Password: secretWords})
 		}, "setup from 198.51.100.254 added user bob.", "setup", "198.51.100.254"},
-		"settings saved here": {func(b *backend) error {
+		"settings saved here": {func(b *tested) error {
 			saved, err := b.Settings(ctx)
 			saved.Values.ObserveOnly = true
 			if err == nil {
@@ -27,39 +27,39 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 			}
 			return err
 		}, "ann from 198.51.100.7 changed Observe only from false to true.", "ann", "198.51.100.7"},
-		"settings saved on the backup": {func(b *backend) error {
+		"settings saved on the backup": {func(b *tested) error {
 			_, err := b.settingsAsked(t.Context(), wire.Settings{
 				Changes: map[string]string{"observe_only": "true"}, By: "ann", From: "198.51.100.7",
 			})
 			return err
 		}, "ann from 198.51.100.7 changed Observe only from false to true.", "ann", "198.51.100.7"},
-		"security options": {func(b *backend) error {
+		"security options": {func(b *tested) error {
 			wanted := pair.DefaultSecurity()
 			wanted.PasswordLength = 20
 			_, err := b.SaveSecurity(ctx, api.Saved[pair.Security]{Values: wanted})
 			return err
 		}, "ann from 198.51.100.7 changed Least length of passwords from 10 to 20.", "ann", "198.51.100.7"},
-		"what the site is called": {func(b *backend) error {
+		"what the site is called": {func(b *tested) error {
 			_, err := b.SaveSite(ctx, api.SavedSite{Site: pair.Site{Name: "Wiki"}})
 			return err
 		}, "ann from 198.51.100.7 changed Site name from nothing to Wiki.", "ann", "198.51.100.7"},
-		"notifications": {func(b *backend) error {
+		"notifications": {func(b *tested) error {
 			wanted := pair.DefaultNotifications()
 			wanted.Mail.Host, wanted.Mail.User, wanted.Mail.Password = "mail.example.org", "baton", "of the mail"
 			_, err := b.SaveNotifications(ctx, api.SavedNotifications{Notifications: wanted})
 			return err
 		}, "ann from 198.51.100.7 changed Mail server from nothing to mail.example.org, User at the mail server from nothing to baton, Password at the mail server (the value is not told).", "ann", "198.51.100.7"},
-		"maintenance": {func(b *backend) error {
+		"maintenance": {func(b *tested) error {
 			b.lead.Audit.Note(ctx, "started maintenance")
 			return nil
 		}, "ann from 198.51.100.7 started maintenance.", "ann", "198.51.100.7"},
-		"the program": {func(b *backend) error {
+		"the program": {func(b *tested) error {
 			b.lead.Audit.Note(t.Context(), "ended maintenance")
 			return nil
 		}, "baton ended maintenance.", "baton", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := pairedAs(t, other, pair.Record{Role: pair.Primary}).backend
+			b := pairedAs(t, other, pair.Record{Role: pair.Primary}).tested()
 			if err := c.act(b); err != nil && pair.CodeOf(err) != pair.Unconfirmed { // there is no peer
 				t.Fatal(err)
 			}

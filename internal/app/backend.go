@@ -1,11 +1,7 @@
 package app
 
 import (
-	"sync"
-	"time"
-
 	"baton/internal/api"
-	"baton/internal/peer"
 )
 
 // backend answers the API for this appliance. The files backend_*.go hold its
@@ -13,17 +9,14 @@ import (
 type backend struct {
 	*Appliance
 	tasks  *tasks
-	gate   *gate // in front of the sign-in
 	looks  *looks
-	token  string // of the one-time setup
 	newest glance
 
 	inspected inspected
-	setUp     sync.Mutex // two that know the token make one administrator
 }
 
 func newBackend(a *Appliance) *backend {
-	return &backend{Appliance: a, tasks: newTasks(a.log), gate: newGate(time.Now), looks: newLooks(), token: peer.Generate()}
+	return &backend{Appliance: a, tasks: newTasks(a.log), looks: newLooks()}
 }
 
 // contract is the backend by subject.
@@ -31,7 +24,7 @@ func (b *backend) contract() api.Backend {
 	return api.Backend{
 		Overview:      b,
 		Reports:       b,
-		Setup:         b,
+		Setup:         b.people.Setup,
 		Keys:          b,
 		Relationship:  b,
 		Syncs:         b,
@@ -44,12 +37,12 @@ func (b *backend) contract() api.Backend {
 		Certificates:  b,
 		Data:          b,
 		Services:      b,
-		Users:         b,
-		SignIn:        b,
-		Sessions:      b,
-		Account:       b,
-		Security:      b,
-		Tokens:        b,
+		Users:         b.people.Users,
+		SignIn:        b.people.SignIn,
+		Sessions:      b.people.Sessions,
+		Account:       b.people.Account,
+		Security:      b.people.Security,
+		Tokens:        b.people.Tokens,
 		Diverged:      b,
 		Backups:       b,
 		Software:      b,

@@ -45,7 +45,7 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
-	if err := a.backend.CreateBackup(ctx, backupPassword, &file); err != nil {
+	if err := a.tested().CreateBackup(ctx, backupPassword, &file); err != nil {
 		t.Fatal(err)
 	}
 	if text := file.String(); strings.Contains(text, "Help desk") || strings.Contains(text, "argon2id") {
@@ -54,7 +54,7 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	if err := errors.Join(a.site.RevokeToken(ctx, "monitor"), a.site.AddUser(ctx, pair.NewUser{Name: "bob", Role: pair.Viewer, Password: "correct horse"})); err != nil {
 		t.Fatal(err)
 	}
-	holds, err := a.backend.InspectBackup(ctx, backupPassword, bytes.NewReader(file.Bytes()))
+	holds, err := a.tested().InspectBackup(ctx, backupPassword, bytes.NewReader(file.Bytes()))
 	if err != nil || holds.SiteName != "Help desk" || holds.Users != 1 || holds.Administrators != 1 || holds.Tokens != 1 ||
 		holds.Version != "1.2.3" || holds.Appliance != "alpha" || time.Since(holds.Made) > time.Minute {
 		t.Fatalf("holds %+v, %v", holds, err)
@@ -62,10 +62,10 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	if _, err := a.site.User(ctx, "bob"); err != nil {
 		t.Errorf("looking into a backup changed something: %v", err)
 	}
-	if err := a.backend.RestoreInspected(ctx, "another"); pair.CodeOf(err) != pair.NotFound {
+	if err := a.tested().RestoreInspected(ctx, "another"); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("an id that is not known: %v", err)
 	}
-	if err := a.backend.RestoreInspected(ctx, holds.ID); err != nil {
+	if err := a.tested().RestoreInspected(ctx, holds.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.site.AuthenticateToken(ctx, token.Secret); err != nil {
@@ -74,7 +74,7 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	if _, err := a.site.User(ctx, "bob"); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("who is not in the backup is still there: %v", err)
 	}
-	if err := a.backend.RestoreInspected(ctx, holds.ID); pair.CodeOf(err) != pair.NotFound {
+	if err := a.tested().RestoreInspected(ctx, holds.ID); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("restored twice: %v", err)
 	}
 }
@@ -85,7 +85,7 @@ func TestABackupOfTheFirstVersionsIsRestored(t *testing.T) {
 	if err := a.site.Export(ctx, &export); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.backend.RestoreBackup(ctx, backupPassword, sealed(t, export.String())); err != nil {
+	if err := a.tested().RestoreBackup(ctx, backupPassword, sealed(t, export.String())); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -115,7 +115,7 @@ func TestAFileThatIsNoBackupIsToldInASentence(t *testing.T) {
 		"of a later schema": {backupPassword, sealed(t, `{"schema":99}`+"\n"), "upgrade this appliance"},
 		"of nobody":         {backupPassword, sealed(t, `{"schema":1}`+"\n"+`{"table":"setting_version","row":{"only":1,"version":1}}`+"\n"+`{"rows":1}`+"\n"), "no administrator"},
 	} {
-		err := a.backend.RestoreBackup(ctx, bad.password, bad.file)
+		err := a.tested().RestoreBackup(ctx, bad.password, bad.file)
 		if pair.CodeOf(err) != pair.Refused || !strings.Contains(err.Error(), bad.words) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -123,7 +123,7 @@ func TestAFileThatIsNoBackupIsToldInASentence(t *testing.T) {
 	if _, err := a.site.Authenticate(ctx, "ann", "correct horse"); err != nil {
 		t.Errorf("a refused backup changed something: %v", err)
 	}
-	if err := a.backend.CreateBackup(ctx, "short", io.Discard); pair.CodeOf(err) != pair.Usage {
+	if err := a.tested().CreateBackup(ctx, "short", io.Discard); pair.CodeOf(err) != pair.Usage {
 		t.Errorf("a short password: %v", err)
 	}
 }

@@ -14,30 +14,6 @@ import (
 	"baton/internal/peer"
 )
 
-// SetupToken implements api.SettingUp.
-func (b *backend) SetupToken(ctx context.Context) (string, error) {
-	users, err := b.site.Users(ctx)
-	if err != nil || len(users) > 0 {
-		return "", act.Failure(err)
-	}
-	return b.token, nil
-}
-
-// SetUp implements api.SettingUp.
-func (b *backend) SetUp(ctx context.Context, user pair.NewUser) error {
-	b.setUp.Lock()
-	defer b.setUp.Unlock()
-	users, err := b.site.Users(ctx)
-	switch {
-	case err != nil:
-		return act.Failure(err)
-	case len(users) > 0:
-		return pair.Refuse(pair.Refused, "there is an administrator already: sign in, or add users with baton user add")
-	}
-	user.Role = pair.Administrator
-	return b.AddUser(ctx, user)
-}
-
 // Key implements api.Keys.
 func (b *backend) Key(context.Context) (api.KeyState, error) {
 	state := b.link.KeyState()
@@ -151,33 +127,4 @@ func (b *backend) Unpair(ctx context.Context, request api.UnpairRequest) error {
 	}
 	b.lead.Audit.Note(ctx, "broke the relationship")
 	return act.Failure(b.link.Unpair(ctx))
-}
-
-// Tokens implements api.Tokens.
-func (b *backend) Tokens(ctx context.Context) ([]pair.Token, error) {
-	tokens, err := b.site.Tokens(ctx)
-	return tokens, act.Failure(err)
-}
-
-// CreateToken implements api.Tokens.
-func (b *backend) CreateToken(ctx context.Context, token pair.NewToken) (made pair.CreatedToken, err error) {
-	err = b.lead.ChangeFor(ctx, "created the token "+token.Name, func() (err error) {
-		made, err = b.site.CreateToken(ctx, token)
-		return err
-	})
-	return made, err
-}
-
-// RevokeToken implements api.Tokens.
-func (b *backend) RevokeToken(ctx context.Context, id string) error {
-	return b.lead.ChangeFor(ctx, "revoked the token "+id, func() error { return b.site.RevokeToken(ctx, id) })
-}
-
-// Authenticate implements api.Tokens.
-func (b *backend) Authenticate(ctx context.Context, secret string) (api.Caller, error) {
-	token, err := b.site.AuthenticateToken(ctx, secret)
-	if err != nil {
-		return api.Caller{}, act.Failure(err)
-	}
-	return api.Caller{Name: token.Name, Access: token.Role}, nil
 }

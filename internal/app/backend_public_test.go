@@ -18,7 +18,7 @@ import (
 )
 
 // publicAppliance is one that is not running, with a site directory and a shared IP.
-func publicAppliance(t *testing.T) (*backend, context.Context) {
+func publicAppliance(t *testing.T) (*tested, context.Context) {
 	t.Helper()
 	c := config.Default()
 	c.Name, c.DataDir, c.Listen = "alpha", t.TempDir(), []string{"127.0.0.1:0"}
@@ -33,7 +33,7 @@ func publicAppliance(t *testing.T) (*backend, context.Context) {
 		t.Skip("addresses cannot be looked after here: ", err)
 	}
 	t.Cleanup(func() { _ = a.Close() })
-	return a.backend, fromLocal(t.Context())
+	return a.tested(), fromLocal(t.Context())
 }
 
 func wantCode(t *testing.T, err error, code pair.Code, fields ...string) {

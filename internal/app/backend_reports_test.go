@@ -53,7 +53,7 @@ func TestAvailabilityIsJudgedFromBothHistories(t *testing.T) {
 	a.wrote(t, 5*time.Hour, pair.KindStarted, "started", "role", "backup")
 	a.wrote(t, time.Hour+time.Second, pair.KindTakeover, "took over", "from", "backup suspect", "to", "primary claiming")
 	a.wrote(t, time.Hour, pair.KindRoleChanged, "serves", "from", "primary claiming", "to", "primary alone", "down_ms", "6000")
-	known, err := a.backend.Availability(t.Context(), api.ReportFilter{Period: report.Day})
+	known, err := a.tested().Availability(t.Context(), api.ReportFilter{Period: report.Day})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +66,11 @@ func TestAvailabilityIsJudgedFromBothHistories(t *testing.T) {
 	if len(known.Appliances) != 2 || known.NameOf(a.identity.ID()) != a.config.Name {
 		t.Errorf("appliances %+v", known.Appliances)
 	}
-	alone, err := a.backend.Availability(t.Context(), api.ReportFilter{Period: report.Day, Appliance: a.identity.ID()})
+	alone, err := a.tested().Availability(t.Context(), api.ReportFilter{Period: report.Day, Appliance: a.identity.ID()})
 	if err != nil || alone.Total.Up < 59*time.Minute.Milliseconds() || alone.Total.Up > 61*time.Minute.Milliseconds() {
 		t.Errorf("this appliance alone: %+v, %v", alone.Total, err)
 	}
-	if _, err := a.backend.Availability(t.Context(), api.ReportFilter{Appliance: "nobody"}); pair.CodeOf(err) != pair.NotFound {
+	if _, err := a.tested().Availability(t.Context(), api.ReportFilter{Appliance: "nobody"}); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("an unknown appliance: %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestAFailoverIsToldWithItsStory(t *testing.T) {
 		away(10*time.Minute, pair.KindSteppedDown, "primary alone", "primary isolated"))
 	a.wrote(t, 40*time.Minute-time.Second, pair.KindHandover, "took the site", "from", "backup handover", "to", "primary claiming")
 	a.wrote(t, 30*time.Minute, pair.KindSettingChanged, "ann set a thing.", "by", "ann from 198.51.100.7")
-	made, err := a.backend.EventReport(t.Context(), api.FailoverReport, api.ReportFilter{Period: report.Day})
+	made, err := a.tested().EventReport(t.Context(), api.FailoverReport, api.ReportFilter{Period: report.Day})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestAFailoverIsToldWithItsStory(t *testing.T) {
 	if switched := made.Events[1]; switched.Text != "took the site" || len(switched.Story) != 3 {
 		t.Errorf("%s: %+v", switched.Text, switched.Story)
 	}
-	audit, err := a.backend.EventReport(t.Context(), api.AuditReport, api.ReportFilter{Period: report.Day, Text: "198.51.100.7"})
+	audit, err := a.tested().EventReport(t.Context(), api.AuditReport, api.ReportFilter{Period: report.Day, Text: "198.51.100.7"})
 	if err != nil || len(audit.Events) != 1 {
 		t.Errorf("%+v, %v", audit.Events, err)
 	}
@@ -105,7 +105,7 @@ func TestPartsOfAReportAddUpToItsTotal(t *testing.T) {
 		a.wrote(t, time.Duration(i)*time.Hour, pair.KindSyncDone, "sync", "runs", "3", "bytes", strconv.Itoa(i), "duration_ms", "20", "longest_ms", "9")
 	}
 	for _, step := range report.Steps() {
-		made, err := a.backend.EventReport(t.Context(), api.SyncReport, api.ReportFilter{Period: report.Always, Step: step, Limit: 7})
+		made, err := a.tested().EventReport(t.Context(), api.SyncReport, api.ReportFilter{Period: report.Always, Step: step, Limit: 7})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func TestPartsOfAReportAddUpToItsTotal(t *testing.T) {
 		}
 	}
 	n := 0
-	err := a.backend.EachReported(t.Context(), api.SyncReport, api.ReportFilter{Period: report.Always}, func(api.Event) error { n++; return nil })
+	err := a.tested().EachReported(t.Context(), api.SyncReport, api.ReportFilter{Period: report.Always}, func(api.Event) error { n++; return nil })
 	if err != nil || n != 50 {
 		t.Errorf("%d events, %v", n, err)
 	}
@@ -213,10 +213,10 @@ func used(b *testing.B) time.Duration {
 func (a *Appliance) readReport(b *testing.B, kind api.ReportKind, filter api.ReportFilter) error {
 	b.Helper()
 	if kind == api.AvailabilityReport {
-		_, err := a.backend.Availability(b.Context(), filter)
+		_, err := a.tested().Availability(b.Context(), filter)
 		return err
 	}
-	_, err := a.backend.EventReport(b.Context(), kind, filter)
+	_, err := a.tested().EventReport(b.Context(), kind, filter)
 	return err
 }
 
@@ -224,11 +224,11 @@ func TestAFormerPeerKeepsItsName(t *testing.T) {
 	const present = pair.ApplianceID("fedcba9876543210fedcba9876543210")
 	a := pairedAppliance(t, present)
 	a.merged(t, pair.Event{Time: time.Now().Add(-time.Hour), Kind: pair.KindStarted, Text: "started", Detail: map[string]string{"role": "backup", "name": "paris"}})
-	known, err := a.backend.Availability(t.Context(), api.ReportFilter{Period: report.Day})
+	known, err := a.tested().Availability(t.Context(), api.ReportFilter{Period: report.Day})
 	if err != nil || known.NameOf(other) != "paris" || len(known.Appliances) != 3 {
 		t.Errorf("the report knows %+v, %v", known.Appliances, err)
 	}
-	status, err := a.backend.Status(t.Context())
+	status, err := a.tested().Status(t.Context())
 	if err != nil || !slices.Equal(status.Former, []pair.Named{{ID: other, Name: "paris"}}) {
 		t.Errorf("the status tells of %+v, %v", status.Former, err)
 	}
@@ -237,7 +237,7 @@ func TestAFormerPeerKeepsItsName(t *testing.T) {
 func TestWhoLeavesTheRelationshipKeepsItsName(t *testing.T) {
 	a := runningAppliance(t)
 	a.unpaired(peer.Pinned{ID: other, Name: "rome"})
-	status, err := a.backend.Status(t.Context())
+	status, err := a.tested().Status(t.Context())
 	if err != nil || !slices.Equal(status.Former, []pair.Named{{ID: other, Name: "rome"}}) {
 		t.Errorf("the status tells of %+v, %v", status.Former, err)
 	}

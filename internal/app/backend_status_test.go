@@ -11,7 +11,7 @@ import (
 func TestThoseWhoWatchShareOneLookUntilSomethingChanges(t *testing.T) {
 	a := pairedAppliance(t, pair.ApplianceID(strings.Repeat("0", 32)))
 	look := func() pair.Status {
-		status, _, err := a.backend.glance(t.Context())
+		status, _, err := a.tested().glance(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -21,7 +21,7 @@ func TestThoseWhoWatchShareOneLookUntilSomethingChanges(t *testing.T) {
 	if !first.Since.Equal(second.Since) { // it is counted back from the instant of each look
 		t.Error("two looks within a moment were two looks")
 	}
-	a.backend.newest.changed = make(chan struct{}) // as if something had changed since
+	a.tested().newest.changed = make(chan struct{}) // as if something had changed since
 	if third := look(); third.Since.Equal(first.Since) {
 		t.Error("a change is not looked at")
 	}
@@ -31,7 +31,7 @@ func TestHealthWithoutASharedIP(t *testing.T) {
 	t.Parallel()
 	a := runningAppliance(t)
 	waitFor(t, "it says that only its own address leads to its site", func() bool {
-		health := a.backend.Health(t.Context())
+		health := a.tested().Health(t.Context())
 		return health.Serving && strings.Contains(health.Text, "no shared IP is enabled on it")
 	})
 }
@@ -70,11 +70,11 @@ func TestMaintenanceIsNotSaidToEndWhereThePeerCannotBeAsked(t *testing.T) {
 		{pair.MaintenanceStatus{Peer: true}, "was turned on at the peer"},
 		{pair.MaintenanceStatus{Here: true, Peer: true}, "was turned on at the peer"},
 	} {
-		if err := a.backend.endAtPeer(nobody, c.known); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := a.tested().endAtPeer(nobody, c.known); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c.known, err)
 		}
 	}
-	if err := a.backend.endAtPeer(nobody, pair.MaintenanceStatus{Here: true}); err != nil {
+	if err := a.tested().endAtPeer(nobody, pair.MaintenanceStatus{Here: true}); err != nil {
 		t.Errorf("what was on here alone has ended: %v", err)
 	}
 }

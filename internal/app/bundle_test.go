@@ -28,7 +28,7 @@ import (
 func bundleOf(t *testing.T, a *Appliance) map[string]string {
 	t.Helper()
 	var packed bytes.Buffer
-	if err := a.backend.SupportBundle(asAnn(t), &packed); err != nil {
+	if err := a.tested().SupportBundle(asAnn(t), &packed); err != nil {
 		t.Fatal(err)
 	}
 	zipped, err := gzip.NewReader(&packed)
@@ -62,14 +62,14 @@ func plant(t *testing.T, a *Appliance) map[string]string {
 		"password of SMTP":    "smtp/pass+word \"42\" é",
 		"secret of a webhook": "whsec_9f8e7d6c5b4a",
 		"session":             "5e55105e55105e55105e55105e5510",
-		"setup token":         a.backend.token,
+		"setup token":         a.setupToken,
 		"one-time codes":      "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
 	}
 	code, err := totp.GenerateCode(secrets["one-time codes"], time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.backend.SetKey(ctx, secrets["pre-shared key"]); err != nil {
+	if _, err := a.tested().SetKey(ctx, secrets["pre-shared key"]); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.site.AddUser(ctx, pair.NewUser{Name: "bob", Role: pair.Viewer, Password: secrets["password"]}); err != nil {
@@ -80,7 +80,7 @@ func plant(t *testing.T, a *Appliance) map[string]string {
 		t.Fatal(err)
 	}
 	secrets["recovery code"] = recovery[0]
-	created, err := a.backend.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
+	created, err := a.tested().CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestTheSupportBundleTellsWhatASupporterNeeds(t *testing.T) {
 			t.Errorf("%s: %s", name, files[name])
 		}
 	}
-	if len(files) != len(a.backend.bundleFiles())+1 {
+	if len(files) != len(a.tested().bundleFiles())+1 {
 		t.Errorf("%d files", len(files))
 	}
 }

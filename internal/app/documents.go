@@ -75,7 +75,7 @@ func (a *Appliance) takeDocuments(ctx context.Context, told []wire.Document) {
 			a.log.Warn("document of the primary not taken", slog.String("document", d.Name), slog.String("error", err.Error()))
 		}
 	}
-	a.loadSecurity(ctx)
+	a.people.Security.Load(ctx)
 	if err := a.present(ctx); err != nil {
 		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
 	}

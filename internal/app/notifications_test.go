@@ -122,7 +122,7 @@ func TestAPowerCutLosesAndDoublesNoNotice(t *testing.T) {
 	r := newReceiver(t)
 	dir, later := t.TempDir(), t.TempDir()
 	a := quietAppliance(t, dir)
-	if _, err := a.backend.SaveNotifications(as(t, pair.Administrator), hookTo(r.URL+"/hook")); err != nil {
+	if _, err := a.tested().SaveNotifications(as(t, pair.Administrator), hookTo(r.URL+"/hook")); err != nil {
 		t.Fatal(err)
 	}
 	stop := tell(t, a)
@@ -130,7 +130,7 @@ func TestAPowerCutLosesAndDoublesNoNotice(t *testing.T) {
 	waitFor(t, "the queue to begin", func() bool { text, err := a.site.Outbox(t.Context()); return err == nil && len(text) > 0 })
 	a.history.Record(pair.Event{Kind: pair.KindTakeover, Text: "took over"})
 	r.eventually(t, "an attempt", func(_ []notify.Payload, tried int) bool { return tried == 1 })
-	waitFor(t, "the failure to be noted", func() bool { return a.backend.channels(mustRead(t, a))[1].Attempts == 1 })
+	waitFor(t, "the failure to be noted", func() bool { return a.tested().channels(mustRead(t, a))[1].Attempts == 1 })
 	if err := os.CopyFS(later, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestSecretsOfNotificationsNeverComeBack(t *testing.T) {
 		Enabled: true, Host: "mail.example.org", Port: 587, Encryption: pair.EncryptStartTLS, User: "baton", Password: "the password",
 		From: "baton@example.org", To: []string{"ann@example.org"}, Tell: pair.DefaultTell(),
 	}
-	saved, err := a.backend.SaveNotifications(as(t, pair.Administrator), wanted)
+	saved, err := a.tested().SaveNotifications(as(t, pair.Administrator), wanted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestSecretsOfNotificationsNeverComeBack(t *testing.T) {
 		t.Errorf("saved %+v", saved)
 	}
 	for _, access := range pair.Accesses() {
-		seen, err := a.backend.Notifications(as(t, access))
+		seen, err := a.tested().Notifications(as(t, access))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +193,7 @@ func TestSecretsOfNotificationsNeverComeBack(t *testing.T) {
 			}
 		}
 	}
-	events, err := a.backend.History(t.Context(), api.HistoryFilter{Limit: 100})
+	events, err := a.tested().History(t.Context(), api.HistoryFilter{Limit: 100})
 	if err != nil || len(events) == 0 {
 		t.Fatal(events, err)
 	}
@@ -201,7 +201,7 @@ func TestSecretsOfNotificationsNeverComeBack(t *testing.T) {
 		t.Errorf("the history tells %s", text)
 	}
 	saved.Mail.To = []string{"bob@example.org"} // and the rest as it was shown
-	if _, err := a.backend.SaveNotifications(as(t, pair.Administrator), saved); err != nil {
+	if _, err := a.tested().SaveNotifications(as(t, pair.Administrator), saved); err != nil {
 		t.Fatal(err)
 	}
 	if kept := mustRead(t, a); kept.Mail.Password != "the password" || kept.Webhooks[0].Secret != hookSecret || kept.Mail.To[0] != "bob@example.org" {
@@ -212,15 +212,15 @@ func TestSecretsOfNotificationsNeverComeBack(t *testing.T) {
 func TestTheSecondOfTwoWhoSaveNotificationsIsTold(t *testing.T) {
 	a := quietAppliance(t, t.TempDir())
 	ctx := as(t, pair.Administrator)
-	if _, err := a.backend.SaveNotifications(ctx, hookTo("https://one.example.org/")); err != nil {
+	if _, err := a.tested().SaveNotifications(ctx, hookTo("https://one.example.org/")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.backend.SaveNotifications(ctx, hookTo("https://two.example.org/")); pair.CodeOf(err) != pair.Stale {
+	if _, err := a.tested().SaveNotifications(ctx, hookTo("https://two.example.org/")); pair.CodeOf(err) != pair.Stale {
 		t.Errorf("the second got %v", err)
 	}
 	bad := hookTo("ftp://x")
 	bad.Version, bad.Mail.Port = 1, 0
-	_, err := a.backend.SaveNotifications(ctx, bad)
+	_, err := a.tested().SaveNotifications(ctx, bad)
 	refused, ok := errors.AsType[*pair.Refusal](err)
 	if !ok || refused.Code != pair.Usage || len(refused.Fields) != 2 {
 		t.Errorf("nonsense got %v", err)
@@ -231,21 +231,21 @@ func TestATestTellsWhatCameOfIt(t *testing.T) {
 	r := newReceiver(t)
 	a := quietAppliance(t, t.TempDir())
 	ctx := as(t, pair.Administrator)
-	if _, err := a.backend.TestNotification(ctx, pair.MailChannel); pair.CodeOf(err) != pair.Refused {
+	if _, err := a.tested().TestNotification(ctx, pair.MailChannel); pair.CodeOf(err) != pair.Refused {
 		t.Errorf("a test of no mail server: %v", err)
 	}
-	saved, err := a.backend.SaveNotifications(ctx, hookTo(r.URL))
+	saved, err := a.tested().SaveNotifications(ctx, hookTo(r.URL))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := a.backend.TestNotification(ctx, saved.Webhooks[0].ID); err != nil || text != "chat took the test." {
+	if text, err := a.tested().TestNotification(ctx, saved.Webhooks[0].ID); err != nil || text != "chat took the test." {
 		t.Errorf("%q, %v", text, err)
 	}
 	r.answer(http.StatusTeapot)
-	if _, err := a.backend.TestNotification(ctx, saved.Webhooks[0].ID); pair.CodeOf(err) != pair.Unreachable || !strings.Contains(err.Error(), "418") {
+	if _, err := a.tested().TestNotification(ctx, saved.Webhooks[0].ID); pair.CodeOf(err) != pair.Unreachable || !strings.Contains(err.Error(), "418") {
 		t.Errorf("a refused test: %v", err)
 	}
-	if _, err := a.backend.TestNotification(ctx, "nobody"); pair.CodeOf(err) != pair.NotFound {
+	if _, err := a.tested().TestNotification(ctx, "nobody"); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("a test of nobody: %v", err)
 	}
 	if len(r.got) != 1 || r.got[0].Kind != notify.KindTest || r.got[0].Appliance.Name != "alpha" {

@@ -11,7 +11,7 @@ import (
 func TestThePublicSiteIsOfferedUntilItIsProtected(t *testing.T) {
 	t.Parallel()
 	a := pairedAs(t, other, pair.Record{})
-	if a.backend.offer(nil) != nil {
+	if a.tested().offer(nil) != nil {
 		t.Error("something is offered, and no public site is served")
 	}
 	a.config.Site = &config.Site{Root: "/srv/www/"}
@@ -24,7 +24,7 @@ func TestThePublicSiteIsOfferedUntilItIsProtected(t *testing.T) {
 		{[]pair.Data{{Name: "srv", Spec: pair.Directory{Path: "/srv"}}}, nil},
 		{[]pair.Data{{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}}, nil},
 	} {
-		got := a.backend.offer(row.protected)
+		got := a.tested().offer(row.protected)
 		if (got == nil) != (row.want == nil) || got != nil && *got != *row.want {
 			t.Errorf("with %v: %+v, want %+v", row.protected, got, row.want)
 		}

@@ -51,7 +51,7 @@ func TestMaintenanceCountsBeforeTheBackupHasToldOfIt(t *testing.T) {
 	if got.Ready || !strings.Contains(got.Text, "the backup would not take over") || !strings.Contains(got.NextStep, "baton maintenance off") {
 		t.Errorf("%+v", got)
 	}
-	if got := a.backend.checkReady(); got.OK {
+	if got := a.tested().checkReady(); got.OK {
 		t.Errorf("the doctor says %+v", got)
 	}
 }
@@ -118,7 +118,7 @@ func TestChangesThatOnlyADataSyncBringsAreCountedAsLost(t *testing.T) {
 
 func TestWhoLeadsMarksWhatADataSyncBrings(t *testing.T) {
 	a := runningAppliance(t)
-	if err := a.backend.AddUser(asAnn(t), pair.NewUser{Name: "bob", Password: "correct horse battery", Role: pair.Viewer}); err != nil {
+	if err := a.tested().AddUser(asAnn(t), pair.NewUser{Name: "bob", Password: "correct horse battery", Role: pair.Viewer}); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, "the change is counted", func() bool {

@@ -17,7 +17,7 @@ import (
 func days(n int) time.Time { return time.Now().Add(time.Duration(n) * 24 * time.Hour) }
 
 // selfSigned is a site for whose host name a certificate was made here.
-func selfSigned(t *testing.T) (*backend, api.Certificate) {
+func selfSigned(t *testing.T) (*tested, api.Certificate) {
 	t.Helper()
 	b := withUsers(t)
 	site, err := b.Site(asAnn(t))
@@ -36,7 +36,7 @@ func selfSigned(t *testing.T) (*backend, api.Certificate) {
 }
 
 // shown is the site's certificate in force.
-func shown(t *testing.T, b *backend) api.Certificate {
+func shown(t *testing.T, b *tested) api.Certificate {
 	t.Helper()
 	known, err := b.Certificates(t.Context())
 	if err != nil || known.Site == nil {
@@ -121,10 +121,10 @@ func TestABackupDoesNotRenew(t *testing.T) {
 	if a.agent.Look().State.Record.Role != pair.Backup {
 		t.Fatal("not a backup: the test proves nothing")
 	}
-	if err := a.backend.renewCertificate(t.Context(), days(720)); err != nil {
+	if err := a.tested().renewCertificate(t.Context(), days(720)); err != nil {
 		t.Fatal(err)
 	}
-	if got := shown(t, a.backend); got.Fingerprint != first.Fingerprint {
+	if got := shown(t, a.tested()); got.Fingerprint != first.Fingerprint {
 		t.Errorf("renewed: %+v", got)
 	}
 }

@@ -61,6 +61,7 @@ func gistOf(r pair.Report) gist {
 // Bounds of a report, which people read: what is more is left out.
 const (
 	mostTold  = 64   // conditions, and shared IPs
+	mostName  = 64   // bytes of a name
 	mostWords = 1024 // bytes of a text
 )
 
@@ -91,6 +92,9 @@ func sound(r pair.Report) pair.Report {
 	}
 	return r
 }
+
+// short cuts a name that is too long.
+func short(name string) string { return strings.ToValidUTF8(name[:min(len(name), mostName)], "") }
 
 // words cuts a text that is too long.
 func words(text string) string {

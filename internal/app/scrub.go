@@ -29,7 +29,7 @@ func (b *backend) scrubber(ctx context.Context) (*strings.Replacer, error) {
 	if err != nil {
 		return nil, err
 	}
-	secrets = append(secrets, b.token)
+	secrets = append(secrets, b.setupToken)
 	for _, name := range []string{"identity.pem", "console.pem"} {
 		text, err := os.ReadFile(filepath.Join(b.config.DataDir, "local", name)) //nolint:gosec // a file of our own data directory
 		if err != nil {

@@ -30,6 +30,7 @@ import (
 	"baton/internal/peer"
 	"baton/internal/report"
 	"baton/internal/sharedip"
+	"baton/internal/signin"
 	"baton/internal/store"
 )
 
@@ -58,7 +59,8 @@ type Appliance struct {
 	outdated   chan struct{} // the primary tells of other settings than those in force
 	room       *room
 	notifier   *notify.Notifier
-	security   *inforce.Security
+	people     signin.Subjects
+	setupToken string
 	public     *public
 	told       lastReport
 	way        way // to the peer
@@ -200,8 +202,12 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.room.look()
 	a.notifier = a.newNotifier()
 	a.history.written = a.notifier.Wake
-	a.security = inforce.NewSecurity()
-	a.loadSecurity(ctx)
+	a.lead = &act.Lead{Link: a.link, Audit: act.Audit{Record: a.history.Record}}
+	a.setupToken = peer.Generate()
+	a.people = signin.New(signin.Options{
+		Name: a.config.Name, Store: a.site, Lead: a.lead, Rules: inforce.NewSecurity(), Token: a.setupToken, Log: a.log,
+	})
+	a.people.Security.Load(ctx)
 	a.learnNames(ctx)
 	record := a.local.State().Record
 	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
@@ -217,7 +223,7 @@ func (a *Appliance) join(ctx context.Context) error {
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
 		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.conditions, Beat: beat,
 	})
-	a.lead = &act.Lead{Agent: a.agent, Link: a.link, Audit: act.Audit{Record: a.history.Record}}
+	a.lead.Agent = a.agent
 	a.backend = newBackend(a)
 	a.server = api.NewServer(a.backend.contract(), api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
 	a.handlePeer()
@@ -322,7 +328,7 @@ func (a *Appliance) beat() {
 
 // invite tells, while there is no administrator, how to become the first.
 func (a *Appliance) invite(ctx context.Context) {
-	if token, err := a.backend.SetupToken(ctx); err == nil && token != "" {
+	if token, err := a.people.Setup.SetupToken(ctx); err == nil && token != "" {
 		a.log.Info("no administrator yet: run baton setup --user NAME on this machine, or use the token", slog.String("setup_token", token))
 	}
 }

@@ -48,7 +48,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 		return err
 	}
 	a.settings.Set(saved, version, a.agent.Look().State.Record.Role)
-	a.loadSecurity(ctx)
+	a.people.Security.Load(ctx)
 	a.countProtected(ctx)
 	a.agent.Configure(ctx, a.enforce)
 	if err := a.present(ctx); err != nil { // no reason not to go by the settings

@@ -51,7 +51,7 @@ func TestAddressesOfThePairAreNoTestIPs(t *testing.T) {
 	if c.TestIPs != 1 {
 		t.Errorf("%d test IPs are asked", c.TestIPs)
 	}
-	found, err := a.backend.TestIPs(t.Context(), saved.TestIPs[1:])
+	found, err := a.tested().TestIPs(t.Context(), saved.TestIPs[1:])
 	if err != nil || len(found) != 1 || found[0].Reachable || found[0].Reason != notOutside {
 		t.Errorf("the test of the peer's address says %+v, %v", found, err)
 	}

@@ -57,7 +57,9 @@ func table() map[string]rule {
 		"internal/inforce": {imports: []string{"internal/datasync/schedule", "internal/pair"}},
 
 		// acts
-		"internal/act": {imports: []string{"internal/agent", "internal/api", "internal/cause", "internal/failover", "internal/pair", "internal/peer"}},
+		"internal/act":         {imports: []string{"internal/agent", "internal/api", "internal/cause", "internal/failover", "internal/pair", "internal/peer"}},
+		"internal/act/acttest": {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/pair", "internal/peer"}},
+		"internal/signin":      {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store"}},
 
 		// faces
 		"internal/api":         {imports: []string{"internal/cause", "internal/pair", "internal/report"}},

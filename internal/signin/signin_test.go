@@ -1,41 +1,61 @@
-package app
+package signin
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pquerna/otp/totp"
 
+	"baton/internal/act"
+	"baton/internal/act/acttest"
 	"baton/internal/api"
-	"baton/internal/config"
+	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/store"
 )
 
 const secretWords = "correct horse battery"
 
-// withUsers is an appliance that is not running, with anna, an administrator, and
-// olga, an operator.
-func withUsers(t *testing.T) *backend {
+// tested is all of this package, on a site database.
+type tested struct {
+	*SignIn
+	*Sessions
+	*Account
+	*Users
+	*Security
+
+	people *people
+}
+
+// withUsers has anna, an administrator, and olga, an operator.
+func withUsers(t *testing.T) *tested {
 	t.Helper()
-	c := config.Default()
-	c.DataDir, c.Listen = t.TempDir(), []string{"127.0.0.1:0"}
-	a, err := New(t.Context(), c, "test", slog.New(slog.DiscardHandler))
+	site, err := store.OpenSite(t.Context(), filepath.Join(t.TempDir(), "site.db"), pair.ApplianceID(strings.Repeat("a", 32)), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = a.Close() })
+	t.Cleanup(func() { _ = site.Close() })
+	record := func(event pair.Event) {
+		event.Time = time.Now()
+		if _, err := site.Append(t.Context(), event); err != nil {
+			t.Error(err)
+		}
+	}
+	lead := &act.Lead{Agent: acttest.NewAgent(), Link: &acttest.Link{}, Audit: act.Audit{Record: record}}
+	all := New(Options{Name: "alpha", Store: site, Lead: lead, Rules: inforce.NewSecurity(), Token: "token", Log: slog.New(slog.DiscardHandler)})
+	b := &tested{all.SignIn, all.Sessions, all.Account, all.Users, all.Security, all.Users.people}
 	for name, role := range map[string]pair.Access{"anna": pair.Administrator, "olga": pair.Operator} {
-		if err := a.backend.AddUser(fromLocal(t.Context()), pair.NewUser{Name: name, Role: role, Password: secretWords}); err != nil {
+		if err := b.AddUser(fromLocal(t.Context()), pair.NewUser{Name: name, Role: role, Password: secretWords}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return a.backend
+	return b
 }
 
 func fromLocal(ctx context.Context) context.Context {
@@ -47,16 +67,15 @@ func stranger(t *testing.T, address string) context.Context {
 	return api.WithCaller(t.Context(), api.Caller{From: address})
 }
 
-func (b *backend) try(ctx context.Context, name, password string) error {
-	_, err := b.SignIn(ctx, api.Credentials{Name: name, Password: password, Browser: "Browser"})
+func (b *tested) try(ctx context.Context, name, password string) error {
+	_, err := b.SignIn.SignIn(ctx, api.Credentials{Name: name, Password: password, Browser: "Browser"})
 	return err
 }
 
 // told returns the texts of the events of some kinds.
-func told(t *testing.T, b *backend, kinds ...string) []string {
+func told(t *testing.T, b *tested, kinds ...string) []string {
 	t.Helper()
-	b.history.flush(t.Context())
-	events, err := b.site.Events(t.Context(), store.Filter{Kinds: kinds})
+	events, err := b.people.store.Events(t.Context(), store.Filter{Kinds: kinds})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +117,7 @@ func stopped() func() time.Time {
 
 func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
 	b := withUsers(t)
-	b.gate = newGate(stopped())
+	b.people.gate = newGate(stopped())
 	if err := b.try(stranger(t, "198.51.100.7"), "anna", secretWords); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +133,7 @@ func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
 		t.Errorf("others lock anna out where she has signed in before: %v", err)
 	}
 	for i := range wrongPasswords { // one network
-		b.gate.wrong(fmt.Sprintf("name%d", i), source(stranger(t, fmt.Sprintf("2001:db8::%d", i+1))))
+		b.people.gate.wrong(fmt.Sprintf("name%d", i), source(stranger(t, fmt.Sprintf("2001:db8::%d", i+1))))
 	}
 	if err := b.try(stranger(t, "2001:db8::ffff"), "olga", secretWords); pair.CodeOf(err) != pair.TooMany {
 		t.Errorf("a network that has guessed: %v", err)
@@ -166,7 +185,7 @@ func TestHugeNamesAreNotRemembered(t *testing.T) {
 
 func TestOneTimeCodesAskForThePassword(t *testing.T) {
 	b := withUsers(t)
-	b.gate = newGate(stopped())
+	b.people.gate = newGate(stopped())
 	ctx := stranger(t, "198.51.100.7")
 	enable := func(password string) error {
 		key, err := b.NewTOTP(ctx, "anna")
@@ -188,7 +207,7 @@ func TestOneTimeCodesAskForThePassword(t *testing.T) {
 	if err := enable(secretWords); pair.CodeOf(err) != pair.TooMany {
 		t.Errorf("after %d guesses: %v", wrongPasswords, err)
 	}
-	b.gate = newGate(stopped())
+	b.people.gate = newGate(stopped())
 	if err := enable(secretWords); err != nil {
 		t.Fatal(err)
 	}
@@ -200,17 +219,17 @@ func TestOneTimeCodesAskForThePassword(t *testing.T) {
 func TestAFloodOfFailuresDoesNotFillTheHistory(t *testing.T) {
 	b := withUsers(t)
 	now := time.Now()
-	b.gate = newGate(func() time.Time { return now })
+	b.people.gate = newGate(func() time.Time { return now })
 	ctx := stranger(t, "203.0.113.1")
 	for range 500 {
-		b.failed(ctx, "hunter2", "the user name or the password was wrong")
+		b.people.failed(ctx, "hunter2", "the user name or the password was wrong")
 	}
 	texts := told(t, b, pair.KindSignInFailed)
 	if len(texts) != failuresNoted || strings.Contains(strings.Join(texts, ""), "hunter2") {
 		t.Errorf("%d lines: %v", len(texts), texts)
 	}
 	now = now.Add(failuresEvery)
-	b.failed(ctx, "anna", "the user name or the password was wrong")
+	b.people.failed(ctx, "anna", "the user name or the password was wrong")
 	texts = told(t, b, pair.KindSignInFailed)
 	if last := texts[len(texts)-1]; !strings.Contains(last, "as anna from 203.0.113.1") || !strings.Contains(last, "480 more failed") {
 		t.Errorf("got %q", last)
@@ -220,7 +239,7 @@ func TestAFloodOfFailuresDoesNotFillTheHistory(t *testing.T) {
 func TestSignInsAreInTheHistory(t *testing.T) {
 	b := withUsers(t)
 	ctx := stranger(t, "198.51.100.7")
-	ticket, err := b.SignIn(ctx, api.Credentials{Name: "anna", Password: secretWords, Browser: "Browser"})
+	ticket, err := b.SignIn.SignIn(ctx, api.Credentials{Name: "anna", Password: secretWords, Browser: "Browser"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +253,7 @@ func TestSignInsAreInTheHistory(t *testing.T) {
 	if got != "anna signed in from 198.51.100.7. anna signed out." {
 		t.Errorf("got %q", got)
 	}
-	users, err := b.Users(ctx)
+	users, err := b.Users.Users(ctx)
 	if err != nil || users[0].LastLogin.IsZero() {
 		t.Errorf("got %+v, %v", users, err)
 	}
@@ -242,7 +261,7 @@ func TestSignInsAreInTheHistory(t *testing.T) {
 
 func TestTheCodeIsAskedForOnceThePasswordIsRight(t *testing.T) {
 	b := withUsers(t)
-	b.gate = newGate(stopped())
+	b.people.gate = newGate(stopped())
 	ctx := stranger(t, "198.51.100.7")
 	key, err := b.NewTOTP(ctx, "anna")
 	if err != nil {
@@ -262,7 +281,7 @@ func TestTheCodeIsAskedForOnceThePasswordIsRight(t *testing.T) {
 	if err := b.try(ctx, "anna", "wrong"); pair.CodeOf(err) != pair.Unauthorized || strings.Contains(err.Error(), "code") {
 		t.Errorf("a wrong password: %v", err)
 	}
-	ticket, err := b.SignIn(ctx, api.Credentials{Name: "anna", Password: secretWords})
+	ticket, err := b.SignIn.SignIn(ctx, api.Credentials{Name: "anna", Password: secretWords})
 	if err != nil || !ticket.CodeNeeded {
 		t.Fatalf("%+v, %v", ticket, err)
 	}
@@ -273,7 +292,7 @@ func TestTheCodeIsAskedForOnceThePasswordIsRight(t *testing.T) {
 	if err != nil || !session.CodeNeeded || time.Until(session.Expires) > codeTime {
 		t.Fatalf("%+v, %v", session, err)
 	}
-	if list, err := b.Sessions(ctx); err != nil || len(list) != 0 {
+	if list, err := b.Sessions.Sessions(ctx); err != nil || len(list) != 0 {
 		t.Errorf("signed in with half of what is asked for: %v, %v", list, err)
 	}
 	if len(told(t, b, pair.KindSignedIn)) != 0 {
@@ -297,14 +316,14 @@ func TestTheCodeIsAskedForOnceThePasswordIsRight(t *testing.T) {
 	if err := b.ResetTOTP(fromLocal(t.Context()), "anna"); err != nil {
 		t.Fatal(err)
 	}
-	if ticket, err := b.SignIn(ctx, api.Credentials{Name: "anna", Password: secretWords}); err != nil || ticket.CodeNeeded {
+	if ticket, err := b.SignIn.SignIn(ctx, api.Credentials{Name: "anna", Password: secretWords}); err != nil || ticket.CodeNeeded {
 		t.Errorf("after the reset: %+v, %v", ticket, err)
 	}
 }
 
 func TestWhoLacksTheCodeDoesNotKeepItsOwnerOut(t *testing.T) {
 	b := withUsers(t)
-	b.gate = newGate(stopped())
+	b.people.gate = newGate(stopped())
 	home, away := stranger(t, "198.51.100.7"), stranger(t, "203.0.113.1")
 	key, err := b.NewTOTP(home, "anna")
 	if err != nil {
@@ -374,11 +393,11 @@ func TestNoPlaceIsTrustedAfterANewPasswordOrCodes(t *testing.T) {
 		}},
 		{"codes off", func() error { return b.ResetTOTP(from, "anna") }},
 	} {
-		b.gate.right("anna", source(from))
+		b.people.gate.right("anna", source(from))
 		if err := change.do(); err != nil {
 			t.Fatal(change.what, err)
 		}
-		if b.gate.trusts("anna", source(from)) {
+		if b.people.gate.trusts("anna", source(from)) {
 			t.Errorf("%s: the place is trusted still", change.what)
 		}
 	}
@@ -418,7 +437,7 @@ func TestOwnPasswordAsksForTheOldOne(t *testing.T) {
 func TestSecurityOptionsAreInForceAtOnceAndLockNobodyOutWhoSavesThem(t *testing.T) {
 	b := withUsers(t)
 	ctx := api.WithCaller(t.Context(), api.Caller{Name: "anna", Access: pair.Administrator, From: "198.51.100.7"})
-	saved, err := b.Security(ctx)
+	saved, err := b.Security.Security(ctx)
 	if err != nil || saved.Values.PasswordLength != pair.MinPasswordLength {
 		t.Fatal(saved, err)
 	}

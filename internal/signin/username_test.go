@@ -1,4 +1,4 @@
-package app
+package signin
 
 import (
 	"strings"
@@ -45,10 +45,10 @@ func TestUserNamesAreTheSameInCapitals(t *testing.T) {
 // TestGuessesAtOneNameCountHoweverItIsTyped: capitals are no way around the gate.
 func TestGuessesAtOneNameCountHoweverItIsTyped(t *testing.T) {
 	b := withUsers(t)
-	b.gate = newGate(stopped())
+	b.people.gate = newGate(stopped())
 	for i := range wrongOfAccount {
 		name := []string{"anna", "Anna", "ANNA "}[i%3]
-		b.gate.wrong(pair.UserName(name), source(stranger(t, "203.0.113.1")))
+		b.people.gate.wrong(pair.UserName(name), source(stranger(t, "203.0.113.1")))
 	}
 	if err := b.try(stranger(t, "203.0.113.99"), "aNNa", secretWords); pair.CodeOf(err) != pair.TooMany {
 		t.Errorf("another way to write it: %v", err)

@@ -1,8 +1,7 @@
-package app
+package signin
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/netip"
 	"strings"
@@ -150,25 +149,6 @@ func (g *gate) note() (untold int, noted bool) {
 	}
 	untold, g.untold = g.untold, 0
 	return untold, true
-}
-
-// failed writes a failed sign-in into the history. What was typed as a name is
-// not repeated unless an account has it: it may be somebody's password.
-func (b *backend) failed(ctx context.Context, name, what string) {
-	untold, noted := b.gate.note()
-	if !noted {
-		return
-	}
-	who := "an unknown user"
-	detail := map[string]string{"from": from(ctx)}
-	if _, err := b.site.User(ctx, name); err == nil {
-		who, detail["by"] = name, name
-	}
-	text := fmt.Sprintf("A sign-in as %s from %s failed: %s.", who, from(ctx), what)
-	if untold > 0 {
-		text += fmt.Sprintf(" %d more failed since the last such line.", untold)
-	}
-	b.history.Record(pair.Event{Kind: pair.KindSignInFailed, Text: text, Detail: detail})
 }
 
 // from is the address that somebody asks from.

@@ -1,4 +1,4 @@
-package app
+package signin
 
 import (
 	"context"
@@ -15,21 +15,28 @@ import (
 // securityDocument is where the security options are kept.
 const securityDocument = "security"
 
-// loadSecurity brings into force what the site database says now. Options that
-// cannot be read leave those in force that are: what guards a site must not keep
-// it from coming up.
-func (a *Appliance) loadSecurity(ctx context.Context) {
-	saved, err := a.readSecurity(ctx)
-	if err != nil {
-		a.log.Error("security options not read", slog.String("error", err.Error()))
-		return
-	}
-	a.security.Set(saved.Values)
+// Security implements api.Guarding.
+type Security struct {
+	*people
+
+	log *slog.Logger
 }
 
-func (a *Appliance) readSecurity(ctx context.Context) (api.Saved[pair.Security], error) {
+// Load brings into force what the site database says now. Options that
+// cannot be read leave those in force that are: what guards a site must not keep
+// it from coming up.
+func (s *Security) Load(ctx context.Context) {
+	saved, err := s.read(ctx)
+	if err != nil {
+		s.log.Error("security options not read", slog.String("error", err.Error()))
+		return
+	}
+	s.rules.Set(saved.Values)
+}
+
+func (s *Security) read(ctx context.Context) (api.Saved[pair.Security], error) {
 	saved := api.Saved[pair.Security]{Values: pair.DefaultSecurity()}
-	text, version, err := a.site.Document(ctx, securityDocument)
+	text, version, err := s.store.Document(ctx, securityDocument)
 	if err != nil || version == 0 {
 		return saved, err
 	}
@@ -45,14 +52,14 @@ func (a *Appliance) readSecurity(ctx context.Context) (api.Saved[pair.Security],
 }
 
 // Security implements api.Guarding.
-func (b *backend) Security(ctx context.Context) (api.Saved[pair.Security], error) {
-	saved, err := b.readSecurity(ctx)
+func (s *Security) Security(ctx context.Context) (api.Saved[pair.Security], error) {
+	saved, err := s.read(ctx)
 	return saved, act.Failure(err)
 }
 
 // SaveSecurity implements api.Guarding.
-func (b *backend) SaveSecurity(ctx context.Context, wanted api.Saved[pair.Security]) (api.Saved[pair.Security], error) {
-	if err := b.lead.Check(); err != nil {
+func (s *Security) SaveSecurity(ctx context.Context, wanted api.Saved[pair.Security]) (api.Saved[pair.Security], error) {
+	if err := s.lead.Check(); err != nil {
 		return api.Saved[pair.Security]{}, err
 	}
 	if caller, known := api.CallerFrom(ctx); known {
@@ -64,27 +71,25 @@ func (b *backend) SaveSecurity(ctx context.Context, wanted api.Saved[pair.Securi
 	if err != nil {
 		return api.Saved[pair.Security]{}, err
 	}
-	err = b.lead.Change(func() (err error) {
-		wanted.Version, err = b.site.SaveDocument(ctx, securityDocument, text, wanted.Version, b.securityEvent(ctx, wanted.Values))
+	err = s.lead.Change(func() (err error) {
+		wanted.Version, err = s.store.SaveDocument(ctx, securityDocument, text, wanted.Version, s.securityEvent(ctx, wanted.Values))
 		return err
 	})
 	if err != nil {
 		return api.Saved[pair.Security]{}, act.Failure(err)
 	}
-	b.loadSecurity(ctx)
+	s.Load(ctx)
 	return wanted, nil
 }
 
-func (b *backend) securityEvent(ctx context.Context, after pair.Security) pair.Event {
-	changes := pair.Changes(b.security.Get(), after)
+func (s *Security) securityEvent(ctx context.Context, after pair.Security) pair.Event {
+	changes := pair.Changes(s.rules.Get(), after)
 	what := "changed " + pair.ChangesText(changes)
 	if len(changes) == 0 {
 		what = "saved the security options as they were"
 	}
-	detail := act.By(ctx).Note()
-	pair.NoteChanges(detail, changes)
-	return pair.Event{Kind: pair.KindSettingChanged, Text: act.By(ctx).String() + " " + what + ".", Detail: detail}
+	return act.Changed(ctx, what, changes...)
 }
 
 // Admits implements api.Guarding.
-func (b *backend) Admits(from netip.Addr) bool { return b.security.Get().Admits(from) }
+func (s *Security) Admits(from netip.Addr) bool { return s.rules.Get().Admits(from) }

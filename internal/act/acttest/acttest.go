@@ -1,0 +1,179 @@
+// Package acttest has an agent and a link in memory for tests of acts: both do what they
+// are told, and ask nobody.
+package acttest
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"baton/internal/agent"
+	"baton/internal/failover"
+	"baton/internal/pair"
+	"baton/internal/peer"
+)
+
+// Agent is a loop that shows what Show last set, and notes what it was told to do. Its
+// methods are safe for use by several goroutines.
+type Agent struct {
+	Err error // of everything that is asked of it
+
+	mu      sync.Mutex
+	seen    agent.Seen
+	open    []pair.Condition
+	done    []failover.Event
+	changed chan struct{}
+}
+
+// NewAgent returns the loop of an appliance that stands alone and serves.
+func NewAgent() *Agent {
+	a := &Agent{changed: make(chan struct{})}
+	a.seen.Config.Timeout = pair.DefaultSettings().PrimaryTimeout
+	a.seen.State.Record.Role, a.seen.State.Phase = pair.Standalone, pair.Steady
+	return a
+}
+
+// Show sets what the loop sees from now on, and the conditions that are open.
+func (a *Agent) Show(change func(*agent.Seen), open ...pair.Condition) {
+	a.mu.Lock()
+	change(&a.seen)
+	a.open = open
+	a.mu.Unlock()
+	a.Refresh()
+}
+
+// Done returns the commands and events so far.
+func (a *Agent) Done() []failover.Event {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]failover.Event(nil), a.done...)
+}
+
+// Look implements act.Agent.
+func (a *Agent) Look() agent.Seen {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.seen
+}
+
+// Changed implements act.Agent.
+func (a *Agent) Changed() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.changed
+}
+
+// Conditions implements act.Agent.
+func (a *Agent) Conditions() []pair.Condition {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.open
+}
+
+// Refresh implements act.Agent.
+func (a *Agent) Refresh() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// Do implements act.Agent.
+func (a *Agent) Do(_ context.Context, command failover.Event) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.done = append(a.done, command)
+	return a.Err
+}
+
+// Tell implements act.Agent.
+func (a *Agent) Tell(ctx context.Context, event failover.Event) { _ = a.Do(ctx, event) }
+
+// Configure implements act.Agent.
+func (a *Agent) Configure(_ context.Context, change func(*failover.Config)) {
+	a.Show(func(s *agent.Seen) { change(&s.Config) })
+}
+
+// HandOver implements act.Agent.
+func (a *Agent) HandOver(context.Context, bool) error { return a.Err }
+
+// SyncNow implements act.Agent.
+func (a *Agent) SyncNow(context.Context, bool) error { return a.Err }
+
+// CancelSync implements act.Agent.
+func (a *Agent) CancelSync() bool { return a.Err == nil }
+
+// SyncBegan implements act.Agent.
+func (*Agent) SyncBegan() time.Time { return time.Time{} }
+
+// NextSync implements act.Agent.
+func (*Agent) NextSync() time.Time { return time.Time{} }
+
+// Link is a link to nobody, or to a peer that does not answer. Its methods are not safe
+// for use by several goroutines.
+type Link struct {
+	Peer *peer.Pinned // nil: not paired
+	Keys peer.KeyState
+	Err  error // of everything that is asked of it
+}
+
+// Paired implements act.Link.
+func (l *Link) Paired() (peer.Pinned, bool) {
+	if l.Peer == nil {
+		return peer.Pinned{}, false
+	}
+	return *l.Peer, true
+}
+
+// Contact implements act.Link.
+func (*Link) Contact() (peer.Contact, bool) { return peer.Contact{}, false }
+
+// Control implements act.Link.
+func (l *Link) Control() *http.Client { return &http.Client{Transport: silent{}} }
+
+// Bulk implements act.Link.
+func (l *Link) Bulk() *http.Client { return l.Control() }
+
+// silent is a connection to a peer that does not answer.
+type silent struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (silent) RoundTrip(*http.Request) (*http.Response, error) { return nil, peer.ErrUnreachable }
+
+// KeyState implements act.Link.
+func (l *Link) KeyState() peer.KeyState { return l.Keys }
+
+// SetKey implements act.Link.
+func (l *Link) SetKey(context.Context, string) (peer.Key, error) {
+	if l.Err == nil {
+		l.Keys = peer.KeyState{Set: true, SetAt: time.Now(), Fingerprint: "0123-4567-89ab-cdef"}
+	}
+	return peer.Key{}, l.Err
+}
+
+// EndPreviousKey implements act.Link.
+func (l *Link) EndPreviousKey(context.Context) error {
+	l.Keys.Previous = ""
+	return l.Err
+}
+
+// Look implements act.Link.
+func (l *Link) Look(context.Context, string, peer.PairRequest) (peer.Found, error) {
+	return peer.Found{}, l.Err
+}
+
+// Pair implements act.Link.
+func (l *Link) Pair(context.Context, string, peer.PairRequest) (peer.Pinned, error) {
+	if l.Err == nil && l.Peer == nil {
+		l.Peer = &peer.Pinned{ID: "beta", Name: "beta"}
+	}
+	pinned, _ := l.Paired()
+	return pinned, l.Err
+}
+
+// Unpair implements act.Link.
+func (l *Link) Unpair(context.Context) error {
+	l.Peer = nil
+	return l.Err
+}

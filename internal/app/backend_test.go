@@ -1,0 +1,74 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"baton/internal/api"
+	"baton/internal/config"
+	"baton/internal/pair"
+	"baton/internal/store"
+)
+
+const secretWords = "correct horse battery"
+
+// tested is an appliance with every act of its backend.
+type tested struct {
+	*backend
+	api.SigningIn
+	api.Sessions
+	api.OwnAccount
+	api.Users
+	api.Guarding
+	api.Tokens
+	api.SettingUp
+}
+
+// withUsers is an appliance that is not running, with anna, an administrator, and
+// olga, an operator.
+func withUsers(t *testing.T) *tested {
+	t.Helper()
+	c := config.Default()
+	c.DataDir, c.Listen = t.TempDir(), []string{"127.0.0.1:0"}
+	a, err := New(t.Context(), c, "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	for name, role := range map[string]pair.Access{"anna": pair.Administrator, "olga": pair.Operator} {
+		if err := a.people.Users.AddUser(fromLocal(t.Context()), pair.NewUser{Name: name, Role: role, Password: secretWords}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return a.tested()
+}
+
+func (a *Appliance) tested() *tested {
+	all := a.backend.contract()
+	return &tested{a.backend, all.SignIn, all.Sessions, all.Account, all.Users, all.Security, all.Tokens, all.Setup}
+}
+
+func fromLocal(ctx context.Context) context.Context {
+	return api.WithCaller(ctx, api.Caller{Name: "root", From: "local", Local: true, Access: pair.Administrator})
+}
+
+func stranger(t *testing.T, address string) context.Context {
+	t.Helper()
+	return api.WithCaller(t.Context(), api.Caller{From: address})
+}
+
+// told returns the texts of the events of some kinds.
+func told(t *testing.T, b *tested, kinds ...string) []string {
+	t.Helper()
+	b.history.flush(t.Context())
+	events, err := b.site.Events(t.Context(), store.Filter{Kinds: kinds})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, event := range events {
+		texts = append(texts, event.Text)
+	}
+	return texts
+}
