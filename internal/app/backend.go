@@ -2,21 +2,28 @@ package app
 
 import (
 	"baton/internal/api"
+	"baton/internal/support"
 )
 
 // backend answers the API for this appliance. The files backend_*.go hold its
 // methods by subject.
 type backend struct {
 	*Appliance
-	tasks  *tasks
-	looks  *looks
-	newest glance
-
-	inspected inspected
+	backups  *support.Backups
+	software *support.Software
+	tasks    *tasks
+	looks    *looks
+	newest   glance
 }
 
 func newBackend(a *Appliance) *backend {
-	return &backend{Appliance: a, tasks: newTasks(a.log), looks: newLooks()}
+	b := &backend{Appliance: a, tasks: newTasks(a.log), looks: newLooks()}
+	b.backups = &support.Backups{Name: a.config.Name, Version: a.version, Store: a.site, Lead: a.lead, Reload: a.reload}
+	b.software = &support.Software{Version: a.version, Started: a.begun, Agent: a.agent, Link: a.link, Bundle: &support.Bundle{
+		Name: a.config.Name, ID: a.identity.ID(), Version: a.version, Secrets: a.secrets, Audit: a.lead.Audit,
+	}}
+	b.software.Bundle.Files = b.bundleFiles()
+	return b
 }
 
 // contract is the backend by subject.
@@ -44,7 +51,7 @@ func (b *backend) contract() api.Backend {
 		Security:      b.people.Security,
 		Tokens:        b.people.Tokens,
 		Diverged:      b,
-		Backups:       b,
-		Software:      b,
+		Backups:       b.backups,
+		Software:      b.software,
 	}
 }

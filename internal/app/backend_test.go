@@ -23,6 +23,8 @@ type tested struct {
 	api.Guarding
 	api.Tokens
 	api.SettingUp
+	api.Backups
+	api.Maintaining
 }
 
 // withUsers is an appliance that is not running, with anna, an administrator, and
@@ -46,7 +48,7 @@ func withUsers(t *testing.T) *tested {
 
 func (a *Appliance) tested() *tested {
 	all := a.backend.contract()
-	return &tested{a.backend, all.SignIn, all.Sessions, all.Account, all.Users, all.Security, all.Tokens, all.Setup}
+	return &tested{a.backend, all.SignIn, all.Sessions, all.Account, all.Users, all.Security, all.Tokens, all.Setup, all.Backups, all.Software}
 }
 
 func fromLocal(ctx context.Context) context.Context {

@@ -32,6 +32,7 @@ import (
 	"baton/internal/sharedip"
 	"baton/internal/signin"
 	"baton/internal/store"
+	"baton/internal/support"
 )
 
 // Appliance is one running daemon: everything that New made, and that Run runs.
@@ -39,7 +40,7 @@ type Appliance struct {
 	config     config.Config
 	version    string
 	log        *slog.Logger
-	recent     *recent
+	recent     *support.Log
 	begun      time.Time // when this daemon was made
 	identity   peer.Identity
 	local      *store.Local
@@ -94,8 +95,8 @@ func Serve(ctx context.Context, c config.Config, version string, log *slog.Logge
 // New reads what is stored and makes an appliance that has not begun to act. No
 // shared IP is on an interface when it returns.
 func New(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
-	a := &Appliance{config: c, version: version, recent: new(recent), begun: time.Now(), names: newNames(), handshakes: newHandshakes()}
-	a.log = a.recent.log(log)
+	a := &Appliance{config: c, version: version, recent: new(support.Log), begun: time.Now(), names: newNames(), handshakes: newHandshakes()}
+	a.log = a.recent.Logger(log)
 	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.openPublic, a.join} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.Close())

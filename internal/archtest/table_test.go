@@ -59,6 +59,7 @@ func table() map[string]rule {
 		// acts
 		"internal/act":         {imports: []string{"internal/agent", "internal/api", "internal/cause", "internal/failover", "internal/pair", "internal/peer"}},
 		"internal/act/acttest": {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/pair", "internal/peer"}},
+		"internal/support":     {imports: []string{"internal/act", "internal/api", "internal/cause", "internal/licences", "internal/pair", "internal/store"}},
 		"internal/signin":      {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store"}},
 
 		// faces

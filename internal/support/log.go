@@ -1,4 +1,4 @@
-package app
+package support
 
 import (
 	"log/slog"
@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// recent keeps the newest lines of the daemon's own log, for the support bundle.
-type recent struct {
+// Log keeps the newest lines of the daemon's own log, for the support bundle.
+type Log struct {
 	mu    sync.Mutex
 	lines [2000]string
 	next  int
@@ -17,9 +17,9 @@ type recent struct {
 // maxLogLine bounds one kept line, in bytes.
 const maxLogLine = 1 << 10
 
-// log returns a logger that writes to another one and is kept here as well, less
+// Logger returns a logger that writes to another one and is kept here as well, less
 // what sounds like a secret.
-func (r *recent) log(to *slog.Logger) *slog.Logger {
+func (r *Log) Logger(to *slog.Logger) *slog.Logger {
 	kept := slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelInfo, ReplaceAttr: hideSecret})
 	return slog.New(slog.NewMultiHandler(to.Handler(), kept))
 }
@@ -35,7 +35,7 @@ func hideSecret(_ []string, attr slog.Attr) slog.Attr {
 }
 
 // Write implements io.Writer: one call is one line.
-func (r *recent) Write(line []byte) (int, error) {
+func (r *Log) Write(line []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lines[r.next%len(r.lines)] = strings.TrimRight(string(line[:min(len(line), maxLogLine)]), "\n")
@@ -43,8 +43,8 @@ func (r *recent) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// text returns the kept lines, oldest first.
-func (r *recent) text() string {
+// Text returns the kept lines, oldest first.
+func (r *Log) Text() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	from := r.next % len(r.lines)

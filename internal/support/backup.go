@@ -1,4 +1,4 @@
-package app
+package support
 
 import (
 	"bufio"
@@ -91,9 +91,19 @@ func (i *inspected) drop() {
 	i.id, i.draft = "", nil
 }
 
+// Backups implements api.Backups.
+type Backups struct {
+	Name, Version string // of this appliance
+	Store         *store.Site
+	Lead          *act.Lead
+	Reload        func(context.Context) error // brings into force what the site database says
+
+	newest inspected
+}
+
 // CreateBackup implements api.Backups: the site database without its history,
 // encrypted with a password in the age format, which age itself can open.
-func (b *backend) CreateBackup(ctx context.Context, password string, to io.Writer) error {
+func (b *Backups) CreateBackup(ctx context.Context, password string, to io.Writer) error {
 	if len(password) < leastBackupPassword {
 		return pair.Refuse(pair.Usage, "the password of a backup needs %d characters or more: whoever has the file can try as long as he likes", leastBackupPassword)
 	}
@@ -102,29 +112,29 @@ func (b *backend) CreateBackup(ctx context.Context, password string, to io.Write
 		return pair.Refuse(pair.Usage, "the password cannot be used: %w", cause.Plain(err))
 	}
 	recipient.SetWorkFactor(workFactor)
-	b.inspected.stretching.Lock()
+	b.newest.stretching.Lock()
 	sealed, err := age.Encrypt(to, recipient)
-	b.inspected.stretching.Unlock()
+	b.newest.stretching.Unlock()
 	if err != nil {
 		return fmt.Errorf("encrypt the backup: %w", err)
 	}
-	head := backupHead{Format: 1, Made: time.Now().UTC().Truncate(time.Second), Version: b.version, Appliance: b.config.Name}
+	head := backupHead{Format: 1, Made: time.Now().UTC().Truncate(time.Second), Version: b.Version, Appliance: b.Name}
 	if err := json.NewEncoder(sealed).Encode(head); err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}
-	if err := b.site.Export(ctx, sealed); err != nil {
+	if err := b.Store.Export(ctx, sealed); err != nil {
 		return act.Failure(err)
 	}
 	if err := sealed.Close(); err != nil {
 		return fmt.Errorf("finish the backup: %w", err)
 	}
-	b.lead.Audit.Note(ctx, "created a backup")
+	b.Lead.Audit.Note(ctx, "created a backup")
 	return nil
 }
 
 // InspectBackup implements api.Backups.
-func (b *backend) InspectBackup(ctx context.Context, password string, from io.Reader) (api.InspectedBackup, error) {
-	if err := b.lead.Check(); err != nil {
+func (b *Backups) InspectBackup(ctx context.Context, password string, from io.Reader) (api.InspectedBackup, error) {
+	if err := b.Lead.Check(); err != nil {
 		return api.InspectedBackup{}, err
 	}
 	head, draft, err := b.openBackup(ctx, password, from)
@@ -139,17 +149,17 @@ func (b *backend) InspectBackup(ctx context.Context, password string, from io.Re
 		holds.Documents = []string{}
 	}
 	return api.InspectedBackup{
-		ID: b.inspected.keep(draft), Made: head.Made, Version: head.Version, Appliance: head.Appliance, SiteName: holds.SiteName,
+		ID: b.newest.keep(draft), Made: head.Made, Version: head.Version, Appliance: head.Appliance, SiteName: holds.SiteName,
 		Users: holds.Users, Administrators: holds.Administrators, Tokens: holds.Tokens, Data: holds.Data, Documents: holds.Documents,
 	}, nil
 }
 
 // RestoreInspected implements api.Backups.
-func (b *backend) RestoreInspected(ctx context.Context, id string) error {
-	if err := b.lead.Check(); err != nil {
+func (b *Backups) RestoreInspected(ctx context.Context, id string) error {
+	if err := b.Lead.Check(); err != nil {
 		return err
 	}
-	draft := b.inspected.take(id)
+	draft := b.newest.take(id)
 	if draft == nil {
 		return pair.Refuse(pair.NotFound, "this backup is no longer kept here, or another one was looked into since: choose the file again")
 	}
@@ -157,8 +167,8 @@ func (b *backend) RestoreInspected(ctx context.Context, id string) error {
 }
 
 // RestoreBackup implements api.Backups.
-func (b *backend) RestoreBackup(ctx context.Context, password string, from io.Reader) error {
-	if err := b.lead.Check(); err != nil {
+func (b *Backups) RestoreBackup(ctx context.Context, password string, from io.Reader) error {
+	if err := b.Lead.Check(); err != nil {
 		return err
 	}
 	_, draft, err := b.openBackup(ctx, password, from)
@@ -170,18 +180,18 @@ func (b *backend) RestoreBackup(ctx context.Context, password string, from io.Re
 
 // restore replaces what is set, and brings it into force. The history stays as it
 // is, and so do role, relationship, key and shared IPs: those are the appliance's.
-func (b *backend) restore(ctx context.Context, draft *store.Draft) error {
-	err := b.lead.ChangeFor(ctx, "restored a backup", func() error {
-		if err := b.site.Restore(ctx, draft); err != nil {
+func (b *Backups) restore(ctx context.Context, draft *store.Draft) error {
+	err := b.Lead.ChangeFor(ctx, "restored a backup", func() error {
+		if err := b.Store.Restore(ctx, draft); err != nil {
 			return err
 		}
-		return b.reload(ctx)
+		return b.Reload(ctx)
 	})
 	return errors.Join(err, draft.Close())
 }
 
 // openBackup reads a backup whole and checks it.
-func (b *backend) openBackup(ctx context.Context, password string, from io.Reader) (backupHead, *store.Draft, error) {
+func (b *Backups) openBackup(ctx context.Context, password string, from io.Reader) (backupHead, *store.Draft, error) {
 	opened, err := b.decrypt(password, from)
 	if err != nil {
 		return backupHead{}, nil, err
@@ -190,22 +200,22 @@ func (b *backend) openBackup(ctx context.Context, password string, from io.Reade
 	if err != nil {
 		return backupHead{}, nil, err
 	}
-	draft, err := b.site.Draft(ctx, rest)
+	draft, err := b.Store.Draft(ctx, rest)
 	if err != nil {
 		return backupHead{}, nil, damaged(err)
 	}
 	return head, draft, nil
 }
 
-func (b *backend) decrypt(password string, from io.Reader) (io.Reader, error) {
+func (b *Backups) decrypt(password string, from io.Reader) (io.Reader, error) {
 	identity, err := age.NewScryptIdentity(password)
 	if err != nil {
 		return nil, pair.Refuse(pair.Usage, "the password cannot be used: %w", cause.Plain(err))
 	}
 	identity.SetMaxWorkFactor(workFactor)
-	b.inspected.stretching.Lock()
+	b.newest.stretching.Lock()
 	opened, err := age.Decrypt(from, identity)
-	b.inspected.stretching.Unlock()
+	b.newest.stretching.Unlock()
 	if err == nil {
 		return opened, nil
 	}

@@ -1,4 +1,4 @@
-package app
+package support
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// networkText tells what this process sees of the network.
-func networkText(context.Context) (string, error) {
+// NetworkText tells what this process sees of the network.
+func NetworkText(context.Context) (string, error) {
 	var text strings.Builder
 	links, err := netlink.LinkList()
 	if err != nil {
@@ -75,8 +75,8 @@ func address(ip net.IP) string {
 	return ip.String()
 }
 
-// machineText tells of the system that this daemon runs on.
-func machineText(dataDir string) string {
+// MachineText tells of the system that this daemon runs on.
+func MachineText(dataDir string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s/%s, %d processors, pid %d, uid %d, %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), os.Getpid(), os.Getuid(), time.Now().Format(time.RFC3339))
 	var disk unix.Statfs_t

@@ -1,58 +1,32 @@
-package app
+package support
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"baton/internal/peer"
 )
 
 const takenOut = "[taken out]"
 
-// leastSecret is the length from which a secret is looked for: shorter ones stand
-// in half the words of a log.
-const leastSecret = 8
-
-// scrubber replaces every secret that this appliance holds, however it is written.
-// What is handed out should hold none in the first place; this is for those that a
-// message from elsewhere carries along.
-func (b *backend) scrubber(ctx context.Context) (*strings.Replacer, error) {
-	secrets, err := b.site.Secrets(ctx)
-	if err != nil {
-		return nil, err
-	}
-	secrets = append(secrets, b.setupToken)
-	for _, name := range []string{"identity.pem", "console.pem"} {
-		text, err := os.ReadFile(filepath.Join(b.config.DataDir, "local", name)) //nolint:gosec // a file of our own data directory
-		if err != nil {
-			continue // it is not here, so it is not in the bundle either
-		}
-		secrets = append(secrets, string(text))
-	}
-	var link peer.Secrets
-	if link, err = (keeper{b.local}).Load(); err != nil {
-		return nil, err
-	}
-	secrets = append(secrets, string(link.Key.PRS))
-	if link.Previous != nil {
-		secrets = append(secrets, string(link.Previous.PRS))
-	}
+// scrubber replaces secrets, however they are written. What is handed out should hold
+// none in the first place; this is for those that a message from elsewhere carries along.
+func scrubber(secrets []string) *strings.Replacer {
 	var pairs []string
 	for _, secret := range secrets {
 		for _, form := range formsOf(secret) {
 			pairs = append(pairs, form, takenOut)
 		}
 	}
-	return strings.NewReplacer(pairs...), nil
+	return strings.NewReplacer(pairs...)
 }
+
+// leastSecret is the length from which a secret is looked for: shorter ones stand
+// in half the words of a log.
+const leastSecret = 8
 
 // formsOf lists how a secret may be written: as it is, in JSON, in a URL, in
 // hexadecimal and base64; of a PEM file, each line and the key's bytes.
