@@ -59,6 +59,8 @@ type Agent struct {
 	command  chan error       // an administrator waits for the end of a switch
 	cause    error            // why the step of a switch failed whose event is being handled
 	duties   *duties          // of the services
+	hold     *call            // of the door's Hold; nil: requests are not held
+	asking   *call            // of the primary's hold; nil: it is not asked
 	site     unserved         // while this appliance takes the site over
 	answered answers
 	failures map[string]error // why effects failed when last tried, by the id of their condition
@@ -203,7 +205,7 @@ func (a *Agent) causeOf(reason failover.Reason) string {
 	switch {
 	case a.cause == nil:
 		return ""
-	case reason == failover.SyncFailed, reason == failover.PeerRefused, reason == failover.NoAnswerToCommit, reason == failover.EffectFailed, reason == failover.NotClosed:
+	case reason == failover.SyncFailed, reason == failover.PeerRefused, reason == failover.NoAnswerToCommit, reason == failover.EffectFailed, reason == failover.NotClosed, reason == failover.RequestsCutOff:
 		return cause.Of(a.cause)
 	}
 	return ""
@@ -317,6 +319,9 @@ func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 // follow keeps what hangs on the state, not on a single action, in line with it.
 func (a *Agent) follow(old, seen *Seen) {
 	s := seen.State
+	if s.Switch.Step != failover.AskingHold {
+		endCall(&a.asking)
+	}
 	if s.Record.Role == pair.Backup && (old == nil || old.State.Record.Role != pair.Backup) {
 		a.Addresses.EndConnections()
 	}

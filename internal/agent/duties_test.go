@@ -22,6 +22,7 @@ type programs struct {
 	starts  time.Duration // how long each takes to start
 	stops   time.Duration // and to stop
 	broken  string        // the one that does not start
+	stuck   string        // the one that does not stop
 	duties  map[string]pair.Duty
 	callers int // calls of Set under way
 }
@@ -59,6 +60,7 @@ func (p *programs) enter() (leave func()) {
 func (p *programs) set(ctx context.Context, name string, duty pair.Duty) error {
 	p.mu.Lock()
 	takes, broken, now := p.starts, p.broken == name && duty != pair.Rest, p.duties[name]
+	stuck := p.stuck == name && duty == pair.Rest
 	if duty == pair.Rest {
 		takes = p.stops
 	}
@@ -73,6 +75,9 @@ func (p *programs) set(ctx context.Context, name string, duty pair.Duty) error {
 	}
 	if broken {
 		return errors.New(name + " did not start: it ended with code 1")
+	}
+	if stuck {
+		return errors.New(name + " did not stop: it ignores signals")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

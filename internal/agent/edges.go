@@ -65,7 +65,10 @@ type Peer interface {
 // Door is where the site's requests come in.
 type Door interface {
 	Open()
-	Hold()
+	// Hold makes new requests wait, and returns once those that run have ended; the error
+	// says how many still run when ctx ends. If ctx was cancelled, the door has been moved
+	// again since: Hold must not move it after that.
+	Hold(ctx context.Context) error
 	// Dismiss answers those that wait, and returns once that is done or ctx ends.
 	Dismiss(ctx context.Context)
 	Close()

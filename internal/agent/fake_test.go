@@ -205,15 +205,38 @@ func (c *cable) Take(ctx context.Context, final, automatic bool) error {
 	return peer.TakeAsked(ctx, final, automatic)
 }
 
-// door tells how far it is open.
+// door tells how far it is open, and has requests that run.
 type door struct {
-	mu  sync.Mutex
-	now string
+	mu   sync.Mutex
+	now  string
+	runs time.Duration // how long the requests take that run when it holds
 }
 
 func (d *door) Open()  { d.move("open") }
-func (d *door) Hold()  { d.move("holding") }
 func (d *door) Close() { d.move("closed") }
+
+var errStillRuns = errors.New("1 request still runs")
+
+func (d *door) Hold(ctx context.Context) error {
+	d.mu.Lock()
+	runs := d.runs
+	if ctx.Err() == nil {
+		d.now = "holding"
+	}
+	d.mu.Unlock()
+	select {
+	case <-time.After(runs):
+		return nil
+	case <-ctx.Done():
+		return errStillRuns
+	}
+}
+
+func (d *door) run(runs time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.runs = runs
+}
 
 func (d *door) Dismiss(context.Context) { d.move("dismissing") }
 

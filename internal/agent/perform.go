@@ -13,9 +13,8 @@ import (
 const (
 	dataLimit    = 2 * time.Minute        // to make protected data whole
 	asideLimit   = time.Hour              // to set a diverged copy aside
-	askLimit     = 15 * time.Second       // for a question of a handover
-	switchLimit  = 10 * time.Minute       // for a whole switch that the peer does for us
-	downLimit    = 10 * time.Second       // to take the site down at the end
+	endLimit     = 15 * time.Second       // to tell the primary that a switch is off, which it finds out by itself, too
+	downLimit    = 10 * time.Second       // to take the site down at the end, besides what the services take to stop
 	dismissLimit = 100 * time.Millisecond // to answer requests that wait, at the end
 	goodbyeLimit = 500 * time.Millisecond // to tell the peer at the end
 )
@@ -26,6 +25,7 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 	switch action := action.(type) {
 	case failover.Save: // done, by turn
 	case failover.Claim:
+		endCall(&a.hold)
 		a.Door.Open()
 		err := a.Addresses.Claim(ctx, action.Lease, action.Until)
 		a.note("claim shared ip", err)
@@ -48,15 +48,16 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 		err := a.Addresses.Release(ctx)
 		a.note("release shared ip", err)
 		a.failures["release-failed"] = err
+		endCall(&a.hold)
 		a.Door.Close()
 		a.pending = append(a.pending, failover.Released{OK: err == nil})
-	case failover.HoldRequests:
-		a.Door.Hold()
 	case failover.TurnAway:
+		endCall(&a.hold)
 		within, cancel := context.WithTimeout(ctx, action.Wait)
 		a.Door.Dismiss(within)
 		cancel()
 	case failover.ServeRequests:
+		endCall(&a.hold)
 		a.Door.Open()
 	case failover.Announce:
 		a.Addresses.Announce()
@@ -129,6 +130,11 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 
 func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action failover.Action) {
 	switch action := action.(type) {
+	case failover.HoldRequests:
+		a.begun(ctx, &a.hold, action.Wait, func(ctx context.Context) (failover.Event, error) {
+			err := a.Door.Hold(ctx)
+			return failover.RequestsHeld{OK: err == nil}, err
+		})
 	case failover.Sync:
 		a.attempt(ctx, 0, func(ctx context.Context) (failover.Event, error) {
 			var err error
@@ -141,25 +147,25 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 		})
 	case failover.AskHold:
 		a.site.left(a.Clock())
-		a.attempt(ctx, askLimit, func(ctx context.Context) (failover.Event, error) {
+		a.begun(ctx, &a.asking, action.Wait, func(ctx context.Context) (failover.Event, error) {
 			err := a.Peer.Hold(ctx, state.Record.Epoch)
 			a.note("ask the primary to hold requests", err)
 			return failover.HoldAnswered{OK: err == nil}, err
 		})
 	case failover.AskCommit:
 		a.site.left(a.Clock())
-		a.attempt(ctx, askLimit, func(ctx context.Context) (failover.Event, error) {
+		a.attempt(ctx, action.Wait, func(ctx context.Context) (failover.Event, error) {
 			err := a.Peer.Commit(ctx, action.Next, a.Look().State.Record.Snapshot, action.Final)
 			a.note("ask the primary to hand over", err)
 			return failover.CommitAnswered{OK: err == nil}, err
 		})
 	case failover.EndHold:
-		a.later(ctx, askLimit, func(ctx context.Context) failover.Event {
+		a.later(ctx, endLimit, func(ctx context.Context) failover.Event {
 			a.note("end the hold", a.Peer.EndHold(ctx))
 			return failover.Tick{}
 		})
 	case failover.OfferHandover:
-		a.later(ctx, switchLimit, func(ctx context.Context) failover.Event {
+		a.later(ctx, action.Wait, func(ctx context.Context) failover.Event {
 			a.note("offer a handover", a.Peer.Take(ctx, true, true))
 			return failover.Tick{}
 		})
@@ -183,6 +189,29 @@ func (a *Agent) attempt(ctx context.Context, limit time.Duration, f func(context
 		cancel()
 		a.post(ctx, message{event: event, cause: cause})
 	})
+}
+
+// call is a call of an edge that the loop may end, and whose outcome then says nothing.
+type call struct{ cancel context.CancelFunc }
+
+// begun is attempt for a call that ends when endCall does, or another takes its place.
+func (a *Agent) begun(ctx context.Context, slot **call, limit time.Duration, f func(context.Context) (failover.Event, error)) {
+	endCall(slot)
+	within, cancel := context.WithTimeout(ctx, limit)
+	this := &call{cancel: cancel}
+	*slot = this
+	a.edges.Go(func() {
+		event, cause := f(within)
+		a.post(ctx, message{event: event, cause: cause, newest: func() bool { return *slot == this }})
+	})
+}
+
+// endCall ends a call, if one is under way.
+func endCall(slot **call) {
+	if *slot != nil {
+		(*slot).cancel()
+		*slot = nil
+	}
 }
 
 // post hands the loop a message; it reports false if the agent ends first.
@@ -226,8 +255,9 @@ func (a *Agent) served(ctx context.Context, turn uint64, duty pair.Duty, err err
 
 // takeDown leaves the machine as if the daemon had never run: traffic first.
 func (a *Agent) takeDown() {
-	ctx, cancel := context.WithTimeout(context.Background(), downLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), downLimit+a.config.StopLimit)
 	defer cancel()
+	endCall(&a.hold)
 	within, enough := context.WithTimeout(ctx, dismissLimit)
 	a.Door.Dismiss(within)
 	enough()

@@ -109,6 +109,7 @@ type Task struct {
 	State    TaskState `json:"state"`
 	Steps    []Step    `json:"steps"`
 	Progress *Progress `json:"progress,omitempty"` // of the data sync within it
+	Awaits   string    `json:"awaits,omitempty"`   // one sentence: what a switch waits for now; empty: nothing
 	Error    string    `json:"error"`              // one sentence with the next step; empty unless failed
 	Code     pair.Code `json:"code,omitempty"`     // kind of the failure
 	Started  time.Time `json:"started"`

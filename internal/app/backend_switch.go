@@ -64,6 +64,10 @@ func (b *backend) Task(_ context.Context, id string) (api.Task, error) {
 	if err != nil || task.State != api.TaskRunning {
 		return task, err
 	}
+	if task.Kind == "role" {
+		seen := b.agent.Look()
+		task.Awaits = seen.Config.SwitchProgress(seen.State)
+	}
 	if now := b.syncStatus(time.Now()); now.State == pair.SyncRunning {
 		task.Progress = &api.Progress{
 			BytesDone: now.BytesDone, BytesTotal: now.BytesTotal, FilesDone: now.FilesDone, FilesTotal: now.FilesTotal,

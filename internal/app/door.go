@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"baton/internal/config"
+	"baton/internal/failover"
 	"baton/internal/front"
 	"baton/internal/pair"
 )
@@ -16,11 +17,11 @@ type doors []*front.Front
 
 func newDoors(c config.Config, log *slog.Logger) doors {
 	if c.Site == nil {
-		return doors{front.New("", c.Name, log)} // the one behind the console's port
+		return doors{front.New("", c.Name, failover.HeldLimit, log)} // the one behind the console's port
 	}
-	made := doors{front.New(c.Site.Root, c.Name, log)}
+	made := doors{front.New(c.Site.Root, c.Name, failover.HeldLimit, log)}
 	for range c.Site.Listen {
-		made = append(made, front.New(c.Site.Root, c.Name, log))
+		made = append(made, front.New(c.Site.Root, c.Name, failover.HeldLimit, log))
 	}
 	return made
 }
@@ -31,8 +32,26 @@ func (d doors) console() *front.Front { return d[0] }
 // Open lets requests in.
 func (d doors) Open() { d.each((*front.Front).Open) }
 
-// Hold makes them wait.
-func (d doors) Hold() { d.each((*front.Front).Hold) }
+// Hold makes them wait, and waits for those that run. The error says how many still do
+// when ctx ends.
+func (d doors) Hold(ctx context.Context) error {
+	var draining sync.WaitGroup
+	left := make([]error, len(d))
+	for i, f := range d {
+		draining.Go(func() { left[i] = f.Hold(ctx) })
+	}
+	draining.Wait()
+	var all front.RunningError
+	for _, err := range left {
+		if some, running := errors.AsType[front.RunningError](err); running {
+			all += some
+		}
+	}
+	if all == 0 {
+		return nil
+	}
+	return all
+}
 
 // Dismiss answers those that wait.
 func (d doors) Dismiss(ctx context.Context) {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"baton/internal/api"
@@ -53,11 +54,20 @@ func (p *program) tell(task api.Task, told int) (int, error) {
 			return told, err
 		}
 	}
-	if live && task.State == api.TaskRunning && task.Progress != nil {
-		_, err := fmt.Fprint(p.stdio.Out, progressText(*task.Progress)+speedText(*task.Progress))
-		return told, err
+	if !live || task.State != api.TaskRunning {
+		return told, nil
 	}
-	return told, nil
+	_, err := fmt.Fprint(p.stdio.Out, liveText(task))
+	return told, err
+}
+
+// liveText is what is shown in place while a task runs.
+func liveText(task api.Task) string {
+	if task.Progress == nil {
+		return task.Awaits
+	}
+	progress := progressText(*task.Progress) + speedText(*task.Progress)
+	return strings.TrimSpace(task.Awaits + " " + progress)
 }
 
 // ended says how a task ended.

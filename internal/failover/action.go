@@ -59,8 +59,9 @@ type (
 	Release struct{}
 	// Announce tells the link again that the shared IPs are here.
 	Announce struct{}
-	// HoldRequests makes new requests wait.
-	HoldRequests struct{}
+	// HoldRequests makes new requests wait, and waits itself, within Wait, until those
+	// that run have ended; RequestsHeld. ServeRequests and Release end it, without an outcome.
+	HoldRequests struct{ Wait wait }
 	// TurnAway answers the requests that wait, within Wait: the site will be
 	// elsewhere in a moment.
 	TurnAway struct{ Wait wait }
@@ -76,12 +77,14 @@ type (
 
 	// Sync pulls the primary's data; SyncEnded. Final: its services are stopped.
 	Sync struct{ Final bool }
-	// AskHold asks the primary to hold requests and stop its services; HoldAnswered.
-	AskHold struct{}
+	// AskHold asks the primary to hold requests and stop its services; HoldAnswered. The
+	// question ends when the step does, and within Wait.
+	AskHold struct{ Wait wait }
 	// AskCommit asks the primary to hand over Next; CommitAnswered.
 	AskCommit struct {
 		Next  pair.Epoch
 		Final bool
+		Wait  wait
 	}
 	// EndHold tells the primary that the handover is off.
 	EndHold struct{}
@@ -90,7 +93,7 @@ type (
 	// AnswerCommit answers the backup's question; Agreed once the shared IP is off.
 	AnswerCommit struct{ Refusal Reason }
 	// OfferHandover asks a healthy backup to take over from a sick primary.
-	OfferHandover struct{}
+	OfferHandover struct{ Wait wait }
 
 	// Explain records a change of role or state.
 	Explain struct {

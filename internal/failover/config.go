@@ -25,6 +25,7 @@ type Config struct {
 	AutomaticFailover bool
 	ObserveOnly       bool
 	MaxDataAge        time.Duration // 0: no limit
+	StopLimit         time.Duration // how long the services may take to stop, as they declare
 	SiteCheck         pair.SiteCheck
 
 	without guardSet // removed by a test, to show that they bear load
@@ -57,8 +58,6 @@ const (
 	retryPause    = 1 * time.Second        // before a failed effect is tried again
 	longestPause  = 32 * time.Second       // before opening the site is tried again: from the third pause on, each is twice the one before
 	turnAwayLimit = 100 * time.Millisecond // and that at most
-	holdLimit     = 30 * time.Second       // how long a primary holds requests for a handover before it rolls back
-	handoverLimit = 10 * time.Minute       // how long the whole of a handover may take
 	damping       = time.Hour              // window in which automatic takeovers are counted
 	maxTakeovers  = 3                      // automatic takeovers within damping; one more pauses
 	untoldPoll    = maxPace                // spacing of polls, at most, while the peer is to learn of a change
@@ -67,6 +66,22 @@ const (
 	pluggedFor    = 10 * time.Second       // how long a carrier must have been in to be a target
 	foreignShown  = time.Minute            // how long a foreign announcement stays a condition
 )
+
+// How long the parts of a planned switch may take. A hold lasts for the requests that
+// run, then for the services that stop (Config.StopLimit), then for the final data sync;
+// the backup is told of each, and waits for it.
+const (
+	drainLimit     = 5 * time.Second  // for requests that run when new ones begin to wait: most end within it, and whoever waits is kept no longer for a download
+	finalSyncLimit = 30 * time.Second // for the final data sync: it looks at every file again, 50,000 in less than a second, and sends what was written last
+	commitLimit    = 15 * time.Second // for the answer to a commit: a record on a slow disk, and an address that the kernel drops after 3 s
+	untoldHold     = 15 * time.Second // for the hold of a primary that does not say what it waits for, as of an earlier version, which itself gave up asking after that
+	late           = 5 * time.Second  // how much later than its bound an end may come: a busy machine, or an address that only the kernel takes off
+	handoverLimit  = 10 * time.Minute // for the data sync before, while the primary serves; and for all that a peer does for us
+)
+
+// HeldLimit is how long one request is held at most. Then it is told to try again, as
+// those are that are held when the site moves; a person waits no longer for a page.
+const HeldLimit = 10 * time.Second
 
 // Lease bounds how long an address stays on a host whose daemon is gone: at
 // most 2 s, which the kernel counts in whole seconds (measured: an address with

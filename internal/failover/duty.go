@@ -43,9 +43,9 @@ func (t *turn) servicesSet(ev ServicesSet) {
 	}
 	switch ev.Duty {
 	case pair.Rest:
-		t.servicesStopped(ev.OK)
+		t.servicesStopped(ev)
 	case pair.Lead:
-		t.resumed(ev.OK)
+		t.resumed(ev)
 	case pair.Follow:
 	}
 }

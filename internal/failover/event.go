@@ -68,6 +68,9 @@ type (
 	Claimed struct{ OK bool }
 	// Renewed is the outcome of Renew.
 	Renewed struct{ OK bool }
+	// RequestsHeld ends HoldRequests: no request runs any more. Not OK: their time is over,
+	// and some still run.
+	RequestsHeld struct{ OK bool }
 	// TrafficClosed is the outcome of CloseTraffic.
 	TrafficClosed struct{ OK bool }
 	// Released is the outcome of Release.
@@ -154,6 +157,7 @@ func (DataOpened) event()       {}
 func (ServicesSet) event()      {}
 func (Claimed) event()          {}
 func (Renewed) event()          {}
+func (RequestsHeld) event()     {}
 func (TrafficClosed) event()    {}
 func (Released) event()         {}
 func (AddressTicked) event()    {}

@@ -59,6 +59,7 @@ func TestExplorerFindsWhatGuardsPrevent(t *testing.T) {
 		{failover.GuardHigherEpoch, split, 0, 1},
 		{failover.GuardSetAside, steady, 1, 2},
 		{failover.GuardLostAddress, split, 0, 12},
+		{failover.GuardHandoverDrain, "handover under way", 0, 6},
 	} {
 		for _, start := range failovertest.Starts(failovertest.Quick().Without(missing.guard)) {
 			if start.Name != missing.start {

@@ -52,6 +52,7 @@ const (
 	// Of a handover.
 	GuardHandoverEpoch
 	GuardHandoverHeld
+	GuardHandoverDrain
 	GuardHandoverContact
 	GuardForceSilence
 	GuardForceHeard

@@ -152,9 +152,15 @@ func (t *turn) endSwitch(why Reason) {
 // takes reports whether this appliance is about to take over a planned switch.
 func (t *turn) takes() bool { return t.Switch.Step >= Syncing && t.Switch.Step <= Committing }
 
+// step begins the next step of a switch.
+func (t *turn) step(next SwitchStep) {
+	t.Switch.Step, t.Switch.Began = next, t.now
+	t.Switch.Told, t.Switch.Until = Moment{}, Moment{}
+}
+
 func (t *turn) commit() {
-	t.Switch.Step, t.Switch.Began = Committing, t.now
-	t.do(AskCommit{Next: t.Switch.Next, Final: t.Switch.Final})
+	t.step(Committing)
+	t.do(AskCommit{Next: t.Switch.Next, Final: t.Switch.Final, Wait: commitLimit})
 }
 
 // giveUp ends a switch on the side that takes; the old primary goes on.
@@ -170,8 +176,8 @@ func (t *turn) syncEnded(ok bool) {
 	case !ok:
 		t.giveUp(SyncFailed)
 	case t.Switch.Step == Syncing:
-		t.Switch.Step, t.Switch.Began = AskingHold, t.now
-		t.do(AskHold{})
+		t.step(AskingHold)
+		t.do(AskHold{Wait: handoverLimit})
 	default:
 		t.commit()
 	}
@@ -183,7 +189,7 @@ func (t *turn) holdAnswered(ok bool) {
 	case !ok:
 		t.giveUp(PeerRefused)
 	default:
-		t.Switch.Step = FinalSyncing
+		t.step(FinalSyncing)
 		t.do(Sync{Final: true})
 	}
 }
@@ -200,71 +206,8 @@ func (t *turn) commitAnswered(ok bool) {
 	}
 }
 
-// holdAsked holds requests and stops the services, for the final data sync. A
-// primary whose site does not come up can hand over as well: it closes what it
-// had begun to open.
-func (t *turn) holdAsked(ask HoldAsked) {
-	if !t.mayGive() || ask.Epoch != t.Record.Epoch || t.Switch.Step != NoSwitch {
-		t.do(AnswerHold{Refusal: NotServing})
-		return
-	}
-	if t.Door != Open && t.Door != Closed {
-		t.close()
-	}
-	t.Switch = Switch{Step: Stopped, Final: true, Began: t.now}
-	t.enter(pair.Primary, pair.Handover, PeerAsked)
-	if t.Door == Open {
-		t.do(HoldRequests{})
-		t.want(pair.Rest)
-		return
-	}
-	t.answerHoldOfClosed()
-}
-
-// answerHoldOfClosed answers the backup once nothing is on here any more, where the
-// site was not open: an address that could not be taken off yet may still be
-// written to.
-func (t *turn) answerHoldOfClosed() {
-	if t.Switch.Step == Stopped && t.Door == Closed && !t.Stopping && !t.Held {
-		t.do(AnswerHold{Refusal: Agreed})
-	}
-}
-
 // mayGive reports whether this appliance is a primary whose data is the site's.
 func (t *turn) mayGive() bool { return t.Record.Role == pair.Primary && t.Phase != pair.Conflict }
-
-// servicesStopped closes the traffic, and answers the backup that waits for it. A
-// site that was not open has none.
-func (t *turn) servicesStopped(ok bool) {
-	switch {
-	case t.Switch.Step != Stopped:
-	case !ok:
-		t.refuseHold()
-	case t.Door == Open:
-		t.Door = Shut
-		t.do(CloseTraffic{Lease: t.leaseNow(), Until: t.until()})
-	default:
-		t.answerHoldOfClosed()
-	}
-}
-
-// trafficClosed answers the backup: from now on nobody can write here and be told
-// that it is done.
-func (t *turn) trafficClosed(ev TrafficClosed) {
-	switch {
-	case t.Switch.Step != Stopped || t.Door != Shut:
-	case ev.OK:
-		t.do(AnswerHold{Refusal: Agreed})
-	default:
-		t.refuseHold()
-	}
-}
-
-// refuseHold rolls back a hold for which something here cannot be closed.
-func (t *turn) refuseHold() {
-	t.do(AnswerHold{Refusal: NotClosed})
-	t.holdEnded(NotClosed)
-}
 
 // commitAsked stores the handover; from then on this appliance is a backup.
 func (t *turn) commitAsked(ask CommitAsked) {
@@ -284,7 +227,7 @@ func (t *turn) commitAsked(ask CommitAsked) {
 	}
 	record.Epoch = ask.Next
 	t.save(record)
-	if t.Switch.Step == Stopped && t.Door != Closed {
+	if t.Switch.holds() && t.Door != Closed {
 		t.do(TurnAway{Wait: min(t.part(turningAway, t.timeout(t.State)), turnAwayLimit)})
 	}
 	t.release()
@@ -319,59 +262,32 @@ func (t *turn) commitRefusal(ask CommitAsked) Reason {
 	return Agreed
 }
 
-// holdEnded rolls a handover back: the old primary goes on.
-func (t *turn) holdEnded(why Reason) {
-	switch {
-	case t.Switch.Step != Stopped:
-	case t.Door == Closed: // it had not come up before either
-		t.Switch = Switch{}
-		t.enter(pair.Primary, pair.Waiting, why)
-	default:
-		t.Switch = Switch{Step: Resuming, Began: t.now}
-		t.want(pair.Lead)
-		t.enter(pair.Primary, t.calm(), why)
-	}
-}
-
-// resumed serves the requests that were held, once the services are back.
-// Services that do not come back are tried again, and the requests are let go,
-// so that each gets an answer.
-func (t *turn) resumed(ok bool) {
-	if t.Switch.Step != Resuming {
-		return
-	}
-	if t.Door == Shut {
-		t.putOn()
-	}
-	t.do(ServeRequests{})
-	if ok {
-		t.Switch = Switch{}
-	}
-}
-
 // watchSwitch bounds a switch in time, on both sides.
 func (t *turn) watchSwitch() {
-	s := t.Switch
-	switch s.Step {
+	switch t.Switch.Step {
 	case NoSwitch, Giving, Resuming:
-	case Stopped:
-		if t.due(s.Began.Add(holdLimit)) {
-			t.holdEnded(TookTooLong)
-		} else if t.due(t.Confirmed.or(0).Add(t.timeout(t.State))) {
-			t.holdEnded(PeerSilent)
-		}
+	case Holding, Stopped:
+		t.watchHold()
 	case Syncing:
 		t.watchTaking(handoverLimit)
-	case AskingHold, FinalSyncing, Committing:
-		t.watchTaking(holdLimit)
+	case AskingHold:
+		t.watchTaking(untoldHold)
+	case FinalSyncing:
+		t.watchTaking(finalSyncLimit)
+	case Committing:
+		t.watchTaking(commitLimit + late)
 	}
 }
 
-// watchTaking gives a switch up that takes too long, or whose primary is gone:
-// then the suspicion can begin.
+// watchTaking gives a switch up that takes longer than the primary says, or than the
+// limit while it says nothing, or whose primary is gone: then the suspicion can begin.
 func (t *turn) watchTaking(limit time.Duration) {
+	until := t.Switch.Began.Add(limit)
+	if t.Switch.Until.Set {
+		until = t.Switch.Until.At
+	}
 	switch {
-	case t.due(t.Switch.Began.Add(limit)):
+	case t.due(until):
 		t.giveUp(TookTooLong)
 	case t.due(t.heardLast().Add(t.timeout(t.State))):
 		t.giveUp(PeerSilent)

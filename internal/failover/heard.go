@@ -117,8 +117,8 @@ func (t *turn) reconcile(v pair.View) {
 // no handover any more, as after a restart. A message that it sent before it
 // asked says nothing.
 func (t *turn) abandoned(v pair.View) bool {
-	return t.Switch.Step == Stopped && v.Phase != pair.Handover &&
-		t.now.Sub(t.Switch.Began) > t.part(leaseLen, t.timeout(t.State))
+	return t.Switch.holds() && v.Phase != pair.Handover &&
+		t.now.Sub(t.Since) > t.part(leaseLen, t.timeout(t.State))
 }
 
 // stepDown makes a primary that has been succeeded a backup, traffic first.
@@ -156,6 +156,7 @@ func (t *turn) meetConflict(theirs pair.Epoch) {
 
 func (t *turn) backupHeard(v pair.View) {
 	mine := t.Record.Epoch
+	t.tellsOfHold(v.Hold)
 	switch {
 	case v.Role == pair.Primary && (v.Epoch == mine || v.Epoch.Above(mine) && t.descends(v)):
 		t.followPrimary(v)

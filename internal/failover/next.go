@@ -183,6 +183,8 @@ func (t *turn) handleOutcome(ev Event) {
 		t.opened(Claiming, ClaimOfAddress, outcome(ev))
 	case Renewed:
 		t.renewed(ev)
+	case RequestsHeld:
+		t.requestsHeld(ev)
 	case TrafficClosed:
 		t.trafficClosed(ev)
 	case Released:

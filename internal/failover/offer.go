@@ -19,7 +19,7 @@ func (t *turn) offer() {
 		return
 	}
 	t.Offered = t.now.Add(offerPause)
-	t.do(OfferHandover{})
+	t.do(OfferHandover{Wait: handoverLimit})
 }
 
 // unwell reports whether the site here does not serve its clients as it should: it

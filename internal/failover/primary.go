@@ -139,7 +139,7 @@ func (t *turn) lost() bool { return t.robbed() && !t.heir() }
 
 // label names the phase of a primary that serves.
 func (t *turn) label() {
-	if t.Door != Open || t.Switch.Step == Stopped {
+	if t.Door != Open || t.Switch.holds() {
 		return
 	}
 	lease := t.part(leaseLen, t.timeout(t.State))

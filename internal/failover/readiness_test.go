@@ -165,7 +165,7 @@ func TestAnotherSiteCheckHasYetToJudge(t *testing.T) {
 	s.Peer.Role, s.Peer.Eligible, s.Confirmed, s.Sick = pair.Backup, true, at(s.Now), true
 	offers := func(c Config) bool {
 		_, actions := c.Next(s, s.Now, Tick{})
-		return slices.Contains(actions, Action(OfferHandover{}))
+		return slices.Contains(actions, Action(OfferHandover{Wait: handoverLimit}))
 	}
 	if !offers(c) {
 		t.Fatal("a sick primary offers nothing")

@@ -40,6 +40,8 @@ const (
 	NotSaved
 	EffectFailed
 	NotClosed
+	RequestsCutOff
+	RolledBack
 
 	// Why a takeover, a return or a command does not happen.
 	OperationsOff
@@ -130,6 +132,8 @@ func sentences() [reasons]string {
 		NotSaved:              "The state could not be stored; free some disk space and look at the log.",
 		EffectFailed:          "Data, services or the shared IP could not be brought up; it is tried again.",
 		NotClosed:             "The services or the traffic of the shared IP could not be closed for a planned switch.",
+		RequestsCutOff:        "Some requests were still running when their time was over; the planned switch goes on without them.",
+		RolledBack:            "The primary has rolled the planned switch back.",
 		OperationsOff:         "Enable Backup Operations is off.",
 		AutomaticOff:          "Enable Automatic Failover is off.",
 		NoSharedIP:            "No shared IP is enabled on both appliances.",

@@ -19,6 +19,8 @@ const (
 func (c Config) Served(s State, now Instant) Served {
 	told := s.Record.Role != pair.Standalone && c.Hears(s, now) && s.Phase != pair.Suspect
 	switch {
+	case s.Switch.holds(), told && s.Peer.Hold.Awaits != pair.AwaitsNothing:
+		return ServedInAMoment
 	case s.Serving() && s.Record.Role != pair.Backup:
 		return ServedHere
 	case told && s.Peer.Serving && s.Peer.Phase != pair.Conflict:

@@ -128,10 +128,13 @@ type Evidence struct {
 // Switch is a planned switch under way. The zero value is none.
 type Switch struct {
 	Step  SwitchStep
-	Final bool // with a final data sync
-	Own   bool // asked for by the primary itself: it counts as a takeover does
-	Began Instant
+	Final bool       // with a final data sync
+	Own   bool       // asked for by the primary itself: it counts as a takeover does
+	Began Instant    // the present step
 	Next  pair.Epoch // epoch to be handed over
+	Ready bool       // gives: all is closed, and the backup has its answer
+	Told  Moment     // when the primary last told what its hold waits for, in this step
+	Until Moment     // until when that may last
 }
 
 // SwitchStep is where a planned switch stands.
@@ -144,10 +147,14 @@ const (
 	AskingHold              // takes: waits for the primary to hold requests
 	FinalSyncing            // takes: the final data sync
 	Committing              // takes: waits for the primary to store the handover
-	Stopped                 // gives: requests held, services stopping or stopped
+	Holding                 // gives: new requests wait, running ones end
+	Stopped                 // gives: services stopping or stopped
 	Giving                  // gives: handover stored, shared IP coming off
 	Resuming                // gives no more: rolled back, services starting again
 )
+
+// holds reports whether the primary holds requests for the switch.
+func (s Switch) holds() bool { return s.Step == Holding || s.Step == Stopped }
 
 // Start returns the state of an appliance that has just started. Nothing is on
 // an interface and no service runs: the agent has seen to that.
@@ -198,6 +205,7 @@ func (c Config) View(s State) pair.View {
 		Lineage:     s.Record.Lineage,
 		Snapshot:    s.Record.Snapshot,
 		Serving:     s.Held || s.Door == Open,
+		Hold:        c.hold(s),
 		Eligible:    s.Record.Role == pair.Backup && c.eligible(s, s.Now) == Agreed,
 		Sick:        s.Sick || s.SickAt.within(sickFor, s.Now),
 		Plugged:     !s.Unplugged.Set && s.Now.Sub(s.Plugged) >= pluggedFor,

@@ -29,20 +29,24 @@ type Front struct {
 	root   atomic.Pointer[string]
 	page   atomic.Pointer[page] // nil: none
 	gate   *gate
+	conns  connections
 	server *http.Server
 }
 
 var _ http.Handler = (*Front)(nil)
 
 // New returns a closed front that serves the files under the directory root,
-// which need not exist yet, in the name of an appliance.
-func New(root, name string, log *slog.Logger) *Front {
-	f := &Front{name: name, log: log, gate: newGate()}
+// which need not exist yet, in the name of an appliance. Held is how long a request
+// waits at most while requests are held.
+func New(root, name string, held time.Duration, log *slog.Logger) *Front {
+	f := &Front{name: name, log: log, gate: newGate(held), conns: connections{all: map[net.Conn]struct{}{}}}
 	f.Show(root)
 	f.server = &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
+		ConnState:         f.conns.note,
+		ConnContext:       within,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	f.server.SetKeepAlivesEnabled(false)
@@ -69,8 +73,52 @@ func (f *Front) Open() {
 	f.move(open)
 }
 
-// Hold makes new requests wait for Open or Close; running ones go on, see Drain.
-func (f *Front) Hold() { f.move(holding) }
+// RunningError is how many requests still ran when the time that they had was over.
+type RunningError int
+
+// Error implements error.
+func (r RunningError) Error() string {
+	if r == 1 {
+		return "1 request still runs"
+	}
+	return strconv.Itoa(int(r)) + " requests still run"
+}
+
+// drainPause is how often a drain looks at what clients have taken.
+const drainPause = 5 * time.Millisecond
+
+// Hold makes new requests wait for Open or Close, and returns once those that run have
+// ended and their answers have left this machine. It does not wait for clients that have
+// stalled. The error, a RunningError, says how many are left then, or when ctx ends. A ctx that
+// was cancelled before Open or Close was called moves nothing afterwards, however late
+// Hold is.
+func (f *Front) Hold(ctx context.Context) error {
+	f.gate.hold(ctx)
+	pause := time.NewTicker(drainPause)
+	defer pause.Stop()
+	for before := map[net.Conn]rest{}; ; {
+		count, idle := f.gate.running()
+		moving, stuck := f.conns.sending(before)
+		if moving == 0 && count <= stuck || ctx.Err() != nil {
+			return left(max(count, moving+stuck))
+		}
+		if count == 0 {
+			idle = nil
+		}
+		select {
+		case <-idle:
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func left(running int) error {
+	if running == 0 {
+		return nil
+	}
+	return RunningError(running)
+}
 
 // Dismiss turns new requests away, and answers those that are held: try again in a
 // moment. It returns once every answer is on its way, or ctx ends. It is for a
@@ -93,27 +141,6 @@ func (f *Front) Close() {
 func (f *Front) move(to position) {
 	f.gate.move(to)
 	f.log.Debug("site gate moved", slog.String("position", to.String()))
-}
-
-// InFlight returns how many requests were let in and have not ended.
-func (f *Front) InFlight() int {
-	count, _ := f.gate.running()
-	return count
-}
-
-// Drain waits until no request that was let in runs any more. Hold or Close
-// first, or new ones keep coming.
-func (f *Front) Drain(ctx context.Context) error {
-	count, idle := f.gate.running()
-	for count > 0 {
-		select {
-		case <-idle:
-		case <-ctx.Done():
-			return fmt.Errorf("drain site: %d requests still run: %w", f.InFlight(), ctx.Err())
-		}
-		count, idle = f.gate.running()
-	}
-	return nil
 }
 
 // Serve answers on a listener until ctx is done, which is no error. The gate
@@ -150,6 +177,10 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case pass:
 		defer f.gate.leave()
 		f.serveFile(w, r)
+		if r.Close {
+			_ = http.NewResponseController(w).Flush() // a client that is gone takes no answer
+			finish(r.Context())
+		}
 	case turnAway:
 		f.refuse(w)
 	case dismiss:

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newFront(root string) *Front { return New(root, "alpha", slog.New(slog.DiscardHandler)) }
+func newFront(root string) *Front { return New(root, "alpha", maxHold, slog.New(slog.DiscardHandler)) }
 
 // site writes a directory with everything that may lie in one.
 func site(t *testing.T) string {
@@ -99,8 +99,8 @@ func TestFilesAreServedAndNothingElse(t *testing.T) {
 			t.Errorf("%q: appliance %q", test.path, got)
 		}
 	}
-	if f.InFlight() != 0 {
-		t.Errorf("%d in flight", f.InFlight())
+	if running(f) != 0 {
+		t.Errorf("%d run", running(f))
 	}
 }
 
@@ -239,7 +239,7 @@ func TestIdleConnectionsAreClosedWithTheGate(t *testing.T) {
 func TestHeldRequestIsAnsweredOrCutOff(t *testing.T) {
 	t.Parallel()
 	f, address := serving(t)
-	f.Hold()
+	hold(t, f)
 	answers, ask := dial(t, address)
 	ask()
 	untilHeld(t, f, 1)
@@ -247,12 +247,20 @@ func TestHeldRequestIsAnsweredOrCutOff(t *testing.T) {
 	if got := status(t, answers); got != http.StatusOK {
 		t.Errorf("held, then open: status %d", got)
 	}
-	f.Hold()
+	hold(t, f)
 	ask()
 	untilHeld(t, f, 1)
 	f.Close()
 	if b, err := answers.ReadByte(); err == nil {
 		t.Errorf("held, then closed: answered %q, want the connection closed", b)
+	}
+}
+
+// hold holds requests at a front where none run.
+func hold(t *testing.T, f *Front) {
+	t.Helper()
+	if err := f.Hold(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -273,7 +281,7 @@ func untilHeld(t *testing.T, f *Front, count int) {
 func TestHeldRequestsAreAnsweredWhenTheyAreDismissed(t *testing.T) {
 	t.Parallel()
 	f, address := serving(t)
-	f.Hold()
+	hold(t, f)
 	const clients = 50
 	var answered sync.WaitGroup
 	for range clients {
@@ -303,7 +311,7 @@ func TestHeldRequestsAreAnsweredWhenTheyAreDismissed(t *testing.T) {
 // A client that does not take its answer keeps nobody waiting for long.
 func TestDismissEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	g := newGate()
+	g := newGate(maxHold)
 	g.move(holding)
 	done := make(chan verdict)
 	go func() { done <- g.enter(t.Context()) }()
@@ -317,26 +325,32 @@ func TestDismissEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestDrainWaitsForRunningRequests(t *testing.T) {
+func TestHoldWaitsForRunningRequests(t *testing.T) {
 	t.Parallel()
 	f := newFront(site(t))
 	f.Open()
-	if err := f.Drain(t.Context()); err != nil {
+	if err := f.Hold(t.Context()); err != nil {
 		t.Errorf("nothing runs: %v", err)
 	}
+	f.Open()
 	if got := f.gate.enter(t.Context()); got != pass { // a request that runs
 		t.Fatalf("verdict %d", got)
 	}
-	f.Hold()
 	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if err := f.Drain(short); !errors.Is(err, context.DeadlineExceeded) {
+	if err := f.Hold(short); !errors.Is(err, RunningError(1)) || err.Error() != "1 request still runs" {
 		t.Errorf("one runs: %v", err)
 	}
 	time.AfterFunc(10*time.Millisecond, f.gate.leave)
-	if err := f.Drain(t.Context()); err != nil || f.InFlight() != 0 {
-		t.Errorf("%v, %d in flight", err, f.InFlight())
+	if err := f.Hold(t.Context()); err != nil || running(f) != 0 {
+		t.Errorf("%v, %d run", err, running(f))
 	}
+}
+
+// running is how many requests have been let in and have not ended.
+func running(f *Front) int {
+	count, _ := f.gate.running()
+	return count
 }
 
 func TestServeEndsWithItsContextAndCutsOffWhoIsHeld(t *testing.T) {
@@ -346,7 +360,7 @@ func TestServeEndsWithItsContextAndCutsOffWhoIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFront(site(t))
-	f.Hold()
+	hold(t, f)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- f.Serve(ctx, listener) }()

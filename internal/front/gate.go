@@ -2,15 +2,13 @@ package front
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
 
-// Limits of holding: what would be more is turned away.
-const (
-	maxHeld = 1000
-	maxHold = 10 * time.Second
-)
+// maxHeld bounds how many requests are held: more are turned away.
+const maxHeld = 1000
 
 // position of the gate.
 type position uint8
@@ -34,6 +32,8 @@ const (
 
 // gate lets requests pass, wait or not.
 type gate struct {
+	longest time.Duration // that a request is held
+
 	mu       sync.Mutex // guards all
 	position position
 	moved    chan struct{} // closed and replaced at each move
@@ -43,16 +43,30 @@ type gate struct {
 	idle     chan struct{} // closed while passed is 0
 }
 
-func newGate() *gate {
+func newGate(longest time.Duration) *gate {
 	ended := make(chan struct{})
 	close(ended)
-	return &gate{moved: make(chan struct{}), idle: ended, none: ended}
+	return &gate{longest: longest, moved: make(chan struct{}), idle: ended, none: ended}
 }
 
 // move puts the gate into a position and wakes those that wait.
 func (g *gate) move(to position) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.moveLocked(to)
+}
+
+// hold is move to holding, unless ctx was cancelled before: then the gate has been moved
+// again since.
+func (g *gate) hold(ctx context.Context) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		g.moveLocked(holding)
+	}
+}
+
+func (g *gate) moveLocked(to position) {
 	if g.position == to {
 		return
 	}
@@ -64,7 +78,7 @@ func (g *gate) move(to position) {
 // enter waits until the request may pass or must not. After pass, leave must
 // be called; after dismiss, dismissed.
 func (g *gate) enter(ctx context.Context) verdict {
-	ctx, cancel := context.WithTimeout(ctx, maxHold)
+	ctx, cancel := context.WithTimeout(ctx, g.longest)
 	defer cancel()
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
+const maxHold = 10 * time.Second
+
 func TestHeldRequestsPassWhenTheGateOpens(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
+		g := newGate(maxHold)
 		g.move(holding)
 		var got verdict = 99
 		go func() { got = g.enter(t.Context()) }()
@@ -31,7 +33,7 @@ func TestHeldRequestsPassWhenTheGateOpens(t *testing.T) {
 func TestHeldRequestsAreCutOffWhenTheGateCloses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
+		g := newGate(maxHold)
 		g.move(holding)
 		got := pass
 		go func() { got = g.enter(t.Context()) }()
@@ -47,7 +49,7 @@ func TestHeldRequestsAreCutOffWhenTheGateCloses(t *testing.T) {
 func TestRequestsAreHeldForABoundedTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
+		g := newGate(maxHold)
 		g.move(holding)
 		begun := time.Now()
 		if got := g.enter(t.Context()); got != turnAway || time.Since(begun) != maxHold {
@@ -68,7 +70,7 @@ func TestRequestsAreHeldForABoundedTime(t *testing.T) {
 func TestABoundedNumberOfRequestsIsHeld(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
+		g := newGate(maxHold)
 		g.move(holding)
 		verdicts := make([]verdict, maxHeld)
 		var waiting sync.WaitGroup
@@ -95,7 +97,7 @@ func TestABoundedNumberOfRequestsIsHeld(t *testing.T) {
 func TestHoldingAgainKeepsThoseHeldWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
+		g := newGate(maxHold)
 		g.move(holding)
 		g.move(holding)
 		go g.enter(t.Context())
@@ -105,4 +107,23 @@ func TestHoldingAgainKeepsThoseHeldWaiting(t *testing.T) {
 		}
 		g.move(closed)
 	})
+}
+
+// A hold that begins late must not undo what came after it was called off.
+func TestAHoldThatWasCalledOffHoldsNothing(t *testing.T) {
+	t.Parallel()
+	g := newGate(maxHold)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	g.move(open)
+	g.hold(ctx)
+	if now := g.now(); now != open {
+		t.Errorf("the gate is %s", now)
+	}
+	late, end := context.WithDeadline(t.Context(), time.Now())
+	defer end()
+	g.hold(late)
+	if now := g.now(); now != holding {
+		t.Errorf("its time is over, and it was not called off: the gate is %s", now)
+	}
 }

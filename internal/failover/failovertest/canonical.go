@@ -36,6 +36,7 @@ func (s *Side) forget(now failover.Instant) {
 	} {
 		*t = max(*t, now) // what is due is due
 	}
+	s.State.Peer.Hold.Within = 0 // the decision goes by when it will end
 	if !s.State.Evidence.Testing {
 		s.State.Evidence.TestBegan = 0
 	}
@@ -71,7 +72,7 @@ func stateInstants(s *failover.State, f func(*failover.Instant)) {
 	e := &s.Evidence
 	for _, t := range []*failover.Instant{
 		&s.Since, &s.Now, &s.Wake, &s.PeerHeard.At, &s.PrimaryHeard.At, &s.Confirmed.At, &s.Failed.At, &s.NextPoll,
-		&s.Switch.Began, &s.DutyAgain.At, &s.NextRenew, &s.Retry, &s.ReleaseAt.At, &s.SnapshotAt.At, &s.Offered, &s.Foreign.At,
+		&s.Switch.Began, &s.Switch.Told.At, &s.Switch.Until.At, &s.DutyAgain.At, &s.NextRenew, &s.Retry, &s.ReleaseAt.At, &s.SnapshotAt.At, &s.Offered, &s.Foreign.At,
 		&s.Takeovers[0].At, &s.Takeovers[1].At, &s.Takeovers[2].At,
 		&e.TestBegan, &e.NextTest, &e.Reached.At, &e.ReachedSince.At, &e.ProbeBegan, &e.NextProbe,
 		&e.Silent.At, &e.SilentSince.At, &e.Owned.At, &e.Probed.At, &s.Changed.At, &s.SickAt.At, &s.Unplugged.At, &s.Plugged, &s.Agreeing.At, &s.Reconciled.At, &e.Rival.At, &e.RivalSince.At, &s.Ready.At, &s.RenewFails.At, &e.LastCheck.At, &e.From,

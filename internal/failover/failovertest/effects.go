@@ -124,6 +124,8 @@ func (w *World) outcome(side int, k Work) failover.Event {
 			s.Runs = pair.Rest
 		}
 		return failover.ServicesSet{Duty: pair.Rest, OK: ok}
+	case Draining:
+		return failover.RequestsHeld{OK: s.Drained}
 	case SettingAside:
 		ok := !w.fails(side, k)
 		s.Dirty = s.Dirty && !ok
@@ -183,6 +185,7 @@ func (p *play) performAddress(side int, action failover.Action) {
 		}
 		s.Address = p.Now.Add(action.Lease + grain)
 		s.pass(p.Now, action.Lease, action.Until)
+		s.letIn()
 		p.announce(side)
 		p.overhear(side, failover.ForeignOwner{})
 		p.post(side, failover.Claimed{OK: true})
@@ -199,6 +202,7 @@ func (p *play) performAddress(side int, action failover.Action) {
 			s.Address = 0
 		}
 		s.Traffic = 0
+		s.letIn()
 		p.post(side, failover.Released{OK: ok})
 	default:
 		p.performSwitch(side, action)
@@ -227,6 +231,21 @@ func (p *play) closeTraffic(s *Side, side int) (ok bool) {
 	return ok
 }
 
+// hold has new requests wait, for as long as those that run take, at most for the wait.
+func (p *play) hold(side int, wait time.Duration) {
+	s := &p.Sides[side]
+	takes := s.Takes[Draining]
+	s.Holds, s.Drained = true, takes <= wait
+	if takes == 0 && !s.Paused {
+		p.post(side, failover.RequestsHeld{OK: true})
+		return
+	}
+	s.Due[Draining] = at(p.Now.Add(min(takes, wait)))
+}
+
+// letIn ends the wait of requests, one way or the other.
+func (s *Side) letIn() { s.Holds, s.Due[Draining] = false, failover.Moment{} }
+
 // pass lets the kernel pass traffic for a lease, and not beyond the entitlement.
 func (s *Side) pass(now failover.Instant, lease time.Duration, until failover.Instant) {
 	if s.Traffic = min(now.Add(lease), until); s.Traffic <= now || !s.Config.TrafficLease {
@@ -237,6 +256,10 @@ func (s *Side) pass(now failover.Instant, lease time.Duration, until failover.In
 func (p *play) performSwitch(side int, action failover.Action) {
 	s, peer := &p.Sides[side], other(side)
 	switch action := action.(type) {
+	case failover.HoldRequests:
+		p.hold(side, action.Wait)
+	case failover.ServeRequests:
+		s.letIn()
 	case failover.Sync:
 		if s.Final = action.Final; !p.mayPull(side) {
 			p.post(side, failover.SyncEnded{OK: false})
@@ -289,7 +312,7 @@ func (p *play) answer(side int, ev failover.Event) {
 
 func (p *play) poll(side int, wait time.Duration) {
 	s, peer := &p.Sides[side], other(side)
-	view := s.Config.View(s.State)
+	view := s.view()
 	switch {
 	case p.Mismatch != pair.NoAnswer:
 		p.post(side, failover.PollFailed{Reason: p.Mismatch})
@@ -314,8 +337,17 @@ func (p *play) answerPoll(ask item) {
 		return
 	}
 	peer.Acked = at(p.Now)
-	heard := failover.Heard{View: peer.Config.View(peer.State), Confirmed: at(p.Now)}
+	heard := failover.Heard{View: peer.view(), Confirmed: at(p.Now)}
 	p.post(ask.side, failover.PollAnswered{Heard: heard})
+}
+
+// view is what a side tells of itself.
+func (s *Side) view() pair.View {
+	view := s.Config.View(s.State)
+	if s.Earlier {
+		view.Hold = pair.Hold{}
+	}
+	return view
 }
 
 // linked reports whether messages pass between the two, both ways.

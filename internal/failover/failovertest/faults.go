@@ -18,7 +18,7 @@ type Fault struct {
 // Kill ends a daemon at once. The kernel keeps the address until its lease ends.
 func (w *World) Kill(side int) {
 	s := &w.Sides[side]
-	s.Up, s.Paused, s.Runs = false, false, pair.Rest
+	s.Up, s.Paused, s.Holds, s.Runs = false, false, false, pair.Rest
 	s.Due, s.Acked = [works]failover.Moment{}, failover.Moment{}
 	s.CrashAfter, s.PauseAfter, s.LosesAnswer, s.Asked, s.Queued = false, false, false, false, false
 	s.Queue, s.State = pair.View{}, failover.State{Record: pair.Record{Snapshot: s.State.Record.Snapshot}}

@@ -78,6 +78,9 @@ func (w *World) checkSide(side int) {
 		w.fail("I3: " + Name(side) + " shows what it has not stored")
 	}
 	w.checkAddress(side)
+	if s.State.Switch.Step == failover.Stopped && s.Due[Draining].Set {
+		w.fail("I9: the services of " + Name(side) + " stop while requests run that have time left")
+	}
 	if w.asleep(side) {
 		w.fail("I7: " + Name(side) + " sleeps for ever as " + s.State.Place().String())
 	}
@@ -225,7 +228,7 @@ func (w *World) checkTakeover(side int) {
 // handover may take whose answer was lost. It ends early in a world that is
 // known to come right.
 func (w *World) Mended(see Observer, known func(*World) bool) string {
-	const handover = 35 * time.Second
+	const handover = 45 * time.Second
 	timeout := w.Sides[Alpha].Config.Timeout
 	for end := w.Now.Add(10*timeout + handover); w.Now < end && w.Bug == ""; {
 		w.Run(timeout, w.Watch(see))
@@ -255,7 +258,7 @@ func (w *World) Settled() string {
 		switch {
 		case s.State.Phase == pair.Conflict:
 			return "I7: " + Name(side) + " is in conflict"
-		case s.State.Record.Role == pair.Primary && s.State.Serving() && s.Address != 0 && s.Runs == pair.Lead && s.State.Phase == pair.Steady:
+		case s.State.Record.Role == pair.Primary && s.State.Serving() && s.Address != 0 && s.Runs == pair.Lead && !s.Holds && s.State.Phase == pair.Steady:
 			primaries++
 		case s.State.Record.Role == pair.Backup && s.Config.MaySync(s.State) && s.Runs == pair.Follow && s.State.Phase == pair.Steady:
 			backups++
@@ -270,8 +273,8 @@ func (w *World) Settled() string {
 // describe tells in one line where a side stands.
 func (w *World) describe(side int) string {
 	s := &w.Sides[side]
-	return fmt.Sprintf("%s is %s in %s (door %d, address %t, services %s, syncs %t, waits: %s)", Name(side), s.State.Place(),
-		s.State.Record.Epoch, s.State.Door, s.Address != 0, s.Runs, s.Config.MaySync(s.State), s.State.Blocked)
+	return fmt.Sprintf("%s is %s in %s (door %d, address %t, services %s, requests wait %t, syncs %t, waits: %s)", Name(side), s.State.Place(),
+		s.State.Record.Epoch, s.State.Door, s.Address != 0, s.Runs, s.Holds, s.Config.MaySync(s.State), s.State.Blocked)
 }
 
 // Quiet runs a world in which nothing is wrong, and returns what it does all

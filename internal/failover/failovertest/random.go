@@ -76,13 +76,6 @@ func randomFaults() []Fault {
 			Fault{Name: "test IP deaf to " + name, Do: func(w *World, _ Observer) { s(w).Deaf++ }},
 			Fault{Name: "test IPs hear " + name, Repairs: true, Do: func(w *World, _ Observer) { s(w).Deaf = 0 }},
 			Fault{Name: "gateway gone for " + name, Do: func(w *World, _ Observer) { w.Gateway[side] = false }},
-			Fault{Name: "slow services on " + name, Do: func(w *World, _ Observer) {
-				s(w).Takes[Stopping], s(w).Takes[Starting] = s(w).Config.Timeout/3, s(w).Config.Timeout/2
-			}},
-			Fault{Name: "slow data on " + name, Do: func(w *World, _ Observer) {
-				s(w).Takes[Opening], s(w).Takes[Syncing] = 2*s(w).Config.Timeout, s(w).Config.Timeout/4
-			}},
-			Fault{Name: "fast again " + name, Repairs: true, Do: func(w *World, _ Observer) { s(w).Takes = [works]time.Duration{} }},
 			Fault{Name: "data does not open on " + name, Do: func(w *World, _ Observer) { s(w).Fails[Opening] = 2 }},
 			Fault{Name: "maintenance on " + name, Do: func(w *World, see Observer) { w.Command(side, failover.SetMaintenance{On: true}, see) }},
 			Fault{Name: "no maintenance on " + name, Repairs: true, Do: func(w *World, see Observer) { w.Command(side, failover.SetMaintenance{}, see) }},
@@ -90,9 +83,25 @@ func randomFaults() []Fault {
 			Fault{Name: "healthy " + name, Repairs: true, Do: func(w *World, see Observer) { w.Command(side, failover.SiteHealth{}, see) }},
 		)
 	}
-	return append(faults,
+	return append(append(faults, slowness(Alpha)...), append(slowness(Beta),
 		Fault{Name: "key mismatch", Do: func(w *World, _ Observer) { w.Mismatch = pair.KeyMismatch }},
 		Fault{Name: "heal", Repairs: true, Do: func(w *World, _ Observer) { w.Heal() }},
 		Fault{Name: "heal", Repairs: true, Do: func(w *World, _ Observer) { w.Heal() }},
-	)
+	)...)
+}
+
+// slowness is what takes longer on a side, until it is fast again.
+func slowness(side int) []Fault {
+	name, s := Name(side), func(w *World) *Side { return &w.Sides[side] }
+	return []Fault{
+		{Name: "slow services on " + name, Do: func(w *World, _ Observer) {
+			s(w).Takes[Stopping], s(w).Takes[Starting] = s(w).Config.Timeout/3, s(w).Config.Timeout/2
+		}},
+		{Name: "slow requests on " + name, Do: func(w *World, _ Observer) { s(w).Takes[Draining] = s(w).Config.Timeout / 2 }},
+		{Name: "requests without end on " + name, Do: func(w *World, _ Observer) { s(w).Takes[Draining] = time.Hour }},
+		{Name: "slow data on " + name, Do: func(w *World, _ Observer) {
+			s(w).Takes[Opening], s(w).Takes[Syncing] = 2*s(w).Config.Timeout, s(w).Config.Timeout/4
+		}},
+		{Name: "fast again " + name, Repairs: true, Do: func(w *World, _ Observer) { s(w).Takes = [works]time.Duration{} }},
+	}
 }

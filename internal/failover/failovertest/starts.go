@@ -54,6 +54,7 @@ func handingOver(c failover.Config) World {
 	w := NewPair(c, nil)
 	for side := range w.Sides {
 		w.Sides[side].Takes[Syncing] = 300 * time.Millisecond
+		w.Sides[side].Takes[Draining] = 300 * time.Millisecond
 		w.Sides[side].Takes[Stopping] = 300 * time.Millisecond
 		w.Sides[side].Takes[Starting] = 300 * time.Millisecond
 	}

@@ -152,6 +152,8 @@ func (t *telling) machine(verb string, side int, words []string) error {
 		w.feed(side, failover.DataTorn{Torn: s.Torn}, t.see)
 	case "set-back":
 		w.SetBack(side)
+	case "earlier": // its version does not tell what a hold waits for
+		s.Earlier = true
 	case "clock-back":
 		s.ClockBack = true
 	case "lose-snapshot":
@@ -292,6 +294,8 @@ func set(c *failover.Config, word string) (err error) {
 		c.SharedIP = on
 	case "traffic-lease":
 		c.TrafficLease = on
+	case "stop-limit":
+		c.StopLimit, err = time.ParseDuration(value)
 	case "operations":
 		c.BackupOperations = on
 	case "automatic":
@@ -317,6 +321,9 @@ func (t *telling) status() {
 		line += map[pair.Duty]string{pair.Lead: ", services run", pair.Follow: ", services follow"}[s.Runs]
 		if _, why := s.Config.Eligible(s.State); s.State.Record.Role == pair.Backup {
 			line += ". " + why.String()
+		}
+		if text := s.Config.SwitchProgress(s.State); text != "" {
+			line += " " + text
 		}
 		if s.State.Blocked != failover.Agreed {
 			line += " Waits: " + s.State.Blocked.String()

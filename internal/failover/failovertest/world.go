@@ -60,6 +60,7 @@ type Side struct {
 	Address failover.Instant // the kernel holds the address until then; 0: not
 	Traffic failover.Instant // the traffic lease lets packets pass until then; 0: not
 	Runs    pair.Duty        // what the services do
+	Holds   bool             // new requests wait at the door
 	Dirty   bool             // holds writes that the other side has no copy of
 	Deaf    uint8            // test IPs that do not answer this appliance
 
@@ -75,8 +76,10 @@ type Side struct {
 	PauseAfter  bool          // the machine stands still after the next Save
 	LosesAnswer bool          // the next answer of a handover is lost on the way
 	Final       bool          // the data sync under way is a final one
+	Drained     bool          // the requests that run end in time
 	Offer       pair.Snapshot // newest that it offered as primary, on its disk
 	Torn        bool          // a snapshot is half in place
+	Earlier     bool          // its version does not tell what a hold waits for
 	AsIs        bool          // the data being opened is taken as it is
 	ClockBack   bool          // at its start, the wall clock is behind the stamp of its snapshot
 }
@@ -98,13 +101,14 @@ const (
 	ClosingTraffic
 	Releasing
 	SettingAside
+	Draining
 	Syncing
 	works
 )
 
 // String is the word that stories use.
 func (k Work) String() string {
-	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "renew", "traffic", "release", "set-aside", "sync"}[k]
+	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "renew", "traffic", "release", "set-aside", "requests", "sync"}[k]
 }
 
 const (
@@ -157,7 +161,7 @@ func (w *World) Start(side int, see Observer) {
 	if s.Up {
 		return
 	}
-	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, ClockBack: s.ClockBack, Torn: s.Torn, Offer: s.Offer, Up: true}
+	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, ClockBack: s.ClockBack, Earlier: s.Earlier, Torn: s.Torn, Offer: s.Offer, Up: true}
 	fresh.Config.Run = s.Config.Run%2 + 1
 	fresh.State = fresh.Config.Start(s.Disk, w.Now)
 	fresh.State.Newest = fresh.Offer

@@ -1,0 +1,160 @@
+package agent
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"baton/internal/failover"
+	"baton/internal/pair"
+)
+
+// begin asks beta to become primary, and returns what came of it.
+func (r *room) begin() <-chan error {
+	ended := make(chan error, 1)
+	go func() { ended <- r.side[beta].agent.Do(r.t.Context(), failover.BecomePrimary{FinalSync: true}) }()
+	return ended
+}
+
+func (r *room) expectDoor(id pair.ApplianceID, now string) {
+	r.t.Helper()
+	if is := r.side[id].door.is(); is != now {
+		r.t.Errorf("the door of %s is %s, want %s", id, is, now)
+	}
+}
+
+// A request that takes 3 s is answered whole: the services stop after it.
+func TestAPlannedSwitchWaitsForRequestsThatRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[alpha].door.run(3 * time.Second)
+		began := time.Now()
+		ended := room.begin()
+		time.Sleep(2900 * time.Millisecond)
+		room.expectDuties(alpha, pair.Lead, pair.Lead)
+		room.expectDoor(alpha, "holding")
+		room.expectOwner(alpha)
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 3100*time.Millisecond {
+			t.Errorf("it took %s", took)
+		}
+		time.Sleep(timeout)
+		room.expectOwner(beta)
+		room.expectDoor(alpha, "closed")
+		room.expectDoor(beta, "open")
+	})
+}
+
+// A switch of an idle site waits for nothing.
+func TestAPlannedSwitchOfAnIdleSiteWaitsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		began := time.Now()
+		if err := <-room.begin(); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// Requests that do not end have their time, and the history says how many were left.
+func TestRequestsThatDoNotEndAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[alpha].door.run(time.Hour)
+		if err := <-room.begin(); err != nil {
+			t.Fatal(err)
+		}
+		texts := room.side[alpha].history.texts()
+		if !slices.ContainsFunc(texts, func(text string) bool { return strings.HasSuffix(text, "goes on without them: 1 request still runs.") }) {
+			t.Errorf("the history does not say what was left: %q", texts)
+		}
+		time.Sleep(timeout)
+		room.expectOwner(beta)
+	})
+}
+
+// Services that take 20 s to stop are switched, for all that a question used to end
+// after 15 s; and each side says what is waited for.
+func TestTheBackupWaitsAsLongAsItIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		for _, id := range []pair.ApplianceID{alpha, beta} {
+			room.side[id].programs.change(func(p *programs) { p.stops = 10 * time.Second }) // each of two
+			room.side[id].agent.Configure(t.Context(), func(c *failover.Config) { c.StopLimit = 20 * time.Second })
+		}
+		began := time.Now()
+		ended := room.begin()
+		time.Sleep(5 * time.Second)
+		for _, id := range []pair.ApplianceID{alpha, beta} {
+			seen := room.side[id].agent.Look()
+			if text := seen.Config.SwitchProgress(seen.State); !strings.HasPrefix(text, "Requests wait until the services have stopped, for 15s") {
+				t.Errorf("%s says %q", id, text)
+			}
+		}
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took < 20*time.Second || took > 21*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		time.Sleep(timeout)
+		room.expectOwner(beta)
+	})
+}
+
+// A hold whose backup falls silent is rolled back: the door opens, and what the old hold
+// has to say counts for no later one.
+func TestAHoldWhoseBackupFallsSilentIsRolledBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[alpha].door.run(4900 * time.Millisecond)
+		ended := room.begin()
+		time.Sleep(time.Second)
+		room.cut(true)
+		time.Sleep(timeout + timeout/10) // beta has given up, and does not take over yet
+		room.expect(alpha, pair.Primary, pair.Alone)
+		room.expectDoor(alpha, "open")
+		room.expectDuties(alpha, pair.Lead, pair.Lead)
+		if err := <-ended; err == nil {
+			t.Error("the switch succeeded")
+		}
+		room.cut(false)
+		time.Sleep(2 * timeout)
+		room.expect(alpha, pair.Primary, pair.Steady)
+		room.expectOwner(alpha)
+		room.side[alpha].door.run(0)
+		if err := <-room.begin(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The backup hears why the primary could not close.
+func TestAServiceThatDoesNotStopIsNamedToTheBackup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := newRoom(t)
+		room.pairUp()
+		room.side[alpha].programs.change(func(p *programs) { p.stuck = "db" })
+		err := <-room.begin()
+		if !errors.Is(err, failover.PeerRefused) || !strings.Contains(err.Error(), "db did not stop") {
+			t.Errorf("told: %v", err)
+		}
+		time.Sleep(timeout)
+		room.expect(alpha, pair.Primary, pair.Steady)
+		room.expectDuties(alpha, pair.Lead, pair.Lead)
+		room.expectDoor(alpha, "open")
+	})
+}

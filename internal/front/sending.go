@@ -1,0 +1,110 @@
+package front
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// stalled is for how long a client takes nothing until nobody waits for it any more: it
+// has gone away without a word, or stopped reading.
+const stalled = time.Second
+
+// connections are those of the site's clients. An answer that a handler has written may
+// lie in the kernel for a while, and would be lost with the shared IP.
+type connections struct {
+	mu  sync.Mutex
+	all map[net.Conn]struct{}
+}
+
+// note is the server's ConnState hook.
+func (c *connections) note(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateClosed, http.StateHijacked:
+		delete(c.all, conn)
+	case http.StateNew:
+		c.all[conn] = struct{}{}
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+// rest is what the kernel has still to send on a connection, and since when.
+type rest struct {
+	bytes int
+	since time.Time
+}
+
+// sending counts the connections on which the kernel has something to send, as it is now
+// and was when last asked: those whose client takes it, and those whose client has
+// stalled.
+func (c *connections) sending(before map[net.Conn]rest) (moving, stuck int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for conn := range c.all {
+		switch n := unsent(conn); {
+		case n == 0:
+			delete(before, conn)
+		case n != before[conn].bytes:
+			before[conn] = rest{bytes: n, since: now}
+			moving++
+		case now.Sub(before[conn].since) < stalled:
+			moving++
+		default:
+			stuck++
+		}
+	}
+	return moving, stuck
+}
+
+type connKey struct{}
+
+// within has a request know its connection.
+func within(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// finish waits until the answer to the last request of a connection has left this
+// machine, or its client has stalled: the server closes the connection then, and
+// nobody could tell what is left of it.
+func finish(ctx context.Context) {
+	conn, ok := ctx.Value(connKey{}).(net.Conn)
+	if !ok {
+		return
+	}
+	only := connections{all: map[net.Conn]struct{}{conn: {}}}
+	for before := map[net.Conn]rest{}; ; time.Sleep(drainPause) {
+		if moving, _ := only.sending(before); moving == 0 || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// unsent is how many bytes were written to a connection that have not left this machine;
+// 0 also where that cannot be told.
+func unsent(conn net.Conn) (n int) {
+	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secured.NetConn()
+	}
+	plain, ok := conn.(syscall.Conn)
+	if !ok {
+		return 0
+	}
+	raw, err := plain.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) { // a connection that is closed sends nothing
+		if left, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQNSD); err == nil {
+			n = left
+		}
+	})
+	return n
+}
