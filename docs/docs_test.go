@@ -79,6 +79,32 @@ func syntax(t *testing.T, dir string) []*ast.File {
 	return parsed
 }
 
+// packages lists the directories of the program's own code, but for what is made for
+// tests and for simulated hosts.
+func packages(t *testing.T) (dirs []string) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(root, "internal"), func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		if strings.HasSuffix(name, "test") || entry.Name() == "lab" || entry.Name() == "testdata" {
+			return filepath.SkipDir
+		}
+		if files, _ := filepath.Glob(filepath.Join(name, "*.go")); len(files) > 0 {
+			dir, err := filepath.Rel(root, name)
+			if err != nil {
+				return err
+			}
+			dirs = append(dirs, dir)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
+
 // literals returns the string literals of a directory's code that match.
 func literals(t *testing.T, dir string, pattern *regexp.Regexp) []string {
 	t.Helper()
@@ -187,7 +213,7 @@ func TestEveryConditionIsDocumented(t *testing.T) {
 func conditions(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	for _, dir := range []string{"internal/failover", "internal/app"} {
+	for _, dir := range packages(t) {
 		for _, file := range syntax(t, dir) {
 			ast.Inspect(file, func(node ast.Node) bool {
 				if id, severity := conditionOf(node); id != "" {
@@ -275,7 +301,7 @@ func TestEveryKindOfEventIsDocumented(t *testing.T) {
 func TestEveryPeerMessageIsDocumented(t *testing.T) {
 	page := read(t, "docs/protocol.md")
 	var routes []string
-	for _, dir := range []string{"internal/app", "internal/peer"} {
+	for _, dir := range packages(t) {
 		for _, file := range syntax(t, dir) {
 			ast.Inspect(file, func(node ast.Node) bool {
 				if route, is := node.(*ast.BinaryExpr); is && types.ExprString(route.X) == "wire.Prefix" {

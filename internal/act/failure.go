@@ -1,14 +1,15 @@
 package act
 
 import (
-	"baton/internal/cause"
-	"baton/internal/failover"
-	"baton/internal/pair"
-	"baton/internal/peer"
 	"context"
 	"errors"
 	"net/url"
 	"syscall"
+
+	"baton/internal/cause"
+	"baton/internal/failover"
+	"baton/internal/pair"
+	"baton/internal/peer"
 )
 
 // Failure makes what a person is told of an error of an edge, or of the decision's

@@ -1,13 +1,14 @@
 package act
 
 import (
-	"baton/internal/pair"
-	"baton/internal/peer"
 	"fmt"
 	"net/url"
 	"strings"
 	"syscall"
 	"testing"
+
+	"baton/internal/pair"
+	"baton/internal/peer"
 )
 
 func TestFullDiskIsSaidInASentence(t *testing.T) {

@@ -87,23 +87,23 @@ func (b *backend) saveDocument(ctx context.Context, name string, value any, vers
 
 // Certificates implements api.CertificateStore.
 func (b *backend) Certificates(ctx context.Context) (api.Certificates, error) {
-	var document certificateDocument
+	var document certificate.Stored
 	version, err := b.document(ctx, documentCertificate, &document)
 	if err != nil {
 		return api.Certificates{}, act.Failure(err)
 	}
-	known := api.Certificates{Console: b.described(siteCertificate{Certificate: b.public.certificates.console}), Version: version}
-	if site := b.public.certificates.site.Load(); site != nil {
-		known.Site = new(b.described(*site))
+	known := api.Certificates{Console: described(certificate.Site{Certificate: b.public.Console()}, ""), Version: version}
+	if site, hostName, is := b.public.Site(); is {
+		known.Site = new(described(site, hostName))
 	}
 	return known, nil
 }
 
-func (b *backend) described(c siteCertificate) api.Certificate {
+func described(c certificate.Site, hostName string) api.Certificate {
 	return api.Certificate{
-		Names: append([]string{}, c.Names()...), Issuer: c.Issuer(), SelfSigned: c.SelfSigned(), Renewed: c.made,
+		Names: append([]string{}, c.Names()...), Issuer: c.Issuer(), SelfSigned: c.SelfSigned(), Renewed: c.Made,
 		NotBefore: c.Leaf.NotBefore.UTC(), NotAfter: c.Leaf.NotAfter.UTC(), Fingerprint: c.Fingerprint(), Chain: c.Chain(),
-		Concerns: append([]string{}, c.Concerns(time.Now(), c.hostName)...),
+		Concerns: append([]string{}, c.Concerns(time.Now(), hostName)...),
 	}
 }
 
@@ -116,7 +116,7 @@ func (b *backend) SetCertificate(ctx context.Context, given api.NewCertificate, 
 	if err != nil {
 		return api.Certificates{}, act.Failure(err)
 	}
-	return b.saveCertificate(ctx, siteCertificate{Certificate: read}, version, "saved a certificate of the site")
+	return b.saveCertificate(ctx, certificate.Site{Certificate: read}, version, "saved a certificate of the site")
 }
 
 // SelfSignCertificate implements api.CertificateStore.
@@ -138,20 +138,20 @@ func (b *backend) SelfSignCertificate(ctx context.Context, version int64) (api.C
 	if len(hosts.Names)+len(hosts.Addresses) == 0 {
 		return api.Certificates{}, pair.Refuse(pair.Refused, "the site has no host name and no shared IP for which a certificate could be: save a host name first")
 	}
-	made, err := certificate.SelfSigned(hosts, time.Now(), siteLasting)
+	made, err := certificate.SelfSigned(hosts, time.Now(), certificate.SiteLasting)
 	if err != nil {
 		return api.Certificates{}, act.Failure(err)
 	}
-	return b.saveCertificate(ctx, siteCertificate{Certificate: made, made: true}, version, "made a self-signed certificate of the site")
+	return b.saveCertificate(ctx, certificate.Site{Certificate: made, Made: true}, version, "made a self-signed certificate of the site")
 }
 
 // renewCertificate makes a certificate of the site that was made here anew, for the
 // same names, while some of its time is left; on the primary only.
 func (b *backend) renewCertificate(ctx context.Context, now time.Time) error {
-	if !b.public.certificates.site.Load().due(now) || b.agent.Look().State.Record.Role == pair.Backup {
+	if shown, _, _ := b.public.Site(); !shown.Due(now) || b.agent.Look().State.Record.Role == pair.Backup {
 		return nil
 	}
-	var kept certificateDocument
+	var kept certificate.Stored
 	version, err := b.document(ctx, documentCertificate, &kept)
 	if err != nil {
 		return err
@@ -160,19 +160,19 @@ func (b *backend) renewCertificate(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if newest := (siteCertificate{Certificate: old, made: kept.Made}); !newest.due(now) {
+	if newest := (certificate.Site{Certificate: old, Made: kept.Made}); !newest.Due(now) {
 		return nil
 	}
-	made, err := certificate.SelfSigned(old.Hosts(), now, siteLasting)
+	made, err := certificate.SelfSigned(old.Hosts(), now, certificate.SiteLasting)
 	if err != nil {
 		return err
 	}
-	_, err = b.saveCertificate(ctx, siteCertificate{Certificate: made, made: true}, version, "renewed the self-signed certificate of the site")
+	_, err = b.saveCertificate(ctx, certificate.Site{Certificate: made, Made: true}, version, "renewed the self-signed certificate of the site")
 	return err
 }
 
-func (b *backend) saveCertificate(ctx context.Context, c siteCertificate, version int64, text string) (api.Certificates, error) {
-	chain, key, err := c.PEM()
+func (b *backend) saveCertificate(ctx context.Context, c certificate.Site, version int64, text string) (api.Certificates, error) {
+	kept, err := c.Stored()
 	if err != nil {
 		return api.Certificates{}, act.Failure(err)
 	}
@@ -183,7 +183,7 @@ func (b *backend) saveCertificate(ctx context.Context, c siteCertificate, versio
 			"not_after": c.Leaf.NotAfter.UTC().Format(time.RFC3339),
 		},
 	}
-	if err := b.saveDocument(ctx, documentCertificate, certificateDocument{Chain: string(chain), Key: string(key), Made: c.made}, version, made); err != nil {
+	if err := b.saveDocument(ctx, documentCertificate, kept, version, made); err != nil {
 		return api.Certificates{}, err
 	}
 	return b.Certificates(ctx)
@@ -194,10 +194,10 @@ func (b *backend) RemoveCertificate(ctx context.Context, version int64) (api.Cer
 	if err := b.lead.Check(); err != nil {
 		return api.Certificates{}, err
 	}
-	if b.public.certificates.site.Load() == nil {
+	if _, _, is := b.public.Site(); !is {
 		return api.Certificates{}, pair.Refuse(pair.Refused, "the site has no certificate of its own: there is none to remove")
 	}
-	if err := b.saveDocument(ctx, documentCertificate, certificateDocument{}, version, change{text: "removed the certificate of the site"}); err != nil {
+	if err := b.saveDocument(ctx, documentCertificate, certificate.Stored{}, version, change{text: "removed the certificate of the site"}); err != nil {
 		return api.Certificates{}, err
 	}
 	return b.Certificates(ctx)

@@ -93,7 +93,7 @@ func TestACertificateIsInForceWhenItIsSaved(t *testing.T) {
 	if known, err = b.SetCertificate(ctx, given, 0); err != nil || known.Version != 1 || known.Site == nil || known.Site.Names[0] != "www.example.org" {
 		t.Fatalf("got %+v, %v", known, err)
 	}
-	if b.public.certificates.site.Load().Fingerprint() != known.Site.Fingerprint {
+	if shown, _, _ := b.public.Site(); shown.Fingerprint() != known.Site.Fingerprint {
 		t.Error("it is not in force")
 	}
 	_, err = b.SetCertificate(ctx, given, 0)

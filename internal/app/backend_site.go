@@ -233,7 +233,7 @@ func (a *Appliance) conditions() []pair.Condition {
 		})
 	}
 	if a.local.State().Record.Role != pair.Backup {
-		found = append(found, a.public.certificates.expiring(time.Now())...)
+		found = append(found, a.public.Conditions(time.Now())...)
 	}
 	found = append(append(found, a.trafficConditions()...), a.strayConditions()...)
 	found = append(append(found, append(a.room.conditions(), a.reachConditions()...)...), a.linkConditions()...)

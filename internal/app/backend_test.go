@@ -4,8 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"time"
 
 	"baton/internal/api"
+	"baton/internal/certificate"
 	"baton/internal/config"
 	"baton/internal/pair"
 	"baton/internal/store"
@@ -73,4 +75,17 @@ func told(t *testing.T, b *tested, kinds ...string) []string {
 		texts = append(texts, event.Text)
 	}
 	return texts
+}
+
+func stored(t *testing.T, lasting time.Duration, names ...string) certificate.Stored {
+	t.Helper()
+	made, err := certificate.SelfSigned(certificate.Hosts{Names: names}, time.Now(), lasting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := certificate.Site{Certificate: made}.Stored()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
 }

@@ -14,6 +14,7 @@ import (
 	"baton/internal/lab/demo"
 	"baton/internal/lease"
 	"baton/internal/licences"
+	"baton/internal/listen"
 	"baton/internal/pair"
 	"baton/internal/sharedip"
 )
@@ -38,7 +39,7 @@ func Commands(version string) cli.Commands {
 			if err != nil {
 				return err
 			}
-			return free(context.Background(), c)
+			return listen.Free(context.Background(), c)
 		},
 		Cleanup:  cleanup,
 		Licences: writeLicences,

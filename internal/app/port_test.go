@@ -5,10 +5,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,11 +18,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"baton/internal/cause"
-	"baton/internal/console"
+	"baton/internal/certificate"
+	"baton/internal/listen"
 	"baton/internal/pair"
 )
 
-// opened is a TLS port on loopback, as serveTLS serves it.
+// opened is a TLS port on loopback; without a handler, it answers as the console's does.
 func opened(t *testing.T, a *Appliance, handler http.Handler) (address string) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -33,8 +32,14 @@ func opened(t *testing.T, a *Appliance, handler http.Handler) (address string) {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	guarded := newCrowd(func(netip.Addr) bool { return false }).guard(listener)
-	go func() { ended <- a.serveTLS(ctx, guarded, a.link.TLS(a.public.certificates.tls()), handler) }()
+	listeners, err := a.listeners()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if handler == nil {
+		handler = listeners.Routes()
+	}
+	go func() { ended <- listeners.ServeTLS(ctx, listener, handler) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -47,11 +52,7 @@ func opened(t *testing.T, a *Appliance, handler http.Handler) (address string) {
 // wholePort has all that the port answers: console, API and site.
 func wholePort(t *testing.T, a *Appliance) (address string) {
 	t.Helper()
-	pages, err := console.New(a.backend.contract(), console.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return opened(t, a, a.routes(a.server, pages))
+	return opened(t, a, nil)
 }
 
 // clientFrom asks from an address of this machine.
@@ -122,7 +123,10 @@ func TestAllowedNetworksGoByWhereAConnectionComesFrom(t *testing.T) {
 func TestAtTheSitesHostNameThereIsNoConsole(t *testing.T) {
 	b := withUsers(t)
 	address := wholePort(t, b.Appliance)
-	if err := b.public.show(pair.Site{HostName: "www.example.org"}, certificateDocument{}); err != nil {
+	show := func() (pair.Site, certificate.Stored, error) {
+		return pair.Site{HostName: "www.example.org"}, certificate.Stored{}, nil
+	}
+	if err := b.public.Read(show); err != nil {
 		t.Fatal(err)
 	}
 	client := clientFrom(t, "127.0.0.1")
@@ -177,7 +181,7 @@ func TestAConnectionHasABoundedNumberOfRequests(t *testing.T) {
 	_, err = io.WriteString(conn, http2.ClientPreface)
 	write(err)
 	write(framer.WriteSettings())
-	for i := range mostStreams + tooMany {
+	for i := range listen.MostStreams + tooMany {
 		fields.Reset()
 		for _, field := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "alpha"}, {":path", "/"}} {
 			write(encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}))
@@ -193,7 +197,7 @@ func TestAConnectionHasABoundedNumberOfRequests(t *testing.T) {
 			refused++
 		}
 	}
-	if n := running.Load(); n > mostStreams {
+	if n := running.Load(); n > listen.MostStreams {
 		t.Errorf("%d run at a time", n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/certificate"
 	"baton/internal/pair"
 	"baton/internal/store"
 )
@@ -33,6 +34,12 @@ func selfSigned(t *testing.T) (*tested, api.Certificate) {
 		t.Fatal(known, err)
 	}
 	return b, *known.Site
+}
+
+// isShown reports whether a certificate of the site is in force.
+func isShown(b *tested) bool {
+	_, _, is := b.public.Site()
+	return is
 }
 
 // shown is the site's certificate in force.
@@ -74,7 +81,7 @@ func TestACertificateThatWasMadeHereRenewsItself(t *testing.T) {
 	if len(lines) != 1 || !strings.HasPrefix(lines[0], "baton ") {
 		t.Errorf("in the history: %v", lines)
 	}
-	var kept certificateDocument
+	var kept certificate.Stored
 	if _, err := b.document(t.Context(), documentCertificate, &kept); err != nil || !kept.Made {
 		t.Errorf("kept: made here %t, %v", kept.Made, err)
 	}
@@ -96,7 +103,7 @@ func TestACertificateThatWasSavedIsNeverReplaced(t *testing.T) {
 	if _, err := b.RemoveCertificate(asAnn(t), 2); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.renewCertificate(t.Context(), days(50)); err != nil || b.public.certificates.site.Load() != nil {
+	if err := b.renewCertificate(t.Context(), days(50)); err != nil || isShown(b) {
 		t.Errorf("one that was removed is back, or %v", err)
 	}
 }
@@ -134,7 +141,7 @@ func TestOneThatRenewsItselfIsAConditionOnceThatIsLate(t *testing.T) {
 	b, _ := selfSigned(t)
 	const life = 2 * 365
 	for day, want := range map[int]pair.Severity{life - 31: "", life - 30: "", life - 28: pair.Warning, life + 1: pair.Critical} {
-		found := b.public.certificates.expiring(days(day))
+		found := b.public.Conditions(days(day))
 		if want == "" && len(found) > 0 || want != "" && (len(found) != 1 || found[0].Severity != want || !strings.Contains(found[0].NextStep, "by itself")) {
 			t.Errorf("on day %d: %+v, want %q", day, found, want)
 		}

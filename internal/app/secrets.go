@@ -1,10 +1,11 @@
 package app
 
 import (
-	"baton/internal/peer"
 	"context"
 	"os"
 	"path/filepath"
+
+	"baton/internal/peer"
 )
 
 // secrets are all that this appliance holds.

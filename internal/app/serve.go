@@ -21,10 +21,12 @@ import (
 	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/config"
+	"baton/internal/console"
 	"baton/internal/datasync"
 	"baton/internal/failover"
 	"baton/internal/inforce"
 	"baton/internal/lease"
+	"baton/internal/listen"
 	"baton/internal/notify"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -51,7 +53,7 @@ type Appliance struct {
 	traffic    *lease.Lease
 	ips        *addresses
 	reach      *reacher
-	doors      doors
+	doors      listen.Doors
 	history    *history
 	agent      *agent.Agent
 	backend    *backend
@@ -62,10 +64,9 @@ type Appliance struct {
 	notifier   *notify.Notifier
 	people     signin.Subjects
 	setupToken string
-	public     *public
+	public     *listen.Public
 	told       lastReport
 	way        way // to the peer
-	handshakes *handshakes
 	names      *names
 	opening    opening
 	runs       runs
@@ -81,7 +82,7 @@ type Appliance struct {
 
 // Serve runs an appliance until ctx ends.
 func Serve(ctx context.Context, c config.Config, version string, log *slog.Logger) error {
-	if err := free(ctx, c); err != nil {
+	if err := listen.Free(ctx, c); err != nil {
 		return err
 	}
 	defer watchAborts(c.DataDir, log)()
@@ -95,7 +96,7 @@ func Serve(ctx context.Context, c config.Config, version string, log *slog.Logge
 // New reads what is stored and makes an appliance that has not begun to act. No
 // shared IP is on an interface when it returns.
 func New(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
-	a := &Appliance{config: c, version: version, recent: new(support.Log), begun: time.Now(), names: newNames(), handshakes: newHandshakes()}
+	a := &Appliance{config: c, version: version, recent: new(support.Log), begun: time.Now(), names: newNames()}
 	a.log = a.recent.Logger(log)
 	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.openPublic, a.join} {
 		if err := step(ctx); err != nil {
@@ -160,12 +161,12 @@ func (a *Appliance) openLink(context.Context) (err error) {
 // openPublic readies what people meet; a page or certificate that cannot be shown
 // is no reason not to serve.
 func (a *Appliance) openPublic(ctx context.Context) error {
-	own, err := consoleCertificate(filepath.Join(a.config.DataDir, "local"), a.config.Name)
+	own, err := listen.ConsoleCertificate(filepath.Join(a.config.DataDir, "local"), a.config.Name)
 	if err != nil {
 		return err
 	}
-	a.doors = newDoors(a.config, a.log)
-	a.public = &public{doors: a.doors, certificates: &certificates{console: own, shared: a.config.SharedIPs}}
+	a.doors = listen.NewDoors(a.config, a.log)
+	a.public = listen.NewPublic(a.doors, own, a.config.SharedIPs)
 	if err := a.present(ctx); err != nil {
 		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
 	}
@@ -232,6 +233,17 @@ func (a *Appliance) join(ctx context.Context) error {
 	return nil
 }
 
+// listeners open the addresses of the configuration file.
+func (a *Appliance) listeners() (*listen.Listeners, error) {
+	pages, err := console.New(a.backend.contract(), console.Options{Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	return listen.New(listen.Listeners{
+		Config: a.config, Server: a.server, Pages: pages, Link: a.link, Doors: a.doors, Public: a.public, Log: a.log,
+	}), nil
+}
+
 // newRun returns a number that tells this run of the daemon from others.
 func newRun() uint64 {
 	var b [8]byte
@@ -241,7 +253,11 @@ func newRun() uint64 {
 
 // Run acts until ctx ends or a part fails.
 func (a *Appliance) Run(ctx context.Context) error {
-	listeners, err := a.listen(ctx)
+	listeners, err := a.listeners()
+	if err != nil {
+		return err
+	}
+	open, err := listeners.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -264,8 +280,8 @@ func (a *Appliance) Run(ctx context.Context) error {
 	linked, unlink := context.WithCancel(context.WithoutCancel(ctx))
 	defer unlink()
 	run("peer link", func(context.Context) error { return a.link.Run(linked) })
-	for _, l := range listeners {
-		run(l.name, l.serve)
+	for _, part := range open {
+		run(part.Name, part.Serve)
 	}
 	run("upkeep", a.upkeep)
 	run("signs of life", a.live)

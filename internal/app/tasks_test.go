@@ -1,13 +1,14 @@
 package app
 
 import (
-	"baton/internal/pair"
-	"baton/internal/peer"
 	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"baton/internal/pair"
+	"baton/internal/peer"
 )
 
 func TestATaskWithoutAnAnswerIsToldPlainlyAndLoggedInFull(t *testing.T) {

@@ -1,9 +1,10 @@
 package console
 
 import (
-	"baton/internal/pair"
 	"net/http"
 	"slices"
+
+	"baton/internal/pair"
 )
 
 // route is one thing that the console answers.

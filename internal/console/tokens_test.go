@@ -1,10 +1,11 @@
 package console
 
 import (
-	"baton/internal/pair"
 	"net/http"
 	"strings"
 	"testing"
+
+	"baton/internal/pair"
 )
 
 const tokens = Root + "/management/api"

@@ -2,8 +2,6 @@ package support
 
 import (
 	"archive/tar"
-	"baton/internal/act"
-	"baton/internal/pair"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -12,6 +10,9 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"baton/internal/act"
+	"baton/internal/pair"
 )
 
 const bundleText = 8 << 20 // bytes of one file at most
@@ -97,6 +98,7 @@ func JSON[T any](read func(context.Context) (T, error)) func(context.Context) (s
 	}
 }
 
+// JSONText renders a value; the error is passed on.
 func JSONText(value any, err error) (string, error) {
 	if err != nil {
 		return "", err

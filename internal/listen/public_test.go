@@ -1,4 +1,4 @@
-package app
+package listen
 
 import (
 	"bytes"
@@ -31,7 +31,7 @@ const sharedLoopback = "127.0.0.2"
 
 // shownAt is a TLS port on loopback and on the address that stands for a shared IP.
 type shownAt struct {
-	public *public
+	public *Public
 	ports  map[string]string
 }
 
@@ -45,20 +45,20 @@ func serveCertificates(t *testing.T) *shownAt {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := consoleCertificate(t.TempDir(), "alpha")
+	own, err := ConsoleCertificate(t.TempDir(), "alpha")
 	if err != nil {
 		t.Fatal(err)
 	}
 	shared := []pair.SharedIP{{Address: netip.MustParsePrefix(sharedLoopback + "/8"), Interface: "lo"}}
-	doors := newDoors(config.Config{Name: "alpha"}, slog.New(slog.DiscardHandler))
+	doors := NewDoors(config.Config{Name: "alpha"}, slog.New(slog.DiscardHandler))
 	doors.Open()
-	at := &shownAt{public: &public{doors: doors, certificates: &certificates{console: own, shared: shared}}, ports: map[string]string{}}
+	at := &shownAt{public: &Public{doors: doors, certificates: &certificates{console: own, shared: shared}}, ports: map[string]string{}}
 	for _, host := range []string{"127.0.0.1", sharedLoopback} {
 		listener, err := net.Listen("tcp", host+":0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := httptest.NewUnstartedServer(doors.console())
+		server := httptest.NewUnstartedServer(doors.Console())
 		server.Listener = listener
 		server.TLS = link.TLS(at.public.certificates.tls())
 		link.Attach(server.Config)
@@ -86,17 +86,17 @@ func (s *shownAt) met(t *testing.T, host, name string, cache tls.ClientSessionCa
 	return strings.Join(state.PeerCertificates[0].DNSNames, ","), state
 }
 
-func stored(t *testing.T, lasting time.Duration, names ...string) certificateDocument {
+func stored(t *testing.T, lasting time.Duration, names ...string) certificate.Stored {
 	t.Helper()
 	made, err := certificate.SelfSigned(certificate.Hosts{Names: names}, time.Now(), lasting)
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, key, err := made.PEM()
+	kept, err := certificate.Site{Certificate: made}.Stored()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return certificateDocument{Chain: string(chain), Key: string(key)}
+	return kept
 }
 
 func TestTheSiteShowsItsCertificateWhereItIsAskedFor(t *testing.T) {
@@ -126,7 +126,7 @@ func TestTheSiteShowsItsCertificateWhereItIsAskedFor(t *testing.T) {
 	}
 	check("replaced", "127.0.0.1", "new.example.com", "other.example.com")
 	check("replaced", "127.0.0.1", "www.example.org", "alpha")
-	if err := at.public.show(site, certificateDocument{}); err != nil {
+	if err := at.public.show(site, certificate.Stored{}); err != nil {
 		t.Fatal(err)
 	}
 	check("removed", sharedLoopback, "www.example.org", "alpha")
@@ -175,7 +175,7 @@ func TestThePeerLinkNeverMeetsACertificateOfTheSite(t *testing.T) {
 	if len(before) == 0 {
 		t.Fatal("no identity met")
 	}
-	for _, document := range []certificateDocument{stored(t, time.Hour, "www.example.org"), stored(t, time.Hour, "www.example.org"), {}} {
+	for _, document := range []certificate.Stored{stored(t, time.Hour, "www.example.org"), stored(t, time.Hour, "www.example.org"), {}} {
 		if err := at.public.show(pair.Site{HostName: "www.example.org"}, document); err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func TestADamagedCertificateLeavesTheOneBeforeInForce(t *testing.T) {
 	if err := at.public.show(pair.Site{}, stored(t, time.Hour, "www.example.org")); err != nil {
 		t.Fatal(err)
 	}
-	if err := at.public.show(pair.Site{}, certificateDocument{Chain: "damaged", Key: "damaged"}); err == nil {
+	if err := at.public.show(pair.Site{}, certificate.Stored{Chain: "damaged", Key: "damaged"}); err == nil {
 		t.Error("taken")
 	}
 	if got, _ := at.met(t, sharedLoopback, "", nil); got != "www.example.org" {
@@ -217,7 +217,7 @@ func TestAnExpiringCertificateIsACondition(t *testing.T) {
 
 func TestThePublicPageIsShownOnTheTLSPort(t *testing.T) {
 	at := serveCertificates(t)
-	if err := at.public.show(pair.Site{Title: "Back soon"}, certificateDocument{}); err != nil {
+	if err := at.public.show(pair.Site{Title: "Back soon"}, certificate.Stored{}); err != nil {
 		t.Fatal(err)
 	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}

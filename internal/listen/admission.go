@@ -1,9 +1,8 @@
-package app
+package listen
 
 import (
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// crowd bounds how many connections are open at a time, so that whoever opens
-// thousands and says nothing cannot take the file descriptors that the daemon
-// needs to keep the shared IP, to sync and to take over. One source has half of
-// the places (fifty people may look on from behind one router), and the peer has places of its own. Who finds no place is
-// closed at once, not left waiting: behind a full queue the peer would wait, too.
-type crowd struct {
+// admission bounds how many connections are open at a time: somebody who opens thousands
+// and says nothing must not take the file descriptors that the daemon needs to keep the
+// shared IP, to sync and to take over. One source has half of the places, since fifty
+// people may sit behind one router, and the peer has places of its own. A connection that
+// finds no place is closed at once: behind a full queue the peer would wait, too.
+type admission struct {
 	most     int           // connections of everybody
 	mostEach int           // connections of one source: an IPv4 address, an IPv6 network of 64 bits
 	mostPeer int           // connections of the peer's addresses, besides
-	patience time.Duration // for a guest to take what it is handed: some kilobytes
+	patience time.Duration // for a client to take what it is handed: some kilobytes
 	ofPeer   func(netip.Addr) bool
 
 	mu   sync.Mutex
@@ -29,25 +28,25 @@ type crowd struct {
 	each map[netip.Prefix]int
 }
 
-// newCrowd returns one that takes at most a share of the file descriptors that
+// newAdmission returns one that takes at most a share of the file descriptors that
 // this process may have.
-func newCrowd(ofPeer func(netip.Addr) bool) *crowd {
+func newAdmission(ofPeer func(netip.Addr) bool) *admission {
 	const share, part, leastEach, forPeer = 8, 2, 16, 64
 	files := unix.Rlimit{Cur: 1024}
 	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &files) // else the least that a system allows
 	const enough = 1 << 14
 	most := int(min(files.Cur/share, enough))
-	return &crowd{
+	return &admission{
 		most: most, mostEach: max(most/part, leastEach), mostPeer: forPeer, patience: 3 * time.Minute,
 		ofPeer: ofPeer, each: map[netip.Prefix]int{},
 	}
 }
 
 // guard makes a listener admit connections as far as there is room.
-func (c *crowd) guard(listener net.Listener) net.Listener { return &guarded{listener, c} }
+func (c *admission) guard(listener net.Listener) net.Listener { return &guarded{listener, c} }
 
-// enter takes a place, which leave gives back; false if there is none.
-func (c *crowd) enter(from netip.Addr) (leave func(), entered bool) {
+// admit takes a place, which leave gives back; false if there is none.
+func (c *admission) admit(from netip.Addr) (leave func(), ok bool) {
 	source := sourceOf(from)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,7 +62,7 @@ func (c *crowd) enter(from netip.Addr) (leave func(), entered bool) {
 	return func() { c.left(source) }, true
 }
 
-func (c *crowd) left(source netip.Prefix) {
+func (c *admission) left(source netip.Prefix) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all--
@@ -81,10 +80,10 @@ func sourceOf(from netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(from, bits).Masked()
 }
 
-// guarded is a listener in front of which a crowd stands.
+// guarded is a listener that admits connections as far as there is room.
 type guarded struct {
 	net.Listener
-	crowd *crowd
+	admission *admission
 }
 
 // Accept implements net.Listener.
@@ -99,16 +98,16 @@ func (g *guarded) Accept() (net.Conn, error) {
 			return conn, nil
 		}
 		from, _ := netip.ParseAddrPort(tcp.RemoteAddr().String())
-		if leave, entered := g.crowd.enter(from.Addr().Unmap()); entered {
-			return &guest{TCPConn: tcp, patience: g.crowd.patience, leave: sync.OnceFunc(leave), ofPeer: g.crowd.ofPeer(from.Addr().Unmap())}, nil
+		if leave, ok := g.admission.admit(from.Addr().Unmap()); ok {
+			return &admitted{TCPConn: tcp, patience: g.admission.patience, leave: sync.OnceFunc(leave), ofPeer: g.admission.ofPeer(from.Addr().Unmap())}, nil
 		}
 		_ = tcp.SetLinger(0) // leaves nothing behind in the kernel either
 		_ = tcp.Close()
 	}
 }
 
-// guest is a connection that has a place.
-type guest struct {
+// admitted is a connection that has a place.
+type admitted struct {
 	*net.TCPConn
 	patience time.Duration
 	leave    func()
@@ -117,22 +116,22 @@ type guest struct {
 }
 
 // begin keeps the turn of a handshake until something is written.
-func (g *guest) begin(end func()) {
+func (g *admitted) begin(end func()) {
 	if before := g.turn.Swap(&end); before != nil {
 		(*before)()
 	}
 }
 
-func (g *guest) end() {
+func (g *admitted) end() {
 	if end := g.turn.Swap(nil); end != nil {
 		(*end)()
 	}
 }
 
 // Write implements net.Conn. TLS hands over some kilobytes at a time, the answers of
-// all requests of an HTTP/2 connection among them: whoever does not take these for so
-// long, as by a byte now and then, is shown out.
-func (g *guest) Write(p []byte) (int, error) {
+// all requests of an HTTP/2 connection among them: the connection of a client that does
+// not take these for so long, as by a byte now and then, is closed.
+func (g *admitted) Write(p []byte) (int, error) {
 	g.end()
 	late := time.AfterFunc(g.patience, func() { _ = g.Close() })
 	defer late.Stop()
@@ -140,20 +139,8 @@ func (g *guest) Write(p []byte) (int, error) {
 }
 
 // Close implements net.Conn.
-func (g *guest) Close() error {
+func (g *admitted) Close() error {
 	defer g.leave()
 	defer g.end()
 	return g.TCPConn.Close()
-}
-
-// isPeer reports whether an address is one that the peer is known by.
-func (a *Appliance) isPeer(from netip.Addr) bool {
-	pinned, paired := a.link.Paired()
-	return paired && slices.ContainsFunc(pinned.Addresses, func(known string) bool {
-		if reached := pinned.Reached[known]; reached != "" { // it is a name
-			known = reached
-		}
-		at, err := netip.ParseAddrPort(known)
-		return err == nil && at.Addr().Unmap() == from
-	})
 }

@@ -1,4 +1,4 @@
-package app
+package listen
 
 import (
 	"crypto/tls"
@@ -27,7 +27,7 @@ var errManyHandshakes = errors.New("too many TLS handshakes at a time")
 func (h *handshakes) pace(inner *tls.Config) *tls.Config {
 	paced := inner.Clone()
 	paced.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if from, ok := hello.Conn.(*guest); ok && !from.ofPeer {
+		if from, ok := hello.Conn.(*admitted); ok && !from.ofPeer {
 			if err := h.await(hello, from); err != nil {
 				return nil, err
 			}
@@ -40,7 +40,7 @@ func (h *handshakes) pace(inner *tls.Config) *tls.Config {
 	return paced
 }
 
-func (h *handshakes) await(hello *tls.ClientHelloInfo, from *guest) error {
+func (h *handshakes) await(hello *tls.ClientHelloInfo, from *admitted) error {
 	late := time.NewTimer(handshakeWait)
 	defer late.Stop()
 	select {

@@ -1,4 +1,4 @@
-package app
+package listen
 
 import (
 	"net"
@@ -16,7 +16,7 @@ import (
 const sandbox = "sandbox allow-scripts allow-forms allow-popups allow-popups-to-escape-sandbox allow-modals allow-downloads"
 
 // asked reports whether a request is for the site by its host name.
-func (p *public) asked(r *http.Request) bool {
+func (p *Public) asked(r *http.Request) bool {
 	name := p.hostName.Load()
 	if name == nil || *name == "" {
 		return false
@@ -29,7 +29,7 @@ func (p *public) asked(r *http.Request) bool {
 }
 
 // besideConsole is the site where the console answers at other names.
-func (p *public) besideConsole(site http.Handler) http.Handler {
+func (p *Public) besideConsole(site http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !p.asked(r) {
 			w.Header().Set("Content-Security-Policy", sandbox)
@@ -40,7 +40,7 @@ func (p *public) besideConsole(site http.Handler) http.Handler {
 
 // besideSite is the console where the site answers at its host name; there
 // something else answers in its place.
-func (p *public) besideSite(console, inItsPlace http.Handler) http.Handler {
+func (p *Public) besideSite(console, inItsPlace http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.asked(r) {
 			inItsPlace.ServeHTTP(w, r)
@@ -54,7 +54,7 @@ func (p *public) besideSite(console, inItsPlace http.Handler) http.Handler {
 // a browser would have it answer for the console's pages. One that is left from the
 // time when a name was the site's is told to go when the browser looks for a newer
 // script.
-func (p *public) withoutWorkers(next http.Handler) http.Handler {
+func (p *Public) withoutWorkers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Service-Worker") != "" && !p.asked(r) {
 			w.Header().Set("Clear-Site-Data", `"storage"`)

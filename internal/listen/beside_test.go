@@ -1,4 +1,4 @@
-package app
+package listen
 
 import (
 	"io"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/certificate"
 	"baton/internal/config"
 	"baton/internal/pair"
 )
@@ -17,8 +18,8 @@ import (
 // A service worker among the site's files must not come to answer for the console.
 func TestNoServiceWorkerIsWhereTheConsoleIs(t *testing.T) {
 	t.Parallel()
-	p := &public{doors: newDoors(config.Config{Name: "alpha"}, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
-	if err := p.show(pair.Site{HostName: "www.example.org"}, certificateDocument{}); err != nil {
+	p := &Public{doors: NewDoors(config.Config{Name: "alpha"}, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
+	if err := p.show(pair.Site{HostName: "www.example.org"}, certificate.Stored{}); err != nil {
 		t.Fatal(err)
 	}
 	answers := p.withoutWorkers(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "script") }))
@@ -52,9 +53,9 @@ func TestSiteAndConsoleShareNoOrigin(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := config.Config{Name: "alpha", Site: &config.Site{Root: root}}
-	p := &public{doors: newDoors(c, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
+	p := &Public{doors: NewDoors(c, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
 	p.doors.Open()
-	site := p.besideConsole(p.doors.console())
+	site := p.besideConsole(p.doors.Console())
 	console := p.besideSite(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "console") }), http.NotFoundHandler())
 	ask := func(handler http.Handler, host string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -64,7 +65,7 @@ func TestSiteAndConsoleShareNoOrigin(t *testing.T) {
 		return w
 	}
 	for _, name := range []string{"", "www.example.org"} {
-		if err := p.show(pair.Site{HostName: name}, certificateDocument{}); err != nil {
+		if err := p.show(pair.Site{HostName: name}, certificate.Stored{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, host := range []string{

@@ -1,4 +1,4 @@
-package app
+package listen
 
 import (
 	"errors"
@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-func smallCrowd(peer string) *crowd {
-	c := newCrowd(func(from netip.Addr) bool { return from.String() == peer })
+func smallAdmission(peer string) *admission {
+	c := newAdmission(func(from netip.Addr) bool { return from.String() == peer })
 	c.most, c.mostEach, c.mostPeer = 5, 3, 2
 	return c
 }
 
-func TestCrowdLeavesRoomForOthersAndForThePeer(t *testing.T) {
-	c := smallCrowd("198.51.100.2")
-	enter := func(from string) (func(), bool) { return c.enter(netip.MustParseAddr(from)) }
+func TestAdmissionLeavesRoomForOthersAndForThePeer(t *testing.T) {
+	c := smallAdmission("198.51.100.2")
+	enter := func(from string) (func(), bool) { return c.admit(netip.MustParseAddr(from)) }
 	var leave func()
 	for i, want := range []bool{true, true, true, false} {
 		left, entered := enter("2001:db8::" + string(rune('1'+i)))
@@ -48,7 +48,7 @@ func TestGuardedListenerClosesWhomItCannotTake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := smallCrowd("").guard(inner)
+	listener := smallAdmission("").guard(inner)
 	accepted := make(chan net.Conn, 10)
 	go func() {
 		for {
@@ -100,7 +100,7 @@ func TestAGuestWhoTakesNothingIsShownOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = inner.Close() })
-	c := smallCrowd("")
+	c := smallAdmission("")
 	c.patience = 50 * time.Millisecond
 	silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", inner.Addr().String())
 	if err != nil {

@@ -1,4 +1,4 @@
-package app
+package listen
 
 import (
 	"context"
@@ -12,29 +12,30 @@ import (
 	"baton/internal/pair"
 )
 
-// doors are all the ways into the site: one for every address it listens on.
-type doors []*front.Front
+// Doors are all the ways into the site: one for every address it listens on.
+type Doors []*front.Front
 
-func newDoors(c config.Config, log *slog.Logger) doors {
+// NewDoors makes them, closed.
+func NewDoors(c config.Config, log *slog.Logger) Doors {
 	if c.Site == nil {
-		return doors{front.New("", c.Name, failover.HeldLimit, log)} // the one behind the console's port
+		return Doors{front.New("", c.Name, failover.HeldLimit, log)} // the one behind the console's port
 	}
-	made := doors{front.New(c.Site.Root, c.Name, failover.HeldLimit, log)}
+	made := Doors{front.New(c.Site.Root, c.Name, failover.HeldLimit, log)}
 	for range c.Site.Listen {
 		made = append(made, front.New(c.Site.Root, c.Name, failover.HeldLimit, log))
 	}
 	return made
 }
 
-// console is the door behind the console's port.
-func (d doors) console() *front.Front { return d[0] }
+// Console is the door behind the console's port.
+func (d Doors) Console() *front.Front { return d[0] }
 
 // Open lets requests in.
-func (d doors) Open() { d.each((*front.Front).Open) }
+func (d Doors) Open() { d.each((*front.Front).Open) }
 
 // Hold makes them wait, and waits for those that run. The error says how many still do
 // when ctx ends.
-func (d doors) Hold(ctx context.Context) error {
+func (d Doors) Hold(ctx context.Context) error {
 	var draining sync.WaitGroup
 	left := make([]error, len(d))
 	for i, f := range d {
@@ -54,7 +55,7 @@ func (d doors) Hold(ctx context.Context) error {
 }
 
 // Dismiss answers those that wait.
-func (d doors) Dismiss(ctx context.Context) {
+func (d Doors) Dismiss(ctx context.Context) {
 	var answering sync.WaitGroup
 	for _, f := range d {
 		answering.Go(func() { f.Dismiss(ctx) })
@@ -63,10 +64,10 @@ func (d doors) Dismiss(ctx context.Context) {
 }
 
 // Close turns them away.
-func (d doors) Close() { d.each((*front.Front).Close) }
+func (d Doors) Close() { d.each((*front.Front).Close) }
 
 // present changes the public page of all.
-func (d doors) present(site pair.Site) error {
+func (d Doors) present(site pair.Site) error {
 	var failed []error
 	for _, f := range d {
 		failed = append(failed, f.Present(site))
@@ -74,7 +75,7 @@ func (d doors) present(site pair.Site) error {
 	return errors.Join(failed...)
 }
 
-func (d doors) each(move func(*front.Front)) {
+func (d Doors) each(move func(*front.Front)) {
 	for _, f := range d {
 		move(f)
 	}

@@ -1,4 +1,4 @@
-package app
+package listen
 
 import (
 	"bytes"
@@ -17,11 +17,11 @@ func TestConsoleCertificateIsWholeOrAbsent(t *testing.T) {
 	if err := os.WriteFile(path+".new", []byte("half"), 0o600); err != nil { // cut short
 		t.Fatal(err)
 	}
-	first, err := consoleCertificate(dir, "alpha")
+	first, err := ConsoleCertificate(dir, "alpha")
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := consoleCertificate(dir, "alpha")
+	again, err := ConsoleCertificate(dir, "alpha")
 	if err != nil || !bytes.Equal(first.Leaf.Raw, again.Leaf.Raw) {
 		t.Fatalf("another certificate at the second start, or %v", err)
 	}
@@ -40,13 +40,13 @@ func TestFullDiskLeavesNoHalfCertificate(t *testing.T) {
 	if err := os.WriteFile(filler, make([]byte, 4096), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := consoleCertificate(dir, "alpha"); err == nil {
+	if _, err := ConsoleCertificate(dir, "alpha"); err == nil {
 		t.Fatal("written to a full disk")
 	}
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := consoleCertificate(dir, "alpha"); err != nil {
+	if _, err := ConsoleCertificate(dir, "alpha"); err != nil {
 		t.Fatalf("with room again: %v", err)
 	}
 }

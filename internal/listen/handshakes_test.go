@@ -1,4 +1,4 @@
-package app
+package listen
 
 import (
 	"context"
@@ -22,11 +22,11 @@ func TestThePeerDoesNotWaitForTheHandshakesOfStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = inner.Close() }()
-	crowd := newCrowd(func(from netip.Addr) bool { return from.String() == "127.0.0.2" })
+	admission := newAdmission(func(from netip.Addr) bool { return from.String() == "127.0.0.2" })
 	pace := newHandshakes()
 	config := pace.pace(&tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{made.TLS()}})
 	go func() {
-		listener := crowd.guard(inner)
+		listener := admission.guard(inner)
 		for {
 			conn, err := listener.Accept()
 			if err != nil {

@@ -1,8 +1,7 @@
-package app
+package listen
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,54 +18,68 @@ import (
 	"baton/internal/config"
 	"baton/internal/console"
 	"baton/internal/pair"
+	"baton/internal/peer"
 )
 
-// part is something that listens, ready to serve.
-type part struct {
-	name  string
-	serve func(context.Context) error
+// Listeners are what this appliance listens with.
+type Listeners struct {
+	Config config.Config
+	Server *api.Server
+	Pages  *console.Console
+	Link   *peer.Link
+	Doors  Doors
+	Public *Public
+	Log    *slog.Logger
+
+	handshakes *handshakes
 }
 
-// listen opens every address before anything acts, so that a wrong one is said
+// New returns listeners that are not open yet.
+func New(l Listeners) *Listeners {
+	l.handshakes = newHandshakes()
+	return &l
+}
+
+// Part is something that listens, ready to serve.
+type Part struct {
+	Name  string
+	Serve func(context.Context) error
+}
+
+// Open opens every address before anything acts, so that a wrong one is said
 // at once.
-func (a *Appliance) listen(ctx context.Context) ([]part, error) {
-	server := a.server
-	socket, err := api.ListenLocal(ctx, a.config.Socket)
+func (l *Listeners) Open(ctx context.Context) ([]Part, error) {
+	socket, err := api.ListenLocal(ctx, l.Config.Socket)
 	if err != nil {
 		return nil, err
 	}
-	pages, err := console.New(a.backend.contract(), console.Options{Log: a.log})
-	if err != nil {
-		return nil, err
-	}
-	parts := []part{{"local socket", func(ctx context.Context) error { return server.ServeLocal(ctx, socket) }}}
-	secure := a.link.TLS(a.public.certificates.tls())
-	crowd := newCrowd(a.isPeer)
-	for _, address := range a.config.Listen {
+	parts := []Part{{"local socket", func(ctx context.Context) error { return l.Server.ServeLocal(ctx, socket) }}}
+	admission := newAdmission(l.isPeer)
+	for _, address := range l.Config.Listen {
 		listener, err := open(ctx, address, consolePort)
 		if err != nil {
 			return nil, err
 		}
-		parts = append(parts, part{"listen on " + address, func(ctx context.Context) error {
-			return a.serveTLS(ctx, crowd.guard(listener), secure, a.routes(server, pages))
+		parts = append(parts, Part{"listen on " + address, func(ctx context.Context) error {
+			return l.ServeTLS(ctx, admission.guard(listener), l.Routes())
 		}})
 	}
-	return a.listenSite(ctx, parts)
+	return l.listenSite(ctx, parts)
 }
 
 // listenSite opens the public site's own addresses, each with a door of its own.
-func (a *Appliance) listenSite(ctx context.Context, parts []part) ([]part, error) {
-	if a.config.Site == nil {
+func (l *Listeners) listenSite(ctx context.Context, parts []Part) ([]Part, error) {
+	if l.Config.Site == nil {
 		return parts, nil
 	}
-	crowd := newCrowd(func(netip.Addr) bool { return false })
-	for i, address := range a.config.Site.Listen {
+	admission := newAdmission(func(netip.Addr) bool { return false })
+	for i, address := range l.Config.Site.Listen {
 		listener, err := open(ctx, address, sitePort)
 		if err != nil {
 			return nil, err
 		}
-		door := a.doors[i+1]
-		parts = append(parts, part{"site on " + address, func(ctx context.Context) error { return door.Serve(ctx, crowd.guard(listener)) }})
+		door := l.Doors[i+1]
+		parts = append(parts, Part{"site on " + address, func(ctx context.Context) error { return door.Serve(ctx, admission.guard(listener)) }})
 	}
 	return parts, nil
 }
@@ -77,10 +90,10 @@ const (
 	sitePort    = "listen in [site]"
 )
 
-// free finds out, before anything begins, whether another program has an address of
+// Free finds out, before anything begins, whether another program has an address of
 // the configuration file; the error names the first such one. What a daemon of
 // the same file has, which runs already, is its own.
-func free(ctx context.Context, c config.Config) error {
+func Free(ctx context.Context, c config.Config) error {
 	if running, err := new(net.Dialer).DialContext(ctx, "unix", c.Socket); err == nil {
 		return running.Close()
 	}
@@ -122,32 +135,33 @@ func open(ctx context.Context, address, setting string) (net.Listener, error) {
 	return listener, nil
 }
 
-// routes is what the console's port answers: the console, the API, and the public site.
-func (a *Appliance) routes(server *api.Server, pages *console.Console) http.Handler {
-	network := server.Network()
+// Routes is what the console's port answers: the console, the API, and the public site.
+func (l *Listeners) Routes() http.Handler {
+	network := l.Server.Network()
 	mux := http.NewServeMux()
 	for _, path := range []string{"/api/", "/health", "/metrics"} {
 		mux.Handle(path, network)
 	}
 	for _, path := range []string{console.Root, console.Root + "/"} {
-		mux.Handle(path, a.public.besideSite(pages.Handler(), pages.AtSite()))
+		mux.Handle(path, l.Public.besideSite(l.Pages.Handler(), l.Pages.AtSite()))
 	}
-	mux.Handle("/", api.Paced(a.public.besideConsole(a.doors.console())))
-	return a.public.withoutWorkers(mux)
+	mux.Handle("/", api.Paced(l.Public.besideConsole(l.Doors.Console())))
+	return l.Public.withoutWorkers(mux)
 }
 
-// mostStreams is how many requests one HTTP/2 connection may have open: no fewer
+// MostStreams is how many requests one HTTP/2 connection may have open: no fewer
 // than RFC 9113, section 6.5.2, advises, and what a busy browser asks for.
-const mostStreams = 100
+const MostStreams = 100
 
-func (a *Appliance) serveTLS(ctx context.Context, listener net.Listener, secure *tls.Config, handler http.Handler) error {
+// ServeTLS serves a listener of the TLS port until ctx ends.
+func (l *Listeners) ServeTLS(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
-		Handler: handler, TLSConfig: a.handshakes.pace(secure),
+		Handler: handler, TLSConfig: l.handshakes.pace(l.Link.TLS(l.Public.TLS())),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: mostStreams},
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: MostStreams},
+		ErrorLog: slog.NewLogLogger(l.Log.Handler(), slog.LevelDebug),
 	}
-	a.link.Attach(server)
+	l.Link.Attach(server)
 	stopped := context.AfterFunc(ctx, func() { _ = server.Close() }) // connections of the pair end with the daemon
 	defer stopped()
 	err := server.ServeTLS(listener, "", "")
@@ -157,6 +171,14 @@ func (a *Appliance) serveTLS(ctx context.Context, listener net.Listener, secure 
 	return err
 }
 
-func (a *Appliance) mayReadMetrics(from netip.Addr) bool {
-	return slices.ContainsFunc(a.config.MetricsAllow, func(network netip.Prefix) bool { return network.Contains(from) })
+// isPeer reports whether an address is one that the peer is known by.
+func (l *Listeners) isPeer(from netip.Addr) bool {
+	pinned, paired := l.Link.Paired()
+	return paired && slices.ContainsFunc(pinned.Addresses, func(known string) bool {
+		if reached := pinned.Reached[known]; reached != "" { // it is a name
+			known = reached
+		}
+		at, err := netip.ParseAddrPort(known)
+		return err == nil && at.Addr().Unmap() == from
+	})
 }
