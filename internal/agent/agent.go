@@ -16,21 +16,21 @@ import (
 
 // Options are what an agent is made of.
 type Options struct {
-	Config    failover.Config
-	Record    pair.Record // as stored
-	Snapshot  pair.Snapshot
-	Offered   pair.Snapshot // newest that this appliance offered as primary, as stored
-	Store     Store
-	Addresses Addresses
-	Reacher   Reacher
-	Peer      Peer
-	Door      Door
-	Services  Services
-	Data      Data
-	History   History
-	Log       *slog.Logger
-	Clock     func() failover.Instant // CLOCK_BOOTTIME
-	Wall      func() time.Time
+	Config   failover.Config
+	Record   pair.Record // as stored
+	Snapshot pair.Snapshot
+	Offered  pair.Snapshot // newest that this appliance offered as primary, as stored
+	Store    Store
+	Mover    Mover
+	Evidence Evidence
+	Peer     Peer
+	Door     Door
+	Services Services
+	Data     Data
+	History  History
+	Log      *slog.Logger
+	Clock    func() failover.Instant // CLOCK_BOOTTIME
+	Wall     func() time.Time
 	// Schedule says when the next automatic data sync begins.
 	Schedule func(after time.Time) time.Time
 	// Found adds the conditions that the edges know of. It may be nil.
@@ -323,9 +323,9 @@ func (a *Agent) follow(old, seen *Seen) {
 		endCall(&a.asking)
 	}
 	if s.Record.Role == pair.Backup && (old == nil || old.State.Record.Role != pair.Backup) {
-		a.Addresses.EndConnections()
+		a.Mover.Leave()
 	}
-	a.Addresses.Alone(s.Phase == pair.Alone)
+	a.Mover.Alone(s.Phase == pair.Alone)
 	// A primary whose site does not come up has the newest data all the same.
 	if s.Record.Role == pair.Primary && s.Phase != pair.Conflict && !s.Opening {
 		a.Data.Offer(s.Record.Epoch)

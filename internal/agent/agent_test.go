@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,8 +14,8 @@ import (
 )
 
 func TestBackupTakesOverWhenThePrimaryLosesItsPower(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.powerOffAlpha()
 		time.Sleep(timeout + 20*time.Millisecond)
@@ -31,8 +30,8 @@ func TestBackupTakesOverWhenThePrimaryLosesItsPower(t *testing.T) {
 // A disk that goes as the primary fails is seen before any epoch is raised, whoever
 // looks at it otherwise.
 func TestNoTakeoverWithADiskThatHasJustGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].data.tear(true)
 		room.powerOffAlpha()
@@ -50,8 +49,8 @@ func TestNoTakeoverWithADiskThatHasJustGone(t *testing.T) {
 
 // Nor does the primary hand the site over to it.
 func TestNoSwitchToADiskThatHasJustGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].data.tear(true)
 		err := room.side[beta].agent.Do(t.Context(), failover.BecomePrimary{})
@@ -64,8 +63,7 @@ func TestNoSwitchToADiskThatHasJustGone(t *testing.T) {
 }
 
 func TestRoleIsNotAssumedWhileItCannotBeStored(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
 		room.pairUp()
 		room.side[beta].disk.fail(errors.New("no space left on device"))
 		room.powerOffAlpha()
@@ -81,8 +79,8 @@ func TestRoleIsNotAssumedWhileItCannotBeStored(t *testing.T) {
 }
 
 func TestHungLoopAnswersNoPoll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[alpha].disk.hang()
 		defer room.side[alpha].disk.resume()
@@ -97,8 +95,8 @@ func TestHungLoopAnswersNoPoll(t *testing.T) {
 }
 
 func TestPlannedSwitchMovesDataAddressAndRole(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		if err := room.side[beta].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true}); err != nil {
 			t.Fatal(err)
@@ -117,8 +115,8 @@ func TestPlannedSwitchMovesDataAddressAndRole(t *testing.T) {
 }
 
 func TestPrimaryCanHandOverToo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		if err := room.side[alpha].agent.HandOver(t.Context(), true); err != nil {
 			t.Fatal(err)
@@ -134,8 +132,8 @@ func TestPrimaryCanHandOverToo(t *testing.T) {
 
 // The one that was primary until now does not know yet that the other one serves.
 func TestSwitchBackAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		for range 3 {
 			for _, id := range []pair.ApplianceID{beta, alpha} {
@@ -156,8 +154,8 @@ func TestSwitchBackAtOnce(t *testing.T) {
 }
 
 func TestFailedFinalSyncLeavesTheOldPrimary(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].data.fail(errors.New("disk full"))
 		err := room.side[beta].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true})
@@ -172,8 +170,8 @@ func TestFailedFinalSyncLeavesTheOldPrimary(t *testing.T) {
 
 // Whoever asked for the switch reads which file it was, and so does the history.
 func TestASwitchThatFailsNamesTheCause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].data.fail(errors.New("The disk of /srv/www is full (stage \"big.iso\")."))
 		const want = `The data sync failed: The disk of /srv/www is full (stage "big.iso").`
@@ -191,8 +189,8 @@ func TestASwitchThatFailsNamesTheCause(t *testing.T) {
 }
 
 func TestTornDataIsKnownBeforeTheEpochIsRaised(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		b := room.side[beta]
 		b.data.tear(true)
@@ -212,8 +210,8 @@ func TestTornDataIsKnownBeforeTheEpochIsRaised(t *testing.T) {
 }
 
 func TestSyncFollowsTheScheduleAndEndsWithTheRole(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		before := len(room.side[beta].data.pulls())
 		time.Sleep(10 * syncEvery)
@@ -234,7 +232,7 @@ func TestSyncFollowsTheScheduleAndEndsWithTheRole(t *testing.T) {
 // A wall clock that was set back must not make old data look fresh for ever.
 func TestASnapshotFromTheFutureIsOfUnknownAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := New(Options{Clock: func() failover.Instant { return failover.Instant(time.Hour) }, Wall: time.Now, History: &events{}, Addresses: &card{}, Data: &files{}})
+		a := New(Options{Clock: func() failover.Instant { return failover.Instant(time.Hour) }, Wall: time.Now, History: &events{}, Mover: &card{}, Data: &files{}})
 		old := a.takenAt(pair.Snapshot{Number: 1, TakenAt: time.Now().Add(-time.Minute).UnixMilli()})
 		if !old.Set || old.At != failover.Instant(time.Hour-time.Minute) {
 			t.Errorf("a snapshot of a minute ago was taken at %+v", old)
@@ -247,8 +245,8 @@ func TestASnapshotFromTheFutureIsOfUnknownAge(t *testing.T) {
 
 // Whoever asks for a data sync hears why there is none.
 func TestASyncFromAPrimaryThatWasSetBackSaysSo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.every = 10 * time.Minute // a data sync of the schedule would bring the number back
 		room.pairUp()
 		b := room.side[beta].agent
@@ -264,8 +262,8 @@ func TestASyncFromAPrimaryThatWasSetBackSaysSo(t *testing.T) {
 
 // A failed data sync is tried again soon, however seldom the schedule asks for one.
 func TestAFailedSyncIsTriedAgainBeforeTheScheduleIsDue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.every = 10 * time.Minute
 		room.pairUp()
 		b := room.side[beta]
@@ -280,8 +278,8 @@ func TestAFailedSyncIsTriedAgainBeforeTheScheduleIsDue(t *testing.T) {
 }
 
 func TestStoppingTakesTheAddressOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.stop(alpha)
 		room.expectOwner("")
@@ -292,8 +290,8 @@ func TestStoppingTakesTheAddressOff(t *testing.T) {
 }
 
 func TestConditionsComeAndGoInTheHistory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.cut(true)
 		time.Sleep(timeout / 2)
@@ -325,152 +323,5 @@ func TestAnswersRememberWhenAPollWasAnswered(t *testing.T) {
 	}
 	if a.at(100).Set {
 		t.Error("an entry that was written over is still found")
-	}
-}
-
-// room is two agents on one simulated link.
-type room struct {
-	t    *testing.T
-	side map[pair.ApplianceID]*side
-	mu   sync.Mutex
-	down bool                      // the link between the two
-	off  map[pair.ApplianceID]bool // without power
-	has  map[pair.ApplianceID]bool // the address
-
-	every time.Duration // between two automatic data syncs
-}
-
-const (
-	alpha = pair.ApplianceID("alpha")
-	beta  = pair.ApplianceID("beta")
-
-	timeout   = 2 * time.Second
-	syncEvery = 3 * time.Second
-)
-
-type side struct {
-	agent   *Agent
-	disk    *disk
-	data    *files
-	door    *door
-	history *events
-
-	programs *programs
-	stop     context.CancelFunc
-	ended    chan struct{}
-}
-
-func newRoom(t *testing.T) *room {
-	t.Helper()
-	r := &room{t: t, side: map[pair.ApplianceID]*side{}, off: map[pair.ApplianceID]bool{}, has: map[pair.ApplianceID]bool{}, every: syncEvery}
-	t.Cleanup(func() {
-		for id := range r.side {
-			r.stop(id)
-		}
-	})
-	return r
-}
-
-// pairUp starts alpha as the primary of epoch 1 and beta as its backup, and
-// waits until both are steady and beta has a snapshot.
-func (r *room) pairUp() {
-	epoch := pair.Epoch{Counter: 1, Holder: alpha}
-	record := pair.Record{Role: pair.Primary, Epoch: epoch, Lineage: pair.Lineage{}.Begin(epoch, 0)}
-	r.start(alpha, beta, record)
-	record.Role = pair.Backup
-	r.start(beta, alpha, record)
-	time.Sleep(3 * timeout)
-	r.expect(alpha, pair.Primary, pair.Steady)
-	r.expect(beta, pair.Backup, pair.Steady)
-	r.expectOwner(alpha)
-}
-
-func (r *room) start(id, peer pair.ApplianceID, record pair.Record) {
-	began := time.Now()
-	s := &side{disk: &disk{}, data: &files{}, door: &door{}, history: &events{}, programs: newPrograms(), ended: make(chan struct{})}
-	s.data.offer = func(snapshot pair.Snapshot) {
-		r.mu.Lock()
-		other := r.side[peer]
-		r.mu.Unlock()
-		if other != nil {
-			_ = other.agent.DataOffered(r.t.Context(), snapshot) // it ends with the test
-		}
-	}
-	s.agent = New(Options{
-		Config: failover.Config{
-			Self: id, PairID: "pair", Version: "1", Timeout: timeout, Poll: timeout / 10, TestIPs: 1,
-			SharedIP: true, BackupOperations: true, AutomaticFailover: true,
-		},
-		Record: record, Store: s.disk, Addresses: &card{room: r, id: id}, Reacher: &pinger{room: r, id: id},
-		Peer: &cable{room: r, from: id, to: peer}, Door: s.door, Services: s.programs, Data: s.data, History: s.history,
-		Log: quiet(), Wall: time.Now,
-		Clock:    func() failover.Instant { return failover.Instant(time.Hour + time.Since(began)) },
-		Schedule: func(after time.Time) time.Time { return after.Add(r.every) },
-	})
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
-	s.stop = cancel
-	r.mu.Lock()
-	r.side[id] = s
-	r.mu.Unlock()
-	go func() {
-		defer close(s.ended)
-		_ = s.agent.Run(ctx) // it returns nil
-	}()
-}
-
-func (r *room) stop(id pair.ApplianceID) {
-	s := r.side[id]
-	s.stop()
-	<-s.ended
-}
-
-func (r *room) do(f func(context.Context)) { go f(r.t.Context()) }
-
-func (r *room) powerOffAlpha() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.off[alpha] = true
-	delete(r.has, alpha)
-}
-
-func (r *room) cut(down bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.down = down
-}
-
-func (r *room) connected() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return !r.down && len(r.off) == 0
-}
-
-func (r *room) expect(id pair.ApplianceID, role pair.Role, phases ...pair.Phase) {
-	r.t.Helper()
-	s := r.side[id].agent.Look().State
-	if s.Record.Role != role || !slices.Contains(phases, s.Phase) {
-		r.t.Errorf("%s is %s, want %s %v", id, s.Place(), role, phases)
-	}
-}
-
-func (r *room) expectOwner(id pair.ApplianceID) {
-	r.t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for has := range r.has {
-		if has != id {
-			r.t.Errorf("%s has the address", has)
-		}
-	}
-	if id != "" && !r.has[id] {
-		r.t.Errorf("%s does not have the address", id)
-	}
-}
-
-func (r *room) expectCondition(id pair.ApplianceID, condition string) {
-	r.t.Helper()
-	found := r.side[id].agent.Conditions()
-	if !slices.ContainsFunc(found, func(c pair.Condition) bool { return c.ID == condition && !c.Since.IsZero() }) {
-		r.t.Errorf("%s has not raised %s but %+v", id, condition, found)
 	}
 }

@@ -107,8 +107,8 @@ func (r *room) expectDuties(id pair.ApplianceID, web, db pair.Duty) {
 }
 
 func TestServicesRunOnBothSides(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.expectDuties(alpha, pair.Lead, pair.Lead)
 		room.expectDuties(beta, pair.Rest, pair.Follow)
@@ -125,17 +125,15 @@ func TestServicesRunOnBothSides(t *testing.T) {
 
 // A start that waits for minutes ends at once when the services are to stop.
 func TestAStartThatWaitsIsInterrupted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].programs.change(func(p *programs) { p.starts = 10 * time.Minute })
 		room.powerOffAlpha()
 		time.Sleep(timeout + timeout/4)
 		room.expect(beta, pair.Primary, pair.Claiming)
 		room.expectOwner("")
-		room.mu.Lock()
-		room.off[beta] = true // it reaches nobody any more
-		room.mu.Unlock()
+		room.cutOff(beta)
 		time.Sleep(timeout)
 		room.expect(beta, pair.Primary, pair.Isolated)
 		if room.side[beta].agent.Look().State.Stopping {
@@ -201,8 +199,8 @@ func TestWantingADutyNeverWaits(t *testing.T) {
 
 // The loop of a primary whose services hang answers its peer all the same.
 func TestServicesThatHangHoldNobodyUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].programs.change(func(p *programs) { p.starts = 24 * time.Hour })
 		room.side[alpha].programs.change(func(p *programs) { p.starts, p.stops = 24*time.Hour, 24*time.Hour })
@@ -221,8 +219,8 @@ func TestServicesThatHangHoldNobodyUp(t *testing.T) {
 // Whoever reads that a service failed reads which, and why.
 func TestAServiceThatFailsIsNamed(t *testing.T) {
 	const why = "web did not start: it ended with code 1"
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].programs.change(func(p *programs) { p.broken = "web" })
 		room.powerOffAlpha()
@@ -243,8 +241,8 @@ func TestAServiceThatFailsIsNamed(t *testing.T) {
 
 // A backup whose services cannot follow says so, and tries again.
 func TestABackupWhoseServicesFailTriesAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[alpha].programs.change(func(p *programs) { p.broken = "db" })
 		if err := room.side[beta].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true}); err != nil {

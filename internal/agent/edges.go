@@ -13,38 +13,42 @@ type Store interface {
 	SaveRecord(ctx context.Context, record pair.Record) error
 }
 
-// Addresses are the shared IPs of this appliance.
-type Addresses interface {
-	// Claim puts every ticked address on, with the lifetime, and lets their traffic
-	// pass until an instant of the decision's clock and no longer.
-	Claim(ctx context.Context, lease time.Duration, until failover.Instant) error
-	// Renew extends both for those that were claimed and are still ticked.
-	Renew(ctx context.Context, lease time.Duration, until failover.Instant) error
-	// CloseTraffic ends all traffic but that of Baton's own doors.
-	CloseTraffic(ctx context.Context, lease time.Duration, until failover.Instant) error
-	// RenewClosed is Renew after that: the traffic stays closed, and an address that
-	// CloseTraffic took off stays off.
-	RenewClosed(ctx context.Context, lease time.Duration, until failover.Instant) error
-	// Release takes every address off.
+// Mover moves the site's clients to this appliance, and away from it. The shared IP is
+// one way, with the kernel's traffic lease under it; the decision knows of none.
+type Mover interface {
+	// Claim has clients come here, for a term.
+	Claim(ctx context.Context, term Term) error
+	// Renew extends what was claimed. A term that is shut keeps the claim, and lets no
+	// client but those of Baton's own doors through.
+	Renew(ctx context.Context, term Term) error
+	// Release has no client come here any more.
 	Release(ctx context.Context) error
-	// EndConnections ends, soon and before the next Claim, the connections to them
-	// that are open here: another machine may serve by now, and what could not be
-	// delivered any more must not be sent again later.
-	EndConnections()
-	// Probe asks on the link whether another machine has one of them.
-	Probe(ctx context.Context, wait time.Duration) failover.ProbeResult
-	// Check asks an on-link test IP whom it takes for the owner.
-	Check(ctx context.Context) failover.Owner
-	// Announce tells the link again that they are here. Alone: do not repeat
+	// Leave ends, soon and before the next Claim, what clients still have open here: another
+	// machine may serve by now, and what could not be delivered any more must not be sent
+	// again later.
+	Leave()
+	// Announce tells the network again that clients are to come here. Alone: do not repeat
 	// that by itself while the peer is silent.
 	Announce()
 	Alone(alone bool)
 }
 
-// Reacher pings the test IPs.
-type Reacher interface {
-	// Reached returns as soon as need of them have answered, or wait is over.
+// Term is how long clients may come, unless it is renewed.
+type Term struct {
+	Lease time.Duration    // from now
+	Until failover.Instant // and no longer, of the decision's clock
+	Shut  bool             // the claim stays, and their traffic does not pass
+}
+
+// Evidence is what can be found out beside the peer.
+type Evidence interface {
+	// Reached pings the test IPs. It returns as soon as need of them have answered, or
+	// wait is over.
 	Reached(ctx context.Context, need int, wait time.Duration) int
+	// Probe asks whether another machine takes the site's clients now.
+	Probe(ctx context.Context, wait time.Duration) failover.ProbeResult
+	// Check asks a third machine to whom it sends.
+	Check(ctx context.Context) failover.Owner
 }
 
 // Peer is the other appliance.

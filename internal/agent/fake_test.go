@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"baton/internal/failover"
 	"baton/internal/pair"
 )
 
@@ -54,81 +53,6 @@ func (d *disk) resume() {
 	defer d.mu.Unlock()
 	close(d.held)
 	d.held = nil
-}
-
-// card is a network card on the room's link.
-type card struct {
-	room *room
-	id   pair.ApplianceID
-}
-
-func (c *card) Claim(context.Context, time.Duration, failover.Instant) error {
-	c.room.mu.Lock()
-	defer c.room.mu.Unlock()
-	if !c.room.off[c.id] {
-		c.room.has[c.id] = true
-	}
-	return nil
-}
-
-func (c *card) EndConnections() {}
-
-func (c *card) CloseTraffic(context.Context, time.Duration, failover.Instant) error { return nil }
-
-func (c *card) RenewClosed(ctx context.Context, lease time.Duration, until failover.Instant) error {
-	return c.Claim(ctx, lease, until)
-}
-
-func (c *card) Renew(ctx context.Context, lease time.Duration, until failover.Instant) error {
-	return c.Claim(ctx, lease, until)
-}
-
-func (c *card) Release(context.Context) error {
-	c.room.mu.Lock()
-	defer c.room.mu.Unlock()
-	delete(c.room.has, c.id)
-	return nil
-}
-
-func (c *card) Probe(_ context.Context, wait time.Duration) failover.ProbeResult {
-	if c.room.connected() && c.room.ownedBeside(c.id) {
-		return failover.ProbeOwned
-	}
-	time.Sleep(wait)
-	return failover.ProbeSilent
-}
-
-// ownedBeside reports whether somebody else has the address.
-func (r *room) ownedBeside(self pair.ApplianceID) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for id := range r.has {
-		if id != self {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *card) Check(context.Context) failover.Owner { return failover.OwnerUnknown }
-func (c *card) Announce()                            {}
-func (c *card) Alone(bool)                           {}
-
-// pinger reaches its one test IP as long as it has power.
-type pinger struct {
-	room *room
-	id   pair.ApplianceID
-}
-
-func (p *pinger) Reached(_ context.Context, _ int, wait time.Duration) int {
-	p.room.mu.Lock()
-	off := p.room.off[p.id]
-	p.room.mu.Unlock()
-	if off {
-		time.Sleep(wait)
-		return 0
-	}
-	return 1
 }
 
 // cable brings one agent's questions to the other.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"baton/internal/failover"
@@ -28,8 +27,8 @@ func (r *room) expectDoor(id pair.ApplianceID, now string) {
 
 // A request that takes 3 s is answered whole: the services stop after it.
 func TestAPlannedSwitchWaitsForRequestsThatRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[alpha].door.run(3 * time.Second)
 		began := time.Now()
@@ -53,8 +52,8 @@ func TestAPlannedSwitchWaitsForRequestsThatRun(t *testing.T) {
 
 // A switch of an idle site waits for nothing.
 func TestAPlannedSwitchOfAnIdleSiteWaitsForNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		began := time.Now()
 		if err := <-room.begin(); err != nil {
@@ -68,8 +67,8 @@ func TestAPlannedSwitchOfAnIdleSiteWaitsForNothing(t *testing.T) {
 
 // Requests that do not end have their time, and the history says how many were left.
 func TestRequestsThatDoNotEndAreTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[alpha].door.run(time.Hour)
 		if err := <-room.begin(); err != nil {
@@ -87,8 +86,8 @@ func TestRequestsThatDoNotEndAreTold(t *testing.T) {
 // Services that take 20 s to stop are switched, for all that a question used to end
 // after 15 s; and each side says what is waited for.
 func TestTheBackupWaitsAsLongAsItIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		for _, id := range []pair.ApplianceID{alpha, beta} {
 			room.side[id].programs.change(func(p *programs) { p.stops = 10 * time.Second }) // each of two
@@ -117,8 +116,8 @@ func TestTheBackupWaitsAsLongAsItIsTold(t *testing.T) {
 // A hold whose backup falls silent is rolled back: the door opens, and what the old hold
 // has to say counts for no later one.
 func TestAHoldWhoseBackupFallsSilentIsRolledBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[alpha].door.run(4900 * time.Millisecond)
 		ended := room.begin()
@@ -144,8 +143,8 @@ func TestAHoldWhoseBackupFallsSilentIsRolledBack(t *testing.T) {
 
 // The backup hears why the primary could not close.
 func TestAServiceThatDoesNotStopIsNamedToTheBackup(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[alpha].programs.change(func(p *programs) { p.stuck = "db" })
 		err := <-room.begin()

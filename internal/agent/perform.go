@@ -27,25 +27,21 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 	case failover.Claim:
 		endCall(&a.hold)
 		a.Door.Open()
-		err := a.Addresses.Claim(ctx, action.Lease, action.Until)
+		err := a.Mover.Claim(ctx, Term{Lease: action.Lease, Until: action.Until})
 		a.note("claim shared ip", err)
 		a.failures["claim-failed"] = err
 		a.pending = append(a.pending, failover.Claimed{OK: err == nil})
 	case failover.Renew:
-		renew := a.Addresses.Renew
-		if action.Shut {
-			renew = a.Addresses.RenewClosed
-		}
-		err := renew(ctx, action.Lease, action.Until)
+		err := a.Mover.Renew(ctx, Term(action))
 		a.note("renew shared ip", err)
 		a.failures["claim-failed"] = err
 		a.pending = append(a.pending, failover.Renewed{OK: err == nil})
 	case failover.CloseTraffic:
-		err := a.Addresses.CloseTraffic(ctx, action.Lease, action.Until)
+		err := a.Mover.Renew(ctx, Term{Lease: action.Lease, Until: action.Until, Shut: true})
 		a.note("close the traffic of the shared ip", err)
 		a.pending = append(a.pending, failover.TrafficClosed{OK: err == nil})
 	case failover.Release:
-		err := a.Addresses.Release(ctx)
+		err := a.Mover.Release(ctx)
 		a.note("release shared ip", err)
 		a.failures["release-failed"] = err
 		endCall(&a.hold)
@@ -60,7 +56,7 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 		endCall(&a.hold)
 		a.Door.Open()
 	case failover.Announce:
-		a.Addresses.Announce()
+		a.Mover.Announce()
 	case failover.Explain:
 		a.explain(state, action)
 	case failover.Finish:
@@ -97,15 +93,15 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 		})
 	case failover.TestIPs:
 		a.later(ctx, 0, func(ctx context.Context) failover.Event {
-			return failover.TestIPsAnswered{Reached: a.Reacher.Reached(ctx, action.Need, action.Wait)}
+			return failover.TestIPsAnswered{Reached: a.Evidence.Reached(ctx, action.Need, action.Wait)}
 		})
 	case failover.ProbeAddress:
 		a.later(ctx, 0, func(ctx context.Context) failover.Event {
-			return failover.AddressProbed{Result: a.Addresses.Probe(ctx, action.Wait)}
+			return failover.AddressProbed{Result: a.Evidence.Probe(ctx, action.Wait)}
 		})
 	case failover.CheckAddress:
 		a.later(ctx, time.Second, func(ctx context.Context) failover.Event {
-			return failover.AddressChecked{Owner: a.Addresses.Check(ctx)}
+			return failover.AddressChecked{Owner: a.Evidence.Check(ctx)}
 		})
 	case failover.OpenData:
 		a.later(ctx, dataLimit, func(ctx context.Context) failover.Event {
@@ -261,7 +257,7 @@ func (a *Agent) takeDown() {
 	within, enough := context.WithTimeout(ctx, dismissLimit)
 	a.Door.Dismiss(within)
 	enough()
-	err := a.Addresses.Release(ctx)
+	err := a.Mover.Release(ctx)
 	a.note("release shared ip", err)
 	a.Door.Close()
 	if err == nil {

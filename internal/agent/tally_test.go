@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"baton/internal/failover"
@@ -81,8 +80,8 @@ func TestWhatIsWorthReadingIsTold(t *testing.T) {
 }
 
 func TestTakeoverTellsWhatWasSeen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		off := time.Now()
 		room.powerOffAlpha()
@@ -110,8 +109,8 @@ func TestTakeoverTellsWhatWasSeen(t *testing.T) {
 
 // Whoever reads that a data sync failed would look for a cause to mend.
 func TestASyncThatATakeoverEndsHasNotFailed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].data.slow(time.Hour)
 		before := len(room.side[beta].data.pulls())
@@ -130,8 +129,8 @@ func TestASyncThatATakeoverEndsHasNotFailed(t *testing.T) {
 }
 
 func TestPlannedSwitchTellsHowLongNobodyServed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].data.slow(time.Second) // the data sync before, and the final one
 		if err := room.side[beta].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true}); err != nil {
@@ -146,8 +145,8 @@ func TestPlannedSwitchTellsHowLongNobodyServed(t *testing.T) {
 }
 
 func TestFailedSwitchLeavesNothingToMeasure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].data.fail(errors.New("disk full"))
 		if err := room.side[beta].agent.Do(t.Context(), failover.BecomePrimary{FinalSync: true}); err == nil {
@@ -197,8 +196,8 @@ func number(t *testing.T, text string) int {
 }
 
 func TestASyncThatIsAskedForWaitsUntilThePrimaryOffersItsData(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		room := newRoom(t)
+	eachWay(t, func(room *room) {
+		t := room.t
 		room.pairUp()
 		room.side[beta].data.fail(ErrWithheld)
 		ended := make(chan error, 1)

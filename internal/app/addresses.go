@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"baton/internal/agent"
 	"baton/internal/config"
-	"baton/internal/failover"
 	"baton/internal/lease"
 	"baton/internal/pair"
 	"baton/internal/sharedip"
@@ -26,7 +26,6 @@ type addresses struct {
 	host    *sharedip.Host
 	managed []pair.SharedIP
 	local   *store.Local
-	targets atomic.Pointer[[]netip.Addr]    // test IPs
 	claimed atomic.Pointer[[]pair.SharedIP] // as of the newest claim
 	opened  func()                          // told when they are on
 	lease   *lease.Lease
@@ -39,7 +38,8 @@ type addresses struct {
 
 	// The rest belongs to the agent's loop.
 	guarded []pair.SharedIP // by the traffic lease
-	parked  bool            // CloseTraffic had to take them off
+	shut    bool            // the newest term is: no traffic passes
+	parked  bool            // they had to be taken off for that
 }
 
 func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.SharedIP, local *store.Local, log *slog.Logger, opened func()) *addresses {
@@ -51,15 +51,8 @@ func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.Shar
 			_ = a.lease.Open(*term) // Claim tells what came of it
 		}
 	})
-	a.teach(nil)
-	a.leave() // nothing is on an interface yet
+	a.keepOut() // nothing is on an interface yet
 	return a
-}
-
-// teach tells which machines to ask who has a shared IP.
-func (a *addresses) teach(targets []netip.Addr) {
-	a.targets.Store(&targets)
-	a.host.Teach(targets)
 }
 
 // ticked are the addresses that an administrator has enabled.
@@ -85,17 +78,17 @@ func (a *addresses) linked(carrier map[string]bool) (up, changed bool) {
 	return up, a.carrier.Swap(up) != up
 }
 
-// Claim implements agent.Addresses. An address is guarded before it goes on, and
-// open before it is announced.
-func (a *addresses) Claim(ctx context.Context, length time.Duration, until failover.Instant) error {
+// Claim implements agent.Mover. An address is guarded before it goes on, and open before
+// it is announced.
+func (a *addresses) Claim(ctx context.Context, term agent.Term) error {
 	ticked := a.ticked()
 	a.claimed.Store(&ticked)
-	a.parked = false
+	a.shut, a.parked = false, false
 	a.ending.Wait()
 	a.guard(ticked)
-	now := term(length, until)
+	now := passing(term)
 	a.placing.Store(&now)
-	err := a.set(ctx, ticked, length)
+	err := a.set(ctx, ticked, term.Lease)
 	a.placing.Store(nil)
 	if err != nil {
 		return err
@@ -112,8 +105,9 @@ func (a *addresses) set(ctx context.Context, ips []pair.SharedIP, length time.Du
 	return a.host.Set(ctx, ips, length)
 }
 
-func term(length time.Duration, until failover.Instant) lease.Term {
-	return lease.Term{Longest: length, Until: time.Duration(until)}
+// passing is how long traffic may pass in a term.
+func passing(term agent.Term) lease.Term {
+	return lease.Term{Longest: term.Lease, Until: time.Duration(term.Until)}
 }
 
 // guard has the traffic lease guard these addresses; without it the lifetime of
@@ -144,18 +138,23 @@ func (a *addresses) kept() (kept []pair.SharedIP) {
 	return kept
 }
 
-// Renew implements agent.Addresses.
-func (a *addresses) Renew(ctx context.Context, length time.Duration, until failover.Instant) error {
-	return a.renew(ctx, length, func() error { return a.lease.Renew(term(length, until)) })
-}
-
-// RenewClosed implements agent.Addresses. Where no rules keep traffic out any more,
-// the addresses go off.
-func (a *addresses) RenewClosed(ctx context.Context, length time.Duration, until failover.Instant) error {
-	if a.parked || !a.lease.InForce() {
+// Renew implements agent.Mover. Where no rules keep traffic out of addresses that are shut,
+// they go off.
+func (a *addresses) Renew(ctx context.Context, term agent.Term) error {
+	switch {
+	case !term.Shut:
+		return a.renew(ctx, term.Lease, func() error { return a.lease.Renew(passing(term)) })
+	case a.parked || !a.lease.InForce():
 		return a.park(ctx)
+	case a.shut:
+		return a.renew(ctx, term.Lease, func() error { return a.lease.RenewHeld(passing(term)) })
 	}
-	return a.renew(ctx, length, func() error { return a.lease.RenewHeld(term(length, until)) })
+	err := a.lease.Hold(passing(term))
+	if a.shut = err == nil; a.shut {
+		return nil
+	}
+	a.tell(err)
+	return errors.Join(a.lease.Close(), a.park(ctx))
 }
 
 // renew extends traffic first, since that waits for nobody. The lifetimes of the
@@ -179,19 +178,6 @@ func (a *addresses) renew(ctx context.Context, length time.Duration, traffic fun
 	}))
 }
 
-// CloseTraffic implements agent.Addresses.
-func (a *addresses) CloseTraffic(ctx context.Context, length time.Duration, until failover.Instant) error {
-	if !a.lease.InForce() {
-		return a.park(ctx)
-	}
-	err := a.lease.Hold(term(length, until))
-	if err == nil {
-		return nil
-	}
-	a.tell(err)
-	return errors.Join(a.lease.Close(), a.park(ctx))
-}
-
 // park takes the addresses off until the next Claim.
 func (a *addresses) park(ctx context.Context) error {
 	if a.parked {
@@ -205,8 +191,8 @@ func (a *addresses) park(ctx context.Context) error {
 	return err
 }
 
-// EndConnections implements agent.Addresses.
-func (a *addresses) EndConnections() {
+// Leave implements agent.Mover.
+func (a *addresses) Leave() {
 	a.ending.Go(func() { a.endConnections(a.managed) })
 }
 
@@ -232,7 +218,7 @@ func (a *addresses) endConnections(to []pair.SharedIP) {
 	}
 }
 
-// Release implements agent.Addresses: traffic ends first, and waits for nothing.
+// Release implements agent.Mover: traffic ends first, and waits for nothing.
 // The rules stay as long as an address does. If the role has been given away, the
 // connections end while the address is still here: only then do their clients learn of
 // it.
@@ -244,15 +230,15 @@ func (a *addresses) Release(ctx context.Context) error {
 	if err := a.set(ctx, nil, 0); err != nil {
 		return err
 	}
-	a.parked, a.guarded = false, nil
-	a.leave()
+	a.shut, a.parked, a.guarded = false, false, nil
+	a.keepOut()
 	a.lease.Unguard()
 	return nil
 }
 
-// leave has what still arrives for the shared IPs of a pair end here while this
+// keepOut has what still arrives for the shared IPs of a pair end here while this
 // appliance does not serve them.
-func (a *addresses) leave() {
+func (a *addresses) keepOut() {
 	var away []pair.SharedIP
 	if a.local.State().Record.Role != pair.Standalone {
 		away = a.ticked()
@@ -260,41 +246,10 @@ func (a *addresses) leave() {
 	a.lease.Away(away)
 }
 
-func (a *addresses) Probe(ctx context.Context, wait time.Duration) failover.ProbeResult {
-	owners, err := a.host.Probe(ctx, a.ticked(), wait)
-	switch {
-	case len(owners) > 0:
-		return failover.ProbeOwned
-	case err != nil:
-		return failover.ProbeImpossible
-	}
-	return failover.ProbeSilent
-}
+// Announce implements agent.Mover.
+func (a *addresses) Announce() { a.host.Announce(a.ticked()) }
 
-const checkWait = 100 * time.Millisecond
-
-// Check asks the first test IP that is on the link of a shared IP.
-func (a *addresses) Check(ctx context.Context) failover.Owner {
-	for _, ip := range a.ticked() {
-		for _, target := range *a.targets.Load() {
-			own, shared, err := a.host.Lost(ctx, ip, target, checkWait)
-			switch {
-			case errors.Is(err, sharedip.ErrNotOnLink), err == nil && !own:
-				continue
-			case err != nil:
-				return failover.OwnerUnknown
-			case shared:
-				return failover.OwnerSelf
-			case a.host.SearchedInVain(ip, target):
-				return failover.OwnerNobody
-			}
-			return failover.OwnerElsewhere
-		}
-	}
-	return failover.OwnerUnknown
-}
-
-func (a *addresses) Announce()        { a.host.Announce(a.ticked()) }
+// Alone implements agent.Mover.
 func (a *addresses) Alone(alone bool) { a.host.Quiet(alone) }
 
 // ownPorts are the TCP ports at which nobody but Baton answers on a shared IP: its

@@ -136,7 +136,7 @@ func (b *backend) tick(ctx context.Context, what string, address netip.Addr, cha
 	if err != nil {
 		return act.Failure(err)
 	}
-	b.ips.leave()
+	b.ips.keepOut()
 	b.agent.Configure(ctx, b.enforce)
 	b.lead.Audit.Note(ctx, "%s the shared IP %s", what, address)
 	return nil

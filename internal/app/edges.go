@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"baton/internal/pair"
 	"baton/internal/peer"
-	"baton/internal/probe"
 	"baton/internal/store"
 )
 
@@ -55,25 +52,6 @@ func (k keeper) Load() (secrets peer.Secrets, err error) {
 }
 
 func (k keeper) Save(secrets peer.Secrets) error { return k.local.SaveSecrets(secrets) }
-
-// reacher pings the test IPs of the settings.
-type reacher struct {
-	mu  sync.Mutex
-	ips []netip.Addr
-}
-
-func (r *reacher) set(ips []netip.Addr) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ips = ips
-}
-
-func (r *reacher) Reached(ctx context.Context, need int, wait time.Duration) int {
-	r.mu.Lock()
-	ips := r.ips
-	r.mu.Unlock()
-	return probe.Reached(ctx, ips, wait, need)
-}
 
 // noServices stands where the services join: this version runs none.
 type noServices struct{}

@@ -52,7 +52,7 @@ type Appliance struct {
 	host       *sharedip.Host
 	traffic    *lease.Lease
 	ips        *addresses
-	reach      *reacher
+	evidence   *evidence
 	doors      listen.Doors
 	history    *history
 	agent      *agent.Agent
@@ -196,7 +196,7 @@ func (a *Appliance) join(ctx context.Context) error {
 		return err
 	}
 	a.ips = newAddresses(a.host, a.traffic, a.config.SharedIPs, a.local, a.log, a.opening.end)
-	a.reach = &reacher{}
+	a.evidence = newEvidence(a.host, a.ips.ticked)
 	a.settings = inforce.NewSettings(saved, version)
 	a.countProtected(ctx)
 	a.outdated = make(chan struct{}, 1)
@@ -220,7 +220,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.noteKept(a.kept)
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
-		Store: records{a.local}, Addresses: a.ips, Reacher: a.reach,
+		Store: records{a.local}, Mover: a.ips, Evidence: a.evidence,
 		Peer: &partner{link: a.link, believe: a.believe, notice: a.noticeView}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
 		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.conditions, Beat: beat,

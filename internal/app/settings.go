@@ -19,8 +19,7 @@ import (
 func (a *Appliance) enforce(c *failover.Config) {
 	s := a.settings.Get()
 	test := a.outside(s.TestIPs)
-	a.reach.set(test)
-	a.ips.teach(test)
+	a.evidence.ask(test)
 	a.engine.SetLimit(s.BandwidthLimit)
 	a.configure(c, s, test)
 }
