@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"baton/internal/api"
 	"baton/internal/lab"
 	"baton/internal/lab/daemon"
 	"baton/internal/pair"
@@ -115,7 +116,7 @@ func (p *baton) mend(ctx context.Context) error {
 	}
 	for _, a := range p.appliances {
 		// Automatic failover pauses after three takeovers in an hour.
-		if err := await(ctx, a.Name()+" resumes", func() bool { return a.API.Resume(ctx) == nil }); err != nil {
+		if err := await(ctx, a.Name()+" resumes", func() bool { return api.Resume().Do(ctx, a.API, api.None{}) == nil }); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 	"syscall"
 	"time"
@@ -92,42 +93,107 @@ func isLoopback(base *url.URL) bool {
 	return base.Scheme == "http" && ip != nil && ip.IsLoopback()
 }
 
-// call sends a question as JSON and reads the answer into out, unless that is nil.
-func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	_, err := c.exchange(ctx, method, path, nil, in, out)
-	return err
+// exchange asks with a question and reads the answer into target: structs by whose tags
+// they travel.
+func (c *Client) exchange(ctx context.Context, r route, question, target any) error {
+	path, header, body, err := requestOf(r, question)
+	if err != nil {
+		return err
+	}
+	return c.receive(ctx, r.method, path, header, body, target)
 }
 
-// exchange is call with headers in both directions.
-func (c *Client) exchange(ctx context.Context, method, path string, header http.Header, in, out any) (http.Header, error) {
-	body, err := jsonBody(in)
-	if err != nil {
-		return nil, err
-	}
+// receive sends a request and reads the answer into target.
+func (c *Client) receive(ctx context.Context, method, path string, header http.Header, body io.Reader, target any) error {
 	response, err := c.send(ctx, method, path, header, body)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer discard(response.Body)
-	if out == nil {
-		return response.Header, nil
-	}
-	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
-		return nil, pair.Refuse(pair.Failed, "the answer of %s cannot be read: is it a Baton of this version? (%w)", c.where(), cause.Plain(err))
-	}
-	return response.Header, nil
+	return eachPart(reflect.ValueOf(target).Elem(), func(kind, name string, v reflect.Value) error {
+		if kind == inHeader {
+			v.SetString(response.Header.Get(name))
+			return nil
+		}
+		if err := json.NewDecoder(response.Body).Decode(v.Addr().Interface()); err != nil {
+			return pair.Refuse(pair.Failed, "the answer of %s cannot be read: is it a Baton of this version? (%w)", c.where(), cause.Plain(err))
+		}
+		return nil
+	})
 }
 
-// jsonBody writes a question; nil has no body.
-func jsonBody(in any) (io.Reader, error) {
-	if in == nil {
-		return nil, nil
+// Where the parts of a question or an answer travel.
+const (
+	inPath    = "path"
+	inQuery   = "query"
+	inHeader  = "header"
+	inTheBody = "body"
+)
+
+// eachPart hands over the fields of a question or an answer, with where they travel and
+// the name that they have there.
+func eachPart(v reflect.Value, do func(kind, name string, v reflect.Value) error) error {
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		kind, name := "", ""
+		for _, tag := range []string{inPath, inQuery, inHeader} {
+			if value, set := field.Tag.Lookup(tag); set {
+				kind, name = tag, value
+			}
+		}
+		var err error
+		switch {
+		case field.Anonymous:
+			err = eachPart(v.Field(i), do)
+		case kind != "":
+			err = do(kind, name, v.Field(i))
+		case field.Name == "Body":
+			err = do(inTheBody, "", v.Field(i))
+		}
+		if err != nil {
+			return err
+		}
 	}
-	text, err := json.Marshal(in)
-	if err != nil {
-		return nil, fmt.Errorf("write question: %w", err)
+	return nil
+}
+
+// requestOf is a question as it is sent. What is zero is left out.
+func requestOf(r route, question any) (path string, header http.Header, body io.Reader, err error) {
+	path, header = r.path, http.Header{}
+	query := url.Values{}
+	err = eachPart(reflect.ValueOf(question).Elem(), func(kind, name string, v reflect.Value) error {
+		switch kind {
+		case inPath:
+			path = strings.Replace(path, "{"+name+"}", url.PathEscape(v.String()), 1)
+		case inTheBody:
+			text, err := json.Marshal(v.Interface())
+			body = bytes.NewReader(text)
+			return err
+		case inQuery:
+			if !v.IsZero() {
+				query.Set(name, partText(v.Interface()))
+			}
+		case inHeader:
+			if !v.IsZero() {
+				header.Set(name, v.String())
+			}
+		}
+		return nil
+	})
+	if len(query) > 0 {
+		path += "?" + query.Encode()
 	}
-	return bytes.NewReader(text), nil
+	return path, header, body, err
+}
+
+func partText(value any) string {
+	switch value := value.(type) {
+	case time.Time:
+		return value.UTC().Format(time.RFC3339Nano)
+	case []string:
+		return strings.Join(value, ",")
+	}
+	return fmt.Sprint(value)
 }
 
 // discard ends with an answer that has been read, or that nobody wants.

@@ -64,7 +64,7 @@ func TestLocalSocketIsItsOwnersAlone(t *testing.T) {
 	if _, err := api.ListenLocal(t.Context(), socket); pair.CodeOf(err) != pair.Refused {
 		t.Errorf("a second daemon on the same socket: %v", err)
 	}
-	if _, err := localClient(t, socket).Status(t.Context()); err != nil {
+	if _, err := api.GetStatus().Call(t.Context(), localClient(t, socket), api.None{}); err != nil {
 		t.Errorf("the first daemon after that: %v", err)
 	}
 }
@@ -89,10 +89,10 @@ func TestSocketOfAKilledDaemonIsReplaced(t *testing.T) {
 func TestLocalCallersAreNamedInTheAudit(t *testing.T) {
 	_, socket := serveLocal(t)
 	client := localClient(t, socket)
-	if _, err := client.SetKey(t.Context(), "a key that is long enough"); err != nil {
+	if _, err := api.SetKey().Call(t.Context(), client, api.KeyText{Key: "a key that is long enough"}); err != nil {
 		t.Fatal(err)
 	}
-	events, err := client.History(t.Context(), api.HistoryFilter{})
+	events, err := api.ListHistory().Call(t.Context(), client, api.HistoryFilter{})
 	if err != nil || len(events) != 1 {
 		t.Fatalf("%v, %v", events, err)
 	}
@@ -119,7 +119,7 @@ func TestWatchEndsWithTheServer(t *testing.T) {
 	client := localClient(t, socket)
 	var roles []pair.Role
 	enough := errors.New("enough")
-	err := client.WatchStatus(t.Context(), func(status pair.Status) error {
+	err := api.WatchStatus(t.Context(), client, func(status pair.Status) error {
 		roles = append(roles, status.Role)
 		if status.Role == pair.Backup {
 			return enough
@@ -136,11 +136,11 @@ func TestACutStreamIsNoWholeOne(t *testing.T) {
 	appliance, socket := serveLocal(t)
 	client := localClient(t, socket)
 	appliance.SetAside(pair.DivergedCopy{ID: "cut", Files: []pair.DivergedFile{{Data: "a", Path: "whole"}, {Data: "a", Path: "BROKEN"}}})
-	err := client.ExportDiverged(t.Context(), "cut", func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+	err := api.ExportDiverged().Call(t.Context(), client, "cut", func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
 	if err == nil {
 		t.Error("a stream that the appliance cut was taken for whole")
 	}
-	if err := client.ExportDiverged(t.Context(), "none", nil); pair.CodeOf(err) != pair.NotFound {
+	if err := api.ExportDiverged().Call(t.Context(), client, "none", nil); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("an unknown copy: %v", err)
 	}
 }
@@ -175,7 +175,7 @@ func TestTokensGoToTheRightCertificateOnly(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer client.Close()
-			_, err = client.Status(t.Context())
+			_, err = api.GetStatus().Call(t.Context(), client, api.None{})
 			if (err == nil) != (test.code == "") || err != nil && pair.CodeOf(err) != test.code {
 				t.Errorf("%v, want %q", err, test.code)
 			}

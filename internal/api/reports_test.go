@@ -198,23 +198,27 @@ func TestReportsTravelToTheClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known, err := client.Availability(t.Context(), api.ReportFilter{Period: report.Week})
+	var known api.Availability
+	err = api.ReportAvailability().Call(t.Context(), client, api.RangeQuery{Period: report.Week}, api.Into(&known))
 	if err != nil || known.Total.Outages != 1 {
 		t.Errorf("%+v, %v", known.Total, err)
 	}
-	events, err := client.EventReport(t.Context(), api.AuditReport, api.ReportFilter{Text: "ANNA", Kinds: []string{pair.KindSettingChanged}, Limit: 3})
+	var events api.EventReport
+	query := api.ReportFilter{Text: "ANNA", Kinds: []string{pair.KindSettingChanged}, Limit: 3}.Query("")
+	err = api.ReportEvents(api.AuditReport).Call(t.Context(), client, query, api.Into(&events))
 	if err != nil || len(events.Events) != 1 {
 		t.Errorf("%+v, %v", events.Events, err)
 	}
 	var file []byte
-	err = client.DownloadReport(t.Context(), api.SyncReport, api.ReportFilter{Since: apitest.Start().AddDate(0, 0, -7), Until: apitest.Start()}, api.CSV, func(r io.Reader) (err error) {
+	err = api.ReportEvents(api.SyncReport).Call(t.Context(), client, api.ReportFilter{Since: apitest.Start().AddDate(0, 0, -7), Until: apitest.Start()}.Query(api.CSV), func(r io.Reader) (err error) {
 		file, err = io.ReadAll(r)
 		return err
 	})
 	if err != nil || !bytes.Contains(file, []byte(",7,8,1500,900,2,3000,2000,")) {
 		t.Errorf("%s, %v", file, err)
 	}
-	if _, err := client.EventReport(t.Context(), api.AuditReport, api.ReportFilter{Kinds: []string{"x"}}); pair.CodeOf(err) != pair.Usage {
+	query = api.ReportFilter{Kinds: []string{"x"}}.Query("")
+	if err := api.ReportEvents(api.AuditReport).Call(t.Context(), client, query, api.Into(&events)); pair.CodeOf(err) != pair.Usage {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }

@@ -65,7 +65,7 @@ func NewServer(backend Backend, options Options) *Server {
 	}
 	s.routes = humago.New(s.mux, documentation())
 	s.routes.UseMiddleware(s.authorize)
-	s.addRoutes()
+	s.serveSubjects()
 	s.mux.Handle("GET "+Prefix+"/openapi.json", document(s.routes.OpenAPI()))
 	s.mux.HandleFunc("/api/", notFound)
 	s.mux.HandleFunc("GET /health", s.health)
@@ -73,23 +73,29 @@ func NewServer(backend Backend, options Options) *Server {
 	return s
 }
 
-func (s *Server) addRoutes() {
-	s.addObserving()
-	s.addReports()
-	s.addSetup()
-	s.addRelationship()
-	s.addActing()
-	s.addSettings()
-	s.addNotifications()
-	s.addSite()
-	s.addProtection()
-	s.addUsers()
-	s.addSessions()
-	s.addTokens()
-	s.addSecurity()
-	s.addDiverged()
-	s.addBackup()
-	s.addMaintaining()
+func (s *Server) serveSubjects() {
+	s.serveOverview()
+	s.serveReports()
+	s.serveSetup()
+	s.serveKeys()
+	s.serveRelationship()
+	s.serveSyncs()
+	s.serveRoles()
+	s.serveUpkeep()
+	s.serveSettings()
+	s.serveAddresses()
+	s.serveNotifications()
+	s.serveSite()
+	s.serveCertificates()
+	s.serveData()
+	s.serveServices()
+	s.serveUsers()
+	s.serveSessions()
+	s.serveTokens()
+	s.serveSecurity()
+	s.serveDiverged()
+	s.serveBackups()
+	s.serveSoftware()
 }
 
 // documentation is the frame of the OpenAPI document. The library's own pages

@@ -242,26 +242,26 @@ func TestBackupTravelsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := client.AddData(t.Context(), api.DataSpec{Name: "site", Kind: "dir", Path: "/srv/site"}); err != nil {
+	if err := api.AddData().Do(t.Context(), client, api.DataSpec{Name: "site", Kind: "dir", Path: "/srv/site"}); err != nil {
 		t.Fatal(err)
 	}
 	var saved []byte
-	err = client.CreateBackup(t.Context(), "correct horse", func(r io.Reader) (err error) { saved, err = io.ReadAll(r); return err })
+	err = api.CreateBackup().Call(t.Context(), client, api.PasswordText{Password: "correct horse"}, func(r io.Reader) (err error) { saved, err = io.ReadAll(r); return err })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := client.RemoveData(t.Context(), "site"); err != nil {
+	if err := api.RemoveData().Do(t.Context(), client, "site"); err != nil {
 		t.Fatal(err)
 	}
-	if err := client.RestoreBackup(t.Context(), "wrong horse", strings.NewReader(string(saved))); pair.CodeOf(err) != pair.Usage {
+	if _, err := api.RestoreBackup().Call(t.Context(), client, "wrong horse", strings.NewReader(string(saved))); pair.CodeOf(err) != pair.Usage {
 		t.Errorf("restore with another password: %v", err)
 	}
 	// Longer than an ordinary body may be.
 	large := string(saved) + strings.Repeat("more /srv/more\n", 100_000)
-	if err := client.RestoreBackup(t.Context(), "correct horse", strings.NewReader(large)); err != nil {
+	if _, err := api.RestoreBackup().Call(t.Context(), client, "correct horse", strings.NewReader(large)); err != nil {
 		t.Fatal(err)
 	}
-	data, err := client.Data(t.Context())
+	data, err := api.ListData().Call(t.Context(), client, api.None{})
 	if err != nil || len(data) != 100_001 {
 		t.Fatalf("%d pieces of data, %v", len(data), err)
 	}

@@ -2,12 +2,71 @@ package api
 
 import (
 	"context"
+	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
+
+// Stream is an operation whose answer is handed over as it streams in.
+type Stream[S, Q any] struct {
+	route
+	bind func(*Server, route, func(context.Context, Q, *streamWriter) error)
+	pack func(Q) any
+	act  func(S, context.Context, Q, *streamWriter) error
+}
+
+// as is a route that answers with a stream of this content type.
+func (r route) as(contentType string) route {
+	r.streams = contentType
+	return r
+}
+
+// Call asks an appliance, and hands its answer to take as it streams in. Its failures
+// are *pair.Refusal, or what take returns.
+func (o Stream[S, Q]) Call(ctx context.Context, c *Client, question Q, take func(io.Reader) error) error {
+	path, header, body, err := requestOf(o.route, o.pack(question))
+	if err != nil {
+		return err
+	}
+	response, err := c.send(ctx, o.method, path, header, body)
+	if err != nil {
+		return err
+	}
+	defer discard(response.Body)
+	return take(response.Body)
+}
+
+func (o Stream[S, Q]) serve(s *Server, subject S) {
+	o.bind(s, o.route, func(ctx context.Context, question Q, w *streamWriter) error { return o.act(subject, ctx, question, w) })
+}
+
+func stream[S, Q, I any](r route, in func() shape[Q, I], act func(S, context.Context, Q, *streamWriter) error) Stream[S, Q] {
+	return Stream[S, Q]{
+		route: r, act: act,
+		pack: func(question Q) any { return new(in().pack(question)) },
+		bind: func(s *Server, r route, produce func(context.Context, Q, *streamWriter) error) {
+			register(s, r, func(_ context.Context, question *I) (*huma.StreamResponse, error) {
+				return s.stream(r.streams, func(ctx context.Context, w *streamWriter) error {
+					return produce(ctx, in().unpack(question), w)
+				}), nil
+			})
+		},
+	}
+}
+
+// plainly is an act that needs no more than a writer.
+func plainly[S, Q any](act func(S, context.Context, Q, io.Writer) error) func(S, context.Context, Q, *streamWriter) error {
+	return func(s S, ctx context.Context, question Q, w *streamWriter) error { return act(s, ctx, question, w) }
+}
+
+// Into reads a streamed answer that is JSON.
+func Into(target any) func(io.Reader) error {
+	return func(answer io.Reader) error { return json.NewDecoder(answer).Decode(target) }
+}
 
 // streamWriter sends its headers with the first byte, so that a failure before
 // it is still a problem.

@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
-	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
@@ -16,7 +14,7 @@ func (p *program) sync() *cobra.Command {
 	request := api.SyncRequest{}
 	cmd := p.ask("sync [--wait] [--accept-shrink]", "Start a data sync, or join the running one; on either appliance", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
-			task, err := client.StartSync(ctx, request)
+			task, err := api.StartSync().Call(ctx, client, request)
 			if err != nil {
 				return err
 			}
@@ -29,7 +27,7 @@ func (p *program) sync() *cobra.Command {
 	cmd.Flags().BoolVar(&request.AcceptShrink, "accept-shrink", false, "although much less data is left than the backup holds, or a disk seems to be missing")
 	cmd.AddCommand(p.ask("cancel", "Cancel the running data sync", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
-			if err := client.CancelSync(ctx); err != nil {
+			if err := api.CancelSync().Do(ctx, client, api.None{}); err != nil {
 				return err
 			}
 			return p.say("The data sync is cancelled.")
@@ -64,7 +62,7 @@ func (p *program) become() *cobra.Command {
 
 func (p *program) switchRole(ctx context.Context, client *api.Client, given switching) error {
 	if given.check {
-		checks, err := client.Preflight(ctx, given.change)
+		checks, err := api.GetPreflight().Call(ctx, client, given.change.Query())
 		if err != nil {
 			return err
 		}
@@ -75,7 +73,7 @@ func (p *program) switchRole(ctx context.Context, client *api.Client, given swit
 			return err
 		}
 	}
-	task, err := client.ChangeRole(ctx, given.change)
+	task, err := api.ChangeRole().Call(ctx, client, given.change)
 	if err != nil {
 		return err
 	}
@@ -90,7 +88,7 @@ func (p *program) confirmLoss(ctx context.Context, client *api.Client, change ap
 	if !isTerminal(p.stdio.In) {
 		return nil
 	}
-	loss, err := client.Loss(ctx, change)
+	loss, err := api.GetLoss().Call(ctx, client, change.Query())
 	switch {
 	case err != nil:
 		return p.confirm(ctx, client, "Forced: what the other appliance wrote since the last data sync is set aside, not carried over.")
@@ -103,7 +101,7 @@ func (p *program) confirmLoss(ctx context.Context, client *api.Client, change ap
 func (p *program) doctor() *cobra.Command {
 	return p.ask("doctor", "How ready this pair is, each check with its next step; exit code 1 if one fails", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
-			checks, err := client.Doctor(ctx)
+			checks, err := api.RunDoctor().Call(ctx, client, api.None{})
 			if err != nil {
 				return err
 			}
@@ -137,15 +135,7 @@ func (p *program) maintenance() *cobra.Command {
 	lasting := ""
 	on := p.ask("on [--for D]", "Turn automatic actions off, for a while or until maintenance off", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
-			var limit time.Duration
-			if lasting != "" {
-				parsed, err := pair.ParseDuration(lasting)
-				if err != nil {
-					return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
-				}
-				limit = parsed
-			}
-			if err := client.StartMaintenance(ctx, limit); err != nil {
+			if err := api.StartMaintenance().Do(ctx, client, api.MaintenanceRequest{For: lasting}); err != nil {
 				return err
 			}
 			return p.say("Maintenance is on: nothing happens automatically.")
@@ -154,7 +144,7 @@ func (p *program) maintenance() *cobra.Command {
 	return group("maintenance", "Turn automatic actions off and on", on,
 		p.ask("off", "Turn automatic actions on again", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				if err := client.EndMaintenance(ctx); err != nil {
+				if err := api.EndMaintenance().Do(ctx, client, api.None{}); err != nil {
 					return err
 				}
 				return p.say("Maintenance is off.")
@@ -164,11 +154,11 @@ func (p *program) maintenance() *cobra.Command {
 func (p *program) resume() *cobra.Command {
 	return p.ask("resume", "Allow automatic failover again after too many takeovers", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
-			before, err := client.Status(ctx)
+			before, err := api.GetStatus().Call(ctx, client, api.None{})
 			if err != nil {
 				return err
 			}
-			if err := client.Resume(ctx); err != nil {
+			if err := api.Resume().Do(ctx, client, api.None{}); err != nil {
 				return err
 			}
 			return p.say("%s", api.ResumeText(before))

@@ -21,7 +21,7 @@ func (p *program) diverged() *cobra.Command {
 	return group("diverged", "Diverged copies: what losing sides wrote", p.divergedList(), p.divergedExport(),
 		p.ask("delete ID", "Delete a diverged copy for good", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.DeleteDiverged(ctx, args[0]); err != nil {
+				if err := api.DeleteDiverged().Do(ctx, client, args[0]); err != nil {
 					return err
 				}
 				return p.say("%s is deleted.", args[0])
@@ -31,7 +31,7 @@ func (p *program) diverged() *cobra.Command {
 func (p *program) divergedList() *cobra.Command {
 	return p.ask("list", "Diverged copies on this appliance", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
-			copies, err := client.DivergedCopies(ctx)
+			copies, err := api.ListDiverged().Call(ctx, client, api.None{})
 			if err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ func (p *program) divergedExport() *cobra.Command {
 				return err
 			}
 			files := 0
-			err := client.ExportDiverged(ctx, args[0], func(archive io.Reader) (err error) {
+			err := api.ExportDiverged().Call(ctx, client, args[0], func(archive io.Reader) (err error) {
 				files, err = unpack(archive, args[1])
 				return err
 			})
@@ -70,7 +70,7 @@ func (p *program) backup() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				err = client.CreateBackup(ctx, password, func(backup io.Reader) error { return saveNew(args[0], backup) })
+				err = api.CreateBackup().Call(ctx, client, api.PasswordText{Password: password}, func(backup io.Reader) error { return saveNew(args[0], backup) })
 				if err != nil {
 					return err
 				}
@@ -82,7 +82,7 @@ func (p *program) backup() *cobra.Command {
 
 func (p *program) inspect(ctx context.Context, client *api.Client, args []string) error {
 	return p.sendBackup(ctx, args[0], func(password string, file io.Reader) error {
-		holds, err := client.InspectBackup(ctx, password, file)
+		holds, err := api.InspectBackup().Call(ctx, client, password, file)
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (p *program) inspect(ctx context.Context, client *api.Client, args []string
 
 func (p *program) restore(ctx context.Context, client *api.Client, args []string) error {
 	return p.sendBackup(ctx, args[0], func(password string, file io.Reader) error {
-		if err := client.RestoreBackup(ctx, password, file); err != nil {
+		if _, err := api.RestoreBackup().Call(ctx, client, password, file); err != nil {
 			return err
 		}
 		return p.say("The backup is restored, and everybody is signed out of the console.")
@@ -120,7 +120,7 @@ func (p *program) sendBackup(ctx context.Context, name string, send func(passwor
 func (p *program) supportBundle() *cobra.Command {
 	return p.ask("support-bundle FILE", "What a supporter needs of this appliance, without secrets", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			err := client.SupportBundle(ctx, func(bundle io.Reader) error { return saveNew(args[0], bundle) })
+			err := api.MakeSupportBundle().Call(ctx, client, api.None{}, func(bundle io.Reader) error { return saveNew(args[0], bundle) })
 			if err != nil {
 				return err
 			}

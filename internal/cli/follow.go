@@ -31,7 +31,7 @@ func (p *program) follow(ctx context.Context, client *api.Client, task api.Task)
 			return fmt.Errorf("no longer watching: the %s goes on; baton status --watch shows it", task.Kind)
 		case <-ticker.C:
 		}
-		if task, err = client.Task(ctx, task.ID); err != nil && ctx.Err() == nil {
+		if task, err = api.GetTask().Call(ctx, client, task.ID); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}

@@ -28,11 +28,11 @@ func (p *program) history() *cobra.Command {
 			if limit == 0 && since != "" {
 				filter.Limit = api.MaxEvents
 			}
-			events, err := client.History(ctx, filter)
+			events, err := api.ListHistory().Call(ctx, client, filter)
 			if err != nil || p.flags.json {
 				return errors.Join(err, p.writeHistory(events, nil))
 			}
-			status, err := client.Status(ctx)
+			status, err := api.GetStatus().Call(ctx, client, api.None{})
 			if err != nil {
 				return err
 			}

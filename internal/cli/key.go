@@ -21,7 +21,7 @@ func (p *program) setup() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := client.SetUp(ctx, api.SetupRequest{User: name, Password: password}); err != nil {
+			if err := api.SetUp().Do(ctx, client, api.SetupRequest{User: name, Password: password}); err != nil {
 				return err
 			}
 			return p.say("%s is the first administrator: sign in to the console, at /login of this appliance's address.", name)
@@ -31,7 +31,7 @@ func (p *program) setup() *cobra.Command {
 }
 
 func (p *program) setupState(ctx context.Context, client *api.Client) error {
-	state, err := client.SetupState(ctx)
+	state, err := api.GetSetup().Call(ctx, client, api.None{})
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (p *program) key() *cobra.Command {
 		p.keySet(), p.keyGenerate(),
 		p.ask("fingerprint", "Show the fingerprint, to compare on both appliances", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				state, err := client.Key(ctx)
+				state, err := api.GetKey().Call(ctx, client, api.None{})
 				if err != nil {
 					return err
 				}
@@ -68,7 +68,7 @@ func (p *program) key() *cobra.Command {
 			}),
 		p.ask("end-previous", "End the key before this one at once, as when it has leaked", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				if err := client.EndPreviousKey(ctx); err != nil {
+				if err := api.EndPreviousKey().Do(ctx, client, api.None{}); err != nil {
 					return err
 				}
 				return p.say("Only the present key is valid on this appliance now.")
@@ -87,7 +87,7 @@ func (p *program) keySet() *cobra.Command {
 }
 
 func (p *program) saveKey(ctx context.Context, client *api.Client, key string) error {
-	state, err := client.SetKey(ctx, key)
+	state, err := api.SetKey().Call(ctx, client, api.KeyText{Key: key})
 	if err != nil {
 		return err
 	}
@@ -98,16 +98,16 @@ func (p *program) keyGenerate() *cobra.Command {
 	save := false
 	cmd := p.ask("generate [--save]", "Write a strong new key, to be set on both appliances", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
-			key, err := client.GenerateKey(ctx)
+			generated, err := api.GenerateKey().Call(ctx, client, api.None{})
 			if err != nil {
 				return err
 			}
 			if save {
-				if _, err := client.SetKey(ctx, key); err != nil {
+				if _, err := api.SetKey().Call(ctx, client, generated); err != nil {
 					return err
 				}
 			}
-			return p.show(map[string]any{"key": key, "saved": save}, func(pg *page) { pg.row(key) })
+			return p.show(map[string]any{"key": generated.Key, "saved": save}, func(pg *page) { pg.row(generated.Key) })
 		})
 	cmd.Flags().BoolVar(&save, "save", false, "save it on this appliance, too")
 	return cmd

@@ -29,10 +29,11 @@ func (p *program) notifications() *cobra.Command {
 }
 
 func (p *program) getNotifications(ctx context.Context, client *api.Client, args []string) error {
-	saved, _, err := client.Notifications(ctx)
+	answer, err := api.GetNotifications().Call(ctx, client, api.None{})
 	if err != nil {
 		return err
 	}
+	saved := answer.Body
 	return p.showSettings(pair.Texts(saved.Notifications), pair.Names(saved.Notifications), args)
 }
 
@@ -122,15 +123,16 @@ func findWebhook(n pair.Notifications, name string) (int, error) {
 // changeNotifications saves a change of what is saved now. It fails if somebody
 // else saves meanwhile.
 func changeNotifications(ctx context.Context, client *api.Client, change func(*pair.Notifications) error) (api.SavedNotifications, error) {
-	current, version, err := client.Notifications(ctx)
+	now, err := api.GetNotifications().Call(ctx, client, api.None{})
 	if err != nil {
-		return current, err
+		return now.Body, err
 	}
-	if err := change(&current.Notifications); err != nil {
-		return current, err
+	wanted := api.NotificationsToSave{IfMatch: now.ETag, Body: now.Body.Notifications}
+	if err := change(&wanted.Body); err != nil {
+		return now.Body, err
 	}
-	saved, err := client.SaveNotifications(ctx, current.Notifications, version)
-	return saved, byKey(err, current.Notifications)
+	saved, err := api.SaveNotifications().Call(ctx, client, wanted)
+	return saved.Body, byKey(err, wanted.Body)
 }
 
 // byKey names refused fields as the command line does.
@@ -186,10 +188,11 @@ func (p *program) removeWebhook(ctx context.Context, client *api.Client, args []
 }
 
 func (p *program) testWebhook(ctx context.Context, client *api.Client, args []string) error {
-	saved, _, err := client.Notifications(ctx)
+	answer, err := api.GetNotifications().Call(ctx, client, api.None{})
 	if err != nil {
 		return err
 	}
+	saved := answer.Body
 	i, err := findWebhook(saved.Notifications, args[0])
 	if err != nil {
 		return err
@@ -198,18 +201,19 @@ func (p *program) testWebhook(ctx context.Context, client *api.Client, args []st
 }
 
 func (p *program) testChannel(ctx context.Context, client *api.Client, channel string) error {
-	text, err := client.TestNotification(ctx, channel)
+	tested, err := api.TestNotification().Call(ctx, client, api.ChannelRequest{Channel: channel})
 	if err != nil {
 		return err
 	}
-	return p.say("%s", text)
+	return p.say("%s", tested.Text)
 }
 
 func (p *program) listChannels(ctx context.Context, client *api.Client, _ []string) error {
-	saved, _, err := client.Notifications(ctx)
+	answer, err := api.GetNotifications().Call(ctx, client, api.None{})
 	if err != nil {
 		return err
 	}
+	saved := answer.Body
 	return p.show(saved.Channels, func(pg *page) {
 		pg.row("CHANNEL", "ON", "SECRET", "WAITING", "LAST SUCCESS", "LAST FAILURE")
 		for _, channel := range saved.Channels {

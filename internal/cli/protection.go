@@ -20,7 +20,7 @@ func (p *program) data() *cobra.Command {
 			p.addPostgres()),
 		p.ask("list", "What is protected, and how far it is on the backup", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				known, err := client.Protection(ctx)
+				known, err := api.GetProtection().Call(ctx, client, api.None{})
 				if err != nil {
 					return err
 				}
@@ -29,7 +29,7 @@ func (p *program) data() *cobra.Command {
 		group("test", "Tell what protecting something would meet, and change nothing; exit code 1 if it cannot be",
 			p.ask("dir NAME PATH", "Test a directory; exit code 1 if it cannot be protected", cobra.ExactArgs(2),
 				func(ctx context.Context, client *api.Client, args []string) error {
-					checks, err := client.TestData(ctx, api.DataSpec{Kind: "dir", Name: args[0], Path: args[1]})
+					checks, err := api.TestData().Call(ctx, client, api.DataSpec{Kind: "dir", Name: args[0], Path: args[1]})
 					if err != nil {
 						return err
 					}
@@ -38,14 +38,14 @@ func (p *program) data() *cobra.Command {
 		p.ask("allow [PATH]", "Let a directory be protected on this machine (as root there); without PATH: what may be", cobra.MaximumNArgs(1), p.allow),
 		p.ask("disallow PATH", "Let it be protected on this machine no longer", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.Disallow(ctx, args[0]); err != nil {
+				if err := api.Disallow().Do(ctx, client, api.AllowedPath{Path: args[0]}); err != nil {
 					return err
 				}
 				return p.say("%s is no longer allowed by name on this machine.", args[0])
 			}),
 		p.ask("remove NAME", "Protect it no longer; nothing is deleted", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.RemoveData(ctx, args[0]); err != nil {
+				if err := api.RemoveData().Do(ctx, client, args[0]); err != nil {
 					return err
 				}
 				return p.say("%s is no longer protected.", args[0])
@@ -55,12 +55,12 @@ func (p *program) data() *cobra.Command {
 // allow lists what may be protected on this machine, or extends that.
 func (p *program) allow(ctx context.Context, client *api.Client, args []string) error {
 	if len(args) == 1 {
-		if err := client.Allow(ctx, args[0]); err != nil {
+		if err := api.Allow().Do(ctx, client, api.AllowedPath{Path: args[0]}); err != nil {
 			return err
 		}
 		return p.say("%s may be protected on this machine.", args[0])
 	}
-	known, err := client.Allowance(ctx)
+	known, err := api.GetAllowance().Call(ctx, client, api.None{})
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (p *program) addPostgres() *cobra.Command {
 }
 
 func (p *program) addData(ctx context.Context, client *api.Client, spec api.DataSpec) error {
-	if err := client.AddData(ctx, spec); err != nil {
+	if err := api.AddData().Do(ctx, client, spec); err != nil {
 		return err
 	}
 	return p.say("%s is protected.", spec.Name)
@@ -123,7 +123,7 @@ func (p *program) service() *cobra.Command {
 		group("add", "Let a service run on the primary only", p.addUnit(), p.addCommand()),
 		p.ask("list", "Services that run on the primary only", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				services, err := client.Services(ctx)
+				services, err := api.ListServices().Call(ctx, client, api.None{})
 				if err != nil {
 					return err
 				}
@@ -136,7 +136,7 @@ func (p *program) service() *cobra.Command {
 			}),
 		p.ask("remove NAME", "Leave a service alone from now on", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.RemoveService(ctx, args[0]); err != nil {
+				if err := api.RemoveService().Do(ctx, client, args[0]); err != nil {
 					return err
 				}
 				return p.say("%s is left alone from now on.", args[0])
@@ -170,7 +170,7 @@ func healthFlag(cmd *cobra.Command, service *api.Service) {
 }
 
 func (p *program) addService(ctx context.Context, client *api.Client, service api.Service) error {
-	if err := client.AddService(ctx, service); err != nil {
+	if err := api.AddService().Do(ctx, client, service); err != nil {
 		return err
 	}
 	return p.say("%s runs on the primary only.", service.Name)

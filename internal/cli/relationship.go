@@ -16,11 +16,11 @@ func (p *program) pair() *cobra.Command {
 			if check {
 				return p.previewPair(ctx, client, request)
 			}
-			peer, err := client.Pair(ctx, request)
+			peer, err := api.EstablishPair().Call(ctx, client, request)
 			if err != nil {
 				return err
 			}
-			protected, err := client.Data(ctx)
+			protected, err := api.ListData().Call(ctx, client, api.None{})
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ func (p *program) pair() *cobra.Command {
 }
 
 func (p *program) previewPair(ctx context.Context, client *api.Client, request api.PairRequest) error {
-	preview, err := client.PreviewPair(ctx, request)
+	preview, err := api.PreviewPair().Call(ctx, client, request)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (p *program) unpair() *cobra.Command {
 					return err
 				}
 			}
-			if err := client.Unpair(ctx, request); err != nil {
+			if err := api.BreakPair().Do(ctx, client, request); err != nil {
 				return err
 			}
 			return p.say("The relationship is broken.")

@@ -31,10 +31,15 @@ func (p *program) report() *cobra.Command {
 			if err := filter.Check(kind); err != nil {
 				return err
 			}
-			return client.DownloadReport(ctx, kind, filter, format, func(file io.Reader) error {
+			show := func(file io.Reader) error {
 				_, err := io.Copy(p.stdio.Out, file)
 				return err
-			})
+			}
+			query := filter.Query(format)
+			if kind == api.AvailabilityReport {
+				return api.ReportAvailability().Call(ctx, client, query.RangeQuery, show)
+			}
+			return api.ReportEvents(kind).Call(ctx, client, query, show)
 		})
 	cmd.Flags().StringVar(&period, "period", "", "24h, 7d, 30d (the default), 12mo or all")
 	cmd.Flags().StringVar(&since, "since", "", "1h, 7d, a date like 2030-01-31, or RFC 3339")

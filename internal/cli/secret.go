@@ -87,7 +87,7 @@ func (p *program) confirm(ctx context.Context, client *api.Client, consequence s
 	if !isTerminal(p.stdio.In) {
 		return nil
 	}
-	status, err := client.Status(ctx)
+	status, err := api.GetStatus().Call(ctx, client, api.None{})
 	if err != nil {
 		return err
 	}

@@ -19,11 +19,11 @@ func (p *program) settings() *cobra.Command {
 }
 
 func (p *program) getSettings(ctx context.Context, client *api.Client, args []string) error {
-	settings, _, err := client.Settings(ctx)
+	settings, err := api.GetSettings().Call(ctx, client, api.None{})
 	if err != nil {
 		return err
 	}
-	return p.showSettings(settings, pair.Names(pair.Settings{}), args)
+	return p.showSettings(settings.Body, pair.Names(pair.Settings{}), args)
 }
 
 // showSettings shows one setting that is named, or all.
@@ -42,11 +42,11 @@ func (p *program) security() *cobra.Command {
 	return group("security", "Who may come in to console and API",
 		p.ask("get [KEY]", "Show one security option, or all", cobra.MaximumNArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				options, _, err := client.Security(ctx)
+				options, err := api.GetSecurity().Call(ctx, client, api.None{})
 				if err != nil {
 					return err
 				}
-				return p.showSettings(options, pair.Names(pair.Security{}), args)
+				return p.showSettings(options.Body, pair.Names(pair.Security{}), args)
 			}),
 		p.ask("set KEY=VALUE ...", "Change security options; all of them or none", cobra.MinimumNArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
@@ -54,11 +54,11 @@ func (p *program) security() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				options, err := client.ChangeSecurity(ctx, changes)
+				options, err := api.ChangeSecurity().Call(ctx, client, api.Changes{Body: changes})
 				if err != nil {
 					return err
 				}
-				return p.writeSettings(options, keys)
+				return p.writeSettings(options.Body, keys)
 			}))
 }
 
@@ -67,11 +67,11 @@ func (p *program) setSettings(ctx context.Context, client *api.Client, args []st
 	if err != nil {
 		return err
 	}
-	settings, err := client.ChangeSettings(ctx, changes, "")
+	settings, err := api.ChangeSettings().Call(ctx, client, api.Changes{Body: changes})
 	if err != nil {
 		return err
 	}
-	return p.writeSettings(settings, keys)
+	return p.writeSettings(settings.Body, keys)
 }
 
 // parseChanges reads KEY=VALUE arguments, and returns the keys in their order, too.
@@ -105,7 +105,7 @@ func (p *program) sharedIP() *cobra.Command {
 	return group("shared-ip", "The addresses that the primary holds",
 		p.ask("list", "Shared IPs that this appliance knows", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				ips, err := client.SharedIPs(ctx)
+				ips, err := api.ListSharedIPs().Call(ctx, client, api.None{})
 				if err != nil {
 					return err
 				}
@@ -118,14 +118,14 @@ func (p *program) sharedIP() *cobra.Command {
 			}),
 		p.ask("enable ADDRESS", "Share an address of this appliance's configuration file", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.EnableSharedIP(ctx, args[0]); err != nil {
+				if err := api.EnableSharedIP().Do(ctx, client, api.AddressRequest{Address: args[0]}); err != nil {
 					return err
 				}
 				return p.say("%s is shared.", args[0])
 			}),
 		p.ask("disable ADDRESS", "Share it no longer", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.DisableSharedIP(ctx, args[0]); err != nil {
+				if err := api.DisableSharedIP().Do(ctx, client, api.AddressRequest{Address: args[0]}); err != nil {
 					return err
 				}
 				return p.say("%s is not shared.", args[0])
@@ -135,7 +135,7 @@ func (p *program) sharedIP() *cobra.Command {
 func (p *program) testIPs() *cobra.Command {
 	return p.ask("test-ips [IP ...]", "Ping the given or the saved test IPs from both appliances; exit code 1 if one does not answer", cobra.ArbitraryArgs,
 		func(ctx context.Context, client *api.Client, args []string) error {
-			results, err := client.TestIPs(ctx, args)
+			results, err := api.PingTestIPs().Call(ctx, client, api.TestIPsRequest{IPs: args})
 			if err != nil {
 				return err
 			}

@@ -23,11 +23,11 @@ func (p *program) site() *cobra.Command {
 }
 
 func (p *program) getSite(ctx context.Context, client *api.Client, args []string) error {
-	saved, err := client.Site(ctx)
+	saved, err := api.GetSite().Call(ctx, client, api.None{})
 	if err != nil {
 		return err
 	}
-	return p.showSettings(pair.Texts(saved.Site), pair.Names(saved.Site), args)
+	return p.showSettings(pair.Texts(saved.Body.Site), pair.Names(saved.Body.Site), args)
 }
 
 func (p *program) setSite(ctx context.Context, client *api.Client, args []string) error {
@@ -35,18 +35,18 @@ func (p *program) setSite(ctx context.Context, client *api.Client, args []string
 	if err != nil {
 		return err
 	}
-	saved, err := client.ChangeSite(ctx, changes)
+	saved, err := api.ChangeSite().Call(ctx, client, api.Changes{Body: changes})
 	if err != nil {
 		return err
 	}
-	return p.writeSettings(pair.Texts(saved.Site), keys)
+	return p.writeSettings(pair.Texts(saved.Body.Site), keys)
 }
 
 func (p *program) certificate() *cobra.Command {
 	return group("certificate", "The certificates that browsers meet",
 		p.ask("show", "Show the site's certificate, and the one of this appliance's console", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				return p.writeCertificates(client.Certificates(ctx))
+				return p.writeCertificates(api.GetCertificates().Call(ctx, client, api.None{}))
 			}),
 		p.ask("set CERT [KEY]", "Save the site's certificate with its chain, and its key, from PEM files", cobra.RangeArgs(1, 2),
 			func(ctx context.Context, client *api.Client, args []string) error {
@@ -54,15 +54,15 @@ func (p *program) certificate() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.writeCertificates(client.SetCertificate(ctx, given))
+				return p.writeCertificates(api.SetCertificate().Call(ctx, client, api.CertificateToSave{Body: given}))
 			}),
 		p.ask("self-signed", "Make one for the site's host name and the shared IPs", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				return p.writeCertificates(client.SelfSignCertificate(ctx))
+				return p.writeCertificates(api.SelfSignCertificate().Call(ctx, client, api.Matching{}))
 			}),
 		p.ask("remove", "Show each appliance's own certificate again", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				return p.writeCertificates(client.RemoveCertificate(ctx))
+				return p.writeCertificates(api.RemoveCertificate().Call(ctx, client, api.Matching{}))
 			}))
 }
 
@@ -97,10 +97,11 @@ func readSmall(path string, most int64) (string, error) {
 	return string(text), nil
 }
 
-func (p *program) writeCertificates(known api.Certificates, err error) error {
+func (p *program) writeCertificates(answer api.CertificatesAnswer, err error) error {
 	if err != nil {
 		return err
 	}
+	known := answer.Body
 	return p.show(known, func(pg *page) {
 		if known.Site == nil {
 			pg.row("The site has no certificate of its own: browsers meet the console's.")

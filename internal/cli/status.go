@@ -18,7 +18,7 @@ func (p *program) status() *cobra.Command {
 			if watch {
 				return p.watch(ctx, client)
 			}
-			status, err := client.Status(ctx)
+			status, err := api.GetStatus().Call(ctx, client, api.None{})
 			if err != nil {
 				return err
 			}
@@ -31,7 +31,7 @@ func (p *program) status() *cobra.Command {
 // watch shows every change: on a terminal in place, else one after the other;
 // with --json one object a line.
 func (p *program) watch(ctx context.Context, client *api.Client) error {
-	err := client.WatchStatus(ctx, func(status pair.Status) error {
+	err := api.WatchStatus(ctx, client, func(status pair.Status) error {
 		if p.flags.json {
 			return p.line(status)
 		}

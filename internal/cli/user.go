@@ -15,28 +15,28 @@ func (p *program) user() *cobra.Command {
 	return group("user", "Accounts", p.userAdd(), p.userList(), p.userPassword(),
 		p.ask("disable NAME", "Let an account sign in no longer", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.DisableUser(ctx, pair.UserName(args[0])); err != nil {
+				if err := api.DisableUser().Do(ctx, client, pair.UserName(args[0])); err != nil {
 					return err
 				}
 				return p.say("%s is disabled.", pair.UserName(args[0]))
 			}),
 		p.ask("enable NAME", "Let a disabled account sign in again", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.EnableUser(ctx, pair.UserName(args[0])); err != nil {
+				if err := api.EnableUser().Do(ctx, client, pair.UserName(args[0])); err != nil {
 					return err
 				}
 				return p.say("%s is enabled.", pair.UserName(args[0]))
 			}),
 		p.ask("totp-off NAME", "Ask an account for its password only, as when the device for its one-time codes is lost", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.ResetTOTP(ctx, pair.UserName(args[0])); err != nil {
+				if err := api.ResetTOTP().Do(ctx, client, pair.UserName(args[0])); err != nil {
 					return err
 				}
 				return p.say("%s signs in with the password only.", pair.UserName(args[0]))
 			}),
 		p.ask("sign-out NAME", "Sign an account out of the console everywhere", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.SignOutEverywhere(ctx, pair.UserName(args[0])); err != nil {
+				if err := api.SignOutEverywhere().Do(ctx, client, pair.UserName(args[0])); err != nil {
 					return err
 				}
 				return p.say("%s is signed out.", pair.UserName(args[0]))
@@ -56,7 +56,7 @@ func (p *program) userAdd() *cobra.Command {
 			if user.Password, err = p.newSecret(ctx, "password"); err != nil {
 				return err
 			}
-			if err := client.AddUser(ctx, user); err != nil {
+			if err := api.AddUser().Do(ctx, client, user); err != nil {
 				return err
 			}
 			return p.say("%s is a user with the role %s.", user.Name, user.Role)
@@ -70,7 +70,7 @@ func (p *program) userAdd() *cobra.Command {
 func (p *program) userList() *cobra.Command {
 	return p.ask("list", "Accounts", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
-			users, err := client.Users(ctx)
+			users, err := api.ListUsers().Call(ctx, client, api.None{})
 			if err != nil {
 				return err
 			}
@@ -90,7 +90,8 @@ func (p *program) userPassword() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := client.SetPassword(ctx, pair.UserName(args[0]), password); err != nil {
+			change := api.Named[api.PasswordText]{Name: pair.UserName(args[0]), Body: api.PasswordText{Password: password}}
+			if err := api.SetPassword().Do(ctx, client, change); err != nil {
 				return err
 			}
 			return p.say("%s has a new password.", pair.UserName(args[0]))
@@ -101,7 +102,7 @@ func (p *program) token() *cobra.Command {
 	return group("token", "API tokens", p.tokenCreate(),
 		p.ask("list", "Tokens, without their secrets", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
-				tokens, err := client.Tokens(ctx)
+				tokens, err := api.ListTokens().Call(ctx, client, api.None{})
 				if err != nil {
 					return err
 				}
@@ -114,7 +115,7 @@ func (p *program) token() *cobra.Command {
 			}),
 		p.ask("revoke ID", "End a token at once", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := client.RevokeToken(ctx, args[0]); err != nil {
+				if err := api.RevokeToken().Do(ctx, client, args[0]); err != nil {
 					return err
 				}
 				return p.say("%s is revoked.", args[0])
@@ -137,7 +138,7 @@ func (p *program) tokenCreate() *cobra.Command {
 				}
 				token.Expires = time.Now().Add(d)
 			}
-			made, err := client.CreateToken(ctx, token)
+			made, err := api.CreateToken().Call(ctx, client, token)
 			if err != nil {
 				return err
 			}

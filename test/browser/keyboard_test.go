@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
+
+	"baton/internal/api"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
@@ -240,10 +241,10 @@ func TestARefusedFormOutlivesASwitch(t *testing.T) {
 func (p *tab) follows(w *world, look func()) {
 	p.t.Helper()
 	for range 2 {
-		w.must(w.alpha.API.StartMaintenance(p.t.Context(), time.Hour))
+		w.must(api.StartMaintenance().Do(p.t.Context(), w.alpha.API, api.MaintenanceRequest{For: "1h"}))
 		p.in("This host's status").sees("maintenance")
 		look()
-		w.must(w.alpha.API.EndMaintenance(p.t.Context()))
+		w.must(api.EndMaintenance().Do(p.t.Context(), w.alpha.API, api.None{}))
 		eventually(p.t, "maintenance ends on the page", patience, func() bool { return !p.in("This host's status").shows("maintenance") })
 		look()
 	}

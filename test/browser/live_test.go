@@ -6,6 +6,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"baton/internal/api"
 )
 
 // liveLimit is how long a page may take to show what has happened.
@@ -34,7 +36,7 @@ func TestOpenPagesFollowWithinASecond(t *testing.T) {
 		if try == tries {
 			t.Fatalf("a page shows what happened later than %s, %d times", liveLimit, tries)
 		}
-		w.must(w.alpha.API.EndMaintenance(context.Background()))
+		w.must(api.EndMaintenance().Do(context.Background(), w.alpha.API, api.None{}))
 	}
 }
 
@@ -49,9 +51,9 @@ func followOnce(t *testing.T, w *world, p, peer *tab, best map[string]time.Durat
 		text string
 		on   *tab
 	}{
-		{"maintenance begins", func() error { return w.alpha.API.StartMaintenance(ctx, time.Hour) }, "maintenance", p},
-		{"maintenance ends", func() error { return w.alpha.API.EndMaintenance(ctx) }, "", p},
-		{"maintenance begins, seen on the peer", func() error { return w.alpha.API.StartMaintenance(ctx, time.Hour) }, "maintenance", peer},
+		{"maintenance begins", func() error { return api.StartMaintenance().Do(ctx, w.alpha.API, api.MaintenanceRequest{For: "1h"}) }, "maintenance", p},
+		{"maintenance ends", func() error { return api.EndMaintenance().Do(ctx, w.alpha.API, api.None{}) }, "", p},
+		{"maintenance begins, seen on the peer", func() error { return api.StartMaintenance().Do(ctx, w.alpha.API, api.MaintenanceRequest{For: "1h"}) }, "maintenance", peer},
 	} {
 		at := time.Now()
 		w.must(cause.do())
@@ -80,7 +82,7 @@ func TestOpenPageFindsBackAfterALostConnection(t *testing.T) {
 	w.fault(w.lab.CutCable(client))
 	p.sees("No contact with alpha since")
 	p.state("lost")
-	w.must(w.alpha.API.StartMaintenance(context.Background(), time.Hour)) // nobody sees it now
+	w.must(api.StartMaintenance().Do(context.Background(), w.alpha.API, api.MaintenanceRequest{For: "1h"})) // nobody sees it now
 	back := w.fault(w.lab.PlugCable(client))
 	p.sees("maintenance")
 	eventually(t, "the page says no longer that it is lost", patience, func() bool { return !p.shows("No contact with") })
@@ -98,7 +100,7 @@ func TestOpenPageWithoutItsStreamIsDrawnAnew(t *testing.T) {
 	ask[bool](p, "document.getElementById('stream').remove() || true")
 	p.sees("No contact with alpha since")
 	eventually(t, "the page says no longer that it is lost", patience, func() bool { return !p.shows("No contact with") })
-	w.must(w.alpha.API.StartMaintenance(context.Background(), time.Hour))
+	w.must(api.StartMaintenance().Do(context.Background(), w.alpha.API, api.MaintenanceRequest{For: "1h"}))
 	p.in("Conditions").sees("maintenance") // it follows again
 }
 

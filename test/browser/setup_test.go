@@ -5,13 +5,14 @@ package browser
 import (
 	"testing"
 
+	"baton/internal/api"
 	"baton/internal/lab/daemon"
 )
 
 // setUp makes the first administrator on the page that a fresh appliance leads to.
 func (p *tab) setUp(a *daemon.Appliance) {
 	p.t.Helper()
-	state, err := a.API.SetupState(p.ctx)
+	state, err := api.GetSetup().Call(p.ctx, a.API, api.None{})
 	p.do(err)
 	p.open("/login")
 	p.sees("Set up " + a.Name())

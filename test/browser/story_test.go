@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/api"
 	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
@@ -145,8 +146,8 @@ func (s *story) syncAndLeave() {
 	})
 	s.synced(s.beta)
 	eventually(s.t, "beta knows that there is no limit any more", patience, func() bool {
-		saved, _, err := s.beta.API.Settings(s.t.Context())
-		return err == nil && saved["bandwidth_limit"] == "0"
+		saved, err := api.GetSettings().Call(s.t.Context(), s.beta.API, api.None{})
+		return err == nil && saved.Body["bandwidth_limit"] == "0"
 	})
 }
 

@@ -108,7 +108,7 @@ func (a *appliance) events(kinds ...string) []api.Event {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	events, err := a.API.History(ctx, api.HistoryFilter{Kinds: kinds, Limit: 10_000})
+	events, err := api.ListHistory().Call(ctx, a.API, api.HistoryFilter{Kinds: kinds, Limit: 10_000})
 	if err != nil {
 		a.t.Fatalf("history of %s: %v", a.Name(), err)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/api"
 	"baton/internal/pair"
 )
 
@@ -42,7 +43,7 @@ func TestOldPrimaryReturnsWithNewerData(t *testing.T) {
 // its hash, and can be exported.
 func (w *world) diverged(a *appliance, name, text string) {
 	w.t.Helper()
-	copies, err := a.API.DivergedCopies(w.t.Context())
+	copies, err := api.ListDiverged().Call(w.t.Context(), a.API, api.None{})
 	if err != nil || len(copies) != 1 {
 		w.t.Fatalf("diverged copies of %s: %v %v, wanted one", a.Name(), copies, err)
 	}

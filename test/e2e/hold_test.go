@@ -47,12 +47,12 @@ func (w *world) download() (io.Reader, net.Conn) {
 // for running requests.
 func (a *appliance) switching() api.Task {
 	a.t.Helper()
-	task, err := a.API.ChangeRole(context.Background(), api.RoleChange{Role: pair.Primary, DataSyncFirst: true})
+	task, err := api.ChangeRole().Call(context.Background(), a.API, api.RoleChange{Role: pair.Primary, DataSyncFirst: true})
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	eventually(a.t, "it says what it waits for", 10*time.Second, func() bool {
-		now, err := a.API.Task(context.Background(), task.ID)
+		now, err := api.GetTask().Call(context.Background(), a.API, task.ID)
 		if err == nil && now.State == api.TaskFailed {
 			a.t.Fatal(now.Error)
 		}
@@ -64,7 +64,7 @@ func (a *appliance) switching() api.Task {
 func (a *appliance) ended(task api.Task, within time.Duration) {
 	a.t.Helper()
 	eventually(a.t, "the switch ends", within, func() bool {
-		now, err := a.API.Task(context.Background(), task.ID)
+		now, err := api.GetTask().Call(context.Background(), a.API, task.ID)
 		if err == nil && now.State == api.TaskFailed {
 			a.t.Fatal(now.Error)
 		}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/api"
 	"baton/internal/pair"
 )
 
@@ -137,7 +138,7 @@ func (c *chaos) accounted(primary *appliance) {
 	c.t.Helper()
 	kept := map[string]bool{}
 	for _, a := range c.both() {
-		copies, err := a.API.DivergedCopies(c.t.Context())
+		copies, err := api.ListDiverged().Call(c.t.Context(), a.API, api.None{})
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"baton/internal/api"
 )
 
 // campaign is one profile's rounds.
@@ -196,7 +198,7 @@ func (c *campaign) ready(ctx context.Context, r *round) (err error) {
 	}
 	for _, m := range c.world.both() {
 		// Automatic failover pauses after three takeovers in an hour: the campaign is no hour.
-		if err := m.API.Resume(ctx); err != nil {
+		if err := api.Resume().Do(ctx, m.API, api.None{}); err != nil {
 			return fmt.Errorf("resume on %s: %w", m.Name(), err)
 		}
 		if err := m.forgetLog(); err != nil {

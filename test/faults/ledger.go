@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/api"
 	"baton/internal/lab/daemon"
 )
 
@@ -100,15 +101,15 @@ func addNumbers(numbers map[uint64]bool, text string) {
 
 // takeAside reads the numbers in the machine's diverged copies, and deletes them.
 func (l *ledger) takeAside(ctx context.Context, m *machine) error {
-	copies, err := m.API.DivergedCopies(ctx)
+	copies, err := api.ListDiverged().Call(ctx, m.API, api.None{})
 	if err != nil {
 		return fmt.Errorf("list the diverged copies of %s: %w", m.Name(), err)
 	}
 	for _, one := range copies {
-		if err := m.API.ExportDiverged(ctx, one.ID, l.readCopy); err != nil {
+		if err := api.ExportDiverged().Call(ctx, m.API, one.ID, l.readCopy); err != nil {
 			return fmt.Errorf("export %s of %s: %w", one.ID, m.Name(), err)
 		}
-		if err := m.API.DeleteDiverged(ctx, one.ID); err != nil {
+		if err := api.DeleteDiverged().Do(ctx, m.API, one.ID); err != nil {
 			return fmt.Errorf("delete %s of %s: %w", one.ID, m.Name(), err)
 		}
 	}

@@ -179,6 +179,9 @@ func (a *Appliance) Tokens(context.Context) ([]pair.Token, error) {
 func (a *Appliance) CreateToken(_ context.Context, token pair.NewToken) (pair.CreatedToken, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !token.Expires.IsZero() && !token.Expires.After(time.Now()) { // the command line's clock does not stand still
+		return pair.CreatedToken{}, pair.RefuseField("expires", "that moment has passed: use a later one, or none")
+	}
 	id := "t" + strconv.Itoa(len(a.tokens)+1)
 	made := pair.Token{ID: id, Name: token.Name, Role: token.Role, Created: Start(), Expires: token.Expires}
 	a.tokens["secret-of-"+id] = made

@@ -141,7 +141,7 @@ func (a *Appliance) Ready(ctx context.Context, within time.Duration) error {
 func (a *Appliance) Status(ctx context.Context) (pair.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	return a.API.Status(ctx)
+	return api.GetStatus().Call(ctx, a.API, api.None{})
 }
 
 // Is reports whether the appliance has that role and is steady in it.

@@ -140,7 +140,7 @@ func heldBy(status pair.Status) string {
 // showHistory prints events that were not shown yet. An event of the peer comes
 // here too, merged; each appliance shows its own.
 func (s *stage) showHistory(ctx context.Context, a *daemon.Appliance, since time.Time, seen map[string]bool) {
-	events, err := a.API.History(ctx, api.HistoryFilter{Since: since})
+	events, err := api.ListHistory().Call(ctx, a.API, api.HistoryFilter{Since: since})
 	if err != nil {
 		return
 	}

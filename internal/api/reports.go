@@ -1,12 +1,126 @@
 package api
 
 import (
+	"context"
+	"encoding/json"
+	"reflect"
 	"slices"
 	"time"
 
 	"baton/internal/pair"
 	"baton/internal/report"
 )
+
+// Reporting answers the reports. Filters have been checked.
+type Reporting interface {
+	Availability(ctx context.Context, filter ReportFilter) (Availability, error)
+	// EventReport answers one page of a report that lists events.
+	EventReport(ctx context.Context, kind ReportKind, filter ReportFilter) (EventReport, error)
+	// EachReported hands over every event of such a report, oldest first, with few
+	// in memory at a time.
+	EachReported(ctx context.Context, kind ReportKind, filter ReportFilter, do func(Event) error) error
+}
+
+// ReportAvailability answers when the site was up, and who served it: as Availability
+// or, with a format, as a file.
+func ReportAvailability() Stream[Reporting, RangeQuery] {
+	r := get("/reports/availability", "report-availability", pair.Viewer, "When the site was up, and who served it").as("text/csv")
+	r.or = reflect.TypeFor[Availability]()
+	return stream(r, same, func(reports Reporting, ctx context.Context, query RangeQuery, w *streamWriter) error {
+		return writeReport(ctx, reports, AvailabilityReport, query.filter(), query.Format, w)
+	})
+}
+
+// ReportEvents answers a report that lists events: one page of it, as EventReport, or,
+// with a format, all of it as a file.
+func ReportEvents(kind ReportKind) Stream[Reporting, EventsQuery] {
+	summary := map[ReportKind]string{
+		FailoverReport: "Takeovers, planned switches and what else happened to roles, each with what was seen",
+		SyncReport:     "Data syncs: how many, how long, how much",
+		AuditReport:    "Sign-ins and changes",
+	}[kind]
+	r := get("/reports/"+string(kind), "report-"+string(kind), pair.Viewer, summary).as("text/csv")
+	r.or = reflect.TypeFor[EventReport]()
+	return stream(r, same, func(reports Reporting, ctx context.Context, query EventsQuery, w *streamWriter) error {
+		return writeReport(ctx, reports, kind, query.filter(), query.Format, w)
+	})
+}
+
+func (s *Server) serveReports() {
+	ReportAvailability().serve(s, s.backend.Reports)
+	for _, kind := range []ReportKind{FailoverReport, SyncReport, AuditReport} {
+		ReportEvents(kind).serve(s, s.backend.Reports)
+	}
+}
+
+// writeReport answers a page, or all of a report as a file.
+func writeReport(ctx context.Context, reports Reporting, kind ReportKind, filter ReportFilter, format ReportFormat, w *streamWriter) error {
+	limited, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	if format != "" {
+		download, err := NewDownload(limited, reports, kind, filter, format)
+		if err != nil {
+			return err
+		}
+		w.contentType = download.ContentType
+		w.Header().Set("Content-Disposition", download.Disposition())
+		return download.Write(ctx, w)
+	}
+	page, err := reportPage(limited, reports, kind, filter)
+	if err != nil {
+		return err
+	}
+	w.contentType = "application/json"
+	return json.NewEncoder(w).Encode(page)
+}
+
+func reportPage(ctx context.Context, backend Reporting, kind ReportKind, filter ReportFilter) (any, error) {
+	if err := filter.Check(kind); err != nil {
+		return nil, err
+	}
+	if kind == AvailabilityReport {
+		return backend.Availability(ctx, filter)
+	}
+	return backend.EventReport(ctx, kind, filter)
+}
+
+// RangeQuery is what every report takes. It is exported for the library, which
+// reads what it is embedded in.
+type RangeQuery struct {
+	Period    report.Period    `query:"period" enum:"24h,7d,30d,12mo,all" doc:"That ends now; 30d if nothing is said. Whole days of the site's time zone, but for 24h"`
+	Since     time.Time        `query:"since" doc:"RFC 3339, instead of a period: this quarter of an hour and later"`
+	Until     time.Time        `query:"until" doc:"RFC 3339: before this quarter of an hour"`
+	Step      report.Step      `query:"step" enum:"hour,day,month" doc:"By which the figures are divided; as fits if absent, longer if there were too many"`
+	Appliance pair.ApplianceID `query:"appliance" maxLength:"64" doc:"Id: only what this appliance recorded"`
+	Format    ReportFormat     `query:"format" enum:"csv,json" doc:"Download all of it as a file, instead of one page with figures"`
+}
+
+func (q RangeQuery) filter() ReportFilter {
+	return ReportFilter{Period: q.Period, Since: q.Since, Until: q.Until, Step: q.Step, Appliance: q.Appliance}
+}
+
+// EventsQuery is what a report that lists events takes besides.
+type EventsQuery struct {
+	RangeQuery
+	Kinds  []string `query:"kind" maxItems:"32" doc:"Only these kinds of events of the report, comma separated"`
+	Text   string   `query:"text" maxLength:"200" doc:"Only events that say this; the figures do not heed it"`
+	Before string   `query:"before" maxLength:"64" doc:"The page that continues one whose next was this"`
+	Limit  int      `query:"limit" minimum:"1" maximum:"500" doc:"Events on the page; 50 if absent, and at most with failovers"`
+}
+
+func (q EventsQuery) filter() ReportFilter {
+	f := q.RangeQuery.filter()
+	f.Kinds, f.Text, f.Before, f.Limit = q.Kinds, q.Text, q.Before, q.Limit
+	return f
+}
+
+// Query asks for the report of a filter; without a format for one page.
+func (f ReportFilter) Query(format ReportFormat) EventsQuery {
+	return EventsQuery{
+		RangeQuery: RangeQuery{Period: f.Period, Since: f.Since, Until: f.Until, Step: f.Step, Appliance: f.Appliance, Format: format},
+		Kinds:      f.Kinds, Text: f.Text, Before: f.Before, Limit: f.Limit,
+	}
+}
 
 // ReportKind names a report.
 type ReportKind string

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"baton/internal/cause"
+	"baton/internal/pair"
+)
+
+// Caring keeps automatic actions in bounds.
+type Caring interface {
+	// StartMaintenance turns automatic actions off, for a while or (0) until
+	// EndMaintenance.
+	StartMaintenance(ctx context.Context, lasting time.Duration) error
+	EndMaintenance(ctx context.Context) error
+	// Resume allows automatic failover again after too many takeovers.
+	Resume(ctx context.Context) error
+	// Doctor tells how ready the pair is.
+	Doctor(ctx context.Context) ([]Check, error)
+}
+
+// StartMaintenance turns automatic actions off.
+func StartMaintenance() Op[Caring, MaintenanceRequest, None] {
+	return orderWith(put("/maintenance", "start-maintenance", pair.Operator, "Turn automatic actions off"),
+		func(c Caring, ctx context.Context, request MaintenanceRequest) error {
+			lasting, err := maintenanceTime(request.For)
+			if err != nil {
+				return err
+			}
+			return c.StartMaintenance(ctx, lasting)
+		})
+}
+
+// EndMaintenance turns automatic actions on again.
+func EndMaintenance() Op[Caring, None, None] {
+	return order(del("/maintenance", "end-maintenance", pair.Operator, "Turn automatic actions on again"), Caring.EndMaintenance)
+}
+
+// Resume allows automatic failover again after too many takeovers.
+func Resume() Op[Caring, None, None] {
+	return order(post("/resume", "resume", pair.Operator, "Allow automatic failover again after too many takeovers"), Caring.Resume)
+}
+
+// RunDoctor tells how ready the pair is.
+func RunDoctor() Op[Caring, None, []Check] {
+	return ask(get("/doctor", "doctor", pair.Viewer, "Readiness of this pair, each check with its next step"), Caring.Doctor).
+		within(time.Minute)
+}
+
+func (s *Server) serveUpkeep() {
+	serve(s, s.backend.Upkeep, StartMaintenance())
+	serve(s, s.backend.Upkeep, EndMaintenance())
+	serve(s, s.backend.Upkeep, Resume())
+	serve(s, s.backend.Upkeep, RunDoctor())
+}
+
+// MaintenanceRequest turns automatic actions off.
+type MaintenanceRequest struct {
+	For string `json:"for,omitempty" maxLength:"32" doc:"Duration like 30m, 2h or 1d; until ended, if absent"`
+}
+
+// maintenanceTime reads how long; 0 is until ended.
+func maintenanceTime(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	lasting, err := pair.ParseDuration(text)
+	switch {
+	case err != nil:
+		return 0, pair.Refuse(pair.Usage, "%w", cause.Plain(err))
+	case lasting != 0 && lasting < time.Minute || lasting > 30*24*time.Hour:
+		return 0, pair.Refuse(pair.Usage, "maintenance for %s is out of range: use 1m to 30d, or leave the time out", text)
+	}
+	return lasting, nil
+}
+
+// Check is one finding of the pre-flight or the doctor.
+type Check struct {
+	ID       string `json:"id"` // stable, as test-ips
+	OK       bool   `json:"ok"`
+	Text     string `json:"text"`      // one sentence: what was found
+	NextStep string `json:"next_step"` // one sentence: what to do; empty if OK
+
+	Severity pair.Severity `json:"severity"` // info if OK; else warning, or critical: it stands in the way
+}
+
+// ResumeText says what Resume did, of the status before it.
+func ResumeText(before pair.Status) string {
+	paused := func(conditions []pair.Condition) bool {
+		return slices.ContainsFunc(conditions, func(c pair.Condition) bool { return c.ID == "automatic-paused" })
+	}
+	switch {
+	case paused(before.Conditions):
+		return "Automatic failover was paused on " + before.Appliance.Name + " and is on again; automatic takeovers are counted from now on. Whether this pair is ready, baton doctor and the Status page say."
+	case before.Peer != nil && before.Peer.Report != nil && paused(before.Peer.Report.Conditions):
+		return "Automatic failover was not paused on " + before.Appliance.Name + ", but it is on " + before.Peer.Name + ": resume there."
+	}
+	return "Automatic failover was not paused on " + before.Appliance.Name + ": nothing was to be resumed. Automatic takeovers are counted from now on."
+}
