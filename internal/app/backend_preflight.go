@@ -181,7 +181,7 @@ func (b *backend) unsynced(ctx context.Context) (wire.Unsynced, error) {
 	case !b.reaches():
 		return wire.Unsynced{}, peer.ErrUnreachable
 	}
-	return peer.Call[wire.Plain, wire.Unsynced](ctx, b.link.Control(), pathUnsynced, wire.Plain{})
+	return peer.Call[wire.Plain, wire.Unsynced](ctx, b.link.Control(), wire.PathUnsynced, wire.Plain{})
 }
 
 // unsyncedAsked answers the backup's question.

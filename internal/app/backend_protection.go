@@ -144,7 +144,7 @@ func (b *backend) checkRoom(ctx context.Context, path string) []api.Check {
 	}
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	there, err := peer.Call[wire.Room, wire.RoomAnswer](limited, b.link.Bulk(), pathRoom, wire.Room{Path: path})
+	there, err := peer.Call[wire.Room, wire.RoomAnswer](limited, b.link.Bulk(), wire.PathRoom, wire.Room{Path: path})
 	if no, told := errors.AsType[*peer.RemoteError](err); told && no.Code == notAllowedThere {
 		return append(checks, amiss("allowed-there", "This cannot be protected on "+pinned.Name+".", no.Text+"."))
 	}

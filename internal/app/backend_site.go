@@ -20,6 +20,7 @@ import (
 	"baton/internal/cause"
 	"baton/internal/failover"
 	"baton/internal/pair"
+	"baton/internal/peer"
 	"baton/internal/peer/wire"
 	"baton/internal/sharedip"
 	"baton/internal/store"
@@ -64,7 +65,7 @@ func (b *backend) saveAtPrimary(ctx context.Context, wanted api.Saved[pair.Setti
 	for _, change := range pair.Changes(current, wanted.Values) {
 		question.Changes[change.Key] = change.After
 	}
-	if err := ask(ctx, b.link.Bulk(), pathSettings, question); err != nil {
+	if err := peer.Ask(ctx, b.link.Bulk(), wire.PathSettings, question); err != nil {
 		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
 	b.exchangeAll(ctx) // brings them at once

@@ -23,7 +23,7 @@ func (b *backend) StartSync(ctx context.Context, request api.SyncRequest) (api.T
 		return api.Task{}, act.Failure(peer.ErrNotPaired)
 	case pair.Primary:
 		return b.tasks.begin(ctx, "sync", "Data sync at the backup", func(ctx context.Context) error {
-			return ask(ctx, b.link.Bulk(), pathSync, wire.Sync{AcceptShrink: request.AcceptShrink})
+			return peer.Ask(ctx, b.link.Bulk(), wire.PathSync, wire.Sync{AcceptShrink: request.AcceptShrink})
 		})
 	case pair.Backup:
 	}
@@ -45,7 +45,7 @@ func (b *backend) CancelSync(ctx context.Context) error {
 // of its primary.
 func (b *backend) cancelSync(ctx context.Context) error {
 	if b.agent.Look().State.Record.Role == pair.Primary {
-		return act.Failure(ask(ctx, b.link.Bulk(), pathCancel, wire.Plain{}))
+		return act.Failure(peer.Ask(ctx, b.link.Bulk(), wire.PathCancel, wire.Plain{}))
 	}
 	return act.Failure(b.cancelAsked())
 }
@@ -141,7 +141,7 @@ func (b *backend) endAtPeer(ctx context.Context, known pair.MaintenanceStatus) e
 	const promptly = 10 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, promptly)
 	defer cancel()
-	err := act.Failure(ask(ctx, b.link.Bulk(), pathEndMaintenance, wire.By{By: act.By(ctx).String()}))
+	err := act.Failure(peer.Ask(ctx, b.link.Bulk(), wire.PathEndMaintenance, wire.By{By: act.By(ctx).String()}))
 	switch {
 	case err == nil:
 		return nil

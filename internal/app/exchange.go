@@ -61,7 +61,7 @@ func (a *Appliance) exchangeAll(ctx context.Context) {
 			return
 		}
 		question.Held = a.heldDocuments(ctx)
-		answer, err := peer.Call[wire.Exchange, wire.Exchange](ctx, a.link.Bulk(), pathExchange, question)
+		answer, err := peer.Call[wire.Exchange, wire.Exchange](ctx, a.link.Bulk(), wire.PathExchange, question)
 		if err != nil {
 			return // the peer is away; polls tell of that
 		}

@@ -117,7 +117,7 @@ func (a *Appliance) largePass(ctx context.Context) bool {
 
 		Padding string `json:"padding"` // no appliance knows it
 	}{wire.Report{Report: a.report(ctx, time.Now())}, strings.Repeat("x", confirmSize)}
-	_, err := peer.Call[any, wire.Report](ctx, a.link.Bulk(), pathReport, question)
+	_, err := peer.Call[any, wire.Report](ctx, a.link.Bulk(), wire.PathReport, question)
 	return err == nil
 }
 

@@ -17,25 +17,6 @@ import (
 	"baton/internal/sharedip"
 )
 
-// Paths of the pair's own messages.
-const (
-	pathPoll     = wire.Prefix + "poll"
-	pathHold     = wire.Prefix + "hold"
-	pathEndHold  = wire.Prefix + "end-hold"
-	pathCommit   = wire.Prefix + "commit"
-	pathTake     = wire.Prefix + "take"
-	pathExchange = wire.Prefix + "exchange"
-	pathSettings = wire.Prefix + "settings"
-	pathReport   = wire.Prefix + "report"
-	pathRoom     = wire.Prefix + "room"
-	pathPing     = wire.Prefix + "ping"
-	pathSync     = wire.Prefix + "sync"
-	pathCancel   = wire.Prefix + "cancel-sync"
-	pathUnsynced = wire.Prefix + "unsynced"
-
-	pathEndMaintenance = wire.Prefix + "end-maintenance"
-)
-
 // partner is the peer, as the agent needs it.
 type partner struct {
 	link    *peer.Link
@@ -49,7 +30,7 @@ type partner struct {
 // Poll implements agent.Peer.
 func (p *partner) Poll(ctx context.Context, view pair.View) (pair.View, error) {
 	poll := wire.Poll{Seq: p.seq.Add(1), Ack: p.ack.Load(), View: view}
-	answer, err := peer.Call[wire.Poll, wire.Answer](ctx, p.link.Control(), pathPoll, poll)
+	answer, err := peer.Call[wire.Poll, wire.Answer](ctx, p.link.Control(), wire.PathPoll, poll)
 	if err != nil {
 		p.noteRefusal(err)
 		return pair.View{}, err
@@ -86,17 +67,17 @@ func (p *partner) Failure(err error) pair.PollFailure { return peer.Classify(err
 
 // Hold implements agent.Peer.
 func (p *partner) Hold(ctx context.Context, epoch pair.Epoch) error {
-	return plainly(ask(ctx, p.link.Control(), pathHold, wire.Hold{Epoch: epoch}))
+	return plainly(peer.Ask(ctx, p.link.Control(), wire.PathHold, wire.Hold{Epoch: epoch}))
 }
 
 // EndHold implements agent.Peer.
 func (p *partner) EndHold(ctx context.Context) error {
-	return ask(ctx, p.link.Control(), pathEndHold, wire.Plain{})
+	return peer.Ask(ctx, p.link.Control(), wire.PathEndHold, wire.Plain{})
 }
 
 // Commit implements agent.Peer.
 func (p *partner) Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
-	return plainly(ask(ctx, p.link.Control(), pathCommit, wire.Commit{Next: next, Snapshot: snapshot, Final: final}))
+	return plainly(peer.Ask(ctx, p.link.Control(), wire.PathCommit, wire.Commit{Next: next, Snapshot: snapshot, Final: final}))
 }
 
 // plainly leaves of an error of the link what a person can use: the peer's own words,
@@ -114,18 +95,13 @@ func plainly(err error) error {
 // Take implements agent.Peer. It lasts as long as the switch, so it keeps off
 // the connection of the polls.
 func (p *partner) Take(ctx context.Context, final, automatic bool) error {
-	return ask(ctx, p.link.Bulk(), pathTake, wire.Take{Final: final, Automatic: automatic})
-}
-
-func ask[Question any](ctx context.Context, client *http.Client, path string, question Question) error {
-	_, err := peer.Call[Question, wire.Plain](ctx, client, path, question)
-	return err
+	return peer.Ask(ctx, p.link.Bulk(), wire.PathTake, wire.Take{Final: final, Automatic: automatic})
 }
 
 // handlePeer answers the peer's messages.
 func (a *Appliance) handlePeer() {
 	done := wire.Plain{}
-	a.link.Handle("POST "+pathPoll, peer.Serve(func(ctx context.Context, q wire.Poll) (wire.Answer, error) {
+	a.link.Handle("POST "+wire.PathPoll, peer.Serve(func(ctx context.Context, q wire.Poll) (wire.Answer, error) {
 		if err := a.believe(q.View); err != nil {
 			return wire.Answer{}, err
 		}
@@ -133,36 +109,36 @@ func (a *Appliance) handlePeer() {
 		view, err := a.agent.Polled(ctx, q.Seq, q.Ack, q.View)
 		return wire.Answer{Seq: q.Seq, View: view}, err
 	}))
-	a.link.Handle("POST "+pathHold, peer.Serve(func(ctx context.Context, q wire.Hold) (wire.Plain, error) {
+	a.link.Handle("POST "+wire.PathHold, peer.Serve(func(ctx context.Context, q wire.Hold) (wire.Plain, error) {
 		err := a.agent.HoldAsked(ctx, q.Epoch)
 		if err == nil {
 			a.lead.Finish()
 		}
 		return done, refusedBy(err)
 	}))
-	a.link.Handle("POST "+pathEndHold, peer.Serve(func(ctx context.Context, _ wire.Plain) (wire.Plain, error) {
+	a.link.Handle("POST "+wire.PathEndHold, peer.Serve(func(ctx context.Context, _ wire.Plain) (wire.Plain, error) {
 		a.agent.HoldEnded(ctx)
 		return done, nil
 	}))
-	a.link.Handle("POST "+pathCommit, peer.Serve(func(ctx context.Context, q wire.Commit) (wire.Plain, error) {
+	a.link.Handle("POST "+wire.PathCommit, peer.Serve(func(ctx context.Context, q wire.Commit) (wire.Plain, error) {
 		return done, refusedBy(a.agent.CommitAsked(ctx, q.Next, q.Snapshot, q.Final))
 	}))
-	a.link.Handle("POST "+pathTake, peer.Serve(func(ctx context.Context, q wire.Take) (wire.Plain, error) {
+	a.link.Handle("POST "+wire.PathTake, peer.Serve(func(ctx context.Context, q wire.Take) (wire.Plain, error) {
 		return done, refusedBy(a.agent.TakeAsked(ctx, q.Final, q.Automatic))
 	}))
-	a.link.Handle("POST "+pathExchange, peer.Serve(a.exchanged))
-	a.link.Handle("POST "+pathSettings, peer.Serve(a.settingsAsked))
-	a.link.Handle("POST "+pathRoom, peer.Serve(a.placeAsked))
-	a.link.Handle("POST "+pathPing, peer.Serve(a.pingAsked))
-	a.link.Handle("POST "+pathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
+	a.link.Handle("POST "+wire.PathExchange, peer.Serve(a.exchanged))
+	a.link.Handle("POST "+wire.PathSettings, peer.Serve(a.settingsAsked))
+	a.link.Handle("POST "+wire.PathRoom, peer.Serve(a.placeAsked))
+	a.link.Handle("POST "+wire.PathPing, peer.Serve(a.pingAsked))
+	a.link.Handle("POST "+wire.PathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
 		return done, refusedBy(a.agent.SyncNow(ctx, q.AcceptShrink))
 	}))
-	a.link.Handle("POST "+pathCancel, peer.Serve(func(context.Context, wire.Plain) (wire.Plain, error) {
+	a.link.Handle("POST "+wire.PathCancel, peer.Serve(func(context.Context, wire.Plain) (wire.Plain, error) {
 		return done, a.cancelAsked()
 	}))
-	a.link.Handle("POST "+pathUnsynced, peer.Serve(a.unsyncedAsked))
-	a.link.Handle("POST "+pathEndMaintenance, peer.Serve(a.endMaintenanceAsked))
-	a.link.Handle("POST "+pathReport, peer.Serve(a.reported))
+	a.link.Handle("POST "+wire.PathUnsynced, peer.Serve(a.unsyncedAsked))
+	a.link.Handle("POST "+wire.PathEndMaintenance, peer.Serve(a.endMaintenanceAsked))
+	a.link.Handle("POST "+wire.PathReport, peer.Serve(a.reported))
 	a.link.Handle(wire.Prefix+"data/", http.StripPrefix(strings.TrimSuffix(wire.Prefix, "/"), a.engine.Handler()))
 }
 

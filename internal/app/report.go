@@ -162,7 +162,7 @@ func (a *Appliance) tellOnce(ctx context.Context) {
 		return
 	}
 	question := wire.Report{Report: a.report(ctx, time.Now())}
-	answer, err := peer.Call[wire.Report, wire.Report](ctx, a.link.Control(), pathReport, question)
+	answer, err := peer.Call[wire.Report, wire.Report](ctx, a.link.Control(), wire.PathReport, question)
 	if err != nil {
 		a.log.Debug("peer not told how this appliance is", slog.String("error", err.Error()))
 		return

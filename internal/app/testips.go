@@ -135,7 +135,7 @@ func (a *Appliance) pingThere(ctx context.Context, ips []netip.Addr) ([]pair.Rea
 	for i, ip := range ips {
 		question.IPs[i] = ip.String()
 	}
-	answer, err := peer.Call[wire.Ping, wire.PingAnswer](ctx, a.link.Bulk(), pathPing, question)
+	answer, err := peer.Call[wire.Ping, wire.PingAnswer](ctx, a.link.Bulk(), wire.PathPing, question)
 	if err == nil && len(answer.Reached) != len(ips) {
 		err = peer.ErrSenseless
 	}

@@ -1,0 +1,20 @@
+package wire
+
+// Paths of the pair's own messages.
+const (
+	PathPoll     = Prefix + "poll"
+	PathHold     = Prefix + "hold"
+	PathEndHold  = Prefix + "end-hold"
+	PathCommit   = Prefix + "commit"
+	PathTake     = Prefix + "take"
+	PathExchange = Prefix + "exchange"
+	PathSettings = Prefix + "settings"
+	PathReport   = Prefix + "report"
+	PathRoom     = Prefix + "room"
+	PathPing     = Prefix + "ping"
+	PathSync     = Prefix + "sync"
+	PathCancel   = Prefix + "cancel-sync"
+	PathUnsynced = Prefix + "unsynced"
+
+	PathEndMaintenance = Prefix + "end-maintenance"
+)
