@@ -58,7 +58,7 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.Saved[pair.Settin
 // saveAtPrimary has the primary save settings, and waits until it tells them.
 func (b *backend) saveAtPrimary(ctx context.Context, wanted api.Saved[pair.Settings]) (api.Saved[pair.Settings], error) {
 	current, version := b.settings.Versioned()
-	if err := b.checkOutside(wanted.Values.TestIPs); err != nil {
+	if err := b.outside.Check(b.settings.Get().TestIPs, wanted.Values.TestIPs); err != nil {
 		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
 	question := wire.Settings{Changes: map[string]string{}, WantVersion: wanted.Version, By: act.By(ctx).Name, From: act.By(ctx).From}
@@ -214,7 +214,7 @@ func (a *Appliance) conditions() []pair.Condition {
 		})
 	}
 	found = append(found, a.failedSync()...)
-	found = append(append(found, a.lateWrites()...), a.cloned()...)
+	found = append(append(found, a.lateWrites()...), a.runs.Conditions()...)
 	if _, paired := a.link.Paired(); paired && a.protected.Load() == 0 {
 		found = append(found, pair.Condition{
 			ID: "nothing-protected", Severity: pair.Warning, Text: "No directory is protected: a takeover would serve the site without its files.", NextStep: nothingStep,
@@ -236,8 +236,8 @@ func (a *Appliance) conditions() []pair.Condition {
 	if a.local.State().Record.Role != pair.Backup {
 		found = append(found, a.public.Conditions(time.Now())...)
 	}
-	found = append(append(found, a.trafficConditions()...), a.strayConditions()...)
-	found = append(append(found, append(a.room.conditions(), a.reachConditions()...)...), a.linkConditions()...)
+	found = append(append(found, a.kernel.Conditions()...), a.strays.Conditions()...)
+	found = append(append(found, append(a.room.Conditions(), a.reached.Conditions()...)...), a.way.Conditions()...)
 	return append(found, untold(a.notifier.States(), time.Now())...)
 }
 

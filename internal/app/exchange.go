@@ -41,7 +41,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 		if a.agent.Look().State.Record.Role == pair.Backup {
 			a.exchangeAll(ctx)
 		}
-		a.room.look()
+		a.room.Look()
 		a.endMaintenance(ctx)
 		unused.tidy()
 	}
@@ -115,7 +115,7 @@ func fitting(events []pair.Event, bytes int) []pair.Event {
 // were. While the disk is nearly full it takes none: what is left is for what happens
 // here, and the peer keeps its own.
 func (a *Appliance) merge(ctx context.Context, events []pair.Event) (merged int, err error) {
-	if a.room.lack.Load() != nil {
+	if a.full() {
 		return 0, nil
 	}
 	if merged, err = a.site.Merge(ctx, events); merged > 0 {

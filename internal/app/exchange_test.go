@@ -43,11 +43,11 @@ func TestAFullDiskTakesNoHistoryOfThePeer(t *testing.T) {
 		}
 		return answer.Heads[other]
 	}
-	b.room.lack.Store(new("1 MB are left"))
+	b.full = func() bool { return true }
 	if heads() != 0 {
 		t.Error("taken, though the disk is nearly full")
 	}
-	b.room.lack.Store(nil)
+	b.full = func() bool { return false }
 	if heads() != 1 {
 		t.Error("not taken, once there is room")
 	}

@@ -162,7 +162,7 @@ func (a *Appliance) believe(view pair.View) error {
 	case view.Timeout < pair.MinTimeout || view.Timeout > pair.MaxTimeout:
 		return fmt.Errorf("%w (a timeout of %s)", peer.ErrSenseless, view.Timeout)
 	}
-	a.runs.heard(view.Run, time.Now())
+	a.runs.Heard(view.Run, time.Now())
 	return nil
 }
 
@@ -196,6 +196,6 @@ func (a *Appliance) sightings(ctx context.Context) sharedip.Events {
 				a.agent.Tell(ctx, failover.CarrierSeen{Up: up})
 			}
 		},
-		Strays: a.noteStrays,
+		Strays: a.strays.Note,
 	}
 }

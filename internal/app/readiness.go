@@ -9,6 +9,7 @@ import (
 	"baton/internal/agent"
 	"baton/internal/failover"
 	"baton/internal/pair"
+	"baton/internal/watch"
 )
 
 // opening measures how long it takes to open the site here, from the decision to
@@ -48,7 +49,7 @@ func (a *Appliance) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
 	if why := seen.Config.Readiness(seen.State); why != failover.Agreed {
 		return notReady(why, remedy(seen, why))
 	}
-	if a.reached.lost() {
+	if a.reached.Lost() {
 		return unreached()
 	}
 	if left, silent, runs := seen.Config.TakeoverIn(seen.State, agent.BootClock()); silent > 0 {
@@ -162,3 +163,6 @@ func notReady(why failover.Reason, nextStep string) *pair.Readiness {
 		Text: "If the primary failed now, this appliance would not take over: " + reason,
 	}
 }
+
+// unreached is the readiness of a backup that would take over but for that.
+func unreached() *pair.Readiness { return notReady(failover.NetworkLost, watch.ReachStep) }

@@ -44,6 +44,12 @@ func TestThePrimaryTellsTheReadinessOfItsBackup(t *testing.T) {
 	}
 }
 
+func TestABackupThatReachesTooFewTestIPsIsNotReady(t *testing.T) {
+	if got := unreached(); got.Ready || !strings.Contains(got.Text, "would not take over") || got.NextStep == "" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestMaintenanceCountsBeforeTheBackupHasToldOfIt(t *testing.T) {
 	a := primaryOf(t, pair.Record{Maintenance: true})
 	a.told.keep(other, backupReports())

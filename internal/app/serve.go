@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,6 +36,7 @@ import (
 	"baton/internal/signin"
 	"baton/internal/store"
 	"baton/internal/support"
+	"baton/internal/watch"
 )
 
 // Appliance is one running daemon: everything that New made, and that Run runs.
@@ -60,24 +62,26 @@ type Appliance struct {
 	server     *api.Server
 	settings   *inforce.Settings
 	outdated   chan struct{} // the primary tells of other settings than those in force
-	room       *room
+	room       *watch.Room
+	full       func() bool // too little room is left in data_dir
 	notifier   *notify.Notifier
 	people     signin.Subjects
 	setupToken string
 	public     *listen.Public
 	told       lastReport
-	way        way // to the peer
+	way        *watch.Way
 	names      *names
 	opening    opening
-	runs       runs
+	runs       watch.Runs
 	lead       *act.Lead
 	watched    bool // a watchdog ends this daemon when it hangs
 
-	reached   reachWatch
-	protected atomic.Int64                     // how many directories are
-	strays    atomic.Pointer[[]sharedip.Stray] // on this machine now
-	kept      []string                         // what is allowed only because an earlier version protected it, as this one first starts
-	noTraffic error                            // why this machine has no traffic lease; nil: it has
+	reached   *watch.Reach
+	outside   *watch.Outside
+	kernel    *watch.Traffic
+	protected atomic.Int64 // how many directories are
+	strays    *watch.Strays
+	kept      []string // what is allowed only because an earlier version protected it, as this one first starts
 }
 
 // Serve runs an appliance until ctx ends.
@@ -128,8 +132,9 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 		return fmt.Errorf("take off what an earlier run left: %w", err)
 	}
 	a.traffic = lease.New(a.config.SharedIPs, ownPorts(a.config), a.log)
-	if a.noTraffic = a.traffic.Install(); a.noTraffic != nil {
-		a.log.Warn("no traffic lease here: the lifetime of the address alone ends a site whose daemon hangs", slog.String("error", a.noTraffic.Error()))
+	a.kernel = &watch.Traffic{Lease: a.traffic, Missing: a.traffic.Install()}
+	if a.kernel.Missing != nil {
+		a.log.Warn("no traffic lease here: the lifetime of the address alone ends a site whose daemon hangs", slog.String("error", a.kernel.Missing.Error()))
 	}
 	if a.kept, err = a.keepAllowed(ctx); err != nil {
 		return err
@@ -195,13 +200,15 @@ func (a *Appliance) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.outside = &watch.Outside{SharedIPs: a.config.SharedIPs, Link: a.link, Log: a.log}
 	a.ips = newAddresses(a.host, a.traffic, a.config.SharedIPs, a.local, a.log, a.opening.end)
 	a.evidence = newEvidence(a.host, a.ips.ticked)
 	a.settings = inforce.NewSettings(saved, version)
 	a.countProtected(ctx)
 	a.outdated = make(chan struct{}, 1)
-	a.room = &room{dir: a.config.DataDir, log: a.log}
-	a.room.look()
+	a.room = &watch.Room{Dir: a.config.DataDir, Log: a.log}
+	a.full = a.room.Lacks
+	a.room.Look()
 	a.notifier = a.newNotifier()
 	a.history.written = a.notifier.Wake
 	a.lead = &act.Lead{Link: a.link, Audit: act.Audit{Record: a.history.Record}}
@@ -211,6 +218,9 @@ func (a *Appliance) join(ctx context.Context) error {
 	})
 	a.people.Security.Load(ctx)
 	a.learnNames(ctx)
+	a.reached = &watch.Reach{IPs: func() []netip.Addr { return a.outside.Of(a.settings.Get().TestIPs) }}
+	a.strays = &watch.Strays{Name: a.config.Name, Traffic: a.traffic, Fresh: a.fresh}
+	a.way = &watch.Way{Link: a.link, Log: a.log, Report: func(ctx context.Context) pair.Report { return a.report(ctx, time.Now()) }}
 	record := a.local.State().Record
 	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
 	a.enforce(&conf)
@@ -226,6 +236,7 @@ func (a *Appliance) join(ctx context.Context) error {
 		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.conditions, Beat: beat,
 	})
 	a.lead.Agent = a.agent
+	a.reached.Agent, a.way.Agent = a.agent, a.agent
 	a.backend = newBackend(a)
 	a.server = api.NewServer(a.backend.contract(), api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
 	a.handlePeer()
@@ -286,9 +297,9 @@ func (a *Appliance) Run(ctx context.Context) error {
 	run("upkeep", a.upkeep)
 	run("signs of life", a.live)
 	run("reports", a.tell)
-	run("site check", a.watchSite)
-	run("reach of the backup", a.watchReach)
-	run("way to the peer", a.watchWay)
+	run("site check", (&watch.Site{Agent: a.agent, Settings: a.settings}).Run)
+	run("reach of the backup", a.reached.Run)
+	run("way to the peer", a.way.Run)
 	run("notifications", a.notifier.Run)
 	run("agent", func(ctx context.Context) error {
 		defer unlink()

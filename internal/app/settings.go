@@ -18,7 +18,7 @@ import (
 // The schedule (next), the time zone and the site check are asked for when they are due.
 func (a *Appliance) enforce(c *failover.Config) {
 	s := a.settings.Get()
-	test := a.outside(s.TestIPs)
+	test := a.outside.Of(s.TestIPs)
 	a.evidence.ask(test)
 	a.engine.SetLimit(s.BandwidthLimit)
 	a.configure(c, s, test)
@@ -76,7 +76,7 @@ func (a *Appliance) settingsAsked(ctx context.Context, q wire.Settings) (wire.Pl
 // saveSettings saves settings that were derived from a version, brings them into
 // force, and returns the version that they have now.
 func (a *Appliance) saveSettings(ctx context.Context, wanted pair.Settings, version int64, by pair.Actor) (newest int64, err error) {
-	if err := a.checkOutside(wanted.TestIPs); err != nil {
+	if err := a.outside.Check(a.settings.Get().TestIPs, wanted.TestIPs); err != nil {
 		return 0, err
 	}
 	err = a.lead.Change(func() (err error) {

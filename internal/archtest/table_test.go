@@ -61,6 +61,7 @@ func table() map[string]rule {
 		"internal/act/acttest": {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/pair", "internal/peer"}},
 		"internal/support":     {imports: []string{"internal/act", "internal/api", "internal/cause", "internal/licences", "internal/pair", "internal/store"}},
 		"internal/listen":      {imports: []string{"internal/api", "internal/certificate", "internal/config", "internal/console", "internal/failover", "internal/front", "internal/pair", "internal/peer"}},
+		"internal/watch":       {imports: []string{"internal/agent", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
 		"internal/signin":      {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store"}},
 
 		// faces

@@ -1,9 +1,10 @@
 package peer
 
 import (
-	"baton/internal/peer/wire"
 	"context"
 	"net/http"
+
+	"baton/internal/peer/wire"
 )
 
 // Ask sends a question to which there is no answer but that it was done. Its errors are

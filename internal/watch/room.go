@@ -1,4 +1,4 @@
-package app
+package watch
 
 import (
 	"fmt"
@@ -17,23 +17,26 @@ const (
 	leastInodes = 1000     // but at most a twentieth of the whole
 )
 
-// room watches the file system of data_dir. It is looked at beside the loop, which
+// Room watches the file system of data_dir. It is looked at beside the loop, which
 // a disk that hangs must not stop.
-type room struct {
-	dir  string
-	log  *slog.Logger
+type Room struct {
+	Dir  string
+	Log  *slog.Logger
 	lack atomic.Pointer[string] // what there is too little of; nil: nothing
 }
 
-// look measures the room that is left.
-func (r *room) look() {
+// Look measures the room that is left.
+func (r *Room) Look() {
 	var disk unix.Statfs_t
-	if err := unix.Statfs(r.dir, &disk); err != nil {
-		r.log.Warn("the room in data_dir cannot be measured", slog.Any("error", err))
+	if err := unix.Statfs(r.Dir, &disk); err != nil {
+		r.Log.Warn("the room in data_dir cannot be measured", slog.Any("error", err))
 		return
 	}
 	r.lack.Store(lacks(disk))
 }
+
+// Lacks reports whether too little room is left, as of the last look.
+func (r *Room) Lacks() bool { return r.lack.Load() != nil }
 
 // lacks says what a file system has too little of, or nil.
 func lacks(disk unix.Statfs_t) *string {
@@ -47,15 +50,15 @@ func lacks(disk unix.Statfs_t) *string {
 	return nil
 }
 
-// conditions tells of a file system that is nearly full, before anything fails.
-func (r *room) conditions() []pair.Condition {
+// Conditions tells of a file system that is nearly full, before anything fails.
+func (r *Room) Conditions() []pair.Condition {
 	lack := r.lack.Load()
 	if lack == nil {
 		return nil
 	}
 	return []pair.Condition{{
 		ID: "data-dir-full", Severity: pair.Critical,
-		Text:     "The file system of " + r.dir + " is nearly full: " + *lack + ". A role can still change, but history, data syncs and diverged copies need room.",
+		Text:     "The file system of " + r.Dir + " is nearly full: " + *lack + ". A role can still change, but history, data syncs and diverged copies need room.",
 		NextStep: "Free some space there, or delete old diverged copies: baton diverged list.",
 	}}
 }

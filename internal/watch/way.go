@@ -1,4 +1,4 @@
-package app
+package watch
 
 import (
 	"context"
@@ -27,16 +27,21 @@ const (
 	confirmSize = 16 << 10 // bytes
 )
 
-// way is what is known of how large a message to the peer may be.
-type way struct {
+// Way is what is known of how large a message to the peer may be.
+type Way struct {
+	Link   *peer.Link
+	Agent  interface{ Refresh() }
+	Report func(context.Context) pair.Report // of this appliance
+	Log    *slog.Logger
+
 	narrow atomic.Int64 // bytes of the packets that are lost; 0: none are, as far as known
 	lost   int
 	passed int
 }
 
-// watchWay finds out whether large packets to the peer are lost while small ones
+// Run finds out whether large packets to the peer are lost while small ones
 // pass. Then no data comes through, and the polls tell nothing of it.
-func (a *Appliance) watchWay(ctx context.Context) error {
+func (w *Way) Run(ctx context.Context) error {
 	timer := time.NewTimer(wayEvery)
 	defer timer.Stop()
 	for {
@@ -45,54 +50,68 @@ func (a *Appliance) watchWay(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		a.tryWay(ctx)
+		w.try(ctx)
 		timer.Reset(wayEvery)
-		if a.way.lost > 0 && a.way.narrow.Load() == 0 || a.way.passed > 0 && a.way.narrow.Load() > 0 {
+		if w.lost > 0 && w.narrow.Load() == 0 || w.passed > 0 && w.narrow.Load() > 0 {
 			timer.Reset(wayInDoubt)
 		}
 	}
 }
 
-func (a *Appliance) tryWay(ctx context.Context) {
-	ip, known := a.peerIP()
+func (w *Way) try(ctx context.Context) {
+	ip, known := w.peerIP()
 	if !known {
-		a.widen()
+		w.widen()
 		return
 	}
 	passage, err := probe.Pass(ctx, ip, wayWait)
 	switch {
 	case err != nil || !passage.Small: // nothing can be said: it is away, or lets no echoes through
-		a.way.lost, a.way.passed = 0, 0
+		w.lost, w.passed = 0, 0
 	case passage.Large:
-		a.way.lost = 0
-		if a.way.passed++; a.way.passed >= wayPassed {
-			a.widen()
+		w.lost = 0
+		if w.passed++; w.passed >= wayPassed {
+			w.widen()
 		}
 	default:
-		a.way.passed = 0
-		if a.way.lost++; a.way.lost >= wayLost && a.way.narrow.Load() == 0 && !a.largePass(ctx) {
-			a.log.Warn("large messages to the peer are lost", slog.Int("bytes", passage.Bytes))
-			a.way.narrow.Store(int64(passage.Bytes))
-			a.link.Narrow()
-			a.agent.Refresh()
+		w.passed = 0
+		if w.lost++; w.lost >= wayLost && w.narrow.Load() == 0 && !w.largePass(ctx) {
+			w.Log.Warn("large messages to the peer are lost", slog.Int("bytes", passage.Bytes))
+			w.narrow.Store(int64(passage.Bytes))
+			w.Link.Narrow()
+			w.Agent.Refresh()
 		}
 	}
 }
 
-func (a *Appliance) widen() {
-	if a.way.narrow.Swap(0) != 0 {
-		a.link.Widen()
-		a.agent.Refresh()
+func (w *Way) widen() {
+	if w.narrow.Swap(0) != 0 {
+		w.Link.Widen()
+		w.Agent.Refresh()
 	}
+}
+
+// largePass reports whether a large message gets to the peer and is answered: some
+// filters lose large echoes only.
+func (w *Way) largePass(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, confirmWait)
+	defer cancel()
+	question := struct {
+		wire.Report
+
+		Padding string `json:"padding"` // no appliance knows it
+	}{wire.Report{Report: w.Report(ctx)}, strings.Repeat("x", confirmSize)}
+	_, err := peer.Call[any, wire.Report](ctx, w.Link.Bulk(), wire.PathReport, question)
+	return err == nil
 }
 
 // peerIP is where the peer was met last, or else is said to be.
-func (a *Appliance) peerIP() (netip.Addr, bool) {
-	pinned, paired := a.link.Paired()
+func (w *Way) peerIP() (netip.Addr, bool) {
+	pinned, paired := w.Link.Paired()
 	if !paired {
 		return netip.Addr{}, false
 	}
-	if contact, met := a.link.Contact(); met && contact.IP.IsValid() {
+	if contact, met := w.Link.Contact(); met && contact.IP.IsValid() {
 		return contact.IP, true
 	}
 	for _, address := range pinned.Addresses {
@@ -107,23 +126,9 @@ func (a *Appliance) peerIP() (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// largePass reports whether a large message gets to the peer and is answered: some
-// filters lose large echoes only.
-func (a *Appliance) largePass(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, confirmWait)
-	defer cancel()
-	question := struct {
-		wire.Report
-
-		Padding string `json:"padding"` // no appliance knows it
-	}{wire.Report{Report: a.report(ctx, time.Now())}, strings.Repeat("x", confirmSize)}
-	_, err := peer.Call[any, wire.Report](ctx, a.link.Bulk(), wire.PathReport, question)
-	return err == nil
-}
-
-// linkConditions tell what is wrong on the way to the peer, while it answers.
-func (a *Appliance) linkConditions() (found []pair.Condition) {
-	if lost, is := a.link.Unresolved(); is {
+// Conditions tells what is wrong on the way to the peer, while it answers.
+func (w *Way) Conditions() (found []pair.Condition) {
+	if lost, is := w.Link.Unresolved(); is {
 		text := fmt.Sprintf("The name of the peer, %s, cannot be looked up.", lost.Name)
 		if lost.Used != "" {
 			text += fmt.Sprintf(" The last address that worked is used: %s.", lost.Used)
@@ -133,7 +138,7 @@ func (a *Appliance) linkConditions() (found []pair.Condition) {
 			NextStep: "Look at the name servers of this machine (/etc/resolv.conf) and at that name; or name the peer by its IP address: break the relationship, and establish it again.",
 		})
 	}
-	if bytes := a.way.narrow.Load(); bytes > 0 {
+	if bytes := w.narrow.Load(); bytes > 0 {
 		found = append(found, pair.Condition{
 			ID: "large-messages-lost", Severity: pair.Warning,
 			Text:     fmt.Sprintf("Small messages pass between the two appliances, large ones do not (MTU): packets of %d bytes are lost on the way, and nobody says so. Polls and data syncs go on in small packets, which is slower.", bytes),

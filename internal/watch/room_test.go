@@ -1,4 +1,4 @@
-package app
+package watch
 
 import (
 	"strings"
@@ -24,9 +24,9 @@ func TestAFileSystemThatIsNearlyFullIsTold(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, got, c.want)
 		}
 	}
-	full := &room{dir: "/var/lib/baton"}
+	full := &Room{Dir: "/var/lib/baton"}
 	full.lack.Store(new("nothing is left"))
-	if got := full.conditions(); len(got) != 1 || !strings.Contains(got[0].Text, "/var/lib/baton") {
+	if got := full.Conditions(); len(got) != 1 || !strings.Contains(got[0].Text, "/var/lib/baton") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -1,4 +1,4 @@
-package app
+package watch
 
 import (
 	"sync"
@@ -7,10 +7,10 @@ import (
 	"baton/internal/pair"
 )
 
-// runs notices that two machines speak as the peer: a daemon's run that was over, as
+// Runs notices that two machines speak as the peer: a daemon's run that was over, as
 // another had begun, speaks again. That is what two machines of one image do, or
 // a cloned one beside its original.
-type runs struct {
+type Runs struct {
 	mu       sync.Mutex
 	now      uint64 // the run that spoke last
 	before   uint64 // the one before it
@@ -20,8 +20,8 @@ type runs struct {
 // clonedWithin is how long ago the oldest of the newest three returns may be.
 const clonedWithin = time.Minute
 
-// heard takes in which run has spoken; 0: that version of Baton does not tell.
-func (r *runs) heard(run uint64, at time.Time) {
+// Heard takes in which run has spoken; 0: that version of Baton does not tell.
+func (r *Runs) Heard(run uint64, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch run {
@@ -35,16 +35,16 @@ func (r *runs) heard(run uint64, at time.Time) {
 }
 
 // two reports whether two machines speak as the peer.
-func (r *runs) two(now time.Time) bool {
+func (r *Runs) two(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	oldest := r.returned[len(r.returned)-1]
 	return !oldest.IsZero() && now.Sub(oldest) < clonedWithin
 }
 
-// cloned tells of a peer that is two machines.
-func (a *Appliance) cloned() []pair.Condition {
-	if !a.runs.two(time.Now()) {
+// Conditions tells of a peer that is two machines.
+func (r *Runs) Conditions() []pair.Condition {
+	if !r.two(time.Now()) {
 		return nil
 	}
 	return []pair.Condition{{

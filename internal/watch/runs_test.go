@@ -1,4 +1,4 @@
-package app
+package watch
 
 import (
 	"testing"
@@ -18,9 +18,9 @@ func TestTwoMachinesOfOneImageAreNoticed(t *testing.T) {
 		{"a version that tells nothing", []uint64{0, 1, 0, 1, 0, 1, 0}, false},
 		{"two machines", []uint64{1, 2, 1, 2, 1}, true},
 	} {
-		var r runs
+		var r Runs
 		for i, run := range row.runs {
-			r.heard(run, at.Add(time.Duration(i)*100*time.Millisecond))
+			r.Heard(run, at.Add(time.Duration(i)*100*time.Millisecond))
 		}
 		if got := r.two(at.Add(time.Second)); got != row.two {
 			t.Errorf("%s: two machines: %t", row.name, got)
