@@ -21,7 +21,7 @@ func TestAddressesOfThePairAreNoTestIPs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.config.SharedIPs = []pair.SharedIP{shared}
+	a.outside.SharedIPs = []pair.SharedIP{shared}
 	ours := []string{"198.51.100.2", "::ffff:198.51.100.2", "198.51.100.10"}
 	own, err := net.InterfaceAddrs()
 	if err != nil {
