@@ -198,7 +198,7 @@ func (b *backend) offer(all []pair.Data) *api.DataSpec {
 // sitePart is the site database, which is always protected.
 func (b *backend) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
 	path := filepath.Join(b.config.DataDir, "site.db")
-	part := b.part(pair.Data{Name: api.SiteDatabase, Spec: pair.SiteDatabase{}}, snapshot, nil)
+	part := b.part(siteDatabase(), snapshot, nil)
 	part.Path = path
 	part.Health = fine("readable", "Settings, users, tokens and the list of protected data.")
 	if info, err := os.Stat(path); err == nil {

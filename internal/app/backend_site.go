@@ -18,6 +18,7 @@ import (
 	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/cause"
+	"baton/internal/datasync/source/directory"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -173,12 +174,16 @@ func (b *backend) DeleteDiverged(ctx context.Context, id string) error {
 
 // ExportDiverged implements api.DivergedCopies.
 func (b *backend) ExportDiverged(ctx context.Context, id string, to io.Writer) error {
+	from, err := b.engine.CopyPath(id)
+	if err != nil {
+		return act.Failure(err)
+	}
 	dir, err := os.MkdirTemp(b.config.DataDir, "export-")
 	if err != nil {
 		return fmt.Errorf("make room for the export: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what stays is under a name that says what it is
-	if err := b.engine.Export(id, dir); err != nil {
+	if err := directory.Export(ctx, from, dir); err != nil {
 		return act.Failure(err)
 	}
 	if err := withoutSecrets(ctx, filepath.Join(dir, "site.db")); err != nil {

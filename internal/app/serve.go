@@ -139,9 +139,13 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 	if a.kept, err = a.keepAllowed(ctx); err != nil {
 		return err
 	}
+	dir := filepath.Join(a.config.DataDir, "sync")
+	kinds, err := a.kinds(dir)
+	if err != nil {
+		return err
+	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
-		Dir: filepath.Join(a.config.DataDir, "sync"), Keep: a.config.DataDir, Site: a.site, Log: a.log, Data: a.site.Data,
-		Aside: a.setAside, Missing: a.missing, Allowed: a.notAllowed,
+		Dir: dir, Kinds: kinds, Inline: siteDatabase(), Log: a.log, Data: a.site.Data, Aside: a.setAside, Missing: a.missing,
 		Offering: func(ctx context.Context, offer pair.Snapshot) error { return a.agent.DataOffered(ctx, offer) },
 	})
 	return err

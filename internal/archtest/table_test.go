@@ -38,20 +38,23 @@ func table() map[string]rule {
 		"internal/cause/causetest": {},
 
 		// edges
-		"internal/sharedip":                  edge,
-		"internal/lease":                     edge,
-		"internal/peer":                      keeper,
-		"internal/peer/cpace":                {},
-		"internal/peer/wire":                 edge,
-		"internal/probe":                     edge,
-		"internal/datasync":                  keeper,
-		"internal/datasync/plan":             edge,
-		"internal/datasync/schedule":         edge,
-		"internal/datasync/source/directory": {imports: []string{"internal/datasync/plan", "internal/pair", "internal/pinned"}},
-		"internal/front":                     {imports: []string{"internal/pair", "internal/pinned"}},
-		"internal/store":                     keeper,
-		"internal/certificate":               edge,
-		"internal/notify":                    edge,
+		"internal/sharedip":                       edge,
+		"internal/lease":                          edge,
+		"internal/peer":                           keeper,
+		"internal/peer/cpace":                     {},
+		"internal/peer/wire":                      edge,
+		"internal/probe":                          edge,
+		"internal/datasync":                       {imports: append(edge.imports, "internal/durable")}, // and no kind of data: see kinds_test.go
+		"internal/datasync/manifest":              edge,
+		"internal/datasync/schedule":              edge,
+		"internal/datasync/source":                {imports: append(edge.imports, "internal/datasync/manifest")},
+		"internal/datasync/source/directory":      {imports: kindOfData("internal/pinned")},
+		"internal/datasync/source/directory/plan": {imports: []string{"internal/datasync/manifest"}},
+		"internal/datasync/source/site":           {imports: kindOfData("internal/durable")},
+		"internal/front":                          {imports: []string{"internal/pair", "internal/pinned"}},
+		"internal/store":                          keeper,
+		"internal/certificate":                    edge,
+		"internal/notify":                         edge,
 
 		// what is in force here
 		"internal/inforce": {imports: []string{"internal/datasync/schedule", "internal/pair"}},
@@ -91,6 +94,11 @@ func table() map[string]rule {
 		// what a package has beside the program
 		"packaging/pages": {imports: []string{"internal/cli", "internal/config", "internal/licences"}},
 	}
+}
+
+// kindOfData lists what a kind of data may import, and what else it needs.
+func kindOfData(more ...string) []string {
+	return append([]string{"internal/pair", "internal/datasync/manifest", "internal/datasync/source"}, more...)
 }
 
 // appIsFor lists who may import internal/app, which may import everything: else

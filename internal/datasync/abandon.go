@@ -1,13 +1,13 @@
 package datasync
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"strings"
 
-	"baton/internal/datasync/plan"
-	"baton/internal/datasync/source/directory"
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
@@ -18,33 +18,35 @@ func (e *Engine) abandon(ctx context.Context) error {
 	rec, why, lacking := e.pending, cmp.Or(e.torn, e.lacking), e.lacking
 	e.mu.Unlock()
 	if rec == nil { // its steps are lost, or a disk is not mounted
-		e.opt.Missing(pair.Snapshot{}, bare(why))
+		e.opt.Missing(pair.Snapshot{}, source.Bare(why))
 		return e.whole()
 	}
-	m, steps, err := e.recorded(*rec)
+	m, changes, err := e.recorded(*rec)
 	if err != nil {
 		return fmt.Errorf("read the recorded snapshot: %w", err)
 	}
 	var missing []string
 	if lacking != nil {
-		missing = append(missing, bare(lacking))
+		missing = append(missing, source.Bare(lacking))
 	}
 	var kept []divergence
-	for i, set := range m.Sets {
-		d, names, err := e.applySome(ctx, set, steps[i])
-		if err != nil {
-			names = []string{fmt.Sprintf("everything that changed in %s (%s)", set.Data.Spec, bare(err))}
+	defer func() {
+		for _, d := range kept {
+			_ = d.source.Close()
 		}
-		missing = append(missing, names...)
-		if len(d.delta.Set) > 0 {
-			kept = append(kept, d)
+	}()
+	for i, set := range m.Sets {
+		left, err := e.applyRest(ctx, set.Data, changes[i])
+		if err != nil {
+			left.Names = []string{fmt.Sprintf("everything that changed in %s (%s)", cmp.Or(set.Data.Spec.String(), set.Data.Name), source.Bare(err))}
+		}
+		missing = append(missing, left.Names...)
+		if left.From != nil {
+			kept = append(kept, divergence{data: set.Data, source: left.From, Divergence: left.Kept})
 		}
 	}
 	if err := e.keepUnplaced(ctx, rec.Snapshot, kept); err != nil {
 		return err
-	}
-	if err := e.importSite(ctx, *rec); err != nil {
-		missing = append(missing, "users, tokens and settings ("+bare(err)+")")
 	}
 	e.opt.Missing(rec.Snapshot, strings.Join(missing, "; "))
 	return e.endRecord()
@@ -55,64 +57,27 @@ func (e *Engine) keepUnplaced(ctx context.Context, of pair.Snapshot, kept []dive
 	if len(kept) == 0 {
 		return nil
 	}
-	made, err := e.makeCopy(ctx, pair.DivergedCopy{ID: fmt.Sprintf("unplaced-%d", of.Number), Time: e.opt.Now().UTC(), Epoch: of.Epoch},
-		func(context.Context) ([]divergence, error) { return kept, nil })
+	made, err := e.makeCopy(ctx, pair.DivergedCopy{ID: fmt.Sprintf("unplaced-%d", of.Number), Time: e.opt.Now().UTC(), Epoch: of.Epoch}, kept)
 	if err == nil {
 		e.opt.Aside(made)
 	}
 	return err
 }
 
-// applySome puts into place what can be, and returns what cannot: its names, and
-// its content as it is in the staging.
-func (e *Engine) applySome(ctx context.Context, set plan.Set, steps []directory.Step) (divergence, []string, error) {
-	if len(steps) == 0 {
-		return divergence{}, nil, nil
+// applyRest puts into place what can be of a recorded change, and returns what cannot.
+func (e *Engine) applyRest(ctx context.Context, data pair.Data, b []byte) (source.Leftover, error) {
+	kind, err := e.kind(data)
+	if err != nil || bytes.Equal(b, kind.Idle()) {
+		return source.Leftover{}, err
 	}
-	tree, err := e.open(set.Data)
+	src, err := e.open(data, source.Recover)
 	if err != nil {
-		return divergence{}, nil, err
+		return source.Leftover{}, err
 	}
-	defer func() { _ = tree.Close() }()
-	left, why := tree.ApplySome(steps)
-	if len(left) == 0 {
-		return divergence{}, nil, tree.Sync()
-	}
-	const most = 5
-	var names []string
-	for _, s := range left[:min(len(left), most)] {
-		names = append(names, tree.Path()+"/"+s.Path)
-	}
-	if len(left) > most {
-		names = append(names, fmt.Sprintf("%d more names there", len(left)-most))
-	}
-	names[len(names)-1] += " (" + bare(explain(why, tree.Path())) + ")"
-	place, err := tree.Gather(left)
-	if err != nil || place == "" {
-		return divergence{}, names, err
-	}
-	from, err := tree.Below(place)
+	defer func() { _ = src.Close() }()
+	change, err := src.Resume(b)
 	if err != nil {
-		return divergence{}, names, err
+		return source.Leftover{}, err
 	}
-	defer func() { _ = from.Close() }()
-	from.Scheme = plan.Newest
-	scan, err := from.Scan(ctx, nil, e.opt.Now)
-	if err != nil {
-		return divergence{}, names, err
-	}
-	d := divergence{data: set.Data, all: scan.Entries, open: func() (*directory.Tree, error) {
-		tree, err := e.open(set.Data)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = tree.Close() }()
-		return tree.Below(place)
-	}}
-	for _, entry := range scan.Entries {
-		if entry.Kind != plan.Dir {
-			d.delta.Set = append(d.delta.Set, entry)
-		}
-	}
-	return d, names, nil
+	return change.ApplyRest(ctx)
 }

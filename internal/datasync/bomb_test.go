@@ -15,7 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
@@ -99,25 +100,25 @@ func TestALittleThatTakesMuchToHoldIsRefused(t *testing.T) {
 	for name, frames := range map[string]func(out *frameWriter){
 		"attributes": func(out *frameWriter) {
 			many(out, frameEntries, unpacked, func(i int) []byte {
-				return plan.AppendEntry(nil, plan.Entry{Path: fmt.Sprintf("d%08d", i), Kind: plan.Dir, XAttrs: []plan.XAttr{{Name: "user.a", Value: zeros}, {Name: "user.b", Value: zeros}}})
+				return manifest.AppendEntry(nil, manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Dir, XAttrs: []manifest.XAttr{{Name: "user.a", Value: zeros}, {Name: "user.b", Value: zeros}}})
 			})
 		},
 		"targets": func(out *frameWriter) {
 			many(out, frameEntries, unpacked, func(i int) []byte {
-				return plan.AppendEntry(nil, plan.Entry{Path: fmt.Sprintf("d%08d", i), Kind: plan.Symlink, Target: zeros[:4000]})
+				return manifest.AppendEntry(nil, manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Symlink, Target: zeros[:4000]})
 			})
 		},
 		"names": func(out *frameWriter) {
 			many(out, frameEntries, unpacked/8, func(i int) []byte {
-				return plan.AppendEntry(nil, plan.Entry{Path: fmt.Sprintf("d%08d", i), Kind: plan.Fifo})
+				return manifest.AppendEntry(nil, manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Fifo})
 			})
 		},
 		"removed": func(out *frameWriter) {
-			many(out, frameRemoved, unpacked/8, func(int) []byte { return plan.AppendString(nil, zeros[:8]) })
+			many(out, frameRemoved, unpacked/8, func(int) []byte { return manifest.AppendString(nil, zeros[:8]) })
 		},
 		"site": func(out *frameWriter) {
 			for range unpacked / chunk {
-				if out.frame(frameSite, []byte(strings.Repeat("\x00", chunk))) != nil {
+				if out.frame(frameInline, []byte(strings.Repeat("\x00", chunk))) != nil {
 					return
 				}
 			}
@@ -133,7 +134,7 @@ func TestALittleThatTakesMuchToHoldIsRefused(t *testing.T) {
 			stop := watchHeap()
 			_, err := b.Pull(t.Context(), server.Client(), server.URL, Request{Epoch: pair.Epoch{Counter: 1, Holder: "a"}})
 			held := stop()
-			if !errors.Is(err, ErrUnsafe) || !strings.Contains(err.Error(), "more than") {
+			if !errors.Is(err, source.ErrUnsafe) || !strings.Contains(err.Error(), "more than") {
 				t.Errorf("got %v", err)
 			}
 			if held > mostHeap {
@@ -145,8 +146,8 @@ func TestALittleThatTakesMuchToHoldIsRefused(t *testing.T) {
 
 // TestContentOfNothingIsNotKept has a peer send no bytes without end for a small file.
 func TestContentOfNothingIsNotKept(t *testing.T) {
-	f := &arrival{entry: plan.Entry{Path: "f", Kind: plan.File, Size: 100}}
-	if _, err := f.frame(frameData, nil); !errors.Is(err, ErrUnsafe) {
+	f := &arrival{entry: manifest.Entry{Path: "f", Kind: manifest.File, Size: 100}}
+	if _, err := f.frame(frameData, nil); !errors.Is(err, source.ErrUnsafe) {
 		t.Errorf("got %v", err)
 	}
 }

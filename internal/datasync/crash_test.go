@@ -49,6 +49,7 @@ func crashChild() {
 			select {}
 		}
 	}
+	a.makeKinds(t)
 	var err error
 	if a.Engine, err = Open(context.Background(), a.opt); err != nil {
 		os.Exit(3)

@@ -110,7 +110,7 @@ func TestADamagedListOfADivergedCopyIsNamed(t *testing.T) {
 		write(t, p.primary.tree+"/f", "content")
 		made, err := p.primary.SetAside(t.Context(), pair.Epoch{Counter: 2, Holder: "b"}, 1<<40)
 		must(t, err)
-		path := filepath.Join(p.primary.opt.Dir, "diverged", made.ID, copyManifest)
+		path := filepath.Join(p.primary.opt.Dir, "diverged", made.ID, copyList)
 		must(t, damage(path))
 		if _, err := p.primary.Diverged(); err == nil || !strings.Contains(err.Error(), path+" is damaged") || !strings.Contains(err.Error(), "files lie in") {
 			t.Errorf("%s: %v", name, err)

@@ -42,14 +42,14 @@ func TestSetAsideKeepsWhatOnlyThisApplianceWrote(t *testing.T) {
 		t.Fatal("set aside twice for one epoch")
 	}
 	out := filepath.Join(t.TempDir(), "export")
-	must(t, p.primary.Export(made.ID, out))
+	must(t, p.primary.export(made.ID, out))
 	if b, _ := os.ReadFile(out + "/files/files/new/file"); string(b) != "written while alone" {
 		t.Fatalf("exported %q", b)
 	}
 	if b, _ := os.ReadFile(out + "/site.db"); string(b) != siteOf(t, p.primary) {
 		t.Fatalf("exported site database %q", b)
 	}
-	if err := p.primary.Export(made.ID, out); err == nil {
+	if err := p.primary.export(made.ID, out); err == nil {
 		t.Fatal("exported over an export")
 	}
 	must(t, p.primary.Delete(made.ID))

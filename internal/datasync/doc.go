@@ -2,15 +2,18 @@
 // pulls, the primary serves, and every pull delivers one snapshot that is
 // complete and verified, or absent.
 //
-// A pull scans both sides against their indexes, receives what differs into a
-// staging directory beside each target, checks every hash, makes it durable,
-// writes a record, and only then renames. Without the record a crash leaves the
-// old snapshot; with it, Open (or the next Pull or Settle) finishes the new one.
+// It is an engine: session, journal, numbering, pacing, progress and the order in which
+// a snapshot is committed. It knows no kind of data; what it needs of one is the
+// contract of package source, and every kind is a package below that.
+//
+// A pull scans both sides, receives what differs into a staging beside the data, checks
+// every hash, makes it durable, writes a record, and only then puts it into place.
+// Without the record a crash leaves the old snapshot; with it, Open (or the next Pull or
+// Settle) finishes the new one.
 //
 // It never decides who is primary, when a sync is due (package schedule) or what
 // is protected; it takes the epoch it is given and refuses a lower one. It never
-// reads a path that the peer names, and never writes outside the protected
-// directories and its own.
+// reads what the peer names, but entries of its own scan.
 //
 // Start reading at Engine, then Engine.Pull for the backup's side and Engine.Handler
 // for the primary's. The guarantees are explained in docs/data.md.

@@ -5,47 +5,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
 	"sync"
 	"time"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
-// Site is the site database as the engine needs it; package store implements it.
-type Site interface {
-	// Export writes a consistent stream of settings, users and definitions.
-	Export(ctx context.Context, w io.Writer) error
-	// Import replaces them in one transaction. It refuses a truncated stream and
-	// one of a newer schema, and may be called again with the same stream.
-	Import(ctx context.Context, r io.Reader) error
-	// Copy writes a consistent copy of the whole database file to a new path.
-	Copy(ctx context.Context, path string) error
-}
-
 // Options are what an Engine is made of.
 type Options struct {
-	Dir  string // the engine's own: state, index, manifests, journal, diverged copies
-	Keep string // directory that no sync may touch: the daemon's own; empty: Dir alone
-	Site Site
-	Log  *slog.Logger
-	Now  func() time.Time // nil: the wall clock
-	// Data returns the protected data as now defined. It is asked whenever this
-	// appliance scans as primary; nil: what Protect was given.
+	Dir   string                        // the engine's own: state, manifests, journal, diverged copies
+	Kinds map[pair.DataKind]source.Kind // of data that are synced here
+	// Inline is data that is protected always, besides what is defined, and travels with
+	// the manifest: its kind scans one manifest.Blob. It is put into place last, so that
+	// it need not be possible to take it back. The zero value: there is none.
+	Inline pair.Data
+	Log    *slog.Logger
+	Now    func() time.Time // nil: the wall clock
+	// Data returns the protected data as now defined, Inline apart. It is asked whenever
+	// this appliance scans as primary; nil: what Protect was given.
 	Data func(ctx context.Context) ([]pair.Data, error)
-	// Place returns where this appliance keeps a protected directory, if not at
-	// the path that the pair protects; nil: there. Two appliances on one machine
-	// need it.
-	Place func(pair.Data) string
-	// Allowed returns the sentence for a directory that may not be protected on this
-	// machine, by its place and by its path without links; empty: it may. nil: every one may.
-	Allowed func(place, real string) string
-	// Aside is told of what a first sync found in a directory that it was about
-	// to replace, and set aside as a diverged copy; nil: nobody wants to know.
+	// Aside is told of what a first sync found where it was about to replace it, and
+	// set aside as a diverged copy; nil: nobody wants to know.
 	Aside func(pair.DivergedCopy)
 	// Missing is told what of a snapshot is not in place when an administrator takes
 	// the data as it is; nil: nobody wants to know.
@@ -67,9 +52,8 @@ type Engine struct {
 
 	mu       sync.Mutex
 	state    state
-	cached   map[plan.Digest]plan.Manifest // of the state's manifests, as far as loaded
+	cached   map[reference]manifest.Manifest // of the state's manifests, as far as loaded
 	data     []pair.Data
-	indexes  map[string]*index // by path of the protected directory
 	progress tracker
 	running  *run     // the pull under way
 	pending  *record  // in the journal
@@ -104,17 +88,11 @@ func (opt Options) filled() Options {
 	if opt.Missing == nil {
 		opt.Missing = func(pair.Snapshot, string) {}
 	}
-	if opt.Allowed == nil {
-		opt.Allowed = func(string, string) string { return "" }
-	}
-	if opt.Place == nil {
-		opt.Place = func(d pair.Data) string { return d.Spec.String() }
-	}
 	opt.Idle = cmp.Or(opt.Idle, 30*time.Second)
 	return opt
 }
 
-// Open opens the engine's directory and finishes the snapshot that a crash left
+// Open opens the engine's own files and finishes the snapshot that a crash left
 // recorded; what was only staged stays hidden, for the next pull to go on from.
 // A recorded snapshot that cannot be finished now (a disk that is not mounted)
 // is no error here: it shows in Progress, and Pull and Settle try again first.
@@ -122,7 +100,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	opt = opt.filled()
 	e := &Engine{
 		opt: opt, disk: disk{opt.Dir}, limit: newLimiter(),
-		cached: map[plan.Digest]plan.Manifest{}, indexes: map[string]*index{},
+		cached: map[reference]manifest.Manifest{},
 	}
 	if err := e.disk.prepare(); err != nil {
 		return nil, err
@@ -180,7 +158,8 @@ func (e *Engine) Protect(data []pair.Data) {
 	e.data = slices.Clone(data)
 }
 
-// protected returns the protected data, checked and in order of name.
+// protected returns the protected data, checked and in order of name; what travels
+// inline is the last.
 func (e *Engine) protected(ctx context.Context) ([]pair.Data, error) {
 	e.mu.Lock()
 	data := slices.Clone(e.data)
@@ -193,24 +172,49 @@ func (e *Engine) protected(ctx context.Context) ([]pair.Data, error) {
 	}
 	slices.SortFunc(data, func(a, b pair.Data) int { return cmp.Compare(a.Name, b.Name) })
 	for i, d := range data {
-		if err := e.checkPlace(d); err != nil {
-			return nil, err
+		if err := d.Spec.Check(); err != nil {
+			return nil, source.Sentence(source.ErrUnsafe, "Protected data %q: %v.", d.Name, err)
 		}
 		for _, other := range data[:i] {
 			if other.Spec.Overlaps(d.Spec) {
-				return nil, sentence(ErrUnsafe, "Protected directories %s and %s overlap: protect the outer one only.", other.Spec, d.Spec)
+				return nil, source.Sentence(source.ErrUnsafe, "Protected data %s and %s overlap: protect the outer one only.", other.Spec, d.Spec)
 			}
 		}
 	}
-	return data, nil
+	return e.withInline(data), nil
 }
 
-// checkPlace refuses a protected directory that a sync must not touch here.
-func (e *Engine) checkPlace(d pair.Data) error {
-	if err := plan.CheckData(d); err != nil {
-		return sentence(ErrUnsafe, "%v.", err)
+func (e *Engine) withInline(data []pair.Data) []pair.Data {
+	if e.opt.Inline.Spec != nil {
+		data = append(data, e.opt.Inline)
 	}
-	return nil
+	return data
+}
+
+// kind returns the kind of a piece of data.
+func (e *Engine) kind(d pair.Data) (source.Kind, error) {
+	kind, known := e.opt.Kinds[d.Spec.Kind()]
+	if !known {
+		return nil, source.Sentence(source.ErrUnsafe, "Protected data %q is of kind %q, which this version does not sync: update this appliance.", d.Name, string(d.Spec.Kind()))
+	}
+	return kind, nil
+}
+
+// check refuses a set that is not safe to be put into place.
+func (e *Engine) check(set manifest.Set) error {
+	kind, err := e.kind(set.Data)
+	if err != nil {
+		return err
+	}
+	return kind.Check(set)
+}
+
+func (e *Engine) open(d pair.Data, purpose source.Purpose) (source.Source, error) {
+	kind, err := e.kind(d)
+	if err != nil {
+		return nil, err
+	}
+	return kind.Open(d, purpose)
 }
 
 // SetLimit sets the bandwidth limit of the whole link, also while a sync runs.
@@ -292,7 +296,7 @@ func (e *Engine) acquire(cancel context.CancelCauseFunc) (*run, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.running != nil {
-		return nil, sentence(ErrRunning, "A data sync is running already: wait for it or cancel it.")
+		return nil, source.Sentence(ErrRunning, "A data sync is running already: wait for it or cancel it.")
 	}
 	e.running = &run{cancel: cancel, done: make(chan struct{})}
 	return e.running, nil
@@ -311,7 +315,7 @@ func (e *Engine) acquireNow(ctx context.Context) (*run, error) {
 		if other == nil {
 			continue
 		}
-		other.cancel(sentence(ErrRunning, "The data sync was stopped because this appliance takes over."))
+		other.cancel(source.Sentence(ErrRunning, "The data sync was stopped because this appliance takes over."))
 		select {
 		case <-other.done:
 		case <-ctx.Done():
@@ -329,28 +333,35 @@ func (e *Engine) release(r *run) {
 
 // dropStaging removes what is staged. What cannot be removed is in nobody's way.
 func (e *Engine) dropStaging() {
-	base, err := e.manifest(e.currentState().Manifest)
+	for _, d := range e.withInline(e.dataHere()) {
+		src, err := e.open(d, source.Recover)
+		if errors.Is(err, source.ErrMissing) {
+			continue
+		}
+		if err == nil {
+			err = errors.Join(src.DropStaging(), src.Close())
+		}
+		if err != nil {
+			e.opt.Log.Warn("what is staged is not removed", slog.Any("error", err))
+		}
+	}
+}
+
+// dataHere returns the data that is defined, and that of the newest snapshot here.
+func (e *Engine) dataHere() []pair.Data {
+	newest, err := e.manifest(e.currentState().newest())
 	if err != nil {
 		e.opt.Log.Warn("manifest of the newest snapshot is unreadable", slog.Any("error", err))
 	}
 	e.mu.Lock()
-	places := slices.Clone(e.data)
+	all := slices.Clone(e.data)
 	e.mu.Unlock()
-	for _, s := range base.Sets {
-		places = append(places, s.Data)
-	}
-	for _, d := range places {
-		tree, err := e.open(d)
-		if errors.Is(err, ErrMissing) {
-			continue
-		}
-		if err == nil {
-			err = errors.Join(tree.DropStaging(), tree.Close())
-		}
-		if err != nil {
-			e.opt.Log.Warn("staging directory not removed", slog.Any("error", err))
+	for _, s := range newest.Listed() {
+		if !slices.Contains(all, s.Data) {
+			all = append(all, s.Data)
 		}
 	}
+	return all
 }
 
 func (e *Engine) currentState() state {
@@ -359,24 +370,39 @@ func (e *Engine) currentState() state {
 	return e.state
 }
 
-// manifest returns a manifest of the state; that of the zero digest is empty.
-func (e *Engine) manifest(digest plan.Digest) (plan.Manifest, error) {
-	if digest == (plan.Digest{}) {
-		return plan.Manifest{}, nil
+// manifest returns a manifest of the state; that of the zero reference is empty.
+func (e *Engine) manifest(of reference) (manifest.Manifest, error) {
+	if of.listed == (manifest.Digest{}) {
+		return manifest.Manifest{}, nil
 	}
 	e.mu.Lock()
-	m, ok := e.cached[digest]
+	m, ok := e.cached[of]
 	e.mu.Unlock()
 	if ok {
 		return m, nil
 	}
-	m, err := e.disk.loadManifest(digest)
+	m, err := e.loadManifest(of)
 	if err != nil {
 		return m, err
 	}
 	e.mu.Lock()
-	e.cached[digest] = m
+	e.cached[of] = m
 	e.mu.Unlock()
+	return m, nil
+}
+
+// loadManifest reads a manifest, and accepts it only if it is safe.
+func (e *Engine) loadManifest(of reference) (manifest.Manifest, error) {
+	m, err := e.disk.loadManifest(of.listed)
+	if err == nil {
+		err = m.Validate(e.check)
+	}
+	if err != nil {
+		return manifest.Manifest{}, fmt.Errorf("read manifest %s: %w", of.listed, err)
+	}
+	if e.opt.Inline.Spec != nil && of.inline != (manifest.Digest{}) {
+		m.Sets = append(m.Sets, manifest.InlineSet(e.opt.Inline, of.inline, 0))
+	}
 	return m, nil
 }
 
@@ -401,9 +427,9 @@ func (e *Engine) adopt(next state) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state = next
-	for digest := range e.cached {
-		if digest != next.Manifest && digest != next.ConfirmedManifest {
-			delete(e.cached, digest)
+	for of := range e.cached {
+		if of != next.newest() && of != next.confirmed() {
+			delete(e.cached, of)
 		}
 	}
 }

@@ -20,6 +20,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory"
+	"baton/internal/datasync/source/site"
 	"baton/internal/pair"
 )
 
@@ -61,11 +64,13 @@ func (s fileSite) Copy(_ context.Context, path string) error {
 // appliance is one engine with its data and its site database.
 type appliance struct {
 	*Engine
-	dir  string // of everything
-	opt  Options
-	tree string // where the protected directory lies
-	data pair.Data
-	site fileSite
+	dir      string // of everything
+	opt      Options
+	dirs     directory.Options
+	database site.Database
+	tree     string // where the protected directory lies
+	data     pair.Data
+	site     fileSite
 }
 
 func newAppliance(tb testing.TB, dir, tree string) *appliance {
@@ -91,7 +96,11 @@ func (a *appliance) configure(tb testing.TB, dir, tree string) {
 		}
 		return d.Spec.String()
 	}
-	a.opt = Options{Dir: filepath.Join(dir, "sync"), Site: a.site, Place: place, Log: slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	own := filepath.Join(dir, "sync")
+	log := slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	a.dirs = directory.Options{Index: filepath.Join(own, "index"), Own: []string{own}, Place: place, Log: log}
+	a.database = a.site
+	a.opt = Options{Dir: own, Inline: pair.Data{Name: "site-database", Spec: pair.SiteDatabase{}}, Log: log}
 }
 
 type testWriter struct{ tb testing.TB }
@@ -103,10 +112,31 @@ func (w testWriter) Write(b []byte) (int, error) {
 
 func (a *appliance) reopen(tb testing.TB) {
 	tb.Helper()
+	a.makeKinds(tb)
 	e, err := Open(tb.Context(), a.opt)
 	must(tb, err)
 	a.Engine = e
 	e.Protect([]pair.Data{a.data})
+}
+
+// makeKinds makes the kinds of data anew, as a start does.
+func (a *appliance) makeKinds(tb testing.TB) {
+	tb.Helper()
+	a.dirs.Now = a.opt.Now
+	dirs, err := directory.New(a.dirs)
+	must(tb, err)
+	database, err := site.New(a.database, filepath.Join(a.opt.Dir, "site"))
+	must(tb, err)
+	a.opt.Kinds = map[pair.DataKind]source.Kind{pair.DataDirectory: dirs, pair.DataSite: database}
+}
+
+// export copies a diverged copy to a directory.
+func (a *appliance) export(id, dir string) error {
+	path, err := a.CopyPath(id)
+	if err != nil {
+		return err
+	}
+	return directory.Export(context.Background(), path, dir)
 }
 
 // pairOf is a primary with its server, and a backup. Both protect /srv/files and

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
 )
 
 // sparse makes a file of a size that holds but a few bytes, at its begin, in its midst
@@ -88,7 +88,7 @@ func TestAHoleThatIsNoneIsFound(t *testing.T) {
 	p := newPair(t)
 	sparse(t, p.primary.tree+"/disk", size)
 	p.pull(t)
-	if sum := plan.Blocks.Hash(size); true {
+	if sum := manifest.Blocks.Hash(size); true {
 		sum.Hole(size)
 		for _, e := range p.backup.mustManifest(t).Sets[0].Entries {
 			if e.Path == "disk" && e.Hash == sum.Sum() {
@@ -122,9 +122,9 @@ func altered(real http.Handler, kind string, to func(http.ResponseWriter) io.Wri
 	})
 }
 
-func (a *appliance) mustManifest(tb testing.TB) plan.Manifest {
+func (a *appliance) mustManifest(tb testing.TB) manifest.Manifest {
 	tb.Helper()
-	m, err := a.manifest(a.currentState().Manifest)
+	m, err := a.manifest(a.currentState().newest())
 	must(tb, err)
 	return m
 }
@@ -146,12 +146,12 @@ func TestAVersionThatHashesWholeFilesIsMet(t *testing.T) {
 	p.server = httptest.NewServer(old)
 	t.Cleanup(p.server.Close)
 	p.pull(t)
-	if m := p.backup.mustManifest(t); m.Scheme != plan.Whole {
+	if m := p.backup.mustManifest(t); m.Scheme != manifest.Whole {
 		t.Errorf("hashed by %d", m.Scheme)
 	}
 	p.server.Config.Handler = handler
 	p.pull(t)
-	if m := p.backup.mustManifest(t); m.Scheme != plan.Blocks {
+	if m := p.backup.mustManifest(t); m.Scheme != manifest.Blocks {
 		t.Errorf("hashed by %d", m.Scheme)
 	}
 	if got := p.backup.Progress(); got.Received > 100_000 {

@@ -15,13 +15,14 @@ import (
 
 	"github.com/zeebo/blake3"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
 // hostile is a primary that sends what it likes.
 type hostile struct {
-	manifest plan.Manifest
+	manifest manifest.Manifest
 	alter    func(*header)
 	raw      []byte // instead of the manifest stream
 	content  func(out *frameWriter)
@@ -36,7 +37,7 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.URL.Path, "manifest"):
 		var req manifestRequest
 		_ = json.NewDecoder(r.Body).Decode(&req)
-		head := header{Epoch: req.Epoch, Digest: h.manifest.Digest(), Site: req.Site}
+		head := header{Epoch: req.Epoch, Digest: h.manifest.Digest(), Inline: req.Inline}
 		for _, s := range h.manifest.Sets {
 			head.Data = append(head.Data, headOf(s.Data))
 		}
@@ -44,7 +45,7 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.alter(&head)
 		}
 		_ = out.json(frameHeader, head)
-		_ = sendDeltas(out, plan.Manifest{}, h.manifest)
+		_ = sendDeltas(out, manifest.Manifest{}, h.manifest)
 		_ = out.frame(frameEnd, nil)
 	case strings.HasSuffix(r.URL.Path, "content"):
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -55,12 +56,12 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestHostilePrimaryHarmsNothing(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	write(t, secret, "secret")
-	top := plan.Entry{Path: ".", Kind: plan.Dir, Mode: 0o755, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
-	file := func(path, content string) plan.Entry {
-		return plan.Entry{Path: path, Kind: plan.File, Mode: 0o644, UID: top.UID, GID: top.GID, Size: int64(len(content)), Hash: blake3.Sum256([]byte(content))}
+	top := manifest.Entry{Path: ".", Kind: manifest.Dir, Mode: 0o755, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	file := func(path, content string) manifest.Entry {
+		return manifest.Entry{Path: path, Kind: manifest.File, Mode: 0o644, UID: top.UID, GID: top.GID, Size: int64(len(content)), Hash: blake3.Sum256([]byte(content))}
 	}
-	with := func(entries ...plan.Entry) plan.Manifest {
-		return plan.Manifest{Sets: []plan.Set{{Data: pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files"}}, Entries: append([]plan.Entry{top}, entries...)}}}
+	with := func(entries ...manifest.Entry) manifest.Manifest {
+		return manifest.Manifest{Sets: []manifest.Set{{Data: pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files"}}, Entries: append([]manifest.Entry{top}, entries...)}}}
 	}
 	elsewhere := with(file("f", "good"))
 	elsewhere.Sets[0].Data.Spec = pair.Directory{Path: "/etc"}
@@ -74,11 +75,11 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 			_ = out.frame(frameEnd, nil)
 		}
 	}
-	sneaky := plan.AppendEntry(nil, file("../f", "evil"))
+	sneaky := manifest.AppendEntry(nil, file("../f", "evil"))
 	for name, h := range map[string]*hostile{
 		"dots":             {manifest: with(file("../f", "evil"))},
 		"absolute":         {manifest: with(file("/f", "evil"))},
-		"through symlink":  {manifest: with(plan.Entry{Path: "a", Kind: plan.Symlink, Target: filepath.Dir(secret)}, file("a/secret", "evil"))},
+		"through symlink":  {manifest: with(manifest.Entry{Path: "a", Kind: manifest.Symlink, Target: filepath.Dir(secret)}, file("a/secret", "evil"))},
 		"system directory": {manifest: elsewhere},
 		"our own data":     {manifest: own},
 		"unordered":        {manifest: with(file("b", "x"), file("a", "x"))},
@@ -86,7 +87,7 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 		"other epoch":      {manifest: with(file("f", "good")), alter: func(h *header) { h.Epoch.Counter = 0 }},
 		"base not ours":    {manifest: with(file("f", "good")), alter: func(h *header) { h.Base[0]++ }},
 		"last number":      {manifest: with(file("f", "good")), alter: func(h *header) { h.Number = 1<<64 - 1 }},
-		"lost site":        {manifest: with(file("f", "good")), alter: func(h *header) { h.Site[0]++ }},
+		"lost inline data": {manifest: with(file("f", "good")), alter: func(h *header) { h.Inline[0]++ }},
 		"nothing":          {raw: []byte{}},
 		"garbage":          {raw: []byte("HTTP is not frames, and neither is this text")},
 		"huge frame":       {raw: []byte{byte(frameHeader), 255, 255, 255, 255}},
@@ -103,7 +104,7 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 			dir := t.TempDir()
 			b := newAppliance(t, dir, filepath.Join(dir, "tree"))
 			write(t, b.tree+"/own", "own")
-			b.opt.Keep = ours
+			b.dirs.Own = append(b.dirs.Own, ours)
 			b.reopen(t)
 			server := httptest.NewServer(h)
 			defer server.Close()
@@ -173,7 +174,7 @@ func FuzzFrames(f *testing.F) {
 	var b bytes.Buffer
 	out := newFrameWriter(&b, nil)
 	_ = out.json(frameHeader, header{Data: []dataHead{{Name: "d"}}})
-	_ = out.frame(frameEntries, append([]byte{0}, plan.AppendEntry(nil, plan.Entry{Path: "a", Kind: plan.File})...))
+	_ = out.frame(frameEntries, append([]byte{0}, manifest.AppendEntry(nil, manifest.Entry{Path: "a", Kind: manifest.File})...))
 	_ = out.frame(frameRemoved, []byte{0, 1, 'x'})
 	_ = out.frame(frameEnd, nil)
 	_ = out.flush()
@@ -187,25 +188,25 @@ func FuzzFrames(f *testing.F) {
 		if kind, payload, err := in.next(); err != nil || kind != frameHeader || json.Unmarshal(payload, &head) != nil {
 			return
 		}
-		m := &manifestReader{head: head, deltas: make([]plan.Delta, len(head.Data))}
+		m := &manifestReader{head: head, deltas: make([]manifest.Delta, len(head.Data))}
 		if m.read(in) == nil {
-			_, _ = m.manifest(plan.Manifest{})
+			_, _ = m.manifest(manifest.Manifest{})
 		}
 	})
 }
 
 func FuzzWants(f *testing.F) {
-	m := plan.Manifest{Sets: []plan.Set{{Entries: []plan.Entry{{Path: ".", Kind: plan.Dir}, {Path: "a", Kind: plan.File, Size: 5}}}}}
+	m := manifest.Manifest{Sets: []manifest.Set{{Entries: []manifest.Entry{{Path: ".", Kind: manifest.Dir}, {Path: "a", Kind: manifest.File, Size: 5}}}}}
 	f.Add(appendWants(1, 1, []want{{ordinal: 1, offset: 3}}))
 	f.Add([]byte{1, 0, 255, 255, 255, 255, 15})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		wants, _, err := readWants(bufio.NewReader(bytes.NewReader(b)), func(uint64) (plan.Manifest, error) { return m, nil })
+		wants, _, err := readWants(bufio.NewReader(bytes.NewReader(b)), func(uint64) (manifest.Manifest, error) { return m, nil })
 		for _, w := range wants {
-			if e := m.Sets[w.set].Entries[w.ordinal]; err == nil && (e.Kind != plan.File || w.offset > e.Size) {
+			if e := m.Sets[w.set].Entries[w.ordinal]; err == nil && (e.Kind != manifest.File || w.offset > e.Size) {
 				t.Fatalf("accepted %+v", w)
 			}
 		}
-		if err != nil && !errors.Is(err, ErrUnsafe) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err != nil && !errors.Is(err, source.ErrUnsafe) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Log(err)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
@@ -112,7 +113,7 @@ type limitedReader struct {
 
 func (r *limitedReader) Read(b []byte) (int, error) {
 	watchdog := time.AfterFunc(r.idle, func() {
-		r.cancel(sentence(ErrStalled, "The peer sent nothing for %s: check the connection; the next sync goes on where this one stopped.", r.idle))
+		r.cancel(source.Sentence(ErrStalled, "The peer sent nothing for %s: check the connection; the next sync goes on where this one stopped.", r.idle))
 	})
 	n, err := r.r.Read(b[:min(len(b), max(r.limit.bucket.Burst(), 512))])
 	watchdog.Stop()

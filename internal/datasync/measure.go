@@ -1,7 +1,7 @@
 package datasync
 
 import (
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
 	"baton/internal/pair"
 )
 
@@ -14,32 +14,32 @@ type Measure struct {
 
 // measured remembers the measures of one manifest: a large one is counted once.
 type measured struct {
-	manifest plan.Digest
+	of       reference
 	measures []Measure
 }
 
 // Measured returns the newest snapshot that both appliances are known to have had
-// and what it holds. It looks at no protected directory.
+// and what it holds. It looks at no protected data.
 func (e *Engine) Measured() (pair.Snapshot, []Measure, error) {
 	e.mu.Lock()
-	snapshot, digest := e.state.common()
-	manifest, loaded := e.cached[digest]
+	snapshot, of := e.state.common()
+	m, loaded := e.cached[of]
 	known := e.measured
 	e.mu.Unlock()
 	switch {
 	case snapshot.IsZero():
 		return pair.Snapshot{}, nil, nil
-	case known.manifest == digest:
+	case known.of == of:
 		return snapshot, known.measures, nil
 	}
-	if !loaded && digest != (plan.Digest{}) {
+	if !loaded && of.listed != (manifest.Digest{}) {
 		var err error
-		if manifest, err = e.disk.loadManifest(digest); err != nil { // not kept: it may be large
+		if m, err = e.loadManifest(of); err != nil { // not kept: it may be large
 			return pair.Snapshot{}, nil, err
 		}
 	}
-	known = measured{manifest: digest}
-	for _, set := range manifest.Sets {
+	known = measured{of: of}
+	for _, set := range m.Listed() {
 		files, bytes := set.Files()
 		known.measures = append(known.measures, Measure{Data: set.Data, Files: files, Bytes: bytes})
 	}

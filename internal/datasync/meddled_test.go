@@ -33,7 +33,7 @@ func TestWhoMeddlesWithTheBackupsFilesKeepsNothingFromATakeover(t *testing.T) {
 		},
 		"what comes is there as a directory": func(tree string) error { return os.MkdirAll(tree+"/d/comes/in", 0o700) },
 	} {
-		for _, at := range []string{"make-staging", "recorded", "apply", "import-site"} {
+		for _, at := range []string{"make-staging", "recorded", "apply", "import"} {
 			t.Run(name+" at "+at, func(t *testing.T) {
 				p := newPair(t)
 				root := p.primary.tree

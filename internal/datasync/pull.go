@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"strings"
 
-	"baton/internal/datasync/plan"
-	"baton/internal/datasync/source/directory"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
@@ -41,7 +41,7 @@ func (e *Engine) Pull(ctx context.Context, from *http.Client, base string, req R
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errApply) {
 		err = cause
 		if errors.Is(cause, context.Canceled) {
-			err = sentence(context.Canceled, "The data sync was cancelled; the next one goes on where it stopped.")
+			err = source.Sentence(context.Canceled, "The data sync was cancelled; the next one goes on where it stopped.")
 		}
 	}
 	e.progress.end(e.opt.Now(), err)
@@ -57,9 +57,9 @@ type pull struct {
 	base   string
 
 	head     header
-	manifest plan.Manifest
-	site     string // file name of the received site export; empty: unchanged
-	targets  []*target
+	manifest manifest.Manifest
+	inline   []byte    // what travelled inline, if it is not what is here
+	targets  []*target // in the order of the manifest
 }
 
 // rounds bounds how often the primary is asked anew because files vanished
@@ -83,7 +83,7 @@ func (p *pull) run(ctx context.Context) (pair.Snapshot, error) {
 			return p.commit(ctx)
 		}
 	}
-	return pair.Snapshot{}, sentence(ErrChanging, "Files on the primary vanish faster than they can be copied: protect a calmer directory, or sync when there is less going on.")
+	return pair.Snapshot{}, source.Sentence(source.ErrChanging, "Files on the primary vanish faster than they can be copied: protect calmer data, or sync when there is less going on.")
 }
 
 func (p *pull) checkEpoch() error {
@@ -91,9 +91,9 @@ func (p *pull) checkEpoch() error {
 	last := common.Epoch
 	switch {
 	case p.req.Epoch.IsZero():
-		return sentence(ErrStaleEpoch, "The peer has never been primary, so there is nothing to sync: look at the roles of both.")
+		return source.Sentence(ErrStaleEpoch, "The peer has never been primary, so there is nothing to sync: look at the roles of both.")
 	case last.Above(p.req.Epoch) || last.Clashes(p.req.Epoch):
-		return sentence(ErrStaleEpoch, "This appliance holds data of epoch %s, which that of epoch %s does not continue, so it is not synced over it: look at the conditions of both.", last, p.req.Epoch)
+		return source.Sentence(ErrStaleEpoch, "This appliance holds data of epoch %s, which that of epoch %s does not continue, so it is not synced over it: look at the conditions of both.", last, p.req.Epoch)
 	}
 	return nil
 }
@@ -102,29 +102,65 @@ func (p *pull) checkEpoch() error {
 // the primary has to be asked anew.
 func (p *pull) receive(ctx context.Context) (bool, error) {
 	p.close()
-	if err := p.fetchManifest(ctx); err != nil {
+	inline, err := p.lookInline(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := p.fetchManifest(ctx, inline); err != nil {
 		return false, err
 	}
 	if err := errors.Join(p.checkShrink(), p.checkMounts()); err != nil {
 		return false, err
 	}
-	var tops []directory.Top
-	for _, set := range p.manifest.Sets {
-		t, err := p.engine.look(ctx, set, p.manifest.Scheme)
+	var places []source.Place
+	for _, set := range p.manifest.Listed() {
+		scan, err := p.look(ctx, set.Data)
 		if err != nil {
 			return false, err
 		}
-		p.targets = append(p.targets, t)
-		top, err := t.tree.Top()
-		if err == nil {
-			err = apart(tops, top)
+		if err := apart(places, scan.Place); err != nil {
+			return false, err
 		}
-		if err != nil {
-			return false, explain(err, t.tree.Path())
-		}
-		tops = append(tops, top)
+		places = append(places, scan.Place)
+	}
+	if inline != nil {
+		p.targets = append(p.targets[1:], inline)
 	}
 	return p.stage(ctx)
+}
+
+// lookInline finds out what is here of what travels inline; nil: nothing does.
+func (p *pull) lookInline(ctx context.Context) (*target, error) {
+	if p.engine.opt.Inline.Spec == nil {
+		return nil, nil //nolint:nilnil // documented
+	}
+	if _, err := p.look(ctx, p.engine.opt.Inline); err != nil {
+		return nil, err
+	}
+	return p.targets[0], nil
+}
+
+// look opens one piece of data, and finds out what is here of it.
+func (p *pull) look(ctx context.Context, data pair.Data) (source.Scan, error) {
+	src, err := p.engine.open(data, source.Receive)
+	if err != nil {
+		return source.Scan{}, err
+	}
+	t := &target{source: src}
+	p.targets = append(p.targets, t)
+	scan, err := src.Scan(ctx, p.manifest.Scheme)
+	t.have = scan.Entries
+	return scan, err
+}
+
+// apart refuses a place that is really one of the others, or in one, or around it.
+func apart(others []source.Place, place source.Place) error {
+	for _, other := range others {
+		if err := other.Apart(place); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *pull) close() {
@@ -144,7 +180,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 	if p.unchanged() {
 		e.opt.Hook("save-state")
 		if err := p.completeUnchanged(rec); err != nil {
-			return pair.Snapshot{}, explain(err, e.opt.Dir)
+			return pair.Snapshot{}, source.Explain(err, e.opt.Dir)
 		}
 		e.clean()
 		p.report(ctx, rec)
@@ -157,7 +193,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 		return pair.Snapshot{}, err
 	}
 	if err := p.writeRecord(&rec); err != nil {
-		return pair.Snapshot{}, explain(err, e.opt.Dir)
+		return pair.Snapshot{}, source.Explain(err, e.opt.Dir)
 	}
 	e.opt.Hook("recorded")
 	if err := e.finish(context.WithoutCancel(ctx), rec, p.manifest, p.targets); err != nil {
@@ -171,12 +207,23 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 // the snapshot needs. From then on it is one of the two.
 func (p *pull) writeRecord(rec *record) (err error) {
 	e := p.engine
-	steps := make([][]directory.Step, len(p.targets))
+	changes := make([][]byte, len(p.targets))
 	for i, t := range p.targets {
-		steps[i] = t.steps
+		if t.change != nil {
+			changes[i] = t.change.Append(nil)
+			continue
+		}
+		kind, err := e.kind(p.manifest.Sets[i].Data)
+		if err != nil {
+			return err
+		}
+		changes[i] = kind.Idle()
+	}
+	if listed := len(p.manifest.Listed()); listed < len(changes) {
+		rec.Inline, changes = string(changes[listed]), changes[:listed]
 	}
 	e.opt.Hook("save-steps")
-	if rec.Steps, err = e.disk.saveSteps(steps); err != nil {
+	if rec.Steps, err = e.disk.saveSteps(changes); err != nil {
 		return err
 	}
 	e.opt.Hook("save-next-state")
@@ -200,7 +247,7 @@ func (p *pull) writeRecord(rec *record) (err error) {
 func (p *pull) completeUnchanged(rec record) error {
 	e := p.engine
 	e.mu.Lock()
-	e.cached[rec.Manifest] = p.manifest
+	e.cached[reference{rec.Manifest, rec.Export}] = p.manifest
 	e.mu.Unlock()
 	if err := e.save(func(s *state) { *s = rec.complete(*s) }); err != nil {
 		return err
@@ -211,12 +258,12 @@ func (p *pull) completeUnchanged(rec record) error {
 // makeRecord numbers the snapshot and keeps its manifest.
 func (p *pull) makeRecord() (record, error) {
 	e := p.engine
-	rec := record{Site: p.site, Export: p.head.Site, Manifest: p.manifest.Digest()}
+	rec := record{Export: p.head.Inline, Manifest: p.manifest.Digest()}
 	rec.Disks, rec.Mounts = p.disks(), p.mounts()
 	rec.Snapshot = pair.Snapshot{Number: p.head.Number, Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
 	e.opt.Hook("save-manifest")
 	if err := e.disk.saveManifest(p.manifest, rec.Manifest); err != nil {
-		return rec, explain(err, e.opt.Dir)
+		return rec, source.Explain(err, e.opt.Dir)
 	}
 	return rec, nil
 }
@@ -227,23 +274,23 @@ func (p *pull) unchanged() bool {
 			return false
 		}
 	}
-	return p.site == ""
+	return true
 }
 
 // makeDurable is the last moment at which cancelling still means the old snapshot.
 func (p *pull) makeDurable(ctx context.Context) error {
 	e := p.engine
 	for _, t := range p.targets {
-		if t.staging == nil {
+		if t.change == nil {
 			continue
 		}
 		e.opt.Hook("sync-staging")
-		if err := t.tree.Sync(); err != nil {
-			return explain(err, t.tree.Path())
+		if err := t.change.Sync(); err != nil {
+			return err
 		}
 	}
 	if err := syncFS(e.opt.Dir); err != nil {
-		return explain(err, e.opt.Dir)
+		return source.Explain(err, e.opt.Dir)
 	}
 	return ctx.Err()
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/zeebo/blake3"
 
-	"baton/internal/datasync/plan"
-	"baton/internal/durable"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
@@ -64,7 +64,7 @@ func (p *pull) do(ctx context.Context, path string, body []byte) (io.ReadCloser,
 func (p *pull) open(ctx context.Context, path string, body []byte) (*frameReader, func(), error) {
 	e := p.engine
 	watchdog := time.AfterFunc(e.opt.Idle, func() {
-		p.cancel(sentence(ErrStalled, "The primary did not answer within %s: check the connection; the sync is tried again by itself.", e.opt.Idle))
+		p.cancel(source.Sentence(ErrStalled, "The primary did not answer within %s: check the connection; the sync is tried again by itself.", e.opt.Idle))
 	})
 	answer, err := p.do(ctx, path, body)
 	watchdog.Stop()
@@ -86,20 +86,19 @@ func (p *pull) open(ctx context.Context, path string, body []byte) (*frameReader
 	}, nil
 }
 
-// fetchManifest learns the state of the primary's data and receives its site export.
-func (p *pull) fetchManifest(ctx context.Context) error {
+// fetchManifest asks for the state of the primary's data, and receives what travels
+// inline, unless that is here.
+func (p *pull) fetchManifest(ctx context.Context, inline *target) error {
 	e, st := p.engine, p.engine.currentState()
-	_, baseDigest := st.common()
-	base, err := e.manifest(baseDigest)
+	_, of := st.common()
+	base, err := e.manifest(of)
 	if err != nil { // damaged: ask for the whole
-		baseDigest, base = plan.Digest{}, plan.Manifest{}
+		of, base = reference{}, manifest.Manifest{}
 	}
-	site := blake3.New()
-	if err := e.opt.Site.Export(ctx, site); err != nil {
-		return fmt.Errorf("export site database: %w", err)
+	req := manifestRequest{Epoch: p.req.Epoch, Final: p.req.Final, Snapshot: st.Snapshot, Base: of.listed, Pack: e.limit.slow(), Scheme: manifest.Newest}
+	if inline != nil {
+		req.Inline = manifest.Digest(inline.have[0].Hash)
 	}
-	req := manifestRequest{Epoch: p.req.Epoch, Final: p.req.Final, Snapshot: st.Snapshot, Base: baseDigest, Pack: e.limit.slow(), Scheme: plan.Newest}
-	site.Sum(req.Site[:0])
 	err = p.askManifest(ctx, req, base)
 	if errors.Is(err, errSwollen) { // names that are much alike; as they are, they show what they take
 		req.Pack = false
@@ -108,7 +107,7 @@ func (p *pull) fetchManifest(ctx context.Context) error {
 	return err
 }
 
-func (p *pull) askManifest(ctx context.Context, req manifestRequest, base plan.Manifest) error {
+func (p *pull) askManifest(ctx context.Context, req manifestRequest, base manifest.Manifest) error {
 	body, err := json.Marshal(req)
 	if err != nil {
 		return fmt.Errorf("write request: %w", err)
@@ -121,21 +120,37 @@ func (p *pull) askManifest(ctx context.Context, req manifestRequest, base plan.M
 	if err := p.readHeader(in, req.Base); err != nil {
 		return err
 	}
-	m := &manifestReader{head: p.head, deltas: make([]plan.Delta, len(p.head.Data))}
+	m := &manifestReader{head: p.head, deltas: make([]manifest.Delta, len(p.head.Data))}
 	if err := m.read(in); err != nil {
 		return err
 	}
 	if p.manifest, err = m.manifest(base); err != nil {
 		return err
 	}
-	p.site = ""
-	if p.head.Site != req.Site {
-		return p.keepSite(m.site.Bytes())
+	if err := p.manifest.Validate(p.engine.check); err != nil {
+		return unsafeStream("a manifest that is refused (" + err.Error() + ")")
 	}
+	return p.keepInline(m.inline.Bytes(), req.Inline)
+}
+
+// keepInline keeps what travelled inline, if it is not what is here.
+func (p *pull) keepInline(b []byte, here manifest.Digest) error {
+	p.inline = nil
+	if p.engine.opt.Inline.Spec == nil {
+		return nil
+	}
+	p.manifest.Sets = append(p.manifest.Sets, manifest.InlineSet(p.engine.opt.Inline, p.head.Inline, int64(len(b))))
+	if p.head.Inline == here {
+		return nil
+	}
+	if manifest.Digest(blake3.Sum256(b)) != p.head.Inline {
+		return unsafeStream("data that does not match its hash")
+	}
+	p.inline = b
 	return nil
 }
 
-func (p *pull) readHeader(in *frameReader, base plan.Digest) error {
+func (p *pull) readHeader(in *frameReader, base manifest.Digest) error {
 	kind, payload, err := in.next()
 	if err != nil {
 		return err
@@ -144,16 +159,16 @@ func (p *pull) readHeader(in *frameReader, base plan.Digest) error {
 	if kind != frameHeader || json.Unmarshal(payload, &p.head) != nil {
 		return unsafeStream("no header")
 	}
-	if p.head.Scheme > plan.Newest {
+	if p.head.Scheme > manifest.Newest {
 		return unsafeStream("content that is hashed in a way that was not asked for")
 	}
-	if len(p.head.Data) > plan.MaxSets {
+	if len(p.head.Data) > manifest.MaxSets {
 		return unsafeStream("more protected data than there can be")
 	}
 	if p.head.Epoch != p.req.Epoch {
-		return sentence(ErrStaleEpoch, "The primary sent data of epoch %s, but was asked for that of epoch %s: the sync is tried again by itself.", p.head.Epoch, p.req.Epoch)
+		return source.Sentence(ErrStaleEpoch, "The primary sent data of epoch %s, but was asked for that of epoch %s: the sync is tried again by itself.", p.head.Epoch, p.req.Epoch)
 	}
-	if p.head.Base != (plan.Digest{}) && p.head.Base != base {
+	if p.head.Base != (manifest.Digest{}) && p.head.Base != base {
 		return unsafeStream("a difference from a snapshot that is not ours")
 	}
 	if p.head.Number > maxNumber {
@@ -168,7 +183,7 @@ func (p *pull) readHeader(in *frameReader, base plan.Digest) error {
 
 // Bounds of what a manifest stream may make the backup hold.
 const (
-	maxSite     = 256 << 20 // bytes of a site export
+	maxInline   = 256 << 20 // bytes of what travels inline
 	maxManifest = 8 << 30   // bytes of entries, 400 each for the most that are allowed
 	maxNumber   = 1 << 53   // of a snapshot: further ones must not wrap around
 
@@ -183,8 +198,8 @@ var errSwollen = errors.New("swollen stream")
 // manifestReader collects a manifest stream.
 type manifestReader struct {
 	head   header
-	deltas []plan.Delta
-	site   bytes.Buffer
+	deltas []manifest.Delta
+	inline bytes.Buffer
 	bytes  int64
 	items  int64 // entries and removed paths
 	held   int64 // bytes of memory that it takes, at most
@@ -201,8 +216,8 @@ func (m *manifestReader) read(in *frameReader) error {
 		switch kind {
 		case frameEntries, frameRemoved:
 			err = m.delta(kind, payload)
-		case frameSite:
-			_, _ = m.site.Write(payload)      // never fails
+		case frameInline:
+			_, _ = m.inline.Write(payload)    // never fails
 			m.held += 2 * int64(len(payload)) // it grows by being copied
 		case frameEnd:
 			return nil
@@ -222,12 +237,12 @@ func (m *manifestReader) read(in *frameReader) error {
 
 // check bounds what the stream makes this appliance hold, by what came over the wire.
 func (m *manifestReader) check(came int64) error {
-	if m.site.Len() > maxSite || m.bytes > maxManifest || m.items > plan.MaxEntries {
+	if m.inline.Len() > maxInline || m.bytes > maxManifest || m.items > manifest.MaxEntries {
 		return unsafeStream("more than a manifest may have")
 	}
 	if m.held > heldAnyway+heldPerByte*came {
 		why := unsafeStream(fmt.Sprintf("a manifest that takes more than %s of memory, in %s", pair.BytesText(m.held), pair.BytesText(came)))
-		return &pair.Refusal{Code: pair.Failed, Text: why.Error(), Cause: errors.Join(ErrUnsafe, errSwollen)}
+		return &pair.Refusal{Code: pair.Failed, Text: why.Error(), Cause: errors.Join(source.ErrUnsafe, errSwollen)}
 	}
 	return nil
 }
@@ -236,14 +251,14 @@ func (m *manifestReader) check(came int64) error {
 func (m *manifestReader) count(xattrs int) error {
 	m.items++
 	m.held += entryTakes + int64(xattrs)*64
-	if m.items > plan.MaxEntries {
+	if m.items > manifest.MaxEntries {
 		return unsafeStream("more than a manifest may have")
 	}
 	return nil
 }
 
 func (m *manifestReader) delta(kind frameKind, payload []byte) error {
-	d := plan.NewDecoder(payload)
+	d := manifest.NewDecoder(payload)
 	set := d.Uvarint()
 	if d.Failed() || set >= uint64(len(m.deltas)) {
 		return unsafeStream("entries of unknown data")
@@ -254,7 +269,7 @@ func (m *manifestReader) delta(kind frameKind, payload []byte) error {
 	return m.entries(&m.deltas[set], d)
 }
 
-func (m *manifestReader) removed(delta *plan.Delta, d *plan.Decoder) error {
+func (m *manifestReader) removed(delta *manifest.Delta, d *manifest.Decoder) error {
 	for len(d.Rest()) > 0 {
 		delta.Removed = append(delta.Removed, d.String(pair.MaxPath))
 		if d.Failed() {
@@ -267,57 +282,41 @@ func (m *manifestReader) removed(delta *plan.Delta, d *plan.Decoder) error {
 	return nil
 }
 
-func (m *manifestReader) entries(delta *plan.Delta, d *plan.Decoder) error {
+func (m *manifestReader) entries(delta *manifest.Delta, d *manifest.Decoder) error {
 	for len(d.Rest()) > 0 {
-		e, rest, err := plan.ReadEntry(d.Rest())
+		e, rest, err := manifest.ReadEntry(d.Rest())
 		if err != nil {
 			return unsafeStream(err.Error())
 		}
-		if n := len(delta.Set); n > 0 && plan.ComparePaths(delta.Set[n-1].Path, e.Path) >= 0 {
+		if n := len(delta.Set); n > 0 && manifest.ComparePaths(delta.Set[n-1].Path, e.Path) >= 0 {
 			return unsafeStream("entries out of order")
 		}
 		if err := m.count(len(e.XAttrs)); err != nil {
 			return err
 		}
 		delta.Set = append(delta.Set, e)
-		d = plan.NewDecoder(rest)
+		d = manifest.NewDecoder(rest)
 	}
 	return nil
 }
 
 // manifest puts the manifest together and accepts it only if it is safe and is
 // what the header promised.
-func (m *manifestReader) manifest(base plan.Manifest) (plan.Manifest, error) {
-	if m.head.Base == (plan.Digest{}) {
-		base = plan.Manifest{}
+func (m *manifestReader) manifest(base manifest.Manifest) (manifest.Manifest, error) {
+	if m.head.Base == (manifest.Digest{}) {
+		base = manifest.Manifest{}
 	}
-	whole := plan.Manifest{Scheme: m.head.Scheme}
+	whole := manifest.Manifest{Scheme: m.head.Scheme}
 	for i, head := range m.head.Data {
 		spec, err := pair.ParseSpec(head.Kind, head.Spec)
 		if err != nil {
-			return plan.Manifest{}, unsafeStream("a manifest that is refused (" + err.Error() + ")")
+			return manifest.Manifest{}, unsafeStream("a manifest that is refused (" + err.Error() + ")")
 		}
 		data := pair.Data{Name: head.Name, Spec: spec}
-		whole.Sets = append(whole.Sets, plan.Set{Data: data, Entries: plan.Patch(base.Find(data).Entries, m.deltas[i])})
-	}
-	if err := whole.Validate(); err != nil {
-		return plan.Manifest{}, unsafeStream("a manifest that is refused (" + err.Error() + ")")
+		whole.Sets = append(whole.Sets, manifest.Set{Data: data, Entries: manifest.Patch(base.Find(data).Entries, m.deltas[i])})
 	}
 	if whole.Digest() != m.head.Digest {
-		return plan.Manifest{}, unsafeStream("a manifest that does not match its digest")
+		return manifest.Manifest{}, unsafeStream("a manifest that does not match its digest")
 	}
 	return whole, nil
-}
-
-// keepSite stages the site export.
-func (p *pull) keepSite(export []byte) error {
-	if plan.Digest(blake3.Sum256(export)) != p.head.Site {
-		return unsafeStream("a site database that does not match its hash")
-	}
-	name := "export-" + p.head.Site.String()
-	if err := durable.Replace(p.engine.disk.path("site", name), export); err != nil {
-		return explain(err, p.engine.opt.Dir)
-	}
-	p.site = name
-	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
@@ -73,7 +74,7 @@ func TestMissingDirectoryIsNoEmptyTree(t *testing.T) {
 	write(t, p.primary.tree+"/f", "1")
 	p.pull(t)
 	must(t, os.Rename(p.primary.tree, p.primary.tree+"-away"))
-	p.refused(t, Request{AcceptShrink: true}, ErrMissing)
+	p.refused(t, Request{AcceptShrink: true}, source.ErrMissing)
 	if text := p.backup.Progress().Error; !strings.Contains(text, p.primary.tree) {
 		t.Fatalf("the sentence does not name the directory: %s", text)
 	}
@@ -296,7 +297,7 @@ func TestConcurrentWriterGetsConsistentFiles(t *testing.T) {
 	waitFor(t, "the writer writes", func() bool { _, err := os.Stat(p.primary.tree + "/whole"); return err == nil })
 	for range 8 {
 		_, err := p.tryPull(t, Request{})
-		if err != nil && !errors.Is(err, ErrChanging) {
+		if err != nil && !errors.Is(err, source.ErrChanging) {
 			t.Error(err)
 		}
 		b, err := os.ReadFile(p.backup.tree + "/whole")
@@ -341,21 +342,21 @@ func TestFullAndReadOnlyDisks(t *testing.T) {
 	mount(p.backup.tree, 0, "size=2m")
 	p.pull(t)
 	write(t, p.primary.tree+"/g", noise(5<<20))
-	p.refused(t, Request{}, ErrNoRoom)
+	p.refused(t, Request{}, source.ErrNoRoom)
 	must(t, os.Remove(p.primary.tree+"/g"))
 	p.pull(t)
 	must(t, syscall.Mount("", p.backup.tree, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, "size=2m"))
 	write(t, p.primary.tree+"/f", "other")
-	p.refused(t, Request{}, ErrReadOnly)
+	p.refused(t, Request{}, source.ErrReadOnly)
 	must(t, syscall.Mount("", p.backup.tree, "", syscall.MS_REMOUNT, "size=2m"))
 	p.pull(t)
 	must(t, os.MkdirAll(p.primary.tree+"/inner", 0o755))
 	p.pull(t)
 	mount(p.backup.tree+"/inner", 0, "size=1m")
-	p.refused(t, Request{}, ErrUnsafe)
+	p.refused(t, Request{}, source.ErrUnsafe)
 	mount(p.primary.opt.Dir+"/diverged", 0, "size=1m")
 	write(t, p.primary.tree+"/g", noise(3<<20))
-	if _, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot); !errors.Is(err, ErrNoRoom) {
+	if _, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot); !errors.Is(err, source.ErrNoRoom) {
 		t.Fatal(err)
 	}
 	if names, _ := os.ReadDir(p.primary.opt.Dir + "/diverged"); len(names) != 0 {

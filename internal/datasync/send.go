@@ -7,22 +7,22 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
-	"os"
+	"slices"
 	"sync"
 	"time"
 
-	"baton/internal/datasync/plan"
-	"baton/internal/datasync/source/directory"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 )
 
 // sendDeltas sends what the backup needs to know m, given base.
-func sendDeltas(out *frameWriter, base, m plan.Manifest) error {
-	for i, set := range m.Sets {
-		delta := plan.Difference(base.Find(set.Data).Entries, set.Entries)
-		if err := sendBatches(out, frameRemoved, i, delta.Removed, plan.AppendString); err != nil {
+func sendDeltas(out *frameWriter, base, m manifest.Manifest) error {
+	for i, set := range m.Listed() {
+		delta := manifest.Difference(base.Find(set.Data).Entries, set.Entries)
+		if err := sendBatches(out, frameRemoved, i, delta.Removed, manifest.AppendString); err != nil {
 			return err
 		}
-		if err := sendBatches(out, frameEntries, i, delta.Set, plan.AppendEntry); err != nil {
+		if err := sendBatches(out, frameEntries, i, delta.Set, manifest.AppendEntry); err != nil {
 			return err
 		}
 	}
@@ -48,27 +48,30 @@ func sendBatches[T any](out *frameWriter, kind frameKind, set int, items []T, ap
 	return out.frame(kind, batch)
 }
 
-func sendChunks(out *frameWriter, kind frameKind, b []byte) error {
-	for len(b) > 0 {
-		n := min(len(b), chunk)
-		if err := out.frame(kind, b[:n]); err != nil {
+// inlineOut sends what travels with the manifest.
+type inlineOut struct{ out *frameWriter }
+
+func (o inlineOut) Data(b []byte) error {
+	for part := range slices.Chunk(b, chunk) {
+		if err := o.out.frame(frameInline, part); err != nil {
 			return err
 		}
-		b = b[n:]
 	}
 	return nil
 }
 
+func (o inlineOut) Hole(bytes int64) error { return o.Data(make([]byte, bytes)) }
+
 func (e *Engine) serveContent(w http.ResponseWriter, r *http.Request) {
 	var s *session
 	body := bufio.NewReader(r.Body)
-	wants, pack, err := readWants(body, func(id uint64) (plan.Manifest, error) {
+	wants, pack, err := readWants(body, func(id uint64) (manifest.Manifest, error) {
 		e.mu.Lock()
 		s = e.session
 		e.mu.Unlock()
 		if s == nil || s.id != id {
 			s = nil
-			return plan.Manifest{}, sentence(ErrNotPrimary, "The data sync that asked for content is over: another began, or the appliance that was asked is no longer primary; it is tried again by itself.")
+			return manifest.Manifest{}, source.Sentence(ErrNotPrimary, "The data sync that asked for content is over: another began, or the appliance that was asked is no longer primary; it is tried again by itself.")
 		}
 		s.busy.Lock()
 		return s.manifest, nil
@@ -83,7 +86,7 @@ func (e *Engine) serveContent(w http.ResponseWriter, r *http.Request) {
 	ctx, stop := joined(r.Context(), s)
 	defer stop()
 	out := e.stream(r.Context(), ctx, w, packIf(pack == 1))
-	if err := e.sendContent(ctx, out, s, wants); err != nil {
+	if err := sendContent(ctx, out, s, wants); err != nil {
 		e.fail(ctx, out, err)
 	}
 }
@@ -92,35 +95,35 @@ func (e *Engine) serveContent(w http.ResponseWriter, r *http.Request) {
 const (
 	smallFile = 128 << 10
 	readAhead = 32
-	readers   = 4
+	atOnce    = 4
 )
 
 // job is one wanted file on its way out.
 type job struct {
 	want  want
-	entry plan.Entry
+	entry manifest.Entry
 	small *recording // read ahead; nil: streamed when its turn comes
 	err   error
 	ready chan struct{}
 }
 
 // sendContent sends the wanted files in their order.
-func (e *Engine) sendContent(ctx context.Context, out *frameWriter, s *session, wants []want) error {
-	trees, err := e.openTrees(s)
+func sendContent(ctx context.Context, out *frameWriter, s *session, wants []want) error {
+	readers, err := s.open()
 	defer func() {
-		for _, t := range trees {
-			_ = t.Close()
+		for _, r := range readers {
+			_ = r.Close()
 		}
 	}()
 	if err != nil {
 		return err
 	}
-	c := &contents{session: s, trees: trees}
+	c := &contents{session: s, readers: readers}
 	ctx, cancel := context.WithCancel(ctx)
 	order := c.readAhead(ctx, wants)
 	defer func() {
 		cancel()
-		for range order { // the readers are done before the trees are closed
+		for range order { // nobody reads any more when the readers are closed
 		}
 	}()
 	for j := range order {
@@ -142,34 +145,32 @@ func (e *Engine) sendContent(ctx context.Context, out *frameWriter, s *session, 
 	return out.flush()
 }
 
-func (e *Engine) openTrees(s *session) ([]*directory.Tree, error) {
-	var trees []*directory.Tree
-	for i, set := range s.manifest.Sets {
-		t, err := e.openAllowed(set.Data)
+// open opens what was scanned, by set.
+func (s *session) open() ([]source.Reader, error) {
+	var readers []source.Reader
+	for i := range s.manifest.Listed() {
+		r, err := s.scans[i].Content.Open()
 		if err != nil {
-			return trees, err
+			return readers, err
 		}
-		trees = append(trees, t)
-		if now, err := t.Top(); err != nil || !now.Same(s.tops[i]) {
-			return trees, sentence(ErrChanging, "%s is another directory than when the data sync began: it is tried again by itself.", t.Path())
-		}
+		readers = append(readers, r)
 	}
-	return trees, nil
+	return readers, nil
 }
 
 type contents struct {
 	session *session
-	trees   []*directory.Tree
+	readers []source.Reader
 }
 
 // readAhead returns the jobs in order; small files are read by a few readers.
 func (c *contents) readAhead(ctx context.Context, wants []want) <-chan *job {
 	order, small := make(chan *job, readAhead), make(chan *job, readAhead)
 	var wg sync.WaitGroup
-	for range readers {
+	for range atOnce {
 		wg.Go(func() {
 			for j := range small {
-				j.small = &recording{}
+				j.small = &recording{most: smallFile}
 				j.err = c.read(ctx, j, j.small)
 				close(j.ready)
 			}
@@ -196,7 +197,7 @@ func (c *contents) readAhead(ctx context.Context, wants []want) <-chan *job {
 	return order
 }
 
-func (s *session) entry(w want) plan.Entry {
+func (s *session) entry(w want) manifest.Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.manifest.Sets[w.set].Entries[w.ordinal]
@@ -204,7 +205,7 @@ func (s *session) entry(w want) plan.Entry {
 
 // outlet is where a file's content goes: the stream, or a recording of it.
 type outlet interface {
-	directory.Sink
+	source.Sink
 	restart() error
 	done(entry []byte) error
 }
@@ -221,15 +222,24 @@ func (c *contents) send(ctx context.Context, out *frameWriter, j *job) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return out.frame(frameGone, nil)
 	}
-	return explain(err, c.trees[j.want.set].Path())
+	return err
 }
+
+// tries bounds how often a file that is written to meanwhile is read.
+const tries = 8
 
 // read reads one file to the outlet until nobody changed it meanwhile.
 func (c *contents) read(ctx context.Context, j *job, to outlet) error {
 	offset := j.want.offset
-	for try := range directory.Tries {
-		err := c.readOnce(ctx, j, offset, to)
-		if !errors.Is(err, directory.ErrChanging) && !errors.Is(err, errMoved) {
+	for try := range tries {
+		now, err := c.readers[j.want.set].Send(ctx, j.entry, offset, to)
+		switch {
+		case err == nil:
+			return c.done(j, now, to)
+		case errors.Is(err, errGrown):
+			j.small = nil
+			return nil
+		case !errors.Is(err, source.ErrChanging):
 			return err
 		}
 		offset = 0
@@ -237,64 +247,21 @@ func (c *contents) read(ctx context.Context, j *job, to outlet) error {
 			return err
 		}
 	}
-	return sentence(ErrChanging, "File %s/%s was written to during each of %d reads: stop its writer during the sync, or do not protect it.",
-		c.trees[j.want.set].Path(), j.entry.Path, directory.Tries)
+	return source.Sentence(source.ErrChanging, "File %s/%s was written to during each of %d reads: stop its writer during the sync, or do not protect it.",
+		c.session.manifest.Sets[j.want.set].Data.Spec, j.entry.Path, tries)
 }
 
-// errMoved means that the file is not what the backup has the beginning of.
-var errMoved = errors.New("file changed since the scan")
-
-func (c *contents) readOnce(ctx context.Context, j *job, offset int64, to outlet) error {
-	tree := c.trees[j.want.set]
-	f, before, err := tree.OpenFile(j.entry.Path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	same := c.session.unchanged(j, before)
-	if offset > 0 && !same {
-		return errMoved
-	}
-	if before.Size > smallFile {
-		if _, ok := to.(*recording); ok { // it grew: no longer one to keep in memory
-			j.small = nil
-			return nil
-		}
-	}
-	return c.copyOut(ctx, j, f, before, offset, to)
-}
-
-func (c *contents) copyOut(ctx context.Context, j *job, f *os.File, before directory.Stamp, offset int64, to outlet) error {
-	tee := &hashing{to: to, hash: c.session.manifest.Scheme.Hash(before.Size)}
-	now, err := directory.Stream(ctx, f, before, j.entry.Path, offset, tee)
-	if err != nil {
-		return err
-	}
-	now.Hash = j.entry.Hash
-	if offset == 0 {
-		now.Hash = tee.hash.Sum()
-	}
+// done ends a file, which may be newer than the scan.
+func (c *contents) done(j *job, now manifest.Entry, to outlet) error {
 	if now.Same(j.entry) {
 		return to.done(nil)
 	}
 	c.session.replace(j.want, now)
-	return to.done(plan.AppendEntry(nil, now))
-}
-
-// unchanged reports whether the file is still the one that the scan hashed.
-func (s *session) unchanged(j *job, stamp directory.Stamp) bool {
-	known, ok := s.indexes[j.want.set][j.entry.Path]
-	return ok && known.Stamp == withAlloc(stamp, known.Stamp)
-}
-
-// withAlloc ignores what may differ without a change of the file itself.
-func withAlloc(stamp, like directory.Stamp) directory.Stamp {
-	stamp.Dev, stamp.Nlink, stamp.Alloc = like.Dev, like.Nlink, like.Alloc
-	return stamp
+	return to.done(manifest.AppendEntry(nil, now))
 }
 
 // replace notes what the file was when it was sent, newer than the scan.
-func (s *session) replace(w want, now plan.Entry) {
+func (s *session) replace(w want, now manifest.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.manifest.Sets[w.set].Entries[w.ordinal] = now
@@ -312,23 +279,41 @@ func (f *framesOut) done(entry []byte) error { return f.out.frame(frameDone, ent
 
 // recording keeps a small file's content until its turn comes.
 type recording struct {
-	pieces []func(directory.Sink) error
+	pieces []func(source.Sink) error
 	end    []byte
+	most   int64 // bytes that it takes; 0: any number
+	length int64
+}
+
+// errGrown means that a file is larger than what is kept in memory.
+var errGrown = errors.New("file has grown")
+
+func (r *recording) add(bytes int64) error {
+	if r.length += bytes; r.most > 0 && r.length > r.most {
+		return errGrown
+	}
+	return nil
 }
 
 func (r *recording) Data(b []byte) error {
+	if err := r.add(int64(len(b))); err != nil {
+		return err
+	}
 	kept := append([]byte(nil), b...)
-	r.pieces = append(r.pieces, func(to directory.Sink) error { return to.Data(kept) })
+	r.pieces = append(r.pieces, func(to source.Sink) error { return to.Data(kept) })
 	return nil
 }
 
 func (r *recording) Hole(bytes int64) error {
-	r.pieces = append(r.pieces, func(to directory.Sink) error { return to.Hole(bytes) })
+	if err := r.add(bytes); err != nil {
+		return err
+	}
+	r.pieces = append(r.pieces, func(to source.Sink) error { return to.Hole(bytes) })
 	return nil
 }
 
 func (r *recording) restart() error {
-	r.pieces = nil
+	r.pieces, r.length = nil, 0
 	return nil
 }
 
@@ -345,27 +330,11 @@ func (r *recording) play(to outlet) error {
 }
 
 // replay hands on the content alone.
-func (r *recording) replay(to directory.Sink) error {
+func (r *recording) replay(to source.Sink) error {
 	for _, piece := range r.pieces {
 		if err := piece(to); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// hashing hashes what passes.
-type hashing struct {
-	to   directory.Sink
-	hash *plan.ContentHash
-}
-
-func (h *hashing) Data(b []byte) error {
-	_, _ = h.hash.Write(b) // never fails
-	return h.to.Data(b)
-}
-
-func (h *hashing) Hole(bytes int64) error {
-	h.hash.Hole(bytes)
-	return h.to.Hole(bytes)
 }

@@ -1,12 +1,11 @@
 package datasync
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -14,10 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zeebo/blake3"
-
-	"baton/internal/datasync/plan"
-	"baton/internal/datasync/source/directory"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
@@ -30,11 +27,9 @@ type session struct {
 
 	mu       sync.Mutex
 	offer    pair.Snapshot // as which the backup completes it
-	manifest plan.Manifest
-	export   plan.Digest       // of the site export
-	tops     []directory.Top   // by set: which directory was scanned, and on which file system it lies
-	indexes  []directory.Index // by set: the stamps under which the files were hashed
-	busy     sync.Mutex        // one content stream at a time
+	manifest manifest.Manifest
+	scans    []source.Scan // by set; their entries are those of the manifest
+	busy     sync.Mutex    // one content stream at a time
 }
 
 // Offer makes this appliance's data available to pulls that name this epoch.
@@ -57,7 +52,7 @@ func (e *Engine) Withdraw() {
 }
 
 func errWithdrawn() error {
-	return sentence(ErrNotPrimary, "The appliance that was asked is no longer primary under the epoch of this data sync: it is tried again by itself.")
+	return source.Sentence(ErrNotPrimary, "The appliance that was asked is no longer primary under the epoch of this data sync: it is tried again by itself.")
 }
 
 // endSession is called with mu held.
@@ -127,21 +122,21 @@ func (e *Engine) newSession(ctx context.Context, req manifestRequest) (*session,
 	defer e.mu.Unlock()
 	switch {
 	case e.offered.IsZero():
-		return nil, sentence(ErrNotPrimary, "The appliance that was asked is not primary, so it offers no data: look at the roles of both; the sync is tried again by itself.")
-	case e.lacking != nil: // what lies below the missing disk is not the site's
-		return nil, sentence(ErrNotPrimary, "A disk that the data lies on is not mounted on the appliance that was asked, so it offers no data: look at its conditions.")
+		return nil, source.Sentence(ErrNotPrimary, "The appliance that was asked is not primary, so it offers no data: look at the roles of both; the sync is tried again by itself.")
+	case e.lacking != nil: // what lies below the missing disk is not protected
+		return nil, source.Sentence(ErrNotPrimary, "A disk that the data lies on is not mounted on the appliance that was asked, so it offers no data: look at its conditions.")
 	case e.pending != nil, e.torn != nil:
-		return nil, sentence(ErrNotPrimary, "A snapshot is half in place on the appliance that was asked, so it offers no data: look at its conditions.")
+		return nil, source.Sentence(ErrNotPrimary, "A snapshot is half in place on the appliance that was asked, so it offers no data: look at its conditions.")
 	case req.Epoch != e.offered:
-		return nil, sentence(ErrStaleEpoch, "A data sync of epoch %s was asked for, but the primary has epoch %s: it is tried again by itself.", req.Epoch, e.offered)
+		return nil, source.Sentence(ErrStaleEpoch, "A data sync of epoch %s was asked for, but the primary has epoch %s: it is tried again by itself.", req.Epoch, e.offered)
 	case req.Snapshot.Epoch.Above(e.offered):
-		return nil, sentence(ErrStaleEpoch, "The backup holds data of epoch %s, newer than the primary's epoch %s: nothing is synced over it; look at the conditions of both.", req.Snapshot.Epoch, e.offered)
+		return nil, source.Sentence(ErrStaleEpoch, "The backup holds data of epoch %s, newer than the primary's epoch %s: nothing is synced over it; look at the conditions of both.", req.Snapshot.Epoch, e.offered)
 	}
 	if known := e.state.offered(e.offered); req.Snapshot.Epoch == e.offered && req.Snapshot.Number > known {
 		return nil, setBack(req.Snapshot.Number, known)
 	}
-	e.endSession(sentence(ErrRunning, "Another data sync began, so this one ended."))
-	s := &session{id: rand.Uint64(), epoch: e.offered, manifest: plan.Manifest{Scheme: min(req.Scheme, plan.Newest)}} //nolint:gosec // tells sessions apart, no secret
+	e.endSession(source.Sentence(ErrRunning, "Another data sync began, so this one ended."))
+	s := &session{id: rand.Uint64(), epoch: e.offered, manifest: manifest.Manifest{Scheme: min(req.Scheme, manifest.Newest)}} //nolint:gosec // tells sessions apart, no secret
 	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	e.session = s
 	return s, nil
@@ -200,33 +195,32 @@ func (e *Engine) fail(ctx context.Context, out *frameWriter, err error) {
 
 func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session, req manifestRequest) error {
 	head := header{Session: s.id, Epoch: s.epoch, Scheme: s.manifest.Scheme, TakenAt: e.opt.Now().UnixMilli()}
-	export, err := e.prepare(ctx, out, s, req)
-	if err != nil {
+	if err := e.prepare(ctx, out, s, req); err != nil {
 		return err
 	}
+	var err error
 	if head.Number, err = e.allocate(ctx, s, req, head.TakenAt); err != nil {
 		return err
 	}
 	st := e.currentState()
 	head.Digest = s.manifest.Digest()
-	head.Site = plan.Digest(blake3.Sum256(export))
-	s.mu.Lock()
-	s.export = head.Site
-	s.mu.Unlock()
-	for _, set := range s.manifest.Sets {
+	head.Inline = s.manifest.Inline()
+	for i, set := range s.manifest.Listed() {
 		head.Data = append(head.Data, headOf(set.Data))
+		head.Disks = append(head.Disks, s.scans[i].Disk)
 	}
-	for _, top := range s.tops {
-		head.Disks = append(head.Disks, top.Disk)
-	}
-	base := plan.Manifest{}
+	base := manifest.Manifest{}
 	switch req.Base {
 	case head.Digest:
+	case st.ConfirmedManifest:
+		base, err = e.manifest(st.confirmed())
+	case st.Manifest:
+		base, err = e.manifest(st.newest())
+	default:
+		err = fs.ErrNotExist
+	}
+	if err == nil { // else the whole manifest is sent
 		head.Base = req.Base
-	case st.ConfirmedManifest, st.Manifest:
-		if base, err = e.manifest(req.Base); err == nil {
-			head.Base = req.Base
-		}
 	}
 	if err := out.json(frameHeader, head); err != nil {
 		return err
@@ -236,8 +230,8 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 			return err
 		}
 	}
-	if head.Site != req.Site {
-		if err := sendChunks(out, frameSite, export); err != nil {
+	if head.Inline != req.Inline {
+		if err := s.sendInline(ctx, out); err != nil {
 			return err
 		}
 	}
@@ -249,7 +243,7 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 
 // setBack is the sentence for both sides.
 func setBack(newer, offered uint64) error {
-	return sentence(ErrSetBack, "The backup holds snapshot %d of this epoch, and this primary has never offered one above %d: its disk was set back to an older state. Nothing is synced until an administrator chooses whose data stays: run baton become primary on the backup, or baton become primary --force on the primary; the other's data is set aside.", newer, offered)
+	return source.Sentence(ErrSetBack, "The backup holds snapshot %d of this epoch, and this primary has never offered one above %d: its disk was set back to an older state. Nothing is synced until an administrator chooses whose data stays: run baton become primary on the backup, or baton become primary --force on the primary; the other's data is set aside.", newer, offered)
 }
 
 // mostAhead bounds how far a backup's number may be ahead of all that we know.
@@ -265,7 +259,7 @@ func (e *Engine) allocate(ctx context.Context, s *session, req manifestRequest, 
 	}
 	offer := pair.Snapshot{Number: newest + 1, Epoch: s.epoch, TakenAt: takenAt}
 	if err := e.save(func(st *state) { st.Offered = offer }); err != nil {
-		return 0, explain(err, e.opt.Dir)
+		return 0, source.Explain(err, e.opt.Dir)
 	}
 	s.mu.Lock()
 	s.offer = offer
@@ -273,29 +267,19 @@ func (e *Engine) allocate(ctx context.Context, s *session, req manifestRequest, 
 	return offer.Number, e.opt.Offering(ctx, offer)
 }
 
-// prepare scans, and exports the site database, while telling the backup that
-// this appliance is at work.
-func (e *Engine) prepare(ctx context.Context, out *frameWriter, s *session, req manifestRequest) ([]byte, error) {
-	var export bytes.Buffer
+// prepare scans, while telling the backup that this appliance is at work.
+func (e *Engine) prepare(ctx context.Context, out *frameWriter, s *session, req manifestRequest) error {
 	done := make(chan error, 1)
-	go func() {
-		err := e.fill(ctx, s, req)
-		if err == nil {
-			if err = e.opt.Site.Export(ctx, &export); err != nil {
-				err = fmt.Errorf("export site database: %w", err)
-			}
-		}
-		done <- err
-	}()
+	go func() { done <- e.fill(ctx, s, req) }()
 	tick := time.NewTicker(min(time.Second, e.opt.Idle/4))
 	defer tick.Stop()
 	for {
 		select {
 		case err := <-done:
-			return export.Bytes(), err
+			return err
 		case <-tick.C:
 			if err := errors.Join(out.frame(frameAlive, nil), out.flush()); err != nil {
-				return nil, errors.Join(err, <-done) // the scan sees that its context is over
+				return errors.Join(err, <-done) // the scan sees that its context is over
 			}
 		}
 	}
@@ -307,43 +291,50 @@ func (e *Engine) fill(ctx context.Context, s *session, req manifestRequest) erro
 	if err != nil {
 		return err
 	}
+	var places []source.Place
 	for _, d := range data {
-		scan, top, err := e.scanSource(ctx, d, s.manifest.Scheme)
+		scan, err := e.scan(ctx, d, s.manifest.Scheme)
 		if err != nil {
 			return err
 		}
-		if err := apart(s.tops, top); err != nil {
+		if err := apart(places, scan.Place); err != nil {
 			return err
 		}
+		places = append(places, scan.Place)
 		if req.Final && scan.Unstable != "" {
-			return sentence(ErrChanging, "%s/%s still changes although the services are stopped: find out who writes there, then switch again.", d.Spec, scan.Unstable)
+			return source.Sentence(source.ErrChanging, "%s/%s still changes although the services are stopped: find out who writes there, then switch again.", d.Spec, scan.Unstable)
 		}
 		for _, path := range scan.Skipped {
-			e.opt.Log.Debug("sockets and device nodes are not synced", slog.String("data", d.Name), slog.String("path", path))
+			e.opt.Log.Debug("what belongs to the machine is not synced", slog.String("data", d.Name), slog.String("path", path))
 		}
 		s.mu.Lock()
-		s.manifest.Sets = append(s.manifest.Sets, plan.Set{Data: d, Entries: scan.Entries})
-		s.tops = append(s.tops, top)
-		s.indexes = append(s.indexes, scan.Index)
+		s.manifest.Sets = append(s.manifest.Sets, manifest.Set{Data: d, Entries: scan.Entries})
+		s.scans = append(s.scans, scan)
 		s.mu.Unlock()
 	}
 	return nil
 }
 
-// scanSource scans a protected directory, and says which one it was.
-func (e *Engine) scanSource(ctx context.Context, d pair.Data, scheme plan.Scheme) (directory.Scan, directory.Top, error) {
-	tree, err := e.openAllowed(d)
+// scan scans one piece of data.
+func (e *Engine) scan(ctx context.Context, d pair.Data, scheme manifest.Scheme) (source.Scan, error) {
+	src, err := e.open(d, source.Serve)
 	if err != nil {
-		return directory.Scan{}, directory.Top{}, err
+		return source.Scan{}, err
 	}
-	defer func() { _ = tree.Close() }()
-	tree.Scheme = scheme
-	scan, err := e.scan(ctx, tree)
+	scan, err := src.Scan(ctx, scheme)
+	return scan, errors.Join(err, src.Close())
+}
+
+// sendInline sends what travels with the manifest, which is not needed any more then.
+func (s *session) sendInline(ctx context.Context, out *frameWriter) error {
+	last := len(s.scans) - 1
+	reader, err := s.scans[last].Content.Open()
 	if err != nil {
-		return scan, directory.Top{}, err
+		return err
 	}
-	top, err := tree.Top()
-	return scan, top, explain(err, tree.Path())
+	s.scans[last].Content = nil
+	_, err = reader.Send(ctx, s.manifest.Sets[last].Entries[0], 0, inlineOut{out})
+	return errors.Join(err, reader.Close())
 }
 
 // serveDone hears that the backup completed a snapshot.
@@ -365,23 +356,20 @@ func (e *Engine) confirm(rep report) error {
 	s, offered, known := e.session, e.offered, e.state.Confirmed
 	e.mu.Unlock()
 	if s == nil || s.id != rep.Session || s.epoch != offered || rep.Snapshot.Epoch != offered {
-		return sentence(ErrStaleEpoch, "The completed snapshot is not of the data sync that the primary offered: it is tried again by itself.")
+		return source.Sentence(ErrStaleEpoch, "The completed snapshot is not of the data sync that the primary offered: it is tried again by itself.")
 	}
 	m, digest := s.copy()
 	if digest != rep.Manifest || rep.Snapshot != s.offer || rep.Snapshot.Compare(known) <= 0 {
-		return sentence(ErrUnsafe, "The completed snapshot %d is not what the primary sent: check that both appliances run the same version; it is tried again by itself.", rep.Snapshot.Number)
+		return source.Sentence(source.ErrUnsafe, "The completed snapshot %d is not what the primary sent: check that both appliances run the same version; it is tried again by itself.", rep.Snapshot.Number)
 	}
 	if err := e.disk.saveManifest(m, digest); err != nil {
 		return err
 	}
 	e.mu.Lock()
-	e.cached[digest] = m
+	e.cached[reference{digest, m.Inline()}] = m
 	e.mu.Unlock()
-	s.mu.Lock()
-	export := s.export
-	s.mu.Unlock()
 	if err := e.save(func(st *state) {
-		st.Confirmed, st.ConfirmedManifest, st.ConfirmedExport = rep.Snapshot, digest, export
+		st.Confirmed, st.ConfirmedManifest, st.ConfirmedExport = rep.Snapshot, digest, m.Inline()
 	}); err != nil {
 		return err
 	}
@@ -390,12 +378,12 @@ func (e *Engine) confirm(rep report) error {
 }
 
 // copy returns the manifest as it is now, for keeps.
-func (s *session) copy() (plan.Manifest, plan.Digest) {
+func (s *session) copy() (manifest.Manifest, manifest.Digest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := plan.Manifest{Scheme: s.manifest.Scheme}
+	m := manifest.Manifest{Scheme: s.manifest.Scheme}
 	for _, set := range s.manifest.Sets {
-		m.Sets = append(m.Sets, plan.Set{Data: set.Data, Entries: slices.Clone(set.Entries)})
+		m.Sets = append(m.Sets, manifest.Set{Data: set.Data, Entries: slices.Clone(set.Entries)})
 	}
 	return m, m.Digest()
 }

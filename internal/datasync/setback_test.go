@@ -136,7 +136,7 @@ func TestOldPrimaryKeepsTheSettingsThatARestoredBackupLacks(t *testing.T) {
 	if len(copies) != 1 {
 		t.Fatalf("%d copies", len(copies))
 	}
-	if b, _ := os.ReadFile(filepath.Join(p.backup.opt.Dir, "diverged", copies[0].ID, copySite)); string(b) != "a user more" {
+	if b, _ := os.ReadFile(filepath.Join(p.backup.opt.Dir, "diverged", copies[0].ID, "site.db")); string(b) != "a user more" {
 		t.Errorf("the site database is kept as %q", b)
 	}
 }

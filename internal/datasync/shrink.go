@@ -5,7 +5,8 @@ import (
 	"maps"
 	"strings"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
@@ -20,32 +21,32 @@ func (p *pull) checkShrink() error {
 	if p.req.AcceptShrink {
 		return nil
 	}
-	_, digest := p.engine.currentState().common()
-	before, err := p.engine.manifest(digest)
+	_, of := p.engine.currentState().common()
+	before, err := p.engine.manifest(of)
 	if err != nil {
 		return err
 	}
-	for _, l := range plan.Losses(before, p.manifest, p.moved) {
+	for _, l := range manifest.Losses(before, p.manifest, p.moved) {
 		return lossSentence(l)
 	}
 	return nil
 }
 
-func lossSentence(l plan.Loss) error {
+func lossSentence(l manifest.Loss) error {
 	switch l.Kind {
-	case plan.Emptied:
-		return sentence(ErrShrink, "Protected data %q had %d files (%s) on the primary and has none now: look whether a disk is missing there; %s.",
+	case manifest.Emptied:
+		return source.Sentence(ErrShrink, "Protected data %q had %d files (%s) on the primary and has none now: look whether a disk is missing there; %s.",
 			l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), acceptIt)
-	case plan.Moved:
-		return sentence(ErrShrink, "Protected data %q lies on another disk of the primary than before, and %d of its %d names are gone: look whether the right disk is mounted there; %s.",
+	case manifest.Moved:
+		return source.Sentence(ErrShrink, "Protected data %q lies on another disk of the primary than before, and %d of its %d names are gone: look whether the right disk is mounted there; %s.",
 			l.Name, l.NamesGone, l.NamesBefore, acceptIt)
-	case plan.Shrunk, plan.NoLoss:
+	case manifest.Shrunk, manifest.NoLoss:
 	}
-	return sentence(ErrShrink, "Protected data %q shrank on the primary from %d files (%s) to %d files (%s): look whether a disk is missing there; %s.",
+	return source.Sentence(ErrShrink, "Protected data %q shrank on the primary from %d files (%s) to %d files (%s): look whether a disk is missing there; %s.",
 		l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), l.FilesNow, pair.BytesText(l.BytesNow), acceptIt)
 }
 
-// moved reports whether the primary has some data on another file system than when
+// moved reports whether the primary has some data on another disk than when
 // it was last pulled from there.
 func (p *pull) moved(data pair.Data) bool {
 	was := p.engine.currentState().Disks[p.diskKey(data)]
@@ -80,8 +81,8 @@ func (p *pull) disks() map[string]string {
 		}
 	}
 	maps.DeleteFunc(disks, func(key, _ string) bool {
-		_, path, _ := strings.Cut(key, " ")
-		return !protected[path]
+		_, spec, _ := strings.Cut(key, " ")
+		return !protected[spec]
 	})
 	return disks
 }
@@ -90,7 +91,11 @@ func (p *pull) disks() map[string]string {
 func (p *pull) mounts() map[string]string {
 	mounts := map[string]string{}
 	for _, set := range p.manifest.Sets {
-		mounts[set.Data.Spec.String()] = mountPoint(p.engine.opt.Place(set.Data))
+		if kind, err := p.engine.kind(set.Data); err == nil {
+			if at := kind.Mount(set.Data); at != "" {
+				mounts[set.Data.Spec.String()] = at
+			}
+		}
 	}
 	return mounts
 }
@@ -109,23 +114,27 @@ func (p *pull) checkMounts() error {
 	return nil
 }
 
-// unmounted returns a sentence if the mount point on which data lay is none any more.
-func (e *Engine) unmounted(data pair.Data, was string, kind error) error {
-	place := e.opt.Place(data)
-	now := mountPoint(place)
-	if was == "" || now == "" || now == was || !pair.Within(was, now) {
-		return nil
+// unmounted returns a sentence if the disk is not mounted any more on which data lay.
+func (e *Engine) unmounted(data pair.Data, was string, sentinel error) error {
+	kind, err := e.kind(data)
+	if err != nil || was == "" {
+		return err
 	}
-	return sentence(kind, "Protected directory %s lay on a disk mounted at %s, and none is mounted there now: mount it; %s.", place, was, acceptIt)
+	if why := kind.Unmounted(data, was); why != "" {
+		return source.Sentence(sentinel, "%s; %s.", why, acceptIt)
+	}
+	return nil
 }
 
 // CheckMounts looks whether the disks are mounted that the newest snapshot lies on;
 // Torn tells.
 func (e *Engine) CheckMounts() {
 	var lacking error
-	for path, was := range e.currentState().Mounts {
-		if err := e.unmounted(pair.Data{Spec: pair.Directory{Path: pair.Path(path)}}, was, ErrTorn); err != nil {
-			lacking = err
+	if mounts := e.currentState().Mounts; len(mounts) > 0 {
+		for _, data := range e.dataHere() {
+			if err := e.unmounted(data, mounts[data.Spec.String()], ErrTorn); err != nil {
+				lacking = err
+			}
 		}
 	}
 	e.mu.Lock()
@@ -133,7 +142,7 @@ func (e *Engine) CheckMounts() {
 	e.lacking = lacking
 }
 
-// forgetMounts ends the watch over mount points: from now on the site is opened here,
+// forgetMounts ends the watch over mount points: from now on this appliance is primary,
 // and an administrator may have its data where he likes. A full disk here keeps nobody
 // from taking over.
 func (e *Engine) forgetMounts() {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
@@ -199,7 +200,7 @@ func TestAFullDataDirKeepsNobodyFromTakingOver(t *testing.T) {
 	fill(t, filepath.Join(disk, "ballast"), false)
 	must(t, p.backup.Settle(t.Context()))
 	write(t, p.primary.tree+"/page", "2")
-	if _, err := p.tryPull(t, Request{}); !errors.Is(err, ErrNoRoom) {
+	if _, err := p.tryPull(t, Request{}); !errors.Is(err, source.ErrNoRoom) {
 		t.Fatalf("told: %v", err)
 	}
 	if got, _ := os.ReadFile(p.backup.tree + "/page"); string(got) != "1" || p.backup.Torn() != nil {

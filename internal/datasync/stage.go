@@ -7,22 +7,20 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"baton/internal/datasync/plan"
-	"baton/internal/datasync/source/directory"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
-// stage brings everything that the targets lack into their staging: from what an
-// interrupted sync left, from files that are here under another name, and from
-// the primary. It reports false if the primary has to be asked anew.
+// stage brings everything that the targets lack into their staging: what is here
+// already, and the rest from the primary. It reports false if the primary has to be asked anew.
 func (p *pull) stage(ctx context.Context) (bool, error) {
-	if err := p.prepareStaging(); err != nil {
+	if err := p.prepareStaging(ctx); err != nil {
 		return false, err
 	}
 	if err := p.checkRoom(); err != nil {
 		return false, err
 	}
-	p.count()
 	whole := true
 	for range contentTries {
 		wants, err := p.missing(ctx)
@@ -48,70 +46,60 @@ func (p *pull) stage(ctx context.Context) (bool, error) {
 // the first part of a file may have rotted in the staging.
 const contentTries = 3
 
-func (p *pull) prepareStaging() error {
-	for _, t := range p.targets {
-		if t.work.IsEmpty() {
-			continue
-		}
-		if err := t.tree.Obstacle(t.work); err != nil { // before much is received in vain
-			return explain(err, t.tree.Path())
-		}
+func (p *pull) prepareStaging(ctx context.Context) error {
+	for i, t := range p.targets {
 		p.engine.opt.Hook("make-staging")
 		var err error
-		if t.staging, err = t.tree.Stage(); err != nil {
-			return explain(err, t.tree.Path())
-		}
-		if err := t.staging.Retain(t.work.Put); err != nil {
-			return explain(err, t.tree.Path())
+		if t.staging, err = t.source.Stage(p.manifest.Sets[i].Entries); err != nil {
+			return err
 		}
 	}
-	return nil
+	if p.inline == nil {
+		return nil
+	}
+	last := len(p.targets) - 1
+	entry := p.manifest.Sets[last].Entries[0]
+	in, err := p.targets[last].staging.Fill(ctx, entry, 0)
+	if err != nil {
+		return err
+	}
+	if err := in.Data(p.inline); err != nil {
+		in.Abort()
+		return err
+	}
+	p.inline = nil
+	return in.Finish(entry)
 }
 
 // checkRoom refuses to begin what cannot end: staging needs room for every new
 // file while the old ones are still there.
 func (p *pull) checkRoom() error {
-	need, files := map[uint64]int64{}, map[uint64]int64{}
+	var files, total int64
+	need, names := map[uint64]int64{}, map[uint64]int64{}
 	for _, t := range p.targets {
-		free, err := t.tree.Free()
+		if t.staging == nil {
+			continue
+		}
+		load, err := t.staging.Load()
 		if err != nil {
 			return err
 		}
-		for _, e := range t.work.Put {
-			if t.staging.Begun(e) {
-				continue
-			}
-			files[free.Device]++
-			if e.Kind == plan.File {
-				need[free.Device] += min(e.Size, e.Alloc)
-			}
+		files, total = files+load.Files, total+load.Bytes
+		need[load.Device] += load.NeedBytes
+		names[load.Device] += load.NeedFiles
+		if need[load.Device] > load.FreeBytes {
+			return source.Sentence(source.ErrNoRoom, "The disk of %s has %s free, and the data sync needs %s there: make room, then sync again; nothing was lost.",
+				t.source, pair.BytesText(load.FreeBytes), pair.BytesText(need[load.Device]))
 		}
-		files[free.Device] += int64(len(t.work.Mkdir))
-		if need[free.Device] > free.Bytes {
-			return sentence(ErrNoRoom, "The disk of %s has %s free, and the data sync needs %s there: make room, then sync again; nothing was lost.",
-				t.tree.Path(), pair.BytesText(free.Bytes), pair.BytesText(need[free.Device]))
-		}
-		if files[free.Device] > free.Files {
-			return sentence(ErrNoRoom, "The disk of %s has room for %d more files (df -i), and the data sync needs %d: remove some there, or use a file system with more inodes; nothing was lost.",
-				t.tree.Path(), free.Files, files[free.Device])
-		}
-	}
-	return nil
-}
-
-func (p *pull) count() {
-	var files, total int64
-	for _, t := range p.targets {
-		for _, e := range t.work.Put {
-			if e.Kind == plan.File {
-				files++
-				total += e.Size
-			}
+		if names[load.Device] > load.FreeFiles {
+			return source.Sentence(source.ErrNoRoom, "The disk of %s has room for %d more files (df -i), and the data sync needs %d: remove some there, or use a file system with more inodes; nothing was lost.",
+				t.source, load.FreeFiles, names[load.Device])
 		}
 	}
 	p.engine.progress.update(func(pr *Progress) {
 		pr.FilesTotal, pr.BytesTotal, pr.FilesDone, pr.BytesDone = files, total, 0, 0
 	})
+	return nil
 }
 
 func (p *pull) staged(files, bytes int64) {
@@ -125,87 +113,18 @@ func (p *pull) staged(files, bytes int64) {
 func (p *pull) missing(ctx context.Context) ([]want, error) {
 	var wants []want
 	for set, t := range p.targets {
-		here := p.localCopies(t)
-		ordinals := p.ordinals(set)
-		for _, e := range t.work.Put {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			e = p.manifest.Sets[set].Entries[ordinals[e.Path]] // as it turned out to be
-			offset, done, err := p.reuse(ctx, t, e, here)
-			if err != nil {
-				return nil, explain(err, t.tree.Path())
-			}
-			if !done {
-				wants = append(wants, want{set: set, ordinal: ordinals[e.Path], offset: offset})
-			}
+		if t.staging == nil {
+			continue
+		}
+		missing, err := t.staging.Missing(ctx, p.manifest.Sets[set].Entries, p.staged)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range missing {
+			wants = append(wants, want{set: set, ordinal: w.Ordinal, offset: w.Offset})
 		}
 	}
 	return wants, nil
-}
-
-func (p *pull) ordinals(set int) map[string]int {
-	t := p.targets[set]
-	ordinals := make(map[string]int, len(t.work.Put))
-	for _, e := range t.work.Put {
-		ordinals[e.Path] = -1
-	}
-	for i, e := range p.manifest.Sets[set].Entries {
-		if _, wanted := ordinals[e.Path]; wanted {
-			ordinals[e.Path] = i
-		}
-	}
-	return ordinals
-}
-
-// localCopies finds files of the tree that have a wanted content already.
-func (p *pull) localCopies(t *target) map[plan.Hash]string {
-	wanted := map[plan.Hash]bool{}
-	for _, e := range t.work.Put {
-		if e.Kind == plan.File && e.Size > 0 {
-			wanted[e.Hash] = true
-		}
-	}
-	here := map[plan.Hash]string{}
-	if len(wanted) == 0 {
-		return here
-	}
-	for _, e := range t.have {
-		if e.Kind == plan.File && wanted[e.Hash] {
-			here[e.Hash] = e.Path
-		}
-	}
-	return here
-}
-
-// reuse stages an entry without the primary if that is possible, and otherwise
-// says how much of it is there.
-func (p *pull) reuse(ctx context.Context, t *target, e plan.Entry, here map[plan.Hash]string) (offset int64, done bool, err error) {
-	switch {
-	case e.Kind != plan.File:
-		return 0, true, t.staging.Make(e)
-	case t.staging.Staged(e):
-		return 0, true, nil
-	case t.staging.Begun(e):
-		in, err := t.staging.Resume(ctx, e)
-		if err != nil {
-			return 0, false, err
-		}
-		if in == nil {
-			p.staged(1, e.Size)
-			return 0, true, nil
-		}
-		in.Abort()
-		return in.Offset(), false, nil
-	}
-	if from, found := here[e.Hash]; found {
-		copied, err := t.staging.CopyLocal(ctx, e, from)
-		if copied {
-			p.staged(1, e.Size)
-		}
-		return 0, copied, err
-	}
-	return 0, false, nil
 }
 
 // fetch receives the wanted files. It reports true if one of them is gone.
@@ -267,7 +186,7 @@ func (c *contentReader) file(w want) error {
 		}
 		finished, err := f.frame(kind, payload)
 		if err != nil || finished {
-			return explain(err, f.target.tree.Path())
+			return source.Explain(err, f.target.source.String())
 		}
 	}
 }
@@ -277,11 +196,10 @@ type arrival struct {
 	reader *contentReader
 	want   want
 	target *target
-	entry  plan.Entry
+	entry  manifest.Entry
 	small  recording
-	length int64               // bytes that came
-	large  *directory.Incoming // nil while small holds everything
-	fresh  bool                // what was staged before does not count any more
+	length int64           // bytes that came
+	large  source.Incoming // nil while small holds everything
 }
 
 func (f *arrival) abort() {
@@ -298,9 +216,9 @@ func (f *arrival) frame(kind frameKind, payload []byte) (finished bool, err erro
 		}
 		return false, f.data(payload)
 	case frameHole:
-		d := plan.NewDecoder(payload)
+		d := manifest.NewDecoder(payload)
 		n := d.Uvarint()
-		if d.Failed() || n == 0 || n > directory.MaxHole {
+		if d.Failed() || n == 0 || n > source.MaxHole {
 			return false, unsafeStream("a hole that cannot be")
 		}
 		return false, f.hole(int64(n))
@@ -311,7 +229,7 @@ func (f *arrival) frame(kind frameKind, payload []byte) (finished bool, err erro
 	case frameGone:
 		f.reader.gone = true
 		return true, nil
-	case frameAlive, frameHeader, frameEntries, frameRemoved, frameSite, frameEnd, frameFailed:
+	case frameAlive, frameHeader, frameEntries, frameRemoved, frameInline, frameEnd, frameFailed:
 	}
 	return false, unsafeStream("a frame out of place")
 }
@@ -349,15 +267,7 @@ func (f *arrival) spill(more int64) error {
 		return nil
 	}
 	var err error
-	if f.want.offset > 0 && !f.fresh {
-		f.large, err = f.target.staging.Resume(f.reader.ctx, f.entry)
-		if err == nil && (f.large == nil || f.large.Offset() != f.want.offset) {
-			return fmt.Errorf("staged part of %q changed meanwhile", f.entry.Path)
-		}
-	} else {
-		f.large, err = f.target.staging.Fresh(f.entry)
-	}
-	if err != nil {
+	if f.large, err = f.target.staging.Fill(f.reader.ctx, f.entry, f.want.offset); err != nil {
 		return err
 	}
 	f.reader.pull.staged(0, f.large.Offset())
@@ -368,7 +278,7 @@ func (f *arrival) spill(more int64) error {
 const maxGrowth = 1 << 30
 
 func (f *arrival) restart() error {
-	f.fresh, f.want.offset = true, 0
+	f.want.offset = 0
 	f.small, f.length = recording{}, 0
 	if f.large == nil {
 		return nil
@@ -382,8 +292,8 @@ func (f *arrival) restart() error {
 func (f *arrival) done(payload []byte) error {
 	actual := f.entry
 	if len(payload) > 0 {
-		e, rest, err := plan.ReadEntry(payload)
-		if err != nil || len(rest) > 0 || e.Path != f.entry.Path || e.Kind != plan.File {
+		e, rest, err := manifest.ReadEntry(payload)
+		if err != nil || len(rest) > 0 || e.Path != f.entry.Path || e.Kind != manifest.File {
 			return unsafeStream("an entry that does not fit its file")
 		}
 		actual = e
@@ -403,16 +313,16 @@ func (f *arrival) done(payload []byte) error {
 		return nil
 	}
 	f.reader.group.Go(func() error {
-		in, err := staging.Fresh(entry)
+		in, err := staging.Fill(f.reader.ctx, entry, 0)
 		if err != nil {
-			return explain(err, f.target.tree.Path())
+			return source.Explain(err, f.target.source.String())
 		}
 		if err := content.replay(in); err != nil {
 			in.Abort()
-			return explain(err, f.target.tree.Path())
+			return source.Explain(err, f.target.source.String())
 		}
 		if err := in.Finish(actual); err != nil {
-			return explain(ignoreMismatch(err), f.target.tree.Path())
+			return source.Explain(ignoreMismatch(err), f.target.source.String())
 		}
 		p.staged(1, actual.Size)
 		return nil
@@ -422,32 +332,24 @@ func (f *arrival) done(payload []byte) error {
 
 // ignoreMismatch lets the next try ask for the file again.
 func ignoreMismatch(err error) error {
-	if errors.Is(err, directory.ErrMismatch) {
+	if errors.Is(err, source.ErrMismatch) {
 		return nil
 	}
 	return err
 }
 
-// settle works out the work anew, for the manifest as it turned out to be, and
-// makes sure that nothing of it can fail for want of content, room or permission.
-func (p *pull) settle() error {
+// settle ends the filling, for the manifest as it turned out to be: nothing can fail
+// any more for want of content, room or permission.
+func (p *pull) settle() (err error) {
 	for i, t := range p.targets {
 		if t.staging == nil {
 			continue
 		}
-		t.work = plan.Compare(t.have, p.manifest.Sets[i].Entries)
-		for _, e := range t.work.Put {
-			if e.Kind == plan.File && !t.staging.Staged(e) {
-				return sentence(ErrUnsafe, "The content of %s/%s did not match its hash in %d tries: check the memory and disks of both appliances.",
-					t.tree.Path(), e.Path, contentTries)
-			}
-		}
-		err := t.staging.Rehearse(t.work)
-		if err == nil {
-			t.steps, err = t.staging.Prepare(t.work, t.have)
+		if t.change, err = t.staging.Settle(p.manifest.Sets[i].Entries); errors.Is(err, source.ErrMismatch) {
+			err = source.Sentence(source.ErrUnsafe, "%v.", err)
 		}
 		if err != nil {
-			return explain(err, t.tree.Path())
+			return err
 		}
 	}
 	return nil

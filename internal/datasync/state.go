@@ -13,8 +13,7 @@ import (
 	"github.com/zeebo/blake3"
 	"golang.org/x/sys/unix"
 
-	"baton/internal/datasync/plan"
-	"baton/internal/datasync/source/directory"
+	"baton/internal/datasync/manifest"
 	"baton/internal/durable"
 	"baton/internal/pair"
 )
@@ -22,13 +21,13 @@ import (
 // state is what the engine remembers, as JSON that a person can read. The
 // manifests lie beside it under their digests.
 type state struct {
-	Snapshot          pair.Snapshot `json:"snapshot"` // newest complete here
-	Manifest          plan.Digest   `json:"manifest"`
-	Confirmed         pair.Snapshot `json:"confirmed"` // newest that the backup reported complete
-	ConfirmedManifest plan.Digest   `json:"confirmed_manifest"`
-	// Export and ConfirmedExport are the digests of the site export in each.
-	Export          plan.Digest `json:"export"`
-	ConfirmedExport plan.Digest `json:"confirmed_export"`
+	Snapshot          pair.Snapshot   `json:"snapshot"` // newest complete here
+	Manifest          manifest.Digest `json:"manifest"`
+	Confirmed         pair.Snapshot   `json:"confirmed"` // newest that the backup reported complete
+	ConfirmedManifest manifest.Digest `json:"confirmed_manifest"`
+	// Export and ConfirmedExport are the hashes of what travels inline in each.
+	Export          manifest.Digest `json:"export"`
+	ConfirmedExport manifest.Digest `json:"confirmed_export"`
 	// Offered is the newest snapshot that this appliance offered as primary, whether
 	// the backup has completed it or not.
 	Offered pair.Snapshot `json:"offered"`
@@ -37,22 +36,29 @@ type state struct {
 	Keep bool `json:"keep"`
 	// Kept is the manifest of the state from which a diverged copy was made that
 	// has not been replaced yet.
-	Kept plan.Digest `json:"kept"`
-	// Disks are the file systems on which a primary had its data, by the primary's id
-	// and the path of the data, as of the newest snapshot from it.
+	Kept manifest.Digest `json:"kept"`
+	// Disks are those on which a primary had its data, by the primary's id and the spec
+	// of the data, as of the newest snapshot from it.
 	Disks map[string]string `json:"disks,omitempty"`
 	// Mounts are the mount points on which the data of the newest snapshot lies here,
-	// by its path; empty once the site was opened here.
+	// by its spec; empty once this appliance has taken over.
 	Mounts map[string]string `json:"mounts,omitempty"`
 }
 
+// reference names a manifest: by the digest of what it lists, and the hash of what
+// travels inline; zero: not known.
+type reference struct{ listed, inline manifest.Digest }
+
+func (s state) newest() reference    { return reference{s.Manifest, s.Export} }
+func (s state) confirmed() reference { return reference{s.ConfirmedManifest, s.ConfirmedExport} }
+
 // common returns the newest snapshot that both appliances are known to have had,
 // received or confirmed, and its manifest.
-func (s state) common() (pair.Snapshot, plan.Digest) {
+func (s state) common() (pair.Snapshot, reference) {
 	if s.Snapshot.Compare(s.Confirmed) > 0 {
-		return s.Snapshot, s.Manifest
+		return s.Snapshot, s.newest()
 	}
-	return s.Confirmed, s.ConfirmedManifest
+	return s.Confirmed, s.confirmed()
 }
 
 // given reports whether the newest common snapshot is one that this appliance offered:
@@ -71,27 +77,19 @@ func (s state) offered(epoch pair.Epoch) (number uint64) {
 	return number
 }
 
-// commonExport returns the digest of that snapshot's site export; zero: not known.
-func (s state) commonExport() plan.Digest {
-	if s.Snapshot.Compare(s.Confirmed) > 0 {
-		return s.Export
-	}
-	return s.ConfirmedExport
-}
-
 // record is the journal: its presence means that the snapshot is to be finished.
 type record struct {
-	Snapshot pair.Snapshot `json:"snapshot"`
-	Manifest plan.Digest   `json:"manifest"`
-	Site     string        `json:"site"`   // file name of the staged site export; empty: unchanged
-	Export   plan.Digest   `json:"export"` // of the site export
-	Steps    plan.Digest   `json:"steps"`  // of the file that lists the steps in each protected directory
+	Snapshot pair.Snapshot   `json:"snapshot"`
+	Manifest manifest.Digest `json:"manifest"`
+	Inline   string          `json:"site"`   // change of what travels inline
+	Export   manifest.Digest `json:"export"` // hash of what travels inline
+	Steps    manifest.Digest `json:"steps"`  // of the file with the changes of the listed data
 
 	Disks  map[string]string `json:"disks,omitempty"`  // of the state
 	Mounts map[string]string `json:"mounts,omitempty"` // of the state
 }
 
-// disk is the engine's own directory.
+// disk is where the engine keeps its own files.
 type disk struct{ dir string }
 
 const (
@@ -106,9 +104,9 @@ func (d disk) path(parts ...string) string {
 }
 
 func (d disk) prepare() error {
-	for _, sub := range []string{"manifests", "index", "site", "steps", "diverged"} {
+	for _, sub := range []string{"manifests", "steps", "diverged"} {
 		if err := os.MkdirAll(d.path(sub), 0o700); err != nil {
-			return fmt.Errorf("make the sync directory: %w", err)
+			return fmt.Errorf("make what the data sync needs: %w", err)
 		}
 	}
 	_ = durable.Keep(d.path(stateFile)) // a takeover writes it, also on a disk that is full by then
@@ -129,7 +127,7 @@ func (d disk) readJSON(name, key string, v any) (bool, error) {
 	}
 	switch _, has := keys[key]; {
 	case errors.Is(err, unix.EISDIR):
-		return false, fmt.Errorf("%s is damaged (it is a directory)", path)
+		return false, fmt.Errorf("%s is damaged (it is no file)", path)
 	case b == nil && err != nil:
 		return false, fmt.Errorf("%s cannot be read (%w): look at its disk", path, err)
 	case err != nil:
@@ -225,7 +223,7 @@ func syncFS(path string) error {
 	return nil
 }
 
-func (d disk) saveManifest(m plan.Manifest, digest plan.Digest) error {
+func (d disk) saveManifest(m manifest.Manifest, digest manifest.Digest) error {
 	path := d.path("manifests", digest.String())
 	if _, err := os.Stat(path); err == nil {
 		return nil
@@ -233,28 +231,25 @@ func (d disk) saveManifest(m plan.Manifest, digest plan.Digest) error {
 	return durable.Replace(path, m.Append(nil))
 }
 
-func (d disk) loadManifest(digest plan.Digest) (plan.Manifest, error) {
+func (d disk) loadManifest(digest manifest.Digest) (manifest.Manifest, error) {
 	b, err := os.ReadFile(d.path("manifests", digest.String()))
 	if err != nil {
-		return plan.Manifest{}, fmt.Errorf("read manifest: %w", err)
+		return manifest.Manifest{}, fmt.Errorf("read manifest: %w", err)
 	}
-	m, err := plan.ReadManifest(b)
+	m, err := manifest.ReadManifest(b)
 	if err == nil && m.Digest() != digest {
-		err = plan.ErrMalformed
+		err = manifest.ErrMalformed
 	}
-	if err != nil {
-		return plan.Manifest{}, fmt.Errorf("read manifest %s: %w", digest, err)
-	}
-	return m, nil
+	return m, err
 }
 
-// clean removes manifests, site exports and steps that nothing refers to any more.
+// clean removes manifests and steps that nothing refers to any more.
 func (d disk) clean(s state, pending *record) {
 	keep := map[string]bool{s.Manifest.String(): true, s.ConfirmedManifest.String(): true, s.Kept.String(): true}
 	if pending != nil {
-		keep[pending.Manifest.String()], keep[pending.Site], keep[pending.Steps.String()] = true, true, true
+		keep[pending.Manifest.String()], keep[pending.Steps.String()] = true, true
 	}
-	for _, sub := range []string{"manifests", "site", "steps"} {
+	for _, sub := range []string{"manifests", "steps"} {
 		entries, err := os.ReadDir(d.path(sub))
 		if err != nil {
 			continue
@@ -267,37 +262,41 @@ func (d disk) clean(s state, pending *record) {
 	}
 }
 
-// saveSteps keeps the steps of a record, those of each protected directory in the
-// order of its manifest, and returns their digest.
-func (d disk) saveSteps(all [][]directory.Step) (plan.Digest, error) {
+// saveSteps keeps the changes of a record, in the order of its manifest, and returns
+// their digest.
+func (d disk) saveSteps(changes [][]byte) (manifest.Digest, error) {
 	var b []byte
-	for _, steps := range all {
-		one := directory.AppendSteps(nil, steps)
+	for _, one := range changes {
 		b = append(binary.AppendUvarint(b, uint64(len(one))), one...)
 	}
-	digest := plan.Digest(blake3.Sum256(b))
+	digest := manifest.Digest(blake3.Sum256(b))
 	return digest, durable.Replace(d.path("steps", digest.String()), b)
 }
 
-func (d disk) loadSteps(digest plan.Digest) ([][]directory.Step, error) {
+func (d disk) loadSteps(digest manifest.Digest) ([][]byte, error) {
 	b, err := os.ReadFile(d.path("steps", digest.String()))
-	if err == nil && plan.Digest(blake3.Sum256(b)) != digest {
-		err = plan.ErrMalformed
+	if err == nil && manifest.Digest(blake3.Sum256(b)) != digest {
+		err = manifest.ErrMalformed
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read steps: %w", err)
 	}
-	var all [][]directory.Step
+	var changes [][]byte
 	for len(b) > 0 {
 		n, used := binary.Uvarint(b)
 		if used <= 0 || n > uint64(len(b)-used) { //nolint:gosec // never negative
-			return nil, plan.ErrMalformed
+			return nil, manifest.ErrMalformed
 		}
-		steps, err := directory.ReadSteps(b[used : used+int(n)]) //nolint:gosec // checked above
-		if err != nil {
-			return nil, err
-		}
-		all, b = append(all, steps), b[used+int(n):] //nolint:gosec // checked above
+		changes, b = append(changes, b[used:used+int(n)]), b[used+int(n):] //nolint:gosec // checked above
 	}
-	return all, nil
+	return changes, nil
+}
+
+// room returns how many bytes the engine's disk still takes.
+func (d disk) room() (int64, error) {
+	var free unix.Statfs_t
+	if err := unix.Statfs(d.dir, &free); err != nil {
+		return 0, fmt.Errorf("measure room at %s: %w", d.dir, err)
+	}
+	return int64(free.Bavail) * free.Bsize, nil //nolint:gosec // far below 2^63
 }

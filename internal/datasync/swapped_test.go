@@ -189,7 +189,7 @@ func TestWhoSwapsNamesReachesNothingElse(t *testing.T) {
 		"take back": {backup, func(tb testing.TB, w *swappedWorld) {
 			tb.Helper()
 			write(tb, w.primary.site.path, time.Now().String())
-			w.backup.opt.Site = noImport{w.backup.site}
+			w.backup.database = noImport{w.backup.site}
 			w.backup.reopen(tb)
 			pull(tb, w)
 		}},

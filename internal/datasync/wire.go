@@ -10,7 +10,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
@@ -19,27 +20,27 @@ const Prefix = "/data/"
 
 // manifestRequest asks for the state of the primary's data.
 type manifestRequest struct {
-	Epoch    pair.Epoch    `json:"epoch"`    // of the primary, as the backup heard
-	Final    bool          `json:"final"`    // services are stopped: nothing may change meanwhile
-	Snapshot pair.Snapshot `json:"snapshot"` // newest on the backup
-	Base     plan.Digest   `json:"base"`     // of that snapshot's manifest
-	Site     plan.Digest   `json:"site"`     // of the backup's own site export
-	Pack     bool          `json:"pack"`     // compress: the link is slower than compression
-	Scheme   plan.Scheme   `json:"scheme"`   // newest by which the backup can hash content
+	Epoch    pair.Epoch      `json:"epoch"`    // of the primary, as the backup heard
+	Final    bool            `json:"final"`    // services are stopped: nothing may change meanwhile
+	Snapshot pair.Snapshot   `json:"snapshot"` // newest on the backup
+	Base     manifest.Digest `json:"base"`     // of that snapshot's manifest
+	Inline   manifest.Digest `json:"site"`     // hash of what the backup has of what travels inline
+	Pack     bool            `json:"pack"`     // compress: the link is slower than compression
+	Scheme   manifest.Scheme `json:"scheme"`   // newest by which the backup can hash content
 }
 
 // header precedes a manifest.
 type header struct {
-	Session uint64      `json:"session"`
-	Epoch   pair.Epoch  `json:"epoch"`
-	Number  uint64      `json:"number"`   // of this snapshot
-	TakenAt int64       `json:"taken_at"` // Unix ms: when the scan began
-	Base    plan.Digest `json:"base"`     // the frames that follow are a difference from it; zero: whole
-	Digest  plan.Digest `json:"digest"`   // of the manifest
-	Site    plan.Digest `json:"site"`     // of the site export
-	Data    []dataHead  `json:"data"`
-	Scheme  plan.Scheme `json:"scheme"`          // by which content is hashed
-	Disks   []string    `json:"disks,omitempty"` // by data: which file system it lies on; empty: not known
+	Session uint64          `json:"session"`
+	Epoch   pair.Epoch      `json:"epoch"`
+	Number  uint64          `json:"number"`   // of this snapshot
+	TakenAt int64           `json:"taken_at"` // Unix ms: when the scan began
+	Base    manifest.Digest `json:"base"`     // the frames that follow are a difference from it; zero: whole
+	Digest  manifest.Digest `json:"digest"`   // of the manifest
+	Inline  manifest.Digest `json:"site"`     // hash of what travels inline
+	Data    []dataHead      `json:"data"`
+	Scheme  manifest.Scheme `json:"scheme"`          // by which content is hashed
+	Disks   []string        `json:"disks,omitempty"` // by data: which disk it lies on; empty: not known
 }
 
 // dataHead is one piece of protected data in a header.
@@ -55,9 +56,9 @@ func headOf(data pair.Data) dataHead {
 
 // report tells the primary that a snapshot is complete.
 type report struct {
-	Session  uint64        `json:"session"`
-	Snapshot pair.Snapshot `json:"snapshot"`
-	Manifest plan.Digest   `json:"manifest"`
+	Session  uint64          `json:"session"`
+	Snapshot pair.Snapshot   `json:"snapshot"`
+	Manifest manifest.Digest `json:"manifest"`
 }
 
 // want names a file of a session's manifest by its place.
@@ -73,7 +74,7 @@ const (
 	frameHeader                       // JSON header
 	frameEntries                      // set number, then entries in order
 	frameRemoved                      // set number, then paths in order
-	frameSite                         // part of the site export
+	frameInline                       // part of what travels inline
 	frameEnd                          // all is said
 	frameData                         // content of the current file
 	frameHole                         // uvarint bytes of nothing
@@ -229,7 +230,7 @@ func (f *frameReader) read() (frameKind, []byte, error) {
 }
 
 func unsafeStream(what string) error {
-	return sentence(ErrUnsafe, "The peer sent %s: nothing was applied; check that both appliances run the same version.", what)
+	return source.Sentence(source.ErrUnsafe, "The peer sent %s: nothing was applied; check that both appliances run the same version.", what)
 }
 
 // cutOff says that a stream ended before its end frame.
@@ -254,7 +255,7 @@ func appendWants(session uint64, pack byte, wants []want) []byte {
 }
 
 // readWants reads a content request that may ask for what m has, no more.
-func readWants(r *bufio.Reader, check func(session uint64) (plan.Manifest, error)) (wants []want, pack byte, err error) {
+func readWants(r *bufio.Reader, check func(session uint64) (manifest.Manifest, error)) (wants []want, pack byte, err error) {
 	session, err := binary.ReadUvarint(r)
 	if err != nil {
 		return nil, 0, cutOff(err)
@@ -282,7 +283,7 @@ func readWants(r *bufio.Reader, check func(session uint64) (plan.Manifest, error
 	return wants, pack, nil
 }
 
-func readWant(r *bufio.Reader, m plan.Manifest) (want, error) {
+func readWant(r *bufio.Reader, m manifest.Manifest) (want, error) {
 	set, err1 := binary.ReadUvarint(r)
 	ordinal, err2 := binary.ReadUvarint(r)
 	offset, err3 := binary.ReadUvarint(r)
@@ -293,7 +294,7 @@ func readWant(r *bufio.Reader, m plan.Manifest) (want, error) {
 		return want{}, unsafeStream("a request for a file that is not in the manifest")
 	}
 	e := m.Sets[set].Entries[ordinal]
-	if e.Kind != plan.File {
+	if e.Kind != manifest.File {
 		return want{}, unsafeStream("a request for the content of something that is no file")
 	}
 	if offset > uint64(e.Size) { //nolint:gosec // never negative

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/plan"
 )
 
 // Apply takes the steps that Prepare returned, in order. It may be killed at any
@@ -25,8 +26,8 @@ func (t *Tree) Apply(steps []Step, hook func(step string)) error {
 
 // blame finds out what stood in the way of a step.
 func (t *Tree) blame(s Step, err error) error {
-	entry := []plan.Entry{{Path: s.Path, Kind: plan.Symlink}}
-	dirs := []plan.Entry{{Path: plan.Parent(s.Path), Kind: plan.Dir}}
+	entry := []manifest.Entry{{Path: s.Path, Kind: manifest.Symlink}}
+	dirs := []manifest.Entry{{Path: manifest.Parent(s.Path), Kind: manifest.Dir}}
 	if blocked, ok := errors.AsType[*BlockedError](t.Obstacle(plan.Work{Put: entry, Dirs: dirs})); ok {
 		return blocked
 	}
@@ -81,7 +82,7 @@ func (t *Tree) take(s Step) error {
 		if err := t.keep(s); err != nil {
 			return err
 		}
-		return t.unlocked(plan.Parent(s.Path), func() error {
+		return t.unlocked(manifest.Parent(s.Path), func() error {
 			return ignoreMissing(t.root.Remove(s.Path))
 		})
 	case MoveIn:
@@ -132,7 +133,7 @@ func (t *Tree) takeBack(s Step, hook func(step string)) error {
 	return fs.ErrInvalid
 }
 
-func staged(name string) string { return plan.StagingName + "/" + name }
+func staged(name string) string { return stagingName + "/" + name }
 
 func (t *Tree) has(path string) bool {
 	_, err := t.stat(path)
@@ -142,7 +143,7 @@ func (t *Tree) has(path string) bool {
 // move renames in the directory of a path of the tree, to or from the staging. What
 // is gone already needs no move.
 func (t *Tree) move(path, from, to string) error {
-	err := t.unlocked(plan.Parent(path), func() error { return t.root.Rename(from, to) })
+	err := t.unlocked(manifest.Parent(path), func() error { return t.root.Rename(from, to) })
 	if from == path {
 		return ignoreMissing(err)
 	}
@@ -159,12 +160,12 @@ func ignoreMissing(err error) error {
 // Learn enters what was just applied into the index, so that the next scan need
 // not read it.
 func (t *Tree) Learn(index Index, work plan.Work, now func() time.Time) {
-	for _, list := range [][]plan.Entry{work.Put, work.Touch} {
+	for _, list := range [][]manifest.Entry{work.Put, work.Touch} {
 		for _, e := range list {
-			if e.Kind != plan.File {
+			if e.Kind != manifest.File {
 				continue
 			}
-			if stamp, err := t.stat(e.Path); err == nil && stamp.kind() == plan.File && stamp.Size == e.Size {
+			if stamp, err := t.stat(e.Path); err == nil && stamp.kind() == manifest.File && stamp.Size == e.Size {
 				index[e.Path] = Known{Stamp: stamp, Racy: racy(stamp.CTime, now()), Hash: e.Hash, XAttrs: e.XAttrs}
 			}
 		}
@@ -175,17 +176,17 @@ func (t *Tree) Learn(index Index, work plan.Work, now func() time.Time) {
 // the staging, under the paths for which it was meant, and returns that directory's
 // path in the tree; empty if nothing of them is staged.
 func (t *Tree) Gather(left []Step) (string, error) {
-	const unplaced = plan.StagingName + "/unplaced"
+	const unplaced = stagingName + "/unplaced"
 	gathered := ""
 	for _, s := range left {
 		if s.Op != MoveIn || !t.has(staged(s.Slot)) {
 			continue
 		}
-		if stamp, err := t.stat(staged(s.Slot)); err != nil || stamp.kind() == plan.Dir {
+		if stamp, err := t.stat(staged(s.Slot)); err != nil || stamp.kind() == manifest.Dir {
 			continue
 		}
 		to := unplaced + "/" + s.Path
-		if err := t.root.MkdirAll(plan.Parent(to), 0o700); err != nil {
+		if err := t.root.MkdirAll(manifest.Parent(to), 0o700); err != nil {
 			return "", fmt.Errorf("gather what is not in place: %w", err)
 		}
 		if err := t.root.Rename(staged(s.Slot), to); err != nil {

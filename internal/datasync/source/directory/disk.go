@@ -9,25 +9,35 @@ import (
 	"strconv"
 	"strings"
 
+	"baton/internal/datasync/source"
+	"baton/internal/pair"
+
 	"golang.org/x/sys/unix"
 )
 
-// Top says which directory a tree is, whatever its name.
+// Top says which directory a tree is, whatever its name. It implements source.Place.
 type Top struct {
 	Path, Real string
-	Disk       string // see Tree.Disk
 	dev, ino   uint64
 }
 
-// Same reports whether two are one directory.
-func (t Top) Same(other Top) bool {
-	return t.dev == other.dev && t.ino == other.ino
+// same reports whether two are one directory.
+func (t Top) same(other Top) bool { return t.dev == other.dev && t.ino == other.ino }
+
+// Apart implements source.Place.
+func (t Top) Apart(other source.Place) error {
+	o, is := other.(Top)
+	if !is || (!t.same(o) && !pair.Overlap(t.Real, o.Real)) {
+		return nil
+	}
+	return source.Sentence(source.ErrUnsafe, "Protected directories %s and %s are one directory, or one inside the other (%s, %s): protect the outer one only.",
+		t.Path, o.Path, t.Real, o.Real)
 }
 
 // Top says which directory the tree is.
 func (t *Tree) Top() (Top, error) {
 	stamp, err := t.stat(".")
-	return Top{Path: t.path, Real: t.Real(), Disk: t.Disk(), dev: stamp.Dev, ino: stamp.Ino}, err
+	return Top{Path: t.path, Real: t.Real(), dev: stamp.Dev, ino: stamp.Ino}, err
 }
 
 // Disk returns what tells the tree's file system from every other, also after it
@@ -69,9 +79,9 @@ func byUUID(device uint64) string {
 	return ""
 }
 
-// MountPoint returns where the file system is mounted that an open directory is on;
+// mountPoint returns where the file system is mounted that an open directory is on;
 // empty if that cannot be known.
-func MountPoint(dir int) string {
+func mountPoint(dir int) string {
 	id, err := mountOf(dir)
 	if err != nil || id == 0 {
 		return ""

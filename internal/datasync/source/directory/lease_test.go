@@ -11,7 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 )
 
 // lease has its owner hold a file of the tree by a lease: who opens it waits, or is
@@ -44,7 +45,7 @@ func TestAFileThatIsHeldIsNotWaitedFor(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	began := time.Now()
-	if _, err := tree.Scan(ctx, nil, time.Now); !errors.Is(err, ErrChanging) || !strings.Contains(err.Error(), "lease") {
+	if _, err := tree.Scan(ctx, nil, time.Now); !errors.Is(err, source.ErrChanging) || !strings.Contains(err.Error(), "lease") {
 		t.Errorf("the scan ended with %v after %s", err, time.Since(began))
 	}
 	over, stop := context.WithCancel(t.Context())
@@ -68,9 +69,9 @@ func TestMetadataIsSetOfAFileThatIsHeld(t *testing.T) {
 	}
 	defer func() { _ = tree.Close() }()
 	lease(t, held)
-	want := plan.Entry{
-		Path: "held", Kind: plan.File, Mode: 0o600, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), ModTime: 4711,
-		XAttrs: []plan.XAttr{{Name: "user.new", Value: "2"}},
+	want := manifest.Entry{
+		Path: "held", Kind: manifest.File, Mode: 0o600, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), ModTime: 4711,
+		XAttrs: []manifest.XAttr{{Name: "user.new", Value: "2"}},
 	}
 	for _, mode := range []uint32{0o600, 0o000, 0o640} {
 		want.Mode = mode

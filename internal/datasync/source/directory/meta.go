@@ -7,24 +7,24 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
 	"baton/internal/pinned"
 )
 
 // setMeta gives one name owner, attributes, mode and time, in the order in which
 // the kernel does not undo one by the next.
-func setMeta(dir int, name string, e plan.Entry) error {
+func setMeta(dir int, name string, e manifest.Entry) error {
 	var err error
 	switch e.Kind {
-	case plan.File, plan.Dir:
+	case manifest.File, manifest.Dir:
 		err = setOpenMeta(dir, name, e)
-	case plan.Fifo:
+	case manifest.Fifo:
 		if err = chownAt(dir, name, e); err == nil {
-			err = chmodAt(dir, name, plan.Fifo, e.Mode)
+			err = chmodAt(dir, name, manifest.Fifo, e.Mode)
 		}
-	case plan.Symlink:
+	case manifest.Symlink:
 		err = chownAt(dir, name, e)
-	case plan.Link:
+	case manifest.Link, manifest.Blob:
 		return nil
 	}
 	if err == nil {
@@ -38,7 +38,7 @@ func setMeta(dir int, name string, e plan.Entry) error {
 
 // setOpenMeta opens the name for no more than that: the owner of a file can keep others
 // from reading it, by a lease.
-func setOpenMeta(dir int, name string, e plan.Entry) error {
+func setOpenMeta(dir int, name string, e manifest.Entry) error {
 	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func setOpenMeta(dir int, name string, e plan.Entry) error {
 }
 
 // chmodAt sets the mode of one name of a kind, which it does not follow.
-func chmodAt(dir int, name string, kind plan.Kind, mode uint32) error {
+func chmodAt(dir int, name string, kind manifest.Kind, mode uint32) error {
 	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func meddled(err error) bool {
 }
 
 // chownAt sets the owner if it is another: setting it needs a privilege.
-func chownAt(dir int, name string, e plan.Entry) error {
+func chownAt(dir int, name string, e manifest.Entry) error {
 	have, err := lstatAt(dir, name)
 	if err != nil || (have.UID == e.UID && have.GID == e.GID) {
 		return err
@@ -117,7 +117,7 @@ func chownAt(dir int, name string, e plan.Entry) error {
 	return mayNot(unix.Fchownat(dir, name, int(e.UID), int(e.GID), unix.AT_SYMLINK_NOFOLLOW), e)
 }
 
-func mayNot(err error, e plan.Entry) error {
+func mayNot(err error, e manifest.Entry) error {
 	if errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("give it to user %d, group %d: %w: run Baton as root, or give it CAP_CHOWN and CAP_FOWNER", e.UID, e.GID, err)
 	}
@@ -133,18 +133,18 @@ func setTime(dir int, name string, modTime int64) error {
 }
 
 // setMetaAt is setMeta by path.
-func (t *Tree) setMetaAt(e plan.Entry) error {
+func (t *Tree) setMetaAt(e manifest.Entry) error {
 	if e.Path == "." {
 		return t.withDir(".", func(fd int) error { return setMeta(fd, ".", e) })
 	}
-	parent := plan.Parent(e.Path)
+	parent := manifest.Parent(e.Path)
 	return t.unlocked(parent, func() error {
 		return t.withDir(parent, func(fd int) error { return setMeta(fd, base(e.Path), e) })
 	})
 }
 
 func base(path string) string {
-	if parent := plan.Parent(path); parent != "." {
+	if parent := manifest.Parent(path); parent != "." {
 		return path[len(parent)+1:]
 	}
 	return path

@@ -8,7 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/plan"
 )
 
 // BlockedError says which name of a tree cannot be changed here, and why.
@@ -41,7 +42,7 @@ func (t *Tree) Obstacle(work plan.Work) error {
 	if err := o.directory("."); err != nil {
 		return err
 	}
-	for _, list := range [][]plan.Entry{work.Remove, work.Mkdir, work.Put, work.Link, work.Touch} {
+	for _, list := range [][]manifest.Entry{work.Remove, work.Mkdir, work.Put, work.Link, work.Touch} {
 		for _, e := range list {
 			if err := errors.Join(o.name(e.Path), o.target(e)); err != nil {
 				return err
@@ -90,8 +91,8 @@ func (o *obstacles) in(parent string) (*os.File, error) {
 
 // isDir reports whether a path is a directory now, and reached through directories only.
 func (t *Tree) isDir(path string) bool {
-	for ; path != "."; path = plan.Parent(path) {
-		if stamp, err := t.stat(path); err != nil || stamp.kind() != plan.Dir {
+	for ; path != "."; path = manifest.Parent(path) {
+		if stamp, err := t.stat(path); err != nil || stamp.kind() != manifest.Dir {
 			return false
 		}
 	}
@@ -99,8 +100,8 @@ func (t *Tree) isDir(path string) bool {
 }
 
 // target is what a further name is made of.
-func (o *obstacles) target(e plan.Entry) error {
-	if e.Kind != plan.Link {
+func (o *obstacles) target(e manifest.Entry) error {
+	if e.Kind != manifest.Link {
 		return nil
 	}
 	return o.name(e.Target)
@@ -111,7 +112,7 @@ func (o *obstacles) name(path string) error {
 	if path == "." {
 		return nil
 	}
-	dir, err := o.in(plan.Parent(path))
+	dir, err := o.in(manifest.Parent(path))
 	if err != nil || dir == nil {
 		return err
 	}

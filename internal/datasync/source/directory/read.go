@@ -11,7 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 )
 
 // Tries bounds how often a file that changes while it is read is read again.
@@ -21,7 +22,7 @@ const readSize = 256 << 10
 
 // OpenFile opens a regular file of the tree for reading and returns its stamp.
 // Anything else that has taken the name is fs.ErrNotExist: the file is gone. One that
-// a program holds by a lease (F_SETLEASE) is ErrChanging: it is told to let go, and
+// a program holds by a lease (F_SETLEASE) is source.ErrChanging: it is told to let go, and
 // may take a while.
 func (t *Tree) OpenFile(path string) (*os.File, Stamp, error) {
 	f, err := t.root.OpenFile(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
@@ -29,13 +30,13 @@ func (t *Tree) OpenFile(path string) (*os.File, Stamp, error) {
 		return nil, Stamp{}, fmt.Errorf("open %q: %w", path, fs.ErrNotExist)
 	}
 	if errors.Is(err, unix.EAGAIN) {
-		return nil, Stamp{}, fmt.Errorf("%w: %q is held by a program with a lease", ErrChanging, path)
+		return nil, Stamp{}, fmt.Errorf("%w: %q is held by a program with a lease", source.ErrChanging, path)
 	}
 	if err != nil {
 		return nil, Stamp{}, fmt.Errorf("open file: %w", err)
 	}
 	opened, err := fstat(f)
-	if err == nil && opened.kind() != plan.File {
+	if err == nil && opened.kind() != manifest.File {
 		err = fmt.Errorf("open %q: %w", path, fs.ErrNotExist)
 	}
 	if err != nil {
@@ -54,25 +55,25 @@ func isGone(err error) bool {
 // hash reads a file that nobody changes meanwhile, trying again if somebody does.
 // Written is when all dirty pages of the file system began to be written; zero: those
 // of this file are written first.
-func (t *Tree) hash(ctx context.Context, path string, now func() time.Time, written time.Time) (plan.Entry, Stamp, bool, error) {
+func (t *Tree) hash(ctx context.Context, path string, now func() time.Time, written time.Time) (manifest.Entry, Stamp, bool, error) {
 	var why error
 	for try := range Tries {
 		e, stamp, isRacy, err := t.hashOnce(ctx, path, now, written)
-		if !errors.Is(err, ErrChanging) {
+		if !errors.Is(err, source.ErrChanging) {
 			return e, stamp, isRacy, err
 		}
 		written, why = time.Time{}, err
 		if err := pause(ctx, try); err != nil {
-			return plan.Entry{}, Stamp{}, false, err
+			return manifest.Entry{}, Stamp{}, false, err
 		}
 	}
-	return plan.Entry{}, Stamp{}, false, fmt.Errorf("%w (tried %d times)", why, Tries)
+	return manifest.Entry{}, Stamp{}, false, fmt.Errorf("%w (tried %d times)", why, Tries)
 }
 
-func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time, written time.Time) (plan.Entry, Stamp, bool, error) {
+func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time, written time.Time) (manifest.Entry, Stamp, bool, error) {
 	f, before, err := t.OpenFile(path)
 	if err != nil {
-		return plan.Entry{}, Stamp{}, false, err
+		return manifest.Entry{}, Stamp{}, false, err
 	}
 	defer func() { _ = f.Close() }()
 	unwritten := false
@@ -80,13 +81,13 @@ func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time, 
 		written = now()
 		unwritten = !writePages(f)
 		if before, err = fstat(f); err != nil {
-			return plan.Entry{}, Stamp{}, false, err
+			return manifest.Entry{}, Stamp{}, false, err
 		}
 	}
 	h := t.Scheme.Hash(before.Size)
 	e, err := Stream(ctx, f, before, path, 0, hashed{h})
 	if err != nil {
-		return plan.Entry{}, Stamp{}, false, err
+		return manifest.Entry{}, Stamp{}, false, err
 	}
 	e.Hash = h.Sum()
 	return e, before, unwritten || racy(before.CTime, written), nil
@@ -102,13 +103,13 @@ func writePages(f *os.File) bool {
 
 func changed(path string, is bool) error { //nolint:revive // a condition, not a mode
 	if is {
-		return fmt.Errorf("%w: %q was written to while it was read", ErrChanging, path)
+		return fmt.Errorf("%w: %q was written to while it was read", source.ErrChanging, path)
 	}
 	return nil
 }
 
 // settled returns the file's entry, without hash, if its stamp is still the one before.
-func settled(f *os.File, before Stamp, path string) (plan.Entry, error) {
+func settled(f *os.File, before Stamp, path string) (manifest.Entry, error) {
 	e := before.entry(path)
 	xattrs, err := readXAttrs(int(f.Fd()))
 	if err != nil {
@@ -133,7 +134,7 @@ func pause(ctx context.Context, try int) error {
 }
 
 // hashed is a Sink that hashes alone.
-type hashed struct{ to *plan.ContentHash }
+type hashed struct{ to *manifest.ContentHash }
 
 func (h hashed) Data(b []byte) error {
 	_, err := h.to.Write(b)
@@ -146,7 +147,7 @@ func (h hashed) Hole(bytes int64) error {
 }
 
 // read hashes a file that nobody else has.
-func read(ctx context.Context, f *os.File, to *plan.ContentHash) error {
+func read(ctx context.Context, f *os.File, to *manifest.ContentHash) error {
 	before, err := fstat(f)
 	if err == nil {
 		_, err = Stream(ctx, f, before, f.Name(), 0, hashed{to})
@@ -154,29 +155,23 @@ func read(ctx context.Context, f *os.File, to *plan.ContentHash) error {
 	return err
 }
 
-// Sink takes a file's content in order.
-type Sink interface {
-	Data(b []byte) error
-	Hole(bytes int64) error
-}
-
 // Stream hands the file's content from offset on to the sink, its holes as
-// holes, and returns what the file then is, hash not set. ErrChanging means
+// holes, and returns what the file then is, hash not set. The error source.ErrChanging means
 // that it was written to meanwhile: what the sink got is worthless.
-func Stream(ctx context.Context, f *os.File, before Stamp, path string, offset int64, sink Sink) (plan.Entry, error) {
+func Stream(ctx context.Context, f *os.File, before Stamp, path string, offset int64, sink source.Sink) (manifest.Entry, error) {
 	buffer := make([]byte, min(readSize, before.Size-offset+1))
 	for offset < before.Size {
 		start, end := extent(f, before, offset)
 		if err := passHole(ctx, start-offset, sink); err != nil {
-			return plan.Entry{}, err
+			return manifest.Entry{}, err
 		}
 		for offset = start; offset < end; {
 			n, err := f.ReadAt(buffer[:min(int64(len(buffer)), end-offset)], offset)
 			if n == 0 {
-				return plan.Entry{}, errors.Join(changed(path, errors.Is(err, io.EOF)), err)
+				return manifest.Entry{}, errors.Join(changed(path, errors.Is(err, io.EOF)), err)
 			}
 			if err := pass(ctx, buffer[:n], sink); err != nil {
-				return plan.Entry{}, err
+				return manifest.Entry{}, err
 			}
 			offset += int64(n)
 		}
@@ -184,15 +179,12 @@ func Stream(ctx context.Context, f *os.File, before Stamp, path string, offset i
 	return settled(f, before, path)
 }
 
-// MaxHole bounds one Hole: its zeros are hashed, which takes time.
-const MaxHole = 64 << 20
-
-func passHole(ctx context.Context, bytes int64, sink Sink) error {
+func passHole(ctx context.Context, bytes int64, sink source.Sink) error {
 	for bytes > 0 {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		n := min(bytes, MaxHole)
+		n := min(bytes, source.MaxHole)
 		if err := sink.Hole(n); err != nil {
 			return err
 		}
@@ -201,7 +193,7 @@ func passHole(ctx context.Context, bytes int64, sink Sink) error {
 	return nil
 }
 
-func pass(ctx context.Context, b []byte, sink Sink) error {
+func pass(ctx context.Context, b []byte, sink source.Sink) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
 	"baton/internal/pair"
 )
 
 // Scan is one look at a whole tree.
 type Scan struct {
-	Entries  []plan.Entry // sorted by path; "." first
+	Entries  []manifest.Entry // sorted by path; "." first
 	Index    Index
 	Hashed   int      // files that had to be read
 	Skipped  []string // sockets and device nodes
@@ -64,7 +64,7 @@ type walker struct {
 }
 
 type found struct {
-	entry  plan.Entry
+	entry  manifest.Entry
 	stamp  Stamp
 	racy   bool
 	gone   bool
@@ -139,7 +139,7 @@ func (w *walker) directory(ctx context.Context, d found) ([]found, error) {
 		if err != nil {
 			return nil, err
 		}
-		if child.entry.Kind == plan.Dir {
+		if child.entry.Kind == manifest.Dir {
 			below = append(below, child)
 		}
 	}
@@ -150,7 +150,7 @@ func (w *walker) name(dir int, parent, name string) (found, error) {
 	path := name
 	if parent != "." {
 		path = parent + "/" + name
-	} else if name == plan.StagingName {
+	} else if name == stagingName {
 		return found{}, nil
 	}
 	if len(path) > pair.MaxPath {
@@ -165,16 +165,16 @@ func (w *walker) name(dir int, parent, name string) (found, error) {
 	}
 	f := found{entry: stamp.entry(path), stamp: stamp}
 	switch f.entry.Kind {
-	case plan.Symlink:
+	case manifest.Symlink:
 		if f.entry.Target, err = readlinkAt(dir, name); err != nil {
 			return found{}, err
 		}
 		w.found = append(w.found, f)
-	case plan.Fifo:
+	case manifest.Fifo:
 		w.found = append(w.found, f)
-	case plan.File:
+	case manifest.File:
 		w.file(f)
-	case plan.Dir, plan.Link:
+	case manifest.Dir, manifest.Link, manifest.Blob:
 	default:
 		w.scan.Skipped = append(w.scan.Skipped, path)
 	}
@@ -191,7 +191,7 @@ func (w *walker) file(f found) {
 }
 
 func readlinkAt(dir int, name string) (string, error) {
-	b := make([]byte, plan.MaxTarget+1)
+	b := make([]byte, manifest.MaxTarget+1)
 	n, err := unix.Readlinkat(dir, name, b)
 	if err != nil {
 		return "", &fs.PathError{Op: "readlink", Path: name, Err: err}
@@ -237,19 +237,19 @@ func (w *walker) readAll(ctx context.Context) error {
 // finish sorts what was found and marks further names of the same file.
 func (w *walker) finish() {
 	w.found = slices.DeleteFunc(w.found, func(f found) bool { return f.gone })
-	slices.SortFunc(w.found, func(a, b found) int { return plan.ComparePaths(a.entry.Path, b.entry.Path) })
+	slices.SortFunc(w.found, func(a, b found) int { return manifest.ComparePaths(a.entry.Path, b.entry.Path) })
 	type inode struct{ dev, ino uint64 }
 	first := map[inode]string{}
-	w.scan.Entries = make([]plan.Entry, 0, len(w.found))
+	w.scan.Entries = make([]manifest.Entry, 0, len(w.found))
 	for _, f := range w.found {
 		e := f.entry
-		if e.Kind == plan.File {
+		if e.Kind == manifest.File {
 			w.fresh[e.Path] = Known{Stamp: f.stamp, Racy: f.racy, Hash: e.Hash, XAttrs: e.XAttrs}
 		}
-		if e.Kind == plan.File && f.stamp.Nlink > 1 {
+		if e.Kind == manifest.File && f.stamp.Nlink > 1 {
 			id := inode{f.stamp.Dev, f.stamp.Ino}
 			if target, ok := first[id]; ok {
-				e = plan.Entry{Path: e.Path, Kind: plan.Link, Target: target}
+				e = manifest.Entry{Path: e.Path, Kind: manifest.Link, Target: target}
 			} else {
 				first[id] = e.Path
 			}
@@ -264,11 +264,11 @@ func (w *walker) finish() {
 // be listed or came too late to be one.
 func (s *Scan) dropOrphans() {
 	dirs := make(map[string]bool, len(s.Entries)/8)
-	s.Entries = slices.DeleteFunc(s.Entries, func(e plan.Entry) bool {
-		if e.Path != "." && !dirs[plan.Parent(e.Path)] {
+	s.Entries = slices.DeleteFunc(s.Entries, func(e manifest.Entry) bool {
+		if e.Path != "." && !dirs[manifest.Parent(e.Path)] {
 			return true
 		}
-		if e.Kind == plan.Dir {
+		if e.Kind == manifest.Dir {
 			dirs[e.Path] = true
 		}
 		return false

@@ -13,7 +13,9 @@ import (
 	"github.com/zeebo/blake3"
 	"golang.org/x/sys/unix"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/plan"
 	"baton/internal/pinned"
 )
 
@@ -34,13 +36,13 @@ func (t *Tree) Stage() (*Staging, error) {
 	if err := t.makeStaging(); err != nil {
 		return nil, fmt.Errorf("make staging directory in %s: %w", t.path, err)
 	}
-	root, err := t.root.Sub(plan.StagingName)
+	root, err := t.root.Sub(stagingName)
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
 	}
 	stamp, err := (&Tree{root: root}).stat(".")
 	if err == nil && !private(stamp) {
-		err = errReplaced(plan.StagingName)
+		err = errReplaced(stagingName)
 	}
 	if err != nil {
 		_ = root.Close()
@@ -52,34 +54,34 @@ func (t *Tree) Stage() (*Staging, error) {
 // private reports whether nobody else can change what is in a directory. What is
 // staged gets its owner and rights there.
 func private(s Stamp) bool {
-	return s.kind() == plan.Dir && int(s.UID) == os.Geteuid() && s.Mode&0o7777 == 0o700
+	return s.kind() == manifest.Dir && int(s.UID) == os.Geteuid() && s.Mode&0o7777 == 0o700
 }
 
 func (t *Tree) makeStaging() error {
-	stamp, err := t.stat(plan.StagingName)
-	if err == nil && stamp.kind() == plan.Dir && int(stamp.UID) == os.Geteuid() {
-		return t.root.Chmod(plan.StagingName, 0o700)
+	stamp, err := t.stat(stagingName)
+	if err == nil && stamp.kind() == manifest.Dir && int(stamp.UID) == os.Geteuid() {
+		return t.root.Chmod(stagingName, 0o700)
 	}
 	return t.quietly(func() error {
 		if err == nil { // of another: he could change what is staged
-			if err := t.root.RemoveAll(plan.StagingName); err != nil {
+			if err := t.root.RemoveAll(stagingName); err != nil {
 				return err
 			}
 		}
-		return t.unlocked(".", func() error { return t.root.Mkdir(plan.StagingName, 0o700) })
+		return t.unlocked(".", func() error { return t.root.Mkdir(stagingName, 0o700) })
 	})
 }
 
 // HasStaging reports whether the staging directory is there.
-func (t *Tree) HasStaging() bool { return t.isDir(plan.StagingName) }
+func (t *Tree) HasStaging() bool { return t.isDir(stagingName) }
 
 // DropStaging removes the staging directory with all that is in it.
 func (t *Tree) DropStaging() error {
-	if _, err := t.stat(plan.StagingName); errors.Is(err, fs.ErrNotExist) {
+	if _, err := t.stat(stagingName); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return t.quietly(func() error {
-		if err := t.root.RemoveAll(plan.StagingName); err != nil {
+		if err := t.root.RemoveAll(stagingName); err != nil {
 			return fmt.Errorf("remove staging directory in %s: %w", t.path, err)
 		}
 		return nil
@@ -90,19 +92,19 @@ func (t *Tree) DropStaging() error {
 func (s *Staging) Close() error { return s.root.Close() }
 
 // key names the staged form of an entry: the same path and content, the same key.
-func key(e plan.Entry) string {
+func key(e manifest.Entry) string {
 	h := blake3.New()
 	var b []byte
-	b = plan.AppendString(b, e.Path)
+	b = manifest.AppendString(b, e.Path)
 	b = append(b, byte(e.Kind))
 	b = append(b, e.Hash[:]...)
-	b = plan.AppendString(b, e.Target)
+	b = manifest.AppendString(b, e.Target)
 	_, _ = h.Write(b) // never fails
 	return hex.EncodeToString(h.Sum(nil)[:20])
 }
 
 // Retain removes everything that is staged for none of the entries.
-func (s *Staging) Retain(entries []plan.Entry) error {
+func (s *Staging) Retain(entries []manifest.Entry) error {
 	keep := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		keep[key(e)] = true
@@ -126,18 +128,18 @@ func (s *Staging) Retain(entries []plan.Entry) error {
 }
 
 // Make stages a symlink or a named pipe.
-func (s *Staging) Make(e plan.Entry) error {
+func (s *Staging) Make(e manifest.Entry) error {
 	name := key(e)
 	if err := s.root.RemoveAll(name); err != nil {
 		return fmt.Errorf("stage %q: %w", e.Path, err)
 	}
 	var err error
 	switch e.Kind {
-	case plan.Symlink:
+	case manifest.Symlink:
 		err = unix.Symlinkat(e.Target, s.root.Fd(), name)
-	case plan.Fifo:
+	case manifest.Fifo:
 		err = unix.Mkfifoat(s.root.Fd(), name, 0o600)
-	case plan.File, plan.Dir, plan.Link:
+	case manifest.File, manifest.Dir, manifest.Link, manifest.Blob:
 		err = fs.ErrInvalid
 	}
 	if err != nil {
@@ -146,12 +148,12 @@ func (s *Staging) Make(e plan.Entry) error {
 	return setMeta(s.root.Fd(), name, e)
 }
 
-// Incoming is a file on its way into the staging. It is a Sink.
+// Incoming is a file on its way into the staging. It implements source.Incoming.
 type Incoming struct {
 	staging *Staging
-	entry   plan.Entry
+	entry   manifest.Entry
 	f       *os.File
-	hash    *plan.ContentHash
+	hash    *manifest.ContentHash
 	offset  int64
 }
 
@@ -163,7 +165,7 @@ const resumeFrom = 1 << 20
 
 // Resume looks at what is staged of a file. It returns nil if the file is
 // complete, and otherwise an Incoming that goes on where it stopped.
-func (s *Staging) Resume(ctx context.Context, e plan.Entry) (*Incoming, error) {
+func (s *Staging) Resume(ctx context.Context, e manifest.Entry) (*Incoming, error) {
 	in, err := s.open(e)
 	if err != nil {
 		return nil, err
@@ -192,7 +194,7 @@ func (s *Staging) Resume(ctx context.Context, e plan.Entry) (*Incoming, error) {
 }
 
 // Fresh begins a file anew, whatever is staged of it.
-func (s *Staging) Fresh(e plan.Entry) (*Incoming, error) {
+func (s *Staging) Fresh(e manifest.Entry) (*Incoming, error) {
 	in, err := s.open(e)
 	if err != nil {
 		return nil, err
@@ -201,19 +203,19 @@ func (s *Staging) Fresh(e plan.Entry) (*Incoming, error) {
 }
 
 // Staged reports whether this process has completed and checked the entry.
-func (s *Staging) Staged(e plan.Entry) bool {
+func (s *Staging) Staged(e manifest.Entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.verified[key(e)]
 }
 
 // Begun reports whether anything of the entry is staged.
-func (s *Staging) Begun(e plan.Entry) bool {
+func (s *Staging) Begun(e manifest.Entry) bool {
 	found, err := s.root.Stat(key(e))
-	return err == nil && stampOf(&found).kind() == plan.File && found.Size > 0
+	return err == nil && stampOf(&found).kind() == manifest.File && found.Size > 0
 }
 
-func (s *Staging) open(e plan.Entry) (*Incoming, error) {
+func (s *Staging) open(e manifest.Entry) (*Incoming, error) {
 	name := key(e)
 	fd, err := unix.Openat(s.root.Fd(), name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil { // locked, or something else
@@ -237,7 +239,7 @@ func (in *Incoming) Restart() error {
 	return nil
 }
 
-// Data implements Sink.
+// Data implements source.Sink.
 func (in *Incoming) Data(b []byte) error {
 	_, _ = in.hash.Write(b) // never fails
 	n, err := in.f.WriteAt(b, in.offset)
@@ -248,7 +250,7 @@ func (in *Incoming) Data(b []byte) error {
 	return nil
 }
 
-// Hole implements Sink.
+// Hole implements source.Sink.
 func (in *Incoming) Hole(bytes int64) error {
 	in.hash.Hole(bytes)
 	in.offset += bytes
@@ -258,22 +260,19 @@ func (in *Incoming) Hole(bytes int64) error {
 	return nil
 }
 
-// ErrMismatch means that content is not what its hash says.
-var ErrMismatch = errors.New("content does not match its hash")
-
 // Finish checks the content against what the file turned out to be, and gives
 // it its metadata. Afterwards the Incoming is closed.
-func (in *Incoming) Finish(e plan.Entry) error {
+func (in *Incoming) Finish(e manifest.Entry) error {
 	if in.offset != e.Size || in.hash.Sum() != e.Hash {
 		_ = in.f.Truncate(0) // worthless; a failure shows when it is begun again
 		in.Abort()
-		return fmt.Errorf("%w: %q", ErrMismatch, e.Path)
+		return fmt.Errorf("%w: %q", source.ErrMismatch, e.Path)
 	}
 	return in.complete(e)
 }
 
 // complete gives checked content its metadata.
-func (in *Incoming) complete(e plan.Entry) error {
+func (in *Incoming) complete(e manifest.Entry) error {
 	defer in.Abort()
 	dir, name := in.staging.root.Fd(), key(in.entry)
 	if err := setMeta(dir, name, e); err != nil {
@@ -295,26 +294,26 @@ func (in *Incoming) Abort() { _ = in.f.Close() }
 
 // CopyLocal stages an entry from a file of the tree that has the same content.
 // It reports false if that file is no longer what it was.
-func (s *Staging) CopyLocal(ctx context.Context, e plan.Entry, from string) (bool, error) {
-	source, stamp, err := s.tree.OpenFile(from)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrChanging) {
+func (s *Staging) CopyLocal(ctx context.Context, e manifest.Entry, from string) (bool, error) {
+	file, stamp, err := s.tree.OpenFile(from)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, source.ErrChanging) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = source.Close() }()
+	defer func() { _ = file.Close() }()
 	in, err := s.Fresh(e)
 	if err != nil {
 		return false, err
 	}
-	_, err = Stream(ctx, source, stamp, from, 0, in)
+	_, err = Stream(ctx, file, stamp, from, 0, in)
 	if err == nil {
 		err = in.Finish(e)
 	} else {
 		in.Abort()
 	}
-	if errors.Is(err, ErrMismatch) || errors.Is(err, ErrChanging) {
+	if errors.Is(err, source.ErrMismatch) || errors.Is(err, source.ErrChanging) {
 		return false, nil
 	}
 	return err == nil, err
@@ -324,12 +323,12 @@ func (s *Staging) CopyLocal(ctx context.Context, e plan.Entry, from string) (boo
 // staging, so that what this appliance may not do is known before anything is replaced.
 func (s *Staging) Rehearse(work plan.Work) error {
 	type likeness struct {
-		kind     plan.Kind
+		kind     manifest.Kind
 		uid, gid uint32
 		xattrs   string
 	}
 	tried := map[likeness]bool{}
-	for _, list := range [][]plan.Entry{work.Touch, work.Dirs} {
+	for _, list := range [][]manifest.Entry{work.Touch, work.Dirs} {
 		for _, e := range list {
 			like := likeness{e.Kind, e.UID, e.GID, fmt.Sprint(e.XAttrs)}
 			if tried[like] {
@@ -344,10 +343,10 @@ func (s *Staging) Rehearse(work plan.Work) error {
 	return nil
 }
 
-func (s *Staging) probe(e plan.Entry) error {
+func (s *Staging) probe(e manifest.Entry) error {
 	const name = "probe"
 	err := s.root.RemoveAll(name)
-	if err == nil && e.Kind == plan.Dir {
+	if err == nil && e.Kind == manifest.Dir {
 		err = s.root.Mkdir(name, 0o700)
 	} else if err == nil {
 		var f *os.File
@@ -366,31 +365,31 @@ func (s *Staging) probe(e plan.Entry) error {
 
 // CopyFrom stages a file of another tree as it is now, and corrects the entry if
 // it changed since it was scanned.
-func (s *Staging) CopyFrom(ctx context.Context, from *Tree, e *plan.Entry) error {
+func (s *Staging) CopyFrom(ctx context.Context, from *Tree, e *manifest.Entry) error {
 	var why error
 	for try := range Tries {
 		why = s.copyOnce(ctx, from, e)
-		if !errors.Is(why, ErrChanging) && !errors.Is(why, ErrMismatch) {
+		if !errors.Is(why, source.ErrChanging) && !errors.Is(why, source.ErrMismatch) {
 			return why
 		}
 		if err := pause(ctx, try); err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: %q cannot be copied: %w", ErrChanging, e.Path, why)
+	return fmt.Errorf("%w: %q cannot be copied: %w", source.ErrChanging, e.Path, why)
 }
 
-func (s *Staging) copyOnce(ctx context.Context, from *Tree, e *plan.Entry) error {
-	source, stamp, err := from.OpenFile(e.Path)
+func (s *Staging) copyOnce(ctx context.Context, from *Tree, e *manifest.Entry) error {
+	file, stamp, err := from.OpenFile(e.Path)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = source.Close() }()
+	defer func() { _ = file.Close() }()
 	in, err := s.Fresh(*e)
 	if err != nil {
 		return err
 	}
-	now, err := Stream(ctx, source, stamp, e.Path, 0, in)
+	now, err := Stream(ctx, file, stamp, e.Path, 0, in)
 	if err != nil {
 		in.Abort()
 		return err

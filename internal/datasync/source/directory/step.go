@@ -8,7 +8,8 @@ import (
 
 	"github.com/zeebo/blake3"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/plan"
 	"baton/internal/pair"
 )
 
@@ -18,10 +19,10 @@ import (
 type Step struct {
 	Op   Op
 	Path string
-	Slot string     // name in the staging of what comes in
-	Out  string     // name in the staging of what goes
-	Is   plan.Entry // Meta: as it shall be
-	Was  plan.Entry // Meta: as it was; the zero value of what was not there
+	Slot string         // name in the staging of what comes in
+	Out  string         // name in the staging of what goes
+	Is   manifest.Entry // Meta: as it shall be
+	Was  manifest.Entry // Meta: as it was; the zero value of what was not there
 }
 
 // Op is what a step does.
@@ -61,22 +62,22 @@ func outSlot(path string) string {
 // the steps that do the work. Have is the tree as scanned. It changes nothing
 // outside the staging, and finds out what stands in the way: a BlockedError
 // names the path.
-func (s *Staging) Prepare(work plan.Work, have []plan.Entry) ([]Step, error) {
+func (s *Staging) Prepare(work plan.Work, have []manifest.Entry) ([]Step, error) {
 	if err := s.tree.Obstacle(work); err != nil {
 		return nil, err
 	}
-	p := &preparation{staging: s, was: make(map[string]plan.Entry, len(have)), gone: map[string]bool{}, slots: map[string]string{}, comes: map[string]bool{}}
+	p := &preparation{staging: s, was: make(map[string]manifest.Entry, len(have)), gone: map[string]bool{}, slots: map[string]string{}, comes: map[string]bool{}}
 	for _, e := range have {
 		p.was[e.Path] = e
 	}
-	for _, list := range [][]plan.Entry{work.Mkdir, work.Put, work.Link} {
+	for _, list := range [][]manifest.Entry{work.Mkdir, work.Put, work.Link} {
 		for _, e := range list {
 			p.comes[e.Path] = true
 		}
 	}
 	for _, phase := range []struct {
-		entries []plan.Entry
-		do      func(plan.Entry) error
+		entries []manifest.Entry
+		do      func(manifest.Entry) error
 	}{
 		{topmost(work.Remove), p.remove},
 		{work.Mkdir, p.mkdir},
@@ -95,16 +96,16 @@ func (s *Staging) Prepare(work plan.Work, have []plan.Entry) ([]Step, error) {
 }
 
 // topmost leaves out what goes with the directory that it is in.
-func topmost(remove []plan.Entry) []plan.Entry {
+func topmost(remove []manifest.Entry) []manifest.Entry {
 	dirs := map[string]bool{}
 	for _, e := range remove {
-		if e.Kind == plan.Dir {
+		if e.Kind == manifest.Dir {
 			dirs[e.Path] = true
 		}
 	}
-	var top []plan.Entry
+	var top []manifest.Entry
 	for _, e := range remove {
-		if !dirs[plan.Parent(e.Path)] {
+		if !dirs[manifest.Parent(e.Path)] {
 			top = append(top, e)
 		}
 	}
@@ -113,17 +114,17 @@ func topmost(remove []plan.Entry) []plan.Entry {
 
 type preparation struct {
 	staging *Staging
-	was     map[string]plan.Entry
+	was     map[string]manifest.Entry
 	gone    map[string]bool   // paths whose old form is removed by an earlier step
 	comes   map[string]bool   // paths to which something new is moved
 	slots   map[string]string // by path: where what comes in is staged
 	steps   []Step
 }
 
-func (p *preparation) remove(e plan.Entry) error {
+func (p *preparation) remove(e manifest.Entry) error {
 	p.gone[e.Path] = true
 	step := Step{Op: MoveOut, Path: e.Path, Out: outSlot(e.Path)}
-	if e.Kind != plan.Dir && !p.comes[e.Path] {
+	if e.Kind != manifest.Dir && !p.comes[e.Path] {
 		linked, err := p.another(e.Path, step.Out)
 		if err != nil {
 			return err
@@ -153,7 +154,7 @@ func (p *preparation) another(path, out string) (bool, error) {
 	return false, err
 }
 
-func (p *preparation) mkdir(e plan.Entry) error {
+func (p *preparation) mkdir(e manifest.Entry) error {
 	slot := key(e)
 	if err := p.staging.root.RemoveAll(slot); err != nil {
 		return err
@@ -164,9 +165,9 @@ func (p *preparation) mkdir(e plan.Entry) error {
 	return p.moveIn(e.Path, slot)
 }
 
-func (p *preparation) put(e plan.Entry) error { return p.moveIn(e.Path, key(e)) }
+func (p *preparation) put(e manifest.Entry) error { return p.moveIn(e.Path, key(e)) }
 
-func (p *preparation) link(e plan.Entry) error {
+func (p *preparation) link(e manifest.Entry) error {
 	s, slot := p.staging, key(e)
 	if err := s.root.RemoveAll(slot); err != nil {
 		return err
@@ -207,7 +208,7 @@ func (p *preparation) moveIn(path, slot string) error {
 }
 
 func (p *preparation) goneAbove(path string) bool {
-	for parent := plan.Parent(path); parent != "."; parent = plan.Parent(parent) {
+	for parent := manifest.Parent(path); parent != "."; parent = manifest.Parent(parent) {
 		if p.gone[parent] {
 			return true
 		}
@@ -215,10 +216,10 @@ func (p *preparation) goneAbove(path string) bool {
 	return false
 }
 
-func (p *preparation) meta(e plan.Entry) error {
+func (p *preparation) meta(e manifest.Entry) error {
 	was := p.was[e.Path]
 	if was.Kind != e.Kind || p.gone[e.Path] || p.goneAbove(e.Path) {
-		was = plan.Entry{}
+		was = manifest.Entry{}
 	}
 	p.steps = append(p.steps, Step{Op: Meta, Path: e.Path, Is: e, Was: was})
 	return nil
@@ -229,15 +230,15 @@ func AppendSteps(b []byte, steps []Step) []byte {
 	start := len(b)
 	for _, s := range steps {
 		b = append(b, byte(s.Op))
-		b = plan.AppendString(b, s.Path)
-		b = plan.AppendString(b, s.Slot)
-		b = plan.AppendString(b, s.Out)
-		for _, e := range []plan.Entry{s.Is, s.Was} {
+		b = manifest.AppendString(b, s.Path)
+		b = manifest.AppendString(b, s.Slot)
+		b = manifest.AppendString(b, s.Out)
+		for _, e := range []manifest.Entry{s.Is, s.Was} {
 			if e.Kind == 0 {
 				b = append(b, 0)
 				continue
 			}
-			b = plan.AppendEntry(append(b, 1), e)
+			b = manifest.AppendEntry(append(b, 1), e)
 		}
 	}
 	sum := blake3.Sum256(b[start:])
@@ -251,18 +252,18 @@ func ReadSteps(b []byte) ([]Step, error) {
 		return nil, damaged
 	}
 	var steps []Step
-	d := plan.NewDecoder(b[:len(b)-32])
+	d := manifest.NewDecoder(b[:len(b)-32])
 	for len(d.Rest()) > 0 {
 		s := Step{Op: Op(d.Byte()), Path: d.String(pair.MaxPath), Slot: d.String(pair.MaxName), Out: d.String(pair.MaxName)}
-		for _, e := range []*plan.Entry{&s.Is, &s.Was} {
+		for _, e := range []*manifest.Entry{&s.Is, &s.Was} {
 			if d.Byte() == 0 {
 				continue
 			}
-			read, rest, err := plan.ReadEntry(d.Rest())
+			read, rest, err := manifest.ReadEntry(d.Rest())
 			if err != nil {
 				return nil, err
 			}
-			*e, d = read, plan.NewDecoder(rest)
+			*e, d = read, manifest.NewDecoder(rest)
 		}
 		if d.Failed() {
 			return nil, damaged

@@ -10,26 +10,25 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/pinned"
 )
 
-// Sentinels that callers branch on.
-var (
-	ErrMissing  = errors.New("protected directory is missing")
-	ErrChanging = errors.New("file changes all the time")
-)
+// stagingName is the directory at the top of a protected directory in which a sync
+// prepares its files. It is never part of a manifest.
+const stagingName = ".baton-staging"
 
 // Tree is one protected directory, open.
 type Tree struct {
 	// Scheme is how content is hashed: that of what it is compared with.
-	Scheme plan.Scheme
+	Scheme manifest.Scheme
 
 	path string
 	root *pinned.Dir
 }
 
-// Open opens the directory, which must exist: a missing one is ErrMissing. The check,
+// Open opens the directory, which must exist: a missing one is source.ErrMissing. The check,
 // if any, may refuse the path without links.
 func Open(path string, check func(real string) error) (*Tree, error) {
 	root, err := pinned.Open(path, check)
@@ -45,25 +44,17 @@ func Create(path string, check func(real string) error) (*Tree, error) {
 func opened(path string, root *pinned.Dir, err error) (*Tree, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
-		return nil, fmt.Errorf("%w: %s", ErrMissing, path)
+		return nil, fmt.Errorf("%w: %s", source.ErrMissing, path)
 	case err != nil:
 		return nil, fmt.Errorf("open protected directory: %w", err)
 	}
 	return &Tree{path: path, root: root}, nil
 }
 
-// Again returns the same directory once more, whatever has its name now.
-func (t *Tree) Again() (*Tree, error) { return t.Below(".") }
-
 // Below returns a directory of the tree.
 func (t *Tree) Below(path string) (*Tree, error) {
 	root, err := t.root.Sub(path)
-	if path != "." {
-		path = t.path + "/" + path
-	} else {
-		path = t.path
-	}
-	return opened(path, root, err)
+	return opened(t.path+"/"+path, root, err)
 }
 
 // Close releases the directory.
@@ -145,23 +136,23 @@ func (s Stamp) unchanged(other Stamp) bool {
 		s.Mode == other.Mode && s.UID == other.UID && s.GID == other.GID
 }
 
-func (s Stamp) kind() plan.Kind {
+func (s Stamp) kind() manifest.Kind {
 	switch s.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		return plan.Dir
+		return manifest.Dir
 	case unix.S_IFREG:
-		return plan.File
+		return manifest.File
 	case unix.S_IFLNK:
-		return plan.Symlink
+		return manifest.Symlink
 	case unix.S_IFIFO:
-		return plan.Fifo
+		return manifest.Fifo
 	}
 	return 0
 }
 
-func (s Stamp) entry(path string) plan.Entry {
-	e := plan.Entry{Path: path, Kind: s.kind(), Mode: s.Mode & 0o7777, UID: s.UID, GID: s.GID, ModTime: s.ModTime}
-	if e.Kind == plan.File {
+func (s Stamp) entry(path string) manifest.Entry {
+	e := manifest.Entry{Path: path, Kind: s.kind(), Mode: s.Mode & 0o7777, UID: s.UID, GID: s.GID, ModTime: s.ModTime}
+	if e.Kind == manifest.File {
 		e.Size, e.Alloc = s.Size, s.Alloc
 	}
 	return e

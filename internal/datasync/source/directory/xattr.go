@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"baton/internal/datasync/plan"
+	"baton/internal/datasync/manifest"
 )
 
 // kept reports whether an extended attribute belongs to the site.
@@ -19,20 +19,20 @@ func kept(name string) bool {
 }
 
 // readXAttrs returns the kept attributes of an open file, sorted by name.
-func readXAttrs(fd int) ([]plan.XAttr, error) {
+func readXAttrs(fd int) ([]manifest.XAttr, error) {
 	return xattrsBy(
 		func(b []byte) (int, error) { return unix.Flistxattr(fd, b) },
 		func(name string, b []byte) (int, error) { return unix.Fgetxattr(fd, name, b) })
 }
 
 // xattrsAt is readXAttrs by a path.
-func xattrsAt(path string) ([]plan.XAttr, error) {
+func xattrsAt(path string) ([]manifest.XAttr, error) {
 	return xattrsBy(
 		func(b []byte) (int, error) { return unix.Listxattr(path, b) },
 		func(name string, b []byte) (int, error) { return unix.Getxattr(path, name, b) })
 }
 
-func xattrsBy(list func([]byte) (int, error), get func(string, []byte) (int, error)) ([]plan.XAttr, error) {
+func xattrsBy(list func([]byte) (int, error), get func(string, []byte) (int, error)) ([]manifest.XAttr, error) {
 	names, err := grow(list)
 	if errors.Is(err, unix.ENOTSUP) {
 		return nil, nil
@@ -40,7 +40,7 @@ func xattrsBy(list func([]byte) (int, error), get func(string, []byte) (int, err
 	if err != nil || len(names) == 0 {
 		return nil, err
 	}
-	var xattrs []plan.XAttr
+	var xattrs []manifest.XAttr
 	for raw := range bytes.SplitSeq(names, []byte{0}) {
 		name := string(raw)
 		if !kept(name) {
@@ -53,9 +53,9 @@ func xattrsBy(list func([]byte) (int, error), get func(string, []byte) (int, err
 		if err != nil {
 			return nil, fmt.Errorf("read attribute %s: %w", name, err)
 		}
-		xattrs = append(xattrs, plan.XAttr{Name: name, Value: string(value)})
+		xattrs = append(xattrs, manifest.XAttr{Name: name, Value: string(value)})
 	}
-	slices.SortFunc(xattrs, func(a, b plan.XAttr) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(xattrs, func(a, b manifest.XAttr) int { return strings.Compare(a.Name, b.Name) })
 	return xattrs, nil
 }
 
@@ -79,7 +79,7 @@ func grow(get func([]byte) (int, error)) ([]byte, error) {
 }
 
 // writeXAttrs makes the kept attributes at a path equal to the wanted ones.
-func writeXAttrs(path string, want []plan.XAttr) error {
+func writeXAttrs(path string, want []manifest.XAttr) error {
 	have, err := xattrsAt(path)
 	if err != nil {
 		return err
@@ -102,9 +102,9 @@ func writeXAttrs(path string, want []plan.XAttr) error {
 }
 
 // removeXAttrs removes what is there and not wanted.
-func removeXAttrs(path string, have, want []plan.XAttr) error {
+func removeXAttrs(path string, have, want []manifest.XAttr) error {
 	for _, x := range have {
-		if !slices.ContainsFunc(want, func(w plan.XAttr) bool { return w.Name == x.Name }) {
+		if !slices.ContainsFunc(want, func(w manifest.XAttr) bool { return w.Name == x.Name }) {
 			if err := unix.Removexattr(path, x.Name); err != nil {
 				return fmt.Errorf("remove attribute %s: %w", x.Name, err)
 			}

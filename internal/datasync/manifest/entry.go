@@ -1,16 +1,9 @@
-package plan
+package manifest
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-
-	"baton/internal/pair"
 )
-
-// StagingName is the directory at the top of a protected directory in which a
-// sync prepares its files. It is never part of a manifest.
-const StagingName = ".baton-staging"
 
 // Limits of one entry besides those of its path. They bound what a peer can make an appliance hold.
 const (
@@ -22,14 +15,16 @@ const (
 // Kind is the kind of an entry.
 type Kind uint8
 
-// The kinds that are kept. Sockets and device nodes are not: they belong to a
-// machine, not to the site.
+// The kinds of entries.
 const (
 	Dir     Kind = iota + 1
 	File         // regular file; the first name of it, if it has several
 	Symlink      // Target is its text
 	Fifo         // named pipe
 	Link         // further name of the File at Target
+	// Blob is the one entry, with the path ".", of data that has no names in it: what
+	// it sends, as a whole. Its bytes travel with the manifest, so it is small.
+	Blob
 )
 
 // Hash is the BLAKE3 hash of a file's content.
@@ -38,17 +33,17 @@ type Hash [32]byte
 // XAttr is one extended attribute. Access control lists are extended attributes.
 type XAttr struct{ Name, Value string }
 
-// Entry is one name in a protected directory.
+// Entry is one name in a piece of data.
 type Entry struct {
-	Path    string  // relative, slashes, any bytes; "." is the directory itself
+	Path    string  // relative, slashes, any bytes; "." is the data itself
 	Kind    Kind    //
 	Mode    uint32  // permissions with setuid, setgid and sticky, as in stat(2)
 	UID     uint32  // owner
 	GID     uint32  // group
 	ModTime int64   // Unix nanoseconds
-	Size    int64   // bytes; of a File only
+	Size    int64   // bytes; of a File or Blob only
 	Alloc   int64   // bytes that the file takes on the primary's disk; a hint, no part of identity
-	Hash    Hash    // of a File only
+	Hash    Hash    // of a File or Blob only
 	Target  string  // see Symlink and Link
 	XAttrs  []XAttr // sorted by name
 }
@@ -68,19 +63,13 @@ func (e Entry) SameMeta(other Entry) bool {
 		slices.Equal(e.XAttrs, other.XAttrs)
 }
 
-// grants reports whether a file gives rights to whoever runs it.
-func (e Entry) grants() bool {
-	const setID = 0o6000 // setuid, setgid
-	return e.Mode&setID != 0 || slices.ContainsFunc(e.XAttrs, func(x XAttr) bool { return x.Name == "security.capability" })
-}
-
 // Same reports whether a and b are one state of one path.
 func (e Entry) Same(other Entry) bool {
 	return e.Path == other.Path && e.SameContent(other) && e.SameMeta(other)
 }
 
-// ComparePaths orders paths: the directory itself comes first, before names that
-// begin with a byte below its dot; else bytes decide, so that a directory comes
+// ComparePaths orders paths: the data itself comes first, before names that
+// begin with a byte below its dot; else bytes decide, so that a parent comes
 // before what it holds.
 func ComparePaths(a, b string) int {
 	switch {
@@ -94,22 +83,11 @@ func ComparePaths(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// Parent returns the path of the directory that holds path.
+// Parent returns the path of what holds path.
 func Parent(path string) string {
 	i := strings.LastIndexByte(path, '/')
 	if i < 0 {
 		return "."
 	}
 	return path[:i]
-}
-
-// CheckPath refuses a path that could leave its directory or meet the staging.
-func CheckPath(path string) error {
-	if err := pair.CheckRelative(path); err != nil {
-		return err
-	}
-	if pair.Within(path, StagingName) {
-		return fmt.Errorf("path %q is in the staging directory", path)
-	}
-	return nil
 }

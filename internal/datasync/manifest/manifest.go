@@ -1,10 +1,11 @@
-package plan
+package manifest
 
 import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zeebo/blake3"
 
@@ -17,7 +18,7 @@ const (
 	MaxSets    = 256        // pieces of protected data
 )
 
-// Digest is the BLAKE3 hash of a manifest: equal digests, equal data.
+// Digest is the BLAKE3 hash of what a manifest lists: equal digests, equal data.
 type Digest [32]byte
 
 // String returns the digest in hexadecimal.
@@ -60,7 +61,29 @@ type Manifest struct {
 	Scheme Scheme // by which the content is hashed
 }
 
-// Find returns the set of the same name, kind and path, or an empty one.
+// Listed returns the sets that are listed entry by entry.
+func (m Manifest) Listed() []Set {
+	return slices.DeleteFunc(slices.Clone(m.Sets), Set.inline)
+}
+
+// Inline returns the hash of what travels with the manifest; zero: nothing does.
+func (m Manifest) Inline() Digest {
+	for _, s := range m.Sets {
+		if s.inline() {
+			return Digest(s.Entries[0].Hash)
+		}
+	}
+	return Digest{}
+}
+
+// InlineSet is the set of data that travels with the manifest; it is the last.
+func InlineSet(data pair.Data, hash Digest, size int64) Set {
+	return Set{Data: data, Entries: []Entry{{Path: ".", Kind: Blob, Hash: Hash(hash), Size: size}}}
+}
+
+func (s Set) inline() bool { return len(s.Entries) == 1 && s.Entries[0].Kind == Blob }
+
+// Find returns the set of the same name and spec, or an empty one.
 func (m Manifest) Find(data pair.Data) Set {
 	for _, s := range m.Sets {
 		if s.Data == data {
@@ -70,11 +93,11 @@ func (m Manifest) Find(data pair.Data) Set {
 	return Set{Data: data}
 }
 
-// Digest returns the manifest's digest.
+// Digest returns the digest of what is listed.
 func (m Manifest) Digest() Digest {
 	h := blake3.New()
 	var b []byte
-	for _, s := range m.Sets {
+	for _, s := range m.Listed() {
 		b = appendHead(b[:0], s)
 		_, _ = h.Write(b) // never fails
 		for _, e := range s.Entries {
@@ -94,10 +117,11 @@ func appendHead(b []byte, s Set) []byte {
 	return binary.AppendUvarint(b, uint64(len(s.Entries)))
 }
 
-// Append appends the manifest's byte form, which ReadManifest reads.
+// Append appends the byte form of what the manifest lists, which ReadManifest reads.
 func (m Manifest) Append(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(m.Sets))+schemeUnit*uint64(m.Scheme))
-	for _, s := range m.Sets {
+	listed := m.Listed()
+	b = binary.AppendUvarint(b, uint64(len(listed))+schemeUnit*uint64(m.Scheme))
+	for _, s := range listed {
 		b = appendHead(b, s)
 		for _, e := range s.Entries {
 			b = AppendEntry(b, e)
@@ -109,7 +133,7 @@ func (m Manifest) Append(b []byte) []byte {
 // schemeUnit is what a scheme adds to the number of sets, at the front of the byte form.
 const schemeUnit = 1 << 16
 
-// ReadManifest reads what Append wrote and validates it.
+// ReadManifest reads what Append wrote. It is to be validated.
 func ReadManifest(b []byte) (Manifest, error) {
 	d := NewDecoder(b)
 	first := d.Uvarint()
@@ -141,13 +165,12 @@ func ReadManifest(b []byte) (Manifest, error) {
 	if d.Failed() || len(d.Rest()) > 0 {
 		return Manifest{}, ErrMalformed
 	}
-	return m, m.Validate()
+	return m, nil
 }
 
-// Validate refuses a manifest that could not come from a scan: unsafe places,
-// paths out of order, a name below something that is no directory, a further
-// name of something that is no file.
-func (m Manifest) Validate() error {
+// Validate refuses a manifest that could not come from a scan: too much of anything, the
+// same data twice, entries out of order, and what the check of a set's kind refuses.
+func (m Manifest) Validate(check func(Set) error) error {
 	if len(m.Sets) > MaxSets {
 		return fmt.Errorf("%w: %d pieces of protected data", ErrMalformed, len(m.Sets))
 	}
@@ -160,26 +183,22 @@ func (m Manifest) Validate() error {
 			return fmt.Errorf("%w: protected data %q is listed twice", ErrMalformed, s.Data.Name)
 		}
 		names[s.Data.Name] = true
-		if err := CheckData(s.Data); err != nil {
-			return err
-		}
 		for _, other := range m.Sets[:i] {
 			if other.Data.Spec.Overlaps(s.Data.Spec) {
-				return fmt.Errorf("%w: protected directories %q and %q overlap", ErrMalformed, other.Data.Spec, s.Data.Spec)
+				return fmt.Errorf("%w: protected data %q and %q overlap", ErrMalformed, other.Data.Spec, s.Data.Spec)
 			}
 		}
-		if err := s.validate(); err != nil {
+		if err := s.validate(check); err != nil {
 			return fmt.Errorf("protected data %q: %w", s.Data.Name, err)
 		}
 	}
 	return nil
 }
 
-func (s Set) validate() error {
-	if len(s.Entries) == 0 || s.Entries[0].Path != "." {
-		return fmt.Errorf("%w: the directory itself is missing", ErrMalformed)
+func (s Set) validate(check func(Set) error) error {
+	if err := s.Data.Spec.Check(); err != nil {
+		return err
 	}
-	kinds := make(map[string]Kind, len(s.Entries))
 	for i, e := range s.Entries {
 		if err := e.check(); err != nil {
 			return err
@@ -187,90 +206,6 @@ func (s Set) validate() error {
 		if i > 0 && ComparePaths(s.Entries[i-1].Path, e.Path) >= 0 {
 			return fmt.Errorf("%w: %q is out of order", ErrMalformed, e.Path)
 		}
-		if i > 0 && kinds[Parent(e.Path)] != Dir {
-			return fmt.Errorf("%w: %q is not in a directory", ErrMalformed, e.Path)
-		}
-		if e.Kind == Link && kinds[e.Target] != File {
-			return fmt.Errorf("%w: %q is another name of no file", ErrMalformed, e.Path)
-		}
-		kinds[e.Path] = e.Kind
 	}
-	return nil
-}
-
-// CheckData refuses protected data that must not be replaced by a peer's: a path that
-// is not plain, or that belongs to the system.
-func CheckData(d pair.Data) error {
-	if err := d.Spec.Check(); err != nil {
-		return fmt.Errorf("protected data %q: %w", d.Name, err)
-	}
-	return nil
-}
-
-// Loss says how a data set shrank.
-type Loss struct {
-	Name                  string
-	Kind                  LossKind
-	FilesBefore, FilesNow int64
-	BytesBefore, BytesNow int64
-	NamesBefore           int64 // files, symlinks, pipes and further names
-	NamesGone             int64 // of these
-}
-
-// LossKind says which rule a loss breaks.
-type LossKind uint8
-
-// The rules.
-const (
-	NoLoss  LossKind = iota
-	Emptied          // every file of more than two is gone
-	Moved            // more than half of the names are gone, and the file system is another
-	Shrunk           // more than half of the files or bytes are gone, of more than a few files
-)
-
-const (
-	trivialFiles = 10 // up to so many, a loss is everyday business
-	fewFiles     = 2  // up to so many, so is losing them all
-)
-
-// Losses returns the data that lost so much since before that a disk may be
-// missing. Moved says whose file system is another than it was then; that alone
-// is no loss.
-func Losses(before, now Manifest, moved func(pair.Data) bool) []Loss {
-	var losses []Loss
-	for _, s := range now.Sets {
-		l := Loss{Name: s.Data.Name}
-		was := before.Find(s.Data)
-		l.FilesBefore, l.BytesBefore = was.Files()
-		l.FilesNow, l.BytesNow = s.Files()
-		l.NamesBefore, l.NamesGone = vanished(was.Entries, s.Entries)
-		switch {
-		case l.FilesBefore > fewFiles && l.FilesNow == 0:
-			l.Kind = Emptied
-		case 2*l.NamesGone > l.NamesBefore && moved(s.Data):
-			l.Kind = Moved
-		case l.FilesBefore > trivialFiles && (2*l.FilesNow < l.FilesBefore || 2*l.BytesNow < l.BytesBefore):
-			l.Kind = Shrunk
-		default:
-			continue
-		}
-		losses = append(losses, l)
-	}
-	return losses
-}
-
-// vanished counts names, directories apart, and those of them that are gone.
-func vanished(before, now []Entry) (names, gone int64) {
-	count := func(e Entry, to *int64) {
-		if e.Kind != Dir {
-			*to++
-		}
-	}
-	walkBoth(
-		before, now,
-		func(e Entry) { count(e, &names); count(e, &gone) },
-		func(Entry) {},
-		func(e, _ Entry) { count(e, &names) },
-	)
-	return names, gone
+	return check(s)
 }

@@ -1,4 +1,4 @@
-package plan
+package manifest
 
 import (
 	"encoding/binary"
@@ -26,7 +26,7 @@ func appendIdentity(b []byte, e Entry) []byte {
 	b = binary.AppendUvarint(b, uint64(e.GID))
 	b = binary.AppendVarint(b, e.ModTime)
 	switch e.Kind {
-	case File:
+	case File, Blob:
 		b = binary.AppendUvarint(b, uint64(e.Size)) //nolint:gosec // never negative
 		b = append(b, e.Hash[:]...)
 	case Symlink, Link:
@@ -47,7 +47,7 @@ func AppendString(b []byte, s string) []byte {
 }
 
 // ReadEntry decodes one entry from the front of b and returns the rest. It
-// refuses entries beyond the limits and paths that CheckPath refuses.
+// refuses entries beyond the limits, and paths that could lead out of the data.
 func ReadEntry(b []byte) (Entry, []byte, error) {
 	d := NewDecoder(b)
 	e := Entry{Kind: Kind(d.Byte()), Path: d.String(pair.MaxPath)}
@@ -62,6 +62,8 @@ func ReadEntry(b []byte) (Entry, []byte, error) {
 	case Link:
 		e.Target = d.String(pair.MaxPath)
 	case Dir, Fifo:
+	case Blob: // it is not listed
+		return Entry{}, nil, fmt.Errorf("%w: kind %d", ErrMalformed, e.Kind)
 	default:
 		return Entry{}, nil, fmt.Errorf("%w: kind %d", ErrMalformed, e.Kind)
 	}
@@ -74,15 +76,15 @@ func ReadEntry(b []byte) (Entry, []byte, error) {
 }
 
 func (e Entry) check() error {
-	if err := CheckPath(e.Path); err != nil {
+	if err := pair.CheckRelative(e.Path); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if e.Kind == Link {
-		if err := CheckPath(e.Target); err != nil {
+		if err := pair.CheckRelative(e.Target); err != nil {
 			return fmt.Errorf("%w: target of %q: %w", ErrMalformed, e.Path, err)
 		}
 	}
-	if e.Mode > 0o7777 || e.Size > MaxSize || e.Size < 0 || (e.Path == "." && e.Kind != Dir) {
+	if e.Mode > 0o7777 || e.Size > MaxSize || e.Size < 0 || (e.Path == "." && e.Kind != Dir && e.Kind != Blob) {
 		return fmt.Errorf("%w: mode or size of %q is impossible", ErrMalformed, e.Path)
 	}
 	return nil

@@ -1,0 +1,71 @@
+package manifest
+
+import "baton/internal/pair"
+
+// Loss says how a data set shrank.
+type Loss struct {
+	Name                  string
+	Kind                  LossKind
+	FilesBefore, FilesNow int64
+	BytesBefore, BytesNow int64
+	NamesBefore           int64 // files, symlinks, pipes and further names
+	NamesGone             int64 // of these
+}
+
+// LossKind says which rule a loss breaks.
+type LossKind uint8
+
+// The rules.
+const (
+	NoLoss  LossKind = iota
+	Emptied          // every file of more than two is gone
+	Moved            // more than half of the names are gone, and the file system is another
+	Shrunk           // more than half of the files or bytes are gone, of more than a few files
+)
+
+const (
+	trivialFiles = 10 // up to so many, a loss is everyday business
+	fewFiles     = 2  // up to so many, so is losing them all
+)
+
+// Losses returns the data that lost so much since before that a disk may be
+// missing. Moved says whose file system is another than it was then; that alone
+// is no loss.
+func Losses(before, now Manifest, moved func(pair.Data) bool) []Loss {
+	var losses []Loss
+	for _, s := range now.Sets {
+		l := Loss{Name: s.Data.Name}
+		was := before.Find(s.Data)
+		l.FilesBefore, l.BytesBefore = was.Files()
+		l.FilesNow, l.BytesNow = s.Files()
+		l.NamesBefore, l.NamesGone = vanished(was.Entries, s.Entries)
+		switch {
+		case l.FilesBefore > fewFiles && l.FilesNow == 0:
+			l.Kind = Emptied
+		case 2*l.NamesGone > l.NamesBefore && moved(s.Data):
+			l.Kind = Moved
+		case l.FilesBefore > trivialFiles && (2*l.FilesNow < l.FilesBefore || 2*l.BytesNow < l.BytesBefore):
+			l.Kind = Shrunk
+		default:
+			continue
+		}
+		losses = append(losses, l)
+	}
+	return losses
+}
+
+// vanished counts names, those of kind Dir apart, and those of them that are gone.
+func vanished(before, now []Entry) (names, gone int64) {
+	count := func(e Entry, to *int64) {
+		if e.Kind != Dir {
+			*to++
+		}
+	}
+	Walk(
+		before, now,
+		func(e Entry) { count(e, &names); count(e, &gone) },
+		func(Entry) {},
+		func(e, _ Entry) { count(e, &names) },
+	)
+	return names, gone
+}

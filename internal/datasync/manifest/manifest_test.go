@@ -1,0 +1,174 @@
+package manifest_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"baton/internal/datasync/manifest"
+	"baton/internal/pair"
+)
+
+func file(path string, content byte) manifest.Entry {
+	return manifest.Entry{Path: path, Kind: manifest.File, Mode: 0o644, Size: int64(content), Hash: manifest.Hash{content}}
+}
+
+func dir(path string) manifest.Entry {
+	return manifest.Entry{Path: path, Kind: manifest.Dir, Mode: 0o755}
+}
+
+func link(path, target string) manifest.Entry {
+	return manifest.Entry{Path: path, Kind: manifest.Link, Target: target}
+}
+
+func manifestOf(entries ...manifest.Entry) manifest.Manifest {
+	return manifest.Manifest{Sets: []manifest.Set{{Data: pair.Data{Name: "d", Spec: pair.Directory{Path: "/srv/d"}}, Entries: entries}}}
+}
+
+func anyKind(manifest.Set) error { return nil }
+
+func TestValidateRefusesWhatNoScanFinds(t *testing.T) {
+	at := func(path pair.Path) manifest.Manifest {
+		m := manifestOf(dir("."))
+		m.Sets[0].Data.Spec = pair.Directory{Path: path}
+		return m
+	}
+	twice := manifestOf(dir("."))
+	twice.Sets = append(twice.Sets, twice.Sets[0])
+	for name, m := range map[string]manifest.Manifest{
+		"dots":         manifestOf(dir("."), file("../a", 1)),
+		"dots inside":  manifestOf(dir("."), dir("a"), file("a/../b", 1)),
+		"absolute":     manifestOf(dir("."), file("/etc/passwd", 1)),
+		"out of order": manifestOf(dir("."), file("b", 1), file("a", 1)),
+		"twice":        manifestOf(dir("."), file("a", 1), file("a", 1)),
+		"zero byte":    manifestOf(dir("."), file("a\x00b", 1)),
+		"long name":    manifestOf(dir("."), file(strings.Repeat("n", 256), 1)),
+		"odd mode":     manifestOf(dir("."), manifest.Entry{Path: "a", Kind: manifest.File, Mode: 0o100644}),
+		"the root":     at("/"),
+		"the system":   at("/usr/bin"),
+		"relative":     at("srv"),
+		"leaves":       at("/srv/../etc"),
+		"all of etc":   at("/etc"),
+		"data twice":   twice,
+	} {
+		if m.Validate(anyKind) == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	no := errors.New("not of this kind")
+	if err := manifestOf(dir(".")).Validate(func(manifest.Set) error { return no }); !errors.Is(err, no) {
+		t.Errorf("got %v", err)
+	}
+	if err := manifestOf(dir("."), file("a", 1), link("b", "a"), dir("c"), file("c/x", 1)).Validate(anyKind); err != nil {
+		t.Error(err)
+	}
+}
+
+// tree draws a small valid tree.
+func tree(t *rapid.T, label string) []manifest.Entry {
+	entries := map[string]manifest.Entry{".": dir(".")}
+	for range rapid.IntRange(0, 12).Draw(t, label) {
+		parents := []string{}
+		for path, e := range entries {
+			if e.Kind == manifest.Dir {
+				parents = append(parents, path)
+			}
+		}
+		slices.Sort(parents)
+		path := rapid.SampledFrom(parents).Draw(t, "parent") + "/" + rapid.SampledFrom([]string{"a", "b", "c", "b.c"}).Draw(t, "name")
+		path = strings.TrimPrefix(path, "./")
+		if _, taken := entries[path]; taken {
+			continue
+		}
+		e := file(path, rapid.Byte().Draw(t, "content"))
+		if rapid.Bool().Draw(t, "directory") {
+			e = dir(path)
+		}
+		entries[path] = e
+	}
+	var sorted []manifest.Entry
+	for _, e := range entries {
+		sorted = append(sorted, e)
+	}
+	slices.SortFunc(sorted, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
+	return sorted
+}
+
+func TestDifferenceAndPatchAreInverse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := tree(t, "from"), tree(t, "to")
+		if got := manifest.Patch(a, manifest.Difference(a, b)); !reflect.DeepEqual(got, b) {
+			t.Fatalf("got %v, want %v", got, b)
+		}
+		m := manifestOf(b...)
+		back, err := manifest.ReadManifest(m.Append(nil))
+		if err != nil || back.Digest() != m.Digest() {
+			t.Fatal(err)
+		}
+		if (manifestOf(a...).Digest() == m.Digest()) != reflect.DeepEqual(a, b) {
+			t.Fatal("digests do not tell the trees apart")
+		}
+	})
+}
+
+func TestLosses(t *testing.T) {
+	many := func(n int, content byte) manifest.Manifest {
+		entries := []manifest.Entry{dir(".")}
+		for i := range n {
+			entries = append(entries, file(fmt.Sprintf("f%04d", i), content))
+		}
+		return manifestOf(entries...)
+	}
+	for _, row := range []struct {
+		before, now manifest.Manifest
+		losses      int
+	}{
+		{many(100, 1), many(50, 1), 0},
+		{many(100, 1), many(49, 1), 1},
+		{many(100, 9), many(100, 1), 1},
+		{many(10, 1), many(1, 1), 0},
+		{many(11, 1), many(0, 1), 1},
+		{many(3, 1), many(0, 1), 1},
+		{many(2, 1), many(0, 1), 0},
+		{manifest.Manifest{}, many(3, 1), 0},
+	} {
+		if got := len(manifest.Losses(row.before, row.now, func(pair.Data) bool { return false })); got != row.losses {
+			t.Errorf("%d losses, want %d", got, row.losses)
+		}
+	}
+}
+
+func FuzzReadEntry(f *testing.F) {
+	f.Add(manifest.AppendEntry(nil, file("a/b", 7)))
+	f.Add(manifest.AppendEntry(nil, manifest.Entry{Path: "l", Kind: manifest.Symlink, Target: "x", XAttrs: []manifest.XAttr{{Name: "user.a", Value: "b"}}}))
+	f.Add([]byte{2, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, _, err := manifest.ReadEntry(b)
+		if err != nil {
+			return
+		}
+		again, rest, err := manifest.ReadEntry(manifest.AppendEntry(nil, e))
+		if err != nil || len(rest) != 0 || !reflect.DeepEqual(e, again) {
+			t.Fatalf("%+v became %+v: %v", e, again, err)
+		}
+	})
+}
+
+func FuzzReadManifest(f *testing.F) {
+	f.Add(manifestOf(dir("."), file("a", 1), link("b", "a")).Append(nil))
+	f.Add([]byte{1, 1, 'd', 3, 'd', 'i', 'r', 2, '/', 'x', 255, 255, 255, 255, 15})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := manifest.ReadManifest(b)
+		if err != nil {
+			return
+		}
+		if again, err := manifest.ReadManifest(m.Append(nil)); err != nil || again.Digest() != m.Digest() {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,38 @@
+package directory
+
+import (
+	"testing"
+
+	"baton/internal/datasync/manifest"
+)
+
+func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
+	file := func(path string, content byte) manifest.Entry {
+		return manifest.Entry{Path: path, Kind: manifest.File, Mode: 0o644, Size: int64(content), Hash: manifest.Hash{content}}
+	}
+	dir := func(path string) manifest.Entry { return manifest.Entry{Path: path, Kind: manifest.Dir, Mode: 0o755} }
+	link := func(path, target string) manifest.Entry {
+		return manifest.Entry{Path: path, Kind: manifest.Link, Target: target}
+	}
+	var kind *Kind
+	for name, entries := range map[string][]manifest.Entry{
+		"no top":            {file("a", 1)},
+		"below a symlink":   {dir("."), manifest.Entry{Path: "a", Kind: manifest.Symlink, Target: "/etc"}, file("a/b", 1)},
+		"below nothing":     {dir("."), file("a/b", 1)},
+		"staging":           {dir("."), dir(stagingName)},
+		"in staging":        {dir("."), dir(stagingName), file(stagingName+"/x", 1)},
+		"link to nothing":   {dir("."), link("a", "b")},
+		"link to a symlink": {dir("."), manifest.Entry{Path: "a", Kind: manifest.Symlink, Target: "/etc/shadow"}, link("b", "a")},
+		"nothing":           {},
+		"a blob":            {{Path: ".", Kind: manifest.Blob}},
+		"a blob in it":      {dir("."), {Path: "b", Kind: manifest.Blob}},
+		"link to staging":   {dir("."), link("a", stagingName+"/x")},
+	} {
+		if kind.Check(manifest.Set{Entries: entries}) == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if err := kind.Check(manifest.Set{Entries: []manifest.Entry{dir("."), file("a", 1), link("b", "a"), dir("c"), file("c/x", 1)}}); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,165 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
+	"baton/internal/pair"
+	"baton/internal/pinned"
+)
+
+// Options are what a Kind is made of.
+type Options struct {
+	Index string   // directory of its own: what the newest scans found
+	Own   []string // directories that no sync may touch: the daemon's own
+	// Place returns where this appliance keeps a protected directory, if not at the
+	// path that the pair protects; nil: there. Two appliances on one machine need it.
+	Place func(pair.Data) string
+	// Allowed returns the sentence for a directory that may not be protected on this
+	// machine, by its place and by its path without links; empty: it may. nil: every one may.
+	Allowed func(place, real string) string
+	Log     *slog.Logger
+	Now     func() time.Time // nil: the wall clock
+}
+
+// Kind is the kind of data that is a directory with all that is in it. It implements
+// source.Kind.
+type Kind struct {
+	opt Options
+
+	mu      sync.Mutex
+	indexes map[string]*index // by path of the protected directory
+}
+
+// New makes the kind, and its own directory.
+func New(opt Options) (*Kind, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Allowed == nil {
+		opt.Allowed = func(string, string) string { return "" }
+	}
+	if opt.Place == nil {
+		opt.Place = func(d pair.Data) string { return d.Spec.String() }
+	}
+	if err := os.MkdirAll(opt.Index, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of indexes: %w", err)
+	}
+	return &Kind{opt: opt, indexes: map[string]*index{}}, nil
+}
+
+// Check implements source.Kind: it refuses a name below something that is no directory,
+// a further name of something that is no file, and what would meet the staging.
+func (*Kind) Check(set manifest.Set) error {
+	if len(set.Entries) == 0 || set.Entries[0].Path != "." {
+		return fmt.Errorf("%w: the directory itself is missing", manifest.ErrMalformed)
+	}
+	kinds := make(map[string]manifest.Kind, len(set.Entries))
+	for i, e := range set.Entries {
+		switch {
+		case pair.Within(e.Path, stagingName):
+			return fmt.Errorf("%w: %q is in the staging directory", manifest.ErrMalformed, e.Path)
+		case i > 0 && kinds[manifest.Parent(e.Path)] != manifest.Dir:
+			return fmt.Errorf("%w: %q is not in a directory", manifest.ErrMalformed, e.Path)
+		case e.Kind == manifest.Link && kinds[e.Target] != manifest.File:
+			return fmt.Errorf("%w: %q is another name of no file", manifest.ErrMalformed, e.Path)
+		case e.Kind == manifest.Blob:
+			return fmt.Errorf("%w: %q is nothing that a directory holds", manifest.ErrMalformed, e.Path)
+		}
+		kinds[e.Path] = e.Kind
+	}
+	return nil
+}
+
+// Open implements source.Kind. What is there really, without links, must be what a sync
+// may touch.
+func (k *Kind) Open(data pair.Data, purpose source.Purpose) (source.Source, error) {
+	tree, err := k.open(data, purpose)
+	if err != nil {
+		return nil, err
+	}
+	return &protected{kind: k, data: data, tree: tree}, nil
+}
+
+func (k *Kind) open(data pair.Data, purpose source.Purpose) (*Tree, error) {
+	place, refused := k.opt.Place(data), error(nil)
+	open := Open
+	if purpose == source.Receive {
+		open = Create
+	}
+	tree, err := open(place, func(real string) error {
+		refused = k.checkReal(data, real)
+		if no := k.opt.Allowed(place, real); refused == nil && purpose != source.Recover && no != "" {
+			refused = source.Sentence(source.ErrNotAllowed, "%s.", no)
+		}
+		return refused
+	})
+	if refused != nil {
+		return nil, refused
+	}
+	return tree, explain(err, place)
+}
+
+// checkReal refuses what is really at a place if a sync must not touch it.
+func (k *Kind) checkReal(data pair.Data, real string) error {
+	if real != k.opt.Place(data) { // links lead to it
+		if err := (pair.Directory{Path: pair.Path(real)}).Check(); err != nil {
+			return source.Sentence(source.ErrUnsafe, "Protected data %q: %v.", data.Name, err)
+		}
+	}
+	for _, own := range k.opt.Own {
+		at, err := pinned.Resolve(own)
+		if err != nil {
+			at = own
+		}
+		if pair.Overlap(own, real) || pair.Overlap(at, real) {
+			return source.Sentence(source.ErrUnsafe, "Protected directory %s and Baton's own directory %s overlap: protect another directory.", real, own)
+		}
+	}
+	return nil
+}
+
+// Mount implements source.Kind.
+func (k *Kind) Mount(data pair.Data) string {
+	dir, _, err := pinned.Nearest(k.opt.Place(data))
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = dir.Close() }()
+	return mountPoint(dir.Fd())
+}
+
+// Unmounted implements source.Kind.
+func (k *Kind) Unmounted(data pair.Data, mount string) string {
+	now := k.Mount(data)
+	if mount == "" || now == "" || now == mount || !pair.Within(mount, now) {
+		return ""
+	}
+	return fmt.Sprintf("Protected directory %s lay on a disk mounted at %s, and none is mounted there now: mount it", k.opt.Place(data), mount)
+}
+
+// explain turns what the file system or a scan reports into a sentence.
+func explain(err error, where string) error {
+	if err == nil || pair.RefusalOf(err) != nil {
+		return err
+	}
+	link, byLink := errors.AsType[*pinned.LinkError](err)
+	blocked, isBlocked := errors.AsType[*BlockedError](err)
+	switch {
+	case byLink:
+		return source.Sentence(source.ErrUnsafe, "%v.", link)
+	case errors.Is(err, source.ErrMissing):
+		return source.Sentence(source.ErrMissing, "Protected directory %s does not exist: mount or restore it, or remove it from the protected data.", where)
+	case isBlocked:
+		return source.Sentence(source.ErrBlocked, "%s %s, so that a data sync cannot change it: %s; the sync is tried again by itself.", blocked.Path, blocked.Why, blocked.Remedy)
+	case errors.Is(err, source.ErrChanging):
+		return source.Sentence(source.ErrChanging, "A file in %s cannot be copied (%v): stop its writer during the sync, or do not protect it.", where, err)
+	}
+	return source.Explain(err, where)
+}

@@ -1,0 +1,195 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/plan"
+)
+
+// target is a protected directory that is to become another tree. It implements
+// source.Staging.
+type target struct {
+	of      *protected
+	staging *Staging
+	work    plan.Work
+}
+
+// Stage implements source.Source.
+func (p *protected) Stage(want []manifest.Entry) (source.Staging, error) {
+	if len(p.scan.Mounts) > 0 {
+		return nil, source.Sentence(source.ErrUnsafe, "Another disk is mounted at %s/%s, inside a protected directory: protect it as a directory of its own.", p.tree.Path(), p.scan.Mounts[0])
+	}
+	t := &target{of: p, work: plan.Compare(p.scan.Entries, want)}
+	if t.work.IsEmpty() {
+		return nil, nil //nolint:nilnil // as the contract says: nothing has to change
+	}
+	err := p.tree.Obstacle(t.work) // before much is received in vain
+	if err == nil {
+		t.staging, err = p.tree.Stage()
+	}
+	if err != nil {
+		return nil, explain(err, p.tree.Path())
+	}
+	if err := t.staging.Retain(t.work.Put); err != nil {
+		_ = t.Close()
+		return nil, explain(err, p.tree.Path())
+	}
+	return t, nil
+}
+
+// Close implements source.Staging.
+func (t *target) Close() error { return t.staging.Close() }
+
+// Load implements source.Staging. Every new file needs room while the old ones are
+// still there.
+func (t *target) Load() (source.Load, error) {
+	free, err := t.of.tree.Free()
+	if err != nil {
+		return source.Load{}, explain(err, t.of.tree.Path())
+	}
+	load := source.Load{Device: free.Device, FreeBytes: free.Bytes, FreeFiles: free.Files, NeedFiles: int64(len(t.work.Mkdir))}
+	for _, e := range t.work.Put {
+		if e.Kind == manifest.File {
+			load.Files++
+			load.Bytes += e.Size
+		}
+		if t.staging.Begun(e) {
+			continue
+		}
+		load.NeedFiles++
+		if e.Kind == manifest.File {
+			load.NeedBytes += min(e.Size, e.Alloc)
+		}
+	}
+	return load, nil
+}
+
+// Missing implements source.Staging.
+func (t *target) Missing(ctx context.Context, want []manifest.Entry, staged func(files, bytes int64)) ([]source.Want, error) {
+	var missing []source.Want
+	here, ordinals := t.localCopies(), t.ordinals(want)
+	for _, e := range t.work.Put {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		ordinal := ordinals[e.Path]
+		offset, done, err := t.reuse(ctx, want[ordinal], here, staged)
+		if err != nil {
+			return nil, explain(err, t.of.tree.Path())
+		}
+		if !done {
+			missing = append(missing, source.Want{Ordinal: ordinal, Offset: offset})
+		}
+	}
+	return missing, nil
+}
+
+// ordinals returns where what is to be put stands among the wanted entries.
+func (t *target) ordinals(want []manifest.Entry) map[string]int {
+	ordinals := make(map[string]int, len(t.work.Put))
+	for _, e := range t.work.Put {
+		ordinals[e.Path] = -1
+	}
+	for i, e := range want {
+		if _, wanted := ordinals[e.Path]; wanted {
+			ordinals[e.Path] = i
+		}
+	}
+	return ordinals
+}
+
+// localCopies finds files of the tree that have a wanted content already.
+func (t *target) localCopies() map[manifest.Hash]string {
+	wanted := map[manifest.Hash]bool{}
+	for _, e := range t.work.Put {
+		if e.Kind == manifest.File && e.Size > 0 {
+			wanted[e.Hash] = true
+		}
+	}
+	here := map[manifest.Hash]string{}
+	if len(wanted) == 0 {
+		return here
+	}
+	for _, e := range t.of.scan.Entries {
+		if e.Kind == manifest.File && wanted[e.Hash] {
+			here[e.Hash] = e.Path
+		}
+	}
+	return here
+}
+
+// reuse stages an entry without the primary if that is possible, and otherwise
+// says how much of it is there.
+func (t *target) reuse(ctx context.Context, e manifest.Entry, here map[manifest.Hash]string, staged func(files, bytes int64)) (offset int64, done bool, err error) {
+	switch {
+	case e.Kind != manifest.File:
+		return 0, true, t.staging.Make(e)
+	case t.staging.Staged(e):
+		return 0, true, nil
+	case t.staging.Begun(e):
+		in, err := t.staging.Resume(ctx, e)
+		if err != nil {
+			return 0, false, err
+		}
+		if in == nil {
+			staged(1, e.Size)
+			return 0, true, nil
+		}
+		in.Abort()
+		return in.Offset(), false, nil
+	}
+	if from, found := here[e.Hash]; found {
+		copied, err := t.staging.CopyLocal(ctx, e, from)
+		if copied {
+			staged(1, e.Size)
+		}
+		return 0, copied, err
+	}
+	return 0, false, nil
+}
+
+// Fill implements source.Staging.
+func (t *target) Fill(ctx context.Context, e manifest.Entry, offset int64) (source.Incoming, error) {
+	in, err := t.fill(ctx, e, offset)
+	if err != nil {
+		return nil, explain(err, t.of.tree.Path())
+	}
+	return in, nil
+}
+
+func (t *target) fill(ctx context.Context, e manifest.Entry, offset int64) (*Incoming, error) {
+	if offset == 0 {
+		return t.staging.Fresh(e)
+	}
+	in, err := t.staging.Resume(ctx, e)
+	if err == nil && (in == nil || in.Offset() != offset) {
+		if in != nil {
+			in.Abort()
+		}
+		err = fmt.Errorf("staged part of %q changed meanwhile", e.Path)
+	}
+	return in, err
+}
+
+// Settle implements source.Staging.
+func (t *target) Settle(want []manifest.Entry) (source.Change, error) {
+	have := t.of.scan.Entries
+	t.work = plan.Compare(have, want)
+	for _, e := range t.work.Put {
+		if e.Kind == manifest.File && !t.staging.Staged(e) {
+			return nil, source.Sentence(source.ErrMismatch, "The content of %s/%s did not match its hash, however often it was sent: check the memory and disks of both appliances.", t.of.tree.Path(), e.Path)
+		}
+	}
+	err := t.staging.Rehearse(t.work)
+	c := &change{of: t.of, settled: t}
+	if err == nil {
+		c.steps, err = t.staging.Prepare(t.work, have)
+	}
+	if err != nil {
+		return nil, explain(err, t.of.tree.Path())
+	}
+	return c, nil
+}

@@ -1,0 +1,214 @@
+// Package source is the contract between the data sync and what is copied in snapshots.
+// Package datasync is written against it alone; each kind of data is a package below
+// this one that implements it, and package app lists the kinds.
+//
+// The calls come in this order, and the power may be cut between any two of them, or
+// within one:
+//
+//	primary                        backup
+//	Kind.Open(Serve), Scan         Kind.Open(Receive), Scan
+//	                               Source.Stage, Staging.Missing
+//	Content.Open, Reader.Send      Staging.Fill, Incoming.Finish
+//	                               Staging.Settle, Change.Sync
+//	                               (the journal is written, with Change.Append)
+//	                               Change.Apply and Sync, or Undo and Sync
+//	                               (the new state is written, the journal removed)
+//	                               Change.Done
+//
+// Before the journal is written, everything that a source holds is the old snapshot, and
+// nobody but the next Stage knows of what is staged. Once it is written, each start calls
+// Source.Resume, and then Apply or Undo from their beginning.
+//
+// An error that a person can meet is a sentence, see Sentence; it wraps one of the
+// sentinels here if the data sync has to tell it from others.
+package source
+
+import (
+	"context"
+
+	"baton/internal/datasync/manifest"
+	"baton/internal/pair"
+)
+
+// Purpose says what a source is opened for.
+type Purpose uint8
+
+// The purposes.
+const (
+	Serve   Purpose = iota // to be scanned and read: it exists, and may be protected on this machine
+	Receive                // to be replaced by a snapshot: it is made if it is missing, and may be protected on this machine
+	Recover                // to finish or look through what was begun: whether it may be protected was asked then
+)
+
+// Kind is one kind of data. Its methods may be called at once.
+type Kind interface {
+	// Check refuses a set of this kind, as the peer or the disk names it, that no scan
+	// could have found or that is not safe to be put into place.
+	Check(set manifest.Set) error
+	// Open opens one piece of data. One that is not there is ErrMissing, one that may
+	// not be protected on this machine ErrNotAllowed.
+	Open(data pair.Data, purpose Purpose) (Source, error)
+	// Idle returns the byte form of a change by which nothing changes: the source need
+	// not be there to finish that.
+	Idle() []byte
+	// Mount returns where the disk is mounted on which data lies, or would lie if it
+	// were made; empty: it cannot be known, or the data lies on none.
+	Mount(data pair.Data) string
+	// Unmounted says, in a sentence without its full stop, that the disk is not mounted
+	// any more that had the mount point; empty: it is, or it does not matter.
+	Unmounted(data pair.Data, mount string) string
+}
+
+// Source is one piece of data on this appliance, open. Its methods are called one at a time.
+type Source interface {
+	// String names it to a person, as by its path on this machine.
+	String() string
+	// Scan finds out what is here, hashed by a scheme, and changes nothing.
+	Scan(ctx context.Context, scheme manifest.Scheme) (Scan, error)
+	// Stage begins to turn what the latest Scan found into the wanted entries. It returns
+	// nil if nothing has to change. What an interrupted sync left in the staging is kept
+	// as far as it is of use. Data that cannot be changed is ErrBlocked.
+	Stage(want []manifest.Entry) (Staging, error)
+	// Resume returns the change of which the journal has the byte form. It fails if what
+	// the change needs is damaged or gone; then it can be neither applied nor undone.
+	Resume(change []byte) (Change, error)
+	// DropStaging removes what is staged, if anything is. It is never called while the
+	// journal holds a change.
+	DropStaging() error
+	// SetAside copies what a divergence names into the folder of a diverged copy, and
+	// returns its list of files. A power cut leaves a part, which is thrown away.
+	SetAside(ctx context.Context, d Divergence, into string) ([]pair.DivergedFile, error)
+	// Close releases the source. It leaves what is staged.
+	Close() error
+}
+
+// Scan is what one piece of data held at one moment.
+type Scan struct {
+	Entries  []manifest.Entry // sorted by path
+	Place    Place
+	Disk     string   // tells the disk from every other, also after it was mounted anew; empty: not known
+	Unstable string   // what still changed at the last try; empty: nothing
+	Skipped  []string // what is not synced
+	Content  Content
+}
+
+// Place tells which source it was, whatever its name.
+type Place interface {
+	// Apart refuses, with a sentence, two that are one and the same, or share a part.
+	Apart(other Place) error
+}
+
+// Content opens what a scan found, for reading, as often as it is asked.
+type Content interface {
+	// Open fails with ErrChanging if another source has the name by now.
+	Open() (Reader, error)
+}
+
+// Reader sends content to the peer. Its methods may be called at once.
+type Reader interface {
+	// Send hands on the content of one entry of the scan from an offset, and returns
+	// the entry as it is now, hashed by the scheme of the scan. ErrChanging: it was
+	// written to meanwhile, or it is not what was scanned and the offset is not 0; what
+	// the sink has is worthless, and it may be tried again from 0. fs.ErrNotExist: it is
+	// gone. An error of the sink is returned as it is.
+	Send(ctx context.Context, e manifest.Entry, offset int64, sink Sink) (manifest.Entry, error)
+	Close() error
+}
+
+// Sink takes content in order.
+type Sink interface {
+	// Data takes bytes, which are the caller's again afterwards.
+	Data(b []byte) error
+	// Hole takes zeros, at most MaxHole of them.
+	Hole(bytes int64) error
+}
+
+// MaxHole bounds one Hole, in bytes: its zeros are hashed, which takes time.
+const MaxHole = 64 << 20
+
+// Staging is the state that a source is to have, while it is prepared beside the one that
+// it has, which stays whole. Fill may be called for different entries at once.
+type Staging interface {
+	// Load is what the staging will take, and what there is for it.
+	Load() (Load, error)
+	// Missing stages what needs no transfer, and returns what has to come from the
+	// primary. It is called again after that came, as content that did not match its
+	// hash is missing again. The entries are those of Stage, as they turned out to be.
+	// Staged is told of files and bytes that are complete.
+	Missing(ctx context.Context, want []manifest.Entry, staged func(files, bytes int64)) ([]Want, error)
+	// Fill takes the content of one entry from an offset: 0, or that of its Want.
+	Fill(ctx context.Context, e manifest.Entry, offset int64) (Incoming, error)
+	// Settle ends the filling, for the entries as they turned out to be. Afterwards the
+	// change cannot fail for want of content (ErrMismatch), room or permission.
+	Settle(want []manifest.Entry) (Change, error)
+	// Close releases the staging and leaves what is in it.
+	Close() error
+}
+
+// Load is what a staging takes of its disk.
+type Load struct {
+	Files, Bytes         int64  // content of the change, for its progress
+	Device               uint64 // tells disks apart, as long as they are mounted
+	NeedBytes, FreeBytes int64
+	NeedFiles, FreeFiles int64
+}
+
+// Want is one entry whose content is missing.
+type Want struct {
+	Ordinal int   // of the wanted entries
+	Offset  int64 // bytes that are here already
+}
+
+// Incoming is content on its way into a staging. It is used by one goroutine, and ends
+// with Finish or Abort.
+type Incoming interface {
+	Sink
+	// Offset returns how many bytes are there.
+	Offset() int64
+	// Restart throws away what is there.
+	Restart() error
+	// Finish checks the content against the entry as it turned out to be. ErrMismatch:
+	// it is worthless, and thrown away.
+	Finish(e manifest.Entry) error
+	// Abort leaves what is there, for a later sync to go on from.
+	Abort()
+}
+
+// Change turns the old state of a source into the new one, and can be taken back.
+type Change interface {
+	// Append appends the byte form from which Source.Resume makes it again.
+	Append(b []byte) []byte
+	// Sync makes durable whatever was staged, applied or undone before.
+	Sync() error
+	// Apply puts the new state into place. Applied again after a power cut, at whatever
+	// point, it ends the same; so does Undo. The hook is told before each step that a
+	// power cut may come between.
+	Apply(ctx context.Context, hook func(step string)) error
+	// Final reports whether the new state is in place so that it cannot be taken back
+	// any more. The sources of which that can be true are applied last.
+	Final(ctx context.Context) bool
+	// Undo puts the old state back into place, whatever of the change was applied.
+	Undo(hook func(step string)) error
+	// ApplyRest puts into place what can be, at the word of an administrator who takes
+	// the data as it is, and makes that durable. It returns what is left over, or fails
+	// if nothing could be done.
+	ApplyRest(ctx context.Context) (Leftover, error)
+	// Done is told that the new state is complete, and drops the staging.
+	Done() error
+}
+
+// Leftover is what of a change could not be put into place.
+type Leftover struct {
+	Names []string // what is missing, for a person; empty: nothing
+	// From holds the content of what is missing, to be set aside and then closed; nil:
+	// there is none.
+	From Source
+	Kept Divergence
+}
+
+// Divergence is what one source has that the snapshot it is compared with has not.
+type Divergence struct {
+	Changed []manifest.Entry // new or other
+	Removed []manifest.Entry // as they were in the snapshot
+	All     []manifest.Entry // everything that is here, sorted by path
+}
