@@ -97,6 +97,7 @@ func New(options Options) *Agent {
 		failures: map[string]error{},
 		board:    newBoard(options.History, options.Wall),
 	}
+	a.config.StopLimit = options.Services.StopLimit()
 	now := options.Clock()
 	a.state = options.Config.Start(options.Record, now)
 	a.state.Newest = options.Offered
@@ -172,6 +173,7 @@ func (a *Agent) receive(ctx context.Context, m message) {
 	}
 	if m.change != nil {
 		m.change(&a.config)
+		a.config.StopLimit = a.Services.StopLimit()
 		a.step(ctx, failover.Tick{})
 		return
 	}

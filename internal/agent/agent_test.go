@@ -232,7 +232,7 @@ func TestSyncFollowsTheScheduleAndEndsWithTheRole(t *testing.T) {
 // A wall clock that was set back must not make old data look fresh for ever.
 func TestASnapshotFromTheFutureIsOfUnknownAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := New(Options{Clock: func() failover.Instant { return failover.Instant(time.Hour) }, Wall: time.Now, History: &events{}, Mover: &card{}, Data: &files{}})
+		a := New(Options{Clock: func() failover.Instant { return failover.Instant(time.Hour) }, Wall: time.Now, History: &events{}, Mover: &card{}, Services: newPrograms(), Data: &files{}})
 		old := a.takenAt(pair.Snapshot{Number: 1, TakenAt: time.Now().Add(-time.Minute).UnixMilli()})
 		if !old.Set || old.At != failover.Instant(time.Hour-time.Minute) {
 			t.Errorf("a snapshot of a minute ago was taken at %+v", old)

@@ -27,6 +27,12 @@ type programs struct {
 	callers int // calls of Set under way
 }
 
+func (p *programs) StopLimit() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return 2 * p.stops
+}
+
 func newPrograms() *programs { return &programs{duties: map[string]pair.Duty{}} }
 
 func (p *programs) Set(ctx context.Context, duty pair.Duty) error {
@@ -169,6 +175,7 @@ func TestTheNewestDutyWins(t *testing.T) {
 type hung struct{ until chan struct{} }
 
 func (h hung) Set(context.Context, pair.Duty) error { <-h.until; return nil }
+func (h hung) StopLimit() time.Duration             { return 0 }
 
 // However often something else is wanted of services that hang, nobody waits.
 func TestWantingADutyNeverWaits(t *testing.T) {

@@ -85,6 +85,8 @@ type Services interface {
 	// service, in a sentence for a person. If ctx ends, another duty is wanted: Set returns soon and leaves the rest
 	// to the next call. Only one call runs at a time.
 	Set(ctx context.Context, duty pair.Duty) error
+	// StopLimit is how long they may take to stop, as they declare.
+	StopLimit() time.Duration
 }
 
 // Data is the protected data and the site database.

@@ -57,3 +57,4 @@ func (k keeper) Save(secrets peer.Secrets) error { return k.local.SaveSecrets(se
 type noServices struct{}
 
 func (noServices) Set(context.Context, pair.Duty) error { return nil }
+func (noServices) StopLimit() time.Duration             { return 0 }

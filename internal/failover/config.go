@@ -25,7 +25,7 @@ type Config struct {
 	AutomaticFailover bool
 	ObserveOnly       bool
 	MaxDataAge        time.Duration // 0: no limit
-	StopLimit         time.Duration // how long the services may take to stop, as they declare
+	StopLimit         time.Duration // how long the services here may take to stop, as they declare
 	SiteCheck         pair.SiteCheck
 
 	without guardSet // removed by a test, to show that they bear load

@@ -256,7 +256,7 @@ func (t *turn) commitRefusal(ask CommitAsked) Reason {
 		return NotServing
 	case ask.Next != t.Record.Epoch.Next(t.Peer.ID) && t.obeys(GuardHandoverEpoch):
 		return EpochsClash
-	case ask.Final && (t.Switch.Step != Stopped || t.Stopping || t.Door == Open) && t.obeys(GuardHandoverHeld):
+	case ask.Final && !t.Switch.Ready && t.obeys(GuardHandoverHeld):
 		return NotHeld
 	}
 	return Agreed
