@@ -31,7 +31,7 @@ func serveLocal(t *testing.T) (*apitest.Appliance, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	appliance := apitest.New()
+	appliance := apitest.New(t)
 	server := api.NewServer(appliance.Backend(), api.Options{Log: slog.New(slog.DiscardHandler)})
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -106,7 +106,7 @@ func TestLocalCallersAreNamedInTheAudit(t *testing.T) {
 }
 
 func TestLocalHandlerAnswersNobodyUnknown(t *testing.T) {
-	server := api.NewServer(apitest.New().Backend(), api.Options{Log: slog.New(slog.DiscardHandler)})
+	server := api.NewServer(apitest.New(t).Backend(), api.Options{Log: slog.New(slog.DiscardHandler)})
 	w := httptest.NewRecorder()
 	server.Local().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/status", nil))
 	if p := problemIn(t, w); p.Status != 403 {
@@ -146,7 +146,8 @@ func TestACutStreamIsNoWholeOne(t *testing.T) {
 }
 
 func TestTokensGoToTheRightCertificateOnly(t *testing.T) {
-	server := httptest.NewUnstartedServer(newBench(t).handler)
+	b := newBench(t)
+	server := httptest.NewUnstartedServer(b.handler)
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	server.StartTLS()
 	defer server.Close()
@@ -169,7 +170,7 @@ func TestTokensGoToTheRightCertificateOnly(t *testing.T) {
 		{"right authority", api.ClientOptions{CA: ca}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			test.options.URL, test.options.Token = server.URL, "viewer"
+			test.options.URL, test.options.Token = server.URL, b.tokens["viewer"]
 			client, err := api.NewClient(test.options)
 			if err != nil {
 				t.Fatal(err)

@@ -31,7 +31,7 @@ func TestNotificationsAreSavedWholeAndShownWithoutSecrets(t *testing.T) {
 	body, _ := json.Marshal(shown)
 	put := func(match string) int {
 		r := httptest.NewRequest(http.MethodPut, "/api/v1/notifications", strings.NewReader(string(body)))
-		r.Header.Set("Authorization", "Bearer administrator")
+		r.Header.Set("Authorization", "Bearer "+b.tokens["administrator"])
 		r.Header.Set("If-Match", match)
 		w := httptest.NewRecorder()
 		b.handler.ServeHTTP(w, r)

@@ -155,7 +155,7 @@ func TestNoCellOfADownloadIsCalculated(t *testing.T) {
 // TestADownloadTakesLittleMemory reads a download of many events as it streams in.
 func TestADownloadTakesLittleMemory(t *testing.T) {
 	const events = 200_000
-	many := manyEvents{Appliance: apitest.New(), events: events}
+	many := manyEvents{Appliance: apitest.New(t), events: events}
 	d, err := api.NewDownload(t.Context(), many, api.AuditReport, api.ReportFilter{}, api.CSV)
 	if err != nil {
 		t.Fatal(err)
@@ -192,9 +192,10 @@ func (m manyEvents) EachReported(_ context.Context, _ api.ReportKind, _ api.Repo
 }
 
 func TestReportsTravelToTheClient(t *testing.T) {
-	server := httptest.NewServer(busy(t).handler)
+	b := busy(t)
+	server := httptest.NewServer(b.handler)
 	defer server.Close()
-	client, err := api.NewClient(api.ClientOptions{URL: server.URL, Token: "viewer"})
+	client, err := api.NewClient(api.ClientOptions{URL: server.URL, Token: b.tokens["viewer"]})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,9 +18,10 @@ import (
 	"baton/internal/pair"
 )
 
-// bench is an appliance behind its network face, with one token of every role
-// (the secret is the role's name) and a clock of its own.
+// bench is an appliance behind its network face, with one token of every role, and a
+// clock of its own.
 type bench struct {
+	tokens    map[string]string // secrets, by role
 	appliance *apitest.Appliance
 	handler   http.Handler
 	now       time.Time
@@ -28,9 +29,9 @@ type bench struct {
 
 func newBench(tb testing.TB) *bench {
 	tb.Helper()
-	b := &bench{appliance: apitest.New(), now: apitest.Start()}
+	b := &bench{tokens: map[string]string{}, appliance: apitest.New(tb), now: apitest.Start()}
 	for _, access := range pair.Accesses() {
-		b.appliance.AddToken(string(access), access)
+		b.tokens[string(access)] = b.appliance.AddToken(tb, access)
 	}
 	b.handler = api.NewServer(b.appliance.Backend(), api.Options{
 		Log: slog.New(slog.DiscardHandler), Version: "1.2.3", Now: func() time.Time { return b.now },
@@ -38,7 +39,7 @@ func newBench(tb testing.TB) *bench {
 	return b
 }
 
-// ask sends one request from the network; token may be empty.
+// ask sends one request from the network; token is a role, a secret, or empty.
 func (b *bench) ask(method, target, token, body string) *httptest.ResponseRecorder {
 	return b.askFrom("203.0.113.5:4711", method, target, token, body)
 }
@@ -47,6 +48,9 @@ func (b *bench) askFrom(from, method, target, token, body string) *httptest.Resp
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.RemoteAddr = from
 	if token != "" {
+		if secret, role := b.tokens[token]; role {
+			token = secret
+		}
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	w := httptest.NewRecorder()
@@ -112,7 +116,7 @@ func TestSettingsKeepTheFasterChange(t *testing.T) {
 	tag := b.ask("GET", "/api/v1/settings", "viewer", "").Header().Get("ETag")
 	change := func(body string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodPatch, "/api/v1/settings", strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer administrator")
+		r.Header.Set("Authorization", "Bearer "+b.tokens["administrator"])
 		r.Header.Set("If-Match", tag)
 		w := httptest.NewRecorder()
 		b.handler.ServeHTTP(w, r)
@@ -236,9 +240,10 @@ func TestMetricsForAllowedNetworksOnly(t *testing.T) {
 }
 
 func TestBackupTravelsThere(t *testing.T) {
-	server := httptest.NewServer(newBench(t).handler)
+	b := newBench(t)
+	server := httptest.NewServer(b.handler)
 	defer server.Close()
-	client, err := api.NewClient(api.ClientOptions{URL: server.URL, Token: "administrator"})
+	client, err := api.NewClient(api.ClientOptions{URL: server.URL, Token: b.tokens["administrator"]})
 	if err != nil {
 		t.Fatal(err)
 	}

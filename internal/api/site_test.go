@@ -11,7 +11,7 @@ import (
 func (b *bench) match(method, target, tag, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.RemoteAddr = "203.0.113.5:4711"
-	r.Header.Set("Authorization", "Bearer administrator")
+	r.Header.Set("Authorization", "Bearer "+b.tokens["administrator"])
 	if tag != "" {
 		r.Header.Set("If-Match", tag)
 	}

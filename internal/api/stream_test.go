@@ -20,7 +20,7 @@ func TestStatusStreamsAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		request.Header.Set("Authorization", "Bearer viewer")
+		request.Header.Set("Authorization", "Bearer "+b.tokens["viewer"])
 		response, err := server.Client().Do(request)
 		if err != nil {
 			t.Fatal(err)

@@ -70,7 +70,7 @@ func commands(out io.Writer) cli.Commands {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
-		Setup: serveAppliance,
+		Setup: func(env *testscript.Env) error { return serveAppliance(t, env) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"appliance": changeAppliance,
 			"exits":     exits,
@@ -84,7 +84,7 @@ func TestScripts(t *testing.T) {
 type applianceKey struct{}
 
 // serveAppliance gives every script an appliance on a real socket.
-func serveAppliance(env *testscript.Env) error {
+func serveAppliance(t *testing.T, env *testscript.Env) error {
 	dir, err := os.MkdirTemp("", "baton") // short: the name of a socket is limited
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func serveAppliance(env *testscript.Env) error {
 		stop()
 		return err
 	}
-	appliance := apitest.New()
+	appliance := apitest.New(t)
 	server := api.NewServer(appliance.Backend(), api.Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.3"})
 	served := make(chan error, 1)
 	go func() { served <- server.ServeLocal(ctx, listener) }()

@@ -36,7 +36,7 @@ func TestWhoSavesNotificationsSecondIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	appliance := apitest.New()
+	appliance := apitest.New(t)
 	served := make(chan error, 1)
 	go func() {
 		served <- api.NewServer(appliance.Backend(), api.Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.3"}).ServeLocal(ctx, listener)

@@ -140,7 +140,7 @@ func TestTheSessionCookieIsKeptClose(t *testing.T) {
 	if !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Domain != "" || c.MaxAge != 0 || !c.Expires.IsZero() {
 		t.Errorf("got %s", c.Raw)
 	}
-	sessions, err := b.appliance.Sessions(t.Context())
+	sessions, err := b.appliance.People().Sessions.Sessions(t.Context())
 	if err != nil || len(sessions) != 1 || strings.Contains(sessions[0].ID, c.Value) {
 		t.Errorf("the appliance keeps %+v for the token %s, %v", sessions, c.Value, err)
 	}
@@ -222,7 +222,7 @@ func TestOtherNetworksGetNothing(t *testing.T) {
 	b := open(t).signIn(pair.Administrator)
 	closed := api.Saved[pair.Security]{Values: pair.DefaultSecurity()}
 	closed.Values.ConsoleNetworks = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
-	if _, err := b.appliance.SaveSecurity(t.Context(), closed); err != nil {
+	if _, err := b.appliance.People().Security.SaveSecurity(t.Context(), closed); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"", "/status", "/setup", "/live?page=status", "/assets/baton.css"} {
@@ -234,7 +234,11 @@ func TestOtherNetworksGetNothing(t *testing.T) {
 
 func TestTooManySignInsAreTurnedAway(t *testing.T) {
 	t.Parallel()
-	p := open(t).post(Root, "name", apitest.BusyUser, "password", "x")
+	b := open(t)
+	p := b.post(Root, "name", "viewer", "password", "x")
+	for range 20 {
+		p = b.post(Root, "name", "viewer", "password", "x")
+	}
 	if p.status != http.StatusTooManyRequests || p.header.Get("Retry-After") == "" {
 		t.Errorf("got %d, %v", p.status, p.header)
 	}
@@ -245,12 +249,14 @@ func TestASessionEndsWithWhatItStoodFor(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(b *browser) error{
 		"password": func(b *browser) error {
-			return b.appliance.SetPassword(b.t.Context(), "viewer", "another horse battery")
+			return b.appliance.People().Users.SetPassword(b.t.Context(), "viewer", "another horse battery")
 		},
-		"disabled":   func(b *browser) error { return b.appliance.DisableUser(b.t.Context(), "viewer") },
-		"everywhere": func(b *browser) error { return b.appliance.SignOutEverywhere(b.t.Context(), "viewer") },
+		"disabled": func(b *browser) error { return b.appliance.People().Users.DisableUser(b.t.Context(), "viewer") },
+		"everywhere": func(b *browser) error {
+			return b.appliance.People().Sessions.SignOutEverywhere(b.t.Context(), "viewer")
+		},
 		"role": func(b *browser) error {
-			return b.appliance.UpdateUser(b.t.Context(), pair.UserChange{Name: "viewer", Role: pair.Operator})
+			return b.appliance.People().Users.UpdateUser(b.t.Context(), pair.UserChange{Name: "viewer", Role: pair.Operator})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -284,10 +290,8 @@ func TestALinkInWebmailAsksOnceMore(t *testing.T) {
 
 func TestAnOpenPageIsCutOffSoonAfterItsSession(t *testing.T) {
 	t.Parallel()
-	appliance := apitest.New()
-	if err := appliance.AddUser(t.Context(), pair.NewUser{Name: "viewer", Role: pair.Viewer, Password: password}); err != nil {
-		t.Fatal(err)
-	}
+	appliance := apitest.New(t)
+	appliance.AddPerson(t, "viewer", pair.Viewer, password)
 	var late atomic.Bool
 	console, err := New(appliance.Backend(), Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
 		if late.Load() {
@@ -308,7 +312,7 @@ func TestAnOpenPageIsCutOffSoonAfterItsSession(t *testing.T) {
 	if !lines.Scan() {
 		t.Fatal(lines.Err())
 	}
-	if err := appliance.DisableUser(t.Context(), "viewer"); err != nil {
+	if err := appliance.People().Users.DisableUser(t.Context(), "viewer"); err != nil {
 		t.Fatal(err)
 	}
 	late.Store(true)

@@ -28,7 +28,7 @@ func askAtSite(t *testing.T, appliance *apitest.Appliance, r *http.Request) *htt
 // pairedAt is a pair whose TLS ports listen on addresses.
 func pairedAt(t *testing.T, listen ...string) *apitest.Appliance {
 	t.Helper()
-	a := apitest.New()
+	a := apitest.New(t)
 	a.Listen(listen...)
 	a.Change(func(s *pair.Status) {
 		s.Role = pair.Primary
@@ -99,9 +99,7 @@ func TestThePageAtTheSitesHostNameHasItsLook(t *testing.T) {
 func TestNothingOfTheConsoleAnswersAtTheSitesHostName(t *testing.T) {
 	t.Parallel()
 	a := pairedAt(t, ":443")
-	if err := a.AddUser(t.Context(), pair.NewUser{Name: string(pair.Viewer), Role: pair.Viewer, Password: password}); err != nil {
-		t.Fatal(err)
-	}
+	a.AddPerson(t, string(pair.Viewer), pair.Viewer, password)
 	for _, path := range []string{Root, Root + "/", Root + "/status", Root + "/live?page=status", Root + "/moved?seen=x", Root + "/assets/nothing.js", Root + "/sign-out"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			r := httptest.NewRequest(method, path, strings.NewReader("name=viewer&password="+password))
@@ -132,14 +130,14 @@ func TestProgramsAreRefusedAtTheSitesHostNameInTheirOwnWay(t *testing.T) {
 func TestWhereTheConsoleIsIsToldToThoseItAnswers(t *testing.T) {
 	t.Parallel()
 	a := pairedAt(t, ":443")
-	saved, err := a.Security(t.Context())
+	saved, err := a.People().Security.Security(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if saved.Values, err = pair.With(saved.Values, map[string]string{"console_networks": "198.51.100.0/24"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.SaveSecurity(t.Context(), saved); err != nil {
+	if _, err := a.People().Security.SaveSecurity(t.Context(), saved); err != nil {
 		t.Fatal(err)
 	}
 	for from, told := range map[string]bool{"198.51.100.7:4711": true, "203.0.113.7:4711": false} {
@@ -167,9 +165,7 @@ func TestTheBannerLeadsOnlyToWhatListens(t *testing.T) {
 		"another address": {[]string{"192.0.2.7:443"}, ""},
 	} {
 		appliance := pairedAt(t, c.listen...)
-		if err := appliance.AddUser(t.Context(), pair.NewUser{Name: string(pair.Viewer), Role: pair.Viewer, Password: password}); err != nil {
-			t.Fatal(err)
-		}
+		appliance.AddPerson(t, string(pair.Viewer), pair.Viewer, password)
 		b := openWith(t, appliance)
 		b.signIn(pair.Viewer)
 		page := b.get("/login/status").body

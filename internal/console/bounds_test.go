@@ -81,7 +81,7 @@ func TestNoUserTakesTheLivePlacesOfAll(t *testing.T) {
 
 func TestACarriageReturnEndsNoLineOfTheStream(t *testing.T) {
 	t.Parallel()
-	c, err := New(apitest.New().Backend(), Options{Log: slog.New(slog.DiscardHandler)})
+	c, err := New(apitest.New(t).Backend(), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,11 +31,9 @@ type browser struct {
 // open starts a console with one user of each role, named like the role.
 func open(t *testing.T) *browser {
 	t.Helper()
-	appliance := apitest.New()
+	appliance := apitest.New(t)
 	for _, role := range pair.Accesses() {
-		if err := appliance.AddUser(t.Context(), pair.NewUser{Name: string(role), Role: role, Password: password}); err != nil {
-			t.Fatal(err)
-		}
+		appliance.AddPerson(t, string(role), role, password)
 	}
 	return openWith(t, appliance)
 }
@@ -277,7 +275,7 @@ func TestWhatAnEarlierPageSawIsComparedWithThePresent(t *testing.T) {
 
 func TestEveryPageIsWhole(t *testing.T) {
 	t.Parallel()
-	c, err := New(apitest.New().Backend(), Options{Log: slog.New(slog.DiscardHandler)})
+	c, err := New(apitest.New(t).Backend(), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

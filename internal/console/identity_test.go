@@ -2,9 +2,14 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
 
 	"baton/internal/api/apitest"
 	"baton/internal/pair"
@@ -22,7 +27,7 @@ func (p page) value(t *testing.T, name string) string {
 
 func TestTheFirstAdministratorIsMadeInTheBrowser(t *testing.T) {
 	t.Parallel()
-	b := openWith(t, apitest.New())
+	b := openWith(t, apitest.New(t))
 	if p := b.get(Root); p.path != Root+"/setup" {
 		t.Errorf("a new appliance leads to %s", p.path)
 	}
@@ -52,25 +57,59 @@ func TestTheFirstAdministratorIsMadeInTheBrowser(t *testing.T) {
 	}
 }
 
+// secretOf is the secret of one-time codes in the address that a device reads.
+func secretOf(t *testing.T, address string) string {
+	t.Helper()
+	key, err := url.Parse(address)
+	if err != nil || key.Query().Get("secret") == "" {
+		t.Fatalf("%s: %v", address, err)
+	}
+	return key.Query().Get("secret")
+}
+
+// codeOf is the one-time code of now.
+func codeOf(t *testing.T, secret string) string {
+	t.Helper()
+	code, err := totp.GenerateCode(secret, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+// recoveryCodes are those that a page shows.
+func recoveryCodes(t *testing.T, p page) []string {
+	t.Helper()
+	_, after, _ := strings.Cut(p.body, `id="recovery">`)
+	list, _, _ := strings.Cut(after, "<")
+	codes := strings.Fields(list)
+	if len(codes) < 2 {
+		t.Fatalf("no recovery codes: %s", p.body)
+	}
+	return codes
+}
+
 func TestOneTimeCodesFromSetUpToRecovery(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(pair.Operator)
 	p := b.get(Root + "/account/codes")
-	p.has(t, `src="data:image/png;base64,`, apitest.Secret)
 	address := strings.ReplaceAll(p.value(t, "url"), "&amp;", "&")
+	secret := secretOf(t, address)
+	p.has(t, `src="data:image/png;base64,`, secret)
 	p = b.post(Root+"/account/codes", "url", address, "code", "000000", "password", password)
-	p.has(t, "This is not the code of now", apitest.Secret)
+	p.has(t, "This is not the code of now", secret)
 	for _, typed := range []string{"", "wrong"} { // a browser left alone is not enough
-		p = b.post(Root+"/account/codes", "url", address, "code", apitest.Code, "password", typed)
-		p.has(t, "This is not your password", apitest.Secret)
+		p = b.post(Root+"/account/codes", "url", address, "code", codeOf(t, secret), "password", typed)
+		p.has(t, "This is not your password", secret)
 		if strings.Contains(p.body, `value="wrong"`) {
 			t.Error("the password is shown again")
 		}
 	}
 	other := b.another().signIn(pair.Operator)
-	p = b.post(Root+"/account/codes", "url", address, "code", apitest.Code, "password", password)
-	p.has(t, "aaaa-bbbb-cccc-dddd", "Keep these recovery codes")
-	b.get(Root+"/account").has(t, "2 recovery codes left", "Turn one-time codes off")
+	p = b.post(Root+"/account/codes", "url", address, "code", codeOf(t, secret), "password", password)
+	p.has(t, "Keep these recovery codes")
+	recovery := recoveryCodes(t, p)
+	b.get(Root+"/account").has(t, strconv.Itoa(len(recovery))+" recovery codes left", "Turn one-time codes off")
 	if p := other.get(Root + "/account"); !strings.HasPrefix(p.path, Root+"?next=") {
 		t.Errorf("a session from before is still at %s", p.path)
 	}
@@ -89,14 +128,14 @@ func TestOneTimeCodesFromSetUpToRecovery(t *testing.T) {
 	if p := other.post(Root+"/code", "code", "000000"); p.status != http.StatusUnauthorized {
 		t.Errorf("a wrong code: %d", p.status)
 	}
-	if p := other.post(Root+"/code", "code", "eeee-ffff-gggg-hhhh", "next", "/login/account"); p.path != Root+"/account" {
+	if p := other.post(Root+"/code", "code", recovery[0], "next", "/login/account"); p.path != Root+"/account" {
 		t.Errorf("a recovery code leads to %s", p.path)
 	}
 	if other.cookie() == half {
 		t.Error("the token of half a sign-in is that of the whole")
 	}
-	other.get(Root+"/account").has(t, "1 recovery code left")
-	if p := b.another().post(Root+"/code", "code", apitest.Code); !strings.HasPrefix(p.path, Root+"?next=") {
+	other.get(Root+"/account").has(t, strconv.Itoa(len(recovery)-1)+" recovery codes left")
+	if p := b.another().post(Root+"/code", "code", codeOf(t, secret)); !strings.HasPrefix(p.path, Root+"?next=") {
 		t.Errorf("a code without a password leads to %s", p.path)
 	}
 
@@ -121,7 +160,7 @@ func TestOnesOwnSessionsCanBeEndedAndNoOthers(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(pair.Viewer)
 	other, operators := b.another().signIn(pair.Viewer), b.another().signIn(pair.Operator)
-	sessions, err := b.appliance.Sessions(t.Context())
+	sessions, err := b.appliance.People().Sessions.Sessions(t.Context())
 	if err != nil || len(sessions) != 3 {
 		t.Fatal(sessions, err)
 	}
@@ -156,7 +195,7 @@ func TestAccountsAreKept(t *testing.T) {
 	p := b.post(Root+"/users/new", "name", "zoe", "display_name", "Zoë", "mail", "zoe@example.org", "role", "operator", "password", "short", "again", "short")
 	p.has(t, "Use 10 characters or more", `value="Zoë"`, `value="operator" checked`)
 	p = b.post(Root+"/users/new", "name", "administrator", "mail", "nowhere", "role", "viewer", "password", "short", "again", "other")
-	p.has(t, "There is a user administrator already", "This is not a mail address", "Use 10 characters or more", "The two passwords are not the same", `value="nowhere"`,
+	p.has(t, "There is already a user &#34;administrator&#34;", "is not a mail address", "Use 10 characters or more", "The two passwords are not the same", `value="nowhere"`,
 		`<ul class="plain"><li><a href="#field-name">User name</a>: There is`, `<a href="#field-again">Password again</a>: The two passwords`)
 	links := regexp.MustCompile(`<li><a href="#field-(\w+)">`).FindAllStringSubmatch(p.body, -1)
 	if len(links) != 4 || links[0][1] != "name" || links[1][1] != "mail" || links[2][1] != "password" || links[3][1] != "again" {
@@ -164,7 +203,7 @@ func TestAccountsAreKept(t *testing.T) {
 	}
 	b.post(Root+"/users/new", "name", "zoe", "display_name", "Zoë", "mail", "zoe@example.org", "role", "operator", "password", password, "again", password).
 		has(t, "zoe can sign in now.", "Zoë", "zoe@example.org")
-	b.post(Root+"/users/new", "name", "zoe", "role", "viewer", "password", password, "again", password).has(t, "There is a user zoe already")
+	b.post(Root+"/users/new", "name", "zoe", "role", "viewer", "password", password, "again", password).has(t, "There is already a user &#34;zoe&#34;")
 
 	// Two administrators edit at the same time: the second is told.
 	first, second := b.get(Root+"/users/edit/zoe"), b.get(Root+"/users/edit/zoe")

@@ -13,22 +13,22 @@ const tokens = Root + "/management/api"
 func TestATokenIsShownOnceAndInNoAddress(t *testing.T) {
 	b := open(t).signIn(pair.Administrator)
 	made := b.post(tokens, "name", "monitor", "role", "viewer", "expires", "90")
-	made.has(t, "secret-of-", "readonly", "shown this once", "curl -sk", "/api/v1/openapi.json")
+	made.has(t, "baton_", "readonly", "shown this once", "curl -sk", "/api/v1/openapi.json")
 	if made.path != tokens {
 		t.Errorf("the secret led to %s", made.path)
 	}
 	again := b.get(tokens)
 	again.has(t, "monitor")
-	if strings.Contains(again.body, "secret-of-") {
+	if strings.Contains(again.body, "baton_") {
 		t.Error("the secret is shown again")
 	}
-	list, err := b.appliance.Tokens(t.Context())
+	list, err := b.appliance.People().Tokens.Tokens(t.Context())
 	if err != nil || len(list) != 1 || list[0].Expires.IsZero() {
 		t.Fatalf("%+v %v", list, err)
 	}
 	b.get(tokens+"/revoke?id="+list[0].ID).has(t, "Revoke monitor", "It cannot be brought back")
 	b.post(tokens+"/revoke", "id", list[0].ID).has(t, "is revoked")
-	if list, err := b.appliance.Tokens(t.Context()); err != nil || len(list) != 0 {
+	if list, err := b.appliance.People().Tokens.Tokens(t.Context()); err != nil || len(list) != 0 {
 		t.Errorf("%+v %v", list, err)
 	}
 	if p := b.get(tokens + "/revoke?id=" + list[0].ID); p.status != http.StatusNotFound {
@@ -43,7 +43,7 @@ func TestARefusedTokenFormKeepsWhatWasTyped(t *testing.T) {
 		t.Fatal(p.status)
 	}
 	p.has(t, "Name what the token is for", "Choose viewer, operator or administrator", "Choose how long", "Nothing was saved")
-	if list, err := b.appliance.Tokens(t.Context()); err != nil || len(list) != 0 {
+	if list, err := b.appliance.People().Tokens.Tokens(t.Context()); err != nil || len(list) != 0 {
 		t.Errorf("%+v %v", list, err)
 	}
 }

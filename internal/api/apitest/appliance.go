@@ -2,14 +2,21 @@ package apitest
 
 import (
 	"context"
+	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"baton/internal/act"
+	"baton/internal/act/acttest"
 	"baton/internal/api"
+	"baton/internal/inforce"
 	"baton/internal/pair"
+	"baton/internal/signin"
+	"baton/internal/store"
 )
 
 // ID is the appliance's own id, PeerID that of whatever it pairs with.
@@ -21,17 +28,16 @@ const (
 // Start is the instant at which every Appliance lives: its clock stands still.
 func Start() time.Time { return time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC) }
 
-// Appliance implements every part of api.Backend in memory. Its zero value is not ready: see New.
+// Appliance implements the parts of api.Backend in memory; those about people are the real
+// ones, on a temporary site database. Its zero value is not ready: see New.
 type Appliance struct {
 	mu          sync.Mutex
 	changed     chan struct{} // closed and replaced at every change
 	status      pair.Status
 	settings    api.Saved[pair.Settings]
-	users       map[string]pair.User
-	accounts    map[string]*account
-	sessions    map[string]session
-	security    api.Saved[pair.Security]
-	tokens      map[string]pair.Token // by secret
+	store       *store.Site
+	path        string // of the site database
+	people      signin.Subjects
 	events      []pair.Event
 	tasks       map[string]*task
 	allowed     []string
@@ -40,7 +46,6 @@ type Appliance struct {
 	inspected   []api.Data // of a backup that waits to be restored
 	key         string
 	previousKey string
-	setup       string
 	damped      bool
 	inStep      bool // nothing of the peer would be lost
 	figures     api.Figures
@@ -60,7 +65,7 @@ func (a *Appliance) Backend() api.Backend {
 	return api.Backend{
 		Overview:      a,
 		Reports:       a,
-		Setup:         a,
+		Setup:         a.people.Setup,
 		Keys:          a,
 		Relationship:  a,
 		Syncs:         a,
@@ -73,21 +78,39 @@ func (a *Appliance) Backend() api.Backend {
 		Certificates:  a,
 		Data:          a,
 		Services:      a,
-		Users:         a,
-		SignIn:        a,
-		Sessions:      a,
-		Account:       a,
-		Security:      a,
-		Tokens:        a,
+		Users:         a.people.Users,
+		SignIn:        a.people.SignIn,
+		Sessions:      a.people.Sessions,
+		Account:       a.people.Account,
+		Security:      a.people.Security,
+		Tokens:        a.people.Tokens,
 		Diverged:      a,
 		Backups:       a,
 		Software:      a,
 	}
 }
 
-// New returns a standalone appliance named alpha that knows one shared IP.
-func New() *Appliance {
-	return &Appliance{
+// TB is what New needs of a test.
+type TB interface {
+	Helper()
+	TempDir() string
+	Cleanup(f func())
+	Fatal(args ...any)
+	Context() context.Context
+}
+
+// New returns a standalone appliance named alpha that knows one shared IP. Its site
+// database is a temporary one.
+func New(t TB) *Appliance {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "site.db")
+	site, err := store.OpenSite(t.Context(), path, ID, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = site.Close() })
+	a := &Appliance{
+		store: site, path: path,
 		changed: make(chan struct{}),
 		status: pair.Status{
 			Appliance: pair.ApplianceStatus{ID: ID, Name: "alpha", Version: "1.2.3", Address: "198.51.100.1:443"},
@@ -97,19 +120,24 @@ func New() *Appliance {
 			Sync:      pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1},
 		},
 		settings: api.Saved[pair.Settings]{Values: pair.DefaultSettings(), Version: 1},
-		users:    map[string]pair.User{},
-		accounts: map[string]*account{},
-		sessions: map[string]session{},
-		security: api.Saved[pair.Security]{Values: pair.DefaultSecurity()},
-		tokens:   map[string]pair.Token{},
 		tasks:    map[string]*task{},
 		diverged: map[string]pair.DivergedCopy{},
-		setup:    "setup-token-1",
 		listen:   []string{":443"},
 
 		notifications: api.SavedNotifications{Notifications: pair.DefaultNotifications()},
 		channels:      map[string]pair.ChannelState{},
 	}
+	a.people = signin.New(signin.Options{
+		Name: "alpha", Store: site, Rules: inforce.NewSecurity(), Token: "setup-token-1", Log: slog.New(slog.DiscardHandler),
+		Lead: &act.Lead{Agent: acttest.NewAgent(), Link: &acttest.Link{}, Audit: act.Audit{Record: a.recordEvent}},
+	})
+	return a
+}
+
+func (a *Appliance) recordEvent(event pair.Event) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.record(context.Background(), event.Kind, event.Text, event.Detail)
 }
 
 // Change edits the status, as the outside world would, and wakes the watchers.
@@ -143,13 +171,6 @@ func (a *Appliance) SetAside(diverged pair.DivergedCopy) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.diverged[diverged.ID] = diverged
-}
-
-// AddToken adds a token with a known secret.
-func (a *Appliance) AddToken(secret string, access pair.Access) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.tokens[secret] = pair.Token{ID: "t-" + secret, Name: secret, Role: access, Created: Start()}
 }
 
 func (a *Appliance) wake() {
@@ -225,30 +246,6 @@ func (a *Appliance) Figures(context.Context) (api.Figures, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.figures, nil
-}
-
-// SetupToken implements api.SettingUp.
-func (a *Appliance) SetupToken(context.Context) (string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.users) > 0 {
-		return "", nil
-	}
-	return a.setup, nil
-}
-
-// SetUp implements api.SettingUp.
-func (a *Appliance) SetUp(ctx context.Context, user pair.NewUser) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.users) > 0 {
-		return pair.Refuse(pair.Refused, "setup is done already: sign in as an administrator and add users there")
-	}
-	if err := a.addUser(user); err != nil {
-		return err
-	}
-	a.record(ctx, pair.KindSettingChanged, "The first administrator was made.", map[string]string{"user": user.Name})
-	return nil
 }
 
 // Key implements api.Keys.

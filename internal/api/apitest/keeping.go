@@ -10,7 +10,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -65,151 +64,14 @@ func (a *Appliance) RemoveService(_ context.Context, name string) error {
 	return pair.Refuse(pair.NotFound, "there is no service named %s: see baton service list", name)
 }
 
-// Users implements api.Users.
-func (a *Appliance) Users(context.Context) ([]pair.User, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	users := make([]pair.User, 0, len(a.users))
-	for _, name := range slices.Sorted(maps.Keys(a.users)) {
-		users = append(users, a.users[name])
-	}
-	return users, nil
-}
-
-// AddUser implements api.Users.
-func (a *Appliance) AddUser(_ context.Context, user pair.NewUser) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.addUser(user)
-}
-
-// CheckUser implements api.Users.
-func (a *Appliance) CheckUser(_ context.Context, user pair.NewUser) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.checkUser(user)
-}
-
-// checkUser expects the lock to be held.
-func (a *Appliance) checkUser(user pair.NewUser) error {
-	var refused []pair.Field
-	if _, taken := a.users[user.Name]; taken {
-		refused = append(refused, pair.Field{Name: "name", Text: "there is a user " + user.Name + " already: choose another name"})
-	}
-	if user.Mail != "" && !strings.Contains(user.Mail, "@") {
-		refused = append(refused, pair.Field{Name: "mail", Text: "this is not a mail address: write it like name@example.org"})
-	}
-	if len(user.Password) < leastPassword {
-		refused = append(refused, pair.Field{Name: "password", Text: "use 10 characters or more"})
-	}
-	if len(refused) == 0 {
-		return nil
-	}
-	no := pair.RefusalOf(errors.Join(errorsOf(refused)...))
-	if refused[0].Name == "name" {
-		no.Code, no.Text = pair.Refused, refused[0].Text
-	}
-	return no
-}
-
-func (a *Appliance) addUser(user pair.NewUser) error {
-	if err := a.checkUser(user); err != nil {
-		return err
-	}
-	a.users[user.Name] = pair.User{Name: user.Name, DisplayName: user.DisplayName, Mail: user.Mail, Role: user.Role, Version: 1}
-	a.accounts[user.Name] = &account{password: user.Password}
-	return nil
-}
-
+// leastPassword is of a backup, in characters.
 const leastPassword = 10
 
 func goodPassword(password string) error {
 	if len(password) < leastPassword {
-		return pair.RefusalOf(pair.RefuseField("password", "use 10 characters or more"))
+		return pair.RefuseField("password", "use 10 characters or more")
 	}
 	return nil
-}
-
-// SetPassword implements api.Users.
-func (a *Appliance) SetPassword(_ context.Context, name, password string) error {
-	if err := goodPassword(password); err != nil {
-		return err
-	}
-	return a.editAccount(name, func(kept *account) { kept.password = password })
-}
-
-// DisableUser implements api.Users.
-func (a *Appliance) DisableUser(_ context.Context, name string) error {
-	a.mu.Lock()
-	last := a.lastAdministrator(name)
-	a.mu.Unlock()
-	if last {
-		return pair.Refuse(pair.Refused, "%s is the last administrator: add or enable another one first", name)
-	}
-	return a.editUser(name, func(u *pair.User) { u.Disabled = true })
-}
-
-// EnableUser implements api.Users.
-func (a *Appliance) EnableUser(_ context.Context, name string) error {
-	return a.editUser(name, func(u *pair.User) { u.Disabled = false })
-}
-
-func (a *Appliance) editUser(name string, edit func(*pair.User)) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	user, known := a.users[name]
-	if !known {
-		return pair.Refuse(pair.NotFound, "there is no user %s: see baton user list", name)
-	}
-	edit(&user)
-	a.users[name] = user
-	return nil
-}
-
-// Tokens implements api.Tokens.
-func (a *Appliance) Tokens(context.Context) ([]pair.Token, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	tokens := slices.Collect(maps.Values(a.tokens))
-	slices.SortFunc(tokens, func(x, y pair.Token) int { return strings.Compare(x.ID, y.ID) })
-	return tokens, nil
-}
-
-// CreateToken implements api.Tokens.
-func (a *Appliance) CreateToken(_ context.Context, token pair.NewToken) (pair.CreatedToken, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !token.Expires.IsZero() && !token.Expires.After(time.Now()) { // the command line's clock does not stand still
-		return pair.CreatedToken{}, pair.RefuseField("expires", "that moment has passed: use a later one, or none")
-	}
-	id := "t" + strconv.Itoa(len(a.tokens)+1)
-	made := pair.Token{ID: id, Name: token.Name, Role: token.Role, Created: Start(), Expires: token.Expires}
-	a.tokens["secret-of-"+id] = made
-	return pair.CreatedToken{Token: made, Secret: "secret-of-" + id}, nil
-}
-
-// RevokeToken implements api.Tokens.
-func (a *Appliance) RevokeToken(_ context.Context, id string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for secret, token := range a.tokens {
-		if token.ID == id {
-			delete(a.tokens, secret)
-			return nil
-		}
-	}
-	return pair.Refuse(pair.NotFound, "there is no token %s: see baton token list", id)
-}
-
-// Authenticate implements api.Tokens.
-func (a *Appliance) Authenticate(_ context.Context, secret string) (api.Caller, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	token, known := a.tokens[secret]
-	if !known || !token.Expires.IsZero() && !token.Expires.After(Start()) {
-		return api.Caller{}, pair.Refuse(pair.Unauthorized, "this token is not valid, or has expired: make a new one with baton token create")
-	}
-	return api.Caller{Name: token.Name, Access: token.Role}, nil
 }
 
 // DivergedCopies implements api.DivergedCopies.
