@@ -76,16 +76,6 @@ func maintenanceTime(text string) (time.Duration, error) {
 	return lasting, nil
 }
 
-// Check is one finding of the pre-flight or the doctor.
-type Check struct {
-	ID       string `json:"id"` // stable, as test-ips
-	OK       bool   `json:"ok"`
-	Text     string `json:"text"`      // one sentence: what was found
-	NextStep string `json:"next_step"` // one sentence: what to do; empty if OK
-
-	Severity pair.Severity `json:"severity"` // info if OK; else warning, or critical: it stands in the way
-}
-
 // ResumeText says what Resume did, of the status before it.
 func ResumeText(before pair.Status) string {
 	paused := func(conditions []pair.Condition) bool {

@@ -12,6 +12,7 @@ import (
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/peer"
+	"baton/internal/status"
 )
 
 // Key implements api.Keys.
@@ -73,9 +74,9 @@ func (b *backend) PreviewPair(ctx context.Context, request api.PairRequest) (api
 		preview.Brings = append(preview.Brings, data.Spec.String())
 	}
 	preview.Offer = b.offer(protected)
-	for _, check := range []api.Check{b.checkVersions(found.Hello.Version), checkOffset(found.ClockOffset), checkData(len(protected))} {
+	for _, check := range []api.Check{b.preflight.CheckVersions(found.Hello.Version), status.CheckOffset(found.ClockOffset), status.CheckData(len(protected))} {
 		if !check.OK {
-			preview.Warnings = append(preview.Warnings, warned(check))
+			preview.Warnings = append(preview.Warnings, api.Warn(check))
 		}
 	}
 	return preview, nil
@@ -110,7 +111,7 @@ func (b *backend) Pair(ctx context.Context, request api.PairRequest) (pair.PeerS
 		return pair.PeerStatus{}, b.notPaired(err)
 	}
 	b.lead.Audit.Note(ctx, "established a relationship with %s", pinned.Name)
-	if status := b.peerStatus(time.Now()); status != nil {
+	if status := b.overview.PeerStatus(time.Now()); status != nil {
 		return *status, nil
 	}
 	return pair.PeerStatus{}, pair.Refuse(pair.Failed, "the relationship was broken again at once: look at the history of both appliances")

@@ -100,16 +100,16 @@ func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check,
 	}
 	if err := act.Failure(b.checkNewData(ctx, pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}})); err != nil {
 		if known, ok := errors.AsType[*pair.Refusal](err); ok && (known.Code == pair.Usage || known.Code == pair.Refused) {
-			return []api.Check{amiss("rules", "This cannot be protected.", reasonOf(known))}, nil
+			return []api.Check{api.Fail("rules", "This cannot be protected.", reasonOf(known))}, nil
 		}
 		return nil, err
 	}
-	checks := []api.Check{fine("rules", "Name and path keep apart from other protected data, the system and Baton's own directory.")}
+	checks := []api.Check{api.Pass("rules", "Name and path keep apart from other protected data, the system and Baton's own directory.")}
 	switch fresh, err := b.allowing(ctx, data.Path); {
 	case err != nil:
-		return append(checks, amiss("allowed", "This cannot be protected.", err.Error())), nil
+		return append(checks, api.Fail("allowed", "This cannot be protected.", err.Error())), nil
 	case fresh != "":
-		checks = append(checks, fine("allowed", "The configuration of this machine does not name "+fresh+": adding it as root here allows it on this machine."))
+		checks = append(checks, api.Pass("allowed", "The configuration of this machine does not name "+fresh+": adding it as root here allows it on this machine."))
 	}
 	found := b.looks.at(ctx, data.Path)[0]
 	checks = append(checks, found)
@@ -136,7 +136,7 @@ func (b *backend) checkRoom(ctx context.Context, path string) []api.Check {
 	const wait = 3 * time.Second
 	var checks []api.Check
 	if here, err := roomAt(path); err == nil {
-		checks = append(checks, fine("room-here", "Here, "+roomText(here)+"."))
+		checks = append(checks, api.Pass("room-here", "Here, "+roomText(here)+"."))
 	}
 	pinned, paired := b.link.Paired()
 	if !paired {
@@ -146,12 +146,12 @@ func (b *backend) checkRoom(ctx context.Context, path string) []api.Check {
 	defer cancel()
 	there, err := peer.Call[wire.Room, wire.RoomAnswer](limited, b.link.Bulk(), wire.PathRoom, wire.Room{Path: path})
 	if no, told := errors.AsType[*peer.RemoteError](err); told && no.Code == notAllowedThere {
-		return append(checks, amiss("allowed-there", "This cannot be protected on "+pinned.Name+".", no.Text+"."))
+		return append(checks, api.Fail("allowed-there", "This cannot be protected on "+pinned.Name+".", no.Text+"."))
 	}
 	if err != nil {
-		return append(checks, amiss("room-there", "How much room "+pinned.Name+" has is not known: it does not answer.", "Test again when it is back."))
+		return append(checks, api.Fail("room-there", "How much room "+pinned.Name+" has is not known: it does not answer.", "Test again when it is back."))
 	}
-	return append(checks, fine("room-there", "On "+pinned.Name+", "+roomText(there)+"."))
+	return append(checks, api.Pass("room-there", "On "+pinned.Name+", "+roomText(there)+"."))
 }
 
 // Protection implements api.ProtectedData.
@@ -200,7 +200,7 @@ func (b *backend) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
 	path := filepath.Join(b.config.DataDir, "site.db")
 	part := b.part(siteDatabase(), snapshot, nil)
 	part.Path = path
-	part.Health = fine("readable", "Settings, users, tokens and the list of protected data.")
+	part.Health = api.Pass("readable", "Settings, users, tokens and the list of protected data.")
 	if info, err := os.Stat(path); err == nil {
 		part.Measured, part.Files, part.Bytes = true, 1, info.Size()
 	}

@@ -91,7 +91,7 @@ func (b *backend) named(ids []pair.ApplianceID) []pair.Named {
 	slices.Sort(ids)
 	for _, id := range ids {
 		if id != self && (!paired || id != pinned.ID) {
-			all = append(all, pair.Named{ID: id, Name: b.names.of(id)})
+			all = append(all, pair.Named{ID: id, Name: b.overview.Names.Of(id)})
 		}
 	}
 	return all

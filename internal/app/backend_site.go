@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"baton/internal/act"
@@ -48,7 +46,7 @@ func (b *backend) SaveSettings(ctx context.Context, wanted api.Saved[pair.Settin
 		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
 	sum := wanted.Values.Sum()
-	err = b.acknowledged(ctx, "the settings are saved", func(seen agent.Seen) bool {
+	err = b.overview.Acknowledged(ctx, "the settings are saved", func(seen agent.Seen) bool {
 		now := b.settings.Get().Sum()
 		kept := seen.State.Record.Role != pair.Backup || now == sum // the role may have changed meanwhile
 		return kept && seen.Config.SettingsSum == now
@@ -199,84 +197,4 @@ func withoutSecrets(ctx context.Context, path string) error {
 		return nil
 	}
 	return store.StripSecrets(ctx, path)
-}
-
-// tornStep is the next step while data is not whole.
-const tornStep = "Do what the condition data-torn says; it is tried again every few seconds. Until then this appliance does not take over by itself. " +
-	"To serve without what is missing, run baton become primary --force; the history then names it."
-
-// nothingStep is the next step while no directory is protected.
-const nothingStep = "Protect the directories that hold the site's files, on the Protection page of the primary, or run there: baton data add dir NAME PATH."
-
-// conditions are those that the edges know of.
-func (a *Appliance) conditions() []pair.Condition {
-	var found []pair.Condition
-	if contact, known := a.link.Contact(); known && contact.ClockOffset.Abs() > 60*time.Second {
-		found = append(found, pair.Condition{
-			ID: "clock-off", Severity: pair.Warning,
-			Text:     "The clocks of the two appliances differ by more than a minute.",
-			NextStep: "Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them.",
-		})
-	}
-	found = append(found, a.failedSync()...)
-	found = append(append(found, a.lateWrites()...), a.runs.Conditions()...)
-	if _, paired := a.link.Paired(); paired && a.protected.Load() == 0 {
-		found = append(found, pair.Condition{
-			ID: "nothing-protected", Severity: pair.Warning, Text: "No directory is protected: a takeover would serve the site without its files.", NextStep: nothingStep,
-		})
-	}
-	if aside, _ := a.engine.Copies(); len(aside) > 0 {
-		found = append(found, pair.Condition{
-			ID: "diverged-copies", Severity: pair.Warning,
-			Text:     "This appliance keeps " + counted(int64(len(aside)), "diverged copy") + ": what it wrote, and the site does not have.",
-			NextStep: "Look at them on its Status page; export what is needed, then delete them: baton diverged list.",
-		})
-	}
-	if torn := a.engine.Torn(); torn != nil {
-		found = append(found, pair.Condition{
-			ID: "data-torn", Severity: pair.Critical, Text: torn.Error(),
-			NextStep: tornStep,
-		})
-	}
-	if a.local.State().Record.Role != pair.Backup {
-		found = append(found, a.public.Conditions(time.Now())...)
-	}
-	found = append(append(found, a.kernel.Conditions()...), a.strays.Conditions()...)
-	found = append(append(found, append(a.room.Conditions(), a.reached.Conditions()...)...), a.way.Conditions()...)
-	return append(found, untold(a.notifier.States(), time.Now())...)
-}
-
-// lateWrites tells, on both appliances, that files were written on one of them after
-// it had handed the site over.
-func (a *Appliance) lateWrites() []pair.Condition {
-	var found []pair.Condition
-	if _, late := a.engine.Copies(); len(late) > 0 {
-		found = append(found, pair.Condition{
-			ID: "late-writes", Severity: pair.Warning,
-			Text:     "Files were written on this appliance after it had handed the site over. No snapshot has them; they are kept as a diverged copy: " + strings.Join(late, ", ") + ".",
-			NextStep: "Find out what writes there while this appliance is not the primary, and stop it; export what is needed, then delete the copy: baton diverged list.",
-		})
-	}
-	pinned, paired := a.link.Paired()
-	if !paired {
-		return found
-	}
-	if report := a.told.by(pinned.ID); report != nil && slices.ContainsFunc(report.Conditions, func(c pair.Condition) bool { return c.ID == "late-writes" }) {
-		found = append(found, pair.Condition{
-			ID: "peer-late-writes", Severity: pair.Warning,
-			Text:     "Files were written on the peer after it had handed the site over. No snapshot has them; they are kept there as a diverged copy.",
-			NextStep: "Look at the Status page of the peer, or run there: baton diverged list.",
-		})
-	}
-	return found
-}
-
-// endMaintenance ends a maintenance whose time is over.
-func (a *Appliance) endMaintenance(ctx context.Context) {
-	record := a.agent.Look().State.Record
-	if record.Maintenance && record.MaintenanceUntil > 0 && time.Now().Unix() >= record.MaintenanceUntil {
-		if err := a.agent.Do(ctx, failover.SetMaintenance{}); err != nil {
-			a.log.Warn("maintenance not ended", slog.String("error", err.Error()))
-		}
-	}
 }

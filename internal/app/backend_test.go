@@ -27,6 +27,10 @@ type tested struct {
 	api.SettingUp
 	api.Backups
 	api.Maintaining
+	api.Observing
+	api.Syncing
+	api.Roles
+	api.Caring
 }
 
 // withUsers is an appliance that is not running, with anna, an administrator, and
@@ -50,7 +54,7 @@ func withUsers(t *testing.T) *tested {
 
 func (a *Appliance) tested() *tested {
 	all := a.backend.contract()
-	return &tested{a.backend, all.SignIn, all.Sessions, all.Account, all.Users, all.Security, all.Tokens, all.Setup, all.Backups, all.Software}
+	return &tested{a.backend, all.SignIn, all.Sessions, all.Account, all.Users, all.Security, all.Tokens, all.Setup, all.Backups, all.Software, all.Overview, all.Syncs, all.Roles, all.Upkeep}
 }
 
 func fromLocal(ctx context.Context) context.Context {

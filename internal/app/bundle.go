@@ -19,8 +19,8 @@ const bundleEvents = 5000 // of the history, the newest
 func (b *backend) bundleFiles() []support.File {
 	return []support.File{
 		{Name: "software.json", About: "versions of both appliances, build", Read: support.JSON(b.software.Software)},
-		{Name: "status.json", About: "what baton status --json shows", Read: support.JSON(b.Status)},
-		{Name: "doctor.json", About: "what baton doctor finds", Read: support.JSON(b.Doctor)},
+		{Name: "status.json", About: "what baton status --json shows", Read: support.JSON(b.overview.Status)},
+		{Name: "doctor.json", About: "what baton doctor finds", Read: support.JSON(b.doctor.Doctor)},
 		{Name: "settings.json", About: "settings of the pair", Read: func(ctx context.Context) (string, error) {
 			saved, err := b.Settings(ctx)
 			return support.JSONText(pair.Texts(saved.Values), err)
@@ -49,7 +49,7 @@ func (b *backend) bundleFiles() []support.File {
 }
 
 func (b *backend) historyLines(ctx context.Context) (string, error) {
-	events, err := b.History(ctx, api.HistoryFilter{Limit: bundleEvents})
+	events, err := b.overview.History(ctx, api.HistoryFilter{Limit: bundleEvents})
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	for _, event := range events {

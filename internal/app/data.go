@@ -28,7 +28,7 @@ func (d *data) OpenForced(ctx context.Context) error {
 }
 
 func (d *data) open(ctx context.Context, settle func(context.Context) error) error {
-	d.appliance.opening.begin()
+	d.appliance.overview.Opening.Begin()
 	if err := settle(ctx); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (d *data) SetAside(ctx context.Context, epoch pair.Epoch, since uint64) err
 
 // setAside writes a new diverged copy into the history.
 func (a *Appliance) setAside(made pair.DivergedCopy) {
-	what := fmt.Sprintf("%s (%s)", counted(int64(len(made.Files)), "file"), pair.BytesText(made.Bytes))
+	what := fmt.Sprintf("%s (%s)", pair.Counted(int64(len(made.Files)), "file"), pair.BytesText(made.Bytes))
 	if len(made.Files) == 0 {
 		what = "settings or users of the site"
 	}

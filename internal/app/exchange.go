@@ -42,7 +42,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 			a.exchangeAll(ctx)
 		}
 		a.room.Look()
-		a.endMaintenance(ctx)
+		a.backend.upkeep.EndOverdue(ctx)
 		unused.tidy()
 	}
 }

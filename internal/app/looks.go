@@ -56,7 +56,7 @@ func (l *looks) at(ctx context.Context, paths ...string) []api.Check {
 		case <-one.done:
 			found[i] = one.found
 		default:
-			found[i] = amiss("readable", path+" does not answer.", "Look at its disk or network share: data syncs wait for it.")
+			found[i] = api.Fail("readable", path+" does not answer.", "Look at its disk or network share: data syncs wait for it.")
 		}
 	}
 	return found
@@ -87,14 +87,14 @@ func readable(path string) api.Check {
 	link, led := errors.AsType[*pinned.LinkError](err)
 	switch {
 	case led:
-		return amiss(id, link.Link+" is a symbolic link that others than root can change ("+link.Why+"), so it is not followed.",
+		return api.Fail(id, link.Link+" is a symbolic link that others than root can change ("+link.Why+"), so it is not followed.",
 			"Name the directory that it leads to, or let root alone own the link and every directory above it.")
 	case errors.Is(err, fs.ErrNotExist):
-		return amiss(id, path+" is not there.", "Make it, mount its disk, or correct the path.")
+		return api.Fail(id, path+" is not there.", "Make it, mount its disk, or correct the path.")
 	case errors.Is(err, unix.ENOTDIR):
-		return amiss(id, path+" is not a directory.", "Name the directory that holds it.")
+		return api.Fail(id, path+" is not a directory.", "Name the directory that holds it.")
 	case err != nil:
-		return amiss(id, path+" cannot be looked at: "+reason(err)+".", "Look at its disk and its permissions.")
+		return api.Fail(id, path+" cannot be looked at: "+reason(err)+".", "Look at its disk and its permissions.")
 	}
 	defer func() { _ = top.Close() }()
 	dir, err := top.Open(".")
@@ -103,9 +103,9 @@ func readable(path string) api.Check {
 		err = errors.Join(ignoreEOF(err), dir.Close())
 	}
 	if err != nil {
-		return amiss(id, path+" cannot be read: "+reason(err)+".", "Look at its disk and its permissions.")
+		return api.Fail(id, path+" cannot be read: "+reason(err)+".", "Look at its disk and its permissions.")
 	}
-	return fine(id, path+" is there and can be read.")
+	return api.Pass(id, path+" is there and can be read.")
 }
 
 func ignoreEOF(err error) error {
@@ -153,7 +153,7 @@ func measure(ctx context.Context, path string) api.Check {
 	if files == 1 {
 		noun = "file"
 	}
-	return fine("size", fmt.Sprintf("It holds %s%d %s, %s.", least, files, noun, pair.BytesText(bytes)))
+	return api.Pass("size", fmt.Sprintf("It holds %s%d %s, %s.", least, files, noun, pair.BytesText(bytes)))
 }
 
 // roomAsked answers the peer, which wants to know whether data would fit.

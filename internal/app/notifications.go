@@ -58,7 +58,7 @@ func (a *Appliance) situation(ctx context.Context) notify.Situation {
 	}
 	if pinned, paired := a.link.Paired(); paired {
 		s.PairID = pinned.PairID
-		status := a.peerStatus(time.Now())
+		status := a.overview.PeerStatus(time.Now())
 		s.Led = role == pair.Backup && status.Reachable && status.Role == pair.Primary
 	}
 	return s
@@ -92,7 +92,7 @@ func (a *Appliance) nextDaily(at pair.TimeOfDay, after time.Time) time.Time {
 func (a *Appliance) daily(ctx context.Context) (notify.Daily, error) {
 	const most = 10_000
 	const shown = 20
-	status, err := a.backend.Status(ctx)
+	status, err := a.overview.Status(ctx)
 	if err != nil {
 		return notify.Daily{}, err
 	}

@@ -107,7 +107,7 @@ func (a *Appliance) paired(pinned peer.Pinned, asBackup bool) error {
 // unpaired makes the end of a relationship durable. A backup keeps its copy of
 // the data, but its shared IP is no longer ticked: the other side has it.
 func (a *Appliance) unpaired(former peer.Pinned) {
-	a.names.learn(map[pair.ApplianceID]string{former.ID: former.Name})
+	a.overview.Names.Note(map[pair.ApplianceID]string{former.ID: former.Name})
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if a.agent.Look().State.Record.Role == pair.Backup {

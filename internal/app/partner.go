@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"baton/internal/act"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -114,30 +115,30 @@ func (a *Appliance) handlePeer() {
 		if err == nil {
 			a.lead.Finish()
 		}
-		return done, refusedBy(err)
+		return done, act.Remote(err)
 	}))
 	a.link.Handle("POST "+wire.PathEndHold, peer.Serve(func(ctx context.Context, _ wire.Plain) (wire.Plain, error) {
 		a.agent.HoldEnded(ctx)
 		return done, nil
 	}))
 	a.link.Handle("POST "+wire.PathCommit, peer.Serve(func(ctx context.Context, q wire.Commit) (wire.Plain, error) {
-		return done, refusedBy(a.agent.CommitAsked(ctx, q.Next, q.Snapshot, q.Final))
+		return done, act.Remote(a.agent.CommitAsked(ctx, q.Next, q.Snapshot, q.Final))
 	}))
 	a.link.Handle("POST "+wire.PathTake, peer.Serve(func(ctx context.Context, q wire.Take) (wire.Plain, error) {
-		return done, refusedBy(a.agent.TakeAsked(ctx, q.Final, q.Automatic))
+		return done, act.Remote(a.agent.TakeAsked(ctx, q.Final, q.Automatic))
 	}))
 	a.link.Handle("POST "+wire.PathExchange, peer.Serve(a.exchanged))
 	a.link.Handle("POST "+wire.PathSettings, peer.Serve(a.settingsAsked))
 	a.link.Handle("POST "+wire.PathRoom, peer.Serve(a.placeAsked))
 	a.link.Handle("POST "+wire.PathPing, peer.Serve(a.pingAsked))
 	a.link.Handle("POST "+wire.PathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
-		return done, refusedBy(a.agent.SyncNow(ctx, q.AcceptShrink))
+		return done, act.Remote(a.agent.SyncNow(ctx, q.AcceptShrink))
 	}))
 	a.link.Handle("POST "+wire.PathCancel, peer.Serve(func(context.Context, wire.Plain) (wire.Plain, error) {
-		return done, a.cancelAsked()
+		return done, a.backend.syncs.CancelAsked()
 	}))
 	a.link.Handle("POST "+wire.PathUnsynced, peer.Serve(a.unsyncedAsked))
-	a.link.Handle("POST "+wire.PathEndMaintenance, peer.Serve(a.endMaintenanceAsked))
+	a.link.Handle("POST "+wire.PathEndMaintenance, peer.Serve(a.backend.upkeep.EndMaintenanceAsked))
 	a.link.Handle("POST "+wire.PathReport, peer.Serve(a.reported))
 	a.link.Handle(wire.Prefix+"data/", http.StripPrefix(strings.TrimSuffix(wire.Prefix, "/"), a.engine.Handler()))
 }
@@ -164,14 +165,6 @@ func (a *Appliance) believe(view pair.View) error {
 	}
 	a.runs.Heard(view.Run, time.Now())
 	return nil
-}
-
-// refusedBy gives the decision's no a form that travels.
-func refusedBy(err error) error {
-	if _, ok := errors.AsType[failover.Reason](err); ok {
-		return &peer.RemoteError{Code: "refused", Text: err.Error()}
-	}
-	return err
 }
 
 // sightings tells the decision of other machines that announce or probe a shared IP.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"baton/internal/certificate"
 	"baton/internal/pair"
@@ -43,4 +44,12 @@ func (a *Appliance) document(ctx context.Context, name string, into any) (versio
 
 func (a *Appliance) mayReadMetrics(from netip.Addr) bool {
 	return slices.ContainsFunc(a.config.MetricsAllow, func(network netip.Prefix) bool { return network.Contains(from) })
+}
+
+// expiring are the conditions of the site's certificate, which the primary renews.
+func (a *Appliance) expiring() []pair.Condition {
+	if a.local.State().Record.Role == pair.Backup {
+		return nil
+	}
+	return a.public.Conditions(time.Now())
 }

@@ -34,6 +34,7 @@ import (
 	"baton/internal/report"
 	"baton/internal/sharedip"
 	"baton/internal/signin"
+	"baton/internal/status"
 	"baton/internal/store"
 	"baton/internal/support"
 	"baton/internal/watch"
@@ -68,13 +69,12 @@ type Appliance struct {
 	people     signin.Subjects
 	setupToken string
 	public     *listen.Public
-	told       lastReport
+	overview   *status.Overview
+	doctor     *status.Checks
+	preflight  *status.SwitchChecks
 	way        *watch.Way
-	names      *names
-	opening    opening
 	runs       watch.Runs
 	lead       *act.Lead
-	watched    bool // a watchdog ends this daemon when it hangs
 
 	reached   *watch.Reach
 	outside   *watch.Outside
@@ -100,7 +100,7 @@ func Serve(ctx context.Context, c config.Config, version string, log *slog.Logge
 // New reads what is stored and makes an appliance that has not begun to act. No
 // shared IP is on an interface when it returns.
 func New(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
-	a := &Appliance{config: c, version: version, recent: new(support.Log), begun: time.Now(), names: newNames()}
+	a := &Appliance{config: c, version: version, recent: new(support.Log), begun: time.Now()}
 	a.log = a.recent.Logger(log)
 	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.openPublic, a.join} {
 		if err := step(ctx); err != nil {
@@ -205,9 +205,15 @@ func (a *Appliance) join(ctx context.Context) error {
 		return err
 	}
 	a.outside = &watch.Outside{SharedIPs: a.config.SharedIPs, Link: a.link, Log: a.log}
-	a.ips = newAddresses(a.host, a.traffic, a.config.SharedIPs, a.local, a.log, a.opening.end)
+	a.overview = &status.Overview{
+		ID: a.identity.ID(), Name: a.config.Name, Version: a.version, Address: a.reverseAddress, SharedIPs: a.config.SharedIPs, ServesSite: a.config.Site != nil,
+		Link: a.link, Engine: a.engine, Host: a.host, Traffic: a.traffic, Local: a.local, Store: a.site, Log: a.log,
+		Ticked: func() []pair.SharedIP { return a.ips.ticked() }, Protected: a.protected.Load,
+	}
+	a.ips = newAddresses(a.host, a.traffic, a.config.SharedIPs, a.local, a.log, a.overview.Opening.End)
 	a.evidence = newEvidence(a.host, a.ips.ticked)
 	a.settings = inforce.NewSettings(saved, version)
+	a.overview.Settings = a.settings
 	a.countProtected(ctx)
 	a.outdated = make(chan struct{}, 1)
 	a.room = &watch.Room{Dir: a.config.DataDir, Log: a.log}
@@ -223,13 +229,18 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.people.Security.Load(ctx)
 	a.learnNames(ctx)
 	a.reached = &watch.Reach{IPs: func() []netip.Addr { return a.outside.Of(a.settings.Get().TestIPs) }}
-	a.strays = &watch.Strays{Name: a.config.Name, Traffic: a.traffic, Fresh: a.fresh}
-	a.way = &watch.Way{Link: a.link, Log: a.log, Report: func(ctx context.Context) pair.Report { return a.report(ctx, time.Now()) }}
+	a.strays = &watch.Strays{Name: a.config.Name, Traffic: a.traffic, Fresh: a.overview.Fresh}
+	a.way = &watch.Way{Link: a.link, Log: a.log, Report: func(ctx context.Context) pair.Report { return a.overview.Report(ctx, time.Now()) }}
+	a.overview.Reach = a.reached
+	a.overview.Others = []func() []pair.Condition{
+		a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.reached.Conditions, a.way.Conditions,
+		func() []pair.Condition { return untold(a.notifier.States(), time.Now()) },
+	}
 	record := a.local.State().Record
 	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
 	a.enforce(&conf)
 	beat := newBeat()
-	a.watched = beat != nil
+	a.overview.Watched = beat != nil
 	a.history.Record(a.started()) // ahead of all that this run does
 	a.noteKept(a.kept)
 	a.agent = agent.New(agent.Options{
@@ -237,10 +248,10 @@ func (a *Appliance) join(ctx context.Context) error {
 		Store: records{a.local}, Mover: a.ips, Evidence: a.evidence,
 		Peer: &partner{link: a.link, believe: a.believe, notice: a.noticeView}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
-		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.conditions, Beat: beat,
+		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.overview.Conditions, Beat: beat,
 	})
 	a.lead.Agent = a.agent
-	a.reached.Agent, a.way.Agent = a.agent, a.agent
+	a.overview.Agent, a.reached.Agent, a.way.Agent = a.agent, a.agent, a.agent
 	a.backend = newBackend(a)
 	a.server = api.NewServer(a.backend.contract(), api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
 	a.handlePeer()

@@ -11,6 +11,7 @@ import (
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
+	"baton/internal/status"
 	"baton/internal/watch"
 )
 
@@ -38,7 +39,7 @@ func (b *backend) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, 
 	for i := range found {
 		seen := &pair.PeerReach{Name: pinned.Name, Reason: whyUnknown(pinned.Name, failed)}
 		if failed == nil {
-			seen.Known, seen.Reachable, seen.RTTMS, seen.Reason = true, there[i].Reachable, there[i].RTTMS, words(there[i].Reason)
+			seen.Known, seen.Reachable, seen.RTTMS, seen.Reason = true, there[i].Reachable, there[i].RTTMS, status.Words(there[i].Reason)
 		}
 		found[i].Peer = seen
 	}

@@ -65,6 +65,8 @@ func table() map[string]rule {
 		"internal/support":     {imports: []string{"internal/act", "internal/api", "internal/cause", "internal/licences", "internal/pair", "internal/store"}},
 		"internal/listen":      {imports: []string{"internal/api", "internal/certificate", "internal/config", "internal/console", "internal/failover", "internal/front", "internal/pair", "internal/peer"}},
 		"internal/watch":       {imports: []string{"internal/agent", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
+		"internal/status":      {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/sharedip", "internal/store", "internal/watch"}},
+		"internal/admin":       {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/failover", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status"}},
 		"internal/signin":      {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store"}},
 
 		// faces

@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 	"baton/internal/peer"
 )
 
-// tasks are what administrators have begun and may follow. A task goes on when
+// Tasks are what administrators have begun and may follow. A task goes on when
 // whoever began it goes away.
-type tasks struct {
+type Tasks struct {
 	log  *slog.Logger
 	mu   sync.Mutex
 	all  map[string]*api.Task
@@ -29,11 +29,12 @@ const mostKept = 200
 // taskLimit bounds how long one may run.
 const taskLimit = 24 * time.Hour
 
-func newTasks(log *slog.Logger) *tasks { return &tasks{log: log, all: map[string]*api.Task{}} }
+// NewTasks returns none.
+func NewTasks(log *slog.Logger) *Tasks { return &Tasks{log: log, all: map[string]*api.Task{}} }
 
 // begin runs act and returns its task. An end within a moment is returned as it
 // is, so that a plain refusal is one.
-func (t *tasks) begin(ctx context.Context, kind, step string, act func(context.Context) error) (api.Task, error) {
+func (t *Tasks) begin(ctx context.Context, kind, step string, act func(context.Context) error) (api.Task, error) {
 	task := &api.Task{
 		ID: rand.Text(), Kind: kind, State: api.TaskRunning, Started: time.Now(),
 		Steps: []api.Step{{Text: step, State: api.TaskRunning}},
@@ -60,7 +61,7 @@ func (t *tasks) begin(ctx context.Context, kind, step string, act func(context.C
 
 // told logs why a task failed, and returns what a person is told of it. Tasks
 // speak with no other machine than the peer.
-func (t *tasks) told(kind string, err error) error {
+func (t *Tasks) told(kind string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -72,7 +73,7 @@ func (t *tasks) told(kind string, err error) error {
 	return act.Failure(err)
 }
 
-func (t *tasks) keep(task *api.Task) {
+func (t *Tasks) keep(task *api.Task) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.all[task.ID] = task
@@ -83,7 +84,7 @@ func (t *tasks) keep(task *api.Task) {
 	}
 }
 
-func (t *tasks) end(id string, err error) {
+func (t *Tasks) end(id string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	task, kept := t.all[id]
@@ -99,7 +100,7 @@ func (t *tasks) end(id string, err error) {
 	}
 }
 
-func (t *tasks) get(id string) (api.Task, error) {
+func (t *Tasks) get(id string) (api.Task, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	task, kept := t.all[id]

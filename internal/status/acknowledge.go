@@ -1,4 +1,4 @@
-package app
+package status
 
 import (
 	"context"
@@ -11,18 +11,18 @@ import (
 // acknowledgeWait bounds how long a command waits until the peer knows of a change.
 const acknowledgeWait = 5 * time.Second
 
-// acknowledged waits until a change is in force here, as inForce tells, and the peer
+// Acknowledged waits until a change is in force here, as inForce tells, and the peer
 // is known to go by it. What names the change with its verb. If the peer does not
 // confirm it in time, or has not answered for a whole timeout, the error is
 // api.Unconfirmed: the change stays.
-func (a *Appliance) acknowledged(ctx context.Context, what string, inForce func(agent.Seen) bool) error {
+func (o *Overview) Acknowledged(ctx context.Context, what string, inForce func(agent.Seen) bool) error {
 	const look = 10 * time.Millisecond
 	limit := time.NewTimer(acknowledgeWait)
 	defer limit.Stop()
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	for {
-		seen := a.agent.Look()
+		seen := o.Agent.Look()
 		switch {
 		case seen.State.Record.Role == pair.Standalone, inForce(seen) && seen.Config.Acknowledged(seen.State):
 			return nil
@@ -32,7 +32,7 @@ func (a *Appliance) acknowledged(ctx context.Context, what string, inForce func(
 		select {
 		case <-ticker.C:
 		case <-limit.C:
-			return pair.Refuse(pair.Unconfirmed, "%s", unconfirmed(what, a.version, seen.State.Peer.Version))
+			return pair.Refuse(pair.Unconfirmed, "%s", unconfirmed(what, o.Version, seen.State.Peer.Version))
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -1,4 +1,4 @@
-package app
+package status
 
 import (
 	"fmt"
@@ -12,30 +12,32 @@ import (
 	"baton/internal/watch"
 )
 
-// opening measures how long it takes to open the site here, from the decision to
+// Opening measures how long it takes to open the site here, from the decision to
 // the shared IP: the part of a takeover that no setting tells.
-type opening struct {
+type Opening struct {
 	began atomic.Int64 // failover.Instant; 0: not under way
 	took  atomic.Int64 // of the newest one; 0: not measured yet
 }
 
-func (o *opening) begin() { o.began.Store(int64(agent.BootClock())) }
+// Begin notes that opening begins now.
+func (o *Opening) Begin() { o.began.Store(int64(agent.BootClock())) }
 
-func (o *opening) end() {
+// End notes that the shared IP is on.
+func (o *Opening) End() {
 	if began := o.began.Swap(0); began != 0 {
 		o.took.Store(int64(agent.BootClock().Sub(failover.Instant(began))))
 	}
 }
 
 // lasted is how long the newest one took; 0: not measured yet.
-func (o *opening) lasted() time.Duration { return time.Duration(o.took.Load()) }
+func (o *Opening) lasted() time.Duration { return time.Duration(o.took.Load()) }
 
 // mostOpening bounds what a peer may tell of its opening.
 const mostOpening = time.Hour
 
 // expected is how long opening the site would take here: as the last time, or else
 // as the primary tells of itself. 0: neither is known.
-func (o *opening) expected(primary *pair.PeerReport) time.Duration {
+func (o *Opening) expected(primary *pair.PeerReport) time.Duration {
 	own := o.lasted()
 	if own > 0 || primary == nil {
 		return own
@@ -44,78 +46,78 @@ func (o *opening) expected(primary *pair.PeerReport) time.Duration {
 }
 
 // ownReadiness is a backup's: what would happen if its primary failed now.
-func (a *Appliance) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
-	seen := a.agent.Look()
+func (o *Overview) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
+	seen := o.Agent.Look()
 	if why := seen.Config.Readiness(seen.State); why != failover.Agreed {
-		return notReady(why, remedy(seen, why))
+		return notReady(why, Remedy(seen, why))
 	}
-	if a.reached.Lost() {
+	if o.Reach.Lost() {
 		return unreached()
 	}
 	if left, silent, runs := seen.Config.TakeoverIn(seen.State, agent.BootClock()); silent > 0 {
 		if why := seen.State.Blocked; !runs && why != failover.Agreed {
-			return declines(why, remedy(seen, why))
+			return declines(why, Remedy(seen, why))
 		}
-		return a.filled(underWay(left, silent, sync.DataAgeMS))
+		return o.filled(underWay(left, silent, sync.DataAgeMS))
 	}
-	after := seen.Config.TakeoverAfter(seen.State) + a.opening.expected(a.fresh())
-	return a.filled(ready(after.Milliseconds(), sync.DataAgeMS, "the primary"))
+	after := seen.Config.TakeoverAfter(seen.State) + o.Opening.expected(o.Fresh())
+	return o.filled(ready(after.Milliseconds(), sync.DataAgeMS, "the primary"))
 }
 
 // filled adds to a takeover that would happen what it would lack: files, or a web
 // server that works.
-func (a *Appliance) filled(known *pair.Readiness) *pair.Readiness {
-	if who := a.sickBackup(); who != "" {
+func (o *Overview) filled(known *pair.Readiness) *pair.Readiness {
+	if who := o.sickBackup(); who != "" {
 		known.Text += " But the site failed its check on " + who + " when it was last served there."
 		known.NextStep = "Look on " + who + " at what serves the site, as the web server, before you rely on it."
 	}
-	if a.protected.Load() == 0 {
+	if o.Protected() == 0 {
 		known.Text += " It would serve the site without its files: no directory is protected."
 		known.NextStep = nothingStep
 	}
 	return known
 }
 
-// readiness is that of the pair, as either of its appliances knows it.
-func (a *Appliance) readiness(sync pair.SyncStatus) *pair.Readiness {
-	seen := a.agent.Look()
+// Readiness is that of the pair, as either of its appliances knows it.
+func (o *Overview) Readiness(sync pair.SyncStatus) *pair.Readiness {
+	seen := o.Agent.Look()
 	switch seen.State.Record.Role {
 	case pair.Standalone:
 		return nil
 	case pair.Backup:
-		return a.ownReadiness(sync)
+		return o.ownReadiness(sync)
 	case pair.Primary:
 	}
-	return a.readinessOfBackup(seen, seen.Config.Hears(seen.State, agent.BootClock()), sync)
+	return o.readinessOfBackup(seen, seen.Config.Hears(seen.State, agent.BootClock()), sync)
 }
 
 // readinessOfBackup is what a primary knows of it. Hears: the backup answers.
-func (a *Appliance) readinessOfBackup(seen agent.Seen, hears bool, sync pair.SyncStatus) *pair.Readiness {
-	s, report := seen.State, a.fresh()
+func (o *Overview) readinessOfBackup(seen agent.Seen, hears bool, sync pair.SyncStatus) *pair.Readiness {
+	s, report := seen.State, o.Fresh()
 	switch {
 	case s.Phase == pair.Conflict:
-		return ofBackup(*notReady(failover.EpochsClash, remedy(seen, failover.EpochsClash)))
+		return ofBackup(*notReady(failover.EpochsClash, Remedy(seen, failover.EpochsClash)))
 	case !hears && s.Failed.Set && s.Failure != pair.NoAnswer:
-		return ofBackup(*notReady(failover.PeerRefusesUs, remedy(seen, failover.PeerRefusesUs)))
+		return ofBackup(*notReady(failover.PeerRefusesUs, Remedy(seen, failover.PeerRefusesUs)))
 	case !hears || s.Phase == pair.Alone:
 		return unknown("If this primary failed now, nothing would take over: the backup does not answer.")
-	case maintenanceStatus(s).On(): // the backup has perhaps not told yet that it knows
-		return ofBackup(*notReady(failover.InMaintenance, remedy(seen, failover.InMaintenance)))
+	case MaintenanceStatus(s).On(): // the backup has perhaps not told yet that it knows
+		return ofBackup(*notReady(failover.InMaintenance, Remedy(seen, failover.InMaintenance)))
 	case report == nil || report.Readiness == nil:
 		return unknown("Whether the backup could take over is not known: it has not reported yet.")
 	case report.Readiness.Ready:
-		return a.filled(ready(report.Readiness.TakeoverMS, sync.DataAgeMS, "this primary"))
+		return o.filled(ready(report.Readiness.TakeoverMS, sync.DataAgeMS, "this primary"))
 	}
 	return ofBackup(*report.Readiness)
 }
 
 // sickBackup names the backup if its site failed its check lately; empty: it did not.
-func (a *Appliance) sickBackup() string {
-	seen := a.agent.Look()
-	pinned, paired := a.link.Paired()
+func (o *Overview) sickBackup() string {
+	seen := o.Agent.Look()
+	pinned, paired := o.Link.Paired()
 	switch s := seen.State; {
 	case s.Record.Role == pair.Backup && seen.Config.SickLately(s, agent.BootClock()):
-		return a.config.Name
+		return o.Name
 	case s.Record.Role == pair.Primary && paired && s.Peer.Role == pair.Backup && s.Peer.Sick:
 		return pinned.Name
 	}

@@ -1,4 +1,4 @@
-package app
+package status
 
 import (
 	"baton/internal/agent"
@@ -28,20 +28,20 @@ type sighting struct {
 
 // siteStatus says in one line whether the site is up, who serves it, and who
 // protects it.
-func (a *Appliance) siteStatus(ready *pair.Readiness) pair.SiteStatus {
-	seen := a.agent.Look()
+func (o *Overview) siteStatus(ready *pair.Readiness) pair.SiteStatus {
+	seen := o.Agent.Look()
 	seat := sighting{
-		served: seen.Config.Served(seen.State, agent.BootClock()), self: a.config.Name, role: seen.State.Record.Role, phase: seen.State.Phase,
-		shared: len(a.ips.ticked()) > 0, checked: a.checked(), ready: ready != nil && ready.Ready, hollow: a.protected.Load() == 0, wasSick: a.sickBackup() != "", conditions: a.agent.Conditions(),
+		served: seen.Config.Served(seen.State, agent.BootClock()), self: o.Name, role: seen.State.Record.Role, phase: seen.State.Phase,
+		shared: len(o.Ticked()) > 0, checked: o.checked(), ready: ready != nil && ready.Ready, hollow: o.Protected() == 0, wasSick: o.sickBackup() != "", conditions: o.Agent.Conditions(),
 		heardMS: -1, peerRole: seen.State.Peer.Role, peerPhase: seen.State.Peer.Phase, peerServed: seen.State.Peer.Serving, peerStopped: seen.State.Peer.Stopping,
 	}
-	if pinned, paired := a.link.Paired(); paired {
+	if pinned, paired := o.Link.Paired(); paired {
 		seat.peer = pinned.Name
 	}
 	if heard := seen.State.PeerHeard; heard.Set {
 		seat.heardMS = agent.BootClock().Sub(heard.At).Milliseconds()
 	}
-	if report := a.fresh(); report != nil {
+	if report := o.Fresh(); report != nil {
 		seat.peerReports = report.Conditions
 		if seat.served == failover.ServedByPeer {
 			seat.checked = report.SiteChecked

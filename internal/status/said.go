@@ -1,4 +1,4 @@
-package app
+package status
 
 import (
 	"slices"
@@ -16,9 +16,9 @@ func checkOwnNetwork(seen agent.Seen, open []pair.Condition) []api.Check {
 		at := slices.IndexFunc(open, func(c pair.Condition) bool { return c.ID == id })
 		switch {
 		case at >= 0:
-			own = append(own, amiss(id, open[at].Text, open[at].NextStep))
+			own = append(own, api.Fail(id, open[at].Text, open[at].NextStep))
 		case id == "shared-ip-no-carrier" && seen.State.Unplugged.Set: // no condition yet
-			own = append(own, amiss(id, "The interface of a shared IP has no carrier.", "Look at the cable of that interface and at its switch."))
+			own = append(own, api.Fail(id, "The interface of a shared IP has no carrier.", "Look at the cable of that interface and at its switch."))
 		}
 	}
 	return own

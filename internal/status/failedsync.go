@@ -1,4 +1,4 @@
-package app
+package status
 
 import (
 	"strings"
@@ -16,18 +16,18 @@ const silenceStep = "Bring the peer back, as its own condition says: it is tried
 
 // failedSync tells, on a backup, that no data sync has succeeded since one failed. One
 // that is just tried again has not succeeded yet.
-func (a *Appliance) failedSync() []pair.Condition {
-	p := a.engine.Progress()
-	if p.Failing == "" || a.local.State().Record.Role != pair.Backup {
+func (o *Overview) failedSync() []pair.Condition {
+	p := o.Engine.Progress()
+	if p.Failing == "" || o.Local.State().Record.Role != pair.Backup {
 		return nil
 	}
 	next := time.Duration(-1)
-	if due := a.agent.NextSync(); !due.IsZero() {
+	if due := o.Agent.NextSync(); !due.IsZero() {
 		next = time.Until(due)
 	}
 	return []pair.Condition{{
 		ID: "sync-failed", Severity: pair.Warning, Text: "The last data sync failed: " + strings.TrimRight(p.Failing, ". ") + ".",
-		NextStep: againStep(a.agent.Look(), next),
+		NextStep: againStep(o.Agent.Look(), next),
 	}}
 }
 

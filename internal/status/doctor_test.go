@@ -1,4 +1,4 @@
-package app
+package status
 
 import (
 	"strings"
@@ -92,7 +92,7 @@ func TestDoctorLooksHereFirstAndSaysACauseOnce(t *testing.T) {
 		return pair.Notice{Condition: pair.Condition{ID: id, Severity: pair.Critical, Text: id, NextStep: step}, Where: where}
 	}
 	checks := []api.Check{
-		amiss("shared-ip-no-carrier", "", "a"), amiss("peer", "", "b"), fine("data", ""), amiss("ready", "", "Turn it on."),
+		api.Fail("shared-ip-no-carrier", "", "a"), api.Fail("peer", "", "b"), api.Pass("data", ""), api.Fail("ready", "", "Turn it on."),
 	}
 	var left []string
 	for _, n := range unsaid([]pair.Notice{
@@ -104,5 +104,14 @@ func TestDoctorLooksHereFirstAndSaysACauseOnce(t *testing.T) {
 	}
 	if got := strings.Join(left, " "); got != "nothing-protected data-torn betaalone" {
 		t.Errorf("left: %s", got)
+	}
+}
+
+// A peer that answers and is of another version is not one that is to be brought back.
+func TestWhyThePeersReachIsNotKnownIsSaid(t *testing.T) {
+	const why = "not known: the version of Baton on beta does not test for its peer"
+	check := checkReach(pair.Reach{IP: "198.51.100.254", Reachable: true, Peer: &pair.PeerReach{Name: "beta", Reason: why}})
+	if check.OK || !strings.Contains(check.Text, why) || strings.Contains(check.NextStep, "Bring the peer back") {
+		t.Errorf("doctor says %+v", check)
 	}
 }

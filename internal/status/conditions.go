@@ -1,0 +1,77 @@
+package status
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// tornStep is the next step while data is not whole.
+const tornStep = "Do what the condition data-torn says; it is tried again every few seconds. Until then this appliance does not take over by itself. " +
+	"To serve without what is missing, run baton become primary --force; the history then names it."
+
+// nothingStep is the next step while no directory is protected.
+const nothingStep = "Protect the directories that hold the site's files, on the Protection page of the primary, or run there: baton data add dir NAME PATH."
+
+// Conditions are those that the edges know of.
+func (o *Overview) Conditions() []pair.Condition {
+	var found []pair.Condition
+	if contact, known := o.Link.Contact(); known && contact.ClockOffset.Abs() > 60*time.Second {
+		found = append(found, pair.Condition{
+			ID: "clock-off", Severity: pair.Warning,
+			Text:     "The clocks of the two appliances differ by more than a minute.",
+			NextStep: "Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them.",
+		})
+	}
+	found = append(found, o.failedSync()...)
+	found = append(found, o.lateWrites()...)
+	if _, paired := o.Link.Paired(); paired && o.Protected() == 0 {
+		found = append(found, pair.Condition{
+			ID: "nothing-protected", Severity: pair.Warning, Text: "No directory is protected: a takeover would serve the site without its files.", NextStep: nothingStep,
+		})
+	}
+	if aside, _ := o.Engine.Copies(); len(aside) > 0 {
+		found = append(found, pair.Condition{
+			ID: "diverged-copies", Severity: pair.Warning,
+			Text:     "This appliance keeps " + pair.Counted(int64(len(aside)), "diverged copy") + ": what it wrote, and the site does not have.",
+			NextStep: "Look at them on its Status page; export what is needed, then delete them: baton diverged list.",
+		})
+	}
+	if torn := o.Engine.Torn(); torn != nil {
+		found = append(found, pair.Condition{
+			ID: "data-torn", Severity: pair.Critical, Text: torn.Error(),
+			NextStep: tornStep,
+		})
+	}
+	for _, others := range o.Others {
+		found = append(found, others()...)
+	}
+	return found
+}
+
+// lateWrites tells, on both appliances, that files were written on one of them after
+// it had handed the site over.
+func (o *Overview) lateWrites() []pair.Condition {
+	var found []pair.Condition
+	if _, late := o.Engine.Copies(); len(late) > 0 {
+		found = append(found, pair.Condition{
+			ID: "late-writes", Severity: pair.Warning,
+			Text:     "Files were written on this appliance after it had handed the site over. No snapshot has them; they are kept as a diverged copy: " + strings.Join(late, ", ") + ".",
+			NextStep: "Find out what writes there while this appliance is not the primary, and stop it; export what is needed, then delete the copy: baton diverged list.",
+		})
+	}
+	pinned, paired := o.Link.Paired()
+	if !paired {
+		return found
+	}
+	if report := o.reported.by(pinned.ID); report != nil && slices.ContainsFunc(report.Conditions, func(c pair.Condition) bool { return c.ID == "late-writes" }) {
+		found = append(found, pair.Condition{
+			ID: "peer-late-writes", Severity: pair.Warning,
+			Text:     "Files were written on the peer after it had handed the site over. No snapshot has them; they are kept there as a diverged copy.",
+			NextStep: "Look at the Status page of the peer, or run there: baton diverged list.",
+		})
+	}
+	return found
+}
