@@ -71,7 +71,7 @@ func table() map[string]rule {
 
 		// faces
 		"internal/api":         {imports: []string{"internal/cause", "internal/pair", "internal/report"}},
-		"internal/api/apitest": {imports: []string{"internal/act", "internal/act/acttest", "internal/api", "internal/cause", "internal/inforce", "internal/pair", "internal/report", "internal/signin", "internal/store"}},
+		"internal/api/apitest": {imports: []string{"internal/act", "internal/act/acttest", "internal/agent", "internal/api", "internal/cause", "internal/inforce", "internal/pair", "internal/peer", "internal/report", "internal/signin", "internal/store", "internal/support"}},
 		"internal/console":     {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
 		"internal/cli":         {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
 

@@ -209,10 +209,10 @@ func TestDataIsTestedProtectedAndRemoved(t *testing.T) {
 	if p.status != http.StatusConflict {
 		t.Errorf("the same name: %d", p.status)
 	}
-	p.has(t, "There is protected data named www already", `value="/srv/other"`)
+	p.has(t, "There is already protected data &#34;www&#34;", `value="/srv/other"`)
 	b.get(Root+"/protection/remove/www").has(t, "will no longer be protected", "Its files stay where they are, on both appliances.")
 	b.post(Root+"/protection/remove/www").has(t, "www is no longer protected. Its files stay")
-	b.post(Root+"/protection/remove/www").has(t, "There is no protected data named www")
+	b.post(Root+"/protection/remove/www").has(t, "There is no protected data &#34;www&#34;")
 	b.get(Root+"/protection/remove/www").has(t, "There is no protected data named www any more.")
 }
 

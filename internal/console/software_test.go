@@ -54,15 +54,19 @@ func TestABackupIsDownloadedLookedIntoAndRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := b.upload("long enough it is", []byte(saved.body))
-	asked.has(t, "Help desk", "Baton 1.2.3", "3; of these may sign in as administrators: 1", "Everybody is signed out", `name="id" value="inspected"`)
+	asked.has(t, "Baton 1.2.3", "3; of these may sign in as administrators: 1", "Everybody is signed out")
+	id := asked.value(t, "id")
 	if data, err := b.appliance.Data(t.Context()); err != nil || len(data) != 0 {
 		t.Fatalf("looking into it restored it: %v %v", data, err)
 	}
-	b.post(software+"/restore", "id", "inspected").has(t, "The backup is restored")
+	if p := b.post(software+"/restore", "id", id); !strings.HasPrefix(p.path, Root) || strings.Contains(p.body, "Download backup") {
+		t.Errorf("whoever restored it is still signed in at %s", p.path)
+	}
+	b.signIn(pair.Administrator)
 	if data, err := b.appliance.Data(t.Context()); err != nil || len(data) != 1 {
 		t.Errorf("%v %v", data, err)
 	}
-	if p := b.post(software+"/restore", "id", "inspected"); p.status != http.StatusUnprocessableEntity {
+	if p := b.post(software+"/restore", "id", id); p.status != http.StatusUnprocessableEntity {
 		t.Errorf("restored twice: %d", p.status)
 	}
 }
@@ -76,7 +80,7 @@ func TestARefusedBackupFormShowsWhatIsWrongAndNoPassword(t *testing.T) {
 	}{
 		{"two passwords", b.post(software+"/backup", "password", "one password 1", "again", "another password"), "The two passwords differ"},
 		{"a short one", b.post(software+"/backup", "password", "sh0rt", "again", "sh0rt"), "10 "},
-		{"a wrong file", b.upload("any password", []byte("PK\x03\x04")), "this is no backup"},
+		{"a wrong file", b.upload("any password", []byte("PK\x03\x04")), "not a backup of Baton"},
 		{"no form", b.post(software + "/inspect"), "multipart"},
 		{"too large", b.upload("any password", make([]byte, api.MaxBackup+maxForm)), "larger than 33.6 MB"},
 	} {
@@ -94,16 +98,16 @@ func TestARefusedBackupFormShowsWhatIsWrongAndNoPassword(t *testing.T) {
 func TestSoftwareTellsWhetherTheTwoVersionsAreTheSame(t *testing.T) {
 	b := open(t).signIn(pair.Viewer)
 	alone := b.get(software)
-	alone.has(t, "Baton 1.2.3", "0123456789ab", "With a second appliance")
+	alone.has(t, "Baton 1.2.3", "With a second appliance")
 	b.appliance.Change(func(s *pair.Status) {
-		s.Role, s.Peer = pair.Primary, &pair.PeerStatus{Name: "beta", Address: "198.51.100.2:443"}
+		s.Role, s.Peer = pair.Primary, &pair.PeerStatus{Name: "beta", Address: "198.51.100.2:443", Version: "1.2.2"}
 	})
 	b.get(software).has(t, "Baton 1.2.2", "the two versions differ", "Switch the roles")
 	if strings.Contains(alone.body, "Download backup") {
 		t.Error("a viewer is offered a backup")
 	}
-	b.get(software+"/licences").has(t, "example.org/thing", "MIT")
-	b.get(software+"/licences.txt").has(t, "Take that, too.")
+	b.get(software+"/licences").has(t, "github.com/spf13/cobra", "MIT")
+	b.get(software+"/licences.txt").has(t, "Permission is hereby granted")
 }
 
 func TestTheSupportBundleIsAFile(t *testing.T) {

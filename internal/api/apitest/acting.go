@@ -44,13 +44,13 @@ func (a *Appliance) needPeer(alone bool) error {
 }
 
 // StartSync implements api.Syncing.
-func (a *Appliance) StartSync(_ context.Context, request api.SyncRequest) (api.Task, error) {
+func (a *Appliance) StartSync(ctx context.Context, request api.SyncRequest) (api.Task, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.needPeer(false); err != nil {
 		return api.Task{}, err
 	}
-	if slices.ContainsFunc(a.data, func(d api.Data) bool { return d.Name == "shrunk" }) && !request.AcceptShrink {
+	if data, _ := a.Data(ctx); slices.ContainsFunc(data, func(d api.Data) bool { return d.Name == "shrunk" }) && !request.AcceptShrink {
 		return api.Task{}, pair.Refuse(pair.Refused, "much less data is left than the backup holds: look at it, then add --accept-shrink")
 	}
 	return a.begin("sync", []string{"pull the data"}, func() {

@@ -12,11 +12,14 @@ import (
 
 	"baton/internal/act"
 	"baton/internal/act/acttest"
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/inforce"
 	"baton/internal/pair"
+	"baton/internal/peer"
 	"baton/internal/signin"
 	"baton/internal/store"
+	"baton/internal/support"
 )
 
 // ID is the appliance's own id, PeerID that of whatever it pairs with.
@@ -24,6 +27,9 @@ const (
 	ID     pair.ApplianceID = "0a11ce00000000000000000000000001"
 	PeerID pair.ApplianceID = "0b0b0000000000000000000000000002"
 )
+
+// version is the appliance's.
+const version = "1.2.3"
 
 // Start is the instant at which every Appliance lives: its clock stands still.
 func Start() time.Time { return time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC) }
@@ -38,12 +44,14 @@ type Appliance struct {
 	store       *store.Site
 	path        string // of the site database
 	people      signin.Subjects
+	backups     *support.Backups
+	software    *support.Software
+	agent       *acttest.Agent
+	link        *acttest.Link
 	events      []pair.Event
 	tasks       map[string]*task
 	allowed     []string
-	data        []api.Data
 	diverged    map[string]pair.DivergedCopy
-	inspected   []api.Data // of a backup that waits to be restored
 	key         string
 	previousKey string
 	damped      bool
@@ -85,8 +93,8 @@ func (a *Appliance) Backend() api.Backend {
 		Security:      a.people.Security,
 		Tokens:        a.people.Tokens,
 		Diverged:      a,
-		Backups:       a,
-		Software:      a,
+		Backups:       a.backups,
+		Software:      a.software,
 	}
 }
 
@@ -110,10 +118,10 @@ func New(t TB) *Appliance {
 	}
 	t.Cleanup(func() { _ = site.Close() })
 	a := &Appliance{
-		store: site, path: path,
+		store: site, path: path, agent: acttest.NewAgent(), link: &acttest.Link{},
 		changed: make(chan struct{}),
 		status: pair.Status{
-			Appliance: pair.ApplianceStatus{ID: ID, Name: "alpha", Version: "1.2.3", Address: "198.51.100.1:443"},
+			Appliance: pair.ApplianceStatus{ID: ID, Name: "alpha", Version: version, Address: "198.51.100.1:443"},
 			Since:     Start(),
 			Site:      pair.SiteStatus{State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; no backup protects it."},
 			SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0"}},
@@ -127,10 +135,16 @@ func New(t TB) *Appliance {
 		notifications: api.SavedNotifications{Notifications: pair.DefaultNotifications()},
 		channels:      map[string]pair.ChannelState{},
 	}
+	lead := &act.Lead{Agent: a.agent, Link: a.link, Audit: act.Audit{Record: a.recordEvent}}
 	a.people = signin.New(signin.Options{
 		Name: "alpha", Store: site, Rules: inforce.NewSecurity(), Token: "setup-token-1", Log: slog.New(slog.DiscardHandler),
-		Lead: &act.Lead{Agent: acttest.NewAgent(), Link: &acttest.Link{}, Audit: act.Audit{Record: a.recordEvent}},
+		Lead: lead,
 	})
+	a.backups = &support.Backups{Name: "alpha", Version: version, Store: site, Lead: lead, Reload: func(context.Context) error { return nil }}
+	a.software = &support.Software{
+		Version: version, Started: Start(), Agent: a.agent, Link: a.link,
+		Bundle: &support.Bundle{Name: "alpha", ID: ID, Version: version, Secrets: site.Secrets, Audit: lead.Audit},
+	}
 	return a
 }
 
@@ -146,6 +160,20 @@ func (a *Appliance) Change(edit func(*pair.Status)) {
 	defer a.mu.Unlock()
 	edit(&a.status)
 	a.wake()
+}
+
+// show has the agent and the link agree with the status.
+func (a *Appliance) show() {
+	a.link.Peer = nil
+	if p := a.status.Peer; p != nil {
+		a.link.Peer = &peer.Pinned{ID: p.ID, Name: p.Name, Addresses: []string{p.Address}}
+	}
+	a.agent.Show(func(seen *agent.Seen) {
+		seen.State.Record.Role, seen.State.Phase = a.status.Role, a.status.State
+		if p := a.status.Peer; p != nil {
+			seen.State.Peer.Version = p.Version
+		}
+	}, a.status.Conditions...)
 }
 
 // Damp pauses automatic failover, as too many takeovers do.
@@ -174,6 +202,7 @@ func (a *Appliance) SetAside(diverged pair.DivergedCopy) {
 }
 
 func (a *Appliance) wake() {
+	a.show()
 	close(a.changed)
 	a.changed = make(chan struct{})
 }

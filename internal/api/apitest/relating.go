@@ -67,7 +67,7 @@ func (a *Appliance) mayPair(host string) error {
 }
 
 // PreviewPair implements api.Relationship.
-func (a *Appliance) PreviewPair(_ context.Context, request api.PairRequest) (api.PairPreview, error) {
+func (a *Appliance) PreviewPair(ctx context.Context, request api.PairRequest) (api.PairPreview, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	host, port := hostPort(request.Address)
@@ -78,8 +78,9 @@ func (a *Appliance) PreviewPair(_ context.Context, request api.PairRequest) (api
 		Name: "beta", Version: "1.2.3", Address: net.JoinHostPort(host, port), Reverse: request.Reverse,
 		Text: "All site data on beta will be replaced by that of alpha.",
 	}
-	preview.Offer = a.offer()
-	for _, data := range a.data {
+	preview.Offer = a.offer(ctx)
+	all, _ := a.Data(ctx)
+	for _, data := range all {
 		preview.Brings = append(preview.Brings, data.Path)
 	}
 	if host == NewerHost {

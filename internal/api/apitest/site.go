@@ -126,21 +126,22 @@ func (a *Appliance) changeCertificate(ctx context.Context, made *api.Certificate
 
 // Protection implements api.ProtectedData: each piece has two files; one named
 // "broken" cannot be read.
-func (a *Appliance) Protection(context.Context) (api.Protection, error) {
+func (a *Appliance) Protection(ctx context.Context) (api.Protection, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	known := api.Protection{Site: a.part(api.Data{Name: api.SiteDatabase, Kind: "site", Path: "/var/lib/baton/site.db"})}
-	for _, data := range a.data {
+	data, _ := a.Data(ctx)
+	for _, data := range data {
 		known.Data = append(known.Data, a.part(data))
 	}
-	known.Offer = a.offer()
+	known.Offer = a.offer(ctx)
 	return known, nil
 }
 
 // offer proposes the public site's directory until it is protected.
-func (a *Appliance) offer() *api.DataSpec {
+func (a *Appliance) offer(ctx context.Context) *api.DataSpec {
 	wanted := api.DataSpec{Name: "site", Kind: string(pair.DataDirectory), Path: "/srv/public"}
-	if slices.ContainsFunc(a.data, func(d api.Data) bool { return d.Path == wanted.Path }) {
+	if all, _ := a.Data(ctx); slices.ContainsFunc(all, func(d api.Data) bool { return d.Path == wanted.Path }) {
 		return nil
 	}
 	return &wanted
@@ -190,14 +191,14 @@ func (a *Appliance) Disallow(_ context.Context, path string) error {
 
 // TestData implements api.ProtectedData: a path that begins with /missing is not
 // there.
-func (a *Appliance) TestData(_ context.Context, data api.DataSpec) ([]api.Check, error) {
+func (a *Appliance) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if strings.HasPrefix(data.Path, "/missing") {
 		return []api.Check{{ID: "exists", Text: data.Path + " is not there.", NextStep: "Make it first, or correct the path.", Severity: pair.Critical}}, nil
 	}
 	checks := []api.Check{{ID: "exists", OK: true, Text: data.Path + " is a directory."}}
-	if slices.ContainsFunc(a.data, func(d api.Data) bool { return d.Name == data.Name }) {
+	if all, _ := a.Data(ctx); slices.ContainsFunc(all, func(d api.Data) bool { return d.Name == data.Name }) {
 		checks = append(checks, api.Check{ID: "name", Text: "There is protected data named " + data.Name + " already.", NextStep: "Choose another name.", Severity: pair.Critical})
 	}
 	return checks, nil
