@@ -22,6 +22,14 @@ func (t *turn) follow() {
 	}
 }
 
+// unfollow has services rest that followed, on an appliance that is no backup any more and
+// does not open its site yet.
+func (t *turn) unfollow() {
+	if t.Duty == pair.Follow && t.Door == Closed {
+		t.want(pair.Rest)
+	}
+}
+
 // servicesSet takes in whether the services do what was asked of them.
 func (t *turn) servicesSet(ev ServicesSet) {
 	if ev.Duty != t.Duty {

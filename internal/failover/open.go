@@ -11,6 +11,7 @@ func (t *turn) closed() bool { return !t.Opening && !t.Stopping && !t.Held }
 // open begins to open the site: data, services, address, in this order.
 func (t *turn) open() {
 	t.Door, t.Opening, t.Broken, t.Blocked = OpeningData, true, NoEffect, Agreed
+	t.DutyAgain = Moment{} // they are about to lead
 	t.do(OpenData{Forced: t.Forced})
 }
 

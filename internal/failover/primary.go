@@ -9,6 +9,7 @@ import (
 // bePrimary renews the entitlement to serve, or gives it up; and comes back
 // once it is safe.
 func (t *turn) bePrimary() {
+	t.unfollow()
 	if t.Phase == pair.Conflict {
 		t.probeAddress() // so that a forced promotion knows whether the address answers
 		return
@@ -288,6 +289,7 @@ func (t *turn) incapable() bool {
 
 // beStandalone serves once nobody answers for the shared IP.
 func (t *turn) beStandalone() {
+	t.unfollow()
 	if t.Door != Closed {
 		t.renew()
 		if t.Door == Open {
