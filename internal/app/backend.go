@@ -22,7 +22,7 @@ type backend struct {
 func newBackend(a *Appliance) *backend {
 	b := &backend{Appliance: a, looks: newLooks()}
 	a.doctor = &status.Checks{Overview: a.overview, Kernel: a.kernel, Permitted: b.permitted, TestIPs: b.TestIPs}
-	a.preflight = &status.SwitchChecks{Checks: a.doctor, Exchange: a.exchangeAll}
+	a.preflight = &status.SwitchChecks{Checks: a.doctor, Exchange: a.exchange.All}
 	tasks := admin.NewTasks(a.log)
 	b.syncs = &admin.Syncs{Agent: a.agent, Link: a.link, Audit: a.lead.Audit, Overview: a.overview, Tasks: tasks}
 	b.roles = &admin.Roles{SwitchChecks: a.preflight, Agent: a.agent, Audit: a.lead.Audit, Tasks: tasks}

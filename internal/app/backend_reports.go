@@ -36,7 +36,7 @@ func (b *backend) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, 
 	if err != nil {
 		return s, act.Failure(err)
 	}
-	b.learnNames(ctx)
+	b.exchange.ReadNames(ctx)
 	s.Appliances = b.named(slices.Collect(maps.Keys(heads)))
 	if filter.Appliance == "" {
 		return s, nil

@@ -67,7 +67,7 @@ func (b *backend) saveAtPrimary(ctx context.Context, wanted api.Saved[pair.Setti
 	if err := peer.Ask(ctx, b.link.Bulk(), wire.PathSettings, question); err != nil {
 		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
-	b.exchangeAll(ctx) // brings them at once
+	b.exchange.All(ctx) // brings them at once
 	saved, err := b.Settings(ctx)
 	if err == nil && len(question.Changes) > 0 && saved.Version == version {
 		err = pair.Refuse(pair.Unreachable, "the primary saved the settings, and has not told them yet: look again in a moment")

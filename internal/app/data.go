@@ -32,7 +32,7 @@ func (d *data) open(ctx context.Context, settle func(context.Context) error) err
 	if err := settle(ctx); err != nil {
 		return err
 	}
-	d.appliance.keepLearned(ctx)
+	d.appliance.exchange.Keep(ctx)
 	return nil
 }
 

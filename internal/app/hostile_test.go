@@ -114,7 +114,7 @@ func victim(t *testing.T, role pair.Role) *Appliance {
 		t.Fatal(err)
 	}
 	for some := range slices.Chunk(hostileEvents(), wire.ExchangeEvents) {
-		if _, err := a.exchanged(t.Context(), wire.Exchange{Events: some}); err != nil {
+		if _, err := a.exchange.Answer(t.Context(), wire.Exchange{Events: some}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -171,7 +171,7 @@ func TestWhatAHostilePeerTellsHarmsNoPage(t *testing.T) {
 			harmless(t, role.String()+" "+path, asked(t, client, address, address, "/login"+path, "text/html"))
 		}
 		for _, text := range []string{`"><script>alert(1)</script>`, "", "\x00", "NaN"} {
-			if _, err := a.reported(t.Context(), wire.Report{Report: hostileReport(t, text)}); err != nil {
+			if _, err := a.exchange.Report(t.Context(), wire.Report{Report: hostileReport(t, text)}); err != nil {
 				t.Fatal(err)
 			}
 			for _, path := range []string{"/status", "/management/failover"} {

@@ -106,7 +106,7 @@ func (a *Appliance) handlePeer() {
 		if err := a.believe(q.View); err != nil {
 			return wire.Answer{}, err
 		}
-		a.noticeView(q.View)
+		a.exchange.Notice(q.View)
 		view, err := a.agent.Polled(ctx, q.Seq, q.Ack, q.View)
 		return wire.Answer{Seq: q.Seq, View: view}, err
 	}))
@@ -127,7 +127,7 @@ func (a *Appliance) handlePeer() {
 	a.link.Handle("POST "+wire.PathTake, peer.Serve(func(ctx context.Context, q wire.Take) (wire.Plain, error) {
 		return done, act.Remote(a.agent.TakeAsked(ctx, q.Final, q.Automatic))
 	}))
-	a.link.Handle("POST "+wire.PathExchange, peer.Serve(a.exchanged))
+	a.link.Handle("POST "+wire.PathExchange, peer.Serve(a.exchange.Answer))
 	a.link.Handle("POST "+wire.PathSettings, peer.Serve(a.settingsAsked))
 	a.link.Handle("POST "+wire.PathRoom, peer.Serve(a.placeAsked))
 	a.link.Handle("POST "+wire.PathPing, peer.Serve(a.pingAsked))
@@ -139,7 +139,7 @@ func (a *Appliance) handlePeer() {
 	}))
 	a.link.Handle("POST "+wire.PathUnsynced, peer.Serve(a.unsyncedAsked))
 	a.link.Handle("POST "+wire.PathEndMaintenance, peer.Serve(a.backend.upkeep.EndMaintenanceAsked))
-	a.link.Handle("POST "+wire.PathReport, peer.Serve(a.reported))
+	a.link.Handle("POST "+wire.PathReport, peer.Serve(a.exchange.Report))
 	a.link.Handle(wire.Prefix+"data/", http.StripPrefix(strings.TrimSuffix(wire.Prefix, "/"), a.engine.Handler()))
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -52,4 +53,14 @@ func (a *Appliance) expiring() []pair.Condition {
 		return nil
 	}
 	return a.public.Conditions(time.Now())
+}
+
+// showDocuments brings into force what the site database says of the site's page and
+// certificate, of who may come in, and of who is notified.
+func (a *Appliance) showDocuments(ctx context.Context) {
+	a.people.Security.Load(ctx)
+	if err := a.present(ctx); err != nil {
+		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
+	}
+	a.notifier.Wake()
 }

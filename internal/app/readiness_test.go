@@ -41,31 +41,3 @@ func TestWhoLeadsMarksWhatADataSyncBrings(t *testing.T) {
 		return err == nil && n == 1
 	})
 }
-
-func TestDocumentsAreToldToABackupThatHasThemOtherwise(t *testing.T) {
-	a := primaryOf(t, pair.Record{})
-	save := func(name, text string, version int64) {
-		t.Helper()
-		if _, err := a.site.SaveDocument(t.Context(), name, []byte(text), version, pair.Event{Kind: pair.KindSettingChanged, Text: "saved"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	save("site", `{"name": "a < b"}`, 0)
-	save(documentNotifications, `{"daily_at":"08:00"}`, 0)
-	held := a.heldDocuments(t.Context())
-	if told := a.otherDocuments(t.Context(), held); len(told) != 0 {
-		t.Errorf("one that has all is told %+v", told)
-	}
-	save("site", `{"name": "c"}`, 1)
-	told := a.otherDocuments(t.Context(), held)
-	if len(told) != 1 || told[0].Name != "site" || told[0].Value != `{"name": "c"}` || told[0].Version != 2 {
-		t.Errorf("told %+v", told)
-	}
-	if told := a.otherDocuments(t.Context(), nil); told != nil {
-		t.Errorf("one that does not ask is told %+v", told)
-	}
-	a.takeDocuments(t.Context(), told) // a primary takes none
-	if _, version, err := a.site.Document(t.Context(), "site"); version != 2 || err != nil {
-		t.Errorf("version %d, %v", version, err)
-	}
-}

@@ -24,6 +24,7 @@ import (
 	"baton/internal/config"
 	"baton/internal/console"
 	"baton/internal/datasync"
+	"baton/internal/exchange"
 	"baton/internal/failover"
 	"baton/internal/inforce"
 	"baton/internal/lease"
@@ -62,9 +63,8 @@ type Appliance struct {
 	backend    *backend
 	server     *api.Server
 	settings   *inforce.Settings
-	outdated   chan struct{} // the primary tells of other settings than those in force
+	exchange   *exchange.Exchange
 	room       *watch.Room
-	full       func() bool // too little room is left in data_dir
 	notifier   *notify.Notifier
 	people     signin.Subjects
 	setupToken string
@@ -215,10 +215,12 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.settings = inforce.NewSettings(saved, version)
 	a.overview.Settings = a.settings
 	a.countProtected(ctx)
-	a.outdated = make(chan struct{}, 1)
 	a.room = &watch.Room{Dir: a.config.DataDir, Log: a.log}
-	a.full = a.room.Lacks
 	a.room.Look()
+	a.exchange = &exchange.Exchange{
+		Link: a.link, Store: a.site, Settings: a.settings, Overview: a.overview, Enforce: a.enforce, Documents: a.showDocuments, Full: a.room.Lacks,
+		Outdated: make(chan struct{}, 1), Log: a.log,
+	}
 	a.notifier = a.newNotifier()
 	a.history.written = a.notifier.Wake
 	a.lead = &act.Lead{Link: a.link, Audit: act.Audit{Record: a.history.Record}}
@@ -227,7 +229,7 @@ func (a *Appliance) join(ctx context.Context) error {
 		Name: a.config.Name, Store: a.site, Lead: a.lead, Rules: inforce.NewSecurity(), Token: a.setupToken, Log: a.log,
 	})
 	a.people.Security.Load(ctx)
-	a.learnNames(ctx)
+	a.exchange.ReadNames(ctx)
 	a.reached = &watch.Reach{IPs: func() []netip.Addr { return a.outside.Of(a.settings.Get().TestIPs) }}
 	a.strays = &watch.Strays{Name: a.config.Name, Traffic: a.traffic, Fresh: a.overview.Fresh}
 	a.way = &watch.Way{Link: a.link, Log: a.log, Report: func(ctx context.Context) pair.Report { return a.overview.Report(ctx, time.Now()) }}
@@ -246,12 +248,12 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
 		Store: records{a.local}, Mover: a.ips, Evidence: a.evidence,
-		Peer: &partner{link: a.link, believe: a.believe, notice: a.noticeView}, Door: a.doors, Services: noServices{},
+		Peer: &partner{link: a.link, believe: a.believe, notice: a.exchange.Notice}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
 		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.overview.Conditions, Beat: beat,
 	})
 	a.lead.Agent = a.agent
-	a.overview.Agent, a.reached.Agent, a.way.Agent = a.agent, a.agent, a.agent
+	a.overview.Agent, a.exchange.Agent, a.reached.Agent, a.way.Agent = a.agent, a.agent, a.agent, a.agent
 	a.backend = newBackend(a)
 	a.server = api.NewServer(a.backend.contract(), api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
 	a.handlePeer()
@@ -311,7 +313,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	}
 	run("upkeep", a.upkeep)
 	run("signs of life", a.live)
-	run("reports", a.tell)
+	run("reports", a.exchange.Run)
 	run("site check", (&watch.Site{Agent: a.agent, Settings: a.settings}).Run)
 	run("reach of the backup", a.reached.Run)
 	run("way to the peer", a.way.Run)

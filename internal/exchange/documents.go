@@ -1,4 +1,4 @@
-package app
+package exchange
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 
 // heldDocuments are the digests of the documents here, by name; empty, so that
 // nothing is told, if they cannot be read.
-func (a *Appliance) heldDocuments(ctx context.Context) map[string]string {
-	all, err := a.site.Documents(ctx)
+func (x *Exchange) heldDocuments(ctx context.Context) map[string]string {
+	all, err := x.Store.Documents(ctx)
 	if err != nil {
-		a.log.Warn("documents of the site not read", slog.String("error", err.Error()))
+		x.Log.Warn("documents of the site not read", slog.String("error", err.Error()))
 		return nil
 	}
 	held := map[string]string{"": ""} // also one that has none asks
@@ -37,13 +37,13 @@ func digestOf(d store.Document) string {
 
 // otherDocuments are those here that a backup has otherwise, as many as fit beside
 // the events; the next exchange brings more.
-func (a *Appliance) otherDocuments(ctx context.Context, held map[string]string) []wire.Document {
+func (x *Exchange) otherDocuments(ctx context.Context, held map[string]string) []wire.Document {
 	if len(held) == 0 {
 		return nil
 	}
-	all, err := a.site.Documents(ctx)
+	all, err := x.Store.Documents(ctx)
 	if err != nil {
-		a.log.Warn("documents of the site not told", slog.String("error", err.Error()))
+		x.Log.Warn("documents of the site not told", slog.String("error", err.Error()))
 		return nil
 	}
 	var others []wire.Document
@@ -65,19 +65,15 @@ func (a *Appliance) otherDocuments(ctx context.Context, held map[string]string) 
 
 // takeDocuments brings into force what the primary has saved. What a former primary
 // is still to set aside is not touched.
-func (a *Appliance) takeDocuments(ctx context.Context, told []wire.Document) {
-	seen := a.agent.Look()
+func (x *Exchange) takeDocuments(ctx context.Context, told []wire.Document) {
+	seen := x.Agent.Look()
 	if len(told) == 0 || !seen.Config.MaySync(seen.State) {
 		return
 	}
 	for _, d := range told {
-		if err := a.site.TakeDocument(ctx, store.Document{Name: d.Name, Value: []byte(d.Value), Version: d.Version}); err != nil {
-			a.log.Warn("document of the primary not taken", slog.String("document", d.Name), slog.String("error", err.Error()))
+		if err := x.Store.TakeDocument(ctx, store.Document{Name: d.Name, Value: []byte(d.Value), Version: d.Version}); err != nil {
+			x.Log.Warn("document of the primary not taken", slog.String("document", d.Name), slog.String("error", err.Error()))
 		}
 	}
-	a.people.Security.Load(ctx)
-	if err := a.present(ctx); err != nil {
-		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
-	}
-	a.notifier.Wake()
+	x.Documents(ctx)
 }
