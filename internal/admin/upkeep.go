@@ -3,10 +3,12 @@ package admin
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"baton/internal/act"
 	"baton/internal/agent"
+	"baton/internal/api"
 	"baton/internal/cause"
 	"baton/internal/failover"
 	"baton/internal/pair"
@@ -90,6 +92,19 @@ func (u *Upkeep) Resume(ctx context.Context) error {
 		return act.Failure(err)
 	}
 	u.Audit.Note(ctx, "resumed automatic failover")
+	return nil
+}
+
+// AddNote implements api.Caring.
+func (u *Upkeep) AddNote(ctx context.Context, note api.NewNote) error {
+	text := strings.Join(strings.Fields(note.Text), " ")
+	if text == "" {
+		return pair.Refuse(pair.Usage, "the note is empty: write what others should read in the history")
+	}
+	if err := pair.CheckSeen("the note", text); err != nil {
+		return pair.RefuseField("text", "%s", err)
+	}
+	u.Audit.Note(ctx, "noted: %s", strings.TrimSuffix(text, "."))
 	return nil
 }
 

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/act"
 	"baton/internal/act/acttest"
+	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/peer"
 )
@@ -30,5 +32,22 @@ func TestMaintenanceIsNotSaidToEndWhereThePeerCannotBeAsked(t *testing.T) {
 	}
 	if err := u.endAtPeer(nobody, pair.MaintenanceStatus{Here: true}); err != nil {
 		t.Errorf("what was on here alone has ended: %v", err)
+	}
+}
+
+func TestANoteIsOneLineOfTheHistory(t *testing.T) {
+	var told []pair.Event
+	u := &Upkeep{Audit: act.Audit{Record: func(event pair.Event) { told = append(told, event) }}}
+	ann := api.WithCaller(t.Context(), api.Caller{Name: "ann", From: "198.51.100.7"})
+	if err := u.AddNote(ann, api.NewNote{Text: " replaced the\n switch. "}); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", " \n ", "a hidden \u200b character"} {
+		if err := u.AddNote(ann, api.NewNote{Text: text}); pair.CodeOf(err) != pair.Usage {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if len(told) != 1 || told[0].Text != "ann from 198.51.100.7 noted: replaced the switch." || told[0].Detail["by"] != "ann" {
+		t.Errorf("the history says %+v", told)
 	}
 }

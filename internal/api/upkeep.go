@@ -17,6 +17,8 @@ type Caring interface {
 	EndMaintenance(ctx context.Context) error
 	// Resume allows automatic failover again after too many takeovers.
 	Resume(ctx context.Context) error
+	// AddNote writes into the history what somebody wants others to read there.
+	AddNote(ctx context.Context, note NewNote) error
 	// Doctor tells how ready the pair is.
 	Doctor(ctx context.Context) ([]Check, error)
 }
@@ -43,6 +45,16 @@ func Resume() Op[Caring, None, None] {
 	return order(post("/resume", "resume", pair.Operator, "Allow automatic failover again after too many takeovers"), Caring.Resume)
 }
 
+// AddNote writes a note into the history.
+func AddNote() Op[Caring, NewNote, None] {
+	return orderWith(post("/history/note", "add-note", pair.Operator, "Write a note into the history, as what was done to the machines"), Caring.AddNote)
+}
+
+// NewNote is a note for the history.
+type NewNote struct {
+	Text string `json:"text" minLength:"1" maxLength:"500"`
+}
+
 // RunDoctor tells how ready the pair is.
 func RunDoctor() Op[Caring, None, []Check] {
 	return ask(get("/doctor", "doctor", pair.Viewer, "Readiness of this pair, each check with its next step"), Caring.Doctor).
@@ -53,6 +65,7 @@ func (s *Server) serveUpkeep() {
 	serve(s, s.backend.Upkeep, StartMaintenance())
 	serve(s, s.backend.Upkeep, EndMaintenance())
 	serve(s, s.backend.Upkeep, Resume())
+	serve(s, s.backend.Upkeep, AddNote())
 	serve(s, s.backend.Upkeep, RunDoctor())
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,6 +43,13 @@ func (p *program) history() *cobra.Command {
 	cmd.Flags().StringVar(&until, "until", "", "the same; before that instant")
 	cmd.Flags().StringSliceVar(&kinds, "kind", nil, "only these kinds, like takeover,handover")
 	cmd.Flags().IntVar(&limit, "limit", 0, "the newest so many (default 100, with --since all)")
+	cmd.AddCommand(p.ask("note TEXT", "Write a note into the history, as what was done to the machines", cobra.MinimumNArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			if err := api.AddNote().Do(ctx, client, api.NewNote{Text: strings.Join(args, " ")}); err != nil {
+				return err
+			}
+			return p.say("The note is in the history of this appliance, and the other one gets it.")
+		}))
 	return cmd
 }
 

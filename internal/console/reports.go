@@ -19,7 +19,21 @@ func (c *Console) reportRoutes() []route {
 		get("/reports/syncs", viewer, c.showEvents(api.SyncReport)),
 		get("/reports/audit", viewer, c.showEvents(api.AuditReport)),
 		get("/reports/{kind}/download", viewer, c.downloadReport),
+		post("/reports/note", operator, c.addNote),
 	)
+}
+
+// addNote writes a note into the history, where the report of changes shows it.
+func (c *Console) addNote(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	const back = "/reports/audit"
+	if err := c.backend.Upkeep.AddNote(v.ctx(), api.NewNote{Text: f.get("text")}); err != nil {
+		return v.warnOf(back, err)
+	}
+	return v.done(back, "The note is in the history.")
 }
 
 // reportTabs are the pages below Reports.

@@ -127,6 +127,21 @@ func TestReportsAreDownloadedFromThePage(t *testing.T) {
 	}
 }
 
+func TestANoteIsAmongTheChanges(t *testing.T) {
+	b := open(t).signIn(pair.Operator)
+	b.get(Root+"/reports/audit").has(t, "Write a note into the history")
+	b.post(Root+"/reports/note", "text", "replaced the switch").has(t, "The note is in the history.")
+	events, err := b.appliance.History(t.Context(), api.HistoryFilter{Limit: 1})
+	if err != nil || len(events) != 1 || !strings.Contains(events[0].Text, "replaced the switch") {
+		t.Errorf("the history says %v, %v", events, err)
+	}
+	viewer := b.another().signIn(pair.Viewer)
+	viewer.get(Root+"/reports/audit").lacks(t, "Write a note")
+	if p := viewer.post(Root+"/reports/note", "text", "x"); p.status != http.StatusForbidden {
+		t.Errorf("a viewer wrote a note: %d", p.status)
+	}
+}
+
 func TestReportsComeFromThePrimary(t *testing.T) {
 	b := reported(t)
 	b.appliance.Change(func(s *pair.Status) { s.Role = pair.Backup })

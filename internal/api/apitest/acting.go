@@ -203,6 +203,14 @@ func (a *Appliance) Resume(context.Context) error {
 	return nil
 }
 
+// AddNote implements api.Caring.
+func (a *Appliance) AddNote(ctx context.Context, note api.NewNote) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.record(ctx, pair.KindSettingChanged, "noted: "+note.Text, nil)
+	return nil
+}
+
 // Doctor implements api.Caring.
 func (a *Appliance) Doctor(context.Context) ([]api.Check, error) {
 	a.mu.Lock()
