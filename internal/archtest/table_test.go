@@ -51,6 +51,7 @@ func table() map[string]rule {
 		"internal/datasync/source/directory":      {imports: kindOfData("internal/pinned")},
 		"internal/datasync/source/directory/plan": {imports: []string{"internal/datasync/manifest"}},
 		"internal/datasync/source/site":           {imports: kindOfData("internal/durable")},
+		"internal/datasync/source/sourcetest":     {imports: kindOfData()},
 		"internal/front":                          {imports: []string{"internal/pair", "internal/pinned"}},
 		"internal/store":                          keeper,
 		"internal/certificate":                    edge,

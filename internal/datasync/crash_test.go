@@ -3,7 +3,10 @@ package datasync
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +18,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/site"
+	"baton/internal/datasync/source/sourcetest"
 	"baton/internal/pair"
 )
 
@@ -54,6 +60,12 @@ func crashChild() {
 	if a.Engine, err = Open(context.Background(), a.opt); err != nil {
 		os.Exit(3)
 	}
+	if os.Getenv("BATON_CRASH_ASIDE") != "" {
+		a.Protect([]pair.Data{a.data})
+		if _, err := a.SetAside(context.Background(), asideEpoch(), pair.AnySnapshot); err != nil {
+			os.Exit(4)
+		}
+	}
 	if url := os.Getenv("BATON_CRASH_URL"); url != "" {
 		if _, err := a.Pull(context.Background(), http.DefaultClient, url, Request{Epoch: pair.Epoch{Counter: 1, Holder: "a"}}); err != nil && !errors.Is(err, errApply) {
 			_, _ = os.Stderr.WriteString(err.Error())
@@ -85,69 +97,396 @@ func crash(t *testing.T, dir, url string, at int) bool {
 }
 
 // disturb changes the primary's tree in every way that an apply has a step for.
-func disturb(t *testing.T, root string) {
-	t.Helper()
-	must(t, os.Remove(root+"/index.html"))
-	write(t, root+"/index.html", "newer")
-	must(t, os.Remove(root+"/zz-hard"))
-	must(t, os.Link(root+"/big", root+"/zz-hard"))
-	must(t, os.RemoveAll(root+"/hollow"))
-	write(t, root+"/hollow", "a file now")
-	must(t, os.Remove(root+"/empty"))
-	write(t, root+"/empty/below", "a directory now")
-	must(t, os.Chmod(root+"/program", 0o700))
-	must(t, os.Remove(root+"/page"))
-	must(t, os.Symlink("elsewhere", root+"/page"))
+func disturb(tb testing.TB, root string) {
+	tb.Helper()
+	must(tb, os.Remove(root+"/index.html"))
+	write(tb, root+"/index.html", "newer")
+	must(tb, os.Remove(root+"/zz-hard"))
+	must(tb, os.Link(root+"/big", root+"/zz-hard"))
+	must(tb, os.RemoveAll(root+"/hollow"))
+	write(tb, root+"/hollow", "a file now")
+	must(tb, os.Remove(root+"/empty"))
+	write(tb, root+"/empty/below", "a directory now")
+	must(tb, os.Chmod(root+"/program", 0o700))
+	must(tb, os.Remove(root+"/page"))
+	must(tb, os.Symlink("elsewhere", root+"/page"))
 }
 
-// TestPowerCutAtEveryStep kills the backup before each step of a sync and looks
-// at what is left: the old snapshot, or, after the next start, the new one.
+// act is what a backup does when its power is cut.
+type act int
+
+const (
+	starts       act = iota // it finishes what is recorded
+	pulls                   // a data sync
+	pullsBlocked            // a data sync, and something stands in the way once it is recorded
+	setsAside               // it sets aside what was written on it since
+)
+
+// victim is a backup whose power is cut.
+type victim interface {
+	// cut cuts the power before a step of what it does; false: it came to its end before.
+	cut(t *testing.T, what act, step int) bool
+	unblock(t *testing.T)
+	scribble(t *testing.T) // something is written on it
+	start(t *testing.T) *Engine
+	held(t *testing.T) []string // all that it protects, for comparison
+}
+
+// crashWorld is a primary, and backups that have its first snapshot and not its second.
+type crashWorld struct {
+	server   *httptest.Server
+	after    int // steps at least that leave the new snapshot
+	undone   int // steps at least that are taken back
+	epoch    pair.Epoch
+	old, new []string // what a victim holds with either snapshot
+	victim   func(t *testing.T) victim
+}
+
+// kindsThatCrash are worlds of each kind of data. The site database is part of each. What
+// can be blocked has fewer ways of changing.
+func kindsThatCrash() map[string]func(t *testing.T, blocked bool) crashWorld {
+	return map[string]func(t *testing.T, blocked bool) crashWorld{"directory": directoryWorld, "memory": memoryWorld}
+}
+
+func (w crashWorld) pull(t *testing.T, e *Engine) {
+	t.Helper()
+	_, err := e.Pull(t.Context(), w.server.Client(), w.server.URL, Request{Epoch: w.epoch})
+	must(t, err)
+}
+
+// TestPowerCutAtEveryStep cuts the power of a backup before each step of a sync and
+// looks at what is left: the old snapshot, or, after the next start, the new one.
 func TestPowerCutAtEveryStep(t *testing.T) {
-	p := newPair(t)
-	motley(t, p.primary.tree)
-	must(t, os.Remove(p.primary.tree+"/sparse")) // large, and no step of its own
-	p.pull(t)
-	oldTree, oldSite := describe(t, p.backup.tree), siteOf(t, p.backup)
-	disturb(t, p.primary.tree)
-	must(t, os.WriteFile(p.primary.site.path, []byte("newer settings"), 0o600))
-	newTree := describe(t, p.primary.tree)
-	template := p.backup.dir
+	for kind, world := range kindsThatCrash() {
+		t.Run(kind, func(t *testing.T) { powerCutAtEveryStep(t, world(t, false)) })
+	}
+}
+
+func powerCutAtEveryStep(t *testing.T, w crashWorld) {
+	t.Helper()
 	oldSeen, newSeen := 0, 0
 	for step := 1; ; step++ {
-		dir := filepath.Join(t.TempDir(), "b")
-		clone(t, template, dir)
-		if !crash(t, dir, p.server.URL, step) {
+		v := w.victim(t)
+		if !v.cut(t, pulls, step) {
 			break
 		}
 		if step%4 == 0 { // and again while the next start finishes
-			crash(t, dir, "", 1+step/4)
+			v.cut(t, starts, 1+step/4)
 		}
-		b := &appliance{}
-		b.configure(t, dir, filepath.Join(dir, "tree"))
-		b.reopen(t)
-		tree, site, number := describe(t, b.tree), siteOf(t, b), b.Snapshot().Number
+		b := v.start(t)
+		held, number := v.held(t), b.Snapshot().Number
 		switch {
-		case number == 1 && difference(oldTree, tree) == "" && site == oldSite:
+		case number == 1 && difference(w.old, held) == "":
 			oldSeen++
-		case number > 1 && difference(newTree, tree) == "" && site == "newer settings":
+			w.pull(t, b) // what is left does not keep the next sync from ending well
+			if diff := difference(w.new, v.held(t)); diff != "" {
+				t.Fatalf("step %d: the next sync ends with\n%s", step, diff)
+			}
+		case number > 1 && difference(w.new, held) == "":
 			newSeen++
-			if _, err := os.Stat(filepath.Join(dir, "sync", journalFile)); err == nil {
+			if _, err := os.Stat(b.disk.path(journalFile)); err == nil {
 				t.Fatalf("step %d: the journal is left", step)
 			}
 		default:
-			t.Fatalf("step %d leaves neither snapshot: number %d, site %q\nagainst the old:\n%s\nagainst the new:\n%s",
-				step, number, site, difference(oldTree, tree), difference(newTree, tree))
-		}
-		if number == 1 { // what is left does not keep the next sync from ending well
-			_, err := b.Pull(t.Context(), p.server.Client(), p.server.URL, Request{Epoch: p.epoch})
-			must(t, err)
-			same(t, p.primary.tree, b.tree)
+			t.Fatalf("step %d leaves neither snapshot: number %d\nagainst the old:\n%s\nagainst the new:\n%s",
+				step, number, difference(w.old, held), difference(w.new, held))
 		}
 	}
-	if oldSeen < 3 || newSeen < 15 {
+	if oldSeen < 3 || newSeen < w.after {
 		t.Fatalf("only %d steps before the record and %d after it", oldSeen, newSeen)
 	}
 	t.Logf("%d steps left the old snapshot, %d the new one", oldSeen, newSeen)
+}
+
+// TestPowerCutWhileTakingBack cuts the power of a backup before each step of a sync that
+// is taken back, with the cause still there and with the cause gone.
+func TestPowerCutWhileTakingBack(t *testing.T) {
+	for kind, world := range kindsThatCrash() {
+		t.Run(kind, func(t *testing.T) { powerCutWhileTakingBack(t, world(t, true)) })
+	}
+}
+
+func powerCutWhileTakingBack(t *testing.T, w crashWorld) {
+	t.Helper()
+	undone, cut := 0, true
+	for step := 1; cut; step++ {
+		v := w.victim(t)
+		cut = v.cut(t, pullsBlocked, step)
+		if step%3 == 0 {
+			v.unblock(t)
+		}
+		if step%2 == 0 && cut { // and again at the next start
+			v.cut(t, starts, 1+step/2)
+		}
+		b := v.start(t)
+		switch held := v.held(t); {
+		case b.Torn() != nil:
+			t.Fatalf("step %d: %v", step, b.Torn())
+		case b.Snapshot().Number == 1 && difference(w.old, held) == "":
+			undone++
+		case b.Snapshot().Number > 1 && difference(w.new, held) == "":
+		default:
+			t.Fatalf("step %d leaves neither snapshot: number %d\nagainst the old:\n%s\nagainst the new:\n%s",
+				step, b.Snapshot().Number, difference(w.old, held), difference(w.new, held))
+		}
+		v.unblock(t)
+		w.pull(t, b)
+		if diff := difference(w.new, v.held(t)); diff != "" {
+			t.Fatalf("step %d: the next sync ends with\n%s", step, diff)
+		}
+	}
+	if undone < w.undone {
+		t.Fatalf("the old snapshot was left %d times only", undone)
+	}
+}
+
+// TestPowerCutWhileSettingAside cuts the power before each step of setting aside: there
+// is no copy then, or a whole one.
+func TestPowerCutWhileSettingAside(t *testing.T) {
+	for kind, world := range kindsThatCrash() {
+		t.Run(kind, func(t *testing.T) { powerCutWhileSettingAside(t, world(t, false)) })
+	}
+}
+
+func powerCutWhileSettingAside(t *testing.T, w crashWorld) {
+	t.Helper()
+	for step := 1; ; step++ {
+		v := w.victim(t)
+		v.scribble(t)
+		want := v.held(t)
+		cut := v.cut(t, setsAside, step)
+		b := v.start(t)
+		before, err := b.Diverged()
+		must(t, err)
+		made, err := b.SetAside(t.Context(), asideEpoch(), pair.AnySnapshot)
+		must(t, err)
+		all, err := b.Diverged()
+		must(t, err)
+		if len(all) != 1 || len(made.Files) != 1 || made.Files[0].Path != "scribble" || (!cut && len(before) != 1) {
+			t.Fatalf("step %d: %d copies at first, then %+v", step, len(before), all)
+		}
+		if diff := difference(want, v.held(t)); diff != "" {
+			t.Fatalf("step %d: the data changed:\n%s", step, diff)
+		}
+		if !cut {
+			if step < 3 {
+				t.Fatalf("it has %d steps only", step)
+			}
+			return
+		}
+	}
+}
+
+func asideEpoch() pair.Epoch { return pair.Epoch{Counter: 2, Holder: "b"} }
+
+// directoryWorld has real processes that kill themselves.
+func directoryWorld(t *testing.T, blocked bool) crashWorld {
+	t.Helper()
+	p := newPair(t)
+	fill, change := motley, disturb
+	where := t.TempDir
+	if blocked { // as only a file system of its own can be
+		disk := ownDisk(t)
+		p.backup = newAppliance(t, filepath.Join(disk, "template"), filepath.Join(disk, "template", "tree"))
+		fill, change = furnish, refurnish
+		where = func() string {
+			must(t, os.RemoveAll(filepath.Join(disk, "victim")))
+			return filepath.Join(disk, "victim")
+		}
+	}
+	fill(t, p.primary.tree)
+	_ = os.Remove(p.primary.tree + "/sparse") // large, and no step of its own
+	p.pull(t)
+	w := crashWorld{server: p.server, after: 15, undone: 30, epoch: p.epoch, old: everything(t, p.backup)}
+	change(t, p.primary.tree)
+	must(t, os.WriteFile(p.primary.site.path, []byte("newer settings"), 0o600))
+	w.new = everything(t, p.primary)
+	w.victim = func(t *testing.T) victim {
+		t.Helper()
+		v := &directoryVictim{dir: filepath.Join(where(), "b"), url: p.server.URL}
+		clone(t, p.backup.dir, v.dir)
+		return v
+	}
+	return w
+}
+
+// everything describes the tree and the site database of an appliance.
+func everything(t *testing.T, a *appliance) []string {
+	t.Helper()
+	return append(describe(t, a.tree), "site "+siteOf(t, a))
+}
+
+type directoryVictim struct {
+	dir, url string
+	*appliance
+}
+
+func (v *directoryVictim) cut(t *testing.T, what act, step int) bool {
+	t.Helper()
+	url := ""
+	if what != starts {
+		url = v.url
+	}
+	if what == setsAside {
+		url = ""
+		t.Setenv("BATON_CRASH_ASIDE", "yes")
+	}
+	defer func() { must(t, os.Unsetenv("BATON_CRASH_ASIDE")) }()
+	if what == pullsBlocked {
+		t.Setenv("BATON_CRASH_BLOCK", v.dir+"/tree/m-file")
+	}
+	defer func() { must(t, os.Unsetenv("BATON_CRASH_BLOCK")) }()
+	return crash(t, v.dir, url, step)
+}
+
+func (v *directoryVictim) unblock(*testing.T) {
+	_ = exec.Command("chattr", "-i", v.dir+"/tree/m-file").Run()
+}
+
+func (v *directoryVictim) scribble(t *testing.T) {
+	t.Helper()
+	v.appliance = &appliance{}
+	v.configure(t, v.dir, filepath.Join(v.dir, "tree"))
+	write(t, v.tree+"/scribble", "on a backup")
+}
+
+func (v *directoryVictim) start(t *testing.T) *Engine {
+	t.Helper()
+	v.appliance = &appliance{}
+	v.configure(t, v.dir, filepath.Join(v.dir, "tree"))
+	v.reopen(t)
+	return v.Engine
+}
+
+func (v *directoryVictim) held(t *testing.T) []string {
+	t.Helper()
+	return everything(t, v.appliance)
+}
+
+// memoryWorld has data in memory, of which a power cut loses any part of what is not
+// durable.
+func memoryWorld(t *testing.T, _ bool) crashWorld {
+	t.Helper()
+	dir := t.TempDir()
+	primary := &memoryVictim{dir: filepath.Join(dir, "primary"), machine: sourcetest.NewMemory()}
+	backup := &memoryVictim{dir: filepath.Join(dir, "backup"), machine: sourcetest.NewMemory()}
+	files := map[string]string{"m-file": "old", "same": "same"}
+	for i := range 5 {
+		files[fmt.Sprintf("a%d", i)], files[fmt.Sprintf("z%d", i)] = "old", "gone"
+	}
+	primary.machine.Put(memoryData(), files)
+	for _, side := range []*memoryVictim{primary, backup} {
+		must(t, os.MkdirAll(side.dir, 0o700))
+		must(t, os.WriteFile(filepath.Join(side.dir, "site"), []byte("settings of "+side.dir), 0o600))
+	}
+	w := crashWorld{after: 10, undone: 15, epoch: pair.Epoch{Counter: 1, Holder: "a"}}
+	e := primary.start(t)
+	e.Offer(w.epoch)
+	w.server = httptest.NewServer(e.Handler())
+	t.Cleanup(w.server.Close)
+	w.pull(t, backup.start(t))
+	w.old = backup.held(t)
+	for i := range 5 {
+		files[fmt.Sprintf("a%d", i)], files[fmt.Sprintf("n%d", i)] = "new and longer", "new"
+		delete(files, fmt.Sprintf("z%d", i))
+	}
+	files["m-file"] = "new and longer"
+	primary.machine.Put(memoryData(), files)
+	must(t, os.WriteFile(filepath.Join(primary.dir, "site"), []byte("newer settings"), 0o600))
+	w.new = primary.held(t)
+	w.victim = func(t *testing.T) victim {
+		t.Helper()
+		v := &memoryVictim{dir: filepath.Join(t.TempDir(), "b"), machine: backup.machine.Clone(), world: &w}
+		clone(t, backup.dir, v.dir)
+		return v
+	}
+	return w
+}
+
+func memoryData() pair.Data {
+	return pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files"}}
+}
+
+type memoryVictim struct {
+	dir     string
+	machine *sourcetest.Memory
+	world   *crashWorld
+}
+
+func (v *memoryVictim) open(t *testing.T, hook func(string)) (*Engine, error) {
+	t.Helper()
+	database, err := site.New(fileSite{filepath.Join(v.dir, "site")}, filepath.Join(v.dir, "sync", "site"))
+	must(t, err)
+	e, err := Open(t.Context(), Options{
+		Dir: filepath.Join(v.dir, "sync"), Hook: hook, Log: slog.New(slog.DiscardHandler),
+		Kinds:  map[pair.DataKind]source.Kind{pair.DataDirectory: v.machine, pair.DataSite: database},
+		Inline: pair.Data{Name: "site-database", Spec: pair.SiteDatabase{}},
+	})
+	if err == nil {
+		e.Protect([]pair.Data{memoryData()})
+	}
+	return e, err
+}
+
+func (v *memoryVictim) cut(t *testing.T, what act, step int) (cut bool) {
+	t.Helper()
+	const power = "power cut"
+	defer func() {
+		if r := recover(); r != nil {
+			if r != power {
+				panic(r)
+			}
+			v.machine.Cut()
+			cut = true
+		}
+	}()
+	e, err := v.open(t, func(at string) {
+		if what == pullsBlocked && at == "recorded" {
+			v.machine.Block("m-file", true)
+		}
+		if step--; step == 0 {
+			panic(power)
+		}
+	})
+	must(t, err)
+	switch what {
+	case starts:
+	case setsAside:
+		_, err := e.SetAside(t.Context(), asideEpoch(), pair.AnySnapshot)
+		must(t, err)
+	case pulls, pullsBlocked:
+		_, err := e.Pull(t.Context(), v.world.server.Client(), v.world.server.URL, Request{Epoch: v.world.epoch})
+		if err != nil && !errors.Is(err, errApply) {
+			t.Fatal(err)
+		}
+	}
+	return false
+}
+
+func (v *memoryVictim) unblock(*testing.T) { v.machine.Block("m-file", false) }
+
+func (v *memoryVictim) scribble(*testing.T) {
+	files := v.machine.Files(memoryData())
+	files["scribble"] = "on a backup"
+	v.machine.Put(memoryData(), files)
+}
+
+func (v *memoryVictim) start(t *testing.T) *Engine {
+	t.Helper()
+	e, err := v.open(t, nil)
+	must(t, err)
+	return e
+}
+
+func (v *memoryVictim) held(t *testing.T) []string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(v.dir, "site"))
+	must(t, err)
+	held := []string{"site " + string(b)}
+	for name, text := range v.machine.Files(memoryData()) {
+		held = append(held, name+" "+text)
+	}
+	return held
 }
 
 // TestPowerCutAtAnyMoment kills the backup after random times instead of at steps.

@@ -401,7 +401,7 @@ func (e *Engine) loadManifest(of reference) (manifest.Manifest, error) {
 		return manifest.Manifest{}, fmt.Errorf("read manifest %s: %w", of.listed, err)
 	}
 	if e.opt.Inline.Spec != nil && of.inline != (manifest.Digest{}) {
-		m.Sets = append(m.Sets, manifest.InlineSet(e.opt.Inline, of.inline, 0))
+		m.Sets = append(m.Sets, manifest.InlineSet(e.opt.Inline, of.inline))
 	}
 	return m, nil
 }

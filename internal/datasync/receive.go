@@ -139,7 +139,7 @@ func (p *pull) keepInline(b []byte, here manifest.Digest) error {
 	if p.engine.opt.Inline.Spec == nil {
 		return nil
 	}
-	p.manifest.Sets = append(p.manifest.Sets, manifest.InlineSet(p.engine.opt.Inline, p.head.Inline, int64(len(b))))
+	p.manifest.Sets = append(p.manifest.Sets, manifest.InlineSet(p.engine.opt.Inline, p.head.Inline))
 	if p.head.Inline == here {
 		return nil
 	}

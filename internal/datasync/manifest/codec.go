@@ -26,11 +26,13 @@ func appendIdentity(b []byte, e Entry) []byte {
 	b = binary.AppendUvarint(b, uint64(e.GID))
 	b = binary.AppendVarint(b, e.ModTime)
 	switch e.Kind {
-	case File, Blob:
+	case File:
 		b = binary.AppendUvarint(b, uint64(e.Size)) //nolint:gosec // never negative
 		b = append(b, e.Hash[:]...)
 	case Symlink, Link:
 		b = AppendString(b, e.Target)
+	case Blob:
+		b = append(b, e.Hash[:]...)
 	case Dir, Fifo:
 	}
 	b = binary.AppendUvarint(b, uint64(len(e.XAttrs)))

@@ -23,7 +23,8 @@ const (
 	Fifo         // named pipe
 	Link         // further name of the File at Target
 	// Blob is the one entry, with the path ".", of data that has no names in it: what
-	// it sends, as a whole. Its bytes travel with the manifest, so it is small.
+	// it sends, as a whole, known by its Hash alone. Its bytes travel with the manifest, so
+	// it is small.
 	Blob
 )
 
@@ -41,7 +42,7 @@ type Entry struct {
 	UID     uint32  // owner
 	GID     uint32  // group
 	ModTime int64   // Unix nanoseconds
-	Size    int64   // bytes; of a File or Blob only
+	Size    int64   // bytes; of a File only
 	Alloc   int64   // bytes that the file takes on the primary's disk; a hint, no part of identity
 	Hash    Hash    // of a File or Blob only
 	Target  string  // see Symlink and Link

@@ -77,8 +77,8 @@ func (m Manifest) Inline() Digest {
 }
 
 // InlineSet is the set of data that travels with the manifest; it is the last.
-func InlineSet(data pair.Data, hash Digest, size int64) Set {
-	return Set{Data: data, Entries: []Entry{{Path: ".", Kind: Blob, Hash: Hash(hash), Size: size}}}
+func InlineSet(data pair.Data, hash Digest) Set {
+	return Set{Data: data, Entries: []Entry{{Path: ".", Kind: Blob, Hash: Hash(hash)}}}
 }
 
 func (s Set) inline() bool { return len(s.Entries) == 1 && s.Entries[0].Kind == Blob }

@@ -72,7 +72,7 @@ func (k *Kind) export(ctx context.Context) ([]byte, manifest.Entry, error) {
 	if err := k.database.Export(ctx, &export); err != nil {
 		return nil, manifest.Entry{}, fmt.Errorf("export site database: %w", err)
 	}
-	return export.Bytes(), manifest.Entry{Path: ".", Kind: manifest.Blob, Size: int64(export.Len()), Hash: blake3.Sum256(export.Bytes())}, nil
+	return export.Bytes(), manifest.Entry{Path: ".", Kind: manifest.Blob, Hash: blake3.Sum256(export.Bytes())}, nil
 }
 
 // site is the site database, open. It implements source.Source.
