@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"baton/internal/api"
-	"baton/internal/config"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
 	"baton/internal/store"
@@ -34,10 +33,10 @@ func TestOnlyRootOfTheMachineSaysWhatMayBeProtected(t *testing.T) {
 	if last := checks[len(checks)-1]; err != nil || last.OK || !strings.Contains(last.NextStep, "run as root there: baton data allow "+dir) {
 		t.Errorf("tested from the web: %+v, %v", checks, err)
 	}
-	if _, err := b.placeAsked(t.Context(), wire.Room{Path: dir}); err == nil || !strings.Contains(err.Error(), "does not allow") {
+	if _, err := b.allowing.PlaceAsked(t.Context(), wire.Room{Path: dir}); err == nil || !strings.Contains(err.Error(), "does not allow") {
 		t.Errorf("the peer: %v", err)
 	}
-	if no := b.notAllowed(dir, dir); no == "" {
+	if no := b.allowing.Refusal(dir, dir); no == "" {
 		t.Fatal("the question allowed it")
 	}
 	if checks, err := b.TestData(local, spec); err != nil || !checks[1].OK || !strings.Contains(checks[1].Text, "allows it on this machine") {
@@ -50,16 +49,16 @@ func TestOnlyRootOfTheMachineSaysWhatMayBeProtected(t *testing.T) {
 	if err != nil || !slices.Equal(known.Allowed, []string{dir}) || !slices.Contains(known.Trees, "/srv") {
 		t.Errorf("got %+v, %v", known, err)
 	}
-	if _, err := b.placeAsked(t.Context(), wire.Room{Path: dir + "/in"}); err != nil {
+	if _, err := b.allowing.PlaceAsked(t.Context(), wire.Room{Path: dir + "/in"}); err != nil {
 		t.Errorf("the peer, once it is allowed: %v", err)
 	}
 	wantCode(t, b.Allow(local, "/etc"), pair.Usage, "path")
 	wantCode(t, b.Allow(local, b.config.DataDir), pair.Usage, "path")
-	if err := b.Disallow(local, dir); err != nil || b.notAllowed(dir, dir) == "" {
+	if err := b.Disallow(local, dir); err != nil || b.allowing.Refusal(dir, dir) == "" {
 		t.Errorf("still allowed: %v", err)
 	}
 	wantCode(t, b.Disallow(local, dir), pair.NotFound)
-	b.config.Site = &config.Site{Root: dir}
+	b.allowing.Site = dir
 	if err := b.AddData(web, api.DataSpec{Name: "site", Kind: "dir", Path: dir}); err == nil || strings.Contains(err.Error(), "does not allow") {
 		t.Errorf("[site] root, which the file names: %v", err) // it is protected already
 	}
@@ -72,7 +71,7 @@ func TestOnlyRootOfTheMachineSaysWhatMayBeProtected(t *testing.T) {
 func TestWhatALinkLeadsToCounts(t *testing.T) {
 	b := withUsers(t)
 	trees, elsewhere := t.TempDir(), t.TempDir()
-	b.config.Protect = []string{trees}
+	b.allowing.Protect = []string{trees}
 	link := filepath.Join(trees, "link")
 	if err := os.Symlink(elsewhere, link); err != nil {
 		t.Fatal(err)
@@ -81,8 +80,8 @@ func TestWhatALinkLeadsToCounts(t *testing.T) {
 	if wantCode(t, err, pair.Usage, "path"); !strings.Contains(err.Error(), "it leads to "+elsewhere) {
 		t.Errorf("got %v", err)
 	}
-	b.config.Protect = []string{link} // a tree that is a link as a whole
-	if no := b.notAllowed(link+"/site", elsewhere+"/site"); no != "" {
+	b.allowing.Protect = []string{link} // a tree that is a link as a whole
+	if no := b.allowing.Refusal(link+"/site", elsewhere+"/site"); no != "" {
 		t.Error(no)
 	}
 }
@@ -97,11 +96,11 @@ func TestWhatWasProtectedIsKeptAtAnUpgrade(t *testing.T) {
 		}
 	}
 	keep := func() []string {
-		kept, err := b.keepAllowed(t.Context())
+		kept, err := b.allowing.Keep(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.noteKept(kept)
+		b.allowing.NoteKept(kept)
 		return kept
 	}
 	protect("conf", "/etc/nginx")
@@ -112,30 +111,14 @@ func TestWhatWasProtectedIsKeptAtAnUpgrade(t *testing.T) {
 	if err := b.local.Save(t.Context(), func(s *store.State) { s.Allowed = nil }); err != nil {
 		t.Fatal(err)
 	}
-	if kept := keep(); !slices.Equal(kept, []string{"/etc/nginx"}) || b.notAllowed("/etc/nginx", "/etc/nginx") != "" {
+	if kept := keep(); !slices.Equal(kept, []string{"/etc/nginx"}) || b.allowing.Refusal("/etc/nginx", "/etc/nginx") != "" {
 		t.Errorf("kept %v", kept)
 	}
 	if texts := told(t, b, pair.KindSettingChanged); !slices.ContainsFunc(texts, func(text string) bool { return strings.HasPrefix(text, "Kept as protected") }) {
 		t.Errorf("not in the history: %q", texts)
 	}
 	protect("cron", "/etc/cron.d")
-	if kept := keep(); kept != nil || b.notAllowed("/etc/cron.d", "/etc/cron.d") == "" {
+	if kept := keep(); kept != nil || b.allowing.Refusal("/etc/cron.d", "/etc/cron.d") == "" {
 		t.Errorf("kept %v at a later start", kept)
-	}
-}
-
-// TestGuardedPlacesAreFollowed looks for what a link on this machine leads to from a
-// place that is guarded.
-func TestGuardedPlacesAreFollowed(t *testing.T) {
-	b := withUsers(t)
-	led := b.allowance().Led
-	for _, guard := range pair.MayLead() {
-		real, err := filepath.EvalSymlinks(guard)
-		if err != nil || real == guard {
-			continue
-		}
-		if led[guard] != real {
-			t.Errorf("%s leads to %s, and %q is guarded", guard, real, led[guard])
-		}
 	}
 }

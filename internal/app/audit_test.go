@@ -28,7 +28,7 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 			return err
 		}, "ann from 198.51.100.7 changed Observe only from false to true.", "ann", "198.51.100.7"},
 		"settings saved on the backup": {func(b *tested) error {
-			_, err := b.settingsAsked(t.Context(), wire.Settings{
+			_, err := b.acts.settings.Asked(t.Context(), wire.Settings{
 				Changes: map[string]string{"observe_only": "true"}, By: "ann", From: "198.51.100.7",
 			})
 			return err

@@ -15,6 +15,7 @@ import (
 	"baton/internal/certificate"
 	"baton/internal/config"
 	"baton/internal/pair"
+	"baton/internal/store"
 )
 
 // publicAppliance is one that is not running, with a site directory and a shared IP.
@@ -143,12 +144,13 @@ func TestTheKeyOfTheCertificateStaysInside(t *testing.T) {
 func TestAnApplianceStartsWithADamagedCertificate(t *testing.T) {
 	b, ctx := publicAppliance(t)
 	event := pair.Event{Kind: pair.KindSettingChanged, Text: "damaged"}
-	if _, err := b.site.SaveDocument(ctx, documentCertificate, []byte(`{"chain":"x","key":"y"}`), 0, event); err != nil {
+	if _, err := b.site.SaveDocument(ctx, store.CertificateDocument, []byte(`{"chain":"x","key":"y"}`), 0, event); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.openPublic(ctx); err != nil {
 		t.Fatal(err)
 	}
+	b.acts.certificates.Public = b.public
 	if err := b.reload(ctx); err != nil {
 		t.Errorf("settings are not read because of it: %v", err)
 	}
@@ -161,7 +163,7 @@ func TestAnApplianceStartsWithADamagedCertificate(t *testing.T) {
 func TestProtectedDataIsTestedBeforeItIsAdded(t *testing.T) {
 	b, ctx := publicAppliance(t)
 	dir := t.TempDir()
-	b.config.Protect = append(b.config.Protect, dir)
+	b.allowing.Protect = append(b.allowing.Protect, dir)
 	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("hello"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,9 @@ const secretWords = "correct horse battery"
 
 // tested is an appliance with every act of its backend.
 type tested struct {
-	*backend
+	*Appliance
+	api.CertificateStore
+	api.SiteStore
 	api.SigningIn
 	api.Sessions
 	api.OwnAccount
@@ -31,6 +33,14 @@ type tested struct {
 	api.Syncing
 	api.Roles
 	api.Caring
+	api.Keys
+	api.Relationship
+	api.SettingsStore
+	api.Reaching
+	api.Notifying
+	api.ProtectedData
+	api.Reporting
+	api.DivergedCopies
 }
 
 // withUsers is an appliance that is not running, with anna, an administrator, and
@@ -53,8 +63,12 @@ func withUsers(t *testing.T) *tested {
 }
 
 func (a *Appliance) tested() *tested {
-	all := a.backend.contract()
-	return &tested{a.backend, all.SignIn, all.Sessions, all.Account, all.Users, all.Security, all.Tokens, all.Setup, all.Backups, all.Software, all.Overview, all.Syncs, all.Roles, all.Upkeep}
+	all := a.acts.contract()
+	return &tested{
+		a, all.Certificates, all.Site, all.SignIn, all.Sessions, all.Account, all.Users, all.Security, all.Tokens, all.Setup, all.Backups, all.Software,
+		all.Overview, all.Syncs, all.Roles, all.Upkeep, all.Keys, all.Relationship, all.Settings, all.Addresses, all.Notifications, all.Data,
+		all.Reports, all.Diverged,
+	}
 }
 
 func fromLocal(ctx context.Context) context.Context {

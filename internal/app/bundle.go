@@ -16,28 +16,28 @@ import (
 
 const bundleEvents = 5000 // of the history, the newest
 
-func (b *backend) bundleFiles() []support.File {
+func (a *Appliance) bundleFiles(acts *acts) []support.File {
 	return []support.File{
-		{Name: "software.json", About: "versions of both appliances, build", Read: support.JSON(b.software.Software)},
-		{Name: "status.json", About: "what baton status --json shows", Read: support.JSON(b.overview.Status)},
-		{Name: "doctor.json", About: "what baton doctor finds", Read: support.JSON(b.doctor.Doctor)},
+		{Name: "software.json", About: "versions of both appliances, build", Read: support.JSON(func(ctx context.Context) (api.Software, error) { return acts.software.Software(ctx) })},
+		{Name: "status.json", About: "what baton status --json shows", Read: support.JSON(a.overview.Status)},
+		{Name: "doctor.json", About: "what baton doctor finds", Read: support.JSON(acts.upkeep.Doctor)},
 		{Name: "settings.json", About: "settings of the pair", Read: func(ctx context.Context) (string, error) {
-			saved, err := b.Settings(ctx)
+			saved, err := acts.settings.Settings(ctx)
 			return support.JSONText(pair.Texts(saved.Values), err)
 		}},
-		{Name: "configuration.json", About: "the configuration file as this daemon read it", Read: func(context.Context) (string, error) { return support.JSONText(b.config, nil) }},
-		{Name: "data.json", About: "the list of protected data, without the data", Read: support.JSON(b.Data)},
+		{Name: "configuration.json", About: "the configuration file as this daemon read it", Read: func(context.Context) (string, error) { return support.JSONText(a.config, nil) }},
+		{Name: "data.json", About: "the list of protected data, without the data", Read: support.JSON(acts.data.Data)},
 		{Name: "decision.txt", About: "what the decision knows", Read: func(context.Context) (string, error) {
-			seen := b.agent.Look()
+			seen := a.agent.Look()
 			return fmt.Sprintf("now    %d\nconfig %+v\nstate  %+v\n", agent.BootClock(), seen.Config, seen.State), nil
 		}},
-		{Name: "history.jsonl", About: fmt.Sprintf("the newest %d events of both appliances", bundleEvents), Read: b.historyLines},
-		{Name: "log.txt", About: "the newest lines of this daemon's log", Read: func(context.Context) (string, error) { return b.recent.Text(), nil }},
+		{Name: "history.jsonl", About: fmt.Sprintf("the newest %d events of both appliances", bundleEvents), Read: a.historyLines},
+		{Name: "log.txt", About: "the newest lines of this daemon's log", Read: func(context.Context) (string, error) { return a.recent.Text(), nil }},
 		{Name: "network.txt", About: "interfaces, addresses, routes and neighbours as this daemon sees them", Read: support.NetworkText},
-		{Name: "machine.txt", About: "system, memory, disks, limits", Read: func(context.Context) (string, error) { return support.MachineText(b.config.DataDir), nil }},
+		{Name: "machine.txt", About: "system, memory, disks, limits", Read: func(context.Context) (string, error) { return support.MachineText(a.config.DataDir), nil }},
 		{Name: "metrics.txt", About: "what /metrics shows", Read: func(ctx context.Context) (string, error) {
 			var text bytes.Buffer
-			b.server.WriteMetrics(ctx, &text)
+			a.server.WriteMetrics(ctx, &text)
 			return text.String(), nil
 		}},
 		{Name: "goroutines.txt", About: "what every part of the daemon does at this moment", Read: func(context.Context) (string, error) {
@@ -48,8 +48,8 @@ func (b *backend) bundleFiles() []support.File {
 	}
 }
 
-func (b *backend) historyLines(ctx context.Context) (string, error) {
-	events, err := b.overview.History(ctx, api.HistoryFilter{Limit: bundleEvents})
+func (a *Appliance) historyLines(ctx context.Context) (string, error) {
+	events, err := a.overview.History(ctx, api.HistoryFilter{Limit: bundleEvents})
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	for _, event := range events {

@@ -209,7 +209,7 @@ func TestTheSupportBundleTellsWhatASupporterNeeds(t *testing.T) {
 			t.Errorf("%s: %s", name, files[name])
 		}
 	}
-	if len(files) != len(a.tested().bundleFiles())+1 {
+	if len(files) != len(a.bundleFiles(a.acts))+1 {
 		t.Errorf("%d files", len(files))
 	}
 }

@@ -3,15 +3,11 @@ package app
 import (
 	"path/filepath"
 
-	"baton/internal/api"
 	datasource "baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/datasync/source/site"
 	"baton/internal/pair"
 )
-
-// siteDatabase is the piece of data that every pair protects.
-func siteDatabase() pair.Data { return pair.Data{Name: api.SiteDatabase, Spec: pair.SiteDatabase{}} }
 
 // kinds lists every kind of data that is synced: a row each.
 func (a *Appliance) kinds(syncDir string) (map[pair.DataKind]datasource.Kind, error) {
@@ -21,7 +17,7 @@ func (a *Appliance) kinds(syncDir string) (map[pair.DataKind]datasource.Kind, er
 	}{
 		{pair.DataDirectory, func() (datasource.Kind, error) {
 			return directory.New(directory.Options{
-				Index: filepath.Join(syncDir, "index"), Own: []string{a.config.DataDir}, Allowed: a.notAllowed, Log: a.log,
+				Index: filepath.Join(syncDir, "index"), Own: []string{a.config.DataDir}, Allowed: a.allowing.Refusal, Log: a.log,
 			})
 		}},
 		{pair.DataSite, func() (datasource.Kind, error) { return site.New(a.site, filepath.Join(syncDir, "site")) }},

@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -16,41 +14,22 @@ import (
 	"baton/internal/store"
 )
 
-// documentNotifications is the document of the site database that says who is told
-// of what.
-const documentNotifications = "notifications"
-
 // newNotifier makes what tells people and programs what happens here.
 func (a *Appliance) newNotifier() *notify.Notifier {
 	return notify.New(notify.Options{
 		Keeper: a.site, Courier: notify.NewSender(a.version, nil), Record: a.history.Record, Log: a.log,
 		Settings: func(ctx context.Context) (pair.Notifications, error) {
-			settings, _, err := a.notifications(ctx)
+			settings, _, err := a.notifications.Read(ctx)
 			return settings, err
 		},
 		Situation: a.situation, Report: a.daily, Next: a.nextDaily,
 	})
 }
 
-// notifications reads who is told of what, and the version to save it again.
-func (a *Appliance) notifications(ctx context.Context) (pair.Notifications, int64, error) {
-	settings := pair.DefaultNotifications()
-	text, version, err := a.site.Document(ctx, documentNotifications)
-	if err == nil && version > 0 {
-		err = json.Unmarshal(text, &settings)
-	}
-	if err != nil {
-		return settings, version, fmt.Errorf("read the notifications: %w", err)
-	}
-	return settings, version, nil
-}
-
 // situation is what the notifier needs to know of this appliance now.
 func (a *Appliance) situation(ctx context.Context) notify.Situation {
 	var site pair.Site
-	if text, version, err := a.site.Document(ctx, "site"); err == nil && version > 0 {
-		_ = json.Unmarshal(text, &site) // a site without a name is one, too
-	}
+	_, _ = a.site.ReadDocument(ctx, store.SiteDocument, &site) // a site without a name is one, too
 	role := a.agent.Look().State.Record.Role
 	s := notify.Situation{
 		Self: a.identity.ID(), Name: a.config.Name, Site: site.Name, Role: role,
@@ -117,35 +96,4 @@ func (a *Appliance) daily(ctx context.Context) (notify.Daily, error) {
 	})
 	report.Events = report.Events[max(0, len(report.Events)-shown):]
 	return report, nil
-}
-
-// untold are the conditions of notifications that do not get through.
-func untold(channels []pair.ChannelState, now time.Time) []pair.Condition {
-	const patience = 10 * time.Minute
-	on, failing := 0, []string{}
-	for _, channel := range channels {
-		if !channel.Enabled {
-			continue
-		}
-		on++
-		if !channel.FailingSince.IsZero() && now.Sub(channel.FailingSince) >= patience {
-			failing = append(failing, channel.LastError)
-		}
-	}
-	const nextStep = "Remove the cause and use the test button under Management > Notifications; what waits is sent then."
-	switch {
-	case len(failing) == 0:
-		return nil
-	case len(failing) == on:
-		silent := pair.Condition{
-			ID: "notifications-silent", Severity: pair.Warning,
-			Text: "No notification of this appliance gets through: " + failing[0], NextStep: nextStep,
-		}
-		return []pair.Condition{silent}
-	}
-	some := pair.Condition{
-		ID: "notification-failing", Severity: pair.Warning,
-		Text: "Notifications do not get through: " + failing[0], NextStep: nextStep,
-	}
-	return []pair.Condition{some}
 }

@@ -130,7 +130,7 @@ func TestAPowerCutLosesAndDoublesNoNotice(t *testing.T) {
 	waitFor(t, "the queue to begin", func() bool { text, err := a.site.Outbox(t.Context()); return err == nil && len(text) > 0 })
 	a.history.Record(pair.Event{Kind: pair.KindTakeover, Text: "took over"})
 	r.eventually(t, "an attempt", func(_ []notify.Payload, tried int) bool { return tried == 1 })
-	waitFor(t, "the failure to be noted", func() bool { return a.tested().channels(mustRead(t, a))[1].Attempts == 1 })
+	waitFor(t, "the failure to be noted", func() bool { return mustTell(t, a)[1].Attempts == 1 })
 	if err := os.CopyFS(later, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
@@ -148,13 +148,14 @@ func TestAPowerCutLosesAndDoublesNoNotice(t *testing.T) {
 	}
 }
 
-func mustRead(t *testing.T, a *Appliance) pair.Notifications {
+// mustTell is how the channels fare.
+func mustTell(t *testing.T, a *Appliance) []pair.ChannelState {
 	t.Helper()
-	settings, _, err := a.notifications(t.Context())
+	saved, err := a.notifications.Notifications(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return settings
+	return saved.Channels
 }
 
 func waitFor(t *testing.T, what string, holds func() bool) {
@@ -204,7 +205,7 @@ func TestSecretsOfNotificationsNeverComeBack(t *testing.T) {
 	if _, err := a.tested().SaveNotifications(as(t, pair.Administrator), saved); err != nil {
 		t.Fatal(err)
 	}
-	if kept := mustRead(t, a); kept.Mail.Password != "the password" || kept.Webhooks[0].Secret != hookSecret || kept.Mail.To[0] != "bob@example.org" {
+	if kept, _, err := a.notifications.Read(t.Context()); err != nil || kept.Mail.Password != "the password" || kept.Webhooks[0].Secret != hookSecret || kept.Mail.To[0] != "bob@example.org" {
 		t.Errorf("kept %+v", kept)
 	}
 }
@@ -291,30 +292,5 @@ func TestTheDailyNoticeTellsWhatHappened(t *testing.T) {
 	want := []notify.Count{{Kind: pair.KindTakeover, Times: 1}, {Kind: pair.KindSignedIn, Times: 1}, {Kind: pair.KindConditionRaised, Times: 2}}
 	if !slices.Equal(report.Counts, want) || len(report.Events) != 2 || report.Events[0].Text != "took over" || report.Status.Appliance.Name != "alpha" {
 		t.Errorf("the report is %+v", report)
-	}
-}
-
-func TestNotificationsThatFailAreACondition(t *testing.T) {
-	if notify.SilentCondition != "notifications-silent" {
-		t.Error("the peer looks for another condition")
-	}
-	long, short := time.Now().Add(-time.Hour), time.Now().Add(-time.Minute)
-	fine := pair.ChannelState{Enabled: true}
-	failing := pair.ChannelState{Enabled: true, FailingSince: long, LastError: "mail.example.org:587 did not answer in time."}
-	for want, states := range map[string][]pair.ChannelState{
-		"":                     {fine, {Enabled: true, FailingSince: short}, {FailingSince: long}},
-		"notification-failing": {fine, failing},
-		"notifications-silent": {failing, {}},
-	} {
-		got := ""
-		for _, c := range untold(states, time.Now()) {
-			got = c.ID
-			if !strings.HasSuffix(c.Text, "did not answer in time.") || c.Severity != pair.Warning {
-				t.Errorf("condition %+v", c)
-			}
-		}
-		if got != want {
-			t.Errorf("condition %q, want %q", got, want)
-		}
 	}
 }

@@ -84,9 +84,6 @@ func (a *Appliance) hello() peer.Hello {
 	return hello
 }
 
-// noPieces begins what an appliance says of its data that protects none.
-const noPieces = "0 pieces "
-
 // paired makes the role of a new relationship durable.
 //
 //nolint:revive // the flag is the link's word, not ours

@@ -128,17 +128,17 @@ func (a *Appliance) handlePeer() {
 		return done, act.Remote(a.agent.TakeAsked(ctx, q.Final, q.Automatic))
 	}))
 	a.link.Handle("POST "+wire.PathExchange, peer.Serve(a.exchange.Answer))
-	a.link.Handle("POST "+wire.PathSettings, peer.Serve(a.settingsAsked))
-	a.link.Handle("POST "+wire.PathRoom, peer.Serve(a.placeAsked))
-	a.link.Handle("POST "+wire.PathPing, peer.Serve(a.pingAsked))
+	a.link.Handle("POST "+wire.PathSettings, peer.Serve(a.acts.settings.Asked))
+	a.link.Handle("POST "+wire.PathRoom, peer.Serve(a.allowing.PlaceAsked))
+	a.link.Handle("POST "+wire.PathPing, peer.Serve(a.acts.addresses.PingAsked))
 	a.link.Handle("POST "+wire.PathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
 		return done, act.Remote(a.agent.SyncNow(ctx, q.AcceptShrink))
 	}))
 	a.link.Handle("POST "+wire.PathCancel, peer.Serve(func(context.Context, wire.Plain) (wire.Plain, error) {
-		return done, a.backend.syncs.CancelAsked()
+		return done, a.acts.syncs.CancelAsked()
 	}))
-	a.link.Handle("POST "+wire.PathUnsynced, peer.Serve(a.unsyncedAsked))
-	a.link.Handle("POST "+wire.PathEndMaintenance, peer.Serve(a.backend.upkeep.EndMaintenanceAsked))
+	a.link.Handle("POST "+wire.PathUnsynced, peer.Serve(a.acts.roles.UnsyncedAsked))
+	a.link.Handle("POST "+wire.PathEndMaintenance, peer.Serve(a.acts.upkeep.EndMaintenanceAsked))
 	a.link.Handle("POST "+wire.PathReport, peer.Serve(a.exchange.Report))
 	a.link.Handle(wire.Prefix+"data/", http.StripPrefix(strings.TrimSuffix(wire.Prefix, "/"), a.engine.Handler()))
 }

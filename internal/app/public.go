@@ -2,9 +2,7 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -12,35 +10,17 @@ import (
 
 	"baton/internal/certificate"
 	"baton/internal/pair"
-)
-
-// The documents of the site database that this part keeps.
-const (
-	documentSite        = "site"
-	documentCertificate = "certificate"
+	"baton/internal/store"
 )
 
 // present brings into force what the site database says now. What cannot be read
 // leaves in force what was.
 func (a *Appliance) present(ctx context.Context) error {
 	return a.public.Read(func() (site pair.Site, kept certificate.Stored, err error) {
-		_, siteErr := a.document(ctx, documentSite, &site)
-		_, certificateErr := a.document(ctx, documentCertificate, &kept)
+		_, siteErr := a.site.ReadDocument(ctx, store.SiteDocument, &site)
+		_, certificateErr := a.site.ReadDocument(ctx, store.CertificateDocument, &kept)
 		return site, kept, errors.Join(siteErr, certificateErr)
 	})
-}
-
-// document reads a document of the site database; one that was never saved leaves
-// into as it is, with version 0.
-func (a *Appliance) document(ctx context.Context, name string, into any) (version int64, err error) {
-	text, version, err := a.site.Document(ctx, name)
-	if err != nil || version == 0 {
-		return 0, err
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		return version, fmt.Errorf("read the document %s: %w", name, err)
-	}
-	return version, nil
 }
 
 func (a *Appliance) mayReadMetrics(from netip.Addr) bool {

@@ -21,11 +21,11 @@ func TestChangesThatOnlyADataSyncBringsAreCountedAsLost(t *testing.T) {
 	a.wrote(t, 0, pair.KindSettingChanged, "set title.") // told at once
 	a.merged(t, pair.Event{Time: time.Now(), Kind: pair.KindSettingChanged, Text: "added user bob.", Detail: map[string]string{pair.DetailBySync: "true"}})
 	for of, want := range map[pair.ApplianceID]int64{a.identity.ID(): 1, other: 1} {
-		if got, err := a.preflight.SiteChanges(t.Context(), of, pair.Snapshot{TakenAt: before.UnixMilli()}); got != want || err != nil {
+		if got, err := a.acts.roles.SiteChanges(t.Context(), of, pair.Snapshot{TakenAt: before.UnixMilli()}); got != want || err != nil {
 			t.Errorf("%d changes of %s, %v, want %d", got, of.Short(), err, want)
 		}
 	}
-	known, err := a.preflight.CountUnsynced(t.Context()) // since ever: nothing was synced
+	known, err := a.acts.roles.CountUnsynced(t.Context()) // since ever: nothing was synced
 	if err != nil || known.Changes != 2 {
 		t.Errorf("%+v, %v", known, err)
 	}
@@ -37,7 +37,7 @@ func TestWhoLeadsMarksWhatADataSyncBrings(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the change is counted", func() bool {
-		n, err := a.preflight.SiteChanges(t.Context(), a.identity.ID(), pair.Snapshot{})
+		n, err := a.acts.roles.SiteChanges(t.Context(), a.identity.ID(), pair.Snapshot{})
 		return err == nil && n == 1
 	})
 }

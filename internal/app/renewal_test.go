@@ -56,7 +56,7 @@ func TestACertificateThatWasMadeHereRenewsItself(t *testing.T) {
 	b, first := selfSigned(t)
 	const life = 2 * 365
 	for _, day := range []int{0, life - 31} {
-		if err := b.renewCertificate(t.Context(), days(day)); err != nil {
+		if err := b.acts.certificates.Renew(t.Context(), days(day)); err != nil {
 			t.Fatal(err)
 		}
 		if got := shown(t, b); got.Fingerprint != first.Fingerprint {
@@ -64,7 +64,7 @@ func TestACertificateThatWasMadeHereRenewsItself(t *testing.T) {
 		}
 	}
 	for range 2 { // the second time there is nothing to do
-		if err := b.renewCertificate(t.Context(), days(life-30)); err != nil {
+		if err := b.acts.certificates.Renew(t.Context(), days(life-30)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,7 +82,7 @@ func TestACertificateThatWasMadeHereRenewsItself(t *testing.T) {
 		t.Errorf("in the history: %v", lines)
 	}
 	var kept certificate.Stored
-	if _, err := b.document(t.Context(), documentCertificate, &kept); err != nil || !kept.Made {
+	if _, err := b.site.ReadDocument(t.Context(), store.CertificateDocument, &kept); err != nil || !kept.Made {
 		t.Errorf("kept: made here %t, %v", kept.Made, err)
 	}
 }
@@ -94,7 +94,7 @@ func TestACertificateThatWasSavedIsNeverReplaced(t *testing.T) {
 	if err != nil || known.Site.Renewed {
 		t.Fatal(known, err)
 	}
-	if err := errors.Join(b.renewCertificate(t.Context(), days(20)), b.renewCertificate(t.Context(), days(50))); err != nil {
+	if err := errors.Join(b.acts.certificates.Renew(t.Context(), days(20)), b.acts.certificates.Renew(t.Context(), days(50))); err != nil {
 		t.Fatal(err)
 	}
 	if got := shown(t, b); got.Fingerprint != known.Site.Fingerprint {
@@ -103,7 +103,7 @@ func TestACertificateThatWasSavedIsNeverReplaced(t *testing.T) {
 	if _, err := b.RemoveCertificate(asAnn(t), 2); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.renewCertificate(t.Context(), days(50)); err != nil || isShown(b) {
+	if err := b.acts.certificates.Renew(t.Context(), days(50)); err != nil || isShown(b) {
 		t.Errorf("one that was removed is back, or %v", err)
 	}
 }
@@ -128,7 +128,7 @@ func TestABackupDoesNotRenew(t *testing.T) {
 	if a.agent.Look().State.Record.Role != pair.Backup {
 		t.Fatal("not a backup: the test proves nothing")
 	}
-	if err := a.tested().renewCertificate(t.Context(), days(720)); err != nil {
+	if err := a.acts.certificates.Renew(t.Context(), days(720)); err != nil {
 		t.Fatal(err)
 	}
 	if got := shown(t, a.tested()); got.Fingerprint != first.Fingerprint {

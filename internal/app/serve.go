@@ -19,6 +19,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"baton/internal/act"
+	"baton/internal/admin"
 	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/config"
@@ -43,38 +44,38 @@ import (
 
 // Appliance is one running daemon: everything that New made, and that Run runs.
 type Appliance struct {
-	config     config.Config
-	version    string
-	log        *slog.Logger
-	recent     *support.Log
-	begun      time.Time // when this daemon was made
-	identity   peer.Identity
-	local      *store.Local
-	site       *store.Site
-	engine     *datasync.Engine
-	link       *peer.Link
-	host       *sharedip.Host
-	traffic    *lease.Lease
-	ips        *addresses
-	evidence   *evidence
-	doors      listen.Doors
-	history    *history
-	agent      *agent.Agent
-	backend    *backend
-	server     *api.Server
-	settings   *inforce.Settings
-	exchange   *exchange.Exchange
-	room       *watch.Room
-	notifier   *notify.Notifier
-	people     signin.Subjects
-	setupToken string
-	public     *listen.Public
-	overview   *status.Overview
-	doctor     *status.Checks
-	preflight  *status.SwitchChecks
-	way        *watch.Way
-	runs       watch.Runs
-	lead       *act.Lead
+	config        config.Config
+	version       string
+	log           *slog.Logger
+	recent        *support.Log
+	begun         time.Time // when this daemon was made
+	identity      peer.Identity
+	local         *store.Local
+	site          *store.Site
+	engine        *datasync.Engine
+	link          *peer.Link
+	host          *sharedip.Host
+	traffic       *lease.Lease
+	ips           *addresses
+	evidence      *evidence
+	doors         listen.Doors
+	history       *history
+	agent         *agent.Agent
+	acts          *acts
+	allowing      *admin.Allowing
+	server        *api.Server
+	settings      *inforce.Settings
+	exchange      *exchange.Exchange
+	room          *watch.Room
+	notifier      *notify.Notifier
+	people        signin.Subjects
+	setupToken    string
+	public        *listen.Public
+	overview      *status.Overview
+	notifications *admin.Notifications
+	way           *watch.Way
+	runs          watch.Runs
+	lead          *act.Lead
 
 	reached   *watch.Reach
 	outside   *watch.Outside
@@ -136,7 +137,13 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 	if a.kernel.Missing != nil {
 		a.log.Warn("no traffic lease here: the lifetime of the address alone ends a site whose daemon hangs", slog.String("error", a.kernel.Missing.Error()))
 	}
-	if a.kept, err = a.keepAllowed(ctx); err != nil {
+	a.allowing = &admin.Allowing{
+		Name: a.config.Name, Protect: a.config.Protect, Local: a.local, Store: a.site, Audit: act.Audit{Record: func(e pair.Event) { a.history.Record(e) }},
+	}
+	if a.config.Site != nil {
+		a.allowing.Site = a.config.Site.Root
+	}
+	if a.kept, err = a.allowing.Keep(ctx); err != nil {
 		return err
 	}
 	dir := filepath.Join(a.config.DataDir, "sync")
@@ -145,7 +152,7 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 		return err
 	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
-		Dir: dir, Kinds: kinds, Inline: siteDatabase(), Log: a.log, Data: a.site.Data, Aside: a.setAside, Missing: a.missing,
+		Dir: dir, Kinds: kinds, Inline: admin.SiteDatabase(), Log: a.log, Data: a.site.Data, Aside: a.setAside, Missing: a.missing,
 		Offering: func(ctx context.Context, offer pair.Snapshot) error { return a.agent.DataOffered(ctx, offer) },
 	})
 	return err
@@ -221,9 +228,12 @@ func (a *Appliance) join(ctx context.Context) error {
 		Link: a.link, Store: a.site, Settings: a.settings, Overview: a.overview, Enforce: a.enforce, Documents: a.showDocuments, Full: a.room.Lacks,
 		Outdated: make(chan struct{}, 1), Log: a.log,
 	}
+	a.notifications = &admin.Notifications{Store: a.site}
 	a.notifier = a.newNotifier()
+	a.notifications.Notifier = a.notifier
 	a.history.written = a.notifier.Wake
 	a.lead = &act.Lead{Link: a.link, Audit: act.Audit{Record: a.history.Record}}
+	a.notifications.Lead = a.lead
 	a.setupToken = peer.Generate()
 	a.people = signin.New(signin.Options{
 		Name: a.config.Name, Store: a.site, Lead: a.lead, Rules: inforce.NewSecurity(), Token: a.setupToken, Log: a.log,
@@ -236,7 +246,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.overview.Reach = a.reached
 	a.overview.Others = []func() []pair.Condition{
 		a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.reached.Conditions, a.way.Conditions,
-		func() []pair.Condition { return untold(a.notifier.States(), time.Now()) },
+		a.notifications.Conditions,
 	}
 	record := a.local.State().Record
 	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
@@ -244,7 +254,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	beat := newBeat()
 	a.overview.Watched = beat != nil
 	a.history.Record(a.started()) // ahead of all that this run does
-	a.noteKept(a.kept)
+	a.allowing.NoteKept(a.kept)
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
 		Store: records{a.local}, Mover: a.ips, Evidence: a.evidence,
@@ -254,8 +264,8 @@ func (a *Appliance) join(ctx context.Context) error {
 	})
 	a.lead.Agent = a.agent
 	a.overview.Agent, a.exchange.Agent, a.reached.Agent, a.way.Agent = a.agent, a.agent, a.agent, a.agent
-	a.backend = newBackend(a)
-	a.server = api.NewServer(a.backend.contract(), api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
+	a.acts = a.newActs()
+	a.server = api.NewServer(a.acts.contract(), api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
 	a.handlePeer()
 	a.engine.SetLimit(saved.BandwidthLimit)
 	return nil
@@ -263,7 +273,7 @@ func (a *Appliance) join(ctx context.Context) error {
 
 // listeners open the addresses of the configuration file.
 func (a *Appliance) listeners() (*listen.Listeners, error) {
-	pages, err := console.New(a.backend.contract(), console.Options{Log: a.log})
+	pages, err := console.New(a.acts.contract(), console.Options{Log: a.log})
 	if err != nil {
 		return nil, err
 	}

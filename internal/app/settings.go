@@ -1,15 +1,12 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
 
 	"baton/internal/failover"
 	"baton/internal/pair"
-	"baton/internal/peer"
-	"baton/internal/peer/wire"
 )
 
 // enforce has everything go by the settings in force, and is the one place that does:
@@ -54,40 +51,6 @@ func (a *Appliance) reload(ctx context.Context) error {
 		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
 	}
 	return nil
-}
-
-// settingsAsked saves, on the primary, what an administrator changed on the backup.
-func (a *Appliance) settingsAsked(ctx context.Context, q wire.Settings) (wire.Plain, error) {
-	if a.agent.Look().State.Record.Role != pair.Primary {
-		return wire.Plain{}, &peer.RemoteError{Code: "refused", Text: "That appliance is not the primary now; try again in a moment."}
-	}
-	before, version, err := a.site.Settings(ctx)
-	if err != nil {
-		return wire.Plain{}, err
-	}
-	wanted, err := pair.With(before, q.Changes)
-	if err != nil {
-		return wire.Plain{}, err
-	}
-	_, err = a.saveSettings(ctx, wanted, cmp.Or(q.WantVersion, version), pair.Actor{Name: q.By, From: q.From})
-	return wire.Plain{}, err
-}
-
-// saveSettings saves settings that were derived from a version, brings them into
-// force, and returns the version that they have now.
-func (a *Appliance) saveSettings(ctx context.Context, wanted pair.Settings, version int64, by pair.Actor) (newest int64, err error) {
-	if err := a.outside.Check(a.settings.Get().TestIPs, wanted.TestIPs); err != nil {
-		return 0, err
-	}
-	err = a.lead.Change(func() (err error) {
-		if newest, err = a.site.SetSettings(ctx, wanted, version, by); err != nil {
-			return err
-		}
-		a.settings.Set(wanted, newest, a.agent.Look().State.Record.Role)
-		a.agent.Configure(ctx, a.enforce)
-		return nil
-	})
-	return newest, err
 }
 
 // countProtected takes in how much is protected, for those who cannot wait for a disk.

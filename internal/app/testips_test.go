@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"baton/internal/failover"
 	"baton/internal/pair"
-	"baton/internal/peer"
 )
 
 // With them, a primary whose cable is out would take its own network to be well, and
@@ -54,18 +52,5 @@ func TestAddressesOfThePairAreNoTestIPs(t *testing.T) {
 	found, err := a.tested().TestIPs(t.Context(), saved.TestIPs[1:])
 	if err != nil || len(found) != 1 || found[0].Reachable || !strings.HasPrefix(found[0].Reason, "an address of the pair itself") {
 		t.Errorf("the test of the peer's address says %+v, %v", found, err)
-	}
-}
-
-// A peer that answers and is of another version is not one that is to be brought back.
-func TestWhyThePeersReachIsNotKnown(t *testing.T) {
-	for want, failed := range map[string]error{
-		"not known: the version of Baton on beta does not test for its peer": peer.ErrNotKnownThere,
-		"not known: beta has not told":                                       peer.ErrUnreachable,
-	} {
-		why := whyUnknown("beta", fmt.Errorf("call: %w", failed))
-		if why != want {
-			t.Errorf("got %q, want %q", why, want)
-		}
 	}
 }

@@ -26,7 +26,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-renewals.C:
-			if err := a.backend.renewCertificate(ctx, now); err != nil {
+			if err := a.acts.certificates.Renew(ctx, now); err != nil {
 				a.log.Error("the site's certificate is not renewed", slog.String("error", err.Error()))
 			}
 			continue
@@ -38,7 +38,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 			a.exchange.All(ctx)
 		}
 		a.room.Look()
-		a.backend.upkeep.EndOverdue(ctx)
+		a.acts.upkeep.EndOverdue(ctx)
 		unused.tidy()
 	}
 }

@@ -67,7 +67,7 @@ func table() map[string]rule {
 		"internal/listen":      {imports: []string{"internal/api", "internal/certificate", "internal/config", "internal/console", "internal/failover", "internal/front", "internal/pair", "internal/peer"}},
 		"internal/watch":       {imports: []string{"internal/agent", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
 		"internal/status":      {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/sharedip", "internal/store", "internal/watch"}},
-		"internal/admin":       {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/failover", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status"}},
+		"internal/admin":       {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/sharedip", "internal/status", "internal/store", "internal/watch"}},
 		"internal/exchange":    {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store"}},
 		"internal/signin":      {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store"}},
 

@@ -84,6 +84,14 @@ func (p *SwitchChecks) unsynced(ctx context.Context) (wire.Unsynced, error) {
 	return peer.Call[wire.Plain, wire.Unsynced](ctx, p.Checks.Overview.Link.Control(), wire.PathUnsynced, wire.Plain{})
 }
 
+// UnsyncedAsked answers the backup's question.
+func (p *SwitchChecks) UnsyncedAsked(ctx context.Context, _ wire.Plain) (wire.Unsynced, error) {
+	if p.Checks.Overview.Agent.Look().State.Record.Role != pair.Primary {
+		return wire.Unsynced{}, act.Remote(pair.Refuse(pair.Refused, "%w", failover.NotServing))
+	}
+	return p.CountUnsynced(ctx)
+}
+
 // CountUnsynced counts what this primary has that is in no snapshot yet.
 func (p *SwitchChecks) CountUnsynced(ctx context.Context) (wire.Unsynced, error) {
 	files, bytes, err := p.Checks.Overview.Engine.Unsynced(ctx)

@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"context"
@@ -19,22 +19,22 @@ import (
 const pingAsk = watch.PingWait + 2*time.Second
 
 // TestIPs implements api.Reaching: on a pair, both appliances ping.
-func (b *backend) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
+func (n *Addresses) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
 	if len(ips) == 0 {
-		ips = b.settings.Get().TestIPs
+		ips = n.Settings.Get().TestIPs
 	}
 	if len(ips) == 0 {
 		return nil, pair.Refuse(pair.Usage, "no test IPs are saved: name some, as baton test-ips 198.51.100.254")
 	}
-	pinned, paired := b.link.Paired()
+	pinned, paired := n.Link.Paired()
 	if !paired {
-		return b.outside.Ping(ctx, ips), nil
+		return n.Outside.Ping(ctx, ips), nil
 	}
 	var there []pair.Reach
 	var failed error
 	var asking sync.WaitGroup
-	asking.Go(func() { there, failed = b.pingThere(ctx, ips) })
-	found := b.outside.Ping(ctx, ips)
+	asking.Go(func() { there, failed = n.pingThere(ctx, ips) })
+	found := n.Outside.Ping(ctx, ips)
 	asking.Wait()
 	for i := range found {
 		seen := &pair.PeerReach{Name: pinned.Name, Reason: whyUnknown(pinned.Name, failed)}
@@ -55,22 +55,22 @@ func whyUnknown(peerName string, failed error) string {
 }
 
 // pingThere has the peer do the same.
-func (a *Appliance) pingThere(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
+func (n *Addresses) pingThere(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingAsk)
 	defer cancel()
 	question := wire.Ping{IPs: make([]string, len(ips))}
 	for i, ip := range ips {
 		question.IPs[i] = ip.String()
 	}
-	answer, err := peer.Call[wire.Ping, wire.PingAnswer](ctx, a.link.Bulk(), wire.PathPing, question)
+	answer, err := peer.Call[wire.Ping, wire.PingAnswer](ctx, n.Link.Bulk(), wire.PathPing, question)
 	if err == nil && len(answer.Reached) != len(ips) {
 		err = peer.ErrSenseless
 	}
 	return answer.Reached, err
 }
 
-// pingAsked answers the peer.
-func (a *Appliance) pingAsked(ctx context.Context, question wire.Ping) (wire.PingAnswer, error) {
+// PingAsked answers the peer.
+func (n *Addresses) PingAsked(ctx context.Context, question wire.Ping) (wire.PingAnswer, error) {
 	if len(question.IPs) > pair.MaxTestIPs {
 		return wire.PingAnswer{}, fmt.Errorf("ping of %d addresses: at most %d", len(question.IPs), pair.MaxTestIPs)
 	}
@@ -82,5 +82,5 @@ func (a *Appliance) pingAsked(ctx context.Context, question wire.Ping) (wire.Pin
 		}
 		ips[i] = ip
 	}
-	return wire.PingAnswer{Reached: a.outside.Ping(ctx, ips)}, nil
+	return wire.PingAnswer{Reached: n.Outside.Ping(ctx, ips)}, nil
 }

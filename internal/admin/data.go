@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"context"
@@ -17,11 +17,27 @@ import (
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
+	"baton/internal/store"
 )
 
 // Data implements api.ProtectedData.
-func (b *backend) Data(ctx context.Context) ([]api.Data, error) {
-	all, err := b.site.Data(ctx)
+type Data struct {
+	*Allowing
+
+	DataDir string
+	Agent   act.Agent
+	Link    act.Link
+	Lead    *act.Lead
+	Store   *store.Site
+	Engine  *datasync.Engine
+	Disks   *Disks
+	Count   func(context.Context) // how much is protected
+	Log     *slog.Logger
+}
+
+// Data implements api.ProtectedData.
+func (d *Data) Data(ctx context.Context) ([]api.Data, error) {
+	all, err := d.Store.Data(ctx)
 	list := make([]api.Data, len(all))
 	for i, data := range all {
 		list[i] = api.DataOf(data)
@@ -30,42 +46,42 @@ func (b *backend) Data(ctx context.Context) ([]api.Data, error) {
 }
 
 // AddData implements api.ProtectedData.
-func (b *backend) AddData(ctx context.Context, data api.DataSpec) error {
+func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
 	if data.Kind != string(pair.DataDirectory) {
 		return act.NotYet("protecting a " + data.Kind + " database")
 	}
 	wanted := pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}}
-	err := b.checkNewData(ctx, wanted)
+	err := d.checkNewData(ctx, wanted)
 	fresh := "" // to be allowed here as well
 	if !refusesPath(err) {
 		var no error
-		fresh, no = b.allowing(ctx, data.Path)
+		fresh, no = d.allowing(ctx, data.Path)
 		err = errors.Join(err, no)
 	}
 	if !refusesPath(err) {
-		err = errors.Join(err, b.unfit(ctx, data.Path))
+		err = errors.Join(err, d.unfit(ctx, data.Path))
 	}
 	if err != nil {
 		return act.Failure(err)
 	}
 	if fresh != "" {
-		if err := b.Allow(ctx, fresh); err != nil {
+		if err := d.Allow(ctx, fresh); err != nil {
 			return err
 		}
 	}
-	return b.lead.ChangeFor(ctx, "protected "+data.Name+" at "+data.Path, func() error {
-		defer b.countProtected(ctx)
-		return b.site.AddData(ctx, wanted)
+	return d.Lead.ChangeFor(ctx, "protected "+data.Name+" at "+data.Path, func() error {
+		defer d.Count(ctx)
+		return d.Store.AddData(ctx, wanted)
 	})
 }
 
 // checkNewData applies the rules for names and paths; what they leave open is
 // found out on the spot.
-func (b *backend) checkNewData(ctx context.Context, wanted pair.Data) error {
-	if err := b.lead.Check(); err != nil {
+func (d *Data) checkNewData(ctx context.Context, wanted pair.Data) error {
+	if err := d.Lead.Check(); err != nil {
 		return err
 	}
-	return b.site.CheckData(ctx, wanted)
+	return d.Store.CheckData(ctx, wanted)
 }
 
 // refusesPath reports whether no more need be said of the path.
@@ -78,45 +94,45 @@ func refusesPath(err error) bool {
 }
 
 // unfit refuses a path that is no directory with readable files.
-func (b *backend) unfit(ctx context.Context, path string) error {
-	if found := b.looks.at(ctx, path)[0]; !found.OK {
+func (d *Data) unfit(ctx context.Context, path string) error {
+	if found := d.Disks.at(ctx, path)[0]; !found.OK {
 		return pair.RefuseField("path", "%s", found.Text+" "+found.NextStep)
 	}
 	return nil
 }
 
 // RemoveData implements api.ProtectedData.
-func (b *backend) RemoveData(ctx context.Context, name string) error {
-	return b.lead.ChangeFor(ctx, "stopped protecting "+name, func() error {
-		defer b.countProtected(ctx)
-		return b.site.RemoveData(ctx, name)
+func (d *Data) RemoveData(ctx context.Context, name string) error {
+	return d.Lead.ChangeFor(ctx, "stopped protecting "+name, func() error {
+		defer d.Count(ctx)
+		return d.Store.RemoveData(ctx, name)
 	})
 }
 
 // TestData implements api.ProtectedData.
-func (b *backend) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, error) {
+func (d *Data) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, error) {
 	if data.Kind != string(pair.DataDirectory) {
 		return nil, act.NotYet("protecting a " + data.Kind + " database")
 	}
-	if err := act.Failure(b.checkNewData(ctx, pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}})); err != nil {
+	if err := act.Failure(d.checkNewData(ctx, pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}})); err != nil {
 		if known, ok := errors.AsType[*pair.Refusal](err); ok && (known.Code == pair.Usage || known.Code == pair.Refused) {
 			return []api.Check{api.Fail("rules", "This cannot be protected.", reasonOf(known))}, nil
 		}
 		return nil, err
 	}
 	checks := []api.Check{api.Pass("rules", "Name and path keep apart from other protected data, the system and Baton's own directory.")}
-	switch fresh, err := b.allowing(ctx, data.Path); {
+	switch fresh, err := d.allowing(ctx, data.Path); {
 	case err != nil:
 		return append(checks, api.Fail("allowed", "This cannot be protected.", err.Error())), nil
 	case fresh != "":
 		checks = append(checks, api.Pass("allowed", "The configuration of this machine does not name "+fresh+": adding it as root here allows it on this machine."))
 	}
-	found := b.looks.at(ctx, data.Path)[0]
+	found := d.Disks.at(ctx, data.Path)[0]
 	checks = append(checks, found)
 	if !found.OK {
 		return checks, nil
 	}
-	return append(append(checks, measure(ctx, data.Path)), b.checkRoom(ctx, data.Path)...), nil
+	return append(append(checks, measure(ctx, data.Path)), d.checkRoom(ctx, data.Path)...), nil
 }
 
 // reasonOf is what a refusal says, without the names of its fields.
@@ -132,19 +148,19 @@ func reasonOf(refused *pair.Refusal) string {
 }
 
 // checkRoom tells of the disks on both sides.
-func (b *backend) checkRoom(ctx context.Context, path string) []api.Check {
+func (d *Data) checkRoom(ctx context.Context, path string) []api.Check {
 	const wait = 3 * time.Second
 	var checks []api.Check
 	if here, err := roomAt(path); err == nil {
 		checks = append(checks, api.Pass("room-here", "Here, "+roomText(here)+"."))
 	}
-	pinned, paired := b.link.Paired()
+	pinned, paired := d.Link.Paired()
 	if !paired {
 		return checks
 	}
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	there, err := peer.Call[wire.Room, wire.RoomAnswer](limited, b.link.Bulk(), wire.PathRoom, wire.Room{Path: path})
+	there, err := peer.Call[wire.Room, wire.RoomAnswer](limited, d.Link.Bulk(), wire.PathRoom, wire.Room{Path: path})
 	if no, told := errors.AsType[*peer.RemoteError](err); told && no.Code == notAllowedThere {
 		return append(checks, api.Fail("allowed-there", "This cannot be protected on "+pinned.Name+".", no.Text+"."))
 	}
@@ -155,34 +171,34 @@ func (b *backend) checkRoom(ctx context.Context, path string) []api.Check {
 }
 
 // Protection implements api.ProtectedData.
-func (b *backend) Protection(ctx context.Context) (api.Protection, error) {
-	all, err := b.site.Data(ctx)
+func (d *Data) Protection(ctx context.Context) (api.Protection, error) {
+	all, err := d.Store.Data(ctx)
 	if err != nil {
 		return api.Protection{}, act.Failure(err)
 	}
-	snapshot, measures, err := b.engine.Measured()
+	snapshot, measures, err := d.Engine.Measured()
 	if err != nil {
-		b.log.Warn("the newest snapshot cannot be measured", slog.String("error", err.Error()))
+		d.Log.Warn("the newest snapshot cannot be measured", slog.String("error", err.Error()))
 	}
-	known := api.Protection{Site: b.sitePart(snapshot), Data: make([]api.ProtectedPart, len(all)), Offer: b.offer(all)}
+	known := api.Protection{Site: d.sitePart(snapshot), Data: make([]api.ProtectedPart, len(all)), Offer: d.Offer(all)}
 	paths := make([]string, len(all))
 	for i, data := range all {
-		known.Data[i] = b.part(data, snapshot, measures)
+		known.Data[i] = d.part(data, snapshot, measures)
 		paths[i] = data.Spec.String()
 	}
-	for i, health := range b.looks.at(ctx, paths...) {
+	for i, health := range d.Disks.at(ctx, paths...) {
 		known.Data[i].Health = health
 	}
 	return known, nil
 }
 
-// offer proposes to protect the directory that this appliance serves as the public
+// Offer proposes to protect the directory that this appliance serves as the public
 // site; nil if it serves none, or that lies in a protected one.
-func (b *backend) offer(all []pair.Data) *api.DataSpec {
-	if b.config.Site == nil || b.config.Site.Root == "" {
+func (d *Data) Offer(all []pair.Data) *api.DataSpec {
+	if d.Site == "" {
 		return nil
 	}
-	root := filepath.Clean(b.config.Site.Root)
+	root := filepath.Clean(d.Site)
 	wanted := &api.DataSpec{Name: "site", Kind: string(pair.DataDirectory), Path: root}
 	for _, data := range all {
 		if pair.Within(root, data.Spec.String()) {
@@ -196,24 +212,24 @@ func (b *backend) offer(all []pair.Data) *api.DataSpec {
 }
 
 // sitePart is the site database, which is always protected.
-func (b *backend) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
-	path := filepath.Join(b.config.DataDir, "site.db")
-	part := b.part(siteDatabase(), snapshot, nil)
+func (d *Data) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
+	path := filepath.Join(d.DataDir, "site.db")
+	part := d.part(SiteDatabase(), snapshot, nil)
 	part.Path = path
 	part.Health = api.Pass("readable", "Settings, users, tokens and the list of protected data.")
 	if info, err := os.Stat(path); err == nil {
 		part.Measured, part.Files, part.Bytes = true, 1, info.Size()
 	}
 	if part.State == api.DataWaiting && !snapshot.IsZero() {
-		b.synced(&part, snapshot)
+		d.synced(&part, snapshot)
 	}
 	return part
 }
 
 // part tells how far a piece of data is on the backup.
-func (b *backend) part(data pair.Data, snapshot pair.Snapshot, measures []datasync.Measure) api.ProtectedPart {
+func (d *Data) part(data pair.Data, snapshot pair.Snapshot, measures []datasync.Measure) api.ProtectedPart {
 	part := api.ProtectedPart{Data: api.DataOf(data), State: api.DataWaiting}
-	if b.agent.Look().State.Record.Role == pair.Standalone {
+	if d.Agent.Look().State.Record.Role == pair.Standalone {
 		part.State = api.DataAlone
 	}
 	for _, m := range measures {
@@ -222,13 +238,13 @@ func (b *backend) part(data pair.Data, snapshot pair.Snapshot, measures []datasy
 		}
 		part.Measured, part.Files, part.Bytes = true, m.Files, m.Bytes
 		if part.State == api.DataWaiting {
-			b.synced(&part, snapshot)
+			d.synced(&part, snapshot)
 		}
 	}
 	return part
 }
 
-func (b *backend) synced(part *api.ProtectedPart, snapshot pair.Snapshot) {
+func (d *Data) synced(part *api.ProtectedPart, snapshot pair.Snapshot) {
 	part.State, part.Snapshot = api.DataSynced, snapshot.Number
 	part.SyncedAt = new(time.UnixMilli(snapshot.TakenAt).UTC())
 }
@@ -236,3 +252,6 @@ func (b *backend) synced(part *api.ProtectedPart, snapshot pair.Snapshot) {
 func roomText(room wire.RoomAnswer) string {
 	return fmt.Sprintf("%s of %s are free on the disk", pair.BytesText(room.Free), pair.BytesText(room.Whole))
 }
+
+// SiteDatabase is the piece of data that every pair protects.
+func SiteDatabase() pair.Data { return pair.Data{Name: api.SiteDatabase, Spec: pair.SiteDatabase{}} }

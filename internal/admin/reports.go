@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"context"
@@ -10,10 +10,24 @@ import (
 	"baton/internal/act"
 	"baton/internal/agent"
 	"baton/internal/api"
+	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/report"
+	"baton/internal/status"
 	"baton/internal/store"
 )
+
+// Reports implements api.Reporting.
+type Reports struct {
+	ID       pair.ApplianceID
+	Name     string
+	Agent    act.Agent
+	Link     act.Link
+	Store    *store.Site
+	Settings *inforce.Settings
+	Overview *status.Overview
+	Names    func(context.Context) // reads those of the appliances whose events are here
+}
 
 // scope is a report's filter, understood: what to read, and what to tell of it.
 type scope struct {
@@ -24,20 +38,20 @@ type scope struct {
 }
 
 // scopeOf understands a filter as of now.
-func (b *backend) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, error) {
+func (r *Reports) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, error) {
 	s := scope{now: time.Now()}
-	s.TimeZone = b.settings.Get().TimeZone
+	s.TimeZone = r.Settings.Get().TimeZone
 	s.zone = s.Zone()
-	if err := b.rangeOf(ctx, &s, filter); err != nil {
+	if err := r.rangeOf(ctx, &s, filter); err != nil {
 		return s, act.Failure(err)
 	}
 	s.Step = report.StepOf(filter.Step, s.Since, s.Until)
-	heads, err := b.site.Heads(ctx)
+	heads, err := r.Store.Heads(ctx)
 	if err != nil {
 		return s, act.Failure(err)
 	}
-	b.exchange.ReadNames(ctx)
-	s.Appliances = b.named(slices.Collect(maps.Keys(heads)))
+	r.Names(ctx)
+	s.Appliances = r.named(slices.Collect(maps.Keys(heads)))
 	if filter.Appliance == "" {
 		return s, nil
 	}
@@ -49,7 +63,7 @@ func (b *backend) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, 
 }
 
 // rangeOf finds when the report begins and ends: at whole quarters of an hour.
-func (b *backend) rangeOf(ctx context.Context, s *scope, filter api.ReportFilter) (err error) {
+func (r *Reports) rangeOf(ctx context.Context, s *scope, filter api.ReportFilter) (err error) {
 	s.Since, s.Until = filter.Since, filter.Until
 	if s.Until.IsZero() {
 		s.Until = s.now
@@ -64,7 +78,7 @@ func (b *backend) rangeOf(ctx context.Context, s *scope, filter api.ReportFilter
 		}
 		var first time.Time
 		if period == report.Always {
-			if first, err = b.site.FirstEvent(ctx); err != nil {
+			if first, err = r.Store.FirstEvent(ctx); err != nil {
 				return err
 			}
 		}
@@ -81,38 +95,38 @@ func (b *backend) rangeOf(ctx context.Context, s *scope, filter api.ReportFilter
 }
 
 // named gives appliances their names, as far as they are known; this one first.
-func (b *backend) named(ids []pair.ApplianceID) []pair.Named {
-	self := b.identity.ID()
-	all := []pair.Named{{ID: self, Name: b.config.Name}}
-	pinned, paired := b.link.Paired()
+func (r *Reports) named(ids []pair.ApplianceID) []pair.Named {
+	self := r.ID
+	all := []pair.Named{{ID: self, Name: r.Name}}
+	pinned, paired := r.Link.Paired()
 	if paired {
 		all = append(all, pair.Named{ID: pinned.ID, Name: pinned.Name})
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
 		if id != self && (!paired || id != pinned.ID) {
-			all = append(all, pair.Named{ID: id, Name: b.overview.Names.Of(id)})
+			all = append(all, pair.Named{ID: id, Name: r.Overview.Names.Of(id)})
 		}
 	}
 	return all
 }
 
 // Availability implements api.Reporting.
-func (b *backend) Availability(ctx context.Context, filter api.ReportFilter) (api.Availability, error) {
-	s, err := b.scopeOf(ctx, filter)
+func (r *Reports) Availability(ctx context.Context, filter api.ReportFilter) (api.Availability, error) {
+	s, err := r.scopeOf(ctx, filter)
 	if err != nil {
 		return api.Availability{}, err
 	}
-	changes, err := b.changes(ctx, s)
+	changes, err := r.changes(ctx, s)
 	if err != nil {
 		return api.Availability{}, act.Failure(err)
 	}
-	begun, err := b.site.FirstServed(ctx)
+	begun, err := r.Store.FirstServed(ctx)
 	if err != nil {
 		return api.Availability{}, act.Failure(err)
 	}
 	judged := report.Judge(report.Question{
-		Span: s.Span, Now: s.now, Self: b.identity.ID(), Begun: begun, Unheard: b.unheard(s.now), Of: filter.Appliance, Step: s.Step, Zone: s.zone,
+		Span: s.Span, Now: s.now, Self: r.ID, Begun: begun, Unheard: r.unheard(s.now), Of: filter.Appliance, Step: s.Step, Zone: s.zone,
 	}, changes)
 	known := api.Availability{
 		ReportRange: s.ReportRange, Begun: begun, Total: judged.Total, Parts: judged.Parts,
@@ -124,7 +138,7 @@ func (b *backend) Availability(ctx context.Context, filter api.ReportFilter) (ap
 	for _, outage := range shown {
 		ids = append(ids, outage.Began, outage.Ended)
 	}
-	said, err := b.site.EventTexts(ctx, ids)
+	said, err := r.Store.EventTexts(ctx, ids)
 	for _, outage := range slices.Backward(shown) {
 		known.Outages = append(known.Outages, api.ToldOutage{Outage: outage, BeganText: said[outage.Began], EndedText: said[outage.Ended]})
 	}
@@ -143,8 +157,8 @@ func newest(stretches []report.Stretch, most int) []report.Stretch {
 }
 
 // changes reads who served when.
-func (b *backend) changes(ctx context.Context, s scope) ([]report.Change, error) {
-	places, err := b.site.Places(ctx, s.Since, s.Until)
+func (r *Reports) changes(ctx context.Context, s scope) ([]report.Change, error) {
+	places, err := r.Store.Places(ctx, s.Since, s.Until)
 	if err != nil {
 		return nil, err
 	}
@@ -159,8 +173,8 @@ func (b *backend) changes(ctx context.Context, s scope) ([]report.Change, error)
 
 // unheard is since when this backup has not heard its primary; zero if it hears
 // it, or is no backup.
-func (b *backend) unheard(now time.Time) time.Time {
-	s := b.agent.Look().State
+func (r *Reports) unheard(now time.Time) time.Time {
+	s := r.Agent.Look().State
 	if s.Record.Role != pair.Backup || s.Phase != pair.Suspect && s.Phase != pair.Waiting {
 		return time.Time{}
 	}
@@ -175,25 +189,25 @@ func (b *backend) unheard(now time.Time) time.Time {
 const look = 3000
 
 // EventReport implements api.Reporting.
-func (b *backend) EventReport(ctx context.Context, kind api.ReportKind, filter api.ReportFilter) (api.EventReport, error) {
-	s, err := b.scopeOf(ctx, filter)
+func (r *Reports) EventReport(ctx context.Context, kind api.ReportKind, filter api.ReportFilter) (api.EventReport, error) {
+	s, err := r.scopeOf(ctx, filter)
 	if err != nil {
 		return api.EventReport{}, err
 	}
 	made := api.EventReport{ReportRange: s.ReportRange, Events: []api.Reported{}}
-	if err := b.sums(ctx, s, kind, filter, &made); err != nil {
+	if err := r.sums(ctx, s, kind, filter, &made); err != nil {
 		return made, act.Failure(err)
 	}
 	wanted := s.filter(kind, filter)
 	wanted.Before, wanted.Limit = filter.Before, filter.PageSize(kind)
-	found, next, err := b.site.Find(ctx, wanted, look, matching(filter.Text))
+	found, next, err := r.Store.Find(ctx, wanted, look, matching(filter.Text))
 	if err != nil {
 		return made, act.Failure(err)
 	}
 	for _, event := range found {
 		reported := api.Reported{Event: api.Written(event)}
 		if kind == api.FailoverReport {
-			if reported.Story, err = b.story(ctx, event); err != nil {
+			if reported.Story, err = r.story(ctx, event); err != nil {
 				return made, act.Failure(err)
 			}
 		}
@@ -201,19 +215,19 @@ func (b *backend) EventReport(ctx context.Context, kind api.ReportKind, filter a
 	}
 	made.Next = next
 	if next != "" && filter.Text != "" {
-		made.Reached, err = b.site.EventTime(ctx, next)
+		made.Reached, err = r.Store.EventTime(ctx, next)
 	}
 	return made, act.Failure(err)
 }
 
 // EachReported implements api.Reporting.
-func (b *backend) EachReported(ctx context.Context, kind api.ReportKind, filter api.ReportFilter, do func(api.Event) error) error {
-	s, err := b.scopeOf(ctx, filter)
+func (r *Reports) EachReported(ctx context.Context, kind api.ReportKind, filter api.ReportFilter, do func(api.Event) error) error {
+	s, err := r.scopeOf(ctx, filter)
 	if err != nil {
 		return err
 	}
 	match := matching(filter.Text)
-	return act.Failure(b.site.EachEvent(ctx, s.filter(kind, filter), func(event pair.Event) error {
+	return act.Failure(r.Store.EachEvent(ctx, s.filter(kind, filter), func(event pair.Event) error {
 		if !match(event) {
 			return nil
 		}
@@ -245,7 +259,7 @@ func matching(text string) func(pair.Event) bool {
 }
 
 // sums fills in the figures: of the range, and of each of its parts.
-func (b *backend) sums(ctx context.Context, s scope, kind api.ReportKind, filter api.ReportFilter, made *api.EventReport) error {
+func (r *Reports) sums(ctx context.Context, s scope, kind api.ReportKind, filter api.ReportFilter, made *api.EventReport) error {
 	spans := report.Spans(s.Since, s.Until, s.Step, s.zone)
 	asked := make([]store.Span, len(spans))
 	made.Total = api.ReportSum{Span: s.Span, Counts: map[string]int64{}}
@@ -253,7 +267,7 @@ func (b *backend) sums(ctx context.Context, s scope, kind api.ReportKind, filter
 		asked[i] = store.Span(span)
 		made.Parts = append(made.Parts, api.ReportSum{Span: span, Counts: map[string]int64{}})
 	}
-	sums, err := b.site.Sums(ctx, asked, kindsOf(kind, filter), s.writers)
+	sums, err := r.Store.Sums(ctx, asked, kindsOf(kind, filter), s.writers)
 	for _, sum := range sums {
 		for _, to := range []*api.ReportSum{&made.Total, &made.Parts[sum.Span]} {
 			add(to, sum, kind)
@@ -279,13 +293,13 @@ func add(to *api.ReportSum, sum store.Sum, kind api.ReportKind) {
 
 // story is what both appliances recorded around a failover, from when the peer was
 // last heard.
-func (b *backend) story(ctx context.Context, event pair.Event) ([]api.Event, error) {
+func (r *Reports) story(ctx context.Context, event pair.Event) ([]api.Event, error) {
 	const before, after, most = 30 * time.Second, 90 * time.Second, 200
 	since := event.Time.Add(-before)
 	if heard, err := time.Parse(time.RFC3339, event.Detail["peer_heard"]); err == nil && heard.Before(since) {
 		since = heard.Add(-time.Second)
 	}
-	around, err := b.site.Events(ctx, store.Filter{Since: since, Until: event.Time.Add(after), Limit: most})
+	around, err := r.Store.Events(ctx, store.Filter{Since: since, Until: event.Time.Add(after), Limit: most})
 	told := []api.Event{}
 	for _, one := range around {
 		if one.Detail["to"] != "" || slices.Contains([]string{pair.KindDiverged, pair.KindStarted, pair.KindStopped}, one.Kind) {

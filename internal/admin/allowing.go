@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"context"
@@ -15,13 +15,24 @@ import (
 	"baton/internal/store"
 )
 
+// Allowing says what may be protected on this machine: what its configuration file names,
+// and what root allows here.
+type Allowing struct {
+	Name    string   // of this appliance
+	Site    string   // directory that Baton itself serves; empty: none
+	Protect []string // of the configuration file
+	Local   *store.Local
+	Store   *store.Site
+	Audit   act.Audit
+}
+
 // allowance says which directories may be protected on this machine.
-func (a *Appliance) allowance() pair.Allowance {
-	own := a.local.State().Allowed
-	if a.config.Site != nil { // the file names it as well
-		own = append(own, withoutLinks(a.config.Site.Root)...)
+func (a *Allowing) allowance() pair.Allowance {
+	own := a.Local.State().Allowed
+	if a.Site != "" { // the file names it as well
+		own = append(own, withoutLinks(a.Site)...)
 	}
-	return pair.Allowance{Trees: withoutLinks(a.config.Protect...), Own: own, Led: led()}
+	return pair.Allowance{Trees: withoutLinks(a.Protect...), Own: own, Led: led()}
 }
 
 // led returns where guarded places lie that a link of this machine's leads elsewhere, as
@@ -48,14 +59,14 @@ func withoutLinks(paths ...string) []string {
 	return all
 }
 
-// notAllowed returns the sentence for what may not be protected here; empty: it may.
-func (a *Appliance) notAllowed(path, real string) string {
-	return a.allowance().Refusal(a.config.Name, path, real)
+// Refusal returns the sentence for what may not be protected here; empty: it may.
+func (a *Allowing) Refusal(path, real string) string {
+	return a.allowance().Refusal(a.Name, path, real)
 }
 
 // allow extends what may be protected here, durably.
-func (a *Appliance) allow(ctx context.Context, real string) error {
-	return a.local.Save(ctx, func(s *store.State) {
+func (a *Allowing) allow(ctx context.Context, real string) error {
+	return a.Local.Save(ctx, func(s *store.State) {
 		if !slices.Contains(s.Allowed, real) {
 			s.Allowed = append(s.Allowed, real)
 			slices.Sort(s.Allowed)
@@ -63,13 +74,13 @@ func (a *Appliance) allow(ctx context.Context, real string) error {
 	})
 }
 
-// keepAllowed allows, once, what an earlier version protected already, and returns it:
+// Keep allows, once, what an earlier version protected already, and returns it:
 // that version did not ask.
-func (a *Appliance) keepAllowed(ctx context.Context) ([]string, error) {
-	if a.local.State().Allowed != nil {
+func (a *Allowing) Keep(ctx context.Context) ([]string, error) {
+	if a.Local.State().Allowed != nil {
 		return nil, nil
 	}
-	data, err := a.site.Data(ctx)
+	data, err := a.Store.Data(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,102 +91,102 @@ func (a *Appliance) keepAllowed(ctx context.Context) ([]string, error) {
 		if err != nil {
 			real = path
 		}
-		if a.notAllowed(path, real) != "" {
+		if a.Refusal(path, real) != "" {
 			kept = append(kept, real)
 		}
 	}
 	slices.Sort(kept)
-	return kept, a.local.Save(ctx, func(s *store.State) { s.Allowed = kept })
+	return kept, a.Local.Save(ctx, func(s *store.State) { s.Allowed = kept })
 }
 
-// noteKept tells of what is protected against what a new version would allow.
-func (a *Appliance) noteKept(kept []string) {
+// NoteKept tells of what is protected against what a new version would allow.
+func (a *Allowing) NoteKept(kept []string) {
 	if len(kept) == 0 {
 		return
 	}
-	a.history.Record(pair.Event{
+	a.Audit.Record(pair.Event{
 		Kind: pair.KindSettingChanged,
 		Text: "Kept as protected what an earlier version protected already, and the configuration would not allow: " + strings.Join(kept, ", ") + ". Look with baton data allow; end it with baton data disallow.",
 	})
 }
 
 // Allowance implements api.ProtectedData.
-func (b *backend) Allowance(context.Context) (api.Allowance, error) {
-	return api.Allowance{Trees: b.config.Protect, Allowed: append([]string{}, b.local.State().Allowed...)}, nil
+func (a *Allowing) Allowance(context.Context) (api.Allowance, error) {
+	return api.Allowance{Trees: a.Protect, Allowed: append([]string{}, a.Local.State().Allowed...)}, nil
 }
 
 // mustBeRoot refuses whoever does not sit at this machine's own socket, which is
 // root's: neither the console nor a token extends what may be protected here.
-func (b *backend) mustBeRoot(ctx context.Context, command, path string) error {
+func (a *Allowing) mustBeRoot(ctx context.Context, command, path string) error {
 	if caller, known := api.CallerFrom(ctx); known && caller.Local {
 		return nil
 	}
-	return pair.Refuse(pair.Forbidden, "only root on %s itself says what may be protected there: run there, as root, baton data %s %s", b.config.Name, command, path)
+	return pair.Refuse(pair.Forbidden, "only root on %s itself says what may be protected there: run there, as root, baton data %s %s", a.Name, command, path)
 }
 
 // Allow implements api.ProtectedData.
-func (b *backend) Allow(ctx context.Context, path string) error {
-	if err := b.mustBeRoot(ctx, "allow", path); err != nil {
+func (a *Allowing) Allow(ctx context.Context, path string) error {
+	if err := a.mustBeRoot(ctx, "allow", path); err != nil {
 		return err
 	}
 	real, err := pinned.Resolve(path)
 	if err != nil {
 		return pair.Refuse(pair.Refused, "%s", cause.Plain(err))
 	}
-	if err := b.site.CheckPlace(real); err != nil {
+	if err := a.Store.CheckPlace(real); err != nil {
 		return act.Failure(err)
 	}
-	if err := b.allow(ctx, real); err != nil {
+	if err := a.allow(ctx, real); err != nil {
 		return act.Failure(err)
 	}
-	b.lead.Audit.Note(ctx, "allowed %s to be protected on this machine", real)
+	a.Audit.Note(ctx, "allowed %s to be protected on this machine", real)
 	return nil
 }
 
 // Disallow implements api.ProtectedData.
-func (b *backend) Disallow(ctx context.Context, path string) error {
-	if err := b.mustBeRoot(ctx, "disallow", path); err != nil {
+func (a *Allowing) Disallow(ctx context.Context, path string) error {
+	if err := a.mustBeRoot(ctx, "disallow", path); err != nil {
 		return err
 	}
-	known := b.local.State().Allowed
+	known := a.Local.State().Allowed
 	if !slices.Contains(known, path) {
 		return pair.Refuse(pair.NotFound, "%s is not allowed by name here: baton data allow lists what is", path)
 	}
-	err := b.local.Save(ctx, func(s *store.State) {
+	err := a.Local.Save(ctx, func(s *store.State) {
 		s.Allowed = slices.DeleteFunc(s.Allowed, func(other string) bool { return other == path })
 	})
 	if err != nil {
 		return act.Failure(err)
 	}
-	b.lead.Audit.Note(ctx, "no longer allowed %s to be protected on this machine by name", path)
+	a.Audit.Note(ctx, "no longer allowed %s to be protected on this machine by name", path)
 	return nil
 }
 
 // allowing returns what has to be allowed here before a path may be protected; empty:
 // nothing. Only root on this machine allows it in passing.
-func (b *backend) allowing(ctx context.Context, path string) (string, error) {
+func (a *Allowing) allowing(ctx context.Context, path string) (string, error) {
 	real, err := pinned.Resolve(path)
 	if err != nil {
 		return "", pair.RefuseField("path", "%s", err)
 	}
-	no := b.notAllowed(path, real)
+	no := a.Refusal(path, real)
 	if no == "" {
 		return "", nil
 	}
-	if b.mustBeRoot(ctx, "allow", path) == nil {
+	if a.mustBeRoot(ctx, "allow", path) == nil {
 		return real, nil
 	}
 	return "", pair.RefuseField("path", "%s", no)
 }
 
-// placeAsked answers the peer, which wants to know whether data would fit here, and may
+// PlaceAsked answers the peer, which wants to know whether data would fit here, and may
 // be placed here at all.
-func (a *Appliance) placeAsked(ctx context.Context, question wire.Room) (wire.RoomAnswer, error) {
+func (a *Allowing) PlaceAsked(ctx context.Context, question wire.Room) (wire.RoomAnswer, error) {
 	real, err := pinned.Resolve(question.Path)
 	if err != nil {
 		return wire.RoomAnswer{}, &peer.RemoteError{Code: notAllowedThere, Text: err.Error()}
 	}
-	if no := a.notAllowed(question.Path, real); no != "" {
+	if no := a.Refusal(question.Path, real); no != "" {
 		return wire.RoomAnswer{}, &peer.RemoteError{Code: notAllowedThere, Text: no}
 	}
 	return roomAsked(ctx, question)

@@ -1,20 +1,19 @@
-package app
+package admin
 
 import (
 	"testing"
 
 	"baton/internal/api"
-	"baton/internal/config"
 	"baton/internal/pair"
 )
 
 func TestThePublicSiteIsOfferedUntilItIsProtected(t *testing.T) {
 	t.Parallel()
-	a := pairedAs(t, other, pair.Record{})
-	if a.tested().offer(nil) != nil {
+	data := &Data{Allowing: &Allowing{}}
+	if data.Offer(nil) != nil {
 		t.Error("something is offered, and no public site is served")
 	}
-	a.config.Site = &config.Site{Root: "/srv/www/"}
+	data.Site = "/srv/www/"
 	for _, row := range []struct {
 		protected []pair.Data
 		want      *api.DataSpec
@@ -24,7 +23,7 @@ func TestThePublicSiteIsOfferedUntilItIsProtected(t *testing.T) {
 		{[]pair.Data{{Name: "srv", Spec: pair.Directory{Path: "/srv"}}}, nil},
 		{[]pair.Data{{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}}, nil},
 	} {
-		got := a.tested().offer(row.protected)
+		got := data.Offer(row.protected)
 		if (got == nil) != (row.want == nil) || got != nil && *got != *row.want {
 			t.Errorf("with %v: %+v, want %+v", row.protected, got, row.want)
 		}

@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"context"
@@ -18,30 +18,31 @@ import (
 	"baton/internal/pinned"
 )
 
-// looks are under way at protected directories. Nobody waits long for one that hangs,
+// Disks are under way at protected directories. Nobody waits long for one that hangs,
 // as a network disk may. There is one look at a path at a time, so that no more than
 // one goroutine hangs with it.
-type looks struct {
+type Disks struct {
 	mu    sync.Mutex
-	under map[string]*glimpse
+	under map[string]*diskLook
 }
 
-// glimpse is one look, under way or over.
-type glimpse struct {
+// look is one diskLook, under way or over.
+type diskLook struct {
 	done  chan struct{} // closed when found is there
 	found api.Check
 }
 
-// lookWait is how long a page waits for a disk.
-const lookWait = 500 * time.Millisecond
+// diskWait is how long a page waits for a disk.
+const diskWait = 500 * time.Millisecond
 
-func newLooks() *looks { return &looks{under: map[string]*glimpse{}} }
+// NewDisks returns one that looks at none.
+func NewDisks() *Disks { return &Disks{under: map[string]*diskLook{}} }
 
 // at says of each path whether it can be read.
-func (l *looks) at(ctx context.Context, paths ...string) []api.Check {
-	ctx, cancel := context.WithTimeout(ctx, lookWait)
+func (l *Disks) at(ctx context.Context, paths ...string) []api.Check {
+	ctx, cancel := context.WithTimeout(ctx, diskWait)
 	defer cancel()
-	begun := make([]*glimpse, len(paths))
+	begun := make([]*diskLook, len(paths))
 	for i, path := range paths {
 		begun[i] = l.begin(path)
 	}
@@ -62,13 +63,13 @@ func (l *looks) at(ctx context.Context, paths ...string) []api.Check {
 	return found
 }
 
-func (l *looks) begin(path string) *glimpse {
+func (l *Disks) begin(path string) *diskLook {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if running := l.under[path]; running != nil {
 		return running
 	}
-	begun := &glimpse{done: make(chan struct{})}
+	begun := &diskLook{done: make(chan struct{})}
 	l.under[path] = begun
 	go func() { // ends when the kernel answers
 		begun.found = readable(path)

@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"context"
@@ -13,21 +13,29 @@ import (
 	"baton/internal/api"
 	"baton/internal/notify"
 	"baton/internal/pair"
+	"baton/internal/store"
 )
+
+// Notifications implements api.Notifying.
+type Notifications struct {
+	Lead     *act.Lead
+	Store    *store.Site
+	Notifier *notify.Notifier
+}
 
 // testWait is how long somebody waits for what came of a test.
 const testWait = 30 * time.Second
 
 // Notifications implements api.Notifying. The address of a webhook can be a secret
 // as well: who may not change it sees only where it leads.
-func (b *backend) Notifications(ctx context.Context) (api.SavedNotifications, error) {
-	settings, version, err := b.notifications(ctx)
+func (n *Notifications) Notifications(ctx context.Context) (api.SavedNotifications, error) {
+	settings, version, err := n.Read(ctx)
 	if err != nil {
 		return api.SavedNotifications{}, act.Failure(err)
 	}
 	caller, known := api.CallerFrom(ctx)
 	changes := known && (caller.Local || caller.Access.Covers(pair.Administrator))
-	saved := api.SavedNotifications{Notifications: settings, Channels: b.channels(settings), Version: version}
+	saved := api.SavedNotifications{Notifications: settings, Channels: n.channels(settings), Version: version}
 	saved.Mail.Password = ""
 	saved.Webhooks = slices.Clone(saved.Webhooks)
 	for i := range saved.Webhooks {
@@ -50,8 +58,8 @@ func whereTo(address string) string {
 
 // channels tell how each channel of the settings fares here, also one that was saved
 // a moment ago.
-func (b *backend) channels(settings pair.Notifications) []pair.ChannelState {
-	known := b.notifier.States()
+func (n *Notifications) channels(settings pair.Notifications) []pair.ChannelState {
+	known := n.Notifier.States()
 	state := func(id, secret string, on bool) pair.ChannelState {
 		state := pair.ChannelState{ID: id}
 		if i := slices.IndexFunc(known, func(s pair.ChannelState) bool { return s.ID == id }); i >= 0 {
@@ -68,11 +76,11 @@ func (b *backend) channels(settings pair.Notifications) []pair.ChannelState {
 }
 
 // SaveNotifications implements api.Notifying.
-func (b *backend) SaveNotifications(ctx context.Context, wanted api.SavedNotifications) (api.SavedNotifications, error) {
-	if err := b.lead.Check(); err != nil {
+func (n *Notifications) SaveNotifications(ctx context.Context, wanted api.SavedNotifications) (api.SavedNotifications, error) {
+	if err := n.Lead.Check(); err != nil {
 		return api.SavedNotifications{}, err
 	}
-	before, version, err := b.notifications(ctx)
+	before, version, err := n.Read(ctx)
 	if err != nil {
 		return api.SavedNotifications{}, act.Failure(err)
 	}
@@ -94,24 +102,24 @@ func (b *backend) SaveNotifications(ctx context.Context, wanted api.SavedNotific
 	}
 	event := pair.Event{Kind: pair.KindSettingChanged, Text: act.By(ctx).String() + " " + what + ".", Detail: act.By(ctx).Note()}
 	pair.NoteChanges(event.Detail, changes)
-	err = b.lead.Change(func() error {
-		_, err := b.site.SaveDocument(ctx, documentNotifications, text, version, event)
+	err = n.Lead.Change(func() error {
+		_, err := n.Store.SaveDocument(ctx, store.NotificationsDocument, text, version, event)
 		return err
 	})
 	if err != nil {
 		return api.SavedNotifications{}, act.Failure(err)
 	}
-	b.notifier.Wake()
-	return b.Notifications(ctx)
+	n.Notifier.Wake()
+	return n.Notifications(ctx)
 }
 
 // summary says who is told, for the audit, without any secret.
-func summary(n pair.Notifications) string {
+func summary(of pair.Notifications) string {
 	var parts []string
-	if n.Mail.Enabled {
-		parts = append(parts, "mail through "+n.Mail.Host+" to "+strings.Join(n.Mail.To, ", "))
+	if of.Mail.Enabled {
+		parts = append(parts, "mail through "+of.Mail.Host+" to "+strings.Join(of.Mail.To, ", "))
 	}
-	for _, w := range n.Webhooks {
+	for _, w := range of.Webhooks {
 		if w.Enabled {
 			parts = append(parts, "webhook "+w.Name)
 		}
@@ -123,8 +131,8 @@ func summary(n pair.Notifications) string {
 }
 
 // TestNotification implements api.Notifying.
-func (b *backend) TestNotification(ctx context.Context, channel string) (string, error) {
-	settings, _, err := b.notifications(ctx)
+func (n *Notifications) TestNotification(ctx context.Context, channel string) (string, error) {
+	settings, _, err := n.Read(ctx)
 	if err != nil {
 		return "", act.Failure(err)
 	}
@@ -140,11 +148,52 @@ func (b *backend) TestNotification(ctx context.Context, channel string) (string,
 		}
 		name, reached = "the webhook "+settings.Webhooks[i].Name, settings.Webhooks[i].Name+" took the test."
 	}
-	b.lead.Audit.Note(ctx, "tested %s", name)
+	n.Lead.Audit.Note(ctx, "tested %s", name)
 	ctx, cancel := context.WithTimeout(ctx, testWait)
 	defer cancel()
-	if err := b.notifier.Test(ctx, settings, channel); err != nil {
+	if err := n.Notifier.Test(ctx, settings, channel); err != nil {
 		return "", err
 	}
 	return reached, nil
+}
+
+// Read reads who is told of what, and the version to save it again.
+func (n *Notifications) Read(ctx context.Context) (pair.Notifications, int64, error) {
+	settings := pair.DefaultNotifications()
+	version, err := n.Store.ReadDocument(ctx, store.NotificationsDocument, &settings)
+	return settings, version, err
+}
+
+// Conditions tell of notifications that do not get through.
+func (n *Notifications) Conditions() []pair.Condition { return untold(n.Notifier.States(), time.Now()) }
+
+// untold are the conditions of notifications that do not get through.
+func untold(channels []pair.ChannelState, now time.Time) []pair.Condition {
+	const patience = 10 * time.Minute
+	on, failing := 0, []string{}
+	for _, channel := range channels {
+		if !channel.Enabled {
+			continue
+		}
+		on++
+		if !channel.FailingSince.IsZero() && now.Sub(channel.FailingSince) >= patience {
+			failing = append(failing, channel.LastError)
+		}
+	}
+	const nextStep = "Remove the cause and use the test button under Management > Notifications; what waits is sent then."
+	switch {
+	case len(failing) == 0:
+		return nil
+	case len(failing) == on:
+		silent := pair.Condition{
+			ID: "notifications-silent", Severity: pair.Warning,
+			Text: "No notification of this appliance gets through: " + failing[0], NextStep: nextStep,
+		}
+		return []pair.Condition{silent}
+	}
+	some := pair.Condition{
+		ID: "notification-failing", Severity: pair.Warning,
+		Text: "Notifications do not get through: " + failing[0], NextStep: nextStep,
+	}
+	return []pair.Condition{some}
 }

@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"os"
@@ -17,7 +17,7 @@ func TestProtectedDirectoriesAreLookedAt(t *testing.T) {
 	if err := os.WriteFile(file, []byte("12345"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	found := newLooks().at(t.Context(), dir, filepath.Join(dir, "absent"), file, file+"/below")
+	found := NewDisks().at(t.Context(), dir, filepath.Join(dir, "absent"), file, file+"/below")
 	for i, want := range []string{"can be read", "is not there", "is not a directory", "is not a directory"} {
 		if !strings.Contains(found[i].Text, want) || found[i].OK != (i == 0) || found[i].OK == (found[i].NextStep != "") {
 			t.Errorf("%d: %+v, want %q", i, found[i], want)
@@ -30,15 +30,15 @@ func TestProtectedDirectoriesAreLookedAt(t *testing.T) {
 
 // A look that does not end, as at a network disk that hangs, holds up nothing else.
 func TestALookThatHangsHoldsUpNothing(t *testing.T) {
-	l := newLooks()
-	l.under["/hangs"] = &glimpse{done: make(chan struct{})}
+	l := NewDisks()
+	l.under["/hangs"] = &diskLook{done: make(chan struct{})}
 	dir := t.TempDir()
 	found := l.at(t.Context(), "/hangs", dir)
 	if found[0].OK || !strings.Contains(found[0].Text, "/hangs does not answer") || !found[1].OK {
 		t.Errorf("%+v", found)
 	}
 	if len(l.under) != 1 {
-		t.Errorf("%d looks are under way: each look at a hanging disk adds one", len(l.under))
+		t.Errorf("%d Disks are under way: each look at a hanging disk adds one", len(l.under))
 	}
 }
 

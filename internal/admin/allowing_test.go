@@ -1,0 +1,23 @@
+package admin
+
+import (
+	"path/filepath"
+	"testing"
+
+	"baton/internal/pair"
+)
+
+// TestGuardedPlacesAreFollowed looks for what a link on this machine leads to from a
+// place that is guarded.
+func TestGuardedPlacesAreFollowed(t *testing.T) {
+	led := led()
+	for _, guard := range pair.MayLead() {
+		real, err := filepath.EvalSymlinks(guard)
+		if err != nil || real == guard {
+			continue
+		}
+		if led[guard] != real {
+			t.Errorf("%s leads to %s, and %q is guarded", guard, real, led[guard])
+		}
+	}
+}

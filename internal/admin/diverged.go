@@ -1,0 +1,68 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"baton/internal/act"
+	"baton/internal/datasync"
+	"baton/internal/datasync/source/directory"
+	"baton/internal/pair"
+	"baton/internal/store"
+)
+
+// Diverged implements api.DivergedCopies.
+type Diverged struct {
+	DataDir string // an export is prepared there
+	Engine  *datasync.Engine
+	Audit   act.Audit
+}
+
+// DivergedCopies implements api.DivergedCopies.
+func (d *Diverged) DivergedCopies(context.Context) ([]pair.DivergedCopy, error) {
+	copies, err := d.Engine.Diverged()
+	return copies, act.Failure(err)
+}
+
+// DeleteDiverged implements api.DivergedCopies.
+func (d *Diverged) DeleteDiverged(ctx context.Context, id string) error {
+	if err := d.Engine.Delete(id); err != nil {
+		return act.Failure(err)
+	}
+	d.Audit.Note(ctx, "deleted the diverged copy %s", id)
+	return nil
+}
+
+// ExportDiverged implements api.DivergedCopies.
+func (d *Diverged) ExportDiverged(ctx context.Context, id string, to io.Writer) error {
+	from, err := d.Engine.CopyPath(id)
+	if err != nil {
+		return act.Failure(err)
+	}
+	dir, err := os.MkdirTemp(d.DataDir, "export-")
+	if err != nil {
+		return fmt.Errorf("make room for the export: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // what stays is under a name that says what it is
+	if err := directory.Export(ctx, from, dir); err != nil {
+		return act.Failure(err)
+	}
+	if err := withoutSecrets(ctx, filepath.Join(dir, "site.db")); err != nil {
+		return act.Failure(err)
+	}
+	return writeTar(to, dir)
+}
+
+// withoutSecrets makes a copy of the site database one that may be handed out; not
+// every diverged copy has one.
+func withoutSecrets(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return store.StripSecrets(ctx, path)
+}

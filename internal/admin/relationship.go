@@ -1,0 +1,114 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"baton/internal/act"
+	"baton/internal/agent"
+	"baton/internal/api"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/status"
+	"baton/internal/store"
+)
+
+// Relationship implements api.Relationship.
+type Relationship struct {
+	Name     string // of this appliance
+	Agent    act.Agent
+	Link     act.Link
+	Audit    act.Audit
+	Store    *store.Site
+	Overview *status.Overview
+	Checks   *status.SwitchChecks
+	Offer    func(protected []pair.Data) *api.DataSpec // what might be protected as well
+}
+
+// PreviewPair implements api.Relationship.
+func (r *Relationship) PreviewPair(ctx context.Context, request api.PairRequest) (api.PairPreview, error) {
+	if err := r.mayPair(); err != nil {
+		return api.PairPreview{}, err
+	}
+	found, err := r.Link.Look(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse})
+	if err != nil {
+		return api.PairPreview{}, r.notPaired(err)
+	}
+	preview := api.PairPreview{
+		Name: found.Hello.Name, Version: found.Hello.Version, Role: found.Hello.Role, Address: found.Address, Reverse: found.Reverse,
+		HoldsData: found.Hello.HoldsData, Data: found.Hello.Data, NeedReplace: found.NeedReplace,
+		Text:   fmt.Sprintf("All site data on %s will be replaced by that of %s.", found.Hello.Name, r.Name),
+		Brings: []string{},
+	}
+	if preview.NeedReplace && !strings.HasPrefix(found.Hello.Data, noPieces) {
+		preview.Confirm = found.Hello.Name
+	}
+	protected, err := r.Store.Data(ctx)
+	if err != nil {
+		return api.PairPreview{}, act.Failure(err)
+	}
+	for _, data := range protected {
+		preview.Brings = append(preview.Brings, data.Spec.String())
+	}
+	preview.Offer = r.Offer(protected)
+	for _, check := range []api.Check{r.Checks.CheckVersions(found.Hello.Version), status.CheckOffset(found.ClockOffset), status.CheckData(len(protected))} {
+		if !check.OK {
+			preview.Warnings = append(preview.Warnings, api.Warn(check))
+		}
+	}
+	return preview, nil
+}
+
+// notPaired is failure of a pairing. Keys that differ are told with the fingerprint of
+// the one here. The other's is shown to nobody who has not proved the key: a key that is
+// easily guessed could be found from it.
+func (r *Relationship) notPaired(err error) error {
+	told := act.Failure(err)
+	if errors.Is(err, peer.ErrKeyMismatch) {
+		return pair.Refuse(pair.CodeOf(told), "%s", "the pre-shared keys of the two appliances differ: the key here has the fingerprint "+r.Link.KeyState().Fingerprint+
+			"; compare it with the one on the page Management > Security of the other appliance (or: baton key fingerprint), and save the same key on both")
+	}
+	return told
+}
+
+func (r *Relationship) mayPair() error {
+	if r.Agent.Look().State.Record.Role == pair.Backup {
+		return pair.Refuse(pair.Refused, "this appliance is the backup of a relationship: break it first, or run this on the one that holds the data")
+	}
+	return nil
+}
+
+// Pair implements api.Relationship.
+func (r *Relationship) Pair(ctx context.Context, request api.PairRequest) (pair.PeerStatus, error) {
+	if err := r.mayPair(); err != nil {
+		return pair.PeerStatus{}, err
+	}
+	pinned, err := r.Link.Pair(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse, Replace: request.Replace})
+	if err != nil {
+		return pair.PeerStatus{}, r.notPaired(err)
+	}
+	r.Audit.Note(ctx, "established a relationship with %s", pinned.Name)
+	if status := r.Overview.PeerStatus(time.Now()); status != nil {
+		return *status, nil
+	}
+	return pair.PeerStatus{}, pair.Refuse(pair.Failed, "the relationship was broken again at once: look at the history of both appliances")
+}
+
+// Unpair implements api.Relationship.
+func (r *Relationship) Unpair(ctx context.Context, request api.UnpairRequest) error {
+	s := r.Agent.Look()
+	if _, paired := r.Link.Paired(); !paired {
+		return act.Failure(peer.ErrNotPaired)
+	}
+	if heard := s.State.PeerHeard; !request.Force && (!heard.Set || agent.BootClock().Sub(heard.At) > s.Config.Timeout) {
+		return pair.Refuse(pair.Unreachable, "the peer does not answer, so it would not learn of this: bring it back, or repeat with --force and break the relationship there, too")
+	}
+	r.Audit.Note(ctx, "broke the relationship")
+	return act.Failure(r.Link.Unpair(ctx))
+}
+
+// noPieces begins what an appliance says of its data that protects none.
+const noPieces = "0 pieces "

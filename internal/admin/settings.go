@@ -1,0 +1,115 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+
+	"baton/internal/act"
+	"baton/internal/agent"
+	"baton/internal/api"
+	"baton/internal/failover"
+	"baton/internal/inforce"
+	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/peer/wire"
+	"baton/internal/status"
+	"baton/internal/store"
+	"baton/internal/watch"
+)
+
+// Settings implements api.SettingsStore.
+type Settings struct {
+	Agent    act.Agent
+	Link     act.Link
+	Lead     *act.Lead
+	Store    *store.Site
+	InForce  *inforce.Settings
+	Overview *status.Overview
+	Outside  *watch.Outside
+	Enforce  func(*failover.Config) // has everything go by the settings in force
+	Exchange func(context.Context)  // with the peer
+}
+
+// Settings implements api.SettingsStore. A backup tells what it last heard from
+// its primary.
+func (s *Settings) Settings(ctx context.Context) (api.Saved[pair.Settings], error) {
+	saved, version, err := s.Store.Settings(ctx)
+	if s.Agent.Look().State.Record.Role == pair.Backup {
+		saved, version = s.InForce.Versioned()
+	}
+	return api.Saved[pair.Settings]{Values: saved, Version: version}, act.Failure(err)
+}
+
+// SaveSettings implements api.SettingsStore. On the backup, the primary saves
+// them and tells them with the next exchange.
+func (s *Settings) SaveSettings(ctx context.Context, wanted api.Saved[pair.Settings]) (api.Saved[pair.Settings], error) {
+	if s.Agent.Look().State.Record.Role == pair.Backup {
+		return s.saveAtPrimary(ctx, wanted)
+	}
+	version, err := s.save(ctx, wanted.Values, wanted.Version, act.By(ctx))
+	if err != nil {
+		return api.Saved[pair.Settings]{}, act.Failure(err)
+	}
+	sum := wanted.Values.Sum()
+	err = s.Overview.Acknowledged(ctx, "the settings are saved", func(seen agent.Seen) bool {
+		now := s.InForce.Get().Sum()
+		kept := seen.State.Record.Role != pair.Backup || now == sum // the role may have changed meanwhile
+		return kept && seen.Config.SettingsSum == now
+	})
+	return api.Saved[pair.Settings]{Values: wanted.Values, Version: version}, err
+}
+
+// saveAtPrimary has the primary save settings, and waits until it tells them.
+func (s *Settings) saveAtPrimary(ctx context.Context, wanted api.Saved[pair.Settings]) (api.Saved[pair.Settings], error) {
+	current, version := s.InForce.Versioned()
+	if err := s.Outside.Check(s.InForce.Get().TestIPs, wanted.Values.TestIPs); err != nil {
+		return api.Saved[pair.Settings]{}, act.Failure(err)
+	}
+	question := wire.Settings{Changes: map[string]string{}, WantVersion: wanted.Version, By: act.By(ctx).Name, From: act.By(ctx).From}
+	for _, change := range pair.Changes(current, wanted.Values) {
+		question.Changes[change.Key] = change.After
+	}
+	if err := peer.Ask(ctx, s.Link.Bulk(), wire.PathSettings, question); err != nil {
+		return api.Saved[pair.Settings]{}, act.Failure(err)
+	}
+	s.Exchange(ctx) // brings them at once
+	saved, err := s.Settings(ctx)
+	if err == nil && len(question.Changes) > 0 && saved.Version == version {
+		err = pair.Refuse(pair.Unreachable, "the primary saved the settings, and has not told them yet: look again in a moment")
+	}
+	return saved, err
+}
+
+// Asked saves, on the primary, what an administrator changed on the backup.
+func (s *Settings) Asked(ctx context.Context, q wire.Settings) (wire.Plain, error) {
+	if s.Agent.Look().State.Record.Role != pair.Primary {
+		return wire.Plain{}, &peer.RemoteError{Code: "refused", Text: "That appliance is not the primary now; try again in a moment."}
+	}
+	before, version, err := s.Store.Settings(ctx)
+	if err != nil {
+		return wire.Plain{}, err
+	}
+	wanted, err := pair.With(before, q.Changes)
+	if err != nil {
+		return wire.Plain{}, err
+	}
+	_, err = s.save(ctx, wanted, cmp.Or(q.WantVersion, version), pair.Actor{Name: q.By, From: q.From})
+	return wire.Plain{}, err
+}
+
+// save saves settings that were derived from a version, brings them into
+// force, and returns the version that they have now.
+func (s *Settings) save(ctx context.Context, wanted pair.Settings, version int64, by pair.Actor) (newest int64, err error) {
+	if err := s.Outside.Check(s.InForce.Get().TestIPs, wanted.TestIPs); err != nil {
+		return 0, err
+	}
+	err = s.Lead.Change(func() (err error) {
+		if newest, err = s.Store.SetSettings(ctx, wanted, version, by); err != nil {
+			return err
+		}
+		s.InForce.Set(wanted, newest, s.Agent.Look().State.Record.Role)
+		s.Agent.Configure(ctx, s.Enforce)
+		return nil
+	})
+	return newest, err
+}
