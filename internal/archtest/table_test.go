@@ -46,6 +46,8 @@ func table() map[string]rule {
 		"internal/probe":                          edge,
 		"internal/datasync":                       {imports: append(edge.imports, "internal/durable")}, // and no kind of data: see kinds_test.go
 		"internal/datasync/manifest":              edge,
+		"internal/datasync/pace":                  edge,
+		"internal/datasync/wire":                  {imports: kindOfData()},
 		"internal/datasync/schedule":              edge,
 		"internal/datasync/source":                {imports: append(edge.imports, "internal/datasync/manifest")},
 		"internal/datasync/source/directory":      {imports: kindOfData("internal/pinned")},

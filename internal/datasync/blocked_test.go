@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
 
@@ -187,7 +188,7 @@ func TestTornDataIsToldAndOfferedToNobody(t *testing.T) {
 			t.Fatalf("a takeover would go on with it: %v", err)
 		}
 		p.backup.Offer(p.epoch)
-		if _, err := p.backup.newSession(t.Context(), manifestRequest{Epoch: p.epoch}); !errors.Is(err, ErrNotPrimary) {
+		if _, err := p.backup.newSession(t.Context(), wire.Question{Epoch: p.epoch}); !errors.Is(err, ErrNotPrimary) {
 			t.Fatalf("it is offered: %v", err)
 		}
 		p.backup.Withdraw()
@@ -247,7 +248,7 @@ func TestForcedPromotionOfTornDataSaysWhatIsMissing(t *testing.T) {
 	}
 	p.backup.reopen(t)
 	p.backup.Offer(p.epoch)
-	_, err = p.backup.newSession(t.Context(), manifestRequest{Epoch: p.epoch})
+	_, err = p.backup.newSession(t.Context(), wire.Question{Epoch: p.epoch})
 	must(t, err)
 }
 

@@ -17,20 +17,21 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
 
 // bomb is a primary that sends little which takes much to hold.
 type bomb struct {
-	frames func(out *frameWriter)
+	frames func(out *wire.Writer)
 	sent   atomic.Int64
 }
 
 func (b *bomb) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	pack, _ := newPacker()
-	out := newFrameWriter(counting{w, &b.sent}, pack)
-	defer func() { _ = out.flush() }()
-	_ = out.json(frameHeader, header{Epoch: pair.Epoch{Counter: 1, Holder: "a"}, Number: 1, Data: []dataHead{{Name: "files", Kind: pair.DataDirectory, Spec: "/srv/files"}}})
+	pack, _ := wire.NewPacker()
+	out := wire.NewWriter(counting{w, &b.sent}, pack)
+	defer func() { _ = out.Flush() }()
+	_ = out.JSON(wire.Head, wire.Header{Epoch: pair.Epoch{Counter: 1, Holder: "a"}, Number: 1, Data: []wire.DataHead{{Name: "files", Kind: pair.DataDirectory, Spec: "/srv/files"}}})
 	b.frames(out)
 }
 
@@ -81,48 +82,48 @@ func TestALittleThatTakesMuchToHoldIsRefused(t *testing.T) {
 		mostHeap = 400 << 20
 	)
 	set := binary.AppendUvarint(nil, 0)
-	many := func(out *frameWriter, kind frameKind, upTo int, entry func(i int) []byte) {
+	many := func(out *wire.Writer, kind wire.Kind, upTo int, entry func(i int) []byte) {
 		batch, total := append([]byte(nil), set...), 0
 		for i := 0; total < upTo; i++ {
 			batch = append(batch, entry(i)...)
-			if len(batch) < chunk {
+			if len(batch) < wire.Chunk {
 				continue
 			}
 			total += len(batch)
-			if out.frame(kind, batch) != nil {
+			if out.Frame(kind, batch) != nil {
 				return
 			}
 			batch = append(batch[:0], set...)
 		}
-		_ = out.frame(frameEnd, nil)
+		_ = out.Frame(wire.End, nil)
 	}
 	zeros := strings.Repeat("\x00", 60<<10)
-	for name, frames := range map[string]func(out *frameWriter){
-		"attributes": func(out *frameWriter) {
-			many(out, frameEntries, unpacked, func(i int) []byte {
+	for name, frames := range map[string]func(out *wire.Writer){
+		"attributes": func(out *wire.Writer) {
+			many(out, wire.Entries, unpacked, func(i int) []byte {
 				return manifest.AppendEntry(nil, manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Dir, XAttrs: []manifest.XAttr{{Name: "user.a", Value: zeros}, {Name: "user.b", Value: zeros}}})
 			})
 		},
-		"targets": func(out *frameWriter) {
-			many(out, frameEntries, unpacked, func(i int) []byte {
+		"targets": func(out *wire.Writer) {
+			many(out, wire.Entries, unpacked, func(i int) []byte {
 				return manifest.AppendEntry(nil, manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Symlink, Target: zeros[:4000]})
 			})
 		},
-		"names": func(out *frameWriter) {
-			many(out, frameEntries, unpacked/8, func(i int) []byte {
+		"names": func(out *wire.Writer) {
+			many(out, wire.Entries, unpacked/8, func(i int) []byte {
 				return manifest.AppendEntry(nil, manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Fifo})
 			})
 		},
-		"removed": func(out *frameWriter) {
-			many(out, frameRemoved, unpacked/8, func(int) []byte { return manifest.AppendString(nil, zeros[:8]) })
+		"removed": func(out *wire.Writer) {
+			many(out, wire.Removed, unpacked/8, func(int) []byte { return manifest.AppendString(nil, zeros[:8]) })
 		},
-		"site": func(out *frameWriter) {
-			for range unpacked / chunk {
-				if out.frame(frameInline, []byte(strings.Repeat("\x00", chunk))) != nil {
+		"site": func(out *wire.Writer) {
+			for range unpacked / wire.Chunk {
+				if out.Frame(wire.Inline, []byte(strings.Repeat("\x00", wire.Chunk))) != nil {
 					return
 				}
 			}
-			_ = out.frame(frameEnd, nil)
+			_ = out.Frame(wire.End, nil)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,7 +148,7 @@ func TestALittleThatTakesMuchToHoldIsRefused(t *testing.T) {
 // TestContentOfNothingIsNotKept has a peer send no bytes without end for a small file.
 func TestContentOfNothingIsNotKept(t *testing.T) {
 	f := &arrival{entry: manifest.Entry{Path: "f", Kind: manifest.File, Size: 100}}
-	if _, err := f.frame(frameData, nil); !errors.Is(err, source.ErrUnsafe) {
+	if _, err := f.frame(wire.Data, nil); !errors.Is(err, source.ErrUnsafe) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -157,11 +158,11 @@ func TestNoMoreIsAskedForThanThereIs(t *testing.T) {
 	p := newPair(t)
 	write(t, p.primary.tree+"/f", "content")
 	p.pull(t)
-	wants := make([]want, 1000)
+	wants := make([]wire.Want, 1000)
 	for i := range wants {
-		wants[i] = want{ordinal: 1}
+		wants[i] = wire.Want{Ordinal: 1}
 	}
-	answer, err := p.server.Client().Post(p.server.URL+Prefix+"content", "", strings.NewReader(string(appendWants(p.primary.session.id, 0, wants))))
+	answer, err := p.server.Client().Post(p.server.URL+wire.Prefix+"content", "", strings.NewReader(string(wire.AppendWants(p.primary.session.id, 0, wants))))
 	must(t, err)
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusConflict {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/pace"
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
@@ -48,7 +49,7 @@ type Options struct {
 type Engine struct {
 	opt   Options
 	disk  disk
-	limit *limiter
+	limit *pace.Limiter
 
 	mu       sync.Mutex
 	state    state
@@ -99,7 +100,7 @@ func (opt Options) filled() Options {
 func Open(ctx context.Context, opt Options) (*Engine, error) {
 	opt = opt.filled()
 	e := &Engine{
-		opt: opt, disk: disk{opt.Dir}, limit: newLimiter(),
+		opt: opt, disk: disk{opt.Dir}, limit: pace.New(),
 		cached: map[reference]manifest.Manifest{},
 	}
 	if err := e.disk.prepare(); err != nil {
@@ -218,7 +219,7 @@ func (e *Engine) open(d pair.Data, purpose source.Purpose) (source.Source, error
 }
 
 // SetLimit sets the bandwidth limit of the whole link, also while a sync runs.
-func (e *Engine) SetLimit(rate pair.Rate) { e.limit.set(rate) }
+func (e *Engine) SetLimit(rate pair.Rate) { e.limit.Set(rate) }
 
 // Snapshot returns the newest complete snapshot on this appliance.
 func (e *Engine) Snapshot() pair.Snapshot {

@@ -1,10 +1,12 @@
 package datasync
 
 import (
+	"encoding/json"
 	"errors"
 
 	"baton/internal/cause"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
 
@@ -50,6 +52,15 @@ func refusalOf(err error) refusal {
 		}
 	}
 	return r
+}
+
+// refused returns the error that a frame says, by which the peer ends a stream.
+func refused(payload []byte) error {
+	var r refusal
+	if json.Unmarshal(payload, &r) != nil {
+		return wire.Unsafe("a refusal that cannot be read")
+	}
+	return r.asError()
 }
 
 // maxSentence bounds what a peer can put before a person.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/wire"
 )
 
 // sparse makes a file of a size that holds but a few bytes, at its begin, in its midst
@@ -98,12 +99,12 @@ func TestAHoleThatIsNoneIsFound(t *testing.T) {
 	}
 	must(t, os.Truncate(p.backup.tree+"/disk", 0))
 	p.server.Config.Handler = altered(p.primary.Handler(), "content", func(http.ResponseWriter) io.Writer { return io.Discard }, func(w io.Writer) {
-		out := newFrameWriter(w, nil)
-		_ = (&framesOut{out}).Hole(64 << 20)
-		_ = (&framesOut{out}).Hole(64 << 20)
-		_ = out.frame(frameDone, nil)
-		_ = out.frame(frameEnd, nil)
-		_ = out.flush()
+		out := wire.NewWriter(w, nil)
+		_ = (wire.ContentWriter{Out: out}).Hole(64 << 20)
+		_ = (wire.ContentWriter{Out: out}).Hole(64 << 20)
+		_ = out.Frame(wire.Done, nil)
+		_ = out.Frame(wire.End, nil)
+		_ = out.Flush()
 	})
 	if _, err := p.tryPull(t, Request{AcceptShrink: true}); err == nil || !strings.Contains(err.Error(), "did not match its hash") {
 		t.Errorf("got %v", err)

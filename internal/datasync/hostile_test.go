@@ -17,36 +17,37 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
 
 // hostile is a primary that sends what it likes.
 type hostile struct {
 	manifest manifest.Manifest
-	alter    func(*header)
+	alter    func(*wire.Header)
 	raw      []byte // instead of the manifest stream
-	content  func(out *frameWriter)
+	content  func(out *wire.Writer)
 }
 
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out := newFrameWriter(w, nil)
-	defer func() { _ = out.flush() }()
+	out := wire.NewWriter(w, nil)
+	defer func() { _ = out.Flush() }()
 	switch {
 	case strings.HasSuffix(r.URL.Path, "manifest") && h.raw != nil:
 		_, _ = w.Write(h.raw)
 	case strings.HasSuffix(r.URL.Path, "manifest"):
-		var req manifestRequest
+		var req wire.Question
 		_ = json.NewDecoder(r.Body).Decode(&req)
-		head := header{Epoch: req.Epoch, Digest: h.manifest.Digest(), Inline: req.Inline}
+		head := wire.Header{Epoch: req.Epoch, Digest: h.manifest.Digest(), Inline: req.Inline}
 		for _, s := range h.manifest.Sets {
-			head.Data = append(head.Data, headOf(s.Data))
+			head.Data = append(head.Data, wire.HeadOf(s.Data))
 		}
 		if h.alter != nil {
 			h.alter(&head)
 		}
-		_ = out.json(frameHeader, head)
+		_ = out.JSON(wire.Head, head)
 		_ = sendDeltas(out, manifest.Manifest{}, h.manifest)
-		_ = out.frame(frameEnd, nil)
+		_ = out.Frame(wire.End, nil)
 	case strings.HasSuffix(r.URL.Path, "content"):
 		_, _ = io.Copy(io.Discard, r.Body)
 		h.content(out)
@@ -68,11 +69,11 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 	own := with(file("f", "good"))
 	ours := t.TempDir()
 	own.Sets[0].Data.Spec = pair.Directory{Path: pair.Path(filepath.Join(ours, "local"))}
-	send := func(kind frameKind, payload string) func(*frameWriter) {
-		return func(out *frameWriter) {
-			_ = out.frame(kind, []byte(payload))
-			_ = out.frame(frameDone, nil)
-			_ = out.frame(frameEnd, nil)
+	send := func(kind wire.Kind, payload string) func(*wire.Writer) {
+		return func(out *wire.Writer) {
+			_ = out.Frame(kind, []byte(payload))
+			_ = out.Frame(wire.Done, nil)
+			_ = out.Frame(wire.End, nil)
 		}
 	}
 	sneaky := manifest.AppendEntry(nil, file("../f", "evil"))
@@ -83,22 +84,22 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 		"system directory": {manifest: elsewhere},
 		"our own data":     {manifest: own},
 		"unordered":        {manifest: with(file("b", "x"), file("a", "x"))},
-		"wrong digest":     {manifest: with(file("f", "good")), alter: func(h *header) { h.Digest[0]++ }},
-		"other epoch":      {manifest: with(file("f", "good")), alter: func(h *header) { h.Epoch.Counter = 0 }},
-		"base not ours":    {manifest: with(file("f", "good")), alter: func(h *header) { h.Base[0]++ }},
-		"last number":      {manifest: with(file("f", "good")), alter: func(h *header) { h.Number = 1<<64 - 1 }},
-		"lost inline data": {manifest: with(file("f", "good")), alter: func(h *header) { h.Inline[0]++ }},
+		"wrong digest":     {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Digest[0]++ }},
+		"other epoch":      {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Epoch.Counter = 0 }},
+		"base not ours":    {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Base[0]++ }},
+		"last number":      {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Number = 1<<64 - 1 }},
+		"lost inline data": {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Inline[0]++ }},
 		"nothing":          {raw: []byte{}},
 		"garbage":          {raw: []byte("HTTP is not frames, and neither is this text")},
-		"huge frame":       {raw: []byte{byte(frameHeader), 255, 255, 255, 255}},
-		"zip bomb":         {raw: append([]byte{byte(frameHeader) | framePacked, 0, 0, 0, 40}, bytes.Repeat([]byte{0x28, 0xb5, 0x2f, 0xfd}, 10)...)},
-		"wrong content":    {manifest: with(file("f", "good")), content: send(frameData, "evil")},
+		"huge frame":       {raw: []byte{byte(wire.Head), 255, 255, 255, 255}},
+		"zip bomb":         {raw: append([]byte{byte(wire.Head) | wire.Packed, 0, 0, 0, 40}, bytes.Repeat([]byte{0x28, 0xb5, 0x2f, 0xfd}, 10)...)},
+		"wrong content":    {manifest: with(file("f", "good")), content: send(wire.Data, "evil")},
 		"endless content":  {manifest: with(file("f", "good")), content: endless},
-		"huge hole":        {manifest: with(file("f", "good")), content: send(frameHole, "\xff\xff\xff\xff\xff\xff\xff\x01")},
-		"cut content":      {manifest: with(file("f", "good")), content: func(out *frameWriter) { _ = out.frame(frameData, []byte("go")) }},
-		"extra content":    {manifest: with(file("f", "good")), content: func(out *frameWriter) { send(frameData, "good")(out); _ = out.frame(frameEnd, nil) }},
-		"other entry":      {manifest: with(file("f", "good")), content: func(out *frameWriter) { _ = out.frame(frameDone, sneaky) }},
-		"always gone":      {manifest: with(file("f", "good")), content: func(out *frameWriter) { _ = out.frame(frameGone, nil); _ = out.frame(frameEnd, nil) }},
+		"huge hole":        {manifest: with(file("f", "good")), content: send(wire.Hole, "\xff\xff\xff\xff\xff\xff\xff\x01")},
+		"cut content":      {manifest: with(file("f", "good")), content: func(out *wire.Writer) { _ = out.Frame(wire.Data, []byte("go")) }},
+		"extra content":    {manifest: with(file("f", "good")), content: func(out *wire.Writer) { send(wire.Data, "good")(out); _ = out.Frame(wire.End, nil) }},
+		"other entry":      {manifest: with(file("f", "good")), content: func(out *wire.Writer) { _ = out.Frame(wire.Done, sneaky) }},
+		"always gone":      {manifest: with(file("f", "good")), content: func(out *wire.Writer) { _ = out.Frame(wire.Gone, nil); _ = out.Frame(wire.End, nil) }},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			dir := t.TempDir()
@@ -128,9 +129,9 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 	}
 }
 
-func endless(out *frameWriter) {
-	payload := make([]byte, maxFrame)
-	for out.frame(frameData, payload) == nil {
+func endless(out *wire.Writer) {
+	payload := make([]byte, wire.MaxFrame)
+	for out.Frame(wire.Data, payload) == nil {
 	}
 }
 
@@ -142,7 +143,7 @@ func TestHostileBackupReadsNothingElse(t *testing.T) {
 	must(t, os.RemoveAll(p.primary.tree+"/dir"))
 	must(t, os.Symlink("/etc", p.primary.tree+"/dir")) // the listed path now leads elsewhere
 	ask := func(body []byte) (int, string) {
-		answer, err := p.server.Client().Post(p.server.URL+Prefix+"content", "", bytes.NewReader(body))
+		answer, err := p.server.Client().Post(p.server.URL+wire.Prefix+"content", "", bytes.NewReader(body))
 		must(t, err)
 		defer func() { _ = answer.Body.Close() }()
 		b, err := io.ReadAll(answer.Body)
@@ -150,19 +151,19 @@ func TestHostileBackupReadsNothingElse(t *testing.T) {
 		return answer.StatusCode, string(b)
 	}
 	id := p.primary.session.id
-	for name, wants := range map[string][]want{
-		"another set": {{set: 9}},
-		"no ordinal":  {{ordinal: 99}},
-		"a directory": {{ordinal: 0}},
+	for name, wants := range map[string][]wire.Want{
+		"another set": {{Set: 9}},
+		"no ordinal":  {{Ordinal: 99}},
+		"a directory": {{Ordinal: 0}},
 	} {
-		if status, body := ask(appendWants(id, 0, wants)); status != http.StatusConflict {
+		if status, body := ask(wire.AppendWants(id, 0, wants)); status != http.StatusConflict {
 			t.Errorf("%s: %d %q", name, status, body)
 		}
 	}
-	if status, _ := ask(appendWants(id+1, 0, nil)); status != http.StatusConflict {
+	if status, _ := ask(wire.AppendWants(id+1, 0, nil)); status != http.StatusConflict {
 		t.Error("another session's content was served")
 	}
-	if status, body := ask(appendWants(id, 0, []want{{ordinal: 2}})); status != http.StatusOK || body[0] != byte(frameGone) {
+	if status, body := ask(wire.AppendWants(id, 0, []wire.Want{{Ordinal: 2}})); status != http.StatusOK || body[0] != byte(wire.Gone) {
 		t.Errorf("a moved path: %d %q", status, body)
 	}
 	if status, _ := ask([]byte{1}); status != http.StatusConflict {
@@ -172,37 +173,37 @@ func TestHostileBackupReadsNothingElse(t *testing.T) {
 
 func FuzzFrames(f *testing.F) {
 	var b bytes.Buffer
-	out := newFrameWriter(&b, nil)
-	_ = out.json(frameHeader, header{Data: []dataHead{{Name: "d"}}})
-	_ = out.frame(frameEntries, append([]byte{0}, manifest.AppendEntry(nil, manifest.Entry{Path: "a", Kind: manifest.File})...))
-	_ = out.frame(frameRemoved, []byte{0, 1, 'x'})
-	_ = out.frame(frameEnd, nil)
-	_ = out.flush()
+	out := wire.NewWriter(&b, nil)
+	_ = out.JSON(wire.Head, wire.Header{Data: []wire.DataHead{{Name: "d"}}})
+	_ = out.Frame(wire.Entries, append([]byte{0}, manifest.AppendEntry(nil, manifest.Entry{Path: "a", Kind: manifest.File})...))
+	_ = out.Frame(wire.Removed, []byte{0, 1, 'x'})
+	_ = out.Frame(wire.End, nil)
+	_ = out.Flush()
 	f.Add(b.Bytes())
-	f.Add([]byte{byte(frameEntries) | framePacked, 0, 0, 0, 4, 0x28, 0xb5, 0x2f, 0xfd})
+	f.Add([]byte{byte(wire.Entries) | wire.Packed, 0, 0, 0, 4, 0x28, 0xb5, 0x2f, 0xfd})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in, err := newFrameReader(bytes.NewReader(b))
+		in, err := wire.NewReader(bytes.NewReader(b), refused)
 		must(t, err)
-		defer in.close()
-		var head header
-		if kind, payload, err := in.next(); err != nil || kind != frameHeader || json.Unmarshal(payload, &head) != nil {
+		defer in.Close()
+		var head wire.Header
+		if kind, payload, err := in.Next(); err != nil || kind != wire.Head || json.Unmarshal(payload, &head) != nil {
 			return
 		}
-		m := &manifestReader{head: head, deltas: make([]manifest.Delta, len(head.Data))}
-		if m.read(in) == nil {
-			_, _ = m.manifest(manifest.Manifest{})
+		m := wire.NewManifestReader(head)
+		if m.Read(in) == nil {
+			_, _ = m.Manifest(manifest.Manifest{})
 		}
 	})
 }
 
 func FuzzWants(f *testing.F) {
 	m := manifest.Manifest{Sets: []manifest.Set{{Entries: []manifest.Entry{{Path: ".", Kind: manifest.Dir}, {Path: "a", Kind: manifest.File, Size: 5}}}}}
-	f.Add(appendWants(1, 1, []want{{ordinal: 1, offset: 3}}))
+	f.Add(wire.AppendWants(1, 1, []wire.Want{{Ordinal: 1, Offset: 3}}))
 	f.Add([]byte{1, 0, 255, 255, 255, 255, 15})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		wants, _, err := readWants(bufio.NewReader(bytes.NewReader(b)), func(uint64) (manifest.Manifest, error) { return m, nil })
+		wants, _, err := wire.ReadWants(bufio.NewReader(bytes.NewReader(b)), func(uint64) (manifest.Manifest, error) { return m, nil })
 		for _, w := range wants {
-			if e := m.Sets[w.set].Entries[w.ordinal]; err == nil && (e.Kind != manifest.File || w.offset > e.Size) {
+			if e := m.Sets[w.Set].Entries[w.Ordinal]; err == nil && (e.Kind != manifest.File || w.Offset > e.Size) {
 				t.Fatalf("accepted %+v", w)
 			}
 		}

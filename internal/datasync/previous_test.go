@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
 
@@ -123,7 +124,7 @@ func TestThePreviousBackupIsAnswered(t *testing.T) {
 	write(t, p.primary.tree+"/sub/letter", "first letter")
 	must(t, os.Symlink("page", p.primary.tree+"/link"))
 	must(t, os.Link(p.primary.tree+"/page", p.primary.tree+"/twin"))
-	answer, err := p.server.Client().Post(p.server.URL+Prefix+"manifest", "application/json", bytes.NewReader(recorded(t, "1-manifest.request")))
+	answer, err := p.server.Client().Post(p.server.URL+wire.Prefix+"manifest", "application/json", bytes.NewReader(recorded(t, "1-manifest.request")))
 	must(t, err)
 	defer func() { _ = answer.Body.Close() }()
 	got, gotKeys := shape(t, answer.Body)
@@ -134,19 +135,19 @@ func TestThePreviousBackupIsAnswered(t *testing.T) {
 }
 
 // shape returns the kinds of the frames of a stream, and the keys of its header.
-func shape(t *testing.T, from io.Reader) (kinds []frameKind, keys []string) {
+func shape(t *testing.T, from io.Reader) (kinds []wire.Kind, keys []string) {
 	t.Helper()
-	in, err := newFrameReader(from)
+	in, err := wire.NewReader(from, refused)
 	must(t, err)
-	defer in.close()
+	defer in.Close()
 	for {
-		kind, payload, err := in.next()
+		kind, payload, err := in.Next()
 		must(t, err)
 		kinds = append(kinds, kind)
-		if kind == frameEnd {
+		if kind == wire.End {
 			return kinds, keys
 		}
-		if kind == frameHeader {
+		if kind == wire.Head {
 			var head map[string]json.RawMessage
 			must(t, json.Unmarshal(payload, &head))
 			delete(head, "disks") // where it is known

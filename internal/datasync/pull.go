@@ -9,6 +9,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
 
@@ -19,7 +20,7 @@ type Request struct {
 	AcceptShrink bool       // an administrator knows that the primary's data shrank
 }
 
-// Pull runs one data sync from the primary at base (scheme and host; Prefix is
+// Pull runs one data sync from the primary at base (scheme and host; wire.Prefix is
 // added) and returns the snapshot that is then complete here. Cancelling ctx
 // cancels it until it is being applied, which takes renames only. After a
 // failure the old snapshot is whole, and the next pull goes on where it stopped.
@@ -35,7 +36,7 @@ func (e *Engine) Pull(ctx context.Context, from *http.Client, base string, req R
 	client := *from
 	client.Timeout = 0 // a transfer may be long; silence is what is bounded
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	p := &pull{engine: e, req: req, cancel: cancel, client: &client, base: strings.TrimSuffix(base, "/") + Prefix}
+	p := &pull{engine: e, req: req, cancel: cancel, client: &client, base: strings.TrimSuffix(base, "/") + wire.Prefix}
 	snapshot, err := p.run(ctx)
 	p.close()
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errApply) {
@@ -56,7 +57,7 @@ type pull struct {
 	client *http.Client
 	base   string
 
-	head     header
+	head     wire.Header
 	manifest manifest.Manifest
 	inline   []byte    // what travelled inline, if it is not what is here
 	targets  []*target // in the order of the manifest
@@ -298,7 +299,7 @@ func (p *pull) makeDurable(ctx context.Context) error {
 // report tells the primary. The snapshot is complete whether it hears or not: the
 // next pull tells it again. A takeover does not wait for a primary that died here.
 func (p *pull) report(ctx context.Context, rec record) {
-	err := p.post(ctx, "done", report{Session: p.head.Session, Snapshot: rec.Snapshot, Manifest: rec.Manifest})
+	err := p.post(ctx, "done", wire.Report{Session: p.head.Session, Snapshot: rec.Snapshot, Manifest: rec.Manifest})
 	if err != nil {
 		p.engine.opt.Log.Warn("primary could not be told of the complete snapshot", slog.Uint64("number", rec.Snapshot.Number), slog.Any("error", err))
 	}

@@ -7,37 +7,38 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/pace"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/wire"
 )
 
 // sendDeltas sends what the backup needs to know m, given base.
-func sendDeltas(out *frameWriter, base, m manifest.Manifest) error {
+func sendDeltas(out *wire.Writer, base, m manifest.Manifest) error {
 	for i, set := range m.Listed() {
 		delta := manifest.Difference(base.Find(set.Data).Entries, set.Entries)
-		if err := sendBatches(out, frameRemoved, i, delta.Removed, manifest.AppendString); err != nil {
+		if err := sendBatches(out, wire.Removed, i, delta.Removed, manifest.AppendString); err != nil {
 			return err
 		}
-		if err := sendBatches(out, frameEntries, i, delta.Set, manifest.AppendEntry); err != nil {
+		if err := sendBatches(out, wire.Entries, i, delta.Set, manifest.AppendEntry); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func sendBatches[T any](out *frameWriter, kind frameKind, set int, items []T, appendItem func([]byte, T) []byte) error {
+func sendBatches[T any](out *wire.Writer, kind wire.Kind, set int, items []T, appendItem func([]byte, T) []byte) error {
 	head := binary.AppendUvarint(nil, uint64(set)) //nolint:gosec // never negative
 	batch := append([]byte(nil), head...)
 	for _, item := range items {
 		batch = appendItem(batch, item)
-		if len(batch) < chunk {
+		if len(batch) < wire.Chunk {
 			continue
 		}
-		if err := out.frame(kind, batch); err != nil {
+		if err := out.Frame(kind, batch); err != nil {
 			return err
 		}
 		batch = append(batch[:0], head...)
@@ -45,27 +46,13 @@ func sendBatches[T any](out *frameWriter, kind frameKind, set int, items []T, ap
 	if len(batch) == len(head) {
 		return nil
 	}
-	return out.frame(kind, batch)
+	return out.Frame(kind, batch)
 }
-
-// inlineOut sends what travels with the manifest.
-type inlineOut struct{ out *frameWriter }
-
-func (o inlineOut) Data(b []byte) error {
-	for part := range slices.Chunk(b, chunk) {
-		if err := o.out.frame(frameInline, part); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (o inlineOut) Hole(bytes int64) error { return o.Data(make([]byte, bytes)) }
 
 func (e *Engine) serveContent(w http.ResponseWriter, r *http.Request) {
 	var s *session
 	body := bufio.NewReader(r.Body)
-	wants, pack, err := readWants(body, func(id uint64) (manifest.Manifest, error) {
+	wants, pack, err := wire.ReadWants(body, func(id uint64) (manifest.Manifest, error) {
 		e.mu.Lock()
 		s = e.session
 		e.mu.Unlock()
@@ -100,15 +87,15 @@ const (
 
 // job is one wanted file on its way out.
 type job struct {
-	want  want
+	want  wire.Want
 	entry manifest.Entry
-	small *recording // read ahead; nil: streamed when its turn comes
+	small *wire.Recording // read ahead; nil: streamed when its turn comes
 	err   error
 	ready chan struct{}
 }
 
 // sendContent sends the wanted files in their order.
-func sendContent(ctx context.Context, out *frameWriter, s *session, wants []want) error {
+func sendContent(ctx context.Context, out *wire.Writer, s *session, wants []wire.Want) error {
 	readers, err := s.open()
 	defer func() {
 		for _, r := range readers {
@@ -139,10 +126,10 @@ func sendContent(ctx context.Context, out *frameWriter, s *session, wants []want
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	if err := out.frame(frameEnd, nil); err != nil {
+	if err := out.Frame(wire.End, nil); err != nil {
 		return err
 	}
-	return out.flush()
+	return out.Flush()
 }
 
 // open opens what was scanned, by set.
@@ -164,13 +151,13 @@ type contents struct {
 }
 
 // readAhead returns the jobs in order; small files are read by a few readers.
-func (c *contents) readAhead(ctx context.Context, wants []want) <-chan *job {
+func (c *contents) readAhead(ctx context.Context, wants []wire.Want) <-chan *job {
 	order, small := make(chan *job, readAhead), make(chan *job, readAhead)
 	var wg sync.WaitGroup
 	for range atOnce {
 		wg.Go(func() {
 			for j := range small {
-				j.small = &recording{most: smallFile}
+				j.small = &wire.Recording{Most: smallFile}
 				j.err = c.read(ctx, j, j.small)
 				close(j.ready)
 			}
@@ -197,30 +184,23 @@ func (c *contents) readAhead(ctx context.Context, wants []want) <-chan *job {
 	return order
 }
 
-func (s *session) entry(w want) manifest.Entry {
+func (s *session) entry(w wire.Want) manifest.Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.manifest.Sets[w.set].Entries[w.ordinal]
-}
-
-// outlet is where a file's content goes: the stream, or a recording of it.
-type outlet interface {
-	source.Sink
-	restart() error
-	done(entry []byte) error
+	return s.manifest.Sets[w.Set].Entries[w.Ordinal]
 }
 
 // send sends one file: what was read ahead, or now.
-func (c *contents) send(ctx context.Context, out *frameWriter, j *job) error {
-	direct := &framesOut{out}
+func (c *contents) send(ctx context.Context, out *wire.Writer, j *job) error {
+	direct := wire.ContentWriter{Out: out}
 	err := j.err
 	if j.small == nil {
 		err = c.read(ctx, j, direct)
 	} else if err == nil {
-		err = j.small.play(direct)
+		err = j.small.Play(direct)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return out.frame(frameGone, nil)
+		return out.Frame(wire.Gone, nil)
 	}
 	return err
 }
@@ -229,112 +209,40 @@ func (c *contents) send(ctx context.Context, out *frameWriter, j *job) error {
 const tries = 8
 
 // read reads one file to the outlet until nobody changed it meanwhile.
-func (c *contents) read(ctx context.Context, j *job, to outlet) error {
-	offset := j.want.offset
+func (c *contents) read(ctx context.Context, j *job, to wire.Outlet) error {
+	offset := j.want.Offset
 	for try := range tries {
-		now, err := c.readers[j.want.set].Send(ctx, j.entry, offset, to)
+		now, err := c.readers[j.want.Set].Send(ctx, j.entry, offset, to)
 		switch {
 		case err == nil:
 			return c.done(j, now, to)
-		case errors.Is(err, errGrown):
+		case errors.Is(err, wire.ErrGrown):
 			j.small = nil
 			return nil
 		case !errors.Is(err, source.ErrChanging):
 			return err
 		}
 		offset = 0
-		if err := errors.Join(to.restart(), sleep(ctx, 5*time.Millisecond<<try)); err != nil {
+		if err := errors.Join(to.Restart(), pace.Sleep(ctx, 5*time.Millisecond<<try)); err != nil {
 			return err
 		}
 	}
 	return source.Sentence(source.ErrChanging, "File %s/%s was written to during each of %d reads: stop its writer during the sync, or do not protect it.",
-		c.session.manifest.Sets[j.want.set].Data.Spec, j.entry.Path, tries)
+		c.session.manifest.Sets[j.want.Set].Data.Spec, j.entry.Path, tries)
 }
 
 // done ends a file, which may be newer than the scan.
-func (c *contents) done(j *job, now manifest.Entry, to outlet) error {
+func (c *contents) done(j *job, now manifest.Entry, to wire.Outlet) error {
 	if now.Same(j.entry) {
-		return to.done(nil)
+		return to.Done(nil)
 	}
 	c.session.replace(j.want, now)
-	return to.done(manifest.AppendEntry(nil, now))
+	return to.Done(manifest.AppendEntry(nil, now))
 }
 
 // replace notes what the file was when it was sent, newer than the scan.
-func (s *session) replace(w want, now manifest.Entry) {
+func (s *session) replace(w wire.Want, now manifest.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.manifest.Sets[w.set].Entries[w.ordinal] = now
-}
-
-// framesOut writes content to the stream.
-type framesOut struct{ out *frameWriter }
-
-func (f *framesOut) Data(b []byte) error { return f.out.frame(frameData, b) }
-func (f *framesOut) Hole(bytes int64) error {
-	return f.out.frame(frameHole, binary.AppendUvarint(nil, uint64(bytes))) //nolint:gosec // never negative
-}
-func (f *framesOut) restart() error          { return f.out.frame(frameRestart, nil) }
-func (f *framesOut) done(entry []byte) error { return f.out.frame(frameDone, entry) }
-
-// recording keeps a small file's content until its turn comes.
-type recording struct {
-	pieces []func(source.Sink) error
-	end    []byte
-	most   int64 // bytes that it takes; 0: any number
-	length int64
-}
-
-// errGrown means that a file is larger than what is kept in memory.
-var errGrown = errors.New("file has grown")
-
-func (r *recording) add(bytes int64) error {
-	if r.length += bytes; r.most > 0 && r.length > r.most {
-		return errGrown
-	}
-	return nil
-}
-
-func (r *recording) Data(b []byte) error {
-	if err := r.add(int64(len(b))); err != nil {
-		return err
-	}
-	kept := append([]byte(nil), b...)
-	r.pieces = append(r.pieces, func(to source.Sink) error { return to.Data(kept) })
-	return nil
-}
-
-func (r *recording) Hole(bytes int64) error {
-	if err := r.add(bytes); err != nil {
-		return err
-	}
-	r.pieces = append(r.pieces, func(to source.Sink) error { return to.Hole(bytes) })
-	return nil
-}
-
-func (r *recording) restart() error {
-	r.pieces, r.length = nil, 0
-	return nil
-}
-
-func (r *recording) done(entry []byte) error {
-	r.end = entry
-	return nil
-}
-
-func (r *recording) play(to outlet) error {
-	if err := r.replay(to); err != nil {
-		return err
-	}
-	return to.done(r.end)
-}
-
-// replay hands on the content alone.
-func (r *recording) replay(to source.Sink) error {
-	for _, piece := range r.pieces {
-		if err := piece(to); err != nil {
-			return err
-		}
-	}
-	return nil
+	s.manifest.Sets[w.Set].Entries[w.Ordinal] = now
 }

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/pace"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
 
@@ -64,12 +66,12 @@ func (e *Engine) endSession(why error) {
 }
 
 // Handler serves the backup's pulls on the authenticated link. It expects whole
-// paths, under Prefix: mount it there without stripping.
+// paths, under wire.Prefix: mount it there without stripping.
 func (e *Engine) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+Prefix+"manifest", e.serveManifest)
-	mux.HandleFunc("POST "+Prefix+"content", e.serveContent)
-	mux.HandleFunc("POST "+Prefix+"done", e.serveDone)
+	mux.HandleFunc("POST "+wire.Prefix+"manifest", e.serveManifest)
+	mux.HandleFunc("POST "+wire.Prefix+"content", e.serveContent)
+	mux.HandleFunc("POST "+wire.Prefix+"done", e.serveDone)
 	return mux
 }
 
@@ -84,7 +86,7 @@ const maxRequest = 64 << 10 // bytes of a JSON request
 func readRequest(w http.ResponseWriter, r *http.Request, v any) bool {
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(v)
 	if err != nil {
-		refuse(w, unsafeStream("a request that cannot be read"))
+		refuse(w, wire.Unsafe("a request that cannot be read"))
 	}
 	return err == nil
 }
@@ -92,14 +94,14 @@ func readRequest(w http.ResponseWriter, r *http.Request, v any) bool {
 // stream prepares an answer that may take long: no fixed deadline, but one for
 // every write, so that a peer that is gone holds nothing. Once the session is
 // over, what is left passes without limit, so that the backup hears it soon.
-func (e *Engine) stream(request, session context.Context, w http.ResponseWriter, pack *packer) *frameWriter {
-	e.limit.drain()
+func (e *Engine) stream(request, session context.Context, w http.ResponseWriter, pack *wire.Packer) *wire.Writer {
+	e.limit.Drain()
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // not every connection has deadlines
 	w.Header().Set("Content-Type", "application/octet-stream")
-	return newFrameWriter(&limitedWriter{
-		ctx: request, paced: session, w: flushWriter{w, control}, limit: e.limit,
-		before: func() { _ = control.SetWriteDeadline(time.Now().Add(2 * e.opt.Idle)) },
+	return wire.NewWriter(&pace.Writer{
+		Context: request, Paced: session, To: flushWriter{w, control}, Limit: e.limit,
+		Before: func() { _ = control.SetWriteDeadline(time.Now().Add(2 * e.opt.Idle)) },
 	}, pack)
 }
 
@@ -117,7 +119,7 @@ func (f flushWriter) Write(b []byte) (int, error) {
 }
 
 // newSession replaces the session. It refuses an epoch that is not the offered one.
-func (e *Engine) newSession(ctx context.Context, req manifestRequest) (*session, error) {
+func (e *Engine) newSession(ctx context.Context, req wire.Question) (*session, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
@@ -143,7 +145,7 @@ func (e *Engine) newSession(ctx context.Context, req manifestRequest) (*session,
 }
 
 func (e *Engine) serveManifest(w http.ResponseWriter, r *http.Request) {
-	var req manifestRequest
+	var req wire.Question
 	if !readRequest(w, r, &req) {
 		return
 	}
@@ -161,11 +163,11 @@ func (e *Engine) serveManifest(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func packIf(wanted bool) *packer { //nolint:revive // chooses a part, is no mode
+func packIf(wanted bool) *wire.Packer { //nolint:revive // chooses a part, is no mode
 	if !wanted {
 		return nil
 	}
-	p, err := newPacker()
+	p, err := wire.NewPacker()
 	if err != nil {
 		return nil // compression is a help only
 	}
@@ -183,18 +185,18 @@ func joined(ctx context.Context, s *session) (context.Context, func()) {
 }
 
 // fail tells the backup why the stream ends here.
-func (e *Engine) fail(ctx context.Context, out *frameWriter, err error) {
+func (e *Engine) fail(ctx context.Context, out *wire.Writer, err error) {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
 	e.opt.Log.Info("data sync was not served to its end", slog.Any("error", err))
-	if err := errors.Join(out.json(frameFailed, refusalOf(err)), out.flush()); err != nil {
+	if err := errors.Join(out.JSON(wire.Failed, refusalOf(err)), out.Flush()); err != nil {
 		e.opt.Log.Debug("backup could not be told", slog.Any("error", err))
 	}
 }
 
-func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session, req manifestRequest) error {
-	head := header{Session: s.id, Epoch: s.epoch, Scheme: s.manifest.Scheme, TakenAt: e.opt.Now().UnixMilli()}
+func (e *Engine) sendManifest(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
+	head := wire.Header{Session: s.id, Epoch: s.epoch, Scheme: s.manifest.Scheme, TakenAt: e.opt.Now().UnixMilli()}
 	if err := e.prepare(ctx, out, s, req); err != nil {
 		return err
 	}
@@ -206,7 +208,7 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 	head.Digest = s.manifest.Digest()
 	head.Inline = s.manifest.Inline()
 	for i, set := range s.manifest.Listed() {
-		head.Data = append(head.Data, headOf(set.Data))
+		head.Data = append(head.Data, wire.HeadOf(set.Data))
 		head.Disks = append(head.Disks, s.scans[i].Disk)
 	}
 	base := manifest.Manifest{}
@@ -222,7 +224,7 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 	if err == nil { // else the whole manifest is sent
 		head.Base = req.Base
 	}
-	if err := out.json(frameHeader, head); err != nil {
+	if err := out.JSON(wire.Head, head); err != nil {
 		return err
 	}
 	if head.Base != head.Digest {
@@ -235,10 +237,10 @@ func (e *Engine) sendManifest(ctx context.Context, out *frameWriter, s *session,
 			return err
 		}
 	}
-	if err := out.frame(frameEnd, nil); err != nil {
+	if err := out.Frame(wire.End, nil); err != nil {
 		return err
 	}
-	return out.flush()
+	return out.Flush()
 }
 
 // setBack is the sentence for both sides.
@@ -251,7 +253,7 @@ const mostAhead = 1 << 32
 
 // allocate gives the snapshot of a session its number, and makes that durable before
 // anybody hears of it: a primary that knows less than its backup was set back.
-func (e *Engine) allocate(ctx context.Context, s *session, req manifestRequest, takenAt int64) (uint64, error) {
+func (e *Engine) allocate(ctx context.Context, s *session, req wire.Question, takenAt int64) (uint64, error) {
 	st := e.currentState()
 	newest := max(st.Snapshot.Number, st.Confirmed.Number, st.Offered.Number)
 	if req.Snapshot.Number < newest+mostAhead {
@@ -268,7 +270,7 @@ func (e *Engine) allocate(ctx context.Context, s *session, req manifestRequest, 
 }
 
 // prepare scans, while telling the backup that this appliance is at work.
-func (e *Engine) prepare(ctx context.Context, out *frameWriter, s *session, req manifestRequest) error {
+func (e *Engine) prepare(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
 	done := make(chan error, 1)
 	go func() { done <- e.fill(ctx, s, req) }()
 	tick := time.NewTicker(min(time.Second, e.opt.Idle/4))
@@ -278,7 +280,7 @@ func (e *Engine) prepare(ctx context.Context, out *frameWriter, s *session, req 
 		case err := <-done:
 			return err
 		case <-tick.C:
-			if err := errors.Join(out.frame(frameAlive, nil), out.flush()); err != nil {
+			if err := errors.Join(out.Frame(wire.Alive, nil), out.Flush()); err != nil {
 				return errors.Join(err, <-done) // the scan sees that its context is over
 			}
 		}
@@ -286,7 +288,7 @@ func (e *Engine) prepare(ctx context.Context, out *frameWriter, s *session, req 
 }
 
 // fill scans all protected data into the session.
-func (e *Engine) fill(ctx context.Context, s *session, req manifestRequest) error {
+func (e *Engine) fill(ctx context.Context, s *session, req wire.Question) error {
 	data, err := e.protected(ctx)
 	if err != nil {
 		return err
@@ -326,20 +328,20 @@ func (e *Engine) scan(ctx context.Context, d pair.Data, scheme manifest.Scheme) 
 }
 
 // sendInline sends what travels with the manifest, which is not needed any more then.
-func (s *session) sendInline(ctx context.Context, out *frameWriter) error {
+func (s *session) sendInline(ctx context.Context, out *wire.Writer) error {
 	last := len(s.scans) - 1
 	reader, err := s.scans[last].Content.Open()
 	if err != nil {
 		return err
 	}
 	s.scans[last].Content = nil
-	_, err = reader.Send(ctx, s.manifest.Sets[last].Entries[0], 0, inlineOut{out})
+	_, err = reader.Send(ctx, s.manifest.Sets[last].Entries[0], 0, wire.InlineWriter{Out: out})
 	return errors.Join(err, reader.Close())
 }
 
 // serveDone hears that the backup completed a snapshot.
 func (e *Engine) serveDone(w http.ResponseWriter, r *http.Request) {
-	var rep report
+	var rep wire.Report
 	if !readRequest(w, r, &rep) {
 		return
 	}
@@ -351,7 +353,7 @@ func (e *Engine) serveDone(w http.ResponseWriter, r *http.Request) {
 }
 
 // confirm records what the backup completed, with its manifest.
-func (e *Engine) confirm(rep report) error {
+func (e *Engine) confirm(rep wire.Report) error {
 	e.mu.Lock()
 	s, offered, known := e.session, e.offered, e.state.Confirmed
 	e.mu.Unlock()
@@ -389,14 +391,14 @@ func (s *session) copy() (manifest.Manifest, manifest.Digest) {
 }
 
 // confirmLate takes a new request's word for the snapshot whose report got lost.
-func (e *Engine) confirmLate(req manifestRequest) {
+func (e *Engine) confirmLate(req wire.Question) {
 	e.mu.Lock()
 	s, known := e.session, e.state.Confirmed
 	e.mu.Unlock()
 	if s == nil || req.Snapshot.Compare(known) <= 0 {
 		return
 	}
-	if err := e.confirm(report{Session: s.id, Snapshot: req.Snapshot, Manifest: req.Base}); err != nil {
+	if err := e.confirm(wire.Report{Session: s.id, Snapshot: req.Snapshot, Manifest: req.Base}); err != nil {
 		e.opt.Log.Debug("backup's snapshot is not the one offered last", slog.Any("error", err))
 	}
 }

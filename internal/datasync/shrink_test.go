@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
 
@@ -112,7 +113,7 @@ func TestAnUnmountedTargetIsNotFilled(t *testing.T) {
 				}
 				epoch := pair.Epoch{Counter: 9, Holder: "b"}
 				p.backup.Offer(epoch)
-				if _, err := p.backup.newSession(t.Context(), manifestRequest{Epoch: epoch}); !errors.Is(err, ErrNotPrimary) {
+				if _, err := p.backup.newSession(t.Context(), wire.Question{Epoch: epoch}); !errors.Is(err, ErrNotPrimary) {
 					t.Errorf("it is offered to the peer: %v", err)
 				}
 				p.backup.Withdraw()

@@ -9,6 +9,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
 
@@ -110,8 +111,8 @@ func (p *pull) staged(files, bytes int64) {
 }
 
 // missing stages what needs no transfer and returns the rest.
-func (p *pull) missing(ctx context.Context) ([]want, error) {
-	var wants []want
+func (p *pull) missing(ctx context.Context) ([]wire.Want, error) {
+	var wants []wire.Want
 	for set, t := range p.targets {
 		if t.staging == nil {
 			continue
@@ -121,19 +122,19 @@ func (p *pull) missing(ctx context.Context) ([]want, error) {
 			return nil, err
 		}
 		for _, w := range missing {
-			wants = append(wants, want{set: set, ordinal: w.Ordinal, offset: w.Offset})
+			wants = append(wants, wire.Want{Set: set, Ordinal: w.Ordinal, Offset: w.Offset})
 		}
 	}
 	return wants, nil
 }
 
 // fetch receives the wanted files. It reports true if one of them is gone.
-func (p *pull) fetch(ctx context.Context, wants []want) (again bool, err error) {
+func (p *pull) fetch(ctx context.Context, wants []wire.Want) (again bool, err error) {
 	pack := byte(0)
-	if p.engine.limit.slow() {
+	if p.engine.limit.Slow() {
 		pack = 1
 	}
-	in, done, err := p.open(ctx, "content", appendWants(p.head.Session, pack, wants))
+	in, done, err := p.open(ctx, "content", wire.AppendWants(p.head.Session, pack, wants))
 	if err != nil {
 		return false, err
 	}
@@ -152,9 +153,9 @@ func (p *pull) fetch(ctx context.Context, wants []want) (again bool, err error) 
 	if err != nil {
 		return false, err
 	}
-	kind, _, err := in.next()
-	if err == nil && kind != frameEnd {
-		err = unsafeStream("more content than was asked for")
+	kind, _, err := in.Next()
+	if err == nil && kind != wire.End {
+		err = wire.Unsafe("more content than was asked for")
 	}
 	return c.gone, err
 }
@@ -165,7 +166,7 @@ const writers = 4
 // contentReader takes the content stream apart.
 type contentReader struct {
 	pull  *pull
-	in    *frameReader
+	in    *wire.Reader
 	group *errgroup.Group
 	ctx   context.Context //nolint:containedctx // lives for one stream
 	gone  bool
@@ -173,14 +174,14 @@ type contentReader struct {
 
 // file receives one file: small ones are kept in memory and written beside the
 // stream, large ones go to the staging as they come.
-func (c *contentReader) file(w want) error {
+func (c *contentReader) file(w wire.Want) error {
 	if err := c.ctx.Err(); err != nil {
 		return context.Cause(c.ctx)
 	}
-	f := &arrival{reader: c, want: w, target: c.pull.targets[w.set], entry: c.pull.manifest.Sets[w.set].Entries[w.ordinal]}
+	f := &arrival{reader: c, want: w, target: c.pull.targets[w.Set], entry: c.pull.manifest.Sets[w.Set].Entries[w.Ordinal]}
 	defer f.abort()
 	for {
-		kind, payload, err := c.in.next()
+		kind, payload, err := c.in.Next()
 		if err != nil {
 			return err
 		}
@@ -194,10 +195,10 @@ func (c *contentReader) file(w want) error {
 // arrival is one file on its way in.
 type arrival struct {
 	reader *contentReader
-	want   want
+	want   wire.Want
 	target *target
 	entry  manifest.Entry
-	small  recording
+	small  wire.Recording
 	length int64           // bytes that came
 	large  source.Incoming // nil while small holds everything
 }
@@ -208,30 +209,30 @@ func (f *arrival) abort() {
 	}
 }
 
-func (f *arrival) frame(kind frameKind, payload []byte) (finished bool, err error) {
+func (f *arrival) frame(kind wire.Kind, payload []byte) (finished bool, err error) {
 	switch kind {
-	case frameData:
+	case wire.Data:
 		if len(payload) == 0 { // each would take room, and there could be any number
-			return false, unsafeStream("content of no bytes")
+			return false, wire.Unsafe("content of no bytes")
 		}
 		return false, f.data(payload)
-	case frameHole:
+	case wire.Hole:
 		d := manifest.NewDecoder(payload)
 		n := d.Uvarint()
 		if d.Failed() || n == 0 || n > source.MaxHole {
-			return false, unsafeStream("a hole that cannot be")
+			return false, wire.Unsafe("a hole that cannot be")
 		}
 		return false, f.hole(int64(n))
-	case frameRestart:
+	case wire.Restart:
 		return false, f.restart()
-	case frameDone:
+	case wire.Done:
 		return true, f.done(payload)
-	case frameGone:
+	case wire.Gone:
 		f.reader.gone = true
 		return true, nil
-	case frameAlive, frameHeader, frameEntries, frameRemoved, frameInline, frameEnd, frameFailed:
+	case wire.Alive, wire.Head, wire.Entries, wire.Removed, wire.Inline, wire.End, wire.Failed:
 	}
-	return false, unsafeStream("a frame out of place")
+	return false, wire.Unsafe("a frame out of place")
 }
 
 func (f *arrival) data(b []byte) error {
@@ -260,26 +261,26 @@ func (f *arrival) hole(n int64) error {
 // does not get larger than a file can be.
 func (f *arrival) spill(more int64) error {
 	f.length += more
-	if f.want.offset+f.length > max(2*f.entry.Size, f.entry.Size+maxGrowth) {
-		return unsafeStream(fmt.Sprintf("far more of %q than it has", f.entry.Path))
+	if f.want.Offset+f.length > max(2*f.entry.Size, f.entry.Size+maxGrowth) {
+		return wire.Unsafe(fmt.Sprintf("far more of %q than it has", f.entry.Path))
 	}
-	if f.large != nil || (f.length <= smallFile && f.want.offset == 0) {
+	if f.large != nil || (f.length <= smallFile && f.want.Offset == 0) {
 		return nil
 	}
 	var err error
-	if f.large, err = f.target.staging.Fill(f.reader.ctx, f.entry, f.want.offset); err != nil {
+	if f.large, err = f.target.staging.Fill(f.reader.ctx, f.entry, f.want.Offset); err != nil {
 		return err
 	}
 	f.reader.pull.staged(0, f.large.Offset())
-	return f.small.replay(f.large)
+	return f.small.Replay(f.large)
 }
 
 // maxGrowth is how much a file may have grown since the scan: 1 GiB, or its size.
 const maxGrowth = 1 << 30
 
 func (f *arrival) restart() error {
-	f.want.offset = 0
-	f.small, f.length = recording{}, 0
+	f.want.Offset = 0
+	f.small, f.length = wire.Recording{}, 0
 	if f.large == nil {
 		return nil
 	}
@@ -294,10 +295,10 @@ func (f *arrival) done(payload []byte) error {
 	if len(payload) > 0 {
 		e, rest, err := manifest.ReadEntry(payload)
 		if err != nil || len(rest) > 0 || e.Path != f.entry.Path || e.Kind != manifest.File {
-			return unsafeStream("an entry that does not fit its file")
+			return wire.Unsafe("an entry that does not fit its file")
 		}
 		actual = e
-		f.reader.pull.manifest.Sets[f.want.set].Entries[f.want.ordinal] = e
+		f.reader.pull.manifest.Sets[f.want.Set].Entries[f.want.Ordinal] = e
 	}
 	p := f.reader.pull
 	if f.large != nil {
@@ -309,7 +310,7 @@ func (f *arrival) done(payload []byte) error {
 		return ignoreMismatch(err)
 	}
 	entry, staging, content := f.entry, f.target.staging, f.small
-	if f.want.offset > 0 { // nothing was missing but the proof
+	if f.want.Offset > 0 { // nothing was missing but the proof
 		return nil
 	}
 	f.reader.group.Go(func() error {
@@ -317,7 +318,7 @@ func (f *arrival) done(payload []byte) error {
 		if err != nil {
 			return source.Explain(err, f.target.source.String())
 		}
-		if err := content.replay(in); err != nil {
+		if err := content.Replay(in); err != nil {
 			in.Abort()
 			return source.Explain(err, f.target.source.String())
 		}

@@ -1,0 +1,119 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"baton/internal/datasync/source"
+)
+
+// Outlet is where a file's content goes: the stream, or a Recording of it.
+type Outlet interface {
+	source.Sink
+	// Restart throws away what was sent of the file.
+	Restart() error
+	// Done ends the file; the entry is empty unless the file is newer than the manifest.
+	Done(entry []byte) error
+}
+
+// ContentWriter writes content to the stream.
+type ContentWriter struct{ Out *Writer }
+
+// Data implements source.Sink.
+func (f ContentWriter) Data(b []byte) error { return f.Out.Frame(Data, b) }
+
+// Hole implements source.Sink.
+func (f ContentWriter) Hole(bytes int64) error {
+	return f.Out.Frame(Hole, binary.AppendUvarint(nil, uint64(bytes))) //nolint:gosec // never negative
+}
+
+// Restart implements Outlet.
+func (f ContentWriter) Restart() error { return f.Out.Frame(Restart, nil) }
+
+// Done implements Outlet.
+func (f ContentWriter) Done(entry []byte) error { return f.Out.Frame(Done, entry) }
+
+// Recording keeps a small file's content until its turn comes.
+type Recording struct {
+	Most int64 // bytes that it takes; 0: any number
+
+	pieces []func(source.Sink) error
+	end    []byte
+	length int64
+}
+
+// ErrGrown means that a file is larger than what is kept in memory.
+var ErrGrown = errors.New("file has grown")
+
+func (r *Recording) add(bytes int64) error {
+	if r.length += bytes; r.Most > 0 && r.length > r.Most {
+		return ErrGrown
+	}
+	return nil
+}
+
+// Data implements source.Sink.
+func (r *Recording) Data(b []byte) error {
+	if err := r.add(int64(len(b))); err != nil {
+		return err
+	}
+	kept := append([]byte(nil), b...)
+	r.pieces = append(r.pieces, func(to source.Sink) error { return to.Data(kept) })
+	return nil
+}
+
+// Hole implements source.Sink.
+func (r *Recording) Hole(bytes int64) error {
+	if err := r.add(bytes); err != nil {
+		return err
+	}
+	r.pieces = append(r.pieces, func(to source.Sink) error { return to.Hole(bytes) })
+	return nil
+}
+
+// Restart implements Outlet.
+func (r *Recording) Restart() error {
+	r.pieces, r.length = nil, 0
+	return nil
+}
+
+// Done implements Outlet.
+func (r *Recording) Done(entry []byte) error {
+	r.end = entry
+	return nil
+}
+
+// Play hands on the file, with its end.
+func (r *Recording) Play(to Outlet) error {
+	if err := r.Replay(to); err != nil {
+		return err
+	}
+	return to.Done(r.end)
+}
+
+// Replay hands on the content alone.
+func (r *Recording) Replay(to source.Sink) error {
+	for _, piece := range r.pieces {
+		if err := piece(to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// InlineWriter sends what travels with the manifest.
+type InlineWriter struct{ Out *Writer }
+
+// Data implements source.Sink.
+func (o InlineWriter) Data(b []byte) error {
+	for part := range slices.Chunk(b, Chunk) {
+		if err := o.Out.Frame(Inline, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Hole implements source.Sink.
+func (o InlineWriter) Hole(bytes int64) error { return o.Data(make([]byte, bytes)) }
