@@ -1,10 +1,14 @@
 package api_test
 
 import (
+	"encoding/json"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
+
+	"baton/internal/api"
+	"baton/internal/api/apitest"
 )
 
 // match sends one request of an administrator that wants a version.
@@ -44,7 +48,12 @@ func TestTheSiteIsChangedByKeyAndVersion(t *testing.T) {
 
 func TestACertificateTakesAVersionAndABoundedBody(t *testing.T) {
 	b := newBench(t)
-	const given = `{"certificate":"-----BEGIN CERTIFICATE-----","key":"-----BEGIN PRIVATE KEY-----"}`
+	chain, key := apitest.NewCertificate(t, "www.example.org")
+	text, err := json.Marshal(api.NewCertificate{Certificate: chain, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := string(text)
 	if w := b.match("PUT", "/api/v1/certificate", `"0"`, given); w.Code != 200 || w.Header().Get("ETag") != `"1"` || strings.Contains(w.Body.String(), "PRIVATE") {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}

@@ -75,7 +75,7 @@ func table() map[string]rule {
 
 		// faces
 		"internal/api":         {imports: []string{"internal/cause", "internal/pair", "internal/report"}},
-		"internal/api/apitest": {imports: []string{"internal/act", "internal/act/acttest", "internal/agent", "internal/api", "internal/cause", "internal/inforce", "internal/pair", "internal/peer", "internal/report", "internal/signin", "internal/store", "internal/support"}},
+		"internal/api/apitest": {imports: []string{"internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/signin", "internal/status", "internal/store", "internal/support", "internal/watch"}},
 		"internal/console":     {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
 		"internal/cli":         {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
 

@@ -106,6 +106,12 @@ func serveAppliance(t *testing.T, env *testscript.Env) error {
 			env.T().Log(err)
 		}
 	})
+	chain, key := apitest.NewCertificate(t, "www.example.org")
+	for name, text := range map[string]string{"cert.pem": chain, "key.pem": key, "both.pem": chain + key} {
+		if err := os.WriteFile(filepath.Join(env.WorkDir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
 	env.Setenv("TEST_SOCKET", socket)
 	env.Setenv("TZ", "UTC")
 	env.Values[applianceKey{}] = appliance

@@ -49,7 +49,7 @@ func TestWhoSavesNotificationsSecondIsTold(t *testing.T) {
 	}()
 	saved := func() api.SavedNotifications {
 		t.Helper()
-		now, err := appliance.Notifications(api.WithCaller(t.Context(), api.Caller{Local: true}))
+		now, err := appliance.Backend().Notifications.Notifications(api.WithCaller(t.Context(), api.Caller{Local: true}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestWhoSavesNotificationsSecondIsTold(t *testing.T) {
 	in := &meddler{text: strings.NewReader("a password of the mail server\n"), save: func() {
 		other := saved()
 		other.Mail.Host = "other.example.org"
-		if _, err := appliance.SaveNotifications(t.Context(), other); err != nil {
+		if _, err := appliance.Backend().Notifications.SaveNotifications(t.Context(), other); err != nil {
 			t.Error(err)
 		}
 	}}

@@ -29,7 +29,7 @@ func (p page) lacks(t *testing.T, texts ...string) {
 func administer(t *testing.T) *browser {
 	t.Helper()
 	b := open(t)
-	if _, err := b.appliance.SetKey(t.Context(), "a key that is long enough"); err != nil {
+	if _, err := b.appliance.Backend().Keys.SetKey(t.Context(), "a key that is long enough"); err != nil {
 		t.Fatal(err)
 	}
 	return b.signIn(pair.Administrator)
@@ -258,7 +258,7 @@ func TestViewerOnlyLooks(t *testing.T) {
 // configured is what the form sends when nothing was changed.
 func (b *browser) configured(changes ...string) []string {
 	b.t.Helper()
-	saved, err := b.appliance.Settings(b.t.Context())
+	saved, err := b.appliance.Backend().Settings.Settings(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func TestConfigurationIsSaved(t *testing.T) {
 		"bandwidth_limit", "20", "max_data_age", "90", "test_ips", "198.51.100.254\r\n2001:db8::1", "test_ips_required", "majority",
 		"ip-198.51.100.10/24", "true")...)
 	p.has(t, "The changes are saved.", `value="2.5"`, `value="20"`, `value="90"`, "198.51.100.254\n2001:db8::1")
-	saved, _ := b.appliance.Settings(t.Context())
+	saved, _ := b.appliance.Backend().Settings.Settings(t.Context())
 	s := saved.Values
 	if !s.AutomaticFailover || s.PrimaryTimeout != 2500*time.Millisecond || s.BandwidthLimit != 2_500_000 || s.MaxDataAge != 90*time.Minute ||
 		len(s.TestIPs) != 2 || s.SyncSchedule != pair.ScheduleWeekly || s.SyncDay != time.Sunday || s.SyncTime.String() != "02:30" {
@@ -296,7 +296,7 @@ func TestConfigurationIsSaved(t *testing.T) {
 		t.Error("the shared IP is not enabled")
 	}
 	b.post(atFailover+"/settings", b.configured("was-ip-198.51.100.10/24", "true")...)
-	after, _ := b.appliance.Settings(t.Context())
+	after, _ := b.appliance.Backend().Settings.Settings(t.Context())
 	if status, _ := b.appliance.Status(t.Context()); status.SharedIPs[0].Shared || after.Values.PrimaryTimeout != s.PrimaryTimeout {
 		t.Error("unchecking the shared IP did not disable it, or changed more")
 	}
@@ -312,7 +312,7 @@ func TestConfigurationRefusesNonsenseAndKeepsIt(t *testing.T) {
 	p.has(t, "write how many seconds", `value="soon"`, `value="-3"`, "not an address", "is not an IP address", `aria-invalid="true"`)
 	p = b.post(atFailover+"/settings", b.configured("primary_timeout", "0.1")...)
 	p.has(t, "Use 200ms to 24h.")
-	if saved, _ := b.appliance.Settings(t.Context()); saved.Version != 1 {
+	if saved, _ := b.appliance.Backend().Settings.Settings(t.Context()); saved.Version != 1 {
 		t.Error("a refused form was saved")
 	}
 }
@@ -320,7 +320,7 @@ func TestConfigurationRefusesNonsenseAndKeepsIt(t *testing.T) {
 // tab is configured as a page that was drawn now sends it, with changes.
 func (b *browser) tab(changes map[string]string) []string {
 	b.t.Helper()
-	saved, err := b.appliance.Settings(b.t.Context())
+	saved, err := b.appliance.Backend().Settings.Settings(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func TestSecondWhoSavesIsTold(t *testing.T) {
 	b.post(atFailover+"/settings", b.configured("primary_timeout", "9")...).has(t, "The changes are saved.")
 	p := b.post(atFailover+"/settings", mine...)
 	p.has(t, "Somebody else has saved this while you were typing.", "Saved by somebody else meanwhile: 9.", `value="7"`, `name="version" value="2"`)
-	if saved, _ := b.appliance.Settings(t.Context()); saved.Values.PrimaryTimeout != 9*time.Second {
+	if saved, _ := b.appliance.Backend().Settings.Settings(t.Context()); saved.Values.PrimaryTimeout != 9*time.Second {
 		t.Error("what was saved first is lost")
 	}
 	b.post(atFailover+"/settings", b.configured("primary_timeout", "7")...).has(t, "The changes are saved.")
@@ -368,7 +368,7 @@ func TestTwoTabsChangeDifferentFields(t *testing.T) {
 	if strings.Contains(p.body, "Saved by somebody else meanwhile: 20") || strings.Contains(p.body, "Saved by somebody else meanwhile: true") {
 		t.Error("fields are asked about that only one has changed")
 	}
-	saved, err := b.appliance.Settings(t.Context())
+	saved, err := b.appliance.Backend().Settings.Settings(t.Context())
 	if err != nil || saved.Values.PrimaryTimeout != 9*time.Second || !saved.Values.AutomaticFailover || saved.Values.SyncEvery != 20*time.Minute {
 		t.Errorf("%+v, %v", saved.Values, err)
 	}
@@ -426,7 +426,7 @@ func TestTakingTheSharedIPOffIsAskedTwice(t *testing.T) {
 	}
 	p := saves("primary_timeout", "7")
 	p.has(t, told, `name="`+off+`" value="true"`, `name="`+was+`" value="true"`, `value="7"`)
-	if saved, _ := b.appliance.Settings(t.Context()); saved.Version != 1 || !shared() {
+	if saved, _ := b.appliance.Backend().Settings.Settings(t.Context()); saved.Version != 1 || !shared() {
 		t.Fatal("saved without a second look")
 	}
 	p = saves(box, "true", off, "true", "primary_timeout", "soon")
@@ -446,7 +446,7 @@ func TestTestButtonTestsWhatIsTyped(t *testing.T) {
 	p.has(t, "0.42 ms", "no answer within 1s", `value="8"`, "198.51.100.254\n203.0.113.9")
 	b.post(atFailover+"/test", b.configured()...).has(t, "Write at least one address to test")
 	b.post(atFailover+"/test", b.configured("test_ips", "nonsense")...).has(t, "is not an IP address")
-	if saved, _ := b.appliance.Settings(t.Context()); saved.Version != 1 {
+	if saved, _ := b.appliance.Backend().Settings.Settings(t.Context()); saved.Version != 1 {
 		t.Error("testing has saved something")
 	}
 	b.another().signIn(pair.Operator).post(atFailover+"/test", "test_ips", "198.51.100.254").has(t, "0.42 ms", "Continuous")

@@ -27,7 +27,7 @@ func mailFields(version string, more ...string) []string {
 
 func saved(t *testing.T, b *browser) api.SavedNotifications {
 	t.Helper()
-	now, err := b.appliance.Notifications(api.WithCaller(t.Context(), api.Caller{Access: pair.Administrator}))
+	now, err := b.appliance.Backend().Notifications.Notifications(api.WithCaller(t.Context(), api.Caller{Access: pair.Administrator}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestMailIsSavedAndItsPasswordNeverShown(t *testing.T) {
 		t.Errorf("saved %+v", m)
 	}
 	p = b.post(notificationsURL+"/mail", mailFields("1", "action", "test")...)
-	p.has(t, "The test is sent: mail.example.org took the test.")
+	p.has(t, "The test is sent: mail.example.org took the mail for ann@example.org, bob@example.org.")
 }
 
 func TestARefusedMailFormKeepsWhatWasTyped(t *testing.T) {
@@ -105,24 +105,25 @@ func TestAWebhookIsAddedChangedAndRemoved(t *testing.T) {
 	if made == nil || !strings.Contains(p.body, `value="Chat"`) {
 		t.Fatalf("no secret was made: %s", p.body)
 	}
-	p = b.post(add, "version", "0", "enabled", "true", "name", "Chat", "url", "https://hooks.example.org/part", "secret", made[1])
+	p = b.post(add, "version", "0", "enabled", "true", "tell.conditions", "warning", "name", "Chat", "url", "https://hooks.example.org/part", "secret", made[1])
 	p.has(t, "The webhook Chat is saved.", "hooks.example.org", "not used yet")
 	if strings.Contains(p.body, made[1]) || strings.Contains(p.body, "/part") {
 		t.Error("the list shows a secret")
 	}
-	edit := notificationsURL + "/webhooks/edit/hook1"
+	id := saved(t, b).Webhooks[0].ID
+	edit := notificationsURL + "/webhooks/edit/" + id
 	b.get(edit).has(t, `value="https://hooks.example.org/part"`, "A secret is saved")
-	b.post(edit, "version", "1", "enabled", "true", "name", "Chat two", "url", "https://silent.example.org/").has(t, "The webhook Chat two is saved.")
-	if hook := saved(t, b).Webhooks[0]; hook.ID != "hook1" || hook.Name != "Chat two" || !saved(t, b).Channels[1].SecretSet {
+	b.post(edit, "version", "1", "enabled", "true", "tell.conditions", "warning", "name", "Chat two", "url", "https://silent.example.org/").has(t, "The webhook Chat two is saved.")
+	if hook := saved(t, b).Webhooks[0]; hook.ID != id || hook.Name != "Chat two" || !saved(t, b).Channels[1].SecretSet {
 		t.Errorf("saved %+v", hook)
 	}
-	b.post(notificationsURL+"/test/hook1").has(t, "The test did not arrive:", "did not answer in time")
-	b.post(notificationsURL+"/webhooks/remove/hook1", "version", "1").has(t, "Somebody else has changed", "Remove this webhook")
-	b.post(notificationsURL+"/webhooks/remove/hook1", "version", "2").has(t, "The webhook Chat two is removed.")
+	b.post(notificationsURL+"/test/"+id).has(t, "The test did not arrive:", "did not answer in time")
+	b.post(notificationsURL+"/webhooks/remove/"+id, "version", "1").has(t, "Somebody else has changed", "Remove this webhook")
+	b.post(notificationsURL+"/webhooks/remove/"+id, "version", "2").has(t, "The webhook Chat two is removed.")
 	if p := b.get(edit); p.status != http.StatusNotFound {
 		t.Errorf("a removed webhook: %d", p.status)
 	}
-	if p := b.post(notificationsURL + "/test/hook1"); p.status != http.StatusOK {
+	if p := b.post(notificationsURL + "/test/" + id); p.status != http.StatusOK {
 		t.Errorf("a test of a removed webhook: %d", p.status)
 	}
 }
@@ -131,7 +132,8 @@ func TestOthersLookAtNotificationsAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(pair.Administrator)
 	b.post(notificationsURL+"/mail", mailFields("0")...)
-	b.post(notificationsURL+"/webhooks/new", "version", "1", "enabled", "true", "name", "Chat", "url", "https://hooks.example.org/part", "secret", "sixteen characters")
+	b.post(notificationsURL+"/webhooks/new", "version", "1", "enabled", "true", "tell.conditions", "warning", "name", "Chat", "url", "https://hooks.example.org/part", "secret", "sixteen characters")
+	id := saved(t, b).Webhooks[0].ID
 	b.appliance.SetChannel(pair.MailChannel, pair.ChannelState{
 		Pending: 3, Dropped: 1, LastError: "mail.example.org is down.", FailingSince: apitest.Start(), LastSuccess: apitest.Start().Add(-time.Hour),
 	})
@@ -143,7 +145,7 @@ func TestOthersLookAtNotificationsAndChangeNothing(t *testing.T) {
 			t.Errorf("an operator sees %q", hidden)
 		}
 	}
-	for _, path := range []string{"/mail", "/daily", "/test/mail", "/webhooks/new", "/webhooks/edit/hook1", "/webhooks/remove/hook1"} {
+	for _, path := range []string{"/mail", "/daily", "/test/mail", "/webhooks/new", "/webhooks/edit/" + id, "/webhooks/remove/" + id} {
 		if p := other.post(notificationsURL+path, "version", "2"); p.status != http.StatusForbidden {
 			t.Errorf("an operator's %s: %d", path, p.status)
 		}

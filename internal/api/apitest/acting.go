@@ -218,25 +218,6 @@ func (a *Appliance) Doctor(context.Context) ([]api.Check, error) {
 	return a.checks(), nil
 }
 
-// Settings implements api.SettingsStore.
-func (a *Appliance) Settings(context.Context) (api.Saved[pair.Settings], error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.settings, nil
-}
-
-// SaveSettings implements api.SettingsStore.
-func (a *Appliance) SaveSettings(_ context.Context, settings api.Saved[pair.Settings]) (api.Saved[pair.Settings], error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if settings.Version != a.settings.Version {
-		return api.Saved[pair.Settings]{}, pair.Refuse(pair.Stale, "somebody else changed the settings meanwhile: read them again")
-	}
-	settings.Version++
-	a.settings = settings
-	return settings, nil
-}
-
 // EnableSharedIP implements api.Reaching.
 func (a *Appliance) EnableSharedIP(_ context.Context, address netip.Addr) error {
 	return a.tick(address, func(ip *pair.SharedIPStatus) { ip.Shared = true })
@@ -267,7 +248,7 @@ func (a *Appliance) TestIPs(_ context.Context, addresses []netip.Addr) ([]pair.R
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(addresses) == 0 {
-		addresses = a.settings.Values.TestIPs
+		addresses = a.inForce.Get().TestIPs
 	}
 	if len(addresses) == 0 {
 		return nil, pair.Refuse(pair.Refused, "no test IPs are saved: name some, or run baton settings set test_ips=ADDRESS")

@@ -10,16 +10,15 @@ import (
 	"sync"
 	"time"
 
-	"baton/internal/act"
 	"baton/internal/act/acttest"
+	"baton/internal/admin"
 	"baton/internal/agent"
 	"baton/internal/api"
+	"baton/internal/failover"
 	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/peer"
-	"baton/internal/signin"
 	"baton/internal/store"
-	"baton/internal/support"
 )
 
 // ID is the appliance's own id, PeerID that of whatever it pairs with.
@@ -37,35 +36,24 @@ func Start() time.Time { return time.Date(2030, time.January, 2, 3, 4, 5, 0, tim
 // Appliance implements the parts of api.Backend in memory; those about people are the real
 // ones, on a temporary site database. Its zero value is not ready: see New.
 type Appliance struct {
-	mu          sync.Mutex
-	changed     chan struct{} // closed and replaced at every change
-	status      pair.Status
-	settings    api.Saved[pair.Settings]
-	store       *store.Site
-	path        string // of the site database
-	people      signin.Subjects
-	backups     *support.Backups
-	software    *support.Software
-	agent       *acttest.Agent
-	link        *acttest.Link
-	events      []pair.Event
-	tasks       map[string]*task
-	allowed     []string
-	diverged    map[string]pair.DivergedCopy
-	key         string
-	previousKey string
-	damped      bool
-	inStep      bool // nothing of the peer would be lost
-	figures     api.Figures
-	site        api.SavedSite
-	listen      []string // of the configuration file
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced at every change
+	status  pair.Status
+	store   *store.Site
+	path    string // of the site database
+	acts
 
-	certificate        *api.Certificate
-	certificateVersion int64
-
-	notifications api.SavedNotifications // with its secrets
-	channels      map[string]pair.ChannelState
-	made          int // webhooks, ever
+	inForce  *inforce.Settings
+	agent    *acttest.Agent
+	link     *link
+	events   []pair.Event
+	channels map[string]pair.ChannelState
+	tasks    map[string]*task
+	allowed  []string
+	diverged map[string]pair.DivergedCopy
+	damped   bool
+	inStep   bool // nothing of the peer would be lost
+	figures  api.Figures
 }
 
 // Backend is the appliance by subject.
@@ -74,18 +62,18 @@ func (a *Appliance) Backend() api.Backend {
 		Overview:      a,
 		Reports:       a,
 		Setup:         a.people.Setup,
-		Keys:          a,
+		Keys:          a.keys,
 		Relationship:  a,
 		Syncs:         a,
 		Roles:         a,
 		Upkeep:        a,
-		Settings:      a,
+		Settings:      a.settings,
 		Addresses:     a,
-		Notifications: a,
-		Site:          a,
-		Certificates:  a,
+		Notifications: channels{a.notifications, a.channels},
+		Site:          a.site,
+		Certificates:  a.certificates,
 		Data:          a,
-		Services:      a,
+		Services:      admin.Services{},
 		Users:         a.people.Users,
 		SignIn:        a.people.SignIn,
 		Sessions:      a.people.Sessions,
@@ -118,7 +106,7 @@ func New(t TB) *Appliance {
 	}
 	t.Cleanup(func() { _ = site.Close() })
 	a := &Appliance{
-		store: site, path: path, agent: acttest.NewAgent(), link: &acttest.Link{},
+		store: site, path: path, agent: acttest.NewAgent(), link: &link{},
 		changed: make(chan struct{}),
 		status: pair.Status{
 			Appliance: pair.ApplianceStatus{ID: ID, Name: "alpha", Version: version, Address: "198.51.100.1:443"},
@@ -127,24 +115,11 @@ func New(t TB) *Appliance {
 			SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0"}},
 			Sync:      pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1},
 		},
-		settings: api.Saved[pair.Settings]{Values: pair.DefaultSettings(), Version: 1},
 		tasks:    map[string]*task{},
+		channels: map[string]pair.ChannelState{},
 		diverged: map[string]pair.DivergedCopy{},
-		listen:   []string{":443"},
-
-		notifications: api.SavedNotifications{Notifications: pair.DefaultNotifications()},
-		channels:      map[string]pair.ChannelState{},
 	}
-	lead := &act.Lead{Agent: a.agent, Link: a.link, Audit: act.Audit{Record: a.recordEvent}}
-	a.people = signin.New(signin.Options{
-		Name: "alpha", Store: site, Rules: inforce.NewSecurity(), Token: "setup-token-1", Log: slog.New(slog.DiscardHandler),
-		Lead: lead,
-	})
-	a.backups = &support.Backups{Name: "alpha", Version: version, Store: site, Lead: lead, Reload: func(context.Context) error { return nil }}
-	a.software = &support.Software{
-		Version: version, Started: Start(), Agent: a.agent, Link: a.link,
-		Bundle: &support.Bundle{Name: "alpha", ID: ID, Version: version, Secrets: site.Secrets, Audit: lead.Audit},
-	}
+	a.join(t)
 	return a
 }
 
@@ -170,8 +145,10 @@ func (a *Appliance) show() {
 	}
 	a.agent.Show(func(seen *agent.Seen) {
 		seen.State.Record.Role, seen.State.Phase = a.status.Role, a.status.State
+		seen.State.PeerHeard = failover.Moment{}
 		if p := a.status.Peer; p != nil {
 			seen.State.Peer.Version = p.Version
+			seen.State.PeerHeard = failover.Moment{Set: p.Reachable, At: agent.BootClock() + failover.Instant(time.Hour)}
 		}
 	}, a.status.Conditions...)
 }
@@ -275,50 +252,4 @@ func (a *Appliance) Figures(context.Context) (api.Figures, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.figures, nil
-}
-
-// Key implements api.Keys.
-func (a *Appliance) Key(context.Context) (api.KeyState, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.keyState(), nil
-}
-
-func (a *Appliance) keyState() api.KeyState {
-	if a.key == "" {
-		return api.KeyState{}
-	}
-	state := api.KeyState{Set: true, SavedAt: new(Start()), Fingerprint: "3f2a-" + strconv.Itoa(len(a.key))}
-	if a.previousKey != "" {
-		state.Previous = "3f2a-" + strconv.Itoa(len(a.previousKey))
-	}
-	return state
-}
-
-// GenerateKey implements api.Keys.
-func (a *Appliance) GenerateKey(context.Context) (string, error) {
-	return "kestrel-9431-harbour-2207-lantern", nil
-}
-
-// EndPreviousKey implements api.Keys.
-func (a *Appliance) EndPreviousKey(context.Context) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.previousKey == "" {
-		return pair.Refuse(pair.Refused, "only one pre-shared key is valid here: there is none to end")
-	}
-	a.previousKey = ""
-	return nil
-}
-
-// SetKey implements api.Keys.
-func (a *Appliance) SetKey(ctx context.Context, key string) (api.KeyState, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(key) < 16 {
-		return api.KeyState{}, pair.Refuse(pair.Usage, "the key is too short: use 16 characters or more, or baton key generate")
-	}
-	a.key, a.previousKey = key, a.key
-	a.record(ctx, pair.KindSettingChanged, "The pre-shared key was saved.", nil)
-	return a.keyState(), nil
 }

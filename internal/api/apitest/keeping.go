@@ -37,19 +37,6 @@ func (a *Appliance) RemoveData(ctx context.Context, name string) error {
 	return act.Failure(a.store.RemoveData(ctx, name))
 }
 
-// Services implements api.Services.
-func (a *Appliance) Services(context.Context) ([]api.Service, error) { return nil, nil }
-
-// AddService implements api.Services.
-func (a *Appliance) AddService(context.Context, api.Service) error {
-	return pair.Refuse(pair.Refused, "%s is not available yet in this version", "running services")
-}
-
-// RemoveService implements api.Services.
-func (a *Appliance) RemoveService(_ context.Context, name string) error {
-	return pair.Refuse(pair.NotFound, "there is no service named %s: see baton service list", name)
-}
-
 // DivergedCopies implements api.DivergedCopies.
 func (a *Appliance) DivergedCopies(context.Context) ([]pair.DivergedCopy, error) {
 	a.mu.Lock()

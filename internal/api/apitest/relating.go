@@ -58,7 +58,7 @@ func hostPort(address string) (host, port string) {
 // mayPair expects the lock to be held.
 func (a *Appliance) mayPair(host string) error {
 	switch {
-	case a.key == "":
+	case !a.link.Keys.Set:
 		return pair.Refuse(pair.Refused, "no pre-shared key is saved here: run baton key set on both appliances first")
 	case a.status.Role != pair.Standalone:
 		return pair.Refuse(pair.Refused, "this appliance is paired already: run baton unpair first")

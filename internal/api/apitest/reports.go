@@ -25,7 +25,7 @@ func (a *Appliance) Happened(event pair.Event) {
 // about expects the lock to be held.
 func (a *Appliance) about(filter api.ReportFilter) api.ReportRange {
 	now := a.now()
-	about := api.ReportRange{TimeZone: a.settings.Values.TimeZone, Appliances: []pair.Named{{ID: ID, Name: "alpha"}}}
+	about := api.ReportRange{TimeZone: a.inForce.Get().TimeZone, Appliances: []pair.Named{{ID: ID, Name: "alpha"}}}
 	if a.status.Peer != nil {
 		about.Appliances = append(about.Appliances, pair.Named{ID: a.status.Peer.ID, Name: a.status.Peer.Name})
 	}

@@ -4,125 +4,13 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"baton/internal/api"
 	"baton/internal/pair"
 )
 
-// Site implements api.SiteStore.
-func (a *Appliance) Site(context.Context) (api.SavedSite, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.siteNow(), nil
-}
-
 // Listen sets where the TLS port listens, as the configuration file would.
-func (a *Appliance) Listen(addresses ...string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.listen = addresses
-}
-
-func (a *Appliance) siteNow() api.SavedSite {
-	saved := a.site
-	saved.Front = api.Front{Root: "/srv/www", HTTP: []string{":80"}, HTTPS: a.listen}
-	return saved
-}
-
-// mustLead expects the lock to be held.
-func (a *Appliance) mustLead() error {
-	if a.status.Role == pair.Backup {
-		return pair.Refuse(pair.Refused, "this appliance is the backup and gets this from its primary: do it there")
-	}
-	return nil
-}
-
-// SaveSite implements api.SiteStore.
-func (a *Appliance) SaveSite(ctx context.Context, site api.SavedSite) (api.SavedSite, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.mustLead(); err != nil {
-		return api.SavedSite{}, err
-	}
-	if err := pair.Check(site.Site); err != nil {
-		return api.SavedSite{}, err
-	}
-	if site.Version != a.site.Version {
-		return api.SavedSite{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
-	}
-	site.Version++
-	a.site = site
-	a.record(ctx, pair.KindSettingChanged, "The site was changed.", nil)
-	return a.siteNow(), nil
-}
-
-// Certificates implements api.CertificateStore.
-func (a *Appliance) Certificates(context.Context) (api.Certificates, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.certificatesNow(), nil
-}
-
-func (a *Appliance) certificatesNow() api.Certificates {
-	known := api.Certificates{Version: a.certificateVersion, Console: api.Certificate{
-		Names: []string{"alpha"}, Issuer: "CN=alpha", SelfSigned: true, Chain: 1, Fingerprint: strings.Repeat("A1:", 31) + "A1",
-		NotBefore: Start().Add(-time.Hour), NotAfter: Start().AddDate(10, 0, 0), Concerns: []string{"It is self-signed: browsers warn until it is trusted by hand."},
-	}}
-	if a.certificate != nil {
-		known.Site = new(*a.certificate)
-	}
-	return known
-}
-
-// SetCertificate implements api.CertificateStore: whatever looks like PEM is for
-// www.example.org.
-func (a *Appliance) SetCertificate(ctx context.Context, given api.NewCertificate, version int64) (api.Certificates, error) {
-	text := given.Certificate + given.Key
-	switch {
-	case !strings.Contains(text, "-----BEGIN CERTIFICATE-----"):
-		return api.Certificates{}, pair.RefuseField("certificate", "there is none: it begins with -----BEGIN CERTIFICATE-----")
-	case !strings.Contains(text, "PRIVATE KEY-----"):
-		return api.Certificates{}, pair.RefuseField("key", "there is none: it begins with -----BEGIN PRIVATE KEY-----")
-	}
-	made := &api.Certificate{
-		Names: []string{"www.example.org"}, Issuer: "CN=Example CA", Chain: 2, Fingerprint: strings.Repeat("B2:", 31) + "B2",
-		NotBefore: Start().AddDate(0, -1, 0), NotAfter: Start().AddDate(0, 2, 0), Concerns: []string{},
-	}
-	return a.changeCertificate(ctx, made, version)
-}
-
-// SelfSignCertificate implements api.CertificateStore.
-func (a *Appliance) SelfSignCertificate(ctx context.Context, version int64) (api.Certificates, error) {
-	return a.changeCertificate(ctx, &api.Certificate{
-		Names: []string{"www.example.org", "198.51.100.10"}, Issuer: "CN=www.example.org", SelfSigned: true, Renewed: true, Chain: 1,
-		Fingerprint: strings.Repeat("C3:", 31) + "C3", NotBefore: Start(), NotAfter: Start().AddDate(2, 0, 0),
-		Concerns: []string{"It is self-signed: browsers warn until it is trusted by hand."},
-	}, version)
-}
-
-// RemoveCertificate implements api.CertificateStore.
-func (a *Appliance) RemoveCertificate(ctx context.Context, version int64) (api.Certificates, error) {
-	return a.changeCertificate(ctx, nil, version)
-}
-
-func (a *Appliance) changeCertificate(ctx context.Context, made *api.Certificate, version int64) (api.Certificates, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.mustLead(); err != nil {
-		return api.Certificates{}, err
-	}
-	switch {
-	case version != a.certificateVersion:
-		return api.Certificates{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
-	case made == nil && a.certificate == nil:
-		return api.Certificates{}, pair.Refuse(pair.Refused, "the site has no certificate of its own: there is none to remove")
-	}
-	a.certificate = made
-	a.certificateVersion++
-	a.record(ctx, pair.KindSettingChanged, "The site's certificate was changed.", nil)
-	return a.certificatesNow(), nil
-}
+func (a *Appliance) Listen(addresses ...string) { a.site.Config.Listen = addresses }
 
 // Protection implements api.ProtectedData: each piece has two files; one named
 // "broken" cannot be read.
