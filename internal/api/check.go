@@ -30,10 +30,10 @@ func Warn(check Check) Check {
 	return check
 }
 
-// Judge is a finding, unless all is right: then its text tells what was found.
-func Judge(finding Check, right bool) Check {
+// Unless is a finding, but if all is right: then its text tells what was found.
+func (c Check) Unless(right bool) Check { //nolint:revive // what is found out is the argument
 	if right {
-		return Pass(finding.ID, finding.Text)
+		return Pass(c.ID, c.Text)
 	}
-	return finding
+	return c
 }

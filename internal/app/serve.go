@@ -240,14 +240,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	})
 	a.people.Security.Load(ctx)
 	a.exchange.ReadNames(ctx)
-	a.reached = &watch.Reach{IPs: func() []netip.Addr { return a.outside.Of(a.settings.Get().TestIPs) }}
-	a.strays = &watch.Strays{Name: a.config.Name, Traffic: a.traffic, Fresh: a.overview.Fresh}
-	a.way = &watch.Way{Link: a.link, Log: a.log, Report: func(ctx context.Context) pair.Report { return a.overview.Report(ctx, time.Now()) }}
-	a.overview.Reach = a.reached
-	a.overview.Others = []func() []pair.Condition{
-		a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.reached.Conditions, a.way.Conditions,
-		a.notifications.Conditions,
-	}
+	a.watch()
 	record := a.local.State().Record
 	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
 	a.enforce(&conf)
@@ -269,6 +262,18 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.handlePeer()
 	a.engine.SetLimit(saved.BandwidthLimit)
 	return nil
+}
+
+// watch makes what is looked at beside the loop.
+func (a *Appliance) watch() {
+	a.reached = &watch.Reach{IPs: func() []netip.Addr { return a.outside.Of(a.settings.Get().TestIPs) }}
+	a.strays = &watch.Strays{Name: a.config.Name, Traffic: a.traffic, Fresh: a.overview.Fresh}
+	a.way = &watch.Way{Link: a.link, Log: a.log, Report: func(ctx context.Context) pair.Report { return a.overview.Report(ctx, time.Now()) }}
+	a.overview.Reach = a.reached
+	a.overview.Others = []func() []pair.Condition{
+		a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.reached.Conditions, a.way.Conditions,
+		a.notifications.Conditions,
+	}
 }
 
 // listeners open the addresses of the configuration file.

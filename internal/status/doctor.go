@@ -154,9 +154,8 @@ func CheckOffset(offset time.Duration) api.Check {
 	if offset.Abs() < time.Second {
 		return api.Pass("clock", "The clocks of the two appliances agree to the second.")
 	}
-	return api.Judge(api.Fail("clock", fmt.Sprintf("The clocks of the two appliances differ by %s.", pair.LastingText(offset.Abs())),
-		"Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them."),
-		offset.Abs() <= peer.ClockTolerance)
+	return api.Fail("clock", fmt.Sprintf("The clocks of the two appliances differ by %s.", pair.LastingText(offset.Abs())),
+		"Set both clocks, as with systemd-timesyncd: schedules and the times in the history depend on them.").Unless(offset.Abs() <= peer.ClockTolerance)
 }
 
 func (d *Checks) checkShared() api.Check {

@@ -11,6 +11,7 @@ import (
 	"baton/internal/pair"
 )
 
+// PeerStatus is what is known of the peer; nil: there is none.
 func (o *Overview) PeerStatus(now time.Time) *pair.PeerStatus {
 	pinned, paired := o.Link.Paired()
 	if !paired {

@@ -26,7 +26,7 @@ func (p *SwitchChecks) Preflight(_ context.Context, change api.RoleChange) ([]ap
 	if why == failover.AlreadyPrimary {
 		return nil, act.RefusedFor(why)
 	}
-	verdict := api.Judge(api.Fail("switch", why.String(), switchRemedy(p.Checks.Overview.Agent.Look(), why)), why == failover.Agreed)
+	verdict := api.Fail("switch", why.String(), switchRemedy(p.Checks.Overview.Agent.Look(), why)).Unless(why == failover.Agreed)
 	if why == failover.PeerSilent && p.Checks.Refuses() != pair.NoAnswer {
 		verdict.Text, verdict.NextStep = "The two appliances refuse each other, so nothing can be agreed between them.", "Do first what is said of the peer."
 	}
@@ -102,7 +102,6 @@ func (p *SwitchChecks) CheckVersions(other string) api.Check {
 	if other == "" {
 		return api.Pass("versions", fmt.Sprintf("This appliance runs version %s; the peer's is not known.", p.Checks.Overview.Version))
 	}
-	return api.Warn(api.Judge(api.Fail("versions",
-		fmt.Sprintf("This appliance runs version %s, the peer %s.", p.Checks.Overview.Version, other), "Install the same version on both."),
-		other == p.Checks.Overview.Version))
+	return api.Warn(api.Fail("versions",
+		fmt.Sprintf("This appliance runs version %s, the peer %s.", p.Checks.Overview.Version, other), "Install the same version on both.").Unless(other == p.Checks.Overview.Version))
 }

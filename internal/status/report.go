@@ -120,9 +120,6 @@ func (o *Overview) Fresh() *pair.PeerReport {
 	return report
 }
 
-// reportSoon is how long a report of a change waits for what comes with it.
-const reportSoon = 50 * time.Millisecond
-
 // HeardOf keeps the peer's report, and has it shown at once if it tells anything new.
 func (o *Overview) HeardOf(peer pair.ApplianceID, report pair.Report) {
 	if o.reported.keep(peer, report) {
