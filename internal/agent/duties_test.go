@@ -163,6 +163,7 @@ func TestTheNewestDutyWins(t *testing.T) {
 			time.Sleep(30 * time.Second)
 		}
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		if want := []string{"rest <nil>", "lead <nil>"}; !slices.Equal(outcomes, want) {
 			t.Errorf("outcomes %q, want %q", outcomes, want)
 		}

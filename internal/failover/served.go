@@ -19,10 +19,12 @@ const (
 func (c Config) Served(s State, now Instant) Served {
 	told := s.Record.Role != pair.Standalone && c.Hears(s, now) && s.Phase != pair.Suspect
 	switch {
-	case s.Switch.holds(), told && s.Peer.Hold.Awaits != pair.AwaitsNothing:
+	case s.Switch.holds():
 		return ServedInAMoment
 	case s.Serving() && s.Record.Role != pair.Backup:
 		return ServedHere
+	case told && s.Peer.Hold.Awaits != pair.AwaitsNothing:
+		return ServedInAMoment
 	case told && s.Peer.Serving && s.Peer.Phase != pair.Conflict:
 		return ServedByPeer
 	case s.Phase == pair.Handover, told && s.Peer.Phase == pair.Handover:

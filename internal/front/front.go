@@ -39,7 +39,7 @@ var _ http.Handler = (*Front)(nil)
 // which need not exist yet, in the name of an appliance. Held is how long a request
 // waits at most while requests are held.
 func New(root, name string, held time.Duration, log *slog.Logger) *Front {
-	f := &Front{name: name, log: log, gate: newGate(held), conns: connections{all: map[net.Conn]struct{}{}}}
+	f := &Front{name: name, log: log, gate: newGate(held), conns: connections{all: map[net.Conn]bool{}}}
 	f.Show(root)
 	f.server = &http.Server{
 		Handler:           f,
@@ -98,9 +98,9 @@ func (f *Front) Hold(ctx context.Context) error {
 	defer pause.Stop()
 	for before := map[net.Conn]rest{}; ; {
 		count, idle := f.gate.running()
-		moving, stuck := f.conns.sending(before)
-		if moving == 0 && count <= stuck || ctx.Err() != nil {
-			return left(max(count, moving+stuck))
+		flow := f.conns.sending(before)
+		if flow.moving == 0 && count <= flow.running || ctx.Err() != nil {
+			return left(max(count, flow.moving+flow.stuck))
 		}
 		if count == 0 {
 			idle = nil

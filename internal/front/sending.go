@@ -19,7 +19,7 @@ const stalled = time.Second
 // lie in the kernel for a while, and would be lost with the shared IP.
 type connections struct {
 	mu  sync.Mutex
-	all map[net.Conn]struct{}
+	all map[net.Conn]bool // whether a request of the connection is being answered
 }
 
 // note is the server's ConnState hook.
@@ -29,9 +29,8 @@ func (c *connections) note(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateClosed, http.StateHijacked:
 		delete(c.all, conn)
-	case http.StateNew:
-		c.all[conn] = struct{}{}
-	case http.StateActive, http.StateIdle:
+	case http.StateNew, http.StateActive, http.StateIdle:
+		c.all[conn] = state == http.StateActive
 	}
 }
 
@@ -41,27 +40,35 @@ type rest struct {
 	since time.Time
 }
 
-// sending counts the connections on which the kernel has something to send, as it is now
-// and was when last asked: those whose client takes it, and those whose client has
-// stalled.
-func (c *connections) sending(before map[net.Conn]rest) (moving, stuck int) {
+// flow counts connections on which the kernel has something to send.
+type flow struct {
+	moving  int // the client takes it
+	stuck   int // the client has stalled
+	running int // of those, with a request that is still being answered
+}
+
+// sending looks at every connection; before is what it saw when it last did.
+func (c *connections) sending(before map[net.Conn]rest) (f flow) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	for conn := range c.all {
+	for conn, running := range c.all {
 		switch n := unsent(conn); {
 		case n == 0:
 			delete(before, conn)
 		case n != before[conn].bytes:
 			before[conn] = rest{bytes: n, since: now}
-			moving++
+			f.moving++
 		case now.Sub(before[conn].since) < stalled:
-			moving++
+			f.moving++
 		default:
-			stuck++
+			f.stuck++
+			if running {
+				f.running++
+			}
 		}
 	}
-	return moving, stuck
+	return f
 }
 
 type connKey struct{}
@@ -79,11 +86,9 @@ func finish(ctx context.Context) {
 	if !ok {
 		return
 	}
-	only := connections{all: map[net.Conn]struct{}{conn: {}}}
-	for before := map[net.Conn]rest{}; ; time.Sleep(drainPause) {
-		if moving, _ := only.sending(before); moving == 0 || ctx.Err() != nil {
-			return
-		}
+	only := connections{all: map[net.Conn]bool{conn: true}}
+	for before := map[net.Conn]rest{}; only.sending(before).moving > 0 && ctx.Err() == nil; {
+		time.Sleep(drainPause)
 	}
 }
 
