@@ -30,7 +30,7 @@ type Relationship struct {
 
 // PreviewPair implements api.Relationship.
 func (r *Relationship) PreviewPair(ctx context.Context, request api.PairRequest) (api.PairPreview, error) {
-	if err := r.mayPair(); err != nil {
+	if err := r.mayPair(&request); err != nil {
 		return api.PairPreview{}, err
 	}
 	found, err := r.Link.Look(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse})
@@ -74,7 +74,12 @@ func (r *Relationship) notPaired(err error) error {
 	return told
 }
 
-func (r *Relationship) mayPair() error {
+// mayPair refuses what cannot be, and has the addresses of the request as the link takes
+// them.
+func (r *Relationship) mayPair(request *api.PairRequest) error {
+	if err := request.Check(); err != nil {
+		return err
+	}
 	if r.Agent.Look().State.Record.Role == pair.Backup {
 		return pair.Refuse(pair.Refused, "this appliance is the backup of a relationship: break it first, or run this on the one that holds the data")
 	}
@@ -83,7 +88,7 @@ func (r *Relationship) mayPair() error {
 
 // Pair implements api.Relationship.
 func (r *Relationship) Pair(ctx context.Context, request api.PairRequest) (pair.PeerStatus, error) {
-	if err := r.mayPair(); err != nil {
+	if err := r.mayPair(&request); err != nil {
 		return pair.PeerStatus{}, err
 	}
 	pinned, err := r.Link.Pair(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse, Replace: request.Replace})

@@ -14,7 +14,10 @@ type Services struct{}
 func (Services) Services(context.Context) ([]api.Service, error) { return []api.Service{}, nil }
 
 // AddService implements api.Services.
-func (Services) AddService(context.Context, api.Service) error {
+func (Services) AddService(_ context.Context, service api.Service) error {
+	if err := service.Check(); err != nil {
+		return err
+	}
 	return act.NotYet("running services")
 }
 

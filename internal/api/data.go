@@ -31,12 +31,24 @@ func ListData() Op[ProtectedData, None, []Data] {
 
 // AddData protects something.
 func AddData() Op[ProtectedData, DataSpec, None] {
-	return orderWith(post("/data", "add-data", pair.Administrator, "Protect a directory or database"), ProtectedData.AddData)
+	return orderWith(post("/data", "add-data", pair.Administrator, "Protect a directory or database"),
+		func(p ProtectedData, ctx context.Context, data DataSpec) error {
+			if err := data.check(); err != nil {
+				return err
+			}
+			return p.AddData(ctx, data)
+		})
 }
 
 // TestData tells what AddData would meet, and changes nothing.
 func TestData() Op[ProtectedData, DataSpec, []Check] {
-	return askWith(post("/data/test", "test-data", pair.Administrator, "What adding it would meet; nothing is changed"), ProtectedData.TestData)
+	return askWith(post("/data/test", "test-data", pair.Administrator, "What adding it would meet; nothing is changed"),
+		func(p ProtectedData, ctx context.Context, data DataSpec) ([]Check, error) {
+			if err := data.check(); err != nil {
+				return nil, err
+			}
+			return p.TestData(ctx, data)
+		})
 }
 
 // RemoveData protects it no longer.
@@ -58,9 +70,6 @@ func GetAllowance() Op[ProtectedData, None, Allowance] {
 func Allow() Op[ProtectedData, AllowedPath, None] {
 	return orderWith(post("/allowance", "allow", pair.Administrator, "Allow a directory on this machine; over the local socket only"),
 		func(p ProtectedData, ctx context.Context, allowed AllowedPath) error {
-			if err := (DataSpec{Kind: "dir", Path: allowed.Path}).Check(); err != nil {
-				return err
-			}
 			return p.Allow(ctx, allowed.Path)
 		})
 }
@@ -100,8 +109,9 @@ type DataSpec struct {
 	Bin    string `json:"bin,omitempty" maxLength:"4096" doc:"PostgreSQL: directory of its programs"`
 }
 
-// Check refuses what no appliance could protect.
-func (d DataSpec) Check() error {
+// check refuses what no appliance could protect. What this one cannot protect, TestData
+// tells in its checks.
+func (d DataSpec) check() error {
 	for _, path := range []string{d.Path, d.PGData, d.Bin} {
 		if path == "" {
 			continue

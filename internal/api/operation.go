@@ -90,17 +90,9 @@ func (o Op[S, Q, A]) within(timeout time.Duration) Op[S, Q, A] {
 	return o
 }
 
-// serve has the server answer an operation by a subject of its backend. A question that
-// can be checked by itself is.
+// serve has the server answer an operation by a subject of its backend.
 func serve[S, Q, A any](s *Server, subject S, o Op[S, Q, A]) {
-	o.bind(s, o.route, func(ctx context.Context, question Q) (answer A, err error) {
-		if checked, can := any(&question).(interface{ Check() error }); can {
-			if err := checked.Check(); err != nil {
-				return answer, err
-			}
-		}
-		return o.act(subject, ctx, question)
-	})
+	o.bind(s, o.route, func(ctx context.Context, question Q) (A, error) { return o.act(subject, ctx, question) })
 }
 
 // Questions and answers travel as structs, whose tags (path, query, header, Body) the

@@ -70,6 +70,9 @@ func (a *Appliance) mayPair(host string) error {
 func (a *Appliance) PreviewPair(ctx context.Context, request api.PairRequest) (api.PairPreview, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := request.Check(); err != nil {
+		return api.PairPreview{}, err
+	}
 	host, port := hostPort(request.Address)
 	if err := a.mayPair(host); err != nil {
 		return api.PairPreview{}, err
@@ -96,6 +99,9 @@ func (a *Appliance) PreviewPair(ctx context.Context, request api.PairRequest) (a
 func (a *Appliance) Pair(ctx context.Context, request api.PairRequest) (pair.PeerStatus, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := request.Check(); err != nil {
+		return pair.PeerStatus{}, err
+	}
 	host, port := hostPort(request.Address)
 	if err := a.mayPair(host); err != nil {
 		return pair.PeerStatus{}, err
