@@ -39,7 +39,7 @@ var _ http.Handler = (*Front)(nil)
 // which need not exist yet, in the name of an appliance. Held is how long a request
 // waits at most while requests are held.
 func New(root, name string, held time.Duration, log *slog.Logger) *Front {
-	f := &Front{name: name, log: log, gate: newGate(held), conns: connections{all: map[net.Conn]bool{}}}
+	f := &Front{name: name, log: log, gate: newGate(held), conns: connections{stalled: stalled, all: map[net.Conn]bool{}}}
 	f.Show(root)
 	f.server = &http.Server{
 		Handler:           f,

@@ -18,6 +18,8 @@ const stalled = time.Second
 // connections are those of the site's clients. An answer that a handler has written may
 // lie in the kernel for a while, and would be lost with the shared IP.
 type connections struct {
+	stalled time.Duration // for how long a client that takes nothing is waited for
+
 	mu  sync.Mutex
 	all map[net.Conn]bool // whether a request of the connection is being answered
 }
@@ -59,7 +61,7 @@ func (c *connections) sending(before map[net.Conn]rest) (f flow) {
 		case n != before[conn].bytes:
 			before[conn] = rest{bytes: n, since: now}
 			f.moving++
-		case now.Sub(before[conn].since) < stalled:
+		case now.Sub(before[conn].since) < c.stalled:
 			f.moving++
 		default:
 			f.stuck++
@@ -86,7 +88,7 @@ func finish(ctx context.Context) {
 	if !ok {
 		return
 	}
-	only := connections{all: map[net.Conn]bool{conn: true}}
+	only := connections{stalled: stalled, all: map[net.Conn]bool{conn: true}}
 	for before := map[net.Conn]rest{}; only.sending(before).moving > 0 && ctx.Err() == nil; {
 		time.Sleep(drainPause)
 	}

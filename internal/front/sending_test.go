@@ -18,14 +18,16 @@ import (
 const largeFile = 48 << 20
 
 // downloading serves a large file, and returns the body of the answer. Last: it is the
-// last request of its connection.
-func downloading(t *testing.T, last bool) (*Front, io.Reader) {
+// last request of its connection. Patience: for how long a client that has stalled is
+// waited for.
+func downloading(t *testing.T, last bool, patience time.Duration) (*Front, io.Reader) {
 	t.Helper()
 	root := site(t)
 	if err := os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, largeFile), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f := newFront(root)
+	f.conns.stalled = patience
 	f.Open()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -45,6 +47,9 @@ func downloading(t *testing.T, last bool) (*Front, io.Reader) {
 			t.Error(err)
 		}
 	})
+	if err := conn.(*net.TCPConn).SetReadBuffer(1 << 20); err != nil { // else it grows
+		t.Fatal(err)
+	}
 	header := ""
 	if last {
 		header = "Connection: close\r\n"
@@ -66,7 +71,7 @@ func TestAHoldWaitsUntilAnswersHaveLeft(t *testing.T) {
 	for name, last := range map[string]bool{"kept open": false, "closed": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, body := downloading(t, last)
+			f, body := downloading(t, last, time.Minute)
 			held := make(chan error, 1)
 			go func() { held <- f.Hold(t.Context()) }()
 			read := 0
@@ -94,7 +99,7 @@ func TestAHoldWaitsUntilAnswersHaveLeft(t *testing.T) {
 // A client that has stopped reading keeps nobody waiting for long.
 func TestAHoldDoesNotWaitForAClientThatHasStalled(t *testing.T) {
 	t.Parallel()
-	f, _ := downloading(t, false)
+	f, _ := downloading(t, false, stalled)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
