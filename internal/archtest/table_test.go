@@ -45,6 +45,8 @@ func table() map[string]rule {
 		"internal/peer/wire":                      edge,
 		"internal/probe":                          edge,
 		"internal/datasync":                       {imports: append(edge.imports, "internal/durable")}, // and no kind of data: see kinds_test.go
+		"internal/datasync/follow":                {imports: []string{"internal/pair"}},
+		"internal/datasync/follow/followtest":     {imports: []string{"internal/datasync/follow", "internal/pair"}},
 		"internal/datasync/manifest":              edge,
 		"internal/datasync/pace":                  edge,
 		"internal/datasync/wire":                  {imports: kindOfData()},
