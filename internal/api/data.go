@@ -70,6 +70,9 @@ func GetAllowance() Op[ProtectedData, None, Allowance] {
 func Allow() Op[ProtectedData, AllowedPath, None] {
 	return orderWith(post("/allowance", "allow", pair.Administrator, "Allow a directory on this machine; over the local socket only"),
 		func(p ProtectedData, ctx context.Context, allowed AllowedPath) error {
+			if err := (DataSpec{Kind: "dir", Path: allowed.Path}).check(); err != nil {
+				return err
+			}
 			return p.Allow(ctx, allowed.Path)
 		})
 }
