@@ -27,6 +27,7 @@ type Reports struct {
 	Settings *inforce.Settings
 	Overview *status.Overview
 	Names    func(context.Context) // reads those of the appliances whose events are here
+	Now      func() time.Time      // the wall clock
 }
 
 // scope is a report's filter, understood: what to read, and what to tell of it.
@@ -39,7 +40,7 @@ type scope struct {
 
 // scopeOf understands a filter as of now.
 func (r *Reports) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, error) {
-	s := scope{now: time.Now()}
+	s := scope{now: r.Now()}
 	s.TimeZone = r.Settings.Get().TimeZone
 	s.zone = s.Zone()
 	if err := r.rangeOf(ctx, &s, filter); err != nil {

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"time"
+
 	"baton/internal/admin"
 	"baton/internal/api"
 	"baton/internal/signin"
@@ -59,7 +61,7 @@ func (a *Appliance) newActs() *acts {
 	acts.diverged = &admin.Diverged{DataDir: a.config.DataDir, Engine: a.engine, Audit: audit}
 	acts.reports = &admin.Reports{
 		ID: a.identity.ID(), Name: a.config.Name, Agent: a.agent, Link: a.link, Store: a.site, Settings: a.settings, Overview: a.overview,
-		Names: a.exchange.ReadNames,
+		Names: a.exchange.ReadNames, Now: time.Now,
 	}
 	acts.backups = &support.Backups{Name: a.config.Name, Version: a.version, Store: a.site, Lead: a.lead, Reload: a.reload}
 	acts.software = &support.Software{Version: a.version, Started: a.begun, Agent: a.agent, Link: a.link, Bundle: &support.Bundle{

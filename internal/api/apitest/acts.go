@@ -38,6 +38,7 @@ type acts struct {
 	site          *admin.Site
 	certificates  *admin.Certificates
 	notifications *admin.Notifications
+	reports       *admin.Reports
 	backups       *support.Backups
 	software      *support.Software
 }
@@ -101,6 +102,9 @@ func (a *Appliance) join(t TB) {
 			return notify.Situation{Self: ID, Name: "alpha", Zone: time.UTC}
 		},
 	})
+	a.reports = &admin.Reports{
+		ID: ID, Name: "alpha", Agent: a.agent, Link: a.link, Store: a.store, Settings: a.inForce, Overview: overview, Names: func(context.Context) {}, Now: a.now,
+	}
 	a.backups = &support.Backups{Name: "alpha", Version: version, Store: a.store, Lead: lead, Reload: func(context.Context) error { return nil }}
 	a.software = &support.Software{
 		Version: version, Started: Start(), Agent: a.agent, Link: a.link,

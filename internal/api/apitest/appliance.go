@@ -6,7 +6,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -46,7 +45,9 @@ type Appliance struct {
 	inForce  *inforce.Settings
 	agent    *acttest.Agent
 	link     *link
-	events   []pair.Event
+	events   int       // recorded so far
+	newest   time.Time // that has come to pass
+	fail     func(...any)
 	channels map[string]pair.ChannelState
 	tasks    map[string]*task
 	allowed  []string
@@ -60,7 +61,7 @@ type Appliance struct {
 func (a *Appliance) Backend() api.Backend {
 	return api.Backend{
 		Overview:      a,
-		Reports:       a,
+		Reports:       a.reports,
 		Setup:         a.people.Setup,
 		Keys:          a.keys,
 		Relationship:  a,
@@ -116,6 +117,8 @@ func New(t TB) *Appliance {
 			Sync:      pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1},
 		},
 		tasks:    map[string]*task{},
+		newest:   Start(),
+		fail:     t.Fatal,
 		channels: map[string]pair.ChannelState{},
 		diverged: map[string]pair.DivergedCopy{},
 	}
@@ -194,11 +197,8 @@ func (a *Appliance) record(ctx context.Context, kind, text string, detail map[st
 		detail["by"] = caller.Name
 		detail["from"] = caller.From
 	}
-	number := len(a.events) + 1
-	a.events = append(a.events, pair.Event{
-		ID: string(ID) + "-" + strconv.Itoa(number), Time: Start().Add(time.Duration(number) * time.Minute),
-		Appliance: ID, Kind: kind, Text: text, Detail: detail,
-	})
+	a.events++
+	a.Happened(pair.Event{Time: Start().Add(time.Duration(a.events) * time.Minute), Appliance: ID, Kind: kind, Text: text, Detail: detail})
 }
 
 // Status implements api.Observing.
@@ -223,18 +223,6 @@ func (a *Appliance) WatchStatus(ctx context.Context, send func(pair.Status) erro
 			return ctx.Err()
 		}
 	}
-}
-
-// History implements api.Observing.
-func (a *Appliance) History(_ context.Context, filter api.HistoryFilter) ([]pair.Event, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	found := slices.DeleteFunc(slices.Clone(a.events), func(e pair.Event) bool {
-		return e.Time.Before(filter.Since) ||
-			!filter.Until.IsZero() && !e.Time.Before(filter.Until) ||
-			len(filter.Kinds) > 0 && !slices.Contains(filter.Kinds, e.Kind)
-	})
-	return found[max(0, len(found)-filter.Limit):], nil
 }
 
 // Health implements api.Observing.
