@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/lab/daemon"
 	"baton/internal/pair"
 )
 
@@ -72,6 +73,51 @@ func (a *appliance) ended(task api.Task, within time.Duration) {
 	})
 }
 
+// readInThreeSeconds reads the large file at a steady pace; it must come whole.
+func (w *world) readInThreeSeconds(body io.Reader) {
+	w.t.Helper()
+	read := 0
+	for chunk := make([]byte, 1<<20); ; time.Sleep(3 * time.Second / (largeFile >> 20)) {
+		n, err := io.ReadFull(body, chunk)
+		if read += n; err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		}
+		if err != nil {
+			w.t.Errorf("after %d bytes: %v", read, err)
+			return
+		}
+	}
+	if read != largeFile {
+		w.t.Errorf("the client got %d bytes of %d", read, largeFile)
+	}
+}
+
+// A backup of the previous version, which is told nothing that it understands, waits all
+// the same.
+func TestAnOlderBackupWaitsForRequestsThatRun(t *testing.T) {
+	full(t)
+	w := twoDaemons(t, plan{timeout: byDefault, programs: [2]string{"", previous(t)}})
+	w.alpha.write(site("large.bin"), w.alpha.random(largeFile))
+	w.pair()
+	w.watch()
+	body, _ := w.download()
+	ended := make(chan daemon.Outcome, 1)
+	began := time.Now()
+	go func() {
+		got, err := w.beta.Run(context.Background(), "", "become", "primary", "--final-sync", "--wait")
+		if err != nil {
+			t.Error(err)
+		}
+		ended <- got
+	}()
+	w.readInThreeSeconds(body)
+	if got := <-ended; got.Code != 0 {
+		t.Errorf("the switch failed: %s", got.Errs)
+	}
+	t.Logf("the switch took %s", time.Since(began).Round(time.Millisecond))
+	w.settled(w.beta, w.alpha)
+}
+
 // A request that takes 3 s is answered whole, and then the site moves.
 func TestARequestThatRunsIsAnsweredWholeAcrossASwitch(t *testing.T) {
 	w := twoDaemons(t, plan{timeout: byDefault})
@@ -81,21 +127,7 @@ func TestARequestThatRunsIsAnsweredWholeAcrossASwitch(t *testing.T) {
 	body, _ := w.download()
 	task := w.beta.switching()
 	began := time.Now()
-	read := 0
-	for chunk := make([]byte, 1<<20); ; {
-		n, err := io.ReadFull(body, chunk)
-		read += n
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			break
-		}
-		if err != nil {
-			t.Fatalf("after %d bytes: %v", read, err)
-		}
-		time.Sleep(3 * time.Second / (largeFile >> 20))
-	}
-	if read != largeFile {
-		t.Errorf("the client got %d bytes of %d", read, largeFile)
-	}
+	w.readInThreeSeconds(body)
 	w.beta.ended(task, 20*time.Second)
 	t.Logf("the switch ended %s after it began to wait", time.Since(began).Round(time.Millisecond))
 	w.settled(w.beta, w.alpha)
