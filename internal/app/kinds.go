@@ -3,26 +3,26 @@ package app
 import (
 	"path/filepath"
 
-	datasource "baton/internal/datasync/source"
+	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/datasync/source/site"
 	"baton/internal/pair"
 )
 
 // kinds lists every kind of data that is synced: a row each.
-func (a *Appliance) kinds(syncDir string) (map[pair.DataKind]datasource.Kind, error) {
+func (a *Appliance) kinds(syncDir string) (map[pair.DataKind]source.Kind, error) {
 	table := []struct {
 		kind pair.DataKind
-		make func() (datasource.Kind, error)
+		make func() (source.Kind, error)
 	}{
-		{pair.DataDirectory, func() (datasource.Kind, error) {
+		{pair.DataDirectory, func() (source.Kind, error) {
 			return directory.New(directory.Options{
 				Index: filepath.Join(syncDir, "index"), Own: []string{a.config.DataDir}, Allowed: a.allowing.Refusal, Log: a.log,
 			})
 		}},
-		{pair.DataSite, func() (datasource.Kind, error) { return site.New(a.site, filepath.Join(syncDir, "site")) }},
+		{pair.DataSite, func() (source.Kind, error) { return site.New(a.site, filepath.Join(syncDir, "site")) }},
 	}
-	kinds := map[pair.DataKind]datasource.Kind{}
+	kinds := map[pair.DataKind]source.Kind{}
 	for _, row := range table {
 		made, err := row.make()
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
@@ -29,27 +30,35 @@ func (e *Engine) abandon(ctx context.Context) error {
 	if lacking != nil {
 		missing = append(missing, source.Bare(lacking))
 	}
-	var kept []divergence
-	defer func() {
-		for _, d := range kept {
-			_ = d.source.Close()
-		}
-	}()
-	for i, set := range m.Sets {
-		left, err := e.applyRest(ctx, set.Data, changes[i])
+	listed := len(m.Listed())
+	names, kept := e.applyRest(ctx, m.Sets[:listed], changes)
+	missing = append(missing, names...)
+	err = e.keepUnplaced(ctx, rec.Snapshot, kept)
+	for _, d := range kept {
+		_ = d.source.Close()
+	}
+	if err != nil {
+		return err
+	}
+	names, _ = e.applyRest(ctx, m.Sets[listed:], changes[listed:]) // last: it cannot be taken back
+	e.opt.Missing(rec.Snapshot, strings.Join(append(missing, names...), "; "))
+	return e.endRecord()
+}
+
+// applyRest puts into place what can be of the recorded changes of sets. It returns what
+// cannot, by name and as it is in the staging.
+func (e *Engine) applyRest(ctx context.Context, sets []manifest.Set, changes [][]byte) (names []string, kept []divergence) {
+	for i, set := range sets {
+		left, err := e.applyOne(ctx, set.Data, changes[i])
 		if err != nil {
 			left.Names = []string{fmt.Sprintf("everything that changed in %s (%s)", cmp.Or(set.Data.Spec.String(), set.Data.Name), source.Bare(err))}
 		}
-		missing = append(missing, left.Names...)
+		names = append(names, left.Names...)
 		if left.From != nil {
 			kept = append(kept, divergence{data: set.Data, source: left.From, Divergence: left.Kept})
 		}
 	}
-	if err := e.keepUnplaced(ctx, rec.Snapshot, kept); err != nil {
-		return err
-	}
-	e.opt.Missing(rec.Snapshot, strings.Join(missing, "; "))
-	return e.endRecord()
+	return names, kept
 }
 
 // keepUnplaced sets aside what of a snapshot could not be put into place.
@@ -64,8 +73,7 @@ func (e *Engine) keepUnplaced(ctx context.Context, of pair.Snapshot, kept []dive
 	return err
 }
 
-// applyRest puts into place what can be of a recorded change, and returns what cannot.
-func (e *Engine) applyRest(ctx context.Context, data pair.Data, b []byte) (source.Leftover, error) {
+func (e *Engine) applyOne(ctx context.Context, data pair.Data, b []byte) (source.Leftover, error) {
 	kind, err := e.kind(data)
 	if err != nil || bytes.Equal(b, kind.Idle()) {
 		return source.Leftover{}, err

@@ -194,8 +194,8 @@ func (e *Engine) withInline(data []pair.Data) []pair.Data {
 
 // kind returns the kind of a piece of data.
 func (e *Engine) kind(d pair.Data) (source.Kind, error) {
-	kind, known := e.opt.Kinds[d.Spec.Kind()]
-	if !known {
+	kind, ok := e.opt.Kinds[d.Spec.Kind()]
+	if !ok {
 		return nil, source.Sentence(source.ErrUnsafe, "Protected data %q is of kind %q, which this version does not sync: update this appliance.", d.Name, string(d.Spec.Kind()))
 	}
 	return kind, nil

@@ -76,6 +76,9 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 			_ = out.Frame(wire.End, nil)
 		}
 	}
+	database := with(file("f", "good"))
+	database.Sets[0].Data.Spec = pair.SiteDatabase{}
+	empty := manifest.Manifest{Sets: []manifest.Set{{Data: database.Sets[0].Data}}}
 	sneaky := manifest.AppendEntry(nil, file("../f", "evil"))
 	for name, h := range map[string]*hostile{
 		"dots":             {manifest: with(file("../f", "evil"))},
@@ -84,6 +87,8 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 		"system directory": {manifest: elsewhere},
 		"our own data":     {manifest: own},
 		"unordered":        {manifest: with(file("b", "x"), file("a", "x"))},
+		"listed database":  {manifest: database},
+		"empty database":   {manifest: empty},
 		"wrong digest":     {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Digest[0]++ }},
 		"other epoch":      {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Epoch.Counter = 0 }},
 		"base not ours":    {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Base[0]++ }},

@@ -103,7 +103,7 @@ func (p *pull) checkEpoch() error {
 // the primary has to be asked anew.
 func (p *pull) receive(ctx context.Context) (bool, error) {
 	p.close()
-	inline, err := p.lookInline(ctx)
+	inline, err := p.scanInline(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -115,7 +115,7 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 	}
 	var places []source.Place
 	for _, set := range p.manifest.Listed() {
-		scan, err := p.look(ctx, set.Data)
+		scan, err := p.scan(ctx, set.Data)
 		if err != nil {
 			return false, err
 		}
@@ -130,19 +130,19 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 	return p.stage(ctx)
 }
 
-// lookInline finds out what is here of what travels inline; nil: nothing does.
-func (p *pull) lookInline(ctx context.Context) (*target, error) {
+// scanInline finds out what is here of what travels inline; nil: nothing does.
+func (p *pull) scanInline(ctx context.Context) (*target, error) {
 	if p.engine.opt.Inline.Spec == nil {
 		return nil, nil //nolint:nilnil // documented
 	}
-	if _, err := p.look(ctx, p.engine.opt.Inline); err != nil {
+	if _, err := p.scan(ctx, p.engine.opt.Inline); err != nil {
 		return nil, err
 	}
 	return p.targets[0], nil
 }
 
-// look opens one piece of data, and finds out what is here of it.
-func (p *pull) look(ctx context.Context, data pair.Data) (source.Scan, error) {
+// scan opens one piece of data, and finds out what is here of it.
+func (p *pull) scan(ctx context.Context, data pair.Data) (source.Scan, error) {
 	src, err := p.engine.open(data, source.Receive)
 	if err != nil {
 		return source.Scan{}, err

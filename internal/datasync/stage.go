@@ -73,7 +73,7 @@ func (p *pull) prepareStaging(ctx context.Context) error {
 }
 
 // checkRoom refuses to begin what cannot end: staging needs room for every new
-// file while the old ones are still there.
+// file while the old ones are still there. It tells the progress what is to come.
 func (p *pull) checkRoom() error {
 	var files, total int64
 	need, names := map[uint64]int64{}, map[uint64]int64{}

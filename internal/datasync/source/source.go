@@ -134,7 +134,7 @@ type Staging interface {
 	// Missing stages what needs no transfer, and returns what has to come from the
 	// primary. It is called again after that came, as content that did not match its
 	// hash is missing again. The entries are those of Stage, as they turned out to be.
-	// Staged is told of files and bytes that are complete.
+	// Staged is called with files and bytes that are complete.
 	Missing(ctx context.Context, want []manifest.Entry, staged func(files, bytes int64)) ([]Want, error)
 	// Fill takes the content of one entry from an offset: 0, or that of its Want.
 	Fill(ctx context.Context, e manifest.Entry, offset int64) (Incoming, error)
@@ -181,7 +181,7 @@ type Change interface {
 	// Sync makes durable whatever was staged, applied or undone before.
 	Sync() error
 	// Apply puts the new state into place. Applied again after a power cut, at whatever
-	// point, it ends the same; so does Undo. The hook is told before each step that a
+	// point, it ends the same; so does Undo. The hook is called before each step that a
 	// power cut may come between.
 	Apply(ctx context.Context, hook func(step string)) error
 	// Final reports whether the new state is in place so that it cannot be taken back
@@ -193,7 +193,7 @@ type Change interface {
 	// the data as it is, and makes that durable. It returns what is left over, or fails
 	// if nothing could be done.
 	ApplyRest(ctx context.Context) (Leftover, error)
-	// Done is told that the new state is complete, and drops the staging.
+	// Done is called once the new state is complete. It drops the staging.
 	Done() error
 }
 

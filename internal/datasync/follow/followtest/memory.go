@@ -41,7 +41,7 @@ type Memory struct {
 	end     context.CancelFunc
 	ended   chan struct{}
 
-	// Hook is told before each step of a Rejoin that a power cut may come between.
+	// Hook is called before each step of a Rejoin that a power cut may come between.
 	Hook func(step string)
 }
 

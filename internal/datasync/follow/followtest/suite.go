@@ -23,7 +23,7 @@ type Side interface {
 	Write(text string) error
 	Read() []string
 	// Cut cuts the power. The database is there again afterwards, and neither takes
-	// writes nor follows until it is told to.
+	// writes nor follows until it is promoted or started.
 	Cut()
 }
 

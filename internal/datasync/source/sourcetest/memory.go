@@ -126,7 +126,7 @@ func (m *Memory) change(data pair.Data, do func(*held)) {
 	m.now[data] = h
 }
 
-func (m *Memory) look(data pair.Data) held {
+func (m *Memory) holds(data pair.Data) held {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.now[data].clone()
@@ -179,7 +179,7 @@ func (*memory) Close() error { return nil }
 
 // Scan implements source.Source.
 func (s *memory) Scan(ctx context.Context, scheme manifest.Scheme) (source.Scan, error) {
-	files := s.machine.look(s.data).files
+	files := s.machine.holds(s.data).files
 	s.scanned = nil
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		s.scanned = append(s.scanned, entryOf(name, files[name], scheme))
@@ -248,7 +248,7 @@ func (s *memory) DropStaging() error {
 
 // SetAside implements source.Source.
 func (s *memory) SetAside(_ context.Context, d source.Divergence, into string) ([]pair.DivergedFile, error) {
-	files := s.machine.look(s.data).files
+	files := s.machine.holds(s.data).files
 	var list []pair.DivergedFile
 	for _, e := range d.Changed {
 		if err := os.WriteFile(filepath.Join(into, e.Path), []byte(files[e.Path]), 0o600); err != nil {
@@ -283,7 +283,7 @@ func (t *staging) Load() (source.Load, error) {
 
 // Missing implements source.Staging.
 func (t *staging) Missing(_ context.Context, want []manifest.Entry, _ func(files, bytes int64)) ([]source.Want, error) {
-	staged := t.of.machine.look(t.of.data).staged
+	staged := t.of.machine.holds(t.of.data).staged
 	var missing []source.Want
 	for _, e := range t.delta.Set {
 		i := slices.IndexFunc(want, func(w manifest.Entry) bool { return w.Path == e.Path })
@@ -346,7 +346,7 @@ func (in *incoming) Finish(e manifest.Entry) error {
 func (t *staging) Settle(want []manifest.Entry) (source.Change, error) {
 	t.delta = manifest.Difference(t.of.scanned, want)
 	c := &change{of: t.of, steps: steps{Remove: t.delta.Removed}}
-	staged := t.of.machine.look(t.of.data).staged
+	staged := t.of.machine.holds(t.of.data).staged
 	for _, e := range t.delta.Set {
 		if !matches(e, staged) {
 			return nil, fmt.Errorf("%w: %q", source.ErrMismatch, e.Path)
@@ -432,8 +432,8 @@ func (*change) Final(context.Context) bool { return false }
 func (c *change) Undo(hook func(step string)) error {
 	for _, name := range slices.Concat(c.steps.Put, c.steps.Remove) {
 		hook("undo")
-		old, was := c.of.machine.look(c.of.data).gone[name]
-		if text, is := c.of.machine.look(c.of.data).files[name]; is == was && text == old {
+		old, was := c.of.machine.holds(c.of.data).gone[name]
+		if text, is := c.of.machine.holds(c.of.data).files[name]; is == was && text == old {
 			continue
 		}
 		err := c.step(name, func(h *held) {

@@ -41,6 +41,7 @@ func Run(t *testing.T, side func(t *testing.T) Side) {
 		"WhatNoScanFindsIsRefused":      check,
 		"AReaderStartsWhereItIsAsked":   offset,
 		"WithoutAStagingThereIsNoError": noStaging,
+		"TheRestIsPutIntoPlace":         applyRest,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, side(t), side(t)) })
 	}
@@ -318,6 +319,24 @@ func stopped(step int, do func(hook func(string))) (ended bool) {
 		}
 	})
 	return true
+}
+
+// applyRest has nothing in the way.
+func applyRest(t *testing.T, a, b Side) {
+	t.Helper()
+	files := holds(t, a, after())
+	b.Put(t, before())
+	_, change := prepared(t, a, b)
+	journal := change.Append(nil)
+	stopped(2, func(hook func(string)) { must(t, change.Apply(t.Context(), hook)) })
+	resumed, err := open(t, b, source.Recover).Resume(journal)
+	must(t, err)
+	left, err := resumed.ApplyRest(t.Context())
+	if err != nil || len(left.Names) > 0 || left.From != nil {
+		t.Errorf("left over: %+v, %v", left, err)
+	}
+	want(t, b, files)
+	must(t, resumed.Done())
 }
 
 func setAside(t *testing.T, a, _ Side) {

@@ -1,20 +1,18 @@
-package datasync
+package source
 
 import (
 	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
-
-	"baton/internal/datasync/source"
 )
 
 // Whatever the file system reports becomes a sentence with the file and the next step.
 func TestEveryErrorOfTheDiskNamesTheFile(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EROFS, syscall.EPERM, syscall.EBUSY, syscall.ESTALE, syscall.EUCLEAN} {
-		text := source.Explain(&fs.PathError{Op: "read", Path: "/srv/www/logo.png", Err: errno}, "/srv/www").Error()
+		text := Explain(&fs.PathError{Op: "read", Path: "/srv/www/logo.png", Err: errno}, "/srv/www").Error()
 		if !strings.Contains(text, "/srv/www/logo.png") || !strings.Contains(text, errno.Error()) || !strings.HasSuffix(text, ".") || !strings.Contains(text, ": ") {
-			t.Errorf("%v is told as %q", errno, text)
+			t.Errorf("%v reads %q", errno, text)
 		}
 	}
 }
