@@ -17,13 +17,13 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
 
 // serveLocal runs an appliance on a real socket until the test ends.
-func serveLocal(t *testing.T) (*apitest.Appliance, string) {
+func serveLocal(t *testing.T) (*admintest.Appliance, string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	socket := "s" // short: the name of a socket is limited
@@ -31,7 +31,7 @@ func serveLocal(t *testing.T) (*apitest.Appliance, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	appliance := apitest.New(t)
+	appliance := admintest.New(t)
 	server := api.NewServer(appliance.Backend(), api.Options{Log: slog.New(slog.DiscardHandler)})
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -106,7 +106,7 @@ func TestLocalCallersAreNamedInTheAudit(t *testing.T) {
 }
 
 func TestLocalHandlerAnswersNobodyUnknown(t *testing.T) {
-	server := api.NewServer(apitest.New(t).Backend(), api.Options{Log: slog.New(slog.DiscardHandler)})
+	server := api.NewServer(admintest.New(t).Backend(), api.Options{Log: slog.New(slog.DiscardHandler)})
 	w := httptest.NewRecorder()
 	server.Local().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/status", nil))
 	if p := problemIn(t, w); p.Status != 403 {

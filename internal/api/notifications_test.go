@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"baton/internal/api/apitest"
+	"baton/internal/admin/admintest"
 	"baton/internal/pair"
 )
 
@@ -63,7 +63,7 @@ func TestNotificationsAreSavedWholeAndShownWithoutSecrets(t *testing.T) {
 
 func TestATestNotificationSaysWhatCameOfIt(t *testing.T) {
 	b := newBench(t)
-	b.appliance.SetChannel(pair.MailChannel, pair.ChannelState{LastError: "broken", LastFailure: apitest.Start().Add(-time.Hour)})
+	b.appliance.SetChannel(pair.MailChannel, pair.ChannelState{LastError: "broken", LastFailure: admintest.Start().Add(-time.Hour)})
 	if p := problemIn(t, b.ask("POST", "/api/v1/notifications/test", "administrator", `{"channel":"mail"}`)); p.Status != 409 {
 		t.Errorf("without a server: %+v", p)
 	}

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/pair"
 	"baton/internal/report"
 )
@@ -23,10 +23,10 @@ import (
 func busy(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t)
-	at := apitest.Start().Add(-48 * time.Hour)
+	at := admintest.Start().Add(-48 * time.Hour)
 	move := func(after time.Duration, kind, from, to string) {
 		b.appliance.Happened(pair.Event{
-			Time: at.Add(after), Appliance: apitest.ID, Kind: kind, Text: from + " → " + to, Detail: map[string]string{"from": from, "to": to, "reason": "why"},
+			Time: at.Add(after), Appliance: admintest.ID, Kind: kind, Text: from + " → " + to, Detail: map[string]string{"from": from, "to": to, "reason": "why"},
 		})
 	}
 	move(0, pair.KindRoleChanged, "primary claiming", "primary steady")
@@ -34,12 +34,12 @@ func busy(t *testing.T) *bench {
 	move(2*time.Hour, pair.KindRoleChanged, "primary claiming", "primary steady")
 	for i, by := range []string{"anna", "=HYPERLINK(\"https://evil.example\")", "+1", "-1", "@SUM(1)", "\t=1", "＝1", "b,\"o\"\nb"} {
 		b.appliance.Happened(pair.Event{
-			Time: at.Add(3*time.Hour + time.Duration(i)*time.Minute), Appliance: apitest.ID, Kind: pair.KindSettingChanged,
+			Time: at.Add(3*time.Hour + time.Duration(i)*time.Minute), Appliance: admintest.ID, Kind: pair.KindSettingChanged,
 			Text: by + " set a thing.", Detail: map[string]string{"by": by},
 		})
 	}
 	b.appliance.Happened(pair.Event{
-		Time: at.Add(4 * time.Hour), Appliance: apitest.ID, Kind: pair.KindSyncDone, Text: "7 data syncs.",
+		Time: at.Add(4 * time.Hour), Appliance: admintest.ID, Kind: pair.KindSyncDone, Text: "7 data syncs.",
 		Detail: map[string]string{"runs": "7", "bytes": "3000", "files": "2", "duration_ms": "1500", "longest_ms": "900", "number": "8"},
 	})
 	return b
@@ -63,7 +63,7 @@ func TestAvailabilityIsReported(t *testing.T) {
 	if got.Total.Down != hour || got.Total.Longest != hour || len(got.Outages) != 1 || got.Outages[0].BeganText == "" || len(got.Parts) != 7 {
 		t.Errorf("total %+v, %d parts, outages %+v", got.Total, len(got.Parts), got.Outages)
 	}
-	if got.TimeZone != "UTC" || got.Step != report.Daily || len(got.Stretches) != 3 || got.NameOf(apitest.ID) != "alpha" {
+	if got.TimeZone != "UTC" || got.Step != report.Daily || len(got.Stretches) != 3 || got.NameOf(admintest.ID) != "alpha" {
 		t.Errorf("%+v", got.ReportRange)
 	}
 }
@@ -155,7 +155,7 @@ func TestNoCellOfADownloadIsCalculated(t *testing.T) {
 // TestADownloadTakesLittleMemory reads a download of many events as it streams in.
 func TestADownloadTakesLittleMemory(t *testing.T) {
 	const events = 200_000
-	many := manyEvents{Reporting: apitest.New(t).Backend().Reports, events: events}
+	many := manyEvents{Reporting: admintest.New(t).Backend().Reports, events: events}
 	d, err := api.NewDownload(t.Context(), many, api.AuditReport, api.ReportFilter{}, api.CSV)
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +185,7 @@ type manyEvents struct {
 
 func (m manyEvents) EachReported(_ context.Context, _ api.ReportKind, _ api.ReportFilter, do func(api.Event) error) error {
 	for range m.events {
-		if err := do(api.Event{Time: apitest.Start(), Kind: pair.KindSettingChanged, Text: "anna set a thing.", Detail: map[string]string{"by": "anna"}}); err != nil {
+		if err := do(api.Event{Time: admintest.Start(), Kind: pair.KindSettingChanged, Text: "anna set a thing.", Detail: map[string]string{"by": "anna"}}); err != nil {
 			return err
 		}
 	}
@@ -212,7 +212,7 @@ func TestReportsTravelToTheClient(t *testing.T) {
 		t.Errorf("%+v, %v", events.Events, err)
 	}
 	var file []byte
-	err = api.ReportEvents(api.SyncReport).Call(t.Context(), client, api.ReportFilter{Since: apitest.Start().AddDate(0, 0, -7), Until: apitest.Start()}.Query(api.CSV), func(r io.Reader) (err error) {
+	err = api.ReportEvents(api.SyncReport).Call(t.Context(), client, api.ReportFilter{Since: admintest.Start().AddDate(0, 0, -7), Until: admintest.Start()}.Query(api.CSV), func(r io.Reader) (err error) {
 		file, err = io.ReadAll(r)
 		return err
 	})

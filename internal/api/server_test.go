@@ -15,8 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
 
@@ -24,14 +24,14 @@ import (
 // clock of its own.
 type bench struct {
 	tokens    map[string]string // secrets, by role
-	appliance *apitest.Appliance
+	appliance *admintest.Appliance
 	handler   http.Handler
 	now       time.Time
 }
 
 func newBench(tb testing.TB) *bench {
 	tb.Helper()
-	b := &bench{tokens: map[string]string{}, appliance: apitest.New(tb), now: apitest.Start()}
+	b := &bench{tokens: map[string]string{}, appliance: admintest.New(tb), now: admintest.Start()}
 	for _, access := range pair.Accesses() {
 		b.tokens[string(access)] = b.appliance.AddToken(tb, access)
 	}
@@ -219,7 +219,7 @@ func TestMetricsForAllowedNetworksOnly(t *testing.T) {
 		t.Errorf("from a foreign network: %+v", p)
 	}
 	b.appliance.Change(func(s *pair.Status) {
-		s.Role, s.Epoch = pair.Primary, pair.Epoch{Counter: 7, Holder: apitest.ID}
+		s.Role, s.Epoch = pair.Primary, pair.Epoch{Counter: 7, Holder: admintest.ID}
 		s.Peer = &pair.PeerStatus{Reachable: true, LastContactAgeMS: 1500}
 		s.Sync.DataAgeMS = 800
 		s.Conditions = []pair.Condition{{ID: "disk-full", Severity: pair.Warning}, {ID: "disk-full", Severity: pair.Warning}}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 )
 
 // match sends one request of an administrator that wants a version.
@@ -48,7 +48,7 @@ func TestTheSiteIsChangedByKeyAndVersion(t *testing.T) {
 
 func TestACertificateTakesAVersionAndABoundedBody(t *testing.T) {
 	b := newBench(t)
-	chain, key := apitest.NewCertificate(t, "www.example.org")
+	chain, key := admintest.NewCertificate(t, "www.example.org")
 	text, err := json.Marshal(api.NewCertificate{Certificate: chain, Key: key})
 	if err != nil {
 		t.Fatal(err)

@@ -65,21 +65,21 @@ func table() map[string]rule {
 		"internal/inforce": {imports: []string{"internal/datasync/schedule", "internal/pair"}},
 
 		// acts
-		"internal/act":         {imports: []string{"internal/agent", "internal/api", "internal/cause", "internal/failover", "internal/pair", "internal/peer"}},
-		"internal/act/acttest": {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/pair", "internal/peer"}},
-		"internal/support":     {imports: []string{"internal/act", "internal/api", "internal/cause", "internal/licences", "internal/pair", "internal/store"}},
-		"internal/listen":      {imports: []string{"internal/api", "internal/certificate", "internal/config", "internal/console", "internal/failover", "internal/front", "internal/pair", "internal/peer"}},
-		"internal/watch":       {imports: []string{"internal/agent", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
-		"internal/status":      {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/sharedip", "internal/store", "internal/watch"}},
-		"internal/admin":       {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/sharedip", "internal/status", "internal/store", "internal/watch"}},
-		"internal/exchange":    {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store"}},
-		"internal/signin":      {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store"}},
+		"internal/act":             {imports: []string{"internal/agent", "internal/api", "internal/cause", "internal/failover", "internal/pair", "internal/peer"}},
+		"internal/act/acttest":     {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/pair", "internal/peer"}},
+		"internal/support":         {imports: []string{"internal/act", "internal/api", "internal/cause", "internal/licences", "internal/pair", "internal/store"}},
+		"internal/listen":          {imports: []string{"internal/api", "internal/certificate", "internal/config", "internal/console", "internal/failover", "internal/front", "internal/pair", "internal/peer"}},
+		"internal/watch":           {imports: []string{"internal/agent", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
+		"internal/status":          {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/sharedip", "internal/store", "internal/watch"}},
+		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/sharedip", "internal/status", "internal/store", "internal/watch"}},
+		"internal/admin/admintest": {imports: []string{"internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/signin", "internal/status", "internal/store", "internal/support", "internal/watch"}},
+		"internal/exchange":        {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store"}},
+		"internal/signin":          {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store"}},
 
 		// faces
-		"internal/api":         {imports: []string{"internal/cause", "internal/pair", "internal/report"}},
-		"internal/api/apitest": {imports: []string{"internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/signin", "internal/status", "internal/store", "internal/support", "internal/watch"}},
-		"internal/console":     {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
-		"internal/cli":         {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
+		"internal/api":     {imports: []string{"internal/cause", "internal/pair", "internal/report"}},
+		"internal/console": {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
+		"internal/cli":     {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
 
 		// what must be told of others' work
 		"internal/licences": {},

@@ -16,8 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/cli"
 	"baton/internal/pair"
 )
@@ -96,7 +96,7 @@ func serveAppliance(t *testing.T, env *testscript.Env) error {
 		stop()
 		return err
 	}
-	appliance := apitest.New(t)
+	appliance := admintest.New(t)
 	server := api.NewServer(appliance.Backend(), api.Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.3"})
 	served := make(chan error, 1)
 	go func() { served <- server.ServeLocal(ctx, listener) }()
@@ -106,7 +106,7 @@ func serveAppliance(t *testing.T, env *testscript.Env) error {
 			env.T().Log(err)
 		}
 	})
-	chain, key := apitest.NewCertificate(t, "www.example.org")
+	chain, key := admintest.NewCertificate(t, "www.example.org")
 	for name, text := range map[string]string{"cert.pem": chain, "key.pem": key, "both.pem": chain + key} {
 		if err := os.WriteFile(filepath.Join(env.WorkDir, name), []byte(text), 0o600); err != nil {
 			return err
@@ -126,7 +126,7 @@ func writeLatin1(ts *testscript.TestScript, _ bool, args []string) {
 
 // changeAppliance is "appliance WHAT": what happens outside of the command line.
 func changeAppliance(ts *testscript.TestScript, _ bool, args []string) {
-	appliance := ts.Value(applianceKey{}).(*apitest.Appliance)
+	appliance := ts.Value(applianceKey{}).(*admintest.Appliance)
 	switch args[0] {
 	case "peer-silent":
 		appliance.Change(func(s *pair.Status) {
@@ -136,7 +136,7 @@ func changeAppliance(ts *testscript.TestScript, _ bool, args []string) {
 			s.State = pair.Alone
 			s.Conditions = []pair.Condition{{
 				ID: "peer-unreachable", Severity: pair.Critical, Text: "beta does not answer.",
-				NextStep: "Look at its power and network.", Since: apitest.Start(),
+				NextStep: "Look at its power and network.", Since: admintest.Start(),
 			}}
 		})
 	case "in-step":
@@ -150,8 +150,8 @@ func changeAppliance(ts *testscript.TestScript, _ bool, args []string) {
 		appliance.Change(fullStatus)
 	case "diverged":
 		appliance.SetAside(pair.DivergedCopy{
-			ID: args[1], Time: apitest.Start(), Epoch: pair.Epoch{Counter: 3, Holder: apitest.PeerID}, Bytes: 12345,
-			Files: []pair.DivergedFile{{Data: "site", Path: args[2], Size: 5, SHA256: "ab", ModTime: apitest.Start()}},
+			ID: args[1], Time: admintest.Start(), Epoch: pair.Epoch{Counter: 3, Holder: admintest.PeerID}, Bytes: 12345,
+			Files: []pair.DivergedFile{{Data: "site", Path: args[2], Size: 5, SHA256: "ab", ModTime: admintest.Start()}},
 		})
 	default:
 		ts.Fatalf("unknown change %s", args[0])
@@ -160,16 +160,16 @@ func changeAppliance(ts *testscript.TestScript, _ bool, args []string) {
 
 // fullStatus fills every field, as the contract shows them.
 func fullStatus(s *pair.Status) {
-	next := apitest.Start()
+	next := admintest.Start()
 	s.Services = []pair.ServiceStatus{{Name: "web", Wanted: "running", State: "running", Healthy: true}}
 	s.SharedIPs = []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0", Shared: true, Held: true}}
-	s.Epoch = pair.Epoch{Counter: 3, Holder: apitest.ID}
+	s.Epoch = pair.Epoch{Counter: 3, Holder: admintest.ID}
 	s.Site = pair.SiteStatus{State: pair.SiteUp, ServedBy: "alpha", ProtectedBy: "beta", Text: "Up, served by alpha and protected by beta."}
 	s.ProtectionLevel, s.ProtectionNextStep = 2, "Give the peer a second address."
 	s.Readiness = &pair.Readiness{Ready: true, TakeoverMS: 5200, LossMS: 800, Text: "If this primary failed now: takeover in about 5.2 s, losing the last 800 ms of changes."}
 	s.Sync = pair.SyncStatus{
 		Number: 17, State: pair.SyncRunning, DataAgeMS: 800, BytesDone: 1500, BytesTotal: 3000, FilesDone: 1, FilesTotal: 2,
-		Snapshot: pair.SnapshotStatus{Number: 16, TakenAt: apitest.Start(), Verified: true}, NextRun: &next,
+		Snapshot: pair.SnapshotStatus{Number: 16, TakenAt: admintest.Start(), Verified: true}, NextRun: &next,
 	}
 }
 

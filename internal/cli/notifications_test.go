@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/cli"
 )
 
@@ -36,7 +36,7 @@ func TestWhoSavesNotificationsSecondIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	appliance := apitest.New(t)
+	appliance := admintest.New(t)
 	served := make(chan error, 1)
 	go func() {
 		served <- api.NewServer(appliance.Backend(), api.Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.3"}).ServeLocal(ctx, listener)

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
 
@@ -290,7 +290,7 @@ func TestALinkInWebmailAsksOnceMore(t *testing.T) {
 
 func TestAnOpenPageIsCutOffSoonAfterItsSession(t *testing.T) {
 	t.Parallel()
-	appliance := apitest.New(t)
+	appliance := admintest.New(t)
 	appliance.AddPerson(t, "viewer", pair.Viewer, password)
 	var late atomic.Bool
 	console, err := New(appliance.Backend(), Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time {

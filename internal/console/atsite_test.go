@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/api/apitest"
+	"baton/internal/admin/admintest"
 	"baton/internal/pair"
 )
 
 // askAtSite asks in the console's place at the site's host name.
-func askAtSite(t *testing.T, appliance *apitest.Appliance, r *http.Request) *httptest.ResponseRecorder {
+func askAtSite(t *testing.T, appliance *admintest.Appliance, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	c, err := New(appliance.Backend(), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -26,13 +26,13 @@ func askAtSite(t *testing.T, appliance *apitest.Appliance, r *http.Request) *htt
 }
 
 // pairedAt is a pair whose TLS ports listen on addresses.
-func pairedAt(t *testing.T, listen ...string) *apitest.Appliance {
+func pairedAt(t *testing.T, listen ...string) *admintest.Appliance {
 	t.Helper()
-	a := apitest.New(t)
+	a := admintest.New(t)
 	a.Listen(listen...)
 	a.Change(func(s *pair.Status) {
 		s.Role = pair.Primary
-		s.Peer = &pair.PeerStatus{ID: apitest.PeerID, Name: "beta", Address: "198.51.100.2:9443"}
+		s.Peer = &pair.PeerStatus{ID: admintest.PeerID, Name: "beta", Address: "198.51.100.2:9443"}
 		s.SharedIPs = []pair.SharedIPStatus{
 			{Address: "198.51.100.10/24", Shared: true}, {Address: "2001:db8::10/64", Shared: true}, {Address: "198.51.100.11/24"},
 		}

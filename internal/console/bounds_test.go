@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
 
@@ -81,7 +81,7 @@ func TestNoUserTakesTheLivePlacesOfAll(t *testing.T) {
 
 func TestACarriageReturnEndsNoLineOfTheStream(t *testing.T) {
 	t.Parallel()
-	c, err := New(apitest.New(t).Backend(), Options{Log: slog.New(slog.DiscardHandler)})
+	c, err := New(admintest.New(t).Backend(), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

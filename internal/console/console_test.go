@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"baton/internal/api/apitest"
+	"baton/internal/admin/admintest"
 	"baton/internal/pair"
 )
 
@@ -23,7 +23,7 @@ const password = "correct horse battery"
 // browser is somebody at the console of an appliance in memory.
 type browser struct {
 	t         *testing.T
-	appliance *apitest.Appliance
+	appliance *admintest.Appliance
 	server    *httptest.Server
 	client    *http.Client
 }
@@ -31,7 +31,7 @@ type browser struct {
 // open starts a console with one user of each role, named like the role.
 func open(t *testing.T) *browser {
 	t.Helper()
-	appliance := apitest.New(t)
+	appliance := admintest.New(t)
 	for _, role := range pair.Accesses() {
 		appliance.AddPerson(t, string(role), role, password)
 	}
@@ -39,7 +39,7 @@ func open(t *testing.T) *browser {
 }
 
 // openWith starts the console of an appliance.
-func openWith(t *testing.T, appliance *apitest.Appliance) *browser {
+func openWith(t *testing.T, appliance *admintest.Appliance) *browser {
 	t.Helper()
 	console, err := New(appliance.Backend(), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -49,7 +49,7 @@ func openWith(t *testing.T, appliance *apitest.Appliance) *browser {
 }
 
 // serve puts a browser before a console.
-func serve(t *testing.T, appliance *apitest.Appliance, console *Console) *browser {
+func serve(t *testing.T, appliance *admintest.Appliance, console *Console) *browser {
 	t.Helper()
 	server := httptest.NewTLSServer(console.Handler())
 	t.Cleanup(server.Close)
@@ -224,7 +224,7 @@ func TestAssetsKeepForEverUnderTheirHash(t *testing.T) {
 func TestAnOpenPageIsToldWhenTheRoleChanges(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(pair.Viewer)
-	seen := seenOf(pair.Status{Appliance: pair.ApplianceStatus{ID: apitest.ID, Name: "alpha"}}, time.Now()).String()
+	seen := seenOf(pair.Status{Appliance: pair.ApplianceStatus{ID: admintest.ID, Name: "alpha"}}, time.Now()).String()
 	r := b.request(http.MethodGet, Root+"/live?page=status&seen="+seen, nil)
 	r.Header.Set("Accept", "text/event-stream")
 	response, err := b.client.Do(r)
@@ -255,7 +255,7 @@ func TestWhatMovedIsToldAsItWas(t *testing.T) {
 	b := open(t).signIn(pair.Viewer)
 	b.appliance.Change(func(s *pair.Status) { s.Role, s.Epoch.Counter = pair.Backup, 4 })
 	at := func(role string, epoch int) string {
-		return fmt.Sprintf("%s/status?seen=%s.%s.%d.1000.alpha", Root, apitest.ID, role, epoch)
+		return fmt.Sprintf("%s/status?seen=%s.%s.%d.1000.alpha", Root, admintest.ID, role, epoch)
 	}
 	b.get(at("standalone", 4)).has(t, "alpha is the backup of a pair now; it stood alone when you opened this page.")
 	b.get(at("backup", 3)).has(t, "The site has been served anew since you opened this page: alpha is the backup.")
@@ -275,7 +275,7 @@ func TestWhatAnEarlierPageSawIsComparedWithThePresent(t *testing.T) {
 
 func TestEveryPageIsWhole(t *testing.T) {
 	t.Parallel()
-	c, err := New(apitest.New(t).Backend(), Options{Log: slog.New(slog.DiscardHandler)})
+	c, err := New(admintest.New(t).Backend(), Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,9 +292,9 @@ func TestEveryPageIsWhole(t *testing.T) {
 func TestAMovedPageTellsOfWhatCameAfterIt(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(pair.Viewer)
-	drawn := apitest.Start().Add(time.Hour)
+	drawn := admintest.Start().Add(time.Hour)
 	for after, text := range map[time.Duration]string{-time.Minute: "Paired with beta.", time.Minute: "The relationship was broken here."} {
-		b.appliance.Happened(pair.Event{Time: drawn.Add(after), Appliance: apitest.ID, Kind: pair.KindUnpaired, Text: text})
+		b.appliance.Happened(pair.Event{Time: drawn.Add(after), Appliance: admintest.ID, Kind: pair.KindUnpaired, Text: text})
 	}
 	earlier := seen{id: "0bad", name: "beta", role: pair.Backup, epoch: 2, at: drawn}
 	p := b.get(Root + "/account?seen=" + earlier.String())

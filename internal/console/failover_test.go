@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
 
@@ -100,12 +100,12 @@ func TestEveryPairingErrorIsShownInPlace(t *testing.T) {
 	t.Parallel()
 	b := administer(t)
 	for host, want := range map[string]string{
-		apitest.SilentHost:  "does not answer: check its address and TLS port",
-		apitest.KeyHost:     "save the same key on both",
-		apitest.ChangedHost: "if it was reinstalled, break the relationship and pair again",
-		apitest.OldHost:     "bring both to the same release",
-		apitest.PairedHost:  "break that relationship there first",
-		apitest.ReverseHost: "under the reverse connection details: correct them",
+		admintest.SilentHost:  "does not answer: check its address and TLS port",
+		admintest.KeyHost:     "save the same key on both",
+		admintest.ChangedHost: "if it was reinstalled, break the relationship and pair again",
+		admintest.OldHost:     "bring both to the same release",
+		admintest.PairedHost:  "break that relationship there first",
+		admintest.ReverseHost: "under the reverse connection details: correct them",
 	} {
 		p := b.pairWith("/pair", host)
 		if p.status < 400 {
@@ -113,7 +113,7 @@ func TestEveryPairingErrorIsShownInPlace(t *testing.T) {
 		}
 		p.has(t, want, `value="`+host+`"`)
 	}
-	b.pairWith("/pair", apitest.ClockHost).has(t, "The clocks of the two appliances differ by 1 h.", "Set both clocks.")
+	b.pairWith("/pair", admintest.ClockHost).has(t, "The clocks of the two appliances differ by 1 h.", "Set both clocks.")
 }
 
 func TestPairingRefusesNonsenseAndKeepsWhatWasTyped(t *testing.T) {
@@ -129,7 +129,7 @@ func TestPairingRefusesNonsenseAndKeepsWhatWasTyped(t *testing.T) {
 func TestAWrongKeyLeadsToSecurity(t *testing.T) {
 	t.Parallel()
 	b := administer(t)
-	b.pairWith("/pair", apitest.KeyHost).has(t, `<a href="`+Root+`/management/security">Look at the key of this appliance under Security</a>`)
+	b.pairWith("/pair", admintest.KeyHost).has(t, `<a href="`+Root+`/management/security">Look at the key of this appliance under Security</a>`)
 }
 
 func TestPairingTakesHostAndPortOfAURL(t *testing.T) {
@@ -144,13 +144,13 @@ func TestPairingTakesHostAndPortOfAURL(t *testing.T) {
 func TestNewerDataIsAskedForTwice(t *testing.T) {
 	t.Parallel()
 	b := administer(t)
-	b.pairWith("/pair", apitest.NewerHost).has(t, "2 pieces of protected data, epoch 7", "It may be newer than the data here.")
-	b.pairWith("/establish", apitest.NewerHost).has(t, "Asked once more", "Write beta to replace its data")
-	b.pairWith("/establish", apitest.NewerHost, "confirm", "alpha").has(t, "This is not the name of the other appliance")
+	b.pairWith("/pair", admintest.NewerHost).has(t, "2 pieces of protected data, epoch 7", "It may be newer than the data here.")
+	b.pairWith("/establish", admintest.NewerHost).has(t, "Asked once more", "Write beta to replace its data")
+	b.pairWith("/establish", admintest.NewerHost, "confirm", "alpha").has(t, "This is not the name of the other appliance")
 	if status, _ := b.appliance.Status(t.Context()); status.Role != pair.Standalone {
 		t.Fatal("established without the second yes")
 	}
-	b.pairWith("/establish", apitest.NewerHost, "confirm", "beta").has(t, "The relationship with beta is established.")
+	b.pairWith("/establish", admintest.NewerHost, "confirm", "beta").has(t, "The relationship with beta is established.")
 }
 
 func TestRelationshipBreaks(t *testing.T) {

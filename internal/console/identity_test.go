@@ -11,7 +11,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
-	"baton/internal/api/apitest"
+	"baton/internal/admin/admintest"
 	"baton/internal/pair"
 )
 
@@ -27,7 +27,7 @@ func (p page) value(t *testing.T, name string) string {
 
 func TestTheFirstAdministratorIsMadeInTheBrowser(t *testing.T) {
 	t.Parallel()
-	b := openWith(t, apitest.New(t))
+	b := openWith(t, admintest.New(t))
 	if p := b.get(Root); p.path != Root+"/setup" {
 		t.Errorf("a new appliance leads to %s", p.path)
 	}

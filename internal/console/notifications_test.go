@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
 
@@ -135,7 +135,7 @@ func TestOthersLookAtNotificationsAndChangeNothing(t *testing.T) {
 	b.post(notificationsURL+"/webhooks/new", "version", "1", "enabled", "true", "tell.conditions", "warning", "name", "Chat", "url", "https://hooks.example.org/part", "secret", "sixteen characters")
 	id := saved(t, b).Webhooks[0].ID
 	b.appliance.SetChannel(pair.MailChannel, pair.ChannelState{
-		Pending: 3, Dropped: 1, LastError: "mail.example.org is down.", FailingSince: apitest.Start(), LastSuccess: apitest.Start().Add(-time.Hour),
+		Pending: 3, Dropped: 1, LastError: "mail.example.org is down.", FailingSince: admintest.Start(), LastSuccess: admintest.Start().Add(-time.Hour),
 	})
 	other := b.another().signIn(pair.Operator)
 	p := other.get(notificationsURL)

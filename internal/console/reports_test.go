@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/pair"
 	"baton/internal/report"
 )
@@ -18,9 +18,9 @@ func reported(t *testing.T) *browser {
 	t.Helper()
 	b := open(t)
 	b.appliance.Change(func(s *pair.Status) {
-		s.Role, s.Peer = pair.Primary, &pair.PeerStatus{ID: apitest.PeerID, Name: "beta", Role: pair.Backup}
+		s.Role, s.Peer = pair.Primary, &pair.PeerStatus{ID: admintest.PeerID, Name: "beta", Role: pair.Backup}
 	})
-	at := apitest.Start().Add(-50 * time.Hour)
+	at := admintest.Start().Add(-50 * time.Hour)
 	happened := func(after time.Duration, who pair.ApplianceID, kind, text string, detail ...string) {
 		event := pair.Event{Time: at.Add(after), Appliance: who, Kind: kind, Text: text, Detail: map[string]string{}}
 		for i := 0; i < len(detail); i += 2 {
@@ -28,16 +28,16 @@ func reported(t *testing.T) *browser {
 		}
 		b.appliance.Happened(event)
 	}
-	happened(0, apitest.PeerID, pair.KindRoleChanged, "serves", "from", "primary claiming", "to", "primary steady")
-	happened(time.Hour, apitest.ID, pair.KindTakeover, "took over", "from", "backup suspect", "to", "primary claiming",
+	happened(0, admintest.PeerID, pair.KindRoleChanged, "serves", "from", "primary claiming", "to", "primary steady")
+	happened(time.Hour, admintest.ID, pair.KindTakeover, "took over", "from", "backup suspect", "to", "primary claiming",
 		"reason", "The primary did not answer.", "peer_heard", at.Add(time.Hour-5*time.Second).Format(time.RFC3339Nano), "silent_ms", "5000", "epoch", "2.a", "snapshot", "3")
-	happened(time.Hour+time.Second, apitest.ID, pair.KindRoleChanged, "serves here", "from", "primary claiming", "to", "primary alone",
+	happened(time.Hour+time.Second, admintest.ID, pair.KindRoleChanged, "serves here", "from", "primary claiming", "to", "primary alone",
 		"reason", "The peer does not answer.", "down_ms", "6000", "epoch", "2.a", "snapshot", "3")
 	for i := range 120 {
-		happened(2*time.Hour+time.Duration(i)*time.Minute, apitest.PeerID, pair.KindSyncDone, "Data sync.", "runs", "10", "bytes", "5000000", "files", "3", "duration_ms", "2000", "longest_ms", "900")
+		happened(2*time.Hour+time.Duration(i)*time.Minute, admintest.PeerID, pair.KindSyncDone, "Data sync.", "runs", "10", "bytes", "5000000", "files", "3", "duration_ms", "2000", "longest_ms", "900")
 	}
-	happened(5*time.Hour, apitest.PeerID, pair.KindSyncFailed, "The data sync failed: <script>alert(1)</script>.", "duration_ms", "30000")
-	happened(6*time.Hour, apitest.ID, pair.KindSettingChanged, "=1+1 set a thing.", "by", "anna from 198.51.100.7")
+	happened(5*time.Hour, admintest.PeerID, pair.KindSyncFailed, "The data sync failed: <script>alert(1)</script>.", "duration_ms", "30000")
+	happened(6*time.Hour, admintest.ID, pair.KindSettingChanged, "=1+1 set a thing.", "by", "anna from 198.51.100.7")
 	return b.signIn(pair.Viewer)
 }
 
@@ -181,7 +181,7 @@ func TestChartsReachToARoundNumber(t *testing.T) {
 }
 
 func TestAShortOutageIsSeenOnAStrip(t *testing.T) {
-	over := report.Span{Since: apitest.Start(), Until: apitest.Start().AddDate(1, 0, 0)}
+	over := report.Span{Since: admintest.Start(), Until: admintest.Start().AddDate(1, 0, 0)}
 	second := func(at time.Duration) report.Span {
 		return report.Span{Since: over.Since.Add(at), Until: over.Since.Add(at + time.Second)}
 	}

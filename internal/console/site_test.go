@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/admin/admintest"
 	"baton/internal/api"
-	"baton/internal/api/apitest"
 	"baton/internal/pair"
 )
 
@@ -105,7 +105,7 @@ func TestTheTimeZoneIsSavedAloneAndRefusedByName(t *testing.T) {
 func TestACertificateIsUploadedOrPasted(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(pair.Administrator)
-	somePEM, someKey := apitest.NewCertificate(t, "www.example.org")
+	somePEM, someKey := admintest.NewCertificate(t, "www.example.org")
 	secret := strings.Split(someKey, "\n")[1]
 	p := b.sendFiles(map[string]string{"version": "0"}, map[string]string{"certificate_file": somePEM, "key_file": someKey})
 	p.has(t, "The certificate is saved, and shown from now on.", "<dd>www.example.org</dd>")
@@ -128,7 +128,7 @@ func TestACertificateIsUploadedOrPasted(t *testing.T) {
 
 func TestHowLongACertificateLastsIsShown(t *testing.T) {
 	t.Parallel()
-	now := apitest.Start()
+	now := admintest.Start()
 	v := &visit{console: &Console{now: func() time.Time { return now }}, zone: time.UTC}
 	for left, want := range map[time.Duration]certificateShown{
 		-time.Hour:          {State: "critical", Left: "expired"},

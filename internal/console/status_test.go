@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/api/apitest"
+	"baton/internal/admin/admintest"
 	"baton/internal/pair"
 )
 
@@ -16,7 +16,7 @@ func TestStatusShowsBothAppliances(t *testing.T) {
 		s.Sync.DataAgeMS = 800
 		s.Readiness = &pair.Readiness{Ready: true, TakeoverMS: 5200, LossMS: 800, Text: "If this primary failed now: takeover in about 5.2 s, losing the last 800 ms of changes."}
 		s.Peer.Report = &pair.PeerReport{Report: pair.Report{
-			Since: apitest.Start(), ProtectionLevel: 1, SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth1", Shared: true}},
+			Since: admintest.Start(), ProtectionLevel: 1, SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth1", Shared: true}},
 			Conditions: []pair.Condition{{ID: "no-test-ips", Severity: pair.Warning, Text: "No test IPs.", NextStep: "Set some."}},
 		}}
 	})
@@ -106,8 +106,8 @@ func TestDivergedCopiesAreShownExportedAndDeleted(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Backup)
 	b.appliance.SetAside(pair.DivergedCopy{
-		ID: "epoch-3-0b0b0000", Time: apitest.Start(), Epoch: pair.Epoch{Counter: 3, Holder: apitest.PeerID}, Bytes: 12345,
-		Files: []pair.DivergedFile{{Data: "site", Path: "only/here.txt", Size: 5, SHA256: "ab", ModTime: apitest.Start()}},
+		ID: "epoch-3-0b0b0000", Time: admintest.Start(), Epoch: pair.Epoch{Counter: 3, Holder: admintest.PeerID}, Bytes: 12345,
+		Files: []pair.DivergedFile{{Data: "site", Path: "only/here.txt", Size: 5, SHA256: "ab", ModTime: admintest.Start()}},
 	})
 	at := Root + "/status/diverged/epoch-3-0b0b0000"
 	b.get(Root+"/status").has(t, "Diverged copies", "12.3 kB", at)

@@ -1,4 +1,4 @@
-package apitest
+package admintest
 
 import (
 	"context"
@@ -32,8 +32,8 @@ const version = "1.2.3"
 // Start is the instant at which every Appliance lives: its clock stands still.
 func Start() time.Time { return time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC) }
 
-// Appliance implements the parts of api.Backend in memory; those about people are the real
-// ones, on a temporary site database. Its zero value is not ready: see New.
+// Appliance is what the faces act on. It implements itself what is made up. Its zero value
+// is not ready: see New.
 type Appliance struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every change
