@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -191,11 +192,19 @@ func TestBandwidthLimit(t *testing.T) {
 	w.beta.baton("sync --wait") // knows the limit
 	w.alpha.write(site("big.bin"), w.alpha.random(size))
 	w.beta.baton("sync --wait")
-	done := w.beta.events(pair.KindSyncDone)
-	took, err := time.ParseDuration(done[len(done)-1].Detail["took"])
-	if err != nil {
-		t.Fatal(err)
-	}
+	var took time.Duration
+	eventually(t, "the history has the sync of the large file", 8*time.Second, func() bool {
+		done := w.beta.events(pair.KindSyncDone)
+		newest := done[len(done)-1].Detail
+		if newest["bytes"] != strconv.Itoa(size) {
+			return false
+		}
+		var err error
+		if took, err = time.ParseDuration(newest["took"]); err != nil {
+			t.Fatal(err)
+		}
+		return true
+	})
 	const should = size * time.Second / perSecond
 	t.Logf("%d bytes at %d a second took %s: %+.1f %%", size, perSecond, took.Round(time.Millisecond), 100*float64(took-should)/float64(should))
 	if took < should*98/100 || took > should*105/100 {
