@@ -201,13 +201,13 @@ func TestReportsTravelToTheClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	var known api.Availability
-	err = api.ReportAvailability().Call(t.Context(), client, api.RangeQuery{Period: report.Week}, api.Into(&known))
+	err = api.ReportAvailability().Call(t.Context(), client, api.RangeQuery{Period: report.Week}, into(&known))
 	if err != nil || known.Total.Outages != 1 {
 		t.Errorf("%+v, %v", known.Total, err)
 	}
 	var events api.EventReport
 	query := api.ReportFilter{Text: "ANNA", Kinds: []string{pair.KindSettingChanged}, Limit: 3}.Query("")
-	err = api.ReportEvents(api.AuditReport).Call(t.Context(), client, query, api.Into(&events))
+	err = api.ReportEvents(api.AuditReport).Call(t.Context(), client, query, into(&events))
 	if err != nil || len(events.Events) != 1 {
 		t.Errorf("%+v, %v", events.Events, err)
 	}
@@ -220,7 +220,12 @@ func TestReportsTravelToTheClient(t *testing.T) {
 		t.Errorf("%s, %v", file, err)
 	}
 	query = api.ReportFilter{Kinds: []string{"x"}}.Query("")
-	if err := api.ReportEvents(api.AuditReport).Call(t.Context(), client, query, api.Into(&events)); pair.CodeOf(err) != pair.Usage {
+	if err := api.ReportEvents(api.AuditReport).Call(t.Context(), client, query, into(&events)); pair.CodeOf(err) != pair.Usage {
 		t.Errorf("an unknown kind: %v", err)
 	}
+}
+
+// into reads a streamed answer that is JSON.
+func into(target any) func(io.Reader) error {
+	return func(answer io.Reader) error { return json.NewDecoder(answer).Decode(target) }
 }

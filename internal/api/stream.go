@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -61,11 +60,6 @@ func stream[S, Q, I any](r route, in func() shape[Q, I], act func(S, context.Con
 // plainly is an act that needs no more than a writer.
 func plainly[S, Q any](act func(S, context.Context, Q, io.Writer) error) func(S, context.Context, Q, *streamWriter) error {
 	return func(s S, ctx context.Context, question Q, w *streamWriter) error { return act(s, ctx, question, w) }
-}
-
-// Into reads a streamed answer that is JSON.
-func Into(target any) func(io.Reader) error {
-	return func(answer io.Reader) error { return json.NewDecoder(answer).Decode(target) }
 }
 
 // streamWriter sends its headers with the first byte, so that a failure before

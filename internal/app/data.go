@@ -36,48 +36,17 @@ func (d *data) open(ctx context.Context, settle func(context.Context) error) err
 	return nil
 }
 
-func (d *data) Offer(epoch pair.Epoch)  { d.appliance.engine.Offer(epoch) }
-func (d *data) Withdraw()               { d.appliance.engine.Withdraw() }
-func (d *data) Snapshot() pair.Snapshot { return d.appliance.engine.Snapshot() }
+func (d *data) Offer(epoch pair.Epoch) { d.appliance.engine.Offer(epoch) }
+func (d *data) Withdraw()              { d.appliance.engine.Withdraw() }
 func (d *data) SetAside(ctx context.Context, epoch pair.Epoch, since uint64) error {
 	made, err := d.appliance.engine.SetAside(ctx, epoch, since)
 	if err != nil {
 		return err
 	}
 	if made.ID != "" {
-		d.appliance.setAside(made)
+		d.setAside(made)
 	}
 	return nil
-}
-
-// setAside writes a new diverged copy into the history.
-func (a *Appliance) setAside(made pair.DivergedCopy) {
-	what := fmt.Sprintf("%s (%s)", pair.Counted(int64(len(made.Files)), "file"), pair.BytesText(made.Bytes))
-	if len(made.Files) == 0 {
-		what = "settings or users of the site"
-	}
-	text := "Set " + what + " aside that only this appliance had: baton diverged list."
-	if strings.HasPrefix(made.ID, datasync.LatePrefix) {
-		text = "Set " + what + " aside, written or removed here after the site had been handed over: baton diverged list."
-	}
-	a.history.Record(pair.Event{
-		Kind:   pair.KindDiverged,
-		Text:   text,
-		Detail: map[string]string{"id": made.ID, "epoch": made.Epoch.String()},
-	})
-}
-
-// missing writes into the history what an administrator took over without.
-func (a *Appliance) missing(of pair.Snapshot, what string) {
-	text := "Made primary with data that is not whole: "
-	if !of.IsZero() {
-		text = fmt.Sprintf("Made primary with data that is not whole. This part of snapshot %d is not in place: ", of.Number)
-	}
-	a.history.Record(pair.Event{
-		Kind:   pair.KindDiverged,
-		Text:   text + strings.TrimRight(what, ". ") + ".",
-		Detail: map[string]string{"snapshot": strconv.FormatUint(of.Number, 10), "epoch": of.Epoch.String()},
-	})
 }
 
 // Torn implements agent.Data.
@@ -150,3 +119,33 @@ func (withheld) Is(target error) bool { return target == agent.ErrWithheld }
 
 // Unwrap implements errors.Unwrap.
 func (w withheld) Unwrap() error { return w.error }
+
+// setAside writes a new diverged copy into the history.
+func (d *data) setAside(made pair.DivergedCopy) {
+	what := fmt.Sprintf("%s (%s)", pair.Counted(int64(len(made.Files)), "file"), pair.BytesText(made.Bytes))
+	if len(made.Files) == 0 {
+		what = "settings or users of the site"
+	}
+	text := "Set " + what + " aside that only this appliance had: baton diverged list."
+	if strings.HasPrefix(made.ID, datasync.LatePrefix) {
+		text = "Set " + what + " aside, written or removed here after the site had been handed over: baton diverged list."
+	}
+	d.appliance.history.Record(pair.Event{
+		Kind:   pair.KindDiverged,
+		Text:   text,
+		Detail: map[string]string{"id": made.ID, "epoch": made.Epoch.String()},
+	})
+}
+
+// missing writes into the history what an administrator took over without.
+func (d *data) missing(of pair.Snapshot, what string) {
+	text := "Made primary with data that is not whole: "
+	if !of.IsZero() {
+		text = fmt.Sprintf("Made primary with data that is not whole. This part of snapshot %d is not in place: ", of.Number)
+	}
+	d.appliance.history.Record(pair.Event{
+		Kind:   pair.KindDiverged,
+		Text:   text + strings.TrimRight(what, ". ") + ".",
+		Detail: map[string]string{"snapshot": strconv.FormatUint(of.Number, 10), "epoch": of.Epoch.String()},
+	})
+}

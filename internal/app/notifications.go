@@ -2,13 +2,9 @@ package app
 
 import (
 	"context"
-	"net"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"baton/internal/datasync/schedule"
 	"baton/internal/notify"
 	"baton/internal/pair"
 	"baton/internal/store"
@@ -22,7 +18,7 @@ func (a *Appliance) newNotifier() *notify.Notifier {
 			settings, _, err := a.notifications.Read(ctx)
 			return settings, err
 		},
-		Situation: a.situation, Report: a.daily, Next: a.nextDaily,
+		Situation: a.situation, Report: a.daily, Next: a.settings.NextDaily,
 	})
 }
 
@@ -33,7 +29,7 @@ func (a *Appliance) situation(ctx context.Context) notify.Situation {
 	role := a.agent.Look().State.Record.Role
 	s := notify.Situation{
 		Self: a.identity.ID(), Name: a.config.Name, Site: site.Name, Role: role,
-		Zone: a.settings.Get().Location(), Console: a.consoleURL(site.HostName),
+		Zone: a.settings.Get().Location(), Console: place(a.config).console(site.HostName),
 	}
 	if pinned, paired := a.link.Paired(); paired {
 		s.PairID = pinned.PairID
@@ -41,30 +37,6 @@ func (a *Appliance) situation(ctx context.Context) notify.Situation {
 		s.Led = role == pair.Backup && status.Reachable && status.Role == pair.Primary
 	}
 	return s
-}
-
-// consoleURL is where somebody who was told looks next: the site's name leads to the
-// primary, whichever that is then.
-func (a *Appliance) consoleURL(hostName string) string {
-	const path = "/login"
-	port := ""
-	if number := a.port(); number != 0 && number != 443 {
-		port = ":" + strconv.Itoa(number)
-	}
-	if hostName != "" {
-		return "https://" + hostName + port + path
-	}
-	if own := a.ownAddress(); own.IsValid() {
-		return "https://" + strings.TrimSuffix(net.JoinHostPort(own.String(), ""), ":") + port + path
-	}
-	return ""
-}
-
-// nextDaily is when it is this time in the site's zone: once every local day, as for
-// a daily data sync.
-func (a *Appliance) nextDaily(at pair.TimeOfDay, after time.Time) time.Time {
-	daily := pair.Settings{SyncSchedule: pair.ScheduleDaily, SyncTime: at, TimeZone: a.settings.Get().TimeZone}
-	return schedule.Next(daily, after)
 }
 
 // daily is the health of the pair and the history of the last 24 hours.

@@ -264,7 +264,7 @@ func TestTheDailyNoticeComesOnceEveryLocalDay(t *testing.T) {
 	at := time.Date(2025, 12, 31, 12, 0, 0, 0, time.UTC)
 	var days []string
 	for range 365 {
-		at = a.nextDaily(pair.TimeOfDay{Hour: 2, Minute: 30}, at)
+		at = a.settings.NextDaily(pair.TimeOfDay{Hour: 2, Minute: 30}, at)
 		days = append(days, at.In(settings.Location()).Format(time.DateOnly))
 	}
 	if first, last := days[0], days[364]; first != "2026-01-01" || last != "2026-12-31" || len(slices.Compact(days)) != 365 {

@@ -1,14 +1,9 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
-	"slices"
-	"strconv"
 	"time"
 
 	"baton/internal/failover"
@@ -16,51 +11,6 @@ import (
 	"baton/internal/peer"
 	"baton/internal/store"
 )
-
-// ownAddress is the address that connections to the peer start from: never the
-// shared IP.
-func (a *Appliance) ownAddress() netip.Addr {
-	for _, listen := range a.config.Listen {
-		if at, err := netip.ParseAddrPort(listen); err == nil && !at.Addr().IsUnspecified() && !a.managed(at.Addr()) {
-			return at.Addr()
-		}
-	}
-	return netip.Addr{}
-}
-
-// reverseAddress is what a new backup is told to reach this appliance at: an own
-// address of listen, or the first one of this machine that is no shared IP.
-func (a *Appliance) reverseAddress() string {
-	own := a.ownAddress()
-	if !own.IsValid() {
-		own = a.firstAddress()
-	}
-	if !own.IsValid() {
-		return ""
-	}
-	return net.JoinHostPort(own.String(), strconv.Itoa(cmp.Or(a.port(), defaultPort)))
-}
-
-// defaultPort is the TLS port of a peer.
-const defaultPort = 443
-
-func (a *Appliance) firstAddress() netip.Addr {
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		return netip.Addr{}
-	}
-	for _, one := range all {
-		prefix, err := netip.ParsePrefix(one.String())
-		if err == nil && prefix.Addr().IsGlobalUnicast() && !a.managed(prefix.Addr()) {
-			return prefix.Addr()
-		}
-	}
-	return netip.Addr{}
-}
-
-func (a *Appliance) managed(addr netip.Addr) bool {
-	return slices.ContainsFunc(a.config.SharedIPs, func(ip pair.SharedIP) bool { return ip.Address.Addr() == addr })
-}
 
 // hello describes this appliance to one that it is being paired with.
 func (a *Appliance) hello() peer.Hello {

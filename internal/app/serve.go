@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -152,7 +151,7 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 		return err
 	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
-		Dir: dir, Kinds: kinds, Inline: admin.SiteDatabase(), Log: a.log, Data: a.site.Data, Aside: a.setAside, Missing: a.missing,
+		Dir: dir, Kinds: kinds, Inline: admin.SiteDatabase(), Log: a.log, Data: a.site.Data, Aside: (&data{a}).setAside, Missing: (&data{a}).missing,
 		Offering: func(ctx context.Context, offer pair.Snapshot) error { return a.agent.DataOffered(ctx, offer) },
 	})
 	return err
@@ -164,12 +163,12 @@ func (a *Appliance) openLink(context.Context) (err error) {
 		Identity:   a.identity,
 		Keeper:     keeper{a.local},
 		Self:       a.hello,
-		Port:       a.port(),
+		Port:       place(a.config).port(),
 		Log:        a.log,
 		OnEvent:    a.history.Record,
 		OnPaired:   a.paired,
 		OnUnpaired: a.unpaired,
-		LocalAddr:  a.ownAddress,
+		LocalAddr:  place(a.config).own,
 	})
 	return err
 }
@@ -189,22 +188,6 @@ func (a *Appliance) openPublic(ctx context.Context) error {
 	return nil
 }
 
-// port is the one at which the peer finds us.
-func (a *Appliance) port() int {
-	if len(a.config.Listen) == 0 {
-		return 0
-	}
-	_, port, err := net.SplitHostPort(a.config.Listen[0])
-	if err != nil {
-		return 0
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return 0
-	}
-	return number
-}
-
 // join makes the agent, and lets the rest know of it.
 func (a *Appliance) join(ctx context.Context) error {
 	saved, version, err := a.site.Settings(ctx)
@@ -213,7 +196,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	}
 	a.outside = &watch.Outside{SharedIPs: a.config.SharedIPs, Link: a.link, Log: a.log}
 	a.overview = &status.Overview{
-		ID: a.identity.ID(), Name: a.config.Name, Version: a.version, Address: a.reverseAddress, SharedIPs: a.config.SharedIPs, ServesSite: a.config.Site != nil,
+		ID: a.identity.ID(), Name: a.config.Name, Version: a.version, Address: place(a.config).forPeer, SharedIPs: a.config.SharedIPs, ServesSite: a.config.Site != nil,
 		Link: a.link, Engine: a.engine, Host: a.host, Traffic: a.traffic, Local: a.local, Store: a.site, Log: a.log,
 		Ticked: func() []pair.SharedIP { return a.ips.ticked() }, Protected: a.protected.Load,
 	}

@@ -54,6 +54,11 @@ func parse(t *testing.T, name string, content []byte) file {
 	return file{path: name, content: content, set: set, syntax: syntax}
 }
 
+// parseInto reads a file again, with its positions in a set.
+func parseInto(set *token.FileSet, f file) (*ast.File, error) {
+	return parser.ParseFile(set, f.path, f.content, parser.SkipObjectResolution)
+}
+
 // tree returns every Go file of the module, whatever its build constraints.
 func tree(t *testing.T) []file {
 	t.Helper()

@@ -61,7 +61,6 @@ func crashChild() {
 		os.Exit(3)
 	}
 	if os.Getenv("BATON_CRASH_ASIDE") != "" {
-		a.Protect([]pair.Data{a.data})
 		if _, err := a.SetAside(context.Background(), asideEpoch(), pair.AnySnapshot); err != nil {
 			os.Exit(4)
 		}
@@ -421,10 +420,8 @@ func (v *memoryVictim) open(t *testing.T, hook func(string)) (*Engine, error) {
 		Dir: filepath.Join(v.dir, "sync"), Hook: hook, Log: slog.New(slog.DiscardHandler),
 		Kinds:  map[pair.DataKind]source.Kind{pair.DataDirectory: v.machine, pair.DataSite: database},
 		Inline: pair.Data{Name: "site-database", Spec: pair.SiteDatabase{}},
+		Data:   func(context.Context) ([]pair.Data, error) { return []pair.Data{memoryData()}, nil },
 	})
-	if err == nil {
-		e.Protect([]pair.Data{memoryData()})
-	}
 	return e, err
 }
 

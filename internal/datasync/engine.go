@@ -28,7 +28,7 @@ type Options struct {
 	Log    *slog.Logger
 	Now    func() time.Time // nil: the wall clock
 	// Data returns the protected data as now defined, Inline apart. It is asked whenever
-	// this appliance scans as primary; nil: what Protect was given.
+	// this appliance scans as primary.
 	Data func(ctx context.Context) ([]pair.Data, error)
 	// Aside is told of what a first sync found where it was about to replace it, and
 	// set aside as a diverged copy; nil: nobody wants to know.
@@ -54,7 +54,6 @@ type Engine struct {
 	mu       sync.Mutex
 	state    state
 	cached   map[reference]manifest.Manifest // of the state's manifests, as far as loaded
-	data     []pair.Data
 	progress tracker
 	running  *run     // the pull under way
 	pending  *record  // in the journal
@@ -152,24 +151,12 @@ func (e *Engine) Mend(ctx context.Context) error {
 	return e.finishPending(ctx)
 }
 
-// Protect says which data is protected now. Options.Data, if given, rules.
-func (e *Engine) Protect(data []pair.Data) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.data = slices.Clone(data)
-}
-
 // protected returns the protected data, checked and in order of name; what travels
 // inline is the last.
 func (e *Engine) protected(ctx context.Context) ([]pair.Data, error) {
-	e.mu.Lock()
-	data := slices.Clone(e.data)
-	e.mu.Unlock()
-	if e.opt.Data != nil {
-		var err error
-		if data, err = e.opt.Data(ctx); err != nil {
-			return nil, fmt.Errorf("read protected data: %w", err)
-		}
+	data, err := e.opt.Data(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read protected data: %w", err)
 	}
 	slices.SortFunc(data, func(a, b pair.Data) int { return cmp.Compare(a.Name, b.Name) })
 	for i, d := range data {
@@ -348,15 +335,13 @@ func (e *Engine) dropStaging() {
 	}
 }
 
-// dataHere returns the data that is defined, and that of the newest snapshot here.
+// dataHere returns the data of the newest snapshot here.
 func (e *Engine) dataHere() []pair.Data {
 	newest, err := e.manifest(e.currentState().newest())
 	if err != nil {
 		e.opt.Log.Warn("manifest of the newest snapshot is unreadable", slog.Any("error", err))
 	}
-	e.mu.Lock()
-	all := slices.Clone(e.data)
-	e.mu.Unlock()
+	var all []pair.Data
 	for _, s := range newest.Listed() {
 		if !slices.Contains(all, s.Data) {
 			all = append(all, s.Data)

@@ -100,7 +100,7 @@ func (a *appliance) configure(tb testing.TB, dir, tree string) {
 	log := slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	a.dirs = directory.Options{Index: filepath.Join(own, "index"), Own: []string{own}, Place: place, Log: log}
 	a.database = a.site
-	a.opt = Options{Dir: own, Inline: pair.Data{Name: "site-database", Spec: pair.SiteDatabase{}}, Log: log}
+	a.opt = Options{Dir: own, Data: func(context.Context) ([]pair.Data, error) { return []pair.Data{a.data}, nil }, Inline: pair.Data{Name: "site-database", Spec: pair.SiteDatabase{}}, Log: log}
 }
 
 type testWriter struct{ tb testing.TB }
@@ -116,7 +116,6 @@ func (a *appliance) reopen(tb testing.TB) {
 	e, err := Open(tb.Context(), a.opt)
 	must(tb, err)
 	a.Engine = e
-	e.Protect([]pair.Data{a.data})
 }
 
 // makeKinds makes the kinds of data anew, as a start does.

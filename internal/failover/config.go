@@ -83,11 +83,9 @@ const (
 // those are that are held when the site moves; a person waits no longer for a page.
 const HeldLimit = 10 * time.Second
 
-// Lease bounds how long an address stays on a host whose daemon is gone: at
+// lease bounds how long an address stays on a host whose daemon is gone: at
 // most 2 s, which the kernel counts in whole seconds (measured: an address with
 // 3 s left goes after 3.3 to 4.0 s).
-func (c Config) Lease() time.Duration { return c.lease(c.Timeout) }
-
 func (c Config) lease(timeout time.Duration) time.Duration {
 	return min(c.part(leaseLen, timeout), 2*time.Second)
 }

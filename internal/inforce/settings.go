@@ -54,3 +54,10 @@ func (s *Settings) Hear(told pair.Settings, version int64) {
 
 // Next returns when a data sync is due after an instant, by the schedule in force.
 func (s *Settings) Next(after time.Time) time.Time { return schedule.Next(s.Get(), after) }
+
+// NextDaily returns when it is this time in the site's zone: once every local day, as for
+// a daily data sync.
+func (s *Settings) NextDaily(at pair.TimeOfDay, after time.Time) time.Time {
+	daily := pair.Settings{SyncSchedule: pair.ScheduleDaily, SyncTime: at, TimeZone: s.Get().TimeZone}
+	return schedule.Next(daily, after)
+}

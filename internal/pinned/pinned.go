@@ -37,9 +37,6 @@ func (d *Dir) Real() string { return d.real }
 // Fd returns the descriptor, which stays the directory's own.
 func (d *Dir) Fd() int { return int(d.file.Fd()) }
 
-// Again returns the same directory once more, to be closed by itself.
-func (d *Dir) Again() (*Dir, error) { return d.Sub(".") }
-
 // Sub returns a directory below.
 func (d *Dir) Sub(path string) (*Dir, error) {
 	fd, err := d.open(path, unix.O_RDONLY|unix.O_DIRECTORY, 0)
