@@ -11,6 +11,7 @@
 //	to set aside what only this side has    Rejoin
 //	how old the copy is                     Position
 //
+// and the duties of a service are lead (Promote), follow (Start) and rest (Stop),
 // so a database joins the pair without a rule of its own. The power may be cut within any
 // call; the call is then made again, and ends the same. Calls of one Database come one at
 // a time, but for Position and Serve.
