@@ -84,7 +84,7 @@ func TestScripts(t *testing.T) {
 type applianceKey struct{}
 
 // serveAppliance gives every script an appliance on a real socket.
-func serveAppliance(t *testing.T, env *testscript.Env) error {
+func serveAppliance(t admintest.TB, env *testscript.Env) error {
 	dir, err := os.MkdirTemp("", "baton") // short: the name of a socket is limited
 	if err != nil {
 		return err

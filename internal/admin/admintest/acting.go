@@ -169,48 +169,6 @@ func (a *Appliance) ChangeRole(ctx context.Context, change api.RoleChange) (api.
 	}), nil
 }
 
-// StartMaintenance implements api.Caring.
-func (a *Appliance) StartMaintenance(ctx context.Context, lasting time.Duration) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.status.Role == pair.Standalone {
-		return pair.Refuse(pair.Refused, "this appliance is not paired: nothing is automatic here")
-	}
-	a.status.State, a.status.Maintenance.Here = pair.Maintenance, true
-	a.record(ctx, pair.KindSettingChanged, "Maintenance began.", map[string]string{"for": lasting.String()})
-	a.wake()
-	return nil
-}
-
-// EndMaintenance implements api.Caring.
-func (a *Appliance) EndMaintenance(context.Context) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.status.State != pair.Maintenance {
-		return pair.Refuse(pair.Refused, "there is no maintenance to end")
-	}
-	a.status.State, a.status.Maintenance = pair.Steady, pair.MaintenanceStatus{}
-	a.wake()
-	return nil
-}
-
-// Resume implements api.Caring.
-func (a *Appliance) Resume(context.Context) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.damped = false
-	a.status.Conditions = slices.DeleteFunc(slices.Clone(a.status.Conditions), func(c pair.Condition) bool { return c.ID == "automatic-paused" })
-	return nil
-}
-
-// AddNote implements api.Caring.
-func (a *Appliance) AddNote(ctx context.Context, note api.NewNote) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.record(ctx, pair.KindSettingChanged, "noted: "+note.Text, nil)
-	return nil
-}
-
 // Doctor implements api.Caring.
 func (a *Appliance) Doctor(context.Context) ([]api.Check, error) {
 	a.mu.Lock()

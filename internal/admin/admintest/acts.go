@@ -39,6 +39,7 @@ type acts struct {
 	certificates  *admin.Certificates
 	notifications *admin.Notifications
 	reports       *admin.Reports
+	upkeep        *admin.Upkeep
 	backups       *support.Backups
 	software      *support.Software
 }
@@ -105,6 +106,8 @@ func (a *Appliance) join(t TB) {
 	a.reports = &admin.Reports{
 		ID: ID, Name: "alpha", Agent: a.agent, Link: a.link, Store: a.store, Settings: a.inForce, Overview: overview, Names: func(context.Context) {}, Now: a.now,
 	}
+	a.upkeep = &admin.Upkeep{Checks: &status.Checks{Overview: overview}, Agent: a.agent, Link: a.link, Audit: lead.Audit, Log: log}
+	a.link.endMaintenance = func() { a.Change(func(s *pair.Status) { s.Maintenance.Peer = false }) }
 	a.backups = &support.Backups{Name: "alpha", Version: version, Store: a.store, Lead: lead, Reload: func(context.Context) error { return nil }}
 	a.software = &support.Software{
 		Version: version, Started: Start(), Agent: a.agent, Link: a.link,
@@ -171,12 +174,13 @@ func (c channels) Notifications(ctx context.Context) (api.SavedNotifications, er
 // SetChannel says how a channel fares.
 func (a *Appliance) SetChannel(id string, state pair.ChannelState) { a.channels[id] = state }
 
-// link is one to a primary that saves settings, and else to nobody. It keeps the key
-// that it is given.
+// link is one to a peer that saves settings as primary and ends maintenance, and else to
+// nobody. It keeps the key that it is given.
 type link struct {
 	acttest.Link
 
-	saveSettings func(context.Context, wire.Settings) error
+	saveSettings   func(context.Context, wire.Settings) error
+	endMaintenance func()
 }
 
 // Bulk implements act.Link.
@@ -184,13 +188,18 @@ func (l *link) Bulk() *http.Client { return &http.Client{Transport: l} }
 
 // RoundTrip implements http.RoundTripper.
 func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Path != wire.PathSettings {
+	answer := httptest.NewRecorder()
+	switch r.URL.Path {
+	case wire.PathSettings:
+		peer.Serve(func(ctx context.Context, q wire.Settings) (wire.Plain, error) {
+			return wire.Plain{}, l.saveSettings(ctx, q)
+		}).ServeHTTP(answer, r)
+	case wire.PathEndMaintenance:
+		l.endMaintenance()
+		peer.Serve(func(context.Context, wire.By) (wire.Plain, error) { return wire.Plain{}, nil }).ServeHTTP(answer, r)
+	default:
 		return nil, peer.ErrUnreachable
 	}
-	answer := httptest.NewRecorder()
-	peer.Serve(func(ctx context.Context, q wire.Settings) (wire.Plain, error) {
-		return wire.Plain{}, l.saveSettings(ctx, q)
-	}).ServeHTTP(answer, r)
 	return answer.Result(), nil
 }
 

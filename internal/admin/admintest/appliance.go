@@ -43,7 +43,7 @@ type Appliance struct {
 	acts
 
 	inForce  *inforce.Settings
-	agent    *acttest.Agent
+	agent    *loop
 	link     *link
 	events   int       // recorded so far
 	newest   time.Time // that has come to pass
@@ -67,7 +67,7 @@ func (a *Appliance) Backend() api.Backend {
 		Relationship:  a,
 		Syncs:         a,
 		Roles:         a,
-		Upkeep:        a,
+		Upkeep:        upkeep{a.upkeep, a.Doctor},
 		Settings:      a.settings,
 		Addresses:     a,
 		Notifications: channels{a.notifications, a.channels},
@@ -107,7 +107,7 @@ func New(t TB) *Appliance {
 	}
 	t.Cleanup(func() { _ = site.Close() })
 	a := &Appliance{
-		store: site, path: path, agent: acttest.NewAgent(), link: &link{},
+		store: site, path: path, agent: &loop{Agent: acttest.NewAgent()}, link: &link{},
 		changed: make(chan struct{}),
 		status: pair.Status{
 			Appliance: pair.ApplianceStatus{ID: ID, Name: "alpha", Version: version, Address: "198.51.100.1:443"},
@@ -122,6 +122,7 @@ func New(t TB) *Appliance {
 		channels: map[string]pair.ChannelState{},
 		diverged: map[string]pair.DivergedCopy{},
 	}
+	a.agent.command = a.command
 	a.join(t)
 	return a
 }
