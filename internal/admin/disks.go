@@ -23,11 +23,11 @@ import (
 // one goroutine hangs with it.
 type Disks struct {
 	mu    sync.Mutex
-	under map[string]*diskLook
+	under map[string]*readTest
 }
 
-// look is one diskLook, under way or over.
-type diskLook struct {
+// readTest is one try to read a directory, under way or over.
+type readTest struct {
 	done  chan struct{} // closed when found is there
 	found api.Check
 }
@@ -36,13 +36,13 @@ type diskLook struct {
 const diskWait = 500 * time.Millisecond
 
 // NewDisks returns one that looks at none.
-func NewDisks() *Disks { return &Disks{under: map[string]*diskLook{}} }
+func NewDisks() *Disks { return &Disks{under: map[string]*readTest{}} }
 
 // at says of each path whether it can be read.
 func (l *Disks) at(ctx context.Context, paths ...string) []api.Check {
 	ctx, cancel := context.WithTimeout(ctx, diskWait)
 	defer cancel()
-	begun := make([]*diskLook, len(paths))
+	begun := make([]*readTest, len(paths))
 	for i, path := range paths {
 		begun[i] = l.begin(path)
 	}
@@ -63,13 +63,13 @@ func (l *Disks) at(ctx context.Context, paths ...string) []api.Check {
 	return found
 }
 
-func (l *Disks) begin(path string) *diskLook {
+func (l *Disks) begin(path string) *readTest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if running := l.under[path]; running != nil {
 		return running
 	}
-	begun := &diskLook{done: make(chan struct{})}
+	begun := &readTest{done: make(chan struct{})}
 	l.under[path] = begun
 	go func() { // ends when the kernel answers
 		begun.found = readable(path)

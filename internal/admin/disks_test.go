@@ -31,7 +31,7 @@ func TestProtectedDirectoriesAreLookedAt(t *testing.T) {
 // A look that does not end, as at a network disk that hangs, holds up nothing else.
 func TestALookThatHangsHoldsUpNothing(t *testing.T) {
 	l := NewDisks()
-	l.under["/hangs"] = &diskLook{done: make(chan struct{})}
+	l.under["/hangs"] = &readTest{done: make(chan struct{})}
 	dir := t.TempDir()
 	found := l.at(t.Context(), "/hangs", dir)
 	if found[0].OK || !strings.Contains(found[0].Text, "/hangs does not answer") || !found[1].OK {

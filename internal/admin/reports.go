@@ -186,8 +186,8 @@ func (r *Reports) unheard(now time.Time) time.Time {
 	return now.Add(-max(agent.BootClock().Sub(heard), 0))
 }
 
-// look is how many events a page with a text looks at, at most.
-const look = 3000
+// mostSearched is how many events a page with a text reads at most.
+const mostSearched = 3000
 
 // EventReport implements api.Reporting.
 func (r *Reports) EventReport(ctx context.Context, kind api.ReportKind, filter api.ReportFilter) (api.EventReport, error) {
@@ -201,7 +201,7 @@ func (r *Reports) EventReport(ctx context.Context, kind api.ReportKind, filter a
 	}
 	wanted := s.filter(kind, filter)
 	wanted.Before, wanted.Limit = filter.Before, filter.PageSize(kind)
-	found, next, err := r.Store.Find(ctx, wanted, look, matching(filter.Text))
+	found, next, err := r.Store.Find(ctx, wanted, mostSearched, matching(filter.Text))
 	if err != nil {
 		return made, act.Failure(err)
 	}

@@ -26,7 +26,7 @@ func TestNobodyIsToldInTheWordsOfALibrary(t *testing.T) {
 			fmt.Errorf("%w (198.51.100.1:443: %w)", peer.ErrReverse, raw),
 			pair.Refuse(pair.Refused, "it cannot be shared here: %w", cause.Plain(raw)),
 		} {
-			for where, told := range map[string]error{"answer": act.Failure(err), "task": quietly.told("sync", err)} {
+			for where, told := range map[string]error{"answer": act.Failure(err), "task": quietly.explained("sync", err)} {
 				if known, is := errors.AsType[*pair.Refusal](told); is && (cause.Rough(known.Text) || known.Cause == nil) {
 					t.Errorf("%s: %v\nis told as %s (for the log: %v)", where, err, known.Text, known.Cause)
 				}

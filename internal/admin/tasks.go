@@ -44,7 +44,7 @@ func (t *Tasks) begin(ctx context.Context, kind, step string, act func(context.C
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), taskLimit)
 	go func() {
 		defer cancel()
-		err := t.told(kind, act(work))
+		err := t.explained(kind, act(work))
 		t.end(task.ID, err)
 		ended <- err
 	}()
@@ -59,9 +59,9 @@ func (t *Tasks) begin(ctx context.Context, kind, step string, act func(context.C
 	return t.get(task.ID)
 }
 
-// told logs why a task failed, and returns what a person is told of it. Tasks
+// explained logs why a task failed, and returns what a person is explained of it. Tasks
 // speak with no other machine than the peer.
-func (t *Tasks) told(kind string, err error) error {
+func (t *Tasks) explained(kind string, err error) error {
 	if err == nil {
 		return nil
 	}

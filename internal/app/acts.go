@@ -56,7 +56,7 @@ func (a *Appliance) newActs() *acts {
 	acts.relationship = &admin.Relationship{
 		Name: a.config.Name, Agent: a.agent, Link: a.link, Audit: audit, Store: a.site, Overview: a.overview, Checks: switching, Offer: acts.data.Offer,
 	}
-	acts.site = &admin.Site{Config: a.config, Lead: a.lead, Store: a.site, Present: a.present}
+	acts.site = &admin.Site{Config: a.config, Lead: a.lead, Store: a.site, Present: a.showSite}
 	acts.certificates = &admin.Certificates{Site: acts.site, Agent: a.agent, Public: a.public}
 	acts.diverged = &admin.Diverged{DataDir: a.config.DataDir, Engine: a.engine, Audit: audit}
 	acts.reports = &admin.Reports{

@@ -103,7 +103,7 @@ func (p *partner) Take(ctx context.Context, final, automatic bool) error {
 func (a *Appliance) handlePeer() {
 	done := wire.Plain{}
 	a.link.Handle("POST "+wire.PathPoll, peer.Serve(func(ctx context.Context, q wire.Poll) (wire.Answer, error) {
-		if err := a.believe(q.View); err != nil {
+		if err := a.checkView(q.View); err != nil {
 			return wire.Answer{}, err
 		}
 		a.exchange.Notice(q.View)
@@ -147,10 +147,10 @@ func (a *Appliance) handlePeer() {
 // than there can have been.
 const maxEpochJump = 1 << 32
 
-// believe refuses what a peer with the pinned identity cannot tell of itself: a
+// checkView refuses what a peer with the pinned identity cannot tell of itself: a
 // damaged state, or an intruder who has its identity and key, must neither use
 // up the epochs nor bend our timeouts. Such a peer is alive all the same.
-func (a *Appliance) believe(view pair.View) error {
+func (a *Appliance) checkView(view pair.View) error {
 	pinned, paired := a.link.Paired()
 	own := a.local.State().Record.Epoch
 	switch {

@@ -56,7 +56,7 @@ func TestNonsenseOfThePeerIsRefusedAndNoSignOfDeath(t *testing.T) {
 	id := pair.ApplianceID("0123456789abcdef0123456789abcdef")
 	a := pairedAppliance(t, id)
 	good := pair.View{ID: id, PairID: "p", Role: pair.Primary, Epoch: pair.Epoch{Counter: 7, Holder: id}, Timeout: 5 * time.Second}
-	if err := a.believe(good); err != nil {
+	if err := a.checkView(good); err != nil {
 		t.Fatalf("an honest view is refused: %v", err)
 	}
 	for name, spoil := range map[string]func(*pair.View){
@@ -71,7 +71,7 @@ func TestNonsenseOfThePeerIsRefusedAndNoSignOfDeath(t *testing.T) {
 	} {
 		view := good
 		spoil(&view)
-		err := a.believe(view)
+		err := a.checkView(view)
 		if !errors.Is(err, peer.ErrSenseless) || peer.Classify(err) == pair.NoAnswer {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -13,9 +13,9 @@ import (
 	"baton/internal/store"
 )
 
-// present brings into force what the site database says now. What cannot be read
+// showSite brings into force what the site database says now. What cannot be read
 // leaves in force what was.
-func (a *Appliance) present(ctx context.Context) error {
+func (a *Appliance) showSite(ctx context.Context) error {
 	return a.public.Read(func() (site pair.Site, kept certificate.Stored, err error) {
 		_, siteErr := a.site.ReadDocument(ctx, store.SiteDocument, &site)
 		_, certificateErr := a.site.ReadDocument(ctx, store.CertificateDocument, &kept)
@@ -39,7 +39,7 @@ func (a *Appliance) expiring() []pair.Condition {
 // certificate, of who may come in, and of who is notified.
 func (a *Appliance) showDocuments(ctx context.Context) {
 	a.people.Security.Load(ctx)
-	if err := a.present(ctx); err != nil {
+	if err := a.showSite(ctx); err != nil {
 		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
 	}
 	a.notifier.Wake()

@@ -102,7 +102,7 @@ func Serve(ctx context.Context, c config.Config, version string, log *slog.Logge
 func New(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
 	a := &Appliance{config: c, version: version, recent: new(support.Log), begun: time.Now()}
 	a.log = a.recent.Logger(log)
-	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.openPublic, a.join} {
+	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.openPublic, a.compose} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
@@ -182,14 +182,14 @@ func (a *Appliance) openPublic(ctx context.Context) error {
 	}
 	a.doors = listen.NewDoors(a.config, a.log)
 	a.public = listen.NewPublic(a.doors, own, a.config.SharedIPs)
-	if err := a.present(ctx); err != nil {
+	if err := a.showSite(ctx); err != nil {
 		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
 	}
 	return nil
 }
 
-// join makes the agent, and lets the rest know of it.
-func (a *Appliance) join(ctx context.Context) error {
+// compose makes the agent, and lets the rest know of it.
+func (a *Appliance) compose(ctx context.Context) error {
 	saved, version, err := a.site.Settings(ctx)
 	if err != nil {
 		return err
@@ -206,7 +206,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.overview.Settings = a.settings
 	a.countProtected(ctx)
 	a.room = &watch.Room{Dir: a.config.DataDir, Log: a.log}
-	a.room.Look()
+	a.room.Measure()
 	a.exchange = &exchange.Exchange{
 		Link: a.link, Store: a.site, Settings: a.settings, Overview: a.overview, Enforce: a.enforce, Documents: a.showDocuments, Full: a.room.Lacks,
 		Outdated: make(chan struct{}, 1), Log: a.log,
@@ -234,7 +234,7 @@ func (a *Appliance) join(ctx context.Context) error {
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
 		Store: records{a.local}, Mover: a.ips, Evidence: a.evidence,
-		Peer: &partner{link: a.link, believe: a.believe, notice: a.exchange.Notice}, Door: a.doors, Services: noServices{},
+		Peer: &partner{link: a.link, believe: a.checkView, notice: a.exchange.Notice}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
 		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.overview.Conditions, Beat: beat,
 	})
@@ -310,7 +310,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 		run(part.Name, part.Serve)
 	}
 	run("upkeep", a.upkeep)
-	run("signs of life", a.live)
+	run("signs of life", a.keepBeating)
 	run("reports", a.exchange.Run)
 	run("site check", (&watch.Site{Agent: a.agent, Settings: a.settings}).Run)
 	run("reach of the backup", a.reached.Run)
@@ -321,7 +321,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 		return a.agent.Run(ctx)
 	})
 	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))
-	a.invite(ctx)
+	a.tellOfSetup(ctx)
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // not under systemd: nobody to tell
 	<-ctx.Done()
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
@@ -347,9 +347,9 @@ func (a *Appliance) started() pair.Event {
 	return pair.Event{Kind: pair.KindStarted, Text: text, Detail: detail}
 }
 
-// live leaves a sign of life at an interval: how exactly a report can tell when one
+// keepBeating leaves a sign of life at an interval: how exactly a report can tell when one
 // that nobody watched has died.
-func (a *Appliance) live(ctx context.Context) error {
+func (a *Appliance) keepBeating(ctx context.Context) error {
 	ticker := time.NewTicker(report.AliveEvery)
 	defer ticker.Stop()
 	for {
@@ -369,8 +369,8 @@ func (a *Appliance) beat() {
 	}
 }
 
-// invite tells, while there is no administrator, how to become the first.
-func (a *Appliance) invite(ctx context.Context) {
+// tellOfSetup tells, while there is no administrator, how to become the first.
+func (a *Appliance) tellOfSetup(ctx context.Context) {
 	if token, err := a.people.Setup.SetupToken(ctx); err == nil && token != "" {
 		a.log.Info("no administrator yet: run baton setup --user NAME on this machine, or use the token", slog.String("setup_token", token))
 	}

@@ -47,7 +47,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 	a.people.Security.Load(ctx)
 	a.countProtected(ctx)
 	a.agent.Configure(ctx, a.enforce)
-	if err := a.present(ctx); err != nil { // no reason not to go by the settings
+	if err := a.showSite(ctx); err != nil { // no reason not to go by the settings
 		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
 	}
 	return nil

@@ -37,7 +37,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 		if a.agent.Look().State.Record.Role == pair.Backup {
 			a.exchange.All(ctx)
 		}
-		a.room.Look()
+		a.room.Measure()
 		a.acts.upkeep.EndOverdue(ctx)
 		unused.tidy()
 	}

@@ -176,7 +176,7 @@ func (f *follower) stillSignedIn() error {
 		return nil
 	}
 	f.checked = f.console.now()
-	caller, err := f.console.present(f.r)
+	caller, err := f.console.callerNow(f.r)
 	if err != nil {
 		return err
 	}

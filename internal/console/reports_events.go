@@ -165,14 +165,14 @@ func (p reportPage) KindOptions() []option {
 	return choices
 }
 
-// told is how an event is called on a report, and its colour.
-type told struct{ Class, Label string }
+// eventLabel is how an event is called on a report, and its colour.
+type eventLabel struct{ Class, Label string }
 
 // Told returns how a kind of event is called.
-func (p reportPage) Told(kind string) told { return toldOf(kind) }
+func (p reportPage) Told(kind string) eventLabel { return toldOf(kind) }
 
-func toldOf(kind string) told {
-	known := map[string]told{
+func toldOf(kind string) eventLabel {
+	known := map[string]eventLabel{
 		pair.KindTakeover:       {"critical", "Takeover"},
 		pair.KindHandover:       {"good", "Planned switch"},
 		pair.KindSteppedDown:    {"warning", "Stepped down"},
@@ -191,13 +191,13 @@ func toldOf(kind string) told {
 	if label, ok := known[kind]; ok {
 		return label
 	}
-	return told{"plain", kind}
+	return eventLabel{"plain", kind}
 }
 
 // failover is one line of the report of failovers.
 type failover struct {
 	happening
-	Kind  told
+	Kind  eventLabel
 	Down  string      // for how long nobody served; empty if that is not known
 	Story []happening // what both appliances recorded around it
 }

@@ -75,8 +75,8 @@ func (c *Console) visitor(r *http.Request) api.Caller {
 	return api.Caller{Name: session.Account.Name, Access: session.Account.Role, From: remote(r)}
 }
 
-// present looks anew at the session of a long request. That is no use of it.
-func (c *Console) present(r *http.Request) (api.Caller, error) {
+// callerNow looks anew at the session of a long request. That is no use of it.
+func (c *Console) callerNow(r *http.Request) (api.Caller, error) {
 	nobody := api.Caller{From: remote(r)}
 	if !c.admits(r) {
 		return nobody, nil

@@ -7,8 +7,8 @@ func (t *turn) ours(v pair.View) bool {
 	return v.PairID == t.PairID && v.ID != t.Self && t.Record.Role != pair.Standalone
 }
 
-// learn takes in what the peer says of itself.
-func (t *turn) learn(h Heard) {
+// noteView takes in what the peer says of itself.
+func (t *turn) noteView(h Heard) {
 	v := h.View
 	if !t.ours(v) {
 		return

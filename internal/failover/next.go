@@ -122,10 +122,10 @@ func (t *turn) handle(ev Event) {
 func (t *turn) observe(ev Event) {
 	switch ev := ev.(type) {
 	case Heard:
-		t.learn(ev)
+		t.noteView(ev)
 	case PollAnswered:
 		t.Polling = false
-		t.learn(ev.Heard)
+		t.noteView(ev.Heard)
 	case PollFailed:
 		t.Polling = false
 		t.Failure, t.Failed = ev.Reason, at(t.now)

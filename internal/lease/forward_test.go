@@ -55,7 +55,7 @@ func forward(from netip.Addr, port uint16, to string) error {
 	chain := conn.AddChain(&nftables.Chain{
 		Name: "dnat", Table: table, Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest,
 	})
-	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: join(
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: concat(
 		list(load(expr.PayloadBaseNetworkHeader, 16, 4), &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: from.AsSlice()}),
 		meta(expr.MetaKeyL4PROTO, expr.CmpOpEq, []byte{unix.IPPROTO_TCP}),
 		list(load(expr.PayloadBaseTransportHeader, 2, 2), &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(port)},

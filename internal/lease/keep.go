@@ -189,7 +189,7 @@ func (l *Lease) moved() bool {
 // again; traffic goes on meanwhile.
 func (l *Lease) followLinks() {
 	b := &batch{}
-	installFrames(b, l.flags, l.flags, l.present())
+	installFrames(b, l.flags, l.flags, l.interfaces())
 	fill(b, l.guarded, l.away)
 	err := b.commit(l.conn)
 	if err == nil {
@@ -205,7 +205,7 @@ func (l *Lease) followLinks() {
 // of somebody else's interrupts shows less than there is, so it takes several.
 func (l *Lease) intact() bool {
 	for range 3 {
-		if now, err := l.look(); err == nil && now == l.print {
+		if now, err := l.checksum(); err == nil && now == l.print {
 			return true
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -215,12 +215,12 @@ func (l *Lease) intact() bool {
 
 // remember notes how the tables look now.
 func (l *Lease) remember() (err error) {
-	l.print, err = l.look()
+	l.print, err = l.checksum()
 	return err
 }
 
-// look sums up our tables: every rule by its number, and the guarded addresses.
-func (l *Lease) look() (uint64, error) {
+// checksum sums up our tables: every rule by its number, and the guarded addresses.
+func (l *Lease) checksum() (uint64, error) {
 	sum := fnv.New64a()
 	for _, t := range []tableID{packets(), frames()} {
 		err := l.dump(t, unix.NFT_MSG_GETRULE, []netlink.Attribute{text(unix.NFTA_RULE_TABLE, t.name)}, func(attrs []netlink.Attribute) {

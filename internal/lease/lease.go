@@ -138,7 +138,7 @@ func (l *Lease) tryOut(packets *sender) error {
 
 // install makes the tables anew. The mutex is held.
 func (l *Lease) install() error {
-	present := l.present()
+	present := l.interfaces()
 	var err error
 	for _, flags := range l.ownership {
 		for _, left := range []uint32{tableOwner | tablePersist, 0} { // by an earlier run
@@ -155,8 +155,8 @@ func (l *Lease) install() error {
 	return fmt.Errorf("%w: it needs nftables in the kernel, Linux 5.16 or newer, and CAP_NET_ADMIN", err)
 }
 
-// present lists the interfaces that exist now, and notes which they are.
-func (l *Lease) present() (names []string) {
+// interfaces lists the interfaces that exist now, and notes which they are.
+func (l *Lease) interfaces() (names []string) {
 	clear(l.indices)
 	for _, name := range l.devices {
 		if device, err := net.InterfaceByName(name); err == nil {

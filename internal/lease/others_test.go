@@ -288,7 +288,7 @@ func TestNoLeaseWhereThePacketsDoNotPass(t *testing.T) {
 	err := s.nft(func(c *nftables.Conn) {
 		table := c.AddTable(&nftables.Table{Name: "other", Family: nftables.TableFamilyINet})
 		chain := c.AddChain(&nftables.Chain{Name: "out", Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter})
-		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: join(loopback(expr.MetaKeyOIFNAME, expr.CmpOpEq),
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: concat(loopback(expr.MetaKeyOIFNAME, expr.CmpOpEq),
 			meta(expr.MetaKeyL4PROTO, expr.CmpOpEq, []byte{unix.IPPROTO_UDP}), stop())})
 	})
 	if err != nil {

@@ -154,7 +154,7 @@ func stop() []expr.Any {
 
 func pass() []expr.Any { return []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}} }
 
-func join(parts ...[]expr.Any) (all []expr.Any) {
+func concat(parts ...[]expr.Any) (all []expr.Any) {
 	for _, part := range parts {
 		all = append(all, part...)
 	}
@@ -216,7 +216,7 @@ func installPackets(b *batch, left, flags uint32, own []uint16) {
 func incoming(b *batch, t tableID) {
 	const chain = "incoming"
 	b.chain(t, chain, hookPrerouting, beforeAll, "")
-	b.rule(t, chain, join(loopback(expr.MetaKeyIIFNAME, expr.CmpOpEq), ours(expr.CmpOpEq), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
+	b.rule(t, chain, concat(loopback(expr.MetaKeyIIFNAME, expr.CmpOpEq), ours(expr.CmpOpEq), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
 	for _, f := range []family{ipv4(), ipv6()} {
 		side{b, t, chain, f, expr.MetaKeyIIFNAME, f.destination, destinationPort, nil}.guard()
 	}
@@ -230,7 +230,7 @@ func outgoing(b *batch, t tableID) {
 	b.chain(t, chain, hookPostrouting, afterNAT, "")
 	for _, f := range []family{ipv4(), ipv6()} {
 		out := side{b, t, chain, f, expr.MetaKeyOIFNAME, f.source, sourcePort, ours(expr.CmpOpEq)}
-		b.rule(t, chain, join(out.remote(), list(in(f.shared)), resets(), pass())...)
+		b.rule(t, chain, concat(out.remote(), list(in(f.shared)), resets(), pass())...)
 		out.guard()
 	}
 }
@@ -239,7 +239,7 @@ func outgoing(b *batch, t tableID) {
 // nothing, and tell a client that waits for an answer that none will come.
 func resets() []expr.Any {
 	const flags, reset = 13, 0x04 // offset of the flags in a segment, and the flag RST
-	return join(protocol(unix.IPPROTO_TCP), list(load(expr.PayloadBaseTransportHeader, flags, 1),
+	return concat(protocol(unix.IPPROTO_TCP), list(load(expr.PayloadBaseTransportHeader, flags, 1),
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{reset}, Xor: []byte{0}},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{0}}))
 }
@@ -267,24 +267,24 @@ type side struct {
 func (s side) guard() {
 	f := s.family
 	remote := s.remote()
-	s.b.rule(s.t, s.chain, join(s.ownPort(), s.door, pass())...)
+	s.b.rule(s.t, s.chain, concat(s.ownPort(), s.door, pass())...)
 	if f.size == 16 {
-		s.b.rule(s.t, s.chain, join(remote, list(in(f.heldBy)), protocol(unix.IPPROTO_ICMPV6),
+		s.b.rule(s.t, s.chain, concat(remote, list(in(f.heldBy)), protocol(unix.IPPROTO_ICMPV6),
 			list(load(expr.PayloadBaseTransportHeader, 0, 1),
 				&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: []byte{solicitation}, ToData: []byte{advertisement}}), pass())...)
 	}
-	s.b.rule(s.t, s.chain, join(remote, list(in(f.shared), notIn(f.alive)), stop())...)
+	s.b.rule(s.t, s.chain, concat(remote, list(in(f.shared), notIn(f.alive)), stop())...)
 }
 
 // remote matches packets of other machines, by their address on this side.
 func (s side) remote() []expr.Any {
-	return join(loopback(s.device, expr.CmpOpNeq), meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{s.family.nfproto}),
+	return concat(loopback(s.device, expr.CmpOpNeq), meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{s.family.nfproto}),
 		list(load(expr.PayloadBaseNetworkHeader, s.address, s.family.size)))
 }
 
 // ownPort matches segments of an address that is held, of one of Baton's own ports.
 func (s side) ownPort() []expr.Any {
-	return join(s.remote(), list(in(s.family.heldBy)), protocol(unix.IPPROTO_TCP),
+	return concat(s.remote(), list(in(s.family.heldBy)), protocol(unix.IPPROTO_TCP),
 		list(load(expr.PayloadBaseTransportHeader, s.port, 2), in(ports)))
 }
 
@@ -296,7 +296,7 @@ func protocol(number byte) []expr.Any { return meta(expr.MetaKeyL4PROTO, expr.Cm
 func answering(b *batch, t tableID, chain string) {
 	for _, f := range []family{ipv4(), ipv6()} {
 		door := side{b, t, chain, f, expr.MetaKeyOIFNAME, f.source, sourcePort, nil}
-		b.rule(t, chain, join(door.ownPort(), list(&expr.Immediate{Register: 1, Data: u32(mark(answer, 0))},
+		b.rule(t, chain, concat(door.ownPort(), list(&expr.Immediate{Register: 1, Data: u32(mark(answer, 0))},
 			&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1}), pass())...)
 	}
 }
@@ -313,16 +313,16 @@ func renewing(b *batch, t tableID) {
 	const chain = "renewing"
 	b.chain(t, chain, hookOutput, beforeAll, "")
 	answering(b, t, chain)
-	b.rule(t, chain, join(ours(expr.CmpOpNeq), pass())...)
-	b.rule(t, chain, join(loopback(expr.MetaKeyOIFNAME, expr.CmpOpNeq), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
+	b.rule(t, chain, concat(ours(expr.CmpOpNeq), pass())...)
+	b.rule(t, chain, concat(loopback(expr.MetaKeyOIFNAME, expr.CmpOpNeq), list(&expr.Verdict{Kind: expr.VerdictDrop}))...)
 	for _, f := range []family{ipv4(), ipv6()} {
-		address := join(meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{f.nfproto}), list(load(expr.PayloadBaseNetworkHeader, f.destination, f.size)))
+		address := concat(meta(expr.MetaKeyNFPROTO, expr.CmpOpEq, []byte{f.nfproto}), list(load(expr.PayloadBaseNetworkHeader, f.destination, f.size)))
 		for step, length := range ladder() {
 			for _, a := range timedActs() {
-				b.rule(t, chain, join(marked(mark(a, step)), address, request(a, length, f.alive, f.shared, f.heldBy), pass())...)
+				b.rule(t, chain, concat(marked(mark(a, step)), address, request(a, length, f.alive, f.shared, f.heldBy), pass())...)
 			}
 		}
-		b.rule(t, chain, join(marked(mark(finish, 0)), address, request(finish, 0, f.alive, f.shared, f.heldBy), pass())...)
+		b.rule(t, chain, concat(marked(mark(finish, 0)), address, request(finish, 0, f.alive, f.shared, f.heldBy), pass())...)
 	}
 	b.rule(t, chain, &expr.Verdict{Kind: expr.VerdictDrop})
 }
@@ -349,8 +349,8 @@ func installFrames(b *batch, left, flags uint32, devices []string) {
 	protocol := func(ethertype uint16) []expr.Any {
 		return meta(expr.MetaKeyPROTOCOL, expr.CmpOpEq, binary.BigEndian.AppendUint16(nil, ethertype))
 	}
-	b.rule(t, chain, join(ours(expr.CmpOpNeq), pass())...)
-	address := join(protocol(f.ethertype), list(load(expr.PayloadBaseNetworkHeader, f.destination, f.size)))
+	b.rule(t, chain, concat(ours(expr.CmpOpNeq), pass())...)
+	address := concat(protocol(f.ethertype), list(load(expr.PayloadBaseNetworkHeader, f.destination, f.size)))
 	for step, length := range ladder() {
 		// What may be renewed, the other table has judged just before; this one may
 		// have been made anew since.
@@ -359,10 +359,10 @@ func installFrames(b *batch, left, flags uint32, devices []string) {
 			if a == renewHeld || a == hold {
 				anew = hold
 			}
-			b.rule(t, chain, join(marked(mark(a, step)), address, request(anew, length, f.alive, f.shared, f.heldBy))...)
+			b.rule(t, chain, concat(marked(mark(a, step)), address, request(anew, length, f.alive, f.shared, f.heldBy))...)
 		}
 	}
-	b.rule(t, chain, join(marked(mark(finish, 0)), address, request(finish, 0, f.alive, f.shared, f.heldBy))...)
+	b.rule(t, chain, concat(marked(mark(finish, 0)), address, request(finish, 0, f.alive, f.shared, f.heldBy))...)
 	for _, device := range devices {
 		guardDevice(b, t, f, device, protocol(unix.ETH_P_ARP))
 		leaveDevice(b, t, device, protocol)
@@ -385,9 +385,9 @@ func leaveDevice(b *batch, t tableID, device string, protocol func(uint16) []exp
 			away, next, ping = away6, 6, unix.IPPROTO_ICMPV6
 		}
 		noPing := list(load(expr.PayloadBaseNetworkHeader, next, 1), &expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{ping}})
-		b.rule(t, arriving, join(protocol(f.ethertype), meta(expr.MetaKeyPKTTYPE, expr.CmpOpEq, []byte{toThisHost}), noPing,
+		b.rule(t, arriving, concat(protocol(f.ethertype), meta(expr.MetaKeyPKTTYPE, expr.CmpOpEq, []byte{toThisHost}), noPing,
 			list(load(expr.PayloadBaseNetworkHeader, f.destination, f.size), in(away)), stop())...)
-		b.rule(t, chain, join(protocol(f.ethertype), noPing,
+		b.rule(t, chain, concat(protocol(f.ethertype), noPing,
 			list(load(expr.PayloadBaseNetworkHeader, f.source, f.size), in(away)), stop())...)
 	}
 }
@@ -397,7 +397,7 @@ func leaveDevice(b *batch, t tableID, device string, protocol func(uint16) []exp
 func guardDevice(b *batch, t tableID, f family, device string, arp []expr.Any) {
 	chain := "device-" + device
 	b.chain(t, chain, hookEgress, 0, device)
-	b.rule(t, chain, join(arp, list(load(expr.PayloadBaseNetworkHeader, arpSender, f.size),
+	b.rule(t, chain, concat(arp, list(load(expr.PayloadBaseNetworkHeader, arpSender, f.size),
 		in(f.shared), notIn(f.alive), notIn(f.heldBy)), stop())...)
 }
 

@@ -66,8 +66,8 @@ func (d Doors) Dismiss(ctx context.Context) {
 // Close turns them away.
 func (d Doors) Close() { d.each((*front.Front).Close) }
 
-// present changes the public page of all.
-func (d Doors) present(site pair.Site) error {
+// setPage changes the public page of all.
+func (d Doors) setPage(site pair.Site) error {
 	var failed []error
 	for _, f := range d {
 		failed = append(failed, f.Present(site))

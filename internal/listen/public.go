@@ -66,7 +66,7 @@ func (p *Public) show(site pair.Site, document certificate.Stored) error {
 	if site == p.site && document == p.keeping {
 		return nil
 	}
-	if err := errors.Join(p.doors.present(site), p.certificates.show(document, site.HostName)); err != nil {
+	if err := errors.Join(p.doors.setPage(site), p.certificates.show(document, site.HostName)); err != nil {
 		return err
 	}
 	p.site, p.keeping = site, document

@@ -132,7 +132,7 @@ func (n *Notifier) end(ctx context.Context) {
 // done. Nothing is sent that is not saved: else it could be sent twice under two ids.
 func (n *Notifier) turn(ctx context.Context, attempts *sync.WaitGroup) time.Duration {
 	now := time.Now()
-	err := n.look(ctx, now)
+	err := n.refresh(ctx, now)
 	if err == nil {
 		err = n.save(ctx)
 	}
@@ -151,8 +151,8 @@ func (n *Notifier) turn(ctx context.Context, attempts *sync.WaitGroup) time.Dura
 	return min(max(next.Sub(now), 0), lookEvery)
 }
 
-// look brings the outbox up to the settings, the history and the time.
-func (n *Notifier) look(ctx context.Context, now time.Time) error {
+// refresh brings the outbox up to the settings, the history and the time.
+func (n *Notifier) refresh(ctx context.Context, now time.Time) error {
 	if err := n.load(ctx); err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (h *Host) Set(ctx context.Context, wanted []pair.SharedIP, lease time.Durat
 // set does what Set says. The mutex is held.
 func (h *Host) set(ctx context.Context, wanted []pair.SharedIP, lease time.Duration) error {
 	h.wanted = slices.Clone(wanted)
-	found, err := look(h.managed)
+	found, err := readSurvey(h.managed)
 	if err != nil {
 		return fmt.Errorf("set shared IPs: %w", err)
 	}
@@ -122,7 +122,7 @@ func (h *Host) Held(ctx context.Context) ([]pair.SharedIP, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("list shared IPs: %w", err)
 	}
-	found, err := look(h.managed)
+	found, err := readSurvey(h.managed)
 	if err != nil {
 		return nil, fmt.Errorf("list shared IPs: %w", err)
 	}

@@ -26,8 +26,8 @@ type survey struct {
 	addrs []netlink.Addr          // of all interfaces
 }
 
-// look asks the kernel.
-func look(managed []pair.SharedIP) (survey, error) {
+// readSurvey asks the kernel.
+func readSurvey(managed []pair.SharedIP) (survey, error) {
 	s := survey{links: map[string]netlink.Link{}}
 	for _, ip := range managed {
 		if s.links[ip.Interface] != nil {

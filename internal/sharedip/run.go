@@ -203,7 +203,7 @@ func (r *runner) resubscribe(alive bool) error { //nolint:revive // the channel'
 // refresh compares the links with what was known of them.
 func (r *runner) refresh() {
 	h := r.host
-	found, err := look(h.managed)
+	found, err := readSurvey(h.managed)
 	if err != nil {
 		h.log.Warn("interfaces not read", slog.Any("error", err))
 		return
@@ -283,7 +283,7 @@ func (h *Host) contested(s sighting, now time.Time) bool {
 		if ip.Interface != s.iface || ip.Address.Addr() != s.owner.IP {
 			continue
 		}
-		found, err := look(h.managed)
+		found, err := readSurvey(h.managed)
 		if err != nil || !h.stillHolds(found, ip) {
 			return false
 		}

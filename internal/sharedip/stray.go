@@ -48,7 +48,7 @@ func (h *Host) unclaimed(update netlink.AddrUpdate) bool {
 func (h *Host) strays(now time.Time) (found []Stray) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	seen, err := look(h.managed)
+	seen, err := readSurvey(h.managed)
 	if err != nil {
 		h.log.Warn("addresses not read", slog.Any("error", err))
 		return nil

@@ -25,8 +25,8 @@ type Room struct {
 	lack atomic.Pointer[string] // what there is too little of; nil: nothing
 }
 
-// Look measures the room that is left.
-func (r *Room) Look() {
+// Measure measures the room that is left.
+func (r *Room) Measure() {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(r.Dir, &disk); err != nil {
 		r.Log.Warn("the room in data_dir cannot be measured", slog.Any("error", err))

@@ -44,8 +44,8 @@ type acts struct {
 	software      *support.Software
 }
 
-// join makes the acts.
-func (a *Appliance) join(t TB) {
+// compose makes the acts.
+func (a *Appliance) compose(t TB) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	lead := &act.Lead{Agent: a.agent, Link: a.link, Audit: act.Audit{Record: a.recordEvent}}

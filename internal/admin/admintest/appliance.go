@@ -123,7 +123,7 @@ func New(t TB) *Appliance {
 		diverged: map[string]pair.DivergedCopy{},
 	}
 	a.agent.command = a.command
-	a.join(t)
+	a.compose(t)
 	return a
 }
 

@@ -67,7 +67,7 @@ func (l *link) list() []string {
 // Repairs cost nothing, so that a fault may last for any number of steps.
 func Explore(start World, faults []Fault, bounds Bounds) Found {
 	found := Found{Transitions: map[failover.Explain]int{}}
-	seen := known{seed: maphash.MakeSeed(), left: map[uint64]int{}}
+	seen := visited{seed: maphash.MakeSeed(), left: map[uint64]int{}}
 	frontier := []*node{{world: canonical(start), left: bounds.Faults}}
 	for range bounds.Steps {
 		next := overParts(frontier, &found, func(n *node, part *Found) []*node {
@@ -88,22 +88,22 @@ func Explore(start World, faults []Fault, bounds Bounds) Found {
 	return found
 }
 
-// known remembers the worlds that were seen, by their hash, and how many faults
+// visited remembers the worlds that were seen, by their hash, and how many faults
 // were left in each.
-type known struct {
+type visited struct {
 	seed maphash.Seed
 	left map[uint64]int
 }
 
-func (k *known) hash(w *World) uint64 { return maphash.Comparable(k.seed, *w) }
+func (k *visited) hash(w *World) uint64 { return maphash.Comparable(k.seed, *w) }
 
 // has reports whether a world was seen with as many faults left. It only reads.
-func (k *known) has(n *node) bool {
+func (k *visited) has(n *node) bool {
 	left, ok := k.left[n.key]
 	return ok && left >= n.left
 }
 
-func (k *known) add(n *node) bool {
+func (k *visited) add(n *node) bool {
 	if k.has(n) {
 		return false
 	}
@@ -145,7 +145,7 @@ func (f *Found) add(other Found) {
 }
 
 // expand returns what one step can make of a world, without what was seen.
-func (f *Found) expand(n *node, faults []Fault, bounds Bounds, seen *known) []*node {
+func (f *Found) expand(n *node, faults []Fault, bounds Bounds, seen *visited) []*node {
 	next := f.step(nil, *n, bounds, seen)
 	for _, fault := range faults {
 		cost := 1
@@ -165,7 +165,7 @@ func (f *Found) expand(n *node, faults []Fault, bounds Bounds, seen *known) []*n
 }
 
 // step lets a world go on, and adds it to the others if it is new.
-func (f *Found) step(others []*node, n node, bounds Bounds, seen *known) []*node {
+func (f *Found) step(others []*node, n node, bounds Bounds, seen *visited) []*node {
 	f.Worlds++
 	n.age++
 	n.world.Run(bounds.Step, n.world.Watch(f.count))
@@ -195,7 +195,7 @@ func (f *Found) count(_ int, action failover.Action) {
 
 // settle mends everything in a copy of the world, and expects it to come right
 // and to stay so.
-func (f *Found) settle(n *node, seen *known) {
+func (f *Found) settle(n *node, seen *visited) {
 	n.world.MendAll(n.world.Watch(f.count))
 	var way []uint64
 	bug := n.world.Mended(f.count, func(w *World) bool {

@@ -33,7 +33,7 @@ func RunStory(script string, change Change) (string, map[failover.Explain]int, e
 			if err := t.command(strings.Fields(line[2:])); err != nil {
 				return "", nil, fmt.Errorf("line %d: %s: %w", number+1, line, err)
 			}
-			t.look()
+			t.tellChanges()
 		case line == "" || strings.HasPrefix(line, "#"):
 			t.out.WriteString(line + "\n")
 		}
@@ -146,8 +146,8 @@ func record(r pair.Record) string {
 	return strings.Join(words, ", ")
 }
 
-// look tells what has changed without an action: conditions, and the kernel's doing.
-func (t *telling) look() {
+// tellChanges tells what has changed without an action: conditions, and the kernel's doing.
+func (t *telling) tellChanges() {
 	for side := range t.world.Sides {
 		s := &t.world.Sides[side]
 		if t.served[side] && s.Address == 0 && s.State.Held && s.State.Door != failover.Shut {
@@ -188,7 +188,7 @@ func (t *telling) lookAtConditions(side int) {
 func (t *telling) run(span time.Duration) {
 	for end := t.world.Now.Add(span); ; {
 		more := t.world.Advance(end, t.see)
-		t.look()
+		t.tellChanges()
 		if !more {
 			return
 		}

@@ -82,7 +82,7 @@ func (t *telling) begin(kind string, words []string) error {
 	default:
 		t.world = New(c)
 	}
-	t.look()
+	t.tellChanges()
 	t.mute = false
 	t.began = t.world.Now
 	return nil

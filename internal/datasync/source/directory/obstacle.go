@@ -116,10 +116,10 @@ func (o *obstacles) name(path string) error {
 	if err != nil || dir == nil {
 		return err
 	}
-	return o.look(int(dir.Fd()), base(path), path)
+	return o.check(int(dir.Fd()), base(path), path)
 }
 
-func (o *obstacles) look(dir int, name, path string) error {
+func (o *obstacles) check(dir int, name, path string) error {
 	var s unix.Statx_t
 	err := unix.Statx(dir, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &s)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
@@ -157,7 +157,7 @@ func (o *obstacles) directory(path string) error {
 	if err := unix.Fstat(int(dir.Fd()), &s); err != nil || s.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return err
 	}
-	if err := o.look(int(dir.Fd()), ".", path); err != nil {
+	if err := o.check(int(dir.Fd()), ".", path); err != nil {
 		return err
 	}
 	err = unix.Faccessat(int(dir.Fd()), ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS)

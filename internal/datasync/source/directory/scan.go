@@ -58,12 +58,12 @@ type walker struct {
 	fresh Index
 	now   func() time.Time
 	scan  Scan
-	found []found
-	dirs  []found
+	found []entryState
+	dirs  []entryState
 	jobs  []int // of found: files to be read
 }
 
-type found struct {
+type entryState struct {
 	entry  manifest.Entry
 	stamp  Stamp
 	racy   bool
@@ -87,7 +87,7 @@ func (w *walker) walk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	queue := []found{{entry: rootStamp.entry("."), stamp: rootStamp}}
+	queue := []entryState{{entry: rootStamp.entry("."), stamp: rootStamp}}
 	for len(queue) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -108,7 +108,7 @@ func (w *walker) walk(ctx context.Context) error {
 
 // directory lists one directory and returns the directories in it. One that is
 // gone meanwhile is left out: the second look at its parent notices.
-func (w *walker) directory(ctx context.Context, d found) ([]found, error) {
+func (w *walker) directory(ctx context.Context, d entryState) ([]entryState, error) {
 	f, err := w.tree.root.OpenFile(d.entry.Path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if isGone(err) {
 		return nil, nil
@@ -130,7 +130,7 @@ func (w *walker) directory(ctx context.Context, d found) ([]found, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list directory: %w", err)
 	}
-	var below []found
+	var below []entryState
 	for _, name := range names {
 		if err := ctx.Err(); err != nil { // there may be a million
 			return nil, err
@@ -146,28 +146,28 @@ func (w *walker) directory(ctx context.Context, d found) ([]found, error) {
 	return below, nil
 }
 
-func (w *walker) name(dir int, parent, name string) (found, error) {
+func (w *walker) name(dir int, parent, name string) (entryState, error) {
 	path := name
 	if parent != "." {
 		path = parent + "/" + name
 	} else if name == stagingName {
-		return found{}, nil
+		return entryState{}, nil
 	}
 	if len(path) > pair.MaxPath {
-		return found{}, fmt.Errorf("path %q… is longer than %d bytes", path[:200], pair.MaxPath)
+		return entryState{}, fmt.Errorf("path %q… is longer than %d bytes", path[:200], pair.MaxPath)
 	}
 	stamp, err := lstatAt(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return found{}, nil
+		return entryState{}, nil
 	}
 	if err != nil {
-		return found{}, fmt.Errorf("in %q: %w", parent, err)
+		return entryState{}, fmt.Errorf("in %q: %w", parent, err)
 	}
-	f := found{entry: stamp.entry(path), stamp: stamp}
+	f := entryState{entry: stamp.entry(path), stamp: stamp}
 	switch f.entry.Kind {
 	case manifest.Symlink:
 		if f.entry.Target, err = readlinkAt(dir, name); err != nil {
-			return found{}, err
+			return entryState{}, err
 		}
 		w.found = append(w.found, f)
 	case manifest.Fifo:
@@ -181,7 +181,7 @@ func (w *walker) name(dir int, parent, name string) (found, error) {
 	return f, nil
 }
 
-func (w *walker) file(f found) {
+func (w *walker) file(f entryState) {
 	if known, ok := w.index.lookup(f.entry.Path, f.stamp); ok {
 		f.entry.Hash, f.entry.XAttrs, f.cached = known.Hash, known.XAttrs, true
 	} else {
@@ -221,7 +221,7 @@ func (w *walker) readAll(ctx context.Context) error {
 		}
 		group.Go(func() error {
 			e, stamp, isRacy, err := w.tree.hash(ctx, w.found[i].entry.Path, w.now, written)
-			w.found[i] = found{entry: e, stamp: stamp, racy: isRacy, gone: errors.Is(err, fs.ErrNotExist)}
+			w.found[i] = entryState{entry: e, stamp: stamp, racy: isRacy, gone: errors.Is(err, fs.ErrNotExist)}
 			if w.found[i].gone {
 				return nil
 			}
@@ -236,8 +236,8 @@ func (w *walker) readAll(ctx context.Context) error {
 
 // finish sorts what was found and marks further names of the same file.
 func (w *walker) finish() {
-	w.found = slices.DeleteFunc(w.found, func(f found) bool { return f.gone })
-	slices.SortFunc(w.found, func(a, b found) int { return manifest.ComparePaths(a.entry.Path, b.entry.Path) })
+	w.found = slices.DeleteFunc(w.found, func(f entryState) bool { return f.gone })
+	slices.SortFunc(w.found, func(a, b entryState) int { return manifest.ComparePaths(a.entry.Path, b.entry.Path) })
 	type inode struct{ dev, ino uint64 }
 	first := map[inode]string{}
 	w.scan.Entries = make([]manifest.Entry, 0, len(w.found))
