@@ -80,7 +80,7 @@ func (a *Allowing) Keep(ctx context.Context) ([]string, error) {
 	if a.Local.State().Allowed != nil {
 		return nil, nil
 	}
-	data, err := a.Store.Data(ctx)
+	data, err := a.Store.Data.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (a *Allowing) Allow(ctx context.Context, path string) error {
 	if err != nil {
 		return pair.Refuse(pair.Refused, "%s", cause.Plain(err))
 	}
-	if err := a.Store.CheckPlace(real); err != nil {
+	if err := a.Store.Data.CheckPlace(real); err != nil {
 		return act.Failure(err)
 	}
 	if err := a.allow(ctx, real); err != nil {

@@ -30,7 +30,7 @@ type Shown interface {
 // Certificates implements api.CertificateStore.
 func (c *Certificates) Certificates(ctx context.Context) (api.Certificates, error) {
 	var document certificate.Stored
-	version, err := c.Store.ReadDocument(ctx, store.CertificateDocument, &document)
+	version, err := c.Store.Documents.Read(ctx, store.CertificateDocument, &document)
 	if err != nil {
 		return api.Certificates{}, act.Failure(err)
 	}
@@ -94,7 +94,7 @@ func (c *Certificates) Renew(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	var kept certificate.Stored
-	version, err := c.Store.ReadDocument(ctx, store.CertificateDocument, &kept)
+	version, err := c.Store.Documents.Read(ctx, store.CertificateDocument, &kept)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ type Data struct {
 
 // Data implements api.ProtectedData.
 func (d *Data) Data(ctx context.Context) ([]api.Data, error) {
-	all, err := d.Store.Data(ctx)
+	all, err := d.Store.Data.List(ctx)
 	list := make([]api.Data, len(all))
 	for i, data := range all {
 		list[i] = api.DataOf(data)
@@ -71,7 +71,7 @@ func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
 	}
 	return d.Lead.ChangeFor(ctx, "protected "+data.Name+" at "+data.Path, func() error {
 		defer d.Count(ctx)
-		return d.Store.AddData(ctx, wanted)
+		return d.Store.Data.Add(ctx, wanted)
 	})
 }
 
@@ -81,7 +81,7 @@ func (d *Data) checkNewData(ctx context.Context, wanted pair.Data) error {
 	if err := d.Lead.Check(); err != nil {
 		return err
 	}
-	return d.Store.CheckData(ctx, wanted)
+	return d.Store.Data.Check(ctx, wanted)
 }
 
 // refusesPath reports whether no more need be said of the path.
@@ -105,7 +105,7 @@ func (d *Data) unfit(ctx context.Context, path string) error {
 func (d *Data) RemoveData(ctx context.Context, name string) error {
 	return d.Lead.ChangeFor(ctx, "stopped protecting "+name, func() error {
 		defer d.Count(ctx)
-		return d.Store.RemoveData(ctx, name)
+		return d.Store.Data.Remove(ctx, name)
 	})
 }
 
@@ -172,7 +172,7 @@ func (d *Data) checkRoom(ctx context.Context, path string) []api.Check {
 
 // Protection implements api.ProtectedData.
 func (d *Data) Protection(ctx context.Context) (api.Protection, error) {
-	all, err := d.Store.Data(ctx)
+	all, err := d.Store.Data.List(ctx)
 	if err != nil {
 		return api.Protection{}, act.Failure(err)
 	}

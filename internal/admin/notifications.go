@@ -103,7 +103,7 @@ func (n *Notifications) SaveNotifications(ctx context.Context, wanted api.SavedN
 	event := pair.Event{Kind: pair.KindSettingChanged, Text: act.By(ctx).String() + " " + what + ".", Detail: act.By(ctx).Note()}
 	pair.NoteChanges(event.Detail, changes)
 	err = n.Lead.Change(func() error {
-		_, err := n.Store.SaveDocument(ctx, store.NotificationsDocument, text, version, event)
+		_, err := n.Store.Documents.Save(ctx, store.NotificationsDocument, text, version, event)
 		return err
 	})
 	if err != nil {
@@ -160,7 +160,7 @@ func (n *Notifications) TestNotification(ctx context.Context, channel string) (s
 // Read reads who is told of what, and the version to save it again.
 func (n *Notifications) Read(ctx context.Context) (pair.Notifications, int64, error) {
 	settings := pair.DefaultNotifications()
-	version, err := n.Store.ReadDocument(ctx, store.NotificationsDocument, &settings)
+	version, err := n.Store.Documents.Read(ctx, store.NotificationsDocument, &settings)
 	return settings, version, err
 }
 

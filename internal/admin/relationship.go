@@ -46,7 +46,7 @@ func (r *Relationship) PreviewPair(ctx context.Context, request api.PairRequest)
 	if preview.NeedReplace && !strings.HasPrefix(found.Hello.Data, noPieces) {
 		preview.Confirm = found.Hello.Name
 	}
-	protected, err := r.Store.Data(ctx)
+	protected, err := r.Store.Data.List(ctx)
 	if err != nil {
 		return api.PairPreview{}, act.Failure(err)
 	}

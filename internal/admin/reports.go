@@ -47,7 +47,7 @@ func (r *Reports) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, 
 		return s, act.Failure(err)
 	}
 	s.Step = report.StepOf(filter.Step, s.Since, s.Until)
-	heads, err := r.Store.Heads(ctx)
+	heads, err := r.Store.History.Heads(ctx)
 	if err != nil {
 		return s, act.Failure(err)
 	}
@@ -79,7 +79,7 @@ func (r *Reports) rangeOf(ctx context.Context, s *scope, filter api.ReportFilter
 		}
 		var first time.Time
 		if period == report.Always {
-			if first, err = r.Store.FirstEvent(ctx); err != nil {
+			if first, err = r.Store.History.FirstEvent(ctx); err != nil {
 				return err
 			}
 		}
@@ -122,7 +122,7 @@ func (r *Reports) Availability(ctx context.Context, filter api.ReportFilter) (ap
 	if err != nil {
 		return api.Availability{}, act.Failure(err)
 	}
-	begun, err := r.Store.FirstServed(ctx)
+	begun, err := r.Store.History.FirstServed(ctx)
 	if err != nil {
 		return api.Availability{}, act.Failure(err)
 	}
@@ -139,7 +139,7 @@ func (r *Reports) Availability(ctx context.Context, filter api.ReportFilter) (ap
 	for _, outage := range shown {
 		ids = append(ids, outage.Began, outage.Ended)
 	}
-	said, err := r.Store.EventTexts(ctx, ids)
+	said, err := r.Store.History.Texts(ctx, ids)
 	for _, outage := range slices.Backward(shown) {
 		known.Outages = append(known.Outages, api.ToldOutage{Outage: outage, BeganText: said[outage.Began], EndedText: said[outage.Ended]})
 	}
@@ -159,7 +159,7 @@ func newest(stretches []report.Stretch, most int) []report.Stretch {
 
 // changes reads who served when.
 func (r *Reports) changes(ctx context.Context, s scope) ([]report.Change, error) {
-	places, err := r.Store.Places(ctx, s.Since, s.Until)
+	places, err := r.Store.History.Places(ctx, s.Since, s.Until)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +201,7 @@ func (r *Reports) EventReport(ctx context.Context, kind api.ReportKind, filter a
 	}
 	wanted := s.filter(kind, filter)
 	wanted.Before, wanted.Limit = filter.Before, filter.PageSize(kind)
-	found, next, err := r.Store.Find(ctx, wanted, mostSearched, matching(filter.Text))
+	found, next, err := r.Store.History.Find(ctx, wanted, mostSearched, matching(filter.Text))
 	if err != nil {
 		return made, act.Failure(err)
 	}
@@ -216,7 +216,7 @@ func (r *Reports) EventReport(ctx context.Context, kind api.ReportKind, filter a
 	}
 	made.Next = next
 	if next != "" && filter.Text != "" {
-		made.Reached, err = r.Store.EventTime(ctx, next)
+		made.Reached, err = r.Store.History.Time(ctx, next)
 	}
 	return made, act.Failure(err)
 }
@@ -228,7 +228,7 @@ func (r *Reports) EachReported(ctx context.Context, kind api.ReportKind, filter 
 		return err
 	}
 	match := matching(filter.Text)
-	return act.Failure(r.Store.EachEvent(ctx, s.filter(kind, filter), func(event pair.Event) error {
+	return act.Failure(r.Store.History.Each(ctx, s.filter(kind, filter), func(event pair.Event) error {
 		if !match(event) {
 			return nil
 		}
@@ -268,7 +268,7 @@ func (r *Reports) sums(ctx context.Context, s scope, kind api.ReportKind, filter
 		asked[i] = store.Span(span)
 		made.Parts = append(made.Parts, api.ReportSum{Span: span, Counts: map[string]int64{}})
 	}
-	sums, err := r.Store.Sums(ctx, asked, kindsOf(kind, filter), s.writers)
+	sums, err := r.Store.History.Sums(ctx, asked, kindsOf(kind, filter), s.writers)
 	for _, sum := range sums {
 		for _, to := range []*api.ReportSum{&made.Total, &made.Parts[sum.Span]} {
 			add(to, sum, kind)
@@ -300,7 +300,7 @@ func (r *Reports) story(ctx context.Context, event pair.Event) ([]api.Event, err
 	if heard, err := time.Parse(time.RFC3339, event.Detail["peer_heard"]); err == nil && heard.Before(since) {
 		since = heard.Add(-time.Second)
 	}
-	around, err := r.Store.Events(ctx, store.Filter{Since: since, Until: event.Time.Add(after), Limit: most})
+	around, err := r.Store.History.Events(ctx, store.Filter{Since: since, Until: event.Time.Add(after), Limit: most})
 	told := []api.Event{}
 	for _, one := range around {
 		if one.Detail["to"] != "" || slices.Contains([]string{pair.KindDiverged, pair.KindStarted, pair.KindStopped}, one.Kind) {

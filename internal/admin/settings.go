@@ -33,7 +33,7 @@ type Settings struct {
 // Settings implements api.SettingsStore. A backup tells what it last heard from
 // its primary.
 func (s *Settings) Settings(ctx context.Context) (api.Saved[pair.Settings], error) {
-	saved, version, err := s.Store.Settings(ctx)
+	saved, version, err := s.Store.Settings.Get(ctx)
 	if s.Agent.Look().State.Record.Role == pair.Backup {
 		saved, version = s.InForce.Versioned()
 	}
@@ -85,7 +85,7 @@ func (s *Settings) Asked(ctx context.Context, q wire.Settings) (wire.Plain, erro
 	if s.Agent.Look().State.Record.Role != pair.Primary {
 		return wire.Plain{}, &peer.RemoteError{Code: "refused", Text: "That appliance is not the primary now; try again in a moment."}
 	}
-	before, version, err := s.Store.Settings(ctx)
+	before, version, err := s.Store.Settings.Get(ctx)
 	if err != nil {
 		return wire.Plain{}, err
 	}
@@ -104,7 +104,7 @@ func (s *Settings) save(ctx context.Context, wanted pair.Settings, version int64
 		return 0, err
 	}
 	err = s.Lead.Change(func() (err error) {
-		if newest, err = s.Store.SetSettings(ctx, wanted, version, by); err != nil {
+		if newest, err = s.Store.Settings.Save(ctx, wanted, version, by); err != nil {
 			return err
 		}
 		s.InForce.Set(wanted, newest, s.Agent.Look().State.Record.Role)

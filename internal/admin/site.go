@@ -24,7 +24,7 @@ type Site struct {
 // Site implements api.SiteStore.
 func (s *Site) Site(ctx context.Context) (api.SavedSite, error) {
 	saved := api.SavedSite{Front: s.front()}
-	version, err := s.Store.ReadDocument(ctx, store.SiteDocument, &saved.Site)
+	version, err := s.Store.Documents.Read(ctx, store.SiteDocument, &saved.Site)
 	saved.Version = version
 	return saved, act.Failure(err)
 }
@@ -82,7 +82,7 @@ func (s *Site) saveDocument(ctx context.Context, name string, value any, version
 	maps.Copy(detail, made.detail)
 	event := pair.Event{Kind: pair.KindSettingChanged, Text: act.By(ctx).String() + " " + made.text + ".", Detail: detail}
 	err = s.Lead.Change(func() error {
-		_, err := s.Store.SaveDocument(ctx, name, text, version, event)
+		_, err := s.Store.Documents.Save(ctx, name, text, version, event)
 		return err
 	})
 	if err != nil {

@@ -91,7 +91,7 @@ func TestWhatALinkLeadsToCounts(t *testing.T) {
 func TestWhatWasProtectedIsKeptAtAnUpgrade(t *testing.T) {
 	b := withUsers(t)
 	protect := func(name, path string) {
-		if err := b.site.AddData(t.Context(), pair.Data{Name: name, Spec: pair.Directory{Path: pair.Path(path)}}); err != nil {
+		if err := b.site.Data.Add(t.Context(), pair.Data{Name: name, Spec: pair.Directory{Path: pair.Path(path)}}); err != nil {
 			t.Fatal(err)
 		}
 	}

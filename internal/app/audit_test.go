@@ -64,7 +64,7 @@ func TestTheAuditTellsApartWhoActedAndFromWhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.history.flush(t.Context())
-			events, err := b.site.Events(t.Context(), store.Filter{Kinds: []string{pair.KindSettingChanged}})
+			events, err := b.site.History.Events(t.Context(), store.Filter{Kinds: []string{pair.KindSettingChanged}})
 			if err != nil || len(events) != 1 {
 				t.Fatalf("got %v, %v", events, err)
 			}

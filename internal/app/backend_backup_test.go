@@ -37,10 +37,10 @@ func sealed(t *testing.T, text string) *bytes.Buffer {
 
 func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	a, ctx := runningAppliance(t), asAnn(t)
-	if _, err := a.site.SaveDocument(ctx, "site", []byte(`{"name":"Help desk"}`), 0, pair.Event{Kind: pair.KindSettingChanged, Text: "x"}); err != nil {
+	if _, err := a.site.Documents.Save(ctx, "site", []byte(`{"name":"Help desk"}`), 0, pair.Event{Kind: pair.KindSettingChanged, Text: "x"}); err != nil {
 		t.Fatal(err)
 	}
-	token, err := a.site.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
+	token, err := a.site.Tokens.Create(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	if text := file.String(); strings.Contains(text, "Help desk") || strings.Contains(text, "argon2id") {
 		t.Error("the backup is readable without its password")
 	}
-	if err := errors.Join(a.site.RevokeToken(ctx, "monitor"), a.site.AddUser(ctx, pair.NewUser{Name: "bob", Role: pair.Viewer, Password: "correct horse"})); err != nil {
+	if err := errors.Join(a.site.Tokens.Revoke(ctx, "monitor"), a.site.Users.Add(ctx, pair.NewUser{Name: "bob", Role: pair.Viewer, Password: "correct horse"})); err != nil {
 		t.Fatal(err)
 	}
 	holds, err := a.tested().InspectBackup(ctx, backupPassword, bytes.NewReader(file.Bytes()))
@@ -59,7 +59,7 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 		holds.Version != "1.2.3" || holds.Appliance != "alpha" || time.Since(holds.Made) > time.Minute {
 		t.Fatalf("holds %+v, %v", holds, err)
 	}
-	if _, err := a.site.User(ctx, "bob"); err != nil {
+	if _, err := a.site.Users.Get(ctx, "bob"); err != nil {
 		t.Errorf("looking into a backup changed something: %v", err)
 	}
 	if err := a.tested().RestoreInspected(ctx, "another"); pair.CodeOf(err) != pair.NotFound {
@@ -68,10 +68,10 @@ func TestABackupIsLookedIntoAndRestored(t *testing.T) {
 	if err := a.tested().RestoreInspected(ctx, holds.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.site.AuthenticateToken(ctx, token.Secret); err != nil {
+	if _, err := a.site.Tokens.Authenticate(ctx, token.Secret); err != nil {
 		t.Errorf("the token of the backup: %v", err)
 	}
-	if _, err := a.site.User(ctx, "bob"); pair.CodeOf(err) != pair.NotFound {
+	if _, err := a.site.Users.Get(ctx, "bob"); pair.CodeOf(err) != pair.NotFound {
 		t.Errorf("who is not in the backup is still there: %v", err)
 	}
 	if err := a.tested().RestoreInspected(ctx, holds.ID); pair.CodeOf(err) != pair.NotFound {
@@ -120,7 +120,7 @@ func TestAFileThatIsNoBackupIsToldInASentence(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := a.site.Authenticate(ctx, "ann", "correct horse"); err != nil {
+	if _, err := a.site.Users.Authenticate(ctx, "ann", "correct horse"); err != nil {
 		t.Errorf("a refused backup changed something: %v", err)
 	}
 	if err := a.tested().CreateBackup(ctx, "short", io.Discard); pair.CodeOf(err) != pair.Usage {

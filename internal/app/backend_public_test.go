@@ -144,7 +144,7 @@ func TestTheKeyOfTheCertificateStaysInside(t *testing.T) {
 func TestAnApplianceStartsWithADamagedCertificate(t *testing.T) {
 	b, ctx := publicAppliance(t)
 	event := pair.Event{Kind: pair.KindSettingChanged, Text: "damaged"}
-	if _, err := b.site.SaveDocument(ctx, store.CertificateDocument, []byte(`{"chain":"x","key":"y"}`), 0, event); err != nil {
+	if _, err := b.site.Documents.Save(ctx, store.CertificateDocument, []byte(`{"chain":"x","key":"y"}`), 0, event); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.openPublic(ctx); err != nil {

@@ -26,7 +26,7 @@ func (a *Appliance) wrote(t *testing.T, ago time.Duration, kind, text string, de
 	for i := 0; i < len(detail); i += 2 {
 		event.Detail[detail[i]] = detail[i+1]
 	}
-	if _, err := a.site.Append(t.Context(), event); err != nil {
+	if _, err := a.site.History.Append(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -37,7 +37,7 @@ func (a *Appliance) merged(t *testing.T, events ...pair.Event) {
 	for i := range events {
 		events[i].Appliance, events[i].ID = other, pair.EventID(other, int64(i+1))
 	}
-	if _, err := a.site.Merge(t.Context(), events); err != nil {
+	if _, err := a.site.History.Merge(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -242,7 +242,7 @@ func TestWhoLeavesTheRelationshipKeepsItsName(t *testing.T) {
 		t.Errorf("the status tells of %+v, %v", status.Former, err)
 	}
 	waitFor(t, "the history calls this appliance by its name", func() bool {
-		names, err := a.site.Names(t.Context())
+		names, err := a.site.History.Names(t.Context())
 		return err == nil && names[a.identity.ID()] == "alpha"
 	})
 }

@@ -84,7 +84,7 @@ func stranger(t *testing.T, address string) context.Context {
 func told(t *testing.T, b *tested, kinds ...string) []string {
 	t.Helper()
 	b.history.flush(t.Context())
-	events, err := b.site.Events(t.Context(), store.Filter{Kinds: kinds})
+	events, err := b.site.History.Events(t.Context(), store.Filter{Kinds: kinds})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,10 +73,10 @@ func plant(t *testing.T, a *Appliance) map[string]string {
 	if _, err := a.tested().SetKey(ctx, secrets["pre-shared key"]); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.site.AddUser(ctx, pair.NewUser{Name: "bob", Role: pair.Viewer, Password: secrets["password"]}); err != nil {
+	if err := a.site.Users.Add(ctx, pair.NewUser{Name: "bob", Role: pair.Viewer, Password: secrets["password"]}); err != nil {
 		t.Fatal(err)
 	}
-	recovery, err := a.site.SetTOTP(ctx, "bob", secrets["one-time codes"], code)
+	recovery, err := a.site.Users.SetTOTP(ctx, "bob", secrets["one-time codes"], code)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func plant(t *testing.T, a *Appliance) map[string]string {
 		t.Fatal(err)
 	}
 	secrets["API token"] = created.Secret
-	if err := a.site.AddSession(ctx, store.Session{ID: secrets["session"], User: "bob", Expires: time.Now().Add(time.Hour)}); err != nil {
+	if err := a.site.Sessions.Begin(ctx, store.Session{ID: secrets["session"], User: "bob", Expires: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	certified := stored(t, time.Hour, "example.org")
@@ -99,7 +99,7 @@ func plant(t *testing.T, a *Appliance) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.site.SaveDocument(ctx, name, text, 0, pair.Event{Kind: pair.KindSettingChanged, Text: "x"}); err != nil {
+		if _, err := a.site.Documents.Save(ctx, name, text, 0, pair.Event{Kind: pair.KindSettingChanged, Text: "x"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -137,7 +137,7 @@ func slip(t *testing.T, a *Appliance, secrets map[string]string) {
 		}
 		for _, form := range careless(secret) {
 			a.log.Info("careless message", slog.String("answer", form))
-			if _, err := a.site.Append(t.Context(), pair.Event{Kind: pair.KindSyncFailed, Text: "careless: " + form, Detail: map[string]string{"error": form}}); err != nil {
+			if _, err := a.site.History.Append(t.Context(), pair.Event{Kind: pair.KindSyncFailed, Text: "careless: " + form, Detail: map[string]string{"error": form}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -192,7 +192,7 @@ func TestNoSecretIsInTheSupportBundle(t *testing.T) {
 func TestTheSupportBundleTellsWhatASupporterNeeds(t *testing.T) {
 	a := runningAppliance(t)
 	a.log.Info("a line of the log", slog.Int("n", 42))
-	if _, err := a.site.Append(t.Context(), pair.Event{Kind: pair.KindPaired, Text: "alpha and beta are a pair"}); err != nil {
+	if _, err := a.site.History.Append(t.Context(), pair.Event{Kind: pair.KindPaired, Text: "alpha and beta are a pair"}); err != nil {
 		t.Fatal(err)
 	}
 	files := bundleOf(t, a)

@@ -82,7 +82,7 @@ func (h *history) flush(ctx context.Context) bool {
 		if !some {
 			return true
 		}
-		if _, err := h.site.Append(ctx, event); err != nil {
+		if _, err := h.site.History.Append(ctx, event); err != nil {
 			h.log.Error("event not written yet", slog.String("error", err.Error()))
 			return false
 		}

@@ -110,7 +110,7 @@ func victim(t *testing.T, role pair.Role) *Appliance {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.Close() })
-	if err := a.site.AddUser(t.Context(), pair.NewUser{Name: "anna", Role: pair.Administrator, Password: secretWords}); err != nil {
+	if err := a.site.Users.Add(t.Context(), pair.NewUser{Name: "anna", Role: pair.Administrator, Password: secretWords}); err != nil {
 		t.Fatal(err)
 	}
 	for some := range slices.Chunk(hostileEvents(), wire.ExchangeEvents) {

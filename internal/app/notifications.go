@@ -13,7 +13,7 @@ import (
 // newNotifier makes what tells people and programs what happens here.
 func (a *Appliance) newNotifier() *notify.Notifier {
 	return notify.New(notify.Options{
-		Keeper: a.site, Courier: notify.NewSender(a.version, nil), Record: a.history.Record, Log: a.log,
+		History: a.site.History, Store: a.site.Outbox, Courier: notify.NewSender(a.version, nil), Record: a.history.Record, Log: a.log,
 		Settings: func(ctx context.Context) (pair.Notifications, error) {
 			settings, _, err := a.notifications.Read(ctx)
 			return settings, err
@@ -25,7 +25,7 @@ func (a *Appliance) newNotifier() *notify.Notifier {
 // situation is what the notifier needs to know of this appliance now.
 func (a *Appliance) situation(ctx context.Context) notify.Situation {
 	var site pair.Site
-	_, _ = a.site.ReadDocument(ctx, store.SiteDocument, &site) // a site without a name is one, too
+	_, _ = a.site.Documents.Read(ctx, store.SiteDocument, &site) // a site without a name is one, too
 	role := a.agent.Look().State.Record.Role
 	s := notify.Situation{
 		Self: a.identity.ID(), Name: a.config.Name, Site: site.Name, Role: role,
@@ -49,7 +49,7 @@ func (a *Appliance) daily(ctx context.Context) (notify.Daily, error) {
 	}
 	report := notify.Daily{Status: status, Since: time.Now().Add(-24 * time.Hour)}
 	kinds := slices.DeleteFunc(append(pair.ToldKinds(), pair.KindConditionRaised), func(kind string) bool { return kind == pair.KindSyncDone })
-	events, err := a.site.Events(ctx, store.Filter{Since: report.Since, Kinds: kinds, Limit: most})
+	events, err := a.site.History.Events(ctx, store.Filter{Since: report.Since, Kinds: kinds, Limit: most})
 	if err != nil {
 		return notify.Daily{}, err
 	}

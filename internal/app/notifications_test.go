@@ -127,7 +127,7 @@ func TestAPowerCutLosesAndDoublesNoNotice(t *testing.T) {
 	}
 	stop := tell(t, a)
 	r.answer(http.StatusServiceUnavailable)
-	waitFor(t, "the queue to begin", func() bool { text, err := a.site.Outbox(t.Context()); return err == nil && len(text) > 0 })
+	waitFor(t, "the queue to begin", func() bool { text, err := a.site.Outbox.Read(t.Context()); return err == nil && len(text) > 0 })
 	a.history.Record(pair.Event{Kind: pair.KindTakeover, Text: "took over"})
 	r.eventually(t, "an attempt", func(_ []notify.Payload, tried int) bool { return tried == 1 })
 	waitFor(t, "the failure to be noted", func() bool { return mustTell(t, a)[1].Attempts == 1 })
@@ -281,7 +281,7 @@ func TestTheDailyNoticeTellsWhatHappened(t *testing.T) {
 		{Kind: pair.KindConditionRaised, Text: "alone", Detail: map[string]string{"condition": "alone", "severity": "warning"}},
 		{Kind: pair.KindConditionRaised, Text: "maintenance", Detail: map[string]string{"condition": "maintenance", "severity": "info"}},
 	} {
-		if _, err := a.site.Append(t.Context(), event); err != nil {
+		if _, err := a.site.History.Append(t.Context(), event); err != nil {
 			t.Fatal(err)
 		}
 	}

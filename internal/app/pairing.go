@@ -18,7 +18,7 @@ func (a *Appliance) hello() peer.Hello {
 	defer cancel()
 	record := a.local.State().Record
 	hello := peer.Hello{Name: a.config.Name, Version: a.version, Role: record.Role, Epoch: record.Epoch}
-	protected, err := a.site.Data(ctx)
+	protected, err := a.site.Data.List(ctx)
 	if err != nil {
 		a.log.Error("protected data not readable", slog.String("error", err.Error()))
 		hello.HoldsData = true // rather ask than replace

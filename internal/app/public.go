@@ -17,8 +17,8 @@ import (
 // leaves in force what was.
 func (a *Appliance) showSite(ctx context.Context) error {
 	return a.public.Read(func() (site pair.Site, kept certificate.Stored, err error) {
-		_, siteErr := a.site.ReadDocument(ctx, store.SiteDocument, &site)
-		_, certificateErr := a.site.ReadDocument(ctx, store.CertificateDocument, &kept)
+		_, siteErr := a.site.Documents.Read(ctx, store.SiteDocument, &site)
+		_, certificateErr := a.site.Documents.Read(ctx, store.CertificateDocument, &kept)
 		return site, kept, errors.Join(siteErr, certificateErr)
 	})
 }

@@ -82,7 +82,7 @@ func TestACertificateThatWasMadeHereRenewsItself(t *testing.T) {
 		t.Errorf("in the history: %v", lines)
 	}
 	var kept certificate.Stored
-	if _, err := b.site.ReadDocument(t.Context(), store.CertificateDocument, &kept); err != nil || !kept.Made {
+	if _, err := b.site.Documents.Read(t.Context(), store.CertificateDocument, &kept); err != nil || !kept.Made {
 		t.Errorf("kept: made here %t, %v", kept.Made, err)
 	}
 }

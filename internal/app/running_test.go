@@ -23,7 +23,7 @@ func runningAppliance(t *testing.T) *Appliance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.site.AddUser(t.Context(), pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
+	if err := a.site.Users.Add(t.Context(), pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

@@ -151,7 +151,7 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 		return err
 	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
-		Dir: dir, Kinds: kinds, Inline: admin.SiteDatabase(), Log: a.log, Data: a.site.Data, Aside: (&data{a}).setAside, Missing: (&data{a}).missing,
+		Dir: dir, Kinds: kinds, Inline: admin.SiteDatabase(), Log: a.log, Data: a.site.Data.List, Aside: (&data{a}).setAside, Missing: (&data{a}).missing,
 		Offering: func(ctx context.Context, offer pair.Snapshot) error { return a.agent.DataOffered(ctx, offer) },
 	})
 	return err
@@ -190,7 +190,7 @@ func (a *Appliance) openPublic(ctx context.Context) error {
 
 // compose makes the agent, and lets the rest know of it.
 func (a *Appliance) compose(ctx context.Context) error {
-	saved, version, err := a.site.Settings(ctx)
+	saved, version, err := a.site.Settings.Get(ctx)
 	if err != nil {
 		return err
 	}

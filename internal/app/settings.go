@@ -39,7 +39,7 @@ func (a *Appliance) configure(c *failover.Config, s pair.Settings, test []netip.
 
 // reload brings into force what the site database says now.
 func (a *Appliance) reload(ctx context.Context) error {
-	saved, version, err := a.site.Settings(ctx)
+	saved, version, err := a.site.Settings.Get(ctx)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 
 // countProtected takes in how much is protected, for those who cannot wait for a disk.
 func (a *Appliance) countProtected(ctx context.Context) {
-	protected, err := a.site.Data(ctx)
+	protected, err := a.site.Data.List(ctx)
 	if err != nil {
 		a.log.Error("the list of protected data cannot be read", slog.String("error", err.Error()))
 		return

@@ -46,7 +46,6 @@ func manyMethods() map[string]int {
 		"internal/failover/failovertest.World": 50,
 		"internal/failover/failovertest.play":  64,
 		"internal/peer.Link":                   67,
-		"internal/store.Site":                  84,
 		"test/faults.machine":                  52,
 	}
 }

@@ -18,7 +18,7 @@ import (
 // heldDocuments are the digests of the documents here, by name; empty, so that
 // nothing is told, if they cannot be read.
 func (x *Exchange) heldDocuments(ctx context.Context) map[string]string {
-	all, err := x.Store.Documents(ctx)
+	all, err := x.Store.Documents.List(ctx)
 	if err != nil {
 		x.Log.Warn("documents of the site not read", slog.String("error", err.Error()))
 		return nil
@@ -41,7 +41,7 @@ func (x *Exchange) otherDocuments(ctx context.Context, held map[string]string) [
 	if len(held) == 0 {
 		return nil
 	}
-	all, err := x.Store.Documents(ctx)
+	all, err := x.Store.Documents.List(ctx)
 	if err != nil {
 		x.Log.Warn("documents of the site not told", slog.String("error", err.Error()))
 		return nil
@@ -71,7 +71,7 @@ func (x *Exchange) takeDocuments(ctx context.Context, told []wire.Document) {
 		return
 	}
 	for _, d := range told {
-		if err := x.Store.TakeDocument(ctx, store.Document{Name: d.Name, Value: []byte(d.Value), Version: d.Version}); err != nil {
+		if err := x.Store.Documents.Take(ctx, store.Document{Name: d.Name, Value: []byte(d.Value), Version: d.Version}); err != nil {
 			x.Log.Warn("document of the primary not taken", slog.String("document", d.Name), slog.String("error", err.Error()))
 		}
 	}

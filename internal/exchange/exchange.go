@@ -59,7 +59,7 @@ func (x *Exchange) All(ctx context.Context) {
 		x.takeDocuments(ctx, answer.Documents)
 		taken := theirs == nil || !maps.Equal(theirs, answer.Heads) // of ours, by the peer
 		theirs = answer.Heads
-		mine, err := x.Store.Heads(ctx)
+		mine, err := x.Store.History.Heads(ctx)
 		if err != nil || merged == 0 && (covers(theirs, mine) || !taken) {
 			return
 		}
@@ -69,13 +69,13 @@ func (x *Exchange) All(ctx context.Context) {
 // offer says what we have, and brings what a peer with the heads lacks; nil
 // heads: not known yet.
 func (x *Exchange) offer(ctx context.Context, heads map[pair.ApplianceID]int64) (wire.Exchange, error) {
-	mine, err := x.Store.Heads(ctx)
+	mine, err := x.Store.History.Heads(ctx)
 	if err != nil {
 		return wire.Exchange{}, err
 	}
 	var events []pair.Event
 	if heads != nil {
-		if events, err = x.Store.EventsAfter(ctx, heads, wire.ExchangeEvents); err != nil {
+		if events, err = x.Store.History.After(ctx, heads, wire.ExchangeEvents); err != nil {
 			return wire.Exchange{}, err
 		}
 		events = fitting(events, wire.MaxSize/2)
@@ -103,7 +103,7 @@ func (x *Exchange) merge(ctx context.Context, events []pair.Event) (merged int, 
 	if x.Full() {
 		return 0, nil
 	}
-	if merged, err = x.Store.Merge(ctx, events); merged > 0 {
+	if merged, err = x.Store.History.Merge(ctx, events); merged > 0 {
 		x.ReadNames(ctx)
 	}
 	return merged, err

@@ -83,7 +83,7 @@ func TestDocumentsAreToldToABackupThatHasThemOtherwise(t *testing.T) {
 	x := newExchange(t)
 	save := func(name, text string, version int64) {
 		t.Helper()
-		if _, err := x.Store.SaveDocument(t.Context(), name, []byte(text), version, pair.Event{Kind: pair.KindSettingChanged, Text: "saved"}); err != nil {
+		if _, err := x.Store.Documents.Save(t.Context(), name, []byte(text), version, pair.Event{Kind: pair.KindSettingChanged, Text: "saved"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,7 +102,7 @@ func TestDocumentsAreToldToABackupThatHasThemOtherwise(t *testing.T) {
 		t.Errorf("one that does not ask is told %+v", told)
 	}
 	x.takeDocuments(t.Context(), told) // a primary takes none
-	if _, version, err := x.Store.Document(t.Context(), "site"); version != 2 || err != nil {
+	if _, version, err := x.Store.Documents.Get(t.Context(), "site"); version != 2 || err != nil {
 		t.Errorf("version %d, %v", version, err)
 	}
 }

@@ -73,7 +73,7 @@ func (x *Exchange) Report(ctx context.Context, question wire.Report) (wire.Repor
 
 // ReadNames reads what the events tell of names. Without them, ids are shown.
 func (x *Exchange) ReadNames(ctx context.Context) {
-	told, err := x.Store.Names(ctx)
+	told, err := x.Store.History.Names(ctx)
 	if err != nil {
 		x.Log.Warn("names of appliances not read", slog.String("error", err.Error()))
 		return

@@ -45,7 +45,7 @@ func (x *Exchange) adopt(ctx context.Context, told wire.Exchange) {
 // Keep writes what was adopted into the site database of one that becomes
 // primary before a data sync brought it. A failure keeps nobody from serving.
 func (x *Exchange) Keep(ctx context.Context) {
-	if _, err := x.Store.SetSettings(ctx, x.Settings.Get(), 0, pair.Actor{Name: "baton"}); err != nil {
+	if _, err := x.Store.Settings.Save(ctx, x.Settings.Get(), 0, pair.Actor{Name: "baton"}); err != nil {
 		x.Log.Warn("settings of the former primary not kept", slog.String("error", err.Error()))
 	}
 }

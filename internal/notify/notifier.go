@@ -18,16 +18,19 @@ import (
 	"baton/internal/pair"
 )
 
-// Keeper holds the history and, beside it, the queue of this appliance. A site
-// database is one.
-type Keeper interface {
+// History is the history of both appliances.
+type History interface {
 	// Heads tells up to which number the history of each appliance is here.
 	Heads(ctx context.Context) (map[pair.ApplianceID]int64, error)
-	// EventsAfter returns up to limit events behind these heads.
-	EventsAfter(ctx context.Context, heads map[pair.ApplianceID]int64, limit int) ([]pair.Event, error)
-	// Outbox returns what SaveOutbox made durable last; nothing at first.
-	Outbox(ctx context.Context) ([]byte, error)
-	SaveOutbox(ctx context.Context, outbox []byte) error
+	// After returns up to limit events behind these heads.
+	After(ctx context.Context, heads map[pair.ApplianceID]int64, limit int) ([]pair.Event, error)
+}
+
+// Outbox keeps the queue of this appliance.
+type Outbox interface {
+	// Read returns what Save made durable last; nothing at first.
+	Read(ctx context.Context) ([]byte, error)
+	Save(ctx context.Context, outbox []byte) error
 }
 
 // Courier makes one attempt to deliver a notice. Sender is one.
@@ -37,7 +40,8 @@ type Courier interface {
 
 // Options are what a Notifier needs of the appliance.
 type Options struct {
-	Keeper    Keeper
+	History   History
+	Store     Outbox
 	Courier   Courier
 	Settings  func(context.Context) (pair.Notifications, error)
 	Situation func(context.Context) Situation
@@ -166,7 +170,7 @@ func (n *Notifier) refresh(ctx context.Context, now time.Time) error {
 		n.outbox, n.settings = &outbox{}, settings
 		return nil
 	}
-	heads, err := n.Keeper.Heads(ctx)
+	heads, err := n.History.Heads(ctx)
 	if err != nil {
 		return err
 	}
@@ -187,7 +191,7 @@ func (n *Notifier) load(ctx context.Context) error {
 	if n.loaded {
 		return nil
 	}
-	text, err := n.Keeper.Outbox(ctx)
+	text, err := n.Store.Read(ctx)
 	if err != nil {
 		return err
 	}
@@ -229,7 +233,7 @@ func (n *Notifier) prepare(settings pair.Notifications, tells map[string]pair.Te
 // read considers what has been added to the history.
 func (n *Notifier) read(ctx context.Context, tells map[string]pair.Tell, s Situation, now time.Time) error {
 	for {
-		events, err := n.Keeper.EventsAfter(ctx, n.outbox.Heads, pageOfOnce)
+		events, err := n.History.After(ctx, n.outbox.Heads, pageOfOnce)
 		if err != nil {
 			return err
 		}
@@ -264,7 +268,7 @@ func (n *Notifier) save(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.Keeper.SaveOutbox(ctx, text); err != nil {
+	if err := n.Store.Save(ctx, text); err != nil {
 		return err
 	}
 	n.dirty = false

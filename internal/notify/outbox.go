@@ -138,7 +138,7 @@ func (o *outbox) keepOnly(tells map[string]pair.Tell) (changed bool) {
 	return changed
 }
 
-// take considers events, as EventsAfter orders them, and puts into the queues what
+// take considers events, as History.After orders them, and puts into the queues what
 // is told. It reports whether a queue changed.
 func (o *outbox) take(events []pair.Event, tells map[string]pair.Tell, s Situation, now time.Time) (changed bool) {
 	for _, event := range events { // first, as the peer's may come behind the own

@@ -79,7 +79,7 @@ func newMachine(t *testing.T, id pair.ApplianceID, history *past) *machine {
 // start runs the daemon on what the disk holds.
 func (m *machine) start() {
 	m.notifier = New(Options{
-		Keeper: m, Courier: m, Log: quiet(),
+		History: m, Store: m, Courier: m, Log: quiet(),
 		Settings: func(context.Context) (pair.Notifications, error) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -130,7 +130,7 @@ func (m *machine) Heads(context.Context) (map[pair.ApplianceID]int64, error) {
 	return heads, nil
 }
 
-func (m *machine) EventsAfter(_ context.Context, heads map[pair.ApplianceID]int64, limit int) ([]pair.Event, error) {
+func (m *machine) After(_ context.Context, heads map[pair.ApplianceID]int64, limit int) ([]pair.Event, error) {
 	m.mu.Lock()
 	apart := m.apart
 	m.mu.Unlock()
@@ -146,13 +146,13 @@ func (m *machine) EventsAfter(_ context.Context, heads map[pair.ApplianceID]int6
 	return events, nil
 }
 
-func (m *machine) Outbox(context.Context) ([]byte, error) {
+func (m *machine) Read(context.Context) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.disk), nil
 }
 
-func (m *machine) SaveOutbox(_ context.Context, outbox []byte) error {
+func (m *machine) Save(_ context.Context, outbox []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fullAfter == 0 {

@@ -33,7 +33,7 @@ func (a *Account) ChangePassword(ctx context.Context, name, old, password string
 // proveAgain asks somebody who is signed in for the password, so that a browser
 // left alone is not enough.
 func (a *Account) proveAgain(ctx context.Context, name, password, field string) error {
-	_, err := a.prove(ctx, name, password, a.store.AuthenticateAgain)
+	_, err := a.prove(ctx, name, password, a.store.Users.AuthenticateAgain)
 	if pair.CodeOf(err) == pair.Unauthorized {
 		return pair.RefuseField(field, "this is not your password")
 	}
@@ -41,7 +41,7 @@ func (a *Account) proveAgain(ctx context.Context, name, password, field string) 
 }
 
 func (a *Account) newTicket(ctx context.Context, name string) (api.Ticket, error) {
-	user, err := a.store.User(ctx, name)
+	user, err := a.store.Users.Get(ctx, name)
 	return ticketOf(user), act.Failure(err)
 }
 
@@ -59,7 +59,7 @@ func (a *Account) EnableTOTP(ctx context.Context, name string, shown api.TOTPPro
 	if err := a.lead.Check(); err != nil {
 		return nil, api.Ticket{}, err
 	}
-	user, err := a.store.User(ctx, name)
+	user, err := a.store.Users.Get(ctx, name)
 	if err != nil {
 		return nil, api.Ticket{}, act.Failure(err)
 	}
@@ -71,7 +71,7 @@ func (a *Account) EnableTOTP(ctx context.Context, name string, shown api.TOTPPro
 	}
 	defer a.gate.forget(name)
 	err = a.lead.ChangeFor(ctx, "turned on one-time codes for "+name, func() (err error) {
-		recovery, err = a.store.SetTOTP(ctx, name, shown.Secret, shown.Code)
+		recovery, err = a.store.Users.SetTOTP(ctx, name, shown.Secret, shown.Code)
 		return err
 	})
 	if err != nil {
@@ -97,6 +97,6 @@ func (a *Account) DisableTOTP(ctx context.Context, name, password string) (api.T
 
 // RecoveryCodes implements api.OwnAccount.
 func (a *Account) RecoveryCodes(ctx context.Context, name string) (int, error) {
-	left, err := a.store.RecoveryLeft(ctx, name)
+	left, err := a.store.Users.RecoveryLeft(ctx, name)
 	return left, act.Failure(err)
 }

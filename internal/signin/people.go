@@ -75,7 +75,7 @@ func (p *people) prove(ctx context.Context, name, password string, check authent
 
 func (p *people) signedIn(ctx context.Context, name, browser string) {
 	p.gate.right(name, source(ctx))
-	p.store.NoteLogin(ctx, name)
+	p.store.Users.NoteLogin(ctx, name)
 	p.lead.Audit.Record(pair.Event{
 		Kind: pair.KindSignedIn, Text: name + " signed in from " + from(ctx) + ".",
 		Detail: map[string]string{"by": name, "from": from(ctx), "browser": browser},
@@ -91,7 +91,7 @@ func (p *people) failed(ctx context.Context, name, what string) {
 	}
 	who := "an unknown user"
 	detail := map[string]string{"from": from(ctx)}
-	if _, err := p.store.User(ctx, name); err == nil {
+	if _, err := p.store.Users.Get(ctx, name); err == nil {
 		who, detail["by"] = name, name
 	}
 	text := fmt.Sprintf("A sign-in as %s from %s failed: %s.", who, from(ctx), what)

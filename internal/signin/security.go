@@ -34,7 +34,7 @@ func (s *Security) Load(ctx context.Context) {
 
 func (s *Security) read(ctx context.Context) (api.Saved[pair.Security], error) {
 	saved := api.Saved[pair.Security]{Values: pair.DefaultSecurity()}
-	text, version, err := s.store.Document(ctx, store.SecurityDocument)
+	text, version, err := s.store.Documents.Get(ctx, store.SecurityDocument)
 	if err != nil || version == 0 {
 		return saved, err
 	}
@@ -70,7 +70,7 @@ func (s *Security) SaveSecurity(ctx context.Context, wanted api.Saved[pair.Secur
 		return api.Saved[pair.Security]{}, err
 	}
 	err = s.lead.Change(func() (err error) {
-		wanted.Version, err = s.store.SaveDocument(ctx, store.SecurityDocument, text, wanted.Version, s.securityEvent(ctx, wanted.Values))
+		wanted.Version, err = s.store.Documents.Save(ctx, store.SecurityDocument, text, wanted.Version, s.securityEvent(ctx, wanted.Values))
 		return err
 	})
 	if err != nil {

@@ -25,12 +25,12 @@ func (s *Sessions) BeginSession(ctx context.Context, made api.NewSession) error 
 	if limit := time.Now().Add(codeTime); session.Pending && session.Expires.After(limit) {
 		session.Expires = limit
 	}
-	return act.Failure(s.store.AddSession(ctx, session))
+	return act.Failure(s.store.Sessions.Begin(ctx, session))
 }
 
 // Session implements api.Sessions.
 func (s *Sessions) Session(ctx context.Context, id string) (api.SignedIn, error) {
-	session, user, err := s.store.Session(ctx, id, s.rules.Get().SessionTimeout)
+	session, user, err := s.store.Sessions.Get(ctx, id, s.rules.Get().SessionTimeout)
 	if err != nil {
 		return api.SignedIn{}, act.Failure(err)
 	}
@@ -43,12 +43,12 @@ func sessionOf(s store.Session) api.Session {
 
 // UseSession implements api.Sessions.
 func (s *Sessions) UseSession(ctx context.Context, session api.SignedIn) error {
-	return act.Failure(s.store.UseSession(ctx, store.Session{ID: session.ID, Seen: session.Seen}))
+	return act.Failure(s.store.Sessions.Use(ctx, store.Session{ID: session.ID, Seen: session.Seen}))
 }
 
 // ForgetSession implements api.Sessions.
 func (s *Sessions) ForgetSession(ctx context.Context, id string) error {
-	_, err := s.store.EndSession(ctx, id)
+	_, err := s.store.Sessions.End(ctx, id)
 	if pair.CodeOf(err) == pair.NotFound {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (s *Sessions) ForgetSession(ctx context.Context, id string) error {
 
 // Sessions implements api.Sessions.
 func (s *Sessions) Sessions(ctx context.Context) ([]api.Session, error) {
-	sessions, err := s.store.Sessions(ctx, s.rules.Get().SessionTimeout)
+	sessions, err := s.store.Sessions.List(ctx, s.rules.Get().SessionTimeout)
 	if err != nil {
 		return nil, act.Failure(err)
 	}
@@ -70,7 +70,7 @@ func (s *Sessions) Sessions(ctx context.Context) ([]api.Session, error) {
 
 // EndSession implements api.Sessions.
 func (s *Sessions) EndSession(ctx context.Context, id string) error {
-	user, err := s.store.EndSession(ctx, id)
+	user, err := s.store.Sessions.End(ctx, id)
 	if err != nil {
 		return act.Failure(err)
 	}
@@ -81,9 +81,9 @@ func (s *Sessions) EndSession(ctx context.Context, id string) error {
 // SignOutEverywhere implements api.Sessions.
 func (s *Sessions) SignOutEverywhere(ctx context.Context, user string) error {
 	user = pair.UserName(user)
-	end := s.store.SignOutEverywhere
+	end := s.store.Sessions.SignOutEverywhere
 	if s.lead.Check() != nil {
-		end = s.store.EndSessions // the account itself is kept by the primary
+		end = s.store.Sessions.EndAll // the account itself is kept by the primary
 	}
 	if err := end(ctx, user); err != nil {
 		return act.Failure(err)

@@ -19,7 +19,7 @@ type Setup struct {
 
 // SetupToken implements api.SettingUp.
 func (s *Setup) SetupToken(ctx context.Context) (string, error) {
-	users, err := s.store.Users(ctx)
+	users, err := s.store.Users.List(ctx)
 	if err != nil || len(users) > 0 {
 		return "", act.Failure(err)
 	}
@@ -30,7 +30,7 @@ func (s *Setup) SetupToken(ctx context.Context) (string, error) {
 func (s *Setup) SetUp(ctx context.Context, user pair.NewUser) error {
 	s.once.Lock()
 	defer s.once.Unlock()
-	users, err := s.store.Users(ctx)
+	users, err := s.store.Users.List(ctx)
 	switch {
 	case err != nil:
 		return act.Failure(err)

@@ -13,7 +13,7 @@ type SignIn struct{ *people }
 
 // SignIn implements api.SigningIn.
 func (s *SignIn) SignIn(ctx context.Context, in api.Credentials) (api.Ticket, error) {
-	user, err := s.prove(ctx, in.Name, in.Password, s.store.Authenticate)
+	user, err := s.prove(ctx, in.Name, in.Password, s.store.Users.Authenticate)
 	if err != nil {
 		return api.Ticket{}, err
 	}
@@ -36,7 +36,7 @@ func (s *SignIn) SignInWithCode(ctx context.Context, session api.SignedIn, code 
 		return api.Ticket{}, err
 	}
 	defer end()
-	err = s.store.CheckCode(ctx, name, code)
+	err = s.store.Users.CheckCode(ctx, name, code)
 	if pair.CodeOf(err) == pair.Unauthorized {
 		failed()
 		s.failed(ctx, name, "the password was right, the code was not")
@@ -44,7 +44,7 @@ func (s *SignIn) SignInWithCode(ctx context.Context, session api.SignedIn, code 
 	if err != nil {
 		return api.Ticket{}, act.Failure(err)
 	}
-	user, err := s.store.User(ctx, name)
+	user, err := s.store.Users.Get(ctx, name)
 	if err != nil {
 		return api.Ticket{}, act.Failure(err)
 	}

@@ -43,7 +43,7 @@ func withUsers(t *testing.T) *tested {
 	t.Cleanup(func() { _ = site.Close() })
 	record := func(event pair.Event) {
 		event.Time = time.Now()
-		if _, err := site.Append(t.Context(), event); err != nil {
+		if _, err := site.History.Append(t.Context(), event); err != nil {
 			t.Error(err)
 		}
 	}
@@ -75,7 +75,7 @@ func (b *tested) try(ctx context.Context, name, password string) error {
 // told returns the texts of the events of some kinds.
 func told(t *testing.T, b *tested, kinds ...string) []string {
 	t.Helper()
-	events, err := b.people.store.Events(t.Context(), store.Filter{Kinds: kinds})
+	events, err := b.people.store.History.Events(t.Context(), store.Filter{Kinds: kinds})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ type Users struct{ *people }
 
 // Users implements api.Users.
 func (u *Users) Users(ctx context.Context) ([]pair.User, error) {
-	users, err := u.store.Users(ctx)
+	users, err := u.store.Users.List(ctx)
 	return users, act.Failure(err)
 }
 
@@ -24,20 +24,20 @@ func (u *Users) AddUser(ctx context.Context, user pair.NewUser) error {
 		if err := u.CheckUser(ctx, user); err != nil {
 			return err
 		}
-		return u.store.AddUser(ctx, user)
+		return u.store.Users.Add(ctx, user)
 	})
 }
 
 // CheckUser implements api.Users.
 func (u *Users) CheckUser(ctx context.Context, user pair.NewUser) error {
 	user.Name = pair.UserName(user.Name)
-	return act.Failure(errors.Join(u.store.CheckUser(ctx, user), u.goodPassword(user.Password)))
+	return act.Failure(errors.Join(u.store.Users.Check(ctx, user), u.goodPassword(user.Password)))
 }
 
 // UpdateUser implements api.Users.
 func (u *Users) UpdateUser(ctx context.Context, change pair.UserChange) error {
 	change.Name = pair.UserName(change.Name)
-	before, err := u.store.User(ctx, change.Name)
+	before, err := u.store.Users.Get(ctx, change.Name)
 	if err != nil {
 		return act.Failure(err)
 	}
@@ -46,7 +46,7 @@ func (u *Users) UpdateUser(ctx context.Context, change pair.UserChange) error {
 	if len(changes) > 0 {
 		what = "changed user " + change.Name + ": " + pair.ChangesText(changes)
 	}
-	return u.lead.ChangeFor(ctx, what, func() error { return u.store.UpdateUser(ctx, change) })
+	return u.lead.ChangeFor(ctx, what, func() error { return u.store.Users.Update(ctx, change) })
 }
 
 // SetPassword implements api.Users.
@@ -57,25 +57,25 @@ func (u *Users) SetPassword(ctx context.Context, name, password string) error {
 		if err := u.goodPassword(password); err != nil {
 			return err
 		}
-		return u.store.SetPassword(ctx, name, password)
+		return u.store.Users.SetPassword(ctx, name, password)
 	})
 }
 
 // DisableUser implements api.Users.
 func (u *Users) DisableUser(ctx context.Context, name string) error {
 	name = pair.UserName(name)
-	return u.lead.ChangeFor(ctx, "disabled user "+name, func() error { return u.store.Disable(ctx, name) })
+	return u.lead.ChangeFor(ctx, "disabled user "+name, func() error { return u.store.Users.Disable(ctx, name) })
 }
 
 // EnableUser implements api.Users.
 func (u *Users) EnableUser(ctx context.Context, name string) error {
 	name = pair.UserName(name)
-	return u.lead.ChangeFor(ctx, "enabled user "+name, func() error { return u.store.Enable(ctx, name) })
+	return u.lead.ChangeFor(ctx, "enabled user "+name, func() error { return u.store.Users.Enable(ctx, name) })
 }
 
 // ResetTOTP implements api.Users.
 func (u *Users) ResetTOTP(ctx context.Context, name string) error {
 	name = pair.UserName(name)
 	defer u.gate.forget(name)
-	return u.lead.ChangeFor(ctx, "turned off one-time codes for "+name, func() error { return u.store.ClearTOTP(ctx, name) })
+	return u.lead.ChangeFor(ctx, "turned off one-time codes for "+name, func() error { return u.store.Users.ClearTOTP(ctx, name) })
 }

@@ -106,7 +106,7 @@ func (p *SwitchChecks) CountUnsynced(ctx context.Context) (wire.Unsynced, error)
 // appliance has written into its history since a snapshot: at most 10,000.
 func (p *SwitchChecks) SiteChanges(ctx context.Context, of pair.ApplianceID, since pair.Snapshot) (changes int64, err error) {
 	const most = 10_000
-	events, err := p.Checks.Overview.Store.Events(ctx, store.Filter{
+	events, err := p.Checks.Overview.Store.History.Events(ctx, store.Filter{
 		Since: time.UnixMilli(since.TakenAt), Kinds: []string{pair.KindSettingChanged}, Appliances: []pair.ApplianceID{of}, Limit: most,
 	})
 	for _, event := range events {

@@ -144,7 +144,7 @@ func (o *Overview) WatchStatus(ctx context.Context, send func(pair.Status) error
 // History implements api.Observing.
 func (o *Overview) History(ctx context.Context, filter api.HistoryFilter) ([]pair.Event, error) {
 	const page = 10_000
-	events, err := o.Store.Events(ctx, store.Filter{Since: filter.Since, Until: filter.Until, Kinds: filter.Kinds, Limit: min(max(filter.Limit, 1), page)})
+	events, err := o.Store.History.Events(ctx, store.Filter{Since: filter.Since, Until: filter.Until, Kinds: filter.Kinds, Limit: min(max(filter.Limit, 1), page)})
 	return events, act.Failure(err)
 }
 
@@ -168,7 +168,7 @@ func healthOf(status pair.Status, here bool) api.Health {
 
 // Figures implements api.Observing.
 func (o *Overview) Figures(ctx context.Context) (api.Figures, error) {
-	takeovers, err := o.Store.Events(ctx, store.Filter{Kinds: []string{pair.KindTakeover}, Limit: 10_000})
+	takeovers, err := o.Store.History.Events(ctx, store.Filter{Kinds: []string{pair.KindTakeover}, Limit: 10_000})
 	if err != nil {
 		return api.Figures{}, act.Failure(err)
 	}

@@ -34,7 +34,7 @@ func (s *Site) copyTo(ctx context.Context, path string) error {
 	if err := durable.Write(path, nil); err != nil { // for its mode
 		return err
 	}
-	conn, err := s.reader.Conn(ctx)
+	conn, err := s.db.reader.Conn(ctx)
 	if err != nil {
 		return err
 	}

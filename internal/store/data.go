@@ -5,19 +5,24 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"path/filepath"
 
 	"baton/internal/pair"
 	"baton/internal/pinned"
 )
 
-// AddData adds protected data. It refuses a path that overlaps other protected
+// Data are the definitions of protected data.
+type Data struct {
+	db  *database
+	own []string // directories of the daemon, which protected data must not overlap
+}
+
+// Add adds protected data. It refuses a path that overlaps other protected
 // data or the daemon's own, and one that no machine protects.
-func (s *Site) AddData(ctx context.Context, data pair.Data) error {
-	if err := errors.Join(checkDataName(data.Name), s.checkSpec(data.Spec)); err != nil {
+func (d Data) Add(ctx context.Context, data pair.Data) error {
+	if err := errors.Join(checkDataName(data.Name), d.checkSpec(data.Spec)); err != nil {
 		return err
 	}
-	return s.write(ctx, "add the protected data", func(tx *sql.Tx) error {
+	return d.db.write(ctx, "add the protected data", func(tx *sql.Tx) error {
 		known, err := readData(ctx, tx)
 		if err != nil {
 			return err
@@ -30,21 +35,21 @@ func (s *Site) AddData(ctx context.Context, data pair.Data) error {
 	})
 }
 
-// CheckData refuses what AddData would refuse, every field at once, and adds
+// Check refuses what Add would refuse, every field at once, and adds
 // nothing.
-func (s *Site) CheckData(ctx context.Context, data pair.Data) error {
-	known, err := s.Data(ctx)
+func (d Data) Check(ctx context.Context, data pair.Data) error {
+	known, err := d.List(ctx)
 	if err != nil {
 		return err
 	}
-	return s.checkBeside(known, data)
+	return d.checkBeside(known, data)
 }
 
 // checkBeside returns every refused field of data beside what is known.
-func (s *Site) checkBeside(known []pair.Data, data pair.Data) error {
+func (d Data) checkBeside(known []pair.Data, data pair.Data) error {
 	return errors.Join(
 		cmp.Or(checkDataName(data.Name), nameTaken(known, data.Name)),
-		cmp.Or(s.checkSpec(data.Spec), placeTaken(known, data.Spec)),
+		cmp.Or(d.checkSpec(data.Spec), placeTaken(known, data.Spec)),
 	)
 }
 
@@ -91,27 +96,27 @@ func checkDataName(name string) error {
 	return nil
 }
 
-func (s *Site) checkSpec(spec pair.Spec) error {
+func (d Data) checkSpec(spec pair.Spec) error {
 	dir, is := spec.(pair.Directory)
 	if !is {
 		return pair.RefuseField("kind", "this version cannot protect more of kind %q: use dir", string(spec.Kind()))
 	}
-	return s.checkPath(string(dir.Path))
+	return d.checkPath(string(dir.Path))
 }
 
 // CheckPlace refuses a path that overlaps the daemon's own, or that no machine protects.
-func (s *Site) CheckPlace(path string) error { return s.checkPath(path) }
+func (d Data) CheckPlace(path string) error { return d.checkPath(path) }
 
-func (s *Site) checkPath(path string) error {
+func (d Data) checkPath(path string) error {
 	if _, err := pair.ParsePath(path); err != nil {
 		return pair.RefuseField("path", "%s", err)
 	}
-	return s.checkOwn(path)
+	return d.checkOwn(path)
 }
 
 // checkOwn keeps protected data away from the daemon's own directories and from the
 // system, also where a symbolic link leads there.
-func (s *Site) checkOwn(path string) error {
+func (d Data) checkOwn(path string) error {
 	real, err := pinned.Resolve(path)
 	if link, ok := errors.AsType[*pinned.LinkError](err); ok {
 		return pair.RefuseField("path", "%s", link)
@@ -119,7 +124,7 @@ func (s *Site) checkOwn(path string) error {
 	if err != nil {
 		real = path
 	}
-	for _, own := range append([]string{filepath.Dir(s.path)}, s.keepOut...) {
+	for _, own := range d.own {
 		if pair.Overlap(path, own) || pair.Overlap(real, own) || pair.Overlap(real, follow(own)) {
 			return pair.RefuseField("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
 		}
@@ -140,47 +145,36 @@ func follow(path string) string {
 	return path
 }
 
-// RemoveData ends the protection of data; its files stay.
-func (s *Site) RemoveData(ctx context.Context, name string) error {
-	return s.write(ctx, "remove the protected data", func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `DELETE FROM data WHERE name = ?`, name)
-		return affected(result, err, pair.Refuse(pair.NotFound, "there is no protected data %q: list it with baton data list", name))
-	})
+// Remove ends the protection of data; its files stay.
+func (d Data) Remove(ctx context.Context, name string) error {
+	return d.db.exec(ctx, "remove the protected data", pair.Refuse(pair.NotFound, "there is no protected data %q: list it with baton data list", name),
+		`DELETE FROM data WHERE name = ?`, name)
 }
 
-// Data lists the protected data, by name.
-func (s *Site) Data(ctx context.Context) ([]pair.Data, error) {
-	data, err := readData(ctx, s.reader)
-	return data, s.explain("list the protected data", err)
+// List lists the protected data, by name.
+func (d Data) List(ctx context.Context) ([]pair.Data, error) {
+	data, err := readData(ctx, d.db.reader)
+	return data, d.db.explain("list the protected data", err)
 }
 
 func readData(ctx context.Context, from querier) ([]pair.Data, error) {
-	all := []pair.Data{}
-	rows, err := from.QueryContext(ctx, `SELECT name, kind, path FROM data ORDER BY name`)
-	err = each(rows, err, func(row scanner) error {
-		var data pair.Data
+	return list(ctx, from, func(row scanner) (data pair.Data, err error) {
 		var kind pair.DataKind
 		var text string
-		err := row.Scan(&data.Name, &kind, &text)
-		if err == nil {
+		if err = row.Scan(&data.Name, &kind, &text); err == nil {
 			data.Spec, err = pair.ParseSpec(kind, text)
 		}
-		if err != nil {
-			return err
-		}
-		all = append(all, data)
-		return nil
-	})
-	return all, err
+		return data, err
+	}, `SELECT name, kind, path FROM data ORDER BY name`)
 }
 
-// checkAllData checks what came from the peer by the same rules.
-func (s *Site) checkAllData(all []pair.Data) error {
+// checkAll checks what came from the peer by the same rules.
+func (d Data) checkAll(all []pair.Data) error {
 	if err := tooMuch(len(all)); err != nil {
 		return err
 	}
 	for i, data := range all {
-		if err := s.checkBeside(all[:i], data); err != nil {
+		if err := d.checkBeside(all[:i], data); err != nil {
 			return err
 		}
 	}

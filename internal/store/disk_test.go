@@ -26,7 +26,7 @@ func TestACopyIsConsistentWhileTheDatabaseIsInUse(t *testing.T) {
 	var writing sync.WaitGroup
 	writing.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
-			if _, err := s.Append(t.Context(), pair.Event{Kind: "started", Text: strconv.Itoa(i)}); err != nil {
+			if _, err := s.History.Append(t.Context(), pair.Event{Kind: "started", Text: strconv.Itoa(i)}); err != nil {
 				t.Error(err)
 				return
 			}
@@ -91,7 +91,7 @@ func TestALostForeignOrDamagedDatabaseIsNotBegunAnew(t *testing.T) {
 	newer := func(t *testing.T, path string) {
 		t.Helper()
 		s := reopenSite(t, path, alpha)
-		if _, err := s.writer.ExecContext(t.Context(), `PRAGMA user_version = 99`); err != nil {
+		if _, err := s.db.writer.ExecContext(t.Context(), `PRAGMA user_version = 99`); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -162,7 +162,7 @@ func onSmallDisk(t *testing.T, disk string) {
 	}
 	l := openLocal(t, filepath.Join(disk, "local"))
 	s := reopenSite(t, filepath.Join(disk, "site.db"), alpha)
-	if err := s.AddUser(t.Context(), pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
+	if err := s.Users.Add(t.Context(), pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
 	}
 	kept, full := appendUntilFull(t, s)
@@ -173,7 +173,7 @@ func onSmallDisk(t *testing.T, disk string) {
 	if err := l.Save(t.Context(), promote); err != nil {
 		t.Errorf("the role cannot change on a full disk: %v", err)
 	}
-	if _, err := s.Authenticate(t.Context(), "ann", "correct horse"); err != nil {
+	if _, err := s.Users.Authenticate(t.Context(), "ann", "correct horse"); err != nil {
 		t.Errorf("a full disk locks the administrator out: %v", err)
 	}
 	if err := s.Copy(t.Context(), filepath.Join(disk, "copy.db")); err == nil {
@@ -199,7 +199,7 @@ func onSmallDisk(t *testing.T, disk string) {
 func appendUntilFull(t *testing.T, s *Site) (kept int, full error) {
 	t.Helper()
 	for ; kept < 5000; kept++ {
-		if _, err := s.Append(t.Context(), pair.Event{Kind: "started", Text: strings.Repeat("x", 4000)}); err != nil {
+		if _, err := s.History.Append(t.Context(), pair.Event{Kind: "started", Text: strings.Repeat("x", 4000)}); err != nil {
 			return kept, err
 		}
 	}
@@ -239,7 +239,7 @@ func onReadOnlyDisk(t *testing.T, disk string) {
 	if err != nil {
 		t.Fatalf("a database on a read-only disk cannot even be read: %v", err)
 	}
-	_, err = s.Append(t.Context(), pair.Event{Kind: "started", Text: "a"})
+	_, err = s.History.Append(t.Context(), pair.Event{Kind: "started", Text: "a"})
 	if err == nil || !strings.Contains(err.Error(), "cannot be written: make its disk and file writable") {
 		t.Errorf("a database on a read-only disk: %v", err)
 	}

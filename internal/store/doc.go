@@ -11,5 +11,5 @@
 // returns. It never decides a role, never talks to the peer, and never starts
 // anew in silence where something was stored before.
 //
-// Start reading at OpenLocal and OpenSite; schema/*.sql explains each table.
+// Start reading at OpenLocal and Site; schema/*.sql explains each table.
 package store

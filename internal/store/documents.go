@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"baton/internal/pair"
 )
@@ -13,11 +14,25 @@ import (
 // line of an export.
 const maxDocument = 128 << 10
 
-// Document returns a document of the site, as JSON, and the version to hand to
-// SaveDocument: nil and 0 if it was never saved.
-func (s *Site) Document(ctx context.Context, name string) (value []byte, version int64, err error) {
-	value, version, err = readDocument(ctx, s.reader, name)
-	return value, version, s.explain("read the document "+name, err)
+// The documents of a site.
+const (
+	SiteDocument          = "site"          // what it is called and shows
+	CertificateDocument   = "certificate"   // its certificate
+	NotificationsDocument = "notifications" // who is told of what
+	SecurityDocument      = "security"      // who may come in
+)
+
+// Documents are what the site is besides settings: each one JSON value.
+type Documents struct {
+	db      *database
+	history History
+}
+
+// Get returns a document of the site, as JSON, and the version to hand to
+// Save: nil and 0 if it was never saved.
+func (d Documents) Get(ctx context.Context, name string) (value []byte, version int64, err error) {
+	value, version, err = readDocument(ctx, d.db.reader, name)
+	return value, version, d.db.explain("read the document "+name, err)
 }
 
 // Document is one document of the site.
@@ -27,33 +42,43 @@ type Document struct {
 	Version int64
 }
 
-// Documents returns all documents of the site, by name.
-func (s *Site) Documents(ctx context.Context) ([]Document, error) {
-	var all []Document
-	rows, err := s.reader.QueryContext(ctx, `SELECT name, value, version FROM document ORDER BY name`)
-	err = each(rows, err, func(row scanner) error {
-		var d Document
-		err := row.Scan(&d.Name, &d.Value, &d.Version)
-		all = append(all, d)
-		return err
-	})
-	return all, s.explain("read the documents", err)
+// Read reads a document; one that was never saved leaves into as it is, with
+// version 0.
+func (d Documents) Read(ctx context.Context, name string, into any) (version int64, err error) {
+	text, version, err := d.Get(ctx, name)
+	if err != nil || version == 0 {
+		return 0, err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return version, fmt.Errorf("read the document %s: %w", name, err)
+	}
+	return version, nil
 }
 
-// TakeDocument replaces a document by the primary's, ahead of the data sync that
+// List returns all documents of the site, by name.
+func (d Documents) List(ctx context.Context) ([]Document, error) {
+	all, err := readDocuments(ctx, d.db.reader)
+	return all, d.db.explain("read the documents", err)
+}
+
+// Take replaces a document by the primary's, ahead of the data sync that
 // brings it as well. The primary has written the event.
-func (s *Site) TakeDocument(ctx context.Context, d Document) error {
-	if err := checkDocument(d.Name, d.Value); err != nil {
+func (d Documents) Take(ctx context.Context, document Document) error {
+	if err := checkDocument(document.Name, document.Value); err != nil {
 		return err
 	}
-	if d.Version < 1 {
-		return pair.Refuse(pair.Refused, "the document %s has no version", d.Name)
+	if document.Version < 1 {
+		return pair.Refuse(pair.Refused, "the document %s has no version", document.Name)
 	}
-	return s.write(ctx, "take the document "+d.Name, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO document (name, value, version) VALUES (?, ?, ?)
-			ON CONFLICT (name) DO UPDATE SET value = excluded.value, version = excluded.version`, d.Name, string(d.Value), d.Version)
-		return err
-	})
+	return d.db.exec(ctx, "take the document "+document.Name, nil, `INSERT INTO document (name, value, version) VALUES (?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value, version = excluded.version`, document.Name, string(document.Value), document.Version)
+}
+
+func readDocuments(ctx context.Context, from querier) ([]Document, error) {
+	return list(ctx, from, func(row scanner) (document Document, err error) {
+		err = row.Scan(&document.Name, &document.Value, &document.Version)
+		return document, err
+	}, `SELECT name, value, version FROM document ORDER BY name`)
 }
 
 func readDocument(ctx context.Context, from querier, name string) (value []byte, version int64, err error) {
@@ -64,14 +89,14 @@ func readDocument(ctx context.Context, from querier, name string) (value []byte,
 	return value, version, err
 }
 
-// SaveDocument saves a document, together with the event that tells of it, and
+// Save saves a document, together with the event that tells of it, and
 // returns its new version. It refuses with pair.Stale if the version is no
 // longer wantVersion.
-func (s *Site) SaveDocument(ctx context.Context, name string, value []byte, wantVersion int64, event pair.Event) (version int64, err error) {
+func (d Documents) Save(ctx context.Context, name string, value []byte, wantVersion int64, event pair.Event) (version int64, err error) {
 	if err := checkDocument(name, value); err != nil {
 		return 0, err
 	}
-	err = s.write(ctx, "save the document "+name, func(tx *sql.Tx) error {
+	err = d.db.write(ctx, "save the document "+name, func(tx *sql.Tx) error {
 		_, version, err = readDocument(ctx, tx, name)
 		if err != nil {
 			return err
@@ -84,7 +109,7 @@ func (s *Site) SaveDocument(ctx context.Context, name string, value []byte, want
 			ON CONFLICT (name) DO UPDATE SET value = excluded.value, version = excluded.version`, name, string(value), version); err != nil {
 			return err
 		}
-		_, err := s.appendTo(ctx, tx, event)
+		_, err := d.history.append(ctx, tx, event)
 		return err
 	})
 	if err != nil {
@@ -105,15 +130,11 @@ func checkDocument(name string, value []byte) error {
 	return nil
 }
 
-// checkAllDocuments holds the documents of an import to the rules of SaveDocument.
+// checkAllDocuments holds the documents of an import to the rules of Save.
 func checkAllDocuments(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, `SELECT name, value FROM document`)
-	return each(rows, err, func(row scanner) error {
-		var name string
-		var value []byte
-		if err := row.Scan(&name, &value); err != nil {
-			return err
-		}
-		return checkDocument(name, value)
-	})
+	all, err := readDocuments(ctx, tx)
+	for _, document := range all {
+		err = errors.Join(err, checkDocument(document.Name, document.Value))
+	}
+	return err
 }

@@ -39,25 +39,26 @@ func (s *Site) Draft(ctx context.Context, r io.Reader) (*Draft, error) {
 }
 
 func (s *Site) draft(ctx context.Context, lines *bufio.Scanner, version int) (*Draft, error) {
-	db, err := sql.Open("sqlite", dsn(":memory:", ""))
+	memory, err := sql.Open("sqlite", dsn(":memory:", ""))
 	if err != nil {
 		return nil, fmt.Errorf("read the export: %w", err)
 	}
-	db.SetMaxOpenConns(1) // another connection would have another memory
-	memory := &Site{path: "memory", keepOut: s.keepOut, log: s.log, now: s.now, writer: db, reader: db}
-	if err := memory.fill(ctx, lines, version); err != nil {
-		return nil, errors.Join(memory.explain("read the export", err), db.Close())
+	memory.SetMaxOpenConns(1) // another connection would have another memory
+	db := &database{path: "memory", writer: memory, reader: memory}
+	site := &Site{Data: Data{db, s.Data.own}, db: db}
+	if err := site.fill(ctx, lines, version); err != nil {
+		return nil, errors.Join(db.explain("read the export", err), memory.Close())
 	}
-	return &Draft{site: memory}, nil
+	return &Draft{site}, nil
 }
 
 // fill takes an export into the tables as they were in its version, and then
 // goes the way of every old database.
 func (s *Site) fill(ctx context.Context, lines *bufio.Scanner, version int) error {
-	if err := takeSteps(ctx, s.writer, 0, version); err != nil {
+	if err := takeSteps(ctx, s.db.writer, 0, version); err != nil {
 		return err
 	}
-	err := s.write(ctx, "read the export", func(tx *sql.Tx) error {
+	err := s.db.write(ctx, "read the export", func(tx *sql.Tx) error {
 		tables, err := allTables(ctx, tx)
 		if err != nil {
 			return err
@@ -67,26 +68,18 @@ func (s *Site) fill(ctx context.Context, lines *bufio.Scanner, version int) erro
 	if err != nil {
 		return err
 	}
-	if err := takeSteps(ctx, s.writer, version, SchemaVersion()); err != nil {
+	if err := takeSteps(ctx, s.db.writer, version, SchemaVersion()); err != nil {
 		return pair.Refuse(pair.Refused, "the export is of version %d and does not fit this one: %s", version, cause.Plain(err))
 	}
-	return s.write(ctx, "check the export", func(tx *sql.Tx) error { return s.checkImported(ctx, tx) })
+	return s.db.write(ctx, "check the export", func(tx *sql.Tx) error { return s.checkImported(ctx, tx) })
 }
 
 func allTables(ctx context.Context, tx *sql.Tx) ([]string, error) {
-	var tables []string
-	rows, err := tx.QueryContext(ctx, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`)
-	err = each(rows, err, func(row scanner) error {
-		var name string
-		err := row.Scan(&name)
-		tables = append(tables, name)
-		return err
-	})
-	return tables, err
+	return list(ctx, tx, scanText, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`)
 }
 
 // Close frees the draft.
-func (d *Draft) Close() error { return d.site.writer.Close() }
+func (d *Draft) Close() error { return d.site.db.writer.Close() }
 
 // export returns the draft as an export of this version, behind its first line.
 func (d *Draft) export(ctx context.Context) (*bufio.Scanner, error) {
@@ -101,24 +94,20 @@ func (d *Draft) export(ctx context.Context) (*bufio.Scanner, error) {
 // Contents tells what the draft holds.
 func (d *Draft) Contents(ctx context.Context) (Contents, error) {
 	var found Contents
-	row := d.site.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM user), (SELECT count(*) FROM token), (SELECT count(*) FROM data),
+	row := d.site.db.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM user), (SELECT count(*) FROM token), (SELECT count(*) FROM data),
 		(SELECT count(*) FROM user WHERE role = ? AND NOT disabled)`, pair.Administrator)
 	err := row.Scan(&found.Users, &found.Tokens, &found.Data, &found.Administrators)
 	if err != nil {
-		return Contents{}, d.site.explain("look into the export", err)
+		return Contents{}, d.site.db.explain("look into the export", err)
 	}
-	rows, err := d.site.reader.QueryContext(ctx, `SELECT name, value FROM document ORDER BY name`)
-	err = each(rows, err, func(row scanner) error {
-		var name string
-		var value []byte
-		err := row.Scan(&name, &value)
-		found.Documents = append(found.Documents, name)
-		if name == "site" {
-			found.SiteName = nameIn(value)
+	all, err := readDocuments(ctx, d.site.db.reader)
+	for _, document := range all {
+		found.Documents = append(found.Documents, document.Name)
+		if document.Name == SiteDocument {
+			found.SiteName = nameIn(document.Value)
 		}
-		return err
-	})
-	return found, d.site.explain("look into the export", err)
+	}
+	return found, d.site.db.explain("look into the export", err)
 }
 
 // nameIn reads the name of the site in its document.
@@ -146,7 +135,7 @@ func (s *Site) Restore(ctx context.Context, d *Draft) error {
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "restore the backup", func(tx *sql.Tx) error {
+	return s.db.write(ctx, "restore the backup", func(tx *sql.Tx) error {
 		before, err := readVersions(ctx, tx)
 		if err != nil {
 			return err

@@ -87,13 +87,13 @@ func TestABackupOfEveryVersionIsRestored(t *testing.T) {
 			if err := s.Restore(ctx, draft); err != nil {
 				t.Fatal(err)
 			}
-			if user, err := s.Authenticate(ctx, "ann", "correct horse"); err != nil || user.DisplayName != "Ann" {
+			if user, err := s.Users.Authenticate(ctx, "ann", "correct horse"); err != nil || user.DisplayName != "Ann" {
 				t.Errorf("user %+v, %v", user, err)
 			}
-			if _, err := s.AuthenticateToken(ctx, "baton_fixture"); err != nil {
+			if _, err := s.Tokens.Authenticate(ctx, "baton_fixture"); err != nil {
 				t.Error(err)
 			}
-			if settings, version, err := s.Settings(ctx); err != nil || settings.TimeZone != "Europe/Berlin" || version != 5 {
+			if settings, version, err := s.Settings.Get(ctx); err != nil || settings.TimeZone != "Europe/Berlin" || version != 5 {
 				t.Errorf("settings %v, version %d, %v", settings, version, err)
 			}
 		})
@@ -106,7 +106,7 @@ func TestABackupImportsFromAPrimaryThatIsOlder(t *testing.T) {
 	if err := s.Import(t.Context(), exportOf(t, "testdata/version-2.sql")); err != nil {
 		t.Fatal(err)
 	}
-	if site, _, err := s.Document(t.Context(), "site"); err != nil || string(site) != `{"name":"Help desk"}` {
+	if site, _, err := s.Documents.Get(t.Context(), "site"); err != nil || string(site) != `{"name":"Help desk"}` {
 		t.Errorf("the site's document %s, %v", site, err)
 	}
 }
@@ -114,36 +114,36 @@ func TestABackupImportsFromAPrimaryThatIsOlder(t *testing.T) {
 func TestARestoreTellsEditorsAndSignsEverybodyOut(t *testing.T) {
 	ctx := t.Context()
 	s := openSite(t, alpha)
-	if err := errors.Join(s.AddUser(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}), saveDocument(ctx, s, `{"name":"Old"}`)); err != nil {
+	if err := errors.Join(s.Users.Add(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}), saveDocument(ctx, s, `{"name":"Old"}`)); err != nil {
 		t.Fatal(err)
 	}
 	var stream bytes.Buffer
 	if err := s.Export(ctx, &stream); err != nil {
 		t.Fatal(err)
 	}
-	before, err := s.User(ctx, "ann")
+	before, err := s.Users.Get(ctx, "ann")
 	if err != nil {
 		t.Fatal(err)
 	}
 	session := Session{ID: "a", User: "ann", Stamp: before.Stamp, Expires: time.Now().Add(time.Hour)}
-	if err := s.AddSession(ctx, session); err != nil {
+	if err := s.Sessions.Begin(ctx, session); err != nil {
 		t.Fatal(err)
 	}
-	_, settings, _ := s.Settings(ctx)
-	_, document, _ := s.Document(ctx, "site")
+	_, settings, _ := s.Settings.Get(ctx)
+	_, document, _ := s.Documents.Get(ctx, "site")
 	if err := s.Restore(ctx, draftOf(t, s, &stream)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.SetSettings(ctx, settingsWith(t, map[string]string{"time_zone": "UTC"}), settings, pair.Actor{Name: "ann"}); pair.CodeOf(err) != pair.Stale {
+	if _, err := s.Settings.Save(ctx, settingsWith(t, map[string]string{"time_zone": "UTC"}), settings, pair.Actor{Name: "ann"}); pair.CodeOf(err) != pair.Stale {
 		t.Errorf("settings of before the restore are saved over it: %v", err)
 	}
-	if _, now, err := s.Document(ctx, "site"); err != nil || now <= document {
+	if _, now, err := s.Documents.Get(ctx, "site"); err != nil || now <= document {
 		t.Errorf("the document's version was %d and is %d, %v", document, now, err)
 	}
-	if err := s.UpdateUser(ctx, before.Change()); pair.CodeOf(err) != pair.Stale {
+	if err := s.Users.Update(ctx, before.Change()); pair.CodeOf(err) != pair.Stale {
 		t.Errorf("an account of before the restore is saved over it: %v", err)
 	}
-	if _, _, err := s.Session(ctx, "a", time.Hour); pair.CodeOf(err) != pair.Unauthorized {
+	if _, _, err := s.Sessions.Get(ctx, "a", time.Hour); pair.CodeOf(err) != pair.Unauthorized {
 		t.Errorf("a session outlives the restore: %v", err)
 	}
 }
@@ -151,7 +151,7 @@ func TestARestoreTellsEditorsAndSignsEverybodyOut(t *testing.T) {
 func TestABackupWithoutAnAdministratorIsNotRestored(t *testing.T) {
 	ctx := t.Context()
 	empty, s := openSite(t, beta), openSite(t, alpha)
-	if err := s.AddUser(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
+	if err := s.Users.Add(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
 	}
 	var stream bytes.Buffer
@@ -159,7 +159,7 @@ func TestABackupWithoutAnAdministratorIsNotRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, s.Restore(ctx, draftOf(t, s, &stream)), pair.Refused, "no administrator")
-	if _, err := s.User(ctx, "ann"); err != nil {
+	if _, err := s.Users.Get(ctx, "ann"); err != nil {
 		t.Errorf("the refused restore changed something: %v", err)
 	}
 }

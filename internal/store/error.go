@@ -13,7 +13,7 @@ import (
 
 // explain wraps an error with the act and, where the disk is to blame, the next
 // step. What is said to a person already stays as it is.
-func (s *Site) explain(act string, err error) error {
+func (d *database) explain(act string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -26,13 +26,13 @@ func (s *Site) explain(act string, err error) error {
 	}
 	switch failed.Code() & 0xff {
 	case sqlitelib.SQLITE_FULL:
-		return fmt.Errorf("%s: no room on the disk that holds %s: free some space: %w: %w", act, s.path, syscall.ENOSPC, err)
+		return fmt.Errorf("%s: no room on the disk that holds %s: free some space: %w: %w", act, d.path, syscall.ENOSPC, err)
 	case sqlitelib.SQLITE_READONLY:
-		return fmt.Errorf("%s: %s cannot be written: make its disk and file writable: %w", act, s.path, err)
+		return fmt.Errorf("%s: %s cannot be written: make its disk and file writable: %w", act, d.path, err)
 	case sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_CANTOPEN:
-		return fmt.Errorf("%s: the disk that holds %s fails or is full: look at the kernel's log: %w", act, s.path, err)
+		return fmt.Errorf("%s: the disk that holds %s fails or is full: look at the kernel's log: %w", act, d.path, err)
 	case sqlitelib.SQLITE_CORRUPT, sqlitelib.SQLITE_NOTADB:
-		return fmt.Errorf("%s: %s is damaged: stop baton and put it back (baton backup restore): %w", act, s.path, err)
+		return fmt.Errorf("%s: %s is damaged: stop baton and put it back (baton backup restore): %w", act, d.path, err)
 	}
 	return fmt.Errorf("%s: %w", act, err)
 }

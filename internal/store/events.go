@@ -44,32 +44,38 @@ type Filter struct {
 // forward reports whether the history is walked from its begin.
 func (f Filter) forward() bool { return f.Oldest || f.After != "" }
 
+// History is the history of both appliances. What this one appends is its own.
+type History struct {
+	db   *database
+	self pair.ApplianceID
+}
+
 // Append adds an event of this appliance to the history and returns it with its
 // id, appliance and time; a time already set is kept, to the millisecond.
-func (s *Site) Append(ctx context.Context, event pair.Event) (pair.Event, error) {
-	err := s.write(ctx, "add to the history", func(tx *sql.Tx) (err error) {
-		event, err = s.appendTo(ctx, tx, event)
+func (h History) Append(ctx context.Context, event pair.Event) (pair.Event, error) {
+	err := h.db.write(ctx, "add to the history", func(tx *sql.Tx) (err error) {
+		event, err = h.append(ctx, tx, event)
 		return err
 	})
 	return event, err
 }
 
-func (s *Site) appendTo(ctx context.Context, tx *sql.Tx, event pair.Event) (pair.Event, error) {
+func (h History) append(ctx context.Context, tx *sql.Tx, event pair.Event) (pair.Event, error) {
 	if event.Time.IsZero() {
-		event.Time = s.now()
+		event.Time = h.db.now()
 	}
 	event.Time = event.Time.UTC().Truncate(time.Millisecond)
-	event.Appliance = s.self
+	event.Appliance = h.self
 	event = clip(event)
 	// complete follows while nothing is missing: see schema/0002-events.sql.
 	row := tx.QueryRowContext(ctx, `INSERT INTO event_head (appliance, complete, used) VALUES (?, 1, 1)
 		ON CONFLICT (appliance) DO UPDATE SET used = used + 1, complete = complete + (complete = used)
-		RETURNING used`, s.self)
+		RETURNING used`, h.self)
 	var seq int64
 	if err := row.Scan(&seq); err != nil {
 		return event, err
 	}
-	event.ID = eventID(s.self, seq)
+	event.ID = eventID(h.self, seq)
 	if err := checkEvent(event); err != nil {
 		return event, err
 	}
@@ -171,29 +177,23 @@ func scanEvent(row scanner) (pair.Event, error) {
 
 // Events reads the history, newest last: the newest that the filter selects, or
 // with After the oldest behind it.
-func (s *Site) Events(ctx context.Context, filter Filter) ([]pair.Event, error) {
-	query, args, err := s.eventQuery(ctx, filter)
+func (h History) Events(ctx context.Context, filter Filter) ([]pair.Event, error) {
+	query, args, err := h.query(ctx, filter)
 	if err != nil {
-		return nil, s.explain("read the history", err)
+		return nil, h.db.explain("read the history", err)
 	}
-	events := []pair.Event{}
-	rows, err := s.reader.QueryContext(ctx, query, args...)
-	err = each(rows, err, func(row scanner) error {
-		event, err := scanEvent(row)
-		events = append(events, event)
-		return err
-	})
+	events, err := list(ctx, h.db.reader, scanEvent, query, args...)
 	if !filter.forward() {
 		slices.Reverse(events)
 	}
-	return events, s.explain("read the history", err)
+	return events, h.db.explain("read the history", err)
 }
 
-// eventQuery walks an index from the right end and stops at the limit, so that
+// query walks an index from the right end and stops at the limit, so that
 // its cost follows the answer, not the history: one walk, or one for each kind
 // and appliance, of which only what is answered is then looked up.
-func (s *Site) eventQuery(ctx context.Context, filter Filter) (query string, args []any, err error) {
-	where, bounds, err := s.eventBounds(ctx, filter)
+func (h History) query(ctx context.Context, filter Filter) (query string, args []any, err error) {
+	where, bounds, err := h.bounds(ctx, filter)
 	if err != nil {
 		return "", nil, err
 	}
@@ -214,10 +214,10 @@ func (s *Site) eventQuery(ctx context.Context, filter Filter) (query string, arg
 	}
 	writers := filter.Appliances
 	if len(writers) == 0 {
-		if writers, err = s.appliances(ctx); err != nil {
+		if writers, err = h.appliances(ctx); err != nil {
 			return "", nil, err
 		}
-		writers = append(writers, s.self) // before its first event
+		writers = append(writers, h.self) // before its first event
 	}
 	var walks []string
 	for _, kind := range unique(filter.Kinds) {
@@ -245,9 +245,9 @@ func unique[T cmp.Ordered](values []T) []T {
 	return slices.Compact(slices.Sorted(slices.Values(values)))
 }
 
-// eventBounds narrows by time first: the index is walked from there, and what a
+// bounds narrows by time first: the index is walked from there, and what a
 // cursor adds only parts the events of one millisecond.
-func (s *Site) eventBounds(ctx context.Context, filter Filter) (where string, args []any, err error) {
+func (h History) bounds(ctx context.Context, filter Filter) (where string, args []any, err error) {
 	since, until := int64(0), int64(math.MaxInt64)
 	if !filter.Since.IsZero() {
 		since = filter.Since.UnixMilli()
@@ -257,7 +257,7 @@ func (s *Site) eventBounds(ctx context.Context, filter Filter) (where string, ar
 	}
 	where = `time >= ? AND time < ?`
 	if filter.After != "" {
-		at, err := s.cursor(ctx, filter.After)
+		at, err := h.cursor(ctx, filter.After)
 		if err != nil {
 			return "", nil, err
 		}
@@ -266,7 +266,7 @@ func (s *Site) eventBounds(ctx context.Context, filter Filter) (where string, ar
 		args = append(args, at.ms, at.appliance, at.seq)
 	}
 	if filter.Before != "" {
-		at, err := s.cursor(ctx, filter.Before)
+		at, err := h.cursor(ctx, filter.Before)
 		if err != nil {
 			return "", nil, err
 		}
@@ -284,11 +284,11 @@ type position struct {
 	seq       int64
 }
 
-func (s *Site) cursor(ctx context.Context, id string) (at position, err error) {
+func (h History) cursor(ctx context.Context, id string) (at position, err error) {
 	if at.appliance, at.seq, err = parseEventID(id); err != nil {
 		return at, err
 	}
-	row := s.reader.QueryRowContext(ctx, `SELECT time FROM event WHERE appliance = ? AND seq = ?`, at.appliance, at.seq)
+	row := h.db.reader.QueryRowContext(ctx, `SELECT time FROM event WHERE appliance = ? AND seq = ?`, at.appliance, at.seq)
 	if err = row.Scan(&at.ms); errors.Is(err, sql.ErrNoRows) {
 		err = pair.Refuse(pair.NotFound, "there is no event %s: read the history from its end", id)
 	}

@@ -19,7 +19,7 @@ import (
 
 func note(t *testing.T, s *Site, text string) pair.Event {
 	t.Helper()
-	event, err := s.Append(t.Context(), pair.Event{Kind: pair.KindStarted, Text: text})
+	event, err := s.History.Append(t.Context(), pair.Event{Kind: pair.KindStarted, Text: text})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func note(t *testing.T, s *Site, text string) pair.Event {
 
 func history(t *testing.T, s *Site, filter Filter) []pair.Event {
 	t.Helper()
-	events, err := s.Events(t.Context(), filter)
+	events, err := s.History.Events(t.Context(), filter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,15 +48,15 @@ func pull(t *testing.T, to, from *Site) (added int) {
 	t.Helper()
 	const batch = 7
 	for {
-		heads, err := to.Heads(t.Context())
+		heads, err := to.History.Heads(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		events, err := from.EventsAfter(t.Context(), heads, batch)
+		events, err := from.History.After(t.Context(), heads, batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := to.Merge(t.Context(), events)
+		n, err := to.History.Merge(t.Context(), events)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func pull(t *testing.T, to, from *Site) (added int) {
 func TestAnEventIsNumberedAndComesBackAsItWas(t *testing.T) {
 	s := openSite(t, alpha)
 	at := time.Date(2026, 5, 1, 10, 0, 0, 123_456_789, time.FixedZone("", 3600))
-	got, err := s.Append(t.Context(), pair.Event{ID: "x", Appliance: beta, Time: at, Kind: pair.KindTakeover, Text: "took over", Detail: map[string]string{"why": "silence"}})
+	got, err := s.History.Append(t.Context(), pair.Event{ID: "x", Appliance: beta, Time: at, Kind: pair.KindTakeover, Text: "took over", Detail: map[string]string{"why": "silence"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestAnEventIsNumberedAndComesBackAsItWas(t *testing.T) {
 	if len(long.Text) != maxEventText {
 		t.Errorf("a text of %d bytes", len(long.Text))
 	}
-	_, err = s.Append(t.Context(), pair.Event{Kind: "No Kind"})
+	_, err = s.History.Append(t.Context(), pair.Event{Kind: "No Kind"})
 	wantCode(t, err, pair.Refused, "kind")
 	if fourth := note(t, s, "d"); fourth.ID != string(alpha)+"-4" {
 		t.Errorf("a refused event took a number: %+v", fourth)
@@ -102,7 +102,7 @@ func TestTheHistoryIsOnlyAddedTo(t *testing.T) {
 	s := openSite(t, alpha)
 	note(t, s, "a")
 	for _, statement := range []string{`UPDATE event SET text = 'b'`, `DELETE FROM event`, `INSERT OR REPLACE INTO event SELECT * FROM event`} {
-		if _, err := s.writer.ExecContext(t.Context(), statement); err == nil {
+		if _, err := s.db.writer.ExecContext(t.Context(), statement); err == nil {
 			t.Errorf("%s passed", statement)
 		}
 	}
@@ -117,7 +117,7 @@ func TestTheHistoryIsFiltered(t *testing.T) {
 	ids := map[string]string{}
 	for i, kind := range []string{"started", "sync-done", "takeover", "sync-done", "sync-failed", "sync-done", "stopped"} {
 		text := string(rune('a' + i))
-		event, err := s.Append(t.Context(), pair.Event{Time: start.Add(time.Duration(i/2) * time.Hour), Kind: kind, Text: text})
+		event, err := s.History.Append(t.Context(), pair.Event{Time: start.Add(time.Duration(i/2) * time.Hour), Kind: kind, Text: text})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,9 +147,9 @@ func TestTheHistoryIsFiltered(t *testing.T) {
 			}
 		})
 	}
-	_, err := s.Events(t.Context(), Filter{After: eventID(beta, 1)})
+	_, err := s.History.Events(t.Context(), Filter{After: eventID(beta, 1)})
 	wantCode(t, err, pair.NotFound, "no event")
-	_, err = s.Events(t.Context(), Filter{After: "1"})
+	_, err = s.History.Events(t.Context(), Filter{After: "1"})
 	wantCode(t, err, pair.Refused, "not the id")
 }
 
@@ -163,7 +163,7 @@ func TestReadingTheHistoryNeverSortsOrScansIt(t *testing.T) {
 		{Kinds: []string{"started"}, Before: event.ID},
 		{Kinds: []string{"started"}, Appliances: []pair.ApplianceID{alpha}},
 	} {
-		query, args, err := s.eventQuery(t.Context(), filter)
+		query, args, err := s.History.query(t.Context(), filter)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func TestReadingTheHistoryNeverSortsOrScansIt(t *testing.T) {
 			query = query[walk+1 : walk+strings.Index(query[walk:], "LIMIT ?")+len("LIMIT ?")]
 			args = args[:len(args)-1]
 		}
-		rows, err := s.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+		rows, err := s.db.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
 		err = each(rows, err, func(row scanner) error {
 			var id, parent, unused int
 			var plan string
@@ -240,14 +240,14 @@ func TestWhatIsNoHistoryIsRefusedWhole(t *testing.T) {
 		"gap":               change(func(e *pair.Event) { e.ID = eventID(beta, 4) }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := s.Merge(t.Context(), events)
+			_, err := s.History.Merge(t.Context(), events)
 			wantCode(t, err, pair.Refused, "event")
 			if got := history(t, s, Filter{}); len(got) != 0 {
 				t.Errorf("added %v", got)
 			}
 		})
 	}
-	if n, err := s.Merge(t.Context(), append(change(func(*pair.Event) {}), good)); n != 2 || err != nil {
+	if n, err := s.History.Merge(t.Context(), append(change(func(*pair.Event) {}), good)); n != 2 || err != nil {
 		t.Errorf("added %d, %v", n, err)
 	}
 }
@@ -281,11 +281,11 @@ func TestARestoredApplianceUsesNoNumberTwice(t *testing.T) {
 	if diff := cmp.Diff(ours, theirs); diff != "" || len(ours) != 23 {
 		t.Errorf("%d events: %s", len(ours), diff)
 	}
-	heads, err := restored.Heads(t.Context())
+	heads, err := restored.History.Heads(t.Context())
 	if err != nil || heads[alpha] != restartAt+2 {
 		t.Errorf("heads %v, %v", heads, err)
 	}
-	if events, err := b.EventsAfter(t.Context(), heads, 100); len(events) != 0 || err != nil {
+	if events, err := b.History.After(t.Context(), heads, 100); len(events) != 0 || err != nil {
 		t.Errorf("sent again: %v, %v", events, err)
 	}
 }
@@ -295,7 +295,7 @@ func TestNumbersGoOnBehindTheStoredOneEvenIfRowsAreLost(t *testing.T) {
 	for range 3 {
 		note(t, s, "a")
 	}
-	if _, err := s.writer.ExecContext(t.Context(), `DROP TRIGGER event_is_never_deleted; DELETE FROM event WHERE seq > 1`); err != nil {
+	if _, err := s.db.writer.ExecContext(t.Context(), `DROP TRIGGER event_is_never_deleted; DELETE FROM event WHERE seq > 1`); err != nil {
 		t.Fatal(err)
 	}
 	if got := note(t, s, "b"); got.ID != eventID(alpha, 4) {
@@ -320,7 +320,7 @@ func FuzzMerge(f *testing.F) {
 		if json.Unmarshal(text, &events) != nil {
 			return
 		}
-		if _, err := s.Merge(t.Context(), events); err != nil {
+		if _, err := s.History.Merge(t.Context(), events); err != nil {
 			return
 		}
 		for _, event := range history(t, s, Filter{}) {
@@ -338,12 +338,12 @@ func BenchmarkEvents(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = s.Close() })
-	_, err = s.writer.ExecContext(b.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
+	_, err = s.db.writer.ExecContext(b.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
 		INSERT INTO event SELECT ?, i, 1700000000000 + i * 1000, iif(i % 100000, 'sync-done', 'takeover'), 'Data sync ' || i || ' is done.', '{"bytes":"1234567"}' FROM n`, alpha)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if info, err := os.Stat(s.path); err == nil {
+	if info, err := os.Stat(s.db.path); err == nil {
 		b.Logf("%d MB", info.Size()>>20)
 	}
 	middle := eventID(alpha, 500_000)
@@ -354,7 +354,7 @@ func BenchmarkEvents(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				events, err := s.Events(b.Context(), filter)
+				events, err := s.History.Events(b.Context(), filter)
 				if err != nil || len(events) == 0 || !slices.IsSortedFunc(events, func(a, b pair.Event) int { return a.Time.Compare(b.Time) }) {
 					b.Fatal(len(events), err)
 				}
@@ -363,7 +363,7 @@ func BenchmarkEvents(b *testing.B) {
 	}
 	b.Run("append", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := s.Append(b.Context(), pair.Event{Kind: "sync-done", Text: "done"}); err != nil {
+			if _, err := s.History.Append(b.Context(), pair.Event{Kind: "sync-done", Text: "done"}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -22,10 +22,10 @@ func people(t *testing.T) (*Site, *time.Time) {
 	t.Helper()
 	s := openSite(t, alpha)
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	s.now = func() time.Time { return now }
+	s.db.now = func() time.Time { return now }
 	// A hash of "correct horse" that costs little to verify.
 	const phc = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$REiRt35dHGtMWJ/p+5b5FBn+NMuLR8SFnoCU9BlDUHE"
-	if _, err := s.writer.ExecContext(t.Context(), `INSERT INTO user (name, display_name, mail, password, role, disabled, created)
+	if _, err := s.db.writer.ExecContext(t.Context(), `INSERT INTO user (name, display_name, mail, password, role, disabled, created)
 		VALUES ('ann', '', '', ?1, 'administrator', 0, 0), ('bob', '', '', ?1, 'viewer', 0, 0)`, phc); err != nil {
 		t.Fatal(err)
 	}
@@ -34,12 +34,12 @@ func people(t *testing.T) (*Site, *time.Time) {
 
 func begin(t *testing.T, s *Site, id, name string) {
 	t.Helper()
-	user, err := s.User(t.Context(), name)
+	user, err := s.Users.Get(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := Session{ID: id, User: name, Stamp: user.Stamp, Address: "198.51.100.7", Browser: "Browser", Expires: s.now().Add(24 * time.Hour)}
-	if err := s.AddSession(t.Context(), session); err != nil {
+	session := Session{ID: id, User: name, Stamp: user.Stamp, Address: "198.51.100.7", Browser: "Browser", Expires: s.db.now().Add(24 * time.Hour)}
+	if err := s.Sessions.Begin(t.Context(), session); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -51,31 +51,33 @@ func TestWhatEndsASession(t *testing.T) {
 	}{
 		"nothing": {func(context.Context, *Site, *time.Time) error { return nil }, true},
 		"another's password": {func(ctx context.Context, s *Site, _ *time.Time) error {
-			return s.SetPassword(ctx, "ann", "battery staple")
+			return s.Users.SetPassword(ctx, "ann", "battery staple")
 		}, true},
 		"another name": {func(ctx context.Context, s *Site, _ *time.Time) error {
-			return s.UpdateUser(ctx, pair.UserChange{Name: "bob", DisplayName: "Bob", Role: pair.Viewer})
+			return s.Users.Update(ctx, pair.UserChange{Name: "bob", DisplayName: "Bob", Role: pair.Viewer})
 		}, true},
-		"a sign-in": {func(ctx context.Context, s *Site, _ *time.Time) error { s.NoteLogin(ctx, "bob"); return nil }, true},
+		"a sign-in": {func(ctx context.Context, s *Site, _ *time.Time) error { s.Users.NoteLogin(ctx, "bob"); return nil }, true},
 		"its password": {func(ctx context.Context, s *Site, _ *time.Time) error {
-			return s.SetPassword(ctx, "bob", "battery staple")
+			return s.Users.SetPassword(ctx, "bob", "battery staple")
 		}, false},
 		"another role": {func(ctx context.Context, s *Site, _ *time.Time) error {
-			return s.UpdateUser(ctx, pair.UserChange{Name: "bob", Role: pair.Operator})
+			return s.Users.Update(ctx, pair.UserChange{Name: "bob", Role: pair.Operator})
 		}, false},
-		"disabled": {func(ctx context.Context, s *Site, _ *time.Time) error { return s.Disable(ctx, "bob") }, false},
+		"disabled": {func(ctx context.Context, s *Site, _ *time.Time) error { return s.Users.Disable(ctx, "bob") }, false},
 		"disabled and enabled again": {func(ctx context.Context, s *Site, _ *time.Time) error {
-			return errors.Join(s.Disable(ctx, "bob"), s.Enable(ctx, "bob"))
+			return errors.Join(s.Users.Disable(ctx, "bob"), s.Users.Enable(ctx, "bob"))
 		}, false},
 		"another role and back": {func(ctx context.Context, s *Site, _ *time.Time) error {
-			return errors.Join(s.UpdateUser(ctx, pair.UserChange{Name: "bob", Role: pair.Operator}), s.UpdateUser(ctx, pair.UserChange{Name: "bob", Role: pair.Viewer}))
+			return errors.Join(s.Users.Update(ctx, pair.UserChange{Name: "bob", Role: pair.Operator}), s.Users.Update(ctx, pair.UserChange{Name: "bob", Role: pair.Viewer}))
 		}, false},
 		"one-time codes on and off again": {func(ctx context.Context, s *Site, now *time.Time) error {
-			return errors.Join(enrol(ctx, s, "bob", *now), s.ClearTOTP(ctx, "bob"))
+			return errors.Join(enrol(ctx, s, "bob", *now), s.Users.ClearTOTP(ctx, "bob"))
 		}, false},
-		"ended":            {func(ctx context.Context, s *Site, _ *time.Time) error { _, err := s.EndSession(ctx, "b"); return err }, false},
-		"all ended":        {func(ctx context.Context, s *Site, _ *time.Time) error { return s.EndSessions(ctx, "bob") }, false},
-		"ended everywhere": {func(ctx context.Context, s *Site, _ *time.Time) error { return s.SignOutEverywhere(ctx, "bob") }, false},
+		"ended":     {func(ctx context.Context, s *Site, _ *time.Time) error { _, err := s.Sessions.End(ctx, "b"); return err }, false},
+		"all ended": {func(ctx context.Context, s *Site, _ *time.Time) error { return s.Sessions.EndAll(ctx, "bob") }, false},
+		"ended everywhere": {func(ctx context.Context, s *Site, _ *time.Time) error {
+			return s.Sessions.SignOutEverywhere(ctx, "bob")
+		}, false},
 		"one-time codes": {func(ctx context.Context, s *Site, now *time.Time) error {
 			return enrol(ctx, s, "bob", *now)
 		}, false},
@@ -83,8 +85,8 @@ func TestWhatEndsASession(t *testing.T) {
 		"idleness": {func(_ context.Context, _ *Site, now *time.Time) error { *now = now.Add(idle); return nil }, false},
 		"use": {func(ctx context.Context, s *Site, now *time.Time) error {
 			*now = now.Add(idle - time.Minute)
-			session, _, err := s.Session(ctx, "b", idle)
-			err = errors.Join(err, s.UseSession(ctx, session))
+			session, _, err := s.Sessions.Get(ctx, "b", idle)
+			err = errors.Join(err, s.Sessions.Use(ctx, session))
 			*now = now.Add(idle - time.Minute)
 			return err
 		}, true},
@@ -95,11 +97,11 @@ func TestWhatEndsASession(t *testing.T) {
 			if err := test.act(t.Context(), s, now); err != nil {
 				t.Fatal(err)
 			}
-			session, user, err := s.Session(t.Context(), "b", idle)
+			session, user, err := s.Sessions.Get(t.Context(), "b", idle)
 			if (err == nil) != test.lives || err != nil && pair.CodeOf(err) != pair.Unauthorized {
 				t.Errorf("got %+v of %+v, %v", session, user, err)
 			}
-			list, err := s.Sessions(t.Context(), idle)
+			list, err := s.Sessions.List(t.Context(), idle)
 			if err != nil || (len(list) == 1) != test.lives {
 				t.Errorf("listed %+v, %v", list, err)
 			}
@@ -116,16 +118,16 @@ func enrol(ctx context.Context, s *Site, name string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.SetTOTP(ctx, name, key.Secret, code)
+	_, err = s.Users.SetTOTP(ctx, name, key.Secret, code)
 	return err
 }
 
 func TestSessionsSurviveARestartAndStayHere(t *testing.T) {
 	s, now := people(t)
 	begin(t, s, "a", "ann")
-	again := reopenSite(t, s.path, alpha)
-	again.now = func() time.Time { return *now }
-	if _, user, err := again.Session(t.Context(), "a", idle); err != nil || user.Name != "ann" {
+	again := reopenSite(t, s.db.path, alpha)
+	again.db.now = func() time.Time { return *now }
+	if _, user, err := again.Sessions.Get(t.Context(), "a", idle); err != nil || user.Name != "ann" {
 		t.Errorf("after a restart: %+v, %v", user, err)
 	}
 	var stream bytes.Buffer
@@ -142,7 +144,7 @@ func TestSessionsSurviveARestartAndStayHere(t *testing.T) {
 func TestASessionEndsWithTheSyncThatBringsANewPassword(t *testing.T) {
 	primary, now := people(t)
 	backup := openSite(t, beta)
-	backup.now = func() time.Time { return *now }
+	backup.db.now = func() time.Time { return *now }
 	pull := func() {
 		t.Helper()
 		var stream bytes.Buffer
@@ -153,14 +155,14 @@ func TestASessionEndsWithTheSyncThatBringsANewPassword(t *testing.T) {
 	pull()
 	begin(t, backup, "a", "ann")
 	pull()
-	if _, _, err := backup.Session(t.Context(), "a", idle); err != nil {
+	if _, _, err := backup.Sessions.Get(t.Context(), "a", idle); err != nil {
 		t.Errorf("after a sync: %v", err)
 	}
-	if err := primary.SetPassword(t.Context(), "ann", "battery staple"); err != nil {
+	if err := primary.Users.SetPassword(t.Context(), "ann", "battery staple"); err != nil {
 		t.Fatal(err)
 	}
 	pull()
-	if _, _, err := backup.Session(t.Context(), "a", idle); pair.CodeOf(err) != pair.Unauthorized {
+	if _, _, err := backup.Sessions.Get(t.Context(), "a", idle); pair.CodeOf(err) != pair.Unauthorized {
 		t.Errorf("after the new password: %v", err)
 	}
 }
@@ -172,14 +174,14 @@ func TestAUserHasABoundedNumberOfSessions(t *testing.T) {
 		*now = now.Add(time.Second)
 		begin(t, s, strconv.Itoa(i), "bob")
 	}
-	list, err := s.Sessions(t.Context(), idle)
+	list, err := s.Sessions.List(t.Context(), idle)
 	if err != nil || len(list) != maxSessions+1 || list[0].ID != strconv.Itoa(maxSessions+4) || list[maxSessions].ID != "anns" {
 		t.Errorf("%d sessions, %v", len(list), err)
 	}
 	*now = now.Add(25 * time.Hour)
 	begin(t, s, "new", "ann")
 	var rows int
-	if err := s.reader.QueryRowContext(t.Context(), `SELECT count(*) FROM session`).Scan(&rows); err != nil || rows != 1 {
+	if err := s.db.reader.QueryRowContext(t.Context(), `SELECT count(*) FROM session`).Scan(&rows); err != nil || rows != 1 {
 		t.Errorf("%d sessions kept, %v", rows, err)
 	}
 }
@@ -187,7 +189,7 @@ func TestAUserHasABoundedNumberOfSessions(t *testing.T) {
 func TestWhoLacksTheCodePushesOutNobody(t *testing.T) {
 	s, now := people(t)
 	begin(t, s, "bobs", "bob")
-	session, user, err := s.Session(t.Context(), "bobs", idle)
+	session, user, err := s.Sessions.Get(t.Context(), "bobs", idle)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,12 +197,12 @@ func TestWhoLacksTheCodePushesOutNobody(t *testing.T) {
 		t.Helper()
 		*now = now.Add(time.Millisecond)
 		session.ID, session.Stamp, session.Pending, session.Address = id, user.Stamp, true, address
-		if err := s.AddSession(t.Context(), session); err != nil {
+		if err := s.Sessions.Begin(t.Context(), session); err != nil {
 			t.Fatal(err)
 		}
 	}
 	lives := func(id string) bool {
-		_, _, err := s.Session(t.Context(), id, idle)
+		_, _, err := s.Sessions.Get(t.Context(), id, idle)
 		return err == nil
 	}
 	knock("bob at the code", "198.51.100.7")
@@ -208,7 +210,7 @@ func TestWhoLacksTheCodePushesOutNobody(t *testing.T) {
 		knock(strconv.Itoa(i), "203.0.113.1")
 	}
 	var rows int
-	if err := s.reader.QueryRowContext(t.Context(), `SELECT count(*) FROM session WHERE pending`).Scan(&rows); err != nil || rows != maxPending {
+	if err := s.db.reader.QueryRowContext(t.Context(), `SELECT count(*) FROM session WHERE pending`).Scan(&rows); err != nil || rows != maxPending {
 		t.Errorf("%d wait for a code, %v", rows, err)
 	}
 	if !lives("bobs") || !lives("bob at the code") || !lives(strconv.Itoa(3*maxPending-1)) || lives("0") {
@@ -233,7 +235,7 @@ func TestWhoLacksTheCodePushesOutNobody(t *testing.T) {
 func TestACodeIsAcceptedOnce(t *testing.T) {
 	s, now := people(t)
 	ctx := t.Context()
-	wantCode(t, s.CheckCode(ctx, "bob", ""), pair.Unauthorized, "code")
+	wantCode(t, s.Users.CheckCode(ctx, "bob", ""), pair.Unauthorized, "code")
 	key, err := NewTOTP("Help desk", "bob")
 	if err != nil || !strings.HasPrefix(key.URL, "otpauth://totp/Help%20desk:bob?") {
 		t.Fatal(key, err)
@@ -245,43 +247,43 @@ func TestACodeIsAcceptedOnce(t *testing.T) {
 		}
 		return code
 	}
-	_, err = s.SetTOTP(ctx, "bob", key.Secret, "000000")
+	_, err = s.Users.SetTOTP(ctx, "bob", key.Secret, "000000")
 	wantField(t, err, "code")
-	_, err = s.SetTOTP(ctx, "bob", "GEZDGNBV", at(*now))
+	_, err = s.Users.SetTOTP(ctx, "bob", "GEZDGNBV", at(*now))
 	wantField(t, err, "secret")
-	recovery, err := s.SetTOTP(ctx, "bob", key.Secret, at(*now))
+	recovery, err := s.Users.SetTOTP(ctx, "bob", key.Secret, at(*now))
 	if err != nil || len(recovery) != recoveryCodes {
 		t.Fatal(recovery, err)
 	}
-	if user, err := s.User(ctx, "bob"); err != nil || !user.TOTP {
+	if user, err := s.Users.Get(ctx, "bob"); err != nil || !user.TOTP {
 		t.Errorf("got %+v, %v", user, err)
 	}
-	wantCode(t, s.CheckCode(ctx, "bob", at(*now)), pair.Unauthorized, "used already") // it confirmed the enrolment
+	wantCode(t, s.Users.CheckCode(ctx, "bob", at(*now)), pair.Unauthorized, "used already") // it confirmed the enrolment
 	*now = now.Add(30 * time.Second)
-	if err := s.CheckCode(ctx, "bob", " "+at(*now)[:3]+" "+at(*now)[3:]); err != nil {
+	if err := s.Users.CheckCode(ctx, "bob", " "+at(*now)[:3]+" "+at(*now)[3:]); err != nil {
 		t.Errorf("the code of now: %v", err)
 	}
-	wantCode(t, s.CheckCode(ctx, "bob", at(*now)), pair.Unauthorized, "used already")
-	wantCode(t, s.CheckCode(ctx, "bob", at(now.Add(-30*time.Second))), pair.Unauthorized, "used already")
-	if err := s.CheckCode(ctx, "bob", at(now.Add(30*time.Second))); err != nil {
+	wantCode(t, s.Users.CheckCode(ctx, "bob", at(*now)), pair.Unauthorized, "used already")
+	wantCode(t, s.Users.CheckCode(ctx, "bob", at(now.Add(-30*time.Second))), pair.Unauthorized, "used already")
+	if err := s.Users.CheckCode(ctx, "bob", at(now.Add(30*time.Second))); err != nil {
 		t.Errorf("a device 30 s ahead: %v", err)
 	}
 	*now = now.Add(10 * time.Minute)
-	wantCode(t, s.CheckCode(ctx, "bob", at(now.Add(-60*time.Second))), pair.Unauthorized, "not valid")
-	wantCode(t, s.CheckCode(ctx, "bob", at(now.Add(60*time.Second))), pair.Unauthorized, "not valid")
-	wantCode(t, s.CheckCode(ctx, "ann", at(*now)), pair.Unauthorized, "not valid")
-	if err := s.CheckCode(ctx, "bob", strings.ToUpper(recovery[3])); err != nil {
+	wantCode(t, s.Users.CheckCode(ctx, "bob", at(now.Add(-60*time.Second))), pair.Unauthorized, "not valid")
+	wantCode(t, s.Users.CheckCode(ctx, "bob", at(now.Add(60*time.Second))), pair.Unauthorized, "not valid")
+	wantCode(t, s.Users.CheckCode(ctx, "ann", at(*now)), pair.Unauthorized, "not valid")
+	if err := s.Users.CheckCode(ctx, "bob", strings.ToUpper(recovery[3])); err != nil {
 		t.Errorf("a recovery code: %v", err)
 	}
-	wantCode(t, s.CheckCode(ctx, "bob", recovery[3]), pair.Unauthorized, "used already")
-	if left, err := s.RecoveryLeft(ctx, "bob"); err != nil || left != recoveryCodes-1 {
+	wantCode(t, s.Users.CheckCode(ctx, "bob", recovery[3]), pair.Unauthorized, "used already")
+	if left, err := s.Users.RecoveryLeft(ctx, "bob"); err != nil || left != recoveryCodes-1 {
 		t.Errorf("%d left, %v", left, err)
 	}
-	if err := s.ClearTOTP(ctx, "bob"); err != nil {
+	if err := s.Users.ClearTOTP(ctx, "bob"); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, s.CheckCode(ctx, "bob", recovery[4]), pair.Unauthorized, "not valid")
-	wantCode(t, s.CheckCode(ctx, "bob", at(*now)), pair.Unauthorized, "not valid")
+	wantCode(t, s.Users.CheckCode(ctx, "bob", recovery[4]), pair.Unauthorized, "not valid")
+	wantCode(t, s.Users.CheckCode(ctx, "bob", at(*now)), pair.Unauthorized, "not valid")
 }
 
 func TestACodeThatWasUsedIsNotAcceptedAfterASync(t *testing.T) {
@@ -295,13 +297,13 @@ func TestACodeThatWasUsedIsNotAcceptedAfterASync(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	recovery, err := primary.SetTOTP(ctx, "ann", key.Secret, first)
+	recovery, err := primary.Users.SetTOTP(ctx, "ann", key.Secret, first)
 	if err != nil {
 		t.Fatal(err)
 	}
 	backup := openSite(t, beta)
-	backup.now = func() time.Time { return now.Add(time.Minute) }
-	code, err := totp.GenerateCode(key.Secret, backup.now())
+	backup.db.now = func() time.Time { return now.Add(time.Minute) }
+	code, err := totp.GenerateCode(key.Secret, backup.db.now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +313,7 @@ func TestACodeThatWasUsedIsNotAcceptedAfterASync(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, code := range []string{code, recovery[0]} {
-			if err := backup.CheckCode(ctx, "ann", code); (err == nil) != (i == 0) {
+			if err := backup.Users.CheckCode(ctx, "ann", code); (err == nil) != (i == 0) {
 				t.Errorf("after sync %d: %v", i+1, err)
 			}
 		}
@@ -322,48 +324,48 @@ func TestTwoAdministratorsWhoEditAUserAreToldApart(t *testing.T) {
 	s, _ := people(t)
 	ctx := t.Context()
 	edit := pair.UserChange{Name: "bob", DisplayName: "Bob", Mail: "bob@example.org", Role: pair.Operator, Version: 1}
-	if err := s.UpdateUser(ctx, edit); err != nil {
+	if err := s.Users.Update(ctx, edit); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, s.UpdateUser(ctx, edit), pair.Stale, "somebody else")
-	user, err := s.User(ctx, "bob")
+	wantCode(t, s.Users.Update(ctx, edit), pair.Stale, "somebody else")
+	user, err := s.Users.Get(ctx, "bob")
 	if err != nil || user.DisplayName != "Bob" || user.Mail != "bob@example.org" || user.Role != pair.Operator || user.Version != 2 {
 		t.Errorf("got %+v, %v", user, err)
 	}
 	edit.Version, edit.Mail = 2, "bob"
-	wantField(t, s.UpdateUser(ctx, edit), "mail")
-	wantCode(t, s.UpdateUser(ctx, pair.UserChange{Name: "eve", Role: pair.Viewer}), pair.NotFound, "no user")
+	wantField(t, s.Users.Update(ctx, edit), "mail")
+	wantCode(t, s.Users.Update(ctx, pair.UserChange{Name: "eve", Role: pair.Viewer}), pair.NotFound, "no user")
 }
 
 func TestTheLastAdministratorStays(t *testing.T) {
 	s, _ := people(t)
 	ctx := t.Context()
-	wantCode(t, s.UpdateUser(ctx, pair.UserChange{Name: "ann", Role: pair.Operator}), pair.Refused, "ann is the last administrator")
-	wantCode(t, s.Disable(ctx, "ann"), pair.Refused, "last administrator")
+	wantCode(t, s.Users.Update(ctx, pair.UserChange{Name: "ann", Role: pair.Operator}), pair.Refused, "ann is the last administrator")
+	wantCode(t, s.Users.Disable(ctx, "ann"), pair.Refused, "last administrator")
 	if err := errors.Join(
-		s.UpdateUser(ctx, pair.UserChange{Name: "ann", DisplayName: "Ann", Role: pair.Administrator}),
-		s.UpdateUser(ctx, pair.UserChange{Name: "bob", Role: pair.Administrator}),
-		s.UpdateUser(ctx, pair.UserChange{Name: "ann", Role: pair.Viewer}),
+		s.Users.Update(ctx, pair.UserChange{Name: "ann", DisplayName: "Ann", Role: pair.Administrator}),
+		s.Users.Update(ctx, pair.UserChange{Name: "bob", Role: pair.Administrator}),
+		s.Users.Update(ctx, pair.UserChange{Name: "ann", Role: pair.Viewer}),
 	); err != nil {
 		t.Error(err)
 	}
-	wantCode(t, s.Disable(ctx, "bob"), pair.Refused, "last administrator")
+	wantCode(t, s.Users.Disable(ctx, "bob"), pair.Refused, "last administrator")
 }
 
 func TestAFloodOfSignInsIsTurnedAwayAtOnce(t *testing.T) {
 	s, _ := people(t)
-	for range cap(s.strangers.waiting) {
-		s.strangers.waiting <- struct{}{}
+	for range cap(s.Users.strangers.waiting) {
+		s.Users.strangers.waiting <- struct{}{}
 	}
-	_, err := s.Authenticate(t.Context(), "ann", "correct horse")
+	_, err := s.Users.Authenticate(t.Context(), "ann", "correct horse")
 	wantCode(t, err, pair.TooMany, "too many sign-ins")
 }
 
 func TestASignInWaitsABoundedTime(t *testing.T) {
 	s, _ := people(t)
-	s.strangers.patience = 10 * time.Millisecond
-	s.strangers.turn <- struct{}{}
-	_, err := s.Authenticate(t.Context(), "ann", "correct horse")
+	s.Users.strangers.patience = 10 * time.Millisecond
+	s.Users.strangers.turn <- struct{}{}
+	_, err := s.Users.Authenticate(t.Context(), "ann", "correct horse")
 	wantCode(t, err, pair.TooMany, "too many sign-ins")
 }
 
@@ -371,14 +373,14 @@ func TestASignInWaitsABoundedTime(t *testing.T) {
 // nothing of the kind is computed.
 func TestWhoIsSignedInDoesNotWaitForStrangers(t *testing.T) {
 	s, _ := people(t)
-	s.strangers.turn <- struct{}{}
-	for range cap(s.strangers.waiting) {
-		s.strangers.waiting <- struct{}{}
+	s.Users.strangers.turn <- struct{}{}
+	for range cap(s.Users.strangers.waiting) {
+		s.Users.strangers.waiting <- struct{}{}
 	}
-	if err := s.SetPassword(t.Context(), "bob", "battery staple"); err != nil {
+	if err := s.Users.SetPassword(t.Context(), "bob", "battery staple"); err != nil {
 		t.Errorf("a new password: %v", err)
 	}
-	if _, err := s.AuthenticateAgain(t.Context(), "bob", "battery staple"); err != nil {
+	if _, err := s.Users.AuthenticateAgain(t.Context(), "bob", "battery staple"); err != nil {
 		t.Errorf("the password once more: %v", err)
 	}
 }

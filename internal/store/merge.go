@@ -21,10 +21,10 @@ const restartAt = 1_000_000
 const maxJump = 1000 * restartAt
 
 // Heads tells, for each appliance, up to which running number every event is
-// here. The peer answers with what EventsAfter returns for it.
-func (s *Site) Heads(ctx context.Context) (map[pair.ApplianceID]int64, error) {
+// here. The peer answers with what After returns for it.
+func (h History) Heads(ctx context.Context) (map[pair.ApplianceID]int64, error) {
 	heads := map[pair.ApplianceID]int64{}
-	rows, err := s.reader.QueryContext(ctx, `SELECT appliance, complete FROM event_head WHERE complete > 0`)
+	rows, err := h.db.reader.QueryContext(ctx, `SELECT appliance, complete FROM event_head WHERE complete > 0`)
 	err = each(rows, err, func(row scanner) error {
 		var appliance pair.ApplianceID
 		var complete int64
@@ -34,56 +34,47 @@ func (s *Site) Heads(ctx context.Context) (map[pair.ApplianceID]int64, error) {
 		heads[appliance] = complete
 		return nil
 	})
-	return heads, s.explain("read how far the history goes", err)
+	return heads, h.db.explain("read how far the history goes", err)
 }
 
-// EventsAfter returns up to limit events that a side with these heads lacks, in
+// After returns up to limit events that a side with these heads lacks, in
 // the order in which Merge takes them. Fewer than limit: that was all.
-func (s *Site) EventsAfter(ctx context.Context, heads map[pair.ApplianceID]int64, limit int) ([]pair.Event, error) {
+func (h History) After(ctx context.Context, heads map[pair.ApplianceID]int64, limit int) ([]pair.Event, error) {
 	limit = min(max(limit, 1), maxEvents)
-	known, err := s.appliances(ctx)
+	known, err := h.appliances(ctx)
 	if err != nil {
-		return nil, s.explain("read the history for the peer", err)
+		return nil, h.db.explain("read the history for the peer", err)
 	}
 	events := []pair.Event{}
 	for _, appliance := range known {
-		rows, err := s.reader.QueryContext(ctx, `SELECT `+eventColumns+` FROM event WHERE appliance = ? AND seq > ? ORDER BY seq LIMIT ?`,
+		of, err := list(ctx, h.db.reader, scanEvent, `SELECT `+eventColumns+` FROM event WHERE appliance = ? AND seq > ? ORDER BY seq LIMIT ?`,
 			appliance, heads[appliance], limit-len(events))
-		err = each(rows, err, func(row scanner) error {
-			event, err := scanEvent(row)
-			events = append(events, event)
-			return err
-		})
 		if err != nil {
-			return nil, s.explain("read the history for the peer", err)
+			return nil, h.db.explain("read the history for the peer", err)
 		}
+		events = append(events, of...)
 	}
 	return events, nil
 }
 
-func (s *Site) appliances(ctx context.Context) ([]pair.ApplianceID, error) {
-	var known []pair.ApplianceID
-	rows, err := s.reader.QueryContext(ctx, `SELECT appliance FROM event_head ORDER BY appliance`)
-	err = each(rows, err, func(row scanner) error {
-		var appliance pair.ApplianceID
-		err := row.Scan(&appliance)
-		known = append(known, appliance)
-		return err
-	})
-	return known, err
+func (h History) appliances(ctx context.Context) ([]pair.ApplianceID, error) {
+	return list(ctx, h.db.reader, func(row scanner) (appliance pair.ApplianceID, err error) {
+		err = row.Scan(&appliance)
+		return appliance, err
+	}, `SELECT appliance FROM event_head ORDER BY appliance`)
 }
 
 // Merge adds the events of the other side that are not here yet and returns how
 // many were added; merging again adds nothing. All are taken or none: one that is
 // malformed, that claims another appliance than its id, or that leaves a gap
 // behind our head refuses the whole batch.
-func (s *Site) Merge(ctx context.Context, events []pair.Event) (added int, err error) {
+func (h History) Merge(ctx context.Context, events []pair.Event) (added int, err error) {
 	ordered, err := inOrder(events)
 	if err != nil {
 		return 0, err
 	}
-	err = s.write(ctx, "merge the histories", func(tx *sql.Tx) error {
-		merge := merger{site: s, tx: tx, heads: map[pair.ApplianceID]int64{}}
+	err = h.db.write(ctx, "merge the histories", func(tx *sql.Tx) error {
+		merge := merger{log: h.db.log, tx: tx, heads: map[pair.ApplianceID]int64{}}
 		for _, event := range ordered {
 			if err := merge.add(ctx, event); err != nil {
 				return err
@@ -123,7 +114,7 @@ func inOrder(events []pair.Event) ([]numbered, error) {
 }
 
 type merger struct {
-	site  *Site
+	log   *slog.Logger
 	tx    *sql.Tx
 	heads map[pair.ApplianceID]int64 // complete, as it becomes
 	added int
@@ -176,7 +167,7 @@ func (m *merger) compare(ctx context.Context, event numbered) error {
 		return err
 	}
 	if !same {
-		m.site.log.Warn("two events share an id: kept the one that was here", slog.String("id", event.ID), slog.String("other", event.Text))
+		m.log.Warn("two events share an id: kept the one that was here", slog.String("id", event.ID), slog.String("other", event.Text))
 	}
 	return nil
 }

@@ -42,20 +42,20 @@ func TestEveryOldDatabaseIsBroughtUp(t *testing.T) {
 func checkBroughtUp(t *testing.T, s *Site) {
 	t.Helper()
 	ctx := t.Context()
-	settings, version, err := s.Settings(ctx)
+	settings, version, err := s.Settings.Get(ctx)
 	if err != nil || version != 4 || settings.TimeZone != "Europe/Berlin" {
 		t.Errorf("settings %v, version %d, %v", settings, version, err)
 	}
-	if user, err := s.Authenticate(ctx, "ann", "correct horse"); err != nil || user.DisplayName != "Ann" {
+	if user, err := s.Users.Authenticate(ctx, "ann", "correct horse"); err != nil || user.DisplayName != "Ann" {
 		t.Errorf("user %+v, %v", user, err)
 	}
-	if token, err := s.AuthenticateToken(ctx, "baton_fixture"); err != nil || token.Role != pair.Viewer {
+	if token, err := s.Tokens.Authenticate(ctx, "baton_fixture"); err != nil || token.Role != pair.Viewer {
 		t.Errorf("token %+v, %v", token, err)
 	}
-	if data, err := s.Data(ctx); err != nil || len(data) != 1 || data[0] != (pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}) {
+	if data, err := s.Data.List(ctx); err != nil || len(data) != 1 || data[0] != (pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}) {
 		t.Errorf("data %v, %v", data, err)
 	}
-	if site, version, err := s.Document(ctx, "site"); err != nil || string(site) != `{"name":"Help desk"}` || version != 1 {
+	if site, version, err := s.Documents.Get(ctx, "site"); err != nil || string(site) != `{"name":"Help desk"}` || version != 1 {
 		t.Errorf("the site's document %s, version %d, %v", site, version, err)
 	}
 	before := history(t, s, Filter{})
@@ -73,7 +73,7 @@ func TestOpeningTwiceChangesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		var now string
-		row := s.reader.QueryRowContext(t.Context(), `SELECT group_concat(sql, ';') || (SELECT user_version FROM pragma_user_version) FROM sqlite_schema`)
+		row := s.db.reader.QueryRowContext(t.Context(), `SELECT group_concat(sql, ';') || (SELECT user_version FROM pragma_user_version) FROM sqlite_schema`)
 		if err := row.Scan(&now); err != nil || before != "" && now != before {
 			t.Errorf("%v: schema changed to %s", err, now)
 		}

@@ -50,7 +50,7 @@ func TestStrangersAreHashedForOneAtATimeWithRests(t *testing.T) {
 	began := time.Now()
 	for range flood {
 		hashes.Go(func() {
-			if err := s.strangers.run(t.Context(), func() {
+			if err := s.Users.strangers.run(t.Context(), func() {
 				most.Store(max(most.Load(), running.Add(1)))
 				time.Sleep(work)
 				running.Add(-1)
@@ -67,22 +67,22 @@ func TestStrangersAreHashedForOneAtATimeWithRests(t *testing.T) {
 
 func TestWhoGivesUpWaitsNoLonger(t *testing.T) {
 	s := openSite(t, alpha)
-	s.strangers.turn <- struct{}{}
+	s.Users.strangers.turn <- struct{}{}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Authenticate(gone, "ann", "correct horse"); !errors.Is(err, context.Canceled) {
+	if _, err := s.Users.Authenticate(gone, "ann", "correct horse"); !errors.Is(err, context.Canceled) {
 		t.Errorf("who gives up still waits: %v", err)
 	}
 }
 
 func TestAnUnknownUserCostsAsMuchAsAWrongPassword(t *testing.T) {
 	s := openSite(t, alpha)
-	if err := s.AddUser(t.Context(), pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
+	if err := s.Users.Add(t.Context(), pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
 	}
 	try := func(name string) time.Duration {
 		start := time.Now()
-		if _, err := s.Authenticate(t.Context(), name, "wrong horse"); err == nil {
+		if _, err := s.Users.Authenticate(t.Context(), name, "wrong horse"); err == nil {
 			t.Fatal("signed in")
 		}
 		return time.Since(start)
@@ -125,12 +125,12 @@ func FuzzImport(f *testing.F) {
 	f.Cleanup(func() { _ = s.Close() })
 	f.Fuzz(func(t *testing.T, stream string) {
 		_ = s.Import(t.Context(), strings.NewReader(stream)) // accepted or not, what is stored is valid
-		settings, _, err := s.Settings(t.Context())
+		settings, _, err := s.Settings.Get(t.Context())
 		if err != nil || pair.Check(settings) != nil {
 			t.Fatal(err, pair.Check(settings))
 		}
-		data, err := s.Data(t.Context())
-		if err != nil || s.checkAllData(data) != nil {
+		data, err := s.Data.List(t.Context())
+		if err != nil || s.Data.checkAll(data) != nil {
 			t.Fatal(err, data)
 		}
 	})

@@ -25,30 +25,28 @@ type Place struct {
 	Alive     time.Time     // started: last sign of life before; zero: none
 }
 
+func scanPlace(row scanner) (p Place, err error) {
+	var at, down, alive int64
+	if err := row.Scan(&p.Appliance, &p.Seq, &at, &p.Kind, &p.Place, &p.Serves, &down, &alive); err != nil {
+		return p, err
+	}
+	p.Time, p.Down = time.UnixMilli(at).UTC(), time.Duration(down)*time.Millisecond
+	if alive > 0 {
+		p.Alive = time.UnixMilli(alive).UTC()
+	}
+	return p, nil
+}
+
 // Places returns what each appliance was before until, by appliance and running
 // number: from the newest place before since on.
-func (s *Site) Places(ctx context.Context, since, until time.Time) ([]Place, error) {
-	places := []Place{}
-	rows, err := s.reader.QueryContext(ctx, `SELECT appliance, seq, time, kind, place, serves, down, alive FROM event_head AS head
+func (h History) Places(ctx context.Context, since, until time.Time) ([]Place, error) {
+	places, err := list(ctx, h.db.reader, scanPlace, `SELECT appliance, seq, time, kind, place, serves, down, alive FROM event_head AS head
 		CROSS JOIN event_place AS place USING (appliance)
 		WHERE place.seq >= coalesce((SELECT earlier.seq FROM event_place AS earlier
 				WHERE earlier.appliance = head.appliance AND earlier.time < ?1 ORDER BY earlier.time DESC, earlier.seq DESC LIMIT 1), 0)
 			AND place.time < ?2
 		ORDER BY appliance, seq`, since.UnixMilli(), until.UnixMilli())
-	err = each(rows, err, func(row scanner) error {
-		var p Place
-		var at, down, alive int64
-		if err := row.Scan(&p.Appliance, &p.Seq, &at, &p.Kind, &p.Place, &p.Serves, &down, &alive); err != nil {
-			return err
-		}
-		p.Time, p.Down = time.UnixMilli(at).UTC(), time.Duration(down)*time.Millisecond
-		if alive > 0 {
-			p.Alive = time.UnixMilli(alive).UTC()
-		}
-		places = append(places, p)
-		return nil
-	})
-	return places, s.explain("read who served when", err)
+	return places, h.db.explain("read who served when", err)
 }
 
 // Span is a stretch of time, from Since until before Until. Sums takes whole
@@ -71,7 +69,7 @@ type Sum struct {
 
 // Sums adds the events of these kinds up, by span and kind. Of none there is no
 // Sum. Appliances as in Filter.
-func (s *Site) Sums(ctx context.Context, spans []Span, kinds []string, appliances []pair.ApplianceID) ([]Sum, error) {
+func (h History) Sums(ctx context.Context, spans []Span, kinds []string, appliances []pair.ApplianceID) ([]Sum, error) {
 	sums := []Sum{}
 	if len(spans) == 0 || len(kinds) == 0 {
 		return sums, nil
@@ -83,7 +81,7 @@ func (s *Site) Sums(ctx context.Context, spans []Span, kinds []string, appliance
 	rowsOf := `(?, ?, ?)` + strings.Repeat(`, (?, ?, ?)`, len(spans)-1)
 	kindIn, kindArgs := oneOf("kind", kinds)
 	byIn, byArgs := oneOf("appliance", appliances)
-	rows, err := s.reader.QueryContext(ctx, `WITH span (i, since, until) AS (VALUES `+rowsOf+`)
+	rows, err := h.db.reader.QueryContext(ctx, `WITH span (i, since, until) AS (VALUES `+rowsOf+`)
 		SELECT i, kind, sum(events), total(runs), total(files), total(bytes), total(took), max(longest)
 		FROM span CROSS JOIN event_sum ON quarter >= since AND quarter < until`+kindIn+byIn+`
 		GROUP BY i, kind ORDER BY i, kind`, append(append(args, kindArgs...), byArgs...)...)
@@ -101,24 +99,24 @@ func (s *Site) Sums(ctx context.Context, spans []Span, kinds []string, appliance
 		sums = append(sums, sum)
 		return nil
 	})
-	return sums, s.explain("add the history up", err)
+	return sums, h.db.explain("add the history up", err)
 }
 
 func quarter(t time.Time) int64 { return t.UnixMilli() / Quarter.Milliseconds() }
 
 // FirstEvent returns when the history begins; zero if it is empty.
-func (s *Site) FirstEvent(ctx context.Context) (time.Time, error) {
+func (h History) FirstEvent(ctx context.Context) (time.Time, error) {
 	var ms sql.NullInt64
-	err := s.reader.QueryRowContext(ctx, `SELECT min(time) FROM event`).Scan(&ms)
-	return fromMillis(ms), s.explain("read how far the history goes back", err)
+	err := h.db.reader.QueryRowContext(ctx, `SELECT min(time) FROM event`).Scan(&ms)
+	return fromMillis(ms), h.db.explain("read how far the history goes back", err)
 }
 
 // FirstServed returns when the site was served for the first time; zero if it never
 // was. What an appliance served before its data was replaced by the other's, as
 // the backup of its first pair, was a site of its own.
-func (s *Site) FirstServed(ctx context.Context) (time.Time, error) {
+func (h History) FirstServed(ctx context.Context) (time.Time, error) {
 	var ms sql.NullInt64
-	err := s.reader.QueryRowContext(ctx, `SELECT min(first) FROM (SELECT (
+	err := h.db.reader.QueryRowContext(ctx, `SELECT min(first) FROM (SELECT (
 			SELECT served.time FROM event_place AS served
 			WHERE served.appliance = head.appliance AND served.serves AND served.seq > coalesce((
 				SELECT iif(paired.place LIKE 'backup %', paired.seq, 0) FROM event_place AS paired
@@ -126,14 +124,14 @@ func (s *Site) FirstServed(ctx context.Context) (time.Time, error) {
 				ORDER BY paired.seq LIMIT 1), 0)
 			ORDER BY served.seq LIMIT 1) AS first
 		FROM event_head AS head)`).Scan(&ms)
-	return fromMillis(ms), s.explain("read when the site was served first", err)
+	return fromMillis(ms), h.db.explain("read when the site was served first", err)
 }
 
 // Names returns what the appliances whose events are here called themselves when
 // they last started. One that has not told its name is left out.
-func (s *Site) Names(ctx context.Context) (map[pair.ApplianceID]string, error) {
+func (h History) Names(ctx context.Context) (map[pair.ApplianceID]string, error) {
 	names := map[pair.ApplianceID]string{}
-	rows, err := s.reader.QueryContext(ctx, `SELECT appliance, name FROM (SELECT head.appliance, (
+	rows, err := h.db.reader.QueryContext(ctx, `SELECT appliance, name FROM (SELECT head.appliance, (
 			SELECT substr(detail ->> '$.name', 1, 100) FROM event
 			WHERE event.kind = ?1 AND event.appliance = head.appliance AND detail ->> '$.name' <> ''
 			ORDER BY time DESC, seq DESC LIMIT 1) AS name
@@ -145,18 +143,18 @@ func (s *Site) Names(ctx context.Context) (map[pair.ApplianceID]string, error) {
 		names[id] = name
 		return err
 	})
-	return names, s.explain("read the names of the appliances", err)
+	return names, h.db.explain("read the names of the appliances", err)
 }
 
-// EventTime returns when an event happened; pair.NotFound if it is not here.
-func (s *Site) EventTime(ctx context.Context, id string) (time.Time, error) {
-	at, err := s.cursor(ctx, id)
-	return time.UnixMilli(at.ms).UTC(), s.explain("read an event", err)
+// Time returns when an event happened; pair.NotFound if it is not here.
+func (h History) Time(ctx context.Context, id string) (time.Time, error) {
+	at, err := h.cursor(ctx, id)
+	return time.UnixMilli(at.ms).UTC(), h.db.explain("read an event", err)
 }
 
-// EventTexts returns what events say, by id. What is no id, or of no event here,
+// Texts returns what events say, by id. What is no id, or of no event here,
 // says nothing.
-func (s *Site) EventTexts(ctx context.Context, ids []string) (map[string]string, error) {
+func (h History) Texts(ctx context.Context, ids []string) (map[string]string, error) {
 	texts := map[string]string{}
 	var args []any
 	for _, id := range unique(ids) {
@@ -167,7 +165,7 @@ func (s *Site) EventTexts(ctx context.Context, ids []string) (map[string]string,
 	if len(args) == 0 {
 		return texts, nil
 	}
-	rows, err := s.reader.QueryContext(ctx, `WITH wanted (appliance, seq) AS (VALUES (?, ?)`+strings.Repeat(`, (?, ?)`, len(args)/2-1)+`)
+	rows, err := h.db.reader.QueryContext(ctx, `WITH wanted (appliance, seq) AS (VALUES (?, ?)`+strings.Repeat(`, (?, ?)`, len(args)/2-1)+`)
 		SELECT appliance, seq, text FROM wanted CROSS JOIN event USING (appliance, seq)`, args...)
 	err = each(rows, err, func(row scanner) error {
 		var appliance pair.ApplianceID
@@ -177,17 +175,17 @@ func (s *Site) EventTexts(ctx context.Context, ids []string) (map[string]string,
 		texts[eventID(appliance, seq)] = text
 		return err
 	})
-	return texts, s.explain("read events", err)
+	return texts, h.db.explain("read events", err)
 }
 
 // Find returns the newest events that the filter selects and match accepts, the
 // newest first. It looks at no more than look events; if that was not all, it
 // goes on where Before is next.
-func (s *Site) Find(ctx context.Context, filter Filter, look int, match func(pair.Event) bool) (found []pair.Event, next string, err error) {
+func (h History) Find(ctx context.Context, filter Filter, look int, match func(pair.Event) bool) (found []pair.Event, next string, err error) {
 	limit := filter.Limit
 	filter.Limit = limit + 1
 	for {
-		events, err := s.Events(ctx, filter)
+		events, err := h.Events(ctx, filter)
 		if err != nil {
 			return nil, "", err
 		}
@@ -211,13 +209,13 @@ func (s *Site) Find(ctx context.Context, filter Filter, look int, match func(pai
 	}
 }
 
-// EachEvent hands over every event that the filter selects and that is there when
+// Each hands over every event that the filter selects and that is there when
 // it is asked for, oldest first, with no more than a few in memory at a time.
-func (s *Site) EachEvent(ctx context.Context, filter Filter, do func(pair.Event) error) error {
+func (h History) Each(ctx context.Context, filter Filter, do func(pair.Event) error) error {
 	const few = 1000
 	filter.Limit, filter.Oldest = few, true
 	for {
-		events, err := s.Events(ctx, filter)
+		events, err := h.Events(ctx, filter)
 		if err != nil {
 			return err
 		}

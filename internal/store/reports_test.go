@@ -70,7 +70,7 @@ func summedUp(t *testing.T, s *Site) string {
 		`SELECT concat_ws(' ', kind, quarter - ?1, events, runs, files, bytes, took, longest, substr(appliance, 1, 1)) FROM event_sum ORDER BY kind, quarter, appliance`,
 		`SELECT concat_ws(' ', seq, (time - ?1 * 900000) / 1000, kind, quote(place), serves, down, iif(alive, (alive - ?1 * 900000) / 1000, '-'), substr(appliance, 1, 1)) FROM event_place ORDER BY appliance, seq`,
 	} {
-		rows, err := s.reader.QueryContext(t.Context(), query, quarter(noon))
+		rows, err := s.db.reader.QueryContext(t.Context(), query, quarter(noon))
 		err = each(rows, err, func(row scanner) error {
 			var line string
 			err := row.Scan(&line)
@@ -87,7 +87,7 @@ func summedUp(t *testing.T, s *Site) string {
 func appendAll(t *testing.T, s *Site, events []pair.Event) {
 	t.Helper()
 	for _, event := range events {
-		if _, err := s.Append(t.Context(), event); err != nil {
+		if _, err := s.History.Append(t.Context(), event); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -187,13 +187,13 @@ func TestMergingKeepsTheSumsRight(t *testing.T) {
 	pull(t, b, a)
 	pull(t, a, b)
 	events := history(t, b, Filter{})
-	if _, err := a.Merge(t.Context(), events); err != nil { // once more, all of them
+	if _, err := a.History.Merge(t.Context(), events); err != nil { // once more, all of them
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(summedUp(t, a), summedUp(t, b)); diff != "" {
 		t.Error(diff)
 	}
-	sums, err := a.Sums(t.Context(), []Span{{noon, noon.Add(Quarter)}, {noon.Add(Quarter), noon.Add(4 * Quarter)}}, []string{pair.KindSyncDone, pair.KindTakeover}, nil)
+	sums, err := a.History.Sums(t.Context(), []Span{{noon, noon.Add(Quarter)}, {noon.Add(Quarter), noon.Add(4 * Quarter)}}, []string{pair.KindSyncDone, pair.KindTakeover}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestMergingKeepsTheSumsRight(t *testing.T) {
 	if diff := cmp.Diff(want, sums); diff != "" {
 		t.Error(diff)
 	}
-	sums, err = a.Sums(t.Context(), []Span{{noon, noon.Add(Quarter)}}, []string{pair.KindSyncDone}, []pair.ApplianceID{beta})
+	sums, err = a.History.Sums(t.Context(), []Span{{noon, noon.Add(Quarter)}}, []string{pair.KindSyncDone}, []pair.ApplianceID{beta})
 	if err != nil || len(sums) != 1 || sums[0].Bytes != 100 {
 		t.Errorf("of one appliance: %+v, %v", sums, err)
 	}
@@ -221,17 +221,17 @@ func TestNoDetailStopsAnEvent(t *testing.T) {
 				detail[key] = value
 			}
 			for range 3 {
-				if _, err := b.Append(t.Context(), pair.Event{Time: noon, Kind: kind, Detail: detail}); err != nil {
+				if _, err := b.History.Append(t.Context(), pair.Event{Time: noon, Kind: kind, Detail: detail}); err != nil {
 					t.Errorf("%s %.20q: %v", kind, value, err)
 				}
 			}
 		}
 	}
 	pull(t, a, b)
-	if _, err := a.Sums(t.Context(), []Span{{noon, noon.Add(Quarter)}}, []string{pair.KindSyncDone}, nil); err != nil {
+	if _, err := a.History.Sums(t.Context(), []Span{{noon, noon.Add(Quarter)}}, []string{pair.KindSyncDone}, nil); err != nil {
 		t.Error(err)
 	}
-	places, err := a.Places(t.Context(), noon, noon.Add(time.Hour))
+	places, err := a.History.Places(t.Context(), noon, noon.Add(time.Hour))
 	if err != nil || len(places) == 0 {
 		t.Errorf("%d places, %v", len(places), err)
 	}
@@ -252,7 +252,7 @@ func TestPlacesBeginBeforeTheRange(t *testing.T) {
 		"before the history": {-2 * time.Hour, -time.Hour, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			places, err := s.Places(t.Context(), noon.Add(test.since), noon.Add(test.until))
+			places, err := s.History.Places(t.Context(), noon.Add(test.since), noon.Add(test.until))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -269,7 +269,7 @@ func TestPlacesBeginBeforeTheRange(t *testing.T) {
 
 func TestFindGoesOnWhereItStopped(t *testing.T) {
 	s := openSite(t, alpha)
-	if found, next, err := s.Find(t.Context(), Filter{Limit: 3, Kinds: []string{pair.KindStarted}}, 10, all); err != nil || len(found) != 0 || next != "" {
+	if found, next, err := s.History.Find(t.Context(), Filter{Limit: 3, Kinds: []string{pair.KindStarted}}, 10, all); err != nil || len(found) != 0 || next != "" {
 		t.Errorf("in an empty history: %v, %q, %v", found, next, err)
 	}
 	for i := range 100 {
@@ -292,7 +292,7 @@ func TestFindGoesOnWhereItStopped(t *testing.T) {
 			filter := Filter{Limit: test.limit, Kinds: []string{pair.KindStarted}}
 			var pages []string
 			for {
-				found, next, err := s.Find(t.Context(), filter, test.look, test.match)
+				found, next, err := s.History.Find(t.Context(), filter, test.look, test.match)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -320,7 +320,7 @@ func TestEachEventIsHandedOverOnceInOrder(t *testing.T) {
 		return pair.Event{Time: noon.Add(time.Duration(i/7) * time.Second), Kind: pair.KindStarted, Text: strconv.Itoa(i)}
 	})
 	n := 0
-	err := s.EachEvent(t.Context(), Filter{Kinds: []string{pair.KindStarted}}, func(event pair.Event) error {
+	err := s.History.Each(t.Context(), Filter{Kinds: []string{pair.KindStarted}}, func(event pair.Event) error {
 		if event.Text != strconv.Itoa(n) {
 			return fmt.Errorf("%s comes at %d", event.Text, n)
 		}
@@ -335,9 +335,9 @@ func TestEachEventIsHandedOverOnceInOrder(t *testing.T) {
 // writeMany writes many events of this appliance in one transaction.
 func writeMany(tb testing.TB, s *Site, n int, event func(int) pair.Event) {
 	tb.Helper()
-	err := s.write(tb.Context(), "fill the history", func(tx *sql.Tx) error {
+	err := s.db.write(tb.Context(), "fill the history", func(tx *sql.Tx) error {
 		for i := range n {
-			if _, err := s.appendTo(context.Background(), tx, event(i)); err != nil {
+			if _, err := s.History.append(context.Background(), tx, event(i)); err != nil {
 				return err
 			}
 		}
@@ -352,7 +352,7 @@ func TestWhenTheSiteWasServedFirst(t *testing.T) {
 	s := openSite(t, alpha)
 	served := func() string {
 		t.Helper()
-		first, err := s.FirstServed(t.Context())
+		first, err := s.History.FirstServed(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -373,7 +373,7 @@ func TestWhenTheSiteWasServedFirst(t *testing.T) {
 	for i := range theirs {
 		theirs[i].Appliance, theirs[i].ID = beta, pair.EventID(beta, int64(i+1))
 	}
-	if _, err := s.Merge(t.Context(), theirs); err != nil {
+	if _, err := s.History.Merge(t.Context(), theirs); err != nil {
 		t.Fatal(err)
 	}
 	if got := served(); got != "20m0s" {
@@ -396,11 +396,11 @@ func TestNamesAreThoseOfTheLastStart(t *testing.T) {
 	}
 	theirs := started(time.Minute, "paris")
 	theirs.Appliance, theirs.ID = beta, pair.EventID(beta, 1)
-	if _, err := s.Merge(t.Context(), []pair.Event{theirs}); err != nil {
+	if _, err := s.History.Merge(t.Context(), []pair.Event{theirs}); err != nil {
 		t.Fatal(err)
 	}
 	appendAll(t, s, []pair.Event{started(0, "rome"), started(time.Hour, "milan"), {Time: noon.Add(2 * time.Hour), Kind: pair.KindStarted, Text: "of an older version"}})
-	names, err := s.Names(t.Context())
+	names, err := s.History.Names(t.Context())
 	if diff := cmp.Diff(map[pair.ApplianceID]string{alpha: "milan", beta: "paris"}, names); diff != "" || err != nil {
 		t.Error(diff, err)
 	}

@@ -55,14 +55,14 @@ func (s *Site) Secrets(ctx context.Context) ([]string, error) {
 }
 
 func (s *Site) eachText(ctx context.Context, table, column string, take func(string)) error {
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+column+` FROM `+table) //nolint:gosec // names of ours
+	rows, err := s.db.reader.QueryContext(ctx, `SELECT `+column+` FROM `+table) //nolint:gosec // names of ours
 	err = each(rows, err, func(row scanner) error {
 		var text string
 		err := row.Scan(&text)
 		take(text)
 		return err
 	})
-	return s.explain("look for secrets", err)
+	return s.db.explain("look for secrets", err)
 }
 
 // secretsIn takes the texts below keys that sound like secrets.

@@ -24,7 +24,7 @@ func TestEveryColumnIsKnownToBeSecretOrNot(t *testing.T) {
 		"outbox":          {"only"},
 	}
 	s := openSite(t, alpha)
-	tx, err := s.writer.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
+	tx, err := s.db.writer.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}

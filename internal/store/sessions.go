@@ -32,12 +32,18 @@ type Session struct {
 	Expires time.Time // ends then, used or not
 }
 
-// AddSession begins a session; Since and Seen are set here. Sessions that have
+// Sessions are those of this appliance's console.
+type Sessions struct {
+	db    *database
+	users *Users
+}
+
+// Begin begins a session; Since and Seen are set here. Sessions that have
 // ended are forgotten.
-func (s *Site) AddSession(ctx context.Context, session Session) error {
-	now := s.now()
+func (s Sessions) Begin(ctx context.Context, session Session) error {
+	now := s.db.now()
 	browser := clipText(session.Browser[:min(len(session.Browser), maxBrowser)])
-	return s.write(ctx, "begin the session", func(tx *sql.Tx) error {
+	return s.db.write(ctx, "begin the session", func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM session WHERE expires <= ?`, millis(now)); err != nil {
 			return err
 		}
@@ -110,22 +116,22 @@ func scanSession(row scanner) (Session, error) {
 	return session, err
 }
 
-// Session returns a session and its user as of now; pair.Unauthorized: it has ended,
+// Get returns a session and its user as of now; pair.Unauthorized: it has ended,
 // as it does when nobody has used it for idle, or when the user's stamp is another.
-func (s *Site) Session(ctx context.Context, id string, idle time.Duration) (Session, pair.User, error) {
+func (s Sessions) Get(ctx context.Context, id string, idle time.Duration) (Session, pair.User, error) {
 	ended := pair.Refuse(pair.Unauthorized, "you are signed out: sign in again")
-	session, err := scanSession(s.reader.QueryRowContext(ctx, `SELECT `+sessionColumns+` FROM session WHERE id = ?`, id))
+	session, err := scanSession(s.db.reader.QueryRowContext(ctx, `SELECT `+sessionColumns+` FROM session WHERE id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Session{}, pair.User{}, ended
 	}
 	if err != nil {
-		return Session{}, pair.User{}, s.explain("look up the session", err)
+		return Session{}, pair.User{}, s.db.explain("look up the session", err)
 	}
-	user, err := s.User(ctx, session.User)
+	user, err := s.users.Get(ctx, session.User)
 	if err != nil && pair.CodeOf(err) != pair.NotFound {
 		return Session{}, pair.User{}, err
 	}
-	if err != nil || !session.lives(user, s.now(), idle) {
+	if err != nil || !session.lives(user, s.db.now(), idle) {
 		return Session{}, pair.User{}, ended
 	}
 	return session, user, nil
@@ -135,22 +141,19 @@ func (s Session) lives(of pair.User, now time.Time, idle time.Duration) bool {
 	return now.Before(s.Expires) && now.Sub(s.Seen) < idle && s.Stamp == of.Stamp && !of.Disabled
 }
 
-// UseSession keeps that a session is in use.
-func (s *Site) UseSession(ctx context.Context, session Session) error {
-	now := s.now()
+// Use keeps that a session is in use.
+func (s Sessions) Use(ctx context.Context, session Session) error {
+	now := s.db.now()
 	if now.Sub(session.Seen) < sessionUse {
 		return nil
 	}
-	return s.write(ctx, "note the use of the session", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE session SET seen = ? WHERE id = ?`, millis(now), session.ID)
-		return err
-	})
+	return s.db.exec(ctx, "note the use of the session", nil, `UPDATE session SET seen = ? WHERE id = ?`, millis(now), session.ID)
 }
 
-// Sessions lists who is signed in, the last used first. Those still to be asked
+// List lists who is signed in, the last used first. Those still to be asked
 // for a code are not.
-func (s *Site) Sessions(ctx context.Context, idle time.Duration) ([]Session, error) {
-	users, err := s.Users(ctx)
+func (s Sessions) List(ctx context.Context, idle time.Duration) ([]Session, error) {
+	users, err := s.users.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +161,8 @@ func (s *Site) Sessions(ctx context.Context, idle time.Duration) ([]Session, err
 	for _, user := range users {
 		of[user.Name] = user
 	}
-	sessions, now := []Session{}, s.now()
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+sessionColumns+` FROM session WHERE NOT pending ORDER BY seen DESC, id`)
+	sessions, now := []Session{}, s.db.now()
+	rows, err := s.db.reader.QueryContext(ctx, `SELECT `+sessionColumns+` FROM session WHERE NOT pending ORDER BY seen DESC, id`)
 	err = each(rows, err, func(row scanner) error {
 		session, err := scanSession(row)
 		if user, known := of[session.User]; known && session.lives(user, now, idle) {
@@ -167,12 +170,12 @@ func (s *Site) Sessions(ctx context.Context, idle time.Duration) ([]Session, err
 		}
 		return err
 	})
-	return sessions, s.explain("list the sessions", err)
+	return sessions, s.db.explain("list the sessions", err)
 }
 
-// EndSession ends a session and returns whose it was; pair.NotFound if there is none.
-func (s *Site) EndSession(ctx context.Context, id string) (user string, err error) {
-	err = s.write(ctx, "end the session", func(tx *sql.Tx) error {
+// End ends a session and returns whose it was; pair.NotFound if there is none.
+func (s Sessions) End(ctx context.Context, id string) (user string, err error) {
+	err = s.db.write(ctx, "end the session", func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `DELETE FROM session WHERE id = ? RETURNING user`, id).Scan(&user)
 		if errors.Is(err, sql.ErrNoRows) {
 			return pair.Refuse(pair.NotFound, "this session has ended already")
@@ -182,18 +185,15 @@ func (s *Site) EndSession(ctx context.Context, id string) (user string, err erro
 	return user, err
 }
 
-// EndSessions ends all sessions of a user on this appliance.
-func (s *Site) EndSessions(ctx context.Context, user string) error {
-	return s.write(ctx, "end the sessions", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE user = ?`, user)
-		return err
-	})
+// EndAll ends all sessions of a user on this appliance.
+func (s Sessions) EndAll(ctx context.Context, user string) error {
+	return s.db.exec(ctx, "end the sessions", nil, `DELETE FROM session WHERE user = ?`, user)
 }
 
 // SignOutEverywhere ends all sessions of a user, those on the other appliance with
 // the next data sync.
-func (s *Site) SignOutEverywhere(ctx context.Context, user string) error {
-	return s.write(ctx, "sign out everywhere", func(tx *sql.Tx) error {
+func (s Sessions) SignOutEverywhere(ctx context.Context, user string) error {
+	return s.db.write(ctx, "sign out everywhere", func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE user SET sign_outs = sign_outs + 1 WHERE name = ?`, user)
 		if err := affected(result, err, noUser(user)); err != nil {
 			return err

@@ -7,17 +7,17 @@ import (
 	"baton/internal/pair"
 )
 
-// querier is a pool or a transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+// Settings are the settings of the pair.
+type Settings struct {
+	db      *database
+	history History
 }
 
-// Settings returns the settings of the pair and the version to hand to
-// SetSettings. The version rises by one with every change.
-func (s *Site) Settings(ctx context.Context) (pair.Settings, int64, error) {
-	settings, version, err := readSettings(ctx, s.reader)
-	return settings, version, s.explain("read the settings", err)
+// Get returns the settings of the pair and the version to hand to
+// Save. The version rises by one with every change.
+func (s Settings) Get(ctx context.Context) (pair.Settings, int64, error) {
+	settings, version, err := readSettings(ctx, s.db.reader)
+	return settings, version, s.db.explain("read the settings", err)
 }
 
 func readSettings(ctx context.Context, from querier) (pair.Settings, int64, error) {
@@ -40,16 +40,16 @@ func readSettings(ctx context.Context, from querier) (pair.Settings, int64, erro
 	return settings, version, err
 }
 
-// SetSettings saves settings that were derived from a version, records who changed
+// Save saves settings that were derived from a version, records who changed
 // what, and returns the version that they have now. It refuses with pair.Stale if the
 // version is no longer the newest; 0 means any. Refused values come back as
 // a pair.Refusal of all.
-func (s *Site) SetSettings(ctx context.Context, settings pair.Settings, version int64, by pair.Actor) (int64, error) {
+func (s Settings) Save(ctx context.Context, settings pair.Settings, version int64, by pair.Actor) (int64, error) {
 	if err := pair.Check(settings); err != nil {
 		return 0, err
 	}
 	var newest int64
-	err := s.write(ctx, "change the settings", func(tx *sql.Tx) error {
+	err := s.db.write(ctx, "change the settings", func(tx *sql.Tx) error {
 		before, now, err := readSettings(ctx, tx)
 		if err != nil {
 			return err
@@ -62,12 +62,12 @@ func (s *Site) SetSettings(ctx context.Context, settings pair.Settings, version 
 			return nil
 		}
 		newest++
-		return s.storeSettings(ctx, tx, changes, by)
+		return s.store(ctx, tx, changes, by)
 	})
 	return newest, err
 }
 
-func (s *Site) storeSettings(ctx context.Context, tx *sql.Tx, changes []pair.Change, by pair.Actor) error {
+func (s Settings) store(ctx context.Context, tx *sql.Tx, changes []pair.Change, by pair.Actor) error {
 	for _, change := range changes {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO setting (key, value) VALUES (?, ?)
 			ON CONFLICT (key) DO UPDATE SET value = excluded.value`, change.Key, change.After); err != nil {
@@ -79,7 +79,7 @@ func (s *Site) storeSettings(ctx context.Context, tx *sql.Tx, changes []pair.Cha
 	}
 	detail := by.Note()
 	pair.NoteChanges(detail, changes)
-	_, err := s.appendTo(ctx, tx, pair.Event{
+	_, err := s.history.append(ctx, tx, pair.Event{
 		Kind: pair.KindSettingChanged, Text: by.String() + " changed " + pair.ChangesText(changes) + ".", Detail: detail,
 	})
 	return err

@@ -12,20 +12,20 @@ import (
 // Authenticate returns the user behind a name and a password, or pair.Unauthorized.
 // An unknown or disabled user costs the same time as a wrong password; pair.TooMany:
 // too many sign-ins wait already; nothing was looked at.
-func (s *Site) Authenticate(ctx context.Context, name, password string) (pair.User, error) {
-	return s.authenticate(ctx, s.strangers, name, password)
+func (u *Users) Authenticate(ctx context.Context, name, password string) (pair.User, error) {
+	return u.authenticate(ctx, u.strangers, name, password)
 }
 
 // AuthenticateAgain is Authenticate for somebody who is signed in, who does not wait
 // for strangers.
-func (s *Site) AuthenticateAgain(ctx context.Context, name, password string) (pair.User, error) {
-	return s.authenticate(ctx, s.signedIn, name, password)
+func (u *Users) AuthenticateAgain(ctx context.Context, name, password string) (pair.User, error) {
+	return u.authenticate(ctx, u.signedIn, name, password)
 }
 
-func (s *Site) authenticate(ctx context.Context, lane lane, name, password string) (pair.User, error) {
-	user, kept, err := scanUser(s.reader.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
+func (u *Users) authenticate(ctx context.Context, lane lane, name, password string) (pair.User, error) {
+	user, kept, err := scanUser(u.db.reader.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return pair.User{}, s.explain("look up the user", err)
+		return pair.User{}, u.db.explain("look up the user", err)
 	}
 	right := false
 	if len(password) <= maxPassword {
@@ -41,17 +41,14 @@ func (s *Site) authenticate(ctx context.Context, lane lane, name, password strin
 
 // NoteLogin keeps the time of a sign-in. A full disk must not lock out the
 // administrator who comes to free it.
-func (s *Site) NoteLogin(ctx context.Context, name string) {
-	err := s.write(ctx, "note the sign-in", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE user SET last_login = ? WHERE name = ?`, millis(s.now()), name)
-		return err
-	})
+func (u *Users) NoteLogin(ctx context.Context, name string) {
+	err := u.db.exec(ctx, "note the sign-in", nil, `UPDATE user SET last_login = ? WHERE name = ?`, millis(u.db.now()), name)
 	if err != nil {
-		s.log.Warn("sign-in not noted", slog.String("user", name), slog.Any("error", err))
+		u.db.log.Warn("sign-in not noted", slog.String("user", name), slog.Any("error", err))
 	}
 }
 
-func (s *Site) hash(ctx context.Context, password string) (phc string, err error) {
-	err = s.signedIn.run(ctx, func() { phc = hashPassword(password) })
+func (u *Users) hash(ctx context.Context, password string) (phc string, err error) {
+	err = u.signedIn.run(ctx, func() { phc = hashPassword(password) })
 	return phc, err
 }

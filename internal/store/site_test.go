@@ -81,25 +81,25 @@ func settingsWith(t *testing.T, changes map[string]string) pair.Settings {
 
 func TestSettingsBeginWithDefaultsAndChangeTogether(t *testing.T) {
 	s := openSite(t, alpha)
-	settings, version, err := s.Settings(t.Context())
+	settings, version, err := s.Settings.Get(t.Context())
 	if err != nil || version != 1 || settings.PrimaryTimeout != 5*time.Second {
 		t.Fatalf("got %v, version %d, %v", settings, version, err)
 	}
-	newest, err := s.SetSettings(t.Context(), settingsWith(t, map[string]string{"primary_timeout": "800ms", "test_ips": "198.51.100.1"}), 1, pair.Actor{Name: "ann"})
+	newest, err := s.Settings.Save(t.Context(), settingsWith(t, map[string]string{"primary_timeout": "800ms", "test_ips": "198.51.100.1"}), 1, pair.Actor{Name: "ann"})
 	if err != nil || newest != 2 {
 		t.Fatalf("got version %d, %v", newest, err)
 	}
-	settings, version, err = s.Settings(t.Context())
+	settings, version, err = s.Settings.Get(t.Context())
 	if err != nil || version != 2 || settings.PrimaryTimeout != 800*time.Millisecond || pair.Texts(settings)["test_ips"] != "198.51.100.1" {
 		t.Errorf("got %v, version %d, %v", settings, version, err)
 	}
-	_, err = s.SetSettings(t.Context(), settingsWith(t, map[string]string{"observe_only": "on"}), 1, pair.Actor{Name: "bob"})
+	_, err = s.Settings.Save(t.Context(), settingsWith(t, map[string]string{"observe_only": "on"}), 1, pair.Actor{Name: "bob"})
 	wantCode(t, err, pair.Stale, "somebody else")
 	impossible := settings
 	impossible.ObserveOnly, impossible.PrimaryTimeout = true, time.Millisecond
-	_, err = s.SetSettings(t.Context(), impossible, 0, pair.Actor{Name: "bob"})
+	_, err = s.Settings.Save(t.Context(), impossible, 0, pair.Actor{Name: "bob"})
 	wantField(t, err, "primary_timeout")
-	if settings, version, _ = s.Settings(t.Context()); settings.ObserveOnly || version != 2 {
+	if settings, version, _ = s.Settings.Get(t.Context()); settings.ObserveOnly || version != 2 {
 		t.Errorf("a refused change left a trace: %v, version %d", settings, version)
 	}
 }
@@ -107,11 +107,11 @@ func TestSettingsBeginWithDefaultsAndChangeTogether(t *testing.T) {
 func TestAChangeOfSettingsIsInTheHistoryAndNoChangeIsNot(t *testing.T) {
 	s := openSite(t, alpha)
 	for range 2 {
-		if _, err := s.SetSettings(t.Context(), settingsWith(t, map[string]string{"observe_only": "on"}), 0, pair.Actor{Name: "ann"}); err != nil {
+		if _, err := s.Settings.Save(t.Context(), settingsWith(t, map[string]string{"observe_only": "on"}), 0, pair.Actor{Name: "ann"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	events, err := s.Events(t.Context(), Filter{})
+	events, err := s.History.Events(t.Context(), Filter{})
 	if err != nil || len(events) != 1 {
 		t.Fatalf("got %v, %v", events, err)
 	}
@@ -125,7 +125,7 @@ func TestUsersSignInUntilDisabled(t *testing.T) {
 	s := openSite(t, alpha)
 	ctx := t.Context()
 	add := func(name string, role pair.Access) error {
-		return s.AddUser(ctx, pair.NewUser{Name: name, Mail: name + "@example.org", Role: role, Password: "correct horse"})
+		return s.Users.Add(ctx, pair.NewUser{Name: name, Mail: name + "@example.org", Role: role, Password: "correct horse"})
 	}
 	if err := errors.Join(add("ann", pair.Administrator), add("bob", pair.Viewer)); err != nil {
 		t.Fatal(err)
@@ -133,37 +133,37 @@ func TestUsersSignInUntilDisabled(t *testing.T) {
 	wantCode(t, add("ann", pair.Viewer), pair.Refused, "already a user")
 	wantField(t, add("Ann!", pair.Viewer), "name")
 	wantField(t, add("eve", "owner"), "role")
-	wantField(t, s.AddUser(ctx, pair.NewUser{Name: "eve", Role: pair.Viewer, Password: "short"}), "password")
-	wantField(t, s.AddUser(ctx, pair.NewUser{Name: "eve", Role: pair.Viewer, Mail: "no", Password: "correct horse"}), "mail")
-	wantFields(t, s.CheckUser(ctx, pair.NewUser{Name: "Eve!", Mail: "no", DisplayName: strings.Repeat("e", 201), Role: "owner"}), "name", "mail", "display_name", "role")
-	wantFields(t, s.CheckUser(ctx, pair.NewUser{Name: "ann", Mail: "no", Role: pair.Viewer}), "name", "mail")
-	wantFields(t, s.CheckUser(ctx, pair.NewUser{Name: "eve", Role: pair.Viewer}))
+	wantField(t, s.Users.Add(ctx, pair.NewUser{Name: "eve", Role: pair.Viewer, Password: "short"}), "password")
+	wantField(t, s.Users.Add(ctx, pair.NewUser{Name: "eve", Role: pair.Viewer, Mail: "no", Password: "correct horse"}), "mail")
+	wantFields(t, s.Users.Check(ctx, pair.NewUser{Name: "Eve!", Mail: "no", DisplayName: strings.Repeat("e", 201), Role: "owner"}), "name", "mail", "display_name", "role")
+	wantFields(t, s.Users.Check(ctx, pair.NewUser{Name: "ann", Mail: "no", Role: pair.Viewer}), "name", "mail")
+	wantFields(t, s.Users.Check(ctx, pair.NewUser{Name: "eve", Role: pair.Viewer}))
 
-	user, err := s.Authenticate(ctx, "ann", "correct horse")
-	s.NoteLogin(ctx, "ann")
+	user, err := s.Users.Authenticate(ctx, "ann", "correct horse")
+	s.Users.NoteLogin(ctx, "ann")
 	if err != nil || user.Role != pair.Administrator || !user.LastLogin.IsZero() {
 		t.Errorf("got %+v, %v", user, err)
 	}
 	for _, pass := range []string{"correct horsf", "", strings.Repeat("x", 2000)} {
-		_, err = s.Authenticate(ctx, "ann", pass)
+		_, err = s.Users.Authenticate(ctx, "ann", pass)
 		wantCode(t, err, pair.Unauthorized, "wrong")
 	}
-	_, err = s.Authenticate(ctx, "nobody", "correct horse")
+	_, err = s.Users.Authenticate(ctx, "nobody", "correct horse")
 	wantCode(t, err, pair.Unauthorized, "wrong")
 
-	if err := errors.Join(s.Disable(ctx, "bob"), s.SetPassword(ctx, "ann", "another horse")); err != nil {
+	if err := errors.Join(s.Users.Disable(ctx, "bob"), s.Users.SetPassword(ctx, "ann", "another horse")); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Authenticate(ctx, "bob", "correct horse")
+	_, err = s.Users.Authenticate(ctx, "bob", "correct horse")
 	wantCode(t, err, pair.Unauthorized, "wrong")
-	_, err = s.Authenticate(ctx, "ann", "correct horse")
+	_, err = s.Users.Authenticate(ctx, "ann", "correct horse")
 	wantCode(t, err, pair.Unauthorized, "wrong")
-	wantCode(t, s.Disable(ctx, "ann"), pair.Refused, "last administrator")
-	wantCode(t, s.Enable(ctx, "zoe"), pair.NotFound, "no user")
-	if err := s.Enable(ctx, "bob"); err != nil {
+	wantCode(t, s.Users.Disable(ctx, "ann"), pair.Refused, "last administrator")
+	wantCode(t, s.Users.Enable(ctx, "zoe"), pair.NotFound, "no user")
+	if err := s.Users.Enable(ctx, "bob"); err != nil {
 		t.Error(err)
 	}
-	users, err := s.Users(ctx)
+	users, err := s.Users.List(ctx)
 	if err != nil || len(users) != 2 || users[0].Name != "ann" || users[0].LastLogin.IsZero() || users[1].Disabled {
 		t.Errorf("got %+v, %v", users, err)
 	}
@@ -173,31 +173,31 @@ func TestTokensAuthenticateUntilExpiredOrRevoked(t *testing.T) {
 	s := openSite(t, alpha)
 	ctx := t.Context()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	s.now = func() time.Time { return now }
-	made, err := s.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer, Expires: now.Add(time.Hour)})
+	s.db.now = func() time.Time { return now }
+	made, err := s.Tokens.Create(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer, Expires: now.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
+	_, err = s.Tokens.Create(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
 	wantCode(t, err, pair.Refused, "already a token")
-	_, err = s.CreateToken(ctx, pair.NewToken{Name: "late", Role: pair.Viewer, Expires: now})
+	_, err = s.Tokens.Create(ctx, pair.NewToken{Name: "late", Role: pair.Viewer, Expires: now})
 	wantField(t, err, "expires")
-	token, err := s.AuthenticateToken(ctx, made.Secret)
+	token, err := s.Tokens.Authenticate(ctx, made.Secret)
 	if err != nil || token.Name != "monitor" || token.Role != pair.Viewer || !token.LastUsed.Equal(now) {
 		t.Errorf("got %+v, %v", token, err)
 	}
-	_, err = s.AuthenticateToken(ctx, made.Secret+"x")
+	_, err = s.Tokens.Authenticate(ctx, made.Secret+"x")
 	wantCode(t, err, pair.Unauthorized, "token")
 	now = now.Add(time.Hour)
-	_, err = s.AuthenticateToken(ctx, made.Secret)
+	_, err = s.Tokens.Authenticate(ctx, made.Secret)
 	wantCode(t, err, pair.Unauthorized, "expired")
 	now = now.Add(-time.Minute)
-	if err := s.RevokeToken(ctx, "monitor"); err != nil {
+	if err := s.Tokens.Revoke(ctx, "monitor"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.AuthenticateToken(ctx, made.Secret)
+	_, err = s.Tokens.Authenticate(ctx, made.Secret)
 	wantCode(t, err, pair.Unauthorized, "revoked")
-	wantCode(t, s.RevokeToken(ctx, "monitor"), pair.NotFound, "no token")
+	wantCode(t, s.Tokens.Revoke(ctx, "monitor"), pair.NotFound, "no token")
 }
 
 func TestProtectedDataKeepsApart(t *testing.T) {
@@ -208,14 +208,14 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	}
 	defer func() { _ = s.Close() }()
 	add := func(name, path string) error {
-		return s.AddData(t.Context(), pair.Data{Name: name, Spec: pair.Directory{Path: pair.Path(path)}})
+		return s.Data.Add(t.Context(), pair.Data{Name: name, Spec: pair.Directory{Path: pair.Path(path)}})
 	}
 	if err := errors.Join(add("www", "/srv/www"), add("wiki", "/srv/wiki")); err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, add("www", "/srv/other"), pair.Refused, "another name")
 	check := func(name, path string) error {
-		return s.CheckData(t.Context(), pair.Data{Name: name, Spec: pair.Directory{Path: pair.Path(path)}})
+		return s.Data.Check(t.Context(), pair.Data{Name: name, Spec: pair.Directory{Path: pair.Path(path)}})
 	}
 	wantCode(t, check("www", "/srv/other"), pair.Refused, "another name")
 	wantCode(t, check("w2", "/srv/www/static"), pair.Refused, "overlaps")
@@ -239,15 +239,15 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	for _, path := range []string{link, filepath.Join(link, "made later")} {
 		wantField(t, add("bad", path), "path")
 	}
-	wantField(t, s.AddData(t.Context(), pair.Data{Name: "db", Spec: pair.SiteDatabase{}}), "kind")
+	wantField(t, s.Data.Add(t.Context(), pair.Data{Name: "db", Spec: pair.SiteDatabase{}}), "kind")
 	if err := add("neighbour", "/srv/www2"); err != nil {
 		t.Error(err)
 	}
-	if err := s.RemoveData(t.Context(), "wiki"); err != nil {
+	if err := s.Data.Remove(t.Context(), "wiki"); err != nil {
 		t.Error(err)
 	}
-	wantCode(t, s.RemoveData(t.Context(), "wiki"), pair.NotFound, "no protected data")
-	all, err := s.Data(t.Context())
+	wantCode(t, s.Data.Remove(t.Context(), "wiki"), pair.NotFound, "no protected data")
+	all, err := s.Data.List(t.Context())
 	if err != nil || len(all) != 2 || all[1].Spec != pair.Spec(pair.Directory{Path: "/srv/www"}) {
 		t.Errorf("got %v, %v", all, err)
 	}
@@ -257,21 +257,21 @@ func TestAnExportReplacesAllButTheHistory(t *testing.T) {
 	ctx := t.Context()
 	from, to := openSite(t, alpha), openSite(t, beta)
 	if err := errors.Join(
-		from.AddUser(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}),
-		from.AddData(ctx, pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}),
+		from.Users.Add(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}),
+		from.Data.Add(ctx, pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}),
 		saveDocument(ctx, from, `{"name":"Help desk"}`),
-		to.AddUser(ctx, pair.NewUser{Name: "old", Role: pair.Administrator, Password: "correct horse"}),
+		to.Users.Add(ctx, pair.NewUser{Name: "old", Role: pair.Administrator, Password: "correct horse"}),
 	); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := from.SetSettings(ctx, settingsWith(t, map[string]string{"time_zone": "Europe/Berlin"}), 0, pair.Actor{Name: "ann"}); err != nil {
+	if _, err := from.Settings.Save(ctx, settingsWith(t, map[string]string{"time_zone": "Europe/Berlin"}), 0, pair.Actor{Name: "ann"}); err != nil {
 		t.Fatal(err)
 	}
-	made, err := from.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
+	made, err := from.Tokens.Create(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := to.Append(ctx, pair.Event{Kind: pair.KindStarted, Text: "started"})
+	own, err := to.History.Append(ctx, pair.Event{Kind: pair.KindStarted, Text: "started"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,17 +286,17 @@ func TestAnExportReplacesAllButTheHistory(t *testing.T) {
 	if err := to.Export(ctx, &again); err != nil || !bytes.Equal(stream.Bytes(), again.Bytes()) {
 		t.Errorf("the copy exports otherwise (%v):\n%s\n%s", err, stream.String(), again.String())
 	}
-	if _, err := to.Authenticate(ctx, "ann", "correct horse"); err != nil {
+	if _, err := to.Users.Authenticate(ctx, "ann", "correct horse"); err != nil {
 		t.Error(err)
 	}
-	if _, err := to.AuthenticateToken(ctx, made.Secret); err != nil {
+	if _, err := to.Tokens.Authenticate(ctx, made.Secret); err != nil {
 		t.Error(err)
 	}
-	settings, version, err := to.Settings(ctx)
+	settings, version, err := to.Settings.Get(ctx)
 	if err != nil || version != 2 || settings.TimeZone != "Europe/Berlin" {
 		t.Errorf("got %v, version %d, %v", settings, version, err)
 	}
-	events, err := to.Events(ctx, Filter{})
+	events, err := to.History.Events(ctx, Filter{})
 	if err != nil || len(events) != 1 || events[0].ID != own.ID {
 		t.Errorf("the history changed: %v, %v", events, err)
 	}
@@ -305,7 +305,7 @@ func TestAnExportReplacesAllButTheHistory(t *testing.T) {
 func TestABadExportChangesNothing(t *testing.T) {
 	ctx := t.Context()
 	from, to := openSite(t, alpha), openSite(t, beta)
-	if err := from.AddData(ctx, pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}); err != nil {
+	if err := from.Data.Add(ctx, pair.Data{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := saveDocument(ctx, to, `"kept"`); err != nil {
@@ -327,7 +327,7 @@ func TestABadExportChangesNothing(t *testing.T) {
 		"unknown table":    {strings.Replace(whole, `"table":"data"`, `"table":"event"`, 1), "does not know"},
 		"SQL in a name":    {strings.Replace(whole, `"table":"data"`, `"table":"data; DROP TABLE user"`, 1), "does not know"},
 		"unknown column":   {strings.Replace(whole, `"path":`, `"where":`, 1), "does not know"},
-		"path of ours":     {strings.Replace(whole, `/srv/www`, filepath.Dir(to.path), 1), "baton keeps its own"},
+		"path of ours":     {strings.Replace(whole, `/srv/www`, filepath.Dir(to.db.path), 1), "baton keeps its own"},
 		"relative path":    {strings.Replace(whole, `/srv/www`, `/srv/../etc`, 1), "not an absolute path"},
 		"path of system":   {strings.Replace(whole, `/srv/www`, `/usr/lib/www`, 1), "belongs to the system"},
 		"odd value":        {strings.Replace(whole, `"/srv/www"`, `["x"]`, 1), "neither text"},
@@ -338,8 +338,8 @@ func TestABadExportChangesNothing(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), bad.words) {
 				t.Errorf("got %v, want %q", err, bad.words)
 			}
-			document, _, err := to.Document(ctx, "site")
-			data, dataErr := to.Data(ctx)
+			document, _, err := to.Documents.Get(ctx, "site")
+			data, dataErr := to.Data.List(ctx)
 			if err != nil || dataErr != nil || string(document) != `"kept"` || len(data) != 0 {
 				t.Errorf("something changed: %v %s %v %v", document, data, err, dataErr)
 			}

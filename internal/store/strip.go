@@ -75,14 +75,7 @@ func strip(ctx context.Context, tx *sql.Tx, table string) error {
 }
 
 func stripDocuments(ctx context.Context, tx *sql.Tx, table, column string) error {
-	var texts []string
-	rows, err := tx.QueryContext(ctx, `SELECT `+column+` FROM `+table) //nolint:gosec // names of ours
-	err = each(rows, err, func(row scanner) error {
-		var text string
-		err := row.Scan(&text)
-		texts = append(texts, text)
-		return err
-	})
+	texts, err := list(ctx, tx, scanText, `SELECT `+column+` FROM `+table) //nolint:gosec // names of ours
 	if err != nil {
 		return err
 	}

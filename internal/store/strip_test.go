@@ -13,20 +13,20 @@ import (
 func TestACopyWithoutSecretsHoldsNone(t *testing.T) {
 	s := openSite(t, alpha)
 	ctx := t.Context()
-	if err := s.AddUser(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
+	if err := s.Users.Add(ctx, pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateToken(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer}); err != nil {
+	if _, err := s.Tokens.Create(ctx, pair.NewToken{Name: "monitor", Role: pair.Viewer}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.AddSession(ctx, Session{ID: "session-4711", User: "ann", Expires: time.Now().Add(time.Hour)}); err != nil {
+	if err := s.Sessions.Begin(ctx, Session{ID: "session-4711", User: "ann", Expires: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
 		"site": `{"name":"Help desk"}`, "certificate": `{"chain":"-----BEGIN CERTIFICATE-----\npublic\n","key":"-----BEGIN PRIVATE KEY-----\nnobody else's\n"}`,
 		"notifications": `{"smtp":{"host":"mail.example.org","password":"of the mail"},"webhooks":[{"url":"https://x.example","secret":"of the webhook"}]}`,
 	} {
-		if _, err := s.SaveDocument(ctx, name, []byte(text), 0, pair.Event{Kind: pair.KindSettingChanged, Text: "saved"}); err != nil {
+		if _, err := s.Documents.Save(ctx, name, []byte(text), 0, pair.Event{Kind: pair.KindSettingChanged, Text: "saved"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -59,7 +59,7 @@ func TestACopyWithoutSecretsHoldsNone(t *testing.T) {
 	if after, err := left.Secrets(ctx); err != nil || len(after) != 0 {
 		t.Errorf("left: %q, %v", after, err)
 	}
-	if document, _, err := s.Document(ctx, "certificate"); err != nil || !bytes.Contains(document, []byte("nobody else's")) {
+	if document, _, err := s.Documents.Get(ctx, "certificate"); err != nil || !bytes.Contains(document, []byte("nobody else's")) {
 		t.Errorf("the database itself lost its key: %v", err)
 	}
 }

@@ -20,15 +20,18 @@ const tokenPrefix = "baton_"
 // tokenUse is how exactly the last use of a token is kept: not a write for each call.
 const tokenUse = time.Minute
 
-// CreateToken makes a token and returns it with its secret, which cannot be shown again.
-func (s *Site) CreateToken(ctx context.Context, token pair.NewToken) (pair.CreatedToken, error) {
+// Tokens are the API tokens.
+type Tokens struct{ db *database }
+
+// Create makes a token and returns it with its secret, which cannot be shown again.
+func (t Tokens) Create(ctx context.Context, token pair.NewToken) (pair.CreatedToken, error) {
 	if !validName(token.Name, "._-") {
 		return pair.CreatedToken{}, pair.RefuseField("name", "%q is not a token's name: use 1 to 63 lower-case letters, digits, dots, dashes or underscores", token.Name)
 	}
 	if _, err := pair.ParseAccess(string(token.Role)); err != nil {
 		return pair.CreatedToken{}, pair.RefuseField("role", "%s", err)
 	}
-	now := s.now()
+	now := t.db.now()
 	if !token.Expires.IsZero() && !token.Expires.After(now) {
 		return pair.CreatedToken{}, pair.RefuseField("expires", "that moment has passed: use a later one, or none")
 	}
@@ -36,11 +39,9 @@ func (s *Site) CreateToken(ctx context.Context, token pair.NewToken) (pair.Creat
 		Token:  pair.Token{ID: token.Name, Name: token.Name, Role: token.Role, Created: now, Expires: token.Expires},
 		Secret: tokenPrefix + rand.Text() + rand.Text(),
 	}
-	err := s.write(ctx, "create the token", func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `INSERT INTO token (name, hash, role, created, expires) VALUES (?, ?, ?, ?, ?)
+	err := t.db.exec(ctx, "create the token", pair.Refuse(pair.Refused, "there is already a token %q: choose another name, or revoke it first", token.Name),
+		`INSERT INTO token (name, hash, role, created, expires) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (name) DO NOTHING`, token.Name, hashToken(made.Secret), token.Role, now.UnixMilli(), millis(token.Expires))
-		return affected(result, err, pair.Refuse(pair.Refused, "there is already a token %q: choose another name, or revoke it first", token.Name))
-	})
 	if err != nil {
 		return pair.CreatedToken{}, err
 	}
@@ -64,56 +65,45 @@ func scanToken(row scanner) (pair.Token, error) {
 	return token, err
 }
 
-// AuthenticateToken returns the token behind what a program presents, or pair.Unauthorized.
-func (s *Site) AuthenticateToken(ctx context.Context, plain string) (pair.Token, error) {
+// Authenticate returns the token behind what a program presents, or pair.Unauthorized.
+func (t Tokens) Authenticate(ctx context.Context, plain string) (pair.Token, error) {
 	refused := pair.Refuse(pair.Unauthorized, "the token is unknown, revoked or expired: create one on the API page")
 	if !strings.HasPrefix(plain, tokenPrefix) {
 		return pair.Token{}, refused
 	}
-	token, err := scanToken(s.reader.QueryRowContext(ctx, `SELECT `+tokenColumns+` FROM token WHERE hash = ?`, hashToken(plain)))
+	token, err := scanToken(t.db.reader.QueryRowContext(ctx, `SELECT `+tokenColumns+` FROM token WHERE hash = ?`, hashToken(plain)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return pair.Token{}, refused
 	}
 	if err != nil {
-		return pair.Token{}, s.explain("look up the token", err)
+		return pair.Token{}, t.db.explain("look up the token", err)
 	}
-	now := s.now()
+	now := t.db.now()
 	if !token.Expires.IsZero() && !now.Before(token.Expires) {
 		return pair.Token{}, refused
 	}
 	if now.Sub(token.LastUsed) >= tokenUse {
-		s.noteUse(ctx, &token, now)
+		t.noteUse(ctx, &token, now)
 	}
 	return token, nil
 }
 
-func (s *Site) noteUse(ctx context.Context, token *pair.Token, now time.Time) {
+func (t Tokens) noteUse(ctx context.Context, token *pair.Token, now time.Time) {
 	token.LastUsed = fromMillis(millis(now))
-	err := s.write(ctx, "note the token's use", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE token SET last_used = ? WHERE name = ?`, millis(now), token.Name)
-		return err
-	})
+	err := t.db.exec(ctx, "note the token's use", nil, `UPDATE token SET last_used = ? WHERE name = ?`, millis(now), token.Name)
 	if err != nil { // a program keeps its access while the disk is full
-		s.log.Warn("use of a token not noted", slog.String("token", token.Name), slog.Any("error", err))
+		t.db.log.Warn("use of a token not noted", slog.String("token", token.Name), slog.Any("error", err))
 	}
 }
 
-// Tokens lists every token, by name.
-func (s *Site) Tokens(ctx context.Context) ([]pair.Token, error) {
-	tokens := []pair.Token{}
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+tokenColumns+` FROM token ORDER BY name`)
-	err = each(rows, err, func(row scanner) error {
-		token, err := scanToken(row)
-		tokens = append(tokens, token)
-		return err
-	})
-	return tokens, s.explain("list the tokens", err)
+// List lists every token, by name.
+func (t Tokens) List(ctx context.Context) ([]pair.Token, error) {
+	tokens, err := list(ctx, t.db.reader, scanToken, `SELECT `+tokenColumns+` FROM token ORDER BY name`)
+	return tokens, t.db.explain("list the tokens", err)
 }
 
-// RevokeToken ends a token at once.
-func (s *Site) RevokeToken(ctx context.Context, name string) error {
-	return s.write(ctx, "revoke the token", func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `DELETE FROM token WHERE name = ?`, name)
-		return affected(result, err, pair.Refuse(pair.NotFound, "there is no token %q: list them on the API page", name))
-	})
+// Revoke ends a token at once.
+func (t Tokens) Revoke(ctx context.Context, name string) error {
+	return t.db.exec(ctx, "revoke the token", pair.Refuse(pair.NotFound, "there is no token %q: list them on the API page", name),
+		`DELETE FROM token WHERE name = ?`, name)
 }

@@ -48,17 +48,17 @@ func NewTOTP(site, user string) (TOTPKey, error) {
 
 // SetTOTP asks a user for one-time codes from now on, once they have shown one,
 // and returns codes for the case that they lose what makes them.
-func (s *Site) SetTOTP(ctx context.Context, name, secret, code string) (recovery []string, err error) {
+func (u *Users) SetTOTP(ctx context.Context, name, secret, code string) (recovery []string, err error) {
 	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
 	if err != nil || len(raw) != totpSecret {
 		return nil, pair.RefuseField("secret", "this is not a secret of ours: begin again")
 	}
-	step, right := matchCode(secret, code, s.now())
+	step, right := matchCode(secret, code, u.db.now())
 	if !right {
 		return nil, pair.RefuseField("code", "this is not the code of now: look whether the clock of the device is right, and type the newest one")
 	}
 	recovery = newRecoveryCodes()
-	err = s.write(ctx, "turn on one-time codes", func(tx *sql.Tx) error {
+	err = u.db.write(ctx, "turn on one-time codes", func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE user SET totp = ?, sign_outs = sign_outs + 1 WHERE name = ?`, secret, name)
 		if err := affected(result, err, noUser(name)); err != nil {
 			return err
@@ -75,8 +75,8 @@ func (s *Site) SetTOTP(ctx context.Context, name, secret, code string) (recovery
 }
 
 // ClearTOTP makes a user's password enough again.
-func (s *Site) ClearTOTP(ctx context.Context, name string) error {
-	return s.write(ctx, "turn off one-time codes", func(tx *sql.Tx) error {
+func (u *Users) ClearTOTP(ctx context.Context, name string) error {
+	return u.db.write(ctx, "turn off one-time codes", func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE user SET sign_outs = sign_outs + (totp <> ''), totp = '' WHERE name = ?`, name)
 		if err := affected(result, err, noUser(name)); err != nil {
 			return err
@@ -103,22 +103,22 @@ func replaceRecovery(ctx context.Context, tx *sql.Tx, name string, codes []strin
 }
 
 // RecoveryLeft tells how many recovery codes a user still has.
-func (s *Site) RecoveryLeft(ctx context.Context, name string) (left int, err error) {
-	row := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM recovery_code WHERE user = ?`, name)
-	return left, s.explain("count the recovery codes", row.Scan(&left))
+func (u *Users) RecoveryLeft(ctx context.Context, name string) (left int, err error) {
+	row := u.db.reader.QueryRowContext(ctx, `SELECT count(*) FROM recovery_code WHERE user = ?`, name)
+	return left, u.db.explain("count the recovery codes", row.Scan(&left))
 }
 
 // CheckCode accepts a one-time code or a recovery code of a user, each once, or
 // refuses with pair.Unauthorized.
-func (s *Site) CheckCode(ctx context.Context, name, code string) error {
-	_, kept, err := scanUser(s.reader.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
+func (u *Users) CheckCode(ctx context.Context, name, code string) error {
+	_, kept, err := scanUser(u.db.reader.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return s.explain("look up the user", err)
+		return u.db.explain("look up the user", err)
 	}
-	if step, right := matchCode(kept.totp, code, s.now()); right {
-		return s.write(ctx, "check the code", func(tx *sql.Tx) error { return spendStep(ctx, tx, name, step) })
+	if step, right := matchCode(kept.totp, code, u.db.now()); right {
+		return u.db.write(ctx, "check the code", func(tx *sql.Tx) error { return spendStep(ctx, tx, name, step) })
 	}
-	return s.spendRecovery(ctx, name, hashToken(plainRecovery(code)))
+	return u.spendRecovery(ctx, name, hashToken(plainRecovery(code)))
 }
 
 func wrongCode() error {
@@ -148,8 +148,8 @@ func spendStep(ctx context.Context, tx *sql.Tx, name string, step int64) error {
 	return affected(result, err, wrongCode())
 }
 
-func (s *Site) spendRecovery(ctx context.Context, name, hash string) error {
-	return s.write(ctx, "check the recovery code", func(tx *sql.Tx) error {
+func (u *Users) spendRecovery(ctx context.Context, name, hash string) error {
+	return u.db.write(ctx, "check the recovery code", func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `DELETE FROM recovery_code WHERE user = ? AND hash = ?`, name, hash)
 		if err := affected(result, err, wrongCode()); err != nil {
 			return err

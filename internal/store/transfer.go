@@ -37,9 +37,9 @@ type line struct {
 
 // Export writes all tables but the history, as of one moment, for Import.
 func (s *Site) Export(ctx context.Context, w io.Writer) error {
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := s.db.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return s.explain("export the site database", err)
+		return s.db.explain("export the site database", err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
 	buffered := bufio.NewWriter(w)
@@ -51,7 +51,7 @@ func (s *Site) Export(ctx context.Context, w io.Writer) error {
 	for _, table := range sharedTables() {
 		n, err := exportTable(ctx, tx, table, encoder)
 		if err != nil {
-			return s.explain("export the site database", err)
+			return s.db.explain("export the site database", err)
 		}
 		rows += n
 	}
@@ -102,7 +102,7 @@ func (s *Site) Import(ctx context.Context, r io.Reader) error {
 			return err
 		}
 	}
-	return s.write(ctx, "import the site database", func(tx *sql.Tx) error {
+	return s.db.write(ctx, "import the site database", func(tx *sql.Tx) error {
 		if err := replaceTables(ctx, tx, sharedTables(), lines); err != nil {
 			return err
 		}
@@ -175,15 +175,7 @@ func replaceTables(ctx context.Context, tx *sql.Tx, tables []string, lines *bufi
 }
 
 func columnsOf(ctx context.Context, tx *sql.Tx, table string) ([]string, error) {
-	var columns []string
-	rows, err := tx.QueryContext(ctx, `SELECT name FROM pragma_table_info(?)`, table)
-	err = each(rows, err, func(row scanner) error {
-		var name string
-		err := row.Scan(&name)
-		columns = append(columns, name)
-		return err
-	})
-	return columns, err
+	return list(ctx, tx, scanText, `SELECT name FROM pragma_table_info(?)`, table)
 }
 
 // insertRow adds a row of a table with these columns; names that the stream
@@ -232,7 +224,7 @@ func (s *Site) checkImported(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	if err := s.checkAllData(data); err != nil {
+	if err := s.Data.checkAll(data); err != nil {
 		return err
 	}
 	return checkAllDocuments(ctx, tx)

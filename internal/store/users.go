@@ -13,6 +13,17 @@ import (
 	"baton/internal/pair"
 )
 
+// Users are the accounts of people.
+type Users struct {
+	db        *database
+	strangers lane // computes the hashes of sign-ins
+	signedIn  lane // and those of who is signed in
+}
+
+func newUsers(db *database) *Users {
+	return &Users{db: db, strangers: strangersLane(), signedIn: signedInLane()}
+}
+
 // checkUser refuses every field that is wrong with an account.
 func checkUser(user pair.UserChange) error {
 	var name, address error
@@ -42,10 +53,10 @@ func validName(name, extra string) bool {
 	return name != "" && len(name) <= 63
 }
 
-// CheckUser refuses what AddUser would refuse of a person, every field at once,
+// Check refuses what Add would refuse of a person, every field at once,
 // and adds nothing.
-func (s *Site) CheckUser(ctx context.Context, user pair.NewUser) error {
-	_, err := findUser(ctx, s.reader, user.Name)
+func (u *Users) Check(ctx context.Context, user pair.NewUser) error {
+	_, err := findUser(ctx, u.db.reader, user.Name)
 	switch {
 	case err == nil:
 		err = userExists(user.Name)
@@ -59,45 +70,32 @@ func userExists(name string) error {
 	return pair.Refuse(pair.Refused, "there is already a user %q: choose another name", name).At("name")
 }
 
-// AddUser adds a person; pair.Refused: the name is taken.
-func (s *Site) AddUser(ctx context.Context, user pair.NewUser) error {
+// Add adds a person; pair.Refused: the name is taken.
+func (u *Users) Add(ctx context.Context, user pair.NewUser) error {
 	if err := errors.Join(checkUser(accountOf(user)), checkPassword(user.Password)); err != nil {
 		return err
 	}
-	phc, err := s.hash(ctx, user.Password)
+	phc, err := u.hash(ctx, user.Password)
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "add the user", func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `INSERT INTO user (name, display_name, mail, password, role, disabled, created)
+	return u.db.exec(ctx, "add the user", userExists(user.Name),
+		`INSERT INTO user (name, display_name, mail, password, role, disabled, created)
 			VALUES (?, ?, ?, ?, ?, 0, ?) ON CONFLICT (name) DO NOTHING`,
-			user.Name, user.DisplayName, user.Mail, phc, user.Role, s.now().UnixMilli())
-		return affected(result, err, userExists(user.Name))
-	})
-}
-
-// affected returns otherwise if a statement touched no row.
-func affected(result sql.Result, err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	if n, err := result.RowsAffected(); n > 0 || err != nil {
-		return err
-	}
-	return otherwise
+		user.Name, user.DisplayName, user.Mail, phc, user.Role, u.db.now().UnixMilli())
 }
 
 func noUser(name string) error {
 	return pair.Refuse(pair.NotFound, "there is no user %q: list them with baton user list", name)
 }
 
-// UpdateUser changes a person's display name, mail and role. It refuses with
+// Update changes a person's display name, mail and role. It refuses with
 // pair.Stale if the version is no longer user.Version; 0 means any.
-func (s *Site) UpdateUser(ctx context.Context, user pair.UserChange) error {
+func (u *Users) Update(ctx context.Context, user pair.UserChange) error {
 	if err := checkUser(user); err != nil {
 		return err
 	}
-	return s.write(ctx, "change the user", func(tx *sql.Tx) error {
+	return u.db.write(ctx, "change the user", func(tx *sql.Tx) error {
 		now, err := findUser(ctx, tx, user.Name)
 		if err != nil {
 			return err
@@ -131,24 +129,22 @@ func keepAdministrator(ctx context.Context, tx *sql.Tx, before pair.User) error 
 }
 
 // SetPassword changes a password.
-func (s *Site) SetPassword(ctx context.Context, name, password string) error {
+func (u *Users) SetPassword(ctx context.Context, name, password string) error {
 	if err := checkPassword(password); err != nil {
 		return err
 	}
-	phc, err := s.hash(ctx, password)
+	phc, err := u.hash(ctx, password)
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "change the password", func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE user SET password = ? WHERE name = ?`, phc, name)
-		return affected(result, err, noUser(name))
-	})
+	return u.db.exec(ctx, "change the password", noUser(name),
+		`UPDATE user SET password = ? WHERE name = ?`, phc, name)
 }
 
 // Disable bars a user from signing in, and ends the user's sessions: enabling the
 // user again does not bring them back. The last administrator cannot be barred.
-func (s *Site) Disable(ctx context.Context, name string) error {
-	return s.write(ctx, "disable the user", func(tx *sql.Tx) error {
+func (u *Users) Disable(ctx context.Context, name string) error {
+	return u.db.write(ctx, "disable the user", func(tx *sql.Tx) error {
 		before, err := findUser(ctx, tx, name)
 		if err != nil {
 			return err
@@ -161,11 +157,9 @@ func (s *Site) Disable(ctx context.Context, name string) error {
 }
 
 // Enable lets a disabled user sign in again.
-func (s *Site) Enable(ctx context.Context, name string) error {
-	return s.write(ctx, "enable the user", func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE user SET disabled = 0 WHERE name = ?`, name)
-		return affected(result, err, noUser(name))
-	})
+func (u *Users) Enable(ctx context.Context, name string) error {
+	return u.db.exec(ctx, "enable the user", noUser(name),
+		`UPDATE user SET disabled = 0 WHERE name = ?`, name)
 }
 
 const userColumns = `name, display_name, mail, role, disabled, last_login, version, password, totp, sign_outs`
@@ -196,10 +190,10 @@ func (k secrets) stamp(user pair.User) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// User returns one person.
-func (s *Site) User(ctx context.Context, name string) (pair.User, error) {
-	user, err := findUser(ctx, s.reader, name)
-	return user, s.explain("look up the user", err)
+// Get returns one person.
+func (u *Users) Get(ctx context.Context, name string) (pair.User, error) {
+	user, err := findUser(ctx, u.db.reader, name)
+	return user, u.db.explain("look up the user", err)
 }
 
 func findUser(ctx context.Context, from querier, name string) (pair.User, error) {
@@ -210,14 +204,11 @@ func findUser(ctx context.Context, from querier, name string) (pair.User, error)
 	return user, err
 }
 
-// Users lists everybody, by name.
-func (s *Site) Users(ctx context.Context) ([]pair.User, error) {
-	users := []pair.User{}
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+userColumns+` FROM user ORDER BY name`)
-	err = each(rows, err, func(row scanner) error {
+// List lists everybody, by name.
+func (u *Users) List(ctx context.Context) ([]pair.User, error) {
+	users, err := list(ctx, u.db.reader, func(row scanner) (pair.User, error) {
 		user, _, err := scanUser(row)
-		users = append(users, user)
-		return err
-	})
-	return users, s.explain("list the users", err)
+		return user, err
+	}, `SELECT `+userColumns+` FROM user ORDER BY name`)
+	return users, u.db.explain("list the users", err)
 }

@@ -50,7 +50,7 @@ func (a *Appliance) compose(t TB) {
 	log := slog.New(slog.DiscardHandler)
 	lead := &act.Lead{Agent: a.agent, Link: a.link, Audit: act.Audit{Record: a.recordEvent}}
 	rules := inforce.NewSecurity()
-	saved, newest, err := a.store.Settings(t.Context())
+	saved, newest, err := a.store.Settings.Get(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func (a *Appliance) compose(t TB) {
 		if err != nil {
 			return err
 		}
-		newest, err := a.store.SetSettings(ctx, wanted, cmp.Or(q.WantVersion, known), pair.Actor{Name: q.By, From: q.From})
+		newest, err := a.store.Settings.Save(ctx, wanted, cmp.Or(q.WantVersion, known), pair.Actor{Name: q.By, From: q.From})
 		if err == nil {
 			a.inForce.Hear(wanted, newest)
 		}
@@ -86,15 +86,15 @@ func (a *Appliance) compose(t TB) {
 		Present: func(ctx context.Context) error {
 			var site pair.Site
 			var kept certificate.Stored
-			_, siteErr := a.store.ReadDocument(ctx, store.SiteDocument, &site)
-			_, certificateErr := a.store.ReadDocument(ctx, store.CertificateDocument, &kept)
+			_, siteErr := a.store.Documents.Read(ctx, store.SiteDocument, &site)
+			_, certificateErr := a.store.Documents.Read(ctx, store.CertificateDocument, &kept)
 			return errors.Join(siteErr, certificateErr, public.show(site.HostName, kept))
 		},
 	}
 	a.certificates = &admin.Certificates{Site: a.site, Agent: a.agent, Public: public}
 	a.notifications = &admin.Notifications{Lead: lead, Store: a.store}
 	a.notifications.Notifier = notify.New(notify.Options{
-		Keeper: a.store, Courier: courier{}, Record: lead.Audit.Record, Log: log,
+		History: a.store.History, Store: a.store.Outbox, Courier: courier{}, Record: lead.Audit.Record, Log: log,
 		Settings: func(ctx context.Context) (pair.Notifications, error) {
 			settings, _, err := a.notifications.Read(ctx)
 			return settings, err

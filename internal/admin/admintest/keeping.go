@@ -16,7 +16,7 @@ import (
 
 // Data implements api.ProtectedData.
 func (a *Appliance) Data(ctx context.Context) ([]api.Data, error) {
-	all, err := a.store.Data(ctx)
+	all, err := a.store.Data.List(ctx)
 	list := make([]api.Data, len(all))
 	for i, data := range all {
 		list[i] = api.DataOf(data)
@@ -29,12 +29,12 @@ func (a *Appliance) AddData(ctx context.Context, data api.DataSpec) error {
 	if data.Kind != string(pair.DataDirectory) {
 		return pair.Refuse(pair.Refused, "%s is not available yet in this version", "protecting a "+data.Kind+" database")
 	}
-	return act.Failure(a.store.AddData(ctx, pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}}))
+	return act.Failure(a.store.Data.Add(ctx, pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}}))
 }
 
 // RemoveData implements api.ProtectedData.
 func (a *Appliance) RemoveData(ctx context.Context, name string) error {
-	return act.Failure(a.store.RemoveData(ctx, name))
+	return act.Failure(a.store.Data.Remove(ctx, name))
 }
 
 // DivergedCopies implements api.DivergedCopies.

@@ -36,7 +36,7 @@ func (a *Appliance) AddPerson(t TB, name string, role pair.Access, password stri
 // AddToken adds an API token, and returns its secret.
 func (a *Appliance) AddToken(t TB, role pair.Access) string {
 	t.Helper()
-	token, err := a.store.CreateToken(t.Context(), pair.NewToken{Name: string(role), Role: role})
+	token, err := a.store.Tokens.Create(t.Context(), pair.NewToken{Name: string(role), Role: role})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,14 +18,14 @@ func (a *Appliance) Happened(event pair.Event) {
 	}
 	var err error
 	if event.Appliance == ID {
-		_, err = a.store.Append(ctx, event)
+		_, err = a.store.History.Append(ctx, event)
 	} else {
-		heads, failure := a.store.Heads(ctx)
+		heads, failure := a.store.History.Heads(ctx)
 		if failure != nil {
 			a.fail(failure)
 		}
 		event.ID = pair.EventID(event.Appliance, heads[event.Appliance]+1)
-		_, err = a.store.Merge(ctx, []pair.Event{event})
+		_, err = a.store.History.Merge(ctx, []pair.Event{event})
 	}
 	if err != nil {
 		a.fail(err)
@@ -41,6 +41,6 @@ func (a *Appliance) now() time.Time {
 
 // History implements api.Observing.
 func (a *Appliance) History(ctx context.Context, filter api.HistoryFilter) ([]pair.Event, error) {
-	events, err := a.store.Events(ctx, store.Filter{Since: filter.Since, Until: filter.Until, Kinds: filter.Kinds, Limit: max(filter.Limit, 1)})
+	events, err := a.store.History.Events(ctx, store.Filter{Since: filter.Since, Until: filter.Until, Kinds: filter.Kinds, Limit: max(filter.Limit, 1)})
 	return events, act.Failure(err)
 }
