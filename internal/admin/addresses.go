@@ -17,7 +17,7 @@ import (
 	"baton/internal/watch"
 )
 
-// Addresses implements api.Reaching.
+// Addresses implements api.Addresses.
 type Addresses struct {
 	SharedIPs []pair.SharedIP // of the configuration file
 	Agent     act.Agent
@@ -31,7 +31,7 @@ type Addresses struct {
 	Enforce   func(*failover.Config) // has everything go by the settings in force
 }
 
-// EnableSharedIP implements api.Reaching.
+// EnableSharedIP implements api.Addresses.
 func (n *Addresses) EnableSharedIP(ctx context.Context, address netip.Addr) error {
 	if !n.managed(address) {
 		return pair.Refuse(pair.NotFound, "%s is not in this appliance's configuration file: add a [[shared_ip]] for it there, and restart", address)
@@ -75,7 +75,7 @@ func (n *Addresses) usedElsewhere(ctx context.Context, address netip.Addr) (owne
 	return "", err == nil
 }
 
-// DisableSharedIP implements api.Reaching.
+// DisableSharedIP implements api.Addresses.
 func (n *Addresses) DisableSharedIP(ctx context.Context, address netip.Addr) error {
 	if !n.managed(address) {
 		return pair.Refuse(pair.NotFound, "%s is not in this appliance's configuration file", address)

@@ -16,7 +16,7 @@ import (
 	"baton/internal/store"
 )
 
-// Notifications implements api.Notifying.
+// Notifications implements api.Notifications.
 type Notifications struct {
 	Lead     *act.Lead
 	Store    *store.Site
@@ -26,7 +26,7 @@ type Notifications struct {
 // testWait is how long somebody waits for what came of a test.
 const testWait = 30 * time.Second
 
-// Notifications implements api.Notifying. The address of a webhook can be a secret
+// Notifications implements api.Notifications. The address of a webhook can be a secret
 // as well: who may not change it sees only where it leads.
 func (n *Notifications) Notifications(ctx context.Context) (api.SavedNotifications, error) {
 	settings, version, err := n.Read(ctx)
@@ -75,7 +75,7 @@ func (n *Notifications) channels(settings pair.Notifications) []pair.ChannelStat
 	return channels
 }
 
-// SaveNotifications implements api.Notifying.
+// SaveNotifications implements api.Notifications.
 func (n *Notifications) SaveNotifications(ctx context.Context, wanted api.SavedNotifications) (api.SavedNotifications, error) {
 	if err := n.Lead.Check(); err != nil {
 		return api.SavedNotifications{}, err
@@ -130,7 +130,7 @@ func summary(of pair.Notifications) string {
 	return strings.Join(parts, "; ")
 }
 
-// TestNotification implements api.Notifying.
+// TestNotification implements api.Notifications.
 func (n *Notifications) TestNotification(ctx context.Context, channel string) (string, error) {
 	settings, _, err := n.Read(ctx)
 	if err != nil {

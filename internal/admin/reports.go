@@ -17,7 +17,7 @@ import (
 	"baton/internal/store"
 )
 
-// Reports implements api.Reporting.
+// Reports implements api.Reports.
 type Reports struct {
 	ID       pair.ApplianceID
 	Name     string
@@ -112,7 +112,7 @@ func (r *Reports) named(ids []pair.ApplianceID) []pair.Named {
 	return all
 }
 
-// Availability implements api.Reporting.
+// Availability implements api.Reports.
 func (r *Reports) Availability(ctx context.Context, filter api.ReportFilter) (api.Availability, error) {
 	s, err := r.scopeOf(ctx, filter)
 	if err != nil {
@@ -189,7 +189,7 @@ func (r *Reports) unheard(now time.Time) time.Time {
 // mostSearched is how many events a page with a text reads at most.
 const mostSearched = 3000
 
-// EventReport implements api.Reporting.
+// EventReport implements api.Reports.
 func (r *Reports) EventReport(ctx context.Context, kind api.ReportKind, filter api.ReportFilter) (api.EventReport, error) {
 	s, err := r.scopeOf(ctx, filter)
 	if err != nil {
@@ -221,7 +221,7 @@ func (r *Reports) EventReport(ctx context.Context, kind api.ReportKind, filter a
 	return made, act.Failure(err)
 }
 
-// EachReported implements api.Reporting.
+// EachReported implements api.Reports.
 func (r *Reports) EachReported(ctx context.Context, kind api.ReportKind, filter api.ReportFilter, do func(api.Event) error) error {
 	s, err := r.scopeOf(ctx, filter)
 	if err != nil {

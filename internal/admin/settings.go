@@ -17,7 +17,7 @@ import (
 	"baton/internal/watch"
 )
 
-// Settings implements api.SettingsStore.
+// Settings implements api.Settings.
 type Settings struct {
 	Agent    act.Agent
 	Link     act.Link
@@ -30,7 +30,7 @@ type Settings struct {
 	Exchange func(context.Context)  // with the peer
 }
 
-// Settings implements api.SettingsStore. A backup tells what it last heard from
+// Settings implements api.Settings. A backup tells what it last heard from
 // its primary.
 func (s *Settings) Settings(ctx context.Context) (api.Saved[pair.Settings], error) {
 	saved, version, err := s.Store.Settings.Get(ctx)
@@ -40,7 +40,7 @@ func (s *Settings) Settings(ctx context.Context) (api.Saved[pair.Settings], erro
 	return api.Saved[pair.Settings]{Values: saved, Version: version}, act.Failure(err)
 }
 
-// SaveSettings implements api.SettingsStore. On the backup, the primary saves
+// SaveSettings implements api.Settings. On the backup, the primary saves
 // them and tells them with the next exchange.
 func (s *Settings) SaveSettings(ctx context.Context, wanted api.Saved[pair.Settings]) (api.Saved[pair.Settings], error) {
 	if s.Agent.Look().State.Record.Role == pair.Backup {

@@ -13,7 +13,7 @@ import (
 	"baton/internal/store"
 )
 
-// Site implements api.SiteStore.
+// Site implements api.Site.
 type Site struct {
 	Config  config.Config
 	Lead    *act.Lead
@@ -21,7 +21,7 @@ type Site struct {
 	Present func(context.Context) error // brings page and certificate into force
 }
 
-// Site implements api.SiteStore.
+// Site implements api.Site.
 func (s *Site) Site(ctx context.Context) (api.SavedSite, error) {
 	saved := api.SavedSite{Front: s.front()}
 	version, err := s.Store.Documents.Read(ctx, store.SiteDocument, &saved.Site)
@@ -37,7 +37,7 @@ func (s *Site) front() api.Front {
 	return front
 }
 
-// SaveSite implements api.SiteStore.
+// SaveSite implements api.Site.
 func (s *Site) SaveSite(ctx context.Context, wanted api.SavedSite) (api.SavedSite, error) {
 	if err := s.Lead.Check(); err != nil {
 		return api.SavedSite{}, err

@@ -12,7 +12,7 @@ import (
 	"baton/internal/status"
 )
 
-// Syncs implements api.Syncing.
+// Syncs implements api.Syncs.
 type Syncs struct {
 	Agent    act.Agent
 	Link     act.Link
@@ -21,7 +21,7 @@ type Syncs struct {
 	Tasks    *Tasks
 }
 
-// StartSync implements api.Syncing. On the primary, the backup is asked.
+// StartSync implements api.Syncs. On the primary, the backup is asked.
 func (s *Syncs) StartSync(ctx context.Context, request api.SyncRequest) (api.Task, error) {
 	switch s.Agent.Look().State.Record.Role {
 	case pair.Standalone:
@@ -37,7 +37,7 @@ func (s *Syncs) StartSync(ctx context.Context, request api.SyncRequest) (api.Tas
 	})
 }
 
-// CancelSync implements api.Syncing.
+// CancelSync implements api.Syncs.
 func (s *Syncs) CancelSync(ctx context.Context) error {
 	if err := s.cancel(ctx); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (s *Syncs) CancelAsked() error {
 	return nil
 }
 
-// Task implements api.Syncing.
+// Task implements api.Syncs.
 func (s *Syncs) Task(_ context.Context, id string) (api.Task, error) {
 	task, err := s.Tasks.get(id)
 	if err != nil || task.State != api.TaskRunning {

@@ -18,7 +18,7 @@ import (
 // pingAsk is how long the peer may take to tell what it reached.
 const pingAsk = watch.PingWait + 2*time.Second
 
-// TestIPs implements api.Reaching: on a pair, both appliances ping.
+// TestIPs implements api.Addresses: on a pair, both appliances ping.
 func (n *Addresses) TestIPs(ctx context.Context, ips []netip.Addr) ([]pair.Reach, error) {
 	if len(ips) == 0 {
 		ips = n.Settings.Get().TestIPs

@@ -17,7 +17,7 @@ import (
 	"baton/internal/status"
 )
 
-// Upkeep implements api.Caring.
+// Upkeep implements api.Upkeep.
 type Upkeep struct {
 	*status.Checks
 
@@ -27,7 +27,7 @@ type Upkeep struct {
 	Log   *slog.Logger
 }
 
-// StartMaintenance implements api.Caring.
+// StartMaintenance implements api.Upkeep.
 func (u *Upkeep) StartMaintenance(ctx context.Context, lasting time.Duration) error {
 	var until int64
 	if lasting > 0 {
@@ -40,7 +40,7 @@ func (u *Upkeep) StartMaintenance(ctx context.Context, lasting time.Duration) er
 	return u.Overview.Acknowledged(ctx, "maintenance is on", func(seen agent.Seen) bool { return seen.State.Record.Maintenance })
 }
 
-// EndMaintenance implements api.Caring, wherever maintenance was turned on.
+// EndMaintenance implements api.Upkeep, wherever maintenance was turned on.
 func (u *Upkeep) EndMaintenance(ctx context.Context) error {
 	known := status.MaintenanceStatus(u.Agent.Look().State)
 	if err := u.Agent.Do(ctx, failover.SetMaintenance{}); err != nil {
@@ -86,7 +86,7 @@ func (u *Upkeep) EndMaintenanceAsked(ctx context.Context, q wire.By) (wire.Plain
 	return wire.Plain{}, nil
 }
 
-// Resume implements api.Caring.
+// Resume implements api.Upkeep.
 func (u *Upkeep) Resume(ctx context.Context) error {
 	if err := u.Agent.Do(ctx, failover.Resume{}); err != nil {
 		return act.Failure(err)
@@ -95,7 +95,7 @@ func (u *Upkeep) Resume(ctx context.Context) error {
 	return nil
 }
 
-// AddNote implements api.Caring.
+// AddNote implements api.Upkeep.
 func (u *Upkeep) AddNote(ctx context.Context, note api.NewNote) error {
 	text := strings.Join(strings.Fields(note.Text), " ")
 	if text == "" {

@@ -2,9 +2,9 @@ package api
 
 import "context"
 
-// OwnAccount is what users change of their own account. Each change ends the
+// Account is what users change of their own account. Each change ends the
 // account's sessions, and returns a ticket to begin a new one with.
-type OwnAccount interface {
+type Account interface {
 	// ChangePassword asks for the old password.
 	ChangePassword(ctx context.Context, user, old, password string) (Ticket, error)
 	// NewTOTP returns a secret for one-time codes and saves nothing.

@@ -10,8 +10,8 @@ import (
 	"baton/internal/pair"
 )
 
-// Reaching is about addresses.
-type Reaching interface {
+// Addresses is about addresses.
+type Addresses interface {
 	// EnableSharedIP ticks an address of this appliance's configuration file;
 	// NotFound if the file does not name it.
 	EnableSharedIP(ctx context.Context, address netip.Addr) error
@@ -21,28 +21,28 @@ type Reaching interface {
 }
 
 // ListSharedIPs lists the shared IPs that the appliance knows.
-func ListSharedIPs() Op[Observing, None, []pair.SharedIPStatus] {
+func ListSharedIPs() Op[Overview, None, []pair.SharedIPStatus] {
 	return ask(get("/shared-ip", "shared-ips", pair.Viewer, "Shared IPs that this appliance knows"),
-		func(o Observing, ctx context.Context) ([]pair.SharedIPStatus, error) {
+		func(o Overview, ctx context.Context) ([]pair.SharedIPStatus, error) {
 			status, err := o.Status(ctx)
 			return status.SharedIPs, err
 		})
 }
 
 // EnableSharedIP ticks a shared IP.
-func EnableSharedIP() Op[Reaching, AddressRequest, None] {
-	return orderWith(post("/shared-ip/enable", "enable-shared-ip", pair.Administrator, "Tick a shared IP"), tick(Reaching.EnableSharedIP))
+func EnableSharedIP() Op[Addresses, AddressRequest, None] {
+	return orderWith(post("/shared-ip/enable", "enable-shared-ip", pair.Administrator, "Tick a shared IP"), tick(Addresses.EnableSharedIP))
 }
 
 // DisableSharedIP unticks a shared IP.
-func DisableSharedIP() Op[Reaching, AddressRequest, None] {
-	return orderWith(post("/shared-ip/disable", "disable-shared-ip", pair.Administrator, "Untick a shared IP"), tick(Reaching.DisableSharedIP))
+func DisableSharedIP() Op[Addresses, AddressRequest, None] {
+	return orderWith(post("/shared-ip/disable", "disable-shared-ip", pair.Administrator, "Untick a shared IP"), tick(Addresses.DisableSharedIP))
 }
 
 // PingTestIPs pings the given or the saved test IPs.
-func PingTestIPs() Op[Reaching, TestIPsRequest, []pair.Reach] {
+func PingTestIPs() Op[Addresses, TestIPsRequest, []pair.Reach] {
 	return askWith(post("/test-ips", "test-ips", pair.Operator, "Ping the given or the saved Network Connectivity Test IPs"),
-		func(r Reaching, ctx context.Context, request TestIPsRequest) ([]pair.Reach, error) {
+		func(r Addresses, ctx context.Context, request TestIPsRequest) ([]pair.Reach, error) {
 			addresses, err := parseIPs(request.IPs)
 			if err != nil {
 				return nil, err
@@ -69,8 +69,8 @@ type TestIPsRequest struct {
 }
 
 // tick hands the address of a request to act.
-func tick(act func(Reaching, context.Context, netip.Addr) error) func(Reaching, context.Context, AddressRequest) error {
-	return func(r Reaching, ctx context.Context, request AddressRequest) error {
+func tick(act func(Addresses, context.Context, netip.Addr) error) func(Addresses, context.Context, AddressRequest) error {
+	return func(r Addresses, ctx context.Context, request AddressRequest) error {
 		text, _, _ := strings.Cut(request.Address, "/")
 		address, err := netip.ParseAddr(text)
 		if err != nil {

@@ -5,26 +5,26 @@ package api
 // backend writes the audit. Failures that a person should read are *pair.Refusal; any
 // other error is logged and shown as a plain failure.
 type Backend struct {
-	Overview      Observing
-	Reports       Reporting
-	Setup         SettingUp
+	Overview      Overview
+	Reports       Reports
+	Setup         Setup
 	Keys          Keys
 	Relationship  Relationship
-	Syncs         Syncing
+	Syncs         Syncs
 	Roles         Roles
-	Upkeep        Caring
-	Settings      SettingsStore
-	Addresses     Reaching
-	Notifications Notifying
-	Site          SiteStore
+	Upkeep        Upkeep
+	Settings      Settings
+	Addresses     Addresses
+	Notifications Notifications
+	Site          Site
 	Certificates  CertificateStore
 	Data          ProtectedData
 	Services      Services
 	Users         Users
-	SignIn        SigningIn
+	SignIn        SignIn
 	Sessions      Sessions
-	Account       OwnAccount
-	Security      Guarding
+	Account       Account
+	Security      Security
 	Tokens        Tokens
 	Diverged      DivergedCopies
 	Backups       Backups

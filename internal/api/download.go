@@ -42,7 +42,7 @@ func (d Download) Disposition() string {
 }
 
 // NewDownload prepares a report for download. The page of the filter is ignored.
-func NewDownload(ctx context.Context, backend Reporting, kind ReportKind, filter ReportFilter, format ReportFormat) (Download, error) {
+func NewDownload(ctx context.Context, backend Reports, kind ReportKind, filter ReportFilter, format ReportFormat) (Download, error) {
 	filter.Before, filter.Limit = "", 1
 	if err := filter.Check(kind); err != nil {
 		return Download{}, err
@@ -180,7 +180,7 @@ func speedOf(e Event) string {
 	return strconv.FormatFloat(float64(bytes)/float64(ms)*1000, 'f', 0, 64)
 }
 
-func availabilityFile(ctx context.Context, backend Reporting, filter ReportFilter, format ReportFormat) (Download, error) {
+func availabilityFile(ctx context.Context, backend Reports, filter ReportFilter, format ReportFormat) (Download, error) {
 	known, err := backend.Availability(ctx, filter)
 	if err != nil {
 		return Download{}, err

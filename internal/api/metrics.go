@@ -61,7 +61,7 @@ func (*page) WriteHeader(int) {}
 // It lives as long as its request, whose context it therefore may hold.
 type collector struct {
 	ctx     context.Context
-	backend Observing
+	backend Overview
 }
 
 // Describe sends nothing: which series there are depends on the status.

@@ -7,8 +7,8 @@ import (
 	"baton/internal/pair"
 )
 
-// Notifying keeps who is told of what happens.
-type Notifying interface {
+// Notifications keeps who is told of what happens.
+type Notifications interface {
 	// Notifications has neither password nor secrets; the addresses of webhooks
 	// are whole for administrators only.
 	Notifications(ctx context.Context) (SavedNotifications, error)
@@ -22,17 +22,17 @@ type Notifying interface {
 }
 
 // GetNotifications tells who is told of what, and how that fares.
-func GetNotifications() Op[Notifying, None, NotificationsAnswer] {
+func GetNotifications() Op[Notifications, None, NotificationsAnswer] {
 	return tagged(get("/notifications", "notifications", pair.Viewer, "Who is told of what, and how it fares; without password and secrets"),
-		func(n Notifying, ctx context.Context, _ None) (NotificationsAnswer, error) {
+		func(n Notifications, ctx context.Context, _ None) (NotificationsAnswer, error) {
 			return notificationsOf(n.Notifications(ctx))
 		})
 }
 
 // SaveNotifications saves all of it.
-func SaveNotifications() Op[Notifying, NotificationsToSave, NotificationsAnswer] {
+func SaveNotifications() Op[Notifications, NotificationsToSave, NotificationsAnswer] {
 	return tagged(put("/notifications", "save-notifications", pair.Administrator, "Save all of it; an empty password or secret stays as it is"),
-		func(n Notifying, ctx context.Context, wanted NotificationsToSave) (NotificationsAnswer, error) {
+		func(n Notifications, ctx context.Context, wanted NotificationsToSave) (NotificationsAnswer, error) {
 			now, err := n.Notifications(ctx)
 			if err != nil {
 				return NotificationsAnswer{}, err
@@ -45,9 +45,9 @@ func SaveNotifications() Op[Notifying, NotificationsToSave, NotificationsAnswer]
 }
 
 // TestNotification sends a test through a saved channel.
-func TestNotification() Op[Notifying, ChannelRequest, Tested] {
+func TestNotification() Op[Notifications, ChannelRequest, Tested] {
 	return askWith(post("/notifications/test", "test-notification", pair.Administrator, "Send a test through a saved channel"),
-		func(n Notifying, ctx context.Context, request ChannelRequest) (Tested, error) {
+		func(n Notifications, ctx context.Context, request ChannelRequest) (Tested, error) {
 			text, err := n.TestNotification(ctx, request.Channel)
 			return Tested{Text: text}, err
 		}).within(testTimeout)

@@ -14,8 +14,8 @@ import (
 	"baton/internal/pair"
 )
 
-// Observing answers what is and what was.
-type Observing interface {
+// Overview answers what is and what was.
+type Overview interface {
 	Status(ctx context.Context) (pair.Status, error)
 	// WatchStatus sends the status at once, whenever it changes, and at least
 	// every 10 s, until ctx ends or send fails; it returns that error.
@@ -27,8 +27,8 @@ type Observing interface {
 }
 
 // GetStatus tells what the appliance is and sees now.
-func GetStatus() Op[Observing, None, pair.Status] {
-	return ask(get("/status", "status", pair.Viewer, "What this appliance is and sees now"), Observing.Status)
+func GetStatus() Op[Overview, None, pair.Status] {
+	return ask(get("/status", "status", pair.Viewer, "What this appliance is and sees now"), Overview.Status)
 }
 
 // streamStatus is what WatchStatus listens to.
@@ -40,9 +40,9 @@ func streamStatus() Stream[*Server, None] {
 }
 
 // ListHistory lists what happened, oldest first.
-func ListHistory() Op[Observing, HistoryFilter, []Event] {
+func ListHistory() Op[Overview, HistoryFilter, []Event] {
 	return askBy(get("/history", "history", pair.Viewer, "What happened, oldest first"),
-		func(o Observing, ctx context.Context, filter HistoryFilter) ([]Event, error) {
+		func(o Overview, ctx context.Context, filter HistoryFilter) ([]Event, error) {
 			if filter.Limit == 0 {
 				filter.Limit = defaultEvents
 			}

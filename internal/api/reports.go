@@ -11,8 +11,8 @@ import (
 	"baton/internal/report"
 )
 
-// Reporting answers the reports. Filters have been checked.
-type Reporting interface {
+// Reports answers the reports. Filters have been checked.
+type Reports interface {
 	Availability(ctx context.Context, filter ReportFilter) (Availability, error)
 	// EventReport answers one page of a report that lists events.
 	EventReport(ctx context.Context, kind ReportKind, filter ReportFilter) (EventReport, error)
@@ -23,17 +23,17 @@ type Reporting interface {
 
 // ReportAvailability answers when the site was up, and who served it: as Availability
 // or, with a format, as a file.
-func ReportAvailability() Stream[Reporting, RangeQuery] {
+func ReportAvailability() Stream[Reports, RangeQuery] {
 	r := get("/reports/availability", "report-availability", pair.Viewer, "When the site was up, and who served it").as("text/csv")
 	r.or = reflect.TypeFor[Availability]()
-	return stream(r, same, func(reports Reporting, ctx context.Context, query RangeQuery, w *streamWriter) error {
+	return stream(r, same, func(reports Reports, ctx context.Context, query RangeQuery, w *streamWriter) error {
 		return writeReport(ctx, reports, AvailabilityReport, query.filter(), query.Format, w)
 	})
 }
 
 // ReportEvents answers a report that lists events: one page of it, as EventReport, or,
 // with a format, all of it as a file.
-func ReportEvents(kind ReportKind) Stream[Reporting, EventsQuery] {
+func ReportEvents(kind ReportKind) Stream[Reports, EventsQuery] {
 	summary := map[ReportKind]string{
 		FailoverReport: "Takeovers, planned switches and what else happened to roles, each with what was seen",
 		SyncReport:     "Data syncs: how many, how long, how much",
@@ -41,7 +41,7 @@ func ReportEvents(kind ReportKind) Stream[Reporting, EventsQuery] {
 	}[kind]
 	r := get("/reports/"+string(kind), "report-"+string(kind), pair.Viewer, summary).as("text/csv")
 	r.or = reflect.TypeFor[EventReport]()
-	return stream(r, same, func(reports Reporting, ctx context.Context, query EventsQuery, w *streamWriter) error {
+	return stream(r, same, func(reports Reports, ctx context.Context, query EventsQuery, w *streamWriter) error {
 		return writeReport(ctx, reports, kind, query.filter(), query.Format, w)
 	})
 }
@@ -54,7 +54,7 @@ func (s *Server) serveReports() {
 }
 
 // writeReport answers a page, or all of a report as a file.
-func writeReport(ctx context.Context, reports Reporting, kind ReportKind, filter ReportFilter, format ReportFormat, w *streamWriter) error {
+func writeReport(ctx context.Context, reports Reports, kind ReportKind, filter ReportFilter, format ReportFormat, w *streamWriter) error {
 	limited, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if format != "" {
@@ -74,7 +74,7 @@ func writeReport(ctx context.Context, reports Reporting, kind ReportKind, filter
 	return json.NewEncoder(w).Encode(page)
 }
 
-func reportPage(ctx context.Context, backend Reporting, kind ReportKind, filter ReportFilter) (any, error) {
+func reportPage(ctx context.Context, backend Reports, kind ReportKind, filter ReportFilter) (any, error) {
 	if err := filter.Check(kind); err != nil {
 		return nil, err
 	}

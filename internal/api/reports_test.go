@@ -155,7 +155,7 @@ func TestNoCellOfADownloadIsCalculated(t *testing.T) {
 // TestADownloadTakesLittleMemory reads a download of many events as it streams in.
 func TestADownloadTakesLittleMemory(t *testing.T) {
 	const events = 200_000
-	many := manyEvents{Reporting: admintest.New(t).Backend().Reports, events: events}
+	many := manyEvents{Reports: admintest.New(t).Backend().Reports, events: events}
 	d, err := api.NewDownload(t.Context(), many, api.AuditReport, api.ReportFilter{}, api.CSV)
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 type manyEvents struct {
-	api.Reporting
+	api.Reports
 
 	events int
 }

@@ -7,8 +7,8 @@ import (
 	"baton/internal/pair"
 )
 
-// Guarding keeps the rules of who may come in.
-type Guarding interface {
+// Security keeps the rules of who may come in.
+type Security interface {
 	Security(ctx context.Context) (Saved[pair.Security], error)
 	// SaveSecurity saves validated options that were derived from
 	// security.Version; Conflict if that is no longer the newest. Networks that
@@ -19,15 +19,15 @@ type Guarding interface {
 }
 
 // GetSecurity returns the security options, by key.
-func GetSecurity() Op[Guarding, None, Values] {
+func GetSecurity() Op[Security, None, Values] {
 	return tagged(get("/security", "security", pair.Administrator, "Security options, by key"),
-		func(g Guarding, ctx context.Context, _ None) (Values, error) { return valuesOf(g.Security(ctx)) })
+		func(g Security, ctx context.Context, _ None) (Values, error) { return valuesOf(g.Security(ctx)) })
 }
 
 // ChangeSecurity changes some security options, all of them or none.
-func ChangeSecurity() Op[Guarding, Changes, Values] {
+func ChangeSecurity() Op[Security, Changes, Values] {
 	return tagged(patch("/security", "change-security", pair.Administrator, "Change some security options; all of them or none"),
-		func(g Guarding, ctx context.Context, changes Changes) (Values, error) {
+		func(g Security, ctx context.Context, changes Changes) (Values, error) {
 			return valuesOf(saveChanges(ctx, changes, g.Security, g.SaveSecurity, "security options"))
 		})
 }

@@ -8,8 +8,8 @@ import (
 	"baton/internal/pair"
 )
 
-// SettingsStore keeps the settings of the pair.
-type SettingsStore interface {
+// Settings keeps the settings of the pair.
+type Settings interface {
 	Settings(ctx context.Context) (Saved[pair.Settings], error)
 	// SaveSettings saves validated settings that were derived from
 	// settings.Version; Conflict if that is no longer the newest.
@@ -17,15 +17,15 @@ type SettingsStore interface {
 }
 
 // GetSettings returns all settings of the pair, by key.
-func GetSettings() Op[SettingsStore, None, Values] {
+func GetSettings() Op[Settings, None, Values] {
 	return tagged(get("/settings", "settings", pair.Viewer, "All settings of the pair, by key"),
-		func(s SettingsStore, ctx context.Context, _ None) (Values, error) { return valuesOf(s.Settings(ctx)) })
+		func(s Settings, ctx context.Context, _ None) (Values, error) { return valuesOf(s.Settings(ctx)) })
 }
 
 // ChangeSettings changes some settings, all of them or none.
-func ChangeSettings() Op[SettingsStore, Changes, Values] {
+func ChangeSettings() Op[Settings, Changes, Values] {
 	return tagged(patch("/settings", "change-settings", pair.Administrator, "Change some settings; all of them or none"),
-		func(s SettingsStore, ctx context.Context, changes Changes) (Values, error) {
+		func(s Settings, ctx context.Context, changes Changes) (Values, error) {
 			return valuesOf(saveChanges(ctx, changes, s.Settings, s.SaveSettings, "settings"))
 		})
 }

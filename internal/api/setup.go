@@ -8,8 +8,8 @@ import (
 	"baton/internal/pair"
 )
 
-// SettingUp makes the first administrator.
-type SettingUp interface {
+// Setup makes the first administrator.
+type Setup interface {
 	// SetupToken returns the one-time token; empty once any user exists.
 	SetupToken(ctx context.Context) (string, error)
 	// SetUp makes the first administrator and spends the token; Refused if any
@@ -18,9 +18,9 @@ type SettingUp interface {
 }
 
 // GetSetup tells whether the first administrator is still to be made.
-func GetSetup() Op[SettingUp, None, SetupState] {
+func GetSetup() Op[Setup, None, SetupState] {
 	return ask(get("/setup", "setup-state", pair.Administrator, "Whether the first administrator is still to be made, and with which token"),
-		func(s SettingUp, ctx context.Context) (SetupState, error) {
+		func(s Setup, ctx context.Context) (SetupState, error) {
 			token, err := s.SetupToken(ctx)
 			return SetupState{Needed: token != "", Token: token}, err
 		})

@@ -2,9 +2,9 @@ package api
 
 import "context"
 
-// SigningIn lets people in to the console. The caller in the context says from
+// SignIn lets people in to the console. The caller in the context says from
 // where somebody comes; who it is, is found here.
-type SigningIn interface {
+type SignIn interface {
 	// SignIn checks a name and a password. Unauthorized is the same, and takes as
 	// long, for an unknown name, a wrong password and a disabled account. TooMany:
 	// nothing was looked at.

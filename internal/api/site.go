@@ -6,8 +6,8 @@ import (
 	"baton/internal/pair"
 )
 
-// SiteStore keeps what the site is called and shows.
-type SiteStore interface {
+// Site keeps what the site is called and shows.
+type Site interface {
 	Site(ctx context.Context) (SavedSite, error)
 	// SaveSite saves what was derived from site.Version; Conflict if that is no
 	// longer the newest, Usage with its Fields if values are refused. The front
@@ -16,15 +16,15 @@ type SiteStore interface {
 }
 
 // GetSite tells what the site is called and shows.
-func GetSite() Op[SiteStore, None, SiteAnswer] {
+func GetSite() Op[Site, None, SiteAnswer] {
 	return tagged(get("/site", "site", pair.Viewer, "What the site is called and shows"),
-		func(s SiteStore, ctx context.Context, _ None) (SiteAnswer, error) { return siteOf(s.Site(ctx)) })
+		func(s Site, ctx context.Context, _ None) (SiteAnswer, error) { return siteOf(s.Site(ctx)) })
 }
 
 // ChangeSite changes some of it, all of the changes or none.
-func ChangeSite() Op[SiteStore, Changes, SiteAnswer] {
+func ChangeSite() Op[Site, Changes, SiteAnswer] {
 	return tagged(patch("/site", "change-site", pair.Administrator, "Change some of it; all of the changes or none"),
-		func(s SiteStore, ctx context.Context, changes Changes) (SiteAnswer, error) {
+		func(s Site, ctx context.Context, changes Changes) (SiteAnswer, error) {
 			now, err := s.Site(ctx)
 			if err != nil {
 				return SiteAnswer{}, err

@@ -8,8 +8,8 @@ import (
 	"baton/internal/pair"
 )
 
-// Syncing starts and stops data syncs, and answers for every running task.
-type Syncing interface {
+// Syncs starts and stops data syncs, and answers for every running task.
+type Syncs interface {
 	// StartSync begins a data sync, or joins the one that is running.
 	StartSync(ctx context.Context, request SyncRequest) (Task, error)
 	// CancelSync is Refused if none is running.
@@ -19,19 +19,19 @@ type Syncing interface {
 }
 
 // StartSync is Sync Now. It answers a task to follow.
-func StartSync() Op[Syncing, SyncRequest, Task] {
-	return askWith(post("/sync", "start-sync", pair.Operator, "Sync Now; answers a task to follow"), Syncing.StartSync).
+func StartSync() Op[Syncs, SyncRequest, Task] {
+	return askWith(post("/sync", "start-sync", pair.Operator, "Sync Now; answers a task to follow"), Syncs.StartSync).
 		answering(http.StatusAccepted)
 }
 
 // CancelSync cancels the running data sync.
-func CancelSync() Op[Syncing, None, None] {
-	return order(del("/sync", "cancel-sync", pair.Operator, "Cancel the running data sync"), Syncing.CancelSync)
+func CancelSync() Op[Syncs, None, None] {
+	return order(del("/sync", "cancel-sync", pair.Operator, "Cancel the running data sync"), Syncs.CancelSync)
 }
 
 // GetTask tells how far a task is.
-func GetTask() Op[Syncing, string, Task] {
-	return askID(get("/tasks/{id}", "task", pair.Viewer, "How far a task is"), Syncing.Task)
+func GetTask() Op[Syncs, string, Task] {
+	return askID(get("/tasks/{id}", "task", pair.Viewer, "How far a task is"), Syncs.Task)
 }
 
 func (s *Server) serveSyncs() {

@@ -9,8 +9,8 @@ import (
 	"baton/internal/pair"
 )
 
-// Caring keeps automatic actions in bounds.
-type Caring interface {
+// Upkeep keeps automatic actions in bounds.
+type Upkeep interface {
 	// StartMaintenance turns automatic actions off, for a while or (0) until
 	// EndMaintenance.
 	StartMaintenance(ctx context.Context, lasting time.Duration) error
@@ -24,9 +24,9 @@ type Caring interface {
 }
 
 // StartMaintenance turns automatic actions off.
-func StartMaintenance() Op[Caring, MaintenanceRequest, None] {
+func StartMaintenance() Op[Upkeep, MaintenanceRequest, None] {
 	return orderWith(put("/maintenance", "start-maintenance", pair.Operator, "Turn automatic actions off"),
-		func(c Caring, ctx context.Context, request MaintenanceRequest) error {
+		func(c Upkeep, ctx context.Context, request MaintenanceRequest) error {
 			lasting, err := maintenanceTime(request.For)
 			if err != nil {
 				return err
@@ -36,18 +36,18 @@ func StartMaintenance() Op[Caring, MaintenanceRequest, None] {
 }
 
 // EndMaintenance turns automatic actions on again.
-func EndMaintenance() Op[Caring, None, None] {
-	return order(del("/maintenance", "end-maintenance", pair.Operator, "Turn automatic actions on again"), Caring.EndMaintenance)
+func EndMaintenance() Op[Upkeep, None, None] {
+	return order(del("/maintenance", "end-maintenance", pair.Operator, "Turn automatic actions on again"), Upkeep.EndMaintenance)
 }
 
 // Resume allows automatic failover again after too many takeovers.
-func Resume() Op[Caring, None, None] {
-	return order(post("/resume", "resume", pair.Operator, "Allow automatic failover again after too many takeovers"), Caring.Resume)
+func Resume() Op[Upkeep, None, None] {
+	return order(post("/resume", "resume", pair.Operator, "Allow automatic failover again after too many takeovers"), Upkeep.Resume)
 }
 
 // AddNote writes a note into the history.
-func AddNote() Op[Caring, NewNote, None] {
-	return orderWith(post("/history/note", "add-note", pair.Operator, "Write a note into the history, as what was done to the machines"), Caring.AddNote)
+func AddNote() Op[Upkeep, NewNote, None] {
+	return orderWith(post("/history/note", "add-note", pair.Operator, "Write a note into the history, as what was done to the machines"), Upkeep.AddNote)
 }
 
 // NewNote is a note for the history.
@@ -56,8 +56,8 @@ type NewNote struct {
 }
 
 // RunDoctor tells how ready the pair is.
-func RunDoctor() Op[Caring, None, []Check] {
-	return ask(get("/doctor", "doctor", pair.Viewer, "Readiness of this pair, each check with its next step"), Caring.Doctor).
+func RunDoctor() Op[Upkeep, None, []Check] {
+	return ask(get("/doctor", "doctor", pair.Viewer, "Readiness of this pair, each check with its next step"), Upkeep.Doctor).
 		within(time.Minute)
 }
 

@@ -15,31 +15,40 @@ import (
 
 const secretWords = "correct horse battery"
 
+// Contracts whose names are those of their methods as well.
+type (
+	siteActs          = api.Site
+	signInActs        = api.SignIn
+	securityActs      = api.Security
+	settingsActs      = api.Settings
+	notificationsActs = api.Notifications
+)
+
 // tested is an appliance with every act of its backend.
 type tested struct {
 	*Appliance
 	api.CertificateStore
-	api.SiteStore
-	api.SigningIn
+	siteActs
+	signInActs
 	api.Sessions
-	api.OwnAccount
+	api.Account
 	api.Users
-	api.Guarding
+	securityActs
 	api.Tokens
-	api.SettingUp
+	api.Setup
 	api.Backups
 	api.Maintaining
-	api.Observing
-	api.Syncing
+	api.Overview
+	api.Syncs
 	api.Roles
-	api.Caring
+	api.Upkeep
 	api.Keys
 	api.Relationship
-	api.SettingsStore
-	api.Reaching
-	api.Notifying
+	settingsActs
+	api.Addresses
+	notificationsActs
 	api.ProtectedData
-	api.Reporting
+	api.Reports
 	api.DivergedCopies
 }
 

@@ -9,14 +9,14 @@ import (
 	"baton/internal/store"
 )
 
-// Account implements api.OwnAccount.
+// Account implements api.Account.
 type Account struct {
 	*people
 
 	users *Users
 }
 
-// ChangePassword implements api.OwnAccount.
+// ChangePassword implements api.Account.
 func (a *Account) ChangePassword(ctx context.Context, name, old, password string) (api.Ticket, error) {
 	if err := a.lead.Check(); err != nil {
 		return api.Ticket{}, err
@@ -45,7 +45,7 @@ func (a *Account) newTicket(ctx context.Context, name string) (api.Ticket, error
 	return ticketOf(user), act.Failure(err)
 }
 
-// NewTOTP implements api.OwnAccount.
+// NewTOTP implements api.Account.
 func (a *Account) NewTOTP(_ context.Context, name string) (api.TOTPKey, error) {
 	if err := a.lead.Check(); err != nil {
 		return api.TOTPKey{}, err
@@ -54,7 +54,7 @@ func (a *Account) NewTOTP(_ context.Context, name string) (api.TOTPKey, error) {
 	return api.TOTPKey{Secret: key.Secret, URL: key.URL}, err
 }
 
-// EnableTOTP implements api.OwnAccount.
+// EnableTOTP implements api.Account.
 func (a *Account) EnableTOTP(ctx context.Context, name string, shown api.TOTPProof) (recovery []string, ticket api.Ticket, err error) {
 	if err := a.lead.Check(); err != nil {
 		return nil, api.Ticket{}, err
@@ -81,7 +81,7 @@ func (a *Account) EnableTOTP(ctx context.Context, name string, shown api.TOTPPro
 	return recovery, ticket, err
 }
 
-// DisableTOTP implements api.OwnAccount.
+// DisableTOTP implements api.Account.
 func (a *Account) DisableTOTP(ctx context.Context, name, password string) (api.Ticket, error) {
 	if err := a.lead.Check(); err != nil {
 		return api.Ticket{}, err
@@ -95,7 +95,7 @@ func (a *Account) DisableTOTP(ctx context.Context, name, password string) (api.T
 	return a.newTicket(ctx, name)
 }
 
-// RecoveryCodes implements api.OwnAccount.
+// RecoveryCodes implements api.Account.
 func (a *Account) RecoveryCodes(ctx context.Context, name string) (int, error) {
 	left, err := a.store.Users.RecoveryLeft(ctx, name)
 	return left, act.Failure(err)

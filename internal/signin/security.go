@@ -13,7 +13,7 @@ import (
 	"baton/internal/store"
 )
 
-// Security implements api.Guarding.
+// Security implements api.Security.
 type Security struct {
 	*people
 
@@ -49,13 +49,13 @@ func (s *Security) read(ctx context.Context) (api.Saved[pair.Security], error) {
 	return saved, pair.Check(saved.Values)
 }
 
-// Security implements api.Guarding.
+// Security implements api.Security.
 func (s *Security) Security(ctx context.Context) (api.Saved[pair.Security], error) {
 	saved, err := s.read(ctx)
 	return saved, act.Failure(err)
 }
 
-// SaveSecurity implements api.Guarding.
+// SaveSecurity implements api.Security.
 func (s *Security) SaveSecurity(ctx context.Context, wanted api.Saved[pair.Security]) (api.Saved[pair.Security], error) {
 	if err := s.lead.Check(); err != nil {
 		return api.Saved[pair.Security]{}, err
@@ -89,5 +89,5 @@ func (s *Security) securityEvent(ctx context.Context, after pair.Security) pair.
 	return act.Changed(ctx, what, changes...)
 }
 
-// Admits implements api.Guarding.
+// Admits implements api.Security.
 func (s *Security) Admits(from netip.Addr) bool { return s.rules.Get().Admits(from) }

@@ -8,7 +8,7 @@ import (
 	"baton/internal/pair"
 )
 
-// Setup implements api.SettingUp.
+// Setup implements api.Setup.
 type Setup struct {
 	*people
 
@@ -17,7 +17,7 @@ type Setup struct {
 	once  sync.Mutex // two that know the token add one administrator
 }
 
-// SetupToken implements api.SettingUp.
+// SetupToken implements api.Setup.
 func (s *Setup) SetupToken(ctx context.Context) (string, error) {
 	users, err := s.store.Users.List(ctx)
 	if err != nil || len(users) > 0 {
@@ -26,7 +26,7 @@ func (s *Setup) SetupToken(ctx context.Context) (string, error) {
 	return s.token, nil
 }
 
-// SetUp implements api.SettingUp.
+// SetUp implements api.Setup.
 func (s *Setup) SetUp(ctx context.Context, user pair.NewUser) error {
 	s.once.Lock()
 	defer s.once.Unlock()

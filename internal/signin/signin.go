@@ -8,10 +8,10 @@ import (
 	"baton/internal/pair"
 )
 
-// SignIn implements api.SigningIn.
+// SignIn implements api.SignIn.
 type SignIn struct{ *people }
 
-// SignIn implements api.SigningIn.
+// SignIn implements api.SignIn.
 func (s *SignIn) SignIn(ctx context.Context, in api.Credentials) (api.Ticket, error) {
 	user, err := s.prove(ctx, in.Name, in.Password, s.store.Users.Authenticate)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *SignIn) SignIn(ctx context.Context, in api.Credentials) (api.Ticket, er
 
 func ticketOf(user pair.User) api.Ticket { return api.Ticket{User: user.Name, Stamp: user.Stamp} }
 
-// SignInWithCode implements api.SigningIn.
+// SignInWithCode implements api.SignIn.
 func (s *SignIn) SignInWithCode(ctx context.Context, session api.SignedIn, code string) (api.Ticket, error) {
 	name := session.Account.Name
 	failed, end, err := s.gate.beginCode(name, source(ctx))

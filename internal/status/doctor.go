@@ -27,7 +27,7 @@ type Checks struct {
 	TestIPs   func(context.Context, []netip.Addr) ([]pair.Reach, error)
 }
 
-// Doctor implements api.Caring.
+// Doctor implements api.Upkeep.
 func (d *Checks) Doctor(ctx context.Context) ([]api.Check, error) {
 	checks := []api.Check{judgeKey(d.Overview.Link.KeyState()), d.checkPaired()}
 	_, paired := d.Overview.Link.Paired()

@@ -18,7 +18,7 @@ import (
 	"baton/internal/watch"
 )
 
-// Overview implements api.Observing: what this appliance is, sees and tells of itself.
+// Overview implements api.Overview: what this appliance is, sees and tells of itself.
 // Its methods are safe for use by several goroutines.
 type Overview struct {
 	ID         pair.ApplianceID
@@ -50,7 +50,7 @@ type Overview struct {
 	newest   recentStatus
 }
 
-// Status implements api.Observing.
+// Status implements api.Overview.
 func (o *Overview) Status(ctx context.Context) (pair.Status, error) {
 	now := time.Now()
 	own := o.Report(ctx, now)
@@ -119,7 +119,7 @@ func (o *Overview) recent(ctx context.Context) (pair.Status, <-chan struct{}, er
 	return status, changed, err
 }
 
-// WatchStatus implements api.Observing.
+// WatchStatus implements api.Overview.
 func (o *Overview) WatchStatus(ctx context.Context, send func(pair.Status) error) error {
 	const often = time.Second
 	ticker := time.NewTicker(often)
@@ -141,14 +141,14 @@ func (o *Overview) WatchStatus(ctx context.Context, send func(pair.Status) error
 	}
 }
 
-// History implements api.Observing.
+// History implements api.Overview.
 func (o *Overview) History(ctx context.Context, filter api.HistoryFilter) ([]pair.Event, error) {
 	const page = 10_000
 	events, err := o.Store.History.Events(ctx, store.Filter{Since: filter.Since, Until: filter.Until, Kinds: filter.Kinds, Limit: min(max(filter.Limit, 1), page)})
 	return events, act.Failure(err)
 }
 
-// Health implements api.Observing. It says what a status says of the site.
+// Health implements api.Overview. It says what a status says of the site.
 func (o *Overview) Health(ctx context.Context) api.Health {
 	status, _, err := o.recent(ctx)
 	if err != nil {
@@ -166,7 +166,7 @@ func healthOf(status pair.Status, here bool) api.Health {
 	return api.Health{Serving: serving, Text: text}
 }
 
-// Figures implements api.Observing.
+// Figures implements api.Overview.
 func (o *Overview) Figures(ctx context.Context) (api.Figures, error) {
 	takeovers, err := o.Store.History.Events(ctx, store.Filter{Kinds: []string{pair.KindTakeover}, Limit: 10_000})
 	if err != nil {

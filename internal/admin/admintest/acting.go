@@ -43,7 +43,7 @@ func (a *Appliance) needPeer(alone bool) error {
 	return nil
 }
 
-// StartSync implements api.Syncing.
+// StartSync implements api.Syncs.
 func (a *Appliance) StartSync(ctx context.Context, request api.SyncRequest) (api.Task, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -82,7 +82,7 @@ func (t *task) copy() api.Task {
 	return out
 }
 
-// CancelSync implements api.Syncing.
+// CancelSync implements api.Syncs.
 func (a *Appliance) CancelSync(context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -95,7 +95,7 @@ func (a *Appliance) CancelSync(context.Context) error {
 	return pair.Refuse(pair.Refused, "no data sync is running: there is nothing to cancel")
 }
 
-// Task implements api.Syncing.
+// Task implements api.Syncs.
 func (a *Appliance) Task(_ context.Context, id string) (api.Task, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -169,19 +169,19 @@ func (a *Appliance) ChangeRole(ctx context.Context, change api.RoleChange) (api.
 	}), nil
 }
 
-// Doctor implements api.Caring.
+// Doctor implements api.Upkeep.
 func (a *Appliance) Doctor(context.Context) ([]api.Check, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.checks(), nil
 }
 
-// EnableSharedIP implements api.Reaching.
+// EnableSharedIP implements api.Addresses.
 func (a *Appliance) EnableSharedIP(_ context.Context, address netip.Addr) error {
 	return a.tick(address, func(ip *pair.SharedIPStatus) { ip.Shared = true })
 }
 
-// DisableSharedIP implements api.Reaching.
+// DisableSharedIP implements api.Addresses.
 func (a *Appliance) DisableSharedIP(_ context.Context, address netip.Addr) error {
 	return a.tick(address, func(ip *pair.SharedIPStatus) { ip.Shared = false })
 }
@@ -201,7 +201,7 @@ func (a *Appliance) tick(address netip.Addr, set func(*pair.SharedIPStatus)) err
 	return pair.Refuse(pair.NotFound, "the configuration file names no shared IP %s: add it there, then try again", address)
 }
 
-// TestIPs implements api.Reaching: 198.51.100.0/24 answers, all else is silent.
+// TestIPs implements api.Addresses: 198.51.100.0/24 answers, all else is silent.
 func (a *Appliance) TestIPs(_ context.Context, addresses []netip.Addr) ([]pair.Reach, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

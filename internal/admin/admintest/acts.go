@@ -152,16 +152,19 @@ func NewCertificate(t TB, hostName string) (chain, key string) {
 	return string(text), string(private)
 }
 
+// contract is what channels keep to.
+type contract = api.Notifications
+
 // channels are the notifications, with what a test says of how channels fare.
 type channels struct {
-	api.Notifying
+	contract
 
 	states map[string]pair.ChannelState
 }
 
-// Notifications implements api.Notifying.
+// Notifications implements api.Notifications.
 func (c channels) Notifications(ctx context.Context) (api.SavedNotifications, error) {
-	saved, err := c.Notifying.Notifications(ctx)
+	saved, err := c.contract.Notifications(ctx)
 	for i, state := range saved.Channels {
 		if set, is := c.states[state.ID]; is {
 			set.ID, set.Enabled, set.SecretSet = state.ID, state.Enabled, state.SecretSet

@@ -202,14 +202,14 @@ func (a *Appliance) record(ctx context.Context, kind, text string, detail map[st
 	a.Happened(pair.Event{Time: Start().Add(time.Duration(a.events) * time.Minute), Appliance: ID, Kind: kind, Text: text, Detail: detail})
 }
 
-// Status implements api.Observing.
+// Status implements api.Overview.
 func (a *Appliance) Status(context.Context) (pair.Status, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.status, nil
 }
 
-// WatchStatus implements api.Observing.
+// WatchStatus implements api.Overview.
 func (a *Appliance) WatchStatus(ctx context.Context, send func(pair.Status) error) error {
 	for {
 		a.mu.Lock()
@@ -226,7 +226,7 @@ func (a *Appliance) WatchStatus(ctx context.Context, send func(pair.Status) erro
 	}
 }
 
-// Health implements api.Observing.
+// Health implements api.Overview.
 func (a *Appliance) Health(context.Context) api.Health {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -236,7 +236,7 @@ func (a *Appliance) Health(context.Context) api.Health {
 	return api.Health{Text: "alpha is " + a.status.Role.String() + ": another appliance serves the site."}
 }
 
-// Figures implements api.Observing.
+// Figures implements api.Overview.
 func (a *Appliance) Figures(context.Context) (api.Figures, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -54,5 +54,5 @@ type upkeep struct {
 	doctor func(context.Context) ([]api.Check, error)
 }
 
-// Doctor implements api.Caring.
+// Doctor implements api.Upkeep.
 func (u upkeep) Doctor(ctx context.Context) ([]api.Check, error) { return u.doctor(ctx) }

@@ -39,7 +39,7 @@ func (a *Appliance) now() time.Time {
 	return a.newest
 }
 
-// History implements api.Observing.
+// History implements api.Overview.
 func (a *Appliance) History(ctx context.Context, filter api.HistoryFilter) ([]pair.Event, error) {
 	events, err := a.store.History.Events(ctx, store.Filter{Since: filter.Since, Until: filter.Until, Kinds: filter.Kinds, Limit: max(filter.Limit, 1)})
 	return events, act.Failure(err)
