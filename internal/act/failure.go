@@ -12,8 +12,8 @@ import (
 	"baton/internal/peer"
 )
 
-// Failure makes what a person is told of an error of an edge, or of the decision's
-// no. Errors that nobody can read pass as they are, for the log.
+// Failure turns an error of an edge, or a refusal of the decision, into what a person
+// reads. Errors that nobody can read pass as they are, for the log.
 func Failure(err error) error {
 	refusal := pair.RefusalOf(err)
 	remote, fromPeer := errors.AsType[*peer.RemoteError](err)
@@ -39,12 +39,12 @@ func Failure(err error) error {
 	return err
 }
 
-// RefusedFor is the decision's no without more to say.
+// RefusedFor is a refusal of the decision, with its reason alone.
 func RefusedFor(reason failover.Reason) error {
 	return advised(reason, pair.Refuse(pair.Refused, "%w", reason))
 }
 
-// advised tells what to do about some of the decision's reasons instead.
+// advised replaces the sentence of some reasons by one that says what to do.
 func advised(reason failover.Reason, refusal error) error {
 	advice := map[failover.Reason]*pair.Refusal{
 		failover.PeerSilent: pair.Refuse(pair.Unreachable,

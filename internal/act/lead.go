@@ -37,7 +37,7 @@ func (l *Lead) Check() error {
 }
 
 // Change changes the site database, on the primary or a standalone appliance. A planned
-// switch waits for what has begun, see Finish, and nothing begins until it ended.
+// switch waits for changes that have begun, see Finish; none begins until it has ended.
 func (l *Lead) Change(change func() error) error {
 	l.changing.RLock()
 	defer l.changing.RUnlock()
@@ -59,8 +59,8 @@ func (l *Lead) ChangeFor(ctx context.Context, what string, change func() error) 
 	return nil
 }
 
-// Finish waits for changes of the site database that began before requests were
-// held: the final data sync is to bring everything that somebody was told is saved.
+// Finish waits for changes of the site database that began before requests were held.
+// So the final data sync brings everything that somebody was told is saved.
 func (l *Lead) Finish() {
 	l.changing.Lock()
 	l.changing.Unlock() //nolint:staticcheck // waiting for the others is all

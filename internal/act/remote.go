@@ -7,7 +7,7 @@ import (
 	"baton/internal/peer"
 )
 
-// Remote gives the decision's no a form that travels.
+// Remote turns a refusal of the decision into an error that the peer is sent.
 func Remote(err error) error {
 	if _, ok := errors.AsType[failover.Reason](err); ok {
 		return &peer.RemoteError{Code: "refused", Text: err.Error()}

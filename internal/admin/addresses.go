@@ -27,7 +27,7 @@ type Addresses struct {
 	Settings  *inforce.Settings
 	Host      *sharedip.Host
 	Outside   *watch.Outside
-	KeepOut   func()                 // has what still arrives for an address that is not served here end here
+	KeepOut   func()                 // drops what still arrives for an address that is not served here
 	Enforce   func(*failover.Config) // has everything go by the settings in force
 }
 
@@ -44,8 +44,8 @@ func (n *Addresses) EnableSharedIP(ctx context.Context, address netip.Addr) erro
 	if role != pair.Backup { // there its primary has the address, as it should
 		owner, free = n.usedElsewhere(ctx, address)
 	}
-	// The appliance that a standalone one is about to be paired with may have it, too:
-	// until the address is free it waits, with a condition.
+	// A standalone appliance may be about to be paired with one that has the address,
+	// too. It waits until the address is free, with a condition.
 	if role == pair.Primary && owner != "" {
 		return pair.Refuse(pair.Refused, "another machine, %s, answers for %s: take the address off there first", owner, address)
 	}

@@ -35,7 +35,7 @@ func (a *Allowing) allowance() pair.Allowance {
 	return pair.Allowance{Trees: withoutLinks(a.Protect...), Own: own, Led: led()}
 }
 
-// led returns where guarded places lie that a link of this machine's leads elsewhere, as
+// led lists the guarded places that are links on this machine, and where they lead, as
 // when /var/lib/docker was moved to a larger disk.
 func led() map[string]string {
 	leads := map[string]string{}
@@ -47,8 +47,8 @@ func led() map[string]string {
 	return leads
 }
 
-// withoutLinks adds to names of the configuration file where they lead, if root alone
-// says so: a tree may be a link as a whole.
+// withoutLinks adds where the names of the configuration file lead, if root alone can
+// change that: a whole tree may be a link.
 func withoutLinks(paths ...string) []string {
 	all := slices.Clone(paths)
 	for _, path := range paths {
@@ -99,7 +99,7 @@ func (a *Allowing) Keep(ctx context.Context) ([]string, error) {
 	return kept, a.Local.Save(ctx, func(s *store.State) { s.Allowed = kept })
 }
 
-// NoteKept tells of what is protected against what a new version would allow.
+// NoteKept records what stays protected although this version would not allow it.
 func (a *Allowing) NoteKept(kept []string) {
 	if len(kept) == 0 {
 		return
@@ -115,8 +115,8 @@ func (a *Allowing) Allowance(context.Context) (api.Allowance, error) {
 	return api.Allowance{Trees: a.Protect, Allowed: append([]string{}, a.Local.State().Allowed...)}, nil
 }
 
-// mustBeRoot refuses whoever does not sit at this machine's own socket, which is
-// root's: neither the console nor a token extends what may be protected here.
+// mustBeRoot refuses everybody but root on this machine, who alone can use its socket:
+// neither the console nor a token extends what may be protected here.
 func (a *Allowing) mustBeRoot(ctx context.Context, command, path string) error {
 	if caller, known := api.CallerFrom(ctx); known && caller.Local {
 		return nil

@@ -87,8 +87,8 @@ func (c *Certificates) SelfSignCertificate(ctx context.Context, version int64) (
 	return c.saveCertificate(ctx, certificate.Site{Certificate: made, Made: true}, version, "made a self-signed certificate of the site")
 }
 
-// Renew makes a certificate of the site that was made here anew, for the
-// same names, while some of its time is left; on the primary only.
+// Renew makes a new certificate of the site for the same names, before the old one ends,
+// if the old one was made here. Only the primary does.
 func (c *Certificates) Renew(ctx context.Context, now time.Time) error {
 	if shown, _, _ := c.Public.Site(); !shown.Due(now) || c.Agent.Look().State.Record.Role == pair.Backup {
 		return nil

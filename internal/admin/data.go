@@ -75,8 +75,7 @@ func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
 	})
 }
 
-// checkNewData applies the rules for names and paths; what they leave open is
-// found out on the spot.
+// checkNewData applies the rules for names and paths. It does not look at the disk.
 func (d *Data) checkNewData(ctx context.Context, wanted pair.Data) error {
 	if err := d.Lead.Check(); err != nil {
 		return err
@@ -84,7 +83,7 @@ func (d *Data) checkNewData(ctx context.Context, wanted pair.Data) error {
 	return d.Store.Data.Check(ctx, wanted)
 }
 
-// refusesPath reports whether no more need be said of the path.
+// refusesPath reports whether an error refuses the path, so that it needs no other check.
 func refusesPath(err error) bool {
 	if err == nil {
 		return false

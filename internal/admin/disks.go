@@ -18,8 +18,8 @@ import (
 	"baton/internal/pinned"
 )
 
-// Disks are under way at protected directories. Nobody waits long for one that hangs,
-// as a network disk may. There is one look at a path at a time, so that no more than
+// Disks tries whether protected directories can be read. Nobody waits long for a disk that
+// hangs, as a network disk may. There is one try of a path at a time, so that no more than
 // one goroutine hangs with it.
 type Disks struct {
 	mu    sync.Mutex
@@ -35,7 +35,7 @@ type readTest struct {
 // diskWait is how long a page waits for a disk.
 const diskWait = 500 * time.Millisecond
 
-// NewDisks returns one that looks at none.
+// NewDisks returns one that tries none yet.
 func NewDisks() *Disks { return &Disks{under: map[string]*readTest{}} }
 
 // at says of each path whether it can be read.
@@ -53,7 +53,7 @@ func (l *Disks) at(ctx context.Context, paths ...string) []api.Check {
 		case <-one.done:
 		case <-ctx.Done():
 		}
-		select { // one that is over counts, also when the wait is
+		select { // a try that has ended counts, also when the wait has
 		case <-one.done:
 			found[i] = one.found
 		default:

@@ -23,11 +23,11 @@ type Notifications struct {
 	Notifier *notify.Notifier
 }
 
-// testWait is how long somebody waits for what came of a test.
+// testWait bounds how long somebody waits for the result of a test.
 const testWait = 30 * time.Second
 
 // Notifications implements api.Notifications. The address of a webhook can be a secret
-// as well: who may not change it sees only where it leads.
+// as well: a person who may not change it sees only where it leads.
 func (n *Notifications) Notifications(ctx context.Context) (api.SavedNotifications, error) {
 	settings, version, err := n.Read(ctx)
 	if err != nil {
@@ -56,8 +56,8 @@ func whereTo(address string) string {
 	return target.Scheme + "://" + target.Host + "/…"
 }
 
-// channels tell how each channel of the settings fares here, also one that was saved
-// a moment ago.
+// channels tells how each channel of the settings does here, also one that was saved a
+// moment ago.
 func (n *Notifications) channels(settings pair.Notifications) []pair.ChannelState {
 	known := n.Notifier.States()
 	state := func(id, secret string, on bool) pair.ChannelState {
@@ -84,7 +84,7 @@ func (n *Notifications) SaveNotifications(ctx context.Context, wanted api.SavedN
 	if err != nil {
 		return api.SavedNotifications{}, act.Failure(err)
 	}
-	if wanted.Version != version { // whose password is meant is certain only now
+	if wanted.Version != version { // only now it is certain whose password is meant
 		return api.SavedNotifications{}, pair.Refuse(pair.Stale, "somebody else has changed this meanwhile: look at it again, then save")
 	}
 	after, err := notify.Prepare(wanted.Notifications, before)

@@ -62,9 +62,9 @@ func (r *Relationship) PreviewPair(ctx context.Context, request api.PairRequest)
 	return preview, nil
 }
 
-// notPaired is failure of a pairing. Keys that differ are told with the fingerprint of
-// the one here. The other's is shown to nobody who has not proved the key: a key that is
-// easily guessed could be found from it.
+// notPaired says why a pairing failed. If the keys differ, it tells the fingerprint of the
+// key here. It does not tell the fingerprint of the other: somebody who has not proved the
+// key could find a weak key from it.
 func (r *Relationship) notPaired(err error) error {
 	told := act.Failure(err)
 	if errors.Is(err, peer.ErrKeyMismatch) {
@@ -115,5 +115,5 @@ func (r *Relationship) Unpair(ctx context.Context, request api.UnpairRequest) er
 	return act.Failure(r.Link.Unpair(ctx))
 }
 
-// noPieces begins what an appliance says of its data that protects none.
+// noPieces is how an appliance that protects nothing begins the description of its data.
 const noPieces = "0 pieces "

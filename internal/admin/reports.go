@@ -30,7 +30,7 @@ type Reports struct {
 	Now      func() time.Time      // the wall clock
 }
 
-// scope is a report's filter, understood: what to read, and what to tell of it.
+// scope is what a report's filter asks for: what to read, and what to tell of it.
 type scope struct {
 	api.ReportRange
 	now     time.Time
@@ -38,7 +38,7 @@ type scope struct {
 	writers []pair.ApplianceID // none: all
 }
 
-// scopeOf understands a filter as of now.
+// scopeOf works out what a filter asks for now.
 func (r *Reports) scopeOf(ctx context.Context, filter api.ReportFilter) (scope, error) {
 	s := scope{now: r.Now()}
 	s.TimeZone = r.Settings.Get().TimeZone
@@ -172,7 +172,7 @@ func (r *Reports) changes(ctx context.Context, s scope) ([]report.Change, error)
 	return changes, nil
 }
 
-// unheard is since when this backup has not heard its primary; zero if it hears
+// unheard returns since when this backup has not heard its primary; zero if it hears
 // it, or is no backup.
 func (r *Reports) unheard(now time.Time) time.Time {
 	s := r.Agent.Look().State
@@ -247,8 +247,8 @@ func kindsOf(kind api.ReportKind, filter api.ReportFilter) []string {
 	return kind.Events()
 }
 
-// matching accepts what says the text. A planned switch is written by both sides,
-// and told by the one that takes the site.
+// matching accepts the events that contain the text. Both sides record a planned switch;
+// the one that takes the site counts.
 func matching(text string) func(pair.Event) bool {
 	text = strings.ToLower(strings.TrimSpace(text))
 	return func(event pair.Event) bool {

@@ -40,8 +40,8 @@ func (r *Roles) ChangeRole(ctx context.Context, change api.RoleChange) (api.Task
 	})
 }
 
-// unagreed says of a switch for which the peer is not to be had that it refuses, if it
-// answers: it is not its cable that is to be looked at, and nothing to force.
+// unagreed corrects the refusal of a switch if the peer answers and the two appliances
+// refuse each other: then its cable is in order, and force does not help.
 func (r *Roles) unagreed(err error) error {
 	if errors.Is(err, failover.PeerSilent) && r.Checks.Refuses() != pair.NoAnswer {
 		return pair.Refuse(pair.Unreachable, "the peer answers, and the two appliances refuse each other: do what baton doctor says of the peer, then switch")

@@ -60,7 +60,7 @@ func (s *Site) SaveSite(ctx context.Context, wanted api.SavedSite) (api.SavedSit
 
 // change is what an administrator did, for the history.
 type change struct {
-	text   string // behind who did it, without the point
+	text   string // as "changed the name", without the full stop
 	detail map[string]string
 }
 

@@ -14,8 +14,8 @@ import (
 	"baton/internal/peer"
 )
 
-// Tasks are what administrators have begun and may follow. A task goes on when
-// whoever began it goes away.
+// Tasks are what administrators have begun and may follow. A task goes on when the
+// administrator who began it goes away.
 type Tasks struct {
 	log  *slog.Logger
 	mu   sync.Mutex
@@ -59,8 +59,8 @@ func (t *Tasks) begin(ctx context.Context, kind, step string, act func(context.C
 	return t.get(task.ID)
 }
 
-// explained logs why a task failed, and returns what a person is explained of it. Tasks
-// speak with no other machine than the peer.
+// explained logs why a task failed, and returns what a person reads. Tasks speak with no
+// other machine than the peer.
 func (t *Tasks) explained(kind string, err error) error {
 	if err == nil {
 		return nil

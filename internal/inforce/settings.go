@@ -14,7 +14,7 @@ type Settings struct {
 	mu      sync.Mutex
 	now     pair.Settings
 	version int64
-	heard   bool // a backup has them from its primary, which knows better than a snapshot
+	heard   bool // a backup has them from its primary, and they are newer than those of a snapshot
 }
 
 // NewSettings returns settings that the site database has, and their version there.

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// The TLS port answers for the public site and for the console. To a browser that
-// would be one origin, in which a script among the site's files could act for an
-// administrator who is signed in. So at the site's host name there is the site and
-// no console; everywhere else, where both are, the site's pages get an origin of
-// nobody: they can run, but reach neither the console nor what browsers keep.
+// The TLS port answers for the public site and for the console. A browser would take both
+// for one origin, and a script among the site's files could act for an administrator who is
+// signed in. So there is no console at the site's host name. Everywhere else, where both
+// are, the site's pages get an origin of their own: they can run, and reach neither the
+// console nor what browsers keep.
 
 // sandbox is the policy for the site's pages where the console answers, too.
 const sandbox = "sandbox allow-scripts allow-forms allow-popups allow-popups-to-escape-sandbox allow-modals allow-downloads"
@@ -38,8 +38,7 @@ func (p *Public) besideConsole(site http.Handler) http.Handler {
 	})
 }
 
-// besideSite is the console where the site answers at its host name; there
-// something else answers in its place.
+// besideSite is the console; at the site's host name another handler answers in its place.
 func (p *Public) besideSite(console, inItsPlace http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.asked(r) {
@@ -50,10 +49,9 @@ func (p *Public) besideSite(console, inItsPlace http.Handler) http.Handler {
 	})
 }
 
-// withoutWorkers refuses to be the script of a service worker where the console is:
-// a browser would have it answer for the console's pages. One that is left from the
-// time when a name was the site's is told to go when the browser looks for a newer
-// script.
+// withoutWorkers answers no script of a service worker where the console is: a browser
+// would have the worker answer for the console's pages. A worker that is left from the time
+// when a name was the site's is removed when the browser looks for a newer script.
 func (p *Public) withoutWorkers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Service-Worker") != "" && !p.asked(r) {

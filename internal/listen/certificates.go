@@ -43,7 +43,7 @@ func (c *certificates) tls() *tls.Config {
 	return config
 }
 
-// showing makes a configuration whose sessions are its own: none outlives the
+// showing makes a configuration with sessions of its own: no session outlives the
 // certificate under which it began.
 func showing(shown certificate.Certificate) *tls.Config {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{shown.TLS()}, NextProtos: []string{"h2", "http/1.1"}}

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// handshakes has strangers begin TLS one at a time: signing and the exchange of keys
-// cost a processor some tenths of a millisecond, and thousands of them at a time
-// would keep it from what keeps the site up. The peer never waits.
+// handshakes has strangers begin TLS one at a time. Signing and the exchange of keys cost a
+// processor some tenths of a millisecond; thousands at a time would leave none for what
+// keeps the site up. The peer never waits.
 type handshakes struct{ turn chan struct{} }
 
 // How long a stranger waits for its turn, and may have it.

@@ -34,9 +34,9 @@ const (
 	maxAccount    = 64   // bytes of what was typed as a name; none that exists is longer
 )
 
-// gate slows down who guesses passwords and codes, by where they come from and by
-// the account that they try. A source from which an account was entered rightly
-// is not held up by what others do to that account.
+// gate slows down people who guess passwords and codes, by where they come from and by
+// the account that they try. If somebody has signed in from a source before, what others do
+// to that account does not hold that source up.
 type gate struct {
 	sources  *api.Guesses[netip.Prefix]
 	accounts *api.Guesses[string]
@@ -66,9 +66,9 @@ func newGate(now func() time.Time) *gate {
 	}
 }
 
-// begin refuses a source that has guessed too often, and a stranger to an account
-// at which too many guesses were made; those that run count, too. An account need
-// not exist. Who may try calls end when it is known what came of it.
+// begin refuses a source that has guessed too often, and a stranger to an account at which
+// too many guesses were made; tries that still run count, too. The account need not exist.
+// A caller who may try calls end once the result is known.
 func (g *gate) begin(account string, source netip.Prefix) (end func(), err error) {
 	account = short(account)
 	if !g.sources.Allowed(source) {
@@ -84,9 +84,9 @@ func (g *gate) begin(account string, source netip.Prefix) (end func(), err error
 	return end, nil
 }
 
-// beginCode is begin for a one-time code of an account whose password was right. Of
-// a source from which the account was entered rightly the tries are counted apart:
-// whoever has the password but not the code does not keep its owner out there.
+// beginCode is begin for a one-time code of an account whose password was right. The tries
+// of a source from which somebody has signed in before are counted apart: a stranger who
+// has the password but not the code does not keep the owner out there.
 func (g *gate) beginCode(account string, source netip.Prefix) (failed, end func(), err error) {
 	key := account
 	if g.trusts(account, source) {
@@ -99,8 +99,8 @@ func (g *gate) beginCode(account string, source netip.Prefix) (failed, end func(
 	return func() { g.codes.Failed(key) }, end, nil
 }
 
-// short is what is remembered of a name: whoever types it may be a stranger, and it
-// may be a megabyte.
+// short is the part of a name that is remembered: a stranger may have typed it, and it may
+// be a megabyte long.
 func short(account string) string { return strings.Clone(account[:min(len(account), maxAccount)]) }
 
 func tooMany() error {
@@ -130,8 +130,8 @@ func (g *gate) right(account string, source netip.Prefix) {
 	g.trusted[trust{account, source}] = true
 }
 
-// forget trusts no source with an account any more: how one signs in to it has
-// changed, perhaps because somebody else could.
+// forget trusts no source with an account any more: its password or codes have changed,
+// perhaps because somebody else knew them.
 func (g *gate) forget(account string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -101,8 +101,8 @@ func (p *people) failed(ctx context.Context, name, what string) {
 	p.lead.Audit.Record(pair.Event{Kind: pair.KindSignInFailed, Text: text, Detail: detail})
 }
 
-// goodPassword holds a new password to the rule of the Security page, and refuses
-// one that its owner could not type.
+// goodPassword refuses a new password that breaks the rule of the Security page, or that
+// its owner could not type.
 func (p *people) goodPassword(password string) error {
 	if least := p.rules.Get().PasswordLength; utf8.RuneCountInString(password) < least {
 		return pair.RefuseField("password", "use %d characters or more", least)

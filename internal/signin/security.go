@@ -21,8 +21,8 @@ type Security struct {
 }
 
 // Load brings into force what the site database says now. Options that
-// cannot be read leave those in force that are: what guards a site must not keep
-// it from coming up.
+// cannot be read leave the present ones in force: the guard of a site must not keep it from
+// coming up.
 func (s *Security) Load(ctx context.Context) {
 	saved, err := s.read(ctx)
 	if err != nil {

@@ -64,8 +64,7 @@ func (o *Overview) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
 	return o.filled(ready(after.Milliseconds(), sync.DataAgeMS, "the primary"))
 }
 
-// filled adds to a takeover that would happen what it would lack: files, or a web
-// server that works.
+// filled adds what a takeover would lack: files, or a web server that works.
 func (o *Overview) filled(known *pair.Readiness) *pair.Readiness {
 	if who := o.sickBackup(); who != "" {
 		known.Text += " But the site failed its check on " + who + " when it was last served there."
@@ -101,7 +100,7 @@ func (o *Overview) readinessOfBackup(seen agent.Seen, hears bool, sync pair.Sync
 		return ofBackup(*notReady(failover.PeerRefusesUs, Remedy(seen, failover.PeerRefusesUs)))
 	case !hears || s.Phase == pair.Alone:
 		return unknown("If this primary failed now, nothing would take over: the backup does not answer.")
-	case MaintenanceStatus(s).On(): // the backup has perhaps not told yet that it knows
+	case MaintenanceStatus(s).On(): // the backup may know of it and not have told yet
 		return ofBackup(*notReady(failover.InMaintenance, Remedy(seen, failover.InMaintenance)))
 	case report == nil || report.Readiness == nil:
 		return unknown("Whether the backup could take over is not known: it has not reported yet.")
@@ -130,7 +129,7 @@ func underWay(left, silent time.Duration, loss int64) *pair.Readiness {
 	return &pair.Readiness{Ready: true, TakeoverMS: left.Milliseconds(), LossMS: loss, Text: text}
 }
 
-// declines is that of one whose timeout is over, and which does not act.
+// declines is the readiness of a backup whose timeout is over and which does not act.
 func declines(why failover.Reason, nextStep string) *pair.Readiness {
 	return &pair.Readiness{TakeoverMS: -1, LossMS: -1, NextStep: nextStep, Text: "The primary does not answer, and this appliance does not take over: " + why.String()}
 }
@@ -139,7 +138,7 @@ func unknown(text string) *pair.Readiness {
 	return &pair.Readiness{TakeoverMS: -1, LossMS: -1, Text: text, NextStep: "Look at the backup, its cable and its network."}
 }
 
-// ofBackup is what a backup tells of itself, as its primary tells it.
+// ofBackup turns what a backup tells of itself into what its primary tells of it.
 func ofBackup(told pair.Readiness) *pair.Readiness {
 	told.Text = strings.ReplaceAll(told.Text, "this appliance", "the backup")
 	return &told
@@ -166,5 +165,5 @@ func notReady(why failover.Reason, nextStep string) *pair.Readiness {
 	}
 }
 
-// unreached is the readiness of a backup that would take over but for that.
+// unreached is the readiness of a backup that reaches too few test IPs.
 func unreached() *pair.Readiness { return notReady(failover.NetworkLost, watch.ReachStep) }

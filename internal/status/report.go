@@ -34,7 +34,7 @@ func (t *lastReport) keep(from pair.ApplianceID, report pair.Report) (news bool)
 	return before == nil || before.from != from || gistOf(before.report) != gistOf(report)
 }
 
-// gist is what of a report is worth showing at once.
+// gist is the part of a report whose change is shown at once.
 type gist struct {
 	role       pair.Role
 	state      pair.Phase
@@ -62,8 +62,8 @@ const (
 	mostWords = 1024 // bytes of a text
 )
 
-// sound is a report as far as this version understands it. The peer may be of
-// another version, or broken: what it tells must not keep a page from being shown.
+// sound returns the part of a report that this version understands. The peer may be of
+// another version, or broken: every page must still be shown.
 func sound(r pair.Report) pair.Report {
 	r.Version = short(r.Version)
 	r.Conditions = slices.Clone(r.Conditions[:min(len(r.Conditions), mostTold)])
@@ -152,8 +152,8 @@ func (o *Overview) Report(ctx context.Context, now time.Time) pair.Report {
 	return report
 }
 
-// roleSince is when the role was taken; of one that an earlier version took without
-// noting that, when this daemon came to its present state.
+// roleSince returns when the role was taken. An earlier version did not note that: then it
+// is when this daemon came to its present state.
 func (o *Overview) roleSince(now time.Time, s failover.State) time.Time {
 	if since := o.Local.State().RoleSince; !since.IsZero() {
 		return since

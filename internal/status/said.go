@@ -8,8 +8,8 @@ import (
 	"baton/internal/pair"
 )
 
-// checkOwnNetwork lists what is amiss with this machine's own network, as far as it is
-// known without asking anybody: it is none of the peer's doing.
+// checkOwnNetwork lists the faults of this machine's own network that are known without
+// asking anybody: the peer does not cause them.
 func checkOwnNetwork(seen agent.Seen, open []pair.Condition) []api.Check {
 	own := []api.Check{}
 	for _, id := range []string{"shared-ip-no-carrier", "own-network-at-fault", "isolated"} { // the cause before what it leads to
@@ -24,7 +24,7 @@ func checkOwnNetwork(seen agent.Seen, open []pair.Condition) []api.Check {
 	return own
 }
 
-// sayings are the conditions of this appliance that a failed check tells, by its id.
+// sayings lists, for each check, the conditions of this appliance that it tells if it fails.
 func sayings() map[string][]string {
 	return map[string][]string{
 		"peer":      {"peer-unreachable", "alone", "key-mismatch", "peer-identity-changed", "peer-version"},
@@ -36,9 +36,9 @@ func sayings() map[string][]string {
 	}
 }
 
-// unsaid leaves out of the open conditions those of this appliance that a failed check
-// has told: under the same id, as one of its sayings, or with the same next step; so is a
-// data sync that fails because the peer is silent. What is torn is named by its condition alone.
+// unsaid leaves out the conditions of this appliance that a failed check has told already:
+// under the same id, as one of its sayings, or with the same next step. It also leaves out a
+// data sync that fails because the peer is silent. Only its condition names torn data.
 func unsaid(open []pair.Notice, checks []api.Check) []pair.Notice {
 	return slices.DeleteFunc(slices.Clone(open), func(notice pair.Notice) bool {
 		told := func(check api.Check) bool {

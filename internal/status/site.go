@@ -15,10 +15,10 @@ type sighting struct {
 	peerRole    pair.Role
 	peerPhase   pair.Phase
 	shared      bool             // a shared IP is enabled here
-	checked     bool             // whoever serves the site knows whether it answers
+	checked     bool             // the appliance that serves the site knows whether it answers
 	ready       bool             // the backup would take over by itself
-	hollow      bool             // though without the site's files
-	wasSick     bool             // though the site failed its check there lately
+	hollow      bool             // it would serve without the site's files
+	wasSick     bool             // the site failed its check there lately
 	heardMS     int64            // since the peer was last heard; -1: never
 	peerServed  bool             // it served then
 	peerStopped bool             // its daemon was told to stop
@@ -65,7 +65,7 @@ func (s sighting) status() pair.SiteStatus {
 	return pair.SiteStatus{State: pair.SiteUnknown, Text: "Not known: " + s.silent()}
 }
 
-// servedBy is the site while one appliance holds the shared IP, with what that one
+// servedBy describes the site while one appliance holds the shared IP, with what that one
 // tells of itself.
 func (s sighting) servedBy(by, other string, told []pair.Condition) pair.SiteStatus {
 	for _, condition := range told {

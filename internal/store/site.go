@@ -1,8 +1,6 @@
 package store
 
 import (
-	"baton/internal/durable"
-	"baton/internal/pair"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"baton/internal/durable"
+	"baton/internal/pair"
 )
 
 // Site is the site database, in parts by subject that share one file. Their methods are
