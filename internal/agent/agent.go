@@ -139,9 +139,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-// pass takes in what has been told already, and then lets time pass: a machine
-// that had no processor for a while must not decide on evidence that is older
-// than what waits in its inbox.
+// pass handles the events that have arrived, and only then lets time pass: a machine that
+// had no processor for a while must not decide on evidence that is older than the events in
+// its inbox.
 func (a *Agent) pass(ctx context.Context) {
 	for range len(a.inbox) {
 		a.receive(ctx, <-a.inbox)
@@ -201,8 +201,8 @@ func (a *Agent) receive(ctx context.Context, m message) {
 	a.cause = nil
 }
 
-// causeOf is what is known of why the step of a switch failed that ends for a reason;
-// empty if nothing is.
+// causeOf returns why the step of a switch failed that ends for a reason; empty if that is
+// not known.
 func (a *Agent) causeOf(reason failover.Reason) string {
 	switch {
 	case a.cause == nil:
@@ -213,8 +213,8 @@ func (a *Agent) causeOf(reason failover.Reason) string {
 	return ""
 }
 
-// takeCommand keeps who waits for the end of a command. While a switch runs for
-// somebody, others are refused.
+// takeCommand notes who waits for the end of a command. While a switch runs for somebody,
+// others are refused.
 func (a *Agent) takeCommand(m message) bool {
 	if a.command != nil && a.state.Switch.Step != failover.NoSwitch {
 		m.reply <- refusal(failover.SwitchRuns, "")
@@ -233,13 +233,13 @@ func (a *Agent) takeQuestion(m message) {
 	}
 }
 
-// replace keeps the newest who asks; one who asked before has given up.
+// replace notes the newest caller; an earlier caller has given up.
 func replace(waiting *chan error, ask chan error) {
 	answer(waiting, errSuperseded)
 	*waiting = ask
 }
 
-// answer tells whoever waits, if anybody does. The channels have room for one.
+// answer tells the caller who waits, if there is one. The channels have room for one.
 func answer(waiting *chan error, err error) {
 	if *waiting != nil {
 		*waiting <- err

@@ -16,7 +16,7 @@ const (
 	repeatRest = 10 * time.Minute // then one for so long, with the number of those left out
 )
 
-// sparing is a history that writes what repeats itself without end only now and then.
+// sparing is a history that writes an event that repeats itself only now and then.
 type sparing struct {
 	History
 	wall func() time.Time

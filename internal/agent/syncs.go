@@ -18,7 +18,7 @@ import (
 type syncs struct {
 	agent *Agent
 	tally *tally
-	turn  chan struct{} // holds one token: whoever has it may pull
+	turn  chan struct{} // holds one token: the goroutine that has it may pull
 
 	mu      sync.Mutex
 	epoch   pair.Epoch // under which pulling is allowed now; zero: it is not
@@ -231,8 +231,8 @@ func (a *Agent) tellTorn(ctx context.Context) {
 	}
 }
 
-// lookAtData is tellTorn while the primary does not answer: a disk that has gone must be
-// known before an epoch is raised. One that hangs keeps nobody.
+// lookAtData is tellTorn while the primary does not answer: that a disk has gone must be
+// known before an epoch is raised. A disk that hangs delays nobody.
 func (a *Agent) lookAtData(ctx context.Context) {
 	if a.Look().State.Record.Role != pair.Backup || !a.looking.CompareAndSwap(false, true) {
 		return
@@ -252,8 +252,8 @@ func (a *Agent) DataOffered(ctx context.Context, offer pair.Snapshot) error {
 	return nil
 }
 
-// DataMended says that what was half in place was looked at again beside any sync;
-// newest is the snapshot that is whole then.
+// DataMended says that a snapshot that was half in place was looked at again outside of a
+// sync; newest is the snapshot that is whole now.
 func (a *Agent) DataMended(ctx context.Context, newest pair.Snapshot) {
 	if newest.Compare(a.Look().State.Record.Snapshot) > 0 {
 		a.Tell(ctx, failover.DataChanged{Snapshot: newest, Taken: a.takenAt(newest)})

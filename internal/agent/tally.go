@@ -15,9 +15,9 @@ import (
 // for ever.
 const tallyFor = 5 * time.Minute
 
-// tally writes data syncs into the history: at once what was asked for, what ends
-// otherwise than the one before, and what is the first for a while; the automatic
-// ones that follow summed up.
+// tally writes data syncs into the history. It writes at once a sync that was asked for, one
+// that ends otherwise than the one before, and the first for a while. It sums up the
+// automatic ones that follow.
 type tally struct {
 	history History
 

@@ -33,8 +33,8 @@ func (c Config) Because(s State, id string) string {
 	return ""
 }
 
-// unoffered says on a primary why it offers its backup no handover: what stands against
-// it may be the backup's.
+// unoffered says why this primary offers its backup no handover. The reason may lie with
+// the backup.
 func (c Config) unoffered(s State, why Reason) string {
 	switch {
 	case why == WasSick:
@@ -58,7 +58,7 @@ func row(id string, severity pair.Severity, text, nextStep string, holds func(Co
 }
 
 // Remedy is the next step of a backup that is not ready for a reason: that of the
-// condition which tells the same. Of several, it is that of the one which holds.
+// condition that tells the same. If several do, it is that of the condition that is open.
 func (c Config) Remedy(s State, why Reason) (step string) {
 	for _, row := range conditionRows() {
 		if !slices.Contains(row.unready, why) {
@@ -244,7 +244,7 @@ func effectConditions() []conditionRow {
 	}
 }
 
-// lasting reports whether role and phase have lasted for longer than what passes by
+// lasting reports whether role and phase have lasted longer than a state that passes by
 // itself.
 func (c Config) lasting(s State) bool { return s.Now.Sub(s.Since) > c.Timeout }
 

@@ -30,7 +30,7 @@ func (t *turn) unfollow() {
 	}
 }
 
-// servicesSet takes in whether the services do what was asked of them.
+// servicesSet notes whether the services do what they were asked to.
 func (t *turn) servicesSet(ev ServicesSet) {
 	if ev.Duty != t.Duty {
 		return // they have been asked for something else since
@@ -58,7 +58,7 @@ func (t *turn) servicesSet(ev ServicesSet) {
 	}
 }
 
-// retryServices asks the services again for what they have failed to do.
+// retryServices asks the services again to do what they failed to do.
 func (t *turn) retryServices() {
 	if t.DutyAgain.Set && t.due(t.DutyAgain.At) {
 		t.want(t.Duty)

@@ -54,7 +54,7 @@ type (
 
 	// SaveFailed says that the record could not be made durable and that the actions
 	// after it were not carried out. Event is the one whose turn was undone: what it says of the
-	// world holds all the same.
+	// world is still true.
 	SaveFailed struct{ Event Event }
 	// DataOpened is the outcome of OpenData.
 	DataOpened struct{ OK bool }

@@ -55,9 +55,9 @@ func (t *turn) outvotes(cmd BecomePrimary) bool {
 	return t.Record.Role == pair.Primary && t.Door == Open && (t.Peer.Phase == pair.Conflict || t.SetBack) && cmd.Force
 }
 
-// reachable reports whether there is a primary that can be asked to hand over. Who
-// has just been handed the site is one, before it has told so itself; one in a conflict
-// has nothing to hand over.
+// reachable reports whether there is a primary that can be asked to hand over. A
+// peer that has just been handed the site counts, before it has said so itself. A primary
+// in a conflict has nothing to hand over.
 func (t *turn) reachable() bool {
 	lately := t.PrimaryHeard.within(silentPolls*t.every(t.State)+t.pollWait(t.State), t.now)
 	return lately && t.Peer.Phase != pair.Conflict && (t.Peer.Role == pair.Primary || t.Record.Granted)

@@ -84,7 +84,7 @@ func (t *turn) primaryHeard(v pair.View) {
 	t.noteRival(v)
 }
 
-// noteRival keeps whether the backup may take over by itself. What it is not known
+// noteRival notes whether the backup may take over by itself. What it is not known
 // to have learned does not bind it, also after a restart here.
 func (t *turn) noteRival(v pair.View) {
 	if t.Record.Role != pair.Primary || v.Role != pair.Backup || t.Record.Rival == v.Armed || t.Broken == SavingRecord {
@@ -189,8 +189,8 @@ func (t *turn) descends(v pair.View) bool {
 	return t.Record.Epoch.IsZero() || v.Lineage.Contains(t.Record.Epoch)
 }
 
-// ahead reports whether our newest snapshot is one that the data of a primary in a new
-// epoch has not been through: it was set back, and an administrator chose it.
+// ahead reports whether the data of a primary in a new epoch does not include our newest
+// snapshot: the primary was set back, and an administrator chose it.
 func (t *turn) ahead(v pair.View) bool {
 	mine := t.Record.Snapshot
 	return v.Epoch.Above(t.Record.Epoch) && !mine.IsZero() && v.Lineage.Contains(mine.Epoch) &&

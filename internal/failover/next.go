@@ -95,7 +95,7 @@ func (t *turn) noticeStall() {
 	}
 }
 
-// forget drops the evidence; what was asked before now says nothing any more.
+// forget drops the evidence: answers to earlier questions do not count any more.
 func (e *Evidence) forget(now Instant) {
 	e.Reached, e.ReachedSince = Moment{}, Moment{}
 	e.Silent, e.SilentSince, e.Probes = Moment{}, Moment{}, 0

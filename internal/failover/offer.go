@@ -22,8 +22,8 @@ func (t *turn) offer() {
 	t.do(OfferHandover{Wait: handoverLimit})
 }
 
-// unwell reports whether the site here does not serve its clients as it should: it
-// is sick, does not come up, or the cable of a shared IP is out.
+// unwell reports whether the site here does not serve its clients properly: it is sick,
+// does not come up, or the cable of a shared IP is out.
 func (t *turn) unwell() bool {
 	return t.Sick && t.Door == Open || t.incapable() || t.unplugged()
 }

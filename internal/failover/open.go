@@ -56,8 +56,8 @@ func (t *turn) putOn() {
 
 func (t *turn) claim() Claim { return Claim{Lease: t.leaseNow(), Until: t.until()} }
 
-// mayClaim reports whether nobody else has put the shared IP on while the site
-// was being opened here, which may take long.
+// mayClaim reports whether no other machine has put the shared IP on while the site was
+// being opened here, which may take long.
 func (t *turn) mayClaim() bool {
 	e := t.Evidence
 	return t.Record.Role != pair.Primary || t.heardLately() || !e.Owned.Set || e.Silent.Set && e.Silent.At >= e.Owned.At
@@ -75,7 +75,7 @@ func (t *turn) openingFailed(effect Effect, why Reason) {
 	t.enter(t.Record.Role, pair.Waiting, why)
 }
 
-// backOff plans the next attempt at what has failed: less and less often.
+// backOff plans the next attempt after a failure, each later than the one before.
 func (t *turn) backOff() {
 	t.Retry = t.now.Add(min(retryPause<<max(t.Tries, 1)/2, longestPause))
 	t.Tries = min(t.Tries+1, 10)
@@ -185,10 +185,9 @@ func (t *turn) setAsideDone(ev SetAsideDone) {
 	t.save(record)
 }
 
-// saveFailed comes in place of a turn that could not be made durable. What the
-// event told is kept; what was decided did not happen, and is decided again
-// once its reason comes up again. A primary that would have given way closes
-// all the same: that needs no disk.
+// saveFailed comes in place of a turn that could not be made durable. What the event told
+// stays; what was decided did not happen, and is decided again when its reason comes up
+// again. A primary that would have stepped down closes even so: that needs no disk.
 func (t *turn) saveFailed(undone Event) {
 	t.observe(undone)
 	t.Broken, t.Retry = SavingRecord, t.now.Add(retryPause)

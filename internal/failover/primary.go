@@ -63,7 +63,7 @@ func (t *turn) entitled() bool {
 	return !t.rivalPossible() || t.Forced || !t.due(t.isolatedAt())
 }
 
-// until is how long traffic may pass on what is known now: Never where nobody could
+// until returns how long traffic may pass, by what is known now: Never if nobody could
 // take over.
 func (t *turn) until() Instant {
 	if t.Record.Role != pair.Primary || !t.rivalPossible() || t.Forced || !t.obeys(GuardIsolation) {
@@ -191,9 +191,9 @@ func (t *turn) comeBack() {
 	t.open()
 }
 
-// endRetries ends the attempts to open a site that does not come up, once the
-// entitlement has run out or this machine has stood still: the peer may have
-// taken over since, and to come back takes what it takes after any isolation.
+// endRetries ends the attempts to open a site that does not come up, once the entitlement
+// has run out or this machine has stood still: the peer may have taken over since. Coming
+// back then needs what it needs after any isolation.
 func (t *turn) endRetries() {
 	if t.retrying() && (t.stalled || !t.entitled()) && t.obeys(GuardIsolation) {
 		t.Tries = 0
