@@ -140,14 +140,19 @@ func (t *turn) takeoverReason() Reason {
 	return t.check(takeoverGuards())
 }
 
-// check returns Agreed, or what the first guard that does not pass says.
-func (t *turn) check(guards []guardRow) Reason {
+// check returns Agreed, or what the first guard that does not pass says. The
+// guards judge a copy, of which they change no more than Wake: were the turn itself
+// handed to functions of a table, each call of Next would allocate it.
+func (t *turn) check(guards []guardRow) (why Reason) {
+	judged := *t
 	for _, guard := range guards {
-		if t.obeys(guard.guard) && !guard.passes(t) {
-			return guard.refusal
+		if t.obeys(guard.guard) && !guard.passes(&judged) {
+			why = guard.refusal
+			break
 		}
 	}
-	return Agreed
+	t.Wake = judged.Wake
+	return why
 }
 
 // guardRow is one condition that must hold, and what is said while it does not.

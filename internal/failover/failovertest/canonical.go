@@ -12,9 +12,9 @@ const (
 	longAgo      = 3
 )
 
-// canonical returns the same world at a fixed time: two worlds that differ only
-// in when they happen are one.
-func canonical(w World) World {
+// canonize moves a world to a fixed time: two worlds that differ only in when
+// they happen are one.
+func canonize(w *World) {
 	shift := canonicalNow - w.Now
 	oldest := canonicalNow.Add(-longAgo * w.Sides[Alpha].Config.Timeout)
 	w.Instants(func(t *failover.Instant) {
@@ -25,7 +25,6 @@ func canonical(w World) World {
 	for i := range w.Sides {
 		w.Sides[i].forget(canonicalNow)
 	}
-	return w
 }
 
 // forget drops what a side knows but can make no difference any more.

@@ -26,8 +26,6 @@ type Found struct {
 	Transitions map[failover.Explain]int
 	Bug         string // an invariant that broke; "" if none did
 	History     []string
-
-	settled map[uint64]bool // worlds that are known to come right
 }
 
 // String renders the outcome for a person.
@@ -67,12 +65,12 @@ func (l *link) list() []string {
 // Repairs cost nothing, so that a fault may last for any number of steps.
 func Explore(start World, faults []Fault, bounds Bounds) Found {
 	found := Found{Transitions: map[failover.Explain]int{}}
-	seen := visited{seed: maphash.MakeSeed(), left: map[uint64]int{}}
-	frontier := []*node{{world: canonical(start), left: bounds.Faults}}
+	seen := &visited{seed: maphash.MakeSeed(), left: map[uint64]int{}}
+	x := explorer{faults, bounds, seen}
+	canonize(&start)
+	frontier := []*node{{world: start, left: bounds.Faults}}
 	for range bounds.Steps {
-		next := overParts(frontier, &found, func(n *node, part *Found) []*node {
-			return part.expand(n, faults, bounds, &seen)
-		})
+		next := x.overParts(frontier, &found, (*part).expand)
 		if found.Bug != "" {
 			return found
 		}
@@ -84,8 +82,15 @@ func Explore(start World, faults []Fault, bounds Bounds) Found {
 		}
 	}
 	found.Distinct = len(seen.left)
-	overParts(frontier, &found, func(n *node, part *Found) []*node { part.settle(n, &seen); return nil })
+	x.overParts(frontier, &found, (*part).settle)
 	return found
+}
+
+// explorer is what all parts of an exploration go by. They only read it.
+type explorer struct {
+	faults []Fault
+	bounds Bounds
+	seen   *visited
 }
 
 // visited remembers the worlds that were seen, by their hash, and how many faults
@@ -111,27 +116,39 @@ func (k *visited) add(n *node) bool {
 	return true
 }
 
+// part is the work of one processor.
+type part struct {
+	explorer
+	found   Found
+	next    []*node         // worlds that one more step leads to
+	at      node            // the world at hand: most were seen before, and cost no memory
+	mended  map[uint64]bool // worlds that were mended, and left to settle
+	settled map[uint64]bool // worlds that are known to come right
+}
+
 // overParts does work on every node, on all processors, and gathers what it
 // found, in order.
-func overParts(nodes []*node, found *Found, work func(*node, *Found) []*node) []*node {
-	parts := runtime.GOMAXPROCS(0)
-	results, founds := make([][]*node, parts), make([]Found, parts)
+func (x explorer) overParts(nodes []*node, found *Found, work func(*part, *node)) (next []*node) {
+	parts := make([]part, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
 	for i := range parts {
 		wg.Go(func() {
-			founds[i].Transitions, founds[i].settled = map[failover.Explain]int{}, map[uint64]bool{}
-			for _, n := range nodes[len(nodes)*i/parts : len(nodes)*(i+1)/parts] {
-				if results[i] = append(results[i], work(n, &founds[i])...); founds[i].Bug != "" {
+			p := &parts[i]
+			p.explorer, p.mended, p.settled = x, map[uint64]bool{}, map[uint64]bool{}
+			p.found.Transitions = map[failover.Explain]int{}
+			for _, n := range nodes[len(nodes)*i/len(parts) : len(nodes)*(i+1)/len(parts)] {
+				if work(p, n); p.found.Bug != "" {
 					return
 				}
 			}
 		})
 	}
 	wg.Wait()
-	for _, f := range founds {
-		found.add(f)
+	for i := range parts {
+		found.add(parts[i].found)
+		next = append(next, parts[i].next...)
 	}
-	return slices.Concat(results...)
+	return next
 }
 
 func (f *Found) add(other Found) {
@@ -144,39 +161,41 @@ func (f *Found) add(other Found) {
 	}
 }
 
-// expand returns what one step can make of a world, without what was seen.
-func (f *Found) expand(n *node, faults []Fault, bounds Bounds, seen *visited) []*node {
-	next := f.step(nil, *n, bounds, seen)
-	for _, fault := range faults {
+// expand finds what one step can make of a world, without what was seen.
+func (p *part) expand(n *node) {
+	p.at = *n
+	p.step()
+	for _, fault := range p.faults {
 		cost := 1
 		if fault.Repairs {
 			cost = 0
 		}
-		if f.Bug != "" || n.left < cost || fault.Repairs && n.history == nil {
+		if p.found.Bug != "" || n.left < cost || fault.Repairs && n.history == nil {
 			continue
 		}
-		after := node{world: n.world, left: n.left - cost, age: n.age}
-		if fault.Do(&after.world, after.world.Watch(nil)); after.world != n.world {
-			after.history = &link{fault.Name, n.age, n.history}
-			next = f.step(next, after, bounds, seen)
+		p.at = node{world: n.world, left: n.left - cost, age: n.age}
+		if fault.Do(&p.at.world, p.at.world.Watch(nil)); p.at.world != n.world {
+			p.at.history = &link{fault.Name, n.age, n.history}
+			p.step()
 		}
 	}
-	return next
 }
 
-// step lets a world go on, and adds it to the others if it is new.
-func (f *Found) step(others []*node, n node, bounds Bounds, seen *visited) []*node {
-	f.Worlds++
+// step lets the world at hand go on, and adds it to the next ones if it is new.
+func (p *part) step() {
+	n := &p.at
+	p.found.Worlds++
 	n.age++
-	n.world.Run(bounds.Step, n.world.Watch(f.count))
-	if !f.report(n.world.Bug, &n) {
-		return others
+	n.world.Run(p.bounds.Step, n.world.Watch(p.found.count))
+	if !p.found.report(n.world.Bug, n) {
+		return
 	}
-	n.world = canonical(n.world)
-	if n.key = seen.hash(&n.world); seen.has(&n) {
-		return others
+	canonize(&n.world)
+	if n.key = p.seen.hash(&n.world); p.seen.has(n) {
+		return
 	}
-	return append(others, &n)
+	added := *n
+	p.next = append(p.next, &added)
 }
 
 func (f *Found) report(bug string, n *node) bool {
@@ -193,19 +212,31 @@ func (f *Found) count(_ int, action failover.Action) {
 	}
 }
 
-// settle mends everything in a copy of the world, and expects it to come right
-// and to stay so.
-func (f *Found) settle(n *node, seen *visited) {
-	n.world.MendAll(n.world.Watch(f.count))
+// settle mends everything in a world, and expects it to come right and to stay
+// so. Many worlds are the same once they are mended; one of them is enough.
+func (p *part) settle(n *node) {
+	n.world.MendAll(n.world.Watch(p.found.count))
+	start := p.hash(&n.world)
+	if p.mended[start] {
+		return
+	}
+	p.mended[start] = true
 	var way []uint64
-	bug := n.world.Mended(f.count, func(w *World) bool {
-		way = append(way, seen.hash(new(canonical(*w))))
-		return f.settled[way[len(way)-1]]
+	bug := n.world.Mended(p.found.count, func(w *World) bool {
+		way = append(way, p.hash(w))
+		return p.settled[way[len(way)-1]]
 	})
-	if !f.report(bug, n) {
+	if !p.found.report(bug, n) {
 		return
 	}
 	for _, key := range way {
-		f.settled[key] = true
+		p.settled[key] = true
 	}
+}
+
+// hash is that of the canonical world.
+func (p *part) hash(w *World) uint64 {
+	p.at.world = *w
+	canonize(&p.at.world)
+	return p.seen.hash(&p.at.world)
 }
