@@ -135,8 +135,16 @@ func TestWatchEndsWithTheServer(t *testing.T) {
 func TestACutStreamIsNoWholeOne(t *testing.T) {
 	appliance, socket := serveLocal(t)
 	client := localClient(t, socket)
-	appliance.SetAside(pair.DivergedCopy{ID: "cut", Files: []pair.DivergedFile{{Data: "a", Path: "whole"}, {Data: "a", Path: "BROKEN"}}})
-	err := api.ExportDiverged().Call(t.Context(), client, "cut", func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+	aside := appliance.SetAside(t, "www")
+	export := func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err }
+	if err := api.ExportDiverged().Call(t.Context(), client, aside.ID, export); err != nil {
+		t.Error(err)
+	}
+	appliance.Damage("cut", func(to io.Writer) error {
+		_, err := io.WriteString(to, "the first half")
+		return errors.Join(err, io.ErrUnexpectedEOF)
+	})
+	err := api.ExportDiverged().Call(t.Context(), client, "cut", export)
 	if err == nil {
 		t.Error("a stream that the appliance cut was taken for whole")
 	}

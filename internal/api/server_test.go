@@ -250,7 +250,8 @@ func TestBackupTravelsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := api.AddData().Do(t.Context(), client, api.DataSpec{Name: "site", Kind: "dir", Path: "/srv/site"}); err != nil {
+	path := b.appliance.Directory(t, "site")
+	if err := api.AddData().Do(t.Context(), client, api.DataSpec{Name: "site", Kind: "dir", Path: path}); err != nil {
 		t.Fatal(err)
 	}
 	var saved []byte
@@ -271,7 +272,7 @@ func TestBackupTravelsThere(t *testing.T) {
 	if err != nil || len(data) != 1 {
 		t.Fatalf("%d pieces of data, %v", len(data), err)
 	}
-	if diff := cmp.Diff(api.Data{Name: "site", Kind: pair.DataDirectory, Path: "/srv/site"}, data[0]); diff != "" {
+	if diff := cmp.Diff(api.Data{Name: "site", Kind: pair.DataDirectory, Path: path}, data[0]); diff != "" {
 		t.Error(diff)
 	}
 }

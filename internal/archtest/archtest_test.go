@@ -144,14 +144,15 @@ func allowedVariable(f file, decl *ast.GenDecl, spec *ast.ValueSpec) bool {
 	name := spec.Names[0].Name
 	embedded := isEmbed(decl.Doc) || isEmbed(spec.Doc)
 	linked := f.path == "cmd/baton/main.go" && name == "version"
-	pattern := false
+	pattern, once := false, false
 	if len(spec.Values) == 1 {
 		if call, ok := spec.Values[0].(*ast.CallExpr); ok {
 			function, ok := call.Fun.(*ast.SelectorExpr)
 			pattern = ok && function.Sel.Name == "MustCompile"
+			once = ok && function.Sel.Name == "OnceValues" && strings.HasSuffix(f.pkg(), "test") // made once for all tests
 		}
 	}
-	return name == "_" || embedded || linked || pattern || strings.HasPrefix(name, "Err") || strings.HasPrefix(name, "err")
+	return name == "_" || embedded || linked || pattern || once || strings.HasPrefix(name, "Err") || strings.HasPrefix(name, "err")
 }
 
 func isEmbed(doc *ast.CommentGroup) bool {

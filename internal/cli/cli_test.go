@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -81,7 +82,10 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-type applianceKey struct{}
+type (
+	applianceKey struct{}
+	testKey      struct{}
+)
 
 // serveAppliance gives every script an appliance on a real socket.
 func serveAppliance(t admintest.TB, env *testscript.Env) error {
@@ -114,7 +118,8 @@ func serveAppliance(t admintest.TB, env *testscript.Env) error {
 	}
 	env.Setenv("TEST_SOCKET", socket)
 	env.Setenv("TZ", "UTC")
-	env.Values[applianceKey{}] = appliance
+	env.Setenv("TREE", appliance.Tree())
+	env.Values[applianceKey{}], env.Values[testKey{}] = appliance, t
 	return nil
 }
 
@@ -149,9 +154,16 @@ func changeAppliance(ts *testscript.TestScript, _ bool, args []string) {
 	case "full-status":
 		appliance.Change(fullStatus)
 	case "diverged":
-		appliance.SetAside(pair.DivergedCopy{
-			ID: args[1], Time: admintest.Start(), Epoch: pair.Epoch{Counter: 3, Holder: admintest.PeerID}, Bytes: 12345,
-			Files: []pair.DivergedFile{{Data: "site", Path: args[2], Size: 5, SHA256: "ab", ModTime: admintest.Start()}},
+		ts.Setenv("COPY", appliance.SetAside(ts.Value(testKey{}).(admintest.TB), args[1]).ID)
+	case "directory":
+		appliance.Directory(ts.Value(testKey{}).(admintest.TB), args[1])
+	case "damage":
+		appliance.Damage("evil", func(to io.Writer) error {
+			archive := tar.NewWriter(to)
+			return errors.Join(archive.WriteHeader(&tar.Header{Name: "../escaped", Mode: 0o640, Typeflag: tar.TypeReg}), archive.Close())
+		})
+		appliance.Damage("cut", func(to io.Writer) error {
+			return tar.NewWriter(to).WriteHeader(&tar.Header{Name: "cut", Size: 5, Typeflag: tar.TypeReg})
 		})
 	default:
 		ts.Fatalf("unknown change %s", args[0])

@@ -87,10 +87,11 @@ func TestRelationshipIsEstablishedAfterNamingBoth(t *testing.T) {
 func TestThePublicSiteIsProtectedWithTheRelationship(t *testing.T) {
 	t.Parallel()
 	b := administer(t)
-	b.pairWith("/pair", "beta.example").has(t, "no directory yet", "Protect /srv/public as well", "a takeover would serve an empty site")
-	b.get(Root+protectionPath).has(t, "The public site is not protected", "Protect /srv/public")
+	public := b.appliance.Tree() + "/public"
+	b.pairWith("/pair", "beta.example").has(t, "no directory yet", "Protect "+public+" as well", "a takeover would serve an empty site")
+	b.get(Root+protectionPath).has(t, "The public site is not protected", "Protect "+public)
 	b.pairWith("/establish", "beta.example", "protect", "true")
-	if data, err := b.appliance.Data(t.Context()); err != nil || len(data) != 1 || data[0].Path != "/srv/public" {
+	if data, err := b.appliance.Backend().Data.Data(t.Context()); err != nil || len(data) != 1 || data[0].Path != public {
 		t.Fatalf("%+v, %v", data, err)
 	}
 	b.get(Root+protectionPath).lacks(t, "The public site is not protected")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"mime/multipart"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -194,19 +195,20 @@ func TestOnABackupTheSiteComesFromThePrimary(t *testing.T) {
 func TestDataIsTestedProtectedAndRemoved(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(pair.Administrator)
-	b.get(Root+"/protection").has(t, "Site database", "always protected", "no backup", "not measured yet")
-	p := b.post(Root+"/protection", "name", "www", "path", "/missing/www", "action", "test")
-	p.has(t, "This cannot be protected as it is.", "/missing/www is not there.", `value="/missing/www"`)
-	b.post(Root+"/protection", "name", "www", "path", "/srv/www", "action", "test").has(t, "This can be protected.", "/srv/www is a directory.")
-	if p := b.get(Root + "/protection"); strings.Contains(p.body, "/srv/www</code>") {
+	b.get(Root+"/protection").has(t, "Site database", "always protected", "no backup")
+	www, other, missing := b.appliance.Directory(t, "www"), b.appliance.Directory(t, "other"), b.appliance.Tree()+"/missing"
+	p := b.post(Root+"/protection", "name", "www", "path", missing, "action", "test")
+	p.has(t, "This cannot be protected as it is.", missing+" is not there.", `value="`+missing+`"`)
+	b.post(Root+"/protection", "name", "www", "path", www, "action", "test").has(t, "This can be protected.", www+" is there and can be read.", "It holds 2 files, 14 B.")
+	if p := b.get(Root + "/protection"); strings.Contains(p.body, www+"</code>") {
 		t.Error("a test protects")
 	}
-	b.post(Root+"/protection", "name", "www", "path", "/srv/www").has(t, "/srv/www is protected as www.", "/srv/www</code>")
-	p = b.post(Root+"/protection", "name", "www", "path", "/srv/other")
+	b.post(Root+"/protection", "name", "www", "path", www).has(t, www+" is protected as www.", www+"</code>", "not measured yet")
+	p = b.post(Root+"/protection", "name", "www", "path", other)
 	if p.status != http.StatusConflict {
 		t.Errorf("the same name: %d", p.status)
 	}
-	p.has(t, "There is already protected data &#34;www&#34;", `value="/srv/other"`)
+	p.has(t, "There is already protected data &#34;www&#34;", `value="`+other+`"`)
 	b.get(Root+"/protection/remove/www").has(t, "will no longer be protected", "Its files stay where they are, on both appliances.")
 	b.post(Root+"/protection/remove/www").has(t, "www is no longer protected. Its files stay")
 	b.post(Root+"/protection/remove/www").has(t, "There is no protected data &#34;www&#34;")
@@ -216,13 +218,12 @@ func TestDataIsTestedProtectedAndRemoved(t *testing.T) {
 func TestProtectedDataShowsSizeSyncAndHealth(t *testing.T) {
 	t.Parallel()
 	b := open(t).signIn(pair.Viewer)
-	for _, name := range []string{"www", "broken"} {
-		if err := b.appliance.AddData(t.Context(), api.DataSpec{Name: name, Kind: "dir", Path: "/srv/" + name}); err != nil {
-			t.Fatal(err)
-		}
+	b.appliance.Protect(t, "www")
+	broken := b.appliance.Protect(t, "broken")
+	b.appliance.Change(func(s *pair.Status) { s.Role, s.Peer = pair.Primary, &pair.PeerStatus{Name: "beta"} })
+	b.appliance.Sync(t)
+	if err := os.RemoveAll(broken); err != nil {
+		t.Fatal(err)
 	}
-	b.appliance.Change(func(s *pair.Status) {
-		s.Role, s.Peer, s.Sync.Snapshot = pair.Primary, &pair.PeerStatus{Name: "beta"}, pair.SnapshotStatus{Number: 17}
-	})
-	b.get(Root+"/protection").has(t, "in snapshot 17", "4.10 kB", "readable", "/srv/broken is not there. Put it back, or mount its disk.")
+	b.get(Root+"/protection").has(t, "in snapshot 1", "14 B", "readable", broken+" is not there. Make it, mount its disk, or correct the path.")
 }

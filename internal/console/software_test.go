@@ -42,28 +42,27 @@ const software = Root + "/management/software"
 
 func TestABackupIsDownloadedLookedIntoAndRestored(t *testing.T) {
 	b := open(t).signIn(pair.Administrator)
-	if err := b.appliance.AddData(t.Context(), api.DataSpec{Name: "www", Kind: "dir", Path: "/srv/www"}); err != nil {
-		t.Fatal(err)
-	}
+	b.appliance.Protect(t, "www")
+	protected := b.appliance.Backend().Data
 	saved := b.post(software+"/backup", "password", "long enough it is", "again", "long enough it is")
 	name := saved.header.Get("Content-Disposition")
 	if saved.status != http.StatusOK || !strings.HasPrefix(name, "attachment; filename=baton-alpha-") || !strings.HasSuffix(name, ".age") {
 		t.Fatalf("%d %q", saved.status, name)
 	}
-	if err := b.appliance.RemoveData(t.Context(), "www"); err != nil {
+	if err := protected.RemoveData(t.Context(), "www"); err != nil {
 		t.Fatal(err)
 	}
 	asked := b.upload("long enough it is", []byte(saved.body))
 	asked.has(t, "Baton 1.2.3", "3; of these may sign in as administrators: 1", "Everybody is signed out")
 	id := asked.value(t, "id")
-	if data, err := b.appliance.Data(t.Context()); err != nil || len(data) != 0 {
+	if data, err := protected.Data(t.Context()); err != nil || len(data) != 0 {
 		t.Fatalf("looking into it restored it: %v %v", data, err)
 	}
 	if p := b.post(software+"/restore", "id", id); !strings.HasPrefix(p.path, Root) || strings.Contains(p.body, "Download backup") {
 		t.Errorf("whoever restored it is still signed in at %s", p.path)
 	}
 	b.signIn(pair.Administrator)
-	if data, err := b.appliance.Data(t.Context()); err != nil || len(data) != 1 {
+	if data, err := protected.Data(t.Context()); err != nil || len(data) != 1 {
 		t.Errorf("%v %v", data, err)
 	}
 	if p := b.post(software+"/restore", "id", id); p.status != http.StatusUnprocessableEntity {

@@ -105,15 +105,12 @@ func TestMaintenanceBeginsAndEndsOnEither(t *testing.T) {
 func TestDivergedCopiesAreShownExportedAndDeleted(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Backup)
-	b.appliance.SetAside(pair.DivergedCopy{
-		ID: "epoch-3-0b0b0000", Time: admintest.Start(), Epoch: pair.Epoch{Counter: 3, Holder: admintest.PeerID}, Bytes: 12345,
-		Files: []pair.DivergedFile{{Data: "site", Path: "only/here.txt", Size: 5, SHA256: "ab", ModTime: admintest.Start()}},
-	})
-	at := Root + "/status/diverged/epoch-3-0b0b0000"
-	b.get(Root+"/status").has(t, "Diverged copies", "12.3 kB", at)
-	b.get(at).has(t, "only/here.txt", "written here", "Delete this copy")
+	aside := b.appliance.SetAside(t, "www")
+	at := Root + "/status/diverged/" + aside.ID
+	b.get(Root+"/status").has(t, "Diverged copies", "14 B", at)
+	b.get(at).has(t, "notes/today.txt", "written here", "Delete this copy")
 	p := b.get(at + "/export")
-	if p.header.Get("Content-Type") != "application/x-tar" || !strings.Contains(p.header.Get("Content-Disposition"), "epoch-3-0b0b0000.tar") || len(p.body) == 0 {
+	if p.header.Get("Content-Type") != "application/x-tar" || !strings.Contains(p.header.Get("Content-Disposition"), aside.ID+".tar") || len(p.body) == 0 {
 		t.Errorf("export: %v, %d bytes", p.header, len(p.body))
 	}
 	v := b.another().signIn(pair.Operator)

@@ -50,7 +50,7 @@ func (a *Appliance) StartSync(ctx context.Context, request api.SyncRequest) (api
 	if err := a.needPeer(false); err != nil {
 		return api.Task{}, err
 	}
-	if data, _ := a.Data(ctx); slices.ContainsFunc(data, func(d api.Data) bool { return d.Name == "shrunk" }) && !request.AcceptShrink {
+	if data, _ := a.store.Data.List(ctx); slices.ContainsFunc(data, func(d pair.Data) bool { return d.Name == "shrunk" }) && !request.AcceptShrink {
 		return api.Task{}, pair.Refuse(pair.Refused, "much less data is left than the backup holds: look at it, then add --accept-shrink")
 	}
 	return a.begin("sync", []string{"pull the data"}, func() {

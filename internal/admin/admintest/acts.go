@@ -17,6 +17,7 @@ import (
 	"baton/internal/api"
 	"baton/internal/certificate"
 	"baton/internal/config"
+	"baton/internal/datasync"
 	"baton/internal/failover"
 	"baton/internal/inforce"
 	"baton/internal/notify"
@@ -32,6 +33,8 @@ import (
 
 // acts are what users run, on the site database of the test.
 type acts struct {
+	lead          *act.Lead
+	engine        *datasync.Engine
 	people        signin.Subjects
 	keys          *admin.Keys
 	settings      *admin.Settings
@@ -40,6 +43,8 @@ type acts struct {
 	notifications *admin.Notifications
 	reports       *admin.Reports
 	upkeep        *admin.Upkeep
+	data          *admin.Data
+	diverged      *admin.Diverged
 	backups       *support.Backups
 	software      *support.Software
 }
@@ -48,7 +53,9 @@ type acts struct {
 func (a *Appliance) compose(t TB) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	lead := &act.Lead{Agent: a.agent, Link: a.link, Audit: act.Audit{Record: a.recordEvent}}
+	a.lead = &act.Lead{Agent: a.agent, Link: a.link, Audit: act.Audit{Record: a.recordEvent}}
+	lead := a.lead
+	a.composeData(t)
 	rules := inforce.NewSecurity()
 	saved, newest, err := a.store.Settings.Get(t.Context())
 	if err != nil {

@@ -2,8 +2,11 @@ package admintest
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -39,7 +42,7 @@ type Appliance struct {
 	changed chan struct{} // closed and replaced at every change
 	status  pair.Status
 	store   *store.Site
-	path    string // of the site database
+	dir     string // temporary: the data directory and Tree
 	acts
 
 	inForce  *inforce.Settings
@@ -49,9 +52,8 @@ type Appliance struct {
 	newest   time.Time // that has come to pass
 	fail     func(...any)
 	channels map[string]pair.ChannelState
+	damaged  map[string]func(io.Writer) error // exports of diverged copies
 	tasks    map[string]*task
-	allowed  []string
-	diverged map[string]pair.DivergedCopy
 	damped   bool
 	inStep   bool // nothing of the peer would be lost
 	figures  api.Figures
@@ -73,7 +75,7 @@ func (a *Appliance) Backend() api.Backend {
 		Notifications: channels{a.notifications, a.channels},
 		Site:          a.site,
 		Certificates:  a.certificates,
-		Data:          a,
+		Data:          a.data,
 		Services:      admin.Services{},
 		Users:         a.people.Users,
 		SignIn:        a.people.SignIn,
@@ -81,7 +83,7 @@ func (a *Appliance) Backend() api.Backend {
 		Account:       a.people.Account,
 		Security:      a.people.Security,
 		Tokens:        a.people.Tokens,
-		Diverged:      a,
+		Diverged:      exports{a.diverged, a.damaged},
 		Backups:       a.backups,
 		Software:      a.software,
 	}
@@ -100,14 +102,8 @@ type TB interface {
 // database is a temporary one.
 func New(t TB) *Appliance {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "site.db")
-	site, err := store.OpenSite(t.Context(), path, ID, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = site.Close() })
 	a := &Appliance{
-		store: site, path: path, agent: &loop{Agent: acttest.NewAgent()}, link: &link{},
+		dir: t.TempDir(), agent: &loop{Agent: acttest.NewAgent()}, link: &link{},
 		changed: make(chan struct{}),
 		status: pair.Status{
 			Appliance: pair.ApplianceStatus{ID: ID, Name: "alpha", Version: version, Address: "198.51.100.1:443"},
@@ -120,12 +116,54 @@ func New(t TB) *Appliance {
 		newest:   Start(),
 		fail:     t.Fatal,
 		channels: map[string]pair.ChannelState{},
-		diverged: map[string]pair.DivergedCopy{},
+		damaged:  map[string]func(io.Writer) error{},
 	}
+	a.openStore(t)
 	a.agent.command = a.command
 	a.compose(t)
 	return a
 }
+
+// newSite is the file of a new site database: to make its tables for every test would take
+// longer than most tests do.
+var newSite = sync.OnceValues(func() (file []byte, err error) {
+	dir, err := os.MkdirTemp("", "baton-test-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, siteFile)
+	site, err := store.OpenSite(context.Background(), path, ID, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	if err := site.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// openStore opens a new site database.
+func (a *Appliance) openStore(t TB) {
+	t.Helper()
+	file, err := newSite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(a.dataDir(), siteFile)
+	if err := errors.Join(os.Mkdir(a.dataDir(), 0o700), os.WriteFile(path, file, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	site, err := store.OpenSite(t.Context(), path, ID, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = site.Close() })
+	a.store = site
+}
+
+// siteFile is the name of the site database.
+const siteFile = "site.db"
 
 func (a *Appliance) recordEvent(event pair.Event) {
 	a.mu.Lock()
@@ -173,13 +211,6 @@ func (a *Appliance) Record(kind, text string, detail map[string]string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.record(context.Background(), kind, text, detail)
-}
-
-// SetAside adds a diverged copy.
-func (a *Appliance) SetAside(diverged pair.DivergedCopy) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.diverged[diverged.ID] = diverged
 }
 
 func (a *Appliance) wake() {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"fmt"
+	"path/filepath"
 
 	"golang.org/x/crypto/argon2"
 
@@ -22,7 +23,7 @@ func (a *Appliance) AddPerson(t TB, name string, role pair.Access, password stri
 	salt := []byte("salt of tests")
 	encode := base64.RawStdEncoding.EncodeToString
 	hash := fmt.Sprintf("$argon2id$v=%d$m=8,t=1,p=1$%s$%s", argon2.Version, encode(salt), encode(argon2.IDKey([]byte(password), salt, 1, 8, 1, 32)))
-	db, err := sql.Open("sqlite", a.path)
+	db, err := sql.Open("sqlite", filepath.Join(a.dataDir(), siteFile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,10 +81,13 @@ func (a *Appliance) PreviewPair(ctx context.Context, request api.PairRequest) (a
 		Name: "beta", Version: "1.2.3", Address: net.JoinHostPort(host, port), Reverse: request.Reverse,
 		Text: "All site data on beta will be replaced by that of alpha.",
 	}
-	preview.Offer = a.offer(ctx)
-	all, _ := a.Data(ctx)
+	all, err := a.store.Data.List(ctx)
+	if err != nil {
+		return api.PairPreview{}, err
+	}
+	preview.Offer = a.data.Offer(all)
 	for _, data := range all {
-		preview.Brings = append(preview.Brings, data.Path)
+		preview.Brings = append(preview.Brings, data.Spec.String())
 	}
 	if host == NewerHost {
 		preview.HoldsData, preview.NeedReplace, preview.Confirm, preview.Data = true, true, "beta", "2 pieces of protected data, epoch 7"
