@@ -32,7 +32,7 @@ func TestThePageSaysWhoImportsWhom(t *testing.T) {
 	}
 	wanted := before + begin + importTable() + end + after
 	if *rewrite {
-		if err := os.WriteFile(page, []byte(wanted), 0o644); err != nil { //nolint:gosec // a page of the repository
+		if err := os.WriteFile(page, []byte(wanted), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	} else if text != wanted {
