@@ -13,7 +13,7 @@ import (
 	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/sharedip"
-	"baton/internal/store"
+	"baton/internal/store/local"
 	"baton/internal/watch"
 )
 
@@ -23,7 +23,7 @@ type Addresses struct {
 	Agent     act.Agent
 	Link      act.Link
 	Audit     act.Audit
-	Local     *store.Local
+	Local     *local.Store
 	Settings  *inforce.Settings
 	Host      *sharedip.Host
 	Outside   *watch.Outside
@@ -85,7 +85,7 @@ func (n *Addresses) DisableSharedIP(ctx context.Context, address netip.Addr) err
 
 // tick changes whether an address is shared, and what is on the interface.
 func (n *Addresses) tick(ctx context.Context, what string, address netip.Addr, change func([]string) []string) error {
-	err := n.Local.Save(ctx, func(s *store.State) {
+	err := n.Local.Save(ctx, func(s *local.State) {
 		others := slices.DeleteFunc(slices.Clone(s.SharedIPs), func(ip string) bool { return ip == address.String() })
 		s.SharedIPs = change(others)
 	})

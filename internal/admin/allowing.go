@@ -13,6 +13,7 @@ import (
 	"baton/internal/peer/wire"
 	"baton/internal/pinned"
 	"baton/internal/store"
+	"baton/internal/store/local"
 )
 
 // Allowing says what may be protected on this machine: what its configuration file names,
@@ -21,7 +22,7 @@ type Allowing struct {
 	Name    string   // of this appliance
 	Site    string   // directory that Baton itself serves; empty: none
 	Protect []string // of the configuration file
-	Local   *store.Local
+	Local   *local.Store
 	Store   *store.Site
 	Audit   act.Audit
 }
@@ -66,7 +67,7 @@ func (a *Allowing) Refusal(path, real string) string {
 
 // allow extends what may be protected here, durably.
 func (a *Allowing) allow(ctx context.Context, real string) error {
-	return a.Local.Save(ctx, func(s *store.State) {
+	return a.Local.Save(ctx, func(s *local.State) {
 		if !slices.Contains(s.Allowed, real) {
 			s.Allowed = append(s.Allowed, real)
 			slices.Sort(s.Allowed)
@@ -96,7 +97,7 @@ func (a *Allowing) Keep(ctx context.Context) ([]string, error) {
 		}
 	}
 	slices.Sort(kept)
-	return kept, a.Local.Save(ctx, func(s *store.State) { s.Allowed = kept })
+	return kept, a.Local.Save(ctx, func(s *local.State) { s.Allowed = kept })
 }
 
 // NoteKept records what stays protected although this version would not allow it.
@@ -152,7 +153,7 @@ func (a *Allowing) Disallow(ctx context.Context, path string) error {
 	if !slices.Contains(known, path) {
 		return pair.Refuse(pair.NotFound, "%s is not allowed by name here: baton data allow lists what is", path)
 	}
-	err := a.Local.Save(ctx, func(s *store.State) {
+	err := a.Local.Save(ctx, func(s *local.State) {
 		s.Allowed = slices.DeleteFunc(s.Allowed, func(other string) bool { return other == path })
 	})
 	if err != nil {

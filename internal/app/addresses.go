@@ -17,7 +17,7 @@ import (
 	"baton/internal/lease"
 	"baton/internal/pair"
 	"baton/internal/sharedip"
-	"baton/internal/store"
+	"baton/internal/store/local"
 )
 
 // addresses are the shared IPs: those of the configuration file, as far as an
@@ -25,7 +25,7 @@ import (
 type addresses struct {
 	host    *sharedip.Host
 	managed []pair.SharedIP
-	local   *store.Local
+	local   *local.Store
 	claimed atomic.Pointer[[]pair.SharedIP] // as of the newest claim
 	opened  func()                          // told when they are on
 	lease   *lease.Lease
@@ -42,7 +42,7 @@ type addresses struct {
 	parked  bool            // they had to be taken off for that
 }
 
-func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.SharedIP, local *store.Local, log *slog.Logger, opened func()) *addresses {
+func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.SharedIP, local *local.Store, log *slog.Logger, opened func()) *addresses {
 	a := &addresses{host: host, lease: traffic, managed: managed, local: local, log: log, opened: opened}
 	a.claimed.Store(new([]pair.SharedIP))
 	a.carrier.Store(true)

@@ -11,7 +11,7 @@ import (
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
-	"baton/internal/store"
+	"baton/internal/store/local"
 )
 
 // fromWeb is an administrator of the site who is not on the machine.
@@ -108,7 +108,7 @@ func TestWhatWasProtectedIsKeptAtAnUpgrade(t *testing.T) {
 	if kept := keep(); len(kept) != 0 {
 		t.Fatalf("a new appliance kept %v", kept)
 	}
-	if err := b.local.Save(t.Context(), func(s *store.State) { s.Allowed = nil }); err != nil {
+	if err := b.local.Save(t.Context(), func(s *local.State) { s.Allowed = nil }); err != nil {
 		t.Fatal(err)
 	}
 	if kept := keep(); !slices.Equal(kept, []string{"/etc/nginx"}) || b.allowing.Refusal("/etc/nginx", "/etc/nginx") != "" {

@@ -6,11 +6,11 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"baton/internal/pair"
 	"baton/internal/peer"
-	"baton/internal/store"
+	"baton/internal/store/local"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // newBeat tells systemd's watchdog that the loop turns, at most four times in the
@@ -30,10 +30,10 @@ func newBeat() func() {
 }
 
 // records is the agent's store.
-type records struct{ local *store.Local }
+type records struct{ local *local.Store }
 
 func (r records) SaveRecord(ctx context.Context, record pair.Record) error {
-	return r.local.Save(ctx, func(s *store.State) {
+	return r.local.Save(ctx, func(s *local.State) {
 		if s.RoleSince.IsZero() || s.Record.Role != record.Role {
 			s.RoleSince = time.Now().UTC()
 		}
@@ -42,7 +42,7 @@ func (r records) SaveRecord(ctx context.Context, record pair.Record) error {
 }
 
 // keeper is where the link keeps its secrets.
-type keeper struct{ local *store.Local }
+type keeper struct{ local *local.Store }
 
 func (k keeper) Load() (secrets peer.Secrets, err error) {
 	if err = k.local.LoadSecrets(&secrets); errors.Is(err, fs.ErrNotExist) {

@@ -17,7 +17,7 @@ import (
 
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
-	"baton/internal/store"
+	"baton/internal/store/local"
 )
 
 const hostileID pair.ApplianceID = "0123456789abcdef0123456789abcdef"
@@ -98,11 +98,11 @@ func victim(t *testing.T, role pair.Role) *Appliance {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	local, err := store.OpenLocal(filepath.Join(first.config.DataDir, "local"), first.identity.ID(), slog.New(slog.DiscardHandler))
+	own, err := local.Open(filepath.Join(first.config.DataDir, "local"), first.identity.ID(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(local.Save(t.Context(), func(s *store.State) { s.Record.Role = role }), local.Close()); err != nil {
+	if err := errors.Join(own.Save(t.Context(), func(s *local.State) { s.Record.Role = role }), own.Close()); err != nil {
 		t.Fatal(err)
 	}
 	a, err := New(t.Context(), first.config, "test", slog.New(slog.DiscardHandler))

@@ -9,7 +9,7 @@ import (
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
-	"baton/internal/store"
+	"baton/internal/store/local"
 )
 
 // hello describes this appliance to one that it is being paired with.
@@ -58,7 +58,7 @@ func (a *Appliance) unpaired(former peer.Pinned) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if a.agent.Look().State.Record.Role == pair.Backup {
-		if err := a.local.Save(ctx, func(s *store.State) { s.SharedIPs = []string{} }); err != nil {
+		if err := a.local.Save(ctx, func(s *local.State) { s.SharedIPs = []string{} }); err != nil {
 			a.log.Error("shared ips not disabled", slog.String("error", err.Error()))
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"baton/internal/config"
 	"baton/internal/pair"
 	"baton/internal/peer"
-	"baton/internal/store"
+	"baton/internal/store/local"
 )
 
 // pairedAppliance is one that is not running, paired with the appliance id.
@@ -36,12 +36,12 @@ func pairedAs(tb testing.TB, id pair.ApplianceID, record pair.Record) *Appliance
 	if err := first.Close(); err != nil {
 		tb.Fatal(err)
 	}
-	local, err := store.OpenLocal(dir, first.identity.ID(), log)
+	own, err := local.Open(dir, first.identity.ID(), log)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	saved := local.Save(tb.Context(), func(s *store.State) { s.Record = record })
-	if err := errors.Join(saved, local.SaveSecrets(secrets), local.Close()); err != nil {
+	saved := own.Save(tb.Context(), func(s *local.State) { s.Record = record })
+	if err := errors.Join(saved, own.SaveSecrets(secrets), own.Close()); err != nil {
 		tb.Fatal(err)
 	}
 	a, err := New(tb.Context(), c, "test", log)

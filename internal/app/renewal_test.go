@@ -12,6 +12,7 @@ import (
 	"baton/internal/certificate"
 	"baton/internal/pair"
 	"baton/internal/store"
+	"baton/internal/store/local"
 )
 
 // days is so many days from now, each of 24 hours: a certificate knows no summer time.
@@ -113,11 +114,11 @@ func TestABackupDoesNotRenew(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	local, err := store.OpenLocal(b.config.DataDir+"/local", b.identity.ID(), slog.New(slog.DiscardHandler))
+	own, err := local.Open(b.config.DataDir+"/local", b.identity.ID(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(local.Save(t.Context(), func(s *store.State) { s.Record.Role = pair.Backup }), local.Close()); err != nil {
+	if err := errors.Join(own.Save(t.Context(), func(s *local.State) { s.Record.Role = pair.Backup }), own.Close()); err != nil {
 		t.Fatal(err)
 	}
 	a, err := New(t.Context(), b.config, "test", slog.New(slog.DiscardHandler))

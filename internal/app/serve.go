@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"baton/internal/act"
 	"baton/internal/admin"
 	"baton/internal/agent"
@@ -37,8 +35,11 @@ import (
 	"baton/internal/signin"
 	"baton/internal/status"
 	"baton/internal/store"
+	"baton/internal/store/local"
 	"baton/internal/support"
 	"baton/internal/watch"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // Appliance is one running daemon: everything that New made, and that Run runs.
@@ -49,7 +50,7 @@ type Appliance struct {
 	recent        *support.Log
 	begun         time.Time // when this daemon was made
 	identity      peer.Identity
-	local         *store.Local
+	local         *local.Store
 	site          *store.Site
 	engine        *datasync.Engine
 	link          *peer.Link
@@ -118,7 +119,7 @@ func (a *Appliance) openStores(ctx context.Context) (err error) {
 	if a.identity, err = peer.LoadIdentity(dir); err != nil {
 		return err
 	}
-	if a.local, err = store.OpenLocal(dir, a.identity.ID(), a.log); err != nil {
+	if a.local, err = local.Open(dir, a.identity.ID(), a.log); err != nil {
 		return err
 	}
 	path := filepath.Join(a.config.DataDir, "site.db")

@@ -26,7 +26,6 @@ func largePackages() map[string]int {
 		"internal/datasync/source/directory": 3150,
 		"internal/failover":                  3800, // the decision is one function
 		"internal/peer":                      3500, // link, pairing and identity
-		"internal/store":                     3450, // one database
 	}
 }
 

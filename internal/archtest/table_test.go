@@ -58,6 +58,8 @@ func table() map[string]rule {
 		"internal/datasync/source/sourcetest":     {imports: kindOfData()},
 		"internal/front":                          {imports: []string{"internal/pair", "internal/pinned"}},
 		"internal/store":                          keeper,
+		"internal/store/credential":               {imports: pair},
+		"internal/store/local":                    {imports: append(pair, "internal/durable")},
 		"internal/certificate":                    edge,
 		"internal/notify":                         edge,
 
@@ -70,11 +72,11 @@ func table() map[string]rule {
 		"internal/support":         {imports: []string{"internal/act", "internal/api", "internal/cause", "internal/licences", "internal/pair", "internal/store"}},
 		"internal/listen":          {imports: []string{"internal/api", "internal/certificate", "internal/config", "internal/console", "internal/failover", "internal/front", "internal/pair", "internal/peer"}},
 		"internal/watch":           {imports: []string{"internal/agent", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
-		"internal/status":          {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/sharedip", "internal/store", "internal/watch"}},
-		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/sharedip", "internal/status", "internal/store", "internal/watch"}},
-		"internal/admin/admintest": {imports: []string{"internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/signin", "internal/status", "internal/store", "internal/support", "internal/watch"}},
+		"internal/status":          {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/sharedip", "internal/store", "internal/store/local", "internal/watch"}},
+		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/sharedip", "internal/status", "internal/store", "internal/store/local", "internal/watch"}},
+		"internal/admin/admintest": {imports: []string{"internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/signin", "internal/status", "internal/store", "internal/store/local", "internal/support", "internal/watch"}},
 		"internal/exchange":        {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store"}},
-		"internal/signin":          {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store"}},
+		"internal/signin":          {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store", "internal/store/credential"}},
 
 		// faces
 		"internal/api":     {imports: []string{"internal/cause", "internal/pair", "internal/report"}},

@@ -10,6 +10,16 @@ import (
 // digits, made at first start and never reused. The zero value means nobody.
 type ApplianceID string
 
+// Valid reports whether an id is 32 lower-case hexadecimal digits.
+func (id ApplianceID) Valid() bool {
+	for i := range len(id) {
+		if (id[i] < '0' || id[i] > '9') && (id[i] < 'a' || id[i] > 'f') {
+			return false
+		}
+	}
+	return len(id) == 32
+}
+
 // Short returns the first eight digits, enough for a person to tell two apart.
 func (id ApplianceID) Short() string {
 	if len(id) < 8 {

@@ -6,7 +6,7 @@ import (
 	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/pair"
-	"baton/internal/store"
+	"baton/internal/store/credential"
 )
 
 // Account implements api.Account.
@@ -50,7 +50,7 @@ func (a *Account) NewTOTP(_ context.Context, name string) (api.TOTPKey, error) {
 	if err := a.lead.Check(); err != nil {
 		return api.TOTPKey{}, err
 	}
-	key, err := store.NewTOTP("Baton "+a.name, name)
+	key, err := credential.NewTOTP("Baton "+a.name, name)
 	return api.TOTPKey{Secret: key.Secret, URL: key.URL}, err
 }
 

@@ -15,6 +15,7 @@ import (
 	"baton/internal/pair"
 	"baton/internal/sharedip"
 	"baton/internal/store"
+	"baton/internal/store/local"
 	"baton/internal/watch"
 )
 
@@ -34,7 +35,7 @@ type Overview struct {
 	Engine    *datasync.Engine
 	Host      *sharedip.Host
 	Traffic   *lease.Lease
-	Local     *store.Local
+	Local     *local.Store
 	Store     *store.Site
 	Settings  *inforce.Settings
 	Reach     *watch.Reach

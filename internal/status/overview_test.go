@@ -14,7 +14,7 @@ import (
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/sharedip"
-	"baton/internal/store"
+	"baton/internal/store/local"
 	"baton/internal/watch"
 )
 
@@ -26,11 +26,11 @@ func primary(t *testing.T, change func(*agent.Seen)) *Overview {
 	log := slog.New(slog.DiscardHandler)
 	dir := t.TempDir()
 	self := pair.ApplianceID(strings.Repeat("a", 32))
-	local, err := store.OpenLocal(dir, self, log)
+	own, err := local.Open(dir, self, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = local.Close() })
+	t.Cleanup(func() { _ = own.Close() })
 	engine, err := datasync.Open(t.Context(), datasync.Options{Dir: filepath.Join(dir, "sync"), Log: log})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func primary(t *testing.T, change func(*agent.Seen)) *Overview {
 	})
 	return &Overview{
 		ID: self, Name: "alpha", Version: "test", Address: func() string { return "198.51.100.1:443" }, Agent: loop,
-		Link: &acttest.Link{Peer: &peer.Pinned{ID: other, Name: "beta"}}, Engine: engine, Host: sharedip.New(nil, log), Local: local,
+		Link: &acttest.Link{Peer: &peer.Pinned{ID: other, Name: "beta"}}, Engine: engine, Host: sharedip.New(nil, log), Local: own,
 		Settings: inforce.NewSettings(pair.DefaultSettings(), 1), Ticked: func() []pair.SharedIP { return nil },
 		Reach: &watch.Reach{Agent: loop}, Protected: func() int64 { return 0 }, Log: log,
 	}

@@ -10,8 +10,8 @@ import (
 	"net/url"
 	"time"
 
-	_ "modernc.org/sqlite"
-) // the driver
+	_ "modernc.org/sqlite" // the driver
+)
 
 // leastSQLite is the first SQLite without the bug that could corrupt a database
 // when its write-ahead log was reset.

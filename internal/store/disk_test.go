@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"baton/internal/pair"
+	"baton/internal/store/local"
 
 	"golang.org/x/sys/unix"
 )
@@ -160,7 +161,11 @@ func onSmallDisk(t *testing.T, disk string) {
 	if err := os.WriteFile(filler, make([]byte, 128<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l := openLocal(t, filepath.Join(disk, "local"))
+	l, err := local.Open(filepath.Join(disk, "local"), alpha, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
 	s := reopenSite(t, filepath.Join(disk, "site.db"), alpha)
 	if err := s.Users.Add(t.Context(), pair.NewUser{Name: "ann", Role: pair.Administrator, Password: "correct horse"}); err != nil {
 		t.Fatal(err)
@@ -170,7 +175,7 @@ func onSmallDisk(t *testing.T, disk string) {
 		t.Errorf("a full disk is not told: %v", full)
 	}
 	fill(t, filler)
-	if err := l.Save(t.Context(), promote); err != nil {
+	if err := l.Save(t.Context(), func(s *local.State) { s.Record.Epoch = s.Record.Epoch.Next(s.ID) }); err != nil {
 		t.Errorf("the role cannot change on a full disk: %v", err)
 	}
 	if _, err := s.Users.Authenticate(t.Context(), "ann", "correct horse"); err != nil {
@@ -186,7 +191,7 @@ func onSmallDisk(t *testing.T, disk string) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Save(t.Context(), promote); err != nil {
+	if err := l.Save(t.Context(), func(s *local.State) { s.Record.Epoch = s.Record.Epoch.Next(s.ID) }); err != nil {
 		t.Errorf("save once there is room: %v", err)
 	}
 	if got := history(t, s, Filter{}); len(got) != kept {
@@ -232,7 +237,7 @@ func onReadOnlyDisk(t *testing.T, disk string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Unmount(seen, unix.MNT_DETACH) }()
-	if _, err := OpenLocal(filepath.Join(seen, "local"), alpha, quiet()); !errors.Is(err, unix.EROFS) {
+	if _, err := local.Open(filepath.Join(seen, "local"), alpha, quiet()); !errors.Is(err, unix.EROFS) {
 		t.Errorf("state on a read-only disk: %v", err)
 	}
 	s, err := OpenSite(t.Context(), filepath.Join(seen, "site.db"), alpha, quiet())

@@ -103,7 +103,7 @@ func eventID(appliance pair.ApplianceID, seq int64) string { return pair.EventID
 func parseEventID(id string) (pair.ApplianceID, int64, error) {
 	appliance, number, _ := strings.Cut(id, "-")
 	seq, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || seq < 1 || !validAppliance(pair.ApplianceID(appliance)) || id != eventID(pair.ApplianceID(appliance), seq) {
+	if err != nil || seq < 1 || !pair.ApplianceID(appliance).Valid() || id != eventID(pair.ApplianceID(appliance), seq) {
 		return "", 0, pair.Refuse(pair.Refused, "%.80q is not the id of an event", id)
 	}
 	return pair.ApplianceID(appliance), seq, nil

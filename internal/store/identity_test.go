@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/store/credential"
 
 	"github.com/pquerna/otp/totp"
 )
@@ -110,7 +111,7 @@ func TestWhatEndsASession(t *testing.T) {
 }
 
 func enrol(ctx context.Context, s *Site, name string, now time.Time) error {
-	key, err := NewTOTP("Help desk", name)
+	key, err := credential.NewTOTP("Help desk", name)
 	if err != nil {
 		return err
 	}
@@ -236,7 +237,7 @@ func TestACodeIsAcceptedOnce(t *testing.T) {
 	s, now := people(t)
 	ctx := t.Context()
 	wantCode(t, s.Users.CheckCode(ctx, "bob", ""), pair.Unauthorized, "code")
-	key, err := NewTOTP("Help desk", "bob")
+	key, err := credential.NewTOTP("Help desk", "bob")
 	if err != nil || !strings.HasPrefix(key.URL, "otpauth://totp/Help%20desk:bob?") {
 		t.Fatal(key, err)
 	}
@@ -252,7 +253,7 @@ func TestACodeIsAcceptedOnce(t *testing.T) {
 	_, err = s.Users.SetTOTP(ctx, "bob", "GEZDGNBV", at(*now))
 	wantField(t, err, "secret")
 	recovery, err := s.Users.SetTOTP(ctx, "bob", key.Secret, at(*now))
-	if err != nil || len(recovery) != recoveryCodes {
+	if err != nil || len(recovery) != 10 {
 		t.Fatal(recovery, err)
 	}
 	if user, err := s.Users.Get(ctx, "bob"); err != nil || !user.TOTP {
@@ -276,7 +277,7 @@ func TestACodeIsAcceptedOnce(t *testing.T) {
 		t.Errorf("a recovery code: %v", err)
 	}
 	wantCode(t, s.Users.CheckCode(ctx, "bob", recovery[3]), pair.Unauthorized, "used already")
-	if left, err := s.Users.RecoveryLeft(ctx, "bob"); err != nil || left != recoveryCodes-1 {
+	if left, err := s.Users.RecoveryLeft(ctx, "bob"); err != nil || left != 10-1 {
 		t.Errorf("%d left, %v", left, err)
 	}
 	if err := s.Users.ClearTOTP(ctx, "bob"); err != nil {
@@ -289,7 +290,7 @@ func TestACodeIsAcceptedOnce(t *testing.T) {
 func TestACodeThatWasUsedIsNotAcceptedAfterASync(t *testing.T) {
 	primary, now := people(t)
 	ctx := t.Context()
-	key, err := NewTOTP("Help desk", "ann")
+	key, err := credential.NewTOTP("Help desk", "ann")
 	if err != nil {
 		t.Fatal(err)
 	}

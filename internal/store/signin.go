@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"baton/internal/pair"
+	"baton/internal/store/credential"
 )
 
 // Authenticate returns the user behind a name and a password, or pair.Unauthorized.
@@ -28,8 +29,8 @@ func (u *Users) authenticate(ctx context.Context, lane lane, name, password stri
 		return pair.User{}, u.db.explain("look up the user", err)
 	}
 	right := false
-	if len(password) <= maxPassword {
-		if err := lane.run(ctx, func() { right = verifyPassword(kept.password, password) }); err != nil {
+	if len(password) <= credential.MaxPassword {
+		if err := lane.run(ctx, func() { right = credential.VerifyPassword(kept.password, password) }); err != nil {
 			return pair.User{}, err
 		}
 	}
@@ -49,6 +50,6 @@ func (u *Users) NoteLogin(ctx context.Context, name string) {
 }
 
 func (u *Users) hash(ctx context.Context, password string) (phc string, err error) {
-	err = u.signedIn.run(ctx, func() { phc = hashPassword(password) })
+	err = u.signedIn.run(ctx, func() { phc = credential.HashPassword(password) })
 	return phc, err
 }

@@ -33,7 +33,7 @@ type Site struct {
 // brings an older one up to this version. Protected data is refused inside and
 // around the directories keepOut: the daemon's own data.
 func OpenSite(ctx context.Context, path string, self pair.ApplianceID, log *slog.Logger, keepOut ...string) (*Site, error) {
-	if !validAppliance(self) {
+	if !self.Valid() {
 		return nil, fmt.Errorf("open the site database: %q is not an appliance id", self)
 	}
 	if err := claimFile(path); err != nil {
@@ -43,7 +43,7 @@ func OpenSite(ctx context.Context, path string, self pair.ApplianceID, log *slog
 	if err := db.open(ctx); err != nil {
 		return nil, errors.Join(db.explain("open the site database", err), db.close())
 	}
-	if err := mark(path); err != nil {
+	if err := durable.Mark(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("mark the site database: %w", err), db.close())
 	}
 	users, history := newUsers(db), History{db, self}
@@ -67,13 +67,13 @@ func claimFile(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	lost, err := existed(path)
+	lost, err := durable.Marked(path)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look for the site database: %w", err)
 	case lost:
 		return fmt.Errorf("the site database %s is missing, but was here before: put it back (baton backup restore), "+
-			"or remove %s to start with an empty site", path, markOf(path))
+			"or remove %s to start with an empty site", path, durable.MarkOf(path))
 	}
 	return durable.Write(path, nil)
 }

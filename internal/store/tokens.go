@@ -3,15 +3,14 @@ package store
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"strings"
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/store/credential"
 )
 
 // tokenPrefix marks our tokens, so that a leaked one is recognised in a search.
@@ -41,17 +40,11 @@ func (t Tokens) Create(ctx context.Context, token pair.NewToken) (pair.CreatedTo
 	}
 	err := t.db.exec(ctx, "create the token", pair.Refuse(pair.Refused, "there is already a token %q: choose another name, or revoke it first", token.Name),
 		`INSERT INTO token (name, hash, role, created, expires) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (name) DO NOTHING`, token.Name, hashToken(made.Secret), token.Role, now.UnixMilli(), millis(token.Expires))
+			ON CONFLICT (name) DO NOTHING`, token.Name, credential.HashToken(made.Secret), token.Role, now.UnixMilli(), millis(token.Expires))
 	if err != nil {
 		return pair.CreatedToken{}, err
 	}
 	return made, nil
-}
-
-// hashToken needs no salt and no cost: a token is 260 random bits.
-func hashToken(plain string) string {
-	sum := sha256.Sum256([]byte(plain))
-	return hex.EncodeToString(sum[:])
 }
 
 const tokenColumns = `name, role, created, expires, last_used` //nolint:gosec // names of columns
@@ -71,7 +64,7 @@ func (t Tokens) Authenticate(ctx context.Context, plain string) (pair.Token, err
 	if !strings.HasPrefix(plain, tokenPrefix) {
 		return pair.Token{}, refused
 	}
-	token, err := scanToken(t.db.reader.QueryRowContext(ctx, `SELECT `+tokenColumns+` FROM token WHERE hash = ?`, hashToken(plain)))
+	token, err := scanToken(t.db.reader.QueryRowContext(ctx, `SELECT `+tokenColumns+` FROM token WHERE hash = ?`, credential.HashToken(plain)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return pair.Token{}, refused
 	}

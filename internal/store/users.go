@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"baton/internal/pair"
+	"baton/internal/store/credential"
 )
 
 // Users are the accounts of people.
@@ -72,7 +73,7 @@ func userExists(name string) error {
 
 // Add adds a person; pair.Refused: the name is taken.
 func (u *Users) Add(ctx context.Context, user pair.NewUser) error {
-	if err := errors.Join(checkUser(accountOf(user)), checkPassword(user.Password)); err != nil {
+	if err := errors.Join(checkUser(accountOf(user)), credential.CheckPassword(user.Password)); err != nil {
 		return err
 	}
 	phc, err := u.hash(ctx, user.Password)
@@ -130,7 +131,7 @@ func keepAdministrator(ctx context.Context, tx *sql.Tx, before pair.User) error 
 
 // SetPassword changes a password.
 func (u *Users) SetPassword(ctx context.Context, name, password string) error {
-	if err := checkPassword(password); err != nil {
+	if err := credential.CheckPassword(password); err != nil {
 		return err
 	}
 	phc, err := u.hash(ctx, password)

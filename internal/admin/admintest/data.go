@@ -13,7 +13,7 @@ import (
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/pair"
-	"baton/internal/store"
+	"baton/internal/store/local"
 )
 
 // composeData makes the acts about protected data, with a data sync of their own. What
@@ -21,13 +21,13 @@ import (
 func (a *Appliance) composeData(t TB) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	local, err := store.OpenLocal(filepath.Join(a.dataDir(), "local"), ID, log)
+	own, err := local.Open(filepath.Join(a.dataDir(), "local"), ID, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = local.Close() })
+	t.Cleanup(func() { _ = own.Close() })
 	allowing := &admin.Allowing{
-		Name: "alpha", Site: a.Directory(t, "public"), Protect: []string{a.Tree()}, Local: local, Store: a.store, Audit: a.lead.Audit,
+		Name: "alpha", Site: a.Directory(t, "public"), Protect: []string{a.Tree()}, Local: own, Store: a.store, Audit: a.lead.Audit,
 	}
 	a.engine = newEngine(t, a.dataDir(), datasync.Options{Data: a.store.Data.List}, directory.Options{Own: []string{a.dataDir()}, Allowed: allowing.Refusal})
 	a.data = &admin.Data{

@@ -1,7 +1,14 @@
-package store
+// Package local keeps what one appliance must remember on its own across restarts: its
+// part in the pair, and its secrets, as JSON files that a person can read. They never
+// leave the machine. It never decides a role, and never starts anew in silence where
+// something was stored before.
+//
+// Start reading at Open.
+package local
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,8 +25,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// localVersion is the format of state.json that this program writes.
-const localVersion = 1
+// stateVersion is the format of state.json that this program writes.
+const stateVersion = 1
 
 // State is what an appliance remembers on its own. Its JSON is state.json.
 type State struct {
@@ -42,9 +49,9 @@ func (s State) equal(other State) bool {
 		slices.Equal(s.Allowed, other.Allowed) && (s.Allowed == nil) == (other.Allowed == nil)
 }
 
-// Local is the appliance's own durable state. Its methods are safe for use by
+// Store is the appliance's own durable state. Its methods are safe for use by
 // several goroutines.
-type Local struct {
+type Store struct {
 	dir  string
 	log  *slog.Logger
 	lock *os.File // held while open, so that no second daemon uses the directory
@@ -55,10 +62,10 @@ type Local struct {
 	state State // as on disk
 }
 
-// OpenLocal opens the state of the appliance self in dir, and makes both on the
+// Open opens the state of the appliance self in dir, and makes both on the
 // first start. It refuses a directory that another daemon uses, one whose state
 // was lost or damaged, and one that is another appliance's.
-func OpenLocal(dir string, self pair.ApplianceID, log *slog.Logger) (*Local, error) {
+func Open(dir string, self pair.ApplianceID, log *slog.Logger) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
@@ -66,7 +73,7 @@ func OpenLocal(dir string, self pair.ApplianceID, log *slog.Logger) (*Local, err
 	if err != nil {
 		return nil, err
 	}
-	l := &Local{dir: dir, log: log, lock: lock}
+	l := &Store{dir: dir, log: log, lock: lock}
 	if err := l.load(self); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -92,7 +99,7 @@ func lockDir(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-func (l *Local) load(self pair.ApplianceID) error {
+func (l *Store) load(self pair.ApplianceID) error {
 	path := l.file("state.json")
 	err := readJSON(path, &l.state)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -102,18 +109,18 @@ func (l *Local) load(self pair.ApplianceID) error {
 		return fmt.Errorf("read the appliance's state: %w", err)
 	}
 	switch {
-	case l.state.Version > localVersion:
-		return fmt.Errorf("%s has format %d and this baton knows %d: install the version that wrote it", path, l.state.Version, localVersion)
-	case l.state.Version < 1 || !validAppliance(l.state.ID):
+	case l.state.Version > stateVersion:
+		return fmt.Errorf("%s has format %d and this baton knows %d: install the version that wrote it", path, l.state.Version, stateVersion)
+	case l.state.Version < 1 || !l.state.ID.Valid():
 		return fmt.Errorf("%s names no appliance: put it back from a backup, or move %s away to start this appliance anew as standalone", path, l.dir)
 	case l.state.ID != self:
 		return fmt.Errorf("%s belongs to appliance %s, and the identity beside it is of %s: put both back from the same backup", path, l.state.ID, self)
 	}
-	return mark(path)
+	return durable.Mark(path)
 }
 
-func (l *Local) begin(path string, self pair.ApplianceID) error {
-	lost, err := existed(path)
+func (l *Store) begin(path string, self pair.ApplianceID) error {
+	lost, err := durable.Marked(path)
 	if err != nil {
 		return fmt.Errorf("look for an earlier state: %w", err)
 	}
@@ -121,28 +128,18 @@ func (l *Local) begin(path string, self pair.ApplianceID) error {
 		return fmt.Errorf("%s is missing, but was here before: put it back from a backup, "+
 			"or move %s away to start this appliance anew as standalone", path, l.dir)
 	}
-	l.state = State{Version: localVersion, ID: self, SharedIPs: []string{}, Allowed: []string{}}
+	l.state = State{Version: stateVersion, ID: self, SharedIPs: []string{}, Allowed: []string{}}
 	if err := writeJSON(path, l.state); err != nil {
 		return fmt.Errorf("write the first state: %w", err)
 	}
 	l.log.Info("new appliance", slog.String("id", string(l.state.ID)), slog.String("state", path))
-	return mark(path)
+	return durable.Mark(path)
 }
 
-// validAppliance reports whether id is 32 lower-case hexadecimal digits.
-func validAppliance(id pair.ApplianceID) bool {
-	for i := range len(id) {
-		if (id[i] < '0' || id[i] > '9') && (id[i] < 'a' || id[i] > 'f') {
-			return false
-		}
-	}
-	return len(id) == 32
-}
-
-func (l *Local) file(name string) string { return filepath.Join(l.dir, name) }
+func (l *Store) file(name string) string { return filepath.Join(l.dir, name) }
 
 // State returns what is stored.
-func (l *Local) State() State {
+func (l *Store) State() State {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state.clone()
@@ -151,7 +148,7 @@ func (l *Local) State() State {
 // Save changes the state and returns once it is durable: one write, one rename.
 // On error the state is what it was, in memory and on disk. A change that
 // changes nothing costs nothing.
-func (l *Local) Save(ctx context.Context, change func(*State)) error {
+func (l *Store) Save(ctx context.Context, change func(*State)) error {
 	l.saving.Lock()
 	defer l.saving.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -176,7 +173,7 @@ func (l *Local) Save(ctx context.Context, change func(*State)) error {
 }
 
 // undo makes sure that the file holds the state before a failed save.
-func (l *Local) undo(before State) error {
+func (l *Store) undo(before State) error {
 	var stored State
 	if err := readJSON(l.file("state.json"), &stored); err == nil && stored.equal(before) {
 		return nil
@@ -186,14 +183,14 @@ func (l *Local) undo(before State) error {
 
 // LoadSecrets reads the secrets into a value; fs.ErrNotExist says that none were
 // saved yet.
-func (l *Local) LoadSecrets(into any) error {
+func (l *Store) LoadSecrets(into any) error {
 	path := l.file("secrets.json")
 	err := readJSON(path, into)
 	if errors.Is(err, fs.ErrNotExist) {
-		lost, statErr := existed(path)
+		lost, statErr := durable.Marked(path)
 		if lost || statErr != nil {
 			return errors.Join(statErr, fmt.Errorf("%s is missing, but was here before: put it back from a backup, "+
-				"or remove %s and pair this appliance again", path, markOf(path)))
+				"or remove %s and pair this appliance again", path, durable.MarkOf(path)))
 		}
 	}
 	if err != nil {
@@ -203,15 +200,37 @@ func (l *Local) LoadSecrets(into any) error {
 }
 
 // SaveSecrets replaces the secrets, mode 0600, and returns once they are durable.
-func (l *Local) SaveSecrets(from any) error {
+func (l *Store) SaveSecrets(from any) error {
 	l.saving.Lock()
 	defer l.saving.Unlock()
 	path := l.file("secrets.json")
-	if err := errors.Join(writeJSON(path, from), mark(path)); err != nil {
+	if err := errors.Join(writeJSON(path, from), durable.Mark(path)); err != nil {
 		return fmt.Errorf("save the appliance's secrets in %s: %w", l.dir, err)
 	}
 	return nil
 }
 
 // Close lets another daemon use the directory.
-func (l *Local) Close() error { return l.lock.Close() }
+func (l *Store) Close() error { return l.lock.Close() }
+
+// readJSON reads a file of ours. Its error tells a person what to do.
+func readJSON(path string, into any) error {
+	content, err := os.ReadFile(path) //nolint:gosec // a file of our own data directory
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(content, into); err != nil {
+		return fmt.Errorf("%s is damaged (%w): put it back from a backup, "+
+			"or move %s away to start this appliance anew as standalone", path, err, filepath.Dir(path))
+	}
+	return nil
+}
+
+// writeJSON replaces a file of ours.
+func writeJSON(path string, from any) error {
+	content, err := json.MarshalIndent(from, "", "  ")
+	if err != nil {
+		return err
+	}
+	return durable.Replace(path, append(content, '\n'))
+}

@@ -1,4 +1,4 @@
-package store
+package local
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 // Beat notes that the appliance is alive, as the time of a file: so the next run
 // knows when this one ended, if it cannot say so itself.
-func (l *Local) Beat(now time.Time) error {
+func (l *Store) Beat(now time.Time) error {
 	path := l.file("alive")
 	err := os.Chtimes(path, now, now)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -25,7 +25,7 @@ func (l *Local) Beat(now time.Time) error {
 }
 
 // LastBeat returns the time of the newest Beat; zero if there was none.
-func (l *Local) LastBeat() time.Time {
+func (l *Store) LastBeat() time.Time {
 	info, err := os.Stat(l.file("alive"))
 	if err != nil {
 		return time.Time{} // only a report is less exact for it

@@ -1,4 +1,7 @@
-package store
+// Package credential makes and checks what people and programs prove themselves by:
+// passwords, one-time codes, recovery codes and tokens. It keeps nothing: what is kept of
+// them, and for how long they count, is the site database's to say.
+package credential
 
 import (
 	"crypto/rand"
@@ -25,18 +28,19 @@ const (
 // Limits of a password, in bytes.
 const (
 	minPassword = 8
-	maxPassword = 1024
+	MaxPassword = 1024 // a longer one is never right
 )
 
-func checkPassword(password string) error {
-	if len(password) < minPassword || len(password) > maxPassword {
-		return pair.RefuseField("password", "use %d to %d characters", minPassword, maxPassword)
+// CheckPassword refuses a password that is too short or too long.
+func CheckPassword(password string) error {
+	if len(password) < minPassword || len(password) > MaxPassword {
+		return pair.RefuseField("password", "use %d to %d characters", minPassword, MaxPassword)
 	}
 	return nil
 }
 
-// hashPassword returns a PHC string.
-func hashPassword(password string) string {
+// HashPassword returns a PHC string.
+func HashPassword(password string) string {
 	salt := make([]byte, saltLength)
 	_, _ = rand.Read(salt) // never fails: crypto/rand ends the program instead
 	hash := argon2.IDKey([]byte(password), salt, hashTime, hashMemory, hashThreads, hashLength)
@@ -44,9 +48,9 @@ func hashPassword(password string) string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashTime, hashThreads, encode(salt), encode(hash))
 }
 
-// verifyPassword reports whether the password is the one behind a PHC string. A
+// VerifyPassword reports whether the password is the one behind a PHC string. A
 // string that is none costs as much as one that is, and is never right.
-func verifyPassword(phc, password string) bool {
+func VerifyPassword(phc, password string) bool {
 	parsed, err := parsePHC(phc)
 	if err != nil {
 		parsed = phcString{memory: hashMemory, time: hashTime, threads: hashThreads, salt: make([]byte, saltLength), hash: make([]byte, hashLength)}

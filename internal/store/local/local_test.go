@@ -1,10 +1,11 @@
-package store
+package local
 
 import (
 	"bufio"
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,9 +17,13 @@ import (
 	"baton/internal/pair"
 )
 
-func openLocal(t *testing.T, dir string) *Local {
+const self = pair.ApplianceID("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func open(t *testing.T, dir string) *Store {
 	t.Helper()
-	l, err := OpenLocal(dir, alpha, quiet())
+	l, err := Open(dir, self, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,9 +39,9 @@ func promote(s *State) {
 
 func TestTheStateOutlivesTheDaemon(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "local")
-	l := openLocal(t, dir)
+	l := open(t, dir)
 	first := l.State()
-	if !validAppliance(first.ID) || first.Record.Role != pair.Standalone {
+	if !first.ID.Valid() || first.Record.Role != pair.Standalone {
 		t.Fatalf("a first start gives %+v", first)
 	}
 	if err := l.Save(t.Context(), promote); err != nil {
@@ -46,7 +51,7 @@ func TestTheStateOutlivesTheDaemon(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again := openLocal(t, dir).State()
+	again := open(t, dir).State()
 	if !again.equal(saved) || again.ID != first.ID || again.Record.Epoch != (pair.Epoch{Counter: 1, Holder: first.ID}) {
 		t.Errorf("got %+v, want %+v", again, saved)
 	}
@@ -57,7 +62,7 @@ func TestTheStateOutlivesTheDaemon(t *testing.T) {
 }
 
 func TestWhatStateReturnsIsACopy(t *testing.T) {
-	l := openLocal(t, t.TempDir())
+	l := open(t, t.TempDir())
 	if err := l.Save(t.Context(), promote); err != nil {
 		t.Fatal(err)
 	}
@@ -69,15 +74,15 @@ func TestWhatStateReturnsIsACopy(t *testing.T) {
 
 func TestTwoDaemonsCannotShareADirectory(t *testing.T) {
 	dir := t.TempDir()
-	l := openLocal(t, dir)
-	_, err := OpenLocal(dir, alpha, quiet())
+	l := open(t, dir)
+	_, err := Open(dir, self, quiet())
 	if err == nil || !strings.Contains(err.Error(), "another baton uses") {
 		t.Errorf("got %v", err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	openLocal(t, dir)
+	open(t, dir)
 }
 
 func TestALostOrDamagedStateIsNeverBegunAnew(t *testing.T) {
@@ -96,14 +101,14 @@ func TestALostOrDamagedStateIsNeverBegunAnew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := openLocal(t, dir).Close(); err != nil {
+			if err := open(t, dir).Close(); err != nil {
 				t.Fatal(err)
 			}
 			if err := test.damage(filepath.Join(dir, "state.json")); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 { // neither now nor at the next try
-				l, err := OpenLocal(dir, alpha, quiet())
+				l, err := Open(dir, self, quiet())
 				if err == nil {
 					t.Fatalf("began with %+v", l.State())
 				}
@@ -117,7 +122,7 @@ func TestALostOrDamagedStateIsNeverBegunAnew(t *testing.T) {
 
 func TestAFailedSaveChangesNothing(t *testing.T) {
 	dir := t.TempDir()
-	l := openLocal(t, dir)
+	l := open(t, dir)
 	before := l.State()
 	if err := os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700); err != nil { // in the way
 		t.Fatal(err)
@@ -145,7 +150,7 @@ func TestAFailedSaveChangesNothing(t *testing.T) {
 
 func TestSecretsAreKeptForTheOwnerOnly(t *testing.T) {
 	dir := t.TempDir()
-	l := openLocal(t, dir)
+	l := open(t, dir)
 	var got map[string]string
 	if err := l.LoadSecrets(&got); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("before the first save: %v", err)
@@ -205,7 +210,7 @@ func TestKilledWhileSaving(t *testing.T) {
 			}
 		}
 		_ = child.Wait()
-		l := openLocal(t, dir)
+		l := open(t, dir)
 		if got := l.State().Record.Epoch.Counter; got < reported || got > reported+1 {
 			t.Fatalf("the child reported epoch %d, the file has %d", reported, got)
 		}
@@ -217,7 +222,7 @@ func TestKilledWhileSaving(t *testing.T) {
 
 func saveForever(t *testing.T, dir string) {
 	t.Helper()
-	l, err := OpenLocal(dir, alpha, quiet())
+	l, err := Open(dir, self, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +235,7 @@ func saveForever(t *testing.T, dir string) {
 }
 
 func FuzzState(f *testing.F) {
-	text, err := json.Marshal(State{Version: 1, ID: alpha})
+	text, err := json.Marshal(State{Version: 1, ID: self})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -241,11 +246,11 @@ func FuzzState(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, "state.json"), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, err := OpenLocal(dir, alpha, quiet())
+		l, err := Open(dir, self, quiet())
 		if err != nil {
 			return
 		}
-		if !validAppliance(l.State().ID) {
+		if !l.State().ID.Valid() {
 			t.Errorf("accepted %s", text)
 		}
 		if err := l.Close(); err != nil {
@@ -255,7 +260,7 @@ func FuzzState(f *testing.F) {
 }
 
 func BenchmarkSave(b *testing.B) {
-	l, err := OpenLocal(b.TempDir(), alpha, quiet())
+	l, err := Open(b.TempDir(), self, quiet())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -268,7 +273,7 @@ func BenchmarkSave(b *testing.B) {
 
 func TestTheNextRunKnowsWhenThisOneWasAlive(t *testing.T) {
 	dir := t.TempDir()
-	l, err := OpenLocal(dir, alpha, quiet())
+	l, err := Open(dir, self, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +289,7 @@ func TestTheNextRunKnowsWhenThisOneWasAlive(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := OpenLocal(dir, alpha, quiet())
+	again, err := Open(dir, self, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
