@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -85,6 +86,7 @@ func TestScripts(t *testing.T) {
 type (
 	applianceKey struct{}
 	testKey      struct{}
+	releaseKey   struct{}
 )
 
 // serveAppliance gives every script an appliance on a real socket.
@@ -119,7 +121,7 @@ func serveAppliance(t admintest.TB, env *testscript.Env) error {
 	env.Setenv("TEST_SOCKET", socket)
 	env.Setenv("TZ", "UTC")
 	env.Setenv("TREE", appliance.Tree())
-	env.Values[applianceKey{}], env.Values[testKey{}] = appliance, t
+	env.Values[applianceKey{}], env.Values[testKey{}], env.Values[releaseKey{}] = appliance, t, new(func())
 	return nil
 }
 
@@ -144,6 +146,15 @@ func changeAppliance(ts *testscript.TestScript, _ bool, args []string) {
 				NextStep: "Look at its power and network.", Since: admintest.Start(),
 			}}
 		})
+	case "backup":
+		appliance.Change(func(s *pair.Status) { s.Role = pair.Backup })
+	case "hold":
+		*ts.Value(releaseKey{}).(*func()) = appliance.HoldSwitches()
+	case "release": // and wait until the appliance is primary, if that is what was held
+		(*ts.Value(releaseKey{}).(*func()))()
+		for status := (pair.Status{}); len(args) > 1 && status.Role != pair.Primary; time.Sleep(time.Millisecond) {
+			status, _ = appliance.Status(context.Background())
+		}
 	case "in-step":
 		appliance.KeepInStep()
 	case "damped":

@@ -172,6 +172,7 @@ func TestSyncIsStartedShownAndCancelled(t *testing.T) {
 	b.appliance.Change(func(s *pair.Status) {
 		s.Sync = pair.SyncStatus{Number: 18, State: pair.SyncRunning, BytesDone: 1_500_000, BytesTotal: 3_000_000, FilesDone: 5, FilesTotal: 9, Speed: 250_000, LeftMS: 6000, DataAgeMS: -1}
 	})
+	defer b.appliance.HoldSwitches()()
 	p := b.post(atFailover + "/sync")
 	p.has(t, "50 %", "1.50 MB of 3.00 MB", "5 of 9 files", "250 kB/s", "6.0 s left", ">Cancel</button>")
 	b.post(atFailover+"/cancel").has(t, "The data sync is cancelled.")
@@ -186,12 +187,14 @@ func TestSwitchShowsItsPreflightFirst(t *testing.T) {
 	p := b.get(atFailover + "/switch?role=primary&final=true")
 	p.has(t, "Pre-flight", "beta answers.", "Nothing is lost: the final data sync carries everything over.", ">Become Primary</button>")
 	p.lacks(t, "to confirm the loss")
+	release := b.appliance.HoldSwitches()
 	p = b.post(atFailover+"/switch", "role", "primary", "final", "true")
-	if !strings.HasPrefix(p.path, atFailover+"?task=role-") {
+	if !strings.HasPrefix(p.path, atFailover+"?task=") {
 		t.Fatalf("led to %s", p.path)
 	}
 	p.has(t, "is under way. You may close this page: it goes on.")
-	for range 3 {
+	release()
+	for ended := time.Now().Add(10 * time.Second); !strings.Contains(p.body, "is done.") && time.Now().Before(ended); {
 		p = b.get(p.path)
 	}
 	p.has(t, "is done.")
@@ -221,7 +224,7 @@ func TestForceIsForAdministrators(t *testing.T) {
 	p := b.get(atFailover + "/switch?role=primary")
 	p.has(t, "beta does not answer.", "As asked, the switch would be refused.", "look at the switch by force")
 	p.lacks(t, ">Become Primary</button>")
-	b.post(atFailover+"/switch", "role", "primary", "confirm", "beta").has(t, "Beta does not answer: bring it back")
+	b.post(atFailover+"/switch", "role", "primary", "confirm", "beta").has(t, "The peer does not answer: look at it")
 	b.get(atFailover+"/switch?role=primary&force=true").has(t, "is not known", "Write beta to confirm the loss")
 	if p := b.post(atFailover+"/switch", "role", "primary", "force", "true", "confirm", "beta"); !strings.Contains(p.path, "task=") {
 		t.Errorf("forced, and led to %s: %d", p.path, p.status)

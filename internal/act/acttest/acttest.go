@@ -24,6 +24,8 @@ type Agent struct {
 	open    []pair.Condition
 	done    []failover.Event
 	changed chan struct{}
+	held    chan struct{}      // closed when commands go on; nil: they are not held
+	syncing context.CancelFunc // of the data sync that runs; nil: none does
 }
 
 // NewAgent returns the loop of an appliance that stands alone and serves.
@@ -79,16 +81,48 @@ func (a *Agent) Refresh() {
 	a.changed = make(chan struct{})
 }
 
-// Do implements act.Agent.
-func (a *Agent) Do(_ context.Context, command failover.Event) error {
+// Hold has commands, switches and data syncs take until release is called.
+func (a *Agent) Hold() (release func()) {
+	held := make(chan struct{})
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.done = append(a.done, command)
-	return a.Err
+	a.held = held
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.held = nil
+		close(held)
+	}
+}
+
+// wait returns when commands are not held, or ctx is done.
+func (a *Agent) wait(ctx context.Context) error {
+	a.mu.Lock()
+	held := a.held
+	a.mu.Unlock()
+	if held == nil {
+		return a.Err
+	}
+	select {
+	case <-held:
+		return a.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Do implements act.Agent.
+func (a *Agent) Do(ctx context.Context, command failover.Event) error {
+	a.Tell(ctx, command)
+	return a.wait(ctx)
 }
 
 // Tell implements act.Agent.
-func (a *Agent) Tell(ctx context.Context, event failover.Event) { _ = a.Do(ctx, event) }
+func (a *Agent) Tell(_ context.Context, event failover.Event) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.done = append(a.done, event)
+}
 
 // Configure implements act.Agent.
 func (a *Agent) Configure(_ context.Context, change func(*failover.Config)) {
@@ -96,13 +130,34 @@ func (a *Agent) Configure(_ context.Context, change func(*failover.Config)) {
 }
 
 // HandOver implements act.Agent.
-func (a *Agent) HandOver(context.Context, bool) error { return a.Err }
+func (a *Agent) HandOver(ctx context.Context, _ bool) error { return a.wait(ctx) }
 
 // SyncNow implements act.Agent.
-func (a *Agent) SyncNow(context.Context, bool) error { return a.Err }
+func (a *Agent) SyncNow(ctx context.Context, _ bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a.setSyncing(cancel)
+	defer a.setSyncing(nil)
+	return a.wait(ctx)
+}
+
+func (a *Agent) setSyncing(cancel context.CancelFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.syncing = cancel
+}
 
 // CancelSync implements act.Agent.
-func (a *Agent) CancelSync() bool { return a.Err == nil }
+func (a *Agent) CancelSync() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.syncing == nil {
+		return false
+	}
+	a.syncing()
+	a.syncing = nil
+	return true
+}
 
 // SyncBegan implements act.Agent.
 func (*Agent) SyncBegan() time.Time { return time.Time{} }

@@ -43,6 +43,8 @@ type acts struct {
 	notifications *admin.Notifications
 	reports       *admin.Reports
 	upkeep        *admin.Upkeep
+	syncs         *admin.Syncs
+	roles         *admin.Roles
 	data          *admin.Data
 	diverged      *admin.Diverged
 	backups       *support.Backups
@@ -62,7 +64,7 @@ func (a *Appliance) compose(t TB) {
 		t.Fatal(err)
 	}
 	a.inForce = inforce.NewSettings(saved, newest)
-	overview := &status.Overview{Agent: a.agent, Version: version}
+	overview := &status.Overview{Agent: a.agent, Link: a.link, Engine: a.engine, Settings: a.inForce, Version: version}
 	shared := []pair.SharedIP{{Address: netip.MustParsePrefix("198.51.100.10/24"), Interface: "eth0"}}
 	own, err := certificate.SelfSigned(certificate.Hosts{Names: []string{"alpha"}}, time.Now(), 24*time.Hour)
 	if err != nil {
@@ -113,13 +115,22 @@ func (a *Appliance) compose(t TB) {
 	a.reports = &admin.Reports{
 		ID: ID, Name: "alpha", Agent: a.agent, Link: a.link, Store: a.store, Settings: a.inForce, Overview: overview, Names: func(context.Context) {}, Now: a.now,
 	}
-	a.upkeep = &admin.Upkeep{Checks: &status.Checks{Overview: overview}, Agent: a.agent, Link: a.link, Audit: lead.Audit, Log: log}
-	a.link.endMaintenance = func() { a.Change(func(s *pair.Status) { s.Maintenance.Peer = false }) }
+	a.composeLoop(log, overview)
 	a.backups = &support.Backups{Name: "alpha", Version: version, Store: a.store, Lead: lead, Reload: func(context.Context) error { return nil }}
 	a.software = &support.Software{
 		Version: version, Started: Start(), Agent: a.agent, Link: a.link,
 		Bundle: &support.Bundle{Name: "alpha", ID: ID, Version: version, Secrets: a.store.Secrets, Audit: lead.Audit},
 	}
+}
+
+// composeLoop makes the acts that command the loop, and follow it.
+func (a *Appliance) composeLoop(log *slog.Logger, overview *status.Overview) {
+	checks, tasks := &status.Checks{Overview: overview}, admin.NewTasks(log)
+	a.syncs = &admin.Syncs{Agent: a.agent, Link: a.link, Audit: a.lead.Audit, Overview: overview, Tasks: tasks}
+	a.roles = &admin.Roles{SwitchChecks: &status.SwitchChecks{Checks: checks}, Agent: a.agent, Audit: a.lead.Audit, Tasks: tasks}
+	a.link.agent = a.agent
+	a.upkeep = &admin.Upkeep{Checks: checks, Agent: a.agent, Link: a.link, Audit: a.lead.Audit, Log: log}
+	a.link.endMaintenance = func() { a.Change(func(s *pair.Status) { s.Maintenance.Peer = false }) }
 }
 
 // shown are the certificates that browsers would meet.
@@ -191,6 +202,7 @@ type link struct {
 
 	saveSettings   func(context.Context, wire.Settings) error
 	endMaintenance func()
+	agent          *loop // of the peer as well: it syncs
 }
 
 // Bulk implements act.Link.
@@ -207,6 +219,17 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 	case wire.PathEndMaintenance:
 		l.endMaintenance()
 		peer.Serve(func(context.Context, wire.By) (wire.Plain, error) { return wire.Plain{}, nil }).ServeHTTP(answer, r)
+	case wire.PathSync:
+		if !l.agent.Look().State.PeerHeard.Set {
+			return nil, peer.ErrUnreachable
+		}
+		peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
+			return wire.Plain{}, l.agent.SyncNow(ctx, q.AcceptShrink)
+		}).ServeHTTP(answer, r)
+	case wire.PathCancel:
+		peer.Serve(func(context.Context, wire.Plain) (wire.Plain, error) {
+			return wire.Plain{}, (&admin.Syncs{Agent: l.agent}).CancelAsked()
+		}).ServeHTTP(answer, r)
 	default:
 		return nil, peer.ErrUnreachable
 	}

@@ -53,7 +53,6 @@ type Appliance struct {
 	fail     func(...any)
 	channels map[string]pair.ChannelState
 	damaged  map[string]func(io.Writer) error // exports of diverged copies
-	tasks    map[string]*task
 	damped   bool
 	inStep   bool // nothing of the peer would be lost
 	figures  api.Figures
@@ -67,8 +66,8 @@ func (a *Appliance) Backend() api.Backend {
 		Setup:         a.people.Setup,
 		Keys:          a.keys,
 		Relationship:  a,
-		Syncs:         a,
-		Roles:         a,
+		Syncs:         a.syncs,
+		Roles:         roles{a.roles, a},
 		Upkeep:        upkeep{a.upkeep, a.Doctor},
 		Settings:      a.settings,
 		Addresses:     a,
@@ -112,21 +111,20 @@ func New(t TB) *Appliance {
 			SharedIPs: []pair.SharedIPStatus{{Address: "198.51.100.10/24", Interface: "eth0"}},
 			Sync:      pair.SyncStatus{State: pair.SyncIdle, DataAgeMS: -1},
 		},
-		tasks:    map[string]*task{},
 		newest:   Start(),
 		fail:     t.Fatal,
 		channels: map[string]pair.ChannelState{},
 		damaged:  map[string]func(io.Writer) error{},
 	}
 	a.openStore(t)
-	a.agent.command = a.command
+	a.agent.command, a.agent.given, a.agent.synced = a.command, a.given, a.synced
 	a.compose(t)
 	return a
 }
 
 // newSite is the file of a new site database: to make its tables for every test would take
 // longer than most tests do.
-var newSite = sync.OnceValues(func() (file []byte, err error) {
+var newSite = sync.OnceValues(func() (file []byte, err error) { //nolint:gochecknoglobals // a test program has one
 	dir, err := os.MkdirTemp("", "baton-test-")
 	if err != nil {
 		return nil, err
@@ -140,7 +138,7 @@ var newSite = sync.OnceValues(func() (file []byte, err error) {
 	if err := site.Close(); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path)
+	return os.ReadFile(path) //nolint:gosec // made above
 })
 
 // openStore opens a new site database.

@@ -64,7 +64,7 @@ func (a *Appliance) Tree() string { return filepath.Join(a.dir, "srv") }
 func (a *Appliance) Directory(t TB, name string) string {
 	t.Helper()
 	path := filepath.Join(a.Tree(), name)
-	if err := os.MkdirAll(filepath.Join(path, "notes"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(path, "notes"), 0o750); err != nil {
 		t.Fatal(err)
 	}
 	for file, text := range map[string]string{"index.html": "<p>Welcome", "notes/today.txt": "rain"} {
