@@ -30,8 +30,6 @@ type Agent interface {
 }
 
 // Link is the link to the peer, as acts and exchanges need it; *peer.Link is one.
-//
-// It has more than 8 methods since key, relationship and messages go through it alone.
 type Link interface {
 	Paired() (peer.Pinned, bool)
 	Contact() (peer.Contact, bool)
@@ -40,6 +38,10 @@ type Link interface {
 	KeyState() peer.KeyState
 	SetKey(ctx context.Context, text string) (peer.Key, error)
 	EndPreviousKey(ctx context.Context) error
+}
+
+// Pairing begins and ends the relationship with a peer; *peer.Pairing does.
+type Pairing interface {
 	Look(ctx context.Context, address string, request peer.PairRequest) (peer.Found, error)
 	Pair(ctx context.Context, address string, request peer.PairRequest) (peer.Pinned, error)
 	Unpair(ctx context.Context) error

@@ -21,6 +21,7 @@ type Relationship struct {
 	Name     string // of this appliance
 	Agent    act.Agent
 	Link     act.Link
+	Pairing  act.Pairing
 	Audit    act.Audit
 	Store    *store.Site
 	Overview *status.Overview
@@ -33,7 +34,7 @@ func (r *Relationship) PreviewPair(ctx context.Context, request api.PairRequest)
 	if err := r.mayPair(&request); err != nil {
 		return api.PairPreview{}, err
 	}
-	found, err := r.Link.Look(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse})
+	found, err := r.Pairing.Look(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse})
 	if err != nil {
 		return api.PairPreview{}, r.notPaired(err)
 	}
@@ -91,7 +92,7 @@ func (r *Relationship) Pair(ctx context.Context, request api.PairRequest) (pair.
 	if err := r.mayPair(&request); err != nil {
 		return pair.PeerStatus{}, err
 	}
-	pinned, err := r.Link.Pair(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse, Replace: request.Replace})
+	pinned, err := r.Pairing.Pair(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse, Replace: request.Replace})
 	if err != nil {
 		return pair.PeerStatus{}, r.notPaired(err)
 	}
@@ -112,7 +113,7 @@ func (r *Relationship) Unpair(ctx context.Context, request api.UnpairRequest) er
 		return pair.Refuse(pair.Unreachable, "the peer does not answer, so it would not learn of this: bring it back, or repeat with --force and break the relationship there, too")
 	}
 	r.Audit.Note(ctx, "broke the relationship")
-	return act.Failure(r.Link.Unpair(ctx))
+	return act.Failure(r.Pairing.Unpair(ctx))
 }
 
 // noPieces is how an appliance that protects nothing begins the description of its data.

@@ -54,7 +54,7 @@ func (a *Appliance) newActs() *acts {
 	}
 	acts.keys = &admin.Keys{Link: a.link, Audit: audit}
 	acts.relationship = &admin.Relationship{
-		Name: a.config.Name, Agent: a.agent, Link: a.link, Audit: audit, Store: a.site, Overview: a.overview, Checks: switching, Offer: acts.data.Offer,
+		Name: a.config.Name, Agent: a.agent, Link: a.link, Pairing: a.link.Pairing, Audit: audit, Store: a.site, Overview: a.overview, Checks: switching, Offer: acts.data.Offer,
 	}
 	acts.site = &admin.Site{Config: a.config, Lead: a.lead, Store: a.site, Present: a.showSite}
 	acts.certificates = &admin.Certificates{Site: acts.site, Agent: a.agent, Public: a.public}

@@ -44,7 +44,6 @@ func manyMethods() map[string]int {
 		"internal/failover.turn":               199, // the steps of one decision, and what it has promoted of state and configuration
 		"internal/failover/failovertest.World": 50,
 		"internal/failover/failovertest.play":  64,
-		"internal/peer.Link":                   67,
 		"test/faults.machine":                  52,
 	}
 }

@@ -49,7 +49,7 @@ type authenticated struct {
 
 // dial connects to one address and authenticates. While pairing, pin may be empty.
 func (l *Link) dial(ctx context.Context, address, pin, purpose string) (*authenticated, error) {
-	conn, err := l.dialTLS(ctx, address, pin)
+	conn, err := l.Way.dialTLS(ctx, address, pin)
 	if err != nil {
 		return nil, err
 	}
@@ -77,23 +77,23 @@ func (l *Link) prove(conn *tls.Conn, purpose string) (proven, error) {
 	if secrets.Key.IsZero() {
 		return proven{}, ErrNoKey
 	}
-	result, err := h.initiate(secrets, purpose, func() error { return l.spend(purpose) })
+	result, err := h.initiate(secrets, purpose, func() error { return l.Pairing.spend(purpose) })
 	if err != nil {
 		return proven{}, err
 	}
 	if purpose == purposePair {
-		err = l.unspend()
+		err = l.Pairing.unspend()
 	}
 	return result, errors.Join(err, l.proved(result))
 }
 
 // dialTLS connects to one address and compares the pin, without proving the key.
-func (l *Link) dialTLS(ctx context.Context, address, pin string) (*tls.Conn, error) {
-	conn, err := l.connectTCP(ctx, address)
+func (w *Way) dialTLS(ctx context.Context, address, pin string) (*tls.Conn, error) {
+	conn, err := w.connectTCP(ctx, address)
 	if err != nil {
 		return nil, unreachable(address, err)
 	}
-	secure := tls.Client(conn, l.clientTLS(pin))
+	secure := tls.Client(conn, w.options.Identity.clientTLS(pin))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		return nil, unreachable(address, err)
@@ -103,11 +103,11 @@ func (l *Link) dialTLS(ctx context.Context, address, pin string) (*tls.Conn, err
 
 // localAddr is the source address for connections to address, or nil for the
 // kernel's choice.
-func (l *Link) localAddr(address string) net.Addr {
-	if l.options.LocalAddr == nil {
+func (w *Way) localAddr(address string) net.Addr {
+	if w.options.LocalAddr == nil {
 		return nil
 	}
-	local := l.options.LocalAddr()
+	local := w.options.LocalAddr()
 	host, _, err := net.SplitHostPort(address)
 	target, parseErr := netip.ParseAddr(host)
 	if err != nil || parseErr != nil || !local.IsValid() || local.Is4() != target.Unmap().Is4() {

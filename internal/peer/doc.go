@@ -10,5 +10,6 @@
 // baton-peer/1), compared by their pins; then CPace over the pre-shared key,
 // bound to that very TLS session (handshake.go); then HTTP/2 inside it.
 //
-// Start reading at Link in link.go, then handshake.go, pairing.go, channel.go.
+// Start reading at Link in link.go; then handshake.go, lookup.go (Way), pairing.go (Pairing),
+// channel.go.
 package peer

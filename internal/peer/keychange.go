@@ -96,7 +96,7 @@ func (l *Link) EndPreviousKey(ctx context.Context) error {
 
 // freshStart lets everybody try again, and proves the current key to the peer.
 func (l *Link) freshStart() {
-	l.retryFrom.Store(nil)
+	l.Pairing.retryFrom.Store(nil)
 	l.strangers.reset()
 	l.pinned.reset()
 	if l.vault.read().Peer != nil {
@@ -121,18 +121,9 @@ func (l *Link) proved(result proven) error {
 	})
 }
 
-// proveAgain looks from time to time whether the peer has the new key by now.
-func (l *Link) proveAgain(ctx context.Context) {
-	ticker := time.NewTicker(proveEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if s := l.vault.read(); s.Previous != nil && s.Peer != nil {
-				l.control.renew()
-			}
-		}
+// proveAgain proves a new key that the peer does not have yet.
+func (l *Link) proveAgain(context.Context) {
+	if s := l.vault.read(); s.Previous != nil && s.Peer != nil {
+		l.control.renew()
 	}
 }

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -81,11 +82,14 @@ type Peer struct {
 // Link is this appliance's side of the link to its peer. It is ready for use
 // when made; Control and Bulk need Run.
 type Link struct {
+	Pairing *Pairing
+	Way     *Way
+
 	options   Options
 	life      life
 	vault     *vault
 	routes    *http.ServeMux // for the pinned peer
-	pairing   *http.ServeMux // for whoever proved the key while nothing is pinned
+	unpaired  *http.ServeMux // for whoever proved the key while nothing is pinned
 	server    *http.Server
 	strangers *guard
 	pinned    *guard
@@ -94,13 +98,6 @@ type Link struct {
 	control   *channel
 	bulk      *channel
 	contact   atomic.Pointer[Contact]
-
-	narrow     atomic.Bool                // large segments do not pass
-	unresolved atomic.Pointer[Unresolved] // nil: every name of the peer can be looked up
-
-	pairMu    sync.Mutex                // held while a pairing is under way
-	retryFrom atomic.Pointer[time.Time] // earliest moment for the next attempt to pair; nil: now
-	proposed  atomic.Pointer[proposal]  // nil: this appliance asks nobody to pair
 
 	connMu sync.Mutex
 	conns  map[*serverConn]struct{}
@@ -121,29 +118,25 @@ func New(options Options) (*Link, error) {
 	}
 	l := &Link{
 		options: options, life: newLife(), vault: secrets,
-		routes: http.NewServeMux(), pairing: http.NewServeMux(),
+		routes: http.NewServeMux(), unpaired: http.NewServeMux(),
 		strangers: strangersGuard(), pinned: pinnedGuard(),
 		slots: make(chan struct{}, maxStrangers),
 		quiet: &quiet{last: map[string]time.Time{}},
 		conns: map[*serverConn]struct{}{},
 	}
+	l.Pairing, l.Way = &Pairing{link: l}, &Way{options: options, vault: secrets}
 	l.control = newChannel(options.Log, l.connect)
 	l.bulk = newChannel(options.Log, func(ctx context.Context) (*line, error) { return l.connect(withLarge(ctx)) })
 	l.control.doubted = l.bulk.leaveIdle // a peer that lost its power says goodbye on neither
 	l.server = l.innerServer()
-	l.pairing.Handle("POST "+pathPair, Serve(l.acceptPair))
-	l.pairing.Handle("POST "+pathLook, Serve(l.acceptLook))
-	l.routes.Handle("POST "+pathUnpair, http.HandlerFunc(l.acceptUnpair))
+	l.unpaired.Handle("POST "+pathPair, Serve(l.Pairing.acceptPair))
+	l.unpaired.Handle("POST "+pathLook, Serve(l.Pairing.acceptLook))
+	l.routes.Handle("POST "+pathUnpair, http.HandlerFunc(l.Pairing.acceptUnpair))
 	return l, nil
 }
 
 func withDefaults(o Options) Options {
-	if o.Port == 0 {
-		o.Port = 443
-	}
-	if o.Resolver == nil {
-		o.Resolver = net.DefaultResolver
-	}
+	o.Port, o.Resolver = cmp.Or(o.Port, 443), cmp.Or(o.Resolver, net.DefaultResolver)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -164,11 +157,28 @@ func (l *Link) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { l.control.run(ctx) })
 	running.Go(func() { l.bulk.run(ctx) })
-	running.Go(func() { l.proveAgain(ctx) })
-	running.Go(func() { l.watchNames(ctx) })
+	running.Go(func() { every(ctx, proveEvery, l.proveAgain) })
+	running.Go(func() {
+		l.Way.lookUpNames(ctx)
+		every(ctx, lookupEvery, l.Way.lookUpNames)
+	})
 	running.Wait()
 	l.closeConns()
 	return nil
+}
+
+// every calls do at an interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			do(ctx)
+		}
+	}
 }
 
 // Control returns the client for polls and switch messages: one persistent
@@ -206,7 +216,7 @@ func (l *Link) connect(ctx context.Context) (*line, error) {
 		ClockOffset: conn.proven.offset, At: l.options.Now(), IP: ipOf(conn.RemoteAddr()),
 	})
 	l.met(conn.proven.life)
-	l.remember(conn)
+	l.Way.remember(conn)
 	client, err := overHTTP2(ctx, conn)
 	if err != nil {
 		return nil, err
@@ -217,14 +227,14 @@ func (l *Link) connect(ctx context.Context) (*line, error) {
 // Narrow has connections for data use small segments, for a way that loses large
 // ones without telling. It ends one that is open: the way has stalled it.
 func (l *Link) Narrow() {
-	if !l.narrow.Swap(true) {
+	if !l.Way.narrow.Swap(true) {
 		l.bulk.reset()
 	}
 }
 
 // Widen ends Narrow, without an interruption.
 func (l *Link) Widen() {
-	if l.narrow.Swap(false) {
+	if l.Way.narrow.Swap(false) {
 		l.bulk.renew()
 	}
 }

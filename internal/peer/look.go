@@ -3,7 +3,6 @@ package peer
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -37,38 +36,30 @@ type lookAnswer struct {
 // Look proves the key to the appliance at address and asks what it holds. It
 // fails for every reason that is known to make Pair fail, except data that would
 // be replaced: Found tells of that.
-func (l *Link) Look(ctx context.Context, address string, req PairRequest) (Found, error) {
-	if !l.pairMu.TryLock() {
+func (p *Pairing) Look(ctx context.Context, address string, req PairRequest) (Found, error) {
+	if !p.mu.TryLock() {
 		return Found{}, ErrBusy
 	}
-	defer l.pairMu.Unlock()
+	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, pairTime)
 	defer cancel()
-	found, err := l.look(ctx, strings.TrimSpace(address), req)
+	found, err := p.look(ctx, strings.TrimSpace(address), req)
 	if err != nil {
-		l.failed("", "Looking at "+address+" before pairing failed", err, map[string]string{"address": address})
+		p.link.failed("", "Looking at "+address+" before pairing failed", err, map[string]string{"address": address})
 	}
 	return found, err
 }
 
-func (l *Link) look(ctx context.Context, address string, req PairRequest) (Found, error) {
-	conn, err := l.approach(ctx, address)
+func (p *Pairing) look(ctx context.Context, address string, req PairRequest) (Found, error) {
+	conn, err := p.approach(ctx, address)
 	if err != nil {
 		return Found{}, err
 	}
-	all, err := l.reverse(conn, req)
+	all, err := p.reverse(conn, req)
 	if err != nil {
 		return Found{}, errors.Join(err, conn.Close())
 	}
-	client, err := overHTTP2(ctx, conn)
-	if err != nil {
-		return Found{}, err
-	}
-	defer func() { _ = client.Close() }()
-	answer, err := Call[lookMessage, lookAnswer](ctx, &http.Client{Transport: client}, pathLook, lookMessage{Addresses: all})
-	if told, ok := errors.AsType[*RemoteError](err); ok {
-		return Found{}, told // its sentence is for the administrator as it is
-	}
+	answer, err := askOnce[lookMessage, lookAnswer](ctx, conn, pathLook, lookMessage{Addresses: all})
 	if err != nil {
 		return Found{}, err
 	}
@@ -80,15 +71,15 @@ func (l *Link) look(ctx context.Context, address string, req PairRequest) (Found
 }
 
 // acceptLook answers Look. It refuses what acceptPair would refuse, but data.
-func (l *Link) acceptLook(ctx context.Context, message lookMessage) (lookAnswer, error) {
+func (p *Pairing) acceptLook(ctx context.Context, message lookMessage) (lookAnswer, error) {
 	from, _ := PeerFrom(ctx)
-	self := l.options.Self()
-	peer, err := l.consider(from, self, pairMessage{Hello: Hello{Name: "look"}, PairID: "look", Addresses: message.Addresses, Replace: true})
+	self := p.link.options.Self()
+	peer, err := p.consider(from, self, pairMessage{Hello: Hello{Name: "look"}, PairID: "look", Addresses: message.Addresses, Replace: true})
 	if err == nil {
-		err = l.lookBack(ctx, peer)
+		err = p.lookBack(ctx, peer)
 	}
 	if err != nil {
 		return lookAnswer{}, err
 	}
-	return lookAnswer{Hello: self, NeedReplace: l.wantsReplace(from, self)}, nil
+	return lookAnswer{Hello: self, NeedReplace: p.wantsReplace(from, self)}, nil
 }

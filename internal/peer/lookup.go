@@ -26,15 +26,25 @@ type Unresolved struct {
 	Used string // host:port that is used instead: the last one that worked; empty: none is known
 }
 
+// Way is how the peer is reached: from which address, by which names, and with segments
+// of which size.
+type Way struct {
+	options Options
+	vault   *vault
+
+	narrow     atomic.Bool                // large segments do not pass
+	unresolved atomic.Pointer[Unresolved] // nil: every name of the peer can be looked up
+}
+
 // Unresolved tells of a name of the peer that cannot be looked up now; false if
 // there is none.
-func (l *Link) Unresolved() (Unresolved, bool) {
-	lost := l.unresolved.Load()
+func (w *Way) Unresolved() (Unresolved, bool) {
+	lost := w.unresolved.Load()
 	if lost == nil {
 		return Unresolved{}, false
 	}
-	peer, _ := l.Paired() // it may be another by now, or none
-	known := slices.ContainsFunc(peer.Addresses, func(address string) bool {
+	// The peer may be another by now, or none.
+	known := slices.ContainsFunc(w.vault.read().peer().Addresses, func(address string) bool {
 		name, named := nameIn(address)
 		return named && name == lost.Name
 	})
@@ -47,19 +57,19 @@ func (l *Link) Unresolved() (Unresolved, bool) {
 // connectTCP connects to host:port. While a name cannot be looked up, the address
 // at which the peer last proved itself serves: whoever answers there has to prove
 // the same.
-func (l *Link) connectTCP(ctx context.Context, address string) (net.Conn, error) {
-	last, tune := l.lastReached(address), tuneSocket
-	if !large(ctx) || l.narrow.Load() {
+func (w *Way) connectTCP(ctx context.Context, address string) (net.Conn, error) {
+	last, tune := w.lastReached(address), tuneSocket
+	if !large(ctx) || w.narrow.Load() {
 		tune = tuneNarrow
 	}
 	if last == "" {
-		return l.dialTCP(ctx, address, tune)
+		return w.dialTCP(ctx, address, tune)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var found atomic.Bool
 	tries := dials{ended: make(chan dialled, 2)}
 	tries.begin(func() (net.Conn, error) {
-		return l.dialTCP(ctx, address, func(ctx context.Context, network, at string, raw syscall.RawConn) error {
+		return w.dialTCP(ctx, address, func(ctx context.Context, network, at string, raw syscall.RawConn) error {
 			found.Store(true)
 			return tune(ctx, network, at, raw)
 		})
@@ -72,13 +82,13 @@ func (l *Link) connectTCP(ctx context.Context, address string) (net.Conn, error)
 	case <-time.After(lookupPatience):
 	}
 	if !found.Load() {
-		tries.begin(func() (net.Conn, error) { return l.dialTCP(ctx, last, tune) })
+		tries.begin(func() (net.Conn, error) { return w.dialTCP(ctx, last, tune) })
 	}
 	return tries.first(cancel)
 }
 
-func (l *Link) dialTCP(ctx context.Context, address string, tune func(context.Context, string, string, syscall.RawConn) error) (net.Conn, error) {
-	dialer := net.Dialer{LocalAddr: l.localAddr(address), ControlContext: tune, Resolver: l.options.Resolver}
+func (w *Way) dialTCP(ctx context.Context, address string, tune func(context.Context, string, string, syscall.RawConn) error) (net.Conn, error) {
+	dialer := net.Dialer{LocalAddr: w.localAddr(address), ControlContext: tune, Resolver: w.options.Resolver}
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
@@ -127,12 +137,8 @@ func (d *dials) first(cancel func()) (net.Conn, error) {
 
 // lastReached is where the peer last proved itself that was dialled as address, if
 // that has a name; empty if it has none, or there is none yet.
-func (l *Link) lastReached(address string) string {
-	peer := l.vault.read().Peer
-	if _, named := nameIn(address); !named || peer == nil {
-		return ""
-	}
-	return peer.Reached[address]
+func (w *Way) lastReached(address string) string {
+	return w.vault.read().peer().Reached[address]
 }
 
 // nameIn returns the name in host:port; false if the host is an IP address.
@@ -146,12 +152,12 @@ func nameIn(address string) (string, bool) {
 }
 
 // remember keeps, durably, where the peer proved itself under a name.
-func (l *Link) remember(conn *authenticated) {
+func (w *Way) remember(conn *authenticated) {
 	at := conn.RemoteAddr().String()
-	if _, named := nameIn(conn.address); !named || l.lastReached(conn.address) == at {
+	if _, named := nameIn(conn.address); !named || w.lastReached(conn.address) == at {
 		return
 	}
-	err := l.vault.change(func(s *Secrets) error {
+	err := w.vault.change(func(s *Secrets) error {
 		if s.Peer == nil || s.Peer.Pin != conn.peerPin {
 			return nil // forgotten meanwhile
 		}
@@ -165,44 +171,29 @@ func (l *Link) remember(conn *authenticated) {
 		return nil
 	})
 	if err != nil {
-		l.options.Log.Warn("the peer's address not remembered", slog.Any("error", err))
+		w.options.Log.Warn("the peer's address not remembered", slog.Any("error", err))
 	}
 }
 
-// watchNames looks from time to time whether the peer's names can be looked up, so
-// that it is told before it matters.
-func (l *Link) watchNames(ctx context.Context) {
-	ticker := time.NewTicker(lookupEvery)
-	defer ticker.Stop()
-	for {
-		l.lookUpNames(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
-// lookUpNames looks up each name of the peer, twice if need be.
-func (l *Link) lookUpNames(ctx context.Context) {
-	peer, _ := l.Paired()
+// lookUpNames looks up each name of the peer, twice if need be, so that a lost one is
+// told before it matters.
+func (w *Way) lookUpNames(ctx context.Context) {
 	var lost *Unresolved
-	for _, address := range peer.Addresses {
+	for _, address := range w.vault.read().peer().Addresses {
 		name, named := nameIn(address)
-		if named && lost == nil && !l.lookUp(ctx, name) {
-			lost = &Unresolved{Name: name, Used: peer.Reached[address]}
+		if named && lost == nil && !w.lookUp(ctx, name) {
+			lost = &Unresolved{Name: name, Used: w.lastReached(address)}
 		}
 	}
 	if ctx.Err() == nil {
-		l.unresolved.Store(lost)
+		w.unresolved.Store(lost)
 	}
 }
 
-func (l *Link) lookUp(ctx context.Context, name string) bool {
+func (w *Way) lookUp(ctx context.Context, name string) bool {
 	for range lookupFailures {
 		limited, cancel := context.WithTimeout(ctx, lookupTime)
-		_, err := l.options.Resolver.LookupNetIP(limited, "ip", name)
+		_, err := w.options.Resolver.LookupNetIP(limited, "ip", name)
 		cancel()
 		if err == nil {
 			return true

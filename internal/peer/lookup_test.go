@@ -78,13 +78,13 @@ func TestTheLastAddressThatWorkedServesWhileNamesAreLost(t *testing.T) {
 			beta := newAppliance(t, "beta", rightKey)
 			alpha := &appliance{keeper: &memory{secrets: Secrets{Key: stretched()[rightKey]}}, dir: t.TempDir(), hello: Hello{Name: "alpha"}, names: names.resolver()}
 			alpha.start(t, "127.0.0.1:0")
-			if _, err := alpha.Pair(t.Context(), "beta.test.:"+strconv.Itoa(beta.port), PairRequest{}); err != nil {
+			if _, err := alpha.Pairing.Pair(t.Context(), "beta.test.:"+strconv.Itoa(beta.port), PairRequest{}); err != nil {
 				t.Fatal(err)
 			}
 			if err := alpha.poll(t, 10*time.Second); err != nil {
 				t.Fatal(err)
 			}
-			if lost, is := alpha.Unresolved(); is {
+			if lost, is := alpha.Way.Unresolved(); is {
 				t.Errorf("names are lost before they are: %+v", lost)
 			}
 			lose(names)
@@ -98,13 +98,13 @@ func TestTheLastAddressThatWorkedServesWhileNamesAreLost(t *testing.T) {
 				t.Errorf("the peer was found after %s", took)
 			}
 			eventually(t, "it is told", func() bool {
-				lost, is := alpha.Unresolved()
+				lost, is := alpha.Way.Unresolved()
 				return is && lost.Name == "beta.test." && lost.Used == beta.address
 			})
 			names.answer.Store(&loopback)
 			names.failed.Store(false)
-			alpha.lookUpNames(t.Context())
-			if lost, is := alpha.Unresolved(); is {
+			alpha.Way.lookUpNames(t.Context())
+			if lost, is := alpha.Way.Unresolved(); is {
 				t.Errorf("names are lost still: %+v", lost)
 			}
 		})
@@ -117,14 +117,14 @@ func TestANameIsForgottenWithItsPeer(t *testing.T) {
 	if err := alpha.vault.change(func(s *Secrets) error { s.Peer.Addresses = []string{"beta.test:443"}; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	alpha.unresolved.Store(&Unresolved{Name: "beta.test"})
-	if _, is := alpha.Unresolved(); !is {
+	alpha.Way.unresolved.Store(&Unresolved{Name: "beta.test"})
+	if _, is := alpha.Way.Unresolved(); !is {
 		t.Fatal("not told while paired")
 	}
-	if err := alpha.forget("The relationship was broken here.", nil); err != nil {
+	if err := alpha.Pairing.forget("The relationship was broken here.", nil); err != nil {
 		t.Fatal(err)
 	}
-	if lost, is := alpha.Unresolved(); is {
+	if lost, is := alpha.Way.Unresolved(); is {
 		t.Errorf("told of a peer that is none any more: %+v", lost)
 	}
 }

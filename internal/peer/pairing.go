@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton/internal/pair"
@@ -59,35 +61,44 @@ type pairAnswer struct {
 	PairID string `json:"pair_id"` // the one to use: an earlier one if this is a repetition
 }
 
+// Pairing begins and ends the relationship with a peer.
+type Pairing struct {
+	link *Link
+
+	mu        sync.Mutex                // held while one is under way
+	retryFrom atomic.Pointer[time.Time] // earliest moment for the next attempt; nil: now
+	proposed  atomic.Pointer[proposal]  // nil: this appliance asks nobody to pair
+}
+
 // Pair makes the appliance at address this one's backup: both pin each other.
 // Cut anywhere, it can be repeated and then ends the same way.
-func (l *Link) Pair(ctx context.Context, address string, req PairRequest) (Pinned, error) {
-	if !l.pairMu.TryLock() {
+func (p *Pairing) Pair(ctx context.Context, address string, req PairRequest) (Pinned, error) {
+	if !p.mu.TryLock() {
 		return Pinned{}, ErrBusy
 	}
-	defer l.pairMu.Unlock()
+	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, pairTime)
 	defer cancel()
-	peer, err := l.pair(ctx, strings.TrimSpace(address), req)
+	peer, err := p.pair(ctx, strings.TrimSpace(address), req)
 	if err != nil {
-		l.failed("", "Pairing with "+address+" failed", err, map[string]string{"address": address})
+		p.link.failed("", "Pairing with "+address+" failed", err, map[string]string{"address": address})
 		return Pinned{}, err
 	}
-	l.announcePaired(peer)
+	p.announcePaired(peer)
 	return peer, nil
 }
 
-func (l *Link) pair(ctx context.Context, address string, req PairRequest) (Pinned, error) {
-	conn, err := l.approach(ctx, address)
+func (p *Pairing) pair(ctx context.Context, address string, req PairRequest) (Pinned, error) {
+	conn, err := p.approach(ctx, address)
 	if err != nil {
 		return Pinned{}, err
 	}
-	defer l.propose(conn.peerPin)()
-	peer, err := l.agree(ctx, conn, req)
+	defer p.propose(conn.peerPin)()
+	peer, err := p.agree(ctx, conn, req)
 	if err != nil {
 		return Pinned{}, err
 	}
-	return peer, l.pinPeer(peer, false)
+	return peer, p.pinPeer(peer, false)
 }
 
 // proposal is a pairing that this appliance has asked for.
@@ -97,35 +108,35 @@ type proposal struct {
 }
 
 // propose begins a proposal; decide ends it.
-func (l *Link) propose(pin string) (decide func()) {
-	p := &proposal{pin: pin, decided: make(chan struct{})}
-	l.proposed.Store(p)
+func (p *Pairing) propose(pin string) (decide func()) {
+	asked := &proposal{pin: pin, decided: make(chan struct{})}
+	p.proposed.Store(asked)
 	return func() {
-		l.proposed.Store(nil)
-		close(p.decided)
+		p.proposed.Store(nil)
+		close(asked.decided)
 	}
 }
 
 // awaitDecision has who is being paired with wait until it is pinned. It pins
 // first, and polls at once: turned away, it would take us for somebody else.
-func (l *Link) awaitDecision(pin string) {
-	p := l.proposed.Load()
-	if p == nil || p.pin != pin {
+func (p *Pairing) awaitDecision(pin string) {
+	asked := p.proposed.Load()
+	if asked == nil || asked.pin != pin {
 		return
 	}
 	select {
-	case <-p.decided:
+	case <-asked.decided:
 	case <-time.After(handshakeTime):
 	}
 }
 
 // approach proves the key to an appliance that is to be paired with.
-func (l *Link) approach(ctx context.Context, address string) (*authenticated, error) {
-	before := l.vault.read()
-	if err := l.mayPair(address, before); err != nil {
+func (p *Pairing) approach(ctx context.Context, address string) (*authenticated, error) {
+	before := p.link.vault.read()
+	if err := p.mayPair(address, before); err != nil {
 		return nil, err
 	}
-	conn, err := l.dial(ctx, withPort(address), before.pin(), purposePair)
+	conn, err := p.link.dial(ctx, withPort(address), before.peer().Pin, purposePair)
 	if errors.Is(err, ErrIdentityChanged) {
 		err = fmt.Errorf("%w (%w)", ErrAlreadyPaired, err)
 	}
@@ -133,16 +144,16 @@ func (l *Link) approach(ctx context.Context, address string) (*authenticated, er
 }
 
 // reverse lists where the other appliance reaches this one, preferred first.
-func (l *Link) reverse(conn *authenticated, req PairRequest) ([]string, error) {
+func (p *Pairing) reverse(conn *authenticated, req PairRequest) ([]string, error) {
 	first := withPort(req.Reverse)
 	if req.Reverse == "" {
 		host, _, err := net.SplitHostPort(conn.LocalAddr().String())
 		if err != nil {
 			return nil, fmt.Errorf("find the reverse connection details: %w", err)
 		}
-		first = net.JoinHostPort(host, strconv.Itoa(l.options.Port))
+		first = net.JoinHostPort(host, strconv.Itoa(p.link.options.Port))
 	}
-	all := addresses(first, l.options.Self().Addresses)
+	all := addresses(first, p.link.options.Self().Addresses)
 	if len(all) == 0 {
 		return nil, ErrReverse
 	}
@@ -150,7 +161,7 @@ func (l *Link) reverse(conn *authenticated, req PairRequest) ([]string, error) {
 }
 
 // mayPair refuses before anything is sent that could be guessed at.
-func (l *Link) mayPair(address string, s Secrets) error {
+func (p *Pairing) mayPair(address string, s Secrets) error {
 	switch {
 	case address == "":
 		return errors.New("no appliance to pair with: give its host name or IP address")
@@ -159,7 +170,7 @@ func (l *Link) mayPair(address string, s Secrets) error {
 	case s.Unconfirmed >= maxUnconfirmed:
 		return ErrThrottled
 	}
-	if from := l.retryFrom.Load(); from != nil && l.options.Now().Before(*from) {
+	if from := p.retryFrom.Load(); from != nil && p.link.options.Now().Before(*from) {
 		return ErrThrottled
 	}
 	return nil
@@ -167,45 +178,37 @@ func (l *Link) mayPair(address string, s Secrets) error {
 
 // spend counts a confirmation that is about to be sent to somebody who is not
 // pinned, durably, so that a restart gives no new guesses.
-func (l *Link) spend(purpose string) error {
-	if purpose != purposePair || l.vault.read().Peer != nil {
+func (p *Pairing) spend(purpose string) error {
+	if purpose != purposePair || p.link.vault.read().Peer != nil {
 		return nil
 	}
-	return l.vault.change(func(s *Secrets) error {
+	return p.link.vault.change(func(s *Secrets) error {
 		s.Unconfirmed++
 		if over := s.Unconfirmed - freeAttempts; over > 0 {
-			from := l.options.Now().Add(min(time.Second<<over, maxRetryPause))
-			l.retryFrom.Store(&from)
+			from := p.link.options.Now().Add(min(time.Second<<over, maxRetryPause))
+			p.retryFrom.Store(&from)
 		}
 		return nil
 	})
 }
 
 // unspend forgets the confirmations sent in vain: one was answered.
-func (l *Link) unspend() error {
-	l.retryFrom.Store(nil)
-	return l.vault.change(func(s *Secrets) error { s.Unconfirmed = 0; return nil })
+func (p *Pairing) unspend() error {
+	p.retryFrom.Store(nil)
+	return p.link.vault.change(func(s *Secrets) error { s.Unconfirmed = 0; return nil })
 }
 
 // agree exchanges names and addresses over a proven connection.
-func (l *Link) agree(ctx context.Context, conn *authenticated, req PairRequest) (Pinned, error) {
-	all, err := l.reverse(conn, req)
+func (p *Pairing) agree(ctx context.Context, conn *authenticated, req PairRequest) (Pinned, error) {
+	all, err := p.reverse(conn, req)
 	if err != nil {
 		return Pinned{}, errors.Join(err, conn.Close())
 	}
-	client, err := overHTTP2(ctx, conn)
-	if err != nil {
-		return Pinned{}, err
-	}
-	defer func() { _ = client.Close() }()
 	message := pairMessage{
-		Hello: l.options.Self(), PairID: rand.Text(), Addresses: all,
+		Hello: p.link.options.Self(), PairID: rand.Text(), Addresses: all,
 		Replace: req.Replace, ClockSkew: int64(conn.proven.offset),
 	}
-	answer, err := Call[pairMessage, pairAnswer](ctx, &http.Client{Transport: client}, pathPair, message)
-	if told, ok := errors.AsType[*RemoteError](err); ok {
-		return Pinned{}, told // its sentence is for the administrator as it is
-	}
+	answer, err := askOnce[pairMessage, pairAnswer](ctx, conn, pathPair, message)
 	if err != nil {
 		return Pinned{}, err
 	}
@@ -216,61 +219,75 @@ func (l *Link) agree(ctx context.Context, conn *authenticated, req PairRequest) 
 	return peer, checkPinned(peer)
 }
 
+// askOnce asks one question over a proven connection, and closes it.
+func askOnce[Question, Answer any](ctx context.Context, conn *authenticated, path string, question Question) (answer Answer, err error) {
+	client, err := overHTTP2(ctx, conn)
+	if err != nil {
+		return answer, err
+	}
+	defer func() { _ = client.Close() }()
+	answer, err = Call[Question, Answer](ctx, &http.Client{Transport: client}, path, question)
+	if told, ok := errors.AsType[*RemoteError](err); ok {
+		return answer, told // its sentence is for the administrator as it is
+	}
+	return answer, err
+}
+
 // pinPeer makes the relationship durable here: pin, then role. If the role
 // cannot be had, the pin is taken back.
-func (l *Link) pinPeer(peer Pinned, asBackup bool) error {
-	before := l.vault.read().Peer
+func (p *Pairing) pinPeer(peer Pinned, asBackup bool) error {
+	before := p.link.vault.read().Peer
 	set := func(peer *Pinned) error {
-		return l.vault.change(func(s *Secrets) error { s.Peer = peer; return nil })
+		return p.link.vault.change(func(s *Secrets) error { s.Peer = peer; return nil })
 	}
 	if err := set(&peer); err != nil {
 		return err
 	}
-	if err := l.options.OnPaired(peer.clone(), asBackup); err != nil {
+	if err := p.link.options.OnPaired(peer.clone(), asBackup); err != nil {
 		return errors.Join(fmt.Errorf("take up the role in the pair: %w", err), set(before))
 	}
-	l.control.reset()
-	l.bulk.reset()
+	p.link.control.reset()
+	p.link.bulk.reset()
 	return nil
 }
 
-func (l *Link) announcePaired(peer Pinned) {
-	l.event("", pair.KindPaired, fmt.Sprintf("Paired with %s (%s).", peer.Name, peer.ID.Short()),
+func (p *Pairing) announcePaired(peer Pinned) {
+	p.link.event("", pair.KindPaired, fmt.Sprintf("Paired with %s (%s).", peer.Name, peer.ID.Short()),
 		map[string]string{"peer": string(peer.ID), "pin": peer.Pin, "pair": peer.PairID})
 }
 
 // acceptPair answers Pair at the appliance whose data is going to be replaced.
-func (l *Link) acceptPair(ctx context.Context, message pairMessage) (pairAnswer, error) {
+func (p *Pairing) acceptPair(ctx context.Context, message pairMessage) (pairAnswer, error) {
 	from, _ := PeerFrom(ctx)
-	if !l.pairMu.TryLock() {
+	if !p.mu.TryLock() {
 		return pairAnswer{}, ErrBusy
 	}
-	defer l.pairMu.Unlock()
-	self := l.options.Self()
-	peer, err := l.consider(from, self, message)
+	defer p.mu.Unlock()
+	self := p.link.options.Self()
+	peer, err := p.consider(from, self, message)
 	if err == nil {
-		err = l.lookBack(ctx, peer)
+		err = p.lookBack(ctx, peer)
 	}
 	if err == nil {
-		err = l.pinPeer(peer, true)
+		err = p.pinPeer(peer, true)
 	}
 	if err != nil {
-		l.failed("", "Pairing asked for by "+from.Address+" failed", err, map[string]string{"from": from.Address})
+		p.link.failed("", "Pairing asked for by "+from.Address+" failed", err, map[string]string{"from": from.Address})
 		return pairAnswer{}, err
 	}
-	l.announcePaired(peer)
+	p.announcePaired(peer)
 	return pairAnswer{Hello: self, PairID: peer.PairID}, nil
 }
 
 // consider decides whether this appliance lets itself be made a backup. A
 // repetition by the appliance that is pinned already keeps its pair id.
-func (l *Link) consider(from Peer, self Hello, message pairMessage) (Pinned, error) {
-	before := l.vault.read().Peer
+func (p *Pairing) consider(from Peer, self Hello, message pairMessage) (Pinned, error) {
+	before := p.link.vault.read().Peer
 	repeated := before != nil && before.Pin == from.Pin
 	switch {
 	case before != nil && !repeated:
 		return Pinned{}, ErrAlreadyPaired
-	case !message.Replace && l.wantsReplace(from, self):
+	case !message.Replace && p.wantsReplace(from, self):
 		return Pinned{}, fmt.Errorf("%w (%s: epoch %s; %s)", ErrHoldsData, self.Name, self.Epoch, self.Data)
 	}
 	peer := Pinned{
@@ -285,18 +302,17 @@ func (l *Link) consider(from Peer, self Hello, message pairMessage) (Pinned, err
 
 // wantsReplace reports whether data is here that a pairing would replace. What
 // the pinned appliance replaces is a copy of its own.
-func (l *Link) wantsReplace(from Peer, self Hello) bool {
-	before := l.vault.read().Peer
-	repeated := before != nil && before.Pin == from.Pin
+func (p *Pairing) wantsReplace(from Peer, self Hello) bool {
+	repeated := p.link.vault.read().peer().Pin == from.Pin
 	return self.Role == pair.Primary || self.HoldsData && !repeated
 }
 
 // lookBack makes sure that polls will find the way: the appliance that asks
 // must answer at its reverse connection details.
-func (l *Link) lookBack(ctx context.Context, peer Pinned) error {
+func (p *Pairing) lookBack(ctx context.Context, peer Pinned) error {
 	ctx, cancel := context.WithTimeout(ctx, reverseTime)
 	defer cancel()
-	conn, err := l.dialTLS(ctx, peer.Addresses[0], peer.Pin)
+	conn, err := p.link.Way.dialTLS(ctx, peer.Addresses[0], peer.Pin)
 	if err != nil {
 		return fmt.Errorf("%w (%s: %w)", ErrReverse, peer.Addresses[0], err)
 	}
@@ -348,29 +364,29 @@ func withPort(address string) string {
 
 // Unpair forgets the peer, after telling it if it can be reached within a few
 // seconds. The error is ErrNotPaired, or that of the keeper.
-func (l *Link) Unpair(ctx context.Context) error {
-	if l.vault.read().Peer == nil {
+func (p *Pairing) Unpair(ctx context.Context) error {
+	if p.link.vault.read().Peer == nil {
 		return ErrNotPaired
 	}
 	told, cancel := context.WithTimeout(ctx, unpairTime)
 	defer cancel()
-	_, err := Call[struct{}, struct{}](told, l.Control(), pathUnpair, struct{}{})
+	_, err := Call[struct{}, struct{}](told, p.link.Control(), pathUnpair, struct{}{})
 	detail := map[string]string{"peer_told": strconv.FormatBool(err == nil)}
-	return l.forget("The relationship was broken here.", detail)
+	return p.forget("The relationship was broken here.", detail)
 }
 
 // acceptUnpair forgets the peer because it broke the relationship, and ends the
 // connection after the answer.
-func (l *Link) acceptUnpair(w http.ResponseWriter, r *http.Request) {
+func (p *Pairing) acceptUnpair(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
 	Serve(func(context.Context, struct{}) (struct{}, error) {
-		return struct{}{}, l.forget("The peer broke the relationship.", nil)
+		return struct{}{}, p.forget("The peer broke the relationship.", nil)
 	}).ServeHTTP(w, r)
 }
 
-func (l *Link) forget(text string, detail map[string]string) error {
+func (p *Pairing) forget(text string, detail map[string]string) error {
 	var former Pinned
-	err := l.vault.change(func(s *Secrets) error {
+	err := p.link.vault.change(func(s *Secrets) error {
 		if s.Peer == nil {
 			return ErrNotPaired
 		}
@@ -381,9 +397,9 @@ func (l *Link) forget(text string, detail map[string]string) error {
 	if err != nil {
 		return err
 	}
-	l.control.reset()
-	l.bulk.reset()
-	l.options.OnUnpaired(former)
-	l.event("", pair.KindUnpaired, text, detail)
+	p.link.control.reset()
+	p.link.bulk.reset()
+	p.link.options.OnUnpaired(former)
+	p.link.event("", pair.KindUnpaired, text, detail)
 	return nil
 }

@@ -30,7 +30,7 @@ func TestPairingIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
 			row.prepare(alpha, beta)
-			_, err := alpha.Pair(t.Context(), beta.address, row.request)
+			_, err := alpha.Pairing.Pair(t.Context(), beta.address, row.request)
 			if !errors.Is(err, row.want) {
 				t.Fatalf("got %v, want %v", err, row.want)
 			}
@@ -53,7 +53,7 @@ func TestAnApplianceWithAnImpossibleNameIsNotPaired(t *testing.T) {
 			} else {
 				alpha.hello.Name = name
 			}
-			_, err := alpha.Pair(t.Context(), beta.address, PairRequest{})
+			_, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{})
 			if told, ok := errors.AsType[*RemoteError](err); !ok || told.Code != "malformed" {
 				t.Errorf("%q, asked %t: %v", name, asked, err)
 			}
@@ -71,7 +71,7 @@ func TestAddressesOfAPeerArePlain(t *testing.T) {
 func TestFullDiskHereIsNotCalledAnUnreachablePeer(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
 	alpha.keeper.err = syscall.ENOSPC
-	_, err := alpha.Pair(t.Context(), beta.address, PairRequest{})
+	_, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{})
 	if !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrUnreachable) {
 		t.Errorf("got %v", err)
 	}
@@ -86,14 +86,14 @@ func (a *appliance) wipeKey() {
 func TestConfirmedReplacementIsAccepted(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
 	beta.hello.HoldsData, beta.hello.Role = true, pair.Primary
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{Replace: true}); err != nil {
+	if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{Replace: true}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestPairingWithOneselfIsRefused(t *testing.T) {
 	alpha := newAppliance(t, "alpha", rightKey)
-	_, err := alpha.Pair(t.Context(), alpha.address, PairRequest{})
+	_, err := alpha.Pairing.Pair(t.Context(), alpha.address, PairRequest{})
 	if err == nil || !strings.Contains(err.Error(), "itself") {
 		t.Errorf("got %v", err)
 	}
@@ -102,10 +102,10 @@ func TestPairingWithOneselfIsRefused(t *testing.T) {
 func TestThirdApplianceIsRefusedByBothOfAPair(t *testing.T) {
 	alpha, beta := pairOf(t)
 	gamma := newAppliance(t, "gamma", rightKey)
-	if _, err := gamma.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrAlreadyPaired) {
+	if _, err := gamma.Pairing.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrAlreadyPaired) {
 		t.Errorf("gamma with beta: %v", err)
 	}
-	if _, err := alpha.Pair(t.Context(), gamma.address, PairRequest{}); !errors.Is(err, ErrAlreadyPaired) {
+	if _, err := alpha.Pairing.Pair(t.Context(), gamma.address, PairRequest{}); !errors.Is(err, ErrAlreadyPaired) {
 		t.Errorf("alpha with gamma: %v", err)
 	}
 	if !slices.Contains(beta.kinds(), "pairing-failed already-paired") {
@@ -116,7 +116,7 @@ func TestThirdApplianceIsRefusedByBothOfAPair(t *testing.T) {
 func TestPairingCutInTheMiddleIsCompletedByARetry(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
 	alpha.refuse = errors.New("power cut") // beta has pinned alpha by then
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); err == nil {
+	if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); err == nil {
 		t.Fatal("pairing succeeded")
 	}
 	if _, ok := alpha.Paired(); ok {
@@ -128,7 +128,7 @@ func TestPairingCutInTheMiddleIsCompletedByARetry(t *testing.T) {
 	}
 	alpha.refuse = nil
 	beta.hello.HoldsData = true // a copy of alpha's by now: no reason to ask
-	whole, err := alpha.Pair(t.Context(), beta.address, PairRequest{})
+	whole, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestPairingCutInTheMiddleIsCompletedByARetry(t *testing.T) {
 	if err := alpha.poll(t, time.Second); err != nil {
 		t.Error(err)
 	}
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); err != nil {
+	if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); err != nil {
 		t.Errorf("repeating a finished pairing: %v", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestUnpairTellsThePeer(t *testing.T) {
 	if err := beta.poll(t, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if err := alpha.Unpair(t.Context()); err != nil {
+	if err := alpha.Pairing.Unpair(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range []*appliance{alpha, beta} {
@@ -159,20 +159,20 @@ func TestUnpairTellsThePeer(t *testing.T) {
 	if got := beta.roles[len(beta.roles)-1]; got != "left alpha" {
 		t.Errorf("beta was not told: %s", got)
 	}
-	if err := alpha.Unpair(t.Context()); !errors.Is(err, ErrNotPaired) {
+	if err := alpha.Pairing.Unpair(t.Context()); !errors.Is(err, ErrNotPaired) {
 		t.Errorf("second time: %v", err)
 	}
 	if err := beta.poll(t, time.Second); !errors.Is(err, ErrNotPaired) {
 		t.Errorf("poll afterwards: %v", err)
 	}
-	if _, err := beta.Pair(t.Context(), alpha.address, PairRequest{}); err != nil {
+	if _, err := beta.Pairing.Pair(t.Context(), alpha.address, PairRequest{}); err != nil {
 		t.Errorf("pairing again, the other way round: %v", err)
 	}
 }
 
 func TestPeerThatForgotUsIsNotTakenForDead(t *testing.T) {
 	alpha, beta := pairOf(t)
-	if err := alpha.forget("by a test", nil); err != nil {
+	if err := alpha.Pairing.forget("by a test", nil); err != nil {
 		t.Fatal(err)
 	}
 	err := beta.poll(t, time.Second)
@@ -225,7 +225,7 @@ func TestRestartedPeerIsFoundAgain(t *testing.T) {
 func TestClockFarOffIsToldNotRefused(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
 	beta.clock = 2 * time.Hour
-	peer, err := alpha.Pair(t.Context(), beta.address, PairRequest{})
+	peer, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestConnectionOpenedWhilePairedEndsWithTheRelationship(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	if err := alpha.forget("by a test", nil); err != nil {
+	if err := alpha.Pairing.forget("by a test", nil); err != nil {
 		t.Fatal(err)
 	}
 	_, err = post(t.Context(), &http.Client{Transport: conn}, "/peer/v1/poll", []byte(`{"version":1}`))
@@ -320,7 +320,7 @@ func TestFirstPollWaitsForTheEndOfPairing(t *testing.T) {
 		go func() { polled <- beta.poll(t, 10*time.Second) }()
 		time.Sleep(300 * time.Millisecond) // alpha hears the answer later than the poll
 	}
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); err != nil {
+	if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-polled; err != nil {

@@ -207,7 +207,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 func pairOf(tb testing.TB) (alpha, beta *appliance) {
 	tb.Helper()
 	alpha, beta = newAppliance(tb, "alpha", rightKey), newAppliance(tb, "beta", rightKey)
-	if _, err := alpha.Pair(tb.Context(), beta.address, PairRequest{}); err != nil {
+	if _, err := alpha.Pairing.Pair(tb.Context(), beta.address, PairRequest{}); err != nil {
 		tb.Fatal(err)
 	}
 	return alpha, beta
@@ -215,7 +215,7 @@ func pairOf(tb testing.TB) (alpha, beta *appliance) {
 
 func TestPairingWithTheRightKey(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
-	atAlpha, err := alpha.Pair(t.Context(), beta.address, PairRequest{})
+	atAlpha, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestPairingWithTheRightKey(t *testing.T) {
 
 func TestPairingWithTheWrongKey(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", otherKey)
-	_, err := alpha.Pair(t.Context(), beta.address, PairRequest{})
+	_, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{})
 	if !errors.Is(err, ErrKeyMismatch) {
 		t.Fatalf("got %v, want a key mismatch", err)
 	}

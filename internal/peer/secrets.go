@@ -110,12 +110,12 @@ func (p Pinned) clone() Pinned {
 	return p
 }
 
-// pin returns the pin of the peer, or nothing.
-func (s Secrets) pin() string {
+// peer returns the pinned peer; without one, a peer of which everything is empty.
+func (s Secrets) peer() Pinned {
 	if s.Peer == nil {
-		return ""
+		return Pinned{}
 	}
-	return s.Peer.Pin
+	return *s.Peer
 }
 
 // numbered returns the key with that number, else the current one: keys whose

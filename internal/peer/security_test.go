@@ -41,8 +41,7 @@ func middle(t *testing.T, target string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := &Link{options: Options{Identity: mallory}}
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", link.serverTLS())
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", mallory.serverTLS())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +52,7 @@ func middle(t *testing.T, target string) string {
 			if err != nil {
 				return
 			}
-			right, err := tls.Dial("tcp", target, link.clientTLS(""))
+			right, err := tls.Dial("tcp", target, mallory.clientTLS(""))
 			if err != nil {
 				_ = left.Close()
 				continue
@@ -87,7 +86,7 @@ func forge(to io.Writer, from io.Reader, mallory Identity) {
 
 func TestManInTheMiddleGetsNoConfirmation(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
-	_, err := alpha.Pair(t.Context(), middle(t, beta.address), PairRequest{})
+	_, err := alpha.Pairing.Pair(t.Context(), middle(t, beta.address), PairRequest{})
 	if !errors.Is(err, ErrKeyMismatch) {
 		t.Fatalf("got %v, want a key mismatch", err)
 	}
@@ -124,7 +123,7 @@ func duel(t *testing.T, initiate, respond func(h handshake) error) (atInitiator,
 	deadline := time.Now().Add(5 * time.Second)
 	_, _ = a.SetDeadline(deadline), b.SetDeadline(deadline)
 	go func() {
-		conn := tls.Server(b, right.serverTLS())
+		conn := tls.Server(b, right.options.Identity.serverTLS())
 		err := conn.HandshakeContext(context.Background())
 		var h handshake
 		if err == nil {
@@ -136,7 +135,7 @@ func duel(t *testing.T, initiate, respond func(h handshake) error) (atInitiator,
 		_ = b.Close()
 		ends <- err
 	}()
-	conn := tls.Client(a, left.clientTLS(""))
+	conn := tls.Client(a, left.options.Identity.clientTLS(""))
 	err := conn.HandshakeContext(t.Context())
 	var h handshake
 	if err == nil {
@@ -297,7 +296,7 @@ func TestSilentStrangerIsDroppedInTime(t *testing.T) {
 }
 
 func (l *Link) dialTLSForTest(address string) (*tls.Conn, error) {
-	return tls.Dial("tcp", address, l.clientTLS(""))
+	return tls.Dial("tcp", address, l.options.Identity.clientTLS(""))
 }
 
 func TestInitiatorStopsAfterTenFailedConfirmations(t *testing.T) {
@@ -305,8 +304,8 @@ func TestInitiatorStopsAfterTenFailedConfirmations(t *testing.T) {
 	mismatches := 0
 	for range 30 {
 		beta.strangers.reset()
-		alpha.retryFrom.Store(nil)
-		_, err := alpha.Pair(t.Context(), beta.address, PairRequest{})
+		alpha.Pairing.retryFrom.Store(nil)
+		_, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{})
 		if errors.Is(err, ErrKeyMismatch) {
 			mismatches++
 		} else if !errors.Is(err, ErrThrottled) {
@@ -318,13 +317,13 @@ func TestInitiatorStopsAfterTenFailedConfirmations(t *testing.T) {
 	}
 	alpha.stop()
 	alpha.start(t, alpha.address)
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrThrottled) {
+	if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrThrottled) {
 		t.Errorf("after a restart: %v", err)
 	}
 	if _, err := alpha.SetKey(t.Context(), otherKey); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); err != nil {
+	if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); err != nil {
 		t.Errorf("after the key was corrected: %v", err)
 	}
 }
@@ -333,25 +332,25 @@ func TestInitiatorPausesBetweenFailures(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", otherKey)
 	for range freeAttempts + 1 {
 		beta.strangers.reset()
-		if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrKeyMismatch) {
+		if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrKeyMismatch) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrThrottled) {
+	if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrThrottled) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestResponderLimitsTheGuessesOfASource(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", otherKey)
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrKeyMismatch) {
+	if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrKeyMismatch) {
 		t.Fatal(err)
 	}
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrThrottled) {
+	if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrThrottled) {
 		t.Errorf("second guess at once: %v", err)
 	}
 	beta.tell(func(a *appliance) { a.clock = 2 * time.Second })
-	if _, err := alpha.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrKeyMismatch) {
+	if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrKeyMismatch) {
 		t.Errorf("after the pause: %v", err)
 	}
 }

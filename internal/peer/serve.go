@@ -94,8 +94,8 @@ func (l *Link) route(w http.ResponseWriter, r *http.Request) {
 	ctx := context.WithValue(r.Context(), peerKey{}, conn.peer)
 	switch {
 	case conn.purpose == purposePair:
-		l.pairing.ServeHTTP(w, r.WithContext(ctx))
-	case l.vault.read().pin() == conn.peer.Pin:
+		l.unpaired.ServeHTTP(w, r.WithContext(ctx))
+	case l.vault.read().peer().Pin == conn.peer.Pin:
 		l.routes.ServeHTTP(w, r.WithContext(ctx))
 	default:
 		answerProblem(w, ErrNotPaired)
@@ -122,7 +122,7 @@ func (l *Link) accept(conn *tls.Conn) (*serverConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.peerPin != l.vault.read().pin() {
+	if h.peerPin != l.vault.read().peer().Pin {
 		select {
 		case l.slots <- struct{}{}:
 			defer func() { <-l.slots }()
@@ -159,7 +159,7 @@ type door struct {
 }
 
 func (d *door) guardOf(peerPin string) *guard {
-	if d.link.vault.read().pin() == peerPin {
+	if d.link.vault.read().peer().Pin == peerPin {
 		return d.link.pinned
 	}
 	return d.link.strangers
@@ -167,7 +167,7 @@ func (d *door) guardOf(peerPin string) *guard {
 
 func (d *door) admit(peerPin string, g greeting) (Secrets, error) {
 	if g.Purpose == purposeLink {
-		d.link.awaitDecision(peerPin)
+		d.link.Pairing.awaitDecision(peerPin)
 	}
 	secrets := d.link.vault.read()
 	if err := d.welcome(peerPin, g.Purpose, secrets); err != nil {
@@ -182,18 +182,18 @@ func (d *door) admit(peerPin string, g greeting) (Secrets, error) {
 }
 
 func (d *door) welcome(peerPin, purpose string, secrets Secrets) error {
-	same := secrets.pin() == peerPin
+	same := secrets.peer().Pin == peerPin
 	switch {
 	case secrets.Key.IsZero():
 		return ErrNoKey
 	case purpose == purposePair && (secrets.Peer == nil || same), purpose == purposeLink && same:
 		return nil
 	case purpose == purposePair:
-		return fmt.Errorf("%w (the one paired shows certificate %s, the one asking %s)", ErrAlreadyPaired, shortPin(secrets.pin()), shortPin(peerPin))
+		return fmt.Errorf("%w (the one paired shows certificate %s, the one asking %s)", ErrAlreadyPaired, shortPin(secrets.peer().Pin), shortPin(peerPin))
 	case secrets.Peer == nil:
 		return ErrNotPaired
 	}
-	return &IdentityError{Want: secrets.pin(), Got: peerPin}
+	return &IdentityError{Want: secrets.peer().Pin, Got: peerPin}
 }
 
 // guess claims one guess, before it is looked at.
@@ -212,7 +212,7 @@ func (d *door) wrong(peerPin string) { d.blame(ErrKeyMismatch, peerPin) }
 // mismatch names our key's fingerprint to the appliance that we are paired with, as its
 // certificate shows. A stranger could try guesses against it.
 func (d *door) mismatch(peerPin string, ours Key) error {
-	if d.link.vault.read().pin() != peerPin {
+	if d.link.vault.read().peer().Pin != peerPin {
 		return ErrKeyMismatch
 	}
 	return fmt.Errorf("%w (the key of that appliance has the fingerprint %s)", ErrKeyMismatch, ours.Fingerprint())

@@ -17,7 +17,7 @@ func (l *Link) TLS(console *tls.Config) *tls.Config {
 	if len(shared.NextProtos) == 0 {
 		shared.NextProtos = []string{"h2", "http/1.1"}
 	}
-	inner := l.serverTLS()
+	inner := l.options.Identity.serverTLS()
 	shared.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if slices.Contains(hello.SupportedProtos, ALPN) {
 			return inner, nil
@@ -30,10 +30,10 @@ func (l *Link) TLS(console *tls.Config) *tls.Config {
 	return shared
 }
 
-func (l *Link) serverTLS() *tls.Config {
+func (i Identity) serverTLS() *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS13,
-		Certificates:           []tls.Certificate{l.options.Identity.certificate},
+		Certificates:           []tls.Certificate{i.certificate},
 		NextProtos:             []string{ALPN},
 		ClientAuth:             tls.RequireAnyClientCert, // compared by pin, in the handshake
 		VerifyConnection:       soundCertificate,
@@ -43,10 +43,10 @@ func (l *Link) serverTLS() *tls.Config {
 
 // clientTLS expects the peer with the given pin; with none, anybody: then CPace
 // alone decides.
-func (l *Link) clientTLS(pin string) *tls.Config {
+func (i Identity) clientTLS(pin string) *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS13,
-		Certificates: []tls.Certificate{l.options.Identity.certificate},
+		Certificates: []tls.Certificate{i.certificate},
 		NextProtos:   []string{ALPN},
 		// No authority signs the appliances' certificates: VerifyConnection compares the pin.
 		InsecureSkipVerify:     true, //nolint:gosec // verified by pin

@@ -128,7 +128,7 @@ func (w *Way) peerIP() (netip.Addr, bool) {
 
 // Conditions tells what is wrong on the way to the peer, while it answers.
 func (w *Way) Conditions() (found []pair.Condition) {
-	if lost, is := w.Link.Unresolved(); is {
+	if lost, is := w.Link.Way.Unresolved(); is {
 		text := fmt.Sprintf("The name of the peer, %s, cannot be looked up.", lost.Name)
 		if lost.Used != "" {
 			text += fmt.Sprintf(" The last address that worked is used: %s.", lost.Used)

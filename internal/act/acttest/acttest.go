@@ -213,12 +213,12 @@ func (l *Link) EndPreviousKey(context.Context) error {
 	return l.Err
 }
 
-// Look implements act.Link.
+// Look implements act.Pairing.
 func (l *Link) Look(context.Context, string, peer.PairRequest) (peer.Found, error) {
 	return peer.Found{}, l.Err
 }
 
-// Pair implements act.Link.
+// Pair implements act.Pairing.
 func (l *Link) Pair(context.Context, string, peer.PairRequest) (peer.Pinned, error) {
 	if l.Err == nil && l.Peer == nil {
 		l.Peer = &peer.Pinned{ID: "beta", Name: "beta"}
@@ -227,7 +227,7 @@ func (l *Link) Pair(context.Context, string, peer.PairRequest) (peer.Pinned, err
 	return pinned, l.Err
 }
 
-// Unpair implements act.Link.
+// Unpair implements act.Pairing.
 func (l *Link) Unpair(context.Context) error {
 	l.Peer = nil
 	return l.Err
