@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -43,28 +44,40 @@ func (f file) imports() []string {
 	return paths
 }
 
-// parse reads one file.
+// parse reads one file, with positions of its own.
 func parse(t *testing.T, name string, content []byte) file {
 	t.Helper()
-	set := token.NewFileSet()
-	syntax, err := parser.ParseFile(set, name, content, parser.ParseComments|parser.SkipObjectResolution)
+	f, err := parseInto(token.NewFileSet(), name, content)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return file{path: name, content: content, set: set, syntax: syntax}
+	return f
 }
 
-// parseInto reads a file again, with its positions in a set.
-func parseInto(set *token.FileSet, f file) (*ast.File, error) {
-	return parser.ParseFile(set, f.path, f.content, parser.SkipObjectResolution)
+// parseInto reads one file, with its positions in a set.
+func parseInto(set *token.FileSet, name string, content []byte) (file, error) {
+	syntax, err := parser.ParseFile(set, name, content, parser.ParseComments|parser.SkipObjectResolution)
+	return file{path: name, content: content, set: set, syntax: syntax}, err
 }
 
 // tree returns every Go file of the module, whatever its build constraints.
 func tree(t *testing.T) []file {
 	t.Helper()
+	files, err := parsedTree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no Go file found: the test looks in the wrong place")
+	}
+	return files
+}
+
+// parsedTree reads the tree once for all tests.
+var parsedTree = sync.OnceValues(func() (files []file, err error) {
 	root := filepath.Join("..", "..")
-	var files []file
-	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+	set := token.NewFileSet()
+	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -79,17 +92,15 @@ func tree(t *testing.T) []file {
 			return err
 		}
 		inTree, err := filepath.Rel(root, name)
-		files = append(files, parse(t, filepath.ToSlash(inTree), content))
+		if err != nil {
+			return err
+		}
+		f, err := parseInto(set, filepath.ToSlash(inTree), content)
+		files = append(files, f)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Fatal("no Go file found: the test looks in the wrong place")
-	}
-	return files
-}
+	return files, err
+})
 
 // enter skips what is no package of this module.
 func enter(root, dir string) error {
