@@ -73,7 +73,7 @@ func (c Config) Remedy(s State, why Reason) (step string) {
 }
 
 func conditionRows() []conditionRow {
-	return append(append(peerConditions(), roleConditions()...), append(readinessConditions(), effectConditions()...)...)
+	return slices.Concat(peerConditions(), roleConditions(), readinessConditions(), effectConditions())
 }
 
 func peerConditions() []conditionRow {

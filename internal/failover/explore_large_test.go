@@ -37,7 +37,6 @@ func TestExploreManyFaults(t *testing.T) {
 // TestExploreAtRandom makes long random runs; a failing one prints its seed.
 func TestExploreAtRandom(t *testing.T) {
 	const span = 6 * time.Hour
-	defer debug.SetGCPercent(debug.SetGCPercent(800)) // states are many and short-lived
 	if *seedFlag >= 0 {
 		randomRun(t, uint64(*seedFlag), span)
 		return

@@ -1,6 +1,7 @@
 package failover_test
 
 import (
+	"os"
 	"reflect"
 	"runtime/debug"
 	"testing"
@@ -10,13 +11,19 @@ import (
 	"baton/internal/failover/failovertest"
 )
 
+// TestMain has garbage collected seldom: states are many and short-lived.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800)
+	os.Exit(m.Run())
+}
+
 // few are the bounds of what every test run explores.
 func few() failovertest.Bounds {
 	return failovertest.Bounds{Faults: 2, Steps: 6, Step: 200 * time.Millisecond}
 }
 
 func TestExploreFewFaults(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are many and short-lived
+	defer debug.SetGCPercent(debug.SetGCPercent(200)) // many worlds are kept
 	clashes := 0
 	for _, start := range failovertest.Starts(failovertest.Quick()) {
 		t.Run(start.Name, func(t *testing.T) {
@@ -46,7 +53,7 @@ func explore(t *testing.T, start failovertest.Start, bounds failovertest.Bounds)
 // Without a guard that keeps an invariant, the explorer finds the world in
 // which it breaks.
 func TestExplorerFindsWhatGuardsPrevent(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	defer debug.SetGCPercent(debug.SetGCPercent(200))
 	const steady, split = "steady pair", "two primaries"
 	for _, missing := range []struct {
 		guard         failover.Guard
