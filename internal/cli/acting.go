@@ -9,7 +9,7 @@ import (
 	"baton/internal/pair"
 )
 
-func (p *program) sync() *cobra.Command {
+func syncCommand(p *program) *cobra.Command {
 	wait := false
 	request := api.SyncRequest{}
 	cmd := p.ask("sync [--wait] [--accept-shrink]", "Start a data sync, or join the running one; on either appliance", cobra.NoArgs,
@@ -21,7 +21,7 @@ func (p *program) sync() *cobra.Command {
 			if wait {
 				return p.follow(ctx, client, task)
 			}
-			return p.started(task)
+			return started(p, task)
 		})
 	cmd.Flags().BoolVar(&wait, "wait", false, "show the progress and end with the sync")
 	cmd.Flags().BoolVar(&request.AcceptShrink, "accept-shrink", false, "although much less data is left than the backup holds, or a disk seems to be missing")
@@ -41,7 +41,7 @@ type switching struct {
 	wait, check bool
 }
 
-func (p *program) become() *cobra.Command {
+func becomeCommand(p *program) *cobra.Command {
 	given := switching{}
 	cmd := p.ask("become primary|backup [--final-sync] [--force] [--wait] [--check]", "Switch the roles", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
@@ -69,7 +69,7 @@ func (p *program) switchRole(ctx context.Context, client *api.Client, given swit
 		return p.writeChecks(checks)
 	}
 	if given.change.Force {
-		if err := p.confirmLoss(ctx, client, given.change); err != nil {
+		if err := confirmLoss(ctx, p, client, given.change); err != nil {
 			return err
 		}
 	}
@@ -80,11 +80,11 @@ func (p *program) switchRole(ctx context.Context, client *api.Client, given swit
 	if given.wait {
 		return p.follow(ctx, client, task)
 	}
-	return p.started(task)
+	return started(p, task)
 }
 
 // confirmLoss has a person confirm what a forced switch would lose, as far as known.
-func (p *program) confirmLoss(ctx context.Context, client *api.Client, change api.RoleChange) error {
+func confirmLoss(ctx context.Context, p *program, client *api.Client, change api.RoleChange) error {
 	if !isTerminal(p.stdio.In) {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (p *program) confirmLoss(ctx context.Context, client *api.Client, change ap
 	return p.confirm(ctx, client, "Forced: "+loss.Text)
 }
 
-func (p *program) doctor() *cobra.Command {
+func doctorCommand(p *program) *cobra.Command {
 	return p.ask("doctor", "How ready this pair is, each check with its next step; exit code 1 if one fails", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
 			checks, err := api.RunDoctor().Call(ctx, client, api.None{})
@@ -131,7 +131,7 @@ func (p *program) writeChecks(checks []api.Check) error {
 	return err
 }
 
-func (p *program) maintenance() *cobra.Command {
+func maintenanceCommand(p *program) *cobra.Command {
 	lasting := ""
 	on := p.ask("on [--for D]", "Turn automatic actions off, for a while or until maintenance off", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
@@ -151,7 +151,7 @@ func (p *program) maintenance() *cobra.Command {
 			}))
 }
 
-func (p *program) resume() *cobra.Command {
+func resumeCommand(p *program) *cobra.Command {
 	return p.ask("resume", "Allow automatic failover again after too many takeovers", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
 			before, err := api.GetStatus().Call(ctx, client, api.None{})

@@ -17,8 +17,8 @@ import (
 	"baton/internal/pair"
 )
 
-func (p *program) diverged() *cobra.Command {
-	return group("diverged", "Diverged copies: what losing sides wrote", p.divergedList(), p.divergedExport(),
+func divergedCommand(p *program) *cobra.Command {
+	return group("diverged", "Diverged copies: what losing sides wrote", divergedListCommand(p), divergedExportCommand(p),
 		p.ask("delete ID", "Delete a diverged copy for good", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
 				if err := api.DeleteDiverged().Do(ctx, client, args[0]); err != nil {
@@ -28,7 +28,7 @@ func (p *program) diverged() *cobra.Command {
 			}))
 }
 
-func (p *program) divergedList() *cobra.Command {
+func divergedListCommand(p *program) *cobra.Command {
 	return p.ask("list", "Diverged copies on this appliance", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
 			copies, err := api.ListDiverged().Call(ctx, client, api.None{})
@@ -44,7 +44,7 @@ func (p *program) divergedList() *cobra.Command {
 		})
 }
 
-func (p *program) divergedExport() *cobra.Command {
+func divergedExportCommand(p *program) *cobra.Command {
 	return p.ask("export ID DIR", "Write the files of a diverged copy into a new or empty directory", cobra.ExactArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {
 			if err := emptyDirectory(args[1]); err != nil {
@@ -62,7 +62,7 @@ func (p *program) divergedExport() *cobra.Command {
 		})
 }
 
-func (p *program) backup() *cobra.Command {
+func backupCommand(p *program) *cobra.Command {
 	return group("backup", "The site database, encrypted with a password",
 		p.ask("create FILE", "Write a backup", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
@@ -117,7 +117,7 @@ func (p *program) sendBackup(ctx context.Context, name string, send func(passwor
 	return send(password, file)
 }
 
-func (p *program) supportBundle() *cobra.Command {
+func supportBundleCommand(p *program) *cobra.Command {
 	return p.ask("support-bundle FILE", "What a supporter needs of this appliance, without secrets", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
 			err := api.MakeSupportBundle().Call(ctx, client, api.None{}, func(bundle io.Reader) error { return saveNew(args[0], bundle) })

@@ -74,7 +74,7 @@ type flags struct {
 // exit code.
 func Run(ctx context.Context, commands Commands, stdio Stdio, args []string) int {
 	p := &program{commands: commands, stdio: stdio}
-	root := p.root()
+	root := rootCommand(p)
 	root.SetArgs(args)
 	root.SetIn(stdio.In)
 	root.SetOut(stdio.Out)
@@ -131,7 +131,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-func (p *program) root() *cobra.Command {
+func rootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:                "baton",
 		Short:              "Keep a site up on two machines",
@@ -151,9 +151,9 @@ func (p *program) root() *cobra.Command {
 	shared.StringVar(&p.flags.pin, "pin", "", "SHA-256 fingerprint of the certificate to trust for --url")
 	shared.BoolVar(&p.flags.json, "json", false, "write JSON")
 	root.AddCommand(
-		p.serve(), p.demo(), p.setup(), p.status(), p.key(), p.pair(), p.unpair(), p.sync(), p.become(),
-		p.settings(), p.security(), p.notifications(), p.site(), p.certificate(), p.sharedIP(), p.testIPs(), p.data(), p.service(), p.user(), p.token(), p.history(), p.report(),
-		p.diverged(), p.doctor(), p.maintenance(), p.resume(), p.backup(), p.supportBundle(), p.licences(), p.config(), p.cleanup(), p.version(),
+		serveCommand(p), demoCommand(p), setupCommand(p), statusCommand(p), keyCommand(p), pairCommand(p), unpairCommand(p), syncCommand(p), becomeCommand(p),
+		settingsCommand(p), securityCommand(p), notificationsCommand(p), siteCommand(p), certificateCommand(p), sharedIPCommand(p), testIPsCommand(p), dataCommand(p), serviceCommand(p), userCommand(p), tokenCommand(p), historyCommand(p), reportCommand(p),
+		divergedCommand(p), doctorCommand(p), maintenanceCommand(p), resumeCommand(p), backupCommand(p), supportBundleCommand(p), licencesCommand(p), configCommand(p), cleanupCommand(p), versionCommand(p),
 	)
 	return root
 }

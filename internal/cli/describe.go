@@ -27,7 +27,7 @@ type Flag struct {
 // Describe returns the program and every command that does something, in the order
 // of their names. The flags of the program are those that every command takes.
 func Describe() (whole Command, commands []Command) {
-	root := (&program{}).root()
+	root := rootCommand(&program{})
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, sub := range cmd.Commands() {

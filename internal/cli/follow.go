@@ -24,7 +24,7 @@ func (p *program) follow(ctx context.Context, client *api.Client, task api.Task)
 			return err
 		}
 		if task.State != api.TaskRunning {
-			return p.ended(task)
+			return ended(p, task)
 		}
 		select {
 		case <-ctx.Done():
@@ -71,7 +71,7 @@ func liveText(task api.Task) string {
 }
 
 // ended says how a task ended.
-func (p *program) ended(task api.Task) error {
+func ended(p *program, task api.Task) error {
 	if p.flags.json {
 		if err := p.show(task, func(*page) {}); err != nil {
 			return err
@@ -94,7 +94,7 @@ func (p *program) ended(task api.Task) error {
 }
 
 // started tells of a task that nobody waits for.
-func (p *program) started(task api.Task) error {
+func started(p *program, task api.Task) error {
 	return p.show(task, func(pg *page) {
 		what := "data sync"
 		if task.Kind == "role" {

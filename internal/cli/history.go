@@ -12,7 +12,7 @@ import (
 	"baton/internal/pair"
 )
 
-func (p *program) history() *cobra.Command {
+func historyCommand(p *program) *cobra.Command {
 	var since, until string
 	var kinds []string
 	var limit int

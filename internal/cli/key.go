@@ -9,12 +9,12 @@ import (
 	"baton/internal/pair"
 )
 
-func (p *program) setup() *cobra.Command {
+func setupCommand(p *program) *cobra.Command {
 	name := ""
 	cmd := p.ask("setup [--user NAME]", "Make the first administrator; without --user, show the setup token", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
 			if name == "" {
-				return p.setupState(ctx, client)
+				return setupState(ctx, p, client)
 			}
 			name = pair.UserName(name)
 			password, err := p.newSecret(ctx, "password")
@@ -30,7 +30,7 @@ func (p *program) setup() *cobra.Command {
 	return cmd
 }
 
-func (p *program) setupState(ctx context.Context, client *api.Client) error {
+func setupState(ctx context.Context, p *program, client *api.Client) error {
 	state, err := api.GetSetup().Call(ctx, client, api.None{})
 	if err != nil {
 		return err
@@ -47,9 +47,9 @@ func (p *program) setupState(ctx context.Context, client *api.Client) error {
 	})
 }
 
-func (p *program) key() *cobra.Command {
+func keyCommand(p *program) *cobra.Command {
 	return group("key", "The Inter-appliance Communication Pre-shared Key",
-		p.keySet(), p.keyGenerate(),
+		keySetCommand(p), keyGenerateCommand(p),
 		p.ask("fingerprint", "Show the fingerprint, to compare on both appliances", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
 				state, err := api.GetKey().Call(ctx, client, api.None{})
@@ -75,18 +75,18 @@ func (p *program) key() *cobra.Command {
 			}))
 }
 
-func (p *program) keySet() *cobra.Command {
+func keySetCommand(p *program) *cobra.Command {
 	return p.ask("set", "Save the key, from standard input or a prompt", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
 			key, err := p.newSecret(ctx, "pre-shared key")
 			if err != nil {
 				return err
 			}
-			return p.saveKey(ctx, client, key)
+			return saveKey(ctx, p, client, key)
 		})
 }
 
-func (p *program) saveKey(ctx context.Context, client *api.Client, key string) error {
+func saveKey(ctx context.Context, p *program, client *api.Client, key string) error {
 	state, err := api.SetKey().Call(ctx, client, api.KeyText{Key: key})
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (p *program) saveKey(ctx context.Context, client *api.Client, key string) e
 	return p.say("The key is saved. Its fingerprint is %s; it has to be the same on the other appliance.", state.Fingerprint)
 }
 
-func (p *program) keyGenerate() *cobra.Command {
+func keyGenerateCommand(p *program) *cobra.Command {
 	save := false
 	cmd := p.ask("generate [--save]", "Write a strong new key, to be set on both appliances", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {

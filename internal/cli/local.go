@@ -10,13 +10,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (p *program) serve() *cobra.Command {
+func serveCommand(p *program) *cobra.Command {
 	return p.command("serve", "Run the appliance", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		return p.commands.Serve(ctx, p.flags.config)
 	})
 }
 
-func (p *program) demo() *cobra.Command {
+func demoCommand(p *program) *cobra.Command {
 	given := DemoArgs{Stdio: p.stdio}
 	cmd := p.command("demo [--script] [--timeout D] [--pace D]", "Two appliances, a switch and a client on this machine", cobra.NoArgs,
 		func(ctx context.Context, _ []string) error { return p.commands.Demo(ctx, given) })
@@ -26,7 +26,7 @@ func (p *program) demo() *cobra.Command {
 	return cmd
 }
 
-func (p *program) config() *cobra.Command {
+func configCommand(p *program) *cobra.Command {
 	return group("config", "The configuration file of this appliance",
 		p.command("check [FILE]", "Say whether a configuration file is right, or what is wrong with it", cobra.MaximumNArgs(1),
 			func(_ context.Context, args []string) error {
@@ -41,13 +41,13 @@ func (p *program) config() *cobra.Command {
 			}))
 }
 
-func (p *program) cleanup() *cobra.Command {
+func cleanupCommand(p *program) *cobra.Command {
 	return p.command("cleanup", "Take off what a killed daemon left", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		return p.commands.Cleanup(ctx, p.flags.config)
 	})
 }
 
-func (p *program) version() *cobra.Command {
+func versionCommand(p *program) *cobra.Command {
 	return p.command("version", "Version of this program", cobra.NoArgs, func(context.Context, []string) error {
 		version := map[string]string{
 			"version": p.commands.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
@@ -58,7 +58,7 @@ func (p *program) version() *cobra.Command {
 	})
 }
 
-func (p *program) licences() *cobra.Command {
+func licencesCommand(p *program) *cobra.Command {
 	return p.command("licences", "The licence of Baton, and those of what is linked into it", cobra.NoArgs,
 		func(context.Context, []string) error { return p.commands.Licences(p.stdio.Out) })
 }

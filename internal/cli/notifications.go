@@ -13,17 +13,17 @@ import (
 	"baton/internal/pair"
 )
 
-func (p *program) notifications() *cobra.Command {
+func notificationsCommand(p *program) *cobra.Command {
 	return group("notifications", "Who is told of what, by mail and webhooks",
 		p.ask("get [KEY]", "Show one value, or all; never password and secrets", cobra.MaximumNArgs(1), p.getNotifications),
-		p.setNotifications(),
+		setNotificationsCommand(p),
 		p.ask("list", "The channels, and how each fares on this appliance", cobra.NoArgs, p.listChannels),
 		group("add", "Add a channel", p.ask("webhook NAME URL", "Add a webhook; its secret comes from standard input or a prompt", cobra.ExactArgs(2), p.addWebhook)),
 		group("remove", "Remove a channel", p.ask("webhook NAME", "Tell a webhook nothing more, and forget it", cobra.ExactArgs(1), p.removeWebhook)),
 		group("test", "Send a test through a saved channel of this appliance",
 			p.ask("mail", "Send a test mail to all recipients", cobra.NoArgs,
 				func(ctx context.Context, client *api.Client, _ []string) error {
-					return p.testChannel(ctx, client, pair.MailChannel)
+					return testChannel(ctx, p, client, pair.MailChannel)
 				}),
 			p.ask("webhook NAME", "Post a test to a webhook", cobra.ExactArgs(1), p.testWebhook)))
 }
@@ -34,7 +34,7 @@ func (p *program) getNotifications(ctx context.Context, client *api.Client, args
 		return err
 	}
 	saved := answer.Body
-	return p.showSettings(pair.Texts(saved.Notifications), pair.Names(saved.Notifications), args)
+	return showSettings(p, pair.Texts(saved.Notifications), pair.Names(saved.Notifications), args)
 }
 
 // secretOf says whose secret is read from standard input.
@@ -43,7 +43,7 @@ type secretOf struct {
 	webhook string // its name; empty: none
 }
 
-func (p *program) setNotifications() *cobra.Command {
+func setNotificationsCommand(p *program) *cobra.Command {
 	given := secretOf{}
 	cmd := p.ask("set [KEY=VALUE ...] [--password | --secret WEBHOOK]", "Change values; all of them or none", cobra.ArbitraryArgs,
 		func(ctx context.Context, client *api.Client, args []string) error {
@@ -55,7 +55,7 @@ func (p *program) setNotifications() *cobra.Command {
 				if *n, err = pair.With(*n, changes); err != nil {
 					return err
 				}
-				return p.takeSecret(ctx, n, given)
+				return takeSecret(ctx, p, n, given)
 			})
 			if err != nil {
 				return err
@@ -90,7 +90,7 @@ func noticeChanges(args []string, given secretOf) (changes map[string]string, ke
 	return changes, keys, nil
 }
 
-func (p *program) takeSecret(ctx context.Context, n *pair.Notifications, given secretOf) (err error) {
+func takeSecret(ctx context.Context, p *program, n *pair.Notifications, given secretOf) (err error) {
 	if given.mail {
 		n.Mail.Password, err = p.newSecret(ctx, "password of the mail server")
 		return err
@@ -197,10 +197,10 @@ func (p *program) testWebhook(ctx context.Context, client *api.Client, args []st
 	if err != nil {
 		return err
 	}
-	return p.testChannel(ctx, client, saved.Webhooks[i].ID)
+	return testChannel(ctx, p, client, saved.Webhooks[i].ID)
 }
 
-func (p *program) testChannel(ctx context.Context, client *api.Client, channel string) error {
+func testChannel(ctx context.Context, p *program, client *api.Client, channel string) error {
 	tested, err := api.TestNotification().Call(ctx, client, api.ChannelRequest{Channel: channel})
 	if err != nil {
 		return err

@@ -12,12 +12,12 @@ import (
 	"baton/internal/pair"
 )
 
-func (p *program) data() *cobra.Command {
+func dataCommand(p *program) *cobra.Command {
 	return group("data", "Protected data",
 		group("add", "Protect a directory or a database",
-			p.addFile("dir", "Protect a directory"),
-			p.addFile("sqlite", "Protect an SQLite database"),
-			p.addPostgres()),
+			addFileCommand(p, "dir", "Protect a directory"),
+			addFileCommand(p, "sqlite", "Protect an SQLite database"),
+			addPostgresCommand(p)),
 		p.ask("list", "What is protected, and how far it is on the backup", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
 				known, err := api.GetProtection().Call(ctx, client, api.None{})
@@ -92,14 +92,14 @@ func writeProtection(pg *page, known api.Protection) {
 	}
 }
 
-func (p *program) addFile(kind, short string) *cobra.Command {
+func addFileCommand(p *program, kind, short string) *cobra.Command {
 	return p.ask(kind+" NAME PATH", short, cobra.ExactArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {
 			return p.addData(ctx, client, api.DataSpec{Kind: kind, Name: args[0], Path: args[1]})
 		})
 }
 
-func (p *program) addPostgres() *cobra.Command {
+func addPostgresCommand(p *program) *cobra.Command {
 	spec := api.DataSpec{Kind: "postgres"}
 	cmd := p.ask("postgres NAME --pgdata DIR --bin DIR", "Protect a PostgreSQL cluster", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
@@ -118,9 +118,9 @@ func (p *program) addData(ctx context.Context, client *api.Client, spec api.Data
 	return p.say("%s is protected.", spec.Name)
 }
 
-func (p *program) service() *cobra.Command {
+func serviceCommand(p *program) *cobra.Command {
 	return group("service", "Services that run on the primary only",
-		group("add", "Let a service run on the primary only", p.addUnit(), p.addCommand()),
+		group("add", "Let a service run on the primary only", addUnitCommand(p), addCommandCommand(p)),
 		p.ask("list", "Services that run on the primary only", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
 				services, err := api.ListServices().Call(ctx, client, api.None{})
@@ -143,7 +143,7 @@ func (p *program) service() *cobra.Command {
 			}))
 }
 
-func (p *program) addUnit() *cobra.Command {
+func addUnitCommand(p *program) *cobra.Command {
 	service := api.Service{Kind: "unit"}
 	cmd := p.ask("unit NAME UNIT [--health CHECK]", "A systemd unit", cobra.ExactArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {
@@ -154,7 +154,7 @@ func (p *program) addUnit() *cobra.Command {
 	return cmd
 }
 
-func (p *program) addCommand() *cobra.Command {
+func addCommandCommand(p *program) *cobra.Command {
 	service := api.Service{Kind: "command"}
 	cmd := p.ask("command NAME [--health CHECK] -- CMD ARG...", "A command", cobra.MinimumNArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {

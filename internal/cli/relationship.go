@@ -8,13 +8,13 @@ import (
 	"baton/internal/api"
 )
 
-func (p *program) pair() *cobra.Command {
+func pairCommand(p *program) *cobra.Command {
 	request, check := api.PairRequest{}, false
 	cmd := p.ask("pair HOST[:PORT] [--reverse HOST[:PORT]] [--replace] [--check]", "Establish the relationship; run it on the one that holds the data", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
 			request.Address = args[0]
 			if check {
-				return p.previewPair(ctx, client, request)
+				return previewPair(ctx, p, client, request)
 			}
 			peer, err := api.EstablishPair().Call(ctx, client, request)
 			if err != nil {
@@ -37,7 +37,7 @@ func (p *program) pair() *cobra.Command {
 	return cmd
 }
 
-func (p *program) previewPair(ctx context.Context, client *api.Client, request api.PairRequest) error {
+func previewPair(ctx context.Context, p *program, client *api.Client, request api.PairRequest) error {
 	preview, err := api.PreviewPair().Call(ctx, client, request)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (p *program) previewPair(ctx context.Context, client *api.Client, request a
 	})
 }
 
-func (p *program) unpair() *cobra.Command {
+func unpairCommand(p *program) *cobra.Command {
 	request := api.UnpairRequest{}
 	cmd := p.ask("unpair [--force]", "Break the relationship", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {

@@ -12,7 +12,7 @@ import (
 	"baton/internal/report"
 )
 
-func (p *program) report() *cobra.Command {
+func reportCommand(p *program) *cobra.Command {
 	var filter api.ReportFilter
 	var since, until, period, step, appliance string
 	cmd := p.ask("report KIND [--period P | --since T] [--until T] [--step STEP] [--appliance ID] [--kind KIND,...] [--text TEXT]",

@@ -12,7 +12,7 @@ import (
 	"baton/internal/pair"
 )
 
-func (p *program) settings() *cobra.Command {
+func settingsCommand(p *program) *cobra.Command {
 	return group("settings", "The settings of the pair",
 		p.ask("get [KEY]", "Show one setting, or all", cobra.MaximumNArgs(1), p.getSettings),
 		p.ask("set KEY=VALUE ...", "Change settings; all of them or none", cobra.MinimumNArgs(1), p.setSettings))
@@ -23,11 +23,11 @@ func (p *program) getSettings(ctx context.Context, client *api.Client, args []st
 	if err != nil {
 		return err
 	}
-	return p.showSettings(settings.Body, pair.Names(pair.Settings{}), args)
+	return showSettings(p, settings.Body, pair.Names(pair.Settings{}), args)
 }
 
 // showSettings shows one setting that is named, or all.
-func (p *program) showSettings(settings map[string]string, keys, args []string) error {
+func showSettings(p *program, settings map[string]string, keys, args []string) error {
 	if len(args) == 0 {
 		return p.writeSettings(settings, keys)
 	}
@@ -38,7 +38,7 @@ func (p *program) showSettings(settings map[string]string, keys, args []string) 
 	return p.show(map[string]string{args[0]: value}, func(pg *page) { pg.row(value) })
 }
 
-func (p *program) security() *cobra.Command {
+func securityCommand(p *program) *cobra.Command {
 	return group("security", "Who may come in to console and API",
 		p.ask("get [KEY]", "Show one security option, or all", cobra.MaximumNArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
@@ -46,7 +46,7 @@ func (p *program) security() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.showSettings(options.Body, pair.Names(pair.Security{}), args)
+				return showSettings(p, options.Body, pair.Names(pair.Security{}), args)
 			}),
 		p.ask("set KEY=VALUE ...", "Change security options; all of them or none", cobra.MinimumNArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
@@ -101,7 +101,7 @@ func (p *program) writeSettings(settings map[string]string, keys []string) error
 	})
 }
 
-func (p *program) sharedIP() *cobra.Command {
+func sharedIPCommand(p *program) *cobra.Command {
 	return group("shared-ip", "The addresses that the primary holds",
 		p.ask("list", "Shared IPs that this appliance knows", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
@@ -132,7 +132,7 @@ func (p *program) sharedIP() *cobra.Command {
 			}))
 }
 
-func (p *program) testIPs() *cobra.Command {
+func testIPsCommand(p *program) *cobra.Command {
 	return p.ask("test-ips [IP ...]", "Ping the given or the saved test IPs from both appliances; exit code 1 if one does not answer", cobra.ArbitraryArgs,
 		func(ctx context.Context, client *api.Client, args []string) error {
 			results, err := api.PingTestIPs().Call(ctx, client, api.TestIPsRequest{IPs: args})

@@ -16,7 +16,7 @@ import (
 	"baton/internal/pair"
 )
 
-func (p *program) site() *cobra.Command {
+func siteCommand(p *program) *cobra.Command {
 	return group("site", "What the site is called and shows",
 		p.ask("get [KEY]", "Show one value, or all", cobra.MaximumNArgs(1), p.getSite),
 		p.ask("set KEY=VALUE ...", "Change values; all of them or none", cobra.MinimumNArgs(1), p.setSite))
@@ -27,7 +27,7 @@ func (p *program) getSite(ctx context.Context, client *api.Client, args []string
 	if err != nil {
 		return err
 	}
-	return p.showSettings(pair.Texts(saved.Body.Site), pair.Names(saved.Body.Site), args)
+	return showSettings(p, pair.Texts(saved.Body.Site), pair.Names(saved.Body.Site), args)
 }
 
 func (p *program) setSite(ctx context.Context, client *api.Client, args []string) error {
@@ -42,7 +42,7 @@ func (p *program) setSite(ctx context.Context, client *api.Client, args []string
 	return p.writeSettings(pair.Texts(saved.Body.Site), keys)
 }
 
-func (p *program) certificate() *cobra.Command {
+func certificateCommand(p *program) *cobra.Command {
 	return group("certificate", "The certificates that browsers meet",
 		p.ask("show", "Show the site's certificate, and the one of this appliance's console", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {

@@ -11,7 +11,7 @@ import (
 	"baton/internal/pair"
 )
 
-func (p *program) status() *cobra.Command {
+func statusCommand(p *program) *cobra.Command {
 	watch := false
 	cmd := p.ask("status [--watch]", "What this appliance and its peer are and do", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {

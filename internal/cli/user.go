@@ -11,8 +11,8 @@ import (
 	"baton/internal/pair"
 )
 
-func (p *program) user() *cobra.Command {
-	return group("user", "Accounts", p.userAdd(), p.userList(), p.userPassword(),
+func userCommand(p *program) *cobra.Command {
+	return group("user", "Accounts", userAddCommand(p), userListCommand(p), userPasswordCommand(p),
 		p.ask("disable NAME", "Let an account sign in no longer", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
 				if err := api.DisableUser().Do(ctx, client, pair.UserName(args[0])); err != nil {
@@ -43,7 +43,7 @@ func (p *program) user() *cobra.Command {
 			}))
 }
 
-func (p *program) userAdd() *cobra.Command {
+func userAddCommand(p *program) *cobra.Command {
 	user := pair.NewUser{}
 	role := ""
 	cmd := p.ask("add NAME [--role ROLE] [--display-name TEXT] [--mail ADDRESS]", "Make an account; the password comes from standard input or a prompt", cobra.ExactArgs(1),
@@ -67,7 +67,7 @@ func (p *program) userAdd() *cobra.Command {
 	return cmd
 }
 
-func (p *program) userList() *cobra.Command {
+func userListCommand(p *program) *cobra.Command {
 	return p.ask("list", "Accounts", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
 			users, err := api.ListUsers().Call(ctx, client, api.None{})
@@ -83,7 +83,7 @@ func (p *program) userList() *cobra.Command {
 		})
 }
 
-func (p *program) userPassword() *cobra.Command {
+func userPasswordCommand(p *program) *cobra.Command {
 	return p.ask("passwd NAME", "Set a password, from standard input or a prompt", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
 			password, err := p.newSecret(ctx, "new password")
@@ -98,8 +98,8 @@ func (p *program) userPassword() *cobra.Command {
 		})
 }
 
-func (p *program) token() *cobra.Command {
-	return group("token", "API tokens", p.tokenCreate(),
+func tokenCommand(p *program) *cobra.Command {
+	return group("token", "API tokens", tokenCreateCommand(p),
 		p.ask("list", "Tokens, without their secrets", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
 				tokens, err := api.ListTokens().Call(ctx, client, api.None{})
@@ -122,7 +122,7 @@ func (p *program) token() *cobra.Command {
 			}))
 }
 
-func (p *program) tokenCreate() *cobra.Command {
+func tokenCreateCommand(p *program) *cobra.Command {
 	role, lasting := "", ""
 	cmd := p.ask("create NAME [--role ROLE] [--expires D]", "Make a token; its secret is written this once", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
