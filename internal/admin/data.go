@@ -14,6 +14,7 @@ import (
 	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/datasync"
+	"baton/internal/datasync/ledger"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
@@ -213,7 +214,7 @@ func (d *Data) Offer(all []pair.Data) *api.DataSpec {
 // sitePart is the site database, which is always protected.
 func (d *Data) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
 	path := filepath.Join(d.DataDir, "site.db")
-	part := d.part(SiteDatabase(), snapshot, nil)
+	part := d.part(pair.Data{Name: pair.SiteDatabaseName, Spec: pair.SiteDatabase{}}, snapshot, nil)
 	part.Path = path
 	part.Health = api.Pass("readable", "Settings, users, tokens and the list of protected data.")
 	if info, err := os.Stat(path); err == nil {
@@ -226,7 +227,7 @@ func (d *Data) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
 }
 
 // part tells how far a piece of data is on the backup.
-func (d *Data) part(data pair.Data, snapshot pair.Snapshot, measures []datasync.Measure) api.ProtectedPart {
+func (d *Data) part(data pair.Data, snapshot pair.Snapshot, measures []ledger.Measure) api.ProtectedPart {
 	part := api.ProtectedPart{Data: api.DataOf(data), State: api.DataWaiting}
 	if d.Agent.Look().State.Record.Role == pair.Standalone {
 		part.State = api.DataAlone
@@ -251,6 +252,3 @@ func (d *Data) synced(part *api.ProtectedPart, snapshot pair.Snapshot) {
 func roomText(room wire.RoomAnswer) string {
 	return fmt.Sprintf("%s of %s are free on the disk", pair.BytesText(room.Free), pair.BytesText(room.Whole))
 }
-
-// SiteDatabase is the piece of data that every pair protects.
-func SiteDatabase() pair.Data { return pair.Data{Name: api.SiteDatabase, Spec: pair.SiteDatabase{}} }

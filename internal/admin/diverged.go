@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"baton/internal/act"
-	"baton/internal/datasync"
+	"baton/internal/datasync/diverged"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/pair"
 	"baton/internal/store"
@@ -19,19 +19,19 @@ import (
 // Diverged implements api.DivergedCopies.
 type Diverged struct {
 	DataDir string // an export is prepared there
-	Engine  *datasync.Engine
+	Copies  *diverged.Copies
 	Audit   act.Audit
 }
 
 // DivergedCopies implements api.DivergedCopies.
 func (d *Diverged) DivergedCopies(context.Context) ([]pair.DivergedCopy, error) {
-	copies, err := d.Engine.Diverged()
+	copies, err := d.Copies.All()
 	return copies, act.Failure(err)
 }
 
 // DeleteDiverged implements api.DivergedCopies.
 func (d *Diverged) DeleteDiverged(ctx context.Context, id string) error {
-	if err := d.Engine.Delete(id); err != nil {
+	if err := d.Copies.Delete(id); err != nil {
 		return act.Failure(err)
 	}
 	d.Audit.Note(ctx, "deleted the diverged copy %s", id)
@@ -40,7 +40,7 @@ func (d *Diverged) DeleteDiverged(ctx context.Context, id string) error {
 
 // ExportDiverged implements api.DivergedCopies.
 func (d *Diverged) ExportDiverged(ctx context.Context, id string, to io.Writer) error {
-	from, err := d.Engine.CopyPath(id)
+	from, err := d.Copies.Path(id)
 	if err != nil {
 		return act.Failure(err)
 	}

@@ -147,9 +147,6 @@ type AllowedPath struct {
 	Path string `json:"path" minLength:"1" maxLength:"4096" doc:"Absolute path"`
 }
 
-// SiteDatabase is the name under which the site database is listed.
-const SiteDatabase = "site-database"
-
 // DataState says how far protected data is on the backup.
 type DataState string
 

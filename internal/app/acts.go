@@ -58,7 +58,7 @@ func (a *Appliance) newActs() *acts {
 	}
 	acts.site = &admin.Site{Config: a.config, Lead: a.lead, Store: a.site, Present: a.showSite}
 	acts.certificates = &admin.Certificates{Site: acts.site, Agent: a.agent, Public: a.public}
-	acts.diverged = &admin.Diverged{DataDir: a.config.DataDir, Engine: a.engine, Audit: audit}
+	acts.diverged = &admin.Diverged{DataDir: a.config.DataDir, Copies: a.engine.Diverged, Audit: audit}
 	acts.reports = &admin.Reports{
 		ID: a.identity.ID(), Name: a.config.Name, Agent: a.agent, Link: a.link, Store: a.site, Settings: a.settings, Overview: a.overview,
 		Names: a.exchange.ReadNames, Now: time.Now,

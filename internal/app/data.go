@@ -11,6 +11,7 @@ import (
 
 	"baton/internal/agent"
 	"baton/internal/datasync"
+	"baton/internal/datasync/diverged"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
 )
@@ -127,7 +128,7 @@ func (d *data) setAside(made pair.DivergedCopy) {
 		what = "settings or users of the site"
 	}
 	text := "Set " + what + " aside that only this appliance had: baton diverged list."
-	if strings.HasPrefix(made.ID, datasync.LatePrefix) {
+	if strings.HasPrefix(made.ID, diverged.LatePrefix) {
 		text = "Set " + what + " aside, written or removed here after the site had been handed over: baton diverged list."
 	}
 	d.appliance.history.Record(pair.Event{

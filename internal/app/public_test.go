@@ -204,7 +204,7 @@ func TestProtectedDataIsTestedBeforeItIsAdded(t *testing.T) {
 	if err != nil || len(known.Data) != 1 || !known.Data[0].Health.OK || known.Data[0].State != api.DataAlone || known.Data[0].Measured {
 		t.Errorf("got %+v, %v", known.Data, err)
 	}
-	if known.Site.Name != api.SiteDatabase || !known.Site.Measured || known.Site.Bytes == 0 {
+	if known.Site.Name != pair.SiteDatabaseName || !known.Site.Measured || known.Site.Bytes == 0 {
 		t.Errorf("the site database: %+v", known.Site)
 	}
 	if err := os.RemoveAll(dir); err != nil {

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"baton/internal/act"
 	"baton/internal/admin"
 	"baton/internal/agent"
@@ -38,8 +40,6 @@ import (
 	"baton/internal/store/local"
 	"baton/internal/support"
 	"baton/internal/watch"
-
-	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // Appliance is one running daemon: everything that New made, and that Run runs.
@@ -152,7 +152,7 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 		return err
 	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
-		Dir: dir, Kinds: kinds, Inline: admin.SiteDatabase(), Log: a.log, Data: a.site.Data.List, Aside: (&data{a}).setAside, Missing: (&data{a}).missing,
+		Dir: dir, Kinds: kinds, Log: a.log, Data: a.site.Data.List, Aside: (&data{a}).setAside, Missing: (&data{a}).missing,
 		Offering: func(ctx context.Context, offer pair.Snapshot) error { return a.agent.DataOffered(ctx, offer) },
 	})
 	return err

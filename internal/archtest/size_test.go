@@ -22,7 +22,6 @@ func largePackages() map[string]int {
 	return map[string]int{
 		"internal/api":                       4440, // one file for each subject of a wide interface
 		"internal/console":                   6300, // pages, and the kit that they are made of
-		"internal/datasync":                  3520, // the order of a commit is one story
 		"internal/datasync/source/directory": 3150,
 		"internal/failover":                  3800, // the decision is one function
 		"internal/peer":                      3500, // link, pairing and identity
@@ -38,7 +37,6 @@ func manyMethods() map[string]int {
 		"internal/console.Console":             138,
 		"internal/console.follower":            88,
 		"internal/console.visit":               82,
-		"internal/datasync.Engine":             82,
 		"internal/failover.Config":             41,
 		"internal/failover.turn":               199, // the steps of one decision, and what it has promoted of state and configuration
 		"internal/failover/failovertest.World": 50,

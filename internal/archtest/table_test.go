@@ -45,6 +45,8 @@ func table() map[string]rule {
 		"internal/peer/wire":                      edge,
 		"internal/probe":                          edge,
 		"internal/datasync":                       {imports: append(edge.imports, "internal/durable")}, // and no kind of data: see kinds_test.go
+		"internal/datasync/diverged":              {imports: kindOfData("internal/durable")},
+		"internal/datasync/ledger":                {imports: kindOfData("internal/durable")},
 		"internal/datasync/follow":                {imports: []string{"internal/pair"}},
 		"internal/datasync/follow/followtest":     {imports: []string{"internal/datasync/follow", "internal/pair"}},
 		"internal/datasync/manifest":              edge,
@@ -73,7 +75,7 @@ func table() map[string]rule {
 		"internal/listen":          {imports: []string{"internal/api", "internal/certificate", "internal/config", "internal/console", "internal/failover", "internal/front", "internal/pair", "internal/peer"}},
 		"internal/watch":           {imports: []string{"internal/agent", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
 		"internal/status":          {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/sharedip", "internal/store", "internal/store/local", "internal/watch"}},
-		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/sharedip", "internal/status", "internal/store", "internal/store/local", "internal/watch"}},
+		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/diverged", "internal/datasync/ledger", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/sharedip", "internal/status", "internal/store", "internal/store/local", "internal/watch"}},
 		"internal/admin/admintest": {imports: []string{"internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/signin", "internal/status", "internal/store", "internal/store/local", "internal/support", "internal/watch"}},
 		"internal/exchange":        {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store"}},
 		"internal/signin":          {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store", "internal/store/credential"}},

@@ -39,7 +39,7 @@ type protectedPart struct {
 
 func (v *visit) protectedPart(part api.ProtectedPart) protectedPart {
 	shown := protectedPart{ProtectedPart: part, Label: part.Name, KindLabel: "Directory"}
-	if part.Name == api.SiteDatabase {
+	if part.Name == pair.SiteDatabaseName {
 		shown.Label, shown.KindLabel, shown.Fixed = "Site database", "Database of Baton", true
 	}
 	if part.SyncedAt != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"baton/internal/datasync/diverged"
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
@@ -15,14 +16,12 @@ import (
 // abandon ends a recorded snapshot at an administrator's word, who takes the data
 // as it is: what can be put into place is, and the rest is set aside and named.
 func (e *Engine) abandon(ctx context.Context) error {
-	e.mu.Lock()
-	rec, why, lacking := e.pending, cmp.Or(e.torn, e.lacking), e.lacking
-	e.mu.Unlock()
+	rec, why, lacking := e.ledger.Pending(), e.Torn(), e.mounts.missing()
 	if rec == nil { // its steps are lost, or a disk is not mounted
 		e.opt.Missing(pair.Snapshot{}, source.Bare(why))
 		return e.whole()
 	}
-	m, changes, err := e.recorded(*rec)
+	m, changes, err := e.ledger.Recorded(*rec)
 	if err != nil {
 		return fmt.Errorf("read the recorded snapshot: %w", err)
 	}
@@ -35,7 +34,7 @@ func (e *Engine) abandon(ctx context.Context) error {
 	missing = append(missing, names...)
 	err = e.keepUnplaced(ctx, rec.Snapshot, kept)
 	for _, d := range kept {
-		_ = d.source.Close()
+		_ = d.Source.Close()
 	}
 	if err != nil {
 		return err
@@ -47,7 +46,7 @@ func (e *Engine) abandon(ctx context.Context) error {
 
 // applyRest puts into place what can be of the recorded changes of sets. It returns what
 // cannot, by name and as it is in the staging.
-func (e *Engine) applyRest(ctx context.Context, sets []manifest.Set, changes [][]byte) (names []string, kept []divergence) {
+func (e *Engine) applyRest(ctx context.Context, sets []manifest.Set, changes [][]byte) (names []string, kept []diverged.Divergence) {
 	for i, set := range sets {
 		left, err := e.applyOne(ctx, set.Data, changes[i])
 		if err != nil {
@@ -55,18 +54,18 @@ func (e *Engine) applyRest(ctx context.Context, sets []manifest.Set, changes [][
 		}
 		names = append(names, left.Names...)
 		if left.From != nil {
-			kept = append(kept, divergence{data: set.Data, source: left.From, Divergence: left.Kept})
+			kept = append(kept, diverged.Divergence{Data: set.Data, Source: left.From, Divergence: left.Kept})
 		}
 	}
 	return names, kept
 }
 
 // keepUnplaced sets aside what of a snapshot could not be put into place.
-func (e *Engine) keepUnplaced(ctx context.Context, of pair.Snapshot, kept []divergence) error {
+func (e *Engine) keepUnplaced(ctx context.Context, of pair.Snapshot, kept []diverged.Divergence) error {
 	if len(kept) == 0 {
 		return nil
 	}
-	made, err := e.makeCopy(ctx, pair.DivergedCopy{ID: fmt.Sprintf("unplaced-%d", of.Number), Time: e.opt.Now().UTC(), Epoch: of.Epoch}, kept)
+	made, err := e.Diverged.Make(ctx, pair.DivergedCopy{ID: fmt.Sprintf("unplaced-%d", of.Number), Time: e.opt.Now().UTC(), Epoch: of.Epoch}, kept)
 	if err == nil {
 		e.opt.Aside(made)
 	}
@@ -74,11 +73,11 @@ func (e *Engine) keepUnplaced(ctx context.Context, of pair.Snapshot, kept []dive
 }
 
 func (e *Engine) applyOne(ctx context.Context, data pair.Data, b []byte) (source.Leftover, error) {
-	kind, err := e.kind(data)
+	kind, err := e.sources.kind(data)
 	if err != nil || bytes.Equal(b, kind.Idle()) {
 		return source.Leftover{}, err
 	}
-	src, err := e.open(data, source.Recover)
+	src, err := e.sources.open(data, source.Recover)
 	if err != nil {
 		return source.Leftover{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
@@ -120,7 +121,7 @@ func expectWhole(tb testing.TB, a *appliance, tree []string, number pair.Snapsho
 	if err := a.Torn(); err != nil {
 		tb.Error(err)
 	}
-	if _, err := os.Stat(filepath.Join(a.opt.Dir, journalFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(a.opt.Dir, "journal.json")); err == nil {
 		tb.Error("the journal is left")
 	}
 }
@@ -170,7 +171,7 @@ func tornPair(t *testing.T) *pairOf {
 	}
 	t.Cleanup(func() { _ = exec.Command("chattr", "-i", p.backup.tree+"/a0").Run() })
 	p.backup.reopen(t)
-	if _, err := p.tryPull(t, Request{}); !errors.Is(err, ErrTorn) {
+	if _, err := p.tryPull(t, Request{}); !errors.Is(err, ledger.ErrTorn) {
 		t.Fatalf("told: %v", err)
 	}
 	p.backup.opt.Hook = nil
@@ -184,18 +185,18 @@ func TestTornDataIsToldAndOfferedToNobody(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), p.backup.tree+"/m-file") || !strings.Contains(err.Error(), "/a0") {
 			t.Fatalf("told: %v", err)
 		}
-		if err := p.backup.Settle(t.Context()); !errors.Is(err, ErrTorn) {
+		if err := p.backup.Settle(t.Context()); !errors.Is(err, ledger.ErrTorn) {
 			t.Fatalf("a takeover would go on with it: %v", err)
 		}
 		p.backup.Offer(p.epoch)
-		if _, err := p.backup.newSession(t.Context(), wire.Question{Epoch: p.epoch}); !errors.Is(err, ErrNotPrimary) {
+		if _, err := p.backup.server.newSession(t.Context(), wire.Question{Epoch: p.epoch}); !errors.Is(err, ErrNotPrimary) {
 			t.Fatalf("it is offered: %v", err)
 		}
 		p.backup.Withdraw()
-		if _, err := p.tryPull(t, Request{}); !errors.Is(err, ErrTorn) {
+		if _, err := p.tryPull(t, Request{}); !errors.Is(err, ledger.ErrTorn) {
 			t.Fatalf("pulled: %v", err)
 		}
-		p.backup.clean() // as whatever ends a sync does
+		p.backup.ledger.Clean() // as whatever ends a sync does
 		p.backup.reopen(t)
 	}
 	flagged(t, "-i", p.backup.tree+"/a0")
@@ -242,13 +243,13 @@ func TestForcedPromotionOfTornDataSaysWhatIsMissing(t *testing.T) {
 			t.Errorf("%s is %q", name, got)
 		}
 	}
-	copies, err := p.backup.Diverged()
+	copies, err := p.backup.Diverged.All()
 	if err != nil || len(copies) != 1 || len(copies[0].Files) != 1 || copies[0].Files[0].Path != "m-file" {
 		t.Fatalf("set aside: %+v, %v", copies, err)
 	}
 	p.backup.reopen(t)
 	p.backup.Offer(p.epoch)
-	_, err = p.backup.newSession(t.Context(), wire.Question{Epoch: p.epoch})
+	_, err = p.backup.server.newSession(t.Context(), wire.Question{Epoch: p.epoch})
 	must(t, err)
 }
 
@@ -262,7 +263,7 @@ func TestTornDataWhoseStepsAreDamagedIsHealedByASync(t *testing.T) {
 	}
 	for range 2 {
 		p.backup.reopen(t)
-		if err := p.backup.Settle(t.Context()); !errors.Is(err, ErrTorn) {
+		if err := p.backup.Settle(t.Context()); !errors.Is(err, ledger.ErrTorn) {
 			t.Fatal(err)
 		}
 	}

@@ -162,7 +162,7 @@ func TestNoMoreIsAskedForThanThereIs(t *testing.T) {
 	for i := range wants {
 		wants[i] = wire.Want{Ordinal: 1}
 	}
-	answer, err := p.server.Client().Post(p.server.URL+wire.Prefix+"content", "", strings.NewReader(string(wire.AppendWants(p.primary.session.id, 0, wants))))
+	answer, err := p.server.Client().Post(p.server.URL+wire.Prefix+"content", "", strings.NewReader(string(wire.AppendWants(p.primary.server.session.id, 0, wants))))
 	must(t, err)
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusConflict {

@@ -183,7 +183,7 @@ func powerCutAtEveryStep(t *testing.T, w crashWorld) {
 			}
 		case number > 1 && difference(w.new, held) == "":
 			newSeen++
-			if _, err := os.Stat(b.disk.path(journalFile)); err == nil {
+			if _, err := os.Stat(b.opt.Dir + "/journal.json"); err == nil {
 				t.Fatalf("step %d: the journal is left", step)
 			}
 		default:
@@ -255,11 +255,11 @@ func powerCutWhileSettingAside(t *testing.T, w crashWorld) {
 		want := v.held(t)
 		cut := v.cut(t, setsAside, step)
 		b := v.start(t)
-		before, err := b.Diverged()
+		before, err := b.Diverged.All()
 		must(t, err)
 		made, err := b.SetAside(t.Context(), asideEpoch(), pair.AnySnapshot)
 		must(t, err)
-		all, err := b.Diverged()
+		all, err := b.Diverged.All()
 		must(t, err)
 		if len(all) != 1 || len(made.Files) != 1 || made.Files[0].Path != "scribble" || (!cut && len(before) != 1) {
 			t.Fatalf("step %d: %d copies at first, then %+v", step, len(before), all)
@@ -418,9 +418,8 @@ func (v *memoryVictim) open(t *testing.T, hook func(string)) (*Engine, error) {
 	must(t, err)
 	e, err := Open(t.Context(), Options{
 		Dir: filepath.Join(v.dir, "sync"), Hook: hook, Log: slog.New(slog.DiscardHandler),
-		Kinds:  map[pair.DataKind]source.Kind{pair.DataDirectory: v.machine, pair.DataSite: database},
-		Inline: pair.Data{Name: "site-database", Spec: pair.SiteDatabase{}},
-		Data:   func(context.Context) ([]pair.Data, error) { return []pair.Data{memoryData()}, nil },
+		Kinds: map[pair.DataKind]source.Kind{pair.DataDirectory: v.machine, pair.DataSite: database},
+		Data:  func(context.Context) ([]pair.Data, error) { return []pair.Data{memoryData()}, nil },
 	})
 	return e, err
 }

@@ -43,14 +43,14 @@ func content(path string) string {
 // TestADamagedFileOfTheSyncIsNamed has each file of the sync directory damaged in each
 // way: what it means and the next step are said, and nothing is written over it.
 func TestADamagedFileOfTheSyncIsNamed(t *testing.T) {
-	for file, step := range map[string]string{stateFile: "put it back from a backup, or remove it and", journalFile: "put it back from a backup, or rename it to"} {
+	for file, step := range map[string]string{"state.json": "put it back from a backup, or remove it and", "journal.json": "put it back from a backup, or rename it to"} {
 		for name, damage := range damages() {
 			t.Run(file+" "+name, func(t *testing.T) {
 				p := newPair(t)
 				write(t, p.primary.tree+"/f", "content")
 				cutAt(t, p, "recorded")
 				path := filepath.Join(p.backup.opt.Dir, file)
-				if file == stateFile {
+				if file == "state.json" {
 					p.backup.reopen(t)
 				}
 				must(t, damage(path))
@@ -72,7 +72,7 @@ func TestALostStateIsNoFirstStart(t *testing.T) {
 	p := newPair(t)
 	write(t, p.primary.tree+"/f", "content")
 	p.pull(t)
-	path := filepath.Join(p.backup.opt.Dir, stateFile)
+	path := filepath.Join(p.backup.opt.Dir, "state.json")
 	must(t, os.Remove(path))
 	if _, err := Open(t.Context(), p.backup.opt); err == nil || !strings.Contains(err.Error(), path+" is missing, but was here before") {
 		t.Errorf("got %v", err)
@@ -90,7 +90,7 @@ func TestTheNextStateIsNotTakenOnTrust(t *testing.T) {
 			p := newPair(t)
 			write(t, p.primary.tree+"/f", "content")
 			cutAt(t, p, "recorded")
-			must(t, damage(filepath.Join(p.backup.opt.Dir, nextFile)))
+			must(t, damage(filepath.Join(p.backup.opt.Dir, "state.next.json")))
 			p.backup.reopen(t)
 			if err := p.backup.Torn(); err != nil && name != "a directory" {
 				t.Error(err)
@@ -110,13 +110,13 @@ func TestADamagedListOfADivergedCopyIsNamed(t *testing.T) {
 		write(t, p.primary.tree+"/f", "content")
 		made, err := p.primary.SetAside(t.Context(), pair.Epoch{Counter: 2, Holder: "b"}, 1<<40)
 		must(t, err)
-		path := filepath.Join(p.primary.opt.Dir, "diverged", made.ID, copyList)
+		path := filepath.Join(p.primary.opt.Dir, "diverged", made.ID, "copy.json")
 		must(t, damage(path))
-		if _, err := p.primary.Diverged(); err == nil || !strings.Contains(err.Error(), path+" is damaged") || !strings.Contains(err.Error(), "files lie in") {
+		if _, err := p.primary.Diverged.All(); err == nil || !strings.Contains(err.Error(), path+" is damaged") || !strings.Contains(err.Error(), "files lie in") {
 			t.Errorf("%s: %v", name, err)
 		}
 		must(t, os.RemoveAll(path))
-		if _, err := p.primary.Diverged(); err == nil || !strings.Contains(err.Error(), path+" is missing") {
+		if _, err := p.primary.Diverged.All(); err == nil || !strings.Contains(err.Error(), path+" is missing") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/datasync/diverged"
 	"baton/internal/pair"
 )
 
@@ -52,13 +53,13 @@ func TestSetAsideKeepsWhatOnlyThisApplianceWrote(t *testing.T) {
 	if err := p.primary.export(made.ID, out); err == nil {
 		t.Fatal("exported over an export")
 	}
-	must(t, p.primary.Delete(made.ID))
-	list, err := p.primary.Diverged()
+	must(t, p.primary.Diverged.Delete(made.ID))
+	list, err := p.primary.Diverged.All()
 	if err != nil || len(list) != 0 {
 		t.Fatal(list, err)
 	}
 	for _, id := range []string{"../sync", ".", "", made.ID} {
-		if err := p.primary.Delete(id); !errors.Is(err, ErrNotFound) {
+		if err := p.primary.Diverged.Delete(id); !errors.Is(err, diverged.ErrNotFound) {
 			t.Fatalf("%q: %v", id, err)
 		}
 	}
@@ -108,7 +109,7 @@ func TestSetAsideSurvivesPowerCut(t *testing.T) {
 	}()
 	p.primary.opt.Hook = nil
 	p.primary.reopen(t)
-	if list, err := p.primary.Diverged(); err != nil || len(list) != 0 {
+	if list, err := p.primary.Diverged.All(); err != nil || len(list) != 0 {
 		t.Fatal(list, err)
 	}
 	made, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
@@ -125,7 +126,7 @@ func TestSetAsideMakesNoCopyWhereNothingWasWritten(t *testing.T) {
 	for range 2 { // the primary has confirmed it; the backup has received it
 		made, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
 		must(t, err)
-		if list, _ := p.primary.Diverged(); made.ID != "" || len(list) != 0 {
+		if list, _ := p.primary.Diverged.All(); made.ID != "" || len(list) != 0 {
 			t.Fatalf("made %+v of nothing", made)
 		}
 		p.primary, p.backup = p.backup, p.primary

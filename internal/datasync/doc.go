@@ -2,9 +2,8 @@
 // pulls, the primary serves, and every pull delivers one snapshot that is
 // complete and verified, or absent.
 //
-// It is an engine: session, journal, numbering, pacing, progress and the order in which
-// a snapshot is committed. It knows no kind of data; what it needs of one is the
-// contract of package source, and every kind is a package below that.
+// It knows no kind of data: what it needs of one is the contract of package source, and
+// every kind is a package below that.
 //
 // A pull scans both sides, receives what differs into a staging beside the data, checks
 // every hash, makes it durable, writes a record, and only then puts it into place.
@@ -15,6 +14,8 @@
 // is protected; it takes the epoch it is given and refuses a lower one. It never
 // reads what the peer names, but entries of its own scan.
 //
-// Start reading at Engine, then Engine.Pull for the backup's side and Engine.Handler
-// for the primary's. The guarantees are explained in docs/data.md.
+// Start reading at Engine; then pull.go, stage.go and commit.go for the backup's side,
+// serve.go and send.go for the primary's. What the engine remembers is package ledger,
+// the copies that it sets aside are package diverged. The guarantees are explained in
+// docs/data.md.
 package datasync

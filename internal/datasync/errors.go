@@ -20,7 +20,6 @@ var (
 	ErrShrink     = pair.Refuse(pair.Refused, "the primary's data shrank by more than half")
 	ErrRefused    = errors.New("the peer refused the data sync")
 	ErrStalled    = errors.New("the peer stopped sending")
-	ErrNotFound   = pair.Refuse(pair.NotFound, "no such diverged copy")
 )
 
 // wireCodes name sentinels on the wire.

@@ -100,7 +100,7 @@ func (a *appliance) configure(tb testing.TB, dir, tree string) {
 	log := slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	a.dirs = directory.Options{Index: filepath.Join(own, "index"), Own: []string{own}, Place: place, Log: log}
 	a.database = a.site
-	a.opt = Options{Dir: own, Data: func(context.Context) ([]pair.Data, error) { return []pair.Data{a.data}, nil }, Inline: pair.Data{Name: "site-database", Spec: pair.SiteDatabase{}}, Log: log}
+	a.opt = Options{Dir: own, Data: func(context.Context) ([]pair.Data, error) { return []pair.Data{a.data}, nil }, Log: log}
 }
 
 type testWriter struct{ tb testing.TB }
@@ -131,7 +131,7 @@ func (a *appliance) makeKinds(tb testing.TB) {
 
 // export copies a diverged copy to a directory.
 func (a *appliance) export(id, dir string) error {
-	path, err := a.CopyPath(id)
+	path, err := a.Diverged.Path(id)
 	if err != nil {
 		return err
 	}

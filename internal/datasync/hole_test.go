@@ -125,7 +125,7 @@ func altered(real http.Handler, kind string, to func(http.ResponseWriter) io.Wri
 
 func (a *appliance) mustManifest(tb testing.TB) manifest.Manifest {
 	tb.Helper()
-	m, err := a.manifest(a.currentState().newest())
+	m, err := a.ledger.Manifest(a.ledger.State().Newest())
 	must(tb, err)
 	return m
 }

@@ -155,7 +155,7 @@ func TestHostileBackupReadsNothingElse(t *testing.T) {
 		must(t, err)
 		return answer.StatusCode, string(b)
 	}
-	id := p.primary.session.id
+	id := p.primary.server.session.id
 	for name, wants := range map[string][]wire.Want{
 		"another set": {{Set: 9}},
 		"no ordinal":  {{Ordinal: 99}},

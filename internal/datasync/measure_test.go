@@ -1,6 +1,10 @@
 package datasync
 
-import "testing"
+import (
+	"testing"
+
+	"baton/internal/datasync/ledger"
+)
 
 func TestBothSidesKnowTheSizeOfTheNewestSnapshot(t *testing.T) {
 	p := newPair(t)
@@ -11,7 +15,7 @@ func TestBothSidesKnowTheSizeOfTheNewestSnapshot(t *testing.T) {
 		t.Helper()
 		for name, side := range map[string]*appliance{"primary": p.primary, "backup": p.backup} {
 			snapshot, measures, err := side.Measured()
-			if err != nil || snapshot.Number != number || len(measures) != 1 || measures[0] != (Measure{Data: side.data, Files: files, Bytes: bytes}) {
+			if err != nil || snapshot.Number != number || len(measures) != 1 || measures[0] != (ledger.Measure{Data: side.data, Files: files, Bytes: bytes}) {
 				t.Errorf("%s, %s: %v %v %v", when, name, snapshot, measures, err)
 			}
 		}

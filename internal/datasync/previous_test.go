@@ -69,7 +69,7 @@ func TestASyncOfThePreviousVersionIsFinished(t *testing.T) {
 			if b.Snapshot().Number < 2 || database != "newer settings" {
 				t.Errorf("snapshot %d, site database %q", b.Snapshot().Number, database)
 			}
-			for _, name := range []string{journalFile, nextFile} {
+			for _, name := range []string{"journal.json", "state.next.json"} {
 				if _, err := os.Lstat(filepath.Join(b.opt.Dir, name)); err == nil {
 					t.Errorf("%s is left", name)
 				}

@@ -3,7 +3,6 @@ package datasync
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -27,11 +26,11 @@ type Request struct {
 func (e *Engine) Pull(ctx context.Context, from *http.Client, base string, req Request) (pair.Snapshot, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r, err := e.acquire(cancel)
+	r, err := e.runs.acquire(cancel)
 	if err != nil {
 		return pair.Snapshot{}, err
 	}
-	defer e.release(r)
+	defer e.runs.release(r)
 	e.progress.begin(e.opt.Now())
 	client := *from
 	client.Timeout = 0 // a transfer may be long; silence is what is bounded
@@ -88,7 +87,7 @@ func (p *pull) run(ctx context.Context) (pair.Snapshot, error) {
 }
 
 func (p *pull) checkEpoch() error {
-	common, _ := p.engine.currentState().common()
+	common, _ := p.engine.ledger.State().Common()
 	last := common.Epoch
 	switch {
 	case p.req.Epoch.IsZero():
@@ -132,10 +131,10 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 
 // scanInline finds out what is here of what travels inline; nil: nothing does.
 func (p *pull) scanInline(ctx context.Context) (*target, error) {
-	if p.engine.opt.Inline.Spec == nil {
+	if p.engine.sources.inline.Spec == nil {
 		return nil, nil //nolint:nilnil // documented
 	}
-	if _, err := p.scan(ctx, p.engine.opt.Inline); err != nil {
+	if _, err := p.scan(ctx, p.engine.sources.inline); err != nil {
 		return nil, err
 	}
 	return p.targets[0], nil
@@ -143,7 +142,7 @@ func (p *pull) scanInline(ctx context.Context) (*target, error) {
 
 // scan opens one piece of data, and finds out what is here of it.
 func (p *pull) scan(ctx context.Context, data pair.Data) (source.Scan, error) {
-	src, err := p.engine.open(data, source.Receive)
+	src, err := p.engine.sources.open(data, source.Receive)
 	if err != nil {
 		return source.Scan{}, err
 	}
@@ -154,16 +153,6 @@ func (p *pull) scan(ctx context.Context, data pair.Data) (source.Scan, error) {
 	return scan, err
 }
 
-// apart refuses a place that is really one of the others, or in one, or around it.
-func apart(others []source.Place, place source.Place) error {
-	for _, other := range others {
-		if err := other.Apart(place); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (p *pull) close() {
 	for _, t := range p.targets {
 		t.close()
@@ -171,136 +160,18 @@ func (p *pull) close() {
 	p.targets = nil
 }
 
-// commit makes what is staged the newest snapshot.
-func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
-	e := p.engine
-	rec, err := p.makeRecord()
-	if err != nil {
-		return pair.Snapshot{}, err
-	}
-	if p.unchanged() {
-		e.opt.Hook("save-state")
-		if err := p.completeUnchanged(rec); err != nil {
-			return pair.Snapshot{}, source.Explain(err, e.opt.Dir)
-		}
-		e.clean()
-		p.report(ctx, rec)
-		return rec.Snapshot, nil
-	}
-	if err := p.keepReplaced(ctx); err != nil {
-		return pair.Snapshot{}, err
-	}
-	if err := p.makeDurable(ctx); err != nil {
-		return pair.Snapshot{}, err
-	}
-	if err := p.writeRecord(&rec); err != nil {
-		return pair.Snapshot{}, source.Explain(err, e.opt.Dir)
-	}
-	e.opt.Hook("recorded")
-	if err := e.finish(context.WithoutCancel(ctx), rec, p.manifest, p.targets); err != nil {
-		return pair.Snapshot{}, err
-	}
-	p.report(ctx, rec)
-	return rec.Snapshot, nil
+// target is one piece of data on this appliance while a snapshot is brought into it.
+type target struct {
+	source  source.Source
+	have    []manifest.Entry
+	staging source.Staging // nil while nothing has to change
+	change  source.Change  // nil until the staging is settled
 }
 
-// writeRecord writes the journal, and before it all that finishing or taking back
-// the snapshot needs. From then on it is one of the two.
-func (p *pull) writeRecord(rec *record) (err error) {
-	e := p.engine
-	changes := make([][]byte, len(p.targets))
-	for i, t := range p.targets {
-		if t.change != nil {
-			changes[i] = t.change.Append(nil)
-			continue
-		}
-		kind, err := e.kind(p.manifest.Sets[i].Data)
-		if err != nil {
-			return err
-		}
-		changes[i] = kind.Idle()
+func (t *target) close() {
+	if t.staging != nil {
+		_ = t.staging.Close()
+		t.staging = nil
 	}
-	if listed := len(p.manifest.Listed()); listed < len(changes) {
-		rec.Inline, changes = string(changes[listed]), changes[:listed]
-	}
-	e.opt.Hook("save-steps")
-	if rec.Steps, err = e.disk.saveSteps(changes); err != nil {
-		return err
-	}
-	e.opt.Hook("save-next-state")
-	if err := e.disk.writeJSON(nextFile, rec.complete(e.currentState())); err != nil {
-		return err
-	}
-	e.opt.Hook("write-record")
-	e.mu.Lock()
-	e.pending = rec
-	e.mu.Unlock()
-	err = e.disk.writeJSON(journalFile, rec)
-	if err != nil && e.disk.remove(journalFile) == nil {
-		e.mu.Lock()
-		e.pending = nil
-		e.mu.Unlock()
-	}
-	return err
-}
-
-// completeUnchanged gives the state that is here already its new number.
-func (p *pull) completeUnchanged(rec record) error {
-	e := p.engine
-	e.mu.Lock()
-	e.cached[reference{rec.Manifest, rec.Export}] = p.manifest
-	e.mu.Unlock()
-	if err := e.save(func(s *state) { *s = rec.complete(*s) }); err != nil {
-		return err
-	}
-	return e.whole()
-}
-
-// makeRecord numbers the snapshot and keeps its manifest.
-func (p *pull) makeRecord() (record, error) {
-	e := p.engine
-	rec := record{Export: p.head.Inline, Manifest: p.manifest.Digest()}
-	rec.Disks, rec.Mounts = p.disks(), p.mounts()
-	rec.Snapshot = pair.Snapshot{Number: p.head.Number, Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
-	e.opt.Hook("save-manifest")
-	if err := e.disk.saveManifest(p.manifest, rec.Manifest); err != nil {
-		return rec, source.Explain(err, e.opt.Dir)
-	}
-	return rec, nil
-}
-
-func (p *pull) unchanged() bool {
-	for _, t := range p.targets {
-		if t.staging != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// makeDurable is the last moment at which cancelling still means the old snapshot.
-func (p *pull) makeDurable(ctx context.Context) error {
-	e := p.engine
-	for _, t := range p.targets {
-		if t.change == nil {
-			continue
-		}
-		e.opt.Hook("sync-staging")
-		if err := t.change.Sync(); err != nil {
-			return err
-		}
-	}
-	if err := syncFS(e.opt.Dir); err != nil {
-		return source.Explain(err, e.opt.Dir)
-	}
-	return ctx.Err()
-}
-
-// report tells the primary. The snapshot is complete whether it hears or not: the
-// next pull tells it again. A takeover does not wait for a primary that died here.
-func (p *pull) report(ctx context.Context, rec record) {
-	err := p.post(ctx, "done", wire.Report{Session: p.head.Session, Snapshot: rec.Snapshot, Manifest: rec.Manifest})
-	if err != nil {
-		p.engine.opt.Log.Warn("primary could not be told of the complete snapshot", slog.Uint64("number", rec.Snapshot.Number), slog.Any("error", err))
-	}
+	_ = t.source.Close()
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/zeebo/blake3"
 
+	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/pace"
 	"baton/internal/datasync/source"
@@ -93,13 +94,13 @@ func (p *pull) open(ctx context.Context, path string, body []byte) (*wire.Reader
 // fetchManifest asks for the state of the primary's data, and receives what travels
 // inline, unless that is here.
 func (p *pull) fetchManifest(ctx context.Context, inline *target) error {
-	e, st := p.engine, p.engine.currentState()
-	_, of := st.common()
-	base, err := e.manifest(of)
+	e, st := p.engine, p.engine.ledger.State()
+	_, of := st.Common()
+	base, err := e.ledger.Manifest(of)
 	if err != nil { // damaged: ask for the whole
-		of, base = reference{}, manifest.Manifest{}
+		of, base = ledger.Reference{}, manifest.Manifest{}
 	}
-	req := wire.Question{Epoch: p.req.Epoch, Final: p.req.Final, Snapshot: st.Snapshot, Base: of.listed, Pack: e.limit.Slow(), Scheme: manifest.Newest}
+	req := wire.Question{Epoch: p.req.Epoch, Final: p.req.Final, Snapshot: st.Snapshot, Base: of.Listed, Pack: e.limit.Slow(), Scheme: manifest.Newest}
 	if inline != nil {
 		req.Inline = manifest.Digest(inline.have[0].Hash)
 	}
@@ -131,7 +132,7 @@ func (p *pull) askManifest(ctx context.Context, req wire.Question, base manifest
 	if p.manifest, err = m.Manifest(base); err != nil {
 		return err
 	}
-	if err := p.manifest.Validate(p.engine.check); err != nil {
+	if err := p.manifest.Validate(p.engine.sources.check); err != nil {
 		return wire.Unsafe("a manifest that is refused (" + err.Error() + ")")
 	}
 	return p.keepInline(m.Inline.Bytes(), req.Inline)
@@ -140,10 +141,10 @@ func (p *pull) askManifest(ctx context.Context, req wire.Question, base manifest
 // keepInline keeps what travelled inline, if it is not what is here.
 func (p *pull) keepInline(b []byte, here manifest.Digest) error {
 	p.inline = nil
-	if p.engine.opt.Inline.Spec == nil {
+	if p.engine.sources.inline.Spec == nil {
 		return nil
 	}
-	p.manifest.Sets = append(p.manifest.Sets, manifest.InlineSet(p.engine.opt.Inline, p.head.Inline))
+	p.manifest.Sets = append(p.manifest.Sets, manifest.InlineSet(p.engine.sources.inline, p.head.Inline))
 	if p.head.Inline == here {
 		return nil
 	}

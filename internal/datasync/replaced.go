@@ -2,19 +2,13 @@ package datasync
 
 import (
 	"context"
-	"encoding/hex"
-	"log/slog"
 
-	"github.com/zeebo/blake3"
-
+	"baton/internal/datasync/diverged"
+	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
-
-// LatePrefix begins the id of a diverged copy of what was written on an appliance
-// after it had given the role away.
-const LatePrefix = "late-"
 
 // keepReplaced sets aside, before a pull replaces it, what must cost nobody data:
 //
@@ -26,33 +20,34 @@ const LatePrefix = "late-"
 //
 // What is the same on both sides, as after seeding the backup by hand, needs no copy.
 func (p *pull) keepReplaced(ctx context.Context) error {
-	st := p.engine.currentState()
-	_, of := st.common()
-	known := p.engine.manifestOrNone(of)
-	before := known
+	book := p.engine.ledger
+	st := book.State()
+	_, of := st.Common()
+	common := book.ManifestOrNone(of)
+	before := common
 	if st.Kept != (manifest.Digest{}) {
-		before = p.engine.manifestOrNone(reference{listed: st.Kept})
+		before = book.ManifestOrNone(ledger.Reference{Listed: st.Kept})
 	}
-	byPrefix := map[string][]divergence{}
+	byPrefix := map[string][]diverged.Divergence{}
 	for i, t := range p.targets {
 		set := p.manifest.Sets[i]
 		var prefix string
 		var was []manifest.Entry
 		switch {
-		case set.Data == p.engine.opt.Inline: // it follows the role, unless the primary goes on from an older state
+		case set.Data == p.engine.sources.inline: // it follows the role, unless the primary goes on from an older state
 			if !st.Keep {
 				continue
 			}
 			prefix = "newer-"
-		case len(known.Find(set.Data).Entries) == 0:
+		case len(common.Find(set.Data).Entries) == 0:
 			prefix = "found-"
 			if st.Kept != (manifest.Digest{}) { // set aside as a whole already, as there was nothing common
 				was = before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
 			}
 		case st.Keep:
 			prefix = "newer-"
-		case st.given():
-			prefix, was = LatePrefix, before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
+		case st.Given():
+			prefix, was = diverged.LatePrefix, before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
 		default:
 			continue
 		}
@@ -68,25 +63,14 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 	return nil
 }
 
-// manifestOrNone returns a manifest, or an empty one if it is damaged: then too much
-// is kept, never too little.
-func (e *Engine) manifestOrNone(of reference) manifest.Manifest {
-	m, err := e.manifest(of)
-	if err != nil {
-		e.opt.Log.Warn("manifest of the common snapshot is unreadable", slog.Any("error", err))
-		return manifest.Manifest{}
-	}
-	return m
-}
-
-func (p *pull) keep(ctx context.Context, prefix string, kept []divergence) error {
+func (p *pull) keep(ctx context.Context, prefix string, kept []diverged.Divergence) error {
 	e := p.engine
-	st := e.currentState()
-	id := prefix + contentOf(kept, st.Export[:])
-	if _, err := e.divergedCopy(id); err == nil {
+	export := e.ledger.State().Export
+	id := prefix + diverged.NameOf(kept, export[:])
+	if _, err := e.Diverged.One(id); err == nil {
 		return nil // by an earlier try of this sync
 	}
-	made, err := e.makeCopy(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: p.req.Epoch}, kept)
+	made, err := e.Diverged.Make(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: p.req.Epoch}, kept)
 	if err != nil {
 		return err
 	}
@@ -96,8 +80,8 @@ func (p *pull) keep(ctx context.Context, prefix string, kept []divergence) error
 
 // replaced is what the sync of a set would remove from a target or replace, and what
 // it would bring back, as far as that differs from what was here before.
-func replaced(t *target, set manifest.Set, before []manifest.Entry) divergence {
-	d := divergence{data: set.Data, source: t.source, Divergence: source.Divergence{All: t.have}}
+func replaced(t *target, set manifest.Set, before []manifest.Entry) diverged.Divergence {
+	d := diverged.Divergence{Data: set.Data, Source: t.source, Divergence: source.Divergence{All: t.have}}
 	wanted, was := byPath(set.Entries), byPath(before)
 	for _, e := range t.have {
 		if e.Kind != manifest.Dir && !e.SameContent(wanted[e.Path]) && !e.SameContent(was[e.Path]) {
@@ -120,23 +104,4 @@ func byPath(entries []manifest.Entry) map[string]manifest.Entry {
 		all[e.Path] = e
 	}
 	return all
-}
-
-// contentOf names a copy by what is in it, so that what is tried again makes no
-// second one, and another state of one epoch does.
-func contentOf(kept []divergence, more []byte) string {
-	h := blake3.New()
-	_, _ = h.Write(more) // never fails
-	for _, d := range kept {
-		b := manifest.AppendString(nil, d.data.Name)
-		for _, e := range d.Changed {
-			e.Alloc = 0 // it may be written out meanwhile
-			b = manifest.AppendEntry(b, e)
-		}
-		for _, e := range d.Removed {
-			b = manifest.AppendString(b, e.Path)
-		}
-		_, _ = h.Write(b)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:6])
 }

@@ -24,7 +24,7 @@ func TestFirstSyncSetsAsideWhatItReplaces(t *testing.T) {
 
 	p.pull(t)
 
-	copies, err := p.backup.Diverged()
+	copies, err := p.backup.Diverged.All()
 	must(t, err)
 	if len(copies) != 1 || len(told) != 1 || len(copies[0].Files) != 2 {
 		t.Fatalf("copies %+v, told of %d", copies, len(told))
@@ -49,7 +49,7 @@ func TestLaterSyncsAndSeededBackupsMakeNoCopy(t *testing.T) {
 	write(t, p.primary.tree+"/page", "two")
 	write(t, p.backup.tree+"/stray", "x")
 	p.pull(t)
-	if copies, err := p.backup.Diverged(); err != nil || len(copies) != 0 {
+	if copies, err := p.backup.Diverged.All(); err != nil || len(copies) != 0 {
 		t.Fatalf("copies %v, %v", copies, err)
 	}
 }
@@ -99,7 +99,7 @@ func TestCrashWhileSettingAsideKeepsWhatWasFound(t *testing.T) {
 			p.backup.opt.Hook = nil
 			p.backup.reopen(t)
 			p.pull(t)
-			copies, err := p.backup.Diverged()
+			copies, err := p.backup.Diverged.All()
 			if err != nil || len(copies) != 1 || len(copies[0].Files) != 2 {
 				t.Fatalf("copies %+v, %v", copies, err)
 			}

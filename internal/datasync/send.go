@@ -49,13 +49,13 @@ func sendBatches[T any](out *wire.Writer, kind wire.Kind, set int, items []T, ap
 	return out.Frame(kind, batch)
 }
 
-func (e *Engine) serveContent(w http.ResponseWriter, r *http.Request) {
+func (v *server) serveContent(w http.ResponseWriter, r *http.Request) {
 	var s *session
 	body := bufio.NewReader(r.Body)
 	wants, pack, err := wire.ReadWants(body, func(id uint64) (manifest.Manifest, error) {
-		e.mu.Lock()
-		s = e.session
-		e.mu.Unlock()
+		v.mu.Lock()
+		s = v.session
+		v.mu.Unlock()
 		if s == nil || s.id != id {
 			s = nil
 			return manifest.Manifest{}, source.Sentence(ErrNotPrimary, "The data sync that asked for content is over: another began, or the appliance that was asked is no longer primary; it is tried again by itself.")
@@ -72,9 +72,9 @@ func (e *Engine) serveContent(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, stop := joined(r.Context(), s)
 	defer stop()
-	out := e.stream(r.Context(), ctx, w, packIf(pack == 1))
+	out := v.stream(r.Context(), ctx, w, packIf(pack == 1))
 	if err := sendContent(ctx, out, s, wants); err != nil {
-		e.fail(ctx, out, err)
+		v.fail(ctx, out, err)
 	}
 }
 

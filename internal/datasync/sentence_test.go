@@ -7,6 +7,7 @@ import (
 
 	"baton/internal/cause"
 	"baton/internal/cause/causetest"
+	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/source"
 )
 
@@ -14,7 +15,7 @@ import (
 // and in the history of both appliances.
 func TestNoDataSyncFailsInTheWordsOfALibrary(t *testing.T) {
 	for _, raw := range causetest.Raw() {
-		for _, err := range []error{raw, source.Explain(raw, "/srv/www"), fmt.Errorf("receive: %w", raw), source.Sentence(ErrTorn, "It is half in place: %v.", raw)} {
+		for _, err := range []error{raw, source.Explain(raw, "/srv/www"), fmt.Errorf("receive: %w", raw), source.Sentence(ledger.ErrTorn, "It is half in place: %v.", raw)} {
 			var progress tracker
 			progress.fail(time.Now(), err)
 			for where, told := range map[string]string{"progress": progress.get(time.Now()).Error, "peer": refusalOf(err).Text} {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/pace"
 	"baton/internal/datasync/source"
@@ -34,23 +34,28 @@ type session struct {
 	busy     sync.Mutex    // one content stream at a time
 }
 
-// Offer makes this appliance's data available to pulls that name this epoch.
-func (e *Engine) Offer(epoch pair.Epoch) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.offered != epoch {
-		e.endSession(errWithdrawn())
-	}
-	e.offered = epoch
-	e.progress.forget()
+// server is the primary's side: it offers what this appliance has, and hears what the
+// backup completed.
+type server struct {
+	opt     Options
+	sources sources
+	ledger  *ledger.Ledger
+	mounts  *mounts
+	limit   *pace.Limiter
+
+	mu      sync.Mutex
+	offered pair.Epoch
+	session *session
 }
 
-// Withdraw ends the offer; running pulls end with a clear error.
-func (e *Engine) Withdraw() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.offered = pair.Epoch{}
-	e.endSession(errWithdrawn())
+// offer makes the data available to pulls that name this epoch; the zero epoch: to none.
+func (v *server) offer(epoch pair.Epoch) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.offered != epoch {
+		v.endSession(errWithdrawn())
+	}
+	v.offered = epoch
 }
 
 func errWithdrawn() error {
@@ -58,20 +63,18 @@ func errWithdrawn() error {
 }
 
 // endSession is called with mu held.
-func (e *Engine) endSession(why error) {
-	if e.session != nil {
-		e.session.end(why)
-		e.session = nil
+func (v *server) endSession(why error) {
+	if v.session != nil {
+		v.session.end(why)
+		v.session = nil
 	}
 }
 
-// Handler serves the backup's pulls on the authenticated link. It expects whole
-// paths, under wire.Prefix: mount it there without stripping.
-func (e *Engine) Handler() http.Handler {
+func (v *server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+wire.Prefix+"manifest", e.serveManifest)
-	mux.HandleFunc("POST "+wire.Prefix+"content", e.serveContent)
-	mux.HandleFunc("POST "+wire.Prefix+"done", e.serveDone)
+	mux.HandleFunc("POST "+wire.Prefix+"manifest", v.serveManifest)
+	mux.HandleFunc("POST "+wire.Prefix+"content", v.serveContent)
+	mux.HandleFunc("POST "+wire.Prefix+"done", v.serveDone)
 	return mux
 }
 
@@ -94,14 +97,14 @@ func readRequest(w http.ResponseWriter, r *http.Request, v any) bool {
 // stream prepares an answer that may take long: no fixed deadline, but one for
 // every write, so that a peer that is gone holds nothing. Once the session is
 // over, what is left passes without limit, so that the backup hears it soon.
-func (e *Engine) stream(request, session context.Context, w http.ResponseWriter, pack *wire.Packer) *wire.Writer {
-	e.limit.Drain()
+func (v *server) stream(request, session context.Context, w http.ResponseWriter, pack *wire.Packer) *wire.Writer {
+	v.limit.Drain()
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // not every connection has deadlines
 	w.Header().Set("Content-Type", "application/octet-stream")
 	return wire.NewWriter(&pace.Writer{
-		Context: request, Paced: session, To: flushWriter{w, control}, Limit: e.limit,
-		Before: func() { _ = control.SetWriteDeadline(time.Now().Add(2 * e.opt.Idle)) },
+		Context: request, Paced: session, To: flushWriter{w, control}, Limit: v.limit,
+		Before: func() { _ = control.SetWriteDeadline(time.Now().Add(2 * v.opt.Idle)) },
 	}, pack)
 }
 
@@ -119,47 +122,47 @@ func (f flushWriter) Write(b []byte) (int, error) {
 }
 
 // newSession replaces the session. It refuses an epoch that is not the offered one.
-func (e *Engine) newSession(ctx context.Context, req wire.Question) (*session, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (v *server) newSession(ctx context.Context, req wire.Question) (*session, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	switch {
-	case e.offered.IsZero():
+	case v.offered.IsZero():
 		return nil, source.Sentence(ErrNotPrimary, "The appliance that was asked is not primary, so it offers no data: look at the roles of both; the sync is tried again by itself.")
-	case e.lacking != nil: // what lies below the missing disk is not protected
+	case v.mounts.missing() != nil: // what lies below the missing disk is not protected
 		return nil, source.Sentence(ErrNotPrimary, "A disk that the data lies on is not mounted on the appliance that was asked, so it offers no data: look at its conditions.")
-	case e.pending != nil, e.torn != nil:
+	case v.ledger.Pending() != nil, v.ledger.Torn() != nil:
 		return nil, source.Sentence(ErrNotPrimary, "A snapshot is half in place on the appliance that was asked, so it offers no data: look at its conditions.")
-	case req.Epoch != e.offered:
-		return nil, source.Sentence(ErrStaleEpoch, "A data sync of epoch %s was asked for, but the primary has epoch %s: it is tried again by itself.", req.Epoch, e.offered)
-	case req.Snapshot.Epoch.Above(e.offered):
-		return nil, source.Sentence(ErrStaleEpoch, "The backup holds data of epoch %s, newer than the primary's epoch %s: nothing is synced over it; look at the conditions of both.", req.Snapshot.Epoch, e.offered)
+	case req.Epoch != v.offered:
+		return nil, source.Sentence(ErrStaleEpoch, "A data sync of epoch %s was asked for, but the primary has epoch %s: it is tried again by itself.", req.Epoch, v.offered)
+	case req.Snapshot.Epoch.Above(v.offered):
+		return nil, source.Sentence(ErrStaleEpoch, "The backup holds data of epoch %s, newer than the primary's epoch %s: nothing is synced over it; look at the conditions of both.", req.Snapshot.Epoch, v.offered)
 	}
-	if known := e.state.offered(e.offered); req.Snapshot.Epoch == e.offered && req.Snapshot.Number > known {
+	if known := v.ledger.State().OfferedIn(v.offered); req.Snapshot.Epoch == v.offered && req.Snapshot.Number > known {
 		return nil, setBack(req.Snapshot.Number, known)
 	}
-	e.endSession(source.Sentence(ErrRunning, "Another data sync began, so this one ended."))
-	s := &session{id: rand.Uint64(), epoch: e.offered, manifest: manifest.Manifest{Scheme: min(req.Scheme, manifest.Newest)}} //nolint:gosec // tells sessions apart, no secret
+	v.endSession(source.Sentence(ErrRunning, "Another data sync began, so this one ended."))
+	s := &session{id: rand.Uint64(), epoch: v.offered, manifest: manifest.Manifest{Scheme: min(req.Scheme, manifest.Newest)}} //nolint:gosec // tells sessions apart, no secret
 	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
-	e.session = s
+	v.session = s
 	return s, nil
 }
 
-func (e *Engine) serveManifest(w http.ResponseWriter, r *http.Request) {
+func (v *server) serveManifest(w http.ResponseWriter, r *http.Request) {
 	var req wire.Question
 	if !readRequest(w, r, &req) {
 		return
 	}
-	e.confirmLate(req)
-	s, err := e.newSession(r.Context(), req)
+	v.confirmLate(req)
+	s, err := v.newSession(r.Context(), req)
 	if err != nil {
 		refuse(w, err)
 		return
 	}
 	ctx, stop := joined(r.Context(), s)
 	defer stop()
-	out := e.stream(r.Context(), ctx, w, packIf(req.Pack))
-	if err := e.sendManifest(ctx, out, s, req); err != nil {
-		e.fail(ctx, out, err)
+	out := v.stream(r.Context(), ctx, w, packIf(req.Pack))
+	if err := v.sendManifest(ctx, out, s, req); err != nil {
+		v.fail(ctx, out, err)
 	}
 }
 
@@ -185,43 +188,33 @@ func joined(ctx context.Context, s *session) (context.Context, func()) {
 }
 
 // fail tells the backup why the stream ends here.
-func (e *Engine) fail(ctx context.Context, out *wire.Writer, err error) {
+func (v *server) fail(ctx context.Context, out *wire.Writer, err error) {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	e.opt.Log.Info("data sync was not served to its end", slog.Any("error", err))
+	v.opt.Log.Info("data sync was not served to its end", slog.Any("error", err))
 	if err := errors.Join(out.JSON(wire.Failed, refusalOf(err)), out.Flush()); err != nil {
-		e.opt.Log.Debug("backup could not be told", slog.Any("error", err))
+		v.opt.Log.Debug("backup could not be told", slog.Any("error", err))
 	}
 }
 
-func (e *Engine) sendManifest(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
-	head := wire.Header{Session: s.id, Epoch: s.epoch, Scheme: s.manifest.Scheme, TakenAt: e.opt.Now().UnixMilli()}
-	if err := e.prepare(ctx, out, s, req); err != nil {
+func (v *server) sendManifest(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
+	head := wire.Header{Session: s.id, Epoch: s.epoch, Scheme: s.manifest.Scheme, TakenAt: v.opt.Now().UnixMilli()}
+	if err := v.prepare(ctx, out, s, req); err != nil {
 		return err
 	}
 	var err error
-	if head.Number, err = e.allocate(ctx, s, req, head.TakenAt); err != nil {
+	if head.Number, err = v.allocate(ctx, s, req, head.TakenAt); err != nil {
 		return err
 	}
-	st := e.currentState()
 	head.Digest = s.manifest.Digest()
 	head.Inline = s.manifest.Inline()
 	for i, set := range s.manifest.Listed() {
 		head.Data = append(head.Data, wire.HeadOf(set.Data))
 		head.Disks = append(head.Disks, s.scans[i].Disk)
 	}
-	base := manifest.Manifest{}
-	switch req.Base {
-	case head.Digest:
-	case st.ConfirmedManifest:
-		base, err = e.manifest(st.confirmed())
-	case st.Manifest:
-		base, err = e.manifest(st.newest())
-	default:
-		err = fs.ErrNotExist
-	}
-	if err == nil { // else the whole manifest is sent
+	base, has := v.base(req.Base, head.Digest)
+	if has { // else the whole manifest is sent
 		head.Base = req.Base
 	}
 	if err := out.JSON(wire.Head, head); err != nil {
@@ -243,6 +236,20 @@ func (e *Engine) sendManifest(ctx context.Context, out *wire.Writer, s *session,
 	return out.Flush()
 }
 
+// base returns the manifest that both sides have under a digest, and reports false if this
+// side has none. What is offered itself differs from it in nothing.
+func (v *server) base(digest, offered manifest.Digest) (manifest.Manifest, bool) {
+	if digest == offered {
+		return manifest.Manifest{}, true
+	}
+	of, has := v.ledger.State().Named(digest)
+	if !has {
+		return manifest.Manifest{}, false
+	}
+	m, err := v.ledger.Manifest(of)
+	return m, err == nil
+}
+
 // setBack is the sentence for both sides.
 func setBack(newer, offered uint64) error {
 	return source.Sentence(ErrSetBack, "The backup holds snapshot %d of this epoch, and this primary has never offered one above %d: its disk was set back to an older state. Nothing is synced until an administrator chooses whose data stays: run baton become primary on the backup, or baton become primary --force on the primary; the other's data is set aside.", newer, offered)
@@ -253,27 +260,27 @@ const mostAhead = 1 << 32
 
 // allocate gives the snapshot of a session its number, and makes that durable before
 // anybody hears of it: a primary that knows less than its backup was set back.
-func (e *Engine) allocate(ctx context.Context, s *session, req wire.Question, takenAt int64) (uint64, error) {
-	st := e.currentState()
+func (v *server) allocate(ctx context.Context, s *session, req wire.Question, takenAt int64) (uint64, error) {
+	st := v.ledger.State()
 	newest := max(st.Snapshot.Number, st.Confirmed.Number, st.Offered.Number)
 	if req.Snapshot.Number < newest+mostAhead {
 		newest = max(newest, req.Snapshot.Number)
 	}
 	offer := pair.Snapshot{Number: newest + 1, Epoch: s.epoch, TakenAt: takenAt}
-	if err := e.save(func(st *state) { st.Offered = offer }); err != nil {
-		return 0, source.Explain(err, e.opt.Dir)
+	if err := v.ledger.Save(func(st *ledger.State) { st.Offered = offer }); err != nil {
+		return 0, source.Explain(err, v.opt.Dir)
 	}
 	s.mu.Lock()
 	s.offer = offer
 	s.mu.Unlock()
-	return offer.Number, e.opt.Offering(ctx, offer)
+	return offer.Number, v.opt.Offering(ctx, offer)
 }
 
 // prepare scans, while telling the backup that this appliance is at work.
-func (e *Engine) prepare(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
+func (v *server) prepare(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
 	done := make(chan error, 1)
-	go func() { done <- e.fill(ctx, s, req) }()
-	tick := time.NewTicker(min(time.Second, e.opt.Idle/4))
+	go func() { done <- v.fill(ctx, s, req) }()
+	tick := time.NewTicker(min(time.Second, v.opt.Idle/4))
 	defer tick.Stop()
 	for {
 		select {
@@ -288,14 +295,14 @@ func (e *Engine) prepare(ctx context.Context, out *wire.Writer, s *session, req 
 }
 
 // fill scans all protected data into the session.
-func (e *Engine) fill(ctx context.Context, s *session, req wire.Question) error {
-	data, err := e.protected(ctx)
+func (v *server) fill(ctx context.Context, s *session, req wire.Question) error {
+	data, err := v.sources.protected(ctx)
 	if err != nil {
 		return err
 	}
 	var places []source.Place
 	for _, d := range data {
-		scan, err := e.scan(ctx, d, s.manifest.Scheme)
+		scan, err := v.sources.scan(ctx, d, s.manifest.Scheme)
 		if err != nil {
 			return err
 		}
@@ -307,7 +314,7 @@ func (e *Engine) fill(ctx context.Context, s *session, req wire.Question) error 
 			return source.Sentence(source.ErrChanging, "%s/%s still changes although the services are stopped: find out who writes there, then switch again.", d.Spec, scan.Unstable)
 		}
 		for _, path := range scan.Skipped {
-			e.opt.Log.Debug("what belongs to the machine is not synced", slog.String("data", d.Name), slog.String("path", path))
+			v.opt.Log.Debug("what belongs to the machine is not synced", slog.String("data", d.Name), slog.String("path", path))
 		}
 		s.mu.Lock()
 		s.manifest.Sets = append(s.manifest.Sets, manifest.Set{Data: d, Entries: scan.Entries})
@@ -315,16 +322,6 @@ func (e *Engine) fill(ctx context.Context, s *session, req wire.Question) error 
 		s.mu.Unlock()
 	}
 	return nil
-}
-
-// scan scans one piece of data.
-func (e *Engine) scan(ctx context.Context, d pair.Data, scheme manifest.Scheme) (source.Scan, error) {
-	src, err := e.open(d, source.Serve)
-	if err != nil {
-		return source.Scan{}, err
-	}
-	scan, err := src.Scan(ctx, scheme)
-	return scan, errors.Join(err, src.Close())
 }
 
 // sendInline sends what travels with the manifest, which is not needed any more then.
@@ -340,12 +337,12 @@ func (s *session) sendInline(ctx context.Context, out *wire.Writer) error {
 }
 
 // serveDone hears that the backup completed a snapshot.
-func (e *Engine) serveDone(w http.ResponseWriter, r *http.Request) {
+func (v *server) serveDone(w http.ResponseWriter, r *http.Request) {
 	var rep wire.Report
 	if !readRequest(w, r, &rep) {
 		return
 	}
-	if err := e.confirm(rep); err != nil {
+	if err := v.confirm(rep); err != nil {
 		refuse(w, err)
 		return
 	}
@@ -353,30 +350,18 @@ func (e *Engine) serveDone(w http.ResponseWriter, r *http.Request) {
 }
 
 // confirm records what the backup completed, with its manifest.
-func (e *Engine) confirm(rep wire.Report) error {
-	e.mu.Lock()
-	s, offered, known := e.session, e.offered, e.state.Confirmed
-	e.mu.Unlock()
+func (v *server) confirm(rep wire.Report) error {
+	v.mu.Lock()
+	s, offered := v.session, v.offered
+	v.mu.Unlock()
 	if s == nil || s.id != rep.Session || s.epoch != offered || rep.Snapshot.Epoch != offered {
 		return source.Sentence(ErrStaleEpoch, "The completed snapshot is not of the data sync that the primary offered: it is tried again by itself.")
 	}
 	m, digest := s.copy()
-	if digest != rep.Manifest || rep.Snapshot != s.offer || rep.Snapshot.Compare(known) <= 0 {
+	if digest != rep.Manifest || rep.Snapshot != s.offer || rep.Snapshot.Compare(v.ledger.State().Confirmed) <= 0 {
 		return source.Sentence(source.ErrUnsafe, "The completed snapshot %d is not what the primary sent: check that both appliances run the same version; it is tried again by itself.", rep.Snapshot.Number)
 	}
-	if err := e.disk.saveManifest(m, digest); err != nil {
-		return err
-	}
-	e.mu.Lock()
-	e.cached[reference{digest, m.Inline()}] = m
-	e.mu.Unlock()
-	if err := e.save(func(st *state) {
-		st.Confirmed, st.ConfirmedManifest, st.ConfirmedExport = rep.Snapshot, digest, m.Inline()
-	}); err != nil {
-		return err
-	}
-	e.clean()
-	return nil
+	return v.ledger.Confirm(rep.Snapshot, m, digest)
 }
 
 // copy returns the manifest as it is now, for keeps.
@@ -391,14 +376,14 @@ func (s *session) copy() (manifest.Manifest, manifest.Digest) {
 }
 
 // confirmLate takes a new request's word for the snapshot whose report got lost.
-func (e *Engine) confirmLate(req wire.Question) {
-	e.mu.Lock()
-	s, known := e.session, e.state.Confirmed
-	e.mu.Unlock()
-	if s == nil || req.Snapshot.Compare(known) <= 0 {
+func (v *server) confirmLate(req wire.Question) {
+	v.mu.Lock()
+	s := v.session
+	v.mu.Unlock()
+	if s == nil || req.Snapshot.Compare(v.ledger.State().Confirmed) <= 0 {
 		return
 	}
-	if err := e.confirm(wire.Report{Session: s.id, Snapshot: req.Snapshot, Manifest: req.Base}); err != nil {
-		e.opt.Log.Debug("backup's snapshot is not the one offered last", slog.Any("error", err))
+	if err := v.confirm(wire.Report{Session: s.id, Snapshot: req.Snapshot, Manifest: req.Base}); err != nil {
+		v.opt.Log.Debug("backup's snapshot is not the one offered last", slog.Any("error", err))
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/datasync/diverged"
+	"baton/internal/datasync/ledger"
+	"baton/internal/durable"
 	"baton/internal/pair"
 )
 
@@ -38,7 +41,7 @@ func (p *pairOf) swap(holder pair.ApplianceID) {
 }
 
 func TestAPrimaryThatWasSetBackOverwritesNothing(t *testing.T) {
-	for _, lost := range []string{"", stateFile} {
+	for _, lost := range []string{"", "state.json"} {
 		t.Run("without "+lost, func(t *testing.T) {
 			p := newPair(t)
 			write(t, p.primary.tree+"/page", "1")
@@ -50,7 +53,7 @@ func TestAPrimaryThatWasSetBackOverwritesNothing(t *testing.T) {
 			restore()
 			if lost != "" {
 				path := filepath.Join(p.primary.opt.Dir, lost)
-				must(t, errors.Join(os.Remove(path), os.Remove(path+markSuffix)))
+				must(t, errors.Join(os.Remove(path), os.Remove(path+".mark")))
 				p.primary.reopen(t)
 			}
 			p.serve()
@@ -74,10 +77,10 @@ func TestABackupTakesNoOlderNumberOfAnEpoch(t *testing.T) {
 	restore := image(t, p.backup)
 	p.pull(t)
 	restore()
-	st := p.backup.currentState()
+	st := p.backup.ledger.State()
 	st.Snapshot.Number += 100
-	must(t, p.backup.save(func(s *state) { *s = st }))
-	must(t, p.primary.save(func(s *state) { s.Offered = st.Snapshot; s.Offered.Number-- }))
+	must(t, p.backup.ledger.Save(func(s *ledger.State) { *s = st }))
+	must(t, p.primary.ledger.Save(func(s *ledger.State) { s.Offered = st.Snapshot; s.Offered.Number-- }))
 	write(t, p.primary.tree+"/page", "2")
 	p.refused(t, Request{}, ErrSetBack)
 }
@@ -86,8 +89,8 @@ func TestTheNumberOfASnapshotIsDurableBeforeItIsOffered(t *testing.T) {
 	p := newPair(t)
 	offered := uint64(0)
 	p.primary.opt.Offering = func(_ context.Context, s pair.Snapshot) error {
-		var st state
-		_, err := p.primary.disk.readJSON(stateFile, "snapshot", &st)
+		var st ledger.State
+		_, err := durable.ReadJSON(filepath.Join(p.primary.opt.Dir, "state.json"), "snapshot", &st)
 		if err != nil || st.Offered != s {
 			t.Errorf("stored %+v, offered %+v, %v", st.Offered, s, err)
 		}
@@ -131,7 +134,7 @@ func TestOldPrimaryKeepsTheSettingsThatARestoredBackupLacks(t *testing.T) {
 	must(t, err)
 	p.swap("b")
 	p.pull(t)
-	copies, err := p.backup.Diverged()
+	copies, err := p.backup.Diverged.All()
 	must(t, err)
 	if len(copies) != 1 {
 		t.Fatalf("%d copies", len(copies))
@@ -167,7 +170,7 @@ func TestOldPrimaryKeepsWhatARestoredBackupLacks(t *testing.T) {
 // expectKept wants the files of all diverged copies together.
 func expectKept(t *testing.T, a *appliance, want map[string]string) {
 	t.Helper()
-	copies, err := a.Diverged()
+	copies, err := a.Diverged.All()
 	must(t, err)
 	got := map[string]string{}
 	for _, c := range copies {
@@ -223,24 +226,24 @@ func TestWhatIsWrittenAfterAHandoverIsKept(t *testing.T) {
 		must(t, p.backup.Settle(t.Context()))
 		p.swap(holder[2*round+1])
 		p.pull(t)
-		copies, err := p.backup.Diverged()
+		copies, err := p.backup.Diverged.All()
 		must(t, err)
 		if len(copies) != 0 {
 			t.Fatalf("kept on the side that wrote nothing: %+v", copies)
 		}
 	}
-	copies, err := p.primary.Diverged()
+	copies, err := p.primary.Diverged.All()
 	must(t, err)
-	if aside, late := p.primary.Copies(); len(copies) != 2 || len(late) != 2 || len(aside) != 0 {
+	if aside, late := p.primary.Diverged.IDs(); len(copies) != 2 || len(late) != 2 || len(aside) != 0 {
 		t.Fatalf("%d copies, of them %v late, and %v", len(copies), late, aside)
 	}
 	p.primary.reopen(t)
-	must(t, p.primary.Delete(copies[0].ID))
-	if _, late := p.primary.Copies(); len(late) != 1 || late[0] != copies[1].ID {
+	must(t, p.primary.Diverged.Delete(copies[0].ID))
+	if _, late := p.primary.Diverged.IDs(); len(late) != 1 || late[0] != copies[1].ID {
 		t.Errorf("after one was deleted: %v", late)
 	}
 	for _, c := range copies {
-		if !strings.HasPrefix(c.ID, LatePrefix) {
+		if !strings.HasPrefix(c.ID, diverged.LatePrefix) {
 			t.Errorf("copy %s", c.ID)
 		}
 	}
@@ -276,7 +279,7 @@ func TestWhatIsSetAsideIsNotKeptTwice(t *testing.T) {
 	write(t, p.primary.tree+"/later", "by a server that was still stopping")
 	p.swap("b")
 	p.pull(t)
-	copies, err := p.backup.Diverged()
+	copies, err := p.backup.Diverged.All()
 	must(t, err)
 	if len(copies) != 2 || len(copies[0].Files) != 1 || len(copies[1].Files) != 1 {
 		t.Fatalf("%+v", copies)
@@ -293,7 +296,7 @@ func TestWhatIsSetAsideAsAWholeIsNotKeptTwice(t *testing.T) {
 	must(t, err)
 	p.swap("b")
 	p.pull(t)
-	copies, err := p.backup.Diverged()
+	copies, err := p.backup.Diverged.All()
 	must(t, err)
 	if len(copies) != 1 {
 		t.Fatalf("%+v", copies)
@@ -312,12 +315,12 @@ func TestTwoCopiesOfOneEpoch(t *testing.T) {
 			must(t, err)
 		}
 	}
-	copies, err := p.primary.Diverged()
+	copies, err := p.primary.Diverged.All()
 	must(t, err)
 	if len(copies) != 2 {
 		t.Fatalf("%d copies", len(copies))
 	}
-	if _, err := p.primary.divergedCopy("nonsense"); !errors.Is(err, ErrNotFound) {
+	if _, err := p.primary.Diverged.One("nonsense"); !errors.Is(err, diverged.ErrNotFound) {
 		t.Fatal(err)
 	}
 }

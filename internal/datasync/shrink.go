@@ -1,7 +1,6 @@
 package datasync
 
 import (
-	"log/slog"
 	"maps"
 	"strings"
 
@@ -21,8 +20,8 @@ func (p *pull) checkShrink() error {
 	if p.req.AcceptShrink {
 		return nil
 	}
-	_, of := p.engine.currentState().common()
-	before, err := p.engine.manifest(of)
+	_, of := p.engine.ledger.State().Common()
+	before, err := p.engine.ledger.Manifest(of)
 	if err != nil {
 		return err
 	}
@@ -49,7 +48,7 @@ func lossSentence(l manifest.Loss) error {
 // moved reports whether the primary has some data on another disk than when
 // it was last pulled from there.
 func (p *pull) moved(data pair.Data) bool {
-	was := p.engine.currentState().Disks[p.diskKey(data)]
+	was := p.engine.ledger.State().Disks[p.diskKey(data)]
 	for i, s := range p.manifest.Sets {
 		if s.Data == data && i < len(p.head.Disks) {
 			return was != "" && p.head.Disks[i] != was
@@ -68,7 +67,7 @@ const maxDisk = 128
 
 // disks are those of the state once this pull is complete.
 func (p *pull) disks() map[string]string {
-	disks := maps.Clone(p.engine.currentState().Disks)
+	disks := maps.Clone(p.engine.ledger.State().Disks)
 	if disks == nil {
 		disks = map[string]string{}
 	}
@@ -87,73 +86,16 @@ func (p *pull) disks() map[string]string {
 	return disks
 }
 
-// mounts are where the data of this pull lies here.
-func (p *pull) mounts() map[string]string {
-	mounts := map[string]string{}
-	for _, set := range p.manifest.Sets {
-		if kind, err := p.engine.kind(set.Data); err == nil {
-			if at := kind.Mount(set.Data); at != "" {
-				mounts[set.Data.Spec.String()] = at
-			}
-		}
-	}
-	return mounts
-}
-
 // checkMounts refuses to fill the disk below one that is not mounted here.
 func (p *pull) checkMounts() error {
 	if p.req.AcceptShrink {
 		return nil
 	}
-	mounts := p.engine.currentState().Mounts
+	noted := p.engine.ledger.State().Mounts
 	for _, set := range p.manifest.Sets {
-		if err := p.engine.unmounted(set.Data, mounts[set.Data.Spec.String()], ErrShrink); err != nil {
+		if err := p.engine.mounts.unmounted(set.Data, noted[set.Data.Spec.String()], ErrShrink); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// unmounted returns a sentence if the disk is not mounted any more on which data lay.
-func (e *Engine) unmounted(data pair.Data, was string, sentinel error) error {
-	kind, err := e.kind(data)
-	if err != nil || was == "" {
-		return err
-	}
-	if why := kind.Unmounted(data, was); why != "" {
-		return source.Sentence(sentinel, "%s; %s.", why, acceptIt)
-	}
-	return nil
-}
-
-// CheckMounts looks whether the disks are mounted that the newest snapshot lies on;
-// Torn tells.
-func (e *Engine) CheckMounts() {
-	var lacking error
-	if mounts := e.currentState().Mounts; len(mounts) > 0 {
-		for _, data := range e.dataHere() {
-			if err := e.unmounted(data, mounts[data.Spec.String()], ErrTorn); err != nil {
-				lacking = err
-			}
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.lacking = lacking
-}
-
-// forgetMounts ends the watch over mount points: from now on this appliance is primary,
-// and an administrator may have its data where he likes. A full disk here keeps nobody
-// from taking over.
-func (e *Engine) forgetMounts() {
-	e.mu.Lock()
-	none := len(e.state.Mounts) == 0
-	e.lacking = nil
-	e.mu.Unlock()
-	if none {
-		return
-	}
-	if err := e.save(func(s *state) { s.Mounts = nil }); err != nil {
-		e.opt.Log.Warn("mount points are still noted", slog.Any("error", err))
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 	"baton/internal/pair"
@@ -108,12 +109,12 @@ func TestAnUnmountedTargetIsNotFilled(t *testing.T) {
 				if err := p.backup.Torn(); err == nil || !strings.Contains(err.Error(), at) {
 					t.Errorf("the decision is not told: %v", err)
 				}
-				if err := p.backup.Settle(t.Context()); !errors.Is(err, ErrTorn) {
+				if err := p.backup.Settle(t.Context()); !errors.Is(err, ledger.ErrTorn) {
 					t.Errorf("it would be served: %v", err)
 				}
 				epoch := pair.Epoch{Counter: 9, Holder: "b"}
 				p.backup.Offer(epoch)
-				if _, err := p.backup.newSession(t.Context(), wire.Question{Epoch: epoch}); !errors.Is(err, ErrNotPrimary) {
+				if _, err := p.backup.server.newSession(t.Context(), wire.Question{Epoch: epoch}); !errors.Is(err, ErrNotPrimary) {
 					t.Errorf("it is offered to the peer: %v", err)
 				}
 				p.backup.Withdraw()
@@ -146,7 +147,7 @@ func TestForcedPromotionWithoutTheDiskSaysSo(t *testing.T) {
 	var missing string
 	p.backup.opt.Missing = func(_ pair.Snapshot, what string) { missing = what }
 	p.backup.reopen(t)
-	if err := p.backup.Settle(t.Context()); !errors.Is(err, ErrTorn) {
+	if err := p.backup.Settle(t.Context()); !errors.Is(err, ledger.ErrTorn) {
 		t.Fatalf("not forced: %v", err)
 	}
 	must(t, p.backup.SettleForced(t.Context()))

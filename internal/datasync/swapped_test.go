@@ -182,7 +182,7 @@ func TestWhoSwapsNamesReachesNothingElse(t *testing.T) {
 		"set aside": {primary, func(tb testing.TB, w *swappedWorld) {
 			tb.Helper()
 			if made, err := w.primary.SetAside(tb.Context(), w.epoch, 1<<40); err == nil && made.ID != "" {
-				_ = w.primary.Delete(made.ID)
+				_ = w.primary.Diverged.Delete(made.ID)
 			}
 		}},
 		"apply": {backup, pull},

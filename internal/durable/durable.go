@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // Replace makes content the whole of the file at path, or leaves the file as it
@@ -55,6 +57,18 @@ func SyncDir(dir string) error {
 		return fmt.Errorf("make %s durable: %w", dir, err)
 	}
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("make %s durable: %w", dir, err)
+	}
+	return nil
+}
+
+// SyncFS makes the whole file system durable on which a directory lies.
+func SyncFS(dir string) error {
+	file, err := os.Open(dir) //nolint:gosec // a directory of our own data directory
+	if err != nil {
+		return fmt.Errorf("make %s durable: %w", dir, err)
+	}
+	if err := errors.Join(unix.Syncfs(int(file.Fd())), file.Close()); err != nil {
 		return fmt.Errorf("make %s durable: %w", dir, err)
 	}
 	return nil

@@ -18,7 +18,7 @@ func Marked(path string) (bool, error) {
 
 // Mark notes beside a file that it was here.
 func Mark(path string) error {
-	const text = "The file beside this mark exists since the first start. If it is missing, it was lost.\n"
+	const text = "The file beside this mark has been written before. If it is missing, it was lost.\n"
 	if marked, err := Marked(path); marked || err != nil {
 		return err
 	}

@@ -56,6 +56,9 @@ func (d Directory) Overlaps(other Spec) bool {
 // tokens and the list of protected data.
 type SiteDatabase struct{}
 
+// SiteDatabaseName is the name under which every pair protects the site database.
+const SiteDatabaseName = "site-database"
+
 // Kind implements Spec.
 func (SiteDatabase) Kind() DataKind { return DataSite }
 

@@ -32,7 +32,7 @@ func (o *Overview) Conditions() []pair.Condition {
 			ID: "nothing-protected", Severity: pair.Warning, Text: "No directory is protected: a takeover would serve the site without its files.", NextStep: nothingStep,
 		})
 	}
-	if aside, _ := o.Engine.Copies(); len(aside) > 0 {
+	if aside, _ := o.Engine.Diverged.IDs(); len(aside) > 0 {
 		found = append(found, pair.Condition{
 			ID: "diverged-copies", Severity: pair.Warning,
 			Text:     "This appliance keeps " + pair.Counted(int64(len(aside)), "diverged copy") + ": what it wrote, and the site does not have.",
@@ -55,7 +55,7 @@ func (o *Overview) Conditions() []pair.Condition {
 // it had handed the site over.
 func (o *Overview) lateWrites() []pair.Condition {
 	var found []pair.Condition
-	if _, late := o.Engine.Copies(); len(late) > 0 {
+	if _, late := o.Engine.Diverged.IDs(); len(late) > 0 {
 		found = append(found, pair.Condition{
 			ID: "late-writes", Severity: pair.Warning,
 			Text:     "Files were written on this appliance after it had handed the site over. No snapshot has them; they are kept as a diverged copy: " + strings.Join(late, ", ") + ".",

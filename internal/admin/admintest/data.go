@@ -34,7 +34,7 @@ func (a *Appliance) composeData(t TB) {
 		Allowing: allowing, DataDir: a.dataDir(), Agent: a.agent, Link: a.link, Lead: a.lead, Store: a.store, Engine: a.engine,
 		Disks: admin.NewDisks(), Count: func(context.Context) {}, Log: log,
 	}
-	a.diverged = &admin.Diverged{DataDir: a.dataDir(), Engine: a.engine, Audit: a.lead.Audit}
+	a.diverged = &admin.Diverged{DataDir: a.dataDir(), Copies: a.engine.Diverged, Audit: a.lead.Audit}
 }
 
 // newEngine returns a data sync of directories that keeps its state below dir.

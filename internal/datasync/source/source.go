@@ -51,6 +51,11 @@ type Kind interface {
 	// Idle returns the byte form of a change by which nothing changes: the source need
 	// not be there to finish that.
 	Idle() []byte
+	// Always returns the one piece of data of this kind that is protected without being
+	// defined; the zero value: there is none. It is one manifest.Blob, which travels
+	// inline, with the manifest. It is put into place last, so it need not be possible
+	// to take it back; it has no diverged copy of its own, but a part in every one.
+	Always() pair.Data
 	// Mount returns where the disk is mounted on which data lies, or would lie if it
 	// were made; empty: it cannot be known, or the data lies on none.
 	Mount(data pair.Data) string

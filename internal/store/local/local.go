@@ -19,10 +19,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"baton/internal/durable"
 	"baton/internal/pair"
-
-	"golang.org/x/sys/unix"
 )
 
 // stateVersion is the format of state.json that this program writes.
@@ -129,7 +129,7 @@ func (l *Store) begin(path string, self pair.ApplianceID) error {
 			"or move %s away to start this appliance anew as standalone", path, l.dir)
 	}
 	l.state = State{Version: stateVersion, ID: self, SharedIPs: []string{}, Allowed: []string{}}
-	if err := writeJSON(path, l.state); err != nil {
+	if err := durable.WriteJSON(path, l.state); err != nil {
 		return fmt.Errorf("write the first state: %w", err)
 	}
 	l.log.Info("new appliance", slog.String("id", string(l.state.ID)), slog.String("state", path))
@@ -161,7 +161,7 @@ func (l *Store) Save(ctx context.Context, change func(*State)) error {
 	if after.equal(before) {
 		return nil
 	}
-	if err := writeJSON(l.file("state.json"), after); err != nil {
+	if err := durable.WriteJSON(l.file("state.json"), after); err != nil {
 		// The rename may have happened without becoming durable: name the old state again.
 		err = errors.Join(err, l.undo(before))
 		return fmt.Errorf("save the appliance's state in %s: %w", l.dir, err)
@@ -178,7 +178,7 @@ func (l *Store) undo(before State) error {
 	if err := readJSON(l.file("state.json"), &stored); err == nil && stored.equal(before) {
 		return nil
 	}
-	return writeJSON(l.file("state.json"), before)
+	return durable.WriteJSON(l.file("state.json"), before)
 }
 
 // LoadSecrets reads the secrets into a value; fs.ErrNotExist says that none were
@@ -204,7 +204,7 @@ func (l *Store) SaveSecrets(from any) error {
 	l.saving.Lock()
 	defer l.saving.Unlock()
 	path := l.file("secrets.json")
-	if err := errors.Join(writeJSON(path, from), durable.Mark(path)); err != nil {
+	if err := errors.Join(durable.WriteJSON(path, from), durable.Mark(path)); err != nil {
 		return fmt.Errorf("save the appliance's secrets in %s: %w", l.dir, err)
 	}
 	return nil
@@ -224,13 +224,4 @@ func readJSON(path string, into any) error {
 			"or move %s away to start this appliance anew as standalone", path, err, filepath.Dir(path))
 	}
 	return nil
-}
-
-// writeJSON replaces a file of ours.
-func writeJSON(path string, from any) error {
-	content, err := json.MarshalIndent(from, "", "  ")
-	if err != nil {
-		return err
-	}
-	return durable.Replace(path, append(content, '\n'))
 }

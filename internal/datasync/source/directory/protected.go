@@ -137,6 +137,9 @@ type change struct {
 // Idle implements source.Kind.
 func (*Kind) Idle() []byte { return AppendSteps(nil, nil) }
 
+// Always implements source.Kind.
+func (*Kind) Always() pair.Data { return pair.Data{} }
+
 // Resume implements source.Source.
 func (p *protected) Resume(b []byte) (source.Change, error) {
 	steps, err := ReadSteps(b)

@@ -57,6 +57,11 @@ func (*Kind) Check(set manifest.Set) error {
 // Open implements source.Kind.
 func (k *Kind) Open(pair.Data, source.Purpose) (source.Source, error) { return &site{kind: k}, nil }
 
+// Always implements source.Kind: every pair protects the site database.
+func (*Kind) Always() pair.Data {
+	return pair.Data{Name: pair.SiteDatabaseName, Spec: pair.SiteDatabase{}}
+}
+
 // Idle implements source.Kind.
 func (*Kind) Idle() []byte { return nil }
 

@@ -158,6 +158,9 @@ func (m *Memory) Open(data pair.Data, purpose source.Purpose) (source.Source, er
 // Idle implements source.Kind.
 func (*Memory) Idle() []byte { return nil }
 
+// Always implements source.Kind.
+func (*Memory) Always() pair.Data { return pair.Data{} }
+
 // Mount implements source.Kind.
 func (*Memory) Mount(pair.Data) string { return "" }
 

@@ -1,4 +1,4 @@
-package datasync
+package ledger
 
 import (
 	"baton/internal/datasync/manifest"
@@ -14,37 +14,37 @@ type Measure struct {
 
 // measured remembers the measures of one manifest: a large one is counted once.
 type measured struct {
-	of       reference
+	of       Reference
 	measures []Measure
 }
 
 // Measured returns the newest snapshot that both appliances are known to have had
 // and what it holds. It looks at no protected data.
-func (e *Engine) Measured() (pair.Snapshot, []Measure, error) {
-	e.mu.Lock()
-	snapshot, of := e.state.common()
-	m, loaded := e.cached[of]
-	known := e.measured
-	e.mu.Unlock()
+func (l *Ledger) Measured() (pair.Snapshot, []Measure, error) {
+	l.mu.Lock()
+	snapshot, of := l.state.Common()
+	m, loaded := l.cached[of]
+	counted := l.measured
+	l.mu.Unlock()
 	switch {
 	case snapshot.IsZero():
 		return pair.Snapshot{}, nil, nil
-	case known.of == of:
-		return snapshot, known.measures, nil
+	case counted.of == of:
+		return snapshot, counted.measures, nil
 	}
-	if !loaded && of.listed != (manifest.Digest{}) {
+	if !loaded && of.Listed != (manifest.Digest{}) {
 		var err error
-		if m, err = e.loadManifest(of); err != nil { // not kept: it may be large
+		if m, err = l.load(of); err != nil { // not kept: it may be large
 			return pair.Snapshot{}, nil, err
 		}
 	}
-	known = measured{of: of}
+	counted = measured{of: of}
 	for _, set := range m.Listed() {
 		files, bytes := set.Files()
-		known.measures = append(known.measures, Measure{Data: set.Data, Files: files, Bytes: bytes})
+		counted.measures = append(counted.measures, Measure{Data: set.Data, Files: files, Bytes: bytes})
 	}
-	e.mu.Lock()
-	e.measured = known
-	e.mu.Unlock()
-	return snapshot, known.measures, nil
+	l.mu.Lock()
+	l.measured = counted
+	l.mu.Unlock()
+	return snapshot, counted.measures, nil
 }

@@ -1,0 +1,152 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/zeebo/blake3"
+
+	"baton/internal/datasync/manifest"
+	"baton/internal/durable"
+	"baton/internal/pair"
+)
+
+// Manifest returns a manifest of the state; that of the zero reference is empty.
+func (l *Ledger) Manifest(of Reference) (manifest.Manifest, error) {
+	if of.Listed == (manifest.Digest{}) {
+		return manifest.Manifest{}, nil
+	}
+	l.mu.Lock()
+	m, ok := l.cached[of]
+	l.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	m, err := l.load(of)
+	if err == nil {
+		l.cache(of, m)
+	}
+	return m, err
+}
+
+// ManifestOrNone returns a manifest, or an empty one if it is damaged: then everything
+// counts as written since, and too much is kept, never too little.
+func (l *Ledger) ManifestOrNone(of Reference) manifest.Manifest {
+	m, err := l.Manifest(of)
+	if err != nil {
+		l.opt.Log.Warn("a manifest is unreadable", slog.Any("error", err))
+		return manifest.Manifest{}
+	}
+	return m
+}
+
+func (l *Ledger) cache(of Reference, m manifest.Manifest) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cached[of] = m
+}
+
+// load reads a manifest, and accepts it only if it is safe.
+func (l *Ledger) load(of Reference) (manifest.Manifest, error) {
+	b, err := os.ReadFile(l.path(manifests, of.Listed.String()))
+	if err != nil {
+		return manifest.Manifest{}, fmt.Errorf("read manifest %s: %w", of.Listed, err)
+	}
+	m, err := manifest.ReadManifest(b)
+	if err == nil && m.Digest() != of.Listed {
+		err = manifest.ErrMalformed
+	}
+	if err == nil {
+		err = m.Validate(l.opt.Check)
+	}
+	if err != nil {
+		return manifest.Manifest{}, fmt.Errorf("read manifest %s: %w", of.Listed, err)
+	}
+	if l.opt.Inline.Spec != nil && of.Inline != (manifest.Digest{}) {
+		m.Sets = append(m.Sets, manifest.InlineSet(l.opt.Inline, of.Inline))
+	}
+	return m, nil
+}
+
+// SaveManifest keeps what a manifest lists, under its digest.
+func (l *Ledger) SaveManifest(m manifest.Manifest, digest manifest.Digest) error {
+	path := l.path(manifests, digest.String())
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	return durable.Replace(path, m.Append(nil))
+}
+
+// Confirm remembers the snapshot that the backup completed, with its manifest.
+func (l *Ledger) Confirm(s pair.Snapshot, m manifest.Manifest, digest manifest.Digest) error {
+	if err := l.SaveManifest(m, digest); err != nil {
+		return err
+	}
+	l.cache(Reference{digest, m.Inline()}, m)
+	if err := l.Save(func(st *State) { st.Confirmed, st.ConfirmedManifest, st.ConfirmedExport = s, digest, m.Inline() }); err != nil {
+		return err
+	}
+	l.Clean()
+	return nil
+}
+
+// SaveSteps keeps the changes of a record, one for each set of its manifest: that of
+// what travels inline in the record, the others in a file.
+func (l *Ledger) SaveSteps(rec *Record, m manifest.Manifest, changes [][]byte) error {
+	if listed := len(m.Listed()); listed < len(changes) {
+		rec.Inline, changes = string(changes[listed]), changes[:listed]
+	}
+	var b []byte
+	for _, one := range changes {
+		b = append(binary.AppendUvarint(b, uint64(len(one))), one...)
+	}
+	rec.Steps = blake3.Sum256(b)
+	return durable.Replace(l.path(steps, rec.Steps.String()), b)
+}
+
+// Recorded reads what a recorded snapshot needs: its manifest, and the change of each set.
+func (l *Ledger) Recorded(rec Record) (m manifest.Manifest, changes [][]byte, err error) {
+	if m, err = l.load(rec.reference()); err != nil {
+		return m, nil, err
+	}
+	if changes, err = l.loadSteps(rec.Steps); err != nil {
+		return m, nil, err
+	}
+	if len(changes) != len(m.Listed()) {
+		return m, nil, manifest.ErrMalformed
+	}
+	if len(m.Sets) > len(changes) {
+		changes = append(changes, []byte(rec.Inline))
+	}
+	return m, changes, nil
+}
+
+func (l *Ledger) loadSteps(digest manifest.Digest) ([][]byte, error) {
+	b, err := os.ReadFile(l.path(steps, digest.String()))
+	if err == nil && manifest.Digest(blake3.Sum256(b)) != digest {
+		err = manifest.ErrMalformed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read steps: %w", err)
+	}
+	var changes [][]byte
+	for len(b) > 0 {
+		n, used := binary.Uvarint(b)
+		if used <= 0 || n > uint64(len(b)-used) { //nolint:gosec // never negative
+			return nil, manifest.ErrMalformed
+		}
+		changes, b = append(changes, b[used:used+int(n)]), b[used+int(n):] //nolint:gosec // checked above
+	}
+	return changes, nil
+}
+
+// Data returns the data of the newest snapshot here, what travels inline apart.
+func (l *Ledger) Data() []pair.Data {
+	var all []pair.Data
+	for _, s := range l.ManifestOrNone(l.State().Newest()).Listed() {
+		all = append(all, s.Data)
+	}
+	return all
+}

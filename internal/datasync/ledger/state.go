@@ -1,0 +1,98 @@
+package ledger
+
+import (
+	"baton/internal/datasync/manifest"
+	"baton/internal/pair"
+)
+
+// State is what the data sync remembers, as JSON that a person can read. The
+// manifests lie beside it under their digests.
+type State struct {
+	Snapshot          pair.Snapshot   `json:"snapshot"` // newest complete here
+	Manifest          manifest.Digest `json:"manifest"`
+	Confirmed         pair.Snapshot   `json:"confirmed"` // newest that the backup reported complete
+	ConfirmedManifest manifest.Digest `json:"confirmed_manifest"`
+	// Export and ConfirmedExport are the hashes of what travels inline in each.
+	Export          manifest.Digest `json:"export"`
+	ConfirmedExport manifest.Digest `json:"confirmed_export"`
+	// Offered is the newest snapshot that this appliance offered as primary, whether
+	// the backup has completed it or not.
+	Offered pair.Snapshot `json:"offered"`
+	// Keep is set while whatever the next data sync replaces is to be set aside: the
+	// new primary goes on from an older state than the newest that was here.
+	Keep bool `json:"keep"`
+	// Kept is the manifest of the state from which a diverged copy was made that
+	// has not been replaced yet.
+	Kept manifest.Digest `json:"kept"`
+	// Disks are those on which a primary had its data, by the primary's id and the spec
+	// of the data, as of the newest snapshot from it.
+	Disks map[string]string `json:"disks,omitempty"`
+	// Mounts are the mount points on which the data of the newest snapshot lies here,
+	// by its spec; empty once this appliance has taken over.
+	Mounts map[string]string `json:"mounts,omitempty"`
+}
+
+// Reference names a manifest: by the digest of what it lists, and the hash of what
+// travels inline; zero: not known.
+type Reference struct{ Listed, Inline manifest.Digest }
+
+// Newest names the manifest of the newest snapshot here.
+func (s State) Newest() Reference { return Reference{s.Manifest, s.Export} }
+
+func (s State) confirmed() Reference { return Reference{s.ConfirmedManifest, s.ConfirmedExport} }
+
+// Common returns the newest snapshot that both appliances are known to have had,
+// received or confirmed, and its manifest.
+func (s State) Common() (pair.Snapshot, Reference) {
+	if s.Snapshot.Compare(s.Confirmed) > 0 {
+		return s.Snapshot, s.Newest()
+	}
+	return s.Confirmed, s.confirmed()
+}
+
+// Given reports whether the newest common snapshot is one that this appliance offered:
+// it was primary, and has pulled nothing since.
+func (s State) Given() bool {
+	return !s.Confirmed.IsZero() && s.Snapshot.Compare(s.Confirmed) <= 0
+}
+
+// OfferedIn is the newest number that this appliance is known to have offered in an epoch.
+func (s State) OfferedIn(epoch pair.Epoch) (number uint64) {
+	for _, offer := range []pair.Snapshot{s.Offered, s.Confirmed} {
+		if offer.Epoch == epoch {
+			number = max(number, offer.Number)
+		}
+	}
+	return number
+}
+
+// Named returns the reference to the state's manifest of a digest, if it has one.
+func (s State) Named(digest manifest.Digest) (of Reference, has bool) {
+	for _, of := range []Reference{s.confirmed(), s.Newest()} {
+		if of.Listed == digest {
+			return of, true
+		}
+	}
+	return Reference{}, false
+}
+
+// Record is the journal: while there is one, its snapshot is to be finished.
+type Record struct {
+	Snapshot pair.Snapshot   `json:"snapshot"`
+	Manifest manifest.Digest `json:"manifest"`
+	Inline   string          `json:"site"`   // change of what travels inline
+	Export   manifest.Digest `json:"export"` // hash of what travels inline
+	Steps    manifest.Digest `json:"steps"`  // of the file with the changes of the listed data
+
+	Disks  map[string]string `json:"disks,omitempty"`  // of the state
+	Mounts map[string]string `json:"mounts,omitempty"` // of the state
+}
+
+func (r Record) reference() Reference { return Reference{r.Manifest, r.Export} }
+
+// complete is the state once the recorded snapshot is in place.
+func (r Record) complete(s State) State {
+	s.Snapshot, s.Manifest, s.Export, s.Disks, s.Mounts = r.Snapshot, r.Manifest, r.Export, r.Disks, r.Mounts
+	s.Keep, s.Kept = false, manifest.Digest{}
+	return s
+}
