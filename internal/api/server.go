@@ -11,7 +11,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Prefix is where the interface lives; everything below it is JSON.
@@ -42,8 +41,7 @@ type Server struct {
 	mux     *http.ServeMux
 	routes  huma.API
 	guesses *Guesses[netip.Prefix] // of tokens, by source
-	base    *prometheus.Registry
-	streams chan struct{} // a place for each status stream
+	streams chan struct{}          // a place for each status stream
 }
 
 // NewServer returns a server whose handlers are ready.
@@ -60,7 +58,6 @@ func NewServer(backend Backend, options Options) *Server {
 		log:     options.Log,
 		mux:     http.NewServeMux(),
 		guesses: NewGuesses[netip.Prefix](guessBurst, guessInterval, options.Now),
-		base:    newBaseRegistry(options.Version),
 		streams: make(chan struct{}, maxStreams),
 	}
 	s.routes = humago.New(s.mux, documentation())

@@ -36,9 +36,8 @@ func (a *Appliance) bundleFiles(acts *acts) []support.File {
 		{Name: "network.txt", About: "interfaces, addresses, routes and neighbours as this daemon sees them", Read: support.NetworkText},
 		{Name: "machine.txt", About: "system, memory, disks, limits", Read: func(context.Context) (string, error) { return support.MachineText(a.config.DataDir), nil }},
 		{Name: "metrics.txt", About: "what /metrics shows", Read: func(ctx context.Context) (string, error) {
-			var text bytes.Buffer
-			a.server.WriteMetrics(ctx, &text)
-			return text.String(), nil
+			text, err := a.server.Metrics(ctx)
+			return string(text), err
 		}},
 		{Name: "goroutines.txt", About: "what every part of the daemon does at this moment", Read: func(context.Context) (string, error) {
 			var text bytes.Buffer
