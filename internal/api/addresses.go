@@ -41,14 +41,14 @@ func DisableSharedIP() Op[Addresses, AddressRequest, None] {
 
 // PingTestIPs pings the given or the saved test IPs.
 func PingTestIPs() Op[Addresses, TestIPsRequest, []pair.Reach] {
-	return askWith(post("/test-ips", "test-ips", pair.Operator, "Ping the given or the saved Network Connectivity Test IPs"),
+	return askWith(post("/test-ips", "test-ips", pair.Operator, "Ping the given or the saved Network Connectivity Test IPs").within(time.Minute),
 		func(r Addresses, ctx context.Context, request TestIPsRequest) ([]pair.Reach, error) {
 			addresses, err := parseIPs(request.IPs)
 			if err != nil {
 				return nil, err
 			}
 			return r.TestIPs(ctx, addresses)
-		}).within(time.Minute)
+		})
 }
 
 func (s *Server) serveAddresses() {

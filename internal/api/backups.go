@@ -25,32 +25,31 @@ type Backups interface {
 
 // CreateBackup streams all that is set for the site, encrypted with a password.
 func CreateBackup() Stream[Backups, PasswordText] {
-	return stream(
+	return stream[inBody[PasswordText]](
 		post("/backup", "create-backup", pair.Administrator, "All that is set for the site, without its history, encrypted with the password").
 			as("application/octet-stream"),
-		body, func(b Backups, ctx context.Context, question PasswordText, w *streamWriter) error {
+		func(b Backups, ctx context.Context, question PasswordText, w *streamWriter) error {
 			return b.CreateBackup(ctx, question.Password, w)
 		})
 }
 
 // RestoreBackup restores a backup.
 func RestoreBackup() Upload[Backups, None] {
-	return upload(post("/backup/restore", "restore-backup", pair.Administrator, "Restore a backup: multipart form with password, then file"),
-		same, func(b Backups, ctx context.Context, password string, from io.Reader) (None, error) {
+	return upload[None](post("/backup/restore", "restore-backup", pair.Administrator, "Restore a backup: multipart form with password, then file"),
+		func(b Backups, ctx context.Context, password string, from io.Reader) (None, error) {
 			return None{}, b.RestoreBackup(ctx, password, from)
 		})
 }
 
 // InspectBackup tells what a backup holds, and keeps it for some minutes.
 func InspectBackup() Upload[Backups, InspectedBackup] {
-	return upload(post("/backup/inspect", "inspect-backup", pair.Administrator, "What a backup holds; it is kept for 10 minutes to be restored. The same form as for restore"),
-		open, Backups.InspectBackup)
+	return upload[inBody[InspectedBackup]](post("/backup/inspect", "inspect-backup", pair.Administrator, "What a backup holds; it is kept for 10 minutes to be restored. The same form as for restore"),
+		Backups.InspectBackup)
 }
 
 // RestoreInspected restores the backup that was inspected.
 func RestoreInspected() Op[Backups, string, None] {
-	return orderID(post("/backup/inspected/{id}/restore", "restore-inspected-backup", pair.Administrator, "Restore the backup that was inspected"), Backups.RestoreInspected).
-		within(time.Minute)
+	return orderID(post("/backup/inspected/{id}/restore", "restore-inspected-backup", pair.Administrator, "Restore the backup that was inspected").within(time.Minute), Backups.RestoreInspected)
 }
 
 func (s *Server) serveBackups() {

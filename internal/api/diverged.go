@@ -23,8 +23,8 @@ func ListDiverged() Op[DivergedCopies, None, []pair.DivergedCopy] {
 
 // ExportDiverged streams one diverged copy as a tar archive.
 func ExportDiverged() Stream[DivergedCopies, string] {
-	return stream(get("/diverged/{id}/export", "export-diverged", pair.Administrator, "One diverged copy as a tar archive").as("application/x-tar"),
-		byID, plainly(DivergedCopies.ExportDiverged))
+	return stream[inID](get("/diverged/{id}/export", "export-diverged", pair.Administrator, "One diverged copy as a tar archive").as("application/x-tar"),
+		plainly(DivergedCopies.ExportDiverged))
 }
 
 // DeleteDiverged deletes a diverged copy for good.

@@ -46,11 +46,11 @@ func SaveNotifications() Op[Notifications, NotificationsToSave, NotificationsAns
 
 // TestNotification sends a test through a saved channel.
 func TestNotification() Op[Notifications, ChannelRequest, Tested] {
-	return askWith(post("/notifications/test", "test-notification", pair.Administrator, "Send a test through a saved channel"),
+	return askWith(post("/notifications/test", "test-notification", pair.Administrator, "Send a test through a saved channel").within(testTimeout),
 		func(n Notifications, ctx context.Context, request ChannelRequest) (Tested, error) {
 			text, err := n.TestNotification(ctx, request.Channel)
 			return Tested{Text: text}, err
-		}).within(testTimeout)
+		})
 }
 
 func (s *Server) serveNotifications() {

@@ -53,46 +53,74 @@ func del(path, name string, least pair.Access, summary string) route {
 	return route{method: http.MethodDelete, path: path, name: name, least: least, summary: summary}
 }
 
+// answering is the route with another status of success than the usual one.
+func (r route) answering(status int) route {
+	r.status = status
+	return r
+}
+
+// within is the route with more, or less, time for the backend than usual.
+func (r route) within(timeout time.Duration) route {
+	r.timeout = timeout
+	return r
+}
+
 // Op is an operation: an act of a subject S that is asked for with a question Q and
 // answered with A. It is declared once. The server binds it to the subject of its
 // backend, and whoever has a Client calls it, so that they cannot differ about path,
 // role and types.
-type Op[S, Q, A any] struct {
+type Op[S, Q, A any] struct{ *operation }
+
+// operation is an Op apart from its types, so that the program has most of its code once.
+type operation struct {
 	route
-	bind func(*Server, route, func(context.Context, Q) (A, error))
-	call func(context.Context, *Client, route, Q) (A, error)
-	act  func(S, context.Context, Q) (A, error)
+	question travels
+	answer   travels
+	register func(*Server, route, func(ctx context.Context, question any) (answer any, err error))
+	act      func(subject any, ctx context.Context, question any) (any, error)
 }
 
 // None is a question, or an answer, that says nothing.
 type None struct{}
 
 // Call asks an appliance. Its failures are *pair.Refusal.
-func (o Op[S, Q, A]) Call(ctx context.Context, c *Client, question Q) (A, error) {
-	return o.call(ctx, c, o.route, question)
+func (o Op[S, Q, A]) Call(ctx context.Context, c *Client, question Q) (answer A, err error) {
+	given, err := o.call(ctx, c, question)
+	if err != nil {
+		return answer, err
+	}
+	return given.(A), nil
 }
 
 // Do is Call for those who do not need the answer.
 func (o Op[S, Q, A]) Do(ctx context.Context, c *Client, question Q) error {
-	_, err := o.call(ctx, c, o.route, question)
+	_, err := o.call(ctx, c, question)
 	return err
 }
 
-// answering is the operation with another status of success than the usual one.
-func (o Op[S, Q, A]) answering(status int) Op[S, Q, A] {
-	o.status = status
-	return o
-}
-
-// within is the operation with more, or less, time for the backend than usual.
-func (o Op[S, Q, A]) within(timeout time.Duration) Op[S, Q, A] {
-	o.timeout = timeout
-	return o
+func (o *operation) call(ctx context.Context, c *Client, question any) (any, error) {
+	answer := reflect.New(o.answer.as).Interface()
+	if err := c.exchange(ctx, o.route, o.question.pack(question).Interface(), answer); err != nil {
+		return nil, err
+	}
+	return o.answer.unpack(answer), nil
 }
 
 // serve has the server answer an operation by a subject of its backend.
-func serve[S, Q, A any](s *Server, subject S, o Op[S, Q, A]) {
-	o.bind(s, o.route, func(ctx context.Context, question Q) (A, error) { return o.act(subject, ctx, question) })
+func serve[S, Q, A any](s *Server, subject S, o Op[S, Q, A]) { o.serve(s, subject) }
+
+func (o *operation) serve(s *Server, subject any) {
+	o.register(s, o.route, func(ctx context.Context, question any) (any, error) {
+		answer, err := o.act(subject, ctx, o.question.unpack(question))
+		if err != nil {
+			return nil, err
+		}
+		packed := o.answer.pack(answer)
+		if o.answer.of != o.answer.as {
+			fillLists(packed.Elem().Field(0))
+		}
+		return packed.Interface(), nil
+	})
 }
 
 // Questions and answers travel as structs, whose tags (path, query, header, Body) the
@@ -113,136 +141,135 @@ type Named[T any] struct {
 	Body T
 }
 
+// travels says how values travel: as a struct that has them in its only field, or as
+// themselves.
+type travels struct{ of, as reflect.Type }
+
+// pack returns a pointer to the struct.
+func (t travels) pack(value any) reflect.Value {
+	packed := reflect.New(t.as)
+	if t.of == t.as {
+		packed.Elem().Set(reflect.ValueOf(value))
+	} else {
+		packed.Elem().Field(0).Set(reflect.ValueOf(value))
+	}
+	return packed
+}
+
+func (t travels) unpack(packed any) any {
+	v := reflect.ValueOf(packed).Elem()
+	if t.of != t.as {
+		v = v.Field(0)
+	}
+	return v.Interface()
+}
+
 // The constructors take the act as the contract has it: a method expression, as
 // Users.AddUser. They differ in how question and answer travel.
 
 // ask is an operation without a question.
 func ask[S, A any](r route, act func(S, context.Context) (A, error)) Op[S, None, A] {
-	return operation(r, same, open, func(s S, ctx context.Context, _ None) (A, error) { return act(s, ctx) })
+	return declare[S, None, None, A, inBody[A]](r, func(s any, ctx context.Context, _ any) (any, error) { return act(s.(S), ctx) })
 }
 
 // order is an operation without question and answer.
 func order[S any](r route, act func(S, context.Context) error) Op[S, None, None] {
-	return operation(r, same, same, func(s S, ctx context.Context, _ None) (None, error) { return None{}, act(s, ctx) })
+	return declare[S, None, None, None, None](r, func(s any, ctx context.Context, _ any) (any, error) { return None{}, act(s.(S), ctx) })
 }
 
 // askWith is an operation whose question is JSON.
 func askWith[S, Q, A any](r route, act func(S, context.Context, Q) (A, error)) Op[S, Q, A] {
-	return operation(r, body, open, act)
+	return declare[S, Q, inBody[Q], A, inBody[A]](r, answered(act))
 }
 
 // orderWith is an operation whose question is JSON, without an answer.
 func orderWith[S, Q any](r route, act func(S, context.Context, Q) error) Op[S, Q, None] {
-	return operation(r, body, same, quiet(act))
+	return declare[S, Q, inBody[Q], None, None](r, quiet(act))
 }
 
 // askBy is an operation whose question is a struct with tags.
 func askBy[S, Q, A any](r route, act func(S, context.Context, Q) (A, error)) Op[S, Q, A] {
-	return operation(r, same, open, act)
+	return declare[S, Q, Q, A, inBody[A]](r, answered(act))
 }
 
 // orderBy is askBy without an answer.
 func orderBy[S, Q any](r route, act func(S, context.Context, Q) error) Op[S, Q, None] {
-	return operation(r, same, same, quiet(act))
+	return declare[S, Q, Q, None, None](r, quiet(act))
 }
 
 // tagged is an operation whose question and answer are structs with tags.
 func tagged[S, Q, A any](r route, act func(S, context.Context, Q) (A, error)) Op[S, Q, A] {
-	return operation(r, same, same, act)
+	return declare[S, Q, Q, A, A](r, answered(act))
 }
 
 // orderName is an operation about what the path names, without an answer.
 func orderName[S any](r route, act func(S, context.Context, string) error) Op[S, string, None] {
-	return operation(r, byName, same, quiet(act))
+	return declare[S, string, inName, None, None](r, quiet(act))
 }
 
 // askID is an operation about what the path identifies.
 func askID[S, A any](r route, act func(S, context.Context, string) (A, error)) Op[S, string, A] {
-	return operation(r, byID, open, act)
+	return declare[S, string, inID, A, inBody[A]](r, answered(act))
 }
 
 // orderID is askID without an answer.
 func orderID[S any](r route, act func(S, context.Context, string) error) Op[S, string, None] {
-	return operation(r, byID, same, quiet(act))
+	return declare[S, string, inID, None, None](r, quiet(act))
 }
 
-func quiet[S, Q any](act func(S, context.Context, Q) error) func(S, context.Context, Q) (None, error) {
-	return func(s S, ctx context.Context, question Q) (None, error) { return None{}, act(s, ctx, question) }
+func answered[S, Q, A any](act func(S, context.Context, Q) (A, error)) func(any, context.Context, any) (any, error) {
+	return func(s any, ctx context.Context, question any) (any, error) { return act(s.(S), ctx, question.(Q)) }
 }
 
-// shape says how a value V travels: as the struct T.
-type shape[V, T any] struct {
-	pack   func(V) T
-	unpack func(*T) V
-}
-
-func same[V any]() shape[V, V] {
-	return shape[V, V]{func(v V) V { return v }, func(t *V) V { return *t }}
-}
-
-func body[V any]() shape[V, inBody[V]] {
-	return shape[V, inBody[V]]{func(v V) inBody[V] { return inBody[V]{v} }, func(t *inBody[V]) V { return t.Body }}
-}
-
-// open is body for an answer: its lists are never null.
-func open[V any]() shape[V, inBody[V]] {
-	return shape[V, inBody[V]]{func(v V) inBody[V] { return inBody[V]{withLists(v)} }, func(t *inBody[V]) V { return t.Body }}
-}
-
-func byName() shape[string, inName] {
-	return shape[string, inName]{func(name string) inName { return inName{name} }, func(t *inName) string { return t.Name }}
-}
-
-func byID() shape[string, inID] {
-	return shape[string, inID]{func(id string) inID { return inID{id} }, func(t *inID) string { return t.ID }}
-}
-
-func operation[S, Q, I, A, O any](r route, in func() shape[Q, I], out func() shape[A, O], act func(S, context.Context, Q) (A, error)) Op[S, Q, A] {
-	return Op[S, Q, A]{
-		route: r, act: act,
-		bind: func(s *Server, r route, handle func(context.Context, Q) (A, error)) {
-			register(s, r, func(ctx context.Context, question *I) (*O, error) {
-				answer, err := handle(ctx, in().unpack(question))
-				if err != nil {
-					return nil, err
-				}
-				return new(out().pack(answer)), nil
-			})
-		},
-		call: func(ctx context.Context, c *Client, r route, question Q) (answer A, err error) {
-			var target O
-			if err := c.exchange(ctx, r, new(in().pack(question)), &target); err != nil {
-				return answer, err
-			}
-			return out().unpack(&target), nil
-		},
+func quiet[S, Q any](act func(S, context.Context, Q) error) func(any, context.Context, any) (any, error) {
+	return func(s any, ctx context.Context, question any) (any, error) {
+		return None{}, act(s.(S), ctx, question.(Q))
 	}
 }
 
-// register has the server answer a route, within its time.
-func register[I, O any](s *Server, r route, handle func(context.Context, *I) (*O, error)) {
-	timeout := r.timeout
-	if timeout == 0 {
-		timeout = answerTimeout
-	}
-	huma.Register(s.routes, s.documented(r), func(ctx context.Context, in *I) (*O, error) {
-		if r.streams == "" {
-			limited, cancel := context.WithTimeout(ctx, timeout)
-			defer cancel()
-			ctx = limited
-		}
-		out, err := handle(ctx, in)
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = pair.Refuse(pair.Failed, "%s did not end within %s: look at the status before trying again; %w", r.name, timeout, cause.Plain(err))
-		}
+// declare is an operation whose question Q travels as I, and whose answer A as O.
+func declare[S, Q, I, A, O any](r route, act func(any, context.Context, any) (any, error)) Op[S, Q, A] {
+	return Op[S, Q, A]{&operation{
+		route: r, register: register[I, O], act: act,
+		question: travels{reflect.TypeFor[Q](), reflect.TypeFor[I]()},
+		answer:   travels{reflect.TypeFor[A](), reflect.TypeFor[O]()},
+	}}
+}
+
+// register has the server answer a route, within its time. Question and answer are
+// pointers to I and to O.
+func register[I, O any](s *Server, r route, handle func(ctx context.Context, question any) (any, error)) {
+	huma.Register(s.routes, s.documented(r), func(ctx context.Context, question *I) (*O, error) {
+		answer, err := s.handled(ctx, r, handle, question)
 		if err != nil {
-			return nil, problemOf(s.log, err)
+			return nil, err
 		}
-		return out, nil
+		return answer.(*O), nil
 	})
 	if r.takes != nil { // after the registration, so that the library leaves this body alone
 		s.routes.OpenAPI().Paths[Prefix+r.path].Post.RequestBody = r.takes
 	}
+}
+
+// handled is the answer of a route within its time; its failures are problems.
+func (s *Server) handled(ctx context.Context, r route, handle func(context.Context, any) (any, error), question any) (any, error) {
+	timeout := r.timeout
+	if timeout == 0 {
+		timeout = answerTimeout
+	}
+	if r.streams == "" {
+		limited, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		ctx = limited
+	}
+	answer, err := handle(ctx, question)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = pair.Refuse(pair.Failed, "%s did not end within %s: look at the status before trying again; %w", r.name, timeout, cause.Plain(err))
+	}
+	if err != nil {
+		return nil, problemOf(s.log, err)
+	}
+	return answer, nil
 }
 
 // documented is a route as the OpenAPI document has it.
@@ -287,30 +314,28 @@ func leastOf(op *huma.Operation) (pair.Access, error) {
 	return pair.Access(least), nil
 }
 
-// withLists returns an answer whose lists are empty instead of null: the answer itself,
-// and what is directly in it or in its items.
-func withLists[T any](answer T) T {
-	v := reflect.ValueOf(&answer).Elem()
+// fillLists makes lists that are null empty: the value itself, and what is directly in it
+// or in its items.
+func fillLists(v reflect.Value) {
 	if v.Kind() == reflect.Slice {
-		items := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		items := reflect.MakeSlice(v.Type(), v.Len(), v.Len()) // the answer's own items stay as they are
 		reflect.Copy(items, v)
 		v.Set(items)
 		for i := range v.Len() {
-			fillLists(v.Index(i))
+			fillFields(v.Index(i))
 		}
 	}
-	fillLists(v)
-	return answer
+	fillFields(v)
 }
 
-func fillLists(v reflect.Value) {
+func fillFields(v reflect.Value) {
 	if v.Kind() != reflect.Struct {
 		return
 	}
 	for i := range v.NumField() {
 		switch field := v.Field(i); {
 		case v.Type().Field(i).Anonymous:
-			fillLists(field)
+			fillFields(field)
 		case field.Kind() == reflect.Slice && field.IsNil() && field.CanSet():
 			field.Set(reflect.MakeSlice(field.Type(), 0, 0))
 		}

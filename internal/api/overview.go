@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 
@@ -33,10 +34,10 @@ func GetStatus() Op[Overview, None, pair.Status] {
 
 // streamStatus is what WatchStatus listens to.
 func streamStatus() Stream[*Server, None] {
-	return stream(
+	return stream[None](
 		get("/status/stream", "watch-status", pair.Viewer, "The status now and whenever it changes, as server-sent events named status").
 			as("text/event-stream"),
-		same, (*Server).watch)
+		(*Server).watch)
 }
 
 // ListHistory lists what happened, oldest first.
@@ -151,7 +152,8 @@ func (s *Server) watch(ctx context.Context, _ None, w *streamWriter) error {
 }
 
 func writeStatus(w *streamWriter, status pair.Status) error {
-	text, err := json.Marshal(withLists(status))
+	fillLists(reflect.ValueOf(&status).Elem())
+	text, err := json.Marshal(status)
 	if err != nil {
 		return err
 	}

@@ -20,14 +20,12 @@ type Relationship interface {
 
 // EstablishPair is Establish Relationship.
 func EstablishPair() Op[Relationship, PairRequest, pair.PeerStatus] {
-	return askWith(post("/pair", "pair", pair.Administrator, "Establish Relationship: this appliance holds the data, the other becomes its backup"), Relationship.Pair).
-		within(pairTimeout)
+	return askWith(post("/pair", "pair", pair.Administrator, "Establish Relationship: this appliance holds the data, the other becomes its backup").within(pairTimeout), Relationship.Pair)
 }
 
 // PreviewPair tells what EstablishPair would do, and changes nothing.
 func PreviewPair() Op[Relationship, PairRequest, PairPreview] {
-	return askWith(post("/pair/preview", "preview-pair", pair.Administrator, "What Establish Relationship would do; nothing is changed"), Relationship.PreviewPair).
-		within(pairTimeout)
+	return askWith(post("/pair/preview", "preview-pair", pair.Administrator, "What Establish Relationship would do; nothing is changed").within(pairTimeout), Relationship.PreviewPair)
 }
 
 // BreakPair is Break Relationship.

@@ -26,7 +26,7 @@ type Reports interface {
 func ReportAvailability() Stream[Reports, RangeQuery] {
 	r := get("/reports/availability", "report-availability", pair.Viewer, "When the site was up, and who served it").as("text/csv")
 	r.or = reflect.TypeFor[Availability]()
-	return stream(r, same, func(reports Reports, ctx context.Context, query RangeQuery, w *streamWriter) error {
+	return stream[RangeQuery](r, func(reports Reports, ctx context.Context, query RangeQuery, w *streamWriter) error {
 		return writeReport(ctx, reports, AvailabilityReport, query.filter(), query.Format, w)
 	})
 }
@@ -41,7 +41,7 @@ func ReportEvents(kind ReportKind) Stream[Reports, EventsQuery] {
 	}[kind]
 	r := get("/reports/"+string(kind), "report-"+string(kind), pair.Viewer, summary).as("text/csv")
 	r.or = reflect.TypeFor[EventReport]()
-	return stream(r, same, func(reports Reports, ctx context.Context, query EventsQuery, w *streamWriter) error {
+	return stream[EventsQuery](r, func(reports Reports, ctx context.Context, query EventsQuery, w *streamWriter) error {
 		return writeReport(ctx, reports, kind, query.filter(), query.Format, w)
 	})
 }

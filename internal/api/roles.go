@@ -21,37 +21,37 @@ type Roles interface {
 
 // ChangeRole is Become Primary or Become Backup. It answers a task to follow.
 func ChangeRole() Op[Roles, RoleChange, Task] {
-	return askWith(post("/role", "change-role", pair.Operator, "Become Primary or Become Backup; answers a task to follow"),
+	return askWith(post("/role", "change-role", pair.Operator, "Become Primary or Become Backup; answers a task to follow").answering(http.StatusAccepted),
 		func(r Roles, ctx context.Context, change RoleChange) (Task, error) {
 			if caller, _ := CallerFrom(ctx); change.Force && !caller.Access.Covers(pair.Administrator) {
 				return Task{}, pair.Refuse(pair.Forbidden, "forcing a role needs the role administrator: ask one, or try it without force")
 			}
 			return r.ChangeRole(ctx, change)
-		}).answering(http.StatusAccepted)
+		})
 }
 
 // GetPreflight tells what would be in the way of a role change.
 func GetPreflight() Op[Roles, RoleQuery, []Check] {
-	return askBy(get("/role/preflight", "preflight", pair.Viewer, "What would be in the way of a role change"),
+	return askBy(get("/role/preflight", "preflight", pair.Viewer, "What would be in the way of a role change").within(time.Minute),
 		func(r Roles, ctx context.Context, query RoleQuery) ([]Check, error) {
 			change, err := query.change()
 			if err != nil {
 				return nil, err
 			}
 			return r.Preflight(ctx, change)
-		}).within(time.Minute)
+		})
 }
 
 // GetLoss tells what a role change would lose of the newest changes.
 func GetLoss() Op[Roles, RoleQuery, Loss] {
-	return askBy(get("/role/loss", "loss", pair.Viewer, "What a role change would lose of the newest changes"),
+	return askBy(get("/role/loss", "loss", pair.Viewer, "What a role change would lose of the newest changes").within(time.Minute),
 		func(r Roles, ctx context.Context, query RoleQuery) (Loss, error) {
 			change, err := query.change()
 			if err != nil {
 				return Loss{}, err
 			}
 			return r.Loss(ctx, change)
-		}).within(time.Minute)
+		})
 }
 
 func (s *Server) serveRoles() {

@@ -30,10 +30,10 @@ func ListLicences() Op[Maintaining, None, []Licence] {
 
 // MakeSupportBundle streams what a supporter needs, without secrets.
 func MakeSupportBundle() Stream[Maintaining, None] {
-	return stream(
+	return stream[None](
 		get("/support-bundle", "support-bundle", pair.Administrator, "What a supporter needs, without secrets: a tar archive compressed with gzip").
 			as("application/gzip"),
-		same, func(m Maintaining, ctx context.Context, _ None, w *streamWriter) error {
+		func(m Maintaining, ctx context.Context, _ None, w *streamWriter) error {
 			return m.SupportBundle(ctx, w)
 		})
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -13,9 +14,9 @@ import (
 // Stream is an operation whose answer is handed over as it streams in.
 type Stream[S, Q any] struct {
 	route
-	bind func(*Server, route, func(context.Context, Q, *streamWriter) error)
-	pack func(Q) any
-	act  func(S, context.Context, Q, *streamWriter) error
+	question travels
+	register func(*Server, route, func(ctx context.Context, question any) (any, error))
+	act      func(S, context.Context, Q, *streamWriter) error
 }
 
 // as is a route that answers with a stream of this content type.
@@ -27,7 +28,7 @@ func (r route) as(contentType string) route {
 // Call asks an appliance, and hands its answer to take as it streams in. Its failures
 // are *pair.Refusal, or what take returns.
 func (o Stream[S, Q]) Call(ctx context.Context, c *Client, question Q, take func(io.Reader) error) error {
-	path, header, body, err := requestOf(o.route, o.pack(question))
+	path, header, body, err := requestOf(o.route, o.question.pack(question).Interface())
 	if err != nil {
 		return err
 	}
@@ -40,21 +41,16 @@ func (o Stream[S, Q]) Call(ctx context.Context, c *Client, question Q, take func
 }
 
 func (o Stream[S, Q]) serve(s *Server, subject S) {
-	o.bind(s, o.route, func(ctx context.Context, question Q, w *streamWriter) error { return o.act(subject, ctx, question, w) })
+	o.register(s, o.route, func(_ context.Context, question any) (any, error) {
+		return s.stream(o.streams, func(ctx context.Context, w *streamWriter) error {
+			return o.act(subject, ctx, o.question.unpack(question).(Q), w)
+		}), nil
+	})
 }
 
-func stream[S, Q, I any](r route, in func() shape[Q, I], act func(S, context.Context, Q, *streamWriter) error) Stream[S, Q] {
-	return Stream[S, Q]{
-		route: r, act: act,
-		pack: func(question Q) any { return new(in().pack(question)) },
-		bind: func(s *Server, r route, produce func(context.Context, Q, *streamWriter) error) {
-			register(s, r, func(_ context.Context, question *I) (*huma.StreamResponse, error) {
-				return s.stream(r.streams, func(ctx context.Context, w *streamWriter) error {
-					return produce(ctx, in().unpack(question), w)
-				}), nil
-			})
-		},
-	}
+// stream is an operation whose question Q travels as I.
+func stream[I, S, Q any](r route, act func(S, context.Context, Q, *streamWriter) error) Stream[S, Q] {
+	return Stream[S, Q]{route: r, act: act, register: register[I, huma.StreamResponse], question: travels{reflect.TypeFor[Q](), reflect.TypeFor[I]()}}
 }
 
 // plainly is an act that needs no more than a writer.

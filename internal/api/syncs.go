@@ -20,8 +20,7 @@ type Syncs interface {
 
 // StartSync is Sync Now. It answers a task to follow.
 func StartSync() Op[Syncs, SyncRequest, Task] {
-	return askWith(post("/sync", "start-sync", pair.Operator, "Sync Now; answers a task to follow"), Syncs.StartSync).
-		answering(http.StatusAccepted)
+	return askWith(post("/sync", "start-sync", pair.Operator, "Sync Now; answers a task to follow").answering(http.StatusAccepted), Syncs.StartSync)
 }
 
 // CancelSync cancels the running data sync.

@@ -24,8 +24,7 @@ func ListTokens() Op[Tokens, None, []pair.Token] {
 
 // CreateToken makes an API token.
 func CreateToken() Op[Tokens, pair.NewToken, pair.CreatedToken] {
-	return askWith(post("/tokens", "create-token", pair.Administrator, "Make an API token; its secret is shown this once"), Tokens.CreateToken).
-		answering(http.StatusCreated)
+	return askWith(post("/tokens", "create-token", pair.Administrator, "Make an API token; its secret is shown this once").answering(http.StatusCreated), Tokens.CreateToken)
 }
 
 // RevokeToken ends a token at once.

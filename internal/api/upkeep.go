@@ -57,8 +57,7 @@ type NewNote struct {
 
 // RunDoctor tells how ready the pair is.
 func RunDoctor() Op[Upkeep, None, []Check] {
-	return ask(get("/doctor", "doctor", pair.Viewer, "Readiness of this pair, each check with its next step"), Upkeep.Doctor).
-		within(time.Minute)
+	return ask(get("/doctor", "doctor", pair.Viewer, "Readiness of this pair, each check with its next step").within(time.Minute), Upkeep.Doctor)
 }
 
 func (s *Server) serveUpkeep() {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -15,54 +16,31 @@ import (
 
 // Upload is an operation that is asked with a password and a file: a multipart form
 // that is read as it streams in.
-type Upload[S, A any] struct {
-	route
-	bind func(*Server, route, func(ctx context.Context, password string, file io.Reader) (A, error))
-	call func(ctx context.Context, c *Client, r route, password string, file io.Reader) (A, error)
-	act  func(s S, ctx context.Context, password string, file io.Reader) (A, error)
-}
+type Upload[S, A any] struct{ *operation }
 
 // Call asks an appliance. Its failures are *pair.Refusal.
-func (o Upload[S, A]) Call(ctx context.Context, c *Client, password string, file io.Reader) (A, error) {
-	return o.call(ctx, c, o.route, password, file)
-}
-
-func (o Upload[S, A]) serve(s *Server, subject S) {
-	o.bind(s, o.route, func(ctx context.Context, password string, file io.Reader) (A, error) {
-		return o.act(subject, ctx, password, file)
-	})
-}
-
-func upload[S, A, O any](r route, out func() shape[A, O], act func(S, context.Context, string, io.Reader) (A, error)) Upload[S, A] {
-	r.takes, r.timeout = restoreBody(), backupTimeout
-	return Upload[S, A]{
-		route: r, act: act,
-		bind: func(s *Server, r route, handle func(context.Context, string, io.Reader) (A, error)) {
-			register(s, r, func(ctx context.Context, _ *None) (*O, error) {
-				password, file, err := BackupParts(exchangeFrom(ctx).r)
-				if err != nil {
-					return nil, err
-				}
-				answer, err := handle(ctx, password, file)
-				if err != nil {
-					return nil, err
-				}
-				return new(out().pack(answer)), nil
-			})
-		},
-		call: func(ctx context.Context, c *Client, r route, password string, file io.Reader) (answer A, err error) {
-			reader, writer := io.Pipe()
-			defer discard(reader) // lets the goroutine below end, also if nobody read
-			form := multipart.NewWriter(writer)
-			go func() { writer.CloseWithError(writeRestoreForm(form, password, file)) }()
-			header := http.Header{"Content-Type": {form.FormDataContentType()}}
-			var target O
-			if err := c.receive(ctx, r.method, r.path, header, reader, &target); err != nil {
-				return answer, err
-			}
-			return out().unpack(&target), nil
-		},
+func (o Upload[S, A]) Call(ctx context.Context, c *Client, password string, file io.Reader) (answer A, err error) {
+	reader, writer := io.Pipe()
+	defer discard(reader) // lets the goroutine below end, also if nobody read
+	form := multipart.NewWriter(writer)
+	go func() { writer.CloseWithError(writeRestoreForm(form, password, file)) }()
+	header := http.Header{"Content-Type": {form.FormDataContentType()}}
+	target := reflect.New(o.answer.as).Interface()
+	if err := c.receive(ctx, o.method, o.path, header, reader, target); err != nil {
+		return answer, err
 	}
+	return o.answer.unpack(target).(A), nil
+}
+
+func upload[O, S, A any](r route, act func(S, context.Context, string, io.Reader) (A, error)) Upload[S, A] {
+	r.takes, r.timeout = restoreBody(), backupTimeout
+	return Upload[S, A](declare[S, None, None, A, O](r, func(s any, ctx context.Context, _ any) (any, error) {
+		password, file, err := BackupParts(exchangeFrom(ctx).r)
+		if err != nil {
+			return nil, err
+		}
+		return act(s.(S), ctx, password, file)
+	}))
 }
 
 const (
