@@ -24,7 +24,6 @@ func largePackages() map[string]int {
 		"internal/console":                   6300, // pages, and the kit that they are made of
 		"internal/datasync/source/directory": 3150,
 		"internal/failover":                  3800, // the decision is one function
-		"internal/peer":                      3500, // link, pairing and identity
 	}
 }
 

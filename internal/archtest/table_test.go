@@ -41,6 +41,7 @@ func table() map[string]rule {
 		"internal/sharedip":                       edge,
 		"internal/lease":                          edge,
 		"internal/peer":                           keeper,
+		"internal/peer/channel":                   {imports: pair},
 		"internal/peer/cpace":                     {},
 		"internal/peer/wire":                      edge,
 		"internal/probe":                          edge,

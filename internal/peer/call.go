@@ -46,6 +46,13 @@ func Call[Req, Resp any](ctx context.Context, client *http.Client, path string, 
 	return answer, nil
 }
 
+// Ask sends a question to which there is no answer but that it was done. Its errors are
+// those of Call.
+func Ask[Question any](ctx context.Context, client *http.Client, path string, question Question) error {
+	_, err := Call[Question, wire.Plain](ctx, client, path, question)
+	return err
+}
+
 // post returns the body of a good answer.
 func post(ctx context.Context, client *http.Client, path string, body []byte) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://peer"+path, bytes.NewReader(body))

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/peer/channel"
 	"baton/internal/peer/wire"
 )
 
@@ -128,7 +129,7 @@ func TestContactIsBackSoonAfterTheCable(t *testing.T) {
 	if err := beta.vault.change(func(s *Secrets) error { s.Peer.Addresses = []string{wire.address}; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	beta.control.reset()
+	beta.control.Reset()
 	if err := beta.poll(t, time.Second); err != nil {
 		t.Fatal(err)
 	}
@@ -174,8 +175,8 @@ func TestIdleBulkConnectionIsLeftWhenPollsFail(t *testing.T) {
 	if err := beta.vault.change(func(s *Secrets) error { s.Peer.Addresses = []string{line.address}; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	beta.control.reset()
-	beta.bulk.reset()
+	beta.control.Reset()
+	beta.bulk.Reset()
 	if err := errors.Join(beta.poll(t, time.Second), ask()); err != nil {
 		t.Fatal(err)
 	}
@@ -205,8 +206,8 @@ func (a *appliance) behind(t *testing.T, target string) *cable {
 	if err := a.vault.change(func(s *Secrets) error { s.Peer.Addresses = []string{line.address}; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	a.control.reset()
-	a.bulk.reset()
+	a.control.Reset()
+	a.bulk.Reset()
 	return line
 }
 
@@ -261,7 +262,7 @@ func TestConnectionsToAFormerLifeAreLeft(t *testing.T) {
 			}
 			select {
 			case err := <-told:
-				if !errors.As(err, new(restartedError)) || !errors.Is(err, ErrUnreachable) {
+				if !errors.As(err, new(channel.RestartedError)) || !errors.Is(err, ErrUnreachable) {
 					t.Errorf("who waited is told: %v", err)
 				}
 			case <-time.After(10 * time.Second): // pings would need 20 s
@@ -356,7 +357,7 @@ func TestLongRequestSurvivesAMissedPoll(t *testing.T) {
 	if err := beta.poll(t, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(2 * pace) // beyond the moment at which an idle connection is closed
+	time.Sleep(400 * time.Millisecond) // beyond the moment at which an idle connection is closed
 	close(release)
 	if err := <-long; err != nil {
 		t.Errorf("the long request: %v", err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"syscall"
 	"time"
@@ -200,37 +199,6 @@ func (l *Link) dialLater(ctx context.Context, wait time.Duration, address, pin s
 	case <-time.After(wait):
 		freshNeighbor(address)
 		return l.dial(ctx, address, pin, purposeLink)
-	}
-}
-
-// overHTTP2 speaks HTTP/2 on an authenticated connection.
-func overHTTP2(ctx context.Context, conn *authenticated) (*http.ClientConn, error) {
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	transport := &http.Transport{
-		Protocols:              protocols,
-		HTTP2:                  http2Settings(),
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: 64 << 10,
-		DialContext:            func(context.Context, string, string) (net.Conn, error) { return conn, nil },
-	}
-	client, err := transport.NewClientConn(ctx, "http", "peer:443")
-	if err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("begin HTTP/2 with the peer: %w", err)
-	}
-	return client, nil
-}
-
-// http2Settings are for both sides: windows and frames large enough for a fast
-// data sync, and pings that find a dead connection which nobody uses.
-func http2Settings() *http.HTTP2Config {
-	return &http.HTTP2Config{
-		MaxReadFrameSize:              256 << 10,
-		MaxReceiveBufferPerConnection: 4<<20 - 1,
-		MaxReceiveBufferPerStream:     4<<20 - 1,
-		SendPingTimeout:               15 * time.Second,
-		PingTimeout:                   5 * time.Second,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"baton/internal/cause"
 	"baton/internal/pair"
+	"baton/internal/peer/channel"
 	"baton/internal/peer/wire"
 )
 
@@ -19,7 +20,7 @@ var (
 	ErrVersion         = pair.Refuse(pair.Refused, "the two appliances speak no common protocol version: bring both to the same release")
 	ErrAlreadyPaired   = pair.Refuse(pair.Refused, "already paired with another appliance: break that relationship first")
 	ErrNotPaired       = pair.Refuse(pair.Refused, "not paired: pair the two appliances first, on the one that holds the data: baton pair HOST")
-	ErrUnreachable     = pair.Refuse(pair.Unreachable, "the peer cannot be reached: check its address, its port and the network")
+	ErrUnreachable     = channel.ErrUnreachable
 	ErrHoldsData       = pair.Refuse(pair.Refused, "the other appliance holds site data that would be replaced: run this on the one whose data stays, or confirm the replacement, on the command line with --replace")
 	ErrThrottled       = pair.Refuse(pair.Refused, "too many failed attempts with a wrong key: wait, or save the pre-shared key anew")
 	ErrNoKey           = pair.Refuse(pair.Refused, "no pre-shared key is saved: save the same key on both appliances first: baton key set")
@@ -32,7 +33,7 @@ var (
 
 // Unanswered says to a person that a call got no answer; how it failed is for the log.
 func Unanswered(err error) string {
-	if restarted, ok := errors.AsType[restartedError](err); ok {
+	if restarted, ok := errors.AsType[channel.RestartedError](err); ok {
 		return restarted.Error()
 	}
 	return "the peer does not answer: look at the peer machine, its cable and its network, then try again"
@@ -57,17 +58,6 @@ func (e *RemoteError) Unwrap() error {
 	}
 	return ErrRefused
 }
-
-// restartedError ends a request whose answer nobody will give any more.
-type restartedError struct{}
-
-// Error implements error.
-func (restartedError) Error() string {
-	return "the peer was started anew while it was asked: look at how it is now, then try again"
-}
-
-// Unwrap returns ErrUnreachable.
-func (restartedError) Unwrap() error { return ErrUnreachable }
 
 // IdentityError carries both pins when the peer's certificate is not the pinned one.
 type IdentityError struct {

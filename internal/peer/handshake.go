@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"baton/internal/peer/channel"
 	"baton/internal/peer/cpace"
 	"baton/internal/peer/wire"
 )
@@ -36,8 +37,8 @@ type handshake struct {
 	exporter []byte // of this TLS session: no proof can be carried to another
 	ownPin   string
 	peerPin  string
-	product  string // product version
-	life     life   // our own
+	product  string       // product version
+	life     channel.Life // our own
 	now      func() time.Time
 }
 
@@ -47,7 +48,7 @@ type proven struct {
 	key      Key // the one of ours that the peer knows too
 	protocol int // the version to speak
 	offset   time.Duration
-	life     life // the peer's
+	life     channel.Life // the peer's
 }
 
 // handshake begins one on conn, whose TLS handshake is complete.
@@ -86,7 +87,7 @@ func (h handshake) session(key Key, initiatorPin, responderPin string, run int) 
 func (h handshake) greeting(role, purpose string, key Key) greeting {
 	return greeting{
 		Role: role, ID: idOfPin(h.ownPin), Min: wire.Version, Max: wire.Version, Product: h.product,
-		Key: key.Number, Purpose: purpose, Time: h.now().UnixMilli(), Life: h.life.id, Age: h.life.age(),
+		Key: key.Number, Purpose: purpose, Time: h.now().UnixMilli(), Life: h.life.ID, Age: h.life.Age(),
 	}
 }
 
@@ -135,7 +136,7 @@ func (h handshake) offer(run int, key Key, other *Key, purpose string, beforePro
 		return proven{}, errOtherKey
 	}
 	offset := time.UnixMilli(theirs.Time).Sub(sent.Add(h.now().Sub(sent) / 2))
-	met := lifeOf(theirs)
+	met := channel.LifeOf(theirs.Life, theirs.Age)
 	result, err := session.Initiate(ad, message)
 	if err != nil {
 		return proven{}, err
@@ -225,7 +226,7 @@ func (h handshake) answer(run int, hello frame, door doorkeeper) (proven, frame,
 	if err != nil {
 		return proven{}, frame{}, h.refuse(err)
 	}
-	offset, met := time.UnixMilli(theirs.Time).Sub(h.now()), lifeOf(theirs)
+	offset, met := time.UnixMilli(theirs.Time).Sub(h.now()), channel.LifeOf(theirs.Life, theirs.Age)
 	key := secrets.numbered(theirs.Key)
 	result, proof, err := h.share(run, key, theirs.Purpose, message)
 	if err != nil {

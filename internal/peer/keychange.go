@@ -88,8 +88,8 @@ func (l *Link) EndPreviousKey(ctx context.Context) error {
 		return err
 	}
 	l.closeConns()
-	l.control.reset()
-	l.bulk.reset()
+	l.control.Reset()
+	l.bulk.Reset()
 	l.event("", pair.KindSettingChanged, "The previous pre-shared key is no longer valid.", nil)
 	return nil
 }
@@ -100,7 +100,7 @@ func (l *Link) freshStart() {
 	l.strangers.reset()
 	l.pinned.reset()
 	if l.vault.read().Peer != nil {
-		l.control.renew()
+		l.control.Renew()
 	}
 }
 
@@ -124,6 +124,6 @@ func (l *Link) proved(result proven) error {
 // proveAgain proves a new key that the peer does not have yet.
 func (l *Link) proveAgain(context.Context) {
 	if s := l.vault.read(); s.Previous != nil && s.Peer != nil {
-		l.control.renew()
+		l.control.Renew()
 	}
 }

@@ -32,8 +32,8 @@ func TestKeyChangeIsNoOutage(t *testing.T) {
 	if !alpha.KeyState().Pending {
 		t.Error("alpha gave up the old key before beta proved the new one")
 	}
-	alpha.control.reset() // also a connection made anew finds the way
-	beta.control.reset()
+	alpha.control.Reset() // also a connection made anew finds the way
+	beta.control.Reset()
 	polls()
 	if _, err := beta.SetKey(t.Context(), otherKey); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestNewKeyWithATypingErrorKeepsTheLinkUp(t *testing.T) {
 	if _, err := beta.SetKey(t.Context(), otherKey+"x"); err != nil {
 		t.Fatal(err)
 	}
-	alpha.control.reset()
+	alpha.control.Reset()
 	if err := alpha.poll(t, time.Second); err != nil {
 		t.Fatal(err)
 	}

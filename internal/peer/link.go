@@ -15,6 +15,7 @@ import (
 
 	"baton/internal/cause"
 	"baton/internal/pair"
+	"baton/internal/peer/channel"
 )
 
 // Hello is what an appliance tells of itself while pairing.
@@ -86,7 +87,7 @@ type Link struct {
 	Way     *Way
 
 	options   Options
-	life      life
+	life      channel.Life // of this daemon
 	vault     *vault
 	routes    *http.ServeMux // for the pinned peer
 	unpaired  *http.ServeMux // for whoever proved the key while nothing is pinned
@@ -95,8 +96,8 @@ type Link struct {
 	pinned    *guard
 	slots     chan struct{} // handshakes with strangers at a time
 	quiet     *quiet
-	control   *channel
-	bulk      *channel
+	control   *channel.Channel
+	bulk      *channel.Channel
 	contact   atomic.Pointer[Contact]
 
 	connMu sync.Mutex
@@ -117,7 +118,7 @@ func New(options Options) (*Link, error) {
 		return nil, err
 	}
 	l := &Link{
-		options: options, life: newLife(), vault: secrets,
+		options: options, life: channel.NewLife(), vault: secrets,
 		routes: http.NewServeMux(), unpaired: http.NewServeMux(),
 		strangers: strangersGuard(), pinned: pinnedGuard(),
 		slots: make(chan struct{}, maxStrangers),
@@ -125,9 +126,11 @@ func New(options Options) (*Link, error) {
 		conns: map[*serverConn]struct{}{},
 	}
 	l.Pairing, l.Way = &Pairing{link: l}, &Way{options: options, vault: secrets}
-	l.control = newChannel(options.Log, l.connect)
-	l.bulk = newChannel(options.Log, func(ctx context.Context) (*line, error) { return l.connect(withLarge(ctx)) })
-	l.control.doubted = l.bulk.leaveIdle // a peer that lost its power says goodbye on neither
+	l.bulk = channel.New(channel.Options{
+		Dial: func(ctx context.Context) (*channel.Line, error) { return l.connect(withLarge(ctx)) }, Refused: refusesUs, Log: options.Log,
+	})
+	// A peer that lost its power says goodbye on neither.
+	l.control = channel.New(channel.Options{Dial: l.connect, Refused: refusesUs, Suspect: l.bulk.LeaveIdle, Log: options.Log})
 	l.server = l.innerServer()
 	l.unpaired.Handle("POST "+pathPair, Serve(l.Pairing.acceptPair))
 	l.unpaired.Handle("POST "+pathLook, Serve(l.Pairing.acceptLook))
@@ -155,8 +158,8 @@ func withDefaults(o Options) Options {
 // Run keeps the connections to the peer until ctx ends. It returns nil.
 func (l *Link) Run(ctx context.Context) error {
 	var running sync.WaitGroup
-	running.Go(func() { l.control.run(ctx) })
-	running.Go(func() { l.bulk.run(ctx) })
+	running.Go(func() { l.control.Run(ctx) })
+	running.Go(func() { l.bulk.Run(ctx) })
 	running.Go(func() { every(ctx, proveEvery, l.proveAgain) })
 	running.Go(func() {
 		l.Way.lookUpNames(ctx)
@@ -184,28 +187,21 @@ func every(ctx context.Context, interval time.Duration, do func(context.Context)
 // Control returns the client for polls and switch messages: one persistent
 // connection, base URL https://peer. A request that misses its deadline has the
 // connection replaced. Answers are for Call, or to be read within the deadline.
-func (l *Link) Control() *http.Client { return clientOver(l.control) }
+func (l *Link) Control() *http.Client { return l.control.Client() }
 
 // Bulk returns the client for data, on a connection of its own, so that polls
 // never wait behind data.
-func (l *Link) Bulk() *http.Client { return clientOver(l.bulk) }
-
-func clientOver(c *channel) *http.Client {
-	return &http.Client{
-		Transport:     c,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
+func (l *Link) Bulk() *http.Client { return l.bulk.Client() }
 
 // met takes in which life the peer is in, as it has just proved on a connection
 // of its own or ours.
-func (l *Link) met(theirs life) {
-	l.control.outlive(theirs)
-	l.bulk.outlive(theirs)
+func (l *Link) met(theirs channel.Life) {
+	l.control.Outlive(theirs)
+	l.bulk.Outlive(theirs)
 }
 
 // connect makes one authenticated connection to the pinned peer.
-func (l *Link) connect(ctx context.Context) (*line, error) {
+func (l *Link) connect(ctx context.Context) (*channel.Line, error) {
 	conn, err := l.dialPeer(ctx)
 	if err != nil {
 		l.noteRefusal(err)
@@ -217,25 +213,25 @@ func (l *Link) connect(ctx context.Context) (*line, error) {
 	})
 	l.met(conn.proven.life)
 	l.Way.remember(conn)
-	client, err := overHTTP2(ctx, conn)
+	client, err := channel.OverHTTP2(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
-	return &line{ClientConn: client, life: conn.proven.life}, nil
+	return &channel.Line{ClientConn: client, Life: conn.proven.life}, nil
 }
 
 // Narrow has connections for data use small segments, for a way that loses large
 // ones without telling. It ends one that is open: the way has stalled it.
 func (l *Link) Narrow() {
 	if !l.Way.narrow.Swap(true) {
-		l.bulk.reset()
+		l.bulk.Reset()
 	}
 }
 
 // Widen ends Narrow, without an interruption.
 func (l *Link) Widen() {
 	if l.Way.narrow.Swap(false) {
-		l.bulk.renew()
+		l.bulk.Renew()
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/peer/channel"
 	"baton/internal/peer/wire"
 )
 
@@ -221,7 +222,7 @@ func (p *Pairing) agree(ctx context.Context, conn *authenticated, req PairReques
 
 // askOnce asks one question over a proven connection, and closes it.
 func askOnce[Question, Answer any](ctx context.Context, conn *authenticated, path string, question Question) (answer Answer, err error) {
-	client, err := overHTTP2(ctx, conn)
+	client, err := channel.OverHTTP2(ctx, conn)
 	if err != nil {
 		return answer, err
 	}
@@ -246,8 +247,8 @@ func (p *Pairing) pinPeer(peer Pinned, asBackup bool) error {
 	if err := p.link.options.OnPaired(peer.clone(), asBackup); err != nil {
 		return errors.Join(fmt.Errorf("take up the role in the pair: %w", err), set(before))
 	}
-	p.link.control.reset()
-	p.link.bulk.reset()
+	p.link.control.Reset()
+	p.link.bulk.Reset()
 	return nil
 }
 
@@ -397,8 +398,8 @@ func (p *Pairing) forget(text string, detail map[string]string) error {
 	if err != nil {
 		return err
 	}
-	p.link.control.reset()
-	p.link.bulk.reset()
+	p.link.control.Reset()
+	p.link.bulk.Reset()
 	p.link.options.OnUnpaired(former)
 	p.link.event("", pair.KindUnpaired, text, detail)
 	return nil

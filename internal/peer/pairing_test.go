@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/peer/channel"
 )
 
 func TestPairingIsRefused(t *testing.T) {
@@ -246,7 +247,7 @@ func TestUnpairedApplianceReachesNoRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := overHTTP2(t.Context(), conn)
+	client, err := channel.OverHTTP2(t.Context(), conn)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ func TestManInTheMiddleOfAPairIsStoppedBeforeAGuess(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	beta.control.reset()
+	beta.control.Reset()
 	if err := beta.poll(t, time.Second); !errors.Is(err, ErrIdentityChanged) {
 		t.Errorf("got %v", err)
 	}

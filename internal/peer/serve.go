@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"baton/internal/peer/channel"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -71,7 +72,7 @@ func (l *Link) innerServer() *http.Server {
 	return &http.Server{
 		Handler:           http.HandlerFunc(l.route),
 		Protocols:         protocols,
-		HTTP2:             http2Settings(),
+		HTTP2:             channel.HTTP2Settings(),
 		ReadHeaderTimeout: handshakeTime,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(l.options.Log.Handler(), slog.LevelDebug),

@@ -1,4 +1,9 @@
-package peer
+// Package channel keeps one connection to the peer, over which HTTP/2 is spoken: it finds
+// the connection again whenever it is lost, and knows when the peer was started anew. It
+// knows neither keys nor pairing: who dials makes sure who is at the other end.
+//
+// Start reading at Channel.RoundTrip, then Channel.Run; life.go tells of restarts.
+package channel
 
 import (
 	"context"
@@ -9,6 +14,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"baton/internal/pair"
 )
 
 // How a channel looks for the peer.
@@ -22,28 +29,48 @@ const (
 	promptly    = 2 * time.Second  // how young a request is that is made again, and how long it waits for that
 )
 
-// line is a connection to one life of the peer.
-type line struct {
-	*http.ClientConn
-	life life
+// ErrUnreachable means that there is no connection to the peer, or that it broke off.
+var ErrUnreachable = pair.Refuse(pair.Unreachable, "the peer cannot be reached: check its address, its port and the network")
+
+// RestartedError ends a request whose answer nobody will give any more.
+type RestartedError struct{}
+
+// Error implements error.
+func (RestartedError) Error() string {
+	return "the peer was started anew while it was asked: look at how it is now, then try again"
 }
 
-// channel is one persistent authenticated connection to the peer, found again
+// Unwrap returns ErrUnreachable.
+func (RestartedError) Unwrap() error { return ErrUnreachable }
+
+// Options are what a Channel is made of.
+type Options struct {
+	Dial    func(ctx context.Context) (*Line, error) // makes one authenticated connection
+	Refused func(err error) bool                     // whether the peer turned us away, so that trying again at once is of no use
+	Suspect func()                                   // called when the connection has become suspect; nil: nobody cares
+	Log     *slog.Logger
+}
+
+// Line is a connection to one life of the peer.
+type Line struct {
+	*http.ClientConn
+
+	Life Life
+}
+
+// Channel is one persistent authenticated connection to the peer, found again
 // whenever it is lost. It is an http.RoundTripper. Requests wait for the
 // connection as long as their context allows, but never through a refusal.
-type channel struct {
-	dial func(ctx context.Context) (*line, error)
-	log  *slog.Logger
-
-	doubted func() // called when the connection has become suspect; nil: nobody cares
+type Channel struct {
+	opt Options
 
 	wake   chan struct{} // somebody wants a connection
 	resume chan struct{} // end the pause after a refusal
 
 	mu      sync.Mutex
-	conn    *line              // nil: none
-	lines   map[*line]struct{} // that are open: conn, and those that only end what is on them
-	life    life               // of the peer, the newest one met
+	conn    *Line              // nil: none
+	lines   map[*Line]struct{} // that are open: conn, and those that only end what is on them
+	life    Life               // of the peer, the newest one met
 	renewal bool               // look for another connection although there is one
 	asked   time.Time          // of the newest request
 	refused error              // why the peer turns us away; nil: it does not, as far as known
@@ -53,9 +80,10 @@ type channel struct {
 	changed chan struct{}      // closed and replaced when any of the above gets better or worse
 }
 
-func newChannel(log *slog.Logger, dial func(ctx context.Context) (*line, error)) *channel {
-	return &channel{
-		dial: dial, log: log, lines: map[*line]struct{}{},
+// New returns a channel. It makes no connection before Run.
+func New(opt Options) *Channel {
+	return &Channel{
+		opt: opt, lines: map[*Line]struct{}{},
 		wake: make(chan struct{}, 1), resume: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
 }
@@ -63,7 +91,7 @@ func newChannel(log *slog.Logger, dial func(ctx context.Context) (*line, error))
 // RoundTrip implements http.RoundTripper. A request that misses its deadline
 // makes the connection suspect: a fresh one is looked for at once. One that went
 // to a former life of the peer, which was over by then, is made again.
-func (c *channel) RoundTrip(request *http.Request) (*http.Response, error) {
+func (c *Channel) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx, asked := request.Context(), sinceBoot()
 	conn, err := c.acquire(ctx)
 	if err != nil {
@@ -87,8 +115,16 @@ func (c *channel) RoundTrip(request *http.Request) (*http.Response, error) {
 	return c.over(heir, again)
 }
 
+// Client returns the HTTP client whose requests go over the channel.
+func (c *Channel) Client() *http.Client {
+	return &http.Client{
+		Transport:     c,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
 // over makes a request on one connection.
-func (c *channel) over(conn *line, request *http.Request) (*http.Response, error) {
+func (c *Channel) over(conn *Line, request *http.Request) (*http.Response, error) {
 	ctx := request.Context()
 	response, err := conn.RoundTrip(request)
 	if err != nil {
@@ -100,13 +136,13 @@ func (c *channel) over(conn *line, request *http.Request) (*http.Response, error
 
 // doubt makes a connection suspect on which a request failed, unless the caller
 // lost interest, which says nothing about the peer. It returns the error to report.
-func (c *channel) doubt(ctx context.Context, conn *line, err error) error {
+func (c *Channel) doubt(ctx context.Context, conn *Line, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
 	c.suspect(conn)
 	if c.outlived(conn) {
-		return restartedError{}
+		return RestartedError{}
 	}
 	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
@@ -114,14 +150,14 @@ func (c *channel) doubt(ctx context.Context, conn *line, err error) error {
 // heir returns a connection to the life of the peer after the one that conn stood
 // on, if that life had begun before conn was asked: then nobody has got the
 // request. It returns nil if it had not, or there is none soon.
-func (c *channel) heir(ctx context.Context, conn *line, asked time.Duration) *line {
+func (c *Channel) heir(ctx context.Context, conn *Line, asked time.Duration) *Line {
 	if sinceBoot()-asked > promptly {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, promptly)
 	defer cancel()
 	next, err := c.acquire(ctx)
-	if err != nil || next.life.id == conn.life.id || next.life.began > asked {
+	if err != nil || next.Life.ID == conn.Life.ID || next.Life.Began > asked {
 		return nil
 	}
 	return next
@@ -146,7 +182,7 @@ func (w *watched) Read(p []byte) (int, error) {
 func (w *watched) Close() error { return w.body.Close() }
 
 // acquire returns the connection, waiting until there is one.
-func (c *channel) acquire(ctx context.Context) (*line, error) {
+func (c *Channel) acquire(ctx context.Context) (*Line, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = time.Now()
@@ -177,7 +213,7 @@ func (c *channel) acquire(ctx context.Context) (*line, error) {
 }
 
 // suspect stops using a connection and looks for a fresh one.
-func (c *channel) suspect(conn *line) {
+func (c *Channel) suspect(conn *Line) {
 	c.mu.Lock()
 	current := c.conn == conn
 	if current {
@@ -186,14 +222,14 @@ func (c *channel) suspect(conn *line) {
 	}
 	c.mu.Unlock()
 	retire(conn)
-	if current && c.doubted != nil {
-		c.doubted()
+	if current && c.opt.Suspect != nil {
+		c.opt.Suspect()
 	}
 }
 
-// leaveIdle stops using a connection that nobody uses now: the next request
+// LeaveIdle stops using a connection that nobody uses now: the next request
 // makes a fresh one, rather than learn from its own failure that this is dead.
-func (c *channel) leaveIdle() {
+func (c *Channel) LeaveIdle() {
 	c.mu.Lock()
 	conn := c.conn
 	if conn == nil || conn.InFlight() > 0 {
@@ -205,14 +241,14 @@ func (c *channel) leaveIdle() {
 	retire(conn)
 }
 
-// outlive ends what stands on a former life of the peer: it is dead, and whoever
+// Outlive ends what stands on a former life of the peer: it is dead, and whoever
 // waits there is told.
-func (c *channel) outlive(theirs life) {
+func (c *Channel) Outlive(theirs Life) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.life = theirs
 	for conn := range c.lines {
-		if conn.life.id == theirs.id {
+		if conn.Life.ID == theirs.ID {
 			continue
 		}
 		if c.conn == conn {
@@ -225,14 +261,14 @@ func (c *channel) outlive(theirs life) {
 
 // outlived reports whether the peer is known to have been started anew since it
 // took the connection.
-func (c *channel) outlived(conn *line) bool {
+func (c *Channel) outlived(conn *Line) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return conn.life.id != c.life.id
+	return conn.Life.ID != c.life.ID
 }
 
-// renew replaces the connection without an interruption, to prove a new key.
-func (c *channel) renew() {
+// Renew replaces the connection without an interruption, to prove a new key.
+func (c *Channel) Renew() {
 	c.mu.Lock()
 	c.renewal = true
 	c.asked = time.Now()
@@ -241,8 +277,8 @@ func (c *channel) renew() {
 	signal(c.wake)
 }
 
-// reset gives up the connection and forgets a refusal: who the peer is has changed.
-func (c *channel) reset() {
+// Reset gives up the connection and forgets a refusal: who the peer is has changed.
+func (c *Channel) Reset() {
 	c.mu.Lock()
 	conn := c.conn
 	c.conn, c.refused, c.lastErr = nil, nil, nil
@@ -254,9 +290,9 @@ func (c *channel) reset() {
 	signal(c.resume)
 }
 
-// run looks for a connection whenever one is wanted, until ctx ends.
-func (c *channel) run(ctx context.Context) {
-	defer c.reset()
+// Run looks for a connection whenever one is wanted, until ctx ends.
+func (c *Channel) Run(ctx context.Context) {
+	defer c.Reset()
 	pause := firstPause
 	for {
 		select {
@@ -279,7 +315,7 @@ func (c *channel) run(ctx context.Context) {
 }
 
 // rest waits after a refusal. It reports whether somebody ended the wait.
-func (c *channel) rest(ctx context.Context, pause time.Duration) bool {
+func (c *Channel) rest(ctx context.Context, pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -291,7 +327,7 @@ func (c *channel) rest(ctx context.Context, pause time.Duration) bool {
 	return false
 }
 
-func (c *channel) wanted() bool {
+func (c *Channel) wanted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return (c.conn == nil || c.renewal) && time.Since(c.asked) < demandTime
@@ -299,14 +335,14 @@ func (c *channel) wanted() bool {
 
 type attempt struct {
 	number uint64
-	conn   *line
+	conn   *Line
 	err    error
 }
 
 // race starts a fresh attempt every 200 ms until one authenticates, nobody
 // wants a connection any more, or the peer refuses us. It reports false for a
 // refusal.
-func (c *channel) race(ctx context.Context) bool {
+func (c *Channel) race(ctx context.Context) bool {
 	var attempts sync.WaitGroup
 	defer attempts.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -347,8 +383,8 @@ func (c *channel) race(ctx context.Context) bool {
 }
 
 // try makes one attempt and delivers it, unless the race is over.
-func (c *channel) try(ctx context.Context, number uint64, ended chan<- attempt) {
-	conn, err := c.dial(ctx)
+func (c *Channel) try(ctx context.Context, number uint64, ended chan<- attempt) {
+	conn, err := c.opt.Dial(ctx)
 	select {
 	case ended <- attempt{number, conn, err}:
 	case <-ctx.Done():
@@ -358,7 +394,7 @@ func (c *channel) try(ctx context.Context, number uint64, ended chan<- attempt) 
 	}
 }
 
-func (c *channel) begin() uint64 {
+func (c *Channel) begin() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.next++
@@ -367,13 +403,13 @@ func (c *channel) begin() uint64 {
 
 // judge takes note of an attempt that ended, and says whether the race is over
 // and, if so, whether the peer let us in.
-func (c *channel) judge(got attempt) (done, accepted bool) {
+func (c *Channel) judge(got attempt) (done, accepted bool) {
 	if got.err == nil {
 		c.install(got.conn)
 		return true, true
 	}
-	c.log.Debug("no connection to the peer", slog.Any("error", got.err))
-	refused := refusesUs(got.err)
+	c.opt.Log.Debug("no connection to the peer", slog.Any("error", got.err))
+	refused := c.opt.Refused(got.err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed = max(c.failed, got.number+1)
@@ -387,9 +423,9 @@ func (c *channel) judge(got attempt) (done, accepted bool) {
 }
 
 // install makes conn the one that requests use.
-func (c *channel) install(conn *line) {
+func (c *Channel) install(conn *Line) {
 	c.mu.Lock()
-	if conn.life.id != c.life.id { // started anew meanwhile
+	if conn.Life.ID != c.life.ID { // started anew meanwhile
 		c.mu.Unlock()
 		_ = conn.Close()
 		return
@@ -413,7 +449,7 @@ func (c *channel) install(conn *line) {
 }
 
 // lost notices that a connection is closed.
-func (c *channel) lost(conn *line) {
+func (c *Channel) lost(conn *Line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.lines, conn)
@@ -424,14 +460,14 @@ func (c *channel) lost(conn *line) {
 }
 
 // tell wakes everybody who waits for a change. The caller holds c.mu.
-func (c *channel) tell() {
+func (c *Channel) tell() {
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
 
 // retire closes a connection that new requests no longer use, once those still
 // on it have ended.
-func retire(conn *line) {
+func retire(conn *Line) {
 	time.AfterFunc(pace, func() {
 		if conn.InFlight() == 0 {
 			_ = conn.Close()
