@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -238,6 +239,42 @@ func TestMetricsForAllowedNetworksOnly(t *testing.T) {
 	}
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `baton_build_info{go_version="go`) {
 		t.Errorf("status %d, or no build info", w.Code)
+	}
+}
+
+func TestMetricsAreOfTheFormatWhateverTheLabels(t *testing.T) {
+	b := newBench(t)
+	b.appliance.Change(func(s *pair.Status) {
+		s.Conditions = []pair.Condition{{ID: "quote \" back\\slash line\nend", Severity: pair.Warning}}
+	})
+	text := b.askFrom("127.0.0.1:1", "GET", "/metrics", "", "").Body.String()
+	if want := `baton_condition{id="quote \" back\\slash line\nend",severity="warning"} 1`; !strings.Contains(text, want+"\n") {
+		t.Errorf("metrics lack %s", want)
+	}
+	line := regexp.MustCompile(`^[a-z0-9_]+(\{[A-Za-z_]+="([^"\\]|\\.)*"(, ?[A-Za-z_]+="([^"\\]|\\.)*")*\})? [-+.0-9eInf]+$`)
+	types := map[string]int{}
+	for text := range strings.Lines(text) {
+		text = strings.TrimSuffix(text, "\n")
+		if name, is := strings.CutPrefix(text, "# TYPE "); is {
+			types[strings.Fields(name)[0]]++
+		} else if !strings.HasPrefix(text, "# HELP ") && !line.MatchString(text) {
+			t.Errorf("not of the format: %s", text)
+		}
+	}
+	for name, n := range types {
+		if n > 1 {
+			t.Errorf("%s has its type said %d times", name, n)
+		}
+	}
+	for _, want := range []string{"baton_role", "baton_takeovers_total"} {
+		if types[want] == 0 {
+			t.Errorf("%s has no type", want)
+		}
+	}
+	for _, want := range []string{"go_goroutines", "process_resident_memory_bytes", "process_open_fds"} {
+		if !strings.Contains(text, "\n"+want+" ") {
+			t.Errorf("metrics lack %s", want)
+		}
 	}
 }
 
