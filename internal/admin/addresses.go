@@ -14,8 +14,13 @@ import (
 	"baton/internal/pair"
 	"baton/internal/sharedip"
 	"baton/internal/store/local"
-	"baton/internal/watch"
 )
+
+// Interfaces are those of this machine; *sharedip.Host has them.
+type Interfaces interface {
+	Permitted(name string) error
+	Probe(ctx context.Context, ips []pair.SharedIP, wait time.Duration) ([]sharedip.Owner, error)
+}
 
 // Addresses implements api.Addresses.
 type Addresses struct {
@@ -25,10 +30,12 @@ type Addresses struct {
 	Audit     act.Audit
 	Local     *local.Store
 	Settings  *inforce.Settings
-	Host      *sharedip.Host
-	Outside   *watch.Outside
-	KeepOut   func()                 // drops what still arrives for an address that is not served here
-	Enforce   func(*failover.Config) // has everything go by the settings in force
+	Host      Interfaces
+	Outside   interface { // the machines beside the pair
+		Ping(ctx context.Context, ips []netip.Addr) []pair.Reach
+	}
+	KeepOut func()                 // drops what still arrives for an address that is not served here
+	Enforce func(*failover.Config) // has everything go by the settings in force
 }
 
 // EnableSharedIP implements api.Addresses.

@@ -153,7 +153,7 @@ func changeAppliance(ts *testscript.TestScript, _ bool, args []string) {
 	case "release": // and wait until the appliance is primary, if that is what was held
 		(*ts.Value(releaseKey{}).(*func()))()
 		for status := (pair.Status{}); len(args) > 1 && status.Role != pair.Primary; time.Sleep(time.Millisecond) {
-			status, _ = appliance.Status(context.Background())
+			status, _ = appliance.Backend().Overview.Status(context.Background())
 		}
 	case "in-step":
 		appliance.KeepInStep()

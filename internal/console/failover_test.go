@@ -39,7 +39,7 @@ func administer(t *testing.T) *browser {
 func paired(t *testing.T, role pair.Role) *browser {
 	t.Helper()
 	b := administer(t)
-	if _, err := b.appliance.Pair(t.Context(), api.PairRequest{Address: "beta.example"}); err != nil {
+	if _, err := b.appliance.Backend().Relationship.Pair(t.Context(), api.PairRequest{Address: "beta.example"}); err != nil {
 		t.Fatal(err)
 	}
 	b.appliance.Change(func(s *pair.Status) {
@@ -72,7 +72,7 @@ func TestRelationshipIsEstablishedAfterNamingBoth(t *testing.T) {
 	b := administer(t)
 	p := b.pairWith("/pair", "beta.example")
 	p.has(t, "All site data on beta will be replaced by that of alpha.", "beta.example:443", "198.51.100.1:443", `value="beta.example"`)
-	if status, _ := b.appliance.Status(t.Context()); status.Role != pair.Standalone {
+	if status, _ := b.appliance.Backend().Overview.Status(t.Context()); status.Role != pair.Standalone {
 		t.Fatal("asking has established the relationship")
 	}
 	p = b.pairWith("/establish", "beta.example")
@@ -148,7 +148,7 @@ func TestNewerDataIsAskedForTwice(t *testing.T) {
 	b.pairWith("/pair", admintest.NewerHost).has(t, "2 pieces of protected data, epoch 7", "It may be newer than the data here.")
 	b.pairWith("/establish", admintest.NewerHost).has(t, "Asked once more", "Write beta to replace its data")
 	b.pairWith("/establish", admintest.NewerHost, "confirm", "alpha").has(t, "This is not the name of the other appliance")
-	if status, _ := b.appliance.Status(t.Context()); status.Role != pair.Standalone {
+	if status, _ := b.appliance.Backend().Overview.Status(t.Context()); status.Role != pair.Standalone {
 		t.Fatal("established without the second yes")
 	}
 	b.pairWith("/establish", admintest.NewerHost, "confirm", "beta").has(t, "The relationship with beta is established.")
@@ -296,12 +296,12 @@ func TestConfigurationIsSaved(t *testing.T) {
 		len(s.TestIPs) != 2 || s.SyncSchedule != pair.ScheduleWeekly || s.SyncDay != time.Sunday || s.SyncTime.String() != "02:30" {
 		t.Errorf("saved %+v", s)
 	}
-	if status, _ := b.appliance.Status(t.Context()); !status.SharedIPs[0].Shared {
+	if status, _ := b.appliance.Backend().Overview.Status(t.Context()); !status.SharedIPs[0].Shared {
 		t.Error("the shared IP is not enabled")
 	}
 	b.post(atFailover+"/settings", b.configured("was-ip-198.51.100.10/24", "true")...)
 	after, _ := b.appliance.Backend().Settings.Settings(t.Context())
-	if status, _ := b.appliance.Status(t.Context()); status.SharedIPs[0].Shared || after.Values.PrimaryTimeout != s.PrimaryTimeout {
+	if status, _ := b.appliance.Backend().Overview.Status(t.Context()); status.SharedIPs[0].Shared || after.Values.PrimaryTimeout != s.PrimaryTimeout {
 		t.Error("unchecking the shared IP did not disable it, or changed more")
 	}
 }
@@ -385,7 +385,7 @@ func TestBoxesOfTheApplianceAreSavedByWhoChangedThem(t *testing.T) {
 	const box, was = "ip-198.51.100.10/24", "was-ip-198.51.100.10/24"
 	b := paired(t, pair.Backup)
 	shared := func() bool {
-		status, err := b.appliance.Status(t.Context())
+		status, err := b.appliance.Backend().Overview.Status(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -422,7 +422,7 @@ func TestTakingTheSharedIPOffIsAskedTwice(t *testing.T) {
 		return b.post(atFailover+"/settings", b.configured(append(changes, was, "true")...)...)
 	}
 	shared := func() bool {
-		status, err := b.appliance.Status(t.Context())
+		status, err := b.appliance.Backend().Overview.Status(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -447,7 +447,7 @@ func TestTestButtonTestsWhatIsTyped(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Primary)
 	p := b.post(atFailover+"/test", b.configured("test_ips", "198.51.100.254\r\n203.0.113.9", "primary_timeout", "8")...)
-	p.has(t, "0.42 ms", "no answer within 1s", `value="8"`, "198.51.100.254\n203.0.113.9")
+	p.has(t, "0.42 ms", "no answer within 2s", `value="8"`, "198.51.100.254\n203.0.113.9")
 	b.post(atFailover+"/test", b.configured()...).has(t, "Write at least one address to test")
 	b.post(atFailover+"/test", b.configured("test_ips", "nonsense")...).has(t, "is not an IP address")
 	if saved, _ := b.appliance.Backend().Settings.Settings(t.Context()); saved.Version != 1 {

@@ -131,7 +131,7 @@ func TestANoteIsAmongTheChanges(t *testing.T) {
 	b := open(t).signIn(pair.Operator)
 	b.get(Root+"/reports/audit").has(t, "Write a note into the history")
 	b.post(Root+"/reports/note", "text", "replaced the switch").has(t, "The note is in the history.")
-	events, err := b.appliance.History(t.Context(), api.HistoryFilter{Limit: 1})
+	events, err := b.appliance.Backend().Overview.History(t.Context(), api.HistoryFilter{Limit: 1})
 	if err != nil || len(events) != 1 || !strings.Contains(events[0].Text, "replaced the switch") {
 		t.Errorf("the history says %v, %v", events, err)
 	}

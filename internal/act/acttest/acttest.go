@@ -124,9 +124,14 @@ func (a *Agent) Tell(_ context.Context, event failover.Event) {
 	a.done = append(a.done, event)
 }
 
-// Configure implements act.Agent.
+// Configure implements act.Agent. change may ask the agent.
 func (a *Agent) Configure(_ context.Context, change func(*failover.Config)) {
-	a.Show(func(s *agent.Seen) { change(&s.Config) })
+	config := a.Look().Config
+	change(&config)
+	a.mu.Lock()
+	a.seen.Config = config
+	a.mu.Unlock()
+	a.Refresh()
 }
 
 // HandOver implements act.Agent.

@@ -4,25 +4,14 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
+	"time"
 
+	"baton/internal/admin"
 	"baton/internal/api"
+	"baton/internal/failover"
 	"baton/internal/pair"
+	"baton/internal/sharedip"
 )
-
-// Unpair implements api.Relationship.
-func (a *Appliance) Unpair(ctx context.Context, request api.UnpairRequest) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.needPeer(request.Force); err != nil {
-		return err
-	}
-	a.status.Role, a.status.Peer, a.status.ProtectionLevel = pair.Standalone, nil, 0
-	a.status.Readiness, a.status.ProtectionNextStep = nil, ""
-	a.record(ctx, pair.KindUnpaired, "The relationship was broken.", nil)
-	a.wake()
-	return nil
-}
 
 // needPeer refuses without a pair, and without a reachable peer unless alone.
 func (a *Appliance) needPeer(alone bool) error {
@@ -66,48 +55,42 @@ func (a *Appliance) Doctor(context.Context) ([]api.Check, error) {
 	return a.checks(), nil
 }
 
-// EnableSharedIP implements api.Addresses.
-func (a *Appliance) EnableSharedIP(_ context.Context, address netip.Addr) error {
-	return a.tick(address, func(ip *pair.SharedIPStatus) { ip.Shared = true })
+// composeAddresses makes the acts about addresses.
+func (a *Appliance) composeAddresses(shared []pair.SharedIP) {
+	a.addresses = &admin.Addresses{
+		SharedIPs: shared, Agent: a.agent, Link: a.link, Audit: a.lead.Audit, Local: a.data.Local, Settings: a.inForce,
+		Host: network{}, Outside: network{}, KeepOut: func() {}, Enforce: func(*failover.Config) {
+			ticked := a.data.Local.State().SharedIPs
+			a.Change(func(s *pair.Status) {
+				s.SharedIPs = slices.Clone(s.SharedIPs)
+				for i, ip := range s.SharedIPs {
+					s.SharedIPs[i].Shared = slices.Contains(ticked, netip.MustParsePrefix(ip.Address).Addr().String())
+				}
+			})
+		},
+	}
 }
 
-// DisableSharedIP implements api.Addresses.
-func (a *Appliance) DisableSharedIP(_ context.Context, address netip.Addr) error {
-	return a.tick(address, func(ip *pair.SharedIPStatus) { ip.Shared = false })
+// network is one on which nobody has a shared IP, and 198.51.100.0/24 answers pings.
+type network struct{}
+
+// Permitted implements admin.Interfaces.
+func (network) Permitted(string) error { return nil }
+
+// Probe implements admin.Interfaces.
+func (network) Probe(context.Context, []pair.SharedIP, time.Duration) ([]sharedip.Owner, error) {
+	return nil, nil
 }
 
-func (a *Appliance) tick(address netip.Addr, set func(*pair.SharedIPStatus)) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	ips := slices.Clone(a.status.SharedIPs)
-	for i := range ips {
-		if strings.HasPrefix(ips[i].Address, address.String()+"/") {
-			set(&ips[i])
-			a.status.SharedIPs = ips
-			a.wake()
-			return nil
-		}
-	}
-	return pair.Refuse(pair.NotFound, "the configuration file names no shared IP %s: add it there, then try again", address)
-}
-
-// TestIPs implements api.Addresses: 198.51.100.0/24 answers, all else is silent.
-func (a *Appliance) TestIPs(_ context.Context, addresses []netip.Addr) ([]pair.Reach, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(addresses) == 0 {
-		addresses = a.inForce.Get().TestIPs
-	}
-	if len(addresses) == 0 {
-		return nil, pair.Refuse(pair.Refused, "no test IPs are saved: name some, or run baton settings set test_ips=ADDRESS")
-	}
+// Ping answers as machines do that are asked for an echo.
+func (network) Ping(_ context.Context, addresses []netip.Addr) []pair.Reach {
 	near := netip.MustParsePrefix("198.51.100.0/24")
 	results := make([]pair.Reach, len(addresses))
 	for i, address := range addresses {
-		results[i] = pair.Reach{IP: address.String(), Reason: "no answer within 1s"}
+		results[i] = pair.Reach{IP: address.String(), Reason: "no answer within 2s"}
 		if near.Contains(address) {
 			results[i] = pair.Reach{IP: address.String(), Reachable: true, RTTMS: 0.42}
 		}
 	}
-	return results, nil
+	return results
 }

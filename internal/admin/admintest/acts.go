@@ -45,6 +45,7 @@ type acts struct {
 	upkeep        *admin.Upkeep
 	syncs         *admin.Syncs
 	roles         *admin.Roles
+	addresses     *admin.Addresses
 	data          *admin.Data
 	diverged      *admin.Diverged
 	backups       *support.Backups
@@ -116,6 +117,7 @@ func (a *Appliance) compose(t TB) {
 		ID: ID, Name: "alpha", Agent: a.agent, Link: a.link, Store: a.store, Settings: a.inForce, Overview: overview, Names: func(context.Context) {}, Now: a.now,
 	}
 	a.composeLoop(log, overview)
+	a.composeAddresses(shared)
 	a.backups = &support.Backups{Name: "alpha", Version: version, Store: a.store, Lead: lead, Reload: func(context.Context) error { return nil }}
 	a.software = &support.Software{
 		Version: version, Started: Start(), Agent: a.agent, Link: a.link,
@@ -226,6 +228,8 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 		peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {
 			return wire.Plain{}, l.agent.SyncNow(ctx, q.AcceptShrink)
 		}).ServeHTTP(answer, r)
+	case wire.PathPing:
+		peer.Serve((&admin.Addresses{Outside: network{}}).PingAsked).ServeHTTP(answer, r)
 	case wire.PathCancel:
 		peer.Serve(func(context.Context, wire.Plain) (wire.Plain, error) {
 			return wire.Plain{}, (&admin.Syncs{Agent: l.agent}).CancelAsked()

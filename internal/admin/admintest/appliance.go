@@ -61,16 +61,16 @@ type Appliance struct {
 // Backend is the appliance by subject.
 func (a *Appliance) Backend() api.Backend {
 	return api.Backend{
-		Overview:      a,
+		Overview:      overview{a},
 		Reports:       a.reports,
 		Setup:         a.people.Setup,
 		Keys:          a.keys,
-		Relationship:  a,
+		Relationship:  relationship{a},
 		Syncs:         a.syncs,
 		Roles:         roles{a.roles, a},
 		Upkeep:        upkeep{a.upkeep, a.Doctor},
 		Settings:      a.settings,
-		Addresses:     a,
+		Addresses:     a.addresses,
 		Notifications: channels{a.notifications, a.channels},
 		Site:          a.site,
 		Certificates:  a.certificates,
@@ -229,45 +229,4 @@ func (a *Appliance) record(ctx context.Context, kind, text string, detail map[st
 	}
 	a.events++
 	a.Happened(pair.Event{Time: Start().Add(time.Duration(a.events) * time.Minute), Appliance: ID, Kind: kind, Text: text, Detail: detail})
-}
-
-// Status implements api.Overview.
-func (a *Appliance) Status(context.Context) (pair.Status, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.status, nil
-}
-
-// WatchStatus implements api.Overview.
-func (a *Appliance) WatchStatus(ctx context.Context, send func(pair.Status) error) error {
-	for {
-		a.mu.Lock()
-		status, changed := a.status, a.changed
-		a.mu.Unlock()
-		if err := send(status); err != nil {
-			return err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// Health implements api.Overview.
-func (a *Appliance) Health(context.Context) api.Health {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.status.Role == pair.Primary && a.status.State == pair.Steady {
-		return api.Health{Serving: true, Text: "alpha is primary and serves the site."}
-	}
-	return api.Health{Text: "alpha is " + a.status.Role.String() + ": another appliance serves the site."}
-}
-
-// Figures implements api.Overview.
-func (a *Appliance) Figures(context.Context) (api.Figures, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.figures, nil
 }

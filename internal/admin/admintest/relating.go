@@ -55,37 +55,40 @@ func hostPort(address string) (host, port string) {
 	return host, port
 }
 
+// relationship is with the hosts above.
+type relationship struct{ made *Appliance }
+
 // mayPair expects the lock to be held.
-func (a *Appliance) mayPair(host string) error {
+func (r relationship) mayPair(host string) error {
 	switch {
-	case !a.link.Keys.Set:
+	case !r.made.link.Keys.Set:
 		return pair.Refuse(pair.Refused, "no pre-shared key is saved here: run baton key set on both appliances first")
-	case a.status.Role != pair.Standalone:
+	case r.made.status.Role != pair.Standalone:
 		return pair.Refuse(pair.Refused, "this appliance is paired already: run baton unpair first")
 	}
 	return refusal(host)
 }
 
 // PreviewPair implements api.Relationship.
-func (a *Appliance) PreviewPair(ctx context.Context, request api.PairRequest) (api.PairPreview, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (r relationship) PreviewPair(ctx context.Context, request api.PairRequest) (api.PairPreview, error) {
+	r.made.mu.Lock()
+	defer r.made.mu.Unlock()
 	if err := request.Check(); err != nil {
 		return api.PairPreview{}, err
 	}
 	host, port := hostPort(request.Address)
-	if err := a.mayPair(host); err != nil {
+	if err := r.mayPair(host); err != nil {
 		return api.PairPreview{}, err
 	}
 	preview := api.PairPreview{
 		Name: "beta", Version: "1.2.3", Address: net.JoinHostPort(host, port), Reverse: request.Reverse,
 		Text: "All site data on beta will be replaced by that of alpha.",
 	}
-	all, err := a.store.Data.List(ctx)
+	all, err := r.made.store.Data.List(ctx)
 	if err != nil {
 		return api.PairPreview{}, err
 	}
-	preview.Offer = a.data.Offer(all)
+	preview.Offer = r.made.data.Offer(all)
 	for _, data := range all {
 		preview.Brings = append(preview.Brings, data.Spec.String())
 	}
@@ -99,35 +102,49 @@ func (a *Appliance) PreviewPair(ctx context.Context, request api.PairRequest) (a
 }
 
 // Pair implements api.Relationship.
-func (a *Appliance) Pair(ctx context.Context, request api.PairRequest) (pair.PeerStatus, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (r relationship) Pair(ctx context.Context, request api.PairRequest) (pair.PeerStatus, error) {
+	r.made.mu.Lock()
+	defer r.made.mu.Unlock()
 	if err := request.Check(); err != nil {
 		return pair.PeerStatus{}, err
 	}
 	host, port := hostPort(request.Address)
-	if err := a.mayPair(host); err != nil {
+	if err := r.mayPair(host); err != nil {
 		return pair.PeerStatus{}, err
 	}
 	if host == NewerHost && !request.Replace {
 		return pair.PeerStatus{}, pair.Refuse(pair.Refused, "%s holds newer site data: add --replace to overwrite it", host)
 	}
-	a.status.Role = pair.Primary
-	a.status.Epoch = pair.Epoch{Counter: 1, Holder: ID}
-	a.status.ProtectionLevel = 1
-	a.status.Site.Text = "Up, served by alpha; nothing protects it now."
-	a.status.ProtectionNextStep = "Set Network Connectivity Test IPs."
-	a.status.Peer = &pair.PeerStatus{
+	r.made.status.Role = pair.Primary
+	r.made.status.Epoch = pair.Epoch{Counter: 1, Holder: ID}
+	r.made.status.ProtectionLevel = 1
+	r.made.status.Site.Text = "Up, served by alpha; nothing protects it now."
+	r.made.status.ProtectionNextStep = "Set Network Connectivity Test IPs."
+	r.made.status.Peer = &pair.PeerStatus{
 		ID: PeerID, Name: "beta", Address: net.JoinHostPort(host, port), Role: pair.Backup, Version: "1.2.3",
-		Reachable: true, LastContact: Start(), LastContactAgeMS: 120, LastCheck: Start(), Epoch: a.status.Epoch,
+		Reachable: true, LastContact: Start(), LastContactAgeMS: 120, LastCheck: Start(), Epoch: r.made.status.Epoch,
 	}
-	a.status.Readiness = &pair.Readiness{
+	r.made.status.Readiness = &pair.Readiness{
 		TakeoverMS: -1, LossMS: -1, Text: "If the primary failed now, the backup would not take over: Enable Automatic Failover is off.",
 		NextStep: "Check Enable Automatic Failover.",
 	}
-	a.record(ctx, pair.KindPaired, "alpha and beta are a pair.", nil)
-	a.wake()
-	return *a.status.Peer, nil
+	r.made.record(ctx, pair.KindPaired, "alpha and beta are a pair.", nil)
+	r.made.wake()
+	return *r.made.status.Peer, nil
+}
+
+// Unpair implements api.Relationship.
+func (r relationship) Unpair(ctx context.Context, request api.UnpairRequest) error {
+	r.made.mu.Lock()
+	defer r.made.mu.Unlock()
+	if err := r.made.needPeer(request.Force); err != nil {
+		return err
+	}
+	r.made.status.Role, r.made.status.Peer, r.made.status.ProtectionLevel = pair.Standalone, nil, 0
+	r.made.status.Readiness, r.made.status.ProtectionNextStep = nil, ""
+	r.made.record(ctx, pair.KindUnpaired, "The relationship was broken.", nil)
+	r.made.wake()
+	return nil
 }
 
 // Loss implements api.Roles: three files of 4 kB and two users, unless a final data sync

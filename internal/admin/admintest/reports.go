@@ -4,10 +4,7 @@ import (
 	"context"
 	"time"
 
-	"baton/internal/act"
-	"baton/internal/api"
 	"baton/internal/pair"
-	"baton/internal/store"
 )
 
 // Happened appends an event of either appliance, as of a time of its own.
@@ -37,10 +34,4 @@ func (a *Appliance) now() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.newest
-}
-
-// History implements api.Overview.
-func (a *Appliance) History(ctx context.Context, filter api.HistoryFilter) ([]pair.Event, error) {
-	events, err := a.store.History.Events(ctx, store.Filter{Since: filter.Since, Until: filter.Until, Kinds: filter.Kinds, Limit: max(filter.Limit, 1)})
-	return events, act.Failure(err)
 }
