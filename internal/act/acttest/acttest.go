@@ -124,7 +124,7 @@ func (a *Agent) Tell(_ context.Context, event failover.Event) {
 	a.done = append(a.done, event)
 }
 
-// Configure implements act.Agent. change may ask the agent.
+// Configure implements act.Agent; what changes may ask the agent.
 func (a *Agent) Configure(_ context.Context, change func(*failover.Config)) {
 	config := a.Look().Config
 	change(&config)

@@ -1,11 +1,12 @@
 package admintest
 
 import (
+	"context"
+
 	"baton/internal/act"
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/store"
-	"context"
 )
 
 // overview tells of the appliance what a test has said.
