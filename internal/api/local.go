@@ -55,7 +55,7 @@ func (s *Server) ServeLocal(ctx context.Context, listener net.Listener) error {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if server.Shutdown(grace) != nil {
-			_ = server.Close() // whoever still hangs on has had their time
+			_ = server.Close() // their time is over
 		}
 	})
 	defer stopped()

@@ -25,7 +25,7 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, _ = w.Write(text) // the client has gone: nobody is left to tell
+	_, _ = w.Write(text) // an error means that the client has gone
 }
 
 // Metrics returns what /metrics shows, in the text format of Prometheus, version 0.0.4.

@@ -67,8 +67,7 @@ func (r route) within(timeout time.Duration) route {
 
 // Op is an operation: an act of a subject S that is asked for with a question Q and
 // answered with A. It is declared once. The server binds it to the subject of its
-// backend, and whoever has a Client calls it, so that they cannot differ about path,
-// role and types.
+// backend, and clients call it, so that they cannot differ about path, role and types.
 type Op[S, Q, A any] struct{ *operation }
 
 // operation is an Op apart from its types, so that the program has most of its code once.

@@ -14,7 +14,7 @@ const (
 	paceTime  = 2 * time.Minute
 )
 
-// Paced bounds how long an answer may rest with its reader: whoever takes a byte a
+// Paced bounds how long an answer may rest with its reader: a reader that takes a byte a
 // minute would keep a goroutine and the answer in memory for ever. The time counts
 // for each piece while it is written, so that neither a long download nor a stream
 // with nothing to say is cut.

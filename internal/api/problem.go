@@ -93,7 +93,7 @@ func tidy(_ huma.Context, _ string, answer any) (any, error) {
 func (p *problem) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client has gone: nobody is left to tell
+	_ = json.NewEncoder(w).Encode(p) // an error means that the client has gone
 }
 
 // Refuse answers with an error as this interface writes it, for what is none of its

@@ -37,8 +37,8 @@ func (s *Server) serveSecurity() {
 	serve(s, s.backend.Security, ChangeSecurity())
 }
 
-// CheckAdmits refuses options that would lock out whoever saves them over the
-// network.
+// CheckAdmits refuses options that would lock out the user who saves them over
+// the network.
 func CheckAdmits(security pair.Security, caller Caller) error {
 	if caller.Local {
 		return nil

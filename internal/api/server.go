@@ -123,7 +123,7 @@ func document(openAPI *huma.OpenAPI) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/vnd.oai.openapi+json;version=3.1")
-		_, _ = w.Write(text) // the client has gone: nobody is left to tell
+		_, _ = w.Write(text) // an error means that the client has gone
 	})
 }
 
@@ -173,5 +173,5 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	if !health.Serving {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_, _ = w.Write([]byte(health.Text + "\n")) // the client has gone: nobody is left to tell
+	_, _ = w.Write([]byte(health.Text + "\n")) // an error means that the client has gone
 }

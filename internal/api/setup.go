@@ -50,7 +50,7 @@ type SetupRequest struct {
 	Token    string `json:"token,omitempty" maxLength:"200" doc:"One-time setup token, from the log or baton setup"`
 }
 
-// setUp makes the first administrator for whoever may.
+// setUp makes the first administrator if the caller may.
 func (s *Server) setUp(ctx context.Context, request SetupRequest) error {
 	if err := s.checkSetupToken(ctx, request.Token); err != nil {
 		return err
@@ -58,8 +58,8 @@ func (s *Server) setUp(ctx context.Context, request SetupRequest) error {
 	return s.backend.Setup.SetUp(ctx, pair.NewUser{Name: request.User, Role: pair.Administrator, Password: request.Password})
 }
 
-// checkSetupToken lets the local socket pass, and from the network whoever knows
-// the one-time token.
+// checkSetupToken lets the local socket pass, and from the network callers with the
+// one-time token.
 func (s *Server) checkSetupToken(ctx context.Context, token string) error {
 	if caller, _ := CallerFrom(ctx); caller.Local {
 		return nil

@@ -157,9 +157,9 @@ func (a *addresses) Renew(ctx context.Context, term agent.Term) error {
 	return errors.Join(a.lease.Close(), a.park(ctx))
 }
 
-// renew extends traffic first, since that waits for nobody. The lifetimes of the
-// addresses are extended beside the loop: the kernel makes that wait for whoever
-// changes an interface just then.
+// renew extends traffic first, since that waits for no lock. The lifetimes of the
+// addresses are extended outside the loop: the kernel makes that wait while another
+// program changes an interface.
 func (a *addresses) renew(ctx context.Context, length time.Duration, traffic func() error) error {
 	kept := a.kept()
 	if !slices.Equal(kept, a.guarded) { // one is no longer ticked

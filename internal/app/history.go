@@ -10,8 +10,8 @@ import (
 	"baton/internal/store"
 )
 
-// history writes events into the site database, in order, beside whoever
-// reports them: a slow or full disk delays nobody. What cannot be written yet is
+// history writes events into the site database, in order, in the
+// background: a slow or full disk delays no other part of the daemon. What cannot be written yet is
 // kept and tried again.
 type history struct {
 	site *store.Site

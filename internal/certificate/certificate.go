@@ -93,8 +93,8 @@ func (c Certificate) SelfSigned() bool { return bytes.Equal(c.Leaf.RawIssuer, c.
 // Issuer names who vouches for it.
 func (c Certificate) Issuer() string { return printable(c.Leaf.Issuer.String()) }
 
-// printable replaces what could steer a terminal: whoever made a certificate wrote
-// what they liked into it.
+// printable replaces what could steer a terminal: the maker of a certificate can write
+// anything into it.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -109,7 +109,7 @@ func doctorCommand(p *program) *cobra.Command {
 		})
 }
 
-// writeChecks fails, without a word more, if a check does.
+// writeChecks fails, and writes nothing more, if a check fails.
 func (p *program) writeChecks(checks []api.Check) error {
 	failed := false
 	for _, check := range checks {

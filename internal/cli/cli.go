@@ -101,7 +101,7 @@ func (p *program) complain(err error) {
 		parts = joined.Unwrap()
 	}
 	for _, part := range parts {
-		// The other appliance may have had a word in it.
+		// Part of the text may come from the other appliance.
 		if part.Error() == "" {
 			continue
 		}
@@ -191,7 +191,7 @@ func (p *program) command(use, short string, args cobra.PositionalArgs, run func
 	}
 }
 
-// fitting says, of arguments that do not fit, which would.
+// fitting adds to the error about wrong arguments which arguments fit.
 func fitting(args cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, given []string) error {
 		if args(cmd, given) == nil {

@@ -21,7 +21,7 @@ type Flag struct {
 	Name    string // with its dashes
 	Value   string // the kind of value that it takes, as "duration"; empty: none
 	Text    string // what it is for
-	Default string // empty: none worth a word
+	Default string // empty: none that help shows
 }
 
 // Describe returns the program and every command that does something, in the order

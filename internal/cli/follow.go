@@ -37,8 +37,8 @@ func (p *program) follow(ctx context.Context, client *api.Client, task api.Task)
 	}
 }
 
-// tell writes the steps that have ended since the last look and, on a terminal,
-// the progress in place. It returns how many steps have been told.
+// tell writes the steps that have ended since its last call and, on a terminal, the
+// progress in place. It returns how many steps it has written so far.
 func (p *program) tell(task api.Task, told int) (int, error) {
 	if p.flags.json {
 		return told, nil

@@ -71,7 +71,7 @@ func setNotificationsCommand(p *program) *cobra.Command {
 }
 
 // noticeChanges reads the arguments of baton notifications set. A secret among them
-// is refused: whoever lists the processes of the machine could read it.
+// is refused: anybody who lists the processes of the machine could read it.
 func noticeChanges(args []string, given secretOf) (changes map[string]string, keys []string, err error) {
 	if len(args) == 0 && given == (secretOf{}) {
 		return nil, nil, pair.Refuse(pair.Usage, "nothing to change: write KEY=VALUE, as mail.host=mail.example.org")

@@ -82,7 +82,7 @@ func (p *program) prompt(ctx context.Context, terminal *os.File, what string) (s
 }
 
 // confirm has a person type the appliance's name before something is forced. A
-// program's --force is itself the word.
+// program confirms by --force alone.
 func (p *program) confirm(ctx context.Context, client *api.Client, consequence string) error {
 	if !isTerminal(p.stdio.In) {
 		return nil

@@ -50,7 +50,7 @@ func (c *Console) notHere(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(http.StatusForbidden)
-	_, _ = w.Write(page.Bytes()) // the client has gone: nobody is left to tell
+	_, _ = w.Write(page.Bytes()) // an error means that the client has gone
 }
 
 // wantsJSON reports whether a program asks.

@@ -158,7 +158,7 @@ func (v *visit) show(status int, name, title string, data any) error {
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.WriteHeader(status)
-	_, _ = v.w.Write(text.Bytes()) // the client has gone: nobody is left to tell
+	_, _ = v.w.Write(text.Bytes()) // an error means that the client has gone
 	return nil
 }
 

@@ -188,7 +188,7 @@ func (c *Console) licencesText(v *visit) error {
 	for _, licence := range licences {
 		_, err := io.WriteString(v.w, licence.Name+" "+licence.Version+" ("+licence.Kind+")\n\n"+licence.Text+"\n\n\n")
 		if err != nil {
-			return nil //nolint:nilerr // the client has gone: nobody is left to tell
+			return nil //nolint:nilerr // an error means that the client has gone
 		}
 	}
 	return nil

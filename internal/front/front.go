@@ -144,7 +144,7 @@ func (f *Front) move(to position) {
 }
 
 // Serve answers on a listener until ctx is done, which is no error. The gate
-// stays as it is; whoever is held is cut off.
+// stays as it is; requests that are held are cut off.
 func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 	ended := make(chan error, 1)
 	go func() { ended <- f.server.Serve(listener) }()
@@ -191,8 +191,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse answers that the site is not to be had here now. The answer has left when
-// it returns.
+// refuse answers that this appliance does not serve the site now. The answer has left
+// when it returns.
 func (f *Front) refuse(w http.ResponseWriter) {
 	text := f.refusal() + "\n"
 	w.Header().Set("Retry-After", "1")

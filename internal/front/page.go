@@ -68,5 +68,5 @@ func (p *page) serve(w http.ResponseWriter) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-cache") // ask again: it may have changed
-	_, _ = w.Write(p.html)                  // the client has gone: nobody is left to tell
+	_, _ = w.Write(p.html)                  // an error means that the client has gone
 }

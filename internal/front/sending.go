@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stalled is for how long a client takes nothing until nobody waits for it any more: it
-// has gone away without a word, or stopped reading.
+// stalled is how long a client may take nothing before Hold stops waiting for it: it has
+// gone away, or has stopped reading.
 const stalled = time.Second
 
 // connections are those of the site's clients. An answer that a handler has written may
@@ -75,14 +75,14 @@ func (c *connections) sending(before map[net.Conn]rest) (f flow) {
 
 type connKey struct{}
 
-// within has a request know its connection.
+// within puts the connection into the context of its requests.
 func within(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
 // finish waits until the answer to the last request of a connection has left this
-// machine, or its client has stalled: the server closes the connection then, and
-// nobody could tell what is left of it.
+// machine, or its client has stalled. After that the server closes the connection, and
+// what is left of it cannot be asked any more.
 func finish(ctx context.Context) {
 	conn, ok := ctx.Value(connKey{}).(net.Conn)
 	if !ok {

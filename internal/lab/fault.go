@@ -163,8 +163,8 @@ func (l *Lab) Drain(h *Host) (time.Time, error) {
 	return at, h.disk.drain()
 }
 
-// FlushAddress takes an address off the host's interface behind the back of
-// whoever put it there; one that is not there is not missed.
+// FlushAddress takes an address off the host's interface without the
+// program that put it there; one that is not there is no error.
 func (l *Lab) FlushAddress(h *Host, ip netip.Addr) (time.Time, error) {
 	ns, err := h.namespace()
 	if err != nil {

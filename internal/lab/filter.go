@@ -107,7 +107,7 @@ func matchPort(key expr.MetaKey, port string) []expr.Any {
 	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name}}
 }
 
-// flushRules removes every table of the namespace, whoever made it.
+// flushRules removes every table of the namespace, also those of other programs.
 func (ns *namespace) flushRules() error {
 	var conn *nftables.Conn
 	err := ns.run(func() (err error) {

@@ -165,7 +165,7 @@ func (h *Host) signalAll(sig syscall.Signal) (time.Time, error) {
 	return at, nil
 }
 
-// residents lists every process that lives in the namespace, whoever started it;
+// residents lists every process that lives in the namespace, also those of other programs;
 // never this one, although its threads visit there. Dead ones have no namespace.
 func residents(ns *namespace) []int {
 	name, err := ns.identity()

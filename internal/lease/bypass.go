@@ -166,7 +166,7 @@ func dump(family int, question netlink.Message, header int, each func([]netlink.
 // attributeKind is the part of an attribute's type that is no flag.
 const attributeKind = 0x3fff
 
-// trimmed cuts a text off its end.
+// trimmed returns a text without the zero bytes at its end.
 func trimmed(data []byte) []byte { return bytes.TrimRight(data, "\x00") }
 
 func native32(data []byte) uint32 {

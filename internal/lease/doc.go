@@ -8,8 +8,8 @@
 // The entitlement is an element of an nftables set with a timeout in
 // milliseconds. It is renewed from the packet path: a marked packet on the
 // loopback interface, which a rule recognises, sets the element's time anew. A
-// change by netlink would wait for everybody else's changes of the ruleset; the
-// packet waits for nobody. Only installing the tables, and naming the addresses
+// change by netlink would wait until all other programs have changed the ruleset; the
+// packet waits for none of them. Only installing the tables, and naming the addresses
 // that they guard, goes by netlink.
 //
 // It decides nothing: who is entitled, and until when, is handed in. What remains

@@ -65,7 +65,8 @@ func (w *watcher) close() error {
 	return errors.Join(failed...)
 }
 
-// lookEvery bounds how long a change that no event told goes unnoticed.
+// lookEvery is how often the tables are checked without an event: a change that caused no
+// event is found by then.
 const lookEvery = 2 * time.Second
 
 // Run keeps the tables as they were installed: it puts back what somebody else has

@@ -264,7 +264,7 @@ func (l *Lease) name() error {
 func (l *Lease) Open(term Term) error { return l.ask(begin, term) }
 
 // Hold stops all traffic but that of Baton's own ports, both ways. ARP and
-// neighbour solicitations are answered on.
+// neighbour solicitations are still answered.
 func (l *Lease) Hold(term Term) error { return l.ask(hold, term) }
 
 // Renew extends an open lease. One that has run out although the caller is entitled,

@@ -14,8 +14,8 @@ import (
 // them on the loopback interface.
 const discard = 9
 
-// sender sends marked packets. Its sockets are made once, so that to send one needs
-// neither memory nor anybody's leave.
+// sender sends marked packets. Its sockets are made once, so that sending one
+// needs no memory and waits for no lock.
 type sender struct {
 	mu   sync.Mutex
 	four int

@@ -307,7 +307,7 @@ const (
 	advertisement = 136
 )
 
-// renewing carries out what marked packets ask for. Whoever asks in vain gets
+// renewing carries out what marked packets ask for. The sender of one that fails gets
 // EPERM: the lease has run out, or the address is not on this machine.
 func renewing(b *batch, t tableID) {
 	const chain = "renewing"
@@ -352,8 +352,8 @@ func installFrames(b *batch, left, flags uint32, devices []string) {
 	b.rule(t, chain, concat(ours(expr.CmpOpNeq), pass())...)
 	address := concat(protocol(f.ethertype), list(load(expr.PayloadBaseNetworkHeader, f.destination, f.size)))
 	for step, length := range ladder() {
-		// What may be renewed, the other table has judged just before; this one may
-		// have been made anew since.
+		// The other table has just checked what may be renewed. This table may have been
+		// made anew since.
 		for _, a := range timedActs() {
 			anew := begin
 			if a == renewHeld || a == hold {

@@ -39,8 +39,8 @@ func explain(who string, err error) error {
 	return unsent(explainNetwork(who, err), err)
 }
 
-// mostReason bounds what is told of a failure, in characters: part of it is the
-// other side's word.
+// mostReason bounds what is told of a failure, in characters: part of it is what
+// the other side said.
 const mostReason = 400
 
 func explainNetwork(who string, err error) string {

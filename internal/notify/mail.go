@@ -25,7 +25,7 @@ func (s *Sender) mail(ctx context.Context, m pair.Mail, notice Notice) error {
 	}
 	err = client.DialAndSendWithContext(ctx, message)
 	if message.IsDelivered() {
-		return nil // what failed then was the farewell
+		return nil // only the closing command failed
 	}
 	if ctx.Err() != nil {
 		err = ctx.Err()

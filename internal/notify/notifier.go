@@ -51,7 +51,7 @@ type Options struct {
 	Log       *slog.Logger
 }
 
-// How often it looks, although nobody woke it.
+// How often it checks without a call of Wake.
 const (
 	lookEvery  = 15 * time.Second
 	lookAgain  = 5 * time.Second // after a failure to read or to save
@@ -91,7 +91,7 @@ func New(options Options) *Notifier {
 	}
 }
 
-// Wake makes it look at the history and the settings now.
+// Wake has it read the history and the settings now.
 func (n *Notifier) Wake() {
 	select {
 	case n.wake <- struct{}{}:
@@ -99,7 +99,7 @@ func (n *Notifier) Wake() {
 	}
 }
 
-// Run tells until ctx ends. No failure ends it: it says so in the log and tries
+// Run sends notices until ctx ends. No failure ends it: it says so in the log and tries
 // again.
 func (n *Notifier) Run(ctx context.Context) error {
 	var attempts sync.WaitGroup
@@ -300,8 +300,8 @@ func (n *Notifier) attempt(ctx context.Context, settings pair.Notifications, id 
 	return n.Courier.Send(ctx, settings, id, notice)
 }
 
-// settle notes how an attempt ended. One that the daemon's end broke off has not
-// been made.
+// settle notes how an attempt ended. An attempt that was broken off because the daemon
+// stopped does not count.
 func (n *Notifier) settle(ctx context.Context, ended outcome) {
 	delete(n.busy, ended.channel)
 	c := n.outbox.Channels[ended.channel]
@@ -368,7 +368,7 @@ func (n *Notifier) Test(ctx context.Context, settings pair.Notifications, channe
 	return nil
 }
 
-// States tells how each channel fares on this appliance, mail first.
+// States returns the state of each channel on this appliance, mail first.
 func (n *Notifier) States() []pair.ChannelState {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -103,7 +103,7 @@ func readOutbox(text []byte) (*outbox, error) {
 
 func (o *outbox) idle() bool { return o.Heads == nil }
 
-// begin starts at this point of the history: what was before is told to nobody.
+// begin starts at this point of the history: earlier events are not sent.
 func (o *outbox) begin(heads map[pair.ApplianceID]int64, now time.Time) {
 	*o = outbox{
 		Heads: maps.Clone(heads), Daily: now,
@@ -400,8 +400,8 @@ func delay(attempts int) time.Duration {
 	return wait - time.Duration(rand.Float64()*0.25*float64(wait)) //nolint:gosec // nothing secret
 }
 
-// next returns when the outbox has something to do without a new event, but for the
-// channels that are at it.
+// next returns when the outbox has something to do without a new event. It leaves out
+// the channels with an attempt under way.
 func (o *outbox) next(busy map[string]bool) time.Time {
 	var first time.Time
 	for id, c := range o.Channels {
@@ -419,7 +419,7 @@ func (o *outbox) next(busy map[string]bool) time.Time {
 	return first
 }
 
-// state is how a channel fares, for people.
+// state is the state of a channel, for people.
 func (c *channel) state(id string) pair.ChannelState {
 	state := pair.ChannelState{ID: id, Enabled: true, Pending: len(c.Waiting), Dropped: c.Dropped, LastError: c.LastError}
 	if !c.DailyDue.IsZero() {

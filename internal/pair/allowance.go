@@ -7,7 +7,7 @@ import (
 )
 
 // Allowance says which directories may be protected on one machine. Neither the peer
-// nor whoever administers the pair can extend it: only root there.
+// nor an administrator of the pair can extend it, only root on that machine.
 type Allowance struct {
 	Trees []string // of the configuration file: what lies in one may be protected, see Guarded
 	Own   []string // by root's word besides: these, and what lies in them

@@ -5,8 +5,8 @@ import "slices"
 // webhookPrefix is what the keys of a webhook begin with, before its name.
 const webhookPrefix = "webhook."
 
-// Keys implements Keyed. Password and secrets have no key: whoever lists the processes
-// of a machine reads its command lines. The values are not judged here: package notify
+// Keys implements Keyed. Password and secrets have no key: anybody who lists the
+// processes of a machine reads its command lines. The values are not judged here: package notify
 // does that when they are saved.
 func (n Notifications) Keys() []Key[Notifications] {
 	keys := []Key[Notifications]{

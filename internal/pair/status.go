@@ -41,7 +41,7 @@ type Event struct {
 const DetailBySync = "by_sync"
 
 // DetailCause holds, in the details of an event, what a library said of a failure:
-// for whoever looks closer.
+// for a reader who needs more than the sentence.
 const DetailCause = "cause"
 
 // EventID returns the id of an appliance's event with a running number.

@@ -92,8 +92,8 @@ func openByName(dir int, path string, flags int, mode uint32) (int, error) {
 	return fd, err
 }
 
-// again repeats a call that a signal interrupted. EAGAIN is an answer: whoever holds a
-// file by a lease (F_SETLEASE) keeps others from opening it for as long as he likes.
+// again repeats a call that a signal interrupted. EAGAIN is an answer: a process that
+// has a lease on a file (F_SETLEASE) can keep others from opening it for ever.
 func again(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()

@@ -16,9 +16,9 @@ import (
 )
 
 // EndConnections ends the connections that were opened to these addresses on this
-// machine: TCP ones of any program, and those that the kernel forwards. Whoever
-// serves the site elsewhere by now, the kernel would send again what it could not
-// deliver as soon as an address is back here, also hours later: the acknowledgement
+// machine: TCP ones of any program, and those that the kernel forwards. Without
+// that, the kernel would send again what it could not deliver as soon as an address is
+// back here, also hours later, when another machine has served the site meanwhile: the acknowledgement
 // of a write that has been replaced since.
 func (h *Host) EndConnections(ips ...pair.SharedIP) error {
 	if len(ips) == 0 {

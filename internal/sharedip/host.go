@@ -72,13 +72,13 @@ func New(managed []pair.SharedIP, log *slog.Logger) *Host {
 }
 
 // OnPlaced has f called, within Set, when a new address is usable and before it is
-// announced: whoever hears of it must find it open. Call it before the first Set.
+// announced: a machine that hears the announcement must find the address open. Call it before the first Set.
 func (h *Host) OnPlaced(f func()) { h.placed = f }
 
 // Set makes the wanted addresses, and no other managed one, be on their
 // interfaces for the time of the lease (rounded up to whole seconds; 0 is
 // forever), after which the kernel takes them off by itself. Call it again to
-// renew. What has to go goes first, whatever fails and whatever became of ctx; a
+// renew. Addresses are taken off first, even if ctx is cancelled or another step fails; a
 // cancelled ctx claims and renews nothing. A newly claimed address is announced
 // before Set returns.
 func (h *Host) Set(ctx context.Context, wanted []pair.SharedIP, lease time.Duration) error {
@@ -141,7 +141,7 @@ func (h *Host) Close() {
 }
 
 // retire closes a port in the background: the kernel takes some 10 ms for it,
-// too long for whoever waits for what the port has heard.
+// too long for a caller that waits for what the port has heard.
 func (h *Host) retire(p *port) { h.retired.Go(p.close) }
 
 // release takes off every managed address that is not wanted as it stands.
@@ -193,8 +193,8 @@ func (h *Host) claim(ctx context.Context, found survey, ip pair.SharedIP, lease 
 	return nil
 }
 
-// await does not fail: the announcements that follow the first reach whoever
-// found nobody at the address.
+// await does not fail: a machine that got no answer from the address hears one of the
+// later announcements.
 func (h *Host) await(link netlink.Link, ip pair.SharedIP) {
 	if ip.Address.Addr().Is4() || !carrier(link) {
 		return // usable as soon as accepted, or nobody there to tell

@@ -167,8 +167,8 @@ const usableWithin = 100 * time.Millisecond
 
 // awaitUsable waits until the kernel answers for a new IPv6 address: it joins the
 // address's multicast group and adds the local route, in this order, in the
-// background. Who is told of the address earlier finds nobody there, and waits
-// for a second before trying again.
+// background. A machine that is told of the address earlier gets no answer, and
+// waits for a second before trying again.
 func awaitUsable(ip netip.Addr) error {
 	for begun := time.Now(); time.Since(begun) < usableWithin; time.Sleep(100 * time.Microsecond) {
 		routes, err := netlink.RouteGet(ip.AsSlice())

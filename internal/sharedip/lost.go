@@ -16,8 +16,8 @@ import (
 
 // Lost is the lost-address check. It pings target, a machine on the link, from
 // the interface's own address and from the shared one, and reports which pings
-// were answered. Replies to the shared address go to whoever target believes
-// owns it: own answered and shared not means that another machine has taken it.
+// were answered. Replies to the shared address go to the machine that target
+// takes for its owner: own answered and shared not means that another machine has taken it.
 // The check teaches nobody anything: target's MAC is asked for in the name of
 // the own address only, and the pings are frames of our own.
 //

@@ -25,7 +25,7 @@ type port struct {
 	index int    // of the interface, new when it is made anew
 }
 
-// sendOnly opens no ear: the socket's protocol 0 receives nothing.
+// sendOnly is the protocol of a socket that receives nothing.
 const sendOnly = 0
 
 // openPort opens a port for frames of one type. The filter, if any, runs in the
@@ -71,7 +71,7 @@ func (p *port) send(frame []byte) error {
 // question is a dialogue on a port: send is called at once and then at every
 // gap; take gets each frame received and reports whether all is answered. It
 // ends once wait has passed since the first send returned: a machine that has no
-// processor for a while asks later, and hears as long.
+// processor for a while asks later, and listens as long.
 type question struct {
 	wait time.Duration
 	send func() error

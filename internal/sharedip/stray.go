@@ -18,8 +18,8 @@ type Stray struct {
 	Interface string // where it is
 }
 
-// takeOffEvery bounds how often a stray is taken off: whoever puts it on may do so
-// again at once.
+// takeOffEvery bounds how often a stray is taken off: the program that puts it on may do
+// so again at once.
 const takeOffEvery = time.Minute
 
 // lookForStrays takes strays off the interface that the configuration names, and

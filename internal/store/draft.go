@@ -121,8 +121,8 @@ func nameIn(document []byte) string {
 	return site.Name
 }
 
-// Restore replaces all tables but the history by a draft. Whoever had one of them
-// open in an editor is told at saving, and everybody is signed out.
+// Restore replaces all tables but the history by a draft. A user who was editing one
+// of them is told so when saving, and all users are signed out.
 func (s *Site) Restore(ctx context.Context, d *Draft) error {
 	holds, err := d.Contents(ctx)
 	if err != nil {

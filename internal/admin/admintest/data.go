@@ -75,7 +75,7 @@ func (a *Appliance) Directory(t TB, name string) string {
 	return path
 }
 
-// Protect protects a Directory, whoever leads, and returns its path.
+// Protect protects a Directory in either role, and returns its path.
 func (a *Appliance) Protect(t TB, name string) string {
 	t.Helper()
 	path := a.Directory(t, name)

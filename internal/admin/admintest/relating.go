@@ -21,7 +21,7 @@ const (
 	ClockHost   = "clock.example"   // has a clock that is an hour off
 )
 
-// refusal is how a host answers whoever wants to pair with it.
+// refusal is how a host answers a request to pair with it.
 func refusal(host string) error {
 	switch host {
 	case SilentHost:

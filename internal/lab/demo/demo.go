@@ -53,8 +53,8 @@ var ErrFailed = errors.New("the demo failed")
 // shared is the address that the two appliances share.
 func shared() netip.Prefix { return netip.MustParsePrefix("198.51.100.10/24") }
 
-// Run runs the demo until the person quits, the scenario ends or ctx does. Whoever
-// is not root sees the same program start once more in a user namespace.
+// Run runs the demo until the person quits, the scenario ends or ctx does. For a
+// user who is not root the program starts itself again in a user namespace.
 func Run(ctx context.Context, opts Options) error {
 	doors, err := openDoors(ctx)
 	if err != nil {

@@ -77,7 +77,7 @@ func (s *screen) urls(d *doors, password string) {
   %s
     alpha        https://%s/login
     beta         https://%s/login
-    the primary  https://%s/login    at the shared IP, whoever holds it
+    the primary  https://%s/login    at the shared IP
     the site     http://%s/           likewise
 
     Sign in as admin, password %s. The certificates are self-signed: your browser will ask.
