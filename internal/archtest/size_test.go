@@ -35,8 +35,6 @@ func manyMethods() map[string]int {
 		"internal/console.Console":             138,
 		"internal/console.follower":            88,
 		"internal/console.visit":               82,
-		"internal/failover.Config":             41,
-		"internal/failover.turn":               199, // the steps of one decision, and what it has promoted of state and configuration
 		"internal/failover/failovertest.World": 50,
 		"internal/failover/failovertest.play":  64,
 		"test/faults.machine":                  52,

@@ -4,9 +4,9 @@ import "baton/internal/pair"
 
 // becomeStandalone breaks the relationship. The primary serves on; the backup
 // stays closed until nobody answers for its shared IP.
-func (t *turn) becomeStandalone() {
+func becomeStandalone(t *turn) {
 	old := t.Record
-	t.holdEnded(RelationshipBroken)
+	holdEnded(t, RelationshipBroken)
 	t.save(pair.Record{Role: pair.Standalone, Epoch: old.Epoch, Lineage: old.Lineage, Snapshot: old.Snapshot})
 	phase := pair.Steady
 	if !t.Door.serves() {
@@ -25,7 +25,7 @@ func (t *turn) becomeStandalone() {
 // becomePaired begins a relationship: the one that holds the data goes on as
 // primary under a new epoch, the other closes and receives. What the receiver
 // held is set aside first.
-func (t *turn) becomePaired(role pair.Role) {
+func becomePaired(t *turn, role pair.Role) {
 	if t.Record.Role != pair.Standalone {
 		t.do(Finish{Refusal: AlreadyPaired})
 		return
@@ -33,7 +33,7 @@ func (t *turn) becomePaired(role pair.Role) {
 	t.Evidence = Evidence{}
 	t.Peer, t.PeerHeard = pair.View{}, Moment{}
 	if role == pair.Primary {
-		epoch := t.Record.Epoch.Next(t.Self)
+		epoch := t.Record.Epoch.Next(t.config.Self)
 		record := pair.Record{Role: role, Epoch: epoch, Lineage: t.Record.Lineage.Begin(epoch, 0)}
 		t.save(record)
 		t.Confirmed = at(t.now) // the peer has just agreed
@@ -45,14 +45,14 @@ func (t *turn) becomePaired(role pair.Role) {
 		t.do(Finish{Refusal: Agreed})
 		return
 	}
-	t.save(pair.Record{Role: pair.Backup, Diverged: pair.Epoch{Counter: t.Record.Epoch.Counter, Holder: t.Self}})
-	t.close()
+	t.save(pair.Record{Role: pair.Backup, Diverged: pair.Epoch{Counter: t.Record.Epoch.Counter, Holder: t.config.Self}})
+	closeSite(t)
 	t.SnapshotAt, t.PrimaryHeard = Moment{}, Moment{}
 	t.enter(pair.Backup, pair.Releasing, Paired)
 	t.do(Finish{Refusal: Agreed})
 }
 
-func (t *turn) setMaintenance(cmd SetMaintenance) {
+func setMaintenance(t *turn, cmd SetMaintenance) {
 	record := t.Record
 	record.Maintenance, record.MaintenanceUntil = cmd.On, cmd.Until
 	t.save(record)
@@ -60,7 +60,7 @@ func (t *turn) setMaintenance(cmd SetMaintenance) {
 	t.do(Finish{Refusal: Agreed})
 }
 
-func (t *turn) resumeAutomatic() {
+func resumeAutomatic(t *turn) {
 	record := t.Record
 	record.Damped, record.Takeovers = false, 0
 	t.Takeovers = [3]Moment{}

@@ -11,8 +11,8 @@ import (
 // decision knows it. The agent adds since when, and what the edges report.
 func (c Config) Conditions(s State) []pair.Condition {
 	var found []pair.Condition
-	for _, row := range conditionRows() {
-		if row.holds(c, s) {
+	for _, row := range conditionRows(facts{&s, &c, s.Now}) {
+		if row.holds {
 			found = append(found, row.condition)
 		}
 	}
@@ -26,8 +26,9 @@ func (c Config) Because(s State, id string) string {
 	case id == "not-serving" && s.Blocked != Agreed:
 		return s.Blocked.String()
 	case id == "site-sick" && s.Record.Role == pair.Primary:
-		if why := (&turn{Config: c, State: s, now: s.Now}).check(offerGuards()); why != Agreed {
-			return "It stays here: " + c.unoffered(s, why)
+		f := facts{&s, &c, s.Now}
+		if why := f.weigh(offerGuards(f)).why; why != Agreed {
+			return "It stays here: " + unoffered(f, why)
 		}
 	}
 	return ""
@@ -35,13 +36,13 @@ func (c Config) Because(s State, id string) string {
 
 // unoffered says why this primary offers its backup no handover. The reason may lie with
 // the backup.
-func (c Config) unoffered(s State, why Reason) string {
+func unoffered(f facts, why Reason) string {
 	switch {
 	case why == WasSick:
 		return "The site on the backup failed its health checks within the last ten minutes, too."
 	case why == NoCarrier:
 		return "The interface of a shared IP has no carrier on the backup, either."
-	case why == PeerSilent && c.Hears(s, s.Now):
+	case why == PeerSilent && f.hears():
 		return "The backup is not ready to take over."
 	}
 	return why.String()
@@ -49,22 +50,22 @@ func (c Config) unoffered(s State, why Reason) string {
 
 type conditionRow struct {
 	condition pair.Condition
-	holds     func(Config, State) bool
+	holds     bool
 	unready   []Reason // the reasons for which a backup is not ready that it tells
 }
 
-func row(id string, severity pair.Severity, text, nextStep string, holds func(Config, State) bool, unready ...Reason) conditionRow {
+func row(id string, severity pair.Severity, text, nextStep string, holds bool, unready ...Reason) conditionRow {
 	return conditionRow{pair.Condition{ID: id, Severity: severity, Text: text, NextStep: nextStep}, holds, unready}
 }
 
 // Remedy is the next step of a backup that is not ready for a reason: that of the
 // condition that tells the same. If several do, it is that of the condition that is open.
 func (c Config) Remedy(s State, why Reason) (step string) {
-	for _, row := range conditionRows() {
+	for _, row := range conditionRows(facts{&s, &c, s.Now}) {
 		if !slices.Contains(row.unready, why) {
 			continue
 		}
-		if row.holds(c, s) {
+		if row.holds {
 			return row.condition.NextStep
 		}
 		step = cmp.Or(step, row.condition.NextStep)
@@ -72,21 +73,17 @@ func (c Config) Remedy(s State, why Reason) (step string) {
 	return step
 }
 
-func conditionRows() []conditionRow {
-	return slices.Concat(peerConditions(), roleConditions(), readinessConditions(), effectConditions())
+func conditionRows(f facts) []conditionRow {
+	return slices.Concat(peerConditions(f), roleConditions(f), readinessConditions(f), effectConditions(f))
 }
 
-func peerConditions() []conditionRow {
-	failing := func(failure pair.PollFailure) func(Config, State) bool {
-		return func(_ Config, s State) bool { return s.Failed.Set && s.Failure == failure }
-	}
+func peerConditions(f facts) []conditionRow {
+	failing := func(failure pair.PollFailure) bool { return f.Failed.Set && f.Failure == failure }
 	return []conditionRow{
 		row("peer-unreachable", pair.Warning, "The peer does not answer polls.",
 			"Look at the peer machine, its cable and its network.",
-			func(c Config, s State) bool {
-				return s.Record.Role != pair.Standalone && s.Failed.Set && s.Failure == pair.NoAnswer &&
-					!s.PeerHeard.within(c.timeout(s), s.Now)
-			}),
+			f.Record.Role != pair.Standalone && f.Failed.Set && f.Failure == pair.NoAnswer &&
+				!f.hears()),
 		row("key-mismatch", pair.Critical, "The peer has another Inter-appliance Communication Pre-shared Key; nothing is synced, and automatic failover waits.",
 			"Save the same key on the Security page of both appliances.", failing(pair.KeyMismatch), PeerRefusesUs),
 		row("peer-identity-changed", pair.Critical, "The peer shows another certificate than the one it was paired with; it is not trusted.",
@@ -95,134 +92,101 @@ func peerConditions() []conditionRow {
 			"Install the same version of Baton on both appliances.", failing(pair.VersionMismatch), PeerRefusesUs),
 		row("peer-link-down-but-serving", pair.Critical, "The primary does not answer polls, but the shared IP still answers: no takeover.",
 			"Look at the primary: its daemon or the link between the appliances is down, not the machine.",
-			func(c Config, s State) bool {
-				return s.Phase == pair.Suspect && s.Blocked == AddressAnswers && c.ownedLately(s)
-			}, AddressAnswers),
+			f.Phase == pair.Suspect && f.Blocked == AddressAnswers && f.Evidence.ownedLately(f.timeout(), f.now), AddressAnswers),
 		row("own-network-at-fault", pair.Critical, "Neither the primary nor enough test IPs answer: this appliance takes its own network to be at fault and does not take over.",
 			"Look at this machine's cable and switch, and at the test IPs.",
-			func(_ Config, s State) bool {
-				return s.Phase == pair.Suspect && s.Blocked == NetworkLost && s.Evidence.unreached()
-			}, NetworkLost),
+			f.Phase == pair.Suspect && f.Blocked == NetworkLost && f.Evidence.unreached(), NetworkLost),
 		row("shared-ip-foreign", pair.Critical, "Another machine announces the shared IP while this appliance holds it.",
 			"Find the machine that uses the address and take it off there.",
-			func(_ Config, s State) bool { return s.Foreign.within(foreignShown, s.Now) && s.Door == Open }),
+			f.Foreign.within(foreignShown, f.now) && f.Door == Open),
 	}
 }
 
-func roleConditions() []conditionRow {
-	phase := func(role pair.Role, phase pair.Phase) func(Config, State) bool {
-		return func(_ Config, s State) bool { return s.Record.Role == role && s.Phase == phase }
-	}
+func roleConditions(f facts) []conditionRow {
+	stuck := f.Phase == pair.Waiting || f.Phase == pair.Claiming
+	lasting := f.now.Sub(f.Since) > f.config.Timeout // longer than a state that passes by itself
 	return []conditionRow{
 		row("alone", pair.Warning, "This primary serves without a backup that answers.",
-			"Bring the peer back; until then a failure of this machine takes the site down.", phase(pair.Primary, pair.Alone)),
+			"Bring the peer back; until then a failure of this machine takes the site down.", f.Place() == Place{pair.Primary, pair.Alone}),
 		row("isolated", pair.Critical, "This primary hears neither its peer nor enough test IPs, and has taken the shared IP off.",
-			"Look at this machine's cable and switch; it serves again when contact returns, unless the peer took over.", phase(pair.Primary, pair.Isolated)),
+			"Look at this machine's cable and switch; it serves again when contact returns, unless the peer took over.", f.Place() == Place{pair.Primary, pair.Isolated}),
 		row("address-taken", pair.Critical, "Another machine has taken the shared IP; this primary has stepped aside until it hears its peer.",
 			"Restore the link between the two appliances.",
-			func(_ Config, s State) bool { return s.Record.Taken }),
+			f.Record.Taken),
 		row("shared-ip-in-use", pair.Critical, "Another machine answers for the shared IP, so this appliance does not put it on.",
 			"Find the machine that uses the address and take it off there.",
-			func(c Config, s State) bool {
-				return s.Record.Role != pair.Backup && s.Door == Closed && s.Blocked == AddressAnswers &&
-					c.ownedLately(s)
-			}),
+			f.Record.Role != pair.Backup && f.Door == Closed && f.Blocked == AddressAnswers &&
+				f.Evidence.ownedLately(f.timeout(), f.now)),
 		row("conflict", pair.Critical, "Both appliances claim data that the other does not know; neither is overwritten by itself.",
 			"Compare what each holds, then force Become Primary on the one whose data stays, or run there: baton become primary --force.",
-			func(c Config, s State) bool { return c.conflict(s) }, EpochsClash),
+			f.conflict(), EpochsClash),
 		row("not-serving", pair.Critical, "This appliance is the primary, and does not serve the site.",
 			"Look at the other conditions, and at the history: baton history.",
-			func(c Config, s State) bool {
-				stuck := s.Phase == pair.Waiting || s.Phase == pair.Claiming
-				return s.Record.Role == pair.Primary && stuck && s.Now.Sub(s.Since) > deciding*c.timeout(s)
-			}),
+			f.Record.Role == pair.Primary && stuck && f.now.Sub(f.Since) > deciding*f.timeout()),
 		row("primary-set-back", pair.Critical, "This primary's disk was set back to an older state: the backup holds a newer snapshot of the same epoch. Nothing is synced, and there is no automatic failover.",
 			"Choose whose data stays; the other's is set aside. This primary's: force Become Primary here, or run here: baton become primary --force. The backup's: Become Primary there without a final data sync, or run there: baton become primary.",
-			func(_ Config, s State) bool { return s.Record.Role == pair.Primary && s.SetBack }),
+			f.Record.Role == pair.Primary && f.SetBack),
 		row("peer-set-back", pair.Critical, "The primary's disk was set back to an older state: this backup holds a newer snapshot of the same epoch. Nothing is synced, and there is no automatic failover.",
 			"Choose whose data stays; the other's is set aside. This backup's: Become Primary here without a final data sync, or run here: baton become primary. The primary's: force Become Primary there, or run there: baton become primary --force.",
-			func(_ Config, s State) bool { return s.Record.Role == pair.Backup && s.Peer.SetBack }, PrimarySetBack),
+			f.Record.Role == pair.Backup && f.Peer.SetBack, PrimarySetBack),
 		row("no-primary", pair.Critical, "Both appliances are backups, so nobody serves the site.",
 			"Force Become Primary on the one whose data is newer, or run there: baton become primary --force.",
-			func(c Config, s State) bool {
-				// A message of a former backup may come late, after its word as primary.
-				return s.Record.Role == pair.Backup && s.PeerHeard.Set && s.Peer.Role == pair.Backup &&
-					!s.PrimaryHeard.within(c.timeout(s), s.Now) && !s.Peer.Granted && !s.Record.Granted && s.Phase != pair.Releasing && s.Phase != pair.Handover
-			}),
+			// A message of a former backup may come late, after its word as primary.
+			f.Record.Role == pair.Backup && f.PeerHeard.Set && f.Peer.Role == pair.Backup &&
+				!f.PrimaryHeard.within(f.timeout(), f.now) && !f.Peer.Granted && !f.Record.Granted && f.Phase != pair.Releasing && f.Phase != pair.Handover),
 		row("waiting-for-primary", pair.Critical, "This backup has not heard its primary since it started, so it does not take over by itself.",
 			"Bring the primary back, or force Become Primary to serve with the data here: baton become primary --force.",
-			func(c Config, s State) bool {
-				return s.Record.Role == pair.Backup && s.Phase == pair.Waiting && c.lasting(s)
-			}, NeverHeard),
+			f.Record.Role == pair.Backup && f.Phase == pair.Waiting && lasting, NeverHeard),
 		row("still-releasing", pair.Warning, "This backup is still taking its former primaryship down, so it could not take over.",
 			"Wait; if it lasts, look at the log for the disk or the service that does not answer.",
-			func(c Config, s State) bool {
-				return s.Record.Role == pair.Backup && s.Phase == pair.Releasing && c.lasting(s)
-			}, EffectsPending, NotSetAside),
+			f.Record.Role == pair.Backup && f.Phase == pair.Releasing && lasting, EffectsPending, NotSetAside),
 		row("shared-ip-no-carrier", pair.Critical, "The interface of a shared IP has no carrier: this appliance can serve nobody there.",
 			"Look at the cable of that interface and at its switch.",
-			func(c Config, s State) bool {
-				return s.Unplugged.Set && s.Now.Sub(s.Unplugged.At) >= c.timeout(s)
-			}, NoCarrier),
+			f.Unplugged.Set && f.now.Sub(f.Unplugged.At) >= f.timeout(), NoCarrier),
 		row("maintenance", pair.Info, "The pair is in maintenance: no automatic failover.",
 			"When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
-			func(_ Config, s State) bool { return s.Record.Maintenance || s.Peer.Maintenance && s.PeerHeard.Set }, InMaintenance),
+			f.maintained(), InMaintenance),
 		row("observing", pair.Info, "Observe only: automatic failover records what it would do, and does nothing.",
 			"Uncheck observe only on the Failover page when you trust it, or run: baton settings set observe_only=false.",
-			func(c Config, s State) bool {
-				return s.Record.Role != pair.Standalone && c.ObserveOnly && c.AutomaticFailover
-			}, WouldTakeOver),
+			f.Record.Role != pair.Standalone && f.config.ObserveOnly && f.config.AutomaticFailover, WouldTakeOver),
 	}
 }
 
-func readinessConditions() []conditionRow {
-	unready := func(why Reason) func(Config, State) bool {
-		return func(c Config, s State) bool {
-			return s.Record.Role == pair.Backup && c.eligible(s, s.Now) == why
-		}
-	}
-	automatic := func(c Config, s State) bool {
-		return s.Record.Role != pair.Standalone && c.AutomaticFailover && c.BackupOperations
-	}
+func readinessConditions(f facts) []conditionRow {
+	why := eligible(f).why
+	unready := func(missing Reason) bool { return f.Record.Role == pair.Backup && why == missing }
+	automatic := f.Record.Role != pair.Standalone && f.config.AutomaticFailover && f.config.BackupOperations
 	return []conditionRow{
 		row("backup-operations-off", pair.Warning, "Enable Backup Operations is off: nothing is synced by itself, and there is no automatic failover.",
 			"Check Enable Backup Operations on the Failover page, or run: baton settings set backup_operations=true.",
-			func(c Config, s State) bool { return s.Record.Role != pair.Standalone && !c.BackupOperations }, OperationsOff),
+			f.Record.Role != pair.Standalone && !f.config.BackupOperations, OperationsOff),
 		row("automatic-failover-off", pair.Info, "Enable Automatic Failover is off: if the primary fails, the site is down until somebody makes the backup primary.",
 			"Check Enable Automatic Failover on the Failover page, or run: baton settings set automatic_failover=true.",
-			func(c Config, s State) bool {
-				return s.Record.Role != pair.Standalone && c.BackupOperations && !c.AutomaticFailover
-			}, AutomaticOff),
+			f.Record.Role != pair.Standalone && f.config.BackupOperations && !f.config.AutomaticFailover, AutomaticOff),
 		row("no-shared-ip", pair.Warning, "Automatic failover does not function without a shared IP on both appliances.",
 			"Check the same Shared IP on the Failover page of both, or run on both: baton shared-ip enable ADDRESS.",
-			func(c Config, s State) bool {
-				return automatic(c, s) && (!c.SharedIP || s.PeerHeard.Set && !s.Peer.SharedIP)
-			}, NoSharedIP),
+			automatic && (!f.config.SharedIP || f.PeerHeard.Set && !f.Peer.SharedIP), NoSharedIP),
 		row("no-test-ips", pair.Warning, "Automatic failover is off because no Network Connectivity Test IPs are set.",
 			"Set at least one address outside both appliances, as the gateway, on the Failover page, or run: baton settings set test_ips=ADDRESS.",
-			func(c Config, s State) bool { return automatic(c, s) && c.TestIPs == 0 }, NoTestIPs),
+			automatic && f.config.TestIPs == 0, NoTestIPs),
 		row("timeout-below-lease", pair.Info, "The Primary Site Instance Timeout is below 4 s, and the primary has no traffic lease: a hung daemon's address outlasts the timeout, and a takeover then waits until the kernel has dropped the address.",
 			"See on the primary why it has no traffic lease (baton doctor), or set the Primary Site Instance Timeout to 4 s or more.",
-			func(c Config, s State) bool { return automatic(c, s) && !c.LeaseGuards(s) }),
+			automatic && !f.config.LeaseGuards(*f.State)),
 		row("automatic-paused", pair.Critical, "Automatic failover is paused: there were three automatic takeovers within an hour.",
 			"Find the cause in the history, then resume on the Status page, or run: baton resume.",
-			func(_ Config, s State) bool { return s.Record.Damped }, Paused),
+			f.Record.Damped, Paused),
 		row("no-snapshot", pair.Warning, "This backup has no complete snapshot yet and could not take over.",
 			"Wait for the first data sync, or use Sync Now: baton sync --wait.", unready(NoSnapshot), NoSnapshot),
 		row("data-too-old", pair.Warning, "The newest snapshot is older than the highest data age allowed: no automatic failover.",
 			"Look at why data syncs fail, or raise the highest data age on the Failover page (max_data_age).", unready(DataTooOld), DataTooOld),
 		row("data-age-unknown", pair.Warning, "The time of the newest snapshot lies in the future, so its age is not known; with a highest data age set there is no automatic failover.",
 			"Set the clocks of both appliances, as with systemd-timesyncd; the next complete data sync ends this.",
-			func(_ Config, s State) bool {
-				return s.Record.Role == pair.Backup && !s.Record.Snapshot.IsZero() && !s.SnapshotAt.Set
-			}, DataAgeUnknown),
+			f.Record.Role == pair.Backup && !f.Record.Snapshot.IsZero() && !f.SnapshotAt.Set, DataAgeUnknown),
 	}
 }
 
-func effectConditions() []conditionRow {
-	broken := func(effect Effect) func(Config, State) bool {
-		return func(_ Config, s State) bool { return s.Broken == effect }
-	}
+func effectConditions(f facts) []conditionRow {
+	broken := func(effect Effect) bool { return f.Broken == effect }
 	return []conditionRow{
 		row("state-not-saved", pair.Critical, "The state of this appliance could not be written to disk.",
 			"Free some space in data_dir, and see that it is not mounted read-only.", broken(SavingRecord)),
@@ -240,13 +204,9 @@ func effectConditions() []conditionRow {
 			"Free disk space in data_dir, or delete old diverged copies on the Status page: baton diverged list.", broken(SettingAside)),
 		row("site-sick", pair.Critical, "The site on this appliance fails its check (site_check).",
 			"Mend what serves it, as the web server or a disk, or switch: baton become backup --final-sync (if a data sync is refused, as for a missing disk: without --final-sync).",
-			func(_ Config, s State) bool { return s.Sick && s.Door == Open }),
+			f.Sick && f.Door == Open),
 	}
 }
-
-// lasting reports whether role and phase have lasted longer than a state that passes by
-// itself.
-func (c Config) lasting(s State) bool { return s.Now.Sub(s.Since) > c.Timeout }
 
 // ProtectionLevel says how well the pair is guarded against two primaries, 1 to 4,
 // or 0 for not at all: while not paired, and while no peer answers that is the other
@@ -254,7 +214,7 @@ func (c Config) lasting(s State) bool { return s.Now.Sub(s.Since) > c.Timeout }
 // second path to the peer or a watchdog.
 func (c Config) ProtectionLevel(s State, beyond bool) int {
 	switch {
-	case !c.complete(s):
+	case !facts{&s, &c, s.Now}.complete():
 		return 0
 	case c.TestIPs == 0 || !c.SharedIP || !s.Peer.SharedIP || !c.LeaseGuards(s):
 		return 1
@@ -265,12 +225,7 @@ func (c Config) ProtectionLevel(s State, beyond bool) int {
 }
 
 // complete reports whether a primary and a backup hear each other.
-func (c Config) complete(s State) bool {
-	other := map[pair.Role]pair.Role{pair.Primary: pair.Backup, pair.Backup: pair.Primary}[s.Record.Role]
-	return other != pair.Standalone && s.Peer.Role == other && c.Hears(s, s.Now) && !c.conflict(s)
-}
-
-// conflict reports whether either appliance claims data that the other does not know.
-func (c Config) conflict(s State) bool {
-	return s.Phase == pair.Conflict || s.Record.Role != pair.Standalone && s.Peer.Phase == pair.Conflict && c.Hears(s, s.Now)
+func (f facts) complete() bool {
+	other := map[pair.Role]pair.Role{pair.Primary: pair.Backup, pair.Backup: pair.Primary}[f.Record.Role]
+	return other != pair.Standalone && f.Peer.Role == other && f.hears() && !f.conflict()
 }

@@ -83,15 +83,31 @@ const (
 // those are that are held when the site moves; a person waits no longer for a page.
 const HeldLimit = 10 * time.Second
 
-// lease bounds how long an address stays on a host whose daemon is gone: at
+// addressLease bounds how long an address stays on a host whose daemon is gone: at
 // most 2 s, which the kernel counts in whole seconds (measured: an address with
 // 3 s left goes after 3.3 to 4.0 s).
-func (c Config) lease(timeout time.Duration) time.Duration {
-	return min(c.part(leaseLen, timeout), 2*time.Second)
+func addressLease(timeout time.Duration) time.Duration {
+	return min(part(leaseLen, timeout), 2*time.Second)
 }
 
-// armed reports whether the settings let a backup take over by itself.
-func (c Config) armed() bool { return c.AutomaticFailover && c.BackupOperations && c.TestIPs > 0 }
+// part returns a fraction of a timeout.
+func part(fraction float64, timeout time.Duration) time.Duration {
+	return time.Duration(fraction * float64(timeout))
+}
+
+// pace is the spacing of pings and probes.
+func pace(timeout time.Duration) time.Duration {
+	return min(max(timeout/10, pair.MinPoll), maxPace)
+}
+
+// pingWait bounds one round of pings. A round that has its answer ends at once.
+func pingWait(timeout time.Duration) time.Duration { return min(timeout/5, time.Second) }
+
+// pollWait bounds one poll, so that several fit into a timeout and the last of
+// them is young when it ends.
+func pollWait(timeout time.Duration) time.Duration {
+	return min(max(timeout/5, 40*time.Millisecond), 2*time.Second)
+}
 
 // LeaseGuards reports whether the kernel of a primary that hangs has closed its
 // site before a takeover: by the traffic lease, which counts milliseconds, or since
@@ -106,66 +122,10 @@ func (c Config) LeaseGuards(s State) bool {
 	return traffic || c.Timeout >= 4*time.Second
 }
 
-// part returns a fraction of a timeout.
-func (c Config) part(fraction float64, timeout time.Duration) time.Duration {
-	return time.Duration(fraction * float64(timeout))
-}
-
-// timeout is the one that counts while a change of it is under way: the backup
-// keeps to the larger of both sides', everybody else to the smaller, so that a
-// backup never takes over before its primary has stepped down.
-func (c Config) timeout(s State) time.Duration {
-	switch {
-	case s.Peer.Timeout <= 0:
-		return c.Timeout
-	case s.Record.Role == pair.Backup:
-		return max(c.Timeout, s.Peer.Timeout)
-	}
-	return min(c.Timeout, s.Peer.Timeout)
-}
-
-// pace is the spacing of pings and probes.
-func (c Config) pace(s State) time.Duration {
-	return min(max(c.timeout(s)/10, pair.MinPoll), maxPace)
-}
-
-// pingWait bounds one round of pings. A round that has its answer ends at once.
-func (c Config) pingWait(s State) time.Duration { return min(c.timeout(s)/5, time.Second) }
-
-// every is the spacing of polls. It is never so wide that two of them exceed
-// the lease, whatever is set, or being changed.
-func (c Config) every(s State) time.Duration {
-	smaller := c.Timeout
-	if s.Peer.Timeout > 0 {
-		smaller = min(smaller, s.Peer.Timeout)
-	}
-	return max(min(c.Poll, smaller/6), pair.MinPoll)
-}
-
-// pollWait bounds one poll, so that several fit into a timeout and the last of
-// them is young when it ends.
-func (c Config) pollWait(s State) time.Duration {
-	return min(max(c.timeout(s)/5, 40*time.Millisecond), 2*time.Second)
-}
-
 // TriesTestIPs says whether this is a backup that watches its primary and would take
 // over by itself, and how many test IPs it would have to reach.
 func (c Config) TriesTestIPs(s State) (need int, wanted bool) {
 	watches := s.Record.Role == pair.Backup && (s.Phase == pair.Steady || s.Phase == pair.Maintenance)
-	return c.needed(pair.Backup), watches && c.armed()
-}
-
-// needed is how many test IPs must answer for a takeover (any: 1; majority:
-// more than half) or, at a primary, to stay. With the majority rule the primary
-// needs n + 1 - p where p is what a takeover needs, so that both sides can
-// never pass on views that are split.
-func (c Config) needed(role pair.Role) int {
-	takeover := 1
-	if c.Majority {
-		takeover = c.TestIPs/2 + 1
-	}
-	if role == pair.Primary && c.Majority {
-		return c.TestIPs + 1 - takeover
-	}
-	return takeover
+	f := facts{&s, &c, s.Now}
+	return f.needed(pair.Backup), watches && f.armed()
 }

@@ -19,7 +19,7 @@
 //	I8  no automatic change while the primary is heard and healthy
 //
 // Start reading at State, then takeover.go and primary.go; then at the stories
-// in testdata.
+// in testdata. What takes facts only asks; what takes a turn acts.
 package failover
 
 //go:generate go test -run TestStories|TestPageShows . -rewrite

@@ -2,41 +2,41 @@ package failover
 
 import "baton/internal/pair"
 
-// want asks the services for another duty; whatever they were asked for before ends.
+// askServices asks the services for another duty; whatever they were asked for before ends.
 // ServicesSet tells the outcome.
-func (t *turn) want(duty pair.Duty) {
+func askServices(t *turn, duty pair.Duty) {
 	t.Duty, t.DutyAgain = duty, Moment{}
 	t.Stopping = duty == pair.Rest
 	t.do(SetServices{Duty: duty})
 }
 
-// follow has the services of a backup follow the primary's, as soon as nothing runs
+// followPrimaryServices has the services of a backup follow the primary's, as soon as nothing runs
 // here any more that led, and nothing is to be set aside that they would change.
-func (t *turn) follow() {
+func followPrimaryServices(t *turn) {
 	rests := t.Phase == pair.Releasing || t.Phase == pair.Conflict || !t.Record.Diverged.IsZero()
 	switch {
 	case rests && t.Duty != pair.Rest:
-		t.want(pair.Rest)
-	case !rests && t.Duty != pair.Follow && t.closed():
-		t.want(pair.Follow)
+		askServices(t, pair.Rest)
+	case !rests && t.Duty != pair.Follow && t.facts().closed():
+		askServices(t, pair.Follow)
 	}
 }
 
-// unfollow has services rest that followed, on an appliance that is no backup any more and
+// restServices has services rest that followed, on an appliance that is no backup any more and
 // does not open its site yet.
-func (t *turn) unfollow() {
+func restServices(t *turn) {
 	if t.Duty == pair.Follow && t.Door == Closed {
-		t.want(pair.Rest)
+		askServices(t, pair.Rest)
 	}
 }
 
 // servicesSet notes whether the services do what they were asked to.
-func (t *turn) servicesSet(ev ServicesSet) {
+func servicesSet(t *turn, ev ServicesSet) {
 	if ev.Duty != t.Duty {
 		return // they have been asked for something else since
 	}
 	if t.Door == StartingServices {
-		t.opened(StartingServices, StartOfServices, outcome{ev.OK})
+		opened(t, StartingServices, StartOfServices, outcome{ev.OK})
 		return
 	}
 	effect := StartOfServices
@@ -51,16 +51,16 @@ func (t *turn) servicesSet(ev ServicesSet) {
 	}
 	switch ev.Duty {
 	case pair.Rest:
-		t.servicesStopped(ev)
+		servicesStopped(t, ev)
 	case pair.Lead:
-		t.resumed(ev)
+		resumed(t, ev)
 	case pair.Follow:
 	}
 }
 
 // retryServices asks the services again to do what they failed to do.
-func (t *turn) retryServices() {
+func retryServices(t *turn) {
 	if t.DutyAgain.Set && t.due(t.DutyAgain.At) {
-		t.want(t.Duty)
+		askServices(t, t.Duty)
 	}
 }

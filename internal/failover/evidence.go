@@ -8,35 +8,52 @@ import (
 
 // gather pings the test IPs and probes the shared IP, each at its pace, so that
 // a decision finds its evidence ready when it is due.
-func (t *turn) gather() {
-	t.pingTestIPs()
-	t.probeAddress()
+func gather(t *turn) {
+	pingTestIPs(t)
+	probeAddress(t)
 }
 
-func (t *turn) pingTestIPs() {
+func pingTestIPs(t *turn) {
 	e := &t.Evidence
-	e.NextTest = t.soon(e.NextTest, t.pace(t.State))
-	if t.TestIPs == 0 || e.Testing || !t.due(e.NextTest) {
+	e.NextTest = t.soon(e.NextTest, pace(t.timeout()))
+	if t.config.TestIPs == 0 || e.Testing || !t.due(e.NextTest) {
 		return
 	}
 	e.Testing, e.TestBegan = true, t.now
-	e.NextTest = t.now.Add(t.pace(t.State))
-	t.do(TestIPs{Need: t.needed(t.Record.Role), Wait: t.pingWait(t.State)})
+	e.NextTest = t.now.Add(pace(t.timeout()))
+	t.do(TestIPs{Need: t.facts().needed(t.Record.Role), Wait: pingWait(t.timeout())})
 }
 
-func (t *turn) probeAddress() {
+func probeAddress(t *turn) {
 	e := &t.Evidence
-	e.NextProbe = t.soon(e.NextProbe, t.pace(t.State))
-	if !t.SharedIP || e.Probing || !t.due(e.NextProbe) {
+	e.NextProbe = t.soon(e.NextProbe, pace(t.timeout()))
+	if !t.config.SharedIP || e.Probing || !t.due(e.NextProbe) {
 		return
 	}
 	e.Probing, e.ProbeBegan = true, t.now
-	e.NextProbe = t.now.Add(t.pace(t.State))
-	t.do(ProbeAddress{Wait: t.pace(t.State)})
+	e.NextProbe = t.now.Add(pace(t.timeout()))
+	t.do(ProbeAddress{Wait: pace(t.timeout())})
 }
 
-func (t *turn) tested(reached int) {
+// checkAddress asks an on-link test IP whom it takes for the owner of the
+// shared IP: often while the peer is silent, now and then while it is not, to
+// know that the check works on this network.
+func checkAddress(t *turn) {
 	e := &t.Evidence
+	interval := pace(t.timeout())
+	if t.Door == Open && t.Phase != pair.Alone && (e.Trusted || e.Elsewhere >= lostInARow) {
+		interval = lostBaseline
+	}
+	idle := t.config.SharedIP && t.config.TestIPs > 0 && !e.Checking
+	if !idle || e.LastCheck.Set && !t.due(e.LastCheck.At.Add(interval)) {
+		return
+	}
+	e.Checking, e.LastCheck = true, at(t.now)
+	t.do(CheckAddress{})
+}
+
+// tested takes in how a round of pings ended. Enough: as many test IPs answered as are needed.
+func (e *Evidence) tested(enough bool) {
 	if !e.Testing {
 		return
 	}
@@ -44,7 +61,7 @@ func (t *turn) tested(reached int) {
 	switch {
 	case e.TestBegan < e.From:
 		return
-	case reached < t.needed(t.Record.Role):
+	case !enough:
 		e.ReachedSince = Moment{}
 		return
 	}
@@ -54,8 +71,8 @@ func (t *turn) tested(reached int) {
 	}
 }
 
-func (t *turn) probed(result ProbeResult) {
-	e := &t.Evidence
+// probed takes in what a probe of the shared IP found.
+func (e *Evidence) probed(result ProbeResult, now Instant) {
 	if !e.Probing {
 		return
 	}
@@ -63,14 +80,13 @@ func (t *turn) probed(result ProbeResult) {
 	if e.ProbeBegan < e.From {
 		return
 	}
-	e.Probed = at(t.now)
-	if result != ProbeSilent {
-		e.SilentSince, e.Silent, e.Probes = Moment{}, Moment{}, 0
-	}
+	e.Probed = at(now)
 	switch result {
 	case ProbeImpossible:
+		e.notSilent()
 	case ProbeOwned:
-		e.Owned = at(t.now)
+		e.notSilent()
+		e.Owned = at(now)
 	case ProbeSilent:
 		e.Silent = at(e.ProbeBegan)
 		if !e.SilentSince.Set {
@@ -80,16 +96,14 @@ func (t *turn) probed(result ProbeResult) {
 	}
 }
 
-// foreignSeen takes in that another machine says that it has the shared IP: it
-// is as good as its answer to a probe.
-func (t *turn) foreignSeen() {
-	e := &t.Evidence
-	if t.Held {
-		t.Foreign, t.NextPoll = at(t.now), t.now
-		return
-	}
-	e.Owned = at(t.now)
-	e.SilentSince, e.Silent, e.Probes = Moment{}, Moment{}, 0
+// notSilent ends a run of probes that nobody answered.
+func (e *Evidence) notSilent() { e.SilentSince, e.Silent, e.Probes = Moment{}, Moment{}, 0 }
+
+// announced takes in that another machine says that it has the shared IP: that counts as
+// an answer to a probe.
+func (e *Evidence) announced(now Instant) {
+	e.notSilent()
+	e.Owned = at(now)
 }
 
 // rivalSeen takes in that another machine probes the shared IP.
@@ -100,71 +114,8 @@ func (e *Evidence) rivalSeen(now Instant, timeout time.Duration) {
 	e.Rival = at(now)
 }
 
-// rivalDecides reports whether another machine has probed the shared IP within
-// the last timeout and may be about to put it on. One that has probed it for
-// longer than a decision takes does not decide.
-func (t *turn) rivalDecides() bool {
-	e := t.Evidence
-	return e.Rival.Set && !t.due(e.Rival.At.Add(t.timeout(t.State))) &&
-		!t.due(e.RivalSince.At.Add(t.part(deciding, t.timeout(t.State))))
-}
-
-// connected reports whether our own network works: enough test IPs answered in
-// every round for a while, and so lately that a primary is entitled for at least
-// one more.
-func (t *turn) connected() bool {
-	e := t.Evidence
-	return e.Reached.within(t.part(leaseLen, t.timeout(t.State))-t.pace(t.State), t.now) &&
-		e.ReachedSince.Set && t.lasted(e.ReachedSince)
-}
-
-// vouch has pings on which the site is about to be opened entitle from now on: to
-// store that may take a while, in which the answers to younger ones wait.
-func (e *Evidence) vouch(now Instant) {
-	if e.Reached.Set {
-		e.Reached = at(now)
-	}
-}
-
-// silent reports whether the shared IP has been nobody's for a while, asked
-// over a network that worked.
-func (t *turn) silent() bool {
-	e := t.Evidence
-	return e.Probes >= minProbes && e.SilentSince.Set && t.lasted(e.SilentSince) &&
-		e.Silent.within(t.part(freshness, t.timeout(t.State))+t.pace(t.State), t.now)
-}
-
-// ownedLately reports whether somebody answered for the shared IP a short while ago.
-func (c Config) ownedLately(s State) bool {
-	return s.Evidence.Owned.within(c.timeout(s)/2+c.pace(s), s.Now)
-}
-
-// unreached reports whether the newest round of pings that ended fell short.
-func (e Evidence) unreached() bool { return !e.ReachedSince.Set && e.TestBegan > e.From }
-
-func (t *turn) lasted(since Moment) bool {
-	return t.due(since.At.Add(t.part(evidence, t.timeout(t.State))))
-}
-
-// checkAddress asks an on-link test IP whom it takes for the owner of the
-// shared IP: often while the peer is silent, now and then while it is not, to
-// know that the check works on this network.
-func (t *turn) checkAddress() {
-	e := &t.Evidence
-	interval := t.pace(t.State)
-	if t.Door == Open && t.Phase != pair.Alone && (e.Trusted || e.Elsewhere >= lostInARow) {
-		interval = lostBaseline
-	}
-	idle := t.SharedIP && t.TestIPs > 0 && !e.Checking
-	if !idle || e.LastCheck.Set && !t.due(e.LastCheck.At.Add(interval)) {
-		return
-	}
-	e.Checking, e.LastCheck = true, at(t.now)
-	t.do(CheckAddress{})
-}
-
-func (t *turn) checked(owner Owner) {
-	e := &t.Evidence
+// checked takes in whom a lost-address check named. Open: the site is open here.
+func (e *Evidence) checked(owner Owner, open bool) {
 	if !e.Checking {
 		return
 	}
@@ -176,7 +127,7 @@ func (t *turn) checked(owner Owner) {
 	switch owner {
 	case OwnerSelf:
 		// While the address is not here, it only shows an old entry in a cache.
-		e.Trusted, e.Elsewhere, e.Reclaims = e.Trusted || t.Door == Open, 0, 0
+		e.Trusted, e.Elsewhere, e.Reclaims = e.Trusted || open, 0, 0
 	case OwnerElsewhere:
 		e.Elsewhere = min(e.Elsewhere+1, lostInARow)
 	case OwnerUnknown, OwnerNobody:
@@ -184,15 +135,67 @@ func (t *turn) checked(owner Owner) {
 	}
 }
 
+// forget drops the evidence: answers to earlier questions do not count any more.
+func (e *Evidence) forget(now Instant) {
+	e.Reached, e.ReachedSince = Moment{}, Moment{}
+	e.notSilent()
+	e.Elsewhere, e.Checks = 0, 0
+	e.From = now
+}
+
+// vouch has pings on which the site is about to be opened entitle from now on: to
+// store that may take a while, in which the answers to younger ones wait.
+func (e *Evidence) vouch(now Instant) {
+	if e.Reached.Set {
+		e.Reached = at(now)
+	}
+}
+
+// rivalDecided is from when no other machine is about to put the shared IP on, as one that
+// has probed it within the last timeout may be. One that has probed it for longer than a
+// decision takes does not decide.
+func (e Evidence) rivalDecided(timeout time.Duration) Instant {
+	if !e.Rival.Set {
+		return 0
+	}
+	return min(e.Rival.At.Add(timeout), e.RivalSince.At.Add(part(deciding, timeout)))
+}
+
+// connected is from when our own network works: enough test IPs answered in
+// every round for a while, and so lately that a primary is entitled for at least
+// one more.
+func (e Evidence) connected(timeout time.Duration, now Instant) Instant {
+	if !e.ReachedSince.Set || !e.Reached.within(part(leaseLen, timeout)-pace(timeout), now) {
+		return Never
+	}
+	return e.ReachedSince.At.Add(part(evidence, timeout))
+}
+
+// silent is from when the shared IP has been nobody's for a while, asked
+// over a network that worked.
+func (e Evidence) silent(timeout time.Duration, now Instant) Instant {
+	fresh := e.Silent.within(part(freshness, timeout)+pace(timeout), now)
+	if !fresh || e.Probes < minProbes {
+		return Never
+	}
+	return e.SilentSince.At.Add(part(evidence, timeout))
+}
+
+// ownedLately reports whether somebody answered for the shared IP a short while ago.
+func (e Evidence) ownedLately(timeout time.Duration, now Instant) bool {
+	return e.Owned.within(timeout/2+pace(timeout), now)
+}
+
+// unreached reports whether the newest round of pings that ended fell short.
+func (e Evidence) unreached() bool { return !e.ReachedSince.Set && e.TestBegan > e.From }
+
 // taken reports whether another machine has put the shared IP on, as seen by a
 // third one, twice in a row, by a check that is known to work here.
-func (t *turn) taken() bool {
-	return t.Evidence.Trusted && t.Evidence.Elsewhere >= lostInARow
-}
+func (e Evidence) taken() bool { return e.Trusted && e.Elsewhere >= lostInARow }
 
 // nobodyElse reports whether a third machine does not know of another owner, by
 // a check that is known to work here. Without one, there is nothing to ask.
-func (t *turn) nobodyElse() bool {
-	asks := t.Evidence.Trusted && t.SharedIP && t.TestIPs > 0
-	return !asks || t.Evidence.Checks >= lostInARow && !t.taken()
+func (f facts) nobodyElse() bool {
+	asks := f.Evidence.Trusted && f.config.SharedIP && f.config.TestIPs > 0
+	return !asks || f.Evidence.Checks >= lostInARow && !f.Evidence.taken()
 }

@@ -82,4 +82,31 @@ type guardSet uint64
 func (s guardSet) with(g Guard) guardSet { return s | 1<<g }
 
 // obeys reports whether the guard is in force. Only tests take guards out.
-func (c Config) obeys(g Guard) bool { return c.without>>g&1 == 0 }
+func (f facts) obeys(g Guard) bool { return f.config.without>>g&1 == 0 }
+
+// obeys reports whether the guard is in force.
+func (t *turn) obeys(g Guard) bool { return t.facts().obeys(g) }
+
+// guardRow is one condition that must hold, from when it does, and what is said until then.
+type guardRow struct {
+	guard   Guard
+	refusal Reason
+	from    Instant
+}
+
+// verdict is what stands against something, and until when if time alone ends it. Agreed:
+// nothing does.
+type verdict struct {
+	why   Reason
+	until Instant
+}
+
+// weigh returns what the first guard says that does not hold.
+func (f facts) weigh(guards []guardRow) verdict {
+	for _, guard := range guards {
+		if f.now < guard.from && f.obeys(guard.guard) {
+			return verdict{guard.refusal, guard.from}
+		}
+	}
+	return verdict{Agreed, Never}
+}

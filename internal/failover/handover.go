@@ -15,28 +15,28 @@ import (
 // primary in charge.
 
 // becomePrimary is the administrator's word.
-func (t *turn) becomePrimary(cmd BecomePrimary) {
-	if t.outvotes(cmd) {
-		t.outvote()
+func becomePrimary(t *turn, cmd BecomePrimary) {
+	if outvotes(t.facts(), cmd) {
+		outvote(t)
 		return
 	}
-	refusal := t.refusal(cmd)
-	if refusal == Agreed && cmd.Automatic {
-		refusal = t.offerRefusal()
+	why := refusal(t.facts(), cmd)
+	if why == Agreed && cmd.Automatic {
+		why = offerRefusal(t.facts())
 	}
-	if refusal == TooManyTakeovers && !t.Record.Damped {
-		t.damp()
+	if why == TooManyTakeovers && !t.Record.Damped {
+		pauseAutomatic(t)
 	}
-	if refusal != Agreed {
-		t.do(Finish{Refusal: refusal})
+	if why != Agreed {
+		t.do(Finish{Refusal: why})
 		return
 	}
-	if t.Record.Role == pair.Primary || t.Phase == pair.Conflict || !t.reachable() {
-		t.force()
+	if t.Record.Role == pair.Primary || t.Phase == pair.Conflict || !t.facts().reachable() {
+		forcePromotion(t)
 		return
 	}
-	t.Switch = Switch{Final: cmd.FinalSync, Own: cmd.Automatic, Began: t.now, Next: t.Record.Epoch.Next(t.Self)}
-	why := Asked
+	t.Switch = Switch{Final: cmd.FinalSync, Own: cmd.Automatic, Began: t.now, Next: t.Record.Epoch.Next(t.config.Self)}
+	why = Asked
 	if cmd.Automatic {
 		why = PrimaryOffers
 	}
@@ -46,88 +46,90 @@ func (t *turn) becomePrimary(cmd BecomePrimary) {
 		t.do(Sync{})
 		return
 	}
-	t.commit()
+	askCommit(t)
 }
 
 // outvotes reports whether the command decides for a primary that serves: in a
 // conflict, or after it was set back.
-func (t *turn) outvotes(cmd BecomePrimary) bool {
-	return t.Record.Role == pair.Primary && t.Door == Open && (t.Peer.Phase == pair.Conflict || t.SetBack) && cmd.Force
+func outvotes(f facts, cmd BecomePrimary) bool {
+	return f.Record.Role == pair.Primary && f.Door == Open && (f.Peer.Phase == pair.Conflict || f.SetBack) && cmd.Force
 }
 
 // reachable reports whether there is a primary that can be asked to hand over. A
 // peer that has just been handed the site counts, before it has said so itself. A primary
 // in a conflict has nothing to hand over.
-func (t *turn) reachable() bool {
-	lately := t.PrimaryHeard.within(silentPolls*t.every(t.State)+t.pollWait(t.State), t.now)
-	return lately && t.Peer.Phase != pair.Conflict && (t.Peer.Role == pair.Primary || t.Record.Granted)
+func (f facts) reachable() bool {
+	lately := f.PrimaryHeard.within(silentPolls*f.every()+pollWait(f.timeout()), f.now)
+	return lately && f.Peer.Phase != pair.Conflict && (f.Peer.Role == pair.Primary || f.Record.Granted)
 }
 
 // refusal says why an administrator's Become Primary cannot be done as asked.
-func (t *turn) refusal(cmd BecomePrimary) Reason {
+func refusal(f facts, cmd BecomePrimary) Reason {
 	switch {
-	case t.Record.Role == pair.Standalone:
+	case outvotes(f, cmd):
+		return Agreed
+	case f.Record.Role == pair.Standalone:
 		return NotPaired
-	case t.Record.Role == pair.Primary && t.Door != Closed:
+	case f.Record.Role == pair.Primary && f.Door != Closed:
 		return AlreadyPrimary
-	case t.Switch.Step != NoSwitch:
+	case f.Switch.Step != NoSwitch:
 		return SwitchRuns
-	case !t.Record.Diverged.IsZero():
+	case !f.Record.Diverged.IsZero():
 		return NotSetAside
-	case !t.closed():
+	case !f.closed():
 		return EffectsPending
-	case t.Record.Role == pair.Backup && t.Record.Snapshot.IsZero() && !cmd.Force:
+	case f.Record.Role == pair.Backup && f.Record.Snapshot.IsZero() && !cmd.Force:
 		return NoSnapshot
-	case t.Torn && t.Record.Role == pair.Backup && (!cmd.Force || t.Phase != pair.Conflict && t.reachable()):
+	case f.Torn && f.Record.Role == pair.Backup && (!cmd.Force || f.Phase != pair.Conflict && f.reachable()):
 		return DataIsTorn // whoever serves is not asked to stop for it
 	}
-	if t.Phase != pair.Conflict && t.Record.Role == pair.Backup && t.reachable() {
-		if t.Peer.SetBack && cmd.FinalSync {
+	if f.Phase != pair.Conflict && f.Record.Role == pair.Backup && f.reachable() {
+		if f.Peer.SetBack && cmd.FinalSync {
 			return PrimarySetBack // nothing is synced
 		}
 		return Agreed
 	}
 	switch {
-	case !cmd.Force && t.conflict(t.State):
+	case !cmd.Force && f.conflict():
 		return EpochsClash
-	case !cmd.Force && t.Record.Role == pair.Primary && t.SetBack:
+	case !cmd.Force && f.Record.Role == pair.Primary && f.SetBack:
 		return PrimarySetBack
 	case !cmd.Force:
 		return PeerSilent
-	case t.Evidence.Owned.within(t.timeout(t.State), t.now) && t.obeys(GuardForceSilence):
+	case f.Evidence.Owned.within(f.timeout(), f.now) && f.obeys(GuardForceSilence):
 		return AddressAnswers
 	}
 	return Agreed
 }
 
-// force promotes on an administrator's word alone. A peer that is heard may have been
+// forcePromotion promotes on an administrator's word alone. A peer that is heard may have been
 // forced at the same time: it learns of the epoch before anything is opened, and if it
 // has one of its own, there is a conflict.
-func (t *turn) force() {
-	epoch := t.adopt().Next(t.Self)
+func forcePromotion(t *turn) {
+	epoch := adoptEpochs(t).Next(t.config.Self)
 	t.Forced = true
-	if t.PeerHeard.within(t.timeout(t.State), t.now) && t.obeys(GuardForceHeard) {
-		t.begin(epoch)
+	if t.facts().hears() && t.obeys(GuardForceHeard) {
+		beginEpoch(t, epoch)
 		t.enter(pair.Primary, pair.Waiting, ForcedByAdministrator)
 	} else {
-		t.promote(epoch, ForcedByAdministrator)
+		promote(t, epoch, ForcedByAdministrator)
 	}
 	t.do(Finish{Refusal: Agreed})
 }
 
 // outvote decides for a primary that serves: it goes on in a new epoch.
-func (t *turn) outvote() {
-	epoch := t.adopt().Next(t.Self)
+func outvote(t *turn) {
+	epoch := adoptEpochs(t).Next(t.config.Self)
 	record := t.Record
-	record.Epoch, record.Lineage = epoch, record.Lineage.Begin(epoch, t.basis())
+	record.Epoch, record.Lineage = epoch, record.Lineage.Begin(epoch, t.facts().basis())
 	t.save(record)
 	t.SetBack = false
 	t.do(Finish{Refusal: Agreed})
 }
 
-// adopt names the peer's epochs in our lineage, so that the peer knows that a
+// adoptEpochs names the peer's epochs in our lineage, so that the peer knows that a
 // conflict was decided, and returns the highest epoch of all.
-func (t *turn) adopt() (highest pair.Epoch) {
+func adoptEpochs(t *turn) (highest pair.Epoch) {
 	highest = t.Record.Epoch
 	for _, other := range []pair.Epoch{t.Record.Conflict, t.Peer.Epoch} {
 		if !other.IsZero() && other != t.Record.Epoch && !t.Record.Lineage.Contains(other) {
@@ -142,15 +144,12 @@ func (t *turn) adopt() (highest pair.Epoch) {
 
 // endSwitch ends a switch that something else overtakes, and tells the
 // administrator who waits for it.
-func (t *turn) endSwitch(why Reason) {
-	if t.takes() {
+func endSwitch(t *turn, why Reason) {
+	if t.Switch.takes() {
 		t.do(Finish{Refusal: why})
 	}
 	t.Switch = Switch{}
 }
-
-// takes reports whether this appliance is about to take over a planned switch.
-func (t *turn) takes() bool { return t.Switch.Step >= Syncing && t.Switch.Step <= Committing }
 
 // step begins the next step of a switch.
 func (t *turn) step(next SwitchStep) {
@@ -158,61 +157,61 @@ func (t *turn) step(next SwitchStep) {
 	t.Switch.Told, t.Switch.Until = Moment{}, Moment{}
 }
 
-func (t *turn) commit() {
+func askCommit(t *turn) {
 	t.step(Committing)
 	t.do(AskCommit{Next: t.Switch.Next, Final: t.Switch.Final, Wait: commitLimit})
 }
 
 // giveUp ends a switch on the side that takes; the old primary goes on.
-func (t *turn) giveUp(why Reason) {
+func giveUp(t *turn, why Reason) {
 	t.Switch = Switch{}
 	t.do(EndHold{}, Finish{Refusal: why})
-	t.enter(pair.Backup, t.calm(), why)
+	t.enter(pair.Backup, t.facts().calm(), why)
 }
 
-func (t *turn) syncEnded(ok bool) {
+func syncEnded(t *turn, ok bool) {
 	switch {
 	case t.Switch.Step != Syncing && t.Switch.Step != FinalSyncing:
 	case !ok:
-		t.giveUp(SyncFailed)
+		giveUp(t, SyncFailed)
 	case t.Switch.Step == Syncing:
 		t.step(AskingHold)
 		t.do(AskHold{Wait: handoverLimit})
 	default:
-		t.commit()
+		askCommit(t)
 	}
 }
 
-func (t *turn) holdAnswered(ok bool) {
+func holdAnswered(t *turn, ok bool) {
 	switch {
 	case t.Switch.Step != AskingHold:
 	case !ok:
-		t.giveUp(PeerRefused)
+		giveUp(t, PeerRefused)
 	default:
 		t.step(FinalSyncing)
 		t.do(Sync{Final: true})
 	}
 }
 
-func (t *turn) commitAnswered(ok bool) {
+func commitAnswered(t *turn, ok bool) {
 	switch {
 	case t.Switch.Step != Committing:
 	case !ok:
 		// It may have been stored all the same: then the peer's next view
 		// grants us the epoch, see backupHeard.
-		t.giveUp(NoAnswerToCommit)
+		giveUp(t, NoAnswerToCommit)
 	default:
-		t.granted(t.Switch.Next, HandedOver)
+		completeHandover(t, t.Switch.Next, HandedOver)
 	}
 }
 
 // mayGive reports whether this appliance is a primary whose data is the site's.
-func (t *turn) mayGive() bool { return t.Record.Role == pair.Primary && t.Phase != pair.Conflict }
+func (f facts) mayGive() bool { return f.Record.Role == pair.Primary && f.Phase != pair.Conflict }
 
 // commitAsked stores the handover; from then on this appliance is a backup.
-func (t *turn) commitAsked(ask CommitAsked) {
-	if refusal := t.commitRefusal(ask); refusal != Agreed {
-		t.do(AnswerCommit{Refusal: refusal})
+func commitAsked(t *turn, ask CommitAsked) {
+	if why := commitRefusal(t.facts(), ask); why != Agreed {
+		t.do(AnswerCommit{Refusal: why})
 		return
 	}
 	record := t.Record
@@ -228,68 +227,69 @@ func (t *turn) commitAsked(ask CommitAsked) {
 	record.Epoch = ask.Next
 	t.save(record)
 	if t.Switch.holds() && t.Door != Closed {
-		t.do(TurnAway{Wait: min(t.part(turningAway, t.timeout(t.State)), turnAwayLimit)})
+		t.do(TurnAway{Wait: min(part(turningAway, t.timeout()), turnAwayLimit)})
 	}
-	t.release()
+	releaseAddress(t)
 	if t.Switch.Step == Stopped {
 		t.Door = Closed // services are stopped already
 	}
-	t.stopServices()
+	stopServices(t)
 	t.Switch, t.Forced, t.Sick = Switch{Step: Giving, Began: t.now}, false, false
 	t.PrimaryHeard = at(t.now) // the clock of our own watch begins now
 	t.SnapshotAt = at(t.now)
 	t.enter(pair.Backup, pair.Releasing, HandedOver)
 	if !t.Held {
-		t.given()
+		answerCommit(t)
 	}
 }
 
-// given tells the backup that the shared IP is off here.
-func (t *turn) given() {
+// answerCommit tells the backup that the shared IP is off here.
+func answerCommit(t *turn) {
 	t.Switch = Switch{}
 	t.do(AnswerCommit{Refusal: Agreed})
 }
 
-func (t *turn) commitRefusal(ask CommitAsked) Reason {
+// commitRefusal says why this appliance does not hand over as asked.
+func commitRefusal(f facts, ask CommitAsked) Reason {
 	switch {
-	case !t.mayGive():
+	case !f.mayGive():
 		return NotServing
-	case ask.Next != t.Record.Epoch.Next(t.Peer.ID) && t.obeys(GuardHandoverEpoch):
+	case ask.Next != f.Record.Epoch.Next(f.Peer.ID) && f.obeys(GuardHandoverEpoch):
 		return EpochsClash
-	case ask.Final && !t.Switch.Ready && t.obeys(GuardHandoverHeld):
+	case ask.Final && !f.Switch.Ready && f.obeys(GuardHandoverHeld):
 		return NotHeld
 	}
 	return Agreed
 }
 
 // watchSwitch bounds a switch in time, on both sides.
-func (t *turn) watchSwitch() {
+func watchSwitch(t *turn) {
 	switch t.Switch.Step {
 	case NoSwitch, Giving, Resuming:
 	case Holding, Stopped:
-		t.watchHold()
+		watchHold(t)
 	case Syncing:
-		t.watchTaking(handoverLimit)
+		watchTaking(t, handoverLimit)
 	case AskingHold:
-		t.watchTaking(untoldHold)
+		watchTaking(t, untoldHold)
 	case FinalSyncing:
-		t.watchTaking(finalSyncLimit)
+		watchTaking(t, finalSyncLimit)
 	case Committing:
-		t.watchTaking(commitLimit + late)
+		watchTaking(t, commitLimit+late)
 	}
 }
 
 // watchTaking gives a switch up that takes longer than the primary says, or than the
 // limit while it says nothing, or whose primary is gone: then the suspicion can begin.
-func (t *turn) watchTaking(limit time.Duration) {
+func watchTaking(t *turn, limit time.Duration) {
 	until := t.Switch.Began.Add(limit)
 	if t.Switch.Until.Set {
 		until = t.Switch.Until.At
 	}
 	switch {
 	case t.due(until):
-		t.giveUp(TookTooLong)
-	case t.due(t.heardLast().Add(t.timeout(t.State))):
-		t.giveUp(PeerSilent)
+		giveUp(t, TookTooLong)
+	case t.due(t.facts().heardLast().Add(t.timeout())):
+		giveUp(t, PeerSilent)
 	}
 }

@@ -3,90 +3,72 @@ package failover
 import "baton/internal/pair"
 
 // ours reports whether a view is that of our peer.
-func (t *turn) ours(v pair.View) bool {
-	return v.PairID == t.PairID && v.ID != t.Self && t.Record.Role != pair.Standalone
-}
-
-// noteView takes in what the peer says of itself.
-func (t *turn) noteView(h Heard) {
-	v := h.View
-	if !t.ours(v) {
-		return
-	}
-	t.reunited = !t.PeerHeard.within(t.part(leaseLen, t.timeout(t.State)), t.now)
-	t.Peer, t.PeerHeard, t.Failed = v, at(t.now), Moment{}
-	if h.Confirmed.Set && h.Confirmed.At > t.Confirmed.or(-1) {
-		t.Confirmed = h.Confirmed
-	}
-	if v.Role == pair.Primary {
-		t.PrimaryHeard = at(t.now)
-	}
-	t.SetBack = t.Record.Role == pair.Primary && v.Role == pair.Backup &&
-		v.Snapshot.Epoch == t.Record.Epoch && v.Snapshot.Number > t.reached()
+func ours(f facts, v pair.View) bool {
+	return v.PairID == f.config.PairID && v.ID != f.config.Self && f.Record.Role != pair.Standalone
 }
 
 // reached is the number of the newest snapshot that the data of this primary has
 // been through, as far as it remembers. It stores a number before it offers it: who
 // holds a higher one of our epoch has met us before our disk was set back.
-func (t *turn) reached() uint64 {
-	if t.Newest.Epoch == t.Record.Epoch {
-		return max(t.Newest.Number, t.Record.Lineage[0].Snapshot)
+func (f facts) reached() uint64 {
+	if f.Newest.Epoch == f.Record.Epoch {
+		return max(f.Newest.Number, f.Record.Lineage[0].Snapshot)
 	}
-	return t.Record.Lineage[0].Snapshot
+	return f.Record.Lineage[0].Snapshot
 }
 
 // basis is the number of the snapshot that a new epoch goes on from here.
-func (t *turn) basis() uint64 {
-	if t.Record.Role == pair.Primary {
-		return t.reached()
+func (f facts) basis() uint64 {
+	if f.Record.Role == pair.Primary {
+		return f.reached()
 	}
-	return t.Record.Snapshot.Number
+	return f.Record.Snapshot.Number
 }
 
-// heard draws the conclusions.
-func (t *turn) heard(v pair.View) {
-	if !t.ours(v) {
+// hearPeer draws the conclusions.
+func hearPeer(t *turn, v pair.View) {
+	if !ours(t.facts(), v) {
 		return
 	}
 	switch t.Record.Role {
 	case pair.Standalone:
 	case pair.Primary:
-		t.primaryHeard(v)
+		primaryHeard(t, v)
 	case pair.Backup:
-		t.backupHeard(v)
+		backupHeard(t, v)
 	}
 }
 
 // outranked reports whether the peer is known to have, or to follow, another
 // epoch than ours.
-func (t *turn) outranked() bool {
-	return t.Peer.Epoch.Above(t.Record.Epoch) || t.Peer.Epoch.Clashes(t.Record.Epoch) && !t.Peer.Epoch.IsZero()
+func (f facts) outranked() bool {
+	return f.Peer.Epoch.Above(f.Record.Epoch) || f.Peer.Epoch.Clashes(f.Record.Epoch) && !f.Peer.Epoch.IsZero()
 }
 
-func (t *turn) primaryHeard(v pair.View) {
+func primaryHeard(t *turn, v pair.View) {
 	mine := t.Record.Epoch
 	switch {
-	case v.Epoch.Above(mine) && v.Epoch.Holder != t.Self && v.Lineage.Contains(mine):
+	case v.Epoch.Above(mine) && v.Epoch.Holder != t.config.Self && v.Lineage.Contains(mine):
 		if t.obeys(GuardHigherEpoch) {
-			t.stepDown(v)
+			stepDown(t, v)
 		}
 	case v.Epoch.Above(mine), v.Epoch.Clashes(mine):
 		// Nobody can say whose data is newer: a disk from the past, or two
 		// administrators who each forced their side.
-		t.meetConflict(v.Epoch)
+		meetConflict(t, v.Epoch)
 	case t.Phase == pair.Conflict:
-		t.reconcile(v)
-	case t.abandoned(v):
-		t.holdEnded(TakerGaveUp)
+		endConflict(t, v)
+	case abandoned(t.facts(), v):
+		holdEnded(t, TakerGaveUp)
 	case t.Door == Open:
 		t.Forced = false
 	}
-	t.noteRival(v)
+	noteRival(t, v)
 }
 
 // noteRival notes whether the backup may take over by itself. What it is not known
 // to have learned does not bind it, also after a restart here.
-func (t *turn) noteRival(v pair.View) {
+func noteRival(t *turn, v pair.View) {
 	if t.Record.Role != pair.Primary || v.Role != pair.Backup || t.Record.Rival == v.Armed || t.Broken == SavingRecord {
 		return
 	}
@@ -95,15 +77,15 @@ func (t *turn) noteRival(v pair.View) {
 	t.save(record)
 }
 
-// reconcile ends a conflict that has outlived its cause: the same run of the peer
+// endConflict ends a conflict that has outlived its cause: the same run of the peer
 // has shown, for a whole timeout and without a gap, an epoch that agrees with ours.
 // A conflict that comes back within the hour is left to an administrator.
-func (t *turn) reconcile(v pair.View) {
-	lease := t.part(leaseLen, t.timeout(t.State))
+func endConflict(t *turn, v pair.View) {
+	lease := part(leaseLen, t.timeout())
 	if !t.Agreeing.Set || t.AgreeRun != v.Run || t.reunited && t.now.Sub(t.Agreeing.At) > lease {
 		t.Agreeing, t.AgreeRun = at(t.now), v.Run
 	}
-	if v.Role != pair.Backup || t.Reconciled.within(reconcile, t.now) || !t.due(t.Agreeing.At.Add(t.timeout(t.State))) {
+	if v.Role != pair.Backup || t.Reconciled.within(reconcile, t.now) || !t.due(t.Agreeing.At.Add(t.timeout())) {
 		return
 	}
 	record := t.Record
@@ -116,13 +98,13 @@ func (t *turn) reconcile(v pair.View) {
 // abandoned reports whether the backup that asked us to hold requests knows of
 // no handover any more, as after a restart. A message that it sent before it
 // asked says nothing.
-func (t *turn) abandoned(v pair.View) bool {
-	return t.Switch.holds() && v.Phase != pair.Handover &&
-		t.now.Sub(t.Since) > t.part(leaseLen, t.timeout(t.State))
+func abandoned(f facts, v pair.View) bool {
+	return f.Switch.holds() && v.Phase != pair.Handover &&
+		f.now.Sub(f.Since) > part(leaseLen, f.timeout())
 }
 
 // stepDown makes a primary that has been succeeded a backup, traffic first.
-func (t *turn) stepDown(v pair.View) {
+func stepDown(t *turn, v pair.View) {
 	record := t.Record
 	record.Role = pair.Backup
 	if t.obeys(GuardSetAside) {
@@ -131,53 +113,53 @@ func (t *turn) stepDown(v pair.View) {
 	record.Epoch, record.Lineage, record.Granted = v.Epoch, v.Lineage, false
 	record.Taken, record.Rival, record.Conflict = false, false, pair.Epoch{}
 	record.Snapshot = pair.Snapshot{} // what is here now is no snapshot of the new primary's data
-	t.release()
+	releaseAddress(t)
 	t.save(record)
-	t.stopServices()
+	stopServices(t)
 	t.Switch, t.Forced, t.Sick = Switch{}, false, false
 	t.enter(pair.Backup, pair.Releasing, HigherEpoch)
 }
 
 // meetConflict stops the site rather than let two histories grow apart.
-func (t *turn) meetConflict(theirs pair.Epoch) {
+func meetConflict(t *turn, theirs pair.Epoch) {
 	t.Agreeing = Moment{}
 	if t.Record.Conflict == theirs {
 		return
 	}
 	record := t.Record
 	record.Conflict = theirs
-	t.release()
+	releaseAddress(t)
 	t.save(record)
-	t.stopServices()
-	t.endSwitch(EpochsClash)
+	stopServices(t)
+	endSwitch(t, EpochsClash)
 	t.Forced = false
 	t.enter(t.Record.Role, pair.Conflict, EpochsClash)
 }
 
-func (t *turn) backupHeard(v pair.View) {
+func backupHeard(t *turn, v pair.View) {
 	mine := t.Record.Epoch
-	t.tellsOfHold(v.Hold)
+	tellsOfHold(t, v.Hold)
 	switch {
-	case v.Role == pair.Primary && (v.Epoch == mine || v.Epoch.Above(mine) && t.descends(v)):
-		t.followPrimary(v)
+	case v.Role == pair.Primary && (v.Epoch == mine || v.Epoch.Above(mine) && descends(t.facts(), v)):
+		followPrimary(t, v)
 	case v.Role == pair.Primary && (v.Epoch.Above(mine) || v.Epoch.Clashes(mine)):
-		t.meetConflict(v.Epoch)
-	case v.Role == pair.Backup && v.Granted && v.Epoch.Holder == t.Self && v.Epoch.Above(mine):
+		meetConflict(t, v.Epoch)
+	case v.Role == pair.Backup && v.Granted && v.Epoch.Holder == t.config.Self && v.Epoch.Above(mine):
 		// The answer to our question was lost on the way.
-		t.granted(v.Epoch, HandoverCompleted)
+		completeHandover(t, v.Epoch, HandoverCompleted)
 	case t.Phase == pair.Suspect: // alive, whatever its role
 		t.Evidence.forget(t.now)
-		t.enter(pair.Backup, t.calm(), PeerHeard)
+		t.enter(pair.Backup, t.facts().calm(), PeerHeard)
 	}
 }
 
-// granted completes a handover that is stored over there. A peer that has
+// completeHandover completes a handover that is stored over there. A peer that has
 // not heard us lately may have taken the site back since: it is asked first.
-func (t *turn) granted(epoch pair.Epoch, why Reason) {
+func completeHandover(t *turn, epoch pair.Epoch, why Reason) {
 	switch {
-	case !t.mayPromote():
-	case t.heardLately() || !t.obeys(GuardHandoverContact):
-		t.promote(epoch, why)
+	case !t.due(t.facts().mayPromote()):
+	case t.facts().heardLately() || !t.obeys(GuardHandoverContact):
+		promote(t, epoch, why)
 	default:
 		t.NextPoll = t.now
 	}
@@ -185,22 +167,22 @@ func (t *turn) granted(epoch pair.Epoch, why Reason) {
 
 // descends reports whether the peer's data has been through the epoch that ours
 // was copied in. An appliance that holds no data yet follows anybody.
-func (t *turn) descends(v pair.View) bool {
-	return t.Record.Epoch.IsZero() || v.Lineage.Contains(t.Record.Epoch)
+func descends(f facts, v pair.View) bool {
+	return f.Record.Epoch.IsZero() || v.Lineage.Contains(f.Record.Epoch)
 }
 
 // ahead reports whether the data of a primary in a new epoch does not include our newest
 // snapshot: the primary was set back, and an administrator chose it.
-func (t *turn) ahead(v pair.View) bool {
-	mine := t.Record.Snapshot
-	return v.Epoch.Above(t.Record.Epoch) && !mine.IsZero() && v.Lineage.Contains(mine.Epoch) &&
-		mine.Number > v.Lineage.After(mine.Epoch) && t.obeys(GuardAhead)
+func ahead(f facts, v pair.View) bool {
+	mine := f.Record.Snapshot
+	return v.Epoch.Above(f.Record.Epoch) && !mine.IsZero() && v.Lineage.Contains(mine.Epoch) &&
+		mine.Number > v.Lineage.After(mine.Epoch) && f.obeys(GuardAhead)
 }
 
 // followPrimary learns the primary's epoch and ends a suspicion. After a
 // conflict, or if ours is newer, what we hold is set aside first.
-func (t *turn) followPrimary(v pair.View) {
-	conflict, ahead := !t.Record.Conflict.IsZero(), t.ahead(v)
+func followPrimary(t *turn, v pair.View) {
+	conflict, ahead := !t.Record.Conflict.IsZero(), ahead(t.facts(), v)
 	if record := t.Record; record.Epoch != v.Epoch || record.Granted || conflict {
 		if (conflict || ahead) && record.Diverged.IsZero() {
 			record.Diverged = record.Epoch
@@ -221,39 +203,20 @@ func (t *turn) followPrimary(v pair.View) {
 			t.enter(pair.Backup, pair.Releasing, GoesOnOlder)
 			return
 		}
-		t.enter(pair.Backup, t.calm(), t.whyCalm(PrimaryHeard))
+		t.enter(pair.Backup, t.facts().calm(), t.facts().whyCalm(PrimaryHeard))
 	case pair.Handover:
 		if ahead {
-			t.endSwitch(GoesOnOlder)
+			endSwitch(t, GoesOnOlder)
 			t.enter(pair.Backup, pair.Releasing, GoesOnOlder)
 		}
 	case pair.Claiming, pair.Releasing, pair.Alone, pair.Isolated:
 	}
 }
 
-// calm is the phase of a backup, or a serving primary, when nothing is wrong.
-func (t *turn) calm() pair.Phase {
-	if t.maintained() {
-		return pair.Maintenance
+// mayPromote is from when nothing of our own stands in the way of serving.
+func (f facts) mayPromote() Instant {
+	if !f.Record.Diverged.IsZero() || !f.closed() {
+		return Never
 	}
-	return pair.Steady
-}
-
-// whyCalm is why a phase becomes calm: what was calm before has only entered
-// maintenance, or left it.
-func (t *turn) whyCalm(why Reason) Reason {
-	if t.Phase == pair.Steady || t.Phase == pair.Maintenance {
-		return MaintenanceChanged
-	}
-	return why
-}
-
-// maintained reports whether either side is in maintenance.
-func (t *turn) maintained() bool {
-	return t.Record.Maintenance || t.Peer.Maintenance && t.PeerHeard.Set
-}
-
-// mayPromote reports whether nothing of our own stands in the way of serving.
-func (t *turn) mayPromote() bool {
-	return t.Record.Diverged.IsZero() && t.closed() && t.due(t.Retry)
+	return f.Retry
 }

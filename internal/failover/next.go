@@ -14,27 +14,34 @@ import (
 // the event. Release may stand before Save (traffic first); everything else
 // comes after.
 func (c Config) Next(s State, now Instant, ev Event) (State, []Action) {
-	t := &turn{Config: c, State: s, now: max(now, s.Now)}
+	t := &turn{State: s, config: c, now: max(now, s.Now)}
 	t.Wake = Never
-	t.noticeStall()
-	t.noticeSettings()
-	t.handle(ev)
-	t.rules()
-	t.retrySave(ev)
+	noticeStall(t)
+	noticeSettings(t)
+	handle(t, ev)
+	applyRules(t)
+	retrySave(t, ev)
 	t.Now = t.now
 	return t.State, t.actions
 }
 
-// turn is one call of Next: the state being worked on and the actions so far.
+// turn is one call of Next: the state being worked on and the actions so far. Its methods
+// are what a rule may do; the rules are functions of a turn, in the file of their subject.
 type turn struct {
-	Config
 	State
+	config   Config
 	now      Instant
 	stalled  bool // this machine stood still before this turn
 	saves    bool // the record is made durable in this turn
 	reunited bool // the peer was silent for a lease before it was heard in this turn
 	actions  []Action
 }
+
+// facts is what the rules go by, as it is now.
+func (t *turn) facts() facts { return facts{&t.State, &t.config, t.now} }
+
+// timeout is the one that counts now.
+func (t *turn) timeout() time.Duration { return t.facts().timeout() }
 
 func (t *turn) do(actions ...Action) { t.actions = append(t.actions, actions...) }
 
@@ -45,6 +52,12 @@ func (t *turn) due(instant Instant) bool {
 	}
 	t.Wake = min(t.Wake, instant)
 	return false
+}
+
+// heed returns what stands against something, and asks to be woken when time ends it.
+func (t *turn) heed(v verdict) Reason {
+	t.Wake = min(t.Wake, v.until)
+	return v.why
 }
 
 // soon is when something is done again that was planned for an instant, no later
@@ -84,221 +97,133 @@ func (t *turn) save(record pair.Record) {
 	t.saves = true
 }
 
+// changed notes that something changed which the peer has to know, and has it asked now.
+func (t *turn) changed() { t.Changed, t.NextPoll = at(t.now), t.now }
+
 // noticeStall drops what was found out before a pause of this machine: while we
 // stood still, everything may have changed. The entitlement of a primary needs
 // no such care: it counts from instants before the pause, so that it has run
 // out by itself; the reason is told all the same.
-func (t *turn) noticeStall() {
-	t.stalled = t.now.Sub(t.Now) > t.part(leaseLen, t.timeout(t.State))
+func noticeStall(t *turn) {
+	t.stalled = t.now.Sub(t.Now) > part(leaseLen, t.timeout())
 	if t.stalled && t.obeys(GuardStall) {
 		t.Evidence.forget(t.now)
 	}
 }
 
-// forget drops the evidence: answers to earlier questions do not count any more.
-func (e *Evidence) forget(now Instant) {
-	e.Reached, e.ReachedSince = Moment{}, Moment{}
-	e.Silent, e.SilentSince, e.Probes = Moment{}, Moment{}, 0
-	e.Elsewhere, e.Checks = 0, 0
-	e.From = now
-}
-
-func (t *turn) handle(ev Event) {
-	t.observe(ev)
+func handle(t *turn, ev Event) {
+	t.reunited = observe(&t.State, t.facts(), ev)
 	switch ev := ev.(type) {
 	case Heard:
-		t.heard(ev.View)
+		hearPeer(t, ev.View)
 	case PollAnswered:
-		t.heard(ev.View)
+		hearPeer(t, ev.View)
 	case SaveFailed:
-		t.saveFailed(ev.Event)
+		saveFailed(t, ev.Event)
 	default:
-		t.handleOutcome(ev)
+		handleOutcome(t, ev)
 	}
 }
 
-// observe takes in what an event says of the world. It decides nothing, so that
-// it holds even if the turn is undone.
-func (t *turn) observe(ev Event) {
-	switch ev := ev.(type) {
-	case Heard:
-		t.noteView(ev)
-	case PollAnswered:
-		t.Polling = false
-		t.noteView(ev.Heard)
-	case PollFailed:
-		t.Polling = false
-		t.Failure, t.Failed = ev.Reason, at(t.now)
-	case TestIPsAnswered:
-		t.tested(ev.Reached)
-	case AddressProbed:
-		t.probed(ev.Result)
-	case AddressChecked:
-		t.checked(ev.Owner)
-	case ForeignOwner:
-		t.foreignSeen()
-	case RivalProbed:
-		t.Evidence.rivalSeen(t.now, t.timeout(t.State))
-	case SiteHealth:
-		if ev.Check == t.Judged {
-			t.judge(ev.Sick)
-		}
-	case CarrierSeen:
-		t.carrierSeen(ev.Up)
-	case DataChanged:
-		t.Record.Snapshot, t.SnapshotAt = ev.Snapshot, ev.Taken
-	case DataOffered:
-		t.Newest = ev.Snapshot
-	case DataTorn:
-		t.Torn = ev.Torn
-	case ServicesSet:
-		t.Stopping = t.Stopping && !ev.OK
-	case SetAsideDone:
-		t.Setting = false
-	case DataOpened:
-		t.Opening = false
-		t.Torn = t.Torn && !ev.OK
-	case Released:
-		t.Held = t.Held && !ev.OK
-	}
-}
-
-// carrierSeen notes since when the cables of all shared IPs are in, or one is out.
-func (t *turn) carrierSeen(up bool) {
-	switch {
-	case up && t.Unplugged.Set:
-		t.Unplugged, t.Plugged = Moment{}, t.now
-	case !up && !t.Unplugged.Set:
-		t.Unplugged = at(t.now)
-	}
-}
-
-func (t *turn) handleOutcome(ev Event) {
+func handleOutcome(t *turn, ev Event) {
 	switch ev := ev.(type) {
 	case DataOpened:
-		t.opened(OpeningData, OpeningOfData, outcome(ev))
+		opened(t, OpeningData, OpeningOfData, outcome(ev))
 	case ServicesSet:
-		t.servicesSet(ev)
+		servicesSet(t, ev)
 	case Claimed:
-		t.opened(Claiming, ClaimOfAddress, outcome(ev))
+		opened(t, Claiming, ClaimOfAddress, outcome(ev))
 	case Renewed:
-		t.renewed(ev)
+		renewed(t, ev)
 	case RequestsHeld:
-		t.requestsHeld(ev)
+		requestsHeld(t, ev)
 	case TrafficClosed:
-		t.trafficClosed(ev)
+		trafficClosed(t, ev)
 	case Released:
-		t.released(ev)
+		released(t, ev)
 	case SetAsideDone:
-		t.setAsideDone(ev)
+		setAsideDone(t, ev)
 	default:
-		t.handleSwitch(ev)
+		handleSwitch(t, ev)
 	}
 }
 
-func (t *turn) handleSwitch(ev Event) {
+func handleSwitch(t *turn, ev Event) {
 	switch ev := ev.(type) {
 	case SyncEnded:
-		t.syncEnded(ev.OK)
+		syncEnded(t, ev.OK)
 	case HoldAnswered:
-		t.holdAnswered(ev.OK)
+		holdAnswered(t, ev.OK)
 	case CommitAnswered:
-		t.commitAnswered(ev.OK)
+		commitAnswered(t, ev.OK)
 	case HoldAsked:
-		t.holdAsked(ev)
+		holdAsked(t, ev)
 	case CommitAsked:
-		t.commitAsked(ev)
+		commitAsked(t, ev)
 	case HoldEnded:
-		t.holdEnded(TakerGaveUp)
+		holdEnded(t, TakerGaveUp)
 	case AddressTicked:
-		t.addressTicked(ev)
+		addressTicked(t, ev)
 	case BecomePrimary:
-		t.becomePrimary(ev)
+		becomePrimary(t, ev)
 	case BecomeStandalone:
-		t.becomeStandalone()
+		becomeStandalone(t)
 	case BecomePaired:
-		t.becomePaired(ev.Role)
+		becomePaired(t, ev.Role)
 	case SetMaintenance:
-		t.setMaintenance(ev)
+		setMaintenance(t, ev)
 	case Resume:
-		t.resumeAutomatic()
+		resumeAutomatic(t)
 	}
 }
 
-// rules applies everything that follows from the state and the passing of time.
-func (t *turn) rules() {
+// applyRules applies everything that follows from the state and the passing of time.
+func applyRules(t *turn) {
 	before, door := t.Place(), t.Door
 	switch t.Record.Role {
 	case pair.Standalone:
-		t.beStandalone()
+		beStandalone(t)
 	case pair.Primary:
-		t.bePrimary()
+		bePrimary(t)
 	case pair.Backup:
-		t.beBackup()
+		beBackup(t)
 	}
-	t.poll()
-	t.retryRelease()
-	t.retryServices()
-	t.watchSwitch()
+	pollPeer(t)
+	retryRelease(t)
+	retryServices(t)
+	watchSwitch(t)
 	if t.Place() != before || t.Door != door {
 		t.Wake = t.now // other rules hold now
 	}
 }
 
-// poll asks the peer at the poll interval: a backup always, a primary while it
+// pollPeer asks the peer at the poll interval: a backup always, a primary while it
 // does not hear its backup.
-func (t *turn) poll() {
+func pollPeer(t *turn) {
 	wanted := t.Record.Role == pair.Backup || t.Record.Role == pair.Primary &&
-		(t.Door == Closed || t.untold() || !t.PeerHeard.within(silentPolls*t.every(t.State), t.now))
+		(t.Door == Closed || t.facts().mustTell() || !t.PeerHeard.within(silentPolls*t.facts().every(), t.now))
 	if t.Record.Role == pair.Primary && t.PeerHeard.Set && !wanted {
-		t.due(t.PeerHeard.At.Add(silentPolls * t.every(t.State)))
+		t.due(t.PeerHeard.At.Add(silentPolls * t.facts().every()))
 	}
-	t.NextPoll = t.soon(t.NextPoll, t.every(t.State))
-	if t.untold() {
+	t.NextPoll = t.soon(t.NextPoll, t.facts().every())
+	if t.facts().mustTell() {
 		t.NextPoll = t.soon(t.NextPoll, untoldPoll)
 	}
 	if !wanted || t.Polling || !t.due(t.NextPoll) {
 		return
 	}
 	t.Polling = true
-	t.NextPoll = t.now.Add(t.every(t.State))
-	t.do(Poll{Wait: t.pollWait(t.State)})
+	t.NextPoll = t.now.Add(t.facts().every())
+	t.do(Poll{Wait: pollWait(t.timeout())})
 }
 
 // noticeSettings has the peer told soon of settings that have changed.
-func (t *turn) noticeSettings() {
-	if t.InForce != t.SettingsSum {
-		t.InForce = t.SettingsSum
+func noticeSettings(t *turn) {
+	if t.InForce != t.config.SettingsSum {
+		t.InForce = t.config.SettingsSum
 		t.changed()
 	}
-	if t.Judged != t.SiteCheck { // another check has yet to judge
-		t.Judged, t.Sick = t.SiteCheck, false
+	if t.Judged != t.config.SiteCheck { // another check has yet to judge
+		t.Judged, t.Sick = t.config.SiteCheck, false
 	}
 }
-
-// judge takes in what the check of the site has found.
-func (t *turn) judge(sick bool) {
-	switch t.Sick = sick; {
-	case sick:
-		t.SickAt = at(t.now)
-	case t.Serving(): // it has passed the check again here
-		t.SickAt = Moment{}
-	}
-}
-
-// changed notes that the peer has to learn of a change, and has it asked now.
-func (t *turn) changed() { t.Changed, t.NextPoll = at(t.now), t.now }
-
-// untold reports whether the peer is not known yet to have taken in what changed
-// here. A backup takes in settings by asking for them.
-func (t *turn) untold() bool {
-	if t.Record.Role == pair.Standalone {
-		return false
-	}
-	missed := t.Changed.Set && t.Confirmed.or(0) <= t.Changed.At
-	older := t.Record.Role == pair.Primary && t.Peer.Settings != 0 && t.Peer.Settings != t.SettingsSum
-	return missed || older
-}
-
-// silentFor says how long the peer has confirmed nothing.
-func (t *turn) silentFor() time.Duration { return t.now.Sub(t.Confirmed.or(0)) }

@@ -13,49 +13,49 @@ import (
 // offerPause is the time between two offers.
 const offerPause = time.Minute
 
-// offer asks a backup that is well to take over from a primary that is not.
-func (t *turn) offer() {
-	if !t.unwell() || t.check(offerGuards()) != Agreed || !t.due(t.Offered) {
+// offerHandover asks a backup that is well to take over from a primary that is not: its
+// site is sick, does not come up, or the cable of a shared IP is out.
+func offerHandover(t *turn) {
+	f := t.facts()
+	unwell := t.Sick && t.Door == Open || f.incapable() || t.due(unplugged(f))
+	if !unwell || t.heed(f.weigh(offerGuards(f))) != Agreed || !t.due(t.Offered) {
 		return
 	}
 	t.Offered = t.now.Add(offerPause)
 	t.do(OfferHandover{Wait: handoverLimit})
 }
 
-// unwell reports whether the site here does not serve its clients properly: it is sick,
-// does not come up, or the cable of a shared IP is out.
-func (t *turn) unwell() bool {
-	return t.Sick && t.Door == Open || t.incapable() || t.unplugged()
-}
-
-// unplugged reports whether the cable of a shared IP has been out for a timeout.
-func (t *turn) unplugged() bool {
-	return t.Unplugged.Set && t.due(t.Unplugged.At.Add(t.timeout(t.State)))
+// unplugged is from when the cable of a shared IP has been out for a timeout.
+func unplugged(f facts) Instant {
+	if !f.Unplugged.Set {
+		return Never
+	}
+	return f.Unplugged.At.Add(f.timeout())
 }
 
 // offerGuards must all pass before a primary offers a handover by itself. An
 // appliance that may soon be as sick, or is as badly connected, is no target.
-func offerGuards() []guardRow {
+func offerGuards(f facts) []guardRow {
 	return []guardRow{
-		{GuardAutomatic, AutomaticOff, func(t *turn) bool { return t.AutomaticFailover && t.BackupOperations }},
-		{GuardMaintenance, InMaintenance, func(t *turn) bool { return !t.maintained() }},
-		{GuardOfferSwitch, SwitchRuns, func(t *turn) bool { return t.Switch.Step == NoSwitch }},
-		{GuardOfferHeard, PeerSilent, func(t *turn) bool { return t.Peer.Eligible && t.PeerHeard.within(t.timeout(t.State), t.now) }},
-		{GuardOfferSick, WasSick, func(t *turn) bool { return !t.Peer.Sick }},
-		{GuardOfferCarrier, NoCarrier, func(t *turn) bool { return !t.unplugged() || t.Peer.Plugged }},
+		{GuardAutomatic, AutomaticOff, when(f.config.AutomaticFailover && f.config.BackupOperations)},
+		{GuardMaintenance, InMaintenance, when(!f.maintained())},
+		{GuardOfferSwitch, SwitchRuns, when(f.Switch.Step == NoSwitch)},
+		{GuardOfferHeard, PeerSilent, when(f.Peer.Eligible && f.hears())},
+		{GuardOfferSick, WasSick, when(!f.Peer.Sick)},
+		{GuardOfferCarrier, NoCarrier, when(f.now < unplugged(f) || f.Peer.Plugged)},
 	}
 }
 
 // offerRefusal says why this backup does not take what its primary offers by
 // itself: what stands against a takeover stands against this as well.
-func (t *turn) offerRefusal() Reason {
+func offerRefusal(f facts) Reason {
 	switch {
-	case t.Record.Role != pair.Backup:
+	case f.Record.Role != pair.Backup:
 		return Agreed // refused for that reason elsewhere
-	case t.SickAt.within(sickFor, t.now) && t.obeys(GuardOfferSick):
+	case f.SickAt.within(sickFor, f.now) && f.obeys(GuardOfferSick):
 		return WasSick
-	case t.recentTakeovers() >= maxTakeovers && t.obeys(GuardOfferDamping):
+	case f.recentTakeovers() >= maxTakeovers && f.obeys(GuardOfferDamping):
 		return TooManyTakeovers
 	}
-	return t.eligibility()
+	return eligible(f).why
 }

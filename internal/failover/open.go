@@ -2,14 +2,16 @@ package failover
 
 import "baton/internal/pair"
 
-// mayOpen reports whether all that was being closed is closed.
-func (t *turn) mayOpen() bool { return t.Door == Closed && t.closed() && t.due(t.Retry) }
+// mayOpen is from when all that was being closed is closed.
+func (f facts) mayOpen() Instant {
+	if f.Door != Closed || !f.closed() {
+		return Never
+	}
+	return f.Retry
+}
 
-// closed reports whether nothing of a former opening is under way or on.
-func (t *turn) closed() bool { return !t.Opening && !t.Stopping && !t.Held }
-
-// open begins to open the site: data, services, address, in this order.
-func (t *turn) open() {
+// openSite begins to open the site: data, services, address, in this order.
+func openSite(t *turn) {
 	t.Door, t.Opening, t.Broken, t.Blocked = OpeningData, true, NoEffect, Agreed
 	t.DutyAgain = Moment{} // they are about to lead
 	t.do(OpenData{Forced: t.Forced})
@@ -19,111 +21,111 @@ func (t *turn) open() {
 type outcome struct{ OK bool }
 
 // opened takes the next step of opening, or closes again and tries later.
-func (t *turn) opened(step Door, effect Effect, end outcome) {
+func opened(t *turn, step Door, effect Effect, end outcome) {
 	if t.Door != step {
 		return // closed meanwhile
 	}
 	if !end.OK {
-		t.openingFailed(effect, EffectFailed)
+		openingFailed(t, effect, EffectFailed)
 		return
 	}
-	if t.Record.Role == pair.Primary && !t.entitled() && t.obeys(GuardIsolation) {
+	if t.due(t.facts().entitledUntil()) {
 		return // stayEntitled closes, and tells why
 	}
-	if step == StartingServices && !t.mayClaim() {
-		t.openingFailed(NoEffect, AddressAnswers)
+	if step == StartingServices && !t.facts().mayClaim() {
+		openingFailed(t, NoEffect, AddressAnswers)
 		return
 	}
 	switch step {
 	case OpeningData:
 		t.Door = StartingServices
-		t.want(pair.Lead)
+		askServices(t, pair.Lead)
 	case StartingServices:
-		t.putOn()
+		putOn(t)
 	case Claiming:
 		t.Door, t.RenewFails, t.Tries = Open, Moment{}, 0
-		t.NextRenew = t.now.Add(t.leaseNow() / renewals)
+		t.NextRenew = t.now.Add(addressLease(t.timeout()) / renewals)
 	case Closed, Open, Shut:
 	}
 }
 
 // putOn asks for the shared IP, and for its traffic.
-func (t *turn) putOn() {
+func putOn(t *turn) {
 	t.Door, t.Held = Claiming, true
 	t.Evidence.Trusted, t.Evidence.Elsewhere, t.Evidence.LastCheck = false, 0, Moment{}
-	t.do(t.claim())
+	t.do(claim(t.facts()))
 }
 
-func (t *turn) claim() Claim { return Claim{Lease: t.leaseNow(), Until: t.until()} }
+func claim(f facts) Claim { return Claim{Lease: addressLease(f.timeout()), Until: f.entitledUntil()} }
 
 // mayClaim reports whether no other machine has put the shared IP on while the site was
 // being opened here, which may take long.
-func (t *turn) mayClaim() bool {
-	e := t.Evidence
-	return t.Record.Role != pair.Primary || t.heardLately() || !e.Owned.Set || e.Silent.Set && e.Silent.At >= e.Owned.At
+func (f facts) mayClaim() bool {
+	e := f.Evidence
+	return f.Record.Role != pair.Primary || f.heardLately() || !e.Owned.Set || e.Silent.Set && e.Silent.At >= e.Owned.At
 }
 
 // openingFailed closes what was opened so far, to try again soon. It takes
 // nothing from the entitlement.
-func (t *turn) openingFailed(effect Effect, why Reason) {
+func openingFailed(t *turn, effect Effect, why Reason) {
 	forced, reached, since := t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince
-	t.close()
+	closeSite(t)
 	t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince = forced, reached, since
 	if t.Broken, t.Retry = effect, t.now.Add(retryPause); effect != NoEffect {
-		t.backOff()
+		backOff(t)
 	}
 	t.enter(t.Record.Role, pair.Waiting, why)
 }
 
 // backOff plans the next attempt after a failure, each later than the one before.
-func (t *turn) backOff() {
+func backOff(t *turn) {
 	t.Retry = t.now.Add(min(retryPause<<max(t.Tries, 1)/2, longestPause))
 	t.Tries = min(t.Tries+1, 10)
 }
 
-// close stops the site: traffic first, then services. It waits for neither.
-func (t *turn) close() {
-	t.release()
-	t.closeServices()
+// closeSite stops the site: traffic first, then services. It waits for neither.
+func closeSite(t *turn) {
+	releaseAddress(t)
+	closeServices(t)
 }
 
 // closeServices stops what is behind the address, and a switch that would start
 // it again.
-func (t *turn) closeServices() {
-	t.stopServices()
+func closeServices(t *turn) {
+	stopServices(t)
 	t.Switch, t.Forced = Switch{}, false
 }
 
 // renewed closes a site whose address cannot be kept: the kernel drops it when
 // its lifetime ends, and then nobody reaches the site. A backup that is well is
 // offered the site.
-func (t *turn) renewed(ev Renewed) {
+func renewed(t *turn, ev Renewed) {
 	switch {
 	case ev.OK:
 		t.RenewFails = Moment{}
 	case !t.RenewFails.Set:
 		t.RenewFails = at(t.now)
-	case t.Door == Open && t.now.Sub(t.RenewFails.At) >= t.leaseNow():
-		t.openingFailed(ClaimOfAddress, EffectFailed)
+	case t.Door == Open && t.now.Sub(t.RenewFails.At) >= addressLease(t.timeout()):
+		openingFailed(t, ClaimOfAddress, EffectFailed)
 	}
 }
 
 // addressTicked puts a newly enabled address on: for a primary, the link has been
 // asked before. A standalone appliance for which it has not, or where somebody has
 // the address, opens anew, by way of the probes.
-func (t *turn) addressTicked(ev AddressTicked) {
+func addressTicked(t *turn, ev AddressTicked) {
 	free := t.Record.Role == pair.Primary || t.Record.Role == pair.Standalone && ev.Free
 	switch {
 	case free && t.Door == Open && t.Switch.Step == NoSwitch:
-		t.do(t.claim())
+		t.do(claim(t.facts()))
 	case t.Record.Role == pair.Standalone && t.Door != Closed:
-		t.close()
+		closeSite(t)
 		t.enter(pair.Standalone, pair.Waiting, Ticked)
 	}
 }
 
-// release takes the shared IP off. A door that is closed has seen to it.
-func (t *turn) release() {
+// releaseAddress takes the shared IP off. A door that is closed has seen to it.
+func releaseAddress(t *turn) {
 	if t.Door == Closed {
 		return
 	}
@@ -131,18 +133,18 @@ func (t *turn) release() {
 	t.do(Release{})
 }
 
-func (t *turn) stopServices() {
+func stopServices(t *turn) {
 	if t.Door == Closed {
 		return
 	}
 	t.Door = Closed
 	t.Evidence.forget(t.now)
-	t.want(pair.Rest)
+	askServices(t, pair.Rest)
 }
 
-func (t *turn) released(ev Released) {
+func released(t *turn, ev Released) {
 	if !ev.OK {
-		t.Broken, t.ReleaseAt = ReleaseOfAddress, at(t.now.Add(t.pace(t.State)))
+		t.Broken, t.ReleaseAt = ReleaseOfAddress, at(t.now.Add(pace(t.timeout())))
 		return
 	}
 	if t.Broken == ReleaseOfAddress {
@@ -150,30 +152,30 @@ func (t *turn) released(ev Released) {
 	}
 	if t.Door != Closed {
 		// A release that was meant for a turn that could not be saved.
-		t.closeServices()
+		closeServices(t)
 		t.enter(t.Record.Role, pair.Waiting, NotSaved)
 	}
 	if t.Switch.Step == Giving {
-		t.given()
+		answerCommit(t)
 	}
-	t.answerHoldOfClosed()
+	answerHoldOfClosed(t)
 }
 
 // retryRelease repeats a release that failed; the kernel's lease bounds it.
-func (t *turn) retryRelease() {
+func retryRelease(t *turn) {
 	if t.Held && t.Door == Closed && t.ReleaseAt.Set && t.due(t.ReleaseAt.At) {
 		t.ReleaseAt = Moment{}
 		t.do(Release{})
 	}
 }
 
-func (t *turn) setAsideDone(ev SetAsideDone) {
+func setAsideDone(t *turn, ev SetAsideDone) {
 	if t.Record.Diverged.IsZero() {
 		return
 	}
 	if !ev.OK {
 		t.Broken = SettingAside
-		t.backOff()
+		backOff(t)
 		return
 	}
 	t.Tries = 0
@@ -188,8 +190,8 @@ func (t *turn) setAsideDone(ev SetAsideDone) {
 // saveFailed comes in place of a turn that could not be made durable. What the event told
 // stays; what was decided did not happen, and is decided again when its reason comes up
 // again. A primary that would have stepped down closes even so: that needs no disk.
-func (t *turn) saveFailed(undone Event) {
-	t.observe(undone)
+func saveFailed(t *turn, undone Event) {
+	t.reunited = observe(&t.State, t.facts(), undone)
 	t.Broken, t.Retry = SavingRecord, t.now.Add(retryPause)
 	switch undone.(type) {
 	case CommitAsked:
@@ -197,8 +199,8 @@ func (t *turn) saveFailed(undone Event) {
 	case BecomePrimary, BecomeStandalone, BecomePaired, SetMaintenance, Resume:
 		t.do(Finish{Refusal: NotSaved})
 	}
-	if t.Record.Role == pair.Primary && t.Door != Closed && (t.outranked() || t.lost()) {
-		t.close()
+	if t.Record.Role == pair.Primary && t.Door != Closed && (t.facts().outranked() || t.facts().lost()) {
+		closeSite(t)
 		t.enter(pair.Primary, pair.Waiting, NotSaved)
 	}
 }
@@ -206,7 +208,7 @@ func (t *turn) saveFailed(undone Event) {
 // retrySave writes the record again until the disk takes it, so that the
 // condition ends when its cause does. It takes a turn of its own, so that
 // nothing else is undone with it.
-func (t *turn) retrySave(ev Event) {
+func retrySave(t *turn, ev Event) {
 	switch {
 	case t.Broken != SavingRecord || t.saves || !t.due(t.Retry):
 	case ev == Tick{}:

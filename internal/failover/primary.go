@@ -1,172 +1,153 @@
 package failover
 
-import (
-	"time"
-
-	"baton/internal/pair"
-)
+import "baton/internal/pair"
 
 // bePrimary renews the entitlement to serve, or gives it up; and comes back
 // once it is safe.
-func (t *turn) bePrimary() {
-	t.unfollow()
+func bePrimary(t *turn) {
+	restServices(t)
 	if t.Phase == pair.Conflict {
-		t.probeAddress() // so that a forced promotion knows whether the address answers
+		probeAddress(t) // so that a forced promotion knows whether the address answers
 		return
 	}
-	t.offer()
+	offerHandover(t)
 	if t.Door == Closed {
-		t.comeBack()
+		comeBack(t)
 		return
 	}
-	t.stayEntitled()
+	stayEntitled(t)
 	if t.Door == Closed {
 		return
 	}
-	t.due(t.now.Add(t.leaseNow() / renewals)) // so that a pause of this machine is noticed
+	t.due(t.now.Add(addressLease(t.timeout()) / renewals)) // so that a pause of this machine is noticed
 	if !t.Door.serves() {
-		t.probeAddress() // opening may take long
+		probeAddress(t) // opening may take long
 	}
-	t.renew()
-	t.watchAddress()
+	renewLeases(t)
+	watchAddress(t)
 	if t.reunited && t.Door == Open {
 		t.do(Announce{}) // caches may have learned the other machine while we were apart
 	}
-	t.label()
+	namePhase(t)
 }
-
-// leaseNow is the lifetime that the address is given.
-func (t *turn) leaseNow() time.Duration { return t.lease(t.timeout(t.State)) }
 
 // stayEntitled closes the site before the backup could possibly take over: the
 // peer is silent and too few test IPs answer, so our own network is at fault.
-func (t *turn) stayEntitled() {
-	if t.due(t.Confirmed.or(0).Add(t.part(testFrom, t.timeout(t.State)))) {
-		t.pingTestIPs()
+func stayEntitled(t *turn) {
+	if t.due(t.Confirmed.or(0).Add(part(testFrom, t.timeout()))) {
+		pingTestIPs(t)
 	}
-	if t.entitled() || !t.obeys(GuardIsolation) {
+	if !t.due(t.facts().entitledUntil()) {
 		return
 	}
-	t.close()
-	t.enter(pair.Primary, pair.Isolated, t.whyCutOff())
+	closeSite(t)
+	t.enter(pair.Primary, pair.Isolated, whyCutOff(t))
 }
 
-func (t *turn) whyCutOff() Reason {
+func whyCutOff(t *turn) Reason {
 	if t.stalled {
 		return Stalled
 	}
 	return NetworkLost
 }
 
-// entitled reports whether this primary may serve without having met its peer.
-func (t *turn) entitled() bool {
-	return !t.rivalPossible() || t.Forced || !t.due(t.isolatedAt())
-}
-
-// until returns how long traffic may pass, by what is known now: Never if nobody could
-// take over.
-func (t *turn) until() Instant {
-	if t.Record.Role != pair.Primary || !t.rivalPossible() || t.Forced || !t.obeys(GuardIsolation) {
+// entitledUntil is until when this primary may serve without having met its peer, by what
+// is known now: without end if nobody could take over.
+func (f facts) entitledUntil() Instant {
+	if f.Record.Role != pair.Primary || !f.rivalPossible() || f.Forced || !f.obeys(GuardIsolation) {
 		return Never
 	}
-	return t.isolatedAt()
-}
-
-// rivalPossible reports whether a backup may take over by itself, as far as it is
-// known to know the settings. If not, a lone primary has nothing to fear from
-// serving on.
-func (t *turn) rivalPossible() bool {
-	return t.armed() && t.SharedIP || t.Peer.Eligible || t.Record.Rival && t.obeys(GuardRival)
-}
-
-func (t *turn) isolatedAt() Instant {
-	timeout := t.timeout(t.State)
-	contact := t.Confirmed.or(0).Add(t.part(isolate, timeout))
-	if t.Evidence.Reached.Set {
-		return max(contact, t.Evidence.Reached.At.Add(t.part(leaseLen, timeout)))
+	contact := f.Confirmed.or(0).Add(part(isolate, f.timeout()))
+	if f.Evidence.Reached.Set {
+		return max(contact, f.Evidence.Reached.At.Add(part(leaseLen, f.timeout())))
 	}
 	return contact
 }
 
-// renew extends the kernel's leases on the address and its traffic while we are
+// rivalPossible reports whether a backup may take over by itself, by the settings that it is
+// known to have. If not, a lone primary has nothing to fear from serving on.
+func (f facts) rivalPossible() bool {
+	return f.armed() && f.config.SharedIP || f.Peer.Eligible || f.Record.Rival && f.obeys(GuardRival)
+}
+
+// renewLeases extends the kernel's leases on the address and its traffic while we are
 // entitled.
-func (t *turn) renew() {
-	if !t.Door.serves() {
+func renewLeases(t *turn) {
+	if !t.Door.serves() || !t.due(t.NextRenew) {
 		return
 	}
-	if t.due(t.NextRenew) {
-		t.NextRenew = t.now.Add(t.leaseNow() / renewals)
-		t.due(t.NextRenew)
-		t.do(Renew{Lease: t.leaseNow(), Until: t.until(), Shut: t.Door == Shut})
-	}
+	lease := addressLease(t.timeout())
+	t.NextRenew = t.now.Add(lease / renewals)
+	t.due(t.NextRenew)
+	t.do(Renew{Lease: lease, Until: t.facts().entitledUntil(), Shut: t.Door == Shut})
 }
 
 // watchAddress gives way when another machine has put the shared IP on, as a
 // third machine tells while our peer is silent.
-func (t *turn) watchAddress() {
+func watchAddress(t *turn) {
 	if t.Door != Open {
 		return
 	}
-	t.checkAddress()
-	if t.robbed() && t.heir() {
+	checkAddress(t)
+	if t.facts().robbed() && t.facts().heir() {
 		t.Evidence.Reclaims, t.Evidence.Elsewhere = t.Evidence.Reclaims+1, 0
 		t.do(Announce{})
 	}
-	if !t.lost() {
+	if !t.facts().lost() {
 		return
 	}
 	record := t.Record
 	record.Taken = true
-	t.close()
+	closeSite(t)
 	t.save(record)
 	t.enter(pair.Primary, pair.Isolated, AddressTaken)
 }
 
 // robbed reports whether the shared IP is another machine's while our peer is silent.
-func (t *turn) robbed() bool {
-	return t.Door == Open && !t.Forced && t.taken() && t.obeys(GuardLostAddress) &&
-		t.silentFor() > t.part(leaseLen, t.timeout(t.State))
+func (f facts) robbed() bool {
+	return f.Door == Open && !f.Forced && f.Evidence.taken() && f.obeys(GuardLostAddress) &&
+		f.now.Sub(f.Confirmed.or(0)) > part(leaseLen, f.timeout())
 }
 
 // heir reports whether we succeeded our peer, and it has not been heard to
 // follow: it can only have come back with its old epoch. Then it should give
 // way, not we; but announcing must help soon.
-func (t *turn) heir() bool {
-	return t.Peer.Role == pair.Primary && t.Record.Epoch.Above(t.Peer.Epoch) && t.Evidence.Reclaims < maxReclaims
+func (f facts) heir() bool {
+	return f.Peer.Role == pair.Primary && f.Record.Epoch.Above(f.Peer.Epoch) && f.Evidence.Reclaims < maxReclaims
 }
 
 // lost reports whether the shared IP is to be left to the machine that has it.
-func (t *turn) lost() bool { return t.robbed() && !t.heir() }
+func (f facts) lost() bool { return f.robbed() && !f.heir() }
 
-// label names the phase of a primary that serves.
-func (t *turn) label() {
+// namePhase names the phase of a primary that serves.
+func namePhase(t *turn) {
 	if t.Door != Open || t.Switch.holds() {
 		return
 	}
-	lease := t.part(leaseLen, t.timeout(t.State))
+	lease := part(leaseLen, t.timeout())
 	if !t.due(t.Confirmed.or(0).Add(lease)) {
-		t.enter(pair.Primary, t.calm(), t.whyCalm(PeerHeard))
+		t.enter(pair.Primary, t.facts().calm(), t.facts().whyCalm(PeerHeard))
 		return
 	}
 	t.enter(pair.Primary, pair.Alone, PeerSilent)
 }
 
 // comeBack opens the site of a primary that has just started, or was isolated.
-func (t *turn) comeBack() {
+func comeBack(t *turn) {
 	if t.Switch.Step == Stopped {
 		return // the backup pulls the final data sync
 	}
-	t.gather()
+	gather(t)
 	if t.Evidence.Trusted {
-		t.checkAddress()
+		checkAddress(t)
 	}
-	t.endRetries()
-	t.Blocked = t.comeBackReason()
+	endRetries(t)
+	t.Blocked = t.heed(mayComeBack(t.facts()))
 	if t.Blocked != Agreed {
 		t.Ready = Moment{}
 		return
 	}
-	if !t.myTurn() {
+	if !myTurn(t) {
 		t.Blocked = TimeoutRuns
 		return
 	}
@@ -178,9 +159,9 @@ func (t *turn) comeBack() {
 	}
 	why := NobodyElse
 	switch {
-	case t.met():
+	case t.facts().met():
 		why = PeerAgrees
-	case t.retrying():
+	case t.facts().retrying():
 		why = EffectFailed
 	case t.Forced:
 		why = ForcedByAdministrator
@@ -188,123 +169,110 @@ func (t *turn) comeBack() {
 		t.Evidence.vouch(t.now)
 	}
 	t.enter(pair.Primary, pair.Claiming, why)
-	t.open()
+	openSite(t)
 }
 
 // endRetries ends the attempts to open a site that does not come up, once the entitlement
 // has run out or this machine has stood still: the peer may have taken over since. Coming
 // back then needs what it needs after any isolation.
-func (t *turn) endRetries() {
-	if t.retrying() && (t.stalled || !t.entitled()) && t.obeys(GuardIsolation) {
+func endRetries(t *turn) {
+	stalled := t.stalled && t.obeys(GuardIsolation)
+	if t.facts().retrying() && (stalled || t.due(t.facts().entitledUntil())) {
 		t.Tries = 0
-		t.enter(pair.Primary, pair.Isolated, t.whyCutOff())
+		t.enter(pair.Primary, pair.Isolated, whyCutOff(t))
 	}
 }
 
 // retrying reports whether opening the site has failed and is tried again
 // without leave of anybody, since the entitlement to serve has never ended.
-func (t *turn) retrying() bool { return t.incapable() && t.Phase == pair.Waiting }
+func (f facts) retrying() bool { return f.incapable() && f.Phase == pair.Waiting }
 
 // met reports whether the peer has answered something that we sent since we
 // stopped serving (a message that lay in a queue says nothing), so lately that
 // it cannot take over yet, and claims nothing; and that no third machine has the
 // shared IP, as another run of this appliance's own disk would.
-func (t *turn) met() bool {
-	since := t.Confirmed.At >= t.Since
-	if t.Forced { // what was sent at that very instant did not tell of the epoch
-		since = t.Confirmed.At > t.Since
+func (f facts) met() bool {
+	since := f.Confirmed.At >= f.Since
+	if f.Forced { // what was sent at that very instant did not tell of the epoch
+		since = f.Confirmed.At > f.Since
 	}
-	return t.Confirmed.Set && since && t.heardLately() &&
-		!t.Peer.Serving && !t.Peer.Epoch.Above(t.Record.Epoch) && t.unowned()
+	return f.Confirmed.Set && since && f.heardLately() &&
+		!f.Peer.Serving && !f.Peer.Epoch.Above(f.Record.Epoch) && f.unowned()
 }
 
 // unowned reports whether the newest probe since we stopped serving met no owner.
-func (t *turn) unowned() bool {
-	e := t.Evidence
-	asked := e.Probed.Set && e.Probed.At >= t.Since
+func (f facts) unowned() bool {
+	e := f.Evidence
+	asked := e.Probed.Set && e.Probed.At >= f.Since
 	owned := e.Owned.Set && e.Owned.At >= e.Probed.At
-	return asked && !owned || !t.SharedIP || !t.obeys(GuardReturnOwned)
+	return asked && !owned || !f.config.SharedIP || !f.obeys(GuardReturnOwned)
 }
 
-// heardLately reports whether the peer is known to have heard us within the lease.
-func (t *turn) heardLately() bool {
-	lease := t.part(leaseLen, t.timeout(t.State))
-	return t.Confirmed.within(lease, t.now) && t.PeerHeard.within(lease, t.now)
-}
-
-func (t *turn) comeBackReason() Reason {
-	if !t.mayOpen() {
-		return EffectsPending
+// mayComeBack says what stands against the return of this primary.
+func mayComeBack(f facts) verdict {
+	silent := f.PeerHeard.or(0).Add(f.timeout()) // from then on the peer cannot agree
+	switch {
+	case f.now < f.mayOpen():
+		return verdict{EffectsPending, f.mayOpen()}
+	case f.SetBack && f.hears() && !f.Forced && f.obeys(GuardReturnSetBack):
+		return verdict{PrimarySetBack, Never}
+	case f.Forced && f.now >= silent && f.unowned(), f.met(), f.retrying() && f.unowned() && f.nobodyElse():
+		return verdict{Agreed, Never}
 	}
-	heard := t.PeerHeard.within(t.timeout(t.State), t.now)
-	if t.SetBack && heard && !t.Forced && t.obeys(GuardReturnSetBack) {
-		return PrimarySetBack
+	v := f.weigh(comeBackGuards(f))
+	if f.Forced && f.now < silent {
+		return verdict{v.why, min(v.until, silent)}
 	}
-	if t.Forced && t.due(t.PeerHeard.or(0).Add(t.timeout(t.State))) && t.unowned() {
-		return Agreed // the peer fell silent before it could agree
-	}
-	if t.met() || t.retrying() && t.unowned() && t.nobodyElse() {
-		return Agreed
-	}
-	return t.check(comeBackGuards())
+	return v
 }
 
 // comeBackGuards must all pass before a primary serves again without having met its peer.
-func comeBackGuards() []guardRow {
+// Alone is since when it has been closed, has had no contact with its peer, and has not stood
+// still: a backup that takes over does so one timeout after contact, or a little later.
+func comeBackGuards(f facts) []guardRow {
+	alone := max(f.Since, f.PeerHeard.or(0), f.Confirmed.or(0), f.Evidence.From)
 	return []guardRow{
-		{GuardReturnEpoch, HigherEpoch, func(t *turn) bool { return !t.Peer.Epoch.Above(t.Record.Epoch) }},
-		{GuardReturnTaken, AddressTaken, func(t *turn) bool { return !t.Record.Taken }},
-		{GuardReturnWait, TimeoutRuns, func(t *turn) bool { return t.due(t.alone().Add(t.part(returning, t.timeout(t.State)))) }},
-		{GuardReturnRival, PeerDecides, func(t *turn) bool { return !t.rivalDecides() }},
-		{GuardReturnNetwork, NetworkLost, func(t *turn) bool { return t.TestIPs == 0 || t.connected() }},
-		{GuardReturnSilence, AddressAnswers, func(t *turn) bool { return !t.SharedIP || t.silent() }},
-		{GuardReturnOwner, AddressTaken, (*turn).nobodyElse},
+		{GuardReturnEpoch, HigherEpoch, when(!f.Peer.Epoch.Above(f.Record.Epoch))},
+		{GuardReturnTaken, AddressTaken, when(!f.Record.Taken)},
+		{GuardReturnWait, TimeoutRuns, alone.Add(part(returning, f.timeout()))},
+		{GuardReturnRival, PeerDecides, f.Evidence.rivalDecided(f.timeout())},
+		{GuardReturnNetwork, NetworkLost, min(when(f.config.TestIPs == 0), f.Evidence.connected(f.timeout(), f.now))},
+		{GuardReturnSilence, AddressAnswers, min(when(!f.config.SharedIP), f.Evidence.silent(f.timeout(), f.now))},
+		{GuardReturnOwner, AddressTaken, when(f.nobodyElse())},
 	}
-}
-
-// alone is since when this primary has been closed, has had no contact with its
-// peer, and has not stood still. A backup that decides to take over does so one
-// timeout after contact, at most a little after ours.
-func (t *turn) alone() Instant {
-	return max(t.Since, t.PeerHeard.or(0), t.Confirmed.or(0), t.Evidence.From)
 }
 
 // myTurn reports whether a primary against whose return nothing stands may
 // return now. Two primaries, each of a different epoch, may wait for the same
 // cable: one of the two waits a little longer, and then finds the other.
-func (t *turn) myTurn() bool {
-	if t.met() || t.retrying() || t.Forced || t.Self < t.PeerID || t.PeerID == "" || !t.obeys(GuardReturnTurn) {
+func myTurn(t *turn) bool {
+	if t.facts().met() || t.facts().retrying() || t.Forced || t.config.Self < t.config.PeerID || t.config.PeerID == "" || !t.obeys(GuardReturnTurn) {
 		return true
 	}
 	if !t.Ready.Set {
 		t.Ready = at(t.now)
 	}
-	return t.due(t.Ready.At.Add(t.part(patience, t.timeout(t.State))))
-}
-
-// incapable reports whether the site could not be opened here when last tried.
-func (t *turn) incapable() bool {
-	return t.Broken == OpeningOfData || t.Broken == StartOfServices || t.Broken == ClaimOfAddress
+	return t.due(t.Ready.At.Add(part(patience, t.timeout())))
 }
 
 // beStandalone serves once nobody answers for the shared IP.
-func (t *turn) beStandalone() {
-	t.unfollow()
+func beStandalone(t *turn) {
+	restServices(t)
 	if t.Door != Closed {
-		t.renew()
+		renewLeases(t)
 		if t.Door == Open {
 			t.enter(pair.Standalone, pair.Steady, SiteOpened)
 		}
 		return
 	}
-	if t.SharedIP {
-		t.probeAddress()
+	if t.config.SharedIP {
+		probeAddress(t)
 	}
 	t.Blocked = Agreed
-	if t.SharedIP && t.Evidence.Probes < minProbes {
+	if t.config.SharedIP && t.Evidence.Probes < minProbes {
 		t.Blocked = AddressAnswers
 	}
-	if t.Blocked == Agreed && t.mayOpen() {
-		t.open()
+	if t.Blocked == Agreed && t.due(t.facts().mayOpen()) {
+		openSite(t)
 	}
 }

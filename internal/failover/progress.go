@@ -24,7 +24,7 @@ func (c Config) SwitchProgress(s State) string {
 	case Committing:
 		return "The primary stores the handover and takes the shared IP off."
 	case Holding, Stopped:
-		return awaits(c.hold(s))
+		return awaits(facts{&s, &c, s.Now}.hold())
 	case Giving:
 		return "The shared IP is being taken off."
 	case Resuming:

@@ -9,18 +9,18 @@ import (
 // Readiness returns Agreed if this backup would take over by itself should its
 // primary fail now, or the first reason why it would not.
 func (c Config) Readiness(s State) Reason {
-	t := &turn{Config: c, State: s, now: s.Now}
+	f := facts{&s, &c, s.Now}
 	switch {
-	case c.conflict(s):
+	case f.conflict():
 		return EpochsClash
-	case !t.Record.Diverged.IsZero():
+	case !s.Record.Diverged.IsZero():
 		return NotSetAside
-	case !t.closed():
+	case !f.closed():
 		return EffectsPending
 	case s.Failed.Set && s.Failure != pair.NoAnswer:
 		return PeerRefusesUs
 	}
-	if why := t.eligibility(); why != Agreed {
+	if why := eligible(f).why; why != Agreed {
 		return why
 	}
 	if c.ObserveOnly {
@@ -33,11 +33,11 @@ func (c Config) Readiness(s State) Reason {
 // changed here: maintenance, and the settings. An appliance without a peer has
 // nobody to tell.
 func (c Config) Acknowledged(s State) bool {
-	return !(&turn{Config: c, State: s, now: s.Now}).untold()
+	return !facts{&s, &c, s.Now}.mustTell()
 }
 
 // Hears reports whether the peer has been heard within the timeout.
-func (c Config) Hears(s State, now Instant) bool { return s.PeerHeard.within(c.timeout(s), now) }
+func (c Config) Hears(s State, now Instant) bool { return facts{&s, &c, now}.hears() }
 
 // TakeoverIn is how much longer the primary may be silent before its backup, which
 // suspects it, acts; and for how long it has been silent. False: no timeout runs.
@@ -45,8 +45,9 @@ func (c Config) TakeoverIn(s State, now Instant) (left, silent time.Duration, ru
 	if s.Record.Role != pair.Backup || s.Phase != pair.Suspect {
 		return 0, 0, false
 	}
-	silent = now.Sub((&turn{Config: c, State: s, now: now}).heardLast())
-	return max(c.timeout(s)-silent, 0), silent, s.Blocked == TimeoutRuns
+	f := facts{&s, &c, now}
+	silent = now.Sub(f.heardLast())
+	return max(f.timeout()-silent, 0), silent, s.Blocked == TimeoutRuns
 }
 
 // SickLately reports whether the site here failed its check within the last ten
@@ -54,33 +55,30 @@ func (c Config) TakeoverIn(s State, now Instant) (left, silent time.Duration, ru
 func (c Config) SickLately(s State, now Instant) bool { return s.SickAt.within(sickFor, now) }
 
 // TakeoverAfter is how long a primary may be silent before its backup acts.
-func (c Config) TakeoverAfter(s State) time.Duration { return c.timeout(s) }
+func (c Config) TakeoverAfter(s State) time.Duration { return facts{&s, &c, s.Now}.timeout() }
 
 // Refusal says why an administrator's Become Primary could not be done as asked,
 // as far as it is known beforehand; Agreed if nothing stands against it.
 func (c Config) Refusal(s State, now Instant, cmd BecomePrimary) Reason {
-	t := &turn{Config: c, State: s, now: now}
-	if t.outvotes(cmd) {
-		return Agreed
-	}
-	return t.refusal(cmd)
+	return refusal(facts{&s, &c, now}, cmd)
 }
 
 // Reaches reports whether the primary answers, so that a planned switch can be
 // agreed with it.
 func (c Config) Reaches(s State, now Instant) bool {
-	return (&turn{Config: c, State: s, now: now}).reachable()
+	return facts{&s, &c, now}.reachable()
 }
 
 // ProtectionStep says what would raise the protection level, in one sentence;
 // empty while not paired.
 func (c Config) ProtectionStep(s State, beyond bool) string {
+	f := facts{&s, &c, s.Now}
 	switch level := c.ProtectionLevel(s, beyond); {
 	case s.Record.Role == pair.Standalone:
 		return ""
-	case c.conflict(s):
+	case f.conflict():
 		return c.Remedy(s, EpochsClash)
-	case level == 0 && c.Hears(s, s.Now):
+	case level == 0 && f.hears():
 		return "Have one appliance be the primary and the other its backup: nothing protects the site now."
 	case level == 0 && s.Failed.Set && s.Failure != pair.NoAnswer:
 		return c.Remedy(s, PeerRefusesUs)

@@ -61,12 +61,12 @@ func TestReadinessSaysWhatWouldHappen(t *testing.T) {
 
 // A backup that is not ready has a condition that says so, with the same next step.
 func TestWhateverMakesABackupNotReadyIsACondition(t *testing.T) {
-	for _, guard := range eligibilityGuards() {
+	c, s := readyBackup()
+	for _, guard := range eligibilityGuards(facts{&s, &c, s.Now}) {
 		if spoilers()[guard.refusal] == nil {
 			t.Errorf("%q: this test does not know how a backup comes to that", guard.refusal)
 		}
 	}
-	c, s := readyBackup()
 	if found := c.Conditions(s); len(found) > 0 {
 		t.Errorf("a ready backup has conditions: %v", found)
 	}

@@ -156,6 +156,9 @@ const (
 // holds reports whether the primary holds requests for the switch.
 func (s Switch) holds() bool { return s.Step == Holding || s.Step == Stopped }
 
+// takes reports whether this appliance is about to take over in the switch.
+func (s Switch) takes() bool { return s.Step >= Syncing && s.Step <= Committing }
+
 // Start returns the state of an appliance that has just started. Nothing is on
 // an interface and no service runs: the agent has seen to that.
 func (c Config) Start(record pair.Record, now Instant) State {
@@ -195,6 +198,7 @@ func (c Config) MaySync(s State) bool {
 
 // View is what this appliance tells its peer.
 func (c Config) View(s State) pair.View {
+	f := facts{&s, &c, s.Now}
 	return pair.View{
 		ID:          c.Self,
 		PairID:      c.PairID,
@@ -205,15 +209,15 @@ func (c Config) View(s State) pair.View {
 		Lineage:     s.Record.Lineage,
 		Snapshot:    s.Record.Snapshot,
 		Serving:     s.Held || s.Door == Open,
-		Hold:        c.hold(s),
-		Eligible:    s.Record.Role == pair.Backup && c.eligible(s, s.Now) == Agreed,
+		Hold:        f.hold(),
+		Eligible:    s.Record.Role == pair.Backup && eligible(f).why == Agreed,
 		Sick:        s.Sick || s.SickAt.within(sickFor, s.Now),
 		Plugged:     !s.Unplugged.Set && s.Now.Sub(s.Plugged) >= pluggedFor,
 		SetBack:     s.Record.Role == pair.Primary && s.SetBack,
 		SharedIP:    c.SharedIP,
 		Traffic:     c.TrafficLease,
 		Maintenance: s.Record.Maintenance,
-		Armed:       s.Record.Role == pair.Backup && c.armed(),
+		Armed:       s.Record.Role == pair.Backup && f.armed(),
 		Settings:    c.SettingsSum,
 		Run:         c.Run,
 		Timeout:     c.Timeout,

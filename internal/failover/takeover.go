@@ -3,40 +3,34 @@ package failover
 import "baton/internal/pair"
 
 // beBackup watches the primary, and takes over when every guard agrees.
-func (t *turn) beBackup() {
-	t.follow()
+func beBackup(t *turn) {
+	followPrimaryServices(t)
 	switch t.Phase {
 	case pair.Releasing:
-		t.finishReleasing()
+		finishReleasing(t)
 	case pair.Steady, pair.Maintenance:
 		if !t.Record.Diverged.IsZero() { // learned while a switch was under way
 			t.enter(pair.Backup, pair.Releasing, GoesOnOlder)
 			return
 		}
-		t.enter(pair.Backup, t.calm(), MaintenanceChanged)
-		if t.due(t.heardLast().Add(silentPolls * t.every(t.State))) {
+		t.enter(pair.Backup, t.facts().calm(), MaintenanceChanged)
+		if t.due(t.facts().heardLast().Add(silentPolls * t.facts().every())) {
 			t.Evidence.forget(t.now)
 			t.enter(pair.Backup, pair.Suspect, PollsFail)
-			t.suspect()
+			suspect(t)
 		}
 	case pair.Suspect:
-		t.suspect()
+		suspect(t)
 	case pair.Waiting, pair.Conflict:
-		t.probeAddress() // so that a forced promotion knows whether the address answers
+		probeAddress(t) // so that a forced promotion knows whether the address answers
 	case pair.Claiming, pair.Alone, pair.Isolated, pair.Handover:
 	}
 }
 
-// heardLast is when the peer last gave a sign of life. A peer that answers is
-// alive, whatever role it tells.
-func (t *turn) heardLast() Instant {
-	return max(t.PeerHeard.or(t.Since), t.PrimaryHeard.or(t.Since))
-}
-
 // finishReleasing waits until nothing of the old primaryship runs, and sets
 // aside what diverged, before data is pulled over it.
-func (t *turn) finishReleasing() {
-	if !t.closed() || t.Setting {
+func finishReleasing(t *turn) {
+	if !t.facts().closed() || t.Setting {
 		return
 	}
 	if !t.Record.Diverged.IsZero() {
@@ -48,35 +42,35 @@ func (t *turn) finishReleasing() {
 	}
 	next := pair.Waiting
 	if t.PrimaryHeard.Set {
-		next = t.calm()
+		next = t.facts().calm()
 	}
 	t.enter(pair.Backup, next, SteppedDown)
 }
 
 // suspect gathers evidence while the timeout runs, and decides when it ends.
-func (t *turn) suspect() {
-	t.gather()
-	t.Blocked = t.takeoverReason()
+func suspect(t *turn) {
+	gather(t)
+	t.Blocked = t.heed(mayTakeOver(t.facts()))
 	switch {
 	case t.Blocked == TooManyTakeovers && !t.Record.Damped:
-		t.damp()
+		pauseAutomatic(t)
 	case t.Blocked != Agreed:
-	case t.ObserveOnly && t.obeys(GuardObserveOnly):
-		t.noteTakeover()
+	case t.config.ObserveOnly && t.obeys(GuardObserveOnly):
+		noteTakeover(t)
 	default:
-		t.takeOver()
+		takeOver(t)
 	}
 }
 
-// damp pauses automatic failover.
-func (t *turn) damp() {
+// pauseAutomatic pauses automatic failover.
+func pauseAutomatic(t *turn) {
 	record := t.Record
 	record.Damped = true
 	t.save(record)
 }
 
 // noteTakeover records what would have been done, once for each suspicion.
-func (t *turn) noteTakeover() {
+func noteTakeover(t *turn) {
 	if t.Observed {
 		return
 	}
@@ -84,140 +78,96 @@ func (t *turn) noteTakeover() {
 	t.do(Explain{From: t.Place(), To: t.Place(), Reason: WouldTakeOver})
 }
 
-func (t *turn) takeOver() {
+func takeOver(t *turn) {
 	if !t.Peer.Stopping { // a primary that was told to stop has not failed
-		t.countTakeover()
+		countTakeover(t)
 	}
 	t.Evidence.vouch(t.now)
-	t.promote(t.Record.Epoch.Next(t.Self), PrimaryGone)
+	promote(t, t.Record.Epoch.Next(t.config.Self), PrimaryGone)
 }
 
 // countTakeover counts what happens without an administrator, for damping.
-func (t *turn) countTakeover() {
+func countTakeover(t *turn) {
 	copy(t.Takeovers[1:], t.Takeovers[:2])
 	t.Takeovers[0] = at(t.now)
 }
 
 // promote makes this appliance the primary of an epoch: durable first, then the
 // site is opened.
-func (t *turn) promote(epoch pair.Epoch, why Reason) {
-	t.begin(epoch)
+func promote(t *turn, epoch pair.Epoch, why Reason) {
+	beginEpoch(t, epoch)
 	t.enter(pair.Primary, pair.Claiming, why)
-	t.open()
+	openSite(t)
 }
 
-// begin stores that this appliance is the primary of an epoch.
-func (t *turn) begin(epoch pair.Epoch) {
+// beginEpoch stores that this appliance is the primary of an epoch.
+func beginEpoch(t *turn, epoch pair.Epoch) {
 	if t.Switch.Own {
-		t.countTakeover()
+		countTakeover(t)
 	}
 	record := t.Record
 	record.Role = pair.Primary
 	record.Epoch, record.Granted, record.Taken, record.Conflict = epoch, false, false, pair.Epoch{}
-	record.Lineage = record.Lineage.Begin(epoch, t.basis())
-	record.Takeovers = t.recentTakeovers()
+	record.Lineage = record.Lineage.Begin(epoch, t.facts().basis())
+	record.Takeovers = t.facts().recentTakeovers()
 	t.save(record)
-	t.endSwitch(Agreed)
+	endSwitch(t, Agreed)
 }
 
-func (t *turn) recentTakeovers() (n uint8) {
-	for _, takeover := range t.Takeovers {
-		if takeover.within(damping, t.now) {
-			n++
-		}
+// mayTakeOver says what stands against a takeover, by itself and now.
+func mayTakeOver(f facts) verdict {
+	if f.now < f.mayPromote() {
+		return verdict{EffectsPending, f.mayPromote()}
 	}
-	return n
-}
-
-// takeoverReason returns Agreed, or the first reason against a takeover.
-func (t *turn) takeoverReason() Reason {
-	if !t.mayPromote() {
-		return EffectsPending
+	if v := eligible(f); v.why != Agreed {
+		return v
 	}
-	if why := t.eligibility(); why != Agreed {
-		return why
-	}
-	return t.check(takeoverGuards())
-}
-
-// check returns Agreed, or what the first guard that does not pass says. The
-// guards judge a copy, of which they change no more than Wake: were the turn itself
-// handed to functions of a table, each call of Next would allocate it.
-func (t *turn) check(guards []guardRow) (why Reason) {
-	judged := *t
-	for _, guard := range guards {
-		if t.obeys(guard.guard) && !guard.passes(&judged) {
-			why = guard.refusal
-			break
-		}
-	}
-	t.Wake = judged.Wake
-	return why
-}
-
-// guardRow is one condition that must hold, and what is said while it does not.
-type guardRow struct {
-	guard   Guard
-	refusal Reason
-	passes  func(*turn) bool
+	return f.weigh(takeoverGuards(f))
 }
 
 // takeoverGuards must all pass, besides those of eligibility, before a backup
 // takes over by itself.
-func takeoverGuards() []guardRow {
+func takeoverGuards(f facts) []guardRow {
 	return []guardRow{
-		{GuardTimeout, TimeoutRuns, func(t *turn) bool {
-			return t.due(t.heardLast().Add(t.timeout(t.State)))
-		}},
-		{GuardKeyMismatch, PeerRefusesUs, func(t *turn) bool {
-			return !t.Failed.Set || t.Failure == pair.NoAnswer
-		}},
-		{GuardNetwork, NetworkLost, (*turn).connected},
-		{GuardSilence, AddressAnswers, (*turn).silent},
-		{GuardDamping, TooManyTakeovers, func(t *turn) bool {
-			return t.recentTakeovers() < maxTakeovers || t.Peer.Stopping
-		}},
+		{GuardTimeout, TimeoutRuns, f.heardLast().Add(f.timeout())},
+		{GuardKeyMismatch, PeerRefusesUs, when(!f.Failed.Set || f.Failure == pair.NoAnswer)},
+		{GuardNetwork, NetworkLost, f.Evidence.connected(f.timeout(), f.now)},
+		{GuardSilence, AddressAnswers, f.Evidence.silent(f.timeout(), f.now)},
+		{GuardDamping, TooManyTakeovers, when(f.recentTakeovers() < maxTakeovers || f.Peer.Stopping)},
 	}
 }
 
 // eligibilityGuards say whether this backup could take over at all.
-func eligibilityGuards() []guardRow {
+func eligibilityGuards(f facts) []guardRow {
+	limit := f.config.MaxDataAge
 	return []guardRow{
-		{GuardBackupOperations, OperationsOff, func(t *turn) bool { return t.BackupOperations }},
-		{GuardAutomatic, AutomaticOff, func(t *turn) bool { return t.AutomaticFailover }},
-		{GuardSharedIP, NoSharedIP, func(t *turn) bool { return t.SharedIP && t.Peer.SharedIP }},
-		{GuardTestIPs, NoTestIPs, func(t *turn) bool { return t.TestIPs > 0 }},
-		{GuardMaintenance, InMaintenance, func(t *turn) bool { return !t.maintained() }},
-		{GuardDamped, Paused, func(t *turn) bool { return !t.Record.Damped }},
-		{GuardSnapshot, NoSnapshot, func(t *turn) bool { return !t.Record.Snapshot.IsZero() }},
-		{GuardPrimarySetBack, PrimarySetBack, func(t *turn) bool { return !t.Peer.SetBack }},
-		{GuardWhole, DataIsTorn, func(t *turn) bool { return !t.Torn }},
-		{GuardDataAge, DataTooOld, func(t *turn) bool {
-			return t.MaxDataAge == 0 || t.now.Sub(t.SnapshotAt.or(t.now)) <= t.MaxDataAge
-		}},
-		{GuardCarrier, NoCarrier, func(t *turn) bool { return !t.Unplugged.Set }},
-		{GuardDataAgeKnown, DataAgeUnknown, func(t *turn) bool { return t.MaxDataAge == 0 || t.SnapshotAt.Set }},
+		{GuardBackupOperations, OperationsOff, when(f.config.BackupOperations)},
+		{GuardAutomatic, AutomaticOff, when(f.config.AutomaticFailover)},
+		{GuardSharedIP, NoSharedIP, when(f.config.SharedIP && f.Peer.SharedIP)},
+		{GuardTestIPs, NoTestIPs, when(f.config.TestIPs > 0)},
+		{GuardMaintenance, InMaintenance, when(!f.maintained())},
+		{GuardDamped, Paused, when(!f.Record.Damped)},
+		{GuardSnapshot, NoSnapshot, when(!f.Record.Snapshot.IsZero())},
+		{GuardPrimarySetBack, PrimarySetBack, when(!f.Peer.SetBack)},
+		{GuardWhole, DataIsTorn, when(!f.Torn)},
+		{GuardDataAge, DataTooOld, when(limit == 0 || f.now.Sub(f.SnapshotAt.or(f.now)) <= limit)},
+		{GuardCarrier, NoCarrier, when(!f.Unplugged.Set)},
+		{GuardDataAgeKnown, DataAgeUnknown, when(limit == 0 || f.SnapshotAt.Set)},
 	}
 }
 
-// eligible returns Agreed, or why this backup could not take over if its
-// primary failed now.
-func (c Config) eligible(s State, now Instant) Reason {
-	t := &turn{Config: c, State: s, now: now}
-	return t.eligibility()
-}
-
-// eligibility starts with what nothing else could be judged without.
-func (t *turn) eligibility() Reason {
-	if !t.PrimaryHeard.Set {
-		return NeverHeard
+// eligible says what stands against a takeover by this backup if its primary failed now. It
+// starts with what nothing else could be judged without.
+func eligible(f facts) verdict {
+	if !f.PrimaryHeard.Set {
+		return verdict{NeverHeard, Never}
 	}
-	return t.check(eligibilityGuards())
+	return f.weigh(eligibilityGuards(f))
 }
 
 // Eligible says whether this backup could take over if its primary failed now,
 // and if not, why.
 func (c Config) Eligible(s State) (bool, Reason) {
-	why := c.eligible(s, s.Now)
+	why := eligible(facts{&s, &c, s.Now}).why
 	return why == Agreed, why
 }

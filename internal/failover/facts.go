@@ -1,0 +1,144 @@
+package failover
+
+import (
+	"time"
+
+	"baton/internal/pair"
+)
+
+// facts is what the decision goes by: what is set, what is known, and the time. Its
+// methods answer questions, and change nothing. Rules are functions of a turn: only they
+// change the state and act.
+//
+// Where the passing of time alone changes the answer, it is an instant: from when
+// something is so, or until when. The turn waits for it (turn.due).
+type facts struct {
+	*State
+	config *Config
+	now    Instant
+}
+
+// when is from when something is so that does not depend on time: always, or never. Of two,
+// min is from when one of them is so.
+func when(so bool) Instant {
+	switch {
+	case so:
+		return 0
+	default:
+		return Never
+	}
+}
+
+// timeout is the one that counts while a change of it is under way: the backup
+// keeps to the larger of both sides', everybody else to the smaller, so that a
+// backup never takes over before its primary has stepped down.
+func (f facts) timeout() time.Duration {
+	switch {
+	case f.Peer.Timeout <= 0:
+		return f.config.Timeout
+	case f.Record.Role == pair.Backup:
+		return max(f.config.Timeout, f.Peer.Timeout)
+	}
+	return min(f.config.Timeout, f.Peer.Timeout)
+}
+
+// every is the spacing of polls. It is never so wide that two of them exceed
+// the lease, whatever is set, or being changed.
+func (f facts) every() time.Duration {
+	smaller := f.config.Timeout
+	if f.Peer.Timeout > 0 {
+		smaller = min(smaller, f.Peer.Timeout)
+	}
+	return max(min(f.config.Poll, smaller/6), pair.MinPoll)
+}
+
+// hears reports whether the peer has been heard within the timeout.
+func (f facts) hears() bool { return f.PeerHeard.within(f.timeout(), f.now) }
+
+// heardLately reports whether the peer is known to have heard us within the lease.
+func (f facts) heardLately() bool {
+	lease := part(leaseLen, f.timeout())
+	return f.Confirmed.within(lease, f.now) && f.PeerHeard.within(lease, f.now)
+}
+
+// recentTakeovers counts the automatic takeovers within damping.
+func (f facts) recentTakeovers() (n uint8) {
+	for _, takeover := range f.Takeovers {
+		if takeover.within(damping, f.now) {
+			n++
+		}
+	}
+	return n
+}
+
+// armed reports whether the settings let a backup take over by itself.
+func (f facts) armed() bool {
+	return f.config.AutomaticFailover && f.config.BackupOperations && f.config.TestIPs > 0
+}
+
+// needed is how many test IPs must answer for a takeover (any: 1; majority:
+// more than half) or, at a primary, to stay. With the majority rule the primary
+// needs n + 1 - p where p is what a takeover needs, so that both sides can
+// never pass on views that are split.
+func (f facts) needed(role pair.Role) int {
+	takeover := 1
+	if f.config.Majority {
+		takeover = f.config.TestIPs/2 + 1
+	}
+	if role == pair.Primary && f.config.Majority {
+		return f.config.TestIPs + 1 - takeover
+	}
+	return takeover
+}
+
+// heardLast is when the peer last gave a sign of life. A peer that answers is
+// alive, whatever role it tells.
+func (f facts) heardLast() Instant {
+	return max(f.PeerHeard.or(f.Since), f.PrimaryHeard.or(f.Since))
+}
+
+// mustTell reports whether something changed here that the peer is not known to have
+// received. A backup receives settings by asking for them.
+func (f facts) mustTell() bool {
+	if f.Record.Role == pair.Standalone {
+		return false
+	}
+	missed := f.Changed.Set && f.Confirmed.or(0) <= f.Changed.At
+	older := f.Record.Role == pair.Primary && f.Peer.Settings != 0 && f.Peer.Settings != f.config.SettingsSum
+	return missed || older
+}
+
+// conflict reports whether either appliance claims data that the other does not know.
+func (f facts) conflict() bool {
+	return f.Phase == pair.Conflict || f.Record.Role != pair.Standalone && f.Peer.Phase == pair.Conflict && f.hears()
+}
+
+// maintained reports whether either side is in maintenance.
+func (f facts) maintained() bool {
+	return f.Record.Maintenance || f.Peer.Maintenance && f.PeerHeard.Set
+}
+
+// calm is the phase of a backup, or a serving primary, when nothing is wrong.
+func (f facts) calm() pair.Phase {
+	if f.maintained() {
+		return pair.Maintenance
+	}
+	return pair.Steady
+}
+
+// whyCalm is why a phase becomes calm: what was calm before has only entered
+// maintenance, or left it.
+func (f facts) whyCalm(why Reason) Reason {
+	if f.Phase == pair.Steady || f.Phase == pair.Maintenance {
+		return MaintenanceChanged
+	}
+	return why
+}
+
+// closed reports whether nothing of a former opening is under way or on.
+func (f facts) closed() bool { return !f.Opening && !f.Stopping && !f.Held }
+
+// incapable reports whether the site could not be opened here when last tried.
+func (f facts) incapable() bool {
+	return f.Broken == OpeningOfData || f.Broken == StartOfServices || f.Broken == ClaimOfAddress
+}
