@@ -23,8 +23,9 @@ const (
 
 const problemType = "application/problem+json"
 
-// Call sends req as JSON to a path, which begins with wire.Prefix, at the peer, over Control or Bulk, and decodes
-// its answer. A problem answer becomes a *RemoteError.
+// Call sends req as JSON to a path at the peer, over the client of Control or Bulk, and
+// decodes the answer. The path begins with wire.Prefix. A problem answer becomes a
+// *RemoteError.
 func Call[Req, Resp any](ctx context.Context, client *http.Client, path string, req Req) (Resp, error) {
 	var answer Resp
 	body, err := json.Marshal(req)
@@ -46,8 +47,8 @@ func Call[Req, Resp any](ctx context.Context, client *http.Client, path string, 
 	return answer, nil
 }
 
-// Ask sends a question to which there is no answer but that it was done. Its errors are
-// those of Call.
+// Ask sends a question that is answered only by having been done. Its errors are those of
+// Call.
 func Ask[Question any](ctx context.Context, client *http.Client, path string, question Question) error {
 	_, err := Call[Question, wire.Plain](ctx, client, path, question)
 	return err
@@ -82,7 +83,7 @@ func problemIn(response *http.Response, data []byte) error {
 	if strings.HasPrefix(response.Header.Get("Content-Type"), problemType) && json.Unmarshal(data, &told) == nil && told.Text != "" {
 		return &told
 	}
-	if response.StatusCode == http.StatusNotFound { // that of a path, of which another version has more
+	if response.StatusCode == http.StatusNotFound { // the peer's version does not know the path
 		return ErrNotKnownThere
 	}
 	return &RemoteError{Code: "failed", Text: "the peer answered " + response.Status}
@@ -108,11 +109,11 @@ func Serve[Req, Resp any](f func(ctx context.Context, req Req) (Resp, error)) ht
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(resp) // a peer that is gone reads no error either
+		_ = json.NewEncoder(w).Encode(resp) // the peer may be gone: nobody reads the error
 	})
 }
 
-// malformed names the versions if they are the reason.
+// malformed is the answer to a request that cannot be read; if the versions are the reason, it names them.
 func malformed(err error) error {
 	if told := remote(err); errors.Is(told, ErrVersion) {
 		return told
@@ -123,5 +124,5 @@ func malformed(err error) error {
 func answerProblem(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(http.StatusConflict)
-	_ = json.NewEncoder(w).Encode(remote(err)) // a peer that is gone reads no error either
+	_ = json.NewEncoder(w).Encode(remote(err)) // the peer may be gone: nobody reads the error
 }

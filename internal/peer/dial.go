@@ -17,15 +17,15 @@ import (
 // gives the connection up (TCP_USER_TIMEOUT).
 const userTimeout = 10 * time.Second
 
-// narrowSegment is the size of segments, in bytes, that no way is too narrow for:
-// what RFC 9293 assumes of a way that nothing is known of. It binds both directions.
+// narrowSegment is a segment size, in bytes, that passes every network: RFC 9293 assumes it
+// where nothing is known. It applies to both directions.
 const narrowSegment = 536
 
 type largeKey struct{}
 
-// withLarge asks for a connection whose segments are as large as the interface
-// takes. All others have narrow ones: what they carry is small, and must pass where
-// large frames are lost and nobody tells.
+// withLarge asks for a connection with segments as large as the interface allows. All other
+// connections have narrow ones: they carry little, and must work also where large frames
+// are lost without notice.
 func withLarge(ctx context.Context) context.Context { return context.WithValue(ctx, largeKey{}, true) }
 
 func large(ctx context.Context) bool {
@@ -33,8 +33,8 @@ func large(ctx context.Context) bool {
 	return asked
 }
 
-// stagger is how much later each further address of the peer is tried, so that
-// the first wins if it works.
+// stagger is the delay before each further address of the peer is tried, so that the first
+// one is used if it works.
 const stagger = 30 * time.Millisecond
 
 // authenticated is a connection whose other side proved identity and key. It
@@ -54,7 +54,7 @@ func (l *Link) dial(ctx context.Context, address, pin, purpose string) (*authent
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()
-	// Closing is the one way to end reads and writes that hang.
+	// Only closing ends reads and writes that hang.
 	stop := context.AfterFunc(ctx, func() { _ = conn.NetConn().Close() })
 	result, err := l.prove(conn, purpose)
 	if !stop() && err == nil {
@@ -123,7 +123,7 @@ func tuneSocket(_ context.Context, _, _ string, raw syscall.RawConn) error {
 	return errors.Join(ctlErr, err)
 }
 
-// tuneNarrow is tuneSocket for a connection whose segments are to pass everywhere.
+// tuneNarrow is tuneSocket for a connection with narrow segments.
 func tuneNarrow(ctx context.Context, network, address string, raw syscall.RawConn) error {
 	var err error
 	ctlErr := raw.Control(func(fd uintptr) {
@@ -132,11 +132,11 @@ func tuneNarrow(ctx context.Context, network, address string, raw syscall.RawCon
 	return errors.Join(ctlErr, err, tuneSocket(ctx, network, address, raw))
 }
 
-// tuneAccepted does for an accepted connection what dialling does for ours.
+// tuneAccepted is tuneSocket for a connection that the peer opened.
 func tuneAccepted(conn net.Conn) {
 	if tcp, ok := conn.(syscall.Conn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {
-			_ = tuneSocket(context.Background(), "", "", raw) // an older kernel: keepalive decides later
+			_ = tuneSocket(context.Background(), "", "", raw) // if it fails, keepalive ends a dead connection later
 		}
 	}
 }
@@ -152,8 +152,8 @@ func unreachable(address string, err error) error {
 	return fmt.Errorf("%w (%s: %w)", ErrUnreachable, address, err)
 }
 
-// dialPeer connects to the pinned peer, at whichever of its addresses answers
-// first. Being refused at one address tells more than silence at another.
+// dialPeer connects to the pinned peer, at the address that answers first. A refusal at one
+// address is a better error than silence at another.
 func (l *Link) dialPeer(ctx context.Context) (*authenticated, error) {
 	peer := l.vault.read().Peer
 	if peer == nil {
@@ -174,7 +174,7 @@ func (l *Link) dialPeer(ctx context.Context) (*authenticated, error) {
 	}
 	var winner *authenticated
 	failure := fmt.Errorf("%w (no address of it is known)", ErrUnreachable)
-	for i := range peer.Addresses { // all of them: nobody stays behind
+	for i := range peer.Addresses { // waits for all of them
 		got := <-outcomes
 		switch {
 		case got.err == nil && winner == nil:

@@ -12,8 +12,8 @@ import (
 	"baton/internal/peer/wire"
 )
 
-// What a caller branches on. Every error of this package that concerns the peer
-// wraps one of them.
+// Sentinels for callers. Every error of this package that concerns the peer wraps one of
+// them.
 var (
 	ErrKeyMismatch     = pair.Refuse(pair.Refused, "the pre-shared keys of the two appliances differ: save the same key on both")
 	ErrIdentityChanged = pair.Refuse(pair.Refused, "the peer shows another certificate than the one it was paired with: if it was reinstalled, break the relationship and pair again")
@@ -31,7 +31,7 @@ var (
 	ErrNotKnownThere   = pair.Refuse(pair.Refused, "the version of Baton on the peer does not know what it was asked: install the same version on both appliances")
 )
 
-// Unanswered says to a person that a call got no answer; how it failed is for the log.
+// Unanswered returns the sentence for a person that a call got no answer. Why it failed goes to the log.
 func Unanswered(err error) string {
 	if restarted, ok := errors.AsType[channel.RestartedError](err); ok {
 		return restarted.Error()
@@ -78,10 +78,10 @@ func shortPin(pin string) string { return pin[:min(16, len(pin))] }
 type codedError struct {
 	code string
 	err  error
-	told string // how the appliance that is refused reads it; empty: as err
+	told string // the sentence for the appliance that is refused; empty: that of err
 }
 
-// codes lists the sentinels that cross the link, under their stable words.
+// codes lists the sentinels that are sent over the link, each under its stable word.
 func codes() []codedError {
 	return []codedError{
 		{"key-mismatch", ErrKeyMismatch, ""},
@@ -98,7 +98,7 @@ func codes() []codedError {
 	}
 }
 
-// remote turns an error into what the peer is told of it.
+// remote returns what the peer is told about an error.
 func remote(err error) *RemoteError {
 	if told := (*RemoteError)(nil); errors.As(err, &told) {
 		return told

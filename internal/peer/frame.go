@@ -62,7 +62,7 @@ func readFrame(r io.Reader) (frame, error) {
 	return frame{kind: header[0], payload: payload}, nil
 }
 
-// greeting travels beside the share as associated data: readable, authenticated.
+// greeting is sent with the share as associated data: readable, and authenticated.
 type greeting struct {
 	Role    string           `json:"role"` // initiator or responder
 	ID      pair.ApplianceID `json:"id"`

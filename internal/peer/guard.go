@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// guard limits how often a key may be guessed at this appliance: a token bucket
-// for everybody together, and a growing pause for each source that guessed
-// wrong. A right guess costs nothing.
+// guard limits how often somebody may guess the key of this appliance: one token bucket for
+// all, and for each source that guessed wrong a pause that grows. A right guess costs
+// nothing.
 type guard struct {
 	burst    float64       // guesses in a row
 	refill   time.Duration // time until one more is allowed
@@ -25,22 +25,22 @@ type penalty struct {
 	until    time.Time
 }
 
-const maxSources = 1024 // remembered; beyond, the bucket alone guards
+const maxSources = 1024 // remembered; for more sources the bucket alone is the limit
 
-// strangersGuard is for appliances that are not pinned: ten guesses, then ten
-// a minute from the whole world; by one source at most one in five minutes.
+// strangersGuard is for appliances that are not pinned: ten guesses at once, then ten a
+// minute from all of them, and down to one in five minutes from one source.
 func strangersGuard() *guard {
 	return &guard{burst: 10, refill: 6 * time.Second, pause: time.Second, maxPause: 5 * time.Minute, tokens: 10, sources: map[string]penalty{}}
 }
 
-// pinnedGuard is for whoever proved the pinned identity: strangers can neither
-// use nor drain it, and a typing error must not lock the peer out for long.
+// pinnedGuard is for the appliance with the pinned identity. Strangers can neither use nor
+// drain it, and a typing error must not lock the peer out for long.
 func pinnedGuard() *guard {
 	return &guard{burst: 10, refill: time.Second, tokens: 10, sources: map[string]penalty{}}
 }
 
-// take claims one guess for source, to be given back if it proves right. It
-// must be called before the guess is looked at.
+// take claims one guess for a source, before the guess is checked. If it was right,
+// giveBack returns it.
 func (g *guard) take(source string, now time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -67,7 +67,7 @@ func (g *guard) check(source string, now time.Time) error {
 	return nil
 }
 
-// giveBack undoes take after a right guess and forgets what source did before.
+// giveBack undoes take after a right guess, and forgets the wrong guesses of the source before it.
 func (g *guard) giveBack(source string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -29,9 +29,9 @@ const maxRuns = 2
 
 var errOtherKey = errors.New("the responder is at our other key")
 
-// handshake proves on a fresh TLS connection that both sides know the
-// pre-shared key. The initiator proves first: a stranger that connects learns
-// nothing that could be tested offline.
+// handshake proves on a new TLS connection that both sides know the pre-shared key. The
+// initiator proves first: a stranger that connects gets nothing that it could test guesses
+// against offline.
 type handshake struct {
 	stream   io.ReadWriter
 	exporter []byte // of this TLS session: no proof can be carried to another
@@ -42,10 +42,10 @@ type handshake struct {
 	now      func() time.Time
 }
 
-// proven is what a finished handshake established.
+// proven is the outcome of a handshake that succeeded.
 type proven struct {
 	peer     greeting
-	key      Key // the one of ours that the peer knows too
+	key      Key // of ours, which the peer knows too
 	protocol int // the version to speak
 	offset   time.Duration
 	life     channel.Life // the peer's
@@ -76,8 +76,8 @@ func newHandshake(conn *tls.Conn, ownPin, product string, now func() time.Time) 
 	return h, nil
 }
 
-// session begins one run; run makes its session id unlike that of another run
-// on the same connection.
+// session begins one run. The number of the run is part of the session id: two runs on one
+// connection have different ones.
 func (h handshake) session(key Key, initiatorPin, responderPin string, run int) (*cpace.Session, error) {
 	channel := fmt.Appendf(nil, "%s %s %s %s", roleInitiator, initiatorPin, roleResponder, responderPin)
 	sid := fmt.Appendf(nil, "%s %d", h.exporter, run)
@@ -107,9 +107,8 @@ func (h handshake) check(g greeting, role string) (int, error) {
 	return version, nil
 }
 
-// initiate proves a key of secrets to the responder and has it proved in
-// return. Before each tag leaves it calls beforeProof: from then on, whoever
-// answers can test one guess.
+// initiate proves a key of secrets to the responder, which then proves it as well. It calls
+// beforeProof before it sends each tag: from then on the other side can test one guess.
 func (h handshake) initiate(secrets Secrets, purpose string, beforeProof func() error) (proven, error) {
 	result, err := h.offer(0, secrets.Key, secrets.Previous, purpose, beforeProof)
 	if secrets.Previous != nil && (errors.Is(err, errOtherKey) || errors.Is(err, ErrKeyMismatch)) {
@@ -186,19 +185,19 @@ func (h handshake) ask(f frame) (frame, error) {
 	return answer, refusalIn(answer)
 }
 
-// doorkeeper decides for the responder whom to listen to.
+// doorkeeper decides for the responder who may prove the key.
 type doorkeeper interface {
-	// admit returns the secrets to prove, or why this initiator is turned away.
+	// admit returns the secrets to prove, or the reason why this initiator is refused.
 	admit(peerPin string, g greeting) (Secrets, error)
-	// guess is called before a proof is looked at; then right or wrong.
+	// guess is called before a proof is checked, and then right or wrong.
 	guess(peerPin string) error
 	right(peerPin string)
 	wrong(peerPin string)
-	// mismatch is what an initiator is told whose key is another than ours.
+	// mismatch is the refusal of an initiator whose key differs from ours.
 	mismatch(peerPin string, ours Key) error
 }
 
-// respond answers an initiator. It has the key proved to it before it proves it.
+// respond answers an initiator, which has to prove the key first.
 func (h handshake) respond(door doorkeeper) (proven, error) {
 	hello, err := readFrame(h.stream)
 	for run := 0; err == nil && run < maxRuns; run++ {
@@ -211,8 +210,8 @@ func (h handshake) respond(door doorkeeper) (proven, error) {
 	return proven{}, err
 }
 
-// answer is one run. It returns the next hello if the initiator wants to try
-// its other key, else a frame of kind 0.
+// answer is one run. If the initiator wants to try its other key, it returns the next
+// hello, else a frame of kind 0.
 func (h handshake) answer(run int, hello frame, door doorkeeper) (proven, frame, error) {
 	theirs, message, err := decodeHello(hello)
 	if err != nil {
@@ -278,12 +277,12 @@ func (h handshake) again(run int, why error) (proven, frame, error) {
 	return proven{}, next, nil
 }
 
-// refuse tells the other side why and returns the reason.
+// refuse tells the other side the reason, and returns it.
 func (h handshake) refuse(reason error) error {
 	f, err := encodeRefusal(reason)
 	if err != nil {
 		return err
 	}
-	_ = writeFrame(h.stream, f) // the reason counts, whether it arrives or not
+	_ = writeFrame(h.stream, f) // whether it arrives or not
 	return reason
 }

@@ -46,9 +46,8 @@ func pinOf(certificate *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// LoadIdentity reads the identity from dir, or makes one at first start. A file
-// that is there but damaged is an error: a new identity would be a stranger to
-// the peer, so it is never replaced here.
+// LoadIdentity reads the identity from dir, or makes one at first start. A damaged
+// file is an error and is never replaced: the peer would not know a new identity.
 func LoadIdentity(dir string) (Identity, error) {
 	path := filepath.Join(dir, identityFile)
 	data, err := os.ReadFile(path) //nolint:gosec // the state directory is the administrator's choice
@@ -80,8 +79,8 @@ func parseIdentity(data []byte) (Identity, error) {
 	return Identity{certificate: certificate, pin: pinOf(certificate.Leaf)}, nil
 }
 
-// createIdentity writes a new identity whole or not at all, and never over
-// another: the hard link fails if somebody was faster, whose file then counts.
+// createIdentity writes a new identity whole or not at all, and never replaces one: if
+// another process was faster, the hard link fails and that file counts.
 func createIdentity(dir, path string) error {
 	content, err := newIdentity()
 	if err != nil {

@@ -39,11 +39,10 @@ const (
 // keyAlphabet is Crockford's: no letter that looks like a digit.
 const keyAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// ErrUnfitKey is returned, or wrapped with more to say, for a pre-shared key that
-// breaks the rule.
+// ErrUnfitKey is the error of a pre-shared key that breaks the rule.
 var ErrUnfitKey = pair.Refuse(pair.Usage, "the pre-shared key needs at least 16 characters (and at most 1,024 bytes): use a longer one, or generate one")
 
-// unseenError is the refusal of a key with something in it that nobody sees.
+// unseenError is the refusal of a key that contains invisible characters.
 type unseenError struct{ error }
 
 // Unwrap returns ErrUnfitKey.
@@ -56,8 +55,8 @@ type Key struct {
 	Number int       `json:"number"` // tells an old and a new key of one pair apart; starts at 1
 	SetAt  time.Time `json:"set_at"`
 
-	// Unproved: the key before it was ended before the peer had proved this one,
-	// so the peer may not know it.
+	// Unproved: an administrator ended the key before this one when the peer had not proved
+	// this one yet. So the peer may not know it.
 	Unproved bool `json:"unproved,omitempty"`
 }
 
@@ -65,8 +64,8 @@ type Key struct {
 func (k Key) IsZero() bool { return len(k.PRS) == 0 }
 
 // Fingerprint returns eight letters and digits, in two groups, to compare on two
-// screens; empty if no key is set. It tells nothing about the key that
-// stretching does not guard.
+// screens; empty if no key is set. It helps a guesser no
+// more than the stretched key does.
 func (k Key) Fingerprint() string {
 	if k.IsZero() {
 		return ""
@@ -87,8 +86,8 @@ func Stretch(key string) (Key, error) {
 	return Key{PRS: prs}, nil
 }
 
-// normalKey returns the form of a key that both appliances stretch. What nobody
-// sees around it is dropped, and refused within it. A generated key is the same
+// normalKey returns the form of a key that both appliances stretch. Invisible characters
+// around the key are dropped, and within it they are refused. A generated key may be typed
 // in capitals and without its dashes; any other stays as it was typed.
 func normalKey(key string) (string, error) {
 	key = pair.TrimUnseen(key)
@@ -105,7 +104,7 @@ func normalKey(key string) (string, error) {
 	return normal, nil
 }
 
-// readGenerated returns a key as Generate wrote it, if typed is one: its groups
+// readGenerated returns a typed key in the form of Generate, if it is such a key: its groups
 // in small letters or capitals, with spaces, dashes or nothing between them.
 func readGenerated(typed string) (string, bool) {
 	var text strings.Builder

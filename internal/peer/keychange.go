@@ -49,8 +49,8 @@ func (l *Link) SetKey(ctx context.Context, text string) (Key, error) {
 	return saved, nil
 }
 
-// replaceKey makes key the current one. What the peer last proved stays valid
-// while paired; a new key that was never proved does not.
+// replaceKey makes key the current one. While paired, the key that the peer proved last
+// stays valid; a new key that it never proved does not.
 func (s *Secrets) replaceKey(key Key) {
 	switch {
 	case slices.Equal(key.PRS, s.Key.PRS):
@@ -58,11 +58,11 @@ func (s *Secrets) replaceKey(key Key) {
 	case s.Peer == nil || s.Key.IsZero():
 		key.Number = max(1, s.Key.Number)
 		s.Key, s.Previous = key, nil
-	case s.Key.Unproved: // it would take the place of a key that the peer knows
+	case s.Key.Unproved: // else it would replace a key that the peer knows
 		key.Number, key.Unproved = s.Key.Number, true
 		s.Key = key
 	case s.Previous != nil && slices.Equal(key.PRS, s.Previous.PRS):
-		s.Key, s.Previous = *s.Previous, nil // taken back
+		s.Key, s.Previous = *s.Previous, nil // the change is taken back
 	default:
 		if s.Previous == nil {
 			proved := s.Key
@@ -73,8 +73,8 @@ func (s *Secrets) replaceKey(key Key) {
 	}
 }
 
-// EndPreviousKey ends the validity of the old key before the peer has proved
-// the new one, and ends the connections that the old one opened.
+// EndPreviousKey makes the old key invalid although the peer has not proved the new one, and
+// closes the connections that were opened with it.
 func (l *Link) EndPreviousKey(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -104,8 +104,8 @@ func (l *Link) freshStart() {
 	}
 }
 
-// proved takes note that both appliances know a key. Once that is the current
-// one, the previous one is done with; and both agree on its number.
+// proved notes that both appliances know a key. If it is the current one, the previous key
+// is forgotten, and both use the higher number of the two.
 func (l *Link) proved(result proven) error {
 	secrets := l.vault.read()
 	current := slices.Equal(secrets.Key.PRS, result.key.PRS)

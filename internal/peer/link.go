@@ -18,14 +18,14 @@ import (
 	"baton/internal/peer/channel"
 )
 
-// Hello is what an appliance tells of itself while pairing.
+// Hello is what an appliance says about itself while pairing.
 type Hello struct {
 	Name    string     `json:"name"`
 	Version string     `json:"version"` // product version
 	Role    pair.Role  `json:"role"`
 	Epoch   pair.Epoch `json:"epoch"`
-	// HoldsData means that a site is or was served from here: its data is not
-	// replaced by pairing unless the administrator confirms.
+	// HoldsData means that this appliance serves or served a site. Pairing replaces that
+	// data only if the administrator confirms.
 	HoldsData bool   `json:"holds_data"`
 	Data      string `json:"data"` // one sentence about that data, for the administrator
 	// Addresses are further addresses of this appliance, host:port.
@@ -41,18 +41,17 @@ type Options struct {
 	// Port is the port that this appliance listens on; 0: 443.
 	Port int
 	Log  *slog.Logger
-	// OnEvent is told what belongs into the audit: Kind, Text and Detail are set.
-	// Nil: nobody wants to know.
+	// OnEvent gets the events for the audit, with Kind, Text and Detail. May be nil.
 	OnEvent func(pair.Event)
-	// OnPaired makes the new relationship's role durable: backup at the appliance
-	// whose data is going to be replaced (asBackup), primary at the other. It is
-	// called on both, before the peer or the administrator hears of success, and
-	// again if a pairing is repeated. An error undoes the pairing here.
+	// OnPaired makes the role in the new pair durable: backup on the appliance whose data
+	// will be replaced (asBackup), primary on the other. It is called on both, before the
+	// peer or the administrator is told of success, and again if a pairing is repeated. An
+	// error undoes the pairing here.
 	OnPaired func(peer Pinned, asBackup bool) error
 	// OnUnpaired is called after the relationship with peer has been forgotten.
 	OnUnpaired func(peer Pinned)
-	// LocalAddr is the source address of connections to the peer, so that it is
-	// never the shared IP. Nil, or the zero Addr: the kernel chooses.
+	// LocalAddr returns the source address of connections to the peer, which must not be
+	// the shared IP. Nil, or the zero Addr: the kernel chooses.
 	LocalAddr func() netip.Addr
 	// Resolver looks up the names of peers; nil: that of the machine.
 	Resolver *net.Resolver
@@ -90,7 +89,7 @@ type Link struct {
 	life      channel.Life // of this daemon
 	vault     *vault
 	routes    *http.ServeMux // for the pinned peer
-	unpaired  *http.ServeMux // for whoever proved the key while nothing is pinned
+	unpaired  *http.ServeMux // for an appliance that proved the key while pairing
 	server    *http.Server
 	strangers *guard
 	pinned    *guard
@@ -129,7 +128,7 @@ func New(options Options) (*Link, error) {
 	l.bulk = channel.New(channel.Options{
 		Dial: func(ctx context.Context) (*channel.Line, error) { return l.connect(withLarge(ctx)) }, Refused: refusesUs, Log: options.Log,
 	})
-	// A peer that lost its power says goodbye on neither.
+	// A peer that lost its power closes neither connection.
 	l.control = channel.New(channel.Options{Dial: l.connect, Refused: refusesUs, Suspect: l.bulk.LeaveIdle, Log: options.Log})
 	l.server = l.innerServer()
 	l.unpaired.Handle("POST "+pathPair, Serve(l.Pairing.acceptPair))
@@ -185,16 +184,16 @@ func every(ctx context.Context, interval time.Duration, do func(context.Context)
 }
 
 // Control returns the client for polls and switch messages: one persistent
-// connection, base URL https://peer. A request that misses its deadline has the
-// connection replaced. Answers are for Call, or to be read within the deadline.
+// connection, base URL https://peer. If a request misses its deadline, the connection is
+// replaced. Use Call, or read the answer within the deadline.
 func (l *Link) Control() *http.Client { return l.control.Client() }
 
 // Bulk returns the client for data, on a connection of its own, so that polls
 // never wait behind data.
 func (l *Link) Bulk() *http.Client { return l.bulk.Client() }
 
-// met takes in which life the peer is in, as it has just proved on a connection
-// of its own or ours.
+// met notes the peer's life, which the peer has just proved on a connection, whoever opened
+// it.
 func (l *Link) met(theirs channel.Life) {
 	l.control.Outlive(theirs)
 	l.bulk.Outlive(theirs)
@@ -220,15 +219,15 @@ func (l *Link) connect(ctx context.Context) (*channel.Line, error) {
 	return &channel.Line{ClientConn: client, Life: conn.proven.life}, nil
 }
 
-// Narrow has connections for data use small segments, for a way that loses large
-// ones without telling. It ends one that is open: the way has stalled it.
+// Narrow makes connections for data use small segments, for a network that loses large ones
+// without notice. It closes an open one, which the network has stalled.
 func (l *Link) Narrow() {
 	if !l.Way.narrow.Swap(true) {
 		l.bulk.Reset()
 	}
 }
 
-// Widen ends Narrow, without an interruption.
+// Widen ends Narrow. It interrupts nothing.
 func (l *Link) Widen() {
 	if l.Way.narrow.Swap(false) {
 		l.bulk.Renew()
@@ -242,8 +241,8 @@ func (l *Link) noteRefusal(err error) {
 	}
 }
 
-// Handle routes requests of the pinned peer, whose pattern must begin with
-// wire.Prefix after an optional method. PeerFrom tells the handler who asks.
+// Handle routes requests of the pinned peer. The path of the pattern must begin with
+// wire.Prefix. The handler asks PeerFrom who sent the request.
 func (l *Link) Handle(pattern string, handler http.Handler) { l.routes.Handle(pattern, handler) }
 
 // Paired returns the peer that this appliance is paired with.
@@ -281,8 +280,8 @@ func (l *Link) event(topic, kind, text string, detail map[string]string) {
 	l.options.OnEvent(pair.Event{Kind: kind, Text: text, Detail: detail})
 }
 
-// failed reports to the audit that somebody could not be paired with, or was
-// refused, as what says, and why.
+// failed reports to the audit that a pairing failed or that an appliance was refused, as
+// what says, with the reason.
 func (l *Link) failed(topic, what string, err error, detail map[string]string) {
 	text, full := cause.Sentence(err)
 	if detail == nil {
@@ -295,7 +294,7 @@ func (l *Link) failed(topic, what string, err error, detail map[string]string) {
 	l.event(topic, pair.KindPairingFailed, what+": "+strings.TrimRight(text, ".")+".", detail)
 }
 
-// quiet keeps a stranger from filling the audit.
+// quiet limits how many events a stranger can cause.
 type quiet struct {
 	mu   sync.Mutex
 	last map[string]time.Time

@@ -10,7 +10,7 @@ import (
 	"baton/internal/peer/wire"
 )
 
-// pathLook asks, once the key is proved, what Pair would meet. It changes nothing.
+// pathLook asks an appliance to which the key was proved what Pair would replace there. It changes nothing.
 const pathLook = wire.Prefix + "look"
 
 // Found is the appliance that Pair would make this one's backup.
@@ -23,7 +23,7 @@ type Found struct {
 	NeedReplace bool          // it refuses unless its data may be replaced
 }
 
-// lookMessage tells where the appliance that looks can be reached.
+// lookMessage says where the appliance that asks can be reached.
 type lookMessage struct {
 	Addresses []string `json:"addresses"`
 }
@@ -33,9 +33,9 @@ type lookAnswer struct {
 	NeedReplace bool  `json:"need_replace"`
 }
 
-// Look proves the key to the appliance at address and asks what it holds. It
-// fails for every reason that is known to make Pair fail, except data that would
-// be replaced: Found tells of that.
+// Look proves the key to the appliance at address and asks what it holds. It fails for
+// every known reason for which Pair would fail, except data that would be replaced: that is
+// in Found.
 func (p *Pairing) Look(ctx context.Context, address string, req PairRequest) (Found, error) {
 	if !p.mu.TryLock() {
 		return Found{}, ErrBusy
@@ -70,7 +70,7 @@ func (p *Pairing) look(ctx context.Context, address string, req PairRequest) (Fo
 	return found, checkName(answer.Hello.Name)
 }
 
-// acceptLook answers Look. It refuses what acceptPair would refuse, but data.
+// acceptLook answers Look. It refuses for the reasons of acceptPair, except data.
 func (p *Pairing) acceptLook(ctx context.Context, message lookMessage) (lookAnswer, error) {
 	from, _ := PeerFrom(ctx)
 	self := p.link.options.Self()

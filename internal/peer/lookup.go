@@ -14,10 +14,10 @@ import (
 
 // How long names may take.
 const (
-	lookupPatience = 150 * time.Millisecond // then the last address that worked is tried as well
+	lookupPatience = 150 * time.Millisecond // after it the last address that worked is tried as well
 	lookupTime     = 5 * time.Second
 	lookupEvery    = time.Minute
-	lookupFailures = 2 // in a row, until it is told
+	lookupFailures = 2 // in a row, before it is reported
 )
 
 // Unresolved is a name of the peer that cannot be looked up.
@@ -36,14 +36,14 @@ type Way struct {
 	unresolved atomic.Pointer[Unresolved] // nil: every name of the peer can be looked up
 }
 
-// Unresolved tells of a name of the peer that cannot be looked up now; false if
-// there is none.
+// Unresolved returns a name of the peer that cannot be looked up now; false if there is
+// none.
 func (w *Way) Unresolved() (Unresolved, bool) {
 	lost := w.unresolved.Load()
 	if lost == nil {
 		return Unresolved{}, false
 	}
-	// The peer may be another by now, or none.
+	// There may be another peer by now, or none.
 	known := slices.ContainsFunc(w.vault.read().peer().Addresses, func(address string) bool {
 		name, named := nameIn(address)
 		return named && name == lost.Name
@@ -54,9 +54,8 @@ func (w *Way) Unresolved() (Unresolved, bool) {
 	return *lost, true
 }
 
-// connectTCP connects to host:port. While a name cannot be looked up, the address
-// at which the peer last proved itself serves: whoever answers there has to prove
-// the same.
+// connectTCP connects to host:port. While the name cannot be looked up, it connects to the
+// address at which the peer proved itself last; who answers there has to prove the same.
 func (w *Way) connectTCP(ctx context.Context, address string) (net.Conn, error) {
 	last, tune := w.lastReached(address), tuneSocket
 	if !large(ctx) || w.narrow.Load() {
@@ -92,7 +91,7 @@ func (w *Way) dialTCP(ctx context.Context, address string, tune func(context.Con
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
-// dials are under way at a time.
+// dials are attempts that run at the same time.
 type dials struct {
 	running int
 	ended   chan dialled // has room for all
@@ -111,7 +110,7 @@ func (d *dials) begin(dial func() (net.Conn, error)) {
 	}()
 }
 
-// first returns the connection that is there first, and has cancel end the others.
+// first returns the connection that is made first, and cancels the others.
 func (d *dials) first(cancel func()) (net.Conn, error) {
 	var winner net.Conn
 	var failed error
@@ -135,8 +134,8 @@ func (d *dials) first(cancel func()) (net.Conn, error) {
 	return nil, failed
 }
 
-// lastReached is where the peer last proved itself that was dialled as address, if
-// that has a name; empty if it has none, or there is none yet.
+// lastReached returns where the peer proved itself last when address, which has a name, was
+// dialled. It is empty if address has no name, or the peer has not proved itself yet.
 func (w *Way) lastReached(address string) string {
 	return w.vault.read().peer().Reached[address]
 }
@@ -151,7 +150,7 @@ func nameIn(address string) (string, bool) {
 	return host, err != nil
 }
 
-// remember keeps, durably, where the peer proved itself under a name.
+// remember saves where the peer proved itself under a name.
 func (w *Way) remember(conn *authenticated) {
 	at := conn.RemoteAddr().String()
 	if _, named := nameIn(conn.address); !named || w.lastReached(conn.address) == at {
@@ -175,8 +174,8 @@ func (w *Way) remember(conn *authenticated) {
 	}
 }
 
-// lookUpNames looks up each name of the peer, twice if need be, so that a lost one is
-// told before it matters.
+// lookUpNames looks up each name of the peer, twice if the first try fails, so that a name
+// that is gone is reported before it is needed.
 func (w *Way) lookUpNames(ctx context.Context) {
 	var lost *Unresolved
 	for _, address := range w.vault.read().peer().Addresses {

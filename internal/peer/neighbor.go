@@ -7,11 +7,10 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// freshNeighbor has the kernel ask at once for the hardware address on the way
-// to address, if it is waiting for an answer: by itself it asks once a second
-// only (retrans_time_ms), so that a plugged-in cable would be noticed up to a
-// second late. It needs CAP_NET_ADMIN; without, that delay stays. Whatever
-// fails here shows when connecting.
+// freshNeighbor makes the kernel ask at once for the hardware address of the next hop, if it
+// waits for an answer: by itself it asks once a second (retrans_time_ms), and a cable that
+// is plugged in would be noticed up to a second late. Without CAP_NET_ADMIN that delay
+// stays. Other failures show when connecting.
 func freshNeighbor(address string) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

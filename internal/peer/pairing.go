@@ -19,7 +19,7 @@ import (
 	"baton/internal/peer/wire"
 )
 
-// Routes of this package on the link; all others belong to whoever calls Handle.
+// Routes of this package on the link; others are added by Handle.
 const (
 	pathPair   = wire.Prefix + "pair"
 	pathUnpair = wire.Prefix + "unpair"
@@ -28,9 +28,9 @@ const (
 // Bounds of pairing.
 const (
 	pairTime       = 20 * time.Second // for all of Pair
-	reverseTime    = 3 * time.Second  // for the peer's look at the reverse connection details
+	reverseTime    = 3 * time.Second  // for the peer's test of the reverse connection details
 	unpairTime     = 3 * time.Second
-	maxUnconfirmed = 10 // confirmations sent in vain, then an administrator must act
+	maxUnconfirmed = 10 // confirmations without a valid answer; after them an administrator must act
 	freeAttempts   = 3  // before pauses grow
 	maxRetryPause  = time.Minute
 	maxAddresses   = 8
@@ -56,7 +56,7 @@ type pairMessage struct {
 	ClockSkew int64    `json:"clock_offset"` // responder's clock minus initiator's, in nanoseconds, as the initiator measured it
 }
 
-// pairAnswer says that the responder has pinned the initiator, durably.
+// pairAnswer says that the responder has pinned the initiator, and saved that.
 type pairAnswer struct {
 	Hello  Hello  `json:"hello"`
 	PairID string `json:"pair_id"` // the one to use: an earlier one if this is a repetition
@@ -68,11 +68,11 @@ type Pairing struct {
 
 	mu        sync.Mutex                // held while one is under way
 	retryFrom atomic.Pointer[time.Time] // earliest moment for the next attempt; nil: now
-	proposed  atomic.Pointer[proposal]  // nil: this appliance asks nobody to pair
+	proposed  atomic.Pointer[proposal]  // nil: this appliance asks no other to pair
 }
 
 // Pair makes the appliance at address this one's backup: both pin each other.
-// Cut anywhere, it can be repeated and then ends the same way.
+// After an interruption it can be repeated, and ends the same way.
 func (p *Pairing) Pair(ctx context.Context, address string, req PairRequest) (Pinned, error) {
 	if !p.mu.TryLock() {
 		return Pinned{}, ErrBusy
@@ -104,7 +104,7 @@ func (p *Pairing) pair(ctx context.Context, address string, req PairRequest) (Pi
 
 // proposal is a pairing that this appliance has asked for.
 type proposal struct {
-	pin     string // of whom it asks
+	pin     string // of the other appliance
 	decided chan struct{}
 }
 
@@ -118,8 +118,9 @@ func (p *Pairing) propose(pin string) (decide func()) {
 	}
 }
 
-// awaitDecision has who is being paired with wait until it is pinned. It pins
-// first, and polls at once: turned away, it would take us for somebody else.
+// awaitDecision lets a connection of the appliance that is being paired with wait until it is
+// pinned here. It pins us first and polls at once; a refusal would look to it as if we
+// were another appliance.
 func (p *Pairing) awaitDecision(pin string) {
 	asked := p.proposed.Load()
 	if asked == nil || asked.pin != pin {
@@ -161,7 +162,7 @@ func (p *Pairing) reverse(conn *authenticated, req PairRequest) ([]string, error
 	return all, nil
 }
 
-// mayPair refuses before anything is sent that could be guessed at.
+// mayPair refuses before anything is sent against which guesses could be tested.
 func (p *Pairing) mayPair(address string, s Secrets) error {
 	switch {
 	case address == "":
@@ -177,8 +178,8 @@ func (p *Pairing) mayPair(address string, s Secrets) error {
 	return nil
 }
 
-// spend counts a confirmation that is about to be sent to somebody who is not
-// pinned, durably, so that a restart gives no new guesses.
+// spend counts, and saves, that a confirmation is about to be sent to an appliance that is not
+// pinned: a restart allows no new guesses.
 func (p *Pairing) spend(purpose string) error {
 	if purpose != purposePair || p.link.vault.read().Peer != nil {
 		return nil
@@ -193,7 +194,7 @@ func (p *Pairing) spend(purpose string) error {
 	})
 }
 
-// unspend forgets the confirmations sent in vain: one was answered.
+// unspend resets that count: a confirmation was answered.
 func (p *Pairing) unspend() error {
 	p.retryFrom.Store(nil)
 	return p.link.vault.change(func(s *Secrets) error { s.Unconfirmed = 0; return nil })
@@ -234,8 +235,8 @@ func askOnce[Question, Answer any](ctx context.Context, conn *authenticated, pat
 	return answer, err
 }
 
-// pinPeer makes the relationship durable here: pin, then role. If the role
-// cannot be had, the pin is taken back.
+// pinPeer saves the relationship here: the pin, then the role. If the role cannot be saved,
+// the pin is removed again.
 func (p *Pairing) pinPeer(peer Pinned, asBackup bool) error {
 	before := p.link.vault.read().Peer
 	set := func(peer *Pinned) error {
@@ -257,7 +258,7 @@ func (p *Pairing) announcePaired(peer Pinned) {
 		map[string]string{"peer": string(peer.ID), "pin": peer.Pin, "pair": peer.PairID})
 }
 
-// acceptPair answers Pair at the appliance whose data is going to be replaced.
+// acceptPair answers Pair on the appliance whose data will be replaced.
 func (p *Pairing) acceptPair(ctx context.Context, message pairMessage) (pairAnswer, error) {
 	from, _ := PeerFrom(ctx)
 	if !p.mu.TryLock() {
@@ -280,8 +281,8 @@ func (p *Pairing) acceptPair(ctx context.Context, message pairMessage) (pairAnsw
 	return pairAnswer{Hello: self, PairID: peer.PairID}, nil
 }
 
-// consider decides whether this appliance lets itself be made a backup. A
-// repetition by the appliance that is pinned already keeps its pair id.
+// consider decides whether this appliance may be made a backup. If the pinned appliance
+// repeats its pairing, the pair id stays.
 func (p *Pairing) consider(from Peer, self Hello, message pairMessage) (Pinned, error) {
 	before := p.link.vault.read().Peer
 	repeated := before != nil && before.Pin == from.Pin
@@ -301,15 +302,15 @@ func (p *Pairing) consider(from Peer, self Hello, message pairMessage) (Pinned, 
 	return peer, checkPinned(peer)
 }
 
-// wantsReplace reports whether data is here that a pairing would replace. What
-// the pinned appliance replaces is a copy of its own.
+// wantsReplace reports whether a pairing would replace data of this appliance. The pinned
+// appliance would only replace a copy of its own data.
 func (p *Pairing) wantsReplace(from Peer, self Hello) bool {
 	repeated := p.link.vault.read().peer().Pin == from.Pin
 	return self.Role == pair.Primary || self.HoldsData && !repeated
 }
 
-// lookBack makes sure that polls will find the way: the appliance that asks
-// must answer at its reverse connection details.
+// lookBack makes sure that this appliance can poll the one that asks: it must answer at its
+// reverse connection details.
 func (p *Pairing) lookBack(ctx context.Context, peer Pinned) error {
 	ctx, cancel := context.WithTimeout(ctx, reverseTime)
 	defer cancel()
@@ -363,8 +364,8 @@ func withPort(address string) string {
 	return net.JoinHostPort(address, defaultPort)
 }
 
-// Unpair forgets the peer, after telling it if it can be reached within a few
-// seconds. The error is ErrNotPaired, or that of the keeper.
+// Unpair tells the peer, if it can be reached within a few seconds, and forgets it. The
+// error is ErrNotPaired, or that of the keeper.
 func (p *Pairing) Unpair(ctx context.Context) error {
 	if p.link.vault.read().Peer == nil {
 		return ErrNotPaired
@@ -376,8 +377,8 @@ func (p *Pairing) Unpair(ctx context.Context) error {
 	return p.forget("The relationship was broken here.", detail)
 }
 
-// acceptUnpair forgets the peer because it broke the relationship, and ends the
-// connection after the answer.
+// acceptUnpair forgets the peer, which broke the relationship, and closes the connection
+// after the answer.
 func (p *Pairing) acceptUnpair(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
 	Serve(func(context.Context, struct{}) (struct{}, error) {

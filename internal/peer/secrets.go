@@ -11,16 +11,15 @@ import (
 	"baton/internal/pair"
 )
 
-// Secrets is what the link must remember over a restart. Whoever keeps it
-// writes it as JSON, readable by the daemon alone (0600), durably before Save
-// returns.
+// Secrets is what the link must remember over a restart. Its Keeper writes it as JSON that
+// only the daemon can read (0600).
 type Secrets struct {
 	Key      Key     `json:"key"`                // the current key; zero: none
 	Previous *Key    `json:"previous,omitempty"` // valid as well, until both appliances have proved Key
 	Peer     *Pinned `json:"peer,omitempty"`     // nil: not paired
-	// Unconfirmed counts the confirmations that this appliance sent while pairing
-	// and that came back without a valid one: each lets a stranger test one guess.
-	// Pairing stops at 10, until a key is saved.
+	// Unconfirmed counts the confirmations that this appliance sent while pairing without
+	// getting a valid one back: each lets a stranger test one guess. At 10, pairing stops
+	// until a key is saved.
 	Unconfirmed int `json:"unconfirmed"`
 }
 
@@ -31,8 +30,8 @@ type Pinned struct {
 	Name      string           `json:"name"`
 	PairID    string           `json:"pair_id"`   // random, agreed at pairing, the same on both
 	Addresses []string         `json:"addresses"` // host:port, preferred first
-	// Reached tells, for each of Addresses with a name, at which host:port the peer
-	// last proved itself: to be used while the name cannot be looked up.
+	// Reached has, for each of Addresses with a name, the host:port at which the peer
+	// proved itself last. It is used while the name cannot be looked up.
 	Reached map[string]string `json:"reached,omitempty"`
 	// ClockOffset is how far the peer's wall clock was ahead of ours at pairing
 	// (negative: behind). More than ClockTolerance deserves a warning.
@@ -50,7 +49,7 @@ type Keeper interface {
 	Save(secrets Secrets) error
 }
 
-// errNotSaved is a trouble of this appliance, not of the peer or the way to it.
+// errNotSaved is a failure of this appliance, not of the peer or the network.
 var errNotSaved = errors.New("save the secrets of the peer link")
 
 // vault holds the secrets in memory, equal to what the keeper holds.
@@ -110,7 +109,7 @@ func (p Pinned) clone() Pinned {
 	return p
 }
 
-// peer returns the pinned peer; without one, a peer of which everything is empty.
+// peer returns the pinned peer; without one, an empty peer.
 func (s Secrets) peer() Pinned {
 	if s.Peer == nil {
 		return Pinned{}
@@ -118,8 +117,8 @@ func (s Secrets) peer() Pinned {
 	return *s.Peer
 }
 
-// numbered returns the key with that number, else the current one: keys whose
-// numbers lost step are still tried.
+// numbered returns the key with that number, else the current one: keys are tried also if
+// the numbers on the two sides differ.
 func (s Secrets) numbered(number int) Key {
 	if s.Previous != nil && s.Previous.Number == number && s.Key.Number != number {
 		return *s.Previous

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// serverConn is an authenticated connection that the peer opened. To net/http it
-// is a plain connection on which HTTP/2 is spoken at once.
+// serverConn is an authenticated connection that the peer opened. For net/http it is a plain
+// connection that begins with HTTP/2.
 type serverConn struct {
 	net.Conn
 	peer    Peer
@@ -31,7 +31,7 @@ func (c *serverConn) Close() error {
 	return err
 }
 
-// single is a net.Listener for one connection that is there already.
+// single is a net.Listener that returns one open connection.
 type single struct {
 	conn *serverConn
 	once sync.Once
@@ -50,14 +50,14 @@ func (s *single) Accept() (net.Conn, error) {
 func (s *single) Close() error   { return nil }
 func (s *single) Addr() net.Addr { return s.conn.LocalAddr() }
 
-// Attach makes srv hand over the connections that ask for the peer link. Call it
-// before srv serves, with the TLS configuration that TLS returned.
+// Attach makes srv hand over the connections that ask for the peer link. Call it before srv
+// serves; srv must use the configuration that TLS returned.
 func (l *Link) Attach(srv *http.Server) {
 	if srv.TLSNextProto == nil {
 		srv.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 	}
 	srv.TLSNextProto[ALPN] = func(_ *http.Server, conn *tls.Conn, _ http.Handler) { l.serve(conn) }
-	if srv.Protocols == nil { // a TLSNextProto of one's own would switch HTTP/2 off for browsers
+	if srv.Protocols == nil { // else setting TLSNextProto would switch HTTP/2 off for browsers
 		srv.Protocols = new(http.Protocols)
 		srv.Protocols.SetHTTP1(true)
 		srv.Protocols.SetHTTP2(true)
@@ -84,8 +84,8 @@ func (l *Link) innerServer() *http.Server {
 
 type connKey struct{}
 
-// route lets each connection reach what its proof allows: the pairing routes,
-// or everything else for the peer that is pinned now.
+// route lets a connection for pairing reach the pairing routes, and the peer that is pinned
+// now all others.
 func (l *Link) route(w http.ResponseWriter, r *http.Request) {
 	conn, ok := r.Context().Value(connKey{}).(*serverConn)
 	if !ok {
@@ -155,7 +155,7 @@ func (l *Link) accept(conn *tls.Conn) (*serverConn, error) {
 // door decides about one connection that arrived.
 type door struct {
 	link   *Link
-	source string // whom to blame for wrong guesses
+	source string // to which wrong guesses count
 	from   string // host:port
 }
 
@@ -197,7 +197,7 @@ func (d *door) welcome(peerPin, purpose string, secrets Secrets) error {
 	return &IdentityError{Want: secrets.peer().Pin, Got: peerPin}
 }
 
-// guess claims one guess, before it is looked at.
+// guess claims one guess, before it is checked.
 func (d *door) guess(peerPin string) error {
 	err := d.guardOf(peerPin).take(d.source, d.link.options.Now())
 	if err != nil {
@@ -210,8 +210,8 @@ func (d *door) right(peerPin string) { d.guardOf(peerPin).giveBack(d.source) }
 
 func (d *door) wrong(peerPin string) { d.blame(ErrKeyMismatch, peerPin) }
 
-// mismatch names our key's fingerprint to the appliance that we are paired with, as its
-// certificate shows. A stranger could try guesses against it.
+// mismatch names our key's fingerprint only to the appliance that we are paired with, as its
+// certificate shows: a stranger could test guesses against it.
 func (d *door) mismatch(peerPin string, ours Key) error {
 	if d.link.vault.read().peer().Pin != peerPin {
 		return ErrKeyMismatch
@@ -224,8 +224,8 @@ func (d *door) blame(reason error, peerPin string) {
 		map[string]string{"from": d.from, "pin": peerPin})
 }
 
-// sourceOf names who is to blame for wrong guesses: an IPv4 address, or an
-// IPv6 network of 64 bits, within which addresses are free.
+// sourceOf names the source to which wrong guesses count: an IPv4 address, or an IPv6
+// network of 64 bits, in which anybody has many addresses.
 func sourceOf(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {

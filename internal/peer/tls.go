@@ -10,8 +10,8 @@ import (
 // ALPN selects the peer link on the port that it shares with the console.
 const ALPN = "baton-peer/1"
 
-// TLS returns the configuration for the shared port: whoever asks for the peer
-// link by ALPN meets this appliance's identity, everybody else the console.
+// TLS returns the configuration for the shared port: a client that asks for the peer link by
+// ALPN gets this appliance's identity, every other the console's certificate.
 func (l *Link) TLS(console *tls.Config) *tls.Config {
 	shared := console.Clone()
 	if len(shared.NextProtos) == 0 {
@@ -41,8 +41,8 @@ func (i Identity) serverTLS() *tls.Config {
 	}
 }
 
-// clientTLS expects the peer with the given pin; with none, anybody: then CPace
-// alone decides.
+// clientTLS expects the peer with the given pin. Without a pin it accepts every appliance:
+// then CPace alone decides.
 func (i Identity) clientTLS(pin string) *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS13,
@@ -63,8 +63,7 @@ func (i Identity) clientTLS(pin string) *tls.Config {
 	}
 }
 
-// soundCertificate demands what every appliance shows: ALPN agreed, and one
-// Ed25519 certificate.
+// soundCertificate demands the ALPN and one Ed25519 certificate.
 func soundCertificate(state tls.ConnectionState) error {
 	if state.NegotiatedProtocol != ALPN {
 		return errors.New("the other side does not speak " + ALPN)

@@ -1,6 +1,6 @@
-// Package channel keeps one connection to the peer, over which HTTP/2 is spoken: it finds
-// the connection again whenever it is lost, and knows when the peer was started anew. It
-// knows neither keys nor pairing: who dials makes sure who is at the other end.
+// Package channel keeps one HTTP/2 connection to the peer: it makes a new one whenever the
+// connection is lost, and notices when the peer was restarted. It knows neither keys nor
+// pairing: the function that dials makes sure who is at the other end.
 //
 // Start reading at Channel.RoundTrip, then Channel.Run; life.go tells of restarts.
 package channel
@@ -18,21 +18,21 @@ import (
 	"baton/internal/pair"
 )
 
-// How a channel looks for the peer.
+// How a channel tries to connect.
 const (
-	pace        = 200 * time.Millisecond // between two fresh attempts, so that TCP's own back-off never decides
-	maxAttempts = 8                      // in flight; the oldest is given up for a newer one
-	demandTime  = 10 * time.Second       // how long after the last request it goes on looking
+	pace        = 200 * time.Millisecond // between two attempts, so that TCP's own back-off never decides
+	maxAttempts = 8                      // at a time; a newer one replaces the oldest
+	demandTime  = 10 * time.Second       // how long after the last request it keeps trying
 	firstPause  = time.Second            // after the peer refused us; doubled up to lastPause
 	lastPause   = 10 * time.Second
 	drainTime   = 30 * time.Second // for requests on a connection that is no longer used
-	promptly    = 2 * time.Second  // how young a request is that is made again, and how long it waits for that
+	promptly    = 2 * time.Second  // a request that fails within this time may be repeated, and waits this long for a connection
 )
 
 // ErrUnreachable means that there is no connection to the peer, or that it broke off.
 var ErrUnreachable = pair.Refuse(pair.Unreachable, "the peer cannot be reached: check its address, its port and the network")
 
-// RestartedError ends a request whose answer nobody will give any more.
+// RestartedError ends a request that a peer got before it was restarted: nobody will answer it.
 type RestartedError struct{}
 
 // Error implements error.
@@ -46,8 +46,8 @@ func (RestartedError) Unwrap() error { return ErrUnreachable }
 // Options are what a Channel is made of.
 type Options struct {
 	Dial    func(ctx context.Context) (*Line, error) // makes one authenticated connection
-	Refused func(err error) bool                     // whether the peer turned us away, so that trying again at once is of no use
-	Suspect func()                                   // called when the connection has become suspect; nil: nobody cares
+	Refused func(err error) bool                     // reports whether the peer answered and turned us away: trying again at once is useless
+	Suspect func()                                   // called when the connection has become suspect; may be nil
 	Log     *slog.Logger
 }
 
@@ -58,9 +58,9 @@ type Line struct {
 	Life Life
 }
 
-// Channel is one persistent authenticated connection to the peer, found again
-// whenever it is lost. It is an http.RoundTripper. Requests wait for the
-// connection as long as their context allows, but never through a refusal.
+// Channel is one persistent authenticated connection to the peer. When it is lost, the
+// channel makes a new one. It is an http.RoundTripper. Requests wait for the
+// connection as long as their context allows, but fail at once if the peer refuses us.
 type Channel struct {
 	opt Options
 
@@ -69,11 +69,11 @@ type Channel struct {
 
 	mu      sync.Mutex
 	conn    *Line              // nil: none
-	lines   map[*Line]struct{} // that are open: conn, and those that only end what is on them
-	life    Life               // of the peer, the newest one met
-	renewal bool               // look for another connection although there is one
+	lines   map[*Line]struct{} // all open ones: conn, and older ones on which requests still run
+	life    Life               // the newest of the peer that was seen
+	renewal bool               // make another connection although there is one
 	asked   time.Time          // of the newest request
-	refused error              // why the peer turns us away; nil: it does not, as far as known
+	refused error              // why the peer turns us away; nil: it does not, as far as we know
 	next    uint64             // number of the next attempt
 	failed  uint64             // 1 + number of the newest attempt that failed
 	lastErr error              // why it failed
@@ -89,8 +89,8 @@ func New(opt Options) *Channel {
 }
 
 // RoundTrip implements http.RoundTripper. A request that misses its deadline
-// makes the connection suspect: a fresh one is looked for at once. One that went
-// to a former life of the peer, which was over by then, is made again.
+// makes the connection suspect: the channel makes a new one at once. A request that was
+// sent to an earlier life of the peer, after that had ended, is repeated.
 func (c *Channel) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx, asked := request.Context(), sinceBoot()
 	conn, err := c.acquire(ctx)
@@ -104,15 +104,15 @@ func (c *Channel) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err == nil || request.GetBody == nil {
 		return response, err
 	}
-	heir := c.heir(ctx, conn, asked)
-	if heir == nil {
+	next := c.successor(ctx, conn, asked)
+	if next == nil {
 		return nil, err
 	}
 	again := request.Clone(ctx)
 	if again.Body, err = request.GetBody(); err != nil {
 		return nil, err
 	}
-	return c.over(heir, again)
+	return c.over(next, again)
 }
 
 // Client returns the HTTP client whose requests go over the channel.
@@ -134,8 +134,8 @@ func (c *Channel) over(conn *Line, request *http.Request) (*http.Response, error
 	return response, nil
 }
 
-// doubt makes a connection suspect on which a request failed, unless the caller
-// lost interest, which says nothing about the peer. It returns the error to report.
+// doubt marks a connection as suspect because a request failed on it. A request that its
+// caller cancelled says nothing about the peer. doubt returns the error to report.
 func (c *Channel) doubt(ctx context.Context, conn *Line, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return err
@@ -147,10 +147,10 @@ func (c *Channel) doubt(ctx context.Context, conn *Line, err error) error {
 	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
-// heir returns a connection to the life of the peer after the one that conn stood
-// on, if that life had begun before conn was asked: then nobody has got the
-// request. It returns nil if it had not, or there is none soon.
-func (c *Channel) heir(ctx context.Context, conn *Line, asked time.Duration) *Line {
+// successor returns a connection to the peer's next life, if that had begun before the
+// request was sent over conn: then nobody has received the request. It returns nil if it
+// had not, or if there is no such connection soon.
+func (c *Channel) successor(ctx context.Context, conn *Line, asked time.Duration) *Line {
 	if sinceBoot()-asked > promptly {
 		return nil
 	}
@@ -227,8 +227,8 @@ func (c *Channel) suspect(conn *Line) {
 	}
 }
 
-// LeaveIdle stops using a connection that nobody uses now: the next request
-// makes a fresh one, rather than learn from its own failure that this is dead.
+// LeaveIdle stops using a connection on which no request runs: it may be dead, and the
+// next request would find that out only by failing.
 func (c *Channel) LeaveIdle() {
 	c.mu.Lock()
 	conn := c.conn
@@ -241,8 +241,8 @@ func (c *Channel) LeaveIdle() {
 	retire(conn)
 }
 
-// Outlive ends what stands on a former life of the peer: it is dead, and whoever
-// waits there is told.
+// Outlive closes all connections to earlier lives of the peer: they are dead, and requests
+// that wait on them fail.
 func (c *Channel) Outlive(theirs Life) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -255,12 +255,12 @@ func (c *Channel) Outlive(theirs Life) {
 			c.conn = nil
 			signal(c.wake)
 		}
-		go func() { _ = conn.Close() }() // may last: nobody reads the farewell
+		go func() { _ = conn.Close() }() // may take long: nobody reads what it sends
 	}
 }
 
-// outlived reports whether the peer is known to have been started anew since it
-// took the connection.
+// outlived reports whether the peer was restarted since it accepted the connection, as far
+// as we know.
 func (c *Channel) outlived(conn *Line) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -290,7 +290,7 @@ func (c *Channel) Reset() {
 	signal(c.resume)
 }
 
-// Run looks for a connection whenever one is wanted, until ctx ends.
+// Run makes a connection whenever one is wanted, until ctx ends.
 func (c *Channel) Run(ctx context.Context) {
 	defer c.Reset()
 	pause := firstPause
@@ -339,9 +339,8 @@ type attempt struct {
 	err    error
 }
 
-// race starts a fresh attempt every 200 ms until one authenticates, nobody
-// wants a connection any more, or the peer refuses us. It reports false for a
-// refusal.
+// race starts an attempt every 200 ms until one authenticates, nobody wants a connection
+// any more, or the peer refuses us. It reports false if the peer refuses us.
 func (c *Channel) race(ctx context.Context) bool {
 	var attempts sync.WaitGroup
 	defer attempts.Wait()
@@ -401,8 +400,8 @@ func (c *Channel) begin() uint64 {
 	return c.next - 1
 }
 
-// judge takes note of an attempt that ended, and says whether the race is over
-// and, if so, whether the peer let us in.
+// judge notes how an attempt ended. It reports whether the race is over and, if so,
+// whether the peer accepted us.
 func (c *Channel) judge(got attempt) (done, accepted bool) {
 	if got.err == nil {
 		c.install(got.conn)
@@ -425,7 +424,7 @@ func (c *Channel) judge(got attempt) (done, accepted bool) {
 // install makes conn the one that requests use.
 func (c *Channel) install(conn *Line) {
 	c.mu.Lock()
-	if conn.Life.ID != c.life.ID { // started anew meanwhile
+	if conn.Life.ID != c.life.ID { // the peer was restarted meanwhile
 		c.mu.Unlock()
 		_ = conn.Close()
 		return
@@ -465,8 +464,8 @@ func (c *Channel) tell() {
 	c.changed = make(chan struct{})
 }
 
-// retire closes a connection that new requests no longer use, once those still
-// on it have ended.
+// retire closes a connection that new requests no longer use, once the requests on it
+// have ended.
 func retire(conn *Line) {
 	time.AfterFunc(pace, func() {
 		if conn.InFlight() == 0 {

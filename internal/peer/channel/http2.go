@@ -27,8 +27,8 @@ func OverHTTP2(ctx context.Context, conn net.Conn) (*http.ClientConn, error) {
 	return client, nil
 }
 
-// HTTP2Settings are for both sides: windows and frames large enough for a fast
-// data sync, and pings that find a dead connection which nobody uses.
+// HTTP2Settings are those of both sides: windows and frames large enough for a fast data
+// sync, and pings that notice when an idle connection is dead.
 func HTTP2Settings() *http.HTTP2Config {
 	return &http.HTTP2Config{
 		MaxReadFrameSize:              256 << 10,

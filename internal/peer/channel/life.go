@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Life is one run of an appliance's daemon, from its start to its end. Who meets
-// a new one knows that every connection to the former is dead, although a machine
-// that lost its power has closed none of them.
+// Life is one run of an appliance's daemon, from its start to its end. When a new life
+// connects, all connections to the life before it are dead, although a machine that lost
+// its power has closed none of them.
 type Life struct {
-	ID    string        // empty: told by a release that knows of none
+	ID    string        // empty: the peer's release does not send it
 	Began time.Duration // by the boot-time clock of this machine, at the latest
 }
 
@@ -21,7 +21,7 @@ func NewLife() Life { return Life{ID: rand.Text(), Began: sinceBoot()} }
 // Age is how long the life has lasted, in milliseconds.
 func (l Life) Age() int64 { return (sinceBoot() - l.Began).Milliseconds() }
 
-// LifeOf returns the peer's life, whose age in milliseconds it has told just now.
+// LifeOf returns the life of a peer that has just said how old it is, in milliseconds.
 func LifeOf(id string, age int64) Life {
 	return Life{ID: id, Began: sinceBoot() - time.Duration(max(age, 0))*time.Millisecond}
 }
