@@ -2,10 +2,8 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,26 +40,23 @@ type Options struct {
 // Agent is one appliance's loop.
 type Agent struct {
 	Options
-	inbox   chan message
+	inbox   inbox
 	changed *broadcast
 	seen    atomic.Pointer[Seen]
 	syncs   *syncs
 	board   *board
-	edges   sync.WaitGroup // goroutines that wait for an edge
-	looking atomic.Bool    // whether the data is whole
+	beside  beside
 
 	// The rest belongs to the loop alone.
 	config   failover.Config
 	state    failover.State
 	pending  []failover.Event // outcomes that came while actions were carried out
-	holding  chan error       // the peer waits for an answer to Hold
-	giving   chan error       // the peer waits for an answer to Commit
-	command  chan error       // an administrator waits for the end of a switch
-	cause    error            // why the step of a switch failed whose event is being handled
-	duties   *duties          // of the services
-	hold     *call            // of the door's Hold; nil: requests are not held
-	asking   *call            // of the primary's hold; nil: it is not asked
-	site     unserved         // while this appliance takes the site over
+	callers  callers
+	cause    error   // why the step of a switch failed whose event is being handled
+	duties   *duties // of the services
+	hold     *call   // of the door's Hold; nil: requests are not held
+	asking   *call   // of the primary's hold; nil: it is not asked
+	account  account
 	answered answers
 	failures map[string]error // why effects failed when last tried, by the id of their condition
 }
@@ -73,24 +68,12 @@ type Seen struct {
 	At     time.Time
 }
 
-// message is one turn of the loop: an event, or a change of the configuration.
-type message struct {
-	event  failover.Event
-	cause  error       // why what the event ends has failed
-	newest func() bool // whether nobody has asked for something else since; nil: that makes no difference
-	change func(*failover.Config)
-	reply  chan error       // for commands: when the decision has finished it
-	ask    chan error       // for the peer's questions of a handover
-	view   chan<- pair.View // for the peer's polls
-	seq    uint64
-}
-
 // New returns an agent that has not begun to act.
 func New(options Options) *Agent {
 	options.History = newSparing(options.History, options.Wall)
 	a := &Agent{
 		Options:  options,
-		inbox:    make(chan message, 64),
+		inbox:    make(inbox, 64),
 		changed:  newBroadcast(),
 		config:   options.Config,
 		duties:   newDuties(options.Services),
@@ -101,6 +84,8 @@ func New(options Options) *Agent {
 	now := options.Clock()
 	a.state = options.Config.Start(options.Record, now)
 	a.state.Newest = options.Offered
+	a.account = account{history: options.History, log: options.Log, clock: options.Clock, wall: options.Wall}
+	a.beside.inbox = a.inbox
 	a.syncs = newSyncs(a)
 	a.publish()
 	return a
@@ -110,10 +95,10 @@ func New(options Options) *Agent {
 // door closed, services stopped.
 func (a *Agent) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
-	a.edges.Go(func() {
+	a.beside.Go(func() {
 		a.duties.run(work, func(turn uint64, duty pair.Duty, err error) { a.served(work, turn, duty, err) })
 	})
-	a.edges.Go(func() { a.syncs.run(work) })
+	a.beside.Go(func() { a.syncs.run(work) })
 	if !a.Snapshot.IsZero() {
 		a.step(work, failover.DataChanged{Snapshot: a.Snapshot, Taken: a.takenAt(a.Snapshot)})
 	}
@@ -135,7 +120,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	stop()
 	a.takeDown()
-	a.edges.Wait()
+	a.beside.Wait()
 	return nil
 }
 
@@ -177,11 +162,11 @@ func (a *Agent) receive(ctx context.Context, m message) {
 		a.step(ctx, failover.Tick{})
 		return
 	}
-	if m.reply != nil && !a.takeCommand(m) {
+	if m.reply != nil && !a.callers.takeCommand(m, a.state.Switch.Step != failover.NoSwitch) {
 		return
 	}
 	if m.ask != nil {
-		a.takeQuestion(m)
+		a.callers.takeQuestion(m)
 	}
 	if heard, ok := m.event.(failover.Heard); ok && m.view != nil {
 		sent := a.Clock()
@@ -212,42 +197,6 @@ func (a *Agent) causeOf(reason failover.Reason) string {
 	}
 	return ""
 }
-
-// takeCommand notes who waits for the end of a command. While a switch runs for somebody,
-// others are refused.
-func (a *Agent) takeCommand(m message) bool {
-	if a.command != nil && a.state.Switch.Step != failover.NoSwitch {
-		m.reply <- refusal(failover.SwitchRuns, "")
-		return false
-	}
-	replace(&a.command, m.reply)
-	return true
-}
-
-func (a *Agent) takeQuestion(m message) {
-	switch m.event.(type) {
-	case failover.HoldAsked:
-		replace(&a.holding, m.ask)
-	case failover.CommitAsked:
-		replace(&a.giving, m.ask)
-	}
-}
-
-// replace notes the newest caller; an earlier caller has given up.
-func replace(waiting *chan error, ask chan error) {
-	answer(waiting, errSuperseded)
-	*waiting = ask
-}
-
-// answer tells the caller who waits, if there is one. The channels have room for one.
-func answer(waiting *chan error, err error) {
-	if *waiting != nil {
-		*waiting <- err
-		*waiting = nil
-	}
-}
-
-var errSuperseded = errors.New("asked again meanwhile")
 
 // step hands the decision one event, carries out what it answers, and does the
 // same for the outcomes.

@@ -2,14 +2,11 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
-
-var errEnding = errors.New("the daemon is stopping; try again when it runs")
 
 // because adds a cause to the sentence of a reason.
 func because(sentence, cause string) string {
@@ -32,56 +29,40 @@ func refusal(reason failover.Reason, cause string) error {
 // The error wraps a failover.Reason, or is that of ctx: the command goes on all the same.
 func (a *Agent) Do(ctx context.Context, command failover.Event) error {
 	if _, takes := command.(failover.BecomePrimary); takes && a.Look().State.Record.Role == pair.Backup {
-		a.tellTorn(ctx)
+		a.syncs.tellTorn(ctx)
 	}
-	return a.wait(ctx, message{event: command, reply: make(chan error, 1)})
+	return a.inbox.wait(ctx, message{event: command, reply: make(chan error, 1)})
 }
 
 // HoldAsked is the backup's question for the final data sync of a handover. It
 // is answered once requests are held and the services are stopped.
 func (a *Agent) HoldAsked(ctx context.Context, epoch pair.Epoch) error {
-	return a.wait(ctx, message{event: failover.HoldAsked{Epoch: epoch}, ask: make(chan error, 1)})
+	return a.inbox.wait(ctx, message{event: failover.HoldAsked{Epoch: epoch}, ask: make(chan error, 1)})
 }
 
 // CommitAsked is the backup's question for the next epoch. It is answered once
 // the handover is stored and the shared IP is off here.
 func (a *Agent) CommitAsked(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
 	event := failover.CommitAsked{Next: next, Snapshot: snapshot, Final: final}
-	return a.wait(ctx, message{event: event, ask: make(chan error, 1)})
+	return a.inbox.wait(ctx, message{event: event, ask: make(chan error, 1)})
 }
 
 // HoldEnded tells that the backup gives the handover up.
 func (a *Agent) HoldEnded(ctx context.Context) { a.Tell(ctx, failover.HoldEnded{}) }
 
-func (a *Agent) wait(ctx context.Context, m message) error {
-	answered := m.reply
-	if answered == nil {
-		answered = m.ask
-	}
-	if !a.post(ctx, m) {
-		return ctx.Err()
-	}
-	select {
-	case err := <-answered:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // Tell reports an event that nobody waits for.
 func (a *Agent) Tell(ctx context.Context, event failover.Event) {
-	a.post(ctx, message{event: event})
+	a.inbox.post(ctx, message{event: event})
 }
 
 // SiteChecked tells what the check of the site found: nil, or why it does not answer.
 func (a *Agent) SiteChecked(ctx context.Context, check pair.SiteCheck, why error) {
-	a.post(ctx, message{event: failover.SiteHealth{Sick: why != nil, Check: check}, cause: why})
+	a.inbox.post(ctx, message{event: failover.SiteHealth{Sick: why != nil, Check: check}, cause: why})
 }
 
 // Configure changes the configuration from the next event on.
 func (a *Agent) Configure(ctx context.Context, change func(*failover.Config)) {
-	a.post(ctx, message{change: change})
+	a.inbox.post(ctx, message{change: change})
 }
 
 // Polled answers the peer's poll with our view. Seq numbers the poll; ack is
@@ -89,7 +70,7 @@ func (a *Agent) Configure(ctx context.Context, change func(*failover.Config)) {
 func (a *Agent) Polled(ctx context.Context, seq, ack uint64, view pair.View) (pair.View, error) {
 	answer := make(chan pair.View, 1)
 	heard := failover.Heard{View: view, Confirmed: a.answered.at(ack)}
-	if !a.post(ctx, message{event: heard, view: answer, seq: seq}) {
+	if !a.inbox.post(ctx, message{event: heard, view: answer, seq: seq}) {
 		return pair.View{}, ctx.Err()
 	}
 	select {

@@ -8,5 +8,6 @@
 // dead disk, a stopped process) therefore does not answer, and does not renew
 // the lease on the shared IP.
 //
-// The interfaces it needs are in edges.go; start reading at Agent.Run.
+// The interfaces it needs are in edges.go. Start reading at Agent.Run, then perform.go (what
+// it does), ask.go (what others ask of it), syncs.go (data syncs).
 package agent

@@ -10,10 +10,22 @@ import (
 	"baton/internal/pair"
 )
 
-// explain writes a change into the history and the log, with what was seen.
-func (a *Agent) explain(state failover.State, e failover.Explain) {
-	a.Log.Info("changed", slog.String("from", e.From.String()), slog.String("to", e.To.String()), slog.String("reason", e.Reason.String()))
-	reason := because(e.Reason.String(), a.causeOf(e.Reason))
+// account writes changes of role and state into the history and the log.
+type account struct {
+	history History
+	log     *slog.Logger
+	clock   func() failover.Instant
+	wall    func() time.Time
+	site    unserved // while this appliance takes the site over
+}
+
+// left notes that the peer is asked to stop serving.
+func (a *account) left() { a.site.left(a.clock()) }
+
+// explain writes a change, with what was seen and why it failed.
+func (a *account) explain(config failover.Config, state failover.State, e failover.Explain, failure string) {
+	a.log.Info("changed", slog.String("from", e.From.String()), slog.String("to", e.To.String()), slog.String("reason", e.Reason.String()))
+	reason := because(e.Reason.String(), failure)
 	detail := map[string]string{
 		"from": e.From.String(), "to": e.To.String(), "reason": reason,
 		"epoch": state.Record.Epoch.String(), "snapshot": strconv.FormatUint(state.Record.Snapshot.Number, 10),
@@ -21,12 +33,12 @@ func (a *Agent) explain(state failover.State, e failover.Explain) {
 	kind := kindOf(e)
 	maps.Copy(detail, a.seenOfPeer(state, e))
 	if kind == pair.KindTakeover || kind == pair.KindObserved {
-		maps.Copy(detail, a.evidence(state))
+		maps.Copy(detail, a.evidence(config, state))
 	}
-	if gap, ended := a.site.follow(state, e, a.Clock()); ended {
+	if gap, ended := a.site.follow(state, e, a.clock()); ended {
 		detail["down_ms"] = millis(gap)
 	}
-	a.History.Record(pair.Event{Kind: kind, Text: e.From.String() + " → " + e.To.String() + ": " + reason, Detail: detail})
+	a.history.Record(pair.Event{Kind: kind, Text: e.From.String() + " → " + e.To.String() + ": " + reason, Detail: detail})
 }
 
 func kindOf(e failover.Explain) string {
@@ -50,14 +62,14 @@ func takes(e failover.Explain) bool {
 
 // seenOfPeer tells since when the peer is silent, where that is why something
 // changed.
-func (a *Agent) seenOfPeer(state failover.State, e failover.Explain) map[string]string {
+func (a *account) seenOfPeer(state failover.State, e failover.Explain) map[string]string {
 	heard := lastHeard(state)
 	silent := takes(e) || e.Reason == failover.WouldTakeOver ||
 		e.To.Phase == pair.Suspect || e.To.Phase == pair.Alone || e.To.Phase == pair.Isolated
 	if !heard.Set || !silent {
 		return nil
 	}
-	detail := map[string]string{"peer_heard": a.wallOf(heard), "silent_ms": millis(a.Clock().Sub(heard.At))}
+	detail := map[string]string{"peer_heard": a.wallOf(heard), "silent_ms": millis(a.clock().Sub(heard.At))}
 	if state.Failed.Set {
 		detail["poll_failure"] = state.Failure.String()
 	}
@@ -65,10 +77,10 @@ func (a *Agent) seenOfPeer(state failover.State, e failover.Explain) map[string]
 }
 
 // evidence tells on what grounds the site was taken over.
-func (a *Agent) evidence(state failover.State) map[string]string {
+func (a *account) evidence(config failover.Config, state failover.State) map[string]string {
 	detail := map[string]string{
-		"timeout":  max(a.config.Timeout, state.Peer.Timeout).String(),
-		"test_ips": strconv.Itoa(a.config.TestIPs),
+		"timeout":  max(config.Timeout, state.Peer.Timeout).String(),
+		"test_ips": strconv.Itoa(config.TestIPs),
 	}
 	for key, since := range map[string]failover.Moment{
 		"test_ips_answer_since": state.Evidence.ReachedSince,
@@ -79,7 +91,7 @@ func (a *Agent) evidence(state failover.State) map[string]string {
 		}
 	}
 	if state.SnapshotAt.Set {
-		detail["data_age_ms"] = millis(a.Clock().Sub(state.SnapshotAt.At))
+		detail["data_age_ms"] = millis(a.clock().Sub(state.SnapshotAt.At))
 	}
 	return detail
 }
@@ -93,8 +105,8 @@ func lastHeard(state failover.State) failover.Moment {
 }
 
 // wallOf writes a moment of our clock as people read it.
-func (a *Agent) wallOf(m failover.Moment) string {
-	return a.Wall().Add(-a.Clock().Sub(m.At)).UTC().Format("2006-01-02T15:04:05.000Z07:00")
+func (a *account) wallOf(m failover.Moment) string {
+	return a.wall().Add(-a.clock().Sub(m.At)).UTC().Format("2006-01-02T15:04:05.000Z07:00")
 }
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

@@ -58,13 +58,13 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 	case failover.Announce:
 		a.Mover.Announce()
 	case failover.Explain:
-		a.explain(state, action)
+		a.account.explain(a.config, state, action, a.causeOf(action.Reason))
 	case failover.Finish:
-		answer(&a.command, refusal(action.Refusal, a.causeOf(action.Refusal)))
+		answer(&a.callers.command, refusal(action.Refusal, a.causeOf(action.Refusal)))
 	case failover.AnswerHold:
-		answer(&a.holding, refusal(action.Refusal, a.causeOf(action.Refusal)))
+		answer(&a.callers.holding, refusal(action.Refusal, a.causeOf(action.Refusal)))
 	case failover.AnswerCommit:
-		answer(&a.giving, refusal(action.Refusal, ""))
+		answer(&a.callers.giving, refusal(action.Refusal, ""))
 	case failover.SetServices:
 		a.duties.want(action.Duty)
 	default:
@@ -84,27 +84,27 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 	switch action := action.(type) {
 	case failover.Poll:
 		view := a.config.View(state)
-		a.later(ctx, action.Wait, func(within context.Context) failover.Event {
+		a.beside.later(ctx, action.Wait, func(within context.Context) failover.Event {
 			event := a.poll(within, view)
 			if _, failed := event.(failover.PollFailed); failed {
-				a.lookAtData(ctx)
+				a.syncs.lookAtData(ctx)
 			}
 			return event
 		})
 	case failover.TestIPs:
-		a.later(ctx, 0, func(ctx context.Context) failover.Event {
+		a.beside.later(ctx, 0, func(ctx context.Context) failover.Event {
 			return failover.TestIPsAnswered{Reached: a.Evidence.Reached(ctx, action.Need, action.Wait)}
 		})
 	case failover.ProbeAddress:
-		a.later(ctx, 0, func(ctx context.Context) failover.Event {
+		a.beside.later(ctx, 0, func(ctx context.Context) failover.Event {
 			return failover.AddressProbed{Result: a.Evidence.Probe(ctx, action.Wait)}
 		})
 	case failover.CheckAddress:
-		a.later(ctx, time.Second, func(ctx context.Context) failover.Event {
+		a.beside.later(ctx, time.Second, func(ctx context.Context) failover.Event {
 			return failover.AddressChecked{Owner: a.Evidence.Check(ctx)}
 		})
 	case failover.OpenData:
-		a.later(ctx, dataLimit, func(ctx context.Context) failover.Event {
+		a.beside.later(ctx, dataLimit, func(ctx context.Context) failover.Event {
 			open := a.Data.Open
 			if action.Forced {
 				open = a.Data.OpenForced
@@ -114,7 +114,7 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 			return failover.DataOpened{OK: err == nil}
 		})
 	case failover.SetAside:
-		a.later(ctx, asideLimit, func(ctx context.Context) failover.Event {
+		a.beside.later(ctx, asideLimit, func(ctx context.Context) failover.Event {
 			err := a.Data.SetAside(ctx, action.Epoch, action.Since)
 			a.note("set diverged data aside", err)
 			return failover.SetAsideDone{OK: err == nil}
@@ -127,12 +127,12 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action failover.Action) {
 	switch action := action.(type) {
 	case failover.HoldRequests:
-		a.begun(ctx, &a.hold, action.Wait, func(ctx context.Context) (failover.Event, error) {
+		a.beside.begun(ctx, &a.hold, action.Wait, func(ctx context.Context) (failover.Event, error) {
 			err := a.Door.Hold(ctx)
 			return failover.RequestsHeld{OK: err == nil}, err
 		})
 	case failover.Sync:
-		a.attempt(ctx, 0, func(ctx context.Context) (failover.Event, error) {
+		a.beside.attempt(ctx, 0, func(ctx context.Context) (failover.Event, error) {
 			var err error
 			if action.Final { // requests are held meanwhile
 				err = a.syncs.once(ctx, Pull{Epoch: state.Record.Epoch, Final: true})
@@ -142,81 +142,29 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 			return failover.SyncEnded{OK: err == nil}, err
 		})
 	case failover.AskHold:
-		a.site.left(a.Clock())
-		a.begun(ctx, &a.asking, action.Wait, func(ctx context.Context) (failover.Event, error) {
+		a.account.left()
+		a.beside.begun(ctx, &a.asking, action.Wait, func(ctx context.Context) (failover.Event, error) {
 			err := a.Peer.Hold(ctx, state.Record.Epoch)
 			a.note("ask the primary to hold requests", err)
 			return failover.HoldAnswered{OK: err == nil}, err
 		})
 	case failover.AskCommit:
-		a.site.left(a.Clock())
-		a.attempt(ctx, action.Wait, func(ctx context.Context) (failover.Event, error) {
+		a.account.left()
+		a.beside.attempt(ctx, action.Wait, func(ctx context.Context) (failover.Event, error) {
 			err := a.Peer.Commit(ctx, action.Next, a.Look().State.Record.Snapshot, action.Final)
 			a.note("ask the primary to hand over", err)
 			return failover.CommitAnswered{OK: err == nil}, err
 		})
 	case failover.EndHold:
-		a.later(ctx, endLimit, func(ctx context.Context) failover.Event {
+		a.beside.later(ctx, endLimit, func(ctx context.Context) failover.Event {
 			a.note("end the hold", a.Peer.EndHold(ctx))
 			return failover.Tick{}
 		})
 	case failover.OfferHandover:
-		a.later(ctx, action.Wait, func(ctx context.Context) failover.Event {
+		a.beside.later(ctx, action.Wait, func(ctx context.Context) failover.Event {
 			a.note("offer a handover", a.Peer.Take(ctx, true, true))
 			return failover.Tick{}
 		})
-	}
-}
-
-// later runs f beside the loop, within limit if there is one, and hands its
-// event to the loop.
-func (a *Agent) later(ctx context.Context, limit time.Duration, f func(context.Context) failover.Event) {
-	a.attempt(ctx, limit, func(ctx context.Context) (failover.Event, error) { return f(ctx), nil })
-}
-
-// attempt is later for a step of a switch: why it failed goes with its event.
-func (a *Agent) attempt(ctx context.Context, limit time.Duration, f func(context.Context) (failover.Event, error)) {
-	a.edges.Go(func() {
-		bounded, cancel := ctx, context.CancelFunc(func() {})
-		if limit > 0 {
-			bounded, cancel = context.WithTimeout(ctx, limit)
-		}
-		event, cause := f(bounded)
-		cancel()
-		a.post(ctx, message{event: event, cause: cause})
-	})
-}
-
-// call is a call of an edge that the loop may end, and whose outcome then says nothing.
-type call struct{ cancel context.CancelFunc }
-
-// begun is attempt for a call that ends when endCall does, or another takes its place.
-func (a *Agent) begun(ctx context.Context, slot **call, limit time.Duration, f func(context.Context) (failover.Event, error)) {
-	endCall(slot)
-	within, cancel := context.WithTimeout(ctx, limit)
-	this := &call{cancel: cancel}
-	*slot = this
-	a.edges.Go(func() {
-		event, cause := f(within)
-		a.post(ctx, message{event: event, cause: cause, newest: func() bool { return *slot == this }})
-	})
-}
-
-// endCall ends a call, if one is under way.
-func endCall(slot **call) {
-	if *slot != nil {
-		(*slot).cancel()
-		*slot = nil
-	}
-}
-
-// post hands the loop a message; it reports false if the agent ends first.
-func (a *Agent) post(ctx context.Context, m message) bool {
-	select {
-	case a.inbox <- m:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -246,7 +194,7 @@ func (a *Agent) sayGoodbye(ctx context.Context) {
 func (a *Agent) served(ctx context.Context, turn uint64, duty pair.Duty, err error) {
 	a.note("have the services "+duty.String(), err)
 	newest := func() bool { return a.duties.newest(turn) }
-	a.post(ctx, message{event: failover.ServicesSet{Duty: duty, OK: err == nil}, cause: err, newest: newest})
+	a.inbox.post(ctx, message{event: failover.ServicesSet{Duty: duty, OK: err == nil}, cause: err, newest: newest})
 }
 
 // takeDown leaves the machine as if the daemon had never run: traffic first.
@@ -265,7 +213,5 @@ func (a *Agent) takeDown() {
 	}
 	a.Data.Withdraw()
 	a.note("stop services", a.duties.rest(ctx))
-	answer(&a.command, errEnding)
-	answer(&a.holding, errEnding)
-	answer(&a.giving, errEnding)
+	a.callers.end()
 }

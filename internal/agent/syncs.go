@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton/internal/cause"
@@ -16,9 +17,10 @@ import (
 // administrator asks for, and those of a handover. A sync ends when the role
 // that allows it does.
 type syncs struct {
-	agent *Agent
-	tally *tally
-	turn  chan struct{} // holds one token: the goroutine that has it may pull
+	agent   *Agent
+	tally   *tally
+	turn    chan struct{} // holds one token: the goroutine that has it may pull
+	looking atomic.Bool   // whether the data is whole
 
 	mu      sync.Mutex
 	epoch   pair.Epoch // under which pulling is allowed now; zero: it is not
@@ -166,7 +168,7 @@ func (s *syncs) once(ctx context.Context, pull Pull) error {
 	// What is here now is told even if a takeover has just ended the sync.
 	tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellLimit)
 	defer cancel()
-	s.agent.tellTorn(tell)
+	s.tellTorn(tell)
 	if err != nil {
 		return err
 	}
@@ -225,28 +227,28 @@ func (s *syncs) overtaken() bool {
 }
 
 // tellTorn has the decision know whether a snapshot is half in place.
-func (a *Agent) tellTorn(ctx context.Context) {
-	if torn := a.Data.Torn(); torn != a.Look().State.Torn {
-		a.Tell(ctx, failover.DataTorn{Torn: torn})
+func (s *syncs) tellTorn(ctx context.Context) {
+	if torn := s.agent.Data.Torn(); torn != s.agent.Look().State.Torn {
+		s.agent.Tell(ctx, failover.DataTorn{Torn: torn})
 	}
 }
 
 // lookAtData is tellTorn while the primary does not answer: that a disk has gone must be
 // known before an epoch is raised. A disk that hangs delays nobody.
-func (a *Agent) lookAtData(ctx context.Context) {
-	if a.Look().State.Record.Role != pair.Backup || !a.looking.CompareAndSwap(false, true) {
+func (s *syncs) lookAtData(ctx context.Context) {
+	if s.agent.Look().State.Record.Role != pair.Backup || !s.looking.CompareAndSwap(false, true) {
 		return
 	}
-	a.edges.Go(func() {
-		defer a.looking.Store(false)
-		a.tellTorn(ctx)
+	s.agent.beside.Go(func() {
+		defer s.looking.Store(false)
+		s.tellTorn(ctx)
 	})
 }
 
 // DataOffered says which snapshot is about to be offered. Unless it succeeds, the
 // snapshot must not be offered: the peer would know a number that the decision does not.
 func (a *Agent) DataOffered(ctx context.Context, offer pair.Snapshot) error {
-	if !a.post(ctx, message{event: failover.DataOffered{Snapshot: offer}}) {
+	if !a.inbox.post(ctx, message{event: failover.DataOffered{Snapshot: offer}}) {
 		return ctx.Err()
 	}
 	return nil
@@ -258,7 +260,7 @@ func (a *Agent) DataMended(ctx context.Context, newest pair.Snapshot) {
 	if newest.Compare(a.Look().State.Record.Snapshot) > 0 {
 		a.Tell(ctx, failover.DataChanged{Snapshot: newest, Taken: a.takenAt(newest)})
 	}
-	a.tellTorn(ctx)
+	a.syncs.tellTorn(ctx)
 }
 
 // SyncNow pulls one snapshot at an administrator's word.

@@ -1,0 +1,60 @@
+package agent
+
+import (
+	"errors"
+
+	"baton/internal/failover"
+)
+
+// callers wait for the end of a switch or of its steps.
+type callers struct {
+	command chan error // an administrator waits for the end of a switch
+	holding chan error // the peer waits for an answer to Hold
+	giving  chan error // the peer waits for an answer to Commit
+}
+
+var (
+	errSuperseded = errors.New("asked again meanwhile")
+	errEnding     = errors.New("the daemon is stopping; try again when it runs")
+)
+
+// takeCommand notes who waits for the end of a command. While a switch runs for somebody,
+// others are refused.
+func (c *callers) takeCommand(m message, switching bool) bool {
+	if c.command != nil && switching {
+		m.reply <- refusal(failover.SwitchRuns, "")
+		return false
+	}
+	replace(&c.command, m.reply)
+	return true
+}
+
+func (c *callers) takeQuestion(m message) {
+	switch m.event.(type) {
+	case failover.HoldAsked:
+		replace(&c.holding, m.ask)
+	case failover.CommitAsked:
+		replace(&c.giving, m.ask)
+	}
+}
+
+// end tells everybody who waits that the daemon stops.
+func (c *callers) end() {
+	answer(&c.command, errEnding)
+	answer(&c.holding, errEnding)
+	answer(&c.giving, errEnding)
+}
+
+// replace notes the newest caller; an earlier caller has given up.
+func replace(waiting *chan error, ask chan error) {
+	answer(waiting, errSuperseded)
+	*waiting = ask
+}
+
+// answer tells the caller who waits, if there is one. The channels have room for one.
+func answer(waiting *chan error, err error) {
+	if *waiting != nil {
+		*waiting <- err
+		*waiting = nil
+	}
+}
