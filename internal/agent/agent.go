@@ -162,7 +162,7 @@ func (a *Agent) receive(ctx context.Context, m message) {
 		a.step(ctx, failover.Tick{})
 		return
 	}
-	if m.reply != nil && !a.callers.takeCommand(m, a.state.Switch.Step != failover.NoSwitch) {
+	if m.reply != nil && !a.callers.takeCommand(m, a.state.Switch.Step) {
 		return
 	}
 	if m.ask != nil {

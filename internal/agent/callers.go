@@ -20,8 +20,8 @@ var (
 
 // takeCommand notes who waits for the end of a command. While a switch runs for somebody,
 // others are refused.
-func (c *callers) takeCommand(m message, switching bool) bool {
-	if c.command != nil && switching {
+func (c *callers) takeCommand(m message, now failover.SwitchStep) bool {
+	if c.command != nil && now != failover.NoSwitch {
 		m.reply <- refusal(failover.SwitchRuns, "")
 		return false
 	}

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"baton/internal/peer/channel"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"baton/internal/peer/channel"
 )
 
 // serverConn is an authenticated connection that the peer opened. For net/http it is a plain

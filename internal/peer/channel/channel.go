@@ -135,7 +135,7 @@ func (c *Channel) over(conn *Line, request *http.Request) (*http.Response, error
 }
 
 // doubt marks a connection as suspect because a request failed on it. A request that its
-// caller cancelled says nothing about the peer. doubt returns the error to report.
+// caller cancelled says nothing about the peer. It returns the error to report.
 func (c *Channel) doubt(ctx context.Context, conn *Line, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return err
