@@ -60,7 +60,7 @@ func problemOf(log *slog.Logger, err error) *problem {
 	if refusal.Cause != nil {
 		log.Info("request refused", slog.String("text", refusal.Text), slog.Any("error", refusal.Cause))
 	}
-	p := newProblem(statusOf(refusal.Code), refusal.Code, refusal.Text)
+	p := newProblem(StatusOf(refusal.Code), refusal.Code, refusal.Text)
 	for _, field := range refusal.Fields {
 		p.Errors = append(p.Errors, fieldError{Location: field.Name, Message: field.Text})
 	}
@@ -99,5 +99,5 @@ func (p *problem) write(w http.ResponseWriter) {
 // Refuse answers with an error as this interface writes it, for what is none of its
 // routes.
 func Refuse(w http.ResponseWriter, err *pair.Refusal) {
-	newProblem(statusOf(err.Code), err.Code, err.Text).write(w)
+	newProblem(StatusOf(err.Code), err.Code, err.Text).write(w)
 }

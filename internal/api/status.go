@@ -6,8 +6,8 @@ import (
 	"baton/internal/pair"
 )
 
-// statusOf returns the HTTP status under which a code travels.
-func statusOf(code pair.Code) int {
+// StatusOf returns the HTTP status under which a code travels.
+func StatusOf(code pair.Code) int {
 	switch code {
 	case pair.Usage:
 		return http.StatusUnprocessableEntity

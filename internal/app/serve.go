@@ -23,6 +23,7 @@ import (
 	"baton/internal/api"
 	"baton/internal/config"
 	"baton/internal/console"
+	"baton/internal/console/page"
 	"baton/internal/datasync"
 	"baton/internal/exchange"
 	"baton/internal/failover"
@@ -262,7 +263,7 @@ func (a *Appliance) watch() {
 
 // listeners open the addresses of the configuration file.
 func (a *Appliance) listeners() (*listen.Listeners, error) {
-	pages, err := console.New(a.acts.contract(), console.Options{Log: a.log})
+	pages, err := console.New(a.acts.contract(), page.Options{Log: a.log})
 	if err != nil {
 		return nil, err
 	}

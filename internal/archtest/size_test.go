@@ -21,7 +21,6 @@ const (
 func largePackages() map[string]int {
 	return map[string]int{
 		"internal/api":                       4440, // one file for each subject of a wide interface
-		"internal/console":                   6300, // pages, and the kit that they are made of
 		"internal/datasync/source/directory": 3150,
 		"internal/failover":                  3800, // the decision is one function
 	}
@@ -31,9 +30,6 @@ func largePackages() map[string]int {
 // only sink.
 func manyMethods() map[string]int {
 	return map[string]int{
-		"internal/console.Console":             138,
-		"internal/console.follower":            88,
-		"internal/console.visit":               82,
 		"internal/failover/failovertest.World": 50,
 		"internal/failover/failovertest.play":  64,
 		"test/faults.machine":                  52,

@@ -73,7 +73,7 @@ func table() map[string]rule {
 		"internal/act":             {imports: []string{"internal/agent", "internal/api", "internal/cause", "internal/failover", "internal/pair", "internal/peer"}},
 		"internal/act/acttest":     {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/pair", "internal/peer"}},
 		"internal/support":         {imports: []string{"internal/act", "internal/api", "internal/cause", "internal/licences", "internal/pair", "internal/store"}},
-		"internal/listen":          {imports: []string{"internal/api", "internal/certificate", "internal/config", "internal/console", "internal/failover", "internal/front", "internal/pair", "internal/peer"}},
+		"internal/listen":          {imports: []string{"internal/api", "internal/certificate", "internal/config", "internal/console/page", "internal/failover", "internal/front", "internal/pair", "internal/peer"}},
 		"internal/watch":           {imports: []string{"internal/agent", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
 		"internal/status":          {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/sharedip", "internal/store", "internal/store/local", "internal/watch"}},
 		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/diverged", "internal/datasync/ledger", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/sharedip", "internal/status", "internal/store", "internal/store/local", "internal/watch"}},
@@ -82,9 +82,17 @@ func table() map[string]rule {
 		"internal/signin":          {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store", "internal/store/credential"}},
 
 		// faces
-		"internal/api":     {imports: []string{"internal/cause", "internal/pair", "internal/report"}},
-		"internal/console": {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
-		"internal/cli":     {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
+		"internal/api":                   {imports: []string{"internal/cause", "internal/pair", "internal/report"}},
+		"internal/console":               {imports: []string{"internal/api", "internal/pair"}}, // joins the packages below it
+		"internal/console/page":          {imports: []string{"internal/api", "internal/cause", "internal/pair"}},
+		"internal/console/access":        section("internal/cause"),
+		"internal/console/failover":      section(),
+		"internal/console/site":          section("internal/cause"),
+		"internal/console/reports":       section("internal/report"),
+		"internal/console/notifications": section(),
+		"internal/console/software":      section(),
+		"internal/console/consoletest":   {imports: []string{"internal/admin/admintest", "internal/console", "internal/console/page", "internal/pair"}},
+		"internal/cli":                   {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
 
 		// what must be told of others' work
 		"internal/licences": {},
@@ -112,6 +120,12 @@ func table() map[string]rule {
 // kindOfData lists what a kind of data may import, and what else it needs.
 func kindOfData(more ...string) []string {
 	return append([]string{"internal/pair", "internal/datasync/manifest", "internal/datasync/source"}, more...)
+}
+
+// section says what the pages of one subject of the console may import, and what else
+// they need: no other subject.
+func section(more ...string) rule {
+	return rule{imports: append([]string{"internal/api", "internal/console/page", "internal/pair"}, more...)}
 }
 
 // appIsFor lists who may import internal/app, which may import everything: else

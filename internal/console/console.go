@@ -1,74 +1,62 @@
 package console
 
 import (
-	"fmt"
-	"log/slog"
-	"net/http"
-	"time"
-
-	"github.com/alexedwards/scs/v2"
-
 	"baton/internal/api"
-	"baton/internal/pair"
+	"baton/internal/console/access"
+	"baton/internal/console/failover"
+	"baton/internal/console/notifications"
+	"baton/internal/console/page"
+	"baton/internal/console/reports"
+	"baton/internal/console/site"
+	"baton/internal/console/software"
 )
 
-// Root is the path of the console: sign-in is there, everything else below it.
-const Root = "/login"
-
-// Options are the console's choices.
-type Options struct {
-	Log *slog.Logger
-	// Now is the wall clock; nil: time.Now.
-	Now func() time.Time
+// New returns the console of an appliance.
+func New(backend api.Backend, options page.Options) (*page.Server, error) {
+	frame := page.Backend{
+		Overview: backend.Overview, Settings: backend.Settings, Site: backend.Site, Sessions: backend.Sessions, Security: backend.Security,
+	}
+	return page.New(frame, options, tabs(), sections(backend))
 }
 
-// Console answers the pages.
-type Console struct {
-	backend  api.Backend
-	log      *slog.Logger
-	now      func() time.Time
-	assets   *assets
-	pages    templates
-	sessions *scs.SessionManager
-	mux      *http.ServeMux
-	least    map[string]access // for each page, by path below Root
-
-	followers *followers            // places for pages that follow
-	timeline  *shared[[]pair.Event] // of the Status page
-	history   *shared[[]pair.Event] // of the Failover page
+// sections is the whole console: each subject, with what its pages need of the appliance.
+func sections(b api.Backend) []page.Section {
+	return []page.Section{
+		page.Frame(),
+		access.Section(access.Backend{
+			Setup: b.Setup, SignIn: b.SignIn, Sessions: b.Sessions, Account: b.Account,
+			Users: b.Users, Security: b.Security, Keys: b.Keys, Tokens: b.Tokens,
+		}),
+		failover.Section(failover.Backend{
+			Overview: b.Overview, Upkeep: b.Upkeep, Diverged: b.Diverged, Relationship: b.Relationship, Keys: b.Keys,
+			Data: b.Data, Syncs: b.Syncs, Roles: b.Roles, Settings: b.Settings, Addresses: b.Addresses,
+		}),
+		site.Section(site.Backend{Site: b.Site, Settings: b.Settings, Certificates: b.Certificates, Data: b.Data}),
+		reports.Section(reports.Backend{Reports: b.Reports, Upkeep: b.Upkeep}),
+		notifications.Section(b.Notifications),
+		software.Section(software.Backend{Software: b.Software, Backups: b.Backups, Site: b.Site}),
+	}
 }
 
-// New returns a console whose handler is ready.
-func New(backend api.Backend, options Options) (*Console, error) {
-	c := &Console{backend: backend, log: options.Log, now: options.Now, mux: http.NewServeMux(), least: map[string]access{}, sessions: newSessions(backend, options.Log), followers: &followers{each: map[string]int{}}}
-	if c.now == nil {
-		c.now = time.Now
+// tabs lead to the pages.
+func tabs() []page.Tab {
+	return []page.Tab{
+		{Label: "Status", Href: "/status"},
+		{Label: "Site", Href: "/site"},
+		{Label: "Protection", Href: "/protection"},
+		{Label: "Users", Href: "/users"},
+		{Label: "Reports", Href: "/reports", Below: []page.Tab{
+			{Label: "Availability", Href: "/reports"},
+			{Label: "Failovers", Href: "/reports/failovers"},
+			{Label: "Data syncs", Href: "/reports/syncs"},
+			{Label: "Sign-ins and changes", Href: "/reports/audit"},
+		}},
+		{Label: "Management", Href: "/management/failover", Below: []page.Tab{
+			{Label: "Security", Href: "/management/security"},
+			{Label: "Failover", Href: "/management/failover"},
+			{Label: "Notifications", Href: "/management/notifications"},
+			{Label: "Software", Href: "/management/software"},
+			{Label: "API", Href: "/management/api"},
+		}},
 	}
-	c.timeline = &shared[[]pair.Event]{read: c.readTimeline}
-	c.history = &shared[[]pair.Event]{read: c.readHistory}
-	var err error
-	if c.assets, err = newAssets(); err != nil {
-		return nil, fmt.Errorf("read the console's assets: %w", err)
-	}
-	if c.pages, err = c.templates(); err != nil {
-		return nil, fmt.Errorf("read the console's pages: %w", err)
-	}
-	c.mux.Handle("GET "+assetPrefix, c.assets)
-	for _, r := range c.routes() {
-		c.mux.Handle(r.pattern(), c.guard(r))
-		if r.method == http.MethodGet {
-			c.least[r.path] = r.least
-		}
-	}
-	c.mux.HandleFunc(Root+"/", c.unknown)
-	return c, nil
-}
-
-// Handler answers Root and everything below it.
-func (c *Console) Handler() http.Handler {
-	ours := http.NewCrossOriginProtection()
-	ours.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "This form came from another site, so nothing was done. Open the console itself and do it there.", http.StatusForbidden)
-	}))
-	return api.Paced(hardened(c.admitted(ours.Handler(c.mux))))
 }

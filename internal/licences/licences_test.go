@@ -89,7 +89,7 @@ func textIn(t *testing.T, dir string) string {
 // lies beside NAME-VERSION.min.css or the like.
 func served(t *testing.T) []Licence {
 	t.Helper()
-	const vendor = root + "/internal/console/assets/vendor/"
+	const vendor = root + "/internal/console/page/assets/vendor/"
 	files, err := filepath.Glob(vendor + "*.LICENSE")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no licences of what the console serves", err)

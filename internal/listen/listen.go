@@ -16,7 +16,7 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/config"
-	"baton/internal/console"
+	"baton/internal/console/page"
 	"baton/internal/pair"
 	"baton/internal/peer"
 )
@@ -25,7 +25,7 @@ import (
 type Listeners struct {
 	Config config.Config
 	Server *api.Server
-	Pages  *console.Console
+	Pages  *page.Server
 	Link   *peer.Link
 	Doors  Doors
 	Public *Public
@@ -142,7 +142,7 @@ func (l *Listeners) Routes() http.Handler {
 	for _, path := range []string{"/api/", "/health", "/metrics"} {
 		mux.Handle(path, network)
 	}
-	for _, path := range []string{console.Root, console.Root + "/"} {
+	for _, path := range []string{page.Root, page.Root + "/"} {
 		mux.Handle(path, l.Public.besideSite(l.Pages.Handler(), l.Pages.AtSite()))
 	}
 	mux.Handle("/", api.Paced(l.Public.besideConsole(l.Doors.Console())))

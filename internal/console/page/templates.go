@@ -1,0 +1,55 @@
+package page
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// templates are the pages by name, each with the layout and all parts. A page is
+// parsed when it is first asked for: most daemons are looked at seldom, and all
+// pages together take some 10 MB.
+type templates map[string]func() (*template.Template, error)
+
+// add takes the pages of a section in.
+func (t templates) add(files fs.FS, funcs template.FuncMap) error {
+	pages, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return err
+	}
+	parts, err := fs.Glob(files, "templates/parts/*.html")
+	if err != nil {
+		return err
+	}
+	for _, name := range pages {
+		t[strings.TrimSuffix(path.Base(name), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			page, err := template.New("").Funcs(funcs).ParseFS(frameFiles, "templates/layout.html", "templates/parts/*.html")
+			if err != nil {
+				return nil, err
+			}
+			return page.ParseFS(files, slices.Concat(parts, []string{name})...)
+		})
+	}
+	return nil
+}
+
+// render writes one template of a page.
+func (t templates) render(to *bytes.Buffer, page, part string, data view) error {
+	parse, known := t[page]
+	if !known {
+		return fmt.Errorf("there is no page template %q", page)
+	}
+	whole, err := parse()
+	if err != nil {
+		return fmt.Errorf("read page %s: %w", page, err)
+	}
+	if err := whole.ExecuteTemplate(to, part, data); err != nil {
+		return fmt.Errorf("render page %s: %w", page, err)
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package reports
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"baton/internal/api"
+	"baton/internal/console/page"
+	"baton/internal/pair"
+)
+
+// eventsPage is the part of a report of events that is its own.
+type eventsPage struct {
+	api.EventReport
+	Failovers []failover // of the report of failovers: the events, explained
+}
+
+// showEvents shows one of the reports that list events.
+func (p reports) showEvents(kind api.ReportKind) func(*page.Visit) error {
+	title := map[api.ReportKind]string{
+		api.FailoverReport: "Failovers", api.SyncReport: "Data syncs", api.AuditReport: "Sign-ins and changes",
+	}[kind]
+	path := "/reports/" + string(kind)
+	return func(v *page.Visit) error {
+		data, filter := newReport(v, kind, path)
+		if !data.Filter.Right() {
+			return v.Again(string(kind), title, data)
+		}
+		report, err := p.backend.Reports.EventReport(v.Context(), kind, filter)
+		if err != nil {
+			return err
+		}
+		data.About = report.ReportRange
+		shown := eventsPage{EventReport: report}
+		if kind == api.FailoverReport {
+			shown.Failovers = failovers(v, report.Events)
+		}
+		data.Data = shown
+		if report.Next != "" {
+			data.Older = data.Filter.at(path, map[string]string{"before": report.Next})
+		}
+		data.Figures, data.Chart = summed(kind, report)
+		return v.Page(string(kind), title, data)
+	}
+}
+
+// summed turns a report's figures into numbers and a chart.
+func summed(kind api.ReportKind, made api.EventReport) ([]reportFigure, *chart) {
+	switch kind {
+	case api.FailoverReport:
+		return countedChart(made, "Failovers and what else happened to roles", []counted{
+			{series{"critical", "Takeovers"}, []string{pair.KindTakeover}},
+			{series{"good", "Planned switches"}, []string{pair.KindHandover}},
+			{series{"warning", "Stepped down"}, []string{pair.KindSteppedDown}},
+			{series{"info", "Observed, diverged"}, []string{pair.KindObserved, pair.KindDiverged}},
+		})
+	case api.AuditReport:
+		return countedChart(made, "Sign-ins and changes", []counted{
+			{series{"good", "Sign-ins"}, []string{pair.KindSignedIn}},
+			{series{"info", "Changes"}, []string{pair.KindSettingChanged, pair.KindPaired, pair.KindUnpaired}},
+			{series{"off", "Signed out"}, []string{pair.KindSignedOut}},
+			{series{"critical", "Failed"}, []string{pair.KindSignInFailed, pair.KindPairingFailed}},
+		})
+	case api.SyncReport:
+		return syncChart(made)
+	case api.AvailabilityReport:
+	}
+	return nil, nil
+}
+
+// counted is a series that counts kinds of events.
+type counted struct {
+	series
+	kinds []string
+}
+
+func (c counted) in(sum api.ReportSum) (n int64) {
+	for _, kind := range c.kinds {
+		n += sum.Counts[kind]
+	}
+	return n
+}
+
+func countedChart(made api.EventReport, title string, kinds []counted) ([]reportFigure, *chart) {
+	var figures []reportFigure
+	var legend []series
+	for _, kind := range kinds {
+		figures = append(figures, reportFigure{page.Grouped(kind.in(made.Total)), lower(kind.Label)})
+		legend = append(legend, kind.series)
+	}
+	var stacks []stack
+	for _, part := range made.Parts {
+		one := stack{Span: part.Span}
+		tips := []string{spanLabel(part.Span, made.Step, made.Zone())}
+		for _, kind := range kinds {
+			n := kind.in(part)
+			one.Values = append(one.Values, float64(n))
+			if n > 0 {
+				tips = append(tips, page.Grouped(n)+" "+lower(kind.Label))
+			}
+		}
+		one.Tip = strings.Join(tips, "\n")
+		stacks = append(stacks, one)
+	}
+	drawn := newChart("counts", title+" by "+string(made.Step), legend, stacks, made.Step, made.Zone(), func(n float64) string {
+		return strconv.FormatFloat(n, 'f', -1, 64)
+	})
+	return figures, &drawn
+}
+
+func lower(text string) string { return strings.ToLower(text[:1]) + text[1:] }
+
+func syncChart(made api.EventReport) ([]reportFigure, *chart) {
+	done, failed := made.Total.Counts[pair.KindSyncDone], made.Total.Counts[pair.KindSyncFailed]
+	figures := []reportFigure{
+		{page.Grouped(done), "done"},
+		{page.Grouped(failed), "failed"},
+		{pair.BytesText(made.Total.Bytes), "delivered"},
+		{averageText(made.Total.Duration, done), "on average"},
+		{pair.MillisText(made.Total.Longest), "the longest"},
+	}
+	var stacks []stack
+	for _, part := range made.Parts {
+		n := part.Counts[pair.KindSyncDone]
+		tip := fmt.Sprintf("%s\n%s in %s", spanLabel(part.Span, made.Step, made.Zone()), pair.BytesText(part.Bytes), page.Count(n, "data sync", "data syncs"))
+		if bad := part.Counts[pair.KindSyncFailed]; bad > 0 {
+			tip += "\n" + page.Grouped(bad) + " failed"
+		}
+		stacks = append(stacks, stack{Span: part.Span, Values: []float64{float64(part.Bytes)}, Tip: tip})
+	}
+	drawn := newChart("bytes", "Data delivered by "+string(made.Step), []series{{"accent", "Data"}}, stacks, made.Step, made.Zone(), func(n float64) string { return pair.BytesText(int64(n)) })
+	return figures, &drawn
+}
+
+func averageText(ms, n int64) string {
+	if n == 0 {
+		return "–"
+	}
+	return pair.MillisText(ms / n)
+}
+
+// KindOptions are the choices of a report's filter by result or kind.
+func (p reportPage) KindOptions() []page.Option {
+	choices := map[api.ReportKind][]page.Option{
+		api.FailoverReport: {
+			{Value: "", Label: "All"},
+			{Value: pair.KindTakeover, Label: "Takeovers"},
+			{Value: pair.KindHandover, Label: "Planned switches"},
+			{Value: pair.KindSteppedDown, Label: "Stepped down"},
+			{Value: pair.KindObserved, Label: "Observed only"},
+			{Value: pair.KindDiverged, Label: "Diverged copies"},
+		},
+		api.SyncReport: {{Value: "", Label: "All"}, {Value: pair.KindSyncDone, Label: "Done"}, {Value: pair.KindSyncFailed, Label: "Failed"}},
+		api.AuditReport: {
+			{Value: "", Label: "All"},
+			{Value: pair.KindSignedIn + "," + pair.KindSignedOut, Label: "Sign-ins and sign-outs"},
+			{Value: pair.KindSignInFailed, Label: "Failed sign-ins"},
+			{Value: pair.KindSettingChanged, Label: "Changes"},
+			{Value: pair.KindPaired + "," + pair.KindUnpaired + "," + pair.KindPairingFailed, Label: "Relationship"},
+		},
+	}[p.Kind]
+	for i := range choices {
+		choices[i].Chosen = choices[i].Value == p.Filter.Get("kind")
+	}
+	return choices
+}
+
+// eventLabel is how an event is called on a report, and its colour.
+type eventLabel struct{ Class, Label string }
+
+// Told returns how a kind of event is called.
+func (p reportPage) Told(kind string) eventLabel { return toldOf(kind) }
+
+func toldOf(kind string) eventLabel {
+	known := map[string]eventLabel{
+		pair.KindTakeover:       {"critical", "Takeover"},
+		pair.KindHandover:       {"good", "Planned switch"},
+		pair.KindSteppedDown:    {"warning", "Stepped down"},
+		pair.KindObserved:       {"info", "Observed only"},
+		pair.KindDiverged:       {"info", "Diverged copy"},
+		pair.KindSyncDone:       {"good", "Done"},
+		pair.KindSyncFailed:     {"critical", "Failed"},
+		pair.KindSignedIn:       {"good", "Signed in"},
+		pair.KindSignedOut:      {"plain", "Signed out"},
+		pair.KindSignInFailed:   {"critical", "Sign-in failed"},
+		pair.KindSettingChanged: {"info", "Changed"},
+		pair.KindPaired:         {"good", "Relationship established"},
+		pair.KindUnpaired:       {"warning", "Relationship broken"},
+		pair.KindPairingFailed:  {"critical", "Relationship not established"},
+	}
+	if label, ok := known[kind]; ok {
+		return label
+	}
+	return eventLabel{"plain", kind}
+}
+
+// failover is one line of the report of failovers.
+type failover struct {
+	page.Event
+	Kind  eventLabel
+	Down  string       // for how long nobody served; empty if that is not known
+	Story []page.Event // what both appliances recorded around it
+}
+
+// failovers explains the events of the report.
+func failovers(v *page.Visit, events []api.Reported) []failover {
+	made := make([]failover, len(events))
+	for i, event := range events {
+		one := failover{Event: v.Explain(pair.Event(event.Event)), Kind: toldOf(event.Kind)}
+		for _, part := range event.Story {
+			one.Story = append(one.Story, v.Explain(pair.Event(part)))
+			if ms, err := strconv.ParseInt(part.Detail["down_ms"], 10, 64); err == nil && one.Down == "" && !part.Time.Before(event.Time) {
+				one.Down = pair.MillisText(ms)
+			}
+		}
+		made[i] = one
+	}
+	return made
+}
+
+// synced is one line of the report of data syncs.
+type synced struct{ Runs, Duration, Longest, Bytes, Files, Speed string }
+
+// Sync reads what an event tells of data syncs.
+func (p reportPage) Sync(event api.Reported) synced {
+	figure := func(key string) int64 {
+		n, err := strconv.ParseInt(event.Detail[key], 10, 64)
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	text := func(key string, write func(int64) string) string {
+		if n := figure(key); n >= 0 {
+			return write(n)
+		}
+		return "–"
+	}
+	line := synced{
+		Runs: page.Grouped(max(figure("runs"), 1)), Duration: text("duration_ms", pair.MillisText), Longest: text("longest_ms", pair.MillisText),
+		Bytes: text("bytes", pair.BytesText), Files: text("files", page.Grouped), Speed: "–",
+	}
+	if bytes, ms := figure("bytes"), figure("duration_ms"); bytes > 0 && ms > 0 {
+		line.Speed = pair.BytesText(int64(float64(bytes)/float64(ms)*1000)) + "/s"
+	}
+	return line
+}
+
+// Who is who did something, and from where.
+func (p reportPage) Who(event api.Reported) page.Fact {
+	by, from := event.Detail["by"], event.Detail["from"]
+	if name, address, both := strings.Cut(by, " from "); both && from == "" {
+		by, from = name, address
+	}
+	return page.Fact{Label: by, Text: from}
+}

@@ -1,0 +1,136 @@
+package site
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"baton/internal/api"
+	"baton/internal/cause"
+	"baton/internal/console/page"
+	"baton/internal/pair"
+)
+
+// maxCertificateForm is how much the form may send, in bytes: certificate and key,
+// as files and as text, each bounded again where they are read.
+const maxCertificateForm = 256 << 10
+
+// certificatesShown are the certificates as the page shows them.
+type certificatesShown struct {
+	Site    *certificateShown
+	Console certificateShown
+	Version int64
+}
+
+// certificateShown is one of them.
+type certificateShown struct {
+	api.Certificate
+
+	Shown       []string // the first of its names
+	More        int      // how many there are besides
+	Chained     int64    // certificates in its chain
+	From, Until string   // in the site's zone
+	Left        string   // of its time
+	State       string   // good, warning or critical
+}
+
+func (p site) certificates(v *page.Visit) (certificatesShown, error) {
+	saved, err := p.backend.Certificates.Certificates(v.Context())
+	if err != nil {
+		return certificatesShown{}, err
+	}
+	shown := certificatesShown{Console: newCertificateShown(saved.Console, v.Zone, v.Now()), Version: saved.Version}
+	if saved.Site != nil {
+		shown.Site = new(newCertificateShown(*saved.Site, v.Zone, v.Now()))
+	}
+	return shown, nil
+}
+
+func newCertificateShown(c api.Certificate, zone *time.Location, now time.Time) certificateShown {
+	const soon, most = 30 * 24 * time.Hour, 12
+	shown := certificateShown{Certificate: c, Shown: c.Names[:min(len(c.Names), most)], More: max(len(c.Names)-most, 0), Chained: int64(c.Chain), From: page.Clock(zone, c.NotBefore), Until: page.Clock(zone, c.NotAfter), State: "good"}
+	left := c.NotAfter.Sub(now)
+	switch {
+	case left < 0:
+		shown.State, shown.Left = "critical", "expired"
+	case left < soon:
+		shown.State, shown.Left = "warning", pair.LastingText(left)+" left"
+	default:
+		shown.Left = pair.LastingText(left) + " left"
+	}
+	return shown
+}
+
+func certificateForm(version int64) *page.Form {
+	return page.NewForm("certificate", map[string]string{"version": strconv.FormatInt(version, 10)})
+}
+
+// saveCertificate takes a certificate and its key, as files or pasted.
+func (p site) saveCertificate(v *page.Visit) error {
+	f, err := certificateUpload(v)
+	if err != nil {
+		return err
+	}
+	given := api.NewCertificate{Certificate: f.Get("certificate"), Key: f.Get("key")}
+	f.Forget("key") // it is never shown again
+	_, err = p.backend.Certificates.SetCertificate(v.Context(), given, f.Version())
+	return p.certificateDone(v, f, err, "The certificate is saved, and shown from now on.")
+}
+
+func (p site) selfSign(v *page.Visit, f *page.Form) error {
+	_, err := p.backend.Certificates.SelfSignCertificate(v.Context(), f.Version())
+	return p.certificateDone(v, f, err, "A self-signed certificate is made, and shown from now on.")
+}
+
+func (p site) removeCertificate(v *page.Visit, f *page.Form) error {
+	_, err := p.backend.Certificates.RemoveCertificate(v.Context(), f.Version())
+	return p.certificateDone(v, f, err, "The certificate is removed: each appliance shows its own again.")
+}
+
+// certificateDone leaves to the page, or shows it again with what is wrong.
+func (p site) certificateDone(v *page.Visit, f *page.Form, err error, notice string) error {
+	if err == nil {
+		return v.Done(sitePath, notice)
+	}
+	if !f.Refused(err) {
+		return err
+	}
+	data, failure := p.page(v)
+	if failure != nil {
+		return failure
+	}
+	if pair.CodeOf(err) == pair.Stale {
+		f.Problem = "Somebody else has changed the certificate meanwhile; the one above is shown now. Do it again to replace that."
+		f.Values.Set("version", data.Certificate.Get("version"))
+	}
+	data.Certificate = f
+	return v.Show(page.StatusOf(err), "site", "Site", data)
+}
+
+// certificateUpload reads the form; a file counts before a text.
+func certificateUpload(v *page.Visit) (*page.Form, error) {
+	if err := v.Request.ParseMultipartForm(maxCertificateForm); err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			return nil, pair.Refuse(pair.Usage, "what was sent is larger than any certificate and key: go back and choose the PEM files of the two")
+		}
+		return nil, pair.Refuse(pair.Usage, "the form could not be read: go back and send it again; %w", cause.Plain(err))
+	}
+	f, err := v.Form("certificate")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"certificate", "key"} {
+		file, header, err := v.Request.FormFile(name + "_file")
+		if err != nil || header.Size == 0 {
+			continue // none was chosen
+		}
+		text, err := io.ReadAll(io.LimitReader(file, maxCertificateForm))
+		if err := errors.Join(err, file.Close()); err != nil {
+			return nil, pair.Refuse(pair.Usage, "the file could not be read: go back and send it again; %w", cause.Plain(err))
+		}
+		f.Values.Set(name, string(text))
+	}
+	return f, nil
+}

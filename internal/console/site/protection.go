@@ -1,0 +1,140 @@
+package site
+
+import (
+	"errors"
+	"slices"
+
+	"baton/internal/api"
+	"baton/internal/console/page"
+	"baton/internal/pair"
+)
+
+const protectionPath = "/protection"
+
+// protection is the Protection page.
+type protection struct{ backend Backend }
+
+func (p protection) routes() []page.Route {
+	return page.FromPrimary("the protected data",
+		page.Get(protectionPath, pair.Viewer, p.show),
+		page.Submit(protectionPath, pair.Administrator, "", p.protect),
+		page.Get(protectionPath+"/remove/{name}", pair.Administrator, p.askUnprotect),
+		page.Post(protectionPath+"/remove/{name}", pair.Administrator, p.unprotect),
+	)
+}
+
+// protectionPage is the Protection page.
+type protectionPage struct {
+	Parts  []protectedPart // the site database first
+	Form   *page.Form
+	Offer  *api.DataSpec // the directory of the public site, while it is not protected
+	Tested []api.Check   // by the Test button
+	Fit    bool          // nothing that was tested is in the way
+}
+
+// protectedPart is one piece of protected data as the page shows it.
+type protectedPart struct {
+	api.ProtectedPart
+
+	Label, KindLabel string
+	SyncedAt         string
+	Fixed            bool // cannot be removed
+}
+
+func newProtectedPart(v *page.Visit, part api.ProtectedPart) protectedPart {
+	shown := protectedPart{ProtectedPart: part, Label: part.Name, KindLabel: "Directory"}
+	if part.Name == pair.SiteDatabaseName {
+		shown.Label, shown.KindLabel, shown.Fixed = "Site database", "Database of Baton", true
+	}
+	if part.SyncedAt != nil {
+		shown.SyncedAt = page.Clock(v.Zone, *part.SyncedAt)
+	}
+	return shown
+}
+
+func (p protection) follow(v *page.Visit) (any, error) { return p.page(v) }
+
+func (p protection) page(v *page.Visit) (protectionPage, error) {
+	known, err := p.backend.Data.Protection(v.Context())
+	if err != nil {
+		return protectionPage{}, err
+	}
+	data := protectionPage{Form: page.NewForm("", nil), Offer: known.Offer, Parts: []protectedPart{newProtectedPart(v, known.Site)}}
+	for _, part := range known.Data {
+		data.Parts = append(data.Parts, newProtectedPart(v, part))
+	}
+	return data, nil
+}
+
+func (p protection) show(v *page.Visit) error {
+	data, err := p.page(v)
+	if err != nil {
+		return err
+	}
+	return v.Page("protection", "Protection", data)
+}
+
+// protect adds a directory, or tests whether it could be added.
+func (p protection) protect(v *page.Visit, f *page.Form) error {
+	wanted := api.DataSpec{Name: f.Get("name"), Kind: string(pair.DataDirectory), Path: f.Get("path")}
+	if f.Get("action") == "test" {
+		return p.testData(v, f, wanted)
+	}
+	if err := p.backend.Data.AddData(v.Context(), wanted); err != nil {
+		return p.protectAgain(v, f, err)
+	}
+	return v.Done(protectionPath, wanted.Path+" is protected as "+wanted.Name+".")
+}
+
+// protectAgain shows the form with what is wrong.
+func (p protection) protectAgain(v *page.Visit, f *page.Form, err error) error {
+	if !f.Refused(err) {
+		return err
+	}
+	data, failure := p.page(v)
+	if failure != nil {
+		return failure
+	}
+	data.Form = f
+	return v.Show(page.StatusOf(err), "protection", "Protection", data)
+}
+
+func (p protection) testData(v *page.Visit, f *page.Form, wanted api.DataSpec) error {
+	checks, err := p.backend.Data.TestData(v.Context(), wanted)
+	if err != nil {
+		return p.protectAgain(v, f, err)
+	}
+	data, err := p.page(v)
+	if err != nil {
+		return err
+	}
+	data.Form, data.Tested = f, checks
+	data.Fit = !slices.ContainsFunc(checks, func(check api.Check) bool { return !check.OK })
+	return v.Page("protection", "Protection", data)
+}
+
+// askUnprotect asks before data is protected no longer.
+func (p protection) askUnprotect(v *page.Visit) error {
+	data, err := p.backend.Data.Data(v.Context())
+	if err != nil {
+		return err
+	}
+	name := v.Request.PathValue("name")
+	i := slices.IndexFunc(data, func(d api.Data) bool { return d.Name == name })
+	if i < 0 {
+		return v.Warn(protectionPath, "There is no protected data named "+name+" any more.")
+	}
+	return v.Page("unprotect", "Remove protection", data[i])
+}
+
+func (p protection) unprotect(v *page.Visit) error {
+	name := v.Request.PathValue("name")
+	err := p.backend.Data.RemoveData(v.Context(), name)
+	if known, ok := errors.AsType[*pair.Refusal](err); ok && (known.Code == pair.NotFound || known.Code == pair.Refused) {
+		return v.Warn(protectionPath, page.Sentence(known.Text))
+	}
+	if err != nil {
+		return err
+	}
+	return v.Done(protectionPath, name+" is no longer protected. Its files stay where they are, on both appliances.")
+}

@@ -1,0 +1,30 @@
+// Package site has the pages of what is served and what is protected: Site with its
+// certificate, and Protection.
+package site
+
+import (
+	"embed"
+
+	"baton/internal/api"
+	"baton/internal/console/page"
+)
+
+// Backend is what the pages need of the appliance.
+type Backend struct {
+	Site         api.Site
+	Settings     api.Settings // the time zone
+	Certificates api.CertificateStore
+	Data         api.ProtectedData
+}
+
+//go:embed templates
+var files embed.FS
+
+// Section is the pages Site and Protection.
+func Section(backend Backend) page.Section {
+	return page.Section{
+		Routes:    append(site{backend}.routes(), protection{backend}.routes()...),
+		Templates: files,
+		Live:      []page.Live{{Page: "protection", Load: protection{backend}.follow, Parts: []string{"live-protection"}}},
+	}
+}
