@@ -30,9 +30,7 @@ func largePackages() map[string]int {
 // only sink.
 func manyMethods() map[string]int {
 	return map[string]int{
-		"internal/failover/failovertest.World": 50,
-		"internal/failover/failovertest.play":  64,
-		"test/faults.machine":                  52,
+		"test/faults.machine": 52,
 	}
 }
 

@@ -9,13 +9,10 @@ import (
 
 func other(side int) int { return 1 - side }
 
-// alive reports whether an appliance's daemon can do anything now.
-func (w *World) alive(side int) bool { return w.Sides[side].Up && !w.Sides[side].Paused }
-
 // play carries out what follows from one event, turn by turn: outcomes wait
 // until the turn that caused them is complete, as in the agent.
 type play struct {
-	*World
+	world *World
 	see   Observer
 	queue []item
 }
@@ -31,7 +28,7 @@ type item struct {
 // feed hands an appliance one event and carries out all that follows at once.
 func (w *World) feed(side int, ev failover.Event, see Observer) {
 	var room [8]item
-	p := play{World: w, see: see, queue: append(room[:0], item{side: side, ev: ev})}
+	p := play{world: w, see: see, queue: append(room[:0], item{side: side, ev: ev})}
 	for len(p.queue) > 0 {
 		next := p.queue[0]
 		p.queue = p.queue[1:]
@@ -48,13 +45,13 @@ func (p *play) post(side int, ev failover.Event) { p.queue = append(p.queue, ite
 
 // turn is one call of the decision. A record that cannot be saved undoes it.
 func (p *play) turn(side int, ev failover.Event) {
-	s := &p.Sides[side]
+	s := &p.world.Sides[side]
 	before := s.State
-	next, actions := s.Config.Next(before, p.Now, ev)
+	next, actions := s.Config.Next(before, p.world.Now, ev)
 	s.State = next
 	for _, action := range actions {
 		save, saves := action.(failover.Save)
-		if saves && p.fails(side, Saving) {
+		if saves && s.fails(Saving) {
 			s.State = before
 			p.post(side, failover.SaveFailed{Event: ev})
 			return
@@ -66,7 +63,7 @@ func (p *play) turn(side int, ev failover.Event) {
 			p.see(side, action)
 		}
 		if saves && s.CrashAfter {
-			p.Kill(side)
+			p.world.Kill(side)
 			return
 		}
 		if saves && s.PauseAfter {
@@ -76,27 +73,14 @@ func (p *play) turn(side int, ev failover.Event) {
 	}
 }
 
-// fails reports whether this attempt fails, and counts it.
-func (w *World) fails(side int, k Work) bool {
-	left := &w.Sides[side].Fails[k]
-	switch *left {
-	case 0:
-		return false
-	case always:
-	default:
-		*left--
-	}
-	return true
-}
-
 // begin starts work that ends by itself, now or later.
 func (p *play) begin(side int, k Work) {
-	s := &p.Sides[side]
+	s := &p.world.Sides[side]
 	if s.Takes[k] == 0 && !s.Paused {
-		p.post(side, p.outcome(side, k))
+		p.post(side, p.world.outcome(side, k))
 		return
 	}
-	s.Due[k] = at(p.Now.Add(s.Takes[k]))
+	s.Due[k] = at(p.world.Now.Add(s.Takes[k]))
 }
 
 // outcome is how work ends.
@@ -108,18 +92,18 @@ func (w *World) outcome(side int, k Work) failover.Event {
 	case Pinging:
 		return failover.TestIPsAnswered{Reached: w.reached(side)}
 	case Probing:
-		return failover.AddressProbed{Result: w.probe(side)}
+		return failover.AddressProbed{Result: w.probe(side, w.Sides[other(side)].passes())}
 	case Opening:
-		ok := !w.fails(side, k) && (!s.Torn || s.AsIs)
+		ok := !s.fails(k) && (!s.Torn || s.AsIs)
 		s.Torn = s.Torn && !ok
 		return failover.DataOpened{OK: ok}
 	case Starting:
-		if s.Runs = pair.Rest; !w.fails(side, k) {
+		if s.Runs = pair.Rest; !s.fails(k) {
 			s.Runs = s.State.Duty
 		}
 		return failover.ServicesSet{Duty: s.State.Duty, OK: s.Runs == s.State.Duty}
 	case Stopping:
-		ok := !w.fails(side, k)
+		ok := !s.fails(k)
 		if ok {
 			s.Runs = pair.Rest
 		}
@@ -127,7 +111,7 @@ func (w *World) outcome(side int, k Work) failover.Event {
 	case Draining:
 		return failover.RequestsHeld{OK: s.Drained}
 	case SettingAside:
-		ok := !w.fails(side, k)
+		ok := !s.fails(k)
 		s.Dirty = s.Dirty && !ok
 		return failover.SetAsideDone{OK: ok}
 	case Syncing:
@@ -139,25 +123,25 @@ func (w *World) outcome(side int, k Work) failover.Event {
 
 // perform carries one action out, the way an agent and its edges would.
 func (p *play) perform(side int, action failover.Action) {
-	s := &p.Sides[side]
+	s := &p.world.Sides[side]
 	switch action := action.(type) {
 	case failover.Poll:
 		p.poll(side, action.Wait)
 	case failover.TestIPs:
-		if reached := p.reached(side); reached >= action.Need {
+		if reached := p.world.reached(side); reached >= action.Need {
 			p.post(side, failover.TestIPsAnswered{Reached: reached})
 			return
 		}
-		s.Due[Pinging] = at(p.Now.Add(action.Wait))
+		s.Due[Pinging] = at(p.world.Now.Add(action.Wait))
 	case failover.ProbeAddress:
 		p.overhear(side, failover.RivalProbed{})
-		if result := p.probe(side); result == failover.ProbeOwned {
+		if result := p.world.probe(side, p.world.Sides[other(side)].passes()); result == failover.ProbeOwned {
 			p.post(side, failover.AddressProbed{Result: result})
 			return
 		}
-		s.Due[Probing] = at(p.Now.Add(action.Wait))
+		s.Due[Probing] = at(p.world.Now.Add(action.Wait))
 	case failover.CheckAddress:
-		p.post(side, failover.AddressChecked{Owner: p.owner(side)})
+		p.post(side, failover.AddressChecked{Owner: p.world.owner(side)})
 	case failover.OpenData:
 		s.AsIs = action.Forced
 		p.begin(side, Opening)
@@ -176,92 +160,54 @@ func (p *play) perform(side int, action failover.Action) {
 }
 
 func (p *play) performAddress(side int, action failover.Action) {
-	s := &p.Sides[side]
+	s := &p.world.Sides[side]
 	switch action := action.(type) {
 	case failover.Claim:
-		if p.fails(side, Claiming) {
+		if s.fails(Claiming) {
 			p.post(side, failover.Claimed{OK: false})
 			return
 		}
-		s.Address = p.Now.Add(action.Lease + grain)
-		s.pass(p.Now, action.Lease, action.Until)
+		s.Address = p.world.Now.Add(action.Lease + grain)
+		s.pass(p.world.Now, action.Lease, action.Until)
 		s.letIn()
-		p.announce(side)
+		p.world.announce(side, p.world.Now)
 		p.overhear(side, failover.ForeignOwner{})
 		p.post(side, failover.Claimed{OK: true})
 	case failover.Renew:
-		p.post(side, failover.Renewed{OK: p.renew(s, side, action)})
+		p.post(side, failover.Renewed{OK: s.renew(p.world.Now, action)})
 	case failover.CloseTraffic:
-		p.post(side, failover.TrafficClosed{OK: p.closeTraffic(s, side)})
+		p.post(side, failover.TrafficClosed{OK: s.closeTraffic()})
 	case failover.Announce:
-		p.announce(side)
+		p.world.announce(side, p.world.Now)
 		p.overhear(side, failover.ForeignOwner{})
 	case failover.Release:
-		ok := !p.fails(side, Releasing)
-		if ok {
-			s.Address = 0
-		}
-		s.Traffic = 0
-		s.letIn()
-		p.post(side, failover.Released{OK: ok})
+		p.post(side, failover.Released{OK: s.release()})
 	default:
 		p.performSwitch(side, action)
 	}
 }
 
-func (p *play) renew(s *Side, side int, action failover.Renew) (ok bool) {
-	ok = !p.fails(side, Renewing)
-	if ok && (!action.Shut || s.Config.TrafficLease) {
-		s.Address = p.Now.Add(action.Lease + grain)
-	}
-	if ok && !action.Shut {
-		s.pass(p.Now, action.Lease, action.Until)
-	}
-	return ok
-}
-
-func (p *play) closeTraffic(s *Side, side int) (ok bool) {
-	ok = !p.fails(side, ClosingTraffic)
-	if ok {
-		s.Traffic = 0
-	}
-	if ok && !s.Config.TrafficLease {
-		s.Address = 0
-	}
-	return ok
-}
-
 // hold has new requests wait, for as long as those that run take, at most for the wait.
 func (p *play) hold(side int, wait time.Duration) {
-	s := &p.Sides[side]
+	s := &p.world.Sides[side]
 	takes := s.Takes[Draining]
 	s.Holds, s.Drained = true, takes <= wait
 	if takes == 0 && !s.Paused {
 		p.post(side, failover.RequestsHeld{OK: true})
 		return
 	}
-	s.Due[Draining] = at(p.Now.Add(min(takes, wait)))
-}
-
-// letIn ends the wait of requests, one way or the other.
-func (s *Side) letIn() { s.Holds, s.Due[Draining] = false, failover.Moment{} }
-
-// pass lets the kernel pass traffic for a lease, and not beyond the entitlement.
-func (s *Side) pass(now failover.Instant, lease time.Duration, until failover.Instant) {
-	if s.Traffic = min(now.Add(lease), until); s.Traffic <= now || !s.Config.TrafficLease {
-		s.Traffic = 0
-	}
+	s.Due[Draining] = at(p.world.Now.Add(min(takes, wait)))
 }
 
 func (p *play) performSwitch(side int, action failover.Action) {
-	s, peer := &p.Sides[side], other(side)
+	s := &p.world.Sides[side]
 	switch action := action.(type) {
 	case failover.HoldRequests:
 		p.hold(side, action.Wait)
 	case failover.ServeRequests:
 		s.letIn()
 	case failover.Sync:
-		if s.Final = action.Final; !p.mayPull(side) {
+		if s.Final = action.Final; !p.world.mayPull(side) {
 			p.post(side, failover.SyncEnded{OK: false})
 			return
 		}
@@ -275,17 +221,13 @@ func (p *play) performSwitch(side int, action failover.Action) {
 			p.post(side, failover.CommitAnswered{})
 		}
 	case failover.EndHold:
-		if p.Link[side] && !p.Mute && p.alive(peer) {
-			p.post(peer, failover.HoldEnded{})
-		}
+		p.send(side, failover.HoldEnded{})
 	case failover.AnswerHold:
 		p.answer(side, failover.HoldAnswered{OK: action.Refusal == failover.Agreed})
 	case failover.AnswerCommit:
 		p.answer(side, failover.CommitAnswered{OK: action.Refusal == failover.Agreed})
 	case failover.OfferHandover:
-		if p.Link[side] && !p.Mute && p.alive(peer) {
-			p.post(peer, failover.BecomePrimary{FinalSync: true, Automatic: true})
-		}
+		p.send(side, failover.BecomePrimary{FinalSync: true, Automatic: true})
 	}
 }
 
@@ -293,65 +235,60 @@ func (p *play) performSwitch(side int, action failover.Action) {
 // peer cannot be reached.
 func (p *play) ask(side int, ev failover.Event) bool {
 	peer := other(side)
-	if !p.linked() || !p.alive(peer) {
+	if !p.world.linked() || !p.world.Sides[peer].alive() {
 		return false
 	}
-	p.Sides[peer].Asked = true
+	p.world.Sides[peer].Asked = true
 	p.post(peer, ev)
 	return true
 }
 
-// answer brings an answer to the peer, if it waits for one and nothing is in the way.
+// send brings a message to the peer, if nothing is in the way.
+func (p *play) send(side int, ev failover.Event) {
+	if peer := other(side); p.world.sends(side) && p.world.Sides[peer].alive() {
+		p.post(peer, ev)
+	}
+}
+
+// answer brings an answer to the peer, if it waits for one.
 func (p *play) answer(side int, ev failover.Event) {
-	s := &p.Sides[side]
-	if s.Asked && p.Link[side] && !p.Mute && p.alive(other(side)) && !s.LosesAnswer {
-		p.post(other(side), ev)
+	s := &p.world.Sides[side]
+	if s.Asked && !s.LosesAnswer {
+		p.send(side, ev)
 	}
 	s.Asked, s.LosesAnswer = false, s.LosesAnswer && !s.Asked
 }
 
 func (p *play) poll(side int, wait time.Duration) {
-	s, peer := &p.Sides[side], other(side)
+	w, s, peer := p.world, &p.world.Sides[side], &p.world.Sides[other(side)]
 	view := s.view()
 	switch {
-	case p.Mismatch != pair.NoAnswer:
-		p.post(side, failover.PollFailed{Reason: p.Mismatch})
+	case w.Mismatch != pair.NoAnswer:
+		p.post(side, failover.PollFailed{Reason: w.Mismatch})
 		return
-	case !p.Link[side] || p.Mute || !p.Sides[peer].Up:
-		s.Due[Polling] = at(p.Now.Add(wait))
+	case !w.sends(side) || !peer.Up:
+		s.Due[Polling] = at(w.Now.Add(wait))
 		return
-	case p.Sides[peer].Paused:
-		p.Sides[peer].Queued, p.Sides[peer].Queue = true, view
-		s.Due[Polling] = at(p.Now.Add(wait))
+	case peer.Paused:
+		peer.Queued, peer.Queue = true, view
+		s.Due[Polling] = at(w.Now.Add(wait))
 		return
 	}
-	p.post(peer, failover.Heard{View: view, Confirmed: p.Sides[peer].Acked})
+	p.post(other(side), failover.Heard{View: view, Confirmed: peer.Acked})
 	p.queue = append(p.queue, item{side: side, answer: true, wait: wait})
 }
 
 // answerPoll brings the peer's answer, once it has taken the poll in.
 func (p *play) answerPoll(ask item) {
-	peer := &p.Sides[other(ask.side)]
-	if !p.Link[other(ask.side)] || p.Mute || !p.alive(other(ask.side)) {
-		p.Sides[ask.side].Due[Polling] = at(p.Now.Add(ask.wait))
+	w, peer := p.world, &p.world.Sides[other(ask.side)]
+	if !w.sends(other(ask.side)) || !peer.alive() {
+		w.Sides[ask.side].Due[Polling] = at(w.Now.Add(ask.wait))
 		return
 	}
-	peer.Acked = at(p.Now)
-	heard := failover.Heard{View: peer.view(), Confirmed: at(p.Now)}
+	peer.Acked = at(w.Now)
+	heard := failover.Heard{View: peer.view(), Confirmed: at(w.Now)}
 	p.post(ask.side, failover.PollAnswered{Heard: heard})
 }
-
-// view is what a side tells of itself.
-func (s *Side) view() pair.View {
-	view := s.Config.View(s.State)
-	if s.Earlier {
-		view.Hold = pair.Hold{}
-	}
-	return view
-}
-
-// linked reports whether messages pass between the two, both ways.
-func (w *World) linked() bool { return w.Link[Alpha] && w.Link[Beta] && !w.Mute }
 
 // reached is how many test IPs answer an appliance.
 func (w *World) reached(side int) int {
@@ -361,41 +298,10 @@ func (w *World) reached(side int) int {
 	return max(w.Sides[side].Config.TestIPs-int(w.Sides[side].Deaf), 0)
 }
 
-// probe tells who answers an ARP probe of an appliance.
-func (w *World) probe(side int) failover.ProbeResult {
-	peer := other(side)
-	switch {
-	case !w.Gateway[side] && !w.Link[side] && !w.Link[peer]:
-		return failover.ProbeImpossible // cable out
-	case w.Squatter, w.passes(peer) && w.Link[side] && w.Link[peer]:
-		return failover.ProbeOwned
-	}
-	return failover.ProbeSilent
-}
-
-// owner tells whom the gateway sends to, as a lost-address check finds out.
-func (w *World) owner(side int) failover.Owner {
-	switch {
-	case !w.Gateway[side]:
-		return failover.OwnerUnknown
-	case w.Cache == 0:
-		return failover.OwnerNobody
-	case w.Cache == side+1:
-		return failover.OwnerSelf
-	}
-	return failover.OwnerElsewhere
-}
-
 // overhear tells the peer what a side sends to everybody on the link.
 func (p *play) overhear(side int, ev failover.Event) {
-	if peer := other(side); p.Link[side] && p.alive(peer) {
+	if peer := other(side); p.world.Link[side] && p.world.Sides[peer].alive() {
 		p.post(peer, ev)
-	}
-}
-
-func (w *World) announce(side int) {
-	if w.Gateway[side] {
-		w.Cache, w.Cached = side+1, w.Now
 	}
 }
 
@@ -406,7 +312,7 @@ func (w *World) sync(side int, see Observer) {
 	if s.Up && s.State.Door == failover.Open && s.Runs == pair.Lead {
 		s.Dirty = true
 	}
-	if !w.alive(side) || !s.Config.BackupOperations || s.State.Switch.Step != failover.NoSwitch || !s.Config.MaySync(s.State) {
+	if !s.alive() || !s.Config.BackupOperations || s.State.Switch.Step != failover.NoSwitch || !s.Config.MaySync(s.State) {
 		return
 	}
 	none := s.State.Record.Snapshot.Epoch != s.State.Record.Epoch
@@ -418,21 +324,21 @@ func (w *World) sync(side int, see Observer) {
 // mayPull reports whether the peer's data can be had.
 func (w *World) mayPull(side int) bool {
 	s, p := &w.Sides[side], &w.Sides[other(side)]
-	return w.linked() && w.Mismatch == pair.NoAnswer && w.alive(other(side)) &&
+	return w.linked() && w.Mismatch == pair.NoAnswer && w.Sides[other(side)].alive() &&
 		p.State.Record.Role == pair.Primary && p.State.Record.Epoch == s.State.Record.Epoch
 }
 
 // pull runs one data sync from the peer.
 func (w *World) pull(side int, see Observer) bool {
 	s, p := &w.Sides[side], &w.Sides[other(side)]
-	if !w.mayPull(side) || w.fails(side, Syncing) || s.Torn {
+	if !w.mayPull(side) || s.fails(Syncing) || s.Torn {
 		return false
 	}
 	if mine := s.Disk.Snapshot; mine.Epoch == p.State.Record.Epoch && (p.Offer.Epoch != mine.Epoch || mine.Number > p.Offer.Number) {
 		return false // the primary was set back
 	}
 	if s.Dirty {
-		w.fail("I6: data that was not set aside is overwritten on " + Name(side))
+		fail(w, "I6: data that was not set aside is overwritten on "+Name(side))
 	}
 	// The number stays as it is within an epoch, so that worlds that differ only
 	// in how often they synced are one.
@@ -449,7 +355,7 @@ func (w *World) pull(side int, see Observer) bool {
 func (w *World) finishSync(side int) bool {
 	ok := w.pull(side, nil)
 	p := &w.Sides[other(side)]
-	if ok && w.Sides[side].Final && p.Runs != pair.Lead && !w.passes(other(side)) {
+	if ok && w.Sides[side].Final && p.Runs != pair.Lead && !w.Sides[other(side)].passes() {
 		p.Dirty = false
 	}
 	return ok

@@ -30,20 +30,6 @@ func (w *World) PowerOff(side int) {
 	w.Sides[side].Address, w.Sides[side].Traffic = 0, 0
 }
 
-// Cable plugs an appliance's cable in, or pulls it.
-func (w *World) Cable(side int, plugged bool) {
-	w.Gateway[side] = plugged
-	w.Link = [2]bool{plugged, plugged}
-}
-
-// Heal mends the network.
-func (w *World) Heal() {
-	w.Link, w.Gateway, w.Mute, w.Mismatch = [2]bool{true, true}, [2]bool{true, true}, false, pair.NoAnswer
-}
-
-// Thaw lets an appliance go on that stood still.
-func (w *World) Thaw(side int) { w.Sides[side].Paused = false }
-
 // Faults lists what can happen to one side or the network.
 func Faults() []Fault {
 	faults := []Fault{
@@ -64,7 +50,7 @@ func Faults() []Fault {
 func PairingFaults() []Fault {
 	return append(Faults(),
 		Fault{Name: "establish the relationship", Do: func(w *World, see Observer) {
-			if w.alive(Alpha) && w.alive(Beta) && w.linked() {
+			if w.Sides[Alpha].alive() && w.Sides[Beta].alive() && w.linked() {
 				w.Command(Alpha, failover.BecomePaired{Role: pair.Primary}, see)
 				w.Command(Beta, failover.BecomePaired{Role: pair.Backup}, see)
 			}
@@ -103,7 +89,7 @@ func (w *World) decide(see Observer) {
 	for side := range w.Sides {
 		s := &w.Sides[side]
 		conflict := s.State.SetBack || s.State.Phase == pair.Conflict || s.State.Serving() && s.State.Peer.Phase == pair.Conflict
-		if w.alive(side) && conflict && s.Config.Refusal(s.State, w.Now, force) == failover.Agreed {
+		if s.alive() && conflict && s.Config.Refusal(s.State, w.Now, force) == failover.Agreed {
 			w.Command(side, force, see)
 			return
 		}
@@ -118,7 +104,7 @@ func sideFaults(side int) []Fault {
 		{Name: "kill daemon of " + name, Do: func(w *World, _ Observer) { w.Kill(side) }},
 		{Name: "start " + name, Repairs: true, Do: func(w *World, see Observer) { w.Start(side, see) }},
 		{Name: "pause " + name, Do: func(w *World, _ Observer) { w.Sides[side].Paused = w.Sides[side].Up }},
-		{Name: "thaw " + name, Repairs: true, Do: func(w *World, _ Observer) { w.Thaw(side) }},
+		{Name: "thaw " + name, Repairs: true, Do: func(w *World, _ Observer) { w.Sides[side].Paused = false }},
 		{Name: "next save fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Saving] = 1 }},
 		{Name: "crash after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].CrashAfter = true }},
 		{Name: "stands still after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].PauseAfter = true }},
@@ -130,7 +116,7 @@ func sideFaults(side int) []Fault {
 		{Name: "next set-aside fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[SettingAside] = 1 }},
 		{Name: "next answer lost from " + name, Do: func(w *World, _ Observer) { w.Sides[side].LosesAnswer = true }},
 		{Name: "old message again to " + name, Do: func(w *World, see Observer) {
-			if s := &w.Sides[side]; w.alive(side) && s.State.PeerHeard.Set {
+			if s := &w.Sides[side]; s.alive() && s.State.PeerHeard.Set {
 				w.feed(side, failover.Heard{View: s.State.Peer, Confirmed: s.Acked}, see)
 			}
 		}},
@@ -148,7 +134,7 @@ func (w *World) Command(side int, ev failover.Event, see Observer) {
 	if force, ok := ev.(failover.BecomePrimary); ok && force.Force {
 		w.Forced = true
 	}
-	if w.alive(side) {
+	if w.Sides[side].alive() {
 		w.feed(side, ev, see)
 	}
 }
@@ -159,7 +145,7 @@ func (w *World) MendAll(see Observer) {
 	for side := range w.Sides {
 		s := &w.Sides[side]
 		s.Takes, s.Fails, s.CrashAfter, s.PauseAfter, s.LosesAnswer, s.Deaf = [works]time.Duration{}, [works]uint8{}, false, false, false, 0
-		w.Thaw(side)
+		w.Sides[side].Paused = false
 		w.Start(side, see)
 	}
 }

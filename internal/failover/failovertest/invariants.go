@@ -12,29 +12,43 @@ import (
 // off the shared IP, if the gateway can tell it so.
 const ownerLimit = 2 * time.Second
 
-func (w *World) fail(bug string) {
+// Past is what the invariants need to know of what was before.
+type Past struct {
+	Broken   failover.Instant    // when Link last was not whole, or a daemon not running
+	Split    failover.Instant    // when Link last was not whole
+	Both     bool                // both held the address at the last check
+	Overlap  failover.Moment     // since when both hold the address though each could find out
+	Outage   [2]failover.Instant // when appliance i was last connected to peer or gateway
+	Online   [2]failover.Instant // when appliance i last reached the gateway
+	Holders  [16]int             // who held the epoch of that counter (they alternate, so 16 later again): 0 nobody, else side+1
+	Forced   bool                // an administrator has forced a promotion
+	Restored bool                // an appliance was set back to an older state of its disk
+}
+
+// fail notes the first invariant that breaks.
+func fail(w *World, bug string) {
 	if w.Bug == "" {
 		w.Bug = fmt.Sprintf("%s (at %v)", bug, time.Duration(w.Now)-time.Hour)
 	}
 }
 
-// check looks at every invariant that can be told from one world and what it
+// checkWorld looks at every invariant that can be told from one world and what it
 // keeps of its past.
-func (w *World) check() {
-	w.note()
+func checkWorld(w *World) {
+	noteThePast(w)
 	for side := range w.Sides {
-		w.checkEpoch(side)
-		if w.alive(side) {
-			w.checkSide(side)
+		checkEpoch(w, side)
+		if w.Sides[side].alive() {
+			checkSide(w, side)
 		}
 	}
-	w.checkOverlap()
+	checkOverlap(w)
 }
 
-// note keeps what the invariants need to know of the past.
-func (w *World) note() {
+// noteThePast keeps what the invariants need to know of the past.
+func noteThePast(w *World) {
 	linked := w.Link[Alpha] && w.Link[Beta]
-	whole := linked && !w.Mute && w.alive(Alpha) && w.alive(Beta) && w.Mismatch == pair.NoAnswer
+	whole := w.linked() && w.Sides[Alpha].alive() && w.Sides[Beta].alive() && w.Mismatch == pair.NoAnswer
 	if !linked {
 		w.Split = w.Now
 	}
@@ -42,7 +56,7 @@ func (w *World) note() {
 		w.Broken = w.Now
 	}
 	for side := range w.Sides {
-		if whole || w.Gateway[side] || !w.alive(side) {
+		if whole || w.Gateway[side] || !w.Sides[side].alive() {
 			w.Outage[side] = w.Now
 		}
 		if w.Gateway[side] {
@@ -52,13 +66,13 @@ func (w *World) note() {
 }
 
 // checkEpoch: I1, at most one appliance ever holds an epoch.
-func (w *World) checkEpoch(side int) {
+func checkEpoch(w *World, side int) {
 	disk := &w.Sides[side].Disk
 	if disk.Role != pair.Primary || w.Forced {
 		return
 	}
 	if disk.Epoch.Holder != w.Sides[side].Config.Self {
-		w.fail("I1: " + Name(side) + " is primary in an epoch that is not its own")
+		fail(w, "I1: "+Name(side)+" is primary in an epoch that is not its own")
 	}
 	holder := &w.Holders[disk.Epoch.Counter%uint64(len(w.Holders))]
 	switch *holder {
@@ -66,79 +80,65 @@ func (w *World) checkEpoch(side int) {
 		*holder = side + 1
 	case side + 1:
 	default:
-		w.fail("I1: both appliances have held one epoch")
+		fail(w, "I1: both appliances have held one epoch")
 	}
 }
 
-func (w *World) checkSide(side int) {
+func checkSide(w *World, side int) {
 	s := &w.Sides[side]
 	disk := s.Disk
 	disk.Snapshot = s.State.Record.Snapshot // kept by the data sync itself
 	if s.State.Record != disk {
-		w.fail("I3: " + Name(side) + " shows what it has not stored")
+		fail(w, "I3: "+Name(side)+" shows what it has not stored")
 	}
-	w.checkAddress(side)
+	checkAddress(w, side)
 	if s.State.Switch.Step == failover.Stopped && s.Due[Draining].Set {
-		w.fail("I9: the services of " + Name(side) + " stop while requests run that have time left")
+		fail(w, "I9: the services of "+Name(side)+" stop while requests run that have time left")
 	}
-	if w.asleep(side) {
-		w.fail("I7: " + Name(side) + " sleeps for ever as " + s.State.Place().String())
+	if s.asleep() {
+		fail(w, "I7: "+Name(side)+" sleeps for ever as "+s.State.Place().String())
 	}
 }
 
 // checkAddress: I2, an appliance holds the shared IP only while entitled.
-func (w *World) checkAddress(side int) {
+func checkAddress(w *World, side int) {
 	s := &w.Sides[side]
 	if s.Address == 0 {
 		return
 	}
 	if !s.State.Held {
-		w.fail("I2: " + Name(side) + " has the address without knowing")
+		fail(w, "I2: "+Name(side)+" has the address without knowing")
 	}
 	if s.State.Record.Role == pair.Backup && s.State.Phase != pair.Releasing {
-		w.fail("I2: a backup holds the address: " + Name(side))
+		fail(w, "I2: a backup holds the address: "+Name(side))
 	}
 	if s.State.Door == failover.Closed && !s.State.ReleaseAt.Set {
-		w.fail("I2: " + Name(side) + " is closed and holds the address")
+		fail(w, "I2: "+Name(side)+" is closed and holds the address")
 	}
 	// A primary that has reached nobody for a whole timeout must be off the address.
 	c := s.Config
 	cutOff := w.Now.Sub(w.Outage[side]) >= c.Timeout
 	rival := c.AutomaticFailover && c.BackupOperations && c.SharedIP && c.TestIPs > 0
 	if cutOff && rival && s.State.Record.Role == pair.Primary && !s.State.Forced {
-		w.fail("I2: " + Name(side) + " holds the address though cut off from everybody")
+		fail(w, "I2: "+Name(side)+" holds the address though cut off from everybody")
 	}
-}
-
-// asleep reports whether an appliance would never again do anything by itself.
-func (w *World) asleep(side int) bool {
-	s := &w.Sides[side]
-	if s.Config.Deadline(s.State) != failover.Never || s.State.Record.Role == pair.Standalone {
-		return false
-	}
-	for _, m := range s.Due {
-		if m.Set {
-			return false
-		}
-	}
-	return true
 }
 
 // checkOverlap: I5, two machines hold the shared IP only while they are split,
 // for a moment after, and never for long if a third machine can tell them.
-func (w *World) checkOverlap() {
+func checkOverlap(w *World) {
 	a, b := &w.Sides[Alpha], &w.Sides[Beta]
-	both := w.passes(Alpha) && w.passes(Beta) && !w.Forced && !w.unpaired()
+	both := a.passes() && b.passes() && !w.Forced && !unpaired(w)
 	// One that began while they were split ends by the kernel's lease if a
 	// daemon is dead or stands still, or a release fails; it never begins otherwise.
 	// The traffic lease ends it in time, the lifetime of an address does not.
 	leased := a.Config.TrafficLease && b.Config.TrafficLease
 	joined := w.Now.Sub(w.Split) > a.Config.Timeout/2 && !a.State.ReleaseAt.Set && !b.State.ReleaseAt.Set
-	if both && joined && (!w.Both || leased || w.alive(Alpha) && w.alive(Beta)) {
-		w.fail("I5: two machines hold the address though nothing is split")
+	if both && joined && (!w.Both || leased || a.alive() && b.alive()) {
+		fail(w, "I5: two machines hold the address though nothing is split")
 	}
 	w.Both = both
-	checkable := w.Gateway[Alpha] && w.Gateway[Beta] && w.alive(Alpha) && w.alive(Beta) &&
+	checkable := w.Gateway[Alpha] && w.Gateway[Beta] && a.alive() && b.alive() &&
 		a.State.Evidence.Trusted && b.State.Evidence.Trusted
 	if !both || !checkable {
 		w.Overlap = failover.Moment{}
@@ -148,12 +148,12 @@ func (w *World) checkOverlap() {
 		w.Overlap = at(w.Now)
 	}
 	if w.Now.Sub(w.Overlap.At) > ownerLimit {
-		w.fail("I5: two machines hold the address though the gateway tells them")
+		fail(w, "I5: two machines hold the address though the gateway tells them")
 	}
 }
 
 // unpaired reports whether the two have nothing to do with each other.
-func (w *World) unpaired() bool {
+func unpaired(w *World) bool {
 	return w.Sides[Alpha].Disk.Role == pair.Standalone || w.Sides[Beta].Disk.Role == pair.Standalone
 }
 
@@ -161,65 +161,65 @@ func (w *World) unpaired() bool {
 // and passes them on.
 func (w *World) Watch(see Observer) Observer {
 	return func(side int, action failover.Action) {
-		w.checkAction(side, action)
+		checkAction(w, side, action)
 		if see != nil {
 			see(side, action)
 		}
 	}
 }
 
-func (w *World) checkAction(side int, action failover.Action) {
+func checkAction(w *World, side int, action failover.Action) {
 	s := &w.Sides[side]
 	switch action := action.(type) {
 	case failover.OpenData, failover.Claim, failover.Renew, failover.Announce:
-		w.checkOpening(side)
+		checkOpening(w, side)
 	case failover.SetServices:
 		if action.Duty == pair.Lead {
-			w.checkOpening(side)
+			checkOpening(w, side)
 		}
 		if action.Duty == pair.Follow && s.State.Record.Role != pair.Backup {
-			w.fail("I3: the services of " + Name(side) + " follow, and it is no backup")
+			fail(w, "I3: the services of "+Name(side)+" follow, and it is no backup")
 		}
 	case failover.SetAside:
 		if s.Runs != pair.Rest || s.Address != 0 {
-			w.fail("I6: " + Name(side) + " sets data aside while it is being written")
+			fail(w, "I6: "+Name(side)+" sets data aside while it is being written")
 		}
 	case failover.Sync:
-		if action.Final && w.passes(other(side)) {
-			w.fail("I6: the final data sync begins while traffic still reaches " + Name(other(side)))
+		if action.Final && w.Sides[other(side)].passes() {
+			fail(w, "I6: the final data sync begins while traffic still reaches "+Name(other(side)))
 		}
 	case failover.Explain:
 		if action.Reason == failover.PrimaryGone {
-			w.checkTakeover(side)
+			checkTakeover(w, side)
 		}
 	}
 }
 
 // checkOpening: I3, the site is opened after it is stored that it may be.
-func (w *World) checkOpening(side int) {
+func checkOpening(w *World, side int) {
 	s := &w.Sides[side]
 	if s.Disk.Role == pair.Backup {
-		w.fail("I3: " + Name(side) + " opens the site before it is stored that it may")
+		fail(w, "I3: "+Name(side)+" opens the site before it is stored that it may")
 	}
 	if s.Disk.Role == pair.Primary && s.Disk.Epoch != s.State.Record.Epoch {
-		w.fail("I3: " + Name(side) + " opens the site in an epoch that is not stored")
+		fail(w, "I3: "+Name(side)+" opens the site in an epoch that is not stored")
 	}
 }
 
 // checkTakeover: I8, none while the primary is heard and healthy, none by a
 // machine that is itself cut off; and I6, none without data.
-func (w *World) checkTakeover(side int) {
+func checkTakeover(w *World, side int) {
 	s := &w.Sides[side]
 	timeout := s.Config.Timeout
 	switch {
 	case w.Now.Sub(w.Broken) > timeout/2:
-		w.fail("I8: " + Name(side) + " takes over though the primary is well")
+		fail(w, "I8: "+Name(side)+" takes over though the primary is well")
 	case s.State.PeerHeard.Set && w.Now.Sub(s.State.PeerHeard.At) < timeout:
-		w.fail("I8: " + Name(side) + " takes over before the timeout has passed")
+		fail(w, "I8: "+Name(side)+" takes over before the timeout has passed")
 	case w.Now.Sub(w.Online[side]) > timeout/2:
-		w.fail("I8: " + Name(side) + " takes over though its own network is at fault")
+		fail(w, "I8: "+Name(side)+" takes over though its own network is at fault")
 	case s.State.Record.Snapshot.IsZero():
-		w.fail("I6: " + Name(side) + " takes over without data")
+		fail(w, "I6: "+Name(side)+" takes over without data")
 	}
 }
 
@@ -250,7 +250,7 @@ func (w *World) Mended(see Observer, known func(*World) bool) string {
 // while, or "": one primary that serves, one backup, nothing in between (I7).
 func (w *World) Settled() string {
 	primaries, backups := 0, 0
-	if w.unpaired() {
+	if unpaired(w) {
 		return ""
 	}
 	for side := range w.Sides {
@@ -265,16 +265,9 @@ func (w *World) Settled() string {
 		}
 	}
 	if primaries != 1 || backups != 1 {
-		return "I7: faults have stopped, but " + w.describe(Alpha) + ", and " + w.describe(Beta)
+		return "I7: faults have stopped, but " + w.Sides[Alpha].String() + ", and " + w.Sides[Beta].String()
 	}
 	return ""
-}
-
-// describe tells in one line where a side stands.
-func (w *World) describe(side int) string {
-	s := &w.Sides[side]
-	return fmt.Sprintf("%s is %s in %s (door %d, address %t, services %s, requests wait %t, syncs %t, waits: %s)", Name(side), s.State.Place(),
-		s.State.Record.Epoch, s.State.Door, s.Address != 0, s.Runs, s.Holds, s.Config.MaySync(s.State), s.State.Blocked)
 }
 
 // Quiet runs a world in which nothing is wrong, and returns what it does all

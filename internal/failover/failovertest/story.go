@@ -62,7 +62,7 @@ func (t *telling) say(side int, format string, args ...any) {
 
 // see tells an action.
 func (t *telling) see(side int, action failover.Action) {
-	t.world.checkAction(side, action)
+	checkAction(&t.world, side, action)
 	switch action := action.(type) {
 	case failover.Explain:
 		t.seen[action]++
@@ -157,7 +157,7 @@ func (t *telling) tellChanges() {
 			t.say(side, "the shared IP is off")
 		}
 		t.served[side] = s.Address != 0
-		if t.world.alive(side) {
+		if s.alive() {
 			t.lookAtConditions(side)
 		}
 	}

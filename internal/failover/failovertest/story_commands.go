@@ -133,7 +133,7 @@ func (t *telling) machine(verb string, side int, words []string) error {
 	case "pause":
 		s.Paused = true
 	case "thaw":
-		w.Thaw(side)
+		w.Sides[side].Paused = false
 	case "crash-after-save":
 		s.CrashAfter = true
 	case "pause-after-save":
@@ -310,7 +310,7 @@ func set(c *failover.Config, word string) (err error) {
 func (t *telling) status() {
 	for side := range t.world.Sides {
 		s := &t.world.Sides[side]
-		if !t.world.alive(side) {
+		if !s.alive() {
 			t.say(side, "is not running")
 			continue
 		}
