@@ -56,6 +56,7 @@ func table() map[string]rule {
 		"internal/datasync/schedule":              edge,
 		"internal/datasync/source":                {imports: append(edge.imports, "internal/datasync/manifest")},
 		"internal/datasync/source/directory":      {imports: kindOfData("internal/pinned")},
+		"internal/datasync/source/directory/tree": {imports: kindOfData("internal/datasync/source/directory/plan", "internal/pinned")},
 		"internal/datasync/source/directory/plan": {imports: []string{"internal/datasync/manifest"}},
 		"internal/datasync/source/site":           {imports: kindOfData("internal/durable")},
 		"internal/datasync/source/sourcetest":     {imports: kindOfData()},

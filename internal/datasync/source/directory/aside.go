@@ -15,6 +15,7 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/plan"
+	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
 )
 
@@ -38,15 +39,15 @@ func Export(ctx context.Context, from, to string) error {
 	if names, err := os.ReadDir(to); err == nil && len(names) > 0 {
 		return source.Sentence(fs.ErrExist, "%s is not empty: name a new directory for the export.", to)
 	}
-	tree, err := Open(from, nil)
+	copied, err := tree.Open(from, nil)
 	if err != nil {
 		return explain(err, from)
 	}
-	defer func() { _ = tree.Close() }()
-	tree.Scheme = manifest.Newest
-	scan, err := tree.Scan(ctx, nil, time.Now)
+	defer func() { _ = copied.Close() }()
+	copied.Scheme = manifest.Newest
+	scan, err := copied.Scan(ctx, nil, time.Now)
 	if err == nil {
-		_, err = copyOf{Divergence: source.Divergence{Changed: scan.Entries, All: scan.Entries}}.make(ctx, tree, to)
+		_, err = copyOf{Divergence: source.Divergence{Changed: scan.Entries, All: scan.Entries}}.make(ctx, copied, to)
 	}
 	if err != nil {
 		return fmt.Errorf("export diverged copy: %w", explain(err, to))
@@ -62,8 +63,8 @@ type copyOf struct {
 }
 
 // make copies the changed entries of a tree into a directory, and lists the files.
-func (c copyOf) make(ctx context.Context, from *Tree, dir string) ([]pair.DivergedFile, error) {
-	to, err := Create(dir, nil)
+func (c copyOf) make(ctx context.Context, from *tree.Tree, dir string) ([]pair.DivergedFile, error) {
+	to, err := tree.Create(dir, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (c copyOf) wanted() []manifest.Entry {
 	return want
 }
 
-func stageOne(ctx context.Context, from *Tree, staging *Staging, entry *manifest.Entry) error {
+func stageOne(ctx context.Context, from *tree.Tree, staging *tree.Staging, entry *manifest.Entry) error {
 	switch entry.Kind {
 	case manifest.File:
 		return staging.CopyFrom(ctx, from, entry)
@@ -132,7 +133,7 @@ func stageOne(ctx context.Context, from *Tree, staging *Staging, entry *manifest
 }
 
 // list returns every file of the copy, hashed, and what was removed.
-func (c copyOf) list(ctx context.Context, to *Tree) ([]pair.DivergedFile, error) {
+func (c copyOf) list(ctx context.Context, to *tree.Tree) ([]pair.DivergedFile, error) {
 	var files []pair.DivergedFile
 	for _, entry := range c.wanted() {
 		if entry.Kind != manifest.File && entry.Kind != manifest.Link {
@@ -165,7 +166,7 @@ func (c copyOf) list(ctx context.Context, to *Tree) ([]pair.DivergedFile, error)
 // them would keep a machine from coming back for hours.
 const manyHoles = 16 << 30
 
-func listedHash(ctx context.Context, f *os.File, stamp Stamp) (string, error) {
+func listedHash(ctx context.Context, f *os.File, stamp tree.Stamp) (string, error) {
 	if stamp.Size-stamp.Alloc > manyHoles {
 		return "", nil
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/tree"
 )
 
 func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
@@ -19,14 +20,14 @@ func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
 		"no top":            {file("a", 1)},
 		"below a symlink":   {dir("."), manifest.Entry{Path: "a", Kind: manifest.Symlink, Target: "/etc"}, file("a/b", 1)},
 		"below nothing":     {dir("."), file("a/b", 1)},
-		"staging":           {dir("."), dir(stagingName)},
-		"in staging":        {dir("."), dir(stagingName), file(stagingName+"/x", 1)},
+		"staging":           {dir("."), dir(tree.StagingName)},
+		"in staging":        {dir("."), dir(tree.StagingName), file(tree.StagingName+"/x", 1)},
 		"link to nothing":   {dir("."), link("a", "b")},
 		"link to a symlink": {dir("."), manifest.Entry{Path: "a", Kind: manifest.Symlink, Target: "/etc/shadow"}, link("b", "a")},
 		"nothing":           {},
 		"a blob":            {{Path: ".", Kind: manifest.Blob}},
 		"a blob in it":      {dir("."), {Path: "b", Kind: manifest.Blob}},
-		"link to staging":   {dir("."), link("a", stagingName+"/x")},
+		"link to staging":   {dir("."), link("a", tree.StagingName+"/x")},
 	} {
 		if kind.Check(manifest.Set{Entries: entries}) == nil {
 			t.Errorf("%s: accepted", name)

@@ -1,14 +1,11 @@
-// Package directory reads and replaces one protected directory: it scans the
-// tree against an index, streams a file with its holes, stages new content
-// beside the old, and puts it into place.
+// Package directory makes a directory, with all that is in it, a source of the data sync.
 //
-// It decides nothing about what to sync (package plan) and knows no peer
-// (package datasync). The directory is opened once, by package pinned, and every
-// access goes by that descriptor: no name and no symlink leads out of it.
+// It decides what of a directory is synced and remembers what scans found; the work on the
+// file system is done by package tree, and what there is to do is decided by package plan.
 //
-// Sockets and device nodes are skipped and reported; named pipes are kept.
-// Extended attributes of the user and POSIX ACL kind and file capabilities are
-// kept; those of symlinks and of security modules belong to the machine.
+// Sockets and device nodes are skipped and reported; named pipes are kept. Extended
+// attributes of users, POSIX ACLs and file capabilities are kept; those of symlinks and of
+// security modules belong to the machine.
 //
-// Start reading at Tree.Scan, then Staging and Tree.Apply.
+// Start reading at Kind.Open, then protected.go and target.go.
 package directory

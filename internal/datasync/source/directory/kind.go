@@ -10,6 +10,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
 	"baton/internal/pinned"
 )
@@ -63,7 +64,7 @@ func (*Kind) Check(set manifest.Set) error {
 	kinds := make(map[string]manifest.Kind, len(set.Entries))
 	for i, e := range set.Entries {
 		switch {
-		case pair.Within(e.Path, stagingName):
+		case pair.Within(e.Path, tree.StagingName):
 			return fmt.Errorf("%w: %q is in the staging directory", manifest.ErrMalformed, e.Path)
 		case i > 0 && kinds[manifest.Parent(e.Path)] != manifest.Dir:
 			return fmt.Errorf("%w: %q is not in a directory", manifest.ErrMalformed, e.Path)
@@ -80,20 +81,20 @@ func (*Kind) Check(set manifest.Set) error {
 // Open implements source.Kind. What is there really, without links, must be what a sync
 // may touch.
 func (k *Kind) Open(data pair.Data, purpose source.Purpose) (source.Source, error) {
-	tree, err := k.open(data, purpose)
+	dir, err := k.open(data, purpose)
 	if err != nil {
 		return nil, err
 	}
-	return &protected{kind: k, data: data, tree: tree}, nil
+	return &protected{kind: k, data: data, tree: dir}, nil
 }
 
-func (k *Kind) open(data pair.Data, purpose source.Purpose) (*Tree, error) {
+func (k *Kind) open(data pair.Data, purpose source.Purpose) (*tree.Tree, error) {
 	place, refused := k.opt.Place(data), error(nil)
-	open := Open
+	open := tree.Open
 	if purpose == source.Receive {
-		open = Create
+		open = tree.Create
 	}
-	tree, err := open(place, func(real string) error {
+	dir, err := open(place, func(real string) error {
 		refused = k.checkReal(data, real)
 		if no := k.opt.Allowed(place, real); refused == nil && purpose != source.Recover && no != "" {
 			refused = source.Sentence(source.ErrNotAllowed, "%s.", no)
@@ -103,7 +104,7 @@ func (k *Kind) open(data pair.Data, purpose source.Purpose) (*Tree, error) {
 	if refused != nil {
 		return nil, refused
 	}
-	return tree, explain(err, place)
+	return dir, explain(err, place)
 }
 
 // checkReal refuses what is really at a place if a sync must not touch it.
@@ -132,7 +133,7 @@ func (k *Kind) Mount(data pair.Data) string {
 		return ""
 	}
 	defer func() { _ = dir.Close() }()
-	return mountPoint(dir.Fd())
+	return tree.MountPoint(dir.Fd())
 }
 
 // Unmounted implements source.Kind.
@@ -150,7 +151,7 @@ func explain(err error, where string) error {
 		return err
 	}
 	link, byLink := errors.AsType[*pinned.LinkError](err)
-	blocked, isBlocked := errors.AsType[*BlockedError](err)
+	blocked, isBlocked := errors.AsType[*tree.BlockedError](err)
 	switch {
 	case byLink:
 		return source.Sentence(source.ErrUnsafe, "%v.", link)

@@ -6,6 +6,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
 )
 
@@ -13,8 +14,8 @@ import (
 type protected struct {
 	kind *Kind
 	data pair.Data
-	tree *Tree
-	scan Scan // the latest
+	tree *tree.Tree
+	scan tree.Scan // the latest
 }
 
 // String implements source.Source.
@@ -49,28 +50,28 @@ type content struct {
 	kind   *Kind
 	data   pair.Data
 	scheme manifest.Scheme
-	top    Top
-	index  Index // the stamps under which the files were hashed
+	top    tree.Top
+	index  tree.Index // the stamps under which the files were hashed
 }
 
 // Open implements source.Content.
 func (c *content) Open() (source.Reader, error) {
-	tree, err := c.kind.open(c.data, source.Serve)
+	dir, err := c.kind.open(c.data, source.Serve)
 	if err != nil {
 		return nil, err
 	}
-	if now, err := tree.Top(); err != nil || !now.same(c.top) {
-		_ = tree.Close()
-		return nil, source.Sentence(source.ErrChanging, "%s is another directory than when the data sync began: it is tried again by itself.", tree.Path())
+	if now, err := dir.Top(); err != nil || !now.Same(c.top) {
+		_ = dir.Close()
+		return nil, source.Sentence(source.ErrChanging, "%s is another directory than when the data sync began: it is tried again by itself.", dir.Path())
 	}
-	tree.Scheme = c.scheme
-	return &reader{tree: tree, index: c.index}, nil
+	dir.Scheme = c.scheme
+	return &reader{tree: dir, index: c.index}, nil
 }
 
 // reader sends the files of a scan. It implements source.Reader.
 type reader struct {
-	tree  *Tree
-	index Index
+	tree  *tree.Tree
+	index tree.Index
 }
 
 // Close implements source.Reader.
@@ -92,7 +93,7 @@ func (r *reader) send(ctx context.Context, e manifest.Entry, offset int64, sink 
 		return manifest.Entry{}, fmt.Errorf("%w: %q is not what was scanned", source.ErrChanging, e.Path)
 	}
 	tee := &hashing{to: sink, hash: r.tree.Scheme.Hash(before.Size)}
-	now, err := Stream(ctx, f, before, e.Path, offset, tee)
+	now, err := tree.Stream(ctx, f, before, e.Path, offset, tee)
 	if err != nil {
 		return manifest.Entry{}, err
 	}
@@ -104,7 +105,7 @@ func (r *reader) send(ctx context.Context, e manifest.Entry, offset int64, sink 
 }
 
 // scanned reports whether a file is still the one that the scan hashed.
-func (r *reader) scanned(path string, stamp Stamp) bool {
+func (r *reader) scanned(path string, stamp tree.Stamp) bool {
 	known, ok := r.index[path]
 	stamp.Dev, stamp.Nlink, stamp.Alloc = known.Stamp.Dev, known.Stamp.Nlink, known.Stamp.Alloc // they may differ without a change of the file itself
 	return ok && known.Stamp == stamp
@@ -129,20 +130,20 @@ func (h *hashing) Hole(bytes int64) error {
 // change is what turns the tree into another. It implements source.Change.
 type change struct {
 	of    *protected
-	steps []Step
+	steps []tree.Step
 	// settled is how the change was prepared; nil: it was resumed.
 	settled *target
 }
 
 // Idle implements source.Kind.
-func (*Kind) Idle() []byte { return AppendSteps(nil, nil) }
+func (*Kind) Idle() []byte { return tree.AppendSteps(nil, nil) }
 
 // Always implements source.Kind.
 func (*Kind) Always() pair.Data { return pair.Data{} }
 
 // Resume implements source.Source.
 func (p *protected) Resume(b []byte) (source.Change, error) {
-	steps, err := ReadSteps(b)
+	steps, err := tree.ReadSteps(b)
 	if err == nil && !p.tree.HasStaging() {
 		err = source.ErrMissing
 	}
@@ -153,7 +154,7 @@ func (p *protected) Resume(b []byte) (source.Change, error) {
 }
 
 // Append implements source.Change.
-func (c *change) Append(b []byte) []byte { return AppendSteps(b, c.steps) }
+func (c *change) Append(b []byte) []byte { return tree.AppendSteps(b, c.steps) }
 
 // Sync implements source.Change.
 func (c *change) Sync() error { return explain(c.of.tree.Sync(), c.of.tree.Path()) }
@@ -181,26 +182,26 @@ func (c *change) Done() error {
 
 // ApplyRest implements source.Change.
 func (c *change) ApplyRest(ctx context.Context) (source.Leftover, error) {
-	tree := c.of.tree
-	left, why := tree.ApplySome(c.steps)
+	dir := c.of.tree
+	left, why := dir.ApplySome(c.steps)
 	if len(left) == 0 {
 		return source.Leftover{}, c.Sync()
 	}
 	const most = 5
 	var names []string
 	for _, s := range left[:min(len(left), most)] {
-		names = append(names, tree.Path()+"/"+s.Path)
+		names = append(names, dir.Path()+"/"+s.Path)
 	}
 	if len(left) > most {
 		names = append(names, fmt.Sprintf("%d more names there", len(left)-most))
 	}
-	names[len(names)-1] += " (" + source.Bare(explain(why, tree.Path())) + ")"
+	names[len(names)-1] += " (" + source.Bare(explain(why, dir.Path())) + ")"
 	over := source.Leftover{Names: names}
-	place, err := tree.Gather(left)
+	place, err := dir.Gather(left)
 	if err != nil || place == "" {
 		return over, err
 	}
-	from, err := tree.Below(place)
+	from, err := dir.Below(place)
 	if err != nil {
 		return over, err
 	}

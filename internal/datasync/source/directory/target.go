@@ -7,13 +7,14 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/plan"
+	"baton/internal/datasync/source/directory/tree"
 )
 
 // target is a protected directory that is to become another tree. It implements
 // source.Staging.
 type target struct {
 	of      *protected
-	staging *Staging
+	staging *tree.Staging
 	work    plan.Work
 }
 
@@ -160,7 +161,7 @@ func (t *target) Fill(ctx context.Context, e manifest.Entry, offset int64) (sour
 	return in, nil
 }
 
-func (t *target) fill(ctx context.Context, e manifest.Entry, offset int64) (*Incoming, error) {
+func (t *target) fill(ctx context.Context, e manifest.Entry, offset int64) (*tree.Incoming, error) {
 	if offset == 0 {
 		return t.staging.Fresh(e)
 	}

@@ -1,4 +1,4 @@
-package directory
+package tree
 
 import (
 	"context"
@@ -36,13 +36,13 @@ func (t *Tree) Stage() (*Staging, error) {
 	if err := t.makeStaging(); err != nil {
 		return nil, fmt.Errorf("make staging directory in %s: %w", t.path, err)
 	}
-	root, err := t.root.Sub(stagingName)
+	root, err := t.root.Sub(StagingName)
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
 	}
 	stamp, err := (&Tree{root: root}).stat(".")
 	if err == nil && !private(stamp) {
-		err = errReplaced(stagingName)
+		err = errReplaced(StagingName)
 	}
 	if err != nil {
 		_ = root.Close()
@@ -58,30 +58,30 @@ func private(s Stamp) bool {
 }
 
 func (t *Tree) makeStaging() error {
-	stamp, err := t.stat(stagingName)
+	stamp, err := t.stat(StagingName)
 	if err == nil && stamp.kind() == manifest.Dir && int(stamp.UID) == os.Geteuid() {
-		return t.root.Chmod(stagingName, 0o700)
+		return t.root.Chmod(StagingName, 0o700)
 	}
 	return t.quietly(func() error {
 		if err == nil { // of another: he could change what is staged
-			if err := t.root.RemoveAll(stagingName); err != nil {
+			if err := t.root.RemoveAll(StagingName); err != nil {
 				return err
 			}
 		}
-		return t.unlocked(".", func() error { return t.root.Mkdir(stagingName, 0o700) })
+		return t.unlocked(".", func() error { return t.root.Mkdir(StagingName, 0o700) })
 	})
 }
 
 // HasStaging reports whether the staging directory is there.
-func (t *Tree) HasStaging() bool { return t.isDir(stagingName) }
+func (t *Tree) HasStaging() bool { return t.isDir(StagingName) }
 
 // DropStaging removes the staging directory with all that is in it.
 func (t *Tree) DropStaging() error {
-	if _, err := t.stat(stagingName); errors.Is(err, fs.ErrNotExist) {
+	if _, err := t.stat(StagingName); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return t.quietly(func() error {
-		if err := t.root.RemoveAll(stagingName); err != nil {
+		if err := t.root.RemoveAll(StagingName); err != nil {
 			return fmt.Errorf("remove staging directory in %s: %w", t.path, err)
 		}
 		return nil
@@ -367,7 +367,7 @@ func (s *Staging) probe(e manifest.Entry) error {
 // it changed since it was scanned.
 func (s *Staging) CopyFrom(ctx context.Context, from *Tree, e *manifest.Entry) error {
 	var why error
-	for try := range Tries {
+	for try := range tries {
 		why = s.copyOnce(ctx, from, e)
 		if !errors.Is(why, source.ErrChanging) && !errors.Is(why, source.ErrMismatch) {
 			return why

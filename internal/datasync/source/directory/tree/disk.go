@@ -1,4 +1,4 @@
-package directory
+package tree
 
 import (
 	"bufio"
@@ -21,13 +21,13 @@ type Top struct {
 	dev, ino   uint64
 }
 
-// same reports whether two are one directory.
-func (t Top) same(other Top) bool { return t.dev == other.dev && t.ino == other.ino }
+// Same reports whether two are one directory.
+func (t Top) Same(other Top) bool { return t.dev == other.dev && t.ino == other.ino }
 
 // Apart implements source.Place.
 func (t Top) Apart(other source.Place) error {
 	o, is := other.(Top)
-	if !is || (!t.same(o) && !pair.Overlap(t.Real, o.Real)) {
+	if !is || (!t.Same(o) && !pair.Overlap(t.Real, o.Real)) {
 		return nil
 	}
 	return source.Sentence(source.ErrUnsafe, "Protected directories %s and %s are one directory, or one inside the other (%s, %s): protect the outer one only.",
@@ -37,7 +37,7 @@ func (t Top) Apart(other source.Place) error {
 // Top says which directory the tree is.
 func (t *Tree) Top() (Top, error) {
 	stamp, err := t.stat(".")
-	return Top{Path: t.path, Real: t.Real(), dev: stamp.Dev, ino: stamp.Ino}, err
+	return Top{Path: t.path, Real: t.root.Real(), dev: stamp.Dev, ino: stamp.Ino}, err
 }
 
 // Disk returns what tells the tree's file system from every other, also after it
@@ -79,9 +79,9 @@ func byUUID(device uint64) string {
 	return ""
 }
 
-// mountPoint returns where the file system is mounted that an open directory is on;
+// MountPoint returns where the file system is mounted that an open directory is on;
 // empty if that cannot be known.
-func mountPoint(dir int) string {
+func MountPoint(dir int) string {
 	id, err := mountOf(dir)
 	if err != nil || id == 0 {
 		return ""

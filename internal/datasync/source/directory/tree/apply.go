@@ -1,4 +1,4 @@
-package directory
+package tree
 
 import (
 	"errors"
@@ -133,7 +133,7 @@ func (t *Tree) takeBack(s Step, hook func(step string)) error {
 	return fs.ErrInvalid
 }
 
-func staged(name string) string { return stagingName + "/" + name }
+func staged(name string) string { return StagingName + "/" + name }
 
 func (t *Tree) has(path string) bool {
 	_, err := t.stat(path)
@@ -157,9 +157,9 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Learn enters what was just applied into the index, so that the next scan need
-// not read it.
-func (t *Tree) Learn(index Index, work plan.Work, now func() time.Time) {
+// EnterApplied enters what was just applied into the index, so that the next scan need not
+// read it.
+func (t *Tree) EnterApplied(index Index, work plan.Work, now func() time.Time) {
 	for _, list := range [][]manifest.Entry{work.Put, work.Touch} {
 		for _, e := range list {
 			if e.Kind != manifest.File {
@@ -176,7 +176,7 @@ func (t *Tree) Learn(index Index, work plan.Work, now func() time.Time) {
 // the staging, under the paths for which it was meant, and returns that directory's
 // path in the tree; empty if nothing of them is staged.
 func (t *Tree) Gather(left []Step) (string, error) {
-	const unplaced = stagingName + "/unplaced"
+	const unplaced = StagingName + "/unplaced"
 	gathered := ""
 	for _, s := range left {
 		if s.Op != MoveIn || !t.has(staged(s.Slot)) {

@@ -1,4 +1,12 @@
-package directory
+// Package tree reads and replaces one directory tree: it scans the tree against an index,
+// reads a file with its holes, stages new content beside the old, and puts it into place in
+// steps that can be taken back.
+//
+// A tree is opened once, by package pinned, and every access goes by that descriptor: no
+// name and no symlink leads out of it. The package knows neither kinds of data nor a peer.
+//
+// Start reading at Tree.Scan, then Staging, Staging.Prepare and Tree.Apply.
+package tree
 
 import (
 	"errors"
@@ -15,9 +23,9 @@ import (
 	"baton/internal/pinned"
 )
 
-// stagingName is the directory at the top of a protected directory in which a sync
+// StagingName is the directory at the top of a protected directory in which a sync
 // prepares its files. It is never part of a manifest.
-const stagingName = ".baton-staging"
+const StagingName = ".baton-staging"
 
 // Tree is one protected directory, open.
 type Tree struct {
@@ -59,9 +67,6 @@ func (t *Tree) Below(path string) (*Tree, error) {
 
 // Close releases the directory.
 func (t *Tree) Close() error { return t.root.Close() }
-
-// Real returns the absolute path without links.
-func (t *Tree) Real() string { return t.root.Real() }
 
 // Path returns the directory's absolute path.
 func (t *Tree) Path() string { return t.path }

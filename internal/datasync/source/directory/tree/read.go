@@ -1,4 +1,4 @@
-package directory
+package tree
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"baton/internal/datasync/source"
 )
 
-// Tries bounds how often a file that changes while it is read is read again.
-const Tries = 8
+// tries bounds how often a file that changes while it is read is read again.
+const tries = 8
 
 const readSize = 256 << 10
 
@@ -57,7 +57,7 @@ func isGone(err error) bool {
 // of this file are written first.
 func (t *Tree) hash(ctx context.Context, path string, now func() time.Time, written time.Time) (manifest.Entry, Stamp, bool, error) {
 	var why error
-	for try := range Tries {
+	for try := range tries {
 		e, stamp, isRacy, err := t.hashOnce(ctx, path, now, written)
 		if !errors.Is(err, source.ErrChanging) {
 			return e, stamp, isRacy, err
@@ -67,7 +67,7 @@ func (t *Tree) hash(ctx context.Context, path string, now func() time.Time, writ
 			return manifest.Entry{}, Stamp{}, false, err
 		}
 	}
-	return manifest.Entry{}, Stamp{}, false, fmt.Errorf("%w (tried %d times)", why, Tries)
+	return manifest.Entry{}, Stamp{}, false, fmt.Errorf("%w (tried %d times)", why, tries)
 }
 
 func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time, written time.Time) (manifest.Entry, Stamp, bool, error) {

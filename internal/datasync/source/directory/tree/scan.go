@@ -1,4 +1,4 @@
-package directory
+package tree
 
 import (
 	"context"
@@ -150,7 +150,7 @@ func (w *walker) name(dir int, parent, name string) (entryState, error) {
 	path := name
 	if parent != "." {
 		path = parent + "/" + name
-	} else if name == stagingName {
+	} else if name == StagingName {
 		return entryState{}, nil
 	}
 	if len(path) > pair.MaxPath {
