@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
-
-	"golang.org/x/sys/unix"
 )
 
 // Top says which directory a tree is, whatever its name. It implements source.Place.

@@ -1,11 +1,12 @@
 package tree
 
 import (
-	"baton/internal/datasync/manifest"
 	"encoding/binary"
 	"errors"
 
 	"github.com/zeebo/blake3"
+
+	"baton/internal/datasync/manifest"
 )
 
 // Known is what the index remembers of one file: as long as the stamp is the
