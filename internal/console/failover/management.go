@@ -21,7 +21,7 @@ func (p management) routes() []page.Route {
 	// A browser that reloads what a form answered gets the page, not the form again.
 	reload := func(v *page.Visit) error { return v.Leave(failoverPath) }
 	return []page.Route{
-		page.Get(failoverPath, pair.Viewer, p.show),
+		page.Get(failoverPath, pair.Viewer, p.page().Show),
 		page.Submit(failoverPath+"/pair", pair.Administrator, "pair", p.previewPair),
 		page.Submit(failoverPath+"/establish", pair.Administrator, "pair", p.establish),
 		page.Get(failoverPath+"/break", pair.Administrator, p.showBreak),
@@ -64,8 +64,8 @@ func historyKinds() []string {
 const historyLength = 20
 
 // livePage is the part of the page that follows the appliance.
-func (p management) livePage(v *page.Visit, events []pair.Event) *failoverPage {
-	return &failoverPage{Hosts: hosts(v), Sync: newSyncPart(v), Task: p.task(v), History: v.NewestFirst(events), Zone: v.Zone}
+func (p management) livePage(v *page.Visit, events []pair.Event) failoverPage {
+	return failoverPage{Hosts: hosts(v), Sync: newSyncPart(v), Task: p.task(v), History: v.NewestFirst(events), Zone: v.Zone}
 }
 
 func (p management) follow(v *page.Visit) (any, error) {
@@ -73,19 +73,23 @@ func (p management) follow(v *page.Visit) (any, error) {
 	return p.livePage(v, events), err
 }
 
-// page reads the whole page as it is saved.
-func (p management) page(v *page.Visit) (*failoverPage, error) {
+func (p management) page() page.Of[failoverPage] {
+	return page.Of[failoverPage]{Name: "failover", Title: "Failover", Read: p.read}
+}
+
+// read reads the whole page as it is saved.
+func (p management) read(v *page.Visit) (failoverPage, error) {
 	events, err := p.history.read(v.Context())
 	if err != nil {
-		return nil, err
+		return failoverPage{}, err
 	}
 	saved, err := p.backend.Settings.Settings(v.Context())
 	if err != nil {
-		return nil, err
+		return failoverPage{}, err
 	}
 	key, err := p.backend.Keys.Key(v.Context())
 	if err != nil {
-		return nil, err
+		return failoverPage{}, err
 	}
 	data := p.livePage(v, events)
 	data.KeySet = key.Set
@@ -95,14 +99,6 @@ func (p management) page(v *page.Visit) (*failoverPage, error) {
 	}
 	data.Config = newConfiguration(v.Status, saved)
 	return data, nil
-}
-
-func (p management) show(v *page.Visit) error {
-	data, err := p.page(v)
-	if err != nil {
-		return err
-	}
-	return v.Page("failover", "Failover", data)
 }
 
 // taskPart is a task that somebody has begun; the page follows it until it ends.

@@ -2,6 +2,7 @@ package failover
 
 import (
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -115,13 +116,8 @@ func (p management) pairFailed(v *page.Visit, f *page.Form, err error) error {
 }
 
 func (p management) pairRefused(v *page.Visit, f *page.Form) error {
-	data, err := p.page(v)
-	if err != nil {
-		return err
-	}
 	f.Forget("confirm")
-	data.Pair = f
-	return v.Again("failover", "Failover", data)
+	return p.page().With(v, http.StatusUnprocessableEntity, func(data *failoverPage) { data.Pair = f })
 }
 
 // breakPage asks whether the relationship may end.

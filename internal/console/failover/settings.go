@@ -2,6 +2,7 @@ package failover
 
 import (
 	"maps"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -251,16 +252,14 @@ func askOff(f *page.Form, status pair.Status) {
 
 // configAgain shows the form with what was typed.
 func (p management) configAgain(v *page.Visit, f *page.Form, saved api.Saved[pair.Settings], tested []pair.Reach) error {
-	data, err := p.page(v)
-	if err != nil {
-		return err
+	status := http.StatusOK
+	if !f.Right() {
+		status = http.StatusUnprocessableEntity
 	}
-	data.Config = newConfiguration(v.Status, saved)
-	data.Config.Form, data.Config.Tested = f, tested
-	if f.Right() {
-		return v.Page("failover", "Failover", data)
-	}
-	return v.Again("failover", "Failover", data)
+	return p.page().With(v, status, func(data *failoverPage) {
+		data.Config = newConfiguration(v.Status, saved)
+		data.Config.Form, data.Config.Tested = f, tested
+	})
 }
 
 // testIPs is the Test button: it pings what is typed, and saves nothing.

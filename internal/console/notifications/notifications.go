@@ -77,18 +77,11 @@ func hostOf(address string) string {
 	return host
 }
 
-func (p notifications) show(v *page.Visit) error {
-	data, err := p.page(v)
-	if err != nil {
-		return err
-	}
-	return v.Page("notifications", "Notifications", data)
+func (p notifications) page() page.Of[notificationsPage] {
+	return page.Of[notificationsPage]{Name: "notifications", Title: "Notifications", Read: p.read}
 }
 
-func (p notifications) follow(v *page.Visit) (any, error) { return p.page(v) }
-
-// page reads the whole page as it is saved.
-func (p notifications) page(v *page.Visit) (notificationsPage, error) {
+func (p notifications) read(v *page.Visit) (notificationsPage, error) {
 	saved, err := p.backend.Notifications(v.Context())
 	if err != nil {
 		return notificationsPage{}, err
@@ -98,19 +91,6 @@ func (p notifications) page(v *page.Visit) (notificationsPage, error) {
 		Channels: channelRows(v, saved), Mail: mailForm(saved), Daily: daily, PasswordSet: saved.Channels[0].SecretSet,
 		ReadOnly: v.Status.Role == pair.Backup || !v.May(pair.Administrator), Zone: v.Zone.String(),
 	}, nil
-}
-
-// again shows the page with the form that an error is about.
-func (p notifications) again(v *page.Visit, f *page.Form, err error, show func(*notificationsPage)) error {
-	if !f.Refused(err) {
-		return err
-	}
-	data, failure := p.page(v)
-	if failure != nil {
-		return failure
-	}
-	show(&data)
-	return v.Show(page.StatusOf(err), "notifications", "Notifications", data)
 }
 
 func versionText(saved api.SavedNotifications) string {
@@ -153,7 +133,7 @@ func (p notifications) saveMail(v *page.Visit, f *page.Form) error {
 	})
 	f.Forget("password")
 	if err != nil {
-		return p.again(v, f, within("mail", err), func(data *notificationsPage) { data.Mail = tellForm{f} })
+		return p.page().Refused(v, f, within("mail", err), func(data *notificationsPage) { data.Mail = tellForm{f} })
 	}
 	if f.Get("action") == "test" {
 		return p.tested(v, pair.MailChannel)
@@ -171,7 +151,7 @@ func (p notifications) saveDaily(v *page.Visit, f *page.Form) error {
 		return nil
 	})
 	if err != nil {
-		return p.again(v, f, err, func(data *notificationsPage) { data.Daily = f })
+		return p.page().Refused(v, f, err, func(data *notificationsPage) { data.Daily = f })
 	}
 	return v.Done(path, "The daily notice comes at "+f.Get("daily_at")+".")
 }

@@ -22,7 +22,7 @@ func Section(backend api.Notifications) page.Section {
 	p := notifications{backend}
 	return page.Section{
 		Routes: []page.Route{
-			page.Get(path, pair.Viewer, p.show),
+			page.Get(path, pair.Viewer, p.page().Show),
 			page.Submit(path+"/mail", pair.Administrator, "mail", p.saveMail),
 			page.Submit(path+"/daily", pair.Administrator, "daily", p.saveDaily),
 			page.Post(path+"/test/{channel}", pair.Administrator, p.testChannel),
@@ -33,6 +33,6 @@ func Section(backend api.Notifications) page.Section {
 			page.Submit(path+"/webhooks/remove/{id}", pair.Administrator, "", p.removeWebhook),
 		},
 		Templates: files,
-		Live:      []page.Live{{Page: "notifications", Load: p.follow, Parts: []string{"live-channels"}}},
+		Live:      []page.Live{p.page().Live("live-channels")},
 	}
 }

@@ -94,19 +94,13 @@ func (p site) certificateDone(v *page.Visit, f *page.Form, err error, notice str
 	if err == nil {
 		return v.Done(sitePath, notice)
 	}
-	if !f.Refused(err) {
-		return err
-	}
-	data, failure := p.page(v)
-	if failure != nil {
-		return failure
-	}
-	if pair.CodeOf(err) == pair.Stale {
-		f.Problem = "Somebody else has changed the certificate meanwhile; the one above is shown now. Do it again to replace that."
-		f.Values.Set("version", data.Certificate.Get("version"))
-	}
-	data.Certificate = f
-	return v.Show(page.StatusOf(err), "site", "Site", data)
+	return p.page().Refused(v, f, err, func(data *sitePage) {
+		if pair.CodeOf(err) == pair.Stale {
+			f.Problem = "Somebody else has changed the certificate meanwhile; the one above is shown now. Do it again to replace that."
+			f.Values.Set("version", data.Certificate.Get("version"))
+		}
+		data.Certificate = f
+	})
 }
 
 // certificateUpload reads the form; a file counts before a text.

@@ -1,7 +1,7 @@
 package site
 
 import (
-	"errors"
+	"net/http"
 	"slices"
 
 	"baton/internal/api"
@@ -16,7 +16,7 @@ type protection struct{ backend Backend }
 
 func (p protection) routes() []page.Route {
 	return page.FromPrimary("the protected data",
-		page.Get(protectionPath, pair.Viewer, p.show),
+		page.Get(protectionPath, pair.Viewer, p.page().Show),
 		page.Submit(protectionPath, pair.Administrator, "", p.protect),
 		page.Get(protectionPath+"/remove/{name}", pair.Administrator, p.askUnprotect),
 		page.Post(protectionPath+"/remove/{name}", pair.Administrator, p.unprotect),
@@ -52,26 +52,20 @@ func newProtectedPart(v *page.Visit, part api.ProtectedPart) protectedPart {
 	return shown
 }
 
-func (p protection) follow(v *page.Visit) (any, error) { return p.page(v) }
+func (p protection) page() page.Of[protectionPage] {
+	return page.Of[protectionPage]{Name: "protection", Title: "Protection", Read: p.read}
+}
 
-func (p protection) page(v *page.Visit) (protectionPage, error) {
-	known, err := p.backend.Data.Protection(v.Context())
+func (p protection) read(v *page.Visit) (protectionPage, error) {
+	all, err := p.backend.Data.Protection(v.Context())
 	if err != nil {
 		return protectionPage{}, err
 	}
-	data := protectionPage{Form: page.NewForm("", nil), Offer: known.Offer, Parts: []protectedPart{newProtectedPart(v, known.Site)}}
-	for _, part := range known.Data {
+	data := protectionPage{Form: page.NewForm("", nil), Offer: all.Offer, Parts: []protectedPart{newProtectedPart(v, all.Site)}}
+	for _, part := range all.Data {
 		data.Parts = append(data.Parts, newProtectedPart(v, part))
 	}
 	return data, nil
-}
-
-func (p protection) show(v *page.Visit) error {
-	data, err := p.page(v)
-	if err != nil {
-		return err
-	}
-	return v.Page("protection", "Protection", data)
 }
 
 // protect adds a directory, or tests whether it could be added.
@@ -81,36 +75,20 @@ func (p protection) protect(v *page.Visit, f *page.Form) error {
 		return p.testData(v, f, wanted)
 	}
 	if err := p.backend.Data.AddData(v.Context(), wanted); err != nil {
-		return p.protectAgain(v, f, err)
+		return p.page().Refused(v, f, err, func(data *protectionPage) { data.Form = f })
 	}
 	return v.Done(protectionPath, wanted.Path+" is protected as "+wanted.Name+".")
-}
-
-// protectAgain shows the form with what is wrong.
-func (p protection) protectAgain(v *page.Visit, f *page.Form, err error) error {
-	if !f.Refused(err) {
-		return err
-	}
-	data, failure := p.page(v)
-	if failure != nil {
-		return failure
-	}
-	data.Form = f
-	return v.Show(page.StatusOf(err), "protection", "Protection", data)
 }
 
 func (p protection) testData(v *page.Visit, f *page.Form, wanted api.DataSpec) error {
 	checks, err := p.backend.Data.TestData(v.Context(), wanted)
 	if err != nil {
-		return p.protectAgain(v, f, err)
+		return p.page().Refused(v, f, err, func(data *protectionPage) { data.Form = f })
 	}
-	data, err := p.page(v)
-	if err != nil {
-		return err
-	}
-	data.Form, data.Tested = f, checks
-	data.Fit = !slices.ContainsFunc(checks, func(check api.Check) bool { return !check.OK })
-	return v.Page("protection", "Protection", data)
+	return p.page().With(v, http.StatusOK, func(data *protectionPage) {
+		data.Form, data.Tested = f, checks
+		data.Fit = !slices.ContainsFunc(checks, func(check api.Check) bool { return !check.OK })
+	})
 }
 
 // askUnprotect asks before data is protected no longer.
@@ -130,8 +108,8 @@ func (p protection) askUnprotect(v *page.Visit) error {
 func (p protection) unprotect(v *page.Visit) error {
 	name := v.Request.PathValue("name")
 	err := p.backend.Data.RemoveData(v.Context(), name)
-	if known, ok := errors.AsType[*pair.Refusal](err); ok && (known.Code == pair.NotFound || known.Code == pair.Refused) {
-		return v.Warn(protectionPath, page.Sentence(known.Text))
+	if refusal := pair.RefusalOf(err); refusal != nil && (refusal.Code == pair.NotFound || refusal.Code == pair.Refused) {
+		return v.Warn(protectionPath, page.Sentence(refusal.Text))
 	}
 	if err != nil {
 		return err

@@ -25,6 +25,6 @@ func Section(backend Backend) page.Section {
 	return page.Section{
 		Routes:    append(site{backend}.routes(), protection{backend}.routes()...),
 		Templates: files,
-		Live:      []page.Live{{Page: "protection", Load: protection{backend}.follow, Parts: []string{"live-protection"}}},
+		Live:      []page.Live{protection{backend}.page().Live("live-protection")},
 	}
 }

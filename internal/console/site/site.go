@@ -17,7 +17,7 @@ type site struct{ backend Backend }
 
 func (p site) routes() []page.Route {
 	return page.FromPrimary("the site",
-		page.Get(sitePath, pair.Viewer, p.showSite),
+		page.Get(sitePath, pair.Viewer, p.page().Show),
 		page.Submit(sitePath, pair.Administrator, "site", p.saveSite),
 		page.Submit(sitePath+"/time-zone", pair.Administrator, "zone", p.saveTimeZone),
 		page.Upload(sitePath+"/certificate", pair.Administrator, maxCertificateForm, p.saveCertificate),
@@ -38,16 +38,11 @@ type sitePage struct {
 	Front       api.Front
 }
 
-func (p site) showSite(v *page.Visit) error {
-	data, err := p.page(v)
-	if err != nil {
-		return err
-	}
-	return v.Page("site", "Site", data)
+func (p site) page() page.Of[sitePage] {
+	return page.Of[sitePage]{Name: "site", Title: "Site", Read: p.read}
 }
 
-// page reads the whole page as it is saved.
-func (p site) page(v *page.Visit) (sitePage, error) {
+func (p site) read(v *page.Visit) (sitePage, error) {
 	saved, err := p.backend.Site.Site(v.Context())
 	if err != nil {
 		return sitePage{}, err
@@ -92,12 +87,12 @@ func siteForm(saved api.SavedSite) *page.Form {
 
 func (p site) saveSite(v *page.Visit, f *page.Form) error {
 	err := p.trySite(v, f)
-	data, failure := p.page(v)
-	if failure != nil {
-		return failure
-	}
 	if pair.CodeOf(err) == pair.Stale {
-		if f.Overtaken(data.Site, pair.Names(pair.Site{})); f.Right() { // the other person changed other fields
+		saved, failure := p.backend.Site.Site(v.Context())
+		if failure != nil {
+			return failure
+		}
+		if f.Overtaken(siteForm(saved), pair.Names(pair.Site{})); f.Right() { // the other person changed other fields
 			err = p.trySite(v, f)
 		}
 	}
@@ -107,8 +102,7 @@ func (p site) saveSite(v *page.Visit, f *page.Form) error {
 	if f.Right() && !f.Refused(err) {
 		return err
 	}
-	data.Site = f
-	return v.Show(page.StatusOf(err), "site", "Site", data)
+	return p.page().With(v, page.StatusOf(err), func(data *sitePage) { data.Site = f })
 }
 
 func (p site) trySite(v *page.Visit, f *page.Form) error {
@@ -133,18 +127,12 @@ func (p site) saveTimeZone(v *page.Visit, f *page.Form) error {
 	if err = p.tryTimeZone(v, f, saved); err == nil {
 		return v.Done(sitePath, "The time zone is saved.")
 	}
-	if !f.Refused(err) {
-		return err
-	}
-	data, failure := p.page(v)
-	if failure != nil {
-		return failure
-	}
-	if pair.CodeOf(err) == pair.Stale {
-		f.Overtaken(data.Zone, []string{"time_zone"})
-	}
-	data.Zone = f
-	return v.Show(page.StatusOf(err), "site", "Site", data)
+	return p.page().Refused(v, f, err, func(data *sitePage) {
+		if pair.CodeOf(err) == pair.Stale {
+			f.Overtaken(data.Zone, []string{"time_zone"})
+		}
+		data.Zone = f
+	})
 }
 
 func (p site) tryTimeZone(v *page.Visit, f *page.Form, saved api.Saved[pair.Settings]) error {

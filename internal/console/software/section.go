@@ -29,7 +29,7 @@ var files embed.FS
 func Section(backend Backend) page.Section {
 	p := software{backend}
 	return page.Section{Templates: files, Routes: []page.Route{
-		page.Get(path, pair.Viewer, p.show),
+		page.Get(path, pair.Viewer, p.page().Show),
 		page.Get(path+"/licences", pair.Viewer, p.showLicences),
 		page.Get(path+"/licences.txt", pair.Viewer, p.licencesText),
 		page.Submit(path+"/backup", pair.Administrator, "backup", p.downloadBackup),

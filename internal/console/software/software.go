@@ -27,7 +27,11 @@ type softwarePage struct {
 // Commit is the commit of the build as people write it.
 func (p softwarePage) Commit() string { return p.Software.Commit[:min(len(p.Software.Commit), 12)] }
 
-func (p software) page(v *page.Visit) (softwarePage, error) {
+func (p software) page() page.Of[softwarePage] {
+	return page.Of[softwarePage]{Name: "software", Title: "Software", Read: p.read}
+}
+
+func (p software) read(v *page.Visit) (softwarePage, error) {
 	installed, err := p.backend.Software.Software(v.Context())
 	if err != nil {
 		return softwarePage{}, err
@@ -42,24 +46,6 @@ func (p software) page(v *page.Visit) (softwarePage, error) {
 	}, nil
 }
 
-func (p software) show(v *page.Visit) error {
-	data, err := p.page(v)
-	if err != nil {
-		return err
-	}
-	return v.Page("software", "Software", data)
-}
-
-// softwareAgain shows the page with a refused form in place of its own.
-func (p software) again(v *page.Visit, refused func(*softwarePage)) error {
-	data, err := p.page(v)
-	if err != nil {
-		return err
-	}
-	refused(&data)
-	return v.Again("software", "Software", data)
-}
-
 // downloadBackup streams a backup to the browser. Its password is in the form,
 // never in an address.
 func (p software) downloadBackup(v *page.Visit, f *page.Form) error {
@@ -69,16 +55,13 @@ func (p software) downloadBackup(v *page.Visit, f *page.Form) error {
 	}
 	if f.Right() {
 		err := v.Download(p.backupName(v), "application/octet-stream", func(to io.Writer) error { return p.backend.Backups.CreateBackup(v.Context(), password, to) })
-		if err == nil {
-			return nil
-		}
-		if pair.CodeOf(err) != pair.Usage {
+		if err == nil || pair.CodeOf(err) != pair.Usage {
 			return err
 		}
 		f.Refuse("password", err.Error())
 	}
 	f.Forget("password", "again")
-	return p.again(v, func(p *softwarePage) { p.Backup = f })
+	return p.page().With(v, http.StatusUnprocessableEntity, func(data *softwarePage) { data.Backup = f })
 }
 
 // backupName names the site, or else the appliance, and the day.
@@ -115,7 +98,7 @@ func (p software) inspectBackup(v *page.Visit) error {
 	case !f.Refused(err):
 		return err
 	}
-	return p.again(v, func(p *softwarePage) { p.Restore = f })
+	return p.page().With(v, http.StatusUnprocessableEntity, func(data *softwarePage) { data.Restore = f })
 }
 
 func (p software) inspectUpload(v *page.Visit) (api.InspectedBackup, error) {
@@ -131,7 +114,7 @@ func (p software) restoreBackup(v *page.Visit, f *page.Form) error {
 		if !f.Refused(err) {
 			return err
 		}
-		return p.again(v, func(p *softwarePage) { p.Restore = f })
+		return p.page().With(v, http.StatusUnprocessableEntity, func(data *softwarePage) { data.Restore = f })
 	}
 	return v.Done(path, "The backup is restored. Everybody was signed out: sign in with a user name and password of the backup.")
 }
