@@ -20,7 +20,7 @@ type account struct{ backend Backend }
 
 func (p account) routes() []page.Route {
 	return []page.Route{
-		page.Get("/account", pair.Viewer, p.show),
+		page.Get("/account", pair.Viewer, p.page().Show),
 		page.Submit("/account/password", pair.Viewer, "password", p.changePassword),
 		page.Get("/account/codes", pair.Viewer, p.newCodes),
 		page.Submit("/account/codes", pair.Viewer, "", p.enableCodes),
@@ -39,33 +39,25 @@ type accountPage struct {
 	Sessions []sessionRow
 }
 
-func (p account) show(v *page.Visit) error {
-	return p.page(v, page.NewForm("password", nil), page.NewForm("codes", nil), http.StatusOK)
+func (p account) page() page.Of[accountPage] {
+	return page.Of[accountPage]{Name: "account", Title: "My account", Read: p.read}
 }
 
-// page shows the page with its two forms as they are.
-func (p account) page(v *page.Visit, password, codes *page.Form, status int) error {
+func (p account) read(v *page.Visit) (accountPage, error) {
 	session, _ := v.Session()
 	rows, err := sessionRows(v, p.backend.Sessions, v.Caller.Name)
 	if err != nil {
-		return err
+		return accountPage{}, err
 	}
 	left, err := p.backend.Account.RecoveryCodes(v.Context(), v.Caller.Name)
-	if err != nil {
-		return err
-	}
-	data := accountPage{Account: session.Account, Password: password, Codes: codes, Recovery: int64(left), Sessions: rows}
-	return v.Show(status, "account", "My account", data)
+	return accountPage{Account: session.Account, Password: page.NewForm("password", nil), Codes: page.NewForm("codes", nil), Recovery: int64(left), Sessions: rows}, err
 }
 
 func (p account) changePassword(v *page.Visit, f *page.Form) error {
 	ticket, err := p.tryPassword(v, f)
 	f.Forget("old", "password", "again")
 	if err != nil {
-		if !f.Refused(err) {
-			return err
-		}
-		return p.page(v, f, page.NewForm("codes", nil), page.StatusOf(err))
+		return p.page().Refused(v, f, err, func(data *accountPage) { data.Password = f })
 	}
 	if err := v.Begin(ticket); err != nil {
 		return err
@@ -152,10 +144,7 @@ func (p account) disableCodes(v *page.Visit, f *page.Form) error {
 	ticket, err := p.backend.Account.DisableTOTP(v.Context(), v.Caller.Name, f.Get("password"))
 	f.Forget("password")
 	if err != nil {
-		if !f.Refused(err) {
-			return err
-		}
-		return p.page(v, page.NewForm("password", nil), f, page.StatusOf(err))
+		return p.page().Refused(v, f, err, func(data *accountPage) { data.Codes = f })
 	}
 	if err := v.Begin(ticket); err != nil {
 		return err

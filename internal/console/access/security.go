@@ -19,7 +19,7 @@ type security struct{ backend Backend }
 
 func (p security) routes() []page.Route {
 	return []page.Route{
-		page.Get(securityPath, pair.Administrator, p.show),
+		page.Get(securityPath, pair.Administrator, p.page().Show),
 		page.Submit(securityPath, pair.Administrator, "", p.save),
 		page.Post(securityPath+"/end-previous-key", pair.Administrator, p.endPreviousKey),
 	}
@@ -27,19 +27,30 @@ func (p security) routes() []page.Route {
 
 // securityPage is the Security page.
 type securityPage struct {
-	Form      *page.Form
-	Key       api.KeyState
-	SavedAt   string
-	Generated bool // the key in the form was made here and is not saved
-	From      string
+	Form    *page.Form
+	Key     api.KeyState
+	SavedAt string
+	From    string
 }
 
-func (p security) show(v *page.Visit) error {
+// Generated reports whether this appliance made the key in the form, and has not saved it.
+func (p securityPage) Generated() bool { return p.Form.Get("key") != "" }
+
+func (p security) page() page.Of[securityPage] {
+	return page.Of[securityPage]{Name: "security", Title: "Security", Read: p.read}
+}
+
+func (p security) read(v *page.Visit) (securityPage, error) {
 	saved, err := p.backend.Security.Security(v.Context())
 	if err != nil {
-		return err
+		return securityPage{}, err
 	}
-	return p.page(v, securityForm(saved), http.StatusOK)
+	key, err := p.backend.Keys.Key(v.Context())
+	data := securityPage{Form: securityForm(saved), Key: key, From: v.Caller.From}
+	if key.SavedAt != nil {
+		data.SavedAt = page.Clock(v.Zone, *key.SavedAt)
+	}
+	return data, err
 }
 
 // securityForm shows options as a person writes them: minutes, a network a line.
@@ -53,18 +64,6 @@ func securityForm(saved api.Saved[pair.Security]) *page.Form {
 	})
 }
 
-func (p security) page(v *page.Visit, f *page.Form, status int) error {
-	key, err := p.backend.Keys.Key(v.Context())
-	if err != nil {
-		return err
-	}
-	data := securityPage{Form: f, Key: key, From: v.Caller.From, Generated: f.Get("key") != ""}
-	if key.SavedAt != nil {
-		data.SavedAt = page.Clock(v.Zone, *key.SavedAt)
-	}
-	return v.Show(status, "security", "Security", data)
-}
-
 func (p security) save(v *page.Visit, f *page.Form) error {
 	if f.Get("action") == "generate" {
 		key, err := p.backend.Keys.GenerateKey(v.Context())
@@ -72,21 +71,18 @@ func (p security) save(v *page.Visit, f *page.Form) error {
 			return err
 		}
 		f.Values.Set("key", key)
-		return p.page(v, f, http.StatusOK)
+		return p.page().With(v, http.StatusOK, func(data *securityPage) { data.Form = f })
 	}
 	notice, err := p.trySave(v, f)
 	if err == nil {
 		return v.Done(securityPath, notice)
 	}
-	if !f.Refused(err) {
-		return err
-	}
 	f.Forget("key")
-	return p.page(v, f, page.StatusOf(err))
+	return p.page().Refused(v, f, err, func(data *securityPage) { data.Form = f })
 }
 
-// trySave saves the options and, if one was typed, the key. It looks at the
-// options first, so that a mistake in them is found before the key is another.
+// trySave saves the options and, if one was typed, the key. It checks the options first,
+// so that a mistake in them is refused before the key changes.
 func (p security) trySave(v *page.Visit, f *page.Form) (notice string, err error) {
 	wanted, changed, err := p.wanted(v, f)
 	if err != nil {
