@@ -158,7 +158,7 @@ func (p users) saveUser(v *page.Visit, f *page.Form) error {
 		})
 	}
 	if err = save(version); pair.CodeOf(err) == pair.Stale {
-		if f.Overtaken(userForm(user), []string{"display_name", "mail", "role"}); f.Right() { // they changed other fields
+		if f.Overtaken(userForm(user), []string{"display_name", "mail", "role"}); f.Right() { // the other person changed other fields
 			err = save(user.Version)
 		}
 	}

@@ -57,7 +57,7 @@ func hosts(v *page.Visit) []host {
 	return all
 }
 
-// judgeBackup says of a backup that looks well whether it would take over.
+// judgeBackup says of a backup that seems well whether it would take over.
 func (h *host) judgeBackup(status pair.Status) {
 	conflict := status.State == pair.Conflict || status.Peer != nil && status.Peer.Reachable && status.Peer.State == pair.Conflict
 	unready := status.Readiness != nil && !status.Readiness.Ready
@@ -71,21 +71,21 @@ func (h *host) judgeBackup(status pair.Status) {
 
 func thisHost(v *page.Visit) host {
 	s := v.Status
-	made := host{
+	h := host{
 		Name: s.Appliance.Name, Heading: "This host's status", Key: "this", Zone: v.Zone, Role: s.Role, Epoch: s.Epoch.Counter, Since: s.Since,
 		SharedIPs: s.SharedIPs, DataAgeMS: -1, Level: s.ProtectionLevel, Version: s.Appliance.Version, Address: s.Appliance.Address,
 	}
-	made.State, made.StateTone = stateText(s.Role, s.State)
-	made.Idle = page.Idle(s.Role, s.State)
-	made.tellUnshared(s.State)
+	h.State, h.StateTone = stateText(s.Role, s.State)
+	h.Idle = page.Idle(s.Role, s.State)
+	h.noteUnshared(s.State)
 	if s.Role == pair.Backup {
-		made.DataAgeMS, made.Snapshot = s.Sync.DataAgeMS, s.Sync.Snapshot.Number
+		h.DataAgeMS, h.Snapshot = s.Sync.DataAgeMS, s.Sync.Snapshot.Number
 	}
-	return made
+	return h
 }
 
-// tellUnshared says of who serves without a shared IP whom that reaches.
-func (h *host) tellUnshared(state pair.Phase) {
+// noteUnshared says of a host without a shared IP who reaches the site there.
+func (h *host) noteUnshared(state pair.Phase) {
 	shared := slices.ContainsFunc(h.SharedIPs, func(ip pair.SharedIPStatus) bool { return ip.Shared })
 	switch {
 	case shared || state != pair.Steady:
@@ -98,30 +98,30 @@ func (h *host) tellUnshared(state pair.Phase) {
 
 func peerHost(v *page.Visit) host {
 	peer := v.Status.Peer
-	made := host{
+	h := host{
 		Name: peer.Name, Heading: "Peer host's status", Key: "peer", Zone: v.Zone, Role: peer.Role, Epoch: peer.Epoch.Counter, Serving: peer.Serving,
 		DataAgeMS: -1, Version: peer.Version, Address: peer.Address, Peer: true, Answers: peer.Reachable,
 		ContactMS: peer.LastContactAgeMS, LastCheck: peer.LastCheck, CheckFailed: peer.CheckFailed, Sick: peer.Sick,
 	}
-	made.State, made.StateTone = stateText(peer.Role, peer.State)
-	made.Idle = page.Idle(peer.Role, peer.State)
-	if v.Status.State == pair.Suspect { // the timeout runs, and what it told last may be over
-		made.State, made.StateTone = silentText(peer), "warning"
+	h.State, h.StateTone = stateText(peer.Role, peer.State)
+	h.Idle = page.Idle(peer.Role, peer.State)
+	if v.Status.State == pair.Suspect { // the timeout runs, and what it reported last may be over
+		h.State, h.StateTone = silentText(peer), "warning"
 	}
-	if !made.Answers {
-		made.State, made.StateTone = silentText(peer), "warning"
-		return made // what it told before says nothing about now
+	if !h.Answers {
+		h.State, h.StateTone = silentText(peer), "warning"
+		return h // what it reported before says nothing about now
 	}
 	if v.Status.Role == pair.Primary {
-		made.DataAgeMS = v.Status.Sync.DataAgeMS
+		h.DataAgeMS = v.Status.Sync.DataAgeMS
 	}
 	if report := v.Status.PeerReport(); report != nil {
-		made.Since, made.SharedIPs, made.Level = report.Since, report.SharedIPs, report.ProtectionLevel
+		h.Since, h.SharedIPs, h.Level = report.Since, report.SharedIPs, report.ProtectionLevel
 		if v.Status.State != pair.Suspect {
-			made.tellUnshared(peer.State)
+			h.noteUnshared(peer.State)
 		}
 	}
-	return made
+	return h
 }
 
 // stateText says what a state means, and how good that is.
@@ -159,7 +159,7 @@ func silentText(peer *pair.PeerStatus) string {
 	return "It does not answer. It was " + page.PlaceText(peer.Role.String()+" "+peer.State.String()) + " when last heard " + pair.MillisText(peer.LastContactAgeMS) + " ago."
 }
 
-// Present reports whether what is known of it tells of now.
+// Present reports whether the host answers, so that what is shown of it holds now.
 func (h host) Present() bool { return !h.Peer || h.Answers }
 
 func steadyText(role pair.Role) string {

@@ -104,7 +104,7 @@ func (p management) read(v *page.Visit) (failoverPage, error) {
 // taskPart is a task that somebody has begun; the page follows it until it ends.
 type taskPart struct{ api.Task }
 
-// Running, Failed and Done tell its state.
+// Running reports whether it goes on.
 func (t taskPart) Running() bool { return t.State == api.TaskRunning }
 
 // Failed reports whether it did not work.

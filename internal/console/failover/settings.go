@@ -26,7 +26,7 @@ type configuration struct {
 type sharedIP struct {
 	pair.SharedIPStatus
 	Field string
-	Off   string // the field that says that its owner was told what taking it off does
+	Off   string // the field that says that the user has read what taking it off does
 }
 
 // configKeys are the settings of the page, in its order.
@@ -106,7 +106,7 @@ func settingOf(key, text string) (string, error) {
 func plainNumber(text, unit string) string {
 	forms := map[string][]string{"seconds": {"seconds", "sec", "s"}, "minutes": {"minutes", "min", "m"}, "Mbit/s": {"Mbit/s", "Mbit"}}
 	for _, form := range forms[unit] {
-		if number, found := strings.CutSuffix(text, form); found {
+		if number, ok := strings.CutSuffix(text, form); ok {
 			return strings.TrimSpace(number)
 		}
 	}

@@ -23,7 +23,7 @@ func newSyncPart(v *page.Visit) syncPart {
 // Running reports whether one is under way.
 func (s syncPart) Running() bool { return s.State == pair.SyncRunning }
 
-// Transferring reports whether data is on its way, and how much is known.
+// Transferring reports whether data is on its way, of a known size.
 func (s syncPart) Transferring() bool { return s.Running() && s.BytesTotal > 0 }
 
 // Doing says what it does now.

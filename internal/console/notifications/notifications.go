@@ -20,16 +20,16 @@ type notificationsPage struct {
 	Zone        string
 }
 
-// channelRow is how one channel fares, for people.
+// channelRow says how well one channel works.
 type channelRow struct {
 	pair.ChannelState
-	Name   string
-	Where  string
-	State  string // word
-	Look   string // of the badge: plain, good, warning
-	Last   string // delivery
-	Error  string
-	Untold string
+	Name        string
+	Where       string
+	State       string // word
+	Tone        string // of the badge: plain, good, warning
+	Last        string // delivery
+	Error       string
+	DroppedText string
 }
 
 // MayTest reports whether there is something to test.
@@ -45,19 +45,19 @@ func channelRows(v *page.Visit, saved api.SavedNotifications) []channelRow {
 		if !state.LastSuccess.IsZero() {
 			row.Last = page.Clock(v.Zone, state.LastSuccess)
 		}
-		row.State, row.Look = stateOf(state)
+		row.State, row.Tone = stateOf(state)
 		if !state.FailingSince.IsZero() && state.Enabled {
 			row.Error = state.LastError
 		}
 		if state.Dropped > 0 {
-			row.Untold = page.Count(int64(state.Dropped), "event", "events") + " could not be told."
+			row.DroppedText = page.Count(int64(state.Dropped), "event", "events") + " could not be told."
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-func stateOf(state pair.ChannelState) (word, look string) {
+func stateOf(state pair.ChannelState) (word, tone string) {
 	switch {
 	case !state.Enabled:
 		return "off", "plain"
@@ -110,13 +110,13 @@ func mailForm(saved api.SavedNotifications) tellForm {
 // lines splits what was typed one a line, or with commas.
 func lines(text string) []string {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == ',' || r == ';' })
-	found := []string{}
+	all := []string{}
 	for _, part := range parts {
 		if part = strings.TrimSpace(part); part != "" {
-			found = append(found, part)
+			all = append(all, part)
 		}
 	}
-	return found
+	return all
 }
 
 func (p notifications) saveMail(v *page.Visit, f *page.Form) error {

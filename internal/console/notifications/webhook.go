@@ -13,11 +13,14 @@ import (
 
 // webhookPage is one webhook, or a new one.
 type webhookPage struct {
-	ID        string // empty: a new one
-	Form      tellForm
-	ReadOnly  bool
-	Generated bool // the secret in the form was made here and is not saved
+	ID       string // empty: a new one
+	Form     tellForm
+	ReadOnly bool
 }
+
+// Generated reports whether this appliance made the secret in the form, and has not saved
+// it.
+func (p webhookPage) Generated() bool { return p.Form.Get("secret") != "" }
 
 // webhook returns the place of the webhook that the path names; that of a new one is
 // behind the last.
@@ -51,7 +54,7 @@ func (p notifications) showWebhook(v *page.Visit) error {
 }
 
 func showWebhookForm(v *page.Visit, status int, f *page.Form) error {
-	data := webhookPage{ID: v.Request.PathValue("id"), Form: tellForm{f}, ReadOnly: v.Status.Role == pair.Backup, Generated: f.Get("secret") != ""}
+	data := webhookPage{ID: v.Request.PathValue("id"), Form: tellForm{f}, ReadOnly: v.Status.Role == pair.Backup}
 	title := "Add a webhook"
 	if data.ID != "" {
 		title = "Webhook"

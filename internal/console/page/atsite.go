@@ -24,10 +24,10 @@ func (s *Server) AtSite() http.Handler {
 // notHere refuses. Nothing that the request says becomes part of the answer.
 func (s *Server) notHere(w http.ResponseWriter, r *http.Request) {
 	var places []Link
-	if s.admits(r) { // an address that the console does not answer is not told where it is
+	if s.admits(r) { // it does not name its addresses to clients that it does not answer
 		var err error
 		if places, err = s.places(r.Context()); err != nil {
-			s.log.Error("where the console is, is not known", slog.String("error", err.Error()))
+			s.log.Error("the addresses of the console are not known", slog.String("error", err.Error()))
 		}
 	}
 	if wantsJSON(r) {

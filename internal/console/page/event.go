@@ -63,8 +63,8 @@ func headline(who string, event pair.Event) string {
 
 // PlaceText renders a role and phase, as "backup suspect", for a person.
 func PlaceText(place string) string {
-	role, phase, found := strings.Cut(place, " ")
-	if !found || phase == pair.Steady.String() {
+	role, phase, ok := strings.Cut(place, " ")
+	if !ok || phase == pair.Steady.String() {
 		return role
 	}
 	return role + ", " + phase

@@ -149,14 +149,14 @@ func (f *Form) Wrong() (all []Field) {
 
 // Field returns a field for a template to draw; its methods add to it.
 func (f *Form) Field(name, label string) Field {
-	made := Field{
+	field := Field{
 		Name: name, Label: label, ID: f.FieldID(name), Kind: "text",
 		Value: f.Values.Get(name), Error: f.Errors[name],
 	}
 	if !slices.ContainsFunc(f.drawn, func(drawn Field) bool { return drawn.Name == name }) {
-		f.drawn = append(f.drawn, made)
+		f.drawn = append(f.drawn, field)
 	}
-	return made
+	return field
 }
 
 // FieldID is the HTML id of a field.

@@ -111,13 +111,13 @@ func dict(pairs ...any) (map[string]any, error) {
 	if len(pairs)%2 != 0 {
 		return nil, fmt.Errorf("dict wants names and values, not %d things", len(pairs))
 	}
-	made := map[string]any{}
+	values := map[string]any{}
 	for i := 0; i < len(pairs); i += 2 {
 		name, ok := pairs[i].(string)
 		if !ok {
 			return nil, fmt.Errorf("dict wants a name, not %v", pairs[i])
 		}
-		made[name] = pairs[i+1]
+		values[name] = pairs[i+1]
 	}
-	return made, nil
+	return values, nil
 }

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -86,7 +85,7 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 // fail shows an error that is not about one form.
 func (s *Server) fail(v *Visit, err error) {
 	text := err.Error()
-	if _, known := errors.AsType[*pair.Refusal](err); !known {
+	if pair.RefusalOf(err) == nil {
 		s.log.Error("page failed", slog.String("path", v.Request.URL.Path), slog.String("error", err.Error()))
 		text = "This did not work for a reason that is in the appliance's log: look there, then try again."
 	}
@@ -103,8 +102,8 @@ type problem struct {
 	Text   string
 }
 
-// StatusOf is the HTTP status of an error: that of the API, but that a browser is told
-// of a conflict where a program is told of its precondition.
+// StatusOf is the HTTP status of an error: that of the API, but for a stale form, which
+// has no precondition that a browser knows of.
 func StatusOf(err error) int {
 	code := pair.CodeOf(err)
 	if code == pair.Stale {

@@ -78,8 +78,8 @@ func (s *Server) session(ctx context.Context) (api.SignedIn, bool) {
 
 // visitor returns who is signed in, with the role of this moment.
 func (s *Server) visitor(r *http.Request) api.Caller {
-	session, found := s.session(r.Context())
-	if !found || session.CodeNeeded {
+	session, ok := s.session(r.Context())
+	if !ok || session.CodeNeeded {
 		return api.Caller{From: remote(r)}
 	}
 	return api.Caller{Name: session.Account.Name, Access: session.Account.Role, From: remote(r)}
@@ -106,8 +106,8 @@ func (s *Server) callerNow(r *http.Request) (api.Caller, error) {
 // use keeps a session from ending for want of use. A full disk does not turn
 // anybody away.
 func (v *Visit) use() {
-	session, found := v.Session()
-	if !found || session.CodeNeeded {
+	session, ok := v.Session()
+	if !ok || session.CodeNeeded {
 		return
 	}
 	if err := v.server.backend.Sessions.UseSession(v.Context(), session); err != nil {

@@ -27,12 +27,16 @@ func (t templates) add(files fs.FS, funcs template.FuncMap) error {
 		return err
 	}
 	for _, name := range pages {
-		t[strings.TrimSuffix(path.Base(name), ".html")] = sync.OnceValues(func() (*template.Template, error) {
-			page, err := template.New("").Funcs(funcs).ParseFS(frameFiles, "templates/layout.html", "templates/parts/*.html")
+		page := strings.TrimSuffix(path.Base(name), ".html")
+		if t[page] != nil {
+			return fmt.Errorf("two pages are named %s", page)
+		}
+		t[page] = sync.OnceValues(func() (*template.Template, error) {
+			frame, err := template.New("").Funcs(funcs).ParseFS(frameFiles, "templates/layout.html", "templates/parts/*.html")
 			if err != nil {
 				return nil, err
 			}
-			return page.ParseFS(files, slices.Concat(parts, []string{name})...)
+			return frame.ParseFS(files, slices.Concat(parts, []string{name})...)
 		})
 	}
 	return nil

@@ -29,7 +29,7 @@ type view struct {
 	visit *Visit
 }
 
-// May reports whether the visitor may do what asks for a level.
+// May reports whether the visitor's role covers an access, by name.
 func (v view) May(least string) bool { return v.visit.May(pair.Access(least)) }
 
 // Backup reports whether this appliance is the backup.
@@ -52,12 +52,12 @@ type alerts struct {
 
 // Alerts returns what the head says of the conditions; nil if none needs attention.
 func (v view) Alerts() *alerts {
-	made := alerts{Severity: pair.Warning}
+	sum := alerts{Severity: pair.Warning}
 	number := int64(0)
 	for _, notice := range v.Status.Notices() {
 		switch notice.Severity {
 		case pair.Critical:
-			made.Severity = pair.Critical
+			sum.Severity = pair.Critical
 			number++
 		case pair.Warning:
 			number++
@@ -67,13 +67,18 @@ func (v view) Alerts() *alerts {
 	if number == 0 {
 		return nil
 	}
-	made.Text = Count(number, "condition", "conditions")
-	return &made
+	sum.Text = Count(number, "condition", "conditions")
+	return &sum
 }
 
 // Idle reports whether this appliance is a primary that does not serve.
 func (v view) Idle() bool {
 	return Idle(v.Status.Role, v.Status.State) || v.Status.Role == pair.Primary && v.Status.Site.State == pair.SiteDown
+}
+
+// Idle reports whether a primary does not serve in its state.
+func Idle(role pair.Role, state pair.Phase) bool {
+	return role == pair.Primary && slices.Contains([]pair.Phase{pair.Waiting, pair.Claiming, pair.Isolated, pair.Conflict}, state)
 }
 
 // Elsewhere leads to the other appliance's console, and to the shared IPs at which the
@@ -128,7 +133,7 @@ func (v *Visit) Show(status int, name, title string, data any) error {
 	shown := v.view(name, title, data)
 	shown.Notice = v.once(noticeCookie)
 	shown.Warning = v.once(warningCookie)
-	if status != http.StatusOK { // what was refused is summed up before the fields that it names are drawn
+	if status != http.StatusOK { // the summary of what was refused comes before the fields that it names
 		if err := v.server.templates.render(&text, name, "layout", shown); err != nil {
 			return err
 		}
@@ -154,9 +159,4 @@ func (v *Visit) view(name, title string, data any) view {
 	}
 	shown.Tabs, shown.Subtabs = v.tabsAt(shown.Path)
 	return shown
-}
-
-// Idle reports whether a primary does not serve in its state.
-func Idle(role pair.Role, state pair.Phase) bool {
-	return role == pair.Primary && slices.Contains([]pair.Phase{pair.Waiting, pair.Claiming, pair.Isolated, pair.Conflict}, state)
 }

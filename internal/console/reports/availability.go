@@ -25,18 +25,18 @@ func (p reports) showAvailability(v *page.Visit) error {
 	if !data.Filter.Right() {
 		return v.Again(name, title, data)
 	}
-	known, err := p.backend.Reports.Availability(v.Context(), filter)
+	a, err := p.backend.Reports.Availability(v.Context(), filter)
 	if err != nil {
 		return err
 	}
-	data.About = known.ReportRange
+	data.About = a.ReportRange
 	data.Figures = []reportFigure{
-		{shareText(known.Total), "available"},
-		{someText(known.Total.Down), "down in all"},
-		{strconv.Itoa(known.Total.Outages), plural(known.Total.Outages, "outage", "outages")},
-		{someText(known.Total.Longest), "longest outage"},
+		{shareText(a.Total), "available"},
+		{someText(a.Total.Down), "down in all"},
+		{strconv.Itoa(a.Total.Outages), plural(a.Total.Outages, "outage", "outages")},
+		{someText(a.Total.Longest), "longest outage"},
 	}
-	data.Data = availabilityPage{Availability: known, Strips: strips(known)}
+	data.Data = availabilityPage{Availability: a, Strips: strips(a)}
 	return v.Page(name, title, data)
 }
 
@@ -73,43 +73,43 @@ func someText(ms int64) string {
 }
 
 // served is the time that is drawn: from when the site was served first.
-func served(known api.Availability) report.Span {
-	over := known.Total.Span
-	over.Since = over.Since.Add(time.Duration(known.Total.Before) * time.Millisecond)
+func served(a api.Availability) report.Span {
+	over := a.Total.Span
+	over.Since = over.Since.Add(time.Duration(a.Total.Before) * time.Millisecond)
 	return over
 }
 
-// strips draws who was what: the site first, then each appliance.
-func strips(known api.Availability) []strip {
-	zone := known.Zone()
-	over := served(known)
+// strips draws what the site was, and then each appliance.
+func strips(a api.Availability) []strip {
+	zone := a.Zone()
+	over := served(a)
 	if !over.Since.Before(over.Until) {
 		return nil
 	}
 	pieces := []piece{{over, "good", "Up"}}
-	for _, unknown := range known.Unknown {
+	for _, unknown := range a.Unknown {
 		pieces = append(pieces, piece{unknown, "unknown", fmt.Sprintf("Unknown, %s, from %s", pair.LastingText(unknown.Until.Sub(unknown.Since)), page.Clock(zone, unknown.Since))})
 	}
-	for _, outage := range known.Outages {
+	for _, outage := range a.Outages {
 		class, word := "critical", "Outage"
 		if outage.Planned {
 			class, word = "warning", "Planned switch"
 		}
 		pieces = append(pieces, piece{outage.Span, class, fmt.Sprintf("%s: %s, from %s", word, pair.MillisText(outage.Lasted), page.Clock(zone, outage.Since))})
 	}
-	all := []strip{newStrip("Site", "Up "+shareText(known.Total), over, pieces)}
-	for _, appliance := range known.Appliances {
-		if one, some := applianceStrip(known, appliance, over, zone); some {
+	all := []strip{newStrip("Site", "Up "+shareText(a.Total), over, pieces)}
+	for _, appliance := range a.Appliances {
+		if one, some := applianceStrip(a, appliance, over, zone); some {
 			all = append(all, one)
 		}
 	}
 	return all
 }
 
-func applianceStrip(known api.Availability, appliance pair.Named, over report.Span, zone *time.Location) (strip, bool) {
+func applianceStrip(a api.Availability, appliance pair.Named, over report.Span, zone *time.Location) (strip, bool) {
 	var pieces []piece
 	serving := time.Duration(0)
-	for _, stretch := range known.Stretches {
+	for _, stretch := range a.Stretches {
 		if stretch.Appliance != appliance.ID || stretch.Apart {
 			continue
 		}
@@ -119,11 +119,11 @@ func applianceStrip(known api.Availability, appliance pair.Named, over report.Sp
 		class, word := stretchClass(stretch)
 		pieces = append(pieces, piece{stretch.Span, class, fmt.Sprintf("%s, %s, from %s", word, pair.LastingText(stretch.Until.Sub(stretch.Since)), page.Clock(zone, stretch.Since))})
 	}
-	told := "Did not serve"
+	inWords := "Did not serve"
 	if serving > 0 {
-		told = "Served for " + pair.LastingText(serving)
+		inWords = "Served for " + pair.LastingText(serving)
 	}
-	return newStrip(appliance.Name, told, over, pieces), len(pieces) > 0
+	return newStrip(appliance.Name, inWords, over, pieces), len(pieces) > 0
 }
 
 // stretchClass gives what an appliance was its colour and its word.
@@ -143,11 +143,11 @@ func stretchClass(s report.Stretch) (class, word string) {
 // StripAxis names a few of the times below the strips.
 func (p reportPage) StripAxis() []string {
 	const labels = 5
-	known, ok := p.Data.(availabilityPage)
-	if !ok || len(known.Strips) == 0 {
+	data, ok := p.Data.(availabilityPage)
+	if !ok || len(data.Strips) == 0 {
 		return nil
 	}
-	over := served(known.Availability)
+	over := served(data.Availability)
 	lasts := over.Until.Sub(over.Since)
 	format := "2 Jan 2006"
 	switch {
@@ -166,25 +166,25 @@ func (p reportPage) StripAxis() []string {
 
 // Begins says when the site was served first, if that is within the report.
 func (p reportPage) Begins() string {
-	known, ok := p.Data.(availabilityPage)
+	data, ok := p.Data.(availabilityPage)
 	switch {
-	case !ok || known.Total.Before == 0:
+	case !ok || data.Total.Before == 0:
 		return ""
-	case !served(known.Availability).Since.Before(known.Total.Until):
+	case !served(data.Availability).Since.Before(data.Total.Until):
 		return "The site was not served yet in this time."
-	case known.Begun.Before(served(known.Availability).Since):
-		return "Counted since " + page.Clock(p.Zone(), served(known.Availability).Since) + ", when the records of this appliance begin."
+	case data.Begun.Before(served(data.Availability).Since):
+		return "Counted since " + page.Clock(p.Zone(), served(data.Availability).Since) + ", when the records of this appliance begin."
 	}
-	return "Counted since " + page.Clock(p.Zone(), known.Begun) + ", when the site was served for the first time."
+	return "Counted since " + page.Clock(p.Zone(), data.Begun) + ", when the site was served for the first time."
 }
 
 // NewestParts are the figures by step, newest first, as far back as the site was served.
 func (p reportPage) NewestParts() []report.Figures {
-	known, ok := p.Data.(availabilityPage)
+	data, ok := p.Data.(availabilityPage)
 	if !ok {
 		return nil
 	}
-	parts := slices.DeleteFunc(slices.Clone(known.Parts), func(f report.Figures) bool { return f.Up+f.Down+f.Unknown == 0 })
+	parts := slices.DeleteFunc(slices.Clone(data.Parts), func(f report.Figures) bool { return f.Up+f.Down+f.Unknown == 0 })
 	slices.Reverse(parts)
 	return parts
 }

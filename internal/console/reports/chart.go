@@ -49,13 +49,13 @@ type stack struct {
 
 // newChart draws stacks. The unit writes a value of the scale.
 func newChart(id, title string, legend []series, stacks []stack, step report.Step, zone *time.Location, unit func(float64) string) chart {
-	made := chart{ID: id, Title: title, Width: max(len(stacks), 1) * barStep, Legend: legend}
+	c := chart{ID: id, Title: title, Width: max(len(stacks), 1) * barStep, Legend: legend}
 	highest := 0.0
 	for _, s := range stacks {
 		highest = max(highest, total(s.Values))
 	}
 	top := roundUp(highest)
-	made.Scale = [3]string{unit(top), unit(top / 2), unit(0)}
+	c.Scale = [3]string{unit(top), unit(top / 2), unit(0)}
 	for i, s := range stacks {
 		y := float64(barsHigh)
 		for at, kind := range legend {
@@ -64,11 +64,11 @@ func newChart(id, title string, legend []series, stacks []stack, step report.Ste
 			}
 			high := min(max(s.Values[at]/top*barsHigh, leastBar), y)
 			y -= high
-			made.Bars = append(made.Bars, bar{Class: kind.Class, X: float64(i * barStep), Y: y, W: barWidth, H: high, Tip: s.Tip})
+			c.Bars = append(c.Bars, bar{Class: kind.Class, X: float64(i * barStep), Y: y, W: barWidth, H: high, Tip: s.Tip})
 		}
 	}
-	made.Axis = axis(stacks, step, zone)
-	return made
+	c.Axis = axis(stacks, step, zone)
+	return c
 }
 
 func total(values []float64) (sum float64) {
@@ -118,11 +118,11 @@ func spanLabel(span report.Span, step report.Step, zone *time.Location) string {
 	return since.Format(time.DateOnly)
 }
 
-// strip is one line of who was what, over the time of a report.
+// strip is one line of what the site or an appliance was, over the time of a report.
 type strip struct {
-	Label string
-	Told  string // the same in words
-	Bars  []bar
+	Label   string
+	InWords string // the same in words
+	Bars    []bar
 }
 
 // stripWidth is the length of a strip, in units.
@@ -134,11 +134,11 @@ type piece struct {
 	Class, Tip string
 }
 
-// newStrip draws pieces that follow one another. What is too short to be seen is
-// made visible; of several of a kind within that, one is drawn.
-func newStrip(label, told string, over report.Span, pieces []piece) strip {
+// newStrip draws pieces that follow one another. A piece that is too short to be seen is
+// drawn longer; of several of a kind within that length, one is drawn.
+func newStrip(label, inWords string, over report.Span, pieces []piece) strip {
 	const least = 2.0
-	made := strip{Label: label, Told: told}
+	s := strip{Label: label, InWords: inWords}
 	whole := over.Until.Sub(over.Since).Seconds()
 	at := func(t time.Time) float64 { return min(max(t.Sub(over.Since).Seconds()/whole, 0), 1) * stripWidth }
 	ends := map[string]float64{}
@@ -153,10 +153,10 @@ func newStrip(label, told string, over report.Span, pieces []piece) strip {
 		w := max(to-from, least)
 		x := min(from, stripWidth-w)
 		ends[p.Class] = x + w
-		made.Bars = append(made.Bars, bar{Class: p.Class, X: x, W: w, H: 1, Tip: p.Tip})
+		s.Bars = append(s.Bars, bar{Class: p.Class, X: x, W: w, H: 1, Tip: p.Tip})
 	}
 	// The shortest last, so that nothing hides an outage.
-	slices.SortStableFunc(made.Bars, func(a, b bar) int {
+	slices.SortStableFunc(s.Bars, func(a, b bar) int {
 		switch {
 		case a.W > b.W:
 			return -1
@@ -165,5 +165,5 @@ func newStrip(label, told string, over report.Span, pieces []piece) strip {
 		}
 		return 0
 	})
-	return made
+	return s
 }

@@ -46,24 +46,24 @@ func (p reports) showEvents(kind api.ReportKind) func(*page.Visit) error {
 }
 
 // summed turns a report's figures into numbers and a chart.
-func summed(kind api.ReportKind, made api.EventReport) ([]reportFigure, *chart) {
+func summed(kind api.ReportKind, report api.EventReport) ([]reportFigure, *chart) {
 	switch kind {
 	case api.FailoverReport:
-		return countedChart(made, "Failovers and what else happened to roles", []counted{
+		return countedChart(report, "Failovers and what else happened to roles", []counted{
 			{series{"critical", "Takeovers"}, []string{pair.KindTakeover}},
 			{series{"good", "Planned switches"}, []string{pair.KindHandover}},
 			{series{"warning", "Stepped down"}, []string{pair.KindSteppedDown}},
 			{series{"info", "Observed, diverged"}, []string{pair.KindObserved, pair.KindDiverged}},
 		})
 	case api.AuditReport:
-		return countedChart(made, "Sign-ins and changes", []counted{
+		return countedChart(report, "Sign-ins and changes", []counted{
 			{series{"good", "Sign-ins"}, []string{pair.KindSignedIn}},
 			{series{"info", "Changes"}, []string{pair.KindSettingChanged, pair.KindPaired, pair.KindUnpaired}},
 			{series{"off", "Signed out"}, []string{pair.KindSignedOut}},
 			{series{"critical", "Failed"}, []string{pair.KindSignInFailed, pair.KindPairingFailed}},
 		})
 	case api.SyncReport:
-		return syncChart(made)
+		return syncChart(report)
 	case api.AvailabilityReport:
 	}
 	return nil, nil
@@ -82,17 +82,17 @@ func (c counted) in(sum api.ReportSum) (n int64) {
 	return n
 }
 
-func countedChart(made api.EventReport, title string, kinds []counted) ([]reportFigure, *chart) {
+func countedChart(report api.EventReport, title string, kinds []counted) ([]reportFigure, *chart) {
 	var figures []reportFigure
 	var legend []series
 	for _, kind := range kinds {
-		figures = append(figures, reportFigure{page.Grouped(kind.in(made.Total)), lower(kind.Label)})
+		figures = append(figures, reportFigure{page.Grouped(kind.in(report.Total)), lower(kind.Label)})
 		legend = append(legend, kind.series)
 	}
 	var stacks []stack
-	for _, part := range made.Parts {
+	for _, part := range report.Parts {
 		one := stack{Span: part.Span}
-		tips := []string{spanLabel(part.Span, made.Step, made.Zone())}
+		tips := []string{spanLabel(part.Span, report.Step, report.Zone())}
 		for _, kind := range kinds {
 			n := kind.in(part)
 			one.Values = append(one.Values, float64(n))
@@ -103,7 +103,7 @@ func countedChart(made api.EventReport, title string, kinds []counted) ([]report
 		one.Tip = strings.Join(tips, "\n")
 		stacks = append(stacks, one)
 	}
-	drawn := newChart("counts", title+" by "+string(made.Step), legend, stacks, made.Step, made.Zone(), func(n float64) string {
+	drawn := newChart("counts", title+" by "+string(report.Step), legend, stacks, report.Step, report.Zone(), func(n float64) string {
 		return strconv.FormatFloat(n, 'f', -1, 64)
 	})
 	return figures, &drawn
@@ -111,25 +111,25 @@ func countedChart(made api.EventReport, title string, kinds []counted) ([]report
 
 func lower(text string) string { return strings.ToLower(text[:1]) + text[1:] }
 
-func syncChart(made api.EventReport) ([]reportFigure, *chart) {
-	done, failed := made.Total.Counts[pair.KindSyncDone], made.Total.Counts[pair.KindSyncFailed]
+func syncChart(report api.EventReport) ([]reportFigure, *chart) {
+	done, failed := report.Total.Counts[pair.KindSyncDone], report.Total.Counts[pair.KindSyncFailed]
 	figures := []reportFigure{
 		{page.Grouped(done), "done"},
 		{page.Grouped(failed), "failed"},
-		{pair.BytesText(made.Total.Bytes), "delivered"},
-		{averageText(made.Total.Duration, done), "on average"},
-		{pair.MillisText(made.Total.Longest), "the longest"},
+		{pair.BytesText(report.Total.Bytes), "delivered"},
+		{averageText(report.Total.Duration, done), "on average"},
+		{pair.MillisText(report.Total.Longest), "the longest"},
 	}
 	var stacks []stack
-	for _, part := range made.Parts {
+	for _, part := range report.Parts {
 		n := part.Counts[pair.KindSyncDone]
-		tip := fmt.Sprintf("%s\n%s in %s", spanLabel(part.Span, made.Step, made.Zone()), pair.BytesText(part.Bytes), page.Count(n, "data sync", "data syncs"))
+		tip := fmt.Sprintf("%s\n%s in %s", spanLabel(part.Span, report.Step, report.Zone()), pair.BytesText(part.Bytes), page.Count(n, "data sync", "data syncs"))
 		if bad := part.Counts[pair.KindSyncFailed]; bad > 0 {
 			tip += "\n" + page.Grouped(bad) + " failed"
 		}
 		stacks = append(stacks, stack{Span: part.Span, Values: []float64{float64(part.Bytes)}, Tip: tip})
 	}
-	drawn := newChart("bytes", "Data delivered by "+string(made.Step), []series{{"accent", "Data"}}, stacks, made.Step, made.Zone(), func(n float64) string { return pair.BytesText(int64(n)) })
+	drawn := newChart("bytes", "Data delivered by "+string(report.Step), []series{{"accent", "Data"}}, stacks, report.Step, report.Zone(), func(n float64) string { return pair.BytesText(int64(n)) })
 	return figures, &drawn
 }
 
@@ -169,11 +169,11 @@ func (p reportPage) KindOptions() []page.Option {
 // eventLabel is how an event is called on a report, and its colour.
 type eventLabel struct{ Class, Label string }
 
-// Told returns how a kind of event is called.
-func (p reportPage) Told(kind string) eventLabel { return toldOf(kind) }
+// Label returns how a kind of event is called.
+func (p reportPage) Label(kind string) eventLabel { return labelOf(kind) }
 
-func toldOf(kind string) eventLabel {
-	known := map[string]eventLabel{
+func labelOf(kind string) eventLabel {
+	labels := map[string]eventLabel{
 		pair.KindTakeover:       {"critical", "Takeover"},
 		pair.KindHandover:       {"good", "Planned switch"},
 		pair.KindSteppedDown:    {"warning", "Stepped down"},
@@ -189,7 +189,7 @@ func toldOf(kind string) eventLabel {
 		pair.KindUnpaired:       {"warning", "Relationship broken"},
 		pair.KindPairingFailed:  {"critical", "Relationship not established"},
 	}
-	if label, ok := known[kind]; ok {
+	if label, ok := labels[kind]; ok {
 		return label
 	}
 	return eventLabel{"plain", kind}
@@ -199,30 +199,30 @@ func toldOf(kind string) eventLabel {
 type failover struct {
 	page.Event
 	Kind  eventLabel
-	Down  string       // for how long nobody served; empty if that is not known
+	Down  string       // for how long nobody served; empty: unknown
 	Story []page.Event // what both appliances recorded around it
 }
 
 // failovers explains the events of the report.
 func failovers(v *page.Visit, events []api.Reported) []failover {
-	made := make([]failover, len(events))
+	all := make([]failover, len(events))
 	for i, event := range events {
-		one := failover{Event: v.Explain(pair.Event(event.Event)), Kind: toldOf(event.Kind)}
+		one := failover{Event: v.Explain(pair.Event(event.Event)), Kind: labelOf(event.Kind)}
 		for _, part := range event.Story {
 			one.Story = append(one.Story, v.Explain(pair.Event(part)))
 			if ms, err := strconv.ParseInt(part.Detail["down_ms"], 10, 64); err == nil && one.Down == "" && !part.Time.Before(event.Time) {
 				one.Down = pair.MillisText(ms)
 			}
 		}
-		made[i] = one
+		all[i] = one
 	}
-	return made
+	return all
 }
 
 // synced is one line of the report of data syncs.
 type synced struct{ Runs, Duration, Longest, Bytes, Files, Speed string }
 
-// Sync reads what an event tells of data syncs.
+// Sync reads what an event says of data syncs.
 func (p reportPage) Sync(event api.Reported) synced {
 	figure := func(key string) int64 {
 		n, err := strconv.ParseInt(event.Detail[key], 10, 64)
@@ -247,7 +247,7 @@ func (p reportPage) Sync(event api.Reported) synced {
 	return line
 }
 
-// Who is who did something, and from where.
+// Who is the user who did something, and the address.
 func (p reportPage) Who(event api.Reported) page.Fact {
 	by, from := event.Detail["by"], event.Detail["from"]
 	if name, address, both := strings.Cut(by, " from "); both && from == "" {
