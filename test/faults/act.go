@@ -21,7 +21,7 @@ func (r *round) deeds() []deed {
 	var all []deed
 	for _, s := range r.plan.strikes() {
 		on := r.machine(s.On)
-		text := fmt.Sprintf("%s on %s (%s)", s.Kind, on.Name(), s.On)
+		text := fmt.Sprintf("%s on %s (%s)", s.Kind, on.appliance.Name(), s.On)
 		all = append(all, deed{s.After, text, func(ctx context.Context) error { return r.begin(ctx, s, on) }})
 		if s.Lasts > 0 && s.Kind != kindKill { // the service manager ends that
 			all = append(all, deed{s.After + s.Lasts, "end of " + text, func(ctx context.Context) error { return r.end(ctx, s, on) }})
@@ -33,74 +33,72 @@ func (r *round) deeds() []deed {
 
 // begin strikes. What strikes a host that is off strikes nothing.
 func (r *round) begin(ctx context.Context, s strike, on *machine) (err error) {
-	l, other := r.world.lab, r.machine(s.On.other())
+	l, host, other := r.world.lab, on.appliance.Host, r.machine(s.On.other()).appliance.Host
 	switch s.Kind {
 	case kindCut:
-		if on.On() {
-			_, err = l.CutCable(on.Host)
-		}
+		err = ifOn(host, l.CutCable)
 	case kindSilence:
-		_, err = l.Silence(on.Host)
+		_, err = l.Silence(host)
 	case kindPartition:
-		_, err = l.Partition(on.Host, other.Host)
+		_, err = l.Partition(host, other)
 	case kindOneWay:
-		_, err = l.OneWay(on.Host, other.Host)
+		_, err = l.OneWay(host, other)
 	case kindPolls:
-		_, err = l.LosePolls(on.Host, other.Host)
+		_, err = l.LosePolls(host, other)
 	case kindLoss:
-		_, err = l.Loss(on.Host, s.Percent)
+		_, err = l.Loss(host, s.Percent)
 	case kindDelay:
-		err = ifOn(on, func() error { _, err := l.Delay(on.Host, s.By); return err })
+		err = ifOn(host, func(h *lab.Host) (time.Time, error) { return l.Delay(h, s.By) })
 	case kindHang:
-		err = on.hang()
+		err = on.service.hang()
 	case kindKill:
-		err = on.kill(s.Lasts, s.Hard)
+		err = on.service.kill(s.Lasts, s.Hard)
 	case kindPower:
 		err = on.unplug(l)
 	case kindSwitch, kindSwitchNow:
 		r.ask(ctx, on, s.Kind)
 	case kindAddress:
-		err = ifOn(on, func() error { _, err := l.FlushAddress(on.Host, sharedIP().Addr()); return err })
+		err = ifOn(host, func(h *lab.Host) (time.Time, error) { return l.FlushAddress(h, sharedIP().Addr()) })
 	case kindRules:
-		err = ifOn(on, func() error { _, err := l.FlushRules(on.Host); return err })
+		err = ifOn(host, l.FlushRules)
 	case kindFull:
-		err = ifOn(on, func() error { _, err := l.Fill(on.Host); return err })
+		err = ifOn(host, l.Fill)
 	}
 	return err
 }
 
 // end mends.
 func (r *round) end(ctx context.Context, s strike, on *machine) (err error) {
-	l, other := r.world.lab, r.machine(s.On.other())
+	l, host, other := r.world.lab, on.appliance.Host, r.machine(s.On.other()).appliance.Host
 	switch s.Kind {
 	case kindCut:
-		if on.On() {
-			_, err = l.PlugCable(on.Host)
-		}
+		err = ifOn(host, l.PlugCable)
 	case kindSilence:
-		_, err = l.Unsilence(on.Host)
+		_, err = l.Unsilence(host)
 	case kindPartition, kindOneWay, kindPolls:
-		_, err = l.Reconnect(on.Host, other.Host)
+		_, err = l.Reconnect(host, other)
 	case kindLoss:
-		_, err = l.Loss(on.Host, 0)
+		_, err = l.Loss(host, 0)
 	case kindDelay:
-		_, err = l.Delay(on.Host, 0)
+		_, err = l.Delay(host, 0)
 	case kindHang:
-		err = on.wake()
+		err = on.service.wake()
 	case kindPower:
 		err = on.plug(ctx, l)
 	case kindFull:
-		err = ifOn(on, func() error { _, err := l.Drain(on.Host); return err })
+		err = ifOn(host, l.Drain)
 	case kindKill, kindSwitch, kindSwitchNow, kindAddress, kindRules:
 	}
 	return err
 }
 
-func ifOn(m *machine, do func() error) error {
-	if !m.On() {
+// ifOn does something to a host that has power, and nothing to one that is off.
+func ifOn(host *lab.Host, do func(*lab.Host) (time.Time, error)) error {
+	if !host.On() {
 		return nil
 	}
-	return do()
+	_, err := do(host)
+	return err
 }
 
 // ask asks for a planned switch, beside everything else. Whether it is refused or
@@ -113,7 +111,7 @@ func (r *round) ask(ctx context.Context, on *machine, how kind) {
 	r.asked.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, switchLimit)
 		defer cancel()
-		got, err := on.Run(ctx, "", args...)
+		got, err := on.appliance.Run(ctx, "", args...)
 		r.note("the switch ended with exit code %d %s %v", got.Code, got.Errs, err)
 		if got.Code != 0 || err != nil {
 			r.switchRefused()
@@ -134,11 +132,11 @@ func (w *world) mend(ctx context.Context) error {
 			return err
 		}
 		for _, f := range []func(*lab.Host) (time.Time, error){w.lab.PlugCable, w.lab.Drain} {
-			if _, err := f(m.Host); err != nil {
+			if _, err := f(m.appliance.Host); err != nil {
 				return err
 			}
 		}
-		if err := m.wake(); err != nil {
+		if err := m.service.wake(); err != nil {
 			return err
 		}
 	}

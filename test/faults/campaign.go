@@ -198,8 +198,8 @@ func (c *campaign) ready(ctx context.Context, r *round) (err error) {
 	}
 	for _, m := range c.world.both() {
 		// Automatic failover pauses after three takeovers in an hour: the campaign is no hour.
-		if err := api.Resume().Do(ctx, m.API, api.None{}); err != nil {
-			return fmt.Errorf("resume on %s: %w", m.Name(), err)
+		if err := api.Resume().Do(ctx, m.appliance.API, api.None{}); err != nil {
+			return fmt.Errorf("resume on %s: %w", m.appliance.Name(), err)
 		}
 		if err := m.forgetLog(); err != nil {
 			return err

@@ -50,7 +50,7 @@ type account struct {
 // balance looks for every write, in the active data first, then in the diverged
 // copies of both, which it deletes afterwards.
 func (l *ledger) balance(ctx context.Context, w *world, primary *machine) (a account, err error) {
-	active, err := readNotes(primary.Path(daemon.SiteDir))
+	active, err := readNotes(primary.appliance.Path(daemon.SiteDir))
 	if err != nil {
 		return a, err
 	}
@@ -101,16 +101,16 @@ func addNumbers(numbers map[uint64]bool, text string) {
 
 // takeAside reads the numbers in the machine's diverged copies, and deletes them.
 func (l *ledger) takeAside(ctx context.Context, m *machine) error {
-	copies, err := api.ListDiverged().Call(ctx, m.API, api.None{})
+	copies, err := api.ListDiverged().Call(ctx, m.appliance.API, api.None{})
 	if err != nil {
-		return fmt.Errorf("list the diverged copies of %s: %w", m.Name(), err)
+		return fmt.Errorf("list the diverged copies of %s: %w", m.appliance.Name(), err)
 	}
 	for _, one := range copies {
-		if err := api.ExportDiverged().Call(ctx, m.API, one.ID, l.readCopy); err != nil {
-			return fmt.Errorf("export %s of %s: %w", one.ID, m.Name(), err)
+		if err := api.ExportDiverged().Call(ctx, m.appliance.API, one.ID, l.readCopy); err != nil {
+			return fmt.Errorf("export %s of %s: %w", one.ID, m.appliance.Name(), err)
 		}
-		if err := api.DeleteDiverged().Do(ctx, m.API, one.ID); err != nil {
-			return fmt.Errorf("delete %s of %s: %w", one.ID, m.Name(), err)
+		if err := api.DeleteDiverged().Do(ctx, m.appliance.API, one.ID); err != nil {
+			return fmt.Errorf("delete %s of %s: %w", one.ID, m.appliance.Name(), err)
 		}
 	}
 	return nil

@@ -89,7 +89,7 @@ func (r *round) broken(res *result) (all []string) {
 // rash lists the takeovers that came without need, or too early (I8), and the
 // planned switches that did not come.
 func (r *round) rash(res *result) (all []string) {
-	first, took := r.firstAnswer(r.backup.Name())
+	first, took := r.firstAnswer(r.backup.appliance.Name())
 	// A machine that stood still meanwhile was a fault of its own, and maybe the first.
 	stood := time.Duration(res.StallMS) * time.Millisecond
 	after := first.Sub(r.struck) + stood

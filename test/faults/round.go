@@ -151,11 +151,11 @@ func (r *round) prepare(ctx context.Context) error {
 	}
 	bulk := make([]byte, 8<<20)
 	_, _ = rand.Read(bulk)
-	if err := os.WriteFile(filepath.Join(r.primary.Path(daemon.SiteDir), "bulk"), bulk, 0o644); err != nil { //nolint:gosec // a public site
+	if err := os.WriteFile(filepath.Join(r.primary.appliance.Path(daemon.SiteDir), "bulk"), bulk, 0o644); err != nil { //nolint:gosec // a public site
 		return err
 	}
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-		if status, err := r.backup.Status(ctx); err == nil && status.Sync.State == pair.SyncRunning && status.Sync.BytesTotal > 1<<20 {
+		if status, err := r.backup.appliance.Status(ctx); err == nil && status.Sync.State == pair.SyncRunning && status.Sync.BytesTotal > 1<<20 {
 			return nil
 		}
 	}
@@ -167,7 +167,7 @@ func (r *round) prepare(ctx context.Context) error {
 func (r *round) readAge(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
-	status, err := r.backup.Status(ctx)
+	status, err := r.backup.appliance.Status(ctx)
 	if err != nil || status.Role != pair.Backup || status.Sync.DataAgeMS < 0 {
 		return fmt.Errorf("no data age is shown (%w)", err)
 	}
@@ -187,7 +187,7 @@ func (r *round) recover(ctx context.Context, res *result) error {
 	why := r.await(ctx, whole, func() string {
 		primary, _, why := r.world.roles(ctx)
 		if why == "" && !r.answers(primary) {
-			why = "visitors are not answered by " + primary.Name()
+			why = "visitors are not answered by " + primary.appliance.Name()
 		}
 		return why
 	})
@@ -209,7 +209,7 @@ func (r *round) recover(ctx context.Context, res *result) error {
 // answers reports whether the newest answer is the primary's, and new.
 func (r *round) answers(primary *machine) bool {
 	last := r.world.visitor.last()
-	return last.host == primary.Name() && time.Since(last.done) < 300*time.Millisecond
+	return last.host == primary.appliance.Name() && time.Since(last.done) < 300*time.Millisecond
 }
 
 // await waits until there is no more reason why not, and returns it if it stays.
@@ -264,7 +264,7 @@ func (r *round) balance(ctx context.Context, res *result, book *ledger) error {
 		res.Lost++
 		r.note("lost: number %d of round %d, acknowledged by %s at %s", v.number, v.file, v.host, v.done.Format(clock))
 	}
-	return forgetNotes(primary.Path(daemon.SiteDir), r.plan.Round)
+	return forgetNotes(primary.appliance.Path(daemon.SiteDir), r.plan.Round)
 }
 
 // evidence writes what a round that broke a promise left.
@@ -282,11 +282,11 @@ func (r *round) evidence(dir string, res result) error {
 		return err
 	}
 	for _, m := range r.world.both() {
-		said, err := os.ReadFile(m.Log)
+		said, err := os.ReadFile(m.appliance.Log)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, m.Name()+".log"), said, 0o644); err != nil { //nolint:gosec // for the one who runs it
+		if err := os.WriteFile(filepath.Join(dir, m.appliance.Name()+".log"), said, 0o644); err != nil { //nolint:gosec // for the one who runs it
 			return err
 		}
 	}

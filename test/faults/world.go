@@ -66,7 +66,7 @@ func newWorld(ctx context.Context, program, dir string, timeout time.Duration) (
 			return nil, err
 		}
 	}
-	if err := w.alpha.WriteSite(); err != nil {
+	if err := w.alpha.appliance.WriteSite(); err != nil {
 		return nil, err
 	}
 	if err := w.establish(ctx, timeout); err != nil {
@@ -88,7 +88,7 @@ func newMachine(l *lab.Lab, name, program, dir string) (*machine, error) {
 	if err := os.MkdirAll(a.Path(daemon.SiteDir), 0o755); err != nil { //nolint:gosec // a public site
 		return nil, err
 	}
-	return &machine{Appliance: a, self: self}, a.Configure(daemon.Config{Shared: []netip.Prefix{sharedIP()}})
+	return &machine{appliance: a, service: service{appliance: a}, self: self}, a.Configure(daemon.Config{Shared: []netip.Prefix{sharedIP()}})
 }
 
 // establish starts both and makes a pair of them, as a person would.
@@ -100,16 +100,16 @@ func (w *world) establish(ctx context.Context, timeout time.Duration) error {
 		if err := m.boot(ctx); err != nil {
 			return err
 		}
-		if err := m.Ready(ctx, setupTime); err != nil {
+		if err := m.appliance.Ready(ctx, setupTime); err != nil {
 			return err
 		}
 	}
-	steps := daemon.Pairing(w.alpha.Appliance, w.beta.Appliance, daemon.Plan{
+	steps := daemon.Pairing(w.alpha.appliance, w.beta.appliance, daemon.Plan{
 		Password: rand.Text(), Timeout: timeout, Schedule: "continuous",
 		TestIP: w.lab.Host("gateway").Addr4(), Shared: sharedIP().Addr(),
 	})
 	// So that a data sync of some megabytes lasts long enough to be struck.
-	steps = append(steps, daemon.Step{On: w.alpha.Appliance, Line: "settings set bandwidth_limit=20MB"})
+	steps = append(steps, daemon.Step{On: w.alpha.appliance, Line: "settings set bandwidth_limit=20MB"})
 	for _, step := range steps {
 		if err := step.Do(ctx); err != nil {
 			return fmt.Errorf("make the pair: %w", err)
@@ -149,10 +149,10 @@ func (w *world) roles(ctx context.Context) (primary, backup *machine, why string
 	var statuses []pair.Status
 	var reasons []string
 	for _, m := range w.both() {
-		status, err := m.Status(ctx)
+		status, err := m.appliance.Status(ctx)
 		switch {
 		case err != nil:
-			reasons = append(reasons, m.Name()+" does not answer: "+err.Error())
+			reasons = append(reasons, m.appliance.Name()+" does not answer: "+err.Error())
 			continue
 		case status.Role == pair.Primary && status.State == pair.Steady:
 			primary = m
@@ -160,7 +160,7 @@ func (w *world) roles(ctx context.Context) (primary, backup *machine, why string
 			backup = m
 		}
 		statuses = append(statuses, status)
-		reasons = append(reasons, fmt.Sprintf("%s is %s %s %s%s", m.Name(), status.Role, status.State, status.Epoch, named(status.Conditions)))
+		reasons = append(reasons, fmt.Sprintf("%s is %s %s %s%s", m.appliance.Name(), status.Role, status.State, status.Epoch, named(status.Conditions)))
 	}
 	if primary != nil && backup != nil && statuses[0].Epoch == statuses[1].Epoch {
 		w.epoch = statuses[0].Epoch.Counter
@@ -185,15 +185,15 @@ func (w *world) protected(ctx context.Context) (why string) {
 		return why
 	}
 	for _, m := range []*machine{primary, backup} {
-		status, err := m.Status(ctx)
+		status, err := m.appliance.Status(ctx)
 		if err != nil {
-			return m.Name() + " does not answer: " + err.Error()
+			return m.appliance.Name() + " does not answer: " + err.Error()
 		}
 		if status.Readiness == nil || !status.Readiness.Ready {
-			return m.Name() + " shows" + named(status.Conditions)
+			return m.appliance.Name() + " shows" + named(status.Conditions)
 		}
 		if m == backup && (status.Sync.DataAgeMS < 0 || status.Sync.DataAgeMS > freshData.Milliseconds()) {
-			return fmt.Sprintf("the data of %s is %d ms old: %s", m.Name(), status.Sync.DataAgeMS, status.Sync.Error)
+			return fmt.Sprintf("the data of %s is %d ms old: %s", m.appliance.Name(), status.Sync.DataAgeMS, status.Sync.Error)
 		}
 	}
 	return ""
