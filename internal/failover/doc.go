@@ -17,6 +17,7 @@
 //	I6  every change is in the active data, in a diverged copy, or younger than the data age shown
 //	I7  once faults stop, there is one primary and one backup within a bounded time
 //	I8  no automatic change while the primary is heard and healthy
+//	I9  no service stops for a planned switch while requests run that have time left
 //
 // Start reading at State, then takeover.go and primary.go; then at the stories
 // in testdata. What takes facts only asks; what takes a turn acts.

@@ -7,7 +7,24 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
+
+	"baton/internal/pair"
 )
+
+// A question is asked as of the event, however long ago the turn before was: a conflict with a
+// peer that has been silent since is no conflict any more.
+func TestQuestionsAreAskedAsOfTheEvent(t *testing.T) {
+	c, s := readyBackup()
+	s.Record.Role, s.Phase = pair.Primary, pair.Waiting
+	s.Peer.Role, s.Peer.Phase = pair.Backup, pair.Conflict
+	for since, want := range map[time.Duration]Reason{c.Timeout / 2: EpochsClash, 2 * c.Timeout: PeerSilent} {
+		_, actions := c.Next(s, s.Now.Add(since), BecomePrimary{})
+		if !slices.Contains(actions, Action(Finish{Refusal: want})) {
+			t.Errorf("%s after the peer was heard: %v, not %q", since, actions, want)
+		}
+	}
+}
 
 // A question about the facts decides nothing. It has no turn, so it cannot act; and it assigns
 // to nothing but its own variables, takes no address, and calls nothing that changes a state.
