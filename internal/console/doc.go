@@ -7,5 +7,8 @@
 // parts. Closing a page stops nothing.
 //
 // Package page is what all pages are made of; each other package below has the pages of
-// one subject. A page is one Go file beside one template in templates/.
+// one subject: section.go says which, the routes lead to their handlers, and their HTML is
+// in templates/. Package consoletest is for the tests of all.
+//
+// Start reading at New, then at a small section, as notifications.
 package console

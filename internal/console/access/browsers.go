@@ -20,7 +20,7 @@ type sessionRow struct {
 	Own     bool // that of this request
 }
 
-// sessionRows lists sessions: those of one user, or of all if the user is empty.
+// sessionRows lists the sessions of one user, or of all if the user is empty.
 func sessionRows(v *page.Visit, backend api.Sessions, user string) ([]sessionRow, error) {
 	sessions, err := backend.Sessions(v.Context())
 	if err != nil {
@@ -40,7 +40,7 @@ func sessionRows(v *page.Visit, backend api.Sessions, user string) ([]sessionRow
 	return rows, nil
 }
 
-// seenText is as exact as what is kept.
+// seenText rounds to minutes: the last use of a session is kept no more exactly.
 func seenText(age time.Duration) string {
 	if age < time.Minute {
 		return "now"
@@ -49,7 +49,7 @@ func seenText(age time.Duration) string {
 }
 
 // browserName makes a short name of what a browser says of itself, as
-// Firefox on Linux. It is a guess: browsers claim to be one another.
+// Firefox on Linux. It is a guess: browsers also name others.
 func browserName(agent string) string {
 	browser := firstNamed(agent, "Edg/", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "Chrome/", "Chrome", "CriOS/", "Chrome", "FxiOS/", "Firefox", "Safari/", "Safari")
 	system := firstNamed(agent, "Android", "Android", "iPhone", "iPhone", "iPad", "iPad", "Windows", "Windows", "Mac OS X", "macOS", "CrOS", "ChromeOS", "Linux", "Linux")

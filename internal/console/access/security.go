@@ -129,8 +129,8 @@ func (p security) wanted(v *page.Visit, f *page.Form) (wanted api.Saved[pair.Sec
 	return api.Saved[pair.Security]{Values: values, Version: saved.Version}, securityText(values) != securityText(saved.Values), nil
 }
 
-// minutes makes a duration of a number of minutes; what is none stays as it is,
-// to be refused.
+// minutes makes a duration of a number of minutes. Other text stays as it is, to be
+// refused.
 func minutes(text string) string {
 	if n, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil {
 		return pair.DurationText(time.Duration(n * float64(time.Minute)))
@@ -138,7 +138,8 @@ func minutes(text string) string {
 	return text
 }
 
-// inMinutes has a refused session timeout speak of what was typed, and of minutes.
+// inMinutes rewrites the refusal of a session timeout: what was typed, and the bounds in
+// minutes.
 func inMinutes(err error, typed string) error {
 	fields := pair.FieldsOf(err)
 	for i := range fields {

@@ -17,7 +17,7 @@ type tokens struct{ backend Backend }
 
 func (p tokens) routes() []page.Route {
 	return []page.Route{
-		page.Get(tokensPath, pair.Administrator, p.show),
+		page.Get(tokensPath, pair.Administrator, p.page().Show),
 		page.Submit(tokensPath, pair.Administrator, "", p.create),
 		page.Get(tokensPath+"/revoke", pair.Administrator, p.askRevoke),
 		page.Submit(tokensPath+"/revoke", pair.Administrator, "", p.revoke),
@@ -40,27 +40,26 @@ type revokePage struct {
 	Zone  *time.Location
 }
 
-// Expired reports whether a token is of no use any more.
+// Expired reports whether a token is no longer valid.
 func (p tokensPage) Expired(token pair.Token) bool {
 	return !token.Expires.IsZero() && !p.Now.Before(token.Expires)
 }
 
-// lifetimes are the choices of how long a token is good for, in days.
+// lifetimes are the choices of how long a token is valid, in days.
 func lifetimes() map[string]int { return map[string]int{"30": 30, "90": 90, "365": 365} }
 
 func newTokenForm() *page.Form {
 	return page.NewForm("", map[string]string{"role": string(pair.Viewer), "expires": "90"})
 }
 
-func (p tokens) page(v *page.Visit, f *page.Form, created *pair.CreatedToken, status int) error {
-	tokens, err := p.backend.Tokens.Tokens(v.Context())
-	if err != nil {
-		return err
-	}
-	return v.Show(status, "tokens", "API", tokensPage{Tokens: tokens, Form: f, Created: created, Host: v.Request.Host, Now: v.Now(), Zone: v.Zone})
+func (p tokens) page() page.Of[tokensPage] {
+	return page.Of[tokensPage]{Name: "tokens", Title: "API", Read: p.read}
 }
 
-func (p tokens) show(v *page.Visit) error { return p.page(v, newTokenForm(), nil, http.StatusOK) }
+func (p tokens) read(v *page.Visit) (tokensPage, error) {
+	tokens, err := p.backend.Tokens.Tokens(v.Context())
+	return tokensPage{Tokens: tokens, Form: newTokenForm(), Host: v.Request.Host, Now: v.Now(), Zone: v.Zone}, err
+}
 
 // create answers with the page itself, not with a redirect: the secret is
 // shown this once, and must be in no address.
@@ -77,17 +76,16 @@ func (p tokens) create(v *page.Visit, f *page.Form) error {
 	} else if f.Get("expires") != "never" {
 		f.Refuse("expires", "choose how long the token is good for")
 	}
-	if !f.Right() {
-		return p.page(v, f, nil, http.StatusUnprocessableEntity)
+	if f.Right() {
+		created, err := p.backend.Tokens.CreateToken(v.Context(), wanted)
+		if err == nil {
+			return p.page().With(v, http.StatusOK, func(data *tokensPage) { data.Created = &created })
+		}
+		if !f.Refused(err) {
+			return err
+		}
 	}
-	created, err := p.backend.Tokens.CreateToken(v.Context(), wanted)
-	switch {
-	case err == nil:
-		return p.page(v, newTokenForm(), &created, http.StatusOK)
-	case f.Refused(err):
-		return p.page(v, f, nil, http.StatusUnprocessableEntity)
-	}
-	return err
+	return p.page().With(v, http.StatusUnprocessableEntity, func(data *tokensPage) { data.Form = f })
 }
 
 // askRevoke shows the token that is about to end.

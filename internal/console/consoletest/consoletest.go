@@ -1,5 +1,7 @@
-// Package consoletest has browsers at the console of an appliance of admintest, for the
-// tests of its pages.
+// Package consoletest opens the console of an appliance of admintest in browsers without
+// script, for the tests of its pages.
+//
+// Start reading at Browser.
 package consoletest
 
 import (
@@ -20,10 +22,10 @@ import (
 	"baton/internal/pair"
 )
 
-// Password is that of all users.
+// Password is the password of all users.
 const Password = "correct horse battery"
 
-// Browser is somebody at a console.
+// Browser is the browser of one person at a console.
 type Browser struct {
 	T         *testing.T
 	Appliance *admintest.Appliance
@@ -66,7 +68,7 @@ func Serve(t *testing.T, appliance *admintest.Appliance, console *page.Server) *
 	return (&Browser{T: t, Appliance: appliance, Server: server}).Another()
 }
 
-// Another is somebody else, without a session, at the same console.
+// Another is the browser of somebody else, without a session, at the same console.
 func (b *Browser) Another() *Browser {
 	b.T.Helper()
 	jar, err := cookiejar.New(nil)
@@ -101,7 +103,7 @@ func (b *Browser) Do(r *http.Request) Page {
 	return Page{Status: response.StatusCode, Path: response.Request.URL.RequestURI(), Body: string(body), Header: response.Header}
 }
 
-// Raw sends a request without following where the answer leads.
+// Raw sends a request and does not follow where the answer leads.
 func (b *Browser) Raw(r *http.Request) Page {
 	b.T.Helper()
 	client := *b.Client
@@ -131,7 +133,7 @@ func (b *Browser) Get(path string) Page {
 	return b.Do(b.Request(http.MethodGet, path, nil))
 }
 
-// Post sends a form: names and values in turn.
+// Post sends a form; fields are names and values in turn.
 func (b *Browser) Post(path string, fields ...string) Page {
 	b.T.Helper()
 	form := url.Values{}
@@ -150,7 +152,7 @@ func (b *Browser) SignIn(role pair.Access) *Browser {
 	return b
 }
 
-// Cookie returns the session's, as the browser keeps it; nothing if it has none.
+// Cookie returns the value of the session cookie; empty if the browser has none.
 func (b *Browser) Cookie() string {
 	b.T.Helper()
 	address, err := url.Parse(b.Server.URL)

@@ -262,7 +262,7 @@ func configured(b *consoletest.Browser, changes ...string) []string {
 	}
 	values := map[string]string{"version": strconv.FormatInt(saved.Version, 10)}
 	for _, key := range failover.ConfigKeys() {
-		values[key] = failover.Typed(saved.Values, key)
+		values[key] = failover.FieldText(saved.Values, key)
 	}
 	for i := 0; i < len(changes); i += 2 {
 		values[changes[i]] = changes[i+1]
@@ -324,7 +324,7 @@ func tab(b *consoletest.Browser, changes map[string]string) []string {
 	}
 	fields := []string{"version", strconv.FormatInt(saved.Version, 10)}
 	for _, key := range failover.ConfigKeys() {
-		value := failover.Typed(saved.Values, key)
+		value := failover.FieldText(saved.Values, key)
 		fields = append(fields, "was-"+key, value)
 		if changed, ok := changes[key]; ok {
 			value = changed

@@ -26,10 +26,10 @@ type host struct {
 	Level         int
 	Version       string
 	Address       string
+	Answers       bool // so that what is shown of it is true now; this appliance always does
 
 	// Of the peer alone.
 	Peer        bool
-	Answers     bool
 	ContactMS   int64 // -1: never
 	LastCheck   time.Time
 	CheckFailed string
@@ -44,13 +44,13 @@ func hosts(v *page.Visit) []host {
 	}
 	if site := v.Status.Site; site.State == pair.SiteDown && site.ServedBy != "" {
 		for i := range all {
-			if h := &all[i]; h.Role == pair.Primary && h.Present() {
+			if h := &all[i]; h.Role == pair.Primary && h.Answers {
 				h.State, h.StateTone, h.Idle = "It holds the shared IP, and its clients get no site.", "critical", true
 			}
 		}
 	}
 	for i := range all {
-		if h := &all[i]; h.Role == pair.Backup && h.Present() {
+		if h := &all[i]; h.Role == pair.Backup && h.Answers {
 			h.judgeBackup(v.Status)
 		}
 	}
@@ -73,7 +73,7 @@ func thisHost(v *page.Visit) host {
 	s := v.Status
 	h := host{
 		Name: s.Appliance.Name, Heading: "This host's status", Key: "this", Zone: v.Zone, Role: s.Role, Epoch: s.Epoch.Counter, Since: s.Since,
-		SharedIPs: s.SharedIPs, DataAgeMS: -1, Level: s.ProtectionLevel, Version: s.Appliance.Version, Address: s.Appliance.Address,
+		SharedIPs: s.SharedIPs, DataAgeMS: -1, Level: s.ProtectionLevel, Version: s.Appliance.Version, Address: s.Appliance.Address, Answers: true,
 	}
 	h.State, h.StateTone = stateText(s.Role, s.State)
 	h.Idle = page.Idle(s.Role, s.State)
@@ -158,9 +158,6 @@ func silentText(peer *pair.PeerStatus) string {
 	}
 	return "It does not answer. It was " + page.PlaceText(peer.Role.String()+" "+peer.State.String()) + " when last heard " + pair.MillisText(peer.LastContactAgeMS) + " ago."
 }
-
-// Present reports whether the host answers, so that what is shown of it holds now.
-func (h host) Present() bool { return !h.Peer || h.Answers }
 
 func steadyText(role pair.Role) string {
 	switch role {

@@ -14,7 +14,7 @@ const failoverPath = "/management/failover"
 // management is Management > Failover.
 type management struct {
 	backend Backend
-	history *newest
+	history *newestEvents
 }
 
 func (p management) routes() []page.Route {
@@ -101,16 +101,16 @@ func (p management) read(v *page.Visit) (failoverPage, error) {
 	return data, nil
 }
 
-// taskPart is a task that somebody has begun; the page follows it until it ends.
+// taskPart is a task that a user has started; the page follows it until it ends.
 type taskPart struct{ api.Task }
 
-// Running reports whether it goes on.
+// Running reports whether it has not ended.
 func (t taskPart) Running() bool { return t.State == api.TaskRunning }
 
 // Failed reports whether it did not work.
 func (t taskPart) Failed() bool { return t.State == api.TaskFailed }
 
-// task is the one that the address of the page names; nil if there is none any more.
+// task is the task that the address of the page names; nil if it is gone.
 func (p management) task(v *page.Visit) *taskPart {
 	id := v.Request.URL.Query().Get("task")
 	if id == "" {

@@ -28,8 +28,8 @@ func pairRequest(f *page.Form) api.PairRequest {
 	return api.PairRequest{Address: address(f, "host", "port"), Reverse: address(f, "reverse_host", "reverse_port")}
 }
 
-// address joins a host and a port, and refuses what is neither. Of a URL that somebody
-// pasted for the host, host and port go to their fields.
+// address joins a host and a port, and refuses what is neither. If somebody pasted a URL
+// for the host, its host and port go to their fields.
 func address(f *page.Form, hostField, portField string) string {
 	port := strings.TrimSpace(f.Get(portField))
 	at, err := pair.ParseHostPort(f.Get(hostField))
@@ -59,8 +59,8 @@ type pairPage struct {
 	Again   bool // asked a second time: the other holds newer site data
 }
 
-// Carried names what was typed so far.
-func (pairPage) Carried() []string { return []string{"host", "port", "reverse_host", "reverse_port"} }
+// Fields are the fields whose values the page passes on.
+func (pairPage) Fields() []string { return []string{"host", "port", "reverse_host", "reverse_port"} }
 
 // previewPair finds out what Establish Relationship would do, and asks.
 func (p management) previewPair(v *page.Visit, f *page.Form) error {
@@ -76,9 +76,9 @@ func (p management) previewPair(v *page.Visit, f *page.Form) error {
 	return v.Page("pair", "Establish Relationship", pairPage{Form: f, Preview: preview})
 }
 
-// establish establishes the relationship. It asks the other appliance once more: somebody
-// has to confirm twice that protected data there is replaced, the second time with the
-// name of that appliance.
+// establish establishes the relationship. It asks the other appliance once more. Before
+// protected data there is replaced, a user has to confirm that twice, the second time with
+// the name of that appliance.
 func (p management) establish(v *page.Visit, f *page.Form) error {
 	request := pairRequest(f)
 	if !f.Right() {
@@ -106,7 +106,7 @@ func (p management) establish(v *page.Visit, f *page.Form) error {
 	return v.Done(failoverPath, "The relationship with "+peer.Name+" is established. It is pulling the data of this site now.")
 }
 
-// pairFailed shows the form again with what is in the way.
+// pairFailed shows the form again with the reason.
 func (p management) pairFailed(v *page.Visit, f *page.Form, err error) error {
 	if !f.Refused(err) {
 		return err

@@ -28,8 +28,8 @@ var files embed.FS
 
 // Section is the pages of the pair.
 func Section(backend Backend) page.Section {
-	s := status{backend: backend, timeline: events(backend.Overview, timelineLength, timelineKinds())}
-	m := management{backend: backend, history: events(backend.Overview, historyLength, historyKinds())}
+	s := status{backend: backend, timeline: newNewestEvents(backend.Overview, timelineLength, timelineKinds())}
+	m := management{backend: backend, history: newNewestEvents(backend.Overview, historyLength, historyKinds())}
 	return page.Section{
 		Routes:    append(s.routes(), m.routes()...),
 		Templates: files,

@@ -37,9 +37,9 @@ func configKeys() []string {
 	}
 }
 
-// typed renders a setting as its field shows it: numbers in the field's unit, one
+// fieldText renders a setting as its field shows it: numbers in the field's unit, one
 // test IP a line, nothing for what is off.
-func typed(s pair.Settings, key string) string {
+func fieldText(s pair.Settings, key string) string {
 	switch key {
 	case "sync_every":
 		return number(s.SyncEvery.Minutes())
@@ -60,7 +60,7 @@ func typed(s pair.Settings, key string) string {
 	return text
 }
 
-// number renders one without needless digits; 0 as nothing.
+// number renders a number without needless digits, and 0 as nothing.
 func number(value float64) string {
 	if value == 0 {
 		return ""
@@ -68,8 +68,8 @@ func number(value float64) string {
 	return strconv.FormatFloat(value, 'f', -1, 64)
 }
 
-// settingOf is the inverse of typed.
-func settingOf(key, text string) (string, error) {
+// settingText is the inverse of fieldText.
+func settingText(key, text string) (string, error) {
 	text = strings.TrimSpace(text)
 	units := map[string]string{"sync_every": "minutes", "max_data_age": "minutes", "primary_timeout": "seconds", "bandwidth_limit": "Mbit/s"}
 	unit, numeric := units[key]
@@ -87,7 +87,7 @@ func settingOf(key, text string) (string, error) {
 	if err != nil {
 		return "", pair.RefuseField(key, "%q is not a number: write how many %s", text, unit)
 	}
-	if !(value >= 0 && value <= 1e7) { // as NaN is not either
+	if !(value >= 0 && value <= 1e7) { // also refuses NaN
 		return "", pair.RefuseField(key, "%s is out of range: write how many %s, from 0 to 10,000,000", text, unit)
 	}
 	switch {
@@ -101,7 +101,7 @@ func settingOf(key, text string) (string, error) {
 	return time.Duration(value * float64(time.Second)).String(), nil
 }
 
-// plainNumber is a number without the unit of its field, which stands beside it: many
+// plainNumber removes the unit from a number: it stands beside the field, and many people
 // type it as well.
 func plainNumber(text, unit string) string {
 	forms := map[string][]string{"seconds": {"seconds", "sec", "s"}, "minutes": {"minutes", "min", "m"}, "Mbit/s": {"Mbit/s", "Mbit"}}
@@ -113,11 +113,11 @@ func plainNumber(text, unit string) string {
 	return text
 }
 
-// configuration shows what is saved.
+// newConfiguration shows what is saved.
 func newConfiguration(status pair.Status, saved api.Saved[pair.Settings]) configuration {
 	values := map[string]string{"version": strconv.FormatInt(saved.Version, 10)}
 	for _, key := range configKeys() {
-		values[key] = typed(saved.Values, key)
+		values[key] = fieldText(saved.Values, key)
 	}
 	config := configuration{IPs: sharedIPs(status), Zone: saved.Values.TimeZone}
 	if saved.Values.SyncSchedule != pair.ScheduleContinuous { // else it is now, again and again
@@ -141,16 +141,16 @@ func sharedIPs(status pair.Status) []sharedIP {
 	return all
 }
 
-// settingsIn applies what was typed to saved settings. A field that shows what is
-// saved leaves it alone, to the last digit.
+// settingsIn applies what was typed to saved settings. A field whose text did not change
+// keeps the saved value, to the last digit.
 func settingsIn(f *page.Form, saved pair.Settings) pair.Settings {
 	changes := map[string]string{}
 	for _, key := range configKeys() {
-		if f.Get(key) == typed(saved, key) {
+		if f.Get(key) == fieldText(saved, key) {
 			continue
 		}
 		var err error
-		if changes[key], err = settingOf(key, f.Get(key)); err != nil {
+		if changes[key], err = settingText(key, f.Get(key)); err != nil {
 			f.Refused(err)
 			delete(changes, key)
 		}
@@ -185,7 +185,7 @@ func (p management) saveSettings(v *page.Visit) error {
 			return p.configAgain(v, f, saved, nil)
 		}
 	}
-	if err := p.tick(v, f); err != nil {
+	if err := p.saveSharedIPs(v, f); err != nil {
 		if !f.Refused(err) {
 			return err
 		}
@@ -218,8 +218,8 @@ func (p management) configForm(v *page.Visit) (*page.Form, api.Saved[pair.Settin
 	return f, saved, err
 }
 
-// tick enables and disables the shared IPs whose box was changed.
-func (p management) tick(v *page.Visit, f *page.Form) error {
+// saveSharedIPs enables and disables the shared IPs whose box was changed.
+func (p management) saveSharedIPs(v *page.Visit, f *page.Form) error {
 	for _, ip := range sharedIPs(v.Status) {
 		prefix, err := netip.ParsePrefix(ip.Address)
 		if err != nil || f.On(ip.Field) == ip.Shared {
@@ -236,7 +236,7 @@ func (p management) tick(v *page.Visit, f *page.Form) error {
 	return nil
 }
 
-// askOff refuses, once, to take off an address at which this appliance is reached.
+// askOff refuses once to take off an address at which this appliance answers.
 func askOff(f *page.Form, status pair.Status) {
 	for _, ip := range sharedIPs(status) {
 		switch {

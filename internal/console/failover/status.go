@@ -12,7 +12,7 @@ import (
 // status is the Status page.
 type status struct {
 	backend  Backend
-	timeline *newest
+	timeline *newestEvents
 }
 
 func (p status) routes() []page.Route {
@@ -48,7 +48,7 @@ func timelineKinds() []string {
 
 const timelineLength = 12
 
-// follow is what an open page shows a moment later.
+// follow reads what an open page shows later.
 func (p status) follow(v *page.Visit) (any, error) {
 	events, err := p.timeline.recent(v.Context())
 	return newStatusPage(v, events), err

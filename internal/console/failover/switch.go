@@ -10,15 +10,15 @@ import (
 	"baton/internal/pair"
 )
 
-// switchPage is the pre-flight of a switch: what is in its way, what it would
-// lose, and what has to be confirmed.
+// switchPage is the pre-flight of a switch: what would stop it, what would be lost, and
+// what has to be confirmed.
 type switchPage struct {
 	Form   *page.Form
 	Change api.RoleChange
 	Checks []api.Check
 	Loss   api.Loss
-	// Blocked says that the switch would be refused as asked; Forcible, that an
-	// administrator can have it all the same.
+	// Blocked says that the switch would be refused; Forcible, that an administrator can
+	// force it.
 	Blocked, Forcible bool
 }
 
@@ -48,7 +48,7 @@ func roleChange(v *page.Visit, from url.Values) (api.RoleChange, error) {
 	return change, nil
 }
 
-// preflight finds out what a switch would meet.
+// preflight checks what would stop a switch, and what it would lose.
 func (p management) preflight(v *page.Visit, change api.RoleChange, f *page.Form) (*switchPage, error) {
 	checks, err := p.backend.Roles.Preflight(v.Context(), change)
 	if err != nil {
@@ -83,9 +83,8 @@ func (p management) showSwitch(v *page.Visit) error {
 	return v.Page("switch", data.Label(), data)
 }
 
-// switchRoles begins a switch. Whatever could be lost by it has to be confirmed
-// with the name of the appliance that would lose it; without any such change, the
-// button is enough.
+// switchRoles begins a switch. If changes could be lost, the user has to write the name of
+// the appliance that would lose them; otherwise the button is enough.
 func (p management) switchRoles(v *page.Visit, f *page.Form) error {
 	change, err := roleChange(v, f.Values)
 	if err != nil {

@@ -69,7 +69,7 @@ func stateOf(state pair.ChannelState) (word, tone string) {
 	return "works", "good"
 }
 
-// hostOf is where an address leads, without what may be a secret in it.
+// hostOf is the host of an address: the rest of it may be a secret.
 func hostOf(address string) string {
 	_, rest, _ := strings.Cut(address, "://")
 	host, _, _ := strings.Cut(rest, "/")
@@ -136,7 +136,7 @@ func (p notifications) saveMail(v *page.Visit, f *page.Form) error {
 		return p.page().Refused(v, f, within("mail", err), func(data *notificationsPage) { data.Mail = tellForm{f} })
 	}
 	if f.Get("action") == "test" {
-		return p.tested(v, pair.MailChannel)
+		return p.sendTest(v, pair.MailChannel)
 	}
 	return v.Done(path, "The mail settings are saved.")
 }
@@ -156,8 +156,8 @@ func (p notifications) saveDaily(v *page.Visit, f *page.Form) error {
 	return v.Done(path, "The daily notice comes at "+f.Get("daily_at")+".")
 }
 
-// save changes one part of what is saved. Somebody who had an older version reads that
-// it has changed, and may save what they typed over it.
+// save changes one part of what is saved. A form that shows an older version is refused
+// once; the user may then save it over the newer one.
 func (p notifications) save(v *page.Visit, f *page.Form, change func(*pair.Notifications) error) error {
 	saved, err := p.backend.Notifications(v.Context())
 	if err != nil {
@@ -175,8 +175,8 @@ func (p notifications) save(v *page.Visit, f *page.Form, change func(*pair.Notif
 	return err
 }
 
-// within takes the names of refused fields out of the part of the settings that a
-// form is about.
+// within names refused fields as the form of a part of the settings does: without the
+// name of the part.
 func within(part string, err error) error {
 	fields := pair.FieldsOf(err)
 	if len(fields) == 0 {
@@ -191,11 +191,11 @@ func within(part string, err error) error {
 }
 
 func (p notifications) testChannel(v *page.Visit) error {
-	return p.tested(v, v.Request.PathValue("channel"))
+	return p.sendTest(v, v.Request.PathValue("channel"))
 }
 
-// tested sends a test and leads to the page that says what came of it.
-func (p notifications) tested(v *page.Visit, channel string) error {
+// sendTest sends a test and leads to the page, which says whether it arrived.
+func (p notifications) sendTest(v *page.Visit, channel string) error {
 	text, err := p.backend.TestNotification(v.Context(), channel)
 	if err != nil {
 		if slices.Contains([]pair.Code{pair.Unreachable, pair.Refused, pair.NotFound}, pair.CodeOf(err)) {

@@ -18,7 +18,7 @@ type Event struct {
 	Move  string // from which role and state to which, if one changed
 	Head  string // what happened, in a sentence or two
 	Facts []Fact // what the appliance observed, when, and what it decided
-	Cause string // what a library said of a failure, for a closer look
+	Cause string // what a library said of a failure, shown under Details
 }
 
 // Fact is one line of an explanation.

@@ -26,31 +26,31 @@ type Option struct {
 	Chosen       bool
 }
 
-// Hint explains what to write.
+// Hint adds an explanation of what to write.
 func (f Field) Hint(text string) Field { f.HintText = text; return f }
 
-// Unit is written behind the input.
+// Unit adds a unit behind the input.
 func (f Field) Unit(text string) Field { f.UnitText, f.Short = text, true; return f }
 
-// Type is the type of the input: text, password, number, email, time, date, file.
+// Type sets the type of the input: text, password, number, email, time, date, file.
 func (f Field) Type(kind string) Field { f.Kind = kind; return f }
 
 // Auto tells password managers what the field is.
 func (f Field) Auto(complete string) Field { f.Complete = complete; return f }
 
-// Proposals names the datalist that proposes values.
+// Proposals sets the id of the datalist that proposes values.
 func (f Field) Proposals(id string) Field { f.ListID = id; return f }
 
 // Numeric asks for a keyboard of digits.
 func (f Field) Numeric() Field { f.InputMode = "numeric"; return f }
 
-// Required must be filled in.
+// Required makes it a field that must be filled in.
 func (f Field) Required() Field { f.Needed = true; return f }
 
-// Focused is where a person begins to type.
+// Focused gives it the focus when the page opens.
 func (f Field) Focused() Field { f.First = true; return f }
 
-// Narrow is for a few characters.
+// Narrow makes it short, for a few characters.
 func (f Field) Narrow() Field { f.Short = true; return f }
 
 // Lines makes it a text area.

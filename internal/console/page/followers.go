@@ -6,15 +6,14 @@ import (
 	"baton/internal/pair"
 )
 
-// followers bounds the pages that follow at a time, so that no user can take the
-// places of all.
+// followers bounds how many pages follow at a time, so that no user can take all places.
 type followers struct {
 	mu   sync.Mutex
 	all  int
 	each map[string]int // by user
 }
 
-// enter takes a place, which leave gives back.
+// enter takes a place; the function that it returns gives it back.
 func (f *followers) enter(user string) (leave func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -26,10 +25,10 @@ func (f *followers) enter(user string) (leave func(), err error) {
 	}
 	f.all++
 	f.each[user]++
-	return func() { f.left(user) }, nil
+	return func() { f.leave(user) }, nil
 }
 
-func (f *followers) left(user string) {
+func (f *followers) leave(user string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.all--

@@ -18,7 +18,7 @@ type Form struct {
 	Values  url.Values
 	Errors  map[string]string // by field: one sentence
 	Problem string            // about the whole: one sentence
-	AtKey   bool              // which the key on the Security page mends
+	AtKey   bool              // the key on the Security page is the cause; a link leads there
 
 	drawn []Field // those of the page, in its order, once it was drawn
 }
@@ -51,7 +51,7 @@ func (f *Form) On(name string) bool { return f.Values.Get(name) != "" }
 func WasField(name string) string { return "was-" + name }
 
 // Was lists what the fields drawn so far show, under the names of WasField, so that the
-// form tells what somebody did not touch once it comes back. A template writes it last.
+// form, when it comes back, says which fields were not touched. A template writes it last.
 func (f *Form) Was() map[string]string {
 	was := map[string]string{}
 	for _, drawn := range f.drawn {
@@ -63,9 +63,9 @@ func (f *Form) Was() map[string]string {
 	return was
 }
 
-// Overtaken brings a form up to what somebody else has saved since it was drawn. A field
-// that was not touched in it takes the new value; one that both have changed is refused
-// once, with what is saved now: to save it again is then a decision.
+// Overtaken adds to a form what somebody else has saved since it was drawn. A field that
+// was not touched takes the new value. A field that both have changed is refused once,
+// with what is saved now: the user decides whether to save it again.
 func (f *Form) Overtaken(saved *Form, keys []string) {
 	for _, key := range keys {
 		now, typed := saved.Get(key), strings.ReplaceAll(f.Get(key), "\r\n", "\n")
@@ -106,7 +106,7 @@ func (f *Form) Refuse(name, text string) {
 }
 
 // Refused notes an error that a person should see beside the form, and reports
-// whether it was one; others are not the form's.
+// whether it was one.
 func (f *Form) Refused(err error) bool {
 	if fields := pair.FieldsOf(err); len(fields) > 0 {
 		for _, field := range fields {
@@ -124,15 +124,15 @@ func (f *Form) Refused(err error) bool {
 // Right reports whether nothing is wrong so far.
 func (f *Form) Right() bool { return len(f.Errors) == 0 && f.Problem == "" }
 
-// Forget drops what must not be shown again, as passwords.
+// Forget removes values that must not be shown again, as passwords.
 func (f *Form) Forget(names ...string) {
 	for _, name := range names {
 		f.Values.Del(name)
 	}
 }
 
-// Wrong lists the refused fields for the summary: in the order of the page, and
-// what it does not show without a label.
+// Wrong lists the refused fields for the summary, in the order of the page; fields that
+// the page does not show come last, without a label.
 func (f *Form) Wrong() (all []Field) {
 	rest := maps.Clone(f.Errors)
 	for _, drawn := range f.drawn {
@@ -167,8 +167,8 @@ func (f *Form) FieldID(name string) string {
 	return "field-" + f.ID + "-" + name
 }
 
-// Version is that of what the form was drawn from. Text that is no version is never the
-// newest.
+// Version is the version of what the form was drawn from. Text that is no version counts
+// as one that nothing has.
 func (f *Form) Version() int64 {
 	version, err := strconv.ParseInt(f.Get("version"), 10, 62)
 	if err != nil {

@@ -49,7 +49,7 @@ func parseMoment(text string) (moment, bool) {
 
 // change says what has moved since an earlier page.
 type change struct {
-	Text  string   // what is now
+	Text  string   // what is true now
 	Why   []string // what happened, newest last; only for somebody signed in
 	Links []Link   // where the site, and its primary, are now
 }
@@ -71,8 +71,8 @@ func (v *Visit) moved(earlier string) *change {
 	return change
 }
 
-// stillTrue reports whether nothing has moved until now. An appliance that knew of no
-// epoch and knows of one now has heard of its first: nobody has served anew.
+// stillTrue reports whether nothing has moved until now. A first epoch after none is no
+// move: the appliance has heard of one, and nobody has served anew.
 func (m moment) stillTrue(now moment) bool {
 	return m.id == now.id && m.role == now.role && (m.epoch == now.epoch || m.epoch == 0)
 }

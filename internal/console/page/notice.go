@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// What the next page says once is in a cookie of its own until then.
+// Cookies that hold what the next page says once.
 const (
 	noticeCookie  = "__Host-notice"  // what was done
 	warningCookie = "__Host-warning" // why something was not done
@@ -25,12 +25,12 @@ func onceCookie(name, value string, age int) *http.Cookie {
 
 // once returns what was kept, and forgets it.
 func (v *Visit) once(cookie string) string {
-	kept, err := v.Request.Cookie(cookie)
+	value, err := v.Request.Cookie(cookie)
 	if err != nil {
 		return ""
 	}
 	http.SetCookie(v.Writer, onceCookie(cookie, "", -1))
-	text, err := base64.RawURLEncoding.DecodeString(kept.Value)
+	text, err := base64.RawURLEncoding.DecodeString(value.Value)
 	if err != nil {
 		return ""
 	}

@@ -11,8 +11,8 @@ import (
 // Section is the pages of one subject.
 type Section struct {
 	Routes []Route
-	// Templates holds templates/NAME.html for each page, and in templates/parts what
-	// they share.
+	// Templates holds templates/NAME.html for each page, and what they share in
+	// templates/parts.
 	Templates fs.FS
 	Live      []Live // pages that follow more than the frame
 }
@@ -23,8 +23,8 @@ type Route struct {
 	Path   string // below Root; may hold {name}
 	// Least is the access that a visitor needs at least, or Anybody.
 	Least pair.Access
-	// FromPrimary is what a backup gets from its primary, as "the site": there, the
-	// route leads to the status, with the reason. Empty: it is the same on both.
+	// FromPrimary names what a backup gets from its primary, as "the site": on a backup,
+	// the route leads to the status, with the reason. Empty: the route is the same on both.
 	FromPrimary string
 	MaxBody     int64 // bytes; 0: MaxForm
 	Handle      func(*Visit) error

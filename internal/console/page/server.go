@@ -68,7 +68,7 @@ func New(backend Backend, options Options, tabs []Tab, sections []Section) (*Ser
 	return s, nil
 }
 
-// add takes the pages of a section in.
+// add adds the pages of a section.
 func (s *Server) add(section Section) error {
 	for _, r := range section.Routes {
 		s.mux.Handle(r.pattern(), s.guard(r))

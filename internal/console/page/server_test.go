@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"baton/internal/admin/admintest"
 	"baton/internal/console/consoletest"
@@ -56,6 +57,15 @@ func TestEveryPageIsWhole(t *testing.T) {
 		} else if name != "layout" && whole.Lookup("main") == nil {
 			t.Errorf("%s has no main part", name)
 		}
+	}
+}
+
+// The pages of all sections share one list of names.
+func TestTwoPagesOfOneNameAreRefused(t *testing.T) {
+	t.Parallel()
+	again := page.Section{Templates: fstest.MapFS{"templates/error.html": {Data: []byte(`{{define "main"}}{{end}}`)}}}
+	if _, err := page.New(page.Backend{}, page.Options{}, nil, []page.Section{page.Frame(), again}); err == nil || !strings.Contains(err.Error(), "two pages are named error") {
+		t.Errorf("a second page error: %v", err)
 	}
 }
 

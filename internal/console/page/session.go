@@ -45,8 +45,8 @@ func newSessions(backend api.Sessions, log *slog.Logger) *scs.SessionManager {
 	return s
 }
 
-// Begin makes the browser's next requests those of the user whom a ticket is for. What
-// its cookie held so far is worth nothing from now on.
+// Begin makes the browser's next requests those of the user of a ticket. The cookie that
+// it had is worth nothing from now on.
 func (v *Visit) Begin(ticket api.Ticket) error {
 	s := v.server.sessions
 	if err := s.RenewToken(v.Context()); err != nil {
@@ -76,7 +76,7 @@ func (s *Server) session(ctx context.Context) (api.SignedIn, bool) {
 	return session, ok
 }
 
-// visitor returns who is signed in, with the role of this moment.
+// visitor returns who is signed in, with the role of now.
 func (s *Server) visitor(r *http.Request) api.Caller {
 	session, ok := s.session(r.Context())
 	if !ok || session.CodeNeeded {
@@ -103,8 +103,8 @@ func (s *Server) callerNow(r *http.Request) (api.Caller, error) {
 	return s.visitor(r.WithContext(ctx)), nil
 }
 
-// use keeps a session from ending for want of use. A full disk does not turn
-// anybody away.
+// use notes that the session is used, so that it does not time out. If that cannot be
+// saved, as on a full disk, the visitor may go on.
 func (v *Visit) use() {
 	session, ok := v.Session()
 	if !ok || session.CodeNeeded {
@@ -129,7 +129,7 @@ func (s *Server) admitted(next http.Handler) http.Handler {
 				"or with: baton security set console_networks=...", http.StatusForbidden)
 			return
 		}
-		// So that a session that begins knows from where.
+		// A session that begins keeps the address.
 		next.ServeHTTP(w, r.WithContext(api.WithCaller(r.Context(), api.Caller{From: remote(r)})))
 	})
 }

@@ -12,11 +12,11 @@ import (
 )
 
 // templates are the pages by name, each with the layout and all parts. A page is
-// parsed when it is first asked for: most daemons are looked at seldom, and all
+// parsed when it is first asked for: most consoles are opened seldom, and all
 // pages together take some 10 MB.
 type templates map[string]func() (*template.Template, error)
 
-// add takes the pages of a section in.
+// add adds the pages of a section.
 func (t templates) add(files fs.FS, funcs template.FuncMap) error {
 	pages, err := fs.Glob(files, "templates/*.html")
 	if err != nil {

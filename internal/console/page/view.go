@@ -19,7 +19,7 @@ type view struct {
 	User    string
 	Role    string // of the user
 	Status  pair.Status
-	Moved   *change // since an earlier page, if anything moved
+	Moved   *change // what has moved since an earlier page; nil: nothing
 	Notice  string
 	Warning string
 	Tabs    []Tab
@@ -105,7 +105,7 @@ func (v view) PrimaryLink() *Link {
 	return &to
 }
 
-// Seen is what this page tells a later one about its moment.
+// Seen is what this page says to a later one about the moment when it was drawn.
 func (v view) Seen() string { return momentOf(v.Status, v.visit.Now()).String() }
 
 // Page answers with a page.

@@ -72,8 +72,8 @@ func someText(ms int64) string {
 	return pair.MillisText(ms)
 }
 
-// served is the time that is drawn: from when the site was served first.
-func served(a api.Availability) report.Span {
+// servedSpan is the time that is drawn: it begins when the site was served first.
+func servedSpan(a api.Availability) report.Span {
 	over := a.Total.Span
 	over.Since = over.Since.Add(time.Duration(a.Total.Before) * time.Millisecond)
 	return over
@@ -82,7 +82,7 @@ func served(a api.Availability) report.Span {
 // strips draws what the site was, and then each appliance.
 func strips(a api.Availability) []strip {
 	zone := a.Zone()
-	over := served(a)
+	over := servedSpan(a)
 	if !over.Since.Before(over.Until) {
 		return nil
 	}
@@ -126,7 +126,7 @@ func applianceStrip(a api.Availability, appliance pair.Named, over report.Span, 
 	return newStrip(appliance.Name, inWords, over, pieces), len(pieces) > 0
 }
 
-// stretchClass gives what an appliance was its colour and its word.
+// stretchClass is the colour of a stretch, and the word for what the appliance was.
 func stretchClass(s report.Stretch) (class, word string) {
 	role, _, _ := strings.Cut(s.Place, " ")
 	switch {
@@ -147,7 +147,7 @@ func (p reportPage) StripAxis() []string {
 	if !ok || len(data.Strips) == 0 {
 		return nil
 	}
-	over := served(data.Availability)
+	over := servedSpan(data.Availability)
 	lasts := over.Until.Sub(over.Since)
 	format := "2 Jan 2006"
 	switch {
@@ -170,10 +170,10 @@ func (p reportPage) Begins() string {
 	switch {
 	case !ok || data.Total.Before == 0:
 		return ""
-	case !served(data.Availability).Since.Before(data.Total.Until):
+	case !servedSpan(data.Availability).Since.Before(data.Total.Until):
 		return "The site was not served yet in this time."
-	case data.Begun.Before(served(data.Availability).Since):
-		return "Counted since " + page.Clock(p.Zone(), served(data.Availability).Since) + ", when the records of this appliance begin."
+	case data.Begun.Before(servedSpan(data.Availability).Since):
+		return "Counted since " + page.Clock(p.Zone(), servedSpan(data.Availability).Since) + ", when the records of this appliance begin."
 	}
 	return "Counted since " + page.Clock(p.Zone(), data.Begun) + ", when the site was served for the first time."
 }

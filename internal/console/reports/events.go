@@ -40,23 +40,23 @@ func (p reports) showEvents(kind api.ReportKind) func(*page.Visit) error {
 		if report.Next != "" {
 			data.Older = data.Filter.at(path, map[string]string{"before": report.Next})
 		}
-		data.Figures, data.Chart = summed(kind, report)
+		data.Figures, data.Chart = figuresOf(kind, report)
 		return v.Page(string(kind), title, data)
 	}
 }
 
-// summed turns a report's figures into numbers and a chart.
-func summed(kind api.ReportKind, report api.EventReport) ([]reportFigure, *chart) {
+// figuresOf turns the sums of a report into numbers and a chart.
+func figuresOf(kind api.ReportKind, report api.EventReport) ([]reportFigure, *chart) {
 	switch kind {
 	case api.FailoverReport:
-		return countedChart(report, "Failovers and what else happened to roles", []counted{
+		return countChart(report, "Failovers and what else happened to roles", []countSeries{
 			{series{"critical", "Takeovers"}, []string{pair.KindTakeover}},
 			{series{"good", "Planned switches"}, []string{pair.KindHandover}},
 			{series{"warning", "Stepped down"}, []string{pair.KindSteppedDown}},
 			{series{"info", "Observed, diverged"}, []string{pair.KindObserved, pair.KindDiverged}},
 		})
 	case api.AuditReport:
-		return countedChart(report, "Sign-ins and changes", []counted{
+		return countChart(report, "Sign-ins and changes", []countSeries{
 			{series{"good", "Sign-ins"}, []string{pair.KindSignedIn}},
 			{series{"info", "Changes"}, []string{pair.KindSettingChanged, pair.KindPaired, pair.KindUnpaired}},
 			{series{"off", "Signed out"}, []string{pair.KindSignedOut}},
@@ -69,20 +69,20 @@ func summed(kind api.ReportKind, report api.EventReport) ([]reportFigure, *chart
 	return nil, nil
 }
 
-// counted is a series that counts kinds of events.
-type counted struct {
+// countSeries is a series that counts kinds of events.
+type countSeries struct {
 	series
 	kinds []string
 }
 
-func (c counted) in(sum api.ReportSum) (n int64) {
+func (c countSeries) in(sum api.ReportSum) (n int64) {
 	for _, kind := range c.kinds {
 		n += sum.Counts[kind]
 	}
 	return n
 }
 
-func countedChart(report api.EventReport, title string, kinds []counted) ([]reportFigure, *chart) {
+func countChart(report api.EventReport, title string, kinds []countSeries) ([]reportFigure, *chart) {
 	var figures []reportFigure
 	var legend []series
 	for _, kind := range kinds {
@@ -166,10 +166,10 @@ func (p reportPage) KindOptions() []page.Option {
 	return choices
 }
 
-// eventLabel is how an event is called on a report, and its colour.
+// eventLabel is the name of a kind of events on a report, and its colour.
 type eventLabel struct{ Class, Label string }
 
-// Label returns how a kind of event is called.
+// Label returns the label of a kind of events.
 func (p reportPage) Label(kind string) eventLabel { return labelOf(kind) }
 
 func labelOf(kind string) eventLabel {
@@ -219,11 +219,11 @@ func failovers(v *page.Visit, events []api.Reported) []failover {
 	return all
 }
 
-// synced is one line of the report of data syncs.
-type synced struct{ Runs, Duration, Longest, Bytes, Files, Speed string }
+// syncLine is one line of the report of data syncs.
+type syncLine struct{ Runs, Duration, Longest, Bytes, Files, Speed string }
 
-// Sync reads what an event says of data syncs.
-func (p reportPage) Sync(event api.Reported) synced {
+// Sync is the line of an event.
+func (p reportPage) Sync(event api.Reported) syncLine {
 	figure := func(key string) int64 {
 		n, err := strconv.ParseInt(event.Detail[key], 10, 64)
 		if err != nil {
@@ -237,7 +237,7 @@ func (p reportPage) Sync(event api.Reported) synced {
 		}
 		return "–"
 	}
-	line := synced{
+	line := syncLine{
 		Runs: page.Grouped(max(figure("runs"), 1)), Duration: text("duration_ms", pair.MillisText), Longest: text("longest_ms", pair.MillisText),
 		Bytes: text("bytes", pair.BytesText), Files: text("files", page.Grouped), Speed: "–",
 	}
@@ -247,7 +247,7 @@ func (p reportPage) Sync(event api.Reported) synced {
 	return line
 }
 
-// Who is the user who did something, and the address.
+// Who is the user who did something, and the address from which.
 func (p reportPage) Who(event api.Reported) page.Fact {
 	by, from := event.Detail["by"], event.Detail["from"]
 	if name, address, both := strings.Cut(by, " from "); both && from == "" {

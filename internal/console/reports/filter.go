@@ -17,8 +17,8 @@ type reportFilter struct {
 	Path string // of the report
 }
 
-// readFilter reads the filter of a report from the address. What is wrong with it
-// is noted in the form.
+// readFilter reads the filter of a report from the address. The form notes what is wrong
+// with it.
 func readFilter(v *page.Visit, kind api.ReportKind, path string) (reportFilter, api.ReportFilter) {
 	query := v.Request.URL.Query()
 	shown := reportFilter{Form: &page.Form{Values: query, Errors: map[string]string{}}, Path: path}
@@ -40,8 +40,8 @@ func readFilter(v *page.Visit, kind api.ReportKind, path string) (reportFilter, 
 	return shown, filter
 }
 
-// day reads a date of the site's zone, and returns the begin of the day so many
-// days after; zero if there is none.
+// day reads a date in the site's zone, and returns the beginning of the day so many days
+// after it; zero if there is no date.
 func (f reportFilter) day(name string, zone *time.Location, after int) time.Time {
 	text := f.Get(name)
 	if text == "" {
@@ -55,7 +55,7 @@ func (f reportFilter) day(name string, zone *time.Location, after int) time.Time
 	return report.StartOfDay(time.Date(date.Year(), date.Month(), date.Day()+after, 12, 0, 0, 0, zone), zone)
 }
 
-// at is an address with the present filter, but for changes; an empty value is left out.
+// at is the address of a page with this filter and some changes; it leaves empty values out.
 func (f reportFilter) at(path string, changes map[string]string) string {
 	query := url.Values{}
 	for _, name := range []string{"period", "from", "to", "appliance", "step", "kind", "text", "before"} {
@@ -76,7 +76,7 @@ func (f reportFilter) at(path string, changes map[string]string) string {
 	return page.Root + path + "?" + query.Encode()
 }
 
-// period is the one that is shown; empty if a range is.
+// period is the period that is shown; empty if a range of days is.
 func (f reportFilter) period() report.Period {
 	if f.Get("from") != "" || f.Get("to") != "" {
 		return ""
@@ -102,10 +102,10 @@ func (f reportFilter) Periods() []page.Tab {
 	return links
 }
 
-// Period is what a form repeats, so that it keeps it.
+// Period is the period, for a form that has to keep it.
 func (f reportFilter) Period() string { return string(f.period()) }
 
-// Appliance is the one that is asked for; empty: all.
+// Appliance is the id of the appliance that is asked for; empty: all.
 func (f reportFilter) Appliance() string { return f.Get("appliance") }
 
 // Narrowed reports whether more is asked for than a period.

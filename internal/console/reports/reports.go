@@ -1,8 +1,7 @@
 package reports
 
 import (
-	"log/slog"
-	"net/http"
+	"io"
 	"strings"
 	"time"
 
@@ -103,11 +102,5 @@ func (p reports) download(v *page.Visit) error {
 	if err != nil {
 		return err
 	}
-	v.Writer.Header().Set("Content-Type", download.ContentType)
-	v.Writer.Header().Set("Content-Disposition", download.Disposition())
-	if err := download.Write(v.Context(), v.Writer); err != nil && v.Context().Err() == nil {
-		v.Log().Error("report cut", slog.String("report", string(kind)), slog.String("error", err.Error()))
-		panic(http.ErrAbortHandler) // nobody may take a part for the whole
-	}
-	return nil
+	return v.Download(download.Name, download.ContentType, func(to io.Writer) error { return download.Write(v.Context(), to) })
 }

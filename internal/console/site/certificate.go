@@ -17,50 +17,50 @@ import (
 // as files and as text, each bounded again where they are read.
 const maxCertificateForm = 256 << 10
 
-// certificatesShown are the certificates as the page shows them.
-type certificatesShown struct {
-	Site    *certificateShown
-	Console certificateShown
+// certificateCards are the certificates as the page shows them.
+type certificateCards struct {
+	Site    *certificateCard
+	Console certificateCard
 	Version int64
 }
 
-// certificateShown is one of them.
-type certificateShown struct {
+// certificateCard is one certificate.
+type certificateCard struct {
 	api.Certificate
 
-	Shown       []string // the first of its names
-	More        int      // how many there are besides
-	Chained     int64    // certificates in its chain
-	From, Until string   // in the site's zone
-	Left        string   // of its time
-	State       string   // good, warning or critical
+	FirstNames  []string
+	More        int    // names besides those
+	Chained     int64  // certificates in its chain
+	From, Until string // in the site's zone
+	Left        string // of its time
+	State       string // good, warning or critical
 }
 
-func (p site) certificates(v *page.Visit) (certificatesShown, error) {
+func (p site) certificates(v *page.Visit) (certificateCards, error) {
 	saved, err := p.backend.Certificates.Certificates(v.Context())
 	if err != nil {
-		return certificatesShown{}, err
+		return certificateCards{}, err
 	}
-	shown := certificatesShown{Console: newCertificateShown(saved.Console, v.Zone, v.Now()), Version: saved.Version}
+	cards := certificateCards{Console: newCertificateCard(saved.Console, v.Zone, v.Now()), Version: saved.Version}
 	if saved.Site != nil {
-		shown.Site = new(newCertificateShown(*saved.Site, v.Zone, v.Now()))
+		cards.Site = new(newCertificateCard(*saved.Site, v.Zone, v.Now()))
 	}
-	return shown, nil
+	return cards, nil
 }
 
-func newCertificateShown(c api.Certificate, zone *time.Location, now time.Time) certificateShown {
+func newCertificateCard(c api.Certificate, zone *time.Location, now time.Time) certificateCard {
 	const soon, most = 30 * 24 * time.Hour, 12
-	shown := certificateShown{Certificate: c, Shown: c.Names[:min(len(c.Names), most)], More: max(len(c.Names)-most, 0), Chained: int64(c.Chain), From: page.Clock(zone, c.NotBefore), Until: page.Clock(zone, c.NotAfter), State: "good"}
+	card := certificateCard{Certificate: c, FirstNames: c.Names[:min(len(c.Names), most)], More: max(len(c.Names)-most, 0), Chained: int64(c.Chain), From: page.Clock(zone, c.NotBefore), Until: page.Clock(zone, c.NotAfter), State: "good"}
 	left := c.NotAfter.Sub(now)
 	switch {
 	case left < 0:
-		shown.State, shown.Left = "critical", "expired"
+		card.State, card.Left = "critical", "expired"
 	case left < soon:
-		shown.State, shown.Left = "warning", pair.LastingText(left)+" left"
+		card.State, card.Left = "warning", pair.LastingText(left)+" left"
 	default:
-		shown.Left = pair.LastingText(left) + " left"
+		card.Left = pair.LastingText(left) + " left"
 	}
-	return shown
+	return card
 }
 
 func certificateForm(version int64) *page.Form {

@@ -29,7 +29,7 @@ type protectionPage struct {
 	Form   *page.Form
 	Offer  *api.DataSpec // the directory of the public site, while it is not protected
 	Tested []api.Check   // by the Test button
-	Fit    bool          // nothing that was tested is in the way
+	Fit    bool          // every check passed
 }
 
 // protectedPart is one piece of protected data as the page shows it.
@@ -42,14 +42,14 @@ type protectedPart struct {
 }
 
 func newProtectedPart(v *page.Visit, part api.ProtectedPart) protectedPart {
-	shown := protectedPart{ProtectedPart: part, Label: part.Name, KindLabel: "Directory"}
+	row := protectedPart{ProtectedPart: part, Label: part.Name, KindLabel: "Directory"}
 	if part.Name == pair.SiteDatabaseName {
-		shown.Label, shown.KindLabel, shown.Fixed = "Site database", "Database of Baton", true
+		row.Label, row.KindLabel, row.Fixed = "Site database", "Database of Baton", true
 	}
 	if part.SyncedAt != nil {
-		shown.SyncedAt = page.Clock(v.Zone, *part.SyncedAt)
+		row.SyncedAt = page.Clock(v.Zone, *part.SyncedAt)
 	}
-	return shown
+	return row
 }
 
 func (p protection) page() page.Of[protectionPage] {
@@ -91,7 +91,7 @@ func (p protection) testData(v *page.Visit, f *page.Form, wanted api.DataSpec) e
 	})
 }
 
-// askUnprotect asks before data is protected no longer.
+// askUnprotect asks before the protection of data ends.
 func (p protection) askUnprotect(v *page.Visit) error {
 	data, err := p.backend.Data.Data(v.Context())
 	if err != nil {

@@ -28,14 +28,14 @@ func (p site) routes() []page.Route {
 
 // sitePage is the Site page: its forms and what stands beside them.
 type sitePage struct {
-	Site        *page.Form
-	Zone        *page.Form
-	Zones       []string
-	Now         string // in the site's zone
-	Address     string // of the site, to look at it; empty: unknown
-	Certificate *page.Form
-	Known       certificatesShown
-	Front       api.Front
+	Site         *page.Form
+	Zone         *page.Form
+	Zones        []string
+	Now          string // in the site's zone
+	Address      string // of the site; empty: unknown
+	Certificate  *page.Form
+	Certificates certificateCards
+	Front        api.Front
 }
 
 func (p site) page() page.Of[sitePage] {
@@ -57,11 +57,11 @@ func (p site) read(v *page.Visit) (sitePage, error) {
 	}
 	return sitePage{
 		Site: siteForm(saved), Zone: zoneForm(settings), Zones: commonZones(), Certificate: certificateForm(certificates.Version),
-		Now: page.Clock(v.Zone, v.Now()), Known: certificates, Front: saved.Front, Address: siteAddress(v.Status, saved.HostName),
+		Now: page.Clock(v.Zone, v.Now()), Certificates: certificates, Front: saved.Front, Address: siteAddress(v.Status, saved.HostName),
 	}, nil
 }
 
-// siteAddress is where the site can be looked at: under its name, or at a shared IP.
+// siteAddress is where the site answers: under its name, or at a shared IP.
 func siteAddress(status pair.Status, hostName string) string {
 	host := hostName
 	for _, ip := range status.SharedIPs {
