@@ -33,7 +33,7 @@ func TestEveryRouteEnforcesItsRole(t *testing.T) {
 			t.Errorf("%s declares no role", pattern(route))
 		}
 		b := looking
-		if route.Method != http.MethodGet { // which may change who is who
+		if route.Method != http.MethodGet { // which may change accounts and sessions
 			b = consoletest.Open(t)
 		}
 		checkRoles(t, b, route)

@@ -61,7 +61,7 @@ func secretOf(t *testing.T, address string) string {
 	return key.Query().Get("secret")
 }
 
-// codeOf is the one-time code of now.
+// codeOf is the present one-time code.
 func codeOf(t *testing.T, secret string) string {
 	t.Helper()
 	code, err := totp.GenerateCode(secret, time.Now())
@@ -71,7 +71,7 @@ func codeOf(t *testing.T, secret string) string {
 	return code
 }
 
-// recoveryCodes are those that a page shows.
+// recoveryCodes are the recovery codes that a page shows.
 func recoveryCodes(t *testing.T, p consoletest.Page) []string {
 	t.Helper()
 	_, after, _ := strings.Cut(p.Body, `id="recovery">`)
@@ -198,7 +198,7 @@ func TestAccountsAreKept(t *testing.T) {
 	b.Post(page.Root+"/users/new", "name", "zoe", "display_name", "Zoë", "mail", "zoe@example.org", "role", "operator", "password", password, "again", password).Has(t, "zoe can sign in now.", "Zoë", "zoe@example.org")
 	b.Post(page.Root+"/users/new", "name", "zoe", "role", "viewer", "password", password, "again", password).Has(t, "There is already a user &#34;zoe&#34;")
 
-	// Two administrators edit at the same time: the second is told.
+	// Two administrators edit at the same time: the second reads of it.
 	first, second := b.Get(page.Root+"/users/edit/zoe"), b.Get(page.Root+"/users/edit/zoe")
 	b.Post(page.Root+"/users/edit/zoe", "display_name", "Zoe Z.", "mail", "zoe@example.org", "role", "viewer", "version", first.Value(t, "version")).Has(t, "Zoe Z.")
 	p = b.Post(page.Root+"/users/edit/zoe", "display_name", "Zed", "mail", "zed@example.org", "role", "operator", "version", second.Value(t, "version"))

@@ -76,8 +76,8 @@ func TestRelationshipIsEstablishedAfterNamingBoth(t *testing.T) {
 	p.Has(t, "The relationship with beta is established.", "This host&#39;s status", "Peer host&#39;s status", "Status history", "Sync Now", "Become Backup", "Break Relationship")
 }
 
-// An administrator who protects nothing is told so before the relationship, and the
-// public site is protected with one click.
+// While nothing is protected, the page says so before the relationship, and one click
+// protects the public site.
 func TestThePublicSiteIsProtectedWithTheRelationship(t *testing.T) {
 	t.Parallel()
 	b := administer(t)
@@ -349,8 +349,8 @@ func TestSecondWhoSavesIsTold(t *testing.T) {
 	b.Post(atFailover+"/settings", configured(b, "primary_timeout", "7")...).Has(t, "The changes are saved.")
 }
 
-// In two tabs, only a field that both have changed is asked about; what was not touched
-// takes the new value.
+// Of two tabs, the second has to confirm only a field that both have changed; a field that
+// was not touched takes the new value.
 func TestTwoTabsChangeDifferentFields(t *testing.T) {
 	t.Parallel()
 	b := paired(t, pair.Primary)
@@ -373,7 +373,7 @@ func TestTwoTabsChangeDifferentFields(t *testing.T) {
 }
 
 // The boxes are this appliance's own: they can be saved while the settings of the
-// pair cannot, and only who changed one saves it.
+// pair cannot, and a form that did not change a box does not save it.
 func TestBoxesOfTheApplianceAreSavedByWhoChangedThem(t *testing.T) {
 	t.Parallel()
 	const box, was = "ip-198.51.100.10/24", "was-ip-198.51.100.10/24"
@@ -403,7 +403,7 @@ func TestBoxesOfTheApplianceAreSavedByWhoChangedThem(t *testing.T) {
 	}
 }
 
-// Who holds the address takes the site off with it, so that is said before.
+// Where the address is held, the site goes off with it: the page says that first.
 func TestTakingTheSharedIPOffIsAskedTwice(t *testing.T) {
 	t.Parallel()
 	const box, was, off = "ip-198.51.100.10/24", "was-ip-198.51.100.10/24", "off-ip-198.51.100.10/24"
@@ -428,7 +428,7 @@ func TestTakingTheSharedIPOffIsAskedTwice(t *testing.T) {
 		t.Fatal("saved without a second look")
 	}
 	p = saves(box, "true", off, "true", "primary_timeout", "soon")
-	p.Lacks(t, off) // checked again: the next time it is said again
+	p.Lacks(t, off) // the box is checked again, so the page says it again next time
 	p = saves(off, "true", "primary_timeout", "soon")
 	p.Has(t, `name="`+off+`" value="true"`)
 	saves(off, "true").Has(t, "The changes are saved.")

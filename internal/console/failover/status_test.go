@@ -36,8 +36,8 @@ func TestStatusTellsWhatIsNotKnown(t *testing.T) {
 	consoletest.Open(t).SignIn(pair.Viewer).Get(page.Root+"/status").Has(t, "This appliance has no backup", "Nothing needs attention.")
 }
 
-// A former backup, as an appliance that is not set up yet, is open to nobody who
-// does not know its own address.
+// A former backup, and an appliance that is not set up yet, serve only clients that use
+// their own address.
 func TestNoSharedIPIsNotSaidToServe(t *testing.T) {
 	t.Parallel()
 	b := consoletest.Open(t).SignIn(pair.Viewer)

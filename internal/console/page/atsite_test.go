@@ -14,7 +14,7 @@ import (
 	"baton/internal/pair"
 )
 
-// askAtSite asks in the console's place at the site's host name.
+// askAtSite asks for the console at the site's host name.
 func askAtSite(t *testing.T, appliance *admintest.Appliance, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -123,7 +123,7 @@ func TestProgramsAreRefusedAtTheSitesHostNameInTheirOwnWay(t *testing.T) {
 	}
 }
 
-// Whom the console would not answer does not learn where it is either.
+// A client that the console would not answer does not get its addresses either.
 func TestWhereTheConsoleIsIsToldToThoseItAnswers(t *testing.T) {
 	t.Parallel()
 	a := pairedAt(t, ":443")

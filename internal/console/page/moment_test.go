@@ -41,8 +41,7 @@ func TestAnOpenPageIsToldWhenTheRoleChanges(t *testing.T) {
 	await("event: changed")
 }
 
-// A backup learns the epoch of its primary shortly after pairing: nobody has served
-// anew.
+// A backup gets the epoch of its primary shortly after pairing: nobody has served anew.
 func TestWhatMovedIsToldAsItWas(t *testing.T) {
 	t.Parallel()
 	b := consoletest.Open(t).SignIn(pair.Viewer)

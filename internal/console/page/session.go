@@ -76,7 +76,7 @@ func (s *Server) session(ctx context.Context) (api.SignedIn, bool) {
 	return session, ok
 }
 
-// visitor returns who is signed in, with the role of now.
+// visitor returns who is signed in, with their present role.
 func (s *Server) visitor(r *http.Request) api.Caller {
 	session, ok := s.session(r.Context())
 	if !ok || session.CodeNeeded {

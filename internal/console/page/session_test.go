@@ -119,7 +119,7 @@ func TestASessionEndsWithWhatItStoodFor(t *testing.T) {
 	}
 }
 
-// The browser keeps the cookie back when a link on another site leads here.
+// The browser does not send the cookie when a link on another site leads here.
 func TestALinkInWebmailAsksOnceMore(t *testing.T) {
 	t.Parallel()
 	b := consoletest.Open(t)

@@ -13,7 +13,7 @@ import (
 	"baton/internal/pair"
 )
 
-// upload sends a backup to be looked into, the fields in the order of the page.
+// upload sends a backup to be inspected, the fields in the order of the page.
 func upload(b *consoletest.Browser, password string, file []byte) consoletest.Page {
 	b.T.Helper()
 	var body bytes.Buffer
