@@ -15,7 +15,7 @@ import (
 //
 // It has more than 8 methods since the loop is asked, told and watched through it alone.
 type Agent interface {
-	Look() agent.Seen
+	Decision() agent.Decision
 	Changed() <-chan struct{}
 	Conditions() []pair.Condition
 	Refresh()
@@ -42,7 +42,7 @@ type Link interface {
 
 // Pairing begins and ends the relationship with a peer; *peer.Pairing does.
 type Pairing interface {
-	Look(ctx context.Context, address string, request peer.PairRequest) (peer.Found, error)
+	Inspect(ctx context.Context, address string, request peer.PairRequest) (peer.Inspection, error)
 	Pair(ctx context.Context, address string, request peer.PairRequest) (peer.Pinned, error)
 	Unpair(ctx context.Context) error
 }

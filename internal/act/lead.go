@@ -22,7 +22,7 @@ type Lead struct {
 // Check refuses, on a backup, what is kept by the primary, and while the primary is
 // handing over.
 func (l *Lead) Check() error {
-	state := l.Agent.Look().State
+	state := l.Agent.Decision().State
 	switch {
 	case state.Record.Role == pair.Primary && state.Switch.Step == failover.Stopped:
 		return pair.Refuse(pair.Refused, "a planned switch is under way, so nothing is saved here: try again in a moment")

@@ -46,7 +46,7 @@ func (n *Addresses) EnableSharedIP(ctx context.Context, address netip.Addr) erro
 	if err := n.Permitted(address); err != nil {
 		return err
 	}
-	role := n.Agent.Look().State.Record.Role
+	role := n.Agent.Decision().State.Record.Role
 	owner, free := "", false
 	if role != pair.Backup { // there its primary has the address, as it should
 		owner, free = n.usedElsewhere(ctx, address)

@@ -90,7 +90,7 @@ func (c *Certificates) SelfSignCertificate(ctx context.Context, version int64) (
 // Renew makes a new certificate of the site for the same names, before the old one ends,
 // if the old one was made here. Only the primary does.
 func (c *Certificates) Renew(ctx context.Context, now time.Time) error {
-	if shown, _, _ := c.Public.Site(); !shown.Due(now) || c.Agent.Look().State.Record.Role == pair.Backup {
+	if shown, _, _ := c.Public.Site(); !shown.Due(now) || c.Agent.Decision().State.Record.Role == pair.Backup {
 		return nil
 	}
 	var kept certificate.Stored

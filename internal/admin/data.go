@@ -229,7 +229,7 @@ func (d *Data) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
 // part tells how far a piece of data is on the backup.
 func (d *Data) part(data pair.Data, snapshot pair.Snapshot, measures []ledger.Measure) api.ProtectedPart {
 	part := api.ProtectedPart{Data: api.DataOf(data), State: api.DataWaiting}
-	if d.Agent.Look().State.Record.Role == pair.Standalone {
+	if d.Agent.Decision().State.Record.Role == pair.Standalone {
 		part.State = api.DataAlone
 	}
 	for _, m := range measures {

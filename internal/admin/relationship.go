@@ -34,7 +34,7 @@ func (r *Relationship) PreviewPair(ctx context.Context, request api.PairRequest)
 	if err := r.mayPair(&request); err != nil {
 		return api.PairPreview{}, err
 	}
-	found, err := r.Pairing.Look(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse})
+	found, err := r.Pairing.Inspect(ctx, request.Address, peer.PairRequest{Reverse: request.Reverse})
 	if err != nil {
 		return api.PairPreview{}, r.notPaired(err)
 	}
@@ -81,7 +81,7 @@ func (r *Relationship) mayPair(request *api.PairRequest) error {
 	if err := request.Check(); err != nil {
 		return err
 	}
-	if r.Agent.Look().State.Record.Role == pair.Backup {
+	if r.Agent.Decision().State.Record.Role == pair.Backup {
 		return pair.Refuse(pair.Refused, "this appliance is the backup of a relationship: break it first, or run this on the one that holds the data")
 	}
 	return nil
@@ -105,7 +105,7 @@ func (r *Relationship) Pair(ctx context.Context, request api.PairRequest) (pair.
 
 // Unpair implements api.Relationship.
 func (r *Relationship) Unpair(ctx context.Context, request api.UnpairRequest) error {
-	s := r.Agent.Look()
+	s := r.Agent.Decision()
 	if _, paired := r.Link.Paired(); !paired {
 		return act.Failure(peer.ErrNotPaired)
 	}

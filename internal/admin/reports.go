@@ -175,7 +175,7 @@ func (r *Reports) changes(ctx context.Context, s scope) ([]report.Change, error)
 // unheard returns since when this backup has not heard its primary; zero if it hears
 // it, or is no backup.
 func (r *Reports) unheard(now time.Time) time.Time {
-	s := r.Agent.Look().State
+	s := r.Agent.Decision().State
 	if s.Record.Role != pair.Backup || s.Phase != pair.Suspect && s.Phase != pair.Waiting {
 		return time.Time{}
 	}

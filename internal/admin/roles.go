@@ -22,7 +22,7 @@ type Roles struct {
 
 // ChangeRole implements api.Roles.
 func (r *Roles) ChangeRole(ctx context.Context, change api.RoleChange) (api.Task, error) {
-	s := r.Agent.Look().State
+	s := r.Agent.Decision().State
 	switch {
 	case s.Record.Role == pair.Standalone:
 		return api.Task{}, act.RefusedFor(failover.NotPaired)

@@ -34,7 +34,7 @@ type Settings struct {
 // its primary.
 func (s *Settings) Settings(ctx context.Context) (api.Saved[pair.Settings], error) {
 	saved, version, err := s.Store.Settings.Get(ctx)
-	if s.Agent.Look().State.Record.Role == pair.Backup {
+	if s.Agent.Decision().State.Record.Role == pair.Backup {
 		saved, version = s.InForce.Versioned()
 	}
 	return api.Saved[pair.Settings]{Values: saved, Version: version}, act.Failure(err)
@@ -43,7 +43,7 @@ func (s *Settings) Settings(ctx context.Context) (api.Saved[pair.Settings], erro
 // SaveSettings implements api.Settings. On the backup, the primary saves
 // them and tells them with the next exchange.
 func (s *Settings) SaveSettings(ctx context.Context, wanted api.Saved[pair.Settings]) (api.Saved[pair.Settings], error) {
-	if s.Agent.Look().State.Record.Role == pair.Backup {
+	if s.Agent.Decision().State.Record.Role == pair.Backup {
 		return s.saveAtPrimary(ctx, wanted)
 	}
 	version, err := s.save(ctx, wanted.Values, wanted.Version, act.By(ctx))
@@ -51,10 +51,10 @@ func (s *Settings) SaveSettings(ctx context.Context, wanted api.Saved[pair.Setti
 		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
 	sum := wanted.Values.Sum()
-	err = s.Overview.Acknowledged(ctx, "the settings are saved", func(seen agent.Seen) bool {
+	err = s.Overview.Acknowledged(ctx, "the settings are saved", func(decision agent.Decision) bool {
 		now := s.InForce.Get().Sum()
-		kept := seen.State.Record.Role != pair.Backup || now == sum // the role may have changed meanwhile
-		return kept && seen.Config.SettingsSum == now
+		kept := decision.State.Record.Role != pair.Backup || now == sum // the role may have changed meanwhile
+		return kept && decision.Config.SettingsSum == now
 	})
 	return api.Saved[pair.Settings]{Values: wanted.Values, Version: version}, err
 }
@@ -82,7 +82,7 @@ func (s *Settings) saveAtPrimary(ctx context.Context, wanted api.Saved[pair.Sett
 
 // Asked saves, on the primary, what an administrator changed on the backup.
 func (s *Settings) Asked(ctx context.Context, q wire.Settings) (wire.Plain, error) {
-	if s.Agent.Look().State.Record.Role != pair.Primary {
+	if s.Agent.Decision().State.Record.Role != pair.Primary {
 		return wire.Plain{}, &peer.RemoteError{Code: "refused", Text: "That appliance is not the primary now; try again in a moment."}
 	}
 	before, version, err := s.Store.Settings.Get(ctx)
@@ -107,7 +107,7 @@ func (s *Settings) save(ctx context.Context, wanted pair.Settings, version int64
 		if newest, err = s.Store.Settings.Save(ctx, wanted, version, by); err != nil {
 			return err
 		}
-		s.InForce.Set(wanted, newest, s.Agent.Look().State.Record.Role)
+		s.InForce.Set(wanted, newest, s.Agent.Decision().State.Record.Role)
 		s.Agent.Configure(ctx, s.Enforce)
 		return nil
 	})

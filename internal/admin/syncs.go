@@ -23,7 +23,7 @@ type Syncs struct {
 
 // StartSync implements api.Syncs. On the primary, the backup is asked.
 func (s *Syncs) StartSync(ctx context.Context, request api.SyncRequest) (api.Task, error) {
-	switch s.Agent.Look().State.Record.Role {
+	switch s.Agent.Decision().State.Record.Role {
 	case pair.Standalone:
 		return api.Task{}, act.Failure(peer.ErrNotPaired)
 	case pair.Primary:
@@ -49,7 +49,7 @@ func (s *Syncs) CancelSync(ctx context.Context) error {
 // cancel ends the running data sync, which is the backup's, also at the word
 // of its primary.
 func (s *Syncs) cancel(ctx context.Context) error {
-	if s.Agent.Look().State.Record.Role == pair.Primary {
+	if s.Agent.Decision().State.Record.Role == pair.Primary {
 		return act.Failure(peer.Ask(ctx, s.Link.Bulk(), wire.PathCancel, wire.Plain{}))
 	}
 	return act.Failure(s.CancelAsked())
@@ -70,8 +70,8 @@ func (s *Syncs) Task(_ context.Context, id string) (api.Task, error) {
 		return task, err
 	}
 	if task.Kind == "role" {
-		seen := s.Agent.Look()
-		task.Awaits = seen.Config.SwitchProgress(seen.State)
+		decision := s.Agent.Decision()
+		task.Awaits = decision.Config.SwitchProgress(decision.State)
 	}
 	if now := s.Overview.SyncStatus(time.Now()); now.State == pair.SyncRunning {
 		task.Progress = &api.Progress{

@@ -37,12 +37,12 @@ func (u *Upkeep) StartMaintenance(ctx context.Context, lasting time.Duration) er
 		return act.Failure(err)
 	}
 	u.Audit.Note(ctx, "started maintenance")
-	return u.Overview.Acknowledged(ctx, "maintenance is on", func(seen agent.Seen) bool { return seen.State.Record.Maintenance })
+	return u.Overview.Acknowledged(ctx, "maintenance is on", func(decision agent.Decision) bool { return decision.State.Record.Maintenance })
 }
 
 // EndMaintenance implements api.Upkeep, wherever maintenance was turned on.
 func (u *Upkeep) EndMaintenance(ctx context.Context) error {
-	known := status.MaintenanceStatus(u.Agent.Look().State)
+	known := status.MaintenanceStatus(u.Agent.Decision().State)
 	if err := u.Agent.Do(ctx, failover.SetMaintenance{}); err != nil {
 		return act.Failure(err)
 	}
@@ -50,7 +50,7 @@ func (u *Upkeep) EndMaintenance(ctx context.Context) error {
 		return err
 	}
 	u.Audit.Note(ctx, "ended maintenance")
-	return u.Overview.Acknowledged(ctx, "maintenance is off", func(seen agent.Seen) bool { return !seen.State.Record.Maintenance })
+	return u.Overview.Acknowledged(ctx, "maintenance is off", func(decision agent.Decision) bool { return !decision.State.Record.Maintenance })
 }
 
 // endAtPeer asks also a peer that is not known to have turned maintenance on: what
@@ -76,7 +76,7 @@ func (u *Upkeep) endAtPeer(ctx context.Context, known pair.MaintenanceStatus) er
 
 // EndMaintenanceAsked ends, at the word of the peer, what was turned on here.
 func (u *Upkeep) EndMaintenanceAsked(ctx context.Context, q wire.By) (wire.Plain, error) {
-	was := u.Agent.Look().State.Record.Maintenance
+	was := u.Agent.Decision().State.Record.Maintenance
 	if err := u.Agent.Do(ctx, failover.SetMaintenance{}); err != nil {
 		return wire.Plain{}, act.Remote(err)
 	}
@@ -110,7 +110,7 @@ func (u *Upkeep) AddNote(ctx context.Context, note api.NewNote) error {
 
 // EndOverdue ends a maintenance whose time is over.
 func (u *Upkeep) EndOverdue(ctx context.Context) {
-	record := u.Agent.Look().State.Record
+	record := u.Agent.Decision().State.Record
 	if record.Maintenance && record.MaintenanceUntil > 0 && time.Now().Unix() >= record.MaintenanceUntil {
 		if err := u.Agent.Do(ctx, failover.SetMaintenance{}); err != nil {
 			u.Log.Warn("maintenance not ended", slog.String("error", err.Error()))

@@ -42,7 +42,7 @@ type Agent struct {
 	Options
 	inbox   inbox
 	changed *broadcast
-	seen    atomic.Pointer[Seen]
+	newest  atomic.Pointer[Decision]
 	syncs   *syncs
 	board   *board
 	beside  beside
@@ -61,8 +61,8 @@ type Agent struct {
 	failures map[string]error // why effects failed when last tried, by the id of their condition
 }
 
-// Seen is a consistent look at the decision.
-type Seen struct {
+// Decision is what was decided and by which settings, at one instant.
+type Decision struct {
 	Config failover.Config
 	State  failover.State
 	At     time.Time
@@ -233,16 +233,16 @@ func (a *Agent) turn(ctx context.Context, event failover.Event) {
 
 // publish lets everybody else see where the decision stands.
 func (a *Agent) publish() {
-	old := a.seen.Load()
-	seen := &Seen{Config: a.config, State: a.state, At: a.Wall()}
-	a.seen.Store(seen)
-	a.follow(old, seen)
+	old := a.newest.Load()
+	decision := &Decision{Config: a.config, State: a.state, At: a.Wall()}
+	a.newest.Store(decision)
+	a.follow(old, decision)
 	var found []pair.Condition
 	if a.Found != nil {
 		found = a.Found()
 	}
 	raised := a.board.update(append(a.withCauses(a.config.Conditions(a.state)), found...))
-	if old == nil || raised || old.State.Place() != seen.State.Place() || old.State.Record.Maintenance != seen.State.Record.Maintenance || old.State.Held != seen.State.Held || old.Config.MaySync(old.State) != seen.Config.MaySync(seen.State) || old.Config != seen.Config {
+	if old == nil || raised || old.State.Place() != decision.State.Place() || old.State.Record.Maintenance != decision.State.Record.Maintenance || old.State.Held != decision.State.Held || old.Config.MaySync(old.State) != decision.Config.MaySync(decision.State) || old.Config != decision.Config {
 		a.changed.send()
 	}
 }
@@ -268,8 +268,8 @@ func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 }
 
 // follow keeps what hangs on the state, not on a single action, in line with it.
-func (a *Agent) follow(old, seen *Seen) {
-	s := seen.State
+func (a *Agent) follow(old, decision *Decision) {
+	s := decision.State
 	if s.Switch.Step != failover.AskingHold {
 		endCall(&a.asking)
 	}
@@ -290,8 +290,8 @@ func (a *Agent) follow(old, seen *Seen) {
 	}
 }
 
-// Look returns where the decision stands.
-func (a *Agent) Look() Seen { return *a.seen.Load() }
+// Decision returns the newest decision.
+func (a *Agent) Decision() Decision { return *a.newest.Load() }
 
 // Conditions returns what an administrator should know now.
 func (a *Agent) Conditions() []pair.Condition { return a.board.list() }

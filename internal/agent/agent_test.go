@@ -21,8 +21,8 @@ func TestBackupTakesOverWhenThePrimaryLosesItsPower(t *testing.T) {
 		time.Sleep(timeout + 20*time.Millisecond)
 		room.expect(beta, pair.Primary, pair.Claiming, pair.Alone)
 		room.expectOwner(beta)
-		if seen := room.side[beta].agent.Look().State.Record.Epoch; seen.Counter != 2 || seen.Holder != beta {
-			t.Errorf("beta serves in epoch %s", seen)
+		if epoch := room.side[beta].agent.Decision().State.Record.Epoch; epoch.Counter != 2 || epoch.Holder != beta {
+			t.Errorf("beta serves in epoch %s", epoch)
 		}
 	})
 }
@@ -37,7 +37,7 @@ func TestNoTakeoverWithADiskThatHasJustGone(t *testing.T) {
 		room.powerOffAlpha()
 		time.Sleep(3 * timeout)
 		room.expect(beta, pair.Backup, pair.Suspect)
-		if why := room.side[beta].agent.Look().State.Blocked; why != failover.DataIsTorn {
+		if why := room.side[beta].agent.Decision().State.Blocked; why != failover.DataIsTorn {
 			t.Errorf("beta waits because: %s", why)
 		}
 		room.side[beta].data.tear(false)
@@ -199,7 +199,7 @@ func TestTornDataIsKnownBeforeTheEpochIsRaised(t *testing.T) {
 		room.powerOffAlpha()
 		time.Sleep(3 * timeout)
 		room.expect(beta, pair.Backup, pair.Suspect)
-		if epoch := b.agent.Look().State.Record.Epoch; epoch.Holder != alpha {
+		if epoch := b.agent.Decision().State.Record.Epoch; epoch.Holder != alpha {
 			t.Errorf("the epoch was raised to %s", epoch)
 		}
 		b.data.tear(false)
@@ -250,7 +250,7 @@ func TestASyncFromAPrimaryThatWasSetBackSaysSo(t *testing.T) {
 		room.every = 10 * time.Minute // a data sync of the schedule would bring the number back
 		room.pairUp()
 		b := room.side[beta].agent
-		b.Tell(t.Context(), failover.DataChanged{Snapshot: pair.Snapshot{Number: 1000, Epoch: b.Look().State.Record.Epoch}})
+		b.Tell(t.Context(), failover.DataChanged{Snapshot: pair.Snapshot{Number: 1000, Epoch: b.Decision().State.Record.Epoch}})
 		time.Sleep(timeout)
 		if err := b.SyncNow(t.Context(), false); !errors.Is(err, failover.PrimarySetBack) {
 			t.Errorf("told: %v", err)

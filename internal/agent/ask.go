@@ -28,7 +28,7 @@ func refusal(reason failover.Reason, cause string) error {
 // Do gives an administrator's command to the decision and waits for its end.
 // The error wraps a failover.Reason, or is that of ctx: the command goes on all the same.
 func (a *Agent) Do(ctx context.Context, command failover.Event) error {
-	if _, takes := command.(failover.BecomePrimary); takes && a.Look().State.Record.Role == pair.Backup {
+	if _, takes := command.(failover.BecomePrimary); takes && a.Decision().State.Record.Role == pair.Backup {
 		a.syncs.tellTorn(ctx)
 	}
 	return a.inbox.wait(ctx, message{event: command, reply: make(chan error, 1)})
@@ -88,8 +88,8 @@ func (a *Agent) TakeAsked(ctx context.Context, final, automatic bool) error {
 
 // HandOver asks the peer to become primary, and waits until it is.
 func (a *Agent) HandOver(ctx context.Context, final bool) error {
-	seen := a.Look()
-	if seen.State.Record.Role != pair.Primary {
+	decision := a.Decision()
+	if decision.State.Record.Role != pair.Primary {
 		return refusal(failover.NotServing, "")
 	}
 	return a.Peer.Take(ctx, final, false)

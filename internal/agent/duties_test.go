@@ -142,7 +142,7 @@ func TestAStartThatWaitsIsInterrupted(t *testing.T) {
 		room.cutOff(beta)
 		time.Sleep(timeout)
 		room.expect(beta, pair.Primary, pair.Isolated)
-		if room.side[beta].agent.Look().State.Stopping {
+		if room.side[beta].agent.Decision().State.Stopping {
 			t.Error("the services wait for a start that nobody wants any more")
 		}
 		room.expectDuties(beta, pair.Rest, pair.Rest)
@@ -217,7 +217,7 @@ func TestServicesThatHangHoldNobodyUp(t *testing.T) {
 		room.cut(false)
 		time.Sleep(timeout)
 		for _, id := range []pair.ApplianceID{alpha, beta} {
-			if s := room.side[id].agent.Look().State; !s.PeerHeard.Set || s.Now.Sub(s.PeerHeard.At) > timeout {
+			if s := room.side[id].agent.Decision().State; !s.PeerHeard.Set || s.Now.Sub(s.PeerHeard.At) > timeout {
 				t.Errorf("%s has not heard its peer", id)
 			}
 		}

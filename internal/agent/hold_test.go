@@ -97,8 +97,8 @@ func TestTheBackupWaitsAsLongAsItIsTold(t *testing.T) {
 		ended := room.begin()
 		time.Sleep(5 * time.Second)
 		for _, id := range []pair.ApplianceID{alpha, beta} {
-			seen := room.side[id].agent.Look()
-			if text := seen.Config.SwitchProgress(seen.State); !strings.HasPrefix(text, "Requests wait until the services have stopped, for 15s") {
+			decision := room.side[id].agent.Decision()
+			if text := decision.Config.SwitchProgress(decision.State); !strings.HasPrefix(text, "Requests wait until the services have stopped, for 15s") {
 				t.Errorf("%s says %q", id, text)
 			}
 		}

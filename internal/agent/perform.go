@@ -151,7 +151,7 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 	case failover.AskCommit:
 		a.account.left()
 		a.beside.attempt(ctx, action.Wait, func(ctx context.Context) (failover.Event, error) {
-			err := a.Peer.Commit(ctx, action.Next, a.Look().State.Record.Snapshot, action.Final)
+			err := a.Peer.Commit(ctx, action.Next, a.Decision().State.Record.Snapshot, action.Final)
 			a.note("ask the primary to hand over", err)
 			return failover.CommitAnswered{OK: err == nil}, err
 		})

@@ -147,7 +147,7 @@ func (r *room) connected() bool {
 
 func (r *room) expect(id pair.ApplianceID, role pair.Role, phases ...pair.Phase) {
 	r.t.Helper()
-	s := r.side[id].agent.Look().State
+	s := r.side[id].agent.Decision().State
 	if s.Record.Role != role || !slices.Contains(phases, s.Phase) {
 		r.t.Errorf("%s is %s, want %s %v", id, s.Place(), role, phases)
 	}

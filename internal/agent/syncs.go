@@ -117,7 +117,7 @@ func (s *syncs) untilNext() time.Duration {
 func (s *syncs) Next() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.epoch.IsZero() || !s.agent.Look().Config.BackupOperations {
+	if s.epoch.IsZero() || !s.agent.Decision().Config.BackupOperations {
 		return time.Time{}
 	}
 	if !s.retry.IsZero() { // the newest one failed
@@ -222,13 +222,13 @@ func (s *syncs) report(pulled Pulled, pull Pull, began time.Time, err error) {
 // overtaken reports whether there is nothing to pull any more, since this
 // appliance is on its way to be the primary: what that ends has not failed.
 func (s *syncs) overtaken() bool {
-	seen := s.agent.Look()
-	return !seen.Config.MaySync(seen.State)
+	decision := s.agent.Decision()
+	return !decision.Config.MaySync(decision.State)
 }
 
 // tellTorn has the decision know whether a snapshot is half in place.
 func (s *syncs) tellTorn(ctx context.Context) {
-	if torn := s.agent.Data.Torn(); torn != s.agent.Look().State.Torn {
+	if torn := s.agent.Data.Torn(); torn != s.agent.Decision().State.Torn {
 		s.agent.Tell(ctx, failover.DataTorn{Torn: torn})
 	}
 }
@@ -236,7 +236,7 @@ func (s *syncs) tellTorn(ctx context.Context) {
 // lookAtData is tellTorn while the primary does not answer: that a disk has gone must be
 // known before an epoch is raised. A disk that hangs delays nobody.
 func (s *syncs) lookAtData(ctx context.Context) {
-	if s.agent.Look().State.Record.Role != pair.Backup || !s.looking.CompareAndSwap(false, true) {
+	if s.agent.Decision().State.Record.Role != pair.Backup || !s.looking.CompareAndSwap(false, true) {
 		return
 	}
 	s.agent.beside.Go(func() {
@@ -257,7 +257,7 @@ func (a *Agent) DataOffered(ctx context.Context, offer pair.Snapshot) error {
 // DataMended says that a snapshot that was half in place was looked at again outside of a
 // sync; newest is the snapshot that is whole now.
 func (a *Agent) DataMended(ctx context.Context, newest pair.Snapshot) {
-	if newest.Compare(a.Look().State.Record.Snapshot) > 0 {
+	if newest.Compare(a.Decision().State.Record.Snapshot) > 0 {
 		a.Tell(ctx, failover.DataChanged{Snapshot: newest, Taken: a.takenAt(newest)})
 	}
 	a.syncs.tellTorn(ctx)
@@ -276,18 +276,18 @@ func (s *syncs) soon(ctx context.Context, pull Pull) error {
 	defer cancel()
 	for {
 		changed := s.agent.Changed()
-		seen := s.agent.Look()
-		if seen.State.Record.Role == pair.Backup && seen.State.Peer.SetBack {
+		decision := s.agent.Decision()
+		if decision.State.Record.Role == pair.Backup && decision.State.Peer.SetBack {
 			return refusal(failover.PrimarySetBack, "")
 		}
 		var reason error = ErrNotNow
-		if seen.Config.MaySync(seen.State) {
-			pull.Epoch = seen.State.Record.Epoch
+		if decision.Config.MaySync(decision.State) {
+			pull.Epoch = decision.State.Record.Epoch
 			reason = s.once(ctx, pull)
 			if !errors.Is(reason, ErrWithheld) {
 				return reason
 			}
-		} else if seen.State.Record.Role != pair.Backup {
+		} else if decision.State.Record.Role != pair.Backup {
 			return ErrNotNow
 		}
 		select {

@@ -28,7 +28,7 @@ func (a *Appliance) bundleFiles(acts *acts) []support.File {
 		{Name: "configuration.json", About: "the configuration file as this daemon read it", Read: func(context.Context) (string, error) { return support.JSONText(a.config, nil) }},
 		{Name: "data.json", About: "the list of protected data, without the data", Read: support.JSON(acts.data.Data)},
 		{Name: "decision.txt", About: "what the decision knows", Read: func(context.Context) (string, error) {
-			seen := a.agent.Look()
+			seen := a.agent.Decision()
 			return fmt.Sprintf("now    %d\nconfig %+v\nstate  %+v\n", agent.BootClock(), seen.Config, seen.State), nil
 		}},
 		{Name: "history.jsonl", About: fmt.Sprintf("the newest %d events of both appliances", bundleEvents), Read: a.historyLines},

@@ -59,14 +59,14 @@ func (d *data) Torn() bool {
 // mend looks whether the data of a backup is whole, and tries again to make it so if a
 // snapshot is half in place.
 func (a *Appliance) mend(ctx context.Context) {
-	if a.agent.Look().State.Record.Role != pair.Backup {
+	if a.agent.Decision().State.Record.Role != pair.Backup {
 		return
 	}
 	a.engine.CheckMounts()
 	if err := a.engine.Mend(ctx); err != nil {
 		a.log.Warn("data not made whole", slog.String("error", err.Error()))
 	}
-	if a.engine.Torn() != nil || a.agent.Look().State.Torn {
+	if a.engine.Torn() != nil || a.agent.Decision().State.Torn {
 		a.agent.DataMended(ctx, a.startSnapshot())
 	}
 }

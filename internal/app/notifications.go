@@ -26,7 +26,7 @@ func (a *Appliance) newNotifier() *notify.Notifier {
 func (a *Appliance) situation(ctx context.Context) notify.Situation {
 	var site pair.Site
 	_, _ = a.site.Documents.Read(ctx, store.SiteDocument, &site) // a site without a name is one, too
-	role := a.agent.Look().State.Record.Role
+	role := a.agent.Decision().State.Record.Role
 	s := notify.Situation{
 		Self: a.identity.ID(), Name: a.config.Name, Site: site.Name, Role: role,
 		Zone: a.settings.Get().Location(), Console: place(a.config).console(site.HostName),

@@ -45,7 +45,7 @@ func (a *Appliance) paired(pinned peer.Pinned, asBackup bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	a.agent.Configure(ctx, func(c *failover.Config) { a.enforce(c); c.PairID = pinned.PairID })
-	if a.agent.Look().State.Record.Role == role {
+	if a.agent.Decision().State.Record.Role == role {
 		return nil // repeated, after a cut
 	}
 	return a.agent.Do(ctx, failover.BecomePaired{Role: role})
@@ -57,7 +57,7 @@ func (a *Appliance) unpaired(former peer.Pinned) {
 	a.overview.Names.Note(map[pair.ApplianceID]string{former.ID: former.Name})
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if a.agent.Look().State.Record.Role == pair.Backup {
+	if a.agent.Decision().State.Record.Role == pair.Backup {
 		if err := a.local.Save(ctx, func(s *local.State) { s.SharedIPs = []string{} }); err != nil {
 			a.log.Error("shared ips not disabled", slog.String("error", err.Error()))
 		}

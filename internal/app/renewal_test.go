@@ -126,7 +126,7 @@ func TestABackupDoesNotRenew(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.Close() })
-	if a.agent.Look().State.Record.Role != pair.Backup {
+	if a.agent.Decision().State.Record.Role != pair.Backup {
 		t.Fatal("not a backup: the test proves nothing")
 	}
 	if err := a.acts.certificates.Renew(t.Context(), days(720)); err != nil {

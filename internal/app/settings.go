@@ -43,7 +43,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.settings.Set(saved, version, a.agent.Look().State.Record.Role)
+	a.settings.Set(saved, version, a.agent.Decision().State.Record.Role)
 	a.people.Security.Load(ctx)
 	a.countProtected(ctx)
 	a.agent.Configure(ctx, a.enforce)

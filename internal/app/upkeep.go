@@ -34,7 +34,7 @@ func (a *Appliance) upkeep(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		a.mend(ctx)
-		if a.agent.Look().State.Record.Role == pair.Backup {
+		if a.agent.Decision().State.Record.Role == pair.Backup {
 			a.exchange.All(ctx)
 		}
 		a.room.Measure()

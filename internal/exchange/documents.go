@@ -66,8 +66,8 @@ func (x *Exchange) otherDocuments(ctx context.Context, held map[string]string) [
 // takeDocuments brings into force what the primary has saved. What a former primary
 // is still to set aside is not touched.
 func (x *Exchange) takeDocuments(ctx context.Context, told []wire.Document) {
-	seen := x.Agent.Look()
-	if len(told) == 0 || !seen.Config.MaySync(seen.State) {
+	decision := x.Agent.Decision()
+	if len(told) == 0 || !decision.Config.MaySync(decision.State) {
 		return
 	}
 	for _, d := range told {

@@ -119,7 +119,7 @@ func (x *Exchange) Answer(ctx context.Context, question wire.Exchange) (wire.Exc
 		heads = map[pair.ApplianceID]int64{}
 	}
 	answer, err := x.offer(ctx, heads)
-	if err == nil && x.Agent.Look().State.Record.Role == pair.Primary {
+	if err == nil && x.Agent.Decision().State.Record.Role == pair.Primary {
 		now, version := x.Settings.Versioned()
 		answer.Settings, answer.SettingsVersion = pair.Texts(now), version
 		answer.Documents = x.otherDocuments(ctx, question.Held)

@@ -72,7 +72,7 @@ func newExchange(t *testing.T) *Exchange {
 	}
 	t.Cleanup(func() { _ = site.Close() })
 	loop := acttest.NewAgent()
-	loop.Show(func(s *agent.Seen) { s.State.Record.Role = pair.Primary })
+	loop.Show(func(s *agent.Decision) { s.State.Record.Role = pair.Primary })
 	return &Exchange{
 		Agent: loop, Link: &acttest.Link{}, Store: site, Settings: inforce.NewSettings(pair.DefaultSettings(), 1), Overview: &status.Overview{},
 		Documents: func(context.Context) { t.Error("a primary goes by what it is told") }, Full: func() bool { return false }, Log: log,

@@ -35,7 +35,7 @@ func (x *Exchange) Run(ctx context.Context) error {
 		case <-soon.C:
 		case <-ticker.C:
 		}
-		if x.Agent.Look().State.Record.Role == pair.Backup {
+		if x.Agent.Decision().State.Record.Role == pair.Backup {
 			x.reportOnce(ctx)
 		}
 	}

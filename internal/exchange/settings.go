@@ -27,7 +27,7 @@ func (x *Exchange) Notice(view pair.View) {
 func (x *Exchange) adopt(ctx context.Context, told wire.Exchange) {
 	now, version := x.Settings.Versioned()
 	known := told.SettingsVersion == version && maps.Equal(told.Settings, pair.Texts(now))
-	if told.Settings == nil || known || x.Agent.Look().State.Record.Role != pair.Backup {
+	if told.Settings == nil || known || x.Agent.Decision().State.Record.Role != pair.Backup {
 		return
 	}
 	adopted, err := pair.Read(now, told.Settings)

@@ -19,7 +19,7 @@ func TestLookTellsWhatPairingWouldReplaceAndChangesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
 			row.prepare(beta)
-			found, err := alpha.Pairing.Look(t.Context(), beta.address, PairRequest{})
+			found, err := alpha.Pairing.Inspect(t.Context(), beta.address, PairRequest{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,24 +48,24 @@ func TestLookIsRefusedAsPairingWouldBe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
 			row.prepare(alpha, beta)
-			if _, err := alpha.Pairing.Look(t.Context(), beta.address, row.request); !errors.Is(err, row.want) {
+			if _, err := alpha.Pairing.Inspect(t.Context(), beta.address, row.request); !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}
 		})
 	}
 	alpha, beta := pairOf(t)
 	gamma := newAppliance(t, "gamma", rightKey)
-	if _, err := gamma.Pairing.Look(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrAlreadyPaired) {
+	if _, err := gamma.Pairing.Inspect(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrAlreadyPaired) {
 		t.Errorf("at one that is paired: %v", err)
 	}
-	if found, err := alpha.Pairing.Look(t.Context(), beta.address, PairRequest{}); err != nil || found.NeedReplace {
+	if found, err := alpha.Pairing.Inspect(t.Context(), beta.address, PairRequest{}); err != nil || found.NeedReplace {
 		t.Errorf("at one's own backup: %+v, %v", found, err)
 	}
 }
 
 func TestLookWithAWrongKeyCountsAsAnAttempt(t *testing.T) {
 	alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", otherKey)
-	if _, err := alpha.Pairing.Look(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrKeyMismatch) {
+	if _, err := alpha.Pairing.Inspect(t.Context(), beta.address, PairRequest{}); !errors.Is(err, ErrKeyMismatch) {
 		t.Fatalf("got %v", err)
 	}
 	if spent := alpha.vault.read().Unconfirmed; spent != 1 {

@@ -15,24 +15,24 @@ const acknowledgeWait = 5 * time.Second
 // is known to go by it. What names the change with its verb. If the peer does not
 // confirm it in time, or has not answered for a whole timeout, the error is
 // api.Unconfirmed: the change stays.
-func (o *Overview) Acknowledged(ctx context.Context, what string, inForce func(agent.Seen) bool) error {
+func (o *Overview) Acknowledged(ctx context.Context, what string, inForce func(agent.Decision) bool) error {
 	const look = 10 * time.Millisecond
 	limit := time.NewTimer(acknowledgeWait)
 	defer limit.Stop()
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	for {
-		seen := o.Agent.Look()
+		decision := o.Agent.Decision()
 		switch {
-		case seen.State.Record.Role == pair.Standalone, inForce(seen) && seen.Config.Acknowledged(seen.State):
+		case decision.State.Record.Role == pair.Standalone, inForce(decision) && decision.Config.Acknowledged(decision.State):
 			return nil
-		case !seen.Config.Hears(seen.State, agent.BootClock()):
+		case !decision.Config.Hears(decision.State, agent.BootClock()):
 			return pair.Refuse(pair.Unconfirmed, "%s here, but the peer does not answer and does not know of it: it learns of it as soon as it answers again; look at the peer before you rely on it", what)
 		}
 		select {
 		case <-ticker.C:
 		case <-limit.C:
-			return pair.Refuse(pair.Unconfirmed, "%s", unconfirmed(what, o.Version, seen.State.Peer.Version))
+			return pair.Refuse(pair.Unconfirmed, "%s", unconfirmed(what, o.Version, decision.State.Peer.Version))
 		case <-ctx.Done():
 			return ctx.Err()
 		}

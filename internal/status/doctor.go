@@ -33,7 +33,7 @@ func (d *Checks) Doctor(ctx context.Context) ([]api.Check, error) {
 	_, paired := d.Overview.Link.Paired()
 	own := []api.Check{}
 	if paired { // what is amiss here comes first: it may be why the peer is silent
-		own = checkOwnNetwork(d.Overview.Agent.Look(), d.Overview.Agent.Conditions())
+		own = checkOwnNetwork(d.Overview.Agent.Decision(), d.Overview.Agent.Conditions())
 		checks = append(append(checks, own...), d.checkPermitted())
 	}
 	checks = append(append(checks, d.checkTraffic()), d.checkBypasses()...)
@@ -45,11 +45,11 @@ func (d *Checks) Doctor(ctx context.Context) ([]api.Check, error) {
 			answers.NextStep = "Mend this appliance's own network first, as said above; then, if need be, look at the peer machine, its cable and its network."
 		}
 		checks = append(checks, answers, d.checkClock(), CheckData(int(d.Overview.Protected())))
-		if d.Overview.Agent.Look().State.Record.Role == pair.Backup {
+		if d.Overview.Agent.Decision().State.Record.Role == pair.Backup {
 			checks = append(checks, d.checkSnapshot())
 		}
 		ready := d.checkReady()
-		if !answers.OK && !ready.OK && d.Overview.Agent.Look().State.Record.Role == pair.Primary {
+		if !answers.OK && !ready.OK && d.Overview.Agent.Decision().State.Record.Role == pair.Primary {
 			ready.NextStep = "Do what is said of the peer above."
 		}
 		checks = append(checks, ready)
@@ -110,7 +110,7 @@ func (d *Checks) checkPeer() api.Check {
 // Refuses is why the peer, which answers, and this appliance have nothing to do with
 // each other; pair.NoAnswer: they have, or nobody answers.
 func (d *Checks) Refuses() pair.PollFailure {
-	if s := d.Overview.Agent.Look().State; s.Failed.Set {
+	if s := d.Overview.Agent.Decision().State; s.Failed.Set {
 		return s.Failure
 	}
 	return pair.NoAnswer
@@ -159,11 +159,11 @@ func CheckOffset(offset time.Duration) api.Check {
 }
 
 func (d *Checks) checkShared() api.Check {
-	seen := d.Overview.Agent.Look()
+	decision := d.Overview.Agent.Decision()
 	switch {
-	case !seen.Config.SharedIP:
+	case !decision.Config.SharedIP:
 		return api.Fail("shared-ip", "No shared IP is enabled on this appliance.", "Run: baton shared-ip enable ADDRESS, on both.")
-	case seen.State.PeerHeard.Set && !seen.State.Peer.SharedIP:
+	case decision.State.PeerHeard.Set && !decision.State.Peer.SharedIP:
 		return api.Fail("shared-ip", "No shared IP is enabled on the peer.", "Run: baton shared-ip enable ADDRESS, on the peer.")
 	}
 	return api.Pass("shared-ip", "A shared IP is enabled on this appliance.")
@@ -224,7 +224,7 @@ func (d *Checks) checkSnapshot() api.Check {
 	status := d.Overview.SyncStatus(time.Now())
 	if status.DataAgeMS < 0 && status.Snapshot.Number > 0 {
 		return api.Fail("snapshot", fmt.Sprintf("The age of the newest snapshot, number %d, is not known: its time lies in the future.", status.Snapshot.Number),
-			Remedy(d.Overview.Agent.Look(), failover.DataAgeUnknown))
+			Remedy(d.Overview.Agent.Decision(), failover.DataAgeUnknown))
 	}
 	if status.DataAgeMS < 0 {
 		return api.Fail("snapshot", "There is no complete snapshot here.", "Wait for the first data sync, or use Sync Now.")
@@ -248,11 +248,11 @@ func (d *Checks) checkReady() api.Check {
 
 // Remedy is the next step of a backup that could not take over: that of the condition
 // which tells the same.
-func Remedy(seen agent.Seen, why failover.Reason) string {
+func Remedy(decision agent.Decision, why failover.Reason) string {
 	if why == failover.DataIsTorn {
 		return tornStep
 	}
-	return cmp.Or(seen.Config.Remedy(seen.State, why), "Bring the primary back; this appliance waits until it has heard it.")
+	return cmp.Or(decision.Config.Remedy(decision.State, why), "Bring the primary back; this appliance waits until it has heard it.")
 }
 
 // checkTraffic tells whether the kernel ends the site of a hung daemon in time.

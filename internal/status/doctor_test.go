@@ -73,7 +73,7 @@ func TestAPeerThatRefusesIsNotSilent(t *testing.T) {
 // With the own cable out, doctor looks here first, and says each cause once.
 func TestDoctorLooksHereFirstAndSaysACauseOnce(t *testing.T) {
 	carrier := pair.Condition{ID: "shared-ip-no-carrier", Severity: pair.Critical, Text: "No carrier.", NextStep: "Look at the cable."}
-	unplugged := agent.Seen{State: failover.State{Unplugged: failover.Moment{Set: true}}}
+	unplugged := agent.Decision{State: failover.State{Unplugged: failover.Moment{Set: true}}}
 	for name, own := range map[string][]api.Check{
 		"with the condition": checkOwnNetwork(unplugged, []pair.Condition{{ID: "alone"}, carrier}),
 		"before it":          checkOwnNetwork(unplugged, nil),
@@ -85,7 +85,7 @@ func TestDoctorLooksHereFirstAndSaysACauseOnce(t *testing.T) {
 	if own := checkOwnNetwork(unplugged, []pair.Condition{{ID: "isolated"}, carrier}); len(own) != 2 || own[0].ID != carrier.ID {
 		t.Errorf("the cause does not stand first: %+v", own)
 	}
-	if own := checkOwnNetwork(agent.Seen{}, []pair.Condition{{ID: "alone"}}); len(own) != 0 {
+	if own := checkOwnNetwork(agent.Decision{}, []pair.Condition{{ID: "alone"}}); len(own) != 0 {
 		t.Errorf("nothing amiss here: %+v", own)
 	}
 	notice := func(id, step, where string) pair.Notice {

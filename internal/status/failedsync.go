@@ -27,20 +27,20 @@ func (o *Overview) failedSync() []pair.Condition {
 	}
 	return []pair.Condition{{
 		ID: "sync-failed", Severity: pair.Warning, Text: "The last data sync failed: " + strings.TrimRight(p.Failing, ". ") + ".",
-		NextStep: againStep(o.Agent.Look(), next),
+		NextStep: againStep(o.Agent.Decision(), next),
 	}}
 }
 
 // againStep says what ends a failed data sync. Next is in what time the next automatic
 // one begins; negative: none is due, or it runs.
-func againStep(seen agent.Seen, next time.Duration) string {
+func againStep(decision agent.Decision, next time.Duration) string {
 	const now = " Sync Now: baton sync --wait."
 	switch {
-	case !seen.Config.Hears(seen.State, agent.BootClock()):
+	case !decision.Config.Hears(decision.State, agent.BootClock()):
 		return silenceStep
-	case !seen.Config.MaySync(seen.State):
+	case !decision.Config.MaySync(decision.State):
 		return "Nothing is synced in this state: do what the other conditions say."
-	case !seen.Config.BackupOperations:
+	case !decision.Config.BackupOperations:
 		return "Remove the cause, then use" + now + " Enable Backup Operations is off, so it is not tried again by itself."
 	case next > soonAgain:
 		return "Remove the cause; it is tried again at the next run of the schedule, or at once with" + now

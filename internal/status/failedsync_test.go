@@ -13,7 +13,7 @@ import (
 // That a data sync is tried again by itself is said only where it is.
 func TestAFailedSyncPromisesNoRetryThatNobodyMakes(t *testing.T) {
 	heard := failover.Moment{At: agent.BootClock(), Set: true}
-	syncing := agent.Seen{
+	syncing := agent.Decision{
 		Config: failover.Config{BackupOperations: true, Timeout: time.Hour},
 		State: failover.State{
 			Record:    pair.Record{Role: pair.Backup, Epoch: pair.Epoch{Counter: 2}},
@@ -25,10 +25,10 @@ func TestAFailedSyncPromisesNoRetryThatNobodyMakes(t *testing.T) {
 	silent.State.PeerHeard = failover.Moment{}
 	conflict.State.Record.Conflict = pair.Epoch{Counter: 3}
 	for _, c := range []struct {
-		name string
-		seen agent.Seen
-		next time.Duration
-		want string
+		name     string
+		decision agent.Decision
+		next     time.Duration
+		want     string
 	}{
 		{"soon", syncing, time.Second, "within 30 s"},
 		{"running", syncing, -1, "within 30 s"},
@@ -37,7 +37,7 @@ func TestAFailedSyncPromisesNoRetryThatNobodyMakes(t *testing.T) {
 		{"peer silent", silent, time.Second, "once the peer answers"},
 		{"conflict", conflict, -1, "Nothing is synced"},
 	} {
-		got := againStep(c.seen, c.next)
+		got := againStep(c.decision, c.next)
 		if !strings.Contains(got, c.want) || strings.Contains(got, "within 30 s") != (c.want == "within 30 s") {
 			t.Errorf("%s: %s", c.name, got)
 		}

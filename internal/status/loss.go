@@ -43,14 +43,14 @@ func (p *SwitchChecks) Loss(ctx context.Context, change api.RoleChange) (api.Los
 // backup that does not reach it still has its history, but for the last moment;
 // one that does has itself told the newest settings first.
 func (p *SwitchChecks) losing(ctx context.Context, peerID pair.ApplianceID) (files, bytes, changes int64) {
-	if p.Checks.Overview.Agent.Look().State.Record.Role == pair.Backup && p.reaches() {
+	if p.Checks.Overview.Agent.Decision().State.Record.Role == pair.Backup && p.reaches() {
 		p.Exchange(ctx)
 	}
 	known, err := p.unsynced(ctx)
 	if err == nil {
 		return known.Files, known.Bytes, known.Changes
 	}
-	if p.Checks.Overview.Agent.Look().State.Record.Role != pair.Backup {
+	if p.Checks.Overview.Agent.Decision().State.Record.Role != pair.Backup {
 		return -1, -1, -1
 	}
 	changes, err = p.SiteChanges(ctx, peerID, p.Checks.Overview.Engine.Snapshot())
@@ -62,12 +62,12 @@ func (p *SwitchChecks) losing(ctx context.Context, peerID pair.ApplianceID) (fil
 
 // reaches reports whether a switch could be agreed with the peer now.
 func (p *SwitchChecks) reaches() bool {
-	seen := p.Checks.Overview.Agent.Look()
-	if seen.State.Record.Role == pair.Backup {
-		return seen.State.Phase != pair.Conflict && seen.Config.Reaches(seen.State, agent.BootClock())
+	decision := p.Checks.Overview.Agent.Decision()
+	if decision.State.Record.Role == pair.Backup {
+		return decision.State.Phase != pair.Conflict && decision.Config.Reaches(decision.State, agent.BootClock())
 	}
 	status := p.Checks.Overview.PeerStatus(time.Now())
-	return status != nil && status.Reachable && status.Role == pair.Backup && seen.State.Phase != pair.Conflict
+	return status != nil && status.Reachable && status.Role == pair.Backup && decision.State.Phase != pair.Conflict
 }
 
 // unsynced asks the primary what is in no snapshot yet.
@@ -76,7 +76,7 @@ func (p *SwitchChecks) unsynced(ctx context.Context) (wire.Unsynced, error) {
 	defer cancel()
 	defer time.AfterFunc(countLimit, cancel).Stop() // losing interest, not a deadline: see tellOnce
 	switch {
-	case p.Checks.Overview.Agent.Look().State.Record.Role == pair.Primary:
+	case p.Checks.Overview.Agent.Decision().State.Record.Role == pair.Primary:
 		return p.CountUnsynced(ctx)
 	case !p.reaches():
 		return wire.Unsynced{}, peer.ErrUnreachable
@@ -86,7 +86,7 @@ func (p *SwitchChecks) unsynced(ctx context.Context) (wire.Unsynced, error) {
 
 // UnsyncedAsked answers the backup's question.
 func (p *SwitchChecks) UnsyncedAsked(ctx context.Context, _ wire.Plain) (wire.Unsynced, error) {
-	if p.Checks.Overview.Agent.Look().State.Record.Role != pair.Primary {
+	if p.Checks.Overview.Agent.Decision().State.Record.Role != pair.Primary {
 		return wire.Unsynced{}, act.Remote(pair.Refuse(pair.Refused, "%w", failover.NotServing))
 	}
 	return p.CountUnsynced(ctx)

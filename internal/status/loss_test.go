@@ -35,7 +35,7 @@ func TestReadinessIsASentence(t *testing.T) {
 		t.Error(got)
 	}
 	for _, why := range failover.Reasons() {
-		if r := notReady(why, Remedy(agent.Seen{}, why)); r.NextStep == "" || !strings.HasSuffix(r.Text, ".") || r.Ready {
+		if r := notReady(why, Remedy(agent.Decision{}, why)); r.NextStep == "" || !strings.HasSuffix(r.Text, ".") || r.Ready {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -55,7 +55,7 @@ type Overview struct {
 func (o *Overview) Status(ctx context.Context) (pair.Status, error) {
 	now := time.Now()
 	own := o.Report(ctx, now)
-	seen := o.Agent.Look()
+	decision := o.Agent.Decision()
 	ready := o.Readiness(own.Sync)
 	return pair.Status{
 		Appliance:          pair.ApplianceStatus{ID: o.ID, Name: o.Name, Version: o.Version, Address: o.Address()},
@@ -69,10 +69,10 @@ func (o *Overview) Status(ctx context.Context) (pair.Status, error) {
 		Sync:               own.Sync,
 		Services:           []pair.ServiceStatus{},
 		ProtectionLevel:    own.ProtectionLevel,
-		ProtectionNextStep: seen.Config.ProtectionStep(seen.State, o.guarded()),
+		ProtectionNextStep: decision.Config.ProtectionStep(decision.State, o.guarded()),
 		Conditions:         own.Conditions,
 		Readiness:          ready,
-		Maintenance:        MaintenanceStatus(seen.State),
+		Maintenance:        MaintenanceStatus(decision.State),
 		Former:             o.Former(),
 	}, nil
 }
@@ -155,7 +155,7 @@ func (o *Overview) Health(ctx context.Context) api.Health {
 	if err != nil {
 		return api.Health{Text: "The status of this appliance cannot be read."}
 	}
-	return healthOf(status, o.Agent.Look().State.Serving())
+	return healthOf(status, o.Agent.Decision().State.Serving())
 }
 
 func healthOf(status pair.Status, here bool) api.Health {

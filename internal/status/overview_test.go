@@ -21,7 +21,7 @@ import (
 const other = pair.ApplianceID("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")
 
 // primary is the overview of the primary of a pair; change tells what its agent sees besides.
-func primary(t *testing.T, change func(*agent.Seen)) *Overview {
+func primary(t *testing.T, change func(*agent.Decision)) *Overview {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	dir := t.TempDir()
@@ -36,7 +36,7 @@ func primary(t *testing.T, change func(*agent.Seen)) *Overview {
 		t.Fatal(err)
 	}
 	loop := acttest.NewAgent()
-	loop.Show(func(s *agent.Seen) {
+	loop.Show(func(s *agent.Decision) {
 		s.State.Record.Role, s.State.Record.Epoch = pair.Primary, pair.Epoch{Counter: 1, Holder: self}
 		if change != nil {
 			change(s)
@@ -97,23 +97,23 @@ func backupReports() pair.Report {
 func TestThePrimaryTellsTheReadinessOfItsBackup(t *testing.T) {
 	o := primary(t, nil)
 	o.Protected = func() int64 { return 1 }
-	s := o.Agent.Look().State
-	if got := o.readinessOfBackup(agent.Seen{State: s}, true, pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "not known") {
+	s := o.Agent.Decision().State
+	if got := o.readinessOfBackup(agent.Decision{State: s}, true, pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "not known") {
 		t.Errorf("before the backup has told: %+v", got)
 	}
 	o.reported.keep(other, backupReports())
-	if got := o.readinessOfBackup(agent.Seen{State: s}, true, pair.SyncStatus{DataAgeMS: 800}); !got.Sound() || !strings.Contains(got.Text, "takeover in about 5.2 s, losing the last 800 ms") {
+	if got := o.readinessOfBackup(agent.Decision{State: s}, true, pair.SyncStatus{DataAgeMS: 800}); !got.Sound() || !strings.Contains(got.Text, "takeover in about 5.2 s, losing the last 800 ms") {
 		t.Errorf("%+v", got)
 	}
 	o.Protected = func() int64 { return 0 }
-	if got := o.readinessOfBackup(agent.Seen{State: s}, true, pair.SyncStatus{DataAgeMS: 800}); !got.Ready || got.Sound() || !strings.Contains(got.NextStep, "baton data add") {
+	if got := o.readinessOfBackup(agent.Decision{State: s}, true, pair.SyncStatus{DataAgeMS: 800}); !got.Ready || got.Sound() || !strings.Contains(got.NextStep, "baton data add") {
 		t.Errorf("nothing is protected, and it says %+v", got)
 	}
-	if got := o.readinessOfBackup(agent.Seen{State: s}, false, pair.SyncStatus{DataAgeMS: 800}); got.Ready || !strings.Contains(got.Text, "does not answer") {
+	if got := o.readinessOfBackup(agent.Decision{State: s}, false, pair.SyncStatus{DataAgeMS: 800}); got.Ready || !strings.Contains(got.Text, "does not answer") {
 		t.Errorf("a silent backup that has just told: %+v", got)
 	}
 	s.Phase = pair.Conflict
-	if got := o.readinessOfBackup(agent.Seen{State: s}, true, pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "Both appliances claim data") {
+	if got := o.readinessOfBackup(agent.Decision{State: s}, true, pair.SyncStatus{}); got.Ready || !strings.Contains(got.Text, "Both appliances claim data") {
 		t.Errorf("in a conflict: %+v", got)
 	}
 }
@@ -125,9 +125,9 @@ func TestABackupThatReachesTooFewTestIPsIsNotReady(t *testing.T) {
 }
 
 func TestMaintenanceCountsBeforeTheBackupHasToldOfIt(t *testing.T) {
-	o := primary(t, func(s *agent.Seen) { s.State.Record.Maintenance = true })
+	o := primary(t, func(s *agent.Decision) { s.State.Record.Maintenance = true })
 	o.reported.keep(other, backupReports())
-	got := o.readinessOfBackup(o.Agent.Look(), true, pair.SyncStatus{})
+	got := o.readinessOfBackup(o.Agent.Decision(), true, pair.SyncStatus{})
 	if got.Ready || !strings.Contains(got.Text, "the backup would not take over") || !strings.Contains(got.NextStep, "baton maintenance off") {
 		t.Errorf("%+v", got)
 	}

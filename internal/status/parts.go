@@ -17,8 +17,8 @@ func (o *Overview) PeerStatus(now time.Time) *pair.PeerStatus {
 	if !paired {
 		return nil
 	}
-	seen := o.Agent.Look()
-	s := seen.State
+	decision := o.Agent.Decision()
+	s := decision.State
 	status := &pair.PeerStatus{
 		ID: pinned.ID, Name: pinned.Name, Role: s.Peer.Role, LastContactAgeMS: -1,
 		State: s.Peer.Phase, Epoch: s.Peer.Epoch, Version: s.Peer.Version, Serving: s.Peer.Serving, Sick: s.Peer.Sick,
@@ -30,7 +30,7 @@ func (o *Overview) PeerStatus(now time.Time) *pair.PeerStatus {
 	if s.PeerHeard.Set {
 		age := agent.BootClock().Sub(s.PeerHeard.At)
 		status.LastContact, status.LastContactAgeMS = now.Add(-age), age.Milliseconds()
-		status.Reachable = age < seen.Config.Timeout
+		status.Reachable = age < decision.Config.Timeout
 		status.LastCheck = status.LastContact
 	}
 	if s.Failed.Set {
@@ -58,7 +58,7 @@ func (o *Overview) sharedStatus(ctx context.Context) []pair.SharedIPStatus {
 // SyncStatus tells of the snapshot that a takeover would go on with: on the
 // backup its own, on the primary the one that the backup has confirmed.
 func (o *Overview) SyncStatus(now time.Time) pair.SyncStatus {
-	switch s := o.Agent.Look().State; s.Record.Role {
+	switch s := o.Agent.Decision().State; s.Record.Role {
 	case pair.Backup:
 		return o.backupSync(s, now)
 	case pair.Primary:

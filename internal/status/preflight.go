@@ -21,12 +21,12 @@ type SwitchChecks struct {
 
 // Preflight implements api.Roles.
 func (p *SwitchChecks) Preflight(_ context.Context, change api.RoleChange) ([]api.Check, error) {
-	s := p.Checks.Overview.Agent.Look().State
+	s := p.Checks.Overview.Agent.Decision().State
 	why := p.refusal(change)
 	if why == failover.AlreadyPrimary {
 		return nil, act.RefusedFor(why)
 	}
-	verdict := api.Fail("switch", why.String(), switchRemedy(p.Checks.Overview.Agent.Look(), why)).Unless(why == failover.Agreed)
+	verdict := api.Fail("switch", why.String(), switchRemedy(p.Checks.Overview.Agent.Decision(), why)).Unless(why == failover.Agreed)
 	if why == failover.PeerSilent && p.Checks.Refuses() != pair.NoAnswer {
 		verdict.Text, verdict.NextStep = "The two appliances refuse each other, so nothing can be agreed between them.", "Do first what is said of the peer."
 	}
@@ -57,7 +57,7 @@ func (p *SwitchChecks) Preflight(_ context.Context, change api.RoleChange) ([]ap
 // checkSiteThere tells what is known of the site where it would be served. The check runs
 // on the primary alone.
 func (p *SwitchChecks) checkSiteThere(change api.RoleChange) (check api.Check, told bool) {
-	if p.Checks.Overview.Settings.Get().SiteCheck.IsZero() || change.Role == pair.Primary && p.Checks.Overview.Agent.Look().State.Record.Role != pair.Backup {
+	if p.Checks.Overview.Settings.Get().SiteCheck.IsZero() || change.Role == pair.Primary && p.Checks.Overview.Agent.Decision().State.Record.Role != pair.Backup {
 		return check, false
 	}
 	if who := p.Checks.Overview.sickBackup(); who != "" {
@@ -70,31 +70,31 @@ func (p *SwitchChecks) checkSiteThere(change api.RoleChange) (check api.Check, t
 
 // refusal asks the decision itself why a switch would be refused.
 func (p *SwitchChecks) refusal(change api.RoleChange) failover.Reason {
-	seen := p.Checks.Overview.Agent.Look()
+	decision := p.Checks.Overview.Agent.Decision()
 	switch {
 	case change.Role == pair.Primary:
-		return seen.Config.Refusal(seen.State, agent.BootClock(), failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force})
-	case seen.State.Record.Role != pair.Primary:
+		return decision.Config.Refusal(decision.State, agent.BootClock(), failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force})
+	case decision.State.Record.Role != pair.Primary:
 		return failover.NotServing
-	case seen.State.Phase == pair.Conflict:
+	case decision.State.Phase == pair.Conflict:
 		return failover.EpochsClash
 	case !p.reaches():
 		return failover.PeerSilent
-	case seen.State.Peer.Snapshot.IsZero():
+	case decision.State.Peer.Snapshot.IsZero():
 		return failover.NoSnapshot
 	}
 	return failover.Agreed
 }
 
 // switchRemedy is the next step of a switch that would be refused.
-func switchRemedy(seen agent.Seen, why failover.Reason) string {
+func switchRemedy(decision agent.Decision, why failover.Reason) string {
 	known := map[failover.Reason]string{
 		failover.PeerSilent:     "Bring the peer back. If it is surely down, a backup can be forced to serve with the data that it has.",
 		failover.AddressAnswers: "Switch that machine off or pull its cable: it still answers for the shared IP.",
 		failover.SwitchRuns:     "Wait until it has ended, and look at the status.",
 		failover.NotServing:     "Wait until it has ended, and look at the status.",
 	}
-	return cmp.Or(known[why], Remedy(seen, why))
+	return cmp.Or(known[why], Remedy(decision, why))
 }
 
 // CheckVersions compares the versions of the two appliances.

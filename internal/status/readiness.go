@@ -47,20 +47,20 @@ func (o *Opening) expected(primary *pair.PeerReport) time.Duration {
 
 // ownReadiness is a backup's: what would happen if its primary failed now.
 func (o *Overview) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
-	seen := o.Agent.Look()
-	if why := seen.Config.Readiness(seen.State); why != failover.Agreed {
-		return notReady(why, Remedy(seen, why))
+	decision := o.Agent.Decision()
+	if why := decision.Config.Readiness(decision.State); why != failover.Agreed {
+		return notReady(why, Remedy(decision, why))
 	}
 	if o.Reach.Lost() {
 		return unreached()
 	}
-	if left, silent, runs := seen.Config.TakeoverIn(seen.State, agent.BootClock()); silent > 0 {
-		if why := seen.State.Blocked; !runs && why != failover.Agreed {
-			return declines(why, Remedy(seen, why))
+	if left, silent, runs := decision.Config.TakeoverIn(decision.State, agent.BootClock()); silent > 0 {
+		if why := decision.State.Blocked; !runs && why != failover.Agreed {
+			return declines(why, Remedy(decision, why))
 		}
 		return o.filled(underWay(left, silent, sync.DataAgeMS))
 	}
-	after := seen.Config.TakeoverAfter(seen.State) + o.Opening.expected(o.Fresh())
+	after := decision.Config.TakeoverAfter(decision.State) + o.Opening.expected(o.Fresh())
 	return o.filled(ready(after.Milliseconds(), sync.DataAgeMS, "the primary"))
 }
 
@@ -79,29 +79,29 @@ func (o *Overview) filled(known *pair.Readiness) *pair.Readiness {
 
 // Readiness is that of the pair, as either of its appliances knows it.
 func (o *Overview) Readiness(sync pair.SyncStatus) *pair.Readiness {
-	seen := o.Agent.Look()
-	switch seen.State.Record.Role {
+	decision := o.Agent.Decision()
+	switch decision.State.Record.Role {
 	case pair.Standalone:
 		return nil
 	case pair.Backup:
 		return o.ownReadiness(sync)
 	case pair.Primary:
 	}
-	return o.readinessOfBackup(seen, seen.Config.Hears(seen.State, agent.BootClock()), sync)
+	return o.readinessOfBackup(decision, decision.Config.Hears(decision.State, agent.BootClock()), sync)
 }
 
 // readinessOfBackup is what a primary knows of it. Hears: the backup answers.
-func (o *Overview) readinessOfBackup(seen agent.Seen, hears bool, sync pair.SyncStatus) *pair.Readiness {
-	s, report := seen.State, o.Fresh()
+func (o *Overview) readinessOfBackup(decision agent.Decision, hears bool, sync pair.SyncStatus) *pair.Readiness {
+	s, report := decision.State, o.Fresh()
 	switch {
 	case s.Phase == pair.Conflict:
-		return ofBackup(*notReady(failover.EpochsClash, Remedy(seen, failover.EpochsClash)))
+		return ofBackup(*notReady(failover.EpochsClash, Remedy(decision, failover.EpochsClash)))
 	case !hears && s.Failed.Set && s.Failure != pair.NoAnswer:
-		return ofBackup(*notReady(failover.PeerRefusesUs, Remedy(seen, failover.PeerRefusesUs)))
+		return ofBackup(*notReady(failover.PeerRefusesUs, Remedy(decision, failover.PeerRefusesUs)))
 	case !hears || s.Phase == pair.Alone:
 		return unknown("If this primary failed now, nothing would take over: the backup does not answer.")
 	case MaintenanceStatus(s).On(): // the backup may know of it and not have told yet
-		return ofBackup(*notReady(failover.InMaintenance, Remedy(seen, failover.InMaintenance)))
+		return ofBackup(*notReady(failover.InMaintenance, Remedy(decision, failover.InMaintenance)))
 	case report == nil || report.Readiness == nil:
 		return unknown("Whether the backup could take over is not known: it has not reported yet.")
 	case report.Readiness.Ready:
@@ -112,10 +112,10 @@ func (o *Overview) readinessOfBackup(seen agent.Seen, hears bool, sync pair.Sync
 
 // sickBackup names the backup if its site failed its check lately; empty: it did not.
 func (o *Overview) sickBackup() string {
-	seen := o.Agent.Look()
+	decision := o.Agent.Decision()
 	pinned, paired := o.Link.Paired()
-	switch s := seen.State; {
-	case s.Record.Role == pair.Backup && seen.Config.SickLately(s, agent.BootClock()):
+	switch s := decision.State; {
+	case s.Record.Role == pair.Backup && decision.Config.SickLately(s, agent.BootClock()):
 		return o.Name
 	case s.Record.Role == pair.Primary && paired && s.Peer.Role == pair.Backup && s.Peer.Sick:
 		return pinned.Name

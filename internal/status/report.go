@@ -129,8 +129,8 @@ func (o *Overview) HeardOf(peer pair.ApplianceID, report pair.Report) {
 
 // Report tells how this appliance is.
 func (o *Overview) Report(ctx context.Context, now time.Time) pair.Report {
-	seen := o.Agent.Look()
-	s := seen.State
+	decision := o.Agent.Decision()
+	s := decision.State
 	report := pair.Report{
 		Version:         o.Version,
 		Role:            s.Record.Role,
@@ -143,7 +143,7 @@ func (o *Overview) Report(ctx context.Context, now time.Time) pair.Report {
 		Settings:        o.Settings.Get().Sum(),
 		SiteChecked:     o.checked(),
 		OpeningMS:       o.Opening.lasted().Milliseconds(),
-		ProtectionLevel: seen.Config.ProtectionLevel(s, o.guarded()),
+		ProtectionLevel: decision.Config.ProtectionLevel(s, o.guarded()),
 		Conditions:      slices.Concat([]pair.Condition{}, o.Agent.Conditions()),
 	}
 	if report.Role == pair.Backup {

@@ -10,14 +10,14 @@ import (
 
 // checkOwnNetwork lists the faults of this machine's own network that are known without
 // asking anybody: the peer does not cause them.
-func checkOwnNetwork(seen agent.Seen, open []pair.Condition) []api.Check {
+func checkOwnNetwork(decision agent.Decision, open []pair.Condition) []api.Check {
 	own := []api.Check{}
 	for _, id := range []string{"shared-ip-no-carrier", "own-network-at-fault", "isolated"} { // the cause before what it leads to
 		at := slices.IndexFunc(open, func(c pair.Condition) bool { return c.ID == id })
 		switch {
 		case at >= 0:
 			own = append(own, api.Fail(id, open[at].Text, open[at].NextStep))
-		case id == "shared-ip-no-carrier" && seen.State.Unplugged.Set: // no condition yet
+		case id == "shared-ip-no-carrier" && decision.State.Unplugged.Set: // no condition yet
 			own = append(own, api.Fail(id, "The interface of a shared IP has no carrier.", "Look at the cable of that interface and at its switch."))
 		}
 	}

@@ -29,16 +29,16 @@ type sighting struct {
 // siteStatus says in one line whether the site is up, who serves it, and who
 // protects it.
 func (o *Overview) siteStatus(ready *pair.Readiness) pair.SiteStatus {
-	seen := o.Agent.Look()
+	decision := o.Agent.Decision()
 	seat := sighting{
-		served: seen.Config.Served(seen.State, agent.BootClock()), self: o.Name, role: seen.State.Record.Role, phase: seen.State.Phase,
+		served: decision.Config.Served(decision.State, agent.BootClock()), self: o.Name, role: decision.State.Record.Role, phase: decision.State.Phase,
 		shared: len(o.Ticked()) > 0, checked: o.checked(), ready: ready != nil && ready.Ready, hollow: o.Protected() == 0, wasSick: o.sickBackup() != "", conditions: o.Agent.Conditions(),
-		heardMS: -1, peerRole: seen.State.Peer.Role, peerPhase: seen.State.Peer.Phase, peerServed: seen.State.Peer.Serving, peerStopped: seen.State.Peer.Stopping,
+		heardMS: -1, peerRole: decision.State.Peer.Role, peerPhase: decision.State.Peer.Phase, peerServed: decision.State.Peer.Serving, peerStopped: decision.State.Peer.Stopping,
 	}
 	if pinned, paired := o.Link.Paired(); paired {
 		seat.peer = pinned.Name
 	}
-	if heard := seen.State.PeerHeard; heard.Set {
+	if heard := decision.State.PeerHeard; heard.Set {
 		seat.heardMS = agent.BootClock().Sub(heard.At).Milliseconds()
 	}
 	if report := o.Fresh(); report != nil {

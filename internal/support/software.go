@@ -37,7 +37,7 @@ func (s *Software) Software(context.Context) (api.Software, error) {
 		}
 	}
 	if pinned, paired := s.Link.Paired(); paired {
-		state := s.Agent.Look().State
+		state := s.Agent.Decision().State
 		software.Peer = &api.PeerSoftware{Name: pinned.Name, Version: state.Peer.Version, Same: state.Peer.Version == s.Version}
 	}
 	return software, nil

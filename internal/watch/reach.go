@@ -21,7 +21,7 @@ const (
 
 // Reach tries the test IPs on a backup. Its methods are safe for use by several goroutines.
 type Reach struct {
-	Agent interface{ Look() agent.Seen }
+	Agent interface{ Decision() agent.Decision }
 	IPs   func() []netip.Addr // the test IPs that do not belong to the pair
 
 	failed atomic.Int32 // tries in a row
@@ -55,8 +55,8 @@ func (r *Reach) Run(ctx context.Context) error {
 }
 
 func (r *Reach) try(ctx context.Context) {
-	seen := r.Agent.Look()
-	need, wanted := seen.Config.TriesTestIPs(seen.State)
+	decision := r.Agent.Decision()
+	need, wanted := decision.Config.TriesTestIPs(decision.State)
 	if !wanted {
 		r.take(need, need)
 		return
@@ -68,7 +68,7 @@ func (r *Reach) try(ctx context.Context) {
 
 // Conditions tells of test IPs that do not answer this backup.
 func (r *Reach) Conditions() []pair.Condition {
-	if !r.Lost() || r.Agent.Look().State.Record.Role != pair.Backup {
+	if !r.Lost() || r.Agent.Decision().State.Record.Role != pair.Backup {
 		return nil
 	}
 	return []pair.Condition{{

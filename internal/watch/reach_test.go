@@ -11,7 +11,7 @@ import (
 func TestTestIPsThatDoNotAnswerABackupAreTold(t *testing.T) {
 	t.Parallel()
 	loop := acttest.NewAgent()
-	loop.Show(func(s *agent.Seen) { s.State.Record.Role = pair.Backup })
+	loop.Show(func(s *agent.Decision) { s.State.Record.Role = pair.Backup })
 	r := &Reach{Agent: loop}
 	told := func() bool { return len(r.Conditions()) == 1 && r.Lost() }
 	r.take(0, 1)
@@ -22,11 +22,11 @@ func TestTestIPsThatDoNotAnswerABackupAreTold(t *testing.T) {
 	if !told() {
 		t.Error("not told after two")
 	}
-	loop.Show(func(s *agent.Seen) { s.State.Record.Role = pair.Primary })
+	loop.Show(func(s *agent.Decision) { s.State.Record.Role = pair.Primary })
 	if told() {
 		t.Error("told of a primary")
 	}
-	loop.Show(func(s *agent.Seen) { s.State.Record.Role = pair.Backup })
+	loop.Show(func(s *agent.Decision) { s.State.Record.Role = pair.Backup })
 	r.take(1, 1)
 	if told() {
 		t.Error("told though they answer again")

@@ -56,7 +56,7 @@ func (c *siteChecks) renew(check pair.SiteCheck) (well bool) {
 // Site checks the site on the primary.
 type Site struct {
 	Agent interface {
-		Look() agent.Seen
+		Decision() agent.Decision
 		SiteChecked(ctx context.Context, check pair.SiteCheck, why error)
 	}
 	Settings *inforce.Settings
@@ -74,7 +74,7 @@ func (w *Site) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		state, wanted := w.Agent.Look().State, w.Settings.Get().SiteCheck
+		state, wanted := w.Agent.Decision().State, w.Settings.Get().SiteCheck
 		check := wanted
 		if !state.Serving() || state.Record.Role == pair.Backup {
 			check = pair.SiteCheck{}

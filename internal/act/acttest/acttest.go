@@ -19,27 +19,27 @@ import (
 type Agent struct {
 	Err error // of everything that is asked of it
 
-	mu      sync.Mutex
-	seen    agent.Seen
-	open    []pair.Condition
-	done    []failover.Event
-	changed chan struct{}
-	held    chan struct{}      // closed when commands go on; nil: they are not held
-	syncing context.CancelFunc // of the data sync that runs; nil: none does
+	mu       sync.Mutex
+	decision agent.Decision
+	open     []pair.Condition
+	done     []failover.Event
+	changed  chan struct{}
+	held     chan struct{}      // closed when commands go on; nil: they are not held
+	syncing  context.CancelFunc // of the data sync that runs; nil: none does
 }
 
 // NewAgent returns the loop of an appliance that stands alone and serves.
 func NewAgent() *Agent {
 	a := &Agent{changed: make(chan struct{})}
-	a.seen.Config.Timeout = pair.DefaultSettings().PrimaryTimeout
-	a.seen.State.Record.Role, a.seen.State.Phase = pair.Standalone, pair.Steady
+	a.decision.Config.Timeout = pair.DefaultSettings().PrimaryTimeout
+	a.decision.State.Record.Role, a.decision.State.Phase = pair.Standalone, pair.Steady
 	return a
 }
 
 // Show sets what the loop sees from now on, and the conditions that are open.
-func (a *Agent) Show(change func(*agent.Seen), open ...pair.Condition) {
+func (a *Agent) Show(change func(*agent.Decision), open ...pair.Condition) {
 	a.mu.Lock()
-	change(&a.seen)
+	change(&a.decision)
 	a.open = open
 	a.mu.Unlock()
 	a.Refresh()
@@ -52,11 +52,11 @@ func (a *Agent) Done() []failover.Event {
 	return append([]failover.Event(nil), a.done...)
 }
 
-// Look implements act.Agent.
-func (a *Agent) Look() agent.Seen {
+// Decision implements act.Agent.
+func (a *Agent) Decision() agent.Decision {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.seen
+	return a.decision
 }
 
 // Changed implements act.Agent.
@@ -126,10 +126,10 @@ func (a *Agent) Tell(_ context.Context, event failover.Event) {
 
 // Configure implements act.Agent; what changes may ask the agent.
 func (a *Agent) Configure(_ context.Context, change func(*failover.Config)) {
-	config := a.Look().Config
+	config := a.Decision().Config
 	change(&config)
 	a.mu.Lock()
-	a.seen.Config = config
+	a.decision.Config = config
 	a.mu.Unlock()
 	a.Refresh()
 }
@@ -218,9 +218,9 @@ func (l *Link) EndPreviousKey(context.Context) error {
 	return l.Err
 }
 
-// Look implements act.Pairing.
-func (l *Link) Look(context.Context, string, peer.PairRequest) (peer.Found, error) {
-	return peer.Found{}, l.Err
+// Inspect implements act.Pairing.
+func (l *Link) Inspect(context.Context, string, peer.PairRequest) (peer.Inspection, error) {
+	return peer.Inspection{}, l.Err
 }
 
 // Pair implements act.Pairing.

@@ -222,7 +222,7 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 		l.endMaintenance()
 		peer.Serve(func(context.Context, wire.By) (wire.Plain, error) { return wire.Plain{}, nil }).ServeHTTP(answer, r)
 	case wire.PathSync:
-		if !l.agent.Look().State.PeerHeard.Set {
+		if !l.agent.Decision().State.PeerHeard.Set {
 			return nil, peer.ErrUnreachable
 		}
 		peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {

@@ -183,12 +183,12 @@ func (a *Appliance) show() {
 	if p := a.status.Peer; p != nil {
 		a.link.Peer = &peer.Pinned{ID: p.ID, Name: p.Name, Addresses: []string{p.Address}}
 	}
-	a.agent.Show(func(seen *agent.Seen) {
-		seen.State.Record.Role, seen.State.Phase = a.status.Role, a.status.State
-		seen.State.PeerHeard = failover.Moment{}
+	a.agent.Show(func(decision *agent.Decision) {
+		decision.State.Record.Role, decision.State.Phase = a.status.Role, a.status.State
+		decision.State.PeerHeard = failover.Moment{}
 		if p := a.status.Peer; p != nil {
-			seen.State.Peer.Version = p.Version
-			seen.State.PeerHeard = failover.Moment{Set: p.Reachable, At: agent.BootClock() + failover.Instant(time.Hour)}
+			decision.State.Peer.Version = p.Version
+			decision.State.PeerHeard = failover.Moment{Set: p.Reachable, At: agent.BootClock() + failover.Instant(time.Hour)}
 		}
 	}, a.status.Conditions...)
 }

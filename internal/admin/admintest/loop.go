@@ -26,10 +26,10 @@ type loop struct {
 // Do implements act.Agent.
 func (l *loop) Do(ctx context.Context, command failover.Event) error {
 	if wanted, is := command.(failover.BecomePrimary); is {
-		switch seen := l.Look(); {
-		case seen.State.Record.Role == pair.Primary:
+		switch decision := l.Decision(); {
+		case decision.State.Record.Role == pair.Primary:
 			return act.RefusedFor(failover.AlreadyPrimary)
-		case !seen.State.PeerHeard.Set && !wanted.Force:
+		case !decision.State.PeerHeard.Set && !wanted.Force:
 			return act.RefusedFor(failover.PeerSilent)
 		}
 	}
@@ -42,7 +42,7 @@ func (l *loop) Do(ctx context.Context, command failover.Event) error {
 
 // HandOver implements act.Agent.
 func (l *loop) HandOver(ctx context.Context, final bool) error {
-	if !l.Look().State.PeerHeard.Set {
+	if !l.Decision().State.PeerHeard.Set {
 		return peer.ErrUnreachable
 	}
 	if err := l.Agent.HandOver(ctx, final); err != nil {
@@ -54,7 +54,7 @@ func (l *loop) HandOver(ctx context.Context, final bool) error {
 
 // SyncNow implements act.Agent.
 func (l *loop) SyncNow(ctx context.Context, acceptShrink bool) error {
-	if !l.Look().State.PeerHeard.Set {
+	if !l.Decision().State.PeerHeard.Set {
 		return peer.ErrUnreachable
 	}
 	if err := l.Agent.SyncNow(ctx, acceptShrink); err != nil {
@@ -68,7 +68,7 @@ func (l *loop) SyncNow(ctx context.Context, acceptShrink bool) error {
 func (a *Appliance) command(command failover.Event) {
 	switch command := command.(type) {
 	case failover.SetMaintenance:
-		a.agent.Show(func(seen *agent.Seen) { seen.State.Record.Maintenance = command.On })
+		a.agent.Show(func(decision *agent.Decision) { decision.State.Record.Maintenance = command.On })
 		a.Change(func(s *pair.Status) {
 			s.State, s.Maintenance.Here = pair.Steady, command.On
 			if command.On {

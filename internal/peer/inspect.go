@@ -13,8 +13,8 @@ import (
 // pathLook asks an appliance to which the key was proved what Pair would replace there. It changes nothing.
 const pathLook = wire.Prefix + "look"
 
-// Found is the appliance that Pair would make this one's backup.
-type Found struct {
+// Inspection is the appliance that Pair would make this one's backup.
+type Inspection struct {
 	ID          pair.ApplianceID
 	Hello       Hello
 	Address     string        // host:port at which it answered
@@ -33,37 +33,37 @@ type lookAnswer struct {
 	NeedReplace bool  `json:"need_replace"`
 }
 
-// Look proves the key to the appliance at address and asks what it holds. It fails for
+// Inspect proves the key to the appliance at address and asks what it holds. It fails for
 // every known reason for which Pair would fail, except data that would be replaced: that is
-// in Found.
-func (p *Pairing) Look(ctx context.Context, address string, req PairRequest) (Found, error) {
+// in the Inspection.
+func (p *Pairing) Inspect(ctx context.Context, address string, req PairRequest) (Inspection, error) {
 	if !p.mu.TryLock() {
-		return Found{}, ErrBusy
+		return Inspection{}, ErrBusy
 	}
 	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, pairTime)
 	defer cancel()
-	found, err := p.look(ctx, strings.TrimSpace(address), req)
+	found, err := p.inspect(ctx, strings.TrimSpace(address), req)
 	if err != nil {
 		p.link.failed("", "Looking at "+address+" before pairing failed", err, map[string]string{"address": address})
 	}
 	return found, err
 }
 
-func (p *Pairing) look(ctx context.Context, address string, req PairRequest) (Found, error) {
+func (p *Pairing) inspect(ctx context.Context, address string, req PairRequest) (Inspection, error) {
 	conn, err := p.approach(ctx, address)
 	if err != nil {
-		return Found{}, err
+		return Inspection{}, err
 	}
 	all, err := p.reverse(conn, req)
 	if err != nil {
-		return Found{}, errors.Join(err, conn.Close())
+		return Inspection{}, errors.Join(err, conn.Close())
 	}
 	answer, err := askOnce[lookMessage, lookAnswer](ctx, conn, pathLook, lookMessage{Addresses: all})
 	if err != nil {
-		return Found{}, err
+		return Inspection{}, err
 	}
-	found := Found{
+	found := Inspection{
 		ID: conn.proven.peer.ID, Hello: answer.Hello, Address: conn.address, Reverse: all[0],
 		ClockOffset: conn.proven.offset, NeedReplace: answer.NeedReplace,
 	}
