@@ -35,7 +35,7 @@ type Addresses struct {
 		Ping(ctx context.Context, ips []netip.Addr) []pair.Reach
 	}
 	KeepOut func()                 // drops what still arrives for an address that is not served here
-	Enforce func(*failover.Config) // has everything go by the settings in force
+	Enforce func(*failover.Config) // applies the settings in force
 }
 
 // EnableSharedIP implements api.Addresses.

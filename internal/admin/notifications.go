@@ -47,7 +47,7 @@ func (n *Notifications) Notifications(ctx context.Context) (api.SavedNotificatio
 	return saved, nil
 }
 
-// whereTo is an address without its path.
+// whereTo returns the scheme and host of an address.
 func whereTo(address string) string {
 	target, err := url.Parse(address)
 	if err != nil {

@@ -75,8 +75,7 @@ func (r *Relationship) notPaired(err error) error {
 	return told
 }
 
-// mayPair refuses what cannot be, and has the addresses of the request as the link takes
-// them.
+// mayPair checks the request, and writes its addresses the way the link needs them.
 func (r *Relationship) mayPair(request *api.PairRequest) error {
 	if err := request.Check(); err != nil {
 		return err

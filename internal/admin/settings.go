@@ -26,7 +26,7 @@ type Settings struct {
 	InForce  *inforce.Settings
 	Overview *status.Overview
 	Outside  *watch.Outside
-	Enforce  func(*failover.Config) // has everything go by the settings in force
+	Enforce  func(*failover.Config) // applies the settings in force
 	Exchange func(context.Context)  // with the peer
 }
 

@@ -61,16 +61,15 @@ type Agent struct {
 	failures map[string]error // why effects failed when last tried, by the id of their condition
 }
 
-// Decision is what was decided and by which settings, at one instant.
+// Decision is what is decided at one instant, and by which settings.
 type Decision struct {
 	Config failover.Config
 	State  failover.State
-	At     time.Time
 }
 
 // New returns an agent that has not begun to act.
 func New(options Options) *Agent {
-	options.History = newSparing(options.History, options.Wall)
+	options.History = newRateLimited(options.History, options.Wall)
 	a := &Agent{
 		Options:  options,
 		inbox:    make(inbox, 64),
@@ -234,7 +233,7 @@ func (a *Agent) turn(ctx context.Context, event failover.Event) {
 // publish lets everybody else see where the decision stands.
 func (a *Agent) publish() {
 	old := a.newest.Load()
-	decision := &Decision{Config: a.config, State: a.state, At: a.Wall()}
+	decision := &Decision{Config: a.config, State: a.state}
 	a.newest.Store(decision)
 	a.follow(old, decision)
 	var found []pair.Condition
@@ -242,9 +241,16 @@ func (a *Agent) publish() {
 		found = a.Found()
 	}
 	raised := a.board.update(append(a.withCauses(a.config.Conditions(a.state)), found...))
-	if old == nil || raised || old.State.Place() != decision.State.Place() || old.State.Record.Maintenance != decision.State.Record.Maintenance || old.State.Held != decision.State.Held || old.Config.MaySync(old.State) != decision.Config.MaySync(decision.State) || old.Config != decision.Config {
+	if old == nil || raised || old.differs(decision) {
 		a.changed.send()
 	}
+}
+
+// differs reports whether two decisions differ in something that somebody waits for.
+func (d *Decision) differs(other *Decision) bool {
+	a, b := &d.State, &other.State
+	return a.Place() != b.Place() || a.Record.Maintenance != b.Record.Maintenance || a.Held != b.Held ||
+		d.Config.MaySync(*a) != other.Config.MaySync(*b) || d.Config != other.Config
 }
 
 // ReasonMark stands in a condition's text before why it came.

@@ -16,14 +16,14 @@ type beside struct {
 	inbox inbox
 }
 
-// later runs f beside the loop, within limit if there is one, and hands its
+// run runs f beside the loop, within limit if there is one, and hands its
 // event to the loop.
-func (b *beside) later(ctx context.Context, limit time.Duration, f func(context.Context) failover.Event) {
-	b.attempt(ctx, limit, func(ctx context.Context) (failover.Event, error) { return f(ctx), nil })
+func (b *beside) run(ctx context.Context, limit time.Duration, f func(context.Context) failover.Event) {
+	b.runStep(ctx, limit, func(ctx context.Context) (failover.Event, error) { return f(ctx), nil })
 }
 
-// attempt is later for a step of a switch: why it failed goes with its event.
-func (b *beside) attempt(ctx context.Context, limit time.Duration, f func(context.Context) (failover.Event, error)) {
+// runStep runs a step of a switch; the error of the step goes with its event.
+func (b *beside) runStep(ctx context.Context, limit time.Duration, f func(context.Context) (failover.Event, error)) {
 	b.Go(func() {
 		bounded, cancel := ctx, context.CancelFunc(func() {})
 		if limit > 0 {
@@ -38,8 +38,8 @@ func (b *beside) attempt(ctx context.Context, limit time.Duration, f func(contex
 // call is a call of an edge that the loop may end, and whose outcome then says nothing.
 type call struct{ cancel context.CancelFunc }
 
-// begun is attempt for a call that ends when endCall does, or another takes its place.
-func (b *beside) begun(ctx context.Context, slot **call, limit time.Duration, f func(context.Context) (failover.Event, error)) {
+// cancellable runs a call that endCall, or the next call in the same slot, cancels.
+func (b *beside) cancellable(ctx context.Context, slot **call, limit time.Duration, f func(context.Context) (failover.Event, error)) {
 	endCall(slot)
 	within, cancel := context.WithTimeout(ctx, limit)
 	this := &call{cancel: cancel}

@@ -36,7 +36,7 @@ type Mover interface {
 // Term is how long clients may come, unless it is renewed.
 type Term struct {
 	Lease time.Duration    // from now
-	Until failover.Instant // and no longer, of the decision's clock
+	Until failover.Instant // and no longer: an instant of CLOCK_BOOTTIME, as all of the decision's
 	Shut  bool             // the claim stays, and their traffic does not pass
 }
 

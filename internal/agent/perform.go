@@ -28,21 +28,21 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 		endCall(&a.hold)
 		a.Door.Open()
 		err := a.Mover.Claim(ctx, Term{Lease: action.Lease, Until: action.Until})
-		a.note("claim shared ip", err)
+		a.logFailure("bring the clients here", err)
 		a.failures["claim-failed"] = err
 		a.pending = append(a.pending, failover.Claimed{OK: err == nil})
 	case failover.Renew:
 		err := a.Mover.Renew(ctx, Term(action))
-		a.note("renew shared ip", err)
+		a.logFailure("renew shared ip", err)
 		a.failures["claim-failed"] = err
 		a.pending = append(a.pending, failover.Renewed{OK: err == nil})
 	case failover.CloseTraffic:
 		err := a.Mover.Renew(ctx, Term{Lease: action.Lease, Until: action.Until, Shut: true})
-		a.note("close the traffic of the shared ip", err)
+		a.logFailure("close the traffic of the shared ip", err)
 		a.pending = append(a.pending, failover.TrafficClosed{OK: err == nil})
 	case failover.Release:
 		err := a.Mover.Release(ctx)
-		a.note("release shared ip", err)
+		a.logFailure("let the clients go", err)
 		a.failures["release-failed"] = err
 		endCall(&a.hold)
 		a.Door.Close()
@@ -72,8 +72,8 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 	}
 }
 
-// note logs an effect that failed; the decision is told by an event.
-func (a *Agent) note(act string, err error) {
+// logFailure logs an effect that failed; the decision is told by an event.
+func (a *Agent) logFailure(act string, err error) {
 	if err != nil {
 		a.Log.Error("effect failed", slog.String("act", act), slog.String("error", err.Error()))
 	}
@@ -84,7 +84,7 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 	switch action := action.(type) {
 	case failover.Poll:
 		view := a.config.View(state)
-		a.beside.later(ctx, action.Wait, func(within context.Context) failover.Event {
+		a.beside.run(ctx, action.Wait, func(within context.Context) failover.Event {
 			event := a.poll(within, view)
 			if _, failed := event.(failover.PollFailed); failed {
 				a.syncs.lookAtData(ctx)
@@ -92,31 +92,31 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 			return event
 		})
 	case failover.TestIPs:
-		a.beside.later(ctx, 0, func(ctx context.Context) failover.Event {
+		a.beside.run(ctx, 0, func(ctx context.Context) failover.Event {
 			return failover.TestIPsAnswered{Reached: a.Evidence.Reached(ctx, action.Need, action.Wait)}
 		})
 	case failover.ProbeAddress:
-		a.beside.later(ctx, 0, func(ctx context.Context) failover.Event {
+		a.beside.run(ctx, 0, func(ctx context.Context) failover.Event {
 			return failover.AddressProbed{Result: a.Evidence.Probe(ctx, action.Wait)}
 		})
 	case failover.CheckAddress:
-		a.beside.later(ctx, time.Second, func(ctx context.Context) failover.Event {
+		a.beside.run(ctx, time.Second, func(ctx context.Context) failover.Event {
 			return failover.AddressChecked{Owner: a.Evidence.Check(ctx)}
 		})
 	case failover.OpenData:
-		a.beside.later(ctx, dataLimit, func(ctx context.Context) failover.Event {
+		a.beside.run(ctx, dataLimit, func(ctx context.Context) failover.Event {
 			open := a.Data.Open
 			if action.Forced {
 				open = a.Data.OpenForced
 			}
 			err := open(ctx)
-			a.note("open data", err)
+			a.logFailure("open data", err)
 			return failover.DataOpened{OK: err == nil}
 		})
 	case failover.SetAside:
-		a.beside.later(ctx, asideLimit, func(ctx context.Context) failover.Event {
+		a.beside.run(ctx, asideLimit, func(ctx context.Context) failover.Event {
 			err := a.Data.SetAside(ctx, action.Epoch, action.Since)
-			a.note("set diverged data aside", err)
+			a.logFailure("set diverged data aside", err)
 			return failover.SetAsideDone{OK: err == nil}
 		})
 	default:
@@ -127,12 +127,12 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action failover.Action) {
 	switch action := action.(type) {
 	case failover.HoldRequests:
-		a.beside.begun(ctx, &a.hold, action.Wait, func(ctx context.Context) (failover.Event, error) {
+		a.beside.cancellable(ctx, &a.hold, action.Wait, func(ctx context.Context) (failover.Event, error) {
 			err := a.Door.Hold(ctx)
 			return failover.RequestsHeld{OK: err == nil}, err
 		})
 	case failover.Sync:
-		a.beside.attempt(ctx, 0, func(ctx context.Context) (failover.Event, error) {
+		a.beside.runStep(ctx, 0, func(ctx context.Context) (failover.Event, error) {
 			var err error
 			if action.Final { // requests are held meanwhile
 				err = a.syncs.once(ctx, Pull{Epoch: state.Record.Epoch, Final: true})
@@ -143,26 +143,26 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 		})
 	case failover.AskHold:
 		a.account.left()
-		a.beside.begun(ctx, &a.asking, action.Wait, func(ctx context.Context) (failover.Event, error) {
+		a.beside.cancellable(ctx, &a.asking, action.Wait, func(ctx context.Context) (failover.Event, error) {
 			err := a.Peer.Hold(ctx, state.Record.Epoch)
-			a.note("ask the primary to hold requests", err)
+			a.logFailure("ask the primary to hold requests", err)
 			return failover.HoldAnswered{OK: err == nil}, err
 		})
 	case failover.AskCommit:
 		a.account.left()
-		a.beside.attempt(ctx, action.Wait, func(ctx context.Context) (failover.Event, error) {
+		a.beside.runStep(ctx, action.Wait, func(ctx context.Context) (failover.Event, error) {
 			err := a.Peer.Commit(ctx, action.Next, a.Decision().State.Record.Snapshot, action.Final)
-			a.note("ask the primary to hand over", err)
+			a.logFailure("ask the primary to hand over", err)
 			return failover.CommitAnswered{OK: err == nil}, err
 		})
 	case failover.EndHold:
-		a.beside.later(ctx, endLimit, func(ctx context.Context) failover.Event {
-			a.note("end the hold", a.Peer.EndHold(ctx))
+		a.beside.run(ctx, endLimit, func(ctx context.Context) failover.Event {
+			a.logFailure("end the hold", a.Peer.EndHold(ctx))
 			return failover.Tick{}
 		})
 	case failover.OfferHandover:
-		a.beside.later(ctx, action.Wait, func(ctx context.Context) failover.Event {
-			a.note("offer a handover", a.Peer.Take(ctx, true, true))
+		a.beside.run(ctx, action.Wait, func(ctx context.Context) failover.Event {
+			a.logFailure("offer a handover", a.Peer.Take(ctx, true, true))
 			return failover.Tick{}
 		})
 	}
@@ -192,7 +192,7 @@ func (a *Agent) sayGoodbye(ctx context.Context) {
 
 // served hands the loop how the services do what was wanted.
 func (a *Agent) served(ctx context.Context, turn uint64, duty pair.Duty, err error) {
-	a.note("have the services "+duty.String(), err)
+	a.logFailure("have the services "+duty.String(), err)
 	newest := func() bool { return a.duties.newest(turn) }
 	a.inbox.post(ctx, message{event: failover.ServicesSet{Duty: duty, OK: err == nil}, cause: err, newest: newest})
 }
@@ -206,12 +206,12 @@ func (a *Agent) takeDown() {
 	a.Door.Dismiss(within)
 	enough()
 	err := a.Mover.Release(ctx)
-	a.note("release shared ip", err)
+	a.logFailure("let the clients go", err)
 	a.Door.Close()
 	if err == nil {
 		a.sayGoodbye(ctx)
 	}
 	a.Data.Withdraw()
-	a.note("stop services", a.duties.rest(ctx))
+	a.logFailure("stop services", a.duties.rest(ctx))
 	a.callers.end()
 }

@@ -233,8 +233,8 @@ func (s *syncs) tellTorn(ctx context.Context) {
 	}
 }
 
-// lookAtData is tellTorn while the primary does not answer: that a disk has gone must be
-// known before an epoch is raised. A disk that hangs delays nobody.
+// lookAtData runs tellTorn while the primary is silent: the decision must know that a disk
+// has gone before it raises an epoch. A disk that hangs delays nobody.
 func (s *syncs) lookAtData(ctx context.Context) {
 	if s.agent.Decision().State.Record.Role != pair.Backup || !s.looking.CompareAndSwap(false, true) {
 		return
@@ -268,9 +268,8 @@ func (a *Agent) SyncNow(ctx context.Context, acceptShrink bool) error {
 	return a.syncs.soon(ctx, Pull{AcceptShrink: acceptShrink})
 }
 
-// soon is once, of the epoch that is then. Right after pairing, or a change of
-// roles, it waits a little until pulling is possible, and until the primary has
-// opened its site.
+// soon pulls once, in the epoch that is in force then. Right after pairing, or a change of
+// roles, it waits a little until pulling is possible and the primary has opened its site.
 func (s *syncs) soon(ctx context.Context, pull Pull) error {
 	patience, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()

@@ -8,7 +8,7 @@ import (
 )
 
 // CertificateStore keeps the site's certificate. Changes take the version that
-// they were derived from; Conflict if that is no longer the newest. They are in
+// they were derived from; pair.Stale if that is no longer the newest. They are in
 // force when they return.
 type CertificateStore interface {
 	Certificates(ctx context.Context) (Certificates, error)

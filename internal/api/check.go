@@ -30,7 +30,7 @@ func Warn(check Check) Check {
 	return check
 }
 
-// Unless is a finding, but if all is right: then its text tells what was found.
+// Unless turns the finding into a pass, with the same text, if all is right.
 func (c Check) Unless(right bool) Check { //nolint:revive // what is found out is the argument
 	if right {
 		return Pass(c.ID, c.Text)

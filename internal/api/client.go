@@ -223,7 +223,7 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 	return nil, c.refusal(response)
 }
 
-// refusal reads the problem of an answer that is none.
+// refusal makes a Refusal of an answer that reports a problem.
 func (c *Client) refusal(response *http.Response) error {
 	var p problem
 	err := json.NewDecoder(io.LimitReader(response.Body, maxBody)).Decode(&p)

@@ -13,7 +13,7 @@ type Notifications interface {
 	// are whole for administrators only.
 	Notifications(ctx context.Context) (SavedNotifications, error)
 	// SaveNotifications saves what was derived from notifications.Version;
-	// Conflict if that is no longer the newest, Usage with its Fields if values
+	// pair.Stale if that is no longer the newest, Usage with its Fields if values
 	// are refused.
 	SaveNotifications(ctx context.Context, notifications SavedNotifications) (SavedNotifications, error)
 	// TestNotification sends a test through a saved channel, mail or the id of a

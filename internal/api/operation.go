@@ -53,7 +53,7 @@ func del(path, name string, least pair.Access, summary string) route {
 	return route{method: http.MethodDelete, path: path, name: name, least: least, summary: summary}
 }
 
-// answering is the route with another status of success than the usual one.
+// answering sets another status of success.
 func (r route) answering(status int) route {
 	r.status = status
 	return r

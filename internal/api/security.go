@@ -11,7 +11,7 @@ import (
 type Security interface {
 	Security(ctx context.Context) (Saved[pair.Security], error)
 	// SaveSecurity saves validated options that were derived from
-	// security.Version; Conflict if that is no longer the newest. Networks that
+	// security.Version; pair.Stale if that is no longer the newest. Networks that
 	// leave out the caller are refused.
 	SaveSecurity(ctx context.Context, security Saved[pair.Security]) (Saved[pair.Security], error)
 	// Admits reports whether console and API answer an address of the network.

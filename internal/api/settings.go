@@ -12,7 +12,7 @@ import (
 type Settings interface {
 	Settings(ctx context.Context) (Saved[pair.Settings], error)
 	// SaveSettings saves validated settings that were derived from
-	// settings.Version; Conflict if that is no longer the newest.
+	// settings.Version; pair.Stale if that is no longer the newest.
 	SaveSettings(ctx context.Context, settings Saved[pair.Settings]) (Saved[pair.Settings], error)
 }
 

@@ -9,7 +9,7 @@ import (
 // Site keeps what the site is called and shows.
 type Site interface {
 	Site(ctx context.Context) (SavedSite, error)
-	// SaveSite saves what was derived from site.Version; Conflict if that is no
+	// SaveSite saves what was derived from site.Version; pair.Stale if that is no
 	// longer the newest, Usage with its Fields if values are refused. The front
 	// is not changed by it.
 	SaveSite(ctx context.Context, site SavedSite) (SavedSite, error)

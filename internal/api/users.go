@@ -13,7 +13,7 @@ type Users interface {
 	// CheckUser refuses what AddUser would refuse, every field at once, and adds
 	// nothing.
 	CheckUser(ctx context.Context, user pair.NewUser) error
-	// UpdateUser saves what was derived from user.Version; Conflict if that is no
+	// UpdateUser saves what was derived from user.Version; pair.Stale if that is no
 	// longer the newest. 0: whatever the version.
 	UpdateUser(ctx context.Context, user pair.UserChange) error
 	SetPassword(ctx context.Context, name, password string) error

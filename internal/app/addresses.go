@@ -94,7 +94,7 @@ func (a *addresses) Claim(ctx context.Context, term agent.Term) error {
 		return err
 	}
 	a.opened()
-	a.tell(a.lease.Open(now)) // what could not be opened now, the renewals open
+	a.logFailure(a.lease.Open(now)) // what could not be opened now, the renewals open
 	return nil
 }
 
@@ -117,10 +117,10 @@ func (a *addresses) guard(ips []pair.SharedIP) {
 		return
 	}
 	a.guarded = ips
-	a.tell(a.lease.Guard(ips))
+	a.logFailure(a.lease.Guard(ips))
 }
 
-func (a *addresses) tell(err error) {
+func (a *addresses) logFailure(err error) {
 	if err != nil {
 		a.log.Warn("traffic lease", slog.String("error", err.Error()))
 	}
@@ -153,7 +153,7 @@ func (a *addresses) Renew(ctx context.Context, term agent.Term) error {
 	if a.shut = err == nil; a.shut {
 		return nil
 	}
-	a.tell(err)
+	a.logFailure(err)
 	return errors.Join(a.lease.Close(), a.park(ctx))
 }
 
@@ -223,7 +223,7 @@ func (a *addresses) endConnections(to []pair.SharedIP) {
 // connections end while the address is still here: only then do their clients learn of
 // it.
 func (a *addresses) Release(ctx context.Context) error {
-	a.tell(a.lease.Close())
+	a.logFailure(a.lease.Close())
 	if a.local.State().Record.Role == pair.Backup {
 		a.endConnectionsWithin(mostEnding)
 	}
@@ -250,7 +250,7 @@ func (a *addresses) keepOut() {
 func (a *addresses) Announce() { a.host.Announce(a.ticked()) }
 
 // Alone implements agent.Mover.
-func (a *addresses) Alone(alone bool) { a.host.Quiet(alone) }
+func (a *addresses) Alone(alone bool) { a.host.PauseAnnouncements(alone) }
 
 // ownPorts are the TCP ports at which nobody but Baton answers on a shared IP: its
 // doors hold requests there while a planned switch keeps other traffic out.

@@ -30,7 +30,7 @@ func newEvidence(host *sharedip.Host, ticked func() []pair.SharedIP) *evidence {
 // ask says which machines to ask from now on.
 func (e *evidence) ask(tests []netip.Addr) {
 	e.tests.Store(&tests)
-	e.host.Teach(tests)
+	e.host.AnnounceTo(tests)
 }
 
 // Reached implements agent.Evidence.

@@ -21,7 +21,7 @@ import (
 // partner is the peer, as the agent needs it.
 type partner struct {
 	link    *peer.Link
-	believe func(pair.View) error
+	check   func(pair.View) error
 	notice  func(pair.View)
 	seq     atomic.Uint64
 	ack     atomic.Uint64 // newest poll of ours whose answer came
@@ -36,7 +36,7 @@ func (p *partner) Poll(ctx context.Context, view pair.View) (pair.View, error) {
 		p.noteRefusal(err)
 		return pair.View{}, err
 	}
-	if err := p.believe(answer.View); err != nil {
+	if err := p.check(answer.View); err != nil {
 		return pair.View{}, err
 	}
 	p.notice(answer.View)

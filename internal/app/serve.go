@@ -236,7 +236,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
 		Store: records{a.local}, Mover: a.ips, Evidence: a.evidence,
-		Peer: &partner{link: a.link, believe: a.checkView, notice: a.exchange.Notice}, Door: a.doors, Services: noServices{},
+		Peer: &partner{link: a.link, check: a.checkView, notice: a.exchange.Notice}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
 		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.overview.Conditions, Beat: beat,
 	})
@@ -245,7 +245,6 @@ func (a *Appliance) compose(ctx context.Context) error {
 	a.acts = a.newActs()
 	a.server = api.NewServer(a.acts.contract(), api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
 	a.handlePeer()
-	a.engine.SetLimit(saved.BandwidthLimit)
 	return nil
 }
 

@@ -13,7 +13,7 @@ const (
 	maxPackage    = 3000 // lines outside tests
 	maxMethods    = 40   // of one type, promoted ones included
 	maxInterface  = 8    // methods, without a line that says why
-	maxSamePrefix = 5    // files of a package whose names begin alike, as routes_users.go
+	maxSamePrefix = 5    // files of a package whose names begin alike, as audit_users.go
 )
 
 // largePackages lists those that are larger, with how large they may be. A limit may only

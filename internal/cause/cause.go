@@ -191,8 +191,8 @@ func ofStream(err error) string {
 	return ""
 }
 
-// Plain returns err as a person is told of it: its text is that of Of, also within
-// a longer sentence, and it wraps err.
+// Plain returns an error that wraps err and has the text of Of, also within a longer
+// sentence.
 func Plain(err error) error { return plain{err} }
 
 type plain struct{ error }

@@ -28,7 +28,7 @@ const (
 const DefaultConfig = "/etc/baton/baton.toml"
 
 // Commands are the acts that are no request to an appliance. Errors that are
-// *api.Error choose the exit code; all others are failures.
+// *pair.Refusal choose the exit code; all others are failures.
 type Commands struct {
 	Version     string
 	Serve       func(ctx context.Context, config string) error

@@ -22,9 +22,6 @@ import (
 	"baton/internal/pair"
 )
 
-// DefaultPath is where the daemon looks for its file.
-const DefaultPath = "/etc/baton/baton.toml"
-
 // maxFileSize bounds what Load reads, in bytes: a real file has a few hundred.
 const maxFileSize = 1 << 20
 

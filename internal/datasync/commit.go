@@ -140,7 +140,7 @@ func (e *Engine) finish(ctx context.Context, rec ledger.Record, m manifest.Manif
 		err = e.endRecord()
 	}
 	if err != nil {
-		return e.ledger.Tear(source.Sentence(ledger.ErrTorn, "Snapshot %d is in place, but that could not be recorded (%v): look at the disk of %s; it is tried again by itself.", rec.Snapshot.Number, err, e.opt.Dir))
+		return e.ledger.SetTorn(source.Sentence(ledger.ErrTorn, "Snapshot %d is in place, but that could not be recorded (%v): look at the disk of %s; it is tried again by itself.", rec.Snapshot.Number, err, e.opt.Dir))
 	}
 	e.opt.Hook("journal-removed")
 	e.done(targets)
@@ -167,7 +167,7 @@ func (e *Engine) apply(ctx context.Context, targets []*target) error {
 func (e *Engine) takeBack(ctx context.Context, rec ledger.Record, targets []*target, why error) error {
 	for _, t := range targets {
 		if t.change != nil && t.change.Final(ctx) { // by an earlier run
-			return e.ledger.Tear(source.Sentence(ledger.ErrTorn, "Snapshot %d is half in place and could not be finished: %s. Remove the cause; it is tried again by itself.", rec.Snapshot.Number, source.Bare(why)))
+			return e.ledger.SetTorn(source.Sentence(ledger.ErrTorn, "Snapshot %d is half in place and could not be finished: %s. Remove the cause; it is tried again by itself.", rec.Snapshot.Number, source.Bare(why)))
 		}
 	}
 	for _, t := range slices.Backward(targets) {
@@ -179,13 +179,13 @@ func (e *Engine) takeBack(ctx context.Context, rec ledger.Record, targets []*tar
 			err = t.change.Sync()
 		}
 		if err != nil {
-			return e.ledger.Tear(source.Sentence(ledger.ErrTorn, "Snapshot %d is half in place: it could neither be finished (%s) nor taken back (%s). Remove the cause; it is tried again by itself.",
+			return e.ledger.SetTorn(source.Sentence(ledger.ErrTorn, "Snapshot %d is half in place: it could neither be finished (%s) nor taken back (%s). Remove the cause; it is tried again by itself.",
 				rec.Snapshot.Number, source.Bare(why), source.Bare(err)))
 		}
 	}
 	e.opt.Hook("remove-journal")
 	if err := e.endRecord(); err != nil {
-		return e.ledger.Tear(source.Sentence(ledger.ErrTorn, "Snapshot %d was taken back, but its record could not be removed (%v): look at the disk of %s; it is tried again by itself.", rec.Snapshot.Number, err, e.opt.Dir))
+		return e.ledger.SetTorn(source.Sentence(ledger.ErrTorn, "Snapshot %d was taken back, but its record could not be removed (%v): look at the disk of %s; it is tried again by itself.", rec.Snapshot.Number, err, e.opt.Dir))
 	}
 	return source.Sentence(errApply, "Snapshot %d is received, but could not be put into place, and the one before it is whole again: %s.", rec.Snapshot.Number, source.Bare(why))
 }
@@ -204,7 +204,7 @@ func (e *Engine) whole() error {
 		return err
 	}
 	e.mounts.check()
-	return e.ledger.Tear(nil)
+	return e.ledger.SetTorn(nil)
 }
 
 // done ends the changes that are in place. What cannot be dropped is in nobody's way.

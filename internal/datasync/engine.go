@@ -26,13 +26,13 @@ type Options struct {
 	Log  *slog.Logger
 	Now  func() time.Time // nil: the wall clock
 	// Aside is told of what a first sync found where it was about to replace it, and
-	// set aside as a diverged copy; nil: nobody wants to know.
+	// set aside as a diverged copy; nil: ignored.
 	Aside func(pair.DivergedCopy)
 	// Missing is told what of a snapshot is not in place when an administrator takes
-	// the data as it is; nil: nobody wants to know.
+	// the data as it is; nil: ignored.
 	Missing func(of pair.Snapshot, what string)
 	// Offering is told of each snapshot that this appliance is about to offer, once its
-	// number is durable; if it fails, the snapshot is not offered. nil: nobody wants to know.
+	// number is durable; if it fails, the snapshot is not offered. nil: ignored.
 	Offering func(context.Context, pair.Snapshot) error
 	// Hook is told before each step that a crash must survive; nil outside tests.
 	Hook func(step string)

@@ -35,11 +35,11 @@ func (e *Engine) finishPending(ctx context.Context) error {
 			continue
 		}
 		if err := e.mounts.unmounted(set.Data, rec.Mounts[set.Data.Spec.String()], ledger.ErrTorn); err != nil {
-			return e.ledger.Tear(err)
+			return e.ledger.SetTorn(err)
 		}
 		src, err := e.sources.open(set.Data, source.Recover)
 		if err != nil {
-			return e.ledger.Tear(source.Sentence(ledger.ErrTorn, "Snapshot %d is half in place: %v", rec.Snapshot.Number, err))
+			return e.ledger.SetTorn(source.Sentence(ledger.ErrTorn, "Snapshot %d is half in place: %v", rec.Snapshot.Number, err))
 		}
 		t := &target{source: src}
 		targets = append(targets, t)

@@ -24,9 +24,9 @@ func full(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }
 
-// Keep keeps room for one more Replace of the file at path, from now on and after
+// Reserve keeps room for one more Replace of the file at path, from now on and after
 // each Replace. On a full disk there is room for what is as long as the file is.
-func Keep(path string) error {
+func Reserve(path string) error {
 	spare := spareOf(path)
 	info, err := os.Stat(spare)
 	switch {
@@ -50,7 +50,7 @@ func Keep(path string) error {
 // that fails, and is tried again by the next Replace.
 func refill(path string) {
 	if _, err := os.Stat(spareOf(path)); err == nil {
-		_ = Keep(path)
+		_ = Reserve(path)
 	}
 }
 

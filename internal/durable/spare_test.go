@@ -19,7 +19,7 @@ func TestAKeptFileIsReplacedOnAFullDisk(t *testing.T) {
 		t.Run(disk, func(t *testing.T) {
 			dir := ext4(t)
 			path, other := filepath.Join(dir, "state.json"), filepath.Join(dir, "other.json")
-			if err := errors.Join(Replace(path, []byte("first")), Keep(path), Replace(other, []byte("other"))); err != nil {
+			if err := errors.Join(Replace(path, []byte("first")), Reserve(path), Replace(other, []byte("other"))); err != nil {
 				t.Fatal(err)
 			}
 			fillWith(t, dir, disk)

@@ -35,8 +35,8 @@ func digestOf(d store.Document) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// otherDocuments are those here that a backup has otherwise, as many as fit beside
-// the events; the next exchange brings more.
+// otherDocuments returns the documents that the backup lacks or has in another version, as
+// many as fit beside the events; the next exchange brings more.
 func (x *Exchange) otherDocuments(ctx context.Context, held map[string]string) []wire.Document {
 	if len(held) == 0 {
 		return nil

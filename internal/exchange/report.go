@@ -11,16 +11,13 @@ import (
 	"baton/internal/status"
 )
 
-// reportEvery is how often the backup tells how it is, and asks.
-const reportEvery = time.Second
-
 // reportSoon is how long a report of a change waits for what comes with it.
 const reportSoon = 50 * time.Millisecond
 
 // Run keeps both appliances told of one another while this one is the backup: at
 // an interval, and soon after something has changed here.
 func (x *Exchange) Run(ctx context.Context) error {
-	ticker := time.NewTicker(reportEvery)
+	ticker := time.NewTicker(status.ReportEvery)
 	defer ticker.Stop()
 	soon := time.NewTimer(0)
 	defer soon.Stop()
@@ -41,9 +38,9 @@ func (x *Exchange) Run(ctx context.Context) error {
 	}
 }
 
-// reportOnce goes with the polls, which find out whether the connection is dead: a
-// report on the one for data would keep that from being left in time. It gives up
-// by losing interest, since a late one says nothing that polls do not.
+// reportOnce uses the connection of the polls, which find out whether it is dead: a report on
+// the connection of the data sync would keep a dead one alive. It stops waiting and sets no
+// deadline, since a late report tells nothing that polls do not.
 func (x *Exchange) reportOnce(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -51,15 +51,15 @@ func unoffered(f facts, why Reason) string {
 type conditionRow struct {
 	condition pair.Condition
 	holds     bool
-	unready   []Reason // the reasons for which a backup is not ready that it tells
+	unready   []Reason // the reasons for not being ready that this condition tells
 }
 
 func row(id string, severity pair.Severity, text, nextStep string, holds bool, unready ...Reason) conditionRow {
 	return conditionRow{pair.Condition{ID: id, Severity: severity, Text: text, NextStep: nextStep}, holds, unready}
 }
 
-// Remedy is the next step of a backup that is not ready for a reason: that of the
-// condition that tells the same. If several do, it is that of the condition that is open.
+// Remedy returns the next step of the condition that tells this reason. If several tell it,
+// the open one wins.
 func (c Config) Remedy(s State, why Reason) (step string) {
 	for _, row := range conditionRows(facts{&s, &c, s.Now}) {
 		if !slices.Contains(row.unready, why) {

@@ -143,8 +143,8 @@ func (e *Evidence) forget(now Instant) {
 	e.From = now
 }
 
-// vouch has pings on which the site is about to be opened entitle from now on: to
-// store that may take a while, in which the answers to younger ones wait.
+// vouch counts the pings behind this decision as of now: saving it may take long, and the
+// answers to younger pings wait meanwhile.
 func (e *Evidence) vouch(now Instant) {
 	if e.Reached.Set {
 		e.Reached = at(now)

@@ -18,8 +18,8 @@ type facts struct {
 	now    Instant
 }
 
-// when is from when something is so that does not depend on time: always, or never. Of two,
-// min is from when one of them is so.
+// when turns a yes or no into an instant: 0 for always, Never for never. The smaller of two is
+// when one of them becomes true.
 func when(so bool) Instant {
 	switch {
 	case so:

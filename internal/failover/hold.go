@@ -162,7 +162,7 @@ func (f facts) hold() pair.Hold {
 	return pair.Hold{Awaits: awaited, Within: max(f.Switch.Began.Add(limit).Sub(f.now), 0)}
 }
 
-// tellsOfHold takes in, on the side that takes, what the primary says its hold waits for.
+// tellsOfHold notes, on the backup, what the primary waits for.
 func tellsOfHold(t *turn, hold pair.Hold) {
 	if t.Switch.Step != AskingHold && t.Switch.Step != FinalSyncing {
 		return
@@ -172,6 +172,6 @@ func tellsOfHold(t *turn, hold pair.Hold) {
 		t.Switch.Told = at(t.now)
 		t.Switch.Until = at(t.now.Add(min(hold.Within, handoverLimit) + late + t.timeout()))
 	case t.Switch.Told.Set && t.now.Sub(t.Switch.Told.At) > part(leaseLen, t.timeout()):
-		giveUp(t, RolledBack) // its answer was lost; a message that lay in a queue would say nothing
+		giveUp(t, RolledBack) // its answer was lost; an older message from a queue must not count here
 	}
 }

@@ -217,7 +217,7 @@ func pollPeer(t *turn) {
 	t.do(Poll{Wait: pollWait(t.timeout())})
 }
 
-// noticeSettings has the peer told soon of settings that have changed.
+// noticeSettings marks settings that have changed, so that the peer is told soon.
 func noticeSettings(t *turn) {
 	if t.InForce != t.config.SettingsSum {
 		t.InForce = t.config.SettingsSum

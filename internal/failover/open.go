@@ -2,7 +2,7 @@ package failover
 
 import "baton/internal/pair"
 
-// mayOpen is from when all that was being closed is closed.
+// mayOpen is the instant from which the site may open: everything that was closing has closed.
 func (f facts) mayOpen() Instant {
 	if f.Door != Closed || !f.closed() {
 		return Never

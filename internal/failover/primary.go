@@ -109,9 +109,9 @@ func (f facts) robbed() bool {
 		f.now.Sub(f.Confirmed.or(0)) > part(leaseLen, f.timeout())
 }
 
-// heir reports whether we succeeded our peer, and it has not been heard to
-// follow: it can only have come back with its old epoch. Then it should give
-// way, not we; but announcing must help soon.
+// heir reports whether we took over from the peer, and it has not followed us yet: it
+// can only have come back with its old epoch. Then the peer should give way; but
+// announcing must help soon.
 func (f facts) heir() bool {
 	return f.Peer.Role == pair.Primary && f.Record.Epoch.Above(f.Peer.Epoch) && f.Evidence.Reclaims < maxReclaims
 }

@@ -39,8 +39,8 @@ func (c Config) Acknowledged(s State) bool {
 // Hears reports whether the peer has been heard within the timeout.
 func (c Config) Hears(s State, now Instant) bool { return facts{&s, &c, now}.hears() }
 
-// TakeoverIn is how much longer the primary may be silent before its backup, which
-// suspects it, acts; and for how long it has been silent. False: no timeout runs.
+// TakeoverIn returns how long it takes until this backup acts, and how long its primary has
+// been silent. False: no timeout runs.
 func (c Config) TakeoverIn(s State, now Instant) (left, silent time.Duration, runs bool) {
 	if s.Record.Role != pair.Backup || s.Phase != pair.Suspect {
 		return 0, 0, false

@@ -3,10 +3,10 @@
 // turns them away otherwise. Where the directory has no page of its own, it shows
 // the public page.
 //
-// It decides nothing: the door is moved by Open, Hold and Close. It never serves
+// It decides nothing: the door is moved by Open, Hold, Dismiss and Close. It never serves
 // a path outside its directory, whatever links lie in it, and never a directory
 // listing.
 //
-// Start reading at Front; gate.go holds the door's three positions, page.go the
+// Start reading at Front; gate.go holds the door's four positions, page.go the
 // public page.
 package front

@@ -56,9 +56,9 @@ func New(root, name string, held time.Duration, log *slog.Logger) *Front {
 // Show changes the directory that is served; "" is no site.
 func (f *Front) Show(root string) { f.root.Store(&root) }
 
-// Present changes the public page, which is shown at the site's address as long
+// SetPage changes the public page, which is shown at the site's address as long
 // as the directory has no index.html. A site without title and message has none.
-func (f *Front) Present(site pair.Site) error {
+func (f *Front) SetPage(site pair.Site) error {
 	made, err := newPage(site)
 	if err != nil {
 		return err

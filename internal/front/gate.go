@@ -176,7 +176,7 @@ func (g *gate) now() position {
 	return g.position
 }
 
-// String renders "closed", "open" or "holding".
+// String renders "closed", "open", "holding" or "dismissing".
 func (p position) String() string {
 	switch p {
 	case closed:

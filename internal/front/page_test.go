@@ -27,7 +27,7 @@ func TestThePublicPageStandsInForAMissingIndex(t *testing.T) {
 	if got := home(t, f, "/"); got.Code != http.StatusNotFound {
 		t.Errorf("without a page: %d", got.Code)
 	}
-	if err := f.Present(pair.Site{Name: "Help desk", Title: "Back soon", Message: "One.\nTwo.\n\n\nThree."}); err != nil {
+	if err := f.SetPage(pair.Site{Name: "Help desk", Title: "Back soon", Message: "One.\nTwo.\n\n\nThree."}); err != nil {
 		t.Fatal(err)
 	}
 	shown := home(t, f, "/")
@@ -54,7 +54,7 @@ func TestThePublicPageStandsInForAMissingIndex(t *testing.T) {
 	if err := os.Remove(filepath.Join(root, "index.html")); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Present(pair.Site{Name: "Help desk"}); err != nil {
+	if err := f.SetPage(pair.Site{Name: "Help desk"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := home(t, f, "/"); got.Code != http.StatusNotFound {
@@ -64,7 +64,7 @@ func TestThePublicPageStandsInForAMissingIndex(t *testing.T) {
 
 func TestAClosedDoorShowsNoPublicPage(t *testing.T) {
 	f := newFront("")
-	if err := f.Present(pair.Site{Title: "Back soon"}); err != nil {
+	if err := f.SetPage(pair.Site{Title: "Back soon"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := home(t, f, "/"); got.Code != http.StatusServiceUnavailable || strings.Contains(got.Body.String(), "Back soon") {
@@ -76,7 +76,7 @@ func TestThePublicPageRunsNothing(t *testing.T) {
 	f := newFront("")
 	f.Open()
 	evil := `</title></style><script>alert(1)</script><img src=x onerror=alert(1)>" style="` + "\u2028{{.Style}}"
-	if err := f.Present(pair.Site{Name: evil, Title: evil, Message: evil + "\n\njavascript:alert(1)"}); err != nil {
+	if err := f.SetPage(pair.Site{Name: evil, Title: evil, Message: evil + "\n\njavascript:alert(1)"}); err != nil {
 		t.Fatal(err)
 	}
 	got := home(t, f, "/")

@@ -49,7 +49,7 @@ func (p *Public) besideSite(console, inItsPlace http.Handler) http.Handler {
 	})
 }
 
-// withoutWorkers answers no script of a service worker where the console is: a browser
+// withoutWorkers refuses scripts of service workers where the console is: a browser
 // would have the worker answer for the console's pages. A worker that is left from the time
 // when a name was the site's is removed when the browser looks for a newer script.
 func (p *Public) withoutWorkers(next http.Handler) http.Handler {

@@ -70,7 +70,7 @@ func (d Doors) Close() { d.each((*front.Front).Close) }
 func (d Doors) setPage(site pair.Site) error {
 	var failed []error
 	for _, f := range d {
-		failed = append(failed, f.Present(site))
+		failed = append(failed, f.SetPage(site))
 	}
 	return errors.Join(failed...)
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// handshakes has strangers begin TLS one at a time. Signing and the exchange of keys cost a
+// handshakes lets one stranger at a time do a TLS handshake. Signing and the exchange of keys cost a
 // processor some tenths of a millisecond; thousands at a time would leave none for what
 // keeps the site up. The peer never waits.
 type handshakes struct{ turn chan struct{} }

@@ -31,7 +31,7 @@ const (
 
 // Prepare checks what somebody wants to save over what is saved: it fills in the
 // password and secrets that were left as they were, and names new webhooks. Refused
-// values come back as pair.Refusals, all of them at once.
+// values come back in one pair.Refusal, all of them at once.
 func Prepare(wanted, saved pair.Notifications) (pair.Notifications, error) {
 	ready := wanted
 	refused := []error{keepPassword(&ready.Mail, saved.Mail)}

@@ -72,7 +72,7 @@ func Read[V Keyed[V]](v V, texts map[string]string) (V, error) {
 	return read, err
 }
 
-// parse takes in what it can, and says of which texts there is no key.
+// parse reads what it can, and lists the unknown keys.
 func parse[V Keyed[V]](v V, texts map[string]string) (_ V, unknown []string, _ error) {
 	var names []string
 	for name := range texts {

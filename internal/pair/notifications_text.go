@@ -57,8 +57,8 @@ func wordsKey(name, label string, field func(*Notifications) *[]string) Key[Noti
 	return listKey(name, label, commas, field, func(word string) string { return word }, func(word string) (string, error) { return word, nil })
 }
 
-// ChangesTo lists what differs between these notifications and those after: also
-// password and secrets, of which only that is told.
+// ChangesTo lists the differences between these notifications and those after; of password
+// and secrets it tells only that they changed.
 func (n Notifications) ChangesTo(after Notifications) []Change {
 	changes := Changes(n, after)
 	if n.Mail.Password != after.Mail.Password {

@@ -111,12 +111,12 @@ func (h *Host) Announce(ips []pair.SharedIP) {
 	}
 }
 
-// Quiet suspends (true) or resumes (false) the slow repetition and the answers
+// PauseAnnouncements suspends (true) or resumes (false) the slow repetition and the answers
 // to foreign announcements: a primary that hears no peer may have lost the
 // address without knowing, and must not teach it to the network again. For the
 // same reason it ends the schedule of claims that it has held while not quiet; a
 // claim made since, as by a takeover, keeps its own.
-func (h *Host) Quiet(quiet bool) {
+func (h *Host) PauseAnnouncements(quiet bool) {
 	switch before := h.quiet.Swap(quiet); {
 	case !quiet:
 		h.loud.Store(time.Now().UnixNano())
@@ -136,10 +136,10 @@ func (h *Host) settleOld(before time.Time) {
 	}
 }
 
-// Teach names machines, beside the default gateways, whose neighbour caches must
+// AnnounceTo names machines, beside the default gateways, whose neighbour caches must
 // learn the shared IPs: test IPs, say. Those on the link are addressed with each
 // announcement.
-func (h *Host) Teach(targets []netip.Addr) {
+func (h *Host) AnnounceTo(targets []netip.Addr) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.taught = slices.Clone(targets)

@@ -61,7 +61,7 @@ func TestTaughtTargetAndGatewayLearnWithoutEverAsking(t *testing.T) {
 			return netlink.RouteAdd(&netlink.Route{Gw: gateway.ownLike(ip).AsSlice()})
 		})
 		h := a.host(ip)
-		h.Teach([]netip.Addr{target.own4, target.own6, netip.MustParseAddr("203.0.113.7")})
+		h.AnnounceTo([]netip.Addr{target.own4, target.own6, netip.MustParseAddr("203.0.113.7")})
 		a.set(h, 0, ip)
 		for _, s := range []*station{gateway, target} {
 			eventually(t, time.Second, "a machine that never asked knows the owner",

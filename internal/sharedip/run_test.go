@@ -55,7 +55,7 @@ func TestScheduleRunsAfterAClaim(t *testing.T) {
 		t := l.t
 		a, client := l.station(), l.station()
 		h := a.host(ip)
-		h.Quiet(true) // does not concern the schedule of a claim
+		h.PauseAnnouncements(true) // does not concern the schedule of a claim
 		a.run(h, Events{})
 		p := client.hear(ip.Address.Addr())
 		a.set(h, 0, ip)
@@ -188,8 +188,8 @@ func TestScheduleEndsWhenTheHostBecomesQuiet(t *testing.T) {
 	h := a.host(ip)
 	a.run(h, Events{})
 	a.set(h, 0, ip)
-	h.Quiet(false)
-	h.Quiet(true)
+	h.PauseAnnouncements(false)
+	h.PauseAnnouncements(true)
 	p := client.hear(ip.Address.Addr())
 	if got := heard(t, p, ip.Address.Addr(), 1200*time.Millisecond, 1); len(got) > 0 {
 		t.Errorf("%d announcements heard, want none", len(got))
@@ -201,7 +201,7 @@ func TestQuietPrimaryReportsAForeignOwnerButDoesNotAnswer(t *testing.T) {
 		t := l.t
 		b, client := l.station(), l.station()
 		a, h := l.owner(ip)
-		h.Quiet(true)
+		h.PauseAnnouncements(true)
 		settle(h)
 		addr := ip.Address.Addr()
 		owners, events := foreign()

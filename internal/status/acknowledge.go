@@ -12,9 +12,9 @@ import (
 const acknowledgeWait = 5 * time.Second
 
 // Acknowledged waits until a change is in force here, as inForce tells, and the peer
-// is known to go by it. What names the change with its verb. If the peer does not
-// confirm it in time, or has not answered for a whole timeout, the error is
-// api.Unconfirmed: the change stays.
+// is known to go by it. What is the change with its verb: it begins the sentence of the
+// error. If the peer does not confirm it in time, or has not answered for a whole timeout,
+// the error has the code pair.Unconfirmed: the change stays.
 func (o *Overview) Acknowledged(ctx context.Context, what string, inForce func(agent.Decision) bool) error {
 	const look = 10 * time.Millisecond
 	limit := time.NewTimer(acknowledgeWait)

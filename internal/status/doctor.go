@@ -246,8 +246,8 @@ func (d *Checks) checkReady() api.Check {
 	return api.Fail("ready", known.Text, known.NextStep)
 }
 
-// Remedy is the next step of a backup that could not take over: that of the condition
-// which tells the same.
+// Remedy returns the next step of a backup that could not take over: the one of the condition
+// that tells the reason.
 func Remedy(decision agent.Decision, why failover.Reason) string {
 	if why == failover.DataIsTorn {
 		return tornStep

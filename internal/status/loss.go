@@ -39,9 +39,8 @@ func (p *SwitchChecks) Loss(ctx context.Context, change api.RoleChange) (api.Los
 	return loss, nil
 }
 
-// losing counts what the primary holds that is in no snapshot; -1: not known. A
-// backup that does not reach it still has its history, but for the last moment;
-// one that does has itself told the newest settings first.
+// losing counts what the primary holds that is in no snapshot; -1: not known. A backup that
+// reaches its primary first exchanges settings; another one counts from its own history.
 func (p *SwitchChecks) losing(ctx context.Context, peerID pair.ApplianceID) (files, bytes, changes int64) {
 	if p.Checks.Overview.Agent.Decision().State.Record.Role == pair.Backup && p.reaches() {
 		p.Exchange(ctx)
@@ -74,7 +73,7 @@ func (p *SwitchChecks) reaches() bool {
 func (p *SwitchChecks) unsynced(ctx context.Context) (wire.Unsynced, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer time.AfterFunc(countLimit, cancel).Stop() // losing interest, not a deadline: see tellOnce
+	defer time.AfterFunc(countLimit, cancel).Stop() // losing interest, not a deadline: see exchange.reportOnce
 	switch {
 	case p.Checks.Overview.Agent.Decision().State.Record.Role == pair.Primary:
 		return p.CountUnsynced(ctx)

@@ -34,7 +34,7 @@ func (n *Names) Of(id pair.ApplianceID) string {
 	return cmp.Or(n.known[id], id.Short())
 }
 
-// Former are the known ones but for those of the pair, by name.
+// former lists the known appliances that are not in the pair now, by name.
 func (n *Names) former(present ...pair.ApplianceID) []pair.Named {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -24,7 +24,7 @@ func checkOwnNetwork(decision agent.Decision, open []pair.Condition) []api.Check
 	return own
 }
 
-// sayings lists, for each check, the conditions of this appliance that it tells if it fails.
+// sayings lists the conditions of this appliance that each check tells if it fails.
 func sayings() map[string][]string {
 	return map[string][]string{
 		"peer":      {"peer-unreachable", "alone", "key-mismatch", "peer-identity-changed", "peer-version"},
@@ -36,7 +36,7 @@ func sayings() map[string][]string {
 	}
 }
 
-// unsaid leaves out the conditions of this appliance that a failed check has told already:
+// unsaid drops the conditions of this appliance that a failed check has told already:
 // under the same id, as one of its sayings, or with the same next step. It also leaves out a
 // data sync that fails because the peer is silent. Only its condition names torn data.
 func unsaid(open []pair.Notice, checks []api.Check) []pair.Notice {

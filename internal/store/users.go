@@ -112,8 +112,8 @@ func (u *Users) Update(ctx context.Context, user pair.UserChange) error {
 	})
 }
 
-// keepAdministrator refuses a change that leaves nobody who may do everything,
-// made to a user who was as before tells.
+// keepAdministrator refuses a change that would leave no administrator. Before is the user
+// as he was before the change.
 func keepAdministrator(ctx context.Context, tx *sql.Tx, before pair.User) error {
 	if before.Role != pair.Administrator || before.Disabled {
 		return nil // it was none of them

@@ -53,8 +53,7 @@ type Appliance struct {
 	fail     func(...any)
 	channels map[string]pair.ChannelState
 	damaged  map[string]func(io.Writer) error // exports of diverged copies
-	damped   bool
-	inStep   bool // nothing of the peer would be lost
+	inStep   bool                             // nothing of the peer would be lost
 	figures  api.Figures
 }
 
@@ -197,7 +196,6 @@ func (a *Appliance) show() {
 func (a *Appliance) Damp() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.damped = true
 	a.status.Conditions = append(slices.Clone(a.status.Conditions), pair.Condition{
 		ID: "automatic-paused", Severity: pair.Critical, Text: "Automatic failover is paused: there were three automatic takeovers within an hour.",
 		NextStep: "Find the cause in the history, then run: baton resume.", Since: Start(),

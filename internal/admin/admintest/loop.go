@@ -79,7 +79,6 @@ func (a *Appliance) command(command failover.Event) {
 		a.Change(func(s *pair.Status) { s.Role, s.Epoch.Counter = pair.Primary, s.Epoch.Counter+1 })
 	case failover.Resume:
 		a.Change(func(s *pair.Status) {
-			a.damped = false
 			s.Conditions = slices.DeleteFunc(slices.Clone(s.Conditions), func(c pair.Condition) bool { return c.ID == "automatic-paused" })
 		})
 	}

@@ -27,7 +27,8 @@ func (p Of[T]) With(v *Visit, status int, change func(*T)) error {
 	return v.Show(status, p.Name, p.Title, data)
 }
 
-// Refused is With for a form that an error is about; any other error is returned.
+// Refused shows the form again with the error, if the error is about the form; it returns
+// any other error.
 func (p Of[T]) Refused(v *Visit, f *Form, err error, change func(*T)) error {
 	if !f.Refused(err) {
 		return err

@@ -70,7 +70,7 @@ func Open(opt Options) (*Ledger, error) {
 			return nil, fmt.Errorf("make what the data sync needs: %w", err)
 		}
 	}
-	_ = durable.Keep(l.path(stateFile)) // a takeover writes it, also on a disk that is full by then
+	_ = durable.Reserve(l.path(stateFile)) // a takeover writes it, also on a disk that is full by then
 	if err := l.readState(); err != nil {
 		return nil, err
 	}
@@ -136,8 +136,8 @@ func (l *Ledger) Torn() error {
 	return l.torn
 }
 
-// Tear notes why a snapshot is half in place, and returns it; nil: the data is whole.
-func (l *Ledger) Tear(why error) error {
+// SetTorn notes why a snapshot is half in place, and returns it; nil: the data is whole.
+func (l *Ledger) SetTorn(why error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.torn = why
@@ -230,10 +230,10 @@ func (l *Ledger) RemoveJournal() error {
 // LoseJournal sets the journal aside, because what it needs is damaged.
 func (l *Ledger) LoseJournal() error {
 	if err := l.rename(journalFile, lostFile); err != nil {
-		return l.Tear(source.Sentence(ErrTorn, "A snapshot is half in place, and its record could not be set aside (%v): look at the disk of %s; it is tried again by itself.", err, l.opt.Dir))
+		return l.SetTorn(source.Sentence(ErrTorn, "A snapshot is half in place, and its record could not be set aside (%v): look at the disk of %s; it is tried again by itself.", err, l.opt.Dir))
 	}
 	l.setPending(nil)
-	_ = l.Tear(errLost()) // whoever needs whole data asks Torn
+	_ = l.SetTorn(errLost()) // whoever needs whole data asks Torn
 	return nil
 }
 

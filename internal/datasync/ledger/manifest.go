@@ -59,7 +59,7 @@ func (l *Ledger) load(of Reference) (manifest.Manifest, error) {
 		err = manifest.ErrMalformed
 	}
 	if err == nil {
-		err = m.Validate(l.opt.Check)
+		err = m.Check(l.opt.Check)
 	}
 	if err != nil {
 		return manifest.Manifest{}, fmt.Errorf("read manifest %s: %w", of.Listed, err)

@@ -7,8 +7,8 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// Scheme says how the content of files is hashed. Both sides of a data sync hash by
-// one: that of the primary's answer, which is none that the backup did not ask for.
+// Scheme says how the content of files is hashed. Both sides of a data sync use the scheme
+// of the primary's answer, never a newer one than the backup asked for.
 type Scheme uint8
 
 // The schemes.

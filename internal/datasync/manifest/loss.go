@@ -54,7 +54,7 @@ func Losses(before, now Manifest, moved func(pair.Data) bool) []Loss {
 	return losses
 }
 
-// vanished counts names, those of kind Dir apart, and those of them that are gone.
+// vanished counts names, those of kind Dir apart, and how many of these are gone.
 func vanished(before, now []Entry) (names, gone int64) {
 	count := func(e Entry, to *int64) {
 		if e.Kind != Dir {

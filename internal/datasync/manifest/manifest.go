@@ -133,7 +133,7 @@ func (m Manifest) Append(b []byte) []byte {
 // schemeUnit is what a scheme adds to the number of sets, at the front of the byte form.
 const schemeUnit = 1 << 16
 
-// ReadManifest reads what Append wrote. It is to be validated.
+// ReadManifest reads what Append wrote. It is to be checked.
 func ReadManifest(b []byte) (Manifest, error) {
 	d := NewDecoder(b)
 	first := d.Uvarint()
@@ -168,9 +168,9 @@ func ReadManifest(b []byte) (Manifest, error) {
 	return m, nil
 }
 
-// Validate refuses a manifest that could not come from a scan: too much of anything, the
+// Check refuses a manifest that could not come from a scan: too much of anything, the
 // same data twice, entries out of order, and what the check of a set's kind refuses.
-func (m Manifest) Validate(check func(Set) error) error {
+func (m Manifest) Check(check func(Set) error) error {
 	if len(m.Sets) > MaxSets {
 		return fmt.Errorf("%w: %d pieces of protected data", ErrMalformed, len(m.Sets))
 	}
@@ -188,14 +188,14 @@ func (m Manifest) Validate(check func(Set) error) error {
 				return fmt.Errorf("%w: protected data %q and %q overlap", ErrMalformed, other.Data.Spec, s.Data.Spec)
 			}
 		}
-		if err := s.validate(check); err != nil {
+		if err := s.check(check); err != nil {
 			return fmt.Errorf("protected data %q: %w", s.Data.Name, err)
 		}
 	}
 	return nil
 }
 
-func (s Set) validate(check func(Set) error) error {
+func (s Set) check(check func(Set) error) error {
 	if err := s.Data.Spec.Check(); err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func manifestOf(entries ...manifest.Entry) manifest.Manifest {
 
 func anyKind(manifest.Set) error { return nil }
 
-func TestValidateRefusesWhatNoScanFinds(t *testing.T) {
+func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
 	at := func(path pair.Path) manifest.Manifest {
 		m := manifestOf(dir("."))
 		m.Sets[0].Data.Spec = pair.Directory{Path: path}
@@ -56,15 +56,15 @@ func TestValidateRefusesWhatNoScanFinds(t *testing.T) {
 		"all of etc":   at("/etc"),
 		"data twice":   twice,
 	} {
-		if m.Validate(anyKind) == nil {
+		if m.Check(anyKind) == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
 	no := errors.New("not of this kind")
-	if err := manifestOf(dir(".")).Validate(func(manifest.Set) error { return no }); !errors.Is(err, no) {
+	if err := manifestOf(dir(".")).Check(func(manifest.Set) error { return no }); !errors.Is(err, no) {
 		t.Errorf("got %v", err)
 	}
-	if err := manifestOf(dir("."), file("a", 1), link("b", "a"), dir("c"), file("c/x", 1)).Validate(anyKind); err != nil {
+	if err := manifestOf(dir("."), file("a", 1), link("b", "a"), dir("c"), file("c/x", 1)).Check(anyKind); err != nil {
 		t.Error(err)
 	}
 }

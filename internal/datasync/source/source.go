@@ -92,7 +92,7 @@ type Scan struct {
 	Entries  []manifest.Entry // sorted by path
 	Place    Place
 	Disk     string   // tells the disk from every other, also after it was mounted anew; empty: not known
-	Unstable string   // what still changed at the last try; empty: nothing
+	Unstable string   // what was still changing when the scan gave up; empty: nothing
 	Skipped  []string // what is not synced
 	Content  Content
 }
@@ -190,7 +190,7 @@ type Change interface {
 	// power cut may come between.
 	Apply(ctx context.Context, hook func(step string)) error
 	// Final reports whether the new state is in place so that it cannot be taken back
-	// any more. The sources of which that can be true are applied last.
+	// any more. A source that may become final is applied last.
 	Final(ctx context.Context) bool
 	// Undo puts the old state back into place, whatever of the change was applied.
 	Undo(hook func(step string)) error

@@ -2,7 +2,8 @@ package wire
 
 import "baton/internal/pair"
 
-// Poll is what the backup asks the primary at every poll interval.
+// Poll asks the peer how it is: a backup at every poll interval, a primary while it does not
+// hear its backup.
 type Poll struct {
 	Versioned
 

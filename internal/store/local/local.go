@@ -77,7 +77,7 @@ func Open(dir string, self pair.ApplianceID, log *slog.Logger) (*Store, error) {
 	if err := l.load(self); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	if err := durable.Keep(l.file("state.json")); err != nil { // a disk that is full now
+	if err := durable.Reserve(l.file("state.json")); err != nil { // a disk that is full now
 		log.Warn("no room is kept for the state of this appliance", slog.Any("error", err))
 	}
 	return l, nil

@@ -49,9 +49,9 @@ func (t *Tree) ApplySome(steps []Step) (left []Step, why error) {
 }
 
 // Undo takes back whatever of the steps was taken, so that the tree is as it was
-// before the first: by renames, and metadata that was there before. What somebody
-// removed or replaced meanwhile is left as he made it: it would otherwise keep the
-// tree from being used until he puts it back.
+// before the first: by renames, and metadata that was there before. What somebody else
+// removed or replaced meanwhile is left alone: otherwise the tree could not be used until
+// he puts it back.
 func (t *Tree) Undo(steps []Step, hook func(step string)) error {
 	for _, s := range slices.Backward(steps) {
 		hook("undo")

@@ -18,7 +18,7 @@ func (k *kept) Record(event pair.Event) { k.events = append(k.events, event) }
 func TestWhatRepeatsItselfDoesNotFillTheHistory(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	written := &kept{}
-	history := newSparing(written, func() time.Time { return now })
+	history := newRateLimited(written, func() time.Time { return now })
 	flap := pair.Event{Kind: pair.KindRoleChanged, Text: "primary claiming → primary waiting", Detail: map[string]string{"from": "primary claiming", "to": "primary waiting"}}
 	for range 24 * 60 * 60 {
 		now = now.Add(time.Second)

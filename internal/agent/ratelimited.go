@@ -16,8 +16,8 @@ const (
 	repeatRest = 10 * time.Minute // then one for so long, with the number of those left out
 )
 
-// sparing is a history that writes an event that repeats itself only now and then.
-type sparing struct {
+// rateLimited is a history that writes an event that repeats itself only now and then.
+type rateLimited struct {
 	History
 	wall func() time.Time
 
@@ -33,13 +33,13 @@ type repeated struct {
 	left    int       // left out since
 }
 
-func newSparing(history History, wall func() time.Time) *sparing {
-	return &sparing{History: history, wall: wall, seen: map[string]*repeated{}}
+func newRateLimited(history History, wall func() time.Time) *rateLimited {
+	return &rateLimited{History: history, wall: wall, seen: map[string]*repeated{}}
 }
 
 // Record implements History. What is no change of role and no condition is written
 // as it comes: data syncs are summed already, and commands are a person's.
-func (s *sparing) Record(event pair.Event) {
+func (s *rateLimited) Record(event pair.Event) {
 	if event.Detail["from"] == "" && event.Detail["condition"] == "" {
 		s.History.Record(event)
 		return
@@ -57,7 +57,7 @@ func (s *sparing) Record(event pair.Event) {
 
 // take counts an event, and reports whether it is to be written, and how many like
 // it were left out before.
-func (s *sparing) take(key string, now time.Time) (left int, write bool) {
+func (s *rateLimited) take(key string, now time.Time) (left int, write bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.seen[key]
@@ -79,7 +79,7 @@ func (s *sparing) take(key string, now time.Time) (left int, write bool) {
 }
 
 // forget drops what has not repeated itself for long.
-func (s *sparing) forget(now time.Time) {
+func (s *rateLimited) forget(now time.Time) {
 	for key, r := range s.seen {
 		if now.Sub(r.newest) >= repeatsFor {
 			delete(s.seen, key)
