@@ -51,6 +51,8 @@ func advised(reason failover.Reason, refusal error) error {
 			"the peer does not answer: look at it, or repeat with --force to serve with the data that is here"),
 		failover.AddressAnswers: pair.Refuse(pair.Refused,
 			"the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat"),
+		failover.NoPrimary: pair.Refuse(pair.Refused,
+			"both appliances are backups, so nobody can hand over: repeat with --force on the one that handed over last, or whose data is newer"),
 		failover.NotPaired: pair.Refuse(pair.Refused,
 			"this appliance has no relationship: on the one that holds the data, run baton pair HOST"),
 	}

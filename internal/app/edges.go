@@ -29,18 +29,6 @@ func newBeat() func() {
 	}
 }
 
-// records is the agent's store.
-type records struct{ local *local.Store }
-
-func (r records) SaveRecord(ctx context.Context, record pair.Record) error {
-	return r.local.Save(ctx, func(s *local.State) {
-		if s.RoleSince.IsZero() || s.Record.Role != record.Role {
-			s.RoleSince = time.Now().UTC()
-		}
-		s.Record = record
-	})
-}
-
 // keeper is where the link keeps its secrets.
 type keeper struct{ local *local.Store }
 

@@ -235,7 +235,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 	a.allowing.NoteKept(a.kept)
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
-		Store: records{a.local}, Mover: a.ips, Evidence: a.evidence,
+		Store: a.local, Mover: a.ips, Evidence: a.evidence,
 		Peer: &partner{link: a.link, check: a.checkView, notice: a.exchange.Notice}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
 		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.overview.Conditions, Beat: beat,

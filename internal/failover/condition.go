@@ -105,6 +105,10 @@ func peerConditions(f facts) []conditionRow {
 func roleConditions(f facts) []conditionRow {
 	stuck := f.Phase == pair.Waiting || f.Phase == pair.Claiming
 	lasting := f.now.Sub(f.Since) > f.config.Timeout // longer than a state that passes by itself
+	lead := "Force Become Primary on the one whose data is newer, or run there: baton become primary --force."
+	if f.Record.Granted || f.Peer.Granted {
+		lead = "The site was handed over, and the appliance that was to take it could not. It takes it by itself as soon as it can store its state: look there at data_dir. Or force Become Primary on the one that handed over, or run there: baton become primary --force."
+	}
 	return []conditionRow{
 		row("alone", pair.Warning, "This primary serves without a backup that answers.",
 			"Bring the peer back; until then a failure of this machine takes the site down.", f.Place() == Place{pair.Primary, pair.Alone}),
@@ -130,10 +134,7 @@ func roleConditions(f facts) []conditionRow {
 			"Choose whose data stays; the other's is set aside. This backup's: Become Primary here without a final data sync, or run here: baton become primary. The primary's: force Become Primary there, or run there: baton become primary --force.",
 			f.Record.Role == pair.Backup && f.Peer.SetBack, PrimarySetBack),
 		row("no-primary", pair.Critical, "Both appliances are backups, so nobody serves the site.",
-			"Force Become Primary on the one whose data is newer, or run there: baton become primary --force.",
-			// A message of a former backup may come late, after its word as primary.
-			f.Record.Role == pair.Backup && f.PeerHeard.Set && f.Peer.Role == pair.Backup &&
-				!f.PrimaryHeard.within(f.timeout(), f.now) && !f.Peer.Granted && !f.Record.Granted && f.Phase != pair.Releasing && f.Phase != pair.Handover),
+			lead, f.leaderless(), NoPrimary),
 		row("waiting-for-primary", pair.Critical, "This backup has not heard its primary since it started, so it does not take over by itself.",
 			"Bring the primary back, or force Become Primary to serve with the data here: baton become primary --force.",
 			f.Record.Role == pair.Backup && f.Phase == pair.Waiting && lasting, NeverHeard),

@@ -113,6 +113,15 @@ func (f facts) conflict() bool {
 	return f.Phase == pair.Conflict || f.Record.Role != pair.Standalone && f.Peer.Phase == pair.Conflict && f.hears()
 }
 
+// leaderless reports whether both appliances are backups, and it lasts. A message of a former
+// backup may come late, after its word as primary; and a handover has its time to be completed.
+func (f facts) leaderless() bool {
+	granted := f.Record.Granted || f.Peer.Granted
+	return f.Record.Role == pair.Backup && f.PeerHeard.Set && f.Peer.Role == pair.Backup &&
+		!f.PrimaryHeard.within(f.timeout(), f.now) && f.Phase != pair.Releasing && f.Phase != pair.Handover &&
+		(!granted || f.now.Sub(f.Since) > f.timeout())
+}
+
 // maintained reports whether either side is in maintenance.
 func (f facts) maintained() bool {
 	return f.Record.Maintenance || f.Peer.Maintenance && f.PeerHeard.Set

@@ -12,7 +12,9 @@ import (
 // that final data sync begins, since others' programs may answer behind it. It
 // stores the handover, takes the shared IP off and answers; only then does the
 // backup promote. Anything that fails before the handover is stored leaves the old
-// primary in charge.
+// primary in charge. After that the backup must be able to store that it is the
+// primary: it shows that it can by storing what it is, before the switch begins and
+// again before it asks for the epoch.
 
 // becomePrimary is the administrator's word.
 func becomePrimary(t *turn, cmd BecomePrimary) {
@@ -36,6 +38,7 @@ func becomePrimary(t *turn, cmd BecomePrimary) {
 		return
 	}
 	t.Switch = Switch{Final: cmd.FinalSync, Own: cmd.Automatic, Began: t.now, Next: t.Record.Epoch.Next(t.config.Self)}
+	t.save(t.Record)
 	why = Asked
 	if cmd.Automatic {
 		why = PrimaryOffers
@@ -90,16 +93,25 @@ func refusal(f facts, cmd BecomePrimary) Reason {
 		return Agreed
 	}
 	switch {
-	case !cmd.Force && f.conflict():
-		return EpochsClash
-	case !cmd.Force && f.Record.Role == pair.Primary && f.SetBack:
-		return PrimarySetBack
 	case !cmd.Force:
-		return PeerSilent
+		return unforced(f)
 	case f.Evidence.Owned.within(f.timeout(), f.now) && f.obeys(GuardForceSilence):
 		return AddressAnswers
 	}
 	return Agreed
+}
+
+// unforced says why this appliance becomes primary only if it is forced.
+func unforced(f facts) Reason {
+	switch {
+	case f.conflict():
+		return EpochsClash
+	case f.leaderless():
+		return NoPrimary
+	case f.Record.Role == pair.Primary && f.SetBack:
+		return PrimarySetBack
+	}
+	return PeerSilent
 }
 
 // forcePromotion promotes on an administrator's word alone. A peer that is heard may have been
@@ -159,6 +171,7 @@ func (t *turn) step(next SwitchStep) {
 
 func askCommit(t *turn) {
 	t.step(Committing)
+	t.save(t.Record)
 	t.do(AskCommit{Next: t.Switch.Next, Final: t.Switch.Final, Wait: commitLimit})
 }
 
@@ -279,14 +292,30 @@ func watchSwitch(t *turn) {
 	}
 }
 
+// takingNotSaved gives a switch up because this backup could not store something. A primary
+// that has handed over already serves no more: this appliance goes on trying to store that
+// it takes over, each time that the primary tells of the handover.
+func takingNotSaved(t *turn, undone Event) {
+	answer, answered := undone.(CommitAnswered)
+	if granted(t.facts(), t.Peer) || t.Switch.Step == Committing && answered && answer.OK {
+		giveUp(t, GrantNotSaved)
+		return
+	}
+	giveUp(t, NotSaved)
+}
+
 // watchTaking gives a switch up that takes longer than the primary says, or than the
 // limit while it says nothing, or whose primary is gone: then the suspicion can begin.
+// Whether a primary that was asked for the epoch has stored the handover is not known
+// without its answer.
 func watchTaking(t *turn, limit time.Duration) {
 	until := t.Switch.Began.Add(limit)
 	if t.Switch.Until.Set {
 		until = t.Switch.Until.At
 	}
 	switch {
+	case t.due(until) && t.Switch.Step == Committing:
+		giveUp(t, NoAnswerToCommit)
 	case t.due(until):
 		giveUp(t, TookTooLong)
 	case t.due(t.facts().heardLast().Add(t.timeout())):

@@ -144,13 +144,19 @@ func backupHeard(t *turn, v pair.View) {
 		followPrimary(t, v)
 	case v.Role == pair.Primary && (v.Epoch.Above(mine) || v.Epoch.Clashes(mine)):
 		meetConflict(t, v.Epoch)
-	case v.Role == pair.Backup && v.Granted && v.Epoch.Holder == t.config.Self && v.Epoch.Above(mine):
+	case granted(t.facts(), v):
 		// The answer to our question was lost on the way.
 		completeHandover(t, v.Epoch, HandoverCompleted)
 	case t.Phase == pair.Suspect: // alive, whatever its role
 		t.Evidence.forget(t.now)
 		t.enter(pair.Backup, t.facts().calm(), PeerHeard)
 	}
+}
+
+// granted reports whether a former primary has handed its site to us, and we are not its
+// primary yet.
+func granted(f facts, v pair.View) bool {
+	return v.Role == pair.Backup && v.Granted && v.Epoch.Holder == f.config.Self && v.Epoch.Above(f.Record.Epoch)
 }
 
 // completeHandover completes a handover that is stored over there. A peer that has

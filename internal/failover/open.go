@@ -199,6 +199,9 @@ func saveFailed(t *turn, undone Event) {
 	case BecomePrimary, BecomeStandalone, BecomePaired, SetMaintenance, Resume:
 		t.do(Finish{Refusal: NotSaved})
 	}
+	if t.Switch.takes() {
+		takingNotSaved(t, undone)
+	}
 	if t.Record.Role == pair.Primary && t.Door != Closed && (t.facts().outranked() || t.facts().lost()) {
 		closeSite(t)
 		t.enter(pair.Primary, pair.Waiting, NotSaved)

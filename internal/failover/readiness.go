@@ -13,6 +13,8 @@ func (c Config) Readiness(s State) Reason {
 	switch {
 	case f.conflict():
 		return EpochsClash
+	case f.leaderless():
+		return NoPrimary
 	case !s.Record.Diverged.IsZero():
 		return NotSetAside
 	case !f.closed():

@@ -38,6 +38,7 @@ const (
 	GoesOnOlder
 	MaintenanceChanged
 	NotSaved
+	GrantNotSaved
 	EffectFailed
 	NotClosed
 	RequestsCutOff
@@ -74,6 +75,7 @@ const (
 	NoAnswerToCommit
 	NotServing
 	NotHeld
+	NoPrimary
 
 	reasons
 )
@@ -129,7 +131,8 @@ func sentences() [reasons]string {
 		Ticked:                "A shared IP was enabled, and whether it is free is being found out.",
 		GoesOnOlder:           "The primary goes on from an older state, as an administrator chose; what is newer here is set aside first.",
 		MaintenanceChanged:    "Maintenance was turned on or off.",
-		NotSaved:              "The state could not be stored; free some disk space and look at the log.",
+		NotSaved:              "The state of this appliance could not be written to disk: free some space in data_dir, and see that it is not mounted read-only.",
+		GrantNotSaved:         "The primary has handed over, and this appliance could not store that it takes over: nobody serves the site. It tries again until data_dir can be written.",
 		EffectFailed:          "Data, services or the shared IP could not be brought up; it is tried again.",
 		NotClosed:             "The services or the traffic of the shared IP could not be closed for a planned switch.",
 		RequestsCutOff:        "Some requests were still running when their time was over; the planned switch goes on without them.",
@@ -164,5 +167,6 @@ func sentences() [reasons]string {
 		NoAnswerToCommit:      "The primary did not confirm the handover.",
 		NotServing:            "This appliance does not serve the site in that epoch.",
 		NotHeld:               "Requests are no longer held for a final data sync.",
+		NoPrimary:             "Both appliances are backups, so nobody serves the site.",
 	}
 }

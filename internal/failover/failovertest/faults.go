@@ -106,6 +106,8 @@ func sideFaults(side int) []Fault {
 		{Name: "pause " + name, Do: func(w *World, _ Observer) { w.Sides[side].Paused = w.Sides[side].Up }},
 		{Name: "thaw " + name, Repairs: true, Do: func(w *World, _ Observer) { w.Sides[side].Paused = false }},
 		{Name: "next save fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Saving] = 1 }},
+		{Name: "disk stays unwritable on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Saving] = always }},
+		{Name: "disk writable on " + name, Repairs: true, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Saving] = 0 }},
 		{Name: "crash after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].CrashAfter = true }},
 		{Name: "stands still after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].PauseAfter = true }},
 		{Name: "next claim fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Claiming] = 1 }},
@@ -144,7 +146,7 @@ func (w *World) MendAll(see Observer) {
 	w.Heal()
 	for side := range w.Sides {
 		s := &w.Sides[side]
-		s.Takes, s.Fails, s.CrashAfter, s.PauseAfter, s.LosesAnswer, s.Deaf = [works]time.Duration{}, [works]uint8{}, false, false, false, 0
+		s.Takes, s.Fails, s.Spares, s.CrashAfter, s.PauseAfter, s.LosesAnswer, s.Deaf = [works]time.Duration{}, [works]uint8{}, [works]uint8{}, false, false, false, 0
 		w.Sides[side].Paused = false
 		w.Start(side, see)
 	}

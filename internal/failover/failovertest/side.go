@@ -26,6 +26,7 @@ type Side struct {
 	Due    [works]failover.Moment // when what is under way ends
 	Takes  [works]time.Duration   // how long each kind of work takes
 	Fails  [works]uint8           // how many of the next attempts fail; 255: all
+	Spares [works]uint8           // how many attempts succeed before those that fail
 	Acked  failover.Moment        // when we sent the newest answer that the peer got
 	Queued bool                   // a poll that came while we stood still
 	Queue  pair.View
@@ -87,10 +88,13 @@ func (s *Side) passes() bool {
 
 // fails reports whether this attempt fails, and counts it.
 func (s *Side) fails(k Work) bool {
-	switch s.Fails[k] {
-	case 0:
+	switch {
+	case s.Fails[k] == 0:
 		return false
-	case always:
+	case s.Spares[k] > 0:
+		s.Spares[k]--
+		return false
+	case s.Fails[k] == always:
 	default:
 		s.Fails[k]--
 	}

@@ -164,7 +164,7 @@ func (t *telling) machine(verb string, side int, words []string) error {
 	return nil
 }
 
-// adjust plays what needs a value: "fail alpha save 2", "slow alpha stop 3s",
+// adjust plays what needs a value: "fail alpha save 2", "fail alpha save 1 after 2", "slow alpha stop 3s",
 // "deaf alpha 2", "disk alpha primary 3@gamma 1@beta", "set alpha timeout=9s".
 func (t *telling) adjust(verb string, side int, words []string) error {
 	s := &t.world.Sides[side]
@@ -204,15 +204,27 @@ func (s *Side) work(verb string, words []string) error {
 			s.Takes[k] = takes
 			return err
 		}
-		if words[1] == "always" {
-			s.Fails[k] = always
-			return nil
-		}
-		times, err := strconv.ParseUint(words[1], 10, 8)
-		s.Fails[k] = uint8(times)
-		return err
+		return s.fail(k, words[1:])
 	}
 	return fmt.Errorf("%s: %w", words[0], errUnknown)
+}
+
+// fail has attempts fail: "2", "always", "1 after 2".
+func (s *Side) fail(k Work, words []string) error {
+	if len(words) == 3 && words[1] == "after" {
+		spared, err := strconv.ParseUint(words[2], 10, 8)
+		if err != nil {
+			return err
+		}
+		s.Spares[k] = uint8(spared)
+	}
+	if words[0] == "always" {
+		s.Fails[k] = always
+		return nil
+	}
+	times, err := strconv.ParseUint(words[0], 10, 8)
+	s.Fails[k] = uint8(times)
+	return err
 }
 
 // disk stores another past: a role, and epochs from the newest to the oldest.

@@ -77,7 +77,7 @@ func (w *World) Start(side int, see Observer) {
 	if s.Up {
 		return
 	}
-	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, ClockBack: s.ClockBack, Earlier: s.Earlier, Torn: s.Torn, Offer: s.Offer, Up: true}
+	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, Spares: s.Spares, ClockBack: s.ClockBack, Earlier: s.Earlier, Torn: s.Torn, Offer: s.Offer, Up: true}
 	fresh.Config.Run = s.Config.Run%2 + 1
 	fresh.State = fresh.Config.Start(s.Disk, w.Now)
 	fresh.State.Newest = fresh.Offer

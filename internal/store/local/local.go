@@ -151,15 +151,34 @@ func (l *Store) State() State {
 func (l *Store) Save(ctx context.Context, change func(*State)) error {
 	l.saving.Lock()
 	defer l.saving.Unlock()
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("save the appliance's state: %w", err)
-	}
 	before := l.State()
 	after := before.clone()
 	change(&after)
 	after.Version, after.ID = before.Version, before.ID
 	if after.equal(before) {
 		return nil
+	}
+	return l.replace(ctx, before, after)
+}
+
+// SaveRecord saves this appliance's part in the pair. It is written also if nothing has
+// changed: the caller may want to know that it can be.
+func (l *Store) SaveRecord(ctx context.Context, record pair.Record) error {
+	l.saving.Lock()
+	defer l.saving.Unlock()
+	before := l.State()
+	after := before.clone()
+	if after.RoleSince.IsZero() || after.Record.Role != record.Role {
+		after.RoleSince = time.Now().UTC()
+	}
+	after.Record = record
+	return l.replace(ctx, before, after)
+}
+
+// replace writes a state in the place of the one before.
+func (l *Store) replace(ctx context.Context, before, after State) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("save the appliance's state: %w", err)
 	}
 	if err := durable.WriteJSON(l.file("state.json"), after); err != nil {
 		// The rename may have happened without becoming durable: name the old state again.

@@ -298,3 +298,30 @@ func TestTheNextRunKnowsWhenThisOneWasAlive(t *testing.T) {
 		t.Errorf("alive at %s", last)
 	}
 }
+
+// Who stores a record that is stored already wants to know that it can be stored.
+func TestARecordIsWrittenAlsoIfItIsStoredAlready(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	record := l.State().Record
+	if err := l.SaveRecord(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	away := errors.Join(os.Remove(filepath.Join(dir, "state.json")), os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700),
+		os.WriteFile(filepath.Join(dir, "state.json.new", "file"), nil, 0o600))
+	if away != nil {
+		t.Fatal(away)
+	}
+	if err := l.SaveRecord(t.Context(), record); err == nil {
+		t.Error("a record that could not be written is said to be stored")
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "state.json.new")); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SaveRecord(t.Context(), record); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "state.json")); err != nil {
+		t.Error(err)
+	}
+}
