@@ -177,6 +177,8 @@ func (a *Agent) receive(ctx context.Context, m message) {
 	switch ev := m.event.(type) {
 	case failover.SiteHealth:
 		a.failures["site-sick"] = m.cause
+	case failover.StoreChecked:
+		a.failures["state-not-saved"] = m.cause
 	case failover.ServicesSet:
 		a.failures[map[bool]string{false: "services-failed", true: "services-not-stopped"}[ev.Duty == pair.Rest]] = m.cause
 	}
@@ -218,7 +220,9 @@ func (a *Agent) turn(ctx context.Context, event failover.Event) {
 	state, actions := a.config.Next(a.state, a.Clock(), event)
 	for _, action := range actions {
 		if save, ok := action.(failover.Save); ok {
-			if err := a.Store.SaveRecord(ctx, save.Record); err != nil {
+			err := a.Store.SaveRecord(ctx, save.Record)
+			a.failures["state-not-saved"] = err
+			if err != nil {
 				a.Log.Error("record not stored", slog.String("error", err.Error()))
 				a.pending = slices.Insert(a.pending, 0, failover.Event(failover.SaveFailed{Event: event}))
 				return

@@ -60,6 +60,11 @@ func (a *Agent) SiteChecked(ctx context.Context, check pair.SiteCheck, why error
 	a.inbox.post(ctx, message{event: failover.SiteHealth{Sick: why != nil, Check: check}, cause: why})
 }
 
+// StoreChecked tells what a check found of whether the record can be stored: nil, or why not.
+func (a *Agent) StoreChecked(ctx context.Context, why error) {
+	a.inbox.post(ctx, message{event: failover.StoreChecked{OK: why == nil}, cause: why})
+}
+
 // Configure changes the configuration from the next event on.
 func (a *Agent) Configure(ctx context.Context, change func(*failover.Config)) {
 	a.inbox.post(ctx, message{change: change})

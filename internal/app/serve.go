@@ -311,7 +311,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 		run(part.Name, part.Serve)
 	}
 	run("upkeep", a.upkeep)
-	run("signs of life", a.keepBeating)
+	run("signs of life", (&watch.Disk{Every: report.AliveEvery, Write: a.beat, Agent: a.agent, Log: a.log}).Run)
 	run("reports", a.exchange.Run)
 	run("site check", (&watch.Site{Agent: a.agent, Settings: a.settings}).Run)
 	run("reach of the backup", a.reached.Run)
@@ -344,31 +344,15 @@ func (a *Appliance) started() pair.Event {
 			text += " The run before hung, and the watchdog ended it; its traces: " + traces + "."
 		}
 	}
-	a.beat()
+	if err := a.beat(); err != nil {
+		a.log.Warn("sign of life not written", slog.String("error", err.Error()))
+	}
 	return pair.Event{Kind: pair.KindStarted, Text: text, Detail: detail}
 }
 
-// keepBeating leaves a sign of life at an interval: how exactly a report can tell when one
-// that nobody watched has died.
-func (a *Appliance) keepBeating(ctx context.Context) error {
-	ticker := time.NewTicker(report.AliveEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			a.beat()
-		}
-	}
-}
-
-// beat notes that this appliance is alive.
-func (a *Appliance) beat() {
-	if err := a.local.Beat(time.Now()); err != nil {
-		a.log.Warn("sign of life not written", slog.String("error", err.Error()))
-	}
-}
+// beat notes that this appliance is alive: how exactly a report can tell when one that
+// nobody watched has died.
+func (a *Appliance) beat() error { return a.local.Beat(time.Now()) }
 
 // tellOfSetup tells, while there is no administrator, how to become the first.
 func (a *Appliance) tellOfSetup(ctx context.Context) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,4 +93,39 @@ func run(args ...string) error {
 		return fmt.Errorf("%w: %s", err, output)
 	}
 	return nil
+}
+
+// A sign of life tells whether the kept file beside it can be replaced: yes on a full disk, for
+// which room is reserved, and no where the directory takes no changes.
+func TestTouchTellsWhetherFilesCanBeReplaced(t *testing.T) {
+	dir := ext4(t)
+	kept, sign := filepath.Join(dir, "state.json"), filepath.Join(dir, "alive")
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	if err := errors.Join(Replace(kept, []byte("first")), Reserve(kept), Touch(sign, kept, now)); err != nil {
+		t.Fatal(err)
+	}
+	fillWith(t, dir, "inodes")
+	now = now.Add(time.Second)
+	if err := Touch(sign, kept, now); err != nil {
+		t.Errorf("on a full disk: %v", err)
+	}
+	if info, err := os.Stat(sign); err != nil || !info.ModTime().Equal(now) {
+		t.Errorf("the sign of life is of %v, %v", info.ModTime(), err)
+	}
+	if err := os.Remove(spareOf(kept)); err != nil {
+		t.Fatal(err)
+	}
+	fillWith(t, dir, "inodes")
+	if err := Touch(sign, kept, now); !full(err) {
+		t.Errorf("on a full disk without reserved room: %v", err)
+	}
+	if err := run("chattr", "+i", dir); err != nil {
+		t.Skipf("no directory can be made immutable here: %v", err)
+	}
+	if err := Touch(sign, kept, now); !errors.Is(err, unix.EPERM) {
+		t.Errorf("in a directory that takes no changes: %v", err)
+	}
+	if err := run("chattr", "-i", dir); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -190,7 +190,7 @@ func effectConditions(f facts) []conditionRow {
 	broken := func(effect Effect) bool { return f.Broken == effect }
 	return []conditionRow{
 		row("state-not-saved", pair.Critical, "The state of this appliance could not be written to disk.",
-			"Free some space in data_dir, and see that it is not mounted read-only.", broken(SavingRecord)),
+			"Free some space in data_dir, and see that it is not mounted read-only.", !f.canSave(), NotSaved),
 		row("data-not-opened", pair.Critical, "The protected data could not be made ready.",
 			"Look at the log for the path and the reason.", broken(OpeningOfData)),
 		row("services-failed", pair.Critical, "A service did not start.",

@@ -48,6 +48,8 @@ type (
 	// DataOffered tells the newest snapshot that this appliance has offered as primary,
 	// before anybody else hears of it.
 	DataOffered struct{ Snapshot pair.Snapshot }
+	// StoreChecked says whether the record could be made durable, as far as a regular check tells.
+	StoreChecked struct{ OK bool }
 	// DataTorn says whether a snapshot is half in place here, or lies on a disk that is not
 	// mounted, so that the data is not whole.
 	DataTorn struct{ Torn bool }
@@ -152,6 +154,7 @@ func (CarrierSeen) event()      {}
 func (DataChanged) event()      {}
 func (DataOffered) event()      {}
 func (DataTorn) event()         {}
+func (StoreChecked) event()     {}
 func (SaveFailed) event()       {}
 func (DataOpened) event()       {}
 func (ServicesSet) event()      {}

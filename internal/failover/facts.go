@@ -144,6 +144,10 @@ func (f facts) whyCalm(why Reason) Reason {
 	return why
 }
 
+// canSave reports whether the record can be made durable, as far as is known: a change of
+// role needs it.
+func (f facts) canSave() bool { return !f.Unwritable && f.Broken != SavingRecord }
+
 // closed reports whether nothing of a former opening is under way or on.
 func (f facts) closed() bool { return !f.Opening && !f.Stopping && !f.Held }
 

@@ -21,6 +21,7 @@ const (
 	GuardDataAge
 	GuardCarrier
 	GuardDataAgeKnown
+	GuardSave
 	GuardTimeout
 	GuardKeyMismatch
 	GuardNetwork

@@ -81,13 +81,18 @@ func refusal(f facts, cmd BecomePrimary) Reason {
 		return NotSetAside
 	case !f.closed():
 		return EffectsPending
+	case f.Unwritable && !cmd.Force:
+		return NotSaved
 	case f.Record.Role == pair.Backup && f.Record.Snapshot.IsZero() && !cmd.Force:
 		return NoSnapshot
 	case f.Torn && f.Record.Role == pair.Backup && (!cmd.Force || f.Phase != pair.Conflict && f.reachable()):
 		return DataIsTorn // whoever serves is not asked to stop for it
 	}
 	if f.Phase != pair.Conflict && f.Record.Role == pair.Backup && f.reachable() {
-		if f.Peer.SetBack && cmd.FinalSync {
+		switch {
+		case f.Peer.Unwritable:
+			return PeerNotSaved
+		case f.Peer.SetBack && cmd.FinalSync:
 			return PrimarySetBack // nothing is synced
 		}
 		return Agreed

@@ -18,6 +18,10 @@ func holdAsked(t *turn, ask HoldAsked) {
 		t.do(AnswerHold{Refusal: NotServing})
 		return
 	}
+	if t.Unwritable { // it could not be committed
+		t.do(AnswerHold{Refusal: NotSaved})
+		return
+	}
 	if t.Door != Open && t.Door != Closed {
 		closeSite(t)
 	}

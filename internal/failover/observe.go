@@ -39,6 +39,8 @@ func observe(s *State, f facts, ev Event) (reunited bool) {
 		s.Record.Snapshot, s.SnapshotAt = ev.Snapshot, ev.Taken
 	case DataOffered:
 		s.Newest = ev.Snapshot
+	case StoreChecked:
+		s.Unwritable = !ev.OK
 	case DataTorn:
 		s.Torn = ev.Torn
 	case ServicesSet:

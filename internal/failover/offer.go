@@ -39,6 +39,7 @@ func offerGuards(f facts) []guardRow {
 	return []guardRow{
 		{GuardAutomatic, AutomaticOff, when(f.config.AutomaticFailover && f.config.BackupOperations)},
 		{GuardMaintenance, InMaintenance, when(!f.maintained())},
+		{GuardSave, NotSaved, when(f.canSave())},
 		{GuardOfferSwitch, SwitchRuns, when(f.Switch.Step == NoSwitch)},
 		{GuardOfferHeard, PeerSilent, when(f.Peer.Eligible && f.hears())},
 		{GuardOfferSick, WasSick, when(!f.Peer.Sick)},

@@ -216,6 +216,7 @@ func retrySave(t *turn, ev Event) {
 	case t.Broken != SavingRecord || t.saves || !t.due(t.Retry):
 	case ev == Tick{}:
 		t.save(t.Record)
+		t.Wake = t.now // what waited for it may be due
 	default:
 		t.Wake = t.now
 	}

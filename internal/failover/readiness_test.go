@@ -39,6 +39,7 @@ func spoilers() map[Reason]func(*Config, *State) {
 		PrimarySetBack: func(_ *Config, s *State) { s.Peer.SetBack = true },
 		DataIsTorn:     func(_ *Config, s *State) { s.Torn = true },
 		DataTooOld:     func(c *Config, s *State) { c.MaxDataAge, s.SnapshotAt = time.Minute, at(s.Now.Add(-time.Hour)) },
+		NotSaved:       func(_ *Config, s *State) { s.Unwritable = true },
 		NoCarrier:      func(_ *Config, s *State) { s.Unplugged = at(s.Now.Add(-time.Minute)) },
 		DataAgeUnknown: func(c *Config, s *State) { c.MaxDataAge, s.SnapshotAt = time.Minute, Moment{} },
 		WouldTakeOver:  func(c *Config, _ *State) { c.ObserveOnly = true },

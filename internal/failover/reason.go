@@ -76,6 +76,7 @@ const (
 	NotServing
 	NotHeld
 	NoPrimary
+	PeerNotSaved
 
 	reasons
 )
@@ -167,6 +168,7 @@ func sentences() [reasons]string {
 		NoAnswerToCommit:      "The primary did not confirm the handover.",
 		NotServing:            "This appliance does not serve the site in that epoch.",
 		NotHeld:               "Requests are no longer held for a final data sync.",
+		PeerNotSaved:          "The peer cannot write its state to disk, so that no switch can be agreed: free some space in data_dir there, and see that it is not mounted read-only.",
 		NoPrimary:             "Both appliances are backups, so nobody serves the site.",
 	}
 }

@@ -54,6 +54,7 @@ type State struct {
 	Newest     pair.Snapshot // newest that this appliance offered as primary
 	SetBack    bool          // the backup holds one of our epoch that we never offered
 	Torn       bool          // a snapshot is half in place here, or on a disk that is not mounted
+	Unwritable bool          // a regular check has found that the record cannot be made durable
 	Takeovers  [3]Moment     // newest automatic takeovers
 	Sick       bool          // our own site fails its health checks
 	SickAt     Moment        // when it was last seen to
@@ -214,6 +215,7 @@ func (c Config) View(s State) pair.View {
 		Sick:        s.Sick || s.SickAt.within(sickFor, s.Now),
 		Plugged:     !s.Unplugged.Set && s.Now.Sub(s.Plugged) >= pluggedFor,
 		SetBack:     s.Record.Role == pair.Primary && s.SetBack,
+		Unwritable:  s.Unwritable,
 		SharedIP:    c.SharedIP,
 		Traffic:     c.TrafficLease,
 		Maintenance: s.Record.Maintenance,

@@ -116,11 +116,11 @@ func beginEpoch(t *turn, epoch pair.Epoch) {
 
 // mayTakeOver says what stands against a takeover, by itself and now.
 func mayTakeOver(f facts) verdict {
-	if f.now < f.mayPromote() {
-		return verdict{EffectsPending, f.mayPromote()}
-	}
 	if v := eligible(f); v.why != Agreed {
 		return v
+	}
+	if f.now < f.mayPromote() {
+		return verdict{EffectsPending, f.mayPromote()}
 	}
 	return f.weigh(takeoverGuards(f))
 }
@@ -145,6 +145,7 @@ func eligibilityGuards(f facts) []guardRow {
 		{GuardAutomatic, AutomaticOff, when(f.config.AutomaticFailover)},
 		{GuardSharedIP, NoSharedIP, when(f.config.SharedIP && f.Peer.SharedIP)},
 		{GuardTestIPs, NoTestIPs, when(f.config.TestIPs > 0)},
+		{GuardSave, NotSaved, when(f.canSave())},
 		{GuardMaintenance, InMaintenance, when(!f.maintained())},
 		{GuardDamped, Paused, when(!f.Record.Damped)},
 		{GuardSnapshot, NoSnapshot, when(!f.Record.Snapshot.IsZero())},

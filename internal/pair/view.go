@@ -12,20 +12,21 @@ type View struct {
 	Epoch       Epoch       `json:"epoch"`   // highest epoch that this appliance has stored
 	Granted     bool        `json:"granted"` // the epoch was handed to its holder, who has not been seen with it yet
 	Lineage     Lineage     `json:"lineage"`
-	Snapshot    Snapshot    `json:"snapshot"`      // primary: newest that the backup completed, as far as known; backup: newest complete
-	Serving     bool        `json:"serving"`       // holds the shared IP and answers for the site
-	Hold        Hold        `json:"hold,omitzero"` // what a primary in a planned switch waits for
-	Eligible    bool        `json:"eligible"`      // could take over now
-	Sick        bool        `json:"sick"`          // its own site fails its health checks, or did within ten minutes
-	Plugged     bool        `json:"plugged"`       // the interfaces of its shared IPs have had a carrier for ten seconds
-	Stopping    bool        `json:"stopping"`      // its daemon was told to stop, and has taken the shared IP off
-	SetBack     bool        `json:"set_back"`      // a primary that has heard its backup hold a snapshot of its epoch that it never offered
-	SharedIP    bool        `json:"shared_ip"`     // at least one shared IP is ticked there
-	Traffic     bool        `json:"traffic"`       // its kernel closes the shared IP's traffic in time by itself (the traffic lease)
-	Maintenance bool        `json:"maintenance"`   // in maintenance: no automatic action at either side
-	Armed       bool        `json:"armed"`         // a backup whose settings let it take over by itself, if not now, then later
-	Settings    uint64      `json:"settings"`      // Settings.Sum of those in force there; 0: that version of Baton does not tell
-	Run         uint64      `json:"run"`           // tells one run of the daemon from the next; 0: not told
+	Snapshot    Snapshot    `json:"snapshot"`            // primary: newest that the backup completed, as far as known; backup: newest complete
+	Serving     bool        `json:"serving"`             // holds the shared IP and answers for the site
+	Hold        Hold        `json:"hold,omitzero"`       // what a primary in a planned switch waits for
+	Eligible    bool        `json:"eligible"`            // could take over now
+	Sick        bool        `json:"sick"`                // its own site fails its health checks, or did within ten minutes
+	Plugged     bool        `json:"plugged"`             // the interfaces of its shared IPs have had a carrier for ten seconds
+	Stopping    bool        `json:"stopping"`            // its daemon was told to stop, and has taken the shared IP off
+	SetBack     bool        `json:"set_back"`            // a primary that has heard its backup hold a snapshot of its epoch that it never offered
+	Unwritable  bool        `json:"unwritable,omitzero"` // cannot write its state to disk, so that it can change no role
+	SharedIP    bool        `json:"shared_ip"`           // at least one shared IP is ticked there
+	Traffic     bool        `json:"traffic"`             // its kernel closes the shared IP's traffic in time by itself (the traffic lease)
+	Maintenance bool        `json:"maintenance"`         // in maintenance: no automatic action at either side
+	Armed       bool        `json:"armed"`               // a backup whose settings let it take over by itself, if not now, then later
+	Settings    uint64      `json:"settings"`            // Settings.Sum of those in force there; 0: that version of Baton does not tell
+	Run         uint64      `json:"run"`                 // tells one run of the daemon from the next; 0: not told
 	// Timeout is the Primary Site Instance Timeout in force at the sender. The
 	// primary keeps to the smaller of the two, so that a change under way never
 	// lets the backup take over before the primary would step down.

@@ -80,6 +80,10 @@ func (p *SwitchChecks) refusal(change api.RoleChange) failover.Reason {
 		return failover.EpochsClash
 	case !p.reaches():
 		return failover.PeerSilent
+	case decision.State.Unwritable:
+		return failover.NotSaved
+	case decision.State.Peer.Unwritable:
+		return failover.PeerNotSaved
 	case decision.State.Peer.Snapshot.IsZero():
 		return failover.NoSnapshot
 	}
@@ -91,6 +95,7 @@ func switchRemedy(decision agent.Decision, why failover.Reason) string {
 	known := map[failover.Reason]string{
 		failover.PeerSilent:     "Bring the peer back. If it is surely down, a backup can be forced to serve with the data that it has.",
 		failover.AddressAnswers: "Switch that machine off or pull its cable: it still answers for the shared IP.",
+		failover.PeerNotSaved:   "Look at data_dir on the peer. If it is the primary and cannot be mended soon, stop Baton there: the backup then takes over by itself.",
 		failover.SwitchRuns:     "Wait until it has ended, and look at the status.",
 		failover.NotServing:     "Wait until it has ended, and look at the status.",
 	}

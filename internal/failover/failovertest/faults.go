@@ -107,7 +107,14 @@ func sideFaults(side int) []Fault {
 		{Name: "thaw " + name, Repairs: true, Do: func(w *World, _ Observer) { w.Sides[side].Paused = false }},
 		{Name: "next save fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Saving] = 1 }},
 		{Name: "disk stays unwritable on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Saving] = always }},
-		{Name: "disk writable on " + name, Repairs: true, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Saving] = 0 }},
+		{Name: "disk found unwritable on " + name, Do: func(w *World, see Observer) {
+			w.Sides[side].Fails[Saving] = always
+			w.Command(side, failover.StoreChecked{}, see)
+		}},
+		{Name: "disk writable on " + name, Repairs: true, Do: func(w *World, see Observer) {
+			w.Sides[side].Fails[Saving] = 0
+			w.Command(side, failover.StoreChecked{OK: true}, see)
+		}},
 		{Name: "crash after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].CrashAfter = true }},
 		{Name: "stands still after next save on " + name, Do: func(w *World, _ Observer) { w.Sides[side].PauseAfter = true }},
 		{Name: "next claim fails on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Claiming] = 1 }},
@@ -149,5 +156,6 @@ func (w *World) MendAll(see Observer) {
 		s.Takes, s.Fails, s.Spares, s.CrashAfter, s.PauseAfter, s.LosesAnswer, s.Deaf = [works]time.Duration{}, [works]uint8{}, [works]uint8{}, false, false, false, 0
 		w.Sides[side].Paused = false
 		w.Start(side, see)
+		w.Command(side, failover.StoreChecked{OK: true}, see)
 	}
 }

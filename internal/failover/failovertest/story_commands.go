@@ -274,6 +274,8 @@ func wordOf(verb string, words []string) (failover.Event, error) {
 		return failover.CarrierSeen{Up: !has("out")}, nil
 	case "ticked":
 		return failover.AddressTicked{Free: has("free")}, nil
+	case "writable", "unwritable":
+		return failover.StoreChecked{OK: verb == "writable"}, nil
 	case "foreign":
 		return failover.ForeignOwner{}, nil
 	case "hold-asked", "commit-asked":

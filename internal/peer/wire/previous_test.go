@@ -56,26 +56,32 @@ func TestMessagesOfThePreviousVersionAreRead(t *testing.T) {
 }
 
 // The previous version reads what this one writes: while no requests are held, byte for
-// byte what it writes itself, and during a hold one field more, which it does not know.
+// byte what it writes itself. What it does not know is a field more, only where it has
+// something to tell.
 func TestThePreviousVersionReadsOurMessages(t *testing.T) {
 	for name, message := range recorded() {
 		if got, err := json.Marshal(message); err != nil || !bytes.Equal(got, previousBytes(t, name)) {
 			t.Errorf("%s is written as %s (%v), and the previous version writes %s", name, got, err, previousBytes(t, name))
 		}
 	}
-	poll := recorded()["poll"].(*Poll)
-	poll.View.Hold = pair.Hold{Awaits: pair.AwaitsServices, Within: 20 * time.Second}
-	ours, previous := viewOf(t, poll), viewOf(t, recorded()["poll"])
-	if _, told := ours["hold"]; !told {
-		t.Error("the hold is not told")
-	}
-	delete(ours, "hold")
-	if !maps.EqualFunc(ours, previous, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
-		t.Errorf("a hold changes other fields: %s, without it %s", ours, previous)
-	}
-	var back Poll
-	if data, err := json.Marshal(poll); err != nil || Decode(data, &back) != nil || back != *poll {
-		t.Errorf("a hold does not survive the wire: %+v", back.View.Hold)
+	for field, set := range map[string]func(*pair.View){
+		"hold":       func(v *pair.View) { v.Hold = pair.Hold{Awaits: pair.AwaitsServices, Within: 20 * time.Second} },
+		"unwritable": func(v *pair.View) { v.Unwritable = true },
+	} {
+		poll := recorded()["poll"].(*Poll)
+		set(&poll.View)
+		ours, previous := viewOf(t, poll), viewOf(t, recorded()["poll"])
+		if _, told := ours[field]; !told {
+			t.Errorf("%s is not told", field)
+		}
+		delete(ours, field)
+		if !maps.EqualFunc(ours, previous, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+			t.Errorf("%s changes other fields: %s, without it %s", field, ours, previous)
+		}
+		var back Poll
+		if data, err := json.Marshal(poll); err != nil || Decode(data, &back) != nil || back != *poll {
+			t.Errorf("%s does not survive the wire: %+v", field, back.View)
+		}
 	}
 }
 

@@ -1,23 +1,25 @@
 package local
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"time"
+
+	"baton/internal/durable"
 )
 
+// syncEvery is how many signs of life there are for one that waits for the disk.
+const syncEvery = 10
+
 // Beat notes that the appliance is alive, as the time of a file: so the next run
-// knows when this one ended, if it cannot say so itself.
+// knows when this one ended, if it cannot say so itself. An error says that a Save would
+// fail as well. One caller at a time.
 func (l *Store) Beat(now time.Time) error {
-	path := l.file("alive")
-	err := os.Chtimes(path, now, now)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.WriteFile(path, nil, 0o600); err == nil {
-			err = os.Chtimes(path, now, now)
-		}
+	err := durable.Touch(l.file("alive"), l.file("state.json"), now)
+	if err == nil && l.beats%syncEvery == 0 {
+		err = durable.SyncDir(l.dir)
 	}
+	l.beats++
 	if err != nil {
 		return fmt.Errorf("note that this appliance is alive: %w", err)
 	}

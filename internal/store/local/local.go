@@ -57,6 +57,7 @@ type Store struct {
 	lock *os.File // held while open, so that no second daemon uses the directory
 
 	saving sync.Mutex // one writer at a time
+	beats  int        // signs of life so far
 
 	mu    sync.Mutex
 	state State // as on disk
