@@ -14,7 +14,10 @@ import (
 )
 
 // exchange is the HTTP request itself, for the few routes that need it.
-type exchange struct{ r *http.Request }
+type exchange struct {
+	r       *http.Request
+	allowed func() error // whether its caller may still do that
+}
 
 type exchangeKey struct{}
 
@@ -38,7 +41,10 @@ func (s *Server) authorize(ctx huma.Context, next func(huma.Context)) {
 		p.write(w)
 		return
 	}
-	inner := context.WithValue(WithCaller(ctx.Context(), caller), exchangeKey{}, exchange{r: r})
+	inner := context.WithValue(WithCaller(ctx.Context(), caller), exchangeKey{}, exchange{r: r, allowed: func() error {
+		_, err := s.identify(r, ctx.Operation())
+		return err
+	}})
 	next(huma.WithContext(ctx, inner))
 }
 

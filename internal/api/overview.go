@@ -122,9 +122,15 @@ type Version struct {
 	API     string `json:"api"`
 }
 
-// streamLife bounds a status stream, so that a revoked token does not go on
-// listening. Clients connect again by themselves.
-const streamLife = 15 * time.Minute
+// streamLife bounds a status stream; clients connect again by themselves. RecheckEvery is how
+// often a stream looks whether its token still counts.
+const (
+	streamLife   = 15 * time.Minute
+	recheckEvery = 5 * time.Second
+)
+
+// errEnded ends a stream whose caller may no longer have it.
+var errEnded = errors.New("the stream has ended")
 
 // maxStreams bounds the status streams that are open at a time: each costs a look
 // at the whole appliance every second.
@@ -144,8 +150,16 @@ func (s *Server) watch(ctx context.Context, _ None, w *streamWriter) error {
 	}
 	bounded, cancel := context.WithTimeout(ctx, streamLife)
 	defer cancel()
-	err := s.backend.Overview.WatchStatus(bounded, func(status pair.Status) error { return writeStatus(w, status) })
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	allowed, checked := exchangeFrom(ctx).allowed, s.options.Now()
+	err := s.backend.Overview.WatchStatus(bounded, func(status pair.Status) error {
+		if now := s.options.Now(); now.Sub(checked) >= recheckEvery {
+			if checked = now; allowed() != nil {
+				return errEnded
+			}
+		}
+		return writeStatus(w, status)
+	})
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, errEnded) {
 		return nil
 	}
 	return err

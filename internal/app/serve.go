@@ -80,6 +80,7 @@ type Appliance struct {
 
 	reached   *watch.Reach
 	outside   *watch.Outside
+	files     *watch.Files
 	kernel    *watch.Traffic
 	protected atomic.Int64 // how many directories are
 	strays    *watch.Strays
@@ -198,7 +199,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 	}
 	a.outside = &watch.Outside{SharedIPs: a.config.SharedIPs, Link: a.link, Log: a.log}
 	a.overview = &status.Overview{
-		ID: a.identity.ID(), Name: a.config.Name, Version: a.version, Address: place(a.config).forPeer, SharedIPs: a.config.SharedIPs, ServesSite: a.config.Site != nil,
+		ID: a.identity.ID(), Name: a.config.Name, Version: a.version, Address: place(a.config).forPeer, SharedIPs: a.config.SharedIPs,
 		Link: a.link, Engine: a.engine, Host: a.host, Traffic: a.traffic, Local: a.local, Store: a.site, Log: a.log,
 		Ticked: func() []pair.SharedIP { return a.ips.ticked() }, Protected: a.protected.Load,
 	}
@@ -253,9 +254,16 @@ func (a *Appliance) watch() {
 	a.reached = &watch.Reach{IPs: func() []netip.Addr { return a.outside.Of(a.settings.Get().TestIPs) }}
 	a.strays = &watch.Strays{Name: a.config.Name, Traffic: a.traffic, Fresh: a.overview.Fresh}
 	a.way = &watch.Way{Link: a.link, Log: a.log, Report: func(ctx context.Context) pair.Report { return a.overview.Report(ctx, time.Now()) }}
-	a.overview.Reach = a.reached
+	a.files = &watch.Files{Name: a.config.Name, Fresh: a.overview.Fresh, Wanted: func() bool {
+		s := a.agent.Decision().State
+		return !a.public.HasPage() && (s.Serving() || s.Record.Role == pair.Backup && !s.Record.Snapshot.IsZero())
+	}}
+	if site := a.config.Site; site != nil {
+		a.files.Root, a.files.Listen = site.Root, site.Listen
+	}
+	a.overview.Reach, a.overview.Files = a.reached, a.files
 	a.overview.Others = []func() []pair.Condition{
-		a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.reached.Conditions, a.way.Conditions,
+		a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.files.Conditions, a.reached.Conditions, a.way.Conditions,
 		a.notifications.Conditions,
 	}
 }
@@ -314,6 +322,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	run("signs of life", (&watch.Disk{Every: report.AliveEvery, Write: a.beat, Agent: a.agent, Log: a.log}).Run)
 	run("reports", a.exchange.Run)
 	run("site check", (&watch.Site{Agent: a.agent, Settings: a.settings}).Run)
+	run("files of the site", a.files.Run)
 	run("reach of the backup", a.reached.Run)
 	run("way to the peer", a.way.Run)
 	run("notifications", a.notifier.Run)

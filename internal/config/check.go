@@ -140,6 +140,9 @@ func (c *checker) trees(key string, texts []string) []string {
 }
 
 func (c *checker) sharedIP(key string, known []pair.SharedIP, address, iface string) []pair.SharedIP {
+	if iface == "lo" {
+		c.refuse(key+".interface", "lo reaches no other machine: name the interface of the clients' network, and write %s", schema()["shared_ip.interface"])
+	}
 	if iface == "" || !isInterface(iface) {
 		c.refuse(key+".interface", "%q is not the name of an interface: write %s", iface, schema()["shared_ip.interface"])
 		return known

@@ -103,6 +103,7 @@ func TestAMissingFileIsRecognised(t *testing.T) {
 
 func TestMistakesNameFileLineKeyAndRemedy(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
+		"loopback":          {"[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterface = \"lo\"\n", `f:3: shared_ip[0].interface: lo reaches no other machine: name the interface of the clients' network, and write interface = "eth0"`},
 		"unknown key":       {"name = \"a\"\nlisten_on = [\":1\"]\n", `f:2: listen_on: unknown key: use one of data_dir, listen, log_level, metrics_allow, name, protect, shared_ip, site, socket`},
 		"misspelt key":      {"\ndatadir = \"/x\"\n", `f:2: datadir: unknown key: did you mean data_dir?`},
 		"misspelt table":    {"[[shared_ips]]\naddress = \"198.51.100.10/24\"\n", `f:1: shared_ips: unknown key: did you mean shared_ip?`},

@@ -17,6 +17,7 @@ type Public struct {
 	doors        Doors
 	certificates *certificates
 	hostName     atomic.Pointer[string] // of the site, for every request to look at
+	page         atomic.Bool
 
 	mu      sync.Mutex // held while a change is brought into force, so that the newest comes last
 	site    pair.Site  // in force
@@ -28,6 +29,9 @@ type Public struct {
 func NewPublic(doors Doors, own certificate.Certificate, shared []pair.SharedIP) *Public {
 	return &Public{doors: doors, certificates: &certificates{console: own, shared: shared}}
 }
+
+// HasPage reports whether the site has a page of its own, which is shown where it has no files.
+func (p *Public) HasPage() bool { return p.page.Load() }
 
 // TLS is what the TLS port shows to all but the peer.
 func (p *Public) TLS() *tls.Config { return p.certificates.tls() }
@@ -71,5 +75,6 @@ func (p *Public) show(site pair.Site, document certificate.Stored) error {
 	}
 	p.site, p.keeping = site, document
 	p.hostName.Store(&site.HostName)
+	p.page.Store(site.Title != "" || site.Message != "")
 	return nil
 }

@@ -33,6 +33,8 @@ func clearedTexts() map[string]string {
 		"nothing-protected":          "At least one directory is protected, or there is no relationship.",
 		"diverged-copies":            "No diverged copy is kept here.",
 		"maintenance":                "Maintenance has ended.",
+		"site-files-missing":         "The directory of the public site is there, or this appliance need not show it.",
+		"site-differs":               "Both appliances serve the public site at the same addresses.",
 		"observing":                  "Automatic failover acts, or it is off.",
 		"no-shared-ip":               "A shared IP is enabled on both appliances, or it does not matter now.",
 		"no-test-ips":                "Network Connectivity Test IPs are set, or they do not matter now.",

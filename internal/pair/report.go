@@ -16,9 +16,15 @@ type Report struct {
 	Settings        uint64           `json:"settings"`            // Settings.Sum of those by which the schedule goes
 	Readiness       *Readiness       `json:"readiness,omitempty"` // of a backup
 	SiteChecked     bool             `json:"site_checked"`        // it knows whether its site answers
+	Files           *ServedFiles     `json:"files,omitempty"`     // nil: an earlier version does not tell
 	OpeningMS       int64            `json:"opening_ms"`          // how long opening the site took here, the newest time; 0: not known, or less than 1
 	ProtectionLevel int              `json:"protection_level"`
 	Conditions      []Condition      `json:"conditions"`
+}
+
+// ServedFiles is what an appliance serves of the public site by itself, while primary.
+type ServedFiles struct {
+	Listen []string `json:"listen"` // where, as in its configuration file; empty: nothing
 }
 
 // PeerReport is the newest Report of the peer.

@@ -58,8 +58,8 @@ func (o *Overview) lateWrites() []pair.Condition {
 	if _, late := o.Engine.Diverged.IDs(); len(late) > 0 {
 		found = append(found, pair.Condition{
 			ID: "late-writes", Severity: pair.Warning,
-			Text:     "Files were written on this appliance after it had handed the site over. No snapshot has them; they are kept as a diverged copy: " + strings.Join(late, ", ") + ".",
-			NextStep: "Find out what writes there while this appliance is not the primary, and stop it; export what is needed, then delete the copy: baton diverged list.",
+			Text:     "Files were written on this appliance after it had handed the site over. No snapshot has those that were there before the first data sync; they are kept as a diverged copy: " + strings.Join(late, ", ") + ". Whatever is written here since is replaced by each data sync, and not kept.",
+			NextStep: "Find out what writes there while this appliance is not the primary, and stop it at once; export what is needed, then delete the copy: baton diverged list.",
 		})
 	}
 	pinned, paired := o.Link.Paired()
@@ -69,7 +69,7 @@ func (o *Overview) lateWrites() []pair.Condition {
 	if report := o.reported.by(pinned.ID); report != nil && slices.ContainsFunc(report.Conditions, func(c pair.Condition) bool { return c.ID == "late-writes" }) {
 		found = append(found, pair.Condition{
 			ID: "peer-late-writes", Severity: pair.Warning,
-			Text:     "Files were written on the peer after it had handed the site over. No snapshot has them; they are kept there as a diverged copy.",
+			Text:     "Files were written on the peer after it had handed the site over. Those that were there before the first data sync are kept there as a diverged copy; whatever is written there since is replaced by each data sync.",
 			NextStep: "Look at the Status page of the peer, or run there: baton diverged list.",
 		})
 	}

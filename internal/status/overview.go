@@ -22,13 +22,12 @@ import (
 // Overview implements api.Overview: what this appliance is, sees and tells of itself.
 // Its methods are safe for use by several goroutines.
 type Overview struct {
-	ID         pair.ApplianceID
-	Name       string
-	Version    string
-	Address    func() string   // that this appliance tells the peer
-	SharedIPs  []pair.SharedIP // of the configuration file
-	ServesSite bool            // Baton itself serves the site's files
-	Watched    bool            // a watchdog ends this daemon when it hangs
+	ID        pair.ApplianceID
+	Name      string
+	Version   string
+	Address   func() string   // that this appliance tells the peer
+	SharedIPs []pair.SharedIP // of the configuration file
+	Watched   bool            // a watchdog ends this daemon when it hangs
 
 	Agent     act.Agent
 	Link      act.Link
@@ -39,6 +38,7 @@ type Overview struct {
 	Store     *store.Site
 	Settings  *inforce.Settings
 	Reach     *watch.Reach
+	Files     *watch.Files
 	Ticked    func() []pair.SharedIP
 	Protected func() int64              // how many directories are
 	Others    []func() []pair.Condition // of the parts that are watched

@@ -46,7 +46,7 @@ func primary(t *testing.T, change func(*agent.Decision)) *Overview {
 		ID: self, Name: "alpha", Version: "test", Address: func() string { return "198.51.100.1:443" }, Agent: loop,
 		Link: &acttest.Link{Peer: &peer.Pinned{ID: other, Name: "beta"}}, Engine: engine, Host: sharedip.New(nil, log), Local: own,
 		Settings: inforce.NewSettings(pair.DefaultSettings(), 1), Ticked: func() []pair.SharedIP { return nil },
-		Reach: &watch.Reach{Agent: loop}, Protected: func() int64 { return 0 }, Log: log,
+		Reach: &watch.Reach{Agent: loop}, Files: &watch.Files{}, Protected: func() int64 { return 0 }, Log: log,
 	}
 }
 

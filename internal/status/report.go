@@ -142,6 +142,7 @@ func (o *Overview) Report(ctx context.Context, now time.Time) pair.Report {
 		SyncBegan:       o.Agent.SyncBegan(),
 		Settings:        o.Settings.Get().Sum(),
 		SiteChecked:     o.checked(),
+		Files:           o.Files.Served(),
 		OpeningMS:       o.Opening.lasted().Milliseconds(),
 		ProtectionLevel: decision.Config.ProtectionLevel(s, o.guarded()),
 		Conditions:      slices.Concat([]pair.Condition{}, o.Agent.Conditions()),
@@ -162,7 +163,7 @@ func (o *Overview) roleSince(now time.Time, s failover.State) time.Time {
 }
 
 // checked reports whether this appliance knows whether its site answers: by the check,
-// or since Baton serves it itself.
+// or since Baton serves its files itself, and has them.
 func (o *Overview) checked() bool {
-	return !o.Settings.Get().SiteCheck.IsZero() || o.ServesSite
+	return !o.Settings.Get().SiteCheck.IsZero() || o.Files.Shown()
 }

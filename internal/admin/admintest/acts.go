@@ -65,7 +65,7 @@ func (a *Appliance) compose(t TB) {
 		t.Fatal(err)
 	}
 	a.inForce = inforce.NewSettings(saved, newest)
-	overview := &status.Overview{Agent: a.agent, Link: a.link, Engine: a.engine, Settings: a.inForce, Version: version}
+	overview := &status.Overview{Files: &watch.Files{}, Agent: a.agent, Link: a.link, Engine: a.engine, Settings: a.inForce, Version: version}
 	shared := []pair.SharedIP{{Address: netip.MustParsePrefix("198.51.100.10/24"), Interface: "eth0"}}
 	own, err := certificate.SelfSigned(certificate.Hosts{Names: []string{"alpha"}}, time.Now(), 24*time.Hour)
 	if err != nil {
