@@ -39,18 +39,23 @@ var _ http.Handler = (*Front)(nil)
 // which need not exist yet, in the name of an appliance. Held is how long a request
 // waits at most while requests are held.
 func New(root, name string, held time.Duration, log *slog.Logger) *Front {
-	f := &Front{name: name, log: log, gate: newGate(held), conns: connections{stalled: stalled, all: map[net.Conn]bool{}}}
+	f := &Front{name: name, log: log, gate: newGate(held), conns: connections{stalled: stalled, all: map[net.Conn]*client{}}}
 	f.Show(root)
 	f.server = &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
-		ConnState:         f.conns.note,
-		ConnContext:       within,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	f.server.SetKeepAlivesEnabled(false)
+	f.Attach(f.server)
 	return f
+}
+
+// Attach has Hold wait for the answers of a server that asks this door, among others. Its
+// connections that ask for nothing of the site are not waited for.
+func (f *Front) Attach(server *http.Server) {
+	server.ConnState, server.ConnContext = f.conns.note, within
 }
 
 // Show changes the directory that is served; "" is no site.
@@ -176,7 +181,9 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch f.gate.enter(r.Context()) {
 	case pass:
 		defer f.gate.leave()
-		f.serveFile(w, r)
+		counted, end := f.conns.begin(w, r)
+		defer end()
+		f.serveFile(counted, r)
 		if r.Close {
 			_ = http.NewResponseController(w).Flush() // a client that is gone takes no answer
 			finish(r.Context())

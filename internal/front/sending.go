@@ -21,7 +21,20 @@ type connections struct {
 	stalled time.Duration // for how long a client that takes nothing is waited for
 
 	mu  sync.Mutex
-	all map[net.Conn]bool // whether a request of the connection is being answered
+	all map[net.Conn]*client
+}
+
+// client is what the site has answered, and is answering, on one connection.
+type client struct {
+	ofSite  bool             // it has asked for something of the site: a port may serve more than the site
+	running map[*answer]bool // several at a time with HTTP/2
+}
+
+// answer is one that a handler is writing.
+type answer struct {
+	http.ResponseWriter
+	conns *connections
+	since time.Time // when the write began that has not returned; zero: none is under way
 }
 
 // note is the server's ConnState hook.
@@ -29,12 +42,53 @@ func (c *connections) note(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch state {
+	case http.StateNew:
+		c.all[conn] = &client{running: map[*answer]bool{}}
 	case http.StateClosed, http.StateHijacked:
 		delete(c.all, conn)
-	case http.StateNew, http.StateActive, http.StateIdle:
-		c.all[conn] = state == http.StateActive
+	case http.StateActive, http.StateIdle: // its answers are counted one by one
 	}
 }
+
+// begin counts an answer, until end is called. It is to be written to the writer that
+// begin returns.
+func (c *connections) begin(w http.ResponseWriter, r *http.Request) (counted http.ResponseWriter, end func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	of := c.all[conn]
+	if of == nil { // it is closed, or a test has none
+		return w, func() {}
+	}
+	a := &answer{ResponseWriter: w, conns: c}
+	of.ofSite, of.running[a] = true, true
+	end = func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(of.running, a)
+	}
+	if r.ProtoMajor < 2 {
+		return w, end // the kernel tells what its client has not taken, and sends files by itself
+	}
+	return a, end
+}
+
+// Write implements http.ResponseWriter. A client of HTTP/2 that takes nothing lets the kernel send
+// everything, and no more be written.
+func (a *answer) Write(p []byte) (int, error) {
+	a.began(time.Now())
+	defer a.began(time.Time{})
+	return a.ResponseWriter.Write(p)
+}
+
+func (a *answer) began(at time.Time) {
+	a.conns.mu.Lock()
+	defer a.conns.mu.Unlock()
+	a.since = at
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // rest is what the kernel has still to send on a connection, and since when.
 type rest struct {
@@ -42,11 +96,11 @@ type rest struct {
 	since time.Time
 }
 
-// flow counts connections on which the kernel has something to send.
+// flow is how far the answers of all connections are.
 type flow struct {
-	moving  int // the client takes it
-	stuck   int // the client has stalled
-	running int // of those, with a request that is still being answered
+	moving  int // connections on which the kernel has something to send, and the client takes it
+	stuck   int // the same, and the client has stalled
+	running int // answers that are being written to clients that have stalled
 }
 
 // sending looks at every connection; before is what it saw when it last did.
@@ -54,10 +108,18 @@ func (c *connections) sending(before map[net.Conn]rest) (f flow) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	for conn, running := range c.all {
+	for conn, of := range c.all {
+		if !of.ofSite {
+			continue
+		}
 		switch n := unsent(conn); {
 		case n == 0:
 			delete(before, conn)
+			for a := range of.running {
+				if !a.since.IsZero() && now.Sub(a.since) >= c.stalled {
+					f.running++
+				}
+			}
 		case n != before[conn].bytes:
 			before[conn] = rest{bytes: n, since: now}
 			f.moving++
@@ -65,9 +127,7 @@ func (c *connections) sending(before map[net.Conn]rest) (f flow) {
 			f.moving++
 		default:
 			f.stuck++
-			if running {
-				f.running++
-			}
+			f.running += len(of.running)
 		}
 	}
 	return f
@@ -88,7 +148,7 @@ func finish(ctx context.Context) {
 	if !ok {
 		return
 	}
-	only := connections{stalled: stalled, all: map[net.Conn]bool{conn: true}}
+	only := connections{stalled: stalled, all: map[net.Conn]*client{conn: {ofSite: true}}}
 	for before := map[net.Conn]rest{}; only.sending(before).moving > 0 && ctx.Err() == nil; {
 		time.Sleep(drainPause)
 	}

@@ -162,6 +162,7 @@ func (l *Listeners) ServeTLS(ctx context.Context, listener net.Listener, handler
 		ErrorLog: slog.NewLogLogger(l.Log.Handler(), slog.LevelDebug),
 	}
 	l.Link.Attach(server)
+	l.Doors.Console().Attach(server)
 	stopped := context.AfterFunc(ctx, func() { _ = server.Close() }) // connections of the pair end with the daemon
 	defer stopped()
 	err := server.ServeTLS(listener, "", "")
