@@ -20,8 +20,8 @@ type Agent interface {
 	Conditions() []pair.Condition
 	Refresh()
 	Do(ctx context.Context, command failover.Event) error
-	Tell(ctx context.Context, event failover.Event)
-	Configure(ctx context.Context, change func(*failover.Config))
+	Tell(event failover.Event)
+	Configure(change func(*failover.Config))
 	HandOver(ctx context.Context, final bool) error
 	SyncNow(ctx context.Context, acceptShrink bool) error
 	CancelSync() bool

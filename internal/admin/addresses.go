@@ -57,7 +57,7 @@ func (n *Addresses) EnableSharedIP(ctx context.Context, address netip.Addr) erro
 		return pair.Refuse(pair.Refused, "another machine, %s, answers for %s: take the address off there first", owner, address)
 	}
 	err := n.tick(ctx, "enabled", address, func(ticked []string) []string { return append(ticked, address.String()) })
-	n.Agent.Tell(ctx, failover.AddressTicked{Free: free})
+	n.Agent.Tell(failover.AddressTicked{Free: free})
 	return err
 }
 
@@ -100,7 +100,7 @@ func (n *Addresses) tick(ctx context.Context, what string, address netip.Addr, c
 		return act.Failure(err)
 	}
 	n.KeepOut()
-	n.Agent.Configure(ctx, n.Enforce)
+	n.Agent.Configure(n.Enforce)
 	n.Audit.Note(ctx, "%s the shared IP %s", what, address)
 	return nil
 }

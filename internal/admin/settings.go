@@ -108,7 +108,7 @@ func (s *Settings) save(ctx context.Context, wanted pair.Settings, version int64
 			return err
 		}
 		s.InForce.Set(wanted, newest, s.Agent.Decision().State.Record.Role)
-		s.Agent.Configure(ctx, s.Enforce)
+		s.Agent.Configure(s.Enforce)
 		return nil
 	})
 	return newest, err

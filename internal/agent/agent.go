@@ -72,7 +72,7 @@ func New(options Options) *Agent {
 	options.History = newRateLimited(options.History, options.Wall)
 	a := &Agent{
 		Options:  options,
-		inbox:    make(inbox, 64),
+		inbox:    newInbox(),
 		changed:  newBroadcast(),
 		config:   options.Config,
 		duties:   newDuties(options.Services),
@@ -110,7 +110,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		timer.Reset(a.untilDeadline())
 		select {
-		case m := <-a.inbox:
+		case m := <-a.inbox.messages:
 			a.receive(work, m)
 		case <-timer.C:
 			a.pass(work)
@@ -118,6 +118,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 	stop()
+	close(a.inbox.ended)
 	a.takeDown()
 	a.beside.Wait()
 	return nil
@@ -127,8 +128,8 @@ func (a *Agent) Run(ctx context.Context) error {
 // had no processor for a while must not decide on evidence that is older than the events in
 // its inbox.
 func (a *Agent) pass(ctx context.Context) {
-	for range len(a.inbox) {
-		a.receive(ctx, <-a.inbox)
+	for range len(a.inbox.messages) {
+		a.receive(ctx, <-a.inbox.messages)
 	}
 	a.step(ctx, failover.Tick{})
 }

@@ -203,7 +203,7 @@ func TestTornDataIsKnownBeforeTheEpochIsRaised(t *testing.T) {
 			t.Errorf("the epoch was raised to %s", epoch)
 		}
 		b.data.tear(false)
-		b.agent.DataMended(t.Context(), pair.Snapshot{})
+		b.agent.DataMended(pair.Snapshot{})
 		time.Sleep(timeout)
 		room.expect(beta, pair.Primary, pair.Claiming, pair.Alone)
 	})
@@ -250,7 +250,7 @@ func TestASyncFromAPrimaryThatWasSetBackSaysSo(t *testing.T) {
 		room.every = 10 * time.Minute // a data sync of the schedule would bring the number back
 		room.pairUp()
 		b := room.side[beta].agent
-		b.Tell(t.Context(), failover.DataChanged{Snapshot: pair.Snapshot{Number: 1000, Epoch: b.Decision().State.Record.Epoch}})
+		b.Tell(failover.DataChanged{Snapshot: pair.Snapshot{Number: 1000, Epoch: b.Decision().State.Record.Epoch}})
 		time.Sleep(timeout)
 		if err := b.SyncNow(t.Context(), false); !errors.Is(err, failover.PrimarySetBack) {
 			t.Errorf("told: %v", err)

@@ -29,7 +29,7 @@ func refusal(reason failover.Reason, cause string) error {
 // The error wraps a failover.Reason, or is that of ctx: the command goes on all the same.
 func (a *Agent) Do(ctx context.Context, command failover.Event) error {
 	if _, takes := command.(failover.BecomePrimary); takes && a.Decision().State.Record.Role == pair.Backup {
-		a.syncs.tellTorn(ctx)
+		a.syncs.tellTorn()
 	}
 	return a.inbox.wait(ctx, message{event: command, reply: make(chan error, 1)})
 }
@@ -48,16 +48,17 @@ func (a *Agent) CommitAsked(ctx context.Context, next pair.Epoch, snapshot pair.
 }
 
 // HoldEnded tells that the backup gives the handover up.
-func (a *Agent) HoldEnded(ctx context.Context) { a.Tell(ctx, failover.HoldEnded{}) }
+func (a *Agent) HoldEnded() { a.Tell(failover.HoldEnded{}) }
 
-// Tell reports an event that nobody waits for.
-func (a *Agent) Tell(ctx context.Context, event failover.Event) {
-	a.inbox.post(ctx, message{event: event})
+// Tell reports an event that nobody waits for. Like all that has happened already, it
+// reaches the decision as long as the agent lives.
+func (a *Agent) Tell(event failover.Event) {
+	a.inbox.tell(message{event: event})
 }
 
 // SiteChecked tells what the check of the site found: nil, or why it does not answer.
-func (a *Agent) SiteChecked(ctx context.Context, check pair.SiteCheck, why error) {
-	a.inbox.post(ctx, message{event: failover.SiteHealth{Sick: why != nil, Check: check}, cause: why})
+func (a *Agent) SiteChecked(check pair.SiteCheck, why error) {
+	a.inbox.tell(message{event: failover.SiteHealth{Sick: why != nil, Check: check}, cause: why})
 }
 
 // StoreChecked tells what a check found of whether the record can be stored: nil, or why not.
@@ -66,8 +67,8 @@ func (a *Agent) StoreChecked(ctx context.Context, why error) {
 }
 
 // Configure changes the configuration from the next event on.
-func (a *Agent) Configure(ctx context.Context, change func(*failover.Config)) {
-	a.inbox.post(ctx, message{change: change})
+func (a *Agent) Configure(change func(*failover.Config)) {
+	a.inbox.tell(message{change: change})
 }
 
 // Polled answers the peer's poll with our view. Seq numbers the poll; ack is
@@ -75,8 +76,8 @@ func (a *Agent) Configure(ctx context.Context, change func(*failover.Config)) {
 func (a *Agent) Polled(ctx context.Context, seq, ack uint64, view pair.View) (pair.View, error) {
 	answer := make(chan pair.View, 1)
 	heard := failover.Heard{View: view, Confirmed: a.answered.at(ack)}
-	if !a.inbox.post(ctx, message{event: heard, view: answer, seq: seq}) {
-		return pair.View{}, ctx.Err()
+	if err := a.inbox.post(ctx, message{event: heard, view: answer, seq: seq}); err != nil {
+		return pair.View{}, err
 	}
 	select {
 	case mine := <-answer:

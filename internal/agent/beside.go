@@ -31,7 +31,7 @@ func (b *beside) runStep(ctx context.Context, limit time.Duration, f func(contex
 		}
 		event, cause := f(bounded)
 		cancel()
-		b.inbox.post(ctx, message{event: event, cause: cause})
+		_ = b.inbox.post(ctx, message{event: event, cause: cause}) // it is of no use to an agent that ends
 	})
 }
 
@@ -46,7 +46,7 @@ func (b *beside) cancellable(ctx context.Context, slot **call, limit time.Durati
 	*slot = this
 	b.Go(func() {
 		event, cause := f(within)
-		b.inbox.post(ctx, message{event: event, cause: cause, newest: func() bool { return *slot == this }})
+		_ = b.inbox.post(ctx, message{event: event, cause: cause, newest: func() bool { return *slot == this }}) // it is of no use to an agent that ends
 	})
 }
 

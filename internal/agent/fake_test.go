@@ -108,7 +108,7 @@ func (c *cable) Hold(ctx context.Context, epoch pair.Epoch) error {
 func (c *cable) EndHold(ctx context.Context) error {
 	peer, err := c.peer(ctx)
 	if err == nil {
-		peer.HoldEnded(ctx)
+		peer.HoldEnded()
 	}
 	return err
 }

@@ -91,7 +91,7 @@ func TestTheBackupWaitsAsLongAsItIsTold(t *testing.T) {
 		room.pairUp()
 		for _, id := range []pair.ApplianceID{alpha, beta} {
 			room.side[id].programs.change(func(p *programs) { p.stops = 10 * time.Second }) // each of two
-			room.side[id].agent.Configure(t.Context(), func(*failover.Config) {})           // what they declare has changed
+			room.side[id].agent.Configure(func(*failover.Config) {})                        // what they declare has changed
 		}
 		began := time.Now()
 		ended := room.begin()

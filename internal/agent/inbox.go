@@ -8,7 +8,12 @@ import (
 )
 
 // inbox is what the loop reads.
-type inbox chan message
+type inbox struct {
+	messages chan message
+	ended    chan struct{} // closed once the loop reads no more
+}
+
+func newInbox() inbox { return inbox{messages: make(chan message, 64), ended: make(chan struct{})} }
 
 // message is one turn of the loop: an event, or a change of the configuration.
 type message struct {
@@ -22,15 +27,26 @@ type message struct {
 	seq    uint64
 }
 
-// post hands the loop a message; it reports false if the agent ends first.
-func (i inbox) post(ctx context.Context, m message) bool {
+// post hands the loop a message, unless ctx, or the agent, ends before there is room for it.
+func (i inbox) post(ctx context.Context, m message) error {
 	select {
-	case i <- m:
-		return true
+	case i.messages <- m: // also where ctx has ended already
+		return nil
+	default:
+	}
+	select {
+	case i.messages <- m:
+		return nil
+	case <-i.ended:
+		return errEnding
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	}
 }
+
+// tell hands the loop what has happened already, as a setting that is saved: it must come into
+// force even if whoever did it has gone away. Nobody hears of it once the agent has ended.
+func (i inbox) tell(m message) { _ = i.post(context.Background(), m) }
 
 // wait hands the loop a message and waits for its answer.
 func (i inbox) wait(ctx context.Context, m message) error {
@@ -38,8 +54,8 @@ func (i inbox) wait(ctx context.Context, m message) error {
 	if answered == nil {
 		answered = m.ask
 	}
-	if !i.post(ctx, m) {
-		return ctx.Err()
+	if err := i.post(ctx, m); err != nil {
+		return err
 	}
 	select {
 	case err := <-answered:

@@ -87,7 +87,7 @@ func (a *Agent) begin(ctx context.Context, state failover.State, action failover
 		a.beside.run(ctx, action.Wait, func(within context.Context) failover.Event {
 			event := a.poll(within, view)
 			if _, failed := event.(failover.PollFailed); failed {
-				a.syncs.lookAtData(ctx)
+				a.syncs.lookAtData()
 			}
 			return event
 		})
@@ -194,7 +194,7 @@ func (a *Agent) sayGoodbye(ctx context.Context) {
 func (a *Agent) served(ctx context.Context, turn uint64, duty pair.Duty, err error) {
 	a.logFailure("have the services "+duty.String(), err)
 	newest := func() bool { return a.duties.newest(turn) }
-	a.inbox.post(ctx, message{event: failover.ServicesSet{Duty: duty, OK: err == nil}, cause: err, newest: newest})
+	_ = a.inbox.post(ctx, message{event: failover.ServicesSet{Duty: duty, OK: err == nil}, cause: err, newest: newest}) // it is of no use to an agent that ends
 }
 
 // takeDown leaves the machine as if the daemon had never run: traffic first.

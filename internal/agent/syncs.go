@@ -36,9 +36,6 @@ type syncs struct {
 // settleLimit bounds how long a sync that is asked for waits until it is possible.
 const settleLimit = 10 * time.Second
 
-// tellLimit bounds how long the end of a sync waits for the loop.
-const tellLimit = time.Second
-
 // Automatic syncs that fail are tried again, soon at first.
 const (
 	firstRetry = time.Second
@@ -165,14 +162,11 @@ func (s *syncs) once(ctx context.Context, pull Pull) error {
 	began := s.agent.Wall()
 	pulled, err := s.agent.Data.Pull(ctx, pull)
 	s.report(pulled, pull, began, err)
-	// What is here now is told even if a takeover has just ended the sync.
-	tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellLimit)
-	defer cancel()
-	s.tellTorn(tell)
+	s.tellTorn() // also if a takeover has just ended the sync
 	if err != nil {
 		return err
 	}
-	s.agent.Tell(tell, failover.DataChanged{Snapshot: pulled.Snapshot, Taken: failover.Moment{At: taken, Set: true}})
+	s.agent.Tell(failover.DataChanged{Snapshot: pulled.Snapshot, Taken: failover.Moment{At: taken, Set: true}})
 	return nil
 }
 
@@ -227,40 +221,37 @@ func (s *syncs) overtaken() bool {
 }
 
 // tellTorn has the decision know whether a snapshot is half in place.
-func (s *syncs) tellTorn(ctx context.Context) {
+func (s *syncs) tellTorn() {
 	if torn := s.agent.Data.Torn(); torn != s.agent.Decision().State.Torn {
-		s.agent.Tell(ctx, failover.DataTorn{Torn: torn})
+		s.agent.Tell(failover.DataTorn{Torn: torn})
 	}
 }
 
 // lookAtData runs tellTorn while the primary is silent: the decision must know that a disk
 // has gone before it raises an epoch. A disk that hangs delays nobody.
-func (s *syncs) lookAtData(ctx context.Context) {
+func (s *syncs) lookAtData() {
 	if s.agent.Decision().State.Record.Role != pair.Backup || !s.looking.CompareAndSwap(false, true) {
 		return
 	}
 	s.agent.beside.Go(func() {
 		defer s.looking.Store(false)
-		s.tellTorn(ctx)
+		s.tellTorn()
 	})
 }
 
 // DataOffered says which snapshot is about to be offered. Unless it succeeds, the
 // snapshot must not be offered: the peer would know a number that the decision does not.
 func (a *Agent) DataOffered(ctx context.Context, offer pair.Snapshot) error {
-	if !a.inbox.post(ctx, message{event: failover.DataOffered{Snapshot: offer}}) {
-		return ctx.Err()
-	}
-	return nil
+	return a.inbox.post(ctx, message{event: failover.DataOffered{Snapshot: offer}})
 }
 
 // DataMended says that a snapshot that was half in place was looked at again outside of a
 // sync; newest is the snapshot that is whole now.
-func (a *Agent) DataMended(ctx context.Context, newest pair.Snapshot) {
+func (a *Agent) DataMended(newest pair.Snapshot) {
 	if newest.Compare(a.Decision().State.Record.Snapshot) > 0 {
-		a.Tell(ctx, failover.DataChanged{Snapshot: newest, Taken: a.takenAt(newest)})
+		a.Tell(failover.DataChanged{Snapshot: newest, Taken: a.takenAt(newest)})
 	}
-	a.syncs.tellTorn(ctx)
+	a.syncs.tellTorn()
 }
 
 // SyncNow pulls one snapshot at an administrator's word.

@@ -67,7 +67,7 @@ func (a *Appliance) mend(ctx context.Context) {
 		a.log.Warn("data not made whole", slog.String("error", err.Error()))
 	}
 	if a.engine.Torn() != nil || a.agent.Decision().State.Torn {
-		a.agent.DataMended(ctx, a.startSnapshot())
+		a.agent.DataMended(a.startSnapshot())
 	}
 }
 

@@ -44,7 +44,7 @@ func (a *Appliance) paired(pinned peer.Pinned, asBackup bool) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	a.agent.Configure(ctx, func(c *failover.Config) { a.enforce(c); c.PairID = pinned.PairID })
+	a.agent.Configure(func(c *failover.Config) { a.enforce(c); c.PairID = pinned.PairID })
 	if a.agent.Decision().State.Record.Role == role {
 		return nil // repeated, after a cut
 	}
@@ -62,7 +62,7 @@ func (a *Appliance) unpaired(former peer.Pinned) {
 			a.log.Error("shared ips not disabled", slog.String("error", err.Error()))
 		}
 	}
-	a.agent.Configure(ctx, a.enforce)
+	a.agent.Configure(a.enforce)
 	if err := a.agent.Do(ctx, failover.BecomeStandalone{}); err != nil {
 		a.log.Error("relationship not ended", slog.String("error", err.Error()))
 	}

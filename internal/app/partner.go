@@ -118,7 +118,7 @@ func (a *Appliance) handlePeer() {
 		return done, act.Remote(err)
 	}))
 	a.link.Handle("POST "+wire.PathEndHold, peer.Serve(func(ctx context.Context, _ wire.Plain) (wire.Plain, error) {
-		a.agent.HoldEnded(ctx)
+		a.agent.HoldEnded()
 		return done, nil
 	}))
 	a.link.Handle("POST "+wire.PathCommit, peer.Serve(func(ctx context.Context, q wire.Commit) (wire.Plain, error) {
@@ -168,25 +168,25 @@ func (a *Appliance) checkView(view pair.View) error {
 }
 
 // sightings tells the decision of other machines that announce or probe a shared IP.
-func (a *Appliance) sightings(ctx context.Context) sharedip.Events {
+func (a *Appliance) sightings() sharedip.Events {
 	return sharedip.Events{
 		Foreign: func(owner sharedip.Owner) {
 			a.log.Warn("another machine announces a shared ip", slog.String("owner", owner.String()))
-			a.agent.Tell(ctx, failover.ForeignOwner{})
+			a.agent.Tell(failover.ForeignOwner{})
 		},
 		Elsewhere: func(owner sharedip.Owner) {
 			if a.ips.isTicked(owner.IP) {
-				a.agent.Tell(ctx, failover.ForeignOwner{})
+				a.agent.Tell(failover.ForeignOwner{})
 			}
 		},
 		Probed: func(by sharedip.Owner) {
 			if a.ips.isTicked(by.IP) {
-				a.agent.Tell(ctx, failover.RivalProbed{})
+				a.agent.Tell(failover.RivalProbed{})
 			}
 		},
 		Links: func(carrier map[string]bool) {
 			if up, changed := a.ips.linked(carrier); changed {
-				a.agent.Tell(ctx, failover.CarrierSeen{Up: up})
+				a.agent.Tell(failover.CarrierSeen{Up: up})
 			}
 		},
 		Strays: a.strays.Note,

@@ -307,9 +307,9 @@ func (a *Appliance) Run(ctx context.Context) error {
 		})
 	}
 	run("history", a.history.run)
-	run("shared ips", func(ctx context.Context) error { return a.host.Run(ctx, a.sightings(ctx)) })
+	run("shared ips", func(ctx context.Context) error { return a.host.Run(ctx, a.sightings()) })
 	run("traffic lease", func(ctx context.Context) error {
-		return a.traffic.Run(ctx, func() { a.agent.Configure(ctx, a.enforce) })
+		return a.traffic.Run(ctx, func() { a.agent.Configure(a.enforce) })
 	})
 	// The link outlives the agent, which says goodbye over it.
 	linked, unlink := context.WithCancel(context.WithoutCancel(ctx))

@@ -46,7 +46,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 	a.settings.Set(saved, version, a.agent.Decision().State.Record.Role)
 	a.people.Security.Load(ctx)
 	a.countProtected(ctx)
-	a.agent.Configure(ctx, a.enforce)
+	a.agent.Configure(a.enforce)
 	if err := a.showSite(ctx); err != nil { // no reason not to go by the settings
 		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))
 	}

@@ -39,7 +39,7 @@ func (x *Exchange) adopt(ctx context.Context, told wire.Exchange) {
 		return
 	}
 	x.Settings.Hear(adopted, told.SettingsVersion)
-	x.Agent.Configure(ctx, x.Enforce)
+	x.Agent.Configure(x.Enforce)
 }
 
 // Keep writes what was adopted into the site database of one that becomes

@@ -57,7 +57,7 @@ func (c *siteChecks) renew(check pair.SiteCheck) (well bool) {
 type Site struct {
 	Agent interface {
 		Decision() agent.Decision
-		SiteChecked(ctx context.Context, check pair.SiteCheck, why error)
+		SiteChecked(check pair.SiteCheck, why error)
 	}
 	Settings *inforce.Settings
 }
@@ -80,13 +80,13 @@ func (w *Site) Run(ctx context.Context) error {
 			check = pair.SiteCheck{}
 		}
 		if so.renew(check) {
-			w.Agent.SiteChecked(ctx, wanted, nil)
+			w.Agent.SiteChecked(wanted, nil)
 		}
 		if check.IsZero() {
 			continue
 		}
 		if why, tell := so.take(probe.Site(ctx, check, siteWait)); tell && ctx.Err() == nil {
-			w.Agent.SiteChecked(ctx, check, why)
+			w.Agent.SiteChecked(check, why)
 		}
 	}
 }

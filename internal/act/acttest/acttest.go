@@ -113,19 +113,19 @@ func (a *Agent) wait(ctx context.Context) error {
 
 // Do implements act.Agent.
 func (a *Agent) Do(ctx context.Context, command failover.Event) error {
-	a.Tell(ctx, command)
+	a.Tell(command)
 	return a.wait(ctx)
 }
 
 // Tell implements act.Agent.
-func (a *Agent) Tell(_ context.Context, event failover.Event) {
+func (a *Agent) Tell(event failover.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.done = append(a.done, event)
 }
 
 // Configure implements act.Agent; what changes may ask the agent.
-func (a *Agent) Configure(_ context.Context, change func(*failover.Config)) {
+func (a *Agent) Configure(change func(*failover.Config)) {
 	config := a.Decision().Config
 	change(&config)
 	a.mu.Lock()
