@@ -21,7 +21,7 @@ const (
 func largePackages() map[string]int {
 	return map[string]int{
 		"internal/api":      4440, // one file for each subject of a wide interface
-		"internal/failover": 3880, // the decision is one function of one state
+		"internal/failover": 3885, // the decision is one function of one state; the bound of a roll-back needs 8 lines
 	}
 }
 

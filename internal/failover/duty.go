@@ -53,7 +53,7 @@ func servicesSet(t *turn, ev ServicesSet) {
 	case pair.Rest:
 		servicesStopped(t, ev)
 	case pair.Lead:
-		resumed(t, ev)
+		resumed(t, outcome{ev.OK})
 	case pair.Follow:
 	}
 }

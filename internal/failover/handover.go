@@ -283,7 +283,9 @@ func commitRefusal(f facts, ask CommitAsked) Reason {
 // watchSwitch bounds a switch in time, on both sides.
 func watchSwitch(t *turn) {
 	switch t.Switch.Step {
-	case NoSwitch, Giving, Resuming:
+	case NoSwitch, Giving:
+	case Resuming:
+		watchResuming(t)
 	case Holding, Stopped:
 		watchHold(t)
 	case Syncing:

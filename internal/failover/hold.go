@@ -119,7 +119,7 @@ func holdEnded(t *turn, why Reason) {
 // resumed serves the requests that were held, once the services are back.
 // Services that do not come back are tried again, and the requests are let go,
 // so that each gets an answer.
-func resumed(t *turn, ev ServicesSet) {
+func resumed(t *turn, end outcome) {
 	if t.Switch.Step != Resuming {
 		return
 	}
@@ -127,7 +127,17 @@ func resumed(t *turn, ev ServicesSet) {
 		putOn(t)
 	}
 	t.do(ServeRequests{})
-	if ev.OK {
+	if end.OK {
+		t.Switch = Switch{}
+	}
+}
+
+// watchResuming ends a switch that was rolled back, also if the services never say that they
+// run again.
+func watchResuming(t *turn) {
+	if t.due(t.Switch.Began.Add(HeldLimit)) {
+		t.Broken = StartOfServices
+		resumed(t, outcome{})
 		t.Switch = Switch{}
 	}
 }

@@ -215,6 +215,8 @@ func TestServedSaysWhoServesTheSite(t *testing.T) {
 		"isolated":                 {func(s *State) { s.Record, s.Phase, s.Now = primary, pair.Isolated, s.Now.Add(time.Minute) }, ServedUnknown},
 		"in a planned switch":      {func(s *State) { s.Phase = pair.Handover }, ServedInAMoment},
 		"requests held here":       {func(s *State) { s.Record, s.Door, s.Switch.Step = primary, Open, Holding }, ServedInAMoment},
+		"services not back yet":    {func(s *State) { s.Record, s.Door, s.Switch.Step = primary, Open, Resuming }, ServedInAMoment},
+		"services have failed":     {func(s *State) { s.Record, s.Door, s.Switch.Step, s.Broken = primary, Open, Resuming, StartOfServices }, ServedHere},
 		"requests held there":      {func(s *State) { s.Peer.Serving, s.Peer.Hold.Awaits = true, pair.AwaitsRequests }, ServedInAMoment},
 		"just handed over":         {func(s *State) { s.Record, s.Door, s.Peer.Hold.Awaits = primary, Open, pair.AwaitsFinalSync }, ServedHere},
 		"handed over by the other": {func(s *State) { s.Peer.Phase = pair.Handover }, ServedInAMoment},

@@ -11,7 +11,7 @@ const (
 	ServedHere
 	ServedByPeer
 	ServedNowhere   // neither here nor by the peer, which tells so
-	ServedInAMoment // a planned switch is under way, and requests are held
+	ServedInAMoment // a planned switch is under way or rolled back, and requests are held
 )
 
 // Served says where the site is served now. What the peer told before it fell silent
@@ -19,7 +19,7 @@ const (
 func (c Config) Served(s State, now Instant) Served {
 	told := s.Record.Role != pair.Standalone && c.Hears(s, now) && s.Phase != pair.Suspect
 	switch {
-	case s.Switch.holds():
+	case s.Switch.holds(), s.Switch.Step == Resuming && s.Broken != StartOfServices:
 		return ServedInAMoment
 	case s.Serving() && s.Record.Role != pair.Backup:
 		return ServedHere
