@@ -119,7 +119,7 @@ func speedText(progress api.Progress) string {
 	}
 	text := ", " + pair.BytesText(progress.Speed) + "/s"
 	if progress.LeftMS > 0 {
-		text += fmt.Sprintf(", %s left", (time.Duration(progress.LeftMS) * time.Millisecond).Round(time.Second))
+		text += fmt.Sprintf(", %s left", max((time.Duration(progress.LeftMS)*time.Millisecond).Round(time.Second), time.Second))
 	}
 	return text
 }

@@ -82,7 +82,10 @@ func (opt Options) filled() Options {
 // is no error here: it shows in Progress, and Pull and Settle try again first.
 func Open(ctx context.Context, opt Options) (*Engine, error) {
 	opt = opt.filled()
-	data := newSources(opt)
+	data, err := newSources(opt)
+	if err != nil {
+		return nil, err
+	}
 	book, err := ledger.Open(ledger.Options{Dir: opt.Dir, Check: data.check, Inline: data.inline, Log: opt.Log})
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func (r *runs) acquireNow(ctx context.Context) (*run, error) {
 		if other == nil {
 			continue
 		}
-		other.cancel(source.Sentence(ErrRunning, "The data sync was stopped because this appliance takes over."))
+		other.cancel(source.Sentence(ErrRunning, "The data sync was stopped because this appliance opens its data."))
 		select {
 		case <-other.done:
 		case <-ctx.Done():

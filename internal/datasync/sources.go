@@ -19,14 +19,19 @@ type sources struct {
 	inline  pair.Data // protected always, see source.Kind.Always; the zero value: nothing is
 }
 
-func newSources(opt Options) sources {
+func newSources(opt Options) (sources, error) {
 	s := sources{kinds: opt.Kinds, defined: opt.Data}
 	for _, kind := range opt.Kinds {
-		if always := kind.Always(); always.Spec != nil {
+		always := kind.Always()
+		switch {
+		case always.Spec == nil:
+		case s.inline.Spec != nil:
+			return sources{}, fmt.Errorf("both %s and %s are to be protected always, and only one kind of data can be", s.inline.Spec, always.Spec)
+		default:
 			s.inline = always
 		}
 	}
-	return s
+	return s, nil
 }
 
 // kind returns the kind of a piece of data.

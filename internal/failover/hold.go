@@ -51,9 +51,8 @@ func requestsHeld(t *turn, ev RequestsHeld) {
 	askServices(t, pair.Rest)
 }
 
-// answerHoldOfClosed answers the backup once nothing is on here any more, where the
-// site was not open: an address that could not be taken off yet may still be
-// written to.
+// answerHoldOfClosed answers the backup once nothing is on here any more, where the site was not
+// open: an address that could not be taken off yet may still be written to.
 func answerHoldOfClosed(t *turn) {
 	if t.Switch.Step == Stopped && t.Door == Closed && !t.Stopping && !t.Held {
 		answerHold(t)
@@ -116,9 +115,8 @@ func holdEnded(t *turn, why Reason) {
 	}
 }
 
-// resumed serves the requests that were held, once the services are back.
-// Services that do not come back are tried again, and the requests are let go,
-// so that each gets an answer.
+// resumed serves the requests that were held, once the services are back. Services that do not
+// come back are tried again, and the requests are let go, so that each gets an answer.
 func resumed(t *turn, end outcome) {
 	if t.Switch.Step != Resuming {
 		return
@@ -132,8 +130,7 @@ func resumed(t *turn, end outcome) {
 	}
 }
 
-// watchResuming ends a switch that was rolled back, also if the services never say that they
-// run again.
+// watchResuming ends a roll-back whose services do not run again in time.
 func watchResuming(t *turn) {
 	if t.due(t.Switch.Began.Add(HeldLimit)) {
 		t.Broken = StartOfServices

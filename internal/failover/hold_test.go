@@ -26,8 +26,14 @@ func TestWhatAPrimaryTellsIsBounded(t *testing.T) {
 func TestAnUnknownWaitHasASentence(t *testing.T) {
 	c, s := readyBackup()
 	s.Phase, s.Switch = pair.Handover, Switch{Step: AskingHold, Told: at(s.Now)}
-	s.Peer.Hold = pair.Hold{Awaits: 77, Within: 3 * time.Second}
-	if text := c.SwitchProgress(s); text != "Requests wait, for 3s at most." {
-		t.Errorf("it says %q", text)
+	for within, want := range map[time.Duration]string{
+		3 * time.Second:        "Requests wait, for 3s at most.",
+		400 * time.Millisecond: "Requests wait, for 1s at most.",
+		0:                      "Requests wait, and the time for it is over.",
+	} {
+		s.Peer.Hold = pair.Hold{Awaits: 77, Within: within}
+		if text := c.SwitchProgress(s); text != want {
+			t.Errorf("it says %q", text)
+		}
 	}
 }

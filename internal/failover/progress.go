@@ -35,7 +35,10 @@ func (c Config) SwitchProgress(s State) string {
 
 // awaits is the sentence of a hold.
 func awaits(h pair.Hold) string {
-	within := ", for " + max(h.Within, 0).Round(time.Second).String() + " at most."
+	within := ", and the time for it is over."
+	if h.Within > 0 {
+		within = ", for " + max(h.Within.Round(time.Second), time.Second).String() + " at most."
+	}
 	switch h.Awaits {
 	case pair.AwaitsRequests:
 		return "New requests wait until running requests have ended" + within

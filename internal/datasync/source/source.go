@@ -52,7 +52,7 @@ type Kind interface {
 	// not be there to finish that.
 	Idle() []byte
 	// Always returns the one piece of data of this kind that is protected without being
-	// defined; the zero value: there is none. It is one manifest.Blob, which travels
+	// defined; the zero value: there is none. Only one kind may have one. It is one manifest.Blob, which travels
 	// inline, with the manifest. It is put into place last, so it need not be possible
 	// to take it back; it has no diverged copy of its own, but a part in every one.
 	Always() pair.Data
