@@ -12,7 +12,7 @@ import (
 
 // history writes events into the site database, in order, in the
 // background: a slow or full disk delays no other part of the daemon. What cannot be written yet is
-// kept and tried again.
+// kept and tried again; what the database refuses goes into the log.
 type history struct {
 	site *store.Site
 	log  *slog.Logger
@@ -82,14 +82,19 @@ func (h *history) flush(ctx context.Context) bool {
 		if !some {
 			return true
 		}
-		if _, err := h.site.History.Append(ctx, event); err != nil {
+		_, err := h.site.History.Append(ctx, event)
+		refused := err != nil && pair.CodeOf(err) == pair.Refused // for good, whatever the disk does
+		switch {
+		case refused:
+			h.log.Error("event dropped, the site database refuses it", slog.String("error", err.Error()), slog.String("kind", event.Kind), slog.String("text", event.Text))
+		case err != nil:
 			h.log.Error("event not written yet", slog.String("error", err.Error()))
 			return false
 		}
 		h.mu.Lock()
 		h.waiting = h.waiting[1:]
 		h.mu.Unlock()
-		if h.written != nil {
+		if h.written != nil && !refused {
 			h.written()
 		}
 	}

@@ -318,7 +318,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	for _, part := range open {
 		run(part.Name, part.Serve)
 	}
-	run("upkeep", a.upkeep)
+	run("upkeep", func(ctx context.Context) error { keepUp(ctx, a.chores()); return nil })
 	run("signs of life", (&watch.Disk{Every: report.AliveEvery, Write: a.beat, Agent: a.agent, Log: a.log}).Run)
 	run("reports", a.exchange.Run)
 	run("site check", (&watch.Site{Agent: a.agent, Settings: a.settings}).Run)

@@ -3,42 +3,72 @@ package app
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"baton/internal/pair"
 )
 
-// renewEvery is how often the site's certificate is looked at.
-const renewEvery = time.Minute
+// How often things are looked at.
+const (
+	choresEvery = 3 * time.Second
+	renewEvery  = time.Minute // the site's certificate
+)
 
-// upkeep does what is to be done now and then: it merges the histories of both
-// appliances while they reach each other, looks at the room in data_dir, ends a maintenance in time, gives unused
-// memory back, and renews the site's certificate if it was made here.
-func (a *Appliance) upkeep(ctx context.Context) error {
-	const often = 3 * time.Second
-	ticker := time.NewTicker(often)
-	defer ticker.Stop()
-	renewals := time.NewTicker(renewEvery)
-	defer renewals.Stop()
+// chore is what is done now and then.
+type chore struct {
+	every time.Duration
+	now   <-chan struct{} // has it done at once; nil: nothing does
+	do    func(context.Context)
+}
+
+// chores are to look whether the data of a backup is whole, to merge the histories of both
+// appliances while they reach each other, to look at the room in data_dir, to end a maintenance in
+// time, to give unused memory back, and to renew the site's certificate if it was made here.
+func (a *Appliance) chores() []chore {
 	unused := &memory{}
+	return []chore{
+		{every: choresEvery, do: a.mend},
+		{every: choresEvery, now: a.exchange.Outdated, do: a.exchangeAll},
+		{every: choresEvery, do: func(context.Context) { a.room.Measure() }},
+		{every: choresEvery, do: a.acts.upkeep.EndOverdue},
+		{every: choresEvery, do: func(context.Context) { unused.tidy() }},
+		{every: renewEvery, do: a.renewCertificate},
+	}
+}
+
+// keepUp does chores until ctx ends. Each goes on beside the others: a disk that hangs delays only the one
+// that looks at it.
+func keepUp(ctx context.Context, chores []chore) {
+	var all sync.WaitGroup
+	for _, c := range chores {
+		all.Go(func() { c.run(ctx) })
+	}
+	all.Wait()
+}
+
+func (c chore) run(ctx context.Context) {
+	ticker := time.NewTicker(c.every)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case now := <-renewals.C:
-			if err := a.acts.certificates.Renew(ctx, now); err != nil {
-				a.log.Error("the site's certificate is not renewed", slog.String("error", err.Error()))
-			}
-			continue
-		case <-a.exchange.Outdated:
+			return
+		case <-c.now:
 		case <-ticker.C:
 		}
-		a.mend(ctx)
-		if a.agent.Decision().State.Record.Role == pair.Backup {
-			a.exchange.All(ctx)
-		}
-		a.room.Measure()
-		a.acts.upkeep.EndOverdue(ctx)
-		unused.tidy()
+		c.do(ctx)
+	}
+}
+
+func (a *Appliance) exchangeAll(ctx context.Context) {
+	if a.agent.Decision().State.Record.Role == pair.Backup {
+		a.exchange.All(ctx)
+	}
+}
+
+func (a *Appliance) renewCertificate(ctx context.Context) {
+	if err := a.acts.certificates.Renew(ctx, time.Now()); err != nil {
+		a.log.Error("the site's certificate is not renewed", slog.String("error", err.Error()))
 	}
 }
