@@ -51,6 +51,8 @@ func advised(reason failover.Reason, refusal error) error {
 			"the peer does not answer: look at it, or repeat with --force to serve with the data that is here"),
 		failover.AddressAnswers: pair.Refuse(pair.Refused,
 			"the shared IP still answers, so its machine is alive: switch that machine off or pull its cable, then repeat"),
+		failover.OtherSharedIPs: pair.Refuse(pair.Refused,
+			"the shared IPs that are enabled on the two appliances are not the same, so the site would lose an address: compare what baton shared-ip list says on both and enable the same ones, or run baton become primary --force on the backup"),
 		failover.NoPrimary: pair.Refuse(pair.Refused,
 			"both appliances are backups, so nobody can hand over: repeat with --force on the one that handed over last, or whose data is newer"),
 		failover.NotPaired: pair.Refuse(pair.Refused,

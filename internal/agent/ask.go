@@ -62,8 +62,8 @@ func (a *Agent) SiteChecked(check pair.SiteCheck, why error) {
 }
 
 // StoreChecked tells what a check found of whether the record can be stored: nil, or why not.
-func (a *Agent) StoreChecked(ctx context.Context, why error) {
-	a.inbox.post(ctx, message{event: failover.StoreChecked{OK: why == nil}, cause: why})
+func (a *Agent) StoreChecked(why error) {
+	a.inbox.tell(message{event: failover.StoreChecked{OK: why == nil}, cause: why})
 }
 
 // Configure changes the configuration from the next event on.

@@ -27,7 +27,8 @@ func (a *Appliance) configure(c *failover.Config, s pair.Settings, test []netip.
 	c.SettingsSum = s.Sum()
 	c.Timeout, c.Poll = s.PrimaryTimeout, s.Poll()
 	c.TestIPs, c.Majority = len(test), s.TestIPsRequired == pair.RequireMajority
-	c.SharedIP = len(a.ips.ticked()) > 0
+	ticked := a.ips.ticked()
+	c.SharedIP, c.Ticked = len(ticked) > 0, pair.SharedIPSum(ticked)
 	c.TrafficLease = a.traffic.InForce()
 	c.BackupOperations, c.AutomaticFailover, c.ObserveOnly = s.BackupOperations, s.AutomaticFailover, s.ObserveOnly
 	c.MaxDataAge, c.SiteCheck = s.MaxDataAge, s.SiteCheck

@@ -167,6 +167,9 @@ func readinessConditions(f facts) []conditionRow {
 		row("no-shared-ip", pair.Warning, "Automatic failover does not function without a shared IP on both appliances.",
 			"Check the same Shared IP on the Failover page of both, or run on both: baton shared-ip enable ADDRESS.",
 			automatic && (!f.config.SharedIP || f.PeerHeard.Set && !f.Peer.SharedIP), NoSharedIP),
+		row("shared-ip-differs", pair.Warning, "The shared IPs that are enabled on the two appliances are not the same, so a takeover or a switch would lose an address: there is no automatic failover.",
+			"Enable the same ones on the Failover page of both, or compare what this says on both: baton shared-ip list, and run where one is missing: baton shared-ip enable ADDRESS.",
+			f.Record.Role != pair.Standalone && otherIPs(f), OtherSharedIPs),
 		row("no-test-ips", pair.Warning, "Automatic failover is off because no Network Connectivity Test IPs are set.",
 			"Set at least one address outside both appliances, as the gateway, on the Failover page, or run: baton settings set test_ips=ADDRESS.",
 			automatic && f.config.TestIPs == 0, NoTestIPs),
@@ -217,7 +220,7 @@ func (c Config) ProtectionLevel(s State, beyond bool) int {
 	switch {
 	case !facts{&s, &c, s.Now}.complete():
 		return 0
-	case c.TestIPs == 0 || !c.SharedIP || !s.Peer.SharedIP || !c.LeaseGuards(s):
+	case c.TestIPs == 0 || !c.SharedIP || !s.Peer.SharedIP || c.OtherSharedIPs(s) || !c.LeaseGuards(s):
 		return 1
 	case !beyond:
 		return 2

@@ -20,6 +20,7 @@ type Config struct {
 	TestIPs           int           // number of Network Connectivity Test IPs
 	Majority          bool          // a majority of them must answer, not any
 	SharedIP          bool          // at least one shared IP is ticked on this appliance
+	Ticked            uint64        // sum of those that are, told to the peer; 0: none
 	TrafficLease      bool          // the kernel here closes the traffic of the shared IP in time, by itself
 	BackupOperations  bool
 	AutomaticFailover bool

@@ -144,6 +144,12 @@ func (f facts) whyCalm(why Reason) Reason {
 	return why
 }
 
+// otherIPs reports whether the shared IPs that are enabled on the two appliances are not the
+// same, as far as both tell which they are.
+func otherIPs(f facts) bool {
+	return f.config.Ticked != 0 && f.Peer.Ticked != 0 && f.config.Ticked != f.Peer.Ticked
+}
+
 // canSave reports whether the record can be made durable, as far as is known: a change of
 // role needs it.
 func (f facts) canSave() bool { return !f.Unwritable && f.Broken != SavingRecord }

@@ -22,6 +22,7 @@ const (
 	GuardCarrier
 	GuardDataAgeKnown
 	GuardSave
+	GuardSameIPs
 	GuardTimeout
 	GuardKeyMismatch
 	GuardNetwork

@@ -89,19 +89,26 @@ func refusal(f facts, cmd BecomePrimary) Reason {
 		return DataIsTorn // whoever serves is not asked to stop for it
 	}
 	if f.Phase != pair.Conflict && f.Record.Role == pair.Backup && f.reachable() {
-		switch {
-		case f.Peer.Unwritable:
-			return PeerNotSaved
-		case f.Peer.SetBack && cmd.FinalSync:
-			return PrimarySetBack // nothing is synced
-		}
-		return Agreed
+		return unready(f, cmd)
 	}
 	switch {
 	case !cmd.Force:
 		return unforced(f)
 	case f.Evidence.Owned.within(f.timeout(), f.now) && f.obeys(GuardForceSilence):
 		return AddressAnswers
+	}
+	return Agreed
+}
+
+// unready says why a primary that answers is not asked to hand over.
+func unready(f facts, cmd BecomePrimary) Reason {
+	switch {
+	case f.Peer.Unwritable:
+		return PeerNotSaved
+	case f.Peer.SharedIP && (!f.config.SharedIP || otherIPs(f)) && !cmd.Force:
+		return OtherSharedIPs // the site would lose an address
+	case f.Peer.SetBack && cmd.FinalSync:
+		return PrimarySetBack // nothing is synced
 	}
 	return Agreed
 }

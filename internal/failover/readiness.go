@@ -52,6 +52,10 @@ func (c Config) TakeoverIn(s State, now Instant) (left, silent time.Duration, ru
 	return max(f.timeout()-silent, 0), silent, s.Blocked == TimeoutRuns
 }
 
+// OtherSharedIPs reports whether the shared IPs that are enabled on the two appliances are not
+// the same, as far as both tell which they are.
+func (c Config) OtherSharedIPs(s State) bool { return otherIPs(facts{&s, &c, s.Now}) }
+
 // SickLately reports whether the site here failed its check within the last ten
 // minutes, and has not passed it since.
 func (c Config) SickLately(s State, now Instant) bool { return s.SickAt.within(sickFor, now) }
@@ -92,6 +96,8 @@ func (c Config) ProtectionStep(s State, beyond bool) string {
 		return "Enable the shared IP on this appliance."
 	case !s.Peer.SharedIP:
 		return "Enable the shared IP on the peer."
+	case otherIPs(f):
+		return c.Remedy(s, OtherSharedIPs)
 	case !c.LeaseGuards(s):
 		return "Let the primary have a traffic lease (baton doctor there tells what is missing), or set the Primary Site Instance Timeout to 4 s or more, so that a hung daemon loses the shared IP in time."
 	case level == 2:

@@ -32,6 +32,7 @@ func spoilers() map[Reason]func(*Config, *State) {
 		OperationsOff:  func(c *Config, _ *State) { c.BackupOperations = false },
 		AutomaticOff:   func(c *Config, _ *State) { c.AutomaticFailover = false },
 		NoSharedIP:     func(_ *Config, s *State) { s.Peer.SharedIP = false },
+		OtherSharedIPs: func(c *Config, s *State) { c.Ticked, s.Peer.Ticked = 1, 2 },
 		NoTestIPs:      func(c *Config, _ *State) { c.TestIPs = 0 },
 		InMaintenance:  func(_ *Config, s *State) { s.Peer.Maintenance = true },
 		Paused:         func(_ *Config, s *State) { s.Record.Damped = true },

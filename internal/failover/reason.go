@@ -48,6 +48,7 @@ const (
 	OperationsOff
 	AutomaticOff
 	NoSharedIP
+	OtherSharedIPs
 	NoTestIPs
 	NeverHeard
 	InMaintenance
@@ -141,6 +142,7 @@ func sentences() [reasons]string {
 		OperationsOff:         "Enable Backup Operations is off.",
 		AutomaticOff:          "Enable Automatic Failover is off.",
 		NoSharedIP:            "No shared IP is enabled on both appliances.",
+		OtherSharedIPs:        "The shared IPs that are enabled on the two appliances are not the same: compare what baton shared-ip list says on both.",
 		NoTestIPs:             "No Network Connectivity Test IPs are set.",
 		NeverHeard:            "The primary has not been heard since this appliance started.",
 		InMaintenance:         "The pair is in maintenance.",

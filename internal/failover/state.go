@@ -217,6 +217,7 @@ func (c Config) View(s State) pair.View {
 		SetBack:     s.Record.Role == pair.Primary && s.SetBack,
 		Unwritable:  s.Unwritable,
 		SharedIP:    c.SharedIP,
+		Ticked:      c.Ticked,
 		Traffic:     c.TrafficLease,
 		Maintenance: s.Record.Maintenance,
 		Armed:       s.Record.Role == pair.Backup && f.armed(),

@@ -144,6 +144,7 @@ func eligibilityGuards(f facts) []guardRow {
 		{GuardBackupOperations, OperationsOff, when(f.config.BackupOperations)},
 		{GuardAutomatic, AutomaticOff, when(f.config.AutomaticFailover)},
 		{GuardSharedIP, NoSharedIP, when(f.config.SharedIP && f.Peer.SharedIP)},
+		{GuardSameIPs, OtherSharedIPs, when(!otherIPs(f))},
 		{GuardTestIPs, NoTestIPs, when(f.config.TestIPs > 0)},
 		{GuardSave, NotSaved, when(f.canSave())},
 		{GuardMaintenance, InMaintenance, when(!f.maintained())},

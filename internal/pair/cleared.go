@@ -37,6 +37,7 @@ func clearedTexts() map[string]string {
 		"site-differs":               "Both appliances serve the public site at the same addresses.",
 		"observing":                  "Automatic failover acts, or it is off.",
 		"no-shared-ip":               "A shared IP is enabled on both appliances, or it does not matter now.",
+		"shared-ip-differs":          "The same shared IPs are enabled on both appliances, or there is no relationship.",
 		"no-test-ips":                "Network Connectivity Test IPs are set, or they do not matter now.",
 		"shared-ip-stray":            "No other program has a shared IP on this machine.",
 		"peer-shared-ip-stray":       "No other program has a shared IP on the peer.",

@@ -2,7 +2,9 @@ package pair
 
 import (
 	"fmt"
+	"hash/fnv"
 	"net/netip"
+	"slices"
 )
 
 // SharedIP is one address that the pair shares: known to this machine from its
@@ -14,6 +16,24 @@ type SharedIP struct {
 
 // String renders "198.51.100.10/24 on eth0".
 func (s SharedIP) String() string { return fmt.Sprintf("%s on %s", s.Address, s.Interface) }
+
+// SharedIPSum returns a number that is the same for the same addresses, in any order; 0: there
+// are none.
+func SharedIPSum(ips []SharedIP) uint64 {
+	if len(ips) == 0 {
+		return 0
+	}
+	var addresses []string
+	for _, ip := range ips {
+		addresses = append(addresses, ip.Address.Addr().String())
+	}
+	slices.Sort(addresses)
+	sum := fnv.New64a()
+	for _, address := range addresses {
+		_, _ = fmt.Fprintln(sum, address) // a hash takes all
+	}
+	return max(sum.Sum64(), 1)
+}
 
 // ParseSharedIP reads an address with its network length.
 func ParseSharedIP(address, iface string) (SharedIP, error) {

@@ -22,6 +22,7 @@ type View struct {
 	SetBack     bool        `json:"set_back"`            // a primary that has heard its backup hold a snapshot of its epoch that it never offered
 	Unwritable  bool        `json:"unwritable,omitzero"` // cannot write its state to disk, so that it can change no role
 	SharedIP    bool        `json:"shared_ip"`           // at least one shared IP is ticked there
+	Ticked      uint64      `json:"ticked,omitzero"`     // SharedIPSum of those that are; 0: none, or that version of Baton does not tell
 	Traffic     bool        `json:"traffic"`             // its kernel closes the shared IP's traffic in time by itself (the traffic lease)
 	Maintenance bool        `json:"maintenance"`         // in maintenance: no automatic action at either side
 	Armed       bool        `json:"armed"`               // a backup whose settings let it take over by itself, if not now, then later

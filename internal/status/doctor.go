@@ -165,8 +165,48 @@ func (d *Checks) checkShared() api.Check {
 		return api.Fail("shared-ip", "No shared IP is enabled on this appliance.", "Run: baton shared-ip enable ADDRESS, on both.")
 	case decision.State.PeerHeard.Set && !decision.State.Peer.SharedIP:
 		return api.Fail("shared-ip", "No shared IP is enabled on the peer.", "Run: baton shared-ip enable ADDRESS, on the peer.")
+	case decision.Config.OtherSharedIPs(decision.State):
+		return d.otherShared(decision)
 	}
 	return api.Pass("shared-ip", "A shared IP is enabled on this appliance.")
+}
+
+// otherShared tells which shared IPs are enabled on one appliance only, as far as the peer has
+// reported it.
+func (d *Checks) otherShared(decision agent.Decision) api.Check {
+	var here, there []string
+	for _, ip := range d.Overview.Ticked() {
+		here = append(here, ip.Address.String())
+	}
+	pinned, _ := d.Overview.Link.Paired()
+	if report := d.Overview.Fresh(); report != nil {
+		for _, ip := range report.SharedIPs {
+			if ip.Shared {
+				there = append(there, ip.Address)
+			}
+		}
+		return judgeShared(here, there, pinned.Name, Remedy(decision, failover.OtherSharedIPs))
+	}
+	return judgeShared(here, here, pinned.Name, Remedy(decision, failover.OtherSharedIPs))
+}
+
+// judgeShared judges shared IPs that are not the same on the two appliances, with their network
+// lengths: which only one of them has, and the commands that change that.
+func judgeShared(here, there []string, peer, step string) api.Check {
+	texts := []string{failover.OtherSharedIPs.String()}
+	var steps []string
+	lacks := func(some, others []string, only, lacking string) {
+		for _, ip := range some {
+			if !slices.Contains(others, ip) {
+				address, _, _ := strings.Cut(ip, "/")
+				texts = append(texts, fmt.Sprintf("Only %s: %s.", only, address))
+				steps = append(steps, fmt.Sprintf("Run %s: baton shared-ip enable %s.", lacking, address))
+			}
+		}
+	}
+	lacks(here, there, "here", "on "+peer)
+	lacks(there, here, "on "+peer, "here")
+	return api.Fail("shared-ip", strings.Join(texts, " "), cmp.Or(strings.Join(steps, " "), step))
 }
 
 // checkPermitted tries whether a shared IP could be put on at all.

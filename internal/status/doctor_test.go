@@ -115,3 +115,30 @@ func TestWhyThePeersReachIsNotKnownIsSaid(t *testing.T) {
 		t.Errorf("doctor says %+v", check)
 	}
 }
+
+// Shared IPs that only one appliance has are named, with the command for each.
+func TestDoctorNamesSharedIPsOfOneApplianceOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		here, there []string
+		text, step  string
+	}{
+		"others": {
+			[]string{"198.51.100.10/24"},
+			[]string{"198.51.100.11/24"},
+			"Only here: 198.51.100.10. Only on beta: 198.51.100.11.",
+			"Run on beta: baton shared-ip enable 198.51.100.10. Run here: baton shared-ip enable 198.51.100.11.",
+		},
+		"one more": {
+			[]string{"198.51.100.10/24", "198.51.100.11/24"},
+			[]string{"198.51.100.11/24"},
+			"Only here: 198.51.100.10.",
+			"Run on beta: baton shared-ip enable 198.51.100.10.",
+		},
+		"not reported yet": {[]string{"198.51.100.10/24"}, []string{"198.51.100.10/24"}, "says on both.", "the step"},
+	} {
+		check := judgeShared(c.here, c.there, "beta", "the step")
+		if check.OK || !strings.HasSuffix(check.Text, c.text) || check.NextStep != c.step {
+			t.Errorf("%s: %+v", name, check)
+		}
+	}
+}

@@ -84,6 +84,8 @@ func (p *SwitchChecks) refusal(change api.RoleChange) failover.Reason {
 		return failover.NotSaved
 	case decision.State.Peer.Unwritable:
 		return failover.PeerNotSaved
+	case decision.Config.SharedIP && (!decision.State.Peer.SharedIP || decision.Config.OtherSharedIPs(decision.State)):
+		return failover.OtherSharedIPs
 	case decision.State.Peer.Snapshot.IsZero():
 		return failover.NoSnapshot
 	}

@@ -29,7 +29,7 @@ func sayings() map[string][]string {
 	return map[string][]string{
 		"peer":      {"peer-unreachable", "alone", "key-mismatch", "peer-identity-changed", "peer-version"},
 		"clock":     {"clock-off"},
-		"shared-ip": {"no-shared-ip"},
+		"shared-ip": {"no-shared-ip", "shared-ip-differs"},
 		"data":      {"nothing-protected"},
 		"test-ips":  {"no-test-ips"},
 		"snapshot":  {"no-snapshot", "data-age-unknown"},

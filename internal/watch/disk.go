@@ -19,7 +19,7 @@ type Disk struct {
 	Every time.Duration
 	Write func() error
 	Agent interface {
-		StoreChecked(ctx context.Context, why error)
+		StoreChecked(why error)
 	}
 	Log *slog.Logger
 
@@ -38,21 +38,21 @@ func (d *Disk) Run(ctx context.Context) error {
 			return nil
 		case err := <-ended:
 			d.began = time.Time{}
-			d.tell(ctx, err)
+			d.tell(err)
 		case now := <-ticker.C:
 			switch {
 			case d.began.IsZero():
 				d.began = now
 				go func() { ended <- d.Write() }()
 			case now.Sub(d.began) >= diskSlow && len(ended) == 0:
-				d.tell(ctx, errDiskSlow)
+				d.tell(errDiskSlow)
 			}
 		}
 	}
 }
 
 // tell passes on how a write ended, if that is news.
-func (d *Disk) tell(ctx context.Context, err error) {
+func (d *Disk) tell(err error) {
 	if (err == nil) == (d.failed == nil) {
 		return
 	}
@@ -60,5 +60,5 @@ func (d *Disk) tell(ctx context.Context, err error) {
 	if err != nil {
 		d.Log.Error("the state of this appliance cannot be written", slog.String("error", err.Error()))
 	}
-	d.Agent.StoreChecked(ctx, err)
+	d.Agent.StoreChecked(err)
 }

@@ -12,7 +12,7 @@ import (
 // told counts what a check of the disk tells.
 type told struct{ found []error }
 
-func (t *told) StoreChecked(_ context.Context, why error) { t.found = append(t.found, why) }
+func (t *told) StoreChecked(why error) { t.found = append(t.found, why) }
 
 // A write that fails is told once, within a second, and so is one that succeeds again. One that hangs
 // counts as failed after 10 s, and ends nothing.

@@ -94,7 +94,7 @@ func openConditions(status pair.Status) []openCondition {
 // remedyPage is the page on which a condition's next step is done.
 func remedyPage(id string) string {
 	switch id {
-	case "no-test-ips", "no-shared-ip", "timeout-below-lease", "observing", "data-too-old", "data-torn", "primary-set-back", "peer-set-back", "data-age-unknown", "sync-failed", "no-snapshot",
+	case "no-test-ips", "no-shared-ip", "shared-ip-differs", "timeout-below-lease", "observing", "data-too-old", "data-torn", "primary-set-back", "peer-set-back", "data-age-unknown", "sync-failed", "no-snapshot",
 		"conflict", "no-primary", "waiting-for-primary", "backup-operations-off", "automatic-failover-off", "peer-identity-changed", "site-sick":
 		return page.Root + failoverPath
 	case "nothing-protected":

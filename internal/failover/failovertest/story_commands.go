@@ -306,6 +306,8 @@ func set(c *failover.Config, word string) (err error) {
 		c.ObserveOnly = on
 	case "shared-ip":
 		c.SharedIP = on
+	case "ticked":
+		c.Ticked, err = strconv.ParseUint(value, 10, 64)
 	case "traffic-lease":
 		c.TrafficLease = on
 	case "stop-limit":
