@@ -178,7 +178,7 @@ func readinessConditions(f facts) []conditionRow {
 			automatic && !f.config.LeaseGuards(*f.State)),
 		row("automatic-paused", pair.Critical, "Automatic failover is paused: there were three automatic takeovers within an hour.",
 			"Find the cause in the history, then resume on the Status page, or run: baton resume.",
-			f.Record.Damped, Paused),
+			f.Record.Damped || f.Record.Role == pair.Backup && usedUp(f), Paused, TooManyTakeovers),
 		row("no-snapshot", pair.Warning, "This backup has no complete snapshot yet and could not take over.",
 			"Wait for the first data sync, or use Sync Now: baton sync --wait.", unready(NoSnapshot), NoSnapshot),
 		row("data-too-old", pair.Warning, "The newest snapshot is older than the highest data age allowed: no automatic failover.",

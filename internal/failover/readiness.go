@@ -25,6 +25,9 @@ func (c Config) Readiness(s State) Reason {
 	if why := eligible(f).why; why != Agreed {
 		return why
 	}
+	if usedUp(f) {
+		return TooManyTakeovers
+	}
 	if c.ObserveOnly {
 		return WouldTakeOver
 	}

@@ -36,6 +36,9 @@ func spoilers() map[Reason]func(*Config, *State) {
 		NoTestIPs:      func(c *Config, _ *State) { c.TestIPs = 0 },
 		InMaintenance:  func(_ *Config, s *State) { s.Peer.Maintenance = true },
 		Paused:         func(_ *Config, s *State) { s.Record.Damped = true },
+		TooManyTakeovers: func(_ *Config, s *State) {
+			s.Takeovers = [3]Moment{at(s.Now), at(s.Now.Add(-time.Minute)), at(s.Now.Add(-damping + time.Second))}
+		},
 		NoSnapshot:     func(_ *Config, s *State) { s.Record.Snapshot = pair.Snapshot{} },
 		PrimarySetBack: func(_ *Config, s *State) { s.Peer.SetBack = true },
 		DataIsTorn:     func(_ *Config, s *State) { s.Torn = true },

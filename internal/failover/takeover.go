@@ -133,7 +133,7 @@ func takeoverGuards(f facts) []guardRow {
 		{GuardKeyMismatch, PeerRefusesUs, when(!f.Failed.Set || f.Failure == pair.NoAnswer)},
 		{GuardNetwork, NetworkLost, f.Evidence.connected(f.timeout(), f.now)},
 		{GuardSilence, AddressAnswers, f.Evidence.silent(f.timeout(), f.now)},
-		{GuardDamping, TooManyTakeovers, when(f.recentTakeovers() < maxTakeovers || f.Peer.Stopping)},
+		{GuardDamping, TooManyTakeovers, when(!usedUp(f))},
 	}
 }
 
