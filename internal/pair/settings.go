@@ -119,7 +119,7 @@ func ParseRate(text string) (Rate, error) {
 	case bytes < 1000 || bytes > 1e12:
 		return 0, fmt.Errorf("%s is out of range: use 8kbit to 8000Gbit, or 0 for unlimited", text)
 	}
-	return Rate(bytes), nil
+	return Rate(bytes + 0.5), nil // rounded: 4.1 million is a little less as a float
 }
 
 // String renders the rate so that ParseRate reads it back.

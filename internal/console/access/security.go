@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -133,7 +134,7 @@ func (p security) wanted(v *page.Visit, f *page.Form) (wanted api.Saved[pair.Sec
 // refused.
 func minutes(text string) string {
 	if n, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil {
-		return pair.DurationText(time.Duration(n * float64(time.Minute)))
+		return pair.DurationText(time.Duration(math.Round(n * float64(time.Minute))))
 	}
 	return text
 }

@@ -2,6 +2,7 @@ package failover
 
 import (
 	"maps"
+	"math"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -96,9 +97,9 @@ func settingText(key, text string) (string, error) {
 	case key == "bandwidth_limit":
 		return strconv.FormatFloat(value, 'f', -1, 64) + "Mbit", nil
 	case unit == "minutes":
-		return time.Duration(value * float64(time.Minute)).String(), nil
+		return time.Duration(math.Round(value * float64(time.Minute))).String(), nil
 	}
-	return time.Duration(value * float64(time.Second)).String(), nil
+	return time.Duration(math.Round(value * float64(time.Second))).String(), nil
 }
 
 // plainNumber removes the unit from a number: it stands beside the field, and many people
