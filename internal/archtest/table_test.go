@@ -135,7 +135,7 @@ func appIsFor() []string { return []string{"cmd/baton"} }
 
 // pureStd lists the standard packages of pure code.
 func pureStd() []string {
-	return []string{"cmp", "errors", "fmt", "hash/fnv", "iter", "maps", "math", "math/bits", "net/netip", "slices", "strconv", "strings", "time", "unicode", "unicode/utf8"}
+	return []string{"cmp", "errors", "fmt", "hash/fnv", "iter", "maps", "math", "math/bits", "net/netip", "slices", "strconv", "strings", "time", "time/tzdata", "unicode", "unicode/utf8"}
 }
 
 // readsClock lists what pure code must not use of package time.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"baton/internal/act"
@@ -30,6 +31,8 @@ type Exchange struct {
 	Full      func() bool            // too little room is left on the disk
 	Outdated  chan struct{}          // the primary tells of other settings than those in force
 	Log       *slog.Logger
+
+	refused atomic.Pointer[string] // settings of the primary that this backup refuses, and why; nil: none
 }
 
 // All asks until neither side lacks anything, or something fails; then
@@ -55,7 +58,7 @@ func (x *Exchange) All(ctx context.Context) {
 			x.Log.Error("events of the peer not merged", slog.String("error", err.Error()))
 			return
 		}
-		x.adopt(ctx, answer)
+		x.adopt(answer)
 		x.takeDocuments(ctx, answer.Documents)
 		taken := theirs == nil || !maps.Equal(theirs, answer.Heads) // of ours, by the peer
 		theirs = answer.Heads

@@ -2,8 +2,10 @@ package exchange
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
+	"strings"
 
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
@@ -24,10 +26,13 @@ func (x *Exchange) Notice(view pair.View) {
 // adopt brings into force what the primary says are the settings. Its schedule
 // may be a week, and a change of it, of the bandwidth limit or of automatic
 // failover is not to wait for the next data sync.
-func (x *Exchange) adopt(ctx context.Context, told wire.Exchange) {
+func (x *Exchange) adopt(told wire.Exchange) {
 	now, version := x.Settings.Versioned()
-	known := told.SettingsVersion == version && maps.Equal(told.Settings, pair.Texts(now))
-	if told.Settings == nil || known || x.Agent.Decision().State.Record.Role != pair.Backup {
+	if told.Settings == nil || x.Agent.Decision().State.Record.Role != pair.Backup {
+		return
+	}
+	if told.SettingsVersion == version && maps.Equal(told.Settings, pair.Texts(now)) {
+		x.refused.Store(nil) // a data sync may have brought what was refused
 		return
 	}
 	adopted, err := pair.Read(now, told.Settings)
@@ -35,11 +40,31 @@ func (x *Exchange) adopt(ctx context.Context, told wire.Exchange) {
 		x.Log.Warn("settings of the primary not understood", slog.String("error", err.Error()))
 	}
 	if err := pair.Check(adopted); err != nil {
-		x.Log.Warn("settings of the primary refused", slog.String("error", err.Error()))
+		var each []string
+		for _, field := range pair.FieldsOf(err) {
+			each = append(each, fmt.Sprintf("%s=%s (%s)", field.Name, told.Settings[field.Name], field.Text))
+		}
+		if x.refused.Swap(new(strings.Join(each, ", "))) == nil {
+			x.Log.Warn("settings of the primary refused", slog.String("error", err.Error()))
+		}
 		return
 	}
+	x.refused.Store(nil)
 	x.Settings.Hear(adopted, told.SettingsVersion)
 	x.Agent.Configure(x.Enforce)
+}
+
+// Conditions tells of settings of the primary that this backup refuses.
+func (x *Exchange) Conditions() []pair.Condition {
+	why := x.refused.Load()
+	if why == nil || x.Agent.Decision().State.Record.Role != pair.Backup {
+		return nil
+	}
+	return []pair.Condition{{
+		ID: "settings-refused", Severity: pair.Warning,
+		Text:     "This backup refuses the settings of its primary, and goes by those that it had: " + *why + ".",
+		NextStep: "Install the same version of Baton on both appliances, or change what is refused: baton settings set KEY=VALUE.",
+	}}
 }
 
 // Keep writes what was adopted into the site database of one that becomes

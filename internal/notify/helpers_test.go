@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"strconv"
 	"time"
-	_ "time/tzdata"
 
 	"baton/internal/pair"
 )

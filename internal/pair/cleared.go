@@ -69,6 +69,7 @@ func clearedTexts() map[string]string {
 		"peer-name-unresolved":       "The peer's name can be looked up.",
 		"clock-off":                  "The clocks of the two appliances agree to the minute.",
 		"certificate-expiring":       "The certificate is good for longer.",
+		"settings-refused":           "The settings of the primary are in force here, or this appliance is no backup.",
 		"sync-failed":                "A data sync has succeeded, or this appliance is no backup.",
 		"notification-failing":       "Notifications are delivered.",
 		"notifications-silent":       "Notifications are delivered.",

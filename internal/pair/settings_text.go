@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // for machines that have none
 )
 
 // Keys implements Keyed.
@@ -76,9 +77,15 @@ func parseWeekday(text string) (time.Weekday, error) {
 	return 0, fmt.Errorf("%q is not a day: use monday to sunday", text)
 }
 
+// isZone reports whether there is a time zone, on every machine: the program brings them along. It
+// refuses names that mean something else on each machine, or that only some have.
 func isZone(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	if slices.Contains([]string{"", "Local", "localtime", "posixrules", "posix", "right"}, first) {
+		return false
+	}
 	_, err := time.LoadLocation(name)
-	return err == nil && name != ""
+	return err == nil
 }
 
 // Sum returns a number that tells these settings from others, and is never 0. A

@@ -3,7 +3,6 @@ package schedule_test
 import (
 	"testing"
 	"time"
-	_ "time/tzdata" // the tests' zones, whatever the machine has
 
 	"baton/internal/datasync/schedule"
 	"baton/internal/pair"
