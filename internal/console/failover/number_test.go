@@ -15,7 +15,7 @@ func TestANumberOutOfRangeIsNotCalledNoNumber(t *testing.T) {
 	}
 	for typed, want := range map[[2]string]string{
 		{"primary_timeout", "8s"}: "8s", {"primary_timeout", "8 seconds"}: "8s", {"sync_every", "5 min"}: "5m0s",
-		{"max_data_age", "90m"}: "1h30m0s", {"bandwidth_limit", "100 Mbit/s"}: "100Mbit",
+		{"max_data_age", "90m"}: "1h30m0s", {"primary_timeout", "1.001"}: "1.001s", {"sync_every", "2.01"}: "2m0.6s", {"bandwidth_limit", "100 Mbit/s"}: "100Mbit",
 	} {
 		if got, err := settingText(typed[0], typed[1]); err != nil || got != want {
 			t.Errorf("%s: %q, %v", typed, got, err)
