@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"baton/internal/act"
@@ -44,7 +43,7 @@ func (r *Relationship) PreviewPair(ctx context.Context, request api.PairRequest)
 		Text:   fmt.Sprintf("All site data on %s will be replaced by that of %s.", found.Hello.Name, r.Name),
 		Brings: []string{},
 	}
-	if preview.NeedReplace && !strings.HasPrefix(found.Hello.Data, noPieces) {
+	if preview.NeedReplace && !found.Hello.ProtectsNothing() {
 		preview.Confirm = found.Hello.Name
 	}
 	protected, err := r.Store.Data.List(ctx)
@@ -114,6 +113,3 @@ func (r *Relationship) Unpair(ctx context.Context, request api.UnpairRequest) er
 	r.Audit.Note(ctx, "broke the relationship")
 	return act.Failure(r.Pairing.Unpair(ctx))
 }
-
-// noPieces is how an appliance that protects nothing begins the description of its data.
-const noPieces = "0 pieces "

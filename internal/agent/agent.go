@@ -258,9 +258,6 @@ func (d *Decision) differs(other *Decision) bool {
 		d.Config.MaySync(*a) != other.Config.MaySync(*b) || d.Config != other.Config
 }
 
-// ReasonMark stands in a condition's text before why it came.
-const ReasonMark = " The reason: "
-
 // withCauses adds to conditions why they came, and why they last.
 func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 	for i, condition := range conditions {
@@ -269,7 +266,8 @@ func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 			err = a.Peer.Refused()
 		}
 		if err != nil {
-			conditions[i].Text += ReasonMark + cause.Of(err) + "."
+			conditions[i].Reason = cause.Of(err)
+			conditions[i].Text += " " + conditions[i].ReasonText()
 		}
 		if why := a.config.Because(a.state, condition.ID); why != "" {
 			conditions[i].Text += " " + why

@@ -234,7 +234,9 @@ func TestAServiceThatFailsIsNamed(t *testing.T) {
 		room.powerOffAlpha()
 		time.Sleep(2*timeout + time.Millisecond) // not the instant at which it is tried again
 		found := room.side[beta].agent.Conditions()
-		if !slices.ContainsFunc(found, func(c pair.Condition) bool { return c.ID == "services-failed" && strings.Contains(c.Text, why) }) {
+		if !slices.ContainsFunc(found, func(c pair.Condition) bool {
+			return c.ID == "services-failed" && c.Reason == why && strings.HasSuffix(c.Text, " The reason: "+why+".")
+		}) {
 			t.Errorf("the conditions do not say %q: %+v", why, found)
 		}
 		if texts := room.side[beta].history.texts(); !slices.ContainsFunc(texts, func(text string) bool { return strings.HasSuffix(text, "tried again: "+why+".") }) {

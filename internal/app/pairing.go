@@ -24,12 +24,9 @@ func (a *Appliance) hello() peer.Hello {
 		hello.HoldsData = true // rather ask than replace
 		return hello
 	}
+	hello.Pieces = new(len(protected))
 	if hello.HoldsData = len(protected) > 0 || !record.Epoch.IsZero(); hello.HoldsData {
-		pieces := "1 piece"
-		if len(protected) != 1 {
-			pieces = fmt.Sprintf("%d pieces", len(protected))
-		}
-		hello.Data = fmt.Sprintf("%s of protected data, epoch %s", pieces, record.Epoch)
+		hello.Data = fmt.Sprintf("%s of protected data, epoch %s", pair.Counted(int64(len(protected)), "piece"), record.Epoch)
 	}
 	return hello
 }

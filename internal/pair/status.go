@@ -22,7 +22,11 @@ type Condition struct {
 	Text     string    `json:"text"`      // one sentence: what is
 	NextStep string    `json:"next_step"` // one sentence: what to do
 	Since    time.Time `json:"since"`
+	Reason   string    `json:"-"` // why it came, which is in the text as well; empty: nothing is known
 }
+
+// ReasonText is the sentence that tells why a condition came.
+func (c Condition) ReasonText() string { return "The reason: " + c.Reason + "." }
 
 // Event is something that happened: appended to the history, never changed,
 // merged from both appliances.

@@ -28,8 +28,19 @@ type Hello struct {
 	// data only if the administrator confirms.
 	HoldsData bool   `json:"holds_data"`
 	Data      string `json:"data"` // one sentence about that data, for the administrator
+	// Pieces is how many pieces of data it protects; nil: it does not know, or is of a version
+	// that only says so in Data.
+	Pieces *int `json:"pieces,omitempty"`
 	// Addresses are further addresses of this appliance, host:port.
 	Addresses []string `json:"addresses,omitempty"`
+}
+
+// ProtectsNothing reports whether the appliance surely protects no data. The previous version says so in a sentence.
+func (h Hello) ProtectsNothing() bool {
+	if h.Pieces == nil {
+		return strings.HasPrefix(h.Data, "0 pieces ")
+	}
+	return *h.Pieces == 0
 }
 
 // Options are what a Link needs.

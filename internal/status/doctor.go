@@ -100,8 +100,8 @@ func (d *Checks) checkPaired() api.Check {
 func (d *Checks) checkPeer() api.Check {
 	check := judgePeer(d.Overview.PeerStatus(time.Now()), d.Refuses())
 	for _, condition := range d.Overview.Agent.Conditions() {
-		if _, reason, told := strings.Cut(condition.Text, agent.ReasonMark); told && slices.Contains(sayings()[check.ID], condition.ID) && !check.OK {
-			check.Text += agent.ReasonMark + reason // in the peer's own words
+		if condition.Reason != "" && slices.Contains(sayings()[check.ID], condition.ID) && !check.OK {
+			check.Text += " " + condition.ReasonText() // in the peer's own words
 		}
 	}
 	return check

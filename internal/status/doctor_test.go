@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/act/acttest"
 	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/failover"
@@ -140,5 +141,19 @@ func TestDoctorNamesSharedIPsOfOneApplianceOnly(t *testing.T) {
 		if check.OK || !strings.HasSuffix(check.Text, c.text) || check.NextStep != c.step {
 			t.Errorf("%s: %+v", name, check)
 		}
+	}
+}
+
+// The doctor tells why the peer refuses in the peer's own words, whatever the condition's
+// sentence looks like.
+func TestDoctorTellsWhyThePeerRefuses(t *testing.T) {
+	o := primary(t, nil)
+	o.Agent.(*acttest.Agent).Show(func(s *agent.Decision) {
+		s.State.Failed, s.State.Failure = failover.Moment{Set: true}, pair.KeyMismatch
+	}, pair.Condition{ID: "key-mismatch", Text: "A sentence.", Reason: "the key there has the fingerprint 0123"},
+		pair.Condition{ID: "site-sick", Text: "Another one. The reason: none of this.", Reason: "none of this"})
+	check := (&Checks{Overview: o}).checkPeer()
+	if check.OK || !strings.HasSuffix(check.Text, ". The reason: the key there has the fingerprint 0123.") || strings.Contains(check.Text, "none of this") {
+		t.Errorf("it says %+v", check)
 	}
 }
