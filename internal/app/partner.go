@@ -117,7 +117,7 @@ func (a *Appliance) handlePeer() {
 		}
 		return done, act.Remote(err)
 	}))
-	a.link.Handle("POST "+wire.PathEndHold, peer.Serve(func(ctx context.Context, _ wire.Plain) (wire.Plain, error) {
+	a.link.Handle("POST "+wire.PathEndHold, peer.Serve(func(context.Context, wire.Plain) (wire.Plain, error) {
 		a.agent.HoldEnded()
 		return done, nil
 	}))
