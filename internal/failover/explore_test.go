@@ -4,6 +4,7 @@ import (
 	"os"
 	"reflect"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +40,18 @@ func TestExploreFewFaults(t *testing.T) {
 	}
 }
 
+// A hold, and what follows from it, lasts longer than the bounds of few.
+func TestExploreHoldsToTheirEnd(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(200))
+	for _, start := range failovertest.Starts(failovertest.Quick()) {
+		if strings.HasPrefix(start.Name, "handover") {
+			t.Run(start.Name, func(t *testing.T) {
+				explore(t, start, failovertest.Bounds{Faults: 1, Steps: 18, Step: 200 * time.Millisecond})
+			})
+		}
+	}
+}
+
 func explore(t *testing.T, start failovertest.Start, bounds failovertest.Bounds) failovertest.Found {
 	t.Helper()
 	began := time.Now()
@@ -67,6 +80,7 @@ func TestExplorerFindsWhatGuardsPrevent(t *testing.T) {
 		{failover.GuardSetAside, steady, 1, 2},
 		{failover.GuardLostAddress, split, 0, 12},
 		{failover.GuardHandoverDrain, "handover under way", 0, 6},
+		{failover.GuardReclaim, "handover by a primary whose services start late", 1, 18},
 	} {
 		for _, start := range failovertest.Starts(failovertest.Quick().Without(missing.guard)) {
 			if start.Name != missing.start {

@@ -52,6 +52,7 @@ const (
 	GuardReturnSetBack
 
 	// Of a handover.
+	GuardReclaim
 	GuardHandoverEpoch
 	GuardHandoverHeld
 	GuardHandoverDrain

@@ -122,11 +122,26 @@ func resumed(t *turn, end outcome) {
 		return
 	}
 	if t.Door == Shut {
+		if why := t.heed(t.facts().weigh(reclaimGuards(t.facts()))); why != Agreed {
+			openingFailed(t, NoEffect, why)
+			return
+		}
 		putOn(t)
 	}
 	t.do(ServeRequests{})
 	if end.OK {
 		t.Switch = Switch{}
+	}
+}
+
+// reclaimGuards must all pass before the address of a hold that was rolled back is put on again. A
+// backup that fell silent in it may have taken over, or be about to: without a traffic lease the
+// address is off in a hold, so that its probes find nobody. Coming back then needs what it needs
+// after any isolation.
+func reclaimGuards(f facts) []guardRow {
+	return []guardRow{
+		{GuardReclaim, AddressAnswers, when(f.mayClaim())},
+		{GuardReclaim, PeerDecides, min(when(f.heardLately() || !f.rivalPossible()), f.Evidence.rivalDecided(f.timeout()))},
 	}
 }
 

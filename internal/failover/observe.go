@@ -24,7 +24,8 @@ func observe(s *State, f facts, ev Event) (reunited bool) {
 	case ForeignOwner:
 		if s.Held {
 			s.Foreign, s.NextPoll = at(f.now), f.now
-		} else {
+		}
+		if !s.Held || s.Door == Shut {
 			s.Evidence.announced(f.now)
 		}
 	case RivalProbed:

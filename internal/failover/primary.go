@@ -20,7 +20,7 @@ func bePrimary(t *turn) {
 		return
 	}
 	t.due(t.now.Add(addressLease(t.timeout()) / renewals)) // so that a pause of this machine is noticed
-	if !t.Door.serves() {
+	if !t.Door.serves() || t.Door == Shut && !t.facts().heardLately() {
 		probeAddress(t) // opening may take long
 	}
 	renewLeases(t)

@@ -14,8 +14,7 @@ func beBackup(t *turn) {
 			return
 		}
 		t.enter(pair.Backup, t.facts().calm(), MaintenanceChanged)
-		if t.due(t.facts().heardLast().Add(silentPolls * t.facts().every())) {
-			t.Evidence.forget(t.now)
+		if fallsSilent(t) {
 			t.enter(pair.Backup, pair.Suspect, PollsFail)
 			suspect(t)
 		}
@@ -23,8 +22,25 @@ func beBackup(t *turn) {
 		suspect(t)
 	case pair.Waiting, pair.Conflict:
 		probeAddress(t) // so that a forced promotion knows whether the address answers
-	case pair.Claiming, pair.Alone, pair.Isolated, pair.Handover:
+	case pair.Handover:
+		if fallsSilent(t) {
+			gather(t) // so that a takeover finds its evidence when the switch is given up
+		}
+	case pair.Claiming, pair.Alone, pair.Isolated:
 	}
+}
+
+// fallsSilent reports whether the peer has missed so many polls that evidence is wanted. What
+// was found out before it was last heard is none.
+func fallsSilent(t *turn) bool {
+	last := t.facts().heardLast()
+	if !t.due(last.Add(silentPolls * t.facts().every())) {
+		return false
+	}
+	if t.Evidence.From <= last {
+		t.Evidence.forget(t.now)
+	}
+	return true
 }
 
 // finishReleasing waits until nothing of the old primaryship runs, and sets

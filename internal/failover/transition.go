@@ -69,7 +69,7 @@ func primaryTransitions() []Transition {
 		{alone, steady, []Reason{PeerHeard}},
 		{steady, isolated, []Reason{NetworkLost, Stalled}},
 		{alone, isolated, []Reason{NetworkLost, Stalled, AddressTaken}},
-		{steady, waiting, []Reason{NotSaved, EffectFailed}},
+		{steady, waiting, []Reason{NotSaved, EffectFailed, AddressAnswers, PeerDecides}},
 		{alone, waiting, []Reason{NotSaved, EffectFailed}},
 		{steady, handover, []Reason{PeerAsked}},
 		{alone, handover, []Reason{PeerAsked}},

@@ -40,6 +40,7 @@ func Starts(c failover.Config) []Start {
 		{"a primary that was set back", setBack(c), ForcingFaults()},
 		{"a pair with traffic leases", NewPair(leased(c), nil), Faults()},
 		{"handover with traffic leases", handingOver(leased(c)), Faults()},
+		{"handover by a primary whose services start late", startsLate(handingOver(leased(c))), Faults()},
 	}
 }
 
@@ -59,6 +60,13 @@ func handingOver(c failover.Config) World {
 		w.Sides[side].Takes[Starting] = 300 * time.Millisecond
 	}
 	w.Command(Beta, failover.BecomePrimary{FinalSync: true}, nil)
+	return w
+}
+
+// startsLate has the services of alpha start so late after a roll-back that beta may have
+// taken over meanwhile.
+func startsLate(w World) World {
+	w.Sides[Alpha].Takes[Starting], w.Sides[Beta].Takes[Starting] = 900*time.Millisecond, 0
 	return w
 }
 
