@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -70,7 +71,9 @@ func backupCommand(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				err = api.CreateBackup().Call(ctx, client, api.PasswordText{Password: password}, func(backup io.Reader) error { return saveNew(args[0], backup) })
+				err = saveNew(args[0], func(save func(io.Reader) error) error {
+					return api.CreateBackup().Call(ctx, client, api.PasswordText{Password: password}, save)
+				})
 				if err != nil {
 					return err
 				}
@@ -120,7 +123,9 @@ func (p *program) sendBackup(ctx context.Context, name string, send func(passwor
 func supportBundleCommand(p *program) *cobra.Command {
 	return p.ask("support-bundle FILE", "What a supporter needs of this appliance, without secrets", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			err := api.MakeSupportBundle().Call(ctx, client, api.None{}, func(bundle io.Reader) error { return saveNew(args[0], bundle) })
+			err := saveNew(args[0], func(save func(io.Reader) error) error {
+				return api.MakeSupportBundle().Call(ctx, client, api.None{}, save)
+			})
 			if err != nil {
 				return err
 			}
@@ -128,23 +133,34 @@ func supportBundleCommand(p *program) *cobra.Command {
 		})
 }
 
-// saveNew writes a file that did not exist, whole or not at all.
-func saveNew(name string, from io.Reader) (err error) {
+// saveNew writes a file that did not exist, whole or not at all. It refuses a file that
+// cannot be made before ask has the appliance make anything, which the audit would record.
+func saveNew(name string, ask func(save func(io.Reader) error) error) (err error) {
 	if _, err := os.Lstat(name); err == nil {
 		return pair.Refuse(pair.Usage, "%s exists already: choose another name", name)
 	}
 	file, err := os.CreateTemp(filepath.Dir(name), ".baton-*") // mode 0600
 	if err != nil {
+		if failed, ok := errors.AsType[*fs.PathError](err); ok {
+			failed.Path = name
+		}
 		return pair.Refuse(pair.Usage, "the file cannot be written: %w", cause.Plain(err))
 	}
 	defer func() {
+		_ = file.Close() // it was closed already, or is removed
 		if err != nil {
 			err = errors.Join(err, os.Remove(file.Name()))
 		}
 	}()
-	_, copied := io.Copy(file, from)
-	if err := errors.Join(copied, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+	err = ask(func(from io.Reader) error {
+		_, copied := io.Copy(file, from)
+		if err := errors.Join(copied, file.Sync(), file.Close()); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return os.Rename(file.Name(), name)
 }
