@@ -143,6 +143,9 @@ func TestSetAsideKeepsAChangeOfTheSiteDatabaseAlone(t *testing.T) {
 	if made.ID == "" || len(made.Files) != 0 {
 		t.Fatalf("made %+v", made)
 	}
+	if ids := p.primary.Diverged.IDs(); len(ids.Aside) != 0 || len(ids.Inline) != 1 {
+		t.Fatalf("counts as one with files: %+v", ids)
+	}
 }
 
 func TestUnsyncedCountsWhatWouldBeLost(t *testing.T) {

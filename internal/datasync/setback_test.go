@@ -234,13 +234,13 @@ func TestWhatIsWrittenAfterAHandoverIsKept(t *testing.T) {
 	}
 	copies, err := p.primary.Diverged.All()
 	must(t, err)
-	if aside, late := p.primary.Diverged.IDs(); len(copies) != 2 || len(late) != 2 || len(aside) != 0 {
-		t.Fatalf("%d copies, of them %v late, and %v", len(copies), late, aside)
+	if ids := p.primary.Diverged.IDs(); len(copies) != 2 || len(ids.Late) != 2 || len(ids.Aside) != 0 {
+		t.Fatalf("%d copies: %+v", len(copies), ids)
 	}
 	p.primary.reopen(t)
 	must(t, p.primary.Diverged.Delete(copies[0].ID))
-	if _, late := p.primary.Diverged.IDs(); len(late) != 1 || late[0] != copies[1].ID {
-		t.Errorf("after one was deleted: %v", late)
+	if ids := p.primary.Diverged.IDs(); len(ids.Late) != 1 || ids.Late[0] != copies[1].ID {
+		t.Errorf("after one was deleted: %+v", ids)
 	}
 	for _, c := range copies {
 		if !strings.HasPrefix(c.ID, diverged.LatePrefix) {

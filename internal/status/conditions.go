@@ -32,11 +32,19 @@ func (o *Overview) Conditions() []pair.Condition {
 			ID: "nothing-protected", Severity: pair.Warning, Text: "No directory is protected: a takeover would serve the site without its files.", NextStep: nothingStep,
 		})
 	}
-	if aside, _ := o.Engine.Diverged.IDs(); len(aside) > 0 {
+	ids := o.Engine.Diverged.IDs()
+	if aside := ids.Aside; len(aside) > 0 {
 		found = append(found, pair.Condition{
 			ID: "diverged-copies", Severity: pair.Warning,
 			Text:     "This appliance keeps " + pair.Counted(int64(len(aside)), "diverged copy") + ": what it wrote, and the site does not have.",
 			NextStep: "Look at them on its Status page; export what is needed, then delete them: baton diverged list.",
+		})
+	}
+	if settings := ids.Inline; len(settings) > 0 {
+		found = append(found, pair.Condition{
+			ID: "settings-set-aside", Severity: pair.Info,
+			Text:     "This appliance keeps " + pair.Counted(int64(len(settings)), "diverged copy") + " without a file of the site: its settings and users were others than the site's, which are in force.",
+			NextStep: "If a setting or a user is missing, look into it: baton diverged list. Then delete it.",
 		})
 	}
 	if torn := o.Engine.Torn(); torn != nil {
@@ -55,7 +63,7 @@ func (o *Overview) Conditions() []pair.Condition {
 // it had handed the site over.
 func (o *Overview) lateWrites() []pair.Condition {
 	var found []pair.Condition
-	if _, late := o.Engine.Diverged.IDs(); len(late) > 0 {
+	if late := o.Engine.Diverged.IDs().Late; len(late) > 0 {
 		found = append(found, pair.Condition{
 			ID: "late-writes", Severity: pair.Warning,
 			Text:     "Files were written on this appliance after it had handed the site over. No snapshot has those that were there before the first data sync; they are kept as a diverged copy: " + strings.Join(late, ", ") + ". Whatever is written here since is replaced by each data sync, and not kept.",

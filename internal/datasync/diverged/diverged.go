@@ -63,7 +63,14 @@ type Copies struct {
 	opt Options
 
 	mu  sync.Mutex
-	ids []string
+	ids IDs
+}
+
+// IDs are the ids of diverged copies, by what was set aside.
+type IDs struct {
+	Aside  []string // with files
+	Inline []string // with no file: what travels inline alone
+	Late   []string // what was written on this appliance after it had given the role away
 }
 
 // Open makes the folder of all copies if it is missing, and removes what a power cut left of a copy.
@@ -88,28 +95,29 @@ func (c *Copies) count() {
 	if err != nil {
 		return
 	}
-	ids := make([]string, len(paths))
-	for i, path := range paths {
-		ids[i] = filepath.Base(path)
+	var ids IDs
+	for _, path := range paths {
+		id := filepath.Base(path)
+		one, err := c.One(id)
+		switch {
+		case strings.HasPrefix(id, LatePrefix):
+			ids.Late = append(ids.Late, id)
+		case err == nil && len(one.Files) == 0:
+			ids.Inline = append(ids.Inline, id)
+		default: // also one that cannot be read
+			ids.Aside = append(ids.Aside, id)
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ids = ids
 }
 
-// IDs lists the ids of the copies: first of those that were set aside as one, then of what
-// was written on this appliance after it had given the role away. It reads no disk.
-func (c *Copies) IDs() (aside, late []string) {
+// IDs lists the ids of the copies. It reads no disk.
+func (c *Copies) IDs() IDs {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, id := range c.ids {
-		if strings.HasPrefix(id, LatePrefix) {
-			late = append(late, id)
-		} else {
-			aside = append(aside, id)
-		}
-	}
-	return aside, late
+	return c.ids
 }
 
 // All lists the copies, oldest first.
