@@ -62,6 +62,9 @@ func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
 	if !refusesPath(err) {
 		err = errors.Join(err, d.unfit(ctx, data.Path))
 	}
+	if err == nil {
+		err = d.refusedThere(ctx, data.Path)
+	}
 	if err != nil {
 		return act.Failure(err)
 	}
@@ -99,6 +102,29 @@ func (d *Data) unfit(ctx context.Context, path string) error {
 		return pair.RefuseField("path", "%s", found.Text+" "+found.NextStep)
 	}
 	return nil
+}
+
+// refusedThere refuses a path that the peer would not take: every data sync would fail.
+// While it does not answer, it refuses nothing.
+func (d *Data) refusedThere(ctx context.Context, path string) error {
+	pinned, paired := d.Link.Paired()
+	if !paired {
+		return nil
+	}
+	_, err := d.askPlace(ctx, path)
+	if no, told := errors.AsType[*peer.RemoteError](err); told && no.Code == notAllowedThere {
+		return pair.RefuseField("path", "it cannot be protected on %s, and no data sync would succeed. %s", pinned.Name, no.Text)
+	}
+	return nil
+}
+
+// askPlace asks the peer whether data may be placed at a path there, and how much room it
+// has.
+func (d *Data) askPlace(ctx context.Context, path string) (wire.RoomAnswer, error) {
+	const wait = 3 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return peer.Call[wire.Room, wire.RoomAnswer](ctx, d.Link.Bulk(), wire.PathRoom, wire.Room{Path: path})
 }
 
 // RemoveData implements api.ProtectedData.
@@ -149,7 +175,6 @@ func reasonOf(refused *pair.Refusal) string {
 
 // checkRoom tells of the disks on both sides.
 func (d *Data) checkRoom(ctx context.Context, path string) []api.Check {
-	const wait = 3 * time.Second
 	var checks []api.Check
 	if here, err := roomAt(path); err == nil {
 		checks = append(checks, api.Pass("room-here", "Here, "+roomText(here)+"."))
@@ -158,9 +183,7 @@ func (d *Data) checkRoom(ctx context.Context, path string) []api.Check {
 	if !paired {
 		return checks
 	}
-	limited, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	there, err := peer.Call[wire.Room, wire.RoomAnswer](limited, d.Link.Bulk(), wire.PathRoom, wire.Room{Path: path})
+	there, err := d.askPlace(ctx, path)
 	if no, told := errors.AsType[*peer.RemoteError](err); told && no.Code == notAllowedThere {
 		return append(checks, api.Fail("allowed-there", "This cannot be protected on "+pinned.Name+".", no.Text+"."))
 	}

@@ -205,6 +205,13 @@ type link struct {
 	saveSettings   func(context.Context, wire.Settings) error
 	endMaintenance func()
 	agent          *loop // of the peer as well: it syncs
+	place          func(context.Context, wire.Room) (wire.RoomAnswer, error)
+}
+
+// PeerAllows has the peer answer whether data may be placed there: as this appliance would,
+// if nothing but trees may be protected there.
+func (a *Appliance) PeerAllows(trees ...string) {
+	a.link.place = (&admin.Allowing{Name: "beta", Protect: trees, Local: a.data.Local}).PlaceAsked
 }
 
 // Bulk implements act.Link.
@@ -218,6 +225,11 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 		peer.Serve(func(ctx context.Context, q wire.Settings) (wire.Plain, error) {
 			return wire.Plain{}, l.saveSettings(ctx, q)
 		}).ServeHTTP(answer, r)
+	case wire.PathRoom:
+		if l.place == nil {
+			return nil, peer.ErrUnreachable
+		}
+		peer.Serve(l.place).ServeHTTP(answer, r)
 	case wire.PathEndMaintenance:
 		l.endMaintenance()
 		peer.Serve(func(context.Context, wire.By) (wire.Plain, error) { return wire.Plain{}, nil }).ServeHTTP(answer, r)
