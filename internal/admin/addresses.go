@@ -61,13 +61,17 @@ func (n *Addresses) EnableSharedIP(ctx context.Context, address netip.Addr) erro
 	return err
 }
 
-// Permitted refuses an address that this process could never put on.
+// Permitted refuses an address that this process could not put on, and one whose interface
+// this machine has not.
 func (n *Addresses) Permitted(address netip.Addr) error {
 	i := slices.IndexFunc(n.SharedIPs, func(ip pair.SharedIP) bool { return ip.Address.Addr() == address })
-	if err := n.Host.Permitted(n.SharedIPs[i].Interface); errors.Is(err, sharedip.ErrNotPermitted) {
+	switch err := n.Host.Permitted(n.SharedIPs[i].Interface); {
+	case errors.Is(err, sharedip.ErrNotPermitted):
 		return pair.Refuse(pair.Refused, "%s cannot be shared here: %w", address, cause.Plain(err))
+	case errors.Is(err, sharedip.ErrNoInterface):
+		return pair.Refuse(pair.Refused, "%s cannot be shared here: this machine has no interface %s: correct interface in [[shared_ip]] of the configuration file, and restart the daemon", address, n.SharedIPs[i].Interface)
 	}
-	return nil // an interface that is not there yet may come
+	return nil // what else there is may pass
 }
 
 // usedElsewhere asks the link which machine has an address, and whether it is

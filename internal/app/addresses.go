@@ -30,7 +30,8 @@ type addresses struct {
 	opened  func()                          // told when they are on
 	lease   *lease.Lease
 	log     *slog.Logger
-	carrier atomic.Bool // of the interfaces of all that are ticked, as last seen
+	carrier atomic.Bool                     // of the interfaces of all that are ticked, as last seen
+	links   atomic.Pointer[map[string]bool] // whether each interface has a carrier, as last seen; nil: not looked at yet
 
 	placing atomic.Pointer[lease.Term] // of the claim under way; nil: none is
 	lives   lifetimes                  // are extended beside the loop
@@ -74,8 +75,28 @@ func (a *addresses) isTicked(addr netip.Addr) bool {
 // linked reports whether the interface of every ticked address has a carrier, and
 // whether that is news.
 func (a *addresses) linked(carrier map[string]bool) (up, changed bool) {
+	a.links.Store(&carrier)
 	up = !slices.ContainsFunc(a.ticked(), func(ip pair.SharedIP) bool { return !carrier[ip.Interface] })
 	return up, a.carrier.Swap(up) != up
+}
+
+// Conditions tells of shared IPs whose interface this machine has not.
+func (a *addresses) Conditions() (found []pair.Condition) {
+	links := a.links.Load()
+	if links == nil {
+		return nil
+	}
+	for _, ip := range a.ticked() {
+		if _, there := (*links)[ip.Interface]; !there {
+			found = append(found, pair.Condition{
+				ID: "shared-ip-no-interface", Severity: pair.Critical,
+				Text:     "This machine has no interface " + ip.Interface + ", which the shared IP " + ip.Address.Addr().String() + " is for: this appliance can serve nobody there.",
+				NextStep: "Correct interface in [[shared_ip]] of the configuration file (ip link lists the interfaces), and restart the daemon; or bring the interface back.",
+			})
+			break // one condition has one text
+		}
+	}
+	return found
 }
 
 // Claim implements agent.Mover. An address is guarded before it goes on, and open before

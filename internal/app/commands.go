@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 
 	"baton/internal/cause"
@@ -34,17 +36,33 @@ func Commands(version string) cli.Commands {
 		Demo: func(ctx context.Context, args cli.DemoArgs) error {
 			return demo.Run(ctx, demo.Options{In: terminal(args.Stdio.In), Out: args.Stdio.Out, Script: args.Script, Timeout: args.Timeout, Pace: args.Pace})
 		},
-		ConfigCheck: func(path string) error {
+		ConfigCheck: func(path string) (warnings []string, err error) {
 			c, err := config.Load(path)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			return listen.Free(context.Background(), c)
+			return absent(c), listen.Free(context.Background(), c)
 		},
 		Cleanup:  cleanup,
 		Licences: writeLicences,
 		Socket:   socket,
 	}
+}
+
+// absent says what the file names and this machine has not. It may come later: a disk is
+// mounted, or the file is for another machine.
+func absent(c config.Config) (warnings []string) {
+	for i, ip := range c.SharedIPs {
+		if _, err := net.InterfaceByName(ip.Interface); err != nil {
+			warnings = append(warnings, fmt.Sprintf("shared_ip[%d].interface: this machine has no interface %s now: ip link lists those that it has", i, ip.Interface))
+		}
+	}
+	if c.Site != nil {
+		if info, err := os.Stat(c.Site.Root); err != nil || !info.IsDir() {
+			warnings = append(warnings, "site.root: there is no directory "+c.Site.Root+" now: make it, mount its disk, or correct root in [site]")
+		}
+	}
+	return warnings
 }
 
 func newLogger(level slog.Level) *slog.Logger {

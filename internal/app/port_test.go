@@ -222,7 +222,8 @@ func TestAPortThatIsTakenIsToldWithTheNextStep(t *testing.T) {
 			t.Fatal(err)
 		}
 		commands := Commands("test")
-		for what, err := range map[string]error{"check": commands.ConfigCheck(file), "serve": commands.Serve(t.Context(), file)} {
+		_, checked := commands.ConfigCheck(file)
+		for what, err := range map[string]error{"check": checked, "serve": commands.Serve(t.Context(), file)} {
 			if err == nil || !strings.HasPrefix(err.Error(), "another program listens on "+taken+": see which one with ss -ltnp") ||
 				!strings.Contains(err.Error(), setting) || cause.Rough(err.Error()) {
 				t.Errorf("%s: %v", what, err)
@@ -235,7 +236,22 @@ func TestAPortThatIsTakenIsToldWithTheNextStep(t *testing.T) {
 	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := Commands("test").ConfigCheck(file); err != nil {
-		t.Errorf("the port is free again: %v", err)
+	if warnings, err := Commands("test").ConfigCheck(file); err != nil || len(warnings) > 0 {
+		t.Errorf("the port is free again: %v, %v", warnings, err)
+	}
+}
+
+// What the file names and this machine has not is a warning: it may come later.
+func TestConfigCheckWarnsOfWhatIsAbsent(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "baton.toml")
+	text := fmt.Sprintf("data_dir = %[1]q\nsocket = %[2]q\nlisten = [\"127.0.0.1:1\"]\n[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterface = \"eth9none\"\n[site]\nroot = %[3]q\nlisten = [\"127.0.0.1:2\"]\n",
+		filepath.Join(dir, "data"), filepath.Join(dir, "socket"), filepath.Join(dir, "www"))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	warnings, err := Commands("test").ConfigCheck(file)
+	if err != nil || len(warnings) != 2 || !strings.Contains(warnings[0], "no interface eth9none") || !strings.Contains(warnings[1], filepath.Join(dir, "www")) {
+		t.Errorf("%q, %v", warnings, err)
 	}
 }

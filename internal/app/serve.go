@@ -263,7 +263,7 @@ func (a *Appliance) watch() {
 	}
 	a.overview.Reach, a.overview.Files = a.reached, a.files
 	a.overview.Others = []func() []pair.Condition{
-		a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.exchange.Conditions, a.files.Conditions, a.reached.Conditions, a.way.Conditions,
+		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.exchange.Conditions, a.files.Conditions, a.reached.Conditions, a.way.Conditions,
 		a.notifications.Conditions,
 	}
 }

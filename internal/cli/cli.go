@@ -33,7 +33,7 @@ type Commands struct {
 	Version     string
 	Serve       func(ctx context.Context, config string) error
 	Demo        func(ctx context.Context, args DemoArgs) error
-	ConfigCheck func(config string) error
+	ConfigCheck func(config string) (warnings []string, err error)
 	Cleanup     func(ctx context.Context, config string) error
 	// Licences writes the licence of Baton and those of what is linked into it.
 	Licences func(to io.Writer) error

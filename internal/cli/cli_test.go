@@ -45,7 +45,7 @@ func commands(out io.Writer) cli.Commands {
 			_, err := fmt.Fprintln(out, "demo", args.Script, args.Timeout, args.Pace)
 			return err
 		},
-		ConfigCheck: func(config string) error {
+		ConfigCheck: func(config string) (warnings []string, err error) {
 			text, err := os.ReadFile(config)
 			if err == nil && bytes.Contains(text, []byte("colour")) {
 				err = errors.New(config + ":1: unknown key colour: leave it out")
@@ -53,7 +53,10 @@ func commands(out io.Writer) cli.Commands {
 			if bytes.Contains(text, []byte("taste")) {
 				err = errors.Join(err, errors.New(config+":2: unknown key taste: leave it out"))
 			}
-			return err
+			if bytes.Contains(text, []byte("eth9")) {
+				warnings = []string{"shared_ip[0].interface: this machine has no interface eth9 now"}
+			}
+			return warnings, err
 		},
 		Cleanup: func(context.Context, string) error { return errors.New("take off addresses: not permitted") },
 		Licences: func(to io.Writer) error {

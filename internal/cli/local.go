@@ -34,8 +34,14 @@ func configCommand(p *program) *cobra.Command {
 				if len(args) == 1 {
 					file = args[0]
 				}
-				if err := p.commands.ConfigCheck(file); err != nil {
+				warnings, err := p.commands.ConfigCheck(file)
+				if err != nil {
 					return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
+				}
+				for _, warning := range warnings {
+					if err := p.say("Warning: %s: %s.", file, warning); err != nil {
+						return err
+					}
 				}
 				return p.say("%s is right.", file)
 			}))

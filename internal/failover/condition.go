@@ -142,7 +142,7 @@ func roleConditions(f facts) []conditionRow {
 			"Wait; if it lasts, look at the log for the disk or the service that does not answer.",
 			f.Record.Role == pair.Backup && f.Phase == pair.Releasing && lasting, EffectsPending, NotSetAside),
 		row("shared-ip-no-carrier", pair.Critical, "The interface of a shared IP has no carrier: this appliance can serve nobody there.",
-			"Look at the cable of that interface and at its switch.",
+			"Look at the cable of that interface and at its switch. If this machine has no such interface, do what shared-ip-no-interface says.",
 			f.Unplugged.Set && f.now.Sub(f.Unplugged.At) >= f.timeout(), NoCarrier),
 		row("maintenance", pair.Info, "The pair is in maintenance: no automatic failover.",
 			"When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",

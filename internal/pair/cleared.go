@@ -18,6 +18,7 @@ func clearedTexts() map[string]string {
 		"peer-link-down-but-serving": "The primary answers polls, or the shared IP has fallen silent.",
 		"own-network-at-fault":       "This appliance reaches the primary or enough test IPs.",
 		"shared-ip-foreign":          "No other machine announces the shared IP.",
+		"shared-ip-no-interface":     "This machine has the interface of every shared IP.",
 		"shared-ip-no-carrier":       "The interface of every shared IP has a carrier.",
 		"shared-ip-in-use":           "No other machine answers for the shared IP.",
 		"alone":                      "This primary has a backup that answers, or it serves no longer.",

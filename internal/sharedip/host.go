@@ -175,7 +175,7 @@ func (h *Host) claim(ctx context.Context, found survey, ip pair.SharedIP, lease 
 	}
 	link := found.links[ip.Interface]
 	if link == nil {
-		return fmt.Errorf("set shared IP %s: %w: name an interface that this machine has in the configuration file", ip, errNoInterface)
+		return fmt.Errorf("set shared IP %s: %w: name an interface that this machine has in the configuration file", ip, ErrNoInterface)
 	}
 	fresh := h.claims[ip] == nil || !found.holds(ip)
 	if fresh {

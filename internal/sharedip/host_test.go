@@ -148,7 +148,7 @@ func TestSetDoesWhatItCanAndSaysWhatItCannot(t *testing.T) {
 		err = h.Set(t.Context(), []pair.SharedIP{absent, stranger, ip4(t)}, 0)
 		return nil
 	})
-	if !errors.Is(err, errNoInterface) || !strings.Contains(err.Error(), stranger.String()) {
+	if !errors.Is(err, ErrNoInterface) || !strings.Contains(err.Error(), stranger.String()) {
 		t.Errorf("error %v, want one that names the missing interface and %s", err, stranger)
 	}
 	if got, want := held(a, h), []pair.SharedIP{ip4(t)}; !slices.Equal(got, want) {

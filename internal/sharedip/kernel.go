@@ -34,7 +34,7 @@ func readSurvey(managed []pair.SharedIP) (survey, error) {
 			continue
 		}
 		link, err := linkNamed(ip.Interface)
-		if errors.Is(err, errNoInterface) {
+		if errors.Is(err, ErrNoInterface) {
 			continue
 		}
 		if err != nil {
@@ -62,13 +62,13 @@ func addresses() (list []netlink.Addr, err error) {
 	return list, nil
 }
 
-// errNoInterface says that there is no interface of that name.
-var errNoInterface = errors.New("no such interface")
+// ErrNoInterface says that there is no interface of that name.
+var ErrNoInterface = errors.New("no such interface")
 
 func linkNamed(name string) (netlink.Link, error) {
 	link, err := netlink.LinkByName(name)
 	if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
-		return nil, fmt.Errorf("interface %s: %w: name one that this machine has in the configuration file", name, errNoInterface)
+		return nil, fmt.Errorf("interface %s: %w: name one that this machine has in the configuration file", name, ErrNoInterface)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look up interface %s: %w", name, err)

@@ -46,7 +46,7 @@ func (h *Host) sourceFor(ip pair.SharedIP, target netip.Addr) (netip.Addr, error
 	}
 	link := found.links[ip.Interface]
 	if link == nil {
-		return netip.Addr{}, fmt.Errorf("interface %s: %w", ip.Interface, errNoInterface)
+		return netip.Addr{}, fmt.Errorf("interface %s: %w", ip.Interface, ErrNoInterface)
 	}
 	target = target.WithZone("")
 	own := found.own(link, h.managed)

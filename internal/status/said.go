@@ -12,9 +12,10 @@ import (
 // asking anybody: the peer does not cause them.
 func checkOwnNetwork(decision agent.Decision, open []pair.Condition) []api.Check {
 	own := []api.Check{}
-	for _, id := range []string{"shared-ip-no-carrier", "own-network-at-fault", "isolated"} { // the cause before what it leads to
+	for _, id := range []string{"shared-ip-no-interface", "shared-ip-no-carrier", "own-network-at-fault", "isolated"} { // the cause before what it leads to
 		at := slices.IndexFunc(open, func(c pair.Condition) bool { return c.ID == id })
 		switch {
+		case id == "shared-ip-no-carrier" && len(own) > 0: // there is not even the interface
 		case at >= 0:
 			own = append(own, api.Fail(id, open[at].Text, open[at].NextStep))
 		case id == "shared-ip-no-carrier" && decision.State.Unplugged.Set: // no condition yet
