@@ -79,6 +79,7 @@ func TestExplorerFindsWhatGuardsPrevent(t *testing.T) {
 		{failover.GuardHigherEpoch, split, 0, 1},
 		{failover.GuardSetAside, steady, 1, 2},
 		{failover.GuardLostAddress, split, 0, 12},
+		{failover.GuardPace, "a pair whose timeout changes", 2, 4},
 		{failover.GuardHandoverDrain, "handover under way", 0, 6},
 		{failover.GuardReclaim, "handover by a primary whose services start late", 1, 18},
 	} {

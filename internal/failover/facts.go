@@ -29,27 +29,10 @@ func when(so bool) Instant {
 	}
 }
 
-// timeout is the one that counts while a change of it is under way: the backup
-// keeps to the larger of both sides', everybody else to the smaller, so that a
-// backup never takes over before its primary has stepped down.
-func (f facts) timeout() time.Duration {
-	switch {
-	case f.Peer.Timeout <= 0:
-		return f.config.Timeout
-	case f.Record.Role == pair.Backup:
-		return max(f.config.Timeout, f.Peer.Timeout)
-	}
-	return min(f.config.Timeout, f.Peer.Timeout)
-}
-
 // every is the spacing of polls. It is never so wide that two of them exceed
 // the lease, whatever is set, or being changed.
 func (f facts) every() time.Duration {
-	smaller := f.config.Timeout
-	if f.Peer.Timeout > 0 {
-		smaller = min(smaller, f.Peer.Timeout)
-	}
-	return max(min(f.config.Poll, smaller/6), pair.MinPoll)
+	return max(min(f.config.Poll, least(f)/6), pair.MinPoll)
 }
 
 // hears reports whether the peer has been heard within the timeout.

@@ -35,6 +35,7 @@ const (
 	GuardRival
 	GuardLostAddress
 	GuardStall
+	GuardPace
 	GuardHigherEpoch
 	GuardSetAside
 	GuardAhead

@@ -75,7 +75,7 @@ func servicesStopped(t *turn, ev ServicesSet) {
 		holdEnded(t, NotClosed)
 	case t.Door == Open:
 		t.Door = Shut
-		t.do(CloseTraffic{Lease: addressLease(t.timeout()), Until: t.facts().entitledUntil()})
+		t.do(CloseTraffic{Lease: leaseOf(t.facts()), Until: t.facts().entitledUntil()})
 	default:
 		answerHoldOfClosed(t)
 	}

@@ -19,6 +19,7 @@ func (c Config) Next(s State, now Instant, ev Event) (State, []Action) {
 	noticeStall(t)
 	noticeSettings(t)
 	handle(t, ev)
+	keepTimeout(t)
 	applyRules(t)
 	retrySave(t, ev)
 	t.Now = t.now
@@ -214,7 +215,7 @@ func pollPeer(t *turn) {
 	}
 	t.Polling = true
 	t.NextPoll = t.now.Add(t.facts().every())
-	t.do(Poll{Wait: pollWait(t.timeout())})
+	t.do(Poll{Wait: pollWait(least(t.facts()))})
 }
 
 // noticeSettings marks settings that have changed, so that the peer is told soon.
@@ -222,6 +223,16 @@ func noticeSettings(t *turn) {
 	if t.InForce != t.config.SettingsSum {
 		t.InForce = t.config.SettingsSum
 		t.changed()
+	}
+	if t.Set != t.config.Timeout {
+		t.Set, t.NextRenew = t.config.Timeout, t.now
+		t.changed()
+	}
+	if armed := rivalSet(t.facts()); armed != t.Armed {
+		t.Armed, t.ArmedAt = armed, Moment{}
+		if armed && !rivalHeard(t.facts()) {
+			t.ArmedAt = at(t.now)
+		}
 	}
 	if t.Judged != t.config.SiteCheck { // another check has yet to judge
 		t.Judged, t.Sick = t.config.SiteCheck, false

@@ -44,7 +44,7 @@ func opened(t *turn, step Door, effect Effect, end outcome) {
 		putOn(t)
 	case Claiming:
 		t.Door, t.RenewFails, t.Tries = Open, Moment{}, 0
-		t.NextRenew = t.now.Add(addressLease(t.timeout()) / renewals)
+		t.NextRenew = t.now.Add(leaseOf(t.facts()) / renewals)
 	case Closed, Open, Shut:
 	}
 }
@@ -56,7 +56,7 @@ func putOn(t *turn) {
 	t.do(claim(t.facts()))
 }
 
-func claim(f facts) Claim { return Claim{Lease: addressLease(f.timeout()), Until: f.entitledUntil()} }
+func claim(f facts) Claim { return Claim{Lease: leaseOf(f), Until: f.entitledUntil()} }
 
 // mayClaim reports whether no other machine has put the shared IP on while the site was
 // being opened here, which may take long.

@@ -19,7 +19,7 @@ func bePrimary(t *turn) {
 	if t.Door == Closed {
 		return
 	}
-	t.due(t.now.Add(addressLease(t.timeout()) / renewals)) // so that a pause of this machine is noticed
+	t.due(t.now.Add(leaseOf(t.facts()) / renewals)) // so that a pause of this machine is noticed
 	if !t.Door.serves() || t.Door == Shut && !t.facts().heardLately() {
 		probeAddress(t) // opening may take long
 	}
@@ -57,7 +57,7 @@ func (f facts) entitledUntil() Instant {
 	if f.Record.Role != pair.Primary || !f.rivalPossible() || f.Forced || !f.obeys(GuardIsolation) {
 		return Never
 	}
-	contact := f.Confirmed.or(0).Add(part(isolate, f.timeout()))
+	contact := max(f.Confirmed.or(0), f.ArmedAt.or(0)).Add(part(isolate, f.timeout()))
 	if f.Evidence.Reached.Set {
 		return max(contact, f.Evidence.Reached.At.Add(part(leaseLen, f.timeout())))
 	}
@@ -67,8 +67,15 @@ func (f facts) entitledUntil() Instant {
 // rivalPossible reports whether a backup may take over by itself, by the settings that it is
 // known to have. If not, a lone primary has nothing to fear from serving on.
 func (f facts) rivalPossible() bool {
-	return f.armed() && f.config.SharedIP || f.Peer.Eligible || f.Record.Rival && f.obeys(GuardRival)
+	return rivalSet(f) || rivalHeard(f)
 }
+
+// rivalSet reports whether the settings here let a backup take over by itself.
+func rivalSet(f facts) bool { return f.armed() && f.config.SharedIP }
+
+// rivalHeard reports whether a backup may take over by itself, by what it has told. One that
+// has not cannot go by settings that it has not received.
+func rivalHeard(f facts) bool { return f.Peer.Eligible || f.Record.Rival && f.obeys(GuardRival) }
 
 // renewLeases extends the kernel's leases on the address and its traffic while we are
 // entitled.
@@ -76,7 +83,7 @@ func renewLeases(t *turn) {
 	if !t.Door.serves() || !t.due(t.NextRenew) {
 		return
 	}
-	lease := addressLease(t.timeout())
+	lease := leaseOf(t.facts())
 	t.NextRenew = t.now.Add(lease / renewals)
 	t.due(t.NextRenew)
 	t.do(Renew{Lease: lease, Until: t.facts().entitledUntil(), Shut: t.Door == Shut})

@@ -1,6 +1,10 @@
 package failover
 
-import "baton/internal/pair"
+import (
+	"time"
+
+	"baton/internal/pair"
+)
 
 // State is everything that the decision knows. It is comparable; the zero value
 // is not a state: Start makes one.
@@ -27,6 +31,10 @@ type State struct {
 	Failed       Moment // newest failed poll; unset once the peer is heard
 
 	InForce uint64         // sum of the settings at the newest turn
+	Set     time.Duration  // timeout that was set at the newest turn
+	Timeout time.Duration  // timeout that this primary goes by, or a backup at least; 0: not known yet
+	Armed   bool           // the settings at the newest turn let a backup take over by itself
+	ArmedAt Moment         // since when they do, where no backup is known that could by those before
 	Judged  pair.SiteCheck // by which the site is found sick or well
 	Changed Moment         // when something changed here that the peer has to know
 
@@ -163,7 +171,8 @@ func (s Switch) takes() bool { return s.Step >= Syncing && s.Step <= Committing 
 // Start returns the state of an appliance that has just started. Nothing is on
 // an interface and no service runs: the agent has seen to that.
 func (c Config) Start(record pair.Record, now Instant) State {
-	s := State{Record: record, Phase: pair.Waiting, Since: now, Now: now, Wake: now, NextPoll: now, Plugged: now}
+	s := State{Record: record, Phase: pair.Waiting, Since: now, Now: now, Wake: now, NextPoll: now, Plugged: now, Set: c.Timeout}
+	s.Armed = rivalSet(facts{&s, &c, now})
 	if record.Role == pair.Backup {
 		s.Phase = pair.Releasing // until services are known to be stopped and a diverged copy is set aside
 		if record.Diverged.IsZero() {
@@ -223,7 +232,7 @@ func (c Config) View(s State) pair.View {
 		Armed:       s.Record.Role == pair.Backup && f.armed(),
 		Settings:    c.SettingsSum,
 		Run:         c.Run,
-		Timeout:     c.Timeout,
+		Timeout:     promised(f),
 		Version:     c.Version,
 	}
 }

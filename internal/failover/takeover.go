@@ -127,6 +127,7 @@ func beginEpoch(t *turn, epoch pair.Epoch) {
 	record.Lineage = record.Lineage.Begin(epoch, t.facts().basis())
 	record.Takeovers = t.facts().recentTakeovers()
 	t.save(record)
+	t.Timeout = 0 // a backup's
 	endSwitch(t, Agreed)
 }
 

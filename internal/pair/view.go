@@ -28,9 +28,9 @@ type View struct {
 	Armed       bool        `json:"armed"`               // a backup whose settings let it take over by itself, if not now, then later
 	Settings    uint64      `json:"settings"`            // Settings.Sum of those in force there; 0: that version of Baton does not tell
 	Run         uint64      `json:"run"`                 // tells one run of the daemon from the next; 0: not told
-	// Timeout is the Primary Site Instance Timeout in force at the sender. The
-	// primary keeps to the smaller of the two, so that a change under way never
-	// lets the backup take over before the primary would step down.
+	// Timeout is the Primary Site Instance Timeout set at the sender; that of a primary is
+	// larger while it goes by a larger one still. A backup never goes by a smaller one than
+	// its primary tells, so that it never takes over too early while that is changed.
 	Timeout time.Duration `json:"timeout"`
 	Version string        `json:"version"` // product version
 }

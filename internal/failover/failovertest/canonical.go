@@ -1,6 +1,8 @@
 package failovertest
 
 import (
+	"time"
+
 	"baton/internal/failover"
 	"baton/internal/pair"
 )
@@ -16,7 +18,7 @@ const (
 // they happen are one.
 func canonize(w *World) {
 	shift := canonicalNow - w.Now
-	oldest := canonicalNow.Add(-longAgo * w.Sides[Alpha].Config.Timeout)
+	oldest := canonicalNow.Add(-longAgo * w.longest())
 	w.Instants(func(t *failover.Instant) {
 		if *t != 0 && *t != failover.Never {
 			*t = max(*t+shift, oldest)
@@ -25,6 +27,15 @@ func canonize(w *World) {
 	for i := range w.Sides {
 		w.Sides[i].forget(canonicalNow)
 	}
+}
+
+// longest is the longest timeout that either goes by.
+func (w *World) longest() (timeout time.Duration) {
+	for i := range w.Sides {
+		s := &w.Sides[i]
+		timeout = max(timeout, s.Config.Timeout, s.State.Peer.Timeout, s.Config.TakeoverAfter(s.State))
+	}
+	return timeout
 }
 
 // forget drops what a side knows but can make no difference any more.
@@ -42,6 +53,7 @@ func (s *Side) forget(now failover.Instant) {
 	if !s.State.Evidence.Probing {
 		s.State.Evidence.ProbeBegan = 0
 	}
+	s.Waited = 0
 	if !s.Queued {
 		s.Queue = pair.View{}
 	}
@@ -74,7 +86,7 @@ func stateInstants(s *failover.State, f func(*failover.Instant)) {
 		&s.Switch.Began, &s.Switch.Told.At, &s.Switch.Until.At, &s.DutyAgain.At, &s.NextRenew, &s.Retry, &s.ReleaseAt.At, &s.SnapshotAt.At, &s.Offered, &s.Foreign.At,
 		&s.Takeovers[0].At, &s.Takeovers[1].At, &s.Takeovers[2].At,
 		&e.TestBegan, &e.NextTest, &e.Reached.At, &e.ReachedSince.At, &e.ProbeBegan, &e.NextProbe,
-		&e.Silent.At, &e.SilentSince.At, &e.Owned.At, &e.Probed.At, &s.Changed.At, &s.SickAt.At, &s.Unplugged.At, &s.Plugged, &s.Agreeing.At, &s.Reconciled.At, &e.Rival.At, &e.RivalSince.At, &s.Ready.At, &s.RenewFails.At, &e.LastCheck.At, &e.From,
+		&e.Silent.At, &e.SilentSince.At, &s.ArmedAt.At, &e.Owned.At, &e.Probed.At, &s.Changed.At, &s.SickAt.At, &s.Unplugged.At, &s.Plugged, &s.Agreeing.At, &s.Reconciled.At, &e.Rival.At, &e.RivalSince.At, &s.Ready.At, &s.RenewFails.At, &e.LastCheck.At, &e.From,
 	} {
 		f(t)
 	}

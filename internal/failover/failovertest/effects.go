@@ -48,7 +48,7 @@ func (p *play) turn(side int, ev failover.Event) {
 	s := &p.world.Sides[side]
 	before := s.State
 	next, actions := s.Config.Next(before, p.world.Now, ev)
-	s.State = next
+	s.turned(next)
 	for _, action := range actions {
 		save, saves := action.(failover.Save)
 		if saves && s.fails(Saving) {

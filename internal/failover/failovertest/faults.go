@@ -1,6 +1,7 @@
 package failovertest
 
 import (
+	"fmt"
 	"time"
 
 	"baton/internal/failover"
@@ -58,6 +59,50 @@ func PairingFaults() []Fault {
 		Fault{Name: "break it on alpha", Do: func(w *World, see Observer) { w.Command(Alpha, failover.BecomeStandalone{}, see) }},
 		Fault{Name: "break it on beta", Do: func(w *World, see Observer) { w.Command(Beta, failover.BecomeStandalone{}, see) }},
 	)
+}
+
+// TimeoutFaults are faults while the timeout is changed: on either side, as one takes it over
+// from the other late.
+func TimeoutFaults(timeouts ...time.Duration) []Fault {
+	faults := []Fault{{Name: "the backup takes the settings over", Repairs: true, Do: func(w *World, see Observer) {
+		if w.linked() && w.Sides[Alpha].alive() && w.Sides[Beta].alive() {
+			w.agree(see)
+		}
+	}}}
+	for side := range 2 {
+		for _, timeout := range timeouts {
+			faults = append(faults, Fault{Name: fmt.Sprintf("timeout %v on %s", timeout, Name(side)), Do: func(w *World, see Observer) {
+				w.set(side, timeout, see)
+			}})
+		}
+	}
+	return faults
+}
+
+// set has an appliance go by another timeout.
+func (w *World) set(side int, timeout time.Duration, see Observer) {
+	s := &w.Sides[side]
+	s.Config.Timeout, s.Config.Poll = timeout, pollOf(timeout)
+	if s.alive() {
+		w.feed(side, failover.Tick{}, see)
+	}
+}
+
+// pollOf is the poll interval that goes with a timeout.
+func pollOf(timeout time.Duration) time.Duration {
+	return min(max(timeout/10, pair.MinPoll), pair.MaxPoll)
+}
+
+// agree has both appliances go by the settings of the primary, as a backup does once it
+// hears of them.
+func (w *World) agree(see Observer) {
+	from := Alpha
+	if w.Sides[Beta].Disk.Role == pair.Primary && w.Sides[Alpha].Disk.Role != pair.Primary {
+		from = Beta
+	}
+	if timeout := w.Sides[from].Config.Timeout; timeout != w.Sides[other(from)].Config.Timeout {
+		w.set(other(from), timeout, see)
+	}
 }
 
 // ForcingFaults are the faults with an administrator who forces.
@@ -157,5 +202,11 @@ func (w *World) MendAll(see Observer) {
 		w.Sides[side].Paused = false
 		w.Start(side, see)
 		w.Command(side, failover.StoreChecked{OK: true}, see)
+	}
+	w.agree(see)
+	for side := range w.Sides { // a poll that began at the pace of a longer timeout has its time
+		if poll := w.Sides[side].Due[Polling]; poll.Set && poll.At.Sub(w.Now) > w.Sides[side].Config.Timeout/5 {
+			w.Run(poll.At.Sub(w.Now), see)
+		}
 	}
 }

@@ -115,11 +115,12 @@ func checkAddress(w *World, side int) {
 	if s.State.Door == failover.Closed && !s.State.ReleaseAt.Set {
 		fail(w, "I2: "+Name(side)+" is closed and holds the address")
 	}
-	// A primary that has reached nobody for a whole timeout must be off the address.
+	// A primary that has reached nobody for a whole timeout must be off the address, by the
+	// longer one while it is changed: checkTakeover looks closer.
 	c := s.Config
-	cutOff := w.Now.Sub(w.Outage[side]) >= c.Timeout
+	cutOff := w.Now.Sub(w.Outage[side]) >= w.longest()
 	rival := c.AutomaticFailover && c.BackupOperations && c.SharedIP && c.TestIPs > 0
-	if cutOff && rival && s.State.Record.Role == pair.Primary && !s.State.Forced {
+	if cutOff && rival && s.State.Record.Role == pair.Primary && !s.State.Forced && !s.State.ReleaseAt.Set {
 		fail(w, "I2: "+Name(side)+" holds the address though cut off from everybody")
 	}
 }
@@ -189,9 +190,18 @@ func checkAction(w *World, side int, action failover.Action) {
 			fail(w, "I6: the final data sync begins while traffic still reaches "+Name(other(side)))
 		}
 	case failover.Explain:
-		if action.Reason == failover.PrimaryGone {
-			checkTakeover(w, side)
-		}
+		checkReason(w, side, action.Reason)
+	}
+}
+
+// checkReason looks at a change that happens by itself: a takeover; or I8, a primary that
+// takes its own network to be at fault while nothing is wrong.
+func checkReason(w *World, side int, why failover.Reason) {
+	switch {
+	case why == failover.PrimaryGone:
+		checkTakeover(w, side)
+	case why == failover.NetworkLost && w.Now.Sub(w.Broken) > w.longest():
+		fail(w, "I8: "+Name(side)+" takes its network to be at fault though nothing is wrong")
 	}
 }
 
@@ -207,11 +217,15 @@ func checkOpening(w *World, side int) {
 }
 
 // checkTakeover: I8, none while the primary is heard and healthy, none by a
-// machine that is itself cut off; and I6, none without data.
+// machine that is itself cut off; I6, none without data; and I2, a primary that was cut off
+// from everybody is off the address by then, whatever timeout it goes by.
 func checkTakeover(w *World, side int) {
-	s := &w.Sides[side]
-	timeout := s.Config.Timeout
+	s, p := &w.Sides[side], &w.Sides[other(side)]
+	timeout := s.Waited
+	cutOff := p.alive() && w.Now.Sub(w.Outage[other(side)]) > timeout*3/4
 	switch {
+	case cutOff && p.passes() && !p.State.Forced && !p.State.ReleaseAt.Set:
+		fail(w, "I2: "+Name(side)+" takes over while the primary, cut off from everybody, still holds the address")
 	case w.Now.Sub(w.Broken) > timeout/2:
 		fail(w, "I8: "+Name(side)+" takes over though the primary is well")
 	case s.State.PeerHeard.Set && w.Now.Sub(s.State.PeerHeard.At) < timeout:
@@ -229,7 +243,7 @@ func checkTakeover(w *World, side int) {
 // known to come right.
 func (w *World) Mended(see Observer, known func(*World) bool) string {
 	const handover = 45 * time.Second
-	timeout := w.Sides[Alpha].Config.Timeout
+	timeout := w.longest()
 	for end := w.Now.Add(10*timeout + handover); w.Now < end && w.Bug == ""; {
 		w.Run(timeout, w.Watch(see))
 		w.decide(w.Watch(see))

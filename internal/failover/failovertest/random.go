@@ -3,6 +3,7 @@ package failovertest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"baton/internal/failover"
@@ -17,7 +18,7 @@ func RandomRun(random *rand.Rand, span time.Duration) Found {
 	c := randomConfig(random)
 	w := NewPair(c, nil)
 	n := node{world: w, history: &link{text: fmt.Sprintf("%+v", c)}}
-	faults := append(Faults(), randomFaults()...)
+	faults := slices.Concat(Faults(), randomFaults(), TimeoutFaults(200*time.Millisecond, time.Second, 5*time.Second))
 	for end := w.Now.Add(span); n.world.Now < end; n.age++ {
 		fault := faults[random.IntN(len(faults))]
 		see := n.world.Watch(found.count)
@@ -45,7 +46,7 @@ func RandomRun(random *rand.Rand, span time.Duration) Found {
 func randomConfig(random *rand.Rand) failover.Config {
 	c := Default()
 	c.Timeout = []time.Duration{200 * time.Millisecond, time.Second, 5 * time.Second}[random.IntN(3)]
-	c.Poll = max(c.Timeout/10, pair.MinPoll)
+	c.Poll = pollOf(c.Timeout)
 	c.TestIPs = 1 + random.IntN(3)
 	c.Majority = random.IntN(2) == 0
 	c.TrafficLease = random.IntN(2) == 0

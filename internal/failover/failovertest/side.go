@@ -39,6 +39,7 @@ type Side struct {
 	Drained     bool          // the requests that run end in time
 	Offer       pair.Snapshot // newest that it offered as primary, on its disk
 	Torn        bool          // a snapshot is half in place
+	Waited      time.Duration // the timeout that it went by when it last took over
 	Earlier     bool          // its version does not tell what a hold waits for
 	AsIs        bool          // the data being opened is taken as it is
 	ClockBack   bool          // at its start, the wall clock is behind the stamp of its snapshot
@@ -207,6 +208,14 @@ func (s *Side) view() pair.View {
 		view.Hold = pair.Hold{}
 	}
 	return view
+}
+
+// turned takes a turn over.
+func (s *Side) turned(next failover.State) {
+	if s.State.Record.Role == pair.Backup && next.Record.Role == pair.Primary {
+		s.Waited = s.Config.TakeoverAfter(s.State)
+	}
+	s.State = next
 }
 
 // String tells in one line where the appliance stands.

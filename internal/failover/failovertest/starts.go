@@ -1,6 +1,8 @@
 package failovertest
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"baton/internal/failover"
@@ -41,7 +43,17 @@ func Starts(c failover.Config) []Start {
 		{"a pair with traffic leases", NewPair(leased(c), nil), Faults()},
 		{"handover with traffic leases", handingOver(leased(c)), Faults()},
 		{"handover by a primary whose services start late", startsLate(handingOver(leased(c))), Faults()},
+		{"a pair whose timeout changes", NewPair(leased(c), nil), append(TimeoutFaults(200*time.Millisecond, time.Second, 3*time.Second), cuts()...)},
 	}
+}
+
+// cuts are the faults that a timeout is there for.
+func cuts() []Fault {
+	return slices.DeleteFunc(Faults(), func(f Fault) bool {
+		return !slices.ContainsFunc([]string{"partition", "polls", "heal", "cable", "kill", "start", "pause", "thaw"}, func(word string) bool {
+			return strings.Contains(f.Name, word)
+		})
+	})
 }
 
 // leased adds the traffic lease: the kernel closes a site in time.

@@ -295,7 +295,7 @@ func set(c *failover.Config, word string) (err error) {
 	switch key {
 	case "timeout":
 		c.Timeout, err = time.ParseDuration(value)
-		c.Poll = min(max(c.Timeout/10, pair.MinPoll), 5*time.Second)
+		c.Poll = pollOf(c.Timeout)
 	case "test-ips":
 		c.TestIPs, err = strconv.Atoi(value)
 	case "max-data-age":
