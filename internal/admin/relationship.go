@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"baton/internal/act"
-	"baton/internal/agent"
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/status"
@@ -103,13 +103,15 @@ func (r *Relationship) Pair(ctx context.Context, request api.PairRequest) (pair.
 
 // Unpair implements api.Relationship.
 func (r *Relationship) Unpair(ctx context.Context, request api.UnpairRequest) error {
-	s := r.Agent.Decision()
-	if _, paired := r.Link.Paired(); !paired {
-		return act.Failure(peer.ErrNotPaired)
-	}
-	if heard := s.State.PeerHeard; !request.Force && (!heard.Set || agent.BootClock().Sub(heard.At) > s.Config.Timeout) {
+	err := r.Pairing.Unpair(ctx, request.Force)
+	switch {
+	case err == nil:
+		r.Audit.Note(ctx, "broke the relationship")
+		return nil
+	case errors.Is(err, peer.ErrNotTold) && peer.Classify(err) != pair.NoAnswer:
+		return pair.Refuse(pair.Unreachable, "%s", "the peer answers and refuses this appliance, so it would not learn of this: "+cause.Of(err)+". Or repeat with --force, and break the relationship there, too")
+	case errors.Is(err, peer.ErrNotTold):
 		return pair.Refuse(pair.Unreachable, "the peer does not answer, so it would not learn of this: bring it back, or repeat with --force and break the relationship there, too")
 	}
-	r.Audit.Note(ctx, "broke the relationship")
-	return act.Failure(r.Pairing.Unpair(ctx))
+	return act.Failure(err)
 }

@@ -83,6 +83,9 @@ func New(options Options) *Agent {
 	now := options.Clock()
 	a.state = options.Config.Start(options.Record, now)
 	a.state.Newest = options.Offered
+	if snapshot := options.Snapshot; !snapshot.IsZero() { // before anything is told of its age
+		a.state.Record.Snapshot, a.state.SnapshotAt = snapshot, a.takenAt(snapshot)
+	}
 	a.account = account{history: options.History, log: options.Log, clock: options.Clock, wall: options.Wall}
 	a.beside.inbox = a.inbox
 	a.syncs = newSyncs(a)
@@ -98,9 +101,6 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.duties.run(work, func(turn uint64, duty pair.Duty, err error) { a.served(work, turn, duty, err) })
 	})
 	a.beside.Go(func() { a.syncs.run(work) })
-	if !a.Snapshot.IsZero() {
-		a.step(work, failover.DataChanged{Snapshot: a.Snapshot, Taken: a.takenAt(a.Snapshot)})
-	}
 	if a.Data.Torn() {
 		a.step(work, failover.DataTorn{Torn: true})
 	}

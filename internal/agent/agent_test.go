@@ -243,6 +243,25 @@ func TestASnapshotFromTheFutureIsOfUnknownAge(t *testing.T) {
 	})
 }
 
+// The age of the snapshot that a backup starts with is known before anything is told.
+func TestABackupThatStartsKnowsTheAgeOfItsSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		snapshot := pair.Snapshot{Number: 1, TakenAt: time.Now().Add(-time.Minute).UnixMilli()}
+		a := New(Options{
+			Clock: func() failover.Instant { return failover.Instant(time.Hour) }, Wall: time.Now, History: &events{}, Mover: &card{}, Services: newPrograms(), Data: &files{},
+			Record: pair.Record{Role: pair.Backup, Snapshot: snapshot}, Snapshot: snapshot,
+		})
+		for _, condition := range a.Conditions() {
+			if condition.ID == "data-age-unknown" {
+				t.Errorf("told: %s", condition.Text)
+			}
+		}
+		if at := a.Decision().State.SnapshotAt; !at.Set || at.At != failover.Instant(time.Hour-time.Minute) {
+			t.Errorf("taken at %+v", at)
+		}
+	})
+}
+
 // Whoever asks for a data sync hears why there is none.
 func TestASyncFromAPrimaryThatWasSetBackSaysSo(t *testing.T) {
 	eachWay(t, func(room *room) {

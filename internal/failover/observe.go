@@ -14,7 +14,9 @@ func observe(s *State, f facts, ev Event) (reunited bool) {
 		return noteView(s, f, ev.Heard)
 	case PollFailed:
 		s.Polling = false
-		s.Failure, s.Failed = ev.Reason, at(f.now)
+		if s.Record.Role != pair.Standalone { // else it had begun before the relationship was broken
+			s.Failure, s.Failed = ev.Reason, at(f.now)
+		}
 	case TestIPsAnswered:
 		s.Evidence.tested(ev.Reached >= f.needed(s.Record.Role))
 	case AddressProbed:

@@ -21,6 +21,7 @@ var (
 	ErrAlreadyPaired   = pair.Refuse(pair.Refused, "already paired with another appliance: break that relationship first")
 	ErrNotPaired       = pair.Refuse(pair.Refused, "not paired: pair the two appliances first, on the one that holds the data: baton pair HOST")
 	ErrUnreachable     = channel.ErrUnreachable
+	ErrNotTold         = errors.New("the peer does not learn that the relationship is broken")
 	ErrHoldsData       = pair.Refuse(pair.Refused, "the other appliance holds site data that would be replaced: run this on the one whose data stays, or confirm the replacement, on the command line with --replace")
 	ErrThrottled       = pair.Refuse(pair.Refused, "too many failed attempts with a wrong key: wait, or save the pre-shared key anew")
 	ErrNoKey           = pair.Refuse(pair.Refused, "no pre-shared key is saved: save the same key on both appliances first: baton key set")
@@ -88,7 +89,7 @@ func codes() []codedError {
 		{"identity-changed", ErrIdentityChanged, ""},
 		{"version", ErrVersion, ""},
 		{"already-paired", ErrAlreadyPaired, "the other appliance is already paired with another one: break that relationship there first"},
-		{"not-paired", ErrNotPaired, "the other appliance is not paired with this one: break the relationship here too (baton unpair), then pair again, on the one that holds the data: baton pair HOST"},
+		{"not-paired", ErrNotPaired, "the other appliance is not paired with this one: break the relationship here too (baton unpair --force), then pair again, on the one that holds the data: baton pair HOST"},
 		{"holds-data", ErrHoldsData, ""},
 		{"throttled", ErrThrottled, "the other appliance refuses for a while after too many attempts with a wrong key: wait, or save the pre-shared key there anew"},
 		{"no-key", ErrNoKey, "no pre-shared key is saved on the other appliance: save the same key there first: baton key set"},

@@ -364,15 +364,20 @@ func withPort(address string) string {
 	return net.JoinHostPort(address, defaultPort)
 }
 
-// Unpair tells the peer, if it can be reached within a few seconds, and forgets it. The
-// error is ErrNotPaired, or that of the keeper.
-func (p *Pairing) Unpair(ctx context.Context) error {
+// Unpair tells the peer, and forgets it. If the peer cannot be told within a few seconds,
+// nothing changes and the error is ErrNotTold with the reason; unless forced: then it is
+// forgotten all the same. One that is not paired with this appliance any more need not be
+// told. Other errors are ErrNotPaired, and those of the keeper.
+func (p *Pairing) Unpair(ctx context.Context, force bool) error {
 	if p.link.vault.read().Peer == nil {
 		return ErrNotPaired
 	}
 	told, cancel := context.WithTimeout(ctx, unpairTime)
 	defer cancel()
 	_, err := Call[struct{}, struct{}](told, p.link.Control(), pathUnpair, struct{}{})
+	if err != nil && !errors.Is(err, ErrNotPaired) && !force {
+		return fmt.Errorf("%w: %w", ErrNotTold, err)
+	}
 	detail := map[string]string{"peer_told": strconv.FormatBool(err == nil)}
 	return p.forget("The relationship was broken here.", detail)
 }

@@ -124,7 +124,7 @@ func judgePeer(status *pair.PeerStatus, refuses pair.PollFailure) api.Check {
 			"Compare them: run baton key fingerprint on both. Then save the same key on both: baton key set.")
 	case refuses == pair.IdentityChanged:
 		return api.Fail("peer", "The peer answers, and with another certificate than the one it was paired with, or it is not paired with this appliance any more.",
-			"If that machine was reinstalled or has broken the relationship, break it here too and pair again: baton unpair, then baton pair HOST on the one that holds the data. If not, find out who answers there.")
+			"If that machine was reinstalled or has broken the relationship, break it here too and pair again: baton unpair --force, then baton pair HOST on the one that holds the data. If not, find out who answers there.")
 	case refuses == pair.VersionMismatch:
 		return api.Fail("peer", "The peer answers, and the two appliances do not understand each other.", "Install the same version of Baton on both: baton version.")
 	case status != nil && status.Reachable:

@@ -233,7 +233,10 @@ func (l *Link) Pair(context.Context, string, peer.PairRequest) (peer.Pinned, err
 }
 
 // Unpair implements act.Pairing.
-func (l *Link) Unpair(context.Context) error {
+func (l *Link) Unpair(_ context.Context, force bool) error {
+	if l.Err != nil && !force {
+		return l.Err
+	}
 	l.Peer = nil
-	return l.Err
+	return nil
 }
