@@ -7,6 +7,7 @@ import (
 	"baton/internal/act"
 	"baton/internal/agent"
 	"baton/internal/api"
+	"baton/internal/cause"
 	"baton/internal/failover"
 	"baton/internal/inforce"
 	"baton/internal/pair"
@@ -103,6 +104,9 @@ func (s *Settings) save(ctx context.Context, wanted pair.Settings, version int64
 	if err := s.Outside.Check(s.InForce.Get().TestIPs, wanted.TestIPs); err != nil {
 		return 0, err
 	}
+	if err := s.trySite(ctx, wanted); err != nil {
+		return 0, err
+	}
 	err = s.Lead.Change(func() (err error) {
 		if newest, err = s.Store.Settings.Save(ctx, wanted, version, by); err != nil {
 			return err
@@ -112,4 +116,18 @@ func (s *Settings) save(ctx context.Context, wanted pair.Settings, version int64
 		return nil
 	})
 	return newest, err
+}
+
+// trySite refuses another check that the site does not pass while this appliance serves it
+// and would hand it over by itself: the backup would have the site within seconds.
+func (s *Settings) trySite(ctx context.Context, wanted pair.Settings) error {
+	state := s.Agent.Decision().State
+	moves := state.Serving() && state.Record.Role == pair.Primary && wanted.AutomaticFailover && !state.Record.Maintenance && !state.Peer.Maintenance
+	if !moves || wanted.SiteCheck.IsZero() || wanted.SiteCheck == s.InForce.Get().SiteCheck {
+		return nil
+	}
+	if why := watch.TrySite(ctx, wanted.SiteCheck); why != nil {
+		return pair.RefuseField("site_check", "%s, so with this check the site would move to the backup at once: correct it, or start what serves the site first; during a maintenance, as of baton maintenance on, it is saved all the same", cause.Plain(why))
+	}
+	return nil
 }

@@ -16,7 +16,7 @@ type SiteCheck struct {
 // ParseSiteCheck reads http://HOST[:PORT]/PATH, tcp:HOST:PORT, or nothing for no check.
 func ParseSiteCheck(text string) (SiteCheck, error) {
 	text = strings.TrimSpace(text)
-	refusal := fmt.Errorf("%.200q is no site check: write http://127.0.0.1/ or another http address, tcp:127.0.0.1:8080 or another host and port, or nothing", text)
+	refusal := fmt.Errorf("%.200q is no site check: write an http address, best that of the shared IP, as http://198.51.100.10/, or a host and port, as tcp:198.51.100.10:8080, or nothing", text)
 	if text == "" {
 		return SiteCheck{}, nil
 	}

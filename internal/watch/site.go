@@ -19,6 +19,11 @@ const (
 	wellAfter = 2
 )
 
+// TrySite asks the site once, as the check of it does, and returns why it does not pass.
+func TrySite(ctx context.Context, check pair.SiteCheck) error {
+	return probe.Site(ctx, check, siteWait)
+}
+
 // siteChecks judges the site by what the checks in a row have found.
 type siteChecks struct {
 	check pair.SiteCheck // that the counts are of

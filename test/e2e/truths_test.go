@@ -37,8 +37,11 @@ func (a *appliance) web() (stop func()) {
 // A dead web server on the primary is a dead site: the primary hands over, and says
 // so. One whose backup was sick as well stays, and says why.
 func TestADeadWebServerIsADeadSite(t *testing.T) {
-	w := steadyPair(t, plan{timeout: moderate, settings: fmt.Sprintf("site_check=http://127.0.0.1:%d/", checkedPort)})
+	w := steadyPair(t, plan{timeout: moderate})
+	check := fmt.Sprintf("settings set site_check=http://127.0.0.1:%d/", checkedPort)
+	w.alpha.refused(2, "nothing listens there", check)
 	stopAlpha, stopBeta := w.alpha.web(), w.beta.web()
+	w.alpha.baton(check)
 	throughout(t, "a site that answers stays where it is", 6*time.Second, func() bool { return w.alpha.is(pair.Primary) })
 	w.alpha.write(site("order"), "paid")
 	stopAlpha()

@@ -199,7 +199,7 @@ func labelOf(kind string) eventLabel {
 type failover struct {
 	page.Event
 	Kind  eventLabel
-	Down  string       // for how long nobody served; empty: unknown
+	Down  string       // for how long nobody served from then on; empty: unknown
 	Story []page.Event // what both appliances recorded around it
 }
 
@@ -207,16 +207,36 @@ type failover struct {
 func failovers(v *page.Visit, events []api.Reported) []failover {
 	all := make([]failover, len(events))
 	for i, event := range events {
-		one := failover{Event: v.Explain(pair.Event(event.Event)), Kind: labelOf(event.Kind)}
+		one := failover{Event: v.Explain(pair.Event(event.Event)), Kind: labelOf(event.Kind), Down: away(event)}
 		for _, part := range event.Story {
 			one.Story = append(one.Story, v.Explain(pair.Event(part)))
-			if ms, err := strconv.ParseInt(part.Detail["down_ms"], 10, 64); err == nil && one.Down == "" && !part.Time.Before(event.Time) {
-				one.Down = pair.MillisText(ms)
-			}
 		}
 		all[i] = one
 	}
 	return all
+}
+
+// away is for how long nobody served the site from a failover on: until the first appliance
+// served it again, which is not the outage of a later one.
+func away(event api.Reported) string {
+	for _, part := range event.Story {
+		if part.Time.Before(event.Time) {
+			continue
+		}
+		if ms, err := strconv.ParseInt(part.Detail["down_ms"], 10, 64); err == nil {
+			return pair.MillisText(ms)
+		}
+		if to := part.Detail["to"]; to != pair.Primary.String()+" "+pair.Steady.String() && to != pair.Primary.String()+" "+pair.Alone.String() {
+			continue
+		}
+		if event.Kind == pair.KindSteppedDown && part.Appliance == event.Appliance { // it serves again itself
+			return pair.MillisText(part.Time.Sub(event.Time).Milliseconds())
+		}
+		if part.Time.After(event.Time) {
+			return ""
+		}
+	}
+	return ""
 }
 
 // syncLine is one line of the report of data syncs.

@@ -163,3 +163,35 @@ func TestTimeBeforeTheFirstStartIsNotShown(t *testing.T) {
 		t.Error("a report that ends before the first start draws something")
 	}
 }
+
+// TestAnOutageIsNotThatOfALaterSwitch has an appliance step down and serve again by itself,
+// and hand over a moment later.
+func TestAnOutageIsNotThatOfALaterSwitch(t *testing.T) {
+	b := consoletest.Open(t)
+	b.Appliance.Change(func(s *pair.Status) {
+		s.Role, s.Peer = pair.Primary, &pair.PeerStatus{ID: admintest.PeerID, Name: "beta", Role: pair.Backup}
+	})
+	at := admintest.Start().Add(-time.Hour)
+	for _, one := range []struct {
+		after          time.Duration
+		who            pair.ApplianceID
+		kind, from, to string
+		down           string
+	}{
+		{0, admintest.ID, pair.KindSteppedDown, "primary steady", "primary isolated", ""},
+		{370 * time.Millisecond, admintest.ID, pair.KindRoleChanged, "primary isolated", "primary steady", ""},
+		{20 * time.Second, admintest.PeerID, pair.KindHandover, "backup handover", "primary claiming", ""},
+		{20*time.Second + 75*time.Millisecond, admintest.PeerID, pair.KindRoleChanged, "primary claiming", "primary steady", "75"},
+	} {
+		detail := map[string]string{"from": one.from, "to": one.to}
+		if one.down != "" {
+			detail["down_ms"] = one.down
+		}
+		b.Appliance.Happened(pair.Event{Time: at.Add(one.after), Appliance: one.who, Kind: one.kind, Text: one.to, Detail: detail})
+	}
+	p := b.SignIn(pair.Viewer).Get(page.Root + "/reports/failovers")
+	text := p.Body
+	if strings.Count(text, `data-label="Site away for">75 ms<`) != 1 || strings.Count(text, `data-label="Site away for">370 ms<`) != 1 {
+		t.Errorf("got %s", text)
+	}
+}
