@@ -107,7 +107,7 @@ func (p *program) complain(err error) {
 		}
 		text, detail := cause.Sentence(part)
 		p.complainLine("baton: ", text)
-		if detail != "" {
+		if !strings.Contains(text, detail) {
 			p.complainLine("Details: ", detail)
 		}
 	}

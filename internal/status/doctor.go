@@ -25,10 +25,29 @@ type Checks struct {
 	Kernel    *watch.Traffic
 	Permitted func(netip.Addr) error // whether this process may put an address on
 	TestIPs   func(context.Context, []netip.Addr) ([]pair.Reach, error)
+	Started   time.Time // when this daemon did
+}
+
+// settling is for how long after a start doctor waits for the first contact with the peer:
+// until then everything about it would fail.
+const settling = 10 * time.Second
+
+// awaitPeer waits until the peer is heard and has reported, while this daemon is new.
+func (d *Checks) awaitPeer(ctx context.Context) {
+	ctx, cancel := context.WithDeadline(ctx, d.Started.Add(settling))
+	defer cancel()
+	for _, paired := d.Overview.Link.Paired(); paired && (d.Overview.Fresh() == nil || !d.Overview.Agent.Decision().State.PeerHeard.Set); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(settling / 100):
+		}
+	}
 }
 
 // Doctor implements api.Upkeep.
 func (d *Checks) Doctor(ctx context.Context) ([]api.Check, error) {
+	d.awaitPeer(ctx)
 	checks := []api.Check{judgeKey(d.Overview.Link.KeyState()), d.checkPaired()}
 	_, paired := d.Overview.Link.Paired()
 	own := []api.Check{}
