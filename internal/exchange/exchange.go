@@ -58,7 +58,7 @@ func (x *Exchange) All(ctx context.Context) {
 			x.Log.Error("events of the peer not merged", slog.String("error", err.Error()))
 			return
 		}
-		x.adopt(answer)
+		x.adopt(ctx, answer)
 		x.takeDocuments(ctx, answer.Documents)
 		taken := theirs == nil || !maps.Equal(theirs, answer.Heads) // of ours, by the peer
 		theirs = answer.Heads

@@ -12,6 +12,7 @@ import (
 
 	"baton/internal/act/acttest"
 	"baton/internal/agent"
+	"baton/internal/failover"
 	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
@@ -104,5 +105,25 @@ func TestDocumentsAreToldToABackupThatHasThemOtherwise(t *testing.T) {
 	x.takeDocuments(t.Context(), told) // a primary takes none
 	if _, version, err := x.Store.Documents.Get(t.Context(), "site"); version != 2 || err != nil {
 		t.Errorf("version %d, %v", version, err)
+	}
+}
+
+// What a backup has taken over from its primary outlives a restart, also where the next data
+// sync is a day away.
+func TestSettingsThatABackupTakesOverAreDurable(t *testing.T) {
+	x := newExchange(t)
+	x.Agent.(*acttest.Agent).Show(func(d *agent.Decision) {
+		s := &d.State
+		s.Record.Role, s.Peer.Role, s.PrimaryHeard.Set = pair.Backup, pair.Primary, true
+	})
+	told := pair.DefaultSettings()
+	told.PrimaryTimeout = 30 * time.Second
+	x.Enforce = func(*failover.Config) {}
+	x.adopt(t.Context(), wire.Exchange{Settings: pair.Texts(told), SettingsVersion: 7})
+	if saved, version, err := x.Store.Settings.Get(t.Context()); saved.PrimaryTimeout != told.PrimaryTimeout || version != 7 || err != nil {
+		t.Errorf("saved %v, version %d, %v", saved.PrimaryTimeout, version, err)
+	}
+	if now, version := x.Settings.Versioned(); now.PrimaryTimeout != told.PrimaryTimeout || version != 7 {
+		t.Errorf("in force %v, version %d", now.PrimaryTimeout, version)
 	}
 }

@@ -26,7 +26,7 @@ func (x *Exchange) Notice(view pair.View) {
 // adopt brings into force what the primary says are the settings. Its schedule
 // may be a week, and a change of it, of the bandwidth limit or of automatic
 // failover is not to wait for the next data sync.
-func (x *Exchange) adopt(told wire.Exchange) {
+func (x *Exchange) adopt(ctx context.Context, told wire.Exchange) {
 	now, version := x.Settings.Versioned()
 	if told.Settings == nil || x.Agent.Decision().State.Record.Role != pair.Backup {
 		return
@@ -50,8 +50,21 @@ func (x *Exchange) adopt(told wire.Exchange) {
 		return
 	}
 	x.refused.Store(nil)
+	x.take(ctx, adopted, told.SettingsVersion)
 	x.Settings.Hear(adopted, told.SettingsVersion)
 	x.Agent.Configure(x.Enforce)
+}
+
+// take makes the primary's settings durable here, so that they outlive a restart before the next
+// data sync. What a former primary is still to set aside is not touched. A failure is no
+// reason not to go by them: after a restart they are asked for again.
+func (x *Exchange) take(ctx context.Context, settings pair.Settings, version int64) {
+	if decision := x.Agent.Decision(); !decision.Config.MaySync(decision.State) {
+		return
+	}
+	if err := x.Store.Settings.Take(ctx, settings, version); err != nil {
+		x.Log.Warn("settings of the primary not kept", slog.String("error", err.Error()))
+	}
 }
 
 // Conditions tells of settings of the primary that this backup refuses.

@@ -22,7 +22,7 @@ func TestSettingsThatABackupRefusesAreACondition(t *testing.T) {
 	tell := func(version int64, zone string) {
 		settings := pair.Texts(pair.DefaultSettings())
 		settings["time_zone"] = zone
-		x.adopt(wire.Exchange{Settings: settings, SettingsVersion: version})
+		x.adopt(t.Context(), wire.Exchange{Settings: settings, SettingsVersion: version})
 	}
 	refused := func() string {
 		for _, c := range x.Conditions() {

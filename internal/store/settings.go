@@ -67,12 +67,35 @@ func (s Settings) Save(ctx context.Context, settings pair.Settings, version int6
 	return newest, err
 }
 
-func (s Settings) store(ctx context.Context, tx *sql.Tx, changes []pair.Change, by pair.Actor) error {
+// Take replaces the settings by the primary's, ahead of the data sync that brings them as
+// well. The primary has written the event.
+func (s Settings) Take(ctx context.Context, settings pair.Settings, version int64) error {
+	return s.db.write(ctx, "take the settings", func(tx *sql.Tx) error {
+		before, _, err := readSettings(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := putSettings(ctx, tx, pair.Changes(before, settings)); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE setting_version SET version = ?`, version)
+		return err
+	})
+}
+
+func putSettings(ctx context.Context, tx *sql.Tx, changes []pair.Change) error {
 	for _, change := range changes {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO setting (key, value) VALUES (?, ?)
 			ON CONFLICT (key) DO UPDATE SET value = excluded.value`, change.Key, change.After); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (s Settings) store(ctx context.Context, tx *sql.Tx, changes []pair.Change, by pair.Actor) error {
+	if err := putSettings(ctx, tx, changes); err != nil {
+		return err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE setting_version SET version = version + 1`); err != nil {
 		return err
