@@ -44,5 +44,6 @@ type Link interface {
 type Pairing interface {
 	Inspect(ctx context.Context, address string, request peer.PairRequest) (peer.Inspection, error)
 	Pair(ctx context.Context, address string, request peer.PairRequest) (peer.Pinned, error)
-	Unpair(ctx context.Context, force bool) error
+	Unpair(ctx context.Context) error
+	UnpairForced(ctx context.Context) error
 }

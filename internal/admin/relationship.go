@@ -103,7 +103,11 @@ func (r *Relationship) Pair(ctx context.Context, request api.PairRequest) (pair.
 
 // Unpair implements api.Relationship.
 func (r *Relationship) Unpair(ctx context.Context, request api.UnpairRequest) error {
-	err := r.Pairing.Unpair(ctx, request.Force)
+	unpair := r.Pairing.Unpair
+	if request.Force {
+		unpair = r.Pairing.UnpairForced
+	}
+	err := unpair(ctx)
 	switch {
 	case err == nil:
 		r.Audit.Note(ctx, "broke the relationship")

@@ -365,21 +365,38 @@ func withPort(address string) string {
 }
 
 // Unpair tells the peer, and forgets it. If the peer cannot be told within a few seconds,
-// nothing changes and the error is ErrNotTold with the reason; unless forced: then it is
-// forgotten all the same. One that is not paired with this appliance any more need not be
-// told. Other errors are ErrNotPaired, and those of the keeper.
-func (p *Pairing) Unpair(ctx context.Context, force bool) error {
+// nothing changes and the error is ErrNotTold with the reason. One that is not paired with
+// this appliance any more need not be told. Other errors are ErrNotPaired, and those of the
+// keeper.
+func (p *Pairing) Unpair(ctx context.Context) error {
 	if p.link.vault.read().Peer == nil {
 		return ErrNotPaired
 	}
-	told, cancel := context.WithTimeout(ctx, unpairTime)
-	defer cancel()
-	_, err := Call[struct{}, struct{}](told, p.link.Control(), pathUnpair, struct{}{})
-	if err != nil && !errors.Is(err, ErrNotPaired) && !force {
+	err := p.tellUnpaired(ctx)
+	if err != nil && !errors.Is(err, ErrNotPaired) {
 		return fmt.Errorf("%w: %w", ErrNotTold, err)
 	}
-	detail := map[string]string{"peer_told": strconv.FormatBool(err == nil)}
-	return p.forget("The relationship was broken here.", detail)
+	return p.forgetHere(err)
+}
+
+// UnpairForced forgets the peer also if it cannot be told. The error is ErrNotPaired, or that
+// of the keeper.
+func (p *Pairing) UnpairForced(ctx context.Context) error {
+	if p.link.vault.read().Peer == nil {
+		return ErrNotPaired
+	}
+	return p.forgetHere(p.tellUnpaired(ctx))
+}
+
+func (p *Pairing) tellUnpaired(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, unpairTime)
+	defer cancel()
+	_, err := Call[struct{}, struct{}](ctx, p.link.Control(), pathUnpair, struct{}{})
+	return err
+}
+
+func (p *Pairing) forgetHere(untold error) error {
+	return p.forget("The relationship was broken here.", map[string]string{"peer_told": strconv.FormatBool(untold == nil)})
 }
 
 // acceptUnpair forgets the peer, which broke the relationship, and closes the connection

@@ -149,7 +149,7 @@ func TestUnpairTellsThePeer(t *testing.T) {
 	if err := beta.poll(t, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if err := alpha.Pairing.Unpair(t.Context(), false); err != nil {
+	if err := alpha.Pairing.Unpair(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range []*appliance{alpha, beta} {
@@ -160,7 +160,7 @@ func TestUnpairTellsThePeer(t *testing.T) {
 	if got := beta.roles[len(beta.roles)-1]; got != "left alpha" {
 		t.Errorf("beta was not told: %s", got)
 	}
-	if err := alpha.Pairing.Unpair(t.Context(), false); !errors.Is(err, ErrNotPaired) {
+	if err := alpha.Pairing.Unpair(t.Context()); !errors.Is(err, ErrNotPaired) {
 		t.Errorf("second time: %v", err)
 	}
 	if err := beta.poll(t, time.Second); !errors.Is(err, ErrNotPaired) {
@@ -178,18 +178,18 @@ func TestUnpairWithoutThePeerNeedsForce(t *testing.T) {
 		t.Fatal(err)
 	}
 	beta.stop() // just now: alpha still takes it for one that answers
-	err := alpha.Pairing.Unpair(t.Context(), false)
+	err := alpha.Pairing.Unpair(t.Context())
 	if _, paired := alpha.Paired(); !errors.Is(err, ErrNotTold) || !errors.Is(err, ErrUnreachable) || !paired {
 		t.Errorf("%v, still paired: %t", err, paired)
 	}
-	if err := alpha.Pairing.Unpair(t.Context(), true); err != nil {
+	if err := alpha.Pairing.UnpairForced(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if _, paired := alpha.Paired(); paired {
 		t.Error("still paired")
 	}
 	beta.start(t, beta.address)
-	if err := beta.Pairing.Unpair(t.Context(), false); err != nil {
+	if err := beta.Pairing.Unpair(t.Context()); err != nil {
 		t.Errorf("the peer has forgotten this appliance, and need not be told: %v", err)
 	}
 }

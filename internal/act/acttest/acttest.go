@@ -233,10 +233,15 @@ func (l *Link) Pair(context.Context, string, peer.PairRequest) (peer.Pinned, err
 }
 
 // Unpair implements act.Pairing.
-func (l *Link) Unpair(_ context.Context, force bool) error {
-	if l.Err != nil && !force {
+func (l *Link) Unpair(ctx context.Context) error {
+	if l.Err != nil {
 		return l.Err
 	}
+	return l.UnpairForced(ctx)
+}
+
+// UnpairForced implements act.Pairing.
+func (l *Link) UnpairForced(context.Context) error {
 	l.Peer = nil
 	return nil
 }
