@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,11 @@ func ListHistory() Op[Overview, HistoryFilter, []Event] {
 				filter.Limit = defaultEvents
 			}
 			filter.Limit = min(filter.Limit, MaxEvents)
+			for _, kind := range filter.Kinds {
+				if !slices.Contains(pair.Kinds(), kind) {
+					return nil, pair.Refuse(pair.Usage, "the history has no events of the kind %.40q: use some of %s", kind, strings.Join(pair.Kinds(), ", "))
+				}
+			}
 			events, err := o.History(ctx, filter)
 			return written(events), err
 		})

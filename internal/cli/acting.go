@@ -109,11 +109,12 @@ func doctorCommand(p *program) *cobra.Command {
 		})
 }
 
-// writeChecks fails, and writes nothing more, if a check fails.
+// writeChecks fails, and writes nothing more, if a check fails. What cannot be known is only
+// noted.
 func (p *program) writeChecks(checks []api.Check) error {
 	failed := false
 	for _, check := range checks {
-		failed = failed || !check.OK
+		failed = failed || !check.OK && check.Severity != pair.Info
 	}
 	err := p.show(checks, func(pg *page) {
 		for _, check := range checks {
@@ -121,7 +122,11 @@ func (p *program) writeChecks(checks []api.Check) error {
 				pg.marked(green, "ok", check.Text)
 				continue
 			}
-			pg.marked(red, "not ok", check.Text)
+			if check.Severity == pair.Info {
+				pg.row("note", check.Text)
+			} else {
+				pg.marked(red, "not ok", check.Text)
+			}
 			pg.row("", check.NextStep)
 		}
 	})

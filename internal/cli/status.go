@@ -67,7 +67,9 @@ func writeStatus(pg *page, status pair.Status) {
 	}
 	if status.Role != pair.Standalone {
 		pg.row("protection", protectionText(status.ProtectionLevel))
-		pg.row("", status.ProtectionNextStep)
+		if status.ProtectionNextStep != "" {
+			pg.row("", status.ProtectionNextStep)
+		}
 	}
 	if status.Readiness != nil {
 		pg.row("readiness", status.Readiness.Text)

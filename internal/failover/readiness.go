@@ -106,5 +106,5 @@ func (c Config) ProtectionStep(s State, beyond bool) string {
 	case level == 2:
 		return "Run the daemon under a watchdog, as systemd's WatchdogSec: Baton's own unit has one."
 	}
-	return "This is the highest level that this version offers."
+	return "" // the highest level that this version offers
 }

@@ -78,6 +78,16 @@ const (
 	KindNotificationFailed = "notification-failed" // a notice was given up
 )
 
+// Kinds lists the kinds of events.
+func Kinds() []string {
+	return []string{
+		KindRoleChanged, KindTakeover, KindHandover, KindSteppedDown, KindObserved, KindPaired,
+		KindUnpaired, KindPairingFailed, KindSyncDone, KindSyncFailed, KindDiverged, KindConditionRaised,
+		KindConditionCleared, KindSignedIn, KindSignedOut, KindSignInFailed, KindSettingChanged, KindStarted,
+		KindStopped, KindDailyNotice, KindNotificationFailed,
+	}
+}
+
 // Status is what `baton status --json` and GET /api/v1/status answer.
 type Status struct {
 	Appliance       ApplianceStatus  `json:"appliance"`
@@ -93,7 +103,7 @@ type Status struct {
 	ProtectionLevel int              `json:"protection_level"` // 1 to 4; 0: no peer answers that is the other half of the pair
 	Conditions      []Condition      `json:"conditions"`
 
-	ProtectionNextStep string            `json:"protection_next_step"` // one sentence: what would raise the level
+	ProtectionNextStep string            `json:"protection_next_step"` // one sentence: what would raise the level; empty: it is the highest
 	Readiness          *Readiness        `json:"readiness,omitempty"`  // absent while not paired
 	Maintenance        MaintenanceStatus `json:"maintenance"`
 	Former             []Named           `json:"former,omitempty"` // no longer in the pair, and in its history

@@ -60,7 +60,7 @@ func scanToken(row scanner) (pair.Token, error) {
 
 // Authenticate returns the token behind what a program presents, or pair.Unauthorized.
 func (t Tokens) Authenticate(ctx context.Context, plain string) (pair.Token, error) {
-	refused := pair.Refuse(pair.Unauthorized, "the token is unknown, revoked or expired: create one on the API page")
+	refused := pair.Refuse(pair.Unauthorized, "the token is unknown, revoked or expired: create one on the API page, or with baton token create")
 	if !strings.HasPrefix(plain, tokenPrefix) {
 		return pair.Token{}, refused
 	}
@@ -97,6 +97,6 @@ func (t Tokens) List(ctx context.Context) ([]pair.Token, error) {
 
 // Revoke ends a token at once.
 func (t Tokens) Revoke(ctx context.Context, name string) error {
-	return t.db.exec(ctx, "revoke the token", pair.Refuse(pair.NotFound, "there is no token %q: list them on the API page", name),
+	return t.db.exec(ctx, "revoke the token", pair.Refuse(pair.NotFound, "there is no token %q: baton token list shows them, as the API page does", name),
 		`DELETE FROM token WHERE name = ?`, name)
 }
