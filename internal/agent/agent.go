@@ -17,7 +17,8 @@ type Options struct {
 	Config   failover.Config
 	Record   pair.Record // as stored
 	Snapshot pair.Snapshot
-	Offered  pair.Snapshot // newest that this appliance offered as primary, as stored
+	Left     *failover.Continuation // what the process before this one left; nil: this one begins anew
+	Offered  pair.Snapshot          // newest that this appliance offered as primary, as stored
 	Store    Store
 	Mover    Mover
 	Evidence Evidence
@@ -45,6 +46,8 @@ type Agent struct {
 	newest  atomic.Pointer[Decision]
 	syncs   *syncs
 	board   *board
+	departs chan struct{} // closed once nothing keeps a daemon that was told to stop
+	leaves  chan chan<- *failover.Continuation
 	beside  beside
 
 	// The rest belongs to the loop alone.
@@ -78,6 +81,8 @@ func New(options Options) *Agent {
 		duties:   newDuties(options.Services),
 		failures: map[string]error{},
 		board:    newBoard(options.History, options.Wall),
+		departs:  make(chan struct{}),
+		leaves:   make(chan chan<- *failover.Continuation),
 	}
 	a.config.StopLimit = options.Services.StopLimit()
 	now := options.Clock()
@@ -93,14 +98,17 @@ func New(options Options) *Agent {
 	return a
 }
 
-// Run acts until ctx ends, and then takes the site down here: shared IP off,
-// door closed, services stopped.
+// Run acts until ctx ends, and then takes the site down here: shared IP off, door closed,
+// services stopped. After Leave it ends as it is.
 func (a *Agent) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
 	a.beside.Go(func() {
 		a.duties.run(work, func(turn uint64, duty pair.Duty, err error) { a.served(work, turn, duty, err) })
 	})
 	a.beside.Go(func() { a.syncs.run(work) })
+	if a.Left != nil {
+		a.step(work, failover.Continue{Left: *a.Left})
+	}
 	if a.Data.Torn() {
 		a.step(work, failover.DataTorn{Torn: true})
 	}
@@ -108,12 +116,21 @@ func (a *Agent) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		timer.Reset(a.untilDeadline())
+		timer.Reset(sleepUntil(a.config.Deadline(a.state), a.Clock()))
 		select {
 		case m := <-a.inbox.messages:
 			a.receive(work, m)
 		case <-timer.C:
 			a.pass(work)
+		case left := <-a.leaves:
+			if word := a.leave(work); word != nil {
+				stop()
+				a.beside.Wait()
+				a.callers.end()
+				left <- word
+				return nil
+			}
+			close(left)
 		case <-ctx.Done():
 		}
 	}
@@ -137,9 +154,8 @@ func (a *Agent) pass(ctx context.Context) {
 // maxSleep bounds how long the loop waits, so that a watchdog sees it turn.
 const maxSleep = time.Second
 
-func (a *Agent) untilDeadline() time.Duration {
-	wait := a.config.Deadline(a.state).Sub(a.Clock())
-	return min(max(wait, 0), maxSleep)
+func sleepUntil(deadline, now failover.Instant) time.Duration {
+	return min(max(deadline.Sub(now), 0), maxSleep)
 }
 
 // takenAt converts a snapshot's wall-clock time to our own clock, as well as

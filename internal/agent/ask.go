@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"strings"
+	"time"
 
 	"baton/internal/failover"
 	"baton/internal/pair"
@@ -47,9 +48,6 @@ func (a *Agent) CommitAsked(ctx context.Context, next pair.Epoch, snapshot pair.
 	return a.inbox.wait(ctx, message{event: event, ask: make(chan error, 1)})
 }
 
-// HoldEnded tells that the backup gives the handover up.
-func (a *Agent) HoldEnded() { a.Tell(failover.HoldEnded{}) }
-
 // Tell reports an event that nobody waits for. Like all that has happened already, it
 // reaches the decision as long as the agent lives.
 func (a *Agent) Tell(event failover.Event) {
@@ -87,9 +85,26 @@ func (a *Agent) Polled(ctx context.Context, seq, ack uint64, view pair.View) (pa
 	}
 }
 
-// TakeAsked is the primary's request that we, the backup, become primary.
-func (a *Agent) TakeAsked(ctx context.Context, final, automatic bool) error {
-	return a.Do(ctx, failover.BecomePrimary{FinalSync: final, Automatic: automatic})
+// Stop tells the decision that this daemon is to stop, and returns once nothing keeps it
+// any more, at most after within: a primary hands over first, if it can. End Run then.
+func (a *Agent) Stop(ctx context.Context, within time.Duration) {
+	a.Tell(failover.Stop{Within: within})
+	select {
+	case <-a.departs:
+	case <-ctx.Done():
+	}
+}
+
+// Leave ends the loop with the site up, for a process that goes on with it, and returns what
+// that one has to be told; nil: it has to begin anew, and the loop goes on.
+func (a *Agent) Leave(ctx context.Context) *failover.Continuation {
+	left := make(chan *failover.Continuation, 1)
+	select {
+	case a.leaves <- left:
+		return <-left
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // HandOver asks the peer to become primary, and waits until it is.
@@ -98,5 +113,5 @@ func (a *Agent) HandOver(ctx context.Context, final bool) error {
 	if decision.State.Record.Role != pair.Primary {
 		return refusal(failover.NotServing, "")
 	}
-	return a.Peer.Take(ctx, final, false)
+	return a.Peer.Take(ctx, failover.BecomePrimary{FinalSync: final})
 }

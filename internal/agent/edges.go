@@ -62,8 +62,8 @@ type Peer interface {
 	Hold(ctx context.Context, epoch pair.Epoch) error
 	EndHold(ctx context.Context) error
 	Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error
-	// Take asks the peer, a backup, to become primary. Automatic: no administrator asked.
-	Take(ctx context.Context, final, automatic bool) error
+	// Take asks the peer, a backup, to become primary as said.
+	Take(ctx context.Context, become failover.BecomePrimary) error
 }
 
 // Door is where the site's requests come in.

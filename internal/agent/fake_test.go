@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/failover"
 	"baton/internal/pair"
 )
 
@@ -108,7 +109,7 @@ func (c *cable) Hold(ctx context.Context, epoch pair.Epoch) error {
 func (c *cable) EndHold(ctx context.Context) error {
 	peer, err := c.peer(ctx)
 	if err == nil {
-		peer.HoldEnded()
+		peer.Tell(failover.HoldEnded{})
 	}
 	return err
 }
@@ -121,12 +122,12 @@ func (c *cable) Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snaps
 	return peer.CommitAsked(ctx, next, snapshot, final)
 }
 
-func (c *cable) Take(ctx context.Context, final, automatic bool) error {
+func (c *cable) Take(ctx context.Context, become failover.BecomePrimary) error {
 	peer, err := c.peer(ctx)
 	if err != nil {
 		return err
 	}
-	return peer.TakeAsked(ctx, final, automatic)
+	return peer.Do(ctx, become)
 }
 
 // door tells how far it is open, and has requests that run.

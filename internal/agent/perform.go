@@ -59,6 +59,8 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 		a.Mover.Announce()
 	case failover.Explain:
 		a.account.explain(a.config, state, action, a.causeOf(action.Reason))
+	case failover.Depart:
+		close(a.departs)
 	case failover.Finish:
 		answer(&a.callers.command, refusal(action.Refusal, a.causeOf(action.Refusal)))
 	case failover.AnswerHold:
@@ -162,8 +164,8 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 		})
 	case failover.OfferHandover:
 		a.beside.run(ctx, action.Wait, func(ctx context.Context) failover.Event {
-			a.logFailure("offer a handover", a.Peer.Take(ctx, true, true))
-			return failover.Tick{}
+			a.logFailure("offer a handover", a.Peer.Take(ctx, failover.BecomePrimary{FinalSync: true, Automatic: true, Stops: action.Stops, Within: action.Wait}))
+			return failover.OfferEnded{}
 		})
 	}
 }
@@ -177,10 +179,11 @@ func (a *Agent) poll(ctx context.Context, view pair.View) failover.Event {
 	return failover.PollAnswered{Heard: failover.Heard{View: answer, Confirmed: failover.Moment{At: sent, Set: true}}}
 }
 
-// sayGoodbye tells the peer that this daemon stops because it was told to. That is
-// no failure, and nothing depends on its being heard.
+// sayGoodbye tells the peer that this daemon stops because it was told to (see Stop), and
+// that the shared IP is off: a backup need not wait for the timeout. Nothing depends on its
+// being heard. A daemon that ends for another reason may be back in a moment.
 func (a *Agent) sayGoodbye(ctx context.Context) {
-	if a.state.Record.Role == pair.Standalone {
+	if a.state.Record.Role == pair.Standalone || a.state.Leaving != failover.Gone {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, goodbyeLimit)
@@ -195,6 +198,20 @@ func (a *Agent) served(ctx context.Context, turn uint64, duty pair.Duty, err err
 	a.logFailure("have the services "+duty.String(), err)
 	newest := func() bool { return a.duties.newest(turn) }
 	_ = a.inbox.post(ctx, message{event: failover.ServicesSet{Duty: duty, OK: err == nil}, cause: err, newest: newest}) // it is of no use to an agent that ends
+}
+
+// leave renews the leases once more, and returns until when another process may serve on.
+func (a *Agent) leave(ctx context.Context) *failover.Continuation {
+	left, ok := a.config.Continuation(a.state, a.Clock())
+	if !ok {
+		return nil
+	}
+	lease := left.Until.Sub(a.Clock())
+	if err := a.Mover.Renew(ctx, Term{Lease: lease, Until: left.Until}); err != nil {
+		a.logFailure("renew the leases for the next process", err)
+		return nil
+	}
+	return &left
 }
 
 // takeDown leaves the machine as if the daemon had never run: traffic first.

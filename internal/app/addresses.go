@@ -57,10 +57,11 @@ func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.Shar
 }
 
 // ticked are the addresses that an administrator has enabled.
-func (a *addresses) ticked() []pair.SharedIP {
-	enabled := a.local.State().SharedIPs
-	var ticked []pair.SharedIP
-	for _, ip := range a.managed {
+func (a *addresses) ticked() []pair.SharedIP { return ticked(a.managed, a.local) }
+
+func ticked(managed []pair.SharedIP, local *local.Store) (ticked []pair.SharedIP) {
+	enabled := local.State().SharedIPs
+	for _, ip := range managed {
 		if slices.Contains(enabled, ip.Address.Addr().String()) {
 			ticked = append(ticked, ip)
 		}

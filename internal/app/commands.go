@@ -44,6 +44,7 @@ func Commands(version string) cli.Commands {
 			return absent(c), listen.Free(context.Background(), c)
 		},
 		Cleanup:  cleanup,
+		Reload:   reload,
 		Licences: writeLicences,
 		Socket:   socket,
 	}
@@ -75,6 +76,9 @@ func cleanup(ctx context.Context, path string) error {
 	c, err := config.Load(path)
 	if err != nil {
 		return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
+	}
+	if left, err := readWord(c); err == nil && left != nil {
+		return nil // the next process goes on with what is on
 	}
 	host := sharedip.New(c.SharedIPs, newLogger(c.LogLevel))
 	defer host.Close()

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -85,6 +86,8 @@ func (h *history) flush(ctx context.Context) bool {
 		_, err := h.site.History.Append(ctx, event)
 		refused := err != nil && pair.CodeOf(err) == pair.Refused // for good, whatever the disk does
 		switch {
+		case errors.Is(err, context.Canceled): // the daemon stops, and finish goes on
+			return false
 		case refused:
 			h.log.Error("event dropped, the site database refuses it", slog.String("error", err.Error()), slog.String("kind", event.Kind), slog.String("text", event.Text))
 		case err != nil:

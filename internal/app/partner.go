@@ -95,8 +95,10 @@ func plainly(err error) error {
 
 // Take implements agent.Peer. It lasts as long as the switch, so it keeps off
 // the connection of the polls.
-func (p *partner) Take(ctx context.Context, final, automatic bool) error {
-	return peer.Ask(ctx, p.link.Bulk(), wire.PathTake, wire.Take{Final: final, Automatic: automatic})
+func (p *partner) Take(ctx context.Context, become failover.BecomePrimary) error {
+	return peer.Ask(ctx, p.link.Bulk(), wire.PathTake, wire.Take{
+		Final: become.FinalSync, Automatic: become.Automatic, Stops: become.Stops, WithinMS: become.Within.Milliseconds(),
+	})
 }
 
 // handlePeer answers the peer's messages.
@@ -118,14 +120,16 @@ func (a *Appliance) handlePeer() {
 		return done, act.Remote(err)
 	}))
 	a.link.Handle("POST "+wire.PathEndHold, peer.Serve(func(context.Context, wire.Plain) (wire.Plain, error) {
-		a.agent.HoldEnded()
+		a.agent.Tell(failover.HoldEnded{})
 		return done, nil
 	}))
 	a.link.Handle("POST "+wire.PathCommit, peer.Serve(func(ctx context.Context, q wire.Commit) (wire.Plain, error) {
 		return done, act.Remote(a.agent.CommitAsked(ctx, q.Next, q.Snapshot, q.Final))
 	}))
 	a.link.Handle("POST "+wire.PathTake, peer.Serve(func(ctx context.Context, q wire.Take) (wire.Plain, error) {
-		return done, act.Remote(a.agent.TakeAsked(ctx, q.Final, q.Automatic))
+		return done, act.Remote(a.agent.Do(ctx, failover.BecomePrimary{
+			FinalSync: q.Final, Automatic: q.Automatic, Stops: q.Stops, Within: time.Duration(q.WithinMS) * time.Millisecond,
+		}))
 	}))
 	a.link.Handle("POST "+wire.PathExchange, peer.Serve(a.exchange.Answer))
 	a.link.Handle("POST "+wire.PathSettings, peer.Serve(a.acts.settings.Asked))

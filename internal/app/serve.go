@@ -84,26 +84,43 @@ type Appliance struct {
 	kernel    *watch.Traffic
 	protected atomic.Int64 // how many directories are
 	strays    *watch.Strays
-	kept      []string // what is allowed only because an earlier version protected it, as this one first starts
+	inherited *listen.Inherited
+	next      *successor             // takes the place of this process; nil: none does
+	left      *failover.Continuation // of the process before this one; nil: this one begins anew
+	kept      []string               // what is allowed only because an earlier version protected it, as this one first starts
 }
 
-// Serve runs an appliance until ctx ends.
+// Serve runs an appliance until ctx ends, or until another program takes its place in this
+// process.
 func Serve(ctx context.Context, c config.Config, version string, log *slog.Logger) error {
-	if err := listen.Free(ctx, c); err != nil {
+	a, err := serve(ctx, c, version, log)
+	if err != nil || a.next == nil {
 		return err
+	}
+	return a.next.begin()
+}
+
+// serve runs an appliance to its end.
+func serve(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
+	inherited := listen.Inherit()
+	if inherited.None() {
+		if err := listen.Free(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 	defer watchAborts(c.DataDir, log)()
 	a, err := New(ctx, c, version, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(a.Run(ctx), a.Close())
+	a.inherited = inherited
+	return a, errors.Join(a.Run(ctx), a.Close())
 }
 
 // New reads what is stored and makes an appliance that has not begun to act. No
 // shared IP is on an interface when it returns.
 func New(ctx context.Context, c config.Config, version string, log *slog.Logger) (*Appliance, error) {
-	a := &Appliance{config: c, version: version, recent: new(support.Log), begun: time.Now()}
+	a := &Appliance{config: c, version: version, recent: new(support.Log), begun: time.Now(), inherited: new(listen.Inherited)}
 	a.log = a.recent.Logger(log)
 	for _, step := range []func(context.Context) error{a.openStores, a.openEdges, a.openLink, a.openPublic, a.compose} {
 		if err := step(ctx); err != nil {
@@ -131,11 +148,13 @@ func (a *Appliance) openStores(ctx context.Context) (err error) {
 
 func (a *Appliance) openEdges(ctx context.Context) (err error) {
 	a.host = sharedip.New(a.config.SharedIPs, a.log)
-	if err = a.host.Cleanup(ctx); err != nil {
-		return fmt.Errorf("take off what an earlier run left: %w", err)
+	if a.left = takeWord(a.config, a.log); a.left == nil {
+		if err = a.host.Cleanup(ctx); err != nil {
+			return fmt.Errorf("take off what an earlier run left: %w", err)
+		}
 	}
 	a.traffic = lease.New(a.config.SharedIPs, ownPorts(a.config), a.log)
-	a.kernel = &watch.Traffic{Lease: a.traffic, Missing: a.traffic.Install()}
+	a.kernel = &watch.Traffic{Lease: a.traffic, Missing: a.traffic.Install(passingOf(a.left, ticked(a.config.SharedIPs, a.local)))}
 	if a.kernel.Missing != nil {
 		a.log.Warn("no traffic lease here: the lifetime of the address alone ends a site whose daemon hangs", slog.String("error", a.kernel.Missing.Error()))
 	}
@@ -235,7 +254,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 	a.history.Record(a.started()) // ahead of all that this run does
 	a.allowing.NoteKept(a.kept)
 	a.agent = agent.New(agent.Options{
-		Config: conf, Record: record, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
+		Config: conf, Record: record, Left: a.left, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
 		Store: a.local, Mover: a.ips, Evidence: a.evidence,
 		Peer: &partner{link: a.link, check: a.checkView, notice: a.exchange.Notice}, Door: a.doors, Services: noServices{},
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
@@ -275,7 +294,7 @@ func (a *Appliance) listeners() (*listen.Listeners, error) {
 		return nil, err
 	}
 	return listen.New(listen.Listeners{
-		Config: a.config, Server: a.server, Pages: pages, Link: a.link, Doors: a.doors, Public: a.public, Log: a.log,
+		Config: a.config, Server: a.server, Pages: pages, Link: a.link, Doors: a.doors, Public: a.public, Log: a.log, Inherited: a.inherited,
 	}), nil
 }
 
@@ -286,67 +305,89 @@ func newRun() uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// Run acts until ctx ends or a part fails.
-func (a *Appliance) Run(ctx context.Context) error {
+// Run acts until told ends or a part fails. Told to stop, it hands the site over first, if
+// it can.
+func (a *Appliance) Run(told context.Context) error {
 	listeners, err := a.listeners()
 	if err != nil {
 		return err
 	}
-	open, err := listeners.Open(ctx)
+	open, err := listeners.Open(told)
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancelCause(ctx)
+	ctx, stop := context.WithCancelCause(context.WithoutCancel(told))
 	defer stop(nil)
-	var parts sync.WaitGroup
-	run := func(name string, part func(context.Context) error) {
-		parts.Go(func() {
-			if err := part(ctx); err != nil && ctx.Err() == nil {
-				stop(fmt.Errorf("%s: %w", name, err))
+	begin := func(ctx context.Context, group *sync.WaitGroup, part listen.Part) {
+		group.Go(func() {
+			if err := part.Serve(ctx); err != nil && ctx.Err() == nil {
+				stop(fmt.Errorf("%s: %w", part.Name, err))
 			}
 		})
 	}
-	run("history", a.history.run)
-	run("shared ips", func(ctx context.Context) error { return a.host.Run(ctx, a.sightings()) })
-	run("traffic lease", func(ctx context.Context) error {
-		return a.traffic.Run(ctx, func() { a.agent.Configure(a.enforce) })
-	})
+	if a.left != nil {
+		_ = a.doors.Hold(ctx) // until the agent has looked at what was left; nothing runs yet
+	}
+	heard, stopListening := context.WithCancelCause(ctx)
+	defer stopListening(nil)
+	var listening, parts sync.WaitGroup
+	for _, part := range open {
+		begin(heard, &listening, part)
+	}
 	// The link outlives the agent, which says goodbye over it.
 	linked, unlink := context.WithCancel(context.WithoutCancel(ctx))
 	defer unlink()
-	run("peer link", func(context.Context) error { return a.link.Run(linked) })
-	for _, part := range open {
-		run(part.Name, part.Serve)
+	begin(linked, &parts, listen.Part{Name: "peer link", Serve: a.link.Run})
+	for _, part := range partsOf(a) {
+		begin(ctx, &parts, part)
 	}
-	run("upkeep", func(ctx context.Context) error { keepUp(ctx, a.chores()); return nil })
-	run("signs of life", (&watch.Disk{Every: report.AliveEvery, Write: a.beat, Agent: a.agent, Log: a.log}).Run)
-	run("reports", a.exchange.Run)
-	run("site check", (&watch.Site{Agent: a.agent, Settings: a.settings}).Run)
-	run("files of the site", a.files.Run)
-	run("reach of the backup", a.reached.Run)
-	run("way to the peer", a.way.Run)
-	run("notifications", a.notifier.Run)
-	run("agent", func(ctx context.Context) error {
+	begin(ctx, &parts, listen.Part{Name: "agent", Serve: func(ctx context.Context) error {
 		defer unlink()
 		return a.agent.Run(ctx)
-	})
+	}})
 	a.log.Info("running", slog.String("name", a.config.Name), slog.String("id", string(a.identity.ID())), slog.String("version", a.version))
 	a.tellOfSetup(ctx)
+	if err := running(a.config); err != nil {
+		a.log.Warn("baton reload cannot be used", slog.String("error", err.Error()))
+	}
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // not under systemd: nobody to tell
-	<-ctx.Done()
-	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	end := &ending{appliance: a, listeners: listeners, stopListening: stopListening, listening: listening.Wait}
+	last := end.await(ctx, told)
+	stop(nil)
+	listening.Wait()
 	parts.Wait()
-	a.history.finish(ctx, pair.Event{Kind: pair.KindStopped, Text: "Baton stopped: no shared IP and no service of the site is up here."})
+	a.history.finish(ctx, last)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return nil
 }
 
+// partsOf are what runs beside the agent.
+func partsOf(a *Appliance) []listen.Part {
+	return []listen.Part{
+		{Name: "history", Serve: a.history.run},
+		{Name: "shared ips", Serve: func(ctx context.Context) error { return a.host.Run(ctx, a.sightings()) }},
+		{Name: "traffic lease", Serve: func(ctx context.Context) error { return a.traffic.Run(ctx, func() { a.agent.Configure(a.enforce) }) }},
+		{Name: "upkeep", Serve: func(ctx context.Context) error { keepUp(ctx, a.chores()); return nil }},
+		{Name: "signs of life", Serve: (&watch.Disk{Every: report.AliveEvery, Write: a.beat, Agent: a.agent, Log: a.log}).Run},
+		{Name: "reports", Serve: a.exchange.Run},
+		{Name: "site check", Serve: (&watch.Site{Agent: a.agent, Settings: a.settings}).Run},
+		{Name: "files of the site", Serve: a.files.Run},
+		{Name: "reach of the backup", Serve: a.reached.Run},
+		{Name: "way to the peer", Serve: a.way.Run},
+		{Name: "notifications", Serve: a.notifier.Run},
+	}
+}
+
 // started says, besides, until when the run before was alive: it may have been cut off.
 func (a *Appliance) started() pair.Event {
 	detail := map[string]string{"version": a.version, "role": a.local.State().Record.Role.String(), "name": a.config.Name}
 	text := "Baton " + a.version + " started."
+	if a.left != nil {
+		_ = a.beat()
+		return pair.Event{Kind: pair.KindStarted, Text: text + " It goes on where the process before left off.", Detail: detail}
+	}
 	if last := a.local.LastBeat(); !last.IsZero() {
 		detail["alive_ms"] = strconv.FormatInt(last.UnixMilli(), 10)
 		if traces := aborted(a.config.DataDir, last); traces != "" {

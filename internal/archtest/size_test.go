@@ -21,7 +21,7 @@ const (
 func largePackages() map[string]int {
 	return map[string]int{
 		"internal/api":      4440, // one file for each subject of a wide interface
-		"internal/failover": 4060, // the decision is one function of one state; what a disk, shared IPs and roll-backs need
+		"internal/failover": 4385, // the decision is one function of one state: it grows with what it decides
 	}
 }
 

@@ -53,6 +53,15 @@ func cleanupCommand(p *program) *cobra.Command {
 	})
 }
 
+func reloadCommand(p *program) *cobra.Command {
+	return p.command("reload", "Replace the daemon by the program that is installed now, while the site stays up", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		if err := p.commands.Reload(ctx, p.flags.config); err != nil {
+			return err
+		}
+		return p.say("The daemon is %s now.", p.commands.Version)
+	})
+}
+
 func versionCommand(p *program) *cobra.Command {
 	return p.command("version", "Version of this program", cobra.NoArgs, func(context.Context, []string) error {
 		version := map[string]string{

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"baton/internal/pair"
 )
@@ -16,6 +17,9 @@ import (
 // maxSocketPath is the longest path that a Unix socket address holds, in bytes
 // (108 with its closing zero, unix(7)).
 const maxSocketPath = 107
+
+// longestSpan is the longest time that the file may set.
+const longestSpan = 10 * time.Minute
 
 // checker collects what is wrong; each method returns the value in its own type.
 type checker struct {
@@ -137,6 +141,14 @@ func (c *checker) trees(key string, texts []string) []string {
 		trees[i] = string(path)
 	}
 	return trees
+}
+
+func (c *checker) span(key, text string) time.Duration {
+	span, err := time.ParseDuration(text)
+	if err != nil || span < 0 || span > longestSpan {
+		c.refuse(key, `%q is not a time from "0s" to "10m": write it as %s`, text, schema()[key])
+	}
+	return span
 }
 
 func (c *checker) sharedIP(key string, known []pair.SharedIP, address, iface string) []pair.SharedIP {

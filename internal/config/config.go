@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -37,6 +38,7 @@ type Config struct {
 	Site         *Site           // public site of static files; nil: none
 	MetricsAllow []netip.Prefix  // networks that may read /metrics
 	Protect      []string        // absolute: trees in which directories may be protected
+	StopHandover time.Duration   // how long a daemon that is told to stop may take to hand over; 0: it does not
 }
 
 // Site is the public site that the appliance serves by itself while it is primary.
@@ -89,6 +91,7 @@ type document struct {
 	}
 	MetricsAllow *[]string `toml:"metrics_allow"`
 	Protect      *[]string
+	StopHandover *string `toml:"stop_handover"`
 }
 
 // Parse checks a document; name is what errors call it.
@@ -108,6 +111,7 @@ func Parse(name string, text []byte) (Config, error) {
 		LogLevel:     check.level("log_level", value(doc.LogLevel, "info")),
 		MetricsAllow: check.networks("metrics_allow", value(doc.MetricsAllow, []string{"127.0.0.0/8", "::1/128"})),
 		Protect:      check.trees("protect", value(doc.Protect, pair.DefaultTrees())),
+		StopHandover: check.span("stop_handover", value(doc.StopHandover, "20s")),
 	}
 	for i, ip := range doc.SharedIP {
 		config.SharedIPs = check.sharedIP(fmt.Sprintf("shared_ip[%d]", i), config.SharedIPs, ip.Address, ip.Interface)

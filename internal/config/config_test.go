@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -26,6 +27,7 @@ socket   = "/run/b.sock"
 log_level = "debug"
 metrics_allow = ["198.51.100.7/24"]
 protect = ["/srv/", "/etc/nginx"]
+stop_handover = "1m30s"
 
 [[shared_ip]]
 address   = "198.51.100.10/24"
@@ -55,6 +57,7 @@ root = "/srv/www"
 		Site:         &Site{Root: "/srv/www", Listen: []string{":80"}},
 		MetricsAllow: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
 		Protect:      []string{"/srv", "/etc/nginx"},
+		StopHandover: 90 * time.Second,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Error(diff)
@@ -104,7 +107,9 @@ func TestAMissingFileIsRecognised(t *testing.T) {
 func TestMistakesNameFileLineKeyAndRemedy(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"loopback":          {"[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterface = \"lo\"\n", `f:3: shared_ip[0].interface: lo reaches no other machine: name the interface of the clients' network, and write interface = "eth0"`},
-		"unknown key":       {"name = \"a\"\nlisten_on = [\":1\"]\n", `f:2: listen_on: unknown key: use one of data_dir, listen, log_level, metrics_allow, name, protect, shared_ip, site, socket`},
+		"long stop":         {"stop_handover = \"1h\"\n", `f:1: stop_handover: "1h" is not a time from "0s" to "10m": write it as stop_handover = "20s"`},
+		"no unit":           {"stop_handover = \"20\"\n", `f:1: stop_handover: "20" is not a time from "0s" to "10m": write it as stop_handover = "20s"`},
+		"unknown key":       {"name = \"a\"\nlisten_on = [\":1\"]\n", `f:2: listen_on: unknown key: use one of data_dir, listen, log_level, metrics_allow, name, protect, shared_ip, site, socket, stop_handover`},
 		"misspelt key":      {"\ndatadir = \"/x\"\n", `f:2: datadir: unknown key: did you mean data_dir?`},
 		"misspelt table":    {"[[shared_ips]]\naddress = \"198.51.100.10/24\"\n", `f:1: shared_ips: unknown key: did you mean shared_ip?`},
 		"misspelt in table": {"[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterfaces = \"eth0\"\n", `f:3: shared_ip.interfaces: unknown key: did you mean interface?`},

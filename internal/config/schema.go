@@ -16,6 +16,7 @@ func schema() map[string]string {
 		"log_level":           `log_level = "info"`,
 		"protect":             `protect = ["/srv", "/var/www"]`,
 		"metrics_allow":       `metrics_allow = ["127.0.0.0/8", "::1/128"]`,
+		"stop_handover":       `stop_handover = "20s"`,
 		"shared_ip":           `[[shared_ip]], in two brackets, then address and interface`,
 		"shared_ip.address":   `address = "198.51.100.10/24"`,
 		"shared_ip.interface": `interface = "eth0"`,

@@ -92,8 +92,14 @@ type (
 	AnswerHold struct{ Refusal Reason }
 	// AnswerCommit answers the backup's question; Agreed once the shared IP is off.
 	AnswerCommit struct{ Refusal Reason }
-	// OfferHandover asks a healthy backup to take over from a sick primary.
-	OfferHandover struct{ Wait wait }
+	// OfferHandover asks a healthy backup to take over from a primary that is sick, or was
+	// told to stop; OfferEnded.
+	OfferHandover struct {
+		Stops bool
+		Wait  wait
+	}
+	// Depart tells a daemon that was told to stop that nothing keeps it any more.
+	Depart struct{}
 
 	// Explain records a change of role or state.
 	Explain struct {
@@ -140,5 +146,6 @@ func (EndHold) action()       {}
 func (AnswerHold) action()    {}
 func (AnswerCommit) action()  {}
 func (OfferHandover) action() {}
+func (Depart) action()        {}
 func (Explain) action()       {}
 func (Finish) action()        {}

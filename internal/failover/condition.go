@@ -147,6 +147,8 @@ func roleConditions(f facts) []conditionRow {
 		row("maintenance", pair.Info, "The pair is in maintenance: no automatic failover.",
 			"When the work is done, end it on the Status page of either appliance, or run: baton maintenance off.",
 			f.maintained(), InMaintenance),
+		row("stopping", pair.Info, "Baton was told to stop on this appliance: it takes nothing over, and a primary hands the site over first, if it can.",
+			"Wait until it has stopped; systemctl start baton starts it again.", f.Leaving != Stays, ToldToStop),
 		row("observing", pair.Info, "Observe only: automatic failover records what it would do, and does nothing.",
 			"Uncheck observe only on the Failover page when you trust it, or run: baton settings set observe_only=false.",
 			f.Record.Role != pair.Standalone && f.config.ObserveOnly && f.config.AutomaticFailover, WouldTakeOver),

@@ -77,6 +77,7 @@ const (
 	commitLimit    = 15 * time.Second // for the answer to a commit: a record on a slow disk, and an address that the kernel drops after 3 s
 	untoldHold     = 15 * time.Second // for the hold of a primary that does not say what it waits for, as of an earlier version, which itself gave up asking after that
 	late           = 5 * time.Second  // how much later than its bound an end may come: a busy machine, or an address that only the kernel takes off
+	longestCommit  = 2 * time.Second  // what a commit and the release of the address are given at the end of a stop
 	handoverLimit  = 10 * time.Minute // for the data sync before, while the primary serves; and for all that a peer does for us
 )
 

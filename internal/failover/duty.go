@@ -17,7 +17,7 @@ func followPrimaryServices(t *turn) {
 	switch {
 	case rests && t.Duty != pair.Rest:
 		askServices(t, pair.Rest)
-	case !rests && t.Duty != pair.Follow && t.facts().closed():
+	case !rests && t.Duty != pair.Follow && t.facts().closed() && t.Leaving == Stays:
 		askServices(t, pair.Follow)
 	}
 }

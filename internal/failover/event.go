@@ -1,6 +1,10 @@
 package failover
 
-import "baton/internal/pair"
+import (
+	"time"
+
+	"baton/internal/pair"
+)
 
 // Event is something that happened. The set is closed.
 type Event interface{ event() }
@@ -102,10 +106,19 @@ type (
 	AddressTicked struct{ Free bool }
 	// BecomePrimary is the administrator's word on the backup, or in a conflict.
 	BecomePrimary struct {
-		FinalSync bool // pull a final data sync first
-		Force     bool // also when the peer cannot be asked, or in a conflict
-		Automatic bool // the primary hands over by itself: no administrator asked
+		FinalSync bool          // pull a final data sync first
+		Force     bool          // also when the peer cannot be asked, or in a conflict
+		Automatic bool          // the primary hands over by itself: no administrator asked
+		Stops     bool          // automatic, since the primary was told to stop
+		Within    time.Duration // if it stops: how long it may take to hand over
 	}
+	// Stop says that this daemon was told to stop. Within: how long it may take to hand over.
+	Stop struct{ Within time.Duration }
+	// Continue is the first event of a process that goes on where another of the same boot
+	// left off, with the shared IP still on.
+	Continue struct{ Left Continuation }
+	// OfferEnded ends OfferHandover, whatever the backup did.
+	OfferEnded struct{}
 	// BecomeStandalone is Break Relationship.
 	BecomeStandalone struct{}
 	// BecomePaired is Establish Relationship, as the one that keeps its data or the one that receives.
@@ -172,6 +185,9 @@ func (HoldAsked) event()        {}
 func (CommitAsked) event()      {}
 func (HoldEnded) event()        {}
 func (BecomePrimary) event()    {}
+func (Stop) event()             {}
+func (OfferEnded) event()       {}
+func (Continue) event()         {}
 func (BecomeStandalone) event() {}
 func (BecomePaired) event()     {}
 func (SetMaintenance) event()   {}

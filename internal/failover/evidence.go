@@ -181,6 +181,12 @@ func (e Evidence) silent(timeout time.Duration, now Instant) Instant {
 	return e.SilentSince.At.Add(part(evidence, timeout))
 }
 
+// silentSince is from when nobody answers for the shared IP, by a probe that began after an
+// instant.
+func (e Evidence) silentSince(after Instant) Instant {
+	return when(e.Probes > 0 && e.Silent.Set && e.Silent.At >= after)
+}
+
 // ownedLately reports whether somebody answered for the shared IP a short while ago.
 func (e Evidence) ownedLately(timeout time.Duration, now Instant) bool {
 	return e.Owned.within(timeout/2+pace(timeout), now)

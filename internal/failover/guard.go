@@ -68,6 +68,13 @@ const (
 	GuardOfferSick
 	GuardOfferCarrier
 
+	// Of a daemon that was told to stop.
+	GuardLeaving
+	GuardGoodbye
+
+	// Of a process that goes on where another left off.
+	GuardContinue
+
 	guards
 )
 

@@ -24,7 +24,7 @@ func becomePrimary(t *turn, cmd BecomePrimary) {
 	}
 	why := refusal(t.facts(), cmd)
 	if why == Agreed && cmd.Automatic {
-		why = offerRefusal(t.facts())
+		why = offerRefusal(t.facts(), cmd)
 	}
 	if why == TooManyTakeovers && !t.Record.Damped {
 		pauseAutomatic(t)
@@ -37,10 +37,12 @@ func becomePrimary(t *turn, cmd BecomePrimary) {
 		forcePromotion(t)
 		return
 	}
-	t.Switch = Switch{Final: cmd.FinalSync, Own: cmd.Automatic, Began: t.now, Next: t.Record.Epoch.Next(t.config.Self)}
+	t.Switch = Switch{Final: cmd.FinalSync, Own: cmd.Automatic && !cmd.Stops, Began: t.now, Next: t.Record.Epoch.Next(t.config.Self)}
 	t.save(t.Record)
-	why = Asked
-	if cmd.Automatic {
+	switch why = Asked; {
+	case cmd.Stops:
+		t.Switch.By, why = commitBy(t.now, cmd.Within), PrimaryStops
+	case cmd.Automatic:
 		why = PrimaryOffers
 	}
 	t.enter(pair.Backup, pair.Handover, why)
@@ -71,6 +73,8 @@ func refusal(f facts, cmd BecomePrimary) Reason {
 	switch {
 	case outvotes(f, cmd):
 		return Agreed
+	case f.Leaving != Stays && f.obeys(GuardLeaving):
+		return ToldToStop
 	case f.Record.Role == pair.Standalone:
 		return NotPaired
 	case f.Record.Role == pair.Primary && f.Door != Closed:
@@ -277,7 +281,7 @@ func answerCommit(t *turn) {
 // commitRefusal says why this appliance does not hand over as asked.
 func commitRefusal(f facts, ask CommitAsked) Reason {
 	switch {
-	case !f.mayGive():
+	case !f.mayGive(), f.Leaving == Gone:
 		return NotServing
 	case ask.Next != f.Record.Epoch.Next(f.Peer.ID) && f.obeys(GuardHandoverEpoch):
 		return EpochsClash
@@ -330,6 +334,8 @@ func watchTaking(t *turn, limit time.Duration) {
 	switch {
 	case t.due(until) && t.Switch.Step == Committing:
 		giveUp(t, NoAnswerToCommit)
+	case t.Switch.By.Set && t.Switch.Step != Committing && t.due(t.Switch.By.At):
+		hurry(t)
 	case t.due(until):
 		giveUp(t, TookTooLong)
 	case t.due(t.facts().heardLast().Add(t.timeout())):

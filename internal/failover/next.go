@@ -171,6 +171,12 @@ func handleSwitch(t *turn, ev Event) {
 		becomeStandalone(t)
 	case BecomePaired:
 		becomePaired(t, ev.Role)
+	case Stop:
+		toldToStop(t, ev)
+	case Continue:
+		goOn(t, ev.Left)
+	case OfferEnded:
+		t.Leaving = offerEnded(t.Leaving)
 	case SetMaintenance:
 		setMaintenance(t, ev)
 	case Resume:
@@ -193,6 +199,7 @@ func applyRules(t *turn) {
 	retryRelease(t)
 	retryServices(t)
 	watchSwitch(t)
+	leave(t)
 	if t.Place() != before || t.Door != door {
 		t.Wake = t.now // other rules hold now
 	}

@@ -65,6 +65,9 @@ func noteView(s *State, f facts, h Heard) (reunited bool) {
 	if !ours(f, v) {
 		return false
 	}
+	if s.PeerHeard.Set && s.Peer.Run != v.Run {
+		v.Stopping = false // a goodbye of a run that another has followed was under way for long
+	}
 	reunited = !s.PeerHeard.within(part(leaseLen, f.timeout()), f.now)
 	s.Peer, s.PeerHeard, s.Failed = v, at(f.now), Moment{}
 	if h.Confirmed.Set && h.Confirmed.At > s.Confirmed.or(-1) {

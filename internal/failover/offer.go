@@ -40,6 +40,7 @@ func offerGuards(f facts) []guardRow {
 		{GuardAutomatic, AutomaticOff, when(f.config.AutomaticFailover && f.config.BackupOperations)},
 		{GuardMaintenance, InMaintenance, when(!f.maintained())},
 		{GuardSave, NotSaved, when(f.canSave())},
+		{GuardLeaving, ToldToStop, when(f.Leaving == Stays)},
 		{GuardOfferSwitch, SwitchRuns, when(f.Switch.Step == NoSwitch)},
 		{GuardOfferHeard, PeerSilent, when(f.Peer.Eligible && f.hears())},
 		{GuardOfferSick, WasSick, when(!f.Peer.Sick)},
@@ -49,10 +50,13 @@ func offerGuards(f facts) []guardRow {
 
 // offerRefusal says why this backup does not take what its primary offers by
 // itself: what stands against a takeover stands against this as well.
-func offerRefusal(f facts) Reason {
+func offerRefusal(f facts, cmd BecomePrimary) Reason {
 	switch {
 	case f.Record.Role != pair.Backup:
 		return Agreed // refused for that reason elsewhere
+	case f.config.ObserveOnly && f.obeys(GuardObserveOnly):
+		return WouldTakeOver
+	case cmd.Stops: // a primary that stops has not failed, and serves no better
 	case f.SickAt.within(sickFor, f.now) && f.obeys(GuardOfferSick):
 		return WasSick
 	case f.recentTakeovers() >= maxTakeovers && f.obeys(GuardOfferDamping):

@@ -57,7 +57,7 @@ func (f facts) entitledUntil() Instant {
 	if f.Record.Role != pair.Primary || !f.rivalPossible() || f.Forced || !f.obeys(GuardIsolation) {
 		return Never
 	}
-	contact := max(f.Confirmed.or(0), f.ArmedAt.or(0)).Add(part(isolate, f.timeout()))
+	contact := max(max(f.Confirmed.or(0), f.ArmedAt.or(0)).Add(part(isolate, f.timeout())), f.Inherited)
 	if f.Evidence.Reached.Set {
 		return max(contact, f.Evidence.Reached.At.Add(part(leaseLen, f.timeout())))
 	}
@@ -130,6 +130,9 @@ func (f facts) lost() bool { return f.robbed() && !f.heir() }
 func namePhase(t *turn) {
 	if t.Door != Open || t.Switch.holds() {
 		return
+	}
+	if !t.Confirmed.Set && !t.due(t.Inherited) {
+		return // nobody has answered this process yet
 	}
 	lease := part(leaseLen, t.timeout())
 	if !t.due(t.Confirmed.or(0).Add(lease)) {

@@ -46,6 +46,7 @@ func spoilers() map[Reason]func(*Config, *State) {
 		NotSaved:       func(_ *Config, s *State) { s.Unwritable = true },
 		NoCarrier:      func(_ *Config, s *State) { s.Unplugged = at(s.Now.Add(-time.Minute)) },
 		DataAgeUnknown: func(c *Config, s *State) { c.MaxDataAge, s.SnapshotAt = time.Minute, Moment{} },
+		ToldToStop:     func(_ *Config, s *State) { s.Leaving = Leaves },
 		WouldTakeOver:  func(c *Config, _ *State) { c.ObserveOnly = true },
 	}
 }

@@ -28,6 +28,10 @@ const (
 	ForcedByAdministrator
 	Asked
 	PrimaryOffers
+	PrimaryStops
+	PrimaryStopped
+	PrimaryLeft
+	Restarted
 	PeerAsked
 	TakerGaveUp
 	TookTooLong
@@ -78,6 +82,7 @@ const (
 	NotHeld
 	NoPrimary
 	PeerNotSaved
+	ToldToStop
 
 	reasons
 )
@@ -124,6 +129,10 @@ func sentences() [reasons]string {
 		ForcedByAdministrator: "An administrator made this appliance primary without the peer.",
 		Asked:                 "An administrator asked for a planned switch.",
 		PrimaryOffers:         "The primary offers the site by itself, since it does not serve it as it should.",
+		PrimaryStops:          "The primary was told to stop, and hands over.",
+		PrimaryStopped:        "The primary was told to stop, and has taken the shared IP off.",
+		PrimaryLeft:           "The primary was told to stop, and nobody answers for the shared IP.",
+		Restarted:             "The daemon was restarted, and serves on.",
 		PeerAsked:             "The backup asks for the final data sync of a planned switch.",
 		TakerGaveUp:           "The backup gave the planned switch up.",
 		TookTooLong:           "The planned switch took too long and was rolled back.",
@@ -169,6 +178,7 @@ func sentences() [reasons]string {
 		PeerRefused:           "The primary refused to hold requests.",
 		NoAnswerToCommit:      "The primary did not confirm the handover.",
 		NotServing:            "This appliance does not serve the site in that epoch.",
+		ToldToStop:            "This appliance was told to stop.",
 		NotHeld:               "Requests are no longer held for a final data sync.",
 		PeerNotSaved:          "The peer cannot write its state to disk, so that no switch can be agreed: free some space in data_dir there, and see that it is not mounted read-only.",
 		NoPrimary:             "Both appliances are backups, so nobody serves the site.",

@@ -22,6 +22,10 @@ type State struct {
 	Stopping bool      // they have not all stopped yet, as they were asked to
 	Setting  bool      // a diverged copy is being set aside
 	Forced   bool      // serves on an administrator's word until the peer is heard
+	Leaving  Leaving   // how far this daemon is, if it was told to stop
+	LeaveBy  Instant   // until when it may hand over
+
+	Inherited Instant // until when the process before this one was entitled to serve, which goes on; 0: it does not
 
 	Peer         pair.View // newest view of the peer
 	PeerHeard    Moment    // when it came
@@ -141,6 +145,7 @@ type Switch struct {
 	Own   bool       // asked for by the primary itself: it counts as a takeover does
 	Began Instant    // the present step
 	Next  pair.Epoch // epoch to be handed over
+	By    Moment     // takes: when to ask for the commit at the latest, since the primary stops; unset: no such limit
 	Ready bool       // gives: all is closed, and the backup has its answer
 	Told  Moment     // when the primary last told what its hold waits for, in this step
 	Until Moment     // until when that may last

@@ -14,6 +14,12 @@ func beBackup(t *turn) {
 			return
 		}
 		t.enter(pair.Backup, t.facts().calm(), MaintenanceChanged)
+		if saidGoodbye(t.facts()) {
+			t.Evidence.forget(t.now)
+			t.enter(pair.Backup, pair.Suspect, PrimaryStopped)
+			suspect(t)
+			return
+		}
 		if fallsSilent(t) {
 			t.enter(pair.Backup, pair.Suspect, PollsFail)
 			suspect(t)
@@ -95,11 +101,13 @@ func noteTakeover(t *turn) {
 }
 
 func takeOver(t *turn) {
+	why := PrimaryLeft
 	if !t.Peer.Stopping { // a primary that was told to stop has not failed
 		countTakeover(t)
+		why = PrimaryGone
 	}
 	t.Evidence.vouch(t.now)
-	promote(t, t.Record.Epoch.Next(t.config.Self), PrimaryGone)
+	promote(t, t.Record.Epoch.Next(t.config.Self), why)
 }
 
 // countTakeover counts what happens without an administrator, for damping.
@@ -145,11 +153,15 @@ func mayTakeOver(f facts) verdict {
 // takeoverGuards must all pass, besides those of eligibility, before a backup
 // takes over by itself.
 func takeoverGuards(f facts) []guardRow {
+	timeout, network, silence := f.heardLast().Add(f.timeout()), f.Evidence.connected(f.timeout(), f.now), f.Evidence.silent(f.timeout(), f.now)
+	if saidGoodbye(f) { // that it came shows our network; its word on the address is checked once
+		timeout, network, silence = min(timeout, f.PeerHeard.At), min(network, f.PeerHeard.At), min(silence, f.Evidence.silentSince(f.PeerHeard.At))
+	}
 	return []guardRow{
-		{GuardTimeout, TimeoutRuns, f.heardLast().Add(f.timeout())},
+		{GuardTimeout, TimeoutRuns, timeout},
 		{GuardKeyMismatch, PeerRefusesUs, when(!f.Failed.Set || f.Failure == pair.NoAnswer)},
-		{GuardNetwork, NetworkLost, f.Evidence.connected(f.timeout(), f.now)},
-		{GuardSilence, AddressAnswers, f.Evidence.silent(f.timeout(), f.now)},
+		{GuardNetwork, NetworkLost, network},
+		{GuardSilence, AddressAnswers, silence},
 		{GuardDamping, TooManyTakeovers, when(!usedUp(f))},
 	}
 }
@@ -165,6 +177,7 @@ func eligibilityGuards(f facts) []guardRow {
 		{GuardTestIPs, NoTestIPs, when(f.config.TestIPs > 0)},
 		{GuardSave, NotSaved, when(f.canSave())},
 		{GuardMaintenance, InMaintenance, when(!f.maintained())},
+		{GuardLeaving, ToldToStop, when(f.Leaving == Stays)},
 		{GuardDamped, Paused, when(!f.Record.Damped)},
 		{GuardSnapshot, NoSnapshot, when(!f.Record.Snapshot.IsZero())},
 		{GuardPrimarySetBack, PrimarySetBack, when(!f.Peer.SetBack)},

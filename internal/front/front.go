@@ -148,8 +148,8 @@ func (f *Front) move(to position) {
 	f.log.Debug("site gate moved", slog.String("position", to.String()))
 }
 
-// Serve answers on a listener until ctx is done, which is no error. The gate
-// stays as it is; requests that are held are cut off.
+// Serve answers on a listener until ctx is done, which is no error. Requests that run have a
+// moment to end. The gate stays as it is.
 func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 	ended := make(chan error, 1)
 	go func() { ended <- f.server.Serve(listener) }()
@@ -158,15 +158,15 @@ func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("serve site on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
-	f.Close()
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	if err := f.server.Shutdown(within); err != nil {
-		_ = f.server.Close() // what still runs had its time
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+	// Shutdown would cut off who has connected just before: so nobody is let in any more, and
+	// those who are in have their answer first.
+	_ = listener.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve site on %s: %w", listener.Addr(), err)
 	}
+	f.server.SetKeepAlivesEnabled(false)
+	f.conns.awaitNone(stopTimeout)
+	_ = f.server.Close() // what still runs had its time
 	return nil
 }
 

@@ -400,3 +400,31 @@ func TestABodyThatNobodyReadsIsNotWaitedForLong(t *testing.T) {
 		t.Errorf("waited for until %v", w.until)
 	}
 }
+
+// A client that has connected before Serve ends, and asks only now, has its answer.
+func TestAClientThatIsInHasItsAnswerWhenServeEnds(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFront(site(t))
+	f.Open()
+	ctx, end := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(ctx, listener) }()
+	answers, ask := dial(t, listener.Addr().String())
+	for open := 0; open == 0; time.Sleep(time.Millisecond) {
+		f.conns.mu.Lock()
+		open = len(f.conns.all)
+		f.conns.mu.Unlock()
+	}
+	end()
+	time.Sleep(20 * time.Millisecond) // Serve is about to end
+	ask()
+	if got := status(t, answers); got != http.StatusOK {
+		t.Errorf("status %d", got)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}

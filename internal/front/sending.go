@@ -50,6 +50,19 @@ func (c *connections) note(conn net.Conn, state http.ConnState) {
 	}
 }
 
+// awaitNone waits until no connection is open, at most for a time.
+func (c *connections) awaitNone(limit time.Duration) {
+	const pause = 2 * time.Millisecond
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(pause) {
+		c.mu.Lock()
+		open := len(c.all)
+		c.mu.Unlock()
+		if open == 0 {
+			return
+		}
+	}
+}
+
 // begin counts an answer, until end is called. It is to be written to the writer that
 // begin returns.
 func (c *connections) begin(w http.ResponseWriter, r *http.Request) (counted http.ResponseWriter, end func()) {

@@ -161,7 +161,7 @@ func (l *Lease) check() {
 		return
 	}
 	l.guarded, l.away = l.wanted(), l.gone()
-	if err := l.install(); err != nil {
+	if err := l.install(0); err != nil {
 		if l.force.Swap(false) {
 			l.log.Error("the traffic lease's tables are gone and cannot be put back", slog.Any("error", err))
 		}

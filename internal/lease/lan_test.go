@@ -161,7 +161,7 @@ func newSite(t *testing.T, own ...uint16) *site {
 	t.Helper()
 	s := bareSite(t)
 	s.lease = New(both(t), own, slog.New(slog.DiscardHandler))
-	s.server.do(s.lease.Install)
+	s.server.do(func() error { return s.lease.Install(Passing{}) })
 	t.Cleanup(func() {
 		if err := s.lease.Remove(); err != nil {
 			t.Error(err)

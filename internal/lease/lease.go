@@ -80,11 +80,21 @@ func New(managed []pair.SharedIP, own []uint16, log *slog.Logger) *Lease {
 	return l
 }
 
-// Install puts the tables into the kernel, guarding nothing yet, in place of what
-// an earlier run left. The error tells why this machine can have no traffic lease.
-func (l *Lease) Install() error {
+// Passing are addresses that are on this machine, and whose traffic passes, until an instant of
+// CLOCK_BOOTTIME: an earlier run left them so. The zero value is none.
+type Passing struct {
+	IPs   []pair.SharedIP
+	Until time.Duration
+}
+
+// Install puts the tables into the kernel, in place of what an earlier run left, and without
+// a moment in which what passes would not. The error tells why this machine can have no
+// traffic lease.
+func (l *Lease) Install(already Passing) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.guarded = addressesOf(already.IPs)
+	l.named.Store(new(slices.Clone(l.guarded)))
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return fmt.Errorf("traffic lease: %w", err)
@@ -94,7 +104,7 @@ func (l *Lease) Install() error {
 		return errors.Join(err, conn.Close())
 	}
 	l.conn = conn
-	if err = l.install(); err == nil {
+	if err = l.install(already.Until); err == nil {
 		err = l.tryOut(packets)
 	}
 	if err == nil {
@@ -119,7 +129,7 @@ func (l *Lease) Install() error {
 func (l *Lease) tryOut(packets *sender) error {
 	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	b := &batch{}
-	fill(b, []netip.Addr{loopback}, nil)
+	fill(b, append(slices.Clone(l.guarded), loopback), nil)
 	if err := b.commit(l.conn); err != nil {
 		return err
 	}
@@ -136,8 +146,9 @@ func (l *Lease) tryOut(packets *sender) error {
 	return l.remember()
 }
 
-// install makes the tables anew. The mutex is held.
-func (l *Lease) install() error {
+// install makes the tables anew; the traffic of what is guarded passes until an instant. The
+// mutex is held.
+func (l *Lease) install(until time.Duration) error {
 	present := l.interfaces()
 	var err error
 	for _, flags := range l.ownership {
@@ -146,6 +157,9 @@ func (l *Lease) install() error {
 			installPackets(b, left, flags, l.own)
 			installFrames(b, left, flags, present)
 			fill(b, l.guarded, l.away)
+			if left := until - l.now(); left > 0 {
+				letPass(b, l.guarded, left)
+			}
 			if err = b.commit(l.conn); err == nil {
 				l.flags = flags
 				return l.remember()
@@ -254,7 +268,7 @@ func (l *Lease) name() error {
 	b := &batch{}
 	fill(b, wanted, gone)
 	if err := b.commit(l.conn); err != nil {
-		return l.install() // somebody has taken a table away
+		return l.install(0) // somebody has taken a table away
 	}
 	return l.remember()
 }

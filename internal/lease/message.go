@@ -127,13 +127,14 @@ func (b *batch) set(t tableID, id uint32, s set) {
 }
 
 // elements adds keys to a set, or takes them out.
-func (b *batch) elements(kind uint16, t tableID, name string, keys [][]byte) {
+func (b *batch) elements(kind uint16, t tableID, name string, keys [][]byte, more ...netlink.Attribute) {
 	if len(keys) == 0 {
 		return
 	}
 	var list []netlink.Attribute
 	for _, key := range keys {
-		list = append(list, b.nest(unix.NFTA_LIST_ELEM, b.nest(unix.NFTA_SET_ELEM_KEY, netlink.Attribute{Type: unix.NFTA_DATA_VALUE, Data: key})))
+		attrs := append([]netlink.Attribute{b.nest(unix.NFTA_SET_ELEM_KEY, netlink.Attribute{Type: unix.NFTA_DATA_VALUE, Data: key})}, more...)
+		list = append(list, b.nest(unix.NFTA_LIST_ELEM, attrs...))
 	}
 	flags := netlink.HeaderFlags(0)
 	if kind == unix.NFT_MSG_NEWSETELEM {

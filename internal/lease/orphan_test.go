@@ -20,7 +20,7 @@ func TestTablesOfAKilledRunAreTakenOver(t *testing.T) {
 			s.echo("80")
 			killed := New(both(t), nil, slog.New(slog.DiscardHandler))
 			killed.ownership = ownership
-			s.server.do(killed.Install)
+			s.server.do(func() error { return killed.Install(Passing{}) })
 			if err := killed.Guard(both(t)); err != nil {
 				t.Fatal(err)
 			}
@@ -28,7 +28,7 @@ func TestTablesOfAKilledRunAreTakenOver(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.lease = New(both(t), nil, slog.New(slog.DiscardHandler))
-			s.server.do(s.lease.Install)
+			s.server.do(func() error { return s.lease.Install(Passing{}) })
 			t.Cleanup(func() {
 				if err := s.lease.Remove(); err != nil {
 					t.Error(err)
@@ -80,7 +80,7 @@ func TestTablesThatCannotBeTakenAreTold(t *testing.T) {
 		t.Skip("this kernel has no owned tables: they can always be taken")
 	}
 	s.server.do(func() error {
-		if err := New(both(t), nil, slog.New(slog.DiscardHandler)).Install(); !errors.Is(err, ErrLeft) {
+		if err := New(both(t), nil, slog.New(slog.DiscardHandler)).Install(Passing{}); !errors.Is(err, ErrLeft) {
 			t.Errorf("got %v", err)
 		}
 		return nil
@@ -98,7 +98,7 @@ func TestWithoutRightsNoLeaseIsHadAtOnce(t *testing.T) {
 			return err
 		}
 		begun := time.Now()
-		if err := New(both(t), nil, slog.New(slog.DiscardHandler)).Install(); !errors.Is(err, unix.EPERM) {
+		if err := New(both(t), nil, slog.New(slog.DiscardHandler)).Install(Passing{}); !errors.Is(err, unix.EPERM) {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(begun); took > time.Second {

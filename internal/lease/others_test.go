@@ -39,7 +39,7 @@ func (s *site) shared() {
 			return err
 		}
 		s.lease.ownership = []uint32{0}
-		return s.lease.Install()
+		return s.lease.Install(Passing{})
 	})
 }
 
@@ -295,7 +295,7 @@ func TestNoLeaseWhereThePacketsDoNotPass(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := New(both(t), nil, slog.New(slog.DiscardHandler))
-	s.server.do(func() error { err = l.Install(); return nil })
+	s.server.do(func() error { err = l.Install(Passing{}); return nil })
 	if err == nil || !strings.Contains(err.Error(), "loopback") || errors.Is(err, ErrLeft) {
 		t.Fatalf("installed: %v", err)
 	}

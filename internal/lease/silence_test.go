@@ -51,7 +51,7 @@ func keeper() {
 		managed = append(managed, ip)
 	}
 	l := New(managed, nil, slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	if err := l.Install(); err != nil {
+	if err := l.Install(Passing{}); err != nil {
 		panic(err)
 	}
 	if err := l.Guard(managed); err != nil {

@@ -438,3 +438,20 @@ func fill(b *batch, guarded, away []netip.Addr) {
 		b.elements(unix.NFT_MSG_NEWSETELEM, s.table, s.name, keys)
 	}
 }
+
+// letPass has the traffic of addresses pass for a time.
+func letPass(b *batch, guarded []netip.Addr, lasting time.Duration) {
+	for _, s := range []struct {
+		table tableID
+		name  string
+		size  int
+	}{{packets(), alive4, 4}, {packets(), alive6, 16}, {frames(), alive4, 4}} {
+		var keys [][]byte
+		for _, addr := range guarded {
+			if key := addr.AsSlice(); len(key) == s.size {
+				keys = append(keys, key)
+			}
+		}
+		b.elements(unix.NFT_MSG_NEWSETELEM, s.table, s.name, keys, number64(unix.NFTA_SET_ELEM_TIMEOUT, uint64(lasting.Milliseconds()))) //nolint:gosec // positive
+	}
+}

@@ -31,13 +31,41 @@ type Listeners struct {
 	Public *Public
 	Log    *slog.Logger
 
+	Inherited  *Inherited
 	handshakes *handshakes
+	opened     []net.Listener
 }
 
 // New returns listeners that are not open yet.
 func New(l Listeners) *Listeners {
 	l.handshakes = newHandshakes()
 	return &l
+}
+
+// LeavingError is why the context of the parts ends when another process goes on with their
+// listeners: then running requests have a moment to end, and the site stays open.
+type LeavingError struct{}
+
+// Error implements error.
+func (LeavingError) Error() string { return "another process goes on" }
+
+// leaves reports whether that is why a context has ended.
+func leaves(ctx context.Context) bool { return errors.Is(context.Cause(ctx), LeavingError{}) }
+
+// Keep copies what is open for the next process.
+func (l *Listeners) Keep() (Kept, error) { return keep(l.opened) }
+
+// open listens on an address, with the listener of the process before if there is one.
+func (l *Listeners) open(ctx context.Context, address, setting string) (net.Listener, error) {
+	listener := l.Inherited.listener(address)
+	if listener == nil {
+		var err error
+		if listener, err = open(ctx, address, setting); err != nil {
+			return nil, err
+		}
+	}
+	l.opened = append(l.opened, listener)
+	return listener, nil
 }
 
 // Part is something that listens, ready to serve.
@@ -56,7 +84,7 @@ func (l *Listeners) Open(ctx context.Context) ([]Part, error) {
 	parts := []Part{{"local socket", func(ctx context.Context) error { return l.Server.ServeLocal(ctx, socket) }}}
 	admission := newAdmission(l.isPeer)
 	for _, address := range l.Config.Listen {
-		listener, err := open(ctx, address, consolePort)
+		listener, err := l.open(ctx, address, consolePort)
 		if err != nil {
 			return nil, err
 		}
@@ -69,12 +97,13 @@ func (l *Listeners) Open(ctx context.Context) ([]Part, error) {
 
 // listenSite opens the public site's own addresses, each with a door of its own.
 func (l *Listeners) listenSite(ctx context.Context, parts []Part) ([]Part, error) {
+	defer l.Inherited.Close()
 	if l.Config.Site == nil {
 		return parts, nil
 	}
 	admission := newAdmission(func(netip.Addr) bool { return false })
 	for i, address := range l.Config.Site.Listen {
-		listener, err := open(ctx, address, sitePort)
+		listener, err := l.open(ctx, address, sitePort)
 		if err != nil {
 			return nil, err
 		}
@@ -163,14 +192,28 @@ func (l *Listeners) ServeTLS(ctx context.Context, listener net.Listener, handler
 	}
 	l.Link.Attach(server)
 	l.Doors.Console().Attach(server)
-	stopped := context.AfterFunc(ctx, func() { _ = server.Close() }) // connections of the pair end with the daemon
-	defer stopped()
+	ended := make(chan struct{})
+	stopped := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		if leaves(ctx) {
+			within, cancel := context.WithTimeout(context.WithoutCancel(ctx), leavingTimeout)
+			_ = server.Shutdown(within)
+			cancel()
+		}
+		_ = server.Close() // connections of the pair end with the daemon
+	})
 	err := server.ServeTLS(listener, "", "")
+	if !stopped() {
+		<-ended
+	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
 }
+
+// leavingTimeout is what running requests of the TLS port have when another process goes on.
+const leavingTimeout = 500 * time.Millisecond
 
 // isPeer reports whether an address is one that the peer is known by.
 func (l *Listeners) isPeer(from netip.Addr) bool {

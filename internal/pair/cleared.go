@@ -37,6 +37,7 @@ func clearedTexts() map[string]string {
 		"maintenance":                "Maintenance has ended.",
 		"site-files-missing":         "The directory of the public site is there, or this appliance need not show it.",
 		"site-differs":               "Both appliances serve the public site at the same addresses.",
+		"stopping":                   "Baton is not about to stop on this appliance.",
 		"observing":                  "Automatic failover acts, or it is off.",
 		"no-shared-ip":               "A shared IP is enabled on both appliances, or it does not matter now.",
 		"shared-ip-differs":          "The same shared IPs are enabled on both appliances, or there is no relationship.",

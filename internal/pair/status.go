@@ -74,6 +74,8 @@ const (
 	KindSettingChanged     = "setting-changed"
 	KindStarted            = "started"
 	KindStopped            = "stopped"
+	KindReloaded           = "reloaded"
+	KindReloadFailed       = "reload-failed"
 	KindDailyNotice        = "daily-notice"        // the daily notice was sent, by this appliance
 	KindNotificationFailed = "notification-failed" // a notice was given up
 )
@@ -84,7 +86,7 @@ func Kinds() []string {
 		KindRoleChanged, KindTakeover, KindHandover, KindSteppedDown, KindObserved, KindPaired,
 		KindUnpaired, KindPairingFailed, KindSyncDone, KindSyncFailed, KindDiverged, KindConditionRaised,
 		KindConditionCleared, KindSignedIn, KindSignedOut, KindSignInFailed, KindSettingChanged, KindStarted,
-		KindStopped, KindDailyNotice, KindNotificationFailed,
+		KindStopped, KindReloaded, KindReloadFailed, KindDailyNotice, KindNotificationFailed,
 	}
 }
 

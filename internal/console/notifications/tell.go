@@ -45,6 +45,7 @@ func (f tellForm) Kinds() []page.Field {
 		pair.KindPaired: "Relationship established", pair.KindUnpaired: "Relationship broken", pair.KindPairingFailed: "Relationship not established",
 		pair.KindSettingChanged: "Settings changed", pair.KindSignedIn: "Sign-in", pair.KindSignedOut: "Sign-out", pair.KindSignInFailed: "Failed sign-in",
 		pair.KindStarted: "Baton started", pair.KindStopped: "Baton stopped",
+		pair.KindReloaded: "Baton restarted or reloaded", pair.KindReloadFailed: "Baton not reloaded",
 		pair.KindNotificationFailed: "Notification given up",
 	}
 	kinds := make([]page.Field, 0, len(labels))

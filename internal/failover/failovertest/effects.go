@@ -62,14 +62,26 @@ func (p *play) turn(side int, ev failover.Event) {
 		if p.see != nil {
 			p.see(side, action)
 		}
-		if saves && s.CrashAfter {
-			p.world.Kill(side)
+		if saves {
+			p.saved(side)
+		}
+		if s.Up {
+			p.perform(side, action)
+		}
+		if !s.Up {
 			return
 		}
-		if saves && s.PauseAfter {
-			s.PauseAfter, s.Paused = false, true
-		}
-		p.perform(side, action)
+	}
+}
+
+// saved lets happen what is to happen after a save.
+func (p *play) saved(side int) {
+	s := &p.world.Sides[side]
+	switch {
+	case s.CrashAfter:
+		p.world.Kill(side)
+	case s.PauseAfter:
+		s.PauseAfter, s.Paused = false, true
 	}
 }
 
@@ -116,6 +128,8 @@ func (w *World) outcome(side int, k Work) failover.Event {
 		return failover.SetAsideDone{OK: ok}
 	case Syncing:
 		return failover.SyncEnded{OK: w.finishSync(side)}
+	case Offering:
+		return failover.OfferEnded{}
 	case Saving, Claiming, Renewing, ClosingTraffic, Releasing, works: // done at once
 	}
 	return failover.Tick{}
@@ -227,20 +241,48 @@ func (p *play) performSwitch(side int, action failover.Action) {
 	case failover.AnswerCommit:
 		p.answer(side, failover.CommitAnswered{OK: action.Refusal == failover.Agreed})
 	case failover.OfferHandover:
-		p.send(side, failover.BecomePrimary{FinalSync: true, Automatic: true})
+		s.Due[Offering] = at(p.world.Now.Add(action.Wait))
+		if !p.reach(side, failover.BecomePrimary{FinalSync: true, Automatic: true, Stops: action.Stops, Within: action.Wait}) {
+			s.Due[Offering] = at(p.world.Now)
+		}
+	case failover.Finish: // of an offer, if there is one
+		if peer := &p.world.Sides[other(side)]; peer.Due[Offering].Set {
+			peer.Due[Offering] = at(p.world.Now)
+		}
+	case failover.Depart:
+		p.depart(side)
+	}
+}
+
+// depart ends a daemon that was told to stop: the address first, and then it tells the peer.
+func (p *play) depart(side int) {
+	s := &p.world.Sides[side]
+	off, goodbye := s.release(), s.view()
+	goodbye.Serving, goodbye.Eligible, goodbye.Stopping = false, false, true
+	p.world.Kill(side)
+	if off && goodbye.Role != pair.Standalone {
+		p.send(side, failover.Heard{View: goodbye, Confirmed: p.world.Sides[other(side)].Acked})
 	}
 }
 
 // ask brings a question of a handover to the peer. It reports false if the
 // peer cannot be reached.
 func (p *play) ask(side int, ev failover.Event) bool {
-	peer := other(side)
-	if !p.world.linked() || !p.world.Sides[peer].alive() {
-		return false
+	ok := p.reach(side, ev)
+	if ok {
+		p.world.Sides[other(side)].Asked = true
 	}
-	p.world.Sides[peer].Asked = true
-	p.post(peer, ev)
-	return true
+	return ok
+}
+
+// reach brings the peer what it is to answer. It reports false if it cannot be reached.
+func (p *play) reach(side int, ev failover.Event) bool {
+	peer := other(side)
+	ok := p.world.linked() && p.world.Sides[peer].alive()
+	if ok {
+		p.post(peer, ev)
+	}
+	return ok
 }
 
 // send brings a message to the peer, if nothing is in the way.

@@ -25,10 +25,27 @@ func (w *World) Kill(side int) {
 	s.Queue, s.State = pair.View{}, failover.State{Record: pair.Record{Snapshot: s.State.Record.Snapshot}}
 }
 
+// Restart ends a daemon that is about to be started again, as a service manager or an upgrade
+// does. Start goes on where it left off; if it could not leave anything, it takes the site down.
+func (w *World) Restart(side int) {
+	s := &w.Sides[side]
+	if !s.alive() {
+		return
+	}
+	left, ok := s.Config.Continuation(s.State, w.Now)
+	if !ok {
+		s.release()
+	}
+	w.Kill(side)
+	if ok {
+		s.Left = left
+	}
+}
+
 // PowerOff ends a machine at once, with its kernel.
 func (w *World) PowerOff(side int) {
 	w.Kill(side)
-	w.Sides[side].Address, w.Sides[side].Traffic = 0, 0
+	w.Sides[side].Address, w.Sides[side].Traffic, w.Sides[side].Left = 0, 0, failover.Continuation{}
 }
 
 // Faults lists what can happen to one side or the network.
@@ -147,6 +164,10 @@ func sideFaults(side int) []Fault {
 		{Name: "pull cable of " + name, Do: func(w *World, _ Observer) { w.Cable(side, false) }},
 		{Name: "power cut of " + name, Do: func(w *World, _ Observer) { w.PowerOff(side) }},
 		{Name: "kill daemon of " + name, Do: func(w *World, _ Observer) { w.Kill(side) }},
+		{Name: "stop " + name, Do: func(w *World, see Observer) {
+			w.Command(side, failover.Stop{Within: w.Sides[side].Config.Timeout}, see)
+		}},
+		{Name: "restart " + name, Do: func(w *World, _ Observer) { w.Restart(side) }},
 		{Name: "start " + name, Repairs: true, Do: func(w *World, see Observer) { w.Start(side, see) }},
 		{Name: "pause " + name, Do: func(w *World, _ Observer) { w.Sides[side].Paused = w.Sides[side].Up }},
 		{Name: "thaw " + name, Repairs: true, Do: func(w *World, _ Observer) { w.Sides[side].Paused = false }},

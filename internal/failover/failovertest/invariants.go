@@ -200,6 +200,8 @@ func checkReason(w *World, side int, why failover.Reason) {
 	switch {
 	case why == failover.PrimaryGone:
 		checkTakeover(w, side)
+	case why == failover.PrimaryLeft:
+		checkSuccession(w, side)
 	case why == failover.NetworkLost && w.Now.Sub(w.Broken) > w.longest():
 		fail(w, "I8: "+Name(side)+" takes its network to be at fault though nothing is wrong")
 	}
@@ -237,6 +239,16 @@ func checkTakeover(w *World, side int) {
 	}
 }
 
+// checkSuccession: a goodbye spares the timeout, and nothing else.
+func checkSuccession(w *World, side int) {
+	switch {
+	case w.Link[Alpha] && w.Link[Beta] && w.Sides[other(side)].passes():
+		fail(w, "I8: "+Name(side)+" takes over for a goodbye though the primary answers")
+	case w.Sides[side].State.Record.Snapshot.IsZero():
+		fail(w, "I6: "+Name(side)+" takes over without data")
+	}
+}
+
 // Mended lets a world settle in which everything has been put right, and
 // returns what is wrong then, or "" (I7): at most ten timeouts, and what a
 // handover may take whose answer was lost. It ends early in a world that is
@@ -245,6 +257,9 @@ func (w *World) Mended(see Observer, known func(*World) bool) string {
 	const handover = 45 * time.Second
 	timeout := w.longest()
 	for end := w.Now.Add(10*timeout + handover); w.Now < end && w.Bug == ""; {
+		for side := range w.Sides {
+			w.Start(side, w.Watch(see)) // one that was told to stop before has stopped
+		}
 		w.Run(timeout, w.Watch(see))
 		w.decide(w.Watch(see))
 		switch {
@@ -272,6 +287,8 @@ func (w *World) Settled() string {
 		switch {
 		case s.State.Phase == pair.Conflict:
 			return "I7: " + Name(side) + " is in conflict"
+		case !s.Up || s.State.Leaving != failover.Stays:
+			return "I7: " + Name(side) + " was told to stop"
 		case s.State.Record.Role == pair.Primary && s.State.Serving() && s.Address != 0 && s.Runs == pair.Lead && !s.Holds && s.State.Phase == pair.Steady:
 			primaries++
 		case s.State.Record.Role == pair.Backup && s.Config.MaySync(s.State) && s.Runs == pair.Follow && s.State.Phase == pair.Steady:

@@ -27,6 +27,7 @@ type Side struct {
 	Takes  [works]time.Duration   // how long each kind of work takes
 	Fails  [works]uint8           // how many of the next attempts fail; 255: all
 	Spares [works]uint8           // how many attempts succeed before those that fail
+	Left   failover.Continuation  // what the daemon left when it was restarted; zero: nothing
 	Acked  failover.Moment        // when we sent the newest answer that the peer got
 	Queued bool                   // a poll that came while we stood still
 	Queue  pair.View
@@ -64,12 +65,13 @@ const (
 	SettingAside
 	Draining
 	Syncing
+	Offering
 	works
 )
 
 // String is the word that stories use.
 func (k Work) String() string {
-	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "renew", "traffic", "release", "set-aside", "requests", "sync"}[k]
+	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "renew", "traffic", "release", "set-aside", "requests", "sync", "offer"}[k]
 }
 
 const (

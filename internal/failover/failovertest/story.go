@@ -120,6 +120,8 @@ func wordFor(action failover.Action) string {
 		return "end the hold"
 	case failover.OfferHandover:
 		return "offer a handover"
+	case failover.Depart:
+		return "ends"
 	}
 	return ""
 }
@@ -159,6 +161,8 @@ func (t *telling) tellChanges() {
 		t.served[side] = s.Address != 0
 		if s.alive() {
 			t.lookAtConditions(side)
+		} else if !s.Up {
+			t.raised[side] = nil
 		}
 	}
 	if t.world.Bug != "" {

@@ -126,10 +126,10 @@ func (t *telling) machine(verb string, side int, words []string) error {
 		w.Start(side, t.see)
 	case "kill":
 		w.Kill(side)
-		t.raised[side] = nil
+	case "restart":
+		w.Restart(side)
 	case "poweroff":
 		w.PowerOff(side)
-		t.raised[side] = nil
 	case "pause":
 		s.Paused = true
 	case "thaw":
@@ -268,6 +268,9 @@ func wordOf(verb string, words []string) (failover.Event, error) {
 			role = pair.Primary
 		}
 		return failover.BecomePaired{Role: role}, nil
+	case "stop":
+		within, err := time.ParseDuration(words[0])
+		return failover.Stop{Within: within}, err
 	case "sick":
 		return failover.SiteHealth{Sick: !has("no")}, nil
 	case "carrier":

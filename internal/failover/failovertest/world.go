@@ -81,7 +81,14 @@ func (w *World) Start(side int, see Observer) {
 	fresh.Config.Run = s.Config.Run%2 + 1
 	fresh.State = fresh.Config.Start(s.Disk, w.Now)
 	fresh.State.Newest = fresh.Offer
+	left := s.Left
+	if w.Now < left.Until { // else what is on comes off, as after any other end
+		fresh.Address, fresh.Traffic, fresh.Runs = s.Address, s.Traffic, pair.Lead
+	}
 	w.Sides[side] = fresh
+	if left != (failover.Continuation{}) {
+		w.feed(side, failover.Continue{Left: left}, see)
+	}
 	w.feed(side, failover.DataChanged{Snapshot: s.State.Record.Snapshot, Taken: failover.Moment{At: w.Now, Set: !s.ClockBack}}, see)
 	if fresh.Torn {
 		w.feed(side, failover.DataTorn{Torn: true}, see)

@@ -67,9 +67,10 @@ func (a *Appliance) Path(name string) string { return filepath.Join(a.Dir(), nam
 
 // Config is what the configuration file says besides names and places.
 type Config struct {
-	Shared   []netip.Prefix // addresses known to the machine
-	LogLevel string         // empty: info
-	Listen   string         // host:port of console, API and peer link; empty: port 443 of the host's own address
+	Shared       []netip.Prefix // addresses known to the machine
+	LogLevel     string         // empty: info
+	Listen       string         // host:port of console, API and peer link; empty: port 443 of the host's own address
+	StopHandover string         // stop_handover; empty: the usual
 }
 
 // Configure writes the configuration file.
@@ -81,6 +82,9 @@ func (a *Appliance) Configure(c Config) error {
 		c.Listen = netip.AddrPortFrom(a.Addr4(), 443).String()
 	}
 	var text strings.Builder
+	if c.StopHandover != "" {
+		fmt.Fprintf(&text, "stop_handover = %q\n", c.StopHandover)
+	}
 	fmt.Fprintf(&text, "name = %q\ndata_dir = %q\nlisten = [%q]\nsocket = %q\nlog_level = %q\nprotect = [%q]\n\n[site]\nroot = %q\nlisten = [\":80\"]\n",
 		a.Name(), a.OnHost(dataDir), c.Listen, a.OnHost(socketFile), c.LogLevel, a.OnHost("."), a.OnHost(SiteDir))
 	for _, ip := range c.Shared {

@@ -26,6 +26,9 @@ type Take struct {
 	Final bool `json:"final"` // with a final data sync
 	// Automatic: the primary hands over by itself, no administrator asked.
 	Automatic bool `json:"automatic"`
+	// Stops: automatic, since the primary was told to stop, and may take so long to hand over.
+	Stops    bool  `json:"stops,omitempty"`
+	WithinMS int64 `json:"within_ms,omitempty"`
 }
 
 // Plain is a question, or an answer, that carries nothing else.
