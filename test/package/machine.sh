@@ -103,6 +103,10 @@ fails "without the package's word it would restart it" test "$(daemon)" = "$befo
 mv /try/baton.conf /etc/needrestart/conf.d/
 systemctl restart baton
 holds "restarted, it is the new version" grep -q 'v0.0.2' <(baton status)
+before=$(daemon)
+package -i this.deb
+told "The daemon is of this version now. The site stayed up."
+holds "from then on an upgrade reloads it, in the same process" test "$(daemon)" = "$before"
 holds "and the same appliance" test "$(baton status --json | grep -m 1 '"id"')" = "$id"
 holds "with its accounts" grep -q '^ann ' <(baton user list)
 holds "its key" test "$(baton key fingerprint)" = "$key"
