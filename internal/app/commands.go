@@ -77,7 +77,7 @@ func cleanup(ctx context.Context, path string) error {
 	if err != nil {
 		return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 	}
-	if left, err := readWord(c); err == nil && left != nil {
+	if left, err := readContinuation(c); err == nil && left != nil {
 		return nil // the next process goes on with what is on
 	}
 	host := sharedip.New(c.SharedIPs, newLogger(c.LogLevel))

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,46 +18,38 @@ import (
 	"baton/internal/pair"
 )
 
-// word is what a process leaves to the next one, in a file beside the local socket. It counts
-// in the same boot, and until an instant of the boot clock: so it cannot be older than a lease.
-type word struct {
+// storedContinuation is what a process leaves to the next one, in a file beside the local
+// socket. It counts in the same boot, and until an instant of the boot clock: so it cannot be
+// older than a lease.
+type storedContinuation struct {
 	Boot    string           `json:"boot"`
 	Counter uint64           `json:"counter"` // of the epoch
 	Holder  pair.ApplianceID `json:"holder"`
 	Until   failover.Instant `json:"until"`
 }
 
-func wordFile(c config.Config) string { return filepath.Join(filepath.Dir(c.Socket), "continue.json") }
+func continuationFile(c config.Config) string {
+	return filepath.Join(filepath.Dir(c.Socket), "continue.json")
+}
 
-// leaveWord writes it.
-func leaveWord(c config.Config, left failover.Continuation) error {
+// saveContinuation writes it.
+func saveContinuation(c config.Config, left failover.Continuation) error {
 	boot, err := bootID()
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(word{boot, left.Epoch.Counter, left.Epoch.Holder, left.Until})
-	if err != nil {
-		return err
-	}
-	return durable.Replace(wordFile(c), text)
+	return durable.WriteJSON(continuationFile(c), storedContinuation{boot, left.Epoch.Counter, left.Epoch.Holder, left.Until})
 }
 
-// readWord reads it; nil: there is none that counts.
-func readWord(c config.Config) (*failover.Continuation, error) {
-	text, err := os.ReadFile(wordFile(c))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read what the process before left: %w", err)
+// readContinuation reads it; nil: there is none that counts.
+func readContinuation(c config.Config) (*failover.Continuation, error) {
+	var w storedContinuation
+	if is, err := durable.ReadJSON(continuationFile(c), "boot", &w); err != nil || !is {
+		return nil, err
 	}
 	boot, err := bootID()
 	if err != nil {
 		return nil, err
-	}
-	var w word
-	if err := json.Unmarshal(text, &w); err != nil {
-		return nil, fmt.Errorf("read what the process before left: %w", err)
 	}
 	if w.Boot != boot || agent.BootClock() >= w.Until {
 		return nil, nil // of another boot, or over
@@ -66,10 +57,10 @@ func readWord(c config.Config) (*failover.Continuation, error) {
 	return &failover.Continuation{Epoch: pair.Epoch{Counter: w.Counter, Holder: w.Holder}, Until: w.Until}, nil
 }
 
-// takeWord reads it and takes it away: it counts once.
-func takeWord(c config.Config, log *slog.Logger) *failover.Continuation {
-	left, err := readWord(c)
-	if gone := os.Remove(wordFile(c)); err == nil && !errors.Is(gone, fs.ErrNotExist) {
+// takeContinuation reads it and takes it away: it counts once.
+func takeContinuation(c config.Config, log *slog.Logger) *failover.Continuation {
+	left, err := readContinuation(c)
+	if gone := os.Remove(continuationFile(c)); err == nil && !errors.Is(gone, fs.ErrNotExist) {
 		err = gone
 	}
 	if err != nil {

@@ -58,7 +58,7 @@ func (e *ending) leave(ctx context.Context) listen.Kept {
 	left := a.agent.Leave(ctx)
 	if left == nil {
 		a.log.Info("the next process begins anew, since this one does not serve the site as usual")
-	} else if err := leaveWord(a.config, *left); err != nil {
+	} else if err := saveContinuation(a.config, *left); err != nil {
 		a.log.Warn("the next process begins anew", slog.String("error", err.Error()))
 	}
 	_ = a.beat() // the next process tells from when on nothing was written
@@ -141,13 +141,12 @@ func reloaded() (hup <-chan os.Signal, stop func()) {
 	return told, func() { signal.Stop(told) }
 }
 
-// mayReload tries out the program that is installed now, with its configuration file. The error
-// says why this process goes on as it is.
+// mayReload tries out the program that is installed now where this one was started from, with its
+// configuration file. The error says why this process goes on as it is.
 func mayReload(ctx context.Context, arguments []string) (program string, err error) {
 	if program, err = os.Executable(); err != nil {
 		return "", fmt.Errorf("find the program of this process: %w", err)
 	}
-	program = strings.TrimSuffix(program, " (deleted)") // by an upgrade that put another there
 	const promptly = 10 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, promptly)
 	defer cancel()

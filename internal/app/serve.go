@@ -148,7 +148,7 @@ func (a *Appliance) openStores(ctx context.Context) (err error) {
 
 func (a *Appliance) openEdges(ctx context.Context) (err error) {
 	a.host = sharedip.New(a.config.SharedIPs, a.log)
-	if a.left = takeWord(a.config, a.log); a.left == nil {
+	if a.left = takeContinuation(a.config, a.log); a.left == nil {
 		if err = a.host.Cleanup(ctx); err != nil {
 			return fmt.Errorf("take off what an earlier run left: %w", err)
 		}

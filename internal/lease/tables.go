@@ -428,15 +428,19 @@ func fill(b *batch, guarded, away []netip.Addr) {
 		if s.away {
 			named = away
 		}
-		var keys [][]byte
-		for _, addr := range named {
-			if key := addr.AsSlice(); len(key) == s.size {
-				keys = append(keys, key)
-			}
-		}
 		b.clear(s.table, s.name)
-		b.elements(unix.NFT_MSG_NEWSETELEM, s.table, s.name, keys)
+		b.elements(unix.NFT_MSG_NEWSETELEM, s.table, s.name, keysOf(named, s.size))
 	}
+}
+
+// keysOf are the addresses that a set can hold whose keys have that size, in bytes.
+func keysOf(addrs []netip.Addr, size int) (keys [][]byte) {
+	for _, addr := range addrs {
+		if key := addr.AsSlice(); len(key) == size {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // letPass has the traffic of addresses pass for a time.
@@ -446,12 +450,6 @@ func letPass(b *batch, guarded []netip.Addr, lasting time.Duration) {
 		name  string
 		size  int
 	}{{packets(), alive4, 4}, {packets(), alive6, 16}, {frames(), alive4, 4}} {
-		var keys [][]byte
-		for _, addr := range guarded {
-			if key := addr.AsSlice(); len(key) == s.size {
-				keys = append(keys, key)
-			}
-		}
-		b.elements(unix.NFT_MSG_NEWSETELEM, s.table, s.name, keys, number64(unix.NFTA_SET_ELEM_TIMEOUT, uint64(lasting.Milliseconds()))) //nolint:gosec // positive
+		b.elements(unix.NFT_MSG_NEWSETELEM, s.table, s.name, keysOf(guarded, s.size), number64(unix.NFTA_SET_ELEM_TIMEOUT, uint64(lasting.Milliseconds()))) //nolint:gosec // positive
 	}
 }
