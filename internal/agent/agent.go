@@ -115,7 +115,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.step(work, failover.Tick{})
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for ctx.Err() == nil {
+	var leave func() // tells what the next process is to know; nil: none goes on
+	for ctx.Err() == nil && leave == nil {
 		timer.Reset(sleepUntil(a.config.Deadline(a.state), a.Clock()))
 		select {
 		case m := <-a.inbox.messages:
@@ -123,21 +124,24 @@ func (a *Agent) Run(ctx context.Context) error {
 		case <-timer.C:
 			a.pass(work)
 		case left := <-a.leaves:
-			if word := a.leave(work); word != nil {
-				stop()
-				a.beside.Wait()
-				a.callers.end()
-				left <- word
-				return nil
+			if continuation := a.leave(work); continuation != nil {
+				leave = func() { left <- continuation }
+			} else {
+				close(left)
 			}
-			close(left)
 		case <-ctx.Done():
 		}
 	}
 	stop()
 	close(a.inbox.ended)
-	a.takeDown()
+	if leave == nil {
+		a.takeDown()
+		a.beside.Wait()
+		return nil
+	}
 	a.beside.Wait()
+	a.callers.end()
+	leave()
 	return nil
 }
 
