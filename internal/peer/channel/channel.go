@@ -76,7 +76,7 @@ type Channel struct {
 	refused error              // why the peer turns us away; nil: it does not, as far as we know
 	next    uint64             // number of the next attempt
 	failed  uint64             // 1 + number of the newest attempt that failed
-	lastErr error              // why it failed
+	lastErr error              // why it failed; nil: a connection was made since, or the channel was reset
 	changed chan struct{}      // closed and replaced when any of the above gets better or worse
 }
 
@@ -186,16 +186,14 @@ func (c *Channel) acquire(ctx context.Context) (*Line, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = time.Now()
-	if c.conn == nil {
-		signal(c.wake)
-	}
 	for first := c.next; c.conn == nil; {
 		if c.refused != nil {
 			return nil, c.refused
 		}
-		if c.failed > first {
+		if c.lastErr != nil && c.failed > first {
 			return nil, c.lastErr
 		}
+		signal(c.wake) // again on each turn: a connection may have come and gone meanwhile
 		changed := c.changed
 		c.mu.Unlock()
 		var err error
