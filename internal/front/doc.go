@@ -1,12 +1,9 @@
-// Package front is the public site's door: it serves the files of one directory
-// while this appliance is the primary, holds requests during a handover, and
-// turns them away otherwise. Where the directory has no page of its own, it shows
-// the public page.
+// Package front is the public site's door: a gate, and behind it whatever serves the
+// site. While this appliance is the primary the gate is open; during a handover it
+// holds requests, and otherwise it turns them away.
 //
-// It decides nothing: the door is moved by Open, Hold, Dismiss and Close. It never serves
-// a path outside its directory, whatever links lie in it, and never a directory
-// listing.
+// It decides nothing: the door is moved by Open, Hold, Dismiss and Close. It does not know
+// what the site is: the files of a directory (package static), or anything else.
 //
-// Start reading at Front; gate.go holds the door's four positions, page.go the
-// public page.
+// Start reading at Front; gate.go holds the door's four positions.
 package front

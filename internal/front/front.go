@@ -9,10 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
-
-	"baton/internal/pair"
 )
 
 // Timeouts of connections.
@@ -22,12 +19,11 @@ const (
 	stopTimeout   = time.Second      // for running requests when Serve ends
 )
 
-// Front is the door and the site behind it. It starts closed.
+// Front is a door, and what serves the site behind it. It starts closed.
 type Front struct {
-	name   string // of the appliance
+	name   string       // of the appliance
+	site   http.Handler // serves the requests that pass
 	log    *slog.Logger
-	root   atomic.Pointer[string]
-	page   atomic.Pointer[page] // nil: none
 	gate   *gate
 	conns  connections
 	server *http.Server
@@ -35,12 +31,11 @@ type Front struct {
 
 var _ http.Handler = (*Front)(nil)
 
-// New returns a closed front that serves the files under the directory root,
-// which need not exist yet, in the name of an appliance. Held is how long a request
-// waits at most while requests are held.
-func New(root, name string, held time.Duration, log *slog.Logger) *Front {
-	f := &Front{name: name, log: log, gate: newGate(held), conns: connections{stalled: stalled, all: map[net.Conn]*client{}}}
-	f.Show(root)
+// New returns a closed door to a site, in the name of an appliance. Held is how long a
+// request waits at most while requests are held. The door asks site with the address of the
+// client in RemoteAddr, and with TLS set where the client came by HTTPS.
+func New(name string, site http.Handler, held time.Duration, log *slog.Logger) *Front {
+	f := &Front{name: name, site: site, log: log, gate: newGate(held), conns: connections{stalled: stalled, all: map[net.Conn]*client{}}}
 	f.server = &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: headerTimeout,
@@ -56,20 +51,6 @@ func New(root, name string, held time.Duration, log *slog.Logger) *Front {
 // connections that ask for nothing of the site are not waited for.
 func (f *Front) Attach(server *http.Server) {
 	server.ConnState, server.ConnContext = f.conns.note, within
-}
-
-// Show changes the directory that is served; "" is no site.
-func (f *Front) Show(root string) { f.root.Store(&root) }
-
-// SetPage changes the public page, which is shown at the site's address as long
-// as the directory has no index.html. A site without title and message has none.
-func (f *Front) SetPage(site pair.Site) error {
-	made, err := newPage(site)
-	if err != nil {
-		return err
-	}
-	f.page.Store(made)
-	return nil
 }
 
 // Open lets requests in, also those that were held.
@@ -173,25 +154,20 @@ func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 // ServeHTTP implements http.Handler.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Baton-Appliance", f.name)
-	if r.ContentLength != 0 {
-		// Nobody reads it, but the connection would wait for it. A test's writer may
-		// have no deadlines.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTimeout))
-	}
 	switch f.gate.enter(r.Context()) {
 	case pass:
 		defer f.gate.leave()
 		counted, end := f.conns.begin(w, r)
 		defer end()
-		f.serveFile(counted, r)
+		f.site.ServeHTTP(counted, r)
 		if r.Close {
 			_ = http.NewResponseController(w).Flush() // a client that is gone takes no answer
 			finish(r.Context())
 		}
 	case turnAway:
-		f.refuse(w)
+		f.refuse(w, r)
 	case dismiss:
-		f.refuse(w)
+		f.refuse(w, r)
 		f.gate.dismissed()
 	case cutOff:
 		panic(http.ErrAbortHandler) // net/http's way to end a connection without an answer
@@ -200,7 +176,12 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers that this appliance does not serve the site now. The answer has left
 // when it returns.
-func (f *Front) refuse(w http.ResponseWriter) {
+func (f *Front) refuse(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// Nobody reads the body, but the connection would wait for it. A test's writer may
+		// have no deadlines.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTimeout))
+	}
 	text := f.refusal() + "\n"
 	w.Header().Set("Retry-After", "1")
 	w.Header().Set("Connection", "close")

@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,143 +20,65 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newFront(root string) *Front { return New(root, "alpha", maxHold, slog.New(slog.DiscardHandler)) }
+func newFront() *Front { return frontOf(http.HandlerFunc(home)) }
 
-// site writes a directory with everything that may lie in one.
-func site(t *testing.T) string {
-	t.Helper()
-	top := t.TempDir()
-	root := filepath.Join(top, "site")
-	write := func(name, text string) {
-		path := filepath.Join(top, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("secret.txt", "secret")
-	write("site/index.html", "<h1>home</h1>")
-	write("site/style.css", "h1 {}")
-	write("site/docs/index.html", "docs")
-	write("site/empty/page.txt", "page")
-	write("site/.git/config", "hidden")
-	write("site/.htpasswd", "hidden")
-	write("site/.well-known/security.txt", "contact")
-	write("site/odd/index.html/file", "an index that is a directory")
-	err := errors.Join(
-		os.Symlink("../secret.txt", filepath.Join(root, "relative")),
-		os.Symlink(filepath.Join(top, "secret.txt"), filepath.Join(root, "absolute")),
-		os.Symlink("..", filepath.Join(root, "up")),
-		os.Symlink("style.css", filepath.Join(root, "inside.css")),
-		syscall.Mkfifo(filepath.Join(root, "pipe"), 0o600),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
+func frontOf(site http.Handler) *Front {
+	return New("alpha", site, maxHold, slog.New(slog.DiscardHandler))
 }
 
-func TestFilesAreServedAndNothingElse(t *testing.T) {
+// home is a site of one page.
+func home(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<h1>home</h1>") }
+
+// deadlines is a writer that knows deadlines for reading.
+type deadlines struct {
+	*httptest.ResponseRecorder
+
+	until time.Time
+}
+
+func (d *deadlines) SetReadDeadline(until time.Time) error { d.until = until; return nil }
+
+// The body of a request that is turned away is not waited for, and one that passes is the site's.
+func TestABodyThatNobodyReadsIsNotWaitedForLong(t *testing.T) {
 	t.Parallel()
-	f := newFront(site(t))
-	f.Open()
-	tests := []struct {
-		path   string
-		status int
-		body   string
-		kind   string
-	}{
-		{"/", 200, "<h1>home</h1>", "text/html; charset=utf-8"},
-		{"/index.html", 200, "<h1>home</h1>", "text/html; charset=utf-8"},
-		{"/style.css", 200, "h1 {}", "text/css; charset=utf-8"},
-		{"/docs/", 200, "docs", "text/html; charset=utf-8"},
-		{"/inside.css", 200, "h1 {}", "text/css; charset=utf-8"},
-		{"/.well-known/security.txt", 200, "contact", "text/plain; charset=utf-8"},
-		{"/docs", 302, "", ""},
-		{"/empty/", 404, "", ""},
-		{"/odd/", 404, "", ""},
-		{"/missing", 404, "", ""},
-		{"/relative", 404, "", ""},
-		{"/absolute", 404, "", ""},
-		{"/up/secret.txt", 404, "", ""},
-		{"/../secret.txt", 404, "", ""},
-		{"/docs/../../secret.txt", 404, "", ""},
-		{"/.git/config", 404, "", ""},
-		{"/.htpasswd", 404, "", ""},
-		{"/pipe", 404, "", ""},
-		{"/nul\x00", 404, "", ""},
+	f := newFront()
+	post := func() time.Time {
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		f.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader("slow")))
+		return w.until
 	}
-	for _, test := range tests {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.URL.Path = test.path
+	if until := post(); until.IsZero() || time.Until(until) > headerTimeout {
+		t.Errorf("waited for until %v", until)
+	}
+	f.Open()
+	if until := post(); !until.IsZero() {
+		t.Errorf("the site has only until %v to read", until)
+	}
+}
+
+// The site behind a door that is not open is not asked, and behind an open one it is in the
+// name of the appliance.
+func TestOnlyAnOpenDoorLeadsToTheSite(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	f := frontOf(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	for _, want := range []int{0, 1} {
 		w := httptest.NewRecorder()
-		f.ServeHTTP(w, r)
-		if w.Code != test.status || test.status == 200 && (w.Body.String() != test.body || w.Header().Get("Content-Type") != test.kind) {
-			t.Errorf("%q: %d %s %q", test.path, w.Code, w.Header().Get("Content-Type"), w.Body)
+		f.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		if got := w.Header().Get("X-Baton-Appliance"); asked != want || got != "alpha" {
+			t.Errorf("asked %d times, want %d, by %q", asked, want, got)
 		}
-		if got := w.Header().Get("X-Baton-Appliance"); got != "alpha" {
-			t.Errorf("%q: appliance %q", test.path, got)
-		}
+		f.Open()
 	}
 	if running(f) != 0 {
 		t.Errorf("%d run", running(f))
 	}
 }
 
-func TestDirectoriesLeadToTheirIndexAndNowhereElse(t *testing.T) {
-	t.Parallel()
-	f := newFront(site(t))
-	f.Open()
-	for path, want := range map[string]string{"/docs": "docs/", "//docs": "docs/", "/docs?a=b": "docs/?a=b"} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.URL.Path, r.URL.RawQuery, _ = strings.Cut(path, "?")
-		w := httptest.NewRecorder()
-		f.ServeHTTP(w, r)
-		if got := w.Header().Get("Location"); got != want {
-			t.Errorf("%s: to %q, want %q", path, got, want)
-		}
-	}
-}
-
-func TestOnlyReadingIsAllowed(t *testing.T) {
-	t.Parallel()
-	f := newFront(site(t))
-	f.Open()
-	w := httptest.NewRecorder()
-	f.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
-	if w.Code != http.StatusMethodNotAllowed {
-		t.Errorf("POST: %d", w.Code)
-	}
-}
-
-func TestDirectoryMayAppearLaterAndBeReplaced(t *testing.T) {
-	t.Parallel()
-	root := site(t)
-	f := newFront("")
-	f.Open()
-	get := func() int {
-		w := httptest.NewRecorder()
-		f.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
-		return w.Code
-	}
-	if got := get(); got != http.StatusNotFound {
-		t.Errorf("no site: %d", got)
-	}
-	f.Show(root)
-	if got := get(); got != http.StatusOK {
-		t.Errorf("site shown: %d", got)
-	}
-	if err := os.Rename(root, root+".old"); err != nil {
-		t.Fatal(err)
-	}
-	if got := get(); got != http.StatusNotFound {
-		t.Errorf("site moved away: %d", got)
-	}
-}
-
 func TestClosedGateTurnsAwayWithOneSentence(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	newFront(site(t)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	newFront().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 	body := strings.TrimSpace(w.Body.String())
 	if w.Code != http.StatusServiceUnavailable || !strings.HasPrefix(body, "This appliance is not the primary") || strings.Contains(body, "\n") {
 		t.Errorf("%d %q", w.Code, body)
@@ -172,7 +92,7 @@ func serving(t *testing.T) (f *Front, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f = newFront(site(t))
+	f = newFront()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -327,7 +247,7 @@ func TestDismissEndsWithItsContext(t *testing.T) {
 
 func TestHoldWaitsForRunningRequests(t *testing.T) {
 	t.Parallel()
-	f := newFront(site(t))
+	f := newFront()
 	f.Open()
 	if err := f.Hold(t.Context()); err != nil {
 		t.Errorf("nothing runs: %v", err)
@@ -359,7 +279,7 @@ func TestServeEndsWithItsContextAndCutsOffWhoIsHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFront(site(t))
+	f := newFront()
 	hold(t, f)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -381,33 +301,13 @@ func TestServeEndsWithItsContextAndCutsOffWhoIsHeld(t *testing.T) {
 	}
 }
 
-// deadlines is a writer that knows deadlines for reading.
-type deadlines struct {
-	*httptest.ResponseRecorder
-
-	until time.Time
-}
-
-func (d *deadlines) SetReadDeadline(until time.Time) error { d.until = until; return nil }
-
-func TestABodyThatNobodyReadsIsNotWaitedForLong(t *testing.T) {
-	t.Parallel()
-	f := newFront(site(t))
-	f.Open()
-	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-	f.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader("slow")))
-	if w.until.IsZero() || time.Until(w.until) > headerTimeout {
-		t.Errorf("waited for until %v", w.until)
-	}
-}
-
 // A client that has connected before Serve ends, and asks only now, has its answer.
 func TestAClientThatIsInHasItsAnswerWhenServeEnds(t *testing.T) {
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFront(site(t))
+	f := newFront()
 	f.Open()
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"baton/internal/front/static"
 )
 
 // largeFile is more than the kernel keeps for a client that does not read.
@@ -22,11 +25,11 @@ const largeFile = 48 << 20
 // waited for.
 func downloading(t *testing.T, last bool, patience time.Duration) (*Front, io.Reader) {
 	t.Helper()
-	root := site(t)
+	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, largeFile), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := newFront(root)
+	f := frontOf(static.New(root, slog.New(slog.DiscardHandler)))
 	f.conns.stalled = patience
 	f.Open()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

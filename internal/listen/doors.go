@@ -4,31 +4,44 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 
 	"baton/internal/config"
 	"baton/internal/failover"
 	"baton/internal/front"
+	"baton/internal/front/static"
 	"baton/internal/pair"
 )
 
-// Doors are all the ways into the site: one for every address it listens on.
-type Doors []*front.Front
+// Doors are all the ways into the site: one for every address it listens on, and the one
+// behind the console's port. Behind all of them is the same site.
+type Doors struct {
+	site site
+	all  []*front.Front // the first is the one behind the console's port
+}
+
+// site is what serves the site.
+type site interface {
+	http.Handler
+	SetPage(page pair.Site) error
+}
 
 // NewDoors makes them, closed.
 func NewDoors(c config.Config, log *slog.Logger) Doors {
-	if c.Site == nil {
-		return Doors{front.New("", c.Name, failover.HeldLimit, log)} // the one behind the console's port
+	d := Doors{site: static.New("", log)}
+	addresses := 0
+	if c.Site != nil {
+		d.site, addresses = static.New(c.Site.Root, log), len(c.Site.Listen)
 	}
-	made := Doors{front.New(c.Site.Root, c.Name, failover.HeldLimit, log)}
-	for range c.Site.Listen {
-		made = append(made, front.New(c.Site.Root, c.Name, failover.HeldLimit, log))
+	for range 1 + addresses {
+		d.all = append(d.all, front.New(c.Name, d.site, failover.HeldLimit, log))
 	}
-	return made
+	return d
 }
 
 // Console is the door behind the console's port.
-func (d Doors) Console() *front.Front { return d[0] }
+func (d Doors) Console() *front.Front { return d.all[0] }
 
 // Open lets requests in.
 func (d Doors) Open() { d.each((*front.Front).Open) }
@@ -37,8 +50,8 @@ func (d Doors) Open() { d.each((*front.Front).Open) }
 // when ctx ends.
 func (d Doors) Hold(ctx context.Context) error {
 	var draining sync.WaitGroup
-	left := make([]error, len(d))
-	for i, f := range d {
+	left := make([]error, len(d.all))
+	for i, f := range d.all {
 		draining.Go(func() { left[i] = f.Hold(ctx) })
 	}
 	draining.Wait()
@@ -57,7 +70,7 @@ func (d Doors) Hold(ctx context.Context) error {
 // Dismiss answers those that wait.
 func (d Doors) Dismiss(ctx context.Context) {
 	var answering sync.WaitGroup
-	for _, f := range d {
+	for _, f := range d.all {
 		answering.Go(func() { f.Dismiss(ctx) })
 	}
 	answering.Wait()
@@ -66,17 +79,8 @@ func (d Doors) Dismiss(ctx context.Context) {
 // Close turns them away.
 func (d Doors) Close() { d.each((*front.Front).Close) }
 
-// setPage changes the public page of all.
-func (d Doors) setPage(site pair.Site) error {
-	var failed []error
-	for _, f := range d {
-		failed = append(failed, f.SetPage(site))
-	}
-	return errors.Join(failed...)
-}
-
 func (d Doors) each(move func(*front.Front)) {
-	for _, f := range d {
+	for _, f := range d.all {
 		move(f)
 	}
 }

@@ -107,7 +107,7 @@ func (l *Listeners) listenSite(ctx context.Context, parts []Part) ([]Part, error
 		if err != nil {
 			return nil, err
 		}
-		door := l.Doors[i+1]
+		door := l.Doors.all[i+1]
 		parts = append(parts, Part{"site on " + address, func(ctx context.Context) error { return door.Serve(ctx, admission.guard(listener)) }})
 	}
 	return parts, nil

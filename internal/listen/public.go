@@ -70,7 +70,7 @@ func (p *Public) show(site pair.Site, document certificate.Stored) error {
 	if site == p.site && document == p.keeping {
 		return nil
 	}
-	if err := errors.Join(p.doors.setPage(site), p.certificates.show(document, site.HostName)); err != nil {
+	if err := errors.Join(p.doors.site.SetPage(site), p.certificates.show(document, site.HostName)); err != nil {
 		return err
 	}
 	p.site, p.keeping = site, document

@@ -1,4 +1,4 @@
-package front
+package page
 
 import (
 	"bytes"
@@ -23,14 +23,14 @@ var pageText string
 //go:embed page.css
 var pageStyle string
 
-// page is the public page, ready to be sent.
-type page struct {
+// Page is the public page, ready to be sent.
+type Page struct {
 	html   []byte
 	policy string // Content-Security-Policy: nothing but its own style
 }
 
-// newPage writes the public page; nil if there is nothing to show.
-func newPage(site pair.Site) (*page, error) {
+// New writes the public page; nil if there is nothing to show.
+func New(site pair.Site) (*Page, error) {
 	if site.Title == "" && site.Message == "" {
 		return nil, nil
 	}
@@ -58,10 +58,11 @@ func newPage(site pair.Site) (*page, error) {
 	hash := sha256.Sum256([]byte(pageStyle))
 	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) +
 		"'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-	return &page{html: text.Bytes(), policy: policy}, nil
+	return &Page{html: text.Bytes(), policy: policy}, nil
 }
 
-func (p *page) serve(w http.ResponseWriter) {
+// Serve answers with the page.
+func (p *Page) Serve(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", p.policy)

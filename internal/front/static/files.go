@@ -1,4 +1,4 @@
-package front
+package static
 
 import (
 	"errors"
@@ -10,22 +10,56 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
+	"baton/internal/front/page"
+	"baton/internal/pair"
 	"baton/internal/pinned"
 )
+
+// Files are those of one directory, which need not exist yet.
+type Files struct {
+	root string // "": there is none
+	log  *slog.Logger
+	page atomic.Pointer[page.Page] // nil: none
+}
+
+var _ http.Handler = (*Files)(nil)
+
+// New returns the files under the directory root; "" is no site.
+func New(root string, log *slog.Logger) *Files { return &Files{root: root, log: log} }
+
+// SetPage changes the public page, which is shown at the site's address as long
+// as the directory has no index.html. A site without title and message has none.
+func (f *Files) SetPage(site pair.Site) error {
+	made, err := page.New(site)
+	if err != nil {
+		return err
+	}
+	f.page.Store(made)
+	return nil
+}
+
+// bodyTime is what a client has to send a body that nobody reads.
+const bodyTime = 10 * time.Second
 
 // errIsDirectory says that a path names a directory, without a slash at its end.
 var errIsDirectory = errors.New("is a directory")
 
-// serveFile answers with the file that the request names.
-func (f *Front) serveFile(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers with the file that the request names.
+func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// The connection would wait for it. A test's writer may have no deadlines.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "This site only shows pages: use GET.", http.StatusMethodNotAllowed)
 		return
 	}
-	file, err := openFile(*f.root.Load(), r.URL.Path)
+	file, err := openFile(f.root, r.URL.Path)
 	if errors.Is(err, errIsDirectory) {
 		// Relative, so that it can lead nowhere else; temporary, as the site may change.
 		w.Header().Set("Location", (&url.URL{Path: path.Base(r.URL.Path) + "/", RawQuery: r.URL.RawQuery}).String())
@@ -33,7 +67,7 @@ func (f *Front) serveFile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if public := f.page.Load(); errors.Is(err, fs.ErrNotExist) && public != nil && r.URL.Path == "/" {
-		public.serve(w)
+		public.Serve(w)
 		return
 	}
 	if err != nil {

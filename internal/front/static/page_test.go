@@ -1,8 +1,6 @@
-package front
+package static
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,7 +11,7 @@ import (
 	"baton/internal/pair"
 )
 
-func home(t *testing.T, f *Front, path string) *httptest.ResponseRecorder {
+func home(t *testing.T, f *Files, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
 	f.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -22,8 +20,7 @@ func home(t *testing.T, f *Front, path string) *httptest.ResponseRecorder {
 
 func TestThePublicPageStandsInForAMissingIndex(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "site")
-	f := newFront(root)
-	f.Open()
+	f := newFiles(root)
 	if got := home(t, f, "/"); got.Code != http.StatusNotFound {
 		t.Errorf("without a page: %d", got.Code)
 	}
@@ -59,41 +56,5 @@ func TestThePublicPageStandsInForAMissingIndex(t *testing.T) {
 	}
 	if got := home(t, f, "/"); got.Code != http.StatusNotFound {
 		t.Errorf("the page taken away: %d", got.Code)
-	}
-}
-
-func TestAClosedDoorShowsNoPublicPage(t *testing.T) {
-	f := newFront("")
-	if err := f.SetPage(pair.Site{Title: "Back soon"}); err != nil {
-		t.Fatal(err)
-	}
-	if got := home(t, f, "/"); got.Code != http.StatusServiceUnavailable || strings.Contains(got.Body.String(), "Back soon") {
-		t.Errorf("%d %s", got.Code, got.Body)
-	}
-}
-
-func TestThePublicPageRunsNothing(t *testing.T) {
-	f := newFront("")
-	f.Open()
-	evil := `</title></style><script>alert(1)</script><img src=x onerror=alert(1)>" style="` + "\u2028{{.Style}}"
-	if err := f.SetPage(pair.Site{Name: evil, Title: evil, Message: evil + "\n\njavascript:alert(1)"}); err != nil {
-		t.Fatal(err)
-	}
-	got := home(t, f, "/")
-	body := got.Body.String()
-	if strings.Count(body, "<script") != 0 || strings.Contains(body, "<img") || strings.Count(body, "<style>") != 1 || strings.Count(body, "</style>") != 1 {
-		t.Errorf("it breaks out: %s", body)
-	}
-	_, style, _ := strings.Cut(body, "<style>")
-	style, _, _ = strings.Cut(style, "</style>")
-	hash := sha256.Sum256([]byte(style))
-	policy := got.Header().Get("Content-Security-Policy")
-	if !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(hash[:])+"'") || strings.Contains(policy, "unsafe") {
-		t.Errorf("the policy %q does not fit the page's style", policy)
-	}
-	for header, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Content-Type": "text/html; charset=utf-8", "Referrer-Policy": "no-referrer"} {
-		if got.Header().Get(header) != want {
-			t.Errorf("%s: %q", header, got.Header().Get(header))
-		}
 	}
 }
