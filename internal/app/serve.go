@@ -190,6 +190,7 @@ func (a *Appliance) openLink(context.Context) (err error) {
 		OnEvent:    a.history.Record,
 		OnPaired:   a.paired,
 		OnUnpaired: a.unpaired,
+		Pace:       func() time.Duration { return a.settings.Get().Poll() },
 		LocalAddr:  place(a.config).own,
 	})
 	return err

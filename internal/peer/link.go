@@ -61,6 +61,9 @@ type Options struct {
 	OnPaired func(peer Pinned, asBackup bool) error
 	// OnUnpaired is called after the relationship with peer has been forgotten.
 	OnUnpaired func(peer Pinned)
+	// Pace returns the time between two polls: so fast a broken connection is made anew at
+	// first. Nil: 200 ms.
+	Pace func() time.Duration
 	// LocalAddr returns the source address of connections to the peer, which must not be
 	// the shared IP. Nil, or the zero Addr: the kernel chooses.
 	LocalAddr func() netip.Addr
@@ -140,7 +143,7 @@ func New(options Options) (*Link, error) {
 		Dial: func(ctx context.Context) (*channel.Line, error) { return l.connect(withLarge(ctx)) }, Refused: refusesUs, Log: options.Log,
 	})
 	// A peer that lost its power closes neither connection.
-	l.control = channel.New(channel.Options{Dial: l.connect, Refused: refusesUs, Suspect: l.bulk.LeaveIdle, Log: options.Log})
+	l.control = channel.New(channel.Options{Dial: l.connect, Refused: refusesUs, Suspect: l.bulk.LeaveIdle, Pace: options.Pace, Log: options.Log})
 	l.server = l.innerServer()
 	l.unpaired.Handle("POST "+pathPair, Serve(l.Pairing.acceptPair))
 	l.unpaired.Handle("POST "+pathLook, Serve(l.Pairing.acceptLook))

@@ -45,8 +45,9 @@ const (
 )
 
 // Run sends the announcements of the schedule, announces again when a link comes
-// up or changes its MAC, and watches for foreign owners of what we hold; unless
-// quiet, it answers them. It blocks until ctx is done, which is no error.
+// up or changes its MAC, asks for the neighbours there again, and watches for foreign
+// owners of what we hold; unless quiet, it answers them. It blocks until ctx is done,
+// which is no error.
 func (h *Host) Run(ctx context.Context, on Events) error {
 	r := runner{
 		host: h, on: on,
@@ -54,9 +55,12 @@ func (h *Host) Run(ctx context.Context, on Events) error {
 		sightings: make(chan sighting, 16),
 		watchers:  map[string]*watcher{},
 		states:    map[string]linkState{},
+		asking:    map[string]int{},
+		ask:       time.NewTimer(askGap),
 		reported:  map[sighting]time.Time{},
 	}
 	defer r.end()
+	defer r.ask.Stop()
 	if err := r.subscribe(); err != nil {
 		return err
 	}
@@ -79,6 +83,8 @@ type runner struct {
 	sightings chan sighting
 	watchers  map[string]*watcher  // by interface
 	states    map[string]linkState // by interface, as last seen
+	asking    map[string]int       // by interface that has come up: how often to ask for its neighbours again
+	ask       *time.Timer          // when
 	reported  map[sighting]time.Time
 	running   sync.WaitGroup
 }
@@ -120,6 +126,10 @@ func (r *runner) loop(ctx context.Context) error {
 		case now := <-announce.C:
 			if next := r.host.announceDue(now); !next.IsZero() {
 				announce.Reset(time.Until(next))
+			}
+		case <-r.ask.C:
+			if r.askAgain() {
+				r.ask.Reset(askGap)
 			}
 		case _, ok := <-r.links:
 			if err := r.resubscribe(ok); err != nil {
@@ -224,6 +234,8 @@ func (r *runner) refresh() {
 		if known && now.up && now != before {
 			h.log.Info("link came up", slog.String("interface", name))
 			h.Announce(onInterface(h.managed, name))
+			r.asking[name] = askRounds
+			r.ask.Reset(0)
 		}
 	}
 	if r.on.Links != nil {

@@ -20,8 +20,9 @@ import (
 
 // How a channel tries to connect.
 const (
-	pace        = 200 * time.Millisecond // between two attempts, so that TCP's own back-off never decides
-	maxAttempts = 8                      // at a time; a newer one replaces the oldest
+	slowPace    = 200 * time.Millisecond // between two attempts, so that TCP's own back-off never decides
+	hurried     = 20                     // attempts at the pace of Options, before that: with polls ten times a timeout, two timeouts
+	maxAttempts = hurried + 8            // at a time; a newer one replaces the oldest
 	demandTime  = 10 * time.Second       // how long after the last request it keeps trying
 	firstPause  = time.Second            // after the peer refused us; doubled up to lastPause
 	lastPause   = 10 * time.Second
@@ -48,6 +49,7 @@ type Options struct {
 	Dial    func(ctx context.Context) (*Line, error) // makes one authenticated connection
 	Refused func(err error) bool                     // reports whether the peer answered and turned us away: trying again at once is useless
 	Suspect func()                                   // called when the connection has become suspect; may be nil
+	Pace    func() time.Duration                     // between two attempts while a connection has just broken, at most 200 ms; nil: that
 	Log     *slog.Logger
 }
 
@@ -337,7 +339,7 @@ type attempt struct {
 	err    error
 }
 
-// race starts an attempt every 200 ms until one authenticates, nobody wants a connection
+// race starts one attempt after the other until one authenticates, nobody wants a connection
 // any more, or the peer refuses us. It reports false if the peer refuses us.
 func (c *Channel) race(ctx context.Context) bool {
 	var attempts sync.WaitGroup
@@ -360,9 +362,10 @@ func (c *Channel) race(ctx context.Context) bool {
 	}
 
 	start()
-	ticker := time.NewTicker(pace)
-	defer ticker.Stop()
-	for {
+	hurry := c.hurry()
+	timer := time.NewTimer(hurry)
+	defer timer.Stop()
+	for started := 1; ; {
 		select {
 		case <-ctx.Done():
 			return true
@@ -370,13 +373,26 @@ func (c *Channel) race(ctx context.Context) bool {
 			if done, accepted := c.judge(got); done {
 				return accepted
 			}
-		case <-ticker.C:
+		case <-timer.C:
 			if !c.wanted() {
 				return true
 			}
 			start()
+			if started++; started >= hurried {
+				hurry = slowPace
+			}
+			timer.Reset(hurry)
 		}
 	}
+}
+
+// hurry is the time between two attempts when a connection has just broken: what broke it may
+// be over in a moment, and then the two have to hear each other before the timeout ends.
+func (c *Channel) hurry() time.Duration {
+	if c.opt.Pace == nil {
+		return slowPace
+	}
+	return min(c.opt.Pace(), slowPace)
 }
 
 // try makes one attempt and delivers it, unless the race is over.
@@ -465,7 +481,7 @@ func (c *Channel) tell() {
 // retire closes a connection that new requests no longer use, once the requests on it
 // have ended.
 func retire(conn *Line) {
-	time.AfterFunc(pace, func() {
+	time.AfterFunc(slowPace, func() {
 		if conn.InFlight() == 0 {
 			_ = conn.Close()
 			return
