@@ -3,6 +3,10 @@ package admin
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"baton/internal/act"
 	"baton/internal/agent"
@@ -47,7 +51,7 @@ func (s *Settings) SaveSettings(ctx context.Context, wanted api.Saved[pair.Setti
 	if s.Agent.Decision().State.Record.Role == pair.Backup {
 		return s.saveAtPrimary(ctx, wanted)
 	}
-	version, err := s.save(ctx, wanted.Values, wanted.Version, act.By(ctx))
+	version, err := s.save(ctx, wanted, act.By(ctx))
 	if err != nil {
 		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
@@ -67,15 +71,19 @@ func (s *Settings) saveAtPrimary(ctx context.Context, wanted api.Saved[pair.Sett
 		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
 	question := wire.Settings{Changes: map[string]string{}, WantVersion: wanted.Version, By: act.By(ctx).Name, From: act.By(ctx).From}
-	for _, change := range pair.Changes(current, wanted.Values) {
+	changes := pair.Changes(current, wanted.Values)
+	for _, change := range changes {
 		question.Changes[change.Key] = change.After
+	}
+	for _, key := range wanted.Named {
+		question.Changes[key] = pair.Texts(wanted.Values)[key]
 	}
 	if err := peer.Ask(ctx, s.Link.Bulk(), wire.PathSettings, question); err != nil {
 		return api.Saved[pair.Settings]{}, act.Failure(err)
 	}
 	s.Exchange(ctx) // brings them at once
 	saved, err := s.Settings(ctx)
-	if err == nil && len(question.Changes) > 0 && saved.Version == version {
+	if err == nil && len(changes) > 0 && saved.Version == version {
 		err = pair.Refuse(pair.Unreachable, "the primary saved the settings, and has not told them yet: look again in a moment")
 	}
 	return saved, err
@@ -94,28 +102,61 @@ func (s *Settings) Asked(ctx context.Context, q wire.Settings) (wire.Plain, erro
 	if err != nil {
 		return wire.Plain{}, err
 	}
-	_, err = s.save(ctx, wanted, cmp.Or(q.WantVersion, version), pair.Actor{Name: q.By, From: q.From})
+	change := api.Saved[pair.Settings]{Values: wanted, Version: cmp.Or(q.WantVersion, version), Named: slices.Sorted(maps.Keys(q.Changes))}
+	_, err = s.save(ctx, change, pair.Actor{Name: q.By, From: q.From})
 	return wire.Plain{}, err
 }
 
 // save saves settings that were derived from a version, brings them into
 // force, and returns the version that they have now.
-func (s *Settings) save(ctx context.Context, wanted pair.Settings, version int64, by pair.Actor) (newest int64, err error) {
-	if err := s.Outside.Check(s.InForce.Get().TestIPs, wanted.TestIPs); err != nil {
+func (s *Settings) save(ctx context.Context, wanted api.Saved[pair.Settings], by pair.Actor) (newest int64, err error) {
+	if err := s.Outside.Check(s.InForce.Get().TestIPs, wanted.Values.TestIPs); err != nil {
 		return 0, err
 	}
-	if err := s.trySite(ctx, wanted); err != nil {
+	if err := s.trySite(ctx, wanted.Values); err != nil {
 		return 0, err
 	}
 	err = s.Lead.Change(func() (err error) {
-		if newest, err = s.Store.Settings.Save(ctx, wanted, version, by); err != nil {
+		if newest, err = s.Store.Settings.Save(ctx, wanted.Values, wanted.Version, by, wanted.Named...); err != nil {
 			return err
 		}
-		s.InForce.Set(wanted, newest, s.Agent.Decision().State.Record.Role)
+		s.InForce.Set(wanted.Values, newest, s.Agent.Decision().State.Record.Role)
 		s.Agent.Configure(s.Enforce)
 		return nil
 	})
 	return newest, err
+}
+
+// Paired chooses the Primary Site Instance Timeout of a new pair, whose data is here, from
+// which of the two tell that their traffic lease is in force: here and there.
+func (s *Settings) Paired(ctx context.Context, here, there Leased) error {
+	timeout, why := pair.UsualTimeout, ""
+	switch {
+	case here.InForce && there.InForce:
+		timeout, why = pair.LeasedTimeout, "in force on both"
+	case here.InForce:
+		why = "not known to be in force on " + there.Name
+	case there.InForce:
+		why = "not in force on " + here.Name
+	default:
+		why = "not known to be in force on either"
+	}
+	text := fmt.Sprintf("Primary Site Instance Timeout %d s: the traffic lease is %s.", timeout/time.Second, why)
+	return s.Lead.Change(func() error {
+		settings, version, err := s.Store.Settings.ChooseTimeout(ctx, timeout, text)
+		if err != nil {
+			return err
+		}
+		s.InForce.Set(settings, version, s.Agent.Decision().State.Record.Role)
+		s.Agent.Configure(s.Enforce)
+		return nil
+	})
+}
+
+// Leased is an appliance of a new pair, and whether its traffic lease is in force.
+type Leased struct {
+	Name    string
+	InForce bool
 }
 
 // trySite refuses another check that the site does not pass while this appliance serves it

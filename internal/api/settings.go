@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,6 +42,7 @@ func (s *Server) serveSettings() {
 type Saved[V any] struct {
 	Values  V
 	Version int64
+	Named   []string // of a change: the keys that it names, also those whose value stays
 }
 
 // Values are values by key, and the version that they have.
@@ -95,6 +98,7 @@ func saveChanges[V pair.Keyed[V]](ctx context.Context, changes Changes, read fun
 		if now.Values, err = changed(now.Values, now.Version, changes, what); err != nil {
 			return saved, err
 		}
+		now.Named = slices.Sorted(maps.Keys(changes.Body))
 		saved, err = save(ctx, now)
 		if err == nil || pair.CodeOf(err) != pair.Stale || changes.IfMatch != "" {
 			return saved, err

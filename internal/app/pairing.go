@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"baton/internal/admin"
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -17,7 +18,7 @@ func (a *Appliance) hello() peer.Hello {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	record := a.local.State().Record
-	hello := peer.Hello{Name: a.config.Name, Version: a.version, Role: record.Role, Epoch: record.Epoch}
+	hello := peer.Hello{Name: a.config.Name, Version: a.version, Role: record.Role, Epoch: record.Epoch, Traffic: a.traffic.InForce()}
 	protected, err := a.site.Data.List(ctx)
 	if err != nil {
 		a.log.Error("protected data not readable", slog.String("error", err.Error()))
@@ -34,7 +35,7 @@ func (a *Appliance) hello() peer.Hello {
 // paired makes the role of a new relationship durable.
 //
 //nolint:revive // the flag is the link's word, not ours
-func (a *Appliance) paired(pinned peer.Pinned, asBackup bool) error {
+func (a *Appliance) paired(pinned peer.Pinned, hello peer.Hello, asBackup bool) error {
 	role := pair.Primary
 	if asBackup {
 		role = pair.Backup
@@ -44,6 +45,12 @@ func (a *Appliance) paired(pinned peer.Pinned, asBackup bool) error {
 	a.agent.Configure(func(c *failover.Config) { a.enforce(c); c.PairID = pinned.PairID })
 	if a.agent.Decision().State.Record.Role == role {
 		return nil // repeated, after a cut
+	}
+	if role == pair.Primary {
+		here, there := admin.Leased{Name: a.config.Name, InForce: a.traffic.InForce()}, admin.Leased{Name: pinned.Name, InForce: hello.Traffic}
+		if err := a.acts.settings.Paired(ctx, here, there); err != nil {
+			return err
+		}
 	}
 	return a.agent.Do(ctx, failover.BecomePaired{Role: role})
 }

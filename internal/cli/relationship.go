@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/pair"
 )
 
 func pairCommand(p *program) *cobra.Command {
@@ -24,8 +25,13 @@ func pairCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			settings, err := api.GetSettings().Call(ctx, client, api.None{})
+			if err != nil {
+				return err
+			}
 			return p.show(peer, func(pg *page) {
 				pg.row("Paired with " + peer.Name + " at " + peer.Address + ". This appliance is the primary; " + peer.Name + " now receives its data.")
+				pg.row("The Primary Site Instance Timeout is " + settings.Body["primary_timeout"] + ". If Baton chose it, this tells why: baton history --kind " + pair.KindSettingChanged)
 				if len(protected) == 0 {
 					pg.row("No directory is protected yet: without the site's files a takeover would serve an empty site. Run: baton data add dir NAME PATH.")
 				}

@@ -33,7 +33,7 @@ type Settings struct {
 func DefaultSettings() Settings {
 	return Settings{
 		BackupOperations: true,
-		PrimaryTimeout:   5 * time.Second,
+		PrimaryTimeout:   UsualTimeout,
 		TestIPsRequired:  RequireAny,
 		SyncSchedule:     ScheduleContinuous,
 		SyncEvery:        15 * time.Minute,
@@ -134,6 +134,12 @@ func (r Rate) String() string {
 		return strconv.FormatFloat(float64(bits)/1e3, 'f', -1, 64) + "kbit"
 	}
 }
+
+// The Primary Site Instance Timeout of a new pair, unless a person has saved one.
+const (
+	UsualTimeout  = 5 * time.Second // also of a pair that an earlier version made
+	LeasedTimeout = 3 * time.Second // where the traffic lease is in force on both
+)
 
 // Limits of the timing settings.
 const (

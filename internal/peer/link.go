@@ -33,6 +33,8 @@ type Hello struct {
 	Pieces *int `json:"pieces,omitempty"`
 	// Addresses are further addresses of this appliance, host:port.
 	Addresses []string `json:"addresses,omitempty"`
+	// Traffic means that the traffic lease is in force there. An earlier version does not tell.
+	Traffic bool `json:"traffic,omitempty"`
 }
 
 // ProtectsNothing reports whether the appliance surely protects no data. The previous version says so in a sentence.
@@ -57,8 +59,8 @@ type Options struct {
 	// OnPaired makes the role in the new pair durable: backup on the appliance whose data
 	// will be replaced (asBackup), primary on the other. It is called on both, before the
 	// peer or the administrator is told of success, and again if a pairing is repeated. An
-	// error undoes the pairing here.
-	OnPaired func(peer Pinned, asBackup bool) error
+	// error undoes the pairing here. The hello is the peer's.
+	OnPaired func(peer Pinned, hello Hello, asBackup bool) error
 	// OnUnpaired is called after the relationship with peer has been forgotten.
 	OnUnpaired func(peer Pinned)
 	// Pace returns the time between two polls: so fast a broken connection is made anew at
@@ -160,7 +162,7 @@ func withDefaults(o Options) Options {
 		o.OnEvent = func(pair.Event) {}
 	}
 	if o.OnPaired == nil {
-		o.OnPaired = func(Pinned, bool) error { return nil }
+		o.OnPaired = func(Pinned, Hello, bool) error { return nil }
 	}
 	if o.OnUnpaired == nil {
 		o.OnUnpaired = func(Pinned) {}

@@ -95,11 +95,11 @@ func (p *Pairing) pair(ctx context.Context, address string, req PairRequest) (Pi
 		return Pinned{}, err
 	}
 	defer p.propose(conn.peerPin)()
-	peer, err := p.agree(ctx, conn, req)
+	peer, hello, err := p.agree(ctx, conn, req)
 	if err != nil {
 		return Pinned{}, err
 	}
-	return peer, p.pinPeer(peer, false)
+	return peer, p.pinPeer(peer, hello, false)
 }
 
 // proposal is a pairing that this appliance has asked for.
@@ -201,10 +201,10 @@ func (p *Pairing) unspend() error {
 }
 
 // agree exchanges names and addresses over a proven connection.
-func (p *Pairing) agree(ctx context.Context, conn *authenticated, req PairRequest) (Pinned, error) {
+func (p *Pairing) agree(ctx context.Context, conn *authenticated, req PairRequest) (Pinned, Hello, error) {
 	all, err := p.reverse(conn, req)
 	if err != nil {
-		return Pinned{}, errors.Join(err, conn.Close())
+		return Pinned{}, Hello{}, errors.Join(err, conn.Close())
 	}
 	message := pairMessage{
 		Hello: p.link.options.Self(), PairID: rand.Text(), Addresses: all,
@@ -212,13 +212,13 @@ func (p *Pairing) agree(ctx context.Context, conn *authenticated, req PairReques
 	}
 	answer, err := askOnce[pairMessage, pairAnswer](ctx, conn, pathPair, message)
 	if err != nil {
-		return Pinned{}, err
+		return Pinned{}, Hello{}, err
 	}
 	peer := Pinned{
 		ID: conn.proven.peer.ID, Pin: conn.peerPin, Name: answer.Hello.Name, PairID: answer.PairID,
 		Addresses: addresses(conn.address, answer.Hello.Addresses), ClockOffset: conn.proven.offset,
 	}
-	return peer, checkPinned(peer)
+	return peer, answer.Hello, checkPinned(peer)
 }
 
 // askOnce asks one question over a proven connection, and closes it.
@@ -237,7 +237,7 @@ func askOnce[Question, Answer any](ctx context.Context, conn *authenticated, pat
 
 // pinPeer saves the relationship here: the pin, then the role. If the role cannot be saved,
 // the pin is removed again.
-func (p *Pairing) pinPeer(peer Pinned, asBackup bool) error {
+func (p *Pairing) pinPeer(peer Pinned, hello Hello, asBackup bool) error {
 	before := p.link.vault.read().Peer
 	set := func(peer *Pinned) error {
 		return p.link.vault.change(func(s *Secrets) error { s.Peer = peer; return nil })
@@ -245,7 +245,7 @@ func (p *Pairing) pinPeer(peer Pinned, asBackup bool) error {
 	if err := set(&peer); err != nil {
 		return err
 	}
-	if err := p.link.options.OnPaired(peer.clone(), asBackup); err != nil {
+	if err := p.link.options.OnPaired(peer.clone(), hello, asBackup); err != nil {
 		return errors.Join(fmt.Errorf("take up the role in the pair: %w", err), set(before))
 	}
 	p.link.control.Reset()
@@ -271,7 +271,7 @@ func (p *Pairing) acceptPair(ctx context.Context, message pairMessage) (pairAnsw
 		err = p.lookBack(ctx, peer)
 	}
 	if err == nil {
-		err = p.pinPeer(peer, true)
+		err = p.pinPeer(peer, message.Hello, true)
 	}
 	if err != nil {
 		p.link.failed("", "Pairing asked for by "+from.Address+" failed", err, map[string]string{"from": from.Address})

@@ -351,3 +351,18 @@ func TestFirstPollWaitsForTheEndOfPairing(t *testing.T) {
 		t.Errorf("first poll: %v", err)
 	}
 }
+
+// Each of the two hears whether the traffic lease is in force on the other; one of an earlier
+// version does not tell, and counts as one where it is not.
+func TestAPairingTellsOfTheTrafficLease(t *testing.T) {
+	for _, row := range [][2]bool{{true, true}, {true, false}, {false, true}, {false, false}} {
+		alpha, beta := newAppliance(t, "alpha", rightKey), newAppliance(t, "beta", rightKey)
+		alpha.hello.Traffic, beta.hello.Traffic = row[0], row[1]
+		if _, err := alpha.Pairing.Pair(t.Context(), beta.address, PairRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(alpha.leased, []bool{row[1]}) || !slices.Equal(beta.leased, []bool{row[0]}) {
+			t.Errorf("%v: alpha heard %v, beta %v", row, alpha.leased, beta.leased)
+		}
+	}
+}

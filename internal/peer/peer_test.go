@@ -72,7 +72,8 @@ type appliance struct {
 	hello  Hello
 	events []pair.Event
 	roles  []string
-	refuse error // of OnPaired
+	leased []bool // what the peers told of their traffic lease
+	refuse error  // of OnPaired
 	paired func()
 	clock  time.Duration
 }
@@ -108,7 +109,7 @@ func (a *appliance) start(tb testing.TB, listen string) {
 			defer a.mu.Unlock()
 			a.events = append(a.events, e)
 		},
-		OnPaired: func(p Pinned, asBackup bool) error {
+		OnPaired: func(p Pinned, hello Hello, asBackup bool) error {
 			if a.paired != nil {
 				a.paired()
 			}
@@ -118,6 +119,7 @@ func (a *appliance) start(tb testing.TB, listen string) {
 				return a.refuse
 			}
 			a.roles = append(a.roles, map[bool]string{true: "backup of ", false: "primary of "}[asBackup]+p.Name)
+			a.leased = append(a.leased, hello.Traffic)
 			return nil
 		},
 		OnUnpaired: func(p Pinned) {

@@ -22,7 +22,7 @@ func TestStrangersAreHashedForOneAtATimeWithRests(t *testing.T) {
 	began := time.Now()
 	for range flood {
 		hashes.Go(func() {
-			if err := s.Users.strangers.run(t.Context(), func() {
+			if err := s.Users.strangers.Run(t.Context(), func() {
 				most.Store(max(most.Load(), running.Add(1)))
 				time.Sleep(work)
 				running.Add(-1)
@@ -39,7 +39,12 @@ func TestStrangersAreHashedForOneAtATimeWithRests(t *testing.T) {
 
 func TestWhoGivesUpWaitsNoLonger(t *testing.T) {
 	s := openSite(t, alpha)
-	s.Users.strangers.turn <- struct{}{}
+	begun, enough := make(chan struct{}), make(chan struct{})
+	defer close(enough)
+	go func() {
+		_ = s.Users.strangers.Run(context.WithoutCancel(t.Context()), func() { close(begun); <-enough })
+	}()
+	<-begun
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Users.Authenticate(gone, "ann", "correct horse"); !errors.Is(err, context.Canceled) {

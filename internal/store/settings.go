@@ -43,8 +43,8 @@ func readSettings(ctx context.Context, from querier) (pair.Settings, int64, erro
 // Save saves settings that were derived from a version, records who changed
 // what, and returns the version that they have now. It refuses with pair.Stale if the
 // version is no longer the newest; 0 means any. Refused values come back as
-// a pair.Refusal of all.
-func (s Settings) Save(ctx context.Context, settings pair.Settings, version int64, by pair.Actor) (int64, error) {
+// a pair.Refusal of all. The named keys count as saved also where their value stays.
+func (s Settings) Save(ctx context.Context, settings pair.Settings, version int64, by pair.Actor, named ...string) (int64, error) {
 	if err := pair.Check(settings); err != nil {
 		return 0, err
 	}
@@ -58,11 +58,18 @@ func (s Settings) Save(ctx context.Context, settings pair.Settings, version int6
 			return pair.Refuse(pair.Stale, "somebody else has changed the settings meanwhile: look at them again, then save")
 		}
 		changes := pair.Changes(before, settings)
+		if err := keepNamed(ctx, tx, settings, changes, named); err != nil {
+			return err
+		}
 		if newest = now; len(changes) == 0 {
 			return nil
 		}
 		newest++
-		return s.store(ctx, tx, changes, by)
+		detail := by.Note()
+		pair.NoteChanges(detail, changes)
+		return s.put(ctx, tx, changes, pair.Event{
+			Kind: pair.KindSettingChanged, Text: by.String() + " changed " + pair.ChangesText(changes) + ".", Detail: detail,
+		})
 	})
 	return newest, err
 }
@@ -93,17 +100,14 @@ func putSettings(ctx context.Context, tx *sql.Tx, changes []pair.Change) error {
 	return nil
 }
 
-func (s Settings) store(ctx context.Context, tx *sql.Tx, changes []pair.Change, by pair.Actor) error {
+// put stores values under the next version, and the event that tells of them.
+func (s Settings) put(ctx context.Context, tx *sql.Tx, changes []pair.Change, event pair.Event) error {
 	if err := putSettings(ctx, tx, changes); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE setting_version SET version = version + 1`); err != nil {
 		return err
 	}
-	detail := by.Note()
-	pair.NoteChanges(detail, changes)
-	_, err := s.history.append(ctx, tx, pair.Event{
-		Kind: pair.KindSettingChanged, Text: by.String() + " changed " + pair.ChangesText(changes) + ".", Detail: detail,
-	})
+	_, err := s.history.append(ctx, tx, event)
 	return err
 }

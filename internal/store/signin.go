@@ -23,14 +23,14 @@ func (u *Users) AuthenticateAgain(ctx context.Context, name, password string) (p
 	return u.authenticate(ctx, u.signedIn, name, password)
 }
 
-func (u *Users) authenticate(ctx context.Context, lane lane, name, password string) (pair.User, error) {
+func (u *Users) authenticate(ctx context.Context, lane credential.Lane, name, password string) (pair.User, error) {
 	user, kept, err := scanUser(u.db.reader.QueryRowContext(ctx, `SELECT `+userColumns+` FROM user WHERE name = ?`, name))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return pair.User{}, u.db.explain("look up the user", err)
 	}
 	right := false
 	if len(password) <= credential.MaxPassword {
-		if err := lane.run(ctx, func() { right = credential.VerifyPassword(kept.password, password) }); err != nil {
+		if err := lane.Run(ctx, func() { right = credential.VerifyPassword(kept.password, password) }); err != nil {
 			return pair.User{}, err
 		}
 	}
@@ -50,6 +50,6 @@ func (u *Users) NoteLogin(ctx context.Context, name string) {
 }
 
 func (u *Users) hash(ctx context.Context, password string) (phc string, err error) {
-	err = u.signedIn.run(ctx, func() { phc = credential.HashPassword(password) })
+	err = u.signedIn.Run(ctx, func() { phc = credential.HashPassword(password) })
 	return phc, err
 }

@@ -17,12 +17,12 @@ import (
 // Users are the accounts of people.
 type Users struct {
 	db        *database
-	strangers lane // computes the hashes of sign-ins
-	signedIn  lane // and those of who is signed in
+	strangers credential.Lane // computes the hashes of sign-ins
+	signedIn  credential.Lane // and those of who is signed in
 }
 
 func newUsers(db *database) *Users {
-	return &Users{db: db, strangers: strangersLane(), signedIn: signedInLane()}
+	return &Users{db: db, strangers: credential.StrangersLane(), signedIn: credential.SignedInLane()}
 }
 
 // checkUser refuses every field that is wrong with an account.

@@ -21,8 +21,8 @@ import (
 // The two profiles that tests use, and the default.
 const (
 	fast      = 200 * time.Millisecond
-	moderate  = time.Second // where the rule does not depend on the timeout
-	byDefault = 5 * time.Second
+	moderate  = time.Second        // where the rule does not depend on the timeout
+	byDefault = pair.LeasedTimeout // nobody sets one: the two have their traffic leases
 )
 
 const key = "correct horse battery staple 42"
@@ -121,7 +121,10 @@ func (w *world) pair() {
 		a.typed(key, "key set")
 	}
 	w.alpha.baton("data add dir site " + w.alpha.OnHost(daemon.SiteDir))
-	w.alpha.baton(fmt.Sprintf("settings set automatic_failover=true primary_timeout=%s test_ips=%s", w.plan.timeout, w.gateway.Addr4()))
+	w.alpha.baton(fmt.Sprintf("settings set automatic_failover=true test_ips=%s", w.gateway.Addr4()))
+	if w.plan.timeout != byDefault {
+		w.alpha.baton(fmt.Sprintf("settings set primary_timeout=%s", w.plan.timeout))
+	}
 	if w.plan.settings != "" {
 		w.alpha.baton("settings set " + w.plan.settings)
 	}
