@@ -62,6 +62,9 @@ type (
 	// HoldRequests makes new requests wait, and waits itself, within Wait, until those
 	// that run have ended; RequestsHeld. ServeRequests and Release end it, without an outcome.
 	HoldRequests struct{ Wait wait }
+	// ForwardRequests passes the requests that wait on to the new primary, and lets nobody
+	// else connect; RequestsForwarded within Wait.
+	ForwardRequests struct{ Wait wait }
 	// TurnAway answers the requests that wait, within Wait: the site will be
 	// elsewhere in a moment.
 	TurnAway struct{ Wait wait }
@@ -80,18 +83,26 @@ type (
 	// AskHold asks the primary to hold requests and stop its services; HoldAnswered. The
 	// question ends when the step does, and within Wait.
 	AskHold struct{ Wait wait }
-	// AskCommit asks the primary to hand over Next; CommitAnswered.
+	// AskCommit asks the primary to hand over Next; CommitAnswered. Forward: it may keep the
+	// shared IP on, for the requests that it holds.
 	AskCommit struct {
-		Next  pair.Epoch
-		Final bool
-		Wait  wait
+		Next    pair.Epoch
+		Final   bool
+		Forward bool
+		Wait    wait
 	}
+	// AskRelease lets the former primary pass on the requests that it holds, and asks it to
+	// take the shared IP off; ReleaseAnswered.
+	AskRelease struct{ Wait wait }
 	// EndHold tells the primary that the handover is off.
 	EndHold struct{}
 	// AnswerHold answers the backup's question; Agreed once the services are stopped.
 	AnswerHold struct{ Refusal Reason }
-	// AnswerCommit answers the backup's question; Agreed once the shared IP is off.
+	// AnswerCommit answers the backup's question; Agreed once the shared IP is off, or is kept
+	// on to pass requests on.
 	AnswerCommit struct{ Refusal Reason }
+	// AnswerRelease answers the new primary's question; Agreed once the shared IP is off.
+	AnswerRelease struct{ Refusal Reason }
 	// OfferHandover asks a healthy backup to take over from a primary that is sick, or was
 	// told to stop; OfferEnded.
 	OfferHandover struct {
@@ -123,29 +134,32 @@ type Place struct {
 // String renders "backup suspect".
 func (p Place) String() string { return p.Role.String() + " " + p.Phase.String() }
 
-func (Save) action()          {}
-func (Poll) action()          {}
-func (TestIPs) action()       {}
-func (ProbeAddress) action()  {}
-func (CheckAddress) action()  {}
-func (OpenData) action()      {}
-func (SetServices) action()   {}
-func (Claim) action()         {}
-func (Renew) action()         {}
-func (CloseTraffic) action()  {}
-func (Release) action()       {}
-func (Announce) action()      {}
-func (HoldRequests) action()  {}
-func (TurnAway) action()      {}
-func (ServeRequests) action() {}
-func (SetAside) action()      {}
-func (Sync) action()          {}
-func (AskHold) action()       {}
-func (AskCommit) action()     {}
-func (EndHold) action()       {}
-func (AnswerHold) action()    {}
-func (AnswerCommit) action()  {}
-func (OfferHandover) action() {}
-func (Depart) action()        {}
-func (Explain) action()       {}
-func (Finish) action()        {}
+func (Save) action()            {}
+func (Poll) action()            {}
+func (TestIPs) action()         {}
+func (ProbeAddress) action()    {}
+func (CheckAddress) action()    {}
+func (OpenData) action()        {}
+func (SetServices) action()     {}
+func (Claim) action()           {}
+func (Renew) action()           {}
+func (CloseTraffic) action()    {}
+func (Release) action()         {}
+func (Announce) action()        {}
+func (HoldRequests) action()    {}
+func (TurnAway) action()        {}
+func (ForwardRequests) action() {}
+func (AskRelease) action()      {}
+func (AnswerRelease) action()   {}
+func (ServeRequests) action()   {}
+func (SetAside) action()        {}
+func (Sync) action()            {}
+func (AskHold) action()         {}
+func (AskCommit) action()       {}
+func (EndHold) action()         {}
+func (AnswerHold) action()      {}
+func (AnswerCommit) action()    {}
+func (OfferHandover) action()   {}
+func (Depart) action()          {}
+func (Explain) action()         {}
+func (Finish) action()          {}

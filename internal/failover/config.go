@@ -22,6 +22,7 @@ type Config struct {
 	SharedIP          bool          // at least one shared IP is ticked on this appliance
 	Ticked            uint64        // sum of those that are, told to the peer; 0: none
 	TrafficLease      bool          // the kernel here closes the traffic of the shared IP in time, by itself
+	Front             bool          // Baton's own doors answer for the site here
 	BackupOperations  bool
 	AutomaticFailover bool
 	ObserveOnly       bool

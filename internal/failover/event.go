@@ -77,6 +77,9 @@ type (
 	// RequestsHeld ends HoldRequests: no request runs any more. Not OK: their time is over,
 	// and some still run.
 	RequestsHeld struct{ OK bool }
+	// RequestsForwarded ends ForwardRequests: all who waited have their answer. Not OK: their
+	// time is over, and some have none.
+	RequestsForwarded struct{ OK bool }
 	// TrafficClosed is the outcome of CloseTraffic.
 	TrafficClosed struct{ OK bool }
 	// Released is the outcome of Release.
@@ -88,7 +91,13 @@ type (
 	SyncEnded struct{ OK bool }
 	// HoldAnswered says that the primary holds requests and has stopped its services, or refused.
 	HoldAnswered struct{ OK bool }
-	// CommitAnswered says that the primary has stored the handover and released the shared IP, or it is not known.
+	// ReleaseAsked says that the new primary can answer the requests that we hold, and asks us
+	// to take the shared IP off.
+	ReleaseAsked struct{ Epoch pair.Epoch }
+	// ReleaseAnswered says that the former primary has taken the shared IP off, or it is not known.
+	ReleaseAnswered struct{ OK bool }
+	// CommitAnswered says that the primary has stored the handover, and has released the shared
+	// IP or passes requests on, or it is not known.
 	CommitAnswered struct{ OK bool }
 	// HoldAsked says that the backup asks us, the primary, to hold requests for the final data sync.
 	HoldAsked struct{ Epoch pair.Epoch }
@@ -97,6 +106,7 @@ type (
 		Next     pair.Epoch
 		Snapshot pair.Snapshot
 		Final    bool
+		Forward  bool // we may keep the shared IP on, for the requests that wait
 	}
 	// HoldEnded says that the backup gives the handover up.
 	HoldEnded struct{}
@@ -153,42 +163,45 @@ const (
 	OwnerNobody                 // it asks the link for the owner, and nobody answers
 )
 
-func (Tick) event()             {}
-func (Heard) event()            {}
-func (PollAnswered) event()     {}
-func (PollFailed) event()       {}
-func (TestIPsAnswered) event()  {}
-func (AddressProbed) event()    {}
-func (AddressChecked) event()   {}
-func (ForeignOwner) event()     {}
-func (RivalProbed) event()      {}
-func (SiteHealth) event()       {}
-func (CarrierSeen) event()      {}
-func (DataChanged) event()      {}
-func (DataOffered) event()      {}
-func (DataTorn) event()         {}
-func (StoreChecked) event()     {}
-func (SaveFailed) event()       {}
-func (DataOpened) event()       {}
-func (ServicesSet) event()      {}
-func (Claimed) event()          {}
-func (Renewed) event()          {}
-func (RequestsHeld) event()     {}
-func (TrafficClosed) event()    {}
-func (Released) event()         {}
-func (AddressTicked) event()    {}
-func (SetAsideDone) event()     {}
-func (SyncEnded) event()        {}
-func (HoldAnswered) event()     {}
-func (CommitAnswered) event()   {}
-func (HoldAsked) event()        {}
-func (CommitAsked) event()      {}
-func (HoldEnded) event()        {}
-func (BecomePrimary) event()    {}
-func (Stop) event()             {}
-func (OfferEnded) event()       {}
-func (Continue) event()         {}
-func (BecomeStandalone) event() {}
-func (BecomePaired) event()     {}
-func (SetMaintenance) event()   {}
-func (Resume) event()           {}
+func (Tick) event()              {}
+func (Heard) event()             {}
+func (PollAnswered) event()      {}
+func (PollFailed) event()        {}
+func (TestIPsAnswered) event()   {}
+func (AddressProbed) event()     {}
+func (AddressChecked) event()    {}
+func (ForeignOwner) event()      {}
+func (RivalProbed) event()       {}
+func (SiteHealth) event()        {}
+func (CarrierSeen) event()       {}
+func (DataChanged) event()       {}
+func (DataOffered) event()       {}
+func (DataTorn) event()          {}
+func (StoreChecked) event()      {}
+func (SaveFailed) event()        {}
+func (DataOpened) event()        {}
+func (ServicesSet) event()       {}
+func (Claimed) event()           {}
+func (Renewed) event()           {}
+func (RequestsHeld) event()      {}
+func (TrafficClosed) event()     {}
+func (RequestsForwarded) event() {}
+func (ReleaseAsked) event()      {}
+func (ReleaseAnswered) event()   {}
+func (Released) event()          {}
+func (AddressTicked) event()     {}
+func (SetAsideDone) event()      {}
+func (SyncEnded) event()         {}
+func (HoldAnswered) event()      {}
+func (CommitAnswered) event()    {}
+func (HoldAsked) event()         {}
+func (CommitAsked) event()       {}
+func (HoldEnded) event()         {}
+func (BecomePrimary) event()     {}
+func (Stop) event()              {}
+func (OfferEnded) event()        {}
+func (Continue) event()          {}
+func (BecomeStandalone) event()  {}
+func (BecomePaired) event()      {}
+func (SetMaintenance) event()    {}
+func (Resume) event()            {}

@@ -82,6 +82,8 @@ func TestExplorerFindsWhatGuardsPrevent(t *testing.T) {
 		{failover.GuardPace, "a pair whose timeout changes", 2, 4},
 		{failover.GuardHandoverDrain, "handover under way", 0, 6},
 		{failover.GuardReclaim, "handover by a primary whose services start late", 1, 18},
+		{failover.GuardForwarding, "handover behind Baton's own doors", 1, 18},
+		{failover.GuardRelease, "handover behind Baton's own doors", 0, 18},
 	} {
 		for _, start := range failovertest.Starts(failovertest.Quick().Without(missing.guard)) {
 			if start.Name != missing.start {

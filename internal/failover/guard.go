@@ -58,6 +58,8 @@ const (
 	GuardHandoverHeld
 	GuardHandoverDrain
 	GuardHandoverContact
+	GuardForwarding
+	GuardRelease
 	GuardForceSilence
 	GuardForceHeard
 

@@ -187,8 +187,9 @@ func (t *turn) step(next SwitchStep) {
 
 func askCommit(t *turn) {
 	t.step(Committing)
+	t.Switch.Passed = t.facts().mayBePassed()
 	t.save(t.Record)
-	t.do(AskCommit{Next: t.Switch.Next, Final: t.Switch.Final, Wait: commitLimit})
+	t.do(AskCommit{Next: t.Switch.Next, Final: t.Switch.Final, Forward: t.Switch.Passed, Wait: commitLimit})
 }
 
 // giveUp ends a switch on the side that takes; the old primary goes on.
@@ -230,7 +231,11 @@ func commitAnswered(t *turn, ok bool) {
 		// grants us the epoch, see backupHeard.
 		giveUp(t, NoAnswerToCommit)
 	default:
+		passed := t.Switch.Passed
 		completeHandover(t, t.Switch.Next, HandedOver)
+		if passed && t.Record.Role == pair.Primary {
+			t.PassedOn = Never
+		}
 	}
 }
 
@@ -243,6 +248,7 @@ func commitAsked(t *turn, ask CommitAsked) {
 		t.do(AnswerCommit{Refusal: why})
 		return
 	}
+	forwards := t.facts().forwards(ask)
 	record := t.Record
 	record.Role, record.Granted, record.Rival = pair.Backup, true, false
 	record.Lineage = record.Lineage.Begin(ask.Next, ask.Snapshot.Number)
@@ -255,6 +261,14 @@ func commitAsked(t *turn, ask CommitAsked) {
 	}
 	record.Epoch = ask.Next
 	t.save(record)
+	t.PrimaryHeard = at(t.now) // the clock of our own watch begins now
+	t.SnapshotAt = at(t.now)
+	if forwards {
+		t.Switch, t.Forced, t.Sick = Switch{Step: Forwarding, Began: t.now}, false, false
+		t.enter(pair.Backup, pair.Releasing, HandedOver)
+		t.do(AnswerCommit{Refusal: Agreed})
+		return
+	}
 	if t.Switch.holds() && t.Door != Closed {
 		t.do(TurnAway{Wait: min(part(turningAway, t.timeout()), turnAwayLimit)})
 	}
@@ -264,8 +278,6 @@ func commitAsked(t *turn, ask CommitAsked) {
 	}
 	stopServices(t)
 	t.Switch, t.Forced, t.Sick = Switch{Step: Giving, Began: t.now}, false, false
-	t.PrimaryHeard = at(t.now) // the clock of our own watch begins now
-	t.SnapshotAt = at(t.now)
 	t.enter(pair.Backup, pair.Releasing, HandedOver)
 	if !t.Held {
 		answerCommit(t)
@@ -294,7 +306,7 @@ func commitRefusal(f facts, ask CommitAsked) Reason {
 // watchSwitch bounds a switch in time, on both sides.
 func watchSwitch(t *turn) {
 	switch t.Switch.Step {
-	case NoSwitch, Giving:
+	case NoSwitch, Giving, Forwarding:
 	case Resuming:
 		watchResuming(t)
 	case Holding, Stopped:

@@ -64,6 +64,7 @@ func primaryHeard(t *turn, v pair.View) {
 		t.Forced = false
 	}
 	noteRival(t, v)
+	noteReleased(t, v)
 }
 
 // noteRival notes whether the backup may take over by itself. What it is not known
@@ -139,6 +140,7 @@ func meetConflict(t *turn, theirs pair.Epoch) {
 func backupHeard(t *turn, v pair.View) {
 	mine := t.Record.Epoch
 	tellsOfHold(t, v.Hold)
+	noteWord(t, v)
 	switch {
 	case v.Role == pair.Primary && (v.Epoch == mine || v.Epoch.Above(mine) && descends(t.facts(), v)):
 		followPrimary(t, v)

@@ -50,7 +50,7 @@ func keeps(t *turn) bool {
 	switch {
 	case t.Switch.Step == Committing, t.Switch.Step == Giving:
 		return true // whose role it is will be known soon: both are bounded
-	case t.Record.Granted: // without our answer, the backup does not know that it is the primary
+	case t.Record.Granted, t.Switch.Step == Forwarding: // without our answer, the backup does not know that it is the primary
 		return !t.due(t.LeaveBy.Add(longestCommit))
 	case t.Record.Role != pair.Primary:
 		return false

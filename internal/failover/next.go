@@ -138,6 +138,8 @@ func handleOutcome(t *turn, ev Event) {
 		renewed(t, ev)
 	case RequestsHeld:
 		requestsHeld(t, ev)
+	case RequestsForwarded:
+		requestsForwarded(t, ev)
 	case TrafficClosed:
 		trafficClosed(t, ev)
 	case Released:
@@ -161,6 +163,10 @@ func handleSwitch(t *turn, ev Event) {
 		holdAsked(t, ev)
 	case CommitAsked:
 		commitAsked(t, ev)
+	case ReleaseAsked:
+		releaseAsked(t, ev)
+	case ReleaseAnswered:
+		releaseAnswered(t, ev)
 	case HoldEnded:
 		holdEnded(t, TakerGaveUp)
 	case AddressTicked:

@@ -41,11 +41,15 @@ func opened(t *turn, step Door, effect Effect, end outcome) {
 		t.Door = StartingServices
 		askServices(t, pair.Lead)
 	case StartingServices:
+		if t.PassedOn != 0 {
+			askRelease(t)
+			return
+		}
 		putOn(t)
 	case Claiming:
 		t.Door, t.RenewFails, t.Tries = Open, Moment{}, 0
 		t.NextRenew = t.now.Add(leaseOf(t.facts()) / renewals)
-	case Closed, Open, Shut:
+	case Closed, AwaitingRelease, Open, Shut:
 	}
 }
 
@@ -93,6 +97,7 @@ func closeSite(t *turn) {
 // it again.
 func closeServices(t *turn) {
 	stopServices(t)
+	takeBackWord(t)
 	t.Switch, t.Forced = Switch{}, false
 }
 
@@ -155,8 +160,12 @@ func released(t *turn, ev Released) {
 		closeServices(t)
 		t.enter(t.Record.Role, pair.Waiting, NotSaved)
 	}
-	if t.Switch.Step == Giving {
+	switch t.Switch.Step {
+	case Giving:
 		answerCommit(t)
+	case Forwarding:
+		t.Switch = Switch{}
+		t.do(AnswerRelease{Refusal: Agreed})
 	}
 	answerHoldOfClosed(t)
 }

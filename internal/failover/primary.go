@@ -24,6 +24,7 @@ func bePrimary(t *turn) {
 		probeAddress(t) // opening may take long
 	}
 	renewLeases(t)
+	awaitRelease(t)
 	watchAddress(t)
 	if t.reunited && t.Door == Open {
 		t.do(Announce{}) // caches may have learned the other machine while we were apart
@@ -54,6 +55,9 @@ func whyCutOff(t *turn) Reason {
 // entitledUntil is until when this primary may serve without having met its peer, by what
 // is known now: without end if nobody could take over.
 func (f facts) entitledUntil() Instant {
+	if f.Switch.Step == Forwarding {
+		return f.forwardsUntil()
+	}
 	if f.Record.Role != pair.Primary || !f.rivalPossible() || f.Forced || !f.obeys(GuardIsolation) {
 		return Never
 	}

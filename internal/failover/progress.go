@@ -25,6 +25,8 @@ func (c Config) SwitchProgress(s State) string {
 		return "The primary stores the handover and takes the shared IP off."
 	case Holding, Stopped:
 		return awaits(facts{&s, &c, s.Now}.hold())
+	case Forwarding:
+		return "Requests wait until the new primary answers them."
 	case Giving:
 		return "The shared IP is being taken off."
 	case Resuming:

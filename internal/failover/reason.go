@@ -46,6 +46,7 @@ const (
 	EffectFailed
 	NotClosed
 	RequestsCutOff
+	NotAllPassedOn
 	RolledBack
 
 	// Why a takeover, a return or a command does not happen.
@@ -146,6 +147,7 @@ func sentences() [reasons]string {
 		GrantNotSaved:         "The primary has handed over, and this appliance could not store that it takes over: nobody serves the site. It tries again until data_dir can be written.",
 		EffectFailed:          "Data, services or the shared IP could not be brought up; it is tried again.",
 		NotClosed:             "The services or the traffic of the shared IP could not be closed for a planned switch.",
+		NotAllPassedOn:        "Some requests that were passed on to the new primary had no answer when their time was over; the shared IP moves without them.",
 		RequestsCutOff:        "Some requests were still running when their time was over; the planned switch goes on without them.",
 		RolledBack:            "The primary has rolled the planned switch back.",
 		OperationsOff:         "Enable Backup Operations is off.",

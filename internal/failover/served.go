@@ -19,7 +19,7 @@ const (
 func (c Config) Served(s State, now Instant) Served {
 	told := s.Record.Role != pair.Standalone && c.Hears(s, now) && s.Phase != pair.Suspect
 	switch {
-	case s.Switch.holds(), s.Switch.Step == Resuming && s.Broken != StartOfServices:
+	case s.Switch.holds(), s.Switch.Step == Forwarding, s.PassedOn == Never, s.Switch.Step == Resuming && s.Broken != StartOfServices:
 		return ServedInAMoment
 	case s.Serving() && s.Record.Role != pair.Backup:
 		return ServedHere

@@ -25,6 +25,7 @@ type State struct {
 	Leaving  Leaving   // how far this daemon is, if it was told to stop
 	LeaveBy  Instant   // until when it may hand over
 
+	PassedOn  Instant // until when the former primary may have the shared IP on, for requests that it passes on to this one; Never: as long as this one lets it; 0: it has not
 	Inherited Instant // until when the process before this one was entitled to serve, which goes on; 0: it does not
 
 	Peer         pair.View // newest view of the peer
@@ -85,6 +86,7 @@ const (
 	Closed           Door = iota
 	OpeningData           // protected data is being made whole
 	StartingServices      // services are being started
+	AwaitingRelease       // the former primary passes requests on, and takes the shared IP off
 	Claiming              // shared IPs are being put on
 	Open                  // requests are answered
 	Shut                  // of a planned switch: no traffic passes, and the address may stay on
@@ -140,15 +142,17 @@ type Evidence struct {
 
 // Switch is a planned switch under way. The zero value is none.
 type Switch struct {
-	Step  SwitchStep
-	Final bool       // with a final data sync
-	Own   bool       // asked for by the primary itself: it counts as a takeover does
-	Began Instant    // the present step
-	Next  pair.Epoch // epoch to be handed over
-	By    Moment     // takes: when to ask for the commit at the latest, since the primary stops; unset: no such limit
-	Ready bool       // gives: all is closed, and the backup has its answer
-	Told  Moment     // when the primary last told what its hold waits for, in this step
-	Until Moment     // until when that may last
+	Step   SwitchStep
+	Final  bool       // with a final data sync
+	Own    bool       // asked for by the primary itself: it counts as a takeover does
+	Began  Instant    // the present step
+	Next   pair.Epoch // epoch to be handed over
+	By     Moment     // takes: when to ask for the commit at the latest, since the primary stops; unset: no such limit
+	Passed bool       // takes: the primary was asked to go on holding requests, and to pass them on
+	Ready  bool       // gives: all is closed, and the backup has its answer
+	Told   Moment     // when the primary last told what its hold waits for, in this step
+	Until  Moment     // until when that may last
+	Word   Moment     // forwards: when the newest message was sent that the new primary had received when it let us
 }
 
 // SwitchStep is where a planned switch stands.
@@ -164,6 +168,7 @@ const (
 	Holding                 // gives: new requests wait, running ones end
 	Stopped                 // gives: services stopping or stopped
 	Giving                  // gives: handover stored, shared IP coming off
+	Forwarding              // gives: handover stored, requests wait to be passed on to the new primary
 	Resuming                // gives no more: rolled back, services starting again
 )
 
@@ -233,6 +238,8 @@ func (c Config) View(s State) pair.View {
 		SharedIP:    c.SharedIP,
 		Ticked:      c.Ticked,
 		Traffic:     c.TrafficLease,
+		Front:       c.Front,
+		LetsForward: f.letsForward(),
 		Maintenance: s.Record.Maintenance,
 		Armed:       s.Record.Role == pair.Backup && f.armed(),
 		Settings:    c.SettingsSum,

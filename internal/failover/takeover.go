@@ -7,6 +7,7 @@ func beBackup(t *turn) {
 	followPrimaryServices(t)
 	switch t.Phase {
 	case pair.Releasing:
+		keepForwarding(t)
 		finishReleasing(t)
 	case pair.Steady, pair.Maintenance:
 		if !t.Record.Diverged.IsZero() { // learned while a switch was under way

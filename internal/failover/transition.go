@@ -47,6 +47,7 @@ func backupTransitions() []Transition {
 		{handover, releasing, []Reason{GoesOnOlder}},
 		{releasing, steady, []Reason{SteppedDown}},
 		{releasing, waiting, []Reason{SteppedDown}},
+		{releasing, releasing, []Reason{NotAllPassedOn}},
 		{waiting, conflict, []Reason{EpochsClash}},
 		{conflict, releasing, []Reason{PrimaryHeard}},
 	}

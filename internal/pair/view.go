@@ -12,22 +12,24 @@ type View struct {
 	Epoch       Epoch       `json:"epoch"`   // highest epoch that this appliance has stored
 	Granted     bool        `json:"granted"` // the epoch was handed to its holder, who has not been seen with it yet
 	Lineage     Lineage     `json:"lineage"`
-	Snapshot    Snapshot    `json:"snapshot"`            // primary: newest that the backup completed, as far as known; backup: newest complete
-	Serving     bool        `json:"serving"`             // holds the shared IP and answers for the site
-	Hold        Hold        `json:"hold,omitzero"`       // what a primary in a planned switch waits for
-	Eligible    bool        `json:"eligible"`            // could take over now
-	Sick        bool        `json:"sick"`                // its own site fails its health checks, or did within ten minutes
-	Plugged     bool        `json:"plugged"`             // the interfaces of its shared IPs have had a carrier for ten seconds
-	Stopping    bool        `json:"stopping"`            // its daemon was told to stop, and has taken the shared IP off
-	SetBack     bool        `json:"set_back"`            // a primary that has heard its backup hold a snapshot of its epoch that it never offered
-	Unwritable  bool        `json:"unwritable,omitzero"` // cannot write its state to disk, so that it can change no role
-	SharedIP    bool        `json:"shared_ip"`           // at least one shared IP is ticked there
-	Ticked      uint64      `json:"ticked,omitzero"`     // SharedIPSum of those that are; 0: none, or that version of Baton does not tell
-	Traffic     bool        `json:"traffic"`             // its kernel closes the shared IP's traffic in time by itself (the traffic lease)
-	Maintenance bool        `json:"maintenance"`         // in maintenance: no automatic action at either side
-	Armed       bool        `json:"armed"`               // a backup whose settings let it take over by itself, if not now, then later
-	Settings    uint64      `json:"settings"`            // Settings.Sum of those in force there; 0: that version of Baton does not tell
-	Run         uint64      `json:"run"`                 // tells one run of the daemon from the next; 0: not told
+	Snapshot    Snapshot    `json:"snapshot"`              // primary: newest that the backup completed, as far as known; backup: newest complete
+	Serving     bool        `json:"serving"`               // holds the shared IP and answers for the site
+	Hold        Hold        `json:"hold,omitzero"`         // what a primary in a planned switch waits for
+	Eligible    bool        `json:"eligible"`              // could take over now
+	Sick        bool        `json:"sick"`                  // its own site fails its health checks, or did within ten minutes
+	Plugged     bool        `json:"plugged"`               // the interfaces of its shared IPs have had a carrier for ten seconds
+	Stopping    bool        `json:"stopping"`              // its daemon was told to stop, and has taken the shared IP off
+	SetBack     bool        `json:"set_back"`              // a primary that has heard its backup hold a snapshot of its epoch that it never offered
+	Unwritable  bool        `json:"unwritable,omitzero"`   // cannot write its state to disk, so that it can change no role
+	SharedIP    bool        `json:"shared_ip"`             // at least one shared IP is ticked there
+	Ticked      uint64      `json:"ticked,omitzero"`       // SharedIPSum of those that are; 0: none, or that version of Baton does not tell
+	Traffic     bool        `json:"traffic"`               // its kernel closes the shared IP's traffic in time by itself (the traffic lease)
+	Front       bool        `json:"front,omitzero"`        // Baton's own doors answer for the site there, and can pass requests on
+	LetsForward bool        `json:"lets_forward,omitzero"` // a new primary: the former one may keep the shared IP on, to pass requests on
+	Maintenance bool        `json:"maintenance"`           // in maintenance: no automatic action at either side
+	Armed       bool        `json:"armed"`                 // a backup whose settings let it take over by itself, if not now, then later
+	Settings    uint64      `json:"settings"`              // Settings.Sum of those in force there; 0: that version of Baton does not tell
+	Run         uint64      `json:"run"`                   // tells one run of the daemon from the next; 0: not told
 	// Timeout is the Primary Site Instance Timeout set at the sender; that of a primary is
 	// larger while it goes by a larger one still. A backup never goes by a smaller one than
 	// its primary tells, so that it never takes over too early while that is changed.

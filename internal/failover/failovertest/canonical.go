@@ -71,6 +71,7 @@ func (w *World) Instants(f func(*failover.Instant)) {
 		s := &w.Sides[i]
 		f(&s.Address)
 		f(&s.Traffic)
+		f(&s.Doors)
 		f(&s.Acked.At)
 		f(&s.Left.Until)
 		for k := range s.Due {
@@ -84,7 +85,7 @@ func stateInstants(s *failover.State, f func(*failover.Instant)) {
 	e := &s.Evidence
 	for _, t := range []*failover.Instant{
 		&s.Since, &s.Now, &s.Wake, &s.PeerHeard.At, &s.PrimaryHeard.At, &s.Confirmed.At, &s.Failed.At, &s.NextPoll,
-		&s.LeaveBy, &s.Inherited, &s.Switch.By.At, &s.Switch.Began, &s.Switch.Told.At, &s.Switch.Until.At, &s.DutyAgain.At, &s.NextRenew, &s.Retry, &s.ReleaseAt.At, &s.SnapshotAt.At, &s.Offered, &s.Foreign.At,
+		&s.LeaveBy, &s.Inherited, &s.PassedOn, &s.Switch.Word.At, &s.Switch.By.At, &s.Switch.Began, &s.Switch.Told.At, &s.Switch.Until.At, &s.DutyAgain.At, &s.NextRenew, &s.Retry, &s.ReleaseAt.At, &s.SnapshotAt.At, &s.Offered, &s.Foreign.At,
 		&s.Takeovers[0].At, &s.Takeovers[1].At, &s.Takeovers[2].At,
 		&e.TestBegan, &e.NextTest, &e.Reached.At, &e.ReachedSince.At, &e.ProbeBegan, &e.NextProbe,
 		&e.Silent.At, &e.SilentSince.At, &s.ArmedAt.At, &e.Owned.At, &e.Probed.At, &s.Changed.At, &s.SickAt.At, &s.Unplugged.At, &s.Plugged, &s.Agreeing.At, &s.Reconciled.At, &e.Rival.At, &e.RivalSince.At, &s.Ready.At, &s.RenewFails.At, &e.LastCheck.At, &e.From,

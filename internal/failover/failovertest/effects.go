@@ -104,7 +104,7 @@ func (w *World) outcome(side int, k Work) failover.Event {
 	case Pinging:
 		return failover.TestIPsAnswered{Reached: w.reached(side)}
 	case Probing:
-		return failover.AddressProbed{Result: w.probe(side, w.Sides[other(side)].passes())}
+		return failover.AddressProbed{Result: w.probe(side, w.Sides[other(side)].answers())}
 	case Opening:
 		ok := !s.fails(k) && (!s.Torn || s.AsIs)
 		s.Torn = s.Torn && !ok
@@ -122,6 +122,9 @@ func (w *World) outcome(side int, k Work) failover.Event {
 		return failover.ServicesSet{Duty: pair.Rest, OK: ok}
 	case Draining:
 		return failover.RequestsHeld{OK: s.Drained}
+	case Forwarding:
+		s.Holds = false
+		return failover.RequestsForwarded{OK: s.Passed}
 	case SettingAside:
 		ok := !s.fails(k)
 		s.Dirty = s.Dirty && !ok
@@ -130,6 +133,8 @@ func (w *World) outcome(side int, k Work) failover.Event {
 		return failover.SyncEnded{OK: w.finishSync(side)}
 	case Offering:
 		return failover.OfferEnded{}
+	case Relieving:
+		return failover.ReleaseAnswered{}
 	case Saving, Claiming, Renewing, ClosingTraffic, Releasing, works: // done at once
 	}
 	return failover.Tick{}
@@ -149,7 +154,7 @@ func (p *play) perform(side int, action failover.Action) {
 		s.Due[Pinging] = at(p.world.Now.Add(action.Wait))
 	case failover.ProbeAddress:
 		p.overhear(side, failover.RivalProbed{})
-		if result := p.world.probe(side, p.world.Sides[other(side)].passes()); result == failover.ProbeOwned {
+		if result := p.world.probe(side, p.world.Sides[other(side)].answers()); result == failover.ProbeOwned {
 			p.post(side, failover.AddressProbed{Result: result})
 			return
 		}
@@ -190,7 +195,7 @@ func (p *play) performAddress(side int, action failover.Action) {
 	case failover.Renew:
 		p.post(side, failover.Renewed{OK: s.renew(p.world.Now, action)})
 	case failover.CloseTraffic:
-		p.post(side, failover.TrafficClosed{OK: s.closeTraffic()})
+		p.post(side, failover.TrafficClosed{OK: s.closeTraffic(p.world.Now, action)})
 	case failover.Announce:
 		p.world.announce(side, p.world.Now)
 		p.overhear(side, failover.ForeignOwner{})
@@ -220,6 +225,8 @@ func (p *play) performSwitch(side int, action failover.Action) {
 		p.hold(side, action.Wait)
 	case failover.ServeRequests:
 		s.letIn()
+	case failover.ForwardRequests:
+		p.forward(side, action.Wait)
 	case failover.Sync:
 		if s.Final = action.Final; !p.world.mayPull(side) {
 			p.post(side, failover.SyncEnded{OK: false})
@@ -231,9 +238,19 @@ func (p *play) performSwitch(side int, action failover.Action) {
 			p.post(side, failover.HoldAnswered{})
 		}
 	case failover.AskCommit:
-		if !p.ask(side, failover.CommitAsked{Next: action.Next, Snapshot: s.State.Record.Snapshot, Final: action.Final}) {
+		if !p.ask(side, failover.CommitAsked{Next: action.Next, Snapshot: s.State.Record.Snapshot, Final: action.Final, Forward: action.Forward}) {
 			p.post(side, failover.CommitAnswered{})
 		}
+	case failover.AskRelease:
+		s.Due[Relieving] = at(p.world.Now.Add(action.Wait))
+		if !p.ask(side, failover.ReleaseAsked{Epoch: s.State.Record.Epoch}) {
+			s.Due[Relieving] = at(p.world.Now)
+		}
+	case failover.AnswerRelease:
+		if s.Asked && !s.LosesAnswer && p.world.sends(side) {
+			p.world.Sides[other(side)].Due[Relieving] = failover.Moment{}
+		}
+		p.answer(side, failover.ReleaseAnswered{OK: action.Refusal == failover.Agreed})
 	case failover.EndHold:
 		p.send(side, failover.HoldEnded{})
 	case failover.AnswerHold:
@@ -252,6 +269,14 @@ func (p *play) performSwitch(side int, action failover.Action) {
 	case failover.Depart:
 		p.depart(side)
 	}
+}
+
+// forward passes the requests that wait on to the peer, at most for the wait.
+func (p *play) forward(side int, wait time.Duration) {
+	s := &p.world.Sides[side]
+	takes := s.Takes[Forwarding]
+	s.Passed = takes <= wait && p.world.linked() && p.world.Sides[other(side)].alive()
+	s.Due[Forwarding] = at(p.world.Now.Add(min(takes, wait)))
 }
 
 // depart ends a daemon that was told to stop: the address first, and then it tells the peer.

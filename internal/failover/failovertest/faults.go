@@ -45,7 +45,7 @@ func (w *World) Restart(side int) {
 // PowerOff ends a machine at once, with its kernel.
 func (w *World) PowerOff(side int) {
 	w.Kill(side)
-	w.Sides[side].Address, w.Sides[side].Traffic, w.Sides[side].Left = 0, 0, failover.Continuation{}
+	w.Sides[side].Address, w.Sides[side].Traffic, w.Sides[side].Doors, w.Sides[side].Left = 0, 0, 0, failover.Continuation{}
 }
 
 // Faults lists what can happen to one side or the network.

@@ -117,6 +117,9 @@ func checkAddress(w *World, side int) {
 	}
 	// A primary that has reached nobody for a whole timeout must be off the address, by the
 	// longer one while it is changed: checkTakeover looks closer.
+	if s.State.Switch.Step == failover.Forwarding && (s.Traffic != 0 || s.Runs == pair.Lead) {
+		fail(w, "I2: "+Name(side)+" answers for the site by itself though it has handed over")
+	}
 	c := s.Config
 	cutOff := w.Now.Sub(w.Outage[side]) >= w.longest()
 	rival := c.AutomaticFailover && c.BackupOperations && c.SharedIP && c.TestIPs > 0
@@ -129,7 +132,7 @@ func checkAddress(w *World, side int) {
 // for a moment after, and never for long if a third machine can tell them.
 func checkOverlap(w *World) {
 	a, b := &w.Sides[Alpha], &w.Sides[Beta]
-	both := a.passes() && b.passes() && !w.Forced && !unpaired(w)
+	both := a.answers() && b.answers() && !w.Forced && !unpaired(w)
 	// One that began while they were split ends by the kernel's lease if a
 	// daemon is dead or stands still, or a release fails; it never begins otherwise.
 	// The traffic lease ends it in time, the lifetime of an address does not.
@@ -172,8 +175,12 @@ func (w *World) Watch(see Observer) Observer {
 func checkAction(w *World, side int, action failover.Action) {
 	s := &w.Sides[side]
 	switch action := action.(type) {
-	case failover.OpenData, failover.Claim, failover.Renew, failover.Announce:
+	case failover.OpenData, failover.Claim, failover.Announce:
 		checkOpening(w, side)
+	case failover.Renew:
+		if s.State.Switch.Step != failover.Forwarding { // which opens nothing
+			checkOpening(w, side)
+		}
 	case failover.SetServices:
 		if action.Duty == pair.Lead {
 			checkOpening(w, side)

@@ -18,6 +18,7 @@ type Side struct {
 
 	Address failover.Instant // the kernel holds the address until then; 0: not
 	Traffic failover.Instant // the traffic lease lets packets pass until then; 0: not
+	Doors   failover.Instant // and until then to Baton's own doors alone; 0: not
 	Runs    pair.Duty        // what the services do
 	Holds   bool             // new requests wait at the door
 	Dirty   bool             // holds writes that the other side has no copy of
@@ -38,6 +39,7 @@ type Side struct {
 	LosesAnswer bool          // the next answer of a handover is lost on the way
 	Final       bool          // the data sync under way is a final one
 	Drained     bool          // the requests that run end in time
+	Passed      bool          // those that wait have their answer from the peer in time
 	Offer       pair.Snapshot // newest that it offered as primary, on its disk
 	Torn        bool          // a snapshot is half in place
 	Waited      time.Duration // the timeout that it went by when it last took over
@@ -64,14 +66,16 @@ const (
 	Releasing
 	SettingAside
 	Draining
+	Forwarding
 	Syncing
 	Offering
+	Relieving
 	works
 )
 
 // String is the word that stories use.
 func (k Work) String() string {
-	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "renew", "traffic", "release", "set-aside", "requests", "sync", "offer"}[k]
+	return [...]string{"poll", "ping", "probe", "save", "data", "start", "stop", "claim", "renew", "traffic", "release", "set-aside", "requests", "forward", "sync", "offer", "relief"}[k]
 }
 
 const (
@@ -88,6 +92,10 @@ func (s *Side) alive() bool { return s.Up && !s.Paused }
 func (s *Side) passes() bool {
 	return s.Address != 0 && (!s.Config.TrafficLease || s.Traffic != 0)
 }
+
+// answers reports whether the machine answers for the address on the link, be it that nobody
+// but Baton's own doors is reached.
+func (s *Side) answers() bool { return s.passes() || s.Address != 0 && s.Doors != 0 }
 
 // fails reports whether this attempt fails, and counts it.
 func (s *Side) fails(k Work) bool {
@@ -113,6 +121,9 @@ func (s *Side) wake(now failover.Instant) failover.Instant {
 	if s.Traffic > now {
 		next = min(next, s.Traffic)
 	}
+	if s.Doors > now {
+		next = min(next, s.Doors)
+	}
 	if !s.alive() {
 		return next
 	}
@@ -131,6 +142,9 @@ func (s *Side) expire(now failover.Instant) {
 	}
 	if now >= s.Traffic {
 		s.Traffic = 0
+	}
+	if now >= s.Doors {
+		s.Doors = 0
 	}
 }
 
@@ -159,13 +173,22 @@ func (s *Side) asleep() bool {
 }
 
 // letIn ends the wait of requests, one way or the other.
-func (s *Side) letIn() { s.Holds, s.Due[Draining] = false, failover.Moment{} }
+func (s *Side) letIn() {
+	s.Holds, s.Due[Draining], s.Due[Forwarding] = false, failover.Moment{}, failover.Moment{}
+}
 
 // pass lets the kernel pass traffic for a lease, and not beyond the entitlement.
 func (s *Side) pass(now failover.Instant, lease time.Duration, until failover.Instant) {
-	if s.Traffic = min(now.Add(lease), until); s.Traffic <= now || !s.Config.TrafficLease {
-		s.Traffic = 0
+	s.Traffic, s.Doors = s.leased(now, lease, until), 0
+}
+
+// leased is until when the kernel lets something pass; 0: it does not.
+func (s *Side) leased(now failover.Instant, lease time.Duration, until failover.Instant) failover.Instant {
+	end := min(now.Add(lease), until)
+	if end <= now || !s.Config.TrafficLease {
+		return 0
 	}
+	return end
 }
 
 // renew extends the leases on the address and its traffic.
@@ -174,17 +197,20 @@ func (s *Side) renew(now failover.Instant, action failover.Renew) (ok bool) {
 	if ok && (!action.Shut || s.Config.TrafficLease) {
 		s.Address = now.Add(action.Lease + grain)
 	}
-	if ok && !action.Shut {
+	switch {
+	case ok && action.Shut:
+		s.Doors = s.leased(now, action.Lease, action.Until)
+	case ok:
 		s.pass(now, action.Lease, action.Until)
 	}
 	return ok
 }
 
 // closeTraffic ends the traffic; without a traffic lease the address goes off.
-func (s *Side) closeTraffic() (ok bool) {
+func (s *Side) closeTraffic(now failover.Instant, action failover.CloseTraffic) (ok bool) {
 	ok = !s.fails(ClosingTraffic)
 	if ok {
-		s.Traffic = 0
+		s.Traffic, s.Doors = 0, s.leased(now, action.Lease, action.Until)
 	}
 	if ok && !s.Config.TrafficLease {
 		s.Address = 0
@@ -198,7 +224,7 @@ func (s *Side) release() (ok bool) {
 	if ok {
 		s.Address = 0
 	}
-	s.Traffic = 0
+	s.Traffic, s.Doors = 0, 0
 	s.letIn()
 	return ok
 }

@@ -42,7 +42,8 @@ func Starts(c failover.Config) []Start {
 		{"a primary that was set back", setBack(c), ForcingFaults()},
 		{"a pair with traffic leases", NewPair(leased(c), nil), Faults()},
 		{"handover with traffic leases", handingOver(leased(c)), Faults()},
-		{"handover by a primary whose services start late", startsLate(handingOver(leased(c))), Faults()},
+		{"handover behind Baton's own doors", handingOver(fronted(c)), Faults()},
+		{"handover by a primary whose services start late", startsLate(handingOver(c)), Faults()},
 		{"a pair whose timeout changes", NewPair(leased(c), nil), append(TimeoutFaults(200*time.Millisecond, time.Second, 3*time.Second), cuts()...)},
 	}
 }
@@ -62,6 +63,13 @@ func leased(c failover.Config) failover.Config {
 	return c
 }
 
+// fronted is a pair behind Baton's own doors, which pass requests on in a planned switch.
+func fronted(c failover.Config) failover.Config {
+	c = leased(c)
+	c.Front = true
+	return c
+}
+
 // handingOver is a pair in the middle of a handover, each step of which takes a while.
 func handingOver(c failover.Config) World {
 	w := NewPair(c, nil)
@@ -70,6 +78,7 @@ func handingOver(c failover.Config) World {
 		w.Sides[side].Takes[Draining] = 300 * time.Millisecond
 		w.Sides[side].Takes[Stopping] = 300 * time.Millisecond
 		w.Sides[side].Takes[Starting] = 300 * time.Millisecond
+		w.Sides[side].Takes[Forwarding] = 300 * time.Millisecond
 	}
 	w.Command(Beta, failover.BecomePrimary{FinalSync: true}, nil)
 	return w

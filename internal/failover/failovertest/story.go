@@ -81,6 +81,8 @@ func (t *telling) see(side int, action failover.Action) {
 		t.say(side, "answer the hold: %s", action.Refusal)
 	case failover.AnswerCommit:
 		t.say(side, "answer the commit: %s", action.Refusal)
+	case failover.AnswerRelease:
+		t.say(side, "answer the release: %s", action.Refusal)
 	case failover.SetAside:
 		t.say(side, "set aside what was written in %s", action.Epoch)
 	case failover.Finish:
@@ -108,6 +110,10 @@ func wordFor(action failover.Action) string {
 		return "release the shared IP"
 	case failover.Announce:
 		return "announce the shared IP"
+	case failover.ForwardRequests:
+		return "pass held requests on"
+	case failover.AskRelease:
+		return "ask to release the shared IP"
 	case failover.TurnAway:
 		return "answer held requests: try again"
 	case failover.HoldRequests:

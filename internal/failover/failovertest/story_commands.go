@@ -313,6 +313,8 @@ func set(c *failover.Config, word string) (err error) {
 		c.Ticked, err = strconv.ParseUint(value, 10, 64)
 	case "traffic-lease":
 		c.TrafficLease = on
+	case "front":
+		c.Front = on
 	case "stop-limit":
 		c.StopLimit, err = time.ParseDuration(value)
 	case "operations":

@@ -112,7 +112,7 @@ func (w *World) Advance(end failover.Instant, see Observer) bool {
 	w.Now = max(w.Now, next)
 	for i := range w.Sides {
 		w.Sides[i].expire(w.Now)
-		w.remember(i, w.Sides[i].passes(), w.Now)
+		w.remember(i, w.Sides[i].answers(), w.Now)
 	}
 	for i := range w.Sides {
 		w.complete(i, see)
