@@ -56,7 +56,7 @@ func (f facts) recentTakeovers() (n uint8) {
 
 // usedUp reports whether the next automatic takeover here would only pause automatic
 // failover. A primary that was told to stop has not failed: that is not counted.
-func usedUp(f facts) bool { return f.recentTakeovers() >= maxTakeovers && !f.Peer.Stopping }
+func usedUp(f facts) bool { return f.recentTakeovers() >= maxTakeovers && !saidGoodbye(f) }
 
 // armed reports whether the settings let a backup take over by itself.
 func (f facts) armed() bool {

@@ -111,7 +111,9 @@ func hurry(t *turn) {
 }
 
 // saidGoodbye reports whether the primary has told within the timeout that it stops, and has
-// taken the shared IP off. What it told earlier says nothing about our network now.
+// taken the shared IP off. What it told earlier says nothing about our network now; and it may
+// be back, after its own timeout.
 func saidGoodbye(f facts) bool {
-	return f.Record.Role == pair.Backup && f.Peer.Role == pair.Primary && f.Peer.Stopping && f.hears() && f.obeys(GuardGoodbye)
+	lately := f.PeerHeard.within(min(f.timeout(), f.Peer.Timeout), f.now)
+	return f.Record.Role == pair.Backup && f.Peer.Role == pair.Primary && f.Peer.Stopping && lately && f.obeys(GuardGoodbye)
 }

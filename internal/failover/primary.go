@@ -61,7 +61,10 @@ func (f facts) entitledUntil() Instant {
 	if f.Record.Role != pair.Primary || !f.rivalPossible() || f.Forced || !f.obeys(GuardIsolation) {
 		return Never
 	}
-	contact := max(max(f.Confirmed.or(0), f.ArmedAt.or(0)).Add(part(isolate, f.timeout())), f.Inherited)
+	contact := max(f.Confirmed.or(0), f.ArmedAt.or(0)).Add(part(isolate, f.timeout()))
+	if !f.Confirmed.Set { // else the peer goes by what this process has told it, perhaps another timeout
+		contact = max(contact, f.Inherited)
+	}
 	if f.Evidence.Reached.Set {
 		return max(contact, f.Evidence.Reached.At.Add(part(leaseLen, f.timeout())))
 	}

@@ -102,8 +102,8 @@ func noteTakeover(t *turn) {
 }
 
 func takeOver(t *turn) {
-	why := PrimaryLeft
-	if !t.Peer.Stopping { // a primary that was told to stop has not failed
+	why := PrimaryLeft // which is no failure
+	if !saidGoodbye(t.facts()) {
 		countTakeover(t)
 		why = PrimaryGone
 	}

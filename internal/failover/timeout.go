@@ -58,6 +58,8 @@ func keepTimeout(t *turn) {
 		if t.config.Timeout > t.Timeout || t.Confirmed.or(0) > t.Changed.or(0) {
 			t.Timeout = t.config.Timeout
 		}
+	case t.Timeout == 0 && t.Confirmed.or(0) > t.Changed.or(0):
+		t.Timeout = t.config.Timeout // it is new as primary: the peer has received this one from it, and goes by no smaller one
 	case t.Timeout == 0:
 		t.Timeout = smaller(f)
 	case smaller(f) < min(t.Timeout, t.config.Timeout) && !t.Confirmed.Set:

@@ -37,7 +37,7 @@ func backupTransitions() []Transition {
 		{suspect, primary(pair.Waiting), []Reason{ForcedByAdministrator}},
 		{waiting, handover, []Reason{Asked}},
 		{steady, handover, []Reason{Asked, PrimaryOffers, PrimaryStops}},
-		{suspect, handover, []Reason{Asked}},
+		{suspect, handover, []Reason{Asked, PrimaryOffers}},
 		{handover, steady, []Reason{SyncFailed, PeerRefused, RolledBack, NoAnswerToCommit, TookTooLong, PeerSilent, NotSaved, GrantNotSaved, ToldToStop}},
 		{handover, claiming, []Reason{HandedOver, HandoverCompleted}},
 		{steady, claiming, []Reason{HandoverCompleted}},

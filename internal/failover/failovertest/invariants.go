@@ -123,7 +123,8 @@ func checkAddress(w *World, side int) {
 	c := s.Config
 	cutOff := w.Now.Sub(w.Outage[side]) >= w.longest()
 	rival := c.AutomaticFailover && c.BackupOperations && c.SharedIP && c.TestIPs > 0
-	if cutOff && rival && s.State.Record.Role == pair.Primary && !s.State.Forced && !s.State.ReleaseAt.Set {
+	inherits := !s.State.Confirmed.Set && w.Now < s.State.Inherited // by the timeout of the process before, which its peer was told
+	if cutOff && rival && !inherits && s.State.Record.Role == pair.Primary && !s.State.Forced && !s.State.ReleaseAt.Set {
 		fail(w, "I2: "+Name(side)+" holds the address though cut off from everybody")
 	}
 }
@@ -265,7 +266,10 @@ func (w *World) Mended(see Observer, known func(*World) bool) string {
 	timeout := w.longest()
 	for end := w.Now.Add(10*timeout + handover); w.Now < end && w.Bug == ""; {
 		for side := range w.Sides {
-			w.Start(side, w.Watch(see)) // one that was told to stop before has stopped
+			if !w.Sides[side].Up { // it was told to stop before
+				w.Start(side, w.Watch(see))
+				w.resume(see)
+			}
 		}
 		w.Run(timeout, w.Watch(see))
 		w.decide(w.Watch(see))

@@ -50,6 +50,7 @@ func randomConfig(random *rand.Rand) failover.Config {
 	c.TestIPs = 1 + random.IntN(3)
 	c.Majority = random.IntN(2) == 0
 	c.TrafficLease = random.IntN(2) == 0
+	c.Front = random.IntN(2) == 0
 	return c
 }
 
@@ -77,6 +78,7 @@ func randomFaults() []Fault {
 			Fault{Name: "test IP deaf to " + name, Do: func(w *World, _ Observer) { s(w).Deaf++ }},
 			Fault{Name: "test IPs hear " + name, Repairs: true, Do: func(w *World, _ Observer) { s(w).Deaf = 0 }},
 			Fault{Name: "gateway gone for " + name, Do: func(w *World, _ Observer) { w.Gateway[side] = false }},
+			Fault{Name: "requests are passed on slowly by " + name, Do: func(w *World, _ Observer) { s(w).Takes[Forwarding] = s(w).Config.Timeout }},
 			Fault{Name: "data does not open on " + name, Do: func(w *World, _ Observer) { s(w).Fails[Opening] = 2 }},
 			Fault{Name: "maintenance on " + name, Do: func(w *World, see Observer) { w.Command(side, failover.SetMaintenance{On: true}, see) }},
 			Fault{Name: "no maintenance on " + name, Repairs: true, Do: func(w *World, see Observer) { w.Command(side, failover.SetMaintenance{}, see) }},
