@@ -30,7 +30,8 @@ func opened(t *turn, step Door, effect Effect, end outcome) {
 		return
 	}
 	if t.due(t.facts().entitledUntil()) {
-		return // stayEntitled closes, and tells why
+		cutOff(t) // at once: a timeout that becomes longer in this turn must not leave it half open
+		return
 	}
 	if step == StartingServices && !t.facts().mayClaim() {
 		openingFailed(t, NoEffect, AddressAnswers)

@@ -38,9 +38,13 @@ func stayEntitled(t *turn) {
 	if t.due(t.Confirmed.or(0).Add(part(testFrom, t.timeout()))) {
 		pingTestIPs(t)
 	}
-	if !t.due(t.facts().entitledUntil()) {
-		return
+	if t.due(t.facts().entitledUntil()) {
+		cutOff(t)
 	}
+}
+
+// cutOff closes the site of a primary that is entitled to serve no longer.
+func cutOff(t *turn) {
 	closeSite(t)
 	t.enter(pair.Primary, pair.Isolated, whyCutOff(t))
 }
