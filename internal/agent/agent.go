@@ -214,7 +214,7 @@ func (a *Agent) causeOf(reason failover.Reason) string {
 	switch {
 	case a.cause == nil:
 		return ""
-	case reason == failover.SyncFailed, reason == failover.PeerRefused, reason == failover.NoAnswerToCommit, reason == failover.EffectFailed, reason == failover.NotClosed, reason == failover.RequestsCutOff:
+	case reason == failover.SyncFailed, reason == failover.PeerRefused, reason == failover.NoAnswerToCommit, reason == failover.EffectFailed, reason == failover.NotClosed, reason == failover.RequestsCutOff, reason == failover.NotAllPassedOn:
 		return cause.Of(a.cause)
 	}
 	return ""
@@ -302,7 +302,7 @@ func (a *Agent) follow(old, decision *Decision) {
 	if s.Switch.Step != failover.AskingHold {
 		endCall(&a.asking)
 	}
-	if s.Record.Role == pair.Backup && (old == nil || old.State.Record.Role != pair.Backup) {
+	if left(s) && (old == nil || !left(old.State)) {
 		a.Mover.Leave()
 	}
 	a.Mover.Alone(s.Phase == pair.Alone)
@@ -317,6 +317,11 @@ func (a *Agent) follow(old, decision *Decision) {
 	} else {
 		a.syncs.allow(pair.Epoch{})
 	}
+}
+
+// left reports whether no client is answered here any more, be it by the peer.
+func left(s failover.State) bool {
+	return s.Record.Role == pair.Backup && s.Switch.Step != failover.Forwarding
 }
 
 // Decision returns the newest decision.

@@ -35,17 +35,11 @@ func (a *Agent) Do(ctx context.Context, command failover.Event) error {
 	return a.inbox.wait(ctx, message{event: command, reply: make(chan error, 1)})
 }
 
-// HoldAsked is the backup's question for the final data sync of a handover. It
-// is answered once requests are held and the services are stopped.
-func (a *Agent) HoldAsked(ctx context.Context, epoch pair.Epoch) error {
-	return a.inbox.wait(ctx, message{event: failover.HoldAsked{Epoch: epoch}, ask: make(chan error, 1)})
-}
-
-// CommitAsked is the backup's question for the next epoch. It is answered once
-// the handover is stored and the shared IP is off here.
-func (a *Agent) CommitAsked(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
-	event := failover.CommitAsked{Next: next, Snapshot: snapshot, Final: final}
-	return a.inbox.wait(ctx, message{event: event, ask: make(chan error, 1)})
+// Asked is the peer's question in a handover: HoldAsked, answered once requests are held and the
+// services are stopped; CommitAsked, once the handover is stored, and the shared IP is off here
+// or is kept on to pass requests on; ReleaseAsked, once it is off.
+func (a *Agent) Asked(ctx context.Context, question failover.Event) error {
+	return a.inbox.wait(ctx, message{event: question, ask: make(chan error, 1)})
 }
 
 // Tell reports an event that nobody waits for. Like all that has happened already, it

@@ -8,9 +8,10 @@ import (
 
 // callers wait for the end of a switch or of its steps.
 type callers struct {
-	command chan error // an administrator waits for the end of a switch
-	holding chan error // the peer waits for an answer to Hold
-	giving  chan error // the peer waits for an answer to Commit
+	command   chan error // an administrator waits for the end of a switch
+	holding   chan error // the peer waits for an answer to Hold
+	giving    chan error // the peer waits for an answer to Commit
+	releasing chan error // the peer waits for an answer to Release
 }
 
 var (
@@ -35,6 +36,8 @@ func (c *callers) takeQuestion(m message) {
 		replace(&c.holding, m.ask)
 	case failover.CommitAsked:
 		replace(&c.giving, m.ask)
+	case failover.ReleaseAsked:
+		replace(&c.releasing, m.ask)
 	}
 }
 
@@ -43,6 +46,7 @@ func (c *callers) end() {
 	answer(&c.command, errEnding)
 	answer(&c.holding, errEnding)
 	answer(&c.giving, errEnding)
+	answer(&c.releasing, errEnding)
 }
 
 // replace notes the newest caller; an earlier caller has given up.

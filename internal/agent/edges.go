@@ -61,7 +61,10 @@ type Peer interface {
 	Refused() error
 	Hold(ctx context.Context, epoch pair.Epoch) error
 	EndHold(ctx context.Context) error
-	Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error
+	Commit(ctx context.Context, ask failover.CommitAsked) error
+	// Release asks the former primary to pass on the requests that it holds, and to take the
+	// shared IP off.
+	Release(ctx context.Context, epoch pair.Epoch) error
 	// Take asks the peer, a backup, to become primary as said.
 	Take(ctx context.Context, become failover.BecomePrimary) error
 }
@@ -73,6 +76,11 @@ type Door interface {
 	// says how many still run when ctx ends. If ctx was cancelled, the door has been moved
 	// again since: Hold must not move it after that.
 	Hold(ctx context.Context) error
+	// OpenToPeer lets in the requests that the peer passes on, and no others.
+	OpenToPeer()
+	// Forward passes the requests that wait on to the peer, lets nobody else connect, and
+	// returns once all have their answer; the error says how many have none when ctx ends.
+	Forward(ctx context.Context) error
 	// Dismiss answers those that wait, and returns once that is done or ctx ends.
 	Dismiss(ctx context.Context)
 	Close()

@@ -99,11 +99,7 @@ func (c *cable) Failure(error) pair.PollFailure { return pair.NoAnswer }
 func (c *cable) Refused() error                 { return nil }
 
 func (c *cable) Hold(ctx context.Context, epoch pair.Epoch) error {
-	peer, err := c.peer(ctx)
-	if err != nil {
-		return err
-	}
-	return peer.HoldAsked(ctx, epoch)
+	return c.ask(ctx, failover.HoldAsked{Epoch: epoch})
 }
 
 func (c *cable) EndHold(ctx context.Context) error {
@@ -114,12 +110,18 @@ func (c *cable) EndHold(ctx context.Context) error {
 	return err
 }
 
-func (c *cable) Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
+func (c *cable) Commit(ctx context.Context, ask failover.CommitAsked) error { return c.ask(ctx, ask) }
+
+func (c *cable) Release(ctx context.Context, epoch pair.Epoch) error {
+	return c.ask(ctx, failover.ReleaseAsked{Epoch: epoch})
+}
+
+func (c *cable) ask(ctx context.Context, question failover.Event) error {
 	peer, err := c.peer(ctx)
 	if err != nil {
 		return err
 	}
-	return peer.CommitAsked(ctx, next, snapshot, final)
+	return peer.Asked(ctx, question)
 }
 
 func (c *cable) Take(ctx context.Context, become failover.BecomePrimary) error {
@@ -139,6 +141,13 @@ type door struct {
 
 func (d *door) Open()  { d.move("open") }
 func (d *door) Close() { d.move("closed") }
+
+func (d *door) OpenToPeer() { d.move("open to the peer") }
+
+func (d *door) Forward(context.Context) error {
+	d.move("forwarding")
+	return nil
+}
 
 var errStillRuns = errors.New("1 request still runs")
 

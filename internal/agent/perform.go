@@ -67,6 +67,8 @@ func (a *Agent) perform(ctx context.Context, state failover.State, action failov
 		answer(&a.callers.holding, refusal(action.Refusal, a.causeOf(action.Refusal)))
 	case failover.AnswerCommit:
 		answer(&a.callers.giving, refusal(action.Refusal, ""))
+	case failover.AnswerRelease:
+		answer(&a.callers.releasing, refusal(action.Refusal, ""))
 	case failover.SetServices:
 		a.duties.want(action.Duty)
 	default:
@@ -133,6 +135,11 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 			err := a.Door.Hold(ctx)
 			return failover.RequestsHeld{OK: err == nil}, err
 		})
+	case failover.ForwardRequests:
+		a.beside.cancellable(ctx, &a.hold, action.Wait, func(ctx context.Context) (failover.Event, error) {
+			err := a.Door.Forward(ctx)
+			return failover.RequestsForwarded{OK: err == nil}, err
+		})
 	case failover.Sync:
 		a.beside.runStep(ctx, 0, func(ctx context.Context) (failover.Event, error) {
 			var err error
@@ -153,9 +160,18 @@ func (a *Agent) beginSwitch(ctx context.Context, state failover.State, action fa
 	case failover.AskCommit:
 		a.account.left()
 		a.beside.runStep(ctx, action.Wait, func(ctx context.Context) (failover.Event, error) {
-			err := a.Peer.Commit(ctx, action.Next, a.Decision().State.Record.Snapshot, action.Final)
+			err := a.Peer.Commit(ctx, failover.CommitAsked{
+				Next: action.Next, Snapshot: a.Decision().State.Record.Snapshot, Final: action.Final, Forward: action.Forward,
+			})
 			a.logFailure("ask the primary to hand over", err)
 			return failover.CommitAnswered{OK: err == nil}, err
+		})
+	case failover.AskRelease:
+		a.Door.OpenToPeer()
+		a.beside.run(ctx, action.Wait, func(ctx context.Context) failover.Event {
+			err := a.Peer.Release(ctx, state.Record.Epoch)
+			a.logFailure("ask the former primary to release the shared ip", err)
+			return failover.ReleaseAnswered{OK: err == nil}
 		})
 	case failover.EndHold:
 		a.beside.run(ctx, endLimit, func(ctx context.Context) failover.Event {

@@ -77,8 +77,15 @@ func (p *partner) EndHold(ctx context.Context) error {
 }
 
 // Commit implements agent.Peer.
-func (p *partner) Commit(ctx context.Context, next pair.Epoch, snapshot pair.Snapshot, final bool) error {
-	return plainly(peer.Ask(ctx, p.link.Control(), wire.PathCommit, wire.Commit{Next: next, Snapshot: snapshot, Final: final}))
+func (p *partner) Commit(ctx context.Context, ask failover.CommitAsked) error {
+	return plainly(peer.Ask(ctx, p.link.Control(), wire.PathCommit, wire.Commit{
+		Next: ask.Next, Snapshot: ask.Snapshot, Final: ask.Final, Forward: ask.Forward,
+	}))
+}
+
+// Release implements agent.Peer.
+func (p *partner) Release(ctx context.Context, epoch pair.Epoch) error {
+	return plainly(peer.Ask(ctx, p.link.Control(), wire.PathRelease, wire.Release{Epoch: epoch}))
 }
 
 // plainly leaves of an error of the link what a person can use: the peer's own words,
@@ -113,7 +120,7 @@ func (a *Appliance) handlePeer() {
 		return wire.Answer{Seq: q.Seq, View: view}, err
 	}))
 	a.link.Handle("POST "+wire.PathHold, peer.Serve(func(ctx context.Context, q wire.Hold) (wire.Plain, error) {
-		err := a.agent.HoldAsked(ctx, q.Epoch)
+		err := a.agent.Asked(ctx, failover.HoldAsked{Epoch: q.Epoch})
 		if err == nil {
 			a.lead.Finish()
 		}
@@ -124,8 +131,12 @@ func (a *Appliance) handlePeer() {
 		return done, nil
 	}))
 	a.link.Handle("POST "+wire.PathCommit, peer.Serve(func(ctx context.Context, q wire.Commit) (wire.Plain, error) {
-		return done, act.Remote(a.agent.CommitAsked(ctx, q.Next, q.Snapshot, q.Final))
+		return done, act.Remote(a.agent.Asked(ctx, failover.CommitAsked{Next: q.Next, Snapshot: q.Snapshot, Final: q.Final, Forward: q.Forward}))
 	}))
+	a.link.Handle("POST "+wire.PathRelease, peer.Serve(func(ctx context.Context, q wire.Release) (wire.Plain, error) {
+		return done, act.Remote(a.agent.Asked(ctx, failover.ReleaseAsked{Epoch: q.Epoch}))
+	}))
+	a.link.Handle(wire.PathSite, a.doors.PassedOn())
 	a.link.Handle("POST "+wire.PathTake, peer.Serve(func(ctx context.Context, q wire.Take) (wire.Plain, error) {
 		return done, act.Remote(a.agent.Do(ctx, failover.BecomePrimary{
 			FinalSync: q.Final, Automatic: q.Automatic, Stops: q.Stops, Within: time.Duration(q.WithinMS) * time.Millisecond,

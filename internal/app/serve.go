@@ -203,7 +203,7 @@ func (a *Appliance) openPublic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.doors = listen.NewDoors(a.config, a.log)
+	a.doors = listen.NewDoors(a.config, a.link.Bulk().Transport, a.log)
 	a.public = listen.NewPublic(a.doors, own, a.config.SharedIPs)
 	if err := a.showSite(ctx); err != nil {
 		a.log.Error("the site's page or certificate cannot be shown", slog.String("error", err.Error()))

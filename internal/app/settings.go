@@ -29,7 +29,7 @@ func (a *Appliance) configure(c *failover.Config, s pair.Settings, test []netip.
 	c.TestIPs, c.Majority = len(test), s.TestIPsRequired == pair.RequireMajority
 	ticked := a.ips.ticked()
 	c.SharedIP, c.Ticked = len(ticked) > 0, pair.SharedIPSum(ticked)
-	c.TrafficLease = a.traffic.InForce()
+	c.TrafficLease, c.Front = a.traffic.InForce(), a.config.Site != nil
 	c.BackupOperations, c.AutomaticFailover, c.ObserveOnly = s.BackupOperations, s.AutomaticFailover, s.ObserveOnly
 	c.MaxDataAge, c.SiteCheck = s.MaxDataAge, s.SiteCheck
 	c.PairID, c.PeerID = "", ""

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,8 +22,9 @@ const (
 
 // Front is a door, and what serves the site behind it. It starts closed.
 type Front struct {
-	name   string       // of the appliance
-	site   http.Handler // serves the requests that pass
+	name   string                       // of the appliance
+	site   http.Handler                 // serves the requests that pass
+	peer   atomic.Pointer[http.Handler] // answers those that are passed on; set before the gate moves to forwarding
 	log    *slog.Logger
 	gate   *gate
 	conns  connections
@@ -154,13 +156,17 @@ func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 // ServeHTTP implements http.Handler.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Baton-Appliance", f.name)
-	switch f.gate.enter(r.Context()) {
-	case pass:
+	switch v := f.gate.enter(r.Context()); v {
+	case pass, passOn:
 		defer f.gate.leave()
 		counted, end := f.conns.begin(w, r)
 		defer end()
-		f.site.ServeHTTP(counted, r)
-		if r.Close {
+		if v == passOn {
+			f.passedOn(counted, r)
+		} else {
+			f.site.ServeHTTP(counted, r)
+		}
+		if r.Close || v == passOn {
 			_ = http.NewResponseController(w).Flush() // a client that is gone takes no answer
 			finish(r.Context())
 		}

@@ -17,6 +17,7 @@ const (
 	closed     position = iota // requests are turned away
 	open                       // requests pass
 	holding                    // requests wait
+	forwarding                 // requests pass, those that were held as well, to be answered by the peer
 	dismissing                 // requests are turned away, those that were held as well
 )
 
@@ -25,6 +26,7 @@ type verdict uint8
 
 const (
 	pass     verdict = iota
+	passOn           // the peer answers it
 	turnAway         // not the primary, or too many, or too long: answer 503
 	cutOff           // was held when the gate closed: end the connection, the client tries again elsewhere
 	dismiss          // was held when those held were dismissed: answer 503, then call dismissed
@@ -75,7 +77,7 @@ func (g *gate) moveLocked(to position) {
 	g.moved = make(chan struct{})
 }
 
-// enter waits until the request may pass or must not. After pass, leave must
+// enter waits until the request may pass or must not. After pass or passOn, leave must
 // be called; after dismiss, dismissed.
 func (g *gate) enter(ctx context.Context) verdict {
 	ctx, cancel := context.WithTimeout(ctx, g.longest)
@@ -86,6 +88,9 @@ func (g *gate) enter(ctx context.Context) verdict {
 	case g.position == open:
 		g.count()
 		return pass
+	case g.position == forwarding:
+		g.count()
+		return passOn
 	case g.position != holding || g.held >= maxHeld:
 		return turnAway
 	}
@@ -107,6 +112,9 @@ func (g *gate) enter(ctx context.Context) verdict {
 		return cutOff
 	}
 	g.count()
+	if g.position == forwarding {
+		return passOn
+	}
 	return pass
 }
 
@@ -176,7 +184,7 @@ func (g *gate) now() position {
 	return g.position
 }
 
-// String renders "closed", "open", "holding" or "dismissing".
+// String renders "closed", "open", "holding", "forwarding" or "dismissing".
 func (p position) String() string {
 	switch p {
 	case closed:
@@ -185,6 +193,8 @@ func (p position) String() string {
 		return "open"
 	case holding:
 		return "holding"
+	case forwarding:
+		return "forwarding"
 	case dismissing:
 		return "dismissing"
 	}

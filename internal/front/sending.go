@@ -26,6 +26,7 @@ type connections struct {
 
 // client is what the site has answered, and is answering, on one connection.
 type client struct {
+	state   http.ConnState
 	ofSite  bool             // it has asked for something of the site: a port may serve more than the site
 	running map[*answer]bool // several at a time with HTTP/2
 }
@@ -47,7 +48,22 @@ func (c *connections) note(conn net.Conn, state http.ConnState) {
 	case http.StateClosed, http.StateHijacked:
 		delete(c.all, conn)
 	case http.StateActive, http.StateIdle: // its answers are counted one by one
+		if of := c.all[conn]; of != nil {
+			of.state = state
+		}
 	}
+}
+
+// count returns how many connections are such.
+func (c *connections) count(such func(*client) bool) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, of := range c.all {
+		if such(of) {
+			n++
+		}
+	}
+	return n
 }
 
 // awaitNone waits until no connection is open, at most for a time.

@@ -18,7 +18,7 @@ import (
 // A service worker among the site's files must not come to answer for the console.
 func TestNoServiceWorkerIsWhereTheConsoleIs(t *testing.T) {
 	t.Parallel()
-	p := &Public{doors: NewDoors(config.Config{Name: "alpha"}, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
+	p := &Public{doors: NewDoors(config.Config{Name: "alpha"}, nil, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
 	if err := p.show(pair.Site{HostName: "www.example.org"}, certificate.Stored{}); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestSiteAndConsoleShareNoOrigin(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := config.Config{Name: "alpha", Site: &config.Site{Root: root}}
-	p := &Public{doors: NewDoors(c, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
+	p := &Public{doors: NewDoors(c, nil, slog.New(slog.DiscardHandler)), certificates: &certificates{}}
 	p.doors.Open()
 	site := p.besideConsole(p.doors.Console())
 	console := p.besideSite(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "console") }), http.NotFoundHandler())

@@ -17,8 +17,12 @@ import (
 // Doors are all the ways into the site: one for every address it listens on, and the one
 // behind the console's port. Behind all of them is the same site.
 type Doors struct {
-	site site
-	all  []*front.Front // the first is the one behind the console's port
+	site      site
+	all       []*front.Front // the first is the one behind the console's port
+	fromPeer  *front.Front   // the requests that the peer passes on come through it
+	peer      http.Handler   // answers what is passed on
+	newcomers *newcomers
+	log       *slog.Logger
 }
 
 // site is what serves the site.
@@ -27,9 +31,12 @@ type site interface {
 	SetPage(page pair.Site) error
 }
 
-// NewDoors makes them, closed.
-func NewDoors(c config.Config, log *slog.Logger) Doors {
-	d := Doors{site: static.New("", log)}
+// NewDoors makes them, closed. What is passed on goes to the peer by toPeer.
+func NewDoors(c config.Config, toPeer http.RoundTripper, log *slog.Logger) Doors {
+	d := Doors{site: static.New("", log), peer: passingOn(toPeer, log), newcomers: new(newcomers), log: log}
+	for _, ip := range c.SharedIPs {
+		d.newcomers.shared = append(d.newcomers.shared, ip.Address.Addr())
+	}
 	addresses := 0
 	if c.Site != nil {
 		d.site, addresses = static.New(c.Site.Root, log), len(c.Site.Listen)
@@ -37,6 +44,7 @@ func NewDoors(c config.Config, log *slog.Logger) Doors {
 	for range 1 + addresses {
 		d.all = append(d.all, front.New(c.Name, d.site, failover.HeldLimit, log))
 	}
+	d.fromPeer = front.New(c.Name, d.site, failover.HeldLimit, log)
 	return d
 }
 
@@ -44,17 +52,42 @@ func NewDoors(c config.Config, log *slog.Logger) Doors {
 func (d Doors) Console() *front.Front { return d.all[0] }
 
 // Open lets requests in.
-func (d Doors) Open() { d.each((*front.Front).Open) }
+func (d Doors) Open() {
+	d.newcomers.letIn()
+	d.fromPeer.Open()
+	d.each((*front.Front).Open)
+}
+
+// OpenToPeer lets in the requests that the peer passes on, and no others.
+func (d Doors) OpenToPeer() { d.fromPeer.Open() }
 
 // Hold makes them wait, and waits for those that run. The error says how many still do
 // when ctx ends.
 func (d Doors) Hold(ctx context.Context) error {
-	var draining sync.WaitGroup
+	return d.left(func(f *front.Front) error { return f.Hold(ctx) })
+}
+
+// Forward has the peer answer those that wait, and who comes until there is a moment without
+// any; from then on nobody can connect. The error says how many have no answer when ctx ends.
+func (d Doors) Forward(ctx context.Context) error {
+	_ = d.left(func(f *front.Front) error {
+		f.PassOn(ctx, d.peer)
+		return nil
+	})
+	if err := d.newcomers.keepOut(); err != nil {
+		d.log.Warn("who connects while the shared IP moves cannot be kept out", slog.String("error", err.Error()))
+	}
+	return d.left(func(f *front.Front) error { return f.Empty(ctx) })
+}
+
+// left calls do for every door, all at once, and counts the requests that are left.
+func (d Doors) left(do func(*front.Front) error) error {
+	var doing sync.WaitGroup
 	left := make([]error, len(d.all))
 	for i, f := range d.all {
-		draining.Go(func() { left[i] = f.Hold(ctx) })
+		doing.Go(func() { left[i] = do(f) })
 	}
-	draining.Wait()
+	doing.Wait()
 	var all front.RunningError
 	for _, err := range left {
 		if some, running := errors.AsType[front.RunningError](err); running {
@@ -77,7 +110,10 @@ func (d Doors) Dismiss(ctx context.Context) {
 }
 
 // Close turns them away.
-func (d Doors) Close() { d.each((*front.Front).Close) }
+func (d Doors) Close() {
+	d.fromPeer.Close()
+	d.each((*front.Front).Close)
+}
 
 func (d Doors) each(move func(*front.Front)) {
 	for _, f := range d.all {

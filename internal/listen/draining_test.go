@@ -70,7 +70,7 @@ func serveLarge(t *testing.T, protocol string) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doors := NewDoors(config.Config{Name: "alpha", Site: &config.Site{Root: root}}, log)
+	doors := NewDoors(config.Config{Name: "alpha", Site: &config.Site{Root: root}}, nil, log)
 	doors.Open()
 	listeners := New(Listeners{Link: link, Doors: doors, Public: &Public{doors: doors, certificates: &certificates{console: own}}, Log: log})
 	socket, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -65,6 +65,7 @@ func (l *Listeners) open(ctx context.Context, address, setting string) (net.List
 		}
 	}
 	l.opened = append(l.opened, listener)
+	l.Doors.newcomers.add(listener)
 	return listener, nil
 }
 
@@ -153,6 +154,8 @@ func open(ctx context.Context, address, setting string) (net.Listener, error) {
 		err := conn.Control(func(fd uintptr) { option = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1) })
 		return errors.Join(err, option)
 	}}
+	// A client of Multipath TCP would go on by the machine's own address when the shared IP leaves.
+	config.SetMultipathTCP(false)
 	listener, err := config.Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

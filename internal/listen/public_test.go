@@ -50,7 +50,7 @@ func serveCertificates(t *testing.T) *shownAt {
 		t.Fatal(err)
 	}
 	shared := []pair.SharedIP{{Address: netip.MustParsePrefix(sharedLoopback + "/8"), Interface: "lo"}}
-	doors := NewDoors(config.Config{Name: "alpha"}, slog.New(slog.DiscardHandler))
+	doors := NewDoors(config.Config{Name: "alpha"}, nil, slog.New(slog.DiscardHandler))
 	doors.Open()
 	at := &shownAt{public: &Public{doors: doors, certificates: &certificates{console: own, shared: shared}}, ports: map[string]string{}}
 	for _, host := range []string{"127.0.0.1", sharedLoopback} {

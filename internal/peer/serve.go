@@ -75,7 +75,7 @@ func (l *Link) innerServer() *http.Server {
 		Protocols:         protocols,
 		HTTP2:             channel.HTTP2Settings(),
 		ReadHeaderTimeout: handshakeTime,
-		MaxHeaderBytes:    16 << 10,
+		MaxHeaderBytes:    1 << 20, // what a site's client may say, which is passed on in a planned switch
 		ErrorLog:          slog.NewLogLogger(l.options.Log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn)

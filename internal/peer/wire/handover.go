@@ -17,6 +17,17 @@ type Commit struct {
 	Next     pair.Epoch    `json:"next"`
 	Snapshot pair.Snapshot `json:"snapshot"` // that the backup goes on with
 	Final    bool          `json:"final"`    // it is the primary's newest state
+	// Forward: the primary may keep the shared IP on, for the requests that it holds, until it
+	// is asked to release it.
+	Forward bool `json:"forward,omitempty"`
+}
+
+// Release asks the former primary to pass on the requests that it holds, and to take the
+// shared IP off. It is answered when that is done.
+type Release struct {
+	Versioned
+
+	Epoch pair.Epoch `json:"epoch"` // of the new primary
 }
 
 // Take asks the backup to become primary.

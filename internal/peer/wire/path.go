@@ -6,6 +6,8 @@ const (
 	PathHold     = Prefix + "hold"
 	PathEndHold  = Prefix + "end-hold"
 	PathCommit   = Prefix + "commit"
+	PathRelease  = Prefix + "release"
+	PathSite     = Prefix + "site"
 	PathTake     = Prefix + "take"
 	PathExchange = Prefix + "exchange"
 	PathSettings = Prefix + "settings"

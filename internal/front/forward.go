@@ -1,0 +1,75 @@
+package front
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+)
+
+// At the end of a planned switch the peer answers what was held here. Each answer asks its
+// client to close the connection. A client that connects meanwhile is answered as well, until
+// there is a moment in which nobody is: then nobody is let in any more (which is not for the
+// door to see to), those who are in have their answer, and the address can go.
+
+// Bounds of passing requests on.
+const (
+	passingTime = time.Second            // until new clients are kept out, also where requests still run
+	idleGrace   = 100 * time.Millisecond // for a client that has an idle connection to ask for something once more
+	freshGrace  = 100 * time.Millisecond // for a client that has connected to say what it wants
+)
+
+// PassOn has the peer answer the requests that are held, and new ones. It returns at a moment
+// in which none runs, when they have had a second, or when ctx ends.
+func (f *Front) PassOn(ctx context.Context, peer http.Handler) {
+	f.peer.Store(&peer)
+	f.move(forwarding)
+	began := time.Now()
+	for pause := time.NewTicker(drainPause); ctx.Err() == nil; {
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+		running, _ := f.gate.running()
+		asked := f.conns.count(func(c *client) bool { return c.ofSite && c.state == http.StateIdle }) == 0
+		since := time.Since(began)
+		if running == 0 && (asked || since > idleGrace) || since > passingTime {
+			pause.Stop()
+			return
+		}
+	}
+}
+
+// Empty closes idle connections, and returns once all that were let in have their answer, and
+// it has left this machine. The error, a RunningError, says how many have none when ctx ends.
+func (f *Front) Empty(ctx context.Context) error {
+	f.server.SetKeepAlivesEnabled(false) // closes the idle ones
+	began := time.Now()
+	for before := map[net.Conn]rest{}; ; {
+		running, _ := f.gate.running()
+		flow := f.conns.sending(before)
+		fresh := f.conns.count(func(c *client) bool { return c.state == http.StateNew })
+		if time.Since(began) > freshGrace {
+			fresh = 0
+		}
+		if flow.moving == 0 && fresh == 0 && running <= flow.running || ctx.Err() != nil {
+			return left(max(running, flow.moving+flow.stuck))
+		}
+		select {
+		case <-time.After(drainPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// passedOn has the peer answer one request.
+func (f *Front) passedOn(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+	if r.Header.Get("Upgrade") != "" { // what follows is no request, and would outlast this appliance's part
+		f.refuse(w, r)
+		return
+	}
+	(*f.peer.Load()).ServeHTTP(w, r)
+}

@@ -1,0 +1,68 @@
+package listen
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+
+	"baton/internal/peer/wire"
+)
+
+// At the end of a planned switch the former primary passes the requests that it holds on to
+// the new one, over the link of the pair. What the link's own request cannot say of them
+// stands in these headers, which no client's request keeps.
+const (
+	passedURI    = "Baton-Passed-Uri"
+	passedHost   = "Baton-Passed-Host"
+	passedClient = "Baton-Passed-Client" // its address and port
+	passedTLS    = "Baton-Passed-Tls"    // "1": the client came by HTTPS
+)
+
+// passingOn has the peer answer a request. If it does not, the client's connection ends
+// without an answer: whether the peer has got the request is not known.
+func passingOn(toPeer http.RoundTripper, log *slog.Logger) http.Handler {
+	return &httputil.ReverseProxy{
+		Transport:     toPeer,
+		FlushInterval: -1,
+		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Rewrite: func(r *httputil.ProxyRequest) {
+			in := r.In
+			r.Out.URL = &url.URL{Scheme: "http", Host: "peer:443", Path: wire.PathSite}
+			r.Out.Host = ""
+			for header, value := range map[string]string{passedURI: in.URL.RequestURI(), passedHost: in.Host, passedClient: in.RemoteAddr} {
+				r.Out.Header.Set(header, value)
+			}
+			r.Out.Header.Del(passedTLS)
+			if in.TLS != nil {
+				r.Out.Header.Set(passedTLS, "1")
+			}
+		},
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
+			log.Warn("a request had no answer from the new primary", slog.String("path", r.URL.Path), slog.Any("error", err))
+			panic(http.ErrAbortHandler)
+		},
+	}
+}
+
+// PassedOn answers the requests of clients that the peer passes on.
+func (d Doors) PassedOn() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, passed *http.Request) {
+		asked, err := url.ParseRequestURI(passed.Header.Get(passedURI))
+		if err != nil {
+			http.Error(w, "no request of a client was passed on", http.StatusBadRequest)
+			return
+		}
+		r := passed.Clone(passed.Context())
+		r.URL, r.RequestURI = asked, passed.Header.Get(passedURI)
+		r.Host, r.RemoteAddr, r.TLS = passed.Header.Get(passedHost), passed.Header.Get(passedClient), nil
+		if passed.Header.Get(passedTLS) != "" {
+			r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true}
+		}
+		for _, header := range []string{passedURI, passedHost, passedClient, passedTLS} {
+			r.Header.Del(header)
+		}
+		d.fromPeer.ServeHTTP(w, r)
+	})
+}
