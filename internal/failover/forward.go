@@ -13,18 +13,18 @@ import "baton/internal/pair"
 // that lease and then for a probe that nobody answers.
 
 // forwards reports whether a primary that is asked for a commit keeps the shared IP on.
-func (f facts) forwards(ask CommitAsked) bool {
+func forwards(f facts, ask CommitAsked) bool {
 	return ask.Forward && f.config.Front && f.config.TrafficLease && f.Switch.Step == Stopped && f.Door == Shut
 }
 
 // mayBePassed reports whether a backup can answer what its primary holds: Baton's own doors
 // answer for the site on both, and the primary can close the shared IP to all others.
-func (f facts) mayBePassed() bool {
+func mayBePassed(f facts) bool {
 	return f.config.Front && f.Peer.Front && f.Peer.Traffic && !otherIPs(f)
 }
 
 // forwardsUntil is until when a former primary may keep the shared IP on.
-func (f facts) forwardsUntil() Instant {
+func forwardsUntil(f facts) Instant {
 	return f.Switch.Word.or(f.Switch.Began).Add(addressLease(f.timeout()))
 }
 
@@ -41,7 +41,7 @@ func noteWord(t *turn, v pair.View) {
 func keepForwarding(t *turn) {
 	switch {
 	case t.Door != Shut: // it is coming off
-	case t.due(t.facts().forwardsUntil()) && t.obeys(GuardForwarding):
+	case t.due(forwardsUntil(t.facts())) && t.obeys(GuardForwarding):
 		t.do(TurnAway{Wait: min(part(turningAway, t.timeout()), turnAwayLimit)})
 		endForwarding(t)
 	default:
@@ -129,6 +129,6 @@ func awaitRelease(t *turn) {
 }
 
 // letsForward reports whether the former primary may keep the shared IP on.
-func (f facts) letsForward() bool {
+func letsForward(f facts) bool {
 	return f.Record.Role == pair.Primary && f.PassedOn == Never
 }

@@ -187,7 +187,7 @@ func (t *turn) step(next SwitchStep) {
 
 func askCommit(t *turn) {
 	t.step(Committing)
-	t.Switch.Passed = t.facts().mayBePassed()
+	t.Switch.Passed = mayBePassed(t.facts())
 	t.save(t.Record)
 	t.do(AskCommit{Next: t.Switch.Next, Final: t.Switch.Final, Forward: t.Switch.Passed, Wait: commitLimit})
 }
@@ -248,7 +248,7 @@ func commitAsked(t *turn, ask CommitAsked) {
 		t.do(AnswerCommit{Refusal: why})
 		return
 	}
-	forwards := t.facts().forwards(ask)
+	keeps := forwards(t.facts(), ask)
 	record := t.Record
 	record.Role, record.Granted, record.Rival = pair.Backup, true, false
 	record.Lineage = record.Lineage.Begin(ask.Next, ask.Snapshot.Number)
@@ -263,7 +263,7 @@ func commitAsked(t *turn, ask CommitAsked) {
 	t.save(record)
 	t.PrimaryHeard = at(t.now) // the clock of our own watch begins now
 	t.SnapshotAt = at(t.now)
-	if forwards {
+	if keeps {
 		t.Switch, t.Forced, t.Sick = Switch{Step: Forwarding, Began: t.now}, false, false
 		t.enter(pair.Backup, pair.Releasing, HandedOver)
 		t.do(AnswerCommit{Refusal: Agreed})

@@ -60,7 +60,7 @@ func whyCutOff(t *turn) Reason {
 // is known now: without end if nobody could take over.
 func (f facts) entitledUntil() Instant {
 	if f.Switch.Step == Forwarding {
-		return f.forwardsUntil()
+		return forwardsUntil(f)
 	}
 	if f.Record.Role != pair.Primary || !f.rivalPossible() || f.Forced || !f.obeys(GuardIsolation) {
 		return Never

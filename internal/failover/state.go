@@ -239,7 +239,7 @@ func (c Config) View(s State) pair.View {
 		Ticked:      c.Ticked,
 		Traffic:     c.TrafficLease,
 		Front:       c.Front,
-		LetsForward: f.letsForward(),
+		LetsForward: letsForward(f),
 		Maintenance: s.Record.Maintenance,
 		Armed:       s.Record.Role == pair.Backup && f.armed(),
 		Settings:    c.SettingsSum,

@@ -25,17 +25,22 @@ func (f *Front) PassOn(ctx context.Context, peer http.Handler) {
 	f.peer.Store(&peer)
 	f.move(forwarding)
 	began := time.Now()
-	for pause := time.NewTicker(drainPause); ctx.Err() == nil; {
+	pause := time.NewTicker(drainPause)
+	defer pause.Stop()
+	for ctx.Err() == nil {
+		running, idle := f.gate.running()
+		kept := f.conns.count(func(c *client) bool { return c.ofSite && c.state == http.StateIdle })
+		since := time.Since(began)
+		if running == 0 && (kept == 0 || since > idleGrace) || since > passingTime {
+			return
+		}
+		if running == 0 {
+			idle = nil
+		}
 		select {
+		case <-idle:
 		case <-pause.C:
 		case <-ctx.Done():
-		}
-		running, _ := f.gate.running()
-		asked := f.conns.count(func(c *client) bool { return c.ofSite && c.state == http.StateIdle }) == 0
-		since := time.Since(began)
-		if running == 0 && (asked || since > idleGrace) || since > passingTime {
-			pause.Stop()
-			return
 		}
 	}
 }
@@ -44,14 +49,10 @@ func (f *Front) PassOn(ctx context.Context, peer http.Handler) {
 // it has left this machine. The error, a RunningError, says how many have none when ctx ends.
 func (f *Front) Empty(ctx context.Context) error {
 	f.server.SetKeepAlivesEnabled(false) // closes the idle ones
-	began := time.Now()
 	for before := map[net.Conn]rest{}; ; {
 		running, _ := f.gate.running()
 		flow := f.conns.sending(before)
-		fresh := f.conns.count(func(c *client) bool { return c.state == http.StateNew })
-		if time.Since(began) > freshGrace {
-			fresh = 0
-		}
+		fresh := f.conns.count(func(c *client) bool { return c.state == http.StateNew && time.Since(c.opened) < freshGrace })
 		if flow.moving == 0 && fresh == 0 && running <= flow.running || ctx.Err() != nil {
 			return left(max(running, flow.moving+flow.stuck))
 		}

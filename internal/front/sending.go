@@ -26,6 +26,7 @@ type connections struct {
 
 // client is what the site has answered, and is answering, on one connection.
 type client struct {
+	opened  time.Time
 	state   http.ConnState
 	ofSite  bool             // it has asked for something of the site: a port may serve more than the site
 	running map[*answer]bool // several at a time with HTTP/2
@@ -44,7 +45,7 @@ func (c *connections) note(conn net.Conn, state http.ConnState) {
 	defer c.mu.Unlock()
 	switch state {
 	case http.StateNew:
-		c.all[conn] = &client{running: map[*answer]bool{}}
+		c.all[conn] = &client{opened: time.Now(), running: map[*answer]bool{}}
 	case http.StateClosed, http.StateHijacked:
 		delete(c.all, conn)
 	case http.StateActive, http.StateIdle: // its answers are counted one by one

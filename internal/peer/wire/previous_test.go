@@ -65,9 +65,11 @@ func TestThePreviousVersionReadsOurMessages(t *testing.T) {
 		}
 	}
 	for field, set := range map[string]func(*pair.View){
-		"hold":       func(v *pair.View) { v.Hold = pair.Hold{Awaits: pair.AwaitsServices, Within: 20 * time.Second} },
-		"ticked":     func(v *pair.View) { v.Ticked = 79 },
-		"unwritable": func(v *pair.View) { v.Unwritable = true },
+		"hold":         func(v *pair.View) { v.Hold = pair.Hold{Awaits: pair.AwaitsServices, Within: 20 * time.Second} },
+		"ticked":       func(v *pair.View) { v.Ticked = 79 },
+		"unwritable":   func(v *pair.View) { v.Unwritable = true },
+		"front":        func(v *pair.View) { v.Front = true },
+		"lets_forward": func(v *pair.View) { v.LetsForward = true },
 	} {
 		poll := recorded()["poll"].(*Poll)
 		set(&poll.View)

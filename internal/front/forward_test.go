@@ -1,0 +1,128 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// served starts a door on a server, which asks site.
+func served(t *testing.T, site http.Handler) (*Front, *httptest.Server) {
+	t.Helper()
+	f := New("alpha", site, 5*time.Second, slog.New(slog.DiscardHandler))
+	server := httptest.NewUnstartedServer(f)
+	f.Attach(server.Config)
+	server.Start()
+	t.Cleanup(server.Close)
+	return f, server
+}
+
+func answering(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, text) })
+}
+
+// What is held is answered by the peer, and so is what comes afterwards; each answer asks the
+// client to close.
+func TestThePeerAnswersWhatIsHeld(t *testing.T) {
+	f, server := served(t, answering("from here"))
+	f.Open()
+	if err := f.Hold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var asking sync.WaitGroup
+	ask := func() {
+		answer, err := http.Get(server.URL)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer answer.Body.Close()
+		if text, _ := io.ReadAll(answer.Body); string(text) != "from the peer" || !answer.Close {
+			t.Errorf("answered %q, last on its connection: %t", text, answer.Close)
+		}
+	}
+	for range 20 {
+		asking.Go(ask)
+	}
+	for deadline := time.Now().Add(5 * time.Second); waiting(f) < 20 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	}
+	f.PassOn(t.Context(), answering("from the peer"))
+	asking.Go(ask)
+	asking.Wait()
+	if err := f.Empty(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// An answer that takes longer than all the time there is, is counted; one that ends is waited for.
+func TestEmptyWaitsForThePeersAnswers(t *testing.T) {
+	f, server := served(t, answering("from here"))
+	f.Open()
+	_ = f.Hold(t.Context())
+	release, began := make(chan struct{}), make(chan struct{}, 1)
+	f.PassOn(t.Context(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began <- struct{}{}
+		<-release
+		_, _ = io.WriteString(w, "late")
+	}))
+	got := make(chan string, 1)
+	go func() {
+		answer, err := http.Get(server.URL)
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		defer answer.Body.Close()
+		text, _ := io.ReadAll(answer.Body)
+		got <- string(text)
+	}()
+	<-began
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := f.Empty(short); !errors.Is(err, RunningError(1)) {
+		t.Errorf("Empty = %v while an answer is under way", err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { close(release) })
+	if err := f.Empty(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if text := <-got; text != "late" {
+		t.Errorf("the client got %q", text)
+	}
+}
+
+// A connection that would become something else than requests is told to try again.
+func TestAnUpgradeIsNotPassedOn(t *testing.T) {
+	f, server := served(t, answering("from here"))
+	f.Open()
+	_ = f.Hold(t.Context())
+	f.PassOn(t.Context(), answering("from the peer"))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, strings.NewReader(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Connection", "Upgrade")
+	request.Header.Set("Upgrade", "websocket")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
+		t.Errorf("answered %s", answer.Status)
+	}
+}
+
+// waiting is how many requests are held.
+func waiting(f *Front) int {
+	f.gate.mu.Lock()
+	defer f.gate.mu.Unlock()
+	return f.gate.held
+}
