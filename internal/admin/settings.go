@@ -130,7 +130,8 @@ func (s *Settings) save(ctx context.Context, wanted api.Saved[pair.Settings], by
 // Paired chooses the Primary Site Instance Timeout of a new pair, whose data is here, from
 // which of the two tell that their traffic lease is in force: here and there.
 func (s *Settings) Paired(ctx context.Context, here, there Leased) error {
-	timeout, why := pair.UsualTimeout, ""
+	timeout := pair.UsualTimeout
+	var why string
 	switch {
 	case here.InForce && there.InForce:
 		timeout, why = pair.LeasedTimeout, "in force on both"

@@ -161,10 +161,10 @@ func released(t *turn, ev Released) {
 		closeServices(t)
 		t.enter(t.Record.Role, pair.Waiting, NotSaved)
 	}
-	switch t.Switch.Step {
-	case Giving:
+	if t.Switch.Step == Giving {
 		answerCommit(t)
-	case Forwarding:
+	}
+	if t.Switch.Step == Forwarding {
 		t.Switch = Switch{}
 		t.do(AnswerRelease{Refusal: Agreed})
 	}

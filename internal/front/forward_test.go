@@ -43,7 +43,7 @@ func TestThePeerAnswersWhatIsHeld(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		defer answer.Body.Close()
+		defer func() { _ = answer.Body.Close() }()
 		if text, _ := io.ReadAll(answer.Body); string(text) != "from the peer" || !answer.Close {
 			t.Errorf("answered %q, last on its connection: %t", text, answer.Close)
 		}
@@ -79,7 +79,7 @@ func TestEmptyWaitsForThePeersAnswers(t *testing.T) {
 			got <- err.Error()
 			return
 		}
-		defer answer.Body.Close()
+		defer func() { _ = answer.Body.Close() }()
 		text, _ := io.ReadAll(answer.Body)
 		got <- string(text)
 	}()
@@ -114,7 +114,7 @@ func TestAnUpgradeIsNotPassedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
 		t.Errorf("answered %s", answer.Status)
 	}

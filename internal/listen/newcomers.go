@@ -40,7 +40,7 @@ func (n *newcomers) keepOut() error {
 	for i, step := range filter {
 		raw[i] = unix.SockFilter{Code: step.Op, Jt: step.Jt, Jf: step.Jf, K: step.K}
 	}
-	program := &unix.SockFprog{Len: uint16(len(raw)), Filter: &raw[0]}
+	program := &unix.SockFprog{Len: uint16(len(raw)), Filter: &raw[0]} //nolint:gosec // some twelve steps for each address
 	return n.each(func(fd int) error {
 		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program)
 	})
@@ -106,8 +106,8 @@ func dropTo(addr netip.Addr) []bpf.Instruction {
 		from, version = destination4, 4
 	}
 	bytes := addr.AsSlice()
-	words := uint8(len(bytes) / 4)
-	rest := 2*words + 1 // steps after the version has been looked at
+	words := uint8(len(bytes) / 4) //nolint:gosec // 1 or 4
+	rest := 2*words + 1            // steps after the version has been looked at
 	steps := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: network, Size: 1},
 		bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4},

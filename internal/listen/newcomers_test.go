@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -17,7 +18,7 @@ func TestNewcomersAreKeptOutAndLetIn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer listener.Close()
+			defer func() { _ = listener.Close() }()
 			go func() {
 				for {
 					conn, err := listener.Accept()
@@ -45,20 +46,20 @@ func TestNewcomersAreKeptOutAndLetIn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer before.Close()
+			defer func() { _ = before.Close() }()
 			if err := n.keepOut(); err != nil {
 				t.Fatal(err)
 			}
 			if conn, err := dial(ip.shared); err == nil {
-				conn.Close()
+				_ = conn.Close()
 				t.Error("a newcomer is let in")
-			} else if timeout, is := err.(net.Error); !is || !timeout.Timeout() {
+			} else if timeout, is := errors.AsType[net.Error](err); !is || !timeout.Timeout() {
 				t.Errorf("a newcomer is told %v, want silence", err)
 			}
 			if conn, err := dial(ip.own); err != nil {
 				t.Errorf("another address: %v", err)
 			} else {
-				conn.Close()
+				_ = conn.Close()
 			}
 			buf := make([]byte, 1)
 			_ = before.SetDeadline(time.Now().Add(time.Second))
@@ -72,7 +73,7 @@ func TestNewcomersAreKeptOutAndLetIn(t *testing.T) {
 			if conn, err := dial(ip.shared); err != nil {
 				t.Errorf("let in again: %v", err)
 			} else {
-				conn.Close()
+				_ = conn.Close()
 			}
 		})
 	}

@@ -14,10 +14,10 @@ import (
 // the new one, over the link of the pair. What the link's own request cannot say of them
 // stands in these headers, which no client's request keeps.
 const (
-	passedURI    = "Baton-Passed-Uri"
-	passedHost   = "Baton-Passed-Host"
-	passedClient = "Baton-Passed-Client" // its address and port
-	passedTLS    = "Baton-Passed-Tls"    // "1": the client came by HTTPS
+	uriHeader    = "Baton-Passed-Uri"
+	hostHeader   = "Baton-Passed-Host"
+	clientHeader = "Baton-Passed-Client" // its address and port
+	tlsHeader    = "Baton-Passed-Tls"    // "1": the client came by HTTPS
 )
 
 // passingOn has the peer answer a request. If it does not, the client's connection ends
@@ -31,12 +31,12 @@ func passingOn(toPeer http.RoundTripper, log *slog.Logger) http.Handler {
 			in := r.In
 			r.Out.URL = &url.URL{Scheme: "http", Host: "peer:443", Path: wire.PathSite}
 			r.Out.Host = ""
-			for header, value := range map[string]string{passedURI: in.URL.RequestURI(), passedHost: in.Host, passedClient: in.RemoteAddr} {
+			for header, value := range map[string]string{uriHeader: in.URL.RequestURI(), hostHeader: in.Host, clientHeader: in.RemoteAddr} {
 				r.Out.Header.Set(header, value)
 			}
-			r.Out.Header.Del(passedTLS)
+			r.Out.Header.Del(tlsHeader)
 			if in.TLS != nil {
-				r.Out.Header.Set(passedTLS, "1")
+				r.Out.Header.Set(tlsHeader, "1")
 			}
 		},
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
@@ -49,18 +49,18 @@ func passingOn(toPeer http.RoundTripper, log *slog.Logger) http.Handler {
 // PassedOn answers the requests of clients that the peer passes on.
 func (d Doors) PassedOn() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, passed *http.Request) {
-		asked, err := url.ParseRequestURI(passed.Header.Get(passedURI))
+		asked, err := url.ParseRequestURI(passed.Header.Get(uriHeader))
 		if err != nil {
 			http.Error(w, "no request of a client was passed on", http.StatusBadRequest)
 			return
 		}
 		r := passed.Clone(passed.Context())
-		r.URL, r.RequestURI = asked, passed.Header.Get(passedURI)
-		r.Host, r.RemoteAddr, r.TLS = passed.Header.Get(passedHost), passed.Header.Get(passedClient), nil
-		if passed.Header.Get(passedTLS) != "" {
+		r.URL, r.RequestURI = asked, passed.Header.Get(uriHeader)
+		r.Host, r.RemoteAddr, r.TLS = passed.Header.Get(hostHeader), passed.Header.Get(clientHeader), nil
+		if passed.Header.Get(tlsHeader) != "" {
 			r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true}
 		}
-		for _, header := range []string{passedURI, passedHost, passedClient, passedTLS} {
+		for _, header := range []string{uriHeader, hostHeader, clientHeader, tlsHeader} {
 			r.Header.Del(header)
 		}
 		d.fromPeer.ServeHTTP(w, r)

@@ -21,7 +21,7 @@ type inspected struct{}
 
 func (inspected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	w.Header().Set("X-Seen", fmt.Sprintf("%s %s host=%s client=%s tls=%t passed=%q", r.Method, r.RequestURI, r.Host, r.RemoteAddr, r.TLS != nil, r.Header.Get(passedURI)))
+	w.Header().Set("X-Seen", fmt.Sprintf("%s %s host=%s client=%s tls=%t passed=%q", r.Method, r.RequestURI, r.Host, r.RemoteAddr, r.TLS != nil, r.Header.Get(uriHeader)))
 	w.WriteHeader(http.StatusTeapot)
 	_, _ = w.Write(body)
 }
@@ -44,8 +44,8 @@ func TestARequestArrivesAsItsClientMadeIt(t *testing.T) {
 	ask := func() *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "https://site.example/a%2Fb?q=1", strings.NewReader("body"))
 		r.RemoteAddr = "192.0.2.7:1234"
-		r.Header.Set(passedURI, "/forged")
-		r.Header.Set(passedTLS, "forged")
+		r.Header.Set(uriHeader, "/forged")
+		r.Header.Set(tlsHeader, "forged")
 		w := httptest.NewRecorder()
 		passing.ServeHTTP(w, r)
 		return w

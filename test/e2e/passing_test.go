@@ -73,12 +73,14 @@ func (v *patientVisitors) stay(ctx context.Context, every time.Duration) {
 		}
 	}()
 	for ; ctx.Err() == nil; rest(every) {
-		began, used, err := time.Now(), conn != nil, error(nil)
+		began, used := time.Now(), conn != nil
 		if conn == nil {
-			if conn, err = v.dial(); err != nil {
+			dialled, err := v.dial()
+			if err != nil {
 				v.note(err)
 				continue
 			}
+			conn = dialled
 		}
 		last, err := v.ask(conn, began, false)
 		if err != nil || last {
@@ -124,7 +126,7 @@ func (v *patientVisitors) ask(conn net.Conn, began time.Time, closes bool) (last
 	if err != nil {
 		return true, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
 		return true, err
 	}

@@ -242,15 +242,9 @@ func (p *play) performSwitch(side int, action failover.Action) {
 			p.post(side, failover.CommitAnswered{})
 		}
 	case failover.AskRelease:
-		s.Due[Relieving] = at(p.world.Now.Add(action.Wait))
-		if !p.ask(side, failover.ReleaseAsked{Epoch: s.State.Record.Epoch}) {
-			s.Due[Relieving] = at(p.world.Now)
-		}
+		p.askRelease(side, action.Wait)
 	case failover.AnswerRelease:
-		if s.Asked && !s.LosesAnswer && p.world.sends(side) {
-			p.world.Sides[other(side)].Due[Relieving] = failover.Moment{}
-		}
-		p.answer(side, failover.ReleaseAnswered{OK: action.Refusal == failover.Agreed})
+		p.answerRelease(side, action.Refusal == failover.Agreed)
 	case failover.EndHold:
 		p.send(side, failover.HoldEnded{})
 	case failover.AnswerHold:
@@ -269,6 +263,22 @@ func (p *play) performSwitch(side int, action failover.Action) {
 	case failover.Depart:
 		p.depart(side)
 	}
+}
+
+// askRelease asks the peer to pass requests on; the question ends after the wait.
+func (p *play) askRelease(side int, wait time.Duration) {
+	s := &p.world.Sides[side]
+	if !p.ask(side, failover.ReleaseAsked{Epoch: s.State.Record.Epoch}) {
+		wait = 0
+	}
+	s.Due[Relieving] = at(p.world.Now.Add(wait))
+}
+
+func (p *play) answerRelease(side int, ok bool) {
+	if s := &p.world.Sides[side]; s.Asked && !s.LosesAnswer && p.world.sends(side) {
+		p.world.Sides[other(side)].Due[Relieving] = failover.Moment{}
+	}
+	p.answer(side, failover.ReleaseAnswered{OK: ok})
 }
 
 // forward passes the requests that wait on to the peer, at most for the wait.
