@@ -28,7 +28,7 @@ func (m *machine) boot(ctx context.Context) error {
 	ctx, m.off = context.WithCancel(ctx)
 	_, err := m.appliance.Start(ctx, lab.Cmd{Path: m.self, Args: []string{siteCommand, m.appliance.Name(), m.appliance.OnHost(daemon.SiteDir)}})
 	if err == nil {
-		err = m.service.start(ctx)
+		err = m.appliance.Serve(ctx)
 	}
 	if err != nil {
 		m.off()

@@ -2,21 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"baton/internal/lab"
 	"baton/internal/lab/daemon"
 )
 
-// Of packaging/baton.service.
-const (
-	restartPause = 500 * time.Millisecond // RestartSec
-	niceness     = -15                    // Nice
-)
+// restartPause is RestartSec of packaging/baton.service.
+const restartPause = 500 * time.Millisecond
 
 // service is the daemon of an appliance under a service manager.
 type service struct {
@@ -25,17 +19,6 @@ type service struct {
 	mu    sync.Mutex
 	pause time.Duration // before the next start
 	hard  bool          // the next end is not cleaned up after
-}
-
-// start starts the daemon as the service manager does: ahead of the site's own programs.
-func (s *service) start(ctx context.Context) error {
-	if err := s.appliance.Serve(ctx); err != nil {
-		return err
-	}
-	if err := unix.Setpriority(unix.PRIO_PGRP, s.appliance.Daemon().PID(), niceness); err != nil && !errors.Is(err, unix.ESRCH) {
-		return err
-	}
-	return nil
 }
 
 // manage does what the service manager does until ctx ends: whatever ended the
@@ -54,7 +37,7 @@ func (s *service) manage(ctx context.Context) {
 		if rest(ctx, pause) != nil {
 			return
 		}
-		for s.start(ctx) != nil { // a full disk, for instance
+		for s.appliance.Serve(ctx) != nil { // a full disk, for instance
 			if rest(ctx, restartPause) != nil {
 				return
 			}

@@ -96,14 +96,17 @@ func (a *Appliance) Configure(c Config) error {
 	return nil
 }
 
-// Serve starts the daemon; what it says is appended to Log.
+// Serve starts the daemon with the priority that its unit gives it, as far as this process may;
+// what it says is appended to Log.
 func (a *Appliance) Serve(ctx context.Context) error {
 	log, err := os.OpenFile(a.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", a.Name(), err)
 	}
 	defer func() { _ = log.Close() }() // the daemon has its own descriptor
-	daemon, err := a.Start(ctx, a.Command("", log, log, "serve"))
+	command := a.Command("", log, log, "serve")
+	command.Path, command.Args = "nice", append([]string{"-n", "-15", command.Path}, command.Args...)
+	daemon, err := a.Start(ctx, command)
 	if err != nil {
 		return err
 	}
