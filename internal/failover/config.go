@@ -109,7 +109,7 @@ func pingWait(timeout time.Duration) time.Duration { return min(timeout/5, time.
 // pollWait bounds one poll, so that several fit into a timeout and the last of
 // them is young when it ends.
 func pollWait(timeout time.Duration) time.Duration {
-	return min(max(timeout/5, 40*time.Millisecond), 2*time.Second)
+	return min(max(timeout/5, 30*time.Millisecond), 2*time.Second)
 }
 
 // LeaseGuards reports whether the kernel of a primary that hangs has closed its
@@ -126,9 +126,9 @@ func (c Config) LeaseGuards(s State) bool {
 }
 
 // TriesTestIPs says whether this is a backup that watches its primary and would take
-// over by itself, and how many test IPs it would have to reach.
-func (c Config) TriesTestIPs(s State) (need int, wanted bool) {
+// over by itself, how many test IPs it would have to reach, and within what time.
+func (c Config) TriesTestIPs(s State) (need int, within time.Duration, wanted bool) {
 	watches := s.Record.Role == pair.Backup && (s.Phase == pair.Steady || s.Phase == pair.Maintenance)
 	f := facts{&s, &c, s.Now}
-	return f.needed(pair.Backup), watches && f.armed()
+	return f.needed(pair.Backup), pingWait(f.timeout()), watches && f.armed()
 }

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -11,11 +12,10 @@ import (
 	"baton/internal/probe"
 )
 
-// A backup that reaches too few test IPs does not take over. It tries them while all is
-// well, so that this is known before the primary fails.
+// A backup that reaches too few test IPs, or too late, does not take over. It tries them
+// while all is well, so that this is known before the primary fails.
 const (
 	reachEvery = 10 * time.Second
-	reachWait  = 2 * time.Second
 	reachLost  = 2 // tries in a row without enough answers, until it is told
 )
 
@@ -56,26 +56,32 @@ func (r *Reach) Run(ctx context.Context) error {
 
 func (r *Reach) try(ctx context.Context) {
 	decision := r.Agent.Decision()
-	need, wanted := decision.Config.TriesTestIPs(decision.State)
+	need, within, wanted := decision.Config.TriesTestIPs(decision.State)
 	if !wanted {
 		r.take(need, need)
 		return
 	}
-	if found := probe.Reached(ctx, r.IPs(), reachWait, need); ctx.Err() == nil {
+	if found := probe.Reached(ctx, r.IPs(), within, need); ctx.Err() == nil {
 		r.take(found, need)
 	}
 }
 
 // Conditions tells of test IPs that do not answer this backup.
 func (r *Reach) Conditions() []pair.Condition {
-	if !r.Lost() || r.Agent.Decision().State.Record.Role != pair.Backup {
+	if !r.Lost() {
 		return nil
 	}
+	decision := r.Agent.Decision()
+	if decision.State.Record.Role != pair.Backup {
+		return nil
+	}
+	_, within, _ := decision.Config.TriesTestIPs(decision.State)
 	return []pair.Condition{{
-		ID: "test-ips-unreachable", Severity: pair.Warning, Text: "This backup does not reach enough Network Connectivity Test IPs, so it would not take over.",
+		ID: "test-ips-unreachable", Severity: pair.Warning,
+		Text:     fmt.Sprintf("This backup does not reach enough Network Connectivity Test IPs within %s, so it would not take over.", pair.DurationText(within)),
 		NextStep: ReachStep,
 	}}
 }
 
 // ReachStep is the next step while too few test IPs answer.
-const ReachStep = "Look at the network of this appliance, and at the test IPs: baton test-ips."
+const ReachStep = "Look at the network of this appliance, and at the test IPs: baton test-ips. One that answers later than a fifth of the timeout cannot be used."

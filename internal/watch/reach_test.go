@@ -1,7 +1,9 @@
 package watch
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"baton/internal/act/acttest"
 	"baton/internal/agent"
@@ -21,6 +23,12 @@ func TestTestIPsThatDoNotAnswerABackupAreTold(t *testing.T) {
 	r.take(0, 1)
 	if !told() {
 		t.Error("not told after two")
+	}
+	for timeout, within := range map[time.Duration]string{pair.MinTimeout: "within 20ms,", time.Hour: "within 1s,"} {
+		loop.Show(func(s *agent.Decision) { s.Config.Timeout = timeout })
+		if text := r.Conditions()[0].Text; !strings.Contains(text, within) {
+			t.Errorf("with a timeout of %s: %s", timeout, text)
+		}
 	}
 	loop.Show(func(s *agent.Decision) { s.State.Record.Role = pair.Primary })
 	if told() {
