@@ -37,6 +37,7 @@ func studies() []study {
 		{"hung", hung},
 		{"partition", partition},
 		{"silence", silence},
+		{"silence-fast", silenceFast},
 		{"start", startToServing},
 		{"idle", idle},
 		{"data", dataSync},

@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"baton/internal/pair"
+)
 
 // profile is how quickly the programs are set to notice a death.
 type profile struct {
@@ -8,8 +12,8 @@ type profile struct {
 	advert  time.Duration // keepalived's advert_int; the backup waits for three and a little
 }
 
-// fast is the quickest that both allow in good conscience.
-func fast() profile { return profile{timeout: 200 * time.Millisecond, advert: 50 * time.Millisecond} }
+// fast is the smallest timeout that Baton allows, and what keepalived is tuned to for the same.
+func fast() profile { return profile{timeout: pair.MinTimeout, advert: 50 * time.Millisecond} }
 
 // usual is what each does unless told otherwise.
 func usual() profile { return profile{timeout: 5 * time.Second, advert: time.Second} }

@@ -33,6 +33,7 @@ type row struct {
 	unit     unit
 	values   []value
 	bound    *float64 // the worst value may not exceed it; nil: none is set
+	middle   bool     // the median may not, instead
 }
 
 func (r *row) addTime(d time.Duration) { r.values = append(r.values, value{number: d.Seconds()}) }
@@ -82,12 +83,16 @@ func (r *row) min() value { return r.sorted()[0] }
 
 func (r *row) worst() value { return r.sorted()[len(r.values)-1] }
 
-// result compares the worst value with the bound.
+// result compares the worst value, or the median, with the bound.
 func (r *row) result() string {
-	switch {
-	case r.bound == nil:
+	if r.bound == nil {
 		return ""
-	case r.worst().number <= *r.bound && !r.worst().more:
+	}
+	judged := r.worst()
+	if r.middle {
+		judged = r.median()
+	}
+	if judged.number <= *r.bound && !judged.more {
 		return "reached"
 	}
 	return "missed"
@@ -133,7 +138,11 @@ func (r *row) boundText() string {
 	if r.bound == nil {
 		return ""
 	}
-	return "at most " + r.number(*r.bound)
+	text := "at most " + r.number(*r.bound)
+	if r.middle {
+		return "median " + text
+	}
+	return text
 }
 
 // line is the row for a person who watches.

@@ -24,10 +24,14 @@ func hung(ctx context.Context, b *bench) ([]row, error) {
 }
 
 func silence(ctx context.Context, b *bench) ([]row, error) {
-	return b.split(ctx, "silence (carrier stays)", usual(), func(s *stage, primary *lab.Host) (time.Time, error) {
-		return s.lab.Silence(primary)
-	}, bounds{})
+	return b.split(ctx, "silence (carrier stays)", usual(), silenced, bounds{})
 }
+
+func silenceFast(ctx context.Context, b *bench) ([]row, error) {
+	return b.split(ctx, "silence, fast profile", fast(), silenced, bounds{})
+}
+
+func silenced(s *stage, primary *lab.Host) (time.Time, error) { return s.lab.Silence(primary) }
 
 // bounds are those of Baton's rows, besides that never two serve.
 type bounds struct {

@@ -10,6 +10,7 @@ import (
 
 	"baton/internal/failover"
 	"baton/internal/failover/failovertest"
+	"baton/internal/pair"
 )
 
 // TestMain has garbage collected seldom: states are many and short-lived.
@@ -37,6 +38,17 @@ func TestExploreFewFaults(t *testing.T) {
 	}
 	if clashes == 0 {
 		t.Error("no conflict was explored")
+	}
+}
+
+// With the smallest timeout nothing is a round part of it any more: a poll waits longer, and
+// what does not depend on the timeout is long.
+func TestExploreTheSmallestTimeout(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(200))
+	for _, start := range failovertest.Starts(failovertest.Smallest()) {
+		t.Run(start.Name, func(t *testing.T) {
+			explore(t, start, failovertest.Bounds{Faults: 2, Steps: 5, Step: pair.MinTimeout / 5})
+		})
 	}
 }
 

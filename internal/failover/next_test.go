@@ -98,7 +98,7 @@ func (a *appliance) rest() {
 
 func anyConfig(a *appliance) failover.Config {
 	c := failover.Config{
-		Self: "self", PairID: "pair", Timeout: []time.Duration{200 * time.Millisecond, 5 * time.Second, 24 * time.Hour}[a.next()%3],
+		Self: "self", PairID: "pair", Timeout: []time.Duration{pair.MinTimeout, 5 * time.Second, 24 * time.Hour}[a.next()%3],
 		TestIPs: int(a.next() % 4), Majority: a.coin(), SharedIP: !a.coin(), BackupOperations: !a.coin(),
 		AutomaticFailover: !a.coin(), ObserveOnly: a.coin(), MaxDataAge: time.Duration(a.next()) * time.Second,
 	}

@@ -15,7 +15,7 @@ type Settings struct {
 	BackupOperations  bool          // Enable Backup Operations: automatic data sync and automatic failover may occur
 	AutomaticFailover bool          // Enable Automatic Failover
 	ObserveOnly       bool          // decide and record, but do not take over
-	PrimaryTimeout    time.Duration // Primary Site Instance Timeout, 200 ms to 24 h
+	PrimaryTimeout    time.Duration // Primary Site Instance Timeout, 100 ms to 24 h
 	PollInterval      time.Duration // 0: a tenth of the timeout, within 20 ms and 5 s
 	TestIPs           []netip.Addr  // Network Connectivity Test IPs
 	TestIPsRequired   Required      // how many of them must answer
@@ -143,9 +143,9 @@ const (
 
 // Limits of the timing settings.
 const (
-	MinTimeout = 200 * time.Millisecond
+	MinTimeout = 100 * time.Millisecond
 	MaxTimeout = 24 * time.Hour
-	MinPoll    = 20 * time.Millisecond
+	MinPoll    = 10 * time.Millisecond
 	MaxPoll    = 5 * time.Second
 	MaxTestIPs = 32
 )

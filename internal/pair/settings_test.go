@@ -43,11 +43,11 @@ func TestDefaultsAreRight(t *testing.T) {
 
 func TestNonsenseIsRefusedByField(t *testing.T) {
 	for _, row := range []struct{ key, value string }{
-		{"primary_timeout", "199ms"},
+		{"primary_timeout", "99ms"},
 		{"primary_timeout", "25h"},
 		{"primary_timeout", "-5s"},
 		{"primary_timeout", "fast"},
-		{"poll_interval", "19ms"},
+		{"poll_interval", "9ms"},
 		{"poll_interval", "4s"},
 		{"poll_interval", "6s"},
 		{"test_ips", "gateway"},
@@ -83,7 +83,7 @@ func TestNonsenseIsRefusedByField(t *testing.T) {
 
 func TestPollIntervalFollowsTheTimeout(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{
-		200 * time.Millisecond: 20 * time.Millisecond, 5 * time.Second: 500 * time.Millisecond, time.Hour: 5 * time.Second,
+		100 * time.Millisecond: 10 * time.Millisecond, 200 * time.Millisecond: 20 * time.Millisecond, 5 * time.Second: 500 * time.Millisecond, time.Hour: 5 * time.Second,
 	} {
 		s := DefaultSettings()
 		s.PrimaryTimeout = timeout

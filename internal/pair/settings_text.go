@@ -19,11 +19,11 @@ func (Settings) Keys() []Key[Settings] {
 		boolKey("automatic_failover", "Enable Automatic Failover", func(s *Settings) *bool { return &s.AutomaticFailover }),
 		boolKey("observe_only", "Observe only", func(s *Settings) *bool { return &s.ObserveOnly }),
 		durationKey("primary_timeout", "Primary Site Instance Timeout", func(s *Settings) *time.Duration { return &s.PrimaryTimeout }).
-			within(func(s Settings) bool { return s.PrimaryTimeout >= MinTimeout && s.PrimaryTimeout <= MaxTimeout }, "use 200ms to 24h"),
+			within(func(s Settings) bool { return s.PrimaryTimeout >= MinTimeout && s.PrimaryTimeout <= MaxTimeout }, "use 100ms to 24h"),
 		durationKey("poll_interval", "Poll interval", func(s *Settings) *time.Duration { return &s.PollInterval }).
 			within(func(s Settings) bool {
 				return s.PollInterval == 0 || s.PollInterval >= MinPoll && s.PollInterval <= MaxPoll && s.PollInterval <= s.PrimaryTimeout/4
-			}, "use 0 for a tenth of the timeout, or 20ms to 5s and at most a quarter of primary_timeout"),
+			}, "use 0 for a tenth of the timeout, or 10ms to 5s and at most a quarter of primary_timeout"),
 		listKey("test_ips", "Network Connectivity Test IPs", commasAndSpace, func(s *Settings) *[]netip.Addr { return &s.TestIPs }, netip.Addr.String, parseTestIP).
 			checked(func(s Settings) error { return checkTestIPs(s.TestIPs) }),
 		textKey("test_ips_required", "How many must answer", func(s *Settings) *Required { return &s.TestIPsRequired }).

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -14,9 +15,12 @@ import (
 // moment after the cable is back.
 func TestAShortCutIsNoTakeover(t *testing.T) {
 	full(t)
-	for _, timeout := range []time.Duration{fast, 300 * time.Millisecond, moderate} {
+	for _, timeout := range []time.Duration{fastest, fast, 300 * time.Millisecond, moderate} {
 		t.Run(timeout.String(), func(t *testing.T) {
 			const cuts = 20
+			if timeout == fastest {
+				spare(t)
+			}
 			w := steadyPair(t, plan{timeout: timeout})
 			epoch := w.alpha.status().Epoch
 			var heard []time.Duration
@@ -26,11 +30,16 @@ func TestAShortCutIsNoTakeover(t *testing.T) {
 				rest(time.Until(at.Add(timeout * 45 / 100)))
 				plugged := w.fault(w.lab.PlugCable(on.Host))
 				cut := time.Since(at)
+				stalls := watchStalls()
 				heard = append(heard, w.heardAgain(plugged))
+				stall := stalls()
 				w.settledEither()
 				if now := w.beta.status().Epoch; now != epoch {
-					if cut < timeout*55/100 {
-						t.Errorf("cut %d: the cable of %s was out for %s, and somebody took over", i, on.Name(), cut.Round(time.Millisecond))
+					text := fmt.Sprintf("cut %d: the cable of %s was out for %s, and somebody took over; a program waited %s for a processor meanwhile", i, on.Name(), cut.Round(time.Millisecond), stall.Round(time.Millisecond))
+					if cut < timeout*55/100 && stall < timeout/20 {
+						t.Error(text)
+					} else {
+						t.Log(text)
 					}
 					epoch = now
 					w.settled(w.settledEither())
@@ -43,6 +52,27 @@ func TestAShortCutIsNoTakeover(t *testing.T) {
 			}
 		})
 	}
+}
+
+// watchStalls looks how long the machine lets a program wait that is ready to run, until the
+// function that it returns is called: a connection takes a dozen turns of the two daemons.
+func watchStalls() (end func() time.Duration) {
+	stop, worst := make(chan struct{}), make(chan time.Duration, 1)
+	go func() {
+		const nap = time.Millisecond
+		var longest time.Duration
+		for {
+			before := time.Now()
+			select {
+			case <-stop:
+				worst <- longest
+				return
+			case <-time.After(nap):
+			}
+			longest = max(longest, time.Since(before)-nap)
+		}
+	}()
+	return func() time.Duration { close(stop); return <-worst }
 }
 
 // heardAgain waits until the backup has heard its primary after an instant, or has become the

@@ -18,8 +18,10 @@ import (
 	"baton/internal/pair"
 )
 
-// The two profiles that tests use, and the default.
+// The timeouts that tests use: the smallest that is allowed; one that a busy machine keeps as
+// well; and the default.
 const (
+	fastest   = pair.MinTimeout
 	fast      = 200 * time.Millisecond
 	moderate  = time.Second        // where the rule does not depend on the timeout
 	byDefault = pair.LeasedTimeout // nobody sets one: the two have their traffic leases

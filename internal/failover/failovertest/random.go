@@ -45,7 +45,7 @@ func RandomRun(random *rand.Rand, span time.Duration) Found {
 
 func randomConfig(random *rand.Rand) failover.Config {
 	c := Default()
-	c.Timeout = []time.Duration{200 * time.Millisecond, time.Second, 5 * time.Second}[random.IntN(3)]
+	c.Timeout = []time.Duration{pair.MinTimeout, time.Second, 5 * time.Second}[random.IntN(3)]
 	c.Poll = pollOf(c.Timeout)
 	c.TestIPs = 1 + random.IntN(3)
 	c.Majority = random.IntN(2) == 0

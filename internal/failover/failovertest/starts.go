@@ -24,6 +24,13 @@ func Quick() failover.Config {
 	return c
 }
 
+// Smallest is the same with the smallest timeout.
+func Smallest() failover.Config {
+	c := Default()
+	c.Timeout, c.Poll = pair.MinTimeout, pair.MinPoll
+	return c
+}
+
 // Starts lists the worlds that exploration begins with.
 func Starts(c failover.Config) []Start {
 	steady := NewPair(c, nil)
@@ -44,7 +51,7 @@ func Starts(c failover.Config) []Start {
 		{"handover with traffic leases", handingOver(leased(c)), Faults()},
 		{"handover behind Baton's own doors", handingOver(fronted(c)), Faults()},
 		{"handover by a primary whose services start late", startsLate(handingOver(c)), Faults()},
-		{"a pair whose timeout changes", NewPair(leased(c), nil), append(TimeoutFaults(200*time.Millisecond, time.Second, 3*time.Second), cuts()...)},
+		{"a pair whose timeout changes", NewPair(leased(c), nil), append(TimeoutFaults(pair.MinTimeout, time.Second, 3*time.Second), cuts()...)},
 	}
 }
 
