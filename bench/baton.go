@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"baton/internal/api"
 	"baton/internal/lab"
 	"baton/internal/lab/daemon"
@@ -19,7 +21,22 @@ type baton struct {
 	*bench
 	profile    profile
 	schedule   string // of the data syncs
+	server     bool   // the site's server is another program
 	appliances []*daemon.Appliance
+	webs       []*web
+}
+
+// Where the site is served: by Baton and beside keepalived, and by another program beside Baton.
+const (
+	sitePort  = 80
+	otherPort = 8080
+)
+
+func (p *baton) port() uint16 {
+	if p.server {
+		return otherPort
+	}
+	return sitePort
 }
 
 func (b *bench) newBaton(p profile) *baton {
@@ -39,6 +56,13 @@ func (p *baton) begin(ctx context.Context) error {
 		p.appliances = append(p.appliances, a)
 		if err := errors.Join(a.Configure(config), a.Serve(ctx)); err != nil {
 			return err
+		}
+		if p.server {
+			web, err := startWeb(ctx, host, otherPort)
+			if err != nil {
+				return err
+			}
+			p.webs = append(p.webs, web)
 		}
 	}
 	if err := p.appliances[0].WriteSite(); err != nil {
@@ -157,11 +181,32 @@ func (p *baton) handOver(ctx context.Context) error {
 	return backup.Do(ctx, "", "become", "primary", "--final-sync", "--wait")
 }
 
+// reloadPrimary has the installed program take the place of the primary's daemon.
+func (p *baton) reloadPrimary(ctx context.Context) error {
+	primary, err := p.find(ctx, pair.Primary)
+	if err != nil {
+		return err
+	}
+	return primary.Do(ctx, "", "reload")
+}
+
+// stopPrimary stops the primary's daemon, which hands over first.
+func (p *baton) stopPrimary(ctx context.Context) error {
+	primary, err := p.find(ctx, pair.Primary)
+	if err != nil {
+		return err
+	}
+	return primary.Daemon().Signal(unix.SIGTERM)
+}
+
 // end leaves both hosts as they were.
 func (p *baton) end() {
 	for _, a := range p.appliances {
 		a.Close()
 	}
-	p.appliances = nil
+	for _, web := range p.webs {
+		web.close()
+	}
+	p.appliances, p.webs = nil, nil
 	p.reboot()
 }

@@ -33,6 +33,8 @@ func studies() []study {
 		{"cable-fast", cableFast},
 		{"power-cut-default", powerCutDefault},
 		{"planned-switch", plannedSwitch},
+		{"stop", orderlyStop},
+		{"reload", reload},
 		{"killed", killed},
 		{"hung", hung},
 		{"partition", partition},
@@ -111,6 +113,8 @@ type rival interface {
 	begin(ctx context.Context) error
 	// primary is the host that serves while all is well.
 	primary(ctx context.Context) (*lab.Host, error)
+	// port is where the site is served.
+	port() uint16
 	// mend makes both hosts whole after a fault and returns when it is steady again.
 	mend(ctx context.Context) error
 	// kill ends the daemon on the host at once (SIGKILL).
@@ -155,7 +159,7 @@ func (b *bench) repeat(ctx context.Context, r rival, runs int, one trial) error 
 // primary for a while when the trial begins.
 func (b *bench) once(ctx context.Context, r rival, one trial) error {
 	s := &stage{bench: b, rival: r, client: lab.NewClient(lab.ClientOptions{
-		From: b.lab.Host("client"), Target: netip.AddrPortFrom(sharedIP().Addr(), 80),
+		From: b.lab.Host("client"), Target: netip.AddrPortFrom(sharedIP().Addr(), r.port()),
 	})}
 	asking, stop := context.WithCancel(ctx)
 	var asked sync.WaitGroup

@@ -73,7 +73,7 @@ func (k *keepalived) start(ctx context.Context, host *lab.Host, priority int) (e
 		return err
 	}
 	if k.webs[host.Name()] == nil {
-		if k.webs[host.Name()], err = startWeb(ctx, host); err != nil {
+		if k.webs[host.Name()], err = startWeb(ctx, host, k.port()); err != nil {
 			return err
 		}
 	}
@@ -115,6 +115,8 @@ func (k *keepalived) steady(ctx context.Context) error {
 		return err == nil && slices.Equal(owners, []string{"alpha"})
 	})
 }
+
+func (k *keepalived) port() uint16 { return sitePort }
 
 func (k *keepalived) primary(context.Context) (*lab.Host, error) { return k.lab.Host("alpha"), nil }
 

@@ -16,7 +16,7 @@ type profile struct {
 func fast() profile { return profile{timeout: pair.MinTimeout, advert: 50 * time.Millisecond} }
 
 // usual is what each does unless told otherwise.
-func usual() profile { return profile{timeout: 5 * time.Second, advert: time.Second} }
+func usual() profile { return profile{timeout: pair.LeasedTimeout, advert: time.Second} }
 
 func (p profile) advertText() string  { return "keepalived, advert_int " + p.advert.String() }
 func (p profile) timeoutText() string { return "Baton, primary_timeout " + p.timeout.String() }

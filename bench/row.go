@@ -16,6 +16,7 @@ const (
 	seconds unit = iota
 	megabytes
 	percent
+	count
 )
 
 // value is one measurement.
@@ -126,8 +127,8 @@ func (r *row) number(n float64) string {
 		return strconv.FormatFloat(n, 'f', 1, 64) + " MiB"
 	case r.unit == percent:
 		return strconv.FormatFloat(n, 'f', 2, 64) + " %"
-	case n == 0:
-		return "0"
+	case r.unit == count, n == 0:
+		return strconv.FormatFloat(n, 'f', 0, 64)
 	case n < 1:
 		return strconv.FormatFloat(n*1000, 'f', 0, 64) + " ms"
 	}

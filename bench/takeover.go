@@ -22,7 +22,7 @@ func cableFast(ctx context.Context, b *bench) ([]row, error) {
 }
 
 func powerCutDefault(ctx context.Context, b *bench) ([]row, error) {
-	return b.outage(ctx, "power cut, default settings", usual(), (*lab.Lab).PowerCut, outageBound{runs: 5, most: usual().timeout + 200*time.Millisecond})
+	return b.outage(ctx, "power cut, default settings", usual(), (*lab.Lab).PowerCut, outageBound{runs: 5, most: usual().timeout + 300*time.Millisecond})
 }
 
 // outageBound is how long an outage may last, in so many runs.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -9,7 +10,7 @@ import (
 	"baton/internal/lab"
 )
 
-// web is the site that keepalived moves: a static page on every address of a
+// web is a server that the program which moves the address does not run: a static page on every address of a
 // host, with the header that tells the client who answers. It goes on while the
 // daemon beside it is killed or hangs, as a web server does.
 type web struct {
@@ -17,8 +18,8 @@ type web struct {
 	done   chan struct{}
 }
 
-func startWeb(ctx context.Context, host *lab.Host) (*web, error) {
-	listener, err := host.Listen(ctx, "tcp", ":80")
+func startWeb(ctx context.Context, host *lab.Host, port uint16) (*web, error) {
+	listener, err := host.Listen(ctx, "tcp", fmt.Sprintf(":%d", port))
 	if err != nil {
 		return nil, err
 	}
