@@ -23,7 +23,7 @@ func (r *round) deeds() []deed {
 		on := r.machine(s.On)
 		text := fmt.Sprintf("%s on %s (%s)", s.Kind, on.appliance.Name(), s.On)
 		all = append(all, deed{s.After, text, func(ctx context.Context) error { return r.begin(ctx, s, on) }})
-		if s.Lasts > 0 && s.Kind != kindKill { // the service manager ends that
+		if s.Lasts > 0 && s.Kind != kindKill && s.Kind != kindStop { // the service manager ends those
 			all = append(all, deed{s.After + s.Lasts, "end of " + text, func(ctx context.Context) error { return r.end(ctx, s, on) }})
 		}
 	}
@@ -53,6 +53,14 @@ func (r *round) begin(ctx context.Context, s strike, on *machine) (err error) {
 		err = on.service.hang()
 	case kindKill:
 		err = on.service.kill(s.Lasts, s.Hard)
+	case kindStop:
+		err = r.stop(ctx, on, s.Lasts)
+	case kindReload:
+		r.reload(ctx, on)
+	case kindUpgrade:
+		if err = on.install(); err == nil {
+			r.reload(ctx, on)
+		}
 	case kindPower:
 		err = on.unplug(l)
 	case kindSwitch, kindSwitchNow:
@@ -87,7 +95,7 @@ func (r *round) end(ctx context.Context, s strike, on *machine) (err error) {
 		err = on.plug(ctx, l)
 	case kindFull:
 		err = ifOn(host, l.Drain)
-	case kindKill, kindSwitch, kindSwitchNow, kindAddress, kindRules:
+	case kindKill, kindStop, kindReload, kindUpgrade, kindSwitch, kindSwitchNow, kindAddress, kindRules:
 	}
 	return err
 }
@@ -118,6 +126,42 @@ func (r *round) ask(ctx context.Context, on *machine, how kind) {
 		}
 	})
 }
+
+// reload has the installed program take the place of the one that runs, beside everything else.
+func (r *round) reload(ctx context.Context, on *machine) {
+	r.asked.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, switchLimit)
+		defer cancel()
+		got, err := on.appliance.Run(ctx, "", "reload")
+		r.note("the reload ended with exit code %d %s %v", got.Code, got.Errs, err)
+		if got.Code != 0 || err != nil {
+			r.orderRefused()
+		}
+	})
+}
+
+// stop ends the daemon in order. The round goes on until it has ended and runs again.
+func (r *round) stop(ctx context.Context, on *machine, pause time.Duration) error {
+	before := on.appliance.Daemon()
+	if err := on.service.stop(pause); err != nil {
+		return err
+	}
+	r.asked.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, stopLimit)
+		defer cancel()
+		for on.appliance.Daemon() == before {
+			if rest(ctx, 10*time.Millisecond) != nil {
+				r.note("the daemon of %s has not ended", on.appliance.Name())
+				r.orderRefused()
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// stopLimit bounds a stop and the start that follows it (TimeoutStopSec).
+const stopLimit = 60 * time.Second
 
 // switchLimit bounds the wait for a planned switch; one that failed rolls back.
 const switchLimit = 40 * time.Second

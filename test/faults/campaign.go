@@ -155,7 +155,7 @@ func (c *campaign) close() error {
 // round plays one, and makes a new pair first if there is none.
 func (c *campaign) round(ctx context.Context, number int) (broken bool, err error) {
 	if c.world == nil {
-		if c.world, err = newWorld(ctx, c.program, c.dir, c.profile.timeout); err != nil {
+		if c.world, err = newWorld(ctx, [2]string{c.program, c.upgrade}, c.dir, c.profile.timeout); err != nil {
 			return false, fmt.Errorf("make the pair: %w", err)
 		}
 		c.book = newLedger()

@@ -20,6 +20,9 @@ const (
 	kindHang      kind = "SIGSTOP"
 	kindKill      kind = "SIGKILL"
 	kindPower     kind = "power cut"
+	kindStop      kind = "stop"
+	kindReload    kind = "reload"
+	kindUpgrade   kind = "upgrade"
 	kindSwitch    kind = "switch, final sync"
 	kindSwitchNow kind = "switch, no final sync"
 	kindAddress   kind = "address flush"
@@ -30,7 +33,7 @@ const (
 func kinds() []kind {
 	return []kind{
 		kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindDelay, kindHang, kindKill, kindPower,
-		kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull,
+		kindStop, kindReload, kindUpgrade, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull,
 	}
 }
 
@@ -156,6 +159,10 @@ func (d dice) shape(s *strike) {
 	switch s.Kind {
 	case kindKill:
 		s.Lasts, s.Hard = max(s.Lasts, restartPause), d.IntN(2) == 0
+	case kindStop:
+		s.Lasts = max(s.Lasts, restartPause)
+	case kindReload, kindUpgrade:
+		s.Lasts = 0
 	case kindLoss:
 		s.Percent = 10 + d.IntN(50)
 	case kindDelay:

@@ -17,10 +17,22 @@ import (
 type machine struct {
 	appliance *daemon.Appliance
 	service   service
-	self      string // this program
+	self      string    // this program
+	program   string    // where the daemon's program is installed
+	builds    [2]string // of the same program: the one that is installed, and the one that an upgrade installs
 
 	managing sync.WaitGroup // the service manager, as long as the host has power
 	off      context.CancelFunc
+}
+
+// install puts the other build in the place of the one that is installed, as a package does.
+func (m *machine) install() error {
+	m.builds[0], m.builds[1] = m.builds[1], m.builds[0]
+	text, err := os.ReadFile(m.builds[0])
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(m.program+".new", text, 0o755), os.Rename(m.program+".new", m.program)) //nolint:gosec // a program
 }
 
 // boot starts everything on a host that has just got power.

@@ -10,8 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"baton/internal/pair"
 )
 
 // options are the flags.
@@ -22,6 +25,7 @@ type options struct {
 	only     int // the one round to run; 0: all
 	without  string
 	program  string
+	upgrade  string // another build of it, with another version
 	dir      string
 	page     string
 	resume   bool
@@ -36,7 +40,7 @@ type profile struct {
 }
 
 func profiles() []profile {
-	return []profile{{"300ms", 300 * time.Millisecond}, {"1s", time.Second}, {"default", 5 * time.Second}}
+	return []profile{{"300ms", 300 * time.Millisecond}, {"1s", time.Second}, {"default", pair.LeasedTimeout}}
 }
 
 const (
@@ -87,9 +91,12 @@ func (o options) all(ctx context.Context, out io.Writer) (err error) {
 		}
 	}
 	if o.without != "" {
-		if o.program, err = buildWithout(ctx, o.dir, o.without); err != nil {
+		if o.program, err = o.buildWithout(ctx); err != nil {
 			return err
 		}
+	}
+	if o.upgrade, err = o.build(ctx, "upgrade", "-ldflags", "-s -w -X main.version=upgraded"); err != nil {
+		return err
 	}
 	if _, err := exec.LookPath(o.program); err != nil {
 		return fmt.Errorf("%w: run make faults, or make build", err)
@@ -113,11 +120,22 @@ func (o options) all(ctx context.Context, out io.Writer) (err error) {
 }
 
 // buildWithout makes a daemon that leaves out one guard of the decision.
-func buildWithout(ctx context.Context, dir, guard string) (program string, err error) {
-	program = filepath.Join(dir, "weakened", "baton")
-	build := exec.CommandContext(ctx, "go", "build", "-tags", "weakened", "-o", program, "./cmd/baton") //nolint:gosec // this module
-	if text, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the weakened daemon: %w\n%s", err, text)
+func (o options) buildWithout(ctx context.Context) (program string, err error) {
+	if program, err = o.build(ctx, "weakened"); err != nil {
+		return "", err
 	}
-	return program, os.Setenv("BATON_WITHOUT", guard)
+	return program, os.Setenv("BATON_WITHOUT", o.without)
+}
+
+// build makes a daemon of this tree, in a directory of that name.
+func (o options) build(ctx context.Context, name string, flags ...string) (program string, err error) {
+	program = filepath.Join(o.dir, name, "baton")
+	if o.without != "" {
+		flags = append(flags, "-tags", "weakened")
+	}
+	build := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-trimpath", "-o", program}, flags, []string{"./cmd/baton"})...) //nolint:gosec // this module
+	if text, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the daemon (%s): %w\n%s", name, err, text)
+	}
+	return program, nil
 }

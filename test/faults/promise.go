@@ -11,10 +11,14 @@ import (
 
 // Shares of the timeout that docs/failover.md names, with some way to spare.
 const (
-	harmless = 0.55 // cut off for so long, nobody may take over
-	stalled  = 0.3  // a machine that stands still for so long may itself have ended a primaryship
-	earliest = 0.85 // nobody may take over before: the timeout less one poll, and less what both clocks of the campaign may differ
+	harmless   = 0.55 // cut off for so long, nobody may take over
+	stalled    = 0.3  // a machine that stands still for so long may itself have ended a primaryship
+	leaseShare = 0.4  // of the timeout is the lease, up to longestLease
+	earliest   = 0.85 // nobody may take over before: the timeout less one poll, and less what both clocks of the campaign may differ
 )
+
+// longestLease is how long a lease is at most.
+const longestLease = 2 * time.Second
 
 // split reports whether two may serve for a moment (I5): the two do not hear each
 // other, and both reach everybody else.
@@ -33,7 +37,7 @@ func (k kind) deaf() bool {
 	switch k {
 	case kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindHang:
 		return true
-	case kindLoss, kindDelay, kindKill, kindPower, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull:
+	case kindLoss, kindDelay, kindKill, kindPower, kindStop, kindReload, kindUpgrade, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull:
 	}
 	return false
 }
@@ -41,9 +45,9 @@ func (k kind) deaf() bool {
 // agreed reports whether a fault of the kind may end in a handover.
 func (k kind) agreed() bool {
 	switch k {
-	case kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull, kindKill:
+	case kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull, kindKill, kindStop:
 		return true
-	case kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindDelay, kindHang, kindPower:
+	case kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindDelay, kindHang, kindPower, kindReload, kindUpgrade:
 	}
 	return false
 }
@@ -79,11 +83,43 @@ func (r *round) broken(res *result) (all []string) {
 	add(res.Split && res.OwnersMS > splitBound.Milliseconds(), "two answered for %d ms, though I5 allows %s", res.OwnersMS, splitBound)
 	add(res.Person != "", "a person is needed: %s", res.Person)
 	bound := backTimeouts * r.profile.timeout
-	if r.refused || r.plan.Moment == momentHandover {
+	if r.refused || r.plan.Moment == momentHandover || r.plan.stops() {
 		bound = max(bound, backHandover)
 	}
 	add(res.Person == "" && res.BackMS > bound.Milliseconds(), "one primary and one backup only after %d ms; I7 says %s", res.BackMS, bound)
-	return append(all, r.rash(res)...)
+	return append(append(all, r.rash(res)...), r.costly(res)...)
+}
+
+// stops reports whether a daemon is told to stop, which takes as long as a handover may.
+func (p plan) stops() bool {
+	return slices.ContainsFunc(p.strikes(), func(s strike) bool { return s.Kind == kindStop })
+}
+
+// costly lists what an orderly stop, a reload or an upgrade cost that it may not cost where
+// nothing else happens.
+func (r *round) costly(res *result) (all []string) {
+	stood := time.Duration(res.StallMS) * time.Millisecond
+	if r.plan.Second != nil || r.plan.Bring != nil {
+		return nil
+	}
+	if r.stays {
+		all = append(all, fmt.Sprintf("a %s was not carried out", r.plan.First.Kind))
+	}
+	switch r.plan.First.Kind {
+	case kindStop:
+		if gap := time.Duration(res.GapMS) * time.Millisecond; gap > stopBound+stood {
+			all = append(all, fmt.Sprintf("an orderly stop cost %s without an answer", gap))
+		}
+	case kindReload, kindUpgrade:
+		if lease := min(time.Duration(leaseShare*float64(r.profile.timeout)), longestLease); lease < longLease+stood {
+			return all // the next process may come too late
+		}
+		if r.raised > 0 || res.Failed > 0 {
+			all = append(all, fmt.Sprintf("a reload cost %d requests, and the epoch rose by %d", res.Failed, r.raised))
+		}
+	case kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindDelay, kindHang, kindKill, kindPower, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull:
+	}
+	return all
 }
 
 // rash lists the takeovers that came without need, or too early (I8), and the

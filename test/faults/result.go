@@ -18,6 +18,7 @@ type result struct {
 	BackMS      int64     `json:"back_ms"`  // from the end of all faults to one primary and one backup
 	SafeMS      int64     `json:"safe_ms"`  // and to a backup that could take over again
 	Answered    int       `json:"answered"`
+	Failed      int       `json:"failed"`  // requests without an answer
 	Aside       int       `json:"aside"`   // in diverged copies only
 	Excused     int       `json:"excused"` // lost, but younger than the data age shown
 	Lost        int       `json:"lost"`
@@ -31,6 +32,8 @@ type result struct {
 const (
 	backTimeouts = 10               // I7
 	backHandover = 35 * time.Second // I7, after a handover whose answer was lost
+	stopBound    = time.Second      // without an answer, in an orderly stop: a handover, or a goodbye
+	longLease    = time.Second      // a lease that outlasts the start of a daemon on a busy machine
 	splitBound   = 3 * time.Second  // I5, where it allows two owners at all: until the kernel drops the address
 	ageBound     = 5 * time.Second  // p99 of the data age at a fault
 	giveUp       = 45 * time.Second // then a person is needed

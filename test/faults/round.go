@@ -33,7 +33,8 @@ type round struct {
 
 	mu      sync.Mutex
 	log     []string
-	refused bool // one did not
+	refused bool // a planned switch
+	stays   bool // a daemon that was to be reloaded, or to stop
 	verbose func(format string, args ...any)
 	mended  time.Time
 	visits  []visit
@@ -59,6 +60,12 @@ func (r *round) switchRefused() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refused = true
+}
+
+func (r *round) orderRefused() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stays = true
 }
 
 // play runs the round: from a pair that is whole to one that is again.
@@ -225,7 +232,7 @@ func (r *round) await(ctx context.Context, since time.Time, reason func() string
 // judge fills in what visitors and observers saw, and says which promises were broken.
 func (r *round) judge(ctx context.Context, res *result, book *ledger) error {
 	end := time.Now()
-	r.visits, _ = r.world.visitor.take()
+	r.visits, res.Failed = r.world.visitor.take()
 	book.add(r.visits, r.plan.Round)
 	claims := r.world.watcher.Since(time.Time{}, sharedIP().Addr())
 	r.world.watcher.Forget(end) // what comes later is the next round's

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"baton/internal/lab"
 	"baton/internal/lab/daemon"
@@ -61,6 +65,17 @@ func (s *service) kill(pause time.Duration, hard bool) error {
 	s.pause, s.hard = pause, hard
 	s.mu.Unlock()
 	return lab.KillFamily(s.appliance.Daemon().PID())
+}
+
+// stop ends the daemon in order, as systemctl stop does; it is started again after the pause.
+func (s *service) stop(pause time.Duration) error {
+	s.mu.Lock()
+	s.pause, s.hard = pause, false
+	s.mu.Unlock()
+	if err := s.appliance.Daemon().Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
 }
 
 func (s *service) hang() error { return lab.HangFamily(s.appliance.Daemon().PID()) }

@@ -41,7 +41,7 @@ type world struct {
 func (w *world) both() []*machine { return []*machine{w.alpha, w.beta} }
 
 // newWorld makes a pair under the timeout; the daemons' logs go to dir.
-func newWorld(ctx context.Context, program, dir string, timeout time.Duration) (_ *world, err error) {
+func newWorld(ctx context.Context, builds [2]string, dir string, timeout time.Duration) (_ *world, err error) {
 	hosts := append(lab.Cast(), lab.Spec("observer", "198.51.100.101/24"))
 	for i := range hosts[:2] {
 		hosts[i].Disk = diskSize
@@ -62,7 +62,7 @@ func newWorld(ctx context.Context, program, dir string, timeout time.Duration) (
 		if w.alpha != nil {
 			name = "beta"
 		}
-		if *m, err = newMachine(l, name, program, dir); err != nil {
+		if *m, err = newMachine(l, name, builds, dir); err != nil {
 			return nil, err
 		}
 	}
@@ -75,7 +75,8 @@ func newWorld(ctx context.Context, program, dir string, timeout time.Duration) (
 	return w, w.observe(ctx)
 }
 
-func newMachine(l *lab.Lab, name, program, dir string) (*machine, error) {
+func newMachine(l *lab.Lab, name string, builds [2]string, dir string) (*machine, error) {
+	program := filepath.Join(dir, name+"-baton")
 	a, err := daemon.New(l, name, program)
 	if err != nil {
 		return nil, err
@@ -88,7 +89,11 @@ func newMachine(l *lab.Lab, name, program, dir string) (*machine, error) {
 	if err := os.MkdirAll(a.Path(daemon.SiteDir), 0o755); err != nil { //nolint:gosec // a public site
 		return nil, err
 	}
-	return &machine{appliance: a, service: service{appliance: a}, self: self}, a.Configure(daemon.Config{Shared: []netip.Prefix{sharedIP()}})
+	m := &machine{appliance: a, service: service{appliance: a}, self: self, program: program, builds: [2]string{builds[1], builds[0]}}
+	if err := m.install(); err != nil {
+		return nil, err
+	}
+	return m, a.Configure(daemon.Config{Shared: []netip.Prefix{sharedIP()}})
 }
 
 // establish starts both and makes a pair of them, as a person would.
