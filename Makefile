@@ -30,9 +30,10 @@ DATE     = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 FUZZTIME ?= 30s
 ARGS     ?=
+TRIALS   ?= 100
 
 .DEFAULT_GOAL = help
-.PHONY: help build demo test e2e faults smoke browser gallery chromium explore fuzz bench lint fmt vuln generate share package package-test check
+.PHONY: help build demo test e2e faults trials smoke browser gallery chromium explore fuzz bench lint fmt vuln generate share package package-test check
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +52,9 @@ e2e: build ## end-to-end: daemons in simulated hosts, cables pulled
 
 faults: build ## a pair broken at random, as root; writes docs/faults.md (ARGS="-n 300 -seed 1 -profile 300ms,1s,default")
 	$(GO) run ./test/faults $(ARGS)
+
+trials: build ## what is no reason for a takeover, 100 times each at the default timeout; as root, an hour and a half (TRIALS=100)
+	BATON_TRIALS=$(TRIALS) BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -run '^TestTrialsAtTheDefaultTimeout$$' -parallel 6 -timeout 4h -v ./test/e2e/
 
 smoke: build chromium ## the short part of e2e and browser: pair, sync, takeover, switch, console
 	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -p 1 -count=1 -short -tags e2e -timeout 10m -v ./test/...

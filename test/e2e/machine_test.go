@@ -61,7 +61,7 @@ func machines(t *testing.T, program string) (l *lab.Lab, alpha, beta *machine, c
 		m.run("sh", "-c", "echo '"+key+"' | baton key set")
 	}
 	alpha.baton("data add dir site /srv/www")
-	alpha.baton("settings set automatic_failover=true primary_timeout=5s test_ips=198.51.100.254")
+	alpha.baton("settings set automatic_failover=true test_ips=198.51.100.254")
 	for _, m := range made {
 		m.baton("shared-ip enable 198.51.100.10")
 	}

@@ -38,6 +38,7 @@ type plan struct {
 	disk     int64            // bytes of a file system of its own for each appliance; 0: one for all
 	listen   string           // host:port of the TLS port; empty: 443 of the appliance's own address
 	prepare  func(*appliance) // done on each host before its daemon starts; nil: nothing
+	calm     bool             // whoever watches looks seldom: for hours, or beside other worlds
 	programs [2]string        // of alpha and beta; empty: the build under test
 }
 
@@ -168,7 +169,11 @@ func (w *world) watch() {
 	}
 	var ips []netip.Addr
 	for _, ip := range w.shared {
-		ownership := w.lab.Ownership(ip.Addr(), 3*time.Millisecond)
+		every := 3 * time.Millisecond
+		if w.plan.calm {
+			every = 25 * time.Millisecond
+		}
+		ownership := w.lab.Ownership(ip.Addr(), every)
 		w.ownerships = append(w.ownerships, ownership)
 		ips = append(ips, ip.Addr())
 		run(ownership.Run)
@@ -180,6 +185,9 @@ func (w *world) watch() {
 		}
 		run(w.watcher.Run)
 		w.client = w.clientOf(ips[0])
+		if w.plan.calm {
+			w.client = lab.NewClient(lab.ClientOptions{From: w.lab.Host("client"), Target: netip.AddrPortFrom(ips[0], 80), Every: 50 * time.Millisecond, Keep: time.Minute})
+		}
 		run(w.client.Run)
 	}
 	w.t.Cleanup(func() {
@@ -215,7 +223,7 @@ func (w *world) tell() {
 		return
 	}
 	for _, a := range w.both() {
-		text, _ := os.ReadFile(a.Path(daemon.LogFile))
+		text, _ := os.ReadFile(a.Log)
 		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 		w.t.Logf("%s said:\n%s", a.Name(), strings.Join(lines[max(0, len(lines)-40):], "\n"))
 		if status, err := a.ask(); err == nil {

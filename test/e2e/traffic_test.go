@@ -119,7 +119,9 @@ func (w *world) count() *numbered {
 			c.sent = number
 			c.mu.Unlock()
 			c.sending.Go(func() { c.send(ctx, w.lab.Host("client"), target, number) })
-			rest(10 * time.Millisecond)
+			if rest(10 * time.Millisecond); w.plan.calm {
+				rest(15 * time.Millisecond)
+			}
 		}
 	})
 	w.t.Cleanup(func() { end(); c.sending.Wait() })
