@@ -30,9 +30,13 @@ func (s *Site) Site(ctx context.Context) (api.SavedSite, error) {
 }
 
 func (s *Site) front() api.Front {
-	front := api.Front{HTTP: []string{}, HTTPS: s.Config.Listen}
+	front := api.Front{HTTP: []string{}, SiteHTTPS: []string{}, HTTPS: s.Config.Listen}
 	if s.Config.Site != nil {
-		front.Root, front.HTTP = s.Config.Site.Root, s.Config.Site.Listen
+		front.Root, front.HTTP = s.Config.Site.Root, append(front.HTTP, s.Config.Site.Listen...)
+		front.SiteHTTPS = append(front.SiteHTTPS, s.Config.Site.ListenTLS...)
+		if up := s.Config.Site.Upstream; up != nil {
+			front.Upstream = up.Text
+		}
 	}
 	return front
 }

@@ -52,9 +52,11 @@ type SavedSite struct {
 
 // Front is where this appliance serves the site, as its configuration file says.
 type Front struct {
-	Root  string   `json:"root" doc:"Directory of the files; empty: none"`
-	HTTP  []string `json:"http" doc:"Addresses of plain HTTP"`
-	HTTPS []string `json:"https" doc:"Addresses of HTTPS, which console and API share"`
+	Root      string   `json:"root" doc:"Directory of the files; empty: none"`
+	Upstream  string   `json:"upstream" doc:"The application that is the site; empty: none"`
+	HTTP      []string `json:"http" doc:"Addresses of plain HTTP"`
+	SiteHTTPS []string `json:"site_https" doc:"Addresses of HTTPS, of the site alone"`
+	HTTPS     []string `json:"https" doc:"Addresses of HTTPS, which console and API share"`
 }
 
 // SiteAnswer is the site, and the version that it has.

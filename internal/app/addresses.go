@@ -279,7 +279,7 @@ func (a *addresses) Alone(alone bool) { a.host.PauseAnnouncements(alone) }
 func ownPorts(c config.Config) (ports []uint16) {
 	listen := slices.Clone(c.Listen)
 	if c.Site != nil {
-		listen = append(listen, c.Site.Listen...)
+		listen = append(listen, c.Site.Addresses()...)
 	}
 	for _, address := range listen {
 		host, port, err := net.SplitHostPort(address)

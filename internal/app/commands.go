@@ -19,6 +19,7 @@ import (
 	"baton/internal/listen"
 	"baton/internal/pair"
 	"baton/internal/sharedip"
+	"baton/internal/watch"
 )
 
 // Commands returns what the command line does itself, without an appliance that
@@ -58,9 +59,15 @@ func absent(c config.Config) (warnings []string) {
 			warnings = append(warnings, fmt.Sprintf("shared_ip[%d].interface: this machine has no interface %s now: ip link lists those that it has", i, ip.Interface))
 		}
 	}
-	if c.Site != nil {
-		if info, err := os.Stat(c.Site.Root); err != nil || !info.IsDir() {
-			warnings = append(warnings, "site.root: there is no directory "+c.Site.Root+" now: make it, mount its disk, or correct root in [site]")
+	switch site := c.Site; {
+	case site == nil:
+	case site.Upstream != nil:
+		if !(&watch.Application{Upstream: *site.Upstream}).Answers(context.Background()) {
+			warnings = append(warnings, "site.upstream: nothing listens at "+site.Upstream.Text+" now: start the application, or correct upstream in [site]")
+		}
+	default:
+		if info, err := os.Stat(site.Root); err != nil || !info.IsDir() {
+			warnings = append(warnings, "site.root: there is no directory "+site.Root+" now: make it, mount its disk, or correct root in [site]")
 		}
 	}
 	return warnings

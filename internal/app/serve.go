@@ -78,16 +78,17 @@ type Appliance struct {
 	runs          watch.Runs
 	lead          *act.Lead
 
-	reached   *watch.Reach
-	outside   *watch.Outside
-	files     *watch.Files
-	kernel    *watch.Traffic
-	protected atomic.Int64 // how many directories are
-	strays    *watch.Strays
-	inherited *listen.Inherited
-	next      *successor             // takes the place of this process; nil: none does
-	left      *failover.Continuation // of the process before this one; nil: this one begins anew
-	kept      []string               // what is allowed only because an earlier version protected it, as this one first starts
+	reached     *watch.Reach
+	outside     *watch.Outside
+	files       *watch.Files
+	application *watch.Application
+	kernel      *watch.Traffic
+	protected   atomic.Int64 // how many directories are
+	strays      *watch.Strays
+	inherited   *listen.Inherited
+	next        *successor             // takes the place of this process; nil: none does
+	left        *failover.Continuation // of the process before this one; nil: this one begins anew
+	kept        []string               // what is allowed only because an earlier version protected it, as this one first starts
 }
 
 // Serve runs an appliance until ctx ends, or until another program takes its place in this
@@ -278,12 +279,16 @@ func (a *Appliance) watch() {
 		s := a.agent.Decision().State
 		return !a.public.HasPage() && (s.Serving() || s.Record.Role == pair.Backup && !s.Record.Snapshot.IsZero())
 	}}
+	a.application = &watch.Application{Name: a.config.Name, Serving: func() bool { return a.agent.Decision().State.Serving() }}
 	if site := a.config.Site; site != nil {
-		a.files.Root, a.files.Listen = site.Root, site.Listen
+		a.files.Root, a.files.Listen = site.Root, site.Addresses()
+		if site.Upstream != nil {
+			a.application.Upstream = *site.Upstream
+		}
 	}
 	a.overview.Reach, a.overview.Files = a.reached, a.files
 	a.overview.Others = []func() []pair.Condition{
-		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.exchange.Conditions, a.files.Conditions, a.reached.Conditions, a.way.Conditions,
+		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.exchange.Conditions, a.files.Conditions, a.application.Conditions, a.reached.Conditions, a.way.Conditions,
 		a.notifications.Conditions,
 	}
 }
@@ -375,6 +380,7 @@ func partsOf(a *Appliance) []listen.Part {
 		{Name: "reports", Serve: a.exchange.Run},
 		{Name: "site check", Serve: (&watch.Site{Agent: a.agent, Settings: a.settings}).Run},
 		{Name: "files of the site", Serve: a.files.Run},
+		{Name: "application of the site", Serve: a.application.Run},
 		{Name: "reach of the backup", Serve: a.reached.Run},
 		{Name: "way to the peer", Serve: a.way.Run},
 		{Name: "notifications", Serve: a.notifier.Run},

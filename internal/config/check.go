@@ -98,11 +98,11 @@ func (c *checker) listen(key string, addresses []string) []string {
 	return addresses
 }
 
-// distinct refuses an address of two doors.
-func (c *checker) distinct(key string, one, other []string) {
+// distinct refuses an address of two doors; setting is where the first one has it.
+func (c *checker) distinct(key, setting string, one, other []string) {
 	for i, address := range other {
 		if slices.Contains(one, address) {
-			c.refuse(fmt.Sprintf("%s[%d]", key, i), "%q is taken by listen: give the site another port, as :80", address)
+			c.refuse(fmt.Sprintf("%s[%d]", key, i), "%q is taken by %s: give the site another port, as %s", address, setting, schema()[key])
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,16 +36,30 @@ type Config struct {
 	Socket       string          // absolute path of the local API's socket
 	LogLevel     slog.Level      // least level that is logged
 	SharedIPs    []pair.SharedIP // known to this machine; shared once ticked
-	Site         *Site           // public site of static files; nil: none
+	Site         *Site           // public site that Baton itself serves; nil: none
 	MetricsAllow []netip.Prefix  // networks that may read /metrics
 	Protect      []string        // absolute: trees in which directories may be protected
 	StopHandover time.Duration   // how long a daemon that is told to stop may take to hand over; 0: it does not
 }
 
-// Site is the public site that the appliance serves by itself while it is primary.
+// Site is the public site that the appliance serves by itself while it is primary: files, or
+// an application.
 type Site struct {
-	Root   string   // absolute: directory of the static files
-	Listen []string // host:port, plain HTTP
+	Root      string    // absolute: directory of the static files; empty: it has an upstream
+	Upstream  *Upstream // nil: it has files
+	Listen    []string  // host:port, plain HTTP
+	ListenTLS []string  // host:port, HTTPS with the site's certificate
+}
+
+// Addresses are all at which the site listens.
+func (s *Site) Addresses() []string { return slices.Concat(s.Listen, s.ListenTLS) }
+
+// Upstream is where the application listens that is the site.
+type Upstream struct {
+	Text    string // as it is written
+	Network string // "tcp" or "unix"
+	Address string // host:port, or an absolute path
+	TLS     bool
 }
 
 // Default returns the configuration of a machine without a file.
@@ -85,13 +100,18 @@ type document struct {
 		Address   string
 		Interface string
 	} `toml:"shared_ip"`
-	Site *struct {
-		Root   string
-		Listen *[]string
-	}
+	Site         *site
 	MetricsAllow *[]string `toml:"metrics_allow"`
 	Protect      *[]string
 	StopHandover *string `toml:"stop_handover"`
+}
+
+// site is its table of that name.
+type site struct {
+	Root      *string
+	Upstream  *string
+	Listen    *[]string
+	ListenTLS *[]string `toml:"listen_tls"`
 }
 
 // Parse checks a document; name is what errors call it.
@@ -117,11 +137,7 @@ func Parse(name string, text []byte) (Config, error) {
 		config.SharedIPs = check.sharedIP(fmt.Sprintf("shared_ip[%d]", i), config.SharedIPs, ip.Address, ip.Interface)
 	}
 	if doc.Site != nil {
-		config.Site = &Site{
-			Root:   check.directory("site.root", doc.Site.Root),
-			Listen: check.listen("site.listen", value(doc.Site.Listen, []string{":80"})),
-		}
-		check.distinct("site.listen", config.Listen, config.Site.Listen)
+		config.Site = check.site(doc.Site, config.Listen)
 	}
 	if err := errors.Join(check.errs...); err != nil {
 		return Config{}, err

@@ -144,8 +144,18 @@ func TestMistakesNameFileLineKeyAndRemedy(t *testing.T) {
 			"shared_ip = [\n  {address = \"198.51.100.10/24\", interface = \"eth0\"},\n  {address = \"no\", interface = \"eth0\"}]",
 			`f:3: shared_ip[1].address: "no" is not an address with a network length: write it like 198.51.100.10/24`,
 		},
-		"site without root": {"\n[site]\nlisten = [\":80\"]", `f:2: site.root: "" is not an absolute path: write it from the root, as root = "/srv/www"`},
-		"site on our port":  {"listen = [\":80\"]\nsite.root = \"/srv\"\n", `f:2: site.listen[0]: ":80" is taken by listen: give the site another port, as :80`},
+		"site of nothing":   {"\n[site]\nlisten = [\":80\"]", `f:2: site: names neither files nor an application: add root = "/srv/www" or upstream = "http://127.0.0.1:8080"`},
+		"relative root":     {"\n[site]\nroot = \"www\"", `f:3: site.root: "www" is not an absolute path: write it from the root, as root = "/srv/www"`},
+		"two sites":         {"site.root = \"/srv\"\nsite.upstream = \"http://127.0.0.1:8080\"\n", `f:2: site.upstream: root is there as well: keep root for a directory of files, or upstream for an application`},
+		"no upstream":       {`site.upstream = "127.0.0.1:8080"`, `f:1: site.upstream: "127.0.0.1:8080" does not say where an application listens: write http://127.0.0.1:8080, https://HOST:PORT or unix:/run/app.sock, and nothing behind it`},
+		"upstream and path": {`site.upstream = "http://127.0.0.1:8080/app"`, `f:1: site.upstream: "http://127.0.0.1:8080/app" does not say where an application listens: write http://127.0.0.1:8080, https://HOST:PORT or unix:/run/app.sock, and nothing behind it`},
+		"upstream, no port": {`site.upstream = "http://localhost"`, `f:1: site.upstream: "http://localhost" has no host, or no port from 1 to 65535: write it like http://127.0.0.1:8080`},
+		"relative upstream": {`site.upstream = "unix:app.sock"`, `f:1: site.upstream: "app.sock" is not the absolute path of a socket, of at most 107 bytes: write it like unix:/run/app.sock`},
+		"upstream is us":    {`site.upstream = "http://127.0.0.1:80"`, `f:1: site.upstream: "http://127.0.0.1:80" is where Baton itself listens (:80): name the port of the application`},
+		"TLS on our port":   {"site.root = \"/srv\"\nsite.listen_tls = [\":443\"]\n", `f:2: site.listen_tls[0]: ":443" is taken by listen: give the site another port, as listen_tls = ["198.51.100.10:443"]`},
+		"TLS on plain port": {"site.root = \"/srv\"\nsite.listen_tls = [\":80\"]\n", `f:2: site.listen_tls[0]: ":80" is taken by site.listen: give the site another port, as listen_tls = ["198.51.100.10:443"]`},
+		"no door":           {"site.root = \"/srv\"\nsite.listen = []\n", `f:2: site.listen: names no address: write listen = [":80"]`},
+		"site on our port":  {"listen = [\":80\"]\nsite.root = \"/srv\"\n", `f:2: site.listen[0]: ":80" is taken by listen: give the site another port, as listen = [":80"]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse("f", []byte(test.text))
@@ -165,6 +175,25 @@ func TestMistakesNameFileLineKeyAndRemedy(t *testing.T) {
 				t.Errorf("\n got %s\nwant %s", err, test.want)
 			}
 		})
+	}
+}
+
+func TestAnApplicationIsRead(t *testing.T) {
+	for text, want := range map[string]Site{
+		`upstream = "http://127.0.0.1:8080"`:                                       {Upstream: &Upstream{"http://127.0.0.1:8080", "tcp", "127.0.0.1:8080", false}, Listen: []string{":80"}},
+		`upstream = "https://app.example:8443"`:                                    {Upstream: &Upstream{"https://app.example:8443", "tcp", "app.example:8443", true}, Listen: []string{":80"}},
+		"upstream = \"http://[::1]:8080\"\nlisten_tls = [\":8443\"]":               {Upstream: &Upstream{"http://[::1]:8080", "tcp", "[::1]:8080", false}, Listen: []string{":80"}, ListenTLS: []string{":8443"}},
+		"upstream = \"unix:/run/app.sock\"\nlisten = []\nlisten_tls = [\":8443\"]": {Upstream: &Upstream{"unix:/run/app.sock", "unix", "/run/app.sock", false}, ListenTLS: []string{":8443"}},
+		"upstream = \"http://127.0.0.1:80\"\nlisten = [\"198.51.100.10:80\"]":      {Upstream: &Upstream{"http://127.0.0.1:80", "tcp", "127.0.0.1:80", false}, Listen: []string{"198.51.100.10:80"}},
+	} {
+		got, err := Parse("f", []byte("[site]\n"+text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if diff := cmp.Diff(&want, got.Site); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
 	}
 }
 

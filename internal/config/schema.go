@@ -20,9 +20,11 @@ func schema() map[string]string {
 		"shared_ip":           `[[shared_ip]], in two brackets, then address and interface`,
 		"shared_ip.address":   `address = "198.51.100.10/24"`,
 		"shared_ip.interface": `interface = "eth0"`,
-		"site":                `[site], then root and listen`,
+		"site":                `[site], then root or upstream, and listen`,
 		"site.root":           `root = "/srv/www"`,
+		"site.upstream":       `upstream = "http://127.0.0.1:8080"`,
 		"site.listen":         `listen = [":80"]`,
+		"site.listen_tls":     `listen_tls = ["198.51.100.10:443"]`,
 	}
 }
 

@@ -28,17 +28,14 @@ func (f *Front) PassOn(ctx context.Context, peer http.Handler) {
 	pause := time.NewTicker(drainPause)
 	defer pause.Stop()
 	for ctx.Err() == nil {
-		running, idle := f.gate.running()
+		running, _, ended := f.gate.running()
 		kept := f.conns.count(func(c *client) bool { return c.ofSite && c.state == http.StateIdle })
 		since := time.Since(began)
 		if running == 0 && (kept == 0 || since > idleGrace) || since > passingTime {
 			return
 		}
-		if running == 0 {
-			idle = nil
-		}
 		select {
-		case <-idle:
+		case <-ended:
 		case <-pause.C:
 		case <-ctx.Done():
 		}
@@ -50,7 +47,7 @@ func (f *Front) PassOn(ctx context.Context, peer http.Handler) {
 func (f *Front) Empty(ctx context.Context) error {
 	f.server.SetKeepAlivesEnabled(false) // closes the idle ones
 	for before := map[net.Conn]rest{}; ; {
-		running, _ := f.gate.running()
+		running, _, _ := f.gate.running()
 		flow := f.conns.sending(before)
 		fresh := f.conns.count(func(c *client) bool { return c.state == http.StateNew && time.Since(c.opened) < freshGrace })
 		if flow.moving == 0 && fresh == 0 && running <= flow.running || ctx.Err() != nil {
@@ -65,10 +62,7 @@ func (f *Front) Empty(ctx context.Context) error {
 
 // passedOn has the peer answer one request.
 func (f *Front) passedOn(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close")
-	}
-	if r.Header.Get("Upgrade") != "" { // what follows is no request, and would outlast this appliance's part
+	if r.Header.Get("Upgrade") != "" || wantsEvents(r) { // what follows would outlast this appliance's part
 		f.refuse(w, r)
 		return
 	}

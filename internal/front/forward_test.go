@@ -126,3 +126,36 @@ func waiting(f *Front) int {
 	defer f.gate.mu.Unlock()
 	return f.gate.held
 }
+
+// A browser that waits for events gets a stream that has ended: it connects anew to that, and
+// would not after a refusal.
+func TestAnEventStreamThatWasHeldIsToldToConnectAnew(t *testing.T) {
+	f, server := served(t, answering("from here"))
+	ask := func() (string, string) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept", "text/event-stream")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = answer.Body.Close() }()
+		text, _ := io.ReadAll(answer.Body)
+		return answer.Status, string(text)
+	}
+	if status, _ := ask(); status != "503 Service Unavailable" {
+		t.Errorf("a closed door: %s", status)
+	}
+	f.Open()
+	_ = f.Hold(t.Context())
+	f.PassOn(t.Context(), answering("from the peer"))
+	if status, text := ask(); status != "200 OK" || text != "retry: 1000\n\n" {
+		t.Errorf("passed on: %s %q", status, text)
+	}
+	f.Dismiss(t.Context())
+	if status, text := ask(); status != "200 OK" || text != "retry: 1000\n\n" {
+		t.Errorf("dismissed: %s %q", status, text)
+	}
+}

@@ -9,8 +9,15 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
+)
+
+// Bounds of a request's head, besides the time that it has.
+const (
+	maxHead   = 64 << 10 // bytes
+	maxFields = 200      // different headers: thousands of small ones would take far more memory than they are long
 )
 
 // Timeouts of connections.
@@ -42,6 +49,7 @@ func New(name string, site http.Handler, held time.Duration, log *slog.Logger) *
 		Handler:           f,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHead,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	f.server.SetKeepAlivesEnabled(false)
@@ -75,26 +83,35 @@ func (r RunningError) Error() string {
 // drainPause is how often a drain looks at what clients have taken.
 const drainPause = 5 * time.Millisecond
 
+// endlessTime is what answers that do not end by themselves have to end once a hold has begun.
+const endlessTime = time.Second
+
 // Hold makes new requests wait for Open or Close, and returns once those that run have
 // ended and their answers have left this machine. It does not wait for clients that have
-// stalled. The error, a RunningError, says how many are left then, or when ctx ends. A ctx that
+// stalled. Answers that do not end by themselves are ended. The error, a RunningError, says how
+// many requests are left then, or when ctx ends; these are cut off. A ctx that
 // was cancelled before Open or Close was called moves nothing afterwards, however late
 // Hold is.
 func (f *Front) Hold(ctx context.Context) error {
 	f.gate.hold(ctx)
+	began := time.Now()
 	pause := time.NewTicker(drainPause)
 	defer pause.Stop()
 	for before := map[net.Conn]rest{}; ; {
-		count, idle := f.gate.running()
+		count, endless, ended := f.gate.running()
+		if endless > 0 && time.Since(began) >= endlessTime {
+			f.gate.cutEndless()
+			endless = 0
+		}
 		flow := f.conns.sending(before)
-		if flow.moving == 0 && count <= flow.running || ctx.Err() != nil {
+		if flow.moving == 0 && count <= flow.running && endless == 0 || ctx.Err() != nil {
+			if !errors.Is(ctx.Err(), context.Canceled) {
+				f.gate.cutAll() // what they do is not in the last data sync: their clients must not hear of it
+			}
 			return left(max(count, flow.moving+flow.stuck))
 		}
-		if count == 0 {
-			idle = nil
-		}
 		select {
-		case <-idle:
+		case <-ended:
 		case <-pause.C:
 		case <-ctx.Done():
 		}
@@ -120,9 +137,11 @@ func (f *Front) Dismiss(ctx context.Context) {
 }
 
 // Close turns new requests away. Held requests and idle connections are cut off,
-// so that their clients try again at once, and find the new primary.
+// so that their clients try again at once, and find the new primary. So are requests that
+// run, if the site looks at their context.
 func (f *Front) Close() {
 	f.move(closed)
+	f.gate.cutAll()
 	f.server.SetKeepAlivesEnabled(false) // closes the idle connections, too
 }
 
@@ -144,6 +163,7 @@ func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 	// Shutdown would cut off who has connected just before: so nobody is let in any more, and
 	// those who are in have their answer first.
 	_ = listener.Close()
+	f.gate.endEndless()
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve site on %s: %w", listener.Addr(), err)
 	}
@@ -156,25 +176,35 @@ func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 // ServeHTTP implements http.Handler.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Baton-Appliance", f.name)
-	switch v := f.gate.enter(r.Context()); v {
+	if len(r.Header) > maxFields {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "This request has too many headers.", http.StatusRequestHeaderFieldsTooLarge)
+		return
+	}
+	a := &answer{ResponseWriter: w, gate: f.gate, streamed: r.ProtoMajor > 1}
+	a.conn, _ = r.Context().Value(connKey{}).(net.Conn)
+	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), answerKey{}, a))
+	defer cancel()
+	a.cut = cancel
+	switch v := f.gate.enter(ctx, a, func() int { return headSize(r) }); v {
 	case pass, passOn:
-		defer f.gate.leave()
-		counted, end := f.conns.begin(w, r)
-		defer end()
+		defer f.gate.leave(a)
+		f.conns.begin(a)
+		defer f.conns.end(a)
 		if v == passOn {
-			f.passedOn(counted, r)
+			f.passedOn(a, r.WithContext(ctx))
 		} else {
-			f.site.ServeHTTP(counted, r)
+			f.site.ServeHTTP(a, r.WithContext(ctx))
 		}
 		if r.Close || v == passOn {
 			_ = http.NewResponseController(w).Flush() // a client that is gone takes no answer
-			finish(r.Context())
+			finish(ctx)
 		}
 	case turnAway:
 		f.refuse(w, r)
 	case dismiss:
 		f.refuse(w, r)
-		f.gate.dismissed()
+		f.gate.dismissed(a)
 	case cutOff:
 		panic(http.ErrAbortHandler) // net/http's way to end a connection without an answer
 	}
@@ -188,15 +218,23 @@ func (f *Front) refuse(w http.ResponseWriter, r *http.Request) {
 		// have no deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTimeout))
 	}
-	text := f.refusal() + "\n"
+	text, kind, status := f.refusal()+"\n", "text/plain; charset=utf-8", http.StatusServiceUnavailable
+	if wantsEvents(r) && f.gate.now() != closed {
+		text, kind, status = "retry: 1000\n\n", "text/event-stream", http.StatusOK // a browser would not try again after a refusal
+	}
 	w.Header().Set("Retry-After", "1")
 	w.Header().Set("Connection", "close")
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Type", kind)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	w.WriteHeader(http.StatusServiceUnavailable)
+	w.WriteHeader(status)
 	_, _ = io.WriteString(w, text)            // a client that is gone reads no answer
 	_ = http.NewResponseController(w).Flush() // nor does it here
+}
+
+// wantsEvents reports whether a request is that of an event stream.
+func wantsEvents(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Accept"), "text/event-stream")
 }
 
 func (f *Front) refusal() string {

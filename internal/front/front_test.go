@@ -4,15 +4,18 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -70,8 +73,8 @@ func TestOnlyAnOpenDoorLeadsToTheSite(t *testing.T) {
 		}
 		f.Open()
 	}
-	if running(f) != 0 {
-		t.Errorf("%d run", running(f))
+	if count(f) != 0 {
+		t.Errorf("%d run", count(f))
 	}
 }
 
@@ -234,7 +237,7 @@ func TestDismissEndsWithItsContext(t *testing.T) {
 	g := newGate(maxHold)
 	g.move(holding)
 	done := make(chan verdict)
-	go func() { done <- g.enter(t.Context()) }()
+	go func() { done <- enter(t.Context(), g) }()
 	f := &Front{gate: g, log: slog.New(slog.DiscardHandler)}
 	untilHeld(t, f, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -253,7 +256,8 @@ func TestHoldWaitsForRunningRequests(t *testing.T) {
 		t.Errorf("nothing runs: %v", err)
 	}
 	f.Open()
-	if got := f.gate.enter(t.Context()); got != pass { // a request that runs
+	running := &answer{cut: func() {}}
+	if got := f.gate.enter(t.Context(), running, nil); got != pass { // a request that runs
 		t.Fatalf("verdict %d", got)
 	}
 	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -261,16 +265,16 @@ func TestHoldWaitsForRunningRequests(t *testing.T) {
 	if err := f.Hold(short); !errors.Is(err, RunningError(1)) || err.Error() != "1 request still runs" {
 		t.Errorf("one runs: %v", err)
 	}
-	time.AfterFunc(10*time.Millisecond, f.gate.leave)
-	if err := f.Hold(t.Context()); err != nil || running(f) != 0 {
-		t.Errorf("%v, %d run", err, running(f))
+	time.AfterFunc(10*time.Millisecond, func() { f.gate.leave(running) })
+	if err := f.Hold(t.Context()); err != nil || count(f) != 0 {
+		t.Errorf("%v, %d run", err, count(f))
 	}
 }
 
-// running is how many requests have been let in and have not ended.
-func running(f *Front) int {
-	count, _ := f.gate.running()
-	return count
+// count is how many requests have been let in and have not ended.
+func count(f *Front) int {
+	n, _, _ := f.gate.running()
+	return n
 }
 
 func TestServeEndsWithItsContextAndCutsOffWhoIsHeld(t *testing.T) {
@@ -326,5 +330,162 @@ func TestAClientThatIsInHasItsAnswerWhenServeEnds(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestARequestWithThousandsOfHeadersIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFront()
+	f.Open()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	for i := range maxFields {
+		r.Header.Set(fmt.Sprintf("X-%d", i), "1")
+	}
+	for _, want := range []int{http.StatusOK, http.StatusRequestHeaderFieldsTooLarge} {
+		w := httptest.NewRecorder()
+		f.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%d headers: %d", len(r.Header), w.Code)
+		}
+		r.Header.Set("One-More", "1")
+	}
+}
+
+// Who is answered during a hold, and who was held, is asked to connect anew: the next request
+// is another appliance's, maybe.
+func TestAHoldAsksClientsToConnectAnew(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			running, finish := make(chan struct{}), make(chan struct{})
+			f := frontOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/slow" {
+					running <- struct{}{}
+					<-finish
+				}
+				home(w, r)
+			}))
+			f.Open()
+			server := httptest.NewUnstartedServer(f)
+			f.Attach(server.Config)
+			server.EnableHTTP2 = true
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			conns := map[string]bool{}
+			get := func(path string) (connectAnew bool) {
+				trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { conns[info.Conn.LocalAddr().String()] = true }}
+				r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, server.URL+path, http.NoBody)
+				if err != nil {
+					t.Error(err)
+					return false
+				}
+				client := server.Client()
+				if protocol == "HTTP/1.1" {
+					client.Transport.(*http.Transport).ForceAttemptHTTP2 = false
+					client.Transport.(*http.Transport).TLSClientConfig.NextProtos = []string{"http/1.1"}
+				}
+				res, err := client.Do(r)
+				if err != nil || res.StatusCode != http.StatusOK || res.Proto != protocol {
+					t.Error(err, res)
+					return false
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
+				return res.Close
+			}
+			get("/")
+			if anew := get("/"); anew || len(conns) != 1 {
+				t.Errorf("an open door: to connect anew %v, %d connections", anew, len(conns))
+			}
+			answered, held := make(chan bool), make(chan error, 1)
+			go func() { answered <- get("/slow") }()
+			<-running
+			go func() { held <- f.Hold(t.Context()) }()
+			for f.gate.isOpen.Load() {
+				time.Sleep(time.Millisecond)
+			}
+			close(finish)
+			if anew := <-answered; !anew && protocol == "HTTP/1.1" {
+				t.Error("a request that ran: it is not asked to connect anew")
+			}
+			if err := <-held; err != nil {
+				t.Error(err)
+			}
+			go func() { answered <- get("/") }()
+			untilHeld(t, f, 1)
+			f.Open()
+			<-answered
+			if len(conns) != 2 {
+				t.Errorf("%d connections, want a second one after the hold", len(conns))
+			}
+		})
+	}
+}
+
+// What is cut off by a hold that gives up is told by its context, and answers nobody any more.
+func TestWhatStillRunsWhenAHoldGivesUpIsCutOff(t *testing.T) {
+	t.Parallel()
+	running, ended := make(chan struct{}), make(chan struct{})
+	f := frontOf(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(running)
+		<-r.Context().Done()
+		close(ended)
+	}))
+	f.Open()
+	go f.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)) // on no connection of its own
+	<-running
+	calledOff, callOff := context.WithCancel(t.Context())
+	callOff()
+	f.Open()
+	_ = f.Hold(calledOff)
+	select {
+	case <-ended:
+		t.Error("cut off by a hold that was called off")
+	case <-time.After(10 * time.Millisecond):
+	}
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := f.Hold(short); !errors.Is(err, RunningError(1)) {
+		t.Error(err)
+	}
+	<-ended
+}
+
+// Endless answers are counted apart, told to end, and cut off where they do not.
+func TestAHoldEndsWhatDoesNotEndByItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		obeys := make(chan bool, 1)
+		f := frontOf(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			ending := Endless(r.Context())
+			if Endless(r.Context()) != ending { // once is enough
+				t.Error("another end")
+			}
+			<-ending
+			if !<-obeys {
+				<-r.Context().Done()
+			}
+		}))
+		for wait, obeyed := range map[time.Duration]bool{0: true, endlessTime: false} {
+			obeys <- obeyed
+			f.Open()
+			go f.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+			synctest.Wait()
+			if n, endless, _ := f.gate.running(); n != 0 || endless != 1 {
+				t.Errorf("%d run, %d without end", n, endless)
+			}
+			began := time.Now()
+			if err := f.Hold(t.Context()); err != nil || time.Since(began) > wait+2*drainPause || time.Since(began) < wait {
+				t.Errorf("obeyed %v: %v after %s", obeyed, err, time.Since(began))
+			}
+			synctest.Wait()
+			if n, endless, _ := f.gate.running(); n != 0 || endless != 0 {
+				t.Errorf("%d run, %d without end", n, endless)
+			}
+		}
+	})
+	if Endless(t.Context()) != nil {
+		t.Error("a request through no door is to end")
 	}
 }

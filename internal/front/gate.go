@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// maxHeld bounds how many requests are held: more are turned away.
-const maxHeld = 1000
+// Bounds of what is held: more is turned away. 200 requests a second for as long as one is
+// held at most are 2,000.
+const (
+	maxHeld      = 10_000
+	maxHeldBytes = 64 << 20 // of their heads in memory
+)
 
 // position of the gate.
 type position uint8
@@ -36,19 +41,23 @@ const (
 type gate struct {
 	longest time.Duration // that a request is held
 
-	mu       sync.Mutex // guards all
+	isOpen   atomic.Bool // position is open, for every answer to ask
+	mu       sync.Mutex  // guards all below
 	position position
-	moved    chan struct{} // closed and replaced at each move
-	held     int           // requests that wait, or are dismissed and not yet answered
-	none     chan struct{} // closed while held is 0
-	passed   int           // requests that passed and have not ended
-	idle     chan struct{} // closed while passed is 0
+	moved    chan struct{}    // closed and replaced at each move
+	held     int              // requests that wait, or are dismissed and not yet answered
+	bytes    int              // of the heads of these
+	none     chan struct{}    // closed while held is 0
+	passed   map[*answer]bool // answers to requests that passed and have not ended
+	endless  int              // how many of these do not end by themselves
+	ending   chan struct{}    // closed once these are to end
+	ended    chan struct{}    // closed and replaced when an answer ends, if somebody waits; nil: nobody does
 }
 
 func newGate(longest time.Duration) *gate {
-	ended := make(chan struct{})
-	close(ended)
-	return &gate{longest: longest, moved: make(chan struct{}), idle: ended, none: ended}
+	none := make(chan struct{})
+	close(none)
+	return &gate{longest: longest, moved: make(chan struct{}), none: none, passed: map[*answer]bool{}}
 }
 
 // move puts the gate into a position and wakes those that wait.
@@ -72,64 +81,76 @@ func (g *gate) moveLocked(to position) {
 	if g.position == to {
 		return
 	}
+	if g.position == open {
+		g.endLocked()
+	}
+	if to == open {
+		g.ending = make(chan struct{})
+	}
 	g.position = to
+	g.isOpen.Store(to == open)
 	close(g.moved)
 	g.moved = make(chan struct{})
 }
 
-// enter waits until the request may pass or must not. After pass or passOn, leave must
-// be called; after dismiss, dismissed.
-func (g *gate) enter(ctx context.Context) verdict {
-	ctx, cancel := context.WithTimeout(ctx, g.longest)
-	defer cancel()
+// enter waits until the request may pass or must not; size is how many bytes its head
+// takes. After pass or passOn, leave must be called; after dismiss, dismissed.
+func (g *gate) enter(ctx context.Context, a *answer, size func() int) verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case g.position == open:
-		g.count()
+	if g.position == open {
+		g.let(a)
 		return pass
-	case g.position == forwarding:
-		g.count()
+	}
+	if g.position == forwarding {
+		g.let(a)
 		return passOn
-	case g.position != holding || g.held >= maxHeld:
+	}
+	bytes := size()
+	if g.position != holding || g.held >= maxHeld || g.bytes+bytes > maxHeldBytes {
 		return turnAway
 	}
+	a.size = bytes
+	ctx, cancel := context.WithTimeout(ctx, g.longest)
+	defer cancel()
 	if g.held == 0 {
 		g.none = make(chan struct{})
 	}
 	g.held++
+	g.bytes += bytes
 	for g.position == holding {
 		if !g.wait(ctx) {
-			g.holdOneLess()
+			g.holdOneLess(a)
 			return turnAway
 		}
 	}
 	if g.position == dismissing {
 		return dismiss
 	}
-	g.holdOneLess()
+	g.holdOneLess(a)
 	if g.position == closed {
 		return cutOff
 	}
-	g.count()
+	g.let(a)
 	if g.position == forwarding {
 		return passOn
 	}
 	return pass
 }
 
-func (g *gate) holdOneLess() {
+func (g *gate) holdOneLess(a *answer) {
 	g.held--
+	g.bytes -= a.size
 	if g.held == 0 {
 		close(g.none)
 	}
 }
 
 // dismissed ends a request that was held and has its answer.
-func (g *gate) dismissed() {
+func (g *gate) dismissed(a *answer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.holdOneLess()
+	g.holdOneLess(a)
 }
 
 // noneHeld returns a channel that is closed once no request is held.
@@ -153,29 +174,76 @@ func (g *gate) wait(ctx context.Context) bool {
 	}
 }
 
-func (g *gate) count() {
-	if g.passed == 0 {
-		g.idle = make(chan struct{})
-	}
-	g.passed++
+func (g *gate) let(a *answer) {
+	a.ending = g.ending
+	g.passed[a] = true
 }
 
 // leave ends a request that passed.
-func (g *gate) leave() {
+func (g *gate) leave(a *answer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.passed--
-	if g.passed == 0 {
-		close(g.idle)
+	delete(g.passed, a)
+	if a.endless.Load() {
+		g.endless--
+	}
+	if g.ended != nil {
+		close(g.ended)
+		g.ended = nil
 	}
 }
 
-// running returns how many requests have passed and not ended, and a channel
-// that is closed once there are none.
-func (g *gate) running() (int, <-chan struct{}) {
+// never notes that an answer does not end by itself.
+func (g *gate) never(a *answer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.passed, g.idle
+	if g.passed[a] && !a.endless.Swap(true) {
+		g.endless++
+	}
+}
+
+// running returns how many answers have not ended, without those that do not by themselves; how many
+// of these there are; and a channel that is closed once there is one less.
+func (g *gate) running() (count, endless int, ended <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended == nil {
+		g.ended = make(chan struct{})
+	}
+	return len(g.passed) - g.endless, g.endless, g.ended
+}
+
+// endEndless has the answers end that do not end by themselves.
+func (g *gate) endEndless() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.position == open {
+		g.endLocked()
+	}
+}
+
+func (g *gate) endLocked() {
+	select {
+	case <-g.ending: // they are ending
+	default:
+		close(g.ending)
+	}
+}
+
+// cutAll ends the answers that have not ended.
+func (g *gate) cutAll() { g.cut(func(*answer) bool { return true }) }
+
+// cutEndless ends those that do not end by themselves.
+func (g *gate) cutEndless() { g.cut(func(a *answer) bool { return a.endless.Load() }) }
+
+func (g *gate) cut(which func(*answer) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for a := range g.passed {
+		if which(a) {
+			a.cut()
+		}
+	}
 }
 
 func (g *gate) now() position {

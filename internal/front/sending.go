@@ -32,13 +32,6 @@ type client struct {
 	running map[*answer]bool // several at a time with HTTP/2
 }
 
-// answer is one that a handler is writing.
-type answer struct {
-	http.ResponseWriter
-	conns *connections
-	since time.Time // when the write began that has not returned; zero: none is under way
-}
-
 // note is the server's ConnState hook.
 func (c *connections) note(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
@@ -80,45 +73,22 @@ func (c *connections) awaitNone(limit time.Duration) {
 	}
 }
 
-// begin counts an answer, until end is called. It is to be written to the writer that
-// begin returns.
-func (c *connections) begin(w http.ResponseWriter, r *http.Request) (counted http.ResponseWriter, end func()) {
+// begin counts an answer among those of its connection, until end.
+func (c *connections) begin(a *answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	conn, _ := r.Context().Value(connKey{}).(net.Conn)
-	of := c.all[conn]
-	if of == nil { // it is closed, or a test has none
-		return w, func() {}
+	if of := c.all[a.conn]; of != nil { // else it is closed, or there is none
+		of.ofSite, of.running[a] = true, true
 	}
-	a := &answer{ResponseWriter: w, conns: c}
-	of.ofSite, of.running[a] = true, true
-	end = func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
+}
+
+func (c *connections) end(a *answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if of := c.all[a.conn]; of != nil {
 		delete(of.running, a)
 	}
-	if r.ProtoMajor < 2 {
-		return w, end // the kernel tells what its client has not taken, and sends files by itself
-	}
-	return a, end
 }
-
-// Write implements http.ResponseWriter. A client of HTTP/2 that takes nothing lets the kernel send
-// everything, and no more be written.
-func (a *answer) Write(p []byte) (int, error) {
-	a.began(time.Now())
-	defer a.began(time.Time{})
-	return a.ResponseWriter.Write(p)
-}
-
-func (a *answer) began(at time.Time) {
-	a.conns.mu.Lock()
-	defer a.conns.mu.Unlock()
-	a.since = at
-}
-
-// Unwrap is for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // rest is what the kernel has still to send on a connection, and since when.
 type rest struct {
@@ -139,14 +109,14 @@ func (c *connections) sending(before map[net.Conn]rest) (f flow) {
 	defer c.mu.Unlock()
 	now := time.Now()
 	for conn, of := range c.all {
-		if !of.ofSite {
+		if !of.ofSite || of.endless() {
 			continue
 		}
 		switch n := unsent(conn); {
 		case n == 0:
 			delete(before, conn)
 			for a := range of.running {
-				if !a.since.IsZero() && now.Sub(a.since) >= c.stalled {
+				if at := a.since.Load(); at != nil && now.Sub(*at) >= c.stalled && !a.endless.Load() {
 					f.running++
 				}
 			}
@@ -157,11 +127,24 @@ func (c *connections) sending(before map[net.Conn]rest) (f flow) {
 			f.moving++
 		default:
 			f.stuck++
-			f.running += len(of.running)
+			f.running += of.ending()
 		}
 	}
 	return f
 }
+
+// ending is how many of the answers that are being written will end by themselves.
+func (c *client) ending() (n int) {
+	for a := range c.running {
+		if !a.endless.Load() {
+			n++
+		}
+	}
+	return n
+}
+
+// endless reports whether answers are being written, and none will end by itself.
+func (c *client) endless() bool { return len(c.running) > 0 && c.ending() == 0 }
 
 type connKey struct{}
 

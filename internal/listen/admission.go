@@ -31,15 +31,20 @@ type admission struct {
 // newAdmission returns one that takes at most a share of the file descriptors that
 // this process may have.
 func newAdmission(ofPeer func(netip.Addr) bool) *admission {
-	const share, part, leastEach, forPeer = 8, 2, 16, 64
-	files := unix.Rlimit{Cur: 1024}
-	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &files) // else the least that a system allows
-	const enough = 1 << 14
-	most := int(min(files.Cur/share, enough))
+	const part, leastEach, forPeer = 2, 16, 64
+	most := shareOfFiles()
 	return &admission{
 		most: most, mostEach: max(most/part, leastEach), mostPeer: forPeer, patience: 3 * time.Minute,
 		ofPeer: ofPeer, each: map[netip.Prefix]int{},
 	}
+}
+
+// shareOfFiles is how many file descriptors one part of this process may take.
+func shareOfFiles() int {
+	const share, enough = 8, 1 << 14
+	files := unix.Rlimit{Cur: 1024}
+	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &files) // else the least that a system allows
+	return int(min(files.Cur/share, enough))
 }
 
 // guard makes a listener admit connections as far as there is room.

@@ -43,6 +43,19 @@ func (c *certificates) tls() *tls.Config {
 	return config
 }
 
+// siteTLS is what a port shows where there is nothing but the site: its certificate, or the
+// console's as long as it has none.
+func (c *certificates) siteTLS() *tls.Config {
+	config := showing(c.console)
+	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		if site := c.site.Load(); site != nil {
+			return site.config, nil
+		}
+		return nil, nil // the console's
+	}
+	return config
+}
+
 // showing makes a configuration with sessions of its own: no session outlives the
 // certificate under which it began.
 func showing(shown certificate.Certificate) *tls.Config {

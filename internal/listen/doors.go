@@ -8,8 +8,10 @@ import (
 	"sync"
 
 	"baton/internal/config"
+	"baton/internal/console/page"
 	"baton/internal/failover"
 	"baton/internal/front"
+	"baton/internal/front/proxy"
 	"baton/internal/front/static"
 	"baton/internal/pair"
 )
@@ -33,19 +35,31 @@ type site interface {
 
 // NewDoors makes them, closed. What is passed on goes to the peer by toPeer.
 func NewDoors(c config.Config, toPeer http.RoundTripper, log *slog.Logger) Doors {
-	d := Doors{site: static.New("", log), peer: passingOn(toPeer, log), newcomers: new(newcomers), log: log}
+	d := Doors{site: siteOf(c.Site, log), peer: passingOn(toPeer, log), newcomers: new(newcomers), log: log}
 	for _, ip := range c.SharedIPs {
 		d.newcomers.shared = append(d.newcomers.shared, ip.Address.Addr())
 	}
 	addresses := 0
 	if c.Site != nil {
-		d.site, addresses = static.New(c.Site.Root, log), len(c.Site.Listen)
+		addresses = len(c.Site.Addresses())
 	}
 	for range 1 + addresses {
 		d.all = append(d.all, front.New(c.Name, d.site, failover.HeldLimit, log))
 	}
 	d.fromPeer = front.New(c.Name, d.site, failover.HeldLimit, log)
 	return d
+}
+
+// siteOf is what the configuration file says that the site is.
+func siteOf(c *config.Site, log *slog.Logger) site {
+	switch {
+	case c == nil:
+		return static.New("", log)
+	case c.Upstream == nil:
+		return static.New(c.Root, log)
+	}
+	at := proxy.Target{Network: c.Upstream.Network, Address: c.Upstream.Address, TLS: c.Upstream.TLS}
+	return proxy.New(proxy.Options{Target: at, Most: shareOfFiles(), Patience: failover.HeldLimit, Cookie: page.SessionCookie, Log: log})
 }
 
 // Console is the door behind the console's port.

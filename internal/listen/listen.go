@@ -1,7 +1,9 @@
 package listen
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -103,13 +105,22 @@ func (l *Listeners) listenSite(ctx context.Context, parts []Part) ([]Part, error
 		return parts, nil
 	}
 	admission := newAdmission(func(netip.Addr) bool { return false })
-	for i, address := range l.Config.Site.Listen {
-		listener, err := l.open(ctx, address, sitePort)
+	for i, address := range l.Config.Site.Addresses() {
+		secured := i >= len(l.Config.Site.Listen)
+		setting := sitePort
+		if secured {
+			setting = siteTLSPort
+		}
+		listener, err := l.open(ctx, address, setting)
 		if err != nil {
 			return nil, err
 		}
+		guarded := admission.guard(listener)
+		if secured {
+			guarded = tls.NewListener(guarded, l.handshakes.pace(l.Public.SiteTLS()))
+		}
 		door := l.Doors.all[i+1]
-		parts = append(parts, Part{"site on " + address, func(ctx context.Context) error { return door.Serve(ctx, admission.guard(listener)) }})
+		parts = append(parts, Part{"site on " + address, func(ctx context.Context) error { return door.Serve(ctx, guarded) }})
 	}
 	return parts, nil
 }
@@ -118,6 +129,7 @@ func (l *Listeners) listenSite(ctx context.Context, parts []Part) ([]Part, error
 const (
 	consolePort = "listen"
 	sitePort    = "listen in [site]"
+	siteTLSPort = "listen_tls in [site]"
 )
 
 // Free finds out, before anything begins, whether another program has an address of
@@ -143,7 +155,7 @@ func Free(ctx context.Context, c config.Config) error {
 	if err := try(c.Listen, consolePort); err != nil || c.Site == nil {
 		return err
 	}
-	return try(c.Site.Listen, sitePort)
+	return cmp.Or(try(c.Site.Listen, sitePort), try(c.Site.ListenTLS, siteTLSPort))
 }
 
 // open listens on an address that this machine need not have yet: the shared IP

@@ -36,6 +36,9 @@ func (p *Public) HasPage() bool { return p.page.Load() }
 // TLS is what the TLS port shows to all but the peer.
 func (p *Public) TLS() *tls.Config { return p.certificates.tls() }
 
+// SiteTLS is what the site's own ports show.
+func (p *Public) SiteTLS() *tls.Config { return p.certificates.siteTLS() }
+
 // Console is the certificate that browsers meet where the site is not asked for.
 func (p *Public) Console() certificate.Certificate { return p.certificates.console }
 

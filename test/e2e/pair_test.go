@@ -36,6 +36,7 @@ type plan struct {
 	shared   []string         // nil: one IPv4 address; empty: none
 	hosts    []lab.HostSpec   // more of them, not yet plugged in
 	disk     int64            // bytes of a file system of its own for each appliance; 0: one for all
+	upstream bool             // the site is an application, at socketOf each appliance
 	listen   string           // host:port of the TLS port; empty: 443 of the appliance's own address
 	prepare  func(*appliance) // done on each host before its daemon starts; nil: nothing
 	calm     bool             // whoever watches looks seldom: for hours, or beside other worlds
@@ -96,7 +97,11 @@ func twoDaemons(t *testing.T, p plan) *world {
 	t.Cleanup(w.tell)
 	w.alpha.write(site("index.html"), "<h1>The site is up</h1>\n")
 	for _, a := range w.both() {
-		a.configure(daemon.Config{Shared: w.shared, Listen: p.listen})
+		c := daemon.Config{Shared: w.shared, Listen: p.listen}
+		if p.upstream {
+			c.Upstream = "unix:" + a.OnHost(socketOf)
+		}
+		a.configure(c)
 		if p.prepare != nil {
 			p.prepare(a)
 		}

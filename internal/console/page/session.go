@@ -18,6 +18,9 @@ import (
 // lifetime is when a session ends at the latest, used or not.
 const lifetime = 24 * time.Hour
 
+// SessionCookie is the name of the cookie with a session's token.
+const SessionCookie = "__Host-baton"
+
 // What a request's session holds: the one of its cookie, or the one that begins with
 // its answer.
 const (
@@ -37,7 +40,7 @@ func newSessions(backend api.Sessions, log *slog.Logger) *scs.SessionManager {
 	s.Store = sessionStore{backend}
 	s.Codec = codec{}
 	s.HashTokenInStore = true
-	s.Cookie = scs.SessionCookie{Name: "__Host-baton", Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}
+	s.Cookie = scs.SessionCookie{Name: SessionCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}
 	s.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
 		log.Error("session failed", slog.String("path", r.URL.Path), slog.String("error", err.Error()))
 		http.Error(w, "The session could not be read or saved: the reason is in the appliance's log. Look there, then try again.", http.StatusInternalServerError)

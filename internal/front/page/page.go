@@ -61,13 +61,14 @@ func New(site pair.Site) (*Page, error) {
 	return &Page{html: text.Bytes(), policy: policy}, nil
 }
 
-// Serve answers with the page.
-func (p *Page) Serve(w http.ResponseWriter) {
+// Serve answers with the page, under a status.
+func (p *Page) Serve(w http.ResponseWriter, status int) {
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", p.policy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-cache") // ask again: it may have changed
-	_, _ = w.Write(p.html)                  // an error means that the client has gone
+	w.WriteHeader(status)
+	_, _ = w.Write(p.html) // an error means that the client has gone
 }

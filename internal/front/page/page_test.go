@@ -3,6 +3,7 @@ package page
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ func TestThePublicPageRunsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := httptest.NewRecorder()
-	page.Serve(got)
+	page.Serve(got, http.StatusOK)
 	body := got.Body.String()
 	if strings.Count(body, "<script") != 0 || strings.Contains(body, "<img") || strings.Count(body, "<style>") != 1 || strings.Count(body, "</style>") != 1 {
 		t.Errorf("it breaks out: %s", body)

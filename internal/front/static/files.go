@@ -67,7 +67,7 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if public := f.page.Load(); errors.Is(err, fs.ErrNotExist) && public != nil && r.URL.Path == "/" {
-		public.Serve(w)
+		public.Serve(w, http.StatusOK)
 		return
 	}
 	if err != nil {

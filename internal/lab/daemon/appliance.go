@@ -71,6 +71,7 @@ type Config struct {
 	LogLevel     string         // empty: info
 	Listen       string         // host:port of console, API and peer link; empty: port 443 of the host's own address
 	StopHandover string         // stop_handover; empty: the usual
+	Upstream     string         // the application that is the site; empty: the files of SiteDir are
 }
 
 // Configure writes the configuration file.
@@ -85,8 +86,12 @@ func (a *Appliance) Configure(c Config) error {
 	if c.StopHandover != "" {
 		fmt.Fprintf(&text, "stop_handover = %q\n", c.StopHandover)
 	}
-	fmt.Fprintf(&text, "name = %q\ndata_dir = %q\nlisten = [%q]\nsocket = %q\nlog_level = %q\nprotect = [%q]\n\n[site]\nroot = %q\nlisten = [\":80\"]\n",
-		a.Name(), a.OnHost(dataDir), c.Listen, a.OnHost(socketFile), c.LogLevel, a.OnHost("."), a.OnHost(SiteDir))
+	site, of := "root", a.OnHost(SiteDir)
+	if c.Upstream != "" {
+		site, of = "upstream", c.Upstream
+	}
+	fmt.Fprintf(&text, "name = %q\ndata_dir = %q\nlisten = [%q]\nsocket = %q\nlog_level = %q\nprotect = [%q]\n\n[site]\n%s = %q\nlisten = [\":80\"]\n",
+		a.Name(), a.OnHost(dataDir), c.Listen, a.OnHost(socketFile), c.LogLevel, a.OnHost("."), site, of)
 	for _, ip := range c.Shared {
 		fmt.Fprintf(&text, "\n[[shared_ip]]\naddress = %q\ninterface = %q\n", ip, lab.Interface)
 	}

@@ -1,0 +1,95 @@
+package proxy
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// odd returns the status for a request that no application is asked with; 0 for all others.
+func odd(r *http.Request) int {
+	switch {
+	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
+		return http.StatusMethodNotAllowed
+	case r.URL.Opaque != "" || !strings.HasPrefix(r.URL.Path, "/") || !isPlain(r.URL.RequestURI()) || !isPlain(r.Host) || !isPlain(r.Method):
+		return http.StatusBadRequest
+	}
+	return 0
+}
+
+// isPlain reports whether a text is one word in the first line of a request.
+func isPlain(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })
+}
+
+// rewrite makes the request that the application is asked with. Who the client is, is known
+// from its connection only.
+func (s *Site) rewrite(r *httputil.ProxyRequest) {
+	r.Out.URL = &url.URL{Scheme: "http", Host: "upstream", Path: r.In.URL.Path, RawPath: r.In.URL.RawPath, RawQuery: r.In.URL.RawQuery, ForceQuery: r.In.URL.ForceQuery}
+	r.Out.Host = r.In.Host
+	for name := range r.Out.Header {
+		if isOurs(name) {
+			delete(r.Out.Header, name)
+		}
+	}
+	r.SetXForwarded()
+	delete(r.Out.Header, "Expect") // whoever waits is told to send when the body is read
+	if !isWebsocket(r.In) {
+		delete(r.Out.Header, "Connection")
+		delete(r.Out.Header, "Upgrade")
+	}
+	if cookies := r.Out.Header["Cookie"]; s.options.Cookie != "" && len(cookies) > 0 {
+		r.Out.Header["Cookie"] = s.withoutOurs(cookies)
+	}
+}
+
+// isOurs reports whether a header is one by which an application learns something from the
+// server in front of it. Some applications take an underscore for a dash.
+func isOurs(name string) bool {
+	if strings.Contains(name, "_") {
+		name = textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	}
+	switch name {
+	case "Forwarded", "X-Real-Ip", "Proxy": // the last becomes HTTP_PROXY in CGI
+		return true
+	}
+	return strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X-Baton-")
+}
+
+// withoutOurs takes a cookie out.
+func (s *Site) withoutOurs(cookies []string) (others []string) {
+	for _, line := range cookies {
+		if strings.Contains(line, s.options.Cookie) {
+			parts := slices.DeleteFunc(strings.Split(line, ";"), s.isOurCookie)
+			line = strings.TrimSpace(strings.Join(parts, ";"))
+		}
+		if line != "" {
+			others = append(others, line)
+		}
+	}
+	return others
+}
+
+func (s *Site) isOurCookie(text string) bool {
+	name, _, _ := strings.Cut(text, "=")
+	return strings.TrimSpace(name) == s.options.Cookie
+}
+
+// modify makes the answer that the client gets.
+func (s *Site) modify(res *http.Response) error {
+	for name := range res.Header {
+		if strings.HasPrefix(name, "X-Baton-") {
+			delete(res.Header, name)
+		}
+	}
+	if set := res.Header["Set-Cookie"]; s.options.Cookie != "" && len(set) > 0 {
+		res.Header["Set-Cookie"] = slices.DeleteFunc(set, s.isOurCookie)
+	}
+	if isEndless(res) {
+		res.Body = endStream(res)
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Target says where the application listens.
+type Target struct {
+	Network string // "tcp" or "unix"
+	Address string // host:port, or the path of the socket
+	TLS     bool   // with a certificate that this machine trusts, for the host
+}
+
+// Options say what a site is made of.
+type Options struct {
+	Target
+
+	Most     int           // requests that are passed on at a time; more get an answer that says so
+	Patience time.Duration // how long a request waits for an application that is being started
+	Cookie   string        // name of a cookie that is neither shown to the application nor set by it; empty: none
+	Log      *slog.Logger
+}
+
+// Site is an application as the site.
+type Site struct {
+	options Options
+	proxy   httputil.ReverseProxy
+	running atomic.Int64
+	pages   atomic.Pointer[pages]
+	log     *rarely
+}
+
+var _ http.Handler = (*Site)(nil)
+
+// New returns the site that an application is. It need not run yet.
+func New(o Options) *Site {
+	s := &Site{options: o, log: &rarely{log: o.Log, address: o.Address}}
+	s.proxy = httputil.ReverseProxy{
+		Rewrite: s.rewrite, ModifyResponse: s.modify, ErrorHandler: s.fail, BufferPool: newBuffers(),
+		Transport: &upstream{Target: o.Target, patience: o.Patience, answer: answerTime, note: s.log.note},
+		ErrorLog:  slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // it says less than ours
+	}
+	_ = s.SetPage(pair.Site{}) // these pages can be written
+	return s
+}
+
+// SetPage changes what clients are shown while the application cannot be reached: title and
+// message of the site, if it has any.
+func (s *Site) SetPage(site pair.Site) error {
+	made, err := newPages(site)
+	if err != nil {
+		return err
+	}
+	s.pages.Store(made)
+	return nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer s.running.Add(-1)
+	if s.running.Add(1) > int64(s.options.Most) {
+		s.pages.Load().busy.serve(w)
+		return
+	}
+	if status := odd(r); status != 0 {
+		http.Error(w, "This is no request for the site.", status)
+		return
+	}
+	ctx := r.Context()
+	if ctx.Value(http.ServerContextKey) == nil {
+		ctx = context.WithValue(ctx, http.ServerContextKey, new(http.Server)) // else ReverseProxy lets an answer that broke off look whole
+	}
+	r = r.WithContext(ctx)
+	if r.ContentLength != 0 {
+		control := http.NewResponseController(w)
+		_ = control.EnableFullDuplex() // the application may answer before it has read everything
+		body := &upload{ReadCloser: r.Body, control: control}
+		r.Body = body
+		defer body.end()
+	}
+	if isWebsocket(r) {
+		w = &hijacker{ResponseWriter: w, context: ctx}
+	}
+	w.Header()["Content-Type"] = nil // that of the application, or none: it is not guessed
+	s.proxy.ServeHTTP(w, r)
+}
+
+// buffers are what bodies of answers are copied through.
+type buffers struct{ pool sync.Pool }
+
+const bufferSize = 32 << 10
+
+func newBuffers() *buffers {
+	return &buffers{sync.Pool{New: func() any { return new([bufferSize]byte) }}}
+}
+
+// Get implements httputil.BufferPool.
+func (b *buffers) Get() []byte { return b.pool.Get().(*[bufferSize]byte)[:] }
+
+// Put implements httputil.BufferPool.
+func (b *buffers) Put(p []byte) { b.pool.Put((*[bufferSize]byte)(p)) }
