@@ -11,15 +11,24 @@ func askServices(t *turn, duty pair.Duty) {
 }
 
 // followPrimaryServices has the services of a backup follow the primary's, as soon as nothing runs
-// here any more that led, and nothing is to be set aside that they would change.
+// here any more that led, and nothing is to be set aside that they would change. It may have been
+// promoted in this turn.
 func followPrimaryServices(t *turn) {
-	rests := t.Phase == pair.Releasing || t.Phase == pair.Conflict || !t.Record.Diverged.IsZero()
-	switch {
-	case rests && t.Duty != pair.Rest:
-		askServices(t, pair.Rest)
-	case !rests && t.Duty != pair.Follow && t.facts().closed() && t.Leaving == Stays:
+	follows := t.Record.Role == pair.Backup && !rests(t.facts()) && t.facts().closed() && t.Leaving == Stays
+	if follows && t.Duty != pair.Follow {
 		askServices(t, pair.Follow)
 	}
+}
+
+// restFollowers has services rest before anything is set aside that they would change.
+func restFollowers(t *turn) {
+	if rests(t.facts()) && t.Duty != pair.Rest {
+		askServices(t, pair.Rest)
+	}
+}
+
+func rests(f facts) bool {
+	return f.Phase == pair.Releasing || f.Phase == pair.Conflict || !f.Record.Diverged.IsZero()
 }
 
 // restServices has services rest that followed, on an appliance that is no backup any more and
@@ -58,8 +67,12 @@ func servicesSet(t *turn, ev ServicesSet) {
 	}
 }
 
-// retryServices asks the services again to do what they failed to do.
+// retryServices asks the services again to do what they failed to do. Those that failed to
+// follow are asked to lead next, once their appliance is the primary.
 func retryServices(t *turn) {
+	if t.Duty == pair.Follow && t.Record.Role != pair.Backup {
+		t.DutyAgain = Moment{}
+	}
 	if t.DutyAgain.Set && t.due(t.DutyAgain.At) {
 		askServices(t, t.Duty)
 	}

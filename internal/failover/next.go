@@ -200,6 +200,7 @@ func applyRules(t *turn) {
 		bePrimary(t)
 	case pair.Backup:
 		beBackup(t)
+		followPrimaryServices(t)
 	}
 	pollPeer(t)
 	retryRelease(t)

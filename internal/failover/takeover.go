@@ -4,7 +4,7 @@ import "baton/internal/pair"
 
 // beBackup watches the primary, and takes over when every guard agrees.
 func beBackup(t *turn) {
-	followPrimaryServices(t)
+	restFollowers(t)
 	switch t.Phase {
 	case pair.Releasing:
 		keepForwarding(t)
