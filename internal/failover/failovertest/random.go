@@ -18,7 +18,7 @@ func RandomRun(random *rand.Rand, span time.Duration) Found {
 	c := randomConfig(random)
 	w := NewPair(c, nil)
 	n := node{world: w, history: &link{text: fmt.Sprintf("%+v", c)}}
-	faults := slices.Concat(Faults(), randomFaults(), TimeoutFaults(200*time.Millisecond, time.Second, 5*time.Second))
+	faults := slices.Concat(Faults(), randomFaults(), TimeoutFaults(pair.MinTimeout, time.Second, 5*time.Second))
 	for end := w.Now.Add(span); n.world.Now < end; n.age++ {
 		fault := faults[random.IntN(len(faults))]
 		see := n.world.Watch(found.count)
