@@ -95,18 +95,13 @@ func (p *baton) steady(ctx context.Context) error {
 		roles := map[pair.Role]int{}
 		for _, a := range p.appliances {
 			status, err := a.Status(ctx)
-			if err != nil || status.State != pair.Steady || hinders(status.Conditions) {
+			if err != nil || status.State != pair.Steady || status.Readiness == nil || !status.Readiness.Ready {
 				return false
 			}
 			roles[status.Role]++
 		}
 		return roles[pair.Primary] == 1 && roles[pair.Backup] == 1
 	})
-}
-
-// hinders reports whether one of the conditions keeps a backup from taking over.
-func hinders(conditions []pair.Condition) bool {
-	return slices.ContainsFunc(conditions, func(c pair.Condition) bool { return c.Severity != pair.Info })
 }
 
 func (p *baton) primary(ctx context.Context) (*lab.Host, error) {
