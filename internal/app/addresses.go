@@ -36,6 +36,7 @@ type addresses struct {
 	placing atomic.Pointer[lease.Term] // of the claim under way; nil: none is
 	lives   lifetimes                  // are extended beside the loop
 	ending  sync.WaitGroup             // of connections, after the site was given away
+	telling sync.WaitGroup             // announcements that may wait for the kernel, as an extension
 
 	// The rest belongs to the agent's loop.
 	guarded []pair.SharedIP // by the traffic lease
@@ -268,8 +269,10 @@ func (a *addresses) keepOut() {
 	a.lease.Away(away)
 }
 
-// Announce implements agent.Mover.
-func (a *addresses) Announce() { a.host.Announce(a.ticked()) }
+// Announce implements agent.Mover. What is not held any more by then is not announced.
+func (a *addresses) Announce() {
+	a.telling.Go(func() { a.host.Announce(a.ticked()) })
+}
 
 // Alone implements agent.Mover.
 func (a *addresses) Alone(alone bool) { a.host.PauseAnnouncements(alone) }

@@ -424,6 +424,7 @@ func (a *Appliance) Close() error {
 	if a.ips != nil {
 		a.ips.lives.wait()
 		a.ips.ending.Wait()
+		a.ips.telling.Wait()
 	}
 	if a.traffic != nil {
 		failed = append(failed, a.endTraffic())

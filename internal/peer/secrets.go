@@ -56,7 +56,9 @@ var errNotSaved = errors.New("save the secrets of the peer link")
 type vault struct {
 	keeper Keeper
 
-	mu      sync.Mutex
+	changing sync.Mutex // one change at a time
+
+	mu      sync.Mutex // never held while the disk is waited for
 	secrets Secrets
 }
 
@@ -77,15 +79,17 @@ func (v *vault) read() Secrets {
 
 // change applies f and saves the outcome; if f or the keeper fails, nothing changes.
 func (v *vault) change(f func(*Secrets) error) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	next := v.secrets.clone()
+	v.changing.Lock()
+	defer v.changing.Unlock()
+	next := v.read()
 	if err := f(&next); err != nil {
 		return err
 	}
 	if err := v.keeper.Save(next.clone()); err != nil {
 		return fmt.Errorf("%w: %w", errNotSaved, err)
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.secrets = next
 	return nil
 }

@@ -115,22 +115,23 @@ func (h *Host) Announce(ips []pair.SharedIP) {
 // to foreign announcements: a primary that hears no peer may have lost the
 // address without knowing, and must not teach it to the network again. For the
 // same reason it ends the schedule of claims that it has held while not quiet; a
-// claim made since, as by a takeover, keeps its own.
+// claim made since, as by a takeover, keeps its own. It waits for nobody: Run does it.
 func (h *Host) PauseAnnouncements(quiet bool) {
 	switch before := h.quiet.Swap(quiet); {
 	case !quiet:
 		h.loud.Store(time.Now().UnixNano())
 	case !before:
-		h.settleOld(time.Unix(0, h.loud.Load()))
+		h.settling.Store(h.loud.Load())
+		h.reschedule()
 	}
 }
 
-// settleOld leaves only the slow repetition of claims begun before an instant.
-func (h *Host) settleOld(before time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// settleOld leaves only the slow repetition of claims that the newest pause concerns. The
+// mutex is held.
+func (h *Host) settleOld() {
+	before := h.settling.Swap(0)
 	for _, c := range h.claims {
-		if c.begun.Before(before) {
+		if c.begun.UnixNano() < before {
 			c.settle()
 		}
 	}
@@ -168,6 +169,7 @@ func (h *Host) reschedule() {
 func (h *Host) announceDue(now time.Time) (next time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.settleOld()
 	var due []pair.SharedIP
 	for ip, c := range h.claims {
 		if c.attend(now, h.quiet.Load()) {

@@ -40,7 +40,8 @@ type Host struct {
 	managed  []pair.SharedIP
 	log      *slog.Logger
 	quiet    atomic.Bool
-	loud     atomic.Int64   // when Quiet(false) was last said, in Unix nanoseconds; 0: never
+	loud     atomic.Int64   // when announcements were last resumed, in Unix nanoseconds; 0: never
+	settling atomic.Int64   // claims begun before this are to end their schedule, as loud; 0: none
 	wake     chan struct{}  // the schedule has changed
 	searches *searches      // by other machines, for managed addresses
 	placed   func()         // called when an address is on, before it is announced

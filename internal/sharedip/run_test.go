@@ -1,6 +1,7 @@
 package sharedip
 
 import (
+	"log/slog"
 	"net/netip"
 	"testing"
 	"time"
@@ -99,8 +100,33 @@ func TestAnnounceBeginsTheScheduleAnewAtOnce(t *testing.T) {
 	})
 }
 
+// The loop of the agent pauses announcements when its peer falls silent, and the kernel may
+// keep a renewal of the addresses waiting then, since another program changes an interface.
+func TestAPauseWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	h := New(nil, slog.New(slog.DiscardHandler))
+	h.mu.Lock() // by a renewal that waits
+	defer h.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.PauseAnnouncements(false)
+		h.PauseAnnouncements(true)
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Error("the pause waits for the renewal")
+	}
+}
+
 // settle makes all claims of a host old: only the slow repetition is left.
-func settle(h *Host) { h.settleOld(time.Now()) }
+func settle(h *Host) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settling.Store(time.Now().UnixNano())
+	h.settleOld()
+}
 
 func TestLinkUpIsAnnounced(t *testing.T) {
 	bothVersions(t, func(l *lan, ip pair.SharedIP) {
