@@ -50,7 +50,7 @@ test: ## every test but the end-to-end ones
 e2e: build ## end-to-end: daemons in simulated hosts, cables pulled
 	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -timeout 30m -v ./test/e2e/...
 
-faults: build ## a pair broken at random, as root; writes docs/faults.md (ARGS="-n 300 -seed 1 -profile 300ms,1s,default")
+faults: build ## a pair broken at random, as root; writes docs/faults.md (ARGS="-n 300 -seed 1 -profile 100ms,300ms,1s,default")
 	$(GO) run ./test/faults $(ARGS)
 
 trials: build ## what is no reason for a takeover, 100 times each at the default timeout; as root, an hour and a half (TRIALS=100)

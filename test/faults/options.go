@@ -40,7 +40,15 @@ type profile struct {
 }
 
 func profiles() []profile {
-	return []profile{{"300ms", 300 * time.Millisecond}, {"1s", time.Second}, {"default", pair.LeasedTimeout}}
+	return []profile{{"100ms", pair.MinTimeout}, {"300ms", 300 * time.Millisecond}, {"1s", time.Second}, {"default", pair.LeasedTimeout}}
+}
+
+func profileNames() string {
+	var names []string
+	for _, p := range profiles() {
+		names = append(names, p.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 const (
@@ -53,7 +61,7 @@ func parse(args []string, errs io.Writer) (opts options, err error) {
 	flags.SetOutput(errs)
 	flags.IntVar(&opts.rounds, "n", usualRounds, "how many faults; the page is written from 100 on")
 	flags.Uint64Var(&opts.seed, "seed", rand.Uint64N(1_000_000), "what everything is drawn from") //nolint:gosec // chance, not secrecy
-	names := flags.String("profile", "300ms", "timeouts, with commas between them: 300ms, 1s, default")
+	names := flags.String("profile", "300ms", "timeouts, with commas between them: "+profileNames())
 	flags.IntVar(&opts.only, "only", 0, "run this round of the seed alone")
 	flags.StringVar(&opts.without, "without", "", "remove this guard of the decision, and expect the campaign to fail: timeout, silence, isolation, higher-epoch, set-aside, return")
 	flags.StringVar(&opts.program, "baton", "bin/baton", "the program to break")
@@ -73,7 +81,7 @@ func parse(args []string, errs io.Writer) (opts options, err error) {
 			}
 		}
 		if !found {
-			err = fmt.Errorf("-profile: %q is none of 300ms, 1s, default", name)
+			err = fmt.Errorf("-profile: %q is none of %s", name, profileNames())
 			_, _ = fmt.Fprintln(errs, "faults:", err)
 			return opts, err
 		}
