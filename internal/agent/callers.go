@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"baton/internal/failover"
+	"baton/internal/pair"
 )
 
 // callers wait for the end of a switch or of its steps.
@@ -14,10 +15,12 @@ type callers struct {
 	releasing chan error // the peer waits for an answer to Release
 }
 
-var (
-	errSuperseded = errors.New("asked again meanwhile")
-	errEnding     = errors.New("the daemon is stopping; try again when it runs")
-)
+var errSuperseded = errors.New("asked again meanwhile")
+
+// stopping is what those who wait are told when the daemon ends.
+func stopping() error {
+	return pair.Refuse(pair.Unreachable, "the daemon is stopping, or another one takes its place: try again when it runs")
+}
 
 // takeCommand notes who waits for the end of a command. While a switch runs for somebody,
 // others are refused.
@@ -43,10 +46,10 @@ func (c *callers) takeQuestion(m message) {
 
 // end tells everybody who waits that the daemon stops.
 func (c *callers) end() {
-	answer(&c.command, errEnding)
-	answer(&c.holding, errEnding)
-	answer(&c.giving, errEnding)
-	answer(&c.releasing, errEnding)
+	answer(&c.command, stopping())
+	answer(&c.holding, stopping())
+	answer(&c.giving, stopping())
+	answer(&c.releasing, stopping())
 }
 
 // replace notes the newest caller; an earlier caller has given up.

@@ -38,7 +38,7 @@ func (i inbox) post(ctx context.Context, m message) error {
 	case i.messages <- m:
 		return nil
 	case <-i.ended:
-		return errEnding
+		return stopping()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

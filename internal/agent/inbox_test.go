@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+
+	"baton/internal/pair"
 )
 
 // TestWhatHasHappenedIsNotLost has somebody leave who has just saved something.
@@ -42,7 +44,7 @@ func TestAnAgentThatHasEndedKeepsNobodyWaiting(t *testing.T) {
 	}
 	close(box.ended)
 	box.tell(message{})
-	if err := box.wait(t.Context(), message{reply: make(chan error, 1)}); !errors.Is(err, errEnding) {
+	if err := box.wait(t.Context(), message{reply: make(chan error, 1)}); pair.CodeOf(err) != pair.Unreachable {
 		t.Errorf("a command ends with %v", err)
 	}
 }

@@ -70,12 +70,18 @@ func (e *ending) leave(ctx context.Context) listen.Kept {
 func (e *ending) await(ctx, told context.Context) pair.Event {
 	hup, quiet := reloaded()
 	defer quiet()
+	if toldBefore() {
+		return e.told(ctx)
+	}
 	for {
 		select {
 		case <-told.Done():
 			return e.told(ctx)
 		case <-hup:
-			if e.appliance.next = e.reload(ctx); e.appliance.next != nil {
+			if told.Err() != nil {
+				continue // to stop is the last word
+			}
+			if e.appliance.next = e.reload(ctx, told); e.appliance.next != nil {
 				return pair.Event{Kind: pair.KindReloaded, Text: "Baton is reloaded: the program that is installed now takes the place of this one."}
 			}
 		case <-ctx.Done(): // a part has failed
@@ -108,17 +114,32 @@ func stopped() pair.Event {
 type successor struct {
 	program string
 	kept    listen.Kept
+	told    context.Context // ended: this process was told to stop while it left
+}
+
+// toldName is the environment variable by which a process tells the next one that it was told to
+// stop. That one does so at once.
+const toldName = "BATON_TOLD_TO_STOP"
+
+// toldBefore reports whether the process before this one was told to stop.
+func toldBefore() bool {
+	before := os.Getenv(toldName) != ""
+	_ = os.Unsetenv(toldName) // what this process reloads has not been told
+	return before
 }
 
 // begin starts it. It returns only if that fails.
 func (s *successor) begin() error {
 	signal.Ignore(unix.SIGHUP) // until it listens to it: the usual thing would end it
+	if s.told.Err() != nil {
+		_ = os.Setenv(toldName, "true")
+	}
 	return replace(s.program, s.kept)
 }
 
 // reload ends the parts of this process for the program that is installed now; nil: that one
 // would not run, and this one goes on.
-func (e *ending) reload(ctx context.Context) *successor {
+func (e *ending) reload(ctx, told context.Context) *successor {
 	a := e.appliance
 	_, _ = systemd.SdNotify(false, fmt.Sprintf("%s\n%s", systemd.SdNotifyReloading, systemd.SdNotifyMonotonicUsec()))
 	program, err := mayReload(ctx, os.Args)
@@ -131,7 +152,10 @@ func (e *ending) reload(ctx context.Context) *successor {
 		_, _ = systemd.SdNotify(false, systemd.SdNotifyReady)
 		return nil
 	}
-	return &successor{program, e.leave(ctx)}
+	if told.Err() != nil {
+		return nil // it was told to stop meanwhile
+	}
+	return &successor{program, e.leave(ctx), told}
 }
 
 // reloaded returns a channel that tells of each SIGHUP.

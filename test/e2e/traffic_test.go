@@ -265,7 +265,7 @@ func (w *world) keptAll(acks []ack) {
 			w.t.Errorf("%d, sent at %s and acknowledged by %s at %s, is on neither appliance", a.number, a.sent.Format("05.000"), a.by, a.at.Format("05.000"))
 		}
 	}
-	w.t.Logf("%d numbers acknowledged in four switches, %d lost; longest time without one %s", len(acks), lost, longest(acks).Round(time.Millisecond))
+	w.t.Logf("%d numbers acknowledged, %d lost; longest time without one %s", len(acks), lost, longest(acks).Round(time.Millisecond))
 	if len(acks) < 100 {
 		w.t.Error("too few to tell anything")
 	}

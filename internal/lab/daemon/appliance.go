@@ -23,7 +23,7 @@ import (
 const (
 	LogFile    = "daemon.log"
 	SiteDir    = "srv/site" // the public site
-	configFile = "baton.toml"
+	ConfigFile = "baton.toml"
 	socketFile = "baton.sock"
 	dataDir    = "data"
 )
@@ -95,7 +95,7 @@ func (a *Appliance) Configure(c Config) error {
 	for _, ip := range c.Shared {
 		fmt.Fprintf(&text, "\n[[shared_ip]]\naddress = %q\ninterface = %q\n", ip, lab.Interface)
 	}
-	if err := os.WriteFile(a.Path(configFile), []byte(text.String()), 0o600); err != nil {
+	if err := os.WriteFile(a.Path(ConfigFile), []byte(text.String()), 0o600); err != nil {
 		return fmt.Errorf("write the configuration of %s: %w", a.Name(), err)
 	}
 	return nil
@@ -205,7 +205,7 @@ func (a *Appliance) Do(ctx context.Context, input string, args ...string) error 
 // Command is a baton command for Host.Start.
 func (a *Appliance) Command(input string, out, errs io.Writer, args ...string) lab.Cmd {
 	return lab.Cmd{
-		Path: a.program, Args: append(args, "--config", a.OnHost(configFile)),
+		Path: a.program, Args: append(args, "--config", a.OnHost(ConfigFile)),
 		Stdin: strings.NewReader(input), Stdout: out, Stderr: errs,
 	}
 }
