@@ -57,13 +57,9 @@ func (p *baton) begin(ctx context.Context) error {
 		if err := errors.Join(a.Configure(config), a.Serve(ctx)); err != nil {
 			return err
 		}
-		if p.server {
-			web, err := startWeb(ctx, host, otherPort)
-			if err != nil {
-				return err
-			}
-			p.webs = append(p.webs, web)
-		}
+	}
+	if err := p.startServers(ctx); err != nil {
+		return err
 	}
 	if err := p.appliances[0].WriteSite(); err != nil {
 		return err
@@ -79,6 +75,21 @@ func (p *baton) begin(ctx context.Context) error {
 		}
 	}
 	return p.steady(ctx)
+}
+
+// startServers starts the other program on both hosts, if the site is its own.
+func (p *baton) startServers(ctx context.Context) error {
+	if !p.server {
+		return nil
+	}
+	for _, host := range p.hosts() {
+		web, err := startWeb(ctx, host, otherPort)
+		if err != nil {
+			return err
+		}
+		p.webs = append(p.webs, web)
+	}
+	return nil
 }
 
 // steps are the commands that make a pair of the two daemons.

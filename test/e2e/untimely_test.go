@@ -182,10 +182,10 @@ func TestAReloadAtABadMoment(t *testing.T) {
 			w.alpha.serve()
 		},
 		"and a stop at once": func(w *world) { // whatever the process is doing for the reload by then
-			for _, after := range []time.Duration{10, 100, 200, 300, 500} {
+			for _, after := range []int{10, 100, 200, 300, 500} {
 				primary, _ := w.settledEither()
 				hup(w, primary)
-				rest(after * time.Millisecond)
+				rest(time.Duration(after) * time.Millisecond)
 				w.told(primary)
 				w.stopped(primary, stopBound)
 				primary.serve()
