@@ -60,6 +60,7 @@ const (
 	retryPause    = 1 * time.Second        // before a failed effect is tried again
 	longestPause  = 32 * time.Second       // before opening the site is tried again: from the third pause on, each is twice the one before
 	turnAwayLimit = 100 * time.Millisecond // and that at most
+	reclaiming    = time.Minute            // for how long the address has been ours when they are counted anew
 	damping       = time.Hour              // window in which automatic takeovers are counted
 	maxTakeovers  = 3                      // automatic takeovers within damping; one more pauses
 	untoldPoll    = maxPace                // spacing of polls, at most, while the peer is to learn of a change

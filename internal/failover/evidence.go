@@ -115,7 +115,7 @@ func (e *Evidence) rivalSeen(now Instant, timeout time.Duration) {
 }
 
 // checked takes in whom a lost-address check named. Open: the site is open here.
-func (e *Evidence) checked(owner Owner, open bool) {
+func (e *Evidence) checked(owner Owner, open bool, now Instant) {
 	if !e.Checking {
 		return
 	}
@@ -127,7 +127,10 @@ func (e *Evidence) checked(owner Owner, open bool) {
 	switch owner {
 	case OwnerSelf:
 		// While the address is not here, it only shows an old entry in a cache.
-		e.Trusted, e.Elsewhere, e.Reclaims = e.Trusted || open, 0, 0
+		e.Trusted, e.Elsewhere = e.Trusted || open, 0
+		if !e.Reclaimed.within(reclaiming, now) { // else another machine may be announcing as often
+			e.Reclaims = 0
+		}
 	case OwnerElsewhere:
 		e.Elsewhere = min(e.Elsewhere+1, lostInARow)
 	case OwnerUnknown, OwnerNobody:

@@ -22,7 +22,7 @@ func observe(s *State, f facts, ev Event) (reunited bool) {
 	case AddressProbed:
 		s.Evidence.probed(ev.Result, f.now)
 	case AddressChecked:
-		s.Evidence.checked(ev.Owner, s.Door == Open)
+		s.Evidence.checked(ev.Owner, s.Door == Open, f.now)
 	case ForeignOwner:
 		if s.Held {
 			s.Foreign, s.NextPoll = at(f.now), f.now

@@ -108,7 +108,7 @@ func watchAddress(t *turn) {
 	}
 	checkAddress(t)
 	if t.facts().robbed() && t.facts().heir() {
-		t.Evidence.Reclaims, t.Evidence.Elsewhere = t.Evidence.Reclaims+1, 0
+		t.Evidence.Reclaims, t.Evidence.Elsewhere, t.Evidence.Reclaimed = t.Evidence.Reclaims+1, 0, at(t.now)
 		t.do(Announce{})
 	}
 	if !t.facts().lost() {

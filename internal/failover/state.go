@@ -135,7 +135,8 @@ type Evidence struct {
 	Checks    uint8  // checks that ended since the site was closed here, at most lostInARow
 	Trusted   bool   // a check has shown OwnerSelf since the address was last claimed here: it works on this network
 	Elsewhere uint8  // checks in a row that showed OwnerElsewhere
-	Reclaims  uint8  // announcements against a predecessor since the address was last seen to be ours
+	Reclaims  uint8  // announcements against a predecessor since the address was last ours for a while
+	Reclaimed Moment // when the newest of them was made
 
 	From Instant // whatever began before says nothing: this machine stood still, or the question was another
 }
