@@ -66,5 +66,6 @@ func (f *Front) passedOn(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, r)
 		return
 	}
+	w.Header().Del(applianceHeader) // it was not this one that answered
 	(*f.peer.Load()).ServeHTTP(w, r)
 }

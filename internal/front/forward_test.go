@@ -44,8 +44,9 @@ func TestThePeerAnswersWhatIsHeld(t *testing.T) {
 			return
 		}
 		defer func() { _ = answer.Body.Close() }()
-		if text, _ := io.ReadAll(answer.Body); string(text) != "from the peer" || !answer.Close {
-			t.Errorf("answered %q, last on its connection: %t", text, answer.Close)
+		text, _ := io.ReadAll(answer.Body)
+		if by := answer.Header[applianceHeader]; string(text) != "from the peer" || !answer.Close || len(by) > 0 {
+			t.Errorf("answered %q by %v, last on its connection: %t", text, by, answer.Close)
 		}
 	}
 	for range 20 {

@@ -20,6 +20,9 @@ const (
 	maxFields = 200      // different headers: thousands of small ones would take far more memory than they are long
 )
 
+// applianceHeader names the appliance that answers.
+const applianceHeader = "X-Baton-Appliance"
+
 // Timeouts of connections.
 const (
 	headerTimeout = 10 * time.Second // for a client to say what it wants
@@ -175,7 +178,7 @@ func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 
 // ServeHTTP implements http.Handler.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Baton-Appliance", f.name)
+	w.Header().Set(applianceHeader, f.name)
 	if len(r.Header) > maxFields {
 		w.Header().Set("Connection", "close")
 		http.Error(w, "This request has too many headers.", http.StatusRequestHeaderFieldsTooLarge)
