@@ -83,9 +83,9 @@ fuzz: ## each fuzz test for FUZZTIME (30s)
 	done
 
 bench: build ## side by side with keepalived; writes docs/benchmarks.md
-	@command -v keepalived >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends keepalived; \
-	else echo 'keepalived is missing: install it as root (apt-get install keepalived), then run make bench again'; exit 1; fi
+	@command -v keepalived >/dev/null && command -v nginx >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends keepalived nginx-light; \
+	else echo 'keepalived or nginx is missing: install them as root (apt-get install keepalived nginx-light), then run make bench again'; exit 1; fi
 	$(GO) run ./bench $(ARGS)
 
 lint: ## the rules of .golangci.yml

@@ -42,6 +42,7 @@ func studies() []study {
 		{"silence-fast", silenceFast},
 		{"start", startToServing},
 		{"idle", idle},
+		{"front", front},
 		{"data", dataSync},
 	}
 }

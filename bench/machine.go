@@ -20,6 +20,7 @@ type machine struct {
 	Go         string
 	Keepalived string
 	Rsync      string
+	Nginx      string
 }
 
 func look(ctx context.Context) (m machine, err error) {
@@ -40,7 +41,10 @@ func look(ctx context.Context) (m machine, err error) {
 	if m.Keepalived, err = firstLine(ctx, "keepalived", "--version"); err != nil {
 		return m, err
 	}
-	m.Rsync, err = firstLine(ctx, "rsync", "--version")
+	if m.Rsync, err = firstLine(ctx, "rsync", "--version"); err != nil {
+		return m, err
+	}
+	m.Nginx, err = firstLine(ctx, "nginx", "-v")
 	return m, err
 }
 
@@ -64,7 +68,7 @@ func read(file, name string) (string, error) {
 }
 
 func firstLine(ctx context.Context, program, arg string) (string, error) {
-	text, err := exec.CommandContext(ctx, program, arg).CombinedOutput() //nolint:gosec // one of two literals
+	text, err := exec.CommandContext(ctx, program, arg).CombinedOutput() //nolint:gosec // one of three literals
 	if err != nil {
 		return "", fmt.Errorf("ask %s for its version: %w", program, err)
 	}

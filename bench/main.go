@@ -1,4 +1,4 @@
-// Command bench measures Baton side by side with keepalived and rsync, on
+// Command bench measures Baton side by side with keepalived, rsync and nginx, on
 // simulated hosts on this machine, and writes docs/benchmarks.md.
 //
 // Every figure is what a client sees that opens a new connection every 5 ms, or
@@ -94,9 +94,9 @@ func measure(ctx context.Context, opts options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, needed := range []string{program, "keepalived", "rsync"} {
+	for _, needed := range []string{program, "keepalived", "rsync", "nginx"} {
 		if _, err := exec.LookPath(needed); err != nil {
-			return fmt.Errorf("%w: run make bench as root, or make build and apt-get install keepalived rsync", err)
+			return fmt.Errorf("%w: run make bench as root, or make build and apt-get install keepalived rsync nginx-light", err)
 		}
 	}
 	hosts, err := lab.New(ctx, lab.Options{Prefix: "bench"})

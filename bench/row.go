@@ -17,6 +17,7 @@ const (
 	megabytes
 	percent
 	count
+	factor
 )
 
 // value is one measurement.
@@ -127,8 +128,12 @@ func (r *row) number(n float64) string {
 		return strconv.FormatFloat(n, 'f', 1, 64) + " MiB"
 	case r.unit == percent:
 		return strconv.FormatFloat(n, 'f', 2, 64) + " %"
+	case r.unit == factor:
+		return strconv.FormatFloat(n, 'f', 2, 64)
 	case r.unit == count, n == 0:
 		return strconv.FormatFloat(n, 'f', 0, 64)
+	case n < 0.01:
+		return strconv.FormatFloat(n*1000, 'f', 1, 64) + " ms"
 	case n < 1:
 		return strconv.FormatFloat(n*1000, 'f', 0, 64) + " ms"
 	}

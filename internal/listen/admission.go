@@ -116,8 +116,9 @@ type admitted struct {
 	*net.TCPConn
 	patience time.Duration
 	leave    func()
-	ofPeer   bool                   // it comes from an address of the peer
-	turn     atomic.Pointer[func()] // gives the turn of a handshake back; nil: it has none
+	ofPeer   bool                       // it comes from an address of the peer
+	turn     atomic.Pointer[func()]     // gives the turn of a handshake back; nil: it has none
+	late     atomic.Pointer[time.Timer] // runs while something is written; nil: nothing was so far
 }
 
 // begin keeps the turn of a handshake until something is written.
@@ -138,8 +139,14 @@ func (g *admitted) end() {
 // not take these for so long, as by a byte now and then, is closed.
 func (g *admitted) Write(p []byte) (int, error) {
 	g.end()
-	late := time.AfterFunc(g.patience, func() { _ = g.Close() })
-	defer late.Stop()
+	if late := g.late.Load(); late != nil {
+		late.Reset(g.patience)
+		defer late.Stop()
+	} else {
+		late = time.AfterFunc(g.patience, func() { _ = g.Close() })
+		g.late.Store(late)
+		defer late.Stop()
+	}
 	return g.TCPConn.Write(p)
 }
 

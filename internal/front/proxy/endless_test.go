@@ -80,6 +80,26 @@ func TestAnEventStreamEndsWholeWithAHold(t *testing.T) {
 	}
 }
 
+// The server ends, as in a restart that keeps the site up: streams end whole, and are not waited for.
+func TestAnEventStreamEndsWholeWithTheServer(t *testing.T) {
+	ended := make(chan struct{}, 1)
+	s := beforeApp(t, events(nil, ended))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	s.stop()
+	if rest, err := io.ReadAll(res.Body); err != nil || len(rest) > 0 {
+		t.Errorf("it ended with %q %v", rest, err)
+	}
+	<-ended
+}
+
 // overTLS is the same door with HTTPS, as listen opens it.
 func overTLS(t *testing.T, s *stand) (*http.Client, string) {
 	t.Helper()
@@ -268,6 +288,37 @@ func TestAWebsocketPassesUnchanged(t *testing.T) {
 	}
 	if err := s.Hold(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A websocket may be silent for as long as it likes, and so may a stream: what an application has to begin its
+// answer counts no more.
+func TestWhatHasBegunMayBeSilent(t *testing.T) {
+	silence := 100 * time.Millisecond
+	s := beforeRaw(t, func(conn net.Conn) {
+		from := reader(conn)
+		r, err := http.ReadRequest(from)
+		if err != nil {
+			return
+		}
+		head, rest := "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "hello"
+		switch r.URL.Path {
+		case "/socket":
+			head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: abc\r\n\r\n"
+		case "/chunks":
+			head, rest = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n"
+		}
+		_, _ = io.WriteString(conn, head)
+		time.Sleep(silence)
+		_, _ = io.WriteString(conn, rest)
+	})
+	s.upstream().answer = silence / 2
+	_, from := s.dialWebsocket(t)
+	read(t, from, "hello")
+	for _, path := range []string{"/length", "/chunks"} {
+		if got := s.get(t, path); got.err != nil || got.body != "hello" {
+			t.Errorf("%s: %q %v", path, got.body, got.err)
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/http"
 	"sync/atomic"
-	"time"
 )
 
 // ask sends a request and returns the answer, whose body gives the connection back once it
@@ -75,45 +74,49 @@ func (e *exchange) send(req *http.Request) error {
 		return fmt.Errorf("send the request: %w", err)
 	}
 	if !e.conn.answered {
-		return e.conn.SetReadDeadline(time.Now().Add(e.upstream.answer))
+		return e.conn.readEnd.move(e.upstream.answer, e.conn.SetReadDeadline)
 	}
 	return nil
 }
 
 // receive reads the head of the answer.
 func (e *exchange) receive(req *http.Request) (*http.Response, error) {
-	c := e.conn
 	for range maxAnnounced {
-		res, err := http.ReadResponse(c.r, req)
-		if err != nil {
-			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-				err = errClosed
-			}
-			return nil, fmt.Errorf("read the answer: %w", err)
-		}
-		if res.StatusCode < http.StatusOK && res.StatusCode != http.StatusSwitchingProtocols {
-			continue
-		}
-		c.mu.Lock()
-		c.answered = true
-		err = c.SetReadDeadline(time.Time{})
-		c.mu.Unlock()
-		if err != nil {
-			return nil, fmt.Errorf("read the answer: %w", err)
-		}
-		c.allowed = math.MaxInt64
-		e.keep = !res.Close
+		res, err := http.ReadResponse(e.conn.r, req)
 		switch {
-		case res.StatusCode == http.StatusSwitchingProtocols:
-			res.Body = &switched{exchange: e}
-		case res.Body == http.NoBody:
-			e.giveBack()
-		default:
-			e.body, res.Body = res.Body, e
+		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+			return nil, errClosed
+		case err != nil:
+			return nil, fmt.Errorf("read the answer: %w", err)
+		case res.StatusCode >= http.StatusOK || res.StatusCode == http.StatusSwitchingProtocols:
+			return res, e.begun(res)
 		}
-		return res, nil
 	}
 	return nil, errors.New("read the answer: there are too many of the kind 1xx")
+}
+
+// begun makes of an answer whose head is there one that gives the connection back.
+func (e *exchange) begun(res *http.Response) error {
+	c := e.conn
+	c.allowed, e.keep = math.MaxInt64, !res.Close
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answered = true
+	switches := res.StatusCode == http.StatusSwitchingProtocols
+	if switches || res.ContentLength < 0 || res.ContentLength > int64(c.r.Buffered()) {
+		if err := c.readEnd.off(c.SetReadDeadline); err != nil { // the rest may take as long as it likes
+			return fmt.Errorf("read the answer: %w", err)
+		}
+	}
+	switch {
+	case switches:
+		res.Body = &switched{exchange: e}
+	case res.Body == http.NoBody:
+		e.giveBack()
+	default:
+		e.body, res.Body = res.Body, e
+	}
+	return nil
 }
 
 var errClosed = errors.New("the connection was closed before the answer")

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/textproto"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -28,8 +27,7 @@ func isPlain(text string) bool {
 // rewrite makes the request that the application is asked with. Who the client is, is known
 // from its connection only.
 func (s *Site) rewrite(r *httputil.ProxyRequest) {
-	r.Out.URL = &url.URL{Scheme: "http", Host: "upstream", Path: r.In.URL.Path, RawPath: r.In.URL.RawPath, RawQuery: r.In.URL.RawQuery, ForceQuery: r.In.URL.ForceQuery}
-	r.Out.Host = r.In.Host
+	r.Out.URL.Scheme, r.Out.URL.Host, r.Out.URL.RawQuery = "http", "upstream", r.In.URL.RawQuery
 	for name := range r.Out.Header {
 		if isOurs(name) {
 			delete(r.Out.Header, name)

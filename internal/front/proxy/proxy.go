@@ -74,20 +74,19 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This is no request for the site.", status)
 		return
 	}
-	ctx := r.Context()
-	if ctx.Value(http.ServerContextKey) == nil {
-		ctx = context.WithValue(ctx, http.ServerContextKey, new(http.Server)) // else ReverseProxy lets an answer that broke off look whole
+	if r.Context().Value(http.ServerContextKey) == nil { // else ReverseProxy lets an answer that broke off look whole
+		r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, new(http.Server)))
 	}
-	r = r.WithContext(ctx)
 	if r.ContentLength != 0 {
 		control := http.NewResponseController(w)
 		_ = control.EnableFullDuplex() // the application may answer before it has read everything
 		body := &upload{ReadCloser: r.Body, control: control}
-		r.Body = body
 		defer body.end()
+		r = r.WithContext(r.Context())
+		r.Body = body
 	}
 	if isWebsocket(r) {
-		w = &hijacker{ResponseWriter: w, context: ctx}
+		w = &hijacker{ResponseWriter: w, context: r.Context()}
 	}
 	w.Header()["Content-Type"] = nil // that of the application, or none: it is not guessed
 	s.proxy.ServeHTTP(w, r)

@@ -30,6 +30,7 @@ type stand struct {
 	site *Site
 	url  string
 	log  *text
+	stop context.CancelFunc // ends the server
 }
 
 // text is a log that is read while it is written.
@@ -67,6 +68,7 @@ func before(t *testing.T, at Target, change ...func(*Options)) *stand {
 	}
 	s.url = "http://" + listener.Addr().String()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	s.stop = stop
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, listener) }()
 	t.Cleanup(func() {

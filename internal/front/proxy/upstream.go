@@ -44,14 +44,16 @@ var _ http.RoundTripper = (*upstream)(nil)
 // conn is a connection to the application.
 type conn struct {
 	net.Conn
-	r       *bufio.Reader
-	w       *bufio.Writer
-	raw     net.Conn // below TLS
-	since   time.Time
-	allowed int64 // bytes that may be read
-	silent  bool  // nothing of an answer has come
+	r        *bufio.Reader
+	w        *bufio.Writer
+	writeEnd deadline // of the writer
+	raw      net.Conn // below TLS
+	since    time.Time
+	allowed  int64 // bytes that may be read
+	silent   bool  // nothing of an answer has come
 
 	mu       sync.Mutex
+	readEnd  deadline
 	answered bool       // the head of the answer is there
 	unsent   *bodyError // why the request did not come to its end
 }
@@ -73,10 +75,29 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // Write implements net.Conn.
 func (c *conn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+	if err := c.writeEnd.move(writeTime, c.SetWriteDeadline); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)
+}
+
+// deadline is one of a connection. It costs something to set, so it is left as it is while it is about right.
+type deadline struct{ at time.Time }
+
+// move sets it a time ahead, or a little less.
+func (d *deadline) move(ahead time.Duration, set func(time.Time) error) error {
+	now := time.Now()
+	if d.at.Sub(now) > ahead-ahead/16 {
+		return nil
+	}
+	d.at = now.Add(ahead)
+	return set(d.at)
+}
+
+// off takes it away.
+func (d *deadline) off(set func(time.Time) error) error {
+	d.at = time.Time{}
+	return set(d.at)
 }
 
 // RoundTrip implements http.RoundTripper.
