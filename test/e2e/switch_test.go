@@ -252,8 +252,8 @@ func TestTwoAdministratorsSwitchAtOnce(t *testing.T) {
 	}
 }
 
-// A client that does not try again by itself is answered in a planned switch: by
-// either side, or told to try again. It neither hangs nor gets nothing.
+// A client that does not try again by itself is answered in a planned switch, by either
+// side: it neither hangs, nor gets nothing, nor is told to try again.
 func TestNobodyHangsInAPlannedSwitch(t *testing.T) {
 	full(t)
 	w := steadyPair(t, plan{timeout: byDefault})
@@ -289,23 +289,15 @@ func TestNobodyHangsInAPlannedSwitch(t *testing.T) {
 		})
 	}
 	for _, to := range []*appliance{w.beta, w.alpha, w.beta, w.alpha} {
-		rest(300 * time.Millisecond)
+		rest(1200 * time.Millisecond) // who connects in one move of the address tries again after a second, and is to meet no other
 		to.baton("become primary --final-sync --wait")
 		w.settled(to, map[*appliance]*appliance{w.alpha: w.beta, w.beta: w.alpha}[to])
 	}
 	close(stop)
 	asking.Wait()
 	t.Log(outcomes)
-	if outcomes["told to try again"] == 0 {
-		t.Error("no request was held at all")
-	}
-	// A connection that was made in the last milliseconds may be of a machine that has
-	// the address no more: the other one ends it, at once.
-	if outcomes["reset"] > 4 {
-		t.Errorf("%d requests were reset in four switches", outcomes["reset"])
-	}
 	for what, n := range outcomes {
-		if what != "answered" && what != "told to try again" && what != "reset" {
+		if what != "answered" {
 			t.Errorf("%d requests: %s", n, what)
 		}
 	}
