@@ -66,3 +66,56 @@ func TestEndedConnectionsAnswerNothingLater(t *testing.T) {
 		_ = again.Close()
 	})
 }
+
+// A socket that waits after its end is not listed: a busy server has thousands of them, and a switch waits for the list.
+func TestSocketsThatHaveEndedAreNotListed(t *testing.T) {
+	bothVersions(t, func(l *lan, ip pair.SharedIP) {
+		t := l.t
+		server, client := l.station(), l.station()
+		server.set(server.host(ip), 0, ip)
+		var listener net.Listener
+		server.do(func() (err error) {
+			listener, err = net.Listen("tcp", ":8080")
+			return err
+		})
+		defer func() { _ = listener.Close() }()
+		listed := func() (own int) {
+			server.do(func() error {
+				for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+					sockets, err := socketsOf(family)
+					if err != nil {
+						return err
+					}
+					for _, s := range sockets {
+						if s.local() == ip.Address.Addr() {
+							own++
+						}
+					}
+				}
+				return nil
+			})
+			return own
+		}
+		dial := func() (here, there net.Conn) {
+			client.do(func() (err error) {
+				here, err = net.DialTimeout("tcp", net.JoinHostPort(ip.Address.Addr().String(), "8080"), 3*time.Second)
+				return err
+			})
+			there, err := listener.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return here, there
+		}
+		here, there := dial()
+		_ = there.Close() // first: so it waits here
+		_ = here.Close()
+		open, other := dial()
+		defer func() { _ = open.Close(); _ = other.Close() }()
+		for limit := time.Now().Add(3 * time.Second); listed() != 1; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(limit) {
+				t.Fatalf("%d connections are listed, wanted the open one", listed())
+			}
+		}
+	})
+}
