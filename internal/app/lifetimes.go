@@ -21,12 +21,13 @@ type lifetimes struct {
 var errExtending = errors.New("the kernel has not extended the lifetime of the shared IP yet: another program changes interfaces")
 
 // extend begins an extension unless one is under way, and returns what came of the
-// one before; an error, too, if it has taken for longer than the lifetime.
+// one before; an error, too, if it has taken for longer than the lifetime, which the kernel
+// counts in whole seconds: a short lease is no reason to give an address up that is still on.
 func (l *lifetimes) extend(ctx context.Context, length time.Duration, set func(ctx context.Context, due func() bool) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.running {
-		if time.Since(l.began) > length {
+		if time.Since(l.began) > max(length, time.Second) {
 			return errExtending
 		}
 		return l.failed
