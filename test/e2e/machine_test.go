@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -194,6 +195,16 @@ func (m *machine) ready() {
 	})
 }
 
+// protected waits until this machine is a primary that knows of a backup which could take over: it
+// hands over to no other.
+func (m *machine) protected() {
+	m.t.Helper()
+	eventually(m.t, m.Name()+" is protected", 30*time.Second, func() bool {
+		out, err := m.try("baton", "status")
+		return err == nil && strings.Contains(out, "and protected by")
+	})
+}
+
 // moved waits until a machine answers the client, and returns for how long nobody did.
 func moved(t *testing.T, client *lab.Client, to *machine, since time.Time) time.Duration {
 	t.Helper()
@@ -270,19 +281,30 @@ func (v *visitors) stop(t *testing.T, what string) {
 func TestMachinesStopRestartAndReload(t *testing.T) {
 	l, alpha, beta, client := machines(t, os.Getenv(daemon.ProgramName))
 
-	at := time.Now()
-	alpha.run("systemctl", "stop", "baton")
-	gap := moved(t, client, beta, at)
-	t.Logf("systemctl stop on the primary: no answer for %s", gap.Round(time.Millisecond))
-	if gap > time.Second {
+	var gaps []time.Duration
+	for range 5 {
+		for _, way := range [][2]*machine{{alpha, beta}, {beta, alpha}} {
+			from, to := way[0], way[1]
+			from.protected()
+			at := time.Now()
+			from.run("systemctl", "stop", "baton")
+			gaps = append(gaps, moved(t, client, to, at))
+			from.run("systemctl", "start", "baton")
+			from.ready()
+		}
+	}
+	slices.Sort(gaps)
+	t.Logf("systemctl stop on the primary, 10 times: no answer for %s, at most %s", gaps[5].Round(time.Millisecond), gaps[9].Round(time.Millisecond))
+	if gaps[5] > time.Second {
 		t.Error("that is no handover")
 	}
-	alpha.run("systemctl", "start", "baton")
+	beta.baton("become primary --final-sync --wait")
 	alpha.ready()
+	beta.protected()
 
-	at = time.Now()
+	at := time.Now()
 	_, _ = beta.try("systemctl", "reboot") // nspawn ends: it is booted by hand
-	gap = moved(t, client, alpha, at)
+	gap := moved(t, client, alpha, at)
 	t.Logf("systemctl reboot of the primary: no answer for %s", gap.Round(time.Millisecond))
 	if gap > time.Second {
 		t.Error("that is no handover")
