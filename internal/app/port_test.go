@@ -245,13 +245,18 @@ func TestAPortThatIsTakenIsToldWithTheNextStep(t *testing.T) {
 func TestConfigCheckWarnsOfWhatIsAbsent(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "baton.toml")
-	text := fmt.Sprintf("data_dir = %[1]q\nsocket = %[2]q\nlisten = [\"127.0.0.1:1\"]\n[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterface = \"eth9none\"\n[site]\nroot = %[3]q\nlisten = [\"127.0.0.1:2\"]\n",
-		filepath.Join(dir, "data"), filepath.Join(dir, "socket"), filepath.Join(dir, "www"))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	warnings, err := Commands("test").ConfigCheck(file)
-	if err != nil || len(warnings) != 2 || !strings.Contains(warnings[0], "no interface eth9none") || !strings.Contains(warnings[1], filepath.Join(dir, "www")) {
-		t.Errorf("%q, %v", warnings, err)
+	for site, want := range map[string]string{
+		fmt.Sprintf("root = %q", filepath.Join(dir, "www")):                  filepath.Join(dir, "www"),
+		fmt.Sprintf("upstream = %q", "unix:"+filepath.Join(dir, "app.sock")): "nothing listens at unix:" + filepath.Join(dir, "app.sock"),
+	} {
+		text := fmt.Sprintf("data_dir = %[1]q\nsocket = %[2]q\nlisten = [\"127.0.0.1:1\"]\n[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterface = \"eth9none\"\n[site]\n%[3]s\nlisten = [\"127.0.0.1:2\"]\n",
+			filepath.Join(dir, "data"), filepath.Join(dir, "socket"), site)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		warnings, err := Commands("test").ConfigCheck(file)
+		if err != nil || len(warnings) != 2 || !strings.Contains(warnings[0], "no interface eth9none") || !strings.Contains(warnings[1], want) {
+			t.Errorf("%q, %v", warnings, err)
+		}
 	}
 }
