@@ -195,3 +195,55 @@ func TestAPlannedSwitchCostsNoRequest(t *testing.T) {
 		t.Errorf("somebody waited %s for an answer", longest)
 	}
 }
+
+// Whatever fails while requests are passed on: no two have the address, one is the primary in
+// the end, and it answers.
+func TestASwitchIsHitWhileRequestsArePassedOn(t *testing.T) {
+	full(t)
+	for name, hit := range map[string]func(w *world) (mend func()){
+		"the former primary stands still": func(w *world) func() {
+			w.fault(w.lab.Pause(w.alpha.Host))
+			return func() { w.fault(w.lab.Resume(w.alpha.Host)) }
+		},
+		"the new primary stands still": func(w *world) func() {
+			w.fault(w.lab.Pause(w.beta.Host))
+			return func() { w.fault(w.lab.Resume(w.beta.Host)) }
+		},
+		"the former primary loses its power": func(w *world) func() {
+			w.fault(w.lab.PowerCut(w.alpha.Host))
+			return func() { w.fault(w.lab.PowerOn(w.alpha.Host)); w.alpha.serve() }
+		},
+		"the new primary loses its power": func(w *world) func() {
+			w.fault(w.lab.PowerCut(w.beta.Host))
+			return func() { w.fault(w.lab.PowerOn(w.beta.Host)); w.beta.serve() }
+		},
+		"the former primary's cable is cut": func(w *world) func() {
+			w.fault(w.lab.CutCable(w.alpha.Host))
+			return func() { w.fault(w.lab.PlugCable(w.alpha.Host)) }
+		},
+		"the two lose each other": func(w *world) func() {
+			w.bothAllowed = 2 * time.Second // the gateway tells one of them
+			w.fault(w.lab.Partition(w.alpha.Host, w.beta.Host))
+			return func() { w.fault(w.lab.Heal()) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, after := range []time.Duration{30, 60, 110} {
+				w := steadyPair(t, plan{timeout: moderate})
+				v := w.visitPatiently(200)
+				rest(200 * time.Millisecond)
+				var switching sync.WaitGroup
+				switching.Go(func() { w.beta.run("", "become", "primary", "--final-sync") })
+				rest(after * time.Millisecond)
+				mend := hit(w)
+				rest(3 * time.Second)
+				mend()
+				switching.Wait()
+				primary, _ := w.settledEither()
+				eventually(t, "the site is answered", 10*time.Second, func() bool { return w.answeredBy(primary) })
+				answered, failed := v.stop()
+				t.Logf("after %d ms: %s is the primary; %d requests answered, %d not", after, primary.Name(), len(answered), len(failed))
+			}
+		})
+	}
+}
