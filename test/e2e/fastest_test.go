@@ -22,7 +22,7 @@ func TestFastest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			spare(t)
-			bestOf(t, fastest+30*time.Millisecond, plan{timeout: fastest}, func(w *world) time.Duration {
+			bestOf(t, 2*fastest, plan{timeout: fastest}, func(w *world) time.Duration {
 				return w.tookOver(w.alpha, w.beta, w.fault(hit(w.lab, w.alpha.Host)), 10*time.Second)
 			})
 		})
