@@ -51,8 +51,11 @@ func front(ctx context.Context, b *bench) (rows []row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.Daemon().Stop(10*time.Second)) }()
-	if err := a.Ready(ctx, limit); err != nil {
-		return nil, err
+	for _, at := range []string{applicationAt, nginxAt, frontAt} {
+		once := load{host: host, address: at, clients: 1, lasting: 10 * time.Millisecond}
+		if err := await(ctx, at+" answers", func() bool { _, err := once.run(ctx); return err == nil }); err != nil {
+			return nil, err
+		}
 	}
 	return b.besideNginx(ctx, host)
 }
