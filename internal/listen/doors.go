@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 
 	"baton/internal/config"
@@ -68,8 +69,9 @@ func (d Doors) Console() *front.Front { return d.all[0] }
 // Open lets requests in.
 func (d Doors) Open() {
 	d.newcomers.letIn()
-	d.fromPeer.Open()
-	d.each((*front.Front).Open)
+	for _, f := range d.every() {
+		f.Open()
+	}
 }
 
 // OpenToPeer lets in the requests that the peer passes on, and no others.
@@ -78,27 +80,30 @@ func (d Doors) OpenToPeer() { d.fromPeer.Open() }
 // Hold makes them wait, and waits for those that run. The error says how many still do
 // when ctx ends.
 func (d Doors) Hold(ctx context.Context) error {
-	return d.left(func(f *front.Front) error { return f.Hold(ctx) })
+	return left(d.every(), func(f *front.Front) error { return f.Hold(ctx) })
 }
 
 // Forward has the peer answer those that wait, and who comes until there is a moment without
 // any; from then on nobody can connect. The error says how many have no answer when ctx ends.
 func (d Doors) Forward(ctx context.Context) error {
-	_ = d.left(func(f *front.Front) error {
+	_ = left(d.all, func(f *front.Front) error {
 		f.PassOn(ctx, d.peer)
 		return nil
 	})
 	if err := d.newcomers.keepOut(); err != nil {
 		d.log.Warn("who connects while the shared IP moves cannot be kept out", slog.String("error", err.Error()))
 	}
-	return d.left(func(f *front.Front) error { return f.Empty(ctx) })
+	return left(d.all, func(f *front.Front) error { return f.Empty(ctx) })
 }
 
-// left calls do for every door, all at once, and counts the requests that are left.
-func (d Doors) left(do func(*front.Front) error) error {
+// every are the doors of clients, and that of the peer.
+func (d Doors) every() []*front.Front { return slices.Concat(d.all, []*front.Front{d.fromPeer}) }
+
+// left calls do for each door, all at once, and counts the requests that are left.
+func left(doors []*front.Front, do func(*front.Front) error) error {
 	var doing sync.WaitGroup
-	left := make([]error, len(d.all))
-	for i, f := range d.all {
+	left := make([]error, len(doors))
+	for i, f := range doors {
 		doing.Go(func() { left[i] = do(f) })
 	}
 	doing.Wait()
@@ -116,21 +121,15 @@ func (d Doors) left(do func(*front.Front) error) error {
 
 // Dismiss answers those that wait.
 func (d Doors) Dismiss(ctx context.Context) {
-	var answering sync.WaitGroup
-	for _, f := range d.all {
-		answering.Go(func() { f.Dismiss(ctx) })
-	}
-	answering.Wait()
+	_ = left(d.every(), func(f *front.Front) error {
+		f.Dismiss(ctx)
+		return nil
+	})
 }
 
 // Close turns them away.
 func (d Doors) Close() {
-	d.fromPeer.Close()
-	d.each((*front.Front).Close)
-}
-
-func (d Doors) each(move func(*front.Front)) {
-	for _, f := range d.all {
-		move(f)
+	for _, f := range d.every() {
+		f.Close()
 	}
 }
