@@ -140,7 +140,7 @@ func (r *round) rash(res *result) (all []string) {
 	if most, bounded := r.plan.promotions(); bounded && r.raised > most && float64(stood) < stalled*float64(r.profile.timeout) {
 		all = append(all, fmt.Sprintf("the epoch rose by %d, though only polls were lost", r.raised))
 	}
-	if r.refused && r.plan.Second == nil && r.plan.Bring == nil {
+	if r.refused && r.plan.Second == nil && r.plan.Bring == nil && float64(stood) < stalled*float64(r.profile.timeout) {
 		all = append(all, "a planned switch failed")
 	}
 	return all
