@@ -285,15 +285,13 @@ func TestBackupColdStartedAlone(t *testing.T) {
 	eventually(t, "a condition says why", 3*time.Second, func() bool { return w.beta.condition("waiting-for-primary") })
 }
 
-// The daemon of the primary is restarted, as by an upgrade: the backup waits for
-// it, and it serves again within a second.
+// The daemon of the primary ends without a word and is started again at once, as a service manager
+// does: the backup waits for it, and it serves again within a second.
 func TestPrimaryRestarted(t *testing.T) {
 	full(t)
 	bestOf(t, time.Second, plan{timeout: byDefault}, func(w *world) time.Duration {
 		began := time.Now()
-		if err := w.alpha.Daemon().Stop(10 * time.Second); err != nil {
-			w.t.Fatalf("the daemon did not end well: %v", err)
-		}
+		w.killed(w.alpha)
 		started := time.Now()
 		w.alpha.start()
 		w.reached(w.alpha, started, 10*time.Second)
