@@ -228,13 +228,13 @@ func TestASwitchIsHitWhileRequestsArePassedOn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, after := range []time.Duration{30, 60, 110} {
+			for _, after := range []int{30, 60, 110} {
 				w := steadyPair(t, plan{timeout: moderate})
 				v := w.visitPatiently(200)
 				rest(200 * time.Millisecond)
 				var switching sync.WaitGroup
 				switching.Go(func() { w.beta.run("", "become", "primary", "--final-sync") })
-				rest(after * time.Millisecond)
+				rest(time.Duration(after) * time.Millisecond)
 				mend := hit(w)
 				rest(3 * time.Second)
 				mend()
