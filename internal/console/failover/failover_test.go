@@ -308,8 +308,8 @@ func TestConfigurationRefusesNonsenseAndKeepsIt(t *testing.T) {
 		t.Errorf("status %d", p.Status)
 	}
 	p.Has(t, "write how many seconds", `value="soon"`, `value="-3"`, "not an address", "is not an IP address", `aria-invalid="true"`)
-	p = b.Post(atFailover+"/settings", configured(b, "primary_timeout", "0.1")...)
-	p.Has(t, "Use 200ms to 24h.")
+	p = b.Post(atFailover+"/settings", configured(b, "primary_timeout", "0.05")...)
+	p.Has(t, "Use 100ms to 24h.")
 	if saved, _ := b.Appliance.Backend().Settings.Settings(t.Context()); saved.Version != 1 {
 		t.Error("a refused form was saved")
 	}
