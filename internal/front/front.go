@@ -14,6 +14,10 @@ import (
 	"time"
 )
 
+// maxStreams is how many requests one HTTP/2 connection may have open: no fewer than RFC 9113,
+// section 6.5.2, advises.
+const maxStreams = 100
+
 // Bounds of a request's head, besides the time that it has.
 const (
 	maxHead   = 64 << 10 // bytes
@@ -53,6 +57,7 @@ func New(name string, site http.Handler, held time.Duration, log *slog.Logger) *
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHead,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	f.server.SetKeepAlivesEnabled(false)

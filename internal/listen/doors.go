@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"baton/internal/api"
 	"baton/internal/config"
 	"baton/internal/console/page"
 	"baton/internal/failover"
@@ -44,11 +45,25 @@ func NewDoors(c config.Config, toPeer http.RoundTripper, log *slog.Logger) Doors
 	if c.Site != nil {
 		addresses = len(c.Site.Addresses())
 	}
-	for range 1 + addresses {
-		d.all = append(d.all, front.New(c.Name, d.site, failover.HeldLimit, log))
+	d.all = append(d.all, front.New(c.Name, d.site, failover.HeldLimit, log))
+	for range addresses {
+		d.all = append(d.all, front.New(c.Name, pacedStreams(d.site), failover.HeldLimit, log))
 	}
 	d.fromPeer = front.New(c.Name, d.site, failover.HeldLimit, log)
 	return d
+}
+
+// pacedStreams bounds how long an answer may rest with its reader in HTTP/2: there is no write of the
+// connection then that would be too long, as in HTTP/1.1 (admitted).
+func pacedStreams(site http.Handler) http.Handler {
+	paced := api.Paced(site)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor > 1 {
+			paced.ServeHTTP(w, r)
+			return
+		}
+		site.ServeHTTP(w, r)
+	})
 }
 
 // siteOf is what the configuration file says that the site is.

@@ -105,6 +105,21 @@ func TestTheSiteHasATLSPortOfItsOwn(t *testing.T) {
 	}
 }
 
+// A reader of HTTP/2 who takes nothing is not waited for for ever; in HTTP/1.1 the connection sees to that, and files are
+// sent by the kernel.
+func TestStreamsHaveAPace(t *testing.T) {
+	for major, paced := range map[int]bool{1: false, 2: true} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.ProtoMajor = major
+		pacedStreams(http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
+			if _, wrapped := got.(interface{ Unwrap() http.ResponseWriter }); wrapped != paced {
+				t.Errorf("HTTP/%d: it has a pace: %t", major, wrapped)
+			}
+		})).ServeHTTP(w, r)
+	}
+}
+
 // A websocket over TLS, on a door that holds: it is closed as one without.
 func TestAHoldClosesAWebsocketOverTLS(t *testing.T) {
 	application, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -39,7 +39,7 @@ func (s *Site) rewrite(r *httputil.ProxyRequest) {
 		delete(r.Out.Header, "Connection")
 		delete(r.Out.Header, "Upgrade")
 	}
-	if cookies := r.Out.Header["Cookie"]; s.options.Cookie != "" && len(cookies) > 0 {
+	if cookies := r.Out.Header["Cookie"]; s.options.Cookie != "" && slices.ContainsFunc(cookies, s.mayHaveOurs) {
 		r.Out.Header["Cookie"] = s.withoutOurs(cookies)
 	}
 }
@@ -57,10 +57,12 @@ func isOurs(name string) bool {
 	return strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X-Baton-")
 }
 
+func (s *Site) mayHaveOurs(cookies string) bool { return strings.Contains(cookies, s.options.Cookie) }
+
 // withoutOurs takes a cookie out.
 func (s *Site) withoutOurs(cookies []string) (others []string) {
 	for _, line := range cookies {
-		if strings.Contains(line, s.options.Cookie) {
+		if s.mayHaveOurs(line) {
 			parts := slices.DeleteFunc(strings.Split(line, ";"), s.isOurCookie)
 			line = strings.TrimSpace(strings.Join(parts, ";"))
 		}
