@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -23,7 +24,7 @@ const (
 // in which none runs, when they have had a second, or when ctx ends.
 func (f *Front) PassOn(ctx context.Context, peer http.Handler) {
 	f.peer.Store(&peer)
-	f.move(forwarding)
+	f.gate.moveFor(ctx, forwarding)
 	began := time.Now()
 	pause := time.NewTicker(drainPause)
 	defer pause.Stop()
@@ -62,10 +63,23 @@ func (f *Front) Empty(ctx context.Context) error {
 
 // passedOn has the peer answer one request.
 func (f *Front) passedOn(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Upgrade") != "" || wantsEvents(r) { // what follows would outlast this appliance's part
+	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || wantsEvents(r) { // what follows would outlast this appliance's part
 		f.refuse(w, r)
 		return
 	}
 	w.Header().Del(applianceHeader) // it was not this one that answered
-	(*f.peer.Load()).ServeHTTP(w, r)
+	(*f.peer.Load()).ServeHTTP(hurried{w}, r)
 }
+
+// hurried is the writer of an answer that is passed on. A client that takes nothing of it is cut
+// off, as a hold does: what waits for it keeps others on the same connection to the peer waiting.
+type hurried struct{ http.ResponseWriter }
+
+// Write implements http.ResponseWriter.
+func (h hurried) Write(p []byte) (int, error) {
+	_ = http.NewResponseController(h.ResponseWriter).SetWriteDeadline(time.Now().Add(stalled)) // a test's writer may have no deadlines
+	return h.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (h hurried) Unwrap() http.ResponseWriter { return h.ResponseWriter }

@@ -18,6 +18,9 @@ import (
 // section 6.5.2, advises.
 const maxStreams = 100
 
+// maxUnread is how many bytes of bodies wait on one HTTP/2 connection until somebody reads them.
+const maxUnread = 256 << 10
+
 // Bounds of a request's head, besides the time that it has.
 const (
 	maxHead   = 64 << 10 // bytes
@@ -57,7 +60,7 @@ func New(name string, site http.Handler, held time.Duration, log *slog.Logger) *
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHead,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: maxUnread, MaxReceiveBufferPerStream: maxUnread},
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	f.server.SetKeepAlivesEnabled(false)
@@ -101,7 +104,7 @@ const endlessTime = time.Second
 // was cancelled before Open or Close was called moves nothing afterwards, however late
 // Hold is.
 func (f *Front) Hold(ctx context.Context) error {
-	f.gate.hold(ctx)
+	f.gate.moveFor(ctx, holding)
 	began := time.Now()
 	pause := time.NewTicker(drainPause)
 	defer pause.Stop()

@@ -67,13 +67,12 @@ func (g *gate) move(to position) {
 	g.moveLocked(to)
 }
 
-// hold is move to holding, unless ctx was cancelled before: then the gate has been moved
-// again since.
-func (g *gate) hold(ctx context.Context) {
+// moveFor is move, unless ctx was cancelled before: then the gate has been moved again since.
+func (g *gate) moveFor(ctx context.Context, to position) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !errors.Is(ctx.Err(), context.Canceled) {
-		g.moveLocked(holding)
+		g.moveLocked(to)
 	}
 }
 
@@ -210,7 +209,11 @@ func (g *gate) running() (count, endless int, ended <-chan struct{}) {
 	if g.ended == nil {
 		g.ended = make(chan struct{})
 	}
-	return len(g.passed) - g.endless, g.endless, g.ended
+	count = len(g.passed) - g.endless
+	if g.position == forwarding {
+		count += g.held // they are about to be let
+	}
+	return count, g.endless, g.ended
 }
 
 // endEndless has the answers end that do not end by themselves.

@@ -148,13 +148,13 @@ func TestAHoldThatWasCalledOffHoldsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	g.move(open)
-	g.hold(ctx)
+	g.moveFor(ctx, holding)
 	if now := g.now(); now != open {
 		t.Errorf("the gate is %s", now)
 	}
 	late, end := context.WithDeadline(t.Context(), time.Now())
 	defer end()
-	g.hold(late)
+	g.moveFor(late, holding)
 	if now := g.now(); now != holding {
 		t.Errorf("its time is over, and it was not called off: the gate is %s", now)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 
 	"baton/internal/api"
@@ -84,7 +83,8 @@ func (d Doors) Console() *front.Front { return d.all[0] }
 // Open lets requests in.
 func (d Doors) Open() {
 	d.newcomers.letIn()
-	for _, f := range d.every() {
+	d.fromPeer.Close() // the peer has nothing left to pass on
+	for _, f := range d.all {
 		f.Open()
 	}
 }
@@ -95,7 +95,7 @@ func (d Doors) OpenToPeer() { d.fromPeer.Open() }
 // Hold makes them wait, and waits for those that run. The error says how many still do
 // when ctx ends.
 func (d Doors) Hold(ctx context.Context) error {
-	return left(d.every(), func(f *front.Front) error { return f.Hold(ctx) })
+	return left(d.all, func(f *front.Front) error { return f.Hold(ctx) })
 }
 
 // Forward has the peer answer those that wait, and who comes until there is a moment without
@@ -105,14 +105,11 @@ func (d Doors) Forward(ctx context.Context) error {
 		f.PassOn(ctx, d.peer)
 		return nil
 	})
-	if err := d.newcomers.keepOut(); err != nil {
+	if err := d.newcomers.keepOut(ctx); err != nil {
 		d.log.Warn("who connects while the shared IP moves cannot be kept out", slog.String("error", err.Error()))
 	}
 	return left(d.all, func(f *front.Front) error { return f.Empty(ctx) })
 }
-
-// every are the doors of clients, and that of the peer.
-func (d Doors) every() []*front.Front { return slices.Concat(d.all, []*front.Front{d.fromPeer}) }
 
 // left calls do for each door, all at once, and counts the requests that are left.
 func left(doors []*front.Front, do func(*front.Front) error) error {
@@ -136,7 +133,7 @@ func left(doors []*front.Front, do func(*front.Front) error) error {
 
 // Dismiss answers those that wait.
 func (d Doors) Dismiss(ctx context.Context) {
-	_ = left(d.every(), func(f *front.Front) error {
+	_ = left(d.all, func(f *front.Front) error {
 		f.Dismiss(ctx)
 		return nil
 	})
@@ -144,7 +141,8 @@ func (d Doors) Dismiss(ctx context.Context) {
 
 // Close turns them away.
 func (d Doors) Close() {
-	for _, f := range d.every() {
+	d.fromPeer.Close()
+	for _, f := range d.all {
 		f.Close()
 	}
 }

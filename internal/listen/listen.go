@@ -197,12 +197,15 @@ func (l *Listeners) Routes() http.Handler {
 // than RFC 9113, section 6.5.2, advises, and what a busy browser asks for.
 const MostStreams = 100
 
+// mostUnread is how many bytes of bodies wait on one HTTP/2 connection until somebody reads them.
+const mostUnread = 256 << 10
+
 // ServeTLS serves a listener of the TLS port until ctx ends.
 func (l *Listeners) ServeTLS(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler: handler, TLSConfig: l.handshakes.pace(l.Link.TLS(l.Public.TLS())),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: MostStreams},
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: MostStreams, MaxReceiveBufferPerConnection: mostUnread, MaxReceiveBufferPerStream: mostUnread},
 		ErrorLog: slog.NewLogLogger(l.Log.Handler(), slog.LevelDebug),
 	}
 	l.Link.Attach(server)

@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -30,8 +31,9 @@ func (n *newcomers) add(listener net.Listener) {
 	_ = control(listener, admit) // there is nothing to take off, mostly
 }
 
-// keepOut has the kernel drop who wants to connect.
-func (n *newcomers) keepOut() error {
+// keepOut has the kernel drop who wants to connect, unless ctx has ended: then they have been
+// let in again since.
+func (n *newcomers) keepOut(ctx context.Context) error {
 	filter, err := bpf.Assemble(dropping(n.shared))
 	if err != nil {
 		return err
@@ -42,6 +44,9 @@ func (n *newcomers) keepOut() error {
 	}
 	program := &unix.SockFprog{Len: uint16(len(raw)), Filter: &raw[0]} //nolint:gosec // some twelve steps for each address
 	return n.each(func(fd int) error {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program)
 	})
 }

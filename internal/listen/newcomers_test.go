@@ -47,7 +47,7 @@ func TestNewcomersAreKeptOutAndLetIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = before.Close() }()
-			if err := n.keepOut(); err != nil {
+			if err := n.keepOut(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if conn, err := dial(ip.shared); err == nil {

@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 
+	"baton/internal/front/proxy"
 	"baton/internal/peer/wire"
 )
 
@@ -34,10 +35,19 @@ func passingOn(toPeer http.RoundTripper, log *slog.Logger) http.Handler {
 			for header, value := range map[string]string{uriHeader: in.URL.RequestURI(), hostHeader: in.Host, clientHeader: in.RemoteAddr} {
 				r.Out.Header.Set(header, value)
 			}
-			r.Out.Header.Del(tlsHeader)
+			for _, header := range []string{tlsHeader, "Upgrade", "Connection", "Expect"} { // the link knows none of them
+				r.Out.Header.Del(header)
+			}
 			if in.TLS != nil {
 				r.Out.Header.Set(tlsHeader, "1")
 			}
+		},
+		ModifyResponse: func(res *http.Response) error {
+			if proxy.IsEndless(res) { // it ends at once, and its client asks anew
+				_ = res.Body.Close()
+				res.Body = http.NoBody
+			}
+			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
 			log.Warn("a request had no answer from the new primary", slog.String("path", r.URL.Path), slog.Any("error", err))

@@ -8,8 +8,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"baton/internal/config"
 	"baton/internal/front"
@@ -74,3 +78,97 @@ func TestARequestWithoutAnAnswerEndsItsConnection(t *testing.T) {
 type silent struct{}
 
 func (silent) RoundTrip(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }
+
+// slowPeer answers after a while, and counts what it is asked.
+type slowPeer struct{ asked *atomic.Int32 }
+
+func (s slowPeer) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.asked.Add(1)
+	select {
+	case <-time.After(5 * time.Millisecond):
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 2, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("peer")), ContentLength: 4, Request: r}, nil
+}
+
+// Nobody who was held is cut off, however soon the door closes after Forward.
+func TestForwardCutsNobodyOff(t *testing.T) {
+	for _, n := range []int{1, 5, 50} {
+		for range 20 {
+			var asked, cut atomic.Int32
+			d := NewDoors(config.Config{Name: "alpha", Site: &config.Site{Root: t.TempDir(), Listen: []string{"127.0.0.1:0"}}}, slowPeer{&asked}, slog.New(slog.DiscardHandler))
+			listener, err := open(t.Context(), "127.0.0.1:0", sitePort)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.newcomers.add(listener)
+			ctx, stop := context.WithCancel(t.Context())
+			served := make(chan struct{})
+			go func() { defer close(served); _ = d.all[1].Serve(ctx, listener) }()
+			d.Open()
+			_ = d.Hold(t.Context())
+			var asking sync.WaitGroup
+			for range n {
+				asking.Go(func() {
+					client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+					res, err := client.Post("http://"+listener.Addr().String(), "text/plain", strings.NewReader("write"))
+					if err != nil || res.StatusCode != http.StatusOK {
+						cut.Add(1)
+						return
+					}
+					_ = res.Body.Close()
+				})
+			}
+			time.Sleep(30 * time.Millisecond)
+			err = d.Forward(t.Context())
+			d.Close()
+			asking.Wait()
+			stop()
+			<-served
+			if cut.Load() > 0 {
+				t.Errorf("%d held, %v: %d reached the peer, %d without an answer", n, err, asked.Load(), cut.Load())
+			}
+		}
+	}
+}
+
+// A Forward that comes after the door was moved again moves nothing; and a primary that is
+// open takes nothing from its peer.
+func TestALateForwardMovesNothing(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	var asked atomic.Int32
+	d := NewDoors(config.Config{Name: "alpha"}, slowPeer{&asked}, log)
+	listener, err := open(t.Context(), "127.0.0.1:0", sitePort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	d.newcomers.add(listener)
+	d.newcomers.shared = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	d.Open()
+	ctx, cancel := context.WithCancel(t.Context())
+	_ = d.Hold(ctx)
+	cancel()
+	d.Close()
+	_ = d.Forward(ctx)
+	w := httptest.NewRecorder()
+	d.Console().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://alpha/", http.NoBody))
+	if w.Code != http.StatusServiceUnavailable || asked.Load() > 0 {
+		t.Errorf("a closed door answers %d; the peer was asked %d times", w.Code, asked.Load())
+	}
+	d.Open()
+	_ = d.Forward(ctx)
+	if conn, err := net.DialTimeout("tcp", listener.Addr().String(), time.Second); err != nil {
+		t.Errorf("at an open door: %v", err)
+	} else {
+		_ = conn.Close()
+	}
+	passed := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody)
+	passed.Header.Set(uriHeader, "/")
+	w = httptest.NewRecorder()
+	d.PassedOn().ServeHTTP(w, passed)
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("an open primary answers what its peer passes on: %d", w.Code)
+	}
+}

@@ -12,8 +12,8 @@ import (
 	"baton/internal/front"
 )
 
-// isEndless reports whether the answer is a stream that does not end by itself.
-func isEndless(res *http.Response) bool {
+// IsEndless reports whether the answer is a stream that does not end by itself.
+func IsEndless(res *http.Response) bool {
 	if res.ContentLength >= 0 {
 		return false
 	}

@@ -21,6 +21,10 @@ func (u *upstream) ask(c *conn, req *http.Request) (*http.Response, error) {
 			return nil, a.fail(err)
 		}
 	} else {
+		// Its time to answer begins once it has the request. That of the one before may still run.
+		if err := c.readEnd.off(c.SetReadDeadline); err != nil {
+			return nil, a.fail(fmt.Errorf("send the request: %w", err))
+		}
 		a.sent = make(chan error, 1)
 		go func() { a.sent <- a.send(req) }()
 	}
@@ -88,6 +92,8 @@ func (e *exchange) receive(req *http.Request) (*http.Response, error) {
 			return nil, errClosed
 		case err != nil:
 			return nil, fmt.Errorf("read the answer: %w", err)
+		case res.StatusCode == http.StatusSwitchingProtocols && req.Header.Get("Upgrade") == "":
+			return nil, errors.New("read the answer: it changes the protocol, and nobody asked for that")
 		case res.StatusCode >= http.StatusOK || res.StatusCode == http.StatusSwitchingProtocols:
 			return res, e.begun(res)
 		}

@@ -63,8 +63,15 @@ func (s *Site) SetPage(site pair.Site) error {
 	return nil
 }
 
+// refusedTime is what the body of a request has to come that is refused.
+const refusedTime = 30 * time.Second
+
 // ServeHTTP implements http.Handler.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	if r.ContentLength != 0 {
+		_ = control.SetReadDeadline(time.Now().Add(refusedTime)) // a refused request is read to its end, and its body may never come
+	}
 	defer s.running.Add(-1)
 	if s.running.Add(1) > int64(s.options.Most) {
 		s.pages.Load().busy.serve(w)
@@ -78,7 +85,6 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, new(http.Server)))
 	}
 	if r.ContentLength != 0 {
-		control := http.NewResponseController(w)
 		_ = control.EnableFullDuplex() // the application may answer before it has read everything
 		body := &upload{ReadCloser: r.Body, control: control}
 		defer body.end()

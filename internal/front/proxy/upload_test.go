@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
@@ -182,3 +183,28 @@ func (l *oneConn) Accept() (net.Conn, error) {
 
 func (l *oneConn) Close() error   { close(l.done); return nil }
 func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
+
+// The time to answer of one request does not end the upload of the next on its connection.
+func TestALongUploadOnAKeptConnection(t *testing.T) {
+	s := beforeApp(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "ok")
+	})
+	s.upstream().answer = 300 * time.Millisecond
+	do(t, http.DefaultClient, http.MethodGet, s.url, nil)
+	if a := do(t, http.DefaultClient, http.MethodPost, s.url, &slowBody{8}); a.StatusCode != http.StatusOK {
+		t.Errorf("answered %d", a.StatusCode)
+	}
+}
+
+// slowBody is a body of so many pieces, one each 0.1 s.
+type slowBody struct{ pieces int }
+
+func (s *slowBody) Read(p []byte) (int, error) {
+	if s.pieces == 0 {
+		return 0, io.EOF
+	}
+	s.pieces--
+	time.Sleep(100 * time.Millisecond)
+	return copy(p, bytes.Repeat([]byte("x"), 1000)), nil
+}

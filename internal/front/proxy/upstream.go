@@ -105,7 +105,7 @@ func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 	again := replayable(req)
 	for {
 		c := u.take()
-		for c != nil && !again && !c.quiet() { // the application has closed it meanwhile
+		for c != nil && !c.quiet() { // the application has closed it meanwhile, or has said more than its answer
 			_ = c.Close()
 			c = u.take()
 		}
@@ -120,9 +120,13 @@ func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err == nil {
 			return res, nil
 		}
+		if late, is := errors.AsType[net.Error](err); is && late.Timeout() {
+			return nil, err
+		}
 		if !kept || !again || !c.silent || req.Context().Err() != nil {
 			return nil, err
 		}
+		again = false
 		u.drop() // the application was restarted: the others are as dead
 	}
 }

@@ -16,7 +16,7 @@ func OverHTTP2(ctx context.Context, conn net.Conn) (*http.ClientConn, error) {
 		Protocols:              protocols,
 		HTTP2:                  HTTP2Settings(),
 		DisableCompression:     true,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: 512 << 10, // what a site may answer, which is passed on in a planned switch
 		DialContext:            func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 	}
 	client, err := transport.NewClientConn(ctx, "http", "peer:443")
@@ -31,6 +31,7 @@ func OverHTTP2(ctx context.Context, conn net.Conn) (*http.ClientConn, error) {
 // sync, and pings that notice when an idle connection is dead.
 func HTTP2Settings() *http.HTTP2Config {
 	return &http.HTTP2Config{
+		MaxConcurrentStreams:          2048, // requests of clients are passed on in a planned switch
 		MaxReadFrameSize:              256 << 10,
 		MaxReceiveBufferPerConnection: 4<<20 - 1,
 		MaxReceiveBufferPerStream:     4<<20 - 1,
