@@ -18,6 +18,7 @@ const (
 	passingTime = time.Second            // until new clients are kept out, also where requests still run
 	idleGrace   = 100 * time.Millisecond // for a client that has an idle connection to ask for something once more
 	freshGrace  = 100 * time.Millisecond // for a client that has connected to say what it wants
+	roundTrip   = 40 * time.Millisecond  // for one that was connecting when nobody was let in any more to be seen here
 )
 
 // PassOn has the peer answer the requests that are held, and new ones. It returns at a moment
@@ -47,11 +48,13 @@ func (f *Front) PassOn(ctx context.Context, peer http.Handler) {
 // it has left this machine. The error, a RunningError, says how many have none when ctx ends.
 func (f *Front) Empty(ctx context.Context) error {
 	f.server.SetKeepAlivesEnabled(false) // closes the idle ones
+	began := time.Now()
 	for before := map[net.Conn]rest{}; ; {
 		running, _, _ := f.gate.running()
+		settled := time.Since(began) > roundTrip
 		flow := f.conns.sending(before)
 		fresh := f.conns.count(func(c *client) bool { return c.state == http.StateNew && time.Since(c.opened) < freshGrace })
-		if flow.moving == 0 && fresh == 0 && running <= flow.running || ctx.Err() != nil {
+		if settled && flow.moving == 0 && fresh == 0 && running <= flow.running || ctx.Err() != nil {
 			return left(max(running, flow.moving+flow.stuck))
 		}
 		select {
