@@ -44,10 +44,10 @@ func (n *newcomers) keepOut(ctx context.Context) error {
 	}
 	program := &unix.SockFprog{Len: uint16(len(raw)), Filter: &raw[0]} //nolint:gosec // some twelve steps for each address
 	return n.each(func(fd int) error {
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program)
 		}
-		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program)
+		return nil
 	})
 }
 

@@ -105,7 +105,7 @@ func TestTheSiteHasATLSPortOfItsOwn(t *testing.T) {
 	}
 }
 
-// A reader of HTTP/2 who takes nothing is not waited for for ever; in HTTP/1.1 the connection sees to that, and files are
+// A reader of HTTP/2 who takes nothing is not waited for without end; in HTTP/1.1 the connection sees to that, and files are
 // sent by the kernel.
 func TestStreamsHaveAPace(t *testing.T) {
 	for major, paced := range map[int]bool{1: false, 2: true} {

@@ -104,11 +104,7 @@ func (d *deadline) off(set func(time.Time) error) error {
 func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 	again := replayable(req)
 	for {
-		c := u.take()
-		for c != nil && !c.quiet() { // the application has closed it meanwhile, or has said more than its answer
-			_ = c.Close()
-			c = u.take()
-		}
+		c := u.takeQuiet()
 		kept := c != nil
 		if !kept {
 			var err error
@@ -120,10 +116,7 @@ func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err == nil {
 			return res, nil
 		}
-		if late, is := errors.AsType[net.Error](err); is && late.Timeout() {
-			return nil, err
-		}
-		if !kept || !again || !c.silent || req.Context().Err() != nil {
+		if !kept || !again || !c.silent || isLate(err) || req.Context().Err() != nil {
 			return nil, err
 		}
 		again = false
@@ -139,6 +132,23 @@ func replayable(req *http.Request) bool {
 		return req.Body == nil
 	}
 	return false
+}
+
+// isLate reports whether the application has not answered in time: it has the request, maybe.
+func isLate(err error) bool {
+	late, is := errors.AsType[net.Error](err)
+	return is && late.Timeout()
+}
+
+// takeQuiet returns a connection that is kept, or nil. The application has neither closed it
+// meanwhile nor said more than its answer.
+func (u *upstream) takeQuiet() *conn {
+	c := u.take()
+	for c != nil && !c.quiet() {
+		_ = c.Close()
+		c = u.take()
+	}
+	return c
 }
 
 // take returns a connection that is kept, or nil.
