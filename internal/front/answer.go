@@ -15,6 +15,7 @@ type answer struct {
 	gate *gate
 	conn net.Conn           // of the client; nil: none of its own
 	cut  context.CancelFunc // ends it: the site is told by the request's context
+	over atomic.Bool        // it was cut: nothing more of it may leave
 	size int                // of the head of its request in memory, while that is held
 
 	streamed bool                      // one of several on its connection, as in HTTP/2
@@ -38,9 +39,18 @@ func Endless(ctx context.Context) (ending <-chan struct{}) {
 	return a.ending
 }
 
+// mustGoOn ends the connection, as net/http's handlers do, if the answer was cut: the site may
+// have got it just then.
+func (a *answer) mustGoOn() {
+	if a.over.Load() {
+		panic(http.ErrAbortHandler)
+	}
+}
+
 // head is called before the head of an answer is written. A client that is answered while the
 // door is not open is asked to connect anew for what it wants next: that is elsewhere, maybe.
 func (a *answer) head() {
+	a.mustGoOn()
 	if a.begun {
 		return
 	}

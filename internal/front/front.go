@@ -207,6 +207,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		} else {
 			f.site.ServeHTTP(a, r.WithContext(ctx))
 		}
+		a.mustGoOn() // else net/http would answer for a site that has written nothing
 		if r.Close || v == passOn {
 			_ = http.NewResponseController(w).Flush() // a client that is gone takes no answer
 			finish(ctx)

@@ -244,6 +244,7 @@ func (g *gate) cut(which func(*answer) bool) {
 	defer g.mu.Unlock()
 	for a := range g.passed {
 		if which(a) {
+			a.over.Store(true)
 			a.cut()
 		}
 	}
