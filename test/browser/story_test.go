@@ -106,20 +106,20 @@ func (s *story) establish() {
 	form.submit("Establish Relationship")
 	p.sees("beta", "is replaced")
 	p.state("failover-establish")
+	s.b.forgive(lost()...) // its session ends with the first data sync
 	p.submit("Establish Relationship")
 	p.sees("This host's status", "Peer host's status", "Status history")
-	s.b.sees("This host's status") // by itself
+	s.a.state("failover-primary")
+	s.synced(s.beta)
+	s.b.sees("Sign in") // the users are the primary's now
+	s.b.signIn(administrator)
+	s.b.open("/login/management/failover")
+	s.b.sees("This host's status")
 	for _, tab := range []string{"Site", "Protection", "Users", "Reports"} {
 		if s.b.leads(tab) || !s.a.leads(tab) {
 			s.t.Errorf("tab %s: on the primary %v, on the backup %v", tab, s.a.leads(tab), s.b.leads(tab))
 		}
 	}
-	s.a.state("failover-primary")
-	s.b.forgive(lost()...) // its session ends:
-	s.synced(s.beta)
-	s.b.sees("Sign in") // the users are the primary's now
-	s.b.signIn(administrator)
-	s.b.open("/login/management/failover")
 	s.b.state("failover-backup")
 }
 
