@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"baton/internal/lab"
 	"baton/internal/pair"
 )
 
@@ -21,9 +22,11 @@ func startToServing(ctx context.Context, b *bench) ([]row, error) {
 		if err != nil {
 			return err
 		}
-		if err := primary.Daemon().Stop(10 * time.Second); err != nil {
-			return fmt.Errorf("stop the daemon: %w", err)
+		// One that is told to stop hands over.
+		if err := lab.KillFamily(primary.Daemon().PID()); err != nil {
+			return fmt.Errorf("end the daemon: %w", err)
 		}
+		<-primary.Daemon().Done()
 		at := time.Now()
 		if err := primary.Serve(ctx); err != nil {
 			return err
