@@ -19,7 +19,7 @@ import (
 
 	"baton/internal/cause"
 	"baton/internal/certificate"
-	"baton/internal/listen"
+	"baton/internal/front"
 	"baton/internal/pair"
 )
 
@@ -181,7 +181,7 @@ func TestAConnectionHasABoundedNumberOfRequests(t *testing.T) {
 	_, err = io.WriteString(conn, http2.ClientPreface)
 	write(err)
 	write(framer.WriteSettings())
-	for i := range listen.MostStreams + tooMany {
+	for i := range front.MostStreams + tooMany {
 		fields.Reset()
 		for _, field := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "alpha"}, {":path", "/"}} {
 			write(encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}))
@@ -197,7 +197,7 @@ func TestAConnectionHasABoundedNumberOfRequests(t *testing.T) {
 			refused++
 		}
 	}
-	if n := running.Load(); n > listen.MostStreams {
+	if n := running.Load(); n > front.MostStreams {
 		t.Errorf("%d run at a time", n)
 	}
 }

@@ -36,13 +36,12 @@ func noteWord(t *turn, v pair.View) {
 	}
 }
 
-// keepForwarding keeps the shared IP on for the requests that wait here, as long as the new
-// primary lets it.
+// keepForwarding keeps the shared IP on as long as the new primary lets it.
 func keepForwarding(t *turn) {
 	switch {
 	case t.Door != Shut: // it is coming off
 	case t.due(forwardsUntil(t.facts())) && t.obeys(GuardForwarding):
-		t.do(TurnAway{Wait: min(part(turningAway, t.timeout()), turnAwayLimit)})
+		turnAway(t)
 		endForwarding(t)
 	default:
 		renewLeases(t)

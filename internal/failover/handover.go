@@ -270,7 +270,7 @@ func commitAsked(t *turn, ask CommitAsked) {
 		return
 	}
 	if t.Switch.holds() && t.Door != Closed {
-		t.do(TurnAway{Wait: min(part(turningAway, t.timeout()), turnAwayLimit)})
+		turnAway(t)
 	}
 	releaseAddress(t)
 	if t.Switch.Step == Stopped {
@@ -282,6 +282,11 @@ func commitAsked(t *turn, ask CommitAsked) {
 	if !t.Held {
 		answerCommit(t)
 	}
+}
+
+// turnAway answers the requests that wait, before the address goes.
+func turnAway(t *turn) {
+	t.do(TurnAway{Wait: min(part(turningAway, t.timeout()), turnAwayLimit)})
 }
 
 // answerCommit tells the backup that the shared IP is off here.

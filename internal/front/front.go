@@ -14,12 +14,17 @@ import (
 	"time"
 )
 
-// maxStreams is how many requests one HTTP/2 connection may have open: no fewer than RFC 9113,
-// section 6.5.2, advises.
-const maxStreams = 100
+// MostStreams is how many requests one HTTP/2 connection may have open: no fewer than RFC 9113,
+// section 6.5.2, advises, and what a busy browser asks for.
+const MostStreams = 100
 
 // maxUnread is how many bytes of bodies wait on one HTTP/2 connection until somebody reads them.
 const maxUnread = 256 << 10
+
+// HTTP2 bounds what one HTTP/2 connection of a client may ask of a server.
+func HTTP2() *http.HTTP2Config {
+	return &http.HTTP2Config{MaxConcurrentStreams: MostStreams, MaxReceiveBufferPerConnection: maxUnread, MaxReceiveBufferPerStream: maxUnread}
+}
 
 // Bounds of a request's head, besides the time that it has.
 const (
@@ -60,7 +65,7 @@ func New(name string, site http.Handler, held time.Duration, log *slog.Logger) *
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHead,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: maxUnread, MaxReceiveBufferPerStream: maxUnread},
+		HTTP2:             HTTP2(),
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	f.server.SetKeepAlivesEnabled(false)

@@ -19,6 +19,7 @@ import (
 	"baton/internal/api"
 	"baton/internal/config"
 	"baton/internal/console/page"
+	"baton/internal/front"
 	"baton/internal/pair"
 	"baton/internal/peer"
 )
@@ -193,19 +194,12 @@ func (l *Listeners) Routes() http.Handler {
 	return l.Public.withoutWorkers(mux)
 }
 
-// MostStreams is how many requests one HTTP/2 connection may have open: no fewer
-// than RFC 9113, section 6.5.2, advises, and what a busy browser asks for.
-const MostStreams = 100
-
-// mostUnread is how many bytes of bodies wait on one HTTP/2 connection until somebody reads them.
-const mostUnread = 256 << 10
-
 // ServeTLS serves a listener of the TLS port until ctx ends.
 func (l *Listeners) ServeTLS(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler: handler, TLSConfig: l.handshakes.pace(l.Link.TLS(l.Public.TLS())),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: MostStreams, MaxReceiveBufferPerConnection: mostUnread, MaxReceiveBufferPerStream: mostUnread},
+		HTTP2:    front.HTTP2(),
 		ErrorLog: slog.NewLogLogger(l.Log.Handler(), slog.LevelDebug),
 	}
 	l.Link.Attach(server)
