@@ -279,6 +279,24 @@ func TestASyncFromAPrimaryThatWasSetBackSaysSo(t *testing.T) {
 	})
 }
 
+// That a running data sync is not allowed any more is no answer: why is.
+func TestASyncThatItsRoleEndsSaysWhy(t *testing.T) {
+	eachWay(t, func(room *room) {
+		t := room.t
+		room.every = 10 * time.Minute
+		room.pairUp()
+		b := room.side[beta]
+		b.data.slow(time.Hour)
+		ended := make(chan error, 1)
+		go func() { ended <- b.agent.SyncNow(t.Context(), false) }()
+		time.Sleep(time.Second)
+		b.agent.Tell(failover.DataChanged{Snapshot: pair.Snapshot{Number: 1000, Epoch: b.agent.Decision().State.Record.Epoch}})
+		if err := <-ended; !errors.Is(err, failover.PrimarySetBack) {
+			t.Errorf("told: %v", err)
+		}
+	})
+}
+
 // A failed data sync is tried again soon, however seldom the schedule asks for one.
 func TestAFailedSyncIsTriedAgainBeforeTheScheduleIsDue(t *testing.T) {
 	eachWay(t, func(room *room) {

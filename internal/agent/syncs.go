@@ -163,11 +163,21 @@ func (s *syncs) once(ctx context.Context, pull Pull) error {
 	pulled, err := s.agent.Data.Pull(ctx, pull)
 	s.report(pulled, pull, began, err)
 	s.tellTorn() // also if a takeover has just ended the sync
-	if err != nil {
+	switch {
+	case err != nil && !s.allows(pull.Epoch):
+		return ErrNotNow
+	case err != nil:
 		return err
 	}
 	s.agent.Tell(failover.DataChanged{Snapshot: pulled.Snapshot, Taken: failover.Moment{At: taken, Set: true}})
 	return nil
+}
+
+// allows reports whether data of this epoch may be pulled now.
+func (s *syncs) allows(epoch pair.Epoch) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.epoch.IsZero() && epoch == s.epoch
 }
 
 func (s *syncs) begin(ctx context.Context, epoch pair.Epoch) (context.Context, context.CancelFunc, error) {
@@ -261,6 +271,7 @@ func (a *Agent) SyncNow(ctx context.Context, acceptShrink bool) error {
 
 // soon pulls once, in the epoch that is in force then. Right after pairing, or a change of
 // roles, it waits a little until pulling is possible and the primary has opened its site.
+// It looks again if a change ends the sync, so that the answer says what has changed.
 func (s *syncs) soon(ctx context.Context, pull Pull) error {
 	patience, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
@@ -274,7 +285,7 @@ func (s *syncs) soon(ctx context.Context, pull Pull) error {
 		if decision.Config.MaySync(decision.State) {
 			pull.Epoch = decision.State.Record.Epoch
 			reason = s.once(ctx, pull)
-			if !errors.Is(reason, ErrWithheld) {
+			if !errors.Is(reason, ErrWithheld) && !errors.Is(reason, ErrNotNow) {
 				return reason
 			}
 		} else if decision.State.Record.Role != pair.Backup {
