@@ -33,6 +33,7 @@ func studies() []study {
 		{"cable-fast", cableFast},
 		{"power-cut-default", powerCutDefault},
 		{"planned-switch", plannedSwitch},
+		{"switch-under-load", switchUnderLoad},
 		{"stop", orderlyStop},
 		{"reload", reload},
 		{"killed", killed},
