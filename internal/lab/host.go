@@ -90,9 +90,13 @@ func (h *Host) Do(f func() error) error {
 	return ns.visit(f)
 }
 
-// Listen opens a listener inside the host.
+// Listen opens a listener inside the host; the path of a unix socket is one that the host sees.
 func (h *Host) Listen(ctx context.Context, network, address string) (listener net.Listener, err error) {
-	err = h.Do(func() error {
+	ns, err := h.namespace()
+	if err != nil {
+		return nil, err
+	}
+	err = ns.run(func() error {
 		listener, err = (&net.ListenConfig{}).Listen(ctx, network, address)
 		return err
 	})
@@ -148,13 +152,16 @@ func (h *Host) boot(sw *exchange) error {
 }
 
 // mountDisk gives the calling thread, and what it starts, a view of the files in
-// which the host's own directory is also the machine's one disk.
+// which the host's own directory is also the machine's one disk, and /run is empty, as when a machine starts.
 func (h *Host) mountDisk() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("make a mount namespace: %w", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
+		return fmt.Errorf("mount /run: %w", err)
 	}
 	if h.disk != nil {
 		return h.disk.mount(h.place)

@@ -54,7 +54,9 @@ func (r *round) begin(ctx context.Context, s strike, on *machine) (err error) {
 	case kindKill:
 		err = on.service.kill(s.Lasts, s.Hard)
 	case kindStop:
-		err = r.stop(ctx, on, s.Lasts)
+		err = r.ends(ctx, on, func() error { return on.service.stop(s.Lasts) })
+	case kindRestart:
+		err = r.ends(ctx, on, on.service.restart)
 	case kindReload:
 		r.reload(ctx, on)
 	case kindUpgrade:
@@ -95,7 +97,7 @@ func (r *round) end(ctx context.Context, s strike, on *machine) (err error) {
 		err = on.plug(ctx, l)
 	case kindFull:
 		err = ifOn(host, l.Drain)
-	case kindKill, kindStop, kindReload, kindUpgrade, kindSwitch, kindSwitchNow, kindAddress, kindRules:
+	case kindKill, kindStop, kindRestart, kindReload, kindUpgrade, kindSwitch, kindSwitchNow, kindAddress, kindRules:
 	}
 	return err
 }
@@ -140,10 +142,10 @@ func (r *round) reload(ctx context.Context, on *machine) {
 	})
 }
 
-// stop ends the daemon in order. The round goes on until it has ended and runs again.
-func (r *round) stop(ctx context.Context, on *machine, pause time.Duration) error {
+// ends has the daemon end in order. The round goes on until it has ended and runs again.
+func (r *round) ends(ctx context.Context, on *machine, how func() error) error {
 	before := on.appliance.Daemon()
-	if err := on.service.stop(pause); err != nil {
+	if err := how(); err != nil {
 		return err
 	}
 	r.asked.Go(func() {

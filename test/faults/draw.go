@@ -21,6 +21,7 @@ const (
 	kindKill      kind = "SIGKILL"
 	kindPower     kind = "power cut"
 	kindStop      kind = "stop"
+	kindRestart   kind = "restart"
 	kindReload    kind = "reload"
 	kindUpgrade   kind = "upgrade"
 	kindSwitch    kind = "switch, final sync"
@@ -33,7 +34,7 @@ const (
 func kinds() []kind {
 	return []kind{
 		kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindDelay, kindHang, kindKill, kindPower,
-		kindStop, kindReload, kindUpgrade, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull,
+		kindStop, kindRestart, kindReload, kindUpgrade, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull,
 	}
 }
 
@@ -161,7 +162,7 @@ func (d dice) shape(s *strike) {
 		s.Lasts, s.Hard = max(s.Lasts, restartPause), d.IntN(2) == 0
 	case kindStop:
 		s.Lasts = max(s.Lasts, restartPause)
-	case kindReload, kindUpgrade:
+	case kindRestart, kindReload, kindUpgrade:
 		s.Lasts = 0
 	case kindLoss:
 		s.Percent = 10 + d.IntN(50)

@@ -40,6 +40,9 @@ func (m *machine) boot(ctx context.Context) error {
 	ctx, m.off = context.WithCancel(ctx)
 	_, err := m.appliance.Start(ctx, lab.Cmd{Path: m.self, Args: []string{siteCommand, m.appliance.Name(), m.appliance.OnHost(daemon.SiteDir)}})
 	if err == nil {
+		m.service.systemd, err = startSystemd(ctx, m.appliance.Host, func() int { return m.appliance.Daemon().PID() })
+	}
+	if err == nil {
 		err = m.appliance.Serve(ctx)
 	}
 	if err != nil {

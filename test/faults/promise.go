@@ -37,7 +37,7 @@ func (k kind) deaf() bool {
 	switch k {
 	case kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindHang:
 		return true
-	case kindLoss, kindDelay, kindKill, kindPower, kindStop, kindReload, kindUpgrade, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull:
+	case kindLoss, kindDelay, kindKill, kindPower, kindStop, kindRestart, kindReload, kindUpgrade, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull:
 	}
 	return false
 }
@@ -45,7 +45,7 @@ func (k kind) deaf() bool {
 // agreed reports whether a fault of the kind may end in a handover.
 func (k kind) agreed() bool {
 	switch k {
-	case kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull, kindKill, kindStop:
+	case kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull, kindKill, kindStop, kindRestart:
 		return true
 	case kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindDelay, kindHang, kindPower, kindReload, kindUpgrade:
 	}
@@ -92,10 +92,10 @@ func (r *round) broken(res *result) (all []string) {
 
 // stops reports whether a daemon is told to stop, which takes as long as a handover may.
 func (p plan) stops() bool {
-	return slices.ContainsFunc(p.strikes(), func(s strike) bool { return s.Kind == kindStop })
+	return slices.ContainsFunc(p.strikes(), func(s strike) bool { return s.Kind == kindStop || s.Kind == kindRestart })
 }
 
-// costly lists what an orderly stop, a reload or an upgrade cost that it may not cost where
+// costly lists what an orderly stop, a restart, a reload or an upgrade cost that it may not cost where
 // nothing else happens.
 func (r *round) costly(res *result) (all []string) {
 	stood := time.Duration(res.StallMS) * time.Millisecond
@@ -110,12 +110,12 @@ func (r *round) costly(res *result) (all []string) {
 		if gap := time.Duration(res.GapMS) * time.Millisecond; gap > stopBound+stood {
 			all = append(all, fmt.Sprintf("an orderly stop cost %s without an answer", gap))
 		}
-	case kindReload, kindUpgrade:
+	case kindRestart, kindReload, kindUpgrade:
 		if lease := min(time.Duration(leaseShare*float64(r.profile.timeout)), longestLease); lease < longLease+stood {
 			return all // the next process may come too late
 		}
-		if r.raised > 0 || res.Failed > 0 {
-			all = append(all, fmt.Sprintf("a reload cost %d requests, and the epoch rose by %d", res.Failed, r.raised))
+		if r.raised > 0 || res.Failed > 0 && r.plan.First.Kind != kindRestart { // here, nobody keeps the listeners over a restart
+			all = append(all, fmt.Sprintf("a %s cost %d requests, and the epoch rose by %d", r.plan.First.Kind, res.Failed, r.raised))
 		}
 	case kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindDelay, kindHang, kindKill, kindPower, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull:
 	}

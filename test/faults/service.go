@@ -19,10 +19,16 @@ const restartPause = 500 * time.Millisecond
 // service is the daemon of an appliance under a service manager.
 type service struct {
 	appliance *daemon.Appliance
+	systemd   *systemd // of this boot of the host
 
-	mu    sync.Mutex
+	mu   sync.Mutex
+	next *afterEnd // what is to happen after the next end; nil: what happens after any other
+}
+
+// afterEnd is how the service manager treats the end of the daemon.
+type afterEnd struct {
 	pause time.Duration // before the next start
-	hard  bool          // the next end is not cleaned up after
+	hard  bool          // nothing is cleaned up
 }
 
 // manage does what the service manager does until ctx ends: whatever ended the
@@ -34,13 +40,14 @@ func (s *service) manage(ctx context.Context) {
 			return
 		case <-s.appliance.Daemon().Done():
 		}
-		pause, hard := s.ended()
-		if ctx.Err() == nil && !hard {
+		last := s.ended()
+		if ctx.Err() == nil && !last.hard {
 			_, _ = s.appliance.Run(ctx, "", "cleanup") // ExecStopPost; how it ends changes nothing
 		}
-		if rest(ctx, pause) != nil {
+		if rest(ctx, last.pause) != nil {
 			return
 		}
+		s.systemd.runs("")
 		for s.appliance.Serve(ctx) != nil { // a full disk, for instance
 			if rest(ctx, restartPause) != nil {
 				return
@@ -50,28 +57,45 @@ func (s *service) manage(ctx context.Context) {
 }
 
 // ended returns how to start again, and forgets it.
-func (s *service) ended() (pause time.Duration, hard bool) {
+func (s *service) ended() afterEnd {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pause, hard = max(s.pause, restartPause), s.hard
-	s.pause, s.hard = 0, false
-	return pause, hard
+	if s.next == nil {
+		return afterEnd{pause: restartPause}
+	}
+	last := *s.next
+	s.next = nil
+	return last
+}
+
+func (s *service) expect(next afterEnd) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = &next
 }
 
 // kill ends the daemon at once; it is started again after the pause. After a hard
 // end nothing is cleaned up.
 func (s *service) kill(pause time.Duration, hard bool) error {
-	s.mu.Lock()
-	s.pause, s.hard = pause, hard
-	s.mu.Unlock()
+	s.expect(afterEnd{max(pause, restartPause), hard})
 	return lab.KillFamily(s.appliance.Daemon().PID())
 }
 
 // stop ends the daemon in order, as systemctl stop does; it is started again after the pause.
 func (s *service) stop(pause time.Duration) error {
-	s.mu.Lock()
-	s.pause, s.hard = pause, false
-	s.mu.Unlock()
+	s.systemd.runs("stop")
+	s.expect(afterEnd{pause: max(pause, restartPause)})
+	return s.term()
+}
+
+// restart ends the daemon and starts it again, as systemctl restart does.
+func (s *service) restart() error {
+	s.systemd.runs("restart")
+	s.expect(afterEnd{})
+	return s.term()
+}
+
+func (s *service) term() error {
 	if err := s.appliance.Daemon().Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}

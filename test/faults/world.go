@@ -86,6 +86,7 @@ func newMachine(l *lab.Lab, name string, builds [2]string, dir string) (*machine
 		return nil, err
 	}
 	a.Log = filepath.Join(dir, name+".log")
+	a.Env = []string{"INVOCATION_ID=" + name}                          // systemd starts it
 	if err := os.MkdirAll(a.Path(daemon.SiteDir), 0o755); err != nil { //nolint:gosec // a public site
 		return nil, err
 	}

@@ -35,6 +35,7 @@ type Appliance struct {
 	// Log is the file to which what the daemon says is appended. New sets it to
 	// LogFile in the host's directory: on a disk of the host's own it is not safe.
 	Log string
+	Env []string // of the daemon, besides that of the lab
 
 	program string
 	disk    string // where programs on the host find its directory
@@ -110,6 +111,7 @@ func (a *Appliance) Serve(ctx context.Context) error {
 	}
 	defer func() { _ = log.Close() }() // the daemon has its own descriptor
 	command := a.Command("", log, log, "serve")
+	command.Env = a.Env
 	command.Path, command.Args = "nice", append([]string{"-n", "-15", command.Path}, command.Args...)
 	daemon, err := a.Start(ctx, command)
 	if err != nil {
