@@ -133,7 +133,7 @@ func (d *disk) cut() error {
 // leave lets go of the file system, and waits until the kernel has, so that the
 // next mount reads what is on the disk. The host's namespaces are gone.
 func (d *disk) leave() error {
-	if d.root == nil {
+	if d == nil || d.root == nil { // the host has no disk of its own, or is off
 		return nil
 	}
 	var stat unix.Stat_t
@@ -190,4 +190,12 @@ func (d *disk) drain() error {
 		return fmt.Errorf("drain the disk: %w", err)
 	}
 	return nil
+}
+
+// scrap lets go of the disk for good.
+func (d *disk) scrap() error {
+	if d == nil {
+		return nil
+	}
+	return d.image.Close()
 }

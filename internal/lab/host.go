@@ -93,13 +93,12 @@ func (h *Host) Do(f func() error) error {
 // Listen opens a listener inside the host; the path of a unix socket is one that the host sees.
 func (h *Host) Listen(ctx context.Context, network, address string) (listener net.Listener, err error) {
 	ns, err := h.namespace()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = ns.run(func() error {
+			listener, err = (&net.ListenConfig{}).Listen(ctx, network, address)
+			return err
+		})
 	}
-	err = ns.run(func() error {
-		listener, err = (&net.ListenConfig{}).Listen(ctx, network, address)
-		return err
-	})
 	return listener, err
 }
 
@@ -143,7 +142,7 @@ func (h *Host) boot(sw *exchange) error {
 	}
 	if err := h.furnish(ns, sw); err != nil {
 		ns.close()
-		return errors.Join(err, h.leaveDisk())
+		return errors.Join(err, h.disk.leave())
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -151,23 +150,24 @@ func (h *Host) boot(sw *exchange) error {
 	return nil
 }
 
-// mountDisk gives the calling thread, and what it starts, a view of the files in
-// which the host's own directory is also the machine's one disk, and /run is empty, as when a machine starts.
+// mountDisk gives the calling thread, and what it starts, a view of the files in which
+// the host's own directory is also the machine's one disk, and /run is empty.
 func (h *Host) mountDisk() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("make a mount namespace: %w", err)
 	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make the mounts private: %w", err)
+	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	if err == nil {
+		err = unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755")
 	}
-	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
-		return fmt.Errorf("mount /run: %w", err)
-	}
-	if h.disk != nil {
+	if err == nil && h.disk != nil {
 		return h.disk.mount(h.place)
 	}
-	if err := unix.Mount(h.dir, h.place, "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("mount the host's disk: %w", err)
+	if err == nil {
+		err = unix.Mount(h.dir, h.place, "", unix.MS_BIND, "")
+	}
+	if err != nil {
+		return fmt.Errorf("mount the host's disk and /run: %w", err)
 	}
 	return nil
 }
@@ -214,21 +214,6 @@ func (h *Host) address(ns *namespace) error {
 	return nil
 }
 
-func (h *Host) leaveDisk() error {
-	if h.disk == nil {
-		return nil
-	}
-	return h.disk.leave()
-}
-
-// scrap lets go of the host's disk for good.
-func (h *Host) scrap() error {
-	if h.disk == nil {
-		return nil
-	}
-	return h.disk.image.Close()
-}
-
 // end takes the power away for good: processes first, then the kernel, then the disk.
 func (h *Host) end() error {
 	h.mu.Lock()
@@ -240,5 +225,5 @@ func (h *Host) end() error {
 	}
 	h.kill(ns)
 	ns.close()
-	return h.leaveDisk()
+	return h.disk.leave()
 }

@@ -139,7 +139,7 @@ func (l *Lab) Close() error {
 	l.once.Do(func() {
 		l.stop()
 		for _, host := range l.hosts {
-			l.ended = errors.Join(l.ended, host.end(), host.scrap())
+			l.ended = errors.Join(l.ended, host.end(), host.disk.scrap())
 		}
 		if l.sw != nil {
 			l.sw.close()
