@@ -91,14 +91,21 @@ func (e *ending) await(ctx, told context.Context) pair.Event {
 	}
 }
 
-// told ends a daemon that was told to, and returns its last event.
+// told ends a daemon that was told to, and returns its last event. Before a restart it tries out
+// what would run next: nobody would serve the site if that did not start.
 func (e *ending) told(ctx context.Context) pair.Event {
 	a := e.appliance
 	if !restarts(ctx, a.log) {
 		e.stop(ctx)
 		return stopped()
 	}
-	_, _ = systemd.SdNotify(false, systemd.SdNotifyStopping)
+	_, _ = systemd.SdNotify(false, fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", systemd.SdNotifyStopping, (2*promptly).Microseconds()))
+	if _, err := mayReload(ctx, os.Args); err != nil {
+		a.log.Error("the next process would not start: this one ends as in a stop", slog.String("error", err.Error()))
+		a.history.Record(pair.Event{Kind: pair.KindReloadFailed, Text: "Baton would not start again, so this restart is a stop, and a primary hands the site over first: " + err.Error()})
+		e.stop(ctx)
+		return stopped()
+	}
 	if err := e.leave(ctx).ToSystemd(); err != nil {
 		a.log.Warn("the next process opens its listeners anew", slog.String("error", err.Error()))
 	}
@@ -165,13 +172,15 @@ func reloaded() (hup <-chan os.Signal, stop func()) {
 	return told, func() { signal.Stop(told) }
 }
 
+// promptly is how long mayReload takes at most.
+const promptly = 10 * time.Second
+
 // mayReload tries out the program that is installed now where this one was started from, with its
 // configuration file. The error says why this process goes on as it is.
 func mayReload(ctx context.Context, arguments []string) (program string, err error) {
 	if program, err = os.Executable(); err != nil {
 		return "", fmt.Errorf("find the program of this process: %w", err)
 	}
-	const promptly = 10 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, promptly)
 	defer cancel()
 	for _, try := range [][]string{{"version"}, append([]string{"config", "check"}, configOf(arguments)...)} {
@@ -217,8 +226,7 @@ func restarts(ctx context.Context, log *slog.Logger) bool {
 	if os.Getenv("INVOCATION_ID") == "" {
 		return false // not started by systemd
 	}
-	const promptly = time.Second
-	ctx, cancel := context.WithTimeout(ctx, promptly)
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	job, main, err := jobOf(ctx, os.Getpid())
 	if err != nil {

@@ -325,6 +325,49 @@ func TestMachinesStopRestartAndReload(t *testing.T) {
 	beta.ready()
 }
 
+// A restart with a configuration file that is wrong, and one with a program that does not run: the daemon
+// would not start again, so the site moves first, in order.
+func TestMachinesRestartWithWhatDoesNotStart(t *testing.T) {
+	_, alpha, beta, client := machines(t, os.Getenv(daemon.ProgramName))
+	for i, broken := range []struct{ path, text string }{
+		{"/etc/baton/baton.toml", "listne = 3\n"},
+		{"/usr/bin/baton", "#!/bin/sh\nexit 1\n"},
+	} {
+		from, to := alpha, beta
+		if i == 1 {
+			from, to = beta, alpha
+		}
+		from.protected()
+		whole, err := os.ReadFile(filepath.Join(from.root, broken.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(text []byte) {
+			if err := os.WriteFile(filepath.Join(from.root, broken.path+".new"), text, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(filepath.Join(from.root, broken.path+".new"), filepath.Join(from.root, broken.path)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put([]byte(broken.text))
+		at := time.Now()
+		_, _ = from.try("systemctl", "restart", "baton") // it does not start
+		gap := moved(t, client, to, at)
+		t.Logf("a restart with a broken %s: no answer for %s", broken.path, gap.Round(time.Millisecond))
+		if gap > time.Second {
+			t.Error("that is no handover")
+		}
+		if out := to.baton("history --since 1m"); !strings.Contains(out, "would not start again") {
+			t.Errorf("the history does not say why: %s", out)
+		}
+		put(whole)
+		_, _ = from.try("systemctl", "reset-failed", "baton")
+		from.run("systemctl", "restart", "baton")
+		from.ready()
+	}
+}
+
 // A pair of the previous version is upgraded as docs/operations.md says, one side after the
 // other.
 func TestMachinesAreUpgraded(t *testing.T) {
