@@ -102,16 +102,13 @@ func cleanup(ctx context.Context, path string) error {
 	return lease.Clean()
 }
 
-// socket finds the local socket of the appliance that a configuration file describes.
+// socket finds the local socket of the appliance that a configuration file describes. The error
+// says what is wrong with that file.
 func socket(path string) (string, error) {
-	c, err := config.Load(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return config.Default().Socket, nil
-	case err != nil:
-		return "", pair.Refuse(pair.Usage, "%w", cause.Plain(err))
+	if _, err := config.Load(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return config.Socket(path), err
 	}
-	return c.Socket, nil
+	return config.Socket(path), nil
 }
 
 // terminal is the file behind a reader, if there is one to read keys from.

@@ -70,6 +70,9 @@ func (e *ending) leave(ctx context.Context) listen.Kept {
 func (e *ending) await(ctx, told context.Context) pair.Event {
 	hup, quiet := reloaded()
 	defer quiet()
+	const often = 10 * time.Second
+	again := time.NewTicker(often)
+	defer again.Stop()
 	if toldBefore() {
 		return e.told(ctx)
 	}
@@ -84,6 +87,8 @@ func (e *ending) await(ctx, told context.Context) pair.Event {
 			if e.appliance.next = e.reload(ctx, told); e.appliance.next != nil {
 				return pair.Event{Kind: pair.KindReloaded, Text: "Baton is reloaded: the program that is installed now takes the place of this one."}
 			}
+		case <-again.C:
+			e.tryAgain(told)
 		case <-ctx.Done(): // a part has failed
 			_, _ = systemd.SdNotify(false, systemd.SdNotifyStopping)
 			return stopped()
@@ -100,7 +105,7 @@ func (e *ending) told(ctx context.Context) pair.Event {
 		return stopped()
 	}
 	_, _ = systemd.SdNotify(false, fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", systemd.SdNotifyStopping, (2*promptly).Microseconds()))
-	if _, err := mayReload(ctx, os.Args); err != nil {
+	if _, err := e.next(ctx); err != nil {
 		a.log.Error("the next process would not start: this one ends as in a stop", slog.String("error", err.Error()))
 		a.history.Record(pair.Event{Kind: pair.KindReloadFailed, Text: "Baton would not start again, so this restart is a stop, and a primary hands the site over first: " + err.Error()})
 		e.stop(ctx)
@@ -149,8 +154,8 @@ func (s *successor) begin() error {
 func (e *ending) reload(ctx, told context.Context) *successor {
 	a := e.appliance
 	_, _ = systemd.SdNotify(false, fmt.Sprintf("%s\n%s", systemd.SdNotifyReloading, systemd.SdNotifyMonotonicUsec()))
-	program, err := mayReload(ctx, os.Args)
-	if err != nil {
+	program, err := e.next(ctx)
+	if a.refused.set(err); err != nil {
 		a.log.Error("not reloaded: this process goes on", slog.String("error", err.Error()))
 		a.history.Record(pair.Event{Kind: pair.KindReloadFailed, Text: "Baton was not reloaded, and the program that ran goes on: " + err.Error()})
 		if err := notReloaded(a.config, err); err != nil {

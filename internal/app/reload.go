@@ -41,18 +41,21 @@ func processOf(c config.Config) (p process, is bool, err error) {
 }
 
 // reload has the daemon of a configuration file replaced by the program that is installed now,
-// and waits until that one runs.
+// and waits until that one runs. A daemon whose file is broken hears of it, too: it notes why it
+// refuses.
 func reload(ctx context.Context, path string) error {
-	c, err := config.Load(path)
-	if err != nil {
-		return pair.Refuse(pair.Usage, "%w", cause.Plain(err))
-	}
-	if err := listen.Free(ctx, c); err != nil {
+	c, broken := config.Load(path)
+	if broken != nil {
+		c = config.Config{Socket: config.Socket(path)}
+		broken = pair.Refuse(pair.Usage, "%w", cause.Plain(broken))
+	} else if err := listen.Free(ctx, c); err != nil {
 		return err
 	}
 	before, reloadable, err := processOf(c)
 	pid, runs := daemonOf(ctx, c)
 	switch {
+	case broken != nil && (err != nil || !runs || !reloadable):
+		return broken
 	case err != nil:
 		return err
 	case !runs:
@@ -70,6 +73,8 @@ func reload(ctx context.Context, path string) error {
 		switch now, is, err := processOf(c); {
 		case err != nil:
 			return err
+		case is && now.Tried > before.Tried && broken != nil:
+			return broken
 		case is && now.Tried > before.Tried:
 			return pair.Refuse(pair.Failed, "not reloaded, and the daemon that ran goes on: %s", now.Refused)
 		case is && now.Began > before.Began:

@@ -86,6 +86,7 @@ type Appliance struct {
 	protected   atomic.Int64 // how many directories are
 	strays      *watch.Strays
 	inherited   *listen.Inherited
+	refused     refusedReload
 	next        *successor             // takes the place of this process; nil: none does
 	left        *failover.Continuation // of the process before this one; nil: this one begins anew
 	kept        []string               // what is allowed only because an earlier version protected it, as this one first starts
@@ -289,7 +290,7 @@ func (a *Appliance) watch() {
 	a.overview.Reach, a.overview.Files = a.reached, a.files
 	a.overview.Others = []func() []pair.Condition{
 		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.exchange.Conditions, a.files.Conditions, a.application.Conditions, a.reached.Conditions, a.way.Conditions,
-		a.notifications.Conditions,
+		a.notifications.Conditions, a.refused.Conditions,
 	}
 }
 

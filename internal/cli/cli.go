@@ -39,8 +39,8 @@ type Commands struct {
 	Reload func(ctx context.Context, config string) error
 	// Licences writes the licence of Baton and those of what is linked into it.
 	Licences func(to io.Writer) error
-	// Socket finds the local socket: what the file says, or the default if there
-	// is no file.
+	// Socket finds the local socket: what the file says, or the default. With an error, the file
+	// is broken, and the socket is what could be read of it.
 	Socket func(config string) (string, error)
 }
 

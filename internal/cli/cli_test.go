@@ -65,7 +65,7 @@ func commands(out io.Writer) cli.Commands {
 		},
 		Socket: func(config string) (string, error) {
 			if strings.Contains(config, "broken") {
-				return "", errors.New(config + ":1: unknown key: write socket")
+				return os.Getenv("TEST_SOCKET"), errors.New(config + ":1: unknown key: write socket")
 			}
 			return os.Getenv("TEST_SOCKET"), nil
 		},

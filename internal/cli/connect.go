@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 
 	"baton/internal/api"
@@ -20,7 +21,7 @@ func (p *program) client() (*api.Client, error) {
 	if socket == "" {
 		found, err := p.commands.Socket(p.flags.config)
 		if err != nil {
-			return nil, pair.Refuse(pair.Usage, "the local socket is not known: %w", cause.Plain(err))
+			_, _ = fmt.Fprintf(p.stdio.Err, "Warning: %v. The daemon that runs is asked at %s.\n", cause.Plain(err), found)
 		}
 		socket = found
 	}

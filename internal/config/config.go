@@ -30,6 +30,7 @@ const maxFileSize = 1 << 20
 // Config is what one machine knows of itself. Load and Default return it
 // complete: every field has its value or its default.
 type Config struct {
+	File         string          // path of the file that it was read from; empty: none
 	Name         string          // of this appliance, as people see it; default: host name
 	DataDir      string          // absolute: state, site database, staging, diverged copies
 	Listen       []string        // host:port of console, API and peer link; an empty host means every address
@@ -86,7 +87,19 @@ func Load(path string) (Config, error) {
 	case len(document) > maxFileSize:
 		return Config{}, &Error{File: path, Text: "is larger than 1 MiB: this is not a configuration file of baton"}
 	}
-	return Parse(path, document)
+	config, err := Parse(path, document)
+	config.File = path
+	return config, err
+}
+
+// Socket returns the local socket that a file names, also one that Load refuses: as far as the
+// file can be read, else the default.
+func Socket(path string) string {
+	var doc struct{ Socket string }
+	if text, err := os.ReadFile(path); err == nil { //nolint:gosec // the administrator names the file
+		_ = toml.Unmarshal(text, &doc) // what is before a mistake counts
+	}
+	return cmp.Or(doc.Socket, Default().Socket)
 }
 
 // document is the file as it is written; absent keys stay nil.

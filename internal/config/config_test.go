@@ -48,7 +48,7 @@ root = "/srv/www"
 		t.Fatal(err)
 	}
 	want := Config{
-		Name: "alpha", DataDir: "/srv/baton", Socket: "/run/b.sock", LogLevel: slog.LevelDebug,
+		File: path, Name: "alpha", DataDir: "/srv/baton", Socket: "/run/b.sock", LogLevel: slog.LevelDebug,
 		Listen: []string{"198.51.100.1:443", "[2001:db8::1]:443"},
 		SharedIPs: []pair.SharedIP{
 			{Address: netip.MustParsePrefix("198.51.100.10/24"), Interface: "eth0"},
@@ -216,4 +216,26 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A daemon that runs is reached although its file was broken since.
+func TestTheSocketOfABrokenFileIsFound(t *testing.T) {
+	for name, test := range map[string]struct{ text, want string }{
+		"unknown key":       {"listne = 3\nsocket = \"/run/b.sock\"\n", "/run/b.sock"},
+		"mistake after it":  {"socket = \"/run/b.sock\"\nname = \n", "/run/b.sock"},
+		"value of its type": {"name = 3\nsocket = \"/run/b.sock\"\n", "/run/b.sock"},
+		"no socket":         {"listne = 3\n", "/run/baton/baton.sock"},
+		"no TOML":           {"\x00", "/run/baton/baton.sock"},
+	} {
+		path := filepath.Join(t.TempDir(), "baton.toml")
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path); err == nil {
+			t.Errorf("%s: the file is right", name)
+		}
+		if got := Socket(path); got != test.want {
+			t.Errorf("%s: got %s, want %s", name, got, test.want)
+		}
+	}
 }

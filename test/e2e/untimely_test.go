@@ -128,15 +128,39 @@ func TestABrokenConfigurationIsNotReloaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.alpha.write(daemon.ConfigFile, string(before)+"\nlistne = 3\n")
-	w.alpha.refused(2, "listne", "reload")
+	w.alpha.refused(2, "listne", "reload") // the daemon hears of it, too
+	refusals := func(n int, text string) {
+		t.Helper()
+		eventually(t, "the history says so", 10*time.Second, func() bool {
+			failed := w.alpha.events(pair.KindReloadFailed)
+			return len(failed) == n && strings.Contains(failed[n-1].Text, text)
+		})
+	}
+	refusals(1, "listne")
 	if err := w.alpha.Daemon().Signal(unix.SIGHUP); err != nil { // as systemctl kill -s HUP
 		t.Fatal(err)
 	}
-	eventually(t, "the history says so", 10*time.Second, func() bool {
-		failed := w.alpha.events(pair.KindReloadFailed)
-		return len(failed) == 1 && strings.Contains(failed[0].Text, "listne")
-	})
-	w.alpha.write(daemon.ConfigFile, string(before))
+	refusals(2, "listne")
+	eventually(t, "a condition tells of the file", 10*time.Second, func() bool { return w.alpha.condition("reload-refused") })
+	if got := w.alpha.run("", "status"); got.Code != 0 || !strings.Contains(got.Errs, "listne") || !strings.Contains(got.Out, "alpha is primary") {
+		t.Errorf("status with a broken file: %+v", got)
+	}
+	mended := func() {
+		t.Helper()
+		w.alpha.write(daemon.ConfigFile, string(before))
+		eventually(t, "the condition ends once the file is right", 30*time.Second, func() bool { return !w.alpha.condition("reload-refused") })
+	}
+	mended()
+
+	// One that takes the site's address away is refused likewise.
+	without, _, _ := strings.Cut(string(before), "[[shared_ip]]")
+	w.alpha.write(daemon.ConfigFile, without)
+	w.alpha.refused(1, "198.51.100.10", "reload")
+	refusals(3, "any more")
+	w.alpha.write(daemon.ConfigFile, strings.ReplaceAll(string(before), "interface = \"", "interface = \"no"))
+	w.alpha.refused(1, "198.51.100.10", "reload")
+	refusals(4, "any more")
+	mended()
 	w.settled(w.alpha, w.beta)
 	w.undisturbed(w.alpha, began, quietly)
 	w.alpha.baton("reload")
