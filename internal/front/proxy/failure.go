@@ -62,6 +62,7 @@ func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	} else if is || r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client has gone, or nothing may be told to it any more
 	}
+	announceClose(w.Header(), r)
 	shown := s.pages.Load()
 	late, isNet := errors.AsType[net.Error](err)
 	s.log.note("it does not answer: " + err.Error())

@@ -88,6 +88,7 @@ func (s *Site) modify(res *http.Response) error {
 	if set := res.Header["Set-Cookie"]; s.options.Cookie != "" && len(set) > 0 {
 		res.Header["Set-Cookie"] = slices.DeleteFunc(set, s.isOurCookie)
 	}
+	announceClose(res.Header, res.Request)
 	if IsEndless(res) {
 		res.Body = endStream(res)
 	}

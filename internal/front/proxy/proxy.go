@@ -86,9 +86,9 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.ContentLength != 0 {
 		_ = control.EnableFullDuplex() // the application may answer before it has read everything
-		body := &upload{ReadCloser: r.Body, control: control}
+		body := &upload{ReadCloser: r.Body, control: control, kept: r.ProtoMajor > 1}
 		defer body.end()
-		r = r.WithContext(r.Context())
+		r = r.WithContext(context.WithValue(r.Context(), uploadKey{}, body))
 		r.Body = body
 	}
 	if isWebsocket(r) {

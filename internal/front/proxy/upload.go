@@ -20,7 +20,8 @@ const (
 type upload struct {
 	io.ReadCloser
 	control *http.ResponseController
-	left    int // until it has more time
+	left    int  // until it has more time
+	kept    bool // its connection stays, whatever becomes of it
 
 	mu    sync.Mutex // held while the server is asked for something: not after the handler has ended
 	whole bool       // it was read to its end
@@ -74,5 +75,21 @@ func (u *upload) end() {
 	u.over = true
 	if !u.whole {
 		_ = u.control.SetReadDeadline(time.Now())
+	}
+}
+
+type uploadKey struct{}
+
+// announceClose says in the head of an answer that the connection ends with it, if the request has
+// not come to its end by then: what is left of it is not read. Connections of HTTP/2 stay.
+func announceClose(answer http.Header, r *http.Request) {
+	u, is := r.Context().Value(uploadKey{}).(*upload)
+	if !is || u.kept {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.whole {
+		answer.Set("Connection", "close")
 	}
 }

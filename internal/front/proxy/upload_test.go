@@ -208,3 +208,50 @@ func (s *slowBody) Read(p []byte) (int, error) {
 	time.Sleep(100 * time.Millisecond)
 	return copy(p, bytes.Repeat([]byte("x"), 1000)), nil
 }
+
+// Who asks anew on a kept connection after a request whose body nobody has read to its end has been told
+// that it is closed.
+func TestAnAnswerBeforeTheWholeUploadClosesTheConnection(t *testing.T) {
+	early := beforeApp(t, func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+	})
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = silent.Close() // nothing listens there
+	away := before(t, Target{Network: "tcp", Address: silent.Addr().String()})
+	for name, test := range map[string]struct {
+		url, request string
+		status       int
+		closes       bool
+	}{
+		"no application, a small body": {away.url, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nsome", 503, true},
+		"no application, no body":      {away.url, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 503, false},
+		"no application, none to come": {away.url, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 503, false},
+		"an early answer":              {early.url, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nsome", 413, true},
+		"an answer":                    {early.url, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nsome", 413, false},
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(test.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, test.request)
+		from := reader(conn)
+		res, err := http.ReadResponse(from, nil)
+		if err != nil || res.StatusCode != test.status || res.Close != test.closes {
+			t.Fatalf("%s: %v, %+v", name, err, res)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if !test.closes {
+			_, _ = io.WriteString(conn, test.request)
+			again, err := http.ReadResponse(from, nil)
+			if err != nil || again.StatusCode != test.status {
+				t.Fatalf("%s, once more: %v, %+v", name, err, again)
+			}
+			_ = again.Body.Close()
+		}
+		_ = conn.Close()
+	}
+}
