@@ -46,10 +46,15 @@ func (u *Upkeep) EndMaintenance(ctx context.Context) error {
 	if err := u.Agent.Do(ctx, failover.SetMaintenance{}); err != nil {
 		return act.Failure(err)
 	}
+	if known.Here {
+		u.Audit.Note(ctx, "ended maintenance") // ahead of what it sets in motion
+	}
 	if err := u.endAtPeer(ctx, known); err != nil {
 		return err
 	}
-	u.Audit.Note(ctx, "ended maintenance")
+	if !known.Here {
+		u.Audit.Note(ctx, "ended maintenance")
+	}
 	return u.Overview.Acknowledged(ctx, "maintenance is off", func(decision agent.Decision) bool { return !decision.State.Record.Maintenance })
 }
 

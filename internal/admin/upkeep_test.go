@@ -7,9 +7,11 @@ import (
 
 	"baton/internal/act"
 	"baton/internal/act/acttest"
+	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/peer"
+	"baton/internal/status"
 )
 
 // What was turned on at the peer a moment ago is not heard here yet, so silence is
@@ -32,6 +34,24 @@ func TestMaintenanceIsNotSaidToEndWhereThePeerCannotBeAsked(t *testing.T) {
 	}
 	if err := u.endAtPeer(nobody, pair.MaintenanceStatus{Here: true}); err != nil {
 		t.Errorf("what was on here alone has ended: %v", err)
+	}
+}
+
+// What ends a maintenance stands in the history ahead of the takeover that it lets happen.
+func TestTheEndOfAMaintenanceIsNotedBeforeThePeerIsAsked(t *testing.T) {
+	var notes []string
+	asks, cancel := context.WithCancel(t.Context())
+	cancel() // the peer does not answer
+	loop := acttest.NewAgent()
+	loop.Show(func(d *agent.Decision) { d.State.Record.Role, d.State.Record.Maintenance = pair.Primary, true })
+	link := &acttest.Link{Peer: &peer.Pinned{ID: "beta"}}
+	u := &Upkeep{
+		Checks: &status.Checks{Overview: &status.Overview{Agent: loop}}, Agent: loop, Link: link,
+		Audit: act.Audit{Record: func(event pair.Event) { notes = append(notes, event.Text) }},
+	}
+	err := u.EndMaintenance(asks)
+	if len(notes) != 1 || !strings.Contains(notes[0], "ended maintenance") || err == nil || !strings.Contains(err.Error(), "this appliance is the primary now") {
+		t.Errorf("%q, %v", notes, err)
 	}
 }
 

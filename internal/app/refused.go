@@ -35,7 +35,7 @@ func (r *refusedReload) Conditions() []pair.Condition {
 	}
 	return []pair.Condition{{
 		ID: "reload-refused", Severity: pair.Warning,
-		Text:     "A reload was refused on this appliance, and would be refused now; the daemon goes on with what it read before, and a restart would end as a stop: " + *r.why.Load(),
+		Text:     "This appliance refused a reload, and would refuse it now; the daemon goes on with what it read before, and a restart would end as a stop: " + *r.why.Load(),
 		NextStep: "Correct what it names, see that baton config check finds it right, and reload again: systemctl reload baton.",
 	}}
 }

@@ -123,7 +123,10 @@ func sharedIPText(ip pair.SharedIPStatus) string {
 func syncText(status pair.Status) string {
 	sync := status.Sync
 	parts := []string{string(sync.State)}
-	if sync.State == pair.SyncRunning {
+	switch {
+	case sync.State == pair.SyncRunning && status.Peer != nil && !status.Peer.Reachable:
+		parts = []string{fmt.Sprintf("number %d waits for the peer, which does not answer", sync.Number)}
+	case sync.State == pair.SyncRunning:
 		parts = []string{fmt.Sprintf("number %d running, %s", sync.Number, progressText(api.Progress{
 			BytesDone: sync.BytesDone, BytesTotal: sync.BytesTotal, FilesDone: sync.FilesDone, FilesTotal: sync.FilesTotal,
 		}))}

@@ -11,6 +11,7 @@ func ClearedText(id string) string {
 
 func clearedTexts() map[string]string {
 	return map[string]string{
+		"peer-stopped":                 "Baton runs on the peer, or there is no peer any more.",
 		"peer-unreachable":             "The peer answers, or there is no peer any more.",
 		"key-mismatch":                 "The peer has the same pre-shared key.",
 		"peer-identity-changed":        "The peer shows the certificate that it was paired with.",

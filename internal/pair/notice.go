@@ -15,9 +15,9 @@ type Notice struct {
 // reportFresh is how old the peer's report may be to tell of now, in milliseconds.
 const reportFresh = 15_000
 
-// PeerReport returns what the peer tells of itself now; nil if it tells nothing.
+// PeerReport returns what the peer tells of itself now; nil if it tells nothing, or does not answer.
 func (s Status) PeerReport() *PeerReport {
-	if s.Peer == nil || s.Peer.Report == nil || s.Peer.Report.AgeMS > reportFresh {
+	if s.Peer == nil || !s.Peer.Reachable || s.Peer.Report == nil || s.Peer.Report.AgeMS > reportFresh {
 		return nil
 	}
 	return s.Peer.Report
@@ -47,13 +47,14 @@ func (s Status) Notices() []Notice {
 // toldOf words a condition of the peer for a reader on this appliance: what the peer
 // calls this appliance has the peer's name, and what it calls the peer is this one.
 func toldOf(c Condition, peer, self string) Condition {
-	own := strings.HasPrefix(c.Text, "This appliance ")
+	lower := strings.ToLower(c.Text)
+	named := strings.Contains(lower, "this appliance") || strings.Contains(lower, "this machine")
 	names := strings.NewReplacer(
 		"This appliance", peer, "this appliance", peer, "This machine", peer, "this machine", peer, "the peer machine", self, "The peer", self, "the peer", self,
 		"run here:", "run on "+peer+":", "Primary here", "Primary on "+peer,
 	)
 	c.Text, c.NextStep = names.Replace(c.Text), names.Replace(c.NextStep)
-	if !own { // else its name begins the sentence
+	if !named { // else the sentence says where
 		c.Text = "On " + peer + ": " + c.Text
 	}
 	c.NextStep = namingPlace(c.NextStep, peer)

@@ -27,7 +27,7 @@ func (o *Overview) Acknowledged(ctx context.Context, what string, inForce func(a
 		case decision.State.Record.Role == pair.Standalone, inForce(decision) && decision.Config.Acknowledged(decision.State):
 			return nil
 		case !decision.Config.Hears(decision.State, agent.BootClock()):
-			return pair.Refuse(pair.Unconfirmed, "%s here, but the peer does not answer and does not know of it: it learns of it as soon as it answers again; look at the peer before you rely on it", what)
+			return pair.Refuse(pair.Unconfirmed, "%s here, but the peer does not answer and does not know of it: it learns of it as soon as it answers again; %s", what, whoLeads(decision.State.Record.Role))
 		}
 		select {
 		case <-ticker.C:
@@ -37,6 +37,14 @@ func (o *Overview) Acknowledged(ctx context.Context, what string, inForce func(a
 			return ctx.Err()
 		}
 	}
+}
+
+// whoLeads says what somebody who has changed something beside a silent peer should know.
+func whoLeads(role pair.Role) string {
+	if role == pair.Primary {
+		return "this appliance is the primary now: baton status says whether it serves the site"
+	}
+	return "look at the peer before you rely on it"
 }
 
 // unconfirmed says that a peer which answers has not confirmed a change. One that runs

@@ -3,7 +3,18 @@ package status
 import (
 	"strings"
 	"testing"
+
+	"baton/internal/pair"
 )
+
+func TestWhoeverChangesSomethingBesideASilentPeerHearsWhoLeads(t *testing.T) {
+	if got := whoLeads(pair.Primary); !strings.Contains(got, "is the primary now") {
+		t.Error(got)
+	}
+	if got := whoLeads(pair.Backup); !strings.Contains(got, "look at the peer") {
+		t.Error(got)
+	}
+}
 
 // A setting that only one of two versions knows is never confirmed: the sentence says so.
 func TestWhatAPeerOfAnotherVersionDoesNotConfirm(t *testing.T) {

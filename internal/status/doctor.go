@@ -117,7 +117,7 @@ func (d *Checks) checkPaired() api.Check {
 }
 
 func (d *Checks) checkPeer() api.Check {
-	check := judgePeer(d.Overview.PeerStatus(time.Now()), d.Refuses())
+	check := judgePeer(d.Overview.PeerStatus(time.Now()), d.Refuses(), d.Overview.Agent.Decision().State.Peer.Stopping)
 	for _, condition := range d.Overview.Agent.Conditions() {
 		if condition.Reason != "" && slices.Contains(sayings()[check.ID], condition.ID) && !check.OK {
 			check.Text += " " + condition.ReasonText() // in the peer's own words
@@ -135,8 +135,8 @@ func (d *Checks) Refuses() pair.PollFailure {
 	return pair.NoAnswer
 }
 
-// judgePeer judges whether the peer answers, and whether as the peer.
-func judgePeer(status *pair.PeerStatus, refuses pair.PollFailure) api.Check {
+// judgePeer judges whether the peer answers, and whether as the peer. Stopped: it said goodbye.
+func judgePeer(status *pair.PeerStatus, refuses pair.PollFailure, stopped bool) api.Check {
 	switch {
 	case refuses == pair.KeyMismatch:
 		return api.Fail("peer", "The peer answers and is refused: the pre-shared keys of the two appliances differ.",
@@ -146,6 +146,9 @@ func judgePeer(status *pair.PeerStatus, refuses pair.PollFailure) api.Check {
 			"If that machine was reinstalled or has broken the relationship, break it here too and pair again: baton unpair --force, then baton pair HOST on the one that holds the data. If not, find out who answers there.")
 	case refuses == pair.VersionMismatch:
 		return api.Fail("peer", "The peer answers, and the two appliances do not understand each other.", "Install the same version of Baton on both: baton version.")
+	case status != nil && stopped:
+		return api.Fail("peer", fmt.Sprintf("Baton was told to stop on %s %s ago, and has stopped there.", status.Name, pair.MillisText(status.LastContactAgeMS)),
+			"Start it there when the work is done: systemctl start baton.")
 	case status != nil && status.Reachable:
 		return api.Pass("peer", fmt.Sprintf("The peer answered %s ago.", pair.MillisText(status.LastContactAgeMS)))
 	}

@@ -56,7 +56,7 @@ func TestAPeerThatRefusesIsNotSilent(t *testing.T) {
 		pair.VersionMismatch: {"do not understand each other", "baton version"},
 		pair.NoAnswer:        {"The peer does not answer.", "its cable"},
 	} {
-		check := judgePeer(silent, refuses)
+		check := judgePeer(silent, refuses, false)
 		for _, part := range want {
 			if check.OK || !strings.Contains(check.Text+" "+check.NextStep, part) {
 				t.Errorf("%s: %+v lacks %q", refuses, check, part)
@@ -66,8 +66,12 @@ func TestAPeerThatRefusesIsNotSilent(t *testing.T) {
 			t.Errorf("%s: %+v", refuses, check)
 		}
 	}
-	if check := judgePeer(&pair.PeerStatus{Reachable: true}, pair.NoAnswer); !check.OK {
+	if check := judgePeer(&pair.PeerStatus{Reachable: true}, pair.NoAnswer, false); !check.OK {
 		t.Errorf("a peer that answers: %+v", check)
+	}
+	stopped := judgePeer(&pair.PeerStatus{Name: "beta", LastContactAgeMS: 11_000}, pair.NoAnswer, true)
+	if stopped.OK || !strings.HasPrefix(stopped.Text, "Baton was told to stop on beta 11 s ago") || !strings.Contains(stopped.NextStep, "systemctl start baton") {
+		t.Errorf("a peer that said goodbye: %+v", stopped)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"baton/internal/act/acttest"
 	"baton/internal/agent"
 	"baton/internal/datasync"
+	"baton/internal/failover"
 	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/peer"
@@ -133,6 +134,29 @@ func TestMaintenanceCountsBeforeTheBackupHasToldOfIt(t *testing.T) {
 	}
 	if got := (&Checks{Overview: o}).checkReady(); got.OK {
 		t.Errorf("the doctor says %+v", got)
+	}
+}
+
+// A backup in maintenance whose primary is silent says that, and what ends it.
+func TestABackupThatMustNotTakeOverSaysThatThePrimaryIsSilent(t *testing.T) {
+	o := primary(t, func(s *agent.Decision) {
+		s.State.Record.Role, s.State.Record.Maintenance = pair.Backup, true
+		s.State.Failed, s.State.Failure, s.State.PrimaryHeard = failover.Moment{Set: true}, pair.NoAnswer, failover.Moment{Set: true}
+		s.State.Peer.SharedIP = true
+		s.Config.BackupOperations, s.Config.AutomaticFailover, s.Config.SharedIP, s.Config.TestIPs = true, true, true, 1
+	})
+	got := o.Readiness(pair.SyncStatus{})
+	if got.Ready || !strings.HasPrefix(got.Text, "The primary does not answer, and this appliance does not take over: ") || !strings.HasSuffix(got.NextStep, "baton maintenance off.") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAPeerThatSaidGoodbyeIsNotReachable(t *testing.T) {
+	o := primary(t, func(s *agent.Decision) {
+		s.State.PeerHeard, s.State.Peer.Stopping = failover.Moment{At: agent.BootClock(), Set: true}, true
+	})
+	if o.PeerStatus(time.Now()).Reachable {
+		t.Error("it is")
 	}
 }
 

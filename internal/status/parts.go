@@ -30,7 +30,7 @@ func (o *Overview) PeerStatus(now time.Time) *pair.PeerStatus {
 	if s.PeerHeard.Set {
 		age := agent.BootClock().Sub(s.PeerHeard.At)
 		status.LastContact, status.LastContactAgeMS = now.Add(-age), age.Milliseconds()
-		status.Reachable = age < decision.Config.Timeout
+		status.Reachable = age < decision.Config.Timeout && !s.Peer.Stopping
 		status.LastCheck = status.LastContact
 	}
 	if s.Failed.Set {

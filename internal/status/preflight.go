@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"baton/internal/act"
@@ -50,6 +51,9 @@ func (p *SwitchChecks) Preflight(_ context.Context, change api.RoleChange) ([]ap
 	}
 	if p.Checks.Overview.SyncStatus(time.Now()).State == pair.SyncRunning {
 		checks = append(checks, api.Pass("sync", "A data sync is running; the switch waits for it."))
+	}
+	if doubt := func(c api.Check) bool { return !c.OK && c.Severity != pair.Info }; verdict.OK && slices.ContainsFunc(checks, doubt) {
+		verdict.Text = "The switch would be done all the same: look first at what is not ok above."
 	}
 	return append(checks, verdict), nil
 }

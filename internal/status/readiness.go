@@ -49,6 +49,9 @@ func (o *Opening) expected(primary *pair.PeerReport) time.Duration {
 func (o *Overview) ownReadiness(sync pair.SyncStatus) *pair.Readiness {
 	decision := o.Agent.Decision()
 	if why := decision.Config.Readiness(decision.State); why != failover.Agreed {
+		if s := decision.State; s.Failed.Set && s.Failure == pair.NoAnswer && !decision.Config.Hears(s, agent.BootClock()) {
+			return declines(why, Remedy(decision, why))
+		}
 		return notReady(why, Remedy(decision, why))
 	}
 	if o.Reach.Lost() {
@@ -129,8 +132,11 @@ func underWay(left, silent time.Duration, loss int64) *pair.Readiness {
 	return &pair.Readiness{Ready: true, TakeoverMS: left.Milliseconds(), LossMS: loss, Text: text}
 }
 
-// declines is the readiness of a backup whose timeout is over and which does not act.
+// declines is the readiness of a backup whose primary is silent and which does not act.
 func declines(why failover.Reason, nextStep string) *pair.Readiness {
+	if why == failover.InMaintenance {
+		nextStep = "End the maintenance, and this appliance takes over by itself if nothing else stands against it: baton maintenance off."
+	}
 	return &pair.Readiness{TakeoverMS: -1, LossMS: -1, NextStep: nextStep, Text: "The primary does not answer, and this appliance does not take over: " + why.String()}
 }
 

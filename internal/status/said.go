@@ -28,7 +28,7 @@ func checkOwnNetwork(decision agent.Decision, open []pair.Condition) []api.Check
 // sayings lists the conditions of this appliance that each check tells if it fails.
 func sayings() map[string][]string {
 	return map[string][]string{
-		"peer":      {"peer-unreachable", "alone", "key-mismatch", "peer-identity-changed", "peer-version"},
+		"peer":      {"peer-unreachable", "peer-stopped", "alone", "key-mismatch", "peer-identity-changed", "peer-version"},
 		"clock":     {"clock-off"},
 		"shared-ip": {"no-shared-ip", "shared-ip-differs"},
 		"data":      {"nothing-protected"},
