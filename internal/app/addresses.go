@@ -27,7 +27,7 @@ type addresses struct {
 	managed []pair.SharedIP
 	local   *local.Store
 	claimed atomic.Pointer[[]pair.SharedIP] // as of the newest claim
-	opened  func()                          // told when they are on
+	opened  func(time.Duration)             // called when they are on, with how long that took
 	lease   *lease.Lease
 	log     *slog.Logger
 	carrier atomic.Bool                     // of the interfaces of all that are ticked, as last seen
@@ -44,7 +44,7 @@ type addresses struct {
 	parked  bool            // they had to be taken off for that
 }
 
-func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.SharedIP, local *local.Store, log *slog.Logger, opened func()) *addresses {
+func newAddresses(host *sharedip.Host, traffic *lease.Lease, managed []pair.SharedIP, local *local.Store, log *slog.Logger, opened func(time.Duration)) *addresses {
 	a := &addresses{host: host, lease: traffic, managed: managed, local: local, log: log, opened: opened}
 	a.claimed.Store(new([]pair.SharedIP))
 	a.carrier.Store(true)
@@ -108,6 +108,7 @@ func (a *addresses) Claim(ctx context.Context, term agent.Term) error {
 	a.claimed.Store(&ticked)
 	a.shut, a.parked = false, false
 	a.ending.Wait()
+	began := agent.BootClock()
 	a.guard(ticked)
 	now := passing(term)
 	a.placing.Store(&now)
@@ -116,7 +117,7 @@ func (a *addresses) Claim(ctx context.Context, term agent.Term) error {
 	if err != nil {
 		return err
 	}
-	a.opened()
+	a.opened(agent.BootClock().Sub(began))
 	a.logFailure(a.lease.Open(now)) // what could not be opened now, the renewals open
 	return nil
 }

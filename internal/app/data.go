@@ -29,11 +29,12 @@ func (d *data) OpenForced(ctx context.Context) error {
 }
 
 func (d *data) open(ctx context.Context, settle func(context.Context) error) error {
-	d.appliance.overview.Opening.Begin()
+	began := agent.BootClock()
 	if err := settle(ctx); err != nil {
 		return err
 	}
 	d.appliance.exchange.Keep(ctx)
+	d.appliance.overview.Opening.DataOpened(agent.BootClock().Sub(began))
 	return nil
 }
 

@@ -225,7 +225,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 		Link: a.link, Engine: a.engine, Host: a.host, Traffic: a.traffic, Local: a.local, Store: a.site, Log: a.log,
 		Ticked: func() []pair.SharedIP { return a.ips.ticked() }, Protected: a.protected.Load,
 	}
-	a.ips = newAddresses(a.host, a.traffic, a.config.SharedIPs, a.local, a.log, a.overview.Opening.End)
+	a.ips = newAddresses(a.host, a.traffic, a.config.SharedIPs, a.local, a.log, a.overview.Opening.Claimed)
 	a.evidence = newEvidence(a.host, a.ips.ticked)
 	a.settings = inforce.NewSettings(saved, version)
 	a.overview.Settings = a.settings

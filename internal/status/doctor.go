@@ -57,17 +57,17 @@ func (d *Checks) Doctor(ctx context.Context) ([]api.Check, error) {
 	}
 	checks = append(append(checks, d.checkTraffic()), d.checkBypasses()...)
 	if paired {
-		reached, cutOff := d.checkTestIPs(ctx)
-		checks = append(append(checks, reached...), d.checkShared())
+		tests, reached := d.checkTestIPs(ctx)
+		checks = append(append(checks, tests...), d.checkShared())
 		answers := d.checkPeer()
-		if !answers.OK && (cutOff || len(own) > 0) {
+		if !answers.OK && (reached == 0 || len(own) > 0) {
 			answers.NextStep = "Mend this appliance's own network first, as said above; then, if need be, look at the peer machine, its cable and its network."
 		}
 		checks = append(checks, answers, d.checkClock(), CheckData(int(d.Overview.Protected())))
 		if d.Overview.Agent.Decision().State.Record.Role == pair.Backup {
 			checks = append(checks, d.checkSnapshot())
 		}
-		ready := d.checkReady()
+		ready := d.checkReadyBy(reached)
 		if !answers.OK && !ready.OK && d.Overview.Agent.Decision().State.Record.Role == pair.Primary {
 			ready.NextStep = "Do what is said of the peer above."
 		}
@@ -249,20 +249,23 @@ func CheckData(protected int) api.Check {
 	return api.Pass("data", pair.Counted(int64(protected), "directory")+" and the site database are protected.")
 }
 
-// checkTestIPs also reports whether none of them answers this appliance.
-func (d *Checks) checkTestIPs(ctx context.Context) (checks []api.Check, cutOff bool) {
+// checkTestIPs also reports how many of them answer this appliance; -1: not known.
+func (d *Checks) checkTestIPs(ctx context.Context) (checks []api.Check, reached int) {
 	ips := d.Overview.Settings.Get().TestIPs
 	if len(ips) == 0 {
-		return []api.Check{api.Fail("test-ips", "No Network Connectivity Test IPs are set.", "Set the gateway's address, or others: baton settings set test_ips=ADDRESS.")}, false
+		return []api.Check{api.Fail("test-ips", "No Network Connectivity Test IPs are set.", "Set the gateway's address, or others: baton settings set test_ips=ADDRESS.")}, -1
 	}
 	found, err := d.TestIPs(ctx, ips)
 	if err != nil {
-		return []api.Check{api.Fail("test-ips", "The test IPs could not be tested.", "Look at the log.")}, false
+		return []api.Check{api.Fail("test-ips", "The test IPs could not be tested.", "Look at the log.")}, -1
 	}
 	for _, reach := range found {
 		checks = append(checks, checkReach(reach))
+		if reach.Reachable {
+			reached++
+		}
 	}
-	return checks, !slices.ContainsFunc(found, func(reach pair.Reach) bool { return reach.Reachable })
+	return checks, reached
 }
 
 // checkReach tells of one test IP, as both appliances reach it.
@@ -306,6 +309,16 @@ func (d *Checks) checkReady() api.Check {
 		return api.Warn(api.Fail("ready", known.Text, known.NextStep))
 	}
 	return api.Fail("ready", known.Text, known.NextStep)
+}
+
+// checkReadyBy is checkReady with what has just been found out: how many test IPs answer this
+// appliance; -1: not known.
+func (d *Checks) checkReadyBy(reached int) api.Check {
+	ready, decision := d.checkReady(), d.Overview.Agent.Decision()
+	if need, _, backup := decision.Config.TriesTestIPs(decision.State); ready.OK && backup && reached >= 0 && reached < need {
+		return api.Fail("ready", unreached().Text, unreached().NextStep)
+	}
+	return ready
 }
 
 // Remedy returns the next step of a backup that could not take over: the one of the condition

@@ -125,6 +125,29 @@ func TestABackupThatReachesTooFewTestIPsIsNotReady(t *testing.T) {
 	}
 }
 
+// Doctor promises no takeover by a backup that has just reached too few test IPs.
+func TestDoctorGoesByTheTestIPsThatAnswerNow(t *testing.T) {
+	o := primary(t, func(s *agent.Decision) {
+		now := agent.BootClock()
+		s.State.Record.Role, s.State.Phase, s.State.Now = pair.Backup, pair.Steady, now
+		s.State.Record.Epoch.Holder = other
+		s.State.Record.Snapshot = pair.Snapshot{Number: 1}
+		s.State.SnapshotAt, s.State.PeerHeard, s.State.PrimaryHeard = failover.Moment{At: now, Set: true}, failover.Moment{At: now, Set: true}, failover.Moment{At: now, Set: true}
+		s.State.Peer.Role, s.State.Peer.SharedIP, s.State.Peer.Epoch = pair.Primary, true, s.State.Record.Epoch
+		s.Config.BackupOperations, s.Config.AutomaticFailover, s.Config.SharedIP, s.Config.TestIPs = true, true, true, 1
+	})
+	o.Protected = func() int64 { return 1 }
+	d := &Checks{Overview: o}
+	for reached, want := range map[int]bool{-1: true, 1: true, 0: false} {
+		if got := d.checkReadyBy(reached); got.OK != want {
+			t.Errorf("%d answer: %+v", reached, got)
+		}
+	}
+	if got := unreached().Text; strings.Contains(got, "Neither the peer") {
+		t.Errorf("the peer answers, and it says: %s", got)
+	}
+}
+
 func TestMaintenanceCountsBeforeTheBackupHasToldOfIt(t *testing.T) {
 	o := primary(t, func(s *agent.Decision) { s.State.Record.Maintenance = true })
 	o.reported.keep(other, backupReports())
@@ -196,7 +219,12 @@ func TestOpeningIsExpectedAsThePrimaryTellsUntilItIsMeasuredHere(t *testing.T) {
 	if got := o.expected(&pair.PeerReport{Report: pair.Report{OpeningMS: 1 << 60}}); got != mostOpening {
 		t.Errorf("%s is believed", got)
 	}
-	o.took.Store(int64(300 * time.Millisecond))
+	o.Claimed(time.Hour) // no data was opened for that
+	if got := o.expected(nil); got != 0 {
+		t.Errorf("%s for a claim alone", got)
+	}
+	o.DataOpened(100 * time.Millisecond)
+	o.Claimed(200 * time.Millisecond) // whatever was waited for in between
 	if got := o.expected(primary); got != 300*time.Millisecond {
 		t.Errorf("%s, not as measured here", got)
 	}

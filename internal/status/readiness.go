@@ -12,20 +12,21 @@ import (
 	"baton/internal/watch"
 )
 
-// Opening measures how long it takes to open the site here, from the decision to
-// the shared IP: the part of a takeover that no setting tells.
+// Opening measures how long it takes to open the site here, the part of a takeover that no
+// setting tells: the data is opened, and the shared IP put on. What a planned switch waits for in
+// between does not count.
 type Opening struct {
-	began atomic.Int64 // failover.Instant; 0: not under way
-	took  atomic.Int64 // of the newest one; 0: not measured yet
+	data atomic.Int64 // how long the data took that was opened last; 0: that was counted
+	took atomic.Int64 // of the newest one; 0: not measured yet
 }
 
-// Begin notes that opening begins now.
-func (o *Opening) Begin() { o.began.Store(int64(agent.BootClock())) }
+// DataOpened notes how long it took to open the data.
+func (o *Opening) DataOpened(took time.Duration) { o.data.Store(max(int64(took), 1)) }
 
-// End notes that the shared IP is on.
-func (o *Opening) End() {
-	if began := o.began.Swap(0); began != 0 {
-		o.took.Store(int64(agent.BootClock().Sub(failover.Instant(began))))
+// Claimed notes that the shared IP is on, and how long that took.
+func (o *Opening) Claimed(took time.Duration) {
+	if data := o.data.Swap(0); data != 0 {
+		o.took.Store(data + int64(took))
 	}
 }
 
@@ -171,5 +172,10 @@ func notReady(why failover.Reason, nextStep string) *pair.Readiness {
 	}
 }
 
-// unreached is the readiness of a backup that reaches too few test IPs.
-func unreached() *pair.Readiness { return notReady(failover.NetworkLost, watch.ReachStep) }
+// unreached is the readiness of a backup that reaches too few test IPs, while its primary answers.
+func unreached() *pair.Readiness {
+	return &pair.Readiness{
+		TakeoverMS: -1, LossMS: -1, NextStep: watch.ReachStep,
+		Text: "If the primary failed now, this appliance would not take over: it does not reach enough Network Connectivity Test IPs.",
+	}
+}
