@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -85,6 +86,16 @@ func (q RoleQuery) change() (RoleChange, error) {
 		return RoleChange{}, pair.Refuse(pair.Usage, "%w", cause.Plain(err))
 	}
 	return RoleChange{Role: role, DataSyncFirst: q.DataSyncFirst, Force: q.Force}, nil
+}
+
+// NotCarriedOver says what a switch without a final data sync costs: of is the appliance that gives the
+// site away, age that of the newest snapshot on the other one, in milliseconds (negative: not known).
+func NotCarriedOver(of string, age int64) string {
+	since := "since the newest snapshot"
+	if age >= 0 {
+		since = "in the last " + pair.MillisText(age) + ", since the newest snapshot,"
+	}
+	return fmt.Sprintf("what %s has acknowledged %s is not carried over; it is set aside there as a diverged copy. With --final-sync nothing is lost, and the front holds requests meanwhile.", of, since)
 }
 
 // Loss is what a role change would lose of the site's newest changes.

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -73,14 +75,61 @@ func (p *program) switchRole(ctx context.Context, client *api.Client, given swit
 			return err
 		}
 	}
+	cost, err := costOf(ctx, client, given.change)
+	if err != nil {
+		return err
+	}
+	cost.before(p)
 	task, err := api.ChangeRole().Call(ctx, client, given.change)
 	if err != nil {
 		return err
 	}
-	if given.wait {
-		return p.follow(ctx, client, task)
+	if !given.wait {
+		return started(p, task)
 	}
-	return started(p, task)
+	if err = p.follow(ctx, client, task); err == nil {
+		cost.after(p)
+	}
+	return err
+}
+
+// cost is what a switch without a final data sync leaves behind.
+type cost struct {
+	of    string // the appliance that gives the site away; empty: it costs nothing, or is not known
+	age   int64  // of the newest snapshot on the other one, in milliseconds; negative: not known
+	since string // when that was taken
+}
+
+// costOf finds it out beforehand. A switch that --force asks for has been confirmed, and one that is
+// refused costs nothing.
+func costOf(ctx context.Context, client *api.Client, change api.RoleChange) (c cost, err error) {
+	if change.DataSyncFirst || change.Force {
+		return c, nil
+	}
+	status, err := api.GetStatus().Call(ctx, client, api.None{})
+	if err != nil || status.Peer == nil || !status.Peer.Reachable || status.Role == change.Role || status.Role == pair.Standalone {
+		return c, err
+	}
+	c.of, c.age, c.since = status.Peer.Name, status.Sync.DataAgeMS, "the newest snapshot"
+	if change.Role == pair.Backup {
+		c.of = status.Appliance.Name
+	}
+	if c.age >= 0 {
+		c.since = moment(time.Now().Add(-time.Duration(c.age) * time.Millisecond))
+	}
+	return c, nil
+}
+
+func (c cost) before(p *program) {
+	if c.of != "" {
+		_, _ = fmt.Fprintf(p.stdio.Err, "Without --final-sync: %s\n", api.NotCarriedOver(c.of, c.age))
+	}
+}
+
+func (c cost) after(p *program) {
+	if c.of != "" {
+		_, _ = fmt.Fprintf(p.stdio.Err, "What %s acknowledged after %s is not on the site now; it is set aside on %s as a diverged copy: baton diverged list there.\n", c.of, c.since, c.of)
+	}
 }
 
 // confirmLoss has a person confirm what a forced switch would lose, as far as known.

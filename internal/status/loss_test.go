@@ -1,12 +1,15 @@
 package status
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/failover"
+	"baton/internal/inforce"
+	"baton/internal/pair"
 )
 
 func TestLossIsSaidPlainly(t *testing.T) {
@@ -23,6 +26,35 @@ func TestLossIsSaidPlainly(t *testing.T) {
 	} {
 		if got := lossText(loss); !strings.Contains(got, want) || !strings.Contains(got, "alpha") {
 			t.Errorf("%q lacks %q", got, want)
+		}
+	}
+}
+
+// A switch without a final data sync says what it costs, and a check that is not ok is not followed by
+// a word that nothing stands against it.
+func TestPreflightSaysWhatASwitchCosts(t *testing.T) {
+	o := primary(t, func(s *agent.Decision) {
+		now := agent.BootClock()
+		s.State.PeerHeard, s.State.Peer.Role, s.State.Peer.Sick = failover.Moment{At: now, Set: true}, pair.Backup, true
+		s.State.Peer.Snapshot, s.State.Phase = pair.Snapshot{Number: 1}, pair.Steady
+	})
+	settings := pair.DefaultSettings()
+	settings.SiteCheck, _ = pair.ParseSiteCheck("tcp:127.0.0.1:80")
+	o.Settings = inforce.NewSettings(settings, 1)
+	p := &SwitchChecks{Checks: &Checks{Overview: o}}
+	for sync, costs := range map[bool]bool{false: true, true: false} {
+		checks, err := p.Preflight(t.Context(), api.RoleChange{Role: pair.Backup, DataSyncFirst: sync})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := slices.ContainsFunc(checks, func(c api.Check) bool {
+			return c.ID == "final-sync" && c.Severity == pair.Info && strings.Contains(c.Text, "what alpha has acknowledged")
+		})
+		if told != costs {
+			t.Errorf("final data sync %t: %+v", sync, checks)
+		}
+		if last := checks[len(checks)-1]; strings.Contains(last.Text, "Nothing stands against it") || !last.OK {
+			t.Errorf("the site failed its check there, and it ends with %+v", last)
 		}
 	}
 }

@@ -52,10 +52,23 @@ func (p *SwitchChecks) Preflight(_ context.Context, change api.RoleChange) ([]ap
 	if p.Checks.Overview.SyncStatus(time.Now()).State == pair.SyncRunning {
 		checks = append(checks, api.Pass("sync", "A data sync is running; the switch waits for it."))
 	}
+	if !change.DataSyncFirst && s.Record.Role != change.Role {
+		left := api.Fail("final-sync", "Without a final data sync, "+api.NotCarriedOver(p.giver(change), p.Checks.Overview.SyncStatus(time.Now()).DataAgeMS), "Add --final-sync, unless that is wanted.")
+		left.Severity = pair.Info
+		checks = append(checks, left)
+	}
 	if doubt := func(c api.Check) bool { return !c.OK && c.Severity != pair.Info }; verdict.OK && slices.ContainsFunc(checks, doubt) {
 		verdict.Text = "The switch would be done all the same: look first at what is not ok above."
 	}
 	return append(checks, verdict), nil
+}
+
+// giver names the appliance that gives the site away.
+func (p *SwitchChecks) giver(change api.RoleChange) string {
+	if pinned, _ := p.Checks.Overview.Link.Paired(); change.Role == pair.Primary {
+		return pinned.Name
+	}
+	return p.Checks.Overview.Name
 }
 
 // checkSiteThere tells what is known of the site where it would be served. The check runs
