@@ -47,7 +47,7 @@ func (f *Front) PassOn(ctx context.Context, peer http.Handler) {
 // Empty closes idle connections, and returns once all that were let in have their answer, and
 // it has left this machine. The error, a RunningError, says how many have none when ctx ends.
 func (f *Front) Empty(ctx context.Context) error {
-	f.server.SetKeepAlivesEnabled(false) // closes the idle ones
+	f.keepNone()
 	began := time.Now()
 	for before := map[net.Conn]rest{}; ; {
 		running, _, _ := f.gate.running()

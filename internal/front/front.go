@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"baton/internal/front/plain"
 )
 
 // MostStreams is how many requests one HTTP/2 connection may have open: no fewer than RFC 9113,
@@ -51,6 +53,7 @@ type Front struct {
 	gate   *gate
 	conns  connections
 	server *http.Server
+	kept   atomic.Bool // connections are, after an answer
 }
 
 var _ http.Handler = (*Front)(nil)
@@ -68,8 +71,8 @@ func New(name string, site http.Handler, held time.Duration, log *slog.Logger) *
 		HTTP2:             HTTP2(),
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	f.server.SetKeepAlivesEnabled(false)
 	f.Attach(f.server)
+	f.keepNone()
 	return f
 }
 
@@ -81,8 +84,16 @@ func (f *Front) Attach(server *http.Server) {
 
 // Open lets requests in, also those that were held.
 func (f *Front) Open() {
+	f.kept.Store(true)
 	f.server.SetKeepAlivesEnabled(true)
 	f.move(open)
+}
+
+// keepNone closes each connection after its answer, and those that are idle.
+func (f *Front) keepNone() {
+	f.kept.Store(false)
+	f.server.SetKeepAlivesEnabled(false)
+	f.conns.closeIdle()
 }
 
 // RunningError is how many requests still ran when the time that they had was over.
@@ -158,7 +169,7 @@ func (f *Front) Dismiss(ctx context.Context) {
 func (f *Front) Close() {
 	f.move(closed)
 	f.gate.cutAll()
-	f.server.SetKeepAlivesEnabled(false) // closes the idle connections, too
+	f.keepNone()
 }
 
 func (f *Front) move(to position) {
@@ -170,7 +181,7 @@ func (f *Front) move(to position) {
 // moment to end. The gate stays as it is.
 func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 	ended := make(chan error, 1)
-	go func() { ended <- f.server.Serve(listener) }()
+	go func() { ended <- f.server.Serve(plain.Listen(listener, f.server, f.kept.Load)) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve site on %s: %w", listener.Addr(), err)
@@ -183,9 +194,10 @@ func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve site on %s: %w", listener.Addr(), err)
 	}
-	f.server.SetKeepAlivesEnabled(false)
+	f.keepNone()
 	f.conns.awaitNone(stopTimeout)
 	_ = f.server.Close() // what still runs had its time
+	f.conns.cutOff()
 	return nil
 }
 

@@ -159,6 +159,23 @@ func TestIdleConnectionsAreClosedWithTheGate(t *testing.T) {
 	}
 }
 
+// A server that asks this door among others, as the console's, keeps its connections: they may be the peer's.
+func TestIdleConnectionsOfAnotherServerStay(t *testing.T) {
+	t.Parallel()
+	f, server := served(t, answering("hello"))
+	f.Open()
+	answers, ask := dial(t, server.Listener.Addr().String())
+	ask()
+	if got := status(t, answers); got != http.StatusOK {
+		t.Fatalf("status %d", got)
+	}
+	f.Close()
+	ask()
+	if got := status(t, answers); got != http.StatusServiceUnavailable {
+		t.Errorf("status %d", got)
+	}
+}
+
 func TestHeldRequestIsAnsweredOrCutOff(t *testing.T) {
 	t.Parallel()
 	f, address := serving(t)

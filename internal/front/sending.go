@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"baton/internal/front/plain"
 )
 
 // stalled is how long a client may take nothing before Hold stops waiting for it: it has
@@ -69,6 +71,31 @@ func (c *connections) awaitNone(limit time.Duration) {
 		c.mu.Unlock()
 		if open == 0 {
 			return
+		}
+	}
+}
+
+// closeIdle closes the plain ones whose clients have had an answer, and have not asked for more. The others are
+// closed by net/http, which does not know that of these.
+func (c *connections) closeIdle() {
+	c.eachPlain(func(conn net.Conn, of *client) {
+		if of.state == http.StateIdle {
+			_ = conn.Close()
+		}
+	})
+}
+
+// cutOff ends the plain ones, whatever is being written: net/http would wait for that.
+func (c *connections) cutOff() {
+	c.eachPlain(func(conn net.Conn, _ *client) { _ = below(conn).Close() })
+}
+
+func (c *connections) eachPlain(do func(net.Conn, *client)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn, of := range c.all {
+		if plain.Serves(conn) {
+			do(conn, of)
 		}
 	}
 }
@@ -170,14 +197,11 @@ func finish(ctx context.Context) {
 // unsent is how many bytes were written to a connection that have not left this machine;
 // 0 also where that cannot be told.
 func unsent(conn net.Conn) (n int) {
-	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = secured.NetConn()
-	}
-	plain, ok := conn.(syscall.Conn)
+	kernel, ok := below(conn).(syscall.Conn)
 	if !ok {
 		return 0
 	}
-	raw, err := plain.SyscallConn()
+	raw, err := kernel.SyscallConn()
 	if err != nil {
 		return 0
 	}
@@ -187,4 +211,12 @@ func unsent(conn net.Conn) (n int) {
 		}
 	})
 	return n
+}
+
+// below is the connection of the kernel.
+func below(conn net.Conn) net.Conn {
+	if over, is := conn.(interface{ NetConn() net.Conn }); is {
+		return over.NetConn()
+	}
+	return conn
 }
