@@ -59,6 +59,10 @@ func absent(c config.Config) (warnings []string) {
 			warnings = append(warnings, fmt.Sprintf("shared_ip[%d].interface: this machine has no interface %s now: ip link lists those that it has", i, ip.Interface))
 		}
 	}
+	settings, addresses := watch.Nowhere(c)
+	for i, setting := range settings {
+		warnings = append(warnings, fmt.Sprintf("%s: no interface of this machine has %s now: ip address lists what it has", setting, addresses[i]))
+	}
 	switch site := c.Site; {
 	case site == nil:
 	case site.Upstream != nil:

@@ -249,13 +249,14 @@ func TestConfigCheckWarnsOfWhatIsAbsent(t *testing.T) {
 		fmt.Sprintf("root = %q", filepath.Join(dir, "www")):                  filepath.Join(dir, "www"),
 		fmt.Sprintf("upstream = %q", "unix:"+filepath.Join(dir, "app.sock")): "nothing listens at unix:" + filepath.Join(dir, "app.sock"),
 	} {
-		text := fmt.Sprintf("data_dir = %[1]q\nsocket = %[2]q\nlisten = [\"127.0.0.1:1\"]\n[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterface = \"eth9none\"\n[site]\n%[3]s\nlisten = [\"127.0.0.1:2\"]\n",
+		text := fmt.Sprintf("data_dir = %[1]q\nsocket = %[2]q\nlisten = [\"127.0.0.1:1\", \"198.51.100.7:1\"]\n[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterface = \"eth9none\"\n[site]\n%[3]s\nlisten = [\"127.0.0.1:2\"]\n",
 			filepath.Join(dir, "data"), filepath.Join(dir, "socket"), site)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		warnings, err := Commands("test").ConfigCheck(file)
-		if err != nil || len(warnings) != 2 || !strings.Contains(warnings[0], "no interface eth9none") || !strings.Contains(warnings[1], want) {
+		if err != nil || len(warnings) != 3 || !strings.Contains(warnings[0], "no interface eth9none") ||
+			!strings.HasPrefix(warnings[1], "listen[1]: no interface of this machine has 198.51.100.7 now") || !strings.Contains(warnings[2], want) {
 			t.Errorf("%q, %v", warnings, err)
 		}
 	}

@@ -87,6 +87,7 @@ type Appliance struct {
 	strays      *watch.Strays
 	inherited   *listen.Inherited
 	refused     refusedReload
+	listening   *watch.Listening
 	next        *successor             // takes the place of this process; nil: none does
 	left        *failover.Continuation // of the process before this one; nil: this one begins anew
 	kept        []string               // what is allowed only because an earlier version protected it, as this one first starts
@@ -273,6 +274,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 
 // watch makes what is looked at beside the loop.
 func (a *Appliance) watch() {
+	a.listening = &watch.Listening{Config: a.config}
 	a.reached = &watch.Reach{IPs: func() []netip.Addr { return a.outside.Of(a.settings.Get().TestIPs) }}
 	a.strays = &watch.Strays{Name: a.config.Name, Traffic: a.traffic, Fresh: a.overview.Fresh}
 	a.way = &watch.Way{Link: a.link, Log: a.log, Report: func(ctx context.Context) pair.Report { return a.overview.Report(ctx, time.Now()) }}
@@ -290,7 +292,7 @@ func (a *Appliance) watch() {
 	a.overview.Reach, a.overview.Files = a.reached, a.files
 	a.overview.Others = []func() []pair.Condition{
 		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.exchange.Conditions, a.files.Conditions, a.application.Conditions, a.reached.Conditions, a.way.Conditions,
-		a.notifications.Conditions, a.refused.Conditions,
+		a.notifications.Conditions, a.refused.Conditions, a.listening.Conditions,
 	}
 }
 

@@ -23,7 +23,7 @@ type chore struct {
 }
 
 // chores are to look whether the data of a backup is whole, to merge the histories of both
-// appliances while they reach each other, to look at the room in data_dir, to end a maintenance in
+// appliances while they reach each other, to look at the room in data_dir and at the addresses of listen, to end a maintenance in
 // time, to give unused memory back, and to renew the site's certificate if it was made here.
 func (a *Appliance) chores() []chore {
 	unused := &memory{}
@@ -31,6 +31,7 @@ func (a *Appliance) chores() []chore {
 		{every: choresEvery, do: a.mend},
 		{every: choresEvery, now: a.exchange.Outdated, do: a.exchangeAll},
 		{every: choresEvery, do: func(context.Context) { a.room.Measure() }},
+		{every: choresEvery, do: func(context.Context) { a.listening.Look() }},
 		{every: choresEvery, do: a.acts.upkeep.EndOverdue},
 		{every: choresEvery, do: func(context.Context) { unused.tidy() }},
 		{every: renewEvery, do: a.renewCertificate},

@@ -39,6 +39,7 @@ func clearedTexts() map[string]string {
 		"site-files-missing":           "The directory of the public site is there, or this appliance need not show it.",
 		"site-application-unreachable": "The application behind the public site can be reached, or this appliance need not show it.",
 		"reload-refused":               "A reload would be accepted on this appliance.",
+		"listen-address-absent":        "The addresses at which Baton listens are on this machine.",
 		"site-differs":                 "Both appliances serve the public site at the same addresses.",
 		"stopping":                     "Baton is not about to stop on this appliance.",
 		"observing":                    "Automatic failover acts, or it is off.",
