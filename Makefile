@@ -18,9 +18,10 @@ else
 EXEC     = $(shell $(UNSHARE) true 2>/dev/null && echo "-exec '$(UNSHARE)'")
 endif
 
-# Debian and RPM versions begin with a digit and have no dash.
+# Debian and RPM versions begin with a digit and have no dash. Without a tag, the time of the
+# commit has a later one sort as newer.
 NUMBER   = $(shell echo '$(VERSION)' | sed -n 's/^v\{0,1\}\([0-9][0-9]*\..*\)/\1/p' | tr - +)
-PACKAGE_VERSION = $(or $(NUMBER),0.0.0+$(VERSION))
+PACKAGE_VERSION = $(or $(NUMBER),0.0.0+$(DATE).$(VERSION))
 
 ARCHES   ?= amd64 arm64
 DIST     ?= dist

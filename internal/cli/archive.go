@@ -36,6 +36,13 @@ func divergedListCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			status, err := api.GetStatus().Call(ctx, client, api.None{})
+			if err != nil {
+				return err
+			}
+			if there := copiesThere(status); there != "" {
+				_, _ = fmt.Fprintln(p.stdio.Err, there)
+			}
 			return p.show(copies, func(pg *page) {
 				pg.row("ID", "SET ASIDE", "EPOCH", "FILES", "SIZE")
 				for _, one := range copies {
@@ -43,6 +50,18 @@ func divergedListCommand(p *program) *cobra.Command {
 				}
 			})
 		})
+}
+
+// copiesThere says that the peer keeps diverged copies, if it reports any.
+func copiesThere(status pair.Status) string {
+	if report := status.PeerReport(); report != nil {
+		for _, condition := range report.Conditions {
+			if condition.ID == "diverged-copies" || condition.ID == "settings-set-aside" {
+				return status.Peer.Name + " keeps copies of its own: run baton diverged list there."
+			}
+		}
+	}
+	return ""
 }
 
 func divergedExportCommand(p *program) *cobra.Command {

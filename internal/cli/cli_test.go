@@ -167,6 +167,12 @@ func changeAppliance(ts *testscript.TestScript, _ bool, args []string) {
 		appliance.Record(pair.KindSyncDone, "Data sync 7 is done.", nil)
 	case "full-status":
 		appliance.Change(fullStatus)
+	case "peer-copies":
+		appliance.Change(func(s *pair.Status) {
+			peer := *s.Peer
+			peer.Report = &pair.PeerReport{Report: pair.Report{Conditions: []pair.Condition{{ID: "diverged-copies"}}}}
+			s.Peer = &peer
+		})
 	case "diverged":
 		ts.Setenv("COPY", appliance.SetAside(ts.Value(testKey{}).(admintest.TB), args[1]).ID)
 	case "directory":

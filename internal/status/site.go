@@ -80,7 +80,7 @@ func (s sighting) servedBy(by, other string, told []pair.Condition) pair.SiteSta
 	}
 	switch {
 	case by == s.self && !s.shared:
-		status.Text += " at its own address alone, since no shared IP is enabled on it; nothing protects it."
+		status.Text += ": no shared IP is enabled on it, so it is reached at its own address at most; nothing protects it."
 		unchecked = ""
 	case other == "":
 		status.Text += "; no backup protects it."

@@ -27,7 +27,7 @@ func TestTheSiteInOneLine(t *testing.T) {
 		}},
 		{sighting{served: failover.ServedHere, role: pair.Primary}, pair.SiteStatus{
 			State: pair.SiteUp, ServedBy: "alpha",
-			Text: "Up, served by alpha at its own address alone, since no shared IP is enabled on it; nothing protects it.",
+			Text: "Up, served by alpha: no shared IP is enabled on it, so it is reached at its own address at most; nothing protects it.",
 		}},
 		{sighting{served: failover.ServedHere, role: pair.Primary, shared: true, ready: true, conditions: sick}, pair.SiteStatus{
 			State: pair.SiteDown, ServedBy: "alpha", Text: "Down: alpha holds the shared IP, and its site fails its check (site_check).",
