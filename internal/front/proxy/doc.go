@@ -6,6 +6,6 @@
 // sent again only if it may be. What the application is told of a client comes from its
 // connection, never from what the client says.
 //
-// Start reading at Site; upstream.go asks the application, endless.go ends what does not end by
+// Start reading at Site; pass.go passes on what has no body, upstream.go asks the application, endless.go ends what does not end by
 // itself when a hold begins.
 package proxy

@@ -17,8 +17,16 @@ func IsEndless(res *http.Response) bool {
 	if res.ContentLength >= 0 {
 		return false
 	}
-	kind, _, _ := strings.Cut(strings.ToLower(res.Header.Get("Content-Type")), ";")
-	return kind == "text/event-stream" || kind == "multipart/x-mixed-replace"
+	of := kind(res)
+	return of == eventStream || of == "multipart/x-mixed-replace"
+}
+
+const eventStream = "text/event-stream"
+
+// kind is the media type of an answer.
+func kind(res *http.Response) string {
+	of, _, _ := strings.Cut(strings.ToLower(res.Header.Get("Content-Type")), ";")
+	return strings.TrimSpace(of)
 }
 
 // stream is the body of such an answer. It ends whole when a hold begins: then a browser connects anew, and

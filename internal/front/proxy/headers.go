@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/textproto"
@@ -24,23 +25,37 @@ func isPlain(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })
 }
 
-// rewrite makes the request that the application is asked with. Who the client is, is known
-// from its connection only.
+// rewrite makes the request that ReverseProxy asks the application with.
 func (s *Site) rewrite(r *httputil.ProxyRequest) {
-	r.Out.URL.Scheme, r.Out.URL.Host, r.Out.URL.RawQuery = "http", "upstream", r.In.URL.RawQuery
-	for name := range r.Out.Header {
-		if isOurs(name) {
-			delete(r.Out.Header, name)
-		}
-	}
-	r.SetXForwarded()
-	delete(r.Out.Header, "Expect") // whoever waits is told to send when the body is read
+	r.Out.URL.RawQuery = r.In.URL.RawQuery
+	s.tell(r.Out, r.In)
 	if !isWebsocket(r.In) {
 		delete(r.Out.Header, "Connection")
 		delete(r.Out.Header, "Upgrade")
 	}
-	if cookies := r.Out.Header["Cookie"]; s.options.Cookie != "" && slices.ContainsFunc(cookies, s.mayHaveOurs) {
-		r.Out.Header["Cookie"] = s.withoutOurs(cookies)
+}
+
+// tell changes what the application is asked with to what it may be told of the client, that is from its
+// connection only.
+func (s *Site) tell(asks, client *http.Request) {
+	if asks.Host == "" {
+		asks.Host = "upstream" // a client of HTTP/1.0
+	}
+	for name := range asks.Header {
+		if isOurs(name) {
+			delete(asks.Header, name)
+		}
+	}
+	if from, _, err := net.SplitHostPort(client.RemoteAddr); err == nil {
+		asks.Header["X-Forwarded-For"] = []string{from}
+	}
+	asks.Header["X-Forwarded-Host"], asks.Header["X-Forwarded-Proto"] = []string{client.Host}, []string{"http"}
+	if client.TLS != nil {
+		asks.Header["X-Forwarded-Proto"] = []string{"https"}
+	}
+	delete(asks.Header, "Expect") // whoever waits is told to send when the body is read
+	if cookies := asks.Header["Cookie"]; s.options.Cookie != "" && slices.ContainsFunc(cookies, s.mayHaveOurs) {
+		asks.Header["Cookie"] = s.withoutOurs(cookies)
 	}
 }
 
@@ -79,7 +94,7 @@ func (s *Site) isOurCookie(text string) bool {
 }
 
 // modify makes the answer that the client gets.
-func (s *Site) modify(res *http.Response) error {
+func (s *Site) modify(res *http.Response) {
 	for name := range res.Header {
 		if strings.HasPrefix(name, "X-Baton-") {
 			delete(res.Header, name)
@@ -92,5 +107,4 @@ func (s *Site) modify(res *http.Response) error {
 	if IsEndless(res) {
 		res.Body = endStream(res)
 	}
-	return nil
 }

@@ -71,17 +71,21 @@ func TestAnApplicationThatMisbehaves(t *testing.T) {
 // A request that came by another way than a server of net/http breaks off, too.
 func TestAnAnswerThatBreaksOffIsNeverWhole(t *testing.T) {
 	s := beforeRaw(t, says("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello"))
-	defer func() {
-		if got := recover(); got != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
-			t.Errorf("ended with %v", got)
-		}
-	}()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
+	for _, body := range []io.Reader{http.NoBody, strings.NewReader("a body")} {
+		func() {
+			defer func() {
+				if got := recover(); got != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+					t.Errorf("ended with %v", got)
+				}
+			}()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.RemoteAddr = "203.0.113.5:1"
+			s.site.ServeHTTP(discarding{http.Header{}}, r)
+		}()
 	}
-	r.RemoteAddr = "203.0.113.5:1"
-	s.site.ServeHTTP(discarding{http.Header{}}, r)
 }
 
 type discarding struct{ header http.Header }

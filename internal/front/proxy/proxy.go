@@ -31,22 +31,25 @@ type Options struct {
 
 // Site is an application as the site.
 type Site struct {
-	options Options
-	proxy   httputil.ReverseProxy
-	running atomic.Int64
-	pages   atomic.Pointer[pages]
-	log     *rarely
+	options  Options
+	upstream *upstream
+	buffers  *buffers
+	proxy    httputil.ReverseProxy // for what pass does not do
+	running  atomic.Int64
+	pages    atomic.Pointer[pages]
+	log      *rarely
 }
 
 var _ http.Handler = (*Site)(nil)
 
 // New returns the site that an application is. It need not run yet.
 func New(o Options) *Site {
-	s := &Site{options: o, log: &rarely{log: o.Log, address: o.Address}}
+	s := &Site{options: o, log: &rarely{log: o.Log, address: o.Address}, buffers: newBuffers()}
+	s.upstream = &upstream{Target: o.Target, patience: o.Patience, answer: answerTime, note: s.log.note}
 	s.proxy = httputil.ReverseProxy{
-		Rewrite: s.rewrite, ModifyResponse: s.modify, ErrorHandler: s.fail, BufferPool: newBuffers(),
-		Transport: &upstream{Target: o.Target, patience: o.Patience, answer: answerTime, note: s.log.note},
-		ErrorLog:  slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // it says less than ours
+		Rewrite: s.rewrite, ErrorHandler: s.fail, BufferPool: s.buffers, Transport: s.upstream,
+		ModifyResponse: func(res *http.Response) error { s.modify(res); return nil },
+		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // it says less than ours
 	}
 	_ = s.SetPage(pair.Site{}) // these pages can be written
 	return s
@@ -81,6 +84,11 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This is no request for the site.", status)
 		return
 	}
+	w.Header()["Content-Type"] = nil // that of the application, or none: it is not guessed
+	if r.ContentLength == 0 && !isWebsocket(r) {
+		s.pass(w, r)
+		return
+	}
 	if r.Context().Value(http.ServerContextKey) == nil { // else ReverseProxy lets an answer that broke off look whole
 		r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, new(http.Server)))
 	}
@@ -94,7 +102,6 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if isWebsocket(r) {
 		w = &hijacker{ResponseWriter: w, context: r.Context()}
 	}
-	w.Header()["Content-Type"] = nil // that of the application, or none: it is not guessed
 	s.proxy.ServeHTTP(w, r)
 }
 

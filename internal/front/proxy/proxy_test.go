@@ -54,13 +54,26 @@ func (t *text) String() string {
 // before opens a door to an application that is at an address.
 func before(t *testing.T, at Target, change ...func(*Options)) *stand {
 	t.Helper()
+	s := standAt(at, change...)
+	s.open(t, s.site)
+	return s
+}
+
+// standAt makes a site of an application, and no door yet.
+func standAt(at Target, change ...func(*Options)) *stand {
 	s := &stand{log: new(text)}
 	o := Options{Target: at, Most: 100, Cookie: "__Host-ours", Log: slog.New(slog.NewTextHandler(s.log, nil))}
 	for _, c := range change {
 		c(&o)
 	}
 	s.site = New(o)
-	s.Front = front.New("alpha", s.site, time.Minute, slog.New(slog.DiscardHandler))
+	return s
+}
+
+// open serves the site by a handler.
+func (s *stand) open(t *testing.T, site http.Handler) {
+	t.Helper()
+	s.Front = front.New("alpha", site, time.Minute, slog.New(slog.DiscardHandler))
 	s.Open()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -79,10 +92,9 @@ func before(t *testing.T, at Target, change ...func(*Options)) *stand {
 		}
 		s.upstream().drop()
 	})
-	return s
 }
 
-func (s *stand) upstream() *upstream { return s.site.proxy.Transport.(*upstream) }
+func (s *stand) upstream() *upstream { return s.site.upstream }
 
 // beforeApp opens a door to an application that net/http serves.
 func beforeApp(t *testing.T, app http.HandlerFunc, change ...func(*Options)) *stand {
@@ -94,6 +106,12 @@ func beforeApp(t *testing.T, app http.HandlerFunc, change ...func(*Options)) *st
 
 // beforeRaw opens a door to an application that does with every connection what it likes.
 func beforeRaw(t *testing.T, app func(conn net.Conn)) *stand {
+	t.Helper()
+	return before(t, serveRaw(t, app))
+}
+
+// serveRaw serves such an application.
+func serveRaw(t *testing.T, app func(conn net.Conn)) Target {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -113,7 +131,7 @@ func beforeRaw(t *testing.T, app func(conn net.Conn)) *stand {
 		}
 	})
 	t.Cleanup(func() { _ = listener.Close(); running.Wait() })
-	return before(t, Target{Network: "tcp", Address: listener.Addr().String()})
+	return Target{Network: "tcp", Address: listener.Addr().String()}
 }
 
 // says is an application that reads the head of each request and answers it with the same text.
