@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"baton/internal/act"
 	"baton/internal/api"
@@ -25,6 +27,8 @@ type Allowing struct {
 	Local   *local.Store
 	Store   *store.Site
 	Audit   act.Audit
+
+	links links
 }
 
 // allowance says which directories may be protected on this machine.
@@ -33,7 +37,24 @@ func (a *Allowing) allowance() pair.Allowance {
 	if a.Site != "" { // the file names it as well
 		own = append(own, withoutLinks(a.Site)...)
 	}
-	return pair.Allowance{Trees: withoutLinks(a.Protect...), Own: own, Led: led()}
+	return pair.Allowance{Trees: withoutLinks(a.Protect...), Own: own, Led: a.links.get()}
+}
+
+// links are the guarded places that are links. Root alone can make one, and it counts within
+// ten seconds: each data sync asks.
+type links struct {
+	mu    sync.Mutex
+	found map[string]string
+	until time.Time
+}
+
+func (l *links) get() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); now.After(l.until) {
+		l.found, l.until = led(), now.Add(10*time.Second)
+	}
+	return l.found
 }
 
 // led lists the guarded places that are links on this machine, and where they lead, as

@@ -29,7 +29,7 @@ type bomb struct {
 
 func (b *bomb) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	pack, _ := wire.NewPacker()
-	out := wire.NewWriter(counting{w, &b.sent}, pack)
+	out := wire.NewWriter(counting{w, &b.sent}, wire.Chunk, pack)
 	defer func() { _ = out.Flush() }()
 	_ = out.JSON(wire.Head, wire.Header{Epoch: pair.Epoch{Counter: 1, Holder: "a"}, Number: 1, Data: []wire.DataHead{{Name: "files", Kind: pair.DataDirectory, Spec: "/srv/files"}}})
 	b.frames(out)

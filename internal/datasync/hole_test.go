@@ -99,7 +99,7 @@ func TestAHoleThatIsNoneIsFound(t *testing.T) {
 	}
 	must(t, os.Truncate(p.backup.tree+"/disk", 0))
 	p.server.Config.Handler = altered(p.primary.Handler(), "content", func(http.ResponseWriter) io.Writer { return io.Discard }, func(w io.Writer) {
-		out := wire.NewWriter(w, nil)
+		out := wire.NewWriter(w, wire.Chunk, nil)
 		_ = (wire.ContentWriter{Out: out}).Hole(64 << 20)
 		_ = (wire.ContentWriter{Out: out}).Hole(64 << 20)
 		_ = out.Frame(wire.Done, nil)

@@ -30,7 +30,7 @@ type hostile struct {
 }
 
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out := wire.NewWriter(w, nil)
+	out := wire.NewWriter(w, wire.Chunk, nil)
 	defer func() { _ = out.Flush() }()
 	switch {
 	case strings.HasSuffix(r.URL.Path, "manifest") && h.raw != nil:
@@ -178,7 +178,7 @@ func TestHostileBackupReadsNothingElse(t *testing.T) {
 
 func FuzzFrames(f *testing.F) {
 	var b bytes.Buffer
-	out := wire.NewWriter(&b, nil)
+	out := wire.NewWriter(&b, wire.Chunk, nil)
 	_ = out.JSON(wire.Head, wire.Header{Data: []wire.DataHead{{Name: "d"}}})
 	_ = out.Frame(wire.Entries, append([]byte{0}, manifest.AppendEntry(nil, manifest.Entry{Path: "a", Kind: manifest.File})...))
 	_ = out.Frame(wire.Removed, []byte{0, 1, 'x'})

@@ -72,7 +72,7 @@ func (v *server) serveContent(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, stop := joined(r.Context(), s)
 	defer stop()
-	out := v.stream(r.Context(), ctx, w, packIf(pack == 1))
+	out := v.stream(r.Context(), ctx, w, wire.Chunk, packIf(pack == 1))
 	if err := sendContent(ctx, out, s, wants); err != nil {
 		v.fail(ctx, out, err)
 	}

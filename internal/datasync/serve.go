@@ -97,7 +97,7 @@ func readRequest(w http.ResponseWriter, r *http.Request, v any) bool {
 // stream prepares an answer that may take long: no fixed deadline, but one for
 // every write, so that a peer that is gone holds nothing. Once the session is
 // over, what is left passes without limit, so that the backup hears it soon.
-func (v *server) stream(request, session context.Context, w http.ResponseWriter, pack *wire.Packer) *wire.Writer {
+func (v *server) stream(request, session context.Context, w http.ResponseWriter, gather int, pack *wire.Packer) *wire.Writer {
 	v.limit.Drain()
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // not every connection has deadlines
@@ -105,7 +105,7 @@ func (v *server) stream(request, session context.Context, w http.ResponseWriter,
 	return wire.NewWriter(&pace.Writer{
 		Context: request, Paced: session, To: flushWriter{w, control}, Limit: v.limit,
 		Before: func() { _ = control.SetWriteDeadline(time.Now().Add(2 * v.opt.Idle)) },
-	}, pack)
+	}, gather, pack)
 }
 
 type flushWriter struct {
@@ -160,7 +160,8 @@ func (v *server) serveManifest(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, stop := joined(r.Context(), s)
 	defer stop()
-	out := v.stream(r.Context(), ctx, w, packIf(req.Pack))
+	const little = 8 << 10 // nothing has changed, most times
+	out := v.stream(r.Context(), ctx, w, little, packIf(req.Pack))
 	if err := v.sendManifest(ctx, out, s, req); err != nil {
 		v.fail(ctx, out, err)
 	}

@@ -108,9 +108,9 @@ type Writer struct {
 	pack *Packer // nil: never
 }
 
-// NewWriter returns a writer of frames; the packer may be nil.
-func NewWriter(w io.Writer, pack *Packer) *Writer {
-	return &Writer{w: bufio.NewWriterSize(w, Chunk), pack: pack}
+// NewWriter returns a writer of frames that gathers up to size bytes; the packer may be nil.
+func NewWriter(w io.Writer, size int, pack *Packer) *Writer {
+	return &Writer{w: bufio.NewWriterSize(w, size), pack: pack}
 }
 
 // Frame writes one frame.
