@@ -201,7 +201,7 @@ func (a *Agent) receive(ctx context.Context, m message) {
 	case failover.StoreChecked:
 		a.failures["state-not-saved"] = m.cause
 	case failover.ServicesSet:
-		a.failures[map[bool]string{false: "services-failed", true: "services-not-stopped"}[ev.Duty == pair.Rest]] = m.cause
+		a.failures[map[bool]string{false: "services-failed", true: "service-does-not-stop"}[ev.Duty == pair.Rest]] = m.cause
 	}
 	a.cause = m.cause
 	a.step(ctx, m.event)

@@ -67,7 +67,7 @@ func clearedTexts() map[string]string {
 		"state-not-saved":              "The state of this appliance is written to disk.",
 		"data-not-opened":              "The protected data is ready, or this appliance no longer opens the site.",
 		"services-failed":              "The services have started, or this appliance no longer opens the site.",
-		"services-not-stopped":         "The services have stopped, or they are to run again.",
+		"service-does-not-stop":        "The services have stopped, or they are to run again.",
 		"claim-failed":                 "The shared IP is on its interface, or this appliance no longer claims it.",
 		"release-failed":               "The shared IP is off its interface.",
 		"diverged-not-set-aside":       "What this appliance wrote as primary is set aside.",
