@@ -5,6 +5,9 @@ import "baton/internal/pair"
 // askServices asks the services for another duty; whatever they were asked for before ends.
 // ServicesSet tells the outcome.
 func askServices(t *turn, duty pair.Duty) {
+	if t.Duty != duty {
+		t.DutyTries = 0
+	}
 	t.Duty, t.DutyAgain = duty, Moment{}
 	t.Stopping = duty == pair.Rest
 	t.do(SetServices{Duty: duty})
@@ -54,7 +57,7 @@ func servicesSet(t *turn, ev ServicesSet) {
 	}
 	switch {
 	case !ev.OK:
-		t.Broken, t.DutyAgain = effect, at(t.now.Add(retryPause))
+		t.Broken, t.DutyAgain = effect, at(t.now.Add(pauseAfter(&t.DutyTries)))
 	case t.Broken == effect, t.Broken == StopOfServices:
 		t.Broken = NoEffect
 	}

@@ -1,6 +1,10 @@
 package failover
 
-import "baton/internal/pair"
+import (
+	"time"
+
+	"baton/internal/pair"
+)
 
 // mayOpen is the instant from which the site may open: everything that was closing has closed.
 func (f facts) mayOpen() Instant {
@@ -82,10 +86,15 @@ func openingFailed(t *turn, effect Effect, why Reason) {
 	t.enter(t.Record.Role, pair.Waiting, why)
 }
 
-// backOff plans the next attempt after a failure, each later than the one before.
-func backOff(t *turn) {
-	t.Retry = t.now.Add(min(retryPause<<max(t.Tries, 1)/2, longestPause))
-	t.Tries = min(t.Tries+1, 10)
+// backOff plans the next attempt after a failure.
+func backOff(t *turn) { t.Retry = t.now.Add(pauseAfter(&t.Tries)) }
+
+// pauseAfter counts one more failure in a row, and is the pause after it: each is longer than the
+// one before.
+func pauseAfter(failures *uint8) time.Duration {
+	pause := min(retryPause<<max(*failures, 1)/2, longestPause)
+	*failures = min(*failures+1, 10)
+	return pause
 }
 
 // closeSite stops the site: traffic first, then services. It waits for neither.

@@ -17,6 +17,7 @@ func readyBackup() (Config, State) {
 	now := Instant(time.Hour)
 	s := c.Start(pair.Record{Role: pair.Backup, Epoch: pair.Epoch{Counter: 3, Holder: "a"}, Snapshot: pair.Snapshot{Number: 4}}, now)
 	s.Phase, s.PrimaryHeard, s.PeerHeard, s.SnapshotAt = pair.Steady, at(now), at(now), at(now)
+	s.Stopping, s.DutyAgain = false, Moment{} // its services rest
 	s.Peer = pair.View{ID: "a", PairID: "p", Role: pair.Primary, Epoch: s.Record.Epoch, SharedIP: true}
 	return c, s
 }

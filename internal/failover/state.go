@@ -59,6 +59,7 @@ type State struct {
 	Tries      uint8   // attempts in a row that failed, to open the site or to set data aside
 	ReleaseAt  Moment  // when a release that failed is tried again
 	DutyAgain  Moment  // when the services are asked again for what they failed to do
+	DutyTries  uint8   // how often in a row they have failed to do it
 	Blocked    Reason  // why a takeover (or a return) that is due does not happen
 	Ready      Moment  // since when nothing stands against a return
 	Observed   bool    // observe only: this suspicion has been recorded
@@ -179,10 +180,12 @@ func (s Switch) holds() bool { return s.Step == Holding || s.Step == Stopped }
 // takes reports whether this appliance is about to take over in the switch.
 func (s Switch) takes() bool { return s.Step >= Syncing && s.Step <= Committing }
 
-// Start returns the state of an appliance that has just started. Nothing is on
-// an interface and no service runs: the agent has seen to that.
+// Start returns the state of an appliance that has just started. Nothing is on an interface: the
+// agent has seen to that. Services may still run that a killed daemon started, or that started by
+// themselves: they are asked to rest in the first turn, unless that goes on where another process
+// left off.
 func (c Config) Start(record pair.Record, now Instant) State {
-	s := State{Record: record, Phase: pair.Waiting, Since: now, Now: now, Wake: now, NextPoll: now, Plugged: now, Set: c.Timeout}
+	s := State{Record: record, Phase: pair.Waiting, Since: now, Now: now, Wake: now, NextPoll: now, Plugged: now, Set: c.Timeout, Stopping: true, DutyAgain: at(now)}
 	s.Armed = rivalSet(facts{&s, &c, now})
 	if record.Role == pair.Backup {
 		s.Phase = pair.Releasing // until services are known to be stopped and a diverged copy is set aside

@@ -293,6 +293,7 @@ func (p *play) forward(side int, wait time.Duration) {
 func (p *play) depart(side int) {
 	s := &p.world.Sides[side]
 	off, goodbye := s.release(), s.view()
+	s.Runs = pair.Rest
 	goodbye.Serving, goodbye.Eligible, goodbye.Stopping = false, false, true
 	p.world.Kill(side)
 	if off && goodbye.Role != pair.Standalone {
@@ -413,6 +414,9 @@ func (w *World) pull(side int, see Observer) bool {
 	}
 	if mine := s.Disk.Snapshot; mine.Epoch == p.State.Record.Epoch && (p.Offer.Epoch != mine.Epoch || mine.Number > p.Offer.Number) {
 		return false // the primary was set back
+	}
+	if s.Runs == pair.Lead {
+		fail(w, "I6: data is pulled under services that run on "+Name(side))
 	}
 	if s.Dirty {
 		fail(w, "I6: data that was not set aside is overwritten on "+Name(side))

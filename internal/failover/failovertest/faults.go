@@ -16,10 +16,11 @@ type Fault struct {
 	Repairs bool
 }
 
-// Kill ends a daemon at once. The kernel keeps the address until its lease ends.
+// Kill ends a daemon at once. The kernel keeps the address until its lease ends, and services
+// run on.
 func (w *World) Kill(side int) {
 	s := &w.Sides[side]
-	s.Up, s.Paused, s.Holds, s.Runs = false, false, false, pair.Rest
+	s.Up, s.Paused, s.Holds = false, false, false
 	s.Due, s.Acked = [works]failover.Moment{}, failover.Moment{}
 	s.CrashAfter, s.PauseAfter, s.LosesAnswer, s.Asked, s.Queued = false, false, false, false, false
 	s.Queue, s.State = pair.View{}, failover.State{Record: pair.Record{Snapshot: s.State.Record.Snapshot}}
@@ -35,6 +36,7 @@ func (w *World) Restart(side int) {
 	left, ok := s.Config.Continuation(s.State, w.Now)
 	if !ok {
 		s.release()
+		s.Runs = pair.Rest
 	}
 	w.Kill(side)
 	if ok {
@@ -45,7 +47,8 @@ func (w *World) Restart(side int) {
 // PowerOff ends a machine at once, with its kernel.
 func (w *World) PowerOff(side int) {
 	w.Kill(side)
-	w.Sides[side].Address, w.Sides[side].Traffic, w.Sides[side].Doors, w.Sides[side].Left = 0, 0, 0, failover.Continuation{}
+	s := &w.Sides[side]
+	s.Address, s.Traffic, s.Doors, s.Runs, s.Left = 0, 0, 0, pair.Rest, failover.Continuation{}
 }
 
 // Faults lists what can happen to one side or the network.

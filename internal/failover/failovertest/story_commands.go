@@ -331,15 +331,16 @@ func set(c *failover.Config, word string) (err error) {
 func (t *telling) status() {
 	for side := range t.world.Sides {
 		s := &t.world.Sides[side]
+		runs := map[pair.Duty]string{pair.Lead: ", services run", pair.Follow: ", services follow"}[s.Runs]
 		if !s.alive() {
-			t.say(side, "is not running")
+			t.say(side, "is not running%s", runs)
 			continue
 		}
 		line := s.State.Place().String() + ", " + s.State.Record.Epoch.String()
 		if s.Address != 0 {
 			line += ", holds the shared IP"
 		}
-		line += map[pair.Duty]string{pair.Lead: ", services run", pair.Follow: ", services follow"}[s.Runs]
+		line += runs
 		if _, why := s.Config.Eligible(s.State); s.State.Record.Role == pair.Backup {
 			line += ". " + why.String()
 		}

@@ -77,13 +77,13 @@ func (w *World) Start(side int, see Observer) {
 	if s.Up {
 		return
 	}
-	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, Spares: s.Spares, ClockBack: s.ClockBack, Earlier: s.Earlier, Torn: s.Torn, Offer: s.Offer, Up: true}
+	fresh := Side{Config: s.Config, Disk: s.Disk, Dirty: s.Dirty, Deaf: s.Deaf, Takes: s.Takes, Fails: s.Fails, Spares: s.Spares, ClockBack: s.ClockBack, Earlier: s.Earlier, Torn: s.Torn, Offer: s.Offer, Runs: s.Runs, Up: true}
 	fresh.Config.Run = s.Config.Run%2 + 1
 	fresh.State = fresh.Config.Start(s.Disk, w.Now)
 	fresh.State.Newest = fresh.Offer
 	left := s.Left
 	if w.Now < left.Until { // else what is on comes off, as after any other end
-		fresh.Address, fresh.Traffic, fresh.Runs = s.Address, s.Traffic, pair.Lead
+		fresh.Address, fresh.Traffic = s.Address, s.Traffic
 	}
 	w.Sides[side] = fresh
 	if left != (failover.Continuation{}) {
