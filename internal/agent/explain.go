@@ -25,12 +25,15 @@ func (a *account) left() { a.site.left(a.clock()) }
 // explain writes a change, with what was seen and why it failed.
 func (a *account) explain(config failover.Config, state failover.State, e failover.Explain, failure string) {
 	a.log.Info("changed", slog.String("from", e.From.String()), slog.String("to", e.To.String()), slog.String("reason", e.Reason.String()))
-	reason := because(e.Reason.String(), failure)
 	detail := map[string]string{
-		"from": e.From.String(), "to": e.To.String(), "reason": reason,
+		"from": e.From.String(), "to": e.To.String(), "reason": because(e.Reason.String(), failure),
 		"epoch": state.Record.Epoch.String(), "snapshot": strconv.FormatUint(state.Record.Snapshot.Number, 10),
 	}
 	kind := kindOf(e)
+	if age := a.dataAge(state); e.Reason == failover.OffersUnsynced && age >= 0 {
+		detail["data_age_ms"] = millis(age)
+		detail["reason"] += " That snapshot is " + pair.LastingText(age) + " old."
+	}
 	maps.Copy(detail, a.seenOfPeer(state, e))
 	if kind == pair.KindTakeover || kind == pair.KindObserved {
 		maps.Copy(detail, a.evidence(config, state))
@@ -38,7 +41,7 @@ func (a *account) explain(config failover.Config, state failover.State, e failov
 	if gap, ended := a.site.follow(state, e, a.clock()); ended {
 		detail["down_ms"] = millis(gap)
 	}
-	a.history.Record(pair.Event{Kind: kind, Text: e.From.String() + " → " + e.To.String() + ": " + reason, Detail: detail})
+	a.history.Record(pair.Event{Kind: kind, Text: e.From.String() + " → " + e.To.String() + ": " + detail["reason"], Detail: detail})
 }
 
 func kindOf(e failover.Explain) string {
@@ -90,10 +93,18 @@ func (a *account) evidence(config failover.Config, state failover.State) map[str
 			detail[key] = a.wallOf(since)
 		}
 	}
-	if state.SnapshotAt.Set {
-		detail["data_age_ms"] = millis(a.clock().Sub(state.SnapshotAt.At))
+	if age := a.dataAge(state); age >= 0 {
+		detail["data_age_ms"] = millis(age)
 	}
 	return detail
+}
+
+// dataAge is how old the newest snapshot is; below 0: not known.
+func (a *account) dataAge(state failover.State) time.Duration {
+	if !state.SnapshotAt.Set {
+		return -1
+	}
+	return a.clock().Sub(state.SnapshotAt.At)
 }
 
 // lastHeard is when the peer last gave a sign of life.

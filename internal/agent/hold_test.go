@@ -160,3 +160,28 @@ func TestAServiceThatDoesNotStopIsNamedToTheBackup(t *testing.T) {
 		room.expectDoor(alpha, "open")
 	})
 }
+
+// A sick primary that cannot be synced from offers the site again without that, and the backup
+// says how old the data is that it takes.
+func TestWhatIsTakenWithoutAFinalSyncIsSaidToBeOld(t *testing.T) {
+	eachWay(t, func(room *room) {
+		t := room.t
+		room.pairUp()
+		room.side[beta].data.fail(errors.New("the disk does not answer"))
+		room.side[alpha].agent.SiteChecked(pair.SiteCheck{}, errors.New("no answer"))
+		time.Sleep(2 * timeout)
+		room.expect(alpha, pair.Primary, pair.Steady)
+		time.Sleep(time.Minute)
+		room.expect(beta, pair.Primary, pair.Steady)
+		room.expect(alpha, pair.Backup, pair.Steady)
+		var taken string
+		for _, text := range room.side[beta].history.texts() {
+			if strings.Contains(text, failover.OffersUnsynced.String()) {
+				taken = text
+			}
+		}
+		if !strings.HasSuffix(taken, " That snapshot is 1 min old.") {
+			t.Errorf("the history says %q", taken)
+		}
+	})
+}

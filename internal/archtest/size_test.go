@@ -20,7 +20,7 @@ const (
 func largePackages() map[string]int {
 	return map[string]int{
 		"internal/api":      4440, // one file for each subject of a wide interface
-		"internal/failover": 4540, // the decision is one function of one state: it grows with what it decides
+		"internal/failover": 4640, // the decision is one function of one state: it grows with what it decides
 	}
 }
 

@@ -25,7 +25,7 @@ func (c Config) Because(s State, id string) string {
 	switch {
 	case id == "not-serving" && s.Blocked != Agreed:
 		return s.Blocked.String()
-	case id == "site-sick" && s.Record.Role == pair.Primary:
+	case s.Record.Role == pair.Primary && slices.Contains([]string{"site-sick", "services-failed", "data-not-opened"}, id):
 		f := facts{&s, &c, s.Now}
 		if why := f.weigh(offerGuards(f)).why; why != Agreed {
 			return "It stays here: " + unoffered(f, why)
@@ -38,8 +38,6 @@ func (c Config) Because(s State, id string) string {
 // the backup.
 func unoffered(f facts, why Reason) string {
 	switch {
-	case why == WasSick:
-		return "The site on the backup failed its health checks within the last ten minutes, too."
 	case why == NoCarrier:
 		return "The interface of a shared IP has no carrier on the backup, either."
 	case why == PeerSilent && f.hears():
@@ -200,7 +198,7 @@ func effectConditions(f facts) []conditionRow {
 			"Look at the log for the path and the reason.", broken(OpeningOfData)),
 		row("services-failed", pair.Critical, "A service did not start.",
 			"Look at the service's own log.", broken(StartOfServices)),
-		row("service-does-not-stop", pair.Critical, "A service did not stop: while it may still write, nothing is synced here, and the site moves neither here nor away.",
+		row("service-does-not-stop", pair.Critical, "A service did not stop: while it may still write, nothing is synced here, and this appliance takes nothing over.",
 			"Stop the service by hand, or restart this machine; Baton tries again by itself.", broken(StopOfServices)),
 		row("claim-failed", pair.Critical, "The shared IP could not be put on its interface.",
 			"See that the interface exists and is up, and that the daemon has CAP_NET_ADMIN.", broken(ClaimOfAddress)),

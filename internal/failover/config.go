@@ -65,7 +65,7 @@ const (
 	maxTakeovers  = 3                      // automatic takeovers within damping; one more pauses
 	untoldPoll    = maxPace                // spacing of polls, at most, while the peer is to learn of a change
 	reconcile     = time.Hour              // between two conflicts that end by themselves
-	sickFor       = 10 * time.Minute       // how long an appliance whose site was sick is no target of an automatic handover
+	sickFor       = 10 * time.Minute       // how long a primary must have been well for the other appliance, where the site was sick, to be a target of an automatic handover again
 	pluggedFor    = 10 * time.Second       // how long a carrier must have been in to be a target
 	foreignShown  = time.Minute            // how long a foreign announcement stays a condition
 )

@@ -40,6 +40,8 @@ type (
 		Sick  bool
 		Check pair.SiteCheck // by which that was found
 	}
+	// DryStartEnded says whether anything would keep the site's services from running here.
+	DryStartEnded struct{ Fit bool }
 	// CarrierSeen says whether the interface of every enabled shared IP has a carrier.
 	CarrierSeen struct{ Up bool }
 	// DataChanged tells the newest complete snapshot and when it was taken; unset: that is
@@ -173,6 +175,7 @@ func (AddressChecked) event()    {}
 func (ForeignOwner) event()      {}
 func (RivalProbed) event()       {}
 func (SiteHealth) event()        {}
+func (DryStartEnded) event()     {}
 func (CarrierSeen) event()       {}
 func (DataChanged) event()       {}
 func (DataOffered) event()       {}

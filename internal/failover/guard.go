@@ -68,6 +68,8 @@ const (
 	GuardOfferHeard
 	GuardOfferDamping
 	GuardOfferSick
+	GuardOfferFit
+	GuardSickBoth
 	GuardOfferCarrier
 
 	// Of a daemon that was told to stop.

@@ -37,16 +37,19 @@ func becomePrimary(t *turn, cmd BecomePrimary) {
 		forcePromotion(t)
 		return
 	}
-	t.Switch = Switch{Final: cmd.FinalSync, Own: cmd.Automatic && !cmd.Stops, Began: t.now, Next: t.Record.Epoch.Next(t.config.Self)}
+	final := syncsFinally(t.facts(), cmd)
+	t.Switch = Switch{Final: final, Own: cmd.Automatic && !cmd.Stops, Began: t.now, Next: t.Record.Epoch.Next(t.config.Self)}
 	t.save(t.Record)
 	switch why = Asked; {
 	case cmd.Stops:
 		t.Switch.By, why = commitBy(t.now, cmd.Within), PrimaryStops
+	case cmd.Automatic && !final:
+		why = OffersUnsynced
 	case cmd.Automatic:
 		why = PrimaryOffers
 	}
 	t.enter(pair.Backup, pair.Handover, why)
-	if cmd.FinalSync {
+	if final {
 		t.Switch.Step = Syncing
 		t.do(Sync{})
 		return
@@ -194,6 +197,7 @@ func askCommit(t *turn) {
 
 // giveUp ends a switch on the side that takes; the old primary goes on.
 func giveUp(t *turn, why Reason) {
+	noteUnsynced(t, why)
 	t.Switch = Switch{}
 	t.do(EndHold{}, Finish{Refusal: why})
 	t.enter(pair.Backup, t.facts().calm(), why)
@@ -250,7 +254,7 @@ func commitAsked(t *turn, ask CommitAsked) {
 	}
 	keeps := forwards(t.facts(), ask)
 	record := t.Record
-	record.Role, record.Granted, record.Rival = pair.Backup, true, false
+	record.Role, record.Granted, record.Rival, record.Sick = pair.Backup, true, false, t.SickAt.Set
 	record.Lineage = record.Lineage.Begin(ask.Next, ask.Snapshot.Number)
 	record.Snapshot = ask.Snapshot
 	if !ask.Final {

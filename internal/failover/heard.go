@@ -112,7 +112,7 @@ func stepDown(t *turn, v pair.View) {
 		record.Diverged = record.Epoch
 	}
 	record.Epoch, record.Lineage, record.Granted = v.Epoch, v.Lineage, false
-	record.Taken, record.Rival, record.Conflict = false, false, pair.Epoch{}
+	record.Taken, record.Rival, record.Conflict, record.Sick = false, false, pair.Epoch{}, t.SickAt.Set
 	record.Snapshot = pair.Snapshot{} // what is here now is no snapshot of the new primary's data
 	releaseAddress(t)
 	t.save(record)

@@ -21,6 +21,7 @@ func (c Config) Next(s State, now Instant, ev Event) (State, []Action) {
 	handle(t, ev)
 	keepTimeout(t)
 	applyRules(t)
+	endSickness(t, ev)
 	retrySave(t, ev)
 	t.Now = t.now
 	return t.State, t.actions

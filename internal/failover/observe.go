@@ -34,8 +34,10 @@ func observe(s *State, f facts, ev Event) (reunited bool) {
 		s.Evidence.rivalSeen(f.now, f.timeout())
 	case SiteHealth:
 		if ev.Check == s.Judged {
-			noteHealth(s, f.now, ev.Sick)
+			noteHealth(s, f, ev.Sick)
 		}
+	case DryStartEnded:
+		s.Unfit = !ev.Fit
 	case CarrierSeen:
 		noteCarrier(s, f.now, ev.Up)
 	case DataChanged:
@@ -75,17 +77,22 @@ func noteView(s *State, f facts, h Heard) (reunited bool) {
 	}
 	if v.Role == pair.Primary {
 		s.PrimaryHeard = at(f.now)
+		if s.SickAt.Set && v.Sick && f.obeys(GuardSickBoth) {
+			s.SickAt = at(f.now) // the fault has moved with the data, or lies outside both
+		}
 	}
 	s.SetBack = s.Record.Role == pair.Primary && v.Role == pair.Backup &&
 		v.Snapshot.Epoch == s.Record.Epoch && v.Snapshot.Number > f.reached()
 	return reunited
 }
 
-// noteHealth takes in what the check of the site has found.
-func noteHealth(s *State, now Instant, sick bool) {
+// noteHealth takes in what the check of the site has found. What it finds in maintenance says
+// nothing afterwards.
+func noteHealth(s *State, f facts, sick bool) {
 	switch s.Sick = sick; {
+	case sick && f.maintained():
 	case sick:
-		s.SickAt = at(now)
+		s.SickAt = at(f.now)
 	case s.Serving(): // it has passed the check again here
 		s.SickAt = Moment{}
 	}

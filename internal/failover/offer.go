@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"slices"
 	"time"
 
 	"baton/internal/pair"
@@ -10,19 +11,59 @@ import (
 // The backup takes it as it takes an administrator's planned switch, and counts it
 // as it counts a takeover.
 
-// offerPause is the time between two offers.
-const offerPause = time.Minute
+// offerPause is the time between two offers. An offer whose final data sync failed is followed
+// by one without it, if that comes within unsyncedFor.
+const (
+	offerPause  = time.Minute
+	unsyncedFor = 2 * offerPause
+)
 
 // offerHandover asks a backup that is well to take over from a primary that is not: its
-// site is sick, does not come up, or the cable of a shared IP is out.
+// site is sick, does not come up, as where a service of before does not stop, or the cable of a
+// shared IP is out.
 func offerHandover(t *turn) {
 	f := t.facts()
-	unwell := t.Sick && t.Door == Open || f.incapable() || t.due(unplugged(f))
+	unwell := t.Sick && t.Door == Open || f.incapable() || f.Broken == StopOfServices && t.Door == Closed || t.due(unplugged(f))
 	if !unwell || t.heed(f.weigh(offerGuards(f))) != Agreed || !t.due(t.Offered) {
 		return
 	}
 	t.Offered = t.now.Add(offerPause)
 	t.do(OfferHandover{Wait: handoverLimit})
+}
+
+// syncsFinally reports whether a switch is begun with a final data sync: as asked, but for an
+// offer after one in which that failed. The services or the disk of such a primary may hang: its
+// site is better served with the newest snapshot than not at all. What stands against a takeover
+// with that, as its age, stands against this as well.
+func syncsFinally(f facts, cmd BecomePrimary) bool {
+	return cmd.FinalSync && (!cmd.Automatic || cmd.Stops || !f.Unsynced.within(unsyncedFor, f.now))
+}
+
+// noteUnsynced notes that an offered handover has failed for want of its final data sync.
+func noteUnsynced(t *turn, why Reason) {
+	if t.Switch.Own && t.Switch.Final && slices.Contains([]Reason{SyncFailed, PeerRefused, RolledBack, TookTooLong}, why) {
+		t.Unsynced = at(t.now)
+	}
+}
+
+// endSickness forgets that the site was sick here, once its primary, be it this one, has been
+// well for long. A primary that is not heard says nothing. As retrySave, it saves in a turn of its own.
+func endSickness(t *turn, ev Event) {
+	well := t.Serving() && !t.Sick
+	if t.Record.Role == pair.Backup {
+		well = t.Peer.Role == pair.Primary && t.facts().hears()
+	}
+	if t.SickAt.Set && well && t.due(t.SickAt.At.Add(sickFor)) {
+		t.SickAt = Moment{}
+	}
+	switch record := t.Record; {
+	case !record.Sick || t.SickAt.Set || t.Broken == SavingRecord:
+	case ev == Tick{}:
+		record.Sick = false
+		t.save(record)
+	default:
+		t.Wake = t.now
+	}
 }
 
 // unplugged is from when the cable of a shared IP has been out for a timeout.
@@ -43,7 +84,8 @@ func offerGuards(f facts) []guardRow {
 		{GuardLeaving, ToldToStop, when(f.Leaving == Stays)},
 		{GuardOfferSwitch, SwitchRuns, when(f.Switch.Step == NoSwitch)},
 		{GuardOfferHeard, PeerSilent, when(f.Peer.Eligible && f.hears())},
-		{GuardOfferSick, WasSick, when(!f.Peer.Sick)},
+		{GuardOfferFit, PeerUnfit, when(!f.Peer.Unfit)},
+		{GuardOfferSick, SickBoth, when(!f.Peer.Sick)},
 		{GuardOfferCarrier, NoCarrier, when(f.now < unplugged(f) || f.Peer.Plugged)},
 	}
 }
@@ -57,7 +99,9 @@ func offerRefusal(f facts, cmd BecomePrimary) Reason {
 	case f.config.ObserveOnly && f.obeys(GuardObserveOnly):
 		return WouldTakeOver
 	case cmd.Stops: // a primary that stops has not failed, and serves no better
-	case f.SickAt.within(sickFor, f.now) && f.obeys(GuardOfferSick):
+	case f.Unfit && f.obeys(GuardOfferFit):
+		return PeerUnfit
+	case f.SickAt.Set && f.obeys(GuardOfferSick):
 		return WasSick
 	case f.recentTakeovers() >= maxTakeovers && f.obeys(GuardOfferDamping):
 		return TooManyTakeovers

@@ -83,6 +83,9 @@ func openingFailed(t *turn, effect Effect, why Reason) {
 	if t.Broken, t.Retry = effect, t.now.Add(retryPause); effect != NoEffect {
 		backOff(t)
 	}
+	if effect == OpeningOfData || effect == StartOfServices {
+		t.SickAt = at(t.now) // as a site that fails its check: the other appliance may do no better
+	}
 	t.enter(t.Record.Role, pair.Waiting, why)
 }
 

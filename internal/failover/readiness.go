@@ -59,9 +59,9 @@ func (c Config) TakeoverIn(s State, now Instant) (left, silent time.Duration, ru
 // the same, as far as both tell which they are.
 func (c Config) OtherSharedIPs(s State) bool { return otherIPs(facts{&s, &c, s.Now}) }
 
-// SickLately reports whether the site here failed its check within the last ten
-// minutes, and has not passed it since.
-func (c Config) SickLately(s State, now Instant) bool { return s.SickAt.within(sickFor, now) }
+// WasSick reports whether the site here was sick or did not come up, and has not been well since,
+// be it on the peer.
+func (c Config) WasSick(s State) bool { return s.SickAt.Set }
 
 // TakeoverAfter is how long a primary may be silent before its backup acts.
 func (c Config) TakeoverAfter(s State) time.Duration { return facts{&s, &c, s.Now}.timeout() }

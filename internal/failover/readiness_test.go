@@ -111,11 +111,12 @@ func TestThePeersRefusalHasTheNextStepOfItsCause(t *testing.T) {
 func TestWhyASickSiteStaysIsSaidOfTheRightAppliance(t *testing.T) {
 	for want, spoil := range map[string]func(*Config, *State){
 		"": func(*Config, *State) {},
-		"It stays here: The site on the backup failed its health checks within the last ten minutes, too.": func(_ *Config, s *State) { s.Peer.Sick = true },
-		"It stays here: The backup is not ready to take over.":                                             func(_ *Config, s *State) { s.Peer.Eligible = false },
-		"It stays here: The interface of a shared IP has no carrier on the backup, either.":                func(_ *Config, s *State) { s.Unplugged, s.Peer.Plugged = at(s.Now.Add(-time.Minute)), false },
-		"It stays here: The peer does not answer.":                                                         func(_ *Config, s *State) { s.Now = s.Now.Add(time.Minute) },
-		"It stays here: Enable Automatic Failover is off.":                                                 func(c *Config, _ *State) { c.AutomaticFailover = false },
+		"It stays here: The site was sick on the other appliance as well: the fault moves with the data, or lies outside both.": func(_ *Config, s *State) { s.Peer.Sick = true },
+		"It stays here: The backup could not run the site's services, as its dry start has found.":                              func(_ *Config, s *State) { s.Peer.Unfit = true },
+		"It stays here: The backup is not ready to take over.":                                                                  func(_ *Config, s *State) { s.Peer.Eligible = false },
+		"It stays here: The interface of a shared IP has no carrier on the backup, either.":                                     func(_ *Config, s *State) { s.Unplugged, s.Peer.Plugged = at(s.Now.Add(-time.Minute)), false },
+		"It stays here: The peer does not answer.":                                                                              func(_ *Config, s *State) { s.Now = s.Now.Add(time.Minute) },
+		"It stays here: Enable Automatic Failover is off.":                                                                      func(c *Config, _ *State) { c.AutomaticFailover = false },
 	} {
 		c, s := readyBackup()
 		s.Record.Role, s.Peer.Role, s.Peer.Eligible, s.Peer.Plugged, s.Door, s.Sick = pair.Primary, pair.Backup, true, true, Open, true

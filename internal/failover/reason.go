@@ -28,6 +28,7 @@ const (
 	ForcedByAdministrator
 	Asked
 	PrimaryOffers
+	OffersUnsynced
 	PrimaryStops
 	PrimaryStopped
 	PrimaryLeft
@@ -63,6 +64,8 @@ const (
 	PrimarySetBack
 	NoCarrier
 	WasSick
+	SickBoth
+	PeerUnfit
 	NotSetAside
 	DataTooOld
 	DataAgeUnknown
@@ -130,6 +133,7 @@ func sentences() [reasons]string {
 		ForcedByAdministrator: "An administrator made this appliance primary without the peer.",
 		Asked:                 "An administrator asked for a planned switch.",
 		PrimaryOffers:         "The primary offers the site by itself, since it does not serve it as it should.",
+		OffersUnsynced:        "The primary offers the site by itself, and the final data sync of its last offer failed: the newest snapshot here is taken as it is, and what is younger is set aside on the other appliance.",
 		PrimaryStops:          "The primary was told to stop, and hands over.",
 		PrimaryStopped:        "The primary was told to stop, and has taken the shared IP off.",
 		PrimaryLeft:           "The primary was told to stop, and nobody answers for the shared IP.",
@@ -161,7 +165,9 @@ func sentences() [reasons]string {
 		NoSnapshot:            "No complete, verified snapshot is here yet.",
 		DataIsTorn:            "The data here is not whole: a snapshot is half in place, or a disk is not mounted.",
 		NoCarrier:             "The interface of a shared IP has no carrier here.",
-		WasSick:               "The site on this appliance failed its health checks within the last ten minutes.",
+		WasSick:               "The site was sick on this appliance, and has not been well for ten minutes since.",
+		SickBoth:              "The site was sick on the other appliance as well: the fault moves with the data, or lies outside both.",
+		PeerUnfit:             "The backup could not run the site's services, as its dry start has found.",
 		PrimarySetBack:        "The primary's disk was set back to an older state than the backup holds; an administrator must choose.",
 		NotSetAside:           "What diverged has not been set aside yet.",
 		DataTooOld:            "The newest snapshot is older than the highest data age allowed.",

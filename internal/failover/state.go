@@ -71,10 +71,12 @@ type State struct {
 	Unwritable bool          // a regular check has found that the record cannot be made durable
 	Takeovers  [3]Moment     // newest automatic takeovers
 	Sick       bool          // our own site fails its health checks
-	SickAt     Moment        // when it was last seen to
+	SickAt     Moment        // when it was last seen to, or did not come up, or the primary to which it went was sick as well; unset: it is well
+	Unfit      bool          // a dry start has found what would keep the site's services from running here
 	Unplugged  Moment        // since when the interface of a shared IP has no carrier; unset: all have one
 	Plugged    Instant       // since when all have one
-	Offered    Instant       // when a sick primary last offered a handover
+	Offered    Instant       // when a primary that is not well may next offer a handover
+	Unsynced   Moment        // when one that was offered to this backup last failed for want of its final data sync
 	Foreign    Moment        // newest announcement of our shared IP by another machine
 }
 
@@ -196,6 +198,9 @@ func (c Config) Start(record pair.Record, now Instant) State {
 	if !record.Conflict.IsZero() {
 		s.Phase = pair.Conflict
 	}
+	if record.Sick {
+		s.SickAt = at(now)
+	}
 	// How long ago the stored takeovers were is not known without a wall clock:
 	// counting them as just now pauses automatic failover rather too early.
 	for i := range min(int(record.Takeovers), len(s.Takeovers)) {
@@ -235,7 +240,8 @@ func (c Config) View(s State) pair.View {
 		Serving:     s.Held || s.Door == Open,
 		Hold:        f.hold(),
 		Eligible:    s.Record.Role == pair.Backup && eligible(f).why == Agreed,
-		Sick:        s.Sick || s.SickAt.within(sickFor, s.Now),
+		Sick:        s.Sick || s.SickAt.Set,
+		Unfit:       s.Unfit,
 		Plugged:     !s.Unplugged.Set && s.Now.Sub(s.Plugged) >= pluggedFor,
 		SetBack:     s.Record.Role == pair.Primary && s.SetBack,
 		Unwritable:  s.Unwritable,

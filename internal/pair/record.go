@@ -22,6 +22,7 @@ type Record struct {
 	MaintenanceUntil int64 `json:"maintenance_until"` // Unix seconds at which maintenance ends; 0: when an administrator ends it
 	Takeovers        uint8 `json:"takeovers"`         // automatic takeovers of the last hour, for damping
 	Damped           bool  `json:"damped"`            // automatic failover paused until an administrator resumes it
+	Sick             bool  `json:"sick,omitzero"`     // the site was sick here, and has not been well since, be it on the peer
 	// Rival is set on a primary while its backup may take over by itself, as far as
 	// that has told: a setting that excludes it counts once the backup knows it.
 	Rival bool `json:"rival"`

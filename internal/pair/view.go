@@ -16,7 +16,8 @@ type View struct {
 	Serving     bool        `json:"serving"`               // holds the shared IP and answers for the site
 	Hold        Hold        `json:"hold,omitzero"`         // what a primary in a planned switch waits for
 	Eligible    bool        `json:"eligible"`              // could take over now
-	Sick        bool        `json:"sick"`                  // its own site fails its health checks, or did within ten minutes
+	Sick        bool        `json:"sick"`                  // its own site fails its health checks or does not come up, or was so and has not been well since
+	Unfit       bool        `json:"unfit,omitzero"`        // a dry start has found what would keep the site's services from running there
 	Plugged     bool        `json:"plugged"`               // the interfaces of its shared IPs have had a carrier for ten seconds
 	Stopping    bool        `json:"stopping"`              // its daemon was told to stop, and has taken the shared IP off
 	SetBack     bool        `json:"set_back"`              // a primary that has heard its backup hold a snapshot of its epoch that it never offered

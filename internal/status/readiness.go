@@ -119,7 +119,7 @@ func (o *Overview) sickBackup() string {
 	decision := o.Agent.Decision()
 	pinned, paired := o.Link.Paired()
 	switch s := decision.State; {
-	case s.Record.Role == pair.Backup && decision.Config.SickLately(s, agent.BootClock()):
+	case s.Record.Role == pair.Backup && decision.Config.WasSick(s):
 		return o.Name
 	case s.Record.Role == pair.Primary && paired && s.Peer.Role == pair.Backup && s.Peer.Sick:
 		return pinned.Name

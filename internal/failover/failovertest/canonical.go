@@ -88,7 +88,7 @@ func stateInstants(s *failover.State, f func(*failover.Instant)) {
 		&s.LeaveBy, &s.Inherited, &s.PassedOn, &s.Switch.Word.At, &s.Switch.By.At, &s.Switch.Began, &s.Switch.Told.At, &s.Switch.Until.At, &s.DutyAgain.At, &s.NextRenew, &s.Retry, &s.ReleaseAt.At, &s.SnapshotAt.At, &s.Offered, &s.Foreign.At,
 		&s.Takeovers[0].At, &s.Takeovers[1].At, &s.Takeovers[2].At,
 		&e.TestBegan, &e.NextTest, &e.Reached.At, &e.ReachedSince.At, &e.ProbeBegan, &e.NextProbe,
-		&e.Silent.At, &e.SilentSince.At, &s.ArmedAt.At, &e.Owned.At, &e.Probed.At, &s.Changed.At, &s.SickAt.At, &s.Unplugged.At, &s.Plugged, &s.Agreeing.At, &s.Reconciled.At, &e.Rival.At, &e.RivalSince.At, &s.Ready.At, &s.RenewFails.At, &e.LastCheck.At, &e.Reclaimed.At, &e.From,
+		&e.Silent.At, &e.SilentSince.At, &s.ArmedAt.At, &e.Owned.At, &e.Probed.At, &s.Changed.At, &s.SickAt.At, &s.Unsynced.At, &s.Unplugged.At, &s.Plugged, &s.Agreeing.At, &s.Reconciled.At, &e.Rival.At, &e.RivalSince.At, &s.Ready.At, &s.RenewFails.At, &e.LastCheck.At, &e.Reclaimed.At, &e.From,
 	} {
 		f(t)
 	}

@@ -81,6 +81,28 @@ func PairingFaults() []Fault {
 	)
 }
 
+// SickFaults are those of a site that is sick, or could not run on a side.
+func SickFaults() []Fault {
+	var faults []Fault
+	for side := range 2 {
+		name := Name(side)
+		faults = append(faults,
+			Fault{Name: "sick site on " + name, Do: func(w *World, see Observer) {
+				if w.Sides[side].State.Serving() { // it is checked nowhere else
+					w.Command(side, failover.SiteHealth{Sick: true}, see)
+				}
+			}},
+			Fault{Name: "well site on " + name, Repairs: true, Do: func(w *World, see Observer) { w.Command(side, failover.SiteHealth{}, see) }},
+			Fault{Name: "unfit " + name, Do: func(w *World, see Observer) { w.Command(side, failover.DryStartEnded{}, see) }},
+			Fault{Name: "fit " + name, Repairs: true, Do: func(w *World, see Observer) { w.Command(side, failover.DryStartEnded{Fit: true}, see) }},
+			Fault{Name: "services start nowhere on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Starting] = always }},
+			Fault{Name: "services do not stop on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Stopping] = always }},
+			Fault{Name: "data syncs fail on " + name, Do: func(w *World, _ Observer) { w.Sides[side].Fails[Syncing] = always }},
+		)
+	}
+	return faults
+}
+
 // TimeoutFaults are faults while the timeout is changed: on either side, as one takes it over
 // from the other late.
 func TimeoutFaults(timeouts ...time.Duration) []Fault {
@@ -225,7 +247,9 @@ func (w *World) MendAll(see Observer) {
 		s.Takes, s.Fails, s.Spares, s.CrashAfter, s.PauseAfter, s.LosesAnswer, s.Deaf = [works]time.Duration{}, [works]uint8{}, [works]uint8{}, false, false, false, 0
 		w.Sides[side].Paused = false
 		w.Start(side, see)
-		w.Command(side, failover.StoreChecked{OK: true}, see)
+		for _, well := range []failover.Event{failover.StoreChecked{OK: true}, failover.SiteHealth{}, failover.DryStartEnded{Fit: true}} {
+			w.Command(side, well, see)
+		}
 	}
 	w.agree(see)
 	for side := range w.Sides { // a poll that began at the pace of a longer timeout has its time

@@ -210,6 +210,10 @@ func checkReason(w *World, side int, why failover.Reason) {
 		checkTakeover(w, side)
 	case why == failover.PrimaryLeft:
 		checkSuccession(w, side)
+	case why == failover.PrimaryOffers || why == failover.OffersUnsynced:
+		if w.Sides[side].Disk.Sick || w.Sides[side].State.Unfit {
+			fail(w, "I8: "+Name(side)+" takes the site by itself though it was sick there, or could not run")
+		}
 	case why == failover.NetworkLost && w.Now.Sub(w.Broken) > w.longest():
 		fail(w, "I8: "+Name(side)+" takes its network to be at fault though nothing is wrong")
 	}

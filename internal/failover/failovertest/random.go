@@ -18,7 +18,7 @@ func RandomRun(random *rand.Rand, span time.Duration) Found {
 	c := randomConfig(random)
 	w := NewPair(c, nil)
 	n := node{world: w, history: &link{text: fmt.Sprintf("%+v", c)}}
-	faults := slices.Concat(Faults(), randomFaults(), TimeoutFaults(pair.MinTimeout, time.Second, 5*time.Second))
+	faults := slices.Concat(Faults(), randomFaults(), SickFaults(), TimeoutFaults(pair.MinTimeout, time.Second, 5*time.Second))
 	for end := w.Now.Add(span); n.world.Now < end; n.age++ {
 		fault := faults[random.IntN(len(faults))]
 		see := n.world.Watch(found.count)
@@ -54,7 +54,7 @@ func randomConfig(random *rand.Rand) failover.Config {
 	return c
 }
 
-// resume ends what only an administrator, or the site itself, ends.
+// resume ends what only an administrator ends.
 func (w *World) resume(see Observer) {
 	for side := range w.Sides {
 		record := w.Sides[side].State.Record
@@ -64,7 +64,6 @@ func (w *World) resume(see Observer) {
 		if record.Maintenance {
 			w.Command(side, failover.SetMaintenance{}, see)
 		}
-		w.Command(side, failover.SiteHealth{}, see)
 	}
 }
 
@@ -82,8 +81,6 @@ func randomFaults() []Fault {
 			Fault{Name: "data does not open on " + name, Do: func(w *World, _ Observer) { s(w).Fails[Opening] = 2 }},
 			Fault{Name: "maintenance on " + name, Do: func(w *World, see Observer) { w.Command(side, failover.SetMaintenance{On: true}, see) }},
 			Fault{Name: "no maintenance on " + name, Repairs: true, Do: func(w *World, see Observer) { w.Command(side, failover.SetMaintenance{}, see) }},
-			Fault{Name: "sick " + name, Do: func(w *World, see Observer) { w.Command(side, failover.SiteHealth{Sick: true}, see) }},
-			Fault{Name: "healthy " + name, Repairs: true, Do: func(w *World, see Observer) { w.Command(side, failover.SiteHealth{}, see) }},
 		)
 	}
 	return append(append(faults, slowness(Alpha)...), append(slowness(Beta),

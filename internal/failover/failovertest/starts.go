@@ -51,6 +51,7 @@ func Starts(c failover.Config) []Start {
 		{"handover with traffic leases", handingOver(leased(c)), Faults()},
 		{"handover behind Baton's own doors", handingOver(fronted(c)), Faults()},
 		{"handover by a primary whose services start late", startsLate(handingOver(c)), Faults()},
+		{"a pair whose site is sick", sick(c), append(cuts(), SickFaults()...)},
 		{"a pair whose timeout changes", NewPair(leased(c), nil), append(TimeoutFaults(pair.MinTimeout, time.Second, 3*time.Second), cuts()...)},
 	}
 }
@@ -62,6 +63,14 @@ func cuts() []Fault {
 			return strings.Contains(f.Name, word)
 		})
 	})
+}
+
+// sick is a pair whose site was sick on alpha, and has just moved to beta.
+func sick(c failover.Config) World {
+	w := NewPair(c, nil)
+	w.Command(Alpha, failover.SiteHealth{Sick: true}, nil)
+	w.Run(c.Timeout, nil)
+	return w
 }
 
 // leased adds the traffic lease: the kernel closes a site in time.

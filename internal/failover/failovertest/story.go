@@ -146,6 +146,7 @@ func record(r pair.Record) string {
 		{"maintenance", r.Maintenance},
 		{"paused", r.Damped},
 		{"rival", r.Rival},
+		{"sick", r.Sick},
 	} {
 		if mark.set {
 			words = append(words, mark.word)

@@ -273,6 +273,8 @@ func wordOf(verb string, words []string) (failover.Event, error) {
 		return failover.Stop{Within: within}, err
 	case "sick":
 		return failover.SiteHealth{Sick: !has("no")}, nil
+	case "fit", "unfit":
+		return failover.DryStartEnded{Fit: verb == "fit"}, nil
 	case "carrier":
 		return failover.CarrierSeen{Up: !has("out")}, nil
 	case "ticked":

@@ -68,6 +68,7 @@ func TestThePreviousVersionReadsOurMessages(t *testing.T) {
 		"hold":         func(v *pair.View) { v.Hold = pair.Hold{Awaits: pair.AwaitsServices, Within: 20 * time.Second} },
 		"ticked":       func(v *pair.View) { v.Ticked = 79 },
 		"unwritable":   func(v *pair.View) { v.Unwritable = true },
+		"unfit":        func(v *pair.View) { v.Unfit = true },
 		"front":        func(v *pair.View) { v.Front = true },
 		"lets_forward": func(v *pair.View) { v.LetsForward = true },
 	} {
