@@ -174,14 +174,14 @@ func TestWhatIsTakenWithoutAFinalSyncIsSaidToBeOld(t *testing.T) {
 		time.Sleep(time.Minute)
 		room.expect(beta, pair.Primary, pair.Steady)
 		room.expect(alpha, pair.Backup, pair.Steady)
-		var taken string
+		var entry string
 		for _, text := range room.side[beta].history.texts() {
 			if strings.Contains(text, failover.OffersUnsynced.String()) {
-				taken = text
+				entry = text
 			}
 		}
-		if !strings.HasSuffix(taken, " That snapshot is 1 min old.") {
-			t.Errorf("the history says %q", taken)
+		if !strings.Contains(entry, " That snapshot is 1 min") {
+			t.Errorf("the history says %q", entry)
 		}
 	})
 }

@@ -96,6 +96,7 @@ func TestExplorerFindsWhatGuardsPrevent(t *testing.T) {
 		{failover.GuardReclaim, "handover by a primary whose services start late", 1, 18},
 		{failover.GuardForwarding, "handover behind Baton's own doors", 1, 18},
 		{failover.GuardRelease, "handover behind Baton's own doors", 0, 18},
+		{failover.GuardOfferSick, "a pair whose site is sick", 1, 6},
 	} {
 		for _, start := range failovertest.Starts(failovertest.Quick().Without(missing.guard)) {
 			if start.Name != missing.start {

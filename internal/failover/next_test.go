@@ -118,7 +118,7 @@ func (a *appliance) lineage() (l pair.Lineage) {
 }
 
 func (a *appliance) record() pair.Record {
-	r := pair.Record{Role: pair.Role(a.next() % 3), Epoch: a.epoch(), Lineage: a.lineage(), Granted: a.coin(), Taken: a.coin(), Takeovers: a.next() % 5}
+	r := pair.Record{Role: pair.Role(a.next() % 3), Epoch: a.epoch(), Lineage: a.lineage(), Granted: a.coin(), Taken: a.coin(), Takeovers: a.next() % 5, Sick: a.coin()}
 	if a.coin() {
 		r.Diverged = a.epoch()
 	}
@@ -173,7 +173,7 @@ func (a *appliance) event() failover.Event {
 }
 
 func (a *appliance) rareEvent(ok bool) failover.Event {
-	switch a.next() % 16 {
+	switch a.next() % 17 {
 	case 0:
 		return failover.SetAsideDone{OK: ok}
 	case 1:
@@ -202,6 +202,8 @@ func (a *appliance) rareEvent(ok bool) failover.Event {
 		return failover.SiteHealth{Sick: ok}
 	case 14:
 		return failover.ForeignOwner{}
+	case 15:
+		return failover.DryStartEnded{Fit: ok}
 	}
 	return failover.DataChanged{Snapshot: a.snapshot(), Taken: failover.Moment{At: a.now, Set: true}}
 }

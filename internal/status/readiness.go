@@ -114,7 +114,7 @@ func (o *Overview) readinessOfBackup(decision agent.Decision, hears bool, sync p
 	return ofBackup(*report.Readiness)
 }
 
-// sickBackup names the backup if its site failed its check lately; empty: it did not.
+// sickBackup names the backup if the site was sick there lately; empty: it was not.
 func (o *Overview) sickBackup() string {
 	decision := o.Agent.Decision()
 	pinned, paired := o.Link.Paired()

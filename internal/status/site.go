@@ -18,7 +18,7 @@ type sighting struct {
 	checked     bool             // the appliance that serves the site knows whether it answers
 	ready       bool             // the backup would take over by itself
 	hollow      bool             // it would serve without the site's files
-	wasSick     bool             // the site failed its check there lately
+	wasSick     bool             // the site was sick there lately
 	heardMS     int64            // since the peer was last heard; -1: never
 	peerServed  bool             // it served then
 	peerStopped bool             // its daemon was told to stop
@@ -85,7 +85,7 @@ func (s sighting) servedBy(by, other string, told []pair.Condition) pair.SiteSta
 	case other == "":
 		status.Text += "; no backup protects it."
 	case s.ready && s.wasSick:
-		status.Text += "; " + other + " would take over, and the site failed its check there lately."
+		status.Text += "; " + other + " would take over, and the site was sick there lately."
 	case s.ready && s.hollow:
 		status.Text += "; " + other + " would take over without the site's files."
 	case s.ready:

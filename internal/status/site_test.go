@@ -20,7 +20,7 @@ func TestTheSiteInOneLine(t *testing.T) {
 			State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; beta would take over without the site's files.",
 		}},
 		{sighting{served: failover.ServedHere, role: pair.Primary, shared: true, ready: true, wasSick: true}, pair.SiteStatus{
-			State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; beta would take over, and the site failed its check there lately.",
+			State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; beta would take over, and the site was sick there lately.",
 		}},
 		{sighting{served: failover.ServedHere, role: pair.Primary, shared: true}, pair.SiteStatus{
 			State: pair.SiteUp, ServedBy: "alpha", Text: "Up, served by alpha; nothing protects it now.",
