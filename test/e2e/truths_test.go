@@ -61,12 +61,16 @@ func TestADeadWebServerIsADeadSite(t *testing.T) {
 	eventually(t, "beta tells that its site is dead, and why it stays", 20*time.Second, func() bool {
 		for _, c := range w.beta.status().Conditions {
 			if c.ID == "site-sick" {
-				return strings.Contains(c.Text, "nothing listens there") && strings.Contains(c.Text, "failed its health checks within the last ten minutes")
+				return strings.Contains(c.Text, "nothing listens there") && strings.Contains(c.Text, "It stays here: The site was sick on the other appliance as well")
 			}
 		}
 		return false
 	})
 	throughout(t, "beta keeps the site that would be as sick on alpha", 4*time.Second, func() bool { return w.beta.is(pair.Primary) })
+	w.killed(w.alpha)
+	w.alpha.serve()
+	w.settled(w.beta, w.alpha)
+	throughout(t, "alpha, started again, remembers that the site was sick there", 4*time.Second, func() bool { return w.beta.is(pair.Primary) })
 	for _, a := range w.both() {
 		if status := a.status(); status.Site.State != pair.SiteDown || status.Site.ServedBy != "beta" {
 			t.Errorf("%s says %+v", a.Name(), status.Site)
