@@ -124,7 +124,7 @@ func roleConditions(f facts) []conditionRow {
 			f.conflict(), EpochsClash),
 		row("not-serving", pair.Critical, "This appliance is the primary, and does not serve the site.",
 			"Look at the other conditions, and at the history: baton history.",
-			f.Record.Role == pair.Primary && stuck && f.now.Sub(f.Since) > deciding*f.timeout()),
+			f.Record.Role == pair.Primary && stuck && (f.Tries >= manyTries || f.now.Sub(f.Since) > deciding*f.timeout())),
 		row("primary-set-back", pair.Critical, "This primary's disk was set back to an older state: the backup holds a newer snapshot of the same epoch. Nothing is synced, and there is no automatic failover.",
 			"Choose whose data stays; the other's is set aside. This primary's: force Become Primary here, or run here: baton become primary --force. The backup's: Become Primary there without a final data sync, or run there: baton become primary.",
 			f.Record.Role == pair.Primary && f.SetBack),

@@ -58,6 +58,7 @@ const (
 	silentPolls   = 2                      // poll intervals without an answer before a backup suspects
 	renewals      = 4                      // renewals of the address within one lease
 	retryPause    = 1 * time.Second        // before a failed effect is tried again
+	manyTries     = 4                      // attempts in a row to open the site, after which one more that is under way clears no condition
 	longestPause  = 32 * time.Second       // before opening the site is tried again: from the third pause on, each is twice the one before
 	turnAwayLimit = 100 * time.Millisecond // and that at most
 	reclaiming    = time.Minute            // for how long the address has been ours when they are counted anew
