@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/net/http/httpguts"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,6 +42,8 @@ func TestWhatIsPlain(t *testing.T) {
 		{"site.example:80", ""},
 		{"site.example:80", "site.example/a"},
 		{"Host", "Host "},
+		{"site.example:80", "site.example\u00a0"},
+		{"site.example:80", "\u0085site.example"},
 		{"\r\nHost", "\r\n Host"},
 		{"\r\nHost", "\nHost"},
 		{"Cookie: ", "Host: b\r\nCookie: "},
@@ -80,7 +83,7 @@ func FuzzPlain(f *testing.F) {
 		from := bufio.NewReader(io.MultiReader(bytes.NewReader(text), strings.NewReader("next")))
 		_, err := http.ReadRequest(from)
 		rest, _ := io.ReadAll(from)
-		if err != nil || string(rest) != "next" || r.Body != http.NoBody || r.ContentLength != 0 || r.Close || r.Host == "" || r.Header.Get("Upgrade") != "" {
+		if err != nil || string(rest) != "next" || !httpguts.ValidHostHeader(r.Host) || r.Body != http.NoBody || r.ContentLength != 0 || r.Close || r.Host == "" || r.Header.Get("Upgrade") != "" {
 			t.Errorf("%q: %v, then %q: %+v", text, err, rest, r)
 		}
 	})

@@ -47,7 +47,7 @@ func isPlainHeader(name, value []byte) bool {
 	if !all(name, isTokenByte) || !all(value, isValueByte) {
 		return false
 	}
-	switch value = bytes.TrimSpace(value); {
+	switch value = bytes.Trim(value, " \t"); {
 	case is(name, "host"):
 		return all(value, isHostByte)
 	case is(name, "connection"):
