@@ -49,7 +49,7 @@ func TestWhatCouldBeReadInTwoWaysIsReadByNetHTTP(t *testing.T) {
 		"GET /a HTTP/1.1 \r\nHost: site\r\n\r\n",
 		"GET /a HTTP/1.1\r\n",
 		"GET /a HTTP/1.1\r\n\r\n",
-		"GET /a HTTP/1.1 HTTP/1.1\r\nHost: site\r\n\r\n",
+		"GET /a HTTP/1.1 HTTP/1.0\r\nHost: site\r\n\r\n",
 		"GET /a\x00 HTTP/1.1\r\nHost: site\r\n\r\n",
 		"GET /\xff HTTP/1.1\r\nHost: site\r\n\r\n",
 		"GET /%zz HTTP/1.1\r\nHost: site\r\n\r\n",
