@@ -2,26 +2,146 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
 
 	"baton/internal/act"
 	"baton/internal/api"
+	"baton/internal/pair"
+	"baton/internal/service"
+	"baton/internal/store"
+	"baton/internal/store/local"
 )
 
-// Services implements api.Services.
-type Services struct{}
+// Services implements api.Services. What a service runs, it runs as root, or as whom its definition
+// names: so root on a machine says what runs there, and neither the peer nor an administrator of the pair.
+type Services struct {
+	Name  string // of this appliance
+	Local *local.Store
+	Store *store.Site
+	Lead  *act.Lead
+	Audit act.Audit
+}
+
+// List reads them, in the order in which they are started.
+func (s *Services) List(ctx context.Context) (list service.List, err error) {
+	_, err = s.Store.Documents.Read(ctx, service.Document, &list)
+	return list, err
+}
 
 // Services implements api.Services.
-func (Services) Services(context.Context) ([]api.Service, error) { return []api.Service{}, nil }
+func (s *Services) Services(ctx context.Context) ([]api.Service, error) {
+	list, err := s.List(ctx)
+	shown := make([]api.Service, len(list))
+	for i, one := range list {
+		shown[i] = api.ServiceOf(one)
+		shown[i].Allowed = s.Refused(one) == ""
+	}
+	return shown, act.Failure(err)
+}
+
+// Refused says why a service may not run on this machine, in a sentence; empty: it may.
+func (s *Services) Refused(of service.Definition) string {
+	if slices.Contains(s.Local.State().Services, of.Sum()) {
+		return ""
+	}
+	return fmt.Sprintf("root has not allowed it on %s: run there, as root, baton service allow %s", s.Name, of.Name)
+}
 
 // AddService implements api.Services.
-func (Services) AddService(_ context.Context, service api.Service) error {
-	if err := service.Check(); err != nil {
+func (s *Services) AddService(ctx context.Context, wanted api.Service) error {
+	added, err := wanted.Definition()
+	if err != nil {
 		return err
 	}
-	return act.NotYet("running services")
+	return s.change(ctx, "added service "+added.String(), func(list service.List) (service.List, error) {
+		list, err := list.With(added)
+		if err == nil && s.isRoot(ctx) {
+			err = s.allow(ctx, added)
+		}
+		return list, err
+	})
 }
 
 // RemoveService implements api.Services.
-func (Services) RemoveService(context.Context, string) error {
-	return act.NotYet("running services")
+func (s *Services) RemoveService(ctx context.Context, name string) error {
+	return s.change(ctx, "removed service "+name, func(list service.List) (service.List, error) { return list.Without(name) })
+}
+
+// change saves another list; what says so in the history.
+func (s *Services) change(ctx context.Context, what string, make func(service.List) (service.List, error)) error {
+	var list service.List
+	version, err := s.Store.Documents.Read(ctx, service.Document, &list)
+	if err != nil {
+		return act.Failure(err)
+	}
+	if list, err = make(list); err != nil {
+		return act.Failure(err)
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return fmt.Errorf("write down the services: %w", err)
+	}
+	event := pair.Event{Kind: pair.KindSettingChanged, Text: act.By(ctx).String() + " " + what + ".", Detail: act.By(ctx).Note()}
+	return act.Failure(s.Lead.Change(func() error {
+		_, err := s.Store.Documents.Save(ctx, service.Document, text, version, event)
+		return err
+	}))
+}
+
+// AllowService implements api.Services.
+func (s *Services) AllowService(ctx context.Context, name string) error {
+	one, err := s.named(ctx, name, "allow")
+	if err != nil {
+		return err
+	}
+	if err := s.allow(ctx, one); err != nil {
+		return act.Failure(err)
+	}
+	s.Audit.Note(ctx, "allowed service %s to run on this machine", one)
+	return nil
+}
+
+// DisallowService implements api.Services.
+func (s *Services) DisallowService(ctx context.Context, name string) error {
+	one, err := s.named(ctx, name, "disallow")
+	if err != nil {
+		return err
+	}
+	err = s.Local.Save(ctx, func(state *local.State) {
+		state.Services = slices.DeleteFunc(state.Services, func(sum string) bool { return sum == one.Sum() })
+	})
+	if err != nil {
+		return act.Failure(err)
+	}
+	s.Audit.Note(ctx, "no longer allows service %s to run on this machine", one)
+	return nil
+}
+
+// named finds a service, for root on this machine alone.
+func (s *Services) named(ctx context.Context, name, command string) (service.Definition, error) {
+	list, err := s.List(ctx)
+	if err != nil {
+		return service.Definition{}, act.Failure(err)
+	}
+	one, err := list.Named(name)
+	if err == nil && !s.isRoot(ctx) {
+		err = pair.Refuse(pair.Forbidden, "only root on %s itself says what runs there: run there, as root, baton service %s %s", s.Name, command, name)
+	}
+	return one, err
+}
+
+func (s *Services) allow(ctx context.Context, one service.Definition) error {
+	return s.Local.Save(ctx, func(state *local.State) {
+		if sum := one.Sum(); !slices.Contains(state.Services, sum) {
+			state.Services = append(state.Services, sum)
+		}
+	})
+}
+
+// isRoot reports whether root on this machine asks, by the socket that it alone may use.
+func (s *Services) isRoot(ctx context.Context) bool {
+	caller, known := api.CallerFrom(ctx)
+	return known && caller.Local
 }

@@ -21,15 +21,15 @@ func TestACheckThatWouldMoveTheSiteIsNotSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	well, dead := pair.SiteCheck{TCP: listener.Addr().String()}, pair.SiteCheck{TCP: "127.0.0.1:1"}
+	well, dead := pair.HealthCheck{TCP: listener.Addr().String()}, pair.HealthCheck{TCP: "127.0.0.1:1"}
 	for name, row := range map[string]struct {
-		check   pair.SiteCheck
+		check   pair.HealthCheck
 		change  func(*failover.State, *pair.Settings)
 		refused bool
 	}{
 		"it fails":                      {dead, func(*failover.State, *pair.Settings) {}, true},
 		"it passes":                     {well, func(*failover.State, *pair.Settings) {}, false},
-		"no check":                      {pair.SiteCheck{}, func(*failover.State, *pair.Settings) {}, false},
+		"no check":                      {pair.HealthCheck{}, func(*failover.State, *pair.Settings) {}, false},
 		"no automatic failover":         {dead, func(_ *failover.State, s *pair.Settings) { s.AutomaticFailover = false }, false},
 		"in a maintenance":              {dead, func(s *failover.State, _ *pair.Settings) { s.Record.Maintenance = true }, false},
 		"in a maintenance of the peer":  {dead, func(s *failover.State, _ *pair.Settings) { s.Peer.Maintenance = true }, false},

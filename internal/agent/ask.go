@@ -49,7 +49,7 @@ func (a *Agent) Tell(event failover.Event) {
 }
 
 // SiteChecked tells what the check of the site found: nil, or why it does not answer.
-func (a *Agent) SiteChecked(check pair.SiteCheck, why error) {
+func (a *Agent) SiteChecked(check pair.HealthCheck, why error) {
 	a.inbox.tell(message{event: failover.SiteHealth{Sick: why != nil, Check: check}, cause: why})
 }
 

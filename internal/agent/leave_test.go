@@ -23,7 +23,7 @@ func TestAPrimaryThatLeavesTheSiteKeepsNobodyWaiting(t *testing.T) {
 		go func() {
 			defer close(told)
 			for range 2 * cap(room.side[alpha].agent.inbox.messages) {
-				room.side[alpha].agent.SiteChecked(pair.SiteCheck{}, nil)
+				room.side[alpha].agent.SiteChecked(pair.HealthCheck{}, nil)
 			}
 		}()
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"baton/internal/pair"
+	"baton/internal/service"
 )
 
 // Services lists what runs on the primary only.
@@ -11,6 +12,9 @@ type Services interface {
 	Services(ctx context.Context) ([]Service, error)
 	AddService(ctx context.Context, service Service) error
 	RemoveService(ctx context.Context, name string) error
+	// AllowService and DisallowService say whether it may run on this machine; only for a local caller.
+	AllowService(ctx context.Context, name string) error
+	DisallowService(ctx context.Context, name string) error
 }
 
 // ListServices lists what runs on the primary only.
@@ -28,30 +32,62 @@ func RemoveService() Op[Services, string, None] {
 	return orderName(del("/services/{name}", "remove-service", pair.Administrator, "Leave the service alone from now on"), Services.RemoveService)
 }
 
+// AllowService lets a service run on the machine.
+func AllowService() Op[Services, string, None] {
+	return orderName(post("/services/{name}/allow", "allow-service", pair.Administrator, "Let the service run on this machine; over the local socket only"), Services.AllowService)
+}
+
+// DisallowService lets it run there no longer.
+func DisallowService() Op[Services, string, None] {
+	return orderName(post("/services/{name}/disallow", "disallow-service", pair.Administrator, "Let it run on this machine no longer; over the local socket only"), Services.DisallowService)
+}
+
 func (s *Server) serveServices() {
 	serve(s, s.backend.Services, ListServices())
 	serve(s, s.backend.Services, AddService())
 	serve(s, s.backend.Services, RemoveService())
+	serve(s, s.backend.Services, AllowService())
+	serve(s, s.backend.Services, DisallowService())
 }
 
 // Service is one service that runs on the primary only.
 type Service struct {
-	Name    string   `json:"name" minLength:"1" maxLength:"64" pattern:"^[a-z0-9][a-z0-9-]*$" patternDescription:"lower-case letters, digits and dashes"`
+	Name    string   `json:"name" minLength:"1" maxLength:"40" pattern:"^[a-z0-9][a-z0-9-]*$" patternDescription:"lower-case letters, digits and dashes"`
 	Kind    string   `json:"kind" enum:"unit,command"`
 	Unit    string   `json:"unit,omitempty" maxLength:"256" doc:"Name of the systemd unit"`
-	Command []string `json:"command,omitempty" maxItems:"256" doc:"Program and arguments"`
+	Command []string `json:"command,omitempty" maxItems:"256" doc:"Program, by its whole path, and arguments"`
+	User    string   `json:"user,omitempty" maxLength:"64" doc:"As whom the command runs; root if absent"`
+	Group   string   `json:"group,omitempty" maxLength:"64"`
+	Dir     string   `json:"dir,omitempty" maxLength:"4096" doc:"In which directory the command runs"`
+	Env     []string `json:"env,omitempty" maxItems:"256" doc:"NAME=VALUE, for the command"`
 	Health  string   `json:"health,omitempty" maxLength:"2048" doc:"URL, tcp:HOST:PORT or exec:CMD"`
+	Allowed bool     `json:"allowed,omitempty" doc:"Root allows it on this machine; in answers"`
 }
 
-// Check refuses what no appliance could run.
-func (s Service) Check() error {
-	switch {
-	case s.Kind == "unit" && s.Unit == "":
-		return pair.Refuse(pair.Usage, "a unit is needed: name it like nginx.service")
-	case s.Kind == "command" && len(s.Command) == 0:
-		return pair.Refuse(pair.Usage, "a command is needed: write it after --")
-	case s.Kind == "unit" && len(s.Command) > 0, s.Kind == "command" && s.Unit != "":
-		return pair.Refuse(pair.Usage, "a service is a unit or a command, not both: name one")
+// ServiceOf is how a service is shown.
+func ServiceOf(s service.Definition) Service {
+	c := s.Command
+	return Service{
+		Name: s.Name, Kind: string(s.Kind()), Unit: string(s.Unit), Command: c.Args, User: c.User, Group: c.Group, Dir: c.Dir, Env: c.Env,
+		Health: s.Check.String(),
 	}
-	return nil
+}
+
+// Definition reads it, or refuses each field that no appliance could run.
+func (s Service) Definition() (service.Definition, error) {
+	check, err := pair.ParseCheck(s.Health)
+	if err != nil {
+		return service.Definition{}, pair.RefuseField("health", "%s", err)
+	}
+	switch unit := s.Kind == string(service.UnitKind); {
+	case unit && s.Unit == "":
+		return service.Definition{}, pair.RefuseField("unit", "a unit is needed: name it like nginx.service")
+	case !unit && len(s.Command) == 0:
+		return service.Definition{}, pair.RefuseField("command", "a command is needed: write it after --")
+	}
+	read := service.Definition{
+		Name: s.Name, Unit: service.UnitName(s.Unit), Check: check,
+		Command: service.Command{Args: s.Command, User: s.User, Group: s.Group, Dir: s.Dir, Env: s.Env},
+	}
+	return read, read.Valid()
 }

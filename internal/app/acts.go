@@ -26,6 +26,7 @@ type acts struct {
 	site          *admin.Site
 	certificates  *admin.Certificates
 	data          *admin.Data
+	services      *admin.Services
 	diverged      *admin.Diverged
 	backups       *support.Backups
 	software      *support.Software
@@ -52,6 +53,7 @@ func (a *Appliance) newActs() *acts {
 		Allowing: a.allowing, DataDir: a.config.DataDir, Agent: a.agent, Link: a.link, Lead: a.lead, Store: a.site, Engine: a.engine,
 		Disks: admin.NewDisks(), Count: a.countProtected, Log: a.log,
 	}
+	acts.services = &admin.Services{Name: a.config.Name, Local: a.local, Store: a.site, Lead: a.lead, Audit: audit}
 	acts.keys = &admin.Keys{Link: a.link, Audit: audit}
 	acts.relationship = &admin.Relationship{
 		Name: a.config.Name, Agent: a.agent, Link: a.link, Pairing: a.link.Pairing, Audit: audit, Store: a.site, Overview: a.overview, Checks: switching, Offer: acts.data.Offer,
@@ -87,7 +89,7 @@ func (a *acts) contract() api.Backend {
 		Site:          a.site,
 		Certificates:  a.certificates,
 		Data:          a.data,
-		Services:      admin.Services{},
+		Services:      a.services,
 		Users:         a.people.Users,
 		SignIn:        a.people.SignIn,
 		Sessions:      a.people.Sessions,

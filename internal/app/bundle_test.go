@@ -112,7 +112,7 @@ func plant(t *testing.T, a *Appliance) map[string]string {
 			secrets["stored "+string(rune('a'+i))] = secret
 		}
 	}
-	link, err := keeper{a.local}.Load()
+	link, err := vault{a.local}.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,12 +1,10 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"time"
 
-	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/store/local"
 
@@ -29,20 +27,14 @@ func newBeat() func() {
 	}
 }
 
-// keeper is where the link keeps its secrets.
-type keeper struct{ local *local.Store }
+// vault is where the link keeps its secrets.
+type vault struct{ local *local.Store }
 
-func (k keeper) Load() (secrets peer.Secrets, err error) {
+func (k vault) Load() (secrets peer.Secrets, err error) {
 	if err = k.local.LoadSecrets(&secrets); errors.Is(err, fs.ErrNotExist) {
 		err = nil // none yet
 	}
 	return secrets, err
 }
 
-func (k keeper) Save(secrets peer.Secrets) error { return k.local.SaveSecrets(secrets) }
-
-// noServices stands where the services join: this version runs none.
-type noServices struct{}
-
-func (noServices) Set(context.Context, pair.Duty) error { return nil }
-func (noServices) StopLimit() time.Duration             { return 0 }
+func (k vault) Save(secrets peer.Secrets) error { return k.local.SaveSecrets(secrets) }

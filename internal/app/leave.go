@@ -10,12 +10,12 @@ import (
 	"strings"
 	"time"
 
-	systemd "github.com/coreos/go-systemd/v22/daemon"
-	"github.com/coreos/go-systemd/v22/dbus"
+	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
 	"baton/internal/listen"
 	"baton/internal/pair"
+	"baton/internal/systemd"
 )
 
 // An end of this process is one of three: a stop, before which a primary hands over; a
@@ -36,7 +36,7 @@ func (e *ending) stop(ctx context.Context) {
 	a := e.appliance
 	const takeDown = 30 * time.Second // what follows: the site closed, services stopped, history written
 	within := a.config.StopHandover
-	_, _ = systemd.SdNotify(false, fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", systemd.SdNotifyStopping, (within+takeDown).Microseconds()))
+	_, _ = daemon.SdNotify(false, fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, (within+takeDown).Microseconds()))
 	const late = 3 * time.Second // the decision keeps to the time; this is for a loop that hangs
 	ctx, cancel := context.WithTimeout(ctx, within+late)
 	defer cancel()
@@ -90,7 +90,7 @@ func (e *ending) await(ctx, told context.Context) pair.Event {
 		case <-again.C:
 			e.tryAgain(told)
 		case <-ctx.Done(): // a part has failed
-			_, _ = systemd.SdNotify(false, systemd.SdNotifyStopping)
+			_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
 			return stopped()
 		}
 	}
@@ -104,7 +104,7 @@ func (e *ending) told(ctx context.Context) pair.Event {
 		e.stop(ctx)
 		return stopped()
 	}
-	_, _ = systemd.SdNotify(false, fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", systemd.SdNotifyStopping, (2*promptly).Microseconds()))
+	_, _ = daemon.SdNotify(false, fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, (2*promptly).Microseconds()))
 	if _, err := e.next(ctx); err != nil {
 		a.log.Error("the next process would not start: this one ends as in a stop", slog.String("error", err.Error()))
 		a.history.Record(pair.Event{Kind: pair.KindReloadFailed, Text: "Baton would not start again, so this restart is a stop, and a primary hands the site over first: " + err.Error()})
@@ -153,7 +153,7 @@ func (s *successor) begin() error {
 // would not run, and this one goes on.
 func (e *ending) reload(ctx, told context.Context) *successor {
 	a := e.appliance
-	_, _ = systemd.SdNotify(false, fmt.Sprintf("%s\n%s", systemd.SdNotifyReloading, systemd.SdNotifyMonotonicUsec()))
+	_, _ = daemon.SdNotify(false, fmt.Sprintf("%s\n%s", daemon.SdNotifyReloading, daemon.SdNotifyMonotonicUsec()))
 	program, err := e.next(ctx)
 	if a.refused.set(err); err != nil {
 		a.log.Error("not reloaded: this process goes on", slog.String("error", err.Error()))
@@ -161,7 +161,7 @@ func (e *ending) reload(ctx, told context.Context) *successor {
 		if err := notReloaded(a.config, err); err != nil {
 			a.log.Warn("baton reload is not told", slog.String("error", err.Error()))
 		}
-		_, _ = systemd.SdNotify(false, systemd.SdNotifyReady)
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
 		return nil
 	}
 	if told.Err() != nil {
@@ -233,37 +233,19 @@ func restarts(ctx context.Context, log *slog.Logger) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	job, main, err := jobOf(ctx, os.Getpid())
+	job, main, err := ownJob(ctx)
 	if err != nil {
 		log.Warn("systemd does not tell whether this is a restart: it is taken for a stop", slog.String("error", err.Error()))
 	}
 	return err == nil && main && (job == "restart" || job == "") // without a job, somebody ended the process itself: Restart= starts it again
 }
 
-// jobOf returns the type of the job that systemd runs for the unit of a process, as "stop"
-// or "restart"; empty: none. Main: the process is the main one of its unit.
-func jobOf(ctx context.Context, pid int) (job string, main bool, err error) {
-	conn, err := dbus.NewSystemdConnectionContext(ctx)
+// ownJob returns the job that systemd runs for this process's unit, as [systemd.Manager.Job] does.
+func ownJob(ctx context.Context) (job string, main bool, err error) {
+	manager, err := systemd.Connect(ctx)
 	if err != nil {
 		return "", false, err
 	}
-	defer conn.Close()
-	unit, err := conn.GetUnitNameByPID(ctx, uint32(pid)) //nolint:gosec // a process number
-	if err != nil {
-		return "", false, err
-	}
-	known, err := conn.GetServicePropertyContext(ctx, unit, "MainPID")
-	if err != nil {
-		return "", false, err
-	}
-	jobs, err := conn.ListJobsContext(ctx)
-	if err != nil {
-		return "", false, err
-	}
-	for _, one := range jobs {
-		if one.Unit == unit {
-			job = one.JobType
-		}
-	}
-	return job, known.Value.Value() == uint32(pid), nil //nolint:gosec // likewise
+	defer manager.Close()
+	return manager.Job(ctx, os.Getpid())
 }

@@ -23,7 +23,7 @@ func (a *Appliance) secrets(ctx context.Context) ([]string, error) {
 		secrets = append(secrets, string(text))
 	}
 	var link peer.Secrets
-	if link, err = (keeper{a.local}).Load(); err != nil {
+	if link, err = (vault{a.local}).Load(); err != nil {
 		return nil, err
 	}
 	secrets = append(secrets, string(link.Key.PRS))

@@ -34,6 +34,7 @@ import (
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/report"
+	"baton/internal/service/keeper"
 	"baton/internal/sharedip"
 	"baton/internal/signin"
 	"baton/internal/status"
@@ -67,6 +68,7 @@ type Appliance struct {
 	server        *api.Server
 	settings      *inforce.Settings
 	exchange      *exchange.Exchange
+	services      *keeper.Keeper
 	room          *watch.Room
 	notifier      *notify.Notifier
 	people        signin.Subjects
@@ -186,7 +188,7 @@ func (a *Appliance) openLink(context.Context) (err error) {
 	a.history = newHistory(a.site, a.log)
 	a.link, err = peer.New(peer.Options{
 		Identity:   a.identity,
-		Keeper:     keeper{a.local},
+		Keeper:     vault{a.local},
 		Self:       a.hello,
 		Port:       place(a.config).port(),
 		Log:        a.log,
@@ -249,6 +251,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 	})
 	a.people.Security.Load(ctx)
 	a.exchange.ReadNames(ctx)
+	a.services = newServices(ctx, a)
 	a.watch()
 	record := a.local.State().Record
 	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
@@ -260,7 +263,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 	a.agent = agent.New(agent.Options{
 		Config: conf, Record: record, Left: a.left, Snapshot: a.startSnapshot(), Offered: a.engine.Offered(),
 		Store: a.local, Mover: a.ips, Evidence: a.evidence,
-		Peer: &partner{link: a.link, check: a.checkView, notice: a.exchange.Notice}, Door: a.doors, Services: noServices{},
+		Peer: &partner{link: a.link, check: a.checkView, notice: a.exchange.Notice}, Door: a.doors, Services: a.services,
 		Data: &data{appliance: a}, History: a.history, Log: a.log,
 		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.overview.Conditions, Beat: beat,
 	})
@@ -289,10 +292,10 @@ func (a *Appliance) watch() {
 			a.application.Upstream = *site.Upstream
 		}
 	}
-	a.overview.Reach, a.overview.Files = a.reached, a.files
+	a.overview.Reach, a.overview.Files, a.overview.Services = a.reached, a.files, a.services
 	a.overview.Others = []func() []pair.Condition{
 		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.exchange.Conditions, a.files.Conditions, a.application.Conditions, a.reached.Conditions, a.way.Conditions,
-		a.notifications.Conditions, a.refused.Conditions, a.listening.Conditions,
+		a.notifications.Conditions, a.refused.Conditions, a.listening.Conditions, a.services.Conditions,
 	}
 }
 
@@ -381,7 +384,8 @@ func partsOf(a *Appliance) []listen.Part {
 		{Name: "upkeep", Serve: func(ctx context.Context) error { keepUp(ctx, a.chores()); return nil }},
 		{Name: "signs of life", Serve: (&watch.Disk{Every: report.AliveEvery, Write: a.beat, Agent: a.agent, Log: a.log}).Run},
 		{Name: "reports", Serve: a.exchange.Run},
-		{Name: "site check", Serve: (&watch.Site{Agent: a.agent, Settings: a.settings}).Run},
+		{Name: "services", Serve: a.services.Run},
+		{Name: "site check", Serve: (&watch.Site{Agent: a.agent, Settings: a.settings, Services: a.services}).Run},
 		{Name: "files of the site", Serve: a.files.Run},
 		{Name: "application of the site", Serve: a.application.Run},
 		{Name: "reach of the backup", Serve: a.reached.Run},

@@ -120,6 +120,9 @@ func (p *program) complainLine(before, text string) {
 }
 
 func exitCode(err error) int {
+	if there, is := errors.AsType[elsewhere](err); is {
+		return int(there.code)
+	}
 	switch pair.CodeOf(err) {
 	case pair.Usage:
 		return exitUsage
@@ -154,7 +157,7 @@ func rootCommand(p *program) *cobra.Command {
 	shared.BoolVar(&p.flags.json, "json", false, "write JSON")
 	root.AddCommand(
 		serveCommand(p), demoCommand(p), setupCommand(p), statusCommand(p), keyCommand(p), pairCommand(p), unpairCommand(p), syncCommand(p), becomeCommand(p),
-		settingsCommand(p), securityCommand(p), notificationsCommand(p), siteCommand(p), certificateCommand(p), sharedIPCommand(p), testIPsCommand(p), dataCommand(p), serviceCommand(p), userCommand(p), tokenCommand(p), historyCommand(p), reportCommand(p),
+		settingsCommand(p), securityCommand(p), notificationsCommand(p), siteCommand(p), certificateCommand(p), sharedIPCommand(p), testIPsCommand(p), dataCommand(p), serviceCommand(p), whenCommand(p), userCommand(p), tokenCommand(p), historyCommand(p), reportCommand(p),
 		divergedCommand(p), doctorCommand(p), maintenanceCommand(p), resumeCommand(p), backupCommand(p), supportBundleCommand(p), licencesCommand(p), configCommand(p), cleanupCommand(p), reloadCommand(p), versionCommand(p),
 	)
 	return root

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -116,62 +115,4 @@ func (p *program) addData(ctx context.Context, client *api.Client, spec api.Data
 		return err
 	}
 	return p.say("%s is protected.", spec.Name)
-}
-
-func serviceCommand(p *program) *cobra.Command {
-	return group("service", "Services that run on the primary only",
-		group("add", "Let a service run on the primary only", addUnitCommand(p), addCommandCommand(p)),
-		p.ask("list", "Services that run on the primary only", cobra.NoArgs,
-			func(ctx context.Context, client *api.Client, _ []string) error {
-				services, err := api.ListServices().Call(ctx, client, api.None{})
-				if err != nil {
-					return err
-				}
-				return p.show(services, func(pg *page) {
-					pg.row("NAME", "KIND", "WHAT", "HEALTH")
-					for _, service := range services {
-						pg.row(service.Name, service.Kind, service.Unit+strings.Join(service.Command, " "), service.Health)
-					}
-				})
-			}),
-		p.ask("remove NAME", "Leave a service alone from now on", cobra.ExactArgs(1),
-			func(ctx context.Context, client *api.Client, args []string) error {
-				if err := api.RemoveService().Do(ctx, client, args[0]); err != nil {
-					return err
-				}
-				return p.say("%s is left alone from now on.", args[0])
-			}))
-}
-
-func addUnitCommand(p *program) *cobra.Command {
-	service := api.Service{Kind: "unit"}
-	cmd := p.ask("unit NAME UNIT [--health CHECK]", "A systemd unit", cobra.ExactArgs(2),
-		func(ctx context.Context, client *api.Client, args []string) error {
-			service.Name, service.Unit = args[0], args[1]
-			return p.addService(ctx, client, service)
-		})
-	healthFlag(cmd, &service)
-	return cmd
-}
-
-func addCommandCommand(p *program) *cobra.Command {
-	service := api.Service{Kind: "command"}
-	cmd := p.ask("command NAME [--health CHECK] -- CMD ARG...", "A command", cobra.MinimumNArgs(2),
-		func(ctx context.Context, client *api.Client, args []string) error {
-			service.Name, service.Command = args[0], args[1:]
-			return p.addService(ctx, client, service)
-		})
-	healthFlag(cmd, &service)
-	return cmd
-}
-
-func healthFlag(cmd *cobra.Command, service *api.Service) {
-	cmd.Flags().StringVar(&service.Health, "health", "", "how to tell that it works: URL, tcp:HOST:PORT or exec:CMD")
-}
-
-func (p *program) addService(ctx context.Context, client *api.Client, service api.Service) error {
-	if err := api.AddService().Do(ctx, client, service); err != nil {
-		return err
-	}
-	return p.say("%s runs on the primary only.", service.Name)
 }

@@ -28,7 +28,7 @@ type Config struct {
 	ObserveOnly       bool
 	MaxDataAge        time.Duration // 0: no limit
 	StopLimit         time.Duration // how long the services here may take to stop, as they declare
-	SiteCheck         pair.SiteCheck
+	SiteCheck         pair.HealthCheck
 
 	without guardSet // removed by a test, to show that they bear load
 }

@@ -38,7 +38,7 @@ type (
 	// SiteHealth says whether the primary's own site passes its health checks.
 	SiteHealth struct {
 		Sick  bool
-		Check pair.SiteCheck // by which that was found
+		Check pair.HealthCheck // by which that was found
 	}
 	// DryStartEnded says whether anything would keep the site's services from running here.
 	DryStartEnded struct{ Fit bool }

@@ -178,7 +178,7 @@ func TestAnotherSiteCheckHasYetToJudge(t *testing.T) {
 	if !offers(c) {
 		t.Fatal("a sick primary offers nothing")
 	}
-	c.SiteCheck = pair.SiteCheck{TCP: "127.0.0.1:80"}
+	c.SiteCheck = pair.HealthCheck{TCP: "127.0.0.1:80"}
 	if offers(c) {
 		t.Error("it offers the site for what another check has found")
 	}

@@ -35,13 +35,13 @@ type State struct {
 	Failure      pair.PollFailure
 	Failed       Moment // newest failed poll; unset once the peer is heard
 
-	InForce uint64         // sum of the settings at the newest turn
-	Set     time.Duration  // timeout that was set at the newest turn
-	Timeout time.Duration  // timeout that this primary goes by, or a backup at least; 0: not known yet
-	Armed   bool           // the settings at the newest turn let a backup take over by itself
-	ArmedAt Moment         // since when they do, where no backup is known that could by those before
-	Judged  pair.SiteCheck // by which the site is found sick or well
-	Changed Moment         // when something changed here that the peer has to know
+	InForce uint64           // sum of the settings at the newest turn
+	Set     time.Duration    // timeout that was set at the newest turn
+	Timeout time.Duration    // timeout that this primary goes by, or a backup at least; 0: not known yet
+	Armed   bool             // the settings at the newest turn let a backup take over by itself
+	ArmedAt Moment           // since when they do, where no backup is known that could by those before
+	Judged  pair.HealthCheck // by which the site is found sick or well
+	Changed Moment           // when something changed here that the peer has to know
 
 	Agreeing   Moment // since when the peer has shown nothing but an epoch that agrees with ours, in a conflict
 	AgreeRun   uint64 // in which run of its daemon

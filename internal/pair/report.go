@@ -18,6 +18,7 @@ type Report struct {
 	SiteChecked     bool             `json:"site_checked"`        // it knows whether its site answers
 	Files           *ServedFiles     `json:"files,omitempty"`     // nil: an earlier version does not tell
 	OpeningMS       int64            `json:"opening_ms"`          // how long opening the site took here, the newest time; 0: not known, or less than 1
+	Services        []ServiceStatus  `json:"services,omitempty"`
 	ProtectionLevel int              `json:"protection_level"`
 	Conditions      []Condition      `json:"conditions"`
 }

@@ -26,7 +26,7 @@ type Settings struct {
 	BandwidthLimit    Rate          // Data-Sync Bandwidth Limit; 0: unlimited
 	MaxDataAge        time.Duration // highest data age for automatic failover; 0: no limit
 	TimeZone          string        // IANA name, of the site
-	SiteCheck         SiteCheck     // how the primary finds out whether its site answers
+	SiteCheck         HealthCheck   // how the primary finds out whether its site answers
 }
 
 // DefaultSettings returns what a new site starts with.

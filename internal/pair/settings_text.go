@@ -38,7 +38,7 @@ func (Settings) Keys() []Key[Settings] {
 		durationKey("max_data_age", "Highest data age for automatic failover", func(s *Settings) *time.Duration { return &s.MaxDataAge }),
 		textKey("time_zone", "Time zone", func(s *Settings) *string { return &s.TimeZone }).
 			within(func(s Settings) bool { return isZone(s.TimeZone) }, "use a name of the time zone database, as Europe/Berlin"),
-		keyOf("site_check", "Site check", func(s *Settings) *SiteCheck { return &s.SiteCheck }, SiteCheck.String, ParseSiteCheck),
+		keyOf("site_check", "Site check", func(s *Settings) *HealthCheck { return &s.SiteCheck }, HealthCheck.String, ParseSiteCheck),
 	}
 }
 

@@ -237,9 +237,14 @@ type SnapshotStatus struct {
 // ServiceStatus is one service that runs on the primary only.
 type ServiceStatus struct {
 	Name    string `json:"name"`
-	Wanted  string `json:"wanted"` // running or stopped
-	State   string `json:"state"`  // running, stopped or failed
+	What    string `json:"what"`            // its unit, or its command
+	Check   string `json:"check,omitempty"` // how it is found out whether it works
+	Wanted  string `json:"wanted"`          // running or stopped
+	State   string `json:"state"`           // running, stopped or failed
 	Healthy bool   `json:"healthy"`
+	Trouble string `json:"trouble,omitempty"` // why it is not healthy
+	// Ran is when a timer that runs what it missed has last run its job, as known here; zero: no such timer.
+	Ran time.Time `json:"ran,omitzero"`
 }
 
 // DivergedCopy is what a losing side wrote since the last common snapshot.

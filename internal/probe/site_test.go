@@ -44,7 +44,7 @@ func TestSiteSaysWhyItDoesNotAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = gone.Close()
-	for check, want := range map[pair.SiteCheck]string{
+	for check, want := range map[pair.HealthCheck]string{
 		{URL: site.URL + "/"}:                   "",
 		{URL: site.URL + "/elsewhere"}:          "",
 		{TCP: site.Listener.Addr().String()}:    "",

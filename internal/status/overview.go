@@ -13,6 +13,7 @@ import (
 	"baton/internal/inforce"
 	"baton/internal/lease"
 	"baton/internal/pair"
+	"baton/internal/service/keeper"
 	"baton/internal/sharedip"
 	"baton/internal/store"
 	"baton/internal/store/local"
@@ -39,6 +40,7 @@ type Overview struct {
 	Settings  *inforce.Settings
 	Reach     *watch.Reach
 	Files     *watch.Files
+	Services  *keeper.Keeper
 	Ticked    func() []pair.SharedIP
 	Protected func() int64              // how many directories are
 	Others    []func() []pair.Condition // of the parts that are watched
@@ -67,7 +69,7 @@ func (o *Overview) Status(ctx context.Context) (pair.Status, error) {
 		Peer:               o.PeerStatus(now),
 		SharedIPs:          own.SharedIPs,
 		Sync:               own.Sync,
-		Services:           []pair.ServiceStatus{},
+		Services:           o.Services.Status(),
 		ProtectionLevel:    own.ProtectionLevel,
 		ProtectionNextStep: decision.Config.ProtectionStep(decision.State, o.guarded()),
 		Conditions:         own.Conditions,

@@ -144,6 +144,7 @@ func (o *Overview) Report(ctx context.Context, now time.Time) pair.Report {
 		SiteChecked:     o.checked(),
 		Files:           o.Files.Served(),
 		OpeningMS:       o.Opening.lasted().Milliseconds(),
+		Services:        o.Services.Status(),
 		ProtectionLevel: decision.Config.ProtectionLevel(s, o.guarded()),
 		Conditions:      slices.Concat([]pair.Condition{}, o.Agent.Conditions()),
 	}

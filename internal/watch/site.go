@@ -10,69 +10,54 @@ import (
 	"baton/internal/probe"
 )
 
-// Pace of the check of the site. A site is sick after sickAfter failures in a row, and
-// well again after wellAfter answers in a row: one lost packet decides nothing.
+// Pace of the check of the site.
 const (
 	siteEvery = 2 * time.Second
 	siteWait  = 2 * time.Second
-	sickAfter = 3
-	wellAfter = 2
 )
 
 // TrySite asks the site once, as the check of it does, and returns why it does not pass.
-func TrySite(ctx context.Context, check pair.SiteCheck) error {
+func TrySite(ctx context.Context, check pair.HealthCheck) error {
 	return probe.Site(ctx, check, siteWait)
 }
 
 // siteChecks judges the site by what the checks in a row have found.
 type siteChecks struct {
-	check pair.SiteCheck // that the counts are of
-	bad   int            // failures in a row
-	good  int            // answers in a row
-	sick  bool           // as last told
+	check  pair.HealthCheck // that the judgement is of
+	judged probe.Judged
+	why    error // it is sick; nil: it is not, as far as is known
 }
 
-// take counts one result, and says whether to tell it: nil, or why the site is sick.
-func (c *siteChecks) take(failed error) (why error, tell bool) {
-	if failed != nil {
-		c.bad, c.good = c.bad+1, 0
-		c.sick = c.sick || c.bad >= sickAfter
-		return failed, c.sick
+// renew begins anew if the check is another, or none any more.
+func (c *siteChecks) renew(check pair.HealthCheck) {
+	if check != c.check {
+		*c = siteChecks{check: check}
 	}
-	c.bad, c.good = 0, c.good+1
-	if !c.sick || c.good < wellAfter {
-		return nil, false
-	}
-	c.sick = false
-	return nil, true
 }
 
-// renew begins anew if the check is another, or none any more. It reports whether a
-// site that was told to be sick is so no longer, as far as is known.
-func (c *siteChecks) renew(check pair.SiteCheck) (well bool) {
-	if check == c.check {
-		return false
+func (c *siteChecks) take(failed error) {
+	if why, told := c.judged.Take(failed); told {
+		c.why = why
 	}
-	well = c.sick
-	*c = siteChecks{check: check}
-	return well
 }
 
-// Site checks the site on the primary.
+// Site finds out on the primary whether the site is sick: by its own check, and by its services.
 type Site struct {
 	Agent interface {
 		Decision() agent.Decision
-		SiteChecked(check pair.SiteCheck, why error)
+		SiteChecked(check pair.HealthCheck, why error)
 	}
 	Settings *inforce.Settings
+	Services interface{ Trouble() error } // why the site is sick by what its services tell
 }
 
-// Run checks the site as long as this appliance serves it. Nobody else tells what
+// Run looks at the site as long as this appliance serves it. Nobody else tells what
 // is found: it would cross with a check that is under way.
 func (w *Site) Run(ctx context.Context) error {
 	ticker := time.NewTicker(siteEvery)
 	defer ticker.Stop()
 	var so siteChecks
+	told := false // that it is sick
 	for {
 		select {
 		case <-ctx.Done():
@@ -80,18 +65,21 @@ func (w *Site) Run(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		state, wanted := w.Agent.Decision().State, w.Settings.Get().SiteCheck
+		serves := state.Serving() && state.Record.Role != pair.Backup
 		check := wanted
-		if !state.Serving() || state.Record.Role == pair.Backup {
-			check = pair.SiteCheck{}
+		if !serves {
+			check = pair.HealthCheck{}
 		}
-		if so.renew(check) {
-			w.Agent.SiteChecked(wanted, nil)
+		if so.renew(check); !check.IsZero() {
+			so.take(probe.Site(ctx, check, siteWait))
 		}
-		if check.IsZero() {
-			continue
+		why := so.why
+		if trouble := w.Services.Trouble(); serves && trouble != nil {
+			why = trouble
 		}
-		if why, tell := so.take(probe.Site(ctx, check, siteWait)); tell && ctx.Err() == nil {
-			w.Agent.SiteChecked(check, why)
+		if (why != nil || told) && ctx.Err() == nil {
+			told = why != nil
+			w.Agent.SiteChecked(wanted, why)
 		}
 	}
 }

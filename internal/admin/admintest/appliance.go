@@ -74,7 +74,7 @@ func (a *Appliance) Backend() api.Backend {
 		Site:          a.site,
 		Certificates:  a.certificates,
 		Data:          a.data,
-		Services:      admin.Services{},
+		Services:      &admin.Services{Name: "alpha", Local: a.data.Local, Store: a.store, Lead: a.lead, Audit: a.lead.Audit},
 		Users:         a.people.Users,
 		SignIn:        a.people.SignIn,
 		Sessions:      a.people.Sessions,

@@ -36,17 +36,20 @@ type State struct {
 	RoleSince time.Time        `json:"role_since,omitzero"` // when the role was taken; zero: by a version that did not note it
 	SharedIPs []string         `json:"shared_ips"`          // addresses that an administrator ticked, without network length
 	Allowed   []string         `json:"allowed"`             // directories that may be protected here by root's word; nil: by a version that did not ask
+	Services  []string         `json:"services,omitempty"`  // sums of the services that may run here by root's word, see service.Definition.Sum
 }
 
 func (s State) clone() State {
 	s.SharedIPs, s.Allowed = slices.Clone(s.SharedIPs), slices.Clone(s.Allowed)
+	s.Services = slices.Clone(s.Services)
 	return s
 }
 
 func (s State) equal(other State) bool {
 	return s.Version == other.Version && s.ID == other.ID && s.Record == other.Record && s.RoleSince.Equal(other.RoleSince) &&
 		slices.Equal(s.SharedIPs, other.SharedIPs) &&
-		slices.Equal(s.Allowed, other.Allowed) && (s.Allowed == nil) == (other.Allowed == nil)
+		slices.Equal(s.Allowed, other.Allowed) && (s.Allowed == nil) == (other.Allowed == nil) &&
+		slices.Equal(s.Services, other.Services)
 }
 
 // Store is the appliance's own durable state. Its methods are safe for use by

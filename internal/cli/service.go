@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+func serviceCommand(p *program) *cobra.Command {
+	return group("service", "Services that run on the primary only",
+		group("add", "Let a service run on the primary only", addUnitCommand(p), addCommandCommand(p)),
+		listServicesCommand(p),
+		onService(p, "remove", "Leave a service alone from now on", api.RemoveService(), "%s is left alone from now on: it goes on as it is, and does not move with the site any more."),
+		onService(p, "allow", "Let a service run on this machine (as root there)", api.AllowService(), "%s may run on this machine."),
+		onService(p, "disallow", "Let it run on this machine no longer (as root there)", api.DisallowService(), "%s is not started on this machine any more."))
+}
+
+// onService is a command about one service.
+func onService(p *program, verb, short string, op api.Op[api.Services, string, api.None], said string) *cobra.Command {
+	return p.ask(verb+" NAME", short, cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			if err := op.Do(ctx, client, args[0]); err != nil {
+				return err
+			}
+			return p.say(said, args[0])
+		})
+}
+
+func listServicesCommand(p *program) *cobra.Command {
+	return p.ask("list", "Services, in the order in which they are started, and how they are here", cobra.NoArgs,
+		func(ctx context.Context, client *api.Client, _ []string) error {
+			services, err := api.ListServices().Call(ctx, client, api.None{})
+			if err != nil {
+				return err
+			}
+			status, err := api.GetStatus().Call(ctx, client, api.None{})
+			if err != nil {
+				return err
+			}
+			found := map[string]pair.ServiceStatus{}
+			for _, one := range status.Services {
+				found[one.Name] = one
+			}
+			return p.show(services, func(pg *page) {
+				pg.row("NAME", "KIND", "WHAT", "CHECK", "HERE")
+				for _, service := range services {
+					here := serviceState(found[service.Name])
+					if !service.Allowed {
+						here = "not allowed on this machine"
+					}
+					pg.row(service.Name, service.Kind, service.Unit+strings.Join(service.Command, " "), service.Health, here)
+				}
+			})
+		})
+}
+
+func serviceState(s pair.ServiceStatus) string {
+	switch {
+	case s.State == "": // added a moment ago
+		return ""
+	case s.Trouble != "":
+		return s.State + ": " + s.Trouble
+	case s.State == "running" && s.Check != "":
+		return "running, healthy"
+	}
+	return s.State
+}
+
+func addUnitCommand(p *program) *cobra.Command {
+	service := api.Service{Kind: "unit"}
+	cmd := p.ask("unit NAME UNIT [--health CHECK]", "A systemd unit", cobra.ExactArgs(2),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			service.Name, service.Unit = args[0], args[1]
+			return p.addService(ctx, client, service)
+		})
+	healthFlag(cmd, &service)
+	return cmd
+}
+
+func addCommandCommand(p *program) *cobra.Command {
+	service := api.Service{Kind: "command"}
+	cmd := p.ask("command NAME [--health CHECK] -- CMD ARG...", "A command", cobra.MinimumNArgs(2),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			service.Name, service.Command = args[0], args[1:]
+			return p.addService(ctx, client, service)
+		})
+	healthFlag(cmd, &service)
+	flags := cmd.Flags()
+	flags.StringVar(&service.User, "user", "", "as whom it runs; root if absent")
+	flags.StringVar(&service.Group, "group", "", "its group; that of the user if absent")
+	flags.StringVar(&service.Dir, "dir", "", "the directory that it runs in")
+	flags.StringArrayVar(&service.Env, "env", nil, "NAME=VALUE; may be given several times")
+	return cmd
+}
+
+func healthFlag(cmd *cobra.Command, service *api.Service) {
+	cmd.Flags().StringVar(&service.Health, "health", "", "how to tell that it works: URL, tcp:HOST:PORT or exec:CMD")
+}
+
+func (p *program) addService(ctx context.Context, client *api.Client, service api.Service) error {
+	if err := api.AddService().Do(ctx, client, service); err != nil {
+		return err
+	}
+	return p.say("%s runs on the primary only. Let root allow it on the other appliance, too: baton service allow %s.", service.Name, service.Name)
+}

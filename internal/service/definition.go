@@ -1,0 +1,99 @@
+package service
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"baton/internal/pair"
+)
+
+// Definition says what a service of the site is. It runs on the primary only.
+type Definition struct {
+	Name    string           `json:"name"` // lower-case letters, digits and dashes
+	Unit    UnitName         `json:"unit,omitempty"`
+	Command Command          `json:"command,omitzero"` // without a unit
+	Check   pair.HealthCheck `json:"check,omitzero"`   // the zero value: that it runs is enough
+}
+
+// Command is a program that Baton starts by itself, without a shell.
+type Command struct {
+	Args  []string `json:"args"`            // the program by its whole path, and its arguments
+	User  string   `json:"user,omitempty"`  // empty: root
+	Group string   `json:"group,omitempty"` // empty: that of the user
+	Dir   string   `json:"dir,omitempty"`   // empty: /
+	Env   []string `json:"env,omitempty"`   // NAME=VALUE
+}
+
+// Kind is how a service is run.
+type Kind string
+
+// The kinds.
+const (
+	UnitKind    Kind = "unit"
+	CommandKind Kind = "command"
+)
+
+// Kind is unit or command.
+func (d Definition) Kind() Kind {
+	if d.Unit != "" {
+		return UnitKind
+	}
+	return CommandKind
+}
+
+// What is the unit, or the command, in one line.
+func (d Definition) What() string {
+	if d.Unit != "" {
+		return string(d.Unit)
+	}
+	return strings.Join(d.Command.Args, " ")
+}
+
+// Equal reports whether both are the same in all.
+func (d Definition) Equal(other Definition) bool {
+	a, b := d.Command, other.Command
+	return d.Name == other.Name && d.Unit == other.Unit && d.Check == other.Check && a.User == b.User && a.Group == b.Group && a.Dir == b.Dir &&
+		slices.Equal(a.Args, b.Args) && slices.Equal(a.Env, b.Env)
+}
+
+// Valid refuses what no appliance could run, each field with what would be right.
+func (d Definition) Valid() error {
+	switch {
+	case d.Unit != "" && len(d.Command.Args) > 0:
+		return pair.RefuseField("unit", "a service is a unit or a command, not both: name one")
+	case d.Unit != "":
+		if _, err := ParseUnitName(string(d.Unit)); err != nil {
+			return pair.RefuseField("unit", "%s", err)
+		}
+		return nil
+	case len(d.Command.Args) == 0:
+		return pair.RefuseField("command", "a unit or a command is needed: name a unit like nginx.service, or write a command after --")
+	case !strings.HasPrefix(d.Command.Args[0], "/"):
+		return pair.RefuseField("command", "%.200q is not the whole path of a program: write it as /usr/bin/node", d.Command.Args[0])
+	case d.Command.Dir != "" && !strings.HasPrefix(d.Command.Dir, "/"):
+		return pair.RefuseField("dir", "%.200q is not the whole path of a directory: write it as /srv/app", d.Command.Dir)
+	}
+	for _, entry := range d.Command.Env {
+		if name, _, found := strings.Cut(entry, "="); !found || name == "" {
+			return pair.RefuseField("env", "%.200q is not of the environment: write NAME=VALUE", entry)
+		}
+	}
+	if slices.ContainsFunc(slices.Concat(d.Command.Args, d.Command.Env, []string{d.Command.User, d.Command.Group, d.Command.Dir}), pair.Unprintable) {
+		return pair.RefuseField("command", "a command has no line breaks and no control characters: put it into a script, and name that")
+	}
+	return nil
+}
+
+// String renders "web (nginx.service)".
+func (d Definition) String() string { return fmt.Sprintf("%s (%s)", d.Name, d.What()) }
+
+// Sum tells apart what root allows to be run: a service whose unit, command or line for the shell
+// is another one has another.
+func (d Definition) Sum() string {
+	d.Name, d.Check = "", pair.HealthCheck{Exec: d.Check.Exec}
+	text, _ := json.Marshal(d) // strings alone: it cannot fail
+	return fmt.Sprintf("%x", sha256.Sum256(text))
+}

@@ -1,0 +1,201 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"baton/internal/pair"
+	"baton/internal/service"
+)
+
+// Options are what a keeper is made of.
+type Options struct {
+	List    func(ctx context.Context) (service.List, error) // in the order in which they are started
+	Refused func(service service.Definition) string         // why it may not run on this machine, in a sentence; empty: it may
+	Runner  func(service service.Definition) Runner
+	Probe   func(ctx context.Context, check pair.HealthCheck, wait time.Duration) error // of what is no line of the shell
+	Peer    func() []pair.ServiceStatus                                                 // how the services are on the peer, as far as it told
+	Idle    func() bool                                                                 // maintenance: nothing is started or stopped that nobody asked for
+	Wall    func() time.Time
+	Log     *slog.Logger
+}
+
+// Bounds of what a keeper does.
+const (
+	lookEvery  = 2 * time.Second
+	startLimit = 90 * time.Second // for a service to start and to pass its check
+	stopMargin = 4 * time.Second  // for what was killed to be gone, beyond its own limit
+	longStop   = 90 * time.Second // no service has longer, whatever it declares
+	checkPause = 500 * time.Millisecond
+)
+
+// Keeper has the services do the duty that is wanted. It implements agent.Services.
+type Keeper struct {
+	opt  Options
+	turn chan struct{} // holds one token: who has it starts and stops services
+
+	mu    sync.Mutex
+	duty  pair.Duty
+	done  bool // they do it, as far as the newest Set found
+	known []*kept
+	end   context.CancelFunc // of the look under way
+}
+
+// New returns a keeper that wants nothing yet.
+func New(opt Options) *Keeper {
+	k := &Keeper{opt: opt, turn: make(chan struct{}, 1), end: func() {}}
+	k.turn <- struct{}{}
+	return k
+}
+
+// Set implements agent.Services.
+func (k *Keeper) Set(ctx context.Context, duty pair.Duty) error {
+	k.mu.Lock()
+	k.end() // what it was about to start may not be wanted any more
+	k.mu.Unlock()
+	select {
+	case <-k.turn:
+		defer func() { k.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	services, err := k.read(ctx)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	k.duty, k.done = duty, false
+	k.mu.Unlock()
+	if duty == pair.Lead {
+		err = k.lead(ctx, services)
+	} else {
+		err = k.rest(ctx, services)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.done = err == nil
+	return err
+}
+
+// lead starts them in their order. One that does not start keeps those after it waiting.
+func (k *Keeper) lead(ctx context.Context, services []*kept) error {
+	for _, s := range services {
+		if err := k.start(ctx, s); err != nil {
+			return named(s, err)
+		}
+	}
+	return nil
+}
+
+var errSlow = fmt.Errorf("it does not start within %s: look at its log", pair.LastingText(startLimit))
+
+// start returns once a service runs and, if it did not before, passes its check.
+func (k *Keeper) start(ctx context.Context, s *kept) error {
+	if why := k.opt.Refused(s.service); why != "" {
+		return errors.New(why)
+	}
+	s.begin()
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, errSlow)
+	defer cancel()
+	state, err := s.runner.State(ctx)
+	if err == nil && state.Runs {
+		s.see(state, nil)
+		return nil
+	}
+	k.followRan(s, state)
+	began := k.opt.Wall()
+	err = s.runner.Start(ctx)
+	for err == nil {
+		if err = k.check(ctx, s); err == nil || ctx.Err() != nil {
+			break
+		}
+		if state, failed := s.runner.State(ctx); failed == nil && !state.Runs {
+			err = errors.New(state.ended())
+			break
+		}
+		select {
+		case <-time.After(checkPause):
+			err = nil
+		case <-ctx.Done():
+		}
+	}
+	switch {
+	case context.Cause(ctx) == errSlow: //nolint:errorlint // the very one
+		err = errors.Join(errSlow, err)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		k.opt.Log.Info("service started", slog.String("service", s.service.Name), slog.Duration("took", k.opt.Wall().Sub(began)))
+	}
+	k.look(ctx, s)
+	return err
+}
+
+// rest stops them in the reverse order. One that does not stop keeps none from it.
+func (k *Keeper) rest(ctx context.Context, services []*kept) error {
+	var failed []error
+	for _, s := range slices.Backward(services) {
+		state, err := s.runner.State(ctx)
+		if err == nil && state.Runs {
+			began := k.opt.Wall()
+			if err = s.runner.Stop(ctx); err == nil {
+				k.opt.Log.Info("service stopped", slog.String("service", s.service.Name), slog.Duration("took", k.opt.Wall().Sub(began)))
+			}
+			k.look(ctx, s)
+		} else {
+			s.see(state, err)
+		}
+		if err != nil {
+			failed = append(failed, named(s, err))
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errors.Join(failed...)
+}
+
+func named(s *kept, err error) error { return fmt.Errorf("%s: %w", s.service.Name, err) }
+
+// StopLimit implements agent.Services.
+func (k *Keeper) StopLimit() (sum time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, s := range k.known {
+		sum += min(s.limit(), longStop) + stopMargin
+	}
+	return sum
+}
+
+// read brings what is known of the services into the order of the list.
+func (k *Keeper) read(ctx context.Context) ([]*kept, error) {
+	services, err := k.opt.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	known := make([]*kept, 0, len(services))
+	for _, service := range services {
+		at := slices.IndexFunc(k.known, func(s *kept) bool { return s.service.Equal(service) })
+		if at >= 0 {
+			known = append(known, k.known[at])
+		} else {
+			known = append(known, &kept{service: service, runner: k.opt.Runner(service)})
+		}
+	}
+	k.known = known
+	return slices.Clone(known), nil
+}
+
+// wanted is what the services are to do now, and whether they did.
+func (k *Keeper) wanted() (duty pair.Duty, done bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.duty, k.done
+}

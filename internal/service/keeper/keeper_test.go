@@ -1,0 +1,359 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"baton/internal/pair"
+	"baton/internal/service"
+)
+
+// machine is where services run in a test.
+type machine struct {
+	mu      sync.Mutex
+	acts    []string // what was started and stopped, in order
+	runs    map[string]bool
+	refuses map[string]error // to start, or to stop after "stop "
+	slow    map[string]time.Duration
+	answers map[string]error // to checks
+	list    service.List
+	idle    bool
+	ran     time.Time            // here, of every timer
+	there   []pair.ServiceStatus // on the peer
+	denied  map[string]string
+}
+
+func newMachine(names ...string) *machine {
+	m := &machine{runs: map[string]bool{}, refuses: map[string]error{}, slow: map[string]time.Duration{}, answers: map[string]error{}, denied: map[string]string{}}
+	for _, name := range names {
+		m.list = append(m.list, service.Definition{Name: name, Unit: service.UnitName(name + ".service"), Check: pair.HealthCheck{TCP: name + ":80"}})
+	}
+	return m
+}
+
+func (m *machine) keeper() *Keeper {
+	return New(Options{
+		List: func(context.Context) (service.List, error) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return slices.Clone(m.list), nil
+		},
+		Refused: func(s service.Definition) string { m.mu.Lock(); defer m.mu.Unlock(); return m.denied[s.Name] },
+		Runner:  func(s service.Definition) Runner { return program{m, s.Name} },
+		Probe: func(_ context.Context, check pair.HealthCheck, _ time.Duration) error {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return m.answers[strings.TrimSuffix(check.TCP, ":80")]
+		},
+		Peer: func() []pair.ServiceStatus { m.mu.Lock(); defer m.mu.Unlock(); return m.there },
+		Idle: func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.idle },
+		Wall: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+func (m *machine) with(change func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change()
+}
+
+func (m *machine) did() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.Join(m.acts, ", ")
+}
+
+type program struct {
+	on   *machine
+	name string
+}
+
+func (p program) act(ctx context.Context, act string, runs bool) error {
+	p.on.mu.Lock()
+	lasts := p.on.slow[act+" "+p.name]
+	p.on.mu.Unlock()
+	select {
+	case <-time.After(lasts):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	p.on.mu.Lock()
+	defer p.on.mu.Unlock()
+	p.on.acts = append(p.on.acts, act+" "+p.name)
+	if err := p.on.refuses[act+" "+p.name]; err != nil {
+		return err
+	}
+	p.on.runs[p.name] = runs
+	return nil
+}
+
+func (p program) Start(ctx context.Context) error { return p.act(ctx, "start", true) }
+func (p program) Stop(ctx context.Context) error  { return p.act(ctx, "stop", false) }
+
+func (p program) State(context.Context) (State, error) {
+	p.on.mu.Lock()
+	defer p.on.mu.Unlock()
+	return State{Runs: p.on.runs[p.name], StopLimit: 10 * time.Second, Ran: p.on.ran}, nil
+}
+
+func (p program) SetRan(ran time.Time) error {
+	p.on.mu.Lock()
+	defer p.on.mu.Unlock()
+	p.on.ran = ran
+	return nil
+}
+
+func (p program) Try(context.Context, string, time.Duration) error { return nil }
+
+// each runs a test in a bubble, with a keeper that looks.
+func each(t *testing.T, m *machine, test func(t *testing.T, k *Keeper)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		k := m.keeper()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = k.Run(ctx) }()
+		test(t, k)
+		cancel()
+		<-ended
+	})
+}
+
+func TestServicesStartInOrderAndStopInReverse(t *testing.T) {
+	m := newMachine("db", "web")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := errors.Join(k.Set(t.Context(), pair.Lead), k.Set(t.Context(), pair.Lead), k.Set(t.Context(), pair.Rest), k.Set(t.Context(), pair.Rest)); err != nil {
+			t.Error(err)
+		}
+		if did := m.did(); did != "start db, start web, stop web, stop db" {
+			t.Error(did)
+		}
+		if limit := k.StopLimit(); limit != 28*time.Second {
+			t.Errorf("they may take %s to stop", limit)
+		}
+	})
+}
+
+func TestAServiceIsStartedOnceItsCheckPasses(t *testing.T) {
+	m := newMachine("db", "web")
+	m.answers["db"] = errors.New("tcp:db:80 refuses connections")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		time.AfterFunc(5*time.Second, func() { m.with(func() { delete(m.answers, "db") }) })
+		began := time.Now()
+		if err := k.Set(t.Context(), pair.Lead); err != nil || time.Since(began) < 5*time.Second || time.Since(began) > 6*time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
+
+func TestAServiceThatDoesNotComeUpIsNamed(t *testing.T) {
+	m := newMachine("db", "web")
+	m.answers["db"] = errors.New("tcp:db:80 refuses connections")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		err := k.Set(t.Context(), pair.Lead)
+		if err == nil || !strings.HasPrefix(err.Error(), "db: ") || !strings.Contains(err.Error(), "refuses connections") {
+			t.Error(err)
+		}
+		if m.did() != "start db" {
+			t.Errorf("what comes after it was started as well: %s", m.did())
+		}
+	})
+}
+
+// A start that waits is no reason to wait with the stop.
+func TestAnotherDutyInterruptsAStart(t *testing.T) {
+	m := newMachine("db")
+	m.slow["start db"] = time.Hour
+	each(t, m, func(t *testing.T, k *Keeper) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if err := k.Set(ctx, pair.Lead); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if err := k.Set(t.Context(), pair.Rest); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// So does one that the keeper began by itself, since the service had ended.
+func TestAnotherDutyInterruptsAStartOfItsOwn(t *testing.T) {
+	m := newMachine("db")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.runs["db"] = false; m.slow["start db"] = 80 * time.Second })
+		time.Sleep(10 * time.Second)
+		began := time.Now()
+		if err := k.Set(t.Context(), pair.Rest); err != nil || time.Since(began) > time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
+
+func TestAServiceThatEndsIsStartedAgain(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			m.with(func() { m.runs["web"] = false })
+			time.Sleep(10 * time.Second)
+		}
+		if m.did() != "start web, start web, start web" || k.Trouble() != nil {
+			t.Errorf("%s; %v", m.did(), k.Trouble())
+		}
+		if !holds(k, "service-restarts") {
+			t.Error("nobody is told")
+		}
+		m.with(func() { m.runs["web"] = false })
+		time.Sleep(10 * time.Second)
+		if why := k.Trouble(); why == nil || !strings.Contains(why.Error(), "web: it has ended 3 times") {
+			t.Errorf("it is not sick: %v", why)
+		}
+		time.Sleep(while)
+		if why := k.Trouble(); why != nil {
+			t.Errorf("it stays sick: %v", why)
+		}
+	})
+}
+
+func TestAServiceThatFailsItsCheckIsSick(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.answers["web"] = errors.New("tcp:web:80 does not answer within 2 s") })
+		time.Sleep(5 * time.Second)
+		if k.Trouble() != nil {
+			t.Error("two failures are enough")
+		}
+		time.Sleep(5 * time.Second)
+		if why := k.Trouble(); why == nil || why.Error() != "web: tcp:web:80 does not answer within 2 s" {
+			t.Errorf("it is not sick: %v", why)
+		}
+		m.with(func() { delete(m.answers, "web") })
+		time.Sleep(6 * time.Second)
+		if why := k.Trouble(); why != nil {
+			t.Errorf("it stays sick: %v", why)
+		}
+	})
+}
+
+func TestWhatRunsOnABackupIsStopped(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Follow); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.runs["web"] = true })
+		time.Sleep(5 * time.Second)
+		if m.did() != "stop web" || !holds(k, "service-runs-on-backup") {
+			t.Errorf("%s; %v", m.did(), k.Conditions())
+		}
+		if err := k.Set(t.Context(), pair.Lead); err != nil || holds(k, "service-runs-on-backup") {
+			t.Errorf("%v; %v", err, k.Conditions())
+		}
+	})
+}
+
+func TestInMaintenanceNothingIsStartedAgain(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.idle, m.runs["web"] = true, false })
+		time.Sleep(time.Minute)
+		if m.did() != "start web" {
+			t.Error(m.did())
+		}
+	})
+}
+
+func TestANewServiceOfAPrimaryIsStarted(t *testing.T) {
+	m := newMachine()
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.list = newMachine("web").list })
+		time.Sleep(5 * time.Second)
+		if m.did() != "start web" || holds(k, "service-restarts") {
+			t.Errorf("%s; %v", m.did(), k.Conditions())
+		}
+		m.with(func() { m.list = nil })
+		if err := k.Set(t.Context(), pair.Rest); err != nil || m.did() != "start web" {
+			t.Errorf("%v; what is of nobody's list is touched: %s", err, m.did())
+		}
+	})
+}
+
+// The job of the day does not run again after a takeover.
+func TestATimerFollowsWhenItRanOnThePeer(t *testing.T) {
+	m := newMachine("mail")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		ran := time.Now()
+		m.ran = ran.Add(-time.Hour)
+		if err := k.Set(t.Context(), pair.Follow); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() {
+			m.there = []pair.ServiceStatus{{Name: "mail", Ran: ran}, {Name: "other", Ran: ran.Add(time.Hour)}}
+		})
+		time.Sleep(5 * time.Second)
+		m.with(func() {
+			if !m.ran.Equal(ran) {
+				t.Errorf("the timer holds for run at %s", m.ran)
+			}
+			m.there[0].Ran = ran.Add(-time.Minute)
+		})
+		time.Sleep(5 * time.Second)
+		m.with(func() {
+			if !m.ran.Equal(ran) {
+				t.Errorf("it goes back to %s", m.ran)
+			}
+		})
+	})
+}
+
+func TestWhatRootDoesNotAllowIsNotStarted(t *testing.T) {
+	m := newMachine("web")
+	m.denied["web"] = "root has not allowed it"
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err == nil || !strings.Contains(err.Error(), "web: root has not allowed it") {
+			t.Error(err)
+		}
+		if m.did() != "" || !holds(k, "service-not-allowed") {
+			t.Error(m.did())
+		}
+	})
+}
+
+func TestOneThatDoesNotStopKeepsNoOtherFromIt(t *testing.T) {
+	m := newMachine("db", "web")
+	m.refuses["stop web"] = errors.New("processes 7 are left")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		err := k.Set(t.Context(), pair.Rest)
+		if err == nil || err.Error() != "web: processes 7 are left" || !strings.HasSuffix(m.did(), "stop web, stop db") {
+			t.Errorf("%v; %s", err, m.did())
+		}
+	})
+}
+
+func holds(k *Keeper, id string) bool {
+	return slices.ContainsFunc(k.Conditions(), func(c pair.Condition) bool { return c.ID == id })
+}

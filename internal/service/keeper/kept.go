@@ -1,0 +1,117 @@
+package keeper
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"baton/internal/pair"
+	"baton/internal/probe"
+	"baton/internal/service"
+)
+
+// kept is what is known of one service on this machine.
+type kept struct {
+	service service.Definition
+	runner  Runner
+
+	mu     sync.Mutex
+	wanted bool // to run, since it is in the list
+	state  State
+	unseen error        // why its state is not known
+	checks probe.Judged // by its check
+	failed string       // why it fails its check; empty: it does not
+	ends   []time.Time  // when it ended by itself, within a while
+	why    string       // it ended the last time
+	next   time.Time    // not started again before
+	ran    time.Time    // when it was last seen to run on a backup
+}
+
+// limit is how long it may take to stop.
+func (s *kept) limit() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.state.StopLimit, longStop)
+}
+
+// see notes how it is.
+func (s *kept) see(state State, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unseen = err
+	if err == nil {
+		s.state = state
+	}
+}
+
+// begin forgets what was found while it was to run before.
+func (s *kept) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wanted = true
+	s.checks, s.failed, s.ends, s.why, s.next = probe.Judged{}, "", nil, "", time.Time{}
+}
+
+// begun reports whether it was ever to run here.
+func (s *kept) begun() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wanted
+}
+
+// judge takes in one result of its check.
+func (s *kept) judge(now time.Time, failed error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next.Before(now) {
+		s.next = time.Time{}
+	}
+	switch why, told := s.checks.Take(failed); {
+	case told && why != nil:
+		s.failed = why.Error()
+	case told:
+		s.failed = ""
+	}
+}
+
+// ended notes that it has ended by itself, and reports whether it is time to start it again.
+func (s *kept) ended(now time.Time, why string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Before(s.next) {
+		return false
+	}
+	s.ends = slices.DeleteFunc(s.ends, func(at time.Time) bool { return now.Sub(at) > while })
+	s.ends, s.why = append(s.ends, now), why
+	pause := firstPause << min(len(s.ends)-1, 5)
+	s.next = now.Add(min(pause, lastPause))
+	return true
+}
+
+// ranHere notes that it ran where it is not to run.
+func (s *kept) ranHere(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ran = now
+}
+
+// sick says why it is; empty: it is not.
+func (s *kept) sick(now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	recent := 0
+	for _, at := range s.ends {
+		if now.Sub(at) <= while {
+			recent++
+		}
+	}
+	if recent >= tooOften {
+		return fmt.Sprintf("it has ended %d times within %s: %s", recent, pair.LastingText(while), s.why)
+	}
+	return s.failed
+}
+
+// ended says that a service that was to run does not.
+func (s State) ended() string { return cmp.Or(s.Failed, "it has ended: look at its log") }

@@ -1,0 +1,153 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// A service that ends by itself is started again, with pauses; one that ended too often in a
+// while is sick, and is started again all the same.
+const (
+	firstPause = time.Second
+	lastPause  = 32 * time.Second
+	while      = 10 * time.Minute
+	tooOften   = 3
+)
+
+// Run looks at the services until ctx ends: those that are to run and do not are started again,
+// those that run on a backup are stopped.
+func (k *Keeper) Run(ctx context.Context) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		k.lookAt(ctx)
+	}
+}
+
+// lookAt looks at each of them, unless somebody else is about to change them.
+func (k *Keeper) lookAt(ctx context.Context) {
+	select {
+	case <-k.turn:
+		defer func() { k.turn <- struct{}{} }()
+	default:
+		return
+	}
+	k.mu.Lock()
+	ctx, k.end = context.WithCancel(ctx)
+	k.mu.Unlock()
+	services, err := k.read(ctx)
+	if err != nil {
+		k.opt.Log.Warn("the services are not known", slog.String("error", err.Error()))
+		return
+	}
+	for _, s := range services {
+		if ctx.Err() != nil {
+			return // another duty is wanted
+		}
+		k.tend(ctx, s)
+	}
+}
+
+// tend looks at one service, and has it do what is wanted.
+func (k *Keeper) tend(ctx context.Context, s *kept) {
+	state, err := k.look(ctx, s)
+	duty, done := k.wanted()
+	if err != nil || !done {
+		return
+	}
+	idle := k.opt.Idle()
+	switch {
+	case duty == pair.Lead && !state.Runs && !idle && !s.begun(): // it has just been added
+		if err := k.start(ctx, s); err != nil && ctx.Err() == nil {
+			k.opt.Log.Warn("a new service did not start", slog.String("service", s.service.Name), slog.String("error", err.Error()))
+		}
+	case duty == pair.Lead && !state.Runs && !idle:
+		k.again(ctx, s, state)
+	case duty == pair.Lead && state.Runs:
+		s.judge(k.opt.Wall(), k.check(ctx, s))
+	case duty != pair.Lead && !state.Runs:
+		k.followRan(s, state)
+	case duty != pair.Lead && state.Runs && !idle:
+		s.ranHere(k.opt.Wall())
+		err := s.runner.Stop(ctx)
+		if _, looked := k.look(ctx, s); looked == nil && err == nil {
+			k.opt.Log.Warn("a service ran on this backup, and was stopped", slog.String("service", s.service.Name))
+		}
+	}
+}
+
+// followRan has a timer that does not run here hold for run when it last did on the peer: after a
+// takeover it would run the job again. It is kept at once, since the peer may not be there then.
+func (k *Keeper) followRan(s *kept, here State) {
+	for _, there := range k.opt.Peer() {
+		if there.Name != s.service.Name || !there.Ran.After(here.Ran) || here.Runs {
+			continue
+		}
+		if err := s.runner.SetRan(there.Ran); err != nil {
+			k.opt.Log.Warn("when a timer last ran is not kept", slog.String("service", s.service.Name), slog.String("error", err.Error()))
+		}
+	}
+}
+
+// again starts a service that has ended by itself.
+func (k *Keeper) again(ctx context.Context, s *kept, state State) {
+	if !s.ended(k.opt.Wall(), state.ended()) || k.opt.Refused(s.service) != "" {
+		return
+	}
+	k.opt.Log.Warn("a service has ended, and is started again", slog.String("service", s.service.Name), slog.String("why", state.ended()))
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	err := s.runner.Start(ctx)
+	if err != nil {
+		k.opt.Log.Warn("a service was not started", slog.String("service", s.service.Name), slog.String("error", err.Error()))
+	}
+	_, _ = k.look(ctx, s)
+}
+
+func (k *Keeper) look(ctx context.Context, s *kept) (State, error) {
+	state, err := s.runner.State(ctx)
+	if ctx.Err() == nil {
+		s.see(state, err)
+	}
+	return state, err
+}
+
+// checkWait bounds one check.
+const checkWait = 2 * time.Second
+
+// check asks a service once; nil: it passes, or has no check.
+func (k *Keeper) check(ctx context.Context, s *kept) error {
+	check := s.service.Check
+	switch {
+	case check.IsZero():
+		return nil
+	case check.Exec != "":
+		return s.runner.Try(ctx, check.Exec, checkWait)
+	}
+	return k.opt.Probe(ctx, check, checkWait)
+}
+
+// Trouble says why the site here is sick, as far as its services tell; nil: it is not.
+func (k *Keeper) Trouble() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.duty != pair.Lead || !k.done {
+		return nil // a service that does not start is told by Set
+	}
+	for _, s := range k.known {
+		if why := s.sick(k.opt.Wall()); why != "" {
+			return fmt.Errorf("%s: %w", s.service.Name, errors.New(why))
+		}
+	}
+	return nil
+}

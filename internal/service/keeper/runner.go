@@ -1,0 +1,30 @@
+package keeper
+
+import (
+	"context"
+	"time"
+)
+
+// Runner starts and stops one service. An error is a sentence for a person, without the name
+// of the service.
+type Runner interface {
+	// Start returns once the service is started. If it runs already, that is no error.
+	Start(ctx context.Context) error
+	// Stop returns once nothing of the service is left, whatever that takes; its own time is bounded.
+	Stop(ctx context.Context) error
+	State(ctx context.Context) (State, error)
+	// SetRan has a timer hold for run then, so that the job of the day does not run twice. It does not run now.
+	SetRan(ran time.Time) error
+	// Try runs a line of the shell as the service's user, and fails if the line does.
+	Try(ctx context.Context, line string, within time.Duration) error
+}
+
+// State is how a service is. The zero value does not run.
+type State struct {
+	Runs      bool
+	Failed    string        // why it ended by itself; empty: it did not
+	Restarts  int           // how often its own manager has started it again
+	StopLimit time.Duration // how long it may take to stop, as it declares
+	AtBoot    string        // what starts it when the machine boots; empty: nothing does
+	Ran       time.Time     // when a timer that runs what it missed has last run its job; zero: no such timer
+}

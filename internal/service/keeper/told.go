@@ -1,0 +1,94 @@
+package keeper
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// Status lists the services, in their order, and how they are on this appliance.
+func (k *Keeper) Status() []pair.ServiceStatus {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := make([]pair.ServiceStatus, 0, len(k.known))
+	for _, s := range k.known {
+		all = append(all, s.status(k.duty == pair.Lead, k.opt.Wall()))
+	}
+	return all
+}
+
+func (s *kept) status(wanted bool, now time.Time) pair.ServiceStatus {
+	trouble := s.sick(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	shown := pair.ServiceStatus{Name: s.service.Name, What: s.service.What(), Check: s.service.Check.String(), Wanted: "stopped", State: "stopped", Healthy: true, Ran: s.state.Ran}
+	if wanted {
+		shown.Wanted = "running"
+		shown.Healthy = s.state.Runs && trouble == ""
+		shown.Trouble = trouble
+	}
+	switch {
+	case s.unseen != nil:
+		shown.State, shown.Healthy, shown.Trouble = "failed", false, s.unseen.Error()
+	case s.state.Runs:
+		shown.State = "running"
+	case wanted || s.state.Failed != "":
+		shown.State = "failed"
+		if shown.Trouble == "" {
+			shown.Trouble = s.state.ended()
+		}
+	}
+	return shown
+}
+
+// ranWithin is for how long it is told that a service ran on a backup.
+const ranWithin = time.Hour
+
+// Conditions tells what stands against the services on this appliance. That one does not start or
+// stop is told by the decision.
+func (k *Keeper) Conditions() (all []pair.Condition) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.opt.Wall()
+	for _, s := range k.known {
+		all = append(all, s.conditions(k.duty == pair.Lead, now, k.opt.Refused(s.service))...)
+	}
+	return all
+}
+
+func (s *kept) conditions(leads bool, now time.Time, refused string) (all []pair.Condition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name, what := s.service.Name, s.service.What()
+	if refused != "" {
+		all = append(all, pair.Condition{
+			ID: "service-not-allowed", Severity: pair.Critical,
+			Text:     fmt.Sprintf("Root has not allowed service %s (%s) on this machine, so it does not run here.", name, what),
+			NextStep: fmt.Sprintf("Run here as root: baton service allow %s.", name),
+		})
+	}
+	if !s.ran.IsZero() && now.Sub(s.ran) < ranWithin && !leads {
+		all = append(all, pair.Condition{
+			ID: "service-runs-on-backup", Severity: pair.Critical,
+			Text:     fmt.Sprintf("Service %s (%s) ran on this backup, and Baton stopped it.", name, what),
+			NextStep: fmt.Sprintf("See that nothing else starts it: run systemctl disable --now %s. Who started it: journalctl -u %s.", what, what),
+		})
+	}
+	if s.state.AtBoot != "" {
+		all = append(all, pair.Condition{
+			ID: "service-starts-at-boot", Severity: pair.Warning,
+			Text:     fmt.Sprintf("%s starts by itself when this machine boots (%s wants it), also on a backup.", what, s.state.AtBoot),
+			NextStep: fmt.Sprintf("Run here: systemctl disable %s. Baton starts it.", what),
+		})
+	}
+	if n := len(s.ends); n > 0 && now.Sub(s.ends[n-1]) < while && leads {
+		all = append(all, pair.Condition{
+			ID: "service-restarts", Severity: pair.Warning,
+			Text:     fmt.Sprintf("Service %s has ended by itself %d times within %s, and was started again: %s.", name, n, pair.LastingText(while), strings.TrimSuffix(s.why, ".")),
+			NextStep: fmt.Sprintf("Look at the log: journalctl -u %s.", what),
+		})
+	}
+	return all
+}

@@ -1,0 +1,59 @@
+package service
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+
+	"baton/internal/pair"
+)
+
+// Document is the name of the site's document that holds the [List].
+const Document = "services"
+
+// List are the services of the site, in the order in which they are started; they are stopped in
+// the reverse order.
+type List []Definition
+
+// most bounds how many there are.
+const most = 64
+
+// With returns the list with one more, as the last, or refuses each field that is in the way.
+func (l List) With(added Definition) (List, error) {
+	var refused []error
+	if !regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`).MatchString(added.Name) {
+		refused = append(refused, pair.RefuseField("name", "%.80q is not a name: use 1 to 40 lower-case letters, digits or dashes", added.Name))
+	}
+	for _, other := range l {
+		switch {
+		case other.Name == added.Name:
+			refused = append(refused, pair.Refuse(pair.Refused, "there is already a service %s: choose another name", other).At("name"))
+		case other.Unit != "" && other.Unit == added.Unit:
+			refused = append(refused, pair.Refuse(pair.Refused, "%s is service %s already", other.Unit, other.Name).At("unit"))
+		}
+	}
+	if len(l) >= most {
+		refused = append(refused, pair.Refuse(pair.Refused, "there can be %d services: have one unit start several programs", most))
+	}
+	if err := errors.Join(append(refused, added.Valid())...); err != nil {
+		return nil, err
+	}
+	return append(slices.Clone(l), added), nil
+}
+
+// Without returns the list without one.
+func (l List) Without(name string) (List, error) {
+	if _, err := l.Named(name); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(l), func(d Definition) bool { return d.Name == name }), nil
+}
+
+// Named returns one of them.
+func (l List) Named(name string) (Definition, error) {
+	at := slices.IndexFunc(l, func(d Definition) bool { return d.Name == name })
+	if at < 0 {
+		return Definition{}, pair.Refuse(pair.Refused, "there is no service %.80q: baton service list shows those that there are", name).At("name")
+	}
+	return l[at], nil
+}

@@ -1,0 +1,165 @@
+// Package unit runs services by systemd: its own units, and commands as units that Baton makes.
+// Neither is a child of the daemon: systemd keeps them, also while the daemon is replaced.
+package unit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"baton/internal/pair"
+	"baton/internal/service"
+	"baton/internal/service/keeper"
+	"baton/internal/systemd"
+)
+
+// Machine is systemd on this machine.
+type Machine struct {
+	ctx  context.Context
+	turn chan struct{} // holds one token: who has it may connect
+	conn *systemd.Manager
+}
+
+// On returns the machine's systemd; its connection ends with ctx.
+func On(ctx context.Context) *Machine {
+	m := &Machine{ctx: ctx, turn: make(chan struct{}, 1)}
+	m.turn <- struct{}{}
+	return m
+}
+
+// Runner returns what starts and stops a service.
+func (m *Machine) Runner(of service.Definition) keeper.Runner {
+	name := string(of.Unit)
+	if of.Kind() == service.CommandKind {
+		name = "baton-service-" + of.Name + ".service"
+	}
+	return &runner{machine: m, service: of, unit: name}
+}
+
+// do calls f with a connection to systemd. One that systemd has ended is made anew.
+func (m *Machine) do(ctx context.Context, f func(*systemd.Manager) error) error {
+	conn, err := m.connect(ctx)
+	if err != nil {
+		return err
+	}
+	return f(conn)
+}
+
+var errNoSystemd = errors.New("systemd is not the service manager of this machine, and Baton runs services by it alone")
+
+// connectWithin bounds how long systemd may take to answer at all.
+const connectWithin = 2 * time.Second
+
+func (m *Machine) connect(ctx context.Context) (*systemd.Manager, error) {
+	select {
+	case <-m.turn:
+		defer func() { m.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if !systemd.Runs() {
+		return nil, errNoSystemd
+	}
+	if m.conn != nil && m.conn.Connected() {
+		return m.conn, nil
+	}
+	if m.conn != nil {
+		m.conn.Close()
+		m.conn = nil
+	}
+	lasting, cancel := context.WithCancel(m.ctx)
+	late := time.AfterFunc(connectWithin, cancel)
+	conn, err := systemd.Connect(lasting)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	if !late.Stop() {
+		return nil, fmt.Errorf("systemd does not answer within %s: look at it with systemctl status", pair.LastingText(connectWithin))
+	}
+	m.conn = conn
+	return conn, nil
+}
+
+// runner is one service. It implements keeper.Runner.
+type runner struct {
+	machine *Machine
+	service service.Definition
+	unit    string
+}
+
+// Start implements keeper.Runner.
+func (r *runner) Start(ctx context.Context) error {
+	return r.machine.do(ctx, func(conn *systemd.Manager) error {
+		if r.service.Kind() == service.CommandKind {
+			return conn.Run(ctx, r.command(r.unit, r.service.Command.Args))
+		}
+		return conn.Start(ctx, r.unit)
+	})
+}
+
+func (r *runner) command(unit string, args []string) systemd.Command {
+	c := r.service.Command
+	return systemd.Command{
+		Unit: unit, Description: "Service " + r.service.Name + " of Baton", Args: args,
+		User: c.User, Group: c.Group, Dir: c.Dir, Env: c.Env,
+	}
+}
+
+// longStop is what a unit has that allows itself more, or any time.
+const longStop = 90 * time.Second
+
+// Stop implements keeper.Runner.
+func (r *runner) Stop(ctx context.Context) error {
+	return r.machine.do(ctx, func(conn *systemd.Manager) error {
+		unit, err := conn.Unit(ctx, r.unit)
+		if err != nil {
+			return err
+		}
+		return conn.Stop(ctx, r.unit, min(unit.StopLimit, longStop))
+	})
+}
+
+// State implements keeper.Runner.
+func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
+	err = r.machine.do(ctx, func(conn *systemd.Manager) error {
+		unit, err := conn.Unit(ctx, r.unit)
+		if err != nil {
+			return err
+		}
+		state = keeper.State{Runs: unit.Runs(), Restarts: int(unit.Restarts), StopLimit: min(unit.StopLimit, longStop), AtBoot: r.atBoot(unit)}
+		if unit.Persistent {
+			if state.Ran, err = systemd.Stamp(r.unit); err != nil {
+				return err
+			}
+		}
+		switch {
+		case unit.Load == "not-found" && r.service.Kind() == service.UnitKind:
+			state.Failed = r.unit + " is not on this machine: install it, or correct the name"
+		case unit.Active == "failed":
+			state.Failed = fmt.Sprintf("%s has ended (%s): look at journalctl -u %s", r.unit, unit.Result, r.unit)
+		}
+		return nil
+	})
+	return state, err
+}
+
+// SetRan implements keeper.Runner.
+func (r *runner) SetRan(ran time.Time) error { return systemd.SetStamp(r.unit, ran) }
+
+// atBoot names what starts the unit when the machine boots.
+func (r *runner) atBoot(unit systemd.Unit) string {
+	if unit.FileState != "enabled" && unit.FileState != "enabled-runtime" {
+		return ""
+	}
+	return strings.Join(append(unit.WantedBy, unit.RequiredBy...), ", ")
+}
+
+// Try implements keeper.Runner.
+func (r *runner) Try(ctx context.Context, line string, within time.Duration) error {
+	return r.machine.do(ctx, func(conn *systemd.Manager) error {
+		return conn.Try(ctx, r.command("baton-check-"+r.service.Name+".service", []string{"/bin/sh", "-c", line}), within, nil)
+	})
+}

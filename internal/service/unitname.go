@@ -1,0 +1,41 @@
+package service
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// UnitName is the name of a systemd unit, as nginx.service or backup.timer (systemd.unit(5)).
+type UnitName string
+
+// machineUnits are patterns of units that are of the machine, and not of a site: without them
+// nobody could mend it.
+func machineUnits() []string {
+	return []string{"baton*", "systemd-*", "dbus*", "ssh*", "getty@*", "serial-getty@*", "user@*", "user-runtime-dir@*", "NetworkManager*", "networking*", "ifup@*", "init*"}
+}
+
+// ParseUnitName reads the name of a service or timer of a site. The error is one sentence for a
+// person, without its full stop.
+func ParseUnitName(text string) (UnitName, error) {
+	const longest = 255
+	strange := strings.ContainsFunc(text, func(r rune) bool {
+		return !strings.ContainsRune(`:-_.\@`, r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
+	name, kind := text, ""
+	if dot := strings.LastIndexByte(text, '.'); dot >= 0 {
+		name, kind = text[:dot], text[dot:]
+	}
+	switch {
+	case name == "" || len(text) > longest || strange || kind != ".service" && kind != ".timer":
+		return "", fmt.Errorf("%.200q is no service and no timer of systemd: write its whole name, as nginx.service or mail.timer", text)
+	case strings.HasSuffix(name, "@"):
+		return "", fmt.Errorf("%s is a template: name one of its instances, as %sname%s", text, name, kind)
+	}
+	for _, pattern := range machineUnits() {
+		if of, _ := path.Match(pattern, name); of {
+			return "", fmt.Errorf("%s is of the machine, and not of a site: it has to run on both appliances", text)
+		}
+	}
+	return UnitName(text), nil
+}

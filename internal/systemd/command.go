@@ -1,0 +1,137 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
+)
+
+// Command is a program that systemd runs as a unit of its own, outside of this daemon: with
+// none of its hardening, its priority and its control group. The zero value of a field is
+// what systemd does by itself.
+type Command struct {
+	Unit        string // name of the unit, as baton-mail.service
+	Description string
+	Args        []string // the program, by its whole path, and its arguments
+	User, Group string
+	Dir         string
+	Env         []string      // NAME=VALUE
+	StopWithin  time.Duration // from the signal until it is killed
+	Memory      uint64        // bytes; what uses more is killed
+	Tasks       uint64        // processes and threads
+	Files       uint64        // open files of a process
+}
+
+// Run starts a command that goes on. If systemd runs it already, that is an error: stop it first.
+func (m *Manager) Run(ctx context.Context, c Command) error {
+	// exec: a program that cannot be run fails the start.
+	return m.explain(ctx, c, 0, m.transient(ctx, c, property("Type", "exec")))
+}
+
+// Try runs a command to its end, which must come within a time, or it is killed. It fails if
+// the command does. Its output goes to out, whose other end the caller reads until Try returns:
+// else the command waits. Nil: to the journal.
+func (m *Manager) Try(ctx context.Context, c Command, within time.Duration, out *os.File) error {
+	more := []dbus.Property{property("Type", "oneshot"), property("TimeoutStartUSec", micros(within))}
+	if out != nil {
+		fd := godbus.UnixFD(out.Fd()) //nolint:gosec // a file's number
+		more = append(more, property("StandardOutputFileDescriptor", fd), property("StandardErrorFileDescriptor", fd))
+	}
+	return m.explain(ctx, c, within, m.transient(ctx, c, more...))
+}
+
+// explain says why the job of a command failed: systemd keeps its unit until it is reset.
+func (m *Manager) explain(ctx context.Context, c Command, within time.Duration, err error) error {
+	if _, failed := errors.AsType[*JobError](err); !failed {
+		return err
+	}
+	unit, err := m.Unit(ctx, c.Unit)
+	_ = m.conn.ResetFailedUnitContext(ctx, c.Unit)
+	if err != nil {
+		return err
+	}
+	return &CommandError{Command: c, Result: unit.Result, Code: int(unit.ExitCode), Within: within}
+}
+
+// CommandError is a command that was not started, or did not end well.
+type CommandError struct {
+	Command Command
+	Result  string // as of [Unit]
+	Code    int    // exit code, or signal
+	Within  time.Duration
+}
+
+// What systemd ends with if it cannot start a program (systemd.exec(5)).
+const (
+	exitDir   = 200
+	exitExec  = 203
+	exitGroup = 216
+	exitUser  = 217
+)
+
+func (e *CommandError) Error() string {
+	program := e.Command.Args[0]
+	switch {
+	case e.Result == "timeout":
+		return fmt.Sprintf("%s does not end within %s", program, e.Within)
+	case e.Result == "exit-code" && e.Code == exitDir:
+		return fmt.Sprintf("%s cannot be run in %s: see that it is a directory, and that its user may enter it", program, e.Command.Dir)
+	case e.Result == "exit-code" && e.Code == exitExec:
+		return program + " cannot be run: see that it is a program, and that its user may run it"
+	case e.Result == "exit-code" && (e.Code == exitUser || e.Code == exitGroup):
+		return fmt.Sprintf("%s cannot be run as %s: see that this machine has that user and group", program, strings.TrimSuffix(e.Command.User+":"+e.Command.Group, ":"))
+	case e.Result == "exit-code":
+		return fmt.Sprintf("%s ends with exit code %d", program, e.Code)
+	case e.Result == "signal", e.Result == "core-dump":
+		return fmt.Sprintf("%s is ended by signal %d", program, e.Code)
+	case e.Result == "oom-kill":
+		return program + " uses more memory than it may"
+	}
+	return fmt.Sprintf("%s fails (%s)", program, e.Result)
+}
+
+func (m *Manager) transient(ctx context.Context, c Command, more ...dbus.Property) error {
+	with := slices.Concat(more, []dbus.Property{
+		property("ExecStartEx", []execution{{c.Args[0], c.Args, []string{"no-env-expand"}}}), // else systemd replaces $NAME in them
+		property("Description", c.Description),
+		property("KillMode", "control-group"),
+		property("SendSIGKILL", true),
+	})
+	add := func(set bool, name string, value any) {
+		if set {
+			with = append(with, property(name, value))
+		}
+	}
+	add(c.User != "", "User", c.User)
+	add(c.Group != "", "Group", c.Group)
+	add(c.Dir != "", "WorkingDirectory", c.Dir)
+	add(len(c.Env) > 0, "Environment", c.Env)
+	add(c.StopWithin > 0, "TimeoutStopUSec", micros(c.StopWithin))
+	add(c.Memory > 0, "MemoryMax", c.Memory)
+	add(c.Tasks > 0, "TasksMax", c.Tasks)
+	add(c.Files > 0, "LimitNOFILE", c.Files)
+	_ = m.conn.ResetFailedUnitContext(ctx, c.Unit) // one that failed stays, so that it can be asked why
+	return m.await(ctx, c.Unit, true, func(done chan<- string) (int, error) {
+		return m.conn.StartTransientUnitContext(ctx, c.Unit, "fail", with, done)
+	})
+}
+
+// execution is one program of a unit, as systemd wants it: path, arguments, options.
+type execution struct {
+	Path    string
+	Args    []string
+	Options []string
+}
+
+func property(name string, value any) dbus.Property {
+	return dbus.Property{Name: name, Value: godbus.MakeVariant(value)}
+}
+
+func micros(d time.Duration) uint64 { return uint64(d.Microseconds()) } //nolint:gosec // no duration here is below zero

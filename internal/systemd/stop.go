@@ -1,0 +1,129 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+
+	"baton/internal/systemd/listening"
+)
+
+// StopError is a unit of which something is left after it was told to stop, and killed.
+type StopError struct {
+	Unit      string
+	Processes []int    // that are left in its control group
+	Ports     []string // that are still open, as tcp 0.0.0.0:80
+}
+
+func (e *StopError) Error() string {
+	var left []string
+	if len(e.Processes) > 0 {
+		left = append(left, fmt.Sprintf("processes %s are left and cannot be killed", strings.Trim(fmt.Sprint(e.Processes), "[]")))
+	}
+	if len(e.Ports) > 0 {
+		left = append(left, strings.Join(e.Ports, ", ")+" is still open")
+	}
+	return fmt.Sprintf("%s does not stop: %s: look at systemctl status %s", e.Unit, strings.Join(left, ", and "), e.Unit)
+}
+
+// killed is how long what was killed may take to be gone: the kernel takes its memory back
+// first, and sockets are closed last.
+const killed = 2 * time.Second
+
+// Stop stops a unit, what starts it by itself (its timers, sockets and paths), what does not
+// go on without it and, of a timer, what it has started. Whatever runs after within is killed.
+// It returns once nothing of them is left in their control groups and no port is open that
+// they had opened; else a [StopError]. Each lasts no longer than within and some seconds,
+// whatever it does.
+func (m *Manager) Stop(ctx context.Context, name string, within time.Duration) error {
+	unit, err := m.Unit(ctx, name)
+	if err != nil {
+		return err
+	}
+	if unit.Load == "not-found" && !unit.Runs() {
+		return nil
+	}
+	// What starts the unit comes first: a timer or a socket would start it again.
+	for _, one := range slices.Concat(unit.TriggeredBy, unit.dependents(), []string{name}, unit.Triggers) {
+		if err := m.stopOne(ctx, one, within); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dependents are the units that stop with it. A target that needs it, as at boot, goes on.
+func (u Unit) dependents() (all []string) {
+	for _, one := range slices.Concat(u.RequiredBy, u.BoundBy, u.Parts) {
+		if !strings.HasSuffix(one, ".target") && !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// stopMode has systemd stop a unit without regard to the order of units. Otherwise a daemon
+// that is being stopped, and whose unit is After= that one, as at a shutdown, would wait for
+// it for ever: systemd would stop the one only after the other.
+const stopMode = "ignore-dependencies"
+
+func (m *Manager) stopOne(ctx context.Context, name string, within time.Duration) error {
+	unit, err := m.Unit(ctx, name)
+	if err != nil {
+		return err
+	}
+	group := groupOf(unit)
+	opened, err := listening.Sockets(group.ids())
+	if err != nil {
+		opened = nil // a kernel without sock_diag: the control group has to be proof enough
+	}
+	patient, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if unit.Runs() {
+		err = m.await(patient, name, false, func(done chan<- string) (int, error) {
+			return m.conn.StopUnitContext(patient, name, stopMode, done)
+		})
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil && patient.Err() == nil {
+			return err
+		}
+	}
+	return m.verify(ctx, name, group, opened)
+}
+
+// verify returns once nothing of a unit is left; it kills what is.
+func (m *Manager) verify(ctx context.Context, name string, group cgroup, opened []listening.Socket) error {
+	end := time.Now().Add(killed)
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		left := StopError{Unit: name, Processes: group.processes()}
+		still, err := listening.Open(opened)
+		if err != nil {
+			return fmt.Errorf("see which ports of %s are open: %w", name, err)
+		}
+		for _, socket := range still {
+			left.Ports = append(left.Ports, socket.String())
+		}
+		if len(left.Processes) == 0 && len(left.Ports) == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return &left
+		}
+		if len(left.Processes) > 0 {
+			_ = m.conn.KillUnitWithTarget(ctx, name, dbus.All, int32(unix.SIGKILL)) // the next look tells
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
