@@ -186,23 +186,32 @@ func (m *machine) baton(line string) string {
 	return m.run("baton", strings.Fields(line)...)
 }
 
+// says waits until the output of baton has all texts.
+func (m *machine) says(line string, texts ...string) {
+	m.t.Helper()
+	var out string
+	for limit := time.Now().Add(30 * time.Second); ; rest(100 * time.Millisecond) {
+		out, _ = m.try("baton", strings.Fields(line)...)
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(out, text) }) {
+			return
+		}
+		if time.Now().After(limit) {
+			m.t.Fatalf("baton %s on %s does not say %q:\n%s", line, m.Name(), texts, out)
+		}
+	}
+}
+
 // ready waits until this machine is a backup that could take over.
 func (m *machine) ready() {
 	m.t.Helper()
-	eventually(m.t, m.Name()+" could take over", 30*time.Second, func() bool {
-		out, err := m.try("baton", "doctor")
-		return err == nil && strings.Contains(out, "takeover in about")
-	})
+	m.says("doctor", "takeover in about")
 }
 
 // protected waits until this machine is a primary that knows of a backup which could take over: it
 // hands over to no other.
 func (m *machine) protected() {
 	m.t.Helper()
-	eventually(m.t, m.Name()+" is protected", 30*time.Second, func() bool {
-		out, err := m.try("baton", "status")
-		return err == nil && strings.Contains(out, "and protected by")
-	})
+	m.says("status", "and protected by")
 }
 
 // moved waits until a machine answers the client, and returns for how long nobody did.

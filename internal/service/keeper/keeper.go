@@ -28,10 +28,11 @@ type Options struct {
 // Bounds of what a keeper does.
 const (
 	lookEvery  = 2 * time.Second
-	startLimit = 90 * time.Second // for a service to start and to pass its check
-	stopMargin = 4 * time.Second  // for what was killed to be gone, beyond its own limit
-	longStop   = 90 * time.Second // no service has longer, whatever it declares
-	checkPause = 500 * time.Millisecond
+	startLimit = 90 * time.Second       // for a service to start and to pass its check
+	stopMargin = 4 * time.Second        // for what was killed to be gone, beyond its own limit
+	longStop   = 90 * time.Second       // no service has longer, whatever it declares
+	firstCheck = 10 * time.Millisecond  // after a check that failed at the start; each pause is twice as long
+	nextCheck  = 500 * time.Millisecond // at most
 )
 
 // Keeper has the services do the duty that is wanted. It implements agent.Services.
@@ -110,7 +111,7 @@ func (k *Keeper) start(ctx context.Context, s *kept) error {
 	k.followRan(s, state)
 	began := k.opt.Wall()
 	err = s.runner.Start(ctx)
-	for err == nil {
+	for pause := firstCheck; err == nil; pause = min(2*pause, nextCheck) {
 		if err = k.check(ctx, s); err == nil || ctx.Err() != nil {
 			break
 		}
@@ -119,7 +120,7 @@ func (k *Keeper) start(ctx context.Context, s *kept) error {
 			break
 		}
 		select {
-		case <-time.After(checkPause):
+		case <-time.After(pause):
 			err = nil
 		case <-ctx.Done():
 		}

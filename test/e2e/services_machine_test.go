@@ -1,0 +1,277 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"baton/internal/lab"
+	"baton/internal/lab/daemon"
+)
+
+// Services on two real machines with systemd.
+
+// served boots a pair whose site has two units, which are started in this order, and a command:
+// numbers (port 8080, with its file in the protected directory), web (8081) and worker (8082).
+func served(t *testing.T) (l *lab.Lab, alpha, beta *machine, client *lab.Client) {
+	t.Helper()
+	l, alpha, beta, client = machines(t, os.Getenv(daemon.ProgramName))
+	program := filepath.Join(t.TempDir(), "numbered")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/numbered")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	text, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*machine{alpha, beta} {
+		m.write("/usr/local/bin/numbered", string(text))
+		m.run("chmod", "755", "/usr/local/bin/numbered")
+		m.write("/etc/systemd/system/numbers.service", "[Service]\nExecStart=/usr/local/bin/numbered -name numbers -listen :8080 -numbers /srv/www/numbers\nTimeoutStopSec=2\n[Install]\nWantedBy=multi-user.target\n")
+		m.write("/etc/systemd/system/web.service", "[Service]\nExecStart=/usr/local/bin/numbered -name web -listen :8081\n[Install]\nWantedBy=multi-user.target\n")
+		m.write("/var/log/services", "")
+		m.run("chmod", "666", "/var/log/services")
+		m.run("systemctl", "daemon-reload")
+	}
+	alpha.baton("service add unit numbers numbers.service --health http://127.0.0.1:8080/")
+	alpha.baton("service add unit web web.service")
+	alpha.baton("service add command worker --user nobody -- /usr/local/bin/numbered -name worker -listen :8082")
+	eventually(t, "beta says that root has not allowed the services", 10*time.Second, func() bool {
+		return strings.Count(beta.baton("status"), "service-not-allowed") == 3
+	})
+	for _, name := range names {
+		beta.baton("service allow " + name)
+	}
+	eventually(t, "the services run on alpha", 20*time.Second, func() bool { return alpha.serves() })
+	beta.ready()
+	alpha.protected()
+	return l, alpha, beta, client
+}
+
+// names are those of the services, in their order.
+var names = []string{"numbers", "web", "worker"}
+
+// ports are theirs.
+var ports = []string{"8080", "8081", "8082"}
+
+// serves reports whether every service answers on the machine.
+func (m *machine) serves() bool {
+	for i, port := range ports {
+		if m.asks(port) != names[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// asks asks a service on the machine itself; empty: it does not answer.
+func (m *machine) asks(port string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	text, _ := get(ctx, m.Host, net.JoinHostPort(m.Addr4().String(), port), "/")
+	return text
+}
+
+func get(ctx context.Context, from *lab.Host, address, path string) (string, error) {
+	client := http.Client{Transport: &http.Transport{DialContext: from.DialContext, DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d", response.StatusCode)
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+// rests checks that nothing of the services is left on a machine: no process, no port.
+func (m *machine) rests() {
+	m.t.Helper()
+	if out, err := m.try("pgrep", "-a", "numbered"); err == nil {
+		m.t.Errorf("processes are left on %s: %s", m.Name(), out)
+	}
+	for i, port := range ports {
+		if conn, err := m.DialContext(context.Background(), "tcp", net.JoinHostPort(m.Addr4().String(), port)); err == nil {
+			_ = conn.Close()
+			m.t.Errorf("%s still accepts connections on %s", names[i], m.Name())
+		}
+	}
+}
+
+// noted is what the services have written down since: "start web", in order, and when the first
+// and the last of it was.
+func (m *machine) noted(since time.Time) (what []string, first, last time.Time) {
+	m.t.Helper()
+	text, err := os.ReadFile(filepath.Join(m.root, "/var/log/services"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		nanos, act, _ := strings.Cut(strings.TrimSpace(line), " ")
+		n, err := strconv.ParseInt(nanos, 10, 64)
+		if err != nil {
+			m.t.Fatalf("%q: %v", line, err)
+		}
+		at := time.Unix(0, n)
+		if at.Before(since) {
+			continue
+		}
+		if len(what) == 0 {
+			first = at
+		}
+		what, last = append(what, act), at
+	}
+	return what, first, last
+}
+
+// did checks what the services have written down since.
+func (m *machine) did(since time.Time, want ...string) (first, last time.Time) {
+	m.t.Helper()
+	what, first, last := m.noted(since)
+	if !slices.Equal(what, want) {
+		m.t.Errorf("on %s: %q, want %q", m.Name(), what, want)
+	}
+	return first, last
+}
+
+func each(act string, names ...string) (all []string) {
+	for _, name := range names {
+		all = append(all, act+" "+name)
+	}
+	return all
+}
+
+// pids are the processes of the services.
+func (m *machine) pids() string {
+	m.t.Helper()
+	return m.run("pgrep", "-a", "numbered")
+}
+
+// counted asks for numbers at the shared IP, one after the other.
+type counted struct {
+	mu      sync.Mutex
+	numbers []int
+	gap     time.Duration // the longest between two answers
+	end     context.CancelFunc
+	ended   chan struct{}
+}
+
+func count(from *lab.Host) *counted {
+	ctx, end := context.WithCancel(context.Background())
+	c := &counted{end: end, ended: make(chan struct{})}
+	go func() {
+		defer close(c.ended)
+		last := time.Now()
+		for ctx.Err() == nil {
+			within, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			text, err := get(within, from, "198.51.100.10:8080", "/next")
+			cancel()
+			number, wrong := strconv.Atoi(text)
+			if err == nil && wrong == nil {
+				c.mu.Lock()
+				c.numbers = append(c.numbers, number)
+				c.gap = max(c.gap, time.Since(last))
+				last = time.Now()
+				c.mu.Unlock()
+			}
+			rest(10 * time.Millisecond)
+		}
+	}()
+	return c
+}
+
+// stop ends it, and returns the longest time without an answer and the numbers that are not on the machine.
+func (c *counted) stop(on *machine) (gap time.Duration, lost []int) {
+	c.end()
+	<-c.ended
+	text := on.run("cat", "/srv/www/numbers")
+	there := map[string]bool{}
+	for _, number := range strings.Fields(text) {
+		there[number] = true
+	}
+	for _, number := range c.numbers {
+		if !there[strconv.Itoa(number)] {
+			lost = append(lost, number)
+		}
+	}
+	on.t.Logf("%d numbers were acknowledged, the longest pause was %s, %d are not on %s", len(c.numbers), c.gap.Round(time.Millisecond), len(lost), on.Name())
+	return c.gap, lost
+}
+
+func TestMachinesMoveServices(t *testing.T) {
+	l, alpha, beta, client := served(t)
+	alpha.did(time.Time{}, each("start", names...)...)
+	alpha.says("service list", "http://127.0.0.1:8080/  running, healthy")
+	t.Log(alpha.baton("service list"), alpha.baton("status"), beta.baton("service list"), beta.baton("status"))
+	if user := strings.TrimSpace(alpha.run("ps", "-o", "user=", "-C", "numbered")); user != "root\nroot\nnobody" {
+		t.Errorf("they run as %q", user)
+	}
+
+	c := count(l.Host("client"))
+	rest(time.Second)
+	at := time.Now()
+	beta.baton("become primary --final-sync --wait")
+	gap := moved(t, client, beta, at)
+	_, stopped := alpha.did(at, each("stop", "worker", "web", "numbers")...)
+	started, ready := beta.did(at, each("start", names...)...)
+	alpha.rests()
+	rest(time.Second)
+	without, lost := c.stop(beta)
+	t.Logf("a planned switch with three services: no answer for %s, of numbers for %s; stopped %s after it was asked for, started after %s to %s", gap.Round(time.Millisecond), without.Round(time.Millisecond), stopped.Sub(at), started.Sub(at), ready.Sub(at))
+	if len(lost) > 0 || started.Before(stopped) {
+		t.Errorf("numbers %v are lost; beta started %s after alpha had stopped", lost, started.Sub(stopped))
+	}
+	alpha.ready()
+	beta.protected()
+
+	// Started by hand on the backup.
+	alpha.run("systemctl", "start", "web")
+	alpha.says("status", "service-runs-on-backup", "Service web (web.service) ran on this backup, and Baton stopped it.")
+	alpha.rests()
+	// Enabled at boot, and booted with it.
+	alpha.run("systemctl", "enable", "-q", "web")
+	alpha.says("doctor", "web.service starts by itself when this machine boots (multi-user.target wants it), also on a backup.")
+
+	// Power cut of the primary.
+	at, err := l.PowerCut(beta.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gap = moved(t, client, alpha, at)
+	started, ready = alpha.did(at, each("start", names...)...)
+	t.Logf("a power cut with three services: no answer for %s; started after %s to %s", gap.Round(time.Millisecond), started.Sub(at), ready.Sub(at))
+	if !alpha.serves() {
+		t.Error("the services do not answer")
+	}
+	alpha.says("service list", "running, healthy")
+
+	at = time.Now()
+	if _, err := l.PowerOn(beta.Host); err != nil {
+		t.Fatal(err)
+	}
+	beta.boot()
+	beta.ready()
+	beta.rests()
+	beta.did(at)
+}

@@ -1,0 +1,94 @@
+// Numbered is a service of a site, for tests on machines. It writes down the time when it starts and
+// stops in /var/log/services, and answers on one port: GET /next with the next number, once that is
+// on the disk, and all else with its name. Files let it fail: /run/NAME.500 (it answers with
+// status 500), /run/NAME.mute (it never answers), /run/NAME.deaf (it ignores SIGTERM).
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+func main() {
+	name := flag.String("name", "", "in /var/log/services")
+	listen := flag.String("listen", "", "address")
+	path := flag.String("numbers", "", "file of the numbers")
+	flag.Parse()
+	note := func(what string) {
+		file, err := os.OpenFile("/var/log/services", os.O_APPEND|os.O_WRONLY, 0)
+		check(err)
+		_, err = fmt.Fprintf(file, "%d %s %s\n", time.Now().UnixNano(), what, *name)
+		check(err)
+	}
+	fails := func(how string) bool {
+		_, err := os.Stat("/run/" + *name + "." + how)
+		return err == nil
+	}
+	go func() {
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGTERM)
+		for range asked {
+			if !fails("deaf") {
+				note("stop")
+				os.Exit(0)
+			}
+		}
+	}()
+	next := func() int { return 0 }
+	if *path != "" {
+		next = numbers(*path)
+	}
+	note("start")
+	check(http.ListenAndServe(*listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case fails("500"):
+			http.Error(w, "broken", http.StatusInternalServerError)
+		case fails("mute"):
+			<-r.Context().Done()
+		case r.URL.Path == "/next":
+			_, _ = fmt.Fprintln(w, next())
+		default:
+			_, _ = fmt.Fprintln(w, *name)
+		}
+	})))
+}
+
+// numbers counts on from the last one in the file.
+func numbers(path string) func() int {
+	text, err := os.ReadFile(path)
+	if !os.IsNotExist(err) {
+		check(err)
+	}
+	last := 0
+	if lines := bytes.Fields(text); len(lines) > 0 {
+		last, err = strconv.Atoi(string(lines[len(lines)-1]))
+		check(err)
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	check(err)
+	var mu sync.Mutex
+	return func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		last++
+		_, err := fmt.Fprintln(file, last)
+		check(err)
+		check(file.Sync())
+		return last
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
