@@ -7,22 +7,23 @@ import (
 
 // Unit is what systemd says of one unit.
 type Unit struct {
-	Name      string
-	Load      string // loaded, not-found, masked, bad-setting, error
-	Active    string // active, reloading, activating, deactivating, inactive, failed
-	Sub       string // the same in the words of its type, as running or waiting
-	Result    string // of the last run: success, exit-code, signal, timeout, oom-kill and others
-	File      string // path of its unit file
-	FileState string // enabled, disabled, static, masked, generated, transient and others
-	Slice     string // that its control group belongs to, as system.slice
-	Cgroup    string // path of its control group; empty: it has none now, as far as systemd knows
-	ExitCode  int32  // of its main process, when that ran last; or the signal that ended it
-	MainPID   uint32 // 0: none
-	Restarts  uint32 // how often systemd has restarted it by itself
-	Started   time.Time
-	Stopped   time.Time
-	StopLimit time.Duration // before systemd kills it; Unlimited: never
-	KillMode  string        // control-group, mixed, process, none
+	Name        string
+	Description string
+	Load        string // loaded, not-found, masked, bad-setting, error
+	Active      string // active, reloading, activating, deactivating, inactive, failed
+	Sub         string // the same in the words of its type, as running or waiting
+	Result      string // of the last run: success, exit-code, signal, timeout, oom-kill and others
+	File        string // path of its unit file
+	FileState   string // enabled, disabled, static, masked, generated, transient and others
+	Slice       string // that its control group belongs to, as system.slice
+	Cgroup      string // path of its control group; empty: it has none now, as far as systemd knows
+	ExitCode    int32  // of its main process, when that ran last; or the signal that ended it
+	MainPID     uint32 // 0: none
+	Restarts    uint32 // how often systemd has restarted it by itself
+	Started     time.Time
+	Stopped     time.Time
+	StopLimit   time.Duration // before systemd kills it; Unlimited: never
+	KillMode    string        // control-group, mixed, process, none
 
 	Triggers    []string // a timer: what it starts
 	TriggeredBy []string // timers, sockets and paths that start it
@@ -49,7 +50,7 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 	}
 	p := properties(all)
 	return Unit{
-		Name: name, Load: p.text("LoadState"), Active: p.text("ActiveState"), Sub: p.text("SubState"), Result: p.text("Result"),
+		Name: name, Description: p.text("Description"), Load: p.text("LoadState"), Active: p.text("ActiveState"), Sub: p.text("SubState"), Result: p.text("Result"),
 		File: p.text("FragmentPath"), FileState: p.text("UnitFileState"), Cgroup: p.text("ControlGroup"), Slice: p.text("Slice"),
 		ExitCode: number[int32](p, "ExecMainStatus"),
 		MainPID:  number[uint32](p, "MainPID"), Restarts: number[uint32](p, "NRestarts"),

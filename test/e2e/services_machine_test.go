@@ -275,3 +275,51 @@ func TestMachinesMoveServices(t *testing.T) {
 	beta.rests()
 	beta.did(at)
 }
+
+// What is done to Baton's own unit does nothing to the services, unless the site moves: then they stop
+// in order, before systemd stops them at a shutdown.
+func TestMachinesKeepServicesWhileBatonIsReplaced(t *testing.T) {
+	l, alpha, beta, client := served(t)
+	before := alpha.pids()
+	for _, verb := range []string{"reload", "restart"} {
+		at := time.Now()
+		alpha.run("systemctl", verb, "baton")
+		rest(3 * time.Second) // for a look or two
+		alpha.install(os.Getenv(daemon.ProgramName))
+		if after := alpha.pids(); after != before {
+			t.Errorf("after systemctl %s baton the services are %s, and were %s", verb, after, before)
+		}
+		alpha.did(at)
+	}
+	beta.ready()
+
+	for i, how := range [][]string{{"stop", "baton"}, {"reboot"}} {
+		from, to := alpha, beta
+		if i == 1 {
+			from, to = beta, alpha
+		}
+		from.protected()
+		c := count(l.Host("client"))
+		rest(500 * time.Millisecond)
+		at := time.Now()
+		_, _ = from.try("systemctl", how...)
+		gap := moved(t, client, to, at)
+		rest(500 * time.Millisecond)
+		without, lost := c.stop(to)
+		_, stopped := from.did(at, each("stop", "worker", "web", "numbers")...)
+		started, _ := to.did(at, each("start", names...)...)
+		t.Logf("systemctl %s on the primary: no answer for %s, of numbers for %s; stopped after %s", strings.Join(how, " "), gap.Round(time.Millisecond), without.Round(time.Millisecond), stopped.Sub(at).Round(time.Millisecond))
+		if len(lost) > 0 || started.Before(stopped) || gap > 2*time.Second {
+			t.Errorf("that is no handover: numbers %v are lost", lost)
+		}
+		if i == 1 {
+			<-from.nspwn.Done()
+			from.boot()
+		} else {
+			from.rests()
+			from.run("systemctl", "start", "baton")
+		}
+		from.ready()
+		from.did(at, each("stop", "worker", "web", "numbers")...)
+	}
+}

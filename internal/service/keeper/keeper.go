@@ -18,6 +18,7 @@ type Options struct {
 	List    func(ctx context.Context) (service.List, error) // in the order in which they are started
 	Refused func(service service.Definition) string         // why it may not run on this machine, in a sentence; empty: it may
 	Runner  func(service service.Definition) Runner
+	Order   func(ctx context.Context, list service.List) error                          // has the machine stop them after Baton at a shutdown
 	Probe   func(ctx context.Context, check pair.HealthCheck, wait time.Duration) error // of what is no line of the shell
 	Peer    func() []pair.ServiceStatus                                                 // how the services are on the peer, as far as it told
 	Idle    func() bool                                                                 // maintenance: nothing is started or stopped that nobody asked for
@@ -40,10 +41,13 @@ type Keeper struct {
 	opt  Options
 	turn chan struct{} // holds one token: who has it starts and stops services
 
+	disorder string // why the machine would not stop them after Baton, as last told; empty: it would
+
 	mu    sync.Mutex
 	duty  pair.Duty
 	done  bool // they do it, as far as the newest Set found
 	known []*kept
+	order string             // why the machine would not stop them after Baton; empty: it would
 	end   context.CancelFunc // of the look under way
 }
 
@@ -104,7 +108,7 @@ func (k *Keeper) start(ctx context.Context, s *kept) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, errSlow)
 	defer cancel()
 	state, err := s.runner.State(ctx)
-	if err == nil && state.Runs {
+	if err == nil && state.Up {
 		s.see(state, nil)
 		return nil
 	}
@@ -137,20 +141,20 @@ func (k *Keeper) start(ctx context.Context, s *kept) error {
 	return err
 }
 
-// rest stops them in the reverse order. One that does not stop keeps none from it.
+// rest stops them in the reverse order. One that does not stop keeps none from it. One that does not
+// run is stopped as well: something may be left of it.
 func (k *Keeper) rest(ctx context.Context, services []*kept) error {
 	var failed []error
 	for _, s := range slices.Backward(services) {
 		state, err := s.runner.State(ctx)
-		if err == nil && state.Runs {
-			began := k.opt.Wall()
-			if err = s.runner.Stop(ctx); err == nil {
-				k.opt.Log.Info("service stopped", slog.String("service", s.service.Name), slog.Duration("took", k.opt.Wall().Sub(began)))
-			}
-			k.look(ctx, s)
-		} else {
-			s.see(state, err)
+		began := k.opt.Wall()
+		if err == nil {
+			err = s.runner.Stop(ctx)
 		}
+		if err == nil && state.Runs {
+			k.opt.Log.Info("service stopped", slog.String("service", s.service.Name), slog.Duration("took", k.opt.Wall().Sub(began)))
+		}
+		_, _ = k.look(ctx, s)
 		if err != nil {
 			failed = append(failed, named(s, err))
 		}

@@ -17,17 +17,20 @@ import (
 
 // machine is where services run in a test.
 type machine struct {
-	mu      sync.Mutex
-	acts    []string // what was started and stopped, in order
-	runs    map[string]bool
-	refuses map[string]error // to start, or to stop after "stop "
-	slow    map[string]time.Duration
-	answers map[string]error // to checks
-	list    service.List
-	idle    bool
-	ran     time.Time            // here, of every timer
-	there   []pair.ServiceStatus // on the peer
-	denied  map[string]string
+	mu         sync.Mutex
+	acts       []string // what was started and stopped, in order
+	runs       map[string]bool
+	refuses    map[string]error // to start, or to stop after "stop "
+	slow       map[string]time.Duration
+	answers    map[string]error // to checks
+	list       service.List
+	idle       bool
+	checkLasts time.Duration
+	orders     []int                // how many services the machine was to stop after Baton
+	restarts   int                  // by the machine itself, of each
+	ran        time.Time            // here, of every timer
+	there      []pair.ServiceStatus // on the peer
+	denied     map[string]string
 }
 
 func newMachine(names ...string) *machine {
@@ -47,7 +50,21 @@ func (m *machine) keeper() *Keeper {
 		},
 		Refused: func(s service.Definition) string { m.mu.Lock(); defer m.mu.Unlock(); return m.denied[s.Name] },
 		Runner:  func(s service.Definition) Runner { return program{m, s.Name} },
-		Probe: func(_ context.Context, check pair.HealthCheck, _ time.Duration) error {
+		Order: func(_ context.Context, list service.List) error {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.orders = append(m.orders, len(list))
+			return nil
+		},
+		Probe: func(ctx context.Context, check pair.HealthCheck, _ time.Duration) error {
+			m.mu.Lock()
+			lasts := m.checkLasts
+			m.mu.Unlock()
+			select {
+			case <-time.After(lasts):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			return m.answers[strings.TrimSuffix(check.TCP, ":80")]
@@ -86,7 +103,9 @@ func (p program) act(ctx context.Context, act string, runs bool) error {
 	}
 	p.on.mu.Lock()
 	defer p.on.mu.Unlock()
-	p.on.acts = append(p.on.acts, act+" "+p.name)
+	if runs || p.on.runs[p.name] {
+		p.on.acts = append(p.on.acts, act+" "+p.name)
+	}
 	if err := p.on.refuses[act+" "+p.name]; err != nil {
 		return err
 	}
@@ -100,7 +119,7 @@ func (p program) Stop(ctx context.Context) error  { return p.act(ctx, "stop", fa
 func (p program) State(context.Context) (State, error) {
 	p.on.mu.Lock()
 	defer p.on.mu.Unlock()
-	return State{Runs: p.on.runs[p.name], StopLimit: 10 * time.Second, Ran: p.on.ran}, nil
+	return State{Runs: p.on.runs[p.name], Up: p.on.runs[p.name], Restarts: p.on.restarts, StopLimit: 10 * time.Second, Ran: p.on.ran}, nil
 }
 
 func (p program) SetRan(ran time.Time) error {
@@ -350,6 +369,65 @@ func TestOneThatDoesNotStopKeepsNoOtherFromIt(t *testing.T) {
 		err := k.Set(t.Context(), pair.Rest)
 		if err == nil || err.Error() != "web: processes 7 are left" || !strings.HasSuffix(m.did(), "stop web, stop db") {
 			t.Errorf("%v; %s", err, m.did())
+		}
+	})
+}
+
+// Something may be left of a service that does not run.
+func TestOneThatDidNotStopIsStoppedAgain(t *testing.T) {
+	m := newMachine("web")
+	m.refuses["stop web"] = errors.New("tcp 0.0.0.0:80 is still open")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		for range 2 {
+			if err := k.Set(t.Context(), pair.Rest); err == nil {
+				t.Error("it is taken for stopped")
+			}
+		}
+	})
+}
+
+// Its own manager may start it again before anybody sees that it has ended.
+func TestOneThatItsManagerRestartsTooOftenIsSick(t *testing.T) {
+	m := newMachine("web")
+	m.restarts = 7 // on another day
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if k.Trouble() != nil || holds(k, "service-restarts") {
+			t.Error(k.Trouble(), k.Conditions())
+		}
+		m.with(func() { m.restarts += 3 })
+		time.Sleep(3 * time.Second)
+		if why := k.Trouble(); why == nil || !strings.Contains(why.Error(), "web: it has ended 3 times") {
+			t.Errorf("it is not sick: %v", why)
+		}
+	})
+}
+
+// A check that does not answer keeps no other service waiting.
+func TestChecksAreAskedBesideEachOther(t *testing.T) {
+	m := newMachine("db", "web", "mail")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() {
+			m.checkLasts = 2 * time.Second
+			for _, s := range m.list {
+				m.answers[s.Name] = errors.New("no answer")
+			}
+		})
+		time.Sleep(13 * time.Second)
+		if k.Trouble() == nil {
+			t.Error("it is not sick after three checks")
+		}
+		m.with(func() { m.checkLasts = time.Hour })
+		time.Sleep(5 * time.Second)
+		began := time.Now()
+		if err := k.Set(t.Context(), pair.Rest); err != nil || time.Since(began) > time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
 		}
 	})
 }

@@ -20,6 +20,7 @@ type kept struct {
 	mu     sync.Mutex
 	wanted bool // to run, since it is in the list
 	state  State
+	seen   bool         // state has been found out
 	unseen error        // why its state is not known
 	checks probe.Judged // by its check
 	failed string       // why it fails its check; empty: it does not
@@ -42,8 +43,25 @@ func (s *kept) see(state State, err error) {
 	defer s.mu.Unlock()
 	s.unseen = err
 	if err == nil {
-		s.state = state
+		s.state, s.seen = state, true
 	}
+}
+
+// restarted notes how often its own manager has started it again since it was last seen.
+func (s *kept) restarted(now time.Time, restarts int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.seen || !s.wanted {
+		return
+	}
+	for range restarts - s.state.Restarts {
+		s.ends, s.why = append(s.recent(now), now), "its own manager has started it again: look at its log"
+	}
+}
+
+// recent are its ends within a while. The lock is held.
+func (s *kept) recent(now time.Time) []time.Time {
+	return slices.DeleteFunc(s.ends, func(at time.Time) bool { return now.Sub(at) > while })
 }
 
 // begin forgets what was found while it was to run before.
@@ -83,8 +101,7 @@ func (s *kept) ended(now time.Time, why string) bool {
 	if now.Before(s.next) {
 		return false
 	}
-	s.ends = slices.DeleteFunc(s.ends, func(at time.Time) bool { return now.Sub(at) > while })
-	s.ends, s.why = append(s.ends, now), why
+	s.ends, s.why = append(s.recent(now), now), why
 	pause := firstPause << min(len(s.ends)-1, 5)
 	s.next = now.Add(min(pause, lastPause))
 	return true
@@ -101,14 +118,8 @@ func (s *kept) ranHere(now time.Time) {
 func (s *kept) sick(now time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	recent := 0
-	for _, at := range s.ends {
-		if now.Sub(at) <= while {
-			recent++
-		}
-	}
-	if recent >= tooOften {
-		return fmt.Sprintf("it has ended %d times within %s: %s", recent, pair.LastingText(while), s.why)
+	if s.ends = s.recent(now); len(s.ends) >= tooOften {
+		return fmt.Sprintf("it has ended %d times within %s: %s", len(s.ends), pair.LastingText(while), s.why)
 	}
 	return s.failed
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/service"
 )
 
 // A service that ends by itself is started again, with pauses; one that ended too often in a
@@ -42,28 +44,58 @@ func (k *Keeper) lookAt(ctx context.Context) {
 	default:
 		return
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	k.mu.Lock()
-	ctx, k.end = context.WithCancel(ctx)
+	k.end = end
 	k.mu.Unlock()
 	services, err := k.read(ctx)
 	if err != nil {
 		k.opt.Log.Warn("the services are not known", slog.String("error", err.Error()))
 		return
 	}
+	k.inOrder(ctx, services)
+	var checks sync.WaitGroup
+	defer checks.Wait()
 	for _, s := range services {
 		if ctx.Err() != nil {
 			return // another duty is wanted
 		}
-		k.tend(ctx, s)
+		if k.tend(ctx, s) {
+			checks.Go(func() { k.judge(ctx, s) }) // one that does not answer keeps no other waiting
+		}
 	}
 }
 
-// tend looks at one service, and has it do what is wanted.
-func (k *Keeper) tend(ctx context.Context, s *kept) {
+// inOrder has the machine stop the services after Baton when it shuts down.
+func (k *Keeper) inOrder(ctx context.Context, services []*kept) {
+	list := make(service.List, 0, len(services))
+	for _, s := range services {
+		list = append(list, s.service)
+	}
+	why := ""
+	if err := k.opt.Order(ctx, list); err != nil && ctx.Err() == nil {
+		why = err.Error()
+	}
+	if why != k.disorder && why != "" {
+		k.opt.Log.Warn("a shutdown may stop services before the site has moved", slog.String("error", why))
+	}
+	k.disorder = why
+}
+
+// judge asks a service once.
+func (k *Keeper) judge(ctx context.Context, s *kept) {
+	if err := k.check(ctx, s); ctx.Err() == nil {
+		s.judge(k.opt.Wall(), err)
+	}
+}
+
+// tend looks at one service, and has it do what is wanted. It reports whether it is to be judged by its check.
+func (k *Keeper) tend(ctx context.Context, s *kept) bool {
 	state, err := k.look(ctx, s)
 	duty, done := k.wanted()
 	if err != nil || !done {
-		return
+		return false
 	}
 	idle := k.opt.Idle()
 	switch {
@@ -73,17 +105,18 @@ func (k *Keeper) tend(ctx context.Context, s *kept) {
 		}
 	case duty == pair.Lead && !state.Runs && !idle:
 		k.again(ctx, s, state)
-	case duty == pair.Lead && state.Runs:
-		s.judge(k.opt.Wall(), k.check(ctx, s))
-	case duty != pair.Lead && !state.Runs:
+	case duty == pair.Lead:
+		return state.Runs
+	case !state.Runs:
 		k.followRan(s, state)
-	case duty != pair.Lead && state.Runs && !idle:
+	case !idle:
 		s.ranHere(k.opt.Wall())
 		err := s.runner.Stop(ctx)
 		if _, looked := k.look(ctx, s); looked == nil && err == nil {
 			k.opt.Log.Warn("a service ran on this backup, and was stopped", slog.String("service", s.service.Name))
 		}
 	}
+	return false
 }
 
 // followRan has a timer that does not run here hold for run when it last did on the peer: after a
@@ -117,6 +150,9 @@ func (k *Keeper) again(ctx context.Context, s *kept, state State) {
 func (k *Keeper) look(ctx context.Context, s *kept) (State, error) {
 	state, err := s.runner.State(ctx)
 	if ctx.Err() == nil {
+		if err == nil {
+			s.restarted(k.opt.Wall(), state.Restarts)
+		}
 		s.see(state, err)
 	}
 	return state, err

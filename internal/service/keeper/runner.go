@@ -21,7 +21,8 @@ type Runner interface {
 
 // State is how a service is. The zero value does not run.
 type State struct {
-	Runs      bool
+	Runs      bool          // something of it runs, or is about to
+	Up        bool          // it is started
 	Failed    string        // why it ended by itself; empty: it did not
 	Restarts  int           // how often its own manager has started it again
 	StopLimit time.Duration // how long it may take to stop, as it declares

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,9 +18,10 @@ import (
 
 // Machine is systemd on this machine.
 type Machine struct {
-	ctx  context.Context
-	turn chan struct{} // holds one token: who has it may connect
-	conn *systemd.Manager
+	ctx     context.Context
+	turn    chan struct{} // holds one token: who has it may connect
+	conn    *systemd.Manager
+	ordered []string // the units that stop after Baton at a shutdown; nil: not known
 }
 
 // On returns the machine's systemd; its connection ends with ctx.
@@ -31,11 +33,34 @@ func On(ctx context.Context) *Machine {
 
 // Runner returns what starts and stops a service.
 func (m *Machine) Runner(of service.Definition) keeper.Runner {
-	name := string(of.Unit)
+	return &runner{machine: m, service: of, unit: unitOf(of)}
+}
+
+// unitOf is the name of the unit of a service.
+func unitOf(of service.Definition) string {
 	if of.Kind() == service.CommandKind {
-		name = "baton-service-" + of.Name + ".service"
+		return "baton-service-" + of.Name + ".service"
 	}
-	return &runner{machine: m, service: of, unit: name}
+	return string(of.Unit)
+}
+
+// Order has systemd stop the services after Baton, when it stops all at a shutdown: else it
+// would stop them while Baton hands the site over. It is called by one goroutine at a time.
+func (m *Machine) Order(ctx context.Context, list service.List) error {
+	units := make([]string, 0, len(list))
+	for _, one := range list {
+		units = append(units, unitOf(one))
+	}
+	if m.ordered != nil && slices.Equal(units, m.ordered) || !systemd.Runs() {
+		return nil
+	}
+	err := m.do(ctx, func(conn *systemd.Manager) error {
+		return conn.StopAfter(ctx, "baton-order.service", "baton.service", units)
+	})
+	if err == nil {
+		m.ordered = units
+	}
+	return err
 }
 
 // do calls f with a connection to systemd. One that systemd has ended is made anew.
@@ -129,7 +154,7 @@ func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
 		if err != nil {
 			return err
 		}
-		state = keeper.State{Runs: unit.Runs(), Restarts: int(unit.Restarts), StopLimit: min(unit.StopLimit, longStop), AtBoot: r.atBoot(unit)}
+		state = keeper.State{Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), StopLimit: min(unit.StopLimit, longStop), AtBoot: r.atBoot(unit)}
 		if unit.Persistent {
 			if state.Ran, err = systemd.Stamp(r.unit); err != nil {
 				return err
