@@ -71,21 +71,21 @@ func (s *Services) RemoveService(ctx context.Context, name string) error {
 
 // change saves another list; what says so in the history.
 func (s *Services) change(ctx context.Context, what string, make func(service.List) (service.List, error)) error {
-	var list service.List
-	version, err := s.Store.Documents.Read(ctx, service.Document, &list)
-	if err != nil {
-		return act.Failure(err)
-	}
-	if list, err = make(list); err != nil {
-		return act.Failure(err)
-	}
-	text, err := json.Marshal(list)
-	if err != nil {
-		return fmt.Errorf("write down the services: %w", err)
-	}
-	event := pair.Event{Kind: pair.KindSettingChanged, Text: act.By(ctx).String() + " " + what + ".", Detail: act.By(ctx).Note()}
 	return act.Failure(s.Lead.Change(func() error {
-		_, err := s.Store.Documents.Save(ctx, service.Document, text, version, event)
+		var list service.List
+		version, err := s.Store.Documents.Read(ctx, service.Document, &list)
+		if err != nil {
+			return err
+		}
+		if list, err = make(list); err != nil {
+			return err
+		}
+		text, err := json.Marshal(list)
+		if err != nil {
+			return fmt.Errorf("write down the services: %w", err)
+		}
+		event := pair.Event{Kind: pair.KindSettingChanged, Text: act.By(ctx).String() + " " + what + ".", Detail: act.By(ctx).Note()}
+		_, err = s.Store.Documents.Save(ctx, service.Document, text, version, event)
 		return err
 	}))
 }

@@ -12,7 +12,7 @@ type UnitName string
 // machineUnits are patterns of units that are of the machine, and not of a site: without them
 // nobody could mend it.
 func machineUnits() []string {
-	return []string{"baton*", "systemd-*", "dbus*", "ssh*", "getty@*", "serial-getty@*", "user@*", "user-runtime-dir@*", "NetworkManager*", "networking*", "ifup@*", "init*"}
+	return []string{"baton*", "systemd-*", "dbus", "dbus-*", "ssh", "sshd", "ssh@*", "sshd@*", "getty@*", "serial-getty@*", "user@*", "user-runtime-dir@*", "NetworkManager*", "networking*", "ifup@*", "initrd-*"}
 }
 
 // ParseUnitName reads the name of a service or timer of a site. The error is one sentence for a

@@ -48,6 +48,13 @@ func served(t *testing.T) (l *lab.Lab, alpha, beta *machine, client *lab.Client)
 		m.run("chmod", "666", "/var/log/services")
 		m.run("systemctl", "daemon-reload")
 	}
+	t.Cleanup(func() {
+		for _, m := range []*machine{alpha, beta} {
+			if out, err := m.try("journalctl", "-b", "-o", "short-precise", "--no-pager", "-n", "150"); t.Failed() {
+				t.Logf("the journal of %s (%v):\n%s", m.Name(), err, out)
+			}
+		}
+	})
 	alpha.baton("service add unit numbers numbers.service --health http://127.0.0.1:8080/")
 	alpha.baton("service add unit web web.service")
 	alpha.baton("service add command worker --user nobody -- /usr/local/bin/numbered -name worker -listen :8082")

@@ -1,0 +1,97 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"baton/internal/admin/admintest"
+	"baton/internal/api"
+	"baton/internal/pair"
+)
+
+func by(ctx context.Context, local bool) context.Context {
+	if local {
+		return api.WithCaller(ctx, api.Caller{Name: "root", From: "local", Local: true, Access: pair.Administrator})
+	}
+	return api.WithCaller(ctx, api.Caller{Name: "anna", From: "198.51.100.7", Access: pair.Administrator})
+}
+
+// TestOnlyRootSaysWhatRuns: an administrator of the pair, by the console or a token, lists services,
+// and no more: what they name is not run before root on the machine has allowed it.
+func TestOnlyRootSaysWhatRuns(t *testing.T) {
+	t.Parallel()
+	services := admintest.New(t).Backend().Services
+	root, anna := by(t.Context(), true), by(t.Context(), false)
+	allowed := func() string {
+		t.Helper()
+		list, err := services.Services(anna)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, one := range list {
+			if one.Allowed {
+				names = append(names, one.Name)
+			}
+		}
+		return strings.Join(names, " ")
+	}
+	web := api.Service{Name: "web", Kind: "unit", Unit: "nginx.service"}
+	worker := api.Service{Name: "worker", Kind: "command", Command: []string{"/usr/bin/worker"}, User: "nobody"}
+	if err := errors.Join(services.AddService(root, web), services.AddService(anna, worker)); err != nil {
+		t.Fatal(err)
+	}
+	if got := allowed(); got != "web" {
+		t.Errorf("%q may run", got)
+	}
+	for _, ask := range []func(context.Context, string) error{services.AllowService, services.DisallowService} {
+		refused, is := errors.AsType[*pair.Refusal](ask(anna, "worker"))
+		if !is || pair.CodeOf(refused) != pair.Forbidden || !strings.Contains(refused.Error(), "only root on alpha itself says what runs there") {
+			t.Errorf("anna is answered with %v", refused)
+		}
+	}
+	if err := services.AllowService(root, "worker"); err != nil || allowed() != "web worker" {
+		t.Errorf("%v: %q may run", err, allowed())
+	}
+
+	// What anna changes is not what root has allowed.
+	worker.Command = append(worker.Command, "--as-root")
+	shell := web
+	shell.Health = "exec:touch /root/owned"
+	for _, changed := range []api.Service{worker, shell} {
+		if err := errors.Join(services.RemoveService(anna, changed.Name), services.AddService(anna, changed)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := allowed(); got != "" {
+		t.Errorf("%q may run", got)
+	}
+	if err := errors.Join(services.AllowService(root, "web"), services.DisallowService(root, "web"), services.AllowService(root, "worker")); err != nil || allowed() != "worker" {
+		t.Errorf("%v: %q may run", err, allowed())
+	}
+	if err := services.AllowService(root, "nothing"); err == nil {
+		t.Error("there is no such service")
+	}
+}
+
+// What the pair refuses is not allowed either.
+func TestARefusedServiceIsNotAllowed(t *testing.T) {
+	t.Parallel()
+	appliance := admintest.New(t)
+	services := appliance.Backend().Services
+	root := by(t.Context(), true)
+	appliance.Change(func(status *pair.Status) { status.Role = pair.Backup })
+	web := api.Service{Name: "web", Kind: "unit", Unit: "nginx.service"}
+	if err := services.AddService(root, web); err == nil {
+		t.Fatal("a backup changes the pair's services")
+	}
+	appliance.Change(func(status *pair.Status) { status.Role = pair.Primary })
+	if err := services.AddService(by(t.Context(), false), web); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := services.Services(root); err != nil || len(list) != 1 || list[0].Allowed {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

@@ -1,0 +1,123 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"baton/internal/pair"
+)
+
+func TestUnitNames(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"nginx.service", "mail.timer", "postgresql@15-main.service", `dev-disk\x2d1.service`, "a:b_c.service", "sshfs.service", "initial.service", strings.Repeat("x", 247) + ".service"} {
+		if got, err := ParseUnitName(name); err != nil || string(got) != name {
+			t.Errorf("%.40s: %q, %v", name, got, err)
+		}
+	}
+	for name, why := range map[string]string{
+		"": "write its whole name", ".service": "write its whole name", "nginx": "write its whole name", "nginx.socket": "write its whole name",
+		"multi-user.target": "write its whole name", "a b.service": "write its whole name", "a;reboot.service": "write its whole name", "$(x).service": "write its whole name",
+		"../x.service": "write its whole name", "ä.service": "write its whole name", "a\nb.service": "write its whole name", strings.Repeat("x", 248) + ".service": "write its whole name",
+		"postgresql@.service": "is a template: name one of its instances, as postgresql@name.service",
+		"baton.service":       "is of the machine", "baton-order.service": "is of the machine", "baton-service-web.service": "is of the machine",
+		"systemd-logind.service": "is of the machine", "ssh.service": "is of the machine", "sshd.service": "is of the machine", "user@1000.service": "is of the machine",
+		"dbus-broker.service": "is of the machine", "getty@tty1.service": "is of the machine", "NetworkManager-wait-online.service": "is of the machine",
+	} {
+		if got, err := ParseUnitName(name); err == nil || got != "" || !strings.Contains(err.Error(), why) {
+			t.Errorf("%.40s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func command(args ...string) Definition {
+	return Definition{Name: "worker", Command: Command{Args: args}}
+}
+
+func TestValid(t *testing.T) {
+	t.Parallel()
+	whole := command("/usr/bin/node", "a b", "$(c)", "")
+	whole.Command.User, whole.Command.Group, whole.Command.Dir, whole.Command.Env = "nobody", "nogroup", "/srv/app", []string{"A=b=c", "D="}
+	for _, good := range []Definition{{Name: "web", Unit: "nginx.service"}, command("/bin/true"), whole} {
+		if err := good.Valid(); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	with := func(change func(*Definition)) Definition {
+		one := command("/bin/true")
+		change(&one)
+		return one
+	}
+	for field, bad := range map[string][]Definition{
+		"unit":    {{Unit: "nginx"}, {Unit: "ssh.service"}, with(func(d *Definition) { d.Unit = "nginx.service" })},
+		"command": {{}, command("node"), command("./node"), command("/bin/sh", "-c", "a\nb"), with(func(d *Definition) { d.Command.User = "a\x00b" })},
+		"dir":     {with(func(d *Definition) { d.Command.Dir = "app" })},
+		"env":     {with(func(d *Definition) { d.Command.Env = []string{"A=b", "C"} }), with(func(d *Definition) { d.Command.Env = []string{"=b"} })},
+	} {
+		for _, one := range bad {
+			refused, is := errors.AsType[*pair.Refusal](one.Valid())
+			if !is || len(refused.Fields) == 0 || refused.Fields[0].Name != field {
+				t.Errorf("%+v: %v, not of %s", one, one.Valid(), field)
+			}
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	var list List
+	for _, add := range []Definition{{Name: "db", Unit: "db.service"}, {Name: "web", Unit: "web.service"}, command("/bin/true")} {
+		longer, err := list.With(add)
+		if err != nil || len(longer) != len(list)+1 || longer[len(list)].Name != add.Name {
+			t.Fatalf("%v, %v", longer, err)
+		}
+		list = longer
+	}
+	for _, bad := range []Definition{{Name: "db", Unit: "other.service"}, {Name: "other", Unit: "db.service"}, {Name: "Db", Unit: "a.service"}, {Name: "", Unit: "a.service"}, {Name: "-a", Unit: "a.service"}, {Name: "a.b", Unit: "a.service"}, {Name: strings.Repeat("a", 41), Unit: "a.service"}, {Name: "a"}} {
+		if longer, err := list.With(bad); err == nil || longer != nil {
+			t.Errorf("%+v is added", bad)
+		}
+	}
+	shorter, err := list.Without("web")
+	if err != nil || fmt.Sprint(shorter) != "[db (db.service) worker (/bin/true)]" || len(list) != 3 || list[1].Name != "web" {
+		t.Errorf("%v, %v; the list was %v", shorter, err, list)
+	}
+	if _, err := list.Without("none"); err == nil {
+		t.Error("what is not there is removed")
+	}
+	for i := len(list); i < most; i++ {
+		if list, err = list.With(Definition{Name: fmt.Sprintf("s%d", i), Unit: UnitName(fmt.Sprintf("s%d.service", i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := list.With(Definition{Name: "one-more", Unit: "one-more.service"}); err == nil {
+		t.Errorf("there are more than %d", most)
+	}
+}
+
+// A service has to be allowed again when anything is changed that root would run: and only then.
+func TestSum(t *testing.T) {
+	t.Parallel()
+	one := command("/usr/bin/node", "worker.js")
+	for what, change := range map[string]func(*Definition){
+		"argument": func(d *Definition) { d.Command.Args = []string{"/usr/bin/node", "worker.js", "x"} },
+		"split":    func(d *Definition) { d.Command.Args = []string{"/usr/bin/node worker.js"} },
+		"user":     func(d *Definition) { d.Command.User = "nobody" },
+		"group":    func(d *Definition) { d.Command.Group = "nogroup" },
+		"dir":      func(d *Definition) { d.Command.Dir = "/srv" },
+		"env":      func(d *Definition) { d.Command.Env = []string{"LD_PRELOAD=/tmp/x"} },
+		"check":    func(d *Definition) { d.Check = pair.HealthCheck{Exec: "true"} },
+		"unit":     func(d *Definition) { *d = Definition{Name: d.Name, Unit: "node.service"} },
+	} {
+		other := one
+		if change(&other); other.Sum() == one.Sum() || other.Equal(one) {
+			t.Errorf("another %s is the same", what)
+		}
+	}
+	same := one
+	same.Name, same.Check = "other", pair.HealthCheck{URL: "http://127.0.0.1/"}
+	if same.Sum() != one.Sum() {
+		t.Error("another name and another address to ask have to be allowed again")
+	}
+}
