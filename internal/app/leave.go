@@ -34,8 +34,8 @@ type ending struct {
 // over.
 func (e *ending) stop(ctx context.Context) {
 	a := e.appliance
-	const takeDown = 30 * time.Second // what follows: the site closed, services stopped, history written
-	within := a.config.StopHandover
+	const most = 30 * time.Second // what follows: the site closed, services stopped, history written
+	within, takeDown := a.config.StopHandover, most+a.services.StopLimit()
 	_, _ = daemon.SdNotify(false, fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, (within+takeDown).Microseconds()))
 	const late = 3 * time.Second // the decision keeps to the time; this is for a loop that hangs
 	ctx, cancel := context.WithTimeout(ctx, within+late)

@@ -35,6 +35,7 @@ import (
 	"baton/internal/peer"
 	"baton/internal/report"
 	"baton/internal/service/keeper"
+	"baton/internal/service/unit"
 	"baton/internal/sharedip"
 	"baton/internal/signin"
 	"baton/internal/status"
@@ -69,6 +70,7 @@ type Appliance struct {
 	settings      *inforce.Settings
 	exchange      *exchange.Exchange
 	services      *keeper.Keeper
+	machine       *unit.Machine // that runs them
 	room          *watch.Room
 	notifier      *notify.Notifier
 	people        signin.Subjects
@@ -251,7 +253,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 	})
 	a.people.Security.Load(ctx)
 	a.exchange.ReadNames(ctx)
-	a.services = newServices(ctx, a)
+	a.services = newServices(a)
 	a.watch()
 	record := a.local.State().Record
 	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
@@ -438,6 +440,9 @@ func (a *Appliance) Close() error {
 	}
 	if a.host != nil {
 		a.host.Close()
+	}
+	if a.machine != nil {
+		a.machine.Close()
 	}
 	if a.site != nil {
 		failed = append(failed, a.site.Close())

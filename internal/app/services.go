@@ -11,14 +11,15 @@ import (
 	"baton/internal/service/unit"
 )
 
-// newServices makes what has the site's services run; its connection to systemd ends with ctx.
-func newServices(ctx context.Context, a *Appliance) *keeper.Keeper {
-	machine := unit.On(ctx)
+// newServices makes what has the site's services run. They stop after all else has been told to
+// end: so the machine is closed with the appliance, and not before.
+func newServices(a *Appliance) *keeper.Keeper {
+	a.machine = unit.On()
 	return keeper.New(keeper.Options{
 		List:    func(ctx context.Context) (service.List, error) { return a.acts.services.List(ctx) },
 		Refused: func(one service.Definition) string { return a.acts.services.Refused(one) },
-		Runner:  machine.Runner,
-		Order:   machine.Order,
+		Runner:  a.machine.Runner,
+		Order:   a.machine.Order,
 		Probe:   probe.Site,
 		Peer: func() []pair.ServiceStatus {
 			if fresh := a.overview.Fresh(); fresh != nil {

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +19,11 @@ import (
 // what systemd does by itself.
 type Command struct {
 	Unit        string // name of the unit, as baton-mail.service
+	Before      string // unit that is stopped first when systemd stops all, as at a shutdown; empty: none
 	Description string
 	Args        []string // the program, by its whole path, and its arguments
+	Called      string   // in errors; empty: the program
+	Quiet       bool     // systemd writes nothing of it into its journal
 	User, Group string
 	Dir         string
 	Env         []string      // NAME=VALUE
@@ -77,7 +81,7 @@ const (
 )
 
 func (e *CommandError) Error() string {
-	program := e.Command.Args[0]
+	program := cmp.Or(e.Command.Called, e.Command.Args[0])
 	switch {
 	case e.Result == "timeout":
 		return fmt.Sprintf("%s does not end within %s", program, e.Within)
@@ -109,6 +113,8 @@ func (m *Manager) transient(ctx context.Context, c Command, more ...dbus.Propert
 			with = append(with, property(name, value))
 		}
 	}
+	add(c.Before != "", "Before", []string{c.Before})
+	add(c.Quiet, "LogLevelMax", int32(3)) // of syslog(3): errors, and not that each one begins and ends
 	add(c.User != "", "User", c.User)
 	add(c.Group != "", "Group", c.Group)
 	add(c.Dir != "", "WorkingDirectory", c.Dir)

@@ -23,6 +23,8 @@ type Unit struct {
 	Started     time.Time
 	Stopped     time.Time
 	StopLimit   time.Duration // before systemd kills it; Unlimited: never
+	User        string        // as whom it runs; empty: root
+	Group       string        // likewise; empty: that of the user
 	KillMode    string        // control-group, mixed, process, none
 
 	Triggers    []string // a timer: what it starts
@@ -56,6 +58,7 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 		MainPID:  number[uint32](p, "MainPID"), Restarts: number[uint32](p, "NRestarts"),
 		Started: p.instant("ActiveEnterTimestamp"), Stopped: p.instant("InactiveEnterTimestamp"),
 		StopLimit: p.duration("TimeoutStopUSec"), KillMode: p.text("KillMode"),
+		User: p.text("User"), Group: p.text("Group"),
 		Triggers: p.list("Triggers"), TriggeredBy: p.list("TriggeredBy"),
 		WantedBy: p.list("WantedBy"), RequiredBy: p.list("RequiredBy"),
 		BoundBy: p.list("BoundBy"), Parts: p.list("ConsistsOf"),

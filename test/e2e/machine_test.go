@@ -43,18 +43,25 @@ func machines(t *testing.T, program string) (l *lab.Lab, alpha, beta *machine, c
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
 	made := make([]*machine, 2)
+	t.Cleanup(func() {
+		_ = l.Close()
+		for _, m := range slices.DeleteFunc(made, func(m *machine) bool { return m == nil }) {
+			for _, at := range []string{"", "unified", "systemd"} {
+				_ = exec.Command("find", filepath.Join("/sys/fs/cgroup", at, m.group()), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";").Run()
+			}
+		}
+	})
 	for i, name := range []string{"alpha", "beta"} {
 		m := &machine{Host: l.Host(name), t: t, root: filepath.Join(t.TempDir(), name)}
 		if text, err := exec.CommandContext(t.Context(), "cp", "-a", system, m.root).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
+		made[i] = m
 		m.install(program)
 		m.write("/etc/baton/baton.toml", fmt.Sprintf("name = %q\nlisten = [\"%s:443\"]\n[site]\nroot = \"/srv/www\"\nlisten = [\":80\"]\n[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterface = \"eth0\"\n", name, m.Addr4()))
 		m.write("/srv/www/index.html", "<h1>The site is up</h1>\n")
 		m.boot()
-		made[i] = m
 	}
 	alpha, beta = made[0], made[1]
 	for _, m := range made {
@@ -130,15 +137,25 @@ func (m *machine) install(program string) {
 	}
 }
 
+// ownGroup boots a machine in a control group of its own, in each hierarchy where systemd counts
+// processes: two in one group would take the other's processes for theirs.
+const ownGroup = `for at in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+	if [ -e $at/cgroup.procs ]; then mkdir -p $at/$0 && echo $$ >$at/$0/cgroup.procs; fi
+done
+exec systemd-nspawn "$@"`
+
+func (m *machine) group() string { return "baton-" + m.Name() + "-" + strconv.Itoa(os.Getpid()) }
+
 func (m *machine) boot() {
 	m.t.Helper()
 	log, err := os.Create(filepath.Join(m.t.TempDir(), "boot"))
 	if err != nil {
 		m.t.Fatal(err)
 	}
+	name := m.group()
 	m.nspwn, err = m.Start(context.Background(), lab.Cmd{
-		Path: "systemd-nspawn", Stdout: log, Stderr: log,
-		Args: []string{"-q", "--register=no", "--keep-unit", "--capability=CAP_NET_ADMIN,CAP_NET_RAW", "-D", m.root, "-M", "baton-" + m.Name() + "-" + strconv.Itoa(os.Getpid()), "-b"},
+		Path: "/bin/sh", Stdout: log, Stderr: log,
+		Args: []string{"-c", ownGroup, name, "-q", "--register=no", "--keep-unit", "--capability=CAP_NET_ADMIN,CAP_NET_RAW", "-D", m.root, "-M", name, "-b"},
 	})
 	_ = log.Close()
 	if err != nil {

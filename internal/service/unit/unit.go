@@ -16,46 +16,61 @@ import (
 	"baton/internal/systemd"
 )
 
-// Machine is systemd on this machine.
+// Machine is systemd on this machine. Close ends its connection.
 type Machine struct {
-	ctx     context.Context
 	turn    chan struct{} // holds one token: who has it may connect
 	conn    *systemd.Manager
 	ordered []string // the units that stop after Baton at a shutdown; nil: not known
 }
 
-// On returns the machine's systemd; its connection ends with ctx.
-func On(ctx context.Context) *Machine {
-	m := &Machine{ctx: ctx, turn: make(chan struct{}, 1)}
+// On returns the machine's systemd.
+func On() *Machine {
+	m := &Machine{turn: make(chan struct{}, 1)}
 	m.turn <- struct{}{}
 	return m
 }
 
+// Close ends the connection. Whoever is about to use it may have it made again.
+func (m *Machine) Close() {
+	<-m.turn
+	defer func() { m.turn <- struct{}{} }()
+	m.disconnect()
+}
+
+func (m *Machine) disconnect() {
+	if m.conn != nil {
+		m.conn.Close()
+		m.conn = nil
+	}
+}
+
 // Runner returns what starts and stops a service.
 func (m *Machine) Runner(of service.Definition) keeper.Runner {
-	return &runner{machine: m, service: of, unit: unitOf(of)}
+	name := string(of.Unit)
+	if of.Kind() == service.CommandKind {
+		name = "baton-service-" + of.Name + ".service"
+	}
+	return &runner{machine: m, service: of, unit: name}
 }
 
-// unitOf is the name of the unit of a service.
-func unitOf(of service.Definition) string {
-	if of.Kind() == service.CommandKind {
-		return "baton-service-" + of.Name + ".service"
-	}
-	return string(of.Unit)
-}
+// own is the unit of Baton. At a shutdown it is stopped before those of the services.
+const own = "baton.service"
 
 // Order has systemd stop the services after Baton, when it stops all at a shutdown: else it
-// would stop them while Baton hands the site over. It is called by one goroutine at a time.
+// would stop them while Baton hands the site over. Units of commands know it by themselves. It is
+// called by one goroutine at a time.
 func (m *Machine) Order(ctx context.Context, list service.List) error {
 	units := make([]string, 0, len(list))
 	for _, one := range list {
-		units = append(units, unitOf(one))
+		if one.Unit != "" {
+			units = append(units, string(one.Unit))
+		}
 	}
 	if m.ordered != nil && slices.Equal(units, m.ordered) || !systemd.Runs() {
 		return nil
 	}
 	err := m.do(ctx, func(conn *systemd.Manager) error {
-		return conn.StopAfter(ctx, "baton-order.service", "baton.service", units)
+		return conn.StopAfter(ctx, "baton-order.service", own, units)
 	})
 	if err == nil {
 		m.ordered = units
@@ -90,11 +105,8 @@ func (m *Machine) connect(ctx context.Context) (*systemd.Manager, error) {
 	if m.conn != nil && m.conn.Connected() {
 		return m.conn, nil
 	}
-	if m.conn != nil {
-		m.conn.Close()
-		m.conn = nil
-	}
-	lasting, cancel := context.WithCancel(m.ctx)
+	m.disconnect()
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the connection outlives this call
 	late := time.AfterFunc(connectWithin, cancel)
 	conn, err := systemd.Connect(lasting)
 	if err != nil {
@@ -128,7 +140,7 @@ func (r *runner) Start(ctx context.Context) error {
 func (r *runner) command(unit string, args []string) systemd.Command {
 	c := r.service.Command
 	return systemd.Command{
-		Unit: unit, Description: "Service " + r.service.Name + " of Baton", Args: args,
+		Unit: unit, Before: own, Description: "Service " + r.service.Name + " of Baton", Args: args,
 		User: c.User, Group: c.Group, Dir: c.Dir, Env: c.Env,
 	}
 }
@@ -180,11 +192,4 @@ func (r *runner) atBoot(unit systemd.Unit) string {
 		return ""
 	}
 	return strings.Join(append(unit.WantedBy, unit.RequiredBy...), ", ")
-}
-
-// Try implements keeper.Runner.
-func (r *runner) Try(ctx context.Context, line string, within time.Duration) error {
-	return r.machine.do(ctx, func(conn *systemd.Manager) error {
-		return conn.Try(ctx, r.command("baton-check-"+r.service.Name+".service", []string{"/bin/sh", "-c", line}), within, nil)
-	})
 }
