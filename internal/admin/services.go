@@ -22,6 +22,8 @@ type Services struct {
 	Store *store.Site
 	Lead  *act.Lead
 	Audit act.Audit
+
+	Startable func(ctx context.Context, added service.Definition) error // nil, or why nothing can start it on this machine
 }
 
 // List reads them, in the order in which they are started.
@@ -57,7 +59,13 @@ func (s *Services) AddService(ctx context.Context, wanted api.Service) error {
 	}
 	return s.change(ctx, "added service "+added.String(), func(list service.List) (service.List, error) {
 		list, err := list.With(added)
-		if err == nil && s.isRoot(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if err := s.Startable(ctx, added); err != nil { // the site would move, and not come up
+			return nil, pair.RefuseField("unit", "%s", err)
+		}
+		if s.isRoot(ctx) {
 			err = s.allow(ctx, added)
 		}
 		return list, err

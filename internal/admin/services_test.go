@@ -76,6 +76,16 @@ func TestOnlyRootSaysWhatRuns(t *testing.T) {
 	}
 }
 
+// The site would move, and not come up on the other side either.
+func TestWhatNothingCanStartIsNotAdded(t *testing.T) {
+	t.Parallel()
+	services := admintest.New(t).Backend().Services
+	err := services.AddService(by(t.Context(), true), api.Service{Name: "web", Kind: "unit", Unit: "missing.service"})
+	if pair.CodeOf(err) != pair.Usage || !strings.Contains(err.Error(), "missing.service is not on this machine") {
+		t.Errorf("it is added: %v", err)
+	}
+}
+
 // What the pair refuses is not allowed either.
 func TestARefusedServiceIsNotAllowed(t *testing.T) {
 	t.Parallel()

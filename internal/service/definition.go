@@ -52,6 +52,15 @@ func (d Definition) What() string {
 	return strings.Join(d.Command.Args, " ")
 }
 
+// RunsAs is the name of the unit by which systemd runs it: its own, or one that Baton makes for
+// its command.
+func (d Definition) RunsAs() string {
+	if d.Unit != "" {
+		return string(d.Unit)
+	}
+	return "baton-service-" + d.Name + ".service"
+}
+
 // Equal reports whether both are the same in all.
 func (d Definition) Equal(other Definition) bool {
 	a, b := d.Command, other.Command

@@ -116,15 +116,15 @@ func refusal(unit string, err error) error {
 	}
 	switch refused.Name {
 	case "org.freedesktop.systemd1.NoSuchUnit":
-		return fmt.Errorf("%s is not on this machine: install it, or correct the name", unit)
+		return errors.New(Unit{Name: unit, Load: "not-found"}.Unloadable())
 	case "org.freedesktop.systemd1.UnitMasked":
-		return fmt.Errorf("%s is masked, so nothing can start it: run systemctl unmask %s", unit, unit)
+		return errors.New(Unit{Name: unit, Load: "masked"}.Unloadable())
 	case "org.freedesktop.systemd1.OnlyByDependency":
 		return fmt.Errorf("%s refuses to be started or stopped by hand (RefuseManualStart=, RefuseManualStop=): choose another unit", unit)
 	case "org.freedesktop.systemd1.UnitExists":
 		return fmt.Errorf("%s runs already: stop it first", unit)
 	case "org.freedesktop.systemd1.BadUnitSetting":
-		return fmt.Errorf("%s has a setting that systemd does not accept: run systemd-analyze verify %s", unit, unit)
+		return errors.New(Unit{Name: unit, Load: "bad-setting"}.Unloadable())
 	case "org.freedesktop.systemd1.TransactionIsDestructive", "org.freedesktop.systemd1.ShuttingDown":
 		return fmt.Errorf("%s cannot be started or stopped now, since the machine shuts down", unit)
 	}

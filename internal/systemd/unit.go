@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -42,6 +43,19 @@ const Unlimited = time.Duration(1<<63 - 1)
 
 // Runs reports whether anything of the unit runs, as far as systemd knows, or is about to.
 func (u Unit) Runs() bool { return u.Active != "inactive" && u.Active != "failed" }
+
+// Unloadable says why nothing can start the unit, in a sentence; empty: its file is in order.
+func (u Unit) Unloadable() string {
+	switch u.Load {
+	case "not-found":
+		return u.Name + " is not on this machine: install it, or correct the name"
+	case "masked":
+		return fmt.Sprintf("%s is masked, so nothing can start it: run systemctl unmask %s", u.Name, u.Name)
+	case "bad-setting", "error":
+		return fmt.Sprintf("%s has a setting that systemd does not accept: run systemd-analyze verify %s", u.Name, u.Name)
+	}
+	return ""
+}
 
 // Unit returns what systemd says of a unit. One that is not on this machine has Load
 // not-found.

@@ -206,14 +206,26 @@ func (m *machine) baton(line string) string {
 // says waits until the output of baton has all texts.
 func (m *machine) says(line string, texts ...string) {
 	m.t.Helper()
-	var out string
+	m.await(line, fmt.Sprintf("does not say %q", texts), func(out string) bool {
+		return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(out, text) })
+	})
+}
+
+// lacks waits until it has a text no longer.
+func (m *machine) lacks(line, text string) {
+	m.t.Helper()
+	m.await(line, fmt.Sprintf("says %q", text), func(out string) bool { return !strings.Contains(out, text) })
+}
+
+func (m *machine) await(line, trouble string, holds func(out string) bool) {
+	m.t.Helper()
 	for limit := time.Now().Add(30 * time.Second); ; rest(100 * time.Millisecond) {
-		out, _ = m.try("baton", strings.Fields(line)...)
-		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(out, text) }) {
+		out, _ := m.try("baton", strings.Fields(line)...)
+		if holds(out) {
 			return
 		}
 		if time.Now().After(limit) {
-			m.t.Fatalf("baton %s on %s does not say %q:\n%s", line, m.Name(), texts, out)
+			m.t.Fatalf("baton %s on %s %s:\n%s", line, m.Name(), trouble, out)
 		}
 	}
 }

@@ -44,6 +44,8 @@ func served(t *testing.T) (l *lab.Lab, alpha, beta *machine, client *lab.Client)
 		m.run("chmod", "755", "/usr/local/bin/numbered")
 		m.write("/etc/systemd/system/numbers.service", "[Service]\nExecStart=/usr/local/bin/numbered -name numbers -listen :8080 -numbers /srv/www/numbers\nTimeoutStopSec=2\n[Install]\nWantedBy=multi-user.target\n")
 		m.write("/etc/systemd/system/web.service", "[Service]\nExecStart=/usr/local/bin/numbered -name web -listen :8081\n[Install]\nWantedBy=multi-user.target\n")
+		m.write("/usr/local/bin/check", "#!/bin/sh\n[ $(id -un) = nobody ] || exit 9\n[ ! -e /run/check ] || . /run/check\n")
+		m.run("chmod", "755", "/usr/local/bin/check")
 		m.write("/var/log/services", "")
 		m.run("chmod", "666", "/var/log/services")
 		m.run("systemctl", "daemon-reload")
@@ -57,7 +59,7 @@ func served(t *testing.T) (l *lab.Lab, alpha, beta *machine, client *lab.Client)
 	})
 	alpha.baton("service add unit numbers numbers.service --health http://127.0.0.1:8080/")
 	alpha.baton("service add unit web web.service")
-	alpha.baton("service add command worker --user nobody -- /usr/local/bin/numbered -name worker -listen :8082")
+	alpha.baton("service add command worker --user nobody --health exec:/usr/local/bin/check -- /usr/local/bin/numbered -name worker -listen :8082")
 	eventually(t, "beta says that root has not allowed the services", 10*time.Second, func() bool {
 		return strings.Count(beta.baton("status"), "service-not-allowed") == 3
 	})
@@ -328,5 +330,56 @@ func TestMachinesKeepServicesWhileBatonIsReplaced(t *testing.T) {
 		}
 		from.ready()
 		from.did(at, each("stop", "worker", "web", "numbers")...)
+	}
+}
+
+func TestMachinesHandSickServicesOver(t *testing.T) {
+	_, alpha, beta, client := served(t)
+	alpha.baton("settings set automatic_failover=false")
+	for _, ill := range []struct{ what, why, begin, end string }{
+		{"500", "numbers: http://127.0.0.1:8080/ answers with status 500", "touch /run/numbers.500", "rm /run/numbers.500"},
+		{"never answers", "numbers: http://127.0.0.1:8080/ does not answer within 2 s", "touch /run/numbers.mute", "rm /run/numbers.mute"},
+		{"SIGSTOP", "numbers: http://127.0.0.1:8080/ does not answer within 2 s", "pkill -STOP -f 'name numbers'", "pkill -CONT -f 'name numbers'"},
+		{"a check that fails", "worker: exec:/usr/local/bin/check ends with exit code 3: the queue is full", "echo 'echo first; echo the queue is full; exit 3' >/run/check", "rm /run/check"},
+		{"a check that prints without end", "worker: exec:/usr/local/bin/check does not end within 2s: no end", "echo 'exec yes no end' >/run/check", "echo 'yes | head -c 300000000' >/run/check"},
+	} {
+		at := time.Now()
+		alpha.run("sh", "-c", ill.begin)
+		alpha.says("status", "site-sick", ill.why)
+		sick := time.Since(at)
+		at = time.Now()
+		alpha.run("sh", "-c", ill.end)
+		alpha.lacks("status", "site-sick")
+		t.Logf("%s: sick after %s, well after %s", ill.what, sick.Round(100*time.Millisecond), time.Since(at).Round(100*time.Millisecond))
+	}
+	rss := alpha.run("ps", "-o", "rss=", "-C", "baton")
+	t.Logf("memory of the daemon after that: %s", strings.TrimSpace(rss))
+	if kib, err := strconv.Atoi(strings.TrimSpace(rss)); err != nil || kib > 60_000 {
+		t.Errorf("the daemon uses %s KiB", rss)
+	}
+	alpha.run("rm", "/run/check")
+
+	// Killed four times, and deaf when it has to stop.
+	alpha.baton("settings set automatic_failover=true")
+	beta.ready()
+	alpha.protected()
+	at := time.Now()
+	for i := range 4 {
+		if i == 3 {
+			alpha.run("touch", "/run/numbers.deaf")
+		}
+		eventually(t, "numbers runs", 20*time.Second, func() bool { _, err := alpha.try("pkill", "-KILL", "-f", "name numbers"); return err == nil })
+		rest(50 * time.Millisecond)
+	}
+	gap := moved(t, client, beta, at)
+	t.Logf("killed four times: handed over after %s, no answer for %s", time.Since(at).Round(100*time.Millisecond), gap.Round(time.Millisecond))
+	alpha.rests()
+	if !beta.serves() {
+		t.Error("the services do not answer on beta")
+	}
+	beta.says("history --since 2m", "numbers: it has ended 3 times within 10 min")
+	rest(8 * time.Second)
+	if spells := client.Report().Between(at, time.Now()).Spells(); len(spells) != 2 {
+		t.Errorf("the site moved to and fro: %v", turns(spells))
 	}
 }

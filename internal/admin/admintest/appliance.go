@@ -20,6 +20,7 @@ import (
 	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/peer"
+	"baton/internal/service"
 	"baton/internal/store"
 )
 
@@ -74,16 +75,24 @@ func (a *Appliance) Backend() api.Backend {
 		Site:          a.site,
 		Certificates:  a.certificates,
 		Data:          a.data,
-		Services:      &admin.Services{Name: "alpha", Local: a.data.Local, Store: a.store, Lead: a.lead, Audit: a.lead.Audit},
-		Users:         a.people.Users,
-		SignIn:        a.people.SignIn,
-		Sessions:      a.people.Sessions,
-		Account:       a.people.Account,
-		Security:      a.people.Security,
-		Tokens:        a.people.Tokens,
-		Diverged:      exports{a.diverged, a.damaged},
-		Backups:       a.backups,
-		Software:      a.software,
+		Services: &admin.Services{
+			Name: "alpha", Local: a.data.Local, Store: a.store, Lead: a.lead, Audit: a.lead.Audit,
+			Startable: func(_ context.Context, one service.Definition) error {
+				if one.Unit == "missing.service" {
+					return errors.New("missing.service is not on this machine: install it, or correct the name")
+				}
+				return nil
+			},
+		},
+		Users:    a.people.Users,
+		SignIn:   a.people.SignIn,
+		Sessions: a.people.Sessions,
+		Account:  a.people.Account,
+		Security: a.people.Security,
+		Tokens:   a.people.Tokens,
+		Diverged: exports{a.diverged, a.damaged},
+		Backups:  a.backups,
+		Software: a.software,
 	}
 }
 

@@ -386,6 +386,27 @@ func TestOneThatDidNotStopIsStoppedAgain(t *testing.T) {
 	})
 }
 
+// A service that is added to a site that is up, and does not start, is told, and moves nothing.
+func TestANewServiceThatDoesNotStartIsNotSick(t *testing.T) {
+	m := newMachine()
+	m.refuses["start web"] = errors.New("web.service is masked")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.list = newMachine("web").list })
+		time.Sleep(time.Minute)
+		if k.Trouble() != nil || !holds(k, "service-restarts") || !strings.Contains(k.Conditions()[0].Text, "Service web does not start, and is tried again: web.service is masked.") {
+			t.Error(k.Trouble(), k.Conditions())
+		}
+		m.with(func() { delete(m.refuses, "start web") })
+		time.Sleep(35 * time.Second)
+		if !k.Status()[0].Healthy {
+			t.Error(k.Status())
+		}
+	})
+}
+
 // Its own manager may start it again before anybody sees that it has ended.
 func TestOneThatItsManagerRestartsTooOftenIsSick(t *testing.T) {
 	m := newMachine("web")

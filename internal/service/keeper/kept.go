@@ -21,6 +21,7 @@ type kept struct {
 	wanted bool // to run, since it is in the list
 	state  State
 	seen   bool         // state has been found out
+	upOnce bool         // it was up since it was last to run
 	unseen error        // why its state is not known
 	checks probe.Judged // by its check
 	failed string       // why it fails its check; empty: it does not
@@ -44,6 +45,9 @@ func (s *kept) see(state State, err error) {
 	s.unseen = err
 	if err == nil {
 		s.state, s.seen = state, true
+		if s.wanted && state.Up && !s.upOnce {
+			s.upOnce, s.ends = true, nil // that it did not start before counts no more
+		}
 	}
 }
 
@@ -68,7 +72,7 @@ func (s *kept) recent(now time.Time) []time.Time {
 func (s *kept) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wanted = true
+	s.wanted, s.upOnce = true, false
 	s.checks, s.failed, s.ends, s.why, s.next = probe.Judged{}, "", nil, "", time.Time{}
 }
 
@@ -107,6 +111,13 @@ func (s *kept) ended(now time.Time, why string) bool {
 	return true
 }
 
+// notStarted notes why it was not started again.
+func (s *kept) notStarted(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.why = why.Error()
+}
+
 // ranHere notes that it ran where it is not to run.
 func (s *kept) ranHere(now time.Time) {
 	s.mu.Lock()
@@ -114,11 +125,12 @@ func (s *kept) ranHere(now time.Time) {
 	s.ran = now
 }
 
-// sick says why it is; empty: it is not.
+// sick says why it is; empty: it is not. One that has never come up, since it was added while the
+// site was up, is not what the site is: it makes it no sicker.
 func (s *kept) sick(now time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ends = s.recent(now); len(s.ends) >= tooOften {
+	if s.ends = s.recent(now); len(s.ends) >= tooOften && s.upOnce {
 		return fmt.Sprintf("it has ended %d times within %s: %s", len(s.ends), pair.LastingText(while), s.why)
 	}
 	return s.failed

@@ -99,8 +99,10 @@ func (k *Keeper) tend(ctx context.Context, s *kept) bool {
 	}
 	idle := k.opt.Idle()
 	switch {
+	case duty == pair.Lead && !state.Runs && k.opt.Refused(s.service) != "": // a condition says so
 	case duty == pair.Lead && !state.Runs && !idle && !s.begun(): // it has just been added
 		if err := k.start(ctx, s); err != nil && ctx.Err() == nil {
+			s.notStarted(err)
 			k.opt.Log.Warn("a new service did not start", slog.String("service", s.service.Name), slog.String("error", err.Error()))
 		}
 	case duty == pair.Lead && !state.Runs && !idle:
@@ -134,7 +136,7 @@ func (k *Keeper) followRan(s *kept, here State) {
 
 // again starts a service that has ended by itself.
 func (k *Keeper) again(ctx context.Context, s *kept, state State) {
-	if !s.ended(k.opt.Wall(), state.ended()) || k.opt.Refused(s.service) != "" {
+	if !s.ended(k.opt.Wall(), state.ended()) {
 		return
 	}
 	k.opt.Log.Warn("a service has ended, and is started again", slog.String("service", s.service.Name), slog.String("why", state.ended()))
@@ -142,6 +144,7 @@ func (k *Keeper) again(ctx context.Context, s *kept, state State) {
 	defer cancel()
 	err := s.runner.Start(ctx)
 	if err != nil {
+		s.notStarted(err)
 		k.opt.Log.Warn("a service was not started", slog.String("service", s.service.Name), slog.String("error", err.Error()))
 	}
 	_, _ = k.look(ctx, s)

@@ -61,7 +61,7 @@ func (k *Keeper) Conditions() (all []pair.Condition) {
 func (s *kept) conditions(leads bool, now time.Time, refused string) (all []pair.Condition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name, what := s.service.Name, s.service.What()
+	name, what, unit := s.service.Name, s.service.What(), s.service.RunsAs()
 	if refused != "" {
 		all = append(all, pair.Condition{
 			ID: "service-not-allowed", Severity: pair.Critical,
@@ -73,21 +73,25 @@ func (s *kept) conditions(leads bool, now time.Time, refused string) (all []pair
 		all = append(all, pair.Condition{
 			ID: "service-runs-on-backup", Severity: pair.Critical,
 			Text:     fmt.Sprintf("Service %s (%s) ran on this backup, and Baton stopped it.", name, what),
-			NextStep: fmt.Sprintf("See that nothing else starts it: run systemctl disable --now %s. Who started it: journalctl -u %s.", what, what),
+			NextStep: fmt.Sprintf("See that nothing else starts it: run systemctl disable --now %s. Who started it: journalctl -u %s.", unit, unit),
 		})
 	}
 	if s.state.AtBoot != "" {
 		all = append(all, pair.Condition{
 			ID: "service-starts-at-boot", Severity: pair.Warning,
 			Text:     fmt.Sprintf("%s starts by itself when this machine boots (%s wants it), also on a backup.", what, s.state.AtBoot),
-			NextStep: fmt.Sprintf("Run here: systemctl disable %s. Baton starts it.", what),
+			NextStep: fmt.Sprintf("Run here: systemctl disable %s. Baton starts it.", unit),
 		})
 	}
 	if n := len(s.ends); n > 0 && now.Sub(s.ends[n-1]) < while && leads {
+		text := fmt.Sprintf("Service %s does not start, and is tried again: %s.", name, strings.TrimSuffix(s.why, "."))
+		if s.upOnce {
+			text = fmt.Sprintf("Service %s has ended by itself %d times within %s, and was started again: %s.", name, n, pair.LastingText(while), strings.TrimSuffix(s.why, "."))
+		}
 		all = append(all, pair.Condition{
 			ID: "service-restarts", Severity: pair.Warning,
-			Text:     fmt.Sprintf("Service %s has ended by itself %d times within %s, and was started again: %s.", name, n, pair.LastingText(while), strings.TrimSuffix(s.why, ".")),
-			NextStep: fmt.Sprintf("Look at the log: journalctl -u %s.", what),
+			Text:     text,
+			NextStep: fmt.Sprintf("Look at the log: journalctl -u %s.", unit),
 		})
 	}
 	return all

@@ -46,11 +46,21 @@ func (m *Machine) disconnect() {
 
 // Runner returns what starts and stops a service.
 func (m *Machine) Runner(of service.Definition) keeper.Runner {
-	name := string(of.Unit)
-	if of.Kind() == service.CommandKind {
-		name = "baton-service-" + of.Name + ".service"
-	}
-	return &runner{machine: m, service: of, unit: name}
+	return &runner{machine: m, service: of, unit: of.RunsAs()}
+}
+
+// Startable refuses a service that nothing can start on this machine.
+func (m *Machine) Startable(ctx context.Context, of service.Definition) error {
+	return m.do(ctx, func(conn *systemd.Manager) error {
+		if of.Unit == "" {
+			return nil // what its program is, systemd finds out when it starts it
+		}
+		unit, err := conn.Unit(ctx, string(of.Unit))
+		if err == nil && unit.Unloadable() != "" {
+			err = errors.New(unit.Unloadable())
+		}
+		return err
+	})
 }
 
 // own is the unit of Baton. At a shutdown it is stopped before those of the services.
@@ -173,8 +183,8 @@ func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
 			}
 		}
 		switch {
-		case unit.Load == "not-found" && r.service.Kind() == service.UnitKind:
-			state.Failed = r.unit + " is not on this machine: install it, or correct the name"
+		case r.service.Kind() == service.UnitKind && unit.Unloadable() != "":
+			state.Failed = unit.Unloadable()
 		case unit.Active == "failed":
 			state.Failed = fmt.Sprintf("%s has ended (%s): look at journalctl -u %s", r.unit, unit.Result, r.unit)
 		}
