@@ -102,7 +102,7 @@ func (s sighting) servedBy(by, other string, told []pair.Condition) pair.SiteSta
 // do.
 func unserved(condition string) string {
 	return map[string]string{
-		"site-sick":              "its site fails its check (site_check)",
+		"site-sick":              "its site is sick",
 		"shared-ip-no-interface": "its machine has no interface of the name that the shared IP is for",
 		"shared-ip-no-carrier":   "the interface of the shared IP has no carrier there",
 		"traffic-blocked":        "nftables rules that an earlier run of the daemon left stop its traffic",

@@ -30,13 +30,13 @@ func TestTheSiteInOneLine(t *testing.T) {
 			Text: "Up, served by alpha: no shared IP is enabled on it, so it is reached at its own address at most; nothing protects it.",
 		}},
 		{sighting{served: failover.ServedHere, role: pair.Primary, shared: true, ready: true, conditions: sick}, pair.SiteStatus{
-			State: pair.SiteDown, ServedBy: "alpha", Text: "Down: alpha holds the shared IP, and its site fails its check (site_check).",
+			State: pair.SiteDown, ServedBy: "alpha", Text: "Down: alpha holds the shared IP, and its site is sick.",
 		}},
 		{sighting{served: failover.ServedByPeer, role: pair.Backup, ready: true}, pair.SiteStatus{
 			State: pair.SiteUp, ServedBy: "beta", ProtectedBy: "alpha", Text: "Up, served by beta and protected by alpha.",
 		}},
 		{sighting{served: failover.ServedByPeer, role: pair.Backup, ready: true, peerReports: sick}, pair.SiteStatus{
-			State: pair.SiteDown, ServedBy: "beta", Text: "Down: beta holds the shared IP, and its site fails its check (site_check).",
+			State: pair.SiteDown, ServedBy: "beta", Text: "Down: beta holds the shared IP, and its site is sick.",
 		}},
 		{sighting{served: failover.ServedNowhere, role: pair.Primary, phase: pair.Conflict}, pair.SiteStatus{
 			State: pair.SiteDown, Text: "Down: both appliances claim data that the other does not know, and neither serves until an administrator chooses.",

@@ -338,8 +338,8 @@ func TestMachinesHandSickServicesOver(t *testing.T) {
 	alpha.baton("settings set automatic_failover=false")
 	for _, ill := range []struct{ what, why, begin, end string }{
 		{"500", "numbers: http://127.0.0.1:8080/ answers with status 500", "touch /run/numbers.500", "rm /run/numbers.500"},
-		{"never answers", "numbers: http://127.0.0.1:8080/ does not answer within 2 s", "touch /run/numbers.mute", "rm /run/numbers.mute"},
-		{"SIGSTOP", "numbers: http://127.0.0.1:8080/ does not answer within 2 s", "pkill -STOP -f 'name numbers'", "pkill -CONT -f 'name numbers'"},
+		{"never answers", "numbers: http://127.0.0.1:8080/ does not answer within 2", "touch /run/numbers.mute", "rm /run/numbers.mute"},
+		{"SIGSTOP", "numbers: http://127.0.0.1:8080/ does not answer within 2", "pkill -STOP -f '[n]ame numbers'", "pkill -CONT -f 'name numbers'"},
 		{"a check that fails", "worker: exec:/usr/local/bin/check ends with exit code 3: the queue is full", "echo 'echo first; echo the queue is full; exit 3' >/run/check", "rm /run/check"},
 		{"a check that prints without end", "worker: exec:/usr/local/bin/check does not end within 2s: no end", "echo 'exec yes no end' >/run/check", "echo 'yes | head -c 300000000' >/run/check"},
 	} {
@@ -382,4 +382,84 @@ func TestMachinesHandSickServicesOver(t *testing.T) {
 	if spells := client.Report().Between(at, time.Now()).Spells(); len(spells) != 2 {
 		t.Errorf("the site moved to and fro: %v", turns(spells))
 	}
+}
+
+// A persistent timer that ran on one machine does not run the same job again on the other. What
+// cannot be started is told in a sentence.
+func TestMachinesRunTheJobOfTheDayOnce(t *testing.T) {
+	l, alpha, beta, client := machines(t, os.Getenv(daemon.ProgramName))
+	for _, m := range []*machine{alpha, beta} {
+		m.write("/etc/systemd/system/mail.timer", "[Timer]\nOnCalendar=*-*-* 00:00:01\nPersistent=yes\nAccuracySec=1us\n")
+		m.write("/etc/systemd/system/mail.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo sent >>/var/log/mails'\n")
+		m.write("/var/log/mails", "")
+		m.write("/var/lib/systemd/timers/stamp-mail.timer", "")
+		m.run("touch", "-d", "-2 days", "/var/lib/systemd/timers/stamp-mail.timer") // yesterday's and today's are due
+		m.write("/etc/systemd/system/job@.service", "[Service]\nExecStart=/bin/sleep 1000\n")
+		m.write("/etc/systemd/system/hidden.service", "[Service]\nExecStart=/bin/sleep 1000\n")
+	}
+	alpha.write("/etc/systemd/system/lost.service", "[Service]\nExecStart=/bin/sleep 1000\n")
+	beta.run("rm", "/etc/systemd/system/hidden.service")
+	beta.run("ln", "-s", "/dev/null", "/etc/systemd/system/hidden.service")
+	for _, m := range []*machine{alpha, beta} {
+		m.run("systemctl", "daemon-reload")
+	}
+	for unit, why := range map[string]string{
+		"job@.service":  "job@.service is a template: name one of its instances, as job@name.service",
+		"none.service":  "none.service is not on this machine: install it, or correct the name",
+		"baton.service": "baton.service is of the machine, and not of a site",
+		"a;b.service":   "is no service and no timer of systemd",
+	} {
+		if out, err := alpha.try("baton", "service", "add", "unit", "bad", unit); err == nil || !strings.Contains(out, why) {
+			t.Errorf("service add unit bad %s: %v, %s", unit, err, out)
+		}
+	}
+	sent := func() string {
+		return alpha.run("cat", "/var/log/mails") + beta.run("cat", "/var/log/mails")
+	}
+
+	alpha.baton("service add unit mail mail.timer")
+	alpha.baton("service add unit job job@one.service")
+	eventually(t, "alpha sends the mail", 10*time.Second, func() bool { return sent() == "sent\n" })
+	beta.says("service list", "mail", "not allowed on this machine")
+	beta.baton("service allow mail")
+	beta.baton("service allow job")
+	eventually(t, "beta's stamp follows", 10*time.Second, func() bool {
+		out := beta.run("stat", "-c", "%Y", "/var/lib/systemd/timers/stamp-mail.timer")
+		return out == alpha.run("stat", "-c", "%Y", "/var/lib/systemd/timers/stamp-mail.timer")
+	})
+	beta.ready()
+	at := time.Now()
+	beta.baton("become primary --final-sync --wait")
+	t.Logf("a switch with a timer: no answer for %s", moved(t, client, beta, at).Round(time.Millisecond))
+	beta.says("service list", "mail.timer", "running")
+	alpha.run("systemctl", "is-active", "-q", "baton")
+	if out, err := alpha.try("systemctl", "is-active", "mail.timer", "job@one.service"); err == nil {
+		t.Errorf("on the backup they are %s", out)
+	}
+	if out := beta.run("systemctl", "is-active", "mail.timer", "job@one.service"); out != "active\nactive\n" {
+		t.Errorf("on the primary they are %s", out)
+	}
+	alpha.ready()
+	at, err := l.PowerCut(beta.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("a power cut with a timer: no answer for %s", moved(t, client, alpha, at).Round(time.Millisecond))
+	alpha.says("service list", "mail.timer", "running")
+	rest(time.Second)
+	if _, err := l.PowerOn(beta.Host); err != nil {
+		t.Fatal(err)
+	}
+	beta.boot()
+	if got := sent(); got != "sent\n" {
+		t.Errorf("the mails are %q", got)
+	}
+
+	// On the primary both run, and on the backup neither could.
+	alpha.baton("service add unit lost lost.service")
+	alpha.baton("service add unit hidden hidden.service")
+	for _, name := range []string{"lost", "hidden"} {
+		eventually(t, "beta knows of "+name, 10*time.Second, func() bool { _, err := beta.try("baton", "service", "allow", name); return err == nil })
+	}
+	beta.says("service list", "failed: lost.service is not on this machine: install it, or correct the name", "failed: hidden.service is masked, so nothing can start it: run systemctl unmask hidden.service")
 }
