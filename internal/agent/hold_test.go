@@ -168,7 +168,7 @@ func TestWhatIsTakenWithoutAFinalSyncIsSaidToBeOld(t *testing.T) {
 		t := room.t
 		room.pairUp()
 		room.side[beta].data.fail(errors.New("the disk does not answer"))
-		room.side[alpha].agent.SiteChecked(pair.SiteCheck{}, errors.New("no answer"))
+		room.side[alpha].agent.SiteChecked(pair.HealthCheck{}, errors.New("no answer"))
 		time.Sleep(2 * timeout)
 		room.expect(alpha, pair.Primary, pair.Steady)
 		time.Sleep(time.Minute)

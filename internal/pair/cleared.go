@@ -68,6 +68,7 @@ func clearedTexts() map[string]string {
 		"data-not-opened":              "The protected data is ready, or this appliance no longer opens the site.",
 		"services-failed":              "The services have started, or this appliance no longer opens the site.",
 		"service-does-not-stop":        "The services have stopped, or they are to run again.",
+		"dry-start-failed":             "Nothing keeps a service from being started on this machine.",
 		"service-not-allowed":          "Root has allowed every service on this machine, or there is none.",
 		"service-runs-on-backup":       "For an hour no service has run on this backup, or this appliance is the primary.",
 		"service-starts-at-boot":       "No service starts by itself when this machine boots.",

@@ -172,6 +172,9 @@ func TestStopTellsOfAPortThatIsLeft(t *testing.T) {
 		t.Errorf("the stop returns %v", err)
 	}
 	t.Log(err)
+	if err := m.Stop(t.Context(), name, time.Second); !errors.As(err, &left) { // the unit has stopped, and its group is gone
+		t.Errorf("the next stop returns %v", err)
+	}
 }
 
 func TestStopTakesWhatStartsAUnit(t *testing.T) {

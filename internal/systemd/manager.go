@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
+
+	"baton/internal/systemd/listening"
 )
 
 // Runs reports whether systemd is the service manager of this machine (sd_booted(3)).
@@ -18,7 +21,12 @@ func Runs() bool {
 }
 
 // Manager is a connection to systemd. Its methods may be called at the same time.
-type Manager struct{ conn *dbus.Conn }
+type Manager struct {
+	conn *dbus.Conn
+
+	mu   sync.Mutex
+	left map[string][]listening.Socket // still open when a unit was last stopped
+}
 
 // Connect returns a connection to systemd that lasts until Close, or ctx ends.
 func Connect(ctx context.Context) (*Manager, error) {
@@ -26,7 +34,7 @@ func Connect(ctx context.Context) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("systemd does not answer on its own socket, /run/systemd/private: look at it with systemctl status: %w", err)
 	}
-	return &Manager{conn}, nil
+	return &Manager{conn: conn, left: map[string][]listening.Socket{}}, nil
 }
 
 // Close ends the connection. What was asked for goes on.

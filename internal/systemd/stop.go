@@ -46,7 +46,7 @@ func (m *Manager) Stop(ctx context.Context, name string, within time.Duration) e
 	if err != nil {
 		return err
 	}
-	if unit.Load == "not-found" && !unit.Runs() {
+	if unit.Load == "not-found" && !unit.Runs() && m.leftOf(name) == nil {
 		return nil
 	}
 	// What starts the unit comes first: a timer or a socket would start it again.
@@ -83,6 +83,7 @@ func (m *Manager) stopOne(ctx context.Context, name string, within time.Duration
 	if err != nil {
 		opened = nil // a kernel without sock_diag: the control group has to be proof enough
 	}
+	opened = append(opened, m.leftOf(name)...) // its group is gone by now
 	patient, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if unit.Runs() {
@@ -111,6 +112,7 @@ func (m *Manager) verify(ctx context.Context, name string, group cgroup, opened 
 		for _, socket := range still {
 			left.Ports = append(left.Ports, socket.String())
 		}
+		m.keep(name, still)
 		if len(left.Processes) == 0 && len(left.Ports) == 0 {
 			return nil
 		}
@@ -125,5 +127,20 @@ func (m *Manager) verify(ctx context.Context, name string, group cgroup, opened 
 			return ctx.Err()
 		case <-time.After(pause):
 		}
+	}
+}
+
+// leftOf are the sockets that an earlier stop of the unit has left open.
+func (m *Manager) leftOf(name string) []listening.Socket {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.left[name]
+}
+
+func (m *Manager) keep(name string, open []listening.Socket) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if delete(m.left, name); len(open) > 0 {
+		m.left[name] = open
 	}
 }

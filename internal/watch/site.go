@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/internal/agent"
+	"baton/internal/failover"
 	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/probe"
@@ -46,9 +47,13 @@ type Site struct {
 	Agent interface {
 		Decision() agent.Decision
 		SiteChecked(check pair.HealthCheck, why error)
+		Tell(event failover.Event)
 	}
 	Settings *inforce.Settings
-	Services interface{ Trouble() error } // why the site is sick by what its services tell
+	Services interface {
+		Trouble() error // why the site is sick by what its services tell
+		Fit() bool      // nothing is known that would keep one from being started here
+	}
 }
 
 // Run looks at the site as long as this appliance serves it. Nobody else tells what
@@ -58,11 +63,16 @@ func (w *Site) Run(ctx context.Context) error {
 	defer ticker.Stop()
 	var so siteChecks
 	told := false // that it is sick
+	fit := true   // as last told
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		}
+		if now := w.Services.Fit(); now != fit {
+			fit = now
+			w.Agent.Tell(failover.DryStartEnded{Fit: fit})
 		}
 		state, wanted := w.Agent.Decision().State, w.Settings.Get().SiteCheck
 		serves := state.Serving() && state.Record.Role != pair.Backup

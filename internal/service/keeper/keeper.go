@@ -70,12 +70,15 @@ func (k *Keeper) Set(ctx context.Context, duty pair.Duty) error {
 		return ctx.Err()
 	}
 	services, err := k.read(ctx)
+	k.mu.Lock()
+	k.duty, k.done = duty, false
+	if err != nil && duty != pair.Lead && k.known != nil {
+		services, err = slices.Clone(k.known), nil // a list that cannot be read now keeps none of them running
+	}
+	k.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	k.mu.Lock()
-	k.duty, k.done = duty, false
-	k.mu.Unlock()
 	if duty == pair.Lead {
 		err = k.lead(ctx, services)
 	} else {

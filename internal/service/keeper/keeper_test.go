@@ -23,6 +23,7 @@ type machine struct {
 	refuses    map[string]error // to start, or to stop after "stop "
 	slow       map[string]time.Duration
 	answers    map[string]error // to checks
+	unread     error            // the list cannot be read
 	list       service.List
 	idle       bool
 	checkLasts time.Duration
@@ -31,6 +32,7 @@ type machine struct {
 	ran        time.Time            // here, of every timer
 	there      []pair.ServiceStatus // on the peer
 	denied     map[string]string
+	hindered   map[string]string
 }
 
 func newMachine(names ...string) *machine {
@@ -46,7 +48,7 @@ func (m *machine) keeper() *Keeper {
 		List: func(context.Context) (service.List, error) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			return slices.Clone(m.list), nil
+			return slices.Clone(m.list), m.unread
 		},
 		Refused: func(s service.Definition) string { m.mu.Lock(); defer m.mu.Unlock(); return m.denied[s.Name] },
 		Runner:  func(s service.Definition) Runner { return program{m, s.Name} },
@@ -119,7 +121,7 @@ func (p program) Stop(ctx context.Context) error  { return p.act(ctx, "stop", fa
 func (p program) State(context.Context) (State, error) {
 	p.on.mu.Lock()
 	defer p.on.mu.Unlock()
-	return State{Runs: p.on.runs[p.name], Up: p.on.runs[p.name], Restarts: p.on.restarts, StopLimit: 10 * time.Second, Ran: p.on.ran}, nil
+	return State{Runs: p.on.runs[p.name], Up: p.on.runs[p.name], Hindered: p.on.hindered[p.name], Restarts: p.on.restarts, StopLimit: 10 * time.Second, Ran: p.on.ran}, nil
 }
 
 func (p program) SetRan(ran time.Time) error {
@@ -403,6 +405,54 @@ func TestANewServiceThatDoesNotStartIsNotSick(t *testing.T) {
 		time.Sleep(35 * time.Second)
 		if !k.Status()[0].Healthy {
 			t.Error(k.Status())
+		}
+	})
+}
+
+func TestAListThatCannotBeReadKeepsNoServiceRunning(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.unread = errors.New("the database is busy") })
+		if err := k.Set(t.Context(), pair.Rest); err != nil || m.did() != "start web, stop web" {
+			t.Errorf("%v; %s", err, m.did())
+		}
+		if err := k.Set(t.Context(), pair.Lead); err == nil {
+			t.Error("it leads with a list that may be another by now")
+		}
+	})
+}
+
+// The machine is to stop them after Baton when it shuts down.
+func TestTheMachineIsToldItsOrder(t *testing.T) {
+	m := newMachine("db", "web")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		time.Sleep(3 * time.Second)
+		m.with(func() {
+			if len(m.orders) == 0 || m.orders[len(m.orders)-1] != 2 {
+				t.Errorf("it is told of %v services", m.orders)
+			}
+		})
+	})
+}
+
+// A backup that could not start a service says so before it matters.
+func TestABackupThatCouldNotStartAServiceIsNotFit(t *testing.T) {
+	m := newMachine("db", "web")
+	each(t, m, func(t *testing.T, k *Keeper) {
+		if err := k.Set(t.Context(), pair.Follow); err != nil || !k.Fit() {
+			t.Error(err, k.Fit())
+		}
+		m.with(func() { m.denied["web"] = "root has not allowed it" })
+		if k.Fit() {
+			t.Error("it is fit, and root does not allow it")
+		}
+		m.with(func() { delete(m.denied, "web"); m.hindered = map[string]string{"db": "db.service is masked"} })
+		time.Sleep(3 * time.Second)
+		if k.Fit() || !holds(k, "dry-start-failed") || k.Status()[0].Trouble != "db.service is masked" {
+			t.Error(k.Fit(), k.Conditions(), k.Status())
 		}
 	})
 }

@@ -137,4 +137,4 @@ func (s *kept) sick(now time.Time) string {
 }
 
 // ended says that a service that was to run does not.
-func (s State) ended() string { return cmp.Or(s.Failed, "it has ended: look at its log") }
+func (s State) ended() string { return cmp.Or(s.Hindered, s.Failed, "it has ended: look at its log") }

@@ -23,6 +23,7 @@ type Runner interface {
 type State struct {
 	Runs      bool          // something of it runs, or is about to
 	Up        bool          // it is started
+	Hindered  string        // why nothing can start it on this machine; empty: nothing is against it
 	Failed    string        // why it ended by itself; empty: it did not
 	Restarts  int           // how often its own manager has started it again
 	StopLimit time.Duration // how long it may take to stop, as it declares

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func (s *kept) status(wanted bool, now time.Time) pair.ServiceStatus {
 		shown.State, shown.Healthy, shown.Trouble = "failed", false, s.unseen.Error()
 	case s.state.Runs:
 		shown.State = "running"
-	case wanted || s.state.Failed != "":
+	case wanted || s.state.Hindered != "" || s.state.Failed != "":
 		shown.State = "failed"
 		if shown.Trouble == "" {
 			shown.Trouble = s.state.ended()
@@ -69,6 +70,13 @@ func (s *kept) conditions(leads bool, now time.Time, refused string) (all []pair
 			NextStep: fmt.Sprintf("Run here as root: baton service allow %s.", name),
 		})
 	}
+	if s.state.Hindered != "" && !leads {
+		all = append(all, pair.Condition{
+			ID: "dry-start-failed", Severity: pair.Warning,
+			Text:     fmt.Sprintf("This backup could not run service %s: %s.", name, s.state.Hindered),
+			NextStep: "Do that on this machine: until then a sick primary does not hand the site over to it.",
+		})
+	}
 	if !s.ran.IsZero() && now.Sub(s.ran) < ranWithin && !leads {
 		all = append(all, pair.Condition{
 			ID: "service-runs-on-backup", Severity: pair.Critical,
@@ -95,4 +103,17 @@ func (s *kept) conditions(leads bool, now time.Time, refused string) (all []pair
 		})
 	}
 	return all
+}
+
+// Fit reports whether nothing is known that would keep a service from being started here.
+func (k *Keeper) Fit() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !slices.ContainsFunc(k.known, func(s *kept) bool { return s.hindered() || k.opt.Refused(s.service) != "" })
+}
+
+func (s *kept) hindered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unseen != nil || s.state.Hindered != ""
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/cause"
 	"baton/internal/service"
 	"baton/internal/systemd"
 )
@@ -17,7 +18,7 @@ import (
 func (r *runner) Try(ctx context.Context, line string, within time.Duration) error {
 	return r.machine.do(ctx, func(conn *systemd.Manager) error {
 		check := r.command("baton-check-"+r.service.Name+".service", []string{"/bin/sh", "-c", line})
-		check.Called, check.Quiet = "exec:"+line, true
+		check.Called, check.Quiet = "the check "+line, true
 		if r.service.Kind() == service.UnitKind {
 			unit, err := conn.Unit(ctx, r.unit)
 			if err != nil {
@@ -36,7 +37,7 @@ func (r *runner) Try(ctx context.Context, line string, within time.Duration) err
 		_ = errors.Join(write.Close(), read.SetReadDeadline(time.Now().Add(rest)))
 		why := <-said
 		_ = read.Close()
-		if err != nil && ctx.Err() == nil && why != "" {
+		if err != nil && ctx.Err() == nil && why != "" && !cause.Rough(why) {
 			return fmt.Errorf("%w: %s", err, why)
 		}
 		return err

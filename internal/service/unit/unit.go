@@ -184,7 +184,7 @@ func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
 		}
 		switch {
 		case r.service.Kind() == service.UnitKind && unit.Unloadable() != "":
-			state.Failed = unit.Unloadable()
+			state.Hindered = unit.Unloadable()
 		case unit.Active == "failed":
 			state.Failed = fmt.Sprintf("%s has ended (%s): look at journalctl -u %s", r.unit, unit.Result, r.unit)
 		}
