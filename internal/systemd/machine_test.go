@@ -208,6 +208,9 @@ func TestATimerStopsWhatItStarted(t *testing.T) {
 	if u := state(t, m, service); u.Runs() {
 		t.Errorf("its job is %s", u.Active)
 	}
+	if u := state(t, m, timer); u.Runs() || u.StopLimit != 0 {
+		t.Errorf("it is %s, and has a limit of %s", u.Active, u.StopLimit)
+	}
 }
 
 func TestAPersistentTimerRunsOnlyWhatWasMissed(t *testing.T) {

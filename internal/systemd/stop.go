@@ -19,6 +19,7 @@ type StopError struct {
 	Unit      string
 	Processes []int    // that are left in its control group
 	Ports     []string // that are still open, as tcp 0.0.0.0:80
+	Active    string   // what systemd calls it, as deactivating; empty: stopped
 }
 
 func (e *StopError) Error() string {
@@ -29,6 +30,9 @@ func (e *StopError) Error() string {
 	if len(e.Ports) > 0 {
 		left = append(left, strings.Join(e.Ports, ", ")+" is still open")
 	}
+	if e.Active != "" {
+		left = append(left, "systemd says that it is "+e.Active)
+	}
 	return fmt.Sprintf("%s does not stop: %s: look at systemctl status %s", e.Unit, strings.Join(left, ", and "), e.Unit)
 }
 
@@ -37,7 +41,8 @@ func (e *StopError) Error() string {
 const killed = 2 * time.Second
 
 // Stop stops a unit, what starts it by itself (its timers, sockets and paths), what does not
-// go on without it and, of a timer, what it has started. Whatever runs after within is killed.
+// go on without it and, of a timer, what it has started. What runs after its own limit, or after
+// within if it has none or a longer one, is killed.
 // It returns once nothing of them is left in their control groups and no port is open that
 // they had opened; else a [StopError]. Each lasts no longer than within and some seconds,
 // whatever it does.
@@ -84,6 +89,9 @@ func (m *Manager) stopOne(ctx context.Context, name string, within time.Duration
 		opened = nil // a kernel without sock_diag: the control group has to be proof enough
 	}
 	opened = append(opened, m.leftOf(name)...) // its group is gone by now
+	if unit.StopLimit > 0 {
+		within = min(within, unit.StopLimit)
+	}
 	patient, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if unit.Runs() {
@@ -114,7 +122,9 @@ func (m *Manager) verify(ctx context.Context, name string, group cgroup, opened 
 		}
 		m.keep(name, still)
 		if len(left.Processes) == 0 && len(left.Ports) == 0 {
-			return nil
+			if left.Active, err = m.active(ctx, name); err != nil || left.Active == "" {
+				return err
+			}
 		}
 		if time.Now().After(end) {
 			return &left
@@ -128,6 +138,18 @@ func (m *Manager) verify(ctx context.Context, name string, group cgroup, opened 
 		case <-time.After(pause):
 		}
 	}
+}
+
+// active is what systemd calls a unit that it does not hold for stopped; empty: it does.
+func (m *Manager) active(ctx context.Context, name string) (string, error) {
+	state, err := m.conn.GetUnitPropertyContext(ctx, name, "ActiveState")
+	if err != nil {
+		return "", refusal(name, err)
+	}
+	if unit := (Unit{Active: properties{"": state.Value.Value()}.text("")}); unit.Runs() {
+		return unit.Active, nil
+	}
+	return "", nil
 }
 
 // leftOf are the sockets that an earlier stop of the unit has left open.

@@ -64,6 +64,14 @@ func machines(t *testing.T, program string) (l *lab.Lab, alpha, beta *machine, c
 		m.boot()
 	}
 	alpha, beta = made[0], made[1]
+	t.Cleanup(func() {
+		for _, m := range made {
+			if t.Failed() {
+				out, err := m.try("journalctl", "-b", "-o", "short-precise", "--no-pager", "-n", "150")
+				t.Logf("the journal of %s (%v):\n%s", m.Name(), err, out)
+			}
+		}
+	})
 	for _, m := range made {
 		m.run("systemctl", "enable", "-q", "--now", "baton")
 		m.run("sh", "-c", "echo '"+key+"' | baton key set")

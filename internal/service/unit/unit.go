@@ -160,13 +160,7 @@ const longStop = 90 * time.Second
 
 // Stop implements keeper.Runner.
 func (r *runner) Stop(ctx context.Context) error {
-	return r.machine.do(ctx, func(conn *systemd.Manager) error {
-		unit, err := conn.Unit(ctx, r.unit)
-		if err != nil {
-			return err
-		}
-		return conn.Stop(ctx, r.unit, min(unit.StopLimit, longStop))
-	})
+	return r.machine.do(ctx, func(conn *systemd.Manager) error { return conn.Stop(ctx, r.unit, longStop) })
 }
 
 // State implements keeper.Runner.
