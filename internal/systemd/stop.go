@@ -112,22 +112,12 @@ func (m *Manager) stopOne(ctx context.Context, name string, within time.Duration
 func (m *Manager) verify(ctx context.Context, name string, group cgroup, opened []listening.Socket) error {
 	end := time.Now().Add(killed)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		left := StopError{Unit: name, Processes: group.processes()}
-		still, err := listening.Open(opened)
-		if err != nil {
-			return fmt.Errorf("see which ports of %s are open: %w", name, err)
-		}
-		for _, socket := range still {
-			left.Ports = append(left.Ports, socket.String())
-		}
-		m.keep(name, still)
-		if len(left.Processes) == 0 && len(left.Ports) == 0 {
-			if left.Active, err = m.active(ctx, name); err != nil || left.Active == "" {
-				return err
-			}
+		left, err := m.rest(ctx, name, group, opened)
+		if err != nil || left.nothing() {
+			return err
 		}
 		if time.Now().After(end) {
-			return &left
+			return left
 		}
 		if len(left.Processes) > 0 {
 			_ = m.conn.KillUnitWithTarget(ctx, name, dbus.All, int32(unix.SIGKILL)) // the next look tells
@@ -138,6 +128,27 @@ func (m *Manager) verify(ctx context.Context, name string, group cgroup, opened 
 		case <-time.After(pause):
 		}
 	}
+}
+
+// rest is what is left of a unit now.
+func (m *Manager) rest(ctx context.Context, name string, group cgroup, opened []listening.Socket) (*StopError, error) {
+	left := StopError{Unit: name, Processes: group.processes()}
+	still, err := listening.Open(opened)
+	if err != nil {
+		return nil, fmt.Errorf("see which ports of %s are open: %w", name, err)
+	}
+	m.keep(name, still)
+	for _, socket := range still {
+		left.Ports = append(left.Ports, socket.String())
+	}
+	if left.nothing() {
+		left.Active, err = m.active(ctx, name)
+	}
+	return &left, err
+}
+
+func (e *StopError) nothing() bool {
+	return len(e.Processes) == 0 && len(e.Ports) == 0 && e.Active == ""
 }
 
 // active is what systemd calls a unit that it does not hold for stopped; empty: it does.

@@ -70,10 +70,7 @@ func (w *Site) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		if now := w.Services.Fit(); now != fit {
-			fit = now
-			w.Agent.Tell(failover.DryStartEnded{Fit: fit})
-		}
+		fit = w.tellFit(fit)
 		state, wanted := w.Agent.Decision().State, w.Settings.Get().SiteCheck
 		serves := state.Serving() && state.Record.Role != pair.Backup
 		check := wanted
@@ -92,4 +89,13 @@ func (w *Site) Run(ctx context.Context) error {
 			w.Agent.SiteChecked(wanted, why)
 		}
 	}
+}
+
+// tellFit tells whether the services could be started here, if that is another than was told before.
+func (w *Site) tellFit(before bool) (fit bool) {
+	fit = w.Services.Fit()
+	if fit != before {
+		w.Agent.Tell(failover.DryStartEnded{Fit: fit})
+	}
+	return fit
 }

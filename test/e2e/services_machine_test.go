@@ -81,7 +81,7 @@ func (m *machine) serves() bool {
 	return true
 }
 
-// asks asks a service on the machine itself; empty: it does not answer.
+// asks returns what a service answers on the machine itself; empty: it does not.
 func (m *machine) asks(port string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -99,7 +99,7 @@ func get(ctx context.Context, from *lab.Host, address, path string) (string, err
 	if err != nil {
 		return "", err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // it was read only
 	text, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("status %d", response.StatusCode)
@@ -209,7 +209,7 @@ func (c *counted) stop(on *machine) (gap time.Duration, lost []int) {
 	<-c.ended
 	text := on.run("cat", "/srv/www/numbers")
 	there := map[string]bool{}
-	for _, number := range strings.Fields(text) {
+	for number := range strings.FieldsSeq(text) {
 		there[number] = true
 	}
 	for _, number := range c.numbers {
@@ -246,9 +246,9 @@ func (m *machine) idles() {
 func TestMachinesMoveServices(t *testing.T) {
 	l, alpha, beta, client := served(t)
 	alpha.did(time.Time{}, each("start", names...)...)
-	alpha.says("service list", "http://127.0.0.1:8080/  running, healthy")
+	alpha.says("service list", "http://127.0.0.1:8080/     running, healthy")
 	t.Log(alpha.baton("service list"), alpha.baton("status"), beta.baton("service list"), beta.baton("status"))
-	if user := strings.TrimSpace(alpha.run("ps", "-o", "user=", "-C", "numbered")); user != "root\nroot\nnobody" {
+	if user := strings.Join(strings.Fields(alpha.run("ps", "-o", "user=", "-C", "numbered")), " "); user != strings.Repeat("root ", 2)+"nobody" {
 		t.Errorf("they run as %q", user)
 	}
 
@@ -453,10 +453,10 @@ func TestMachinesRunTheJobOfTheDayOnce(t *testing.T) {
 	t.Logf("a switch with a timer: no answer for %s", moved(t, client, beta, at).Round(time.Millisecond))
 	beta.says("service list", "mail.timer", "running")
 	alpha.run("systemctl", "is-active", "-q", "baton")
-	if out, _ := alpha.try("systemctl", "is-active", "mail.timer", "job@one.service"); out != "inactive\ninactive\n" {
+	if out, _ := alpha.try("systemctl", "is-active", "mail.timer", "job@one.service"); out != strings.Repeat("inactive\n", 2) {
 		t.Errorf("on the backup they are %s", out)
 	}
-	if out := beta.run("systemctl", "is-active", "mail.timer", "job@one.service"); out != "active\nactive\n" {
+	if out := beta.run("systemctl", "is-active", "mail.timer", "job@one.service"); out != strings.Repeat("active\n", 2) {
 		t.Errorf("on the primary they are %s", out)
 	}
 	alpha.ready()

@@ -47,7 +47,6 @@ type Keeper struct {
 	duty  pair.Duty
 	done  bool // they do it, as far as the newest Set found
 	known []*kept
-	order string             // why the machine would not stop them after Baton; empty: it would
 	end   context.CancelFunc // of the look under way
 }
 
@@ -140,7 +139,7 @@ func (k *Keeper) start(ctx context.Context, s *kept) error {
 	case err == nil:
 		k.opt.Log.Info("service started", slog.String("service", s.service.Name), slog.Duration("took", k.opt.Wall().Sub(began)))
 	}
-	k.look(ctx, s)
+	_, _ = k.look(ctx, s)
 	return err
 }
 

@@ -133,15 +133,21 @@ func (p program) SetRan(ran time.Time) error {
 
 func (p program) Try(context.Context, string, time.Duration) error { return nil }
 
+// bubble is a keeper in a test whose time is its own.
+type bubble struct {
+	*Keeper
+	t *testing.T
+}
+
 // each runs a test in a bubble, with a keeper that looks.
-func each(t *testing.T, m *machine, test func(t *testing.T, k *Keeper)) {
+func each(t *testing.T, m *machine, test func(k bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		k := m.keeper()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); _ = k.Run(ctx) }()
-		test(t, k)
+		test(bubble{k, t})
 		cancel()
 		<-ended
 	})
@@ -149,7 +155,8 @@ func each(t *testing.T, m *machine, test func(t *testing.T, k *Keeper)) {
 
 func TestServicesStartInOrderAndStopInReverse(t *testing.T) {
 	m := newMachine("db", "web")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := errors.Join(k.Set(t.Context(), pair.Lead), k.Set(t.Context(), pair.Lead), k.Set(t.Context(), pair.Rest), k.Set(t.Context(), pair.Rest)); err != nil {
 			t.Error(err)
 		}
@@ -165,7 +172,8 @@ func TestServicesStartInOrderAndStopInReverse(t *testing.T) {
 func TestAServiceIsStartedOnceItsCheckPasses(t *testing.T) {
 	m := newMachine("db", "web")
 	m.answers["db"] = errors.New("tcp:db:80 refuses connections")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		time.AfterFunc(5*time.Second, func() { m.with(func() { delete(m.answers, "db") }) })
 		began := time.Now()
 		if err := k.Set(t.Context(), pair.Lead); err != nil || time.Since(began) < 5*time.Second || time.Since(began) > 6*time.Second {
@@ -177,7 +185,8 @@ func TestAServiceIsStartedOnceItsCheckPasses(t *testing.T) {
 func TestAServiceThatDoesNotComeUpIsNamed(t *testing.T) {
 	m := newMachine("db", "web")
 	m.answers["db"] = errors.New("tcp:db:80 refuses connections")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		err := k.Set(t.Context(), pair.Lead)
 		if err == nil || !strings.HasPrefix(err.Error(), "db: ") || !strings.Contains(err.Error(), "refuses connections") {
 			t.Error(err)
@@ -192,7 +201,8 @@ func TestAServiceThatDoesNotComeUpIsNamed(t *testing.T) {
 func TestAnotherDutyInterruptsAStart(t *testing.T) {
 	m := newMachine("db")
 	m.slow["start db"] = time.Hour
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		if err := k.Set(ctx, pair.Lead); !errors.Is(err, context.Canceled) {
@@ -207,7 +217,8 @@ func TestAnotherDutyInterruptsAStart(t *testing.T) {
 // So does one that the keeper began by itself, since the service had ended.
 func TestAnotherDutyInterruptsAStartOfItsOwn(t *testing.T) {
 	m := newMachine("db")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +233,8 @@ func TestAnotherDutyInterruptsAStartOfItsOwn(t *testing.T) {
 
 func TestAServiceThatEndsIsStartedAgain(t *testing.T) {
 	m := newMachine("web")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
@@ -250,7 +262,8 @@ func TestAServiceThatEndsIsStartedAgain(t *testing.T) {
 
 func TestAServiceThatFailsItsCheckIsSick(t *testing.T) {
 	m := newMachine("web")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
@@ -273,7 +286,8 @@ func TestAServiceThatFailsItsCheckIsSick(t *testing.T) {
 
 func TestWhatRunsOnABackupIsStopped(t *testing.T) {
 	m := newMachine("web")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Follow); err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +304,8 @@ func TestWhatRunsOnABackupIsStopped(t *testing.T) {
 
 func TestInMaintenanceNothingIsStartedAgain(t *testing.T) {
 	m := newMachine("web")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
@@ -304,7 +319,8 @@ func TestInMaintenanceNothingIsStartedAgain(t *testing.T) {
 
 func TestANewServiceOfAPrimaryIsStarted(t *testing.T) {
 	m := newMachine()
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
@@ -323,7 +339,8 @@ func TestANewServiceOfAPrimaryIsStarted(t *testing.T) {
 // The job of the day does not run again after a takeover.
 func TestATimerFollowsWhenItRanOnThePeer(t *testing.T) {
 	m := newMachine("mail")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		ran := time.Now()
 		m.ran = ran.Add(-time.Hour)
 		if err := k.Set(t.Context(), pair.Follow); err != nil {
@@ -351,7 +368,8 @@ func TestATimerFollowsWhenItRanOnThePeer(t *testing.T) {
 func TestWhatRootDoesNotAllowIsNotStarted(t *testing.T) {
 	m := newMachine("web")
 	m.denied["web"] = "root has not allowed it"
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err == nil || !strings.Contains(err.Error(), "web: root has not allowed it") {
 			t.Error(err)
 		}
@@ -364,7 +382,8 @@ func TestWhatRootDoesNotAllowIsNotStarted(t *testing.T) {
 func TestOneThatDoesNotStopKeepsNoOtherFromIt(t *testing.T) {
 	m := newMachine("db", "web")
 	m.refuses["stop web"] = errors.New("processes 7 are left")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
@@ -379,7 +398,8 @@ func TestOneThatDoesNotStopKeepsNoOtherFromIt(t *testing.T) {
 func TestOneThatDidNotStopIsStoppedAgain(t *testing.T) {
 	m := newMachine("web")
 	m.refuses["stop web"] = errors.New("tcp 0.0.0.0:80 is still open")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		for range 2 {
 			if err := k.Set(t.Context(), pair.Rest); err == nil {
 				t.Error("it is taken for stopped")
@@ -392,7 +412,8 @@ func TestOneThatDidNotStopIsStoppedAgain(t *testing.T) {
 func TestANewServiceThatDoesNotStartIsNotSick(t *testing.T) {
 	m := newMachine()
 	m.refuses["start web"] = errors.New("web.service is masked")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
@@ -411,7 +432,8 @@ func TestANewServiceThatDoesNotStartIsNotSick(t *testing.T) {
 
 func TestAListThatCannotBeReadKeepsNoServiceRunning(t *testing.T) {
 	m := newMachine("web")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
@@ -428,7 +450,8 @@ func TestAListThatCannotBeReadKeepsNoServiceRunning(t *testing.T) {
 // The machine is to stop them after Baton when it shuts down.
 func TestTheMachineIsToldItsOrder(t *testing.T) {
 	m := newMachine("db", "web")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		time.Sleep(3 * time.Second)
 		m.with(func() {
 			if len(m.orders) == 0 || m.orders[len(m.orders)-1] != 2 {
@@ -441,7 +464,8 @@ func TestTheMachineIsToldItsOrder(t *testing.T) {
 // A backup that could not start a service says so before it matters.
 func TestABackupThatCouldNotStartAServiceIsNotFit(t *testing.T) {
 	m := newMachine("db", "web")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Follow); err != nil || !k.Fit() {
 			t.Error(err, k.Fit())
 		}
@@ -461,7 +485,8 @@ func TestABackupThatCouldNotStartAServiceIsNotFit(t *testing.T) {
 func TestOneThatItsManagerRestartsTooOftenIsSick(t *testing.T) {
 	m := newMachine("web")
 	m.restarts = 7 // on another day
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
@@ -480,7 +505,8 @@ func TestOneThatItsManagerRestartsTooOftenIsSick(t *testing.T) {
 // A check that does not answer keeps no other service waiting.
 func TestChecksAreAskedBesideEachOther(t *testing.T) {
 	m := newMachine("db", "web", "mail")
-	each(t, m, func(t *testing.T, k *Keeper) {
+	each(t, m, func(k bubble) {
+		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
@@ -503,6 +529,6 @@ func TestChecksAreAskedBesideEachOther(t *testing.T) {
 	})
 }
 
-func holds(k *Keeper, id string) bool {
+func holds(k bubble, id string) bool {
 	return slices.ContainsFunc(k.Conditions(), func(c pair.Condition) bool { return c.ID == id })
 }

@@ -15,12 +15,13 @@ func (k *Keeper) Status() []pair.ServiceStatus {
 	defer k.mu.Unlock()
 	all := make([]pair.ServiceStatus, 0, len(k.known))
 	for _, s := range k.known {
-		all = append(all, s.status(k.duty == pair.Lead, k.opt.Wall()))
+		all = append(all, s.status(k.duty, k.opt.Wall()))
 	}
 	return all
 }
 
-func (s *kept) status(wanted bool, now time.Time) pair.ServiceStatus {
+func (s *kept) status(duty pair.Duty, now time.Time) pair.ServiceStatus {
+	wanted := duty == pair.Lead
 	trouble := s.sick(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,12 +55,13 @@ func (k *Keeper) Conditions() (all []pair.Condition) {
 	defer k.mu.Unlock()
 	now := k.opt.Wall()
 	for _, s := range k.known {
-		all = append(all, s.conditions(k.duty == pair.Lead, now, k.opt.Refused(s.service))...)
+		all = append(all, s.conditions(k.duty, now, k.opt.Refused(s.service))...)
 	}
 	return all
 }
 
-func (s *kept) conditions(leads bool, now time.Time, refused string) (all []pair.Condition) {
+func (s *kept) conditions(duty pair.Duty, now time.Time, refused string) (all []pair.Condition) {
+	leads := duty == pair.Lead
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name, what, unit := s.service.Name, s.service.What(), s.service.RunsAs()
