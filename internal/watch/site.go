@@ -54,6 +54,8 @@ type Site struct {
 		Trouble() error // why the site is sick by what its services tell
 		Fit() bool      // nothing is known that would keep one from being started here
 	}
+
+	unfit bool // as last told
 }
 
 // Run looks at the site as long as this appliance serves it. Nobody else tells what
@@ -63,14 +65,13 @@ func (w *Site) Run(ctx context.Context) error {
 	defer ticker.Stop()
 	var so siteChecks
 	told := false // that it is sick
-	fit := true   // as last told
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
-		fit = w.tellFit(fit)
+		w.tellFit()
 		state, wanted := w.Agent.Decision().State, w.Settings.Get().SiteCheck
 		serves := state.Serving() && state.Record.Role != pair.Backup
 		check := wanted
@@ -92,10 +93,9 @@ func (w *Site) Run(ctx context.Context) error {
 }
 
 // tellFit tells whether the services could be started here, if that is another than was told before.
-func (w *Site) tellFit(before bool) (fit bool) {
-	fit = w.Services.Fit()
-	if fit != before {
+func (w *Site) tellFit() {
+	if fit := w.Services.Fit(); fit == w.unfit {
+		w.unfit = !fit
 		w.Agent.Tell(failover.DryStartEnded{Fit: fit})
 	}
-	return fit
 }
