@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"time"
 
@@ -143,6 +144,8 @@ func toldBefore() bool {
 // begin starts it. It returns only if that fails.
 func (s *successor) begin() error {
 	signal.Ignore(unix.SIGHUP) // until it listens to it: the usual thing would end it
+	runtime.LockOSThread()     // SIGTERM waits until the next process listens to it
+	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &unix.Sigset_t{Val: [16]uint64{1 << (unix.SIGTERM - 1)}}, nil)
 	if s.told.Err() != nil {
 		_ = os.Setenv(toldName, "true")
 	}

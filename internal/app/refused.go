@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"baton/internal/config"
+	"baton/internal/listen"
 	"baton/internal/pair"
 )
 
@@ -54,7 +56,7 @@ func (e *ending) next(ctx context.Context) (program string, err error) {
 	case err != nil:
 		return "", err
 	}
-	return program, keepsShared(a.config.SharedIPs, next.SharedIPs, held)
+	return program, cmp.Or(keepsShared(a.config.SharedIPs, next.SharedIPs, held), listen.FreeBeside(ctx, a.config, next))
 }
 
 // tryAgain finds out whether a reload that was refused would still be. To be told to stop ends it.

@@ -116,7 +116,7 @@ func serve(ctx context.Context, c config.Config, version string, log *slog.Logge
 		}
 	}
 	defer watchAborts(c.DataDir, log)()
-	a, err := New(ctx, c, version, log)
+	a, err := New(context.WithoutCancel(ctx), c, version, log) // told to stop meanwhile, it stops in order
 	if err != nil {
 		return nil, err
 	}
@@ -326,7 +326,7 @@ func (a *Appliance) Run(told context.Context) error {
 	if err != nil {
 		return err
 	}
-	open, err := listeners.Open(told)
+	open, err := listeners.Open(context.WithoutCancel(told))
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,14 @@ type Site struct {
 // Addresses are all at which the site listens.
 func (s *Site) Addresses() []string { return slices.Concat(s.Listen, s.ListenTLS) }
 
+// Addresses are all that Baton listens on.
+func (c Config) Addresses() []string {
+	if c.Site == nil {
+		return c.Listen
+	}
+	return slices.Concat(c.Listen, c.Site.Addresses())
+}
+
 // Upstream is where the application listens that is the site.
 type Upstream struct {
 	Text    string // as it is written

@@ -2,8 +2,8 @@
 // site. While this appliance is the primary the gate is open; during a handover it
 // holds requests, and otherwise it turns them away.
 //
-// It decides nothing: the door is moved by Open, Hold, Dismiss and Close. It does not know
+// It decides nothing: the door is moved by Open, Hold, PassOn, Dismiss and Close. It does not know
 // what the site is: the files of a directory (package static), or anything else.
 //
-// Start reading at Front; gate.go holds the door's four positions.
+// Start reading at Front; gate.go holds the door's positions.
 package front

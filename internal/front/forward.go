@@ -80,8 +80,21 @@ type hurried struct{ http.ResponseWriter }
 
 // Write implements http.ResponseWriter.
 func (h hurried) Write(p []byte) (int, error) {
-	_ = http.NewResponseController(h.ResponseWriter).SetWriteDeadline(time.Now().Add(stalled)) // a test's writer may have no deadlines
+	defer h.inTime()()
 	return h.ResponseWriter.Write(p)
+}
+
+// FlushError is what http.ResponseController flushes with.
+func (h hurried) FlushError() error {
+	defer h.inTime()()
+	return http.NewResponseController(h.ResponseWriter).Flush()
+}
+
+// inTime bounds what is written until done is called. Between two pieces an answer may rest.
+func (h hurried) inTime() (done func()) {
+	control := http.NewResponseController(h.ResponseWriter)
+	_ = control.SetWriteDeadline(time.Now().Add(stalled)) // a test's writer may have no deadlines
+	return func() { _ = control.SetWriteDeadline(time.Time{}) }
 }
 
 // Unwrap is for http.ResponseController.

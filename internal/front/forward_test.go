@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -158,5 +159,67 @@ func TestAnEventStreamThatWasHeldIsToldToConnectAnew(t *testing.T) {
 	f.Dismiss(t.Context())
 	if status, text := ask(); status != "200 OK" || text != "retry: 1000\n\n" {
 		t.Errorf("dismissed: %s %q", status, text)
+	}
+}
+
+// What is passed on may rest between two pieces: its client takes all that there is.
+func TestAnAnswerThatIsPassedOnMayRest(t *testing.T) {
+	peer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "first ")
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(stalled + 200*time.Millisecond)
+		_, _ = io.WriteString(w, "second")
+	})
+	for _, version := range []int{1, 2} {
+		f := New("alpha", answering("x"), 5*time.Second, slog.New(slog.DiscardHandler))
+		server := httptest.NewUnstartedServer(f)
+		f.Attach(server.Config)
+		server.EnableHTTP2 = version == 2
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		f.Open()
+		if err := f.Hold(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() { defer close(ended); f.PassOn(t.Context(), peer) }()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := server.Client().Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err != nil || string(text) != "first second" || answer.ProtoMajor != version {
+			t.Errorf("%s: %q, %v", answer.Proto, text, err)
+		}
+		_ = answer.Body.Close()
+		<-ended
+	}
+}
+
+// A connection that a browser keeps ready does not hold up a reload.
+func TestASilentConnectionIsNotWaitedFor(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := New("alpha", answering("x"), 5*time.Second, slog.New(slog.DiscardHandler))
+	f.Open()
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Serve(ctx, listener) }()
+	silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	time.Sleep(2 * freshGrace)
+	began := time.Now()
+	end()
+	if err := <-ended; err != nil || time.Since(began) > stopTimeout/2 {
+		t.Errorf("%v after %s", err, time.Since(began))
 	}
 }

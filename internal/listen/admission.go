@@ -1,8 +1,11 @@
 package listen
 
 import (
+	"io"
+	"math"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -137,7 +140,36 @@ func (g *admitted) end() {
 // Write implements net.Conn. TLS hands over some kilobytes at a time, the answers of
 // all requests of an HTTP/2 connection among them: the connection of a client that does
 // not take these for so long, as by a byte now and then, is closed.
-func (g *admitted) Write(p []byte) (int, error) {
+func (g *admitted) Write(p []byte) (n int, err error) {
+	g.inTime(func() { n, err = g.TCPConn.Write(p) })
+	return n, err
+}
+
+// piece is how much of a file has the time of one write.
+const piece = 64 << 10
+
+// ReadFrom implements io.ReaderFrom. A file is sent by the kernel, piece by piece; all else is written.
+func (g *admitted) ReadFrom(from io.Reader) (sent int64, err error) {
+	limited, is := from.(*io.LimitedReader)
+	if !is {
+		limited = &io.LimitedReader{R: from, N: math.MaxInt64}
+	}
+	if _, file := limited.R.(*os.File); !file {
+		return io.Copy(struct{ io.Writer }{g}, from)
+	}
+	for limited.N > 0 {
+		var n int64
+		g.inTime(func() { n, err = g.TCPConn.ReadFrom(&io.LimitedReader{R: limited.R, N: min(limited.N, piece)}) })
+		sent, limited.N = sent+n, limited.N-n
+		if n == 0 || err != nil {
+			break
+		}
+	}
+	return sent, err
+}
+
+// inTime closes the connection unless do returns in time.
+func (g *admitted) inTime(do func()) {
 	g.end()
 	if late := g.late.Load(); late != nil {
 		late.Reset(g.patience)
@@ -147,7 +179,7 @@ func (g *admitted) Write(p []byte) (int, error) {
 		g.late.Store(late)
 		defer late.Stop()
 	}
-	return g.TCPConn.Write(p)
+	do()
 }
 
 // Close implements net.Conn.

@@ -2,8 +2,11 @@ package listen
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -94,34 +97,50 @@ func TestGuardedListenerClosesWhomItCannotTake(t *testing.T) {
 	}
 }
 
-func TestAGuestWhoTakesNothingIsShownOut(t *testing.T) {
-	inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func TestAClientThatTakesNothingIsCutOff(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "large"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = inner.Close() })
-	c := smallAdmission("")
-	c.patience = 50 * time.Millisecond
-	silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", inner.Addr().String())
-	if err != nil {
+	t.Cleanup(func() { _ = file.Close() })
+	const large = 1 << 30
+	if err := file.Truncate(large); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = silent.Close() })
-	conn, err := c.guard(inner).Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for err == nil { // until the kernel takes no more
-		_, err = conn.Write(make([]byte, 16<<10))
-	}
-	if !errors.Is(err, net.ErrClosed) {
-		t.Errorf("got %v", err)
-	}
-	_ = conn.Close() // as the server does then
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.all != 0 {
-		t.Errorf("%d places are still taken", c.all)
+	for name, send := range map[string]func(net.Conn) error{
+		"written": func(conn net.Conn) error { _, err := conn.Write(make([]byte, 16<<10)); return err },
+		"a file":  func(conn net.Conn) error { _, err := io.Copy(conn, io.LimitReader(file, large)); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = inner.Close() })
+			c := smallAdmission("")
+			c.patience = 50 * time.Millisecond
+			silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", inner.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = silent.Close() })
+			conn, err := c.guard(inner).Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for err == nil { // until the kernel takes no more
+				err = send(conn)
+			}
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("got %v", err)
+			}
+			_ = conn.Close() // as the server does then
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.all != 0 {
+				t.Errorf("%d places are still taken", c.all)
+			}
+		})
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,7 +21,10 @@ import (
 // ownFiles names the environment variable of an exec: numbers of open files, with commas.
 const ownFiles = "BATON_LISTENERS"
 
-const firstOfSystemd = 3 // SD_LISTEN_FDS_START
+const (
+	firstOfSystemd = 3          // SD_LISTEN_FDS_START
+	storedName     = "listener" // of all that systemd keeps
+)
 
 // Inherited are listeners of the process before this one.
 type Inherited struct {
@@ -35,6 +40,8 @@ func Inherit() *Inherited {
 		for fd := firstOfSystemd; fd < firstOfSystemd+count; fd++ {
 			i.take(fd)
 		}
+		// Else systemd would keep them, and their ports, also once no configuration file names them.
+		_, _ = daemon.SdNotify(false, "FDSTOREREMOVE=1\nFDNAME="+storedName)
 	}
 	for text := range strings.SplitSeq(os.Getenv(ownFiles), ",") {
 		if fd, err := strconv.Atoi(text); err == nil {
@@ -59,10 +66,6 @@ func (i *Inherited) None() bool { return len(i.files) == 0 }
 func (i *Inherited) listener(address string) net.Listener {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	wanted, err := net.ResolveTCPAddr("tcp", address)
-	if err != nil {
-		return nil
-	}
 	for n, file := range i.files {
 		if file == nil {
 			continue
@@ -71,7 +74,7 @@ func (i *Inherited) listener(address string) net.Listener {
 		if err != nil {
 			continue
 		}
-		if at, tcp := listener.Addr().(*net.TCPAddr); tcp && at.Port == wanted.Port && (at.IP.Equal(wanted.IP) || at.IP.IsUnspecified() && len(wanted.IP) == 0) {
+		if isAt(listener, address) {
 			_ = file.Close()
 			i.files[n] = nil
 			return listener
@@ -79,6 +82,31 @@ func (i *Inherited) listener(address string) net.Listener {
 		_ = listener.Close()
 	}
 	return nil
+}
+
+// isAt reports whether a listener listens on an address of the configuration file.
+func isAt(listener net.Listener, address string) bool {
+	wanted, err := net.ResolveTCPAddr("tcp", address)
+	at, tcp := listener.Addr().(*net.TCPAddr)
+	return err == nil && tcp && at.Port == wanted.Port && (at.IP.Equal(wanted.IP) || at.IP.IsUnspecified() && len(wanted.IP) == 0)
+}
+
+// keepOnly closes those that listen on none of the addresses: one on all addresses of a port is in
+// the way of one on a single address.
+func (i *Inherited) keepOnly(addresses []string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for n, file := range i.files {
+		listener, err := net.FileListener(file) // has a copy of the file
+		wanted := err == nil && slices.ContainsFunc(addresses, func(address string) bool { return isAt(listener, address) })
+		if err == nil {
+			_ = listener.Close()
+		}
+		if !wanted {
+			_ = file.Close()
+			i.files[n] = nil
+		}
+	}
 }
 
 // Close closes those that no address of the configuration file has any more.
@@ -151,7 +179,7 @@ func (k Kept) ToSystemd() error {
 	for i, file := range k {
 		fds[i] = int(file.Fd())
 	}
-	if err := unix.Sendmsg(socket, []byte("FDSTORE=1\nFDNAME=listener"), unix.UnixRights(fds...), &unix.SockaddrUnix{Name: manager}, 0); err != nil {
+	if err := unix.Sendmsg(socket, []byte("FDSTORE=1\nFDNAME="+storedName), unix.UnixRights(fds...), &unix.SockaddrUnix{Name: manager}, 0); err != nil {
 		return fmt.Errorf("hand the listeners to systemd: %w", err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -85,6 +86,7 @@ func (l *Listeners) Open(ctx context.Context) ([]Part, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.Inherited.keepOnly(l.Config.Addresses())
 	parts := []Part{{"local socket", func(ctx context.Context) error { return l.Server.ServeLocal(ctx, socket) }}}
 	admission := newAdmission(l.isPeer)
 	for _, address := range l.Config.Listen {
@@ -157,6 +159,24 @@ func Free(ctx context.Context, c config.Config) error {
 		return err
 	}
 	return cmp.Or(try(c.Site.Listen, sitePort), try(c.Site.ListenTLS, siteTLSPort))
+}
+
+// FreeBeside finds out, while this daemon runs, whether another program has an address that only the
+// next configuration file names. At a port that this daemon has itself, nothing can be tried.
+func FreeBeside(ctx context.Context, now, next config.Config) error {
+	portOf := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+	for _, address := range next.Addresses() {
+		if slices.ContainsFunc(now.Addresses(), func(own string) bool { return portOf(own) == portOf(address) }) {
+			continue
+		}
+		switch listener, err := open(ctx, address, consolePort); {
+		case err == nil:
+			_ = listener.Close()
+		case errors.Is(err, syscall.EADDRINUSE):
+			return err
+		}
+	}
+	return nil
 }
 
 // open listens on an address that this machine need not have yet: the shared IP

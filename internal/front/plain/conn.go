@@ -14,8 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookEvery is how often it is looked whether the client of a running request has gone away.
-const lookEvery = 100 * time.Millisecond
+// It is looked whether the client of a running request has gone away, more and more seldom: an
+// answer that lasts is an event stream, and there may be thousands.
+const (
+	firstLook = 100 * time.Millisecond
+	lastLook  = 10 * time.Second
+)
 
 // Listen returns a listener for a server, which has a handler and a hook for the state of connections. KeepAlive
 // says whether a connection may be asked for something more. A connection of HTTPS is net/http's from the start.
@@ -64,6 +68,7 @@ type conn struct {
 	cancel  context.CancelFunc // of the request that is being answered; nil: there is none
 	closing bool               // it is closed once that is answered
 	look    *time.Timer        // calls watch
+	pause   time.Duration      // until then
 }
 
 // NetConn is the connection below this one.
@@ -80,7 +85,10 @@ func (c *conn) Read(p []byte) (int, error) {
 		r := plainRequest(p[:n])
 		if r == nil {
 			c.handed = true
-			return n, c.SetReadDeadline(time.Now().Add(c.server.ReadHeaderTimeout))
+			if !c.idleEnd.IsZero() { // net/http has set that of a first request
+				err = c.SetReadDeadline(time.Now().Add(c.server.ReadHeaderTimeout))
+			}
+			return n, err
 		}
 		// Idle connections were closed, maybe, just before this one was idle.
 		if !c.serve(r) || !c.more() || !c.await() {
@@ -118,10 +126,10 @@ func (c *conn) begin(cancel context.CancelFunc) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cancel = cancel
-	if c.look == nil {
-		c.look = time.AfterFunc(lookEvery, c.watch)
+	if c.pause = firstLook; c.look == nil {
+		c.look = time.AfterFunc(c.pause, c.watch)
 	} else {
-		c.look.Reset(lookEvery)
+		c.look.Reset(c.pause)
 	}
 }
 
@@ -143,7 +151,8 @@ func (c *conn) watch() {
 	case c.gone():
 		c.cancel()
 	default:
-		c.look.Reset(lookEvery)
+		c.pause = min(2*c.pause, lastLook)
+		c.look.Reset(c.pause)
 	}
 }
 
