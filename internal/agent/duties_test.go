@@ -261,7 +261,7 @@ func TestABackupWhoseServicesFailTriesAgain(t *testing.T) {
 		time.Sleep(timeout)
 		room.expectCondition(alpha, "services-failed")
 		room.side[alpha].programs.change(func(p *programs) { p.broken = "" })
-		time.Sleep(timeout)
+		time.Sleep(32 * time.Second) // the longest pause between two tries
 		room.expectDuties(alpha, pair.Rest, pair.Follow)
 		if slices.ContainsFunc(room.side[alpha].agent.Conditions(), func(c pair.Condition) bool { return c.ID == "services-failed" }) {
 			t.Error("the condition stays")
