@@ -23,9 +23,10 @@ func mayBePassed(f facts) bool {
 	return f.config.Front && f.Peer.Front && f.Peer.Traffic && !otherIPs(f)
 }
 
-// forwardsUntil is until when a former primary may keep the shared IP on.
+// forwardsUntil is until when a former primary may keep the shared IP on. A timeout that is
+// raised meanwhile does not count: the new primary may wait by the one before.
 func forwardsUntil(f facts) Instant {
-	return f.Switch.Word.or(f.Switch.Began).Add(addressLease(f.timeout()))
+	return f.Switch.Word.or(f.Switch.Began).Add(min(f.Switch.Lease, addressLease(f.timeout())))
 }
 
 // noteWord notes, on a former primary, that the new one lets it keep the shared IP on. What

@@ -268,7 +268,7 @@ func commitAsked(t *turn, ask CommitAsked) {
 	t.PrimaryHeard = at(t.now) // the clock of our own watch begins now
 	t.SnapshotAt = at(t.now)
 	if keeps {
-		t.Switch, t.Forced, t.Sick = Switch{Step: Forwarding, Began: t.now}, false, false
+		t.Switch, t.Forced, t.Sick = Switch{Step: Forwarding, Began: t.now, Lease: addressLease(t.timeout())}, false, false
 		t.enter(pair.Backup, pair.Releasing, HandedOver)
 		t.do(AnswerCommit{Refusal: Agreed})
 		return

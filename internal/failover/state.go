@@ -147,16 +147,17 @@ type Evidence struct {
 // Switch is a planned switch under way. The zero value is none.
 type Switch struct {
 	Step   SwitchStep
-	Final  bool       // with a final data sync
-	Own    bool       // asked for by the primary itself: it counts as a takeover does
-	Began  Instant    // the present step
-	Next   pair.Epoch // epoch to be handed over
-	By     Moment     // takes: when to ask for the commit at the latest, since the primary stops; unset: no such limit
-	Passed bool       // takes: the primary was asked to go on holding requests, and to pass them on
-	Ready  bool       // gives: all is closed, and the backup has its answer
-	Told   Moment     // when the primary last told what its hold waits for, in this step
-	Until  Moment     // until when that may last
-	Word   Moment     // forwards: when the newest message was sent that the new primary had received when it let us
+	Final  bool          // with a final data sync
+	Own    bool          // asked for by the primary itself: it counts as a takeover does
+	Began  Instant       // the present step
+	Next   pair.Epoch    // epoch to be handed over
+	By     Moment        // takes: when to ask for the commit at the latest, since the primary stops; unset: no such limit
+	Passed bool          // takes: the primary was asked to go on holding requests, and to pass them on
+	Ready  bool          // gives: all is closed, and the backup has its answer
+	Told   Moment        // when the primary last told what its hold waits for, in this step
+	Until  Moment        // until when that may last
+	Lease  time.Duration // forwards: for how long after each such message it may keep the shared IP on
+	Word   Moment        // forwards: when the newest message was sent that the new primary had received when it let us
 }
 
 // SwitchStep is where a planned switch stands.
