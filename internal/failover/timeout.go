@@ -55,9 +55,11 @@ func keepTimeout(t *turn) {
 	case t.Record.Role == pair.Standalone:
 		t.Timeout = 0
 	case t.Record.Role == pair.Backup:
-		if t.config.Timeout > t.Timeout || t.Confirmed.or(0) > t.Changed.or(0) {
+		raised := t.config.Timeout > t.Timeout
+		if raised || t.Confirmed.or(0) > t.Changed.or(0) {
 			t.Timeout = t.config.Timeout
 		}
+		t.Peer.Stopping = t.Peer.Stopping && !raised // a goodbye counts for a timeout, and for no longer one
 	case t.Timeout == 0 && t.Confirmed.or(0) > t.Changed.or(0):
 		t.Timeout = t.config.Timeout // it is new as primary: the peer has received this one from it, and goes by no smaller one
 	case t.Timeout == 0:
