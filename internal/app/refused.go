@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -56,7 +55,10 @@ func (e *ending) next(ctx context.Context) (program string, err error) {
 	case err != nil:
 		return "", err
 	}
-	return program, cmp.Or(keepsShared(a.config.SharedIPs, next.SharedIPs, held), listen.FreeBeside(ctx, a.config, next))
+	if err := keepsShared(a.config.SharedIPs, next.SharedIPs, held); err != nil {
+		return "", err
+	}
+	return program, listen.FreeBeside(ctx, a.config, next)
 }
 
 // tryAgain finds out whether a reload that was refused would still be. To be told to stop ends it.

@@ -142,8 +142,26 @@ func Free(ctx context.Context, c config.Config) error {
 	if running, err := new(net.Dialer).DialContext(ctx, "unix", c.Socket); err == nil {
 		return running.Close()
 	}
+	return tryAll(ctx, c, func(string) bool { return true })
+}
+
+// FreeBeside finds out, while this daemon runs, whether another program has an address that only the
+// next configuration file names. At a port that this daemon has itself, nothing can be tried.
+func FreeBeside(ctx context.Context, now, next config.Config) error {
+	portOf := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+	return tryAll(ctx, next, func(address string) bool {
+		return !slices.ContainsFunc(now.Addresses(), func(own string) bool { return portOf(own) == portOf(address) })
+	})
+}
+
+// tryAll opens and closes those addresses of a configuration file that are to be tried; the error
+// names the first that another program has.
+func tryAll(ctx context.Context, c config.Config, wanted func(address string) bool) error {
 	try := func(addresses []string, setting string) error {
 		for _, address := range addresses {
+			if !wanted(address) {
+				continue
+			}
 			switch listener, err := open(ctx, address, setting); {
 			case err == nil:
 				if err := listener.Close(); err != nil {
@@ -159,24 +177,6 @@ func Free(ctx context.Context, c config.Config) error {
 		return err
 	}
 	return cmp.Or(try(c.Site.Listen, sitePort), try(c.Site.ListenTLS, siteTLSPort))
-}
-
-// FreeBeside finds out, while this daemon runs, whether another program has an address that only the
-// next configuration file names. At a port that this daemon has itself, nothing can be tried.
-func FreeBeside(ctx context.Context, now, next config.Config) error {
-	portOf := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
-	for _, address := range next.Addresses() {
-		if slices.ContainsFunc(now.Addresses(), func(own string) bool { return portOf(own) == portOf(address) }) {
-			continue
-		}
-		switch listener, err := open(ctx, address, consolePort); {
-		case err == nil:
-			_ = listener.Close()
-		case errors.Is(err, syscall.EADDRINUSE):
-			return err
-		}
-	}
-	return nil
 }
 
 // open listens on an address that this machine need not have yet: the shared IP
