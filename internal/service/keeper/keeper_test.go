@@ -3,155 +3,12 @@ package keeper
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"baton/internal/pair"
-	"baton/internal/service"
 )
-
-// machine is where services run in a test.
-type machine struct {
-	mu         sync.Mutex
-	acts       []string // what was started and stopped, in order
-	runs       map[string]bool
-	refuses    map[string]error // to start, or to stop after "stop "
-	slow       map[string]time.Duration
-	answers    map[string]error // to checks
-	unread     error            // the list cannot be read
-	list       service.List
-	idle       bool
-	checkLasts time.Duration
-	orders     []int                // how many services the machine was to stop after Baton
-	restarts   int                  // by the machine itself, of each
-	ran        time.Time            // here, of every timer
-	there      []pair.ServiceStatus // on the peer
-	denied     map[string]string
-	hindered   map[string]string
-}
-
-func newMachine(names ...string) *machine {
-	m := &machine{runs: map[string]bool{}, refuses: map[string]error{}, slow: map[string]time.Duration{}, answers: map[string]error{}, denied: map[string]string{}}
-	for _, name := range names {
-		m.list = append(m.list, service.Definition{Name: name, Unit: service.UnitName(name + ".service"), Check: pair.HealthCheck{TCP: name + ":80"}})
-	}
-	return m
-}
-
-func (m *machine) keeper() *Keeper {
-	return New(Options{
-		List: func(context.Context) (service.List, error) {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			return slices.Clone(m.list), m.unread
-		},
-		Refused: func(s service.Definition) string { m.mu.Lock(); defer m.mu.Unlock(); return m.denied[s.Name] },
-		Runner:  func(s service.Definition) Runner { return program{m, s.Name} },
-		Order: func(_ context.Context, list service.List) error {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.orders = append(m.orders, len(list))
-			return nil
-		},
-		Probe: func(ctx context.Context, check pair.HealthCheck, _ time.Duration) error {
-			m.mu.Lock()
-			lasts := m.checkLasts
-			m.mu.Unlock()
-			select {
-			case <-time.After(lasts):
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			return m.answers[strings.TrimSuffix(check.TCP, ":80")]
-		},
-		Peer: func() []pair.ServiceStatus { m.mu.Lock(); defer m.mu.Unlock(); return m.there },
-		Idle: func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.idle },
-		Wall: time.Now, Log: slog.New(slog.DiscardHandler),
-	})
-}
-
-func (m *machine) with(change func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	change()
-}
-
-func (m *machine) did() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return strings.Join(m.acts, ", ")
-}
-
-type program struct {
-	on   *machine
-	name string
-}
-
-func (p program) act(ctx context.Context, act string, runs bool) error {
-	p.on.mu.Lock()
-	lasts := p.on.slow[act+" "+p.name]
-	p.on.mu.Unlock()
-	select {
-	case <-time.After(lasts):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	p.on.mu.Lock()
-	defer p.on.mu.Unlock()
-	if runs || p.on.runs[p.name] {
-		p.on.acts = append(p.on.acts, act+" "+p.name)
-	}
-	if err := p.on.refuses[act+" "+p.name]; err != nil {
-		return err
-	}
-	p.on.runs[p.name] = runs
-	return nil
-}
-
-func (p program) Start(ctx context.Context) error { return p.act(ctx, "start", true) }
-func (p program) Stop(ctx context.Context) error  { return p.act(ctx, "stop", false) }
-
-func (p program) State(context.Context) (State, error) {
-	p.on.mu.Lock()
-	defer p.on.mu.Unlock()
-	return State{Runs: p.on.runs[p.name], Up: p.on.runs[p.name], Hindered: p.on.hindered[p.name], Restarts: p.on.restarts, StopLimit: 10 * time.Second, Ran: p.on.ran}, nil
-}
-
-func (p program) SetRan(ran time.Time) error {
-	p.on.mu.Lock()
-	defer p.on.mu.Unlock()
-	p.on.ran = ran
-	return nil
-}
-
-func (p program) Try(context.Context, string, time.Duration) error { return nil }
-
-// bubble is a keeper in a test whose time is its own.
-type bubble struct {
-	*Keeper
-	t *testing.T
-}
-
-// each runs a test in a bubble, with a keeper that looks.
-func each(t *testing.T, m *machine, test func(k bubble)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		k := m.keeper()
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() { defer close(ended); _ = k.Run(ctx) }()
-		test(bubble{k, t})
-		cancel()
-		<-ended
-	})
-}
 
 func TestServicesStartInOrderAndStopInReverse(t *testing.T) {
 	m := newMachine("db", "web")
@@ -529,6 +386,27 @@ func TestChecksAreAskedBesideEachOther(t *testing.T) {
 	})
 }
 
-func holds(k bubble, id string) bool {
-	return slices.ContainsFunc(k.Conditions(), func(c pair.Condition) bool { return c.ID == id })
+// A check is a line that runs as root as well: that the service runs already allows nothing.
+func TestWhatRootDoesNotAllowIsNotChecked(t *testing.T) {
+	m := newMachine("web")
+	m.list[0].Check = pair.HealthCheck{Exec: "touch /root/owned"}
+	m.denied["web"] = "root has not allowed it"
+	m.runs["web"] = true
+	each(t, m, func(k bubble) {
+		t := k.t
+		m.with(func() { m.list = nil })
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() {
+			m.list = newMachine("web").list
+			m.list[0].Check = pair.HealthCheck{Exec: "touch /root/owned"}
+		})
+		time.Sleep(10 * time.Second)
+		m.with(func() {
+			if len(m.lines) > 0 {
+				t.Errorf("%q was run as root", m.lines)
+			}
+		})
+	})
 }

@@ -99,7 +99,7 @@ func (k *Keeper) tend(ctx context.Context, s *kept) bool {
 	}
 	idle := k.opt.Idle()
 	switch {
-	case duty == pair.Lead && !state.Runs && k.opt.Refused(s.service) != "": // a condition says so
+	case duty == pair.Lead && k.opt.Refused(s.service) != "": // a condition says so; its check may be a line that root has not allowed either
 	case duty == pair.Lead && !state.Runs && !idle && !s.begun(): // it has just been added
 		if err := k.start(ctx, s); err != nil && ctx.Err() == nil {
 			s.notStarted(err)
