@@ -35,6 +35,15 @@ func (f facts) every() time.Duration {
 	return max(min(f.config.Poll, least(f)/6), pair.MinPoll)
 }
 
+// heardUntil is until when a primary need not poll, by what it has of its backup's polls. What one
+// poll confirms is as old as the poll before it.
+func heardUntil(f facts) Instant {
+	if !f.PeerHeard.Set || !f.Confirmed.Set {
+		return f.now
+	}
+	return min(f.PeerHeard.At.Add(silentPolls*f.every()), f.Confirmed.At.Add((silentPolls+1)*f.every()))
+}
+
 // hears reports whether the peer has been heard within the timeout.
 func (f facts) hears() bool { return f.PeerHeard.within(f.timeout(), f.now) }
 

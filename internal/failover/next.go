@@ -214,13 +214,10 @@ func applyRules(t *turn) {
 }
 
 // pollPeer asks the peer at the poll interval: a backup always, a primary while it
-// does not hear its backup.
+// does not hear its backup often enough: one that cannot store our timeout goes by a longer one.
 func pollPeer(t *turn) {
 	wanted := t.Record.Role == pair.Backup || t.Record.Role == pair.Primary &&
-		(t.Door == Closed || t.facts().mustTell() || !t.PeerHeard.within(silentPolls*t.facts().every(), t.now))
-	if t.Record.Role == pair.Primary && t.PeerHeard.Set && !wanted {
-		t.due(t.PeerHeard.At.Add(silentPolls * t.facts().every()))
-	}
+		(t.Door == Closed || t.facts().mustTell() || t.due(heardUntil(t.facts())))
 	t.NextPoll = t.soon(t.NextPoll, t.facts().every())
 	if t.facts().mustTell() {
 		t.NextPoll = t.soon(t.NextPoll, untoldPoll)
