@@ -34,10 +34,10 @@ ARGS     ?=
 TRIALS   ?= 100
 
 .DEFAULT_GOAL = help
-.PHONY: help build demo test e2e faults trials smoke browser gallery chromium explore fuzz bench lint fmt vuln generate share package package-test check
+.PHONY: help build demo test e2e e2e-systemd nspawn faults trials smoke browser gallery chromium explore fuzz bench lint fmt vuln generate share package package-test check
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## bin/baton, static
 	$(BUILD) -o bin/baton ./cmd/baton
@@ -51,13 +51,21 @@ test: ## every test but the end-to-end ones
 e2e: build ## end-to-end: daemons in simulated hosts, cables pulled
 	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -timeout 30m -v ./test/e2e/...
 
+e2e-systemd: nspawn ## the package on two machines with systemd, as root: units, timers, power cuts, reboots, upgrades
+	$(GO) test -count=1 -tags e2e -run '^TestMachines' -timeout 60m -v ./test/systemd/
+
+# Where it cannot be installed, the tests say so and are skipped.
+nspawn:
+	@command -v mmdebstrap >/dev/null && command -v systemd-nspawn >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mmdebstrap systemd-container || true; fi
+
 faults: build ## a pair broken at random, as root; writes docs/faults.md (ARGS="-n 300 -seed 1 -profile 100ms,300ms,1s,default")
 	$(GO) run ./test/faults $(ARGS)
 
 trials: build ## what is no reason for a takeover, 100 times each at the default timeout; as root, an hour and a half (TRIALS=100)
 	BATON_TRIALS=$(TRIALS) BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -run '^TestTrialsAtTheDefaultTimeout$$' -parallel 6 -timeout 4h -v ./test/e2e/
 
-smoke: build chromium ## the short part of e2e and browser: pair, sync, takeover, switch, console
+smoke: build chromium nspawn ## the short part of e2e, e2e-systemd and browser: pair, sync, takeover, switch, console
 	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -p 1 -count=1 -short -tags e2e -timeout 10m -v ./test/...
 
 browser: build chromium ## the console in a real browser, against two daemons

@@ -118,6 +118,7 @@ func table() map[string]rule {
 		// proof
 		"docs":         {imports: []string{"internal/cli", "internal/config", "internal/pair"}},
 		"test/e2e":     {imports: lab},
+		"test/systemd": {imports: []string{"internal/lab"}},
 		"test/browser": {imports: lab},
 		"test/faults":  {imports: lab},
 		"bench":        {imports: lab},

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -47,6 +48,12 @@ func main() {
 		next = numbers(*path)
 	}
 	note("start")
+	if socket := os.Getenv("NOTIFY_SOCKET"); socket != "" { // of a unit with Type=notify
+		systemd, err := net.Dial("unixgram", socket)
+		check(err)
+		_, err = fmt.Fprint(systemd, "READY=1")
+		check(err)
+	}
 	check(http.ListenAndServe(*listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case fails("500"):

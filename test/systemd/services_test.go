@@ -1,6 +1,6 @@
 //go:build e2e
 
-package e2e
+package systemd
 
 import (
 	"context"
@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"baton/internal/lab"
-	"baton/internal/lab/daemon"
 )
 
 // Services on two real machines with systemd.
@@ -28,7 +27,7 @@ import (
 // numbers (port 8080, with its file in the protected directory), web (8081) and worker (8082).
 func served(t *testing.T) (l *lab.Lab, alpha, beta *machine, client *lab.Client) {
 	t.Helper()
-	l, alpha, beta, client = machines(t, os.Getenv(daemon.ProgramName))
+	l, alpha, beta, client = machines(t, current(t))
 	program := filepath.Join(t.TempDir(), "numbered")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/numbered")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -43,7 +42,7 @@ func served(t *testing.T) (l *lab.Lab, alpha, beta *machine, client *lab.Client)
 		m.write("/usr/local/bin/numbered", string(text))
 		m.run("chmod", "755", "/usr/local/bin/numbered")
 		m.write("/etc/systemd/system/numbers.service", "[Service]\nExecStart=/usr/local/bin/numbered -name numbers -listen :8080 -numbers /srv/www/numbers\nTimeoutStopSec=2\n[Install]\nWantedBy=multi-user.target\n")
-		m.write("/etc/systemd/system/web.service", "[Service]\nExecStart=/usr/local/bin/numbered -name web -listen :8081\n[Install]\nWantedBy=multi-user.target\n")
+		m.write("/etc/systemd/system/web.service", "[Service]\nType=notify\nExecStart=/usr/local/bin/numbered -name web -listen :8081\n[Install]\nWantedBy=multi-user.target\n")
 		m.write("/usr/local/bin/check", "#!/bin/sh\n[ $(id -un) = nobody ] || exit 9\n[ ! -e /run/check ] || . /run/check\n")
 		m.run("chmod", "755", "/usr/local/bin/check")
 		m.write("/var/log/services", "")
@@ -244,6 +243,7 @@ func (m *machine) idles() {
 }
 
 func TestMachinesMoveServices(t *testing.T) {
+	full(t)
 	l, alpha, beta, client := served(t)
 	alpha.did(time.Time{}, each("start", names...)...)
 	alpha.says("service list", "http://127.0.0.1:8080/     running, healthy")
@@ -307,13 +307,14 @@ func TestMachinesMoveServices(t *testing.T) {
 // What is done to Baton's own unit does nothing to the services, unless the site moves: then they stop
 // in order, before systemd stops them at a shutdown.
 func TestMachinesKeepServicesWhileBatonIsReplaced(t *testing.T) {
+	full(t)
 	l, alpha, beta, client := served(t)
 	before := alpha.pids()
 	for _, verb := range []string{"reload", "restart"} {
 		at := time.Now()
 		alpha.run("systemctl", verb, "baton")
 		rest(3 * time.Second) // for a look or two
-		alpha.install(os.Getenv(daemon.ProgramName))
+		alpha.install(current(t))
 		if after := alpha.pids(); after != before {
 			t.Errorf("after systemctl %s baton the services are %s, and were %s", verb, after, before)
 		}
@@ -353,6 +354,7 @@ func TestMachinesKeepServicesWhileBatonIsReplaced(t *testing.T) {
 }
 
 func TestMachinesHandSickServicesOver(t *testing.T) {
+	full(t)
 	_, alpha, beta, client := served(t)
 	alpha.baton("settings set automatic_failover=false")
 	for _, ill := range []struct{ what, why, begin, end string }{
@@ -400,14 +402,15 @@ func TestMachinesHandSickServicesOver(t *testing.T) {
 	beta.says("history --since 2m", "web: it has ended 3 times within 10 min")
 	rest(8 * time.Second)
 	if spells := client.Report().Between(at, time.Now()).Spells(); len(spells) != 2 {
-		t.Errorf("the site moved to and fro: %v", turns(spells))
+		t.Errorf("the site moved to and fro: %v", spells)
 	}
 }
 
 // A persistent timer that ran on one machine does not run the same job again on the other. What
 // cannot be started is told in a sentence.
 func TestMachinesRunTheJobOfTheDayOnce(t *testing.T) {
-	l, alpha, beta, client := machines(t, os.Getenv(daemon.ProgramName))
+	full(t)
+	l, alpha, beta, client := machines(t, current(t))
 	for _, m := range []*machine{alpha, beta} {
 		m.write("/etc/systemd/system/mail.timer", "[Timer]\nOnCalendar=*-*-* 00:00:01\nPersistent=yes\nAccuracySec=1us\n")
 		m.write("/etc/systemd/system/mail.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo sent >>/var/log/mails'\n")
