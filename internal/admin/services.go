@@ -77,6 +77,24 @@ func (s *Services) RemoveService(ctx context.Context, name string) error {
 	return s.change(ctx, "removed service "+name, func(list service.List) (service.List, error) { return list.Without(name) })
 }
 
+// SetServiceCheck implements api.Services.
+func (s *Services) SetServiceCheck(ctx context.Context, name string, wanted api.ServiceCheck) error {
+	check, err := wanted.Definition()
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, "changed the check of service "+name, func(list service.List) (service.List, error) {
+		list, err := list.Checking(name, check)
+		if err == nil && s.isRoot(ctx) && check.Check.Exec != "" { // a line that root has just written
+			var one service.Definition
+			if one, err = list.Named(name); err == nil {
+				err = s.allow(ctx, one)
+			}
+		}
+		return list, err
+	})
+}
+
 // change saves another list; what says so in the history.
 func (s *Services) change(ctx context.Context, what string, make func(service.List) (service.List, error)) error {
 	return act.Failure(s.Lead.Change(func() error {

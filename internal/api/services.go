@@ -12,6 +12,8 @@ type Services interface {
 	Services(ctx context.Context) ([]Service, error)
 	AddService(ctx context.Context, service Service) error
 	RemoveService(ctx context.Context, name string) error
+	// SetServiceCheck replaces the check of a service.
+	SetServiceCheck(ctx context.Context, name string, check ServiceCheck) error
 	// AllowService and DisallowService say whether it may run on this machine; only for a local caller.
 	AllowService(ctx context.Context, name string) error
 	DisallowService(ctx context.Context, name string) error
@@ -32,6 +34,14 @@ func RemoveService() Op[Services, string, None] {
 	return orderName(del("/services/{name}", "remove-service", pair.Administrator, "Leave the service alone from now on"), Services.RemoveService)
 }
 
+// SetServiceCheck replaces the check of a service.
+func SetServiceCheck() Op[Services, Named[ServiceCheck], None] {
+	return orderBy(put("/services/{name}/check", "set-service-check", pair.Administrator, "Replace the check of the service; what is left out is as usual"),
+		func(s Services, ctx context.Context, change Named[ServiceCheck]) error {
+			return s.SetServiceCheck(ctx, change.Name, change.Body)
+		})
+}
+
 // AllowService lets a service run on the machine.
 func AllowService() Op[Services, string, None] {
 	return orderName(post("/services/{name}/allow", "allow-service", pair.Administrator, "Let the service run on this machine; over the local socket only"), Services.AllowService)
@@ -46,6 +56,7 @@ func (s *Server) serveServices() {
 	serve(s, s.backend.Services, ListServices())
 	serve(s, s.backend.Services, AddService())
 	serve(s, s.backend.Services, RemoveService())
+	serve(s, s.backend.Services, SetServiceCheck())
 	serve(s, s.backend.Services, AllowService())
 	serve(s, s.backend.Services, DisallowService())
 }
@@ -60,24 +71,27 @@ type Service struct {
 	Group   string   `json:"group,omitempty" maxLength:"64"`
 	Dir     string   `json:"dir,omitempty" maxLength:"4096" doc:"In which directory the command runs"`
 	Env     []string `json:"env,omitempty" maxItems:"256" doc:"NAME=VALUE, for the command"`
-	Health  string   `json:"health,omitempty" maxLength:"2048" doc:"URL, tcp:HOST:PORT or exec:CMD"`
-	Allowed bool     `json:"allowed,omitempty" doc:"Root allows it on this machine; in answers"`
+	service.CheckText
+	Allowed bool `json:"allowed,omitempty" doc:"Root allows it on this machine; in answers"`
 }
+
+// ServiceCheck is how to tell that a service works.
+type ServiceCheck = service.CheckText
 
 // ServiceOf is how a service is shown.
 func ServiceOf(s service.Definition) Service {
 	c := s.Command
 	return Service{
 		Name: s.Name, Kind: string(s.Kind()), Unit: string(s.Unit), Command: c.Args, User: c.User, Group: c.Group, Dir: c.Dir, Env: c.Env,
-		Health: s.Check.String(),
+		CheckText: service.CheckTextOf(s),
 	}
 }
 
 // Definition reads it, or refuses each field that no appliance could run.
 func (s Service) Definition() (service.Definition, error) {
-	check, err := pair.ParseCheck(s.Health)
+	check, err := s.CheckText.Definition()
 	if err != nil {
-		return service.Definition{}, pair.RefuseField("health", "%s", err)
+		return service.Definition{}, err
 	}
 	switch unit := s.Kind == string(service.UnitKind); {
 	case unit && s.Unit == "":
@@ -86,8 +100,8 @@ func (s Service) Definition() (service.Definition, error) {
 		return service.Definition{}, pair.RefuseField("command", "a command is needed: write it after --")
 	}
 	read := service.Definition{
-		Name: s.Name, Unit: service.UnitName(s.Unit), Check: check,
+		Name: s.Name, Unit: service.UnitName(s.Unit),
 		Command: service.Command{Args: s.Command, User: s.User, Group: s.Group, Dir: s.Dir, Env: s.Env},
-	}
+	}.Checked(check)
 	return read, read.Valid()
 }

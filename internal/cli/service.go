@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"baton/internal/api"
 	"baton/internal/pair"
@@ -14,6 +16,7 @@ func serviceCommand(p *program) *cobra.Command {
 	return group("service", "Services that run on the primary only",
 		group("add", "Let a service run on the primary only", addUnitCommand(p), addCommandCommand(p)),
 		listServicesCommand(p),
+		checkServiceCommand(p),
 		onService(p, "remove", "Leave a service alone from now on", api.RemoveService(), "%s is left alone from now on: it goes on as it is, and does not move with the site any more."),
 		onService(p, "allow", "Let a service run on this machine (as root there)", api.AllowService(), "%s may run on this machine."),
 		onService(p, "disallow", "Let it run on this machine no longer (as root there)", api.DisallowService(), "%s is not started on this machine any more."))
@@ -72,23 +75,23 @@ func serviceState(s pair.ServiceStatus) string {
 
 func addUnitCommand(p *program) *cobra.Command {
 	service := api.Service{Kind: "unit"}
-	cmd := p.ask("unit NAME UNIT [--health CHECK]", "A systemd unit", cobra.ExactArgs(2),
+	cmd := p.ask("unit NAME UNIT [--health CHECK ...]", "A systemd unit", cobra.ExactArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {
 			service.Name, service.Unit = args[0], args[1]
 			return p.addService(ctx, client, service)
 		})
-	healthFlag(cmd, &service)
+	checkFlags(cmd.Flags(), &service.CheckText)
 	return cmd
 }
 
 func addCommandCommand(p *program) *cobra.Command {
 	service := api.Service{Kind: "command"}
-	cmd := p.ask("command NAME [--health CHECK] -- CMD ARG...", "A command", cobra.MinimumNArgs(2),
+	cmd := p.ask("command NAME [--health CHECK ...] -- CMD ARG...", "A command", cobra.MinimumNArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {
 			service.Name, service.Command = args[0], args[1:]
 			return p.addService(ctx, client, service)
 		})
-	healthFlag(cmd, &service)
+	checkFlags(cmd.Flags(), &service.CheckText)
 	flags := cmd.Flags()
 	flags.StringVar(&service.User, "user", "", "as whom it runs; root if absent")
 	flags.StringVar(&service.Group, "group", "", "its group; that of the user if absent")
@@ -97,8 +100,49 @@ func addCommandCommand(p *program) *cobra.Command {
 	return cmd
 }
 
-func healthFlag(cmd *cobra.Command, service *api.Service) {
-	cmd.Flags().StringVar(&service.Health, "health", "", "how to tell that it works: URL, tcp:HOST:PORT or exec:CMD")
+// checkFlags has flags change a check.
+func checkFlags(flags *pflag.FlagSet, check *api.ServiceCheck) {
+	flags.StringVar(&check.Health, "health", check.Health, "how to tell that it works: URL, tcp:HOST:PORT or exec:CMD")
+	flags.StringVar(&check.Status, "health-status", check.Status, "with which status an URL has to answer, as 200 or 200-399 (default 200-399)")
+	flags.StringVar(&check.Body, "health-body", check.Body, "a text that the answer of an URL has to contain")
+	flags.StringVar(&check.Every, "every", check.Every, "time from one check to the next, 500ms to 1h (default 2s)")
+	flags.StringVar(&check.Wait, "wait", check.Wait, "how long a check may take, 100ms to 1m (default 2s, or --every if that is shorter)")
+	flags.IntVar(&check.Fails, "fails", check.Fails, "so many failures in a row, and it is sick (default 3)")
+	flags.IntVar(&check.Passes, "passes", check.Passes, "so many passes in a row, and it is well again (default 2)")
+}
+
+// checkServiceCommand changes what is named of the check, and leaves the rest.
+func checkServiceCommand(p *program) *cobra.Command {
+	var cmd *cobra.Command
+	cmd = p.ask("set NAME [--health CHECK ...]", "Change the check of a service; what is not named stays", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			services, err := api.ListServices().Call(ctx, client, api.None{})
+			if err != nil {
+				return err
+			}
+			var wanted api.ServiceCheck
+			for _, one := range services {
+				if one.Name == args[0] {
+					wanted = one.CheckText
+				}
+			}
+			changed := pflag.NewFlagSet("", pflag.ContinueOnError)
+			checkFlags(changed, &wanted)
+			cmd.Flags().Visit(func(flag *pflag.Flag) {
+				if changed.Lookup(flag.Name) != nil {
+					err = errors.Join(err, changed.Set(flag.Name, flag.Value.String()))
+				}
+			})
+			if err != nil {
+				return err
+			}
+			if err := api.SetServiceCheck().Do(ctx, client, api.Named[api.ServiceCheck]{Name: args[0], Body: wanted}); err != nil {
+				return err
+			}
+			return p.say("%s is checked so from now on.", args[0])
+		})
+	checkFlags(cmd.Flags(), new(api.ServiceCheck))
+	return cmd
 }
 
 func (p *program) addService(ctx context.Context, client *api.Client, service api.Service) error {

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"baton/internal/cause"
+	"baton/internal/health"
 	"baton/internal/pair"
 )
 
@@ -20,16 +22,16 @@ import (
 // nothing more.
 const mostBody = 64 << 10
 
-// Site asks the site once, and returns why it does not answer as it should, in words
+// Site asks a site once, and returns why it does not answer as it should, in words
 // for a person. Wait bounds all of it: connecting, the answer and its body.
-func Site(ctx context.Context, check pair.HealthCheck, wait time.Duration) error {
+func Site(ctx context.Context, check pair.HealthCheck, want health.Answer, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	var err error
 	if check.TCP != "" {
 		err = dial(ctx, check.TCP)
 	} else {
-		err = get(ctx, check.URL)
+		err = get(ctx, check.URL, want)
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s", check, said(err, wait))
@@ -66,9 +68,22 @@ func (s statusError) Error() string {
 	return fmt.Sprintf("answers with status %d %s", int(s), http.StatusText(int(s)))
 }
 
+// bodyError is an answer without the text that it has to contain.
+type bodyError struct {
+	lacks string
+	cut   bool // there may be more of the answer
+}
+
+func (b bodyError) Error() string {
+	if b.cut {
+		return fmt.Sprintf("answers without %.200q in its first 64 KiB", b.lacks)
+	}
+	return fmt.Sprintf("answers without %.200q", b.lacks)
+}
+
 // get asks by a connection of its own, and follows no redirection: where it leads is
 // not what was to be checked.
-func get(ctx context.Context, address string) error {
+func get(ctx context.Context, address string, want health.Answer) error {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: dialer().DialContext, TLSClientConfig: inTime()}
 	defer transport.CloseIdleConnections()
 	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -81,12 +96,15 @@ func get(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, mostBody))
+	body, err := io.ReadAll(io.LimitReader(answer.Body, mostBody))
 	if err := errors.Join(err, answer.Body.Close()); err != nil {
 		return err
 	}
-	if answer.StatusCode >= http.StatusBadRequest {
+	switch {
+	case !want.Status.Take(answer.StatusCode):
 		return statusError(answer.StatusCode)
+	case !bytes.Contains(body, []byte(want.Body)):
+		return bodyError{lacks: want.Body, cut: len(body) == mostBody}
 	}
 	return nil
 }
@@ -120,6 +138,7 @@ func said(err error, wait time.Duration) string {
 	var lookup *net.DNSError
 	var status statusError
 	var certificate certificateError
+	var body bodyError
 	switch {
 	case errors.As(err, &certificate):
 		return certificate.Error()
@@ -127,6 +146,8 @@ func said(err error, wait time.Duration) string {
 		return errUnasked.Error()
 	case errors.As(err, &status):
 		return status.Error()
+	case errors.As(err, &body):
+		return body.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refuses connections: nothing listens there"
 	case errors.As(err, &lookup):

@@ -12,6 +12,7 @@ import (
 
 	"baton/internal/cause"
 	"baton/internal/cause/causetest"
+	"baton/internal/health"
 	"baton/internal/pair"
 )
 
@@ -22,6 +23,16 @@ func TestSiteSaysWhyItDoesNotAnswer(t *testing.T) {
 			w.WriteHeader(http.StatusInternalServerError)
 		case "/elsewhere":
 			http.Redirect(w, r, "/broken", http.StatusFound)
+		case "/itself":
+			http.Redirect(w, r, "/itself", http.StatusFound)
+		case "/text":
+			_, _ = io.WriteString(w, "<p>all is well</p>")
+		case "/endless":
+			for text := strings.Repeat("x", 1<<10); ; {
+				if _, err := io.WriteString(w, text); err != nil {
+					return
+				}
+			}
 		case "/slow":
 			<-r.Context().Done()
 		case "/cut":
@@ -44,27 +55,44 @@ func TestSiteSaysWhyItDoesNotAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = gone.Close()
-	for check, want := range map[pair.HealthCheck]string{
-		{URL: site.URL + "/"}:                   "",
-		{URL: site.URL + "/elsewhere"}:          "",
-		{TCP: site.Listener.Addr().String()}:    "",
-		{URL: site.URL + "/broken"}:             "answers with status 500 Internal Server Error",
-		{URL: site.URL + "/slow"}:               "does not answer within 200 ms",
-		{URL: site.URL + "/drip"}:               "does not answer within 200 ms",
-		{URL: site.URL + "/cut"}:                "ends the connection without an answer",
-		{URL: "http://" + mute.Addr().String()}: "does not answer within 200 ms",
-		{URL: "http://" + gone.Addr().String()}: "refuses connections: nothing listens there",
-		{TCP: gone.Addr().String()}:             "refuses connections: nothing listens there",
+	type asked struct {
+		check pair.HealthCheck
+		want  health.Answer
+	}
+	root := pair.HealthCheck{URL: site.URL + "/"}
+	for a, want := range map[asked]string{
+		{check: root}: "",
+		{check: pair.HealthCheck{URL: site.URL + "/elsewhere"}}:                           "",
+		{check: pair.HealthCheck{TCP: site.Listener.Addr().String()}}:                     "",
+		{check: pair.HealthCheck{URL: site.URL + "/broken"}}:                              "answers with status 500 Internal Server Error",
+		{check: pair.HealthCheck{URL: site.URL + "/slow"}}:                                "does not answer within 200 ms",
+		{check: pair.HealthCheck{URL: site.URL + "/drip"}}:                                "does not answer within 200 ms",
+		{check: pair.HealthCheck{URL: site.URL + "/cut"}}:                                 "ends the connection without an answer",
+		{check: pair.HealthCheck{URL: "http://" + mute.Addr().String()}}:                  "does not answer within 200 ms",
+		{check: pair.HealthCheck{URL: "http://" + gone.Addr().String()}}:                  "refuses connections: nothing listens there",
+		{check: pair.HealthCheck{TCP: gone.Addr().String()}}:                              "refuses connections: nothing listens there",
+		{root, health.Answer{Status: health.Statuses{From: 200, To: 200}}}:                "",
+		{root, health.Answer{Status: health.Statuses{From: 201, To: 299}}}:                "answers with status 200 OK",
+		{check: pair.HealthCheck{URL: site.URL + "/itself"}}:                              "", // not followed: no loop
+		{pair.HealthCheck{URL: site.URL + "/itself"}, health.Answer{Status: only(200)}}:   "answers with status 302 Found",
+		{pair.HealthCheck{URL: site.URL + "/broken"}, health.Answer{Status: only(500)}}:   "",
+		{pair.HealthCheck{URL: site.URL + "/text"}, health.Answer{Body: "all is well"}}:   "",
+		{pair.HealthCheck{URL: site.URL + "/text"}, health.Answer{Body: "all is lost"}}:   `answers without "all is lost"`,
+		{pair.HealthCheck{URL: site.URL + "/endless"}, health.Answer{Body: "x"}}:          "",
+		{pair.HealthCheck{URL: site.URL + "/endless"}, health.Answer{Body: "y"}}:          `answers without "y" in its first 64 KiB`,
+		{pair.HealthCheck{URL: site.URL + "/broken"}, health.Answer{Body: "all is well"}}: "answers with status 500 Internal Server Error",
 	} {
-		err := Site(t.Context(), check, 200*time.Millisecond)
+		err := Site(t.Context(), a.check, a.want, 200*time.Millisecond)
 		switch {
 		case want == "" && err != nil:
-			t.Errorf("%s: %v", check, err)
+			t.Errorf("%+v: %v", a, err)
 		case want != "" && (err == nil || !strings.HasSuffix(err.Error(), want)):
-			t.Errorf("%s: %v, want %q", check, err, want)
+			t.Errorf("%+v: %v, want %q", a, err, want)
 		}
 	}
 }
+
+func only(status int) health.Statuses { return health.Statuses{From: status, To: status} }
 
 func TestACheckOfTheSiteIsToldInWordsOfAPerson(t *testing.T) {
 	for _, raw := range causetest.Raw() {
@@ -82,7 +110,7 @@ func TestAMetadataServiceIsNoSite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Site(t.Context(), check, time.Second); err == nil || !strings.Contains(err.Error(), "is never asked") {
+		if err := Site(t.Context(), check, health.Answer{}, time.Second); err == nil || !strings.Contains(err.Error(), "is never asked") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

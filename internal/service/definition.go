@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"baton/internal/health"
 	"baton/internal/pair"
 )
 
@@ -16,6 +17,8 @@ type Definition struct {
 	Unit    UnitName         `json:"unit,omitempty"`
 	Command Command          `json:"command,omitzero"` // without a unit
 	Check   pair.HealthCheck `json:"check,omitzero"`   // the zero value: that it runs is enough
+	Answer  health.Answer    `json:"answer,omitzero"`  // that an http check wants
+	Pace    health.Pace      `json:"pace,omitzero"`    // of the check
 }
 
 // Command is a program that Baton starts by itself, without a shell.
@@ -64,12 +67,21 @@ func (d Definition) RunsAs() string {
 // Equal reports whether both are the same in all.
 func (d Definition) Equal(other Definition) bool {
 	a, b := d.Command, other.Command
-	return d.Name == other.Name && d.Unit == other.Unit && d.Check == other.Check && a.User == b.User && a.Group == b.Group && a.Dir == b.Dir &&
-		slices.Equal(a.Args, b.Args) && slices.Equal(a.Env, b.Env)
+	return d.Name == other.Name && d.Unit == other.Unit && d.Check == other.Check && d.Answer == other.Answer && d.Pace == other.Pace &&
+		a.User == b.User && a.Group == b.Group && a.Dir == b.Dir && slices.Equal(a.Args, b.Args) && slices.Equal(a.Env, b.Env)
+}
+
+// Checked returns the same service with the check of another one.
+func (d Definition) Checked(as Definition) Definition {
+	d.Check, d.Answer, d.Pace = as.Check, as.Answer, as.Pace
+	return d
 }
 
 // Valid refuses what no appliance could run, each field with what would be right.
 func (d Definition) Valid() error {
+	if err := d.validCheck(); err != nil {
+		return err
+	}
 	switch {
 	case d.Unit != "" && len(d.Command.Args) > 0:
 		return pair.RefuseField("unit", "a service is a unit or a command, not both: name one")
@@ -96,13 +108,32 @@ func (d Definition) Valid() error {
 	return nil
 }
 
+// mostBody bounds a text that an answer must contain, in bytes.
+const mostBody = 1000
+
+// validCheck refuses what no check could be.
+func (d Definition) validCheck() error {
+	switch {
+	case !d.Answer.Status.IsZero() && d.Check.URL == "":
+		return pair.RefuseField("health_status", "only an http address answers with a status: give one as the check, as http://127.0.0.1/, or leave the status out")
+	case d.Answer.Body != "" && d.Check.URL == "":
+		return pair.RefuseField("health_body", "only an http address answers with a text: give one as the check, as http://127.0.0.1/, or leave the text out")
+	case len(d.Answer.Body) > mostBody || pair.Unprintable(d.Answer.Body):
+		return pair.RefuseField("health_body", "the text that an answer must contain has at most %d bytes, no line breaks and no control characters: choose a part of it", mostBody)
+	case d.Check.IsZero() && d.Pace != health.Pace{}:
+		return pair.RefuseField("health", "without a check there is nothing to ask: name one, as http://127.0.0.1/, or leave out how often it is asked")
+	}
+	return d.Pace.Valid()
+}
+
 // String renders "web (nginx.service)".
 func (d Definition) String() string { return fmt.Sprintf("%s (%s)", d.Name, d.What()) }
 
 // Sum tells apart what root allows to be run: a service whose unit, command or line for the shell
 // is another one has another.
 func (d Definition) Sum() string {
-	d.Name, d.Check = "", pair.HealthCheck{Exec: d.Check.Exec}
+	d = d.Checked(Definition{Check: pair.HealthCheck{Exec: d.Check.Exec}})
+	d.Name = ""
 	text, _ := json.Marshal(d) // strings alone: it cannot fail
 	return fmt.Sprintf("%x", sha256.Sum256(text))
 }

@@ -49,6 +49,21 @@ func (l List) Without(name string) (List, error) {
 	return slices.DeleteFunc(slices.Clone(l), func(d Definition) bool { return d.Name == name }), nil
 }
 
+// Checking returns the list with another check of one.
+func (l List) Checking(name string, as Definition) (List, error) {
+	one, err := l.Named(name)
+	if err != nil {
+		return nil, err
+	}
+	one = one.Checked(as)
+	if err := one.Valid(); err != nil {
+		return nil, err
+	}
+	longer := slices.Clone(l)
+	longer[slices.IndexFunc(l, func(d Definition) bool { return d.Name == name })] = one
+	return longer, nil
+}
+
 // Named returns one of them.
 func (l List) Named(name string) (Definition, error) {
 	at := slices.IndexFunc(l, func(d Definition) bool { return d.Name == name })

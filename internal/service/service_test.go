@@ -3,9 +3,12 @@ package service
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"baton/internal/health"
 	"baton/internal/pair"
 )
 
@@ -116,8 +119,50 @@ func TestSum(t *testing.T) {
 		}
 	}
 	same := one
-	same.Name, same.Check = "other", pair.HealthCheck{URL: "http://127.0.0.1/"}
+	same.Name, same.Check, same.Answer, same.Pace = "other", pair.HealthCheck{URL: "http://127.0.0.1/"}, health.Answer{Body: "well"}, health.Pace{Fails: 9}
 	if same.Sum() != one.Sum() {
 		t.Error("another name and another address to ask have to be allowed again")
+	}
+}
+
+// Only the check of a service can be changed, and it stays what it is otherwise.
+func TestCheckingReplacesACheck(t *testing.T) {
+	t.Parallel()
+	list := List{{Name: "db", Unit: "db.service"}, {Name: "web", Unit: "web.service", Check: pair.HealthCheck{TCP: "127.0.0.1:80"}, Pace: health.Pace{Fails: 9}}}
+	as := Definition{Name: "other", Unit: "other.service", Check: pair.HealthCheck{URL: "http://127.0.0.1/"}, Answer: health.Answer{Body: "well"}}
+	changed, err := list.Checking("web", as)
+	want := List{list[0], {Name: "web", Unit: "web.service", Check: as.Check, Answer: as.Answer}}
+	if err != nil || !slices.EqualFunc(changed, want, Definition.Equal) || list[1].Pace.Fails != 9 {
+		t.Errorf("%+v, %v; the list was %+v", changed, err, list)
+	}
+	if _, err := list.Checking("none", as); err == nil {
+		t.Error("what is not there is changed")
+	}
+	if _, err := list.Checking("web", Definition{Pace: health.Pace{Every: time.Second}}); err == nil {
+		t.Error("a pace without a check is taken")
+	}
+}
+
+func TestChecksThatCannotBeAreRefused(t *testing.T) {
+	t.Parallel()
+	page, port := pair.HealthCheck{URL: "http://127.0.0.1/"}, pair.HealthCheck{TCP: "127.0.0.1:80"}
+	for _, row := range []struct {
+		as    Definition
+		field string
+	}{
+		{Definition{Check: page, Answer: health.Answer{Status: health.Statuses{From: 200, To: 299}, Body: "all is well"}, Pace: health.Pace{Every: time.Minute, Wait: time.Minute}}, ""},
+		{Definition{Check: port, Answer: health.Answer{Status: health.Statuses{From: 200, To: 200}}}, "health_status"},
+		{Definition{Check: port, Answer: health.Answer{Body: "well"}}, "health_body"},
+		{Definition{Check: page, Answer: health.Answer{Body: "two\nlines"}}, "health_body"},
+		{Definition{Check: page, Answer: health.Answer{Body: strings.Repeat("x", mostBody+1)}}, "health_body"},
+		{Definition{Pace: health.Pace{Fails: 1}}, "health"},
+		{Definition{Check: page, Pace: health.Pace{Every: time.Second, Wait: time.Minute}}, "wait"},
+	} {
+		for _, one := range []Definition{{Name: "web", Unit: "web.service"}, command("/bin/true")} {
+			err := one.Checked(row.as).Valid()
+			if fields := pair.FieldsOf(err); row.field == "" && err != nil || row.field != "" && (len(fields) != 1 || fields[0].Name != row.field) {
+				t.Errorf("%+v: %v, want %q", row.as, err, row.field)
+			}
+		}
 	}
 }

@@ -6,27 +6,21 @@ import (
 
 	"baton/internal/agent"
 	"baton/internal/failover"
+	"baton/internal/health"
 	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/probe"
 )
 
-// Pace of the check of the site.
-const (
-	siteEvery = 2 * time.Second
-	siteWait  = 2 * time.Second
-)
-
 // TrySite asks the site once, as the check of it does, and returns why it does not pass.
 func TrySite(ctx context.Context, check pair.HealthCheck) error {
-	return probe.Site(ctx, check, siteWait)
+	return probe.Site(ctx, check, health.Answer{}, health.Pace{}.OrUsual().Wait)
 }
 
 // siteChecks judges the site by what the checks in a row have found.
 type siteChecks struct {
 	check  pair.HealthCheck // that the judgement is of
-	judged probe.Judged
-	why    error // it is sick; nil: it is not, as far as is known
+	judged health.Judged
 }
 
 // renew begins anew if the check is another, or none any more.
@@ -36,11 +30,14 @@ func (c *siteChecks) renew(check pair.HealthCheck) {
 	}
 }
 
-func (c *siteChecks) take(failed error) {
-	if why, told := c.judged.Take(failed); told {
-		c.why = why
-	}
-}
+// verdict is what is known of the site.
+type verdict int
+
+const (
+	unknown verdict = iota
+	well
+	sick
+)
 
 // Site finds out on the primary whether the site is sick: by its own check, and by its services.
 type Site struct {
@@ -51,20 +48,20 @@ type Site struct {
 	}
 	Settings *inforce.Settings
 	Services interface {
-		Trouble() error // why the site is sick by what its services tell
-		Fit() bool      // nothing is known that would keep one from being started here
+		Verdict() (sick error, judged bool) // what the services tell of the site
+		Fit() bool                          // nothing is known that would keep one from being started here
 	}
 
+	told  verdict
 	unfit bool // as last told
 }
 
 // Run looks at the site as long as this appliance serves it. Nobody else tells what
 // is found: it would cross with a check that is under way.
 func (w *Site) Run(ctx context.Context) error {
-	ticker := time.NewTicker(siteEvery)
+	ticker := time.NewTicker(health.Pace{}.OrUsual().Every)
 	defer ticker.Stop()
 	var so siteChecks
-	told := false // that it is sick
 	for {
 		select {
 		case <-ctx.Done():
@@ -79,17 +76,40 @@ func (w *Site) Run(ctx context.Context) error {
 			check = pair.HealthCheck{}
 		}
 		if so.renew(check); !check.IsZero() {
-			so.take(probe.Site(ctx, check, siteWait))
+			so.judged.Take(health.Pace{}, TrySite(ctx, check))
 		}
-		why := so.why
-		if trouble := w.Services.Trouble(); serves && trouble != nil {
-			why = trouble
+		found, why := unknown, error(nil)
+		if serves {
+			found, why = w.judge(&so)
 		}
-		if (why != nil || told) && ctx.Err() == nil {
-			told = why != nil
-			w.Agent.SiteChecked(wanted, why)
+		if ctx.Err() == nil {
+			w.tell(wanted, found, why)
 		}
 	}
+}
+
+// tell passes on what is known of the site: that it is sick each time, as the reason may be
+// another, and else what is news.
+func (w *Site) tell(check pair.HealthCheck, found verdict, why error) {
+	if found == sick || found != w.told && (found == well || w.told == sick) {
+		w.Agent.SiteChecked(check, why)
+	}
+	w.told = found
+}
+
+// judge says what is known of the site, and why it is sick. It is well once everything that
+// judges it finds it so: a site that was sick here before is well again then.
+func (w *Site) judge(so *siteChecks) (found verdict, why error) {
+	trouble, judged := w.Services.Verdict()
+	switch {
+	case trouble != nil:
+		return sick, trouble
+	case so.judged.Why() != nil:
+		return sick, so.judged.Why()
+	case judged && (so.check.IsZero() || so.judged.Judged()):
+		return well, nil
+	}
+	return unknown, nil
 }
 
 // tellFit tells whether the services could be started here, if that is another than was told before.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/health"
 	"baton/internal/pair"
 	"baton/internal/service"
 )
@@ -18,13 +19,16 @@ type Options struct {
 	List    func(ctx context.Context) (service.List, error) // in the order in which they are started
 	Refused func(service service.Definition) string         // why it may not run on this machine, in a sentence; empty: it may
 	Runner  func(service service.Definition) Runner
-	Order   func(ctx context.Context, list service.List) error                          // has the machine stop them after Baton at a shutdown
-	Probe   func(ctx context.Context, check pair.HealthCheck, wait time.Duration) error // of what is no line of the shell
-	Peer    func() []pair.ServiceStatus                                                 // how the services are on the peer, as far as it told
-	Idle    func() bool                                                                 // maintenance: nothing is started or stopped that nobody asked for
+	Order   func(ctx context.Context, list service.List) error // has the machine stop them after Baton at a shutdown
+	Probe   Probe                                              // of what is no line of the shell
+	Peer    func() []pair.ServiceStatus                        // how the services are on the peer, as far as it told
+	Idle    func() bool                                        // maintenance: nothing is started or stopped that nobody asked for
 	Wall    func() time.Time
 	Log     *slog.Logger
 }
+
+// Probe asks a service once, and returns why it does not answer as it should.
+type Probe func(ctx context.Context, check pair.HealthCheck, want health.Answer, wait time.Duration) error
 
 // Bounds of what a keeper does.
 const (
@@ -48,11 +52,14 @@ type Keeper struct {
 	done  bool // they do it, as far as the newest Set found
 	known []*kept
 	end   context.CancelFunc // of the look under way
+
+	checks checks
 }
 
 // New returns a keeper that wants nothing yet.
 func New(opt Options) *Keeper {
 	k := &Keeper{opt: opt, turn: make(chan struct{}, 1), end: func() {}}
+	k.checks.running = map[string]context.CancelFunc{}
 	k.turn <- struct{}{}
 	return k
 }
@@ -68,6 +75,8 @@ func (k *Keeper) Set(ctx context.Context, duty pair.Duty) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	k.checks.stop()
+	defer k.checks.allow()
 	services, err := k.read(ctx)
 	k.mu.Lock()
 	k.duty, k.done = duty, false
@@ -192,9 +201,13 @@ func (k *Keeper) read(ctx context.Context) ([]*kept, error) {
 		at := slices.IndexFunc(k.known, func(s *kept) bool { return s.service.Equal(service) })
 		if at >= 0 {
 			known = append(known, k.known[at])
-		} else {
-			known = append(known, &kept{service: service, runner: k.opt.Runner(service)})
+			continue
 		}
+		one := &kept{service: service, runner: k.opt.Runner(service)}
+		if at = slices.IndexFunc(k.known, func(s *kept) bool { return s.service.Checked(service).Equal(service) }); at >= 0 {
+			one.follow(k.known[at])
+		}
+		known = append(known, one)
 	}
 	k.known = known
 	return slices.Clone(known), nil

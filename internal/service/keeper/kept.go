@@ -2,13 +2,14 @@ package keeper
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"baton/internal/health"
 	"baton/internal/pair"
-	"baton/internal/probe"
 	"baton/internal/service"
 )
 
@@ -20,15 +21,16 @@ type kept struct {
 	mu     sync.Mutex
 	wanted bool // to run, since it is in the list
 	state  State
-	seen   bool         // state has been found out
-	upOnce bool         // it was up since it was last to run
-	unseen error        // why its state is not known
-	checks probe.Judged // by its check
-	failed string       // why it fails its check; empty: it does not
-	ends   []time.Time  // when it ended by itself, within a while
-	why    string       // it ended the last time
-	next   time.Time    // not started again before
-	ran    time.Time    // when it was last seen to run on a backup
+	seen   bool          // state has been found out
+	upOnce bool          // it was up since it was last to run
+	unseen error         // why its state is not known
+	checks health.Judged // by its check
+	runs   bool          // where it is to, so it is to pass its check
+	asked  time.Time     // when its newest check began
+	ends   []time.Time   // when it ended by itself, within a while
+	why    string        // it ended the last time
+	next   time.Time     // not started again before
+	ran    time.Time     // when it was last seen to run on a backup
 }
 
 // limit is how long it may take to stop.
@@ -73,7 +75,7 @@ func (s *kept) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wanted, s.upOnce = true, false
-	s.checks, s.failed, s.ends, s.why, s.next = probe.Judged{}, "", nil, "", time.Time{}
+	s.checks, s.runs, s.asked, s.ends, s.why, s.next = health.Judged{}, false, time.Time{}, nil, "", time.Time{}
 }
 
 // begun reports whether it was ever to run here.
@@ -83,19 +85,42 @@ func (s *kept) begun() bool {
 	return s.wanted
 }
 
-// judge takes in one result of its check.
-func (s *kept) judge(now time.Time, failed error) {
+// answers notes whether it is to pass its check.
+func (s *kept) answers(runs bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.next.Before(now) {
-		s.next = time.Time{}
+	s.runs = runs
+}
+
+// checkAt is when its next check is due, if one is.
+func (s *kept) checkAt() (due time.Time, is bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked.Add(s.service.Pace.OrUsual().Every), s.runs && !s.service.Check.IsZero()
+}
+
+// checked notes when a check of it has begun.
+func (s *kept) checked(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = now
+}
+
+// judge takes in one result of its check, unless that was interrupted.
+func (s *kept) judge(ctx context.Context, failed error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() == nil {
+		s.checks.Take(s.service.Pace, failed)
 	}
-	switch why, told := s.checks.Take(failed); {
-	case told && why != nil:
-		s.failed = why.Error()
-	case told:
-		s.failed = ""
-	}
+}
+
+// follow takes over what is known of a service by a service that differs in its check alone.
+func (s *kept) follow(before *kept) {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	s.wanted, s.state, s.seen, s.upOnce, s.unseen = before.wanted, before.state, before.seen, before.upOnce, before.unseen
+	s.ends, s.why, s.next, s.ran = before.ends, before.why, before.next, before.ran
 }
 
 // ended notes that it has ended by itself, and reports whether it is time to start it again.
@@ -125,15 +150,18 @@ func (s *kept) ranHere(now time.Time) {
 	s.ran = now
 }
 
-// sick says why it is; empty: it is not. One that has never come up, since it was added while the
-// site was up, is not what the site is: it makes it no sicker.
-func (s *kept) sick(now time.Time) string {
+// verdict says why it is sick, or that it is not, and whether that is known. One that has never come up,
+// since it was added while the site was up, is not what the site is: it makes it no sicker.
+func (s *kept) verdict(now time.Time) (sick string, judged bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ends = s.recent(now); len(s.ends) >= tooOften && s.upOnce {
-		return fmt.Sprintf("it has ended %d times within %s: %s", len(s.ends), pair.LastingText(while), s.why)
+		return fmt.Sprintf("it has ended %d times within %s: %s", len(s.ends), pair.LastingText(while), s.why), true
 	}
-	return s.failed
+	if why := s.checks.Why(); why != nil {
+		return why.Error(), true
+	}
+	return "", s.checks.Judged() || s.service.Check.IsZero()
 }
 
 // ended says that a service that was to run does not.

@@ -2,8 +2,6 @@ package keeper
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -22,8 +20,11 @@ const (
 )
 
 // Run looks at the services until ctx ends: those that are to run and do not are started again,
-// those that run on a backup are stopped.
+// those that run on a backup are stopped. Beside that it has those that run checked.
 func (k *Keeper) Run(ctx context.Context) error {
+	var checks sync.WaitGroup
+	defer checks.Wait()
+	checks.Go(func() { k.runChecks(ctx) })
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -55,15 +56,11 @@ func (k *Keeper) lookAt(ctx context.Context) {
 		return
 	}
 	k.inOrder(ctx, services)
-	var checks sync.WaitGroup
-	defer checks.Wait()
 	for _, s := range services {
 		if ctx.Err() != nil {
 			return // another duty is wanted
 		}
-		if k.tend(ctx, s) {
-			checks.Go(func() { k.judge(ctx, s) }) // one that does not answer keeps no other waiting
-		}
+		s.answers(k.tend(ctx, s))
 	}
 }
 
@@ -81,13 +78,6 @@ func (k *Keeper) inOrder(ctx context.Context, services []*kept) {
 		k.opt.Log.Warn("a shutdown may stop services before the site has moved", slog.String("error", why))
 	}
 	k.disorder = why
-}
-
-// judge asks a service once.
-func (k *Keeper) judge(ctx context.Context, s *kept) {
-	if err := k.check(ctx, s); ctx.Err() == nil {
-		s.judge(k.opt.Wall(), err)
-	}
 }
 
 // tend looks at one service, and has it do what is wanted. It reports whether it is to be judged by its check.
@@ -159,34 +149,4 @@ func (k *Keeper) look(ctx context.Context, s *kept) (State, error) {
 		s.see(state, err)
 	}
 	return state, err
-}
-
-// checkWait bounds one check.
-const checkWait = 2 * time.Second
-
-// check asks a service once; nil: it passes, or has no check.
-func (k *Keeper) check(ctx context.Context, s *kept) error {
-	check := s.service.Check
-	switch {
-	case check.IsZero():
-		return nil
-	case check.Exec != "":
-		return s.runner.Try(ctx, check.Exec, checkWait)
-	}
-	return k.opt.Probe(ctx, check, checkWait)
-}
-
-// Trouble says why the site here is sick, as far as its services tell; nil: it is not.
-func (k *Keeper) Trouble() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.duty != pair.Lead || !k.done {
-		return nil // a service that does not start is told by Set
-	}
-	for _, s := range k.known {
-		if why := s.sick(k.opt.Wall()); why != "" {
-			return fmt.Errorf("%s: %w", s.service.Name, errors.New(why))
-		}
-	}
-	return nil
 }

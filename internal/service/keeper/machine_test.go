@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"baton/internal/health"
 	"baton/internal/pair"
 	"baton/internal/service"
 )
@@ -58,7 +59,7 @@ func (m *machine) keeper() *Keeper {
 			m.orders = append(m.orders, len(list))
 			return nil
 		},
-		Probe: func(ctx context.Context, check pair.HealthCheck, _ time.Duration) error {
+		Probe: func(ctx context.Context, check pair.HealthCheck, _ health.Answer, _ time.Duration) error {
 			m.mu.Lock()
 			lasts := m.checkLasts
 			m.mu.Unlock()
@@ -142,6 +143,11 @@ func (p program) Try(_ context.Context, line string, _ time.Duration) error {
 type bubble struct {
 	*Keeper
 	t *testing.T
+}
+
+func (k bubble) sick() error {
+	sick, _ := k.Verdict()
+	return sick
 }
 
 // each runs a test in a bubble, with a keeper that looks.

@@ -22,7 +22,7 @@ func (k *Keeper) Status() []pair.ServiceStatus {
 
 func (s *kept) status(duty pair.Duty, now time.Time) pair.ServiceStatus {
 	wanted := duty == pair.Lead
-	trouble := s.sick(now)
+	trouble, _ := s.verdict(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	shown := pair.ServiceStatus{Name: s.service.Name, What: s.service.What(), Check: s.service.Check.String(), Wanted: "stopped", State: "stopped", Healthy: true, Ran: s.state.Ran}
