@@ -142,7 +142,7 @@ func ReportKinds() []ReportKind {
 func (k ReportKind) Events() []string {
 	switch k {
 	case FailoverReport:
-		return []string{pair.KindTakeover, pair.KindHandover, pair.KindSteppedDown, pair.KindObserved, pair.KindDiverged}
+		return []string{pair.KindTakeover, pair.KindHandover, pair.KindSteppedDown, pair.KindObserved, pair.KindDiverged, pair.KindServiceFailed, pair.KindServiceRestarted}
 	case SyncReport:
 		return []string{pair.KindSyncDone, pair.KindSyncFailed}
 	case AuditReport:

@@ -31,6 +31,7 @@ func newServices(a *Appliance) *keeper.Keeper {
 			state := a.agent.Decision().State
 			return state.Record.Maintenance || state.PeerHeard.Set && state.Peer.Maintenance
 		},
-		Wall: time.Now, Log: a.log,
+		Record: func(event pair.Event) { a.history.Record(event) },
+		Wall:   time.Now, Log: a.log,
 	})
 }

@@ -76,7 +76,7 @@ func weight(event pair.Event) int {
 		return 8
 	case pair.KindConditionRaised:
 		return map[pair.Severity]int{pair.Critical: 7, pair.Warning: 5, pair.Info: 2}[severity(event)]
-	case pair.KindSyncFailed, pair.KindDiverged, pair.KindObserved:
+	case pair.KindSyncFailed, pair.KindDiverged, pair.KindObserved, pair.KindServiceFailed:
 		return 4
 	case pair.KindConditionCleared:
 		return 3

@@ -73,6 +73,7 @@ func clearedTexts() map[string]string {
 		"service-runs-on-backup":       "For an hour no service has run on this backup, or this appliance is the primary.",
 		"service-starts-at-boot":       "No service starts by itself when this machine boots.",
 		"service-restarts":             "For ten minutes no service has ended by itself.",
+		"service-parked":               "No service is stopped by an operator.",
 		"claim-failed":                 "The shared IP is on its interface, or this appliance no longer claims it.",
 		"release-failed":               "The shared IP is off its interface.",
 		"diverged-not-set-aside":       "What this appliance wrote as primary is set aside.",

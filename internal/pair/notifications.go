@@ -80,7 +80,8 @@ func ToldKinds() []string {
 	return []string{
 		KindTakeover, KindHandover, KindSteppedDown, KindRoleChanged, KindObserved, KindDiverged,
 		KindSyncFailed, KindSyncDone, KindPaired, KindUnpaired, KindPairingFailed,
-		KindSettingChanged, KindSignedIn, KindSignedOut, KindSignInFailed, KindStarted, KindStopped, KindReloaded, KindReloadFailed, KindNotificationFailed,
+		KindSettingChanged, KindSignedIn, KindSignedOut, KindSignInFailed, KindStarted, KindStopped, KindReloaded, KindReloadFailed,
+		KindServiceFailed, KindServiceRestarted, KindServiceStarted, KindServiceStopped, KindNotificationFailed,
 	}
 }
 

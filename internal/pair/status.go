@@ -76,6 +76,10 @@ const (
 	KindStopped            = "stopped"
 	KindReloaded           = "reloaded"
 	KindReloadFailed       = "reload-failed"
+	KindServiceStarted     = "service-started"     // took_ms: until it passed its check
+	KindServiceStopped     = "service-stopped"     // took_ms: until nothing was left of it
+	KindServiceRestarted   = "service-restarted"   // it had ended by itself
+	KindServiceFailed      = "service-failed"      // it does not start or stop, ends too often, or fails its check
 	KindDailyNotice        = "daily-notice"        // the daily notice was sent, by this appliance
 	KindNotificationFailed = "notification-failed" // a notice was given up
 )
@@ -86,7 +90,7 @@ func Kinds() []string {
 		KindRoleChanged, KindTakeover, KindHandover, KindSteppedDown, KindObserved, KindPaired,
 		KindUnpaired, KindPairingFailed, KindSyncDone, KindSyncFailed, KindDiverged, KindConditionRaised,
 		KindConditionCleared, KindSignedIn, KindSignedOut, KindSignInFailed, KindSettingChanged, KindStarted,
-		KindStopped, KindReloaded, KindReloadFailed, KindDailyNotice, KindNotificationFailed,
+		KindStopped, KindReloaded, KindReloadFailed, KindServiceStarted, KindServiceStopped, KindServiceRestarted, KindServiceFailed, KindDailyNotice, KindNotificationFailed,
 	}
 }
 
@@ -243,8 +247,21 @@ type ServiceStatus struct {
 	State   string `json:"state"`           // running, stopped or failed
 	Healthy bool   `json:"healthy"`
 	Trouble string `json:"trouble,omitempty"` // why it is not healthy
+	Parked  bool   `json:"parked,omitempty"`  // an operator has stopped it
+	Refused string `json:"refused,omitempty"` // why root does not let it run on this machine; empty: root does
+	// Since is when it last began to run, or ended; zero: not known.
+	Since     time.Time   `json:"since,omitzero"`
+	LastStart *ServiceAct `json:"last_start,omitempty"` // by Baton, since the daemon started; nil: none
+	LastStop  *ServiceAct `json:"last_stop,omitempty"`  // likewise
+	Restarts  int64       `json:"restarts"`             // how often it ended by itself and was started again, since the daemon started
 	// Ran is when a timer that runs what it missed has last run its job, as known here; zero: no such timer.
 	Ran time.Time `json:"ran,omitzero"`
+}
+
+// ServiceAct is the start or the stop of a service.
+type ServiceAct struct {
+	At     time.Time `json:"at"`      // when it began
+	TookMS int64     `json:"took_ms"` // until it was started and passed its check, or until nothing of it was left
 }
 
 // DivergedCopy is what a losing side wrote since the last common snapshot.

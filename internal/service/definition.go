@@ -19,6 +19,7 @@ type Definition struct {
 	Check   pair.HealthCheck `json:"check,omitzero"`   // the zero value: that it runs is enough
 	Answer  health.Answer    `json:"answer,omitzero"`  // that an http check wants
 	Pace    health.Pace      `json:"pace,omitzero"`    // of the check
+	Parked  bool             `json:"parked,omitempty"` // an operator has stopped it: it runs nowhere until one starts it
 }
 
 // Command is a program that Baton starts by itself, without a shell.
@@ -64,7 +65,7 @@ func (d Definition) RunsAs() string {
 	return "baton-service-" + d.Name + ".service"
 }
 
-// Equal reports whether both are the same in all.
+// Equal reports whether both are the same service in all; whether it is parked does not count.
 func (d Definition) Equal(other Definition) bool {
 	a, b := d.Command, other.Command
 	return d.Name == other.Name && d.Unit == other.Unit && d.Check == other.Check && d.Answer == other.Answer && d.Pace == other.Pace &&
@@ -133,7 +134,7 @@ func (d Definition) String() string { return fmt.Sprintf("%s (%s)", d.Name, d.Wh
 // is another one has another.
 func (d Definition) Sum() string {
 	d = d.Checked(Definition{Check: pair.HealthCheck{Exec: d.Check.Exec}})
-	d.Name = ""
+	d.Name, d.Parked = "", false
 	text, _ := json.Marshal(d) // strings alone: it cannot fail
 	return fmt.Sprintf("%x", sha256.Sum256(text))
 }

@@ -64,6 +64,36 @@ func (l List) Checking(name string, as Definition) (List, error) {
 	return longer, nil
 }
 
+// Moved returns the list with one of them before another; other is empty: as the last.
+func (l List) Moved(name, other string) (List, error) {
+	moved, err := l.Named(name)
+	if err != nil {
+		return nil, err
+	}
+	rest, err := l.Without(name)
+	if err != nil || other == "" {
+		return append(rest, moved), err
+	}
+	if name == other {
+		return nil, pair.Refuse(pair.Refused, "%s cannot be started before itself: name another service", name).At("before")
+	}
+	if _, err := l.Named(other); err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(rest, func(d Definition) bool { return d.Name == other })
+	return slices.Insert(rest, at, moved), nil
+}
+
+// WithParked returns the list with one of them parked, or no longer so.
+func (l List) WithParked(name string, parked bool) (List, error) {
+	if _, err := l.Named(name); err != nil {
+		return nil, err
+	}
+	changed := slices.Clone(l)
+	changed[slices.IndexFunc(l, func(d Definition) bool { return d.Name == name })].Parked = parked
+	return changed, nil
+}
+
 // Named returns one of them.
 func (l List) Named(name string) (Definition, error) {
 	at := slices.IndexFunc(l, func(d Definition) bool { return d.Name == name })

@@ -43,6 +43,7 @@ func timelineKinds() []string {
 	return []string{
 		pair.KindRoleChanged, pair.KindTakeover, pair.KindHandover, pair.KindSteppedDown, pair.KindObserved, pair.KindPaired, pair.KindUnpaired,
 		pair.KindPairingFailed, pair.KindSyncFailed, pair.KindDiverged, pair.KindConditionRaised, pair.KindConditionCleared, pair.KindStarted, pair.KindStopped, pair.KindReloaded, pair.KindReloadFailed,
+		pair.KindServiceFailed, pair.KindServiceRestarted,
 	}
 }
 

@@ -46,6 +46,8 @@ func (f tellForm) Kinds() []page.Field {
 		pair.KindSettingChanged: "Settings changed", pair.KindSignedIn: "Sign-in", pair.KindSignedOut: "Sign-out", pair.KindSignInFailed: "Failed sign-in",
 		pair.KindStarted: "Baton started", pair.KindStopped: "Baton stopped",
 		pair.KindReloaded: "Baton restarted or reloaded", pair.KindReloadFailed: "Baton not reloaded",
+		pair.KindServiceFailed: "Service failed", pair.KindServiceRestarted: "Service ended and was started again",
+		pair.KindServiceStarted: "Service started", pair.KindServiceStopped: "Service stopped",
 		pair.KindNotificationFailed: "Notification given up",
 	}
 	kinds := make([]page.Field, 0, len(labels))

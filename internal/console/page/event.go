@@ -72,7 +72,7 @@ func PlaceText(place string) string {
 
 func toneOf(event pair.Event) string {
 	switch event.Kind {
-	case pair.KindTakeover, pair.KindSteppedDown, pair.KindSyncFailed, pair.KindPairingFailed, pair.KindObserved, pair.KindDiverged:
+	case pair.KindTakeover, pair.KindSteppedDown, pair.KindSyncFailed, pair.KindPairingFailed, pair.KindObserved, pair.KindDiverged, pair.KindServiceFailed, pair.KindServiceRestarted:
 		return "warning"
 	case pair.KindHandover, pair.KindPaired, pair.KindSyncDone, pair.KindConditionCleared:
 		return "good"

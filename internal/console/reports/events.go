@@ -54,6 +54,7 @@ func figuresOf(kind api.ReportKind, report api.EventReport) ([]reportFigure, *ch
 			{series{"good", "Planned switches"}, []string{pair.KindHandover}},
 			{series{"warning", "Stepped down"}, []string{pair.KindSteppedDown}},
 			{series{"info", "Observed, diverged"}, []string{pair.KindObserved, pair.KindDiverged}},
+			{series{"off", "Service failures"}, []string{pair.KindServiceFailed, pair.KindServiceRestarted}},
 		})
 	case api.AuditReport:
 		return countChart(report, "Sign-ins and changes", []countSeries{
@@ -150,6 +151,7 @@ func (p reportPage) KindOptions() []page.Option {
 			{Value: pair.KindSteppedDown, Label: "Stepped down"},
 			{Value: pair.KindObserved, Label: "Observed only"},
 			{Value: pair.KindDiverged, Label: "Diverged copies"},
+			{Value: pair.KindServiceFailed + "," + pair.KindServiceRestarted, Label: "Service failures"},
 		},
 		api.SyncReport: {{Value: "", Label: "All"}, {Value: pair.KindSyncDone, Label: "Done"}, {Value: pair.KindSyncFailed, Label: "Failed"}},
 		api.AuditReport: {
@@ -174,20 +176,22 @@ func (p reportPage) Label(kind string) eventLabel { return labelOf(kind) }
 
 func labelOf(kind string) eventLabel {
 	labels := map[string]eventLabel{
-		pair.KindTakeover:       {"critical", "Takeover"},
-		pair.KindHandover:       {"good", "Planned switch"},
-		pair.KindSteppedDown:    {"warning", "Stepped down"},
-		pair.KindObserved:       {"info", "Observed only"},
-		pair.KindDiverged:       {"info", "Diverged copy"},
-		pair.KindSyncDone:       {"good", "Done"},
-		pair.KindSyncFailed:     {"critical", "Failed"},
-		pair.KindSignedIn:       {"good", "Signed in"},
-		pair.KindSignedOut:      {"plain", "Signed out"},
-		pair.KindSignInFailed:   {"critical", "Sign-in failed"},
-		pair.KindSettingChanged: {"info", "Changed"},
-		pair.KindPaired:         {"good", "Relationship established"},
-		pair.KindUnpaired:       {"warning", "Relationship broken"},
-		pair.KindPairingFailed:  {"critical", "Relationship not established"},
+		pair.KindTakeover:         {"critical", "Takeover"},
+		pair.KindHandover:         {"good", "Planned switch"},
+		pair.KindSteppedDown:      {"warning", "Stepped down"},
+		pair.KindObserved:         {"info", "Observed only"},
+		pair.KindDiverged:         {"info", "Diverged copy"},
+		pair.KindServiceFailed:    {"critical", "Service failed"},
+		pair.KindServiceRestarted: {"warning", "Service restarted"},
+		pair.KindSyncDone:         {"good", "Done"},
+		pair.KindSyncFailed:       {"critical", "Failed"},
+		pair.KindSignedIn:         {"good", "Signed in"},
+		pair.KindSignedOut:        {"plain", "Signed out"},
+		pair.KindSignInFailed:     {"critical", "Sign-in failed"},
+		pair.KindSettingChanged:   {"info", "Changed"},
+		pair.KindPaired:           {"good", "Relationship established"},
+		pair.KindUnpaired:         {"warning", "Relationship broken"},
+		pair.KindPairingFailed:    {"critical", "Relationship not established"},
 	}
 	if label, ok := labels[kind]; ok {
 		return label

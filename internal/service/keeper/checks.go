@@ -90,11 +90,24 @@ func (k *Keeper) checkDue(ctx context.Context) time.Duration {
 			pause = min(pause, left)
 			continue
 		}
-		if k.checks.begin(ctx, s.service.Name, func(ctx context.Context) { s.judge(ctx, k.check(ctx, s)) }) {
+		if k.checks.begin(ctx, s.service.Name, func(ctx context.Context) { k.judge(ctx, s) }) {
 			s.checked(now)
 		}
 	}
 	return pause
+}
+
+// judge asks a service once, and takes in the result, unless that was interrupted.
+func (k *Keeper) judge(ctx context.Context, s *kept) {
+	err := k.check(ctx, s)
+	if ctx.Err() != nil {
+		return
+	}
+	if why := s.judge(err); why != nil {
+		k.failed(s, "check", "fails its check: "+why.Error())
+	} else if err == nil {
+		s.recovered(k.opt.Wall())
+	}
 }
 
 // check asks a service once; nil: it passes, or has no check.

@@ -23,6 +23,7 @@ type Options struct {
 	Probe   Probe                                              // of what is no line of the shell
 	Peer    func() []pair.ServiceStatus                        // how the services are on the peer, as far as it told
 	Idle    func() bool                                        // maintenance: nothing is started or stopped that nobody asked for
+	Record  func(pair.Event)
 	Wall    func() time.Time
 	Log     *slog.Logger
 }
@@ -44,6 +45,7 @@ const (
 type Keeper struct {
 	opt  Options
 	turn chan struct{} // holds one token: who has it starts and stops services
+	asks chan ask      // of operators
 
 	disorder string // why the machine would not stop them after Baton, as last told; empty: it would
 
@@ -58,7 +60,7 @@ type Keeper struct {
 
 // New returns a keeper that wants nothing yet.
 func New(opt Options) *Keeper {
-	k := &Keeper{opt: opt, turn: make(chan struct{}, 1), end: func() {}}
+	k := &Keeper{opt: opt, turn: make(chan struct{}, 1), asks: make(chan ask), end: func() {}}
 	k.checks.running = map[string]context.CancelFunc{}
 	k.turn <- struct{}{}
 	return k
@@ -66,9 +68,7 @@ func New(opt Options) *Keeper {
 
 // Set implements agent.Services.
 func (k *Keeper) Set(ctx context.Context, duty pair.Duty) error {
-	k.mu.Lock()
-	k.end() // what it was about to start may not be wanted any more
-	k.mu.Unlock()
+	k.interrupt() // what it was about to start may not be wanted any more
 	select {
 	case <-k.turn:
 		defer func() { k.turn <- struct{}{} }()
@@ -101,6 +101,9 @@ func (k *Keeper) Set(ctx context.Context, duty pair.Duty) error {
 // lead starts them in their order. One that does not start keeps those after it waiting.
 func (k *Keeper) lead(ctx context.Context, services []*kept) error {
 	for _, s := range services {
+		if s.isParked() {
+			continue // one that runs all the same is stopped by the next look
+		}
 		if err := k.start(ctx, s); err != nil {
 			return named(s, err)
 		}
@@ -112,6 +115,14 @@ var errSlow = fmt.Errorf("it does not start within %s: look at its log", pair.La
 
 // start returns once a service runs and, if it did not before, passes its check.
 func (k *Keeper) start(ctx context.Context, s *kept) error {
+	err := k.startNow(ctx, s)
+	if err != nil && ctx.Err() == nil {
+		k.failed(s, "start", "does not start: "+err.Error())
+	}
+	return err
+}
+
+func (k *Keeper) startNow(ctx context.Context, s *kept) error {
 	if why := k.opt.Refused(s.service); why != "" {
 		return errors.New(why)
 	}
@@ -120,7 +131,7 @@ func (k *Keeper) start(ctx context.Context, s *kept) error {
 	defer cancel()
 	state, err := s.runner.State(ctx)
 	if err == nil && state.Up {
-		s.see(state, nil)
+		s.see(k.opt.Wall(), state, nil)
 		return nil
 	}
 	k.followRan(s, state)
@@ -146,27 +157,17 @@ func (k *Keeper) start(ctx context.Context, s *kept) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err == nil:
-		k.opt.Log.Info("service started", slog.String("service", s.service.Name), slog.Duration("took", k.opt.Wall().Sub(began)))
+		k.started(s, began)
 	}
 	_, _ = k.look(ctx, s)
 	return err
 }
 
-// rest stops them in the reverse order. One that does not stop keeps none from it. One that does not
-// run is stopped as well: something may be left of it.
+// rest stops them in the reverse order. One that does not stop keeps none from it.
 func (k *Keeper) rest(ctx context.Context, services []*kept) error {
 	var failed []error
 	for _, s := range slices.Backward(services) {
-		state, err := s.runner.State(ctx)
-		began := k.opt.Wall()
-		if err == nil {
-			err = s.runner.Stop(ctx)
-		}
-		if err == nil && state.Runs {
-			k.opt.Log.Info("service stopped", slog.String("service", s.service.Name), slog.Duration("took", k.opt.Wall().Sub(began)))
-		}
-		_, _ = k.look(ctx, s)
-		if err != nil {
+		if err := k.halt(ctx, s); err != nil {
 			failed = append(failed, named(s, err))
 		}
 	}
@@ -174,6 +175,24 @@ func (k *Keeper) rest(ctx context.Context, services []*kept) error {
 		return ctx.Err()
 	}
 	return errors.Join(failed...)
+}
+
+// halt returns once nothing of a service is left. One that does not run is stopped as well:
+// something may be left of it.
+func (k *Keeper) halt(ctx context.Context, s *kept) error {
+	state, err := s.runner.State(ctx)
+	began := k.opt.Wall()
+	if err == nil {
+		err = s.runner.Stop(ctx)
+	}
+	switch {
+	case err == nil && state.Runs:
+		k.stopped(s, began)
+	case err != nil && ctx.Err() == nil:
+		k.failed(s, "stop", "does not stop: "+err.Error())
+	}
+	_, _ = k.look(ctx, s)
+	return err
 }
 
 func named(s *kept, err error) error { return fmt.Errorf("%s: %w", s.service.Name, err) }
@@ -199,14 +218,13 @@ func (k *Keeper) read(ctx context.Context) ([]*kept, error) {
 	known := make([]*kept, 0, len(services))
 	for _, service := range services {
 		at := slices.IndexFunc(k.known, func(s *kept) bool { return s.service.Equal(service) })
-		if at >= 0 {
-			known = append(known, k.known[at])
-			continue
-		}
 		one := &kept{service: service, runner: k.opt.Runner(service)}
-		if at = slices.IndexFunc(k.known, func(s *kept) bool { return s.service.Checked(service).Equal(service) }); at >= 0 {
+		if at >= 0 {
+			one = k.known[at]
+		} else if at = slices.IndexFunc(k.known, func(s *kept) bool { return s.service.Checked(service).Equal(service) }); at >= 0 {
 			one.follow(k.known[at])
 		}
+		one.park(service.Parked)
 		known = append(known, one)
 	}
 	k.known = known

@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -19,6 +18,7 @@ type kept struct {
 	runner  Runner
 
 	mu     sync.Mutex
+	parked bool // an operator has stopped it
 	wanted bool // to run, since it is in the list
 	state  State
 	seen   bool          // state has been found out
@@ -31,6 +31,12 @@ type kept struct {
 	why    string        // it ended the last time
 	next   time.Time     // not started again before
 	ran    time.Time     // when it was last seen to run on a backup
+
+	since     time.Time // when it began to run, or ended; zero: not known
+	lastStart *pair.ServiceAct
+	lastStop  *pair.ServiceAct
+	restarts  int64
+	failing   string // how it fails, as the history was last told; empty: it does not
 }
 
 // limit is how long it may take to stop.
@@ -40,12 +46,17 @@ func (s *kept) limit() time.Duration {
 	return cmp.Or(s.state.StopLimit, longStop)
 }
 
-// see notes how it is.
-func (s *kept) see(state State, err error) {
+// see notes how it is now.
+func (s *kept) see(now time.Time, state State, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unseen = err
 	if err == nil {
+		if at := state.Since; !at.IsZero() {
+			s.since = at
+		} else if s.seen && s.state.Runs != state.Runs {
+			s.since = now
+		}
 		s.state, s.seen = state, true
 		if s.wanted && state.Up && !s.upOnce {
 			s.upOnce, s.ends = true, nil // that it did not start before counts no more
@@ -53,16 +64,20 @@ func (s *kept) see(state State, err error) {
 	}
 }
 
-// restarted notes how often its own manager has started it again since it was last seen.
-func (s *kept) restarted(now time.Time, restarts int) {
+// restarted notes how often its own manager has started it again since it was last seen, and
+// reports whether it has.
+func (s *kept) restarted(now time.Time, restarts int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.seen || !s.wanted {
-		return
+		return false
 	}
-	for range restarts - s.state.Restarts {
+	more := max(restarts-s.state.Restarts, 0)
+	for range more {
 		s.ends, s.why = append(s.recent(now), now), "its own manager has started it again: look at its log"
 	}
+	s.restarts += int64(more)
+	return more > 0
 }
 
 // recent are its ends within a while. The lock is held.
@@ -74,8 +89,30 @@ func (s *kept) recent(now time.Time) []time.Time {
 func (s *kept) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wanted, s.upOnce = true, false
+	s.forget()
+	s.wanted = true
+}
+
+// forget is as if it had never been to run. The lock is held.
+func (s *kept) forget() {
+	s.wanted, s.upOnce = false, false
 	s.checks, s.runs, s.asked, s.ends, s.why, s.next = health.Judged{}, false, time.Time{}, nil, "", time.Time{}
+}
+
+// park notes whether an operator has stopped it.
+func (s *kept) park(parked bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if parked && !s.parked {
+		s.forget()
+	}
+	s.parked = parked
+}
+
+func (s *kept) isParked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parked
 }
 
 // begun reports whether it was ever to run here.
@@ -106,13 +143,12 @@ func (s *kept) checked(now time.Time) {
 	s.asked = now
 }
 
-// judge takes in one result of its check, unless that was interrupted.
-func (s *kept) judge(ctx context.Context, failed error) {
+// judge takes in one result of its check, and returns why it fails, if it is sick.
+func (s *kept) judge(failed error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ctx.Err() == nil {
-		s.checks.Take(s.service.Pace, failed)
-	}
+	s.checks.Take(s.service.Pace, failed)
+	return s.checks.Why()
 }
 
 // follow takes over what is known of a service by a service that differs in its check alone.
@@ -120,14 +156,15 @@ func (s *kept) follow(before *kept) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
 	s.wanted, s.state, s.seen, s.upOnce, s.unseen = before.wanted, before.state, before.seen, before.upOnce, before.unseen
-	s.ends, s.why, s.next, s.ran = before.ends, before.why, before.next, before.ran
+	s.ends, s.why, s.next, s.ran, s.parked = before.ends, before.why, before.next, before.ran, before.parked
+	s.since, s.lastStart, s.lastStop, s.restarts = before.since, before.lastStart, before.lastStop, before.restarts
 }
 
 // ended notes that it has ended by itself, and reports whether it is time to start it again.
 func (s *kept) ended(now time.Time, why string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Before(s.next) {
+	if s.parked || now.Before(s.next) {
 		return false
 	}
 	s.ends, s.why = append(s.recent(now), now), why
@@ -155,6 +192,9 @@ func (s *kept) ranHere(now time.Time) {
 func (s *kept) verdict(now time.Time) (sick string, judged bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.parked {
+		return "", true
+	}
 	if s.ends = s.recent(now); len(s.ends) >= tooOften && s.upOnce {
 		return fmt.Sprintf("it has ended %d times within %s: %s", len(s.ends), pair.LastingText(while), s.why), true
 	}

@@ -31,6 +31,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case asked := <-k.asks:
+			asked.done <- k.obey(ctx, asked.name)
+			continue
 		case <-ticker.C:
 		}
 		k.lookAt(ctx)
@@ -45,11 +48,8 @@ func (k *Keeper) lookAt(ctx context.Context) {
 	default:
 		return
 	}
-	ctx, end := context.WithCancel(ctx)
+	ctx, end := k.interruptible(ctx)
 	defer end()
-	k.mu.Lock()
-	k.end = end
-	k.mu.Unlock()
 	services, err := k.read(ctx)
 	if err != nil {
 		k.opt.Log.Warn("the services are not known", slog.String("error", err.Error()))
@@ -89,6 +89,11 @@ func (k *Keeper) tend(ctx context.Context, s *kept) bool {
 	}
 	idle := k.opt.Idle()
 	switch {
+	case duty == pair.Lead && s.isParked():
+		if state.Runs && !idle {
+			k.opt.Log.Warn("a service that an operator has stopped runs, and is stopped", slog.String("service", s.service.Name))
+			_ = k.halt(ctx, s)
+		}
 	case duty == pair.Lead && k.opt.Refused(s.service) != "": // a condition says so; its check may be a line that root has not allowed either
 	case duty == pair.Lead && !state.Runs && !idle && !s.begun(): // it has just been added
 		if err := k.start(ctx, s); err != nil && ctx.Err() == nil {
@@ -130,6 +135,7 @@ func (k *Keeper) again(ctx context.Context, s *kept, state State) {
 		return
 	}
 	k.opt.Log.Warn("a service has ended, and is started again", slog.String("service", s.service.Name), slog.String("why", state.ended()))
+	began := k.opt.Wall()
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	err := s.runner.Start(ctx)
@@ -137,16 +143,18 @@ func (k *Keeper) again(ctx context.Context, s *kept, state State) {
 		s.notStarted(err)
 		k.opt.Log.Warn("a service was not started", slog.String("service", s.service.Name), slog.String("error", err.Error()))
 	}
+	k.ended(s, began, state.ended(), err)
 	_, _ = k.look(ctx, s)
 }
 
 func (k *Keeper) look(ctx context.Context, s *kept) (State, error) {
 	state, err := s.runner.State(ctx)
 	if ctx.Err() == nil {
-		if err == nil {
-			s.restarted(k.opt.Wall(), state.Restarts)
+		now := k.opt.Wall()
+		if err == nil && s.restarted(now, state.Restarts) {
+			k.tellEnd(s, "its own manager has started it again")
 		}
-		s.see(state, err)
+		s.see(now, state, err)
 	}
 	return state, err
 }

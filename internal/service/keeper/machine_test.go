@@ -34,6 +34,7 @@ type machine struct {
 	denied     map[string]string
 	hindered   map[string]string
 	lines      []string // run as checks
+	events     []pair.Event
 }
 
 func newMachine(names ...string) *machine {
@@ -74,6 +75,11 @@ func (m *machine) keeper() *Keeper {
 		},
 		Peer: func() []pair.ServiceStatus { m.mu.Lock(); defer m.mu.Unlock(); return m.there },
 		Idle: func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.idle },
+		Record: func(event pair.Event) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.events = append(m.events, event)
+		},
 		Wall: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -88,6 +94,17 @@ func (m *machine) did() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return strings.Join(m.acts, ", ")
+}
+
+// told is what the history has, a line each.
+func (m *machine) told() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var lines []string
+	for _, event := range m.events {
+		lines = append(lines, event.Kind+": "+event.Text)
+	}
+	return strings.Join(lines, "\n")
 }
 
 type program struct {

@@ -28,5 +28,6 @@ type State struct {
 	Restarts  int           // how often its own manager has started it again
 	StopLimit time.Duration // how long it may take to stop, as it declares
 	AtBoot    string        // what starts it when the machine boots; empty: nothing does
+	Since     time.Time     // when it began to run, or ended; zero: not known
 	Ran       time.Time     // when a timer that runs what it missed has last run its job; zero: no such timer
 }

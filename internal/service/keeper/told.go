@@ -15,17 +15,22 @@ func (k *Keeper) Status() []pair.ServiceStatus {
 	defer k.mu.Unlock()
 	all := make([]pair.ServiceStatus, 0, len(k.known))
 	for _, s := range k.known {
-		all = append(all, s.status(k.duty, k.opt.Wall()))
+		shown := s.status(k.duty, k.opt.Wall())
+		shown.Refused = k.opt.Refused(s.service)
+		all = append(all, shown)
 	}
 	return all
 }
 
 func (s *kept) status(duty pair.Duty, now time.Time) pair.ServiceStatus {
-	wanted := duty == pair.Lead
 	trouble, _ := s.verdict(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	shown := pair.ServiceStatus{Name: s.service.Name, What: s.service.What(), Check: s.service.Check.String(), Wanted: "stopped", State: "stopped", Healthy: true, Ran: s.state.Ran}
+	wanted := duty == pair.Lead && !s.parked
+	shown := pair.ServiceStatus{
+		Name: s.service.Name, What: s.service.What(), Check: s.service.Check.String(), Wanted: "stopped", State: "stopped", Healthy: true,
+		Parked: s.parked, Since: s.since, LastStart: s.lastStart, LastStop: s.lastStop, Restarts: s.restarts, Ran: s.state.Ran,
+	}
 	if wanted {
 		shown.Wanted = "running"
 		shown.Healthy = s.state.Runs && trouble == ""
@@ -72,7 +77,14 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, refused string) (all []
 			NextStep: fmt.Sprintf("Run here as root: baton service allow %s.", name),
 		})
 	}
-	if s.state.Hindered != "" && !leads {
+	if s.parked {
+		all = append(all, pair.Condition{
+			ID: "service-parked", Severity: pair.Info,
+			Text:     fmt.Sprintf("Service %s (%s) was stopped by an operator, and stays so on both appliances: the site does without it.", name, what),
+			NextStep: fmt.Sprintf("Start it when it is to run again: baton service start %s.", name),
+		})
+	}
+	if s.state.Hindered != "" && !leads && !s.parked {
 		all = append(all, pair.Condition{
 			ID: "dry-start-failed", Severity: pair.Warning,
 			Text:     fmt.Sprintf("This backup could not run service %s: %s.", name, s.state.Hindered),
@@ -111,7 +123,7 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, refused string) (all []
 func (k *Keeper) Fit() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return !slices.ContainsFunc(k.known, func(s *kept) bool { return s.hindered() || k.opt.Refused(s.service) != "" })
+	return !slices.ContainsFunc(k.known, func(s *kept) bool { return !s.isParked() && (s.hindered() || k.opt.Refused(s.service) != "") })
 }
 
 func (s *kept) hindered() bool {

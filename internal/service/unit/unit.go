@@ -171,6 +171,9 @@ func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
 			return err
 		}
 		state = keeper.State{Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), StopLimit: min(unit.StopLimit, longStop), AtBoot: r.atBoot(unit)}
+		if state.Since = unit.Stopped; state.Runs {
+			state.Since = unit.Started
+		}
 		if unit.Persistent {
 			if state.Ran, err = systemd.Stamp(r.unit); err != nil {
 				return err

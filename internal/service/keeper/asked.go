@@ -1,0 +1,77 @@
+package keeper
+
+import (
+	"context"
+
+	"baton/internal/pair"
+)
+
+// ask is what an operator asks for: that a service is as the list has it, now.
+type ask struct {
+	name string
+	done chan<- error
+}
+
+// Do has a service do what the list says of it at once, and returns when it does: one that an
+// operator has stopped does not run, and another one runs and passes its check, where the site
+// is. If ctx ends first, it goes on. An error is a sentence about the service.
+func (k *Keeper) Do(ctx context.Context, name string) error {
+	k.interrupt()
+	done := make(chan error, 1)
+	select {
+	case k.asks <- ask{name, done}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// obey is Do, while another duty does not interrupt it.
+func (k *Keeper) obey(ctx context.Context, name string) error {
+	select {
+	case <-k.turn:
+		defer func() { k.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	ctx, end := k.interruptible(ctx)
+	defer end()
+	services, err := k.read(ctx)
+	if err != nil {
+		return err
+	}
+	duty, done := k.wanted()
+	if duty != pair.Lead || !done {
+		return nil // nothing runs here, or all of them are about to be started
+	}
+	for _, s := range services {
+		switch {
+		case s.service.Name != name:
+		case s.isParked():
+			return k.halt(ctx, s)
+		default:
+			return k.start(ctx, s)
+		}
+	}
+	return nil
+}
+
+// interruptible is ctx until somebody interrupts what is done meanwhile.
+func (k *Keeper) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithCancel(ctx)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.end = end
+	return ctx, end
+}
+
+func (k *Keeper) interrupt() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.end()
+}
