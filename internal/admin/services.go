@@ -24,6 +24,18 @@ type Services struct {
 	Audit act.Audit
 
 	Startable func(ctx context.Context, added service.Definition) error // nil, or why nothing can start it on this machine
+	Log       func(ctx context.Context, unit string, lines int) ([]service.Line, error)
+	Keeper    ServiceKeeper
+	Peer      func() []pair.ServiceStatus // how they are there, as the peer told
+}
+
+// ServiceKeeper has services run on this machine; *keeper.Keeper does.
+type ServiceKeeper interface {
+	Status() []pair.ServiceStatus
+	// Do has a service do what the list says of it now. If ctx ends first, that goes on.
+	Do(ctx context.Context, name string) error
+	// Test asks its check once; without a check, it is to run.
+	Test(ctx context.Context, of service.Definition) error
 }
 
 // List reads them, in the order in which they are started.
@@ -36,9 +48,11 @@ func (s *Services) List(ctx context.Context) (list service.List, err error) {
 func (s *Services) Services(ctx context.Context) ([]api.Service, error) {
 	list, err := s.List(ctx)
 	shown := make([]api.Service, len(list))
+	here, there := s.Keeper.Status(), s.Peer()
 	for i, one := range list {
 		shown[i] = api.ServiceOf(one)
 		shown[i].Allowed = s.Refused(one) == ""
+		shown[i].Here, shown[i].There = statusOf(here, one.Name), statusOf(there, one.Name)
 	}
 	return shown, act.Failure(err)
 }
@@ -72,9 +86,11 @@ func (s *Services) AddService(ctx context.Context, wanted api.Service) error {
 	})
 }
 
-// RemoveService implements api.Services.
-func (s *Services) RemoveService(ctx context.Context, name string) error {
-	return s.change(ctx, "removed service "+name, func(list service.List) (service.List, error) { return list.Without(name) })
+func statusOf(all []pair.ServiceStatus, name string) *pair.ServiceStatus {
+	if at := slices.IndexFunc(all, func(one pair.ServiceStatus) bool { return one.Name == name }); at >= 0 {
+		return &all[at]
+	}
+	return nil
 }
 
 // SetServiceCheck implements api.Services.
@@ -103,10 +119,11 @@ func (s *Services) change(ctx context.Context, what string, make func(service.Li
 		if err != nil {
 			return err
 		}
-		if list, err = make(list); err != nil {
+		changed, err := make(list)
+		if err != nil || slices.EqualFunc(changed, list, same) {
 			return err
 		}
-		text, err := json.Marshal(list)
+		text, err := json.Marshal(changed)
 		if err != nil {
 			return fmt.Errorf("write down the services: %w", err)
 		}
@@ -115,6 +132,9 @@ func (s *Services) change(ctx context.Context, what string, make func(service.Li
 		return err
 	}))
 }
+
+// same reports whether both are the same in all, and parked or not.
+func same(a, b service.Definition) bool { return a.Equal(b) && a.Parked == b.Parked }
 
 // AllowService implements api.Services.
 func (s *Services) AllowService(ctx context.Context, name string) error {

@@ -61,7 +61,8 @@ func TestOnlyRootSaysWhatRuns(t *testing.T) {
 	shell := web
 	shell.Health = "exec:touch /root/owned"
 	for _, changed := range []api.Service{worker, shell} {
-		if err := errors.Join(services.RemoveService(anna, changed.Name), services.AddService(anna, changed)); err != nil {
+		_, err := services.RemoveService(anna, changed.Name)
+		if err = errors.Join(err, services.AddService(anna, changed)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"baton/internal/guesses"
 	"baton/internal/pair"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -61,7 +62,7 @@ func (s *Server) identify(r *http.Request, op *huma.Operation) (Caller, error) {
 	if !s.backend.Security.Admits(from) {
 		return Caller{}, pair.Refuse(pair.Forbidden, "this address may not use the API: ask an administrator to add it to the allowed networks on the Security page")
 	}
-	if !s.guesses.Allowed(SourceOf(from)) {
+	if !s.guesses.Allowed(guesses.SourceOf(from)) {
 		return Caller{}, pair.Refuse(pair.TooMany, "too many failed sign-ins from this address: wait a minute and check the token")
 	}
 	if least == SetupOnly {
@@ -85,7 +86,7 @@ func (s *Server) authenticate(r *http.Request, from netip.Addr) (Caller, error) 
 	caller, err := s.backend.Tokens.Authenticate(r.Context(), secret)
 	if err != nil {
 		if pair.CodeOf(err) == pair.Unauthorized {
-			s.guesses.Failed(SourceOf(from))
+			s.guesses.Failed(guesses.SourceOf(from))
 			s.log.Warn("token refused", slog.String("from", from.String()))
 		}
 		return Caller{}, err

@@ -47,6 +47,7 @@ func (s *Server) Metrics(ctx context.Context) ([]byte, error) {
 		m.gauge("baton_shared_ip_held", "1 if the shared IP is on its interface.", truth(ip.Held).value(),
 			"address", ip.Address, "interface", ip.Interface)
 	}
+	m.services(status.Services)
 	seen := map[string]bool{} // a series may be sent once only, whatever the backend lists
 	for _, condition := range status.Conditions {
 		if !seen[condition.ID] {
@@ -91,6 +92,27 @@ func (s *series) sync(sync pair.SyncStatus, figures Figures) {
 	}
 	s.counter("baton_sync_bytes_total", "Bytes received by data syncs since the daemon started.", float64(figures.SyncBytes))
 	s.gauge("baton_sync_last_duration_seconds", "Duration of the last data sync that ended.", figures.SyncDuration.Seconds())
+}
+
+func (s *series) services(all []pair.ServiceStatus) {
+	each := func(kind, name, help string, value func(pair.ServiceStatus) float64) {
+		for _, one := range all {
+			if n := value(one); n >= 0 {
+				s.add(kind, name, help, n, []string{"service", one.Name})
+			}
+		}
+	}
+	took := func(done *pair.ServiceAct) float64 {
+		if done == nil {
+			return -1
+		}
+		return float64(done.TookMS) / 1000
+	}
+	each("gauge", "baton_service_running", "1 if the service runs on this machine.", func(one pair.ServiceStatus) float64 { return truth(one.State == "running").value() })
+	each("gauge", "baton_service_healthy", "0 if the service is to run here, and does not, or fails its check.", func(one pair.ServiceStatus) float64 { return truth(one.Healthy).value() })
+	each("counter", "baton_service_restarts_total", "How often the service ended by itself and was started again, since the daemon started.", func(one pair.ServiceStatus) float64 { return float64(one.Restarts) })
+	each("gauge", "baton_service_last_start_seconds", "How long the last start of the service by Baton took.", func(one pair.ServiceStatus) float64 { return took(one.LastStart) })
+	each("gauge", "baton_service_last_stop_seconds", "How long the last stop of the service by Baton took.", func(one pair.ServiceStatus) float64 { return took(one.LastStop) })
 }
 
 func (s *series) gauge(name, help string, value float64, labels ...string) {

@@ -206,6 +206,11 @@ func orderName[S any](r route, act func(S, context.Context, string) error) Op[S,
 	return declare[S, string, inName, None, None](r, quiet(act))
 }
 
+// askName is orderName with an answer.
+func askName[S, A any](r route, act func(S, context.Context, string) (A, error)) Op[S, string, A] {
+	return declare[S, string, inName, A, inBody[A]](r, answered(act))
+}
+
 // askID is an operation about what the path identifies.
 func askID[S, A any](r route, act func(S, context.Context, string) (A, error)) Op[S, string, A] {
 	return declare[S, string, inID, A, inBody[A]](r, answered(act))

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"baton/internal/guesses"
 	"baton/internal/pair"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,6 +22,8 @@ const (
 	maxBody       = 1 << 20          // bytes of an ordinary request
 	readTimeout   = 20 * time.Second // for a whole ordinary request
 	answerTimeout = 30 * time.Second // for a backend to answer, unless a route says otherwise
+	guessBurst    = 10               // wrong tokens of one source, then one at an interval
+	guessInterval = 6 * time.Second
 )
 
 // Options are the server's choices.
@@ -40,8 +43,8 @@ type Server struct {
 	log     *slog.Logger
 	mux     *http.ServeMux
 	routes  huma.API
-	guesses *Guesses[netip.Prefix] // of tokens, by source
-	streams chan struct{}          // a place for each status stream
+	guesses *guesses.Counter[netip.Prefix] // of tokens, by source
+	streams chan struct{}                  // a place for each status stream
 }
 
 // NewServer returns a server whose handlers are ready.
@@ -57,7 +60,7 @@ func NewServer(backend Backend, options Options) *Server {
 		options: options,
 		log:     options.Log,
 		mux:     http.NewServeMux(),
-		guesses: NewGuesses[netip.Prefix](guessBurst, guessInterval, options.Now),
+		guesses: guesses.New[netip.Prefix](guessBurst, guessInterval, options.Now),
 		streams: make(chan struct{}, maxStreams),
 	}
 	s.routes = humago.New(s.mux, documentation())

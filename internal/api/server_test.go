@@ -223,6 +223,10 @@ func TestMetricsForAllowedNetworksOnly(t *testing.T) {
 		s.Role, s.Epoch = pair.Primary, pair.Epoch{Counter: 7, Holder: admintest.ID}
 		s.Peer = &pair.PeerStatus{Reachable: true, LastContactAgeMS: 1500}
 		s.Sync.DataAgeMS = 800
+		s.Services = []pair.ServiceStatus{
+			{Name: "db", State: "running", Healthy: true, Restarts: 2, LastStart: &pair.ServiceAct{TookMS: 1250}},
+			{Name: "web", State: "failed"},
+		}
 		s.Conditions = []pair.Condition{{ID: "disk-full", Severity: pair.Warning}, {ID: "disk-full", Severity: pair.Warning}}
 	})
 	w := b.askFrom("127.0.0.1:1", "GET", "/metrics", "", "")
@@ -232,6 +236,8 @@ func TestMetricsForAllowedNetworksOnly(t *testing.T) {
 		`baton_peer_reachable 1`, `baton_peer_last_contact_age_seconds 1.5`, `baton_data_age_seconds 0.8`, `baton_sync_bytes_total 0`,
 		`baton_sync_last_duration_seconds 0`, `baton_shared_ip_held{address="198.51.100.10/24",interface="eth0"} 0`,
 		`baton_condition{id="disk-full",severity="warning"} 1`, `baton_takeovers_total 0`,
+		`baton_service_running{service="db"} 1`, `baton_service_running{service="web"} 0`, `baton_service_healthy{service="web"} 0`,
+		`baton_service_restarts_total{service="db"} 2`, `# TYPE baton_service_restarts_total counter`, `baton_service_last_start_seconds{service="db"} 1.25`,
 	} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("metrics lack %s", want)

@@ -2,18 +2,30 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"baton/internal/pair"
 	"baton/internal/service"
 )
 
-// Services lists what runs on the primary only.
+// Services lists what runs on the primary only. It has more than 8 methods, one for each act on a
+// service.
 type Services interface {
 	Services(ctx context.Context) ([]Service, error)
 	AddService(ctx context.Context, service Service) error
-	RemoveService(ctx context.Context, name string) error
 	// SetServiceCheck replaces the check of a service.
 	SetServiceCheck(ctx context.Context, name string, check ServiceCheck) error
+	// RemoveService, StartService and StopService say what comes of it.
+	RemoveService(ctx context.Context, name string) (Said, error)
+	// StartService has a service run again that StopService has stopped: for as long as nobody
+	// starts it, it runs on neither appliance.
+	StartService(ctx context.Context, name string) (Said, error)
+	StopService(ctx context.Context, name string) (Said, error)
+	MoveService(ctx context.Context, place Named[ServicePlace]) error
+	// TestServices asks checks once, on this machine.
+	TestServices(ctx context.Context, tests ServiceTests) ([]Check, error)
+	// ServiceLog is the end of a service's log on this machine, oldest first.
+	ServiceLog(ctx context.Context, query ServiceLogQuery) ([]service.Line, error)
 	// AllowService and DisallowService say whether it may run on this machine; only for a local caller.
 	AllowService(ctx context.Context, name string) error
 	DisallowService(ctx context.Context, name string) error
@@ -30,8 +42,36 @@ func AddService() Op[Services, Service, None] {
 }
 
 // RemoveService leaves a service alone from now on.
-func RemoveService() Op[Services, string, None] {
-	return orderName(del("/services/{name}", "remove-service", pair.Administrator, "Leave the service alone from now on"), Services.RemoveService)
+func RemoveService() Op[Services, string, Said] {
+	return askName(del("/services/{name}", "remove-service", pair.Administrator, "Leave the service alone from now on"), Services.RemoveService)
+}
+
+// actWithin is for a service to start and to pass its check, or to stop.
+const actWithin = 110 * time.Second
+
+// StartService has a service run again.
+func StartService() Op[Services, string, Said] {
+	return askName(post("/services/{name}/start", "start-service", pair.Operator, "Have the service run again").within(actWithin), Services.StartService)
+}
+
+// StopService stops a service until it is started.
+func StopService() Op[Services, string, Said] {
+	return askName(post("/services/{name}/stop", "stop-service", pair.Operator, "Stop the service on both appliances, until it is started").within(actWithin), Services.StopService)
+}
+
+// MoveService changes the order in which services are started.
+func MoveService() Op[Services, Named[ServicePlace], None] {
+	return orderBy(post("/services/{name}/move", "move-service", pair.Administrator, "Change the order in which services are started"), Services.MoveService)
+}
+
+// TestServices asks checks once.
+func TestServices() Op[Services, ServiceTests, []Check] {
+	return askWith(post("/services/test", "test-services", pair.Operator, "Ask checks once, on this machine; one that is of no service: as an administrator").within(actWithin), Services.TestServices)
+}
+
+// GetServiceLog reads the end of a service's log.
+func GetServiceLog() Op[Services, ServiceLogQuery, []service.Line] {
+	return askBy(get("/services/{name}/log", "service-log", pair.Operator, "The end of the service's log on this machine, oldest first"), Services.ServiceLog)
 }
 
 // SetServiceCheck replaces the check of a service.
@@ -57,6 +97,11 @@ func (s *Server) serveServices() {
 	serve(s, s.backend.Services, AddService())
 	serve(s, s.backend.Services, RemoveService())
 	serve(s, s.backend.Services, SetServiceCheck())
+	serve(s, s.backend.Services, StartService())
+	serve(s, s.backend.Services, StopService())
+	serve(s, s.backend.Services, MoveService())
+	serve(s, s.backend.Services, TestServices())
+	serve(s, s.backend.Services, GetServiceLog())
 	serve(s, s.backend.Services, AllowService())
 	serve(s, s.backend.Services, DisallowService())
 }
@@ -73,6 +118,31 @@ type Service struct {
 	Env     []string `json:"env,omitempty" maxItems:"256" doc:"NAME=VALUE, for the command"`
 	service.CheckText
 	Allowed bool `json:"allowed,omitempty" doc:"Root allows it on this machine; in answers"`
+	Parked  bool `json:"parked,omitempty" doc:"An operator has stopped it; in answers"`
+
+	Here  *pair.ServiceStatus `json:"here,omitempty" doc:"How it is on this machine; in answers"`
+	There *pair.ServiceStatus `json:"there,omitempty" doc:"How it is on the peer, as that told; in answers"`
+}
+
+// Said is what came of an act, in a sentence or two.
+type Said struct {
+	Text string `json:"text"`
+}
+
+// ServicePlace is a place in the order of the services.
+type ServicePlace struct {
+	Before string `json:"before,omitempty" maxLength:"40" doc:"The service that is started after it; absent: it is the last"`
+}
+
+// ServiceTests are checks to ask.
+type ServiceTests struct {
+	Of []string `json:"of" minItems:"1" maxItems:"64" doc:"Names of services, and checks as URL, tcp:HOST:PORT or exec:CMD"`
+}
+
+// ServiceLogQuery asks for the end of a service's log.
+type ServiceLogQuery struct {
+	Name  string `path:"name" maxLength:"64"`
+	Lines int    `query:"lines" minimum:"1" maximum:"1000" default:"50"`
 }
 
 // ServiceCheck is how to tell that a service works.
@@ -83,7 +153,7 @@ func ServiceOf(s service.Definition) Service {
 	c := s.Command
 	return Service{
 		Name: s.Name, Kind: string(s.Kind()), Unit: string(s.Unit), Command: c.Args, User: c.User, Group: c.Group, Dir: c.Dir, Env: c.Env,
-		CheckText: service.CheckTextOf(s),
+		CheckText: service.CheckTextOf(s), Parked: s.Parked,
 	}
 }
 

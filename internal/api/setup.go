@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"strings"
 
+	"baton/internal/guesses"
 	"baton/internal/pair"
 )
 
@@ -74,7 +75,7 @@ func (s *Server) checkSetupToken(ctx context.Context, token string) error {
 	if SameSetupToken(token, expected) {
 		return nil
 	}
-	s.guesses.Failed(SourceOf(remoteAddress(exchangeFrom(ctx).r)))
+	s.guesses.Failed(guesses.SourceOf(remoteAddress(exchangeFrom(ctx).r)))
 	return pair.Refuse(pair.Unauthorized, "this is not the setup token: read it in the appliance's log, or run baton setup there")
 }
 

@@ -21,12 +21,7 @@ func newServices(a *Appliance) *keeper.Keeper {
 		Runner:  a.machine.Runner,
 		Order:   a.machine.Order,
 		Probe:   probe.Site,
-		Peer: func() []pair.ServiceStatus {
-			if fresh := a.overview.Fresh(); fresh != nil {
-				return fresh.Services
-			}
-			return nil
-		},
+		Peer:    func() []pair.ServiceStatus { return a.overview.ServicesThere() },
 		Idle: func() bool {
 			state := a.agent.Decision().State
 			return state.Record.Maintenance || state.PeerHeard.Set && state.Peer.Maintenance

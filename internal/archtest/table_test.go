@@ -90,10 +90,11 @@ func table() map[string]rule {
 		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/diverged", "internal/datasync/ledger", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/service", "internal/sharedip", "internal/status", "internal/store", "internal/store/local", "internal/watch"}},
 		"internal/admin/admintest": {imports: []string{"internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/service", "internal/sharedip", "internal/signin", "internal/status", "internal/store", "internal/store/local", "internal/support", "internal/watch"}},
 		"internal/exchange":        {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store"}},
-		"internal/signin":          {imports: []string{"internal/act", "internal/api", "internal/inforce", "internal/pair", "internal/store", "internal/store/credential"}},
+		"internal/signin":          {imports: []string{"internal/act", "internal/api", "internal/guesses", "internal/inforce", "internal/pair", "internal/store", "internal/store/credential"}},
 
 		// faces
-		"internal/api":                   {imports: []string{"internal/cause", "internal/pair", "internal/service", "internal/report"}},
+		"internal/guesses":               {},
+		"internal/api":                   {imports: []string{"internal/cause", "internal/guesses", "internal/pair", "internal/service", "internal/report"}},
 		"internal/console":               {imports: []string{"internal/api", "internal/pair"}}, // joins the packages below it
 		"internal/console/page":          {imports: []string{"internal/api", "internal/cause", "internal/pair"}},
 		"internal/console/access":        section("internal/cause"),

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,7 +20,12 @@ func serviceCommand(p *program) *cobra.Command {
 		group("add", "Let a service run on the primary only", addUnitCommand(p), addCommandCommand(p)),
 		listServicesCommand(p),
 		checkServiceCommand(p),
-		onService(p, "remove", "Leave a service alone from now on", api.RemoveService(), "%s is left alone from now on: it goes on as it is, and does not move with the site any more."),
+		onServiceSaid(p, "start", "Have a service run again that was stopped", api.StartService()),
+		onServiceSaid(p, "stop", "Stop a service on both appliances, until it is started", api.StopService()),
+		moveServiceCommand(p),
+		testServiceCommand(p),
+		logServiceCommand(p),
+		onServiceSaid(p, "remove", "Leave a service alone from now on", api.RemoveService()),
 		onService(p, "allow", "Let a service run on this machine (as root there)", api.AllowService(), "%s may run on this machine."),
 		onService(p, "disallow", "Let it run on this machine no longer (as root there)", api.DisallowService(), "%s is not started on this machine any more."))
 }
@@ -33,6 +41,69 @@ func onService(p *program, verb, short string, op api.Op[api.Services, string, a
 		})
 }
 
+// onServiceSaid is a command about one service, which says what came of it.
+func onServiceSaid(p *program, verb, short string, op api.Op[api.Services, string, api.Said]) *cobra.Command {
+	return p.ask(verb+" NAME", short, cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			said, err := op.Call(ctx, client, args[0])
+			if err != nil {
+				return err
+			}
+			return p.say("%s", said.Text)
+		})
+}
+
+func moveServiceCommand(p *program) *cobra.Command {
+	var place api.ServicePlace
+	var last bool
+	cmd := p.ask("move NAME --before OTHER | --last", "Change the order in which services are started", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			if last == (place.Before != "") {
+				return pair.Refuse(pair.Usage, "where to is not said: give --before OTHER, or --last")
+			}
+			if err := api.MoveService().Do(ctx, client, api.Named[api.ServicePlace]{Name: args[0], Body: place}); err != nil {
+				return err
+			}
+			if last {
+				return p.say("%s is started as the last from the next time on, and stopped first.", args[0])
+			}
+			return p.say("%s is started before %s from the next time on, and stopped after it.", args[0], place.Before)
+		})
+	cmd.Flags().StringVar(&place.Before, "before", "", "the service that is started after it")
+	cmd.Flags().BoolVar(&last, "last", false, "it is started as the last")
+	return cmd
+}
+
+func testServiceCommand(p *program) *cobra.Command {
+	return p.ask("test NAME|CHECK...", "Ask the checks of services, or any others, once, on this machine; exit code 1 if one fails", cobra.MinimumNArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			checks, err := api.TestServices().Call(ctx, client, api.ServiceTests{Of: args})
+			if err != nil {
+				return err
+			}
+			return p.writeChecks(checks)
+		})
+}
+
+func logServiceCommand(p *program) *cobra.Command {
+	query := api.ServiceLogQuery{}
+	cmd := p.ask("log NAME [--lines N]", "The end of a service's log on this machine", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			query.Name = args[0]
+			lines, err := api.GetServiceLog().Call(ctx, client, query)
+			if err != nil {
+				return err
+			}
+			return p.show(lines, func(pg *page) {
+				for _, line := range lines {
+					pg.row(moment(line.Time), line.Text)
+				}
+			})
+		})
+	cmd.Flags().IntVar(&query.Lines, "lines", 50, "how many lines, 1 to 1000")
+	return cmd
+}
+
 func listServicesCommand(p *program) *cobra.Command {
 	return p.ask("list", "Services, in the order in which they are started, and how they are here", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
@@ -40,37 +111,49 @@ func listServicesCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			status, err := api.GetStatus().Call(ctx, client, api.None{})
-			if err != nil {
-				return err
-			}
-			found := map[string]pair.ServiceStatus{}
-			for _, one := range status.Services {
-				found[one.Name] = one
-			}
 			return p.show(services, func(pg *page) {
-				pg.row("NAME", "KIND", "WHAT", "CHECK", "HERE")
+				pg.row("NAME", "WHAT", "STATE", "HEALTH", "SINCE", "STARTED IN", "STOPPED IN", "RESTARTS", "ALLOWED")
 				for _, service := range services {
-					here := serviceState(found[service.Name])
-					if !service.Allowed {
-						here = "not allowed on this machine"
-					}
-					pg.row(service.Name, service.Kind, service.Unit+strings.Join(service.Command, " "), service.Health, here)
+					writeService(pg, service)
 				}
 			})
 		})
 }
 
-func serviceState(s pair.ServiceStatus) string {
-	switch {
-	case s.State == "": // added a moment ago
-		return ""
-	case s.Trouble != "":
-		return s.State + ": " + s.Trouble
-	case s.State == "running" && s.Check != "":
-		return "running, healthy"
+func writeService(pg *page, service api.Service) {
+	var here pair.ServiceStatus // of one that was added a moment ago
+	if service.Here != nil {
+		here = *service.Here
 	}
-	return s.State
+	state := here.State
+	if service.Parked {
+		state = "stopped by an operator"
+	}
+	allowed := "here"
+	switch there := service.There; {
+	case !service.Allowed && there != nil && there.Refused == "":
+		allowed = "not here"
+	case !service.Allowed:
+		allowed = "no"
+	case there != nil && there.Refused == "":
+		allowed = "on both"
+	}
+	pg.row(service.Name, service.Unit+strings.Join(service.Command, " "), cmp.Or(state, "-"), cmp.Or(here.HealthText(), "-"), momentOf(here.Since), tookText(here.LastStart), tookText(here.LastStop), strconv.FormatInt(here.Restarts, 10), allowed)
+}
+
+// momentOf is moment, and nothing of a time that is not known.
+func momentOf(at time.Time) string {
+	if at.IsZero() {
+		return "-"
+	}
+	return moment(at)
+}
+
+func tookText(done *pair.ServiceAct) string {
+	if done == nil {
+		return "-"
+	}
+	return pair.MillisText(done.TookMS)
 }
 
 func addUnitCommand(p *program) *cobra.Command {

@@ -258,6 +258,21 @@ type ServiceStatus struct {
 	Ran time.Time `json:"ran,omitzero"`
 }
 
+// HealthText says for a person how a service is.
+func (s ServiceStatus) HealthText() string {
+	switch {
+	case s.Trouble != "":
+		return s.Trouble
+	case s.State != "running":
+		return ""
+	case !s.Healthy:
+		return "not healthy"
+	case s.Check == "":
+		return "no check"
+	}
+	return "healthy"
+}
+
 // ServiceAct is the start or the stop of a service.
 type ServiceAct struct {
 	At     time.Time `json:"at"`      // when it began

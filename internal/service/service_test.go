@@ -166,3 +166,27 @@ func TestChecksThatCannotBeAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestOrder: services move, and are parked, without being other services.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	list := List{{Name: "db", Unit: "db.service"}, {Name: "web", Unit: "web.service"}, {Name: "mail", Unit: "mail.timer"}}
+	names := func(l List) string { return l[0].Name + " " + l[1].Name + " " + l[2].Name }
+	for _, move := range []struct{ name, before, want string }{
+		{"mail", "db", "mail db web"}, {"db", "mail", "web db mail"}, {"db", "", "web mail db"}, {"mail", "", "db web mail"}, {"web", "db", "web db mail"},
+	} {
+		if moved, err := list.Moved(move.name, move.before); err != nil || names(moved) != move.want {
+			t.Errorf("%s before %s: %s, %v", move.name, move.before, names(moved), err)
+		}
+	}
+	parked, err := list.WithParked("web", true)
+	if err != nil || !parked[1].Parked || list[1].Parked || parked[1].Sum() != list[1].Sum() || !parked[1].Equal(list[1]) {
+		t.Errorf("%+v, %v", parked, err)
+	}
+	if _, err := list.WithParked("nothing", true); err == nil {
+		t.Error("there is no such service")
+	}
+	if names(list) != "db web mail" {
+		t.Error("the list itself was changed")
+	}
+}

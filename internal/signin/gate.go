@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"baton/internal/api"
+	"baton/internal/guesses"
 	"baton/internal/pair"
 )
 
@@ -38,9 +39,9 @@ const (
 // the account that they try. If somebody has signed in from a source before, what others do
 // to that account does not hold that source up.
 type gate struct {
-	sources  *api.Guesses[netip.Prefix]
-	accounts *api.Guesses[string]
-	codes    *api.Guesses[string]
+	sources  *guesses.Counter[netip.Prefix]
+	accounts *guesses.Counter[string]
+	codes    *guesses.Counter[string]
 	now      func() time.Time
 
 	mu      sync.Mutex
@@ -57,9 +58,9 @@ type trust struct {
 // newGate returns one that has seen nobody; now tells the time.
 func newGate(now func() time.Time) *gate {
 	return &gate{
-		sources:  api.NewGuesses[netip.Prefix](wrongPasswords, passwordEvery, now),
-		accounts: api.NewGuesses[string](wrongOfAccount, accountEvery, now),
-		codes:    api.NewGuesses[string](wrongCodes, codeEvery, now),
+		sources:  guesses.New[netip.Prefix](wrongPasswords, passwordEvery, now),
+		accounts: guesses.New[string](wrongOfAccount, accountEvery, now),
+		codes:    guesses.New[string](wrongCodes, codeEvery, now),
 		now:      now,
 		trusted:  map[trust]bool{},
 		noting:   rate.NewLimiter(rate.Every(failuresEvery), failuresNoted),
@@ -163,5 +164,5 @@ func source(ctx context.Context) netip.Prefix {
 	if err != nil {
 		return netip.Prefix{}
 	}
-	return api.SourceOf(address)
+	return guesses.SourceOf(address)
 }

@@ -120,6 +120,14 @@ func (o *Overview) Fresh() *pair.PeerReport {
 	return report
 }
 
+// ServicesThere are the services of the peer, as it tells now.
+func (o *Overview) ServicesThere() []pair.ServiceStatus {
+	if fresh := o.Fresh(); fresh != nil {
+		return fresh.Services
+	}
+	return nil
+}
+
 // HeardOf keeps the peer's report, and has it shown at once if it tells anything new.
 func (o *Overview) HeardOf(peer pair.ApplianceID, report pair.Report) {
 	if o.reported.keep(peer, report) {

@@ -56,6 +56,7 @@ type Appliance struct {
 	damaged  map[string]func(io.Writer) error // exports of diverged copies
 	inStep   bool                             // nothing of the peer would be lost
 	figures  api.Figures
+	services Services
 }
 
 // Backend is the appliance by subject.
@@ -83,6 +84,7 @@ func (a *Appliance) Backend() api.Backend {
 				}
 				return nil
 			},
+			Log: a.services.log, Keeper: &a.services, Peer: a.services.there,
 		},
 		Users:    a.people.Users,
 		SignIn:   a.people.SignIn,
@@ -124,6 +126,7 @@ func New(t TB) *Appliance {
 		channels: map[string]pair.ChannelState{},
 		damaged:  map[string]func(io.Writer) error{},
 	}
+	a.services.appliance = a
 	a.openStore(t)
 	a.agent.command, a.agent.given, a.agent.synced = a.command, a.given, a.synced
 	a.compose(t)

@@ -2,8 +2,11 @@ package keeper
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"baton/internal/pair"
+	"baton/internal/service"
 )
 
 // ask is what an operator asks for: that a service is as the list has it, now.
@@ -74,4 +77,17 @@ func (k *Keeper) interrupt() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.end()
+}
+
+// Test asks the check of a service once; one without a check is to run. An error is a sentence.
+func (k *Keeper) Test(ctx context.Context, of service.Definition) error {
+	if of.Check.IsZero() {
+		state, err := k.opt.Runner(of).State(ctx)
+		if err == nil && !state.Runs {
+			err = errors.New("it does not run here")
+		}
+		return err
+	}
+	of.Name = fmt.Sprintf("test.%d", k.tests.Add(1)) // no service has such a name, and others may be tested now
+	return k.check(ctx, &kept{service: of, runner: k.opt.Runner(of)})
 }

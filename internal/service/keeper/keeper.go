@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton/internal/health"
@@ -47,7 +48,8 @@ type Keeper struct {
 	turn chan struct{} // holds one token: who has it starts and stops services
 	asks chan ask      // of operators
 
-	disorder string // why the machine would not stop them after Baton, as last told; empty: it would
+	tests    atomic.Int64 // that operators have asked for
+	disorder string       // why the machine would not stop them after Baton, as last told; empty: it would
 
 	mu    sync.Mutex
 	duty  pair.Duty
@@ -224,7 +226,7 @@ func (k *Keeper) read(ctx context.Context) ([]*kept, error) {
 		} else if at = slices.IndexFunc(k.known, func(s *kept) bool { return s.service.Checked(service).Equal(service) }); at >= 0 {
 			one.follow(k.known[at])
 		}
-		one.park(service.Parked)
+		one.heed(service)
 		known = append(known, one)
 	}
 	k.known = known

@@ -99,14 +99,14 @@ func (s *kept) forget() {
 	s.checks, s.runs, s.asked, s.ends, s.why, s.next = health.Judged{}, false, time.Time{}, nil, "", time.Time{}
 }
 
-// park notes whether an operator has stopped it.
-func (s *kept) park(parked bool) {
+// heed notes whether an operator has stopped it, as the list has it.
+func (s *kept) heed(listed service.Definition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if parked && !s.parked {
+	if listed.Parked && !s.parked {
 		s.forget()
 	}
-	s.parked = parked
+	s.parked = listed.Parked
 }
 
 func (s *kept) isParked() bool {

@@ -90,10 +90,7 @@ func (k *Keeper) tend(ctx context.Context, s *kept) bool {
 	idle := k.opt.Idle()
 	switch {
 	case duty == pair.Lead && s.isParked():
-		if state.Runs && !idle {
-			k.opt.Log.Warn("a service that an operator has stopped runs, and is stopped", slog.String("service", s.service.Name))
-			_ = k.halt(ctx, s)
-		}
+		k.keepParked(ctx, s, state)
 	case duty == pair.Lead && k.opt.Refused(s.service) != "": // a condition says so; its check may be a line that root has not allowed either
 	case duty == pair.Lead && !state.Runs && !idle && !s.begun(): // it has just been added
 		if err := k.start(ctx, s); err != nil && ctx.Err() == nil {
@@ -114,6 +111,14 @@ func (k *Keeper) tend(ctx context.Context, s *kept) bool {
 		}
 	}
 	return false
+}
+
+// keepParked stops a service that an operator has stopped, and that somebody has started by hand.
+func (k *Keeper) keepParked(ctx context.Context, s *kept, state State) {
+	if state.Runs && !k.opt.Idle() {
+		k.opt.Log.Warn("a service that an operator has stopped runs, and is stopped", slog.String("service", s.service.Name))
+		_ = k.halt(ctx, s)
+	}
 }
 
 // followRan has a timer that does not run here hold for run when it last did on the peer: after a

@@ -10,9 +10,9 @@ import (
 	"baton/internal/pair"
 )
 
-// park is an operator who stops or starts a service.
-func (m *machine) park(name string, parked bool) {
-	m.with(func() { m.list, _ = m.list.WithParked(name, parked) })
+// park is an operator who stops service web, or starts it.
+func (m *machine) park(parked bool) {
+	m.with(func() { m.list, _ = m.list.WithParked("web", parked) })
 }
 
 // One that an operator has stopped stays so: it is neither started again, nor in a takeover.
@@ -23,7 +23,7 @@ func TestAParkedServiceStaysStopped(t *testing.T) {
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
-		m.park("web", true)
+		m.park(true)
 		if err := k.Do(t.Context(), "web"); err != nil || m.did() != "start db, start web, stop web" {
 			t.Errorf("%v; %s", err, m.did())
 		}
@@ -39,7 +39,7 @@ func TestAParkedServiceStaysStopped(t *testing.T) {
 		if !shown.Parked || shown.Wanted != "stopped" || shown.State != "stopped" || !shown.Healthy || !holds(k, "service-parked") || holds(k, "service-restarts") {
 			t.Error(shown, k.Conditions())
 		}
-		m.park("web", false)
+		m.park(false)
 		if err := k.Do(t.Context(), "web"); err != nil || !strings.HasSuffix(m.did(), "start db, start web") || holds(k, "service-parked") {
 			t.Errorf("%v; %s", err, m.did())
 		}
@@ -51,7 +51,7 @@ func TestAParkedServiceIsWaitedForByNobody(t *testing.T) {
 	m := newMachine("web")
 	m.refuses["start web"], m.answers["web"] = errors.New("web.service is masked"), errors.New("no answer")
 	m.hindered = map[string]string{"web": "web.service is masked"}
-	m.park("web", true)
+	m.park(true)
 	each(t, m, func(k bubble) {
 		t := k.t
 		if err := k.Set(t.Context(), pair.Follow); err != nil {
@@ -84,7 +84,7 @@ func TestASickServiceThatIsParkedIsNotSick(t *testing.T) {
 		if k.sick() == nil {
 			t.Fatal("it is not sick")
 		}
-		m.park("web", true)
+		m.park(true)
 		if err := k.Do(t.Context(), "web"); err != nil || k.sick() != nil {
 			t.Error(err, k.sick())
 		}
@@ -94,7 +94,7 @@ func TestASickServiceThatIsParkedIsNotSick(t *testing.T) {
 // Whatever starts it by hand, it is stopped again, but for a maintenance.
 func TestAParkedServiceThatRunsIsStopped(t *testing.T) {
 	m := newMachine("web")
-	m.park("web", true)
+	m.park(true)
 	m.runs["web"], m.idle = true, true
 	each(t, m, func(k bubble) {
 		t := k.t
@@ -123,12 +123,12 @@ func TestAnOperatorWaitsForNoCheckAndADutyForNoOperator(t *testing.T) {
 		}
 		m.with(func() { m.checkLasts = time.Hour })
 		time.Sleep(3 * time.Second) // they are asked now
-		m.park("web", true)
+		m.park(true)
 		began := time.Now()
 		if err := k.Do(t.Context(), "web"); err != nil || time.Since(began) > time.Second {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
-		m.park("web", false)
+		m.park(false)
 		asked := make(chan error, 1)
 		go func() { asked <- k.Do(t.Context(), "web") }() // its check does not answer
 		time.Sleep(time.Second)
@@ -146,13 +146,13 @@ func TestAnOperatorWaitsForNoCheckAndADutyForNoOperator(t *testing.T) {
 func TestWhatAnOperatorAskedForGoesOnWithoutThem(t *testing.T) {
 	m := newMachine("web")
 	m.slow["start web"] = 20 * time.Second
-	m.park("web", true)
+	m.park(true)
 	each(t, m, func(k bubble) {
 		t := k.t
 		if err := k.Set(t.Context(), pair.Lead); err != nil {
 			t.Fatal(err)
 		}
-		m.park("web", false)
+		m.park(false)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := k.Do(ctx, "web"); !errors.Is(err, context.DeadlineExceeded) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"baton/internal/cause"
 	"baton/internal/service"
@@ -26,46 +27,57 @@ func (r *runner) Try(ctx context.Context, line string, within time.Duration) err
 			}
 			check.User, check.Group = unit.User, unit.Group
 		}
-		read, write, err := os.Pipe()
-		if err != nil {
-			return fmt.Errorf("read what a check writes: %w", err)
-		}
-		said := make(chan string, 1)
-		go func() { said <- lastLine(read) }()
-		err = conn.Try(ctx, check, within, write)
-		const rest = 100 * time.Millisecond // for what it has written and nobody has read; some other program may still hold the pipe
-		_ = errors.Join(write.Close(), read.SetReadDeadline(time.Now().Add(rest)))
-		why := <-said
-		_ = read.Close()
-		if err != nil && ctx.Err() == nil && why != "" && !cause.Rough(why) {
+		const most = 200
+		said, err := output(ctx, conn, check, within, 2*most) // a line break and spaces may follow
+		if why := lastLine(said, most); err != nil && ctx.Err() == nil && why != "" && !cause.Rough(why) {
 			return fmt.Errorf("%w: %s", err, why)
 		}
 		return err
 	})
 }
 
-// lastLine reads to the end, however much that is, and returns the last line of it that is not
-// empty, as one may show it.
-func lastLine(from *os.File) string {
-	const most = 200
-	var end []byte
+// output runs a command to its end, and returns the last bytes that it wrote: at most so many.
+func output(ctx context.Context, conn *systemd.Manager, command systemd.Command, within time.Duration, most int) ([]byte, error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("read what %s writes: %w", command.Args[0], err)
+	}
+	said := make(chan []byte, 1)
+	go func() { said <- end(read, most) }()
+	err = conn.Try(ctx, command, within, write)
+	const rest = 100 * time.Millisecond // for what it has written and nobody has read; some other program may still hold the pipe
+	_ = errors.Join(write.Close(), read.SetReadDeadline(time.Now().Add(rest)))
+	defer func() { _ = read.Close() }()
+	return <-said, err
+}
+
+// end reads to the end, however much that is, and returns the last bytes of it.
+func end(from *os.File, most int) (last []byte) {
 	for chunk := make([]byte, 32<<10); ; {
 		n, err := from.Read(chunk)
-		end = append(end, chunk[:n]...)
-		if len(end) > 2*most { // a line break and spaces may follow
-			end = append(end[:0], end[len(end)-2*most:]...)
+		last = append(last, chunk[:n]...)
+		if len(last) > most {
+			last = append(last[:0], last[len(last)-most:]...)
 		}
 		if err != nil {
-			break
+			return last
 		}
 	}
-	end = bytes.TrimSpace(end)
-	end = bytes.TrimSpace(end[bytes.LastIndexByte(end, '\n')+1:])
-	end = end[max(0, len(end)-most):]
+}
+
+// lastLine is the last line that is not empty, as one may show it.
+func lastLine(text []byte, most int) string {
+	text = bytes.TrimSpace(text)
+	text = bytes.TrimSpace(text[bytes.LastIndexByte(text, '\n')+1:])
+	return shown(string(text[max(0, len(text)-most):]))
+}
+
+// shown is a text without what could steer a terminal or break a line.
+func shown(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(string(end), "?"))
+	}, strings.ToValidUTF8(text, "?"))
 }

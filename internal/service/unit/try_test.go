@@ -52,5 +52,5 @@ func written(t *testing.T, text string, times int) string {
 			}
 		}
 	}()
-	return lastLine(read)
+	return lastLine(end(read, 400), 200)
 }

@@ -20,13 +20,15 @@ import (
 type Machine struct {
 	turn    chan struct{} // holds one token: who has it may connect
 	conn    *systemd.Manager
-	ordered []string // the units that stop after Baton at a shutdown; nil: not known
+	reading chan struct{} // holds one token: who has it reads the journal
+	ordered []string      // the units that stop after Baton at a shutdown; nil: not known
 }
 
 // On returns the machine's systemd.
 func On() *Machine {
-	m := &Machine{turn: make(chan struct{}, 1)}
+	m := &Machine{turn: make(chan struct{}, 1), reading: make(chan struct{}, 1)}
 	m.turn <- struct{}{}
+	m.reading <- struct{}{}
 	return m
 }
 

@@ -1,4 +1,5 @@
-package api
+// Package guesses bounds how often somebody may guess a secret.
+package guesses
 
 import (
 	"net/netip"
@@ -8,18 +9,12 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Bounds on wrong tokens: per source a burst, then one every few seconds.
-const (
-	guessBurst    = 10
-	guessInterval = 6 * time.Second
-)
-
 // maxKeys bounds what is remembered at once; the least interesting goes first.
 const maxKeys = 4096
 
-// Guesses counts failed tries by what they have in common, as the source or the
+// Counter counts failed tries by what they have in common, as the source or the
 // account: a burst is allowed, then one at an interval. Its memory is bounded.
-type Guesses[K comparable] struct {
+type Counter[K comparable] struct {
 	burst    int
 	interval time.Duration
 	now      func() time.Time
@@ -29,13 +24,13 @@ type Guesses[K comparable] struct {
 	trying map[K]int // tries that have begun and not ended
 }
 
-// NewGuesses returns one that has counted nothing.
-func NewGuesses[K comparable](burst int, interval time.Duration, now func() time.Time) *Guesses[K] {
-	return &Guesses[K]{burst: burst, interval: interval, now: now, keys: map[K]*rate.Limiter{}, trying: map[K]int{}}
+// New returns one that has counted nothing.
+func New[K comparable](burst int, interval time.Duration, now func() time.Time) *Counter[K] {
+	return &Counter[K]{burst: burst, interval: interval, now: now, keys: map[K]*rate.Limiter{}, trying: map[K]int{}}
 }
 
 // Allowed reports whether another try may be made.
-func (g *Guesses[K]) Allowed(key K) bool {
+func (g *Counter[K]) Allowed(key K) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	limiter, known := g.keys[key]
@@ -45,7 +40,7 @@ func (g *Guesses[K]) Allowed(key K) bool {
 // Begin is Allowed for a try that takes a while: those that run count as failed
 // until they end, so that many at a time are no more than one after the other. Who
 // calls it ends the try, after Failed if it failed.
-func (g *Guesses[K]) Begin(key K) (end func(), allowed bool) {
+func (g *Counter[K]) Begin(key K) (end func(), allowed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	left := float64(g.burst)
@@ -59,7 +54,7 @@ func (g *Guesses[K]) Begin(key K) (end func(), allowed bool) {
 	return func() { g.end(key) }, true
 }
 
-func (g *Guesses[K]) end(key K) {
+func (g *Counter[K]) end(key K) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.trying[key]--; g.trying[key] == 0 {
@@ -68,7 +63,7 @@ func (g *Guesses[K]) end(key K) {
 }
 
 // Failed counts one failed try.
-func (g *Guesses[K]) Failed(key K) {
+func (g *Counter[K]) Failed(key K) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	limiter, known := g.keys[key]
@@ -82,7 +77,7 @@ func (g *Guesses[K]) Failed(key K) {
 
 // makeRoom forgets the keys that have been quiet, and if all are loud, the one
 // with the fewest failures.
-func (g *Guesses[K]) makeRoom() {
+func (g *Counter[K]) makeRoom() {
 	if len(g.keys) < maxKeys {
 		return
 	}

@@ -1,0 +1,169 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"baton/internal/act"
+	"baton/internal/api"
+	"baton/internal/cause"
+	"baton/internal/pair"
+	"baton/internal/service"
+)
+
+// RemoveService implements api.Services.
+func (s *Services) RemoveService(ctx context.Context, name string) (api.Said, error) {
+	list, err := s.List(ctx)
+	if err != nil {
+		return api.Said{}, act.Failure(err)
+	}
+	err = s.change(ctx, "removed service "+name, func(list service.List) (service.List, error) { return list.Without(name) })
+	if err != nil {
+		return api.Said{}, err
+	}
+	one, _ := list.Named(name)
+	text := name + " is left alone from now on: no takeover starts or stops it."
+	if here := statusOf(s.Keeper.Status(), name); here != nil && here.State == "running" {
+		text += fmt.Sprintf(" It runs on here, and nowhere else: to stop it, run systemctl stop %s.", one.RunsAs())
+	} else {
+		text += " It does not run here, and stays as it is on the other appliance."
+	}
+	return api.Said{Text: text}, nil
+}
+
+// StopService implements api.Services.
+func (s *Services) StopService(ctx context.Context, name string) (api.Said, error) {
+	err := s.change(ctx, "stopped service "+name+" until it is started", func(list service.List) (service.List, error) { return list.WithParked(name, true) })
+	if err != nil {
+		return api.Said{}, err
+	}
+	stays := fmt.Sprintf("stays so on both appliances, also after a takeover: the site does without it until baton service start %s.", name)
+	err = s.Keeper.Do(ctx, name)
+	switch {
+	case late(err):
+		return api.Said{Text: fmt.Sprintf("%s is being stopped, and %s", name, stays)}, nil
+	case err != nil:
+		return api.Said{}, pair.Refuse(pair.Failed, "%s is not to run any more, and does not stop: %s; it is tried again", name, why(err))
+	}
+	return api.Said{Text: fmt.Sprintf("%s is stopped, and %s", name, stays)}, nil
+}
+
+// StartService implements api.Services.
+func (s *Services) StartService(ctx context.Context, name string) (api.Said, error) {
+	err := s.change(ctx, "started service "+name, func(list service.List) (service.List, error) { return list.WithParked(name, false) })
+	if err != nil {
+		return api.Said{}, err
+	}
+	err = s.Keeper.Do(ctx, name)
+	here := statusOf(s.Keeper.Status(), name)
+	switch {
+	case late(err):
+		return api.Said{Text: name + " is being started."}, nil
+	case err != nil:
+		return api.Said{}, pair.Refuse(pair.Failed, "%s is to run again, and does not start: %s; it is tried again", name, why(err))
+	case here != nil && here.State == "running":
+		return api.Said{Text: name + " runs."}, nil
+	}
+	return api.Said{Text: name + " is started with the site from now on. The site is not served here at the moment."}, nil
+}
+
+// late reports whether something goes on, and the one who asked waits no longer.
+func late(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// why is an error as part of a sentence.
+func why(err error) string { return strings.TrimRight(cause.Of(err), ".") }
+
+// MoveService implements api.Services.
+func (s *Services) MoveService(ctx context.Context, place api.Named[api.ServicePlace]) error {
+	name, before := place.Name, place.Body.Before
+	what := fmt.Sprintf("moved service %s before %s", name, before)
+	if before == "" {
+		what = fmt.Sprintf("moved service %s to the end", name)
+	}
+	return s.change(ctx, what, func(list service.List) (service.List, error) { return list.Moved(name, before) })
+}
+
+// TestServices implements api.Services. Checks are asked beside each other.
+func (s *Services) TestServices(ctx context.Context, tests api.ServiceTests) ([]api.Check, error) {
+	list, err := s.List(ctx)
+	if err != nil {
+		return nil, act.Failure(err)
+	}
+	asked := make([]service.Definition, len(tests.Of))
+	for i, of := range tests.Of {
+		if asked[i], err = s.tested(ctx, list, of); err != nil {
+			return nil, err
+		}
+	}
+	found := make([]api.Check, len(asked))
+	var waiting sync.WaitGroup
+	for i, one := range asked {
+		waiting.Go(func() { found[i] = s.test(ctx, one) })
+	}
+	waiting.Wait()
+	return found, nil
+}
+
+// tested finds what to test: a service by its name, or a check that is of none. A line for the
+// shell runs as root: only root asks for one that it has not allowed.
+func (s *Services) tested(ctx context.Context, list service.List, of string) (service.Definition, error) {
+	if !strings.Contains(of, ":") {
+		return list.Named(of)
+	}
+	check, err := pair.ParseCheck(of)
+	if err != nil {
+		return service.Definition{}, pair.RefuseField("of", "%s", err)
+	}
+	caller, _ := api.CallerFrom(ctx)
+	switch {
+	case !caller.Access.Covers(pair.Administrator):
+		return service.Definition{}, pair.Refuse(pair.Forbidden, "only an administrator tests a check that is of no service: name a service")
+	case check.Exec != "" && !s.isRoot(ctx):
+		return service.Definition{}, pair.Refuse(pair.Forbidden, "only root on %s itself tries a line for the shell: run there, as root, baton service test '%s'", s.Name, check).At("health")
+	}
+	return service.Definition{Name: check.String(), Check: check}, nil
+}
+
+func (s *Services) test(ctx context.Context, one service.Definition) api.Check {
+	about, of := one.Check.String(), one.Name != one.Check.String()
+	if of {
+		about = strings.TrimSuffix(one.Name+": "+about, ": ")
+	}
+	if refused := s.Refused(one); of && refused != "" {
+		return api.Fail(one.Name, about+" is not tested: "+refused+".", "Then test it again.")
+	}
+	switch err := s.Keeper.Test(ctx, one); {
+	case err != nil && of:
+		return api.Fail(one.Name, fmt.Sprintf("%s: %s.", one.Name, why(err)), fmt.Sprintf("Look at its log: baton service log %s.", one.Name))
+	case err != nil:
+		return api.Fail(one.Name, why(err)+".", "Correct the check, or start what it asks.")
+	case one.Check.IsZero():
+		return api.Pass(one.Name, one.Name+" runs; it has no check.")
+	}
+	return api.Pass(one.Name, about+" passes.")
+}
+
+// ServiceLog implements api.Services.
+func (s *Services) ServiceLog(ctx context.Context, query api.ServiceLogQuery) ([]service.Line, error) {
+	list, err := s.List(ctx)
+	if err != nil {
+		return nil, act.Failure(err)
+	}
+	one, err := list.Named(query.Name)
+	if err != nil {
+		return nil, err
+	}
+	if refused := s.Refused(one); refused != "" { // else whoever adds a service would read any unit's log
+		return nil, pair.Refuse(pair.Refused, "its log is not shown: %s", refused)
+	}
+	lines, err := s.Log(ctx, one.RunsAs(), query.Lines)
+	if err != nil {
+		return nil, pair.Refuse(pair.Failed, "the log of %s cannot be read: %s", one.Name, why(err))
+	}
+	return lines, nil
+}

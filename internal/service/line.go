@@ -1,0 +1,9 @@
+package service
+
+import "time"
+
+// Line is one line of a service's log.
+type Line struct {
+	Time time.Time `json:"time"`
+	Text string    `json:"text"` // as one may show it, without control characters
+}
