@@ -34,6 +34,7 @@ import (
 	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/report"
+	"baton/internal/service/drystart"
 	"baton/internal/service/keeper"
 	"baton/internal/service/unit"
 	"baton/internal/sharedip"
@@ -42,6 +43,7 @@ import (
 	"baton/internal/store"
 	"baton/internal/store/local"
 	"baton/internal/support"
+	"baton/internal/traces"
 	"baton/internal/watch"
 )
 
@@ -70,6 +72,7 @@ type Appliance struct {
 	settings      *inforce.Settings
 	exchange      *exchange.Exchange
 	services      *keeper.Keeper
+	dryStart      *drystart.DryStart
 	machine       *unit.Machine // that runs them
 	room          *watch.Room
 	notifier      *notify.Notifier
@@ -79,6 +82,7 @@ type Appliance struct {
 	overview      *status.Overview
 	notifications *admin.Notifications
 	way           *watch.Way
+	wayBack       *watch.WayBack
 	runs          watch.Runs
 	lead          *act.Lead
 
@@ -115,7 +119,7 @@ func serve(ctx context.Context, c config.Config, version string, log *slog.Logge
 			return nil, err
 		}
 	}
-	defer watchAborts(c.DataDir, log)()
+	defer traces.Watch(c.DataDir, log)()
 	a, err := New(context.WithoutCancel(ctx), c, version, log) // told to stop meanwhile, it stops in order
 	if err != nil {
 		return nil, err
@@ -254,6 +258,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 	a.people.Security.Load(ctx)
 	a.exchange.ReadNames(ctx)
 	a.services = newServices(a)
+	a.dryStart = newDryStart(a)
 	a.watch()
 	record := a.local.State().Record
 	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
@@ -270,7 +275,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 		Clock: agent.BootClock, Wall: time.Now, Schedule: a.settings.Next, Found: a.overview.Conditions, Beat: beat,
 	})
 	a.lead.Agent = a.agent
-	a.overview.Agent, a.exchange.Agent, a.reached.Agent, a.way.Agent = a.agent, a.agent, a.agent, a.agent
+	a.overview.Agent, a.exchange.Agent, a.reached.Agent, a.way.Agent, a.wayBack.Agent = a.agent, a.agent, a.agent, a.agent, a.agent
 	a.acts = a.newActs()
 	a.server = api.NewServer(a.acts.contract(), api.Options{Log: a.log, Version: a.version, AllowMetrics: a.mayReadMetrics})
 	a.handlePeer()
@@ -283,6 +288,7 @@ func (a *Appliance) watch() {
 	a.reached = &watch.Reach{IPs: func() []netip.Addr { return a.outside.Of(a.settings.Get().TestIPs) }}
 	a.strays = &watch.Strays{Name: a.config.Name, Traffic: a.traffic, Fresh: a.overview.Fresh}
 	a.way = &watch.Way{Link: a.link, Log: a.log, Report: func(ctx context.Context) pair.Report { return a.overview.Report(ctx, time.Now()) }}
+	a.wayBack = watch.NewWayBack(a.link)
 	a.files = &watch.Files{Name: a.config.Name, Fresh: a.overview.Fresh, Wanted: func() bool {
 		s := a.agent.Decision().State
 		return !a.public.HasPage() && (s.Serving() || s.Record.Role == pair.Backup && !s.Record.Snapshot.IsZero())
@@ -295,9 +301,10 @@ func (a *Appliance) watch() {
 		}
 	}
 	a.overview.Reach, a.overview.Files, a.overview.Services = a.reached, a.files, a.services
+	a.overview.DryStart, a.overview.WayBack = a.dryStart, a.wayBack
 	a.overview.Others = []func() []pair.Condition{
-		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.exchange.Conditions, a.files.Conditions, a.application.Conditions, a.reached.Conditions, a.way.Conditions,
-		a.notifications.Conditions, a.refused.Conditions, a.listening.Conditions, a.services.Conditions,
+		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.exchange.Conditions, a.files.Conditions, a.application.Conditions, a.reached.Conditions, a.way.Conditions, a.wayBack.Conditions,
+		a.notifications.Conditions, a.refused.Conditions, a.listening.Conditions, a.services.Conditions, a.dryStart.Conditions,
 	}
 }
 
@@ -387,11 +394,13 @@ func partsOf(a *Appliance) []listen.Part {
 		{Name: "signs of life", Serve: (&watch.Disk{Every: report.AliveEvery, Write: a.beat, Agent: a.agent, Log: a.log}).Run},
 		{Name: "reports", Serve: a.exchange.Run},
 		{Name: "services", Serve: a.services.Run},
-		{Name: "site check", Serve: (&watch.Site{Agent: a.agent, Settings: a.settings, Services: a.services}).Run},
+		{Name: "dry start", Serve: a.dryStart.Run},
+		{Name: "site check", Serve: (&watch.Site{Agent: a.agent, Settings: a.settings, Services: a.services, Fit: func() bool { return a.services.Allowed() && a.dryStart.Fit() }}).Run},
 		{Name: "files of the site", Serve: a.files.Run},
 		{Name: "application of the site", Serve: a.application.Run},
 		{Name: "reach of the backup", Serve: a.reached.Run},
 		{Name: "way to the peer", Serve: a.way.Run},
+		{Name: "way to the backup", Serve: a.wayBack.Run},
 		{Name: "notifications", Serve: a.notifier.Run},
 	}
 }
@@ -406,8 +415,8 @@ func (a *Appliance) started() pair.Event {
 	}
 	if last := a.local.LastBeat(); !last.IsZero() {
 		detail["alive_ms"] = strconv.FormatInt(last.UnixMilli(), 10)
-		if traces := aborted(a.config.DataDir, last); traces != "" {
-			text += " The run before hung, and the watchdog ended it; its traces: " + traces + "."
+		if left := traces.Left(a.config.DataDir, last); left != "" {
+			text += " The run before hung, and the watchdog ended it; its traces: " + left + "."
 		}
 	}
 	if err := a.beat(); err != nil {

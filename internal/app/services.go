@@ -7,6 +7,7 @@ import (
 	"baton/internal/pair"
 	"baton/internal/probe"
 	"baton/internal/service"
+	"baton/internal/service/drystart"
 	"baton/internal/service/keeper"
 	"baton/internal/service/unit"
 )
@@ -28,5 +29,31 @@ func newServices(a *Appliance) *keeper.Keeper {
 		},
 		Record: func(event pair.Event) { a.history.Record(event) },
 		Wall:   time.Now, Log: a.log,
+	})
+}
+
+// newDryStart makes what finds out whether the services could be started here.
+func newDryStart(a *Appliance) *drystart.DryStart {
+	return drystart.New(drystart.Options{
+		Name: a.config.Name,
+		List: func(ctx context.Context) (service.List, error) { return a.acts.services.List(ctx) },
+		Paths: func(ctx context.Context) (paths []string, err error) {
+			protected, err := a.site.Data.List(ctx)
+			for _, one := range protected {
+				if dir, is := one.Spec.(pair.Directory); is {
+					paths = append(paths, string(dir.Path))
+				}
+			}
+			return paths, err
+		},
+		Peer: func() (string, *pair.Report) {
+			pinned, _ := a.link.Paired()
+			if fresh := a.overview.Fresh(); fresh != nil {
+				return pinned.Name, &fresh.Report
+			}
+			return pinned.Name, nil
+		},
+		Backup:  func() bool { return a.agent.Decision().State.Record.Role == pair.Backup },
+		Machine: a.machine, Log: a.log,
 	})
 }

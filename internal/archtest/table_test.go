@@ -34,6 +34,7 @@ func table() map[string]rule {
 
 		// what several edges need alike
 		"internal/durable":         {},
+		"internal/traces":          {},
 		"internal/pinned":          {},
 		"internal/cause":           {},
 		"internal/cause/causetest": {},
@@ -50,7 +51,8 @@ func table() map[string]rule {
 		"internal/systemd/listening":              {},
 		"internal/service":                        {imports: []string{"internal/health", "internal/pair"}},
 		"internal/service/keeper":                 {imports: []string{"internal/health", "internal/pair", "internal/service"}},
-		"internal/service/unit":                   {imports: []string{"internal/cause", "internal/pair", "internal/service", "internal/service/keeper", "internal/systemd"}},
+		"internal/service/drystart":               {imports: []string{"internal/pair", "internal/service"}},
+		"internal/service/unit":                   {imports: []string{"internal/cause", "internal/pair", "internal/service", "internal/service/keeper", "internal/systemd", "internal/systemd/listening"}},
 		"internal/datasync":                       {imports: append(edge.imports, "internal/durable")}, // and no kind of data: see kinds_test.go
 		"internal/datasync/diverged":              {imports: kindOfData("internal/durable")},
 		"internal/datasync/ledger":                {imports: kindOfData("internal/durable")},
@@ -86,7 +88,7 @@ func table() map[string]rule {
 		"internal/support":         {imports: []string{"internal/act", "internal/api", "internal/cause", "internal/licences", "internal/pair", "internal/store"}},
 		"internal/listen":          {imports: []string{"internal/api", "internal/certificate", "internal/config", "internal/console/page", "internal/failover", "internal/front", "internal/front/proxy", "internal/front/static", "internal/pair", "internal/peer", "internal/peer/wire"}},
 		"internal/watch":           {imports: []string{"internal/agent", "internal/config", "internal/failover", "internal/health", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
-		"internal/status":          {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/service/keeper", "internal/sharedip", "internal/store", "internal/store/local", "internal/watch"}},
+		"internal/status":          {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/service/drystart", "internal/service/keeper", "internal/sharedip", "internal/store", "internal/store/local", "internal/watch"}},
 		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/diverged", "internal/datasync/ledger", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/service", "internal/sharedip", "internal/status", "internal/store", "internal/store/local", "internal/watch"}},
 		"internal/admin/admintest": {imports: []string{"internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/service", "internal/sharedip", "internal/signin", "internal/status", "internal/store", "internal/store/local", "internal/support", "internal/watch"}},
 		"internal/exchange":        {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store"}},

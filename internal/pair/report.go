@@ -19,6 +19,8 @@ type Report struct {
 	Files           *ServedFiles     `json:"files,omitempty"`     // nil: an earlier version does not tell
 	OpeningMS       int64            `json:"opening_ms"`          // how long opening the site took here, the newest time; 0: not known, or less than 1
 	Services        []ServiceStatus  `json:"services,omitempty"`
+	Installed       *Installed       `json:"installed,omitempty"` // nil: not known yet, or an earlier version does not tell
+	Reaches         *bool            `json:"reaches,omitempty"`   // a primary gets through to its backup by a connection of its own; nil: not tried
 	ProtectionLevel int              `json:"protection_level"`
 	Conditions      []Condition      `json:"conditions"`
 }

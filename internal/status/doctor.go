@@ -63,7 +63,8 @@ func (d *Checks) Doctor(ctx context.Context) ([]api.Check, error) {
 		if !answers.OK && (reached == 0 || len(own) > 0) {
 			answers.NextStep = "Mend this appliance's own network first, as said above; then, if need be, look at the peer machine, its cable and its network."
 		}
-		checks = append(checks, answers, d.checkClock(), CheckData(int(d.Overview.Protected())))
+		checks = append(checks, answers, d.checkClock())
+		checks = append(append(checks, d.checkBoth(ctx)...), CheckData(int(d.Overview.Protected())))
 		if d.Overview.Agent.Decision().State.Record.Role == pair.Backup {
 			checks = append(checks, d.checkSnapshot())
 		}

@@ -13,6 +13,7 @@ import (
 	"baton/internal/inforce"
 	"baton/internal/lease"
 	"baton/internal/pair"
+	"baton/internal/service/drystart"
 	"baton/internal/service/keeper"
 	"baton/internal/sharedip"
 	"baton/internal/store"
@@ -41,6 +42,8 @@ type Overview struct {
 	Reach     *watch.Reach
 	Files     *watch.Files
 	Services  *keeper.Keeper
+	DryStart  *drystart.DryStart
+	WayBack   *watch.WayBack
 	Ticked    func() []pair.SharedIP
 	Protected func() int64              // how many directories are
 	Others    []func() []pair.Condition // of the parts that are watched

@@ -14,6 +14,7 @@ import (
 	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/peer"
+	"baton/internal/service/drystart"
 	"baton/internal/service/keeper"
 	"baton/internal/sharedip"
 	"baton/internal/store/local"
@@ -45,8 +46,8 @@ func primary(t *testing.T, change func(*agent.Decision)) *Overview {
 		}
 	})
 	return &Overview{
-		Services: keeper.New(keeper.Options{}),
-		ID:       self, Name: "alpha", Version: "test", Address: func() string { return "198.51.100.1:443" }, Agent: loop,
+		Services: keeper.New(keeper.Options{}), DryStart: drystart.New(drystart.Options{}), WayBack: &watch.WayBack{},
+		ID: self, Name: "alpha", Version: "test", Address: func() string { return "198.51.100.1:443" }, Agent: loop,
 		Link: &acttest.Link{Peer: &peer.Pinned{ID: other, Name: "beta"}}, Engine: engine, Host: sharedip.New(nil, log), Local: own,
 		Settings: inforce.NewSettings(pair.DefaultSettings(), 1), Ticked: func() []pair.SharedIP { return nil },
 		Reach: &watch.Reach{Agent: loop}, Files: &watch.Files{}, Protected: func() int64 { return 0 }, Log: log,

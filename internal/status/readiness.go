@@ -74,6 +74,10 @@ func (o *Overview) filled(known *pair.Readiness) *pair.Readiness {
 		known.Text += " But the site failed its check on " + who + " when it was last served there."
 		known.NextStep = "Look on " + who + " at what serves the site, as the web server, before you rely on it."
 	}
+	if who := o.unfitBackup(); who != "" {
+		known.Text += " But the site would not come up there: a service of it could not be started on " + who + "."
+		known.NextStep = "Run baton doctor on " + who + ": it says which service, and why."
+	}
 	if o.Protected() == 0 {
 		known.Text += " It would serve the site without its files: no directory is protected."
 		known.NextStep = nothingStep
@@ -122,6 +126,18 @@ func (o *Overview) sickBackup() string {
 	case s.Record.Role == pair.Backup && decision.Config.WasSick(s):
 		return o.Name
 	case s.Record.Role == pair.Primary && paired && s.Peer.Role == pair.Backup && s.Peer.Sick:
+		return pinned.Name
+	}
+	return ""
+}
+
+// unfitBackup names the backup if it has found that a service could not be started there; empty: it has not.
+func (o *Overview) unfitBackup() string {
+	pinned, paired := o.Link.Paired()
+	switch s := o.Agent.Decision().State; {
+	case s.Record.Role == pair.Backup && s.Unfit:
+		return o.Name
+	case s.Record.Role == pair.Primary && paired && s.Peer.Role == pair.Backup && s.Peer.Unfit:
 		return pinned.Name
 	}
 	return ""

@@ -82,12 +82,35 @@ func sound(r pair.Report) pair.Report {
 		r.Sync.State = pair.SyncIdle
 	}
 	r.Sync.Error = Words(r.Sync.Error)
+	r.Installed = soundInstalled(r.Installed)
 	if r.Readiness != nil {
 		told := *r.Readiness
 		told.Text, told.NextStep = Words(told.Text), Words(told.NextStep)
 		r.Readiness = &told
 	}
 	return r
+}
+
+// soundInstalled is what people read of how the services are installed there.
+func soundInstalled(there *pair.Installed) *pair.Installed {
+	if there == nil {
+		return nil
+	}
+	services := slices.Clone(there.Services[:min(len(there.Services), mostTold)])
+	for i := range services {
+		s := &services[i]
+		s.Name, s.UnitSum, s.ProgramSum, s.User, s.UserID = short(s.Name), short(s.UnitSum), short(s.ProgramSum), short(s.User), short(s.UserID)
+		s.Program, s.Lacks = Words(s.Program), Words(s.Lacks)
+		s.Ports = slices.Clone(s.Ports[:min(len(s.Ports), mostTold)])
+		for j := range s.Ports {
+			s.Ports[j] = short(s.Ports[j])
+		}
+	}
+	owners := slices.Clone(there.Owners[:min(len(there.Owners), mostTold)])
+	for i := range owners {
+		owners[i].Name = short(owners[i].Name)
+	}
+	return &pair.Installed{Services: services, Owners: owners}
 }
 
 // short cuts a name that is too long.
@@ -153,6 +176,8 @@ func (o *Overview) Report(ctx context.Context, now time.Time) pair.Report {
 		Files:           o.Files.Served(),
 		OpeningMS:       o.Opening.lasted().Milliseconds(),
 		Services:        o.Services.Status(),
+		Installed:       o.DryStart.Installed(),
+		Reaches:         o.WayBack.Passes(),
 		ProtectionLevel: decision.Config.ProtectionLevel(s, o.guarded()),
 		Conditions:      slices.Concat([]pair.Condition{}, o.Agent.Conditions()),
 	}

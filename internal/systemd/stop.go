@@ -36,6 +36,24 @@ func (e *StopError) Error() string {
 	return fmt.Sprintf("%s does not stop: %s: look at systemctl status %s", e.Unit, strings.Join(left, ", and "), e.Unit)
 }
 
+// Ports lists those that the processes of a unit listen on. A port of the range from which the
+// kernel gives numbers to those who ask for none counts with TCP only.
+func (m *Manager) Ports(unit Unit) (ports []string) {
+	sockets, err := listening.Sockets(groupOf(unit).ids())
+	if err != nil {
+		return nil // a kernel without sock_diag
+	}
+	for _, s := range sockets {
+		if port := s.String(); !slices.Contains(ports, port) && (s.Protocol == "tcp" || s.Address.Port() < givenPorts) {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// givenPorts is where that range begins (ip_local_port_range).
+const givenPorts = 32768
+
 // killed is how long what was killed may take to be gone: the kernel takes its memory back
 // first, and sockets are closed last.
 const killed = 2 * time.Second

@@ -10,17 +10,19 @@ import (
 type Unit struct {
 	Name        string
 	Description string
-	Load        string // loaded, not-found, masked, bad-setting, error
-	Active      string // active, reloading, activating, deactivating, inactive, failed
-	Sub         string // the same in the words of its type, as running or waiting
-	Result      string // of the last run: success, exit-code, signal, timeout, oom-kill and others
-	File        string // path of its unit file
-	FileState   string // enabled, disabled, static, masked, generated, transient and others
-	Slice       string // that its control group belongs to, as system.slice
-	Cgroup      string // path of its control group; empty: it has none now, as far as systemd knows
-	ExitCode    int32  // of its main process, when that ran last; or the signal that ended it
-	MainPID     uint32 // 0: none
-	Restarts    uint32 // how often systemd has restarted it by itself
+	Load        string   // loaded, not-found, masked, bad-setting, error
+	Active      string   // active, reloading, activating, deactivating, inactive, failed
+	Sub         string   // the same in the words of its type, as running or waiting
+	Result      string   // of the last run: success, exit-code, signal, timeout, oom-kill and others
+	File        string   // path of its unit file
+	DropIns     []string // paths of what is dropped into it
+	Program     string   // path of what a service starts; empty: nothing, or not known
+	FileState   string   // enabled, disabled, static, masked, generated, transient and others
+	Slice       string   // that its control group belongs to, as system.slice
+	Cgroup      string   // path of its control group; empty: it has none now, as far as systemd knows
+	ExitCode    int32    // of its main process, when that ran last; or the signal that ended it
+	MainPID     uint32   // 0: none
+	Restarts    uint32   // how often systemd has restarted it by itself
 	Started     time.Time
 	Stopped     time.Time
 	StopLimit   time.Duration // before systemd kills it; Unlimited: never
@@ -67,7 +69,7 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 	p := properties(all)
 	return Unit{
 		Name: name, Description: p.text("Description"), Load: p.text("LoadState"), Active: p.text("ActiveState"), Sub: p.text("SubState"), Result: p.text("Result"),
-		File: p.text("FragmentPath"), FileState: p.text("UnitFileState"), Cgroup: p.text("ControlGroup"), Slice: p.text("Slice"),
+		File: p.text("FragmentPath"), DropIns: p.list("DropInPaths"), Program: p.program(), FileState: p.text("UnitFileState"), Cgroup: p.text("ControlGroup"), Slice: p.text("Slice"),
 		ExitCode: number[int32](p, "ExecMainStatus"),
 		MainPID:  number[uint32](p, "MainPID"), Restarts: number[uint32](p, "NRestarts"),
 		Started: p.instant("ActiveEnterTimestamp"), Stopped: p.instant("InactiveEnterTimestamp"),
@@ -85,6 +87,16 @@ type properties map[string]any
 func (p properties) text(name string) string {
 	text, _ := p[name].(string)
 	return text
+}
+
+// program is the first of ExecStart, an array of (path, arguments, ...).
+func (p properties) program() string {
+	lines, _ := p["ExecStart"].([][]any)
+	if len(lines) == 0 || len(lines[0]) == 0 {
+		return ""
+	}
+	path, _ := lines[0][0].(string)
+	return path
 }
 
 func (p properties) list(name string) []string {

@@ -49,8 +49,8 @@ type Site struct {
 	Settings *inforce.Settings
 	Services interface {
 		Verdict() (sick error, judged bool) // what the services tell of the site
-		Fit() bool                          // nothing is known that would keep one from being started here
 	}
+	Fit func() bool // nothing is known that would keep the services from being started here
 
 	told  verdict
 	unfit bool // as last told
@@ -114,7 +114,7 @@ func (w *Site) judge(so *siteChecks) (found verdict, why error) {
 
 // tellFit tells whether the services could be started here, if that is another than was told before.
 func (w *Site) tellFit() {
-	if fit := w.Services.Fit(); fit == w.unfit {
+	if fit := w.Fit(); fit == w.unfit {
 		w.unfit = !fit
 		w.Agent.Tell(failover.DryStartEnded{Fit: fit})
 	}

@@ -84,13 +84,6 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, refused string) (all []
 			NextStep: fmt.Sprintf("Start it when it is to run again: baton service start %s.", name),
 		})
 	}
-	if s.state.Hindered != "" && !leads && !s.parked {
-		all = append(all, pair.Condition{
-			ID: "dry-start-failed", Severity: pair.Warning,
-			Text:     fmt.Sprintf("This backup could not run service %s: %s.", name, s.state.Hindered),
-			NextStep: "Do that on this machine: until then a sick primary does not hand the site over to it.",
-		})
-	}
 	if !s.ran.IsZero() && now.Sub(s.ran) < ranWithin && !leads {
 		all = append(all, pair.Condition{
 			ID: "service-runs-on-backup", Severity: pair.Critical,
@@ -119,15 +112,9 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, refused string) (all []
 	return all
 }
 
-// Fit reports whether nothing is known that would keep a service from being started here.
-func (k *Keeper) Fit() bool {
+// Allowed reports whether root allows all of them on this machine.
+func (k *Keeper) Allowed() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return !slices.ContainsFunc(k.known, func(s *kept) bool { return !s.isParked() && (s.hindered() || k.opt.Refused(s.service) != "") })
-}
-
-func (s *kept) hindered() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.unseen != nil || s.state.Hindered != ""
+	return !slices.ContainsFunc(k.known, func(s *kept) bool { return !s.isParked() && k.opt.Refused(s.service) != "" })
 }

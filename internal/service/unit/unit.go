@@ -18,6 +18,7 @@ import (
 
 // Machine is systemd on this machine. Close ends its connection.
 type Machine struct {
+	sums    sums
 	turn    chan struct{} // holds one token: who has it may connect
 	conn    *systemd.Manager
 	reading chan struct{} // holds one token: who has it reads the journal

@@ -8,6 +8,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -17,12 +20,55 @@ import (
 type Socket struct {
 	Protocol string // tcp or udp
 	Address  netip.AddrPort
+	Both     bool   // an IPv6 address that takes IPv4 as well
 	cookie   uint64 // tells it from any other since the machine was booted
 	cgroup   uint64 // in which it was made
 }
 
-// String renders "tcp 0.0.0.0:80".
-func (s Socket) String() string { return fmt.Sprintf("%s %s", s.Protocol, s.Address) }
+// String renders "tcp 0.0.0.0:80"; of one that takes IPv4 and IPv6 at every address, "tcp *:80".
+func (s Socket) String() string {
+	if s.Both && s.Address.Addr().IsUnspecified() {
+		return fmt.Sprintf("%s *:%d", s.Protocol, s.Address.Port())
+	}
+	return fmt.Sprintf("%s %s", s.Protocol, s.Address)
+}
+
+// Taken returns those of the ports, as [Socket.String] renders them, that a socket is open on.
+func Taken(ports []string) (taken []string, err error) {
+	if len(ports) == 0 {
+		return nil, nil
+	}
+	open, err := matching(func(Socket) bool { return true })
+	for _, port := range ports {
+		if slices.ContainsFunc(open, func(s Socket) bool { return s.on(port) }) {
+			taken = append(taken, port)
+		}
+	}
+	return taken, err
+}
+
+// on reports whether nothing else could listen on a port while this socket is open.
+func (s Socket) on(port string) bool {
+	protocol, at, _ := strings.Cut(port, " ")
+	if protocol != s.Protocol {
+		return false
+	}
+	if number, every := strings.CutPrefix(at, "*:"); every {
+		return number == strconv.Itoa(int(s.Address.Port()))
+	}
+	wanted, err := netip.ParseAddrPort(at)
+	if err != nil || wanted.Port() != s.Address.Port() {
+		return false
+	}
+	here, there := s.Address.Addr(), wanted.Addr()
+	switch {
+	case s.Both && here.IsUnspecified():
+		return true
+	case here.Is4() != there.Is4():
+		return false
+	}
+	return here == there || here.IsUnspecified() || there.IsUnspecified()
+}
 
 // Sockets lists those that were made in the control groups of the given ids.
 func Sockets(cgroups map[uint64]bool) ([]Socket, error) {
@@ -77,6 +123,7 @@ const (
 	closeState       = 1 << 7
 	requestLen       = 56 // struct inet_diag_req_v2
 	answerLen        = 72 // struct inet_diag_msg
+	onlyIPv6         = 11 // INET_DIAG_SKV6ONLY
 	cgroupID         = 21 // INET_DIAG_CGROUP_ID, since Linux 5.8
 )
 
@@ -102,8 +149,11 @@ func parse(protocol string, answer []byte) (s Socket, ok bool) {
 		return s, false
 	}
 	for attributes.Next() {
-		if attributes.Type() == cgroupID {
+		switch attributes.Type() {
+		case cgroupID:
 			s.cgroup = attributes.Uint64()
+		case onlyIPv6:
+			s.Both = answer[0] == unix.AF_INET6 && attributes.Uint8() == 0
 		}
 	}
 	return s, attributes.Err() == nil

@@ -1,4 +1,6 @@
-package app
+// Package traces keeps what a watchdog that ends a hung daemon leaves: a line in the log, and the
+// traces of everything that ran in a file of their own.
+package traces
 
 import (
 	"errors"
@@ -16,23 +18,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a watchdog that ends a hung daemon leaves: a line in the log, and the traces of
-// everything that ran in a file of their own.
+// Where traces are kept, and how many.
 const (
-	tracesDir  = "traces" // in data_dir
-	tracesKept = 5        // files; the oldest go
+	folder = "traces" // in data_dir
+	kept   = 5        // files; the oldest go
 )
 
-// watchAborts waits for SIGABRT, by which systemd's watchdog ends a daemon that hangs,
+// Watch waits for SIGABRT, by which systemd's watchdog ends a daemon that hangs,
 // and ends the program then. It is over once stop is called.
-func watchAborts(dataDir string, log *slog.Logger) (stop func()) {
+func Watch(dataDir string, log *slog.Logger) (stop func()) {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, unix.SIGABRT)
 	go func() {
 		if _, ended := <-asked; !ended {
 			return
 		}
-		path, err := writeTraces(filepath.Join(dataDir, tracesDir), time.Now())
+		path, err := write(filepath.Join(dataDir, folder), time.Now())
 		if err != nil {
 			log.Error("ended by SIGABRT, as by a watchdog: the daemon hung; its traces could not be written", slog.String("error", err.Error()))
 		} else {
@@ -46,8 +47,8 @@ func watchAborts(dataDir string, log *slog.Logger) (stop func()) {
 	}
 }
 
-// writeTraces writes where every goroutine is, and returns the path.
-func writeTraces(dir string, now time.Time) (path string, err error) {
+// write writes where every goroutine is, and returns the path.
+func write(dir string, now time.Time) (path string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make the directory of traces: %w", err)
 	}
@@ -57,20 +58,20 @@ func writeTraces(dir string, now time.Time) (path string, err error) {
 		return "", fmt.Errorf("make a file for traces: %w", err)
 	}
 	err = errors.Join(pprof.Lookup("goroutine").WriteTo(file, 2), file.Sync(), file.Close())
-	for _, old := range olderTraces(dir) {
+	for _, old := range older(dir) {
 		_ = os.Remove(filepath.Join(dir, old)) // tried again at the next one
 	}
 	return path, err
 }
 
-// olderTraces lists those beyond the ones that are kept.
-func olderTraces(dir string) []string {
-	names := tracesIn(dir)
-	return names[:max(len(names)-tracesKept, 0)]
+// older lists those beyond the ones that are kept.
+func older(dir string) []string {
+	names := files(dir)
+	return names[:max(len(names)-kept, 0)]
 }
 
-// tracesIn lists the files of traces, oldest first.
-func tracesIn(dir string) []string {
+// files lists the files of traces, oldest first.
+func files(dir string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -85,11 +86,11 @@ func tracesIn(dir string) []string {
 	return names
 }
 
-// aborted returns the traces of a run that was ended after its last sign of life; empty
+// Left returns the traces of a run that was ended after its last sign of life; empty
 // if the run before ended otherwise.
-func aborted(dataDir string, alive time.Time) (path string) {
-	dir := filepath.Join(dataDir, tracesDir)
-	names := tracesIn(dir)
+func Left(dataDir string, alive time.Time) (path string) {
+	dir := filepath.Join(dataDir, folder)
+	names := files(dir)
 	if len(names) == 0 || alive.IsZero() {
 		return ""
 	}

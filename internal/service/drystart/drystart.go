@@ -1,0 +1,146 @@
+package drystart
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"baton/internal/pair"
+	"baton/internal/service"
+)
+
+// Options are what a dry start is made of.
+type Options struct {
+	Name    string                                          // of this appliance
+	List    func(ctx context.Context) (service.List, error) // of the services
+	Paths   func(ctx context.Context) ([]string, error)     // of the protected directories here
+	Peer    func() (name string, report *pair.Report)       // nil: none lately
+	Backup  func() bool                                     // this appliance is one
+	Machine Machine
+	Log     *slog.Logger
+}
+
+// Machine tells how services are installed on it.
+type Machine interface {
+	// Installed looks at one. An error means that nothing is known.
+	Installed(ctx context.Context, service service.Definition) (pair.InstalledService, error)
+	// Taken returns those of the ports that a program on this machine has.
+	Taken(ports []string) ([]string, error)
+}
+
+// lookEvery is how often a machine is looked at. What has been hashed is not read again until
+// it changes.
+const lookEvery = 10 * time.Second
+
+// DryStart knows whether the services could be started here.
+type DryStart struct {
+	opt  Options
+	turn sync.Mutex // whose turn it is to look
+
+	mu          sync.Mutex
+	here        *pair.Installed  // nil: not looked yet
+	hindrances  []pair.Condition // what keeps services from being started here
+	differences []pair.Condition // from the peer
+}
+
+// New returns one that has not looked yet.
+func New(opt Options) *DryStart { return &DryStart{opt: opt} }
+
+// Run looks at the machine until ctx ends.
+func (d *DryStart) Run(ctx context.Context) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		d.Look(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// Look looks at the machine now.
+func (d *DryStart) Look(ctx context.Context) {
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	list, err := d.opt.List(ctx)
+	if err != nil {
+		d.opt.Log.Warn("the services are not known", slog.String("error", err.Error()))
+		return
+	}
+	peer, report := d.opt.Peer()
+	paths, err := d.opt.Paths(ctx)
+	if err != nil {
+		d.opt.Log.Warn("the protected directories are not known", slog.String("error", err.Error()))
+	}
+	here := &pair.Installed{Services: make([]pair.InstalledService, 0, len(list)), Owners: owners(paths)}
+	var hindrances []pair.Condition
+	for _, one := range list {
+		found, err := d.opt.Machine.Installed(ctx, one)
+		if ctx.Err() != nil {
+			return
+		}
+		if found.Name = one.Name; err != nil {
+			found.Lacks = err.Error()
+		}
+		if within(paths, found.Program) {
+			found.ProgramSum = "" // it comes with the data
+		}
+		here.Services = append(here.Services, found)
+		if why := cmp.Or(found.Lacks, d.taken(one.Name, report)); why != "" && !one.Parked {
+			hindrances = append(hindrances, hindered(one, why))
+		}
+	}
+	differences := d.compare(here, peer, report)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.here, d.hindrances, d.differences = here, hindrances, differences
+}
+
+// within reports whether a path lies in one of the directories.
+func within(directories []string, path string) bool {
+	return slices.ContainsFunc(directories, func(dir string) bool { return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/") })
+}
+
+// taken says which port of a service, which it has on the primary, another program has here.
+func (d *DryStart) taken(name string, report *pair.Report) string {
+	if report == nil || !d.opt.Backup() {
+		return ""
+	}
+	there, _ := report.Installed.Service(name)
+	taken, err := d.opt.Machine.Taken(there.Ports)
+	if err != nil || len(taken) == 0 {
+		return ""
+	}
+	return "another program on this machine has its port " + taken[0] + ": see which with ss -lptun, and stop that"
+}
+
+// Installed is what the peer is told; nil: nothing is known yet. It is not to be changed.
+func (d *DryStart) Installed() *pair.Installed {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.here
+}
+
+// Fit reports whether nothing is known that would keep a service from being started here.
+func (d *DryStart) Fit() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.hindrances) == 0
+}
+
+// Conditions tells on a backup what would keep services from being started here, and in what it
+// differs from its primary.
+func (d *DryStart) Conditions() []pair.Condition {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.hindrances)+len(d.differences) == 0 || !d.opt.Backup() {
+		return nil
+	}
+	return slices.Concat(d.hindrances, d.differences)
+}

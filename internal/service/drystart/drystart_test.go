@@ -1,0 +1,138 @@
+package drystart
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"baton/internal/pair"
+	"baton/internal/service"
+)
+
+// machines are two, of which one is looked at.
+type machines struct {
+	list   service.List
+	here   map[string]pair.InstalledService
+	failed error
+	taken  []string
+	there  *pair.Installed
+	owners []string
+	backup bool
+}
+
+func (m *machines) Installed(_ context.Context, of service.Definition) (pair.InstalledService, error) {
+	return m.here[of.Name], m.failed
+}
+
+func (m *machines) Taken(ports []string) (taken []string, err error) {
+	for _, port := range ports {
+		if slices.Contains(m.taken, port) {
+			taken = append(taken, port)
+		}
+	}
+	return taken, nil
+}
+
+func same() *machines {
+	web := pair.InstalledService{Name: "web", UnitSum: "1", Program: "/usr/sbin/nginx", ProgramSum: "2", User: "www-data", UserID: "33", Ports: []string{"tcp *:80"}}
+	return &machines{
+		list:   service.List{{Name: "web", Unit: "nginx.service"}},
+		here:   map[string]pair.InstalledService{"web": web},
+		there:  &pair.Installed{Services: []pair.InstalledService{web}},
+		backup: true,
+	}
+}
+
+func (m *machines) look(t *testing.T) *DryStart {
+	t.Helper()
+	d := New(Options{
+		Name: "beta", Log: slog.New(slog.DiscardHandler), Machine: m,
+		List:   func(context.Context) (service.List, error) { return m.list, nil },
+		Paths:  func(context.Context) ([]string, error) { return m.owners, nil },
+		Backup: func() bool { return m.backup },
+		Peer: func() (string, *pair.Report) {
+			if m.there == nil {
+				return "alpha", nil
+			}
+			return "alpha", &pair.Report{Installed: m.there}
+		},
+	})
+	d.Look(t.Context())
+	return d
+}
+
+func TestWhatADryStartFinds(t *testing.T) {
+	change := func(f func(*pair.InstalledService)) func(*machines) {
+		return func(m *machines) { web := m.here["web"]; f(&web); m.here["web"] = web }
+	}
+	for what, c := range map[string]struct {
+		change func(*machines)
+		id     string // of the condition; empty: none
+		says   string
+		unfit  bool
+	}{
+		"the same":           {change: func(*machines) {}},
+		"the unit":           {change(func(s *pair.InstalledService) { s.UnitSum = "3" }), "services-differ", "its unit file is another", false},
+		"the program":        {change(func(s *pair.InstalledService) { s.ProgramSum = "3" }), "services-differ", "/usr/sbin/nginx is another", false},
+		"its place":          {change(func(s *pair.InstalledService) { s.Program = "/opt/nginx" }), "services-differ", "it starts /opt/nginx on beta, and /usr/sbin/nginx on alpha", false},
+		"its user":           {change(func(s *pair.InstalledService) { s.User = "" }), "services-differ", "it runs as root on beta, and as www-data on alpha", false},
+		"its number":         {change(func(s *pair.InstalledService) { s.UserID = "48" }), "services-differ", "its user www-data has number 48 on beta, and 33 on alpha", false},
+		"it is missing":      {change(func(s *pair.InstalledService) { s.Lacks = "nginx.service is not on this machine" }), "dry-start-failed", "could not run service web: nginx.service is not on this machine.", true},
+		"a port":             {func(m *machines) { m.taken = []string{"tcp *:80"} }, "dry-start-failed", "another program on this machine has its port tcp *:80", true},
+		"it is parked":       {change: func(m *machines) { m.taken, m.list[0].Parked = []string{"tcp *:80"}, true }},
+		"systemd is silent":  {func(m *machines) { m.failed = errors.New("systemd does not answer") }, "dry-start-failed", "systemd does not answer", true},
+		"the peer is silent": {change: func(m *machines) { m.there, m.taken = nil, []string{"tcp *:80"} }},
+		"an earlier version": {change: func(m *machines) { m.there = &pair.Installed{} }},
+		"its program comes with the data": {change: func(m *machines) {
+			change(func(s *pair.InstalledService) { s.ProgramSum = "3" })(m)
+			m.owners = []string{"/usr/sbin"}
+		}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			m := same()
+			c.change(m)
+			d := m.look(t)
+			found := d.Conditions()
+			if d.Fit() == c.unfit {
+				t.Errorf("it is told to be fit: %t", d.Fit())
+			}
+			switch {
+			case c.id == "" && len(found) > 0:
+				t.Errorf("%+v", found)
+			case c.id != "" && (len(found) != 1 || found[0].ID != c.id || !strings.Contains(found[0].Text, c.says)):
+				t.Errorf("%+v, and not %s: %s", found, c.id, c.says)
+			}
+			if m.backup = false; len(d.Conditions()) > 0 {
+				t.Error("it is told where the site is")
+			}
+		})
+	}
+}
+
+// Data is copied with numbers: who they are on the peer counts.
+func TestOwnersThatAreSomebodyElseHere(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(file, 1, 60123); err != nil {
+		t.Skipf("skipped: only root can give a file away: %v", err)
+	}
+	m := same()
+	m.owners = []string{dir}
+	d := m.look(t)
+	if found := d.Installed().Owners; len(found) != 2 || found[0] != (pair.Owner{ID: 1, Name: "daemon"}) || found[1] != (pair.Owner{ID: 60123, Group: true}) {
+		t.Errorf("%+v", found)
+	}
+	m.there.Owners = []pair.Owner{{ID: 1, Name: "deploy"}, {ID: 60123, Group: true}}
+	found := m.look(t).Conditions()
+	if len(found) != 1 || found[0].ID != "owners-differ" || !strings.Contains(found[0].Text, ": user 1 is deploy on alpha, and daemon on beta.") {
+		t.Errorf("%+v", found)
+	}
+}
