@@ -34,7 +34,11 @@ func owners(paths []string) []pair.Owner {
 		}
 		_ = dir.Close()
 	}
-	return slices.SortedFunc(maps.Keys(found), func(a, b pair.Owner) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Kind(), b.Kind())) })
+	all := slices.SortedFunc(maps.Keys(found), func(a, b pair.Owner) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Kind(), b.Kind())) })
+	for i := range all {
+		all[i] = named(all[i])
+	}
+	return all
 }
 
 // note adds the owners of one file. Root is the same everywhere.
@@ -44,9 +48,12 @@ func note(found map[pair.Owner]bool) func(fs.FileInfo, error) {
 			return
 		}
 		stat, is := info.Sys().(*syscall.Stat_t)
+		if !is {
+			return
+		}
 		for _, one := range []pair.Owner{{ID: stat.Uid}, {ID: stat.Gid, Group: true}} {
-			if is && one.ID != 0 && len(found) < mostOwners {
-				found[named(one)] = true
+			if one.ID != 0 && len(found) < mostOwners {
+				found[one] = true
 			}
 		}
 	}
