@@ -7,6 +7,7 @@ import (
 	"baton/internal/datasync/source/directory"
 	"baton/internal/datasync/source/site"
 	"baton/internal/pair"
+	"baton/internal/watch"
 )
 
 // kinds lists every kind of data that is synced: a row each.
@@ -16,9 +17,13 @@ func (a *Appliance) kinds(syncDir string) (map[pair.DataKind]source.Kind, error)
 		make func() (source.Kind, error)
 	}{
 		{pair.DataDirectory, func() (source.Kind, error) {
-			return directory.New(directory.Options{
+			kind, err := directory.New(directory.Options{
 				Index: filepath.Join(syncDir, "index"), Own: []string{a.config.DataDir}, Allowed: a.allowing.Refusal, Log: a.log,
 			})
+			a.disks = &watch.DataDisks{List: a.site.Data.List, Probe: kind.Probe, Log: a.log, Leads: func() bool {
+				return a.agent.Decision().State.Record.Role != pair.Backup
+			}}
+			return kind, err
 		}},
 		{pair.DataSite, func() (source.Kind, error) { return site.New(a.site, filepath.Join(syncDir, "site")) }},
 	}

@@ -75,6 +75,7 @@ type Appliance struct {
 	dryStart      *drystart.DryStart
 	machine       *unit.Machine // that runs them
 	room          *watch.Room
+	disks         *watch.DataDisks
 	notifier      *notify.Notifier
 	people        signin.Subjects
 	setupToken    string
@@ -303,7 +304,7 @@ func (a *Appliance) watch() {
 	a.overview.Reach, a.overview.Files, a.overview.Services = a.reached, a.files, a.services
 	a.overview.DryStart, a.overview.WayBack = a.dryStart, a.wayBack
 	a.overview.Others = []func() []pair.Condition{
-		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.exchange.Conditions, a.files.Conditions, a.application.Conditions, a.reached.Conditions, a.way.Conditions, a.wayBack.Conditions,
+		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.disks.Conditions, a.exchange.Conditions, a.files.Conditions, a.application.Conditions, a.reached.Conditions, a.way.Conditions, a.wayBack.Conditions,
 		a.notifications.Conditions, a.refused.Conditions, a.listening.Conditions, a.services.Conditions, a.dryStart.Conditions,
 	}
 }
@@ -394,8 +395,11 @@ func partsOf(a *Appliance) []listen.Part {
 		{Name: "signs of life", Serve: (&watch.Disk{Every: report.AliveEvery, Write: a.beat, Agent: a.agent, Log: a.log}).Run},
 		{Name: "reports", Serve: a.exchange.Run},
 		{Name: "services", Serve: a.services.Run},
+		{Name: "disks of protected data", Serve: a.disks.Run},
 		{Name: "dry start", Serve: a.dryStart.Run},
-		{Name: "site check", Serve: (&watch.Site{Agent: a.agent, Settings: a.settings, Services: a.services, Fit: func() bool { return a.services.Allowed() && a.dryStart.Fit() }}).Run},
+		{Name: "site check", Serve: (&watch.Site{Agent: a.agent, Settings: a.settings, Parts: []watch.Part{a.disks, a.services}, Fit: func() bool {
+			return a.services.Allowed() && a.dryStart.Fit() && a.disks.Fit()
+		}}).Run},
 		{Name: "files of the site", Serve: a.files.Run},
 		{Name: "application of the site", Serve: a.application.Run},
 		{Name: "reach of the backup", Serve: a.reached.Run},

@@ -112,7 +112,7 @@ func TestWhyASickSiteStaysIsSaidOfTheRightAppliance(t *testing.T) {
 	for want, spoil := range map[string]func(*Config, *State){
 		"": func(*Config, *State) {},
 		"It stays here: The site was sick on the other appliance as well: the fault moves with the data, or lies outside both.": func(_ *Config, s *State) { s.Peer.Sick = true },
-		"It stays here: The backup could not run the site's services, as its dry start has found.":                              func(_ *Config, s *State) { s.Peer.Unfit = true },
+		"It stays here: The backup could not run the site: baton doctor says there what stands against it.":                     func(_ *Config, s *State) { s.Peer.Unfit = true },
 		"It stays here: The backup is not ready to take over.":                                                                  func(_ *Config, s *State) { s.Peer.Eligible = false },
 		"It stays here: The interface of a shared IP has no carrier on the backup, either.":                                     func(_ *Config, s *State) { s.Unplugged, s.Peer.Plugged = at(s.Now.Add(-time.Minute)), false },
 		"It stays here: The peer does not answer.":                                                                              func(_ *Config, s *State) { s.Now = s.Now.Add(time.Minute) },

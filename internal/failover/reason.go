@@ -167,7 +167,7 @@ func sentences() [reasons]string {
 		NoCarrier:             "The interface of a shared IP has no carrier here.",
 		WasSick:               "The site was sick on this appliance, and has not been well for ten minutes since.",
 		SickBoth:              "The site was sick on the other appliance as well: the fault moves with the data, or lies outside both.",
-		PeerUnfit:             "The backup could not run the site's services, as its dry start has found.",
+		PeerUnfit:             "The backup could not run the site: baton doctor says there what stands against it.",
 		PrimarySetBack:        "The primary's disk was set back to an older state than the backup holds; an administrator must choose.",
 		NotSetAside:           "What diverged has not been set aside yet.",
 		DataTooOld:            "The newest snapshot is older than the highest data age allowed.",

@@ -17,7 +17,7 @@ type View struct {
 	Hold        Hold        `json:"hold,omitzero"`         // what a primary in a planned switch waits for
 	Eligible    bool        `json:"eligible"`              // could take over now
 	Sick        bool        `json:"sick"`                  // its own site fails its health checks or does not come up, or was so and has not been well since
-	Unfit       bool        `json:"unfit,omitzero"`        // a dry start has found what would keep the site's services from running there
+	Unfit       bool        `json:"unfit,omitzero"`        // what would keep the site from being served there as it should is known: a service, or a disk
 	Plugged     bool        `json:"plugged"`               // the interfaces of its shared IPs have had a carrier for ten seconds
 	Stopping    bool        `json:"stopping"`              // its daemon was told to stop, and has taken the shared IP off
 	SetBack     bool        `json:"set_back"`              // a primary that has heard its backup hold a snapshot of its epoch that it never offered

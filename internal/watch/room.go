@@ -13,8 +13,8 @@ import (
 // How little room the file system of data_dir may have before that is told: what
 // is left then still takes the state, and some hours of history.
 const (
-	leastRoom   = 64 << 20 // bytes, but at most a twentieth of the whole
-	leastInodes = 1000     // but at most a twentieth of the whole
+	leastRoom   = 64 << 20 // bytes
+	leastInodes = 1000
 )
 
 // Room watches the file system of data_dir. It is looked at beside the loop, which
@@ -32,19 +32,20 @@ func (r *Room) Measure() {
 		r.Log.Warn("the room in data_dir cannot be measured", slog.Any("error", err))
 		return
 	}
-	r.lack.Store(lacks(disk))
+	r.lack.Store(lacks(disk, leastRoom, leastInodes))
 }
 
 // Lacks reports whether too little room is left, as of the last look.
 func (r *Room) Lacks() bool { return r.lack.Load() != nil }
 
-// lacks says what a file system has too little of, or nil.
-func lacks(disk unix.Statfs_t) *string {
+// lacks says what a file system has too little of, or nil: fewer bytes or inodes than that, but at most
+// a twentieth of the whole.
+func lacks(disk unix.Statfs_t, room, inodes uint64) *string {
 	free, whole := disk.Bavail*uint64(disk.Bsize), disk.Blocks*uint64(disk.Bsize) //nolint:gosec // the size of a block
 	switch {
-	case free < min(leastRoom, whole/20):
-		return new(pair.BytesText(int64(free)) + " are left") //nolint:gosec // less than leastRoom
-	case disk.Files > 0 && disk.Ffree < min(leastInodes, disk.Files/20):
+	case free < min(room, whole/20):
+		return new(pair.BytesText(int64(free)) + " are left") //nolint:gosec // less than room
+	case disk.Files > 0 && disk.Ffree < min(inodes, disk.Files/20):
 		return new(fmt.Sprintf("room for %d more files is left", disk.Ffree))
 	}
 	return nil

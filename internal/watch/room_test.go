@@ -19,7 +19,7 @@ func TestAFileSystemThatIsNearlyFullIsTold(t *testing.T) {
 		"no count of inodes":  {unix.Statfs_t{Bsize: block, Blocks: 1 << 20, Bavail: 1 << 18}, ""},
 		"small but half free": {unix.Statfs_t{Bsize: block, Blocks: 4096, Bavail: 2048, Files: 100, Ffree: 50}, ""},
 	} {
-		got := lacks(c.disk)
+		got := lacks(c.disk, leastRoom, leastInodes)
 		if (got == nil) != (c.want == "") || got != nil && !strings.Contains(*got, c.want) {
 			t.Errorf("%s: %v, want %q", name, got, c.want)
 		}

@@ -39,7 +39,14 @@ const (
 	sick
 )
 
-// Site finds out on the primary whether the site is sick: by its own check, and by its services.
+// Part is something that the site needs, and that judges itself.
+type Part interface {
+	// Verdict says why the site on this primary is sick; nil: it is not, as far as is known. It is judged once
+	// that is known.
+	Verdict() (sick error, judged bool)
+}
+
+// Site finds out on the primary whether the site is sick: by its own check, and by its parts.
 type Site struct {
 	Agent interface {
 		Decision() agent.Decision
@@ -47,10 +54,8 @@ type Site struct {
 		Tell(event failover.Event)
 	}
 	Settings *inforce.Settings
-	Services interface {
-		Verdict() (sick error, judged bool) // what the services tell of the site
-	}
-	Fit func() bool // nothing is known that would keep the services from being started here
+	Parts    []Part
+	Fit      func() bool // nothing is known that would keep this appliance from serving the site as it should
 
 	told  verdict
 	unfit bool // as last told
@@ -100,10 +105,15 @@ func (w *Site) tell(check pair.HealthCheck, found verdict, why error) {
 // judge says what is known of the site, and why it is sick. It is well once everything that
 // judges it finds it so: a site that was sick here before is well again then.
 func (w *Site) judge(so *siteChecks) (found verdict, why error) {
-	trouble, judged := w.Services.Verdict()
+	judged := true
+	for _, part := range w.Parts {
+		trouble, known := part.Verdict()
+		if trouble != nil {
+			return sick, trouble
+		}
+		judged = judged && known
+	}
 	switch {
-	case trouble != nil:
-		return sick, trouble
 	case so.judged.Why() != nil:
 		return sick, so.judged.Why()
 	case judged && (so.check.IsZero() || so.judged.Judged()):
@@ -112,7 +122,7 @@ func (w *Site) judge(so *siteChecks) (found verdict, why error) {
 	return unknown, nil
 }
 
-// tellFit tells whether the services could be started here, if that is another than was told before.
+// tellFit tells whether the site could be served here, if that is another than was told before.
 func (w *Site) tellFit() {
 	if fit := w.Fit(); fit == w.unfit {
 		w.unfit = !fit

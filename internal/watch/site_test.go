@@ -63,7 +63,7 @@ func (a *appliance) SiteChecked(_ pair.HealthCheck, why error) {
 func TestTheFirstVerdictIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &appliance{}
-		w := &Site{Agent: a, Services: a, Fit: a.Fit, Settings: inforce.NewSettings(pair.Settings{}, 1)}
+		w := &Site{Agent: a, Parts: []Part{a}, Fit: a.Fit, Settings: inforce.NewSettings(pair.Settings{}, 1)}
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go func() { _ = w.Run(ctx) }()

@@ -122,7 +122,7 @@ func (k *Keeper) check(ctx context.Context, s *kept) error {
 	return k.opt.Probe(ctx, check, s.service.Answer, wait)
 }
 
-// Verdict says why the site here is sick, as far as its services tell; nil: it is not, as far as is known. It is
+// Verdict implements watch.Part: it says why the site here is sick, as far as its services tell; nil: it is not, as far as is known. It is
 // judged once each service has been found sick or well.
 func (k *Keeper) Verdict() (sick error, judged bool) {
 	k.mu.Lock()

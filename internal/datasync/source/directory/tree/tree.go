@@ -90,18 +90,11 @@ type Room struct {
 
 // Free returns what can be written to the tree's file system.
 func (t *Tree) Free() (room Room, err error) {
-	err = t.withDir(".", func(fd int) error {
-		var free unix.Statfs_t
-		var stat unix.Stat_t
-		if err := errors.Join(unix.Fstatfs(fd, &free), unix.Fstat(fd, &stat)); err != nil {
-			return fmt.Errorf("measure room at %s: %w", t.path, err)
-		}
-		room = Room{Bytes: int64(free.Bavail) * free.Bsize, Files: int64(free.Ffree), Device: stat.Dev} //nolint:gosec // far below 2^63
-		if free.Files == 0 {
-			room.Files = math.MaxInt64
-		}
-		return nil
-	})
+	device, free, err := t.About()
+	room = Room{Bytes: int64(free.Bavail) * free.Bsize, Files: int64(free.Ffree), Device: device} //nolint:gosec // far below 2^63
+	if free.Files == 0 {
+		room.Files = math.MaxInt64
+	}
 	return room, err
 }
 
