@@ -94,11 +94,20 @@ func (s *Services) TestServices(ctx context.Context, tests api.ServiceTests) ([]
 	if err != nil {
 		return nil, act.Failure(err)
 	}
-	asked := make([]service.Definition, len(tests.Of))
-	for i, of := range tests.Of {
-		if asked[i], err = s.tested(ctx, list, of); err != nil {
+	var asked []service.Definition
+	for _, of := range tests.Of {
+		one, err := s.tested(ctx, list, of)
+		if err != nil {
 			return nil, err
 		}
+		asked = append(asked, one)
+	}
+	if tests.Check != nil {
+		one, err := s.ofNoService(ctx, *tests.Check)
+		if err != nil {
+			return nil, err
+		}
+		asked = append(asked, one)
 	}
 	found := make([]api.Check, len(asked))
 	var waiting sync.WaitGroup
@@ -109,24 +118,32 @@ func (s *Services) TestServices(ctx context.Context, tests api.ServiceTests) ([]
 	return found, nil
 }
 
-// tested finds what to test: a service by its name, or a check that is of none. A line for the
-// shell runs as root: only root asks for one that it has not allowed.
+// tested finds what to test: a service by its name, or a check that is of none.
 func (s *Services) tested(ctx context.Context, list service.List, of string) (service.Definition, error) {
 	if !strings.Contains(of, ":") {
 		return list.Named(of)
 	}
-	check, err := pair.ParseCheck(of)
+	return s.ofNoService(ctx, api.ServiceCheck{Health: of})
+}
+
+// ofNoService is a check that is of no service. A line for the shell runs as root: only root asks
+// for one that it has not allowed.
+func (s *Services) ofNoService(ctx context.Context, text api.ServiceCheck) (service.Definition, error) {
+	asked, err := text.Definition()
 	if err != nil {
-		return service.Definition{}, pair.RefuseField("of", "%s", err)
+		return asked, err
 	}
 	caller, _ := api.CallerFrom(ctx)
 	switch {
 	case !caller.Access.Covers(pair.Administrator):
-		return service.Definition{}, pair.Refuse(pair.Forbidden, "only an administrator tests a check that is of no service: name a service")
-	case check.Exec != "" && !s.isRoot(ctx):
-		return service.Definition{}, pair.Refuse(pair.Forbidden, "only root on %s itself tries a line for the shell: run there, as root, baton service test '%s'", s.Name, check).At("health")
+		return asked, pair.Refuse(pair.Forbidden, "only an administrator tests a check that is of no service: name a service")
+	case asked.Check.IsZero():
+		return asked, pair.RefuseField("health", "there is no check to test: write one, as http://127.0.0.1:8080/health")
+	case asked.Check.Exec != "" && !s.isRoot(ctx):
+		return asked, pair.Refuse(pair.Forbidden, "only root on %s itself tries a line for the shell: run there, as root, baton service test '%s'", s.Name, asked.Check).At("health")
 	}
-	return service.Definition{Name: check.String(), Check: check}, nil
+	asked.Name = asked.Check.String()
+	return asked, nil
 }
 
 func (s *Services) test(ctx context.Context, one service.Definition) api.Check {

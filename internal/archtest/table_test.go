@@ -101,7 +101,7 @@ func table() map[string]rule {
 		"internal/console/page":          {imports: []string{"internal/api", "internal/cause", "internal/pair"}},
 		"internal/console/access":        section("internal/cause"),
 		"internal/console/failover":      section(),
-		"internal/console/site":          section("internal/cause"),
+		"internal/console/site":          section("internal/cause", "internal/service"),
 		"internal/console/reports":       section("internal/report"),
 		"internal/console/notifications": section(),
 		"internal/console/software":      section(),

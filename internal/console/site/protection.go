@@ -30,6 +30,9 @@ type protectionPage struct {
 	Offer  *api.DataSpec // the directory of the public site, while it is not protected
 	Tested []api.Check   // by the Test button
 	Fit    bool          // every check passed
+
+	Services []serviceRow // in the order in which they are started
+	Service  serviceForm
 }
 
 // protectedPart is one piece of protected data as the page shows it.
@@ -65,7 +68,9 @@ func (p protection) read(v *page.Visit) (protectionPage, error) {
 	for _, part := range all.Data {
 		data.Parts = append(data.Parts, newProtectedPart(v, part))
 	}
-	return data, nil
+	data.Service.Form = page.NewForm("service", nil)
+	data.Services, err = services(p).rows(v)
+	return data, err
 }
 
 // protect adds a directory, or tests whether it could be added.

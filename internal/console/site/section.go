@@ -4,6 +4,7 @@ package site
 
 import (
 	"embed"
+	"slices"
 
 	"baton/internal/api"
 	"baton/internal/console/page"
@@ -15,6 +16,7 @@ type Backend struct {
 	Settings     api.Settings // the time zone
 	Certificates api.CertificateStore
 	Data         api.ProtectedData
+	Services     api.Services
 }
 
 //go:embed templates
@@ -23,8 +25,11 @@ var files embed.FS
 // Section is the pages Site and Protection.
 func Section(backend Backend) page.Section {
 	return page.Section{
-		Routes:    append(site{backend}.routes(), protection{backend}.routes()...),
+		Routes:    slices.Concat(site{backend}.routes(), protection{backend}.routes(), services{backend}.routes()),
 		Templates: files,
-		Live:      []page.Live{protection{backend}.page().Live("live-protection")},
+		Live: []page.Live{
+			protection{backend}.page().Live("live-protection", "live-services"),
+			services{backend}.page().Live("live-service"),
+		},
 	}
 }
