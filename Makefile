@@ -32,12 +32,14 @@ DATE     = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 FUZZTIME ?= 30s
 ARGS     ?=
 TRIALS   ?= 100
+ROUNDS   ?= 40
+SEED     ?= 1
 
 .DEFAULT_GOAL = help
-.PHONY: help build demo test e2e e2e-systemd nspawn faults trials smoke browser gallery chromium explore fuzz bench lint fmt vuln generate share package package-test check
+.PHONY: help build demo test e2e e2e-systemd examples faults-systemd nspawn faults trials smoke browser gallery chromium explore fuzz bench lint fmt vuln generate share package package-test check
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## bin/baton, static
 	$(BUILD) -o bin/baton ./cmd/baton
@@ -48,11 +50,17 @@ demo: build ## two appliances, a switch and a client on this machine (ARGS="--sc
 test: ## every test but the end-to-end ones
 	$(GO) test $(EXEC) ./...
 
-e2e: build ## end-to-end: daemons in simulated hosts, cables pulled
+e2e: build nspawn ## end-to-end: daemons in simulated hosts, cables pulled; and the page of the first example
 	BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -timeout 30m -v ./test/e2e/...
+	$(GO) test -count=1 -tags e2e -run '^TestExampleNginx$$' -v ./test/systemd/
 
 e2e-systemd: nspawn ## the package on two machines with systemd, as root: units, timers, power cuts, reboots, upgrades
 	$(GO) test -count=1 -tags e2e -run '^TestMachines' -timeout 60m -v ./test/systemd/
+
+examples: nspawn ## the pages of examples/ typed on two machines with systemd, as root; measures what a switch and a power cut cost
+	@command -v npm >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm || true; fi
+	$(GO) test -count=1 -tags e2e -run '^TestExample' -timeout 60m -v ./test/systemd/
 
 # Where it cannot be installed, the tests say so and are skipped.
 nspawn:
@@ -61,6 +69,9 @@ nspawn:
 
 faults: build ## a pair broken at random, as root; writes docs/faults.md (ARGS="-n 300 -seed 1 -profile 100ms,300ms,1s,default")
 	$(GO) run ./test/faults $(ARGS)
+
+faults-systemd: nspawn ## two machines with systemd and a service broken at random, as root: where does it run? (ROUNDS=40 SEED=1)
+	BATON_ROUNDS=$(ROUNDS) BATON_SEED=$(SEED) $(GO) test -count=1 -tags e2e -run '^TestServicesAtRandom$$' -timeout 4h -v ./test/systemd/
 
 trials: build ## what is no reason for a takeover, 100 times each at the default timeout; as root, an hour and a half (TRIALS=100)
 	BATON_TRIALS=$(TRIALS) BATON_BINARY=$(CURDIR)/bin/baton $(GO) test $(EXEC) -count=1 -tags e2e -run '^TestTrialsAtTheDefaultTimeout$$' -parallel 6 -timeout 4h -v ./test/e2e/

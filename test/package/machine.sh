@@ -160,7 +160,7 @@ told "Kept: /etc/systemd/system/baton.service, made by hand. Its program is gone
 rm -rf /etc/systemd/system/baton.service /var/lib/baton
 systemctl daemon-reload
 
-echo "== the web server of examples/static-site, beside the default site of Debian"
+echo "== the web server of examples/nginx, beside the default site of Debian"
 install -m 644 nginx.conf /etc/nginx/conf.d/site.conf
 mkdir -p /srv/www
 echo "the site" >/srv/www/index.html

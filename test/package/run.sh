@@ -59,7 +59,7 @@ cp "$work"/previous/dist/*_"$arch".deb "$work/root/try/previous.deb"
 cp dist/package-test/*_"$arch".deb "$work/root/try/this.deb"
 cp "$work"/previous/dist/*."$(uname -m)".rpm "$work/root/try/previous.rpm"
 cp dist/package-test/*."$(uname -m)".rpm "$work/root/try/this.rpm"
-cp packaging/baton.service examples/static-site/nginx.conf "$work/root/try/"
+cp packaging/baton.service examples/nginx/nginx.conf "$work/root/try/"
 cp test/package/machine.sh "$work/root/try/"
 
 systemd-nspawn -q --register=no --keep-unit --private-network --capability=CAP_NET_ADMIN,CAP_NET_RAW \

@@ -36,5 +36,4 @@ func TestMachinesFindOutBeforehand(t *testing.T) {
 	beta.says("doctor", "user 1500 is deploy on alpha, and postman on beta; group 1501 is postman on alpha, and deploy on beta.")
 	beta.run("sh", "-c", "userdel deploy; userdel postman; useradd -u 1500 deploy; useradd -u 1501 postman")
 	beta.says("doctor", fit, "The owners of the protected data have the same numbers on both appliances.")
-
 }

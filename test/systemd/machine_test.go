@@ -55,7 +55,8 @@ func machines(t *testing.T, deb string) (l *lab.Lab, alpha, beta *machine, clien
 // boot boots two machines from a root file system.
 func boot(t *testing.T, system string) (l *lab.Lab, alpha, beta *machine) {
 	t.Helper()
-	l, err := lab.New(t.Context(), lab.Options{Prefix: "mach", Hosts: lab.Cast()})
+	dir := t.TempDir() // removed last
+	l, err := lab.New(context.Background(), lab.Options{Prefix: "mach", Hosts: lab.Cast()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,15 +74,18 @@ func boot(t *testing.T, system string) (l *lab.Lab, alpha, beta *machine) {
 			if t.Failed() {
 				out, err := m.try("journalctl", "-b", "-o", "short-precise", "--no-pager", "-n", "150")
 				t.Logf("the journal of %s (%v):\n%s", m.Name(), err, out)
+				out, err = m.try("baton", "status")
+				t.Logf("the status of %s (%v):\n%s", m.Name(), err, out)
 			}
 		}
 	})
 	for _, name := range []string{"alpha", "beta"} {
-		m := &machine{Host: l.Host(name), t: t, root: filepath.Join(t.TempDir(), name)}
+		m := &machine{Host: l.Host(name), t: t, root: filepath.Join(dir, name)}
 		if text, err := exec.CommandContext(t.Context(), "cp", "-a", system, m.root).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
 		both = append(both, m)
+		m.write("/etc/hostname", name+"\n")
 		m.start()
 	}
 	for _, m := range both {
@@ -118,10 +122,16 @@ func debian(t *testing.T, packages ...string) string {
 	if _, err := os.Stat(dir); err == nil {
 		return dir
 	}
-	out, err := exec.CommandContext(t.Context(), "mmdebstrap", "-q", "--variant=minbase", "--include="+list, "bookworm", dir).CombinedOutput()
-	if err != nil {
+	var out bytes.Buffer
+	command := exec.CommandContext(t.Context(), "mmdebstrap", "-q", "--variant=minbase", "--include="+list, "bookworm", dir)
+	command.Stdout, command.Stderr = &out, &out
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	current(t) // both take half a minute
+	if err := command.Wait(); err != nil {
 		_ = os.RemoveAll(dir)
-		t.Skipf("skipped: the packages of Debian cannot be had: %v: %s", err, bytes.TrimSpace(out))
+		t.Skipf("skipped: the packages of Debian cannot be had: %v: %s", err, bytes.TrimSpace(out.Bytes()))
 	}
 	return dir
 }
@@ -175,12 +185,16 @@ func (m *machine) write(path, text string) {
 // install installs a package, or upgrades to it.
 func (m *machine) install(deb string) string {
 	m.t.Helper()
-	text, err := os.ReadFile(deb)
-	if err != nil {
-		m.t.Fatal(err)
+	m.copy(deb, "/root/baton.deb")
+	return m.run("dpkg", "-i", "/root/baton.deb")
+}
+
+// copy copies a file of this machine.
+func (m *machine) copy(from, to string) {
+	m.t.Helper()
+	if out, err := exec.CommandContext(m.t.Context(), "cp", from, filepath.Join(m.root, to)).CombinedOutput(); err != nil {
+		m.t.Fatalf("%v: %s", err, out)
 	}
-	m.write("/root/"+filepath.Base(deb), string(text))
-	return m.run("dpkg", "-i", "/root/"+filepath.Base(deb))
 }
 
 // ownGroup boots a machine in a control group of its own, in each hierarchy where systemd counts

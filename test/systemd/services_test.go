@@ -28,19 +28,9 @@ import (
 func served(t *testing.T) (l *lab.Lab, alpha, beta *machine, client *lab.Client) {
 	t.Helper()
 	l, alpha, beta, client = machines(t, current(t))
-	program := filepath.Join(t.TempDir(), "numbered")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/numbered")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	text, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := numbered(t)
 	for _, m := range []*machine{alpha, beta} {
-		m.write("/usr/local/bin/numbered", string(text))
-		m.run("chmod", "755", "/usr/local/bin/numbered")
+		m.copy(program, "/usr/local/bin/numbered")
 		m.write("/etc/systemd/system/numbers.service", "[Service]\nExecStart=/usr/local/bin/numbered -name numbers -listen :8080 -numbers /srv/www/numbers\nTimeoutStopSec=2\n[Install]\nWantedBy=multi-user.target\n")
 		m.write("/etc/systemd/system/web.service", "[Service]\nType=notify\nExecStart=/usr/local/bin/numbered -name web -listen :8081\n[Install]\nWantedBy=multi-user.target\n")
 		m.write("/usr/local/bin/check", "#!/bin/sh\n[ $(id -un) = nobody ] || exit 9\n[ ! -e /run/check ] || . /run/check\n")
@@ -62,6 +52,18 @@ func served(t *testing.T) (l *lab.Lab, alpha, beta *machine, client *lab.Client)
 	beta.ready()
 	alpha.protected()
 	return l, alpha, beta, client
+}
+
+// numbered builds the program of testdata.
+func numbered(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "numbered")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/numbered")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return program
 }
 
 // names are those of the services, in their order.

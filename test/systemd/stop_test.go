@@ -49,7 +49,7 @@ func TestMachinesStopRestartAndReload(t *testing.T) {
 	beta.boot()
 	beta.ready()
 
-	v := visit(l.Host("client"))
+	v := visit(l.Host("client"), "http://198.51.100.10/", 5*time.Millisecond)
 	for _, verb := range []string{"restart", "reload", "restart", "reload"} {
 		alpha.run("systemctl", verb, "baton")
 		rest(time.Second)
@@ -122,7 +122,7 @@ func TestMachinesAreUpgraded(t *testing.T) {
 	upgrade(alpha)
 	alpha.ready()
 	// From now on an upgrade is a reload.
-	v := visit(l.Host("client"))
+	v := visit(l.Host("client"), "http://198.51.100.10/", 5*time.Millisecond)
 	for _, m := range []*machine{alpha, beta} {
 		if out := m.install(current(t)); !strings.Contains(out, "The daemon is of this version now. The site stayed up.") {
 			t.Errorf("the package on %s says: %s", m.Name(), out)

@@ -20,12 +20,7 @@ func TestMachinesStartAndStopUnits(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	text, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	alpha.write("/root/units", string(text))
-	alpha.run("chmod", "755", "/root/units")
+	alpha.copy(program, "/root/units")
 	out, err := alpha.try("env", "BATON_TRY_SYSTEMD=1", "/root/units", "-test.v")
 	t.Log(out)
 	if passed := strings.Count(out, "--- PASS: "); err != nil || passed < 20 || strings.Contains(out, "make e2e-systemd") {

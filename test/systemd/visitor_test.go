@@ -4,9 +4,11 @@ package systemd
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -14,42 +16,51 @@ import (
 	"baton/internal/lab"
 )
 
-// visitors ask for the site 200 times a second, each on a connection of its own, and wait for
+// visitors ask for the site again and again, each on a connection of its own, and wait for
 // the answer for up to 5 s.
 type visitors struct {
 	mu      sync.Mutex
-	asked   int
+	answers []answer // in the order in which they came
 	failed  []string
 	longest time.Duration
-	end     context.CancelFunc
+	cancel  context.CancelFunc
 	all     sync.WaitGroup
 }
 
-func visit(from *lab.Host) *visitors {
-	ctx, end := context.WithCancel(context.Background())
-	v := &visitors{end: end}
+// answer is one that a visitor got.
+type answer struct{ asked, came time.Time }
+
+func visit(from *lab.Host, url string, every time.Duration) *visitors {
+	ctx, cancel := context.WithCancel(context.Background())
+	v := &visitors{cancel: cancel}
 	v.all.Go(func() {
-		ticker := time.NewTicker(5 * time.Millisecond)
+		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for ctx.Err() == nil {
 			<-ticker.C
-			v.all.Go(func() { v.ask(from) })
+			v.all.Go(func() { v.ask(from, url) })
 		}
 	})
 	return v
 }
 
-func (v *visitors) ask(from *lab.Host) {
+// client asks on connections of its own, and takes any certificate: the site's is made in the test.
+func client(from *lab.Host) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: from.DialContext, DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}}
+}
+
+func (v *visitors) ask(from *lab.Host, url string) {
 	const patience = 5 * time.Second
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	client := http.Client{Transport: &http.Transport{DialContext: from.DialContext, DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://198.51.100.10/", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		panic(err)
 	}
-	response, err := client.Do(request)
+	response, err := client(from).Do(request)
 	status := 0
 	if err == nil {
 		status = response.StatusCode
@@ -58,19 +69,44 @@ func (v *visitors) ask(from *lab.Host) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.asked++
 	v.longest = max(v.longest, time.Since(began))
 	if err != nil || status != http.StatusOK {
 		v.failed = append(v.failed, fmt.Sprintf("%s: status %d, %v", began.Format("05.000"), status, err))
+		return
 	}
+	v.answers = append(v.answers, answer{began, time.Now()})
+}
+
+// answered reports whether a visitor who asked after a moment has an answer.
+func (v *visitors) answered(after time.Time) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.ContainsFunc(v.answers, func(a answer) bool { return a.asked.After(after) })
+}
+
+// gap is the longest time between two answers since.
+func (v *visitors) gap(since time.Time) (longest time.Duration) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	last := since
+	for _, a := range v.answers {
+		if a.came.After(since) {
+			longest, last = max(longest, a.came.Sub(last)), a.came
+		}
+	}
+	return max(longest, time.Since(last))
+}
+
+func (v *visitors) end() {
+	v.cancel()
+	v.all.Wait()
 }
 
 // stop ends it, and checks that nobody was left without the site.
 func (v *visitors) stop(t *testing.T, what string) {
 	t.Helper()
 	v.end()
-	v.all.Wait()
-	t.Logf("%s: %d requests, %d failed, the longest answer took %s", what, v.asked, len(v.failed), v.longest.Round(time.Millisecond))
+	t.Logf("%s: %d requests, %d failed, the longest answer took %s", what, len(v.answers)+len(v.failed), len(v.failed), v.longest.Round(time.Millisecond))
 	for _, one := range v.failed {
 		t.Error(one)
 	}

@@ -39,7 +39,7 @@ const (
 	stopMargin = 4 * time.Second        // for what was killed to be gone, beyond its own limit
 	longStop   = 90 * time.Second       // no service has longer, whatever it declares
 	firstCheck = 10 * time.Millisecond  // after a check that failed at the start; each pause is twice as long
-	nextCheck  = 500 * time.Millisecond // at most
+	nextCheck  = 100 * time.Millisecond // at most
 )
 
 // Keeper has the services do the duty that is wanted. It implements agent.Services.

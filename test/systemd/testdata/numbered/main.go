@@ -22,6 +22,7 @@ func main() {
 	name := flag.String("name", "", "in /var/log/services")
 	listen := flag.String("listen", "", "address")
 	path := flag.String("numbers", "", "file of the numbers")
+	beats := flag.String("beats", "", "file in which to write down the time ten times a second")
 	flag.Parse()
 	note := func(what string) {
 		file, err := os.OpenFile("/var/log/services", os.O_APPEND|os.O_WRONLY, 0)
@@ -43,6 +44,9 @@ func main() {
 			}
 		}
 	}()
+	if *beats != "" {
+		go beat(*beats)
+	}
 	next := func() int { return 0 }
 	if *path != "" {
 		next = numbers(*path)
@@ -90,6 +94,16 @@ func numbers(path string) func() int {
 		check(err)
 		check(file.Sync())
 		return last
+	}
+}
+
+// beat shows when it runs.
+func beat(path string) {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	check(err)
+	for ; ; time.Sleep(100 * time.Millisecond) {
+		_, err := fmt.Fprintln(file, time.Now().UnixNano())
+		check(err)
 	}
 }
 
