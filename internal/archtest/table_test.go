@@ -123,7 +123,7 @@ func table() map[string]rule {
 		"docs":         {imports: []string{"internal/cli", "internal/config", "internal/pair"}},
 		"test/e2e":     {imports: lab},
 		"test/systemd": {imports: []string{"internal/lab"}},
-		"test/browser": {imports: lab},
+		"test/browser": {imports: append(lab, "internal/admin/admintest", "internal/console/consoletest", "internal/console/page")},
 		"test/faults":  {imports: lab},
 		"bench":        {imports: lab},
 
