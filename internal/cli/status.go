@@ -151,9 +151,12 @@ func syncText(status pair.Status) string {
 }
 
 func serviceText(service pair.ServiceStatus) string {
-	health := "healthy"
-	if !service.Healthy {
-		health = "not healthy"
+	switch health := service.HealthText(); {
+	case service.Parked && service.State == "stopped":
+		return service.Name + " stopped by an operator"
+	case service.State != service.Wanted:
+		return strings.TrimSuffix(fmt.Sprintf("%s %s (wanted %s), %s", service.Name, service.State, service.Wanted, health), ", ")
+	default:
+		return strings.TrimSuffix(service.Name+" "+service.State+", "+health, ", ")
 	}
-	return fmt.Sprintf("%s %s (wanted %s), %s", service.Name, service.State, service.Wanted, health)
 }
