@@ -66,12 +66,12 @@ func (s *Services) Refused(of service.Definition) string {
 }
 
 // AddService implements api.Services.
-func (s *Services) AddService(ctx context.Context, wanted api.Service) error {
+func (s *Services) AddService(ctx context.Context, wanted api.Service) (api.Said, error) {
 	added, err := wanted.Definition()
 	if err != nil {
-		return err
+		return api.Said{}, err
 	}
-	return s.change(ctx, "added service "+added.String(), func(list service.List) (service.List, error) {
+	err = s.change(ctx, "added service "+added.String(), func(list service.List) (service.List, error) {
 		list, err := list.With(added)
 		if err != nil {
 			return nil, err
@@ -84,6 +84,10 @@ func (s *Services) AddService(ctx context.Context, wanted api.Service) error {
 		}
 		return list, err
 	})
+	if err != nil {
+		return api.Said{}, err
+	}
+	return s.begin(ctx, added)
 }
 
 func statusOf(all []pair.ServiceStatus, name string) *pair.ServiceStatus {

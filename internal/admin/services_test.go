@@ -11,6 +11,15 @@ import (
 	"baton/internal/pair"
 )
 
+// add adds services, one after the other.
+func add(who context.Context, services api.Services, all ...api.Service) (err error) {
+	for _, one := range all {
+		_, no := services.AddService(who, one)
+		err = errors.Join(err, no)
+	}
+	return err
+}
+
 func by(ctx context.Context, local bool) context.Context {
 	if local {
 		return api.WithCaller(ctx, api.Caller{Name: "root", From: "local", Local: true, Access: pair.Administrator})
@@ -40,7 +49,7 @@ func TestOnlyRootSaysWhatRuns(t *testing.T) {
 	}
 	web := api.Service{Name: "web", Kind: "unit", Unit: "nginx.service"}
 	worker := api.Service{Name: "worker", Kind: "command", Command: []string{"/usr/bin/worker"}, User: "nobody"}
-	if err := errors.Join(services.AddService(root, web), services.AddService(anna, worker)); err != nil {
+	if err := errors.Join(add(root, services, web), add(anna, services, worker)); err != nil {
 		t.Fatal(err)
 	}
 	if got := allowed(); got != "web" {
@@ -62,7 +71,7 @@ func TestOnlyRootSaysWhatRuns(t *testing.T) {
 	shell.Health = "exec:touch /root/owned"
 	for _, changed := range []api.Service{worker, shell} {
 		_, err := services.RemoveService(anna, changed.Name)
-		if err = errors.Join(err, services.AddService(anna, changed)); err != nil {
+		if err = errors.Join(err, add(anna, services, changed)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +90,7 @@ func TestOnlyRootSaysWhatRuns(t *testing.T) {
 func TestWhatNothingCanStartIsNotAdded(t *testing.T) {
 	t.Parallel()
 	services := admintest.New(t).Backend().Services
-	err := services.AddService(by(t.Context(), true), api.Service{Name: "web", Kind: "unit", Unit: "missing.service"})
+	err := add(by(t.Context(), true), services, api.Service{Name: "web", Kind: "unit", Unit: "missing.service"})
 	if pair.CodeOf(err) != pair.Usage || !strings.Contains(err.Error(), "missing.service is not on this machine") {
 		t.Errorf("it is added: %v", err)
 	}
@@ -95,11 +104,11 @@ func TestARefusedServiceIsNotAllowed(t *testing.T) {
 	root := by(t.Context(), true)
 	appliance.Change(func(status *pair.Status) { status.Role = pair.Backup })
 	web := api.Service{Name: "web", Kind: "unit", Unit: "nginx.service"}
-	if err := services.AddService(root, web); err == nil {
+	if err := add(root, services, web); err == nil {
 		t.Fatal("a backup changes the pair's services")
 	}
 	appliance.Change(func(status *pair.Status) { status.Role = pair.Primary })
-	if err := services.AddService(by(t.Context(), false), web); err != nil {
+	if err := add(by(t.Context(), false), services, web); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := services.Services(root); err != nil || len(list) != 1 || list[0].Allowed {

@@ -14,6 +14,23 @@ import (
 	"baton/internal/service"
 )
 
+// begin starts a service that was added, where that may be, and says what came of it.
+func (s *Services) begin(ctx context.Context, added service.Definition) (api.Said, error) {
+	name := added.Name
+	if s.Refused(added) != "" {
+		return api.Said{Text: fmt.Sprintf("%s is a service of the site from now on. It runs once root has allowed it: run on each machine, as root, baton service allow %s.", name, name)}, nil
+	}
+	err := s.Keeper.Do(ctx, name)
+	text := name + " runs on the primary only."
+	switch {
+	case late(err):
+		text = name + " is being started, and runs on the primary only."
+	case err != nil:
+		return api.Said{}, pair.Refuse(pair.Failed, "%s is added, and does not start: %s; it is tried again", name, why(err))
+	}
+	return api.Said{Text: fmt.Sprintf("%s Let root allow it on the other appliance, too: baton service allow %s.", text, name)}, nil
+}
+
 // RemoveService implements api.Services.
 func (s *Services) RemoveService(ctx context.Context, name string) (api.Said, error) {
 	list, err := s.List(ctx)

@@ -19,7 +19,7 @@ func serving(t *testing.T) (*admintest.Appliance, api.Services) {
 	root := by(t.Context(), true)
 	web := api.Service{Name: "web", Kind: "unit", Unit: "nginx.service"}
 	web.Health = "exec:true"
-	err := errors.Join(services.AddService(root, web), services.AddService(root, api.Service{Name: "worker", Kind: "command", Command: []string{"/usr/bin/worker"}}))
+	err := add(root, services, web, api.Service{Name: "worker", Kind: "command", Command: []string{"/usr/bin/worker"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestAnOperatorStopsAndStartsAService(t *testing.T) {
 	if _, err = services.StartService(otto, "web"); pair.CodeOf(err) != pair.Failed || parked() || !strings.Contains(err.Error(), "web is to run again, and does not start: processes 7 are left") {
 		t.Errorf("%v", err)
 	}
-	if did := appliance.Machine().Did(); len(did) != 5 || did[0] != "web" {
+	if did := appliance.Machine().Did(); len(did) != 7 || did[2] != "web" { // the first two were added
 		t.Errorf("told were %q", did)
 	}
 
@@ -144,5 +144,28 @@ func TestServicesMoveInTheirOrder(t *testing.T) {
 		if err := services.MoveService(anna, api.Named[api.ServicePlace]{Name: name, Body: api.ServicePlace{Before: before}}); pair.CodeOf(err) != pair.Refused {
 			t.Errorf("%s before %s: %v", name, before, err)
 		}
+	}
+}
+
+// One that is added runs when that is said.
+func TestAServiceThatIsAddedIsStarted(t *testing.T) {
+	t.Parallel()
+	appliance := admintest.New(t)
+	services := appliance.Backend().Services
+	root, anna := by(t.Context(), true), by(t.Context(), false)
+	said, err := services.AddService(root, api.Service{Name: "web", Kind: "unit", Unit: "nginx.service"})
+	if err != nil || !strings.HasPrefix(said.Text, "web runs on the primary only. Let root allow it on the other appliance") {
+		t.Errorf("%q, %v", said.Text, err)
+	}
+	appliance.Machine().Fail(errors.New("db.service did not start"))
+	if _, err = services.AddService(root, api.Service{Name: "db", Kind: "unit", Unit: "db.service"}); pair.CodeOf(err) != pair.Failed || !strings.Contains(err.Error(), "db is added, and does not start: db.service did not start; it is tried again") {
+		t.Errorf("%v", err)
+	}
+	if did := appliance.Machine().Did(); len(did) != 2 {
+		t.Errorf("started are %q", did)
+	}
+	said, err = services.AddService(anna, api.Service{Name: "mail", Kind: "unit", Unit: "mail.timer"})
+	if err != nil || !strings.Contains(said.Text, "It runs once root has allowed it") || len(appliance.Machine().Did()) != 2 {
+		t.Errorf("%q, %v", said.Text, err)
 	}
 }

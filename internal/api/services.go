@@ -12,7 +12,8 @@ import (
 // service.
 type Services interface {
 	Services(ctx context.Context) ([]Service, error)
-	AddService(ctx context.Context, service Service) error
+	// AddService starts the service as well, where root allows it.
+	AddService(ctx context.Context, service Service) (Said, error)
 	// SetServiceCheck replaces the check of a service.
 	SetServiceCheck(ctx context.Context, name string, check ServiceCheck) error
 	// RemoveService, StartService and StopService say what comes of it.
@@ -37,8 +38,8 @@ func ListServices() Op[Services, None, []Service] {
 }
 
 // AddService lets a service run on the primary only.
-func AddService() Op[Services, Service, None] {
-	return orderWith(post("/services", "add-service", pair.Administrator, "Let a service run on the primary only"), Services.AddService)
+func AddService() Op[Services, Service, Said] {
+	return askWith(post("/services", "add-service", pair.Administrator, "Let a service run on the primary only; it is started").within(actWithin), Services.AddService)
 }
 
 // RemoveService leaves a service alone from now on.

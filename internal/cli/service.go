@@ -229,8 +229,9 @@ func checkServiceCommand(p *program) *cobra.Command {
 }
 
 func (p *program) addService(ctx context.Context, client *api.Client, service api.Service) error {
-	if err := api.AddService().Do(ctx, client, service); err != nil {
+	said, err := api.AddService().Call(ctx, client, service)
+	if err != nil {
 		return err
 	}
-	return p.say("%s runs on the primary only. Let root allow it on the other appliance, too: baton service allow %s.", service.Name, service.Name)
+	return p.say("%s", said.Text)
 }

@@ -43,7 +43,7 @@ func TestMachinesKeepAServiceStopped(t *testing.T) {
 	beta.baton("become primary --final-sync --wait")
 	t.Logf("a switch with a service that is stopped: no answer for %s", moved(t, client, beta, at).Round(time.Millisecond))
 	rest(5 * time.Second) // two looks of the keeper
-	if !stopped(beta) { // and beta says so by now
+	if !stopped(beta) {   // and beta says so by now
 		t.Errorf("beta runs what is stopped, or nothing else:\n%s\n%s", beta.baton("status"), beta.baton("service list"))
 	}
 	alpha.rests()

@@ -154,10 +154,13 @@ func (p services) add(v *page.Visit, f *page.Form) error {
 		}
 		return p.again(v, f, http.StatusOK, checks)
 	}
-	if err := p.backend.Services.AddService(v.Context(), wanted); err != nil {
+	ctx, cancel := context.WithTimeout(v.Context(), actWithin)
+	defer cancel()
+	said, err := p.backend.Services.AddService(ctx, wanted)
+	if err != nil {
 		return p.refused(v, f, err)
 	}
-	return v.Done(protectionPath, wanted.Name+" is a service of the site from now on. It runs once root has allowed it: run on each machine, as root, baton service allow "+wanted.Name+".")
+	return v.Done(protectionPath, said.Text)
 }
 
 func (p services) refused(v *page.Visit, f *page.Form, err error) error {
