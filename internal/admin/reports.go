@@ -303,7 +303,11 @@ func (r *Reports) story(ctx context.Context, event pair.Event) ([]api.Event, err
 	around, err := r.Store.History.Events(ctx, store.Filter{Since: since, Until: event.Time.Add(after), Limit: most})
 	told := []api.Event{}
 	for _, one := range around {
-		if one.Detail["to"] != "" || slices.Contains([]string{pair.KindDiverged, pair.KindStarted, pair.KindStopped}, one.Kind) {
+		beside := []string{
+			pair.KindDiverged, pair.KindStarted, pair.KindStopped,
+			pair.KindServiceFailed, pair.KindServiceRestarted, pair.KindServiceStarted, pair.KindServiceStopped,
+		}
+		if one.Detail["to"] != "" || slices.Contains(beside, one.Kind) {
 			told = append(told, api.Written(one))
 		}
 	}

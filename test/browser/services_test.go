@@ -89,6 +89,7 @@ func (m *machine) is(name, state, trouble string, parked bool) {
 func TestServicesFromAddToRemove(t *testing.T) {
 	appliance, p := servicesWorld(t)
 	p.open("/login/protection")
+	p.in("The public site is not protected").submit("Protect " + appliance.Tree() + "/public")
 	p.in("Services").sees("The site has no services")
 	add := p.in("Add a service")
 	add.fill("Name", "web")

@@ -223,6 +223,9 @@ func failovers(v *page.Visit, events []api.Reported) []failover {
 // away is for how long nobody served the site from a failover on: until the first appliance
 // served it again, which is not the outage of a later one.
 func away(event api.Reported) string {
+	if event.Kind == pair.KindServiceFailed || event.Kind == pair.KindServiceRestarted {
+		return "" // the site may be up without the service; a switch that follows is a line of its own
+	}
 	for _, part := range event.Story {
 		if part.Time.Before(event.Time) {
 			continue

@@ -38,6 +38,9 @@ func reported(t *testing.T) *consoletest.Browser {
 		happened(2*time.Hour+time.Duration(i)*time.Minute, admintest.PeerID, pair.KindSyncDone, "Data sync.", "runs", "10", "bytes", "5000000", "files", "3", "duration_ms", "2000", "longest_ms", "900")
 	}
 	happened(5*time.Hour, admintest.PeerID, pair.KindSyncFailed, "The data sync failed: <script>alert(1)</script>.", "duration_ms", "30000")
+	happened(5*time.Hour, admintest.ID, pair.KindServiceFailed, "Service web fails its check: no answer.", "service", "web")
+	happened(5*time.Hour+time.Second, admintest.ID, pair.KindServiceRestarted, "Service web has ended by itself, and was started again: it was killed.", "service", "web")
+	happened(5*time.Hour+20*time.Second, admintest.PeerID, pair.KindRoleChanged, "serves there", "from", "primary claiming", "to", "primary steady", "down_ms", "4321")
 	happened(6*time.Hour, admintest.ID, pair.KindSettingChanged, "=1+1 set a thing.", "by", "anna from 198.51.100.7")
 	return b.SignIn(pair.Viewer)
 }
@@ -48,8 +51,9 @@ func TestEveryReportIsShown(t *testing.T) {
 		"/reports": {"When the site was up", "Counted since 2029-12-31", "served for the first time", "beta", "6.0 s", "serves here", `<rect class="fill-critical"`, "2 Jan 2030"},
 		"/reports/failovers": {
 			"How often the site changed hands", "Takeover", "The primary did not answer.", "last heard at", "6.0 s", "Full explanation",
-			"nobody served the site for 6.0 s",
+			"nobody served the site for 6.0 s", "service failures", `badge-critical">Service failed`, "Service web fails its check: no answer.", `badge-warning">Service restarted`,
 		},
+		"/reports/failovers?kind=service-failed,service-restarted": {`data-label="Site away for">–`, "Service web has ended by itself"},
 		"/reports/syncs":             {"1\u202f200", "600 MB", "2.50 MB/s", "&lt;script&gt;alert(1)&lt;/script&gt;", "Older", "900 ms"},
 		"/reports/audit?period=12mo": {"anna", "198.51.100.7", "=1&#43;1 set a thing.", "January 2030"},
 		"/reports?period=24h":        {"aria-current=\"true\">24 hours"},
