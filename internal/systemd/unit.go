@@ -82,6 +82,20 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 	}, nil
 }
 
+// Sign tells whether a unit is as it was: another value means that it has started, ended or been
+// restarted since. It costs a tenth of what Unit does.
+func (m *Manager) Sign(ctx context.Context, name string) (string, error) {
+	sign := ""
+	for _, property := range []string{"ActiveState", "InvocationID"} {
+		value, err := m.conn.GetUnitPropertyContext(ctx, name, property)
+		if err != nil {
+			return "", refusal(name, err)
+		}
+		sign += value.Value.String()
+	}
+	return sign, nil
+}
+
 type properties map[string]any
 
 func (p properties) text(name string) string {

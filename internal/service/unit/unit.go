@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"baton/internal/pair"
@@ -138,6 +139,11 @@ type runner struct {
 	machine *Machine
 	service service.Definition
 	unit    string
+
+	mu    sync.Mutex
+	seen  systemd.Unit
+	sign  string    // of the unit, when seen was asked for
+	asked time.Time // when that was
 }
 
 // Start implements keeper.Runner.
@@ -166,31 +172,46 @@ func (r *runner) Stop(ctx context.Context) error {
 	return r.machine.do(ctx, func(conn *systemd.Manager) error { return conn.Stop(ctx, r.unit, longStop) })
 }
 
+// wholeEvery is how often all of a unit is asked for. In between, it is asked for if its sign has changed.
+const wholeEvery = 10 * time.Second
+
 // State implements keeper.Runner.
 func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	err = r.machine.do(ctx, func(conn *systemd.Manager) error {
-		unit, err := conn.Unit(ctx, r.unit)
+		sign, err := conn.Sign(ctx, r.unit)
 		if err != nil {
 			return err
 		}
-		state = keeper.State{Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), StopLimit: min(unit.StopLimit, longStop), AtBoot: r.atBoot(unit)}
-		if state.Since = unit.Stopped; state.Runs {
-			state.Since = unit.Started
-		}
-		if unit.Persistent {
-			if state.Ran, err = systemd.Stamp(r.unit); err != nil {
+		if sign != r.sign || time.Since(r.asked) >= wholeEvery {
+			if r.seen, err = conn.Unit(ctx, r.unit); err != nil {
+				r.sign = ""
 				return err
 			}
+			r.sign, r.asked = sign, time.Now()
 		}
-		switch {
-		case r.service.Kind() == service.UnitKind && unit.Unloadable() != "":
-			state.Hindered = unit.Unloadable()
-		case unit.Active == "failed":
-			state.Failed = fmt.Sprintf("%s has ended (%s): look at journalctl -u %s", r.unit, unit.Result, r.unit)
+		state = r.state(r.seen)
+		if r.seen.Persistent {
+			state.Ran, err = systemd.Stamp(r.unit)
 		}
-		return nil
+		return err
 	})
 	return state, err
+}
+
+func (r *runner) state(unit systemd.Unit) keeper.State {
+	state := keeper.State{Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), StopLimit: min(unit.StopLimit, longStop), AtBoot: r.atBoot(unit)}
+	if state.Since = unit.Stopped; state.Runs {
+		state.Since = unit.Started
+	}
+	switch {
+	case r.service.Kind() == service.UnitKind && unit.Unloadable() != "":
+		state.Hindered = unit.Unloadable()
+	case unit.Active == "failed":
+		state.Failed = fmt.Sprintf("%s has ended (%s): look at journalctl -u %s", r.unit, unit.Result, r.unit)
+	}
+	return state
 }
 
 // SetRan implements keeper.Runner.
