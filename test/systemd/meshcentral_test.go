@@ -20,6 +20,7 @@ import (
 func TestExampleMeshCentral(t *testing.T) {
 	full(t)
 	e := newExample(t, "meshcentral", "https://198.51.100.10", "/health.ashx")
+	e.front = true
 	const process = "[n]ode_modules/meshcentral"
 	var planned time.Duration
 	var cookie string

@@ -29,6 +29,7 @@ type example struct {
 	system      string // root file system that both were made from
 	site        string // URL of the site, without a path
 	health      string // path that visitors ask for
+	front       bool   // Baton's front holds requests in a planned switch
 	key         string
 	visitors    *visitors
 	primary     *machine
@@ -182,7 +183,11 @@ func (e *example) moves(what string, to *machine, how func()) {
 	to.says("status", to.Name()+" is primary")
 	rest(300 * time.Millisecond)
 	gap := e.visitors.gap(began.Add(-300 * time.Millisecond))
-	e.t.Logf("%s of %s: no answer for %s", what, filepath.Base(e.dir), gap.Round(time.Millisecond))
+	failed := e.visitors.failures(began)
+	if e.front && what == "a planned switch" && gap < 9*time.Second && len(failed) > 0 { // it holds a request for 10 s
+		e.t.Errorf("in %s requests failed: %q", what, failed)
+	}
+	e.t.Logf("%s of %s: no answer for %s; %d requests failed", what, filepath.Base(e.dir), gap.Round(time.Millisecond), len(failed))
 	e.after(what, gap)
 }
 

@@ -16,6 +16,7 @@ import (
 func TestExamplePocketBase(t *testing.T) {
 	full(t)
 	e := newExample(t, "pocketbase", "http://198.51.100.10", "/api/health")
+	e.front = true
 	var notes *notebook
 	e.before = func() { notes = e.writes() }
 	e.after = func(what string, _ time.Duration) {

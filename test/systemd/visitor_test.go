@@ -17,18 +17,24 @@ import (
 )
 
 // visitors ask for the site again and again, each on a connection of its own, and wait for
-// the answer for up to 5 s.
+// the answer for longer than Baton holds a request.
 type visitors struct {
 	mu      sync.Mutex
 	answers []answer // in the order in which they came
-	failed  []string
+	failed  []failure
 	longest time.Duration
 	cancel  context.CancelFunc
 	all     sync.WaitGroup
 }
 
-// answer is one that a visitor got.
-type answer struct{ asked, came time.Time }
+// answer is one that a visitor got, and failure what one got in place of it.
+type (
+	answer  struct{ asked, came time.Time }
+	failure struct {
+		asked time.Time
+		what  string
+	}
+)
 
 func visit(from *lab.Host, url string, every time.Duration) *visitors {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -52,7 +58,7 @@ func client(from *lab.Host) *http.Client {
 }
 
 func (v *visitors) ask(from *lab.Host, url string) {
-	const patience = 5 * time.Second
+	const patience = 12 * time.Second
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -71,7 +77,7 @@ func (v *visitors) ask(from *lab.Host, url string) {
 	defer v.mu.Unlock()
 	v.longest = max(v.longest, time.Since(began))
 	if err != nil || status != http.StatusOK {
-		v.failed = append(v.failed, fmt.Sprintf("%s: status %d, %v", began.Format("05.000"), status, err))
+		v.failed = append(v.failed, failure{began, fmt.Sprintf("status %d, %v", status, err)})
 		return
 	}
 	v.answers = append(v.answers, answer{began, time.Now()})
@@ -97,6 +103,18 @@ func (v *visitors) gap(since time.Time) (longest time.Duration) {
 	return max(longest, time.Since(last))
 }
 
+// failures lists what failed of those that asked since.
+func (v *visitors) failures(since time.Time) (what []string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, one := range v.failed {
+		if one.asked.After(since) {
+			what = append(what, one.what)
+		}
+	}
+	return what
+}
+
 func (v *visitors) end() {
 	v.cancel()
 	v.all.Wait()
@@ -108,6 +126,6 @@ func (v *visitors) stop(t *testing.T, what string) {
 	v.end()
 	t.Logf("%s: %d requests, %d failed, the longest answer took %s", what, len(v.answers)+len(v.failed), len(v.failed), v.longest.Round(time.Millisecond))
 	for _, one := range v.failed {
-		t.Error(one)
+		t.Errorf("%s: %s", one.asked.Format("05.000"), one.what)
 	}
 }
