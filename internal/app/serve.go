@@ -185,7 +185,7 @@ func (a *Appliance) openEdges(ctx context.Context) (err error) {
 		return err
 	}
 	a.engine, err = datasync.Open(ctx, datasync.Options{
-		Dir: dir, Kinds: kinds, Log: a.log, Data: a.site.Data.List, Aside: (&data{a}).setAside, Missing: (&data{a}).missing,
+		Dir: dir, Kinds: kinds, Log: a.log, Data: a.site.Data.List, Aside: (&data{a}).setAside, Missing: (&data{a}).missing, Hangs: a.disks.Hangs,
 		Offering: func(ctx context.Context, offer pair.Snapshot) error { return a.agent.DataOffered(ctx, offer) },
 	})
 	return err

@@ -36,6 +36,9 @@ type Options struct {
 	Offering func(context.Context, pair.Snapshot) error
 	// Hook is told before each step that a crash must survive; nil outside tests.
 	Hook func(step string)
+	// Hangs reports whether a disk with protected data takes no writes at all now, as far as is known; nil:
+	// none does. A look at the data that takes longer than Idle then is given up.
+	Hangs func() bool
 	// Idle is how long a peer may send nothing; 0: 30 s.
 	Idle time.Duration
 }
@@ -68,6 +71,9 @@ func (opt Options) filled() Options {
 	}
 	if opt.Offering == nil {
 		opt.Offering = func(context.Context, pair.Snapshot) error { return nil }
+	}
+	if opt.Hangs == nil {
+		opt.Hangs = func() bool { return false }
 	}
 	if opt.Missing == nil {
 		opt.Missing = func(pair.Snapshot, string) {}

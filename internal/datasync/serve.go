@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton/internal/datasync/ledger"
@@ -46,6 +47,7 @@ type server struct {
 	mu      sync.Mutex
 	offered pair.Epoch
 	session *session
+	scans   atomic.Int32 // of protected data that are under way, also for sessions that have ended
 }
 
 // offer makes the data available to pulls that name this epoch; the zero epoch: to none.
@@ -132,6 +134,8 @@ func (v *server) newSession(ctx context.Context, req wire.Question) (*session, e
 		return nil, source.Sentence(ErrNotPrimary, "A disk that the data lies on is not mounted on the appliance that was asked, so it offers no data: look at its conditions.")
 	case v.ledger.Pending() != nil, v.ledger.Torn() != nil:
 		return nil, source.Sentence(ErrNotPrimary, "A snapshot is half in place on the appliance that was asked, so it offers no data: look at its conditions.")
+	case v.opt.Hangs() && v.scans.Load() > 0: // another one would wait as it does
+		return nil, errHangs()
 	case req.Epoch != v.offered:
 		return nil, source.Sentence(ErrStaleEpoch, "A data sync of epoch %s was asked for, but the primary has epoch %s: it is tried again by itself.", req.Epoch, v.offered)
 	case req.Snapshot.Epoch.Above(v.offered):
@@ -277,20 +281,34 @@ func (v *server) allocate(ctx context.Context, s *session, req wire.Question, ta
 	return offer.Number, v.opt.Offering(ctx, offer)
 }
 
-// prepare scans, while telling the backup that this appliance is at work.
+func errHangs() error {
+	return source.Sentence(ErrRefused, "A disk of the protected data hangs on the primary, so that the data cannot be looked at: look at the conditions there; the sync is tried again by itself.")
+}
+
+// prepare scans, while telling the backup that this appliance is at work. It does not wait for a scan
+// that a disk keeps from ending.
 func (v *server) prepare(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
 	done := make(chan error, 1)
-	go func() { done <- v.fill(ctx, s, req) }()
+	v.scans.Add(1)
+	go func() {
+		defer v.scans.Add(-1)
+		done <- v.fill(ctx, s, req)
+	}()
 	tick := time.NewTicker(min(time.Second, v.opt.Idle/4))
 	defer tick.Stop()
+	began := time.Now()
 	for {
 		select {
 		case err := <-done:
 			return err
 		case <-tick.C:
-			if err := errors.Join(out.Frame(wire.Alive, nil), out.Flush()); err != nil {
-				return errors.Join(err, <-done) // the scan sees that its context is over
-			}
+		}
+		err := errors.Join(out.Frame(wire.Alive, nil), out.Flush())
+		switch hangs := v.opt.Hangs(); {
+		case hangs && (err != nil || time.Since(began) > v.opt.Idle):
+			return errors.Join(err, errHangs())
+		case err != nil:
+			return errors.Join(err, <-done) // the scan sees that its context is over
 		}
 	}
 }

@@ -135,6 +135,13 @@ func (w *DataDisks) note(disk directory.Disk) {
 // hangs reports whether a write has not ended for long. The lock is held.
 func (w *DataDisks) hangs() bool { return !w.began.IsZero() && time.Since(w.began) >= diskSlow }
 
+// Hangs reports whether a write has not ended for long.
+func (w *DataDisks) Hangs() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.hangs()
+}
+
 // trouble is that nothing can be written to a disk.
 func trouble(place, why string) string {
 	return fmt.Sprintf("nothing can be written to the disk of %s: %s", place, why)

@@ -29,14 +29,17 @@ type machine struct {
 	nspwn *lab.Process
 }
 
-// machines boots two with a package installed, and makes a pair of them.
-func machines(t *testing.T, deb string) (l *lab.Lab, alpha, beta *machine, client *lab.Client) {
+// machines boots two with a package installed, and makes a pair of them. Before that each is prepared.
+func machines(t *testing.T, deb string, prepare ...func(*machine)) (l *lab.Lab, alpha, beta *machine, client *lab.Client) {
 	t.Helper()
 	l, alpha, beta = boot(t, debian(t))
 	for _, m := range []*machine{alpha, beta} {
+		for _, prepare := range prepare {
+			prepare(m)
+		}
 		m.install(deb)
 		m.write("/etc/baton/baton.toml", fmt.Sprintf("name = %q\nlisten = [\"%s:443\"]\n[site]\nroot = \"/srv/www\"\nlisten = [\":80\"]\n[[shared_ip]]\naddress = \"198.51.100.10/24\"\ninterface = \"eth0\"\n", m.Name(), m.Addr4()))
-		m.write("/srv/www/index.html", "<h1>The site is up</h1>\n")
+		m.run("sh", "-c", "mkdir -p /srv/www && echo '<h1>The site is up</h1>' >/srv/www/index.html")
 		m.run("systemctl", "enable", "-q", "--now", "baton")
 		m.run("sh", "-c", "echo correct horse battery staple 42 | baton key set")
 	}

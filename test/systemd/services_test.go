@@ -25,13 +25,13 @@ import (
 
 // served boots a pair whose site has two units, which are started in this order, and a command:
 // numbers (port 8080, with its file in the protected directory), web (8081) and worker (8082).
-func served(t *testing.T) (l *lab.Lab, alpha, beta *machine, client *lab.Client) {
+func served(t *testing.T, prepare ...func(*machine)) (l *lab.Lab, alpha, beta *machine, client *lab.Client) {
 	t.Helper()
-	l, alpha, beta, client = machines(t, current(t))
+	l, alpha, beta, client = machines(t, current(t), prepare...)
 	program := numbered(t)
 	for _, m := range []*machine{alpha, beta} {
 		m.copy(program, "/usr/local/bin/numbered")
-		m.write("/etc/systemd/system/numbers.service", "[Service]\nExecStart=/usr/local/bin/numbered -name numbers -listen :8080 -numbers /srv/www/numbers\nTimeoutStopSec=2\n[Install]\nWantedBy=multi-user.target\n")
+		m.write("/etc/systemd/system/numbers.service", "[Service]\nExecStart=/usr/local/bin/numbered -name numbers -listen :8080 -numbers /srv/www/numbers\nTimeoutStopSec=2\nLimitNOFILE=64\n[Install]\nWantedBy=multi-user.target\n")
 		m.write("/etc/systemd/system/web.service", "[Service]\nType=notify\nExecStart=/usr/local/bin/numbered -name web -listen :8081\n[Install]\nWantedBy=multi-user.target\n")
 		m.write("/usr/local/bin/check", "#!/bin/sh\n[ $(id -un) = nobody ] || exit 9\n[ ! -e /run/check ] || . /run/check\n")
 		m.run("chmod", "755", "/usr/local/bin/check")
@@ -362,6 +362,7 @@ func TestMachinesHandSickServicesOver(t *testing.T) {
 	for _, ill := range []struct{ what, why, begin, end string }{
 		{"500", "numbers: http://127.0.0.1:8080/ answers with status 500", "touch /run/numbers.500", "rm /run/numbers.500"},
 		{"never answers", "numbers: http://127.0.0.1:8080/ does not answer within 2", "touch /run/numbers.mute", "rm /run/numbers.mute"},
+		{"leaks descriptors until it accepts nobody", "numbers: http://127.0.0.1:8080/ does not answer within 2", "touch /run/numbers.leak", "rm /run/numbers.leak"},
 		{"SIGSTOP", "numbers: http://127.0.0.1:8080/ does not answer within 2", "pkill -STOP -f '[n]ame numbers'", "pkill -CONT -f 'name numbers'"},
 		{"a check that fails", "worker: the check /usr/local/bin/check ends with exit code 3: the queue is full", "echo 'echo first; echo the queue is full; exit 3' >/run/check", "rm /run/check"},
 		{"a check that prints without end", "worker: the check /usr/local/bin/check does not end within 2s: no end", "echo 'exec yes no end' >/run/check", "echo 'yes | head -c 300000000' >/run/check"},

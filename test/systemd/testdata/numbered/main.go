@@ -1,7 +1,8 @@
 // Numbered is a service of a site, for tests on machines. It writes down the time when it starts and
 // stops in /var/log/services, and answers on one port: GET /next with the next number, once that is
 // on the disk, and all else with its name. Files let it fail: /run/NAME.500 (it answers with
-// status 500), /run/NAME.mute (it never answers), /run/NAME.deaf (it ignores SIGTERM).
+// status 500; so does a file beside that of the numbers, NUMBERS.broken), /run/NAME.mute (it never answers),
+// /run/NAME.deaf (it ignores SIGTERM), /run/NAME.leak (it opens files until it can accept nobody).
 package main
 
 import (
@@ -30,10 +31,12 @@ func main() {
 		_, err = fmt.Fprintf(file, "%d %s %s\n", time.Now().UnixNano(), what, *name)
 		check(err)
 	}
-	fails := func(how string) bool {
-		_, err := os.Stat("/run/" + *name + "." + how)
+	there := func(path string) bool {
+		_, err := os.Stat(path)
 		return err == nil
 	}
+	fails := func(how string) bool { return there("/run/" + *name + "." + how) }
+	go leak(func() bool { return fails("leak") })
 	go func() {
 		asked := make(chan os.Signal, 1)
 		signal.Notify(asked, syscall.SIGTERM)
@@ -60,7 +63,7 @@ func main() {
 	}
 	check(http.ListenAndServe(*listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case fails("500"):
+		case fails("500"), *path != "" && there(*path+".broken"):
 			http.Error(w, "broken", http.StatusInternalServerError)
 		case fails("mute"):
 			<-r.Context().Done()
@@ -70,6 +73,23 @@ func main() {
 			_, _ = fmt.Fprintln(w, *name)
 		}
 	})))
+}
+
+// leak has as many files open as it can while it leaks.
+func leak(leaks func() bool) {
+	for range time.Tick(50 * time.Millisecond) {
+		var open []*os.File
+		for leaks() {
+			if file, err := os.Open("/dev/null"); err == nil {
+				open = append(open, file)
+				continue
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		for _, file := range open {
+			_ = file.Close()
+		}
+	}
 }
 
 // numbers counts on from the last one in the file.
