@@ -16,7 +16,7 @@ func (f facts) mayOpen() Instant {
 
 // openSite begins to open the site: data, services, address, in this order.
 func openSite(t *turn) {
-	t.Door, t.Opening, t.Broken, t.Blocked = OpeningData, true, NoEffect, Agreed
+	t.Door, t.Opening, t.Broken, t.Again, t.Blocked = OpeningData, true, NoEffect, t.Broken, Agreed
 	t.DutyAgain = Moment{} // they are about to lead
 	t.do(OpenData{Forced: t.Forced})
 }
