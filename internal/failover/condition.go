@@ -190,20 +190,19 @@ func readinessConditions(f facts) []conditionRow {
 }
 
 func effectConditions(f facts) []conditionRow {
-	broken := func(effect Effect) bool { return f.Broken == effect }
-	opens := f.Door == OpeningData || f.Door == StartingServices || f.Door == Claiming
-	unopened := func(effect Effect) bool { return broken(effect) || opens && f.Again == effect } // also while it is tried again
+	again := f.Door != Closed && !f.Door.serves()
+	broken := func(effect Effect) bool { return f.Broken == effect || again && f.Again == effect }
 	return []conditionRow{
 		row("state-not-saved", pair.Critical, "The state of this appliance could not be written to disk.",
 			"Free some space in data_dir, and see that it is not mounted read-only.", !f.canSave(), NotSaved),
 		row("data-not-opened", pair.Critical, "The protected data could not be made ready.",
-			"Look at the log for the path and the reason.", unopened(OpeningOfData)),
+			"Look at the log for the path and the reason.", broken(OpeningOfData)),
 		row("services-failed", pair.Critical, "A service did not start.",
-			"Look at the service's own log.", unopened(StartOfServices)),
+			"Look at the service's own log.", broken(StartOfServices)),
 		row("service-does-not-stop", pair.Critical, "A service did not stop: while it may still write, nothing is synced here, and this appliance takes nothing over.",
 			"Stop the service by hand, or restart this machine; Baton tries again by itself.", broken(StopOfServices)),
 		row("claim-failed", pair.Critical, "The shared IP could not be put on its interface.",
-			"See that the interface exists and is up, and that the daemon has CAP_NET_ADMIN.", unopened(ClaimOfAddress)),
+			"See that the interface exists and is up, and that the daemon has CAP_NET_ADMIN.", broken(ClaimOfAddress)),
 		row("release-failed", pair.Critical, "The shared IP could not be taken off its interface; the kernel drops it when its lifetime ends.",
 			"Look at the log; if it stays, take the address off by hand.", broken(ReleaseOfAddress)),
 		row("diverged-not-set-aside", pair.Critical, "What this appliance wrote as primary could not be set aside, so nothing is synced over it.",

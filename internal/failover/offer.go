@@ -7,9 +7,8 @@ import (
 	"baton/internal/pair"
 )
 
-// A handover that the primary offers by itself: there is one rule for all causes.
-// The backup takes it as it takes an administrator's planned switch, and counts it
-// as it counts a takeover.
+// A handover that the primary offers by itself: there is one rule for all causes. The backup takes it as
+// it takes an administrator's planned switch, and counts it as it counts a takeover.
 
 // offerPause is the time between two offers. An offer whose final data sync failed is followed
 // by one without it, if that comes within unsyncedFor.

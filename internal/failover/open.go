@@ -16,8 +16,8 @@ func (f facts) mayOpen() Instant {
 
 // openSite begins to open the site: data, services, address, in this order.
 func openSite(t *turn) {
-	t.Door, t.Opening, t.Broken, t.Again, t.Blocked = OpeningData, true, NoEffect, t.Broken, Agreed
-	t.DutyAgain = Moment{} // they are about to lead
+	t.Door, t.Opening, t.Broken, t.Again = OpeningData, true, NoEffect, t.Broken
+	t.Blocked, t.DutyAgain = Agreed, Moment{} // the services are about to lead
 	t.do(OpenData{Forced: t.Forced})
 }
 
@@ -74,8 +74,7 @@ func (f facts) mayClaim() bool {
 	return f.Record.Role != pair.Primary || f.heardLately() || !e.Owned.Set || e.Silent.Set && e.Silent.At >= e.Owned.At
 }
 
-// openingFailed closes what was opened so far, to try again soon. It takes
-// nothing from the entitlement.
+// openingFailed closes what was opened so far, to try again soon. It takes nothing from the entitlement.
 func openingFailed(t *turn, effect Effect, why Reason) {
 	forced, reached, since := t.Forced, t.Evidence.Reached, t.Evidence.ReachedSince
 	closeSite(t)

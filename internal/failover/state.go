@@ -55,7 +55,7 @@ type State struct {
 	Switch     Switch
 	NextRenew  Instant // of the address's lifetime
 	Broken     Effect  // newest effect that failed and is to be tried again
-	Again      Effect  // the one that failed before the site began to open again
+	Again      Effect  // Broken, when the site began to open
 	Retry      Instant // when
 	Tries      uint8   // attempts in a row that failed, to open the site or to set data aside
 	ReleaseAt  Moment  // when a release that failed is tried again
