@@ -17,12 +17,13 @@ import (
 func newServices(a *Appliance) *keeper.Keeper {
 	a.machine = unit.On()
 	return keeper.New(keeper.Options{
-		List:    func(ctx context.Context) (service.List, error) { return a.acts.services.List(ctx) },
-		Refused: func(one service.Definition) string { return a.acts.services.Refused(one) },
-		Runner:  a.machine.Runner,
-		Order:   a.machine.Order,
-		Probe:   probe.Site,
-		Peer:    func() []pair.ServiceStatus { return a.overview.ServicesThere() },
+		List:      func(ctx context.Context) (service.List, error) { return a.acts.services.List(ctx) },
+		Refused:   func(one service.Definition) string { return a.acts.services.Refused(one) },
+		Runner:    a.machine.Runner,
+		Order:     a.machine.Order,
+		Probe:     probe.Site,
+		Peer:      func() []pair.ServiceStatus { return a.overview.ServicesThere() },
+		SickThere: func() bool { return a.agent.Decision().State.Peer.Sick },
 		Idle: func() bool {
 			state := a.agent.Decision().State
 			return state.Record.Maintenance || state.PeerHeard.Set && state.Peer.Maintenance

@@ -30,3 +30,6 @@ func (j *Judged) Take(pace Pace, failed error) {
 		j.judged, j.why = true, failed
 	}
 }
+
+// Find has found what is checked to be sick, by what is no check in a row.
+func (j *Judged) Find(why error) { j.bad, j.good, j.judged, j.why = 1, 0, true, why }

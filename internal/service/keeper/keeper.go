@@ -17,16 +17,17 @@ import (
 
 // Options are what a keeper is made of.
 type Options struct {
-	List    func(ctx context.Context) (service.List, error) // in the order in which they are started
-	Refused func(service service.Definition) string         // why it may not run on this machine, in a sentence; empty: it may
-	Runner  func(service service.Definition) Runner
-	Order   func(ctx context.Context, list service.List) error // has the machine stop them after Baton at a shutdown
-	Probe   Probe                                              // of what is no line of the shell
-	Peer    func() []pair.ServiceStatus                        // how the services are on the peer, as far as it told
-	Idle    func() bool                                        // maintenance: nothing is started or stopped that nobody asked for
-	Record  func(pair.Event)
-	Wall    func() time.Time
-	Log     *slog.Logger
+	List      func(ctx context.Context) (service.List, error) // in the order in which they are started
+	Refused   func(service service.Definition) string         // why it may not run on this machine, in a sentence; empty: it may
+	Runner    func(service service.Definition) Runner
+	Order     func(ctx context.Context, list service.List) error // has the machine stop them after Baton at a shutdown
+	Probe     Probe                                              // of what is no line of the shell
+	Peer      func() []pair.ServiceStatus                        // how the services are on the peer, as far as it told
+	SickThere func() bool                                        // the site was sick on the peer when that last told
+	Idle      func() bool                                        // maintenance: nothing is started or stopped that nobody asked for
+	Record    func(pair.Event)
+	Wall      func() time.Time
+	Log       *slog.Logger
 }
 
 // Probe asks a service once, and returns why it does not answer as it should.
@@ -35,7 +36,7 @@ type Probe func(ctx context.Context, check pair.HealthCheck, want health.Answer,
 // Bounds of what a keeper does.
 const (
 	lookEvery  = 2 * time.Second
-	startLimit = 90 * time.Second       // for a service to start and to pass its check
+	startLimit = 90 * time.Second       // for a service to start, and then to pass its check
 	stopMargin = 4 * time.Second        // for what was killed to be gone, beyond its own limit
 	longStop   = 90 * time.Second       // no service has longer, whatever it declares
 	firstCheck = 10 * time.Millisecond  // after a check that failed at the start; each pause is twice as long
@@ -129,40 +130,55 @@ func (k *Keeper) startNow(ctx context.Context, s *kept) error {
 		return errors.New(why)
 	}
 	s.begin()
-	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, errSlow)
+	within, cancel := context.WithTimeoutCause(ctx, startLimit, errSlow)
 	defer cancel()
-	state, err := s.runner.State(ctx)
+	state, err := s.runner.State(within)
 	if err == nil && state.Up {
 		s.see(k.opt.Wall(), state, nil)
 		return nil
 	}
 	k.followRan(s, state)
 	began := k.opt.Wall()
-	err = s.runner.Start(ctx)
-	for pause := firstCheck; err == nil; pause = min(2*pause, nextCheck) {
-		if err = k.check(ctx, s); err == nil || ctx.Err() != nil {
-			break
-		}
-		if state, failed := s.runner.State(ctx); failed == nil && !state.Runs {
-			err = errors.New(state.ended())
-			break
-		}
-		select {
-		case <-time.After(pause):
-			err = nil
-		case <-ctx.Done():
-		}
+	if err = s.runner.Start(within); err == nil {
+		err = k.passes(ctx, s, began)
 	}
 	switch {
-	case context.Cause(ctx) == errSlow: //nolint:errorlint // the very one
-		err = errors.Join(errSlow, err)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err == nil:
 		k.started(s, began)
+	case context.Cause(within) == errSlow: //nolint:errorlint // the very one
+		err = errors.Join(errSlow, err)
 	}
 	_, _ = k.look(ctx, s)
 	return err
+}
+
+// passes waits until a service that was started passes its check. One that runs, and does not pass for long,
+// is sick, and keeps the site from nothing: a sick site is better than none. Where the site was sick on
+// the peer as well, that does not take long.
+func (k *Keeper) passes(ctx context.Context, s *kept, began time.Time) error {
+	until := began.Add(startLimit)
+	if pace := s.service.Pace.OrUsual(); k.opt.SickThere() {
+		until = began.Add(min(startLimit, time.Duration(pace.Fails)*pace.Every))
+	}
+	for pause := firstCheck; ; pause = min(2*pause, nextCheck) {
+		why := k.check(ctx, s)
+		if why == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if state, err := s.runner.State(ctx); err == nil && !state.Runs {
+			return errors.New(state.ended())
+		}
+		if !k.opt.Wall().Before(until) {
+			s.condemn(why)
+			return nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // rest stops them in the reverse order. One that does not stop keeps none from it.

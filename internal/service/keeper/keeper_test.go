@@ -43,17 +43,47 @@ func TestAServiceIsStartedOnceItsCheckPasses(t *testing.T) {
 
 func TestAServiceThatDoesNotComeUpIsNamed(t *testing.T) {
 	m := newMachine("db", "web")
-	m.answers["db"] = errors.New("tcp:db:80 refuses connections")
+	m.refuses["start db"] = errors.New("db.service is masked")
 	each(t, m, func(k bubble) {
 		t := k.t
 		err := k.Set(t.Context(), pair.Lead)
-		if err == nil || !strings.HasPrefix(err.Error(), "db: ") || !strings.Contains(err.Error(), "refuses connections") {
+		if err == nil || err.Error() != "db: db.service is masked" {
 			t.Error(err)
 		}
 		if m.did() != "start db" {
 			t.Errorf("what comes after it was started as well: %s", m.did())
 		}
 	})
+}
+
+// A sick site is better than none: a service that runs, and does not pass its check in time, is sick and
+// keeps the site from nothing. Where the peer's was sick as well, not much is waited.
+func TestAServiceThatNeverPassesItsCheckIsSick(t *testing.T) {
+	for _, sickThere := range []bool{false, true} {
+		m := newMachine("db", "web")
+		m.sickThere = sickThere
+		m.answers["db"] = errors.New("tcp:db:80 refuses connections")
+		each(t, m, func(k bubble) {
+			t := k.t
+			began := time.Now()
+			err := k.Set(t.Context(), pair.Lead)
+			took, most := time.Since(began), startLimit+time.Second
+			if sickThere {
+				most = 7 * time.Second
+			}
+			if err != nil || m.did() != "start db, start web" || took > most || took < 5*time.Second || !sickThere && took < startLimit {
+				t.Errorf("%v after %s: %s", err, took, m.did())
+			}
+			if sick := k.sick(); sick == nil || sick.Error() != "db: tcp:db:80 refuses connections" {
+				t.Errorf("it is not sick: %v", sick)
+			}
+			m.with(func() { delete(m.answers, "db") })
+			time.Sleep(6 * time.Second)
+			if sick, judged := k.Verdict(); sick != nil || !judged {
+				t.Errorf("%v, judged %v", sick, judged)
+			}
+		})
+	}
 }
 
 // A start that waits is no reason to wait with the stop.

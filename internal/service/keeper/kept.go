@@ -151,6 +151,13 @@ func (s *kept) judge(failed error) error {
 	return s.checks.Why()
 }
 
+// condemn finds it sick without further checks.
+func (s *kept) condemn(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.checks.Find(why)
+}
+
 // follow takes over what is known of a service by a service that differs in its check alone.
 func (s *kept) follow(before *kept) {
 	before.mu.Lock()

@@ -26,6 +26,7 @@ type machine struct {
 	unread     error            // the list cannot be read
 	list       service.List
 	idle       bool
+	sickThere  bool
 	checkLasts time.Duration
 	orders     []int                // how many services the machine was to stop after Baton
 	restarts   int                  // by the machine itself, of each
@@ -73,8 +74,9 @@ func (m *machine) keeper() *Keeper {
 			defer m.mu.Unlock()
 			return m.answers[strings.TrimSuffix(check.TCP, ":80")]
 		},
-		Peer: func() []pair.ServiceStatus { m.mu.Lock(); defer m.mu.Unlock(); return m.there },
-		Idle: func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.idle },
+		Peer:      func() []pair.ServiceStatus { m.mu.Lock(); defer m.mu.Unlock(); return m.there },
+		SickThere: func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.sickThere },
+		Idle:      func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.idle },
 		Record: func(event pair.Event) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
