@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -85,15 +86,15 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 // Sign tells whether a unit is as it was: another value means that it has started, ended or been
 // restarted since. It costs a tenth of what Unit does.
 func (m *Manager) Sign(ctx context.Context, name string) (string, error) {
-	sign := ""
+	var sign strings.Builder
 	for _, property := range []string{"ActiveState", "InvocationID"} {
 		value, err := m.conn.GetUnitPropertyContext(ctx, name, property)
 		if err != nil {
 			return "", refusal(name, err)
 		}
-		sign += value.Value.String()
+		_, _ = sign.WriteString(value.Value.String()) // never fails
 	}
-	return sign, nil
+	return sign.String(), nil
 }
 
 type properties map[string]any

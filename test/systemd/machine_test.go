@@ -286,10 +286,10 @@ func (m *machine) says(line string, texts ...string) {
 	})
 }
 
-// lacks waits until it has a text no longer.
-func (m *machine) lacks(line, text string) {
+// lacks waits until its status has a text no longer.
+func (m *machine) lacks(text string) {
 	m.t.Helper()
-	m.await(line, fmt.Sprintf("says %q", text), func(out string) bool { return !strings.Contains(out, text) })
+	m.await("status", fmt.Sprintf("says %q", text), func(out string) bool { return !strings.Contains(out, text) })
 }
 
 func (m *machine) await(line, trouble string, holds func(out string) bool) {

@@ -51,7 +51,7 @@ func TestMachinesKeepAServiceStopped(t *testing.T) {
 	if got := beta.asks("8081"); got != "web" {
 		t.Errorf("web answers with %q after its start", got)
 	}
-	beta.lacks("status", "service-parked")
+	beta.lacks("service-parked")
 	beta.says("service list --json", `"last_start"`)
 
 	// One that is removed runs on, and Baton lets it.
