@@ -40,7 +40,11 @@ func (k *Kind) Probe(data pair.Data, tried map[uint64]bool) (disk Disk, is bool)
 	if disk.ReadOnly {
 		return disk, true
 	}
-	disk.Failed = dir.TryWrite()
+	if err := dir.TryWrite(); errors.Is(err, unix.EROFS) {
+		disk.ReadOnly = true
+	} else {
+		disk.Failed = err
+	}
 	disk.Full = isFull(room) || errors.Is(disk.Failed, unix.ENOSPC) || errors.Is(disk.Failed, unix.EDQUOT)
 	return disk, true
 }

@@ -3,6 +3,7 @@ package directory
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -78,6 +79,16 @@ func TestProbe(t *testing.T) {
 			t.Error("a directory that is not there is tried")
 		}
 
+		// Where nothing may be made, the disk is not to blame.
+		fixed := filepath.Join(well, "below")
+		if out, err := exec.CommandContext(t.Context(), "chattr", "+i", fixed).CombinedOutput(); err != nil {
+			t.Logf("an immutable directory is not tried: %s", out)
+		}
+		if found, is := probe(fixed, map[uint64]bool{}); !is || found.Failed != nil || found.Full {
+			t.Errorf("immutable: %+v, %v", found, is)
+		}
+		_ = exec.CommandContext(t.Context(), "chattr", "-i", fixed).Run()
+
 		full := disk("full", "size=64k")
 		if err := os.WriteFile(filepath.Join(full, "all"), make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
 			t.Error(err)
@@ -92,11 +103,11 @@ func TestProbe(t *testing.T) {
 		if found, is := probe(crowded, map[uint64]bool{}); !is || !found.Full {
 			t.Errorf("without inodes: %+v, %v", found, is)
 		}
-		fixed := disk("fixed", "size=1m")
-		if err := unix.Mount("none", fixed, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=1m"); err != nil {
+		readOnly := disk("fixed", "size=1m")
+		if err := unix.Mount("none", readOnly, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=1m"); err != nil {
 			t.Error(err)
 		}
-		if found, is := probe(fixed, map[uint64]bool{}); !is || !found.ReadOnly || found.Full || found.Failed != nil {
+		if found, is := probe(readOnly, map[uint64]bool{}); !is || !found.ReadOnly || found.Full || found.Failed != nil {
 			t.Errorf("read-only: %+v, %v", found, is)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,17 +27,25 @@ func (t *Tree) About() (device uint64, about unix.Statfs_t, err error) {
 const probeBytes = 4096
 
 // TryWrite writes a little to the tree's file system and makes it durable. What it writes has no name: no
-// one else sees it, and it is gone afterwards. A file system on which a file without a name cannot be is
-// not tried.
+// one else sees it, and it is gone afterwards. Where there can be no such file, or this process may make none
+// in the directory, nothing is tried.
 func (t *Tree) TryWrite() error {
 	f, err := t.root.OpenFile(".", unix.O_TMPFILE|unix.O_WRONLY, 0o600)
-	switch {
-	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EINVAL):
+	if err != nil {
+		if of, is := errors.AsType[unix.Errno](err); is && slices.Contains(broken(), of) {
+			return fmt.Errorf("write to the disk of %s: %w", t.path, err)
+		}
 		return nil
-	case err != nil:
-		return fmt.Errorf("write to the disk of %s: %w", t.path, err)
 	}
 	return errors.Join(t.writeDurably(f), f.Close())
+}
+
+// broken are the errors that a disk is to blame for, and not what one may do there.
+func broken() []unix.Errno {
+	return []unix.Errno{
+		unix.EIO, unix.EROFS, unix.ENOSPC, unix.EDQUOT, unix.EUCLEAN, unix.ENXIO, unix.ENODEV, unix.EREMOTEIO,
+		unix.ESTALE, unix.ETIMEDOUT, unix.EHOSTDOWN, unix.ENOTCONN, unix.ESHUTDOWN,
+	}
 }
 
 func (t *Tree) writeDurably(f *os.File) error {
