@@ -74,7 +74,7 @@ func (m *machine) keeper() *Keeper {
 			defer m.mu.Unlock()
 			return m.answers[strings.TrimSuffix(check.TCP, ":80")]
 		},
-		Peer:      func() []pair.ServiceStatus { m.mu.Lock(); defer m.mu.Unlock(); return m.there },
+		Peer:      func() []pair.ServiceStatus { m.mu.Lock(); defer m.mu.Unlock(); return slices.Clone(m.there) },
 		SickThere: func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.sickThere },
 		Idle:      func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.idle },
 		Record: func(event pair.Event) {

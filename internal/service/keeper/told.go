@@ -106,7 +106,7 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, refused string) (all []
 		all = append(all, pair.Condition{
 			ID: "service-restarts", Severity: pair.Warning,
 			Text:     text,
-			NextStep: fmt.Sprintf("Look at the log: journalctl -u %s.", unit),
+			NextStep: fmt.Sprintf("Look at its log: baton service log %s.", name),
 		})
 	}
 	return all

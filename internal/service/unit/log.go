@@ -19,7 +19,7 @@ const (
 	logWithin = 10 * time.Second
 )
 
-// Log is the end of what the journal of this machine has of a unit, oldest first.
+// Log is the end of what the journal of this machine has of a unit, and of what a timer starts, oldest first.
 func (m *Machine) Log(ctx context.Context, unit string, lines int) (log []service.Line, err error) {
 	select {
 	case <-m.reading:
@@ -28,10 +28,16 @@ func (m *Machine) Log(ctx context.Context, unit string, lines int) (log []servic
 		return nil, ctx.Err()
 	}
 	err = m.do(ctx, func(conn *systemd.Manager) error {
-		written, err := output(ctx, conn, systemd.Command{
-			Unit: "baton-log.service", Description: "Baton reads a log", Called: "journalctl", Quiet: true,
-			Args: []string{"/usr/bin/journalctl", "--quiet", "--no-pager", "--all", "--output=json", "--output-fields=MESSAGE,__REALTIME_TIMESTAMP", "--lines=" + strconv.Itoa(lines), "--unit=" + unit},
-		}, logWithin, mostLog)
+		known, err := conn.Unit(ctx, unit)
+		if err != nil {
+			return err
+		}
+		args := []string{"/usr/bin/journalctl", "--quiet", "--no-pager", "--all", "--output=json", "--output-fields=MESSAGE,__REALTIME_TIMESTAMP", "--lines=" + strconv.Itoa(lines)}
+		for _, of := range append(known.Triggers, unit) {
+			args = append(args, "--unit="+of)
+		}
+		command := systemd.Command{Unit: "baton-log.service", Description: "Baton reads a log", Args: args, Called: "journalctl", Quiet: true}
+		written, err := output(ctx, conn, command, logWithin, mostLog)
 		log = readLog(written)
 		return err
 	})
