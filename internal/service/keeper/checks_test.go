@@ -69,7 +69,7 @@ func TestAnotherCheckOfAServiceJudgesAnew(t *testing.T) {
 			m.list = slices.Clone(m.list)
 			m.list[0].Check = pair.HealthCheck{TCP: "other:80"}
 		})
-		time.Sleep(2 * time.Second)
+		time.Sleep(3 * time.Second) // more than one look
 		if sick := k.sick(); sick != nil {
 			t.Errorf("it is sick by a check that is gone: %v", sick)
 		}
