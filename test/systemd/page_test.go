@@ -34,6 +34,7 @@ type example struct {
 	visitors    *visitors
 	primary     *machine
 	moved       time.Time                                // when the site was last made to move
+	last, first time.Time                                // the answers before and after that
 	before      func()                                   // the site moves; nil: nothing
 	after       func(what string, without time.Duration) // it has moved; what is "a planned switch" or "a power cut"
 }
@@ -182,12 +183,16 @@ func (e *example) moves(what string, to *machine, how func()) {
 	e.primary = to
 	to.says("status", to.Name()+" is primary")
 	rest(300 * time.Millisecond)
-	gap := e.visitors.gap(began.Add(-300 * time.Millisecond))
+	e.last, e.first = e.visitors.gap(began.Add(-300 * time.Millisecond))
+	gap := e.first.Sub(e.last)
 	failed := e.visitors.failures(began)
 	if e.front && what == "a planned switch" && gap < 9*time.Second && len(failed) > 0 { // it holds a request for 10 s
 		e.t.Errorf("in %s requests failed: %q", what, failed)
 	}
 	e.t.Logf("%s of %s: no answer for %s; %d requests failed", what, filepath.Base(e.dir), gap.Round(time.Millisecond), len(failed))
+	if gap > 6*time.Second {
+		e.t.Logf("the history of %s:\n%s", to.Name(), to.run("baton", "history", "--since", "1m"))
+	}
 	e.after(what, gap)
 }
 

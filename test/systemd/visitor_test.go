@@ -91,16 +91,20 @@ func (v *visitors) answered(after time.Time) bool {
 }
 
 // gap is the longest time between two answers since.
-func (v *visitors) gap(since time.Time) (longest time.Duration) {
+func (v *visitors) gap(since time.Time) (from, to time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	from, to = since, since
 	last := since
-	for _, a := range v.answers {
+	for _, a := range append(slices.Clone(v.answers), answer{came: time.Now()}) {
 		if a.came.After(since) {
-			longest, last = max(longest, a.came.Sub(last)), a.came
+			if a.came.Sub(last) > to.Sub(from) {
+				from, to = last, a.came
+			}
+			last = a.came
 		}
 	}
-	return max(longest, time.Since(last))
+	return from, to
 }
 
 // failures lists what failed of those that asked since.
