@@ -18,6 +18,7 @@ import (
 	"baton/internal/licences"
 	"baton/internal/listen"
 	"baton/internal/pair"
+	"baton/internal/service/unit"
 	"baton/internal/sharedip"
 	"baton/internal/watch"
 )
@@ -103,7 +104,13 @@ func cleanup(ctx context.Context, path string) error {
 	if len(held) > 0 { // another program has just put it on: silence is what the rules are for
 		return pair.Refuse(pair.Refused, "%s is on its interface again: find the program that puts it on, and run baton cleanup once more", held[0])
 	}
-	return lease.Clean()
+	if err := lease.Clean(); err != nil {
+		return err
+	}
+	if result := os.Getenv("SERVICE_RESULT"); result == "" || result == "success" { // as systemd tells ExecStopPost=
+		return nil
+	}
+	return unit.StopLeft(ctx)
 }
 
 // socket finds the local socket of the appliance that a configuration file describes. The error

@@ -2,29 +2,47 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"time"
 
+	"baton/internal/agent"
+	"baton/internal/pair"
 	"baton/internal/peer"
 	"baton/internal/store/local"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// newBeat tells systemd's watchdog that the loop turns, at most four times in the
+// newBeat tells systemd's watchdog that the loop turns, at most ten times in the
 // time that it allows; nil without a watchdog.
-func newBeat() func() {
-	allowed, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || allowed == 0 {
+func newBeat(decision func() agent.Decision) func() {
+	most, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || most == 0 {
 		return nil
 	}
 	var last time.Time
+	within := most
 	return func() {
-		if now := time.Now(); now.Sub(last) >= allowed/4 {
+		text := daemon.SdNotifyWatchdog
+		if wanted := mayHang(decision(), most); wanted != within {
+			within, last = wanted, time.Time{}
+			text = fmt.Sprintf("WATCHDOG_USEC=%d\n%s", within.Microseconds(), text)
+		}
+		if now := time.Now(); now.Sub(last) >= within/10 {
 			last = now
-			_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) // a missed one shows at the next
+			_, _ = daemon.SdNotify(false, text) // a missed one shows at the next
 		}
 	}
+}
+
+// mayHang is for how long the loop may stand still. A primary whose backup takes over by itself
+// is ended once that may happen, so that its services do not run beside the backup's.
+func mayHang(d agent.Decision, most time.Duration) time.Duration {
+	if s := d.State; s.Record.Role == pair.Primary && s.Serving() && s.Peer.Eligible {
+		return min(most, max(d.Config.TakeoverAfter(s), time.Second))
+	}
+	return most
 }
 
 // vault is where the link keeps its secrets.

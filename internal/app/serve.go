@@ -264,7 +264,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 	record := a.local.State().Record
 	conf := weaken(failover.Config{Self: a.identity.ID(), Version: a.version, Run: newRun()})
 	a.enforce(&conf)
-	beat := newBeat()
+	beat := newBeat(func() agent.Decision { return a.agent.Decision() })
 	a.overview.Watched = beat != nil
 	a.history.Record(a.started()) // ahead of all that this run does
 	a.allowing.NoteKept(a.kept)

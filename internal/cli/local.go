@@ -48,7 +48,7 @@ func configCommand(p *program) *cobra.Command {
 }
 
 func cleanupCommand(p *program) *cobra.Command {
-	return p.command("cleanup", "Take off what a killed daemon left", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	return p.command("cleanup", "Take off what a killed daemon left, and have its services stop", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		return p.commands.Cleanup(ctx, p.flags.config)
 	})
 }

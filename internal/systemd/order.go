@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/dbus"
@@ -41,4 +42,37 @@ func (m *Manager) StopAfter(ctx context.Context, between, first string, units []
 		return refusal(between, err)
 	}
 	return nil
+}
+
+// StopNow has systemd stop the units that [Manager.StopAfter] has put into order, and those of a
+// pattern, and does not wait for them.
+func (m *Manager) StopNow(ctx context.Context, between, pattern string) error {
+	unit, err := m.Unit(ctx, between)
+	if err != nil {
+		return err
+	}
+	named, err := m.conn.ListUnitsByPatternsContext(ctx, nil, []string{pattern})
+	if err != nil {
+		return refusal(pattern, err)
+	}
+	units := unit.After
+	for _, one := range named {
+		units = append(units, one.Name)
+	}
+	var failed []error
+	for _, name := range units {
+		if unit, err := m.Unit(ctx, name); err != nil || !unit.Runs() || !stoppable(name) {
+			continue
+		}
+		if _, err := m.conn.StopUnitContext(ctx, name, stopMode, nil); err != nil {
+			failed = append(failed, refusal(name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// stoppable reports whether a unit is of the kinds that services are: every unit comes after some
+// that systemd itself needs.
+func stoppable(name string) bool {
+	return strings.HasSuffix(name, ".service") || strings.HasSuffix(name, ".timer")
 }

@@ -33,6 +33,7 @@ type Unit struct {
 
 	Triggers    []string // a timer: what it starts
 	TriggeredBy []string // timers, sockets and paths that start it
+	After       []string // units that are started before it, and stopped after it
 	WantedBy    []string // units that start it with them, as multi-user.target at boot
 	RequiredBy  []string // likewise; and they do not go on without it
 	BoundBy     []string // units that do not go on without it
@@ -76,7 +77,7 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 		Started: p.instant("ActiveEnterTimestamp"), Stopped: p.instant("InactiveEnterTimestamp"),
 		StopLimit: p.duration("TimeoutStopUSec"), KillMode: p.text("KillMode"),
 		User: p.text("User"), Group: p.text("Group"),
-		Triggers: p.list("Triggers"), TriggeredBy: p.list("TriggeredBy"),
+		Triggers: p.list("Triggers"), TriggeredBy: p.list("TriggeredBy"), After: p.list("After"),
 		WantedBy: p.list("WantedBy"), RequiredBy: p.list("RequiredBy"),
 		BoundBy: p.list("BoundBy"), Parts: p.list("ConsistsOf"),
 		Persistent: p["Persistent"] == true,

@@ -67,8 +67,23 @@ func (m *Machine) Startable(ctx context.Context, of service.Definition) error {
 	})
 }
 
-// own is the unit of Baton. At a shutdown it is stopped before those of the services.
-const own = "baton.service"
+// own is the unit of Baton. At a shutdown it is stopped before those of the services, by a unit
+// that is between them in the order.
+const (
+	own   = "baton.service"
+	order = "baton-order.service"
+)
+
+// StopLeft has systemd stop what a daemon that was killed has left running, and does not wait:
+// the peer may be about to start the same. The next daemon waits for it, before it does anything else.
+func StopLeft(ctx context.Context) error {
+	if !systemd.Runs() {
+		return nil
+	}
+	m := On()
+	defer m.Close()
+	return m.do(ctx, func(conn *systemd.Manager) error { return conn.StopNow(ctx, order, "baton-service-*.service") })
+}
 
 // Order has systemd stop the services after Baton, when it stops all at a shutdown: else it
 // would stop them while Baton hands the site over. Units of commands know it by themselves. It is
@@ -84,7 +99,7 @@ func (m *Machine) Order(ctx context.Context, list service.List) error {
 		return nil
 	}
 	err := m.do(ctx, func(conn *systemd.Manager) error {
-		return conn.StopAfter(ctx, "baton-order.service", own, units)
+		return conn.StopAfter(ctx, order, own, units)
 	})
 	if err == nil {
 		m.ordered = units
