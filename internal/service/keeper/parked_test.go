@@ -224,3 +224,25 @@ func TestTheHistoryHasACheckThatFails(t *testing.T) {
 		}
 	})
 }
+
+// One without a check is told anew once it has rested.
+func TestTheHistoryHasASecondTimeThatAServiceEndsTooOften(t *testing.T) {
+	m := newMachine("web")
+	m.list[0].Check = pair.HealthCheck{}
+	each(t, m, func(k bubble) {
+		t := k.t
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			for range 4 {
+				m.with(func() { m.runs["web"] = false })
+				time.Sleep(40 * time.Second)
+			}
+			time.Sleep(while)
+		}
+		if told := m.told(); strings.Count(told, "service-failed: ") != 2 || strings.Count(told, "service-restarted: ") != 4 {
+			t.Errorf("the history has\n%s", told)
+		}
+	})
+}

@@ -43,17 +43,23 @@ func (k *Keeper) ended(s *kept, began time.Time, why string, failed error) {
 	k.tellEnd(s, why)
 }
 
+// endsTooOften is how a service fails that ends again and again.
+const endsTooOften = "ends"
+
 // tellEnd tells the history that a service has ended by itself and runs again: a few times, then
 // that it ends too often.
 func (k *Keeper) tellEnd(s *kept, why string) {
 	s.mu.Lock()
 	n := len(s.recent(k.opt.Wall()))
+	if n < tooOften && s.failing == endsTooOften { // it had rested
+		s.failing = ""
+	}
 	s.mu.Unlock()
 	if n < tooOften {
 		k.record(s, pair.KindServiceRestarted, "has ended by itself, and was started again: "+why, -1)
 		return
 	}
-	k.failed(s, "ends", fmt.Sprintf("has ended %d times within %s: %s", n, pair.LastingText(while), why))
+	k.failed(s, endsTooOften, fmt.Sprintf("has ended %d times within %s: %s", n, pair.LastingText(while), why))
 }
 
 // failed tells the history that a service fails, once until it fails in another way, or no longer.
