@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -41,9 +42,16 @@ func (r *refusedReload) Conditions() []pair.Condition {
 	}}
 }
 
+// errWaitsForDisk keeps a process that cannot end from ending: the kernel would have it wait, and with it
+// the site.
+var errWaitsForDisk = errors.New("a disk with protected data hangs, and this process cannot end while it waits for that: mend the disk first, baton status names it")
+
 // next is the program that would take the place of this process. The error says why it must not.
 func (e *ending) next(ctx context.Context) (program string, err error) {
 	a := e.appliance
+	if a.disks.Hangs() {
+		return "", errWaitsForDisk
+	}
 	if program, err = mayReload(ctx, os.Args); err != nil {
 		return "", err
 	}

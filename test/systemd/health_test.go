@@ -98,6 +98,9 @@ func TestMachinesHandOverFromASickDisk(t *testing.T) {
 	at = time.Now()
 	alpha.run("fsfreeze", "--freeze", "/srv")
 	alpha.says("status", "data-disk-unwritable", "a write has not ended for 10 s")
+	if out, err := alpha.try("baton", "reload"); err == nil || !strings.Contains(out, "a disk with protected data hangs") {
+		t.Errorf("a process that waits for a disk is replaced: %v: %s", err, out)
+	}
 	comes(beta, at, "a disk that hangs")
 	t.Log(alpha.baton("status"))
 	if _, lost := c.stop(beta); len(lost) > 0 {
