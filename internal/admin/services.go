@@ -23,7 +23,8 @@ type Services struct {
 	Lead  *act.Lead
 	Audit act.Audit
 
-	Startable func(ctx context.Context, added service.Definition) error // nil, or why nothing can start it on this machine
+	Stop      func(ctx context.Context, stopped service.Definition) error // on this machine; nil if it does not run
+	Startable func(ctx context.Context, added service.Definition) error   // nil, or why nothing can start it on this machine
 	Log       func(ctx context.Context, unit string, lines int) ([]service.Line, error)
 	Keeper    ServiceKeeper
 	Peer      func() []pair.ServiceStatus // how they are there, as the peer told
@@ -63,6 +64,13 @@ func (s *Services) Refused(of service.Definition) string {
 		return ""
 	}
 	return fmt.Sprintf("root has not allowed it on %s: run there, as root, baton service allow %s", s.Name, of.Name)
+}
+
+// MayStop reports whether root on this machine has allowed it, be it with another check: then it is for
+// Baton to stop it. What root has never allowed is not touched.
+func (s *Services) MayStop(of service.Definition) bool {
+	allowed := s.Local.State().Services
+	return slices.Contains(allowed, of.Sum()) || slices.Contains(allowed, of.Bare().Sum())
 }
 
 // AddService implements api.Services.
@@ -160,8 +168,11 @@ func (s *Services) DisallowService(ctx context.Context, name string) error {
 		return err
 	}
 	err = s.Local.Save(ctx, func(state *local.State) {
-		state.Services = slices.DeleteFunc(state.Services, func(sum string) bool { return sum == one.Sum() })
+		state.Services = slices.DeleteFunc(state.Services, func(sum string) bool { return sum == one.Sum() || sum == one.Bare().Sum() })
 	})
+	if err == nil {
+		err = s.Stop(ctx, one) // from now on nobody else would
+	}
 	if err != nil {
 		return act.Failure(err)
 	}
@@ -184,8 +195,10 @@ func (s *Services) named(ctx context.Context, name, command string) (service.Def
 
 func (s *Services) allow(ctx context.Context, one service.Definition) error {
 	return s.Local.Save(ctx, func(state *local.State) {
-		if sum := one.Sum(); !slices.Contains(state.Services, sum) {
-			state.Services = append(state.Services, sum)
+		for _, sum := range []string{one.Sum(), one.Bare().Sum()} {
+			if !slices.Contains(state.Services, sum) {
+				state.Services = append(state.Services, sum)
+			}
 		}
 	})
 }

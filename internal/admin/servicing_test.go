@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/admin"
 	"baton/internal/admin/admintest"
 	"baton/internal/api"
 	"baton/internal/pair"
+	"baton/internal/service"
 )
 
 // serving is an appliance with the services web, which has a check for the shell, and worker.
@@ -167,5 +169,24 @@ func TestAServiceThatIsAddedIsStarted(t *testing.T) {
 	said, err = services.AddService(anna, api.Service{Name: "mail", Kind: "unit", Unit: "mail.timer"})
 	if err != nil || !strings.Contains(said.Text, "It runs once root has allowed it") || len(appliance.Machine().Did()) != 2 {
 		t.Errorf("%q, %v", said.Text, err)
+	}
+}
+
+// Baton stops what root has allowed, also once it has another check; nothing else.
+func TestWhatBatonMayStop(t *testing.T) {
+	t.Parallel()
+	_, all := serving(t)
+	services, is := all.(*admin.Services)
+	if !is {
+		t.Fatal("they are not those of an appliance")
+	}
+	web := service.Definition{Name: "web", Unit: "nginx.service", Check: pair.HealthCheck{Exec: "true"}}
+	other, foreign := web, web
+	other.Check.Exec, foreign.Unit = "curl http://127.0.0.1/", "ssh@1.service"
+	if services.Refused(other) == "" || !services.MayStop(other) || !services.MayStop(web) || services.MayStop(foreign) {
+		t.Error("with another check it may not run, and may be stopped; another unit neither")
+	}
+	if err := services.DisallowService(by(t.Context(), true), "web"); err != nil || services.MayStop(web) || services.MayStop(other) {
+		t.Errorf("it is no longer allowed, and may be stopped: %v", err)
 	}
 }

@@ -19,6 +19,7 @@ func newServices(a *Appliance) *keeper.Keeper {
 	return keeper.New(keeper.Options{
 		List:      func(ctx context.Context) (service.List, error) { return a.acts.services.List(ctx) },
 		Refused:   func(one service.Definition) string { return a.acts.services.Refused(one) },
+		MayStop:   func(one service.Definition) bool { return a.acts.services.MayStop(one) },
 		Runner:    a.machine.Runner,
 		Order:     a.machine.Order,
 		Probe:     probe.Site,

@@ -27,7 +27,7 @@ func serviceCommand(p *program) *cobra.Command {
 		logServiceCommand(p),
 		onServiceSaid(p, "remove", "Leave a service alone from now on", api.RemoveService()),
 		onService(p, "allow", "Let a service run on this machine (as root there)", api.AllowService(), "%s may run on this machine."),
-		onService(p, "disallow", "Let it run on this machine no longer (as root there)", api.DisallowService(), "%s is not started on this machine any more."))
+		onService(p, "disallow", "Stop a service on this machine, and let it run there no longer (as root there)", api.DisallowService(), "%s is stopped on this machine, and not started there any more."))
 }
 
 // onService is a command about one service.

@@ -130,6 +130,9 @@ func (d Definition) validCheck() error {
 // String renders "web (nginx.service)".
 func (d Definition) String() string { return fmt.Sprintf("%s (%s)", d.Name, d.What()) }
 
+// Bare is the service without its check: what runs, and not how it is asked.
+func (d Definition) Bare() Definition { return d.Checked(Definition{}) }
+
 // Sum tells apart what root allows to be run: a service whose unit, command or line for the shell
 // is another one has another.
 func (d Definition) Sum() string {

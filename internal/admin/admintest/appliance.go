@@ -78,6 +78,7 @@ func (a *Appliance) Backend() api.Backend {
 		Data:          a.data,
 		Services: &admin.Services{
 			Name: "alpha", Local: a.data.Local, Store: a.store, Lead: a.lead, Audit: a.lead.Audit,
+			Stop: func(context.Context, service.Definition) error { return nil }, // nothing runs
 			Startable: func(_ context.Context, one service.Definition) error {
 				if one.Unit == "missing.service" {
 					return errors.New("missing.service is not on this machine: install it, or correct the name")

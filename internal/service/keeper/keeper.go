@@ -19,6 +19,7 @@ import (
 type Options struct {
 	List      func(ctx context.Context) (service.List, error) // in the order in which they are started
 	Refused   func(service service.Definition) string         // why it may not run on this machine, in a sentence; empty: it may
+	MayStop   func(service service.Definition) bool           // root has allowed it on this machine: it is for Baton to stop it
 	Runner    func(service service.Definition) Runner
 	Order     func(ctx context.Context, list service.List) error // has the machine stop them after Baton at a shutdown
 	Probe     Probe                                              // of what is no line of the shell
@@ -200,8 +201,12 @@ func (k *Keeper) rest(ctx context.Context, services []*kept) error {
 func (k *Keeper) halt(ctx context.Context, s *kept) error {
 	state, err := s.runner.State(ctx)
 	began := k.opt.Wall()
-	if err == nil {
+	mine := k.opt.MayStop(s.service)
+	switch {
+	case err == nil && mine:
 		err = s.runner.Stop(ctx)
+	case err == nil && state.Runs:
+		err = fmt.Errorf("it runs here, and root has not allowed Baton to stop it: run here, as root, baton service allow %s, or stop it", s.service.Name)
 	}
 	switch {
 	case err == nil && state.Runs:

@@ -359,3 +359,32 @@ func TestWhatRootDoesNotAllowIsNotChecked(t *testing.T) {
 		})
 	})
 }
+
+// What root has never allowed on a machine is for nobody else to stop either: the peer and
+// administrators of the pair choose the list.
+func TestWhatRootHasNotAllowedIsNotTouched(t *testing.T) {
+	m := newMachine("db", "web")
+	m.denied["web"] = "root has not allowed it"
+	m.runs["web"] = true
+	m.there = []pair.ServiceStatus{{Name: "web", Ran: time.Now()}}
+	each(t, m, func(k bubble) {
+		t := k.t
+		err := k.Set(t.Context(), pair.Follow)
+		if err == nil || !strings.Contains(err.Error(), "web: it runs here, and root has not allowed Baton to stop it: run here, as root, baton service allow web, or stop it") {
+			t.Errorf("the backup says %v", err)
+		}
+		time.Sleep(5 * time.Second)
+		m.with(func() {
+			if got := m.orders[len(m.orders)-1]; got != 1 || !m.runs["web"] || !m.ran.IsZero() {
+				t.Errorf("it was touched, or %d services were to be stopped after Baton", got)
+			}
+		})
+		if !holds(k, "service-runs-on-backup") {
+			t.Error(k.Conditions())
+		}
+		m.with(func() { delete(m.denied, "web") })
+		if err := k.Set(t.Context(), pair.Follow); err != nil || k.Status()[1].State != "stopped" {
+			t.Errorf("it is allowed, and runs: %v", err)
+		}
+	})
+}

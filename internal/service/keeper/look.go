@@ -68,7 +68,9 @@ func (k *Keeper) lookAt(ctx context.Context) {
 func (k *Keeper) inOrder(ctx context.Context, services []*kept) {
 	list := make(service.List, 0, len(services))
 	for _, s := range services {
-		list = append(list, s.service)
+		if k.opt.MayStop(s.service) {
+			list = append(list, s.service)
+		}
 	}
 	why := ""
 	if err := k.opt.Order(ctx, list); err != nil && ctx.Err() == nil {
@@ -101,6 +103,10 @@ func (k *Keeper) tend(ctx context.Context, s *kept) bool {
 		k.again(ctx, s, state)
 	case duty == pair.Lead:
 		return state.Runs
+	case !k.opt.MayStop(s.service): // it is not touched
+		if state.Runs {
+			s.ranHere(k.opt.Wall())
+		}
 	case !state.Runs:
 		k.followRan(s, state)
 	case !idle:

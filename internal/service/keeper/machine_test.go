@@ -53,6 +53,7 @@ func (m *machine) keeper() *Keeper {
 			defer m.mu.Unlock()
 			return slices.Clone(m.list), m.unread
 		},
+		MayStop: func(s service.Definition) bool { m.mu.Lock(); defer m.mu.Unlock(); return m.denied[s.Name] == "" },
 		Refused: func(s service.Definition) string { m.mu.Lock(); defer m.mu.Unlock(); return m.denied[s.Name] },
 		Runner:  func(s service.Definition) Runner { return program{m, s.Name} },
 		Order: func(_ context.Context, list service.List) error {

@@ -60,17 +60,23 @@ func (k *Keeper) Conditions() (all []pair.Condition) {
 	defer k.mu.Unlock()
 	now := k.opt.Wall()
 	for _, s := range k.known {
-		all = append(all, s.conditions(k.duty, now, k.opt.Refused(s.service))...)
+		all = append(all, s.conditions(k.duty, now, permit{k.opt.Refused(s.service), k.opt.MayStop(s.service)})...)
 	}
 	return all
 }
 
-func (s *kept) conditions(duty pair.Duty, now time.Time, refused string) (all []pair.Condition) {
+// permit is what root has allowed of a service on this machine.
+type permit struct {
+	refused string // why it may not run; empty: it may
+	stop    bool   // it is for Baton to stop it
+}
+
+func (s *kept) conditions(duty pair.Duty, now time.Time, may permit) (all []pair.Condition) {
 	leads := duty == pair.Lead
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name, what, unit := s.service.Name, s.service.What(), s.service.RunsAs()
-	if refused != "" {
+	if may.refused != "" {
 		all = append(all, pair.Condition{
 			ID: "service-not-allowed", Severity: pair.Critical,
 			Text:     fmt.Sprintf("Root has not allowed service %s (%s) on this machine, so it does not run here.", name, what),
@@ -84,7 +90,13 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, refused string) (all []
 			NextStep: fmt.Sprintf("Start it when it is to run again: baton service start %s.", name),
 		})
 	}
-	if !s.ran.IsZero() && now.Sub(s.ran) < ranWithin && !leads {
+	if !leads && s.state.Runs && !may.stop {
+		all = append(all, pair.Condition{
+			ID: "service-runs-on-backup", Severity: pair.Critical,
+			Text:     fmt.Sprintf("Service %s (%s) runs on this backup, and root has not allowed Baton to stop it.", name, what),
+			NextStep: fmt.Sprintf("Run here as root: baton service allow %s; or stop it: systemctl disable --now %s.", name, unit),
+		})
+	} else if !s.ran.IsZero() && now.Sub(s.ran) < ranWithin && !leads {
 		all = append(all, pair.Condition{
 			ID: "service-runs-on-backup", Severity: pair.Critical,
 			Text:     fmt.Sprintf("Service %s (%s) ran on this backup, and Baton stopped it.", name, what),

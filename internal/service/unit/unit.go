@@ -53,6 +53,11 @@ func (m *Machine) Runner(of service.Definition) keeper.Runner {
 	return &runner{machine: m, service: of, unit: of.RunsAs()}
 }
 
+// Stop returns once nothing of a service is left on this machine.
+func (m *Machine) Stop(ctx context.Context, of service.Definition) error {
+	return m.Runner(of).Stop(ctx)
+}
+
 // Startable refuses a service that nothing can start on this machine.
 func (m *Machine) Startable(ctx context.Context, of service.Definition) error {
 	return m.do(ctx, func(conn *systemd.Manager) error {
