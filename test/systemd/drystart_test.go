@@ -8,6 +8,7 @@ import (
 
 // What would keep the site from running on the backup is found out while the primary serves it.
 func TestMachinesFindOutBeforehand(t *testing.T) {
+	full(t)
 	_, alpha, beta, _ := served(t)
 	const fit = "The site's services (numbers, web, worker) are installed and allowed on both appliances, and are the same there; no other program has their ports on the backup."
 	beta.says("doctor", fit, "alpha gets through to beta", "Both appliances run version")
