@@ -41,8 +41,14 @@ type ServiceKeeper interface {
 
 // List reads them, in the order in which they are started.
 func (s *Services) List(ctx context.Context) (list service.List, err error) {
-	_, err = s.Store.Documents.Read(ctx, service.Document, &list)
+	list, _, err = s.read(ctx)
 	return list, err
+}
+
+// read returns the list and its version. What the peer has written into it counts as far as it could have been added here.
+func (s *Services) read(ctx context.Context) (list service.List, version int64, err error) {
+	version, err = s.Store.Documents.Read(ctx, service.Document, &list)
+	return list.Sound(), version, err
 }
 
 // Services implements api.Services.
@@ -112,12 +118,13 @@ func (s *Services) SetServiceCheck(ctx context.Context, name string, wanted api.
 		return err
 	}
 	return s.change(ctx, "changed the check of service "+name, func(list service.List) (service.List, error) {
-		list, err := list.Checking(name, check)
-		if err == nil && s.isRoot(ctx) && check.Check.Exec != "" { // a line that root has just written
-			var one service.Definition
-			if one, err = list.Named(name); err == nil {
-				err = s.allow(ctx, one)
-			}
+		before, err := list.Named(name)
+		if err != nil {
+			return nil, err
+		}
+		allowed := s.Refused(before) == ""
+		if list, err = list.Checking(name, check); err == nil && allowed && s.isRoot(ctx) { // a line that root has just written, for what root allows
+			err = s.allow(ctx, before.Checked(check))
 		}
 		return list, err
 	})
@@ -126,8 +133,7 @@ func (s *Services) SetServiceCheck(ctx context.Context, name string, wanted api.
 // change saves another list; what says so in the history.
 func (s *Services) change(ctx context.Context, what string, make func(service.List) (service.List, error)) error {
 	return act.Failure(s.Lead.Change(func() error {
-		var list service.List
-		version, err := s.Store.Documents.Read(ctx, service.Document, &list)
+		list, version, err := s.read(ctx)
 		if err != nil {
 			return err
 		}

@@ -86,6 +86,31 @@ func TestOnlyRootSaysWhatRuns(t *testing.T) {
 	}
 }
 
+// Root who changes the check of a service that somebody else has added has not said that it may run.
+func TestACheckByRootAllowsNoMoreThanTheCheck(t *testing.T) {
+	t.Parallel()
+	services := admintest.New(t).Backend().Services
+	root, anna := by(t.Context(), true), by(t.Context(), false)
+	if err := errors.Join(add(anna, services, api.Service{Name: "worker", Kind: "command", Command: []string{"/bin/sh", "/srv/www/upload"}}),
+		add(root, services, api.Service{Name: "web", Kind: "unit", Unit: "nginx.service"})); err != nil {
+		t.Fatal(err)
+	}
+	for name, allowed := range map[string]bool{"worker": false, "web": true} {
+		if err := services.SetServiceCheck(root, name, api.ServiceCheck{Health: "exec:/bin/true"}); err != nil {
+			t.Fatal(err)
+		}
+		list, err := services.Services(anna)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range list {
+			if one.Name == name && one.Allowed != allowed {
+				t.Errorf("%s may run: %t", name, one.Allowed)
+			}
+		}
+	}
+}
+
 // The site would move, and not come up on the other side either.
 func TestWhatNothingCanStartIsNotAdded(t *testing.T) {
 	t.Parallel()

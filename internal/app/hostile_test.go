@@ -81,6 +81,9 @@ func hostileReport(t *testing.T, text string) pair.Report {
 		"sync": {"number": 18446744073709551615, "state": TEXT, "error": TEXT, "data_age_ms": LEAST, "bytes_done": MOST, "bytes_total": MOST, "files_done": LEAST,
 			"files_total": MOST, "bytes_per_second": MOST, "left_ms": MOST, "next_run": "0001-01-01T00:00:00Z"},
 		"readiness": {"ready": true, "takeover_ms": MOST, "loss_ms": LEAST, "text": TEXT, "next_step": TEXT},
+		"services": [{"name": TEXT, "what": TEXT, "check": TEXT, "wanted": TEXT, "state": TEXT, "trouble": TEXT, "refused": TEXT, "since": "9999-12-31T23:59:59Z",
+			"last_start": {"at": "0001-01-01T00:00:00Z", "took_ms": LEAST}, "last_stop": {"took_ms": MOST}, "restarts": LEAST, "ran": "9999-12-31T23:59:59Z"}],
+		"installed": {"services": [{"name": TEXT, "unit_sum": TEXT, "program": TEXT, "user": TEXT, "ports": [TEXT, TEXT], "lacks": TEXT}], "owners": [{"id": 1, "name": TEXT}]},
 		"conditions": [{"id": "alone", "severity": "", "text": "", "since": "0001-01-01T00:00:00Z"}]}}`)), &told)
 	if err != nil {
 		t.Fatal(err)

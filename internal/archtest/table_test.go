@@ -51,7 +51,7 @@ func table() map[string]rule {
 		"internal/systemd/listening":              {},
 		"internal/service":                        {imports: []string{"internal/health", "internal/pair"}},
 		"internal/service/keeper":                 {imports: []string{"internal/health", "internal/pair", "internal/service"}},
-		"internal/service/drystart":               {imports: []string{"internal/pair", "internal/service"}},
+		"internal/service/drystart":               {imports: []string{"internal/pair", "internal/pinned", "internal/service"}},
 		"internal/service/unit":                   {imports: []string{"internal/cause", "internal/pair", "internal/service", "internal/service/keeper", "internal/systemd", "internal/systemd/listening"}},
 		"internal/datasync":                       {imports: append(edge.imports, "internal/durable")}, // and no kind of data: see kinds_test.go
 		"internal/datasync/diverged":              {imports: kindOfData("internal/durable")},

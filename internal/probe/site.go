@@ -22,6 +22,9 @@ import (
 // nothing more.
 const mostBody = 64 << 10
 
+// mostHead bounds the head of an answer, in bytes. An answer with a larger one fails.
+const mostHead = 64 << 10
+
 // Site asks a site once, and returns why it does not answer as it should, in words
 // for a person. Wait bounds all of it: connecting, the answer and its body.
 func Site(ctx context.Context, check pair.HealthCheck, want health.Answer, wait time.Duration) error {
@@ -84,7 +87,7 @@ func (b bodyError) Error() string {
 // get asks by a connection of its own, and follows no redirection: where it leads is
 // not what was to be checked.
 func get(ctx context.Context, address string, want health.Answer) error {
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: dialer().DialContext, TLSClientConfig: inTime()}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: dialer().DialContext, TLSClientConfig: inTime(), MaxResponseHeaderBytes: mostHead}
 	defer transport.CloseIdleConnections()
 	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -162,5 +165,5 @@ func said(err error, wait time.Duration) string {
 	if why := cause.Why(err); why != "" {
 		return "cannot be asked: " + why
 	}
-	return "answers with what is not HTTP"
+	return "answers with what is not HTTP, or with a head of more than 64 KiB"
 }

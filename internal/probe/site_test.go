@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -32,6 +33,10 @@ func TestSiteSaysWhyItDoesNotAnswer(t *testing.T) {
 				if _, err := io.WriteString(w, text); err != nil {
 					return
 				}
+			}
+		case "/heads":
+			for i := range 100 {
+				w.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 1<<10))
 			}
 		case "/slow":
 			<-r.Context().Done()
@@ -65,6 +70,7 @@ func TestSiteSaysWhyItDoesNotAnswer(t *testing.T) {
 		{check: pair.HealthCheck{URL: site.URL + "/elsewhere"}}:                           "",
 		{check: pair.HealthCheck{TCP: site.Listener.Addr().String()}}:                     "",
 		{check: pair.HealthCheck{URL: site.URL + "/broken"}}:                              "answers with status 500 Internal Server Error",
+		{check: pair.HealthCheck{URL: site.URL + "/heads"}}:                               "answers with what is not HTTP, or with a head of more than 64 KiB",
 		{check: pair.HealthCheck{URL: site.URL + "/slow"}}:                                "does not answer within 200 ms",
 		{check: pair.HealthCheck{URL: site.URL + "/drip"}}:                                "does not answer within 200 ms",
 		{check: pair.HealthCheck{URL: site.URL + "/cut"}}:                                 "ends the connection without an answer",

@@ -18,6 +18,18 @@ type List []Definition
 // most bounds how many there are.
 const most = 64
 
+// Sound returns the list without what [List.With] refuses: the peer may have written it, and what
+// it names is stopped on a backup before root has allowed it.
+func (l List) Sound() List {
+	sound := make(List, 0, min(len(l), most))
+	for _, one := range l {
+		if longer, err := sound.With(one); err == nil {
+			sound = longer
+		}
+	}
+	return sound
+}
+
 // With returns the list with one more, as the last, or refuses each field that is in the way.
 func (l List) With(added Definition) (List, error) {
 	var refused []error

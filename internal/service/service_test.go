@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,32 @@ func TestValid(t *testing.T) {
 				t.Errorf("%+v: %v, not of %s", one, one.Valid(), field)
 			}
 		}
+	}
+}
+
+// A peer can write any list: what could not be added here is not in it.
+func TestAHostileListIsCut(t *testing.T) {
+	t.Parallel()
+	web := Definition{Name: "web", Unit: "nginx.service", Parked: true}
+	hostile := List{
+		{Name: "a", Unit: "ssh.service"},
+		{Name: "b", Unit: "multi-user.target"},
+		{Name: "c", Unit: "../../../../etc/cron.d/x.timer"},
+		{Name: "../d", Command: Command{Args: []string{"/bin/true"}}},
+		{Name: "e"},
+		web,
+		web,
+		{Name: "f", Unit: web.Unit},
+	}
+	if got := hostile.Sound(); len(got) != 1 || !got[0].Equal(web) || !got[0].Parked {
+		t.Errorf("%v", got)
+	}
+	hostile = nil
+	for i := range 1000 {
+		hostile = append(hostile, Definition{Name: strconv.Itoa(i), Unit: UnitName(fmt.Sprintf("x%d.service", i))})
+	}
+	if got := hostile.Sound(); len(got) != most {
+		t.Errorf("%d", len(got))
 	}
 }
 

@@ -82,6 +82,7 @@ func sound(r pair.Report) pair.Report {
 		r.Sync.State = pair.SyncIdle
 	}
 	r.Sync.Error = Words(r.Sync.Error)
+	r.Services = soundServices(r.Services)
 	r.Installed = soundInstalled(r.Installed)
 	if r.Readiness != nil {
 		told := *r.Readiness
@@ -89,6 +90,17 @@ func sound(r pair.Report) pair.Report {
 		r.Readiness = &told
 	}
 	return r
+}
+
+// soundServices is what people read of how the services are there.
+func soundServices(there []pair.ServiceStatus) []pair.ServiceStatus {
+	services := slices.Clone(there[:min(len(there), mostTold)])
+	for i := range services {
+		s := &services[i]
+		s.Name, s.Wanted, s.State = short(s.Name), short(s.Wanted), short(s.State)
+		s.What, s.Check, s.Trouble, s.Refused = Words(s.What), Words(s.Check), Words(s.Trouble), Words(s.Refused)
+	}
+	return services
 }
 
 // soundInstalled is what people read of how the services are installed there.

@@ -36,6 +36,9 @@ type Machine interface {
 // it changes.
 const lookEvery = 10 * time.Second
 
+// mostPorts bounds the ports of one service that are told: with thousands of them the peer would refuse the report.
+const mostPorts = 64
+
 // DryStart knows whether the services could be started here.
 type DryStart struct {
 	opt  Options
@@ -88,6 +91,7 @@ func (d *DryStart) Look(ctx context.Context) {
 		if found.Name = one.Name; err != nil {
 			found.Lacks = err.Error()
 		}
+		found.Ports = found.Ports[:min(len(found.Ports), mostPorts)]
 		if within(paths, found.Program) {
 			found.ProgramSum = "" // it comes with the data
 		}

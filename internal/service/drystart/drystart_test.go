@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"baton/internal/pair"
 	"baton/internal/service"
@@ -111,6 +114,45 @@ func TestWhatADryStartFinds(t *testing.T) {
 				t.Error("it is told where the site is")
 			}
 		})
+	}
+}
+
+// A service with very many ports keeps nothing else from being told.
+func TestFewPortsAreTold(t *testing.T) {
+	m := same()
+	web := m.here["web"]
+	web.Ports = slices.Repeat([]string{"tcp 127.0.0.1:80"}, 10_000)
+	m.here["web"] = web
+	if told, _ := m.look(t).Installed().Service("web"); len(told.Ports) != mostPorts {
+		t.Errorf("%d ports", len(told.Ports))
+	}
+}
+
+// Who owns the directory above exchanges the protected one: for what keeps a reader waiting, or for a link.
+func TestOwnersAreNotLookedForElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	elsewhere := filepath.Join(dir, "elsewhere")
+	if err := os.Mkdir(elsewhere, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chown(elsewhere, 60123, 60123), os.Chown(dir, 1, 1)); err != nil {
+		t.Skipf("skipped: only root can give a file away: %v", err)
+	}
+	pipe, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
+	if err := errors.Join(unix.Mkfifo(pipe, 0o666), os.Symlink(elsewhere, link)); err != nil {
+		t.Fatal(err)
+	}
+	m := same()
+	m.owners = []string{pipe, link}
+	looked := make(chan []pair.Owner, 1)
+	go func() { looked <- m.look(t).Installed().Owners }()
+	select {
+	case found := <-looked:
+		if len(found) > 0 {
+			t.Errorf("%+v", found)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the look waits for a pipe")
 	}
 }
 

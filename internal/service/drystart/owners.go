@@ -2,15 +2,15 @@ package drystart
 
 import (
 	"cmp"
-	"io/fs"
 	"maps"
-	"os"
 	"os/user"
 	"slices"
 	"strconv"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"baton/internal/pair"
+	"baton/internal/pinned"
 )
 
 // Bounds of what is looked at for owners.
@@ -23,16 +23,15 @@ const (
 func owners(paths []string) []pair.Owner {
 	found := map[pair.Owner]bool{}
 	for _, path := range paths {
-		note(found)(os.Lstat(path))
-		dir, err := os.Open(path) //nolint:gosec // as the data sync does
+		top, err := pinned.Open(path, nil) // whoever owns it may exchange it at any time
 		if err != nil {
 			continue
 		}
-		entries, _ := dir.ReadDir(mostEntries)
-		for _, entry := range entries {
-			note(found)(entry.Info())
+		note(found)(top.Stat("."))
+		for _, name := range names(top) {
+			note(found)(top.Stat(name))
 		}
-		_ = dir.Close()
+		_ = top.Close()
 	}
 	all := slices.SortedFunc(maps.Keys(found), func(a, b pair.Owner) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Kind(), b.Kind())) })
 	for i := range all {
@@ -41,18 +40,22 @@ func owners(paths []string) []pair.Owner {
 	return all
 }
 
+// names are those of what lies directly in a directory.
+func names(top *pinned.Dir) []string {
+	dir, err := top.Open(".")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close() //nolint:errcheck // it was read only
+	names, _ := dir.Readdirnames(mostEntries)
+	return names
+}
+
 // note adds the owners of one file. Root is the same everywhere.
-func note(found map[pair.Owner]bool) func(fs.FileInfo, error) {
-	return func(info fs.FileInfo, err error) {
-		if err != nil {
-			return
-		}
-		stat, is := info.Sys().(*syscall.Stat_t)
-		if !is {
-			return
-		}
-		for _, one := range []pair.Owner{{ID: stat.Uid}, {ID: stat.Gid, Group: true}} {
-			if one.ID != 0 && len(found) < mostOwners {
+func note(found map[pair.Owner]bool) func(unix.Stat_t, error) {
+	return func(file unix.Stat_t, err error) {
+		for _, one := range []pair.Owner{{ID: file.Uid}, {ID: file.Gid, Group: true}} {
+			if err == nil && one.ID != 0 && len(found) < mostOwners {
 				found[one] = true
 			}
 		}
