@@ -84,7 +84,6 @@ func New(options Options) *Agent {
 		departs:  make(chan struct{}),
 		leaves:   make(chan chan<- *failover.Continuation),
 	}
-	a.config.StopLimit = options.Services.StopLimit()
 	now := options.Clock()
 	a.state = options.Config.Start(options.Record, now)
 	a.state.Newest = options.Offered
@@ -178,7 +177,6 @@ func (a *Agent) receive(ctx context.Context, m message) {
 	}
 	if m.change != nil {
 		m.change(&a.config)
-		a.config.StopLimit = a.Services.StopLimit()
 		a.step(ctx, failover.Tick{})
 		return
 	}
@@ -223,6 +221,7 @@ func (a *Agent) causeOf(reason failover.Reason) string {
 // step hands the decision one event, carries out what it answers, and does the
 // same for the outcomes.
 func (a *Agent) step(ctx context.Context, event failover.Event) {
+	a.config.StopLimit = a.Services.StopLimit() // a service may have been added, or declare something else now
 	a.pending = append(a.pending, event)
 	for len(a.pending) > 0 {
 		next := a.pending[0]
