@@ -64,12 +64,15 @@ func (k *Keeper) obey(ctx context.Context, name string) error {
 	return nil
 }
 
-// interruptible is ctx until somebody interrupts what is done meanwhile.
+// interruptible is ctx until somebody interrupts what is done meanwhile. While a duty waits, it has
+// ended: the look has its turn, and the duty was not to wait for it.
 func (k *Keeper) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, end := context.WithCancel(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.end = end
+	if k.end = end; k.waiting > 0 {
+		end()
+	}
 	return ctx, end
 }
 
@@ -77,6 +80,13 @@ func (k *Keeper) interrupt() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.end()
+}
+
+// wait adds so many to the duties that wait for their turn.
+func (k *Keeper) wait(more int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.waiting += more
 }
 
 // Test asks the check of a service once; one without a check is to run. An error is a sentence.

@@ -53,11 +53,12 @@ type Keeper struct {
 	tests    atomic.Int64 // that operators have asked for
 	disorder string       // why the machine would not stop them after Baton, as last told; empty: it would
 
-	mu    sync.Mutex
-	duty  pair.Duty
-	done  bool // they do it, as far as the newest Set found
-	known []*kept
-	end   context.CancelFunc // of the look under way
+	mu      sync.Mutex
+	duty    pair.Duty
+	done    bool // they do it, as far as the newest Set found
+	known   []*kept
+	end     context.CancelFunc // of the look under way
+	waiting int                // duties that want that to end
 
 	checks checks
 }
@@ -72,11 +73,14 @@ func New(opt Options) *Keeper {
 
 // Set implements agent.Services.
 func (k *Keeper) Set(ctx context.Context, duty pair.Duty) error {
+	k.wait(1)
 	k.interrupt() // what it was about to start may not be wanted any more
 	select {
 	case <-k.turn:
+		k.wait(-1)
 		defer func() { k.turn <- struct{}{} }()
 	case <-ctx.Done():
+		k.wait(-1)
 		return ctx.Err()
 	}
 	k.checks.stop()
@@ -117,6 +121,14 @@ func (k *Keeper) lead(ctx context.Context, services []*kept) error {
 
 var errSlow = fmt.Errorf("it does not start within %s: look at its log", pair.LastingText(startLimit))
 
+// inTime is why a start failed: that it took too long, or what failed.
+func inTime(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errSlow
+	}
+	return err
+}
+
 // start returns once a service runs and, if it did not before, passes its check.
 func (k *Keeper) start(ctx context.Context, s *kept) error {
 	err := k.startNow(ctx, s)
@@ -131,7 +143,7 @@ func (k *Keeper) startNow(ctx context.Context, s *kept) error {
 		return errors.New(why)
 	}
 	s.begin()
-	within, cancel := context.WithTimeoutCause(ctx, startLimit, errSlow)
+	within, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	state, err := s.runner.State(within)
 	if err == nil && state.Up {
@@ -140,7 +152,7 @@ func (k *Keeper) startNow(ctx context.Context, s *kept) error {
 	}
 	k.followRan(s, state)
 	began := k.opt.Wall()
-	if err = s.runner.Start(within); err == nil {
+	if err = inTime(s.runner.Start(within)); err == nil {
 		err = k.passes(ctx, s, began)
 	}
 	switch {
@@ -148,8 +160,6 @@ func (k *Keeper) startNow(ctx context.Context, s *kept) error {
 		return ctx.Err()
 	case err == nil:
 		k.started(s, began)
-	case context.Cause(within) == errSlow: //nolint:errorlint // the very one
-		err = errors.Join(errSlow, err)
 	}
 	_, _ = k.look(ctx, s)
 	return err
@@ -199,13 +209,15 @@ func (k *Keeper) rest(ctx context.Context, services []*kept) error {
 // halt returns once nothing of a service is left. One that does not run is stopped as well:
 // something may be left of it.
 func (k *Keeper) halt(ctx context.Context, s *kept) error {
-	state, err := s.runner.State(ctx)
+	state, unseen := s.runner.State(ctx)
 	began := k.opt.Wall()
-	mine := k.opt.MayStop(s.service)
+	var err error
 	switch {
-	case err == nil && mine:
-		err = s.runner.Stop(ctx)
-	case err == nil && state.Runs:
+	case k.opt.MayStop(s.service):
+		err = s.runner.Stop(ctx) // also one of which nothing is known
+	case unseen != nil:
+		err = unseen
+	case state.Runs:
 		err = fmt.Errorf("it runs here, and root has not allowed Baton to stop it: run here, as root, baton service allow %s, or stop it", s.service.Name)
 	}
 	switch {

@@ -388,3 +388,80 @@ func TestWhatRootHasNotAllowedIsNotTouched(t *testing.T) {
 		}
 	})
 }
+
+// What is long ago is forgotten, and what is not is still told.
+func TestAnEndThatIsLongAgoHidesNoLaterOne(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(k bubble) {
+		t := k.t
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.runs["web"] = false })
+		time.Sleep(while - 10*time.Second)
+		m.with(func() { m.runs["web"] = false })
+		time.Sleep(5 * time.Second)
+		for range 200 { // the first is forgotten meanwhile
+			time.Sleep(100 * time.Millisecond)
+			if !holds(k, "service-restarts") {
+				t.Fatal("the second end is not told any more")
+			}
+		}
+	})
+}
+
+// Nobody is told that a service was stopped while it runs on.
+func TestOneThatDoesNotStopOnABackupIsTold(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(k bubble) {
+		t := k.t
+		if err := k.Set(t.Context(), pair.Follow); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.runs["web"] = true; m.refuses["stop web"] = errors.New("processes 7 are left") })
+		time.Sleep(5 * time.Second)
+		told := k.Conditions()
+		if len(told) != 1 || told[0].Text != "Service web (web.service) runs on this backup, and has not stopped yet." || m.told() != "service-failed: Service web does not stop: processes 7 are left." {
+			t.Error(told, m.told())
+		}
+		m.with(func() { delete(m.refuses, "stop web") })
+		time.Sleep(5 * time.Second)
+		if told = k.Conditions(); len(told) != 1 || told[0].Text != "Service web (web.service) ran on this backup, and Baton stopped it." {
+			t.Error(told)
+		}
+	})
+}
+
+// What nobody can see may run.
+func TestOneOfWhichNothingIsKnownIsStopped(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(k bubble) {
+		t := k.t
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.unseen = errors.New("when it last ran cannot be read") })
+		if err := k.Set(t.Context(), pair.Rest); err != nil || m.did() != "start web, stop web" {
+			t.Errorf("%v; %s", err, m.did())
+		}
+	})
+}
+
+// That it takes too long is one sentence, at the first start and at each later one.
+func TestAStartThatTakesTooLongSaysSo(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(k bubble) {
+		t := k.t
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.slow["start web"] = time.Hour; m.runs["web"] = false })
+		time.Sleep(2 * time.Minute)
+		if err := k.Set(t.Context(), pair.Lead); err == nil || err.Error() != "web: it does not start within 1 min 30 s: look at its log" {
+			t.Error(err)
+		}
+		if told := m.told(); !strings.HasSuffix(told, "does not start: it does not start within 1 min 30 s: look at its log.") || strings.Contains(told, "deadline") {
+			t.Error(told)
+		}
+	})
+}

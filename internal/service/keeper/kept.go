@@ -80,9 +80,10 @@ func (s *kept) restarted(now time.Time, restarts int) bool {
 	return more > 0
 }
 
-// recent are its ends within a while. The lock is held.
+// recent are its ends within a while; those before are forgotten. The lock is held.
 func (s *kept) recent(now time.Time) []time.Time {
-	return slices.DeleteFunc(s.ends, func(at time.Time) bool { return now.Sub(at) > while })
+	s.ends = slices.DeleteFunc(s.ends, func(at time.Time) bool { return now.Sub(at) > while })
+	return s.ends
 }
 
 // begin forgets what was found while it was to run before.
@@ -202,8 +203,8 @@ func (s *kept) verdict(now time.Time) (sick string, judged bool) {
 	if s.parked {
 		return "", true
 	}
-	if s.ends = s.recent(now); len(s.ends) >= tooOften && s.upOnce {
-		return fmt.Sprintf("it has ended %d times within %s: %s", len(s.ends), pair.LastingText(while), s.why), true
+	if n := len(s.recent(now)); n >= tooOften && s.upOnce {
+		return fmt.Sprintf("it has ended %d times within %s: %s", n, pair.LastingText(while), s.why), true
 	}
 	if why := s.checks.Why(); why != nil {
 		return why.Error(), true

@@ -111,10 +111,8 @@ func (k *Keeper) tend(ctx context.Context, s *kept) bool {
 		k.followRan(s, state)
 	case !idle:
 		s.ranHere(k.opt.Wall())
-		err := s.runner.Stop(ctx)
-		if _, looked := k.look(ctx, s); looked == nil && err == nil {
-			k.opt.Log.Warn("a service ran on this backup, and was stopped", slog.String("service", s.service.Name))
-		}
+		k.opt.Log.Warn("a service runs on this backup, and is stopped", slog.String("service", s.service.Name))
+		_ = k.halt(ctx, s)
 	}
 	return false
 }
@@ -149,7 +147,7 @@ func (k *Keeper) again(ctx context.Context, s *kept, state State) {
 	began := k.opt.Wall()
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	err := s.runner.Start(ctx)
+	err := inTime(s.runner.Start(ctx))
 	if err != nil {
 		s.notStarted(err)
 		k.opt.Log.Warn("a service was not started", slog.String("service", s.service.Name), slog.String("error", err.Error()))

@@ -24,6 +24,7 @@ type machine struct {
 	slow       map[string]time.Duration
 	answers    map[string]error // to checks
 	unread     error            // the list cannot be read
+	unseen     error            // nothing tells how a service is
 	list       service.List
 	idle       bool
 	sickThere  bool
@@ -142,6 +143,9 @@ func (p program) Stop(ctx context.Context) error  { return p.act(ctx, "stop", fa
 func (p program) State(context.Context) (State, error) {
 	p.on.mu.Lock()
 	defer p.on.mu.Unlock()
+	if p.on.unseen != nil {
+		return State{}, p.on.unseen
+	}
 	return State{Runs: p.on.runs[p.name], Up: p.on.runs[p.name], Hindered: p.on.hindered[p.name], Restarts: p.on.restarts, StopLimit: 10 * time.Second, Ran: p.on.ran}, nil
 }
 

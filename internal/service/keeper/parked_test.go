@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"baton/internal/pair"
@@ -138,6 +139,31 @@ func TestAnOperatorWaitsForNoCheckAndADutyForNoOperator(t *testing.T) {
 		if err := <-asked; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
+	})
+}
+
+// A look that has its turn, and has not begun, is interrupted as well.
+func TestADutyInterruptsALookThatIsAboutToBegin(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(k bubble) {
+		t := k.t
+		<-k.turn
+		set := make(chan error, 1)
+		go func() { set <- k.Set(t.Context(), pair.Rest) }()
+		synctest.Wait() // it waits for its turn
+		look, end := k.interruptible(t.Context())
+		if look.Err() == nil {
+			t.Error("a look begins while a duty waits for it")
+		}
+		end()
+		k.turn <- struct{}{}
+		if err := <-set; err != nil {
+			t.Error(err)
+		}
+		if look, end = k.interruptible(t.Context()); look.Err() != nil {
+			t.Error("nobody waits any more, and no look begins")
+		}
+		end()
 	})
 }
 

@@ -97,9 +97,13 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, may permit) (all []pair
 			NextStep: fmt.Sprintf("Run here as root: baton service allow %s; or stop it: systemctl disable --now %s.", name, unit),
 		})
 	} else if !s.ran.IsZero() && now.Sub(s.ran) < ranWithin && !leads {
+		text := fmt.Sprintf("Service %s (%s) ran on this backup, and Baton stopped it.", name, what)
+		if s.state.Runs {
+			text = fmt.Sprintf("Service %s (%s) runs on this backup, and has not stopped yet.", name, what)
+		}
 		all = append(all, pair.Condition{
 			ID: "service-runs-on-backup", Severity: pair.Critical,
-			Text:     fmt.Sprintf("Service %s (%s) ran on this backup, and Baton stopped it.", name, what),
+			Text:     text,
 			NextStep: fmt.Sprintf("See that nothing else starts it: run systemctl disable --now %s. Who started it: journalctl -u %s.", unit, unit),
 		})
 	}
@@ -110,7 +114,7 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, may permit) (all []pair
 			NextStep: fmt.Sprintf("Run here: systemctl disable %s. Baton starts it.", unit),
 		})
 	}
-	if n := len(s.ends); n > 0 && now.Sub(s.ends[n-1]) < while && leads {
+	if n := len(s.recent(now)); n > 0 && leads {
 		text := fmt.Sprintf("Service %s does not start, and is tried again: %s.", name, strings.TrimSuffix(s.why, "."))
 		if s.upOnce {
 			text = fmt.Sprintf("Service %s has ended by itself %d times within %s, and was started again: %s.", name, n, pair.LastingText(while), strings.TrimSuffix(s.why, "."))
