@@ -37,13 +37,14 @@ func (s *Services) RemoveService(ctx context.Context, name string) (api.Said, er
 	if err != nil {
 		return api.Said{}, act.Failure(err)
 	}
+	here := statusOf(s.Keeper.Status(), name) // afterwards it tells nothing of it
 	err = s.change(ctx, "removed service "+name, func(list service.List) (service.List, error) { return list.Without(name) })
 	if err != nil {
 		return api.Said{}, err
 	}
 	one, _ := list.Named(name)
 	text := name + " is left alone from now on: no takeover starts or stops it."
-	if here := statusOf(s.Keeper.Status(), name); here != nil && here.State == "running" {
+	if here != nil && here.State == "running" {
 		text += fmt.Sprintf(" It runs on here, and nowhere else: to stop it, run systemctl stop %s.", one.RunsAs())
 	} else {
 		text += " It does not run here, and stays as it is on the other appliance."

@@ -14,7 +14,10 @@ import (
 // checkBoth tells what has to be the same on both machines, or to be there on both, for a switch to
 // succeed. What stands against it is told by conditions; this tells that it was looked at.
 func (d *Checks) checkBoth(ctx context.Context) []api.Check {
-	d.Overview.DryStart.Look(ctx)
+	const most = 5 * time.Second // a disk may hang: then it goes by what was found before
+	soon, cancel := context.WithTimeout(ctx, most)
+	d.Overview.DryStart.Look(soon)
+	cancel()
 	pinned, _ := d.Overview.Link.Paired()
 	report := d.Overview.Fresh()
 	if report == nil {

@@ -42,7 +42,7 @@ const mostPorts = 64
 // DryStart knows whether the services could be started here.
 type DryStart struct {
 	opt  Options
-	turn sync.Mutex // whose turn it is to look
+	turn chan struct{} // holds a token while somebody looks
 
 	mu          sync.Mutex
 	here        *pair.Installed  // nil: not looked yet
@@ -51,9 +51,9 @@ type DryStart struct {
 }
 
 // New returns one that has not looked yet.
-func New(opt Options) *DryStart { return &DryStart{opt: opt} }
+func New(opt Options) *DryStart { return &DryStart{opt: opt, turn: make(chan struct{}, 1)} }
 
-// Run looks at the machine until ctx ends.
+// Run looks at the machine until ctx ends. A look that hangs then is left behind.
 func (d *DryStart) Run(ctx context.Context) error {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -67,10 +67,27 @@ func (d *DryStart) Run(ctx context.Context) error {
 	}
 }
 
-// Look looks at the machine now.
+// Look looks at the machine now. If ctx ends first, as when a file system hangs, the look goes on
+// without anybody waiting for it, and no other begins meanwhile.
 func (d *DryStart) Look(ctx context.Context) {
-	d.turn.Lock()
-	defer d.turn.Unlock()
+	select {
+	case d.turn <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.look(ctx)
+		<-d.turn
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
+
+func (d *DryStart) look(ctx context.Context) {
 	list, err := d.opt.List(ctx)
 	if err != nil {
 		d.opt.Log.Warn("the services are not known", slog.String("error", err.Error()))

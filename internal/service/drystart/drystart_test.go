@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,9 +27,13 @@ type machines struct {
 	there  *pair.Installed
 	owners []string
 	backup bool
+	hangs  chan struct{} // closed: no longer; nil: it does not
 }
 
 func (m *machines) Installed(_ context.Context, of service.Definition) (pair.InstalledService, error) {
+	if m.hangs != nil {
+		<-m.hangs
+	}
 	return m.here[of.Name], m.failed
 }
 
@@ -177,4 +182,28 @@ func TestOwnersThatAreSomebodyElseHere(t *testing.T) {
 	if len(found) != 1 || found[0].ID != "owners-differ" || !strings.Contains(found[0].Text, ": user 1 is deploy on alpha, and daemon on beta.") {
 		t.Errorf("%+v", found)
 	}
+}
+
+// A disk that hangs holds up neither baton doctor nor the end of the daemon.
+func TestALookThatHangsKeepsNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := same()
+		d := m.look(t)
+		m.hangs = make(chan struct{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx) }()
+		synctest.Wait()
+		began := time.Now()
+		d.Look(ctx) // waits for its turn
+		if err := <-ended; err != nil || time.Since(began) > time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		close(m.hangs)
+		synctest.Wait()
+		if d.Look(t.Context()); !d.Fit() {
+			t.Error(d.Conditions())
+		}
+	})
 }

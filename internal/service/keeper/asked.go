@@ -49,15 +49,12 @@ func (k *Keeper) obey(ctx context.Context, name string) error {
 		return err
 	}
 	duty, done := k.wanted()
-	if duty != pair.Lead || !done {
-		return nil // nothing runs here, or all of them are about to be started
-	}
 	for _, s := range services {
 		switch {
 		case s.service.Name != name:
 		case s.isParked():
-			return k.halt(ctx, s)
-		default:
+			return k.halt(ctx, s) // also where none is to run: it may, as one that has not stopped
+		case duty == pair.Lead && done: // else it does not run here, or all of them are about to be started
 			return k.start(ctx, s)
 		}
 	}

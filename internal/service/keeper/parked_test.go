@@ -71,6 +71,22 @@ func TestAParkedServiceIsWaitedForByNobody(t *testing.T) {
 	})
 }
 
+// What an operator stops is stopped, also while the site does not come up.
+func TestAServiceIsParkedWhileAnotherDoesNotStart(t *testing.T) {
+	m := newMachine("web", "db")
+	m.refuses["start db"] = errors.New("db.service is masked")
+	each(t, m, func(k bubble) {
+		t := k.t
+		if err := k.Set(t.Context(), pair.Lead); err == nil {
+			t.Fatal("it leads without db")
+		}
+		m.park(true)
+		if err := k.Do(t.Context(), "web"); err != nil || m.did() != "start web, start db, stop web" {
+			t.Errorf("%v; %s", err, m.did())
+		}
+	})
+}
+
 // It was sick when the operator stopped it.
 func TestASickServiceThatIsParkedIsNotSick(t *testing.T) {
 	m := newMachine("web")
