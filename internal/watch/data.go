@@ -92,11 +92,11 @@ func (w *DataDisks) round(ctx context.Context) {
 		w.begin(data.Spec.String())
 		disk, is := w.Probe(data, tried)
 		w.mu.Lock()
-		w.began = time.Time{}
 		if is {
 			w.note(disk)
 			found[disk.Place] = true
 		}
+		w.began = time.Time{}
 		w.mu.Unlock()
 	}
 	w.mu.Lock()
@@ -111,7 +111,7 @@ func (w *DataDisks) begin(place string) {
 	w.tries, w.began = place, time.Now()
 }
 
-// note takes in what a probe found. The lock is held.
+// note takes in what a probe found, which fails since that began. The lock is held.
 func (w *DataDisks) note(disk directory.Disk) {
 	known := w.disks[disk.Place]
 	if known == nil {
@@ -127,7 +127,7 @@ func (w *DataDisks) note(disk directory.Disk) {
 	case why == "":
 		known.since = time.Time{}
 	case known.since.IsZero():
-		known.since = time.Now()
+		known.since = w.began
 		w.Log.Warn("nothing can be written to the disk of protected data", slog.String("data", disk.Place), slog.String("why", why))
 	}
 }

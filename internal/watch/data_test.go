@@ -145,10 +145,14 @@ func TestDisksOfProtectedData(t *testing.T) {
 		if s.probes != before {
 			t.Errorf("%d more writes were begun", s.probes-before)
 		}
+		// It fails in the end: nothing has become well in between.
+		s.set("/srv/a", directory.Disk{Room: room(), Failed: syscall.EIO})
 		s.mu.Lock()
 		s.hangs = nil
 		s.mu.Unlock()
 		close(hangs)
+		expect(time.Second, "nothing can be written to the disk of /srv/a: the kernel says: input/output error; unfit; data-disk-unwritable critical")
+		s.set("/srv/a", directory.Disk{Room: room()})
 		expect(4*time.Second, "well")
 		stop()
 		synctest.Wait()

@@ -84,18 +84,19 @@ func TestWhatADryStartFinds(t *testing.T) {
 		says   string
 		unfit  bool
 	}{
-		"the same":           {change: func(*machines) {}},
-		"the unit":           {change(func(s *pair.InstalledService) { s.UnitSum = "3" }), "services-differ", "its unit file is another", false},
-		"the program":        {change(func(s *pair.InstalledService) { s.ProgramSum = "3" }), "services-differ", "/usr/sbin/nginx is another", false},
-		"its place":          {change(func(s *pair.InstalledService) { s.Program = "/opt/nginx" }), "services-differ", "it starts /opt/nginx on beta, and /usr/sbin/nginx on alpha", false},
-		"its user":           {change(func(s *pair.InstalledService) { s.User = "" }), "services-differ", "it runs as root on beta, and as www-data on alpha", false},
-		"its number":         {change(func(s *pair.InstalledService) { s.UserID = "48" }), "services-differ", "its user www-data has number 48 on beta, and 33 on alpha", false},
-		"it is missing":      {change(func(s *pair.InstalledService) { s.Lacks = "nginx.service is not on this machine" }), "dry-start-failed", "could not run service web: nginx.service is not on this machine.", true},
-		"a port":             {func(m *machines) { m.taken = []string{"tcp *:80"} }, "dry-start-failed", "another program on this machine has its port tcp *:80", true},
-		"it is parked":       {change: func(m *machines) { m.taken, m.list[0].Parked = []string{"tcp *:80"}, true }},
-		"systemd is silent":  {func(m *machines) { m.failed = errors.New("systemd does not answer") }, "dry-start-failed", "systemd does not answer", true},
-		"the peer is silent": {change: func(m *machines) { m.there, m.taken = nil, []string{"tcp *:80"} }},
-		"an earlier version": {change: func(m *machines) { m.there = &pair.Installed{} }},
+		"the same":            {change: func(*machines) {}},
+		"the unit":            {change(func(s *pair.InstalledService) { s.UnitSum = "3" }), "services-differ", "its unit file is another", false},
+		"the program":         {change(func(s *pair.InstalledService) { s.ProgramSum = "3" }), "services-differ", "/usr/sbin/nginx is another", false},
+		"its place":           {change(func(s *pair.InstalledService) { s.Program = "/opt/nginx" }), "services-differ", "it starts /opt/nginx on beta, and /usr/sbin/nginx on alpha", false},
+		"its user":            {change(func(s *pair.InstalledService) { s.User = "" }), "services-differ", "it runs as root on beta, and as www-data on alpha", false},
+		"its number":          {change(func(s *pair.InstalledService) { s.UserID = "48" }), "services-differ", "its user www-data has number 48 on beta, and 33 on alpha", false},
+		"it is missing":       {change(func(s *pair.InstalledService) { s.Lacks = "nginx.service is not on this machine" }), "dry-start-failed", "could not run service web: nginx.service is not on this machine.", true},
+		"it is missing there": {func(m *machines) { m.there.Services[0].Lacks = "nginx.service is masked" }, "services-differ", "nothing could start it again on alpha (nginx.service is masked)", false},
+		"a port":              {func(m *machines) { m.taken = []string{"tcp *:80"} }, "dry-start-failed", "another program on this machine has its port tcp *:80", true},
+		"it is parked":        {change: func(m *machines) { m.taken, m.list[0].Parked = []string{"tcp *:80"}, true }},
+		"systemd is silent":   {func(m *machines) { m.failed = errors.New("systemd does not answer") }, "dry-start-failed", "systemd does not answer", true},
+		"the peer is silent":  {change: func(m *machines) { m.there, m.taken = nil, []string{"tcp *:80"} }},
+		"an earlier version":  {change: func(m *machines) { m.there = &pair.Installed{} }},
 		"its program comes with the data": {change: func(m *machines) {
 			change(func(s *pair.InstalledService) { s.ProgramSum = "3" })(m)
 			m.owners = []string{"/usr/sbin"}

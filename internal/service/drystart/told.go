@@ -25,7 +25,7 @@ func (d *DryStart) compare(here *pair.Installed, peer string, report *pair.Repor
 	}
 	for _, one := range here.Services {
 		there, told := report.Installed.Service(one.Name)
-		if told && one.Lacks == "" && there.Lacks == "" {
+		if told && one.Lacks == "" {
 			all = append(all, differing(one, there, d.opt.Name, peer)...)
 		}
 	}
@@ -35,6 +35,10 @@ func (d *DryStart) compare(here *pair.Installed, peer string, report *pair.Repor
 // differing tells in what a service is not the same on both machines.
 func differing(here, there pair.InstalledService, own, peer string) []pair.Condition {
 	var differs []string
+	if there.Lacks != "" { // it may run there, and would not come back after a switch
+		differs = append(differs, fmt.Sprintf("nothing could start it again on %s (%s)", peer, strings.TrimSuffix(there.Lacks, ".")))
+		there = here
+	}
 	if here.UnitSum != there.UnitSum {
 		differs = append(differs, "its unit file is another")
 	}

@@ -159,12 +159,13 @@ func (s *kept) condemn(why error) {
 	s.checks.Find(why)
 }
 
-// follow takes over what is known of a service by a service that differs in its check alone.
+// follow takes over what is known of a service by a service that differs in its check alone. A check
+// of the one before may still be under way.
 func (s *kept) follow(before *kept) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
 	s.wanted, s.state, s.seen, s.upOnce, s.unseen = before.wanted, before.state, before.seen, before.upOnce, before.unseen
-	s.ends, s.why, s.next, s.ran, s.parked = before.ends, before.why, before.next, before.ran, before.parked
+	s.ends, s.why, s.next, s.ran, s.parked = slices.Clone(before.ends), before.why, before.next, before.ran, before.parked
 	s.since, s.lastStart, s.lastStop, s.restarts = before.since, before.lastStart, before.lastStop, before.restarts
 }
 
