@@ -88,8 +88,8 @@ type Door interface {
 
 // Services are the programs of the site.
 type Services interface {
-	// Set has them do a duty, and returns once they do: those that are to run are healthy,
-	// the others have stopped, hard after a deadline of their own. An error names the
+	// Set has them do a duty, and returns once they do: those that are to run are started, and
+	// healthy or known to be sick; the others have stopped, hard after a deadline of their own. An error names the
 	// service, in a sentence for a person. If ctx ends, another duty is wanted: Set returns soon and leaves the rest
 	// to the next call. Only one call runs at a time.
 	Set(ctx context.Context, duty pair.Duty) error

@@ -39,16 +39,45 @@ func (m *Manager) Run(ctx context.Context, c Command) error {
 	return m.explain(ctx, c, 0, m.transient(ctx, c, property("Type", "exec")))
 }
 
+// afterSignal is how long a command that must end within a time may take to end when it is told to,
+// if it does not say.
+const afterSignal = time.Second
+
 // Try runs a command to its end, which must come within a time, or it is killed. It fails if
 // the command does. Its output goes to out, whose other end the caller reads until Try returns:
-// else the command waits. Nil: to the journal.
+// else the command waits. Nil: to the journal. If ctx ends first, the command is told to end; one of
+// the same name that still runs then is ended first by the next call.
 func (m *Manager) Try(ctx context.Context, c Command, within time.Duration, out *os.File) error {
 	more := []dbus.Property{property("Type", "oneshot"), property("TimeoutStartUSec", micros(within))}
 	if out != nil {
 		fd := godbus.UnixFD(out.Fd()) //nolint:gosec // a file's number
 		more = append(more, property("StandardOutputFileDescriptor", fd), property("StandardErrorFileDescriptor", fd))
 	}
-	return m.explain(ctx, c, within, m.transient(ctx, c, more...))
+	c.StopWithin = cmp.Or(c.StopWithin, afterSignal)
+	patient, cancel := context.WithTimeout(ctx, within+c.StopWithin+killed) // what waits for a disk cannot be killed
+	defer cancel()
+	err := m.transient(patient, c, more...)
+	for ; errors.Is(err, errRuns) && patient.Err() == nil; err = m.transient(patient, c, more...) {
+		m.end(ctx, c.Unit)
+		const pause = 50 * time.Millisecond
+		time.Sleep(pause)
+	}
+	if patient.Err() == nil {
+		return m.explain(ctx, c, within, err)
+	}
+	m.end(ctx, c.Unit)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &CommandError{Command: c, Result: "timeout", Within: within}
+}
+
+// end tells a unit to end, and does not wait; also when ctx has ended.
+func (m *Manager) end(ctx context.Context, unit string) {
+	const soon = time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), soon)
+	defer cancel()
+	_, _ = m.conn.StopUnitContext(ctx, unit, stopMode, nil) // the next call sees whether it has
 }
 
 // explain says why the job of a command failed: systemd keeps its unit until it is reset.
@@ -103,7 +132,7 @@ func (e *CommandError) Error() string {
 
 func (m *Manager) transient(ctx context.Context, c Command, more ...dbus.Property) error {
 	with := slices.Concat(more, []dbus.Property{
-		property("ExecStartEx", []execution{{c.Args[0], c.Args, []string{"no-env-expand"}}}), // else systemd replaces $NAME in them
+		property("ExecStart", executionOf(c.Args...)),
 		property("Description", c.Description),
 		property("KillMode", "control-group"),
 		property("SendSIGKILL", true),
@@ -129,11 +158,20 @@ func (m *Manager) transient(ctx context.Context, c Command, more ...dbus.Propert
 	})
 }
 
-// execution is one program of a unit, as systemd wants it: path, arguments, options.
+// execution is one program of a unit, as systemd wants it: path, arguments, and whether it may fail.
 type execution struct {
-	Path    string
-	Args    []string
-	Options []string
+	Path  string
+	Args  []string
+	Fails bool
+}
+
+// executionOf runs a program with its arguments as they are: systemd would replace $NAME in them.
+func executionOf(args ...string) []execution {
+	one := execution{Path: args[0]}
+	for _, arg := range args {
+		one.Args = append(one.Args, strings.ReplaceAll(arg, "$", "$$"))
+	}
+	return []execution{one}
 }
 
 func property(name string, value any) dbus.Property {

@@ -313,6 +313,47 @@ func TestACommandThatFailsSaysWhy(t *testing.T) {
 	}
 }
 
+// systemd reads units anew whenever a package is installed: those that Baton makes stay as they are.
+func TestAReloadOfSystemdLeavesWhatBatonMakes(t *testing.T) {
+	m := connected(t)
+	command, between := Command{Unit: "try-command.service", Args: []string{"/bin/sh", "-c", "sleep 1000; echo \"$HOME\" %n"}}, "try-order.service"
+	one := unit(t, m, "try-ordered.service", "[Service]\nExecStart=/bin/sleep 1000\n")
+	must(t, errors.Join(m.Run(t.Context(), command), m.Start(t.Context(), one), m.StopAfter(t.Context(), between, "baton.service", []string{one})))
+	t.Cleanup(func() {
+		_ = errors.Join(m.Stop(context.Background(), command.Unit, time.Second), m.Stop(context.Background(), between, time.Second))
+	})
+	for !state(t, m, between).Runs() {
+		time.Sleep(20 * time.Millisecond)
+	}
+	must(t, m.conn.ReloadContext(t.Context()))
+	for _, name := range []string{command.Unit, between} {
+		if u := state(t, m, name); u.Load != "loaded" || u.Active != "active" || u.Program == "" || name == between && !slices.Contains(u.After, one) {
+			t.Errorf("%+v", u)
+		}
+	}
+}
+
+// A check that is deaf takes no longer than it may, and nobody waits for one that is not asked any more.
+func TestATryIsBounded(t *testing.T) {
+	m := connected(t)
+	deaf := Command{Unit: "try-check.service", Args: []string{"/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"}}
+	within(t, "one that is deaf", 3*time.Second, func() {
+		if err := m.Try(t.Context(), deaf, time.Second, nil); err == nil || err.Error() != "/bin/sh does not end within 1s" {
+			t.Error(err)
+		}
+	})
+	for _, args := range [][]string{{"/bin/sleep", "30"}, deaf.Args} {
+		c := Command{Unit: "try-check.service", Args: args}
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		if err := m.Try(ctx, c, 30*time.Second, nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		cancel()
+		c.Args = []string{"/bin/true"}
+		within(t, "the next", 3*time.Second, func() { must(t, m.Try(t.Context(), c, 5*time.Second, nil)) })
+	}
+}
+
 func TestOddUnits(t *testing.T) {
 	m := connected(t)
 	unit(t, m, "try-masked.service", "")

@@ -116,9 +116,19 @@ func (m *Manager) await(ctx context.Context, unit string, start bool, begin func
 // (systemctl daemon-reexec). The job goes on: connect again, and look at the unit.
 var ErrEnded = errors.New("systemd ended the connection")
 
+// errRuns is of a command that is to be run while one of the same name runs.
+var errRuns = errors.New("runs already: stop it first")
+
+// answerWithin bounds how long systemd may take to tell how a unit is. After a failure of its own it
+// answers no more, and its connections stay.
+const answerWithin = 5 * time.Second
+
 // refusal puts what systemd refuses in the words of a person.
 func refusal(unit string, err error) error {
 	var refused godbus.Error
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("systemd does not answer of %s: look at the machine's console and its kernel's log, journalctl -k", unit)
+	}
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("systemd does not answer of %s: %w", unit, err)
 	}
@@ -130,7 +140,7 @@ func refusal(unit string, err error) error {
 	case "org.freedesktop.systemd1.OnlyByDependency":
 		return fmt.Errorf("%s refuses to be started or stopped by hand (RefuseManualStart=, RefuseManualStop=): choose another unit", unit)
 	case "org.freedesktop.systemd1.UnitExists":
-		return fmt.Errorf("%s runs already: stop it first", unit)
+		return fmt.Errorf("%s %w", unit, errRuns)
 	case "org.freedesktop.systemd1.BadUnitSetting":
 		return errors.New(Unit{Name: unit, Load: "bad-setting"}.Unloadable())
 	case "org.freedesktop.systemd1.TransactionIsDestructive", "org.freedesktop.systemd1.ShuttingDown":

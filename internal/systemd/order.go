@@ -35,7 +35,7 @@ func (m *Manager) StopAfter(ctx context.Context, between, first string, units []
 	// Nobody waits for its start: it comes after that of the units.
 	_, err = m.conn.StartTransientUnitContext(ctx, between, "fail", []dbus.Property{
 		property("Description", what), property("Type", "oneshot"), property("RemainAfterExit", true),
-		property("ExecStartEx", []execution{{"/bin/true", []string{"/bin/true"}, nil}}),
+		property("ExecStart", executionOf("/bin/true")),
 		property("Before", []string{first}), property("After", units),
 	}, nil)
 	if err != nil {

@@ -171,6 +171,8 @@ func (e *StopError) nothing() bool {
 
 // active is what systemd calls a unit that it does not hold for stopped; empty: it does.
 func (m *Manager) active(ctx context.Context, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	state, err := m.conn.GetUnitPropertyContext(ctx, name, "ActiveState")
 	if err != nil {
 		return "", refusal(name, err)

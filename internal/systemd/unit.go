@@ -64,6 +64,8 @@ func (u Unit) Unloadable() string {
 // Unit returns what systemd says of a unit. One that is not on this machine has Load
 // not-found.
 func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	all, err := m.conn.GetAllPropertiesContext(ctx, name)
 	if err != nil {
 		return Unit{}, refusal(name, err)
@@ -87,6 +89,8 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 // Sign tells whether a unit is as it was: another value means that it has started, ended or been
 // restarted since. It costs a tenth of what Unit does.
 func (m *Manager) Sign(ctx context.Context, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	var sign strings.Builder
 	for _, property := range []string{"ActiveState", "InvocationID"} {
 		value, err := m.conn.GetUnitPropertyContext(ctx, name, property)

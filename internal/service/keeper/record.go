@@ -10,7 +10,7 @@ import (
 	"baton/internal/pair"
 )
 
-// started notes that a service was started, and passes its check.
+// started notes that a service was started, and passes its check or is known to be sick.
 func (k *Keeper) started(s *kept, began time.Time) {
 	took := k.opt.Wall().Sub(began)
 	s.mu.Lock()
