@@ -465,3 +465,20 @@ func TestAStartThatTakesTooLongSaysSo(t *testing.T) {
 		}
 	})
 }
+
+// Its check is not asked any more, so that nobody knows whether it is healthy.
+func TestOneThatRootAllowsNoLongerIsNotHealthy(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(k bubble) {
+		t := k.t
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		m.with(func() { m.denied["web"] = "root has not allowed it" })
+		time.Sleep(5 * time.Second)
+		if shown := k.Status()[0]; shown.State != "running" || shown.Healthy || shown.HealthText() != "root has not allowed it" {
+			t.Errorf("%+v", shown)
+		}
+	})
+}

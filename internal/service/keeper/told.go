@@ -16,7 +16,9 @@ func (k *Keeper) Status() []pair.ServiceStatus {
 	all := make([]pair.ServiceStatus, 0, len(k.known))
 	for _, s := range k.known {
 		shown := s.status(k.duty, k.opt.Wall())
-		shown.Refused = k.opt.Refused(s.service)
+		if shown.Refused = k.opt.Refused(s.service); shown.Refused != "" && shown.Wanted == "running" { // its check is not asked
+			shown.Healthy, shown.Trouble = false, shown.Refused
+		}
 		all = append(all, shown)
 	}
 	return all

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"baton/internal/systemd"
 )
 
 func TestTheSumOfAProgram(t *testing.T) {
@@ -50,5 +52,13 @@ func TestTheSumOfAProgram(t *testing.T) {
 	}
 	if s.unit([]string{path, ""}) == s.unit([]string{path, dir}) {
 		t.Error("what is dropped into a unit does not count")
+	}
+}
+
+func TestWhatStartsAtBoot(t *testing.T) {
+	for state, want := range map[string]string{"enabled": "multi-user.target", "enabled-runtime": "multi-user.target", "generated": "multi-user.target", "disabled": ""} {
+		if got := atBoot(systemd.Unit{FileState: state, WantedBy: []string{"multi-user.target"}}); got != want {
+			t.Errorf("%s: %q starts it", state, got)
+		}
 	}
 }

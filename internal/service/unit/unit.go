@@ -221,7 +221,7 @@ func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
 }
 
 func (r *runner) state(unit systemd.Unit) keeper.State {
-	state := keeper.State{Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), StopLimit: min(unit.StopLimit, longStop), AtBoot: r.atBoot(unit)}
+	state := keeper.State{Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), StopLimit: min(unit.StopLimit, longStop), AtBoot: atBoot(unit)}
 	if state.Since = unit.Stopped; state.Runs {
 		state.Since = unit.Started
 	}
@@ -237,9 +237,9 @@ func (r *runner) state(unit systemd.Unit) keeper.State {
 // SetRan implements keeper.Runner.
 func (r *runner) SetRan(ran time.Time) error { return systemd.SetStamp(r.unit, ran) }
 
-// atBoot names what starts the unit when the machine boots.
-func (r *runner) atBoot(unit systemd.Unit) string {
-	if unit.FileState != "enabled" && unit.FileState != "enabled-runtime" {
+// atBoot names what starts the unit when the machine boots. A script in /etc/init.d is generated.
+func atBoot(unit systemd.Unit) string {
+	if !slices.Contains([]string{"enabled", "enabled-runtime", "generated"}, unit.FileState) {
 		return ""
 	}
 	return strings.Join(append(unit.WantedBy, unit.RequiredBy...), ", ")
