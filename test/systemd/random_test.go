@@ -43,13 +43,13 @@ func blows() []blow {
 	daemon := func(m *machine, signal string) { _, _ = m.try("pkill", "-"+signal, "-o", "-x", "baton") } // it may just be starting
 	return []blow{
 		{name: "the daemon is killed", strike: func(c *campaign, on, _ *machine) { daemon(on, "KILL") }},
-		{name: "the daemon is killed again and again", service: 15 * time.Second, strike: func(c *campaign, on, _ *machine) {
+		{name: "the daemon is killed again and again", service: time.Second, strike: func(c *campaign, on, _ *machine) {
 			for range 5 {
 				daemon(on, "KILL")
 				rest(while(c, time.Second))
 			}
 		}},
-		{name: "the daemon is stopped (SIGSTOP)", service: 15 * time.Second, strike: func(c *campaign, on, _ *machine) {
+		{name: "the daemon is stopped (SIGSTOP)", service: 2 * time.Second, strike: func(c *campaign, on, _ *machine) {
 			daemon(on, "STOP")
 			rest(while(c, 8*time.Second))
 			daemon(on, "CONT")
