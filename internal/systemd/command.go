@@ -25,6 +25,7 @@ type Command struct {
 	Called      string   // in errors; empty: the program
 	Quiet       bool     // systemd writes nothing of it into its journal
 	User, Group string
+	Dynamic     bool // the user is there only while something runs as that
 	Dir         string
 	Env         []string      // NAME=VALUE
 	StopWithin  time.Duration // from the signal until it is killed
@@ -146,6 +147,7 @@ func (m *Manager) transient(ctx context.Context, c Command, more ...dbus.Propert
 	add(c.Quiet, "LogLevelMax", int32(3)) // of syslog(3): errors, and not that each one begins and ends
 	add(c.User != "", "User", c.User)
 	add(c.Group != "", "Group", c.Group)
+	add(c.Dynamic, "DynamicUser", true)
 	add(c.Dir != "", "WorkingDirectory", c.Dir)
 	add(len(c.Env) > 0, "Environment", c.Env)
 	add(c.StopWithin > 0, "TimeoutStopUSec", micros(c.StopWithin))

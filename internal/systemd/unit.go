@@ -29,6 +29,7 @@ type Unit struct {
 	StopLimit   time.Duration // before systemd kills it; Unlimited: never
 	User        string        // as whom it runs; empty: root
 	Group       string        // likewise; empty: that of the user
+	Dynamic     bool          // the user is there only while it runs
 	KillMode    string        // control-group, mixed, process, none
 
 	Triggers    []string // a timer: what it starts
@@ -78,7 +79,7 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 		MainPID:  number[uint32](p, "MainPID"), Restarts: number[uint32](p, "NRestarts"),
 		Started: p.instant("ActiveEnterTimestamp"), Stopped: p.instant("InactiveEnterTimestamp"),
 		StopLimit: p.duration("TimeoutStopUSec"), KillMode: p.text("KillMode"),
-		User: p.text("User"), Group: p.text("Group"),
+		User: p.text("User"), Group: p.text("Group"), Dynamic: p["DynamicUser"] == true,
 		Triggers: p.list("Triggers"), TriggeredBy: p.list("TriggeredBy"), After: p.list("After"),
 		WantedBy: p.list("WantedBy"), RequiredBy: p.list("RequiredBy"),
 		BoundBy: p.list("BoundBy"), Parts: p.list("ConsistsOf"),

@@ -22,10 +22,13 @@ func (r *runner) Try(ctx context.Context, line string, within time.Duration) err
 		check.Called, check.Quiet = "the check "+line, true
 		if r.service.Kind() == service.UnitKind {
 			unit, err := conn.Unit(ctx, r.unit)
+			if err == nil && len(unit.Triggers) > 0 { // a timer has no user: what it starts has
+				unit, err = conn.Unit(ctx, unit.Triggers[0])
+			}
 			if err != nil {
 				return err
 			}
-			check.User, check.Group = unit.User, unit.Group
+			check.User, check.Group, check.Dynamic = unit.User, unit.Group, unit.Dynamic
 		}
 		const most = 200
 		said, err := output(ctx, conn, check, within, 2*most) // a line break and spaces may follow
