@@ -95,6 +95,12 @@ func (k *Keeper) Test(ctx context.Context, of service.Definition) error {
 		}
 		return err
 	}
+	select {
+	case k.testing <- struct{}{}:
+		defer func() { <-k.testing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	of.Name = fmt.Sprintf("test.%d", k.tests.Add(1)) // no service has such a name, and others may be tested now
 	return k.check(ctx, &kept{service: of, runner: k.opt.Runner(of)})
 }

@@ -3,6 +3,7 @@ package keeper
 import (
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -187,6 +188,23 @@ func TestAServiceThatFailsItsCheckIsSick(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		if why := k.sick(); why != nil {
 			t.Errorf("it stays sick: %v", why)
+		}
+	})
+}
+
+// An operator asks for as many tests as he likes: a few run at a time.
+func TestFewChecksAreTestedAtATime(t *testing.T) {
+	m := newMachine("db")
+	m.checkLasts = time.Second
+	each(t, m, func(k bubble) {
+		began := time.Now()
+		var tests sync.WaitGroup
+		for range 2 * mostTests {
+			tests.Go(func() { _ = k.Test(k.t.Context(), m.list[0]) })
+		}
+		tests.Wait()
+		if took := time.Since(began); took != 2*time.Second {
+			k.t.Errorf("they took %s", took)
 		}
 	})
 }

@@ -42,6 +42,7 @@ const (
 	longStop   = 90 * time.Second       // no service has longer, whatever it declares
 	firstCheck = 10 * time.Millisecond  // after a check that failed at the start; each pause is twice as long
 	nextCheck  = 100 * time.Millisecond // at most
+	mostTests  = 8                      // that operators have asked for, at a time
 )
 
 // Keeper has the services do the duty that is wanted. It implements agent.Services.
@@ -50,8 +51,9 @@ type Keeper struct {
 	turn chan struct{} // holds one token: who has it starts and stops services
 	asks chan ask      // of operators
 
-	tests    atomic.Int64 // that operators have asked for
-	disorder string       // why the machine would not stop them after Baton, as last told; empty: it would
+	tests    atomic.Int64  // that operators have asked for
+	testing  chan struct{} // holds one token for each of them that runs
+	disorder string        // why the machine would not stop them after Baton, as last told; empty: it would
 
 	mu      sync.Mutex
 	duty    pair.Duty
@@ -66,6 +68,7 @@ type Keeper struct {
 // New returns a keeper that wants nothing yet.
 func New(opt Options) *Keeper {
 	k := &Keeper{opt: opt, turn: make(chan struct{}, 1), asks: make(chan ask), end: func() {}}
+	k.testing = make(chan struct{}, mostTests)
 	k.checks.running = map[string]context.CancelFunc{}
 	k.turn <- struct{}{}
 	return k
