@@ -91,7 +91,7 @@ func (s *Services) AddService(ctx context.Context, wanted api.Service) (api.Said
 			return nil, err
 		}
 		if err := s.Startable(ctx, added); err != nil { // the site would move, and not come up
-			return nil, pair.RefuseField("unit", "%s", err)
+			return nil, pair.RefuseField(string(added.Kind()), "%s", err)
 		}
 		if s.isRoot(ctx) {
 			err = s.allow(ctx, added)
@@ -155,16 +155,16 @@ func (s *Services) change(ctx context.Context, what string, make func(service.Li
 func same(a, b service.Definition) bool { return a.Equal(b) && a.Parked == b.Parked }
 
 // AllowService implements api.Services.
-func (s *Services) AllowService(ctx context.Context, name string) error {
+func (s *Services) AllowService(ctx context.Context, name string) (api.Said, error) {
 	one, err := s.named(ctx, name, "allow")
 	if err != nil {
-		return err
+		return api.Said{}, err
 	}
 	if err := s.allow(ctx, one); err != nil {
-		return act.Failure(err)
+		return api.Said{}, act.Failure(err)
 	}
 	s.Audit.Note(ctx, "allowed service %s to run on this machine", one)
-	return nil
+	return api.Said{Text: fmt.Sprintf("%s may run on this machine: %s.", name, one.Whole())}, nil
 }
 
 // DisallowService implements api.Services.

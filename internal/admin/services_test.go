@@ -55,13 +55,18 @@ func TestOnlyRootSaysWhatRuns(t *testing.T) {
 	if got := allowed(); got != "web" {
 		t.Errorf("%q may run", got)
 	}
-	for _, ask := range []func(context.Context, string) error{services.AllowService, services.DisallowService} {
+	allow := func(who context.Context, name string) error { _, err := services.AllowService(who, name); return err }
+	for _, ask := range []func(context.Context, string) error{allow, services.DisallowService} {
 		refused, is := errors.AsType[*pair.Refusal](ask(anna, "worker"))
 		if !is || pair.CodeOf(refused) != pair.Forbidden || !strings.Contains(refused.Error(), "only root on alpha itself says what runs there") {
 			t.Errorf("anna is answered with %v", refused)
 		}
 	}
-	if err := services.AllowService(root, "worker"); err != nil || allowed() != "web worker" {
+	said, err := services.AllowService(root, "worker")
+	if err != nil || allowed() != "web worker" || said.Text != `worker may run on this machine: "/usr/bin/worker" as nobody.` {
+		t.Error(said)
+	}
+	if err != nil || allowed() != "web worker" {
 		t.Errorf("%v: %q may run", err, allowed())
 	}
 
@@ -78,10 +83,10 @@ func TestOnlyRootSaysWhatRuns(t *testing.T) {
 	if got := allowed(); got != "" {
 		t.Errorf("%q may run", got)
 	}
-	if err := errors.Join(services.AllowService(root, "web"), services.DisallowService(root, "web"), services.AllowService(root, "worker")); err != nil || allowed() != "worker" {
+	if err := errors.Join(allow(root, "web"), services.DisallowService(root, "web"), allow(root, "worker")); err != nil || allowed() != "worker" {
 		t.Errorf("%v: %q may run", err, allowed())
 	}
-	if err := services.AllowService(root, "nothing"); err == nil {
+	if err := allow(root, "nothing"); err == nil {
 		t.Error("there is no such service")
 	}
 }

@@ -28,7 +28,8 @@ type Services interface {
 	// ServiceLog is the end of a service's log on this machine, oldest first.
 	ServiceLog(ctx context.Context, query ServiceLogQuery) ([]service.Line, error)
 	// AllowService and DisallowService say whether it may run on this machine; only for a local caller.
-	AllowService(ctx context.Context, name string) error
+	// AllowService says all that may be run.
+	AllowService(ctx context.Context, name string) (Said, error)
 	DisallowService(ctx context.Context, name string) error
 }
 
@@ -84,8 +85,8 @@ func SetServiceCheck() Op[Services, Named[ServiceCheck], None] {
 }
 
 // AllowService lets a service run on the machine.
-func AllowService() Op[Services, string, None] {
-	return orderName(post("/services/{name}/allow", "allow-service", pair.Administrator, "Let the service run on this machine; over the local socket only"), Services.AllowService)
+func AllowService() Op[Services, string, Said] {
+	return askName(post("/services/{name}/allow", "allow-service", pair.Administrator, "Let the service run on this machine; over the local socket only"), Services.AllowService)
 }
 
 // DisallowService lets it run there no longer.

@@ -37,8 +37,9 @@ func newServices(a *Appliance) *keeper.Keeper {
 // newDryStart makes what finds out whether the services could be started here.
 func newDryStart(a *Appliance) *drystart.DryStart {
 	return drystart.New(drystart.Options{
-		Name: a.config.Name,
-		List: func(ctx context.Context) (service.List, error) { return a.acts.services.List(ctx) },
+		Name:    a.config.Name,
+		List:    func(ctx context.Context) (service.List, error) { return a.acts.services.List(ctx) },
+		Refused: func(one service.Definition) string { return a.acts.services.Refused(one) },
 		Paths: func(ctx context.Context) (paths []string, err error) {
 			protected, err := a.site.Data.List(ctx)
 			for _, one := range protected {

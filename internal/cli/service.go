@@ -26,7 +26,7 @@ func serviceCommand(p *program) *cobra.Command {
 		testServiceCommand(p),
 		logServiceCommand(p),
 		onServiceSaid(p, "remove", "Leave a service alone from now on", api.RemoveService()),
-		onService(p, "allow", "Let a service run on this machine (as root there)", api.AllowService(), "%s may run on this machine."),
+		onServiceSaid(p, "allow", "Let a service run on this machine (as root there); it says what", api.AllowService()),
 		onService(p, "disallow", "Stop a service on this machine, and let it run there no longer (as root there)", api.DisallowService(), "%s is stopped on this machine, and not started there any more."))
 }
 

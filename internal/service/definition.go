@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -132,6 +133,28 @@ func (d Definition) String() string { return fmt.Sprintf("%s (%s)", d.Name, d.Wh
 
 // Bare is the service without its check: what runs, and not how it is asked.
 func (d Definition) Bare() Definition { return d.Checked(Definition{}) }
+
+// Whole says all that would be run, in words for root, who allows it.
+func (d Definition) Whole() string {
+	whole, c := d.What(), d.Command
+	if d.Unit == "" {
+		whole = fmt.Sprintf("%q", c.Args)
+		whole = whole[1:len(whole)-1] + " as " + cmp.Or(c.User, "root")
+		if c.Group != "" {
+			whole += ", group " + c.Group
+		}
+		if c.Dir != "" {
+			whole += ", in " + c.Dir
+		}
+		if len(c.Env) > 0 {
+			whole += fmt.Sprintf(", with %q", c.Env)
+		}
+	}
+	if d.Check.Exec != "" {
+		whole += "; and, to check it, the line " + d.Check.Exec
+	}
+	return whole
+}
 
 // Sum tells apart what root allows to be run: a service whose unit, command or line for the shell
 // is another one has another.

@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Name    string                                          // of this appliance
 	List    func(ctx context.Context) (service.List, error) // of the services
+	Refused func(service service.Definition) string         // why root does not let it run on this machine, in a sentence; empty: root does
 	Paths   func(ctx context.Context) ([]string, error)     // of the protected directories here
 	Peer    func() (name string, report *pair.Report)       // nil: none lately
 	Backup  func() bool                                     // this appliance is one
@@ -101,6 +102,9 @@ func (d *DryStart) look(ctx context.Context) {
 	here := &pair.Installed{Services: make([]pair.InstalledService, 0, len(list)), Owners: owners(paths)}
 	var hindrances []pair.Condition
 	for _, one := range list {
+		if d.opt.Refused(one) != "" { // a condition says so; whoever listed it does not have root read files of his choice
+			continue
+		}
 		found, err := d.opt.Machine.Installed(ctx, one)
 		if ctx.Err() != nil {
 			return

@@ -27,6 +27,7 @@ type machines struct {
 	there  *pair.Installed
 	owners []string
 	backup bool
+	denied string        // by root
 	hangs  chan struct{} // closed: no longer; nil: it does not
 }
 
@@ -60,9 +61,10 @@ func (m *machines) look(t *testing.T) *DryStart {
 	t.Helper()
 	d := New(Options{
 		Name: "beta", Log: slog.New(slog.DiscardHandler), Machine: m,
-		List:   func(context.Context) (service.List, error) { return m.list, nil },
-		Paths:  func(context.Context) ([]string, error) { return m.owners, nil },
-		Backup: func() bool { return m.backup },
+		List:    func(context.Context) (service.List, error) { return m.list, nil },
+		Refused: func(service.Definition) string { return m.denied },
+		Paths:   func(context.Context) ([]string, error) { return m.owners, nil },
+		Backup:  func() bool { return m.backup },
 		Peer: func() (string, *pair.Report) {
 			if m.there == nil {
 				return "alpha", nil
@@ -95,6 +97,7 @@ func TestWhatADryStartFinds(t *testing.T) {
 		"a port":              {func(m *machines) { m.taken = []string{"tcp *:80"} }, "dry-start-failed", "another program on this machine has its port tcp *:80", true},
 		"it is parked":        {change: func(m *machines) { m.taken, m.list[0].Parked = []string{"tcp *:80"}, true }},
 		"systemd is silent":   {func(m *machines) { m.failed = errors.New("systemd does not answer") }, "dry-start-failed", "systemd does not answer", true},
+		"root refuses it":     {change: func(m *machines) { m.denied, m.failed = "root has not allowed it", errors.New("it is looked at") }},
 		"the peer is silent":  {change: func(m *machines) { m.there, m.taken = nil, []string{"tcp *:80"} }},
 		"an earlier version":  {change: func(m *machines) { m.there = &pair.Installed{} }},
 		"its program comes with the data": {change: func(m *machines) {

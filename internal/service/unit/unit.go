@@ -61,14 +61,16 @@ func (m *Machine) Stop(ctx context.Context, of service.Definition) error {
 // Startable refuses a service that nothing can start on this machine.
 func (m *Machine) Startable(ctx context.Context, of service.Definition) error {
 	return m.do(ctx, func(conn *systemd.Manager) error {
-		if of.Unit == "" {
-			return nil // what its program is, systemd finds out when it starts it
+		unit, err := conn.Unit(ctx, of.RunsAs())
+		switch {
+		case err != nil:
+			return err
+		case of.Unit != "" && unit.Unloadable() != "":
+			return errors.New(unit.Unloadable())
+		case of.Unit == "" && unit.Runs(): // what its program is, systemd finds out when it starts it
+			return fmt.Errorf("an earlier service %s, which was removed, still runs: run systemctl stop %s", of.Name, of.RunsAs())
 		}
-		unit, err := conn.Unit(ctx, string(of.Unit))
-		if err == nil && unit.Unloadable() != "" {
-			err = errors.New(unit.Unloadable())
-		}
-		return err
+		return nil
 	})
 }
 
