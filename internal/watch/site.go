@@ -34,7 +34,8 @@ func (c *siteChecks) renew(check pair.HealthCheck) {
 type verdict int
 
 const (
-	unknown verdict = iota
+	notServed verdict = iota // here
+	unknown
 	well
 	sick
 )
@@ -83,7 +84,7 @@ func (w *Site) Run(ctx context.Context) error {
 		if so.renew(check); !check.IsZero() {
 			so.judged.Take(health.Pace{}, TrySite(ctx, check))
 		}
-		found, why := unknown, error(nil)
+		found, why := notServed, error(nil)
 		if serves {
 			found, why = w.judge(&so)
 		}
@@ -96,7 +97,10 @@ func (w *Site) Run(ctx context.Context) error {
 // tell passes on what is known of the site: that it is sick each time, as the reason may be
 // another, and else what is news.
 func (w *Site) tell(check pair.HealthCheck, found verdict, why error) {
-	if found == sick || found != w.told && (found == well || w.told == sick) {
+	switch {
+	case found == unknown && w.told == sick: // until it is known to be well
+		return
+	case found == sick, found == well && w.told != well, found == notServed && w.told == sick:
 		w.Agent.SiteChecked(check, why)
 	}
 	w.told = found

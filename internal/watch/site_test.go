@@ -88,9 +88,15 @@ func TestTheFirstVerdictIsTold(t *testing.T) {
 		expect("sick", "ill")
 		expect("sick still", "ill")
 		a.sick, a.judged = nil, false
-		expect("another check, which has not judged", "well")
+		expect("another check, which has not judged")
 		a.judged = true
 		expect("well again", "well")
+		a.sick = errors.New("ill")
+		expect("sick again", "ill")
+		a.state.Door = failover.Closed
+		expect("the site goes, sick", "well") // it is nobody's here: the decision keeps that it was sick
+		a.sick, a.state.Door = nil, failover.Open
+		expect("it is back", "well")
 		a.state.Door = failover.Closed
 		expect("the site is closed")
 		a.state.Door = failover.Open

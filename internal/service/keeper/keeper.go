@@ -153,7 +153,9 @@ func (k *Keeper) startNow(ctx context.Context, s *kept) error {
 		s.see(k.opt.Wall(), state, nil)
 		return nil
 	}
-	k.followRan(s, state)
+	if err == nil {
+		k.followRan(s, state)
+	}
 	began := k.opt.Wall()
 	if err = inTime(s.runner.Start(within)); err == nil {
 		err = k.passes(ctx, s, began)
