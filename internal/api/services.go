@@ -118,6 +118,9 @@ type Service struct {
 	Group   string   `json:"group,omitempty" maxLength:"64"`
 	Dir     string   `json:"dir,omitempty" maxLength:"4096" doc:"In which directory the command runs"`
 	Env     []string `json:"env,omitempty" maxItems:"256" doc:"NAME=VALUE, for the command"`
+	Memory  int64    `json:"memory,omitempty" minimum:"0" doc:"MB that the command may use; it is killed if it uses more"`
+	Tasks   int64    `json:"tasks,omitempty" minimum:"0" doc:"Processes and threads that the command may have"`
+	Files   int64    `json:"files,omitempty" minimum:"0" doc:"Files that a process of the command may have open"`
 	service.CheckText
 	Allowed bool `json:"allowed,omitempty" doc:"Root allows it on this machine; in answers"`
 	Parked  bool `json:"parked,omitempty" doc:"An operator has stopped it; in answers"`
@@ -156,6 +159,7 @@ func ServiceOf(s service.Definition) Service {
 	c := s.Command
 	return Service{
 		Name: s.Name, Kind: string(s.Kind()), Unit: string(s.Unit), Command: c.Args, User: c.User, Group: c.Group, Dir: c.Dir, Env: c.Env,
+		Memory: c.Limits.Memory, Tasks: c.Limits.Tasks, Files: c.Limits.Files,
 		CheckText: service.CheckTextOf(s), Parked: s.Parked,
 	}
 }
@@ -174,7 +178,7 @@ func (s Service) Definition() (service.Definition, error) {
 	}
 	read := service.Definition{
 		Name: s.Name, Unit: service.UnitName(s.Unit),
-		Command: service.Command{Args: s.Command, User: s.User, Group: s.Group, Dir: s.Dir, Env: s.Env},
+		Command: service.Command{Args: s.Command, User: s.User, Group: s.Group, Dir: s.Dir, Env: s.Env, Limits: service.Limits{Memory: s.Memory, Tasks: s.Tasks, Files: s.Files}},
 	}.Checked(check)
 	return read, read.Valid()
 }

@@ -180,6 +180,9 @@ func addCommandCommand(p *program) *cobra.Command {
 	flags.StringVar(&service.Group, "group", "", "its group; that of the user if absent")
 	flags.StringVar(&service.Dir, "dir", "", "the directory that it runs in")
 	flags.StringArrayVar(&service.Env, "env", nil, "NAME=VALUE; may be given several times")
+	flags.Int64Var(&service.Memory, "memory", 0, "MB that it may use; it is killed if it uses more")
+	flags.Int64Var(&service.Tasks, "tasks", 0, "processes and threads that it may have")
+	flags.Int64Var(&service.Files, "files", 0, "files that a process of it may have open")
 	return cmd
 }
 

@@ -30,6 +30,25 @@ type Command struct {
 	Group string   `json:"group,omitempty"` // empty: that of the user
 	Dir   string   `json:"dir,omitempty"`   // empty: /
 	Env   []string `json:"env,omitempty"`   // NAME=VALUE
+
+	Limits Limits `json:"limits,omitzero"`
+}
+
+// Limits bound what a command may use; 0: what systemd gives it.
+type Limits struct {
+	Memory int64 `json:"memory,omitempty"` // MB; what uses more is killed
+	Tasks  int64 `json:"tasks,omitempty"`  // processes and threads
+	Files  int64 `json:"files,omitempty"`  // that a process has open
+}
+
+// Valid refuses a limit that nothing could run with.
+func (l Limits) Valid() error {
+	for field, value := range map[string]int64{"memory": l.Memory, "tasks": l.Tasks, "files": l.Files} {
+		if value < 0 || value > 1<<30 {
+			return pair.RefuseField(field, "%d is no limit: use 1 to %d, or leave it out", value, 1<<30)
+		}
+	}
+	return nil
 }
 
 // Kind is how a service is run.
@@ -70,7 +89,7 @@ func (d Definition) RunsAs() string {
 func (d Definition) Equal(other Definition) bool {
 	a, b := d.Command, other.Command
 	return d.Name == other.Name && d.Unit == other.Unit && d.Check == other.Check && d.Answer == other.Answer && d.Pace == other.Pace &&
-		a.User == b.User && a.Group == b.Group && a.Dir == b.Dir && slices.Equal(a.Args, b.Args) && slices.Equal(a.Env, b.Env)
+		a.User == b.User && a.Group == b.Group && a.Dir == b.Dir && a.Limits == b.Limits && slices.Equal(a.Args, b.Args) && slices.Equal(a.Env, b.Env)
 }
 
 // Checked returns the same service with the check of another one.
@@ -91,6 +110,9 @@ func (d Definition) Valid() error {
 		if _, err := ParseUnitName(string(d.Unit)); err != nil {
 			return pair.RefuseField("unit", "%s", err)
 		}
+		if d.Command.Limits != (Limits{}) {
+			return pair.RefuseField("memory", "the limits of a unit are in its own file: run systemctl edit %s on both machines", d.Unit)
+		}
 		return nil
 	case len(d.Command.Args) == 0:
 		return pair.RefuseField("command", "a unit or a command is needed: name a unit like nginx.service, or write a command after --")
@@ -107,7 +129,7 @@ func (d Definition) Valid() error {
 	if slices.ContainsFunc(slices.Concat(d.Command.Args, d.Command.Env, []string{d.Command.User, d.Command.Group, d.Command.Dir}), pair.Unprintable) {
 		return pair.RefuseField("command", "a command has no line breaks and no control characters: put it into a script, and name that")
 	}
-	return nil
+	return d.Command.Limits.Valid()
 }
 
 // mostBody bounds a text that an answer must contain, in bytes.

@@ -57,6 +57,8 @@ func TestValid(t *testing.T) {
 		"unit":    {{Unit: "nginx"}, {Unit: "ssh.service"}, with(func(d *Definition) { d.Unit = "nginx.service" })},
 		"command": {{}, command("node"), command("./node"), command("/bin/sh", "-c", "a\nb"), with(func(d *Definition) { d.Command.User = "a\x00b" })},
 		"dir":     {with(func(d *Definition) { d.Command.Dir = "app" })},
+		"memory":  {with(func(d *Definition) { d.Command.Limits.Memory = -1 }), {Unit: "nginx.service", Command: Command{Limits: Limits{Tasks: 7}}}},
+		"files":   {with(func(d *Definition) { d.Command.Limits.Files = 1 << 40 })},
 		"env":     {with(func(d *Definition) { d.Command.Env = []string{"A=b", "C"} }), with(func(d *Definition) { d.Command.Env = []string{"=b"} })},
 	} {
 		for _, one := range bad {
@@ -137,6 +139,7 @@ func TestSum(t *testing.T) {
 		"group":    func(d *Definition) { d.Command.Group = "nogroup" },
 		"dir":      func(d *Definition) { d.Command.Dir = "/srv" },
 		"env":      func(d *Definition) { d.Command.Env = []string{"LD_PRELOAD=/tmp/x"} },
+		"limit":    func(d *Definition) { d.Command.Limits.Memory = 64 },
 		"check":    func(d *Definition) { d.Check = pair.HealthCheck{Exec: "true"} },
 		"unit":     func(d *Definition) { *d = Definition{Name: d.Name, Unit: "node.service"} },
 	} {

@@ -134,7 +134,9 @@ func (f serviceForm) More(names ...string) bool {
 }
 
 // CommandMore and CheckMore report whether the parts of the form that are folded are to be open.
-func (f serviceForm) CommandMore() bool { return f.More("user", "group", "dir", "env") }
+func (f serviceForm) CommandMore() bool {
+	return f.More("user", "group", "dir", "env", "memory", "tasks", "files")
+}
 
 // CheckMore is CommandMore for the check.
 func (f serviceForm) CheckMore() bool {
@@ -180,6 +182,7 @@ func (p services) typed(f *page.Form) api.Service {
 	wanted := api.Service{
 		Name: f.Get("name"), Kind: "unit", Unit: strings.TrimSpace(f.Get("unit")), Command: linesOf(f.Get("command")),
 		User: f.Get("user"), Group: f.Get("group"), Dir: f.Get("dir"), Env: linesOf(f.Get("env")),
+		Memory: int64(numberOf(f, "memory")), Tasks: int64(numberOf(f, "tasks")), Files: int64(numberOf(f, "files")),
 	}
 	if wanted.Unit == "" && len(wanted.Command) > 0 {
 		wanted.Kind = "command"

@@ -183,6 +183,7 @@ func (r *runner) command(unit string, args []string) systemd.Command {
 	return systemd.Command{
 		Unit: unit, Before: own, Description: "Service " + r.service.Name + " of Baton", Args: args,
 		User: c.User, Group: c.Group, Dir: c.Dir, Env: c.Env,
+		Memory: uint64(c.Limits.Memory) << 20, Tasks: uint64(c.Limits.Tasks), Files: uint64(c.Limits.Files), //nolint:gosec // they are not negative
 	}
 }
 
