@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"baton/internal/act"
 	"baton/internal/api"
@@ -58,10 +59,22 @@ func (s *Services) Services(ctx context.Context) ([]api.Service, error) {
 	here, there := s.Keeper.Status(), s.Peer()
 	for i, one := range list {
 		shown[i] = api.ServiceOf(one)
+		if caller, known := api.CallerFrom(ctx); known && !caller.Access.Covers(pair.Administrator) {
+			shown[i].Env = namesOf(shown[i].Env)
+		}
 		shown[i].Allowed = s.Refused(one) == ""
 		shown[i].Here, shown[i].There = statusOf(here, one.Name), statusOf(there, one.Name)
 	}
 	return shown, act.Failure(err)
+}
+
+// namesOf is an environment without its values, which may be passwords.
+func namesOf(env []string) []string {
+	names := make([]string, len(env))
+	for i, entry := range env {
+		names[i], _, _ = strings.Cut(entry, "=")
+	}
+	return names
 }
 
 // Refused says why a service may not run on this machine, in a sentence; empty: it may.
@@ -173,12 +186,15 @@ func (s *Services) DisallowService(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if !s.MayStop(one) {
+		return pair.Refuse(pair.Refused, "root has not allowed service %s on %s: there is nothing to take back", one, s.Name)
+	}
+	if err := s.Stop(ctx, one); err != nil { // from now on nobody else would
+		return act.Failure(err)
+	}
 	err = s.Local.Save(ctx, func(state *local.State) {
 		state.Services = slices.DeleteFunc(state.Services, func(sum string) bool { return sum == one.Sum() || sum == one.Bare().Sum() })
 	})
-	if err == nil {
-		err = s.Stop(ctx, one) // from now on nobody else would
-	}
 	if err != nil {
 		return act.Failure(err)
 	}

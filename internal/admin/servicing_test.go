@@ -189,4 +189,23 @@ func TestWhatBatonMayStop(t *testing.T) {
 	if err := services.DisallowService(by(t.Context(), true), "web"); err != nil || services.MayStop(web) || services.MayStop(other) {
 		t.Errorf("it is no longer allowed, and may be stopped: %v", err)
 	}
+	if err := services.DisallowService(by(t.Context(), true), "web"); pair.CodeOf(err) != pair.Refused {
+		t.Errorf("what root has not allowed is stopped: %v", err)
+	}
+}
+
+// The environment of a command may hold passwords.
+func TestOnlyAdministratorsReadTheEnvironment(t *testing.T) {
+	t.Parallel()
+	_, services := serving(t)
+	job := api.Service{Name: "job", Kind: "command", Command: []string{"/usr/bin/job"}, Env: []string{"PASSWORD=secret"}}
+	if err := add(by(t.Context(), true), services, job); err != nil {
+		t.Fatal(err)
+	}
+	for want, ctx := range map[string]context.Context{"PASSWORD": operator(t.Context()), "PASSWORD=secret": by(t.Context(), true)} {
+		list, err := services.Services(ctx)
+		if err != nil || len(list) != 3 || list[2].Env[0] != want {
+			t.Errorf("%+v, %v, and not %s", list, err, want)
+		}
+	}
 }
