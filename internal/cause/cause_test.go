@@ -57,6 +57,7 @@ func TestASentenceSaysWhatAndWhy(t *testing.T) {
 
 func TestWhatPeopleWriteIsNotRough(t *testing.T) {
 	for _, text := range []string{
+		`health: "exec:" is no check: write a line for the shell, as exec:/usr/bin/pg_isready -q`,
 		"Run baton setup --user NAME here, or open /login/setup at this appliance's address in a browser",
 		"write it like https://hooks.example.org/baton, or http://127.0.0.1/", "No snapshot has them; they are kept.",
 		"The disk of /srv is full: make room there", "read /srv/www again", "A data sync reads /srv: all of it.",

@@ -14,7 +14,7 @@ func roughWords() []string {
 		"context deadline exceeded", "context canceled", "Client.Timeout", "deadline exceeded",
 		"x509:", "tls:", "http:", "http2:", "net/http", "json:", "asn1:", "pem:", "sql:", "SQLITE_", "SQL logic error", "database is locked",
 		"Post \"http", "Get \"http", "Put \"http", "remote error:", "local error:",
-		"exec:", "exit status ", "strconv.", "invalid character '", "cannot unmarshal", "runtime error", "goroutine ", "%!",
+		"exec: ", "exit status ", "strconv.", "invalid character '", "cannot unmarshal", "runtime error", "goroutine ", "%!",
 	}
 }
 

@@ -48,7 +48,7 @@ const (
 func (p Pace) Valid() error {
 	full := p.OrUsual()
 	switch {
-	case full.Every < leastEvery || full.Every > mostEvery:
+	case p.Every != 0 && (p.Every < leastEvery || p.Every > mostEvery):
 		return pair.RefuseField("every", "%s is no time between two checks: choose one from 500ms to 1h", p.Every)
 	case full.Wait < leastWait || full.Wait > mostWait:
 		return pair.RefuseField("wait", "%s is no time for an answer: choose one from 100ms to 1m", p.Wait)

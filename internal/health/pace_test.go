@@ -60,6 +60,7 @@ func TestPaceIsBounded(t *testing.T) {
 		{Pace{Wait: 99 * time.Millisecond}, "wait"},
 		{Pace{Wait: -1}, "wait"},
 		{Pace{Wait: time.Minute + 1}, "wait"},
+		{Pace{Wait: 3 * time.Hour}, "wait"}, // the time between two follows it, and nobody has named that
 		{Pace{Every: time.Second, Wait: 1500 * time.Millisecond}, "wait"},
 		{Pace{Fails: -1}, "fails"},
 		{Pace{Fails: 101}, "fails"},

@@ -39,6 +39,7 @@ func (m *Machine) Installed(ctx context.Context, of service.Definition) (found p
 	if found.Program != "" {
 		found.ProgramSum, found.Lacks = m.sums.program(found.Program)
 	}
+	found.Lacks = cmp.Or(found.Lacks, directory(of.Command.Dir))
 	if found.User == "" {
 		return found, nil
 	}
@@ -127,6 +128,22 @@ func (s *sums) program(path string) (text, lacks string) {
 	}
 	text, _ = s.of(path)
 	return text, ""
+}
+
+// directory says why nothing can be started in a directory; empty if none is named. The daemon has a /tmp
+// of its own, so it cannot tell of those.
+func directory(path string) (lacks string) {
+	if path == "" || strings.HasPrefix(path, "/tmp/") || strings.HasPrefix(path, "/var/tmp/") {
+		return ""
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return path + ", the directory that it runs in, is not on this machine: make it"
+	case err == nil && !info.IsDir():
+		return path + " is not a directory: name the one that it runs in"
+	}
+	return ""
 }
 
 // of is the sum of a regular file; empty, and why, if it cannot be read.

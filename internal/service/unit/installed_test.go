@@ -9,6 +9,25 @@ import (
 	"baton/internal/systemd"
 )
 
+func TestACommandNeedsItsDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"":           "",
+		".":          "",
+		"file":       "file is not a directory: name the one that it runs in",
+		"none":       "none, the directory that it runs in, is not on this machine: make it",
+		"/tmp/none":  "",
+		"file/below": "",
+	} {
+		if lacks := directory(path); lacks != want {
+			t.Errorf("%q: %q, want %q", path, lacks, want)
+		}
+	}
+}
+
 func TestTheSumOfAProgram(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "server")
