@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"baton/internal/act"
 	"baton/internal/api"
@@ -29,7 +31,10 @@ func (r *Roles) ChangeRole(ctx context.Context, change api.RoleChange) (api.Task
 	case change.Role == pair.Primary:
 		r.Audit.Note(ctx, "asked this appliance to become primary")
 		return r.Tasks.begin(ctx, "role", "Become Primary", func(ctx context.Context) error {
-			return r.unagreed(r.Agent.Do(ctx, failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force}))
+			if err := r.Agent.Do(ctx, failover.BecomePrimary{FinalSync: change.DataSyncFirst, Force: change.Force}); err != nil {
+				return r.unagreed(err)
+			}
+			return r.opened(ctx)
 		})
 	case s.Record.Role == pair.Backup:
 		return api.Task{}, pair.Refuse(pair.Refused, "this appliance is the backup already")
@@ -38,6 +43,42 @@ func (r *Roles) ChangeRole(ctx context.Context, change api.RoleChange) (api.Task
 	return r.Tasks.begin(ctx, "role", "Become Backup", func(ctx context.Context) error {
 		return r.Agent.HandOver(ctx, change.DataSyncFirst)
 	})
+}
+
+// opensWithin is how long the site may take to open, before nobody waits for it any more.
+const opensWithin = 2 * time.Minute
+
+// opened waits, once this appliance is the primary, until the site is served here, or says what keeps it
+// closed: it is tried again by itself.
+func (r *Roles) opened(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, opensWithin)
+	defer cancel()
+	for {
+		changed := r.Agent.Changed()
+		switch s := r.Agent.Decision().State; {
+		case s.Serving():
+			return nil
+		case s.Record.Role != pair.Primary:
+			return pair.Refuse(pair.Refused, "this appliance was the primary for a moment, and is not any more: baton history says why")
+		case slices.Contains([]failover.Effect{failover.OpeningOfData, failover.StartOfServices, failover.ClaimOfAddress}, s.Broken):
+			return r.closed()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return r.closed()
+		}
+	}
+}
+
+// closed says why the site is not open here.
+func (r *Roles) closed() error {
+	for _, condition := range r.Agent.Conditions() {
+		if slices.Contains([]string{"services-failed", "data-not-opened", "claim-failed", "state-not-saved"}, condition.ID) {
+			return pair.Refuse(pair.Refused, "this appliance is the primary, and the site does not open here, which is tried again: %s %s", condition.Text, condition.NextStep)
+		}
+	}
+	return pair.Refuse(pair.Refused, "this appliance is the primary, and the site is not open here yet: baton status says what it waits for")
 }
 
 // unagreed corrects the refusal of a switch if the peer answers and the two appliances

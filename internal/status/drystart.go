@@ -83,7 +83,7 @@ func (b bothSides) services() *api.Check {
 		return new(api.Warn(api.Fail("dry-start", "Whether the site's services could run on both appliances is not known: "+b.peer+" has not told how they are installed there.",
 			"See that both run the same version of Baton, and look again in a minute.")))
 	}
-	names, text := make([]string, len(here.Services)), "The site's services (%s) are installed and allowed on both appliances, and are the same there"
+	names, text := make([]string, len(here.Services)), "The site's services (%s) are allowed on both appliances, with the same unit files, programs and users"
 	for i, one := range here.Services {
 		names[i] = one.Name
 	}

@@ -75,8 +75,8 @@ func (o *Overview) filled(known *pair.Readiness) *pair.Readiness {
 		known.NextStep = "Look on " + who + " at what serves the site, as the web server, before you rely on it."
 	}
 	if who := o.unfitBackup(); who != "" {
-		known.Text += " But the site would not come up there: a service of it could not be started on " + who + "."
-		known.NextStep = "Run baton doctor on " + who + ": it says which service, and why."
+		known.Text += " But the site would not come up: a service of it could not be started on " + who + "."
+		known.NextStep = "Do what is said of that service: baton doctor."
 	}
 	if o.Protected() == 0 {
 		known.Text += " It would serve the site without its files: no directory is protected."

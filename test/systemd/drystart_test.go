@@ -10,13 +10,13 @@ import (
 func TestMachinesFindOutBeforehand(t *testing.T) {
 	full(t)
 	_, alpha, beta, _ := served(t)
-	const fit = "The site's services (numbers, web, worker) are installed and allowed on both appliances, and are the same there; no other program has their ports on the backup."
+	const fit = "The site's services (numbers, web, worker) are allowed on both appliances, with the same unit files, programs and users; no other program has their ports on the backup."
 	beta.says("doctor", fit, "alpha gets through to beta", "Both appliances run version")
 	alpha.says("doctor", fit, "alpha gets through to beta")
 
 	beta.run("systemd-run", "-q", "--unit=other", "/usr/local/bin/numbered", "-name", "other", "-listen", "127.0.0.1:8081")
 	beta.says("doctor", "This backup could not run service web: another program on this machine has its port tcp *:8081: see which with ss -lptun, and stop that.")
-	alpha.says("doctor", "This backup could not run service web: another program", "But the site would not come up there: a service of it could not be started on beta.")
+	alpha.says("doctor", "This backup could not run service web: another program", "But the site would not come up: a service of it could not be started on beta.")
 	beta.run("systemctl", "stop", "other")
 	beta.says("doctor", fit)
 

@@ -197,6 +197,9 @@ func (a *Appliance) show() {
 	}
 	a.agent.Show(func(decision *agent.Decision) {
 		decision.State.Record.Role, decision.State.Phase = a.status.Role, a.status.State
+		if decision.State.Door = failover.Closed; a.status.Role == pair.Primary {
+			decision.State.Door = failover.Open
+		}
 		decision.State.PeerHeard = failover.Moment{}
 		if p := a.status.Peer; p != nil {
 			decision.State.Peer.Version = p.Version
