@@ -27,10 +27,12 @@ func TestASwitchIsDoneOnceTheSiteIsServed(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			loop := acttest.NewAgent()
-			loop.Show(func(d *agent.Decision) { d.State.Record.Role = pair.Primary })
+			loop.Show(func(d *agent.Decision) { d.State.Record.Role = pair.Backup }) // as published last
 			r := &Roles{Agent: loop}
 			ended := make(chan error, 1)
 			go func() { ended <- r.opened(t.Context()) }()
+			time.Sleep(20 * time.Millisecond)
+			loop.Show(func(d *agent.Decision) { d.State.Record.Role = pair.Primary })
 			select {
 			case err := <-ended:
 				t.Fatalf("it ends before the site is served: %v", err)

@@ -53,9 +53,12 @@ const opensWithin = 2 * time.Minute
 func (r *Roles) opened(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, opensWithin)
 	defer cancel()
-	for {
+	for was := false; ; {
 		changed := r.Agent.Changed()
-		switch s := r.Agent.Decision().State; {
+		s := r.Agent.Decision().State
+		was = was || s.Record.Role == pair.Primary // what is published may be older than the answer
+		switch {
+		case !was:
 		case s.Serving():
 			return nil
 		case s.Record.Role != pair.Primary:

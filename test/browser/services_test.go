@@ -112,7 +112,7 @@ func TestServicesFromAddToRemove(t *testing.T) {
 
 	add.fill("Name", "db")
 	add.fill("Command", "/usr/lib/postgresql/17/bin/postgres\n-D\n/srv/db")
-	p.press("button", "User, directory, environment of the command")
+	p.press("button", "User, directory, environment and limits of the command")
 	add.fill("User", "postgres")
 	add.submit("Add service")
 	p.sees("db is a service of the site from now on.", "/usr/lib/postgresql/17/bin/postgres -D /srv/db")
