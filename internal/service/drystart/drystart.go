@@ -102,7 +102,7 @@ func (d *DryStart) look(ctx context.Context) {
 	here := &pair.Installed{Services: make([]pair.InstalledService, 0, len(list)), Owners: owners(paths)}
 	var hindrances []pair.Condition
 	for _, one := range list {
-		if d.opt.Refused(one) != "" { // a condition says so; whoever listed it does not have root read files of his choice
+		if d.opt.Refused(one) != "" { // a condition says so, and an administrator of the pair must not have root read files of his choice
 			continue
 		}
 		found, err := d.opt.Machine.Installed(ctx, one)

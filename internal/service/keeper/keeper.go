@@ -39,11 +39,13 @@ const (
 	lookEvery  = 2 * time.Second
 	startLimit = 90 * time.Second       // for a service to start, and then to pass its check
 	stopMargin = 4 * time.Second        // for what was killed to be gone, beyond its own limit
-	longStop   = 90 * time.Second       // no service has longer, whatever it declares
 	firstCheck = 10 * time.Millisecond  // after a check that failed at the start; each pause is twice as long
 	nextCheck  = 100 * time.Millisecond // at most
 	mostTests  = 8                      // that operators have asked for, at a time
 )
+
+// LongStop is how long a service may take to stop at most, whatever it declares.
+const LongStop = 90 * time.Second
 
 // Keeper has the services do the duty that is wanted. It implements agent.Services.
 type Keeper struct {
@@ -242,7 +244,7 @@ func (k *Keeper) StopLimit() (sum time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, s := range k.known {
-		sum += min(s.limit(), longStop) + stopMargin
+		sum += min(s.limit(), LongStop) + stopMargin
 	}
 	return sum
 }

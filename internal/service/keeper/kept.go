@@ -43,7 +43,7 @@ type kept struct {
 func (s *kept) limit() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return cmp.Or(s.state.StopLimit, longStop)
+	return cmp.Or(s.state.StopLimit, LongStop)
 }
 
 // see notes how it is now.

@@ -187,12 +187,9 @@ func (r *runner) command(unit string, args []string) systemd.Command {
 	}
 }
 
-// longStop is what a unit has that allows itself more, or any time.
-const longStop = 90 * time.Second
-
 // Stop implements keeper.Runner.
 func (r *runner) Stop(ctx context.Context) error {
-	return r.machine.do(ctx, func(conn *systemd.Manager) error { return conn.Stop(ctx, r.unit, longStop) })
+	return r.machine.do(ctx, func(conn *systemd.Manager) error { return conn.Stop(ctx, r.unit, keeper.LongStop) })
 }
 
 // wholeEvery is how often all of a unit is asked for. In between, it is asked for if its sign has changed.
@@ -224,7 +221,7 @@ func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
 }
 
 func (r *runner) state(unit systemd.Unit) keeper.State {
-	state := keeper.State{Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), StopLimit: min(unit.StopLimit, longStop), AtBoot: atBoot(unit)}
+	state := keeper.State{Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), StopLimit: unit.StopLimit, AtBoot: atBoot(unit)}
 	if state.Since = unit.Stopped; state.Runs {
 		state.Since = unit.Started
 	}
