@@ -33,11 +33,13 @@ func table() map[string]rule {
 		"internal/agent": {imports: []string{"internal/cause", "internal/failover", "internal/pair"}},
 
 		// what several edges need alike
-		"internal/durable":         {},
-		"internal/traces":          {},
-		"internal/pinned":          {},
-		"internal/cause":           {},
-		"internal/cause/causetest": {},
+		"internal/durable":          {},
+		"internal/traces":           {},
+		"internal/pinned":           {},
+		"internal/cause":            {},
+		"internal/cause/causetest":  {},
+		"internal/cgroup":           {},
+		"internal/cgroup/listening": {},
 
 		// edges
 		"internal/sharedip":                       edge,
@@ -47,12 +49,12 @@ func table() map[string]rule {
 		"internal/peer/cpace":                     {},
 		"internal/peer/wire":                      edge,
 		"internal/probe":                          {imports: append(edge.imports, "internal/health")},
-		"internal/systemd":                        edge,
-		"internal/systemd/listening":              {},
+		"internal/systemd":                        {imports: append(edge.imports, "internal/cgroup", "internal/cgroup/listening")},
 		"internal/service":                        {imports: []string{"internal/health", "internal/pair"}},
 		"internal/service/keeper":                 {imports: []string{"internal/health", "internal/pair", "internal/service"}},
 		"internal/service/drystart":               {imports: []string{"internal/pair", "internal/pinned", "internal/service"}},
-		"internal/service/unit":                   {imports: []string{"internal/cause", "internal/pair", "internal/service", "internal/service/keeper", "internal/systemd", "internal/systemd/listening"}},
+		"internal/service/program":                {imports: []string{"internal/cause", "internal/pair", "internal/service"}},
+		"internal/service/unit":                   {imports: []string{"internal/cause", "internal/pair", "internal/service", "internal/cgroup/listening", "internal/service/keeper", "internal/service/program", "internal/systemd"}},
 		"internal/datasync":                       {imports: append(edge.imports, "internal/durable")}, // and no kind of data: see kinds_test.go
 		"internal/datasync/diverged":              {imports: kindOfData("internal/durable")},
 		"internal/datasync/ledger":                {imports: kindOfData("internal/durable")},

@@ -11,7 +11,7 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
 
-	"baton/internal/systemd/listening"
+	"baton/internal/cgroup/listening"
 )
 
 // Runs reports whether systemd is the service manager of this machine (sd_booted(3)).

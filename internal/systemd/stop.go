@@ -11,24 +11,22 @@ import (
 
 	"github.com/coreos/go-systemd/v22/dbus"
 
-	"baton/internal/systemd/listening"
+	"baton/internal/cgroup"
+	"baton/internal/cgroup/listening"
 )
 
 // StopError is a unit of which something is left after it was told to stop, and killed.
 type StopError struct {
-	Unit      string
-	Processes []int    // that are left in its control group
-	Ports     []string // that are still open, as tcp 0.0.0.0:80
-	Active    string   // what systemd calls it, as deactivating; empty: stopped
+	cgroup.Left
+
+	Unit   string
+	Active string // what systemd calls it, as deactivating; empty: stopped
 }
 
 func (e *StopError) Error() string {
 	var left []string
-	if len(e.Processes) > 0 {
-		left = append(left, fmt.Sprintf("processes %s are left and cannot be killed", strings.Trim(fmt.Sprint(e.Processes), "[]")))
-	}
-	if len(e.Ports) > 0 {
-		left = append(left, strings.Join(e.Ports, ", ")+" is still open")
+	if !e.Left.Nothing() {
+		left = append(left, e.Left.String())
 	}
 	if e.Active != "" {
 		left = append(left, "systemd says that it is "+e.Active)
@@ -36,23 +34,8 @@ func (e *StopError) Error() string {
 	return fmt.Sprintf("%s does not stop: %s: look at systemctl status %s", e.Unit, strings.Join(left, ", and "), e.Unit)
 }
 
-// Ports lists those that the processes of a unit listen on. A port of the range from which the
-// kernel gives numbers to those who ask for none counts with TCP only.
-func (m *Manager) Ports(unit Unit) (ports []string) {
-	sockets, err := listening.Sockets(groupOf(unit).ids())
-	if err != nil {
-		return nil // a kernel without sock_diag
-	}
-	for _, s := range sockets {
-		if port := s.String(); !slices.Contains(ports, port) && (s.Protocol == "tcp" || s.Address.Port() < givenPorts) {
-			ports = append(ports, port)
-		}
-	}
-	return ports
-}
-
-// givenPorts is where that range begins (ip_local_port_range).
-const givenPorts = 32768
+// Ports lists those that the processes of a unit listen on.
+func (m *Manager) Ports(unit Unit) []string { return groupOf(unit).Ports() }
 
 // killed is how long what was killed may take to be gone: the kernel takes its memory back
 // first, and sockets are closed last.
@@ -102,7 +85,7 @@ func (m *Manager) stopOne(ctx context.Context, name string, within time.Duration
 		return err
 	}
 	group := groupOf(unit)
-	opened, err := listening.Sockets(group.ids())
+	opened, err := group.Sockets()
 	if err != nil {
 		opened = nil // a kernel without sock_diag: the control group has to be proof enough
 	}
@@ -127,7 +110,7 @@ func (m *Manager) stopOne(ctx context.Context, name string, within time.Duration
 }
 
 // verify returns once nothing of a unit is left; it kills what is.
-func (m *Manager) verify(ctx context.Context, name string, group cgroup, opened []listening.Socket) error {
+func (m *Manager) verify(ctx context.Context, name string, group cgroup.Group, opened []listening.Socket) error {
 	end := time.Now().Add(killed)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		left, err := m.rest(ctx, name, group, opened)
@@ -149,16 +132,13 @@ func (m *Manager) verify(ctx context.Context, name string, group cgroup, opened 
 }
 
 // rest is what is left of a unit now.
-func (m *Manager) rest(ctx context.Context, name string, group cgroup, opened []listening.Socket) (*StopError, error) {
-	left := StopError{Unit: name, Processes: group.processes()}
-	still, err := listening.Open(opened)
+func (m *Manager) rest(ctx context.Context, name string, group cgroup.Group, opened []listening.Socket) (*StopError, error) {
+	rest, err := group.Left(opened)
 	if err != nil {
-		return nil, fmt.Errorf("see which ports of %s are open: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	m.keep(name, still)
-	for _, socket := range still {
-		left.Ports = append(left.Ports, socket.String())
-	}
+	m.keep(name, rest.Sockets)
+	left := StopError{Unit: name, Left: rest}
 	if left.nothing() {
 		left.Active, err = m.active(ctx, name)
 	}
@@ -166,7 +146,7 @@ func (m *Manager) rest(ctx context.Context, name string, group cgroup, opened []
 }
 
 func (e *StopError) nothing() bool {
-	return len(e.Processes) == 0 && len(e.Ports) == 0 && e.Active == ""
+	return e.Left.Nothing() && e.Active == ""
 }
 
 // active is what systemd calls a unit that it does not hold for stopped; empty: it does.

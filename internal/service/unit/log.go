@@ -4,18 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"regexp"
 	"strconv"
 	"time"
 
 	"baton/internal/service"
+	"baton/internal/service/program"
 	"baton/internal/systemd"
 )
 
 // Bounds of what is read of the journal, and how long that may take.
 const (
 	mostLog   = 1 << 20 // bytes of journalctl's own format
-	mostLine  = 4 << 10 // bytes of one line
 	logWithin = 10 * time.Second
 )
 
@@ -77,10 +76,5 @@ func message(raw json.RawMessage) string {
 	default:
 		text = "(a message that cannot be shown)"
 	}
-	return shown(escapes().ReplaceAllString(text[:min(len(text), mostLine)], ""))
-}
-
-// escapes are what colours a terminal, moves its cursor or sets its title.
-func escapes() *regexp.Regexp {
-	return regexp.MustCompile("\x1b\\[[0-9;:<=>?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|\x1b[@-_]?")
+	return program.Shown(text)
 }

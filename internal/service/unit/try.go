@@ -1,17 +1,15 @@
 package unit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
-	"unicode"
 
 	"baton/internal/cause"
 	"baton/internal/service"
+	"baton/internal/service/program"
 	"baton/internal/systemd"
 )
 
@@ -32,7 +30,7 @@ func (r *runner) Try(ctx context.Context, line string, within time.Duration) err
 		}
 		const most = 200
 		said, err := output(ctx, conn, check, within, 2*most) // a line break and spaces may follow
-		if why := lastLine(said, most); err != nil && ctx.Err() == nil && why != "" && !cause.Rough(why) {
+		if why := program.LastLine(said, most); err != nil && ctx.Err() == nil && why != "" && !cause.Rough(why) {
 			return fmt.Errorf("%w: %s", err, why)
 		}
 		return err
@@ -46,41 +44,10 @@ func output(ctx context.Context, conn *systemd.Manager, command systemd.Command,
 		return nil, fmt.Errorf("read what %s writes: %w", command.Args[0], err)
 	}
 	said := make(chan []byte, 1)
-	go func() { said <- end(read, most) }()
+	go func() { said <- program.LastOf(read, most) }()
 	err = conn.Try(ctx, command, within, write)
 	const rest = 100 * time.Millisecond // for what it has written and nobody has read; some other program may still hold the pipe
 	_ = errors.Join(write.Close(), read.SetReadDeadline(time.Now().Add(rest)))
 	defer func() { _ = read.Close() }()
 	return <-said, err
-}
-
-// end reads to the end, however much that is, and returns the last bytes of it.
-func end(from *os.File, most int) (last []byte) {
-	for chunk := make([]byte, 32<<10); ; {
-		n, err := from.Read(chunk)
-		last = append(last, chunk[:n]...)
-		if len(last) > most {
-			last = append(last[:0], last[len(last)-most:]...)
-		}
-		if err != nil {
-			return last
-		}
-	}
-}
-
-// lastLine is the last line that is not empty, as one may show it.
-func lastLine(text []byte, most int) string {
-	text = bytes.TrimSpace(text)
-	text = bytes.TrimSpace(text[bytes.LastIndexByte(text, '\n')+1:])
-	return shown(string(text[max(0, len(text)-most):]))
-}
-
-// shown is a text without what could steer a terminal or break a line.
-func shown(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
 }

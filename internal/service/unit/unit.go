@@ -14,12 +14,13 @@ import (
 	"baton/internal/pair"
 	"baton/internal/service"
 	"baton/internal/service/keeper"
+	"baton/internal/service/program"
 	"baton/internal/systemd"
 )
 
 // Machine is systemd on this machine. Close ends its connection.
 type Machine struct {
-	sums    sums
+	sums    program.Sums
 	turn    chan struct{} // holds one token: who has it may connect
 	conn    *systemd.Manager
 	reading chan struct{} // holds one token: who has it reads the journal

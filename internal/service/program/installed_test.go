@@ -1,12 +1,10 @@
-package unit
+package program
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"baton/internal/systemd"
 )
 
 func TestACommandNeedsItsDirectory(t *testing.T) {
@@ -43,7 +41,7 @@ func TestTheSumOfAProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var s sums
+	var s Sums
 	if _, lacks := s.program(path); !strings.HasSuffix(lacks, "server is not on this machine: install it") {
 		t.Error(lacks)
 	}
@@ -69,15 +67,7 @@ func TestTheSumOfAProgram(t *testing.T) {
 	if text, why := s.of("/dev/zero"); text != "" || why == "" {
 		t.Error("a device is read")
 	}
-	if s.unit([]string{path, ""}) == s.unit([]string{path, dir}) {
+	if s.Files([]string{path, ""}) == s.Files([]string{path, dir}) {
 		t.Error("what is dropped into a unit does not count")
-	}
-}
-
-func TestWhatStartsAtBoot(t *testing.T) {
-	for state, want := range map[string]string{"enabled": "multi-user.target", "enabled-runtime": "multi-user.target", "generated": "multi-user.target", "disabled": ""} {
-		if got := atBoot(systemd.Unit{FileState: state, WantedBy: []string{"multi-user.target"}}); got != want {
-			t.Errorf("%s: %q starts it", state, got)
-		}
 	}
 }

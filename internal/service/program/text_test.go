@@ -1,4 +1,4 @@
-package unit
+package program
 
 import (
 	"os"
@@ -52,5 +52,5 @@ func written(t *testing.T, text string, times int) string {
 			}
 		}
 	}()
-	return lastLine(end(read, 400), 200)
+	return LastLine(LastOf(read, 400), 200)
 }
