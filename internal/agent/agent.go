@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -277,9 +278,11 @@ func (d *Decision) differs(other *Decision) bool {
 		d.Config.MaySync(*a) != other.Config.MaySync(*b) || d.Config != other.Config
 }
 
-// withCauses adds to conditions why they came, and why they last.
+// withCauses adds to conditions why they came, and why they last. What failed stands behind what
+// follows from it.
 func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
-	for i, condition := range conditions {
+	unopened := "" // what keeps the site from opening
+	for i, condition := range slices.Backward(conditions) {
 		err := a.failures[condition.ID]
 		if condition.ID == "key-mismatch" {
 			err = a.Peer.Refused()
@@ -288,7 +291,14 @@ func (a *Agent) withCauses(conditions []pair.Condition) []pair.Condition {
 			conditions[i].Reason = cause.Of(err)
 			conditions[i].Text += " " + conditions[i].ReasonText()
 		}
-		if why := a.config.Because(a.state, condition.ID); why != "" {
+		why := a.config.Because(a.state, condition.ID)
+		switch condition.ID {
+		case "data-not-opened", "services-failed", "claim-failed":
+			unopened = conditions[i].Text
+		case "not-serving":
+			why = cmp.Or(unopened, why)
+		}
+		if why != "" {
 			conditions[i].Text += " " + why
 		}
 	}

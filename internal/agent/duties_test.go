@@ -242,8 +242,15 @@ func TestAServiceThatFailsIsNamed(t *testing.T) {
 		if texts := room.side[beta].history.texts(); !slices.ContainsFunc(texts, func(text string) bool { return strings.HasSuffix(text, "tried again: "+why+".") }) {
 			t.Errorf("the history does not say %q: %q", why, texts)
 		}
-		room.side[beta].programs.change(func(p *programs) { p.broken = "" })
 		time.Sleep(4 * timeout)
+		for _, c := range room.side[beta].agent.Conditions() {
+			if c.ID == "not-serving" && !strings.Contains(c.Text, "does not serve the site. A service did not start. The reason: "+why+".") {
+				t.Errorf("%s does not name what keeps the site closed", c.Text)
+			}
+		}
+		room.expectCondition(beta, "not-serving")
+		room.side[beta].programs.change(func(p *programs) { p.broken = "" })
+		time.Sleep(32 * time.Second) // the longest pause between two tries
 		room.expectDuties(beta, pair.Lead, pair.Lead)
 		room.expectOwner(beta)
 	})

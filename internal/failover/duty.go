@@ -65,7 +65,7 @@ func servicesSet(t *turn, ev ServicesSet) {
 	case pair.Rest:
 		servicesStopped(t, ev)
 	case pair.Lead:
-		resumed(t, outcome{ev.OK})
+		resumed(t)
 	case pair.Follow:
 	}
 }

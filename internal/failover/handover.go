@@ -273,7 +273,7 @@ func commitAsked(t *turn, ask CommitAsked) {
 		t.do(AnswerCommit{Refusal: Agreed})
 		return
 	}
-	if t.Switch.holds() && t.Door != Closed {
+	if (t.Switch.holds() || t.Switch.Step == Resuming) && t.Door != Closed {
 		turnAway(t)
 	}
 	releaseAddress(t)

@@ -106,18 +106,19 @@ func holdEnded(t *turn, why Reason) {
 		t.Switch = Switch{}
 		t.enter(pair.Primary, pair.Waiting, why)
 	default:
-		t.step(Resuming)
+		t.Switch = Switch{Step: Resuming, Began: t.now}
 		askServices(t, pair.Lead)
 		t.enter(pair.Primary, t.facts().calm(), why)
 	}
 	if asked {
 		t.do(AnswerHold{Refusal: why})
 	}
+	t.Offered = t.now.Add(rolledBackPause)
 }
 
 // resumed serves the requests that were held, once the services are back. Services that do not
 // come back are tried again, and the requests are let go, so that each gets an answer.
-func resumed(t *turn, end outcome) {
+func resumed(t *turn) {
 	if t.Switch.Step != Resuming {
 		return
 	}
@@ -129,9 +130,7 @@ func resumed(t *turn, end outcome) {
 		putOn(t)
 	}
 	t.do(ServeRequests{})
-	if end.OK {
-		t.Switch = Switch{}
-	}
+	t.Switch = Switch{}
 }
 
 // reclaimGuards must all pass before the address of a hold that was rolled back is put on again. A
@@ -149,8 +148,7 @@ func reclaimGuards(f facts) []guardRow {
 func watchResuming(t *turn) {
 	if t.due(t.Switch.Began.Add(HeldLimit)) {
 		t.Broken = StartOfServices
-		resumed(t, outcome{})
-		t.Switch = Switch{}
+		resumed(t)
 	}
 }
 

@@ -10,11 +10,13 @@ import (
 // A handover that the primary offers by itself: there is one rule for all causes. The backup takes it as
 // it takes an administrator's planned switch, and counts it as it counts a takeover.
 
-// offerPause is the time between two offers. An offer whose final data sync failed is followed
-// by one without it, if that comes within unsyncedFor.
+// offerPause is the time between two offers, and rolledBackPause that from a switch that was rolled
+// back here to the next one: its site may not be served at all. An offer whose final data sync
+// failed is followed by one without it, if that comes within unsyncedFor.
 const (
-	offerPause  = time.Minute
-	unsyncedFor = 2 * offerPause
+	offerPause      = time.Minute
+	rolledBackPause = 5 * time.Second
+	unsyncedFor     = 2 * offerPause
 )
 
 // offerHandover asks a backup that is well to take over from a primary that is not: its
@@ -81,7 +83,7 @@ func offerGuards(f facts) []guardRow {
 		{GuardMaintenance, InMaintenance, when(!f.maintained())},
 		{GuardSave, NotSaved, when(f.canSave())},
 		{GuardLeaving, ToldToStop, when(f.Leaving == Stays)},
-		{GuardOfferSwitch, SwitchRuns, when(f.Switch.Step == NoSwitch)},
+		{GuardOfferSwitch, SwitchRuns, when(f.Switch.Step == NoSwitch || f.Switch.Step == Resuming)},
 		{GuardOfferHeard, PeerSilent, when(f.Peer.Eligible && f.hears())},
 		{GuardOfferFit, PeerUnfit, when(!f.Peer.Unfit)},
 		{GuardOfferSick, SickBoth, when(!f.Peer.Sick)},

@@ -136,7 +136,7 @@ func beginEpoch(t *turn, epoch pair.Epoch) {
 	record.Lineage = record.Lineage.Begin(epoch, t.facts().basis())
 	record.Takeovers = t.facts().recentTakeovers()
 	t.save(record)
-	t.Timeout = 0 // a backup's
+	t.Timeout, t.Offered = 0, 0 // a backup's, and those of the primary that it was before
 	endSwitch(t, Agreed)
 }
 
