@@ -52,7 +52,7 @@ func table() map[string]rule {
 		"internal/systemd":                        {imports: append(edge.imports, "internal/cgroup", "internal/cgroup/listening")},
 		"internal/service":                        {imports: []string{"internal/health", "internal/pair"}},
 		"internal/service/keeper":                 {imports: []string{"internal/health", "internal/pair", "internal/service"}},
-		"internal/service/drystart":               {imports: []string{"internal/pair", "internal/pinned", "internal/service"}},
+		"internal/service/drystart":               {imports: []string{"internal/cause", "internal/pair", "internal/pinned", "internal/service"}},
 		"internal/service/program":                {imports: []string{"internal/cause", "internal/pair", "internal/service"}},
 		"internal/service/unit":                   {imports: []string{"internal/cause", "internal/pair", "internal/service", "internal/cgroup/listening", "internal/service/keeper", "internal/service/program", "internal/systemd"}},
 		"internal/datasync":                       {imports: append(edge.imports, "internal/durable")}, // and no kind of data: see kinds_test.go

@@ -5,6 +5,8 @@ package pair
 type Installed struct {
 	Services []InstalledService `json:"services"`         // in their order
 	Owners   []Owner            `json:"owners,omitempty"` // of the protected directories, and of what lies directly in them
+
+	PortsUnknown string `json:"ports_unknown,omitempty"` // why nobody can say which ports are free here; empty: that is not so
 }
 
 // InstalledService is how one service is installed on a machine.
@@ -15,8 +17,9 @@ type InstalledService struct {
 	ProgramSum string   `json:"program_sum,omitempty"`
 	User       string   `json:"user,omitempty"` // as whom it runs; empty: root
 	UserID     string   `json:"user_id,omitempty"`
-	Ports      []string `json:"ports,omitempty"` // that it listens on, as tcp 0.0.0.0:80 or tcp *:80; while it runs
-	Lacks      string   `json:"lacks,omitempty"` // why nothing could start it here, in a sentence without its full stop; empty: nothing is known
+	Ports      []string `json:"ports,omitempty"`  // that it listens on, as tcp 0.0.0.0:80 or tcp *:80; while it runs
+	Unread     []string `json:"unread,omitempty"` // files of the unit and the program whose content could not be read here, each with the reason
+	Lacks      string   `json:"lacks,omitempty"`  // why nothing could start it here, in a sentence without its full stop; empty: nothing is known
 }
 
 // Owner is a user or a group that owns data on a machine.

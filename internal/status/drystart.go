@@ -83,18 +83,38 @@ func (b bothSides) services() *api.Check {
 		return new(api.Warn(api.Fail("dry-start", "Whether the site's services could run on both appliances is not known: "+b.peer+" has not told how they are installed there.",
 			"See that both run the same version of Baton, and look again in a minute.")))
 	}
-	names, text := make([]string, len(here.Services)), "The site's services (%s) are allowed on both appliances, with the same unit files, programs and users"
+	names := make([]string, len(here.Services))
 	for i, one := range here.Services {
 		names[i] = one.Name
 	}
-	primary := here
+	primary, backup, machine := here, there, b.peer
 	if b.here.Role == pair.Backup {
-		primary = there
+		primary, backup, machine = there, here, b.own
 	}
-	if slices.ContainsFunc(primary.Services, func(s pair.InstalledService) bool { return len(s.Ports) > 0 }) {
+	listens := slices.ContainsFunc(primary.Services, func(s pair.InstalledService) bool { return len(s.Ports) > 0 })
+	unknown := slices.Concat(unread(here, b.own), unread(there, b.peer))
+	if listens && backup.PortsUnknown != "" {
+		unknown = append(unknown, fmt.Sprintf("which ports are free on %s (%s)", machine, backup.PortsUnknown))
+	}
+	if len(unknown) > 0 {
+		return new(api.Warn(api.Fail("dry-start", fmt.Sprintf("Whether the site's services (%s) could run on both appliances is not known in all. Not compared: %s.", strings.Join(names, ", "), strings.Join(unknown, "; ")),
+			"Compare this by hand: sha256sum FILE on both for a file, ss -lptun on the backup for ports.")))
+	}
+	text := "The site's services (%s) are allowed on both appliances, with the same unit files, programs and users"
+	if listens {
 		text += "; no other program has their ports on the backup"
 	}
 	return new(api.Pass("dry-start", fmt.Sprintf(text+".", strings.Join(names, ", "))))
+}
+
+// unread are the files of services that could not be read on a machine.
+func unread(installed *pair.Installed, machine string) (all []string) {
+	for _, one := range installed.Services {
+		for _, file := range one.Unread {
+			all = append(all, fmt.Sprintf("%s of %s on %s", file, one.Name, machine))
+		}
+	}
+	return all
 }
 
 func (b bothSides) owners() *api.Check {

@@ -22,17 +22,19 @@ func TestWhatDoctorSaysOfBothSides(t *testing.T) {
 		ok     []string // ids of checks that pass, in order
 		not    string   // id of one that does not
 	}{
-		"all is the same":     {change: func(*bothSides) {}, ok: []string{"versions", "dry-start", "owners", "way-back"}},
-		"another version":     {func(b *bothSides) { b.there.Version = "2" }, []string{"dry-start", "owners", "way-back"}, "versions"},
-		"it could not start":  {change: func(b *bothSides) { b.open = []string{"dry-start-failed"} }, ok: []string{"versions", "owners", "way-back"}},
-		"it is not allowed":   {change: func(b *bothSides) { b.open = []string{"service-not-allowed"} }, ok: []string{"versions", "owners", "way-back"}},
-		"it differs":          {change: func(b *bothSides) { b.open = []string{"services-differ"} }, ok: []string{"versions", "owners", "way-back"}},
-		"owners differ":       {change: func(b *bothSides) { b.open = []string{"owners-differ"} }, ok: []string{"versions", "dry-start", "way-back"}},
-		"no services":         {change: func(b *bothSides) { b.here.Installed = &pair.Installed{} }, ok: []string{"versions", "owners", "way-back"}},
-		"it does not say how": {func(b *bothSides) { b.there.Installed = nil }, []string{"versions", "way-back"}, "dry-start"},
-		"it has fewer":        {func(b *bothSides) { b.there.Installed = &pair.Installed{} }, []string{"versions", "way-back"}, "dry-start"},
-		"no way back":         {change: func(b *bothSides) { b.there.Reaches = new(false) }, ok: []string{"versions", "dry-start", "owners"}},
-		"it is not tried":     {change: func(b *bothSides) { b.there.Reaches = nil }, ok: []string{"versions", "dry-start", "owners"}},
+		"all is the same":      {change: func(*bothSides) {}, ok: []string{"versions", "dry-start", "owners", "way-back"}},
+		"another version":      {func(b *bothSides) { b.there.Version = "2" }, []string{"dry-start", "owners", "way-back"}, "versions"},
+		"it could not start":   {change: func(b *bothSides) { b.open = []string{"dry-start-failed"} }, ok: []string{"versions", "owners", "way-back"}},
+		"it is not allowed":    {change: func(b *bothSides) { b.open = []string{"service-not-allowed"} }, ok: []string{"versions", "owners", "way-back"}},
+		"it differs":           {change: func(b *bothSides) { b.open = []string{"services-differ"} }, ok: []string{"versions", "owners", "way-back"}},
+		"owners differ":        {change: func(b *bothSides) { b.open = []string{"owners-differ"} }, ok: []string{"versions", "dry-start", "way-back"}},
+		"no services":          {change: func(b *bothSides) { b.here.Installed = &pair.Installed{} }, ok: []string{"versions", "owners", "way-back"}},
+		"it does not say how":  {func(b *bothSides) { b.there.Installed = nil }, []string{"versions", "way-back"}, "dry-start"},
+		"it has fewer":         {func(b *bothSides) { b.there.Installed = &pair.Installed{} }, []string{"versions", "way-back"}, "dry-start"},
+		"nobody could read it": {func(b *bothSides) { b.there.Installed.Services[0].Unread = []string{"/srv/x (permission denied)"} }, []string{"versions", "owners", "way-back"}, "dry-start"},
+		"ports are unknown":    {func(b *bothSides) { b.here.Installed.PortsUnknown = "the kernel does not say" }, []string{"versions", "owners", "way-back"}, "dry-start"},
+		"no way back":          {change: func(b *bothSides) { b.there.Reaches = new(false) }, ok: []string{"versions", "dry-start", "owners"}},
+		"it is not tried":      {change: func(b *bothSides) { b.there.Reaches = nil }, ok: []string{"versions", "dry-start", "owners"}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			b := bothSides{

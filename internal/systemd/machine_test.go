@@ -210,8 +210,10 @@ func TestATimerStopsWhatItStarted(t *testing.T) {
 	if u := state(t, m, service); u.Runs() {
 		t.Errorf("its job is %s", u.Active)
 	}
-	if u := state(t, m, timer); u.Runs() || u.StopLimit != 0 {
-		t.Errorf("it is %s, and has a limit of %s", u.Active, u.StopLimit)
+	u := state(t, m, timer)
+	limit, err := m.StopLimit(t.Context(), u, time.Second)
+	if must(t, err); u.Runs() || u.StopLimit != 0 || limit != 2*time.Second+killed {
+		t.Errorf("it is %s, and has a limit of %s, in all %s", u.Active, u.StopLimit, limit)
 	}
 }
 

@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/dbus"
@@ -10,10 +11,14 @@ import (
 
 // StopAfter has systemd stop units only once the unit first has stopped, when it stops all, as at a
 // shutdown. What units are in their files stays as it is: a unit of its own, by the name between,
-// comes between them in the order, and does nothing else. Without units that one goes.
+// comes between them in the order, and does nothing else. Without units that one goes. One that is itself After= the unit first
+// is left out: systemd would have a circle, and leave any of them out of the order.
 func (m *Manager) StopAfter(ctx context.Context, between, first string, units []string) error {
 	unit, err := m.Unit(ctx, between)
 	if err != nil {
+		return err
+	}
+	if units, err = m.notAfter(ctx, first, units); err != nil {
 		return err
 	}
 	what := "Stop after " + first + ": " + strings.Join(units, " ")
@@ -42,6 +47,20 @@ func (m *Manager) StopAfter(ctx context.Context, between, first string, units []
 		return refusal(between, err)
 	}
 	return nil
+}
+
+// notAfter are those of the units that are not After= another one.
+func (m *Manager) notAfter(ctx context.Context, other string, units []string) (rest []string, err error) {
+	for _, name := range units {
+		unit, err := m.Unit(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(unit.After, other) {
+			rest = append(rest, name)
+		}
+	}
+	return rest, nil
 }
 
 // StopNow has systemd stop the units that [Manager.StopAfter] has put into order, and those of a

@@ -25,8 +25,8 @@ type StopError struct {
 
 func (e *StopError) Error() string {
 	var left []string
-	if !e.Left.Nothing() {
-		left = append(left, e.Left.String())
+	if !e.Nothing() {
+		left = append(left, e.String())
 	}
 	if e.Active != "" {
 		left = append(left, "systemd says that it is "+e.Active)
@@ -34,8 +34,17 @@ func (e *StopError) Error() string {
 	return fmt.Sprintf("%s does not stop: %s: look at systemctl status %s", e.Unit, strings.Join(left, ", and "), e.Unit)
 }
 
-// Ports lists those that the processes of a unit listen on.
-func (m *Manager) Ports(unit Unit) []string { return groupOf(unit).Ports() }
+// Ports lists those that the processes of a unit listen on, and those that systemd holds for it by a socket unit.
+func (m *Manager) Ports(ctx context.Context, unit Unit) []string {
+	ports := groupOf(unit).Ports()
+	for _, name := range unit.TriggeredBy {
+		if strings.HasSuffix(name, ".socket") {
+			ports = append(ports, m.held(ctx, name)...)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
 
 // killed is how long what was killed may take to be gone: the kernel takes its memory back
 // first, and sockets are closed last.
@@ -55,13 +64,44 @@ func (m *Manager) Stop(ctx context.Context, name string, within time.Duration) e
 	if unit.Load == "not-found" && !unit.Runs() && m.leftOf(name) == nil {
 		return nil
 	}
-	// What starts the unit comes first: a timer or a socket would start it again.
-	for _, one := range slices.Concat(unit.TriggeredBy, unit.dependents(), []string{name}, unit.Triggers) {
+	for _, one := range unit.stopped() {
 		if err := m.stopOne(ctx, one, within); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// StopLimit is how long [Manager.Stop] of a unit may take with the same within: the sum of the units that it stops.
+func (m *Manager) StopLimit(ctx context.Context, unit Unit, within time.Duration) (sum time.Duration, err error) {
+	for _, name := range unit.stopped() {
+		one := unit
+		if name != unit.Name {
+			if one, err = m.Unit(ctx, name); err != nil {
+				return 0, err
+			}
+			sum += killed
+		}
+		sum += one.stopLimit(within)
+	}
+	return sum, nil
+}
+
+// stopLimit is after how long what runs of the unit is killed.
+func (u Unit) stopLimit(within time.Duration) time.Duration {
+	switch {
+	case u.StopLimit > 0:
+		return min(within, u.StopLimit)
+	case strings.HasSuffix(u.Name, ".timer"), strings.HasSuffix(u.Name, ".path"): // they have no processes
+		return min(within, answerWithin)
+	}
+	return within
+}
+
+// stopped are the units that are stopped with it, in their order. What starts it comes first: a timer or a socket would start
+// it again.
+func (u Unit) stopped() []string {
+	return slices.Concat(u.TriggeredBy, u.dependents(), []string{u.Name}, u.Triggers)
 }
 
 // dependents are the units that stop with it. A target that needs it, as at boot, goes on.
@@ -90,10 +130,7 @@ func (m *Manager) stopOne(ctx context.Context, name string, within time.Duration
 		opened = nil // a kernel without sock_diag: the control group has to be proof enough
 	}
 	opened = append(opened, m.leftOf(name)...) // its group is gone by now
-	if unit.StopLimit > 0 {
-		within = min(within, unit.StopLimit)
-	}
-	patient, cancel := context.WithTimeout(ctx, within)
+	patient, cancel := context.WithTimeout(ctx, unit.stopLimit(within))
 	defer cancel()
 	if unit.Runs() {
 		err = m.await(patient, name, false, func(done chan<- string) (int, error) {
@@ -121,7 +158,7 @@ func (m *Manager) verify(ctx context.Context, name string, group cgroup.Group, o
 			return left
 		}
 		if len(left.Processes) > 0 {
-			_ = m.conn.KillUnitWithTarget(ctx, name, dbus.All, int32(unix.SIGKILL)) // the next look tells
+			m.kill(ctx, name)
 		}
 		select {
 		case <-ctx.Done():
@@ -129,6 +166,13 @@ func (m *Manager) verify(ctx context.Context, name string, group cgroup.Group, o
 		case <-time.After(pause):
 		}
 	}
+}
+
+// kill has systemd kill all processes of a unit, and gives up if it does not answer: the next look says what is left.
+func (m *Manager) kill(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	_ = m.conn.KillUnitWithTarget(ctx, name, dbus.All, int32(unix.SIGKILL))
 }
 
 // rest is what is left of a unit now.
@@ -146,7 +190,7 @@ func (m *Manager) rest(ctx context.Context, name string, group cgroup.Group, ope
 }
 
 func (e *StopError) nothing() bool {
-	return e.Left.Nothing() && e.Active == ""
+	return e.Nothing() && e.Active == ""
 }
 
 // active is what systemd calls a unit that it does not hold for stopped; empty: it does.

@@ -26,7 +26,7 @@ type Unit struct {
 	Restarts    uint32   // how often systemd has restarted it by itself
 	Started     time.Time
 	Stopped     time.Time
-	StopLimit   time.Duration // before systemd kills it; Unlimited: never
+	StopLimit   time.Duration // before systemd kills it; Unlimited: never; 0: it is of a type that has none
 	User        string        // as whom it runs; empty: root
 	Group       string        // likewise; empty: that of the user
 	Dynamic     bool          // the user is there only while it runs

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/cause"
 	"baton/internal/pair"
 	"baton/internal/service"
 )
@@ -105,19 +106,16 @@ func (d *DryStart) look(ctx context.Context) {
 		if d.opt.Refused(one) != "" { // a condition says so, and an administrator of the pair must not have root read files of his choice
 			continue
 		}
-		found, err := d.opt.Machine.Installed(ctx, one)
+		found := d.installed(ctx, one, paths)
 		if ctx.Err() != nil {
 			return
 		}
-		if found.Name = one.Name; err != nil {
-			found.Lacks = err.Error()
-		}
-		found.Ports = found.Ports[:min(len(found.Ports), mostPorts)]
-		if within(paths, found.Program) {
-			found.ProgramSum = "" // it comes with the data
-		}
 		here.Services = append(here.Services, found)
-		if why := cmp.Or(found.Lacks, d.taken(one.Name, report)); why != "" && !one.Parked {
+		taken, err := d.taken(one.Name, report)
+		if err != nil {
+			here.PortsUnknown = cause.Of(err)
+		}
+		if why := cmp.Or(found.Lacks, taken); why != "" && !one.Parked {
 			hindrances = append(hindrances, hindered(one, why))
 		}
 	}
@@ -127,22 +125,36 @@ func (d *DryStart) look(ctx context.Context) {
 	d.here, d.hindrances, d.differences = here, hindrances, differences
 }
 
+// installed is how one service is installed here. What lies in the protected directories at paths comes with the data.
+func (d *DryStart) installed(ctx context.Context, of service.Definition, paths []string) pair.InstalledService {
+	found, err := d.opt.Machine.Installed(ctx, of)
+	if found.Name = of.Name; err != nil {
+		found.Lacks = err.Error()
+	}
+	found.Ports = found.Ports[:min(len(found.Ports), mostPorts)]
+	if within(paths, found.Program) {
+		found.ProgramSum = ""
+		found.Unread = slices.DeleteFunc(found.Unread, func(file string) bool { return within(paths, file) })
+	}
+	return found
+}
+
 // within reports whether a path lies in one of the directories.
 func within(directories []string, path string) bool {
 	return slices.ContainsFunc(directories, func(dir string) bool { return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/") })
 }
 
 // taken says which port of a service, which it has on the primary, another program has here.
-func (d *DryStart) taken(name string, report *pair.Report) string {
+func (d *DryStart) taken(name string, report *pair.Report) (string, error) {
 	if report == nil || !d.opt.Backup() {
-		return ""
+		return "", nil
 	}
 	there, _ := report.Installed.Service(name)
 	taken, err := d.opt.Machine.Taken(there.Ports)
 	if err != nil || len(taken) == 0 {
-		return ""
+		return "", err
 	}
-	return "another program on this machine has its port " + taken[0] + ": see which with ss -lptun, and stop that"
+	return "another program on this machine has its port " + taken[0] + ": see which with ss -lptun, and stop that", nil
 }
 
 // Installed is what the peer is told; nil: nothing is known yet. It is not to be changed.

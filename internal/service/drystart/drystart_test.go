@@ -24,6 +24,7 @@ type machines struct {
 	here   map[string]pair.InstalledService
 	failed error
 	taken  []string
+	unseen error // which ports are taken
 	there  *pair.Installed
 	owners []string
 	backup bool
@@ -44,7 +45,7 @@ func (m *machines) Taken(ports []string) (taken []string, err error) {
 			taken = append(taken, port)
 		}
 	}
-	return taken, nil
+	return taken, m.unseen
 }
 
 func same() *machines {
@@ -134,6 +135,21 @@ func TestFewPortsAreTold(t *testing.T) {
 	m.here["web"] = web
 	if told, _ := m.look(t).Installed().Service("web"); len(told.Ports) != mostPorts {
 		t.Errorf("%d ports", len(told.Ports))
+	}
+}
+
+// What nobody could look at is told, so that nothing is said to be the same or free.
+func TestWhatCannotBeComparedIsTold(t *testing.T) {
+	m := same()
+	web := m.here["web"]
+	web.Unread = []string{"/usr/sbin/nginx (permission denied)", "/etc/nginx.conf (no such device)"}
+	m.here["web"], m.unseen = web, errors.New("the kernel does not say")
+	if here := m.look(t).Installed(); here.PortsUnknown != "the kernel does not say" || len(here.Services[0].Unread) != 2 {
+		t.Errorf("%+v", here)
+	}
+	m.owners = []string{"/usr/sbin"}
+	if here := m.look(t).Installed(); len(here.Services[0].Unread) != 1 {
+		t.Errorf("what comes with the data is told: %+v", here)
 	}
 }
 

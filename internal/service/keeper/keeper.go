@@ -44,7 +44,7 @@ const (
 	mostTests  = 8                      // that operators have asked for, at a time
 )
 
-// LongStop is how long a service may take to stop at most, whatever it declares.
+// LongStop is how long each unit of a service may take to stop at most, whatever it declares.
 const LongStop = 90 * time.Second
 
 // Keeper has the services do the duty that is wanted. It implements agent.Services.
@@ -244,7 +244,7 @@ func (k *Keeper) StopLimit() (sum time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, s := range k.known {
-		sum += min(s.limit(), LongStop) + stopMargin
+		sum += s.limit() + stopMargin
 	}
 	return sum
 }

@@ -169,6 +169,20 @@ func TestANewServiceOfAPrimaryIsStarted(t *testing.T) {
 	})
 }
 
+func TestOnlyATimerFollowsWhenItRanOnThePeer(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(k bubble) {
+		m.with(func() { m.there = []pair.ServiceStatus{{Name: "web", Ran: time.Now()}} })
+		if err := k.Set(k.t.Context(), pair.Follow); err != nil {
+			k.t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if m.with(func() {}); !m.ran.IsZero() {
+			k.t.Error("a service that is no timer got a stamp")
+		}
+	})
+}
+
 // The job of the day does not run again after a takeover.
 func TestATimerFollowsWhenItRanOnThePeer(t *testing.T) {
 	m := newMachine("mail")

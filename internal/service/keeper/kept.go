@@ -73,11 +73,29 @@ func (s *kept) restarted(now time.Time, restarts int) bool {
 		return false
 	}
 	more := max(restarts-s.state.Restarts, 0)
-	for range more {
-		s.ends, s.why = append(s.recent(now), now), "its own manager has started it again: look at its log"
+	for range min(more, mostEnds) {
+		s.end(now, "its own manager has started it again: look at its log")
 	}
 	s.restarts += int64(more)
 	return more > 0
+}
+
+// mostEnds bounds how many of its ends are remembered.
+const mostEnds = 100
+
+// end notes that it has ended now. The lock is held.
+func (s *kept) end(now time.Time, why string) {
+	all := append(s.recent(now), now)
+	s.ends, s.why = all[max(0, len(all)-mostEnds):], why
+}
+
+// times says how often it has ended within a while.
+func times(n int) string {
+	text := fmt.Sprintf("%d times within %s", n, pair.LastingText(while))
+	if n == mostEnds {
+		return "at least " + text
+	}
+	return text
 }
 
 // recent are its ends within a while; those before are forgotten. The lock is held.
@@ -176,7 +194,7 @@ func (s *kept) ended(now time.Time, why string) bool {
 	if s.parked || now.Before(s.next) {
 		return false
 	}
-	s.ends, s.why = append(s.recent(now), now), why
+	s.end(now, why)
 	pause := firstPause << min(len(s.ends)-1, 5)
 	s.next = now.Add(min(pause, lastPause))
 	return true
@@ -205,7 +223,7 @@ func (s *kept) verdict(now time.Time) (sick string, judged bool) {
 		return "", true
 	}
 	if n := len(s.recent(now)); n >= tooOften && s.upOnce {
-		return fmt.Sprintf("it has ended %d times within %s: %s", n, pair.LastingText(while), s.why), true
+		return fmt.Sprintf("it has ended %s: %s", times(n), s.why), true
 	}
 	if why := s.checks.Why(); why != nil {
 		return why.Error(), true

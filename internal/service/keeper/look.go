@@ -129,7 +129,7 @@ func (k *Keeper) keepParked(ctx context.Context, s *kept, state State) {
 // takeover it would run the job again. It is kept at once, since the peer may not be there then.
 func (k *Keeper) followRan(s *kept, here State) {
 	for _, there := range k.opt.Peer() {
-		if there.Name != s.service.Name || !there.Ran.After(here.Ran) || here.Runs {
+		if there.Name != s.service.Name || !here.Persistent || here.Runs || !there.Ran.After(here.Ran) {
 			continue
 		}
 		if err := s.runner.SetRan(there.Ran); err != nil {

@@ -31,7 +31,9 @@ type machine struct {
 	checkLasts time.Duration
 	orders     []int                // how many services the machine was to stop after Baton
 	restarts   int                  // by the machine itself, of each
-	ran        time.Time            // here, of every timer
+	ran        time.Time            // here, of every service; zero: they are no timers
+	atBoot     AtBoot               // of each
+	stopsEarly bool                 // likewise
 	there      []pair.ServiceStatus // on the peer
 	denied     map[string]string
 	hindered   map[string]string
@@ -146,7 +148,10 @@ func (p program) State(context.Context) (State, error) {
 	if p.on.unseen != nil {
 		return State{}, p.on.unseen
 	}
-	return State{Runs: p.on.runs[p.name], Up: p.on.runs[p.name], Hindered: p.on.hindered[p.name], Restarts: p.on.restarts, StopLimit: 10 * time.Second, Ran: p.on.ran}, nil
+	return State{
+		Runs: p.on.runs[p.name], Up: p.on.runs[p.name], Hindered: p.on.hindered[p.name], Restarts: p.on.restarts, StopLimit: 10 * time.Second,
+		Persistent: !p.on.ran.IsZero(), Ran: p.on.ran, AtBoot: p.on.atBoot, StopsEarly: p.on.stopsEarly,
+	}, nil
 }
 
 func (p program) SetRan(ran time.Time) error {

@@ -59,7 +59,7 @@ func (k *Keeper) tellEnd(s *kept, why string) {
 		k.record(s, pair.KindServiceRestarted, "has ended by itself, and was started again: "+why, -1)
 		return
 	}
-	k.failed(s, endsTooOften, fmt.Sprintf("has ended %d times within %s: %s", n, pair.LastingText(while), why))
+	k.failed(s, endsTooOften, fmt.Sprintf("has ended %s: %s", times(n), why))
 }
 
 // failed tells the history that a service fails, once until it fails in another way, or no longer.

@@ -26,8 +26,17 @@ type State struct {
 	Hindered  string        // why nothing can start it on this machine; empty: nothing is against it
 	Failed    string        // why it ended by itself; empty: it did not
 	Restarts  int           // how often its own manager has started it again
-	StopLimit time.Duration // how long it may take to stop, as it declares
-	AtBoot    string        // what starts it when the machine boots; empty: nothing does
-	Since     time.Time     // when it began to run, or ended; zero: not known
-	Ran       time.Time     // when a timer that runs what it missed has last run its job; zero: no such timer
+	StopLimit time.Duration // how long it may take to stop, with what stops with it: no unit of them longer than [LongStop]; 0: not known
+	AtBoot    AtBoot        // what starts it when the machine boots
+	// StopsEarly: a shutdown of the machine stops it before Baton.
+	StopsEarly bool
+	Since      time.Time // when it began to run, or ended; zero: not known
+	Persistent bool      // it is a timer that runs what it missed
+	Ran        time.Time // when such a timer has last run its job; zero: never
+}
+
+// AtBoot is what starts a service when the machine boots. The zero value: nothing does.
+type AtBoot struct {
+	Unit string // that starts by itself: its own, or one that starts it
+	By   string // what wants that one, as multi-user.target
 }

@@ -55,9 +55,6 @@ func (s *kept) status(duty pair.Duty, now time.Time) pair.ServiceStatus {
 	return shown
 }
 
-// ranWithin is for how long it is told that a service ran on a backup.
-const ranWithin = time.Hour
-
 // Conditions tells what stands against the services on this appliance. That one does not start or
 // stop is told by the decision.
 func (k *Keeper) Conditions() (all []pair.Condition) {
@@ -95,34 +92,31 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, may permit) (all []pair
 			NextStep: fmt.Sprintf("Start it when it is to run again: baton service start %s.", name),
 		})
 	}
-	if !leads && s.state.Runs && !may.stop {
-		all = append(all, pair.Condition{
-			ID: "service-runs-on-backup", Severity: pair.Critical,
-			Text:     fmt.Sprintf("Service %s (%s) runs on this backup, and root has not allowed Baton to stop it.", name, what),
-			NextStep: fmt.Sprintf("Run here as root: baton service allow %s; or stop it: systemctl disable --now %s.", name, unit),
-		})
-	} else if !s.ran.IsZero() && now.Sub(s.ran) < ranWithin && !leads {
-		text := fmt.Sprintf("Service %s (%s) ran on this backup, and Baton stopped it.", name, what)
-		if s.state.Runs {
-			text = fmt.Sprintf("Service %s (%s) runs on this backup, and has not stopped yet.", name, what)
+	if ran := !s.ran.IsZero() && now.Sub(s.ran) < while; duty == pair.Follow && (ran || s.state.Runs && !may.stop) { // at rest, service-does-not-stop says so
+		all = append(all, s.onBackup(may))
+	}
+	if at := s.state.AtBoot; at != (AtBoot{}) {
+		text := what + " starts"
+		if at.Unit != unit {
+			text = fmt.Sprintf("%s starts %s, and starts", at.Unit, what)
 		}
 		all = append(all, pair.Condition{
-			ID: "service-runs-on-backup", Severity: pair.Critical,
-			Text:     text,
-			NextStep: fmt.Sprintf("See that nothing else starts it: run systemctl disable --now %s. Who started it: journalctl -u %s.", unit, unit),
+			ID: "service-starts-at-boot", Severity: pair.Warning,
+			Text:     fmt.Sprintf("%s by itself when this machine boots (%s wants it), also on a backup.", text, at.By),
+			NextStep: fmt.Sprintf("Run here: systemctl disable %s. Baton starts %s.", at.Unit, what),
 		})
 	}
-	if s.state.AtBoot != "" {
+	if s.state.StopsEarly && may.stop {
 		all = append(all, pair.Condition{
-			ID: "service-starts-at-boot", Severity: pair.Warning,
-			Text:     fmt.Sprintf("%s starts by itself when this machine boots (%s wants it), also on a backup.", what, s.state.AtBoot),
-			NextStep: fmt.Sprintf("Run here: systemctl disable %s. Baton starts it.", unit),
+			ID: "service-stops-early", Severity: pair.Warning,
+			Text:     what + " is ordered after Baton (After=baton.service), so a shutdown of this machine stops it before the site has moved.",
+			NextStep: fmt.Sprintf("Take baton.service out of After= in its unit file: systemctl edit --full %s.", unit),
 		})
 	}
 	if n := len(s.recent(now)); n > 0 && leads {
 		text := fmt.Sprintf("Service %s does not start, and is tried again: %s.", name, strings.TrimSuffix(s.why, "."))
 		if s.upOnce {
-			text = fmt.Sprintf("Service %s has ended by itself %d times within %s, and was started again: %s.", name, n, pair.LastingText(while), strings.TrimSuffix(s.why, "."))
+			text = fmt.Sprintf("Service %s has ended by itself %s, and was started again: %s.", name, times(n), strings.TrimSuffix(s.why, "."))
 		}
 		all = append(all, pair.Condition{
 			ID: "service-restarts", Severity: pair.Warning,
@@ -131,6 +125,22 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, may permit) (all []pair
 		})
 	}
 	return all
+}
+
+// onBackup tells that it runs on a backup, or did. The lock is held.
+func (s *kept) onBackup(may permit) pair.Condition {
+	name, what, unit := s.service.Name, s.service.What(), s.service.RunsAs()
+	found := pair.Condition{ID: "service-runs-on-backup", Severity: pair.Critical}
+	if s.state.Runs && !may.stop {
+		found.Text = fmt.Sprintf("Service %s (%s) runs on this backup, and root has not allowed Baton to stop it.", name, what)
+		found.NextStep = fmt.Sprintf("Run here as root: baton service allow %s; or stop it: systemctl disable --now %s.", name, unit)
+		return found
+	}
+	if found.Text = fmt.Sprintf("Service %s (%s) runs on this backup, and has not stopped yet.", name, what); !s.state.Runs {
+		found.Text = fmt.Sprintf("Service %s (%s) ran on this backup, and Baton stopped it.", name, what)
+	}
+	found.NextStep = fmt.Sprintf("See that nothing else starts it: run systemctl disable --now %s. Who started it: journalctl -u %s.", unit, unit)
+	return found
 }
 
 // Allowed reports whether root allows all of them on this machine.

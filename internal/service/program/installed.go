@@ -31,7 +31,9 @@ func Of(of service.Definition) string {
 // the program holds, the number of the user, and what is missing.
 func (s *Sums) Complete(found pair.InstalledService, of service.Definition) pair.InstalledService {
 	if found.Program != "" {
-		found.ProgramSum, found.Lacks = s.program(found.Program)
+		var err error
+		found.ProgramSum, found.Lacks, err = s.program(found.Program)
+		found.Unread = withUnread(found.Unread, err)
 	}
 	found.Lacks = cmp.Or(found.Lacks, directory(of.Command.Dir))
 	if found.User == "" {
@@ -67,34 +69,46 @@ type stamp struct {
 // longest is a program that is not hashed any more, in bytes.
 const longest = 1 << 30
 
-// Files is the sum of several files, as of those that make a unit.
-func (s *Sums) Files(paths []string) string {
+// Files is the sum of several files, as of those that make a unit; and those that cannot be read, each with the reason.
+func (s *Sums) Files(paths []string) (text string, unread []string) {
 	all := sha256.New()
 	for _, path := range paths {
 		if path == "" {
 			continue
 		}
-		text, why := s.of(path)
-		_, _ = fmt.Fprintln(all, path, text, why)
+		text, err := s.of(path)
+		unread = withUnread(unread, err)
+		_, _ = fmt.Fprintln(all, path, text)
 	}
-	return hex.EncodeToString(all.Sum(nil))
+	return hex.EncodeToString(all.Sum(nil)), unread
 }
 
-// program is the sum of a program, or why it cannot be started.
-func (s *Sums) program(path string) (text, lacks string) {
+// program is the sum of a program; else why it cannot be started, or why it cannot be read.
+func (s *Sums) program(path string) (text, lacks string, unread error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", path + " is not on this machine: install it"
+		return "", path + " is not on this machine: install it", nil
 	case err != nil:
-		return "", "" // it may lie where this daemon does not look, and the service does
+		return "", "", unreadError(path, cause.Of(err)) // it may lie where this daemon does not look, and the service does
 	case info.IsDir():
-		return "", path + " is a directory: name the program"
+		return "", path + " is a directory: name the program", nil
 	case info.Mode()&0o111 == 0:
-		return "", fmt.Sprintf("%s cannot be executed: chmod +x %s", path, path)
+		return "", fmt.Sprintf("%s cannot be executed: chmod +x %s", path, path), nil
 	}
-	text, _ = s.of(path)
-	return text, ""
+	text, err = s.of(path)
+	return text, "", err
+}
+
+// unreadError is of a file that is not read, as part of a sentence.
+func unreadError(path, why string) error { return fmt.Errorf("%s (%s)", path, why) }
+
+func withUnread(unread []string, err error) []string {
+	const most = 8 // of one service: the peer would refuse a report that is too long
+	if err == nil || len(unread) >= most {
+		return unread
+	}
+	return append(unread, err.Error())
 }
 
 // directory says why nothing can be started in a directory; empty if none is named. The daemon has a /tmp
@@ -113,35 +127,38 @@ func directory(path string) (lacks string) {
 	return ""
 }
 
-// of is the sum of a regular file; empty, and why, if it cannot be read.
-func (s *Sums) of(path string) (text, why string) {
+// of is the sum of a regular file. The error names it, and says why it is not read.
+func (s *Sums) of(path string) (text string, err error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // a program or a unit file
 	if err != nil {
-		return "", cause.Of(err)
+		return "", unreadError(path, cause.Of(err))
 	}
 	defer file.Close() //nolint:errcheck // it is read only
 	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() > longest {
-		return "", "no file that is read"
+	if err != nil {
+		return "", unreadError(path, cause.Of(err))
 	}
 	stat, is := info.Sys().(*syscall.Stat_t)
-	if !is {
-		return "", "no file that is read"
+	switch {
+	case !is || !info.Mode().IsRegular():
+		return "", unreadError(path, "it is no regular file")
+	case info.Size() > longest:
+		return "", unreadError(path, "it is larger than 1 GB")
 	}
 	now := stamp{device: stat.Dev, inode: stat.Ino, size: stat.Size, written: stat.Mtim, moved: stat.Ctim}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if last, known := s.known[path]; known && last.file == now {
-		return last.text, ""
+		return last.text, nil
 	}
 	all := sha256.New()
 	if _, err := io.Copy(all, file); err != nil {
-		return "", cause.Of(err)
+		return "", unreadError(path, cause.Of(err))
 	}
 	text = hex.EncodeToString(all.Sum(nil))
 	if s.known == nil || len(s.known) > 1000 {
 		s.known = map[string]sum{}
 	}
 	s.known[strings.Clone(path)] = sum{now, text}
-	return text, ""
+	return text, nil
 }

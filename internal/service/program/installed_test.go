@@ -3,6 +3,7 @@ package program
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -42,32 +43,36 @@ func TestTheSumOfAProgram(t *testing.T) {
 		}
 	}
 	var s Sums
-	if _, lacks := s.program(path); !strings.HasSuffix(lacks, "server is not on this machine: install it") {
+	if _, lacks, _ := s.program(path); !strings.HasSuffix(lacks, "server is not on this machine: install it") {
 		t.Error(lacks)
 	}
-	if _, lacks := s.program(dir); !strings.HasSuffix(lacks, "is a directory: name the program") {
+	if _, lacks, _ := s.program(dir); !strings.HasSuffix(lacks, "is a directory: name the program") {
 		t.Error(lacks)
 	}
 	write("one", 0o600)
-	if _, lacks := s.program(path); !strings.Contains(lacks, "cannot be executed: chmod +x "+path) {
+	if _, lacks, _ := s.program(path); !strings.Contains(lacks, "cannot be executed: chmod +x "+path) {
 		t.Error(lacks)
 	}
 	write("one", 0o700)
-	first, lacks := s.program(path)
-	if first == "" || lacks != "" {
-		t.Fatal(first, lacks)
+	first, lacks, err := s.program(path)
+	if first == "" || lacks != "" || err != nil {
+		t.Fatal(first, lacks, err)
 	}
-	if again, _ := s.program(path); again != first {
+	if again, _, _ := s.program(path); again != first {
 		t.Error("it is another without a change")
 	}
 	write("two", 0o700)
-	if another, _ := s.program(path); another == first || another == "" {
+	if another, _, _ := s.program(path); another == first || another == "" {
 		t.Error("a new version is the same")
 	}
-	if text, why := s.of("/dev/zero"); text != "" || why == "" {
-		t.Error("a device is read")
+	if text, _, err := s.program("/dev/zero/x"); text != "" || err == nil || !strings.HasPrefix(err.Error(), "/dev/zero/x (") {
+		t.Errorf("%q, %v", text, err)
 	}
-	if s.Files([]string{path, ""}) == s.Files([]string{path, dir}) {
-		t.Error("what is dropped into a unit does not count")
+	if text, err := s.of("/dev/zero"); text != "" || err == nil || err.Error() != "/dev/zero (it is no regular file)" {
+		t.Errorf("a device is read: %q, %v", text, err)
+	}
+	one, unread := s.Files([]string{path, ""})
+	if two, also := s.Files([]string{path, dir}); two == one || len(unread) != 0 || !slices.Equal(also, []string{dir + " (it is no regular file)"}) {
+		t.Errorf("what is dropped into a unit does not count: %v, %v", unread, also)
 	}
 }

@@ -16,7 +16,7 @@ import (
 func (m *Machine) Installed(ctx context.Context, of service.Definition) (found pair.InstalledService, err error) {
 	err = m.do(ctx, func(conn *systemd.Manager) error {
 		unit, err := conn.Unit(ctx, of.RunsAs())
-		found = pair.InstalledService{Program: program.Of(of), User: of.Command.User, Ports: conn.Ports(unit)}
+		found = pair.InstalledService{Program: program.Of(of), User: of.Command.User, Ports: conn.Ports(ctx, unit)}
 		if err == nil && of.Unit != "" {
 			err = m.unit(ctx, conn, unit, &found)
 		}
@@ -31,7 +31,7 @@ func (m *Machine) Installed(ctx context.Context, of service.Definition) (found p
 // unit looks at a unit. Of a timer, what it starts counts as well.
 func (m *Machine) unit(ctx context.Context, conn *systemd.Manager, unit systemd.Unit, found *pair.InstalledService) error {
 	found.Lacks, found.User, found.Program = unit.Unloadable(), unit.User, unit.Program
-	found.UnitSum = m.sums.Files(append([]string{unit.File}, unit.DropIns...))
+	found.UnitSum, found.Unread = m.sums.Files(append([]string{unit.File}, unit.DropIns...))
 	if len(unit.Triggers) == 0 {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (m *Machine) unit(ctx context.Context, conn *systemd.Manager, unit systemd.
 		return err
 	}
 	found.User, found.Program, found.Lacks = started.User, started.Program, cmp.Or(found.Lacks, started.Unloadable())
-	found.UnitSum = m.sums.Files(slices.Concat([]string{unit.File, started.File}, unit.DropIns, started.DropIns))
+	found.UnitSum, found.Unread = m.sums.Files(slices.Concat([]string{unit.File, started.File}, unit.DropIns, started.DropIns))
 	return nil
 }
 

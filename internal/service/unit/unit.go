@@ -164,7 +164,7 @@ type runner struct {
 	unit    string
 
 	mu    sync.Mutex
-	seen  systemd.Unit
+	seen  keeper.State
 	sign  string    // of the unit, when seen was asked for
 	asked time.Time // when that was
 }
@@ -206,14 +206,14 @@ func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
 			return err
 		}
 		if sign != r.sign || time.Since(r.asked) >= wholeEvery {
-			if r.seen, err = conn.Unit(ctx, r.unit); err != nil {
+			if r.seen, err = r.whole(ctx, conn); err != nil {
 				r.sign = ""
 				return err
 			}
 			r.sign, r.asked = sign, time.Now()
 		}
-		state = r.state(r.seen)
-		if r.seen.Persistent {
+		state = r.seen
+		if state.Persistent {
 			state.Ran, err = systemd.Stamp(r.unit)
 		}
 		return err
@@ -221,8 +221,33 @@ func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
 	return state, err
 }
 
+// whole asks for all of the unit, and for what starts and stops with it.
+func (r *runner) whole(ctx context.Context, conn *systemd.Manager) (keeper.State, error) {
+	unit, err := conn.Unit(ctx, r.unit)
+	if err != nil {
+		return keeper.State{}, err
+	}
+	state := r.state(unit)
+	if state.StopLimit, err = conn.StopLimit(ctx, unit, keeper.LongStop); err != nil {
+		return state, err
+	}
+	starters := []systemd.Unit{unit}
+	for _, name := range unit.TriggeredBy {
+		one, err := conn.Unit(ctx, name)
+		if err != nil {
+			return state, err
+		}
+		starters = append(starters, one)
+	}
+	state.AtBoot = atBoot(starters)
+	return state, nil
+}
+
 func (r *runner) state(unit systemd.Unit) keeper.State {
-	state := keeper.State{Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), StopLimit: unit.StopLimit, AtBoot: atBoot(unit)}
+	state := keeper.State{
+		Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), Persistent: unit.Persistent,
+		StopsEarly: slices.Contains(unit.After, own),
+	}
 	if state.Since = unit.Stopped; state.Runs {
 		state.Since = unit.Started
 	}
@@ -238,10 +263,14 @@ func (r *runner) state(unit systemd.Unit) keeper.State {
 // SetRan implements keeper.Runner.
 func (r *runner) SetRan(ran time.Time) error { return systemd.SetStamp(r.unit, ran) }
 
-// atBoot names what starts the unit when the machine boots. A script in /etc/init.d is generated.
-func atBoot(unit systemd.Unit) string {
-	if !slices.Contains([]string{"enabled", "enabled-runtime", "generated"}, unit.FileState) {
-		return ""
+// atBoot says what starts the unit when the machine boots: it is enabled itself, or a timer, socket or path that starts it. A script
+// in /etc/init.d is generated.
+func atBoot(units []systemd.Unit) keeper.AtBoot {
+	for _, unit := range units {
+		by := strings.Join(slices.Concat(unit.WantedBy, unit.RequiredBy), ", ")
+		if by != "" && slices.Contains([]string{"enabled", "enabled-runtime", "generated"}, unit.FileState) {
+			return keeper.AtBoot{Unit: unit.Name, By: by}
+		}
 	}
-	return strings.Join(append(unit.WantedBy, unit.RequiredBy...), ", ")
+	return keeper.AtBoot{}
 }

@@ -1,0 +1,64 @@
+package keeper
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/internal/pair"
+)
+
+// What starts it at boot is named as it is to be disabled, and what comes too early at a shutdown is told.
+func TestWhatTheMachineDoesByItselfIsTold(t *testing.T) {
+	for at, want := range map[AtBoot]string{
+		{Unit: "web.service", By: "multi-user.target"}: "web.service starts by itself when this machine boots (multi-user.target wants it), also on a backup. Run here: systemctl disable web.service. Baton starts web.service.",
+		{Unit: "web.socket", By: "sockets.target"}:     "web.socket starts web.service, and starts by itself when this machine boots (sockets.target wants it), also on a backup. Run here: systemctl disable web.socket. Baton starts web.service.",
+	} {
+		m := newMachine("web")
+		m.atBoot, m.stopsEarly = at, true
+		each(t, m, func(k bubble) {
+			if err := k.Set(k.t.Context(), pair.Follow); err != nil {
+				k.t.Fatal(err)
+			}
+			all := k.Conditions()
+			if len(all) != 2 || all[0].Text+" "+all[0].NextStep != want || all[1].ID != "service-stops-early" {
+				k.t.Errorf("%+v", all)
+			}
+		})
+	}
+}
+
+// Its own manager may restart a unit as often as it likes: what is remembered stays small.
+func TestEndsAreBounded(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(k bubble) {
+		if err := k.Set(k.t.Context(), pair.Lead); err != nil {
+			k.t.Fatal(err)
+		}
+		for range 3 {
+			m.with(func() { m.restarts += 1 << 20 })
+			time.Sleep(5 * time.Second)
+		}
+		if n := len(k.known[0].ends); n > mostEnds {
+			k.t.Errorf("%d are remembered", n)
+		}
+		if why := k.sick(); why == nil || !strings.Contains(why.Error(), "it has ended at least 100 times within 10 min") {
+			k.t.Error(why)
+		}
+	})
+}
+
+// What runs on a primary that waits for its peer runs on no backup.
+func TestAPrimaryThatWaitsIsNoBackup(t *testing.T) {
+	m := newMachine("web")
+	each(t, m, func(k bubble) {
+		if err := k.Set(k.t.Context(), pair.Rest); err != nil {
+			k.t.Fatal(err)
+		}
+		m.with(func() { m.runs["web"] = true })
+		time.Sleep(5 * time.Second)
+		if m.did() != "stop web" || holds(k, "service-runs-on-backup") {
+			k.t.Errorf("%s; %v", m.did(), k.Conditions())
+		}
+	})
+}

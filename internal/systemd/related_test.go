@@ -1,0 +1,48 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+)
+
+// The time that a switch allows is that of all that is stopped.
+func TestTheStopLimitCountsWhatStopsWithAUnit(t *testing.T) {
+	m := connected(t)
+	service := unit(t, m, "try-limit.service", "[Service]\nTimeoutStopSec=3\nExecStart=/bin/sleep 1000\n")
+	part := unit(t, m, "try-limit-part.service", "[Unit]\nPartOf=try-limit.service\n[Service]\nTimeoutStopSec=7\nExecStart=/bin/sleep 1000\n")
+	endless := unit(t, m, "try-limit-endless.service", "[Unit]\nBindsTo=try-limit.service\n[Service]\nTimeoutStopSec=infinity\nExecStart=/bin/sleep 1000\n")
+	must(t, errors.Join(m.Start(t.Context(), service), m.Start(t.Context(), part), m.Start(t.Context(), endless)))
+	if limit, err := m.StopLimit(t.Context(), state(t, m, service), 20*time.Second); err != nil || limit != 30*time.Second+2*killed {
+		t.Errorf("it may take %s: %v", limit, err)
+	}
+}
+
+// A port that systemd holds for a unit is one of the unit.
+func TestThePortsOfASocketUnitCount(t *testing.T) {
+	m := connected(t)
+	service := unit(t, m, "try-held.service", "[Service]\nExecStart=/bin/sleep 1000\n")
+	socket := unit(t, m, "try-held.socket", "[Socket]\nListenStream=127.0.0.1:7007\nListenStream=7008\nListenDatagram=[::1]:7009\nListenStream=/run/try-held\n")
+	if ports := m.Ports(t.Context(), state(t, m, service)); len(ports) != 0 {
+		t.Errorf("before: %v", ports)
+	}
+	must(t, m.Start(t.Context(), socket))
+	if ports := m.Ports(t.Context(), state(t, m, service)); !slices.Equal(ports, []string{"tcp *:7008", "tcp 127.0.0.1:7007", "udp [::1]:7009"}) {
+		t.Errorf("%v", ports)
+	}
+}
+
+// A unit that comes after Baton cannot be stopped after it.
+func TestAUnitThatComesAfterIsLeftOutOfTheOrder(t *testing.T) {
+	m := connected(t)
+	between := "try-order.service"
+	early := unit(t, m, "try-early.service", "[Unit]\nAfter=baton.service\n[Service]\nExecStart=/bin/sleep 1000\n")
+	late := unit(t, m, "try-late.service", "[Service]\nExecStart=/bin/sleep 1000\n")
+	must(t, m.StopAfter(t.Context(), between, "baton.service", []string{early, late}))
+	t.Cleanup(func() { _ = m.Stop(context.Background(), between, time.Second) })
+	if u := state(t, m, between); slices.Contains(u.After, early) || !slices.Contains(u.After, late) {
+		t.Errorf("it comes after %v", u.After)
+	}
+}
