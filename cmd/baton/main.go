@@ -18,6 +18,9 @@ var version = "dev"
 func main() { os.Exit(run()) }
 
 func run() int {
+	if code, is := app.Become(os.Args); is {
+		return code
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	stdio := cli.Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}

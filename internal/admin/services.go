@@ -26,7 +26,8 @@ type Services struct {
 
 	Stop      func(ctx context.Context, stopped service.Definition) error // on this machine; nil if it does not run
 	Startable func(ctx context.Context, added service.Definition) error   // nil, or why nothing can start it on this machine
-	Log       func(ctx context.Context, unit string, lines int) ([]service.Line, error)
+	ByHand    func(removed service.Definition) string                     // the command by which a person stops it on this machine
+	Log       func(ctx context.Context, of service.Definition, lines int) ([]service.Line, error)
 	Keeper    ServiceKeeper
 	Peer      func() []pair.ServiceStatus // how they are there, as the peer told
 }

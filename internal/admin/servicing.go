@@ -45,7 +45,7 @@ func (s *Services) RemoveService(ctx context.Context, name string) (api.Said, er
 	one, _ := list.Named(name)
 	text := name + " is left alone from now on: no takeover starts or stops it."
 	if here != nil && here.State == "running" {
-		text += fmt.Sprintf(" It runs on here, and nowhere else: to stop it, run systemctl stop %s.", one.RunsAs())
+		text += fmt.Sprintf(" It runs on here, and nowhere else: to stop it, run %s.", s.ByHand(one))
 	} else {
 		text += " It does not run here, and stays as it is on the other appliance."
 	}
@@ -196,7 +196,7 @@ func (s *Services) ServiceLog(ctx context.Context, query api.ServiceLogQuery) ([
 	if refused := s.Refused(one); refused != "" { // else whoever adds a service would read any unit's log
 		return nil, pair.Refuse(pair.Refused, "its log is not shown: %s", refused)
 	}
-	lines, err := s.Log(ctx, one.RunsAs(), query.Lines)
+	lines, err := s.Log(ctx, one, query.Lines)
 	if err != nil {
 		return nil, pair.Refuse(pair.Failed, "the log of %s cannot be read: %s", one.Name, why(err))
 	}

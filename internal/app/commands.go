@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 
 	"baton/internal/cause"
 	"baton/internal/cli"
@@ -18,10 +19,17 @@ import (
 	"baton/internal/licences"
 	"baton/internal/listen"
 	"baton/internal/pair"
+	"baton/internal/peer"
+	"baton/internal/service/process"
 	"baton/internal/service/unit"
 	"baton/internal/sharedip"
+	"baton/internal/systemd"
 	"baton/internal/watch"
 )
+
+// Become puts the program of a service in the place of this process, if the daemon has started it for that: is is
+// false in any other.
+func Become(args []string) (code int, is bool) { return process.Become(args) }
 
 // Commands returns what the command line does itself, without an appliance that
 // runs already.
@@ -107,10 +115,26 @@ func cleanup(ctx context.Context, path string) error {
 	if err := lease.Clean(); err != nil {
 		return err
 	}
-	if result := os.Getenv("SERVICE_RESULT"); result == "" || result == "success" { // as systemd tells ExecStopPost=
+	return stopLeft(ctx, c)
+}
+
+// stopLeft tells the services that a daemon which was killed has left running to end.
+func stopLeft(ctx context.Context, c config.Config) error {
+	if systemd.Runs() {
+		if result := os.Getenv("SERVICE_RESULT"); result == "" || result == "success" { // as systemd tells ExecStopPost=
+			return nil
+		}
+		return unit.StopLeft(ctx)
+	}
+	if _, runs := daemonOf(ctx, c); runs {
 		return nil
 	}
-	return unit.StopLeft(ctx)
+	identity, err := peer.LoadIdentity(filepath.Join(c.DataDir, "local"))
+	if err != nil {
+		return err
+	}
+	process.StopLeft(identity.ID())
+	return nil
 }
 
 // socket finds the local socket of the appliance that a configuration file describes. The error

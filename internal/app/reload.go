@@ -19,10 +19,10 @@ import (
 	"baton/internal/pair"
 )
 
-// process is what a daemon tells of itself in a file beside the local socket: that it can be
+// note is what a daemon tells of itself in a file beside the local socket: that it can be
 // reloaded, and what came of the newest try. A daemon of an earlier version tells nothing, and
 // would be ended by the signal.
-type process struct {
+type note struct {
 	Began   failover.Instant `json:"began"`   // when it began to run
 	Refused string           `json:"refused"` // why it was not reloaded
 	Tried   failover.Instant `json:"tried"`   // when that was
@@ -33,9 +33,9 @@ func processFile(c config.Config) string {
 }
 
 // tell writes it.
-func (p process) tell(c config.Config) error { return durable.WriteJSON(processFile(c), p) }
+func (p note) tell(c config.Config) error { return durable.WriteJSON(processFile(c), p) }
 
-func processOf(c config.Config) (p process, is bool, err error) {
+func processOf(c config.Config) (p note, is bool, err error) {
 	is, err = durable.ReadJSON(processFile(c), "began", &p)
 	return p, is, err
 }
@@ -107,7 +107,7 @@ func daemonOf(ctx context.Context, c config.Config) (pid int, runs bool) {
 }
 
 // running tells that this process runs.
-func running(c config.Config) error { return process{Began: agent.BootClock()}.tell(c) }
+func running(c config.Config) error { return note{Began: agent.BootClock()}.tell(c) }
 
 // notReloaded tells why it goes on.
 func notReloaded(c config.Config, why error) error {

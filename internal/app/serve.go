@@ -36,7 +36,6 @@ import (
 	"baton/internal/report"
 	"baton/internal/service/drystart"
 	"baton/internal/service/keeper"
-	"baton/internal/service/unit"
 	"baton/internal/sharedip"
 	"baton/internal/signin"
 	"baton/internal/status"
@@ -73,7 +72,7 @@ type Appliance struct {
 	exchange      *exchange.Exchange
 	services      *keeper.Keeper
 	dryStart      *drystart.DryStart
-	machine       *unit.Machine // that runs them
+	machine       machine // that runs them
 	room          *watch.Room
 	disks         *watch.DataDisks
 	notifier      *notify.Notifier

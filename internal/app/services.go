@@ -9,13 +9,36 @@ import (
 	"baton/internal/service"
 	"baton/internal/service/drystart"
 	"baton/internal/service/keeper"
+	"baton/internal/service/process"
 	"baton/internal/service/unit"
+	"baton/internal/systemd"
 )
+
+// machine has services run. It has more than 8 methods, since all of them
+// are of one service on one machine.
+type machine interface {
+	drystart.Machine
+	Runner(of service.Definition) keeper.Runner
+	Startable(ctx context.Context, of service.Definition) error
+	Stop(ctx context.Context, of service.Definition) error
+	ByHand(of service.Definition) string // how a person stops one that Baton no longer keeps
+	Order(ctx context.Context, list service.List) error
+	Log(ctx context.Context, of service.Definition, lines int) ([]service.Line, error)
+	Close()
+}
+
+// machineOf is systemd, or this daemon where there is none.
+func machineOf(appliance pair.ApplianceID, data string) machine {
+	if systemd.Runs() {
+		return unit.On()
+	}
+	return process.On(appliance, data)
+}
 
 // newServices makes what has the site's services run. They stop after all else has been told to
 // end: so the machine is closed with the appliance, and not before.
 func newServices(a *Appliance) *keeper.Keeper {
-	a.machine = unit.On()
+	a.machine = machineOf(a.identity.ID(), a.config.DataDir)
 	return keeper.New(keeper.Options{
 		List:      func(ctx context.Context) (service.List, error) { return a.acts.services.List(ctx) },
 		Refused:   func(one service.Definition) string { return a.acts.services.Refused(one) },

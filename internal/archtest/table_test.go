@@ -54,6 +54,7 @@ func table() map[string]rule {
 		"internal/service/keeper":                 {imports: []string{"internal/health", "internal/pair", "internal/service"}},
 		"internal/service/drystart":               {imports: []string{"internal/cause", "internal/pair", "internal/pinned", "internal/service"}},
 		"internal/service/program":                {imports: []string{"internal/cause", "internal/pair", "internal/service"}},
+		"internal/service/process":                {imports: []string{"internal/cause", "internal/cgroup", "internal/cgroup/listening", "internal/pair", "internal/service", "internal/service/keeper", "internal/service/program"}},
 		"internal/service/unit":                   {imports: []string{"internal/cause", "internal/pair", "internal/service", "internal/cgroup/listening", "internal/service/keeper", "internal/service/program", "internal/systemd"}},
 		"internal/datasync":                       {imports: append(edge.imports, "internal/durable")}, // and no kind of data: see kinds_test.go
 		"internal/datasync/diverged":              {imports: kindOfData("internal/durable")},

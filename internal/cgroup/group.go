@@ -139,10 +139,20 @@ func (l Left) Nothing() bool { return len(l.Processes)+len(l.Ports) == 0 }
 func (l Left) String() string {
 	var left []string
 	if len(l.Processes) > 0 {
-		left = append(left, fmt.Sprintf("processes %s are left and cannot be killed", strings.Trim(fmt.Sprint(l.Processes), "[]")))
+		left = append(left, fmt.Sprintf("processes %s are left and cannot be killed", listed(l.Processes)))
 	}
 	if len(l.Ports) > 0 {
 		left = append(left, strings.Join(l.Ports, ", ")+" is still open")
 	}
 	return strings.Join(left, ", and ")
+}
+
+// listed names processes by their numbers; of many, the first.
+func listed(pids []int) string {
+	const most = 10
+	text := strings.Trim(fmt.Sprint(pids[:min(len(pids), most)]), "[]")
+	if more := len(pids) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

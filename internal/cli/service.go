@@ -96,7 +96,7 @@ func logServiceCommand(p *program) *cobra.Command {
 			}
 			return p.show(lines, func(pg *page) {
 				for _, line := range lines {
-					pg.row(moment(line.Time), line.Text)
+					pg.row(momentOf(line.Time), line.Text)
 				}
 			})
 		})

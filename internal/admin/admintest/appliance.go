@@ -85,7 +85,7 @@ func (a *Appliance) Backend() api.Backend {
 				}
 				return nil
 			},
-			Log: a.services.log, Keeper: &a.services, Peer: a.services.there,
+			Log: a.services.log, ByHand: func(of service.Definition) string { return "systemctl stop " + of.RunsAs() }, Keeper: &a.services, Peer: a.services.there,
 		},
 		Users:    a.people.Users,
 		SignIn:   a.people.SignIn,

@@ -77,7 +77,7 @@ func (s *Services) Test(_ context.Context, of service.Definition) error {
 	return s.fail
 }
 
-func (s *Services) log(_ context.Context, unit string, lines int) ([]service.Line, error) {
-	all := []service.Line{{Time: Start(), Text: "Started " + unit + "."}, {Time: Start().Add(time.Second), Text: "GET /<b>index</b> 200"}}
+func (s *Services) log(_ context.Context, of service.Definition, lines int) ([]service.Line, error) {
+	all := []service.Line{{Time: Start(), Text: "Started " + of.RunsAs() + "."}, {Time: Start().Add(time.Second), Text: "GET /<b>index</b> 200"}}
 	return all[max(0, len(all)-lines):], nil
 }

@@ -2,14 +2,32 @@ package program
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
 )
 
-// LastOf reads to the end, however much that is, and returns the last bytes of it.
-func LastOf(from *os.File, most int) (last []byte) {
+// Output has a program write into a file, and returns the last bytes that it wrote once run returns: at most so many.
+func Output(most int, run func(out *os.File) error) ([]byte, error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("read what a program writes: %w", err)
+	}
+	written := make(chan []byte, 1)
+	go func() { written <- lastOf(read, most) }()
+	err = run(write)
+	const rest = 100 * time.Millisecond // for what it has written and nobody has read; some other program may still hold the pipe
+	_ = errors.Join(write.Close(), read.SetReadDeadline(time.Now().Add(rest)))
+	defer func() { _ = read.Close() }()
+	return <-written, err
+}
+
+// lastOf reads to the end, however much that is, and returns the last bytes of it.
+func lastOf(from *os.File, most int) (last []byte) {
 	for chunk := make([]byte, 32<<10); ; {
 		n, err := from.Read(chunk)
 		last = append(last, chunk[:n]...)

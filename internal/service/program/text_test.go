@@ -52,5 +52,5 @@ func written(t *testing.T, text string, times int) string {
 			}
 		}
 	}()
-	return LastLine(LastOf(read, 400), 200)
+	return LastLine(lastOf(read, 400), 200)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"strconv"
 	"time"
 
@@ -18,8 +19,9 @@ const (
 	logWithin = 10 * time.Second
 )
 
-// Log is the end of what the journal of this machine has of a unit, and of what a timer starts, oldest first.
-func (m *Machine) Log(ctx context.Context, unit string, lines int) (log []service.Line, err error) {
+// Log is the end of what the journal of this machine has of a service, and of what a timer starts, oldest first.
+func (m *Machine) Log(ctx context.Context, of service.Definition, lines int) (log []service.Line, err error) {
+	unit := of.RunsAs()
 	select {
 	case <-m.reading:
 		defer func() { m.reading <- struct{}{} }()
@@ -32,11 +34,11 @@ func (m *Machine) Log(ctx context.Context, unit string, lines int) (log []servic
 			return err
 		}
 		args := []string{"/usr/bin/journalctl", "--quiet", "--no-pager", "--all", "--output=json", "--output-fields=MESSAGE,__REALTIME_TIMESTAMP", "--lines=" + strconv.Itoa(lines)}
-		for _, of := range append(known.Triggers, unit) {
-			args = append(args, "--unit="+of)
+		for _, one := range append(known.Triggers, unit) {
+			args = append(args, "--unit="+one)
 		}
 		command := systemd.Command{Unit: "baton-log.service", Description: "Baton reads a log", Args: args, Called: "journalctl", Quiet: true}
-		written, err := output(ctx, conn, command, logWithin, mostLog)
+		written, err := program.Output(mostLog, func(out *os.File) error { return conn.Try(ctx, command, logWithin, out) })
 		log = readLog(written)
 		return err
 	})

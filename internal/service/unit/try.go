@@ -2,7 +2,6 @@ package unit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -29,25 +28,10 @@ func (r *runner) Try(ctx context.Context, line string, within time.Duration) err
 			check.User, check.Group, check.Dynamic = unit.User, unit.Group, unit.Dynamic
 		}
 		const most = 200
-		said, err := output(ctx, conn, check, within, 2*most) // a line break and spaces may follow
+		said, err := program.Output(2*most, func(out *os.File) error { return conn.Try(ctx, check, within, out) }) // a line break and spaces may follow
 		if why := program.LastLine(said, most); err != nil && ctx.Err() == nil && why != "" && !cause.Rough(why) {
 			return fmt.Errorf("%w: %s", err, why)
 		}
 		return err
 	})
-}
-
-// output runs a command to its end, and returns the last bytes that it wrote: at most so many.
-func output(ctx context.Context, conn *systemd.Manager, command systemd.Command, within time.Duration, most int) ([]byte, error) {
-	read, write, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("read what %s writes: %w", command.Args[0], err)
-	}
-	said := make(chan []byte, 1)
-	go func() { said <- program.LastOf(read, most) }()
-	err = conn.Try(ctx, command, within, write)
-	const rest = 100 * time.Millisecond // for what it has written and nobody has read; some other program may still hold the pipe
-	_ = errors.Join(write.Close(), read.SetReadDeadline(time.Now().Add(rest)))
-	defer func() { _ = read.Close() }()
-	return <-said, err
 }

@@ -69,11 +69,14 @@ func (m *Machine) Startable(ctx context.Context, of service.Definition) error {
 		case of.Unit != "" && unit.Unloadable() != "":
 			return errors.New(unit.Unloadable())
 		case of.Unit == "" && unit.Runs(): // what its program is, systemd finds out when it starts it
-			return fmt.Errorf("an earlier service %s, which was removed, still runs: run systemctl stop %s", of.Name, of.RunsAs())
+			return fmt.Errorf("an earlier service %s, which was removed, still runs: run %s", of.Name, m.ByHand(of))
 		}
 		return nil
 	})
 }
+
+// ByHand is the command by which a person stops a service that Baton no longer keeps.
+func (m *Machine) ByHand(of service.Definition) string { return "systemctl stop " + of.RunsAs() }
 
 // own is the unit of Baton. At a shutdown it is stopped before those of the services, by a unit
 // that is between them in the order.
@@ -85,9 +88,6 @@ const (
 // StopLeft has systemd stop what a daemon that was killed has left running, and does not wait:
 // the peer may be about to start the same. The next daemon waits for it, before it does anything else.
 func StopLeft(ctx context.Context) error {
-	if !systemd.Runs() {
-		return nil
-	}
 	m := On()
 	defer m.Close()
 	return m.do(ctx, func(conn *systemd.Manager) error { return conn.StopNow(ctx, order, "baton-service-*.service") })
@@ -103,7 +103,7 @@ func (m *Machine) Order(ctx context.Context, list service.List) error {
 			units = append(units, string(one.Unit))
 		}
 	}
-	if m.ordered != nil && slices.Equal(units, m.ordered) || !systemd.Runs() {
+	if m.ordered != nil && slices.Equal(units, m.ordered) {
 		return nil
 	}
 	err := m.do(ctx, func(conn *systemd.Manager) error {
@@ -124,8 +124,6 @@ func (m *Machine) do(ctx context.Context, f func(*systemd.Manager) error) error 
 	return f(conn)
 }
 
-var errNoSystemd = errors.New("systemd is not the service manager of this machine, and Baton runs services by it alone")
-
 // connectWithin bounds how long systemd may take to answer at all.
 const connectWithin = 2 * time.Second
 
@@ -135,9 +133,6 @@ func (m *Machine) connect(ctx context.Context) (*systemd.Manager, error) {
 		defer func() { m.turn <- struct{}{} }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	}
-	if !systemd.Runs() {
-		return nil, errNoSystemd
 	}
 	if m.conn != nil && m.conn.Connected() {
 		return m.conn, nil
