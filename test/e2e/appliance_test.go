@@ -21,7 +21,8 @@ import (
 // appliance is one on the lab's host whose every failure is the test's.
 type appliance struct {
 	*daemon.Appliance
-	t *testing.T
+	t  *testing.T
+	id pair.ApplianceID // once somebody has asked for it
 }
 
 func newAppliance(t *testing.T, l *lab.Lab, name, program string) *appliance {

@@ -207,7 +207,7 @@ func (a *Appliance) Do(ctx context.Context, input string, args ...string) error 
 // Command is a baton command for Host.Start.
 func (a *Appliance) Command(input string, out, errs io.Writer, args ...string) lab.Cmd {
 	return lab.Cmd{
-		Path: a.program, Args: append(args, "--config", a.OnHost(ConfigFile)),
+		Path: a.program, Args: append([]string{"--config", a.OnHost(ConfigFile)}, args...),
 		Stdin: strings.NewReader(input), Stdout: out, Stderr: errs,
 	}
 }
