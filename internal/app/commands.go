@@ -27,8 +27,8 @@ import (
 	"baton/internal/watch"
 )
 
-// Become puts the program of a service in the place of this process, if the daemon has started it for that: is is
-// false in any other.
+// Become puts the program of a service in the place of this process, if the daemon has started it for that. In any
+// other process it does nothing, and is tells so.
 func Become(args []string) (code int, is bool) { return process.Become(args) }
 
 // Commands returns what the command line does itself, without an appliance that

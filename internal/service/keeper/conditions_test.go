@@ -62,3 +62,24 @@ func TestAPrimaryThatWaitsIsNoBackup(t *testing.T) {
 		}
 	})
 }
+
+// Of a command nothing is to be disabled, and there may be no systemd.
+func TestACommandThatRunsOnABackup(t *testing.T) {
+	for denied, want := range map[string]string{"": "Look at what it did here: baton service log web.", "no": "Run here as root: baton service allow web. Baton stops it then."} {
+		m := newMachine("web")
+		m.list[0].Unit, m.list[0].Command.Args = "", []string{"/usr/bin/web"}
+		each(t, m, func(k bubble) {
+			if err := k.Set(k.t.Context(), pair.Follow); err != nil {
+				k.t.Fatal(err)
+			}
+			m.with(func() { m.runs["web"], m.denied["web"] = true, denied })
+			time.Sleep(5 * time.Second)
+			for _, one := range k.Conditions() {
+				if one.ID == "service-runs-on-backup" && one.NextStep == want {
+					return
+				}
+			}
+			k.t.Errorf("%v, want %q", k.Conditions(), want)
+		})
+	}
+}

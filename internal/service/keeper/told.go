@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/service"
 )
 
 // Status lists the services, in their order, and how they are on this appliance.
@@ -134,12 +135,18 @@ func (s *kept) onBackup(may permit) pair.Condition {
 	if s.state.Runs && !may.stop {
 		found.Text = fmt.Sprintf("Service %s (%s) runs on this backup, and root has not allowed Baton to stop it.", name, what)
 		found.NextStep = fmt.Sprintf("Run here as root: baton service allow %s; or stop it: systemctl disable --now %s.", name, unit)
+		if s.service.Kind() == service.CommandKind {
+			found.NextStep = fmt.Sprintf("Run here as root: baton service allow %s. Baton stops it then.", name)
+		}
 		return found
 	}
 	if found.Text = fmt.Sprintf("Service %s (%s) runs on this backup, and has not stopped yet.", name, what); !s.state.Runs {
 		found.Text = fmt.Sprintf("Service %s (%s) ran on this backup, and Baton stopped it.", name, what)
 	}
 	found.NextStep = fmt.Sprintf("See that nothing else starts it: run systemctl disable --now %s. Who started it: journalctl -u %s.", unit, unit)
+	if s.service.Kind() == service.CommandKind { // there may be no systemd, and nothing to disable
+		found.NextStep = fmt.Sprintf("Look at what it did here: baton service log %s.", name)
+	}
 	return found
 }
 

@@ -53,8 +53,8 @@ const (
 	stepRun  = "run"
 )
 
-// Become does the second step in a process that [Machine] has started, and returns only if that fails: is is
-// false in any other process.
+// Become does the second step in a process that [Machine] has started, and returns only if that fails. In any
+// other process it does nothing, and is tells so.
 func Become(args []string) (code int, is bool) {
 	if len(args) != 1 || args[0] != childName {
 		return 0, false
@@ -139,7 +139,7 @@ func (o order) run() error {
 	_ = unix.CloseRange(failFile, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) // what the daemon was itself started with
 	unix.CloseOnExec(failFile)
 	unix.Umask(0o022)
-	return syscall.Exec(o.Args[0], o.Args, o.Env)
+	return syscall.Exec(o.Args[0], o.Args, o.Env) //nolint:gosec // to run what root has allowed is the purpose
 }
 
 // sentence says why a program was not started, in the words that systemd's failures are put in.

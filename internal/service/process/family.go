@@ -45,8 +45,6 @@ type family struct {
 type member struct {
 	process *os.Process
 	wait    func() (*os.ProcessState, error) // until it ends; called once
-	ended   chan struct{}                    // closed when it has
-	state   *os.ProcessState                 // then; nil: not known
 	told    bool                             // to end
 }
 
@@ -77,7 +75,7 @@ func (f *family) adopt() {
 // ownChild reports whether a process is a child of this one that leads its session, as each that it starts does; and
 // since when it runs.
 func ownChild(pid int) (since time.Time, is bool) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) //nolint:gosec // the kernel's own
 	if err != nil {
 		return since, false
 	}
@@ -155,7 +153,7 @@ func (f *family) give() { f.turn <- struct{}{} }
 // LeftError is a service of which something is left after it was told to stop, and killed.
 type LeftError struct{ cgroup.Left }
 
-func (e *LeftError) Error() string { return "it does not stop: " + e.Left.String() }
+func (e *LeftError) Error() string { return "it does not stop: " + e.String() }
 
 // end tells all of it to end, and kills what does not. It returns once nothing of it is left, and no port is open that it
 // had opened; else a [LeftError]. Whatever it does, that lasts no longer than both times above. The turn is the caller's.
@@ -254,7 +252,7 @@ func (f *family) start(ctx context.Context, to order, out *os.File) (main *membe
 		return nil, why, fmt.Errorf("start a program: %w", err)
 	}
 	defer failed.Close() //nolint:errcheck // nothing was written
-	cmd := exec.Cmd{     //nolint:noctx // it outlives this call
+	cmd := exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{childName}, Env: []string{}, Dir: "/",
 		Stdin: bytes.NewReader(told), Stdout: out, Stderr: out, ExtraFiles: []*os.File{fail},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: int(group.Fd())},

@@ -84,7 +84,7 @@ func (m *Machine) Startable(_ context.Context, of service.Definition) error {
 
 // ByHand is the command by which a person ends a service that Baton no longer keeps.
 func (m *Machine) ByHand(of service.Definition) string {
-	return fmt.Sprintf("echo 1 > %s", filepath.Join(m.family(of.Name).group.Dir(), "cgroup.kill"))
+	return "echo 1 > " + filepath.Join(m.family(of.Name).group.Dir(), "cgroup.kill")
 }
 
 // Installed implements drystart.Machine.
@@ -112,7 +112,7 @@ func lacks(of service.Definition) string {
 	case of.Kind() == service.UnitKind:
 		return fmt.Sprintf("this machine does not run systemd, which %s needs: name the program as a command", of.Unit)
 	case root == "":
-		return "this machine runs neither systemd nor control groups of version 2: run mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified, also at each boot"
+		return "this machine runs neither systemd nor control groups of version 2: run mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified, also at each boot"
 	case readOnly(root):
 		return "the control groups of this machine, " + root + ", cannot be written: mount them for writing, in a container as well"
 	case limits.Memory > 0 && !cgroup.Controllers("memory"):

@@ -97,11 +97,7 @@ func (r *runner) Stop(ctx context.Context) error {
 		return err
 	}
 	defer r.family.give()
-	err := r.family.end(ctx)
-	if main := r.family.running(); err == nil && main != nil {
-		<-main.ended // it is gone; so that nobody finds it running
-	}
-	return err
+	return r.family.end(ctx)
 }
 
 // State implements keeper.Runner.
