@@ -26,6 +26,7 @@ type Services struct {
 
 	Stop      func(ctx context.Context, stopped service.Definition) error // on this machine; nil if it does not run
 	Startable func(ctx context.Context, added service.Definition) error   // nil, or why nothing can start it on this machine
+	OfSite    func(ctx context.Context, one service.Definition) error     // nil, or that it is another unit on this machine, as one of the machine itself
 	ByHand    func(removed service.Definition) string                     // the command by which a person stops it on this machine
 	Log       func(ctx context.Context, of service.Definition, lines int) ([]service.Line, error)
 	Keeper    ServiceKeeper
@@ -62,7 +63,10 @@ func (s *Services) Services(ctx context.Context) ([]api.Service, error) {
 		shown[i] = api.ServiceOf(one)
 		if caller, known := api.CallerFrom(ctx); known && !caller.Access.Covers(pair.Administrator) {
 			shown[i].Env = namesOf(shown[i].Env)
+		} else {
+			shown[i].Runs = one.Whole()
 		}
+		shown[i].Sum = one.Sum()
 		shown[i].Allowed = s.Refused(one) == ""
 		shown[i].Here, shown[i].There = statusOf(here, one.Name), statusOf(there, one.Name)
 	}
@@ -169,10 +173,17 @@ func (s *Services) change(ctx context.Context, what string, make func(service.Li
 func same(a, b service.Definition) bool { return a.Equal(b) && a.Parked == b.Parked }
 
 // AllowService implements api.Services.
-func (s *Services) AllowService(ctx context.Context, name string) (api.Said, error) {
+func (s *Services) AllowService(ctx context.Context, allowed api.Named[api.ServiceAllowance]) (api.Said, error) {
+	name := allowed.Name
 	one, err := s.named(ctx, name, "allow")
-	if err != nil {
+	switch {
+	case err != nil:
 		return api.Said{}, err
+	case one.Sum() != allowed.Body.Sum:
+		return api.Said{}, pair.Refuse(pair.Stale, "somebody has changed service %s since it was shown: run baton service allow %s again, and read what it is now", name, name)
+	}
+	if err := s.OfSite(ctx, one); err != nil {
+		return api.Said{}, pair.Refuse(pair.Refused, "%s", why(err))
 	}
 	if err := s.allow(ctx, one); err != nil {
 		return api.Said{}, act.Failure(err)

@@ -55,14 +55,17 @@ func TestOnlyRootSaysWhatRuns(t *testing.T) {
 	if got := allowed(); got != "web" {
 		t.Errorf("%q may run", got)
 	}
-	allow := func(who context.Context, name string) error { _, err := services.AllowService(who, name); return err }
-	for _, ask := range []func(context.Context, string) error{allow, services.DisallowService} {
+	allowing := func(who context.Context, name string) error {
+		_, err := admintest.Allow(who, services, name)
+		return err
+	}
+	for _, ask := range []func(context.Context, string) error{allowing, services.DisallowService} {
 		refused, is := errors.AsType[*pair.Refusal](ask(anna, "worker"))
 		if !is || pair.CodeOf(refused) != pair.Forbidden || !strings.Contains(refused.Error(), "only root on alpha itself says what runs there") {
 			t.Errorf("anna is answered with %v", refused)
 		}
 	}
-	said, err := services.AllowService(root, "worker")
+	said, err := admintest.Allow(root, services, "worker")
 	if err != nil || allowed() != "web worker" || said.Text != `worker may run on this machine: "/usr/bin/worker" as nobody.` {
 		t.Error(said)
 	}
@@ -83,11 +86,54 @@ func TestOnlyRootSaysWhatRuns(t *testing.T) {
 	if got := allowed(); got != "" {
 		t.Errorf("%q may run", got)
 	}
-	if err := errors.Join(allow(root, "web"), services.DisallowService(root, "web"), allow(root, "worker")); err != nil || allowed() != "worker" {
+	if err := errors.Join(allowing(root, "web"), services.DisallowService(root, "web"), allowing(root, "worker")); err != nil || allowed() != "worker" {
 		t.Errorf("%v: %q may run", err, allowed())
 	}
-	if err := allow(root, "nothing"); err == nil {
+	if err := allowing(root, "nothing"); err == nil {
 		t.Error("there is no such service")
+	}
+}
+
+// Somebody may change a service while root reads what it is: what root allows is what was shown.
+func TestRootAllowsWhatWasShown(t *testing.T) {
+	t.Parallel()
+	services := admintest.New(t).Backend().Services
+	root, anna := by(t.Context(), true), by(t.Context(), false)
+	worker := api.Service{Name: "worker", Kind: "command", Command: []string{"/usr/bin/worker"}, User: "nobody"}
+	if err := add(anna, services, worker); err != nil {
+		t.Fatal(err)
+	}
+	shown, err := services.Services(root)
+	if err != nil || shown[0].Runs != `"/usr/bin/worker" as nobody` {
+		t.Fatal(shown, err)
+	}
+	worker.User = "root"
+	_, err = services.RemoveService(anna, "worker")
+	if err = errors.Join(err, add(anna, services, worker)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = services.AllowService(root, api.Named[api.ServiceAllowance]{Name: "worker", Body: api.ServiceAllowance{Sum: shown[0].Sum}})
+	if pair.CodeOf(err) != pair.Stale || !strings.Contains(err.Error(), "somebody has changed service worker since it was shown") {
+		t.Error(err)
+	}
+	if list, err := services.Services(root); err != nil || list[0].Allowed {
+		t.Errorf("it may run: %+v, %v", list, err)
+	}
+	if _, err := admintest.Allow(root, services, "worker"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A name on this machine may be another one of a unit that is of the machine.
+func TestRootIsToldOfAnotherName(t *testing.T) {
+	t.Parallel()
+	services := admintest.New(t).Backend().Services
+	root := by(t.Context(), true)
+	if err := add(by(t.Context(), false), services, api.Service{Name: "web", Kind: "unit", Unit: "alias.service"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admintest.Allow(root, services, "web"); err == nil || !strings.Contains(err.Error(), "alias.service is another name of ssh.service on this machine") {
+		t.Error(err)
 	}
 }
 

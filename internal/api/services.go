@@ -28,8 +28,8 @@ type Services interface {
 	// ServiceLog is the end of a service's log on this machine, oldest first.
 	ServiceLog(ctx context.Context, query ServiceLogQuery) ([]service.Line, error)
 	// AllowService and DisallowService say whether it may run on this machine; only for a local caller.
-	// AllowService says all that may be run.
-	AllowService(ctx context.Context, name string) (Said, error)
+	// AllowService refuses if the service is another one by now than what was shown. It says all that may be run.
+	AllowService(ctx context.Context, allowed Named[ServiceAllowance]) (Said, error)
 	DisallowService(ctx context.Context, name string) error
 }
 
@@ -85,8 +85,8 @@ func SetServiceCheck() Op[Services, Named[ServiceCheck], None] {
 }
 
 // AllowService lets a service run on the machine.
-func AllowService() Op[Services, string, Said] {
-	return askName(post("/services/{name}/allow", "allow-service", pair.Administrator, "Let the service run on this machine; over the local socket only"), Services.AllowService)
+func AllowService() Op[Services, Named[ServiceAllowance], Said] {
+	return askBy(post("/services/{name}/allow", "allow-service", pair.Administrator, "Let the service run on this machine; over the local socket only"), Services.AllowService)
 }
 
 // DisallowService lets it run there no longer.
@@ -122,11 +122,18 @@ type Service struct {
 	Tasks   int64    `json:"tasks,omitempty" minimum:"0" doc:"Processes and threads that the command may have"`
 	Files   int64    `json:"files,omitempty" minimum:"0" doc:"Files that a process of the command may have open"`
 	service.CheckText
-	Allowed bool `json:"allowed,omitempty" doc:"Root allows it on this machine; in answers"`
-	Parked  bool `json:"parked,omitempty" doc:"An operator has stopped it; in answers"`
+	Runs    string `json:"runs,omitempty" doc:"All that would be run, in words; in answers, for administrators"`
+	Sum     string `json:"sum,omitempty" doc:"Tells apart what would be run; in answers"`
+	Allowed bool   `json:"allowed,omitempty" doc:"Root allows it on this machine; in answers"`
+	Parked  bool   `json:"parked,omitempty" doc:"An operator has stopped it; in answers"`
 
 	Here  *pair.ServiceStatus `json:"here,omitempty" doc:"How it is on this machine; in answers"`
 	There *pair.ServiceStatus `json:"there,omitempty" doc:"How it is on the peer, as that told; in answers"`
+}
+
+// ServiceAllowance is what root allows to be run, as it was shown.
+type ServiceAllowance struct {
+	Sum string `json:"sum" minLength:"1" maxLength:"64" doc:"Sum of the service as it was shown"`
 }
 
 // Said is what came of an act, in a sentence or two.

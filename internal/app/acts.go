@@ -53,7 +53,7 @@ func (a *Appliance) newActs() *acts {
 		Allowing: a.allowing, DataDir: a.config.DataDir, Agent: a.agent, Link: a.link, Lead: a.lead, Store: a.site, Engine: a.engine,
 		Disks: admin.NewDisks(), Count: a.countProtected, Log: a.log,
 	}
-	acts.services = &admin.Services{Name: a.config.Name, Local: a.local, Store: a.site, Lead: a.lead, Audit: audit, Startable: a.machine.Startable, Stop: a.machine.Stop, Log: a.machine.Log, ByHand: a.machine.ByHand, Keeper: a.services, Peer: a.overview.ServicesThere}
+	acts.services = &admin.Services{Name: a.config.Name, Local: a.local, Store: a.site, Lead: a.lead, Audit: audit, Startable: a.machine.Startable, OfSite: a.machine.OfSite, Stop: a.machine.Stop, Log: a.machine.Log, ByHand: a.machine.ByHand, Keeper: a.services, Peer: a.overview.ServicesThere}
 	acts.keys = &admin.Keys{Link: a.link, Audit: audit}
 	acts.relationship = &admin.Relationship{
 		Name: a.config.Name, Agent: a.agent, Link: a.link, Pairing: a.link.Pairing, Audit: audit, Store: a.site, Overview: a.overview, Checks: switching, Offer: acts.data.Offer,

@@ -20,6 +20,7 @@ type machine interface {
 	drystart.Machine
 	Runner(of service.Definition) keeper.Runner
 	Startable(ctx context.Context, of service.Definition) error
+	OfSite(ctx context.Context, of service.Definition) error
 	Stop(ctx context.Context, of service.Definition) error
 	ByHand(of service.Definition) string // how a person stops one that Baton no longer keeps
 	Order(ctx context.Context, list service.List) error

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +28,7 @@ func serviceCommand(p *program) *cobra.Command {
 		testServiceCommand(p),
 		logServiceCommand(p),
 		onServiceSaid(p, "remove", "Leave a service alone from now on", api.RemoveService()),
-		onServiceSaid(p, "allow", "Let a service run on this machine (as root there); it says what", api.AllowService()),
+		allowServiceCommand(p),
 		onService(p, "disallow", "Stop a service on this machine, and let it run there no longer (as root there)", api.DisallowService(), "%s is stopped on this machine, and not started there any more."))
 }
 
@@ -51,6 +53,43 @@ func onServiceSaid(p *program, verb, short string, op api.Op[api.Services, strin
 			}
 			return p.say("%s", said.Text)
 		})
+}
+
+// allowServiceCommand shows what would be run, and allows that and nothing else: somebody may change it meanwhile.
+func allowServiceCommand(p *program) *cobra.Command {
+	var yes bool
+	cmd := p.ask("allow NAME [--yes]", "Let a service run on this machine (as root there); it says what", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			service, err := namedService(ctx, client, args[0])
+			if err != nil {
+				return err
+			}
+			if !yes && isTerminal(p.stdio.In) {
+				if err := p.agree(fmt.Sprintf("%s would run on this machine: %s.", service.Name, service.Runs)); err != nil {
+					return err
+				}
+			}
+			said, err := api.AllowService().Call(ctx, client, api.Named[api.ServiceAllowance]{Name: service.Name, Body: api.ServiceAllowance{Sum: service.Sum}})
+			if err != nil {
+				return err
+			}
+			return p.say("%s", said.Text)
+		})
+	cmd.Flags().BoolVar(&yes, "yes", false, "allow it without asking")
+	return cmd
+}
+
+// namedService finds a service by its name.
+func namedService(ctx context.Context, client *api.Client, name string) (api.Service, error) {
+	services, err := api.ListServices().Call(ctx, client, api.None{})
+	if err != nil {
+		return api.Service{}, err
+	}
+	at := slices.IndexFunc(services, func(one api.Service) bool { return one.Name == name })
+	if at < 0 {
+		return api.Service{}, pair.Refuse(pair.Refused, "there is no service %.80q: baton service list shows those that there are", name)
+	}
+	return services[at], nil
 }
 
 func moveServiceCommand(p *program) *cobra.Command {
@@ -202,16 +241,11 @@ func checkServiceCommand(p *program) *cobra.Command {
 	var cmd *cobra.Command
 	cmd = p.ask("set NAME [--health CHECK ...]", "Change the check of a service; what is not named stays", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			services, err := api.ListServices().Call(ctx, client, api.None{})
+			service, err := namedService(ctx, client, args[0])
 			if err != nil {
 				return err
 			}
-			var wanted api.ServiceCheck
-			for _, one := range services {
-				if one.Name == args[0] {
-					wanted = one.CheckText
-				}
-			}
+			wanted := service.CheckText
 			changed := pflag.NewFlagSet("", pflag.ContinueOnError)
 			checkFlags(changed, &wanted)
 			cmd.Flags().Visit(func(flag *pflag.Flag) {

@@ -27,6 +27,8 @@ func TestUnitNames(t *testing.T) {
 		"postgresql@.service": "is a template: name one of its instances, as postgresql@name.service",
 		"baton.service":       "is of the machine", "baton-order.service": "is of the machine", "baton-service-web.service": "is of the machine",
 		"systemd-logind.service": "is of the machine", "ssh.service": "is of the machine", "sshd.service": "is of the machine", "user@1000.service": "is of the machine",
+		"cron.service": "is of the machine", "nftables.service": "is of the machine", "ufw.service": "is of the machine", "firewalld.service": "is of the machine",
+		"chrony.service": "is of the machine", "udev.service": "is of the machine", "apt-daily-upgrade.timer": "is of the machine", "logrotate.timer": "is of the machine",
 		"dbus-broker.service": "is of the machine", "getty@tty1.service": "is of the machine", "NetworkManager-wait-online.service": "is of the machine",
 	} {
 		if got, err := ParseUnitName(name); err == nil || got != "" || !strings.Contains(err.Error(), why) {

@@ -3,6 +3,7 @@ package service
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,13 @@ type UnitName string
 // machineUnits are patterns of units that are of the machine, and not of a site: without them
 // nobody could mend it.
 func machineUnits() []string {
-	return []string{"baton*", "systemd-*", "dbus", "dbus-*", "ssh", "sshd", "ssh@*", "sshd@*", "getty@*", "serial-getty@*", "user@*", "user-runtime-dir@*", "NetworkManager*", "networking*", "ifup@*", "initrd-*"}
+	return []string{
+		"baton*", "systemd-*", "initrd-*", "emergency", "rescue", "debug-shell", "plymouth*", "cloud-*", "snapd*",
+		"dbus", "dbus-*", "polkit", "polkitd", "ssh", "sshd", "ssh@*", "sshd@*", "getty@*", "serial-getty@*", "console-getty", "autovt@*", "user@*", "user-runtime-dir@*",
+		"NetworkManager*", "networking*", "ifup@*", "dhcpcd*", "dhclient*", "wpa_supplicant*", "nftables", "ufw", "firewalld", "iptables*", "ip6tables*", "ebtables*", "netfilter-persistent", "fail2ban",
+		"cron", "crond", "cronie", "anacron*", "atd", "chrony", "chronyd", "chrony-*", "ntp", "ntpd", "ntpsec", "openntpd", "rsyslog", "syslog", "syslog-ng", "auditd", "apparmor",
+		"udev", "kmod*", "procps", "lvm2-*", "dm-event", "mdmonitor*", "multipathd", "fstrim", "logrotate", "apt-daily*", "unattended-upgrades", "dnf-*", "dpkg-db-backup", "sssd*", "nscd", "nslcd",
+	}
 }
 
 // ParseUnitName reads the name of a service or timer of a site. The error is one sentence for a
@@ -32,10 +39,8 @@ func ParseUnitName(text string) (UnitName, error) {
 	case strings.HasSuffix(name, "@"):
 		return "", fmt.Errorf("%s is a template: name one of its instances, as %sname%s", text, name, kind)
 	}
-	for _, pattern := range machineUnits() {
-		if of, _ := path.Match(pattern, name); of {
-			return "", fmt.Errorf("%s is of the machine, and not of a site: it has to run on both appliances", text)
-		}
+	if slices.ContainsFunc(machineUnits(), func(pattern string) bool { of, _ := path.Match(pattern, name); return of }) {
+		return "", fmt.Errorf("%s is of the machine, and not of a site: it has to run on both appliances", text)
 	}
 	return UnitName(text), nil
 }

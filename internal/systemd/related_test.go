@@ -3,6 +3,8 @@ package systemd
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -17,6 +19,21 @@ func TestTheStopLimitCountsWhatStopsWithAUnit(t *testing.T) {
 	must(t, errors.Join(m.Start(t.Context(), service), m.Start(t.Context(), part), m.Start(t.Context(), endless)))
 	if limit, err := m.StopLimit(t.Context(), state(t, m, service), 20*time.Second); err != nil || limit != 30*time.Second+2*killed {
 		t.Errorf("it may take %s: %v", limit, err)
+	}
+}
+
+// By any of its names a unit is the same.
+func TestAnAliasIsKnownByItsOwnName(t *testing.T) {
+	m := connected(t)
+	name := unit(t, m, "try-named.service", "[Service]\nExecStart=/bin/sleep 1000\n")
+	alias := filepath.Join("/run/systemd/system", "try-alias.service")
+	must(t, os.Symlink("/run/systemd/system/"+name, alias))
+	t.Cleanup(func() { _ = os.Remove(alias) })
+	must(t, m.conn.ReloadContext(t.Context()))
+	for _, asked := range []string{name, "try-alias.service"} {
+		if u := state(t, m, asked); u.ID != name || u.Name != asked {
+			t.Errorf("%s: %s is %s", asked, u.Name, u.ID)
+		}
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 
 // Unit is what systemd says of one unit.
 type Unit struct {
-	Name        string
+	Name        string // by which it was asked for
+	ID          string // its own name; another one is an alias
 	Description string
 	Load        string   // loaded, not-found, masked, bad-setting, error
 	Active      string   // active, reloading, activating, deactivating, inactive, failed
@@ -73,7 +74,7 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 	}
 	p := properties(all)
 	return Unit{
-		Name: name, Description: p.text("Description"), Load: p.text("LoadState"), Active: p.text("ActiveState"), Sub: p.text("SubState"), Result: p.text("Result"),
+		Name: name, ID: p.text("Id"), Description: p.text("Description"), Load: p.text("LoadState"), Active: p.text("ActiveState"), Sub: p.text("SubState"), Result: p.text("Result"),
 		File: p.text("FragmentPath"), DropIns: p.list("DropInPaths"), Program: p.program(), FileState: p.text("UnitFileState"), Cgroup: p.text("ControlGroup"), Slice: p.text("Slice"),
 		ExitCode: number[int32](p, "ExecMainStatus"),
 		MainPID:  number[uint32](p, "MainPID"), Restarts: number[uint32](p, "NRestarts"),

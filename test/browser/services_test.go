@@ -119,7 +119,7 @@ func TestServicesFromAddToRemove(t *testing.T) {
 	backend := appliance.Backend().Services
 	root := api.WithCaller(t.Context(), api.Caller{Name: "root", Local: true, Access: pair.Administrator})
 	for _, name := range []string{"web", "db"} {
-		if _, err := backend.AllowService(root, name); err != nil {
+		if _, err := admintest.Allow(root, backend, name); err != nil {
 			t.Fatal(err)
 		}
 	}

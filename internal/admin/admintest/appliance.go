@@ -85,6 +85,12 @@ func (a *Appliance) Backend() api.Backend {
 				}
 				return nil
 			},
+			OfSite: func(_ context.Context, one service.Definition) error {
+				if one.Unit == "alias.service" {
+					return errors.New("alias.service is another name of ssh.service on this machine")
+				}
+				return nil
+			},
 			Log: a.services.log, ByHand: func(of service.Definition) string { return "systemctl stop " + of.RunsAs() }, Keeper: &a.services, Peer: a.services.there,
 		},
 		Users:    a.people.Users,

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/api"
 	"baton/internal/pair"
 	"baton/internal/service"
 )
@@ -80,4 +81,19 @@ func (s *Services) Test(_ context.Context, of service.Definition) error {
 func (s *Services) log(_ context.Context, of service.Definition, lines int) ([]service.Line, error) {
 	all := []service.Line{{Time: Start(), Text: "Started " + of.RunsAs() + "."}, {Time: Start().Add(time.Second), Text: "GET /<b>index</b> 200"}}
 	return all[max(0, len(all)-lines):], nil
+}
+
+// Allow allows a service as it is shown now.
+func Allow(who context.Context, services api.Services, name string) (api.Said, error) {
+	list, err := services.Services(who)
+	if err != nil {
+		return api.Said{}, err
+	}
+	allowed := api.Named[api.ServiceAllowance]{Name: name}
+	for _, one := range list {
+		if one.Name == name {
+			allowed.Body.Sum = one.Sum
+		}
+	}
+	return services.AllowService(who, allowed)
 }

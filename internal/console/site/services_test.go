@@ -24,7 +24,7 @@ func withServices(t *testing.T) *consoletest.Browser {
 		b.Post(services, "name", one[0], "unit", one[1], "health", "http://127.0.0.1/"+one[0]).Has(t, one[0]+" is a service of the site from now on.")
 	}
 	root := api.WithCaller(t.Context(), api.Caller{Name: "root", Local: true, Access: pair.Administrator})
-	if _, err := b.Appliance.Backend().Services.AllowService(root, "web"); err != nil {
+	if _, err := admintest.Allow(root, b.Appliance.Backend().Services, "web"); err != nil {
 		t.Fatal(err)
 	}
 	b.Appliance.Machine().Set([]pair.ServiceStatus{

@@ -82,6 +82,9 @@ func (m *Machine) Startable(_ context.Context, of service.Definition) error {
 	return nil
 }
 
+// OfSite refuses none: a command has no other name.
+func (m *Machine) OfSite(context.Context, service.Definition) error { return nil }
+
 // ByHand is the command by which a person ends a service that Baton no longer keeps.
 func (m *Machine) ByHand(of service.Definition) string {
 	return "echo 1 > " + filepath.Join(m.family(of.Name).group.Dir(), "cgroup.kill")

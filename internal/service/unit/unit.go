@@ -68,6 +68,8 @@ func (m *Machine) Startable(ctx context.Context, of service.Definition) error {
 			return err
 		case of.Unit != "" && unit.Unloadable() != "":
 			return errors.New(unit.Unloadable())
+		case of.Unit != "":
+			return ofSite(unit)
 		case of.Unit == "" && unit.Runs(): // what its program is, systemd finds out when it starts it
 			return fmt.Errorf("an earlier service %s, which was removed, still runs: run %s", of.Name, m.ByHand(of))
 		}
@@ -77,6 +79,27 @@ func (m *Machine) Startable(ctx context.Context, of service.Definition) error {
 
 // ByHand is the command by which a person stops a service that Baton no longer keeps.
 func (m *Machine) ByHand(of service.Definition) string { return "systemctl stop " + of.RunsAs() }
+
+// OfSite refuses a unit that is known by another name on this machine, since that may be one of the machine itself.
+func (m *Machine) OfSite(ctx context.Context, of service.Definition) error {
+	if of.Unit == "" {
+		return nil
+	}
+	return m.do(ctx, func(conn *systemd.Manager) error {
+		unit, err := conn.Unit(ctx, of.RunsAs())
+		if err != nil {
+			return err
+		}
+		return ofSite(unit)
+	})
+}
+
+func ofSite(unit systemd.Unit) error {
+	if unit.ID == "" || unit.ID == unit.Name {
+		return nil
+	}
+	return fmt.Errorf("%s is another name of %s on this machine: add the service by that name", unit.Name, unit.ID)
+}
 
 // own is the unit of Baton. At a shutdown it is stopped before those of the services, by a unit
 // that is between them in the order.
