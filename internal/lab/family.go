@@ -49,22 +49,6 @@ func KillFamily(pid int) error {
 	return nil
 }
 
-// HangFamily stops a process and all that it has started where they stand;
-// ContinueFamily lets them go on.
-func HangFamily(pid int) error { return signalFamily(pid, unix.SIGSTOP) }
-
-// ContinueFamily ends HangFamily.
-func ContinueFamily(pid int) error { return signalFamily(pid, unix.SIGCONT) }
-
-func signalFamily(pid int, sig syscall.Signal) error {
-	for _, member := range Family(pid) {
-		if err := send(member, sig); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // send sends a signal to a process; one that has ended needs none.
 func send(pid int, sig syscall.Signal) error {
 	if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {

@@ -169,7 +169,7 @@ func (c *campaign) round(ctx context.Context, number int) (broken bool, err erro
 	}
 	res, err := r.play(ctx)
 	if err == nil {
-		err = r.judge(ctx, &res, c.book)
+		err = r.judge(ctx, &res, c.book, c.dir)
 	}
 	if err != nil {
 		return false, errors.Join(err, r.evidence(c.dir, res))
@@ -201,7 +201,7 @@ func (c *campaign) ready(ctx context.Context, r *round) (err error) {
 		if err := api.Resume().Do(ctx, m.appliance.API, api.None{}); err != nil {
 			return fmt.Errorf("resume on %s: %w", m.appliance.Name(), err)
 		}
-		if err := m.forgetLog(); err != nil {
+		if err := errors.Join(m.forgetLog(), m.forgetBeats(c.dir)); err != nil {
 			return err
 		}
 	}
@@ -233,6 +233,6 @@ func describe(res result) string {
 	if s := res.Plan.Second; s != nil {
 		text += fmt.Sprintf(" + %s (%s)", s.Kind, s.On)
 	}
-	return fmt.Sprintf("%s: two %d ms, gap %d ms, back %d ms, safe %d ms, age %d ms, %d answered, %d aside, %d lost, took %.1f s, stall %d ms",
-		text, res.OwnersMS, res.GapMS, res.BackMS, res.SafeMS, res.AgeMS, res.Answered, res.Aside, res.Lost, res.TookSeconds, res.StallMS)
+	return fmt.Sprintf("%s: two %d ms, job %d ms, gap %d ms, back %d ms, safe %d ms, age %d ms, %d answered, %d aside, %d lost, took %.1f s, stall %d ms",
+		text, res.OwnersMS, res.JobMS, res.GapMS, res.BackMS, res.SafeMS, res.AgeMS, res.Answered, res.Aside, res.Lost, res.TookSeconds, res.StallMS)
 }

@@ -38,7 +38,10 @@ func (m *machine) install() error {
 // boot starts everything on a host that has just got power.
 func (m *machine) boot(ctx context.Context) error {
 	ctx, m.off = context.WithCancel(ctx)
-	_, err := m.appliance.Start(ctx, lab.Cmd{Path: m.self, Args: []string{siteCommand, m.appliance.Name(), m.appliance.OnHost(daemon.SiteDir)}})
+	err := m.tellName(ctx)
+	if err == nil {
+		_, err = m.appliance.Start(ctx, lab.Cmd{Path: m.self, Args: []string{siteCommand, m.appliance.Name(), m.appliance.OnHost(daemon.SiteDir)}})
+	}
 	if err == nil {
 		m.service.systemd, err = startSystemd(ctx, m.appliance.Host, func() int { return m.appliance.Daemon().PID() })
 	}

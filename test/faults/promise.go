@@ -81,6 +81,14 @@ func (r *round) broken(res *result) (all []string) {
 	add(res.Lost > 0, "%d acknowledged writes are nowhere", res.Lost)
 	add(!res.Split && res.OwnersMS > 0, "two answered for %d ms", res.OwnersMS)
 	add(res.Split && res.OwnersMS > splitBound.Milliseconds(), "two answered for %d ms, though I5 allows %s", res.OwnersMS, splitBound)
+	ran, stood := time.Duration(res.JobMS)*time.Millisecond, time.Duration(res.StallMS)*time.Millisecond
+	switch {
+	case r.plan.mayBothRunIt():
+	case res.Split:
+		add(ran > splitBound, "two ran the service for %s, though I5 allows %s", ran, splitBound)
+	default:
+		add(ran > stood, "two ran the service for %s", ran)
+	}
 	add(res.Person != "", "a person is needed: %s", res.Person)
 	bound := backTimeouts * r.profile.timeout
 	if r.refused || r.plan.Moment == momentHandover || r.plan.stops() {

@@ -12,6 +12,7 @@ type result struct {
 	OwnersMS    int64     `json:"two_ms"`   // for how long both answered, on the link or to visitors
 	LinkMS      int64     `json:"link_ms"`  // on the link alone
 	VisitsMS    int64     `json:"visit_ms"` // to visitors alone
+	JobMS       int64     `json:"job_ms"`   // for how long both ran the service
 	HeldMS      int64     `json:"held_ms"`  // for how long both kernels had the address
 	Split       bool      `json:"split"`    // one of the cases in which two may serve (I5)
 	GapMS       int64     `json:"gap_ms"`   // longest time without an answer

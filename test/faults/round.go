@@ -230,7 +230,12 @@ func (r *round) await(ctx context.Context, since time.Time, reason func() string
 }
 
 // judge fills in what visitors and observers saw, and says which promises were broken.
-func (r *round) judge(ctx context.Context, res *result, book *ledger) error {
+func (r *round) judge(ctx context.Context, res *result, book *ledger, dir string) error {
+	job, err := r.bothRanIt(dir)
+	if err != nil {
+		return err
+	}
+	res.JobMS = job.Milliseconds()
 	end := time.Now()
 	r.visits, res.Failed = r.world.visitor.take()
 	book.add(r.visits, r.plan.Round)
@@ -245,6 +250,11 @@ func (r *round) judge(ctx context.Context, res *result, book *ledger) error {
 	if res.Person == "" {
 		if err := r.balance(ctx, res, book); err != nil {
 			return err
+		}
+	}
+	if res.Person == "" {
+		if why := r.await(ctx, time.Now(), func() string { return r.world.idle(ctx, dir) }); why != "" {
+			res.Broken = append(res.Broken, why)
 		}
 	}
 	res.Broken = append(res.Broken, r.broken(res)...)

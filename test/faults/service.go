@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"baton/internal/lab"
 	"baton/internal/lab/daemon"
 )
 
@@ -78,7 +77,7 @@ func (s *service) expect(next afterEnd) {
 // end nothing is cleaned up.
 func (s *service) kill(pause time.Duration, hard bool) error {
 	s.expect(afterEnd{max(pause, restartPause), hard})
-	return lab.KillFamily(s.appliance.Daemon().PID())
+	return s.signal(unix.SIGKILL)
 }
 
 // stop ends the daemon in order, as systemctl stop does; it is started again after the pause.
@@ -95,15 +94,18 @@ func (s *service) restart() error {
 	return s.term()
 }
 
-func (s *service) term() error {
-	if err := s.appliance.Daemon().Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+func (s *service) term() error { return s.signal(unix.SIGTERM) }
+
+// signal sends the daemon a signal, and none to what it runs.
+func (s *service) signal(sig os.Signal) error {
+	if err := s.appliance.Daemon().Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	return nil
 }
 
-func (s *service) hang() error { return lab.HangFamily(s.appliance.Daemon().PID()) }
-func (s *service) wake() error { return lab.ContinueFamily(s.appliance.Daemon().PID()) }
+func (s *service) hang() error { return s.signal(unix.SIGSTOP) }
+func (s *service) wake() error { return s.signal(unix.SIGCONT) }
 
 // rest waits, unless ctx ends first.
 func rest(ctx context.Context, d time.Duration) error {

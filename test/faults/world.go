@@ -36,6 +36,7 @@ type world struct {
 	watcher     *lab.Watcher
 	stop        context.CancelFunc
 	watching    sync.WaitGroup
+	ids         []pair.ApplianceID
 }
 
 func (w *world) both() []*machine { return []*machine{w.alpha, w.beta} }
@@ -70,6 +71,9 @@ func newWorld(ctx context.Context, builds [2]string, dir string, timeout time.Du
 		return nil, err
 	}
 	if err := w.establish(ctx, timeout); err != nil {
+		return nil, err
+	}
+	if err := w.hire(ctx, dir); err != nil {
 		return nil, err
 	}
 	return w, w.observe(ctx)
@@ -121,6 +125,13 @@ func (w *world) establish(ctx context.Context, timeout time.Duration) error {
 			return fmt.Errorf("make the pair: %w", err)
 		}
 	}
+	for _, m := range w.both() {
+		status, err := m.appliance.Status(ctx)
+		if err != nil {
+			return fmt.Errorf("make the pair: %w", err)
+		}
+		w.ids = append(w.ids, status.Appliance.ID)
+	}
 	return nil
 }
 
@@ -146,7 +157,11 @@ func (w *world) close() error {
 			m.retire()
 		}
 	}
-	return w.lab.Close()
+	err := w.lab.Close()
+	for _, id := range w.ids {
+		removeGroups(id)
+	}
+	return err
 }
 
 // roles says who is primary and who is backup, both steady, in the same epoch;

@@ -82,6 +82,11 @@ func TestALogIsBounded(t *testing.T) {
 	if lines, err := m.Log(t.Context(), of, 500); err != nil || len(lines) != 500 {
 		t.Errorf("%d lines, %v", len(lines), err)
 	}
+	must(t, m.Stop(t.Context(), of))
+	must(t, os.RemoveAll(m.logs))
+	must(t, os.WriteFile(m.logs, nil, 0o600)) // as on a full disk
+	must(t, m.Runner(of).Start(t.Context()))
+	must(t, os.Remove(m.logs))
 	if lines, err := m.Log(t.Context(), command("other"), 10); err != nil || lines == nil || len(lines) != 0 {
 		t.Errorf("a service that has written nothing: %v, %v", lines, err)
 	}

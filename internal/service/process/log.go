@@ -28,6 +28,14 @@ const (
 // logFile is the file to which a service writes. Only root reads it.
 type logFile struct{ path string }
 
+// output is what a program writes to: the log, or nothing if that cannot be opened. On a full disk a service is to run all the same.
+func (l logFile) output() (*os.File, error) {
+	if file, err := l.open(); err == nil {
+		return file, nil
+	}
+	return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+}
+
 // open opens it for a program to append to. Nothing writes to it now.
 func (l logFile) open() (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {

@@ -50,7 +50,7 @@ func (r *runner) Start(ctx context.Context) error {
 	if err := limit(group, limits, firstStep()); err != nil {
 		return err
 	}
-	log, err := r.family.log.open()
+	log, err := r.family.log.output()
 	if err != nil {
 		return err
 	}
