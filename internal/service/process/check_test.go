@@ -47,6 +47,9 @@ func TestChecks(t *testing.T) {
 			t.Errorf("%s: %v are left", line, left)
 		}
 	}
+	if len(m.runs) > 0 { // each has a name of its own
+		t.Errorf("%d checks are remembered", len(m.runs))
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := r.Try(ctx, "sleep 1000", time.Hour); !errors.Is(err, context.DeadlineExceeded) || len(m.group.Processes()) > 0 {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"slices"
@@ -75,7 +76,7 @@ func (f *family) adopt() {
 // ownChild reports whether a process is a child of this one that leads its session, as each that it starts does; and
 // since when it runs.
 func ownChild(pid int) (since time.Time, is bool) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) //nolint:gosec // the kernel's own
+	text, err := fs.ReadFile(os.DirFS("/proc"), fmt.Sprintf("%d/stat", pid))
 	if err != nil {
 		return since, false
 	}

@@ -47,7 +47,7 @@ func (m *Machine) Close() { m.group.Remove() }
 
 // Runner returns what starts and stops a service.
 func (m *Machine) Runner(of service.Definition) keeper.Runner {
-	return &runner{machine: m, service: of, family: m.family(of.Name)}
+	return &runner{machine: m, service: of}
 }
 
 // family is what runs of a service, or of a check of one.

@@ -20,22 +20,24 @@ import (
 type runner struct {
 	machine *Machine
 	service service.Definition
-	family  *family
 }
+
+func (r *runner) family() *family { return r.machine.family(r.service.Name) }
 
 // Start implements keeper.Runner.
 func (r *runner) Start(ctx context.Context) error {
 	if lacks := lacks(r.service); lacks != "" {
 		return errors.New(lacks)
 	}
-	if err := r.family.take(ctx); err != nil {
+	family := r.family()
+	if err := family.take(ctx); err != nil {
 		return err
 	}
-	defer r.family.give()
-	if r.family.running() != nil {
+	defer family.give()
+	if family.running() != nil {
 		return nil
 	}
-	if err := r.family.end(ctx); err != nil { // what an earlier one has left
+	if err := family.end(ctx); err != nil { // what an earlier one has left
 		return err
 	}
 	args := r.service.Command.Args
@@ -43,26 +45,29 @@ func (r *runner) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	group, limits := r.family.group, r.service.Command.Limits
+	group, limits := family.group, r.service.Command.Limits
 	if err := group.Make(); err != nil {
 		return err
 	}
 	if err := limit(group, limits, firstStep()); err != nil {
 		return err
 	}
-	log, err := r.family.log.output()
+	log, err := family.log.output()
 	if err != nil {
 		return err
 	}
 	defer log.Close() //nolint:errcheck // the program has its own
-	main, why, err := r.family.start(ctx, to, log)
+	main, why, err := family.start(ctx, to, log)
 	if errors.Is(err, errNotStarted) {
 		return why.sentence(args[0], r.user(), to.Dir)
 	} else if err != nil {
 		return err
 	}
-	r.family.keep(main, time.Now())
-	return limit(group, limits, service.Limits{})
+	family.keep(main, time.Now())
+	if err := limit(group, limits, service.Limits{}); err != nil {
+		return errors.Join(err, family.end(ctx))
+	}
+	return nil
 }
 
 // firstStep is what the step before the program needs, however little that may use.
@@ -93,21 +98,23 @@ func (r *runner) user() string {
 
 // Stop implements keeper.Runner.
 func (r *runner) Stop(ctx context.Context) error {
-	if err := r.family.take(ctx); err != nil {
+	family := r.family()
+	if err := family.take(ctx); err != nil {
 		return err
 	}
-	defer r.family.give()
-	return r.family.end(ctx)
+	defer family.give()
+	return family.end(ctx)
 }
 
 // State implements keeper.Runner.
 func (r *runner) State(context.Context) (keeper.State, error) {
 	state := keeper.State{Hindered: lacks(r.service), StopLimit: stopWithin}
-	r.family.mu.Lock()
-	defer r.family.mu.Unlock()
-	state.Up = r.family.main != nil
-	state.Runs = state.Up || len(r.family.group.Processes()) > 0
-	state.Since, state.Failed = r.family.since, r.family.failed
+	family := r.family()
+	family.mu.Lock()
+	defer family.mu.Unlock()
+	state.Up = family.main != nil
+	state.Runs = state.Up || len(family.group.Processes()) > 0
+	state.Since, state.Failed = family.since, family.failed
 	return state, nil
 }
 
