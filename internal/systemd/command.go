@@ -51,8 +51,8 @@ const afterSignal = time.Second
 func (m *Manager) Try(ctx context.Context, c Command, within time.Duration, out *os.File) error {
 	more := []dbus.Property{property("Type", "oneshot"), property("TimeoutStartUSec", micros(within))}
 	if out != nil {
-		fd := godbus.UnixFD(out.Fd()) //nolint:gosec // a file's number
-		more = append(more, property("StandardOutputFileDescriptor", fd), property("StandardErrorFileDescriptor", fd))
+		path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), out.Fd())
+		more = append(more, property("StandardOutputFile", path), property("StandardErrorFile", path))
 	}
 	c.StopWithin = cmp.Or(c.StopWithin, afterSignal)
 	patient, cancel := context.WithTimeout(ctx, within+c.StopWithin+killed) // what waits for a disk cannot be killed

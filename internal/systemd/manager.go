@@ -30,9 +30,9 @@ type Manager struct {
 
 // Connect returns a connection to systemd that lasts until Close, or ctx ends.
 func Connect(ctx context.Context) (*Manager, error) {
-	conn, err := dbus.NewSystemdConnectionContext(ctx)
+	conn, err := dbus.NewConnection(func() (*godbus.Conn, error) { return dial(ctx) })
 	if err != nil {
-		return nil, fmt.Errorf("systemd does not answer on its own socket, /run/systemd/private: look at it with systemctl status: %w", err)
+		return nil, fmt.Errorf("systemd does not answer on its own socket, "+ownSocket+": look at it with systemctl status: %w", err)
 	}
 	return &Manager{conn: conn, left: map[string][]listening.Socket{}}, nil
 }
