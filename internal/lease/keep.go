@@ -202,16 +202,38 @@ func (l *Lease) followLinks() {
 	}
 }
 
-// intact compares the tables with what was remembered of them. A look that a change
-// of somebody else's interrupts shows less than there is, so it takes several.
+// intact compares the tables with what was remembered of them, if anything has changed in the
+// ruleset since they were last found so. A look that a change of somebody else's interrupts shows
+// less than there is, so it takes several.
 func (l *Lease) intact() bool {
 	for range 3 {
-		if now, err := l.checksum(); err == nil && now == l.print {
+		before, err := l.rulesetNumber()
+		if err == nil && before == l.generation {
+			return true
+		}
+		if now, fault := l.checksum(); err == nil && fault == nil && now == l.print {
+			l.generation = before
 			return true
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	return false
+}
+
+// rulesetNumber is the number of the ruleset, which each change of any table gives another. It is
+// never 0.
+func (l *Lease) rulesetNumber() (number uint32, err error) {
+	err = l.query(packets().family, unix.NFT_MSG_GETGEN, 0, nil, func(attrs []netlink.Attribute) {
+		for _, a := range attrs {
+			if a.Type == unix.NFTA_GEN_ID && len(a.Data) == 4 {
+				number = binary.BigEndian.Uint32(a.Data)
+			}
+		}
+	})
+	if err == nil && number == 0 {
+		err = errors.New("nftables: the kernel does not number its ruleset")
+	}
+	return number, err
 }
 
 // remember notes how the tables look now.
@@ -262,6 +284,11 @@ func (l *Lease) sumElements(s sharedSet) (total uint64, err error) {
 
 // dump lists objects of a table. The mutex is held.
 func (l *Lease) dump(t tableID, kind uint16, about []netlink.Attribute, found func([]netlink.Attribute)) error {
+	return l.query(t.family, kind, netlink.Dump, about, found)
+}
+
+// query asks nftables, and hands on each answer. The mutex is held.
+func (l *Lease) query(family byte, kind uint16, flags netlink.HeaderFlags, about []netlink.Attribute, found func([]netlink.Attribute)) error {
 	data, err := netlink.MarshalAttributes(about)
 	if err != nil {
 		return fmt.Errorf("nftables: %w", err)
@@ -270,8 +297,8 @@ func (l *Lease) dump(t tableID, kind uint16, about []netlink.Attribute, found fu
 		return fmt.Errorf("nftables: %w", err)
 	}
 	replies, err := l.conn.Execute(netlink.Message{
-		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind), Flags: netlink.Request | netlink.Dump},
-		Data:   append(nfgen(t.family, 0), data...),
+		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind), Flags: netlink.Request | flags},
+		Data:   append(nfgen(family, 0), data...),
 	})
 	if err != nil {
 		return fmt.Errorf("nftables: %w", err)

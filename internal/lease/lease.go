@@ -41,16 +41,17 @@ type Lease struct {
 	log     *slog.Logger
 	now     func() time.Duration // CLOCK_BOOTTIME; another in tests
 
-	mu        sync.Mutex // held while the tables change
-	conn      *netlink.Conn
-	watch     *watcher
-	flags     uint32        // of our tables
-	ownership []uint32      // flags to make them with, the first that the kernel knows
-	guarded   []netip.Addr  // named in the tables
-	away      []netip.Addr  // likewise
-	kick      chan struct{} // has Run look at the tables
-	print     uint64        // how the tables look when nobody else has touched them
-	indices   map[string]int
+	mu         sync.Mutex // held while the tables change
+	conn       *netlink.Conn
+	watch      *watcher
+	flags      uint32        // of our tables
+	ownership  []uint32      // flags to make them with, the first that the kernel knows
+	guarded    []netip.Addr  // named in the tables
+	away       []netip.Addr  // likewise
+	kick       chan struct{} // has Run look at the tables
+	print      uint64        // how the tables look when nobody else has touched them
+	indices    map[string]int
+	generation uint32 // of the ruleset when they were last found to look so; 0: never
 
 	packets   atomic.Pointer[sender]
 	force     atomic.Bool                  // tables are in place and guard ARP as well

@@ -45,6 +45,7 @@ type Host struct {
 	wake     chan struct{}  // the schedule has changed
 	searches *searches      // by other machines, for managed addresses
 	placed   func()         // called when an address is on, before it is announced
+	moved    atomic.Bool    // an address or an interface has gone or changed since the newest survey
 	retired  sync.WaitGroup // sockets being closed
 
 	// mu is held while addresses change and while they are announced, so that
@@ -52,6 +53,8 @@ type Host struct {
 	mu      sync.Mutex
 	claims  map[pair.SharedIP]*claim
 	wanted  []pair.SharedIP             // by the newest Set
+	found   survey                      // by that, what there was
+	looked  time.Time                   // when; zero: it failed
 	tookOff map[pair.SharedIP]time.Time // when a stray was last taken off
 	taught  []netip.Addr                // who else must know the shared IPs
 	ports   map[string]*port            // to send through, by interface
@@ -90,19 +93,29 @@ func (h *Host) Set(ctx context.Context, wanted []pair.SharedIP, lease time.Durat
 
 // set does what Set says. The mutex is held.
 func (h *Host) set(ctx context.Context, wanted []pair.SharedIP, lease time.Duration) error {
-	h.wanted = slices.Clone(wanted)
+	h.wanted, h.looked = slices.Clone(wanted), time.Time{}
+	h.moved.Store(false)
+	began := time.Now()
 	found, err := readSurvey(h.managed)
 	if err != nil {
 		return fmt.Errorf("set shared IPs: %w", err)
 	}
+	h.found = found
 	failed := h.release(found, wanted)
 	for _, ip := range wanted {
 		if err := h.claim(ctx, found, ip, lease); err != nil {
 			failed = append(failed, err)
 		}
 	}
+	if len(failed) == 0 {
+		h.looked = began
+	}
 	return errors.Join(failed...)
 }
+
+// surveyEvery is how often what is on the interfaces is looked at while addresses are renewed, and
+// nothing is known to have changed: that takes much longer than to renew them.
+const surveyEvery = time.Second
 
 // Renew is Set if it is still due when nothing else changes addresses any more: what
 // was begun before a release must not put an address on after it.
@@ -112,7 +125,21 @@ func (h *Host) Renew(ctx context.Context, wanted []pair.SharedIP, lease time.Dur
 	if !due() {
 		return nil
 	}
+	if ctx.Err() == nil && slices.Equal(wanted, h.wanted) && time.Since(h.looked) < surveyEvery && !h.moved.Load() && h.extend(lease) {
+		return nil
+	}
 	return h.set(ctx, wanted, lease)
+}
+
+// extend renews what was on at the newest look, and reports whether all of it could be. The mutex is held.
+func (h *Host) extend(lease time.Duration) bool {
+	for _, ip := range h.wanted {
+		link := h.found.links[ip.Interface]
+		if link == nil || put(link, ip, h.found.own(link, h.managed), lease) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Cleanup takes every managed address off.

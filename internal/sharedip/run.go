@@ -132,6 +132,7 @@ func (r *runner) loop(ctx context.Context) error {
 				r.ask.Reset(askGap)
 			}
 		case _, ok := <-r.links:
+			r.host.moved.Store(true)
 			if err := r.resubscribe(ok); err != nil {
 				return err
 			}
@@ -152,6 +153,9 @@ func (r *runner) loop(ctx context.Context) error {
 // addressChanged looks for strays if one may have come or gone. The kernel ends a
 // subscription when there were more events than its buffer held.
 func (r *runner) addressChanged(update netlink.AddrUpdate, alive bool) error { //nolint:revive // the channel's own word
+	if !alive || !update.NewAddr {
+		r.host.moved.Store(true)
+	}
 	if !alive {
 		r.lookForStrays()
 		return r.subscribeAddrs()
