@@ -63,6 +63,8 @@ type Agent struct {
 	account  account
 	answered answers
 	failures map[string]error // why effects failed when last tried, by the id of their condition
+	found    []pair.Condition // what the edges knew of
+	foundAt  failover.Instant // when they were asked
 }
 
 // Decision is what is decided at one instant, and by which settings.
@@ -255,17 +257,20 @@ func (a *Agent) turn(ctx context.Context, event failover.Event) {
 	a.state = state
 }
 
+// foundEvery is how often the edges are asked for their conditions at most: a loop that has nothing to do
+// turns once a second, and one that has much to do asks no more often than anybody can read them.
+const foundEvery = 200 * time.Millisecond
+
 // publish lets everybody else see where the decision stands.
 func (a *Agent) publish() {
 	old := a.newest.Load()
 	decision := &Decision{Config: a.config, State: a.state}
 	a.newest.Store(decision)
 	a.follow(old, decision)
-	var found []pair.Condition
-	if a.Found != nil {
-		found = a.Found()
+	if now := a.Clock(); a.Found != nil && (old == nil || now.Sub(a.foundAt) >= foundEvery) {
+		a.found, a.foundAt = a.Found(), now
 	}
-	raised := a.board.update(append(a.withCauses(a.config.Conditions(a.state)), found...))
+	raised := a.board.update(append(a.withCauses(a.config.Conditions(a.state)), a.found...))
 	if old == nil || raised || old.differs(decision) {
 		a.changed.send()
 	}

@@ -1,8 +1,13 @@
 package app
 
 import (
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // How much memory the daemon may keep, in bytes, before it is given back.
@@ -14,17 +19,70 @@ const (
 // memory gives unused memory back to the machine: stretching a key takes 64 MiB
 // for a moment, a data sync some more, and the runtime would keep it for minutes.
 type memory struct {
-	inUse uint64 // when it was last given back, in bytes
+	inUse  uint64 // when it was last given back, in bytes
+	rounds int    // of tidying so far, at most startRounds
 }
 
-// tidy gives back what is worth it.
+// startRounds is after how many rounds the start is over.
+const startRounds = 10
+
+// tidy gives back what is worth it, and once what only the start needed.
 func (m *memory) tidy() {
-	used, free := readMemory()
-	if free <= spareMemory && used <= m.inUse+spentMemory {
-		return
+	if m.rounds < startRounds {
+		m.rounds++
+		if m.rounds == startRounds {
+			m.giveBack()
+			unmapProgram()
+		}
 	}
+	if used, free := readMemory(); free > spareMemory || used > m.inUse+spentMemory {
+		m.giveBack()
+	}
+}
+
+func (m *memory) giveBack() {
 	debug.FreeOSMemory()
 	m.inUse, _ = readMemory()
+}
+
+// unmapProgram has the kernel map the pages of the program anew as they are used: half of them only
+// the start needs. It reads none again that it still has in its cache.
+func unmapProgram() {
+	program, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return
+	}
+	mappings, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		return
+	}
+	for _, m := range programMappings(string(mappings), program) {
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_DONTNEED) // without it, more stays mapped
+	}
+}
+
+// mapping is where a part of a file lies in memory.
+type mapping struct{ from, to uintptr }
+
+// programMappings lists, of what /proc/PID/smaps says, where the program lies just as it is in its file:
+// nothing can write there, and nothing has been written there, as a loader may do.
+func programMappings(smaps, program string) (list []mapping) {
+	var m mapping
+	var candidate bool
+	for line := range strings.Lines(smaps) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) >= 6 && strings.Contains(fields[0], "-"):
+			from, to, _ := strings.Cut(fields[0], "-")
+			first, err := strconv.ParseUint(from, 16, 64)
+			end, fault := strconv.ParseUint(to, 16, 64)
+			m = mapping{uintptr(first), uintptr(end)}
+			candidate = err == nil && fault == nil && !strings.Contains(fields[1], "w") && strings.Join(fields[5:], " ") == program
+		case len(fields) >= 2 && fields[0] == "Anonymous:" && candidate && fields[1] == "0":
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // readMemory tells what the heap has in objects, dead ones included, and free.
