@@ -259,7 +259,7 @@ func (a *Agent) turn(ctx context.Context, event failover.Event) {
 
 // foundEvery is how often the edges are asked for their conditions at most: a loop that has nothing to do
 // turns once a second, and one that has much to do asks no more often than anybody can read them.
-const foundEvery = 200 * time.Millisecond
+const foundEvery = 500 * time.Millisecond
 
 // publish lets everybody else see where the decision stands.
 func (a *Agent) publish() {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"os"
 	"time"
 
 	"baton/internal/agent"
@@ -22,6 +24,7 @@ func newBeat(decision func() agent.Decision) func() {
 		return nil
 	}
 	var last time.Time
+	var notify notifier
 	within := most
 	return func() {
 		text := daemon.SdNotifyWatchdog
@@ -31,8 +34,30 @@ func newBeat(decision func() agent.Decision) func() {
 		}
 		if now := time.Now(); now.Sub(last) >= within/10 {
 			last = now
-			_, _ = daemon.SdNotify(false, text) // a missed one shows at the next
+			notify.tell(text) // a missed one shows at the next
 		}
+	}
+}
+
+// notifier is a connection to systemd's socket for what its services tell, kept open for what is told
+// several times a second.
+type notifier struct{ conn net.Conn }
+
+// tell tells it, over a new connection if systemd has ended the one there was.
+func (n *notifier) tell(text string) {
+	for range 2 {
+		if n.conn == nil {
+			conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+			if err != nil {
+				return
+			}
+			n.conn = conn
+		}
+		if _, err := n.conn.Write([]byte(text)); err == nil {
+			return
+		}
+		_ = n.conn.Close()
+		n.conn = nil
 	}
 }
 

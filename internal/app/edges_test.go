@@ -2,6 +2,7 @@ package app
 
 import (
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func TestTheWatchdogIsAsFastAsTheBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer systemd.Close() //nolint:errcheck // of a test
+	defer func() { _ = systemd.Close() }()
 	t.Setenv("NOTIFY_SOCKET", at)
 	t.Setenv("WATCHDOG_USEC", "10000000")
 	told := func() string {
@@ -50,5 +51,17 @@ func TestTheWatchdogIsAsFastAsTheBackup(t *testing.T) {
 		if got := told(); got != c.want {
 			t.Errorf("%d: systemd is told %q, and not %q", i, got, c.want)
 		}
+	}
+
+	// A systemd that is replaced listens anew: nothing is lost.
+	_ = systemd.Close()
+	_ = os.Remove(at)
+	if systemd, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: at, Net: "unixgram"}); err != nil {
+		t.Fatal(err)
+	}
+	d.Config.Timeout = 3 * time.Second
+	beat()
+	if got := told(); got != "WATCHDOG_USEC=3000000\nWATCHDOG=1" {
+		t.Errorf("a new systemd is told %q", got)
 	}
 }

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -97,9 +98,12 @@ func mountWith(id uint64) string {
 	}
 	defer func() { _ = f.Close() }()
 	lines := bufio.NewScanner(f)
+	start := append(strconv.AppendUint(nil, id, 10), ' ')
 	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) > 4 && fields[0] == strconv.FormatUint(id, 10) {
+		if !bytes.HasPrefix(lines.Bytes(), start) {
+			continue
+		}
+		if fields := strings.Fields(lines.Text()); len(fields) > 4 {
 			return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(fields[4])
 		}
 	}
