@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/memory"
 	"baton/internal/pair"
 )
 
@@ -26,14 +27,14 @@ type chore struct {
 // appliances while they reach each other, to look at the room in data_dir and at the addresses of listen, to end a maintenance in
 // time, to give unused memory back, and to renew the site's certificate if it was made here.
 func (a *Appliance) chores() []chore {
-	unused := &memory{}
+	unused := &memory.Unused{}
 	return []chore{
 		{every: choresEvery, do: a.mend},
 		{every: choresEvery, now: a.exchange.Outdated, do: a.exchangeAll},
 		{every: choresEvery, do: func(context.Context) { a.room.Measure() }},
 		{every: choresEvery, do: func(context.Context) { a.listening.Look() }},
 		{every: choresEvery, do: a.acts.upkeep.EndOverdue},
-		{every: choresEvery, do: func(context.Context) { unused.tidy() }},
+		{every: choresEvery, do: func(context.Context) { unused.GiveBack() }},
 		{every: renewEvery, do: a.renewCertificate},
 	}
 }

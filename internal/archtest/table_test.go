@@ -115,6 +115,7 @@ func table() map[string]rule {
 		"internal/licences": {},
 
 		// frame
+		"internal/memory":     {},
 		"internal/config":     edge,
 		"internal/app":        {anything: true},
 		"internal/lab":        edge,

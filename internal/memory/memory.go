@@ -1,4 +1,5 @@
-package app
+// Package memory gives memory that the daemon needs no longer back to the machine.
+package memory
 
 import (
 	"os"
@@ -16,33 +17,34 @@ const (
 	spentMemory = 16 << 20 // in use, or no longer and not yet collected, above what was in use last time
 )
 
-// memory gives unused memory back to the machine: stretching a key takes 64 MiB
-// for a moment, a data sync some more, and the runtime would keep it for minutes.
-type memory struct {
+// Unused is memory that is given back: stretching a key takes 64 MiB for a moment, a data sync some
+// more, and the runtime would keep it for minutes. The zero value is that of a process that starts.
+type Unused struct {
 	inUse  uint64 // when it was last given back, in bytes
-	rounds int    // of tidying so far, at most startRounds
+	rounds int    // so far, at most startRounds
 }
 
-// startRounds is after how many rounds the start is over.
+// startRounds is the round in which the start is over.
 const startRounds = 10
 
-// tidy gives back what is worth it, and once what only the start needed.
-func (m *memory) tidy() {
-	if m.rounds < startRounds {
-		m.rounds++
-		if m.rounds == startRounds {
-			m.giveBack()
+// GiveBack gives back what is worth it, and in one of its first rounds what only the start needed. Call
+// it every few seconds.
+func (u *Unused) GiveBack() {
+	if u.rounds < startRounds {
+		u.rounds++
+		if u.rounds == startRounds {
+			u.free()
 			unmapProgram()
 		}
 	}
-	if used, free := readMemory(); free > spareMemory || used > m.inUse+spentMemory {
-		m.giveBack()
+	if used, free := readMemory(); free > spareMemory || used > u.inUse+spentMemory {
+		u.free()
 	}
 }
 
-func (m *memory) giveBack() {
+func (u *Unused) free() {
 	debug.FreeOSMemory()
-	m.inUse, _ = readMemory()
+	u.inUse, _ = readMemory()
 }
 
 // unmapProgram has the kernel map the pages of the program anew as they are used: half of them only
