@@ -47,7 +47,7 @@ type notifier struct{ conn net.Conn }
 func (n *notifier) tell(text string) {
 	for range 2 {
 		if n.conn == nil {
-			conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+			conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: os.Getenv("NOTIFY_SOCKET"), Net: "unixgram"})
 			if err != nil {
 				return
 			}
