@@ -73,10 +73,14 @@ func commandPair(t *testing.T, p plan) *world {
 	t.Cleanup(func() { // once the hosts are gone: the groups of one that has lost its power are empty, and nobody removes them
 		for _, id := range ids {
 			dir := filepath.Join(groupRoot(t), "baton-"+string(id))
-			groups, _ := filepath.Glob(dir + "/*/")
-			for _, one := range append(groups, dir) {
-				_ = os.Remove(one)
-			}
+			eventually(t, "the control groups are gone", 10*time.Second, func() bool { // what was killed may take a moment
+				groups, _ := filepath.Glob(dir + "/*")
+				for _, one := range append(groups, dir) {
+					_ = os.Remove(one)
+				}
+				_, err := os.Stat(dir)
+				return err != nil
+			})
 		}
 	})
 	w := steadyPair(t, p)

@@ -143,7 +143,14 @@ func (p plan) mayBothRunIt() bool {
 // nobody else removes them.
 func removeGroups(id pair.ApplianceID) {
 	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
-		_ = os.Remove(filepath.Join(root, "baton-"+string(id), jobName))
-		_ = os.Remove(filepath.Join(root, "baton-"+string(id)))
+		group := filepath.Join(root, "baton-"+string(id))
+		for range 100 { // what was killed may take a moment
+			_ = os.Remove(filepath.Join(group, jobName))
+			_ = os.Remove(group)
+			if _, err := os.Stat(group); err != nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 }

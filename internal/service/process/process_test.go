@@ -66,13 +66,12 @@ func newMachine(t *testing.T) *Machine {
 	id := pair.ApplianceID(fmt.Sprintf("%032x", time.Now().UnixNano()))
 	m := On(id, t.TempDir())
 	t.Cleanup(func() {
-		groups, _ := os.ReadDir(m.group.Dir())
-		for _, one := range groups {
-			if one.IsDir() {
-				m.family(one.Name()).clear(context.Background())
-			}
-		}
-		m.Close()
+		m.group.Kill()
+		eventually(t, "the control groups are gone", func() bool { // what was killed may take a moment
+			m.Close()
+			_, err := os.Stat(m.group.Dir())
+			return err != nil
+		})
 	})
 	return m
 }
