@@ -34,7 +34,7 @@ type Command struct {
 	Limits Limits `json:"limits,omitzero"`
 }
 
-// Limits bound what a command may use; 0: what systemd gives it.
+// Limits bound what a command may use; 0: what the machine gives it.
 type Limits struct {
 	Memory int64 `json:"memory,omitempty"` // MB; what uses more is killed
 	Tasks  int64 `json:"tasks,omitempty"`  // processes and threads

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"baton/internal/cgroup"
 	"baton/internal/service"
 )
 
@@ -54,6 +57,25 @@ func TestChecks(t *testing.T) {
 	defer cancel()
 	if err := r.Try(ctx, "sleep 1000", time.Hour); !errors.Is(err, context.DeadlineExceeded) || len(m.group.Processes()) > 0 {
 		t.Errorf("%v", err)
+	}
+}
+
+// A machine without control groups says what to do.
+func TestAMachineWithoutControlGroups(t *testing.T) {
+	t.Parallel()
+	newMachine(t) // or this is skipped
+	self, err := os.Executable()
+	must(t, err)
+	for how, want := range map[string]string{
+		"away":      "this machine runs neither systemd nor control groups of version 2: run mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified, also at each boot",
+		"read-only": "the control groups of this machine, " + cgroup.Root() + ", cannot be written: mount them for writing, in a container as well",
+	} {
+		cmd := exec.Command(self, "lacks", how)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+		got, err := cmd.Output()
+		if err != nil || string(got) != want+"<nil>" {
+			t.Errorf("%s: %s, %v", how, got, err)
+		}
 	}
 }
 

@@ -38,6 +38,14 @@ func TestMain(m *testing.M) {
 			}
 			_, _ = listener.Accept()
 			return
+		case "lacks": // on a machine whose control groups are away or cannot be written; its mounts are its own
+			root := cgroup.Root()
+			err := unix.Mount("", root, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")
+			if os.Args[2] == "away" {
+				err = unix.Unmount(root, unix.MNT_DETACH)
+			}
+			fmt.Print(lacks(shell("web", "true")), err)
+			return
 		case "daemon": // of an appliance, with a service; until it is killed
 			machine := On(pair.ApplianceID(os.Args[2]), os.Args[3])
 			if err := machine.Runner(command("web", "/bin/sleep", "1000")).Start(context.Background()); err != nil {
