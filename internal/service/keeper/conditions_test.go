@@ -1,6 +1,8 @@
 package keeper
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +48,50 @@ func TestEndsAreBounded(t *testing.T) {
 			k.t.Error(why)
 		}
 	})
+}
+
+// A start that another duty interrupts is in the history once the service is up.
+func TestAStartThatIsInterruptedIsInTheHistory(t *testing.T) {
+	m := newMachine("web")
+	m.answers["web"] = errors.New("it is not ready")
+	each(t, m, func(k bubble) {
+		ctx, cancel := context.WithTimeout(k.t.Context(), 10*time.Second)
+		defer cancel()
+		if err := k.Set(ctx, pair.Lead); !errors.Is(err, context.DeadlineExceeded) {
+			k.t.Fatal(err)
+		}
+		m.with(func() { delete(m.answers, "web") })
+		if err := k.Set(k.t.Context(), pair.Lead); err != nil {
+			k.t.Fatal(err)
+		}
+		if m.told() != "service-started: Service web was started in 10 s." || k.Status()[0].LastStart == nil {
+			k.t.Error(m.told())
+		}
+		if err := k.Set(k.t.Context(), pair.Lead); err != nil || strings.Contains(m.told(), "\n") {
+			k.t.Error(m.told())
+		}
+	})
+}
+
+// A line for the shell is a process and a line in the log each time.
+func TestAStartAsksALineForTheShellLessOften(t *testing.T) {
+	for exec, most := range map[bool]int{true: 70, false: 610} {
+		m := newMachine("web")
+		m.answers["web"] = errors.New("it is not ready")
+		if exec {
+			m.list[0].Check = pair.HealthCheck{Exec: "web"}
+		}
+		each(t, m, func(k bubble) {
+			ctx, cancel := context.WithTimeout(k.t.Context(), time.Minute)
+			defer cancel()
+			if err := k.Set(ctx, pair.Lead); !errors.Is(err, context.DeadlineExceeded) {
+				k.t.Fatal(err)
+			}
+			if m.with(func() {}); m.tries < 50 || m.tries > most {
+				k.t.Errorf("exec %t: it was asked %d times in a minute", exec, m.tries)
+			}
+		})
+	}
 }
 
 // What runs on a primary that waits for its peer runs on no backup.

@@ -41,6 +41,7 @@ const (
 	stopMargin = 4 * time.Second        // for what was killed to be gone, beyond its own limit
 	firstCheck = 10 * time.Millisecond  // after a check that failed at the start; each pause is twice as long
 	nextCheck  = 100 * time.Millisecond // at most
+	nextLine   = time.Second            // at most, of a line for the shell: each is a process, and a line in the log
 	mostTests  = 8                      // that operators have asked for, at a time
 )
 
@@ -138,6 +139,7 @@ func inTime(err error) error {
 func (k *Keeper) start(ctx context.Context, s *kept) error {
 	err := k.startNow(ctx, s)
 	if err != nil && ctx.Err() == nil {
+		s.starts(time.Time{})
 		k.failed(s, "start", "does not start: "+err.Error())
 	}
 	return err
@@ -153,12 +155,13 @@ func (k *Keeper) startNow(ctx context.Context, s *kept) error {
 	state, err := s.runner.State(within)
 	if err == nil && state.Up {
 		s.see(k.opt.Wall(), state, nil)
+		k.startedMeanwhile(s, state)
 		return nil
 	}
 	if err == nil {
 		k.followRan(s, state)
 	}
-	began := k.opt.Wall()
+	began := s.starts(k.opt.Wall())
 	if err = inTime(s.runner.Start(within)); err == nil {
 		err = k.passes(ctx, s, began)
 	}
@@ -180,7 +183,11 @@ func (k *Keeper) passes(ctx context.Context, s *kept, began time.Time) error {
 	if pace := s.service.Pace.OrUsual(); k.opt.SickThere() {
 		until = began.Add(min(startLimit, time.Duration(pace.Fails)*pace.Every))
 	}
-	for pause := firstCheck; ; pause = min(2*pause, nextCheck) {
+	longest := nextCheck
+	if s.service.Check.Exec != "" {
+		longest = nextLine
+	}
+	for pause := firstCheck; ; pause = min(2*pause, longest) {
 		why := k.check(ctx, s)
 		if why == nil || ctx.Err() != nil {
 			return ctx.Err()
@@ -226,6 +233,9 @@ func (k *Keeper) halt(ctx context.Context, s *kept) error {
 		err = unseen
 	case state.Runs:
 		err = fmt.Errorf("it runs here, and root has not allowed Baton to stop it: run here, as root, baton service allow %s, or stop it", s.service.Name)
+	}
+	if err == nil {
+		s.starts(time.Time{})
 	}
 	switch {
 	case err == nil && state.Runs:

@@ -32,6 +32,7 @@ type kept struct {
 	next   time.Time     // not started again before
 	ran    time.Time     // when it was last seen to run on a backup
 
+	starting  time.Time // when a start of it began of which the history does not know yet; zero: there is none
 	since     time.Time // when it began to run, or ended; zero: not known
 	lastStart *pair.ServiceAct
 	lastStop  *pair.ServiceAct
@@ -112,6 +113,14 @@ func (s *kept) begin() {
 	s.wanted = true
 }
 
+// starts notes when a start of it begins; zero: that none is under way.
+func (s *kept) starts(at time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting = at
+	return at
+}
+
 // forget is as if it had never been to run. The lock is held.
 func (s *kept) forget() {
 	s.wanted, s.upOnce = false, false
@@ -184,7 +193,7 @@ func (s *kept) follow(before *kept) {
 	defer before.mu.Unlock()
 	s.wanted, s.state, s.seen, s.upOnce, s.unseen = before.wanted, before.state, before.seen, before.upOnce, before.unseen
 	s.ends, s.why, s.next, s.ran, s.parked = slices.Clone(before.ends), before.why, before.next, before.ran, before.parked
-	s.since, s.lastStart, s.lastStop, s.restarts = before.since, before.lastStart, before.lastStop, before.restarts
+	s.starting, s.since, s.lastStart, s.lastStop, s.restarts = before.starting, before.since, before.lastStart, before.lastStop, before.restarts
 }
 
 // ended notes that it has ended by itself, and reports whether it is time to start it again.

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -102,6 +103,7 @@ func (k *Keeper) tend(ctx context.Context, s *kept) bool {
 	case duty == pair.Lead && !state.Runs && !idle:
 		k.again(ctx, s, state)
 	case duty == pair.Lead:
+		k.startedMeanwhile(s, state)
 		return state.Runs
 	case !k.opt.MayStop(s.service): // it is not touched
 		if state.Runs {
@@ -148,6 +150,9 @@ func (k *Keeper) again(ctx context.Context, s *kept, state State) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	err := inTime(s.runner.Start(ctx))
+	if errors.Is(err, context.Canceled) { // another duty is wanted
+		return
+	}
 	if err != nil {
 		s.notStarted(err)
 		k.opt.Log.Warn("a service was not started", slog.String("service", s.service.Name), slog.String("error", err.Error()))

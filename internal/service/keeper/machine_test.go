@@ -38,6 +38,7 @@ type machine struct {
 	denied     map[string]string
 	hindered   map[string]string
 	lines      []string // run as checks
+	tries      int      // of checks
 	events     []pair.Event
 }
 
@@ -76,6 +77,7 @@ func (m *machine) keeper() *Keeper {
 			}
 			m.mu.Lock()
 			defer m.mu.Unlock()
+			m.tries++
 			return m.answers[strings.TrimSuffix(check.TCP, ":80")]
 		},
 		Peer:      func() []pair.ServiceStatus { m.mu.Lock(); defer m.mu.Unlock(); return slices.Clone(m.there) },
@@ -165,7 +167,8 @@ func (p program) Try(_ context.Context, line string, _ time.Duration) error {
 	p.on.mu.Lock()
 	defer p.on.mu.Unlock()
 	p.on.lines = append(p.on.lines, line)
-	return nil
+	p.on.tries++
+	return p.on.answers[line]
 }
 
 // bubble is a keeper in a test whose time is its own.

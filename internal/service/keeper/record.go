@@ -14,10 +14,20 @@ import (
 func (k *Keeper) started(s *kept, began time.Time) {
 	took := k.opt.Wall().Sub(began)
 	s.mu.Lock()
-	s.lastStart, s.failing = &pair.ServiceAct{At: began, TookMS: took.Milliseconds()}, ""
+	s.lastStart, s.failing, s.starting = &pair.ServiceAct{At: began, TookMS: took.Milliseconds()}, "", time.Time{}
 	s.mu.Unlock()
 	k.opt.Log.Info("service started", slog.String("service", s.service.Name), slog.Duration("took", took))
 	k.record(s, pair.KindServiceStarted, "was started in "+pair.LastingText(took), took)
+}
+
+// startedMeanwhile notes that a service is up whose start was interrupted, as by another duty.
+func (k *Keeper) startedMeanwhile(s *kept, state State) {
+	s.mu.Lock()
+	began := s.starting
+	s.mu.Unlock()
+	if !began.IsZero() && state.Up {
+		k.started(s, began)
+	}
 }
 
 // stopped notes that a service was stopped, and nothing of it is left.
