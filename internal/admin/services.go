@@ -130,12 +130,14 @@ func statusOf(all []pair.ServiceStatus, name string) *pair.ServiceStatus {
 }
 
 // SetServiceCheck implements api.Services.
-func (s *Services) SetServiceCheck(ctx context.Context, name string, wanted api.ServiceCheck) error {
-	check, err := wanted.Definition()
+func (s *Services) SetServiceCheck(ctx context.Context, wanted api.Named[api.ServiceCheck]) (api.Said, error) {
+	name := wanted.Name
+	check, err := wanted.Body.Definition()
 	if err != nil {
-		return err
+		return api.Said{}, err
 	}
-	return s.change(ctx, "changed the check of service "+name, func(list service.List) (service.List, error) {
+	said := api.Said{Text: name + " is checked so from now on."}
+	err = s.change(ctx, "changed the check of service "+name, func(list service.List) (service.List, error) {
 		before, err := list.Named(name)
 		if err != nil {
 			return nil, err
@@ -144,8 +146,13 @@ func (s *Services) SetServiceCheck(ctx context.Context, name string, wanted api.
 		if list, err = list.Checking(name, check); err == nil && allowed && s.isRoot(ctx) { // a line that root has just written, for what root allows
 			err = s.allow(ctx, before.Checked(check))
 		}
+		if changed := before.Checked(check); changed.Sum() != before.Sum() { // its line for the shell is another one
+			where := map[bool]string{true: "on the other appliance", false: "on each appliance"}[s.Refused(changed) == ""]
+			said.Text += fmt.Sprintf(" It would run another line than root has allowed: let root allow it anew %s: baton service allow %s.", where, name)
+		}
 		return list, err
 	})
+	return said, err
 }
 
 // change saves another list; what says so in the history.

@@ -147,8 +147,10 @@ func TestACheckByRootAllowsNoMoreThanTheCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, allowed := range map[string]bool{"worker": false, "web": true} {
-		if err := services.SetServiceCheck(root, name, api.ServiceCheck{Health: "exec:/bin/true"}); err != nil {
-			t.Fatal(err)
+		said, err := services.SetServiceCheck(root, api.Named[api.ServiceCheck]{Name: name, Body: api.ServiceCheck{Health: "exec:/bin/true"}})
+		where := map[bool]string{true: "on the other appliance", false: "on each appliance"}[allowed]
+		if err != nil || said.Text != name+" is checked so from now on. It would run another line than root has allowed: let root allow it anew "+where+": baton service allow "+name+"." {
+			t.Fatal(said, err)
 		}
 		list, err := services.Services(anna)
 		if err != nil {

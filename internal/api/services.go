@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"baton/internal/pair"
@@ -14,8 +15,8 @@ type Services interface {
 	Services(ctx context.Context) ([]Service, error)
 	// AddService starts the service as well, where root allows it.
 	AddService(ctx context.Context, service Service) (Said, error)
-	// SetServiceCheck replaces the check of a service.
-	SetServiceCheck(ctx context.Context, name string, check ServiceCheck) error
+	// SetServiceCheck replaces the check of a service, and says what root has to do.
+	SetServiceCheck(ctx context.Context, change Named[ServiceCheck]) (Said, error)
 	// RemoveService, StartService and StopService say what comes of it.
 	RemoveService(ctx context.Context, name string) (Said, error)
 	// StartService has a service run again that StopService has stopped: for as long as nobody
@@ -77,11 +78,8 @@ func GetServiceLog() Op[Services, ServiceLogQuery, []service.Line] {
 }
 
 // SetServiceCheck replaces the check of a service.
-func SetServiceCheck() Op[Services, Named[ServiceCheck], None] {
-	return orderBy(put("/services/{name}/check", "set-service-check", pair.Administrator, "Replace the check of the service; what is left out is as usual"),
-		func(s Services, ctx context.Context, change Named[ServiceCheck]) error {
-			return s.SetServiceCheck(ctx, change.Name, change.Body)
-		})
+func SetServiceCheck() Op[Services, Named[ServiceCheck], Said] {
+	return askBy(put("/services/{name}/check", "set-service-check", pair.Administrator, "Replace the check of the service; what is left out is as usual"), Services.SetServiceCheck)
 }
 
 // AllowService lets a service run on the machine.
@@ -170,6 +168,9 @@ func ServiceOf(s service.Definition) Service {
 		CheckText: service.CheckTextOf(s), Parked: s.Parked,
 	}
 }
+
+// What is the unit, or the command, in one line.
+func (s Service) What() string { return s.Unit + strings.Join(s.Command, " ") }
 
 // Definition reads it, or refuses each field that no appliance could run.
 func (s Service) Definition() (service.Definition, error) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -168,16 +167,15 @@ func writeService(pg *page, service api.Service) {
 	if service.Parked {
 		state = "stopped by an operator"
 	}
-	allowed := "here"
-	switch there := service.There; {
-	case !service.Allowed && there != nil && there.Refused == "":
-		allowed = "not here"
-	case !service.Allowed:
-		allowed = "no"
-	case there != nil && there.Refused == "":
-		allowed = "on both"
+	pg.row(service.Name, service.What(), cmp.Or(state, "-"), cmp.Or(here.HealthText(), "-"), momentOf(here.Since), tookText(here.LastStart), tookText(here.LastStop), strconv.FormatInt(here.Restarts, 10), allowedText(service.Allowed, service.There))
+}
+
+// allowedText says on which appliances root allows a service; there is how it is on the peer, nil if that is silent.
+func allowedText(here bool, there *pair.ServiceStatus) string {
+	if there == nil {
+		return map[bool]string{true: "here; peer unknown", false: "not here; peer unknown"}[here]
 	}
-	pg.row(service.Name, service.Unit+strings.Join(service.Command, " "), cmp.Or(state, "-"), cmp.Or(here.HealthText(), "-"), momentOf(here.Since), tookText(here.LastStart), tookText(here.LastStop), strconv.FormatInt(here.Restarts, 10), allowed)
+	return map[[2]bool]string{{true, true}: "on both", {true, false}: "here only", {false, true}: "on the peer only", {}: "nowhere"}[[2]bool{here, there.Refused == ""}]
 }
 
 // momentOf is moment, and nothing of a time that is not known.
@@ -256,10 +254,11 @@ func checkServiceCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := api.SetServiceCheck().Do(ctx, client, api.Named[api.ServiceCheck]{Name: args[0], Body: wanted}); err != nil {
+			said, err := api.SetServiceCheck().Call(ctx, client, api.Named[api.ServiceCheck]{Name: args[0], Body: wanted})
+			if err != nil {
 				return err
 			}
-			return p.say("%s is checked so from now on.", args[0])
+			return p.say("%s", said.Text)
 		})
 	checkFlags(cmd.Flags(), new(api.ServiceCheck))
 	return cmd

@@ -198,7 +198,7 @@ func effectConditions(f facts) []conditionRow {
 		row("data-not-opened", pair.Critical, "The protected data could not be made ready.",
 			"Look at the log for the path and the reason.", broken(OpeningOfData)),
 		row("services-failed", pair.Critical, "A service did not start.",
-			"Look at the service's own log.", broken(StartOfServices)),
+			"Look at the log of the service that the reason names: baton service log NAME.", broken(StartOfServices)),
 		row("service-does-not-stop", pair.Critical, "A service did not stop: while it may still write, nothing is synced here, and this appliance takes nothing over.",
 			"Stop the service by hand, or restart this machine; Baton tries again by itself.", broken(StopOfServices)),
 		row("claim-failed", pair.Critical, "The shared IP could not be put on its interface.",

@@ -208,8 +208,9 @@ func (o *Overview) roleSince(now time.Time, s failover.State) time.Time {
 	return now.Add(-agent.BootClock().Sub(s.Since))
 }
 
-// checked reports whether this appliance knows whether its site answers: by the check,
+// checked reports whether this appliance knows whether its site answers: by its check, by that of a service,
 // or since Baton serves its files itself, and has them.
 func (o *Overview) checked() bool {
-	return !o.Settings.Get().SiteCheck.IsZero() || o.Files.Shown()
+	return !o.Settings.Get().SiteCheck.IsZero() || o.Files.Shown() ||
+		slices.ContainsFunc(o.Services.Status(), func(s pair.ServiceStatus) bool { return s.Check != "" && !s.Parked && s.Refused == "" })
 }

@@ -37,6 +37,16 @@ func TestAnAliasIsKnownByItsOwnName(t *testing.T) {
 	}
 }
 
+// A unit that ends when it has done its work is told from one that counts as up from then on.
+func TestWhatEndsWithItsWork(t *testing.T) {
+	m := connected(t)
+	for text, ends := range map[string]bool{"Type=oneshot": true, "Type=oneshot\nRemainAfterExit=yes": false, "Type=simple": false} {
+		if u := state(t, m, unit(t, m, "try-ends.service", "[Service]\n"+text+"\nExecStart=/bin/sleep 1000\n")); u.Ends != ends {
+			t.Errorf("%s: %t", text, u.Ends)
+		}
+	}
+}
+
 // A port that systemd holds for a unit is one of the unit.
 func TestThePortsOfASocketUnitCount(t *testing.T) {
 	m := connected(t)

@@ -41,6 +41,7 @@ type Unit struct {
 	BoundBy     []string // units that do not go on without it
 	Parts       []string // units that stop with it (their PartOf=)
 
+	Ends       bool // a service that has done its work when it ends (Type=oneshot without RemainAfterExit=)
 	Persistent bool // a timer that runs what it missed
 }
 
@@ -84,6 +85,7 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 		Triggers: p.list("Triggers"), TriggeredBy: p.list("TriggeredBy"), After: p.list("After"),
 		WantedBy: p.list("WantedBy"), RequiredBy: p.list("RequiredBy"),
 		BoundBy: p.list("BoundBy"), Parts: p.list("ConsistsOf"),
+		Ends:       p["Type"] == "oneshot" && p["RemainAfterExit"] != true,
 		Persistent: p["Persistent"] == true,
 	}, nil
 }

@@ -447,7 +447,7 @@ func TestMachinesRunTheJobOfTheDayOnce(t *testing.T) {
 	alpha.baton("service add unit job job@one.service")
 	eventually(t, "alpha sends the mail", 10*time.Second, func() bool { return sent() == "sent\n" })
 	alpha.says("service log mail", "mail.service") // of what the timer starts, too
-	beta.says("service list", "mail.timer", " not here")
+	beta.says("service list", "mail.timer", " on the peer only")
 	beta.baton("service allow mail")
 	beta.baton("service allow job")
 	eventually(t, "beta's stamp follows", 10*time.Second, func() bool {

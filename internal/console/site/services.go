@@ -37,7 +37,6 @@ func (p services) routes() []page.Route {
 type serviceRow struct {
 	api.Service
 
-	What                 string
 	Here, There          machineRow
 	Notes                []string // what root has to do, and where
 	Earlier, Later       string   // the service before which it goes when it moves up or down; empty, down: it becomes the last
@@ -61,7 +60,7 @@ func (p services) rows(v *page.Visit) ([]serviceRow, error) {
 	all, err := p.backend.Services.Services(v.Context())
 	rows := make([]serviceRow, len(all))
 	for i, one := range all {
-		row := serviceRow{Service: one, What: one.Unit + strings.Join(one.Command, " "), CanEarlier: i > 0, CanLater: i+1 < len(all)}
+		row := serviceRow{Service: one, CanEarlier: i > 0, CanLater: i+1 < len(all)}
 		row.Here = newMachineRow(v, v.Status.Appliance.Name, one.Here)
 		row.Here.Refused = !one.Allowed
 		if v.Status.Peer != nil {

@@ -68,6 +68,8 @@ func (m *Machine) Startable(ctx context.Context, of service.Definition) error {
 			return err
 		case of.Unit != "" && unit.Unloadable() != "":
 			return errors.New(unit.Unloadable())
+		case unit.Ends && of.Unit != "":
+			return fmt.Errorf("%s ends when it has done its work (Type=oneshot), and would be started again and again: name its timer, or give it RemainAfterExit=yes by systemctl edit %s", unit.Name, unit.Name)
 		case of.Unit != "":
 			return ofSite(unit)
 		case of.Unit == "" && unit.Runs(): // what its program is, systemd finds out when it starts it
