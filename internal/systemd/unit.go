@@ -3,7 +3,6 @@ package systemd
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -91,19 +90,15 @@ func (m *Manager) Unit(ctx context.Context, name string) (Unit, error) {
 }
 
 // Sign tells whether a unit is as it was: another value means that it has started, ended or been
-// restarted since. It costs a tenth of what Unit does.
+// restarted since. It costs a twentieth of what Unit does.
 func (m *Manager) Sign(ctx context.Context, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	var sign strings.Builder
-	for _, property := range []string{"ActiveState", "InvocationID"} {
-		value, err := m.conn.GetUnitPropertyContext(ctx, name, property)
-		if err != nil {
-			return "", refusal(name, err)
-		}
-		_, _ = sign.WriteString(value.Value.String()) // never fails
+	value, err := m.conn.GetUnitPropertyContext(ctx, name, "StateChangeTimestampMonotonic")
+	if err != nil {
+		return "", refusal(name, err)
 	}
-	return sign.String(), nil
+	return value.Value.String(), nil
 }
 
 type properties map[string]any
