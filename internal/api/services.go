@@ -146,7 +146,7 @@ type ServicePlace struct {
 
 // ServiceTests are checks to ask.
 type ServiceTests struct {
-	Of    []string      `json:"of,omitempty" maxItems:"64" doc:"Names of services, and checks as URL, tcp:HOST:PORT or exec:CMD"`
+	Of    []string      `json:"of,omitempty" maxItems:"64" doc:"Names of services, and checks as URL, tcp:HOST:PORT or exec:LINE"`
 	Check *ServiceCheck `json:"check,omitempty" doc:"One more check, with what it wants of the answer"`
 }
 

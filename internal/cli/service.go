@@ -21,7 +21,7 @@ func serviceCommand(p *program) *cobra.Command {
 		group("add", "Let a service run on the primary only", addUnitCommand(p), addCommandCommand(p)),
 		listServicesCommand(p),
 		checkServiceCommand(p),
-		onServiceSaid(p, "start", "Have a service run again that was stopped", api.StartService()),
+		onServiceSaid(p, "start", "Start a service that an operator has stopped", api.StartService()),
 		onServiceSaid(p, "stop", "Stop a service on both appliances, until it is started", api.StopService()),
 		moveServiceCommand(p),
 		testServiceCommand(p),
@@ -225,7 +225,7 @@ func addCommandCommand(p *program) *cobra.Command {
 
 // checkFlags has flags change a check.
 func checkFlags(flags *pflag.FlagSet, check *api.ServiceCheck) {
-	flags.StringVar(&check.Health, "health", check.Health, "how to tell that it works: URL, tcp:HOST:PORT or exec:CMD")
+	flags.StringVar(&check.Health, "health", check.Health, "how to tell that it works: URL, tcp:HOST:PORT or exec:LINE")
 	flags.StringVar(&check.Status, "health-status", check.Status, "with which status an URL has to answer, as 200 or 200-399 (default 200-399)")
 	flags.StringVar(&check.Body, "health-body", check.Body, "a text that the answer of an URL has to contain")
 	flags.StringVar(&check.Every, "every", check.Every, "time from one check to the next, 500ms to 1h (default 2s)")

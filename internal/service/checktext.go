@@ -7,7 +7,7 @@ import (
 
 // CheckText is how to tell that a service works, as a person writes it. What is left out is as usual.
 type CheckText struct {
-	Health string `json:"health,omitempty" maxLength:"2048" doc:"URL, tcp:HOST:PORT or exec:CMD"`
+	Health string `json:"health,omitempty" maxLength:"2048" doc:"URL, tcp:HOST:PORT or exec:LINE"`
 	Status string `json:"health_status,omitempty" maxLength:"40" doc:"With which status an URL has to answer: one, or a range; 200-399 if absent"`
 	Body   string `json:"health_body,omitempty" maxLength:"1000" doc:"A text that the answer of an URL has to contain in its first 64 KiB"`
 	Every  string `json:"every,omitempty" maxLength:"40" doc:"Time from one check to the next, as 2s; 500ms to 1h; 2s if absent"`

@@ -196,7 +196,7 @@ func (k *Keeper) passes(ctx context.Context, s *kept, began time.Time) error {
 			return errors.New(state.ended())
 		}
 		if !k.opt.Wall().Before(until) {
-			s.condemn(why)
+			s.findSick(why)
 			return nil
 		}
 		select {

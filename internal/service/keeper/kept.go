@@ -179,8 +179,8 @@ func (s *kept) judge(failed error) error {
 	return s.checks.Why()
 }
 
-// condemn finds it sick without further checks.
-func (s *kept) condemn(why error) {
+// findSick takes it for sick without further checks.
+func (s *kept) findSick(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.checks.Find(why)
