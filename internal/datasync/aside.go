@@ -54,10 +54,10 @@ func (e *Engine) setAside(ctx context.Context, epoch pair.Epoch, changes []diver
 // noteKept remembers the state that was looked at, so that the next pull sets aside
 // only what has been written since.
 func (e *Engine) noteKept(changes []diverged.Divergence) error {
-	var seen manifest.Manifest
+	seen := manifest.Manifest{Order: manifest.ByBranch}
 	for _, c := range changes {
 		seen.Scheme = c.Scheme // of all of them
-		seen.Sets = append(seen.Sets, manifest.Set{Data: c.Data, Entries: c.All})
+		seen.Sets = append(seen.Sets, manifest.Set{Data: c.Data, Listing: c.All})
 	}
 	digest := seen.Digest()
 	if err := e.ledger.SaveManifest(seen, digest); err != nil {
@@ -123,23 +123,29 @@ func (e *Engine) changes(ctx context.Context) ([]diverged.Divergence, error) {
 		}
 		if err != nil && d == e.sources.inline { // then it counts as written since
 			e.opt.Log.Warn("what travels inline cannot be scanned", slog.Any("error", err))
-			scan, err = source.Scan{Entries: []manifest.Entry{{Path: ".", Kind: manifest.Blob}}}, nil
+			scan, err = source.Scan{Listing: manifest.InlineSet(d, manifest.Digest{}).Listing}, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, diverged.Divergence{Data: d, Scheme: common.Scheme, Divergence: since(common.Find(d).Entries, scan.Entries)})
+		changes = append(changes, diverged.Divergence{Data: d, Scheme: common.Scheme, Divergence: since(common.Find(d).Listing, scan.Listing)})
 	}
 	return changes, nil
 }
 
 // since compares what is here with what was common.
-func since(common, here []manifest.Entry) source.Divergence {
-	delta := manifest.Difference(common, here)
-	d := source.Divergence{Changed: delta.Set, All: here}
-	was := byPath(common)
-	for _, path := range delta.Removed {
-		d.Removed = append(d.Removed, was[path])
-	}
+func since(common, here manifest.Listing) source.Divergence {
+	d := source.Divergence{All: here}
+	changed := func(e manifest.Entry) { d.Changed = append(d.Changed, e) }
+	manifest.Walk(
+		common, here,
+		func(e manifest.Entry) { d.Removed = append(d.Removed, e) },
+		changed,
+		func(was, is manifest.Entry) {
+			if !was.Same(is) {
+				changed(is)
+			}
+		},
+	)
 	return d
 }

@@ -31,7 +31,7 @@ func (b *bomb) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	pack, _ := wire.NewPacker()
 	out := wire.NewWriter(counting{w, &b.sent}, wire.Chunk, pack)
 	defer func() { _ = out.Flush() }()
-	_ = out.JSON(wire.Head, wire.Header{Epoch: pair.Epoch{Counter: 1, Holder: "a"}, Number: 1, Data: []wire.DataHead{{Name: "files", Kind: pair.DataDirectory, Spec: "/srv/files"}}})
+	_ = out.JSON(wire.Head, wire.Header{Version: wire.Version, Epoch: pair.Epoch{Counter: 1, Holder: "a"}, Number: 1, Data: []wire.DataHead{{Name: "files", Kind: pair.DataDirectory, Spec: "/srv/files"}}})
 	b.frames(out)
 }
 
@@ -101,17 +101,17 @@ func TestALittleThatTakesMuchToHoldIsRefused(t *testing.T) {
 	for name, frames := range map[string]func(out *wire.Writer){
 		"attributes": func(out *wire.Writer) {
 			many(out, wire.Entries, unpacked, func(i int) []byte {
-				return manifest.AppendEntry(nil, manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Dir, XAttrs: []manifest.XAttr{{Name: "user.a", Value: zeros}, {Name: "user.b", Value: zeros}}})
+				return manifest.AppendChange(nil, manifest.Change{Entry: manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Dir, XAttrs: []manifest.XAttr{{Name: "user.a", Value: zeros}, {Name: "user.b", Value: zeros}}}})
 			})
 		},
 		"targets": func(out *wire.Writer) {
 			many(out, wire.Entries, unpacked, func(i int) []byte {
-				return manifest.AppendEntry(nil, manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Symlink, Target: zeros[:4000]})
+				return manifest.AppendChange(nil, manifest.Change{Entry: manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Symlink, Target: zeros[:4000]}})
 			})
 		},
 		"names": func(out *wire.Writer) {
 			many(out, wire.Entries, unpacked/8, func(i int) []byte {
-				return manifest.AppendEntry(nil, manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Fifo})
+				return manifest.AppendChange(nil, manifest.Change{Entry: manifest.Entry{Path: fmt.Sprintf("d%08d", i), Kind: manifest.Fifo}})
 			})
 		},
 		"removed": func(out *wire.Writer) {
@@ -160,9 +160,9 @@ func TestNoMoreIsAskedForThanThereIs(t *testing.T) {
 	p.pull(t)
 	wants := make([]wire.Want, 1000)
 	for i := range wants {
-		wants[i] = wire.Want{Ordinal: 1}
+		wants[i] = wire.Want{Path: "f"}
 	}
-	answer, err := p.server.Client().Post(p.server.URL+wire.Prefix+"content", "", strings.NewReader(string(wire.AppendWants(p.primary.server.session.id, 0, wants))))
+	answer, err := p.server.Client().Post(p.server.URL+wire.Prefix+"content", "", strings.NewReader(string(wire.AppendWants(p.primary.server.session.id, 0, wants, p.primary.server.session.manifest))))
 	must(t, err)
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusConflict {

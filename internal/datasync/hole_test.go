@@ -91,7 +91,7 @@ func TestAHoleThatIsNoneIsFound(t *testing.T) {
 	p.pull(t)
 	if sum := manifest.Blocks.Hash(size); true {
 		sum.Hole(size)
-		for _, e := range p.backup.mustManifest(t).Sets[0].Entries {
+		for e := range p.backup.mustManifest(t).Sets[0].All() {
 			if e.Path == "disk" && e.Hash == sum.Sum() {
 				t.Error("a file with bytes in it has the hash of a hole")
 			}

@@ -23,10 +23,26 @@ import (
 
 // hostile is a primary that sends what it likes.
 type hostile struct {
-	manifest manifest.Manifest
-	alter    func(*wire.Header)
-	raw      []byte // instead of the manifest stream
-	content  func(out *wire.Writer)
+	lists   lists
+	from    string // of each change
+	alter   func(*wire.Header)
+	raw     []byte // instead of the manifest stream
+	content func(out *wire.Writer)
+}
+
+// lists is what a primary says it has, in any order.
+type lists struct {
+	data    pair.Data
+	entries []manifest.Entry
+}
+
+// digest is the right one if there is one.
+func (l lists) digest() manifest.Digest {
+	listing, err := manifest.ListingOf(l.entries)
+	if err != nil {
+		return manifest.Digest{}
+	}
+	return manifest.Manifest{Order: manifest.ByBranch, Sets: []manifest.Set{{Data: l.data, Listing: listing}}}.Digest()
 }
 
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -38,15 +54,14 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.URL.Path, "manifest"):
 		var req wire.Question
 		_ = json.NewDecoder(r.Body).Decode(&req)
-		head := wire.Header{Epoch: req.Epoch, Digest: h.manifest.Digest(), Inline: req.Inline}
-		for _, s := range h.manifest.Sets {
-			head.Data = append(head.Data, wire.HeadOf(s.Data))
-		}
+		head := wire.Header{Version: wire.Version, Epoch: req.Epoch, Digest: h.lists.digest(), Inline: req.Inline, Data: []wire.DataHead{wire.HeadOf(h.lists.data)}}
 		if h.alter != nil {
 			h.alter(&head)
 		}
 		_ = out.JSON(wire.Head, head)
-		_ = sendDeltas(out, manifest.Manifest{}, h.manifest)
+		_ = sendBatches(out, wire.Entries, 0, h.lists.entries, func(b []byte, e manifest.Entry) []byte {
+			return manifest.AppendChange(b, manifest.Change{Entry: e, From: h.from})
+		})
 		_ = out.Frame(wire.End, nil)
 	case strings.HasSuffix(r.URL.Path, "content"):
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -61,14 +76,14 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 	file := func(path, content string) manifest.Entry {
 		return manifest.Entry{Path: path, Kind: manifest.File, Mode: 0o644, UID: top.UID, GID: top.GID, Size: int64(len(content)), Hash: blake3.Sum256([]byte(content))}
 	}
-	with := func(entries ...manifest.Entry) manifest.Manifest {
-		return manifest.Manifest{Sets: []manifest.Set{{Data: pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files"}}, Entries: append([]manifest.Entry{top}, entries...)}}}
+	with := func(entries ...manifest.Entry) lists {
+		return lists{pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files"}}, append([]manifest.Entry{top}, entries...)}
 	}
 	elsewhere := with(file("f", "good"))
-	elsewhere.Sets[0].Data.Spec = pair.Directory{Path: "/etc"}
+	elsewhere.data.Spec = pair.Directory{Path: "/etc"}
 	own := with(file("f", "good"))
 	ours := t.TempDir()
-	own.Sets[0].Data.Spec = pair.Directory{Path: pair.Path(filepath.Join(ours, "local"))}
+	own.data.Spec = pair.Directory{Path: pair.Path(filepath.Join(ours, "local"))}
 	send := func(kind wire.Kind, payload string) func(*wire.Writer) {
 		return func(out *wire.Writer) {
 			_ = out.Frame(kind, []byte(payload))
@@ -77,34 +92,42 @@ func TestHostilePrimaryHarmsNothing(t *testing.T) {
 		}
 	}
 	database := with(file("f", "good"))
-	database.Sets[0].Data.Spec = pair.SiteDatabase{}
-	empty := manifest.Manifest{Sets: []manifest.Set{{Data: database.Sets[0].Data}}}
+	database.data.Spec = pair.SiteDatabase{}
+	empty := lists{data: database.data}
 	sneaky := manifest.AppendEntry(nil, file("../f", "evil"))
 	for name, h := range map[string]*hostile{
-		"dots":             {manifest: with(file("../f", "evil"))},
-		"absolute":         {manifest: with(file("/f", "evil"))},
-		"through symlink":  {manifest: with(manifest.Entry{Path: "a", Kind: manifest.Symlink, Target: filepath.Dir(secret)}, file("a/secret", "evil"))},
-		"system directory": {manifest: elsewhere},
-		"our own data":     {manifest: own},
-		"unordered":        {manifest: with(file("b", "x"), file("a", "x"))},
-		"listed database":  {manifest: database},
-		"empty database":   {manifest: empty},
-		"wrong digest":     {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Digest[0]++ }},
-		"other epoch":      {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Epoch.Counter = 0 }},
-		"base not ours":    {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Base[0]++ }},
-		"last number":      {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Number = 1<<64 - 1 }},
-		"lost inline data": {manifest: with(file("f", "good")), alter: func(h *wire.Header) { h.Inline[0]++ }},
+		"dots":             {lists: with(file("../f", "evil"))},
+		"absolute":         {lists: with(file("/f", "evil"))},
+		"through symlink":  {lists: with(manifest.Entry{Path: "a", Kind: manifest.Symlink, Target: filepath.Dir(secret)}, file("a/secret", "evil"))},
+		"system directory": {lists: elsewhere},
+		"our own data":     {lists: own},
+		"another version":  {lists: with(file("f", "good")), alter: func(h *wire.Header) { h.Version++ }},
+		"in nothing":       {lists: with(file("d/f", "good"))},
+		"no whole":         {lists: lists{with().data, []manifest.Entry{file("f", "good")}}},
+		"named twice":      {lists: with(file("f", "good"), file("f", "evil"))},
+		"an empty name":    {lists: with(file("", "evil"))},
+		"from nowhere":     {lists: with(file("f", "good")), from: "x"},
+		"from all":         {lists: with(), from: "."},
+		"a link to it":     {lists: with(manifest.Entry{Path: "l", Kind: manifest.Link, Target: "../secret"})},
+		"unordered":        {lists: with(file("b", "x"), file("a", "x"))},
+		"listed database":  {lists: database},
+		"empty database":   {lists: empty},
+		"wrong digest":     {lists: with(file("f", "good")), alter: func(h *wire.Header) { h.Digest[0]++ }},
+		"other epoch":      {lists: with(file("f", "good")), alter: func(h *wire.Header) { h.Epoch.Counter = 0 }},
+		"base not ours":    {lists: with(file("f", "good")), alter: func(h *wire.Header) { h.Base[0]++ }},
+		"last number":      {lists: with(file("f", "good")), alter: func(h *wire.Header) { h.Number = 1<<64 - 1 }},
+		"lost inline data": {lists: with(file("f", "good")), alter: func(h *wire.Header) { h.Inline[0]++ }},
 		"nothing":          {raw: []byte{}},
 		"garbage":          {raw: []byte("HTTP is not frames, and neither is this text")},
 		"huge frame":       {raw: []byte{byte(wire.Head), 255, 255, 255, 255}},
 		"zip bomb":         {raw: append([]byte{byte(wire.Head) | wire.Packed, 0, 0, 0, 40}, bytes.Repeat([]byte{0x28, 0xb5, 0x2f, 0xfd}, 10)...)},
-		"wrong content":    {manifest: with(file("f", "good")), content: send(wire.Data, "evil")},
-		"endless content":  {manifest: with(file("f", "good")), content: endless},
-		"huge hole":        {manifest: with(file("f", "good")), content: send(wire.Hole, "\xff\xff\xff\xff\xff\xff\xff\x01")},
-		"cut content":      {manifest: with(file("f", "good")), content: func(out *wire.Writer) { _ = out.Frame(wire.Data, []byte("go")) }},
-		"extra content":    {manifest: with(file("f", "good")), content: func(out *wire.Writer) { send(wire.Data, "good")(out); _ = out.Frame(wire.End, nil) }},
-		"other entry":      {manifest: with(file("f", "good")), content: func(out *wire.Writer) { _ = out.Frame(wire.Done, sneaky) }},
-		"always gone":      {manifest: with(file("f", "good")), content: func(out *wire.Writer) { _ = out.Frame(wire.Gone, nil); _ = out.Frame(wire.End, nil) }},
+		"wrong content":    {lists: with(file("f", "good")), content: send(wire.Data, "evil")},
+		"endless content":  {lists: with(file("f", "good")), content: endless},
+		"huge hole":        {lists: with(file("f", "good")), content: send(wire.Hole, "\xff\xff\xff\xff\xff\xff\xff\x01")},
+		"cut content":      {lists: with(file("f", "good")), content: func(out *wire.Writer) { _ = out.Frame(wire.Data, []byte("go")) }},
+		"extra content":    {lists: with(file("f", "good")), content: func(out *wire.Writer) { send(wire.Data, "good")(out); _ = out.Frame(wire.End, nil) }},
+		"other entry":      {lists: with(file("f", "good")), content: func(out *wire.Writer) { _ = out.Frame(wire.Done, sneaky) }},
+		"always gone":      {lists: with(file("f", "good")), content: func(out *wire.Writer) { _ = out.Frame(wire.Gone, nil); _ = out.Frame(wire.End, nil) }},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			dir := t.TempDir()
@@ -157,18 +180,21 @@ func TestHostileBackupReadsNothingElse(t *testing.T) {
 	}
 	id := p.primary.server.session.id
 	for name, wants := range map[string][]wire.Want{
-		"another set": {{Set: 9}},
-		"no ordinal":  {{Ordinal: 99}},
-		"a directory": {{Ordinal: 0}},
+		"another set":  {{Set: 9}},
+		"no such name": {{Path: "g"}},
+		"a way out":    {{Path: "../tree/dir/f"}},
+		"an absolute":  {{Path: p.primary.tree + "/dir/f"}},
+		"a directory":  {{Path: "dir"}},
+		"the top":      {{Path: "."}},
 	} {
-		if status, body := ask(wire.AppendWants(id, 0, wants)); status != http.StatusConflict {
+		if status, body := ask(wire.AppendWants(id, 0, wants, p.primary.server.session.manifest)); status != http.StatusConflict {
 			t.Errorf("%s: %d %q", name, status, body)
 		}
 	}
-	if status, _ := ask(wire.AppendWants(id+1, 0, nil)); status != http.StatusConflict {
+	if status, _ := ask(wire.AppendWants(id+1, 0, nil, manifest.Manifest{})); status != http.StatusConflict {
 		t.Error("another session's content was served")
 	}
-	if status, body := ask(wire.AppendWants(id, 0, []wire.Want{{Ordinal: 2}})); status != http.StatusOK || body[0] != byte(wire.Gone) {
+	if status, body := ask(wire.AppendWants(id, 0, []wire.Want{{Path: "dir/f"}}, p.primary.server.session.manifest)); status != http.StatusOK || body[0] != byte(wire.Gone) {
 		t.Errorf("a moved path: %d %q", status, body)
 	}
 	if status, _ := ask([]byte{1}); status != http.StatusConflict {
@@ -180,7 +206,7 @@ func FuzzFrames(f *testing.F) {
 	var b bytes.Buffer
 	out := wire.NewWriter(&b, wire.Chunk, nil)
 	_ = out.JSON(wire.Head, wire.Header{Data: []wire.DataHead{{Name: "d"}}})
-	_ = out.Frame(wire.Entries, append([]byte{0}, manifest.AppendEntry(nil, manifest.Entry{Path: "a", Kind: manifest.File})...))
+	_ = out.Frame(wire.Entries, append([]byte{0}, manifest.AppendChange(nil, manifest.Change{Entry: manifest.Entry{Path: "a", Kind: manifest.File}, From: "b"})...))
 	_ = out.Frame(wire.Removed, []byte{0, 1, 'x'})
 	_ = out.Frame(wire.End, nil)
 	_ = out.Flush()
@@ -202,13 +228,15 @@ func FuzzFrames(f *testing.F) {
 }
 
 func FuzzWants(f *testing.F) {
-	m := manifest.Manifest{Sets: []manifest.Set{{Entries: []manifest.Entry{{Path: ".", Kind: manifest.Dir}, {Path: "a", Kind: manifest.File, Size: 5}}}}}
-	f.Add(wire.AppendWants(1, 1, []wire.Want{{Ordinal: 1, Offset: 3}}))
+	listing, err := manifest.ListingOf([]manifest.Entry{{Path: ".", Kind: manifest.Dir}, {Path: "a", Kind: manifest.File, Size: 5}})
+	must(f, err)
+	m := manifest.Manifest{Order: manifest.ByBranch, Sets: []manifest.Set{{Listing: listing}}}
+	f.Add(wire.AppendWants(1, 1, []wire.Want{{Path: "a", Offset: 3}}, m))
 	f.Add([]byte{1, 0, 255, 255, 255, 255, 15})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		wants, _, err := wire.ReadWants(bufio.NewReader(bytes.NewReader(b)), func(uint64) (manifest.Manifest, error) { return m, nil })
 		for _, w := range wants {
-			if e := m.Sets[w.Set].Entries[w.Ordinal]; err == nil && (e.Kind != manifest.File || w.Offset > e.Size) {
+			if e, _ := m.Sets[w.Set].Find(w.Path); err == nil && (e.Kind != manifest.File || w.Offset > e.Size) {
 				t.Fatalf("accepted %+v", w)
 			}
 		}

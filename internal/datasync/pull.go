@@ -149,7 +149,7 @@ func (p *pull) scan(ctx context.Context, data pair.Data) (source.Scan, error) {
 	t := &target{source: src}
 	p.targets = append(p.targets, t)
 	scan, err := src.Scan(ctx, p.manifest.Scheme)
-	t.have = scan.Entries
+	t.have = scan.Listing
 	return scan, err
 }
 
@@ -163,7 +163,7 @@ func (p *pull) close() {
 // target is one piece of data on this appliance while a snapshot is brought into it.
 type target struct {
 	source  source.Source
-	have    []manifest.Entry
+	have    manifest.Listing
 	staging source.Staging // nil while nothing has to change
 	change  source.Change  // nil until the staging is settled
 }

@@ -100,9 +100,9 @@ func (p *pull) fetchManifest(ctx context.Context, inline *target) error {
 	if err != nil { // damaged: ask for the whole
 		of, base = ledger.Reference{}, manifest.Manifest{}
 	}
-	req := wire.Question{Epoch: p.req.Epoch, Final: p.req.Final, Snapshot: st.Snapshot, Base: of.Listed, Pack: e.limit.Slow(), Scheme: manifest.Newest}
+	req := wire.Question{Epoch: p.req.Epoch, Final: p.req.Final, Snapshot: st.Snapshot, Base: of.Listed, Pack: e.limit.Slow(), Scheme: manifest.Newest, Version: wire.Version}
 	if inline != nil {
-		req.Inline = manifest.Digest(inline.have[0].Hash)
+		req.Inline = manifest.Digest(inline.have.Whole().Hash)
 	}
 	err = p.askManifest(ctx, req, base)
 	if errors.Is(err, wire.ErrSwollen) { // names that are much alike; as they are, they show what they take
@@ -163,6 +163,9 @@ func (p *pull) readHeader(in *wire.Reader, base manifest.Digest) error {
 	p.head = wire.Header{}
 	if kind != wire.Head || json.Unmarshal(payload, &p.head) != nil {
 		return wire.Unsafe("no header")
+	}
+	if p.head.Version > wire.Version {
+		return wire.Unsafe("data in a way that was not asked for")
 	}
 	if p.head.Scheme > manifest.Newest {
 		return wire.Unsafe("content that is hashed in a way that was not asked for")

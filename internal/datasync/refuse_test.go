@@ -226,9 +226,9 @@ func TestRottenStagingIsNotUsed(t *testing.T) {
 	if err == nil {
 		t.Fatal("not cut")
 	}
-	names, err := os.ReadDir(p.backup.tree + "/.baton-staging")
+	names, err := os.ReadDir(p.backup.tree + "/.baton-staging/part")
 	must(t, err)
-	f, err := os.OpenFile(p.backup.tree+"/.baton-staging/"+names[0].Name(), os.O_WRONLY, 0)
+	f, err := os.OpenFile(p.backup.tree+"/.baton-staging/part/"+names[0].Name(), os.O_WRONLY, 0)
 	must(t, err)
 	_, err = f.WriteAt(bytes.Repeat([]byte{0}, 4096), 1<<20)
 	must(t, err)

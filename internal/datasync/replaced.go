@@ -32,14 +32,14 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 	for i, t := range p.targets {
 		set := p.manifest.Sets[i]
 		var prefix string
-		var was []manifest.Entry
+		var was manifest.Listing
 		switch {
 		case set.Data == p.engine.sources.inline: // it follows the role, so it is kept only if the primary goes on from an older state
 			if !st.Keep {
 				continue
 			}
 			prefix = "newer-"
-		case len(common.Find(set.Data).Entries) == 0:
+		case common.Find(set.Data).IsZero():
 			prefix = "found-"
 			if st.Kept != (manifest.Digest{}) { // set aside as a whole already, as there was nothing common
 				was = before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
@@ -80,28 +80,22 @@ func (p *pull) keep(ctx context.Context, prefix string, kept []diverged.Divergen
 
 // replaced is what the sync of a set would remove from a target or replace, and what
 // it would bring back, as far as that differs from what was here before.
-func replaced(t *target, set manifest.Set, before []manifest.Entry) diverged.Divergence {
+func replaced(t *target, set manifest.Set, before manifest.Listing) diverged.Divergence {
 	d := diverged.Divergence{Data: set.Data, Source: t.source, Divergence: source.Divergence{All: t.have}}
-	wanted, was := byPath(set.Entries), byPath(before)
-	for _, e := range t.have {
-		if e.Kind != manifest.Dir && !e.SameContent(wanted[e.Path]) && !e.SameContent(was[e.Path]) {
+	goes := func(e manifest.Entry) {
+		if was, _ := before.Find(e.Path); e.Kind != manifest.Dir && !e.SameContent(was.Entry) {
 			d.Changed = append(d.Changed, e)
 		}
 	}
-	have := byPath(t.have)
-	for _, e := range before {
-		_, here := have[e.Path]
-		if e.Kind != manifest.Dir && !here && wanted[e.Path].SameContent(e) {
-			d.Removed = append(d.Removed, e)
+	comes := func(e manifest.Entry) {
+		if was, found := before.Find(e.Path); found && e.Kind != manifest.Dir && was.SameContent(e) {
+			d.Removed = append(d.Removed, was.Entry)
 		}
 	}
+	manifest.Walk(t.have, set.Listing, goes, comes, func(have, want manifest.Entry) {
+		if !have.SameContent(want) {
+			goes(have)
+		}
+	})
 	return d
-}
-
-func byPath(entries []manifest.Entry) map[string]manifest.Entry {
-	all := make(map[string]manifest.Entry, len(entries))
-	for _, e := range entries {
-		all[e.Path] = e
-	}
-	return all
 }

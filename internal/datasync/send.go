@@ -19,11 +19,16 @@ import (
 // sendDeltas sends what the backup needs to know m, given base.
 func sendDeltas(out *wire.Writer, base, m manifest.Manifest) error {
 	for i, set := range m.Listed() {
-		delta := manifest.Difference(base.Find(set.Data).Entries, set.Entries)
+		difference, appendChange := manifest.Difference, manifest.AppendChange
+		if m.Order == manifest.ByBytes {
+			difference = manifest.Flat
+			appendChange = func(b []byte, c manifest.Change) []byte { return manifest.AppendEntry(b, c.Entry) }
+		}
+		delta := difference(base.Find(set.Data).Listing, set.Listing)
 		if err := sendBatches(out, wire.Removed, i, delta.Removed, manifest.AppendString); err != nil {
 			return err
 		}
-		if err := sendBatches(out, wire.Entries, i, delta.Set, manifest.AppendEntry); err != nil {
+		if err := sendBatches(out, wire.Entries, i, delta.Set, appendChange); err != nil {
 			return err
 		}
 	}
@@ -187,7 +192,11 @@ func (c *contents) readAhead(ctx context.Context, wants []wire.Want) <-chan *job
 func (s *session) entry(w wire.Want) manifest.Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.manifest.Sets[w.Set].Entries[w.Ordinal]
+	if newer, sent := s.newer[w.Set][w.Path]; sent {
+		return newer
+	}
+	c, _ := s.manifest.Sets[w.Set].Find(w.Path) // it was asked for by the manifest
+	return c.Entry
 }
 
 // send sends one file: what was read ahead, or now.
@@ -244,5 +253,5 @@ func (c *contents) done(j *job, now manifest.Entry, to wire.Outlet) error {
 func (s *session) replace(w wire.Want, now manifest.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.manifest.Sets[w.Set].Entries[w.Ordinal] = now
+	s.newer.set(w.Set, now)
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +30,8 @@ type session struct {
 	mu       sync.Mutex
 	offer    pair.Snapshot // as which the backup completes it
 	manifest manifest.Manifest
-	scans    []source.Scan // by set; their entries are those of the manifest
+	newer    newer         // than what the manifest lists, as they were sent
+	scans    []source.Scan // by set; their listings are those of the manifest
 	busy     sync.Mutex    // one content stream at a time
 }
 
@@ -145,7 +145,7 @@ func (v *server) newSession(ctx context.Context, req wire.Question) (*session, e
 		return nil, setBack(req.Snapshot.Number, known)
 	}
 	v.endSession(source.Sentence(ErrRunning, "Another data sync began, so this one ended."))
-	s := &session{id: rand.Uint64(), epoch: v.offered, manifest: manifest.Manifest{Scheme: min(req.Scheme, manifest.Newest)}} //nolint:gosec // tells sessions apart, no secret
+	s := &session{id: rand.Uint64(), epoch: v.offered, manifest: manifest.Manifest{Scheme: min(req.Scheme, manifest.Newest), Order: wire.Order(req.Version)}} //nolint:gosec // tells sessions apart, no secret
 	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	v.session = s
 	return s, nil
@@ -204,7 +204,7 @@ func (v *server) fail(ctx context.Context, out *wire.Writer, err error) {
 }
 
 func (v *server) sendManifest(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
-	head := wire.Header{Session: s.id, Epoch: s.epoch, Scheme: s.manifest.Scheme, TakenAt: v.opt.Now().UnixMilli()}
+	head := wire.Header{Version: min(req.Version, wire.Version), Session: s.id, Epoch: s.epoch, Scheme: s.manifest.Scheme, TakenAt: v.opt.Now().UnixMilli()}
 	if err := v.prepare(ctx, out, s, req); err != nil {
 		return err
 	}
@@ -336,7 +336,7 @@ func (v *server) fill(ctx context.Context, s *session, req wire.Question) error 
 			v.opt.Log.Debug("what belongs to the machine is not synced", slog.String("data", d.Name), slog.String("path", path))
 		}
 		s.mu.Lock()
-		s.manifest.Sets = append(s.manifest.Sets, manifest.Set{Data: d, Entries: scan.Entries})
+		s.manifest.Sets = append(s.manifest.Sets, manifest.Set{Data: d, Listing: scan.Listing})
 		s.scans = append(s.scans, scan)
 		s.mu.Unlock()
 	}
@@ -351,7 +351,7 @@ func (s *session) sendInline(ctx context.Context, out *wire.Writer) error {
 		return err
 	}
 	s.scans[last].Content = nil
-	_, err = reader.Send(ctx, s.manifest.Sets[last].Entries[0], 0, wire.InlineWriter{Out: out})
+	_, err = reader.Send(ctx, s.manifest.Sets[last].Whole().Entry, 0, wire.InlineWriter{Out: out})
 	return errors.Join(err, reader.Close())
 }
 
@@ -376,22 +376,22 @@ func (v *server) confirm(rep wire.Report) error {
 	if s == nil || s.id != rep.Session || s.epoch != offered || rep.Snapshot.Epoch != offered {
 		return source.Sentence(ErrStaleEpoch, "The completed snapshot is not of the data sync that the primary offered: it is tried again by itself.")
 	}
-	m, digest := s.copy()
+	m, digest, err := s.whole()
+	if err != nil {
+		return err
+	}
 	if digest != rep.Manifest || rep.Snapshot != s.offer || rep.Snapshot.Compare(v.ledger.State().Confirmed) <= 0 {
 		return source.Sentence(source.ErrUnsafe, "The completed snapshot %d is not what the primary sent: check that both appliances run the same version; it is tried again by itself.", rep.Snapshot.Number)
 	}
 	return v.ledger.Confirm(rep.Snapshot, m, digest)
 }
 
-// copy returns the manifest as it is now, for keeps.
-func (s *session) copy() (manifest.Manifest, manifest.Digest) {
+// whole returns the manifest as the backup has it once it is complete.
+func (s *session) whole() (manifest.Manifest, manifest.Digest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := manifest.Manifest{Scheme: s.manifest.Scheme}
-	for _, set := range s.manifest.Sets {
-		m.Sets = append(m.Sets, manifest.Set{Data: set.Data, Entries: slices.Clone(set.Entries)})
-	}
-	return m, m.Digest()
+	m, err := s.newer.in(s.manifest)
+	return m, m.Digest(), err
 }
 
 // confirmLate takes a new request's word for the snapshot whose report got lost.

@@ -114,7 +114,7 @@ func TestAnUnmountedTargetIsNotFilled(t *testing.T) {
 				}
 				epoch := pair.Epoch{Counter: 9, Holder: "b"}
 				p.backup.Offer(epoch)
-				if _, err := p.backup.server.newSession(t.Context(), wire.Question{Epoch: epoch}); !errors.Is(err, ErrNotPrimary) {
+				if _, err := p.backup.server.newSession(t.Context(), wire.Question{Version: wire.Version, Epoch: epoch}); !errors.Is(err, ErrNotPrimary) {
 					t.Errorf("it is offered to the peer: %v", err)
 				}
 				p.backup.Withdraw()

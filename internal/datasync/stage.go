@@ -51,7 +51,7 @@ func (p *pull) prepareStaging(ctx context.Context) error {
 	for i, t := range p.targets {
 		p.engine.opt.Hook("make-staging")
 		var err error
-		if t.staging, err = t.source.Stage(p.manifest.Sets[i].Entries); err != nil {
+		if t.staging, err = t.source.Stage(p.manifest.Sets[i].Listing); err != nil {
 			return err
 		}
 	}
@@ -59,7 +59,7 @@ func (p *pull) prepareStaging(ctx context.Context) error {
 		return nil
 	}
 	last := len(p.targets) - 1
-	entry := p.manifest.Sets[last].Entries[0]
+	entry := p.manifest.Sets[last].Whole().Entry
 	in, err := p.targets[last].staging.Fill(ctx, entry, 0)
 	if err != nil {
 		return err
@@ -117,12 +117,12 @@ func (p *pull) missing(ctx context.Context) ([]wire.Want, error) {
 		if t.staging == nil {
 			continue
 		}
-		missing, err := t.staging.Missing(ctx, p.manifest.Sets[set].Entries, p.staged)
+		missing, err := t.staging.Missing(ctx, p.manifest.Sets[set].Listing, p.staged)
 		if err != nil {
 			return nil, err
 		}
 		for _, w := range missing {
-			wants = append(wants, wire.Want{Set: set, Ordinal: w.Ordinal, Offset: w.Offset})
+			wants = append(wants, wire.Want{Set: set, Path: w.Path, Offset: w.Offset})
 		}
 	}
 	return wants, nil
@@ -134,7 +134,7 @@ func (p *pull) fetch(ctx context.Context, wants []wire.Want) (again bool, err er
 	if p.engine.limit.Slow() {
 		pack = 1
 	}
-	in, done, err := p.open(ctx, "content", wire.AppendWants(p.head.Session, pack, wants))
+	in, done, err := p.open(ctx, "content", wire.AppendWants(p.head.Session, pack, wants, p.manifest))
 	if err != nil {
 		return false, err
 	}
@@ -157,6 +157,10 @@ func (p *pull) fetch(ctx context.Context, wants []wire.Want) (again bool, err er
 	if err == nil && kind != wire.End {
 		err = wire.Unsafe("more content than was asked for")
 	}
+	if err != nil {
+		return false, err
+	}
+	p.manifest, err = c.newer.in(p.manifest)
 	return c.gone, err
 }
 
@@ -169,6 +173,7 @@ type contentReader struct {
 	in    *wire.Reader
 	group *errgroup.Group
 	ctx   context.Context //nolint:containedctx // lives for one stream
+	newer newer
 	gone  bool
 }
 
@@ -178,7 +183,11 @@ func (c *contentReader) file(w wire.Want) error {
 	if err := c.ctx.Err(); err != nil {
 		return context.Cause(c.ctx)
 	}
-	f := &arrival{reader: c, want: w, target: c.pull.targets[w.Set], entry: c.pull.manifest.Sets[w.Set].Entries[w.Ordinal]}
+	wanted, found := c.pull.manifest.Sets[w.Set].Find(w.Path)
+	if !found {
+		return wire.Unsafe("content of what is not in the manifest")
+	}
+	f := &arrival{reader: c, want: w, target: c.pull.targets[w.Set], entry: wanted.Entry}
 	defer f.abort()
 	for {
 		kind, payload, err := c.in.Next()
@@ -298,7 +307,7 @@ func (f *arrival) done(payload []byte) error {
 			return wire.Unsafe("an entry that does not fit its file")
 		}
 		actual = e
-		f.reader.pull.manifest.Sets[f.want.Set].Entries[f.want.Ordinal] = e
+		f.reader.newer.set(f.want.Set, e)
 	}
 	p := f.reader.pull
 	if f.large != nil {
@@ -346,7 +355,7 @@ func (p *pull) settle() (err error) {
 		if t.staging == nil {
 			continue
 		}
-		if t.change, err = t.staging.Settle(p.manifest.Sets[i].Entries); errors.Is(err, source.ErrMismatch) {
+		if t.change, err = t.staging.Settle(p.manifest.Sets[i].Listing); errors.Is(err, source.ErrMismatch) {
 			err = source.Sentence(source.ErrUnsafe, "%v.", err)
 		}
 		if err != nil {

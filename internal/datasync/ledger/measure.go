@@ -40,8 +40,8 @@ func (l *Ledger) Measured() (pair.Snapshot, []Measure, error) {
 	}
 	counted = measured{of: of}
 	for _, set := range m.Listed() {
-		files, bytes := set.Files()
-		counted.measures = append(counted.measures, Measure{Data: set.Data, Files: files, Bytes: bytes})
+		sum := set.Sum()
+		counted.measures = append(counted.measures, Measure{Data: set.Data, Files: sum.Files, Bytes: sum.Bytes})
 	}
 	l.mu.Lock()
 	l.measured = counted

@@ -13,14 +13,14 @@ var ErrMalformed = errors.New("malformed entry")
 
 // AppendEntry appends the entry's byte form: uvarints and length-prefixed strings.
 func AppendEntry(b []byte, e Entry) []byte {
-	b = appendIdentity(b, e)
+	b = appendNamed(b, e.Path, e)
 	return binary.AppendUvarint(b, uint64(max(e.Alloc, 0)))
 }
 
-// appendIdentity appends all that makes the entry what it is; digests are over this.
-func appendIdentity(b []byte, e Entry) []byte {
+// appendNamed appends all that makes the entry what it is, under a name: digests are over this.
+func appendNamed(b []byte, name string, e Entry) []byte {
 	b = append(b, byte(e.Kind))
-	b = AppendString(b, e.Path)
+	b = AppendString(b, name)
 	b = binary.AppendUvarint(b, uint64(e.Mode))
 	b = binary.AppendUvarint(b, uint64(e.UID))
 	b = binary.AppendUvarint(b, uint64(e.GID))
@@ -52,6 +52,33 @@ func AppendString(b []byte, s string) []byte {
 // refuses entries beyond the limits, and paths that could lead out of the data.
 func ReadEntry(b []byte) (Entry, []byte, error) {
 	d := NewDecoder(b)
+	e := d.identity()
+	e.Alloc = int64(min(d.Uvarint(), MaxSize))
+	if d.Failed() || e.Kind == Blob { // that is not listed
+		return Entry{}, nil, ErrMalformed
+	}
+	return e, d.Rest(), e.check()
+}
+
+// AppendChange appends the byte form of a change, without its note.
+func AppendChange(b []byte, c Change) []byte { return AppendString(AppendEntry(b, c.Entry), c.From) }
+
+// ReadChange decodes one change from the front of b and returns the rest, as ReadEntry does.
+func ReadChange(b []byte) (Change, []byte, error) {
+	e, rest, err := ReadEntry(b)
+	if err != nil {
+		return Change{}, nil, err
+	}
+	d := NewDecoder(rest)
+	c := Change{Entry: e, From: d.String(pair.MaxPath)}
+	if d.Failed() {
+		return Change{}, nil, ErrMalformed
+	}
+	return c, d.Rest(), nil
+}
+
+// identity reads what appendNamed wrote. An entry of an unknown kind cannot be read.
+func (d *Decoder) identity() Entry {
 	e := Entry{Kind: Kind(d.Byte()), Path: d.String(pair.MaxPath)}
 	e.Mode, e.UID, e.GID = d.uint32(), d.uint32(), d.uint32()
 	e.ModTime = d.Varint()
@@ -63,18 +90,14 @@ func ReadEntry(b []byte) (Entry, []byte, error) {
 		e.Target = d.String(MaxTarget)
 	case Link:
 		e.Target = d.String(pair.MaxPath)
+	case Blob:
+		copy(e.Hash[:], d.Bytes(len(e.Hash)))
 	case Dir, Fifo:
-	case Blob: // it is not listed
-		return Entry{}, nil, fmt.Errorf("%w: kind %d", ErrMalformed, e.Kind)
 	default:
-		return Entry{}, nil, fmt.Errorf("%w: kind %d", ErrMalformed, e.Kind)
+		d.bad = true
 	}
 	e.XAttrs = d.xattrs()
-	e.Alloc = int64(min(d.Uvarint(), MaxSize))
-	if d.Failed() {
-		return Entry{}, nil, ErrMalformed
-	}
-	return e, d.Rest(), e.check()
+	return e
 }
 
 func (e Entry) check() error {

@@ -137,24 +137,25 @@ func (h *ContentHash) Sum() (sum Hash) {
 	return sum
 }
 
-// In returns the entries of a manifest with hashes by another scheme, as far as they are
-// known: a large file of the same size and time in like, which is hashed by that, counts
-// as the same.
-func (m Manifest) In(scheme Scheme, data Set, like []Entry) []Entry {
+// In returns the listing of a set of this manifest with hashes by another scheme, as far as they
+// are known: a large file of the same size and time in like, which is hashed by that, counts as the same.
+func (m Manifest) In(scheme Scheme, set Set, like Listing) Listing {
 	if m.Scheme == scheme {
-		return data.Entries
+		return set.Listing
 	}
-	known := map[string]Entry{}
-	for _, e := range like {
-		if e.differs() {
-			known[e.Path] = e
+	var same Delta
+	for e := range set.All() {
+		if !e.differs() {
+			continue
+		}
+		if k, found := like.Find(e.Path); found && k.Size == e.Size && k.ModTime == e.ModTime {
+			e.Hash = k.Hash
+			same.Set = append(same.Set, Change{Entry: e})
 		}
 	}
-	entries := append([]Entry(nil), data.Entries...)
-	for i, e := range entries {
-		if k, ok := known[e.Path]; ok && e.differs() && k.Size == e.Size && k.ModTime == e.ModTime {
-			entries[i].Hash = k.Hash
-		}
+	in, err := Patch(set.Listing, same)
+	if err != nil { // every path is one of the listing
+		return set.Listing
 	}
-	return entries
+	return in
 }

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -69,9 +70,8 @@ func (e Entry) Same(other Entry) bool {
 	return e.Path == other.Path && e.SameContent(other) && e.SameMeta(other)
 }
 
-// ComparePaths orders paths: the data itself comes first, before names that
-// begin with a byte below its dot; else bytes decide, so that a parent comes
-// before what it holds.
+// ComparePaths orders paths as a walk through the branches comes by them: the data itself
+// first, a branch right before what is in it, and names in one branch by their bytes.
 func ComparePaths(a, b string) int {
 	switch {
 	case a == b:
@@ -81,7 +81,20 @@ func ComparePaths(a, b string) int {
 	case b == ".":
 		return 1
 	}
-	return strings.Compare(a, b)
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] == b[i] {
+			continue
+		}
+		switch {
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		}
+		return cmp.Compare(a[i], b[i])
+	}
+	return cmp.Compare(len(a), len(b))
 }
 
 // Parent returns the path of what holds path.

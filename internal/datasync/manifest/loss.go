@@ -36,9 +36,10 @@ func Losses(before, now Manifest, moved func(pair.Data) bool) []Loss {
 	for _, s := range now.Sets {
 		l := Loss{Name: s.Data.Name}
 		was := before.Find(s.Data)
-		l.FilesBefore, l.BytesBefore = was.Files()
-		l.FilesNow, l.BytesNow = s.Files()
-		l.NamesBefore, l.NamesGone = vanished(was.Entries, s.Entries)
+		then, sum := was.Sum(), s.Sum()
+		l.FilesBefore, l.BytesBefore, l.NamesBefore = then.Files, then.Bytes, then.Names
+		l.FilesNow, l.BytesNow = sum.Files, sum.Bytes
+		l.NamesGone = gone(was.Listing, s.Listing)
 		switch {
 		case l.FilesBefore > fewFiles && l.FilesNow == 0:
 			l.Kind = Emptied
@@ -54,18 +55,17 @@ func Losses(before, now Manifest, moved func(pair.Data) bool) []Loss {
 	return losses
 }
 
-// vanished counts names, those of kind Dir apart, and how many of these are gone.
-func vanished(before, now []Entry) (names, gone int64) {
-	count := func(e Entry, to *int64) {
-		if e.Kind != Dir {
-			*to++
-		}
-	}
+// gone counts names that are not there any more, those of kind Dir apart.
+func gone(before, now Listing) (names int64) {
 	Walk(
 		before, now,
-		func(e Entry) { count(e, &names); count(e, &gone) },
+		func(e Entry) {
+			if e.Kind != Dir {
+				names++
+			}
+		},
 		func(Entry) {},
-		func(e, _ Entry) { count(e, &names) },
+		func(Entry, Entry) {},
 	)
-	return names, gone
+	return names
 }

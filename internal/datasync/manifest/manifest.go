@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -38,28 +37,28 @@ func (d *Digest) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Set is one piece of protected data with all its entries, sorted by path.
+// Set is one piece of protected data with all that it holds.
 type Set struct {
-	Data    pair.Data
-	Entries []Entry
-}
+	Listing
 
-// Files returns how many files the set holds, further names not counted, and their bytes.
-func (s Set) Files() (files, bytes int64) {
-	for _, e := range s.Entries {
-		if e.Kind == File {
-			files++
-			bytes += e.Size
-		}
-	}
-	return files, bytes
+	Data pair.Data
 }
 
 // Manifest is the state of all protected data at one moment.
 type Manifest struct {
 	Sets   []Set
 	Scheme Scheme // by which the content is hashed
+	Order  Order  // by which it is digested
 }
+
+// Order says in which order a manifest is listed and digested.
+type Order uint8
+
+// The orders.
+const (
+	ByBytes  Order = iota // of the bytes of whole paths, as the previous version has it
+	ByBranch              // of ComparePaths
+)
 
 // Listed returns the sets that are listed entry by entry.
 func (m Manifest) Listed() []Set {
@@ -70,7 +69,7 @@ func (m Manifest) Listed() []Set {
 func (m Manifest) Inline() Digest {
 	for _, s := range m.Sets {
 		if s.inline() {
-			return Digest(s.Entries[0].Hash)
+			return Digest(s.Whole().Hash)
 		}
 	}
 	return Digest{}
@@ -78,10 +77,10 @@ func (m Manifest) Inline() Digest {
 
 // InlineSet is the set of data that travels with the manifest; it is the last.
 func InlineSet(data pair.Data, hash Digest) Set {
-	return Set{Data: data, Entries: []Entry{{Path: ".", Kind: Blob, Hash: Hash(hash)}}}
+	return Set{Data: data, Listing: NewListing(Child{Entry: Entry{Kind: Blob, Hash: Hash(hash)}})}
 }
 
-func (s Set) inline() bool { return len(s.Entries) == 1 && s.Entries[0].Kind == Blob }
+func (s Set) inline() bool { return s.Whole().Kind == Blob }
 
 // Find returns the set of the same name and spec, or an empty one.
 func (m Manifest) Find(data pair.Data) Set {
@@ -98,85 +97,35 @@ func (m Manifest) Digest() Digest {
 	h := blake3.New()
 	var b []byte
 	for _, s := range m.Listed() {
-		b = appendHead(b[:0], s)
-		_, _ = h.Write(b) // never fails
-		for _, e := range s.Entries {
-			b = appendIdentity(b[:0], e)
-			_, _ = h.Write(b)
+		b = appendHead(b[:0], s.Data)
+		if m.Order == ByBranch {
+			digest := s.Digest()
+			b = append(b, digest[:]...)
+		} else {
+			b = s.appendFlat(b)
 		}
+		_, _ = h.Write(b) // never fails
 	}
 	var d Digest
 	h.Sum(d[:0])
 	return d
 }
 
-func appendHead(b []byte, s Set) []byte {
-	b = AppendString(b, s.Data.Name)
-	b = AppendString(b, string(s.Data.Spec.Kind()))
-	b = AppendString(b, s.Data.Spec.String())
-	return binary.AppendUvarint(b, uint64(len(s.Entries)))
-}
-
-// Append appends the byte form of what the manifest lists, which ReadManifest reads.
-func (m Manifest) Append(b []byte) []byte {
-	listed := m.Listed()
-	b = binary.AppendUvarint(b, uint64(len(listed))+schemeUnit*uint64(m.Scheme))
-	for _, s := range listed {
-		b = appendHead(b, s)
-		for _, e := range s.Entries {
-			b = AppendEntry(b, e)
-		}
-	}
-	return b
-}
-
-// schemeUnit is what a scheme adds to the number of sets, at the front of the byte form.
-const schemeUnit = 1 << 16
-
-// ReadManifest reads what Append wrote. It is to be checked.
-func ReadManifest(b []byte) (Manifest, error) {
-	d := NewDecoder(b)
-	first := d.Uvarint()
-	if first/schemeUnit > uint64(Newest) || first%schemeUnit > MaxSets {
-		return Manifest{}, ErrMalformed
-	}
-	m := Manifest{Scheme: Scheme(first / schemeUnit)}
-	for range first % schemeUnit {
-		s := Set{Data: pair.Data{Name: d.String(pair.MaxPath)}}
-		var err error
-		if s.Data.Spec, err = pair.ParseSpec(pair.DataKind(d.String(pair.MaxName)), d.String(pair.MaxPath)); err != nil {
-			return Manifest{}, fmt.Errorf("%w: %w", ErrMalformed, err)
-		}
-		n := d.Uvarint()
-		if d.Failed() || n > uint64(len(d.Rest())) { // an entry has more than one byte
-			return Manifest{}, ErrMalformed
-		}
-		s.Entries = make([]Entry, 0, n)
-		for range n {
-			e, rest, err := ReadEntry(d.Rest())
-			if err != nil {
-				return Manifest{}, err
-			}
-			s.Entries = append(s.Entries, e)
-			d = NewDecoder(rest)
-		}
-		m.Sets = append(m.Sets, s)
-	}
-	if d.Failed() || len(d.Rest()) > 0 {
-		return Manifest{}, ErrMalformed
-	}
-	return m, nil
+func appendHead(b []byte, data pair.Data) []byte {
+	b = AppendString(b, data.Name)
+	b = AppendString(b, string(data.Spec.Kind()))
+	return AppendString(b, data.Spec.String())
 }
 
 // Check refuses a manifest that could not come from a scan: too much of anything, the
-// same data twice, entries out of order, and what the check of a set's kind refuses.
+// same data twice, an entry that cannot be, and what the check of a set's kind refuses.
 func (m Manifest) Check(check func(Set) error) error {
 	if len(m.Sets) > MaxSets {
 		return fmt.Errorf("%w: %d pieces of protected data", ErrMalformed, len(m.Sets))
 	}
-	names, entries := map[string]bool{}, 0
+	names, entries := map[string]bool{}, int64(0)
 	for i, s := range m.Sets {
-		if entries += len(s.Entries); entries > MaxEntries {
+		if entries += s.Sum().Entries; entries > MaxEntries {
 			return fmt.Errorf("%w: too many entries", ErrMalformed)
 		}
 		if names[s.Data.Name] {
@@ -199,13 +148,8 @@ func (s Set) check(check func(Set) error) error {
 	if err := s.Data.Spec.Check(); err != nil {
 		return err
 	}
-	for i, e := range s.Entries {
-		if err := e.check(); err != nil {
-			return err
-		}
-		if i > 0 && ComparePaths(s.Entries[i-1].Path, e.Path) >= 0 {
-			return fmt.Errorf("%w: %q is out of order", ErrMalformed, e.Path)
-		}
+	if err := s.Listing.check(); err != nil {
+		return err
 	}
 	return check(s)
 }

@@ -26,11 +26,22 @@ func link(path, target string) manifest.Entry {
 	return manifest.Entry{Path: path, Kind: manifest.Link, Target: target}
 }
 
+// manifestOf lists entries; what cannot be listed is nothing, which no check accepts.
 func manifestOf(entries ...manifest.Entry) manifest.Manifest {
-	return manifest.Manifest{Sets: []manifest.Set{{Data: pair.Data{Name: "d", Spec: pair.Directory{Path: "/srv/d"}}, Entries: entries}}}
+	listing, err := manifest.ListingOf(entries)
+	if err != nil {
+		listing = manifest.Listing{}
+	}
+	return manifest.Manifest{Order: manifest.ByBranch, Sets: []manifest.Set{{Data: pair.Data{Name: "d", Spec: pair.Directory{Path: "/srv/d"}}, Listing: listing}}}
 }
 
-func anyKind(manifest.Set) error { return nil }
+// anyKind is a kind of data that is a directory.
+func anyKind(s manifest.Set) error {
+	if s.IsZero() {
+		return manifest.ErrMalformed
+	}
+	return nil
+}
 
 func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
 	at := func(path pair.Path) manifest.Manifest {
@@ -95,19 +106,38 @@ func tree(t *rapid.T, label string) []manifest.Entry {
 	for _, e := range entries {
 		sorted = append(sorted, e)
 	}
-	slices.SortFunc(sorted, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(sorted, func(a, b manifest.Entry) int { return manifest.ComparePaths(a.Path, b.Path) })
 	return sorted
 }
 
 func TestDifferenceAndPatchAreInverse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := tree(t, "from"), tree(t, "to")
-		if got := manifest.Patch(a, manifest.Difference(a, b)); !reflect.DeepEqual(got, b) {
-			t.Fatalf("got %v, want %v", got, b)
+		from, to := manifestOf(a...).Sets[0].Listing, manifestOf(b...).Sets[0].Listing
+		if got := slices.Collect(to.All()); !reflect.DeepEqual(got, b) {
+			t.Fatalf("listed are %v, want %v", got, b)
+		}
+		delta := manifest.Difference(from, to)
+		if got, err := manifest.Patch(from, delta); err != nil || !reflect.DeepEqual(slices.Collect(got.All()), b) || got.Digest() != to.Digest() || got.Sum() != to.Sum() {
+			t.Fatalf("got %v, %v, want %v by %+v", slices.Collect(got.All()), err, b, delta)
+		}
+		walked := map[string]bool{}
+		manifest.Walk(from, to, func(e manifest.Entry) { walked[e.Path] = true }, func(e manifest.Entry) { walked[e.Path] = true }, func(have, want manifest.Entry) { walked[want.Path] = true })
+		for _, e := range slices.Concat(a, b) {
+			was, had := from.Find(e.Path)
+			is, has := to.Find(e.Path)
+			if (had != has || !was.Same(is.Entry)) && !walked[e.Path] {
+				t.Fatalf("a walk does not come by %q, which differs", e.Path)
+			}
 		}
 		m := manifestOf(b...)
-		back, err := manifest.ReadManifest(m.Append(nil))
-		if err != nil || back.Digest() != m.Digest() {
+		for _, m.Order = range []manifest.Order{manifest.ByBytes, manifest.ByBranch} {
+			back, err := manifest.ReadManifest(m.Append(nil))
+			if err != nil || back.Digest() != m.Digest() || back.Order != m.Order {
+				t.Fatal(err)
+			}
+		}
+		if cached, err := manifest.ReadCache(to.AppendCache(nil)); err != nil || cached.Digest() != to.Digest() || cached.Sum() != to.Sum() || !reflect.DeepEqual(slices.Collect(cached.All()), b) {
 			t.Fatal(err)
 		}
 		if (manifestOf(a...).Digest() == m.Digest()) != reflect.DeepEqual(a, b) {

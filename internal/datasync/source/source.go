@@ -70,10 +70,10 @@ type Source interface {
 	String() string
 	// Scan finds out what is here, hashed by a scheme, and changes nothing.
 	Scan(ctx context.Context, scheme manifest.Scheme) (Scan, error)
-	// Stage begins to turn what the latest Scan found into the wanted entries. It returns
+	// Stage begins to turn what the latest Scan found into what is wanted. It returns
 	// nil if nothing has to change. What an interrupted sync left in the staging is kept
 	// as far as it is of use. Data that cannot be changed is ErrBlocked.
-	Stage(want []manifest.Entry) (Staging, error)
+	Stage(want manifest.Listing) (Staging, error)
 	// Resume returns the change of which the journal has the byte form. It fails if what
 	// the change needs is damaged or gone; then it can be neither applied nor undone.
 	Resume(change []byte) (Change, error)
@@ -89,7 +89,7 @@ type Source interface {
 
 // Scan is what one piece of data held at one moment.
 type Scan struct {
-	Entries  []manifest.Entry // sorted by path
+	Listing  manifest.Listing
 	Place    Place
 	Disk     string   // tells the disk from every other, also after it was mounted anew; empty: not known
 	Unstable string   // what was still changing when the scan gave up; empty: nothing
@@ -138,14 +138,14 @@ type Staging interface {
 	Load() (Load, error)
 	// Missing stages what needs no transfer, and returns what has to come from the
 	// primary. It is called again after that came, as content that did not match its
-	// hash is missing again. The entries are those of Stage, as they turned out to be.
+	// hash is missing again. What is wanted is that of Stage, as it turned out to be.
 	// Staged is called with files and bytes that are complete.
-	Missing(ctx context.Context, want []manifest.Entry, staged func(files, bytes int64)) ([]Want, error)
+	Missing(ctx context.Context, want manifest.Listing, staged func(files, bytes int64)) ([]Want, error)
 	// Fill takes the content of one entry from an offset: 0, or that of its Want.
 	Fill(ctx context.Context, e manifest.Entry, offset int64) (Incoming, error)
-	// Settle ends the filling, for the entries as they turned out to be. Afterwards the
+	// Settle ends the filling, for what is wanted as it turned out to be. Afterwards the
 	// change cannot fail for want of content (ErrMismatch), room or permission.
-	Settle(want []manifest.Entry) (Change, error)
+	Settle(want manifest.Listing) (Change, error)
 	// Close releases the staging and leaves what is in it.
 	Close() error
 }
@@ -160,8 +160,8 @@ type Load struct {
 
 // Want is one entry whose content is missing.
 type Want struct {
-	Ordinal int   // of the wanted entries
-	Offset  int64 // bytes that are here already
+	Path   string // of the wanted entry
+	Offset int64  // bytes that are here already
 }
 
 // Incoming is content on its way into a staging. It is used by one goroutine, and ends
@@ -215,5 +215,5 @@ type Leftover struct {
 type Divergence struct {
 	Changed []manifest.Entry // new or other
 	Removed []manifest.Entry // as they were in the snapshot
-	All     []manifest.Entry // everything that is here, sorted by path
+	All     manifest.Listing // everything that is here
 }

@@ -119,20 +119,36 @@ func (m *ManifestReader) removed(delta *manifest.Delta, d *manifest.Decoder) err
 
 func (m *ManifestReader) entries(delta *manifest.Delta, d *manifest.Decoder) error {
 	for len(d.Rest()) > 0 {
-		e, rest, err := manifest.ReadEntry(d.Rest())
+		c, rest, err := m.change(d.Rest())
 		if err != nil {
 			return Unsafe(err.Error())
 		}
-		if n := len(delta.Set); n > 0 && manifest.ComparePaths(delta.Set[n-1].Path, e.Path) >= 0 {
+		if n := len(delta.Set); n > 0 && m.compare(delta.Set[n-1].Path, c.Path) >= 0 {
 			return Unsafe("entries out of order")
 		}
-		if err := m.count(len(e.XAttrs)); err != nil {
+		if err := m.count(len(c.XAttrs)); err != nil {
 			return err
 		}
-		delta.Set = append(delta.Set, e)
+		delta.Set = append(delta.Set, c)
 		d = manifest.NewDecoder(rest)
 	}
 	return nil
+}
+
+// change reads one change. The previous version does not say what was renamed.
+func (m *ManifestReader) change(b []byte) (manifest.Change, []byte, error) {
+	if Order(m.head.Version) == manifest.ByBranch {
+		return manifest.ReadChange(b)
+	}
+	e, rest, err := manifest.ReadEntry(b)
+	return manifest.Change{Entry: e}, rest, err
+}
+
+func (m *ManifestReader) compare(a, b string) int {
+	if Order(m.head.Version) == manifest.ByBranch {
+		return manifest.ComparePaths(a, b)
+	}
+	return manifest.CompareBytes(a, b)
 }
 
 // Manifest puts the manifest together and accepts it only if it is safe and is
@@ -141,14 +157,22 @@ func (m *ManifestReader) Manifest(base manifest.Manifest) (manifest.Manifest, er
 	if m.head.Base == (manifest.Digest{}) {
 		base = manifest.Manifest{}
 	}
-	whole := manifest.Manifest{Scheme: m.head.Scheme}
+	whole := manifest.Manifest{Scheme: m.head.Scheme, Order: Order(m.head.Version)}
 	for i, head := range m.head.Data {
 		spec, err := pair.ParseSpec(head.Kind, head.Spec)
 		if err != nil {
 			return manifest.Manifest{}, Unsafe("a manifest that is refused (" + err.Error() + ")")
 		}
 		data := pair.Data{Name: head.Name, Spec: spec}
-		whole.Sets = append(whole.Sets, manifest.Set{Data: data, Entries: manifest.Patch(base.Find(data).Entries, m.deltas[i])})
+		delta := m.deltas[i]
+		if whole.Order == manifest.ByBytes {
+			delta = manifest.FromFlat(delta)
+		}
+		listing, err := manifest.Patch(base.Find(data).Listing, delta)
+		if err != nil {
+			return manifest.Manifest{}, Unsafe("a manifest that is refused (" + err.Error() + ")")
+		}
+		whole.Sets = append(whole.Sets, manifest.Set{Data: data, Listing: listing})
 	}
 	if whole.Digest() != m.head.Digest {
 		return manifest.Manifest{}, Unsafe("a manifest that does not match its digest")

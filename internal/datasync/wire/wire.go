@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -32,6 +33,19 @@ type Question struct {
 	Inline   manifest.Digest `json:"site"`     // hash of what the backup has of what travels inline
 	Pack     bool            `json:"pack"`     // compress: the link is slower than compression
 	Scheme   manifest.Scheme `json:"scheme"`   // newest by which the backup can hash content
+	Version  int             `json:"version"`  // of the protocol
+}
+
+// Version is that of the protocol. The previous one, which names none, lists manifests by bytes, says nothing of what
+// was renamed, and asks for files by their places in the list.
+const Version = 2
+
+// Order returns the order in which a version of the protocol lists manifests.
+func Order(version int) manifest.Order {
+	if version < Version {
+		return manifest.ByBytes
+	}
+	return manifest.ByBranch
 }
 
 // Header precedes a manifest.
@@ -44,8 +58,9 @@ type Header struct {
 	Digest  manifest.Digest `json:"digest"`   // of the manifest
 	Inline  manifest.Digest `json:"site"`     // hash of what travels inline
 	Data    []DataHead      `json:"data"`
-	Scheme  manifest.Scheme `json:"scheme"`          // by which content is hashed
-	Disks   []string        `json:"disks,omitempty"` // by data: which disk it lies on; empty: not known
+	Scheme  manifest.Scheme `json:"scheme"`            // by which content is hashed
+	Disks   []string        `json:"disks,omitempty"`   // by data: which disk it lies on; empty: not known
+	Version int             `json:"version,omitempty"` // of the protocol
 }
 
 // DataHead is one piece of protected data in a header.
@@ -67,10 +82,11 @@ type Report struct {
 	Manifest manifest.Digest `json:"manifest"`
 }
 
-// Want names a file of a session's manifest by its place.
+// Want names a file of a session's manifest.
 type Want struct {
-	Set, Ordinal int
-	Offset       int64 // bytes that the backup has already
+	Set    int
+	Path   string
+	Offset int64 // bytes that the backup has already
 }
 
 // Kind is the kind of a frame.
@@ -80,7 +96,7 @@ type Kind byte
 const (
 	Alive   Kind = iota + 1 // nothing yet, but at work
 	Head                    // JSON Header
-	Entries                 // set number, then entries in order
+	Entries                 // set number, then changes in order
 	Removed                 // set number, then paths in order
 	Inline                  // part of what travels inline
 	End                     // all is said
@@ -261,17 +277,35 @@ func cutOff(err error) error {
 	return fmt.Errorf("read data stream: %w", err)
 }
 
-// AppendWants writes the body of a content request; ReadWants reads it.
-func AppendWants(session uint64, pack byte, wants []Want) []byte {
+// AppendWants writes the body of a request for content of a manifest; ReadWants reads it.
+func AppendWants(session uint64, pack byte, wants []Want, of manifest.Manifest) []byte {
 	b := binary.AppendUvarint(nil, session)
 	b = append(b, pack)
 	b = binary.AppendUvarint(b, uint64(len(wants)))
+	places := placesOf(of)
 	for _, w := range wants {
-		b = binary.AppendUvarint(b, uint64(w.Set))     //nolint:gosec // never negative
-		b = binary.AppendUvarint(b, uint64(w.Ordinal)) //nolint:gosec // never negative
-		b = binary.AppendUvarint(b, uint64(w.Offset))  //nolint:gosec // never negative
+		b = binary.AppendUvarint(b, uint64(w.Set)) //nolint:gosec // never negative
+		if places == nil {
+			b = manifest.AppendString(b, w.Path)
+		} else {
+			at, _ := slices.BinarySearchFunc(places[w.Set], w.Path, manifest.CompareBytes)
+			b = binary.AppendUvarint(b, uint64(at)) //nolint:gosec // never negative
+		}
+		b = binary.AppendUvarint(b, uint64(w.Offset)) //nolint:gosec // never negative
 	}
 	return b
+}
+
+// placesOf returns the paths of each set of a manifest that the previous version asks for by their places.
+func placesOf(m manifest.Manifest) [][]string {
+	if m.Order == manifest.ByBranch {
+		return nil
+	}
+	places := [][]string{}
+	for _, s := range m.Sets {
+		places = append(places, manifest.Places(s.Listing))
+	}
+	return places
 }
 
 // ReadWants reads a content request that may ask for what m has, no more.
@@ -287,14 +321,15 @@ func ReadWants(r *bufio.Reader, check func(session uint64) (manifest.Manifest, e
 	pack, _ = r.ReadByte()
 	var all uint64 // no file is asked for twice
 	for _, set := range m.Sets {
-		all += uint64(len(set.Entries))
+		all += uint64(set.Sum().Files) //nolint:gosec // never negative
 	}
 	n, err := binary.ReadUvarint(r)
 	if err != nil || n > all {
 		return nil, 0, Unsafe("a request that cannot be read")
 	}
+	read := wantReader{r, m, placesOf(m)}
 	for range n {
-		w, err := readWant(r, m)
+		w, err := read.one()
 		if err != nil {
 			return nil, 0, err
 		}
@@ -303,22 +338,56 @@ func ReadWants(r *bufio.Reader, check func(session uint64) (manifest.Manifest, e
 	return wants, pack, nil
 }
 
-func readWant(r *bufio.Reader, m manifest.Manifest) (Want, error) {
-	set, err1 := binary.ReadUvarint(r)
-	ordinal, err2 := binary.ReadUvarint(r)
-	offset, err3 := binary.ReadUvarint(r)
-	if err := errors.Join(err1, err2, err3); err != nil {
+type wantReader struct {
+	*bufio.Reader
+
+	of     manifest.Manifest
+	places [][]string
+}
+
+func (r wantReader) one() (Want, error) {
+	set, err := binary.ReadUvarint(r)
+	if err != nil {
 		return Want{}, cutOff(err)
 	}
-	if set >= uint64(len(m.Sets)) || ordinal >= uint64(len(m.Sets[set].Entries)) {
-		return Want{}, Unsafe("a request for a file that is not in the manifest")
+	if set >= uint64(len(r.of.Sets)) {
+		return Want{}, notListed()
 	}
-	e := m.Sets[set].Entries[ordinal]
-	if e.Kind != manifest.File {
+	path, err := r.path(int(set)) //nolint:gosec // checked above
+	if err != nil {
+		return Want{}, err
+	}
+	offset, err := binary.ReadUvarint(r)
+	if err != nil {
+		return Want{}, cutOff(err)
+	}
+	e, found := r.of.Sets[set].Find(path)
+	switch {
+	case !found:
+		return Want{}, notListed()
+	case e.Kind != manifest.File:
 		return Want{}, Unsafe("a request for the content of something that is no file")
-	}
-	if offset > uint64(e.Size) { //nolint:gosec // never negative
+	case offset > uint64(e.Size): //nolint:gosec // never negative
 		offset = 0
 	}
-	return Want{Set: int(set), Ordinal: int(ordinal), Offset: int64(offset)}, nil //nolint:gosec // checked above
+	return Want{Set: int(set), Path: e.Path, Offset: int64(offset)}, nil //nolint:gosec // checked above
 }
+
+func (r wantReader) path(set int) (string, error) {
+	n, err := binary.ReadUvarint(r)
+	switch {
+	case err != nil:
+		return "", cutOff(err)
+	case r.places != nil && n < uint64(len(r.places[set])):
+		return r.places[set][n], nil
+	case r.places != nil || n > pair.MaxPath:
+		return "", notListed()
+	}
+	path := make([]byte, n)
+	if _, err := io.ReadFull(r, path); err != nil {
+		return "", cutOff(err)
+	}
+	return string(path), nil
+}
+
+func notListed() error { return Unsafe("a request for a file that is not in the manifest") }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"baton/internal/datasync/manifest"
@@ -45,9 +46,9 @@ func Export(ctx context.Context, from, to string) error {
 	}
 	defer func() { _ = copied.Close() }()
 	copied.Scheme = manifest.Newest
-	scan, err := copied.Scan(ctx, nil, time.Now)
+	scan, err := copied.Scan(ctx, manifest.Listing{}, time.Now)
 	if err == nil {
-		_, err = copyOf{Divergence: source.Divergence{Changed: scan.Entries, All: scan.Entries}}.make(ctx, copied, to)
+		_, err = copyOf{Divergence: source.Divergence{Changed: slices.Collect(scan.Listing.All()), All: scan.Listing}}.make(ctx, copied, to)
 	}
 	if err != nil {
 		return fmt.Errorf("export diverged copy: %w", explain(err, to))
@@ -81,8 +82,12 @@ func (c copyOf) make(ctx context.Context, from *tree.Tree, dir string) ([]pair.D
 			return nil, err
 		}
 	}
-	work := plan.Compare([]manifest.Entry{{Path: ".", Kind: manifest.Dir}}, want)
-	steps, err := staging.Prepare(work, nil)
+	listing, err := manifest.ListingOf(want)
+	if err != nil {
+		return nil, err
+	}
+	work := plan.Compare(manifest.NewListing(manifest.Child{Entry: manifest.Entry{Kind: manifest.Dir}}), listing)
+	steps, err := staging.Prepare(work, manifest.Listing{})
 	if err == nil {
 		err = to.Apply(steps, func(string) {})
 	}
@@ -104,20 +109,18 @@ func (c copyOf) wanted() []manifest.Entry {
 			needed[path] = true
 		}
 	}
-	byPath := map[string]manifest.Entry{}
 	var want []manifest.Entry
-	for _, entry := range c.All {
-		byPath[entry.Path] = entry
-		if !needed[entry.Path] {
-			continue
-		}
+	for path := range needed {
+		found, _ := c.All.Find(path) // a changed entry is one of all
+		entry := found.Entry
 		if entry.Kind == manifest.Link && !needed[entry.Target] {
-			path := entry.Path
-			entry = byPath[entry.Target]
+			of, _ := c.All.Find(entry.Target)
+			entry = of.Entry
 			entry.Path = path
 		}
 		want = append(want, entry)
 	}
+	slices.SortFunc(want, func(a, b manifest.Entry) int { return manifest.ComparePaths(a.Path, b.Path) })
 	return want
 }
 

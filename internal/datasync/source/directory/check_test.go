@@ -5,6 +5,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/tree"
+	"baton/internal/pair"
 )
 
 func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
@@ -16,6 +17,14 @@ func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
 		return manifest.Entry{Path: path, Kind: manifest.Link, Target: target}
 	}
 	var kind *Kind
+	check := func(entries []manifest.Entry) error { // as what comes from the peer is
+		listing, err := manifest.ListingOf(entries)
+		if err != nil {
+			return err
+		}
+		data := pair.Data{Name: "d", Spec: pair.Directory{Path: "/srv/d"}}
+		return manifest.Manifest{Sets: []manifest.Set{{Data: data, Listing: listing}}}.Check(kind.Check)
+	}
 	for name, entries := range map[string][]manifest.Entry{
 		"no top":            {file("a", 1)},
 		"below a symlink":   {dir("."), manifest.Entry{Path: "a", Kind: manifest.Symlink, Target: "/etc"}, file("a/b", 1)},
@@ -29,11 +38,11 @@ func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
 		"a blob in it":      {dir("."), {Path: "b", Kind: manifest.Blob}},
 		"link to staging":   {dir("."), link("a", tree.StagingName+"/x")},
 	} {
-		if kind.Check(manifest.Set{Entries: entries}) == nil {
+		if check(entries) == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if err := kind.Check(manifest.Set{Entries: []manifest.Entry{dir("."), file("a", 1), link("b", "a"), dir("c"), file("c/x", 1)}}); err != nil {
+	if err := check([]manifest.Entry{dir("."), file("a", 1), link("b", "a"), dir("c"), file("c/x", 1)}); err != nil {
 		t.Error(err)
 	}
 }

@@ -12,14 +12,13 @@ import (
 	"github.com/zeebo/blake3"
 
 	"baton/internal/datasync/manifest"
-	"baton/internal/datasync/source/directory/plan"
 	"baton/internal/datasync/source/directory/tree"
 )
 
 // index is what the newest scan of one protected directory found, so that the next
 // reads only the files that have changed since.
 type index struct {
-	files  tree.Index
+	files  manifest.Listing
 	scheme manifest.Scheme
 	saved  time.Time
 }
@@ -30,51 +29,46 @@ func (k *Kind) scan(ctx context.Context, dir *tree.Tree) (tree.Scan, error) {
 	if err != nil {
 		return scan, explain(err, dir.Path())
 	}
-	k.keepIndex(dir, scan.Index, scan.Hashed)
+	k.keepIndex(dir, scan.Listing, scan.Hashed)
 	return scan, nil
 }
 
 // enter enters what was just applied to a tree into its index.
-func (k *Kind) enter(dir *tree.Tree, work plan.Work) {
-	changed := len(work.Put) + len(work.Touch)
-	if changed == 0 {
+func (k *Kind) enter(dir *tree.Tree, have, want manifest.Listing) {
+	files, err := dir.Applied(have, want, k.opt.Now)
+	if err != nil {
+		k.opt.Log.Warn("what was applied is not remembered, and is read again", slog.String("path", dir.Path()), slog.Any("error", err))
 		return
 	}
-	files := k.indexOf(dir)
-	if files == nil {
-		files = tree.Index{}
-	}
-	dir.EnterApplied(files, work, k.opt.Now)
-	k.keepIndex(dir, files, changed)
-	k.opt.Log.Debug("applied to protected directory", slog.String("path", dir.Path()), slog.Int("files", changed))
+	k.keepIndex(dir, files, 1)
 }
 
 // indexOf returns what is known of a tree by its scheme.
-func (k *Kind) indexOf(dir *tree.Tree) tree.Index {
+func (k *Kind) indexOf(dir *tree.Tree) manifest.Listing {
 	path := dir.Path()
 	k.mu.Lock()
 	known := k.indexes[path]
 	k.mu.Unlock()
 	if known != nil {
-		return known.files.In(dir.Scheme, known.scheme)
+		return tree.In(dir.Scheme, known.scheme, known.files)
 	}
 	for scheme := manifest.Whole; scheme <= manifest.Newest; scheme++ {
-		if files := k.loadIndex(path, scheme); files != nil {
-			return files.In(dir.Scheme, scheme)
+		if files := k.loadIndex(path, scheme); !files.IsZero() {
+			return tree.In(dir.Scheme, scheme, files)
 		}
 	}
-	return nil
+	return manifest.Listing{}
 }
 
-func (k *Kind) loadIndex(path string, scheme manifest.Scheme) tree.Index {
+func (k *Kind) loadIndex(path string, scheme manifest.Scheme) manifest.Listing {
 	b, err := os.ReadFile(k.indexFile(path, scheme))
 	if err != nil {
-		return nil
+		return manifest.Listing{}
 	}
-	files, err := tree.ReadIndex(b)
+	files, err := manifest.ReadCache(b)
 	if err != nil {
 		k.opt.Log.Warn("index is unreadable, every file is read again", slog.String("path", path), slog.Any("error", err))
-		return nil
+		return manifest.Listing{}
 	}
 	return files
 }
@@ -93,7 +87,7 @@ const indexEvery = time.Minute
 
 // keepIndex remembers an index, and writes it if losing it would cost much
 // reading. It is a cache: it need not survive a power cut.
-func (k *Kind) keepIndex(dir *tree.Tree, files tree.Index, hashed int) {
+func (k *Kind) keepIndex(dir *tree.Tree, files manifest.Listing, hashed int) {
 	path := dir.Path()
 	k.mu.Lock()
 	known := k.indexes[path]
@@ -102,7 +96,7 @@ func (k *Kind) keepIndex(dir *tree.Tree, files tree.Index, hashed int) {
 		k.indexes[path] = known
 	}
 	known.files, known.scheme = files, dir.Scheme
-	due := hashed > 0 && (hashed*50 > len(files) || k.opt.Now().Sub(known.saved) > indexEvery)
+	due := hashed > 0 && (int64(hashed)*50 > files.Sum().Files || k.opt.Now().Sub(known.saved) > indexEvery)
 	if due {
 		known.saved = k.opt.Now()
 	}
@@ -111,7 +105,7 @@ func (k *Kind) keepIndex(dir *tree.Tree, files tree.Index, hashed int) {
 		return
 	}
 	file := k.indexFile(path, dir.Scheme)
-	err := os.WriteFile(file+".new", files.Append(nil), 0o600)
+	err := os.WriteFile(file+".new", files.AppendCache(nil), 0o600)
 	if err == nil {
 		err = os.Rename(file+".new", file)
 	}

@@ -55,25 +55,13 @@ func New(opt Options) (*Kind, error) {
 	return &Kind{opt: opt, indexes: map[string]*index{}}, nil
 }
 
-// Check implements source.Kind: it refuses a name below something that is no directory,
-// a further name of something that is no file, and what would meet the staging.
+// Check implements source.Kind: it refuses what would meet the staging.
 func (*Kind) Check(set manifest.Set) error {
-	if len(set.Entries) == 0 || set.Entries[0].Path != "." {
+	if set.Whole().Kind != manifest.Dir {
 		return fmt.Errorf("%w: the directory itself is missing", manifest.ErrMalformed)
 	}
-	kinds := make(map[string]manifest.Kind, len(set.Entries))
-	for i, e := range set.Entries {
-		switch {
-		case pair.Within(e.Path, tree.StagingName):
-			return fmt.Errorf("%w: %q is in the staging directory", manifest.ErrMalformed, e.Path)
-		case i > 0 && kinds[manifest.Parent(e.Path)] != manifest.Dir:
-			return fmt.Errorf("%w: %q is not in a directory", manifest.ErrMalformed, e.Path)
-		case e.Kind == manifest.Link && kinds[e.Target] != manifest.File:
-			return fmt.Errorf("%w: %q is another name of no file", manifest.ErrMalformed, e.Path)
-		case e.Kind == manifest.Blob:
-			return fmt.Errorf("%w: %q is nothing that a directory holds", manifest.ErrMalformed, e.Path)
-		}
-		kinds[e.Path] = e.Kind
+	if _, is := set.Find(tree.StagingName); is {
+		return fmt.Errorf("%w: %q is the staging directory", manifest.ErrMalformed, tree.StagingName)
 	}
 	return nil
 }

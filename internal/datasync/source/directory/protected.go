@@ -37,8 +37,8 @@ func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Sc
 	}
 	p.scan = scan
 	return source.Scan{
-		Entries: scan.Entries, Place: top, Disk: p.tree.Disk(), Unstable: scan.Unstable, Skipped: scan.Skipped,
-		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, index: scan.Index},
+		Listing: scan.Listing, Place: top, Disk: p.tree.Disk(), Unstable: scan.Unstable, Skipped: scan.Skipped,
+		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, files: scan.Listing},
 	}, nil
 }
 
@@ -51,7 +51,7 @@ type content struct {
 	data   pair.Data
 	scheme manifest.Scheme
 	top    tree.Top
-	index  tree.Index // the stamps under which the files were hashed
+	files  manifest.Listing // with the signs by which the files were hashed
 }
 
 // Open implements source.Content.
@@ -65,13 +65,13 @@ func (c *content) Open() (source.Reader, error) {
 		return nil, source.Sentence(source.ErrChanging, "%s is another directory than when the data sync began: it is tried again by itself.", dir.Path())
 	}
 	dir.Scheme = c.scheme
-	return &reader{tree: dir, index: c.index}, nil
+	return &reader{tree: dir, files: c.files}, nil
 }
 
 // reader sends the files of a scan. It implements source.Reader.
 type reader struct {
 	tree  *tree.Tree
-	index tree.Index
+	files manifest.Listing
 }
 
 // Close implements source.Reader.
@@ -106,9 +106,8 @@ func (r *reader) send(ctx context.Context, e manifest.Entry, offset int64, sink 
 
 // scanned reports whether a file is still the one that the scan hashed.
 func (r *reader) scanned(path string, stamp tree.Stamp) bool {
-	known, ok := r.index[path]
-	stamp.Dev, stamp.Nlink, stamp.Alloc = known.Stamp.Dev, known.Stamp.Nlink, known.Stamp.Alloc // they may differ without a change of the file itself
-	return ok && known.Stamp == stamp
+	known, found := r.files.Find(path)
+	return found && tree.Same(known, stamp)
 }
 
 // hashing hashes what passes. It is a source.Sink.
@@ -175,7 +174,7 @@ func (c *change) Undo(hook func(step string)) error {
 // Done implements source.Change.
 func (c *change) Done() error {
 	if c.settled != nil {
-		c.of.kind.enter(c.of.tree, c.settled.work)
+		c.of.kind.enter(c.of.tree, c.of.scan.Listing, c.settled.want)
 	}
 	return c.of.DropStaging()
 }
@@ -206,14 +205,14 @@ func (c *change) ApplyRest(ctx context.Context) (source.Leftover, error) {
 		return over, err
 	}
 	from.Scheme = manifest.Newest
-	scan, err := from.Scan(ctx, nil, c.of.kind.opt.Now)
+	scan, err := from.Scan(ctx, manifest.Listing{}, c.of.kind.opt.Now)
 	if err != nil {
 		_ = from.Close()
 		return over, err
 	}
 	over.From = &protected{kind: c.of.kind, data: c.of.data, tree: from}
-	over.Kept.All = scan.Entries
-	for _, entry := range scan.Entries {
+	over.Kept.All = scan.Listing
+	for entry := range scan.Listing.All() {
 		if entry.Kind != manifest.Dir {
 			over.Kept.Changed = append(over.Kept.Changed, entry)
 		}

@@ -15,15 +15,16 @@ import (
 type target struct {
 	of      *protected
 	staging *tree.Staging
+	want    manifest.Listing
 	work    plan.Work
 }
 
 // Stage implements source.Source.
-func (p *protected) Stage(want []manifest.Entry) (source.Staging, error) {
+func (p *protected) Stage(want manifest.Listing) (source.Staging, error) {
 	if len(p.scan.Mounts) > 0 {
 		return nil, source.Sentence(source.ErrUnsafe, "Another disk is mounted at %s/%s, inside a protected directory: protect it as a directory of its own.", p.tree.Path(), p.scan.Mounts[0])
 	}
-	t := &target{of: p, work: plan.Compare(p.scan.Entries, want)}
+	t := &target{of: p, want: want, work: p.compare(want)}
 	if t.work.IsEmpty() {
 		return nil, nil //nolint:nilnil // as the contract says: nothing has to change
 	}
@@ -39,6 +40,14 @@ func (p *protected) Stage(want []manifest.Entry) (source.Staging, error) {
 		return nil, explain(err, p.tree.Path())
 	}
 	return t, nil
+}
+
+// compare returns what there is to do.
+func (p *protected) compare(want manifest.Listing) plan.Work {
+	if p.tree.KeepsNumbers() {
+		return plan.Compare(p.scan.Listing, want)
+	}
+	return plan.CompareByName(p.scan.Listing, want)
 }
 
 // Close implements source.Staging.
@@ -69,52 +78,44 @@ func (t *target) Load() (source.Load, error) {
 }
 
 // Missing implements source.Staging.
-func (t *target) Missing(ctx context.Context, want []manifest.Entry, staged func(files, bytes int64)) ([]source.Want, error) {
+func (t *target) Missing(ctx context.Context, want manifest.Listing, staged func(files, bytes int64)) ([]source.Want, error) {
 	var missing []source.Want
-	here, ordinals := t.localCopies(), t.ordinals(want)
+	here := t.localCopies()
 	for _, e := range t.work.Put {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		ordinal := ordinals[e.Path]
-		offset, done, err := t.reuse(ctx, want[ordinal], here, staged)
+		if now, found := want.Find(e.Path); found {
+			e = now.Entry
+		}
+		offset, done, err := t.reuse(ctx, e, here, staged)
 		if err != nil {
 			return nil, explain(err, t.of.tree.Path())
 		}
 		if !done {
-			missing = append(missing, source.Want{Ordinal: ordinal, Offset: offset})
+			missing = append(missing, source.Want{Path: e.Path, Offset: offset})
 		}
 	}
 	return missing, nil
 }
 
-// ordinals returns where what is to be put stands among the wanted entries.
-func (t *target) ordinals(want []manifest.Entry) map[string]int {
-	ordinals := make(map[string]int, len(t.work.Put))
-	for _, e := range t.work.Put {
-		ordinals[e.Path] = -1
-	}
-	for i, e := range want {
-		if _, wanted := ordinals[e.Path]; wanted {
-			ordinals[e.Path] = i
-		}
-	}
-	return ordinals
-}
+// copyFrom is how much content has to be missing, in bytes, for the whole tree to be searched for it.
+const copyFrom = 16 << 20
 
 // localCopies finds files of the tree that have a wanted content already.
 func (t *target) localCopies() map[manifest.Hash]string {
-	wanted := map[manifest.Hash]bool{}
+	wanted, missing := map[manifest.Hash]bool{}, int64(0)
 	for _, e := range t.work.Put {
 		if e.Kind == manifest.File && e.Size > 0 {
 			wanted[e.Hash] = true
+			missing += e.Size
 		}
 	}
 	here := map[manifest.Hash]string{}
-	if len(wanted) == 0 {
+	if missing < copyFrom {
 		return here
 	}
-	for _, e := range t.of.scan.Entries {
+	for e := range t.of.scan.Listing.All() {
 		if e.Kind == manifest.File && wanted[e.Hash] {
 			here[e.Hash] = e.Path
 		}
@@ -176,9 +177,9 @@ func (t *target) fill(ctx context.Context, e manifest.Entry, offset int64) (*tre
 }
 
 // Settle implements source.Staging.
-func (t *target) Settle(want []manifest.Entry) (source.Change, error) {
-	have := t.of.scan.Entries
-	t.work = plan.Compare(have, want)
+func (t *target) Settle(want manifest.Listing) (source.Change, error) {
+	have := t.of.scan.Listing
+	t.want, t.work = want, t.of.compare(want)
 	for _, e := range t.work.Put {
 		if e.Kind == manifest.File && !t.staging.Staged(e) {
 			return nil, source.Sentence(source.ErrMismatch, "The content of %s/%s did not match its hash, however often it was sent: check the memory and disks of both appliances.", t.of.tree.Path(), e.Path)

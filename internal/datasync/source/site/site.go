@@ -48,7 +48,7 @@ func New(database Database, dir string) (*Kind, error) {
 
 // Check implements source.Kind.
 func (*Kind) Check(set manifest.Set) error {
-	if len(set.Entries) != 1 || set.Entries[0].Kind != manifest.Blob {
+	if set.Whole().Kind != manifest.Blob {
 		return fmt.Errorf("%w: a site database is one export", manifest.ErrMalformed)
 	}
 	return nil
@@ -96,15 +96,15 @@ func (*site) Close() error { return nil }
 func (s *site) Scan(ctx context.Context, _ manifest.Scheme) (source.Scan, error) {
 	export, have, err := s.kind.export(ctx)
 	s.have = have
-	return source.Scan{Entries: []manifest.Entry{have}, Place: place{}, Content: content(export)}, err
+	return source.Scan{Listing: manifest.NewListing(manifest.Child{Entry: have}), Place: place{}, Content: content(export)}, err
 }
 
 // Stage implements source.Source.
-func (s *site) Stage(want []manifest.Entry) (source.Staging, error) {
-	if s.have.Hash == want[0].Hash {
+func (s *site) Stage(want manifest.Listing) (source.Staging, error) {
+	if s.have.Hash == want.Whole().Hash {
 		return nil, nil //nolint:nilnil // as the contract says: nothing has to change
 	}
-	return staging{s.kind}, s.kind.drop(nameOf(want[0]))
+	return staging{s.kind}, s.kind.drop(nameOf(want))
 }
 
 // DropStaging implements source.Source.

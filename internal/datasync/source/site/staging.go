@@ -23,10 +23,12 @@ type staging struct{ kind *Kind }
 // exportPrefix begins the name of a staged export; its hash ends it.
 const exportPrefix = "export-"
 
-func nameOf(e manifest.Entry) string { return exportPrefix + manifest.Digest(e.Hash).String() }
+func nameOf(wanted manifest.Listing) string { return nameBy(wanted.Whole().Hash) }
 
-func (s staging) staged(e manifest.Entry) bool {
-	_, err := os.Lstat(filepath.Join(s.kind.dir, nameOf(e)))
+func nameBy(hash manifest.Hash) string { return exportPrefix + manifest.Digest(hash).String() }
+
+func (s staging) staged(want manifest.Listing) bool {
+	_, err := os.Lstat(filepath.Join(s.kind.dir, nameOf(want)))
 	return err == nil
 }
 
@@ -34,11 +36,11 @@ func (s staging) staged(e manifest.Entry) bool {
 func (staging) Load() (source.Load, error) { return source.Load{}, nil }
 
 // Missing implements source.Staging.
-func (s staging) Missing(_ context.Context, want []manifest.Entry, _ func(files, bytes int64)) ([]source.Want, error) {
-	if s.staged(want[0]) {
+func (s staging) Missing(_ context.Context, want manifest.Listing, _ func(files, bytes int64)) ([]source.Want, error) {
+	if s.staged(want) {
 		return nil, nil
 	}
-	return []source.Want{{}}, nil
+	return []source.Want{{Path: "."}}, nil
 }
 
 // Fill implements source.Staging. A part of an export is of no use to a later sync.
@@ -47,11 +49,11 @@ func (s staging) Fill(context.Context, manifest.Entry, int64) (source.Incoming, 
 }
 
 // Settle implements source.Staging.
-func (s staging) Settle(want []manifest.Entry) (source.Change, error) {
-	if !s.staged(want[0]) {
+func (s staging) Settle(want manifest.Listing) (source.Change, error) {
+	if !s.staged(want) {
 		return nil, source.Sentence(source.ErrMismatch, "The site database did not match its hash: check the memory and disks of both appliances.")
 	}
-	return change{s.kind, nameOf(want[0])}, nil
+	return change{s.kind, nameOf(want)}, nil
 }
 
 // Close implements source.Staging.
@@ -86,7 +88,7 @@ func (in *incoming) Finish(e manifest.Entry) error {
 	if blake3.Sum256(in.b.Bytes()) != e.Hash {
 		return fmt.Errorf("%w: site database", source.ErrMismatch)
 	}
-	return source.Explain(durable.Replace(filepath.Join(in.kind.dir, nameOf(e)), in.b.Bytes()), in.kind.dir)
+	return source.Explain(durable.Replace(filepath.Join(in.kind.dir, nameBy(e.Hash)), in.b.Bytes()), in.kind.dir)
 }
 
 // Abort implements source.Incoming.
@@ -130,7 +132,7 @@ func (c change) Apply(ctx context.Context, hook func(step string)) error {
 // Final implements source.Change.
 func (c change) Final(ctx context.Context) bool {
 	_, now, err := c.kind.export(ctx)
-	return err == nil && nameOf(now) == c.name
+	return err == nil && nameBy(now.Hash) == c.name
 }
 
 // Undo implements source.Change: what is not final has changed nothing.

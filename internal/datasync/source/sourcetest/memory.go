@@ -134,8 +134,8 @@ func (m *Memory) holds(data pair.Data) held {
 
 // Check implements source.Kind.
 func (*Memory) Check(set manifest.Set) error {
-	for _, e := range set.Entries {
-		if e.Kind != manifest.File || e.Path == "." {
+	for e := range set.All() {
+		if (e.Path == ".") != (e.Kind == manifest.Dir) || (e.Path != "." && e.Kind != manifest.File) {
 			return fmt.Errorf("%w: %q is no file", manifest.ErrMalformed, e.Path)
 		}
 	}
@@ -171,7 +171,7 @@ func (*Memory) Unmounted(pair.Data, string) string { return "" }
 type memory struct {
 	machine *Memory
 	data    pair.Data
-	scanned []manifest.Entry
+	scanned manifest.Listing
 }
 
 // String implements source.Source.
@@ -183,11 +183,13 @@ func (*memory) Close() error { return nil }
 // Scan implements source.Source.
 func (s *memory) Scan(ctx context.Context, scheme manifest.Scheme) (source.Scan, error) {
 	files := s.machine.holds(s.data).files
-	s.scanned = nil
+	entries := []manifest.Entry{{Path: ".", Kind: manifest.Dir}}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		s.scanned = append(s.scanned, entryOf(name, files[name], scheme))
+		entries = append(entries, entryOf(name, files[name], scheme))
 	}
-	return source.Scan{Entries: s.scanned, Place: place{s.machine, s.data}, Content: texts{files, scheme}}, ctx.Err()
+	var err error
+	s.scanned, err = manifest.ListingOf(entries)
+	return source.Scan{Listing: s.scanned, Place: place{s.machine, s.data}, Content: texts{files, scheme}}, errors.Join(err, ctx.Err())
 }
 
 func entryOf(name, text string, scheme manifest.Scheme) manifest.Entry {
@@ -235,7 +237,7 @@ func (t texts) Send(ctx context.Context, e manifest.Entry, offset int64, sink so
 }
 
 // Stage implements source.Source.
-func (s *memory) Stage(want []manifest.Entry) (source.Staging, error) {
+func (s *memory) Stage(want manifest.Listing) (source.Staging, error) {
 	delta := manifest.Difference(s.scanned, want)
 	if len(delta.Set)+len(delta.Removed) == 0 {
 		return nil, nil //nolint:nilnil // as the contract says: nothing has to change
@@ -285,13 +287,12 @@ func (t *staging) Load() (source.Load, error) {
 }
 
 // Missing implements source.Staging.
-func (t *staging) Missing(_ context.Context, want []manifest.Entry, _ func(files, bytes int64)) ([]source.Want, error) {
+func (t *staging) Missing(_ context.Context, want manifest.Listing, _ func(files, bytes int64)) ([]source.Want, error) {
 	staged := t.of.machine.holds(t.of.data).staged
 	var missing []source.Want
 	for _, e := range t.delta.Set {
-		i := slices.IndexFunc(want, func(w manifest.Entry) bool { return w.Path == e.Path })
-		if !matches(want[i], staged) {
-			missing = append(missing, source.Want{Ordinal: i})
+		if now, _ := want.Find(e.Path); !matches(now.Entry, staged) {
+			missing = append(missing, source.Want{Path: e.Path})
 		}
 	}
 	return missing, nil
@@ -346,12 +347,12 @@ func (in *incoming) Finish(e manifest.Entry) error {
 }
 
 // Settle implements source.Staging.
-func (t *staging) Settle(want []manifest.Entry) (source.Change, error) {
+func (t *staging) Settle(want manifest.Listing) (source.Change, error) {
 	t.delta = manifest.Difference(t.of.scanned, want)
 	c := &change{of: t.of, steps: steps{Remove: t.delta.Removed}}
 	staged := t.of.machine.holds(t.of.data).staged
 	for _, e := range t.delta.Set {
-		if !matches(e, staged) {
+		if !matches(e.Entry, staged) {
 			return nil, fmt.Errorf("%w: %q", source.ErrMismatch, e.Path)
 		}
 		c.steps.Put = append(c.steps.Put, e.Path)

@@ -103,7 +103,7 @@ func (in passedOn) Hole(bytes int64) error { return in.to.Hole(bytes) }
 func stage(t *testing.T, from source.Scan, to source.Source) source.Staging {
 	t.Helper()
 	scan(t, to)
-	staging, err := to.Stage(from.Entries)
+	staging, err := to.Stage(from.Listing)
 	must(t, err)
 	if staging == nil {
 		t.Fatal("nothing has to change")
@@ -117,17 +117,17 @@ func stage(t *testing.T, from source.Scan, to source.Source) source.Staging {
 	reader, err := from.Content.Open()
 	must(t, err)
 	defer func() { must(t, reader.Close()) }()
-	missing, err := staging.Missing(t.Context(), from.Entries, func(int64, int64) {})
+	missing, err := staging.Missing(t.Context(), from.Listing, func(int64, int64) {})
 	must(t, err)
 	for _, w := range missing {
-		e := from.Entries[w.Ordinal]
+		e := entry(t, from, w.Path)
 		in, err := staging.Fill(t.Context(), e, w.Offset)
 		must(t, err)
 		now, err := reader.Send(t.Context(), e, w.Offset, passedOn{in})
 		must(t, err)
 		must(t, in.Finish(now))
 	}
-	missing, err = staging.Missing(t.Context(), from.Entries, func(int64, int64) {})
+	missing, err = staging.Missing(t.Context(), from.Listing, func(int64, int64) {})
 	must(t, err)
 	if len(missing) > 0 {
 		t.Fatalf("still missing: %+v", missing)
@@ -140,7 +140,7 @@ func prepared(t *testing.T, from, to Side) (source.Source, source.Change) {
 	t.Helper()
 	found := scan(t, open(t, from, source.Serve))
 	src := open(t, to, source.Receive)
-	change, err := stage(t, found, src).Settle(found.Entries)
+	change, err := stage(t, found, src).Settle(found.Listing)
 	must(t, err)
 	must(t, change.Sync())
 	return src, change
@@ -148,11 +148,20 @@ func prepared(t *testing.T, from, to Side) (source.Source, source.Change) {
 
 func noHook(string) {}
 
+func entry(t *testing.T, of source.Scan, path string) manifest.Entry {
+	t.Helper()
+	e, found := of.Listing.Find(path)
+	if !found {
+		t.Fatalf("%q is not in the scan", path)
+	}
+	return e.Entry
+}
+
 func scanTellsStatesApart(t *testing.T, a, b Side) {
 	t.Helper()
 	a.Put(t, before())
 	b.Put(t, before())
-	one, other := scan(t, open(t, a, source.Serve)).Entries, scan(t, open(t, b, source.Serve)).Entries
+	one, other := slices.Collect(scan(t, open(t, a, source.Serve)).Listing.All()), slices.Collect(scan(t, open(t, b, source.Serve)).Listing.All())
 	if len(one) == 0 || len(one) != len(other) {
 		t.Fatalf("%d and %d entries", len(one), len(other))
 	}
@@ -165,7 +174,7 @@ func scanTellsStatesApart(t *testing.T, a, b Side) {
 		}
 	}
 	b.Put(t, after())
-	changed := manifest.Difference(one, scan(t, open(t, b, source.Serve)).Entries)
+	changed := manifest.Difference(scan(t, open(t, a, source.Serve)).Listing, scan(t, open(t, b, source.Serve)).Listing)
 	if len(changed.Set) == 0 {
 		t.Error("other files are scanned as the same")
 	}
@@ -182,7 +191,7 @@ func arrives(t *testing.T, a, b Side) {
 	want(t, b, files)
 	found := scan(t, open(t, a, source.Serve))
 	scan(t, src)
-	if staging, err := src.Stage(found.Entries); err != nil || staging != nil {
+	if staging, err := src.Stage(found.Listing); err != nil || staging != nil {
 		t.Errorf("afterwards there is more to do: %v, %v", staging, err)
 	}
 }
@@ -191,10 +200,10 @@ func stagedIsHidden(t *testing.T, a, b Side) {
 	t.Helper()
 	a.Put(t, after())
 	files := holds(t, b, before())
-	entries := scan(t, open(t, b, source.Serve)).Entries
+	entries := scan(t, open(t, b, source.Serve)).Listing
 	prepared(t, a, b)
 	want(t, b, files)
-	now := scan(t, open(t, b, source.Serve)).Entries
+	now := scan(t, open(t, b, source.Serve)).Listing
 	if d := manifest.Difference(entries, now); len(d.Set)+len(d.Removed) > 0 {
 		t.Errorf("a scan finds what is staged: %+v", d)
 	}
@@ -209,25 +218,25 @@ func wrongContent(t *testing.T, a, b Side) {
 	found := scan(t, open(t, a, source.Serve))
 	src := open(t, b, source.Receive)
 	scan(t, src)
-	staging, err := src.Stage(found.Entries)
+	staging, err := src.Stage(found.Listing)
 	must(t, err)
 	defer func() { _ = staging.Close() }()
-	missing, err := staging.Missing(t.Context(), found.Entries, func(int64, int64) {})
+	missing, err := staging.Missing(t.Context(), found.Listing, func(int64, int64) {})
 	must(t, err)
 	if len(missing) == 0 {
 		t.Fatal("nothing is missing")
 	}
-	e := found.Entries[missing[0].Ordinal]
+	e := entry(t, found, missing[0].Path)
 	in, err := staging.Fill(t.Context(), e, 0)
 	must(t, err)
 	must(t, in.Data([]byte("something else")))
 	if err := in.Finish(e); !errors.Is(err, source.ErrMismatch) {
 		t.Errorf("content that does not match: %v", err)
 	}
-	if again, err := staging.Missing(t.Context(), found.Entries, func(int64, int64) {}); err != nil || len(again) != len(missing) {
+	if again, err := staging.Missing(t.Context(), found.Listing, func(int64, int64) {}); err != nil || len(again) != len(missing) {
 		t.Errorf("then %d of %d are missing, %v", len(again), len(missing), err)
 	}
-	if _, err := staging.Settle(found.Entries); !errors.Is(err, source.ErrMismatch) {
+	if _, err := staging.Settle(found.Listing); !errors.Is(err, source.ErrMismatch) {
 		t.Errorf("settled: %v", err)
 	}
 	want(t, b, files)
@@ -342,18 +351,17 @@ func applyRest(t *testing.T, a, b Side) {
 func setAside(t *testing.T, a, _ Side) {
 	t.Helper()
 	a.Put(t, before())
-	old := scan(t, open(t, a, source.Serve)).Entries
+	old := scan(t, open(t, a, source.Serve)).Listing
 	a.Put(t, after())
 	src := open(t, a, source.Serve)
-	now := scan(t, src).Entries
+	now := scan(t, src).Listing
 	delta := manifest.Difference(old, now)
-	d := source.Divergence{Changed: delta.Set, All: now}
-	for _, e := range old {
-		for _, path := range delta.Removed {
-			if e.Path == path {
-				d.Removed = append(d.Removed, e)
-			}
-		}
+	d := source.Divergence{All: now}
+	for _, c := range delta.Set {
+		d.Changed = append(d.Changed, c.Entry)
+	}
+	for _, path := range delta.Removed {
+		d.Removed = slices.AppendSeq(d.Removed, old.Below(path))
 	}
 	into := t.TempDir()
 	list, err := src.SetAside(t.Context(), d, into)
@@ -397,13 +405,12 @@ func check(t *testing.T, a, _ Side) {
 	t.Helper()
 	a.Put(t, before())
 	kind, data := a.Start(t)
-	entries := scan(t, open(t, a, source.Serve)).Entries
-	if err := kind.Check(manifest.Set{Data: data, Entries: entries}); err != nil {
+	listing := scan(t, open(t, a, source.Serve)).Listing
+	if err := kind.Check(manifest.Set{Data: data, Listing: listing}); err != nil {
 		t.Errorf("what a scan found is refused: %v", err)
 	}
-	odd := append(slices.Clone(entries), manifest.Entry{Path: "zz/below/nothing", Kind: manifest.Fifo})
-	if kind.Check(manifest.Set{Data: data, Entries: odd}) == nil {
-		t.Error("a name below nothing is taken")
+	if kind.Check(manifest.Set{Data: data, Listing: manifest.NewListing(manifest.Child{Entry: manifest.Entry{Kind: manifest.Fifo}})}) == nil {
+		t.Error("data that is a pipe is taken")
 	}
 }
 
@@ -424,11 +431,13 @@ func offset(t *testing.T, a, _ Side) {
 	must(t, err)
 	defer func() { must(t, reader.Close()) }()
 	sent := 0
-	for _, e := range found.Entries {
+	var last manifest.Entry
+	for e := range found.Listing.All() {
 		if e.Kind != manifest.File && e.Kind != manifest.Blob {
 			continue
 		}
 		sent++
+		last = e
 		var whole, rest text
 		_, err := reader.Send(t.Context(), e, 0, &whole)
 		must(t, err)
@@ -442,12 +451,12 @@ func offset(t *testing.T, a, _ Side) {
 		t.Error("nothing has content")
 	}
 	full := errors.New("no room")
-	if _, err := reader.Send(t.Context(), found.Entries[len(found.Entries)-1], 0, refuses{full}); !errors.Is(err, full) {
+	if _, err := reader.Send(t.Context(), last, 0, refuses{full}); !errors.Is(err, full) {
 		t.Errorf("the sink's error came back as %v", err)
 	}
 	over, end := context.WithCancel(t.Context())
 	end()
-	if _, err := reader.Send(over, found.Entries[len(found.Entries)-1], 0, &text{}); err == nil {
+	if _, err := reader.Send(over, last, 0, &text{}); err == nil {
 		t.Error("it goes on after it was ended")
 	}
 }

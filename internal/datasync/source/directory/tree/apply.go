@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"time"
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/plan"
@@ -74,10 +73,10 @@ func (t *Tree) Undo(steps []Step, hook func(step string)) error {
 func (t *Tree) take(s Step) error {
 	switch s.Op {
 	case MoveOut:
-		if t.has(staged(s.Out)) {
+		if t.has(inStaging(s.Out)) {
 			return nil
 		}
-		return t.move(s.Path, s.Path, staged(s.Out))
+		return t.move(s.Path, s.Path, inStaging(s.Out))
 	case Unlink:
 		if err := t.keep(s); err != nil {
 			return err
@@ -86,39 +85,65 @@ func (t *Tree) take(s Step) error {
 			return ignoreMissing(t.root.Remove(s.Path))
 		})
 	case MoveIn:
-		if !t.has(staged(s.Slot)) {
+		if !t.has(inStaging(s.Slot)) {
 			return nil
 		}
 		if err := t.keep(s); err != nil {
 			return err
 		}
-		return t.move(s.Path, staged(s.Slot), s.Path)
+		return t.move(s.Path, inStaging(s.Slot), s.Path)
 	case Meta:
+		if s.Is.Kind == 0 {
+			return nil
+		}
 		return t.setMetaAt(s.Is)
+	case TakeOut:
+		if t.has(inStaging(s.Out)) || !t.is(s.Path, s.Ino) { // it may be put back already
+			return nil
+		}
+		return t.move(s.Path, s.Path, inStaging(s.Out))
+	case PutBack:
+		return t.putBack(s)
 	}
 	return fs.ErrInvalid
 }
 
+func (t *Tree) putBack(s Step) error {
+	switch {
+	case t.has(inStaging(s.Slot)):
+		return t.move(s.Path, inStaging(s.Slot), s.Path)
+	case !t.is(s.Path, s.Ino):
+		return fmt.Errorf("what is renamed is gone: %w", fs.ErrNotExist)
+	}
+	return nil
+}
+
+// is reports whether a path is the file or directory that has a number.
+func (t *Tree) is(path string, ino uint64) bool {
+	stamp, err := t.stat(path)
+	return err == nil && stamp.Ino == ino
+}
+
 // keep gives what goes its other name again, if taking a step back has used it up.
 func (t *Tree) keep(s Step) error {
-	if s.Out == "" || t.has(staged(s.Out)) || !t.has(s.Path) {
+	if s.Out == "" || t.has(inStaging(s.Out)) || !t.has(s.Path) {
 		return nil
 	}
-	return t.root.Link(s.Path, staged(s.Out))
+	return t.root.Link(s.Path, inStaging(s.Out))
 }
 
 func (t *Tree) takeBack(s Step, hook func(step string)) error {
 	switch s.Op {
 	case MoveOut:
-		return ignoreMissing(t.move(s.Path, staged(s.Out), s.Path))
+		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
 	case Unlink:
 		if t.has(s.Path) {
 			return nil
 		}
-		return ignoreMissing(t.move(s.Path, staged(s.Out), s.Path))
+		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
 	case MoveIn:
-		if !t.has(staged(s.Slot)) {
-			if err := t.move(s.Path, s.Path, staged(s.Slot)); err != nil {
+		if !t.has(inStaging(s.Slot)) {
+			if err := t.move(s.Path, s.Path, inStaging(s.Slot)); err != nil {
 				return err
 			}
 		}
@@ -126,14 +151,22 @@ func (t *Tree) takeBack(s Step, hook func(step string)) error {
 			return nil
 		}
 		hook("undo-half")
-		return ignoreMissing(t.move(s.Path, staged(s.Out), s.Path))
+		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
+	case PutBack:
+		if t.has(inStaging(s.Slot)) || !t.is(s.Path, s.Ino) {
+			return nil
+		}
+		return t.move(s.Path, s.Path, inStaging(s.Slot))
+	case TakeOut:
+		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
 	case Meta:
 		return nil // at the end, when everything is in its place
 	}
 	return fs.ErrInvalid
 }
 
-func staged(name string) string { return StagingName + "/" + name }
+// inStaging is the path in the tree of a name in the staging.
+func inStaging(name string) string { return StagingName + "/" + name }
 
 func (t *Tree) has(path string) bool {
 	_, err := t.stat(path)
@@ -157,21 +190,6 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// EnterApplied enters what was just applied into the index, so that the next scan need not
-// read it.
-func (t *Tree) EnterApplied(index Index, work plan.Work, now func() time.Time) {
-	for _, list := range [][]manifest.Entry{work.Put, work.Touch} {
-		for _, e := range list {
-			if e.Kind != manifest.File {
-				continue
-			}
-			if stamp, err := t.stat(e.Path); err == nil && stamp.kind() == manifest.File && stamp.Size == e.Size {
-				index[e.Path] = Known{Stamp: stamp, Racy: racy(stamp.CTime, now()), Hash: e.Hash, XAttrs: e.XAttrs}
-			}
-		}
-	}
-}
-
 // Gather moves what is staged of steps that were not taken below one directory in
 // the staging, under the paths for which it was meant, and returns that directory's
 // path in the tree; empty if nothing of them is staged.
@@ -179,17 +197,14 @@ func (t *Tree) Gather(left []Step) (string, error) {
 	const unplaced = StagingName + "/unplaced"
 	gathered := ""
 	for _, s := range left {
-		if s.Op != MoveIn || !t.has(staged(s.Slot)) {
-			continue
-		}
-		if stamp, err := t.stat(staged(s.Slot)); err != nil || stamp.kind() == manifest.Dir {
+		if (s.Op != MoveIn && s.Op != PutBack) || !t.has(inStaging(s.Slot)) {
 			continue
 		}
 		to := unplaced + "/" + s.Path
 		if err := t.root.MkdirAll(manifest.Parent(to), 0o700); err != nil {
 			return "", fmt.Errorf("gather what is not in place: %w", err)
 		}
-		if err := t.root.Rename(staged(s.Slot), to); err != nil {
+		if err := t.root.Rename(inStaging(s.Slot), to); err != nil {
 			return "", fmt.Errorf("gather what is not in place: %w", err)
 		}
 		gathered = unplaced

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"baton/internal/datasync/manifest"
 )
 
 // stoppedAtSecond is a context that is over from the second question on.
@@ -44,8 +46,8 @@ func TestAScanEndsWhenItIsStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = tree.Close() }()
-		if found, err := tree.Scan(ctx, nil, now); !errors.Is(err, context.Canceled) {
-			t.Errorf("it ended with %d names, %v", len(found.Entries), err)
+		if found, err := tree.Scan(ctx, manifest.Listing{}, now); !errors.Is(err, context.Canceled) {
+			t.Errorf("it ended with %d names, %v", found.Listing.Sum().Entries, err)
 		}
 	}
 	ctx, stop := context.WithCancel(t.Context())

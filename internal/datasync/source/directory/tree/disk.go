@@ -64,6 +64,20 @@ func (t *Tree) Disk() string {
 
 const zfsMagic = 0x2fc12fc1
 
+// KeepsNumbers reports whether the tree's file system is one on which a file keeps its number for good, also by another
+// name and after a power cut, and a directory can be renamed wherever it is.
+func (t *Tree) KeepsNumbers() bool {
+	_, about, err := t.About()
+	if err != nil {
+		return false
+	}
+	switch int64(about.Type) { //nolint:unconvert // 32 bits on some machines
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC, zfsMagic:
+		return true
+	}
+	return false
+}
+
 // byUUID asks what the system knows of a block device.
 func byUUID(device uint64) string {
 	const dir = "/dev/disk/by-uuid"

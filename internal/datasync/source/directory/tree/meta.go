@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -69,6 +70,35 @@ func setOpenMeta(dir int, name string, e manifest.Entry) error {
 		return err
 	}
 	return pinned.ChmodFd(fd, e.Mode)
+}
+
+// setFileMeta is setMeta of an open file that nobody else has.
+func setFileMeta(f *os.File, e manifest.Entry) error {
+	fd := int(f.Fd())
+	err := mayNot(unix.Fchown(fd, int(e.UID), int(e.GID)), e)
+	if err == nil {
+		err = setXAttrs(fd, e.XAttrs)
+	}
+	if err == nil {
+		err = unix.Fchmod(fd, e.Mode)
+	}
+	if err == nil {
+		err = setFileTime(fd, e.ModTime)
+	}
+	if err != nil {
+		return fmt.Errorf("set owner, mode, time and attributes of %q: %w", e.Path, err)
+	}
+	return nil
+}
+
+// setFileTime sets the time of an open file.
+func setFileTime(fd int, modTime int64) error {
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(modTime)}
+	err := unix.UtimesNanoAt(fd, "", times, unix.AT_EMPTY_PATH)
+	if errors.Is(err, unix.EINVAL) { // a kernel before Linux 5.8
+		err = unix.UtimesNanoAt(unix.AT_FDCWD, pinned.PathOf(fd), times, 0)
+	}
+	return err
 }
 
 // chmodAt sets the mode of one name of a kind, which it does not follow.

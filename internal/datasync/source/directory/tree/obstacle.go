@@ -44,13 +44,22 @@ func (t *Tree) Obstacle(work plan.Work) error {
 	}
 	for _, list := range [][]manifest.Entry{work.Remove, work.Mkdir, work.Put, work.Link, work.Touch} {
 		for _, e := range list {
-			if err := errors.Join(o.name(e.Path), o.target(e)); err != nil {
+			if err := errors.Join(o.name(work.Here(e.Path)), o.target(work, e)); err != nil {
 				return err
 			}
 		}
 	}
+	for _, m := range work.Move {
+		if err := o.move(m); err != nil {
+			return err
+		}
+	}
+	return o.directories(work)
+}
+
+func (o *obstacles) directories(work plan.Work) error {
 	for _, e := range work.Dirs {
-		if err := o.directory(e.Path); err != nil {
+		if err := o.directory(work.Here(e.Path)); err != nil {
 			return err
 		}
 	}
@@ -99,12 +108,19 @@ func (t *Tree) isDir(path string) bool {
 	return true
 }
 
+func (o *obstacles) move(m plan.Move) error {
+	if m.From == "" {
+		return o.name(m.To)
+	}
+	return errors.Join(o.name(m.To), o.name(m.From), o.directory(manifest.Parent(m.From)))
+}
+
 // target is what a further name is made of.
-func (o *obstacles) target(e manifest.Entry) error {
+func (o *obstacles) target(work plan.Work, e manifest.Entry) error {
 	if e.Kind != manifest.Link {
 		return nil
 	}
-	return o.name(e.Target)
+	return o.name(work.Here(e.Target))
 }
 
 // name looks at a name as it is now. One that is not there is no obstacle.

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,25 +20,24 @@ import (
 
 // Scan is one look at a whole tree.
 type Scan struct {
-	Entries  []manifest.Entry // sorted by path; "." first
-	Index    Index
-	Hashed   int      // files that had to be read
-	Skipped  []string // sockets and device nodes
-	Mounts   []string // directories in which another file system begins
-	Unstable string   // a directory that still changed at the last try; empty if none
+	Listing  manifest.Listing // with what the next scan needs noted
+	Hashed   int              // files that had to be read
+	Skipped  []string         // sockets and device nodes
+	Mounts   []string         // directories in which another file system begins
+	Unstable string           // a directory that still changed at the last try; empty if none
 }
 
 // Rescans bounds how often a tree whose directories change is looked at again.
 const rescans = 5
 
-// Scan looks at the tree. A file is read only if the index does not know it as
+// Scan looks at the tree. A file is read only if the listing before does not know it as
 // it is. If a directory changes meanwhile, the tree is looked at again, because
 // a file moved between two directories could have been missed in both.
-func (t *Tree) Scan(ctx context.Context, index Index, now func() time.Time) (Scan, error) {
+func (t *Tree) Scan(ctx context.Context, before manifest.Listing, now func() time.Time) (Scan, error) {
 	var scan Scan
 	hashed := 0
 	for range rescans {
-		w := &walker{tree: t, index: index, now: now, fresh: make(Index, len(index))}
+		w := &walker{tree: t, now: now, before: before, root: &folder{path: ".", was: before.Whole()}}
 		err := w.run(ctx)
 		hashed += len(w.jobs)
 		if err != nil {
@@ -47,70 +48,110 @@ func (t *Tree) Scan(ctx context.Context, index Index, now func() time.Time) (Sca
 		if scan.Unstable = w.changedDirectory(ctx); scan.Unstable == "" {
 			break
 		}
-		index = scan.Index
+		before = scan.Listing
 	}
 	return scan, nil
 }
 
+// walker looks at a tree once: it lists the directories, several at a time, then reads the
+// files that are not known, and then puts the listing together.
 type walker struct {
-	tree  *Tree
-	index Index
-	fresh Index
-	now   func() time.Time
-	scan  Scan
-	found []entryState
-	dirs  []entryState
-	jobs  []int // of found: files to be read
+	tree   *Tree
+	now    func() time.Time
+	before manifest.Listing
+	root   *folder
+	group  *errgroup.Group
+
+	mu     sync.Mutex
+	scan   Scan
+	dirs   []*folder                 // all that were listed
+	jobs   []*item                   // files to be read
+	more   []*item                   // files that have further names
+	elders map[uint64]manifest.Child // the directories as they were known before, by their numbers; nil: not asked for yet
 }
 
-type entryState struct {
-	entry  manifest.Entry
-	stamp  Stamp
-	racy   bool
-	gone   bool
-	cached bool
+// folder is a directory on the way.
+type folder struct {
+	path  string
+	stamp Stamp // when it was listed
+	own   manifest.Child
+	was   manifest.Child // as it was known before, maybe by another path
+	known bool           // what is right in it is as it was known before
+	items []*item        // sorted by name, unless they are known
+	gone  bool
+}
+
+// item is one name in a directory.
+type item struct {
+	path  string
+	stamp Stamp
+	child manifest.Child // complete once it is known; of a directory its folder says more
+	sub   *folder        // of a directory
+	known bool           // it is as it was known before
+	gone  bool
 }
 
 func (w *walker) run(ctx context.Context) error {
-	if err := w.walk(ctx); err != nil {
-		return err
-	}
-	if err := w.readAll(ctx); err != nil {
-		return err
-	}
-	w.finish()
-	return nil
-}
-
-func (w *walker) walk(ctx context.Context) error {
-	rootStamp, err := w.tree.stat(".")
+	stamp, err := w.tree.stat(".")
 	if err != nil {
 		return err
 	}
-	queue := []entryState{{entry: rootStamp.entry("."), stamp: rootStamp}}
-	for len(queue) > 0 {
-		if err := ctx.Err(); err != nil {
+	w.root.stamp = stamp
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	w.group = group
+	group.Go(func() error { return w.visit(groupCtx, w.root) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	w.firstNames(func(one *item) { // only a further name of it was known
+		if one.child.Kind == manifest.Link {
+			one.known = false
+			w.jobs = append(w.jobs, one)
+		}
+	}, func(*item, *item) {})
+	if err := w.readAll(ctx); err != nil {
+		return err
+	}
+	slices.Sort(w.scan.Skipped)
+	slices.Sort(w.scan.Mounts)
+	w.nameLinks()
+	if w.root.gone {
+		return &fs.PathError{Op: "open directory", Path: w.tree.path, Err: fs.ErrNotExist}
+	}
+	w.scan.Listing = manifest.NewListing(w.root.assemble())
+	return nil
+}
+
+// visit lists a directory, and those in it, by another goroutine if one is free.
+func (w *walker) visit(ctx context.Context, f *folder) error {
+	below, err := w.list(ctx, f)
+	if err != nil {
+		return err
+	}
+	for _, sub := range below {
+		if w.group.TryGo(func() error { return w.visit(ctx, sub) }) {
+			continue
+		}
+		if err := w.visit(ctx, sub); err != nil {
 			return err
 		}
-		next := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		if next.stamp.Dev != rootStamp.Dev {
-			w.scan.Mounts = append(w.scan.Mounts, next.entry.Path)
-		}
-		below, err := w.directory(ctx, next)
-		if err != nil {
-			return err
-		}
-		queue = append(queue, below...)
 	}
 	return nil
 }
 
-// directory lists one directory and returns the directories in it. One that is
+// list lists one directory and returns the directories in it. One that is
 // gone meanwhile is left out: the second look at its parent notices.
-func (w *walker) directory(ctx context.Context, d entryState) ([]entryState, error) {
-	f, err := w.tree.root.OpenFile(d.entry.Path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+func (w *walker) list(ctx context.Context, d *folder) ([]*folder, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, err := w.tree.root.OpenFile(d.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if isGone(err) {
+		d.gone = true
 		return nil, nil
 	}
 	if err != nil {
@@ -119,75 +160,181 @@ func (w *walker) directory(ctx context.Context, d entryState) ([]entryState, err
 	defer func() { _ = f.Close() }()
 	stamp, err := fstat(f)
 	if err != nil || stamp.Ino != d.stamp.Ino {
+		d.gone = true
 		return nil, err
 	}
-	d.stamp, d.entry = stamp, stamp.entry(d.entry.Path)
-	if d.entry.XAttrs, err = readXAttrs(int(f.Fd())); err != nil {
-		return nil, fmt.Errorf("directory %q: %w", d.entry.Path, err)
+	d.stamp = stamp
+	d.own = manifest.Child{Entry: stamp.entry(d.path), Note: w.note(stamp)}
+	if d.was.Kind != manifest.Dir || d.was.Note.Ino != stamp.Ino {
+		d.was = w.elder(stamp.Ino)
 	}
-	w.found, w.dirs = append(w.found, d), append(w.dirs, d)
+	if unchanged(d.was, stamp) {
+		d.own.XAttrs = d.was.XAttrs
+	} else if d.own.XAttrs, err = readXAttrs(int(f.Fd())); err != nil {
+		return nil, fmt.Errorf("directory %q: %w", d.path, err)
+	}
 	names, err := f.Readdirnames(-1)
 	if err != nil {
 		return nil, fmt.Errorf("list directory: %w", err)
 	}
-	var below []entryState
+	slices.Sort(names)
+	return w.names(ctx, int(f.Fd()), d, names)
+}
+
+// names looks at the names in a directory.
+func (w *walker) names(ctx context.Context, dir int, d *folder, names []string) (below []*folder, err error) {
+	found := lister{walker: w, dir: dir, of: d, was: d.was.Below}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil { // there may be a million
 			return nil, err
 		}
-		child, err := w.name(int(f.Fd()), d.entry.Path, name)
-		if err != nil {
+		if err := found.name(name); err != nil {
 			return nil, err
 		}
-		if child.entry.Kind == manifest.Dir {
-			below = append(below, child)
-		}
 	}
-	return below, nil
+	d.known = !found.other && len(found.items) == d.was.Below.Len() && len(found.below) == 0 && len(found.more) == 0
+	if !d.known {
+		d.items = found.items
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dirs = append(w.dirs, d)
+	w.jobs = append(w.jobs, found.jobs...)
+	w.more = append(w.more, found.more...)
+	w.scan.Skipped = append(w.scan.Skipped, found.skipped...)
+	w.scan.Mounts = append(w.scan.Mounts, found.mounts...)
+	return found.below, nil
 }
 
-func (w *walker) name(dir int, parent, name string) (entryState, error) {
+// elder returns the directory that had a number, wherever it was: one that was renamed holds the same files.
+func (w *walker) elder(ino uint64) manifest.Child {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.elders == nil {
+		w.elders = map[uint64]manifest.Child{}
+		for c := range w.before.Dirs() {
+			w.elders[c.Note.Ino] = c
+		}
+	}
+	if ino == 0 {
+		return manifest.Child{}
+	}
+	return w.elders[ino]
+}
+
+// lister looks at the names of one directory, in their order.
+type lister struct {
+	*walker
+
+	dir     int
+	of      *folder
+	was     *manifest.Branch
+	at      int // where in was the next name may be
+	items   []*item
+	other   bool // something is not as it was known
+	jobs    []*item
+	more    []*item
+	below   []*folder
+	skipped []string
+	mounts  []string
+}
+
+func (l *lister) name(name string) error {
 	path := name
-	if parent != "." {
-		path = parent + "/" + name
+	if l.of.path != "." {
+		path = l.of.path + "/" + name
 	} else if name == StagingName {
-		return entryState{}, nil
+		return nil
 	}
 	if len(path) > pair.MaxPath {
-		return entryState{}, fmt.Errorf("path %q… is longer than %d bytes", path[:200], pair.MaxPath)
+		return fmt.Errorf("path %q… is longer than %d bytes", path[:200], pair.MaxPath)
 	}
-	stamp, err := lstatAt(dir, name)
+	stamp, err := lstatAt(l.dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return entryState{}, nil
+		return nil
 	}
 	if err != nil {
-		return entryState{}, fmt.Errorf("in %q: %w", parent, err)
+		return fmt.Errorf("in %q: %w", l.of.path, err)
 	}
-	f := entryState{entry: stamp.entry(path), stamp: stamp}
-	switch f.entry.Kind {
-	case manifest.Symlink:
-		if f.entry.Target, err = readlinkAt(dir, name); err != nil {
-			return entryState{}, err
-		}
-		w.found = append(w.found, f)
-	case manifest.Fifo:
-		w.found = append(w.found, f)
-	case manifest.File:
-		w.file(f)
-	case manifest.Dir, manifest.Link, manifest.Blob:
-	default:
-		w.scan.Skipped = append(w.scan.Skipped, path)
+	was, found := l.known(name)
+	one := &item{path: path, stamp: stamp}
+	if one.known = found && unchanged(was, stamp); one.known {
+		one.child = was
+		one.child.Path = path
+	} else {
+		one.child = manifest.Child{Entry: stamp.entry(path), Note: l.note(stamp)}
 	}
-	return f, nil
+	kept, err := l.kind(one, name, was)
+	if err != nil || !kept {
+		return err
+	}
+	l.other = l.other || !one.known
+	l.items = append(l.items, one)
+	return nil
 }
 
-func (w *walker) file(f entryState) {
-	if known, ok := w.index.lookup(f.entry.Path, f.stamp); ok {
-		f.entry.Hash, f.entry.XAttrs, f.cached = known.Hash, known.XAttrs, true
-	} else {
-		w.jobs = append(w.jobs, len(w.found))
+// kind does what a name's kind asks for; it reports false if it is not synced.
+func (l *lister) kind(one *item, name string, was manifest.Child) (kept bool, err error) {
+	switch one.stamp.kind() {
+	case manifest.Symlink:
+		if !one.known {
+			one.child.Target, err = readlinkAt(l.dir, name)
+		}
+	case manifest.File:
+		if !one.known {
+			l.jobs = append(l.jobs, one)
+		}
+		if one.stamp.Nlink > 1 || one.child.Kind == manifest.Link {
+			l.more = append(l.more, one)
+		}
+	case manifest.Dir:
+		one.sub = &folder{path: one.path, stamp: one.stamp, was: was}
+		l.below = append(l.below, one.sub)
+		if one.stamp.Dev != l.of.stamp.Dev {
+			l.mounts = append(l.mounts, one.path)
+		}
+	case manifest.Fifo, manifest.Link, manifest.Blob:
+	default:
+		l.skipped = append(l.skipped, one.path)
+		return false, nil
 	}
-	w.found = append(w.found, f)
+	return true, err
+}
+
+// known returns what is known of a name; the names come in their order.
+func (l *lister) known(name string) (manifest.Child, bool) {
+	for ; l.at < l.was.Len(); l.at++ {
+		switch order := strings.Compare(l.was.Name(l.at), name); {
+		case order > 0:
+			return manifest.Child{}, false
+		case order == 0:
+			l.at++
+			return l.was.At(l.at - 1), true
+		}
+	}
+	return manifest.Child{}, false
+}
+
+// unchanged reports whether what is known of a name can be trusted still.
+func unchanged(was manifest.Child, is Stamp) bool { return !was.Note.Racy && Same(was, is) }
+
+// Same reports whether a name looks as it did when it was noted.
+func Same(was manifest.Child, is Stamp) bool {
+	switch {
+	case was.Kind == 0 || was.Note.Ino == 0 || was.Note.Ino != is.Ino || was.Note.CTime != is.CTime:
+		return false
+	case was.Kind == manifest.Link: // it has no more of its own
+		return is.kind() == manifest.File
+	}
+	return was.Kind == is.kind() && was.Mode == is.Mode&0o7777 && was.UID == is.UID && was.GID == is.GID &&
+		was.ModTime == is.ModTime && (was.Kind != manifest.File || was.Size == is.Size)
+}
+
+// note is what the next scan compares with.
+func (w *walker) note(s Stamp) manifest.Note { return noteOf(s, racy(s.CTime, w.now())) }
+
+func noteOf(s Stamp, isRacy bool) manifest.Note {
+	return manifest.Note{Ino: s.Ino, CTime: s.CTime, Alloc: s.Alloc, Racy: isRacy}
 }
 
 func readlinkAt(dir int, name string) (string, error) {
@@ -203,7 +350,7 @@ func readlinkAt(dir int, name string) (string, error) {
 // before they are read; more are written all at once.
 const oneByOne = 200
 
-// readAll hashes the files that the index does not know, several at a time.
+// readAll hashes the files that are not known, several at a time.
 func (w *walker) readAll(ctx context.Context) error {
 	var written time.Time
 	if len(w.jobs) > oneByOne {
@@ -215,16 +362,16 @@ func (w *walker) readAll(ctx context.Context) error {
 	whole := ctx // that of the group ends with it
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, i := range w.jobs {
+	for _, one := range w.jobs {
 		if ctx.Err() != nil {
 			break
 		}
 		group.Go(func() error {
-			e, stamp, isRacy, err := w.tree.hash(ctx, w.found[i].entry.Path, w.now, written)
-			w.found[i] = entryState{entry: e, stamp: stamp, racy: isRacy, gone: errors.Is(err, fs.ErrNotExist)}
-			if w.found[i].gone {
+			e, stamp, isRacy, err := w.tree.hash(ctx, one.path, w.now, written)
+			if one.gone = errors.Is(err, fs.ErrNotExist); one.gone {
 				return nil
 			}
+			one.stamp, one.child = stamp, manifest.Child{Entry: e, Note: noteOf(stamp, isRacy)}
 			return err
 		})
 	}
@@ -234,56 +381,72 @@ func (w *walker) readAll(ctx context.Context) error {
 	return whole.Err()
 }
 
-// finish sorts what was found and marks further names of the same file.
-func (w *walker) finish() {
-	w.found = slices.DeleteFunc(w.found, func(f entryState) bool { return f.gone })
-	slices.SortFunc(w.found, func(a, b entryState) int { return manifest.ComparePaths(a.entry.Path, b.entry.Path) })
-	type inode struct{ dev, ino uint64 }
-	first := map[inode]string{}
-	w.scan.Entries = make([]manifest.Entry, 0, len(w.found))
-	for _, f := range w.found {
-		e := f.entry
-		if e.Kind == manifest.File {
-			w.fresh[e.Path] = Known{Stamp: f.stamp, Racy: f.racy, Hash: e.Hash, XAttrs: e.XAttrs}
-		}
-		if e.Kind == manifest.File && f.stamp.Nlink > 1 {
-			id := inode{f.stamp.Dev, f.stamp.Ino}
-			if target, ok := first[id]; ok {
-				e = manifest.Entry{Path: e.Path, Kind: manifest.Link, Target: target}
-			} else {
-				first[id] = e.Path
-			}
-		}
-		w.scan.Entries = append(w.scan.Entries, e)
-	}
-	w.scan.Index = w.fresh
-	w.scan.dropOrphans()
+// nameLinks makes all names of a file but the first into further names of it.
+func (w *walker) nameLinks() {
+	w.firstNames(func(*item) {}, func(one, of *item) {
+		link := manifest.Entry{Path: one.path, Kind: manifest.Link, Target: of.path}
+		one.known = one.known && one.child.Same(link)
+		one.child = manifest.Child{Entry: link, Note: one.child.Note}
+	})
 }
 
-// dropOrphans drops what lies below a directory that was gone before it could
-// be listed or came too late to be one.
-func (s *Scan) dropOrphans() {
-	dirs := make(map[string]bool, len(s.Entries)/8)
-	s.Entries = slices.DeleteFunc(s.Entries, func(e manifest.Entry) bool {
-		if e.Path != "." && !dirs[manifest.Parent(e.Path)] {
-			return true
+// firstNames tells which name of each file is the first, and which are further ones.
+func (w *walker) firstNames(first func(*item), further func(one, of *item)) {
+	slices.SortFunc(w.more, func(a, b *item) int { return manifest.ComparePaths(a.path, b.path) })
+	type inode struct{ dev, ino uint64 }
+	files := map[inode]*item{}
+	for _, one := range w.more {
+		id := inode{one.stamp.Dev, one.stamp.Ino}
+		switch of, is := files[id]; {
+		case one.gone:
+		case is && one.stamp.Nlink > 1:
+			further(one, of)
+		default:
+			files[id] = one
+			first(one)
 		}
-		if e.Kind == manifest.Dir {
-			dirs[e.Path] = true
+	}
+}
+
+// assemble makes the entry of a directory with all that is in it, and lets go of what is not
+// needed any more.
+func (f *folder) assemble() manifest.Child {
+	own := f.own
+	if own.Below = f.was.Below; f.known {
+		return own
+	}
+	same := len(f.items) == f.was.Below.Len()
+	children := make([]manifest.Child, 0, len(f.items))
+	for _, one := range f.items {
+		child := one.child
+		switch {
+		case one.gone || (one.sub != nil && one.sub.gone):
+			same = false
+			continue
+		case one.sub != nil:
+			child = one.sub.assemble()
+			same = same && one.known && unchanged(one.sub.was, one.sub.stamp) && child.Below == one.sub.was.Below
+		default:
+			same = same && one.known
 		}
-		return false
-	})
+		children = append(children, child)
+	}
+	f.items = nil
+	if !same {
+		own.Below = manifest.NewBranch(children)
+	}
+	return own
 }
 
 // changedDirectory looks at every directory once more and names one that changed.
 func (w *walker) changedDirectory(ctx context.Context) string {
 	for _, d := range w.dirs {
 		if ctx.Err() != nil {
-			return d.entry.Path // it cannot be told
+			return d.path // it cannot be told
 		}
-		stamp, err := w.tree.stat(d.entry.Path)
+		stamp, err := w.tree.stat(d.path)
 		if err != nil || !stamp.unchanged(d.stamp) {
-			return d.entry.Path
+			return d.path
 		}
 	}
 	return ""

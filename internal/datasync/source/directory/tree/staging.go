@@ -2,7 +2,6 @@ package tree
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"sync"
 
-	"github.com/zeebo/blake3"
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/manifest"
@@ -23,12 +21,16 @@ import (
 // whole files, with all their metadata, on the tree's own file system. What an
 // interrupted sync left there is checked and used by the next. Its methods may
 // be called for different entries at once.
+//
+// What comes in lies there under the path that it will have (see staged), a new directory with
+// all that is in it, so that one rename puts it into place; large files lie in a directory of parts until they are complete.
 type Staging struct {
 	tree *Tree
 	root *pinned.Dir
 
 	mu       sync.Mutex
-	verified map[string]bool // keys whose content this process has checked
+	verified map[string]manifest.Hash // by path: files whose content this process has checked
+	made     map[string]bool          // directories in the staging
 }
 
 // Stage opens the tree's staging directory, making it if needed.
@@ -40,16 +42,53 @@ func (t *Tree) Stage() (*Staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
 	}
+	s := &Staging{tree: t, root: root, verified: map[string]manifest.Hash{}, made: map[string]bool{}}
 	stamp, err := (&Tree{root: root}).stat(".")
 	if err == nil && !private(stamp) {
 		err = errReplaced(StagingName)
+	}
+	if err == nil {
+		err = writeXAttrs(pinned.PathOf(root.Fd()), nil) // nothing in it inherits rights of the directory around it
+	}
+	if err == nil {
+		err = errors.Join(s.makeDirectory(parts), s.makeDirectory(incoming))
 	}
 	if err != nil {
 		_ = root.Close()
 		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
 	}
-	return &Staging{tree: t, root: root, verified: map[string]bool{}}, nil
+	return s, nil
 }
+
+const (
+	incoming = "in"
+	parts    = "part"
+)
+
+// staged is the name in the staging of what will have a path.
+func staged(path string) string { return incoming + "/" + path }
+
+// part is the name in the staging of a large file that is not complete: the same path and content, the same name.
+func part(e manifest.Entry) string {
+	b := append(manifest.AppendString(nil, e.Path), e.Hash[:]...)
+	return parts + "/" + nameBy(string(b))
+}
+
+// makeDirectory makes a directory of the staging, with those above it.
+func (s *Staging) makeDirectory(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.made[name] {
+		return nil
+	}
+	if err := s.root.MkdirAll(name, 0o700); err != nil {
+		return fmt.Errorf("make a directory in the staging: %w", err)
+	}
+	s.made[name] = true
+	return nil
+}
+
+func (s *Staging) makeParent(name string) error { return s.makeDirectory(manifest.Parent(name)) }
 
 // private reports whether nobody else can change what is in a directory. What is
 // staged gets its owner and rights there.
@@ -91,67 +130,102 @@ func (t *Tree) DropStaging() error {
 // Close releases the staging directory and leaves its content.
 func (s *Staging) Close() error { return s.root.Close() }
 
-// key names the staged form of an entry: the same path and content, the same key.
-func key(e manifest.Entry) string {
-	h := blake3.New()
-	var b []byte
-	b = manifest.AppendString(b, e.Path)
-	b = append(b, byte(e.Kind))
-	b = append(b, e.Hash[:]...)
-	b = manifest.AppendString(b, e.Target)
-	_, _ = h.Write(b) // never fails
-	return hex.EncodeToString(h.Sum(nil)[:20])
+// Retain removes everything that is staged for none of the entries, and what is staged of a file
+// and cannot be its content.
+func (s *Staging) Retain(entries []manifest.Entry) error {
+	wanted, left := map[string]manifest.Entry{}, map[string]bool{incoming: true, parts: true}
+	for _, e := range entries {
+		if e.Kind != manifest.File {
+			continue
+		}
+		wanted[staged(e.Path)] = e
+		left[part(e)] = true
+		for dir := manifest.Parent(staged(e.Path)); !left[dir]; dir = manifest.Parent(dir) {
+			left[dir] = true
+		}
+	}
+	return s.retain(".", func(name string, is Stamp) bool {
+		e, is2 := wanted[name]
+		return left[name] || (is2 && is.kind() == manifest.File && is.Size == e.Size && is.ModTime == e.ModTime)
+	})
 }
 
-// Retain removes everything that is staged for none of the entries.
-func (s *Staging) Retain(entries []manifest.Entry) error {
-	keep := make(map[string]bool, len(entries))
-	for _, e := range entries {
-		keep[key(e)] = true
-	}
-	dir, err := s.root.Open(".")
-	if err != nil {
-		return fmt.Errorf("list staging: %w", err)
-	}
-	defer func() { _ = dir.Close() }()
-	names, err := dir.Readdirnames(-1)
+// retain removes what is below a directory of the staging and is not to be kept.
+func (s *Staging) retain(dir string, keep func(name string, is Stamp) bool) error {
+	names, err := s.names(dir)
 	if err != nil {
 		return fmt.Errorf("list staging: %w", err)
 	}
 	for _, name := range names {
-		if keep[name] {
-			continue
+		if dir != "." {
+			name = dir + "/" + name
 		}
-		_ = s.root.RemoveAll(name) // what stays is in nobody's way: whoever needs the name removes it, or fails
+		found, err := s.root.Stat(name)
+		if err != nil {
+			return fmt.Errorf("list staging: %w", err)
+		}
+		is := stampOf(&found)
+		switch {
+		case !keep(name, is):
+			if err = s.root.RemoveAll(name); dir == "." {
+				err = nil // in nobody's way
+			}
+		case is.kind() == manifest.Dir:
+			err = s.retain(name, keep)
+		}
+		if err != nil {
+			return fmt.Errorf("clear staging: %w", err)
+		}
 	}
 	return nil
 }
 
+func (s *Staging) names(dir string) ([]string, error) {
+	d, err := s.root.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = d.Close() }()
+	return d.Readdirnames(-1)
+}
+
+// in calls f with the directory of the staging in which a name is.
+func (s *Staging) in(name string, f func(dir int, name string) error) error {
+	d, err := s.root.Open(manifest.Parent(name))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.Close() }()
+	return f(int(d.Fd()), base(name))
+}
+
 // Make stages a symlink or a named pipe.
 func (s *Staging) Make(e manifest.Entry) error {
-	name := key(e)
-	if err := s.root.RemoveAll(name); err != nil {
-		return fmt.Errorf("stage %q: %w", e.Path, err)
-	}
-	var err error
-	switch e.Kind {
-	case manifest.Symlink:
-		err = unix.Symlinkat(e.Target, s.root.Fd(), name)
-	case manifest.Fifo:
-		err = unix.Mkfifoat(s.root.Fd(), name, 0o600)
-	case manifest.File, manifest.Dir, manifest.Link, manifest.Blob:
-		err = fs.ErrInvalid
+	slot := staged(e.Path)
+	err := errors.Join(s.root.RemoveAll(slot), s.makeParent(slot))
+	if err == nil {
+		err = s.in(slot, func(dir int, name string) error {
+			switch e.Kind {
+			case manifest.Symlink:
+				return unix.Symlinkat(e.Target, dir, name)
+			case manifest.Fifo:
+				return unix.Mkfifoat(dir, name, 0o600)
+			case manifest.File, manifest.Dir, manifest.Link, manifest.Blob:
+			}
+			return fs.ErrInvalid
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("stage %q: %w", e.Path, err)
 	}
-	return setMeta(s.root.Fd(), name, e)
+	return s.in(slot, func(dir int, name string) error { return setMeta(dir, name, e) })
 }
 
 // Incoming is a file on its way into the staging. It implements source.Incoming.
 type Incoming struct {
 	staging *Staging
 	entry   manifest.Entry
+	name    string // in the staging
 	f       *os.File
 	hash    *manifest.ContentHash
 	offset  int64
@@ -166,12 +240,25 @@ const resumeFrom = 1 << 20
 // Resume looks at what is staged of a file. It returns nil if the file is
 // complete, and otherwise an Incoming that goes on where it stopped.
 func (s *Staging) Resume(ctx context.Context, e manifest.Entry) (*Incoming, error) {
-	in, err := s.open(e)
+	if s.has(staged(e.Path)) {
+		if whole, err := s.check(ctx, e, staged(e.Path)); err != nil || whole == nil {
+			return nil, err
+		}
+	}
+	if e.Size < resumeFrom {
+		return s.Fresh(e)
+	}
+	return s.check(ctx, e, part(e))
+}
+
+// check looks at what a name in the staging holds of a file. It returns nil if it is all of it.
+func (s *Staging) check(ctx context.Context, e manifest.Entry, name string) (*Incoming, error) {
+	in, err := s.open(e, name, 0)
 	if err != nil {
 		return nil, err
 	}
 	size, err := in.f.Seek(0, io.SeekEnd)
-	if err == nil && (size > e.Size || (size < e.Size && size < resumeFrom)) {
+	if err == nil && size > e.Size {
 		return in, in.Restart()
 	}
 	if err == nil {
@@ -195,38 +282,46 @@ func (s *Staging) Resume(ctx context.Context, e manifest.Entry) (*Incoming, erro
 
 // Fresh begins a file anew, whatever is staged of it.
 func (s *Staging) Fresh(e manifest.Entry) (*Incoming, error) {
-	in, err := s.open(e)
-	if err != nil {
-		return nil, err
+	if e.Size >= resumeFrom {
+		return s.open(e, part(e), unix.O_TRUNC)
 	}
-	return in, in.Restart()
+	return s.open(e, staged(e.Path), unix.O_EXCL)
 }
 
 // Staged reports whether this process has completed and checked the entry.
 func (s *Staging) Staged(e manifest.Entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.verified[key(e)]
+	hash, checked := s.verified[e.Path]
+	return checked && hash == e.Hash
 }
 
 // Begun reports whether anything of the entry is staged.
 func (s *Staging) Begun(e manifest.Entry) bool {
-	found, err := s.root.Stat(key(e))
+	return s.has(staged(e.Path)) || (e.Size >= resumeFrom && s.has(part(e)))
+}
+
+// has reports whether a name in the staging is a file that is not empty.
+func (s *Staging) has(name string) bool {
+	found, err := s.root.Stat(name)
 	return err == nil && stampOf(&found).kind() == manifest.File && found.Size > 0
 }
 
-func (s *Staging) open(e manifest.Entry) (*Incoming, error) {
-	name := key(e)
-	fd, err := unix.Openat(s.root.Fd(), name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if err != nil { // locked, or something else
+// open opens a file of the staging, which it makes, or makes anew, if flags say so.
+func (s *Staging) open(e manifest.Entry, name string, flags int) (*Incoming, error) {
+	if err := s.makeParent(name); err != nil {
+		return nil, fmt.Errorf("stage %q: %w", e.Path, err)
+	}
+	f, err := s.root.OpenFile(name, unix.O_RDWR|unix.O_CREAT|flags, 0o600)
+	if err != nil { // it is there, locked, or something else
 		if err = s.root.RemoveAll(name); err == nil {
-			fd, err = unix.Openat(s.root.Fd(), name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+			f, err = s.root.OpenFile(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("stage %q: %w", e.Path, err)
 	}
-	return &Incoming{staging: s, entry: e, f: os.NewFile(uintptr(fd), name), hash: s.tree.Scheme.Hash(e.Size)}, nil
+	return &Incoming{staging: s, entry: e, name: name, f: f, hash: s.tree.Scheme.Hash(e.Size)}, nil
 }
 
 // Restart throws away what is there.
@@ -271,21 +366,25 @@ func (in *Incoming) Finish(e manifest.Entry) error {
 	return in.complete(e)
 }
 
-// complete gives checked content its metadata.
+// complete gives checked content its metadata and its place.
 func (in *Incoming) complete(e manifest.Entry) error {
 	defer in.Abort()
-	dir, name := in.staging.root.Fd(), key(in.entry)
-	if err := setMeta(dir, name, e); err != nil {
+	if err := setFileMeta(in.f, e); err != nil {
 		return err
 	}
-	if final := key(e); final != name {
-		if err := unix.Renameat(dir, name, dir, final); err != nil {
+	s := in.staging
+	if slot := staged(e.Path); slot != in.name {
+		err := s.makeParent(slot)
+		if err == nil {
+			err = s.root.Rename(in.name, slot)
+		}
+		if err != nil {
 			return fmt.Errorf("stage %q: %w", e.Path, err)
 		}
 	}
-	in.staging.mu.Lock()
-	defer in.staging.mu.Unlock()
-	in.staging.verified[key(e)] = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verified[e.Path] = e.Hash
 	return nil
 }
 

@@ -84,8 +84,30 @@ func writeXAttrs(path string, want []manifest.XAttr) error {
 	if err != nil {
 		return err
 	}
-	if err := removeXAttrs(path, have, want); err != nil {
+	return changeXAttrs(have, want,
+		func(name string) error { return unix.Removexattr(path, name) },
+		func(name string, value []byte) error { return unix.Setxattr(path, name, value, 0) })
+}
+
+// setXAttrs is writeXAttrs of an open file.
+func setXAttrs(fd int, want []manifest.XAttr) error {
+	have, err := readXAttrs(fd)
+	if err != nil {
 		return err
+	}
+	return changeXAttrs(have, want,
+		func(name string) error { return unix.Fremovexattr(fd, name) },
+		func(name string, value []byte) error { return unix.Fsetxattr(fd, name, value, 0) })
+}
+
+func changeXAttrs(have, want []manifest.XAttr, remove func(name string) error, set func(name string, value []byte) error) error {
+	for _, x := range have {
+		if slices.ContainsFunc(want, func(w manifest.XAttr) bool { return w.Name == x.Name }) {
+			continue
+		}
+		if err := remove(x.Name); err != nil {
+			return fmt.Errorf("remove attribute %s: %w", x.Name, err)
+		}
 	}
 	for _, w := range want {
 		if !kept(w.Name) {
@@ -94,20 +116,8 @@ func writeXAttrs(path string, want []manifest.XAttr) error {
 		if slices.Contains(have, w) {
 			continue
 		}
-		if err := unix.Setxattr(path, w.Name, []byte(w.Value), 0); err != nil {
+		if err := set(w.Name, []byte(w.Value)); err != nil {
 			return fmt.Errorf("set attribute %s: %w", w.Name, err)
-		}
-	}
-	return nil
-}
-
-// removeXAttrs removes what is there and not wanted.
-func removeXAttrs(path string, have, want []manifest.XAttr) error {
-	for _, x := range have {
-		if !slices.ContainsFunc(want, func(w manifest.XAttr) bool { return w.Name == x.Name }) {
-			if err := unix.Removexattr(path, x.Name); err != nil {
-				return fmt.Errorf("remove attribute %s: %w", x.Name, err)
-			}
 		}
 	}
 	return nil

@@ -1,0 +1,108 @@
+package manifest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"baton/internal/pair"
+)
+
+// The first number of the byte form is the number of sets, and besides it says by which scheme
+// content is hashed, and in which order the entries are.
+const (
+	schemeUnit = 1 << 16
+	orderUnit  = 1 << 32
+)
+
+// Append appends the byte form of what the manifest lists, which ReadManifest reads.
+func (m Manifest) Append(b []byte) []byte {
+	listed := m.Listed()
+	b = binary.AppendUvarint(b, uint64(len(listed))+schemeUnit*uint64(m.Scheme)+orderUnit*uint64(m.Order))
+	for _, s := range listed {
+		b = binary.AppendUvarint(appendHead(b, s.Data), uint64(s.Sum().Entries)) //nolint:gosec // never negative
+		for _, e := range m.Order.entries(s.Listing) {
+			b = AppendEntry(b, e)
+		}
+	}
+	return b
+}
+
+// entries returns the entries of a listing in this order.
+func (o Order) entries(l Listing) []Entry {
+	entries := slices.Collect(l.All())
+	if o == ByBytes {
+		slices.SortFunc(entries, func(a, b Entry) int { return CompareBytes(a.Path, b.Path) })
+	}
+	return entries
+}
+
+// CompareBytes orders paths as ByBytes does.
+func CompareBytes(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case a == ".":
+		return -1
+	case b == ".":
+		return 1
+	}
+	return strings.Compare(a, b)
+}
+
+// appendFlat appends what the digest of ByBytes is over.
+func (l Listing) appendFlat(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(l.Sum().Entries)) //nolint:gosec // never negative
+	for _, e := range ByBytes.entries(l) {
+		b = appendNamed(b, e.Path, e)
+	}
+	return b
+}
+
+// ReadManifest reads what Append wrote. It is to be checked.
+func ReadManifest(b []byte) (Manifest, error) {
+	d := NewDecoder(b)
+	first := d.Uvarint()
+	order := first / orderUnit
+	first %= orderUnit
+	if order > uint64(ByBranch) || first/schemeUnit > uint64(Newest) || first%schemeUnit > MaxSets {
+		return Manifest{}, ErrMalformed
+	}
+	m := Manifest{Scheme: Scheme(first / schemeUnit), Order: Order(order)}
+	for range first % schemeUnit {
+		s, err := readSet(d)
+		if err != nil {
+			return Manifest{}, err
+		}
+		m.Sets = append(m.Sets, s)
+	}
+	if d.Failed() || len(d.Rest()) > 0 {
+		return Manifest{}, ErrMalformed
+	}
+	return m, nil
+}
+
+func readSet(d *Decoder) (Set, error) {
+	s := Set{Data: pair.Data{Name: d.String(pair.MaxPath)}}
+	var err error
+	if s.Data.Spec, err = pair.ParseSpec(pair.DataKind(d.String(pair.MaxName)), d.String(pair.MaxPath)); err != nil {
+		return s, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	n := d.Uvarint()
+	if d.Failed() || n > uint64(len(d.Rest())) { // an entry has more than one byte
+		return s, ErrMalformed
+	}
+	entries := make([]Entry, 0, n)
+	for range n {
+		e, rest, err := ReadEntry(d.Rest())
+		if err != nil {
+			return s, err
+		}
+		entries = append(entries, e)
+		*d = *NewDecoder(rest)
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return ComparePaths(a.Path, b.Path) })
+	s.Listing, err = ListingOf(entries)
+	return s, err
+}
