@@ -85,6 +85,7 @@ func (o order) carryOut() failure {
 		{"limit of open files", o.limitFiles},
 		{"standard input", readNothing},
 		{"signals", defaultSignals},
+		{"keys", ownKeys},
 		{stepUser, o.becomeUser},
 		{stepDir, func() error { return syscall.Chdir(o.Dir) }},
 		{stepRun, o.run},
@@ -119,6 +120,12 @@ func defaultSignals() error {
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, unix.SIGCHLD, unix.SIGUSR1, unix.SIGUSR2) // what is caught is reset when the program begins
 	return unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
+}
+
+// ownKeys leaves the daemon's session keyring (session-keyring(7)). A kernel may have none, or a container forbid them.
+func ownKeys() error {
+	_, _ = unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
+	return nil
 }
 
 func (o order) becomeUser() error {

@@ -216,7 +216,7 @@ func (f *family) signal(sig syscall.Signal) {
 	}
 }
 
-// clear kills all of it, without a word before.
+// clear kills all of it at once, and waits a moment for its end.
 func (f *family) clear(ctx context.Context) {
 	f.group.Kill()
 	_ = until(context.WithoutCancel(ctx), killed, func() bool { return len(f.group.Processes()) == 0 })
@@ -265,7 +265,10 @@ func (f *family) start(ctx context.Context, to order, out *os.File) (main *membe
 	}
 	main = &member{process: cmd.Process}
 	main.wait = func() (*os.ProcessState, error) { err := cmd.Wait(); return cmd.ProcessState, err }
-	stop := context.AfterFunc(ctx, f.group.Kill) // as when its directory is on a disk that hangs
+	stop := context.AfterFunc(ctx, func() { // as when its directory is on a disk that hangs: then it cannot be killed either
+		f.group.Kill()
+		_ = failed.SetReadDeadline(time.Now())
+	})
 	defer stop()
 	switch err := json.NewDecoder(failed).Decode(&why); {
 	case ctx.Err() != nil:

@@ -84,9 +84,11 @@ func (l logFile) shorten() error {
 	defer file.Close() //nolint:errcheck // nothing is written
 	old := stat.Size - keptLog
 	if old > 0 && stat.Size < mostSize && unix.Fallocate(int(file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, old) == nil {
-		return nil
+		if err := unix.Fstat(int(file.Fd()), &stat); err != nil || room(stat) <= mostRoom {
+			return err
+		}
 	}
-	return file.Truncate(0) // a file system that cannot, or a file that is used in another way
+	return file.Truncate(0) // a file system that cannot, or a file in which the service has reserved room, or has gone elsewhere
 }
 
 // room is what a file takes on the disk, in bytes.

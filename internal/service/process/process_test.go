@@ -38,6 +38,19 @@ func TestMain(m *testing.M) {
 			}
 			_, _ = listener.Accept()
 			return
+		case "reserve": // so many MB for its output, beyond what it writes
+			size, _ := strconv.ParseInt(os.Args[2], 10, 64)
+			_, _ = os.Stdout.Write(make([]byte, 3<<20))
+			fmt.Println("\n", unix.Fallocate(1, unix.FALLOC_FL_KEEP_SIZE, 4<<20, size<<20))
+			fmt.Println("reserved")
+			time.Sleep(time.Hour)
+		case "key": // whether it can use that of its daemon
+			if _, err := unix.KeyctlSearch(unix.KEY_SPEC_SESSION_KEYRING, "user", "baton-test", 0); err != nil {
+				fmt.Println("no key")
+				return
+			}
+			fmt.Println("it has the daemon's key")
+			return
 		case "lacks": // on a machine whose control groups are away or cannot be written; its mounts are its own
 			root := cgroup.Root()
 			err := unix.Mount("", root, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")

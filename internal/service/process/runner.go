@@ -112,6 +112,9 @@ func (r *runner) State(context.Context) (keeper.State, error) {
 	family := r.family()
 	family.mu.Lock()
 	defer family.mu.Unlock()
+	if family.main == nil {
+		_ = family.log.shorten() // another program may have been handed it; it is tried again
+	}
 	state.Up = family.main != nil
 	state.Runs = state.Up || len(family.group.Processes()) > 0
 	state.Since, state.Failed = family.since, family.failed
@@ -145,30 +148,37 @@ func (r *runner) try(ctx context.Context, line string, within time.Duration, out
 	if err != nil {
 		return err
 	}
-	if err := check.group.Make(); err != nil {
-		return err
-	}
 	slow := fmt.Errorf("%s does not end within %s", called, within)
+	check.clear(ctx) // a daemon that was killed may have left one
 	if len(check.group.Processes()) > 0 {
 		return slow // one that waits for a disk, and cannot be killed
 	}
+	if err := check.group.Make(); err != nil {
+		return err
+	}
 	defer check.clear(ctx)
-	main, why, err := check.start(ctx, to, out)
-	if errors.Is(err, errNotStarted) {
+	inTime, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	main, why, err := check.start(inTime, to, out)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case inTime.Err() != nil:
+		return slow
+	case errors.Is(err, errNotStarted):
 		return why.sentence(called, r.user(), to.Dir)
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 	ended := make(chan *os.ProcessState, 1)
 	go func() { state, _ := main.wait(); ended <- state }()
-	late := time.NewTimer(within)
-	defer late.Stop()
 	select {
 	case state := <-ended:
 		return outcome(called, state)
-	case <-ctx.Done():
+	case <-inTime.Done():
+	}
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case <-late.C:
 	}
 	check.group.Signal(syscall.SIGTERM)
 	_ = until(ctx, afterSignal, func() bool { return len(check.group.Processes()) == 0 })
