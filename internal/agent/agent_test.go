@@ -229,6 +229,28 @@ func TestSyncFollowsTheScheduleAndEndsWithTheRole(t *testing.T) {
 	})
 }
 
+// TestABackupPullsWhatChangedAtOnce has a primary that can tell when something changes.
+func TestABackupPullsWhatChangedAtOnce(t *testing.T) {
+	eachWay(t, func(room *room) {
+		t := room.t
+		room.every = followWithin
+		changes := make(chan struct{}, 1)
+		room.pairUp()
+		room.side[beta].data.tell(changes)
+		time.Sleep(time.Minute)
+		before := len(room.side[beta].data.pulls())
+		time.Sleep(time.Minute)
+		if n := len(room.side[beta].data.pulls()); n != before {
+			t.Errorf("%d pulls while nothing changed", n-before)
+		}
+		changes <- struct{}{}
+		time.Sleep(followPause)
+		if n := len(room.side[beta].data.pulls()); n != before+1 {
+			t.Errorf("%d pulls after a change", n-before)
+		}
+	})
+}
+
 // A wall clock that was set back must not make old data look fresh for ever.
 func TestASnapshotFromTheFutureIsOfUnknownAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

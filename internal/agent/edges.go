@@ -110,9 +110,18 @@ type Data interface {
 	Withdraw()
 	// Pull brings them to the primary's newest state; ErrWithheld while it offers none.
 	Pull(ctx context.Context, request Pull) (Pulled, error)
+	// Await waits until something may be other on the primary than in the newest snapshot here, at most for a while.
+	Await(ctx context.Context, epoch pair.Epoch, wait time.Duration) (Awaited, error)
 	// SetAside keeps what was written here in the epoch as a diverged copy. Since is the
 	// number of the newest snapshot that the new primary's data has been through.
 	SetAside(ctx context.Context, epoch pair.Epoch, since uint64) error
+}
+
+// Awaited is what came of waiting for a change of the primary's data.
+type Awaited struct {
+	Follows  bool          // the primary can tell; else only a Pull finds out
+	Same     bool          // nothing has changed, as of now
+	Snapshot pair.Snapshot // the newest one here, if nothing has
 }
 
 // Pull says which data sync is meant.

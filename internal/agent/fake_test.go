@@ -188,11 +188,12 @@ func (d *door) is() string {
 
 // files counts the snapshots that it pulls.
 type files struct {
-	mu   sync.Mutex
-	made []Pull
-	err  error
-	lag  time.Duration
-	torn bool
+	mu      sync.Mutex
+	made    []Pull
+	err     error
+	lag     time.Duration
+	torn    bool
+	changes chan struct{} // of which the backup hears; nil: it does not
 	// offer has the primary know of the snapshot that it offers.
 	offer func(pair.Snapshot)
 }
@@ -231,6 +232,31 @@ func (f *files) Pull(ctx context.Context, pull Pull) (Pulled, error) {
 		f.offer(snapshot)
 	}
 	return Pulled{Snapshot: snapshot, Files: 1}, err
+}
+
+// Await tells of changes that the test makes, if there can be any.
+func (f *files) Await(ctx context.Context, epoch pair.Epoch, wait time.Duration) (Awaited, error) {
+	f.mu.Lock()
+	changes, number := f.changes, uint64(len(f.made))
+	f.mu.Unlock()
+	if changes == nil {
+		return Awaited{}, nil
+	}
+	select {
+	case <-ctx.Done():
+		return Awaited{}, ctx.Err()
+	case <-changes:
+		return Awaited{Follows: true}, nil
+	case <-time.After(wait):
+		return Awaited{Follows: true, Same: true, Snapshot: pair.Snapshot{Number: number, Epoch: epoch, TakenAt: time.Now().UnixMilli()}}, nil
+	}
+}
+
+// tell has the primary tell of changes.
+func (f *files) tell(changes chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes = changes
 }
 
 func (f *files) pulls() []Pull {

@@ -30,6 +30,7 @@ type syncs struct {
 	retry   time.Time          // after a failure
 	pause   time.Duration      // that the next failure costs
 	began   time.Time          // of the newest automatic sync
+	follows bool               // the newest one succeeded, and the primary can tell when something changes
 	wake    chan struct{}
 }
 
@@ -74,7 +75,7 @@ func (s *syncs) allow(epoch pair.Epoch) {
 	if !epoch.IsZero() {
 		s.allowed, s.forbid = context.WithCancel(context.Background())
 		s.retry, s.pause = time.Time{}, firstRetry
-		s.began = time.Time{} // the first sync under a new epoch waits for no schedule
+		s.began, s.follows = time.Time{}, false // the first sync under a new epoch waits for no schedule
 	}
 	select {
 	case s.wake <- struct{}{}:
@@ -123,7 +124,50 @@ func (s *syncs) Next() time.Time {
 	if s.began.IsZero() {
 		return s.agent.Wall()
 	}
-	return s.agent.Schedule(s.began)
+	next := s.agent.Schedule(s.began)
+	if s.follows && next.Sub(s.began) <= followWithin {
+		return s.began.Add(followPause)
+	}
+	return next
+}
+
+// A backup whose schedule has no longer interval than this does not wait for its time, but for
+// a change on the primary.
+const followWithin = 2 * time.Second
+
+const followPause = 250 * time.Millisecond // between the beginnings of two syncs
+
+// await waits for a change on the primary, if it can tell. It reports whether there is something to pull.
+func (s *syncs) await(ctx context.Context, epoch pair.Epoch) bool {
+	s.mu.Lock()
+	follows, allowed := s.follows, s.allowed
+	s.mu.Unlock()
+	if !follows {
+		return true
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(allowed, cancel)()
+	taken := s.agent.Clock()
+	awaited, err := s.agent.Data.Await(ctx, epoch, followWithin)
+	switch {
+	case err != nil || !awaited.Follows:
+		s.setFollows(false)
+		return false // the schedule says when
+	case !awaited.Same:
+		return true
+	}
+	if waited := taken.Add(followWithin); s.agent.Clock() >= waited {
+		taken = waited // the primary looked once more at the end
+	}
+	s.agent.Tell(failover.DataChanged{Snapshot: awaited.Snapshot, Taken: failover.Moment{At: taken, Set: true}})
+	return false
+}
+
+func (s *syncs) setFollows(follows bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.follows = follows
 }
 
 func (s *syncs) automatic(ctx context.Context) {
@@ -134,10 +178,13 @@ func (s *syncs) automatic(ctx context.Context) {
 	s.mu.Lock()
 	pull := Pull{Epoch: s.epoch, Automatic: true, First: s.began.IsZero()}
 	s.mu.Unlock()
+	if !pull.First && !s.await(ctx, pull.Epoch) {
+		return
+	}
 	err := s.once(ctx, pull)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil {
+	if s.follows = err == nil; s.follows {
 		s.retry, s.pause = time.Time{}, firstRetry
 		return
 	}

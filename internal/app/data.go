@@ -96,6 +96,12 @@ func (d *data) Pull(ctx context.Context, pull agent.Pull) (agent.Pulled, error) 
 	return pulled, nil
 }
 
+// Await implements agent.Data.
+func (d *data) Await(ctx context.Context, epoch pair.Epoch, wait time.Duration) (agent.Awaited, error) {
+	awaited, err := d.appliance.engine.Await(ctx, d.appliance.link.Bulk(), peerURL, epoch, wait)
+	return agent.Awaited(awaited), err
+}
+
 // reloadLimit bounds how long the end of a data sync waits for the settings.
 const reloadLimit = 2 * time.Second
 

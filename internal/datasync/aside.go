@@ -29,7 +29,7 @@ func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch, since uint64) (
 	if common, _ := e.ledger.State().Common(); common.Number > since {
 		return pair.DivergedCopy{}, e.ledger.Save(func(s *ledger.State) { s.Keep = true })
 	}
-	changes, err := e.changes(ctx)
+	changes, err := e.changes(ctx, source.Final)
 	if err != nil {
 		return pair.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", source.Explain(err, e.opt.Dir))
 	}
@@ -84,7 +84,7 @@ func (e *Engine) unchanged(epoch pair.Epoch, changes []diverged.Divergence) bool
 // the newest snapshot that both appliances have, and the bytes of those that are
 // there. It changes nothing.
 func (e *Engine) Unsynced(ctx context.Context) (files, bytes int64, err error) {
-	changes, err := e.changes(ctx)
+	changes, err := e.changes(ctx, source.Serve)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -105,7 +105,7 @@ func (e *Engine) Unsynced(ctx context.Context) (files, bytes int64, err error) {
 }
 
 // changes finds what this appliance wrote since the last common snapshot.
-func (e *Engine) changes(ctx context.Context) ([]diverged.Divergence, error) {
+func (e *Engine) changes(ctx context.Context, purpose source.Purpose) ([]diverged.Divergence, error) {
 	_, of := e.ledger.State().Common()
 	common := e.ledger.ManifestOrNone(of)
 	if len(common.Sets) == 0 {
@@ -117,7 +117,7 @@ func (e *Engine) changes(ctx context.Context) ([]diverged.Divergence, error) {
 	}
 	var changes []diverged.Divergence
 	for _, d := range data {
-		scan, err := e.sources.scan(ctx, d, common.Scheme)
+		scan, err := e.sources.scan(ctx, d, common.Scheme, purpose)
 		if errors.Is(err, source.ErrMissing) { // nothing is there that could be lost
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 
 	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/progress"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 	"baton/internal/durable"
@@ -129,7 +130,7 @@ func (p *pull) writeRecord(rec *ledger.Record) error {
 // finish carries out a recorded snapshot, or takes it back if that cannot be done.
 // Everything it does may be done again.
 func (e *Engine) finish(ctx context.Context, rec ledger.Record, m manifest.Manifest, targets []*target) error {
-	e.progress.update(func(p *Progress) { p.Applying = true })
+	e.progress.Update(func(p *progress.Progress) { p.Applying = true })
 	if err := e.apply(ctx, targets); err != nil {
 		return e.takeBack(ctx, rec, targets, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"baton/internal/datasync/diverged"
 	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/pace"
+	"baton/internal/datasync/progress"
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
@@ -54,7 +55,7 @@ type Engine struct {
 	mounts   *mounts
 	server   *server
 	limit    *pace.Limiter
-	progress tracker
+	progress progress.Tracker
 	runs     runs
 }
 
@@ -104,11 +105,15 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	e.server = &server{opt: opt, sources: data, ledger: book, mounts: e.mounts, limit: e.limit}
 	e.mounts.check()
 	if err := e.finishPending(ctx); err != nil {
-		e.progress.fail(opt.Now(), err)
+		e.progress.Begin(opt.Now())
+		e.progress.Fail(opt.Now(), err)
 		opt.Log.Error("recorded snapshot could not be finished", slog.Any("error", err))
 	}
 	return e, nil
 }
+
+// Progress returns where the running or last data sync stands.
+func (e *Engine) Progress() progress.Progress { return e.progress.Get(e.opt.Now()) }
 
 // Torn returns why the data here is not whole: a snapshot is half in place, and
 // could neither be finished nor taken back, or its disk is not mounted. It returns
@@ -137,7 +142,7 @@ func (e *Engine) CheckMounts() { e.mounts.check() }
 // Offer makes this appliance's data available to pulls that name this epoch.
 func (e *Engine) Offer(epoch pair.Epoch) {
 	e.server.offer(epoch)
-	e.progress.forget()
+	e.progress.Forget()
 }
 
 // Withdraw ends the offer; running pulls end with a clear error.

@@ -31,7 +31,7 @@ func (e *Engine) Pull(ctx context.Context, from *http.Client, base string, req R
 		return pair.Snapshot{}, err
 	}
 	defer e.runs.release(r)
-	e.progress.begin(e.opt.Now())
+	e.progress.Begin(e.opt.Now())
 	client := *from
 	client.Timeout = 0 // a transfer may be long; silence is what is bounded
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -44,8 +44,19 @@ func (e *Engine) Pull(ctx context.Context, from *http.Client, base string, req R
 			err = source.Sentence(context.Canceled, "The data sync was cancelled; the next one goes on where it stopped.")
 		}
 	}
-	e.progress.end(e.opt.Now(), err)
+	e.ended(err)
 	return snapshot, err
+}
+
+func (e *Engine) ended(err error) {
+	switch now := e.opt.Now(); {
+	case err == nil:
+		e.progress.End(now)
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrNotPrimary): // neither has failed, nor has it succeeded
+		e.progress.Stop(now, err)
+	default:
+		e.progress.Fail(now, err)
+	}
 }
 
 // pull is one data sync on the backup.

@@ -16,6 +16,7 @@ import (
 	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/pace"
+	"baton/internal/datasync/progress"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 )
@@ -79,7 +80,7 @@ func (p *pull) open(ctx context.Context, path string, body []byte) (*wire.Reader
 		Silent: func() {
 			p.cancel(source.Sentence(ErrStalled, "The peer sent nothing for %s: check the connection; the next sync goes on where this one stopped.", e.opt.Idle))
 		},
-		Seen: func(n int) { e.progress.received(e.opt.Now(), n) },
+		Seen: func(n int) { e.progress.Received(e.opt.Now(), n) },
 	}, refused)
 	if err != nil {
 		_ = answer.Close()
@@ -185,7 +186,7 @@ func (p *pull) readHeader(in *wire.Reader, base manifest.Digest) error {
 	if own := p.engine.Snapshot(); own.Epoch == p.head.Epoch && p.head.Number <= own.Number {
 		return setBack(own.Number, p.head.Number)
 	}
-	p.engine.progress.update(func(pr *Progress) { pr.Number = p.head.Number })
+	p.engine.progress.Update(func(pr *progress.Progress) { pr.Number = p.head.Number })
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"baton/internal/cause"
 	"baton/internal/cause/causetest"
 	"baton/internal/datasync/ledger"
+	"baton/internal/datasync/progress"
 	"baton/internal/datasync/source"
 )
 
@@ -16,9 +17,10 @@ import (
 func TestNoDataSyncFailsInTheWordsOfALibrary(t *testing.T) {
 	for _, raw := range causetest.Raw() {
 		for _, err := range []error{raw, source.Explain(raw, "/srv/www"), fmt.Errorf("receive: %w", raw), source.Sentence(ledger.ErrTorn, "It is half in place: %v.", raw)} {
-			var progress tracker
-			progress.fail(time.Now(), err)
-			for where, told := range map[string]string{"progress": progress.get(time.Now()).Error, "peer": refusalOf(err).Text} {
+			var tracker progress.Tracker
+			tracker.Begin(time.Now())
+			tracker.Fail(time.Now(), err)
+			for where, told := range map[string]string{"progress": tracker.Get(time.Now()).Error, "peer": refusalOf(err).Text} {
 				if told == "" || cause.Rough(told) {
 					t.Errorf("%s: %v\nis told as: %s", where, err, told)
 				}

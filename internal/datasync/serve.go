@@ -77,6 +77,7 @@ func (v *server) handler() http.Handler {
 	mux.HandleFunc("POST "+wire.Prefix+"manifest", v.serveManifest)
 	mux.HandleFunc("POST "+wire.Prefix+"content", v.serveContent)
 	mux.HandleFunc("POST "+wire.Prefix+"done", v.serveDone)
+	mux.HandleFunc("POST "+wire.Prefix+"changes", v.serveChanges)
 	return mux
 }
 
@@ -320,8 +321,12 @@ func (v *server) fill(ctx context.Context, s *session, req wire.Question) error 
 		return err
 	}
 	var places []source.Place
+	purpose := source.Serve
+	if req.Final {
+		purpose = source.Final
+	}
 	for _, d := range data {
-		scan, err := v.sources.scan(ctx, d, s.manifest.Scheme)
+		scan, err := v.sources.scan(ctx, d, s.manifest.Scheme, purpose)
 		if err != nil {
 			return err
 		}

@@ -61,8 +61,8 @@ func (s sources) open(d pair.Data, purpose source.Purpose) (source.Source, error
 }
 
 // scan scans one piece of data.
-func (s sources) scan(ctx context.Context, d pair.Data, scheme manifest.Scheme) (source.Scan, error) {
-	src, err := s.open(d, source.Serve)
+func (s sources) scan(ctx context.Context, d pair.Data, scheme manifest.Scheme, purpose source.Purpose) (source.Scan, error) {
+	src, err := s.open(d, purpose)
 	if err != nil {
 		return source.Scan{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/progress"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 	"baton/internal/pair"
@@ -97,14 +98,14 @@ func (p *pull) checkRoom() error {
 				t.source, load.FreeFiles, names[load.Device])
 		}
 	}
-	p.engine.progress.update(func(pr *Progress) {
+	p.engine.progress.Update(func(pr *progress.Progress) {
 		pr.FilesTotal, pr.BytesTotal, pr.FilesDone, pr.BytesDone = files, total, 0, 0
 	})
 	return nil
 }
 
 func (p *pull) staged(files, bytes int64) {
-	p.engine.progress.update(func(pr *Progress) {
+	p.engine.progress.Update(func(pr *progress.Progress) {
 		pr.FilesDone += files
 		pr.BytesDone += bytes
 	})

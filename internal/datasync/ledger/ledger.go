@@ -172,6 +172,18 @@ func (l *Ledger) adopt(next State) {
 	}
 }
 
+// Fresh notes as of when nothing is other on the primary than in a snapshot that both sides have. It is not written: after a
+// start the snapshot is as old as it was when it was stored.
+func (l *Ledger) Fresh(of pair.Snapshot, takenAt int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, one := range []*pair.Snapshot{&l.state.Snapshot, &l.state.Confirmed} {
+		if one.Epoch == of.Epoch && one.Number == of.Number {
+			one.TakenAt = max(one.TakenAt, takenAt)
+		}
+	}
+}
+
 // SaveNext writes what the state will be once the recorded snapshot is in place.
 func (l *Ledger) SaveNext(rec Record) error { return l.writeJSON(nextFile, rec.complete(l.State())) }
 

@@ -22,8 +22,9 @@ type Change struct {
 	// From is the path of a branch in the first listing; what is in that is in this one,
 	// but for what the delta says of paths below this one. Empty: a branch that was here keeps what is in it,
 	// and a new one is empty.
-	From string
-	Note Note
+	From  string
+	Note  Note
+	Below *Branch // what is in it, where the owner of the listing knows; never sent
 }
 
 // IsEmpty reports whether there is no difference.
@@ -189,6 +190,9 @@ func (p patch) child(c Child, path string, delta Delta) (Child, error) {
 // set puts a change in the place of a child.
 func (p patch) set(c Child, change Change) (Child, error) {
 	below := c.Below
+	if change.Below != nil {
+		below = change.Below
+	}
 	if change.From != "" {
 		of, found := p.from.Find(change.From)
 		if !found || of.Kind != Dir || change.Kind != Dir {

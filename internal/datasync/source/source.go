@@ -36,6 +36,7 @@ type Purpose uint8
 // The purposes.
 const (
 	Serve   Purpose = iota // to be scanned and read: it exists, and may be protected on this machine
+	Final                  // the same, once nothing writes to it any more: a scan looks at all of it
 	Receive                // to be replaced by a snapshot: it is made if it is missing, and may be protected on this machine
 	Recover                // to finish or look through what was begun: whether it may be protected was asked then
 )
@@ -48,6 +49,9 @@ type Kind interface {
 	// Open opens one piece of data. One that is not there is ErrMissing, one that may
 	// not be protected on this machine ErrNotAllowed.
 	Open(data pair.Data, purpose Purpose) (Source, error)
+	// Changed is closed as soon as something may be other than a scan found it to be, and
+	// at once if it is. False: this is not followed, and a scan has to find out.
+	Changed(data pair.Data, found manifest.Listing) (<-chan struct{}, bool)
 	// Idle returns the byte form of a change by which nothing changes: the source need
 	// not be there to finish that.
 	Idle() []byte

@@ -75,6 +75,20 @@ func HeadOf(data pair.Data) DataHead {
 	return DataHead{Name: data.Name, Kind: data.Spec.Kind(), Spec: data.Spec.String()}
 }
 
+// Watch asks to be told once something is other than a snapshot that both sides have.
+type Watch struct {
+	Epoch    pair.Epoch    `json:"epoch"`    // of the primary, as the backup heard
+	Snapshot pair.Snapshot `json:"snapshot"` // newest on the backup
+	WaitMS   int64         `json:"wait_ms"`  // how long the answer may take if nothing is
+}
+
+// Watched answers a Watch.
+type Watched struct {
+	Same    bool  `json:"same"`     // nothing was other at TakenAt; else something may be
+	TakenAt int64 `json:"taken_at"` // Unix ms
+	Follows bool  `json:"follows"`  // whether it can be told at all
+}
+
 // Report tells the primary that a snapshot is complete.
 type Report struct {
 	Session  uint64          `json:"session"`

@@ -46,7 +46,7 @@ func Export(ctx context.Context, from, to string) error {
 	}
 	defer func() { _ = copied.Close() }()
 	copied.Scheme = manifest.Newest
-	scan, err := copied.Scan(ctx, manifest.Listing{}, time.Now)
+	scan, err := copied.Scan(ctx, manifest.Listing{}, time.Now, nil)
 	if err == nil {
 		_, err = copyOf{Divergence: source.Divergence{Changed: slices.Collect(scan.Listing.All()), All: scan.Listing}}.make(ctx, copied, to)
 	}

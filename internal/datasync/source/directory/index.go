@@ -7,57 +7,104 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/zeebo/blake3"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/tree"
 )
 
 // index is what the newest scan of one protected directory found, so that the next
-// reads only the files that have changed since.
+// reads only the files that have changed since, and looks at no more than what is noticed.
 type index struct {
+	scanning sync.Mutex // one scan at a time
+
+	mu     sync.Mutex
 	files  manifest.Listing
 	scheme manifest.Scheme
 	saved  time.Time
+	following
 }
 
-// scan scans one tree against its index and keeps the new index.
-func (k *Kind) scan(ctx context.Context, dir *tree.Tree) (tree.Scan, error) {
-	scan, err := dir.Scan(ctx, k.indexOf(dir), k.opt.Now)
+// indexOf returns the index of a tree, with what is known by its scheme.
+func (k *Kind) indexOf(dir *tree.Tree) *index {
+	x := k.indexAt(dir.Path())
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.files.IsZero() {
+		for scheme := manifest.Whole; scheme <= manifest.Newest && x.files.IsZero(); scheme++ {
+			x.files, x.scheme = k.loadIndex(dir.Path(), scheme), scheme
+		}
+	}
+	if x.scheme != dir.Scheme {
+		x.files, x.scheme = tree.In(dir.Scheme, x.scheme, x.files), dir.Scheme
+		x.stop()
+	}
+	return x
+}
+
+func (k *Kind) indexAt(path string) *index {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	x := k.indexes[path]
+	if x == nil {
+		x = &index{}
+		k.indexes[path] = x
+	}
+	return x
+}
+
+// unfollow has the next scan look at the whole.
+func (x *index) unfollow() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.stop()
+}
+
+// known returns what the newest scan found.
+func (x *index) known() manifest.Listing {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.files
+}
+
+// scan looks at a tree: at what was noticed, if it is followed, or at the whole.
+func (k *Kind) scan(ctx context.Context, dir *tree.Tree, purpose source.Purpose) (tree.Scan, error) {
+	x := k.indexOf(dir)
+	x.scanning.Lock()
+	defer x.scanning.Unlock()
+	var scan tree.Scan
+	err := errNotFollowed
+	if purpose != source.Final {
+		if scan, err = k.follow(ctx, dir, x); err != nil {
+			x.unfollow() // what was noticed is forgotten by now
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		scan, err = k.whole(ctx, dir, x)
+	}
 	if err != nil {
 		return scan, explain(err, dir.Path())
 	}
-	k.keepIndex(dir, scan.Listing, scan.Hashed)
+	k.keepIndex(dir, x, scan.Listing, scan.Hashed)
 	return scan, nil
 }
 
 // enter enters what was just applied to a tree into its index.
 func (k *Kind) enter(dir *tree.Tree, have, want manifest.Listing) {
-	files, err := dir.Applied(have, want, k.opt.Now)
+	x := k.indexOf(dir)
+	x.scanning.Lock()
+	defer x.scanning.Unlock()
+	files, err := dir.Applied(x.known(), have, want, k.opt.Now)
 	if err != nil {
-		k.opt.Log.Warn("what was applied is not remembered, and is read again", slog.String("path", dir.Path()), slog.Any("error", err))
+		k.opt.Log.Warn("what was applied is not remembered, and is looked at again", slog.String("path", dir.Path()), slog.Any("error", err))
+		x.unfollow()
 		return
 	}
-	k.keepIndex(dir, files, 1)
-}
-
-// indexOf returns what is known of a tree by its scheme.
-func (k *Kind) indexOf(dir *tree.Tree) manifest.Listing {
-	path := dir.Path()
-	k.mu.Lock()
-	known := k.indexes[path]
-	k.mu.Unlock()
-	if known != nil {
-		return tree.In(dir.Scheme, known.scheme, known.files)
-	}
-	for scheme := manifest.Whole; scheme <= manifest.Newest; scheme++ {
-		if files := k.loadIndex(path, scheme); !files.IsZero() {
-			return tree.In(dir.Scheme, scheme, files)
-		}
-	}
-	return manifest.Listing{}
+	k.keepIndex(dir, x, files, 1)
 }
 
 func (k *Kind) loadIndex(path string, scheme manifest.Scheme) manifest.Listing {
@@ -87,34 +134,28 @@ const indexEvery = time.Minute
 
 // keepIndex remembers an index, and writes it if losing it would cost much
 // reading. It is a cache: it need not survive a power cut.
-func (k *Kind) keepIndex(dir *tree.Tree, files manifest.Listing, hashed int) {
-	path := dir.Path()
-	k.mu.Lock()
-	known := k.indexes[path]
-	if known == nil {
-		known = &index{}
-		k.indexes[path] = known
-	}
-	known.files, known.scheme = files, dir.Scheme
-	due := hashed > 0 && (int64(hashed)*50 > files.Sum().Files || k.opt.Now().Sub(known.saved) > indexEvery)
+func (k *Kind) keepIndex(dir *tree.Tree, x *index, files manifest.Listing, hashed int) {
+	x.mu.Lock()
+	x.files = files
+	due := hashed > 0 && (int64(hashed)*50 > files.Sum().Files || k.opt.Now().Sub(x.saved) > indexEvery)
 	if due {
-		known.saved = k.opt.Now()
+		x.saved = k.opt.Now()
 	}
-	k.mu.Unlock()
+	x.mu.Unlock()
 	if !due {
 		return
 	}
-	file := k.indexFile(path, dir.Scheme)
+	file := k.indexFile(dir.Path(), dir.Scheme)
 	err := os.WriteFile(file+".new", files.AppendCache(nil), 0o600)
 	if err == nil {
 		err = os.Rename(file+".new", file)
 	}
 	for scheme := manifest.Whole; scheme <= manifest.Newest; scheme++ {
 		if scheme != dir.Scheme {
-			_ = os.Remove(k.indexFile(path, scheme)) // a cache: the worst is that it is read in vain
+			_ = os.Remove(k.indexFile(dir.Path(), scheme)) // a cache: the worst is that it is read in vain
 		}
 	}
 	if err != nil {
-		k.opt.Log.Warn("index could not be written", slog.String("path", path), slog.Any("error", err))
+		k.opt.Log.Warn("index could not be written", slog.String("path", dir.Path()), slog.Any("error", err))
 	}
 }

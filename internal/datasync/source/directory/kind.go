@@ -10,6 +10,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
 	"baton/internal/pinned"
@@ -27,6 +28,9 @@ type Options struct {
 	Allowed func(place, real string) string
 	Log     *slog.Logger
 	Now     func() time.Time // nil: the wall clock
+	// Whole is how often the whole of a directory is looked at, whatever is noticed of it; 0: as often as
+	// that takes a two-hundredth of the time, at least every 10 minutes and at most every 10 s.
+	Whole time.Duration
 }
 
 // Kind is the kind of data that is a directory with all that is in it. It implements
@@ -73,7 +77,7 @@ func (k *Kind) Open(data pair.Data, purpose source.Purpose) (source.Source, erro
 	if err != nil {
 		return nil, err
 	}
-	return &protected{kind: k, data: data, tree: dir}, nil
+	return &protected{kind: k, data: data, tree: dir, purpose: purpose}, nil
 }
 
 func (k *Kind) open(data pair.Data, purpose source.Purpose) (*tree.Tree, error) {
@@ -121,7 +125,7 @@ func (k *Kind) Mount(data pair.Data) string {
 		return ""
 	}
 	defer func() { _ = dir.Close() }()
-	return tree.MountPoint(dir.Fd())
+	return disk.MountPoint(dir.Fd())
 }
 
 // Unmounted implements source.Kind.

@@ -16,6 +16,8 @@ type protected struct {
 	data pair.Data
 	tree *tree.Tree
 	scan tree.Scan // the latest
+
+	purpose source.Purpose
 }
 
 // String implements source.Source.
@@ -27,7 +29,7 @@ func (p *protected) Close() error { return p.tree.Close() }
 // Scan implements source.Source.
 func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Scan, error) {
 	p.tree.Scheme = scheme
-	scan, err := p.kind.scan(ctx, p.tree)
+	scan, err := p.kind.scan(ctx, p.tree, p.purpose)
 	if err != nil {
 		return source.Scan{}, err
 	}
@@ -205,7 +207,7 @@ func (c *change) ApplyRest(ctx context.Context) (source.Leftover, error) {
 		return over, err
 	}
 	from.Scheme = manifest.Newest
-	scan, err := from.Scan(ctx, manifest.Listing{}, c.of.kind.opt.Now)
+	scan, err := from.Scan(ctx, manifest.Listing{}, c.of.kind.opt.Now, nil)
 	if err != nil {
 		_ = from.Close()
 		return over, err

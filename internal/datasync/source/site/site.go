@@ -65,6 +65,9 @@ func (*Kind) Always() pair.Data {
 // Idle implements source.Kind.
 func (*Kind) Idle() []byte { return nil }
 
+// Changed implements source.Kind: an export is small.
+func (*Kind) Changed(pair.Data, manifest.Listing) (<-chan struct{}, bool) { return nil, false }
+
 // Mount implements source.Kind: the site database lies in the daemon's own directory.
 func (*Kind) Mount(pair.Data) string { return "" }
 

@@ -158,6 +158,9 @@ func (m *Memory) Open(data pair.Data, purpose source.Purpose) (source.Source, er
 // Idle implements source.Kind.
 func (*Memory) Idle() []byte { return nil }
 
+// Changed implements source.Kind.
+func (*Memory) Changed(pair.Data, manifest.Listing) (<-chan struct{}, bool) { return nil, false }
+
 // Always implements source.Kind.
 func (*Memory) Always() pair.Data { return pair.Data{} }
 

@@ -46,7 +46,7 @@ func TestAScanEndsWhenItIsStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = tree.Close() }()
-		if found, err := tree.Scan(ctx, manifest.Listing{}, now); !errors.Is(err, context.Canceled) {
+		if found, err := tree.Scan(ctx, manifest.Listing{}, now, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("it ended with %d names, %v", found.Listing.Sum().Entries, err)
 		}
 	}

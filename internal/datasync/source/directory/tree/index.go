@@ -6,9 +6,9 @@ import (
 	"baton/internal/datasync/manifest"
 )
 
-// Applied returns the listing of the tree once it was turned from have into want, with what the next
-// scan compares with, so that it need not read what was just written.
-func (t *Tree) Applied(have, want manifest.Listing, now func() time.Time) (manifest.Listing, error) {
+// Applied returns what is known of the tree once it was turned from have into want, with what the next
+// scan compares with, so that it need not read what was just written. Known is what else has been seen since have.
+func (t *Tree) Applied(known, have, want manifest.Listing, now func() time.Time) (manifest.Listing, error) {
 	delta := manifest.Difference(have, want)
 	for i, c := range delta.Set {
 		stamp, err := t.stat(c.Path)
@@ -17,7 +17,7 @@ func (t *Tree) Applied(have, want manifest.Listing, now func() time.Time) (manif
 			delta.Set[i].Note = noteOf(stamp, racy(stamp.CTime, now()))
 		}
 	}
-	return manifest.Patch(have, delta)
+	return manifest.Patch(known, delta)
 }
 
 // In returns what a listing says that is true by another scheme as well: what is not, is not remembered.

@@ -45,12 +45,12 @@ func TestAFileThatIsHeldIsNotWaitedFor(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	began := time.Now()
-	if _, err := tree.Scan(ctx, manifest.Listing{}, time.Now); !errors.Is(err, source.ErrChanging) || !strings.Contains(err.Error(), "lease") {
+	if _, err := tree.Scan(ctx, manifest.Listing{}, time.Now, nil); !errors.Is(err, source.ErrChanging) || !strings.Contains(err.Error(), "lease") {
 		t.Errorf("the scan ended with %v after %s", err, time.Since(began))
 	}
 	over, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := tree.Scan(over, manifest.Listing{}, time.Now); !errors.Is(err, context.Canceled) {
+	if _, err := tree.Scan(over, manifest.Listing{}, time.Now, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("the scan that was stopped ended with %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/plan"
 )
 
@@ -35,7 +36,7 @@ func (t *Tree) Obstacle(work plan.Work) error {
 	}
 	defer func() { _ = top.Close() }()
 	o := &obstacles{tree: t}
-	if o.mount, err = mountOf(int(top.Fd())); err != nil {
+	if o.mount, err = disk.Mount(int(top.Fd())); err != nil {
 		return fmt.Errorf("look at %s: %w", t.path, err)
 	}
 	defer o.leave()
@@ -184,15 +185,6 @@ func (o *obstacles) directory(path string) error {
 		return &BlockedError{o.whole(path), "cannot be written by the user that Baton runs as", "run it as root, or give it CAP_DAC_OVERRIDE, CAP_CHOWN and CAP_FOWNER"}
 	}
 	return nil
-}
-
-// mountOf tells mounts apart; 0: this kernel does not tell.
-func mountOf(fd int) (uint64, error) {
-	var s unix.Statx_t
-	if err := unix.Statx(fd, ".", unix.AT_NO_AUTOMOUNT, unix.STATX_MNT_ID, &s); err != nil {
-		return 0, err
-	}
-	return s.Mnt_id, nil
 }
 
 // noLinks reports whether a file system has no second names for files, or no more.

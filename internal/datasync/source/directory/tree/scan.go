@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/hint"
 	"baton/internal/pair"
 )
 
@@ -32,12 +33,13 @@ const rescans = 5
 
 // Scan looks at the tree. A file is read only if the listing before does not know it as
 // it is. If a directory changes meanwhile, the tree is looked at again, because
-// a file moved between two directories could have been missed in both.
-func (t *Tree) Scan(ctx context.Context, before manifest.Listing, now func() time.Time) (Scan, error) {
+// a file moved between two directories could have been missed in both. The watch, if there is one, watches each
+// directory from before it is listed.
+func (t *Tree) Scan(ctx context.Context, before manifest.Listing, now func() time.Time, watch *hint.Watch) (Scan, error) {
 	var scan Scan
 	hashed := 0
 	for range rescans {
-		w := &walker{tree: t, now: now, before: before, root: &folder{path: ".", was: before.Whole()}}
+		w := &walker{tree: t, now: now, watch: watch, before: before, root: &folder{path: ".", was: before.Whole()}}
 		err := w.run(ctx)
 		hashed += len(w.jobs)
 		if err != nil {
@@ -53,11 +55,30 @@ func (t *Tree) Scan(ctx context.Context, before manifest.Listing, now func() tim
 	return scan, nil
 }
 
+// ErrWhole means that a part of the tree does not tell enough: the whole has to be looked at.
+var ErrWhole = errors.New("the whole tree has to be looked at")
+
+// Rescan looks at some names of the tree alone, and returns the listing before with what has changed there. ErrWhole:
+// files with further names are among them.
+func (t *Tree) Rescan(ctx context.Context, before manifest.Listing, some hint.Names, now func() time.Time, watch *hint.Watch) (Scan, error) {
+	w := &walker{tree: t, now: now, watch: watch, before: before}
+	delta, err := w.some(ctx, some)
+	if err == nil {
+		w.scan.Listing, err = manifest.Patch(before, delta)
+	}
+	if err != nil {
+		return Scan{}, fmt.Errorf("scan %s: %w", t.path, err)
+	}
+	w.scan.Hashed = len(w.jobs)
+	return w.scan, nil
+}
+
 // walker looks at a tree once: it lists the directories, several at a time, then reads the
 // files that are not known, and then puts the listing together.
 type walker struct {
 	tree   *Tree
 	now    func() time.Time
+	watch  *hint.Watch // nil: none
 	before manifest.Listing
 	root   *folder
 	group  *errgroup.Group
@@ -67,6 +88,8 @@ type walker struct {
 	dirs   []*folder                 // all that were listed
 	jobs   []*item                   // files to be read
 	more   []*item                   // files that have further names
+	linked map[string]bool           // paths of files that have several names
+	holds  map[string]bool           // directories that hold such a file
 	elders map[uint64]manifest.Child // the directories as they were known before, by their numbers; nil: not asked for yet
 }
 
@@ -162,6 +185,9 @@ func (w *walker) list(ctx context.Context, d *folder) ([]*folder, error) {
 	if err != nil || stamp.Ino != d.stamp.Ino {
 		d.gone = true
 		return nil, err
+	}
+	if w.watch != nil {
+		w.watch.Dir(int(f.Fd()), d.path)
 	}
 	d.stamp = stamp
 	d.own = manifest.Child{Entry: stamp.entry(d.path), Note: w.note(stamp)}

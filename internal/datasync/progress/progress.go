@@ -1,8 +1,7 @@
-package datasync
+// Package progress counts what a data sync does while it runs, and tells where it stands.
+package progress
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -28,11 +27,8 @@ type Progress struct {
 	Ended      time.Time // zero while running
 }
 
-// Progress returns where the running or last data sync stands.
-func (e *Engine) Progress() Progress { return e.progress.get(e.opt.Now()) }
-
-// tracker counts what happens and tells Progress.
-type tracker struct {
+// Tracker counts what happens. Its methods may be called at once.
+type Tracker struct {
 	mu    sync.Mutex
 	p     Progress
 	marks [speedMarks]mark // of the last seconds, round
@@ -49,7 +45,8 @@ const (
 	markEvery  = 250 * time.Millisecond
 )
 
-func (t *tracker) begin(now time.Time) {
+// Begin begins a data sync.
+func (t *Tracker) Begin(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.p = Progress{Running: true, Started: now, Failing: t.p.Failing}
@@ -57,13 +54,15 @@ func (t *tracker) begin(now time.Time) {
 	t.next = 1
 }
 
-func (t *tracker) update(change func(*Progress)) {
+// Update changes what is counted.
+func (t *Tracker) Update(change func(*Progress)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	change(&t.p)
 }
 
-func (t *tracker) received(now time.Time, n int) {
+// Received counts bytes that came over the link.
+func (t *Tracker) Received(now time.Time, n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.p.Received += int64(n)
@@ -74,34 +73,39 @@ func (t *tracker) received(now time.Time, n int) {
 	}
 }
 
-func (t *tracker) end(now time.Time, err error) {
+// End ends the data sync, which has succeeded.
+func (t *Tracker) End(now time.Time) {
+	t.Stop(now, nil)
+	t.Forget()
+}
+
+// Stop ends the data sync, which has neither failed nor succeeded.
+func (t *Tracker) Stop(now time.Time, why error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.p.Running, t.p.Applying, t.p.Ended = false, false, now
-	switch {
-	case err == nil:
-		t.p.Failing = ""
-	case errors.Is(err, context.Canceled), errors.Is(err, ErrNotPrimary): // neither has failed, nor has it succeeded
-		t.p.Error = cause.Of(err)
-	default:
-		t.p.Error = cause.Of(err)
-		t.p.Failing = t.p.Error
+	if why != nil {
+		t.p.Error = cause.Of(why)
 	}
 }
 
-// forget ends what failed as a backup: this appliance is none any more.
-func (t *tracker) forget() {
+// Fail ends the data sync, which has failed.
+func (t *Tracker) Fail(now time.Time, why error) {
+	t.Stop(now, why)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.p.Failing = t.p.Error
+}
+
+// Forget ends what failed: a data sync has succeeded, or this appliance is no backup any more.
+func (t *Tracker) Forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.p.Failing = ""
 }
 
-func (t *tracker) fail(now time.Time, err error) {
-	t.begin(now)
-	t.end(now, err)
-}
-
-func (t *tracker) get(now time.Time) Progress {
+// Get returns where the running or last data sync stands.
+func (t *Tracker) Get(now time.Time) Progress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.p

@@ -1,0 +1,145 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/hint"
+	"baton/internal/datasync/source/directory/tree"
+	"baton/internal/pair"
+)
+
+// following is how a directory is followed: what is noticed of it is looked at alone, and the whole now and then,
+// as a hint is never trusted alone.
+type following struct {
+	watch *hint.Watch // nil: it is not followed
+	top   tree.Top    // what is followed
+	last  tree.Scan   // what the newest look at the whole found besides the listing
+	at    time.Time   // of that
+	took  time.Duration
+	tried time.Time // when following failed last
+}
+
+const (
+	wholeShare  = 200 // a look at the whole takes at most such a part of the time
+	wholeSoon   = 10 * time.Second
+	wholeLate   = 10 * time.Minute
+	followAgain = 10 * time.Minute // after it failed
+	settleLooks = 5                // at what changes while it is looked at
+)
+
+var errNotFollowed = errors.New("the directory is not followed")
+
+// every is how often the whole is looked at.
+func (k *Kind) every(f following) time.Duration {
+	if k.opt.Whole > 0 {
+		return k.opt.Whole
+	}
+	return min(max(wholeShare*f.took, wholeSoon), wholeLate)
+}
+
+// stop ends the following. It is called with mu held.
+func (f *following) stop() {
+	if f.watch != nil {
+		_ = f.watch.Close()
+	}
+	f.watch = nil
+}
+
+// follow looks at what was noticed since the newest scan.
+func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (tree.Scan, error) {
+	x.mu.Lock()
+	f, files := x.following, x.files
+	x.mu.Unlock()
+	top, err := dir.Top()
+	if f.watch == nil || err != nil || !top.Same(f.top) || k.opt.Now().Sub(f.at) >= k.every(f) {
+		return tree.Scan{}, errNotFollowed
+	}
+	scan := f.last
+	scan.Listing, scan.Hashed = files, 0
+	for range settleLooks {
+		names, err := f.watch.Take()
+		if err != nil {
+			return tree.Scan{}, err
+		}
+		if scan.Unstable = ""; len(names) == 0 {
+			return scan, nil
+		}
+		part, err := dir.Rescan(ctx, scan.Listing, names, k.opt.Now, f.watch)
+		if err != nil {
+			return tree.Scan{}, err
+		}
+		scan.Listing, scan.Hashed = part.Listing, scan.Hashed+part.Hashed
+		scan.Mounts, scan.Skipped = append(scan.Mounts, part.Mounts...), append(scan.Skipped, part.Skipped...)
+		for name := range names {
+			scan.Unstable = name
+		}
+	}
+	return scan, nil
+}
+
+// whole looks at the whole of a directory, and follows it from then on.
+func (k *Kind) whole(ctx context.Context, dir *tree.Tree, x *index) (tree.Scan, error) {
+	watch := k.watch(x)
+	began := k.opt.Now()
+	top, err := dir.Top()
+	var scan tree.Scan
+	if err == nil {
+		scan, err = dir.Scan(ctx, x.known(), k.opt.Now, watch)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.stop()
+	if err != nil {
+		if watch != nil {
+			_ = watch.Close()
+		}
+		return scan, err
+	}
+	x.watch, x.top, x.at, x.took = watch, top, k.opt.Now(), k.opt.Now().Sub(began)
+	x.last = tree.Scan{Mounts: scan.Mounts, Skipped: scan.Skipped}
+	if watch == nil {
+		return scan, nil
+	}
+	if lost := watch.Lost(); lost != nil {
+		x.stop()
+		x.tried = k.opt.Now()
+		k.opt.Log.Warn("directory is not followed, and looked at as a whole each time: raise fs.inotify.max_user_watches", slog.String("path", dir.Path()), slog.Any("error", lost))
+	}
+	return scan, nil
+}
+
+// watch begins a new watch; nil: none can be had now.
+func (k *Kind) watch(x *index) *hint.Watch {
+	x.mu.Lock()
+	tried := x.tried
+	x.mu.Unlock()
+	if !tried.IsZero() && k.opt.Now().Sub(tried) < followAgain {
+		return nil
+	}
+	watch, err := hint.New()
+	if err != nil {
+		k.opt.Log.Warn("directories are not followed", slog.Any("error", err))
+		return nil
+	}
+	return watch
+}
+
+// Changed implements source.Kind.
+func (k *Kind) Changed(data pair.Data, found manifest.Listing) (<-chan struct{}, bool) {
+	x := k.indexAt(k.opt.Place(data))
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.watch == nil || k.opt.Now().Sub(x.at) >= k.every(x.following):
+		return nil, false
+	case x.files.Digest() != found.Digest():
+		now := make(chan struct{})
+		close(now)
+		return now, true
+	}
+	return x.watch.Changed(), true
+}

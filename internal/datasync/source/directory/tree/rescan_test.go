@@ -1,0 +1,123 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/hint"
+)
+
+// TestWhatIsHintedIsAllThatChanged changes a tree at random and looks at what is hinted alone, and at the whole.
+func TestWhatIsHintedIsAllThatChanged(t *testing.T) {
+	seeds := uint64(60)
+	_, _ = fmt.Sscan(os.Getenv("BATON_SEEDS"), &seeds)
+	for seed := range seeds {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { hinted(t, rand.New(rand.NewPCG(seed, 2))) })
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func hinted(t *testing.T, random *rand.Rand) {
+	t.Helper()
+	dir := t.TempDir()
+	tree, err := Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tree.Close() }()
+	watch, err := hint.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = watch.Close() }()
+	scan, err := tree.Scan(t.Context(), manifest.Listing{}, time.Now, watch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listing := scan.Listing
+	for range 6 {
+		for range 1 + random.IntN(10) {
+			disturb(random, dir)
+		}
+		names, err := watch.Take()
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, err := tree.Rescan(t.Context(), listing, names, time.Now, watch)
+		whole, wholeErr := tree.Scan(t.Context(), manifest.Listing{}, time.Now, nil)
+		switch {
+		case wholeErr != nil:
+			t.Fatal(wholeErr)
+		case errors.Is(err, ErrWhole):
+			if whole, err = tree.Scan(t.Context(), listing, time.Now, watch); err != nil {
+				t.Fatal(err)
+			}
+			listing = whole.Listing
+			continue
+		case err != nil:
+			t.Fatal(err)
+		}
+		if part.Listing.Digest() != whole.Listing.Digest() {
+			t.Fatalf("hinted were %v\nlisted\n%+v\nwant\n%+v", names, slices.Collect(part.Listing.All()), slices.Collect(whole.Listing.All()))
+		}
+		listing = part.Listing
+	}
+}
+
+// disturb does one thing at random; what cannot be done is left.
+func disturb(random *rand.Rand, dir string) {
+	var files []string
+	dirs := []string{dir}
+	_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case path == dir:
+		case e.IsDir():
+			dirs = append(dirs, path)
+		default:
+			files = append(files, path)
+		}
+		return nil
+	})
+	place := func() string { return filepath.Join(dirs[random.IntN(len(dirs))], string(rune('a'+random.IntN(5)))) }
+	file, sub := place(), dirs[random.IntN(len(dirs))]
+	if len(files) > 0 {
+		file = files[random.IntN(len(files))]
+	}
+	switch random.IntN(12) {
+	case 0, 1, 2:
+		_ = os.WriteFile(place(), []byte(strconv.Itoa(random.IntN(9))), 0o644)
+	case 3, 4:
+		_ = os.Mkdir(place(), 0o755)
+	case 5:
+		_ = os.Rename(sub, place())
+	case 6:
+		_ = os.Rename(file, place())
+	case 7:
+		if sub != dir {
+			_ = os.RemoveAll(sub)
+		}
+	case 8:
+		_ = os.Remove(file)
+	case 9:
+		_ = os.Chmod(sub, 0o700|os.FileMode(random.IntN(64)))
+	case 10:
+		_ = os.Symlink("elsewhere", place())
+	case 11:
+		if random.IntN(4) == 0 {
+			_ = os.Link(file, place())
+		}
+	}
+}
