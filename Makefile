@@ -34,9 +34,10 @@ ARGS     ?=
 TRIALS   ?= 100
 ROUNDS   ?= 40
 SEED     ?= 1
+SEEDS    ?= 1000
 
 .DEFAULT_GOAL = help
-.PHONY: help build demo test e2e e2e-systemd examples faults-systemd nspawn faults trials smoke browser gallery chromium explore fuzz bench lint fmt vuln generate share package package-test check
+.PHONY: help build demo test e2e e2e-systemd examples faults-systemd nspawn faults trials torture smoke browser gallery chromium explore fuzz bench lint fmt vuln generate share package package-test check
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +62,9 @@ examples: nspawn ## the pages of examples/ typed on two machines with systemd, a
 	@command -v npm >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm || true; fi
 	$(GO) test -count=1 -tags e2e -run '^TestExample' -timeout 60m -v ./test/systemd/
+
+torture: ## the disk of a backup or a primary loses its power at any moment of data syncs, as root (SEEDS=1000, or 17-17)
+	BATON_SEEDS=$(SEEDS) $(GO) test -count=1 -run '^TestTorture' -timeout 4h -v ./internal/datasync/
 
 # Where it cannot be installed, the tests say so and are skipped.
 nspawn:

@@ -65,7 +65,7 @@ func refuseForeign(f file, rule rule, imported string) string {
 
 // isForTests reports whether a package is made for tests.
 func isForTests(pkg string) bool {
-	return strings.HasSuffix(pkg, "test") || pkg == "internal/lab"
+	return strings.HasSuffix(pkg, "test") || pkg == "internal/lab" || pkg == "internal/lab/powercut"
 }
 
 func TestPureCodeReadsNoClockAndStartsNoGoroutine(t *testing.T) {

@@ -66,7 +66,7 @@ func crashChild() {
 		}
 	}
 	if url := os.Getenv("BATON_CRASH_URL"); url != "" {
-		if _, err := a.Pull(context.Background(), http.DefaultClient, url, Request{Epoch: pair.Epoch{Counter: 1, Holder: "a"}}); err != nil && !errors.Is(err, errApply) {
+		if _, err := a.Pull(context.Background(), http.DefaultClient, url, Request{Epoch: pair.Epoch{Counter: 1, Holder: "a"}, AcceptShrink: true}); err != nil && !errors.Is(err, errApply) {
 			_, _ = os.Stderr.WriteString(err.Error())
 			os.Exit(4)
 		}

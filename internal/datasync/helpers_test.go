@@ -23,6 +23,7 @@ import (
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/datasync/source/site"
+	"baton/internal/durable"
 	"baton/internal/pair"
 )
 
@@ -47,10 +48,7 @@ func (s fileSite) Import(_ context.Context, r io.Reader) error {
 	if err != nil || len(b) != n {
 		return errors.Join(err, errors.New("truncated"))
 	}
-	if err := os.WriteFile(s.path+".new", b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(s.path+".new", s.path)
+	return durable.Replace(s.path, b)
 }
 
 func (s fileSite) Copy(_ context.Context, path string) error {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -234,6 +235,27 @@ func TestRottenStagingIsNotUsed(t *testing.T) {
 	must(t, err)
 	must(t, f.Close())
 	p.pull(t)
+}
+
+// TestHalfAFileInTheStagingIsLetGo stages a small file as a power cut leaves it: with its size and its time, and without
+// what was in it.
+func TestHalfAFileInTheStagingIsLetGo(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/f", "right")
+	at := time.Unix(1_000_000_000, 0)
+	must(t, os.Chtimes(p.primary.tree+"/f", at, at))
+	staging := p.backup.tree + "/.baton-staging"
+	write(t, staging+"/in/f", "wrong")
+	must(t, os.Chtimes(staging+"/in/f", at, at))
+	must(t, os.Chmod(staging, 0o700))
+	p.pull(t)
+	open, err := filepath.Glob("/proc/self/fd/*")
+	must(t, err)
+	for _, fd := range open {
+		if of, err := os.Readlink(fd); err == nil && strings.HasPrefix(of, staging) {
+			t.Errorf("%s is open still", of)
+		}
+	}
 }
 
 func TestBandwidthLimitHoldsAndChangesWhileRunning(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/tree"
+	"baton/internal/durable"
 )
 
 // index is what the newest scan of one protected directory found, so that the next
@@ -133,7 +134,7 @@ func (k *Kind) indexFile(path string, scheme manifest.Scheme) string {
 const indexEvery = time.Minute
 
 // keepIndex remembers an index, and writes it if losing it would cost much
-// reading. It is a cache: it need not survive a power cut.
+// reading. It is a cache: after a power cut it may be the one before, and is whole.
 func (k *Kind) keepIndex(dir *tree.Tree, x *index, files manifest.Listing, hashed int) {
 	x.mu.Lock()
 	x.files = files
@@ -146,7 +147,7 @@ func (k *Kind) keepIndex(dir *tree.Tree, x *index, files manifest.Listing, hashe
 		return
 	}
 	file := k.indexFile(dir.Path(), dir.Scheme)
-	err := os.WriteFile(file+".new", files.AppendCache(nil), 0o600)
+	err := durable.Write(file+".new", files.AppendCache(nil))
 	if err == nil {
 		err = os.Rename(file+".new", file)
 	}

@@ -241,9 +241,11 @@ const resumeFrom = 1 << 20
 // complete, and otherwise an Incoming that goes on where it stopped.
 func (s *Staging) Resume(ctx context.Context, e manifest.Entry) (*Incoming, error) {
 	if s.has(staged(e.Path)) {
-		if whole, err := s.check(ctx, e, staged(e.Path)); err != nil || whole == nil {
+		half, err := s.check(ctx, e, staged(e.Path))
+		if err != nil || half == nil {
 			return nil, err
 		}
+		half.Abort() // a small file is not gone on with
 	}
 	if e.Size < resumeFrom {
 		return s.Fresh(e)
