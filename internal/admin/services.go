@@ -130,7 +130,7 @@ func statusOf(all []pair.ServiceStatus, name string) *pair.ServiceStatus {
 }
 
 // SetServiceCheck implements api.Services.
-func (s *Services) SetServiceCheck(ctx context.Context, wanted api.Named[api.ServiceCheck]) (api.Said, error) {
+func (s *Services) SetServiceCheck(ctx context.Context, wanted api.Named[service.CheckText]) (api.Said, error) {
 	name := wanted.Name
 	check, err := wanted.Body.Definition()
 	if err != nil {

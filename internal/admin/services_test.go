@@ -9,6 +9,7 @@ import (
 	"baton/internal/admin/admintest"
 	"baton/internal/api"
 	"baton/internal/pair"
+	"baton/internal/service"
 )
 
 // add adds services, one after the other.
@@ -147,7 +148,7 @@ func TestACheckByRootAllowsNoMoreThanTheCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, allowed := range map[string]bool{"worker": false, "web": true} {
-		said, err := services.SetServiceCheck(root, api.Named[api.ServiceCheck]{Name: name, Body: api.ServiceCheck{Health: "exec:/bin/true"}})
+		said, err := services.SetServiceCheck(root, api.Named[service.CheckText]{Name: name, Body: service.CheckText{Health: "exec:/bin/true"}})
 		where := map[bool]string{true: "on the other appliance", false: "on each appliance"}[allowed]
 		if err != nil || said.Text != name+" is checked so from now on. It would run another line than root has allowed: let root allow it anew "+where+": baton service allow "+name+"." {
 			t.Fatal(said, err)

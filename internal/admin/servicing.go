@@ -154,12 +154,12 @@ func (s *Services) tested(ctx context.Context, list service.List, of string) (se
 	if !strings.Contains(of, ":") {
 		return list.Named(of)
 	}
-	return s.ofNoService(ctx, api.ServiceCheck{Health: of})
+	return s.ofNoService(ctx, service.CheckText{Health: of})
 }
 
 // ofNoService is a check that is of no service. A line for the shell runs as root: only root asks
 // for one that it has not allowed.
-func (s *Services) ofNoService(ctx context.Context, text api.ServiceCheck) (service.Definition, error) {
+func (s *Services) ofNoService(ctx context.Context, text service.CheckText) (service.Definition, error) {
 	asked, err := text.Definition()
 	if err != nil {
 		return asked, err

@@ -16,7 +16,7 @@ type Services interface {
 	// AddService starts the service as well, where root allows it.
 	AddService(ctx context.Context, service Service) (Said, error)
 	// SetServiceCheck replaces the check of a service, and says what root has to do.
-	SetServiceCheck(ctx context.Context, change Named[ServiceCheck]) (Said, error)
+	SetServiceCheck(ctx context.Context, change Named[service.CheckText]) (Said, error)
 	// RemoveService, StartService and StopService say what comes of it.
 	RemoveService(ctx context.Context, name string) (Said, error)
 	// StartService has a service run again that StopService has stopped: for as long as nobody
@@ -78,7 +78,7 @@ func GetServiceLog() Op[Services, ServiceLogQuery, []service.Line] {
 }
 
 // SetServiceCheck replaces the check of a service.
-func SetServiceCheck() Op[Services, Named[ServiceCheck], Said] {
+func SetServiceCheck() Op[Services, Named[service.CheckText], Said] {
 	return askBy(put("/services/{name}/check", "set-service-check", pair.Administrator, "Replace the check of the service; what is left out is as usual"), Services.SetServiceCheck)
 }
 
@@ -146,8 +146,8 @@ type ServicePlace struct {
 
 // ServiceTests are checks to ask.
 type ServiceTests struct {
-	Of    []string      `json:"of,omitempty" maxItems:"64" doc:"Names of services, and checks as URL, tcp:HOST:PORT or exec:LINE"`
-	Check *ServiceCheck `json:"check,omitempty" doc:"One more check, with what it wants of the answer"`
+	Of    []string           `json:"of,omitempty" maxItems:"64" doc:"Names of services, and checks as URL, tcp:HOST:PORT or exec:LINE"`
+	Check *service.CheckText `json:"check,omitempty" doc:"One more check, with what it wants of the answer"`
 }
 
 // ServiceLogQuery asks for the end of a service's log.
@@ -155,9 +155,6 @@ type ServiceLogQuery struct {
 	Name  string `path:"name" maxLength:"64"`
 	Lines int    `query:"lines" minimum:"1" maximum:"1000" default:"50"`
 }
-
-// ServiceCheck is how to tell that a service works.
-type ServiceCheck = service.CheckText
 
 // ServiceOf is how a service is shown.
 func ServiceOf(s service.Definition) Service {

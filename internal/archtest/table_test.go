@@ -112,7 +112,7 @@ func table() map[string]rule {
 		"internal/console/notifications": section(),
 		"internal/console/software":      section(),
 		"internal/console/consoletest":   {imports: []string{"internal/admin/admintest", "internal/console", "internal/console/page", "internal/pair"}},
-		"internal/cli":                   {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report"}},
+		"internal/cli":                   {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/report", "internal/service"}},
 
 		// what must be told of others' work
 		"internal/licences": {},

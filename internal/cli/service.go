@@ -14,6 +14,7 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/pair"
+	"baton/internal/service"
 )
 
 func serviceCommand(p *program) *cobra.Command {
@@ -59,16 +60,16 @@ func allowServiceCommand(p *program) *cobra.Command {
 	var yes bool
 	cmd := p.ask("allow NAME [--yes]", "Let a service run on this machine (as root there); it says what", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			service, err := namedService(ctx, client, args[0])
+			one, err := namedService(ctx, client, args[0])
 			if err != nil {
 				return err
 			}
 			if !yes && isTerminal(p.stdio.In) {
-				if err := p.agree(fmt.Sprintf("%s would run on this machine: %s.", service.Name, service.Runs)); err != nil {
+				if err := p.agree(fmt.Sprintf("%s would run on this machine: %s.", one.Name, one.Runs)); err != nil {
 					return err
 				}
 			}
-			said, err := api.AllowService().Call(ctx, client, api.Named[api.ServiceAllowance]{Name: service.Name, Body: api.ServiceAllowance{Sum: service.Sum}})
+			said, err := api.AllowService().Call(ctx, client, api.Named[api.ServiceAllowance]{Name: one.Name, Body: api.ServiceAllowance{Sum: one.Sum}})
 			if err != nil {
 				return err
 			}
@@ -151,23 +152,23 @@ func listServicesCommand(p *program) *cobra.Command {
 			}
 			return p.show(services, func(pg *page) {
 				pg.row("NAME", "WHAT", "STATE", "HEALTH", "SINCE", "STARTED IN", "STOPPED IN", "RESTARTS", "ALLOWED")
-				for _, service := range services {
-					writeService(pg, service)
+				for _, one := range services {
+					writeService(pg, one)
 				}
 			})
 		})
 }
 
-func writeService(pg *page, service api.Service) {
+func writeService(pg *page, one api.Service) {
 	var here pair.ServiceStatus // of one that was added a moment ago
-	if service.Here != nil {
-		here = *service.Here
+	if one.Here != nil {
+		here = *one.Here
 	}
 	state := here.State
-	if service.Parked {
+	if one.Parked {
 		state = "stopped by an operator"
 	}
-	pg.row(service.Name, service.What(), cmp.Or(state, "-"), cmp.Or(here.HealthText(), "-"), momentOf(here.Since), tookText(here.LastStart), tookText(here.LastStop), strconv.FormatInt(here.Restarts, 10), allowedText(service.Allowed, service.There))
+	pg.row(one.Name, one.What(), cmp.Or(state, "-"), cmp.Or(here.HealthText(), "-"), momentOf(here.Since), tookText(here.LastStart), tookText(here.LastStop), strconv.FormatInt(here.Restarts, 10), allowedText(one.Allowed, one.There))
 }
 
 // allowedText says on which appliances root allows a service; there is how it is on the peer, nil if that is silent.
@@ -194,37 +195,37 @@ func tookText(done *pair.ServiceAct) string {
 }
 
 func addUnitCommand(p *program) *cobra.Command {
-	service := api.Service{Kind: "unit"}
+	one := api.Service{Kind: "unit"}
 	cmd := p.ask("unit NAME UNIT [--health CHECK ...]", "A systemd unit", cobra.ExactArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			service.Name, service.Unit = args[0], args[1]
-			return p.addService(ctx, client, service)
+			one.Name, one.Unit = args[0], args[1]
+			return p.addService(ctx, client, one)
 		})
-	checkFlags(cmd.Flags(), &service.CheckText)
+	checkFlags(cmd.Flags(), &one.CheckText)
 	return cmd
 }
 
 func addCommandCommand(p *program) *cobra.Command {
-	service := api.Service{Kind: "command"}
+	one := api.Service{Kind: "command"}
 	cmd := p.ask("command NAME [--health CHECK ...] -- CMD ARG...", "A command", cobra.MinimumNArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			service.Name, service.Command = args[0], args[1:]
-			return p.addService(ctx, client, service)
+			one.Name, one.Command = args[0], args[1:]
+			return p.addService(ctx, client, one)
 		})
-	checkFlags(cmd.Flags(), &service.CheckText)
+	checkFlags(cmd.Flags(), &one.CheckText)
 	flags := cmd.Flags()
-	flags.StringVar(&service.User, "user", "", "as whom it runs; root if absent")
-	flags.StringVar(&service.Group, "group", "", "its group; that of the user if absent")
-	flags.StringVar(&service.Dir, "dir", "", "the directory that it runs in")
-	flags.StringArrayVar(&service.Env, "env", nil, "NAME=VALUE; may be given several times")
-	flags.Int64Var(&service.Memory, "memory", 0, "MB that it may use; it is killed if it uses more")
-	flags.Int64Var(&service.Tasks, "tasks", 0, "processes and threads that it may have")
-	flags.Int64Var(&service.Files, "files", 0, "files that a process of it may have open")
+	flags.StringVar(&one.User, "user", "", "as whom it runs; root if absent")
+	flags.StringVar(&one.Group, "group", "", "its group; that of the user if absent")
+	flags.StringVar(&one.Dir, "dir", "", "the directory that it runs in")
+	flags.StringArrayVar(&one.Env, "env", nil, "NAME=VALUE; may be given several times")
+	flags.Int64Var(&one.Memory, "memory", 0, "MB that it may use; it is killed if it uses more")
+	flags.Int64Var(&one.Tasks, "tasks", 0, "processes and threads that it may have")
+	flags.Int64Var(&one.Files, "files", 0, "files that a process of it may have open")
 	return cmd
 }
 
 // checkFlags has flags change a check.
-func checkFlags(flags *pflag.FlagSet, check *api.ServiceCheck) {
+func checkFlags(flags *pflag.FlagSet, check *service.CheckText) {
 	flags.StringVar(&check.Health, "health", check.Health, "how to tell that it works: URL, tcp:HOST:PORT or exec:LINE")
 	flags.StringVar(&check.Status, "health-status", check.Status, "with which status an URL has to answer, as 200 or 200-399 (default 200-399)")
 	flags.StringVar(&check.Body, "health-body", check.Body, "a text that the answer of an URL has to contain")
@@ -239,11 +240,11 @@ func checkServiceCommand(p *program) *cobra.Command {
 	var cmd *cobra.Command
 	cmd = p.ask("set NAME [--health CHECK ...]", "Change the check of a service; what is not named stays", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			service, err := namedService(ctx, client, args[0])
+			one, err := namedService(ctx, client, args[0])
 			if err != nil {
 				return err
 			}
-			wanted := service.CheckText
+			wanted := one.CheckText
 			changed := pflag.NewFlagSet("", pflag.ContinueOnError)
 			checkFlags(changed, &wanted)
 			cmd.Flags().Visit(func(flag *pflag.Flag) {
@@ -254,18 +255,18 @@ func checkServiceCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			said, err := api.SetServiceCheck().Call(ctx, client, api.Named[api.ServiceCheck]{Name: args[0], Body: wanted})
+			said, err := api.SetServiceCheck().Call(ctx, client, api.Named[service.CheckText]{Name: args[0], Body: wanted})
 			if err != nil {
 				return err
 			}
 			return p.say("%s", said.Text)
 		})
-	checkFlags(cmd.Flags(), new(api.ServiceCheck))
+	checkFlags(cmd.Flags(), new(service.CheckText))
 	return cmd
 }
 
-func (p *program) addService(ctx context.Context, client *api.Client, service api.Service) error {
-	said, err := api.AddService().Call(ctx, client, service)
+func (p *program) addService(ctx context.Context, client *api.Client, one api.Service) error {
+	said, err := api.AddService().Call(ctx, client, one)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type servicePage struct {
 	Tested []api.Check    // by the Test button
 	Log    []service.Line // for who may read it
 	Unread string         // why the log is not shown
+	Change serviceForm    // of the check
 }
 
 func (p services) page() page.Of[servicePage] {
@@ -27,7 +28,7 @@ func (p services) page() page.Of[servicePage] {
 
 func (p services) read(v *page.Visit) (servicePage, error) {
 	row, err := p.named(v)
-	return servicePage{serviceRow: row, Zone: v.Zone}, err
+	return servicePage{serviceRow: row, Zone: v.Zone, Change: newCheckForm(row.CheckText)}, err
 }
 
 // show is the page with the end of the log.

@@ -2,9 +2,7 @@ package site
 
 import (
 	"context"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +22,7 @@ func (p services) routes() []page.Route {
 		page.Submit(servicesPath, pair.Administrator, "service", p.add),
 		page.Get(one, pair.Viewer, p.show),
 		page.Post(one, pair.Operator, p.test),
+		page.Submit(one+"/check", pair.Administrator, "check", p.setCheck),
 		page.Post(one+"/start", pair.Operator, p.start),
 		page.Get(one+"/stop", pair.Operator, p.askStop),
 		page.Post(one+"/stop", pair.Operator, p.stop),
@@ -120,104 +119,8 @@ func actText(zone *time.Location, done *pair.ServiceAct) string {
 	return page.Clock(zone, done.At) + ", took " + pair.MillisText(done.TookMS)
 }
 
-// serviceForm is the form that adds a service.
-type serviceForm struct {
-	*page.Form
-
-	Tested []api.Check // of the Test button
-}
-
-// More reports whether any of these fields was filled in, or is wrong, so that it has to be in sight.
-func (f serviceForm) More(names ...string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return f.Get(name) != "" || f.Errors[name] != "" })
-}
-
-// CommandMore and CheckMore report whether the parts of the form that are folded are to be open.
-func (f serviceForm) CommandMore() bool {
-	return f.More("user", "group", "dir", "env", "memory", "tasks", "files")
-}
-
-// CheckMore is CommandMore for the check.
-func (f serviceForm) CheckMore() bool {
-	return f.More("health_status", "health_body", "every", "wait", "fails", "passes")
-}
-
-// add adds a service, or tests its check.
-func (p services) add(v *page.Visit, f *page.Form) error {
-	wanted := p.typed(f)
-	if !f.Right() {
-		return p.again(v, f, http.StatusUnprocessableEntity, nil)
-	}
-	if f.Get("action") == "test" {
-		checks, err := p.backend.Services.TestServices(v.Context(), api.ServiceTests{Check: &wanted.CheckText})
-		if err != nil {
-			return p.refused(v, f, err)
-		}
-		return p.again(v, f, http.StatusOK, checks)
-	}
-	ctx, cancel := context.WithTimeout(v.Context(), actWithin)
-	defer cancel()
-	said, err := p.backend.Services.AddService(ctx, wanted)
-	if err != nil {
-		return p.refused(v, f, err)
-	}
-	return v.Done(protectionPath, said.Text)
-}
-
-func (p services) refused(v *page.Visit, f *page.Form, err error) error {
-	if !f.Refused(err) {
-		return err
-	}
-	return p.again(v, f, page.StatusOf(err), nil)
-}
-
-// again shows the form again, as it was typed.
-func (p services) again(v *page.Visit, f *page.Form, status int, tested []api.Check) error {
-	return protection(p).page().With(v, status, func(data *protectionPage) { data.Service = serviceForm{f, tested} })
-}
-
-// typed reads the form.
-func (p services) typed(f *page.Form) api.Service {
-	wanted := api.Service{
-		Name: f.Get("name"), Kind: "unit", Unit: strings.TrimSpace(f.Get("unit")), Command: linesOf(f.Get("command")),
-		User: f.Get("user"), Group: f.Get("group"), Dir: f.Get("dir"), Env: linesOf(f.Get("env")),
-		Memory: int64(numberOf(f, "memory")), Tasks: int64(numberOf(f, "tasks")), Files: int64(numberOf(f, "files")),
-	}
-	if wanted.Unit == "" && len(wanted.Command) > 0 {
-		wanted.Kind = "command"
-	}
-	wanted.CheckText = api.ServiceCheck{
-		Health: f.Get("health"), Status: f.Get("health_status"), Body: f.Get("health_body"), Every: f.Get("every"), Wait: f.Get("wait"),
-		Fails: numberOf(f, "fails"), Passes: numberOf(f, "passes"),
-	}
-	return wanted
-}
-
-func linesOf(text string) []string {
-	var lines []string
-	for line := range strings.Lines(text) {
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			lines = append(lines, line)
-		}
-	}
-	return lines
-}
-
-// numberOf reads a number; 0: nothing was typed.
-func numberOf(f *page.Form, name string) int {
-	text := strings.TrimSpace(f.Get(name))
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		f.Refuse(name, "this is no number: write one, as 3, or nothing")
-	}
-	return n
-}
-
-// actWithin is how long a page waits for a service to start or stop; it goes on after that.
-const actWithin = 5 * time.Second
+// pageWaits is how long a page waits for a service to start or stop; it goes on after that.
+const pageWaits = 5 * time.Second
 
 func (p services) start(v *page.Visit) error { return p.act(v, p.backend.Services.StartService) }
 
@@ -225,7 +128,7 @@ func (p services) stop(v *page.Visit) error { return p.act(v, p.backend.Services
 
 // act starts or stops a service, and says what came of it.
 func (p services) act(v *page.Visit, act func(context.Context, string) (api.Said, error)) error {
-	ctx, cancel := context.WithTimeout(v.Context(), actWithin)
+	ctx, cancel := context.WithTimeout(v.Context(), pageWaits)
 	defer cancel()
 	said, err := act(ctx, v.Request.PathValue("name"))
 	if err != nil {

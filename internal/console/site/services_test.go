@@ -125,6 +125,61 @@ func TestWhatIsRefusedOfAServiceStaysAsTyped(t *testing.T) {
 	b.Post(services, "name", "x", "unit", "x.service", "action", "test").Has(t, "There is no check to test")
 }
 
+// What is added and does not start is in the list: the form is not to ask for it again.
+func TestAServiceThatIsAddedAndDoesNotStart(t *testing.T) {
+	t.Parallel()
+	b := withServices(t)
+	services, anna := b.Appliance.Backend().Services, api.WithCaller(t.Context(), api.Caller{Name: "anna", Access: pair.Administrator})
+	if _, err := services.RemoveService(anna, "web"); err != nil { // what root has allowed once, it may start at once
+		t.Fatal(err)
+	}
+	b.Appliance.Machine().Fail(errors.New("nginx.service did not start"))
+	p := b.Post(page.Root+"/protection/services", "name", "web", "unit", "nginx.service", "health", "http://127.0.0.1/web")
+	p.Has(t, "Web is added, and does not start: nginx.service did not start; it is tried again.", page.Root+"/protection/services/web/stop")
+	if p.Status != http.StatusOK || strings.Contains(p.Body, `value="nginx.service"`) {
+		t.Errorf("the form is shown again as if it was refused: %d", p.Status)
+	}
+}
+
+func TestTheCheckOfAServiceIsChanged(t *testing.T) {
+	t.Parallel()
+	b := withServices(t)
+	was := func() api.Service {
+		t.Helper()
+		all, err := b.Appliance.Backend().Services.Services(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[1]
+	}
+	const web, drawn = services + "/web", "was-health"
+	b.Get(web).Has(t, "Change the check", `value="http://127.0.0.1/web"`, web+"/check#change")
+	p := b.Post(web+"/check", drawn, "http://127.0.0.1/web", "health", "http://127.0.0.1/web", "fails", "many", "was-fails", "")
+	if p.Has(t, "This is no number", `value="many"`, `<details class="more" open>`); p.Status != http.StatusUnprocessableEntity {
+		t.Errorf("%d", p.Status)
+	}
+	b.Post(web+"/check", drawn, "http://127.0.0.1/web", "health", "tcp:127.0.0.1:80", "was-health_status", "", "health_status", "200").Has(t, "Only an http address answers with a status", `value="tcp:127.0.0.1:80"`)
+	changed := []string{drawn, "http://127.0.0.1/web", "health", "http://127.0.0.1/new", "was-health_body", "", "health_body", "all is well", "was-every", "", "every", "10s", "was-fails", "", "fails", "5"}
+	b.Post(web+"/check", append(changed, "action", "test")...).Has(t, "http://127.0.0.1/new passes.", `value="all is well"`)
+	if now := was(); now.Health != "http://127.0.0.1/web" {
+		t.Errorf("a test has changed it: %+v", now)
+	}
+	b.Post(web+"/check", changed...).Has(t, "web is checked so from now on.", "every 10s, 2s allowed; sick after 5 failures")
+	if now := was(); now.Health != "http://127.0.0.1/new" || now.Body != "all is well" || now.Every != "10s" || now.Fails != 5 || !now.Allowed {
+		t.Errorf("%+v", now)
+	}
+	// Somebody else has changed it since the form was drawn: nothing of that is lost.
+	p = b.Post(web+"/check", drawn, "http://127.0.0.1/web", "health", "http://127.0.0.1/mine", "was-every", "", "every", "", "was-fails", "", "fails", "")
+	if p.Has(t, "Somebody else has saved this", "http://127.0.0.1/new", `value="http://127.0.0.1/mine"`, `value="10s"`); was().Health != "http://127.0.0.1/new" {
+		t.Errorf("%+v", was())
+	}
+	b.Post(services+"/nothing/check", "health", "").Has(t, "There is no service &#34;nothing&#34; any more.")
+	b.SignIn(pair.Operator)
+	if p := b.Get(web); strings.Contains(p.Body, "Change the check") || b.Post(web+"/check", "health", "").Status != http.StatusForbidden {
+		t.Error("an operator changes a check")
+	}
+}
+
 func TestAViewerSeesServicesAndNoLog(t *testing.T) {
 	t.Parallel()
 	b := withServices(t)
