@@ -110,7 +110,7 @@ func (s *series) services(all []pair.ServiceStatus) {
 	}
 	each("gauge", "baton_service_running", "1 if the service runs on this machine.", func(one pair.ServiceStatus) float64 { return truth(one.State == "running").value() })
 	each("gauge", "baton_service_healthy", "0 if the service is to run here, and does not, or fails its check.", func(one pair.ServiceStatus) float64 { return truth(one.Healthy).value() })
-	each("counter", "baton_service_restarts_total", "How often the service ended by itself and was started again, since the daemon started.", func(one pair.ServiceStatus) float64 { return float64(one.Restarts) })
+	each("counter", "baton_service_restarts_total", "How often the service ended by itself and was started again on this machine.", func(one pair.ServiceStatus) float64 { return float64(one.Restarts) })
 	each("gauge", "baton_service_last_start_seconds", "How long the last start of the service by Baton took.", func(one pair.ServiceStatus) float64 { return took(one.LastStart) })
 	each("gauge", "baton_service_last_stop_seconds", "How long the last stop of the service by Baton took.", func(one pair.ServiceStatus) float64 { return took(one.LastStop) })
 }

@@ -453,6 +453,9 @@ func (a *Appliance) Close() error {
 	if a.host != nil {
 		a.host.Close()
 	}
+	if a.services != nil {
+		a.services.Close()
+	}
 	if a.machine != nil {
 		a.machine.Close()
 	}

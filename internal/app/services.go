@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"baton/internal/pair"
@@ -55,6 +56,13 @@ func newServices(a *Appliance) *keeper.Keeper {
 		},
 		Record: func(event pair.Event) { a.history.Record(event) },
 		Wall:   time.Now, Log: a.log,
+		Tallies: func() (all keeper.Tallies) {
+			if err := a.local.LoadServices(&all); err != nil {
+				a.log.Warn("what services did before is not known", slog.String("error", err.Error()))
+			}
+			return all
+		},
+		StoreTallies: func(all keeper.Tallies) error { return a.local.SaveServices(all) },
 	})
 }
 

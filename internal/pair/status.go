@@ -251,9 +251,9 @@ type ServiceStatus struct {
 	Refused string `json:"refused,omitempty"` // why root does not let it run on this machine; empty: root does
 	// Since is when it last began to run, or ended; zero: not known.
 	Since     time.Time   `json:"since,omitzero"`
-	LastStart *ServiceAct `json:"last_start,omitempty"` // by Baton, since the daemon started; nil: none
+	LastStart *ServiceAct `json:"last_start,omitempty"` // by Baton on this machine; nil: none
 	LastStop  *ServiceAct `json:"last_stop,omitempty"`  // likewise
-	Restarts  int64       `json:"restarts"`             // how often it ended by itself and was started again, since the daemon started
+	Restarts  int64       `json:"restarts"`             // how often it ended by itself and was started again on this machine, since it was added
 	// Ran is when a timer that runs what it missed has last run its job, as known here; zero: no such timer.
 	Ran time.Time `json:"ran,omitzero"`
 }

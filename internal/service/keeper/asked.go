@@ -44,6 +44,7 @@ func (k *Keeper) obey(ctx context.Context, name string) error {
 	}
 	ctx, end := k.interruptible(ctx)
 	defer end()
+	defer k.tallies.store()
 	services, err := k.read(ctx)
 	if err != nil {
 		return err

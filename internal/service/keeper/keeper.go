@@ -29,6 +29,9 @@ type Options struct {
 	Record    func(pair.Event)
 	Wall      func() time.Time
 	Log       *slog.Logger
+
+	Tallies      func() Tallies          // as an earlier run of the daemon stored them; none: nothing is stored
+	StoreTallies func(all Tallies) error // returns once they are durable
 }
 
 // Probe asks a service once, and returns why it does not answer as it should.
@@ -65,7 +68,8 @@ type Keeper struct {
 	end     context.CancelFunc // of the look under way
 	waiting int                // duties that want that to end
 
-	checks checks
+	checks  checks
+	tallies tallies
 }
 
 // New returns a keeper that wants nothing yet.
@@ -73,6 +77,7 @@ func New(opt Options) *Keeper {
 	k := &Keeper{opt: opt, turn: make(chan struct{}, 1), asks: make(chan ask), end: func() {}}
 	k.testing = make(chan struct{}, mostTests)
 	k.checks.running = map[string]context.CancelFunc{}
+	k.tallies.keeper = k
 	k.turn <- struct{}{}
 	return k
 }
@@ -89,6 +94,7 @@ func (k *Keeper) Set(ctx context.Context, duty pair.Duty) error {
 		k.wait(-1)
 		return ctx.Err()
 	}
+	defer k.tallies.store()
 	k.checks.stop()
 	defer k.checks.allow()
 	services, err := k.read(ctx)
@@ -265,16 +271,19 @@ func (k *Keeper) read(ctx context.Context) ([]*kept, error) {
 	if err != nil {
 		return nil, err
 	}
+	earlier := k.tallies.earlier()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	known := make([]*kept, 0, len(services))
 	for _, service := range services {
 		at := slices.IndexFunc(k.known, func(s *kept) bool { return s.service.Equal(service) })
-		one := &kept{service: service, runner: k.opt.Runner(service)}
+		one := &kept{service: service, runner: k.opt.Runner(service), tally: newTally(service)}
 		if at >= 0 {
 			one = k.known[at]
 		} else if at = slices.IndexFunc(k.known, func(s *kept) bool { return s.service.Checked(service).Equal(service) }); at >= 0 {
 			one.follow(k.known[at])
+		} else if before := earlier[service.Name]; before.Runs == one.tally.Runs {
+			one.tally = before
 		}
 		one.heed(service)
 		known = append(known, one)

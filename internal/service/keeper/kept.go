@@ -32,12 +32,10 @@ type kept struct {
 	next   time.Time     // not started again before
 	ran    time.Time     // when it was last seen to run on a backup
 
-	starting  time.Time // when a start of it began of which the history does not know yet; zero: there is none
-	since     time.Time // when it began to run, or ended; zero: not known
-	lastStart *pair.ServiceAct
-	lastStop  *pair.ServiceAct
-	restarts  int64
-	failing   string // how it fails, as the history was last told; empty: it does not
+	starting time.Time // when a start of it began of which the history does not know yet; zero: there is none
+	since    time.Time // when it began to run, or ended; zero: not known
+	tally    Tally
+	failing  string // how it fails, as the history was last told; empty: it does not
 }
 
 // limit is how long it may take to stop.
@@ -77,7 +75,7 @@ func (s *kept) restarted(now time.Time, restarts int) bool {
 	for range min(more, mostEnds) {
 		s.end(now, "its own manager has started it again: look at its log")
 	}
-	s.restarts += int64(more)
+	s.tally.Restarts += int64(more)
 	return more > 0
 }
 
@@ -193,7 +191,7 @@ func (s *kept) follow(before *kept) {
 	defer before.mu.Unlock()
 	s.wanted, s.state, s.seen, s.upOnce, s.unseen = before.wanted, before.state, before.seen, before.upOnce, before.unseen
 	s.ends, s.why, s.next, s.ran, s.parked = slices.Clone(before.ends), before.why, before.next, before.ran, before.parked
-	s.starting, s.since, s.lastStart, s.lastStop, s.restarts = before.starting, before.since, before.lastStart, before.lastStop, before.restarts
+	s.starting, s.since, s.tally = before.starting, before.since, before.tally
 }
 
 // ended notes that it has ended by itself, and reports whether it is time to start it again.

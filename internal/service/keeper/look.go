@@ -63,6 +63,7 @@ func (k *Keeper) lookAt(ctx context.Context) {
 		}
 		s.answers(k.tend(ctx, s))
 	}
+	k.tallies.store()
 }
 
 // inOrder has the machine stop the services after Baton when it shuts down.

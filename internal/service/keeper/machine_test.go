@@ -40,6 +40,7 @@ type machine struct {
 	lines      []string // run as checks
 	tries      int      // of checks
 	events     []pair.Event
+	stored     Tallies
 }
 
 func newMachine(names ...string) *machine {
@@ -52,6 +53,8 @@ func newMachine(names ...string) *machine {
 
 func (m *machine) keeper() *Keeper {
 	return New(Options{
+		Tallies:      func() Tallies { m.mu.Lock(); defer m.mu.Unlock(); return m.stored },
+		StoreTallies: func(all Tallies) error { m.mu.Lock(); defer m.mu.Unlock(); m.stored = all; return nil },
 		List: func(context.Context) (service.List, error) {
 			m.mu.Lock()
 			defer m.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 func (k *Keeper) started(s *kept, began time.Time) {
 	took := k.opt.Wall().Sub(began)
 	s.mu.Lock()
-	s.lastStart, s.failing, s.starting = &pair.ServiceAct{At: began, TookMS: took.Milliseconds()}, "", time.Time{}
+	s.tally.LastStart, s.failing, s.starting = &pair.ServiceAct{At: began, TookMS: took.Milliseconds()}, "", time.Time{}
 	s.mu.Unlock()
 	k.opt.Log.Info("service started", slog.String("service", s.service.Name), slog.Duration("took", took))
 	k.record(s, pair.KindServiceStarted, "was started in "+pair.LastingText(took), took)
@@ -34,7 +34,7 @@ func (k *Keeper) startedMeanwhile(s *kept, state State) {
 func (k *Keeper) stopped(s *kept, began time.Time) {
 	took := k.opt.Wall().Sub(began)
 	s.mu.Lock()
-	s.lastStop, s.failing = &pair.ServiceAct{At: began, TookMS: took.Milliseconds()}, ""
+	s.tally.LastStop, s.failing = &pair.ServiceAct{At: began, TookMS: took.Milliseconds()}, ""
 	s.mu.Unlock()
 	k.opt.Log.Info("service stopped", slog.String("service", s.service.Name), slog.Duration("took", took))
 	k.record(s, pair.KindServiceStopped, "was stopped in "+pair.LastingText(took), took)
@@ -47,8 +47,8 @@ func (k *Keeper) ended(s *kept, began time.Time, why string, failed error) {
 		return
 	}
 	s.mu.Lock()
-	s.restarts++
-	s.lastStart = &pair.ServiceAct{At: began, TookMS: k.opt.Wall().Sub(began).Milliseconds()}
+	s.tally.Restarts++
+	s.tally.LastStart = &pair.ServiceAct{At: began, TookMS: k.opt.Wall().Sub(began).Milliseconds()}
 	s.mu.Unlock()
 	k.tellEnd(s, why)
 }

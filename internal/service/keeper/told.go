@@ -32,7 +32,7 @@ func (s *kept) status(duty pair.Duty, now time.Time) pair.ServiceStatus {
 	wanted := duty == pair.Lead && !s.parked
 	shown := pair.ServiceStatus{
 		Name: s.service.Name, What: s.service.What(), Check: s.service.Check.String(), Wanted: "stopped", State: "stopped", Healthy: true,
-		Parked: s.parked, Since: s.since, LastStart: s.lastStart, LastStop: s.lastStop, Restarts: s.restarts, Ran: s.state.Ran,
+		Parked: s.parked, Since: s.since, LastStart: s.tally.LastStart, LastStop: s.tally.LastStop, Restarts: s.tally.Restarts, Ran: s.state.Ran,
 	}
 	if !wanted && s.state.Runs && s.seen {
 		shown.Healthy, shown.Trouble = false, "it runs where it is not to run"

@@ -233,6 +233,29 @@ func (l *Store) SaveSecrets(from any) error {
 	return nil
 }
 
+// LoadServices reads what the services did on this machine into a value, which stays as it is if nothing was saved.
+func (l *Store) LoadServices(into any) error {
+	text, err := os.ReadFile(l.file("services.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		return fmt.Errorf("read what the services did: %w", err)
+	}
+	return nil
+}
+
+// SaveServices replaces what the services did on this machine, and returns once it is durable. One caller at a time.
+func (l *Store) SaveServices(from any) error {
+	if err := durable.WriteJSON(l.file("services.json"), from); err != nil {
+		return fmt.Errorf("save what the services did: %w", err)
+	}
+	return nil
+}
+
 // Close lets another daemon use the directory.
 func (l *Store) Close() error { return l.lock.Close() }
 
