@@ -145,6 +145,7 @@ func (e *Engine) finish(ctx context.Context, rec ledger.Record, m manifest.Manif
 	}
 	e.opt.Hook("journal-removed")
 	e.done(targets)
+	e.sources.agreed(m)
 	e.ledger.Clean()
 	return nil
 }

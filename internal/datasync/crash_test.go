@@ -26,6 +26,9 @@ import (
 
 // TestMain lets the test binary stand in for an appliance that loses power.
 func TestMain(m *testing.M) {
+	if os.Getenv("BATON_SLEEP") != "" { // it is a program that runs
+		time.Sleep(time.Minute)
+	}
 	if os.Getenv("BATON_CRASH_DIR") != "" {
 		crashChild()
 		os.Exit(0)
@@ -144,7 +147,7 @@ type crashWorld struct {
 // kindsThatCrash are worlds of each kind of data. The site database is part of each. What
 // can be blocked has fewer ways of changing.
 func kindsThatCrash() map[string]func(t *testing.T, blocked bool) crashWorld {
-	return map[string]func(t *testing.T, blocked bool) crashWorld{"directory": directoryWorld, "memory": memoryWorld}
+	return map[string]func(t *testing.T, blocked bool) crashWorld{"directory": directoryWorld, "large files": largeWorld, "memory": memoryWorld}
 }
 
 func (w crashWorld) pull(t *testing.T, e *Engine) {

@@ -3,6 +3,7 @@ package datasync
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -130,16 +131,23 @@ func (a *appliance) mustManifest(tb testing.TB) manifest.Manifest {
 	return m
 }
 
-// TestAVersionThatHashesWholeFilesIsMet has a backup that knows no blocks, before and
+// TestAVersionThatHashesOtherwiseIsMet has a backup that knows no blocks, or no lists of them, before and
 // after it is upgraded: nothing is sent again, and nothing set aside.
-func TestAVersionThatHashesWholeFilesIsMet(t *testing.T) {
+func TestAVersionThatHashesOtherwiseIsMet(t *testing.T) {
+	for _, scheme := range []manifest.Scheme{manifest.Whole, manifest.Blocks} {
+		t.Run(fmt.Sprint(scheme), func(t *testing.T) { meetScheme(t, scheme) })
+	}
+}
+
+func meetScheme(t *testing.T, scheme manifest.Scheme) {
+	t.Helper()
 	p := newPair(t)
 	sparse(t, p.primary.tree+"/disk", 128<<20)
 	write(t, p.primary.tree+"/small", "small")
 	handler := p.primary.Handler()
 	old := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		b = bytes.Replace(b, []byte(`"scheme":1`), []byte(`"scheme":0`), 1)
+		b = bytes.Replace(b, []byte(`"scheme":2`), []byte(fmt.Sprintf(`"scheme":%d`, scheme)), 1)
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
 		handler.ServeHTTP(w, r)
 	})
@@ -147,12 +155,12 @@ func TestAVersionThatHashesWholeFilesIsMet(t *testing.T) {
 	p.server = httptest.NewServer(old)
 	t.Cleanup(p.server.Close)
 	p.pull(t)
-	if m := p.backup.mustManifest(t); m.Scheme != manifest.Whole {
+	if m := p.backup.mustManifest(t); m.Scheme != scheme {
 		t.Errorf("hashed by %d", m.Scheme)
 	}
 	p.server.Config.Handler = handler
 	p.pull(t)
-	if m := p.backup.mustManifest(t); m.Scheme != manifest.Blocks {
+	if m := p.backup.mustManifest(t); m.Scheme != manifest.Newest {
 		t.Errorf("hashed by %d", m.Scheme)
 	}
 	if got := p.backup.Progress(); got.Received > 100_000 {

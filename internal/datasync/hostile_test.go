@@ -231,7 +231,7 @@ func FuzzWants(f *testing.F) {
 	listing, err := manifest.ListingOf([]manifest.Entry{{Path: ".", Kind: manifest.Dir}, {Path: "a", Kind: manifest.File, Size: 5}})
 	must(f, err)
 	m := manifest.Manifest{Order: manifest.ByBranch, Sets: []manifest.Set{{Listing: listing}}}
-	f.Add(wire.AppendWants(1, 1, []wire.Want{{Path: "a", Offset: 3}}, m))
+	f.Add(wire.AppendWants(1, 1, []wire.Want{{Path: "a", Have: source.Have{Offset: 3}}}, m))
 	f.Add([]byte{1, 0, 255, 255, 255, 255, 15})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		wants, _, err := wire.ReadWants(bufio.NewReader(bytes.NewReader(b)), func(uint64) (manifest.Manifest, error) { return m, nil })

@@ -82,7 +82,7 @@ func TestASyncOfThePreviousVersionIsFinished(t *testing.T) {
 }
 
 // TestThePreviousPrimaryIsUnderstood has the primary of the previous version answer, and
-// its backup ask: what this version asks is the same to the byte, but for the version that it names.
+// its backup ask: what this version asks is the same to the byte, but for the scheme of hashing and the version that it names.
 func TestThePreviousPrimaryIsUnderstood(t *testing.T) {
 	mustBeRoot(t)
 	questions := []string{"1-manifest", "2-content", "3-done", "4-manifest", "5-content", "6-done"}
@@ -92,7 +92,7 @@ func TestThePreviousPrimaryIsUnderstood(t *testing.T) {
 			t.Errorf("asked for %s, %v; left are %v", r.URL.Path, err, questions)
 			return
 		}
-		asked = bytes.Replace(asked, []byte(`,"version":2`), nil, 1)
+		asked = bytes.Replace(asked, []byte(`"scheme":2,"version":2`), []byte(`"scheme":1`), 1)
 		if want := recorded(t, questions[0]+".request"); !bytes.Equal(asked, want) {
 			t.Errorf("%s: asked\n%q, the previous version asks\n%q", questions[0], asked, want)
 		}

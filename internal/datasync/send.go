@@ -219,9 +219,9 @@ const tries = 8
 
 // read reads one file to the outlet until nobody changed it meanwhile.
 func (c *contents) read(ctx context.Context, j *job, to wire.Outlet) error {
-	offset := j.want.Offset
+	have := j.want.Have
 	for try := range tries {
-		now, err := c.readers[j.want.Set].Send(ctx, j.entry, offset, to)
+		now, err := c.readers[j.want.Set].Send(ctx, j.entry, have, to)
 		switch {
 		case err == nil:
 			return c.done(j, now, to)
@@ -231,7 +231,7 @@ func (c *contents) read(ctx context.Context, j *job, to wire.Outlet) error {
 		case !errors.Is(err, source.ErrChanging):
 			return err
 		}
-		offset = 0
+		have = source.Have{}
 		if err := errors.Join(to.Restart(), pace.Sleep(ctx, 5*time.Millisecond<<try)); err != nil {
 			return err
 		}

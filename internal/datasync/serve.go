@@ -356,7 +356,7 @@ func (s *session) sendInline(ctx context.Context, out *wire.Writer) error {
 		return err
 	}
 	s.scans[last].Content = nil
-	_, err = reader.Send(ctx, s.manifest.Sets[last].Whole().Entry, 0, wire.InlineWriter{Out: out})
+	_, err = reader.Send(ctx, s.manifest.Sets[last].Whole().Entry, source.Have{}, wire.InlineWriter{Out: out})
 	return errors.Join(err, reader.Close())
 }
 
@@ -388,7 +388,11 @@ func (v *server) confirm(rep wire.Report) error {
 	if digest != rep.Manifest || rep.Snapshot != s.offer || rep.Snapshot.Compare(v.ledger.State().Confirmed) <= 0 {
 		return source.Sentence(source.ErrUnsafe, "The completed snapshot %d is not what the primary sent: check that both appliances run the same version; it is tried again by itself.", rep.Snapshot.Number)
 	}
-	return v.ledger.Confirm(rep.Snapshot, m, digest)
+	if err := v.ledger.Confirm(rep.Snapshot, m, digest); err != nil {
+		return err
+	}
+	v.sources.agreed(m)
+	return nil
 }
 
 // whole returns the manifest as the backup has it once it is complete.

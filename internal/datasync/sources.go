@@ -70,6 +70,15 @@ func (s sources) scan(ctx context.Context, d pair.Data, scheme manifest.Scheme, 
 	return scan, errors.Join(err, src.Close())
 }
 
+// agreed hands the kinds what both appliances now have.
+func (s sources) agreed(m manifest.Manifest) {
+	for _, set := range m.Sets {
+		if kind, err := s.kind(set.Data); err == nil {
+			kind.Agreed(set.Data, set.Listing)
+		}
+	}
+}
+
 // protected returns the protected data, checked and in order of name; what travels
 // inline is the last.
 func (s sources) protected(ctx context.Context) ([]pair.Data, error) {

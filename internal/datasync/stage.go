@@ -61,7 +61,7 @@ func (p *pull) prepareStaging(ctx context.Context) error {
 	}
 	last := len(p.targets) - 1
 	entry := p.manifest.Sets[last].Whole().Entry
-	in, err := p.targets[last].staging.Fill(ctx, entry, 0)
+	in, err := p.targets[last].staging.Fill(ctx, entry, source.Have{})
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (p *pull) missing(ctx context.Context) ([]wire.Want, error) {
 			return nil, err
 		}
 		for _, w := range missing {
-			wants = append(wants, wire.Want{Set: set, Path: w.Path, Offset: w.Offset})
+			wants = append(wants, wire.Want{Set: set, Path: w.Path, Have: w.Have})
 		}
 	}
 	return wants, nil
@@ -233,6 +233,12 @@ func (f *arrival) frame(kind wire.Kind, payload []byte) (finished bool, err erro
 			return false, wire.Unsafe("a hole that cannot be")
 		}
 		return false, f.hole(int64(n))
+	case wire.Same:
+		from, n, err := wire.ReadStretch(payload, f.want.Size)
+		if err != nil {
+			return false, err
+		}
+		return false, f.same(from, n)
 	case wire.Restart:
 		return false, f.restart()
 	case wire.Done:
@@ -267,6 +273,15 @@ func (f *arrival) hole(n int64) error {
 	return f.large.Hole(n)
 }
 
+// same takes a part of what is here.
+func (f *arrival) same(from, n int64) error {
+	if err := f.spill(n); err != nil {
+		return err
+	}
+	f.reader.pull.staged(0, n)
+	return f.large.Same(from, n)
+}
+
 // spill makes sure that a file that gets large goes to the staging, and that it
 // does not get larger than a file can be.
 func (f *arrival) spill(more int64) error {
@@ -274,11 +289,11 @@ func (f *arrival) spill(more int64) error {
 	if f.want.Offset+f.length > max(2*f.entry.Size, f.entry.Size+maxGrowth) {
 		return wire.Unsafe(fmt.Sprintf("far more of %q than it has", f.entry.Path))
 	}
-	if f.large != nil || (f.length <= smallFile && f.want.Offset == 0) {
+	if f.large != nil || (f.length <= smallFile && f.want.Have == source.Have{}) {
 		return nil
 	}
 	var err error
-	if f.large, err = f.target.staging.Fill(f.reader.ctx, f.entry, f.want.Offset); err != nil {
+	if f.large, err = f.target.staging.Fill(f.reader.ctx, f.entry, f.want.Have); err != nil {
 		return err
 	}
 	f.reader.pull.staged(0, f.large.Offset())
@@ -289,7 +304,7 @@ func (f *arrival) spill(more int64) error {
 const maxGrowth = 1 << 30
 
 func (f *arrival) restart() error {
-	f.want.Offset = 0
+	f.want.Have = source.Have{}
 	f.small, f.length = wire.Recording{}, 0
 	if f.large == nil {
 		return nil
@@ -324,7 +339,7 @@ func (f *arrival) done(payload []byte) error {
 		return nil
 	}
 	f.reader.group.Go(func() error {
-		in, err := staging.Fill(f.reader.ctx, entry, 0)
+		in, err := staging.Fill(f.reader.ctx, entry, source.Have{})
 		if err != nil {
 			return source.Explain(err, f.target.source.String())
 		}

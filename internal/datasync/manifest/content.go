@@ -19,10 +19,13 @@ const (
 	// that are not all zeros, each by its number and its own hash, and of the size: a
 	// hole costs nothing, whoever calls it one.
 	Blocks
+	// Lists is that for files of less than FromLists. Of others it is the hash of the List of
+	// their blocks: two lists tell what differs, and a hole costs nothing.
+	Lists
 )
 
 // Newest is the newest scheme that this version knows.
-const Newest = Blocks
+const Newest = Lists
 
 const (
 	fromBlocks = 64 << 20 // bytes from which on a file is hashed by blocks
@@ -30,7 +33,7 @@ const (
 )
 
 // Differs reports whether the hash of a file of a size depends on the scheme.
-func Differs(size int64) bool { return size >= fromBlocks }
+func Differs(size int64) bool { return size >= FromLists }
 
 func (e Entry) differs() bool { return e.Kind == File && Differs(e.Size) }
 
@@ -40,16 +43,21 @@ type ContentHash struct {
 	inner  *blake3.Hasher // nil: by no blocks
 	zeros  []byte         // as many as a block has
 	block  []byte         // that is not complete
+	list   *Lister        // nil: by no list
+	of     int64          // bytes that the file will have
 	offset int64
 }
 
 // Hash begins the hash of a file that will have a size.
 func (s Scheme) Hash(size int64) *ContentHash {
-	h := &ContentHash{outer: blake3.New()}
-	if s == Blocks && Differs(size) {
+	h := &ContentHash{outer: blake3.New(), of: size}
+	switch {
+	case s == Blocks && size >= fromBlocks:
 		h.inner, h.zeros, h.block = blake3.New(), make([]byte, blockSize), make([]byte, 0, blockSize)
-		h.begin()
+	case s == Lists && size >= FromLists:
+		h.list = NewLister(BlockSize(size))
 	}
+	h.begin()
 	return h
 }
 
@@ -63,12 +71,19 @@ func (h *ContentHash) begin() {
 func (h *ContentHash) Reset() {
 	h.outer.Reset()
 	h.offset, h.block = 0, h.block[:0]
+	if h.list != nil {
+		h.list = NewLister(BlockSize(h.of))
+	}
 	h.begin()
 }
 
 // Write implements io.Writer. It never fails.
 func (h *ContentHash) Write(b []byte) (int, error) {
 	n := len(b)
+	if h.list != nil {
+		h.offset += int64(n)
+		return n, h.list.Data(b)
+	}
 	if h.inner == nil {
 		h.offset += int64(n)
 		return h.outer.Write(b)
@@ -102,6 +117,11 @@ func (h *ContentHash) add(to *blake3.Hasher, block []byte, offset int64) {
 
 // Hole takes zeros: by blocks at no cost, else at the cost of hashing them.
 func (h *ContentHash) Hole(n int64) {
+	if h.list != nil {
+		h.offset += n
+		_ = h.list.Hole(n) // never fails
+		return
+	}
 	if h.inner == nil {
 		zeros := make([]byte, min(n, 4*blockSize))
 		for ; n > 0; n -= int64(len(zeros)) {
@@ -122,6 +142,9 @@ func (h *ContentHash) Hole(n int64) {
 
 // Sum returns the hash of what came so far.
 func (h *ContentHash) Sum() (sum Hash) {
+	if list, is := h.List(); is {
+		return list.Hash()
+	}
 	if h.inner == nil {
 		h.outer.Sum(sum[:0])
 		return sum
@@ -135,6 +158,29 @@ func (h *ContentHash) Sum() (sum Hash) {
 	_, _ = last.Write(b[:])                            // never fails
 	last.Sum(sum[:0])
 	return sum
+}
+
+// List returns the list of the blocks that came so far, if the content is hashed by that.
+func (h *ContentHash) List() (List, bool) {
+	if h.list == nil {
+		return List{}, false
+	}
+	return List{Size: h.offset, Blocks: h.list.Blocks()}, true
+}
+
+// Block returns the bytes of a block of the list; 0: content is not hashed by that.
+func (h *ContentHash) Block() int64 {
+	if h.list == nil {
+		return 0
+	}
+	return h.list.size
+}
+
+// Known takes content that is not looked at, by the hashes of its blocks. It begins where a
+// block does, and ends so, or with the file.
+func (h *ContentHash) Known(blocks []Hash, bytes int64) {
+	h.list.blocks = append(h.list.blocks, blocks...)
+	h.offset += bytes
 }
 
 // In returns the listing of a set of this manifest with hashes by another scheme, as far as they

@@ -63,6 +63,9 @@ type Kind interface {
 	// Mount returns where the disk is mounted on which data lies, or would lie if it
 	// were made; empty: it cannot be known, or the data lies on none.
 	Mount(data pair.Data) string
+	// Agreed hands over what both appliances now have of a piece of data: what is remembered
+	// only to tell differences from what they had before can be forgotten.
+	Agreed(data pair.Data, listing manifest.Listing)
 	// Unmounted says, in a sentence without its full stop, that the disk is not mounted
 	// any more that had the mount point; empty: it is, or it does not matter.
 	Unmounted(data pair.Data, mount string) string
@@ -115,12 +118,13 @@ type Content interface {
 
 // Reader sends content to the peer. Its methods may be called at once.
 type Reader interface {
-	// Send hands on the content of one entry of the scan from an offset, and returns
+	// Send hands on the content of one entry of the scan, from the offset on that the backup
+	// has, or by its difference from the content that it has, and returns
 	// the entry as it is now, hashed by the scheme of the scan. ErrChanging: it was
 	// written to meanwhile, or it is not what was scanned and the offset is not 0; what
-	// the sink has is worthless, and it may be tried again from 0. fs.ErrNotExist: it is
+	// the sink has is worthless, and it may be tried again for a backup that has nothing. fs.ErrNotExist: it is
 	// gone. An error of the sink is returned as it is.
-	Send(ctx context.Context, e manifest.Entry, offset int64, sink Sink) (manifest.Entry, error)
+	Send(ctx context.Context, e manifest.Entry, have Have, sink Sink) (manifest.Entry, error)
 	Close() error
 }
 
@@ -130,6 +134,16 @@ type Sink interface {
 	Data(b []byte) error
 	// Hole takes zeros, at most MaxHole of them.
 	Hole(bytes int64) error
+	// Same takes bytes that the old content of a Have has, from an offset in that on.
+	Same(from, bytes int64) error
+}
+
+// Whole is the part of a Sink that takes whole content only.
+type Whole struct{}
+
+// Same implements Sink.
+func (Whole) Same(int64, int64) error {
+	return Sentence(ErrUnsafe, "The peer sent a difference from content that was not named: nothing was applied; check that both appliances run the same version.")
 }
 
 // MaxHole bounds one Hole, in bytes: its zeros are hashed, which takes time.
@@ -145,8 +159,8 @@ type Staging interface {
 	// hash is missing again. What is wanted is that of Stage, as it turned out to be.
 	// Staged is called with files and bytes that are complete.
 	Missing(ctx context.Context, want manifest.Listing, staged func(files, bytes int64)) ([]Want, error)
-	// Fill takes the content of one entry from an offset: 0, or that of its Want.
-	Fill(ctx context.Context, e manifest.Entry, offset int64) (Incoming, error)
+	// Fill takes the content of one entry, given what is here: nothing, or as its Want says.
+	Fill(ctx context.Context, e manifest.Entry, have Have) (Incoming, error)
 	// Settle ends the filling, for what is wanted as it turned out to be. Afterwards the
 	// change cannot fail for want of content (ErrMismatch), room or permission.
 	Settle(want manifest.Listing) (Change, error)
@@ -164,9 +178,20 @@ type Load struct {
 
 // Want is one entry whose content is missing.
 type Want struct {
-	Path   string // of the wanted entry
-	Offset int64  // bytes that are here already
+	Have
+
+	Path string // of the wanted entry
 }
+
+// Have is what the backup has of some content; the zero value: nothing.
+type Have struct {
+	Offset int64         // bytes that are staged already
+	Old    manifest.Hash // of the content that is to be replaced, if it may be of use; then the offset is 0
+	Size   int64         // bytes of that
+}
+
+// HasOld reports whether there is old content that may be of use.
+func (h Have) HasOld() bool { return h.Size > 0 }
 
 // Incoming is content on its way into a staging. It is used by one goroutine, and ends
 // with Finish or Abort.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 )
 
@@ -26,6 +27,27 @@ func (f ContentWriter) Data(b []byte) error { return f.Out.Frame(Data, b) }
 // Hole implements source.Sink.
 func (f ContentWriter) Hole(bytes int64) error {
 	return f.Out.Frame(Hole, binary.AppendUvarint(nil, uint64(bytes))) //nolint:gosec // never negative
+}
+
+// Same implements source.Sink.
+func (f ContentWriter) Same(from, bytes int64) error {
+	return f.Out.Frame(Same, AppendStretch(nil, from, bytes))
+}
+
+// AppendStretch appends the payload of a Same frame.
+func AppendStretch(b []byte, from, bytes int64) []byte {
+	b = binary.AppendUvarint(b, uint64(from))     //nolint:gosec // never negative
+	return binary.AppendUvarint(b, uint64(bytes)) //nolint:gosec // the same
+}
+
+// ReadStretch reads the payload of a Same frame, which lies within content of a size.
+func ReadStretch(payload []byte, size int64) (from, bytes int64, err error) {
+	d := manifest.NewDecoder(payload)
+	start, n := d.Uvarint(), d.Uvarint()
+	if limit := uint64(size); d.Failed() || len(d.Rest()) > 0 || n == 0 || n > limit || start > limit-n { //nolint:gosec // never negative
+		return 0, 0, Unsafe("a part of what is here that cannot be")
+	}
+	return int64(start), int64(n), nil //nolint:gosec // checked above
 }
 
 // Restart implements Outlet.
@@ -72,6 +94,15 @@ func (r *Recording) Hole(bytes int64) error {
 	return nil
 }
 
+// Same implements source.Sink.
+func (r *Recording) Same(from, bytes int64) error {
+	if err := r.add(bytes); err != nil {
+		return err
+	}
+	r.pieces = append(r.pieces, func(to source.Sink) error { return to.Same(from, bytes) })
+	return nil
+}
+
 // Restart implements Outlet.
 func (r *Recording) Restart() error {
 	r.pieces, r.length = nil, 0
@@ -103,7 +134,11 @@ func (r *Recording) Replay(to source.Sink) error {
 }
 
 // InlineWriter sends what travels with the manifest.
-type InlineWriter struct{ Out *Writer }
+type InlineWriter struct {
+	source.Whole
+
+	Out *Writer
+}
 
 // Data implements source.Sink.
 func (o InlineWriter) Data(b []byte) error {

@@ -98,9 +98,10 @@ type Report struct {
 
 // Want names a file of a session's manifest.
 type Want struct {
-	Set    int
-	Path   string
-	Offset int64 // bytes that the backup has already
+	source.Have
+
+	Set  int
+	Path string
 }
 
 // Kind is the kind of a frame.
@@ -120,6 +121,7 @@ const (
 	Done                    // the current file is complete; its entry, if it is not as the manifest says
 	Gone                    // the current file is gone
 	Failed                  // JSON refusal
+	Same                    // uvarint offset, uvarint bytes: a part of what the backup has of the current file
 )
 
 // Chunk is how many bytes are sent at once.
@@ -306,8 +308,20 @@ func AppendWants(session uint64, pack byte, wants []Want, of manifest.Manifest) 
 			b = binary.AppendUvarint(b, uint64(at)) //nolint:gosec // never negative
 		}
 		b = binary.AppendUvarint(b, uint64(w.Offset)) //nolint:gosec // never negative
+		if places == nil {
+			b = appendOld(b, w.Have)
+		}
 	}
 	return b
+}
+
+// appendOld appends what a request says of the old content of a file.
+func appendOld(b []byte, have source.Have) []byte {
+	b = binary.AppendUvarint(b, uint64(have.Size)) //nolint:gosec // never negative
+	if !have.HasOld() {
+		return b
+	}
+	return append(b, have.Old[:]...)
 }
 
 // placesOf returns the paths of each set of a manifest that the previous version asks for by their places.
@@ -384,7 +398,25 @@ func (r wantReader) one() (Want, error) {
 	case offset > uint64(e.Size): //nolint:gosec // never negative
 		offset = 0
 	}
-	return Want{Set: int(set), Path: e.Path, Offset: int64(offset)}, nil //nolint:gosec // checked above
+	have := source.Have{Offset: int64(offset)}
+	if r.places == nil {
+		err = r.old(&have)
+	}
+	return Want{Set: int(set), Path: e.Path, Have: have}, err //nolint:gosec // checked above
+}
+
+// old reads what appendOld wrote.
+func (r wantReader) old(have *source.Have) error {
+	size, err := binary.ReadUvarint(r)
+	if err != nil || size == 0 {
+		return err
+	}
+	if size > manifest.MaxSize || have.Offset > 0 {
+		return Unsafe("a request that cannot be read")
+	}
+	have.Size = int64(size)
+	_, err = io.ReadFull(r, have.Old[:])
+	return err
 }
 
 func (r wantReader) path(set int) (string, error) {

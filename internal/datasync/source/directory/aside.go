@@ -15,6 +15,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/datasync/source/directory/plan"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
@@ -169,7 +170,7 @@ func (c copyOf) list(ctx context.Context, to *tree.Tree) ([]pair.DivergedFile, e
 // them would keep a machine from coming back for hours.
 const manyHoles = 16 << 30
 
-func listedHash(ctx context.Context, f *os.File, stamp tree.Stamp) (string, error) {
+func listedHash(ctx context.Context, f *os.File, stamp inode.Stamp) (string, error) {
 	if stamp.Size-stamp.Alloc > manyHoles {
 		return "", nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/blocks"
 	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
@@ -39,7 +40,8 @@ type Kind struct {
 	opt Options
 
 	mu      sync.Mutex
-	indexes map[string]*index // by path of the protected directory
+	indexes map[string]*index        // by path of the protected directory
+	lists   map[string]*blocks.Store // the same
 }
 
 // New makes the kind, and its own directory.
@@ -56,7 +58,7 @@ func New(opt Options) (*Kind, error) {
 	if err := os.MkdirAll(opt.Index, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of indexes: %w", err)
 	}
-	return &Kind{opt: opt, indexes: map[string]*index{}}, nil
+	return &Kind{opt: opt, indexes: map[string]*index{}, lists: map[string]*blocks.Store{}}, nil
 }
 
 // Check implements source.Kind: it refuses what would meet the staging.
@@ -96,7 +98,26 @@ func (k *Kind) open(data pair.Data, purpose source.Purpose) (*tree.Tree, error) 
 	if refused != nil {
 		return nil, refused
 	}
-	return dir, explain(err, place)
+	if err != nil {
+		return nil, explain(err, place)
+	}
+	dir.Lists = k.listsOf(place)
+	return dir, nil
+}
+
+// listsOf returns the store of the lists of a protected directory.
+func (k *Kind) listsOf(place string) *blocks.Store {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.lists[place] == nil {
+		k.lists[place] = blocks.NewStore(k.indexFile(place, manifest.Whole)+"-blocks", k.opt.Log)
+	}
+	return k.lists[place]
+}
+
+// Agreed implements source.Kind.
+func (k *Kind) Agreed(data pair.Data, listing manifest.Listing) {
+	k.listsOf(k.opt.Place(data)).Agreed(listing)
 }
 
 // checkReal refuses what is really at a place if a sync must not touch it.

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/pair"
 )
 
@@ -20,33 +21,33 @@ type Disk struct {
 
 // Probe finds out whether the file system on which data lies takes writes, unless it is one of those that have been
 // tried. It may take as long as the disk does. Data that is not there, or may not be touched on this machine, has none.
-func (k *Kind) Probe(data pair.Data, tried map[uint64]bool) (disk Disk, is bool) {
+func (k *Kind) Probe(data pair.Data, tried map[uint64]bool) (found Disk, is bool) {
 	dir, err := k.open(data, source.Serve)
 	if err != nil {
-		return disk, false // the data sync tells that
+		return found, false // the data sync tells that
 	}
 	defer func() { _ = dir.Close() }()
-	disk.Place = dir.Path()
-	device, room, err := dir.About()
+	found.Place = dir.Path()
+	device, room, err := disk.About(dir.Dir())
 	if err != nil {
-		disk.Failed = err
-		return disk, true
+		found.Failed = err
+		return found, true
 	}
 	if tried[device] {
-		return disk, false
+		return found, false
 	}
 	tried[device] = true
-	disk.Room, disk.ReadOnly = room, room.Flags&unix.ST_RDONLY != 0
-	if disk.ReadOnly {
-		return disk, true
+	found.Room, found.ReadOnly = room, room.Flags&unix.ST_RDONLY != 0
+	if found.ReadOnly {
+		return found, true
 	}
-	if err := dir.TryWrite(); errors.Is(err, unix.EROFS) {
-		disk.ReadOnly = true
+	if err := disk.TryWrite(dir.Dir()); errors.Is(err, unix.EROFS) {
+		found.ReadOnly = true
 	} else {
-		disk.Failed = err
+		found.Failed = err
 	}
-	disk.Full = isFull(room) || errors.Is(disk.Failed, unix.ENOSPC) || errors.Is(disk.Failed, unix.EDQUOT)
-	return disk, true
+	found.Full = isFull(room) || errors.Is(found.Failed, unix.ENOSPC) || errors.Is(found.Failed, unix.EDQUOT)
+	return found, true
 }
 
 // isFull reports whether a file system takes nothing more from those who are not root.

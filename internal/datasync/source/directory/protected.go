@@ -6,6 +6,9 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/blocks"
+	"baton/internal/datasync/source/directory/disk"
+	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
 )
@@ -39,7 +42,7 @@ func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Sc
 	}
 	p.scan = scan
 	return source.Scan{
-		Listing: scan.Listing, Place: top, Disk: p.tree.Disk(), Unstable: scan.Unstable, Skipped: scan.Skipped,
+		Listing: scan.Listing, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: scan.Unstable, Skipped: scan.Skipped,
 		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, files: scan.Listing},
 	}, nil
 }
@@ -79,41 +82,83 @@ type reader struct {
 // Close implements source.Reader.
 func (r *reader) Close() error { return r.tree.Close() }
 
-// Send implements source.Reader.
-func (r *reader) Send(ctx context.Context, e manifest.Entry, offset int64, sink source.Sink) (manifest.Entry, error) {
-	now, err := r.send(ctx, e, offset, sink)
+// Send implements source.Reader. What the scan hashed is not hashed again: the backup checks it.
+func (r *reader) Send(ctx context.Context, e manifest.Entry, have source.Have, sink source.Sink) (manifest.Entry, error) {
+	now, err := r.send(ctx, e, have, sink)
 	return now, explain(err, r.tree.Path())
 }
 
-func (r *reader) send(ctx context.Context, e manifest.Entry, offset int64, sink source.Sink) (manifest.Entry, error) {
+func (r *reader) send(ctx context.Context, e manifest.Entry, have source.Have, sink source.Sink) (manifest.Entry, error) {
 	f, before, err := r.tree.OpenFile(e.Path)
 	if err != nil {
 		return manifest.Entry{}, err
 	}
 	defer func() { _ = f.Close() }()
-	if offset > 0 && !r.scanned(e.Path, before) {
-		return manifest.Entry{}, fmt.Errorf("%w: %q is not what was scanned", source.ErrChanging, e.Path)
+	file := inode.Reading{File: f, Stamp: before, Path: e.Path}
+	known, found := r.files.Find(e.Path)
+	scanned := found && inode.Same(known, before) && known.Hash == e.Hash
+	switch {
+	case scanned && have.HasOld():
+		err = r.difference(ctx, file, e, have, sink)
+	case scanned && (have.Offset > 0 || !known.Note.Racy):
+		err = file.Pass(ctx, have.Offset, before.Size, sink)
+	case have.Offset > 0:
+		err = fmt.Errorf("%w: %q is not what was scanned", source.ErrChanging, e.Path)
+	default:
+		return r.sendHashed(ctx, file, sink)
 	}
-	tee := &hashing{to: sink, hash: r.tree.Scheme.Hash(before.Size)}
-	now, err := tree.Stream(ctx, f, before, e.Path, offset, tee)
 	if err != nil {
 		return manifest.Entry{}, err
 	}
+	now, err := file.Settled()
 	now.Hash = e.Hash
-	if offset == 0 {
-		now.Hash = tee.hash.Sum()
-	}
-	return now, nil
+	return now, err
 }
 
-// scanned reports whether a file is still the one that the scan hashed.
-func (r *reader) scanned(path string, stamp tree.Stamp) bool {
-	known, found := r.files.Find(path)
-	return found && tree.Same(known, stamp)
+// sendHashed sends a file that is not as it was scanned.
+func (r *reader) sendHashed(ctx context.Context, file inode.Reading, sink source.Sink) (manifest.Entry, error) {
+	tee := &hashing{to: sink, hash: r.tree.Scheme.Hash(file.Stamp.Size)}
+	err := file.Pass(ctx, 0, file.Stamp.Size, tee)
+	if err != nil {
+		return manifest.Entry{}, err
+	}
+	now, err := file.Settled()
+	now.Hash = tee.hash.Sum()
+	if list, is := tee.hash.List(); is && err == nil {
+		r.tree.Lists.Put(file.Path, list)
+	}
+	return now, err
+}
+
+// difference sends a file by its difference from what the backup has, as far as that is known.
+func (r *reader) difference(ctx context.Context, file inode.Reading, e manifest.Entry, have source.Have, sink source.Sink) error {
+	other := []blocks.Stretch{{Offset: 0, Bytes: e.Size}}
+	if old, is := r.tree.Lists.Get(have.Old, have.Size); is {
+		if now, is := r.tree.Lists.Get(e.Hash, e.Size); is {
+			if differ, comparable := blocks.Compare(old, now); comparable {
+				other = differ
+			}
+		}
+	}
+	at := int64(0)
+	for _, s := range append(other, blocks.Stretch{Offset: e.Size}) {
+		if s.Offset > at {
+			if err := sink.Same(at, s.Offset-at); err != nil {
+				return err
+			}
+		}
+		if err := file.Pass(ctx, s.Offset, s.End(), sink); err != nil {
+			return err
+		}
+		at = s.End()
+	}
+	return nil
 }
 
 // hashing hashes what passes. It is a source.Sink.
 type hashing struct {
+	source.Whole
+
 	to   source.Sink
 	hash *manifest.ContentHash
 }

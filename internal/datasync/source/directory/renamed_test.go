@@ -161,9 +161,9 @@ func (s side) sync(t *testing.T, from side, stop int, back bool) (renamed int) {
 	must(err)
 	for _, w := range missing {
 		e, _ := found.Listing.Find(w.Path)
-		in, err := staging.Fill(t.Context(), e.Entry, w.Offset)
+		in, err := staging.Fill(t.Context(), e.Entry, w.Have)
 		must(err)
-		now, err := reader.Send(t.Context(), e.Entry, w.Offset, in)
+		now, err := reader.Send(t.Context(), e.Entry, w.Have, in)
 		must(err)
 		must(in.Finish(now))
 	}

@@ -6,6 +6,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/plan"
 	"baton/internal/datasync/source/directory/tree"
 )
@@ -44,7 +45,7 @@ func (p *protected) Stage(want manifest.Listing) (source.Staging, error) {
 
 // compare returns what there is to do.
 func (p *protected) compare(want manifest.Listing) plan.Work {
-	if p.tree.KeepsNumbers() {
+	if disk.KeepsNumbers(p.tree.Dir().Fd()) {
 		return plan.Compare(p.scan.Listing, want)
 	}
 	return plan.CompareByName(p.scan.Listing, want)
@@ -56,7 +57,7 @@ func (t *target) Close() error { return t.staging.Close() }
 // Load implements source.Staging. Every new file needs room while the old ones are
 // still there.
 func (t *target) Load() (source.Load, error) {
-	free, err := t.of.tree.Free()
+	free, err := disk.Free(t.of.tree.Dir())
 	if err != nil {
 		return source.Load{}, explain(err, t.of.tree.Path())
 	}
@@ -71,7 +72,7 @@ func (t *target) Load() (source.Load, error) {
 		}
 		load.NeedFiles++
 		if e.Kind == manifest.File {
-			load.NeedBytes += min(e.Size, e.Alloc)
+			load.NeedBytes += max(min(e.Size, e.Alloc)-t.shares(e), 0)
 		}
 	}
 	return load, nil
@@ -93,10 +94,36 @@ func (t *target) Missing(ctx context.Context, want manifest.Listing, staged func
 			return nil, explain(err, t.of.tree.Path())
 		}
 		if !done {
-			missing = append(missing, source.Want{Path: e.Path, Offset: offset})
+			missing = append(missing, t.wants(e, offset))
 		}
 	}
 	return missing, nil
+}
+
+// shares is how many bytes of a file may be those of the one in its place. If they are not, the disk may be
+// full before it is there.
+func (t *target) shares(e manifest.Entry) int64 {
+	if _, was, is := t.old(e); is {
+		return was.Size
+	}
+	return 0
+}
+
+// wants asks for the content of an entry, of which so many bytes are staged.
+func (t *target) wants(e manifest.Entry, offset int64) source.Want {
+	w := source.Want{Path: e.Path, Have: source.Have{Offset: offset}}
+	if _, was, is := t.old(e); is && offset == 0 {
+		w.Old, w.Size = was.Hash, was.Size
+	}
+	return w
+}
+
+// old returns the file whose content an entry may share, and its path.
+func (t *target) old(e manifest.Entry) (string, manifest.Child, bool) {
+	at := t.work.Here(e.Path)
+	was, found := t.of.scan.Listing.Find(at)
+	return at, was, found && was.Kind == manifest.File && e.Kind == manifest.File && min(was.Size, e.Size) >= manifest.FromLists &&
+		t.of.tree.Scheme == manifest.Lists && !t.staging.Refused(e.Path)
 }
 
 // copyFrom is how much content has to be missing, in bytes, for the whole tree to be searched for it.
@@ -154,20 +181,23 @@ func (t *target) reuse(ctx context.Context, e manifest.Entry, here map[manifest.
 }
 
 // Fill implements source.Staging.
-func (t *target) Fill(ctx context.Context, e manifest.Entry, offset int64) (source.Incoming, error) {
-	in, err := t.fill(ctx, e, offset)
+func (t *target) Fill(ctx context.Context, e manifest.Entry, have source.Have) (source.Incoming, error) {
+	in, err := t.fill(ctx, e, have)
 	if err != nil {
 		return nil, explain(err, t.of.tree.Path())
 	}
 	return in, nil
 }
 
-func (t *target) fill(ctx context.Context, e manifest.Entry, offset int64) (*tree.Incoming, error) {
-	if offset == 0 {
+func (t *target) fill(ctx context.Context, e manifest.Entry, have source.Have) (*tree.Incoming, error) {
+	switch at, was, is := t.old(e); {
+	case have.HasOld() && is:
+		return t.staging.Update(ctx, e, at, was)
+	case have.Offset == 0:
 		return t.staging.Fresh(e)
 	}
 	in, err := t.staging.Resume(ctx, e)
-	if err == nil && (in == nil || in.Offset() != offset) {
+	if err == nil && (in == nil || in.Offset() != have.Offset) {
 		if in != nil {
 			in.Abort()
 		}

@@ -57,6 +57,9 @@ func (*Kind) Check(set manifest.Set) error {
 // Open implements source.Kind.
 func (k *Kind) Open(pair.Data, source.Purpose) (source.Source, error) { return &site{kind: k}, nil }
 
+// Agreed implements source.Kind.
+func (*Kind) Agreed(pair.Data, manifest.Listing) {}
+
 // Always implements source.Kind: every pair protects the site database.
 func (*Kind) Always() pair.Data {
 	return pair.Data{Name: pair.SiteDatabaseName, Spec: pair.SiteDatabase{}}
@@ -156,9 +159,9 @@ func (c content) Open() (source.Reader, error) { return c, nil }
 func (content) Close() error { return nil }
 
 // Send implements source.Reader.
-func (c content) Send(ctx context.Context, e manifest.Entry, offset int64, sink source.Sink) (manifest.Entry, error) {
+func (c content) Send(ctx context.Context, e manifest.Entry, have source.Have, sink source.Sink) (manifest.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return e, err
 	}
-	return e, sink.Data(c[min(offset, int64(len(c))):])
+	return e, sink.Data(c[min(have.Offset, int64(len(c))):])
 }

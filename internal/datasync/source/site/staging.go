@@ -44,7 +44,7 @@ func (s staging) Missing(_ context.Context, want manifest.Listing, _ func(files,
 }
 
 // Fill implements source.Staging. A part of an export is of no use to a later sync.
-func (s staging) Fill(context.Context, manifest.Entry, int64) (source.Incoming, error) {
+func (s staging) Fill(context.Context, manifest.Entry, source.Have) (source.Incoming, error) {
 	return &incoming{kind: s.kind}, nil
 }
 
@@ -61,6 +61,8 @@ func (staging) Close() error { return nil }
 
 // incoming is an export on its way in. It implements source.Incoming.
 type incoming struct {
+	source.Whole
+
 	kind *Kind
 	b    bytes.Buffer
 }

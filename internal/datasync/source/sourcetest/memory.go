@@ -161,6 +161,9 @@ func (*Memory) Idle() []byte { return nil }
 // Changed implements source.Kind.
 func (*Memory) Changed(pair.Data, manifest.Listing) (<-chan struct{}, bool) { return nil, false }
 
+// Agreed implements source.Kind.
+func (*Memory) Agreed(pair.Data, manifest.Listing) {}
+
 // Always implements source.Kind.
 func (*Memory) Always() pair.Data { return pair.Data{} }
 
@@ -228,10 +231,10 @@ func (t texts) Open() (source.Reader, error) { return t, nil }
 func (texts) Close() error { return nil }
 
 // Send implements source.Reader.
-func (t texts) Send(ctx context.Context, e manifest.Entry, offset int64, sink source.Sink) (manifest.Entry, error) {
+func (t texts) Send(ctx context.Context, e manifest.Entry, have source.Have, sink source.Sink) (manifest.Entry, error) {
 	text := t.files[e.Path]
 	const piece = 3 // so that it takes several
-	for rest := text[offset:]; rest != ""; rest = rest[min(piece, len(rest)):] {
+	for rest := text[have.Offset:]; rest != ""; rest = rest[min(piece, len(rest)):] {
 		if err := errors.Join(ctx.Err(), sink.Data([]byte(rest[:min(piece, len(rest))]))); err != nil {
 			return e, err
 		}
@@ -308,12 +311,14 @@ func matches(e manifest.Entry, staged map[string]string) bool {
 }
 
 // Fill implements source.Staging.
-func (t *staging) Fill(_ context.Context, e manifest.Entry, _ int64) (source.Incoming, error) {
+func (t *staging) Fill(_ context.Context, e manifest.Entry, _ source.Have) (source.Incoming, error) {
 	return &incoming{of: t.of, name: e.Path}, nil
 }
 
 // incoming implements source.Incoming.
 type incoming struct {
+	source.Whole
+
 	of   *memory
 	name string
 	text []byte

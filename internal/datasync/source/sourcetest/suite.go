@@ -96,8 +96,9 @@ func holds(t *testing.T, s Side, files map[string]string) map[string]string {
 // passedOn passes content on, as the link does.
 type passedOn struct{ to source.Incoming }
 
-func (in passedOn) Data(b []byte) error    { return in.to.Data(bytes.Clone(b)) }
-func (in passedOn) Hole(bytes int64) error { return in.to.Hole(bytes) }
+func (in passedOn) Data(b []byte) error          { return in.to.Data(bytes.Clone(b)) }
+func (in passedOn) Hole(bytes int64) error       { return in.to.Hole(bytes) }
+func (in passedOn) Same(from, bytes int64) error { return in.to.Same(from, bytes) }
 
 // stage brings what one side holds into the staging of the other.
 func stage(t *testing.T, from source.Scan, to source.Source) source.Staging {
@@ -121,9 +122,9 @@ func stage(t *testing.T, from source.Scan, to source.Source) source.Staging {
 	must(t, err)
 	for _, w := range missing {
 		e := entry(t, from, w.Path)
-		in, err := staging.Fill(t.Context(), e, w.Offset)
+		in, err := staging.Fill(t.Context(), e, w.Have)
 		must(t, err)
-		now, err := reader.Send(t.Context(), e, w.Offset, passedOn{in})
+		now, err := reader.Send(t.Context(), e, w.Have, passedOn{in})
 		must(t, err)
 		must(t, in.Finish(now))
 	}
@@ -227,7 +228,7 @@ func wrongContent(t *testing.T, a, b Side) {
 		t.Fatal("nothing is missing")
 	}
 	e := entry(t, found, missing[0].Path)
-	in, err := staging.Fill(t.Context(), e, 0)
+	in, err := staging.Fill(t.Context(), e, source.Have{})
 	must(t, err)
 	must(t, in.Data([]byte("something else")))
 	if err := in.Finish(e); !errors.Is(err, source.ErrMismatch) {
@@ -415,7 +416,10 @@ func check(t *testing.T, a, _ Side) {
 }
 
 // text is a sink that keeps what it gets.
-type text struct{ bytes.Buffer }
+type text struct {
+	source.Whole
+	bytes.Buffer
+}
 
 func (s *text) Data(b []byte) error {
 	_, err := s.Write(b)
@@ -439,9 +443,9 @@ func offset(t *testing.T, a, _ Side) {
 		sent++
 		last = e
 		var whole, rest text
-		_, err := reader.Send(t.Context(), e, 0, &whole)
+		_, err := reader.Send(t.Context(), e, source.Have{}, &whole)
 		must(t, err)
-		now, err := reader.Send(t.Context(), e, 1, &rest)
+		now, err := reader.Send(t.Context(), e, source.Have{Offset: 1}, &rest)
 		must(t, err)
 		if !now.SameContent(e) || !bytes.Equal(whole.Bytes()[1:], rest.Bytes()) {
 			t.Errorf("%q: from the second byte %q of %q", e.Path, rest.String(), whole.String())
@@ -451,17 +455,21 @@ func offset(t *testing.T, a, _ Side) {
 		t.Error("nothing has content")
 	}
 	full := errors.New("no room")
-	if _, err := reader.Send(t.Context(), last, 0, refuses{full}); !errors.Is(err, full) {
+	if _, err := reader.Send(t.Context(), last, source.Have{}, refuses{err: full}); !errors.Is(err, full) {
 		t.Errorf("the sink's error came back as %v", err)
 	}
 	over, end := context.WithCancel(t.Context())
 	end()
-	if _, err := reader.Send(over, last, 0, &text{}); err == nil {
+	if _, err := reader.Send(over, last, source.Have{}, &text{}); err == nil {
 		t.Error("it goes on after it was ended")
 	}
 }
 
-type refuses struct{ err error }
+type refuses struct {
+	source.Whole
+
+	err error
+}
 
 func (r refuses) Data([]byte) error { return r.err }
 func (r refuses) Hole(int64) error  { return r.err }

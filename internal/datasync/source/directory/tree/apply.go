@@ -16,7 +16,7 @@ import (
 func (t *Tree) Apply(steps []Step, hook func(step string)) error {
 	for _, s := range steps {
 		hook("apply")
-		if err := t.take(s); err != nil {
+		if err := t.take(s, hook); err != nil {
 			return t.blame(s, err)
 		}
 	}
@@ -37,8 +37,11 @@ func (t *Tree) blame(s Step, err error) error {
 // with the reason of the first. It cannot be taken back.
 func (t *Tree) ApplySome(steps []Step) (left []Step, why error) {
 	for _, s := range steps {
-		if err := t.take(s); err != nil {
+		if err := t.take(s, func(string) {}); err != nil {
 			left = append(left, s)
+			if s.Op == Patch { // else it would be neither
+				_ = t.takeBack(s, func(string) {})
+			}
 			if why == nil {
 				why = t.blame(s, err)
 			}
@@ -59,7 +62,7 @@ func (t *Tree) Undo(steps []Step, hook func(step string)) error {
 		}
 	}
 	for _, s := range steps {
-		if s.Op != Meta || s.Was.Kind == 0 {
+		if (s.Op != Meta && s.Op != Patch) || s.Was.Kind == 0 {
 			continue
 		}
 		hook("undo-meta")
@@ -70,7 +73,7 @@ func (t *Tree) Undo(steps []Step, hook func(step string)) error {
 	return nil
 }
 
-func (t *Tree) take(s Step) error {
+func (t *Tree) take(s Step, hook func(step string)) error {
 	switch s.Op {
 	case MoveOut:
 		if t.has(inStaging(s.Out)) {
@@ -104,6 +107,8 @@ func (t *Tree) take(s Step) error {
 		return t.move(s.Path, s.Path, inStaging(s.Out))
 	case PutBack:
 		return t.putBack(s)
+	case Patch:
+		return t.rewrite(s, s.Slot, s.Parts, s.Is, hook)
 	}
 	return fs.ErrInvalid
 }
@@ -159,6 +164,8 @@ func (t *Tree) takeBack(s Step, hook func(step string)) error {
 		return t.move(s.Path, s.Path, inStaging(s.Slot))
 	case TakeOut:
 		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
+	case Patch:
+		return t.rewrite(s, s.Out, s.saved(), s.Was, hook)
 	case Meta:
 		return nil // at the end, when everything is in its place
 	}

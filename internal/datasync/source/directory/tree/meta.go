@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/inode"
+	"baton/internal/datasync/source/directory/xattr"
 	"baton/internal/pinned"
 )
 
@@ -49,7 +51,7 @@ func setOpenMeta(dir int, name string, e manifest.Entry) error {
 	if err := unix.Fstat(fd, &now); err != nil {
 		return err
 	}
-	if stampOf(&now).kind() != e.Kind {
+	if inode.StampOf(&now).Kind() != e.Kind {
 		return errReplaced(name)
 	}
 	if now.Uid != e.UID || now.Gid != e.GID {
@@ -57,10 +59,10 @@ func setOpenMeta(dir int, name string, e manifest.Entry) error {
 			return err
 		}
 	}
-	err = writeXAttrs(pinned.PathOf(fd), e.XAttrs)
+	err = xattr.Write(pinned.PathOf(fd), e.XAttrs)
 	if errors.Is(err, unix.EACCES) { // our own, but locked even for us
 		if err = pinned.ChmodFd(fd, 0o700); err == nil {
-			err = writeXAttrs(pinned.PathOf(fd), e.XAttrs)
+			err = xattr.Write(pinned.PathOf(fd), e.XAttrs)
 		}
 	}
 	if err != nil {
@@ -77,7 +79,7 @@ func setFileMeta(f *os.File, e manifest.Entry) error {
 	fd := int(f.Fd())
 	err := mayNot(unix.Fchown(fd, int(e.UID), int(e.GID)), e)
 	if err == nil {
-		err = setXAttrs(fd, e.XAttrs)
+		err = xattr.Set(fd, e.XAttrs)
 	}
 	if err == nil {
 		err = unix.Fchmod(fd, e.Mode)
@@ -109,10 +111,10 @@ func chmodAt(dir int, name string, kind manifest.Kind, mode uint32) error {
 	}
 	defer func() { _ = unix.Close(fd) }()
 	var now unix.Stat_t
-	if err := unix.Fstat(fd, &now); err != nil || (stampOf(&now).kind() == kind && now.Mode&0o7777 == mode) {
+	if err := unix.Fstat(fd, &now); err != nil || (inode.StampOf(&now).Kind() == kind && now.Mode&0o7777 == mode) {
 		return err
 	}
-	if stampOf(&now).kind() != kind {
+	if inode.StampOf(&now).Kind() != kind {
 		return errReplaced(name)
 	}
 	return pinned.ChmodFd(fd, mode)
@@ -140,7 +142,7 @@ func meddled(err error) bool {
 
 // chownAt sets the owner if it is another: setting it needs a privilege.
 func chownAt(dir int, name string, e manifest.Entry) error {
-	have, err := lstatAt(dir, name)
+	have, err := inode.StatAt(dir, name)
 	if err != nil || (have.UID == e.UID && have.GID == e.GID) {
 		return err
 	}
@@ -155,7 +157,7 @@ func mayNot(err error, e manifest.Entry) error {
 }
 
 func setTime(dir int, name string, modTime int64) error {
-	if now, err := lstatAt(dir, name); err != nil || now.ModTime == modTime {
+	if now, err := inode.StatAt(dir, name); err != nil || now.ModTime == modTime {
 		return err
 	}
 	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(modTime)}

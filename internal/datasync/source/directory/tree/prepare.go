@@ -230,7 +230,31 @@ func (p *preparation) moveTopmost(e manifest.Entry) error {
 	return p.moveIn(e.Path)
 }
 
-func (p *preparation) put(e manifest.Entry) error { return p.moveIn(e.Path) }
+func (p *preparation) put(e manifest.Entry) error {
+	s := p.staging
+	s.mu.Lock()
+	patch, is := s.patches[e.Path]
+	s.mu.Unlock()
+	if !is {
+		return p.moveIn(e.Path)
+	}
+	was, found := p.have.Find(e.Path)
+	if found && p.stays(e.Path) && s.tree.writable(e.Path) {
+		step, err := s.patch(e, was.Entry, patch)
+		p.steps = append(p.steps, step)
+		return err
+	}
+	if err := s.unpatch(e, patch); err != nil {
+		return err
+	}
+	return p.moveIn(e.Path)
+}
+
+// stays reports whether the file at a path stays there, by that name alone, until it is changed.
+func (p *preparation) stays(path string) bool {
+	return !p.gone[path] && !p.goneAbove(path) && !p.work.Vacated(path) && p.work.Here(path) == path &&
+		!slices.ContainsFunc(p.work.Link, func(e manifest.Entry) bool { return e.Target == path })
+}
 
 func (p *preparation) link(e manifest.Entry) error {
 	s, slot := p.staging, staged(e.Path)

@@ -11,6 +11,8 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/hint"
+	"baton/internal/datasync/source/directory/inode"
+	"baton/internal/datasync/source/directory/xattr"
 )
 
 // some looks at some names, and returns what has changed there.
@@ -82,13 +84,13 @@ func (w *walker) portion(ctx context.Context, dir string, names map[string]bool)
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	stamp, err := fstat(f)
+	stamp, err := inode.Stat(f)
 	if err != nil || stamp.Ino != was.Note.Ino { // the directory around it knows
 		return p, err
 	}
 	if !unchanged(was, stamp) {
-		p.own = manifest.Child{Entry: stamp.entry(dir), Note: w.note(stamp)}
-		if p.own.XAttrs, err = readXAttrs(int(f.Fd())); err != nil {
+		p.own = manifest.Child{Entry: stamp.Entry(dir), Note: w.note(stamp)}
+		if p.own.XAttrs, err = xattr.Read(int(f.Fd())); err != nil {
 			return nil, err
 		}
 	}
@@ -163,7 +165,7 @@ func (w *walker) sameDir(p *portion, one *item, was manifest.Child) error {
 		return err
 	}
 	defer func() { _ = d.Close() }()
-	one.child.XAttrs, err = readXAttrs(int(d.Fd()))
+	one.child.XAttrs, err = xattr.Read(int(d.Fd()))
 	one.sub = nil
 	one.child.Below = was.Below
 	p.items = append(p.items, one)

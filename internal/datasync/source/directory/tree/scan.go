@@ -16,6 +16,8 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/hint"
+	"baton/internal/datasync/source/directory/inode"
+	"baton/internal/datasync/source/directory/xattr"
 	"baton/internal/pair"
 )
 
@@ -96,7 +98,7 @@ type walker struct {
 // folder is a directory on the way.
 type folder struct {
 	path  string
-	stamp Stamp // when it was listed
+	stamp inode.Stamp // when it was listed
 	own   manifest.Child
 	was   manifest.Child // as it was known before, maybe by another path
 	known bool           // what is right in it is as it was known before
@@ -107,7 +109,7 @@ type folder struct {
 // item is one name in a directory.
 type item struct {
 	path  string
-	stamp Stamp
+	stamp inode.Stamp
 	child manifest.Child // complete once it is known; of a directory its folder says more
 	sub   *folder        // of a directory
 	known bool           // it is as it was known before
@@ -181,7 +183,7 @@ func (w *walker) list(ctx context.Context, d *folder) ([]*folder, error) {
 		return nil, fmt.Errorf("open directory: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	stamp, err := fstat(f)
+	stamp, err := inode.Stat(f)
 	if err != nil || stamp.Ino != d.stamp.Ino {
 		d.gone = true
 		return nil, err
@@ -190,13 +192,13 @@ func (w *walker) list(ctx context.Context, d *folder) ([]*folder, error) {
 		w.watch.Dir(int(f.Fd()), d.path)
 	}
 	d.stamp = stamp
-	d.own = manifest.Child{Entry: stamp.entry(d.path), Note: w.note(stamp)}
+	d.own = manifest.Child{Entry: stamp.Entry(d.path), Note: w.note(stamp)}
 	if d.was.Kind != manifest.Dir || d.was.Note.Ino != stamp.Ino {
 		d.was = w.elder(stamp.Ino)
 	}
 	if unchanged(d.was, stamp) {
 		d.own.XAttrs = d.was.XAttrs
-	} else if d.own.XAttrs, err = readXAttrs(int(f.Fd())); err != nil {
+	} else if d.own.XAttrs, err = xattr.Read(int(f.Fd())); err != nil {
 		return nil, fmt.Errorf("directory %q: %w", d.path, err)
 	}
 	names, err := f.Readdirnames(-1)
@@ -275,7 +277,7 @@ func (l *lister) name(name string) error {
 	if len(path) > pair.MaxPath {
 		return fmt.Errorf("path %q… is longer than %d bytes", path[:200], pair.MaxPath)
 	}
-	stamp, err := lstatAt(l.dir, name)
+	stamp, err := inode.StatAt(l.dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -288,7 +290,7 @@ func (l *lister) name(name string) error {
 		one.child = was
 		one.child.Path = path
 	} else {
-		one.child = manifest.Child{Entry: stamp.entry(path), Note: l.note(stamp)}
+		one.child = manifest.Child{Entry: stamp.Entry(path), Note: l.note(stamp)}
 	}
 	kept, err := l.kind(one, name, was)
 	if err != nil || !kept {
@@ -301,7 +303,7 @@ func (l *lister) name(name string) error {
 
 // kind does what a name's kind asks for; it reports false if it is not synced.
 func (l *lister) kind(one *item, name string, was manifest.Child) (kept bool, err error) {
-	switch one.stamp.kind() {
+	switch one.stamp.Kind() {
 	case manifest.Symlink:
 		if !one.known {
 			one.child.Target, err = readlinkAt(l.dir, name)
@@ -342,25 +344,11 @@ func (l *lister) known(name string) (manifest.Child, bool) {
 }
 
 // unchanged reports whether what is known of a name can be trusted still.
-func unchanged(was manifest.Child, is Stamp) bool { return !was.Note.Racy && Same(was, is) }
-
-// Same reports whether a name looks as it did when it was noted.
-func Same(was manifest.Child, is Stamp) bool {
-	switch {
-	case was.Kind == 0 || was.Note.Ino == 0 || was.Note.Ino != is.Ino || was.Note.CTime != is.CTime:
-		return false
-	case was.Kind == manifest.Link: // it has no more of its own
-		return is.kind() == manifest.File
-	}
-	return was.Kind == is.kind() && was.Mode == is.Mode&0o7777 && was.UID == is.UID && was.GID == is.GID &&
-		was.ModTime == is.ModTime && (was.Kind != manifest.File || was.Size == is.Size)
-}
+func unchanged(was manifest.Child, is inode.Stamp) bool { return !was.Note.Racy && inode.Same(was, is) }
 
 // note is what the next scan compares with.
-func (w *walker) note(s Stamp) manifest.Note { return noteOf(s, racy(s.CTime, w.now())) }
-
-func noteOf(s Stamp, isRacy bool) manifest.Note {
-	return manifest.Note{Ino: s.Ino, CTime: s.CTime, Alloc: s.Alloc, Racy: isRacy}
+func (w *walker) note(s inode.Stamp) manifest.Note {
+	return inode.NoteOf(s, inode.Racy(s.CTime, w.now()))
 }
 
 func readlinkAt(dir int, name string) (string, error) {
@@ -397,7 +385,7 @@ func (w *walker) readAll(ctx context.Context) error {
 			if one.gone = errors.Is(err, fs.ErrNotExist); one.gone {
 				return nil
 			}
-			one.stamp, one.child = stamp, manifest.Child{Entry: e, Note: noteOf(stamp, isRacy)}
+			one.stamp, one.child = stamp, manifest.Child{Entry: e, Note: inode.NoteOf(stamp, isRacy)}
 			return err
 		})
 	}
@@ -419,10 +407,10 @@ func (w *walker) nameLinks() {
 // firstNames tells which name of each file is the first, and which are further ones.
 func (w *walker) firstNames(first func(*item), further func(one, of *item)) {
 	slices.SortFunc(w.more, func(a, b *item) int { return manifest.ComparePaths(a.path, b.path) })
-	type inode struct{ dev, ino uint64 }
-	files := map[inode]*item{}
+	type number struct{ dev, ino uint64 }
+	files := map[number]*item{}
 	for _, one := range w.more {
-		id := inode{one.stamp.Dev, one.stamp.Ino}
+		id := number{one.stamp.Dev, one.stamp.Ino}
 		switch of, is := files[id]; {
 		case one.gone:
 		case is && one.stamp.Nlink > 1:
@@ -471,7 +459,7 @@ func (w *walker) changedDirectory(ctx context.Context) string {
 			return d.path // it cannot be told
 		}
 		stamp, err := w.tree.stat(d.path)
-		if err != nil || !stamp.unchanged(d.stamp) {
+		if err != nil || !stamp.Unchanged(d.stamp) {
 			return d.path
 		}
 	}

@@ -13,7 +13,9 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/datasync/source/directory/plan"
+	"baton/internal/datasync/source/directory/xattr"
 	"baton/internal/pinned"
 )
 
@@ -30,6 +32,8 @@ type Staging struct {
 
 	mu       sync.Mutex
 	verified map[string]manifest.Hash // by path: files whose content this process has checked
+	patches  map[string]patch         // by path: of these, files that lie here by what differs from those in their places
+	refused  map[string]bool          // by path: files of which the whole is needed
 	made     map[string]bool          // directories in the staging
 }
 
@@ -42,13 +46,13 @@ func (t *Tree) Stage() (*Staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
 	}
-	s := &Staging{tree: t, root: root, verified: map[string]manifest.Hash{}, made: map[string]bool{}}
+	s := &Staging{tree: t, root: root, verified: map[string]manifest.Hash{}, patches: map[string]patch{}, refused: map[string]bool{}, made: map[string]bool{}}
 	stamp, err := (&Tree{root: root}).stat(".")
 	if err == nil && !private(stamp) {
 		err = errReplaced(StagingName)
 	}
 	if err == nil {
-		err = writeXAttrs(pinned.PathOf(root.Fd()), nil) // nothing in it inherits rights of the directory around it
+		err = xattr.Write(pinned.PathOf(root.Fd()), nil) // nothing in it inherits rights of the directory around it
 	}
 	if err == nil {
 		err = errors.Join(s.makeDirectory(parts), s.makeDirectory(incoming))
@@ -92,13 +96,13 @@ func (s *Staging) makeParent(name string) error { return s.makeDirectory(manifes
 
 // private reports whether nobody else can change what is in a directory. What is
 // staged gets its owner and rights there.
-func private(s Stamp) bool {
-	return s.kind() == manifest.Dir && int(s.UID) == os.Geteuid() && s.Mode&0o7777 == 0o700
+func private(s inode.Stamp) bool {
+	return s.Kind() == manifest.Dir && int(s.UID) == os.Geteuid() && s.Mode&0o7777 == 0o700
 }
 
 func (t *Tree) makeStaging() error {
 	stamp, err := t.stat(StagingName)
-	if err == nil && stamp.kind() == manifest.Dir && int(stamp.UID) == os.Geteuid() {
+	if err == nil && stamp.Kind() == manifest.Dir && int(stamp.UID) == os.Geteuid() {
 		return t.root.Chmod(StagingName, 0o700)
 	}
 	return t.quietly(func() error {
@@ -144,14 +148,14 @@ func (s *Staging) Retain(entries []manifest.Entry) error {
 			left[dir] = true
 		}
 	}
-	return s.retain(".", func(name string, is Stamp) bool {
+	return s.retain(".", func(name string, is inode.Stamp) bool {
 		e, is2 := wanted[name]
-		return left[name] || (is2 && is.kind() == manifest.File && is.Size == e.Size && is.ModTime == e.ModTime)
+		return left[name] || (is2 && is.Kind() == manifest.File && is.Size == e.Size && is.ModTime == e.ModTime)
 	})
 }
 
 // retain removes what is below a directory of the staging and is not to be kept.
-func (s *Staging) retain(dir string, keep func(name string, is Stamp) bool) error {
+func (s *Staging) retain(dir string, keep func(name string, is inode.Stamp) bool) error {
 	names, err := s.names(dir)
 	if err != nil {
 		return fmt.Errorf("list staging: %w", err)
@@ -164,13 +168,13 @@ func (s *Staging) retain(dir string, keep func(name string, is Stamp) bool) erro
 		if err != nil {
 			return fmt.Errorf("list staging: %w", err)
 		}
-		is := stampOf(&found)
+		is := inode.StampOf(&found)
 		switch {
 		case !keep(name, is):
 			if err = s.root.RemoveAll(name); dir == "." {
 				err = nil // in nobody's way
 			}
-		case is.kind() == manifest.Dir:
+		case is.Kind() == manifest.Dir:
 			err = s.retain(name, keep)
 		}
 		if err != nil {
@@ -221,19 +225,6 @@ func (s *Staging) Make(e manifest.Entry) error {
 	return s.in(slot, func(dir int, name string) error { return setMeta(dir, name, e) })
 }
 
-// Incoming is a file on its way into the staging. It implements source.Incoming.
-type Incoming struct {
-	staging *Staging
-	entry   manifest.Entry
-	name    string // in the staging
-	f       *os.File
-	hash    *manifest.ContentHash
-	offset  int64
-}
-
-// Offset returns how many bytes are there already.
-func (in *Incoming) Offset() int64 { return in.offset }
-
 // resumeFrom is the size from which on what is left of an interrupted file is used.
 const resumeFrom = 1 << 20
 
@@ -267,7 +258,7 @@ func (s *Staging) check(ctx context.Context, e manifest.Entry, name string) (*In
 		_, err = in.f.Seek(0, io.SeekStart)
 	}
 	if err == nil {
-		in.offset, err = size, read(ctx, in.f, in.hash)
+		in.offset, err = size, inode.ReadAll(ctx, in.f, in.hash)
 	}
 	if err != nil {
 		in.Abort()
@@ -306,118 +297,7 @@ func (s *Staging) Begun(e manifest.Entry) bool {
 // has reports whether a name in the staging is a file that is not empty.
 func (s *Staging) has(name string) bool {
 	found, err := s.root.Stat(name)
-	return err == nil && stampOf(&found).kind() == manifest.File && found.Size > 0
-}
-
-// open opens a file of the staging, which it makes, or makes anew, if flags say so.
-func (s *Staging) open(e manifest.Entry, name string, flags int) (*Incoming, error) {
-	if err := s.makeParent(name); err != nil {
-		return nil, fmt.Errorf("stage %q: %w", e.Path, err)
-	}
-	f, err := s.root.OpenFile(name, unix.O_RDWR|unix.O_CREAT|flags, 0o600)
-	if err != nil { // it is there, locked, or something else
-		if err = s.root.RemoveAll(name); err == nil {
-			f, err = s.root.OpenFile(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("stage %q: %w", e.Path, err)
-	}
-	return &Incoming{staging: s, entry: e, name: name, f: f, hash: s.tree.Scheme.Hash(e.Size)}, nil
-}
-
-// Restart throws away what is there.
-func (in *Incoming) Restart() error {
-	in.hash.Reset()
-	in.offset = 0
-	if err := in.f.Truncate(0); err != nil {
-		return fmt.Errorf("stage %q: %w", in.entry.Path, err)
-	}
-	return nil
-}
-
-// Data implements source.Sink.
-func (in *Incoming) Data(b []byte) error {
-	_, _ = in.hash.Write(b) // never fails
-	n, err := in.f.WriteAt(b, in.offset)
-	in.offset += int64(n)
-	if err != nil {
-		return fmt.Errorf("stage %q: %w", in.entry.Path, err)
-	}
-	return nil
-}
-
-// Hole implements source.Sink.
-func (in *Incoming) Hole(bytes int64) error {
-	in.hash.Hole(bytes)
-	in.offset += bytes
-	if err := in.f.Truncate(in.offset); err != nil {
-		return fmt.Errorf("stage %q: %w", in.entry.Path, err)
-	}
-	return nil
-}
-
-// Finish checks the content against what the file turned out to be, and gives
-// it its metadata. Afterwards the Incoming is closed.
-func (in *Incoming) Finish(e manifest.Entry) error {
-	if in.offset != e.Size || in.hash.Sum() != e.Hash {
-		_ = in.f.Truncate(0) // worthless; a failure shows when it is begun again
-		in.Abort()
-		return fmt.Errorf("%w: %q", source.ErrMismatch, e.Path)
-	}
-	return in.complete(e)
-}
-
-// complete gives checked content its metadata and its place.
-func (in *Incoming) complete(e manifest.Entry) error {
-	defer in.Abort()
-	if err := setFileMeta(in.f, e); err != nil {
-		return err
-	}
-	s := in.staging
-	if slot := staged(e.Path); slot != in.name {
-		err := s.makeParent(slot)
-		if err == nil {
-			err = s.root.Rename(in.name, slot)
-		}
-		if err != nil {
-			return fmt.Errorf("stage %q: %w", e.Path, err)
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.verified[e.Path] = e.Hash
-	return nil
-}
-
-// Abort closes the file and leaves what is there, to go on from.
-func (in *Incoming) Abort() { _ = in.f.Close() }
-
-// CopyLocal stages an entry from a file of the tree that has the same content.
-// It reports false if that file is no longer what it was.
-func (s *Staging) CopyLocal(ctx context.Context, e manifest.Entry, from string) (bool, error) {
-	file, stamp, err := s.tree.OpenFile(from)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, source.ErrChanging) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = file.Close() }()
-	in, err := s.Fresh(e)
-	if err != nil {
-		return false, err
-	}
-	_, err = Stream(ctx, file, stamp, from, 0, in)
-	if err == nil {
-		err = in.Finish(e)
-	} else {
-		in.Abort()
-	}
-	if errors.Is(err, source.ErrMismatch) || errors.Is(err, source.ErrChanging) {
-		return false, nil
-	}
-	return err == nil, err
+	return err == nil && inode.StampOf(&found).Kind() == manifest.File && found.Size > 0
 }
 
 // Rehearse sets the metadata that the work will set in place on probes in the
@@ -429,7 +309,13 @@ func (s *Staging) Rehearse(work plan.Work) error {
 		xattrs   string
 	}
 	tried := map[likeness]bool{}
-	for _, list := range [][]manifest.Entry{work.Touch, work.Dirs} {
+	var patched []manifest.Entry
+	for _, e := range work.Put {
+		if s.Patched(e) {
+			patched = append(patched, e)
+		}
+	}
+	for _, list := range [][]manifest.Entry{work.Touch, work.Dirs, patched} {
 		for _, e := range list {
 			like := likeness{e.Kind, e.UID, e.GID, fmt.Sprint(e.XAttrs)}
 			if tried[like] {
@@ -490,7 +376,12 @@ func (s *Staging) copyOnce(ctx context.Context, from *Tree, e *manifest.Entry) e
 	if err != nil {
 		return err
 	}
-	now, err := Stream(ctx, file, stamp, e.Path, 0, in)
+	reading := inode.Reading{File: file, Stamp: stamp, Path: e.Path}
+	if err := reading.Pass(ctx, 0, stamp.Size, in); err != nil {
+		in.Abort()
+		return err
+	}
+	now, err := reading.Settled()
 	if err != nil {
 		in.Abort()
 		return err

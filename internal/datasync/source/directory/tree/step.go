@@ -8,6 +8,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/blocks"
 	"baton/internal/pair"
 )
 
@@ -19,9 +20,11 @@ type Step struct {
 	Path string
 	Slot string         // name in the staging of what comes in
 	Out  string         // name in the staging of what goes
-	Ino  uint64         // TakeOut, PutBack: number of the file or directory, which tells it from others
-	Is   manifest.Entry // Meta: as it shall be; the zero value of what is left as it is
-	Was  manifest.Entry // Meta: as it was, at the path where it was; the zero value of what was not there
+	Ino  uint64         // TakeOut, PutBack, Patch: number of the file or directory, which tells it from others
+	Is   manifest.Entry // Meta, Patch: as it shall be; the zero value of what is left as it is
+	Was  manifest.Entry // Meta, Patch: as it was, at the path where it was; the zero value of what was not there
+
+	Parts []blocks.Stretch // Patch: what is written from Slot, at the same places
 }
 
 // Op is what a step does.
@@ -35,6 +38,7 @@ const (
 	Meta                  // Path gets the metadata of Is
 	TakeOut               // Path is moved to Out, from where it is put back elsewhere
 	PutBack               // Slot, which was taken out, is moved to Path
+	Patch                 // parts of Path are replaced by those of Slot, its size and metadata by those of Is; Out has what they replace
 )
 
 // String names the operation in a message.
@@ -48,6 +52,8 @@ func (o Op) String() string {
 		return "rename"
 	case Meta:
 		return "set metadata of"
+	case Patch:
+		return "change parts of"
 	}
 	return "unknown step of"
 }
@@ -71,8 +77,11 @@ func AppendSteps(b []byte, steps []Step) []byte {
 		b = manifest.AppendString(b, s.Path)
 		b = manifest.AppendString(b, s.Slot)
 		b = manifest.AppendString(b, s.Out)
-		if s.Op == TakeOut || s.Op == PutBack {
+		if s.Op == TakeOut || s.Op == PutBack || s.Op == Patch {
 			b = binary.AppendUvarint(b, s.Ino)
+		}
+		if s.Op == Patch {
+			b = appendStretches(b, s.Parts)
 		}
 		for _, e := range []manifest.Entry{s.Is, s.Was} {
 			if e.Kind == 0 {
@@ -96,8 +105,11 @@ func ReadSteps(b []byte) ([]Step, error) {
 	d := manifest.NewDecoder(b[:len(b)-32])
 	for len(d.Rest()) > 0 {
 		s := Step{Op: Op(d.Byte()), Path: d.String(pair.MaxPath), Slot: d.String(2 * pair.MaxPath), Out: d.String(pair.MaxName)}
-		if s.Op == TakeOut || s.Op == PutBack {
+		if s.Op == TakeOut || s.Op == PutBack || s.Op == Patch {
 			s.Ino = d.Uvarint()
+		}
+		if s.Op == Patch {
+			s.Parts = readStretches(d)
 		}
 		err := errors.Join(readEntry(d, &s.Is), readEntry(d, &s.Was))
 		if d.Failed() || err != nil {
@@ -106,6 +118,22 @@ func ReadSteps(b []byte) ([]Step, error) {
 		steps = append(steps, s)
 	}
 	return steps, nil
+}
+
+func appendStretches(b []byte, parts []blocks.Stretch) []byte {
+	b = binary.AppendUvarint(b, uint64(len(parts)))
+	for _, p := range parts {
+		b = binary.AppendUvarint(b, uint64(p.Offset)) //nolint:gosec // never negative
+		b = binary.AppendUvarint(b, uint64(p.Bytes))  //nolint:gosec // the same
+	}
+	return b
+}
+
+func readStretches(d *manifest.Decoder) (parts []blocks.Stretch) {
+	for n := d.Uvarint(); n > 0 && !d.Failed(); n-- {
+		parts = append(parts, blocks.Stretch{Offset: int64(d.Uvarint()), Bytes: int64(d.Uvarint())}) //nolint:gosec // closed by a hash
+	}
+	return parts
 }
 
 // readEntry reads an entry, if there is one.

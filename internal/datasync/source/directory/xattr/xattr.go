@@ -1,4 +1,8 @@
-package tree
+// Package xattr reads and sets the extended attributes of files that belong to the site: those
+// of users, access control lists and file capabilities.
+//
+// Start reading at Read and Write.
+package xattr
 
 import (
 	"bytes"
@@ -18,21 +22,21 @@ func kept(name string) bool {
 		name == "system.posix_acl_default" || name == "security.capability"
 }
 
-// readXAttrs returns the kept attributes of an open file, sorted by name.
-func readXAttrs(fd int) ([]manifest.XAttr, error) {
-	return xattrsBy(
+// Read returns the kept attributes of an open file, sorted by name.
+func Read(fd int) ([]manifest.XAttr, error) {
+	return by(
 		func(b []byte) (int, error) { return unix.Flistxattr(fd, b) },
 		func(name string, b []byte) (int, error) { return unix.Fgetxattr(fd, name, b) })
 }
 
-// xattrsAt is readXAttrs by a path.
-func xattrsAt(path string) ([]manifest.XAttr, error) {
-	return xattrsBy(
+// at is Read by a path.
+func at(path string) ([]manifest.XAttr, error) {
+	return by(
 		func(b []byte) (int, error) { return unix.Listxattr(path, b) },
 		func(name string, b []byte) (int, error) { return unix.Getxattr(path, name, b) })
 }
 
-func xattrsBy(list func([]byte) (int, error), get func(string, []byte) (int, error)) ([]manifest.XAttr, error) {
+func by(list func([]byte) (int, error), get func(string, []byte) (int, error)) ([]manifest.XAttr, error) {
 	names, err := grow(list)
 	if errors.Is(err, unix.ENOTSUP) {
 		return nil, nil
@@ -78,29 +82,29 @@ func grow(get func([]byte) (int, error)) ([]byte, error) {
 	}
 }
 
-// writeXAttrs makes the kept attributes at a path equal to the wanted ones.
-func writeXAttrs(path string, want []manifest.XAttr) error {
-	have, err := xattrsAt(path)
+// Write makes the kept attributes at a path equal to the wanted ones.
+func Write(path string, want []manifest.XAttr) error {
+	have, err := at(path)
 	if err != nil {
 		return err
 	}
-	return changeXAttrs(have, want,
+	return change(have, want,
 		func(name string) error { return unix.Removexattr(path, name) },
 		func(name string, value []byte) error { return unix.Setxattr(path, name, value, 0) })
 }
 
-// setXAttrs is writeXAttrs of an open file.
-func setXAttrs(fd int, want []manifest.XAttr) error {
-	have, err := readXAttrs(fd)
+// Set is Write of an open file.
+func Set(fd int, want []manifest.XAttr) error {
+	have, err := Read(fd)
 	if err != nil {
 		return err
 	}
-	return changeXAttrs(have, want,
+	return change(have, want,
 		func(name string) error { return unix.Fremovexattr(fd, name) },
 		func(name string, value []byte) error { return unix.Fsetxattr(fd, name, value, 0) })
 }
 
-func changeXAttrs(have, want []manifest.XAttr, remove func(name string) error, set func(name string, value []byte) error) error {
+func change(have, want []manifest.XAttr, remove func(name string) error, set func(name string, value []byte) error) error {
 	for _, x := range have {
 		if slices.ContainsFunc(want, func(w manifest.XAttr) bool { return w.Name == x.Name }) {
 			continue

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"baton/internal/datasync/source"
-	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/pair"
 )
 
@@ -29,24 +28,4 @@ func (t Top) Apart(other source.Place) error {
 func (t *Tree) Top() (Top, error) {
 	stamp, err := t.stat(".")
 	return Top{Path: t.path, Real: t.root.Real(), dev: stamp.Dev, ino: stamp.Ino}, err
-}
-
-// Disk returns what tells the tree's file system from every other, also after it
-// was mounted anew; empty if that cannot be known.
-func (t *Tree) Disk() (id string) {
-	_ = t.withDir(".", func(fd int) error {
-		id = disk.ID(fd)
-		return nil
-	})
-	return id
-}
-
-// KeepsNumbers reports whether the tree's file system is one on which a file keeps its number for good, also by another
-// name and after a power cut, and a directory can be renamed wherever it is.
-func (t *Tree) KeepsNumbers() (keeps bool) {
-	_ = t.withDir(".", func(fd int) error {
-		keeps = disk.KeepsNumbers(fd)
-		return nil
-	})
-	return keeps
 }

@@ -1,0 +1,67 @@
+package blocks
+
+import "baton/internal/datasync/manifest"
+
+// Stretch is a part of a file.
+type Stretch struct{ Offset, Bytes int64 }
+
+// End is where it ends.
+func (s Stretch) End() int64 { return s.Offset + s.Bytes }
+
+// Add appends a stretch to others that come before it, and joins those that touch.
+func Add(to []Stretch, s Stretch) []Stretch {
+	if s.Bytes == 0 {
+		return to
+	}
+	if last := len(to) - 1; last >= 0 && to[last].End() == s.Offset {
+		to[last].Bytes += s.Bytes
+		return to
+	}
+	return append(to, s)
+}
+
+// Sum is how many bytes stretches have.
+func Sum(of []Stretch) (bytes int64) {
+	for _, s := range of {
+		bytes += s.Bytes
+	}
+	return bytes
+}
+
+// Compare returns the stretches of a content, in order, that an older one does not have at the same
+// place. It reports false if their lists cannot be compared.
+func Compare(old, now manifest.List) ([]Stretch, bool) {
+	size := manifest.BlockSize(now.Size)
+	if manifest.BlockSize(old.Size) != size {
+		return nil, false
+	}
+	var other []Stretch
+	for i, block := range now.Blocks {
+		at := int64(i) * size
+		s := Stretch{at, min(size, now.Size-at)}
+		if i >= len(old.Blocks) || old.Blocks[i] != block || s.End() > old.Size {
+			other = Add(other, s)
+		}
+	}
+	return other, true
+}
+
+// Rest returns the stretches of a content of a size that are not among others, which are in order.
+func Rest(others []Stretch, size int64) []Stretch {
+	var rest []Stretch
+	at := int64(0)
+	for _, s := range others {
+		rest = Add(rest, Stretch{at, s.Offset - at})
+		at = s.End()
+	}
+	return Add(rest, Stretch{at, size - at})
+}
+
+// Below returns the part of stretches that lies within so many bytes.
+func Below(of []Stretch, size int64) []Stretch {
+	var below []Stretch
+	for _, s := range of {
+		below = Add(below, Stretch{s.Offset, min(s.Bytes, max(size-s.Offset, 0))})
+	}
+	return below
+}
