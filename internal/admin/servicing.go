@@ -29,7 +29,7 @@ func (s *Services) begin(ctx context.Context, added service.Definition) (api.Sai
 		return api.Said{}, pair.Refuse(pair.Failed, "%s is added, and does not start: %s; it is tried again", name, why(err))
 	}
 	if trouble := s.trouble(name); trouble != "" {
-		return api.Said{}, pair.Refuse(pair.Failed, "%s is added and runs, and is not healthy: %s: look at baton service log %s", name, trouble, name)
+		return api.Said{}, pair.Refuse(pair.Failed, "%s is added and runs, and is sick: %s: look at baton service log %s", name, trouble, name)
 	}
 	return api.Said{Text: fmt.Sprintf("%s Let root allow it on the other appliance, too: baton service allow %s.", text, name)}, nil
 }
@@ -94,7 +94,7 @@ func (s *Services) StartService(ctx context.Context, name string) (api.Said, err
 	case err != nil:
 		return api.Said{}, pair.Refuse(pair.Failed, "%s is to run again, and does not start: %s; it is tried again", name, why(err))
 	case s.trouble(name) != "":
-		return api.Said{}, pair.Refuse(pair.Failed, "%s runs, and is not healthy: %s: look at baton service log %s", name, s.trouble(name), name)
+		return api.Said{}, pair.Refuse(pair.Failed, "%s runs, and is sick: %s: look at baton service log %s", name, s.trouble(name), name)
 	case here != nil && here.State == "running":
 		return api.Said{Text: name + " runs."}, nil
 	}

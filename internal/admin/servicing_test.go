@@ -156,10 +156,10 @@ func TestAServiceThatFailsItsCheckIsNoSuccess(t *testing.T) {
 	services, root := appliance.Backend().Services, by(t.Context(), true)
 	appliance.Machine().Set([]pair.ServiceStatus{{Name: "web", State: "running", Trouble: "http://127.0.0.1/ answers with status 500."}}, nil)
 	_, err := services.AddService(root, api.Service{Name: "web", Kind: "unit", Unit: "nginx.service", CheckText: service.CheckText{Health: "http://127.0.0.1/"}})
-	if pair.CodeOf(err) != pair.Failed || err.Error() != "web is added and runs, and is not healthy: http://127.0.0.1/ answers with status 500: look at baton service log web" {
+	if pair.CodeOf(err) != pair.Failed || err.Error() != "web is added and runs, and is sick: http://127.0.0.1/ answers with status 500: look at baton service log web" {
 		t.Error(err)
 	}
-	if _, err := services.StartService(root, "web"); pair.CodeOf(err) != pair.Failed || err.Error() != "web runs, and is not healthy: http://127.0.0.1/ answers with status 500: look at baton service log web" {
+	if _, err := services.StartService(root, "web"); pair.CodeOf(err) != pair.Failed || err.Error() != "web runs, and is sick: http://127.0.0.1/ answers with status 500: look at baton service log web" {
 		t.Error(err)
 	}
 }

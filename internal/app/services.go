@@ -42,6 +42,7 @@ func machineOf(appliance pair.ApplianceID, data string) machine {
 func newServices(a *Appliance) *keeper.Keeper {
 	a.machine = machineOf(a.identity.ID(), a.config.DataDir)
 	return keeper.New(keeper.Options{
+		Name:      a.config.Name,
 		List:      func(ctx context.Context) (service.List, error) { return a.acts.services.List(ctx) },
 		Refused:   func(one service.Definition) string { return a.acts.services.Refused(one) },
 		MayStop:   func(one service.Definition) bool { return a.acts.services.MayStop(one) },
@@ -57,12 +58,12 @@ func newServices(a *Appliance) *keeper.Keeper {
 		Record: func(event pair.Event) { a.history.Record(event) },
 		Wall:   time.Now, Log: a.log,
 		Tallies: func() (all keeper.Tallies) {
-			if err := a.local.LoadServices(&all); err != nil {
+			if err := a.local.ReadServices(&all); err != nil {
 				a.log.Warn("what services did before is not known", slog.String("error", err.Error()))
 			}
 			return all
 		},
-		StoreTallies: func(all keeper.Tallies) error { return a.local.SaveServices(all) },
+		SaveTallies: func(all keeper.Tallies) error { return a.local.SaveServices(all) },
 	})
 }
 

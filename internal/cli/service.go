@@ -18,7 +18,7 @@ import (
 )
 
 func serviceCommand(p *program) *cobra.Command {
-	return group("service", "Services that run on the primary only",
+	cmd := group("service", "Services that run on the primary only",
 		group("add", "Let a service run on the primary only", addUnitCommand(p), addCommandCommand(p)),
 		listServicesCommand(p),
 		checkServiceCommand(p),
@@ -30,6 +30,12 @@ func serviceCommand(p *program) *cobra.Command {
 		onServiceSaid(p, "remove", "Leave a service alone from now on", api.RemoveService()),
 		allowServiceCommand(p),
 		onService(p, "disallow", "Stop a service on this machine, and let it run there no longer (as root there)", api.DisallowService(), "%s is stopped on this machine, and not started there any more."))
+	cmd.Example = `  baton service add unit web nginx.service --health http://127.0.0.1/
+  baton service add command worker --user www-data --dir /srv/app -- /usr/bin/node worker.js
+  baton service allow web                       # as root, on the other machine
+  baton service set web --health-status 200 --every 10s
+  baton service list`
+	return cmd
 }
 
 // onService is a command about one service.
@@ -43,15 +49,19 @@ func onService(p *program, verb, short string, op api.Op[api.Services, string, a
 		})
 }
 
+// saying says what came of an act.
+func (p *program) saying(said api.Said, err error) error {
+	if err != nil {
+		return err
+	}
+	return p.say("%s", said.Text)
+}
+
 // onServiceSaid is a command about one service, which says what came of it.
 func onServiceSaid(p *program, verb, short string, op api.Op[api.Services, string, api.Said]) *cobra.Command {
 	return p.ask(verb+" NAME", short, cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			said, err := op.Call(ctx, client, args[0])
-			if err != nil {
-				return err
-			}
-			return p.say("%s", said.Text)
+			return p.saying(op.Call(ctx, client, args[0]))
 		})
 }
 
@@ -69,11 +79,7 @@ func allowServiceCommand(p *program) *cobra.Command {
 					return err
 				}
 			}
-			said, err := api.AllowService().Call(ctx, client, api.Named[api.ServiceAllowance]{Name: one.Name, Body: api.ServiceAllowance{Sum: one.Sum}})
-			if err != nil {
-				return err
-			}
-			return p.say("%s", said.Text)
+			return p.saying(api.AllowService().Call(ctx, client, api.Named[api.ServiceAllowance]{Name: one.Name, Body: api.ServiceAllowance{Sum: one.Sum}}))
 		})
 	cmd.Flags().BoolVar(&yes, "yes", false, "allow it without asking")
 	return cmd
@@ -168,7 +174,7 @@ func writeService(pg *page, one api.Service) {
 	if one.Parked {
 		state = "stopped by an operator"
 	}
-	pg.row(one.Name, one.What(), cmp.Or(state, "-"), cmp.Or(here.HealthText(), "-"), momentOf(here.Since), tookText(here.LastStart), tookText(here.LastStop), strconv.FormatInt(here.Restarts, 10), allowedText(one.Allowed, one.There))
+	pg.row(one.Name, one.What(), cmp.Or(state, "-"), cmp.Or(here.Trouble, here.HealthText(), "-"), momentOf(here.Since), tookText(here.LastStart), tookText(here.LastStop), strconv.FormatInt(here.Restarts, 10), allowedText(one.Allowed, one.There))
 }
 
 // allowedText says on which appliances root allows a service; there is how it is on the peer, nil if that is silent.
@@ -232,7 +238,7 @@ func checkFlags(flags *pflag.FlagSet, check *service.CheckText) {
 	flags.StringVar(&check.Every, "every", check.Every, "time from one check to the next, 500ms to 1h (default 2s)")
 	flags.StringVar(&check.Wait, "wait", check.Wait, "how long a check may take, 100ms to 1m (default 2s, or --every if that is shorter)")
 	flags.IntVar(&check.Fails, "fails", check.Fails, "so many failures in a row, and it is sick (default 3)")
-	flags.IntVar(&check.Passes, "passes", check.Passes, "so many passes in a row, and it is well again (default 2)")
+	flags.IntVar(&check.Passes, "passes", check.Passes, "so many passes in a row, and it is healthy again (default 2)")
 }
 
 // checkServiceCommand changes what is named of the check, and leaves the rest.
@@ -255,20 +261,12 @@ func checkServiceCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			said, err := api.SetServiceCheck().Call(ctx, client, api.Named[service.CheckText]{Name: args[0], Body: wanted})
-			if err != nil {
-				return err
-			}
-			return p.say("%s", said.Text)
+			return p.saying(api.SetServiceCheck().Call(ctx, client, api.Named[service.CheckText]{Name: args[0], Body: wanted}))
 		})
 	checkFlags(cmd.Flags(), new(service.CheckText))
 	return cmd
 }
 
 func (p *program) addService(ctx context.Context, client *api.Client, one api.Service) error {
-	said, err := api.AddService().Call(ctx, client, one)
-	if err != nil {
-		return err
-	}
-	return p.say("%s", said.Text)
+	return p.saying(api.AddService().Call(ctx, client, one))
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -151,7 +152,7 @@ func syncText(status pair.Status) string {
 }
 
 func serviceText(service pair.ServiceStatus) string {
-	switch health := service.HealthText(); {
+	switch health := cmp.Or(service.Trouble, service.HealthText()); {
 	case service.Parked && service.State == "stopped":
 		return service.Name + " stopped by an operator"
 	case service.State != service.Wanted:

@@ -12,7 +12,7 @@ type Judged struct {
 // Why is why what is checked is sick; nil: it is not, as far as is known.
 func (j *Judged) Why() error { return j.why }
 
-// Judged reports whether it is known to be sick, or to be well.
+// Judged reports whether it is known to be sick, or to be healthy.
 func (j *Judged) Judged() bool { return j.judged }
 
 // Take counts one result.

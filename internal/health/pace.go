@@ -15,11 +15,11 @@ type Pace struct {
 	Every  time.Duration `json:"every,omitzero"`  // from one check to the next
 	Wait   time.Duration `json:"wait,omitzero"`   // how long one may take
 	Fails  int           `json:"fails,omitzero"`  // so many failures in a row, and it is sick
-	Passes int           `json:"passes,omitzero"` // so many passes in a row, and it is well again
+	Passes int           `json:"passes,omitzero"` // so many passes in a row, and it is healthy again
 }
 
 // OrUsual returns the pace with every field set: each 2 s, 2 s for an answer, sick after three failures in
-// a row, well after two passes.
+// a row, healthy after two passes.
 func (p Pace) OrUsual() Pace {
 	const usual = 2 * time.Second
 	if p.Every == 0 {

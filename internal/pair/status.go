@@ -258,15 +258,13 @@ type ServiceStatus struct {
 	Ran time.Time `json:"ran,omitzero"`
 }
 
-// HealthText says for a person how a service is.
+// HealthText says in a word or two how a service is; empty: it does not run, and nothing is wrong with that.
 func (s ServiceStatus) HealthText() string {
 	switch {
-	case s.Trouble != "":
-		return s.Trouble
+	case s.Trouble != "", s.State == "running" && !s.Healthy:
+		return "sick"
 	case s.State != "running":
 		return ""
-	case !s.Healthy:
-		return "not healthy"
 	case s.Check == "":
 		return "no check"
 	}

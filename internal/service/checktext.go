@@ -13,7 +13,7 @@ type CheckText struct {
 	Every  string `json:"every,omitempty" maxLength:"40" doc:"Time from one check to the next, as 2s; 500ms to 1h; 2s if absent"`
 	Wait   string `json:"wait,omitempty" maxLength:"40" doc:"How long a check may take, as 2s; 100ms to 1m, and not longer than the time between two"`
 	Fails  int    `json:"fails,omitempty" minimum:"0" maximum:"100" doc:"So many failures in a row, and the service is sick; 3 if absent"`
-	Passes int    `json:"passes,omitempty" minimum:"0" maximum:"100" doc:"So many passes in a row, and it is well again; 2 if absent"`
+	Passes int    `json:"passes,omitempty" minimum:"0" maximum:"100" doc:"So many passes in a row, and it is healthy again; 2 if absent"`
 }
 
 // CheckTextOf is how a check is shown: what is as usual is left out.

@@ -107,8 +107,23 @@ func (p protection) askUnprotect(v *page.Visit) error {
 	if i < 0 {
 		return v.Warn(protectionPath, "There is no protected data named "+name+" any more.")
 	}
-	return v.Page("unprotect", "Remove protection", data[i])
+	return confirmation{
+		Verb: "Remove", Name: name, What: data[i].Path, Action: protectionPath + "/remove/" + name,
+		Effect: "will no longer be protected.",
+		More:   "Its files stay where they are, on both appliances. From now on the backup's copy is not kept up to date: after a takeover, the site would go on with it as it is.",
+	}.show(v)
 }
+
+// confirmation asks whether something on the Protection page is to end.
+type confirmation struct {
+	Verb, Name string // "Remove", "web"
+	What       string // a unit, a command or a directory
+	Effect     string // on it, the rest of that sentence
+	More       string // what else follows
+	Action     string // path that does it
+}
+
+func (c confirmation) show(v *page.Visit) error { return v.Page("confirm", c.Verb+" "+c.Name, c) }
 
 func (p protection) unprotect(v *page.Visit) error {
 	name := v.Request.PathValue("name")

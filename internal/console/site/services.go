@@ -87,7 +87,7 @@ func newMachineRow(v *page.Visit, machine string, s *pair.ServiceStatus) machine
 	}
 	row := machineRow{
 		Known: true, Name: machine, Runs: s.State == "running", State: s.State, Tone: "plain", Trouble: s.Trouble, Refused: s.Refused != "",
-		Start: actText(v.Zone, s.LastStart), Stop: actText(v.Zone, s.LastStop), Restarts: s.Restarts,
+		Health: s.HealthText(), Start: actText(v.Zone, s.LastStart), Stop: actText(v.Zone, s.LastStop), Restarts: s.Restarts,
 	}
 	if !s.Since.IsZero() {
 		row.Since = page.Clock(v.Zone, s.Since)
@@ -100,14 +100,7 @@ func newMachineRow(v *page.Visit, machine string, s *pair.ServiceStatus) machine
 	case s.State == "failed":
 		row.Tone = "critical"
 	}
-	switch {
-	case s.Trouble != "":
-		row.Health, row.HealthTone = "not healthy", "critical"
-	case row.Runs && s.Healthy && s.Check != "":
-		row.Health, row.HealthTone = "healthy", "good"
-	case row.Runs && s.Check == "":
-		row.Health, row.HealthTone = "no check", "plain"
-	}
+	row.HealthTone = map[string]string{"healthy": "good", "sick": "critical", "no check": "plain"}[row.Health]
 	return row
 }
 
@@ -145,19 +138,38 @@ func (p services) move(v *page.Visit, f *page.Form) error {
 	return v.Leave(protectionPath + "#services")
 }
 
-func (p services) askStop(v *page.Visit) error { return p.ask(v, "service-stop", "Stop a service") }
-
-func (p services) askRemove(v *page.Visit) error {
-	return p.ask(v, "service-remove", "Remove a service")
-}
-
-// ask shows what an act on a service would mean.
-func (p services) ask(v *page.Visit, name, title string) error {
+func (p services) askStop(v *page.Visit) error {
 	row, err := p.named(v)
 	if err != nil {
 		return v.WarnOf(protectionPath, err)
 	}
-	return v.Page(name, title, row)
+	after := ""
+	if row.CanLater {
+		after = "Services that come after it run on. "
+	}
+	return confirmation{
+		Verb: "Stop", Name: row.Name, What: row.What(), Action: servicesPath + "/" + row.Name + "/stop",
+		Effect: "will be stopped, and stays so on both appliances.",
+		More: "No takeover, switch or restart starts it, and nothing waits for it: the site does without it until somebody starts it here, or by baton service start " + row.Name +
+			". " + after + "If visitors need it, they have no answer meanwhile.",
+	}.show(v)
+}
+
+func (p services) askRemove(v *page.Visit) error {
+	row, err := p.named(v)
+	if err != nil {
+		return v.WarnOf(protectionPath, err)
+	}
+	own := v.Status.Appliance.Name
+	runs := "It does not run on " + own + " now, and nothing starts it there."
+	if row.Here.Runs {
+		runs = "It goes on running on " + own + ", and nowhere else."
+	}
+	return confirmation{
+		Verb: "Remove", Name: row.Name, What: row.What(), Action: servicesPath + "/" + row.Name + "/remove",
+		Effect: "is left alone from now on: no takeover starts or stops it.",
+		More:   runs + " After a takeover the site does without it, unless you start it by hand.",
+	}.show(v)
 }
 
 func (p services) remove(v *page.Visit) error {

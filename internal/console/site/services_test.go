@@ -38,14 +38,14 @@ func TestServicesAreShownWithStateAndHealth(t *testing.T) {
 	t.Parallel()
 	b := withServices(t)
 	p := b.Get(page.Root + "/protection")
-	p.Has(t, "postgresql.service", "postgresql.service has ended (exit-code)", "started again 3 times", "not healthy",
+	p.Has(t, "postgresql.service", "postgresql.service has ended (exit-code)", "started again 3 times", `badge-critical">sick</span>`,
 		`badge-good">running</span>`, `badge-good">healthy</span>`, "started 2030-01-02 03:04:05 UTC, took 1.2 s",
 		"Root has not allowed it on alpha: run there, as root, baton service allow db.", "not known yet")
 	if strings.Contains(p.Body, "baton service allow web.") {
 		t.Error("root has allowed web")
 	}
 	p = b.Get(services + "/web")
-	p.Has(t, "Service web", "On alpha", "nginx.service", "Started nginx.service.", "GET /&lt;b&gt;index&lt;/b&gt; 200", "http://127.0.0.1/web", "every 2s, 2s allowed; sick after 3 failures, well after 2 passes")
+	p.Has(t, "Service web", "On alpha", "nginx.service", "Started nginx.service.", "GET /&lt;b&gt;index&lt;/b&gt; 200", "http://127.0.0.1/web", "every 2s, 2s allowed; sick after 3 failures, healthy after 2 passes")
 	b.Post(services+"/web").Has(t, "web: http://127.0.0.1/web passes.")
 	b.Appliance.Machine().Fail(errors.New("http://127.0.0.1/web refuses the connection"))
 	b.Post(services+"/web").Has(t, "web: http://127.0.0.1/web refuses the connection.", "baton service log web")

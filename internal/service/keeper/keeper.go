@@ -17,6 +17,7 @@ import (
 
 // Options are what a keeper is made of.
 type Options struct {
+	Name      string                                          // of this appliance
 	List      func(ctx context.Context) (service.List, error) // in the order in which they are started
 	Refused   func(service service.Definition) string         // why it may not run on this machine, in a sentence; empty: it may
 	MayStop   func(service service.Definition) bool           // root has allowed it on this machine: it is for Baton to stop it
@@ -30,8 +31,8 @@ type Options struct {
 	Wall      func() time.Time
 	Log       *slog.Logger
 
-	Tallies      func() Tallies          // as an earlier run of the daemon stored them; none: nothing is stored
-	StoreTallies func(all Tallies) error // returns once they are durable
+	Tallies     func() Tallies          // as an earlier run of the daemon stored them; none: nothing is stored
+	SaveTallies func(all Tallies) error // returns once they are durable
 }
 
 // Probe asks a service once, and returns why it does not answer as it should.
@@ -238,7 +239,7 @@ func (k *Keeper) halt(ctx context.Context, s *kept) error {
 	case unseen != nil:
 		err = unseen
 	case state.Runs:
-		err = fmt.Errorf("it runs here, and root has not allowed Baton to stop it: run here, as root, baton service allow %s, or stop it", s.service.Name)
+		err = fmt.Errorf("it runs on %s, and root has not allowed Baton to stop it: run there, as root, baton service allow %s, or stop it", k.opt.Name, s.service.Name)
 	}
 	if err == nil {
 		s.starts(time.Time{})

@@ -384,7 +384,7 @@ func TestWhatRootHasNotAllowedIsNotTouched(t *testing.T) {
 	each(t, m, func(k bubble) {
 		t := k.t
 		err := k.Set(t.Context(), pair.Follow)
-		if err == nil || !strings.Contains(err.Error(), "web: it runs here, and root has not allowed Baton to stop it: run here, as root, baton service allow web, or stop it") {
+		if err == nil || !strings.Contains(err.Error(), "web: it runs on alpha, and root has not allowed Baton to stop it: run there, as root, baton service allow web, or stop it") {
 			t.Errorf("the backup says %v", err)
 		}
 		time.Sleep(5 * time.Second)
@@ -491,7 +491,7 @@ func TestOneThatRootAllowsNoLongerIsNotHealthy(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		m.with(func() { m.denied["web"] = "root has not allowed it" })
 		time.Sleep(5 * time.Second)
-		if shown := k.Status()[0]; shown.State != "running" || shown.Healthy || shown.HealthText() != "root has not allowed it" {
+		if shown := k.Status()[0]; shown.State != "running" || shown.Healthy || shown.HealthText() != "sick" || shown.Trouble != "root has not allowed it" {
 			t.Errorf("%+v", shown)
 		}
 	})

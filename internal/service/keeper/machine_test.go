@@ -53,8 +53,9 @@ func newMachine(names ...string) *machine {
 
 func (m *machine) keeper() *Keeper {
 	return New(Options{
-		Tallies:      func() Tallies { m.mu.Lock(); defer m.mu.Unlock(); return m.stored },
-		StoreTallies: func(all Tallies) error { m.mu.Lock(); defer m.mu.Unlock(); m.stored = all; return nil },
+		Name:        "alpha",
+		Tallies:     func() Tallies { m.mu.Lock(); defer m.mu.Unlock(); return m.stored },
+		SaveTallies: func(all Tallies) error { m.mu.Lock(); defer m.mu.Unlock(); m.stored = all; return nil },
 		List: func(context.Context) (service.List, error) {
 			m.mu.Lock()
 			defer m.mu.Unlock()

@@ -68,7 +68,7 @@ func (t *tallies) store() {
 	}
 	t.stored, t.writing = now, true
 	t.all.Go(func() {
-		if err := opt.StoreTallies(now); err != nil {
+		if err := opt.SaveTallies(now); err != nil {
 			opt.Log.Warn("when services were started and stopped is not stored", slog.String("error", err.Error()))
 		}
 		t.mu.Lock()

@@ -44,8 +44,8 @@ func TestADiskThatHangsHoldsUpNoService(t *testing.T) {
 	m := newMachine("web")
 	each(t, m, func(k bubble) {
 		hangs := make(chan struct{})
-		store := k.opt.StoreTallies
-		k.opt.StoreTallies = func(all Tallies) error { <-hangs; return store(all) }
+		store := k.opt.SaveTallies
+		k.opt.SaveTallies = func(all Tallies) error { <-hangs; return store(all) }
 		for _, duty := range []pair.Duty{pair.Lead, pair.Follow} {
 			if err := k.Set(k.t.Context(), duty); err != nil {
 				k.t.Fatal(err)

@@ -233,8 +233,8 @@ func (l *Store) SaveSecrets(from any) error {
 	return nil
 }
 
-// LoadServices reads what the services did on this machine into a value, which stays as it is if nothing was saved.
-func (l *Store) LoadServices(into any) error {
+// ReadServices reads what the services did on this machine into a value, which stays as it is if nothing was saved.
+func (l *Store) ReadServices(into any) error {
 	text, err := os.ReadFile(l.file("services.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
