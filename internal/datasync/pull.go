@@ -124,7 +124,7 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var places []source.Place
-	for _, set := range p.manifest.Listed() {
+	for i, set := range p.manifest.Listed() {
 		scan, err := p.scan(ctx, set.Data)
 		if err != nil {
 			return false, err
@@ -133,6 +133,7 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		places = append(places, scan.Place)
+		p.manifest.Sets[i].Listing = set.Sharing(scan.Listing)
 	}
 	if inline != nil {
 		p.targets = append(p.targets[1:], inline)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -57,6 +58,7 @@ type Ledger struct {
 	mu       sync.Mutex
 	state    State
 	cached   map[Reference]manifest.Manifest // of the state's manifests, as far as loaded
+	kept     map[manifest.Digest]kept        // how manifests are kept, as far as known
 	pending  *Record                         // in the journal
 	torn     error                           // why the recorded snapshot is half in place, and stays so; nil: the data is whole
 	measured measured
@@ -64,7 +66,7 @@ type Ledger struct {
 
 // Open reads what is in the ledger's folder, which it makes if it is missing.
 func Open(opt Options) (*Ledger, error) {
-	l := &Ledger{opt: opt, cached: map[Reference]manifest.Manifest{}}
+	l := &Ledger{opt: opt, cached: map[Reference]manifest.Manifest{}, kept: map[manifest.Digest]kept{}}
 	for _, sub := range []string{manifests, steps} {
 		if err := os.MkdirAll(l.path(sub), 0o700); err != nil {
 			return nil, fmt.Errorf("make what the data sync needs: %w", err)
@@ -275,6 +277,10 @@ func (l *Ledger) Clean() {
 	if pending != nil {
 		keep[pending.Manifest.String()], keep[pending.Steps.String()] = true, true
 	}
+	l.bases(keep)
+	l.mu.Lock()
+	maps.DeleteFunc(l.kept, func(of manifest.Digest, _ kept) bool { return !keep[of.String()] })
+	l.mu.Unlock()
 	for _, sub := range []string{manifests, steps} {
 		entries, err := os.ReadDir(l.path(sub))
 		if err != nil {

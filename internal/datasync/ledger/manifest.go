@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 
 	"github.com/zeebo/blake3"
@@ -50,14 +51,7 @@ func (l *Ledger) cache(of Reference, m manifest.Manifest) {
 
 // load reads a manifest, and accepts it only if it is safe.
 func (l *Ledger) load(of Reference) (manifest.Manifest, error) {
-	b, err := os.ReadFile(l.path(manifests, of.Listed.String()))
-	if err != nil {
-		return manifest.Manifest{}, fmt.Errorf("read manifest %s: %w", of.Listed, err)
-	}
-	m, err := manifest.ReadManifest(b)
-	if err == nil && m.Digest() != of.Listed {
-		err = manifest.ErrMalformed
-	}
+	m, _, err := l.read(of.Listed, mostDeltas)
 	if err == nil {
 		err = m.Check(l.opt.Check)
 	}
@@ -70,13 +64,116 @@ func (l *Ledger) load(of Reference) (manifest.Manifest, error) {
 	return m, nil
 }
 
+// A manifest is kept as the difference from one that is kept: what a data sync writes is then what changed. It is
+// written whole again after so many differences, or once these are so large a part of it.
+const (
+	mostDeltas = 32
+	deltaShare = 4
+)
+
+// kept is how a manifest is kept.
+type kept struct {
+	base   manifest.Digest // zero: whole
+	deltas int             // that lead to it
+	bytes  int64           // of these
+	whole  int64           // bytes of the whole one that they begin with
+}
+
+// read reads a manifest as it is kept.
+func (l *Ledger) read(digest manifest.Digest, deep int) (m manifest.Manifest, how kept, err error) {
+	b, err := os.ReadFile(l.path(manifests, digest.String())) //nolint:gosec // a digest in our own folder
+	if err != nil {
+		return m, how, err
+	}
+	how = kept{whole: int64(len(b))}
+	var base manifest.Manifest
+	if of := manifest.BaseOf(b); of != (manifest.Digest{}) {
+		if deep == 0 {
+			return m, how, manifest.ErrMalformed
+		}
+		if base, how, err = l.read(of, deep-1); err != nil {
+			return m, how, err
+		}
+		how = kept{base: of, deltas: how.deltas + 1, bytes: how.bytes + int64(len(b)), whole: how.whole}
+	}
+	if m, err = manifest.ReadManifest(b, base); err == nil && m.Digest() != digest {
+		err = manifest.ErrMalformed
+	}
+	if err == nil {
+		l.note(digest, how)
+	}
+	return m, how, err
+}
+
+func (l *Ledger) note(digest manifest.Digest, how kept) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept[digest] = how
+}
+
 // SaveManifest keeps what a manifest lists, under its digest.
 func (l *Ledger) SaveManifest(m manifest.Manifest, digest manifest.Digest) error {
 	path := l.path(manifests, digest.String())
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	return durable.Replace(path, m.Append(nil))
+	if b, how, worth := l.delta(m); worth {
+		if err := durable.Replace(path, b); err != nil {
+			return err
+		}
+		l.note(digest, how)
+		return nil
+	}
+	b := m.Append(nil)
+	l.note(digest, kept{whole: int64(len(b))})
+	return durable.Replace(path, b)
+}
+
+// delta is a manifest as a difference from one that both is in memory and kept, if that is worth it.
+func (l *Ledger) delta(m manifest.Manifest) (b []byte, how kept, worth bool) {
+	st := l.State()
+	for _, of := range []Reference{st.Newest(), st.confirmed()} {
+		l.mu.Lock()
+		base, cached := l.cached[of]
+		how, known := l.kept[of.Listed]
+		l.mu.Unlock()
+		if !cached || !known || how.deltas+1 >= mostDeltas || m.Order != manifest.ByBranch {
+			continue
+		}
+		b = m.AppendDelta(nil, base, of.Listed)
+		how = kept{base: of.Listed, deltas: how.deltas + 1, bytes: how.bytes + int64(len(b)), whole: how.whole}
+		if how.bytes*deltaShare < how.whole {
+			return b, how, true
+		}
+	}
+	return nil, kept{}, false
+}
+
+// bases adds to the names of manifests that are to be kept those from which they are differences.
+func (l *Ledger) bases(keep map[string]bool) {
+	for name := range maps.Clone(keep) {
+		for deep := 0; deep <= mostDeltas; deep++ {
+			b, err := readHead(l.path(manifests, name))
+			of := manifest.BaseOf(b)
+			if err != nil || of == (manifest.Digest{}) {
+				break
+			}
+			name = of.String()
+			keep[name] = true
+		}
+	}
+}
+
+// readHead reads what says from which manifest another is a difference.
+func readHead(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // in our own folder
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	b := make([]byte, 64)
+	n, err := f.Read(b)
+	return b[:n], err
 }
 
 // Confirm remembers the snapshot that the backup completed, with its manifest.

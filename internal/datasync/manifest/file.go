@@ -10,16 +10,18 @@ import (
 )
 
 // The first number of the byte form is the number of sets, and besides it says by which scheme
-// content is hashed, and in which order the entries are.
+// content is hashed, in which order the entries are, and whether what follows is a difference from another manifest,
+// whose digest comes first.
 const (
 	schemeUnit = 1 << 16
 	orderUnit  = 1 << 32
+	deltaUnit  = 1 << 40
 )
 
 // Append appends the byte form of what the manifest lists, which ReadManifest reads.
 func (m Manifest) Append(b []byte) []byte {
 	listed := m.Listed()
-	b = binary.AppendUvarint(b, uint64(len(listed))+schemeUnit*uint64(m.Scheme)+orderUnit*uint64(m.Order))
+	b = binary.AppendUvarint(b, m.first(listed))
 	for _, s := range listed {
 		b = binary.AppendUvarint(appendHead(b, s.Data), uint64(s.Sum().Entries)) //nolint:gosec // never negative
 		for _, e := range m.Order.entries(s.Listing) {
@@ -27,6 +29,39 @@ func (m Manifest) Append(b []byte) []byte {
 		}
 	}
 	return b
+}
+
+func (m Manifest) first(listed []Set) uint64 {
+	return uint64(len(listed)) + schemeUnit*uint64(m.Scheme) + orderUnit*uint64(m.Order)
+}
+
+// AppendDelta appends the byte form of what the manifest lists as a difference from a base, of which
+// the digest is known.
+func (m Manifest) AppendDelta(b []byte, base Manifest, digest Digest) []byte {
+	listed := m.Listed()
+	b = binary.AppendUvarint(b, m.first(listed)+deltaUnit)
+	b = append(b, digest[:]...)
+	for _, s := range listed {
+		delta := Difference(base.Find(s.Data).Listing, s.Listing)
+		b = binary.AppendUvarint(appendHead(b, s.Data), uint64(len(delta.Removed)))
+		for _, path := range delta.Removed {
+			b = AppendString(b, path)
+		}
+		b = binary.AppendUvarint(b, uint64(len(delta.Set)))
+		for _, c := range delta.Set {
+			b = AppendChange(b, c)
+		}
+	}
+	return b
+}
+
+// BaseOf returns the digest of the manifest from which a byte form is a difference; the zero value: it is whole.
+func BaseOf(b []byte) (base Digest) {
+	d := NewDecoder(b)
+	if d.Uvarint() >= deltaUnit {
+		copy(base[:], d.Bytes(len(base)))
+	}
+	return base
 }
 
 // entries returns the entries of a listing in this order.
@@ -60,10 +95,16 @@ func (l Listing) appendFlat(b []byte) []byte {
 	return b
 }
 
-// ReadManifest reads what Append wrote. It is to be checked.
-func ReadManifest(b []byte) (Manifest, error) {
+// ReadManifest reads what Append wrote, or AppendDelta, given the base. It is to be checked.
+func ReadManifest(b []byte, base Manifest) (Manifest, error) {
 	d := NewDecoder(b)
 	first := d.Uvarint()
+	read := readSet
+	if first >= deltaUnit {
+		d.Bytes(len(Digest{}))
+		read = func(d *Decoder) (Set, error) { return readDelta(d, base) }
+	}
+	first %= deltaUnit
 	order := first / orderUnit
 	first %= orderUnit
 	if order > uint64(ByBranch) || first/schemeUnit > uint64(Newest) || first%schemeUnit > MaxSets {
@@ -71,7 +112,7 @@ func ReadManifest(b []byte) (Manifest, error) {
 	}
 	m := Manifest{Scheme: Scheme(first / schemeUnit), Order: Order(order)}
 	for range first % schemeUnit {
-		s, err := readSet(d)
+		s, err := read(d)
 		if err != nil {
 			return Manifest{}, err
 		}
@@ -83,11 +124,42 @@ func ReadManifest(b []byte) (Manifest, error) {
 	return m, nil
 }
 
-func readSet(d *Decoder) (Set, error) {
-	s := Set{Data: pair.Data{Name: d.String(pair.MaxPath)}}
-	var err error
+func readHead(d *Decoder) (s Set, err error) {
+	s.Data.Name = d.String(pair.MaxPath)
 	if s.Data.Spec, err = pair.ParseSpec(pair.DataKind(d.String(pair.MaxName)), d.String(pair.MaxPath)); err != nil {
 		return s, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return s, nil
+}
+
+func readDelta(d *Decoder, base Manifest) (Set, error) {
+	s, err := readHead(d)
+	if err != nil {
+		return s, err
+	}
+	var delta Delta
+	for n := d.Uvarint(); n > 0 && !d.Failed(); n-- {
+		delta.Removed = append(delta.Removed, d.String(pair.MaxPath))
+	}
+	for n := d.Uvarint(); n > 0 && !d.Failed(); n-- {
+		c, rest, err := ReadChange(d.Rest())
+		if err != nil {
+			return s, err
+		}
+		delta.Set = append(delta.Set, c)
+		*d = *NewDecoder(rest)
+	}
+	if d.Failed() {
+		return s, ErrMalformed
+	}
+	s.Listing, err = Patch(base.Find(s.Data).Listing, delta)
+	return s, err
+}
+
+func readSet(d *Decoder) (Set, error) {
+	s, err := readHead(d)
+	if err != nil {
+		return s, err
 	}
 	n := d.Uvarint()
 	if d.Failed() || n > uint64(len(d.Rest())) { // an entry has more than one byte

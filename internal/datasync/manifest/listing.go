@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 )
 
@@ -97,6 +98,35 @@ func (l Listing) Below(path string) iter.Seq[Entry] {
 		}
 		c.Below.walk(path, func(c Child) bool { return yield(c.Entry) })
 	}
+}
+
+// Sharing returns the listing with the branches of another one in the place of equal ones, so that both take
+// memory once. What is noted there is noted here.
+func (l Listing) Sharing(other Listing) Listing { return Listing{l.top.sharing(other.top)} }
+
+func (d *Branch) sharing(other *Branch) *Branch {
+	if d == other || d.Digest() == other.Digest() {
+		return other
+	}
+	var below []*Branch
+	for at, i := range d.dirsIn() {
+		j, found := other.Find(d.Name(i))
+		if !found {
+			continue
+		}
+		if shared := d.below[at].sharing(other.belowAt(j)); shared != d.below[at] {
+			if below == nil {
+				below = slices.Clone(d.below)
+			}
+			below[at] = shared
+		}
+	}
+	if below == nil {
+		return d
+	}
+	same := *d
+	same.below = below
+	return &same
 }
 
 // Links walks through the further names alone.

@@ -132,10 +132,18 @@ func TestDifferenceAndPatchAreInverse(t *testing.T) {
 		}
 		m := manifestOf(b...)
 		for _, m.Order = range []manifest.Order{manifest.ByBytes, manifest.ByBranch} {
-			back, err := manifest.ReadManifest(m.Append(nil))
+			back, err := manifest.ReadManifest(m.Append(nil), manifest.Manifest{})
 			if err != nil || back.Digest() != m.Digest() || back.Order != m.Order {
 				t.Fatal(err)
 			}
+		}
+		was := manifestOf(a...)
+		written := m.AppendDelta(nil, was, was.Digest())
+		if back, err := manifest.ReadManifest(written, was); err != nil || back.Digest() != m.Digest() || manifest.BaseOf(written) != was.Digest() {
+			t.Fatalf("as a difference: %v", err)
+		}
+		if shared := to.Sharing(from); shared.Digest() != to.Digest() || shared.Sum() != to.Sum() || !reflect.DeepEqual(slices.Collect(shared.All()), b) {
+			t.Fatal("shared, it is another")
 		}
 		if cached, err := manifest.ReadCache(to.AppendCache(nil)); err != nil || cached.Digest() != to.Digest() || cached.Sum() != to.Sum() || !reflect.DeepEqual(slices.Collect(cached.All()), b) {
 			t.Fatal(err)
@@ -193,11 +201,11 @@ func FuzzReadManifest(f *testing.F) {
 	f.Add(manifestOf(dir("."), file("a", 1), link("b", "a")).Append(nil))
 	f.Add([]byte{1, 1, 'd', 3, 'd', 'i', 'r', 2, '/', 'x', 255, 255, 255, 255, 15})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := manifest.ReadManifest(b)
+		m, err := manifest.ReadManifest(b, manifest.Manifest{})
 		if err != nil {
 			return
 		}
-		if again, err := manifest.ReadManifest(m.Append(nil)); err != nil || again.Digest() != m.Digest() {
+		if again, err := manifest.ReadManifest(m.Append(nil), manifest.Manifest{}); err != nil || again.Digest() != m.Digest() {
 			t.Fatal(err)
 		}
 	})

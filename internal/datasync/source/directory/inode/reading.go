@@ -182,6 +182,7 @@ func extent(f *os.File, s Stamp, offset int64) (start, end int64) {
 	}
 	return min(start, s.Size), min(end, s.Size)
 }
+
 func changed(path string, is bool) error { //nolint:revive // a condition, not a mode
 	if is {
 		return fmt.Errorf("%w: %q was written to while it was read", source.ErrChanging, path)
