@@ -67,7 +67,7 @@ func table() map[string]rule {
 		"internal/datasync/wire":                    {imports: kindOfData()},
 		"internal/datasync/schedule":                edge,
 		"internal/datasync/source":                  {imports: append(edge.imports, "internal/datasync/manifest")},
-		"internal/datasync/source/directory":        {imports: kindOfData("internal/durable", "internal/pinned")},
+		"internal/datasync/source/directory":        {imports: kindOfData("internal/pinned")},
 		"internal/datasync/source/directory/blocks": {imports: []string{"internal/datasync/manifest"}},
 		"internal/datasync/source/directory/inode":  {imports: kindOfData("internal/datasync/source/directory/blocks", "internal/datasync/source/directory/xattr")},
 		"internal/datasync/source/directory/xattr":  {imports: []string{"internal/datasync/manifest"}},

@@ -96,7 +96,7 @@ func (a *appliance) configure(tb testing.TB, dir, tree string) {
 	}
 	own := filepath.Join(dir, "sync")
 	log := slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a.dirs = directory.Options{Index: filepath.Join(own, "index"), Own: []string{own}, Place: place, Log: log}
+	a.dirs = directory.Options{Index: filepath.Join(own, "index"), Own: []string{own}, Place: place, Log: log, Boot: os.Getenv("BATON_BOOT")}
 	a.database = a.site
 	a.opt = Options{Dir: own, Data: func(context.Context) ([]pair.Data, error) { return []pair.Data{a.data}, nil }, Log: log}
 }

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"log/slog"
@@ -15,7 +16,6 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/tree"
-	"baton/internal/durable"
 )
 
 // index is what the newest scan of one protected directory found, so that the next
@@ -108,9 +108,17 @@ func (k *Kind) enter(dir *tree.Tree, have, want manifest.Listing) {
 	k.keepIndex(dir, x, files, 1)
 }
 
+// loadIndex reads the index that was written last, if that was since the machine started. A power cut can leave a file
+// with content that is newer than its times, as a program that calls fdatasync makes the one durable
+// and not the other: then the times say nothing, and neither does the index.
 func (k *Kind) loadIndex(path string, scheme manifest.Scheme) manifest.Listing {
 	b, err := os.ReadFile(k.indexFile(path, scheme))
 	if err != nil {
+		return manifest.Listing{}
+	}
+	boot, b, _ := bytes.Cut(b, []byte{'\n'})
+	if string(boot) != k.opt.Boot {
+		k.opt.Log.Info("the machine was started anew, every file is read again", slog.String("path", path))
 		return manifest.Listing{}
 	}
 	files, err := manifest.ReadCache(b)
@@ -134,7 +142,7 @@ func (k *Kind) indexFile(path string, scheme manifest.Scheme) string {
 const indexEvery = time.Minute
 
 // keepIndex remembers an index, and writes it if losing it would cost much
-// reading. It is a cache: after a power cut it may be the one before, and is whole.
+// reading. It is a cache: it need not survive a power cut.
 func (k *Kind) keepIndex(dir *tree.Tree, x *index, files manifest.Listing, hashed int) {
 	x.mu.Lock()
 	x.files = files
@@ -147,7 +155,7 @@ func (k *Kind) keepIndex(dir *tree.Tree, x *index, files manifest.Listing, hashe
 		return
 	}
 	file := k.indexFile(dir.Path(), dir.Scheme)
-	err := durable.Write(file+".new", files.AppendCache(nil))
+	err := os.WriteFile(file+".new", files.AppendCache(append([]byte(k.opt.Boot), '\n')), 0o600)
 	if err == nil {
 		err = os.Rename(file+".new", file)
 	}

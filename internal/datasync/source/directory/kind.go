@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,9 @@ type Options struct {
 	// machine, by its place and by its path without links; empty: it may. nil: every one may.
 	Allowed func(place, real string) string
 	Log     *slog.Logger
-	Now     func() time.Time // nil: the wall clock
+	// Boot tells the starts of this machine apart, in one line; empty: the kernel's boot_id.
+	Boot string
+	Now  func() time.Time // nil: the wall clock
 	// Whole is how often the whole of a directory is looked at, whatever is noticed of it; 0: as often as
 	// that takes a two-hundredth of the time, at least every 10 minutes and at most every 10 s.
 	Whole time.Duration
@@ -54,6 +57,13 @@ func New(opt Options) (*Kind, error) {
 	}
 	if opt.Place == nil {
 		opt.Place = func(d pair.Data) string { return d.Spec.String() }
+	}
+	if opt.Boot == "" {
+		id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		if err != nil {
+			return nil, fmt.Errorf("ask which start of the machine this is: %w", err)
+		}
+		opt.Boot = strings.TrimSpace(string(id))
 	}
 	if err := os.MkdirAll(opt.Index, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of indexes: %w", err)
