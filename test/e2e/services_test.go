@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"baton/internal/api"
 	"baton/internal/pair"
 )
 
@@ -202,6 +204,14 @@ func TestCommandsWithoutSystemd(t *testing.T) {
 		now := w.alpha.group("other")
 		return len(now) > 0 && !slices.Equal(now, pids)
 	})
+	// What services did is not forgotten with the process.
+	var list []api.Service
+	if err := json.Unmarshal([]byte(w.alpha.baton("service list --json")), &list); err != nil || len(list) != 3 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	if one := list[0].Here; one.Restarts == 0 || one.LastStart == nil {
+		t.Errorf("after a reload %s has not been started, and has not ended: %+v", one.Name, one)
+	}
 	if log := w.alpha.baton("service log forking"); strings.TrimSpace(log) != "" {
 		t.Errorf("it writes %q", log)
 	}

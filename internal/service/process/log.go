@@ -84,7 +84,7 @@ func (l logFile) shorten() error {
 	defer file.Close() //nolint:errcheck // nothing is written
 	old := stat.Size - keptLog
 	if old > 0 && stat.Size < mostSize && unix.Fallocate(int(file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, old) == nil {
-		if err := unix.Fstat(int(file.Fd()), &stat); err != nil || room(stat) <= mostRoom {
+		if err := unix.Fstat(int(file.Fd()), &stat); err != nil || room(stat) <= stat.Size-old+keptLog { // with what was written meanwhile
 			return err
 		}
 	}
