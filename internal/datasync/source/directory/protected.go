@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
@@ -77,6 +78,7 @@ func (c *content) Open() (source.Reader, error) {
 type reader struct {
 	tree  *tree.Tree
 	files manifest.Listing
+	other sync.Map // paths of files whose beginning is not what was scanned
 }
 
 // Close implements source.Reader.
@@ -96,7 +98,13 @@ func (r *reader) send(ctx context.Context, e manifest.Entry, have source.Have, s
 	defer func() { _ = f.Close() }()
 	file := inode.Reading{File: f, Stamp: before, Path: e.Path}
 	known, found := r.files.Find(e.Path)
-	scanned := found && inode.Same(known, before) && known.Hash == e.Hash
+	found = found && known.Hash == e.Hash
+	scanned := found && inode.Same(known, before)
+	if found && !scanned && before.Ino == known.Note.Ino && before.Size >= e.Size {
+		if _, is := r.other.Load(e.Path); !is {
+			return r.sendBeginning(ctx, file, e, have, sink)
+		}
+	}
 	switch {
 	case scanned && have.HasOld():
 		err = r.difference(ctx, file, e, have, sink)

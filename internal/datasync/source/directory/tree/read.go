@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -89,7 +90,41 @@ func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time, 
 	}
 	e, err := file.Settled()
 	e.Hash = sum
+	if errors.Is(err, source.ErrChanging) {
+		return e, before, true, t.grown(ctx, file, sum)
+	}
 	return e, before, unwritten || inode.Racy(before.CTime, written), err
+}
+
+// grown returns nil if a file that was written to while it was read has only been appended to: what was read is
+// there still. So it is whole as it was. A database is not: what it holds is in several places of it.
+func (t *Tree) grown(ctx context.Context, file inode.Reading, sum manifest.Hash) error {
+	_, changing := file.Settled()
+	now, err := inode.Stat(file.File)
+	if err != nil {
+		return err
+	}
+	was := file.Stamp
+	if now.Size < was.Size || now.Mode != was.Mode || now.UID != was.UID || now.GID != was.GID || isDatabase(file.File) {
+		return changing
+	}
+	again, err := file.Hash(ctx, t.Scheme, t.Lists)
+	if err == nil && again != sum {
+		err = changing
+	}
+	return err
+}
+
+// isDatabase reports whether a file is one of a database that its program has open: of SQLite, its journal or log.
+func isDatabase(f *os.File) bool {
+	var head [16]byte
+	n, _ := f.ReadAt(head[:], 0) // a shorter file is none
+	for _, magic := range []string{"SQLite format 3\x00", "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", "\x37\x7f\x06\x82", "\x37\x7f\x06\x83"} {
+		if strings.HasPrefix(string(head[:n]), magic) {
+			return true
+		}
+	}
+	return false
 }
 
 // writePages writes the dirty pages of a file and waits for them. A store through a
