@@ -2,14 +2,20 @@ package datasync
 
 import (
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // BenchmarkPull measures a first pull of many small files, one with nothing
-// changed, one with a few changed, and one large file. BATON_BENCH_FILES sets
+// changed, and one with a few changed. BATON_BENCH_FILES sets
 // the number of files (default 2000), BATON_BENCH_DISKS two directories for the two sides, with a colon between.
 func BenchmarkPull(b *testing.B) {
 	files := 2000
@@ -49,10 +55,59 @@ func BenchmarkPull(b *testing.B) {
 		must(b, os.Rename(fmt.Sprintf("%s/renamed%d", p.primary.tree, renamed), fmt.Sprintf("%s/renamed%d", p.primary.tree, renamed+1)))
 		renamed++
 	})
-	timed("large", func() {
-		round++
-		write(b, p.primary.tree+"/large", noise(256<<20)+strconv.Itoa(round))
-	})
+}
+
+// BenchmarkLargeFile measures pulls of one large file: the first one, and after changes of it. BATON_BENCH_LARGE sets its MiB
+// (default 256); disks are those of BenchmarkPull. Each line tells what rsync takes for the same, if BATON_BENCH_RSYNC
+// is the address of the other side as rsync has it, as localhost:.
+func BenchmarkLargeFile(b *testing.B) {
+	size := int64(256)
+	_, _ = fmt.Sscan(os.Getenv("BATON_BENCH_LARGE"), &size)
+	size <<= 20
+	p := newPair(b)
+	p.onDisks(b, os.Getenv("BATON_BENCH_DISKS"))
+	path, copied := p.primary.tree+"/large", filepath.Dir(p.backup.tree)+"/rsync"
+	for _, row := range []struct {
+		what   string
+		change func()
+	}{
+		{"first", func() { grow(b, path, size, 1) }},
+		{"one of a hundred blocks changed", func() {
+			for at := int64(0); at < size; at += 100 * 4096 {
+				edit(b, path, at, noise(4096)[:4095]+"!")
+			}
+		}},
+		{"100 MB appended", func() { grow(b, path, 100<<20, 2) }},
+		{"a byte inserted at the front", func() {
+			command(b, "sh", "-c", "printf x | cat - "+path+" > "+path+".new && mv "+path+".new "+path)
+		}},
+	} {
+		row.change()
+		unix.Sync()
+		b.Run(row.what, func(b *testing.B) {
+			if _, err := p.tryPull(b, Request{}); err != nil {
+				b.Fatal(err)
+			}
+			ours := b.Elapsed()
+			b.StopTimer()
+			if to := os.Getenv("BATON_BENCH_RSYNC"); to != "" {
+				began := time.Now()
+				command(b, "sh", "-c", "rsync -aHAX "+path+" "+to+copied+" && sync -f "+filepath.Dir(copied))
+				b.ReportMetric(ours.Seconds()/time.Since(began).Seconds(), "of-rsync")
+			}
+		})
+	}
+	same(b, p.primary.tree, p.backup.tree)
+}
+
+// grow appends bytes that are like no others to a file.
+func grow(b *testing.B, path string, bytes int64, seed byte) {
+	b.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	must(b, err)
+	_, err = io.CopyN(f, rand.NewChaCha8([32]byte{seed}), bytes)
+	must(b, err)
+	must(b, f.Close())
 }
 
 // onDisks has each side on a disk of its own.

@@ -98,6 +98,21 @@ func largeChanges() map[string]func(tb testing.TB, path string) int64 {
 			write(tb, path, string(b[:10<<20])+"!"+string(b[10<<20+1:]))
 			return some
 		},
+		"a byte in front": func(tb testing.TB, path string) int64 {
+			tb.Helper()
+			rewrite(tb, path, func(b string) string { return "x" + b })
+			return some
+		},
+		"inserted": func(tb testing.TB, path string) int64 {
+			tb.Helper()
+			rewrite(tb, path, func(b string) string { return b[:3<<20] + "inserted" + b[3<<20:18<<20] + b[19<<20:] })
+			return some
+		},
+		"halves exchanged": func(tb testing.TB, path string) int64 {
+			tb.Helper()
+			rewrite(tb, path, func(b string) string { return b[10<<20+1:] + b[:10<<20+1] })
+			return some
+		},
 		"another mode, too": func(tb testing.TB, path string) int64 {
 			tb.Helper()
 			edit(tb, path, 12345, "x")
@@ -122,6 +137,43 @@ func largeChanges() map[string]func(tb testing.TB, path string) int64 {
 			must(tb, os.Rename(filepath.Dir(path), filepath.Dir(path)+"-renamed"))
 			return some
 		},
+	}
+}
+
+func rewrite(tb testing.TB, path string, to func(string) string) {
+	tb.Helper()
+	b, err := os.ReadFile(path)
+	must(tb, err)
+	write(tb, path, to(string(b)))
+}
+
+// TestOfALargeFileWhatDiffersIsSentWithoutLists has a file of which no lists are kept, and one whose lists are lost.
+func TestOfALargeFileWhatDiffersIsSentWithoutLists(t *testing.T) {
+	p := newPair(t)
+	content := &counted{Handler: p.primary.Handler()}
+	p.server.Config.Handler = content
+	small, large := p.primary.tree+"/smaller", p.primary.tree+"/larger"
+	write(t, small, noise(5<<20+1))
+	write(t, large, noise(largeSize))
+	p.pull(t)
+	lists, err := filepath.Glob(p.primary.dir + "/*/*/*-blocks/*")
+	must(t, err)
+	if len(lists) == 0 {
+		t.Error("no list is kept")
+	}
+	for i, list := range lists {
+		if i%2 == 0 {
+			must(t, os.Remove(list))
+		} else {
+			must(t, os.WriteFile(list, make([]byte, 1<<10), 0o600))
+		}
+	}
+	edit(t, small, 3<<20, "changed")
+	edit(t, large, 3<<20, "changed")
+	before := content.bytes.Load()
+	p.pull(t)
+	if sent := content.bytes.Load() - before; sent > 200<<10 {
+		t.Errorf("%d bytes were sent", sent)
 	}
 }
 

@@ -208,8 +208,11 @@ func (c *contents) send(ctx context.Context, out *wire.Writer, j *job) error {
 	} else if err == nil {
 		err = j.small.Play(direct)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return out.Frame(wire.Gone, nil)
+	case errors.Is(err, source.ErrSums):
+		return out.Frame(wire.Sums, nil)
 	}
 	return err
 }

@@ -44,9 +44,9 @@ func (p *pull) stage(ctx context.Context) (bool, error) {
 	return true, p.settle()
 }
 
-// contentTries bounds how often content that does not match is asked for again:
+// contentTries bounds how often content is asked for again: with sums, or since it does not match, as
 // the first part of a file may have rotted in the staging.
-const contentTries = 3
+const contentTries = 4
 
 func (p *pull) prepareStaging(ctx context.Context) error {
 	for i, t := range p.targets {
@@ -246,6 +246,12 @@ func (f *arrival) frame(kind wire.Kind, payload []byte) (finished bool, err erro
 	case wire.Gone:
 		f.reader.gone = true
 		return true, nil
+	case wire.Sums:
+		if !f.want.HasOld() || len(f.want.Sums) > 0 || f.length > 0 {
+			return false, wire.Unsafe("a question for sums that it has, or that there are not")
+		}
+		f.target.staging.Sum(f.want.Path)
+		return true, nil
 	case wire.Alive, wire.Head, wire.Entries, wire.Removed, wire.Inline, wire.End, wire.Failed:
 	}
 	return false, wire.Unsafe("a frame out of place")
@@ -289,7 +295,7 @@ func (f *arrival) spill(more int64) error {
 	if f.want.Offset+f.length > max(2*f.entry.Size, f.entry.Size+maxGrowth) {
 		return wire.Unsafe(fmt.Sprintf("far more of %q than it has", f.entry.Path))
 	}
-	if f.large != nil || (f.length <= smallFile && f.want.Have == source.Have{}) {
+	if f.large != nil || (f.length <= smallFile && f.want.Offset == 0 && !f.want.HasOld()) {
 		return nil
 	}
 	var err error

@@ -22,6 +22,7 @@ var (
 	ErrUnsafe     = errors.New("what the peer sent is damaged or not safe to use")
 	ErrNotAllowed = pair.Refuse(pair.Refused, "data may not be protected on this machine")
 	ErrMismatch   = errors.New("content does not match its hash")
+	ErrSums       = errors.New("it takes the sums of the old content to tell what differs")
 )
 
 // Sentence returns an error that wraps the kind and reads as one sentence for a person.

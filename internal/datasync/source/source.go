@@ -123,7 +123,8 @@ type Reader interface {
 	// the entry as it is now, hashed by the scheme of the scan. ErrChanging: it was
 	// written to meanwhile, or it is not what was scanned and the offset is not 0; what
 	// the sink has is worthless, and it may be tried again for a backup that has nothing. fs.ErrNotExist: it is
-	// gone. An error of the sink is returned as it is.
+	// gone. ErrSums: it is to be asked for with the sums of the old content; the sink has
+	// nothing. An error of the sink is returned as it is.
 	Send(ctx context.Context, e manifest.Entry, have Have, sink Sink) (manifest.Entry, error)
 	Close() error
 }
@@ -159,6 +160,8 @@ type Staging interface {
 	// hash is missing again. What is wanted is that of Stage, as it turned out to be.
 	// Staged is called with files and bytes that are complete.
 	Missing(ctx context.Context, want manifest.Listing, staged func(files, bytes int64)) ([]Want, error)
+	// Sum has the next Missing give the sums of the old content with the Want of a path.
+	Sum(path string)
 	// Fill takes the content of one entry, given what is here: nothing, or as its Want says.
 	Fill(ctx context.Context, e manifest.Entry, have Have) (Incoming, error)
 	// Settle ends the filling, for what is wanted as it turned out to be. Afterwards the
@@ -188,7 +191,11 @@ type Have struct {
 	Offset int64         // bytes that are staged already
 	Old    manifest.Hash // of the content that is to be replaced, if it may be of use; then the offset is 0
 	Size   int64         // bytes of that
+	Sums   []byte        // of that, in the kind's own form, if the primary asked for them
 }
+
+// MaxSums bounds the sums of all Wants together, in bytes.
+const MaxSums = 64 << 20
 
 // HasOld reports whether there is old content that may be of use.
 func (h Have) HasOld() bool { return h.Size > 0 }

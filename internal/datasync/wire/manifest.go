@@ -56,7 +56,7 @@ func (m *ManifestReader) Read(in *Reader) error {
 			m.held += 2 * int64(len(payload)) // it grows by being copied
 		case End:
 			return nil
-		case Alive, Head, Data, Hole, Restart, Done, Gone, Failed, Same:
+		case Alive, Head, Data, Hole, Restart, Done, Gone, Failed, Same, Sums:
 			err = Unsafe("a frame out of place")
 		default:
 			err = Unsafe("a frame of unknown kind")

@@ -122,6 +122,7 @@ const (
 	Gone                    // the current file is gone
 	Failed                  // JSON refusal
 	Same                    // uvarint offset, uvarint bytes: a part of what the backup has of the current file
+	Sums                    // the current file is to be asked for again, with the sums of what the backup has of it
 )
 
 // Chunk is how many bytes are sent at once.
@@ -321,7 +322,8 @@ func appendOld(b []byte, have source.Have) []byte {
 	if !have.HasOld() {
 		return b
 	}
-	return append(b, have.Old[:]...)
+	b = binary.AppendUvarint(append(b, have.Old[:]...), uint64(len(have.Sums)))
+	return append(b, have.Sums...)
 }
 
 // placesOf returns the paths of each set of a manifest that the previous version asks for by their places.
@@ -355,7 +357,8 @@ func ReadWants(r *bufio.Reader, check func(session uint64) (manifest.Manifest, e
 	if err != nil || n > all {
 		return nil, 0, Unsafe("a request that cannot be read")
 	}
-	read := wantReader{r, m, placesOf(m)}
+	sums := int64(source.MaxSums)
+	read := wantReader{r, m, placesOf(m), &sums}
 	for range n {
 		w, err := read.one()
 		if err != nil {
@@ -371,6 +374,7 @@ type wantReader struct {
 
 	of     manifest.Manifest
 	places [][]string
+	sums   *int64 // bytes that may come still
 }
 
 func (r wantReader) one() (Want, error) {
@@ -408,14 +412,31 @@ func (r wantReader) one() (Want, error) {
 // old reads what appendOld wrote.
 func (r wantReader) old(have *source.Have) error {
 	size, err := binary.ReadUvarint(r)
-	if err != nil || size == 0 {
-		return err
+	if err != nil {
+		return cutOff(err)
+	}
+	if size == 0 {
+		return nil
 	}
 	if size > manifest.MaxSize || have.Offset > 0 {
 		return Unsafe("a request that cannot be read")
 	}
 	have.Size = int64(size)
-	_, err = io.ReadFull(r, have.Old[:])
+	if _, err := io.ReadFull(r, have.Old[:]); err != nil {
+		return cutOff(err)
+	}
+	n, err := binary.ReadUvarint(r)
+	if err != nil {
+		return cutOff(err)
+	}
+	if n > uint64(*r.sums) { //nolint:gosec // never negative
+		return Unsafe("a request that cannot be read")
+	}
+	*r.sums -= int64(n)                                      //nolint:gosec // checked above
+	have.Sums, err = io.ReadAll(io.LimitReader(r, int64(n))) // what does not come takes no memory
+	if err == nil && uint64(len(have.Sums)) < n {
+		err = io.ErrUnexpectedEOF
+	}
 	return err
 }
 

@@ -140,13 +140,12 @@ func (r *reader) sendHashed(ctx context.Context, file inode.Reading, sink source
 
 // difference sends a file by its difference from what the backup has, as far as that is known.
 func (r *reader) difference(ctx context.Context, file inode.Reading, e manifest.Entry, have source.Have, sink source.Sink) error {
-	other := []blocks.Stretch{{Offset: 0, Bytes: e.Size}}
-	if old, is := r.tree.Lists.Get(have.Old, have.Size); is {
-		if now, is := r.tree.Lists.Get(e.Hash, e.Size); is {
-			if differ, comparable := blocks.Compare(old, now); comparable {
-				other = differ
-			}
-		}
+	if len(have.Sums) > 0 {
+		return search(ctx, file, have, sink)
+	}
+	other, comparable := r.compare(e, have)
+	if same := e.Size - blocks.Sum(other); !comparable || 2*same < min(e.Size, have.Size) { // it may be elsewhere
+		return source.ErrSums
 	}
 	at := int64(0)
 	for _, s := range append(other, blocks.Stretch{Offset: e.Size}) {
@@ -161,6 +160,29 @@ func (r *reader) difference(ctx context.Context, file inode.Reading, e manifest.
 		at = s.End()
 	}
 	return nil
+}
+
+// compare returns what of a file the backup does not have at its place, as far as both lists are kept.
+func (r *reader) compare(e manifest.Entry, have source.Have) (other []blocks.Stretch, comparable bool) {
+	old, had := r.tree.Lists.Get(have.Old, have.Size)
+	now, has := r.tree.Lists.Get(e.Hash, e.Size)
+	if !had || !has {
+		return nil, false
+	}
+	return blocks.Compare(old, now)
+}
+
+// search sends a file by what is found in it of what the backup has.
+func search(ctx context.Context, file inode.Reading, have source.Have, sink source.Sink) error {
+	sums, err := blocks.ReadSums(have.Sums, have.Size)
+	if err != nil {
+		return source.Sentence(source.ErrUnsafe, "The backup sent sums that cannot be read (%v): check that both appliances run the same version.", err)
+	}
+	s := blocks.NewSearch(sums, sink)
+	if err := file.Pass(ctx, 0, file.Stamp.Size, s); err != nil {
+		return err
+	}
+	return s.Close()
 }
 
 // hashing hashes what passes. It is a source.Sink.

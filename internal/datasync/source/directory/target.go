@@ -18,6 +18,7 @@ type target struct {
 	staging *tree.Staging
 	want    manifest.Listing
 	work    plan.Work
+	summed  map[string]bool // by path: of what lies there, the primary needs the sums
 }
 
 // Stage implements source.Source.
@@ -25,7 +26,7 @@ func (p *protected) Stage(want manifest.Listing) (source.Staging, error) {
 	if len(p.scan.Mounts) > 0 {
 		return nil, source.Sentence(source.ErrUnsafe, "Another disk is mounted at %s/%s, inside a protected directory: protect it as a directory of its own.", p.tree.Path(), p.scan.Mounts[0])
 	}
-	t := &target{of: p, want: want, work: p.compare(want)}
+	t := &target{of: p, want: want, work: p.compare(want), summed: map[string]bool{}}
 	if t.work.IsEmpty() {
 		return nil, nil //nolint:nilnil // as the contract says: nothing has to change
 	}
@@ -81,6 +82,7 @@ func (t *target) Load() (source.Load, error) {
 // Missing implements source.Staging.
 func (t *target) Missing(ctx context.Context, want manifest.Listing, staged func(files, bytes int64)) ([]source.Want, error) {
 	var missing []source.Want
+	sums := int64(0)
 	here := t.localCopies()
 	for _, e := range t.work.Put {
 		if err := ctx.Err(); err != nil {
@@ -94,7 +96,9 @@ func (t *target) Missing(ctx context.Context, want manifest.Listing, staged func
 			return nil, explain(err, t.of.tree.Path())
 		}
 		if !done {
-			missing = append(missing, t.wants(e, offset))
+			w := t.wants(ctx, e, offset, source.MaxSums-sums)
+			sums += int64(len(w.Sums))
+			missing = append(missing, w)
 		}
 	}
 	return missing, nil
@@ -109,14 +113,26 @@ func (t *target) shares(e manifest.Entry) int64 {
 	return 0
 }
 
-// wants asks for the content of an entry, of which so many bytes are staged.
-func (t *target) wants(e manifest.Entry, offset int64) source.Want {
+// wants asks for the content of an entry, of which so many bytes are staged, and with so many bytes of sums at most.
+func (t *target) wants(ctx context.Context, e manifest.Entry, offset, room int64) source.Want {
 	w := source.Want{Path: e.Path, Have: source.Have{Offset: offset}}
-	if _, was, is := t.old(e); is && offset == 0 {
-		w.Old, w.Size = was.Hash, was.Size
+	at, was, is := t.old(e)
+	if !is || offset > 0 {
+		return w
 	}
+	if t.summed[e.Path] {
+		sums, err := t.staging.Sums(ctx, at, was)
+		if err != nil || int64(len(sums)) > room { // the whole is always right
+			return w
+		}
+		w.Sums = sums
+	}
+	w.Old, w.Size = was.Hash, was.Size
 	return w
 }
+
+// Sum implements source.Staging.
+func (t *target) Sum(path string) { t.summed[path] = true }
 
 // old returns the file whose content an entry may share, and its path.
 func (t *target) old(e manifest.Entry) (string, manifest.Child, bool) {

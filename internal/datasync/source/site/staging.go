@@ -44,6 +44,9 @@ func (s staging) Missing(_ context.Context, want manifest.Listing, _ func(files,
 }
 
 // Fill implements source.Staging. A part of an export is of no use to a later sync.
+// Sum implements source.Staging.
+func (staging) Sum(string) {}
+
 func (s staging) Fill(context.Context, manifest.Entry, source.Have) (source.Incoming, error) {
 	return &incoming{kind: s.kind}, nil
 }

@@ -310,6 +310,9 @@ func matches(e manifest.Entry, staged map[string]string) bool {
 	return there && entryOf(e.Path, text, manifest.Newest).Hash == e.Hash
 }
 
+// Sum implements source.Staging.
+func (*staging) Sum(string) {}
+
 // Fill implements source.Staging.
 func (t *staging) Fill(_ context.Context, e manifest.Entry, _ source.Have) (source.Incoming, error) {
 	return &incoming{of: t.of, name: e.Path}, nil

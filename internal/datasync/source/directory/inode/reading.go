@@ -115,7 +115,7 @@ func (r Reading) Hash(ctx context.Context, scheme manifest.Scheme, lists *blocks
 		}
 		return h.Sum(), nil
 	}
-	list, err := r.list(ctx)
+	list, err := r.List(ctx)
 	if err != nil {
 		return manifest.Hash{}, err
 	}
@@ -123,24 +123,55 @@ func (r Reading) Hash(ctx context.Context, scheme manifest.Scheme, lists *blocks
 	return list.Hash(), nil
 }
 
-// list makes the list of the file's blocks, of several stretches at once.
-func (r Reading) list(ctx context.Context) (manifest.List, error) {
+// List makes the list of the file's blocks.
+func (r Reading) List(ctx context.Context) (manifest.List, error) {
+	block := manifest.BlockSize(r.Stamp.Size)
+	list := manifest.List{Size: r.Stamp.Size, Blocks: make([]manifest.Hash, manifest.BlockCount(r.Stamp.Size))}
+	err := r.inStretches(ctx, func(ctx context.Context, s blocks.Stretch) error {
+		l := manifest.NewLister(block)
+		err := r.Pass(ctx, s.Offset, s.End(), listed{Lister: l})
+		copy(list.Blocks[s.Offset/block:], l.Blocks())
+		return err
+	})
+	return list, err
+}
+
+// Sums makes the sums of the file's whole blocks, of which it has the list.
+func (r Reading) Sums(ctx context.Context, list manifest.List) ([]byte, error) {
+	block := manifest.BlockSize(r.Stamp.Size)
+	sums := make([]byte, blocks.MaxSums(r.Stamp.Size))
+	err := r.inStretches(ctx, func(ctx context.Context, s blocks.Stretch) error {
+		buffer := make([]byte, block)
+		for at := s.Offset; at+block <= s.End(); at += block {
+			hash := list.Blocks[at/block]
+			if hash == (manifest.Hash{}) {
+				continue
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if _, err := r.File.ReadAt(buffer, at); err != nil {
+				return err
+			}
+			one := at / block * int64(blocks.SumBytes)
+			blocks.AppendSum(sums[one:one], buffer, hash)
+		}
+		return nil
+	})
+	return sums, err
+}
+
+// inStretches does something with stretches of the file, several at once. They begin where blocks do.
+func (r Reading) inStretches(ctx context.Context, do func(context.Context, blocks.Stretch) error) error {
 	size, block := r.Stamp.Size, manifest.BlockSize(r.Stamp.Size)
-	const stretches = 1 << 12 // at most: a file may be one large hole
-	stretch := max(atOnce, size/stretches) / block * block
-	stretch = max(stretch, block)
-	list := manifest.List{Size: size, Blocks: make([]manifest.Hash, manifest.BlockCount(size))}
+	const most = 1 << 12 // a file may be one large hole
+	stretch := max(max(atOnce, size/most)/block*block, block)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for from := int64(0); from < size; from += stretch {
-		group.Go(func() error {
-			l := manifest.NewLister(block)
-			err := r.Pass(ctx, from, min(from+stretch, size), listed{Lister: l})
-			copy(list.Blocks[from/block:], l.Blocks())
-			return err
-		})
+		group.Go(func() error { return do(ctx, blocks.Stretch{Offset: from, Bytes: min(stretch, size-from)}) })
 	}
-	return list, group.Wait()
+	return group.Wait()
 }
 
 func passHole(ctx context.Context, bytes int64, sink source.Sink) error {

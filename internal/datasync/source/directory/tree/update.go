@@ -52,6 +52,31 @@ func (s *Staging) Update(ctx context.Context, e manifest.Entry, path string, was
 	return in, nil
 }
 
+// Sums returns the sums of a file of the tree that the scan found so, by which its blocks are found elsewhere.
+func (s *Staging) Sums(ctx context.Context, path string, was manifest.Child) ([]byte, error) {
+	f, stamp, err := s.tree.OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if !inode.Same(was, stamp) {
+		return nil, errWritten(path)
+	}
+	reading := inode.Reading{File: f, Stamp: stamp, Path: path}
+	list, kept := s.tree.Lists.Get(was.Hash, was.Size)
+	if !kept || was.Note.Racy {
+		if list, err = reading.List(ctx); err != nil {
+			return nil, err
+		}
+	}
+	sums, err := reading.Sums(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	_, err = reading.Settled()
+	return sums, err
+}
+
 func errWritten(path string) error {
 	return fmt.Errorf("%w: %q was written to on this machine", source.ErrChanging, path)
 }
