@@ -146,6 +146,9 @@ func (w *swappedWorld) change(tb testing.TB, i int) {
 	_ = os.Remove(root + "/d/p")
 	_ = unix.Mkfifo(root+"/d/p", 0o600+uint32(i%2)*0o44)
 	_ = os.Lchown(root+"/d/p", nobody, nobody)
+	large := []byte(strings.Repeat("0123456789abcdef", 70_000)) // a file that is changed in its place
+	large[len(large)/2] = byte(i)
+	set("large", string(large), 0o644, nobody)
 	if odd {
 		set("f", "same", 0o600, nobody)
 		set("d/f", fmt.Sprint("content", i), 0o644, nobody)
@@ -209,7 +212,7 @@ func TestWhoSwapsNamesReachesNothingElse(t *testing.T) {
 			_ = w.backup.Settle(tb.Context())
 		}},
 	} {
-		for what, target := range map[string]string{"": "", "/d": "/d", "/f": "/d/secret", "/d/p": "/d/secret", "/.baton-staging": "/.baton-staging"} {
+		for what, target := range map[string]string{"": "", "/d": "/d", "/f": "/d/secret", "/d/p": "/d/secret", "/large": "/d/secret", "/.baton-staging": "/.baton-staging"} {
 			t.Run(name+" while "+filepath.Base("tree"+what)+" is swapped", func(t *testing.T) {
 				w := newSwappedWorld(t, access.theirs)
 				pull(t, w)

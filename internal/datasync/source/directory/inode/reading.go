@@ -141,7 +141,7 @@ func (r Reading) Sums(ctx context.Context, list manifest.List) ([]byte, error) {
 	block := manifest.BlockSize(r.Stamp.Size)
 	sums := make([]byte, blocks.MaxSums(r.Stamp.Size))
 	err := r.inStretches(ctx, func(ctx context.Context, s blocks.Stretch) error {
-		buffer := make([]byte, block)
+		var buffer []byte // only if there is anything but zeros
 		for at := s.Offset; at+block <= s.End(); at += block {
 			hash := list.Blocks[at/block]
 			if hash == (manifest.Hash{}) {
@@ -149,6 +149,9 @@ func (r Reading) Sums(ctx context.Context, list manifest.List) ([]byte, error) {
 			}
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
+			}
+			if buffer == nil {
+				buffer = make([]byte, block)
 			}
 			if _, err := r.File.ReadAt(buffer, at); err != nil {
 				return err

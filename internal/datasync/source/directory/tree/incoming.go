@@ -58,11 +58,34 @@ func (in *Incoming) Restart() error {
 
 // Data implements source.Sink.
 func (in *Incoming) Data(b []byte) error {
-	_, _ = in.hash.Write(b) // never fails
+	_, _ = in.hash.Write(b)           // never fails
+	for other := 0; other < len(b); { // so many bytes differ from the old file, and what follows is looked at
+		n, same := in.old.page(in.offset+int64(other), b[other:])
+		if !same {
+			other += n
+		}
+		if !same && other < len(b) {
+			continue
+		}
+		if err := in.write(b[:other]); err != nil {
+			return err
+		}
+		if b = b[other:]; same {
+			in.offset, b = in.offset+int64(n), b[n:]
+		}
+		other = 0
+	}
+	return nil
+}
+
+// write writes bytes at the offset.
+func (in *Incoming) write(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
 	in.old.took(in.offset, int64(len(b)))
-	n, err := in.f.WriteAt(b, in.offset)
-	in.offset += int64(n)
-	if err != nil {
+	defer func() { in.offset += int64(len(b)) }()
+	if _, err := in.f.WriteAt(b, in.offset); err != nil {
 		return fmt.Errorf("stage %q: %w", in.entry.Path, err)
 	}
 	return nil

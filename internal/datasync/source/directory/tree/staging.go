@@ -35,6 +35,7 @@ type Staging struct {
 	patches  map[string]patch         // by path: of these, files that lie here by what differs from those in their places
 	refused  map[string]bool          // by path: files of which the whole is needed
 	made     map[string]bool          // directories in the staging
+	grows    int64                    // bytes that the steps of patches take besides, at most
 }
 
 // Stage opens the tree's staging directory, making it if needed.

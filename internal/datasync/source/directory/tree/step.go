@@ -9,6 +9,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/blocks"
+	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/pair"
 )
 
@@ -25,6 +26,7 @@ type Step struct {
 	Was  manifest.Entry // Meta, Patch: as it was, at the path where it was; the zero value of what was not there
 
 	Parts []blocks.Stretch // Patch: what is written from Slot, at the same places
+	first *inode.Stamp     // Patch: what the file is until the step is taken for the first time; nil: that was by another process
 }
 
 // Op is what a step does.

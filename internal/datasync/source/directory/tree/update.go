@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/blocks"
+	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/inode"
 )
 
@@ -24,6 +26,9 @@ type original struct {
 	list   manifest.List   // of its blocks; without any: they are read
 	cloned bool            // what is staged began as a clone of it, which shares its blocks
 	other  []blocks.Stretch
+
+	room, ahead []byte // what was read, and is to be compared with what comes
+	at          int64  // where that begins
 }
 
 // patchSlot is the name in the staging of what comes of a file that shares content with the old one.
@@ -82,38 +87,75 @@ func errWritten(path string) error {
 }
 
 // Same implements source.Sink.
-func (in *Incoming) Same(from, bytes int64) error {
+func (in *Incoming) Same(from, n int64) error {
 	b := in.old
-	if b == nil || from+bytes > b.Stamp.Size {
-		return source.Whole{}.Same(from, bytes)
+	if b == nil || from+n > b.Stamp.Size {
+		return source.Whole{}.Same(from, n)
 	}
 	if from != in.offset {
-		return b.Pass(b.ctx, from, from+bytes, in)
+		return b.Pass(b.ctx, from, from+n, moved{in})
 	}
-	if known := b.blocks(in.hash.Block(), from, bytes); known != nil {
-		in.hash.Known(known, bytes)
-	} else if err := b.Pass(b.ctx, from, from+bytes, inode.Hashed{To: in.hash}); err != nil {
+	if known := b.blocks(in.hash.Block(), from, n); known != nil {
+		in.hash.Known(known, n)
+	} else if err := b.Pass(b.ctx, from, from+n, inode.Hashed{To: in.hash}); err != nil {
 		return err
 	}
-	in.offset += bytes
+	in.offset += n
 	return nil
 }
 
+// moved takes what is elsewhere in the old file.
+type moved struct{ *Incoming }
+
+// Data implements source.Sink.
+func (m moved) Data(b []byte) error {
+	_, _ = m.hash.Write(b) // never fails
+	return m.write(b)
+}
+
+// pageBytes is how much of a block is written at least if something differs in it.
+const pageBytes = 4 << 10
+
+// page returns how many of the bytes for an offset are those of one page, and whether the old file has the
+// same there.
+func (b *original) page(offset int64, of []byte) (n int, same bool) {
+	if b == nil || offset >= b.Stamp.Size {
+		return len(of), false
+	}
+	n = min(len(of), pageBytes-int(offset%pageBytes))
+	if len(b.ahead) < n || b.at != offset {
+		b.at, b.ahead = offset, b.buffer(len(of))
+		got, _ := b.File.ReadAt(b.ahead, offset) // what cannot be read is not the same
+		b.ahead = b.ahead[:got]
+	}
+	got := min(n, len(b.ahead))
+	same = bytes.Equal(of[:n], b.ahead[:got])
+	b.at, b.ahead = b.at+int64(got), b.ahead[got:]
+	return n, same
+}
+
+func (b *original) buffer(n int) []byte {
+	if cap(b.room) < n {
+		b.room = make([]byte, n)
+	}
+	return b.room[:n]
+}
+
 // blocks returns the hashes of whole blocks; nil: they are not known.
-func (b *original) blocks(size, from, bytes int64) []manifest.Hash {
+func (b *original) blocks(size, from, n int64) []manifest.Hash {
 	if len(b.list.Blocks) == 0 || size != manifest.BlockSize(b.Stamp.Size) || from%size != 0 {
 		return nil
 	}
-	if end := from + bytes; end%size != 0 && end != b.Stamp.Size {
+	if end := from + n; end%size != 0 && end != b.Stamp.Size {
 		return nil
 	}
-	return b.list.Blocks[from/size : (from+bytes+size-1)/size]
+	return b.list.Blocks[from/size : (from+n+size-1)/size]
 }
 
 // took notes what came and is not the same at the same place.
-func (b *original) took(offset, bytes int64) {
+func (b *original) took(offset, n int64) {
 	if b != nil {
-		b.other = blocks.Add(b.other, blocks.Stretch{Offset: offset, Bytes: bytes})
+		b.other = blocks.Add(b.other, blocks.Stretch{Offset: offset, Bytes: n})
 	}
 }
 
@@ -250,7 +292,7 @@ func (s *Staging) unpatch(e manifest.Entry, p patch) error {
 
 // patch saves what a patch replaces, so that it can be taken back, and returns the step.
 func (s *Staging) patch(e, was manifest.Entry, p patch) (Step, error) {
-	step := Step{Op: Patch, Path: e.Path, Slot: p.slot, Out: outSlot(e.Path), Ino: p.of.Ino, Parts: p.other, Is: e, Was: was}
+	step := Step{Op: Patch, Path: e.Path, Slot: p.slot, Out: outSlot(e.Path), Ino: p.of.Ino, Parts: p.other, Is: e, Was: was, first: &inode.Stamp{}}
 	old, stamp, err := s.tree.OpenFile(e.Path)
 	if err != nil {
 		return step, err
@@ -258,6 +300,9 @@ func (s *Staging) patch(e, was manifest.Entry, p patch) (Step, error) {
 	defer func() { _ = old.Close() }()
 	if !stamp.Unchanged(p.of) {
 		return step, errWritten(e.Path)
+	}
+	if err := s.roomFor(step, stamp); err != nil {
+		return step, err
 	}
 	if err := s.root.RemoveAll(step.Out); err != nil {
 		return step, err
@@ -274,7 +319,27 @@ func (s *Staging) patch(e, was manifest.Entry, p patch) (Step, error) {
 	if err == nil {
 		_, err = reading.Settled()
 	}
+	*step.first = stamp
 	return step, errors.Join(err, out.Close())
+}
+
+// roomFor finds out whether there is room for what a step writes where the old file has nothing yet.
+func (s *Staging) roomFor(step Step, old inode.Stamp) error {
+	var parts []blocks.Stretch
+	for _, part := range step.Parts {
+		if old.Alloc >= old.Size { // else it may have holes anywhere
+			part.Bytes, part.Offset = part.End()-max(part.Offset, old.Size), max(part.Offset, old.Size)
+		}
+		if part.Bytes > 0 {
+			parts = append(parts, part)
+		}
+	}
+	s.grows += blocks.Sum(parts)
+	room, err := disk.Free(s.root)
+	if err == nil && room.Bytes < s.grows {
+		err = unix.ENOSPC
+	}
+	return err
 }
 
 // saved are the stretches of the old file that a patch replaces or cuts off.
@@ -295,6 +360,13 @@ func (t *Tree) rewrite(s Step, slot string, parts []blocks.Stretch, is manifest.
 	defer func() { _ = f.Close() }()
 	if stamp.Ino != s.Ino || stamp.Nlink != 1 {
 		return errReplaced(s.Path)
+	}
+	if s.first != nil {
+		before := *s.first
+		*s.first = inode.Stamp{} // from now on it may be half done
+		if before.Ino != 0 && !stamp.Unchanged(before) {
+			return errWritten(s.Path)
+		}
 	}
 	from, fromStamp, err := t.OpenFile(inStaging(slot))
 	if err != nil {
