@@ -59,7 +59,7 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.alter(&head)
 		}
 		_ = out.JSON(wire.Head, head)
-		_ = sendBatches(out, wire.Entries, 0, h.lists.entries, func(b []byte, e manifest.Entry) []byte {
+		_ = wire.Batches(out, wire.Entries, 0, h.lists.entries, func(b []byte, e manifest.Entry) []byte {
 			return manifest.AppendChange(b, manifest.Change{Entry: e, From: h.from})
 		})
 		_ = out.Frame(wire.End, nil)

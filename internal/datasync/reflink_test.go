@@ -63,5 +63,5 @@ func freeBytes(tb testing.TB, dir string) int64 {
 	unix.Sync()
 	var s unix.Statfs_t
 	must(tb, unix.Statfs(dir, &s))
-	return int64(s.Bfree) * s.Bsize //nolint:gosec // a small disk
+	return int64(s.Bfree) * s.Bsize
 }

@@ -3,7 +3,6 @@ package datasync
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -25,33 +24,14 @@ func sendDeltas(out *wire.Writer, base, m manifest.Manifest) error {
 			appendChange = func(b []byte, c manifest.Change) []byte { return manifest.AppendEntry(b, c.Entry) }
 		}
 		delta := difference(base.Find(set.Data).Listing, set.Listing)
-		if err := sendBatches(out, wire.Removed, i, delta.Removed, manifest.AppendString); err != nil {
+		if err := wire.Batches(out, wire.Removed, i, delta.Removed, manifest.AppendString); err != nil {
 			return err
 		}
-		if err := sendBatches(out, wire.Entries, i, delta.Set, appendChange); err != nil {
+		if err := wire.Batches(out, wire.Entries, i, delta.Set, appendChange); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func sendBatches[T any](out *wire.Writer, kind wire.Kind, set int, items []T, appendItem func([]byte, T) []byte) error {
-	head := binary.AppendUvarint(nil, uint64(set)) //nolint:gosec // never negative
-	batch := append([]byte(nil), head...)
-	for _, item := range items {
-		batch = appendItem(batch, item)
-		if len(batch) < wire.Chunk {
-			continue
-		}
-		if err := out.Frame(kind, batch); err != nil {
-			return err
-		}
-		batch = append(batch[:0], head...)
-	}
-	if len(batch) == len(head) {
-		return nil
-	}
-	return out.Frame(kind, batch)
 }
 
 func (v *server) serveContent(w http.ResponseWriter, r *http.Request) {

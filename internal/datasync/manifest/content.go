@@ -205,3 +205,22 @@ func (m Manifest) In(scheme Scheme, set Set, like Listing) Listing {
 	}
 	return in
 }
+
+// NotesIn returns what a listing with notes, hashed by one scheme, says that is true by another as well: of what is
+// not, nothing is noted.
+func NotesIn(scheme, was Scheme, files Listing) Listing {
+	if scheme == was {
+		return files
+	}
+	var forget Delta
+	for c := range files.Children() {
+		if c.differs() {
+			forget.Set = append(forget.Set, Change{Entry: c.Entry})
+		}
+	}
+	other, err := Patch(files, forget)
+	if err != nil { // every path is one of the listing
+		return Listing{}
+	}
+	return other
+}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -22,6 +23,26 @@ const (
 
 // ErrSwollen means that a stream unpacks to far more than came over the wire.
 var ErrSwollen = errors.New("swollen stream")
+
+// Batches writes items of a set in frames of about a Chunk.
+func Batches[T any](out *Writer, kind Kind, set int, items []T, appendItem func([]byte, T) []byte) error {
+	head := binary.AppendUvarint(nil, uint64(set)) //nolint:gosec // never negative
+	batch := append([]byte(nil), head...)
+	for _, item := range items {
+		batch = appendItem(batch, item)
+		if len(batch) < Chunk {
+			continue
+		}
+		if err := out.Frame(kind, batch); err != nil {
+			return err
+		}
+		batch = append(batch[:0], head...)
+	}
+	if len(batch) == len(head) {
+		return nil
+	}
+	return out.Frame(kind, batch)
+}
 
 // ManifestReader collects a manifest stream.
 type ManifestReader struct {

@@ -433,7 +433,7 @@ func (r wantReader) old(have *source.Have) error {
 		return Unsafe("a request that cannot be read")
 	}
 	*r.sums -= int64(n)                                      //nolint:gosec // checked above
-	have.Sums, err = io.ReadAll(io.LimitReader(r, int64(n))) // what does not come takes no memory
+	have.Sums, err = io.ReadAll(io.LimitReader(r, int64(n))) //nolint:gosec // checked above; what does not come takes no memory
 	if err == nil && uint64(len(have.Sums)) < n {
 		err = io.ErrUnexpectedEOF
 	}

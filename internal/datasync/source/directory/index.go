@@ -41,7 +41,7 @@ func (k *Kind) indexOf(dir *tree.Tree) *index {
 		}
 	}
 	if x.scheme != dir.Scheme {
-		x.files, x.scheme = tree.In(dir.Scheme, x.scheme, x.files), dir.Scheme
+		x.files, x.scheme = manifest.NotesIn(dir.Scheme, x.scheme, x.files), dir.Scheme
 		x.stop()
 	}
 	return x

@@ -2,7 +2,6 @@ package blocks
 
 import (
 	"bytes"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -179,6 +178,6 @@ func TestAListIsKeptUntilBothHaveANewerOne(t *testing.T) {
 	none.Put("f", version(1))
 	none.Agreed(listing(1))
 	if _, is := none.Get(version(1).Hash(), KeptFrom); is {
-		t.Error(fmt.Sprint("a list of nobody's"))
+		t.Error("a list of nobody's")
 	}
 }

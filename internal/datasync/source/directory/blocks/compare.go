@@ -1,6 +1,10 @@
 package blocks
 
-import "baton/internal/datasync/manifest"
+import (
+	"encoding/binary"
+
+	"baton/internal/datasync/manifest"
+)
 
 // Stretch is a part of a file.
 type Stretch struct{ Offset, Bytes int64 }
@@ -64,4 +68,22 @@ func Below(of []Stretch, size int64) []Stretch {
 		below = Add(below, Stretch{s.Offset, min(s.Bytes, max(size-s.Offset, 0))})
 	}
 	return below
+}
+
+// Append appends the byte form of stretches, which Read reads.
+func Append(b []byte, parts []Stretch) []byte {
+	b = binary.AppendUvarint(b, uint64(len(parts)))
+	for _, p := range parts {
+		b = binary.AppendUvarint(b, uint64(p.Offset)) //nolint:gosec // never negative
+		b = binary.AppendUvarint(b, uint64(p.Bytes))  //nolint:gosec // the same
+	}
+	return b
+}
+
+// Read reads what Append wrote. What it returns is not checked.
+func Read(d *manifest.Decoder) (parts []Stretch) {
+	for n := d.Uvarint(); n > 0 && !d.Failed(); n-- {
+		parts = append(parts, Stretch{Offset: int64(d.Uvarint()), Bytes: int64(d.Uvarint())}) //nolint:gosec // closed by a hash
+	}
+	return parts
 }

@@ -20,21 +20,3 @@ func (t *Tree) Applied(known, have, want manifest.Listing, now func() time.Time)
 	}
 	return manifest.Patch(known, delta)
 }
-
-// In returns what a listing says that is true by another scheme as well: what is not, is not remembered.
-func In(scheme, was manifest.Scheme, files manifest.Listing) manifest.Listing {
-	if scheme == was {
-		return files
-	}
-	var forget manifest.Delta
-	for c := range files.Children() {
-		if c.Kind == manifest.File && manifest.Differs(c.Size) {
-			forget.Set = append(forget.Set, manifest.Change{Entry: c.Entry})
-		}
-	}
-	other, err := manifest.Patch(files, forget)
-	if err != nil { // every path is one of the listing
-		return manifest.Listing{}
-	}
-	return other
-}

@@ -83,7 +83,7 @@ func AppendSteps(b []byte, steps []Step) []byte {
 			b = binary.AppendUvarint(b, s.Ino)
 		}
 		if s.Op == Patch {
-			b = appendStretches(b, s.Parts)
+			b = blocks.Append(b, s.Parts)
 		}
 		for _, e := range []manifest.Entry{s.Is, s.Was} {
 			if e.Kind == 0 {
@@ -111,7 +111,7 @@ func ReadSteps(b []byte) ([]Step, error) {
 			s.Ino = d.Uvarint()
 		}
 		if s.Op == Patch {
-			s.Parts = readStretches(d)
+			s.Parts = blocks.Read(d)
 		}
 		err := errors.Join(readEntry(d, &s.Is), readEntry(d, &s.Was))
 		if d.Failed() || err != nil {
@@ -120,22 +120,6 @@ func ReadSteps(b []byte) ([]Step, error) {
 		steps = append(steps, s)
 	}
 	return steps, nil
-}
-
-func appendStretches(b []byte, parts []blocks.Stretch) []byte {
-	b = binary.AppendUvarint(b, uint64(len(parts)))
-	for _, p := range parts {
-		b = binary.AppendUvarint(b, uint64(p.Offset)) //nolint:gosec // never negative
-		b = binary.AppendUvarint(b, uint64(p.Bytes))  //nolint:gosec // the same
-	}
-	return b
-}
-
-func readStretches(d *manifest.Decoder) (parts []blocks.Stretch) {
-	for n := d.Uvarint(); n > 0 && !d.Failed(); n-- {
-		parts = append(parts, blocks.Stretch{Offset: int64(d.Uvarint()), Bytes: int64(d.Uvarint())}) //nolint:gosec // closed by a hash
-	}
-	return parts
 }
 
 // readEntry reads an entry, if there is one.

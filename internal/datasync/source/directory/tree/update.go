@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +26,7 @@ type original struct {
 	cloned bool            // what is staged began as a clone of it, which shares its blocks
 	other  []blocks.Stretch
 
-	room, ahead []byte // what was read, and is to be compared with what comes
-	at          int64  // where that begins
+	pages inode.Pages
 }
 
 // patchSlot is the name in the staging of what comes of a file that shares content with the old one.
@@ -113,32 +111,13 @@ func (m moved) Data(b []byte) error {
 	return m.write(b)
 }
 
-// pageBytes is how much of a block is written at least if something differs in it.
-const pageBytes = 4 << 10
-
 // page returns how many of the bytes for an offset are those of one page, and whether the old file has the
 // same there.
 func (b *original) page(offset int64, of []byte) (n int, same bool) {
-	if b == nil || offset >= b.Stamp.Size {
+	if b == nil {
 		return len(of), false
 	}
-	n = min(len(of), pageBytes-int(offset%pageBytes))
-	if len(b.ahead) < n || b.at != offset {
-		b.at, b.ahead = offset, b.buffer(len(of))
-		got, _ := b.File.ReadAt(b.ahead, offset) // what cannot be read is not the same
-		b.ahead = b.ahead[:got]
-	}
-	got := min(n, len(b.ahead))
-	same = bytes.Equal(of[:n], b.ahead[:got])
-	b.at, b.ahead = b.at+int64(got), b.ahead[got:]
-	return n, same
-}
-
-func (b *original) buffer(n int) []byte {
-	if cap(b.room) < n {
-		b.room = make([]byte, n)
-	}
-	return b.room[:n]
+	return b.pages.Same(b.Reading, offset, of)
 }
 
 // blocks returns the hashes of whole blocks; nil: they are not known.
