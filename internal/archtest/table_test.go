@@ -71,7 +71,7 @@ func table() map[string]rule {
 		"internal/datasync/source/directory/blocks": {imports: []string{"internal/datasync/manifest"}},
 		"internal/datasync/source/directory/inode":  {imports: kindOfData("internal/datasync/source/directory/blocks", "internal/datasync/source/directory/xattr")},
 		"internal/datasync/source/directory/xattr":  {imports: []string{"internal/datasync/manifest"}},
-		"internal/datasync/source/directory/disk":   {imports: []string{"internal/pinned"}},
+		"internal/datasync/source/directory/disk":   {imports: kindOfData("internal/pinned")},
 		"internal/datasync/source/directory/hint":   {imports: []string{"internal/pinned"}},
 		"internal/datasync/source/directory/tree":   {imports: kindOfData("internal/datasync/source/directory/blocks", "internal/datasync/source/directory/disk", "internal/datasync/source/directory/hint", "internal/datasync/source/directory/inode", "internal/datasync/source/directory/plan", "internal/datasync/source/directory/xattr", "internal/pinned")},
 		"internal/datasync/source/directory/plan":   {imports: []string{"internal/datasync/manifest"}},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/hint"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
@@ -16,7 +17,7 @@ import (
 // as a hint is never trusted alone.
 type following struct {
 	watch *hint.Watch // nil: it is not followed
-	top   tree.Top    // what is followed
+	top   disk.Top    // what is followed
 	last  tree.Scan   // what the newest look at the whole found besides the listing
 	at    time.Time   // of that
 	took  time.Duration

@@ -56,7 +56,7 @@ type content struct {
 	kind   *Kind
 	data   pair.Data
 	scheme manifest.Scheme
-	top    tree.Top
+	top    disk.Top
 	files  manifest.Listing // with the signs by which the files were hashed
 }
 
@@ -100,7 +100,7 @@ func (r *reader) send(ctx context.Context, e manifest.Entry, have source.Have, s
 	known, found := r.files.Find(e.Path)
 	found = found && known.Hash == e.Hash
 	scanned := found && inode.Same(known, before)
-	if found && !scanned && before.Ino == known.Note.Ino && before.Size >= e.Size {
+	if found && !scanned && have.Offset == 0 && before.Ino == known.Note.Ino && before.Size >= e.Size {
 		if _, is := r.other.Load(e.Path); !is {
 			return r.sendBeginning(ctx, file, e, have, sink)
 		}
@@ -141,7 +141,7 @@ func (r *reader) sendHashed(ctx context.Context, file inode.Reading, sink source
 // difference sends a file by its difference from what the backup has, as far as that is known.
 func (r *reader) difference(ctx context.Context, file inode.Reading, e manifest.Entry, have source.Have, sink source.Sink) error {
 	if len(have.Sums) > 0 {
-		return search(ctx, file, have, sink)
+		return search(ctx, file, e.Size, have, sink)
 	}
 	other, comparable := r.compare(e, have)
 	if same := e.Size - blocks.Sum(other); !comparable || 2*same < min(e.Size, have.Size) { // it may be elsewhere
@@ -172,14 +172,14 @@ func (r *reader) compare(e manifest.Entry, have source.Have) (other []blocks.Str
 	return blocks.Compare(old, now)
 }
 
-// search sends a file by what is found in it of what the backup has.
-func search(ctx context.Context, file inode.Reading, have source.Have, sink source.Sink) error {
+// search sends so many bytes of a file by what is found in it of what the backup has.
+func search(ctx context.Context, file inode.Reading, size int64, have source.Have, sink source.Sink) error {
 	sums, err := blocks.ReadSums(have.Sums, have.Size)
 	if err != nil {
 		return source.Sentence(source.ErrUnsafe, "The backup sent sums that cannot be read (%v): check that both appliances run the same version.", err)
 	}
 	s := blocks.NewSearch(sums, sink)
-	if err := file.Pass(ctx, 0, file.Stamp.Size, s); err != nil {
+	if err := file.Pass(ctx, 0, size, s); err != nil {
 		return err
 	}
 	return s.Close()

@@ -118,3 +118,13 @@ func Same(was manifest.Child, is Stamp) bool {
 func NoteOf(s Stamp, isRacy bool) manifest.Note {
 	return manifest.Note{Ino: s.Ino, CTime: s.CTime, Alloc: s.Alloc, Racy: isRacy}
 }
+
+// ReadlinkAt returns the text of a symlink in a directory.
+func ReadlinkAt(dir int, name string) (string, error) {
+	b := make([]byte, manifest.MaxTarget+1)
+	n, err := unix.Readlinkat(dir, name, b)
+	if err != nil {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return string(b[:n]), nil
+}

@@ -306,7 +306,7 @@ func (l *lister) kind(one *item, name string, was manifest.Child) (kept bool, er
 	switch one.stamp.Kind() {
 	case manifest.Symlink:
 		if !one.known {
-			one.child.Target, err = readlinkAt(l.dir, name)
+			one.child.Target, err = inode.ReadlinkAt(l.dir, name)
 		}
 	case manifest.File:
 		if !one.known {
@@ -349,15 +349,6 @@ func unchanged(was manifest.Child, is inode.Stamp) bool { return !was.Note.Racy 
 // note is what the next scan compares with.
 func (w *walker) note(s inode.Stamp) manifest.Note {
 	return inode.NoteOf(s, inode.Racy(s.CTime, w.now()))
-}
-
-func readlinkAt(dir int, name string) (string, error) {
-	b := make([]byte, manifest.MaxTarget+1)
-	n, err := unix.Readlinkat(dir, name, b)
-	if err != nil {
-		return "", &fs.PathError{Op: "readlink", Path: name, Err: err}
-	}
-	return string(b[:n]), nil
 }
 
 // oneByOne is up to how many files have their dirty pages written each by itself,

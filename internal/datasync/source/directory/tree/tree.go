@@ -18,6 +18,7 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/blocks"
+	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/pinned"
 )
@@ -99,4 +100,10 @@ func (t *Tree) withDir(path string, f func(fd int) error) error {
 func (t *Tree) stat(path string) (inode.Stamp, error) {
 	s, err := t.root.Stat(path)
 	return inode.StampOf(&s), err
+}
+
+// Top says which directory the tree is.
+func (t *Tree) Top() (disk.Top, error) {
+	stamp, err := t.stat(".")
+	return disk.Top{Path: t.path, Real: t.root.Real(), Dev: stamp.Dev, Ino: stamp.Ino}, err
 }

@@ -1,18 +1,18 @@
-package tree
+package disk
 
 import (
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
 
-// Top says which directory a tree is, whatever its name. It implements source.Place.
+// Top says which directory the top of a tree is, whatever its name. It implements source.Place.
 type Top struct {
 	Path, Real string
-	dev, ino   uint64
+	Dev, Ino   uint64
 }
 
 // Same reports whether two are one directory.
-func (t Top) Same(other Top) bool { return t.dev == other.dev && t.ino == other.ino }
+func (t Top) Same(other Top) bool { return t.Dev == other.Dev && t.Ino == other.Ino }
 
 // Apart implements source.Place.
 func (t Top) Apart(other source.Place) error {
@@ -22,10 +22,4 @@ func (t Top) Apart(other source.Place) error {
 	}
 	return source.Sentence(source.ErrUnsafe, "Protected directories %s and %s are one directory, or one inside the other (%s, %s): protect the outer one only.",
 		t.Path, o.Path, t.Real, o.Real)
-}
-
-// Top says which directory the tree is.
-func (t *Tree) Top() (Top, error) {
-	stamp, err := t.stat(".")
-	return Top{Path: t.path, Real: t.root.Real(), dev: stamp.Dev, ino: stamp.Ino}, err
 }
