@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"baton/internal/datasync/manifest"
@@ -45,7 +46,7 @@ func (k *Kind) every(f following) time.Duration {
 // stop ends the following. It is called with mu held.
 func (f *following) stop() {
 	if f.watch != nil {
-		_ = f.watch.Close()
+		f.watch.Close()
 	}
 	f.watch = nil
 }
@@ -96,7 +97,7 @@ func (k *Kind) whole(ctx context.Context, dir *tree.Tree, x *index) (tree.Scan, 
 	x.stop()
 	if err != nil {
 		if watch != nil {
-			_ = watch.Close()
+			watch.Close()
 		}
 		return scan, err
 	}
@@ -121,12 +122,29 @@ func (k *Kind) watch(x *index) *hint.Watch {
 	if !tried.IsZero() && k.opt.Now().Sub(tried) < followAgain {
 		return nil
 	}
-	watch, err := hint.New()
-	if err != nil {
-		k.opt.Log.Warn("directories are not followed", slog.Any("error", err))
+	notifier := k.notify()
+	if notifier == nil {
 		return nil
 	}
-	return watch
+	return notifier.Watch()
+}
+
+// notify returns the kind's one notifier; nil: none can be had now.
+func (k *Kind) notify() *hint.Notifier {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.notifier != nil || (!k.refused.IsZero() && k.opt.Now().Sub(k.refused) < followAgain) {
+		return k.notifier
+	}
+	notifier, err := hint.New()
+	if err != nil {
+		k.refused = k.opt.Now()
+		k.opt.Log.Warn("directories are not followed, and looked at as a whole each time: raise fs.inotify.max_user_instances", slog.Any("error", err))
+		return nil
+	}
+	k.notifier = notifier
+	runtime.AddCleanup(k, func(n *hint.Notifier) { _ = n.Close() }, notifier)
+	return notifier
 }
 
 // Changed implements source.Kind.

@@ -162,3 +162,32 @@ func TestAChangeIsTold(t *testing.T) {
 		t.Error("it is followed, and the whole is to be looked at")
 	}
 }
+
+// TestManyDirectoriesTakeOneInstance counts what the kernel has few of.
+func TestManyDirectoriesTakeOneInstance(t *testing.T) {
+	instances := func() (n int) {
+		names, _ := filepath.Glob("/proc/self/fd/*")
+		for _, name := range names {
+			if target, err := os.Readlink(name); err == nil && target == "anon_inode:inotify" {
+				n++
+			}
+		}
+		return n
+	}
+	before := instances()
+	f := newFollowed(t)
+	top := f.dir
+	for _, name := range []string{"a", "b", "c", "d"} {
+		f.dir = filepath.Join(top, name)
+		f.must(os.Mkdir(f.dir, 0o755))
+		f.scan(source.Serve)
+		f.now = f.now.Add(wholeLate)
+		f.scan(source.Serve)
+		if f.kind.indexAt(f.dir).watch == nil {
+			t.Errorf("%s is not followed", name)
+		}
+	}
+	if n := instances() - before; n != 1 {
+		t.Errorf("they take %d instances", n)
+	}
+}

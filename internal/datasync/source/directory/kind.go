@@ -13,6 +13,7 @@ import (
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/blocks"
 	"baton/internal/datasync/source/directory/disk"
+	"baton/internal/datasync/source/directory/hint"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
 	"baton/internal/pinned"
@@ -43,8 +44,11 @@ type Kind struct {
 	opt Options
 
 	mu      sync.Mutex
-	indexes map[string]*index        // by path of the protected directory
-	lists   map[string]*blocks.Store // the same
+	indexes map[string]*index // by path of the protected directory
+
+	notifier *hint.Notifier           // nil: none yet
+	refused  time.Time                // when none could be had
+	lists    map[string]*blocks.Store // the same
 }
 
 // New makes the kind, and its own directory.

@@ -36,11 +36,12 @@ func hinted(t *testing.T, random *rand.Rand) {
 		t.Fatal(err)
 	}
 	defer func() { _ = tree.Close() }()
-	watch, err := hint.New()
+	notifier, err := hint.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = watch.Close() }()
+	defer func() { _ = notifier.Close() }()
+	watch := notifier.Watch()
 	scan, err := tree.Scan(t.Context(), manifest.Listing{}, time.Now, watch)
 	if err != nil {
 		t.Fatal(err)
