@@ -258,6 +258,35 @@ func TestHalfAFileInTheStagingIsLetGo(t *testing.T) {
 	}
 }
 
+// TestWhatIsLeftInTheStagingIsNoContent has a sync begin where one was interrupted that had given further names to files of the backup.
+func TestWhatIsLeftInTheStagingIsNoContent(t *testing.T) {
+	p := newPair(t)
+	at := time.Unix(1_000_000_000, 0)
+	write(t, p.primary.tree+"/large", noise(3<<20))
+	write(t, p.primary.tree+"/small", "old")
+	p.pull(t)
+	time.Sleep(50 * time.Millisecond) // so that the backup's scan knows its files
+	for of, name := range map[string]string{"large": "out-0", "small": "in/other"} {
+		name = filepath.Join(p.backup.tree, ".baton-staging", name)
+		must(t, os.MkdirAll(filepath.Dir(name), 0o700))
+		must(t, os.Link(filepath.Join(p.backup.tree, of), name))
+	}
+	must(t, os.Chtimes(p.backup.tree+"/small", at, at))
+	write(t, p.primary.tree+"/other", "new") // as large and as old, and of another content
+	must(t, os.Chtimes(p.primary.tree+"/other", at, at))
+	f, err := os.OpenFile(p.primary.tree+"/large", os.O_WRONLY, 0)
+	must(t, err)
+	_, err = f.WriteAt([]byte("a block that differs"), 1<<20)
+	must(t, errors.Join(err, f.Close()))
+	p.backup.opt.Hook = func(step string) {
+		if b, err := os.ReadFile(p.backup.tree + "/small"); string(b) != "old" {
+			t.Errorf("%s: a file of the old snapshot has %q, %v", step, b, err)
+		}
+	}
+	p.backup.reopen(t)
+	p.pull(t)
+}
+
 func TestBandwidthLimitHoldsAndChangesWhileRunning(t *testing.T) {
 	p := newPair(t)
 	write(t, p.primary.tree+"/f", noise(96<<20))

@@ -126,7 +126,7 @@ func (w *writer) lacks(tree string) (lacks []string) {
 // TestTortureOfAPrimary cuts the power of the primary's disk while a program there writes, numbers and makes durable, and data syncs run. Started
 // again, it offers all that was acknowledged, and its backup goes on.
 func TestTortureOfAPrimary(t *testing.T) {
-	if !alone(t) {
+	if !alone(t, 8) {
 		return
 	}
 	empty, err := powercut.Format(32 << 20)

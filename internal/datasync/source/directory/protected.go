@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"baton/internal/datasync/manifest"
@@ -33,6 +34,11 @@ func (p *protected) Close() error { return p.tree.Close() }
 // Scan implements source.Source.
 func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Scan, error) {
 	p.tree.Scheme = scheme
+	if p.purpose == source.Receive {
+		if err := p.tree.ClearStaging(); err != nil { // it shows once the staging is needed
+			p.kind.opt.Log.Warn("what an interrupted data sync left is not removed", slog.String("path", p.tree.Path()), slog.Any("error", err))
+		}
+	}
 	scan, err := p.kind.scan(ctx, p.tree, p.purpose)
 	if err != nil {
 		return source.Scan{}, err

@@ -137,6 +137,9 @@ func (w *walker) oneOf(ctx context.Context, found *lister, p *portion, name stri
 		return nil
 	}
 	one := found.items[before]
+	if kind := one.stamp.Kind(); one.stamp.Nlink > 1 && (kind == manifest.Symlink || kind == manifest.Fifo) {
+		return ErrWhole // what was noticed of one name holds for the others, which are not known
+	}
 	if one.sub != nil && known && !other {
 		if was := found.was.At(at); was.Kind == manifest.Dir && was.Note.Ino == one.stamp.Ino {
 			return w.sameDir(p, one, was)

@@ -97,7 +97,7 @@ func disturb(random *rand.Rand, dir string) {
 	if len(files) > 0 {
 		file = files[random.IntN(len(files))]
 	}
-	switch random.IntN(12) {
+	switch random.IntN(14) {
 	case 0, 1, 2:
 		_ = os.WriteFile(place(), []byte(strconv.Itoa(random.IntN(9))), 0o644)
 	case 3, 4:
@@ -118,6 +118,12 @@ func disturb(random *rand.Rand, dir string) {
 		_ = os.Symlink("elsewhere", place())
 	case 11:
 		if random.IntN(4) == 0 {
+			_ = os.Link(file, place())
+		}
+	case 12: // of a symlink, which may have several names, its own
+		_ = os.Lchown(file, random.IntN(3), 0)
+	case 13:
+		if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
 			_ = os.Link(file, place())
 		}
 	}

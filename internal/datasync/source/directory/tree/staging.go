@@ -132,6 +132,23 @@ func (t *Tree) DropStaging() error {
 	})
 }
 
+// ClearStaging removes what an interrupted sync left in the staging and is no content that came: further names of files of the tree
+// above all. Later, their removal would change the files that a scan has looked at; and what is written to them,
+// the tree.
+func (t *Tree) ClearStaging() error {
+	if !t.HasStaging() {
+		return nil
+	}
+	s, err := t.Stage()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	return s.retain(".", func(name string, is inode.Stamp) bool {
+		return name == incoming || name == parts || (manifest.Parent(name) != "." && (is.Kind() == manifest.Dir || is.Nlink == 1))
+	})
+}
+
 // Close releases the staging directory and leaves its content.
 func (s *Staging) Close() error { return s.root.Close() }
 
