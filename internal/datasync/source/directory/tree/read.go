@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -78,7 +77,7 @@ func (t *Tree) hashOnce(ctx context.Context, path string, now func() time.Time, 
 	unwritten := false
 	if written.IsZero() {
 		written = now()
-		unwritten = !writePages(f)
+		unwritten = !inode.WritePages(f)
 		if before, err = inode.Stat(f); err != nil {
 			return manifest.Entry{}, inode.Stamp{}, false, err
 		}
@@ -105,7 +104,7 @@ func (t *Tree) grown(ctx context.Context, file inode.Reading, sum manifest.Hash)
 		return err
 	}
 	was := file.Stamp
-	if now.Size < was.Size || now.Mode != was.Mode || now.UID != was.UID || now.GID != was.GID || isDatabase(file.File) {
+	if now.Size < was.Size || now.Mode != was.Mode || now.UID != was.UID || now.GID != was.GID || inode.IsDatabase(file.File) {
 		return changing
 	}
 	again, err := file.Hash(ctx, t.Scheme, t.Lists)
@@ -113,26 +112,6 @@ func (t *Tree) grown(ctx context.Context, file inode.Reading, sum manifest.Hash)
 		err = changing
 	}
 	return err
-}
-
-// isDatabase reports whether a file is one of a database that its program has open: of SQLite, its journal or log.
-func isDatabase(f *os.File) bool {
-	var head [16]byte
-	n, _ := f.ReadAt(head[:], 0) // a shorter file is none
-	for _, magic := range []string{"SQLite format 3\x00", "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", "\x37\x7f\x06\x82", "\x37\x7f\x06\x83"} {
-		if strings.HasPrefix(string(head[:n]), magic) {
-			return true
-		}
-	}
-	return false
-}
-
-// writePages writes the dirty pages of a file and waits for them. A store through a
-// mapping moves the times of a file only when it meets a clean page: what is stored
-// from now on does. It reports false if the file system cannot.
-func writePages(f *os.File) bool {
-	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
-	return unix.SyncFileRange(int(f.Fd()), 0, 0, all) == nil
 }
 
 // pause waits a little longer before every further try: 5 ms, 10 ms, 20 ms, ...
