@@ -135,7 +135,7 @@ func (s *syncs) Next() time.Time {
 // a change on the primary.
 const followWithin = 2 * time.Second
 
-const followPause = 250 * time.Millisecond // between the beginnings of two syncs
+const followPause = 500 * time.Millisecond // between the beginnings of two syncs
 
 // await waits for a change on the primary, if it can tell. It reports whether there is something to pull.
 func (s *syncs) await(ctx context.Context, epoch pair.Epoch) bool {
