@@ -29,9 +29,16 @@ func (f ContentWriter) Hole(bytes int64) error {
 	return f.Out.Frame(Hole, binary.AppendUvarint(nil, uint64(bytes))) //nolint:gosec // never negative
 }
 
+// atOnce is how many bytes that the backup has are worth a packet: it takes a while to copy them.
+const atOnce = 1 << 20
+
 // Same implements source.Sink.
 func (f ContentWriter) Same(from, bytes int64) error {
-	return f.Out.Frame(Same, AppendStretch(nil, from, bytes))
+	err := f.Out.Frame(Same, AppendStretch(nil, from, bytes))
+	if err != nil || bytes < atOnce {
+		return err
+	}
+	return f.Out.Flush()
 }
 
 // AppendStretch appends the payload of a Same frame.

@@ -257,6 +257,7 @@ func (c *change) Undo(hook func(step string)) error {
 // Done implements source.Change.
 func (c *change) Done() error {
 	if c.settled != nil {
+		c.settled.letTick()
 		c.of.kind.enter(c.of.tree, c.of.scan.Listing, c.settled.want)
 	}
 	return c.of.DropStaging()

@@ -3,10 +3,14 @@ package directory
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/blocks"
 	"baton/internal/datasync/source/directory/disk"
+	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/datasync/source/directory/plan"
 	"baton/internal/datasync/source/directory/tree"
 )
@@ -240,4 +244,13 @@ func (t *target) Settle(want manifest.Listing) (source.Change, error) {
 		return nil, explain(err, t.of.tree.Path())
 	}
 	return c, nil
+}
+
+// letTick waits until a write would give a large file another time than it has, if one was put into place: else the next
+// scan would read it.
+func (t *target) letTick() {
+	large := func(e manifest.Entry) bool { return e.Kind == manifest.File && e.Size >= blocks.KeptFrom }
+	if slices.ContainsFunc(t.work.Put, large) {
+		time.Sleep(inode.FineTick)
+	}
 }

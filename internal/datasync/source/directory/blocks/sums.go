@@ -112,8 +112,10 @@ func NewSearch(sums *Sums, to Sink) *Search { return &Search{sums: sums, to: to,
 // giveUp is after how many bytes without any block, in bytes, the rest is handed on as it is.
 const giveUp = 64 << 20
 
-// chunk is how many bytes are handed on at once.
-const chunk = 256 << 10
+const (
+	chunk    = 256 << 10 // bytes that are handed on at once
+	together = 4 << 20   // bytes that were found and are handed on at once: so that the backup is at work meanwhile
+)
 
 // Data takes content.
 func (s *Search) Data(b []byte) error {
@@ -175,7 +177,7 @@ func (s *Search) found(i int) error {
 		}
 	}
 	from := Stretch{int64(i) * s.sums.block, s.sums.block}
-	if s.same.Bytes > 0 && s.same.End() != from.Offset {
+	if s.same.Bytes >= together || (s.same.Bytes > 0 && s.same.End() != from.Offset) {
 		if err := s.handSame(); err != nil {
 			return err
 		}

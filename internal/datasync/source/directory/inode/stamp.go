@@ -70,14 +70,14 @@ func (s Stamp) Entry(path string) manifest.Entry {
 // keeps its times, so a hash taken that early is not trusted later. The kernel
 // ticks every 1 to 10 ms; file systems without sub-second times every 1 to 2 s.
 const (
-	fineTick   = 20 * time.Millisecond
+	FineTick   = 20 * time.Millisecond
 	coarseTick = 2100 * time.Millisecond
 )
 
 // Racy reports whether a file whose status changed at ctime could still change
 // unnoticed after a look at now.
 func Racy(ctime int64, now time.Time) bool {
-	tick := fineTick
+	tick := FineTick
 	if ctime%int64(time.Second) == 0 {
 		tick = coarseTick
 	}
