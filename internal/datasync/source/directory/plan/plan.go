@@ -296,3 +296,20 @@ func grants(e manifest.Entry) bool {
 	const setID = 0o6000 // setuid, setgid
 	return e.Mode&setID != 0 || slices.ContainsFunc(e.XAttrs, func(x manifest.XAttr) bool { return x.Name == "security.capability" })
 }
+
+// Topmost leaves out what goes with the directory that it is in.
+func Topmost(remove []manifest.Entry) []manifest.Entry {
+	dirs := map[string]bool{}
+	for _, e := range remove {
+		if e.Kind == manifest.Dir {
+			dirs[e.Path] = true
+		}
+	}
+	var top []manifest.Entry
+	for _, e := range remove {
+		if !dirs[manifest.Parent(e.Path)] {
+			top = append(top, e)
+		}
+	}
+	return top
+}

@@ -20,6 +20,9 @@ func (t *Tree) Apply(steps []Step, hook func(step string)) error {
 			return t.blame(s, err)
 		}
 	}
+	if len(steps) > 0 && !t.HasStaging() { // somebody moved it away: what is not in it was not put into place
+		return errReplaced(StagingName)
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"errors"
 	"time"
 
 	"baton/internal/datasync/manifest"
@@ -8,14 +9,20 @@ import (
 )
 
 // Applied returns what is known of the tree once it was turned from have into want, with what the next
-// scan compares with, so that it need not read what was just written. Known is what else has been seen since have.
+// scan compares with, so that it need not read what was just written. Known is what else has been seen since have. It fails if
+// something is not as it was applied: somebody else was at it.
 func (t *Tree) Applied(known, have, want manifest.Listing, now func() time.Time) (manifest.Listing, error) {
 	delta := manifest.Difference(have, want)
 	for i, c := range delta.Set {
 		stamp, err := t.stat(c.Path)
-		right := err == nil && (stamp.Kind() == c.Kind || c.Kind == manifest.Link) && (c.Kind != manifest.File || stamp.Size == c.Size)
-		if delta.Set[i].Note = (manifest.Note{}); right {
-			delta.Set[i].Note = inode.NoteOf(stamp, inode.Racy(stamp.CTime, now()))
+		if err != nil || (stamp.Kind() != c.Kind && c.Kind != manifest.Link) || (c.Kind == manifest.File && stamp.Size != c.Size) {
+			return known, errors.Join(err, errReplaced(c.Path))
+		}
+		delta.Set[i].Note = inode.NoteOf(stamp, inode.Racy(stamp.CTime, now()))
+	}
+	for _, path := range delta.Removed {
+		if _, stays := want.Find(path); !stays && t.has(path) {
+			return known, errReplaced(path)
 		}
 	}
 	return manifest.Patch(known, delta)

@@ -35,7 +35,7 @@ func (s *Staging) Prepare(work plan.Work, have manifest.Listing) ([]Step, error)
 		entries []manifest.Entry
 		do      func(manifest.Entry) error
 	}{
-		{topmost(work.Remove), p.remove},
+		{plan.Topmost(work.Remove), p.remove},
 		{work.Mkdir, p.mkdir},
 		{work.Put, p.put},
 		{work.Link, p.link},
@@ -78,23 +78,6 @@ func (p *preparation) leftDirectories() {
 			p.steps = append(p.steps, Step{Op: Meta, Path: left, Was: was.Entry})
 		}
 	}
-}
-
-// topmost leaves out what goes with the directory that it is in.
-func topmost(remove []manifest.Entry) []manifest.Entry {
-	dirs := map[string]bool{}
-	for _, e := range remove {
-		if e.Kind == manifest.Dir {
-			dirs[e.Path] = true
-		}
-	}
-	var top []manifest.Entry
-	for _, e := range remove {
-		if !dirs[manifest.Parent(e.Path)] {
-			top = append(top, e)
-		}
-	}
-	return top
 }
 
 type preparation struct {
