@@ -28,7 +28,7 @@ import (
 func TestMain(m *testing.M) {
 	switch {
 	case slices.Contains(os.Args, "--config"):
-		exit(fakeMain(os.Args[1:]))
+		exit(fakeMain(os.Args[2], os.Args[3:]))
 	case os.Getenv("DEMO_DIR") != "":
 		exit(demo.Run(context.Background(), demo.Options{
 			In: os.Stdin, Out: os.Stdout, Dir: os.Getenv("DEMO_DIR"), Program: os.Getenv("DEMO_PROGRAM"),
@@ -216,7 +216,7 @@ func daemons(dir string) []string {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	return slices.DeleteFunc(files, func(file string) bool {
 		text, err := os.ReadFile(file)
-		return err != nil || !bytes.Contains(text, []byte("serve\x00--config\x00"+dir))
+		return err != nil || !bytes.Contains(text, []byte("--config\x00"+dir)) || !bytes.HasSuffix(text, []byte("\x00serve\x00"))
 	})
 }
 

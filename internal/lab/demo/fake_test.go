@@ -45,9 +45,9 @@ type hello struct {
 	Yield   bool
 }
 
-// fakeMain is the fake program: serve, or a command spoken to its socket.
-func fakeMain(args []string) error {
-	config, err := os.ReadFile(args[len(args)-1])
+// fakeMain is the fake program, which is told its configuration file before all else: serve, or a command spoken to its socket.
+func fakeMain(file string, args []string) error {
+	config, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func fakeMain(args []string) error {
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", value("socket"))
 	}}}
-	answer, err := client.Post("http://fake/"+strings.Join(args[:len(args)-2], "/"), "text/plain", bytes.NewReader(input))
+	answer, err := client.Post("http://fake/"+strings.Join(args, "/"), "text/plain", bytes.NewReader(input))
 	if err != nil {
 		return err
 	}
