@@ -73,13 +73,8 @@ func (e Entry) Same(other Entry) bool {
 // ComparePaths orders paths as a walk through the branches comes by them: the data itself
 // first, a branch right before what is in it, and names in one branch by their bytes.
 func ComparePaths(a, b string) int {
-	switch {
-	case a == b:
-		return 0
-	case a == ".":
-		return -1
-	case b == ".":
-		return 1
+	if a == "." || b == "." {
+		return compareWhole(a, b)
 	}
 	n := min(len(a), len(b))
 	for i := range n {
@@ -95,6 +90,17 @@ func ComparePaths(a, b string) int {
 		return cmp.Compare(a[i], b[i])
 	}
 	return cmp.Compare(len(a), len(b))
+}
+
+// compareWhole orders two paths of which one is the data itself, which comes first.
+func compareWhole(a, b string) int {
+	if a == b {
+		return 0
+	}
+	if a == "." {
+		return -1
+	}
+	return 1
 }
 
 // Parent returns the path of what holds path.

@@ -75,13 +75,8 @@ func (o Order) entries(l Listing) []Entry {
 
 // CompareBytes orders paths as ByBytes does.
 func CompareBytes(a, b string) int {
-	switch {
-	case a == b:
-		return 0
-	case a == ".":
-		return -1
-	case b == ".":
-		return 1
+	if a == "." || b == "." {
+		return compareWhole(a, b)
 	}
 	return strings.Compare(a, b)
 }

@@ -53,8 +53,8 @@ func (w Work) Here(path string) string {
 }
 
 func (w Work) at(path string) (Move, bool) {
-	i := slices.IndexFunc(w.Move, func(m Move) bool { return m.To == path })
-	if i < 0 {
+	i, is := slices.BinarySearchFunc(w.Move, path, func(m Move, path string) int { return manifest.ComparePaths(m.To, path) })
+	if !is {
 		return Move{}, false
 	}
 	return w.Move[i], true
