@@ -12,6 +12,7 @@ import (
 	"baton/internal/agent"
 	"baton/internal/datasync"
 	"baton/internal/datasync/diverged"
+	"baton/internal/datasync/refusal"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
 )
@@ -79,7 +80,7 @@ func (d *data) Pull(ctx context.Context, pull agent.Pull) (agent.Pulled, error) 
 	snapshot, err := a.engine.Pull(ctx, a.link.Bulk(), peerURL, datasync.Request{
 		Epoch: pull.Epoch, Final: pull.Final, AcceptShrink: pull.AcceptShrink,
 	})
-	if errors.Is(err, datasync.ErrNotPrimary) {
+	if errors.Is(err, refusal.ErrNotPrimary) {
 		return agent.Pulled{}, withheld{err}
 	}
 	if err != nil {

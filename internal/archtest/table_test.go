@@ -59,6 +59,9 @@ func table() map[string]rule {
 		"internal/datasync":                         {imports: append(edge.imports, "internal/durable")}, // and no kind of data: see kinds_test.go
 		"internal/datasync/diverged":                {imports: kindOfData("internal/durable")},
 		"internal/datasync/ledger":                  {imports: kindOfData("internal/durable")},
+		"internal/datasync/offer":                   {imports: kindOfData("internal/datasync/ledger", "internal/datasync/pace", "internal/datasync/protected", "internal/datasync/refusal", "internal/datasync/wire")},
+		"internal/datasync/protected":               {imports: kindOfData("internal/datasync/ledger")},
+		"internal/datasync/refusal":                 {imports: append(edge.imports, "internal/datasync/source", "internal/datasync/wire")},
 		"internal/datasync/follow":                  {imports: []string{"internal/pair"}},
 		"internal/datasync/follow/followtest":       {imports: []string{"internal/datasync/follow", "internal/pair"}},
 		"internal/datasync/manifest":                edge,

@@ -16,7 +16,7 @@ import (
 // abandon ends a recorded snapshot at an administrator's word, who takes the data
 // as it is: what can be put into place is, and the rest is set aside and named.
 func (e *Engine) abandon(ctx context.Context) error {
-	rec, why, lacking := e.ledger.Pending(), e.Torn(), e.mounts.missing()
+	rec, why, lacking := e.ledger.Pending(), e.Torn(), e.mounts.Missing()
 	if rec == nil { // its steps are lost, or a disk is not mounted
 		e.opt.Missing(pair.Snapshot{}, source.Bare(why))
 		return e.whole()
@@ -73,11 +73,11 @@ func (e *Engine) keepUnplaced(ctx context.Context, of pair.Snapshot, kept []dive
 }
 
 func (e *Engine) applyOne(ctx context.Context, data pair.Data, b []byte) (source.Leftover, error) {
-	kind, err := e.sources.kind(data)
+	kind, err := e.sources.Kind(data)
 	if err != nil || bytes.Equal(b, kind.Idle()) {
 		return source.Leftover{}, err
 	}
-	src, err := e.sources.open(data, source.Recover)
+	src, err := e.sources.Open(data, source.Recover)
 	if err != nil {
 		return source.Leftover{}, err
 	}

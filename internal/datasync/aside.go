@@ -70,7 +70,7 @@ func (e *Engine) noteKept(changes []diverged.Divergence) error {
 // inline, of one that was never primary, counts as nothing.
 func (e *Engine) unchanged(epoch pair.Epoch, changes []diverged.Divergence) bool {
 	for _, c := range changes {
-		if epoch.Counter == 0 && c.Data == e.sources.inline {
+		if epoch.Counter == 0 && c.Data == e.sources.Inline {
 			continue
 		}
 		if len(c.Changed)+len(c.Removed) > 0 {
@@ -111,17 +111,17 @@ func (e *Engine) changes(ctx context.Context, purpose source.Purpose) ([]diverge
 	if len(common.Sets) == 0 {
 		common.Scheme = manifest.Newest
 	}
-	data, err := e.sources.protected(ctx)
+	data, err := e.sources.Data(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var changes []diverged.Divergence
 	for _, d := range data {
-		scan, err := e.sources.scan(ctx, d, common.Scheme, purpose)
+		scan, err := e.sources.Scan(ctx, d, common.Scheme, purpose)
 		if errors.Is(err, source.ErrMissing) { // nothing is there that could be lost
 			continue
 		}
-		if err != nil && d == e.sources.inline { // then it counts as written since
+		if err != nil && d == e.sources.Inline { // then it counts as written since
 			e.opt.Log.Warn("what travels inline cannot be scanned", slog.Any("error", err))
 			scan, err = source.Scan{Listing: manifest.InlineSet(d, manifest.Digest{}).Listing}, nil
 		}

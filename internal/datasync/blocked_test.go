@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"baton/internal/datasync/ledger"
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/wire"
 	"baton/internal/pair"
 )
@@ -189,7 +190,7 @@ func TestTornDataIsToldAndOfferedToNobody(t *testing.T) {
 			t.Fatalf("a takeover would go on with it: %v", err)
 		}
 		p.backup.Offer(p.epoch)
-		if _, err := p.backup.server.newSession(t.Context(), wire.Question{Version: wire.Version, Epoch: p.epoch}); !errors.Is(err, ErrNotPrimary) {
+		if _, err := asked(t, p.backup.Engine, wire.Question{Version: wire.Version, Epoch: p.epoch}); !errors.Is(err, refusal.ErrNotPrimary) {
 			t.Fatalf("it is offered: %v", err)
 		}
 		p.backup.Withdraw()
@@ -249,7 +250,7 @@ func TestForcedPromotionOfTornDataSaysWhatIsMissing(t *testing.T) {
 	}
 	p.backup.reopen(t)
 	p.backup.Offer(p.epoch)
-	_, err = p.backup.server.newSession(t.Context(), wire.Question{Version: wire.Version, Epoch: p.epoch})
+	_, err = asked(t, p.backup.Engine, wire.Question{Version: wire.Version, Epoch: p.epoch})
 	must(t, err)
 }
 

@@ -1,6 +1,7 @@
 package datasync
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -162,7 +163,9 @@ func TestNoMoreIsAskedForThanThereIs(t *testing.T) {
 	for i := range wants {
 		wants[i] = wire.Want{Path: "f"}
 	}
-	answer, err := p.server.Client().Post(p.server.URL+wire.Prefix+"content", "", strings.NewReader(string(wire.AppendWants(p.primary.server.session.id, 0, wants, p.primary.server.session.manifest))))
+	head, err := asked(t, p.primary.Engine, wire.Question{Version: wire.Version, Epoch: p.epoch, Snapshot: p.backup.Snapshot()})
+	must(t, err)
+	answer, err := p.server.Client().Post(p.server.URL+wire.Prefix+"content", "", bytes.NewReader(wire.AppendWants(head.Session, 0, wants, manifest.Manifest{Order: manifest.ByBranch})))
 	must(t, err)
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusConflict {

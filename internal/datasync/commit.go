@@ -63,7 +63,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 func (p *pull) makeRecord() (ledger.Record, error) {
 	e := p.engine
 	rec := ledger.Record{Export: p.head.Inline, Manifest: p.manifest.Digest()}
-	rec.Disks, rec.Mounts = p.disks(), e.mounts.of(p.manifest)
+	rec.Disks, rec.Mounts = p.disks(), e.mounts.Of(p.manifest)
 	rec.Snapshot = pair.Snapshot{Number: p.head.Number, Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
 	e.opt.Hook("save-manifest")
 	if err := e.ledger.SaveManifest(p.manifest, rec.Manifest); err != nil {
@@ -109,7 +109,7 @@ func (p *pull) writeRecord(rec *ledger.Record) error {
 			changes[i] = t.change.Append(nil)
 			continue
 		}
-		kind, err := e.sources.kind(p.manifest.Sets[i].Data)
+		kind, err := e.sources.Kind(p.manifest.Sets[i].Data)
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func (e *Engine) finish(ctx context.Context, rec ledger.Record, m manifest.Manif
 	}
 	e.opt.Hook("journal-removed")
 	e.done(targets)
-	e.sources.agreed(m)
+	e.sources.Agreed(m)
 	e.ledger.Clean()
 	return nil
 }
@@ -205,7 +205,7 @@ func (e *Engine) whole() error {
 	if err := e.ledger.DropLeftovers(); err != nil {
 		return err
 	}
-	e.mounts.check()
+	e.mounts.Check()
 	return e.ledger.SetTorn(nil)
 }
 

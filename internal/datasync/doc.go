@@ -11,11 +11,10 @@
 // Settle) finishes the new one.
 //
 // It never decides who is primary, when a sync is due (package schedule) or what
-// is protected; it takes the epoch it is given and refuses a lower one. It never
-// reads what the peer names, but entries of its own scan.
+// is protected; it takes the epoch it is given and refuses a lower one.
 //
 // Start reading at Engine; then pull.go, stage.go and commit.go for the backup's side,
-// serve.go and send.go for the primary's. What the engine remembers is package ledger,
+// package offer for the primary's. What the engine remembers is package ledger,
 // the copies that it sets aside are package diverged. The guarantees are explained in
 // docs/data.md.
 package datasync

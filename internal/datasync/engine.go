@@ -11,8 +11,10 @@ import (
 
 	"baton/internal/datasync/diverged"
 	"baton/internal/datasync/ledger"
+	"baton/internal/datasync/offer"
 	"baton/internal/datasync/pace"
 	"baton/internal/datasync/progress"
+	"baton/internal/datasync/protected"
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
@@ -50,10 +52,10 @@ type Engine struct {
 	Diverged *diverged.Copies
 
 	opt      Options
-	sources  sources
+	sources  protected.Sources
 	ledger   *ledger.Ledger
-	mounts   *mounts
-	server   *server
+	mounts   *protected.Mounts
+	server   *offer.Server
 	limit    *pace.Limiter
 	progress progress.Tracker
 	runs     runs
@@ -89,21 +91,24 @@ func (opt Options) filled() Options {
 // is no error here: it shows in Progress, and Pull and Settle try again first.
 func Open(ctx context.Context, opt Options) (*Engine, error) {
 	opt = opt.filled()
-	data, err := newSources(opt)
+	data, err := protected.New(opt.Kinds, opt.Data)
 	if err != nil {
 		return nil, err
 	}
-	book, err := ledger.Open(ledger.Options{Dir: opt.Dir, Check: data.check, Inline: data.inline, Log: opt.Log})
+	book, err := ledger.Open(ledger.Options{Dir: opt.Dir, Check: data.Check, Inline: data.Inline, Log: opt.Log})
 	if err != nil {
 		return nil, err
 	}
-	copies, err := diverged.Open(diverged.Options{Dir: filepath.Join(opt.Dir, "diverged"), Open: data.open, Always: data.inline, Hook: opt.Hook})
+	copies, err := diverged.Open(diverged.Options{Dir: filepath.Join(opt.Dir, "diverged"), Open: data.Open, Always: data.Inline, Hook: opt.Hook})
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{opt: opt, sources: data, ledger: book, Diverged: copies, limit: pace.New(), mounts: &mounts{sources: data, ledger: book, log: opt.Log}}
-	e.server = &server{opt: opt, sources: data, ledger: book, mounts: e.mounts, limit: e.limit}
-	e.mounts.check()
+	e := &Engine{opt: opt, sources: data, ledger: book, Diverged: copies, limit: pace.New(), mounts: protected.NewMounts(data, book, opt.Log)}
+	e.server = offer.New(offer.Options{
+		Dir: opt.Dir, Log: opt.Log, Now: opt.Now, Hangs: opt.Hangs, Offering: opt.Offering, Idle: opt.Idle,
+		Sources: data, Ledger: book, Mounts: e.mounts, Limit: e.limit,
+	})
+	e.mounts.Check()
 	if err := e.finishPending(ctx); err != nil {
 		e.progress.Begin(opt.Now())
 		e.progress.Fail(opt.Now(), err)
@@ -119,7 +124,7 @@ func (e *Engine) Progress() progress.Progress { return e.progress.Get(e.opt.Now(
 // could neither be finished nor taken back, or its disk is not mounted. It returns
 // nil while the data is whole.
 func (e *Engine) Torn() error {
-	return cmp.Or(e.ledger.Torn(), e.mounts.missing())
+	return cmp.Or(e.ledger.Torn(), e.mounts.Missing())
 }
 
 // Mend tries again to make torn data whole, unless a sync is at it.
@@ -137,20 +142,20 @@ func (e *Engine) Mend(ctx context.Context) error {
 
 // CheckMounts looks whether the disks are mounted that the newest snapshot lies on;
 // Torn tells.
-func (e *Engine) CheckMounts() { e.mounts.check() }
+func (e *Engine) CheckMounts() { e.mounts.Check() }
 
 // Offer makes this appliance's data available to pulls that name this epoch.
 func (e *Engine) Offer(epoch pair.Epoch) {
-	e.server.offer(epoch)
+	e.server.Offer(epoch)
 	e.progress.Forget()
 }
 
 // Withdraw ends the offer; running pulls end with a clear error.
-func (e *Engine) Withdraw() { e.server.offer(pair.Epoch{}) }
+func (e *Engine) Withdraw() { e.server.Offer(pair.Epoch{}) }
 
 // Handler serves the backup's pulls on the authenticated link. It expects whole
 // paths, under wire.Prefix: mount it there without stripping.
-func (e *Engine) Handler() http.Handler { return e.server.handler() }
+func (e *Engine) Handler() http.Handler { return e.server.Handler() }
 
 // Snapshot returns the newest complete snapshot on this appliance.
 func (e *Engine) Snapshot() pair.Snapshot { return e.ledger.State().Snapshot }
@@ -194,12 +199,12 @@ func (e *Engine) Settle(ctx context.Context) error {
 	if err := e.finishPending(ctx); err != nil {
 		e.opt.Log.Warn("recorded snapshot is not in place", slog.Any("error", err))
 	}
-	e.mounts.check()
+	e.mounts.Check()
 	if err := e.Torn(); err != nil {
 		return err
 	}
 	e.dropStaging()
-	e.mounts.forget()
+	e.mounts.Forget()
 	return nil
 }
 
@@ -218,14 +223,14 @@ func (e *Engine) SettleForced(ctx context.Context) error {
 		return err
 	}
 	e.dropStaging()
-	e.mounts.forget()
+	e.mounts.Forget()
 	return nil
 }
 
 // dropStaging removes what is staged. What cannot be removed is in nobody's way.
 func (e *Engine) dropStaging() {
-	for _, d := range e.sources.withInline(e.ledger.Data()) {
-		src, err := e.sources.open(d, source.Recover)
+	for _, d := range e.sources.WithInline(e.ledger.Data()) {
+		src, err := e.sources.Open(d, source.Recover)
 		if errors.Is(err, source.ErrMissing) {
 			continue
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"baton/internal/datasync/refusal"
 )
 
 // A failure lasts until a data sync has succeeded: one that is just tried again has
@@ -30,7 +32,7 @@ func TestAFailureLastsUntilADataSyncHasSucceeded(t *testing.T) {
 	failing("tried again", "the disk is full")
 	e.ended(errors.New("the peer does not answer"))
 	failing("failed again", "the peer does not answer")
-	sync(fmt.Errorf("withheld: %w", ErrNotPrimary))
+	sync(fmt.Errorf("withheld: %w", refusal.ErrNotPrimary))
 	failing("withheld", "the peer does not answer")
 	sync(nil)
 	failing("succeeded", "")

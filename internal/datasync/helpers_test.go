@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -20,9 +22,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/datasync/source/site"
+	"baton/internal/datasync/wire"
 	"baton/internal/durable"
 	"baton/internal/pair"
 )
@@ -277,3 +281,28 @@ func waitFor(tb testing.TB, what string, ok func() bool) {
 }
 
 func digestOf(b []byte) [32]byte { return sha256.Sum256(b) }
+
+// asked asks an appliance for its data and returns what it says at first, or why it offers none.
+func asked(tb testing.TB, of *Engine, q wire.Question) (wire.Header, error) {
+	tb.Helper()
+	body, err := json.Marshal(q)
+	must(tb, err)
+	answer := httptest.NewRecorder()
+	of.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(tb.Context(), http.MethodPost, wire.Prefix+"manifest", bytes.NewReader(body)))
+	if answer.Code != http.StatusOK {
+		var told refusal.Refusal
+		must(tb, json.Unmarshal(answer.Body.Bytes(), &told))
+		return wire.Header{}, told.Err()
+	}
+	in, err := wire.NewReader(answer.Body, refusal.Read)
+	must(tb, err)
+	defer in.Close()
+	var head wire.Header
+	kind, payload, err := in.Next()
+	must(tb, err)
+	if kind != wire.Head {
+		tb.Fatalf("answered with a frame of kind %d", kind)
+	}
+	must(tb, json.Unmarshal(payload, &head))
+	return head, nil
+}

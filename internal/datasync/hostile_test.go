@@ -16,6 +16,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 	"baton/internal/pair"
@@ -168,6 +169,8 @@ func TestHostileBackupReadsNothingElse(t *testing.T) {
 	p := newPair(t)
 	write(t, p.primary.tree+"/dir/f", "content")
 	p.pull(t)
+	head, err := asked(t, p.primary.Engine, wire.Question{Version: wire.Version, Epoch: p.epoch, Snapshot: p.backup.Snapshot()})
+	must(t, err)
 	must(t, os.RemoveAll(p.primary.tree+"/dir"))
 	must(t, os.Symlink("/etc", p.primary.tree+"/dir")) // the listed path now leads elsewhere
 	ask := func(body []byte) (int, string) {
@@ -178,7 +181,7 @@ func TestHostileBackupReadsNothingElse(t *testing.T) {
 		must(t, err)
 		return answer.StatusCode, string(b)
 	}
-	id := p.primary.server.session.id
+	id, listed := head.Session, manifest.Manifest{Order: manifest.ByBranch}
 	for name, wants := range map[string][]wire.Want{
 		"another set":  {{Set: 9}},
 		"no such name": {{Path: "g"}},
@@ -187,14 +190,14 @@ func TestHostileBackupReadsNothingElse(t *testing.T) {
 		"a directory":  {{Path: "dir"}},
 		"the top":      {{Path: "."}},
 	} {
-		if status, body := ask(wire.AppendWants(id, 0, wants, p.primary.server.session.manifest)); status != http.StatusConflict {
+		if status, body := ask(wire.AppendWants(id, 0, wants, listed)); status != http.StatusConflict {
 			t.Errorf("%s: %d %q", name, status, body)
 		}
 	}
 	if status, _ := ask(wire.AppendWants(id+1, 0, nil, manifest.Manifest{})); status != http.StatusConflict {
 		t.Error("another session's content was served")
 	}
-	if status, body := ask(wire.AppendWants(id, 0, []wire.Want{{Path: "dir/f"}}, p.primary.server.session.manifest)); status != http.StatusOK || body[0] != byte(wire.Gone) {
+	if status, body := ask(wire.AppendWants(id, 0, []wire.Want{{Path: "dir/f"}}, listed)); status != http.StatusOK || body[0] != byte(wire.Gone) {
 		t.Errorf("a moved path: %d %q", status, body)
 	}
 	if status, _ := ask([]byte{1}); status != http.StatusConflict {
@@ -213,7 +216,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add(b.Bytes())
 	f.Add([]byte{byte(wire.Entries) | wire.Packed, 0, 0, 0, 4, 0x28, 0xb5, 0x2f, 0xfd})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in, err := wire.NewReader(bytes.NewReader(b), refused)
+		in, err := wire.NewReader(bytes.NewReader(b), refusal.Read)
 		must(t, err)
 		defer in.Close()
 		var head wire.Header

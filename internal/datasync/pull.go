@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/protected"
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 	"baton/internal/pair"
@@ -52,7 +54,7 @@ func (e *Engine) ended(err error) {
 	switch now := e.opt.Now(); {
 	case err == nil:
 		e.progress.End(now)
-	case errors.Is(err, context.Canceled), errors.Is(err, ErrNotPrimary): // neither has failed, nor has it succeeded
+	case errors.Is(err, context.Canceled), errors.Is(err, refusal.ErrNotPrimary): // neither has failed, nor has it succeeded
 		e.progress.Stop(now, err)
 	default:
 		e.progress.Fail(now, err)
@@ -102,9 +104,9 @@ func (p *pull) checkEpoch() error {
 	last := common.Epoch
 	switch {
 	case p.req.Epoch.IsZero():
-		return source.Sentence(ErrStaleEpoch, "The peer has never been primary, so there is nothing to sync: look at the roles of both.")
+		return source.Sentence(refusal.ErrStaleEpoch, "The peer has never been primary, so there is nothing to sync: look at the roles of both.")
 	case last.Above(p.req.Epoch) || last.Clashes(p.req.Epoch):
-		return source.Sentence(ErrStaleEpoch, "This appliance holds data of epoch %s, which that of epoch %s does not continue, so it is not synced over it: look at the conditions of both.", last, p.req.Epoch)
+		return source.Sentence(refusal.ErrStaleEpoch, "This appliance holds data of epoch %s, which that of epoch %s does not continue, so it is not synced over it: look at the conditions of both.", last, p.req.Epoch)
 	}
 	return nil
 }
@@ -129,7 +131,7 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if err := apart(places, scan.Place); err != nil {
+		if err := protected.Apart(places, scan.Place); err != nil {
 			return false, err
 		}
 		places = append(places, scan.Place)
@@ -143,10 +145,10 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 
 // scanInline finds out what is here of what travels inline; nil: nothing does.
 func (p *pull) scanInline(ctx context.Context) (*target, error) {
-	if p.engine.sources.inline.Spec == nil {
+	if p.engine.sources.Inline.Spec == nil {
 		return nil, nil //nolint:nilnil // documented
 	}
-	if _, err := p.scan(ctx, p.engine.sources.inline); err != nil {
+	if _, err := p.scan(ctx, p.engine.sources.Inline); err != nil {
 		return nil, err
 	}
 	return p.targets[0], nil
@@ -154,7 +156,7 @@ func (p *pull) scanInline(ctx context.Context) (*target, error) {
 
 // scan opens one piece of data, and finds out what is here of it.
 func (p *pull) scan(ctx context.Context, data pair.Data) (source.Scan, error) {
-	src, err := p.engine.sources.open(data, source.Receive)
+	src, err := p.engine.sources.Open(data, source.Receive)
 	if err != nil {
 		return source.Scan{}, err
 	}

@@ -17,6 +17,7 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/pace"
 	"baton/internal/datasync/progress"
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 )
@@ -56,18 +57,18 @@ func (p *pull) do(ctx context.Context, path string, body []byte) (io.ReadCloser,
 		return answer.Body, nil
 	}
 	defer func() { _ = answer.Body.Close() }()
-	var r refusal
-	if json.NewDecoder(io.LimitReader(answer.Body, maxRequest)).Decode(&r) != nil || r.Text == "" {
+	var r refusal.Refusal
+	if json.NewDecoder(io.LimitReader(answer.Body, wire.MaxRequest)).Decode(&r) != nil || r.Text == "" {
 		r.Text = "HTTP " + answer.Status
 	}
-	return nil, r.asError()
+	return nil, r.Err()
 }
 
 // open sends a request whose answer is a stream of frames.
 func (p *pull) open(ctx context.Context, path string, body []byte) (*wire.Reader, func(), error) {
 	e := p.engine
 	watchdog := time.AfterFunc(e.opt.Idle, func() {
-		p.cancel(source.Sentence(ErrStalled, "The primary did not answer within %s: check the connection; the sync is tried again by itself.", e.opt.Idle))
+		p.cancel(source.Sentence(refusal.ErrStalled, "The primary did not answer within %s: check the connection; the sync is tried again by itself.", e.opt.Idle))
 	})
 	answer, err := p.do(ctx, path, body)
 	watchdog.Stop()
@@ -78,10 +79,10 @@ func (p *pull) open(ctx context.Context, path string, body []byte) (*wire.Reader
 	in, err := wire.NewReader(&pace.Reader{
 		Context: ctx, From: answer, Limit: e.limit, Idle: e.opt.Idle,
 		Silent: func() {
-			p.cancel(source.Sentence(ErrStalled, "The peer sent nothing for %s: check the connection; the next sync goes on where this one stopped.", e.opt.Idle))
+			p.cancel(source.Sentence(refusal.ErrStalled, "The peer sent nothing for %s: check the connection; the next sync goes on where this one stopped.", e.opt.Idle))
 		},
 		Seen: func(n int) { e.progress.Received(e.opt.Now(), n) },
-	}, refused)
+	}, refusal.Read)
 	if err != nil {
 		_ = answer.Close()
 		return nil, nil, err
@@ -133,7 +134,7 @@ func (p *pull) askManifest(ctx context.Context, req wire.Question, base manifest
 	if p.manifest, err = m.Manifest(base); err != nil {
 		return err
 	}
-	if err := p.manifest.Check(p.engine.sources.check); err != nil {
+	if err := p.manifest.Check(p.engine.sources.Check); err != nil {
 		return wire.Unsafe("a manifest that is refused (" + err.Error() + ")")
 	}
 	return p.keepInline(m.Inline.Bytes(), req.Inline)
@@ -142,10 +143,10 @@ func (p *pull) askManifest(ctx context.Context, req wire.Question, base manifest
 // keepInline keeps what travelled inline, if it is not what is here.
 func (p *pull) keepInline(b []byte, here manifest.Digest) error {
 	p.inline = nil
-	if p.engine.sources.inline.Spec == nil {
+	if p.engine.sources.Inline.Spec == nil {
 		return nil
 	}
-	p.manifest.Sets = append(p.manifest.Sets, manifest.InlineSet(p.engine.sources.inline, p.head.Inline))
+	p.manifest.Sets = append(p.manifest.Sets, manifest.InlineSet(p.engine.sources.Inline, p.head.Inline))
 	if p.head.Inline == here {
 		return nil
 	}
@@ -175,7 +176,7 @@ func (p *pull) readHeader(in *wire.Reader, base manifest.Digest) error {
 		return wire.Unsafe("more protected data than there can be")
 	}
 	if p.head.Epoch != p.req.Epoch {
-		return source.Sentence(ErrStaleEpoch, "The primary sent data of epoch %s, but was asked for that of epoch %s: the sync is tried again by itself.", p.head.Epoch, p.req.Epoch)
+		return source.Sentence(refusal.ErrStaleEpoch, "The primary sent data of epoch %s, but was asked for that of epoch %s: the sync is tried again by itself.", p.head.Epoch, p.req.Epoch)
 	}
 	if p.head.Base != (manifest.Digest{}) && p.head.Base != base {
 		return wire.Unsafe("a difference from a snapshot that is not ours")
@@ -184,7 +185,7 @@ func (p *pull) readHeader(in *wire.Reader, base manifest.Digest) error {
 		return wire.Unsafe("a snapshot number that cannot be")
 	}
 	if own := p.engine.Snapshot(); own.Epoch == p.head.Epoch && p.head.Number <= own.Number {
-		return setBack(own.Number, p.head.Number)
+		return refusal.SetBack(own.Number, p.head.Number)
 	}
 	p.engine.progress.Update(func(pr *progress.Progress) { pr.Number = p.head.Number })
 	return nil

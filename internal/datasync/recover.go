@@ -27,17 +27,17 @@ func (e *Engine) finishPending(ctx context.Context) error {
 		}
 	}()
 	for i, set := range m.Sets {
-		kind, err := e.sources.kind(set.Data)
+		kind, err := e.sources.Kind(set.Data)
 		if err != nil {
 			return e.lose(err)
 		}
 		if bytes.Equal(changes[i], kind.Idle()) {
 			continue
 		}
-		if err := e.mounts.unmounted(set.Data, rec.Mounts[set.Data.Spec.String()], ledger.ErrTorn); err != nil {
+		if err := e.mounts.Unmounted(set.Data, rec.Mounts[set.Data.Spec.String()], ledger.ErrTorn); err != nil {
 			return e.ledger.SetTorn(err)
 		}
-		src, err := e.sources.open(set.Data, source.Recover)
+		src, err := e.sources.Open(set.Data, source.Recover)
 		if err != nil {
 			return e.ledger.SetTorn(source.Sentence(ledger.ErrTorn, "Snapshot %d is half in place: %v", rec.Snapshot.Number, err))
 		}

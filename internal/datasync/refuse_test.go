@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
@@ -42,17 +43,17 @@ func TestLowerEpochIsRefusedOnBothSides(t *testing.T) {
 	write(t, p.primary.tree+"/f", "1")
 	must(t, os.MkdirAll(p.backup.tree, 0o755))
 	p.epoch = pair.Epoch{Counter: 5, Holder: "a"}
-	p.refused(t, Request{Epoch: p.epoch}, ErrStaleEpoch) // the primary offers epoch 1
+	p.refused(t, Request{Epoch: p.epoch}, refusal.ErrStaleEpoch) // the primary offers epoch 1
 	p.primary.Offer(p.epoch)
 	p.pull(t)
 	older := pair.Epoch{Counter: 4, Holder: "b"}
 	p.primary.Offer(older)
-	p.refused(t, Request{Epoch: older}, ErrStaleEpoch)
+	p.refused(t, Request{Epoch: older}, refusal.ErrStaleEpoch)
 	rival := pair.Epoch{Counter: 5, Holder: "b"}
 	p.primary.Offer(rival)
-	p.refused(t, Request{Epoch: rival}, ErrStaleEpoch)
+	p.refused(t, Request{Epoch: rival}, refusal.ErrStaleEpoch)
 	p.primary.Withdraw()
-	p.refused(t, Request{Epoch: p.epoch}, ErrNotPrimary)
+	p.refused(t, Request{Epoch: p.epoch}, refusal.ErrNotPrimary)
 }
 
 func TestShrunkPrimaryIsNotMirroredWithoutConsent(t *testing.T) {
@@ -64,7 +65,7 @@ func TestShrunkPrimaryIsNotMirroredWithoutConsent(t *testing.T) {
 	for i := range 20 {
 		must(t, os.Remove(fmt.Sprintf("%s/f%d", p.primary.tree, i)))
 	}
-	p.refused(t, Request{}, ErrShrink)
+	p.refused(t, Request{}, refusal.ErrShrink)
 	_, err := p.tryPull(t, Request{AcceptShrink: true})
 	must(t, err)
 	same(t, p.primary.tree, p.backup.tree)
@@ -92,7 +93,7 @@ func TestOnlyOnePullAtATime(t *testing.T) {
 		first <- err
 	}()
 	waitFor(t, "the first pull receives", func() bool { return p.backup.Progress().Received > 10_000 })
-	if _, err := p.tryPull(t, Request{}); !errors.Is(err, ErrRunning) {
+	if _, err := p.tryPull(t, Request{}); !errors.Is(err, refusal.ErrRunning) {
 		t.Fatal(err)
 	}
 	cancel()
@@ -116,7 +117,7 @@ func TestWithdrawEndsRunningPull(t *testing.T) {
 	p.primary.Withdraw()
 	select {
 	case err := <-done:
-		if !errors.Is(err, ErrNotPrimary) {
+		if !errors.Is(err, refusal.ErrNotPrimary) {
 			t.Fatal(err)
 		}
 	case <-time.After(8 * time.Second): // at 100 kB/s it would take ten
@@ -428,7 +429,7 @@ func TestSilentPeerIsGivenUp(t *testing.T) {
 	defer silent.Close()
 	defer close(release)
 	_, err := p.backup.Pull(t.Context(), silent.Client(), silent.URL, Request{Epoch: p.epoch})
-	if !errors.Is(err, ErrStalled) {
+	if !errors.Is(err, refusal.ErrStalled) {
 		t.Fatal(err)
 	}
 }

@@ -34,7 +34,7 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 		var prefix string
 		var was manifest.Listing
 		switch {
-		case set.Data == p.engine.sources.inline: // it follows the role, so it is kept only if the primary goes on from an older state
+		case set.Data == p.engine.sources.Inline: // it follows the role, so it is kept only if the primary goes on from an older state
 			if !st.Keep {
 				continue
 			}

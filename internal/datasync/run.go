@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 )
 
@@ -25,7 +26,7 @@ func (r *runs) acquire(cancel context.CancelCauseFunc) (*run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.running != nil {
-		return nil, source.Sentence(ErrRunning, "A data sync is running already: wait for it or cancel it.")
+		return nil, source.Sentence(refusal.ErrRunning, "A data sync is running already: wait for it or cancel it.")
 	}
 	r.running = &run{cancel: cancel, done: make(chan struct{})}
 	return r.running, nil
@@ -44,7 +45,7 @@ func (r *runs) acquireNow(ctx context.Context) (*run, error) {
 		if other == nil {
 			continue
 		}
-		other.cancel(source.Sentence(ErrRunning, "The data sync was stopped because this appliance opens its data."))
+		other.cancel(source.Sentence(refusal.ErrRunning, "The data sync was stopped because this appliance opens its data."))
 		select {
 		case <-other.done:
 		case <-ctx.Done():

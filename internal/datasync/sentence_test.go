@@ -9,6 +9,7 @@ import (
 	"baton/internal/cause/causetest"
 	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/progress"
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 )
 
@@ -20,7 +21,7 @@ func TestNoDataSyncFailsInTheWordsOfALibrary(t *testing.T) {
 			var tracker progress.Tracker
 			tracker.Begin(time.Now())
 			tracker.Fail(time.Now(), err)
-			for where, told := range map[string]string{"progress": tracker.Get(time.Now()).Error, "peer": refusalOf(err).Text} {
+			for where, told := range map[string]string{"progress": tracker.Get(time.Now()).Error, "peer": refusal.Of(err).Text} {
 				if told == "" || cause.Rough(told) {
 					t.Errorf("%s: %v\nis told as: %s", where, err, told)
 				}

@@ -10,6 +10,7 @@ import (
 
 	"baton/internal/datasync/diverged"
 	"baton/internal/datasync/ledger"
+	"baton/internal/datasync/refusal"
 	"baton/internal/durable"
 	"baton/internal/pair"
 )
@@ -59,7 +60,7 @@ func TestAPrimaryThatWasSetBackOverwritesNothing(t *testing.T) {
 			p.serve()
 			write(t, p.primary.tree+"/page", "3, in another time")
 			for range 3 {
-				p.refused(t, Request{AcceptShrink: true}, ErrSetBack)
+				p.refused(t, Request{AcceptShrink: true}, refusal.ErrSetBack)
 			}
 			if told := p.backup.Progress().Error; !strings.Contains(told, "become primary") {
 				t.Errorf("told: %s", told)
@@ -82,7 +83,7 @@ func TestABackupTakesNoOlderNumberOfAnEpoch(t *testing.T) {
 	must(t, p.backup.ledger.Save(func(s *ledger.State) { *s = st }))
 	must(t, p.primary.ledger.Save(func(s *ledger.State) { s.Offered = st.Snapshot; s.Offered.Number-- }))
 	write(t, p.primary.tree+"/page", "2")
-	p.refused(t, Request{}, ErrSetBack)
+	p.refused(t, Request{}, refusal.ErrSetBack)
 }
 
 func TestTheNumberOfASnapshotIsDurableBeforeItIsOffered(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/protected"
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
@@ -12,8 +14,6 @@ import (
 // The shrink guard keeps a disk that is not mounted, another disk in its place, or
 // a slip of the hand on the primary from emptying the backup, and a disk that is
 // not mounted on the backup from being filled into the disk below it.
-
-const acceptIt = "only if that much was deleted on purpose, accept it: baton sync --accept-shrink"
 
 // checkShrink compares what the primary has with what both had.
 func (p *pull) checkShrink() error {
@@ -34,15 +34,15 @@ func (p *pull) checkShrink() error {
 func lossSentence(l manifest.Loss) error {
 	switch l.Kind {
 	case manifest.Emptied:
-		return source.Sentence(ErrShrink, "Protected data %q had %d files (%s) on the primary and has none now: look whether a disk is missing there; %s.",
-			l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), acceptIt)
+		return source.Sentence(refusal.ErrShrink, "Protected data %q had %d files (%s) on the primary and has none now: look whether a disk is missing there; %s.",
+			l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), protected.AcceptIt)
 	case manifest.Moved:
-		return source.Sentence(ErrShrink, "Protected data %q lies on another disk of the primary than before, and %d of its %d names are gone: look whether the right disk is mounted there; %s.",
-			l.Name, l.NamesGone, l.NamesBefore, acceptIt)
+		return source.Sentence(refusal.ErrShrink, "Protected data %q lies on another disk of the primary than before, and %d of its %d names are gone: look whether the right disk is mounted there; %s.",
+			l.Name, l.NamesGone, l.NamesBefore, protected.AcceptIt)
 	case manifest.Shrunk, manifest.NoLoss:
 	}
-	return source.Sentence(ErrShrink, "Protected data %q shrank on the primary from %d files (%s) to %d files (%s): look whether a disk is missing there; %s.",
-		l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), l.FilesNow, pair.BytesText(l.BytesNow), acceptIt)
+	return source.Sentence(refusal.ErrShrink, "Protected data %q shrank on the primary from %d files (%s) to %d files (%s): look whether a disk is missing there; %s.",
+		l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), l.FilesNow, pair.BytesText(l.BytesNow), protected.AcceptIt)
 }
 
 // moved reports whether the primary has some data on another disk than when
@@ -93,7 +93,7 @@ func (p *pull) checkMounts() error {
 	}
 	noted := p.engine.ledger.State().Mounts
 	for _, set := range p.manifest.Sets {
-		if err := p.engine.mounts.unmounted(set.Data, noted[set.Data.Spec.String()], ErrShrink); err != nil {
+		if err := p.engine.mounts.Unmounted(set.Data, noted[set.Data.Spec.String()], refusal.ErrShrink); err != nil {
 			return err
 		}
 	}

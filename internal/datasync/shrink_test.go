@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"baton/internal/datasync/ledger"
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 	"baton/internal/pair"
@@ -74,7 +75,7 @@ func TestAMissingOrOtherDiskIsNotMirrored(t *testing.T) {
 				p.pull(t)
 				return
 			}
-			p.refused(t, Request{}, ErrShrink)
+			p.refused(t, Request{}, refusal.ErrShrink)
 			if told := p.backup.Progress().Error; !strings.Contains(told, row.says) || !strings.Contains(told, "--accept-shrink") {
 				t.Errorf("told: %s", told)
 			}
@@ -114,11 +115,11 @@ func TestAnUnmountedTargetIsNotFilled(t *testing.T) {
 				}
 				epoch := pair.Epoch{Counter: 9, Holder: "b"}
 				p.backup.Offer(epoch)
-				if _, err := p.backup.server.newSession(t.Context(), wire.Question{Version: wire.Version, Epoch: epoch}); !errors.Is(err, ErrNotPrimary) {
+				if _, err := asked(t, p.backup.Engine, wire.Question{Version: wire.Version, Epoch: epoch}); !errors.Is(err, refusal.ErrNotPrimary) {
 					t.Errorf("it is offered to the peer: %v", err)
 				}
 				p.backup.Withdraw()
-				if _, err := p.tryPull(t, Request{}); !errors.Is(err, ErrShrink) || !strings.Contains(err.Error(), at) {
+				if _, err := p.tryPull(t, Request{}); !errors.Is(err, refusal.ErrShrink) || !strings.Contains(err.Error(), at) {
 					t.Fatalf("told: %v", err)
 				}
 				if names, _ := os.ReadDir(at); len(names) != 0 {

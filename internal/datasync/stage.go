@@ -161,7 +161,7 @@ func (p *pull) fetch(ctx context.Context, wants []wire.Want) (again bool, err er
 	if err != nil {
 		return false, err
 	}
-	p.manifest, err = c.newer.in(p.manifest)
+	p.manifest, err = c.newer.In(p.manifest)
 	return c.gone, err
 }
 
@@ -174,7 +174,7 @@ type contentReader struct {
 	in    *wire.Reader
 	group *errgroup.Group
 	ctx   context.Context //nolint:containedctx // lives for one stream
-	newer newer
+	newer manifest.Newer
 	gone  bool
 }
 
@@ -295,7 +295,7 @@ func (f *arrival) spill(more int64) error {
 	if f.want.Offset+f.length > max(2*f.entry.Size, f.entry.Size+maxGrowth) {
 		return wire.Unsafe(fmt.Sprintf("far more of %q than it has", f.entry.Path))
 	}
-	if f.large != nil || (f.length <= smallFile && f.want.Offset == 0 && !f.want.HasOld()) {
+	if f.large != nil || (f.length <= wire.SmallFile && f.want.Offset == 0 && !f.want.HasOld()) {
 		return nil
 	}
 	var err error
@@ -329,7 +329,7 @@ func (f *arrival) done(payload []byte) error {
 			return wire.Unsafe("an entry that does not fit its file")
 		}
 		actual = e
-		f.reader.newer.set(f.want.Set, e)
+		f.reader.newer.Set(f.want.Set, e)
 	}
 	p := f.reader.pull
 	if f.large != nil {

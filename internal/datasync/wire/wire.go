@@ -24,6 +24,12 @@ import (
 // Prefix is where Handler answers, and what Pull adds to its base.
 const Prefix = "/data/"
 
+// MaxRequest bounds a JSON request, in bytes.
+const MaxRequest = 64 << 10
+
+// SmallFile is the size in bytes up to which a file is held in memory on its way.
+const SmallFile = 128 << 10
+
 // Question asks for the state of the primary's data.
 type Question struct {
 	Epoch    pair.Epoch      `json:"epoch"`    // of the primary, as the backup heard

@@ -1,4 +1,8 @@
-package datasync
+// Package offer is the primary's side of the data sync: it scans what this appliance has, tells the
+// backup what of it differs, sends the content, and hears what the backup completed.
+//
+// It never reads what the backup names, but entries of its own scan.
+package offer
 
 import (
 	"context"
@@ -15,6 +19,8 @@ import (
 	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/pace"
+	"baton/internal/datasync/protected"
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 	"baton/internal/pair"
@@ -30,19 +36,30 @@ type session struct {
 	mu       sync.Mutex
 	offer    pair.Snapshot // as which the backup completes it
 	manifest manifest.Manifest
-	newer    newer         // than what the manifest lists, as they were sent
-	scans    []source.Scan // by set; their listings are those of the manifest
-	busy     sync.Mutex    // one content stream at a time
+	newer    manifest.Newer // than what the manifest lists, as they were sent
+	scans    []source.Scan  // by set; their listings are those of the manifest
+	busy     sync.Mutex     // one content stream at a time
 }
 
-// server is the primary's side: it offers what this appliance has, and hears what the
+// Options are what a Server is made of.
+type Options struct {
+	Dir      string // of the ledger
+	Log      *slog.Logger
+	Now      func() time.Time
+	Hangs    func() bool                                // whether a disk with protected data takes no writes at all now, as far as is known
+	Offering func(context.Context, pair.Snapshot) error // is told of each snapshot before it is offered
+	Idle     time.Duration                              // how long a peer may take nothing
+
+	Sources protected.Sources
+	Ledger  *ledger.Ledger
+	Mounts  *protected.Mounts
+	Limit   *pace.Limiter
+}
+
+// Server is the primary's side: it offers what this appliance has, and hears what the
 // backup completed.
-type server struct {
-	opt     Options
-	sources sources
-	ledger  *ledger.Ledger
-	mounts  *mounts
-	limit   *pace.Limiter
+type Server struct {
+	opt Options
 
 	mu      sync.Mutex
 	offered pair.Epoch
@@ -50,8 +67,11 @@ type server struct {
 	scans   atomic.Int32 // of protected data that are under way, also for sessions that have ended
 }
 
-// offer makes the data available to pulls that name this epoch; the zero epoch: to none.
-func (v *server) offer(epoch pair.Epoch) {
+// New returns a server that offers nothing yet.
+func New(opt Options) *Server { return &Server{opt: opt} }
+
+// Offer makes the data available to pulls that name this epoch; the zero epoch: to none.
+func (v *Server) Offer(epoch pair.Epoch) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.offered != epoch {
@@ -61,18 +81,19 @@ func (v *server) offer(epoch pair.Epoch) {
 }
 
 func errWithdrawn() error {
-	return source.Sentence(ErrNotPrimary, "The appliance that was asked is no longer primary under the epoch of this data sync: it is tried again by itself.")
+	return source.Sentence(refusal.ErrNotPrimary, "The appliance that was asked is no longer primary under the epoch of this data sync: it is tried again by itself.")
 }
 
 // endSession is called with mu held.
-func (v *server) endSession(why error) {
+func (v *Server) endSession(why error) {
 	if v.session != nil {
 		v.session.end(why)
 		v.session = nil
 	}
 }
 
-func (v *server) handler() http.Handler {
+// Handler serves the backup's pulls on the authenticated link. It expects whole paths, under wire.Prefix.
+func (v *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+wire.Prefix+"manifest", v.serveManifest)
 	mux.HandleFunc("POST "+wire.Prefix+"content", v.serveContent)
@@ -84,13 +105,11 @@ func (v *server) handler() http.Handler {
 func refuse(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusConflict)
-	_ = json.NewEncoder(w).Encode(refusalOf(err)) // the peer may be gone
+	_ = json.NewEncoder(w).Encode(refusal.Of(err)) // the peer may be gone
 }
 
-const maxRequest = 64 << 10 // bytes of a JSON request
-
 func readRequest(w http.ResponseWriter, r *http.Request, v any) bool {
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(v)
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, wire.MaxRequest)).Decode(v)
 	if err != nil {
 		refuse(w, wire.Unsafe("a request that cannot be read"))
 	}
@@ -100,13 +119,13 @@ func readRequest(w http.ResponseWriter, r *http.Request, v any) bool {
 // stream prepares an answer that may take long: no fixed deadline, but one for
 // every write, so that a peer that is gone holds nothing. Once the session is
 // over, what is left passes without limit, so that the backup hears it soon.
-func (v *server) stream(request, session context.Context, w http.ResponseWriter, gather int, pack *wire.Packer) *wire.Writer {
-	v.limit.Drain()
+func (v *Server) stream(request, session context.Context, w http.ResponseWriter, gather int, pack *wire.Packer) *wire.Writer {
+	v.opt.Limit.Drain()
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // not every connection has deadlines
 	w.Header().Set("Content-Type", "application/octet-stream")
 	return wire.NewWriter(&pace.Writer{
-		Context: request, Paced: session, To: flushWriter{w, control}, Limit: v.limit,
+		Context: request, Paced: session, To: flushWriter{w, control}, Limit: v.opt.Limit,
 		Before: func() { _ = control.SetWriteDeadline(time.Now().Add(2 * v.opt.Idle)) },
 	}, gather, pack)
 }
@@ -125,34 +144,34 @@ func (f flushWriter) Write(b []byte) (int, error) {
 }
 
 // newSession replaces the session. It refuses an epoch that is not the offered one.
-func (v *server) newSession(ctx context.Context, req wire.Question) (*session, error) {
+func (v *Server) newSession(ctx context.Context, req wire.Question) (*session, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
 	case v.offered.IsZero():
-		return nil, source.Sentence(ErrNotPrimary, "The appliance that was asked is not primary, so it offers no data: look at the roles of both; the sync is tried again by itself.")
-	case v.mounts.missing() != nil: // what lies below the missing disk is not protected
-		return nil, source.Sentence(ErrNotPrimary, "A disk that the data lies on is not mounted on the appliance that was asked, so it offers no data: look at its conditions.")
-	case v.ledger.Pending() != nil, v.ledger.Torn() != nil:
-		return nil, source.Sentence(ErrNotPrimary, "A snapshot is half in place on the appliance that was asked, so it offers no data: look at its conditions.")
+		return nil, source.Sentence(refusal.ErrNotPrimary, "The appliance that was asked is not primary, so it offers no data: look at the roles of both; the sync is tried again by itself.")
+	case v.opt.Mounts.Missing() != nil: // what lies below the missing disk is not protected
+		return nil, source.Sentence(refusal.ErrNotPrimary, "A disk that the data lies on is not mounted on the appliance that was asked, so it offers no data: look at its conditions.")
+	case v.opt.Ledger.Pending() != nil, v.opt.Ledger.Torn() != nil:
+		return nil, source.Sentence(refusal.ErrNotPrimary, "A snapshot is half in place on the appliance that was asked, so it offers no data: look at its conditions.")
 	case v.opt.Hangs() && v.scans.Load() > 0: // another one would wait as it does
 		return nil, errHangs()
 	case req.Epoch != v.offered:
-		return nil, source.Sentence(ErrStaleEpoch, "A data sync of epoch %s was asked for, but the primary has epoch %s: it is tried again by itself.", req.Epoch, v.offered)
+		return nil, source.Sentence(refusal.ErrStaleEpoch, "A data sync of epoch %s was asked for, but the primary has epoch %s: it is tried again by itself.", req.Epoch, v.offered)
 	case req.Snapshot.Epoch.Above(v.offered):
-		return nil, source.Sentence(ErrStaleEpoch, "The backup holds data of epoch %s, newer than the primary's epoch %s: nothing is synced over it; look at the conditions of both.", req.Snapshot.Epoch, v.offered)
+		return nil, source.Sentence(refusal.ErrStaleEpoch, "The backup holds data of epoch %s, newer than the primary's epoch %s: nothing is synced over it; look at the conditions of both.", req.Snapshot.Epoch, v.offered)
 	}
-	if known := v.ledger.State().OfferedIn(v.offered); req.Snapshot.Epoch == v.offered && req.Snapshot.Number > known {
-		return nil, setBack(req.Snapshot.Number, known)
+	if known := v.opt.Ledger.State().OfferedIn(v.offered); req.Snapshot.Epoch == v.offered && req.Snapshot.Number > known {
+		return nil, refusal.SetBack(req.Snapshot.Number, known)
 	}
-	v.endSession(source.Sentence(ErrRunning, "Another data sync began, so this one ended."))
+	v.endSession(source.Sentence(refusal.ErrRunning, "Another data sync began, so this one ended."))
 	s := &session{id: rand.Uint64(), epoch: v.offered, manifest: manifest.Manifest{Scheme: min(req.Scheme, manifest.Newest), Order: wire.Order(req.Version)}} //nolint:gosec // tells sessions apart, no secret
 	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	v.session = s
 	return s, nil
 }
 
-func (v *server) serveManifest(w http.ResponseWriter, r *http.Request) {
+func (v *Server) serveManifest(w http.ResponseWriter, r *http.Request) {
 	var req wire.Question
 	if !readRequest(w, r, &req) {
 		return
@@ -194,17 +213,17 @@ func joined(ctx context.Context, s *session) (context.Context, func()) {
 }
 
 // fail tells the backup why the stream ends here.
-func (v *server) fail(ctx context.Context, out *wire.Writer, err error) {
+func (v *Server) fail(ctx context.Context, out *wire.Writer, err error) {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
 	v.opt.Log.Info("data sync was not served to its end", slog.Any("error", err))
-	if err := errors.Join(out.JSON(wire.Failed, refusalOf(err)), out.Flush()); err != nil {
+	if err := errors.Join(out.JSON(wire.Failed, refusal.Of(err)), out.Flush()); err != nil {
 		v.opt.Log.Debug("backup could not be told", slog.Any("error", err))
 	}
 }
 
-func (v *server) sendManifest(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
+func (v *Server) sendManifest(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
 	head := wire.Header{Version: min(req.Version, wire.Version), Session: s.id, Epoch: s.epoch, Scheme: s.manifest.Scheme, TakenAt: v.opt.Now().UnixMilli()}
 	if err := v.prepare(ctx, out, s, req); err != nil {
 		return err
@@ -244,21 +263,16 @@ func (v *server) sendManifest(ctx context.Context, out *wire.Writer, s *session,
 
 // base returns the manifest that both sides have under a digest, and reports false if this
 // side has none. What is offered itself differs from it in nothing.
-func (v *server) base(digest, offered manifest.Digest) (manifest.Manifest, bool) {
+func (v *Server) base(digest, offered manifest.Digest) (manifest.Manifest, bool) {
 	if digest == offered {
 		return manifest.Manifest{}, true
 	}
-	of, has := v.ledger.State().Named(digest)
+	of, has := v.opt.Ledger.State().Named(digest)
 	if !has {
 		return manifest.Manifest{}, false
 	}
-	m, err := v.ledger.Manifest(of)
+	m, err := v.opt.Ledger.Manifest(of)
 	return m, err == nil
-}
-
-// setBack is the sentence for both sides.
-func setBack(newer, offered uint64) error {
-	return source.Sentence(ErrSetBack, "The backup holds snapshot %d of this epoch, and this primary has never offered one above %d: its disk was set back to an older state. Nothing is synced until an administrator chooses whose data stays: run baton become primary on the backup, or baton become primary --force on the primary; the other's data is set aside.", newer, offered)
 }
 
 // mostAhead bounds how far a backup's number may be ahead of all that we know.
@@ -266,14 +280,14 @@ const mostAhead = 1 << 32
 
 // allocate gives the snapshot of a session its number, and makes that durable before
 // anybody hears of it: a primary that knows less than its backup was set back.
-func (v *server) allocate(ctx context.Context, s *session, req wire.Question, takenAt int64) (uint64, error) {
-	st := v.ledger.State()
+func (v *Server) allocate(ctx context.Context, s *session, req wire.Question, takenAt int64) (uint64, error) {
+	st := v.opt.Ledger.State()
 	newest := max(st.Snapshot.Number, st.Confirmed.Number, st.Offered.Number)
 	if req.Snapshot.Number < newest+mostAhead {
 		newest = max(newest, req.Snapshot.Number)
 	}
 	offer := pair.Snapshot{Number: newest + 1, Epoch: s.epoch, TakenAt: takenAt}
-	if err := v.ledger.Save(func(st *ledger.State) { st.Offered = offer }); err != nil {
+	if err := v.opt.Ledger.Save(func(st *ledger.State) { st.Offered = offer }); err != nil {
 		return 0, source.Explain(err, v.opt.Dir)
 	}
 	s.mu.Lock()
@@ -283,12 +297,12 @@ func (v *server) allocate(ctx context.Context, s *session, req wire.Question, ta
 }
 
 func errHangs() error {
-	return source.Sentence(ErrRefused, "A disk of the protected data hangs on the primary, so that the data cannot be looked at: look at the conditions there; the sync is tried again by itself.")
+	return source.Sentence(refusal.ErrRefused, "A disk of the protected data hangs on the primary, so that the data cannot be looked at: look at the conditions there; the sync is tried again by itself.")
 }
 
 // prepare scans, while telling the backup that this appliance is at work. It does not wait for a scan
 // that a disk keeps from ending.
-func (v *server) prepare(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
+func (v *Server) prepare(ctx context.Context, out *wire.Writer, s *session, req wire.Question) error {
 	done := make(chan error, 1)
 	v.scans.Add(1)
 	go func() {
@@ -315,8 +329,8 @@ func (v *server) prepare(ctx context.Context, out *wire.Writer, s *session, req 
 }
 
 // fill scans all protected data into the session.
-func (v *server) fill(ctx context.Context, s *session, req wire.Question) error {
-	data, err := v.sources.protected(ctx)
+func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error {
+	data, err := v.opt.Sources.Data(ctx)
 	if err != nil {
 		return err
 	}
@@ -326,11 +340,11 @@ func (v *server) fill(ctx context.Context, s *session, req wire.Question) error 
 		purpose = source.Final
 	}
 	for _, d := range data {
-		scan, err := v.sources.scan(ctx, d, s.manifest.Scheme, purpose)
+		scan, err := v.opt.Sources.Scan(ctx, d, s.manifest.Scheme, purpose)
 		if err != nil {
 			return err
 		}
-		if err := apart(places, scan.Place); err != nil {
+		if err := protected.Apart(places, scan.Place); err != nil {
 			return err
 		}
 		places = append(places, scan.Place)
@@ -361,7 +375,7 @@ func (s *session) sendInline(ctx context.Context, out *wire.Writer) error {
 }
 
 // serveDone hears that the backup completed a snapshot.
-func (v *server) serveDone(w http.ResponseWriter, r *http.Request) {
+func (v *Server) serveDone(w http.ResponseWriter, r *http.Request) {
 	var rep wire.Report
 	if !readRequest(w, r, &rep) {
 		return
@@ -374,24 +388,24 @@ func (v *server) serveDone(w http.ResponseWriter, r *http.Request) {
 }
 
 // confirm records what the backup completed, with its manifest.
-func (v *server) confirm(rep wire.Report) error {
+func (v *Server) confirm(rep wire.Report) error {
 	v.mu.Lock()
 	s, offered := v.session, v.offered
 	v.mu.Unlock()
 	if s == nil || s.id != rep.Session || s.epoch != offered || rep.Snapshot.Epoch != offered {
-		return source.Sentence(ErrStaleEpoch, "The completed snapshot is not of the data sync that the primary offered: it is tried again by itself.")
+		return source.Sentence(refusal.ErrStaleEpoch, "The completed snapshot is not of the data sync that the primary offered: it is tried again by itself.")
 	}
 	m, digest, err := s.whole()
 	if err != nil {
 		return err
 	}
-	if digest != rep.Manifest || rep.Snapshot != s.offer || rep.Snapshot.Compare(v.ledger.State().Confirmed) <= 0 {
+	if digest != rep.Manifest || rep.Snapshot != s.offer || rep.Snapshot.Compare(v.opt.Ledger.State().Confirmed) <= 0 {
 		return source.Sentence(source.ErrUnsafe, "The completed snapshot %d is not what the primary sent: check that both appliances run the same version; it is tried again by itself.", rep.Snapshot.Number)
 	}
-	if err := v.ledger.Confirm(rep.Snapshot, m, digest); err != nil {
+	if err := v.opt.Ledger.Confirm(rep.Snapshot, m, digest); err != nil {
 		return err
 	}
-	v.sources.agreed(m)
+	v.opt.Sources.Agreed(m)
 	return nil
 }
 
@@ -399,16 +413,16 @@ func (v *server) confirm(rep wire.Report) error {
 func (s *session) whole() (manifest.Manifest, manifest.Digest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, err := s.newer.in(s.manifest)
+	m, err := s.newer.In(s.manifest)
 	return m, m.Digest(), err
 }
 
 // confirmLate takes a new request's word for the snapshot whose report got lost.
-func (v *server) confirmLate(req wire.Question) {
+func (v *Server) confirmLate(req wire.Question) {
 	v.mu.Lock()
 	s := v.session
 	v.mu.Unlock()
-	if s == nil || req.Snapshot.Compare(v.ledger.State().Confirmed) <= 0 {
+	if s == nil || req.Snapshot.Compare(v.opt.Ledger.State().Confirmed) <= 0 {
 		return
 	}
 	if err := v.confirm(wire.Report{Session: s.id, Snapshot: req.Snapshot, Manifest: req.Base}); err != nil {

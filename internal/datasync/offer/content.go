@@ -1,4 +1,4 @@
-package datasync
+package offer
 
 import (
 	"bufio"
@@ -11,6 +11,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/pace"
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 )
@@ -34,7 +35,7 @@ func sendDeltas(out *wire.Writer, base, m manifest.Manifest) error {
 	return nil
 }
 
-func (v *server) serveContent(w http.ResponseWriter, r *http.Request) {
+func (v *Server) serveContent(w http.ResponseWriter, r *http.Request) {
 	var s *session
 	body := bufio.NewReader(r.Body)
 	wants, pack, err := wire.ReadWants(body, func(id uint64) (manifest.Manifest, error) {
@@ -43,7 +44,7 @@ func (v *server) serveContent(w http.ResponseWriter, r *http.Request) {
 		v.mu.Unlock()
 		if s == nil || s.id != id {
 			s = nil
-			return manifest.Manifest{}, source.Sentence(ErrNotPrimary, "The data sync that asked for content is over: another began, or the appliance that was asked is no longer primary; it is tried again by itself.")
+			return manifest.Manifest{}, source.Sentence(refusal.ErrNotPrimary, "The data sync that asked for content is over: another began, or the appliance that was asked is no longer primary; it is tried again by itself.")
 		}
 		s.busy.Lock()
 		return s.manifest, nil
@@ -63,9 +64,8 @@ func (v *server) serveContent(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// smallFile is the size up to which files are read ahead, several at a time.
+// wire.SmallFile is the size up to which files are read ahead, several at a time.
 const (
-	smallFile = 128 << 10
 	readAhead = 32
 	atOnce    = 4
 )
@@ -142,7 +142,7 @@ func (c *contents) readAhead(ctx context.Context, wants []wire.Want) <-chan *job
 	for range atOnce {
 		wg.Go(func() {
 			for j := range small {
-				j.small = &wire.Recording{Most: smallFile}
+				j.small = &wire.Recording{Most: wire.SmallFile}
 				j.err = c.read(ctx, j, j.small)
 				close(j.ready)
 			}
@@ -154,7 +154,7 @@ func (c *contents) readAhead(ctx context.Context, wants []wire.Want) <-chan *job
 		defer close(small)
 		for _, w := range wants {
 			j := &job{want: w, entry: c.session.entry(w), ready: make(chan struct{})}
-			if j.entry.Size <= smallFile {
+			if j.entry.Size <= wire.SmallFile {
 				small <- j
 			} else {
 				close(j.ready)
@@ -236,5 +236,5 @@ func (c *contents) done(j *job, now manifest.Entry, to wire.Outlet) error {
 func (s *session) replace(w wire.Want, now manifest.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.newer.set(w.Set, now)
+	s.newer.Set(w.Set, now)
 }

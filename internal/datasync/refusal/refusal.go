@@ -1,4 +1,6 @@
-package datasync
+// Package refusal is why a data sync does not go on: sentinels to branch on, and how one
+// side tells the other.
+package refusal
 
 import (
 	"encoding/json"
@@ -37,14 +39,15 @@ func wireCodes() map[string]error {
 	}
 }
 
-// refusal is how one side tells the other why it does not go on.
-type refusal struct {
+// Refusal is how one side tells the other why it does not go on.
+type Refusal struct {
 	Code string `json:"code"`
 	Text string `json:"text"`
 }
 
-func refusalOf(err error) refusal {
-	r := refusal{Code: "refused", Text: cause.Of(err)}
+// Of returns what the other side is told of an error.
+func Of(err error) Refusal {
+	r := Refusal{Code: "refused", Text: cause.Of(err)}
 	for code, kind := range wireCodes() {
 		if errors.Is(err, kind) {
 			r.Code = code
@@ -53,22 +56,29 @@ func refusalOf(err error) refusal {
 	return r
 }
 
-// refused returns the error that a frame says, by which the peer ends a stream.
-func refused(payload []byte) error {
-	var r refusal
+// Read returns the error that a frame says, by which the peer ends a stream.
+func Read(payload []byte) error {
+	var r Refusal
 	if json.Unmarshal(payload, &r) != nil {
 		return wire.Unsafe("a refusal that cannot be read")
 	}
-	return r.asError()
+	return r.Err()
 }
 
 // maxSentence bounds what a peer can put before a person.
 const maxSentence = 1000
 
-func (r refusal) asError() error {
+// Err returns the sentence as an error to branch on.
+func (r Refusal) Err() error {
 	kind, ok := wireCodes()[r.Code]
 	if !ok {
 		kind = ErrRefused
 	}
 	return source.Sentence(kind, "The primary says: %s", r.Text[:min(len(r.Text), maxSentence)])
+}
+
+// SetBack is the sentence for both sides: the backup holds a snapshot with a number that the primary
+// has never offered in this epoch.
+func SetBack(newer, offered uint64) error {
+	return source.Sentence(ErrSetBack, "The backup holds snapshot %d of this epoch, and this primary has never offered one above %d: its disk was set back to an older state. Nothing is synced until an administrator chooses whose data stays: run baton become primary on the backup, or baton become primary --force on the primary; the other's data is set aside.", newer, offered)
 }
