@@ -37,7 +37,7 @@ func (r *runner) askAgain() (again bool) {
 func (h *Host) askNeighbours(name string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	found, err := readSurvey(h.managed)
+	found, err := h.kernel.survey(h.managed)
 	link := found.links[name]
 	if err != nil || link == nil {
 		return err

@@ -99,7 +99,7 @@ func (c *claim) attend(now time.Time, quiet bool) (send bool) {
 func (h *Host) Announce(ips []pair.SharedIP) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	found, err := readSurvey(h.managed)
+	found, err := h.kernel.survey(h.managed)
 	if err != nil {
 		h.log.Warn("shared IP not announced", slog.Any("error", err))
 		return
@@ -190,7 +190,7 @@ func (h *Host) announceHeld(ips []pair.SharedIP) {
 	if len(ips) == 0 {
 		return
 	}
-	found, err := readSurvey(h.managed)
+	found, err := h.kernel.survey(h.managed)
 	if err != nil {
 		h.log.Warn("shared IP not announced", slog.Any("error", err))
 		return

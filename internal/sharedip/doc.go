@@ -10,6 +10,7 @@
 //
 // Linux only; CAP_NET_ADMIN and CAP_NET_RAW are enough, no file is written.
 //
-// Start reading at Host; kernel.go holds what is asked of the kernel, arp.go,
-// ndp.go and echo.go the frames, announce.go and run.go the schedule.
+// Start reading at Host; kernel.go holds what is asked of the kernel, socket.go the
+// socket for it, arp.go, ndp.go and echo.go the frames, announce.go and run.go the
+// schedule.
 package sharedip

@@ -39,6 +39,7 @@ func (o Owner) String() string { return fmt.Sprintf("%s at %s", o.IP, o.MAC) }
 type Host struct {
 	managed  []pair.SharedIP
 	log      *slog.Logger
+	kernel   *kernel
 	quiet    atomic.Bool
 	loud     atomic.Int64   // when announcements were last resumed, in Unix nanoseconds; 0: never
 	settling atomic.Int64   // claims begun before this are to end their schedule, as loud; 0: none
@@ -66,6 +67,7 @@ func New(managed []pair.SharedIP, log *slog.Logger) *Host {
 	return &Host{
 		managed:  slices.Clone(managed),
 		log:      log,
+		kernel:   newKernel(),
 		wake:     make(chan struct{}, 1),
 		searches: newSearches(),
 		placed:   func() {},
@@ -96,7 +98,7 @@ func (h *Host) set(ctx context.Context, wanted []pair.SharedIP, lease time.Durat
 	h.wanted, h.looked = slices.Clone(wanted), time.Time{}
 	h.moved.Store(false)
 	began := time.Now()
-	found, err := readSurvey(h.managed)
+	found, err := h.kernel.survey(h.managed)
 	if err != nil {
 		return fmt.Errorf("set shared IPs: %w", err)
 	}
@@ -135,7 +137,7 @@ func (h *Host) Renew(ctx context.Context, wanted []pair.SharedIP, lease time.Dur
 func (h *Host) extend(lease time.Duration) bool {
 	for _, ip := range h.wanted {
 		link := h.found.links[ip.Interface]
-		if link == nil || put(link, ip, h.found.own(link, h.managed), lease) != nil {
+		if link == nil || h.kernel.put(link, ip, h.found.own(link, h.managed), lease) != nil {
 			return false
 		}
 	}
@@ -150,7 +152,7 @@ func (h *Host) Held(ctx context.Context) ([]pair.SharedIP, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("list shared IPs: %w", err)
 	}
-	found, err := readSurvey(h.managed)
+	found, err := h.kernel.survey(h.managed)
 	if err != nil {
 		return nil, fmt.Errorf("list shared IPs: %w", err)
 	}
@@ -166,6 +168,7 @@ func (h *Host) Close() {
 		delete(h.ports, name)
 	}
 	h.retired.Wait()
+	h.kernel.close()
 }
 
 // retire closes a port in the background: the kernel takes some 10 ms for it,
@@ -183,7 +186,7 @@ func (h *Host) release(found survey, wanted []pair.SharedIP) (failed []error) {
 			if keep && prefixOf(addr) == ip.Address {
 				continue
 			}
-			if err := take(addr); err != nil {
+			if err := h.kernel.take(addr); err != nil {
 				failed = append(failed, err)
 				continue
 			}
@@ -209,7 +212,7 @@ func (h *Host) claim(ctx context.Context, found survey, ip pair.SharedIP, lease 
 	if fresh {
 		h.prepare(link)
 	}
-	if err := put(link, ip, found.own(link, h.managed), lease); err != nil {
+	if err := h.kernel.put(link, ip, found.own(link, h.managed), lease); err != nil {
 		return err
 	}
 	if fresh {
@@ -227,7 +230,7 @@ func (h *Host) await(link netlink.Link, ip pair.SharedIP) {
 	if ip.Address.Addr().Is4() || !carrier(link) {
 		return // usable as soon as accepted, or nobody there to tell
 	}
-	if err := awaitUsable(ip.Address.Addr()); err != nil {
+	if err := h.kernel.awaitUsable(ip.Address.Addr()); err != nil {
 		h.log.Warn("shared IP announced early", slog.Any("error", err))
 	}
 }

@@ -91,7 +91,7 @@ func TestSharedAddressHasNoPartInTheOwnRoute(t *testing.T) {
 	h := a.host(ip6(t), alone)
 	a.set(h, 0, ip6(t), alone)
 	a.do(func() error {
-		list, err := addresses()
+		list, err := h.kernel.addresses()
 		for _, addr := range list {
 			ip, apart := prefixOf(addr), addr.Flags&unix.IFA_F_NOPREFIXROUTE != 0
 			if ip == ip6(t).Address && !apart || ip == alone.Address && apart {

@@ -26,14 +26,14 @@ type survey struct {
 	addrs []netlink.Addr          // of all interfaces
 }
 
-// readSurvey asks the kernel.
-func readSurvey(managed []pair.SharedIP) (survey, error) {
+// survey asks the kernel.
+func (k *kernel) survey(managed []pair.SharedIP) (survey, error) {
 	s := survey{links: map[string]netlink.Link{}}
 	for _, ip := range managed {
 		if s.links[ip.Interface] != nil {
 			continue
 		}
-		link, err := linkNamed(ip.Interface)
+		link, err := k.linkNamed(ip.Interface)
 		if errors.Is(err, ErrNoInterface) {
 			continue
 		}
@@ -43,19 +43,22 @@ func readSurvey(managed []pair.SharedIP) (survey, error) {
 		s.links[ip.Interface] = link
 	}
 	var err error
-	s.addrs, err = addresses()
+	s.addrs, err = k.addresses()
 	return s, err
 }
 
 // addresses lists the addresses of all interfaces. A dump that a change
 // interrupts is asked for again.
-func addresses() (list []netlink.Addr, err error) {
-	for range 5 {
-		list, err = netlink.AddrList(nil, netlink.FAMILY_ALL)
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
+func (k *kernel) addresses() (list []netlink.Addr, err error) {
+	err = k.ask(func(socket *netlink.Handle) (err error) {
+		for range 5 {
+			list, err = socket.AddrList(nil, netlink.FAMILY_ALL)
+			if !errors.Is(err, netlink.ErrDumpInterrupted) {
+				break
+			}
 		}
-	}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
@@ -65,8 +68,11 @@ func addresses() (list []netlink.Addr, err error) {
 // ErrNoInterface says that there is no interface of that name.
 var ErrNoInterface = errors.New("no such interface")
 
-func linkNamed(name string) (netlink.Link, error) {
-	link, err := netlink.LinkByName(name)
+func (k *kernel) linkNamed(name string) (link netlink.Link, err error) {
+	err = k.ask(func(socket *netlink.Handle) (err error) {
+		link, err = socket.LinkByName(name)
+		return err
+	})
 	if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
 		return nil, fmt.Errorf("interface %s: %w: name one that this machine has in the configuration file", name, ErrNoInterface)
 	}
@@ -138,7 +144,7 @@ func lifetime(lease time.Duration) int {
 }
 
 // put adds ip to link, or renews it, beside the link's own addresses.
-func put(link netlink.Link, ip pair.SharedIP, own []netip.Prefix, lease time.Duration) error {
+func (k *kernel) put(link netlink.Link, ip pair.SharedIP, own []netip.Prefix, lease time.Duration) error {
 	seconds := lifetime(lease)
 	addr := netlink.Addr{IPNet: ipNet(ip.Address), ValidLft: seconds, PreferedLft: seconds}
 	if ip.Address.Addr().Is6() {
@@ -151,7 +157,7 @@ func put(link netlink.Link, ip pair.SharedIP, own []netip.Prefix, lease time.Dur
 			addr.Flags |= unix.IFA_F_NOPREFIXROUTE
 		}
 	}
-	err := netlink.AddrReplace(link, &addr)
+	err := k.ask(func(socket *netlink.Handle) error { return socket.AddrReplace(link, &addr) })
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("set shared IP %s: %w", ip, ErrNotPermitted)
 	}
@@ -169,9 +175,13 @@ const usableWithin = 100 * time.Millisecond
 // address's multicast group and adds the local route, in this order, in the
 // background. A machine that is told of the address earlier gets no answer, and
 // waits for a second before trying again.
-func awaitUsable(ip netip.Addr) error {
+func (k *kernel) awaitUsable(ip netip.Addr) error {
 	for begun := time.Now(); time.Since(begun) < usableWithin; time.Sleep(100 * time.Microsecond) {
-		routes, err := netlink.RouteGet(ip.AsSlice())
+		var routes []netlink.Route
+		err := k.ask(func(socket *netlink.Handle) (err error) {
+			routes, err = socket.RouteGet(ip.AsSlice())
+			return err
+		})
 		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
 			return nil
 		}
@@ -180,8 +190,10 @@ func awaitUsable(ip netip.Addr) error {
 }
 
 // take removes addr; one that has gone in the meantime is no error.
-func take(addr netlink.Addr) error {
-	err := netlink.AddrDel(nil, &netlink.Addr{IPNet: addr.IPNet, Peer: addr.Peer, LinkIndex: addr.LinkIndex})
+func (k *kernel) take(addr netlink.Addr) error {
+	err := k.ask(func(socket *netlink.Handle) error {
+		return socket.AddrDel(nil, &netlink.Addr{IPNet: addr.IPNet, Peer: addr.Peer, LinkIndex: addr.LinkIndex})
+	})
 	if err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("take off shared IP %s: %w", addr.IPNet, err)
 	}

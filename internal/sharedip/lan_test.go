@@ -179,8 +179,10 @@ func (l *lan) connect(s *station) {
 		if err = s.address(netip.PrefixFrom(s.own6, 64)); err != nil {
 			return err
 		}
+		kernel := newKernel()
+		defer kernel.close()
 		for range 20 { // a busy machine takes its time
-			if err = awaitUsable(s.own6); err == nil {
+			if err = kernel.awaitUsable(s.own6); err == nil {
 				break
 			}
 		}

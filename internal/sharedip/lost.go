@@ -40,7 +40,7 @@ func (h *Host) Lost(ctx context.Context, ip pair.SharedIP, target netip.Addr, wa
 
 // sourceFor returns the interface's own address in target's network.
 func (h *Host) sourceFor(ip pair.SharedIP, target netip.Addr) (netip.Addr, error) {
-	found, err := readSurvey(h.managed)
+	found, err := h.kernel.survey(h.managed)
 	if err != nil {
 		return netip.Addr{}, err
 	}

@@ -16,7 +16,7 @@ var ErrNotPermitted = errors.New("this process may not change addresses: run it 
 // nil, ErrNotPermitted, or why that cannot be told. It changes nothing: it asks the
 // kernel to take off an address that no machine can have.
 func (h *Host) Permitted(iface string) error {
-	link, err := linkNamed(iface)
+	link, err := h.kernel.linkNamed(iface)
 	if err != nil {
 		return fmt.Errorf("look at interface %s: %w", iface, err)
 	}

@@ -96,9 +96,12 @@ func openHearing(iface string, like netip.Addr) (*port, error) {
 	return openPort(link, unix.ETH_P_ARP, nil)
 }
 
-// liveLink looks an interface up; ErrNoCarrier unless frames can leave it.
+// liveLink looks an interface up; ErrNoCarrier unless frames can leave it. It has a socket of its
+// own: evidence does not wait for a renewal.
 func liveLink(name string) (netlink.Link, error) {
-	link, err := linkNamed(name)
+	kernel := newKernel()
+	defer kernel.close()
+	link, err := kernel.linkNamed(name)
 	if err != nil {
 		return nil, err
 	}

@@ -217,7 +217,7 @@ func (r *runner) resubscribe(alive bool) error { //nolint:revive // the channel'
 // refresh compares the links with what was known of them.
 func (r *runner) refresh() {
 	h := r.host
-	found, err := readSurvey(h.managed)
+	found, err := h.kernel.survey(h.managed)
 	if err != nil {
 		h.log.Warn("interfaces not read", slog.Any("error", err))
 		return
@@ -299,7 +299,7 @@ func (h *Host) contested(s sighting, now time.Time) bool {
 		if ip.Interface != s.iface || ip.Address.Addr() != s.owner.IP {
 			continue
 		}
-		found, err := readSurvey(h.managed)
+		found, err := h.kernel.survey(h.managed)
 		if err != nil || !h.stillHolds(found, ip) {
 			return false
 		}

@@ -48,7 +48,7 @@ func (h *Host) unclaimed(update netlink.AddrUpdate) bool {
 func (h *Host) strays(now time.Time) (found []Stray) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	seen, err := readSurvey(h.managed)
+	seen, err := h.kernel.survey(h.managed)
 	if err != nil {
 		h.log.Warn("addresses not read", slog.Any("error", err))
 		return nil
@@ -64,7 +64,7 @@ func (h *Host) strays(now time.Time) (found []Stray) {
 		}
 		h.tookOff[stray.IP] = now
 		h.log.Warn("a shared IP that is not claimed here is taken off", slog.String("shared_ip", stray.IP.String()))
-		if err := take(addr); err != nil {
+		if err := h.kernel.take(addr); err != nil {
 			h.log.Error("shared IP not taken off", slog.Any("error", err))
 		}
 	}
