@@ -16,7 +16,7 @@ func TestMachinesFailOver(t *testing.T) {
 	l, alpha, beta, client := served(t)
 	for _, m := range []*machine{alpha, beta} {
 		m.write("/etc/systemd/system/tick.timer", "[Timer]\nOnCalendar=*:*:*\nAccuracySec=1ms\n")
-		m.write("/etc/systemd/system/tick.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo tick >>/var/log/ticks'\n")
+		m.write("/etc/systemd/system/tick.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo tick >>/var/log/ticks'\n")
 		m.run("systemctl", "daemon-reload")
 	}
 	alpha.baton("service add unit tick tick.timer")
