@@ -17,6 +17,7 @@ import (
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/datasync/source/directory/plan"
+	"baton/internal/datasync/source/directory/scan"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
 )
@@ -47,9 +48,9 @@ func Export(ctx context.Context, from, to string) error {
 	}
 	defer func() { _ = copied.Close() }()
 	copied.Scheme = manifest.Newest
-	scan, err := copied.Scan(ctx, manifest.Listing{}, time.Now, nil)
+	found, err := scan.Whole(ctx, copied, manifest.Listing{}, time.Now, nil)
 	if err == nil {
-		_, err = copyOf{Divergence: source.Divergence{Changed: slices.Collect(scan.Listing.All()), All: scan.Listing}}.make(ctx, copied, to)
+		_, err = copyOf{Divergence: source.Divergence{Changed: slices.Collect(found.Listing.All()), All: found.Listing}}.make(ctx, copied, to)
 	}
 	if err != nil {
 		return fmt.Errorf("export diverged copy: %w", explain(err, to))

@@ -10,6 +10,7 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/hint"
+	"baton/internal/datasync/source/directory/scan"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
 )
@@ -19,7 +20,7 @@ import (
 type following struct {
 	watch *hint.Watch // nil: it is not followed
 	top   disk.Top    // what is followed
-	last  tree.Scan   // what the newest look at the whole found besides the listing
+	last  scan.Result // what the newest look at the whole found besides the listing
 	at    time.Time   // of that
 	took  time.Duration
 	tried time.Time // when following failed last
@@ -52,45 +53,45 @@ func (f *following) stop() {
 }
 
 // follow looks at what was noticed since the newest scan.
-func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (tree.Scan, error) {
+func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (scan.Result, error) {
 	x.mu.Lock()
 	f, files := x.following, x.files
 	x.mu.Unlock()
 	top, err := dir.Top()
 	if f.watch == nil || err != nil || !top.Same(f.top) || k.opt.Now().Sub(f.at) >= k.every(f) {
-		return tree.Scan{}, errNotFollowed
+		return scan.Result{}, errNotFollowed
 	}
-	scan := f.last
-	scan.Listing, scan.Hashed = files, 0
+	found := f.last
+	found.Listing, found.Hashed = files, 0
 	for range settleLooks {
 		names, err := f.watch.Take()
 		if err != nil {
-			return tree.Scan{}, err
+			return scan.Result{}, err
 		}
-		if scan.Unstable = ""; len(names) == 0 {
-			return scan, nil
+		if found.Unstable = ""; len(names) == 0 {
+			return found, nil
 		}
-		part, err := dir.Rescan(ctx, scan.Listing, names, k.opt.Now, f.watch)
+		part, err := scan.Names(ctx, dir, found.Listing, names, k.opt.Now, f.watch)
 		if err != nil {
-			return tree.Scan{}, err
+			return scan.Result{}, err
 		}
-		scan.Listing, scan.Hashed = part.Listing, scan.Hashed+part.Hashed
-		scan.Mounts, scan.Skipped = append(scan.Mounts, part.Mounts...), append(scan.Skipped, part.Skipped...)
+		found.Listing, found.Hashed = part.Listing, found.Hashed+part.Hashed
+		found.Mounts, found.Skipped = append(found.Mounts, part.Mounts...), append(found.Skipped, part.Skipped...)
 		for name := range names {
-			scan.Unstable = name
+			found.Unstable = name
 		}
 	}
-	return scan, nil
+	return found, nil
 }
 
 // whole looks at the whole of a directory, and follows it from then on.
-func (k *Kind) whole(ctx context.Context, dir *tree.Tree, x *index) (tree.Scan, error) {
+func (k *Kind) whole(ctx context.Context, dir *tree.Tree, x *index) (scan.Result, error) {
 	watch := k.watch(x)
 	began := k.opt.Now()
 	top, err := dir.Top()
-	var scan tree.Scan
+	var found scan.Result
 	if err == nil {
-		scan, err = dir.Scan(ctx, x.known(), k.opt.Now, watch)
+		found, err = scan.Whole(ctx, dir, x.known(), k.opt.Now, watch)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -99,19 +100,19 @@ func (k *Kind) whole(ctx context.Context, dir *tree.Tree, x *index) (tree.Scan, 
 		if watch != nil {
 			watch.Close()
 		}
-		return scan, err
+		return found, err
 	}
 	x.watch, x.top, x.at, x.took = watch, top, k.opt.Now(), k.opt.Now().Sub(began)
-	x.last = tree.Scan{Mounts: scan.Mounts, Skipped: scan.Skipped}
+	x.last = scan.Result{Mounts: found.Mounts, Skipped: found.Skipped}
 	if watch == nil {
-		return scan, nil
+		return found, nil
 	}
 	if lost := watch.Lost(); lost != nil {
 		x.stop()
 		x.tried = k.opt.Now()
 		k.opt.Log.Warn("directory is not followed, and looked at as a whole each time: raise fs.inotify.max_user_watches", slog.String("path", dir.Path()), slog.Any("error", lost))
 	}
-	return scan, nil
+	return found, nil
 }
 
 // watch begins a new watch; nil: none can be had now.

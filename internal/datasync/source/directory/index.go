@@ -15,6 +15,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/scan"
 	"baton/internal/datasync/source/directory/tree"
 )
 
@@ -73,25 +74,25 @@ func (x *index) known() manifest.Listing {
 }
 
 // scan looks at a tree: at what was noticed, if it is followed, or at the whole.
-func (k *Kind) scan(ctx context.Context, dir *tree.Tree, purpose source.Purpose) (tree.Scan, error) {
+func (k *Kind) scan(ctx context.Context, dir *tree.Tree, purpose source.Purpose) (scan.Result, error) {
 	x := k.indexOf(dir)
 	x.scanning.Lock()
 	defer x.scanning.Unlock()
-	var scan tree.Scan
+	var found scan.Result
 	err := errNotFollowed
 	if purpose != source.Final {
-		if scan, err = k.follow(ctx, dir, x); err != nil {
+		if found, err = k.follow(ctx, dir, x); err != nil {
 			x.unfollow() // what was noticed is forgotten by now
 		}
 	}
 	if err != nil && ctx.Err() == nil {
-		scan, err = k.whole(ctx, dir, x)
+		found, err = k.whole(ctx, dir, x)
 	}
 	if err != nil {
-		return scan, explain(err, dir.Path())
+		return found, explain(err, dir.Path())
 	}
-	k.keepIndex(dir, x, scan.Listing, scan.Hashed)
-	return scan, nil
+	k.keepIndex(dir, x, found.Listing, found.Hashed)
+	return found, nil
 }
 
 // enter enters what was just applied to a tree into its index.

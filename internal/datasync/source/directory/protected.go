@@ -11,6 +11,7 @@ import (
 	"baton/internal/datasync/source/directory/blocks"
 	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/inode"
+	"baton/internal/datasync/source/directory/scan"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
 )
@@ -20,7 +21,7 @@ type protected struct {
 	kind *Kind
 	data pair.Data
 	tree *tree.Tree
-	scan tree.Scan // the latest
+	scan scan.Result // the latest
 
 	purpose source.Purpose
 }
@@ -39,7 +40,7 @@ func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Sc
 			p.kind.opt.Log.Warn("what an interrupted data sync left is not removed", slog.String("path", p.tree.Path()), slog.Any("error", err))
 		}
 	}
-	scan, err := p.kind.scan(ctx, p.tree, p.purpose)
+	found, err := p.kind.scan(ctx, p.tree, p.purpose)
 	if err != nil {
 		return source.Scan{}, err
 	}
@@ -47,10 +48,10 @@ func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Sc
 	if err != nil {
 		return source.Scan{}, explain(err, p.tree.Path())
 	}
-	p.scan = scan
+	p.scan = found
 	return source.Scan{
-		Listing: scan.Listing, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: scan.Unstable, Skipped: scan.Skipped,
-		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, files: scan.Listing},
+		Listing: found.Listing, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: found.Unstable, Skipped: found.Skipped,
+		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, files: found.Listing},
 	}, nil
 }
 
@@ -289,14 +290,14 @@ func (c *change) ApplyRest(ctx context.Context) (source.Leftover, error) {
 		return over, err
 	}
 	from.Scheme = manifest.Newest
-	scan, err := from.Scan(ctx, manifest.Listing{}, c.of.kind.opt.Now, nil)
+	found, err := scan.Whole(ctx, from, manifest.Listing{}, c.of.kind.opt.Now, nil)
 	if err != nil {
 		_ = from.Close()
 		return over, err
 	}
 	over.From = &protected{kind: c.of.kind, data: c.of.data, tree: from}
-	over.Kept.All = scan.Listing
-	for entry := range scan.Listing.All() {
+	over.Kept.All = found.Listing
+	for entry := range found.Listing.All() {
 		if entry.Kind != manifest.Dir {
 			over.Kept.Changed = append(over.Kept.Changed, entry)
 		}

@@ -128,7 +128,7 @@ func (t *Tree) putBack(s Step) error {
 
 // is reports whether a path is the file or directory that has a number.
 func (t *Tree) is(path string, ino uint64) bool {
-	stamp, err := t.stat(path)
+	stamp, err := t.Stat(path)
 	return err == nil && stamp.Ino == ino
 }
 
@@ -179,7 +179,7 @@ func (t *Tree) takeBack(s Step, hook func(step string)) error {
 func inStaging(name string) string { return StagingName + "/" + name }
 
 func (t *Tree) has(path string) bool {
-	_, err := t.stat(path)
+	_, err := t.Stat(path)
 	return err == nil
 }
 

@@ -14,7 +14,7 @@ import (
 func (t *Tree) Applied(known, have, want manifest.Listing, now func() time.Time) (manifest.Listing, error) {
 	delta := manifest.Difference(have, want)
 	for i, c := range delta.Set {
-		stamp, err := t.stat(c.Path)
+		stamp, err := t.Stat(c.Path)
 		if err != nil || (stamp.Kind() != c.Kind && c.Kind != manifest.Link) || (c.Kind == manifest.File && stamp.Size != c.Size) {
 			return known, errors.Join(err, errReplaced(c.Path))
 		}

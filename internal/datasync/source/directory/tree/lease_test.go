@@ -45,13 +45,13 @@ func TestAFileThatIsHeldIsNotWaitedFor(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	began := time.Now()
-	if _, err := tree.Scan(ctx, manifest.Listing{}, time.Now, nil); !errors.Is(err, source.ErrChanging) || !strings.Contains(err.Error(), "lease") {
-		t.Errorf("the scan ended with %v after %s", err, time.Since(began))
+	if _, _, _, err := tree.Hash(ctx, "held", time.Now, time.Time{}); !errors.Is(err, source.ErrChanging) || !strings.Contains(err.Error(), "lease") {
+		t.Errorf("the read ended with %v after %s", err, time.Since(began))
 	}
 	over, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := tree.Scan(over, manifest.Listing{}, time.Now, nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("the scan that was stopped ended with %v", err)
+	if _, _, _, err := tree.Hash(over, "held", time.Now, time.Time{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the read that was stopped ended with %v", err)
 	}
 }
 
@@ -78,7 +78,7 @@ func TestMetadataIsSetOfAFileThatIsHeld(t *testing.T) {
 		if err := tree.setMetaAt(want); err != nil {
 			t.Fatal(err)
 		}
-		stamp, err := tree.stat("held")
+		stamp, err := tree.Stat("held")
 		if err != nil || stamp.Mode&0o7777 != mode || stamp.ModTime != 4711 {
 			t.Errorf("got %+v, %v", stamp, err)
 		}

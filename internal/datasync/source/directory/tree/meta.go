@@ -197,7 +197,7 @@ func (t *Tree) unlocked(dir string, change func() error) error {
 
 // quietly runs a change of the top directory that shall not show in its time.
 func (t *Tree) quietly(change func() error) error {
-	before, err := t.stat(".")
+	before, err := t.Stat(".")
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", t.path, err)
 	}

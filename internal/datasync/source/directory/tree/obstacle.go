@@ -102,7 +102,7 @@ func (o *obstacles) in(parent string) (*os.File, error) {
 // isDir reports whether a path is a directory now, and reached through directories only.
 func (t *Tree) isDir(path string) bool {
 	for ; path != "."; path = manifest.Parent(path) {
-		if stamp, err := t.stat(path); err != nil || stamp.Kind() != manifest.Dir {
+		if stamp, err := t.Stat(path); err != nil || stamp.Kind() != manifest.Dir {
 			return false
 		}
 	}

@@ -149,7 +149,7 @@ func (p *preparation) comeBack(here, to string) error {
 }
 
 func (p *preparation) ino(here string) (uint64, error) {
-	stamp, err := p.staging.tree.stat(here)
+	stamp, err := p.staging.tree.Stat(here)
 	return stamp.Ino, err
 }
 

@@ -24,7 +24,7 @@ const tries = 8
 // may take a while.
 func (t *Tree) OpenFile(path string) (*os.File, inode.Stamp, error) {
 	f, err := t.root.OpenFile(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if isGone(err) {
+	if IsGone(err) {
 		return nil, inode.Stamp{}, fmt.Errorf("open %q: %w", path, fs.ErrNotExist)
 	}
 	if errors.Is(err, unix.EAGAIN) {
@@ -44,16 +44,16 @@ func (t *Tree) OpenFile(path string) (*os.File, inode.Stamp, error) {
 	return f, opened, nil
 }
 
-// isGone reports whether a path leads to nothing any more, or to what is not read: it
+// IsGone reports whether a path leads to nothing any more, or to what is not read: it
 // goes through a symlink or is one, or is a socket.
-func isGone(err error) bool {
+func IsGone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENXIO)
 }
 
-// hash reads a file that nobody changes meanwhile, trying again if somebody does.
+// Hash reads a file that nobody changes meanwhile, trying again if somebody does.
 // Written is when all dirty pages of the file system began to be written; zero: those
 // of this file are written first.
-func (t *Tree) hash(ctx context.Context, path string, now func() time.Time, written time.Time) (manifest.Entry, inode.Stamp, bool, error) {
+func (t *Tree) Hash(ctx context.Context, path string, now func() time.Time, written time.Time) (manifest.Entry, inode.Stamp, bool, error) {
 	var why error
 	for try := range tries {
 		e, stamp, isRacy, err := t.hashOnce(ctx, path, now, written)

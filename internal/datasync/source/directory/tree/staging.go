@@ -48,7 +48,7 @@ func (t *Tree) Stage() (*Staging, error) {
 		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
 	}
 	s := &Staging{tree: t, root: root, verified: map[string]manifest.Hash{}, patches: map[string]patch{}, refused: map[string]bool{}, made: map[string]bool{}}
-	stamp, err := (&Tree{root: root}).stat(".")
+	stamp, err := (&Tree{root: root}).Stat(".")
 	if err == nil && !private(stamp) {
 		err = errReplaced(StagingName)
 	}
@@ -102,7 +102,7 @@ func private(s inode.Stamp) bool {
 }
 
 func (t *Tree) makeStaging() error {
-	stamp, err := t.stat(StagingName)
+	stamp, err := t.Stat(StagingName)
 	if err == nil && stamp.Kind() == manifest.Dir && int(stamp.UID) == os.Geteuid() {
 		return t.root.Chmod(StagingName, 0o700)
 	}
@@ -121,7 +121,7 @@ func (t *Tree) HasStaging() bool { return t.isDir(StagingName) }
 
 // DropStaging removes the staging directory with all that is in it.
 func (t *Tree) DropStaging() error {
-	if _, err := t.stat(StagingName); errors.Is(err, fs.ErrNotExist) {
+	if _, err := t.Stat(StagingName); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return t.quietly(func() error {

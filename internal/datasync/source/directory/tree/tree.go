@@ -1,11 +1,11 @@
-// Package tree reads and replaces one directory tree: it scans the tree against an index,
+// Package tree reads and replaces one directory tree: it
 // reads a file with its holes, stages new content beside the old, and puts it into place in
 // steps that can be taken back.
 //
 // A tree is opened once, by package pinned, and every access goes by that descriptor: no
 // name and no symlink leads out of it. The package knows neither kinds of data nor a peer.
 //
-// Start reading at Tree.Scan, then Staging, Staging.Prepare and Tree.Apply.
+// Start reading at Tree, then Staging, Staging.Prepare and Tree.Apply.
 package tree
 
 import (
@@ -96,14 +96,14 @@ func (t *Tree) withDir(path string, f func(fd int) error) error {
 	return f(int(dir.Fd()))
 }
 
-// stat looks at a name of the tree; of a symlink, at the symlink.
-func (t *Tree) stat(path string) (inode.Stamp, error) {
+// Stat looks at a name of the tree; of a symlink, at the symlink.
+func (t *Tree) Stat(path string) (inode.Stamp, error) {
 	s, err := t.root.Stat(path)
 	return inode.StampOf(&s), err
 }
 
 // Top says which directory the tree is.
 func (t *Tree) Top() (disk.Top, error) {
-	stamp, err := t.stat(".")
+	stamp, err := t.Stat(".")
 	return disk.Top{Path: t.path, Real: t.root.Real(), Dev: stamp.Dev, Ino: stamp.Ino}, err
 }

@@ -1,4 +1,4 @@
-package tree
+package scan
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/tree"
 )
 
 // stoppedAtSecond is a context that is over from the second question on.
@@ -41,12 +42,12 @@ func TestAScanEndsWhenItIsStopped(t *testing.T) {
 		}
 	}
 	scan := func(dir string, ctx context.Context, now func() time.Time) {
-		tree, err := Open(dir, nil)
+		opened, err := tree.Open(dir, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = tree.Close() }()
-		if found, err := tree.Scan(ctx, manifest.Listing{}, now, nil); !errors.Is(err, context.Canceled) {
+		defer func() { _ = opened.Close() }()
+		if found, err := Whole(ctx, opened, manifest.Listing{}, now, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("it ended with %d names, %v", found.Listing.Sum().Entries, err)
 		}
 	}

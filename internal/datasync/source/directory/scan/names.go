@@ -1,4 +1,4 @@
-package tree
+package scan
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/hint"
 	"baton/internal/datasync/source/directory/inode"
+	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/datasync/source/directory/xattr"
 )
 
@@ -76,8 +77,8 @@ func (w *walker) portion(ctx context.Context, dir string, names map[string]bool)
 	if !known || was.Kind != manifest.Dir {
 		return p, nil
 	}
-	f, err := w.tree.root.OpenFile(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
-	if isGone(err) {
+	f, err := w.tree.Dir().OpenFile(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if tree.IsGone(err) {
 		return p, nil
 	}
 	if err != nil {
@@ -160,8 +161,8 @@ func (w *walker) sameDir(p *portion, one *item, was manifest.Child) error {
 	if one.known {
 		return nil
 	}
-	d, err := w.tree.root.OpenFile(one.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
-	if isGone(err) {
+	d, err := w.tree.Dir().OpenFile(one.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if tree.IsGone(err) {
 		return nil // a later look finds out
 	}
 	if err != nil {

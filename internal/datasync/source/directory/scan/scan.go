@@ -1,4 +1,8 @@
-package tree
+// Package scan finds out what a tree holds: the whole of it, or some names of which a change was noticed. What it
+// knew before and is unchanged is not read.
+//
+// Start reading at Whole, then Names.
+package scan
 
 import (
 	"context"
@@ -17,12 +21,13 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/hint"
 	"baton/internal/datasync/source/directory/inode"
+	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/datasync/source/directory/xattr"
 	"baton/internal/pair"
 )
 
-// Scan is one look at a whole tree.
-type Scan struct {
+// Result is what one look at a tree found.
+type Result struct {
 	Listing  manifest.Listing // with what the next scan needs noted
 	Hashed   int              // files that had to be read
 	Skipped  []string         // sockets and device nodes
@@ -33,19 +38,19 @@ type Scan struct {
 // Rescans bounds how often a tree whose directories change is looked at again.
 const rescans = 5
 
-// Scan looks at the tree. A file is read only if the listing before does not know it as
+// Whole looks at a whole tree. A file is read only if the listing before does not know it as
 // it is. If a directory changes meanwhile, the tree is looked at again, because
 // a file moved between two directories could have been missed in both. The watch, if there is one, watches each
 // directory from before it is listed.
-func (t *Tree) Scan(ctx context.Context, before manifest.Listing, now func() time.Time, watch *hint.Watch) (Scan, error) {
-	var scan Scan
+func Whole(ctx context.Context, t *tree.Tree, before manifest.Listing, now func() time.Time, watch *hint.Watch) (Result, error) {
+	var scan Result
 	hashed := 0
 	for range rescans {
 		w := &walker{tree: t, now: now, watch: watch, before: before, root: &folder{path: ".", was: before.Whole()}}
 		err := w.run(ctx)
 		hashed += len(w.jobs)
 		if err != nil {
-			return Scan{}, fmt.Errorf("scan %s: %w", t.path, err)
+			return Result{}, fmt.Errorf("scan %s: %w", t.Path(), err)
 		}
 		scan = w.scan
 		scan.Hashed = hashed
@@ -60,16 +65,16 @@ func (t *Tree) Scan(ctx context.Context, before manifest.Listing, now func() tim
 // ErrWhole means that a part of the tree does not tell enough: the whole has to be looked at.
 var ErrWhole = errors.New("the whole tree has to be looked at")
 
-// Rescan looks at some names of the tree alone, and returns the listing before with what has changed there. ErrWhole:
+// Names looks at some names of the tree alone, and returns the listing before with what has changed there. ErrWhole:
 // files with further names are among them.
-func (t *Tree) Rescan(ctx context.Context, before manifest.Listing, some hint.Names, now func() time.Time, watch *hint.Watch) (Scan, error) {
+func Names(ctx context.Context, t *tree.Tree, before manifest.Listing, some hint.Names, now func() time.Time, watch *hint.Watch) (Result, error) {
 	w := &walker{tree: t, now: now, watch: watch, before: before}
 	delta, err := w.some(ctx, some)
 	if err == nil {
 		w.scan.Listing, err = manifest.Patch(before, delta)
 	}
 	if err != nil {
-		return Scan{}, fmt.Errorf("scan %s: %w", t.path, err)
+		return Result{}, fmt.Errorf("scan %s: %w", t.Path(), err)
 	}
 	w.scan.Hashed = len(w.jobs)
 	return w.scan, nil
@@ -78,7 +83,7 @@ func (t *Tree) Rescan(ctx context.Context, before manifest.Listing, some hint.Na
 // walker looks at a tree once: it lists the directories, several at a time, then reads the
 // files that are not known, and then puts the listing together.
 type walker struct {
-	tree   *Tree
+	tree   *tree.Tree
 	now    func() time.Time
 	watch  *hint.Watch // nil: none
 	before manifest.Listing
@@ -86,7 +91,7 @@ type walker struct {
 	group  *errgroup.Group
 
 	mu     sync.Mutex
-	scan   Scan
+	scan   Result
 	dirs   []*folder                 // all that were listed
 	jobs   []*item                   // files to be read
 	more   []*item                   // files that have further names
@@ -117,7 +122,7 @@ type item struct {
 }
 
 func (w *walker) run(ctx context.Context) error {
-	stamp, err := w.tree.stat(".")
+	stamp, err := w.tree.Stat(".")
 	if err != nil {
 		return err
 	}
@@ -145,7 +150,7 @@ func (w *walker) run(ctx context.Context) error {
 	slices.Sort(w.scan.Mounts)
 	w.nameLinks()
 	if w.root.gone {
-		return &fs.PathError{Op: "open directory", Path: w.tree.path, Err: fs.ErrNotExist}
+		return &fs.PathError{Op: "open directory", Path: w.tree.Path(), Err: fs.ErrNotExist}
 	}
 	w.scan.Listing = manifest.NewListing(w.root.assemble())
 	return nil
@@ -174,8 +179,8 @@ func (w *walker) list(ctx context.Context, d *folder) ([]*folder, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, err := w.tree.root.OpenFile(d.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
-	if isGone(err) {
+	f, err := w.tree.Dir().OpenFile(d.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if tree.IsGone(err) {
 		d.gone = true
 		return nil, nil
 	}
@@ -271,7 +276,7 @@ func (l *lister) name(name string) error {
 	path := name
 	if l.of.path != "." {
 		path = l.of.path + "/" + name
-	} else if name == StagingName {
+	} else if name == tree.StagingName {
 		return nil
 	}
 	if len(path) > pair.MaxPath {
@@ -372,7 +377,7 @@ func (w *walker) readAll(ctx context.Context) error {
 			break
 		}
 		group.Go(func() error {
-			e, stamp, isRacy, err := w.tree.hash(ctx, one.path, w.now, written)
+			e, stamp, isRacy, err := w.tree.Hash(ctx, one.path, w.now, written)
 			if one.gone = errors.Is(err, fs.ErrNotExist); one.gone {
 				return nil
 			}
@@ -449,7 +454,7 @@ func (w *walker) changedDirectory(ctx context.Context) string {
 		if ctx.Err() != nil {
 			return d.path // it cannot be told
 		}
-		stamp, err := w.tree.stat(d.path)
+		stamp, err := w.tree.Stat(d.path)
 		if err != nil || !stamp.Unchanged(d.stamp) {
 			return d.path
 		}

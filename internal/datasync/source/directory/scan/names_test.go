@@ -1,4 +1,4 @@
-package tree
+package scan
 
 import (
 	"errors"
@@ -14,6 +14,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/hint"
+	"baton/internal/datasync/source/directory/tree"
 )
 
 // TestWhatIsHintedIsAllThatChanged changes a tree at random and looks at what is hinted alone, and at the whole.
@@ -31,18 +32,18 @@ func TestWhatIsHintedIsAllThatChanged(t *testing.T) {
 func hinted(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	dir := t.TempDir()
-	tree, err := Open(dir, nil)
+	opened, err := tree.Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = tree.Close() }()
+	defer func() { _ = opened.Close() }()
 	notifier, err := hint.New()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = notifier.Close() }()
 	watch := notifier.Watch()
-	scan, err := tree.Scan(t.Context(), manifest.Listing{}, time.Now, watch)
+	scan, err := Whole(t.Context(), opened, manifest.Listing{}, time.Now, watch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,13 +56,13 @@ func hinted(t *testing.T, random *rand.Rand) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		part, err := tree.Rescan(t.Context(), listing, names, time.Now, watch)
-		whole, wholeErr := tree.Scan(t.Context(), manifest.Listing{}, time.Now, nil)
+		part, err := Names(t.Context(), opened, listing, names, time.Now, watch)
+		whole, wholeErr := Whole(t.Context(), opened, manifest.Listing{}, time.Now, nil)
 		switch {
 		case wholeErr != nil:
 			t.Fatal(wholeErr)
 		case errors.Is(err, ErrWhole):
-			if whole, err = tree.Scan(t.Context(), listing, time.Now, watch); err != nil {
+			if whole, err = Whole(t.Context(), opened, listing, time.Now, watch); err != nil {
 				t.Fatal(err)
 			}
 			listing = whole.Listing
