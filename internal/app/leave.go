@@ -239,6 +239,8 @@ func restarts(ctx context.Context, log *slog.Logger) bool {
 	job, main, err := ownJob(ctx)
 	if err != nil {
 		log.Warn("systemd does not tell whether this is a restart: it is taken for a stop", slog.String("error", err.Error()))
+	} else {
+		log.Info("told to end", slog.String("job", job), slog.Bool("main", main))
 	}
 	return err == nil && main && (job == "restart" || job == "") // without a job, somebody ended the process itself: Restart= starts it again
 }
