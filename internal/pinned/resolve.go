@@ -37,11 +37,29 @@ func Create(path string, mode uint32, check func(real string) error) (*Dir, erro
 
 // Resolve returns the path without links, of a directory that need not exist.
 func Resolve(path string) (string, error) {
+	if plain(path) {
+		return filepath.Clean(path), nil
+	}
 	dir, rest, err := Nearest(path)
 	if err != nil {
 		return "", err
 	}
 	return filepath.Join(dir.Real(), rest), dir.Close()
+}
+
+// plain reports whether the kernel meets no link on an absolute path, as far as that leads. It is
+// asked once for the whole path: most have no link, and are resolved again and again. Before Linux
+// 5.6 it cannot be asked.
+func plain(path string) bool {
+	if !filepath.IsAbs(path) {
+		return false
+	}
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
+	fd, err := again(func() (int, error) { return unix.Openat2(unix.AT_FDCWD, path, &how) })
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return err == nil || errors.Is(err, unix.ENOENT)
 }
 
 // Nearest opens the deepest directory on the way to an absolute path that exists,
