@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 
 	"baton/internal/pair"
 	"baton/internal/pinned"
@@ -153,8 +154,8 @@ func (d Data) Remove(ctx context.Context, name string) error {
 
 // List lists the protected data, by name.
 func (d Data) List(ctx context.Context) ([]pair.Data, error) {
-	data, err := readData(ctx, d.db.reader)
-	return data, d.db.explain("list the protected data", err)
+	data, err := d.db.data.Read(ctx, d.db.counter, func() ([]pair.Data, error) { return readData(ctx, d.db.reader) })
+	return slices.Clone(data), d.db.explain("list the protected data", err)
 }
 
 func readData(ctx context.Context, from querier) ([]pair.Data, error) {

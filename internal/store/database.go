@@ -10,6 +10,10 @@ import (
 	"net/url"
 	"time"
 
+	"baton/internal/pair"
+	"baton/internal/store/asof"
+	"baton/internal/store/schema"
+
 	_ "modernc.org/sqlite" // the driver
 )
 
@@ -25,6 +29,12 @@ type database struct {
 
 	writer *sql.DB // one connection: SQLite has one writer at a time
 	reader *sql.DB // several, which never write
+
+	counter   *asof.Counter
+	data      asof.Value[[]pair.Data]
+	documents asof.Value[[]Document]
+	heads     asof.Value[map[pair.ApplianceID]int64]
+	exported  asof.Value[[]byte]
 }
 
 func (d *database) open(ctx context.Context) (err error) {
@@ -35,13 +45,14 @@ func (d *database) open(ctx context.Context) (err error) {
 	if err := checkVersion(ctx, d.writer); err != nil {
 		return err
 	}
-	if err := migrate(ctx, d.writer); err != nil {
+	if err := schema.Migrate(ctx, d.writer); err != nil {
 		return err
 	}
 	if d.reader, err = sql.Open("sqlite", dsn(d.path, "", "query_only(1)")); err != nil {
 		return err
 	}
-	d.reader.SetMaxOpenConns(4)
+	d.reader.SetMaxOpenConns(5) // one of them belongs to the counter
+	d.counter = asof.NewCounter(d.reader)
 	return nil
 }
 
@@ -77,6 +88,9 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 // close waits for running statements and closes the database.
 func (d *database) close() error {
 	var err error
+	if d.counter != nil {
+		err = d.counter.Close()
+	}
 	for _, pool := range []*sql.DB{d.reader, d.writer} {
 		if pool != nil {
 			err = errors.Join(err, pool.Close())

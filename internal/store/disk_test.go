@@ -17,6 +17,7 @@ import (
 
 	"baton/internal/pair"
 	"baton/internal/store/local"
+	"baton/internal/store/schema"
 
 	"golang.org/x/sys/unix"
 )
@@ -112,7 +113,7 @@ func TestALostForeignOrDamagedDatabaseIsNotBegunAnew(t *testing.T) {
 	}{
 		"foreign": {foreign, "not a site database"},
 		"damaged": {write, "is damaged: stop baton and put it back"},
-		"newer":   {newer, fmt.Sprintf("has version 99 and this baton knows %d: install the version that wrote it", SchemaVersion())},
+		"newer":   {newer, fmt.Sprintf("has version 99 and this baton knows %d: install the version that wrote it", schema.Version())},
 		"lost":    {lost, "is missing, but was here before"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"baton/internal/pair"
 )
@@ -31,7 +32,12 @@ type Documents struct {
 // Get returns a document of the site, as JSON, and the version to hand to
 // Save: nil and 0 if it was never saved.
 func (d Documents) Get(ctx context.Context, name string) (value []byte, version int64, err error) {
-	value, version, err = readDocument(ctx, d.db.reader, name)
+	all, err := d.all(ctx)
+	for _, document := range all {
+		if document.Name == name {
+			value, version = slices.Clone(document.Value), document.Version
+		}
+	}
 	return value, version, d.db.explain("read the document "+name, err)
 }
 
@@ -57,8 +63,13 @@ func (d Documents) Read(ctx context.Context, name string, into any) (version int
 
 // List returns all documents of the site, by name.
 func (d Documents) List(ctx context.Context) ([]Document, error) {
-	all, err := readDocuments(ctx, d.db.reader)
-	return all, d.db.explain("read the documents", err)
+	all, err := d.all(ctx)
+	return slices.Clone(all), d.db.explain("read the documents", err)
+}
+
+// all returns the documents by name. They are shared.
+func (d Documents) all(ctx context.Context) ([]Document, error) {
+	return d.db.documents.Read(ctx, d.db.counter, func() ([]Document, error) { return readDocuments(ctx, d.db.reader) })
 }
 
 // Take replaces a document by the primary's, ahead of the data sync that

@@ -12,6 +12,7 @@ import (
 
 	"baton/internal/cause"
 	"baton/internal/pair"
+	"baton/internal/store/schema"
 )
 
 // Draft is an export that was read whole, held to the rules of what is set here
@@ -55,7 +56,7 @@ func (s *Site) draft(ctx context.Context, lines *bufio.Scanner, version int) (*D
 // fill takes an export into the tables as they were in its version, and then
 // goes the way of every old database.
 func (s *Site) fill(ctx context.Context, lines *bufio.Scanner, version int) error {
-	if err := takeSteps(ctx, s.db.writer, 0, version); err != nil {
+	if err := schema.TakeSteps(ctx, s.db.writer, 0, version); err != nil {
 		return err
 	}
 	err := s.db.write(ctx, "read the export", func(tx *sql.Tx) error {
@@ -68,7 +69,7 @@ func (s *Site) fill(ctx context.Context, lines *bufio.Scanner, version int) erro
 	if err != nil {
 		return err
 	}
-	if err := takeSteps(ctx, s.db.writer, version, SchemaVersion()); err != nil {
+	if err := schema.TakeSteps(ctx, s.db.writer, version, schema.Version()); err != nil {
 		return pair.Refuse(pair.Refused, "the export is of version %d and does not fit this one: %s", version, cause.Plain(err))
 	}
 	return s.db.write(ctx, "check the export", func(tx *sql.Tx) error { return s.checkImported(ctx, tx) })
@@ -84,8 +85,8 @@ func (d *Draft) Close() error { return d.site.db.writer.Close() }
 // export returns the draft as an export of this version, behind its first line.
 func (d *Draft) export(ctx context.Context) (*bufio.Scanner, error) {
 	var stream bytes.Buffer
-	if err := d.site.Export(ctx, &stream); err != nil {
-		return nil, err
+	if err := d.site.db.export(ctx, &stream); err != nil {
+		return nil, d.site.db.explain("export the draft", err)
 	}
 	lines, _, err := beginExport(&stream)
 	return lines, err

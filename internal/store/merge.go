@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -23,6 +24,11 @@ const maxJump = 1000 * restartAt
 // Heads tells, for each appliance, up to which running number every event is
 // here. The peer answers with what After returns for it.
 func (h History) Heads(ctx context.Context) (map[pair.ApplianceID]int64, error) {
+	heads, err := h.db.heads.Read(ctx, h.db.counter, func() (map[pair.ApplianceID]int64, error) { return h.heads(ctx) })
+	return maps.Clone(heads), h.db.explain("read how far the history goes", err)
+}
+
+func (h History) heads(ctx context.Context) (map[pair.ApplianceID]int64, error) {
 	heads := map[pair.ApplianceID]int64{}
 	rows, err := h.db.reader.QueryContext(ctx, `SELECT appliance, complete FROM event_head WHERE complete > 0`)
 	err = each(rows, err, func(row scanner) error {
@@ -34,7 +40,7 @@ func (h History) Heads(ctx context.Context) (map[pair.ApplianceID]int64, error) 
 		heads[appliance] = complete
 		return nil
 	})
-	return heads, h.db.explain("read how far the history goes", err)
+	return heads, err
 }
 
 // After returns up to limit events that a side with these heads lacks, in

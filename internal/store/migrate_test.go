@@ -8,14 +8,15 @@ import (
 	"testing"
 
 	"baton/internal/pair"
+	"baton/internal/store/schema"
 )
 
 // TestEveryOldDatabaseIsBroughtUp opens a database of every released version, as
 // testdata holds it, and reads what an administrator had stored.
 func TestEveryOldDatabaseIsBroughtUp(t *testing.T) {
 	fixtures, err := filepath.Glob("testdata/version-*.sql")
-	if err != nil || len(fixtures) != SchemaVersion() {
-		t.Fatalf("%d versions, %d fixtures (%v): add testdata/version-N.sql with each step", SchemaVersion(), len(fixtures), err)
+	if err != nil || len(fixtures) != schema.Version() {
+		t.Fatalf("%d versions, %d fixtures (%v): add testdata/version-N.sql with each step", schema.Version(), len(fixtures), err)
 	}
 	for _, fixture := range fixtures {
 		t.Run(strings.TrimSuffix(filepath.Base(fixture), ".sql"), func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/store/schema"
 )
 
 const (
@@ -322,7 +323,7 @@ func TestABadExportChangesNothing(t *testing.T) {
 		"truncated":        {strings.Join(lines[:len(lines)-2], ""), "breaks off"},
 		"cut in a line":    {whole[:len(whole)-5], "damaged"},
 		"a row is missing": {lines[0] + strings.Join(lines[2:], ""), "rows"},
-		"newer schema":     {`{"schema":99}` + "\n" + strings.Join(lines[1:], ""), fmt.Sprintf("has version 99 and this appliance knows %d: upgrade this appliance", SchemaVersion())},
+		"newer schema":     {`{"schema":99}` + "\n" + strings.Join(lines[1:], ""), fmt.Sprintf("has version 99 and this appliance knows %d: upgrade this appliance", schema.Version())},
 		"not an export":    {"{}\n", "not an export"},
 		"unknown table":    {strings.Replace(whole, `"table":"data"`, `"table":"event"`, 1), "does not know"},
 		"SQL in a name":    {strings.Replace(whole, `"table":"data"`, `"table":"data; DROP TABLE user"`, 1), "does not know"},

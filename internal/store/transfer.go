@@ -15,6 +15,7 @@ import (
 
 	"baton/internal/cause"
 	"baton/internal/pair"
+	"baton/internal/store/schema"
 )
 
 // maxLine bounds one line of an export, in bytes.
@@ -37,28 +38,40 @@ type line struct {
 
 // Export writes all tables but the history, as of one moment, for Import.
 func (s *Site) Export(ctx context.Context, w io.Writer) error {
-	tx, err := s.db.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	export, err := s.db.exported.Read(ctx, s.db.counter, func() ([]byte, error) {
+		var export bytes.Buffer
+		err := s.db.export(ctx, &export)
+		return export.Bytes(), err
+	})
 	if err != nil {
 		return s.db.explain("export the site database", err)
+	}
+	if _, err := w.Write(export); err != nil {
+		return fmt.Errorf("export the site database: %w", err)
+	}
+	return nil
+}
+
+func (d *database) export(ctx context.Context, w io.Writer) error {
+	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
 	buffered := bufio.NewWriter(w)
 	encoder := json.NewEncoder(buffered)
-	if err := encoder.Encode(line{Schema: SchemaVersion()}); err != nil {
-		return fmt.Errorf("export the site database: %w", err)
+	if err := encoder.Encode(line{Schema: schema.Version()}); err != nil {
+		return err
 	}
 	rows := 0
 	for _, table := range sharedTables() {
 		n, err := exportTable(ctx, tx, table, encoder)
 		if err != nil {
-			return s.db.explain("export the site database", err)
+			return err
 		}
 		rows += n
 	}
-	if err := errors.Join(encoder.Encode(line{Rows: &rows}), buffered.Flush()); err != nil {
-		return fmt.Errorf("export the site database: %w", err)
-	}
-	return nil
+	return errors.Join(encoder.Encode(line{Rows: &rows}), buffered.Flush())
 }
 
 func exportTable(ctx context.Context, tx *sql.Tx, table string, to *json.Encoder) (n int, err error) {
@@ -92,7 +105,7 @@ func (s *Site) Import(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("import the site database: %w", err)
 	}
-	if version < SchemaVersion() { // of a peer that is upgraded later
+	if version < schema.Version() { // of a peer that is upgraded later
 		draft, err := s.draft(ctx, lines, version)
 		if err != nil {
 			return err
@@ -120,9 +133,9 @@ func beginExport(r io.Reader) (*bufio.Scanner, int, error) {
 		return nil, 0, err
 	case first.Schema < 1:
 		return nil, 0, pair.Refuse(pair.Refused, "this is not an export of a site database")
-	case first.Schema > SchemaVersion():
+	case first.Schema > schema.Version():
 		return nil, 0, pair.Refuse(pair.Refused, "this export of a site database has version %d and this appliance knows %d: upgrade this appliance",
-			first.Schema, SchemaVersion())
+			first.Schema, schema.Version())
 	}
 	return lines, first.Schema, nil
 }

@@ -1,4 +1,8 @@
-package store
+// Package schema is the tables of the site database, and the steps by which an older database
+// comes to them: forward only. Each table is explained in the step that makes it.
+//
+// Start reading at Migrate.
+package schema
 
 import (
 	"context"
@@ -11,28 +15,29 @@ import (
 	"baton/internal/pair"
 )
 
-//go:embed schema/*.sql
-var schema embed.FS
+//go:embed *.sql
+var files embed.FS
 
 // applicationID marks our databases in their header ("bton"), so that another
 // program's file is never taken for one.
 const applicationID = 0x62746f6e
 
-// SchemaVersion is the version of the site database that this program writes:
-// the number of steps in schema/. Two appliances exchange it before a sync.
-func SchemaVersion() int { return len(steps()) }
+// Version is the version of the site database that this program writes: the number
+// of steps. Two appliances exchange it before a sync.
+func Version() int { return len(steps()) }
 
 // steps lists the schema's steps in order: forward only, never edited once released.
 func steps() []string {
-	names, err := fs.Glob(schema, "schema/*.sql")
+	names, err := fs.Glob(files, "*.sql")
 	if err != nil { // the pattern is constant
 		panic(err)
 	}
 	return names
 }
 
-// migrate brings a database to SchemaVersion, each step in a transaction of its own.
-func migrate(ctx context.Context, db *sql.DB) error {
+// Migrate brings a database to Version, each step in a transaction of its own. It refuses the database
+// of another program and one of a newer version.
+func Migrate(ctx context.Context, db *sql.DB) error {
 	var version, id, tables int
 	row := db.QueryRowContext(ctx, `SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema)
 		FROM pragma_user_version, pragma_application_id`)
@@ -42,15 +47,15 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	switch {
 	case id != applicationID && (id != 0 || tables > 0):
 		return pair.Refuse(pair.Refused, "this is not a site database: name another file, or move it away")
-	case version > SchemaVersion():
+	case version > Version():
 		return pair.Refuse(pair.Refused, "the site database has version %d and this baton knows %d: install the version that wrote it",
-			version, SchemaVersion())
+			version, Version())
 	}
-	return takeSteps(ctx, db, version, SchemaVersion())
+	return TakeSteps(ctx, db, version, Version())
 }
 
-// takeSteps brings a database from one version to another.
-func takeSteps(ctx context.Context, db *sql.DB, from, to int) error {
+// TakeSteps brings a database from one version to another, which is not older.
+func TakeSteps(ctx context.Context, db *sql.DB, from, to int) error {
 	for i, name := range steps()[from:to] {
 		if err := step(ctx, db, name, from+i+1); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -60,7 +65,7 @@ func takeSteps(ctx context.Context, db *sql.DB, from, to int) error {
 }
 
 func step(ctx context.Context, db *sql.DB, name string, version int) error {
-	text, err := schema.ReadFile(name)
+	text, err := files.ReadFile(name)
 	if err != nil {
 		return err
 	}
