@@ -157,6 +157,9 @@ func (n *Notifier) event(wd int32, mask uint32, name string) {
 		at.watch.lose(ErrLost)
 	case mask&unix.IN_IGNORED != 0:
 		delete(n.places, wd)
+		if at.path == "." { // the whole tree was removed: what is in its place is another, even if it has the same number
+			at.watch.lose(ErrLost)
+		}
 	default:
 		at.watch.note(at.path, name, mask)
 	}
