@@ -44,7 +44,14 @@ func studies() []study {
 		{"start", startToServing},
 		{"idle", idle},
 		{"front", front},
-		{"data", dataSync},
+		{"data-small", onDisks("daily", smallWorks)},
+		{"data-large", onDisks("daily", largeWorks)},
+		{"growth", onDisks("daily", growth)},
+		{"growth-size", onDisks("daily", growthOfOne)},
+		{"write-to-snapshot", onDisks("continuous", writeToSnapshot)},
+		{"switch-many-files", onDisks("continuous", switchOfManyFiles)},
+		{"rest-200000", onDisks("continuous", atRest(200_000))},
+		{"rest-1000000", onDisks("continuous", atRest(1_000_000))},
 	}
 }
 

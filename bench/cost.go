@@ -81,8 +81,13 @@ func (b *bench) measureIdle(ctx context.Context, r rival, pids func() []int, res
 	if err := rest(ctx, idleQuiet); err != nil {
 		return err
 	}
+	return b.watchIdle(ctx, pids(), resident, used)
+}
+
+// watchIdle adds what processes use for a while.
+func (b *bench) watchIdle(ctx context.Context, pids []int, resident, used *row) error {
 	var before []usage
-	for _, pid := range pids() {
+	for _, pid := range pids {
 		use, err := usageOf(pid)
 		if err != nil {
 			return err
@@ -96,7 +101,7 @@ func (b *bench) measureIdle(ctx context.Context, r rival, pids func() []int, res
 	if err := rest(ctx, lasting); err != nil {
 		return err
 	}
-	for i, pid := range pids() {
+	for i, pid := range pids {
 		use, err := usageOf(pid)
 		if err != nil {
 			return err

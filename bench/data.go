@@ -2,271 +2,215 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"baton/bench/tree"
 	"baton/internal/lab"
-	"baton/internal/pair"
 )
 
-// Sizes of the trees.
+// Of the trees that are copied.
 const (
-	smallFiles   = 20_000
-	smallSize    = 10 << 10
-	smallPerDir  = 200
-	smallChanged = 200
-	largeSize    = 512 // MiB
-	quicker      = 10  // a quick run takes so much less of each
-	treeDir      = "tree"
-	copyDir      = "copy" // where rsync puts it
+	smallFiles = 50_000
+	smallSize  = 10 << 10
+	largeSize  = int64(2) << 30
+	appended   = int64(100) << 20
+	quicker    = 10 // a quick run takes so much less of each
+	treeDir    = "tree"
+	diskSize   = int64(44) << 30 // of each appliance; what is not used takes no memory
 )
 
-// pull is one way to bring alpha's tree to beta.
-type pull struct {
-	first  func(ctx context.Context, number int) error
-	again  func(ctx context.Context) error
-	forget func(ctx context.Context, number int) error // so that the next is a first one
+// onDisks runs a study on hosts whose disks are their own, with a pair of appliances that syncs when it is asked to.
+func onDisks(schedule string, run func(ctx context.Context, t *trees) ([]row, error)) func(ctx context.Context, b *bench) ([]row, error) {
+	return func(ctx context.Context, b *bench) (rows []row, err error) {
+		cast := lab.Cast()
+		cast[0].Disk, cast[1].Disk = diskSize, diskSize
+		hosts, err := lab.New(ctx, lab.Options{Prefix: "bdisk", Hosts: cast})
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, hosts.Close()) }()
+		own := *b
+		own.lab = hosts
+		p := own.newBaton(usual())
+		p.schedule = schedule
+		defer p.end()
+		if err := p.begin(ctx); err != nil {
+			return nil, err
+		}
+		t := &trees{bench: &own, tree: tree.Tree{Dir: filepath.Join(hosts.Host("alpha").Dir(), treeDir)}, baton: p, share: 1}
+		if b.opts.quick {
+			t.share = quicker
+		}
+		if err := os.MkdirAll(t.tree.Dir, 0o755); err != nil { //nolint:gosec // no secret
+			return nil, fmt.Errorf("make the tree: %w", err)
+		}
+		return run(ctx, t)
+	}
 }
 
-// dataSync measures Baton's data sync against rsync's daemon, over the lab's
-// network and from the same tree.
-func dataSync(ctx context.Context, b *bench) ([]row, error) {
-	p := b.newBaton(usual())
-	p.schedule = "daily" // so that nothing is synced unasked
-	defer p.end()
-	if err := p.begin(ctx); err != nil {
-		return nil, err
-	}
-	daemon, err := b.startRsync(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = daemon.Stop(time.Second) }()
-	t := &trees{bench: b, dir: filepath.Join(b.lab.Host("alpha").Dir(), treeDir), rsync: b.byRsync(), baton: p.bySync(), share: 1}
-	if b.opts.quick {
-		t.share = quicker
-	}
-	if err := os.Mkdir(t.dir, 0o755); err != nil { //nolint:gosec // no secret
-		return nil, fmt.Errorf("make the tree: %w", err)
-	}
-	small, err := t.small(ctx)
-	if err != nil {
-		return nil, err
-	}
-	large, err := t.large(ctx)
-	return append(small, large...), err
-}
-
-// trees are what is copied, by both.
+// trees are what is copied, by each program in its own way.
 type trees struct {
 	*bench
-	dir          string // alpha's
-	rsync, baton pull
-	share        int // sizes are divided by it
+
+	tree  tree.Tree
+	baton *baton
+	ways  []way
+	share int // sizes are divided by it
 }
 
-// dataRows are the rows of one scenario.
-type dataRows struct{ rsync, durable, baton row }
-
-func newDataRows(scenario string) *dataRows {
-	line := func(program string) row {
-		return row{scenario: scenario, measure: "until it is there", program: program}
-	}
-	return &dataRows{
-		rsync:   line("rsync daemon (plain, not durable)"),
-		durable: line("rsync daemon, then sync (plain, durable)"),
-		baton:   line("Baton (TLS 1.3, verified, durable)"),
-	}
+// way is one way to bring alpha's tree to beta.
+type way struct {
+	program string
+	bring   func(ctx context.Context) error
+	forget  func(ctx context.Context) error // so that the next is a first one
 }
 
-func (r *dataRows) list() []row { return []row{r.rsync, r.durable, r.baton} }
-
-// time adds how long each of the two takes. Writes that the kernel owes from
-// before are done first.
-func (r *dataRows) time(rsync, baton func() error) error {
-	syncDisks()
-	began := time.Now()
-	if err := rsync(); err != nil {
-		return err
-	}
-	r.rsync.addTime(time.Since(began))
-	syncDisks()
-	r.durable.addTime(time.Since(began))
-	began = time.Now()
-	if err := baton(); err != nil {
-		return err
-	}
-	r.baton.addTime(time.Since(began))
-	return nil
-}
-
-func (t *trees) small(ctx context.Context) ([]row, error) {
-	if err := t.writeSmall(0, 1); err != nil {
+// begin starts what the programs need.
+func (t *trees) begin(ctx context.Context) (end func(), err error) {
+	byDaemon, endDaemon, err := t.byRsyncDaemon(ctx)
+	if err != nil {
 		return nil, err
 	}
-	first := newDataRows(fmt.Sprintf("%d files of 10 KiB, first time", smallFiles/t.share))
-	unchanged := newDataRows("the same, nothing changed")
-	changed := newDataRows(fmt.Sprintf("the same, %d changed", smallChanged/t.share))
-	for number := range t.runs(5) {
-		if err := t.first(ctx, first, number); err != nil {
-			return nil, err
-		}
-		if err := t.again(ctx, unchanged); err != nil {
-			return nil, err
-		}
-		if err := t.writeSmall(number+1, smallFiles/smallChanged); err != nil {
-			return nil, err
-		}
-		if err := t.again(ctx, changed); err != nil {
-			return nil, err
-		}
-		if err := t.forget(ctx, number); err != nil {
-			return nil, err
-		}
-	}
-	return slices.Concat(first.list(), unchanged.list(), changed.list()), nil
-}
-
-func (t *trees) large(ctx context.Context) ([]row, error) {
-	if err := empty(t.dir); err != nil {
+	overSSH, endSSH, err := t.byRsyncOverSSH(ctx)
+	if err != nil {
+		endDaemon()
 		return nil, err
 	}
-	size := largeSize / t.share
-	if err := writeLarge(filepath.Join(t.dir, "large"), int64(size)<<20); err != nil {
-		return nil, err
-	}
-	rows := newDataRows(fmt.Sprintf("one file of %d MiB, first time", size))
-	for run := range t.runs(5) {
-		number := 100 + run // not one of the small files' names
-		if err := t.first(ctx, rows, number); err != nil {
-			return nil, err
-		}
-		if err := t.forget(ctx, number); err != nil {
-			return nil, err
-		}
-	}
-	return rows.list(), nil
+	t.ways = []way{byDaemon, overSSH, t.bySync()}
+	return func() { endDaemon(); endSSH() }, nil
 }
 
-func (t *trees) first(ctx context.Context, rows *dataRows, number int) error {
-	return rows.time(func() error { return t.rsync.first(ctx, number) }, func() error { return t.baton.first(ctx, number) })
+// work is one row's work, and how much of rsync's time over ssh Baton may take for it.
+type work struct {
+	scenario string
+	share    float64 // 0: no bound
+	change   func(round int) error
+	ready    func(ctx context.Context) error // before each program; nil: nothing
 }
 
-func (t *trees) again(ctx context.Context, rows *dataRows) error {
-	return rows.time(func() error { return t.rsync.again(ctx) }, func() error { return t.baton.again(ctx) })
-}
-
-func (t *trees) forget(ctx context.Context, number int) error {
-	return errors.Join(t.rsync.forget(ctx, number), t.baton.forget(ctx, number))
-}
-
-// writeSmall writes every so many of the small files, with a text that tells the round.
-func (t *trees) writeSmall(round, every int) error {
-	for i := 0; i < smallFiles/t.share; i += every {
-		dir := filepath.Join(t.dir, fmt.Sprintf("d%03d", i/smallPerDir))
-		if i%smallPerDir == 0 {
-			if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // no secret
-				return fmt.Errorf("make the tree: %w", err)
+// timed has every program bring the tree after each of the works, a number of times from the start.
+func (t *trees) timed(ctx context.Context, runs int, works []work) ([]row, error) {
+	rows := make([][]row, len(works))
+	for round := range t.runs(runs) {
+		for i, w := range works {
+			if err := w.change(round); err != nil {
+				return nil, fmt.Errorf("%s: %w", w.scenario, err)
+			}
+			if rows[i] == nil {
+				rows[i] = t.rowsOf(w)
+			}
+			if err := t.byAll(ctx, w, rows[i]); err != nil {
+				return nil, err
 			}
 		}
-		text := fmt.Sprintf("file %d in round %d\n", i, round)
-		text = strings.Repeat(text, smallSize/len(text)+1)[:smallSize]
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%05d", i)), []byte(text), 0o644); err != nil { //nolint:gosec // no secret
-			return fmt.Errorf("make the tree: %w", err)
+		if err := t.forget(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat(rows...), nil
+}
+
+// byAll has every program do one work.
+func (t *trees) byAll(ctx context.Context, w work, rows []row) error {
+	for i, way := range t.ways {
+		if err := t.time(ctx, &rows[i], w, way); err != nil {
+			return fmt.Errorf("%s: %s: %w", w.scenario, way.program, err)
 		}
 	}
 	return nil
 }
 
-// writeLarge writes a file that nothing can compress.
-func writeLarge(path string, size int64) error {
-	file, err := os.Create(path) //nolint:gosec // ours
-	if err != nil {
-		return fmt.Errorf("make the large file: %w", err)
+// forget removes the tree and all copies of it.
+func (t *trees) forget(ctx context.Context) error {
+	for _, way := range t.ways {
+		if err := way.forget(ctx); err != nil {
+			return fmt.Errorf("%s: %w", way.program, err)
+		}
 	}
-	if _, err := io.CopyN(file, rand.Reader, size); err != nil {
-		_ = file.Close()
-		return fmt.Errorf("make the large file: %w", err)
-	}
-	return file.Close()
+	return t.tree.Empty()
 }
 
-// startRsync offers alpha's tree by rsync's own protocol.
-func (b *bench) startRsync(ctx context.Context) (*lab.Process, error) {
-	alpha := b.lab.Host("alpha")
-	text := fmt.Sprintf("use chroot = no\nuid = %d\ngid = %d\n[tree]\npath = %s\n", os.Getuid(), os.Getgid(), filepath.Join(b.lab.Disk(), treeDir))
-	if err := os.WriteFile(filepath.Join(alpha.Dir(), "rsyncd.conf"), []byte(text), 0o600); err != nil {
-		return nil, fmt.Errorf("write the configuration of rsync: %w", err)
+func (t *trees) rowsOf(w work) []row {
+	rows := make([]row, len(t.ways))
+	for i, way := range t.ways {
+		rows[i] = row{scenario: w.scenario, measure: "until it is on disk", program: way.program}
 	}
-	p, err := alpha.Start(ctx, lab.Cmd{Path: "rsync", Args: []string{"--daemon", "--no-detach", "--config", filepath.Join(b.lab.Disk(), "rsyncd.conf")}})
+	if ours := len(rows) - 1; w.share > 0 {
+		rows[ours].share, rows[ours].against = w.share, &rows[ours-1]
+	}
+	return rows
+}
+
+// time adds how long a program takes. What the kernel owes the disks from before is written first.
+func (t *trees) time(ctx context.Context, to *row, w work, way way) error {
+	if w.ready != nil {
+		if err := w.ready(ctx); err != nil {
+			return err
+		}
+	}
+	if err := t.syncDisks(); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := way.bring(ctx); err != nil {
+		return err
+	}
+	to.addTime(time.Since(began))
+	return nil
+}
+
+// syncDisks has the kernel write what it owes the disks of both.
+func (t *trees) syncDisks() error {
+	return errors.Join(syncDisk(t.lab.Host("alpha")), syncDisk(t.lab.Host("beta")))
+}
+
+func syncDisk(host *lab.Host) error {
+	dir, err := os.Open(host.Dir())
+	if err != nil {
+		return fmt.Errorf("write the disk: %w", err)
+	}
+	defer func() { _ = dir.Close() }()
+	if err := unix.Syncfs(int(dir.Fd())); err != nil {
+		return fmt.Errorf("write the disk: %w", err)
+	}
+	return nil
+}
+
+// smallWorks are those with many small files.
+func smallWorks(ctx context.Context, t *trees) ([]row, error) {
+	end, err := t.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return p, await(ctx, "rsync listens", func() bool {
-		conn, err := b.lab.Host("beta").DialContext(ctx, "tcp", rsyncAddress(alpha))
-		if err != nil {
-			return false
-		}
-		_ = conn.Close()
-		return true
+	defer end()
+	files := smallFiles / t.share
+	return t.timed(ctx, 3, []work{
+		{fmt.Sprintf("%d files of 10 KiB, first time", files), 0.8, func(round int) error { return t.tree.Write(files, smallSize, 1, round) }, nil},
+		{"the same, nothing changed, daemons just started", 0.3, func(int) error { return nil }, t.baton.restart},
+		{fmt.Sprintf("the same, %d changed", files/100), 0.35, func(round int) error { return t.tree.Write(files, smallSize, 100, round+1) }, nil},
+		{fmt.Sprintf("the same, directory of %d files renamed", files), 0.05, func(int) error { return t.tree.Rename("small", "renamed") }, nil},
 	})
 }
 
-func rsyncAddress(host *lab.Host) string { return host.Addr4().String() + ":873" }
-
-// byRsync keeps what Baton keeps: hard links, access control lists, extended
-// attributes, numeric owners; and deletes what is gone.
-func (b *bench) byRsync() pull {
-	again := func(ctx context.Context) error {
-		_, err := b.lab.Host("beta").Output(ctx, lab.Cmd{Path: "rsync", Args: []string{
-			"-aHAX", "--numeric-ids", "--delete",
-			"rsync://" + rsyncAddress(b.lab.Host("alpha")) + "/tree/", filepath.Join(b.lab.Disk(), copyDir) + "/",
-		}})
-		return err
+// largeWorks are those with one large file.
+func largeWorks(ctx context.Context, t *trees) ([]row, error) {
+	end, err := t.begin(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return pull{
-		first: func(ctx context.Context, _ int) error { return again(ctx) },
-		again: again,
-		forget: func(context.Context, int) error {
-			return os.RemoveAll(filepath.Join(b.lab.Host("beta").Dir(), copyDir))
-		},
-	}
-}
-
-// bySync adds the tree to the protected data under a new name each time, so that
-// nothing is known of it.
-func (p *baton) bySync() pull {
-	name := func(number int) string { return fmt.Sprintf("tree-%d", number) }
-	again := func(ctx context.Context) error {
-		backup, err := p.find(ctx, pair.Backup)
-		if err != nil {
-			return err
-		}
-		return backup.Do(ctx, "", "sync", "--accept-shrink", "--wait")
-	}
-	return pull{
-		first: func(ctx context.Context, number int) error {
-			if err := p.appliances[0].Do(ctx, "", "data", "add", "dir", name(number), p.appliances[0].OnHost(treeDir)); err != nil {
-				return err
-			}
-			return again(ctx)
-		},
-		again: again,
-		forget: func(ctx context.Context, number int) error {
-			if err := p.appliances[0].Do(ctx, "", "data", "remove", name(number)); err != nil {
-				return err
-			}
-			if err := again(ctx); err != nil {
-				return err
-			}
-			return os.RemoveAll(p.appliances[1].Path(treeDir))
-		},
-	}
+	defer end()
+	size, more := largeSize/int64(t.share), appended/int64(t.share)
+	return t.timed(ctx, 3, []work{
+		{fmt.Sprintf("one file of %d MiB, first time", size>>20), 0.6, func(int) error { return t.tree.WriteLarge(size) }, nil},
+		{"the same, 1 % of its blocks changed (ext4)", 0.15, func(int) error { return t.tree.ChangeBlocks(size, 100) }, nil},
+		{fmt.Sprintf("the same, %d MiB appended", more>>20), 0.1, func(int) error { return t.tree.WriteLarge(more) }, nil},
+		{"the same, a byte inserted at the front", 0.3, func(int) error { return t.tree.InsertByte() }, nil},
+	})
 }

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
@@ -65,6 +64,9 @@ type options struct {
 	keep    string // directory for the logs of the daemons; empty: they are not kept
 }
 
+// partial reports whether the page stays as it is.
+func (o options) partial() bool { return o.quick || o.only != nil }
+
 func parse(args []string, errs io.Writer) (opts options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(errs)
@@ -94,10 +96,8 @@ func measure(ctx context.Context, opts options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, needed := range []string{program, "keepalived", "rsync", "nginx"} {
-		if _, err := exec.LookPath(needed); err != nil {
-			return fmt.Errorf("%w: run make bench as root, or make build and apt-get install keepalived rsync nginx-light", err)
-		}
+	if err := lacking(program, "keepalived", "rsync", "nginx", sshd); err != nil {
+		return err
 	}
 	hosts, err := lab.New(ctx, lab.Options{Prefix: "bench"})
 	if err != nil {

@@ -19,7 +19,7 @@ func (b *bench) show(ctx context.Context, rows []row) error {
 	table := table(rows)
 	b.say("\n%s", table)
 	b.say("%d of %d bounds missed", missed(rows), bounded(rows))
-	if b.opts.quick || b.opts.only != nil {
+	if b.opts.partial() {
 		b.say("%s is left as it was: only a full run writes it", b.opts.out)
 		return nil
 	}
@@ -35,11 +35,8 @@ func (b *bench) show(ctx context.Context, rows []row) error {
 	if err := page.Execute(&text, map[string]any{"Machine": machine, "Table": table, "Stall": b.stall.Milliseconds()}); err != nil {
 		return fmt.Errorf("fill in the page: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(b.opts.out), 0o755); err != nil { //nolint:gosec // documentation
-		return fmt.Errorf("make a place for the page: %w", err)
-	}
-	if err := os.WriteFile(b.opts.out, text.Bytes(), 0o644); err != nil { //nolint:gosec // documentation
-		return fmt.Errorf("write the page: %w", err)
+	if err := writeFile(b.opts.out, text.Bytes()); err != nil {
+		return err
 	}
 	b.say("written: %s", b.opts.out)
 	return nil
@@ -47,7 +44,7 @@ func (b *bench) show(ctx context.Context, rows []row) error {
 
 func bounded(rows []row) (n int) {
 	for _, r := range rows {
-		if r.bound != nil {
+		if r.boundText() != "" {
 			n++
 		}
 	}
@@ -79,4 +76,15 @@ func ratio(rows []row, r row) string {
 		return text
 	}
 	return ""
+}
+
+// writeFile writes a page or a picture of the documentation.
+func writeFile(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // documentation
+		return fmt.Errorf("make a place for the page: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // documentation
+		return fmt.Errorf("write the page: %w", err)
+	}
+	return nil
 }

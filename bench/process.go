@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"baton/internal/lab"
 )
 
@@ -58,6 +56,3 @@ func usageOfOne(pid int) (usage, error) {
 		resident:  resident * int64(os.Getpagesize()),
 	}, nil
 }
-
-// syncDisks has the kernel write what it owes.
-func syncDisks() { unix.Sync() }

@@ -36,6 +36,8 @@ type row struct {
 	values   []value
 	bound    *float64 // the worst value may not exceed it; nil: none is set
 	middle   bool     // the median may not, instead
+	share    float64  // the median may be so much of that of another row; 0: no such bound
+	against  *row
 }
 
 func (r *row) addTime(d time.Duration) { r.values = append(r.values, value{number: d.Seconds()}) }
@@ -87,6 +89,9 @@ func (r *row) worst() value { return r.sorted()[len(r.values)-1] }
 
 // result compares the worst value, or the median, with the bound.
 func (r *row) result() string {
+	if r.against != nil {
+		return verdict(r.median().number, r.share*r.against.median().number)
+	}
 	if r.bound == nil {
 		return ""
 	}
@@ -94,7 +99,14 @@ func (r *row) result() string {
 	if r.middle {
 		judged = r.median()
 	}
-	if judged.number <= *r.bound && !judged.more {
+	if judged.more {
+		return "missed"
+	}
+	return verdict(judged.number, *r.bound)
+}
+
+func verdict(number, bound float64) string {
+	if number <= bound {
 		return "reached"
 	}
 	return "missed"
@@ -141,6 +153,10 @@ func (r *row) number(n float64) string {
 }
 
 func (r *row) boundText() string {
+	if r.against != nil {
+		program, _, _ := strings.Cut(r.against.program, ",")
+		return fmt.Sprintf("%g of %s", r.share, program)
+	}
 	if r.bound == nil {
 		return ""
 	}
@@ -155,7 +171,7 @@ func (r *row) boundText() string {
 func (r *row) line() string {
 	text := fmt.Sprintf("%-28s %-24s %-42s median %-9s worst %-9s min %-9s (%d runs)", r.scenario, r.measure, r.program,
 		r.text(r.median()), r.text(r.worst()), r.text(r.min()), len(r.values))
-	if r.bound != nil {
+	if r.boundText() != "" {
 		text += fmt.Sprintf("  %s: %s", r.boundText(), r.result())
 	}
 	return strings.TrimRight(text, " ")

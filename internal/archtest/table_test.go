@@ -142,7 +142,9 @@ func table() map[string]rule {
 		"test/systemd": {imports: []string{"internal/lab"}},
 		"test/browser": {imports: append(lab, "internal/admin/admintest", "internal/console/consoletest", "internal/console/page")},
 		"test/faults":  {imports: lab},
-		"bench":        {imports: lab},
+		"bench":        {imports: append(lab, "bench/chart", "bench/tree")},
+		"bench/chart":  {},
+		"bench/tree":   {},
 
 		// what a package has beside the program
 		"packaging/pages": {imports: []string{"internal/cli", "internal/config", "internal/licences"}},
