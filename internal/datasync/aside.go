@@ -117,7 +117,7 @@ func (e *Engine) changes(ctx context.Context, purpose source.Purpose) ([]diverge
 	}
 	var changes []diverged.Divergence
 	for _, d := range data {
-		scan, err := e.sources.Scan(ctx, d, common.Scheme, purpose)
+		scan, err := e.sources.Scan(ctx, d, common.Scheme, purpose, nil)
 		if errors.Is(err, source.ErrMissing) { // nothing is there that could be lost
 			continue
 		}

@@ -150,6 +150,9 @@ func (e *Engine) Offer(epoch pair.Epoch) {
 	e.progress.Forget()
 }
 
+// Moving returns the files here that keep changing, so that the backup has them as they were before, or not yet.
+func (e *Engine) Moving() []offer.Moving { return e.server.Moving() }
+
 // Withdraw ends the offer; running pulls end with a clear error.
 func (e *Engine) Withdraw() { e.server.Offer(pair.Epoch{}) }
 

@@ -116,7 +116,7 @@ func (v *Server) changed(ctx context.Context, set manifest.Set) (<-chan struct{}
 		one, follows := kind.Changed(set.Data, set.Listing)
 		return one, follows, nil
 	}
-	scan, err := v.opt.Sources.Scan(ctx, set.Data, manifest.Newest, source.Serve)
+	scan, err := v.opt.Sources.Scan(ctx, set.Data, manifest.Newest, source.Serve, nil)
 	if err != nil || scan.Listing.Digest() == set.Digest() {
 		return nil, err == nil, err
 	}

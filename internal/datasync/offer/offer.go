@@ -64,6 +64,7 @@ type Server struct {
 	mu      sync.Mutex
 	offered pair.Epoch
 	session *session
+	moving  []Moving
 	scans   atomic.Int32 // of protected data that are under way, also for sessions that have ended
 }
 
@@ -75,6 +76,7 @@ func (v *Server) Offer(epoch pair.Epoch) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.offered != epoch {
+		v.moving = nil
 		v.endSession(errWithdrawn())
 	}
 	v.offered = epoch
@@ -339,8 +341,9 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 	if req.Final {
 		purpose = source.Final
 	}
+	var moving []Moving
 	for _, d := range data {
-		scan, err := v.opt.Sources.Scan(ctx, d, s.manifest.Scheme, purpose)
+		scan, err := v.opt.Sources.Scan(ctx, d, s.manifest.Scheme, purpose, func() (manifest.Manifest, bool) { return v.had(req, s.manifest.Scheme) })
 		if err != nil {
 			return err
 		}
@@ -354,11 +357,15 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 		for _, path := range scan.Skipped {
 			v.opt.Log.Debug("what belongs to the machine is not synced", slog.String("data", d.Name), slog.String("path", path))
 		}
+		for _, path := range scan.Moving {
+			moving = append(moving, Moving{Data: d, Path: path, Since: v.opt.Now()})
+		}
 		s.mu.Lock()
 		s.manifest.Sets = append(s.manifest.Sets, manifest.Set{Data: d, Listing: scan.Listing})
 		s.scans = append(s.scans, scan)
 		s.mu.Unlock()
 	}
+	v.noteMoving(moving)
 	return nil
 }
 

@@ -63,11 +63,17 @@ func (s Sources) Open(d pair.Data, purpose source.Purpose) (source.Source, error
 	return kind.Open(d, purpose)
 }
 
-// Scan scans one piece of data.
-func (s Sources) Scan(ctx context.Context, d pair.Data, scheme manifest.Scheme, purpose source.Purpose) (source.Scan, error) {
+// Scan scans one piece of data. Last tells what the peer has, for files that keep changing; nil: there may be none.
+func (s Sources) Scan(ctx context.Context, d pair.Data, scheme manifest.Scheme, purpose source.Purpose, last func() (manifest.Manifest, bool)) (source.Scan, error) {
 	src, err := s.Open(d, purpose)
 	if err != nil {
 		return source.Scan{}, err
+	}
+	if last != nil {
+		src.Keep(func() (manifest.Listing, bool) {
+			m, known := last()
+			return m.Find(d).Listing, known
+		})
 	}
 	scan, err := src.Scan(ctx, scheme)
 	return scan, errors.Join(err, src.Close())

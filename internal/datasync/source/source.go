@@ -75,6 +75,9 @@ type Kind interface {
 type Source interface {
 	// String names it to a person, as by its path on this machine.
 	String() string
+	// Keep has the next Scan leave a file that keeps changing as the peer has it, which last tells, and name it. Last
+	// reports false if that is not known: such a file is ErrChanging then, as it is without Keep.
+	Keep(last func() (manifest.Listing, bool))
 	// Scan finds out what is here, hashed by a scheme, and changes nothing.
 	Scan(ctx context.Context, scheme manifest.Scheme) (Scan, error)
 	// Stage begins to turn what the latest Scan found into what is wanted. It returns
@@ -101,6 +104,7 @@ type Scan struct {
 	Disk     string   // tells the disk from every other, also after it was mounted anew; empty: not known
 	Unstable string   // what was still changing when the scan gave up; empty: nothing
 	Skipped  []string // what is not synced
+	Moving   []string // files that kept changing, and are listed as the peer has them, or not at all if it has none
 	Content  Content
 }
 

@@ -63,10 +63,13 @@ func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (scan.Resul
 	}
 	found := f.last
 	found.Listing, found.Hashed = files, 0
-	for range settleLooks {
+	for look := range settleLooks {
 		names, err := f.watch.Take()
 		if err != nil {
 			return scan.Result{}, err
+		}
+		if look == 0 {
+			x.again(names)
 		}
 		if found.Unstable = ""; len(names) == 0 {
 			return found, nil
@@ -76,6 +79,7 @@ func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (scan.Resul
 			return scan.Result{}, err
 		}
 		found.Listing, found.Hashed = part.Listing, found.Hashed+part.Hashed
+		x.noteMoving(part.Moving, names.Has)
 		found.Mounts, found.Skipped = append(found.Mounts, part.Mounts...), append(found.Skipped, part.Skipped...)
 		for name := range names {
 			found.Unstable = name
@@ -156,7 +160,7 @@ func (k *Kind) Changed(data pair.Data, found manifest.Listing) (<-chan struct{},
 	switch {
 	case x.watch == nil || k.opt.Now().Sub(x.at) >= k.every(x.following):
 		return nil, false
-	case x.files.Digest() != found.Digest():
+	case len(x.moving) > 0 || x.files.Digest() != found.Digest():
 		now := make(chan struct{})
 		close(now)
 		return now, true

@@ -28,6 +28,8 @@ type index struct {
 	files  manifest.Listing
 	scheme manifest.Scheme
 	saved  time.Time
+	agreed manifest.Listing // what both appliances had last, with the notes of this one; zero: not known
+	moving map[string]bool  // files that kept changing when they were looked at last
 	following
 }
 
@@ -86,12 +88,15 @@ func (k *Kind) scan(ctx context.Context, dir *tree.Tree, purpose source.Purpose)
 		}
 	}
 	if err != nil && ctx.Err() == nil {
-		found, err = k.whole(ctx, dir, x)
+		if found, err = k.whole(ctx, dir, x); err == nil {
+			x.noteMoving(found.Moving, func(string) bool { return true })
+		}
 	}
 	if err != nil {
 		return found, explain(err, dir.Path())
 	}
 	k.keepIndex(dir, x, found.Listing, found.Hashed)
+	found.Moving = x.movingNow()
 	return found, nil
 }
 

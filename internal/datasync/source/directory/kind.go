@@ -132,6 +132,12 @@ func (k *Kind) listsOf(place string) *blocks.Store {
 // Agreed implements source.Kind.
 func (k *Kind) Agreed(data pair.Data, listing manifest.Listing) {
 	k.listsOf(k.opt.Place(data)).Agreed(listing)
+	x := k.indexAt(k.opt.Place(data))
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.agreed = (manifest.Listing{}); listing.Whole().Note.Ino != 0 { // it was scanned here
+		x.agreed = listing
+	}
 }
 
 // checkReal refuses what is really at a place if a sync must not touch it.

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -50,7 +51,7 @@ func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Sc
 	}
 	p.scan = found
 	return source.Scan{
-		Listing: found.Listing, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: found.Unstable, Skipped: found.Skipped,
+		Listing: found.Listing, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: found.Unstable, Skipped: found.Skipped, Moving: found.Moving,
 		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, files: found.Listing},
 	}, nil
 }
@@ -78,14 +79,16 @@ func (c *content) Open() (source.Reader, error) {
 		return nil, source.Sentence(source.ErrChanging, "%s is another directory than when the data sync began: it is tried again by itself.", dir.Path())
 	}
 	dir.Scheme = c.scheme
-	return &reader{tree: dir, files: c.files}, nil
+	return &reader{tree: dir, files: c.files, index: c.kind.indexAt(dir.Path())}, nil
 }
 
 // reader sends the files of a scan. It implements source.Reader.
 type reader struct {
-	tree  *tree.Tree
-	files manifest.Listing
-	other sync.Map // paths of files whose beginning is not what was scanned
+	tree    *tree.Tree
+	files   manifest.Listing
+	index   *index
+	changes sync.Map // by path: how often a file changed while it was sent
+	other   sync.Map // paths of files whose beginning is not what was scanned
 }
 
 // Close implements source.Reader.
@@ -94,6 +97,9 @@ func (r *reader) Close() error { return r.tree.Close() }
 // Send implements source.Reader. What the scan hashed is not hashed again: the backup checks it.
 func (r *reader) Send(ctx context.Context, e manifest.Entry, have source.Have, sink source.Sink) (manifest.Entry, error) {
 	now, err := r.send(ctx, e, have, sink)
+	if errors.Is(err, source.ErrChanging) {
+		r.changed(e.Path)
+	}
 	return now, explain(err, r.tree.Path())
 }
 

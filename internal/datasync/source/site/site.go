@@ -98,6 +98,9 @@ func (*site) String() string { return "the site database" }
 // Close implements source.Source.
 func (*site) Close() error { return nil }
 
+// Keep implements source.Source: an export is of one moment.
+func (*site) Keep(func() (manifest.Listing, bool)) {}
+
 // Scan implements source.Source. Every scheme hashes an export alike.
 func (s *site) Scan(ctx context.Context, _ manifest.Scheme) (source.Scan, error) {
 	export, have, err := s.kind.export(ctx)

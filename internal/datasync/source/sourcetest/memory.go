@@ -186,6 +186,9 @@ func (s *memory) String() string { return s.data.Spec.String() }
 // Close implements source.Source.
 func (*memory) Close() error { return nil }
 
+// Keep implements source.Source: nothing changes while it is read.
+func (*memory) Keep(func() (manifest.Listing, bool)) {}
+
 // Scan implements source.Source.
 func (s *memory) Scan(ctx context.Context, scheme manifest.Scheme) (source.Scan, error) {
 	files := s.machine.holds(s.data).files

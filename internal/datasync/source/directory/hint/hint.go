@@ -33,6 +33,20 @@ func (n Names) add(dir, name string, mask uint32) {
 	n[dir][name] = n[dir][name] || mask&other != 0
 }
 
+// Again has a name looked at once more.
+func (n Names) Again(dir, name string) { n.add(dir, name, 0) }
+
+// Has reports whether a path is among them.
+func (n Names) Has(path string) bool {
+	at := strings.LastIndexByte(path, '/')
+	if at < 0 {
+		_, is := n["."][path]
+		return is
+	}
+	_, is := n[path[:at]][path[at+1:]]
+	return is
+}
+
 // ErrLost means that changes were missed, or that a directory cannot be watched: the whole tree has to be
 // looked at.
 var ErrLost = errors.New("changes were missed")

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/hint"
 	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/datasync/source/directory/tree"
@@ -30,6 +31,7 @@ import (
 type Result struct {
 	Listing  manifest.Listing // with what the next scan needs noted
 	Hashed   int              // files that had to be read
+	Moving   []string         // files that kept changing, and are listed as Tree.Last has them
 	Skipped  []string         // sockets and device nodes
 	Mounts   []string         // directories in which another file system begins
 	Unstable string           // a directory that still changed at the last try; empty if none
@@ -146,6 +148,7 @@ func (w *walker) run(ctx context.Context) error {
 	if err := w.readAll(ctx); err != nil {
 		return err
 	}
+	slices.Sort(w.scan.Moving)
 	slices.Sort(w.scan.Skipped)
 	slices.Sort(w.scan.Mounts)
 	w.nameLinks()
@@ -376,19 +379,43 @@ func (w *walker) readAll(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		group.Go(func() error {
-			e, stamp, isRacy, err := w.tree.Hash(ctx, one.path, w.now, written)
-			if one.gone = errors.Is(err, fs.ErrNotExist); one.gone {
-				return nil
-			}
-			one.stamp, one.child = stamp, manifest.Child{Entry: e, Note: inode.NoteOf(stamp, isRacy)}
-			return err
-		})
+		group.Go(func() error { return w.read(ctx, one, written) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	return whole.Err()
+}
+
+// read hashes one file.
+func (w *walker) read(ctx context.Context, one *item, written time.Time) error {
+	if w.tree.Busy != nil && w.tree.Busy(one.path, one.stamp.ModTime) && w.leave(one) {
+		return nil
+	}
+	e, stamp, isRacy, err := w.tree.Hash(ctx, one.path, w.now, written)
+	if one.gone = errors.Is(err, fs.ErrNotExist); one.gone || (errors.Is(err, source.ErrChanging) && w.leave(one)) {
+		return nil
+	}
+	one.stamp, one.child = stamp, manifest.Child{Entry: e, Note: inode.NoteOf(stamp, isRacy)}
+	return err
+}
+
+// leave has a file that keeps changing listed as the peer has it, and read by the next scan. It reports false if
+// that cannot be told.
+func (w *walker) leave(one *item) bool {
+	if w.tree.Last == nil {
+		return false
+	}
+	last, told := w.tree.Last(one.path, one.stamp.Ino)
+	if !told {
+		return false
+	}
+	one.gone = last.Kind == 0
+	one.child = manifest.Child{Entry: last, Note: inode.NoteOf(one.stamp, true)}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.scan.Moving = append(w.scan.Moving, one.path)
+	return true
 }
 
 // nameLinks makes all names of a file but the first into further names of it.

@@ -34,6 +34,12 @@ type Tree struct {
 	// Lists keeps the lists of the blocks of large files; nil: nothing does.
 	Lists *blocks.Store
 
+	// Last tells of a file that keeps changing what the peer has of it, by its path and number; the zero entry:
+	// nothing. False: that cannot be told, and the file is an error. nil: every such file is.
+	Last func(path string, ino uint64) (manifest.Entry, bool)
+	// Busy reports whether a file has kept changing up to now, so that it is not worth reading; nil: none has.
+	Busy func(path string, modTime int64) bool
+
 	path string
 	root *pinned.Dir
 }
