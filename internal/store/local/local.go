@@ -8,7 +8,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -240,7 +239,7 @@ func (l *Store) ReadServices(into any) error {
 		return nil
 	}
 	if err == nil {
-		err = json.Unmarshal(text, into)
+		err = durable.UnmarshalJSON(text, into)
 	}
 	if err != nil {
 		return fmt.Errorf("read what the services did: %w", err)
@@ -265,7 +264,7 @@ func readJSON(path string, into any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(content, into); err != nil {
+	if err := durable.UnmarshalJSON(content, into); err != nil {
 		return fmt.Errorf("%s is damaged (%w): put it back from a backup, "+
 			"or move %s away to start this appliance anew as standalone", path, err, filepath.Dir(path))
 	}
