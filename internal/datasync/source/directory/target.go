@@ -231,7 +231,12 @@ func (t *target) Settle(want manifest.Listing) (source.Change, error) {
 	have := t.of.scan.Listing
 	t.want, t.work = want, t.of.compare(want)
 	for _, e := range t.work.Put {
-		if e.Kind == manifest.File && !t.staging.Staged(e) {
+		switch {
+		case e.Kind != manifest.File || t.staging.Intact(e):
+		case t.staging.Staged(e):
+			return nil, source.Sentence(source.ErrChanging, "The content of %s/%s changed in the staging after it was checked, by a program or by a bit that flipped: the next data sync brings it anew; if it happens again, check the disk of %s.",
+				t.of.tree.Path(), e.Path, t.of.tree.Path())
+		default:
 			return nil, source.Sentence(source.ErrMismatch, "The content of %s/%s did not match its hash, however often it was sent: check the memory and disks of both appliances.", t.of.tree.Path(), e.Path)
 		}
 	}

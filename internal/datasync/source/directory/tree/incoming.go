@@ -136,8 +136,8 @@ func (in *Incoming) complete(e manifest.Entry) error {
 	if err := setFileMeta(in.f, e); err != nil {
 		return err
 	}
-	s := in.staging
-	if slot := staged(e.Path); slot != in.name {
+	s, slot := in.staging, staged(e.Path)
+	if slot != in.name {
 		err := s.makeParent(slot)
 		if err == nil {
 			err = s.root.Rename(in.name, slot)
@@ -146,11 +146,7 @@ func (in *Incoming) complete(e manifest.Entry) error {
 			return fmt.Errorf("stage %q: %w", e.Path, err)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.verified[e.Path] = e.Hash
-	delete(s.patches, e.Path)
-	return nil
+	return s.verify(e, slot, in.f, nil)
 }
 
 // Abort closes the file and leaves what is there, to go on from.

@@ -31,11 +31,18 @@ type Staging struct {
 	root *pinned.Dir
 
 	mu       sync.Mutex
-	verified map[string]manifest.Hash // by path: files whose content this process has checked
-	patches  map[string]patch         // by path: of these, files that lie here by what differs from those in their places
-	refused  map[string]bool          // by path: files of which the whole is needed
-	made     map[string]bool          // directories in the staging
-	grows    int64                    // bytes that the steps of patches take besides, at most
+	verified map[string]verified // by path: files whose content this process has checked
+	patches  map[string]patch    // by path: of these, files that lie here by what differs from those in their places
+	refused  map[string]bool     // by path: files of which the whole is needed
+	made     map[string]bool     // directories in the staging
+	grows    int64               // bytes that the steps of patches take besides, at most
+}
+
+// verified is a file whose content was checked.
+type verified struct {
+	hash manifest.Hash
+	name string      // in the staging
+	is   inode.Stamp // when it was checked
 }
 
 // Stage opens the tree's staging directory, making it if needed.
@@ -47,7 +54,7 @@ func (t *Tree) Stage() (*Staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
 	}
-	s := &Staging{tree: t, root: root, verified: map[string]manifest.Hash{}, patches: map[string]patch{}, refused: map[string]bool{}, made: map[string]bool{}}
+	s := &Staging{tree: t, root: root, verified: map[string]verified{}, patches: map[string]patch{}, refused: map[string]bool{}, made: map[string]bool{}}
 	stamp, err := (&Tree{root: root}).Stat(".")
 	if err == nil && !private(stamp) {
 		err = errReplaced(StagingName)
@@ -303,8 +310,35 @@ func (s *Staging) Fresh(e manifest.Entry) (*Incoming, error) {
 func (s *Staging) Staged(e manifest.Entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hash, checked := s.verified[e.Path]
-	return checked && hash == e.Hash
+	checked, is := s.verified[e.Path]
+	return is && checked.hash == e.Hash
+}
+
+// Intact reports whether the entry is staged, and nothing was written to it since it was checked.
+func (s *Staging) Intact(e manifest.Entry) bool {
+	s.mu.Lock()
+	checked := s.verified[e.Path]
+	s.mu.Unlock()
+	if checked.hash != e.Hash || checked.name == "" {
+		return false
+	}
+	now, err := s.root.Stat(checked.name)
+	return err == nil && inode.StampOf(&now).Unchanged(checked.is)
+}
+
+// verify notes that the content of a file in the staging was checked, and lies there as a patch or, with nil, as it will be.
+func (s *Staging) verify(e manifest.Entry, name string, f *os.File, p *patch) error {
+	is, err := inode.Stat(f)
+	if err != nil {
+		return fmt.Errorf("stage %q: %w", e.Path, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verified[e.Path] = verified{e.Hash, name, is}
+	if delete(s.patches, e.Path); p != nil {
+		s.patches[e.Path] = *p
+	}
+	return nil
 }
 
 // Begun reports whether anything of the entry is staged.

@@ -176,10 +176,7 @@ func (in *Incoming) update(e manifest.Entry) error {
 	s := in.staging
 	if p.suits(e) && s.tree.writable(e.Path) {
 		defer in.Abort()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.verified[e.Path], s.patches[e.Path] = e.Hash, p
-		return nil
+		return s.verify(e, in.name, in.f, &p)
 	}
 	if err := inode.CopyStretches(in.f, b.Reading, blocks.Rest(p.other, e.Size)); err != nil {
 		in.Abort()
