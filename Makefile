@@ -63,7 +63,7 @@ examples: nspawn ## the pages of examples/ typed on two machines with systemd, a
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm || true; fi
 	$(GO) test -count=1 -tags e2e -run '^TestExample' -timeout 60m -v ./test/systemd/
 
-torture: ## the disk of a backup or a primary loses its power at any moment of data syncs, as root (SEEDS=1000, or 17-17)
+torture: ## a disk loses its power at any moment of data syncs and takeovers, as root (SEEDS=1000, or 17-17)
 	BATON_SEEDS=$(SEEDS) $(GO) test -count=1 -run '^TestTorture' -timeout 4h -v ./internal/datasync/
 
 # Where it cannot be installed, the tests say so and are skipped.

@@ -65,7 +65,11 @@ func (e *Engine) keepUnplaced(ctx context.Context, of pair.Snapshot, kept []dive
 	if len(kept) == 0 {
 		return nil
 	}
-	made, err := e.Diverged.Make(ctx, pair.DivergedCopy{ID: fmt.Sprintf("unplaced-%d", of.Number), Time: e.opt.Now().UTC(), Epoch: of.Epoch}, kept)
+	id := fmt.Sprintf("unplaced-%d-%s", of.Number, diverged.NameOf(kept, nil))
+	if _, err := e.Diverged.One(id); err == nil {
+		return nil // by an earlier try, before the power was cut
+	}
+	made, err := e.Diverged.Make(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: of.Epoch}, kept)
 	if err == nil {
 		e.opt.Aside(made)
 	}

@@ -276,3 +276,43 @@ func TestTornDataWhoseStepsAreDamagedIsHealedByASync(t *testing.T) {
 	}
 	must(t, p.backup.Settle(t.Context()))
 }
+
+// TestForcedPromotionIsCutShort cuts the power while what cannot be put into place is set aside. It is not lost, whether the administrator
+// gives his word again, or the cause is gone.
+func TestForcedPromotionIsCutShort(t *testing.T) {
+	for _, at := range []string{"copy-diverged", "rename-copy", "set aside"} {
+		for _, again := range []string{"forced again", "unblocked"} {
+			t.Run(at+" "+again, func(t *testing.T) {
+				p := tornPair(t)
+				cut := func(step string) {
+					if step == at {
+						panic("power cut")
+					}
+				}
+				p.backup.opt.Hook = cut
+				p.backup.opt.Aside = func(pair.DivergedCopy) { cut("set aside") }
+				p.backup.reopen(t)
+				func() {
+					defer func() { _ = recover() }()
+					_ = p.backup.SettleForced(t.Context())
+					t.Error("it was not cut short")
+				}()
+				p.backup.opt.Hook, p.backup.opt.Aside = nil, nil
+				if again == "unblocked" {
+					flagged(t, "-i", p.backup.tree+"/m-file")
+					flagged(t, "-i", p.backup.tree+"/a0")
+				}
+				p.backup.reopen(t)
+				must(t, p.backup.SettleForced(t.Context()))
+				must(t, p.backup.Torn())
+				if again == "unblocked" {
+					same(t, p.primary.tree, p.backup.tree)
+					return
+				}
+				if kept := keeps(t, p.backup); len(kept) != 1 || content(kept[0]+"/m-file") != "new and longer" {
+					t.Errorf("set aside: %q", kept)
+				}
+			})
+		}
+	}
+}

@@ -56,6 +56,9 @@ func crashChild() {
 		if block := os.Getenv("BATON_CRASH_BLOCK"); block != "" && step == "recorded" {
 			_ = exec.Command("chattr", "+i", block).Run()
 		}
+		if tree := os.Getenv("BATON_CRASH_TORN"); tree != "" {
+			tear(tree, step)
+		}
 		if left--; left == 0 {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
@@ -66,13 +69,24 @@ func crashChild() {
 	if a.Engine, err = Open(context.Background(), a.opt); err != nil {
 		os.Exit(3)
 	}
-	if os.Getenv("BATON_CRASH_ASIDE") != "" {
-		if _, err := a.SetAside(context.Background(), asideEpoch(), pair.AnySnapshot); err != nil {
+	if text := os.Getenv("BATON_CRASH_ASIDE"); text != "" {
+		since, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			since = pair.AnySnapshot
+		}
+		if _, err := a.SetAside(context.Background(), asideEpoch(), since); err != nil {
+			_, _ = os.Stderr.WriteString(err.Error())
+			os.Exit(4)
+		}
+	}
+	if os.Getenv("BATON_CRASH_FORCE") != "" {
+		if err := a.SettleForced(context.Background()); err != nil {
+			_, _ = os.Stderr.WriteString(err.Error())
 			os.Exit(4)
 		}
 	}
 	if url := os.Getenv("BATON_CRASH_URL"); url != "" {
-		if _, err := a.Pull(context.Background(), http.DefaultClient, url, Request{Epoch: pair.Epoch{Counter: 1, Holder: "a"}, AcceptShrink: true}); err != nil && !errors.Is(err, errApply) {
+		if _, err := a.Pull(context.Background(), http.DefaultClient, url, Request{Epoch: crashEpoch(), AcceptShrink: true}); err != nil && !errors.Is(err, errApply) {
 			_, _ = os.Stderr.WriteString(err.Error())
 			os.Exit(4)
 		}

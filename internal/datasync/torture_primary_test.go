@@ -67,6 +67,7 @@ type writer struct {
 	*torture
 
 	tree         string
+	mark         string         // before each number
 	acknowledged map[string]int // by path
 	number       int
 }
@@ -75,7 +76,7 @@ type writer struct {
 func (w *writer) write() error {
 	w.number++
 	name := filepath.Join(w.tree, string(rune('k'+w.IntN(5))))
-	text := fmt.Appendf(nil, "%08d\n", w.number)
+	text := fmt.Appendf(nil, "%s%08d\n", w.mark, w.number)
 	var err error
 	switch w.IntN(4) {
 	case 0: // as most programs do

@@ -200,24 +200,57 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Gather moves what is staged of steps that were not taken below one directory in
+// Gather gives what is staged of steps that were not taken further names below one directory in
 // the staging, under the paths for which it was meant, and returns that directory's
-// path in the tree; empty if nothing of them is staged.
+// path in the tree; empty if nothing of them is staged. What is staged stays, so that the steps can be taken after a power cut.
 func (t *Tree) Gather(left []Step) (string, error) {
 	const unplaced = StagingName + "/unplaced"
+	if err := t.root.RemoveAll(unplaced); err != nil {
+		return "", fmt.Errorf("gather what is not in place: %w", err)
+	}
 	gathered := ""
 	for _, s := range left {
 		if (s.Op != MoveIn && s.Op != PutBack) || !t.has(inStaging(s.Slot)) {
 			continue
 		}
 		to := unplaced + "/" + s.Path
-		if err := t.root.MkdirAll(manifest.Parent(to), 0o700); err != nil {
-			return "", fmt.Errorf("gather what is not in place: %w", err)
+		err := t.root.MkdirAll(manifest.Parent(to), 0o700)
+		if err == nil {
+			err = t.nameAgain(inStaging(s.Slot), to)
 		}
-		if err := t.root.Rename(inStaging(s.Slot), to); err != nil {
+		if err != nil {
 			return "", fmt.Errorf("gather what is not in place: %w", err)
 		}
 		gathered = unplaced
 	}
 	return gathered, nil
+}
+
+// nameAgain gives further names to a file, or to all that is in a directory. Where a file can have one name only, it is moved.
+func (t *Tree) nameAgain(from, to string) error {
+	stamp, err := t.Stat(from)
+	if err != nil {
+		return err
+	}
+	if stamp.Kind() != manifest.Dir {
+		if err = t.root.Link(from, to); noLinks(err) || errors.Is(err, fs.ErrPermission) {
+			err = t.root.Rename(from, to)
+		}
+		return err
+	}
+	if err := t.root.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	d, err := t.root.Open(from)
+	if err != nil {
+		return err
+	}
+	names, err := d.Readdirnames(-1)
+	_ = d.Close()
+	for _, name := range names {
+		if err == nil {
+			err = t.nameAgain(from+"/"+name, to+"/"+name)
+		}
+	}
+	return err
 }
