@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"baton/internal/durable"
 )
 
 // cloningDisk mounts a new file system whose files can share blocks, or skips the test with the reason.
@@ -48,7 +50,7 @@ func TestALargeFileIsClonedWhereFilesCanShareBlocks(t *testing.T) {
 					change(t, path)
 					free := freeBytes(t, disk)
 					p.pull(t)
-					unix.Sync()
+					must(t, durable.SyncFS(disk))
 					if took := free - freeBytes(t, disk); took > 4<<20 && strings.HasPrefix(name, "some") {
 						t.Errorf("it took %d bytes", took)
 					}
@@ -60,7 +62,7 @@ func TestALargeFileIsClonedWhereFilesCanShareBlocks(t *testing.T) {
 
 func freeBytes(tb testing.TB, dir string) int64 {
 	tb.Helper()
-	unix.Sync()
+	must(tb, durable.SyncFS(dir))
 	var s unix.Statfs_t
 	must(tb, unix.Statfs(dir, &s))
 	return int64(s.Bfree) * s.Bsize

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -39,11 +40,11 @@ func Unavailable() error {
 }
 
 // Alone returns a command that runs one test of this test binary by itself, in a mount namespace of its own; all of it
-// ends with this process. The variable of the environment, as NAME=value, tells the test that it does.
+// ends with this process, once it has let go of its disks. The variable of the environment, as NAME=value, tells the test that it does.
 func Alone(test, variable string) *exec.Cmd {
 	command := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v") //nolint:gosec,noctx // this test binary; it ends with this process
 	command.Env = append(os.Environ(), variable)
-	command.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	command.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGTERM}
 	return command
 }
 
@@ -83,7 +84,20 @@ func New(dir string, content []byte, seed uint64) (*Disk, error) {
 		return nil, err
 	}
 	d.server = server
+	d.letGoAtTheEnd()
 	return d, nil
+}
+
+// letGoAtTheEnd has SIGTERM end the process without anybody who waits for its disk. One that is killed while it waits itself for the disk that it serves
+// would never end, and neither would any sync of the machine.
+func (d *Disk) letGoAtTheEnd() {
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGTERM)
+	go func() {
+		<-ended
+		_ = unix.Unmount(filepath.Dir(d.file), unix.MNT_FORCE) // it is in use; but no request is waited for any more
+		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+	}()
 }
 
 // Mount turns the disk on: ext4 replays its journal. Options are those of ext4, as "data=writeback".
