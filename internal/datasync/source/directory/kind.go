@@ -14,6 +14,7 @@ import (
 	"baton/internal/datasync/source/directory/blocks"
 	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/hint"
+	"baton/internal/datasync/source/directory/scan"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
 	"baton/internal/pinned"
@@ -192,6 +193,8 @@ func explain(err error, where string) error {
 		return source.Sentence(source.ErrMissing, "Protected directory %s does not exist: mount or restore it, or remove it from the protected data.", where)
 	case isBlocked:
 		return source.Sentence(source.ErrBlocked, "%s %s, so that a data sync cannot change it: %s; the sync is tried again by itself.", blocked.Path, blocked.Why, blocked.Remedy)
+	case errors.Is(err, scan.ErrDeep):
+		return source.Sentence(source.ErrUnsafe, "A path in %s is longer than the %d bytes that a data sync takes (%v): shorten the names on the way to it, or move it out of the protected directory.", where, pair.MaxPath, err)
 	case errors.Is(err, source.ErrChanging):
 		return source.Sentence(source.ErrChanging, "A file in %s cannot be copied (%v): stop its writer during the sync, or do not protect it.", where, err)
 	}

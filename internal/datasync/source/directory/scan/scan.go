@@ -64,6 +64,9 @@ func Whole(ctx context.Context, t *tree.Tree, before manifest.Listing, now func(
 	return scan, nil
 }
 
+// ErrDeep means that a path in the tree is longer than pair.MaxPath.
+var ErrDeep = errors.New("a path is too long")
+
 // ErrWhole means that a part of the tree does not tell enough: the whole has to be looked at.
 var ErrWhole = errors.New("the whole tree has to be looked at")
 
@@ -283,7 +286,7 @@ func (l *lister) name(name string) error {
 		return nil
 	}
 	if len(path) > pair.MaxPath {
-		return fmt.Errorf("path %q… is longer than %d bytes", path[:200], pair.MaxPath)
+		return fmt.Errorf("%w: %q…", ErrDeep, path[:200])
 	}
 	stamp, err := inode.StatAt(l.dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
