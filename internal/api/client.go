@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"baton/internal/api/trust"
 	"baton/internal/cause"
 	"baton/internal/pair"
 )
@@ -55,13 +56,13 @@ func NewClient(options ClientOptions) (*Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		trust, err := tlsConfig(options)
+		config, err := trust.Config(options.Pin, options.CA)
 		if err != nil {
 			return nil, err
 		}
 		client.base, client.token = base, options.Token
 		transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
-		transport.TLSClientConfig, transport.ForceAttemptHTTP2 = trust, true
+		transport.TLSClientConfig, transport.ForceAttemptHTTP2 = config, true
 	}
 	client.http = &http.Client{
 		Transport: transport,

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"baton/internal/api/pace"
 	"baton/internal/guesses"
 	"baton/internal/pair"
 
@@ -135,13 +136,13 @@ func notFound(w http.ResponseWriter, _ *http.Request) {
 }
 
 // Network answers clients from the network: a bearer token says who asks.
-func (s *Server) Network() http.Handler { return Paced(limited(s.mux, readTimeout)) }
+func (s *Server) Network() http.Handler { return pace.Paced(limited(s.mux, readTimeout)) }
 
 // Local answers the local socket: its callers are administrators, known by the
 // credentials that ConnContext has put into the context. Without those nothing
 // is answered.
 func (s *Server) Local() http.Handler {
-	inner := Paced(limited(s.mux, readTimeout))
+	inner := pace.Paced(limited(s.mux, readTimeout))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if caller, known := CallerFrom(r.Context()); !known || !caller.Local {
 			newProblem(http.StatusForbidden, pair.Forbidden, "this socket cannot tell who is calling: use the one that the daemon opened").write(w)
@@ -164,7 +165,7 @@ func limited(next http.Handler, lasting time.Duration) http.Handler {
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, size)
 		if r.ContentLength != 0 {
-			r.Body = TimedBody(w, r.Body, lasting)
+			r.Body = pace.TimedBody(w, r.Body, lasting)
 		}
 		next.ServeHTTP(w, r)
 	})

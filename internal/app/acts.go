@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"baton/internal/admin"
+	"baton/internal/admin/copies"
 	"baton/internal/api"
 	"baton/internal/signin"
 	"baton/internal/status"
@@ -27,7 +28,7 @@ type acts struct {
 	certificates  *admin.Certificates
 	data          *admin.Data
 	services      *admin.Services
-	diverged      *admin.Diverged
+	diverged      *copies.Diverged
 	backups       *support.Backups
 	software      *support.Software
 }
@@ -60,7 +61,9 @@ func (a *Appliance) newActs() *acts {
 	}
 	acts.site = &admin.Site{Config: a.config, Lead: a.lead, Store: a.site, Present: a.showSite}
 	acts.certificates = &admin.Certificates{Site: acts.site, Agent: a.agent, Public: a.public}
-	acts.diverged = &admin.Diverged{DataDir: a.config.DataDir, Copies: a.engine.Diverged, Audit: audit}
+	acts.diverged = &copies.Diverged{
+		DataDir: a.config.DataDir, Agent: a.agent, Link: a.link, Lead: a.lead, Engine: a.engine, Copies: a.engine.Diverged, Audit: audit,
+	}
 	acts.reports = &admin.Reports{
 		ID: a.identity.ID(), Name: a.config.Name, Agent: a.agent, Link: a.link, Store: a.site, Settings: a.settings, Overview: a.overview,
 		Names: a.exchange.ReadNames, Now: time.Now,

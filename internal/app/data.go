@@ -3,16 +3,14 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
 	"time"
 
+	"baton/internal/admin/copies"
 	"baton/internal/agent"
 	"baton/internal/datasync"
-	"baton/internal/datasync/diverged"
 	"baton/internal/datasync/refusal"
+	"baton/internal/kept"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
 )
@@ -130,31 +128,9 @@ func (withheld) Is(target error) bool { return target == agent.ErrWithheld }
 func (w withheld) Unwrap() error { return w.error }
 
 // setAside writes a new diverged copy into the history.
-func (d *data) setAside(made pair.DivergedCopy) {
-	what := fmt.Sprintf("%s (%s)", pair.Counted(int64(len(made.Files)), "file"), pair.BytesText(made.Bytes))
-	if len(made.Files) == 0 {
-		what = "settings or users of the site"
-	}
-	text := "Set " + what + " aside that only this appliance had: baton diverged list."
-	if strings.HasPrefix(made.ID, diverged.LatePrefix) {
-		text = "Set " + what + " aside, written or removed here after the site had been handed over: baton diverged list."
-	}
-	d.appliance.history.Record(pair.Event{
-		Kind:   pair.KindDiverged,
-		Text:   text,
-		Detail: map[string]string{"id": made.ID, "epoch": made.Epoch.String()},
-	})
-}
+func (d *data) setAside(made kept.DivergedCopy) { d.appliance.history.Record(copies.SetAside(made)) }
 
 // missing writes into the history what an administrator took over without.
 func (d *data) missing(of pair.Snapshot, what string) {
-	text := "Made primary with data that is not whole: "
-	if !of.IsZero() {
-		text = fmt.Sprintf("Made primary with data that is not whole. This part of snapshot %d is not in place: ", of.Number)
-	}
-	d.appliance.history.Record(pair.Event{
-		Kind:   pair.KindDiverged,
-		Text:   text + strings.TrimRight(what, ". ") + ".",
-		Detail: map[string]string{"snapshot": strconv.FormatUint(of.Number, 10), "epoch": of.Epoch.String()},
-	})
+	d.appliance.history.Record(copies.Missing(of, what))
 }

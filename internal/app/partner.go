@@ -14,6 +14,7 @@ import (
 	"baton/internal/failover"
 	"baton/internal/pair"
 	"baton/internal/peer"
+	"baton/internal/peer/stream"
 	"baton/internal/peer/wire"
 	"baton/internal/sharedip"
 )
@@ -144,6 +145,7 @@ func (a *Appliance) handlePeer() {
 	}))
 	a.link.Handle("POST "+wire.PathExchange, peer.Serve(a.exchange.Answer))
 	a.link.Handle("POST "+wire.PathSettings, peer.Serve(a.acts.settings.Asked))
+	a.link.Handle("POST "+wire.PathRestore, stream.Serve(a.acts.diverged.RestoreAsked))
 	a.link.Handle("POST "+wire.PathRoom, peer.Serve(a.allowing.PlaceAsked))
 	a.link.Handle("POST "+wire.PathPing, peer.Serve(a.acts.addresses.PingAsked))
 	a.link.Handle("POST "+wire.PathSync, peer.Serve(func(ctx context.Context, q wire.Sync) (wire.Plain, error) {

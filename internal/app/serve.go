@@ -239,7 +239,7 @@ func (a *Appliance) compose(ctx context.Context) error {
 	a.settings = inforce.NewSettings(saved, version)
 	a.overview.Settings = a.settings
 	a.countProtected(ctx)
-	a.room = &watch.Room{Dir: a.config.DataDir, Log: a.log}
+	a.room = &watch.Room{Dir: a.config.DataDir, Copies: func() int64 { return a.engine.Diverged.IDs().Bytes }, Log: a.log}
 	a.room.Measure()
 	a.exchange = &exchange.Exchange{
 		Link: a.link, Store: a.site, Settings: a.settings, Overview: a.overview, Enforce: a.enforce, Documents: a.showDocuments, Full: a.room.Lacks,

@@ -19,7 +19,7 @@ const (
 // largePackages lists those that are larger, with how large they may be, and why.
 func largePackages() map[string]int {
 	return map[string]int{
-		"internal/api":      4490, // one file for each subject of a wide interface
+		"internal/api":      4470, // one file for each subject of a wide interface
 		"internal/failover": 4640, // the decision is one function of one state: it grows with what it decides
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -165,18 +166,18 @@ func (p *program) writeChecks(checks []api.Check) error {
 	for _, check := range checks {
 		failed = failed || !check.OK && check.Severity != pair.Info
 	}
-	err := p.show(checks, func(pg *page) {
+	err := p.show(checks, func(pg *table.Page) {
 		for _, check := range checks {
 			if check.OK {
-				pg.marked(green, "ok", check.Text)
+				pg.Marked(table.Green, "ok", check.Text)
 				continue
 			}
 			if check.Severity == pair.Info {
-				pg.row("note", check.Text)
+				pg.Row("note", check.Text)
 			} else {
-				pg.marked(red, "not ok", check.Text)
+				pg.Marked(table.Red, "not ok", check.Text)
 			}
-			pg.row("", check.NextStep)
+			pg.Row("", check.NextStep)
 		}
 	})
 	if err == nil && failed {

@@ -15,11 +15,14 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/cause"
+	"baton/internal/cli/table"
+	"baton/internal/cli/unpack"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
 func divergedCommand(p *program) *cobra.Command {
-	return group("diverged", "Diverged copies: what losing sides wrote", divergedListCommand(p), divergedExportCommand(p),
+	return group("diverged", "Diverged copies: what losing sides wrote", divergedListCommand(p), divergedShowCommand(p), divergedRestoreCommand(p), divergedExportCommand(p),
 		p.ask("delete ID", "Delete a diverged copy for good", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
 				if err := api.DeleteDiverged().Do(ctx, client, args[0]); err != nil {
@@ -43,10 +46,15 @@ func divergedListCommand(p *program) *cobra.Command {
 			if there := copiesThere(status); there != "" {
 				_, _ = fmt.Fprintln(p.stdio.Err, there)
 			}
-			return p.show(copies, func(pg *page) {
-				pg.row("ID", "SET ASIDE", "EPOCH", "FILES", "SIZE")
+			bytes := int64(0)
+			return p.show(copies, func(pg *table.Page) {
+				pg.Row("ID", "SET ASIDE", "EPOCH", "FILES", "SIZE")
 				for _, one := range copies {
-					pg.row(one.ID, moment(one.Time), one.Epoch.String(), strconv.Itoa(len(one.Files)), pair.BytesText(one.Bytes))
+					pg.Row(one.ID, moment(one.Time), one.Epoch.String(), strconv.Itoa(len(one.Files)), pair.BytesText(one.Bytes))
+					bytes += one.Bytes
+				}
+				if len(copies) > 1 {
+					pg.Row(fmt.Sprintf("They take %s. Each is kept until it is deleted.", pair.BytesText(bytes)))
 				}
 			})
 		})
@@ -67,19 +75,98 @@ func copiesThere(status pair.Status) string {
 func divergedExportCommand(p *program) *cobra.Command {
 	return p.ask("export ID DIR", "Write the files of a diverged copy into a new or empty directory", cobra.ExactArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			if err := emptyDirectory(args[1]); err != nil {
-				return err
-			}
-			files := 0
-			err := api.ExportDiverged().Call(ctx, client, args[0], func(archive io.Reader) (err error) {
-				files, err = unpack(archive, args[1])
-				return err
+			return p.unpackInto(args[1], func(take func(io.Reader) error) error {
+				return api.ExportDiverged().Call(ctx, client, args[0], take)
 			})
+		})
+}
+
+func divergedShowCommand(p *program) *cobra.Command {
+	return p.ask("show ID", "What of a diverged copy changed on which side since the common snapshot", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			report, err := api.ReportDiverged().Call(ctx, client, args[0])
 			if err != nil {
 				return err
 			}
-			return p.say("Files written to %s: %d.", args[1], files)
+			return p.show(report, func(pg *table.Page) { writeReport(pg, report) })
 		})
+}
+
+func writeReport(pg *table.Page, report kept.DivergedReport) {
+	with := "not known before the next data sync"
+	if !report.With.IsZero() {
+		with = fmt.Sprintf("as of snapshot %d", report.With.Number)
+	}
+	pg.Row(fmt.Sprintf("HERE: what this appliance did before it was set aside. SITE: what the site did since, %s.", with))
+	pg.Row("HERE", "SITE", "SIZE HERE", "SIZE ON THE SITE", "CHANGED HERE", "CHANGED ON THE SITE", "FILE")
+	for _, f := range report.Files {
+		colour := table.Plain
+		there := string(f.There)
+		switch {
+		case f.Same:
+			there += ", same content"
+		case f.There != kept.Unchanged && f.There != kept.Unknown:
+			colour = table.Yellow
+		}
+		pg.Marked(colour, string(f.Here), there, sizeOf(f.Copy), sizeOf(f.Now), changedAt(f.Copy), changedAt(f.Now), f.Data+"/"+f.Path)
+	}
+}
+
+func sizeOf(v *kept.FileVersion) string {
+	if v == nil {
+		return "-"
+	}
+	return pair.BytesText(v.Size)
+}
+
+func changedAt(v *kept.FileVersion) string {
+	if v == nil {
+		return "-"
+	}
+	return moment(v.ModTime)
+}
+
+func divergedRestoreCommand(p *program) *cobra.Command {
+	var to string
+	var order api.RestoreOrder
+	cmd := p.ask("restore ID PATH... [--to DIR] [--replace]", "Put files of a diverged copy back into the protected data of the primary", cobra.MinimumNArgs(2),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			order.Paths = args[1:]
+			if to != "" {
+				return p.unpackInto(to, func(take func(io.Reader) error) error {
+					return api.PackDiverged().Call(ctx, client, api.ChosenOf{ID: args[0], Body: order.Chosen}, take)
+				})
+			}
+			restored, err := api.RestoreDiverged().Call(ctx, client, api.RestoreOf{ID: args[0], Body: order})
+			if err != nil {
+				return err
+			}
+			return p.show(restored, func(pg *table.Page) {
+				pg.Row(fmt.Sprintf("Restored: %s (%s).", pair.Counted(restored.Files, "file"), pair.BytesText(restored.Bytes)))
+				for _, kept := range restored.Kept {
+					pg.Row("What was there before is kept: " + kept)
+				}
+			})
+		})
+	cmd.Flags().StringVar(&to, "to", "", "write them into this new or empty directory instead")
+	cmd.Flags().BoolVar(&order.Replace, "replace", false, "rename what is there and restore all the same")
+	return cmd
+}
+
+// unpackInto unpacks an archive into a new or empty directory.
+func (p *program) unpackInto(dir string, ask func(take func(io.Reader) error) error) error {
+	if err := unpack.EmptyDirectory(dir); err != nil {
+		return err
+	}
+	files := 0
+	err := ask(func(archive io.Reader) (err error) {
+		files, err = unpack.Archive(archive, dir)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return p.say("Files written to %s: %d.", dir, files)
 }
 
 func backupCommand(p *program) *cobra.Command {
@@ -108,9 +195,9 @@ func (p *program) inspect(ctx context.Context, client *api.Client, args []string
 		if err != nil {
 			return err
 		}
-		return p.show(holds, func(pg *page) {
-			pg.row("SITE", "MADE", "ON", "VERSION", "USERS", "TOKENS", "PROTECTED DATA", "ALSO SET")
-			pg.row(holds.SiteName, moment(holds.Made), holds.Appliance, holds.Version, strconv.Itoa(holds.Users),
+		return p.show(holds, func(pg *table.Page) {
+			pg.Row("SITE", "MADE", "ON", "VERSION", "USERS", "TOKENS", "PROTECTED DATA", "ALSO SET")
+			pg.Row(holds.SiteName, moment(holds.Made), holds.Appliance, holds.Version, strconv.Itoa(holds.Users),
 				strconv.Itoa(holds.Tokens), strconv.Itoa(holds.Data), strings.Join(holds.Documents, ", "))
 		})
 	})

@@ -12,6 +12,7 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/cause"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -116,7 +117,7 @@ func (p *program) complain(err error) {
 }
 
 func (p *program) complainLine(before, text string) {
-	_, _ = fmt.Fprintln(p.stdio.Err, before+strings.Map(printable, strings.Join(strings.Fields(text), " "))) // nowhere left to complain to
+	_, _ = fmt.Fprintln(p.stdio.Err, before+strings.Map(table.Printable, strings.Join(strings.Fields(text), " "))) // nowhere left to complain to
 }
 
 func exitCode(err error) int {

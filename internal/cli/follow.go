@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -73,7 +74,7 @@ func liveText(task api.Task) string {
 // ended says how a task ended.
 func ended(p *program, task api.Task) error {
 	if p.flags.json {
-		if err := p.show(task, func(*page) {}); err != nil {
+		if err := p.show(task, func(*table.Page) {}); err != nil {
 			return err
 		}
 	}
@@ -95,12 +96,12 @@ func ended(p *program, task api.Task) error {
 
 // started tells of a task that nobody waits for.
 func started(p *program, task api.Task) error {
-	return p.show(task, func(pg *page) {
+	return p.show(task, func(pg *table.Page) {
 		what := "data sync"
 		if task.Kind == "role" {
 			what = "switch"
 		}
-		pg.row("The " + what + " is under way; how it ends is not known yet: see baton status --watch and baton history, or add --wait next time.")
+		pg.Row("The " + what + " is under way; how it ends is not known yet: see baton status --watch and baton history, or add --wait next time.")
 	})
 }
 

@@ -59,14 +59,14 @@ func (p *program) writeHistory(events []api.Event, nameOf func(pair.ApplianceID)
 	pg := p.page()
 	for _, event := range events {
 		if !p.flags.json {
-			pg.row(moment(event.Time), nameOf(event.Appliance), event.Kind, event.Text)
+			pg.Row(moment(event.Time), nameOf(event.Appliance), event.Kind, event.Text)
 			continue
 		}
 		if err := p.line(event); err != nil {
 			return err
 		}
 	}
-	return pg.flush()
+	return pg.Flush()
 }
 
 func historyFilter(since, until string, now time.Time) (filter api.HistoryFilter, err error) {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -35,15 +36,15 @@ func setupState(ctx context.Context, p *program, client *api.Client) error {
 	if err != nil {
 		return err
 	}
-	return p.show(state, func(pg *page) {
+	return p.show(state, func(pg *table.Page) {
 		if !state.Needed {
-			pg.row("Setup is done.")
+			pg.Row("Setup is done.")
 			return
 		}
-		pg.row("Run baton setup --user NAME here, or open /login/setup at this appliance's address in a browser")
-		pg.row("and give it this setup token:")
-		pg.row("")
-		pg.row(state.Token)
+		pg.Row("Run baton setup --user NAME here, or open /login/setup at this appliance's address in a browser")
+		pg.Row("and give it this setup token:")
+		pg.Row("")
+		pg.Row(state.Token)
 	})
 }
 
@@ -59,10 +60,10 @@ func keyCommand(p *program) *cobra.Command {
 				if !state.Set && !p.flags.json {
 					return pair.Refuse(pair.Refused, "no pre-shared key is saved here: run baton key set")
 				}
-				return p.show(state, func(pg *page) {
-					pg.row(state.Fingerprint)
+				return p.show(state, func(pg *table.Page) {
+					pg.Row(state.Fingerprint)
 					if state.Previous != "" {
-						pg.row("The key before it, " + state.Previous + ", stays valid until both appliances have proved this one.")
+						pg.Row("The key before it, " + state.Previous + ", stays valid until both appliances have proved this one.")
 					}
 				})
 			}),
@@ -107,7 +108,7 @@ func keyGenerateCommand(p *program) *cobra.Command {
 					return err
 				}
 			}
-			return p.show(map[string]any{"key": generated.Key, "saved": save}, func(pg *page) { pg.row(generated.Key) })
+			return p.show(map[string]any{"key": generated.Key, "saved": save}, func(pg *table.Page) { pg.Row(generated.Key) })
 		})
 	cmd.Flags().BoolVar(&save, "save", false, "save it on this appliance, too")
 	return cmd

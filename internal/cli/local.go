@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"baton/internal/cause"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 
 	"github.com/spf13/cobra"
@@ -67,8 +68,8 @@ func versionCommand(p *program) *cobra.Command {
 		version := map[string]string{
 			"version": p.commands.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 		}
-		return p.show(version, func(pg *page) {
-			pg.row("baton " + p.commands.Version + " (" + version["go"] + ", " + version["platform"] + ")")
+		return p.show(version, func(pg *table.Page) {
+			pg.Row("baton " + p.commands.Version + " (" + version["go"] + ", " + version["platform"] + ")")
 		})
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -214,8 +215,8 @@ func (p *program) listChannels(ctx context.Context, client *api.Client, _ []stri
 		return err
 	}
 	saved := answer.Body
-	return p.show(saved.Channels, func(pg *page) {
-		pg.row("CHANNEL", "ON", "SECRET", "WAITING", "LAST SUCCESS", "LAST FAILURE")
+	return p.show(saved.Channels, func(pg *table.Page) {
+		pg.Row("CHANNEL", "ON", "SECRET", "WAITING", "LAST SUCCESS", "LAST FAILURE")
 		for _, channel := range saved.Channels {
 			name := channel.ID
 			if i := saved.FindWebhook(channel.ID); i >= 0 && channel.ID != pair.MailChannel {
@@ -225,9 +226,9 @@ func (p *program) listChannels(ctx context.Context, client *api.Client, _ []stri
 			if channel.SecretSet {
 				secret = "set"
 			}
-			pg.row(name, truth(channel.Enabled).String(), secret, strconv.Itoa(channel.Pending), optional(channel.LastSuccess), optional(channel.LastFailure))
+			pg.Row(name, truth(channel.Enabled).String(), secret, strconv.Itoa(channel.Pending), optional(channel.LastSuccess), optional(channel.LastFailure))
 			if !channel.FailingSince.IsZero() {
-				pg.row("", channel.LastError)
+				pg.Row("", channel.LastError)
 			}
 		}
 	})

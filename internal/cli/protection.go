@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -23,7 +24,7 @@ func dataCommand(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.show(known.Data, func(pg *page) { writeProtection(pg, known) })
+				return p.show(known.Data, func(pg *table.Page) { writeProtection(pg, known) })
 			}),
 		group("test", "Tell what protecting something would meet, and change nothing; exit code 1 if it cannot be",
 			p.ask("dir NAME PATH", "Test a directory; exit code 1 if it cannot be protected", cobra.ExactArgs(2),
@@ -63,31 +64,31 @@ func (p *program) allow(ctx context.Context, client *api.Client, args []string) 
 	if err != nil {
 		return err
 	}
-	return p.show(known, func(pg *page) {
-		pg.row("MAY BE PROTECTED HERE", "BY")
+	return p.show(known, func(pg *table.Page) {
+		pg.Row("MAY BE PROTECTED HERE", "BY")
 		for _, tree := range known.Trees {
-			pg.row(tree, "protect, in the configuration file")
+			pg.Row(tree, "protect, in the configuration file")
 		}
 		for _, path := range known.Allowed {
-			pg.row(path, "root")
+			pg.Row(path, "root")
 		}
 	})
 }
 
 // writeProtection writes a table that ends with the site database, which is always
 // protected.
-func writeProtection(pg *page, known api.Protection) {
-	pg.row("NAME", "KIND", "FILES", "SIZE", "STATE", "PATH")
+func writeProtection(pg *table.Page, known api.Protection) {
+	pg.Row("NAME", "KIND", "FILES", "SIZE", "STATE", "PATH")
 	for _, one := range append(slices.Clone(known.Data), known.Site) {
 		files, bytes := "-", "-"
 		if one.Measured {
 			files, bytes = strconv.FormatInt(one.Files, 10), pair.BytesText(one.Bytes)
 		}
-		state, colour := string(one.State), plain
+		state, colour := string(one.State), table.Plain
 		if !one.Health.OK {
-			state, colour = "unreadable", red
+			state, colour = "unreadable", table.Red
 		}
-		pg.marked(colour, one.Name, string(one.Kind), files, bytes, state, one.Path)
+		pg.Marked(colour, one.Name, string(one.Kind), files, bytes, state, one.Path)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -29,11 +30,11 @@ func pairCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.show(peer, func(pg *page) {
-				pg.row("Paired with " + peer.Name + " at " + peer.Address + ". This appliance is the primary; " + peer.Name + " now receives its data.")
-				pg.row("The Primary Site Instance Timeout is " + settings.Body["primary_timeout"] + ". If Baton chose it, this tells why: baton history --kind " + pair.KindSettingChanged)
+			return p.show(peer, func(pg *table.Page) {
+				pg.Row("Paired with " + peer.Name + " at " + peer.Address + ". This appliance is the primary; " + peer.Name + " now receives its data.")
+				pg.Row("The Primary Site Instance Timeout is " + settings.Body["primary_timeout"] + ". If Baton chose it, this tells why: baton history --kind " + pair.KindSettingChanged)
 				if len(protected) == 0 {
-					pg.row("No directory is protected yet: without the site's files a takeover would serve an empty site. Run: baton data add dir NAME PATH.")
+					pg.Row("No directory is protected yet: without the site's files a takeover would serve an empty site. Run: baton data add dir NAME PATH.")
 				}
 			})
 		})
@@ -48,16 +49,16 @@ func previewPair(ctx context.Context, p *program, client *api.Client, request ap
 	if err != nil {
 		return err
 	}
-	return p.show(preview, func(pg *page) {
-		pg.row(preview.Text)
+	return p.show(preview, func(pg *table.Page) {
+		pg.Row(preview.Text)
 		if preview.Data != "" {
-			pg.row(preview.Name + " holds " + preview.Data + ".")
+			pg.Row(preview.Name + " holds " + preview.Data + ".")
 		}
 		for _, path := range preview.Brings {
-			pg.row("It receives " + path + ".")
+			pg.Row("It receives " + path + ".")
 		}
 		for _, warning := range preview.Warnings {
-			pg.row(warning.Text + " " + warning.NextStep)
+			pg.Row(warning.Text + " " + warning.NextStep)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"baton/internal/api"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 	"baton/internal/service"
 )
@@ -139,9 +140,9 @@ func logServiceCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.show(lines, func(pg *page) {
+			return p.show(lines, func(pg *table.Page) {
 				for _, line := range lines {
-					pg.row(momentOf(line.Time), line.Text)
+					pg.Row(momentOf(line.Time), line.Text)
 				}
 			})
 		})
@@ -156,8 +157,8 @@ func listServicesCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.show(services, func(pg *page) {
-				pg.row("NAME", "WHAT", "STATE", "HEALTH", "SINCE", "STARTED IN", "STOPPED IN", "RESTARTS", "ALLOWED")
+			return p.show(services, func(pg *table.Page) {
+				pg.Row("NAME", "WHAT", "STATE", "HEALTH", "SINCE", "STARTED IN", "STOPPED IN", "RESTARTS", "ALLOWED")
 				for _, one := range services {
 					writeService(pg, one)
 				}
@@ -165,7 +166,7 @@ func listServicesCommand(p *program) *cobra.Command {
 		})
 }
 
-func writeService(pg *page, one api.Service) {
+func writeService(pg *table.Page, one api.Service) {
 	var here pair.ServiceStatus // of one that was added a moment ago
 	if one.Here != nil {
 		here = *one.Here
@@ -174,7 +175,7 @@ func writeService(pg *page, one api.Service) {
 	if one.Parked {
 		state = "stopped by an operator"
 	}
-	pg.row(one.Name, one.What(), cmp.Or(state, "-"), cmp.Or(here.Trouble, here.HealthText(), "-"), momentOf(here.Since), tookText(here.LastStart), tookText(here.LastStop), strconv.FormatInt(here.Restarts, 10), allowedText(one.Allowed, one.There))
+	pg.Row(one.Name, one.What(), cmp.Or(state, "-"), cmp.Or(here.Trouble, here.HealthText(), "-"), momentOf(here.Since), tookText(here.LastStart), tookText(here.LastStop), strconv.FormatInt(here.Restarts, 10), allowedText(one.Allowed, one.There))
 }
 
 // allowedText says on which appliances root allows a service; there is how it is on the peer, nil if that is silent.

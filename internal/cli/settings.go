@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -35,7 +36,7 @@ func showSettings(p *program, settings map[string]string, keys, args []string) e
 	if !known {
 		return pair.Refuse(pair.Usage, "unknown setting %q: use one of %s", args[0], strings.Join(keys, ", "))
 	}
-	return p.show(map[string]string{args[0]: value}, func(pg *page) { pg.row(value) })
+	return p.show(map[string]string{args[0]: value}, func(pg *table.Page) { pg.Row(value) })
 }
 
 func securityCommand(p *program) *cobra.Command {
@@ -94,9 +95,9 @@ func (p *program) writeSettings(settings map[string]string, keys []string) error
 	for _, key := range keys {
 		shown[key] = settings[key]
 	}
-	return p.show(shown, func(pg *page) {
+	return p.show(shown, func(pg *table.Page) {
 		for _, key := range keys {
-			pg.row(key, shown[key])
+			pg.Row(key, shown[key])
 		}
 	})
 }
@@ -109,10 +110,10 @@ func sharedIPCommand(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.show(ips, func(pg *page) {
-					pg.row("ADDRESS", "INTERFACE", "SHARED", "HELD")
+				return p.show(ips, func(pg *table.Page) {
+					pg.Row("ADDRESS", "INTERFACE", "SHARED", "HELD")
 					for _, ip := range ips {
-						pg.row(ip.Address, ip.Interface, truth(ip.Shared).String(), truth(ip.Held).String())
+						pg.Row(ip.Address, ip.Interface, truth(ip.Shared).String(), truth(ip.Held).String())
 					}
 				})
 			}),
@@ -139,7 +140,7 @@ func testIPsCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = p.show(results, func(pg *page) {
+			err = p.show(results, func(pg *table.Page) {
 				for _, result := range results {
 					writeReach(pg, result)
 				}
@@ -151,17 +152,17 @@ func testIPsCommand(p *program) *cobra.Command {
 		})
 }
 
-func writeReach(pg *page, result pair.Reach) {
-	verdict, colour := "ok", green
+func writeReach(pg *table.Page, result pair.Reach) {
+	verdict, colour := "ok", table.Green
 	if !result.Everywhere() {
-		verdict, colour = "not ok", red
+		verdict, colour = "not ok", table.Red
 	}
 	columns := []string{verdict, result.IP, reachText(result.RTTMS, result.Reason)}
 	if result.Peer != nil {
 		columns[2] = "here: " + columns[2]
 		columns = append(columns, result.Peer.Name+": "+reachText(result.Peer.RTTMS, result.Peer.Reason))
 	}
-	pg.marked(colour, columns...)
+	pg.Marked(colour, columns...)
 }
 
 // reachText is the round trip, or why there was none.

@@ -13,6 +13,7 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/cause"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -102,34 +103,34 @@ func (p *program) writeCertificates(answer api.CertificatesAnswer, err error) er
 		return err
 	}
 	known := answer.Body
-	return p.show(known, func(pg *page) {
+	return p.show(known, func(pg *table.Page) {
 		if known.Site == nil {
-			pg.row("The site has no certificate of its own: browsers meet the console's.")
+			pg.Row("The site has no certificate of its own: browsers meet the console's.")
 		} else {
 			writeCertificate(pg, "Site, on its host name and the shared IPs", *known.Site)
 		}
-		pg.row("")
+		pg.Row("")
 		writeCertificate(pg, "Console of this appliance, elsewhere", known.Console)
 	})
 }
 
-func writeCertificate(pg *page, title string, c api.Certificate) {
+func writeCertificate(pg *table.Page, title string, c api.Certificate) {
 	const most = 10 // names
 	names := strings.Join(c.Names[:min(len(c.Names), most)], ", ")
 	if more := len(c.Names) - most; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	pg.row(title)
-	pg.row("  names", names)
-	pg.row("  issuer", c.Issuer)
+	pg.Row(title)
+	pg.Row("  names", names)
+	pg.Row("  issuer", c.Issuer)
 	renewed := ""
 	if c.Renewed {
 		renewed = ", made anew by itself 30 days before"
 	}
-	pg.row("  valid", c.NotBefore.Format(time.DateOnly)+" to "+c.NotAfter.Format(time.DateOnly)+renewed)
-	pg.row("  chain", strconv.Itoa(c.Chain))
-	pg.row("  fingerprint", c.Fingerprint)
+	pg.Row("  valid", c.NotBefore.Format(time.DateOnly)+" to "+c.NotAfter.Format(time.DateOnly)+renewed)
+	pg.Row("  chain", strconv.Itoa(c.Chain))
+	pg.Row("  fingerprint", c.Fingerprint)
 	for _, concern := range c.Concerns {
-		pg.marked(yellow, "  concern", concern)
+		pg.Marked(table.Yellow, "  concern", concern)
 	}
 }

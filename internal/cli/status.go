@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -23,7 +24,7 @@ func statusCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.show(status, func(pg *page) { writeStatus(pg, status) })
+			return p.show(status, func(pg *table.Page) { writeStatus(pg, status) })
 		})
 	cmd.Flags().BoolVar(&watch, "watch", false, "show it anew at every change, until interrupted")
 	return cmd
@@ -37,14 +38,14 @@ func (p *program) watch(ctx context.Context, client *api.Client) error {
 			return p.line(status)
 		}
 		pg := p.page()
-		if pg.colour {
+		if pg.Coloured() {
 			if _, err := fmt.Fprint(p.stdio.Out, "\x1b[H\x1b[2J"); err != nil {
 				return err
 			}
 		}
 		writeStatus(pg, status)
-		pg.row("")
-		return pg.flush()
+		pg.Row("")
+		return pg.Flush()
 	})
 	if ctx.Err() == nil {
 		return err
@@ -52,36 +53,36 @@ func (p *program) watch(ctx context.Context, client *api.Client) error {
 	return nil // interrupted: that is how a watch ends
 }
 
-func writeStatus(pg *page, status pair.Status) {
-	pg.marked(colourOfSite(status.Site), "Site: "+status.Site.Text)
-	pg.row(fmt.Sprintf("%s is %s, %s; in this role since %s", status.Appliance.Name, status.Role, status.State, moment(status.Since)))
-	pg.row("")
-	pg.row("appliance", fmt.Sprintf("%s, version %s", status.Appliance.ID.Short(), status.Appliance.Version))
-	pg.row("epoch", status.Epoch.String())
-	pg.row("peer", peerText(status.Peer))
+func writeStatus(pg *table.Page, status pair.Status) {
+	pg.Marked(colourOfSite(status.Site), "Site: "+status.Site.Text)
+	pg.Row(fmt.Sprintf("%s is %s, %s; in this role since %s", status.Appliance.Name, status.Role, status.State, moment(status.Since)))
+	pg.Row("")
+	pg.Row("appliance", fmt.Sprintf("%s, version %s", status.Appliance.ID.Short(), status.Appliance.Version))
+	pg.Row("epoch", status.Epoch.String())
+	pg.Row("peer", peerText(status.Peer))
 	for _, ip := range status.SharedIPs {
-		pg.row("shared IP", sharedIPText(ip))
+		pg.Row("shared IP", sharedIPText(ip))
 	}
-	pg.row("data sync", syncText(status))
+	pg.Row("data sync", syncText(status))
 	for _, service := range status.Services {
-		pg.row("service", serviceText(service))
+		pg.Row("service", serviceText(service))
 	}
 	if status.Role != pair.Standalone {
-		pg.row("protection", protectionText(status.ProtectionLevel))
+		pg.Row("protection", protectionText(status.ProtectionLevel))
 		if status.ProtectionNextStep != "" {
-			pg.row("", status.ProtectionNextStep)
+			pg.Row("", status.ProtectionNextStep)
 		}
 	}
 	if status.Readiness != nil {
-		pg.row("readiness", status.Readiness.Text)
+		pg.Row("readiness", status.Readiness.Text)
 	}
 	notices := status.Notices()
 	if len(notices) > 0 {
-		pg.row("")
+		pg.Row("")
 	}
 	for _, notice := range notices {
-		pg.marked(colourOf(notice.Severity), string(notice.Severity), notice.ID+": "+notice.Text)
-		pg.row("", notice.NextStep)
+		pg.Marked(colourOf(notice.Severity), string(notice.Severity), notice.ID+": "+notice.Text)
+		pg.Row("", notice.NextStep)
 	}
 }
 
@@ -93,7 +94,7 @@ func protectionText(level int) string {
 }
 
 func colourOfSite(site pair.SiteStatus) string {
-	return map[string]string{"good": green, "warning": yellow, "info": yellow, "critical": red}[site.Tone()]
+	return map[string]string{"good": table.Green, "warning": table.Yellow, "info": table.Yellow, "critical": table.Red}[site.Tone()]
 }
 
 func peerText(peer *pair.PeerStatus) string {

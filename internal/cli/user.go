@@ -8,6 +8,7 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/cause"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -74,10 +75,10 @@ func userListCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.show(users, func(pg *page) {
-				pg.row("NAME", "ROLE", "DISABLED", "TOTP", "LAST LOGIN", "DISPLAY NAME", "MAIL")
+			return p.show(users, func(pg *table.Page) {
+				pg.Row("NAME", "ROLE", "DISABLED", "TOTP", "LAST LOGIN", "DISPLAY NAME", "MAIL")
 				for _, user := range users {
-					pg.row(user.Name, string(user.Role), truth(user.Disabled).String(), truth(user.TOTP).String(), optional(user.LastLogin), user.DisplayName, user.Mail)
+					pg.Row(user.Name, string(user.Role), truth(user.Disabled).String(), truth(user.TOTP).String(), optional(user.LastLogin), user.DisplayName, user.Mail)
 				}
 			})
 		})
@@ -106,10 +107,10 @@ func tokenCommand(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.show(tokens, func(pg *page) {
-					pg.row("ID", "NAME", "ROLE", "EXPIRES", "LAST USED")
+				return p.show(tokens, func(pg *table.Page) {
+					pg.Row("ID", "NAME", "ROLE", "EXPIRES", "LAST USED")
 					for _, token := range tokens {
-						pg.row(token.ID, token.Name, string(token.Role), optional(token.Expires), optional(token.LastUsed))
+						pg.Row(token.ID, token.Name, string(token.Role), optional(token.Expires), optional(token.LastUsed))
 					}
 				})
 			}),
@@ -142,7 +143,7 @@ func tokenCreateCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.show(made, func(pg *page) { pg.row(made.Secret) })
+			return p.show(made, func(pg *table.Page) { pg.Row(made.Secret) })
 		})
 	cmd.Flags().StringVar(&role, "role", string(pair.Viewer), "administrator, operator (may switch and sync) or viewer")
 	cmd.Flags().StringVar(&lasting, "expires", "", "in how long, like 90d; never, if absent")

@@ -10,6 +10,7 @@ import (
 	"baton/internal/datasync/diverged"
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -30,10 +31,10 @@ func (e *Engine) abandon(ctx context.Context) error {
 		missing = append(missing, source.Bare(lacking))
 	}
 	listed := len(m.Listed())
-	names, kept := e.applyRest(ctx, m.Sets[:listed], changes)
+	names, aside := e.applyRest(ctx, m.Sets[:listed], changes)
 	missing = append(missing, names...)
-	err = e.keepUnplaced(ctx, rec.Snapshot, kept)
-	for _, d := range kept {
+	err = e.keepUnplaced(ctx, rec.Snapshot, aside)
+	for _, d := range aside {
 		_ = d.Source.Close()
 	}
 	if err != nil {
@@ -46,7 +47,7 @@ func (e *Engine) abandon(ctx context.Context) error {
 
 // applyRest puts into place what can be of the recorded changes of sets. It returns what
 // cannot, by name and as it is in the staging.
-func (e *Engine) applyRest(ctx context.Context, sets []manifest.Set, changes [][]byte) (names []string, kept []diverged.Divergence) {
+func (e *Engine) applyRest(ctx context.Context, sets []manifest.Set, changes [][]byte) (names []string, aside []diverged.Divergence) {
 	for i, set := range sets {
 		left, err := e.applyOne(ctx, set.Data, changes[i])
 		if err != nil {
@@ -54,22 +55,22 @@ func (e *Engine) applyRest(ctx context.Context, sets []manifest.Set, changes [][
 		}
 		names = append(names, left.Names...)
 		if left.From != nil {
-			kept = append(kept, diverged.Divergence{Data: set.Data, Source: left.From, Divergence: left.Kept})
+			aside = append(aside, diverged.Divergence{Data: set.Data, Source: left.From, Divergence: left.Kept})
 		}
 	}
-	return names, kept
+	return names, aside
 }
 
 // keepUnplaced sets aside what of a snapshot could not be put into place.
-func (e *Engine) keepUnplaced(ctx context.Context, of pair.Snapshot, kept []diverged.Divergence) error {
-	if len(kept) == 0 {
+func (e *Engine) keepUnplaced(ctx context.Context, of pair.Snapshot, aside []diverged.Divergence) error {
+	if len(aside) == 0 {
 		return nil
 	}
-	id := fmt.Sprintf("unplaced-%d-%s", of.Number, diverged.NameOf(kept, nil))
+	id := fmt.Sprintf("unplaced-%d-%s", of.Number, diverged.NameOf(aside, nil))
 	if _, err := e.Diverged.One(id); err == nil {
 		return nil // by an earlier try, before the power was cut
 	}
-	made, err := e.Diverged.Make(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: of.Epoch}, kept)
+	made, err := e.Diverged.Make(ctx, kept.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: of.Epoch}, aside)
 	if err == nil {
 		e.opt.Aside(made)
 	}

@@ -10,6 +10,7 @@ import (
 	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -20,18 +21,18 @@ import (
 // through: if the common one is newer, as when a backup took over from an older image,
 // what the next pull replaces is set aside by that instead. Without room for all of it, it fails with source.ErrNoRoom and keeps nothing. If nothing
 // was written, it makes no copy and returns the zero value.
-func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch, since uint64) (pair.DivergedCopy, error) {
-	r, err := e.runs.acquire(func(error) {})
+func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch, since uint64) (kept.DivergedCopy, error) {
+	r, err := e.runs.acquireNow(ctx)
 	if err != nil {
-		return pair.DivergedCopy{}, err
+		return kept.DivergedCopy{}, err
 	}
 	defer e.runs.release(r)
 	if common, _ := e.ledger.State().Common(); common.Number > since {
-		return pair.DivergedCopy{}, e.ledger.Save(func(s *ledger.State) { s.Keep = true })
+		return kept.DivergedCopy{}, e.ledger.Save(func(s *ledger.State) { s.Keep = true })
 	}
 	changes, err := e.changes(ctx, source.Final)
 	if err != nil {
-		return pair.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", source.Explain(err, e.opt.Dir))
+		return kept.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", source.Explain(err, e.opt.Dir))
 	}
 	made, err := e.setAside(ctx, epoch, changes)
 	if err != nil {
@@ -40,15 +41,15 @@ func (e *Engine) SetAside(ctx context.Context, epoch pair.Epoch, since uint64) (
 	return made, e.noteKept(changes)
 }
 
-func (e *Engine) setAside(ctx context.Context, epoch pair.Epoch, changes []diverged.Divergence) (pair.DivergedCopy, error) {
+func (e *Engine) setAside(ctx context.Context, epoch pair.Epoch, changes []diverged.Divergence) (kept.DivergedCopy, error) {
 	if e.unchanged(epoch, changes) {
-		return pair.DivergedCopy{}, nil
+		return kept.DivergedCopy{}, nil
 	}
 	id := fmt.Sprintf("epoch-%d-%s-%s", epoch.Counter, epoch.Holder.Short(), diverged.NameOf(changes, nil))
 	if known, err := e.Diverged.One(id); err == nil {
 		return known, nil
 	}
-	return e.Diverged.Make(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: epoch}, changes)
+	return e.Diverged.Make(ctx, kept.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: epoch, Since: e.Common()}, changes)
 }
 
 // noteKept remembers the state that was looked at, so that the next pull sets aside
@@ -135,7 +136,7 @@ func (e *Engine) changes(ctx context.Context, purpose source.Purpose) ([]diverge
 
 // since compares what is here with what was common.
 func since(common, here manifest.Listing) source.Divergence {
-	d := source.Divergence{All: here}
+	d := source.Divergence{All: here, Was: common}
 	changed := func(e manifest.Entry) { d.Changed = append(d.Changed, e) }
 	manifest.Walk(
 		common, here,

@@ -12,6 +12,7 @@ import (
 	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/wire"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -290,7 +291,7 @@ func TestForcedPromotionIsCutShort(t *testing.T) {
 					}
 				}
 				p.backup.opt.Hook = cut
-				p.backup.opt.Aside = func(pair.DivergedCopy) { cut("set aside") }
+				p.backup.opt.Aside = func(kept.DivergedCopy) { cut("set aside") }
 				p.backup.reopen(t)
 				func() {
 					defer func() { _ = recover() }()

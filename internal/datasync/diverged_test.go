@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/internal/datasync/diverged"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -24,7 +25,7 @@ func TestSetAsideKeepsWhatOnlyThisApplianceWrote(t *testing.T) {
 	before := describe(t, root)
 	made, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
 	must(t, err)
-	got := map[string]pair.DivergedFile{}
+	got := map[string]kept.DivergedFile{}
 	for _, f := range made.Files {
 		got[f.Path] = f
 	}

@@ -16,6 +16,7 @@ import (
 	"baton/internal/datasync/progress"
 	"baton/internal/datasync/protected"
 	"baton/internal/datasync/source"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -30,7 +31,7 @@ type Options struct {
 	Now  func() time.Time // nil: the wall clock
 	// Aside is told of what a first sync found where it was about to replace it, and
 	// set aside as a diverged copy; nil: ignored.
-	Aside func(pair.DivergedCopy)
+	Aside func(kept.DivergedCopy)
 	// Missing is told what of a snapshot is not in place when an administrator takes
 	// the data as it is; nil: ignored.
 	Missing func(of pair.Snapshot, what string)
@@ -70,7 +71,7 @@ func (opt Options) filled() Options {
 		opt.Hook = func(string) {}
 	}
 	if opt.Aside == nil {
-		opt.Aside = func(pair.DivergedCopy) {}
+		opt.Aside = func(kept.DivergedCopy) {}
 	}
 	if opt.Offering == nil {
 		opt.Offering = func(context.Context, pair.Snapshot) error { return nil }

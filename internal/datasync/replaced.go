@@ -7,7 +7,7 @@ import (
 	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
-	"baton/internal/pair"
+	"baton/internal/kept"
 )
 
 // keepReplaced sets aside, before a pull replaces it, what must cost nobody data:
@@ -63,14 +63,14 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 	return nil
 }
 
-func (p *pull) keep(ctx context.Context, prefix string, kept []diverged.Divergence) error {
+func (p *pull) keep(ctx context.Context, prefix string, divergences []diverged.Divergence) error {
 	e := p.engine
 	export := e.ledger.State().Export
-	id := prefix + diverged.NameOf(kept, export[:])
+	id := prefix + diverged.NameOf(divergences, export[:])
 	if _, err := e.Diverged.One(id); err == nil {
 		return nil // by an earlier try of this sync
 	}
-	made, err := e.Diverged.Make(ctx, pair.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: p.req.Epoch}, kept)
+	made, err := e.Diverged.Make(ctx, kept.DivergedCopy{ID: id, Time: e.opt.Now().UTC(), Epoch: p.req.Epoch, Since: e.Common()}, divergences)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (p *pull) keep(ctx context.Context, prefix string, kept []diverged.Divergen
 // replaced is what the sync of a set would remove from a target or replace, and what
 // it would bring back, as far as that differs from what was here before.
 func replaced(t *target, set manifest.Set, before manifest.Listing) diverged.Divergence {
-	d := diverged.Divergence{Data: set.Data, Source: t.source, Divergence: source.Divergence{All: t.have}}
+	d := diverged.Divergence{Data: set.Data, Source: t.source, Divergence: source.Divergence{All: t.have, Was: before}}
 	goes := func(e manifest.Entry) {
 		if was, _ := before.Find(e.Path); e.Kind != manifest.Dir && !e.SameContent(was.Entry) {
 			d.Changed = append(d.Changed, e)

@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"baton/internal/pair"
+	"baton/internal/kept"
 )
 
 func TestFirstSyncSetsAsideWhatItReplaces(t *testing.T) {
 	p := newPair(t)
-	var told []pair.DivergedCopy
-	p.backup.opt.Aside = func(made pair.DivergedCopy) { told = append(told, made) }
+	var told []kept.DivergedCopy
+	p.backup.opt.Aside = func(made kept.DivergedCopy) { told = append(told, made) }
 	p.backup.reopen(t)
 	write(t, p.primary.tree+"/page", "new")
 	write(t, p.primary.tree+"/same", "both")

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"sync"
 
-	"baton/internal/api"
+	"baton/internal/api/pace"
 	"baton/internal/config"
 	"baton/internal/console/page"
 	"baton/internal/failover"
@@ -55,7 +55,7 @@ func NewDoors(c config.Config, toPeer http.RoundTripper, log *slog.Logger) Doors
 // pacedStreams bounds how long an answer may rest with its reader in HTTP/2: there is no write of the
 // connection then that would be too long, as in HTTP/1.1 (admitted).
 func pacedStreams(site http.Handler) http.Handler {
-	paced := api.Paced(site)
+	paced := pace.Paced(site)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor > 1 {
 			paced.ServeHTTP(w, r)

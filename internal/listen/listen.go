@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/api"
+	"baton/internal/api/pace"
 	"baton/internal/config"
 	"baton/internal/console/page"
 	"baton/internal/front"
@@ -210,7 +211,7 @@ func (l *Listeners) Routes() http.Handler {
 	for _, path := range []string{page.Root, page.Root + "/"} {
 		mux.Handle(path, l.Public.besideSite(l.Pages.Handler(), l.Pages.AtSite()))
 	}
-	mux.Handle("/", api.Paced(l.Public.besideConsole(l.Doors.Console())))
+	mux.Handle("/", pace.Paced(l.Public.besideConsole(l.Doors.Console())))
 	return l.Public.withoutWorkers(mux)
 }
 

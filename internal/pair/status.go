@@ -277,25 +277,6 @@ type ServiceAct struct {
 	TookMS int64     `json:"took_ms"` // until it was started and passed its check, or until nothing of it was left
 }
 
-// DivergedCopy is what a losing side wrote since the last common snapshot.
-type DivergedCopy struct {
-	ID    string         `json:"id"`
-	Time  time.Time      `json:"time"` // when it was set aside
-	Epoch Epoch          `json:"epoch"`
-	Files []DivergedFile `json:"files"`
-	Bytes int64          `json:"bytes"`
-}
-
-// DivergedFile is one file of a diverged copy.
-type DivergedFile struct {
-	Data    string    `json:"data"`   // name of the protected data
-	Path    string    `json:"path"`   // relative to it
-	Size    int64     `json:"size"`   // bytes
-	SHA256  string    `json:"sha256"` // empty: a file with more than 16 GiB of holes
-	ModTime time.Time `json:"mod_time"`
-	Deleted bool      `json:"deleted,omitempty"` // it was deleted: size and time are those of the last common snapshot
-}
-
 // Reach is the result of pinging one test IP, from both appliances of a pair: what
 // decides on a takeover is what the backup reaches.
 type Reach struct {

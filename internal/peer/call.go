@@ -73,12 +73,13 @@ func post(ctx context.Context, client *http.Client, path string, body []byte) ([
 	case len(data) > maxBody:
 		return nil, fmt.Errorf("the answer is larger than %d bytes", maxBody)
 	case response.StatusCode != http.StatusOK:
-		return nil, problemIn(response, data)
+		return nil, ProblemIn(response, data)
 	}
 	return data, nil
 }
 
-func problemIn(response *http.Response, data []byte) error {
+// ProblemIn is the error that an answer tells, of which the body was read.
+func ProblemIn(response *http.Response, data []byte) error {
 	var told RemoteError
 	if strings.HasPrefix(response.Header.Get("Content-Type"), problemType) && json.Unmarshal(data, &told) == nil && told.Text != "" {
 		return &told
@@ -95,17 +96,17 @@ func Serve[Req, Resp any](f func(ctx context.Context, req Req) (Resp, error)) ht
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
-			answerProblem(w, &RemoteError{Code: "malformed", Text: "the request is larger than 1 MiB, or was cut off"})
+			AnswerProblem(w, &RemoteError{Code: "malformed", Text: "the request is larger than 1 MiB, or was cut off"})
 			return
 		}
 		var req Req
 		if err := wire.Decode(data, &req); err != nil {
-			answerProblem(w, malformed(err))
+			AnswerProblem(w, Malformed(err))
 			return
 		}
 		resp, err := f(r.Context(), req)
 		if err != nil {
-			answerProblem(w, err)
+			AnswerProblem(w, err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -113,15 +114,16 @@ func Serve[Req, Resp any](f func(ctx context.Context, req Req) (Resp, error)) ht
 	})
 }
 
-// malformed is the answer to a request that cannot be read; if the versions are the reason, it names them.
-func malformed(err error) error {
+// Malformed is the answer to a request that cannot be read; if the versions are the reason, it names them.
+func Malformed(err error) error {
 	if told := remote(err); errors.Is(told, ErrVersion) {
 		return told
 	}
 	return &RemoteError{Code: "malformed", Text: "the request is not what this appliance understands: " + cause.Of(err)}
 }
 
-func answerProblem(w http.ResponseWriter, err error) {
+// AnswerProblem answers with an error.
+func AnswerProblem(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(http.StatusConflict)
 	_ = json.NewEncoder(w).Encode(remote(err)) // the peer may be gone: nobody reads the error

@@ -90,7 +90,7 @@ type connKey struct{}
 func (l *Link) route(w http.ResponseWriter, r *http.Request) {
 	conn, ok := r.Context().Value(connKey{}).(*serverConn)
 	if !ok {
-		answerProblem(w, ErrNotPaired)
+		AnswerProblem(w, ErrNotPaired)
 		return
 	}
 	ctx := context.WithValue(r.Context(), peerKey{}, conn.peer)
@@ -100,7 +100,7 @@ func (l *Link) route(w http.ResponseWriter, r *http.Request) {
 	case l.vault.read().peer().Pin == conn.peer.Pin:
 		l.routes.ServeHTTP(w, r.WithContext(ctx))
 	default:
-		answerProblem(w, ErrNotPaired)
+		AnswerProblem(w, ErrNotPaired)
 	}
 }
 

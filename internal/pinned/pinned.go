@@ -278,3 +278,17 @@ func walk(dir int, name string, visit func(unix.Stat_t) bool) (on bool, err erro
 	}
 	return true, err
 }
+
+// RenameNew is Rename to a name that nothing has; if something has it, it fails with EEXIST.
+func (d *Dir) RenameNew(from, to string) error {
+	return d.both("rename", from, to, func(dir int, name string, toDir int, toName string) error {
+		return unix.Renameat2(dir, name, toDir, toName, unix.RENAME_NOREPLACE)
+	})
+}
+
+// Exchange has two names change places at once.
+func (d *Dir) Exchange(one, other string) error {
+	return d.both("exchange", one, other, func(dir int, name string, otherDir int, otherName string) error {
+		return unix.Renameat2(dir, name, otherDir, otherName, unix.RENAME_EXCHANGE)
+	})
+}

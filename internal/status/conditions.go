@@ -36,8 +36,8 @@ func (o *Overview) Conditions() []pair.Condition {
 	if aside := ids.Aside; len(aside) > 0 {
 		found = append(found, pair.Condition{
 			ID: "diverged-copies", Severity: pair.Warning,
-			Text:     "This appliance keeps " + pair.Counted(int64(len(aside)), "diverged copy") + ": what it wrote, and the site does not have.",
-			NextStep: "Look at them on its Status page; export what is needed, then delete them: baton diverged list.",
+			Text:     "This appliance keeps " + pair.Counted(int64(len(aside)), "diverged copy") + ": what it wrote, and the site does not have (" + pair.BytesText(ids.Bytes) + ").",
+			NextStep: "Look at them on its Status page; put back or export what is needed, then delete them: baton diverged list.",
 		})
 	}
 	if settings := ids.Inline; len(settings) > 0 {

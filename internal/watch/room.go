@@ -20,9 +20,10 @@ const (
 // Room watches the file system of data_dir. It is looked at beside the loop, which
 // a disk that hangs must not stop.
 type Room struct {
-	Dir  string
-	Log  *slog.Logger
-	lack atomic.Pointer[string] // what there is too little of; nil: nothing
+	Dir    string
+	Copies func() int64 // bytes of the diverged copies there
+	Log    *slog.Logger
+	lack   atomic.Pointer[string] // what there is too little of; nil: nothing
 }
 
 // Measure measures the room that is left.
@@ -57,9 +58,13 @@ func (r *Room) Conditions() []pair.Condition {
 	if lack == nil {
 		return nil
 	}
+	by := ""
+	if copies := r.Copies(); copies > 0 {
+		by = " Diverged copies take " + pair.BytesText(copies) + " of it; each is kept until it is deleted."
+	}
 	return []pair.Condition{{
 		ID: "data-dir-full", Severity: pair.Critical,
-		Text:     "The file system of " + r.Dir + " is nearly full: " + *lack + ". A role can still change, but history, data syncs and diverged copies need room.",
+		Text:     "The file system of " + r.Dir + " is nearly full: " + *lack + ". A role can still change, but history, data syncs and diverged copies need room." + by,
 		NextStep: "Free some space there, or delete old diverged copies: baton diverged list.",
 	}}
 }

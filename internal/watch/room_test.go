@@ -24,7 +24,7 @@ func TestAFileSystemThatIsNearlyFullIsTold(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, got, c.want)
 		}
 	}
-	full := &Room{Dir: "/var/lib/baton"}
+	full := &Room{Dir: "/var/lib/baton", Copies: func() int64 { return 3 << 30 }}
 	full.lack.Store(new("nothing is left"))
 	if got := full.Conditions(); len(got) != 1 || !strings.Contains(got[0].Text, "/var/lib/baton") {
 		t.Errorf("%+v", got)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,32 @@ func TestOldPrimaryReturnsWithNewerData(t *testing.T) {
 	}
 	if len(w.alpha.events(pair.KindDiverged)) != 1 {
 		t.Errorf("the history does not tell of the diverged copy")
+	}
+	w.putBack()
+}
+
+// putBack has files of alpha's copy go back to beta, the primary, and come from there.
+func (w *world) putBack() {
+	w.t.Helper()
+	copies, err := api.ListDiverged().Call(w.t.Context(), w.alpha.API, api.None{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id := copies[0].ID
+	if told := w.alpha.baton("diverged show " + id); !strings.Contains(told, "site/newer.txt") {
+		w.t.Errorf("newer.txt is not told of:\n%s", told)
+	}
+	w.alpha.refused(3, "site/index.html", "diverged restore "+id+" site/newer.txt site/index.html")
+	if w.beta.has(site("newer.txt"), "only on alpha") {
+		w.t.Errorf("a part was restored")
+	}
+	w.alpha.baton("diverged restore " + id + " site/newer.txt site/index.html --replace")
+	if !w.beta.has(site("newer.txt"), "only on alpha") || !w.beta.has(site("index.html"), "<h1>Newer</h1>\n") {
+		w.t.Errorf("beta does not have what was restored")
+	}
+	w.beta.baton("sync --wait")
+	if !w.alpha.has(site("index.html"), "<h1>Newer</h1>\n") {
+		w.t.Errorf("what was restored did not come back to alpha")
 	}
 }
 

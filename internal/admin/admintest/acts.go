@@ -14,6 +14,7 @@ import (
 	"baton/internal/act"
 	"baton/internal/act/acttest"
 	"baton/internal/admin"
+	"baton/internal/admin/copies"
 	"baton/internal/api"
 	"baton/internal/certificate"
 	"baton/internal/config"
@@ -47,7 +48,7 @@ type acts struct {
 	roles         *admin.Roles
 	addresses     *admin.Addresses
 	data          *admin.Data
-	diverged      *admin.Diverged
+	diverged      *copies.Diverged
 	backups       *support.Backups
 	software      *support.Software
 }

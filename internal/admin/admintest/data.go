@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 
 	"baton/internal/admin"
+	"baton/internal/admin/copies"
 	"baton/internal/datasync"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory"
+	"baton/internal/kept"
 	"baton/internal/pair"
 	"baton/internal/store/local"
 )
@@ -34,7 +36,9 @@ func (a *Appliance) composeData(t TB) {
 		Allowing: allowing, DataDir: a.dataDir(), Agent: a.agent, Link: a.link, Lead: a.lead, Store: a.store, Engine: a.engine,
 		Disks: admin.NewDisks(), Count: func(context.Context) {}, Log: log,
 	}
-	a.diverged = &admin.Diverged{DataDir: a.dataDir(), Copies: a.engine.Diverged, Audit: a.lead.Audit}
+	a.diverged = &copies.Diverged{
+		DataDir: a.dataDir(), Agent: a.agent, Link: a.link, Lead: a.lead, Engine: a.engine, Copies: a.engine.Diverged, Audit: a.lead.Audit,
+	}
 }
 
 // newEngine returns a data sync of directories that keeps its state below dir.
@@ -86,7 +90,7 @@ func (a *Appliance) Protect(t TB, name string) string {
 }
 
 // SetAside protects a Directory, and sets what it holds aside as a diverged copy.
-func (a *Appliance) SetAside(t TB, name string) pair.DivergedCopy {
+func (a *Appliance) SetAside(t TB, name string) kept.DivergedCopy {
 	t.Helper()
 	a.Protect(t, name)
 	diverged, err := a.engine.SetAside(t.Context(), pair.Epoch{Counter: 3, Holder: PeerID}, 0)
@@ -114,7 +118,7 @@ func (a *Appliance) Sync(t TB) {
 
 // exports are the diverged copies, with what a test says of how an export ends.
 type exports struct {
-	*admin.Diverged
+	*copies.Diverged
 
 	damaged map[string]func(to io.Writer) error
 }

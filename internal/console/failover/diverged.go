@@ -2,34 +2,33 @@ package failover
 
 import (
 	"io"
-	"slices"
+	"strings"
 	"time"
 
+	"baton/internal/api"
 	"baton/internal/console/page"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
 // divergedPage shows one diverged copy.
 type divergedPage struct {
-	Copy pair.DivergedCopy
-	More int // files that are not listed
-	Zone *time.Location
-	Form *page.Form
+	Copy    kept.DivergedReport
+	More    int // files that are not listed
+	Zone    *time.Location
+	Form    *page.Form // to delete it
+	Restore *page.Form
 }
 
 func (p status) diverged(v *page.Visit) (divergedPage, error) {
 	const most = 200
 	id := v.Request.PathValue("id")
-	copies, err := p.backend.Diverged.DivergedCopies(v.Context())
+	report, err := p.backend.Diverged.DivergedReport(v.Context(), id)
 	if err != nil {
 		return divergedPage{}, err
 	}
-	i := slices.IndexFunc(copies, func(d pair.DivergedCopy) bool { return d.ID == id })
-	if i < 0 {
-		return divergedPage{}, pair.Refuse(pair.NotFound, "there is no diverged copy %q on this appliance: look at the list on the Status page", id)
-	}
-	data := divergedPage{Copy: copies[i], More: max(len(copies[i].Files)-most, 0), Zone: v.Zone, Form: page.NewForm("", nil)}
-	data.Copy.Files = data.Copy.Files[:min(len(data.Copy.Files), most)]
+	data := divergedPage{Copy: report, More: max(len(report.Files)-most, 0), Zone: v.Zone, Form: page.NewForm("", nil), Restore: page.NewForm("restore", nil)}
+	data.Copy.Files = report.Files[:min(len(report.Files), most)]
 	return data, nil
 }
 
@@ -50,6 +49,31 @@ func (p status) exportDiverged(v *page.Visit) error {
 	return v.Download("baton-diverged-"+data.Copy.ID+".tar", "application/x-tar", func(to io.Writer) error {
 		return p.backend.Diverged.ExportDiverged(v.Context(), data.Copy.ID, to)
 	})
+}
+
+// restoreDiverged puts the chosen files back into the protected data of the primary.
+func (p status) restoreDiverged(v *page.Visit) error {
+	data, err := p.diverged(v)
+	if err != nil {
+		return err
+	}
+	if data.Restore, err = v.Form("restore"); err != nil {
+		return err
+	}
+	order := api.RestoreOf{ID: data.Copy.ID, Body: api.RestoreOrder{Chosen: api.Chosen{Paths: data.Restore.Values["path"]}, Replace: data.Restore.On("replace")}}
+	if len(order.Body.Paths) == 0 {
+		data.Restore.Problem = "Choose the files to be put back."
+		return v.Again("diverged", "Diverged copy", data)
+	}
+	restored, err := p.backend.Diverged.RestoreDiverged(v.Context(), order)
+	if err != nil {
+		return v.Refused(data.Restore, err, "diverged", "Diverged copy", data)
+	}
+	notice := pair.Counted(restored.Files, "file") + " restored."
+	if len(restored.Kept) > 0 {
+		notice += " What was there before is kept: " + strings.Join(restored.Kept, ", ") + "."
+	}
+	return v.Done("/status/diverged/"+data.Copy.ID, notice)
 }
 
 func (p status) deleteDiverged(v *page.Visit) error {

@@ -6,6 +6,7 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/console/page"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -23,6 +24,7 @@ func (p status) routes() []page.Route {
 		page.Post("/status/resume", pair.Operator, p.resume),
 		page.Get("/status/diverged/{id}", pair.Viewer, p.showDiverged),
 		page.Get("/status/diverged/{id}/export", pair.Administrator, p.exportDiverged),
+		page.Post("/status/diverged/{id}/restore", pair.Administrator, p.restoreDiverged),
 		page.Post("/status/diverged/{id}/delete", pair.Administrator, p.deleteDiverged),
 	}
 }
@@ -34,7 +36,7 @@ type statusPage struct {
 	Conditions []openCondition
 	Paused     bool // automatic failover waits for Resume
 	Timeline   []page.Event
-	Diverged   []pair.DivergedCopy
+	Diverged   []kept.DivergedCopy
 	Zone       *time.Location
 }
 

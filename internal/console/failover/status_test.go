@@ -110,7 +110,8 @@ func TestDivergedCopiesAreShownExportedAndDeleted(t *testing.T) {
 	aside := b.Appliance.SetAside(t, "www")
 	at := page.Root + "/status/diverged/" + aside.ID
 	b.Get(page.Root+"/status").Has(t, "Diverged copies", "14 B", at)
-	b.Get(at).Has(t, "notes/today.txt", "written here", "Delete this copy")
+	b.Get(at).Has(t, "notes/today.txt", "made", "known after the next data sync", "Delete this copy")
+	b.Post(at+"/restore").Has(t, "Choose the files to be put back.")
 	p := b.Get(at + "/export")
 	if p.Header.Get("Content-Type") != "application/x-tar" || !strings.Contains(p.Header.Get("Content-Disposition"), aside.ID+".tar") || len(p.Body) == 0 {
 		t.Errorf("export: %v, %d bytes", p.Header, len(p.Body))

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"baton/internal/api"
+	"baton/internal/api/pace"
 	"baton/internal/pair"
 )
 
@@ -18,7 +19,7 @@ func (s *Server) AtSite() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+assetPrefix, s.assets)
 	mux.HandleFunc("/", s.notHere)
-	return api.Paced(hardened(mux))
+	return pace.Paced(hardened(mux))
 }
 
 // notHere refuses. Nothing that the request says becomes part of the answer.

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"baton/internal/api"
+	"baton/internal/api/pace"
 )
 
 // policy lets a page load from its own appliance only, and be framed nowhere.
@@ -34,7 +34,7 @@ func hardened(next http.Handler) http.Handler {
 		header.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 		header.Set("Cache-Control", "no-store")
 		if r.ContentLength != 0 {
-			r.Body = api.TimedBody(w, r.Body, formTime)
+			r.Body = pace.TimedBody(w, r.Body, formTime)
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"baton/internal/api"
+	"baton/internal/api/pace"
 )
 
 // Root is the path of the console: sign-in is there, everything else below it.
@@ -88,5 +89,5 @@ func (s *Server) Handler() http.Handler {
 	ours.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "This form came from another site, so nothing was done. Open the console itself and do it there.", http.StatusForbidden)
 	}))
-	return api.Paced(hardened(s.admitted(ours.Handler(s.mux))))
+	return pace.Paced(hardened(s.admitted(ours.Handler(s.mux))))
 }

@@ -22,6 +22,7 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/durable"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -71,6 +72,7 @@ type IDs struct {
 	Aside  []string // with files
 	Inline []string // with no file: what travels inline alone
 	Late   []string // what was written on this appliance after it had given the role away
+	Bytes  int64    // of all of them, as far as their lists can be read
 }
 
 // Open makes the folder of all copies if it is missing, and removes what a power cut left of a copy.
@@ -99,6 +101,7 @@ func (c *Copies) count() {
 	for _, path := range paths {
 		id := filepath.Base(path)
 		one, err := c.One(id)
+		ids.Bytes += one.Bytes
 		switch {
 		case strings.HasPrefix(id, LatePrefix):
 			ids.Late = append(ids.Late, id)
@@ -121,12 +124,12 @@ func (c *Copies) IDs() IDs {
 }
 
 // All lists the copies, oldest first.
-func (c *Copies) All() ([]pair.DivergedCopy, error) {
+func (c *Copies) All() ([]kept.DivergedCopy, error) {
 	names, err := os.ReadDir(c.opt.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("list diverged copies: %w", err)
 	}
-	var copies []pair.DivergedCopy
+	var copies []kept.DivergedCopy
 	for _, name := range names {
 		if strings.HasPrefix(name.Name(), ".") {
 			continue
@@ -137,25 +140,25 @@ func (c *Copies) All() ([]pair.DivergedCopy, error) {
 		}
 		copies = append(copies, one)
 	}
-	slices.SortFunc(copies, func(a, b pair.DivergedCopy) int { return a.Time.Compare(b.Time) })
+	slices.SortFunc(copies, func(a, b kept.DivergedCopy) int { return a.Time.Compare(b.Time) })
 	return copies, nil
 }
 
 // One returns what a copy holds; ErrNotFound: there is none of this id.
-func (c *Copies) One(id string) (pair.DivergedCopy, error) {
+func (c *Copies) One(id string) (kept.DivergedCopy, error) {
 	dir := c.path(id)
 	_, err := os.Lstat(dir)
 	if id == "" || strings.HasPrefix(id, ".") || strings.ContainsAny(id, "/\x00") || errors.Is(err, fs.ErrNotExist) {
-		return pair.DivergedCopy{}, source.Sentence(ErrNotFound, "There is no diverged copy %q: baton diverged list shows their names.", id)
+		return kept.DivergedCopy{}, source.Sentence(ErrNotFound, "There is no diverged copy %q: baton diverged list shows their names.", id)
 	}
-	var one pair.DivergedCopy
+	var one kept.DivergedCopy
 	list := filepath.Join(dir, listFile)
 	found, err := durable.ReadJSON(list, "id", &one)
 	if err == nil && !found {
 		err = fmt.Errorf("%s is missing", list)
 	}
 	if err != nil {
-		return pair.DivergedCopy{}, fmt.Errorf("%w. It lists the diverged copy, whose files lie in %s: take what is needed from there, then remove %s", err, dir, dir)
+		return kept.DivergedCopy{}, fmt.Errorf("%w. It lists the diverged copy, whose files lie in %s: take what is needed from there, then remove %s", err, dir, dir)
 	}
 	return one, nil
 }
@@ -184,7 +187,7 @@ func (c *Copies) Delete(id string) error {
 
 // Make makes a copy of some divergences, whole or not at all. Without room for all of it,
 // it fails with source.ErrNoRoom and keeps nothing.
-func (c *Copies) Make(ctx context.Context, of pair.DivergedCopy, divergences []Divergence) (pair.DivergedCopy, error) {
+func (c *Copies) Make(ctx context.Context, of kept.DivergedCopy, divergences []Divergence) (kept.DivergedCopy, error) {
 	half := c.path(halfPrefix + of.ID)
 	whole, err := c.fill(ctx, half, of, divergences)
 	if err == nil {
@@ -193,13 +196,13 @@ func (c *Copies) Make(ctx context.Context, of pair.DivergedCopy, divergences []D
 	}
 	if err != nil {
 		_ = os.RemoveAll(half)
-		return pair.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", source.Explain(err, filepath.Dir(c.opt.Dir)))
+		return kept.DivergedCopy{}, fmt.Errorf("set diverged data aside: %w", source.Explain(err, filepath.Dir(c.opt.Dir)))
 	}
 	c.count()
 	return whole, durable.SyncDir(c.opt.Dir)
 }
 
-func (c *Copies) fill(ctx context.Context, half string, of pair.DivergedCopy, divergences []Divergence) (pair.DivergedCopy, error) {
+func (c *Copies) fill(ctx context.Context, half string, of kept.DivergedCopy, divergences []Divergence) (kept.DivergedCopy, error) {
 	if err := errors.Join(os.RemoveAll(half), os.MkdirAll(half, 0o700)); err != nil {
 		return of, err
 	}
@@ -229,7 +232,7 @@ func (c *Copies) fill(ctx context.Context, half string, of pair.DivergedCopy, di
 	return of, durable.SyncFS(half)
 }
 
-func (c *Copies) setAside(ctx context.Context, d Divergence, half string) ([]pair.DivergedFile, error) {
+func (c *Copies) setAside(ctx context.Context, d Divergence, half string) ([]kept.DivergedFile, error) {
 	src := d.Source
 	if src == nil {
 		var err error

@@ -23,7 +23,7 @@ import (
 	"io"
 	"time"
 
-	"baton/internal/pair"
+	"baton/internal/kept"
 )
 
 // Sentinels that a caller tells apart.
@@ -51,7 +51,7 @@ type Upstream interface {
 
 // Keep makes a diverged copy, durably: write puts what is to be kept into the copy's
 // folder, and returns its list of files.
-type Keep func(ctx context.Context, write func(into string) ([]pair.DivergedFile, error)) error
+type Keep func(ctx context.Context, write func(into string) ([]kept.DivergedFile, error)) error
 
 // Database is one database server of this appliance that leads or follows.
 type Database interface {

@@ -57,7 +57,7 @@ func ReadEntry(b []byte) (Entry, []byte, error) {
 	if d.Failed() || e.Kind == Blob { // that is not listed
 		return Entry{}, nil, ErrMalformed
 	}
-	return e, d.Rest(), e.check()
+	return e, d.Rest(), e.Check()
 }
 
 // AppendChange appends the byte form of a change, without its note.
@@ -100,7 +100,8 @@ func (d *Decoder) identity() Entry {
 	return e
 }
 
-func (e Entry) check() error {
+// Check refuses an entry that no scan could have found.
+func (e Entry) Check() error {
 	if err := pair.CheckRelative(e.Path); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}

@@ -194,7 +194,7 @@ func (l Listing) check() error {
 		return fmt.Errorf("%w: the data itself is missing", ErrMalformed)
 	}
 	for e := range l.All() {
-		if err := e.check(); err != nil {
+		if err := e.Check(); err != nil {
 			return err
 		}
 		if e.Kind == Blob && l.top.sum.Entries > 1 {

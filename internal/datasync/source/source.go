@@ -25,8 +25,10 @@ package source
 
 import (
 	"context"
+	"io"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -92,7 +94,7 @@ type Source interface {
 	DropStaging() error
 	// SetAside copies what a divergence names into the folder of a diverged copy, and
 	// returns its list of files. A power cut leaves a part, which is thrown away.
-	SetAside(ctx context.Context, d Divergence, into string) ([]pair.DivergedFile, error)
+	SetAside(ctx context.Context, d Divergence, into string) ([]kept.DivergedFile, error)
 	// Close releases the source. It leaves what is staged.
 	Close() error
 }
@@ -256,4 +258,24 @@ type Divergence struct {
 	Changed []manifest.Entry // new or other
 	Removed []manifest.Entry // as they were in the snapshot
 	All     manifest.Listing // everything that is here
+	Was     manifest.Listing // the snapshot
+}
+
+// Restorer is a Source into which single entries can be put back while it is in use.
+type Restorer interface {
+	// Restore begins to put entries back.
+	Restore() (Restoration, error)
+}
+
+// Restoration is some entries on their way back. It is used by one goroutine.
+type Restoration interface {
+	// Take prepares an entry, beside what is there; its parents came before it.
+	Take(ctx context.Context, e manifest.Entry, content io.Reader) error
+	// Occupied returns the paths of entries at which something else is.
+	Occupied(ctx context.Context) ([]string, error)
+	// Place puts the entries into place. What is there gets a further suffix to its name, and is
+	// returned by that; an entry that is there already is left alone. Nothing is removed.
+	Place(suffix string) (kept []string, err error)
+	// Close throws away what is not in place.
+	Close() error
 }

@@ -18,5 +18,6 @@ const (
 	PathCancel   = Prefix + "cancel-sync"
 	PathUnsynced = Prefix + "unsynced"
 
+	PathRestore        = Prefix + "restore"
 	PathEndMaintenance = Prefix + "end-maintenance"
 )

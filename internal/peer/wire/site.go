@@ -1,6 +1,9 @@
 package wire
 
-import "baton/internal/pair"
+import (
+	"baton/internal/kept"
+	"baton/internal/pair"
+)
 
 // Exchange brings the histories of both appliances together. The asking side
 // sends what it has and, of the events that the other lacked last time, the
@@ -46,6 +49,22 @@ type Sync struct {
 	Versioned
 
 	AcceptShrink bool `json:"accept_shrink"` // an administrator knows that much is gone
+}
+
+// Restore has the primary put files of a diverged copy back into the protected data. A stream of an archive belongs to it.
+type Restore struct {
+	Versioned
+
+	What     string        `json:"what"`     // for the history
+	Existing kept.Existing `json:"existing"` // what becomes of files that are there
+	By       string        `json:"by"`       // who, for the audit
+	From     string        `json:"from"`     // and from which address
+}
+
+// RestoreAnswer tells what was restored.
+type RestoreAnswer struct {
+	Versioned
+	kept.Restored
 }
 
 // Room asks how much room there is where protected data would lie.

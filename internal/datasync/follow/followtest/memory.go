@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"baton/internal/datasync/follow"
-	"baton/internal/pair"
+	"baton/internal/kept"
 )
 
 // transaction is one entry of a history: what was written, and by which promotion's
@@ -337,7 +337,7 @@ func (m *Memory) Rejoin(ctx context.Context, upstream follow.Upstream, keep foll
 	m.mu.Unlock()
 	if ahead {
 		m.Hook("keep")
-		err := keep(ctx, func(into string) ([]pair.DivergedFile, error) { return write(extra, into) })
+		err := keep(ctx, func(into string) ([]kept.DivergedFile, error) { return write(extra, into) })
 		if err != nil {
 			return err
 		}
@@ -351,12 +351,12 @@ func (m *Memory) Rejoin(ctx context.Context, upstream follow.Upstream, keep foll
 	return m.Start(ctx, upstream)
 }
 
-func write(extra []transaction, into string) ([]pair.DivergedFile, error) {
+func write(extra []transaction, into string) ([]kept.DivergedFile, error) {
 	texts := map[string]bool{}
 	for _, t := range extra {
 		texts[t.text] = true
 	}
 	text := strings.Join(slices.Sorted(maps.Keys(texts)), "\n")
 	err := os.WriteFile(filepath.Join(into, "transactions"), []byte(text), 0o600)
-	return []pair.DivergedFile{{Path: "transactions", Size: int64(len(text))}}, err
+	return []kept.DivergedFile{{Path: "transactions", Size: int64(len(text))}}, err
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"baton/internal/datasync/follow"
-	"baton/internal/pair"
+	"baton/internal/kept"
 )
 
 // Side is one appliance with its database, which is empty at first.
@@ -116,7 +116,7 @@ func ends(t *testing.T, sides ...Side) {
 }
 
 // nothingToKeep fails if something is kept.
-func nothingToKeep(context.Context, func(string) ([]pair.DivergedFile, error)) error {
+func nothingToKeep(context.Context, func(string) ([]kept.DivergedFile, error)) error {
 	return errors.New("it gives up what nobody else has")
 }
 
@@ -217,14 +217,14 @@ func rejoins(t *testing.T, a, b Side) {
 	_, err := b.Promote(t.Context())
 	must(t, err)
 	writes(t, b, "2")
-	var kept []string
-	keep := func(_ context.Context, write func(string) ([]pair.DivergedFile, error)) error {
+	var aside []string
+	keep := func(_ context.Context, write func(string) ([]kept.DivergedFile, error)) error {
 		into := t.TempDir()
 		list, err := write(into)
 		for _, f := range list {
 			text, readErr := os.ReadFile(filepath.Join(into, f.Path)) //nolint:gosec // of a test
 			err = errors.Join(err, readErr)
-			kept = append(kept, string(text))
+			aside = append(aside, string(text))
 		}
 		return err
 	}
@@ -236,8 +236,8 @@ func rejoins(t *testing.T, a, b Side) {
 	}
 	caughtUp(t, a, position(t, b))
 	reads(t, a, "1", "2")
-	if text := strings.Join(kept, "\n"); !strings.Contains(text, "only here") || !strings.Contains(text, "and this") || strings.Contains(text, "1") {
-		t.Errorf("kept is %q", text)
+	if text := strings.Join(aside, "\n"); !strings.Contains(text, "only here") || !strings.Contains(text, "and this") || strings.Contains(text, "1") {
+		t.Errorf("aside is %q", text)
 	}
 	must(t, a.Rejoin(t.Context(), to(t, b), nothingToKeep)) // once more
 	writes(t, b, "3")
@@ -287,7 +287,7 @@ func keepFails(t *testing.T, a, b Side) {
 	_, err := b.Promote(t.Context())
 	must(t, err)
 	full := errors.New("no room")
-	err = a.Rejoin(t.Context(), to(t, b), func(context.Context, func(string) ([]pair.DivergedFile, error)) error { return full })
+	err = a.Rejoin(t.Context(), to(t, b), func(context.Context, func(string) ([]kept.DivergedFile, error)) error { return full })
 	if !errors.Is(err, full) {
 		t.Errorf("it rejoined: %v", err)
 	}

@@ -19,7 +19,7 @@ import (
 	"baton/internal/datasync/source/directory/plan"
 	"baton/internal/datasync/source/directory/scan"
 	"baton/internal/datasync/source/directory/tree"
-	"baton/internal/pair"
+	"baton/internal/kept"
 )
 
 // copyFiles is the directory in a diverged copy in which each protected directory has
@@ -27,7 +27,7 @@ import (
 const copyFiles = "files"
 
 // SetAside implements source.Source: it copies the changed entries with all their metadata.
-func (p *protected) SetAside(ctx context.Context, d source.Divergence, into string) ([]pair.DivergedFile, error) {
+func (p *protected) SetAside(ctx context.Context, d source.Divergence, into string) ([]kept.DivergedFile, error) {
 	dir := filepath.Join(into, copyFiles)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, explain(err, dir)
@@ -66,7 +66,7 @@ type copyOf struct {
 }
 
 // make copies the changed entries of a tree into a directory, and lists the files.
-func (c copyOf) make(ctx context.Context, from *tree.Tree, dir string) ([]pair.DivergedFile, error) {
+func (c copyOf) make(ctx context.Context, from *tree.Tree, dir string) ([]kept.DivergedFile, error) {
 	to, err := tree.Create(dir, nil)
 	if err != nil {
 		return nil, err
@@ -138,8 +138,8 @@ func stageOne(ctx context.Context, from *tree.Tree, staging *tree.Staging, entry
 }
 
 // list returns every file of the copy, hashed, and what was removed.
-func (c copyOf) list(ctx context.Context, to *tree.Tree) ([]pair.DivergedFile, error) {
-	var files []pair.DivergedFile
+func (c copyOf) list(ctx context.Context, to *tree.Tree) ([]kept.DivergedFile, error) {
+	var files []kept.DivergedFile
 	for _, entry := range c.wanted() {
 		if entry.Kind != manifest.File && entry.Kind != manifest.Link {
 			continue
@@ -153,14 +153,16 @@ func (c copyOf) list(ctx context.Context, to *tree.Tree) ([]pair.DivergedFile, e
 		if err != nil {
 			return nil, fmt.Errorf("hash diverged file: %w", err)
 		}
-		files = append(files, pair.DivergedFile{
+		files = append(files, kept.DivergedFile{
 			Data: c.data, Path: entry.Path, Size: stamp.Size, SHA256: sum, ModTime: time.Unix(0, stamp.ModTime).UTC(),
+			Hash: manifest.Version(c.All, entry.Path).Hash, Was: manifest.Version(c.Was, entry.Path),
 		})
 	}
 	for _, was := range c.Removed {
 		if was.Kind == manifest.File || was.Kind == manifest.Link {
-			files = append(files, pair.DivergedFile{
+			files = append(files, kept.DivergedFile{
 				Data: c.data, Path: was.Path, Deleted: true, Size: was.Size, ModTime: time.Unix(0, was.ModTime).UTC(),
+				Was: manifest.Version(c.Was, was.Path),
 			})
 		}
 	}

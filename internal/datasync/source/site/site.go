@@ -18,6 +18,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -134,7 +135,7 @@ func (k *Kind) drop(but string) error {
 const copyName = "site.db"
 
 // SetAside implements source.Source: it copies the whole database.
-func (s *site) SetAside(ctx context.Context, _ source.Divergence, into string) ([]pair.DivergedFile, error) {
+func (s *site) SetAside(ctx context.Context, _ source.Divergence, into string) ([]kept.DivergedFile, error) {
 	if err := s.kind.database.Copy(ctx, filepath.Join(into, copyName)); err != nil {
 		return nil, fmt.Errorf("copy site database: %w", err)
 	}

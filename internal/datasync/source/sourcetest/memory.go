@@ -16,6 +16,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -261,17 +262,17 @@ func (s *memory) DropStaging() error {
 }
 
 // SetAside implements source.Source.
-func (s *memory) SetAside(_ context.Context, d source.Divergence, into string) ([]pair.DivergedFile, error) {
+func (s *memory) SetAside(_ context.Context, d source.Divergence, into string) ([]kept.DivergedFile, error) {
 	files := s.machine.holds(s.data).files
-	var list []pair.DivergedFile
+	var list []kept.DivergedFile
 	for _, e := range d.Changed {
 		if err := os.WriteFile(filepath.Join(into, e.Path), []byte(files[e.Path]), 0o600); err != nil {
 			return nil, err
 		}
-		list = append(list, pair.DivergedFile{Data: s.data.Name, Path: e.Path, Size: e.Size})
+		list = append(list, kept.DivergedFile{Data: s.data.Name, Path: e.Path, Size: e.Size})
 	}
 	for _, e := range d.Removed {
-		list = append(list, pair.DivergedFile{Data: s.data.Name, Path: e.Path, Size: e.Size, Deleted: true})
+		list = append(list, kept.DivergedFile{Data: s.data.Name, Path: e.Path, Size: e.Size, Deleted: true})
 	}
 	return list, nil
 }

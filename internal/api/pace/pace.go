@@ -1,4 +1,5 @@
-package api
+// Package pace bounds how long an answer may rest with its reader.
+package pace
 
 import (
 	"net/http"

@@ -1,4 +1,4 @@
-package admin
+package copies
 
 import (
 	"archive/tar"

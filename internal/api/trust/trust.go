@@ -1,4 +1,5 @@
-package api
+// Package trust says which certificate is that of an appliance.
+package trust
 
 import (
 	"crypto/sha256"
@@ -15,29 +16,29 @@ import (
 	"baton/internal/pair"
 )
 
-// tlsConfig says which certificate is the appliance's: one with the pinned
-// fingerprint, or one that the given authorities, else the system's, vouch for.
-func tlsConfig(options ClientOptions) (*tls.Config, error) {
+// Config says which certificate is the appliance's: one with the pinned
+// fingerprint (hexadecimal), or one that the authorities of a PEM file, else the system's, vouch for. Either may be empty.
+func Config(pinText, authorities string) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if options.Pin != "" {
-		pin, err := hex.DecodeString(strings.ReplaceAll(options.Pin, ":", ""))
+	if pinText != "" {
+		pin, err := hex.DecodeString(strings.ReplaceAll(pinText, ":", ""))
 		if err != nil || len(pin) != sha256.Size {
-			return nil, pair.Refuse(pair.Usage, "%q is not a SHA-256 fingerprint: write its 64 hexadecimal digits", options.Pin)
+			return nil, pair.Refuse(pair.Usage, "%q is not a SHA-256 fingerprint: write its 64 hexadecimal digits", pinText)
 		}
 		config.InsecureSkipVerify = true // the pin below is the verification
 		config.VerifyConnection = pinned(pin)
 		return config, nil
 	}
-	if options.CA == "" {
+	if authorities == "" {
 		return config, nil
 	}
-	text, err := os.ReadFile(options.CA)
+	text, err := os.ReadFile(authorities) //nolint:gosec // whoever asks names the file
 	if err != nil {
 		return nil, pair.Refuse(pair.Usage, "the authorities cannot be read: %w", cause.Plain(err))
 	}
 	config.RootCAs = x509.NewCertPool()
 	if !config.RootCAs.AppendCertsFromPEM(text) {
-		return nil, pair.Refuse(pair.Usage, "%s holds no certificate: give a PEM file", options.CA)
+		return nil, pair.Refuse(pair.Usage, "%s holds no certificate: give a PEM file", authorities)
 	}
 	return config, nil
 }

@@ -1,4 +1,8 @@
-package admin
+// Package copies does what an administrator asks for about what an appliance keeps besides the data: diverged
+// copies, listed, compared, exported, put back and deleted.
+//
+// Start reading at Diverged.
+package copies
 
 import (
 	"context"
@@ -10,21 +14,26 @@ import (
 	"path/filepath"
 
 	"baton/internal/act"
+	"baton/internal/datasync"
 	"baton/internal/datasync/diverged"
 	"baton/internal/datasync/source/directory"
-	"baton/internal/pair"
+	"baton/internal/kept"
 	"baton/internal/store"
 )
 
 // Diverged implements api.DivergedCopies.
 type Diverged struct {
 	DataDir string // an export is prepared there
+	Agent   act.Agent
+	Link    act.Link
+	Lead    *act.Lead
+	Engine  *datasync.Engine
 	Copies  *diverged.Copies
 	Audit   act.Audit
 }
 
 // DivergedCopies implements api.DivergedCopies.
-func (d *Diverged) DivergedCopies(context.Context) ([]pair.DivergedCopy, error) {
+func (d *Diverged) DivergedCopies(context.Context) ([]kept.DivergedCopy, error) {
 	copies, err := d.Copies.All()
 	return copies, act.Failure(err)
 }

@@ -1,11 +1,10 @@
-package cli
+package unpack
 
 import (
 	"archive/tar"
 	"bytes"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -37,7 +36,7 @@ func archive(tb testing.TB, entries ...tar.Header) []byte {
 func TestUnpackKeepsModeTimeAndLinks(t *testing.T) {
 	dir := t.TempDir()
 	then := time.Date(2029, 1, 2, 3, 4, 5, 0, time.UTC)
-	files, err := unpack(bytes.NewReader(archive(
+	files, err := Archive(bytes.NewReader(archive(
 		t, tar.Header{Name: "site/", Typeflag: tar.TypeDir, Mode: 0o755},
 		tar.Header{Name: "site/a", Typeflag: tar.TypeReg, Mode: 0o640, ModTime: then},
 		tar.Header{Name: "site/b", Typeflag: tar.TypeSymlink, Linkname: "a"},
@@ -69,7 +68,7 @@ func TestUnpackNeverLeavesItsDirectory(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(parent, "outside"), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := unpack(bytes.NewReader(archive(t, entries...)), dir); err == nil {
+			if _, err := Archive(bytes.NewReader(archive(t, entries...)), dir); err == nil {
 				t.Error("was taken")
 			}
 			if _, err := os.Lstat(filepath.Join(parent, "escaped")); err == nil {
@@ -90,35 +89,9 @@ func FuzzUnpack(f *testing.F) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = unpack(bytes.NewReader(data), dir)
+		_, _ = Archive(bytes.NewReader(data), dir)
 		if entries, err := os.ReadDir(parent); err != nil || len(entries) != 1 {
 			t.Errorf("beside the directory: %v, %v", entries, err)
 		}
 	})
-}
-
-// FuzzInstant: what is taken for a time is one that JSON can carry.
-func FuzzInstant(f *testing.F) {
-	for _, text := range []string{"1h", "7d", "2030-01-31", "2030-01-31T12:00:00+02:00", "", "3650d", "-1h"} {
-		f.Add(text)
-	}
-	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, text string) {
-		instant, err := parseInstant(text, now)
-		if err != nil {
-			return
-		}
-		if _, err := instant.MarshalJSON(); err != nil {
-			t.Errorf("%q: %v", text, err)
-		}
-	})
-}
-
-func TestNamesCannotSteerATerminal(t *testing.T) {
-	var out strings.Builder
-	pg := (&program{stdio: Stdio{Out: &out}}).page()
-	pg.row("evil\x1b[2J\nname", "file")
-	if err := pg.flush(); err != nil || out.String() != "evil?[2J?name  file\n" {
-		t.Errorf("%q, %v", out.String(), err)
-	}
 }

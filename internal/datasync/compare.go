@@ -1,0 +1,66 @@
+package datasync
+
+import (
+	"baton/internal/datasync/manifest"
+	"baton/internal/kept"
+)
+
+// Report tells what of a diverged copy changed on which side since the common snapshot, as of the newest
+// snapshot that both sides have. It looks at no protected data.
+func (e *Engine) Report(id string) (kept.DivergedReport, error) {
+	one, err := e.Diverged.One(id)
+	if err != nil {
+		return kept.DivergedReport{}, err
+	}
+	common, of := e.ledger.State().Common()
+	report := kept.DivergedReport{ID: one.ID, Time: one.Time, Epoch: one.Epoch, Bytes: one.Bytes, Since: one.Since}
+	var newest manifest.Manifest
+	if common != one.Since {
+		if newest, err = e.ledger.Manifest(of); err != nil {
+			return report, err
+		}
+		report.With = common
+	}
+	byName := map[string]manifest.Listing{}
+	for _, set := range newest.Sets {
+		byName[set.Data.Name] = set.Listing
+	}
+	for _, f := range one.Files {
+		report.Files = append(report.Files, evidence(f, byName[f.Data], !report.With.IsZero()))
+	}
+	return report, nil
+}
+
+// evidence compares one file of a copy with what the other side has, if that is known.
+func evidence(f kept.DivergedFile, newest manifest.Listing, known bool) kept.Evidence {
+	e := kept.Evidence{Data: f.Data, Path: f.Path, Was: f.Was, There: kept.Unknown, Now: manifest.Version(newest, f.Path)}
+	earlier := f.Hash == "" && f.Was == nil // an earlier version made the copy
+	if !f.Deleted {
+		e.Copy = &kept.FileVersion{Size: f.Size, ModTime: f.ModTime, Hash: f.Hash}
+	}
+	switch e.Here = changed(f.Was, e.Copy); {
+	case earlier && f.Deleted:
+		e.Here = kept.Removed
+	case earlier:
+		e.Here = kept.Changed
+	case known:
+		e.There = changed(f.Was, e.Now)
+	}
+	e.Same = known && e.Now != nil && e.Copy != nil && e.Now.Hash == e.Copy.Hash
+	return e
+}
+
+// changed tells what became of a file.
+func changed(was, is *kept.FileVersion) kept.Change {
+	switch {
+	case was == nil && is == nil:
+		return kept.Unchanged
+	case was == nil:
+		return kept.Made
+	case is == nil:
+		return kept.Removed
+	case was.Size != is.Size || was.Hash != is.Hash || !was.ModTime.Equal(is.ModTime):
+		return kept.Changed
+	}
+	return kept.Unchanged
+}

@@ -1,0 +1,93 @@
+// Package kept has the words for what an appliance keeps besides the data: diverged copies, and how files of them
+// go back.
+//
+// Start reading at DivergedCopy.
+package kept
+
+import (
+	"time"
+
+	"baton/internal/pair"
+)
+
+// DivergedCopy is what a losing side wrote since the last common snapshot.
+type DivergedCopy struct {
+	ID    string         `json:"id"`
+	Time  time.Time      `json:"time"` // when it was set aside
+	Epoch pair.Epoch     `json:"epoch"`
+	Since pair.Snapshot  `json:"since"` // the common snapshot; zero: there was none
+	Files []DivergedFile `json:"files"`
+	Bytes int64          `json:"bytes"`
+}
+
+// DivergedFile is one file of a diverged copy.
+type DivergedFile struct {
+	Data    string    `json:"data"`   // name of the protected data
+	Path    string    `json:"path"`   // relative to it
+	Size    int64     `json:"size"`   // bytes
+	SHA256  string    `json:"sha256"` // empty: a file with more than 16 GiB of holes
+	ModTime time.Time `json:"mod_time"`
+	Deleted bool      `json:"deleted,omitempty"` // it was deleted: size and time are those of the last common snapshot
+	// Hash is that of the content as snapshots have it; empty if it was deleted, and in copies of earlier versions.
+	Hash string `json:"hash,omitempty"`
+	// Was is the file in the last common snapshot; absent: it was not there.
+	Was *FileVersion `json:"was,omitempty"`
+}
+
+// FileVersion is one state of a file.
+type FileVersion struct {
+	Size    int64     `json:"size"` // bytes
+	ModTime time.Time `json:"mod_time"`
+	Hash    string    `json:"hash"` // of the content, as snapshots have it
+}
+
+// Change is what one side did with a file since the common snapshot.
+type Change string
+
+// The changes of a file.
+const (
+	Unchanged Change = "unchanged"
+	Made      Change = "made"
+	Changed   Change = "changed"
+	Removed   Change = "removed"
+	Unknown   Change = "unknown"
+)
+
+// DivergedReport tells what of a diverged copy changed on which side since the common snapshot.
+type DivergedReport struct {
+	ID    string        `json:"id"`
+	Time  time.Time     `json:"time"` // when it was set aside
+	Epoch pair.Epoch    `json:"epoch"`
+	Bytes int64         `json:"bytes"`
+	Since pair.Snapshot `json:"since"` // the common snapshot
+	With  pair.Snapshot `json:"with"`  // the site's snapshot with which it is compared; zero: there is none yet
+	Files []Evidence    `json:"files"`
+}
+
+// Evidence is one file of a diverged copy, as it was, as it is in the copy and as the site has it.
+type Evidence struct {
+	Data  string       `json:"data"`  // name of the protected data
+	Path  string       `json:"path"`  // relative to it
+	Here  Change       `json:"here"`  // what this appliance did with it before it was set aside
+	There Change       `json:"there"` // what the site did with it since
+	Same  bool         `json:"same"`  // the site has the same content
+	Was   *FileVersion `json:"was,omitempty"`
+	Copy  *FileVersion `json:"copy,omitempty"` // absent: it was removed here
+	Now   *FileVersion `json:"now,omitempty"`  // absent: it is not there, or not known
+}
+
+// Existing says what becomes of a file that is where another one is to be restored.
+type Existing string
+
+// What becomes of it.
+const (
+	KeepInPlace Existing = ""       // it stays, and nothing is restored
+	KeepBeside  Existing = "beside" // it gets another name beside it
+)
+
+// Restored is what was put back into the protected data.
+type Restored struct {
+	Files int64    `json:"files"`
+	Bytes int64    `json:"bytes"`
+	Kept  []string `json:"kept"` // what was there before, by its new name
+}
