@@ -15,6 +15,14 @@ func appended(t *testing.T, path string, pause time.Duration, line func(n int) s
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	must(t, err)
+	return allTheTime(f, func(n int) {
+		_, _ = f.WriteString(line(n))
+		time.Sleep(pause)
+	})
+}
+
+// allTheTime has a file written to, each time with another number, until the end, and closes it.
+func allTheTime(f *os.File, write func(n int)) (end func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -25,8 +33,7 @@ func appended(t *testing.T, path string, pause time.Duration, line func(n int) s
 				return
 			default:
 			}
-			_, _ = f.WriteString(line(n))
-			time.Sleep(pause)
+			write(n)
 		}
 	}()
 	return func() {

@@ -21,24 +21,10 @@ func rewritten(t *testing.T, path, head string, size int64) (end func()) {
 	must(t, err)
 	_, err = f.WriteAt(make([]byte, size-200), 200)
 	must(t, err)
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() { _ = f.Close() }()
-		for n := 0; ; n++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			_, _ = f.WriteAt([]byte(strconv.Itoa(n)), 100)
-			_, _ = f.WriteAt([]byte(strconv.Itoa(n)), size-100)
-		}
-	}()
-	return func() {
-		close(stop)
-		<-done
-	}
+	return allTheTime(f, func(n int) {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(n)), 100)
+		_, _ = f.WriteAt([]byte(strconv.Itoa(n)), size-100)
+	})
 }
 
 // ofOneMoment checks that a file is as it was between two writes: on a busy machine the writer may rest for long enough.

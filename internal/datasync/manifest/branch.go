@@ -84,7 +84,7 @@ func NewBranch(children []Child) *Branch {
 	}
 	for i, c := range children {
 		d.starts = append(d.starts, len(d.entries))
-		d.entries = appendNamed(d.entries, baseName(c.Path), c.Entry)
+		d.entries = appendNamed(d.entries, Base(c.Path), c.Entry)
 		if noted {
 			d.notes = c.note().append(d.notes)
 		}
@@ -108,7 +108,7 @@ func (c Child) note() Note {
 
 func (s *Sum) add(c Child) {
 	s.Entries++
-	longest := len(baseName(c.Path))
+	longest := len(Base(c.Path))
 	switch c.Kind {
 	case Dir:
 		below := c.Below.Sum()
@@ -222,8 +222,8 @@ func (d *Branch) belowAt(i int) *Branch {
 // kindAt is the kind of an entry.
 func (d *Branch) kindAt(i int) Kind { return Kind(d.entries[d.starts[i]]) }
 
-// baseName is the last name of a path.
-func baseName(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+// Base returns the last name of a path.
+func Base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 // joined is the path of a name in a branch.
 func joined(dir, name string) string {

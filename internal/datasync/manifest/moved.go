@@ -29,9 +29,9 @@ type holding struct {
 func holdingOf(c Child) (holding, bool) {
 	switch {
 	case c.Kind == File && c.Size > 0:
-		return holding{baseName(c.Path), Digest(c.Hash)}, true
+		return holding{Base(c.Path), Digest(c.Hash)}, true
 	case c.Kind == Dir && c.Below.Len() > 0:
-		return holding{baseName(c.Path), c.Below.Digest()}, true
+		return holding{Base(c.Path), c.Below.Digest()}, true
 	}
 	return holding{}, false
 }

@@ -98,15 +98,8 @@ func (x *index) again(names hint.Names) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for path := range x.moving {
-		names.Again(manifest.Parent(path), base(path))
+		names.Again(manifest.Parent(path), manifest.Base(path))
 	}
-}
-
-func base(path string) string {
-	if parent := manifest.Parent(path); parent != "." {
-		return path[len(parent)+1:]
-	}
-	return path
 }
 
 // noteMoving remembers what kept changing, of all that was looked at.

@@ -171,15 +171,8 @@ func (t *Tree) setMetaAt(e manifest.Entry) error {
 	}
 	parent := manifest.Parent(e.Path)
 	return t.unlocked(parent, func() error {
-		return t.withDir(parent, func(fd int) error { return setMeta(fd, base(e.Path), e) })
+		return t.withDir(parent, func(fd int) error { return setMeta(fd, manifest.Base(e.Path), e) })
 	})
-}
-
-func base(path string) string {
-	if parent := manifest.Parent(path); parent != "." {
-		return path[len(parent)+1:]
-	}
-	return path
 }
 
 // unlocked runs a change inside a directory, which it opens up first if it

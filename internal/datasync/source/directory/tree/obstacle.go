@@ -133,7 +133,7 @@ func (o *obstacles) name(path string) error {
 	if err != nil || dir == nil {
 		return err
 	}
-	return o.check(int(dir.Fd()), base(path), path)
+	return o.check(int(dir.Fd()), manifest.Base(path), path)
 }
 
 func (o *obstacles) check(dir int, name, path string) error {

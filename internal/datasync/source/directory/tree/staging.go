@@ -225,7 +225,7 @@ func (s *Staging) in(name string, f func(dir int, name string) error) error {
 		return err
 	}
 	defer func() { _ = d.Close() }()
-	return f(int(d.Fd()), base(name))
+	return f(int(d.Fd()), manifest.Base(name))
 }
 
 // Make stages a symlink or a named pipe.
