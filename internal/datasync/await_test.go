@@ -1,6 +1,7 @@
 package datasync
 
 import (
+	"os"
 	"testing"
 	"time"
 )
@@ -29,7 +30,8 @@ func TestABackupHearsOfAChange(t *testing.T) {
 		t.Errorf("the primary knows of %+v only", confirmed)
 	}
 	began := time.Now()
-	time.AfterFunc(50*time.Millisecond, func() { write(t, p.primary.tree+"/a", "22") })
+	write(t, p.primary.tree+".next", "22") // a file that is written to in place could be synced while it is empty
+	time.AfterFunc(50*time.Millisecond, func() { must(t, os.Rename(p.primary.tree+".next", p.primary.tree+"/a")) })
 	if awaited := p.await(t, time.Minute); !awaited.Follows || awaited.Same || time.Since(began) > 30*time.Second {
 		t.Errorf("after a change: %+v, %v", awaited, time.Since(began))
 	}
