@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"baton/internal/act"
+	"baton/internal/admin/disks"
 	"baton/internal/api"
 	"baton/internal/cause"
 	"baton/internal/pair"
+	"baton/internal/pair/allowance"
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
 	"baton/internal/pinned"
@@ -32,12 +34,12 @@ type Allowing struct {
 }
 
 // allowance says which directories may be protected on this machine.
-func (a *Allowing) allowance() pair.Allowance {
+func (a *Allowing) allowance() allowance.Allowance {
 	own := a.Local.State().Allowed
 	if a.Site != "" { // the file names it as well
 		own = append(own, withoutLinks(a.Site)...)
 	}
-	return pair.Allowance{Trees: withoutLinks(a.Protect...), Own: own, Led: a.links.get()}
+	return allowance.Allowance{Trees: withoutLinks(a.Protect...), Own: own, Led: a.links.get()}
 }
 
 // links are the guarded places that are links. Root alone can make one, and it counts within
@@ -61,7 +63,7 @@ func (l *links) get() map[string]string {
 // when /var/lib/docker was moved to a larger disk.
 func led() map[string]string {
 	leads := map[string]string{}
-	for _, place := range pair.MayLead() {
+	for _, place := range allowance.MayLead() {
 		if real, err := pinned.Resolve(place); err == nil && real != place {
 			leads[place] = real
 		}
@@ -147,9 +149,13 @@ func (a *Allowing) mustBeRoot(ctx context.Context, command, path string) error {
 }
 
 // Allow implements api.ProtectedData.
-func (a *Allowing) Allow(ctx context.Context, path string) error {
+func (a *Allowing) Allow(ctx context.Context, allowed api.AllowedPath) error {
+	path := allowed.Path
 	if err := a.mustBeRoot(ctx, "allow", path); err != nil {
 		return err
+	}
+	if err := a.Store.Data.CheckPlace(path); err != nil {
+		return act.Failure(err)
 	}
 	real, err := pinned.Resolve(path)
 	if err != nil {
@@ -166,7 +172,8 @@ func (a *Allowing) Allow(ctx context.Context, path string) error {
 }
 
 // Disallow implements api.ProtectedData.
-func (a *Allowing) Disallow(ctx context.Context, path string) error {
+func (a *Allowing) Disallow(ctx context.Context, allowed api.AllowedPath) error {
+	path := allowed.Path
 	if err := a.mustBeRoot(ctx, "disallow", path); err != nil {
 		return err
 	}
@@ -211,7 +218,7 @@ func (a *Allowing) PlaceAsked(ctx context.Context, question wire.Room) (wire.Roo
 	if no := a.Refusal(question.Path, real); no != "" {
 		return wire.RoomAnswer{}, &peer.RemoteError{Code: notAllowedThere, Text: no}
 	}
-	return roomAsked(ctx, question)
+	return disks.Asked(ctx, question)
 }
 
 // notAllowedThere is the code of an appliance on which a directory may not be protected.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"baton/internal/act"
+	"baton/internal/admin/disks"
 	"baton/internal/api"
 	"baton/internal/datasync"
 	"baton/internal/datasync/ledger"
@@ -31,7 +33,7 @@ type Data struct {
 	Lead    *act.Lead
 	Store   *store.Site
 	Engine  *datasync.Engine
-	Disks   *Disks
+	Disks   *disks.Disks
 	Count   func(context.Context) // how much is protected
 	Log     *slog.Logger
 }
@@ -51,8 +53,7 @@ func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
 	if data.Kind != string(pair.DataDirectory) {
 		return act.NotYet("protecting a " + data.Kind + " database")
 	}
-	wanted := pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}}
-	err := d.checkNewData(ctx, wanted)
+	wanted, err := d.checkNewData(ctx, data)
 	fresh := "" // to be allowed here as well
 	if !refusesPath(err) {
 		var no error
@@ -69,22 +70,54 @@ func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
 		return act.Failure(err)
 	}
 	if fresh != "" {
-		if err := d.Allow(ctx, fresh); err != nil {
+		if err := d.Allow(ctx, api.AllowedPath{Path: fresh}); err != nil {
 			return err
 		}
 	}
-	return d.Lead.ChangeFor(ctx, "protected "+data.Name+" at "+data.Path, func() error {
+	return d.Lead.ChangeFor(ctx, "protected "+data.Name+" at "+data.Path+without(wanted), func() error {
 		defer d.Count(ctx)
 		return d.Store.Data.Add(ctx, wanted)
 	})
 }
 
-// checkNewData applies the rules for names and paths. It does not look at the disk.
-func (d *Data) checkNewData(ctx context.Context, wanted pair.Data) error {
-	if err := d.Lead.Check(); err != nil {
-		return err
+// without says what of protected data is left out.
+func without(data pair.Data) string {
+	if patterns := data.Spec.Excludes().List(); len(patterns) > 0 {
+		return ", without " + strings.Join(patterns, ", ")
 	}
-	return d.Store.Data.Check(ctx, wanted)
+	return ""
+}
+
+// checkNewData applies the rules for names, paths and patterns. It does not look at the disk.
+func (d *Data) checkNewData(ctx context.Context, data api.DataSpec) (pair.Data, error) {
+	if err := d.Lead.Check(); err != nil {
+		return pair.Data{}, err
+	}
+	dir, err := directoryOf(pair.Path(data.Path), data.Exclude)
+	wanted := pair.Data{Name: data.Name, Spec: dir}
+	return wanted, errors.Join(err, d.Store.Data.Check(ctx, wanted))
+}
+
+func directoryOf(path pair.Path, patterns []string) (pair.Directory, error) {
+	dir, err := pair.NewDirectory(path, patterns)
+	if err != nil {
+		return pair.Directory{Path: path}, pair.RefuseField("exclude", "%s", err)
+	}
+	return dir, nil
+}
+
+// SetExclude implements api.ProtectedData.
+func (d *Data) SetExclude(ctx context.Context, change api.Named[api.Excluded]) error {
+	data, err := d.Store.Data.Named(ctx, change.Name)
+	if err != nil {
+		return act.Failure(err)
+	}
+	if data.Spec, err = directoryOf(pair.Path(data.Spec.String()), change.Body.Patterns); err != nil {
+		return act.Failure(err)
+	}
+	return d.Lead.ChangeFor(ctx, "protected "+data.Name+cmp.Or(without(data), " with all that is in it"), func() error {
+		return d.Store.Data.Set(ctx, data)
+	})
 }
 
 // refusesPath reports whether an error refuses the path, so that it needs no other check.
@@ -98,7 +131,7 @@ func refusesPath(err error) bool {
 
 // unfit refuses a path that is no directory with readable files.
 func (d *Data) unfit(ctx context.Context, path string) error {
-	if found := d.Disks.at(ctx, path)[0]; !found.OK {
+	if found := d.Disks.At(ctx, path)[0]; !found.OK {
 		return pair.RefuseField("path", "%s", found.Text+" "+found.NextStep)
 	}
 	return nil
@@ -140,7 +173,8 @@ func (d *Data) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, er
 	if data.Kind != string(pair.DataDirectory) {
 		return nil, act.NotYet("protecting a " + data.Kind + " database")
 	}
-	if err := act.Failure(d.checkNewData(ctx, pair.Data{Name: data.Name, Spec: pair.Directory{Path: pair.Path(data.Path)}})); err != nil {
+	if _, err := d.checkNewData(ctx, data); err != nil {
+		err = act.Failure(err)
 		if known, ok := errors.AsType[*pair.Refusal](err); ok && (known.Code == pair.Usage || known.Code == pair.Refused) {
 			return []api.Check{api.Fail("rules", "This cannot be protected.", reasonOf(known))}, nil
 		}
@@ -153,12 +187,12 @@ func (d *Data) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, er
 	case fresh != "":
 		checks = append(checks, api.Pass("allowed", "The configuration of this machine does not name "+fresh+": adding it as root here allows it on this machine."))
 	}
-	found := d.Disks.at(ctx, data.Path)[0]
+	found := d.Disks.At(ctx, data.Path)[0]
 	checks = append(checks, found)
 	if !found.OK {
 		return checks, nil
 	}
-	return append(append(checks, measure(ctx, data.Path)), d.checkRoom(ctx, data.Path)...), nil
+	return append(append(checks, disks.Measure(ctx, data.Path)), d.checkRoom(ctx, data.Path)...), nil
 }
 
 // reasonOf is what a refusal says, without the names of its fields.
@@ -176,7 +210,7 @@ func reasonOf(refused *pair.Refusal) string {
 // checkRoom tells of the disks on both sides.
 func (d *Data) checkRoom(ctx context.Context, path string) []api.Check {
 	var checks []api.Check
-	if here, err := roomAt(path); err == nil {
+	if here, err := disks.Room(path); err == nil {
 		checks = append(checks, api.Pass("room-here", "Here, "+roomText(here)+"."))
 	}
 	pinned, paired := d.Link.Paired()
@@ -209,7 +243,7 @@ func (d *Data) Protection(ctx context.Context) (api.Protection, error) {
 		known.Data[i] = d.part(data, snapshot, measures)
 		paths[i] = data.Spec.String()
 	}
-	for i, health := range d.Disks.at(ctx, paths...) {
+	for i, health := range d.Disks.At(ctx, paths...) {
 		known.Data[i].Health = health
 	}
 	return known, nil
@@ -256,7 +290,7 @@ func (d *Data) part(data pair.Data, snapshot pair.Snapshot, measures []ledger.Me
 		part.State = api.DataAlone
 	}
 	for _, m := range measures {
-		if m.Data != data {
+		if !m.Data.Same(data) {
 			continue
 		}
 		part.Measured, part.Files, part.Bytes = true, m.Files, m.Bytes

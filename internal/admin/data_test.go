@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"reflect"
 	"testing"
 
 	"baton/internal/api"
@@ -24,7 +25,7 @@ func TestThePublicSiteIsOfferedUntilItIsProtected(t *testing.T) {
 		{[]pair.Data{{Name: "www", Spec: pair.Directory{Path: "/srv/www"}}}, nil},
 	} {
 		got := data.Offer(row.protected)
-		if (got == nil) != (row.want == nil) || got != nil && *got != *row.want {
+		if (got == nil) != (row.want == nil) || !reflect.DeepEqual(got, row.want) {
 			t.Errorf("with %v: %+v, want %+v", row.protected, got, row.want)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"baton/internal/pair"
 )
 
-// ProtectedData lists what is synced.
+// ProtectedData lists what is synced. It has more than 8 methods, one for each act on it.
 type ProtectedData interface {
 	// Protection tells of all of it, from what is on hand: nothing is measured.
 	Protection(ctx context.Context) (Protection, error)
@@ -17,10 +17,11 @@ type ProtectedData interface {
 	// Allowance tells what may be protected on this machine.
 	Allowance(ctx context.Context) (Allowance, error)
 	// Allow and Disallow change that; only for a local caller.
-	Allow(ctx context.Context, path string) error
-	Disallow(ctx context.Context, path string) error
+	Allow(ctx context.Context, allowed AllowedPath) error
+	Disallow(ctx context.Context, allowed AllowedPath) error
 	Data(ctx context.Context) ([]Data, error)
 	AddData(ctx context.Context, data DataSpec) error
+	SetExclude(ctx context.Context, change Named[Excluded]) error
 	RemoveData(ctx context.Context, name string) error
 }
 
@@ -51,6 +52,11 @@ func TestData() Op[ProtectedData, DataSpec, []Check] {
 		})
 }
 
+// SetExclude replaces what of a protected directory is left out.
+func SetExclude() Op[ProtectedData, Named[Excluded], None] {
+	return orderBy(put("/data/{name}/exclude", "set-exclude", pair.Administrator, "Replace what of the directory is left out; nothing is deleted"), ProtectedData.SetExclude)
+}
+
 // RemoveData protects it no longer.
 func RemoveData() Op[ProtectedData, string, None] {
 	return orderName(del("/data/{name}", "remove-data", pair.Administrator, "Protect it no longer; nothing is deleted"), ProtectedData.RemoveData)
@@ -68,27 +74,19 @@ func GetAllowance() Op[ProtectedData, None, Allowance] {
 
 // Allow allows a directory on the machine.
 func Allow() Op[ProtectedData, AllowedPath, None] {
-	return orderWith(post("/allowance", "allow", pair.Administrator, "Allow a directory on this machine; over the local socket only"),
-		func(p ProtectedData, ctx context.Context, allowed AllowedPath) error {
-			if err := (DataSpec{Kind: "dir", Path: allowed.Path}).check(); err != nil {
-				return err
-			}
-			return p.Allow(ctx, allowed.Path)
-		})
+	return orderWith(post("/allowance", "allow", pair.Administrator, "Allow a directory on this machine; over the local socket only"), ProtectedData.Allow)
 }
 
 // Disallow allows it no longer.
 func Disallow() Op[ProtectedData, AllowedPath, None] {
-	return orderWith(post("/allowance/end", "disallow", pair.Administrator, "Allow it no longer; over the local socket only"),
-		func(p ProtectedData, ctx context.Context, allowed AllowedPath) error {
-			return p.Disallow(ctx, allowed.Path)
-		})
+	return orderWith(post("/allowance/end", "disallow", pair.Administrator, "Allow it no longer; over the local socket only"), ProtectedData.Disallow)
 }
 
 func (s *Server) serveData() {
 	serve(s, s.backend.Data, ListData())
 	serve(s, s.backend.Data, AddData())
 	serve(s, s.backend.Data, TestData())
+	serve(s, s.backend.Data, SetExclude())
 	serve(s, s.backend.Data, RemoveData())
 	serve(s, s.backend.Data, GetProtection())
 	serve(s, s.backend.Data, GetAllowance())
@@ -101,6 +99,13 @@ type Data struct {
 	Name string        `json:"name"`
 	Kind pair.DataKind `json:"kind"`
 	Path string        `json:"path"`
+
+	Exclude []string `json:"exclude,omitempty" doc:"Patterns of what is left out"`
+}
+
+// Excluded is what of a protected directory is left out.
+type Excluded struct {
+	Patterns []string `json:"patterns" doc:"As cache/ or *.tmp"`
 }
 
 // DataSpec is one piece of protected data, of any kind.
@@ -110,6 +115,8 @@ type DataSpec struct {
 	Path   string `json:"path,omitempty" maxLength:"4096" doc:"Absolute path of the directory or database file"`
 	PGData string `json:"pgdata,omitempty" maxLength:"4096" doc:"PostgreSQL: data directory"`
 	Bin    string `json:"bin,omitempty" maxLength:"4096" doc:"PostgreSQL: directory of its programs"`
+
+	Exclude []string `json:"exclude,omitempty" doc:"Directory: patterns of what is left out, as cache/ or *.tmp"`
 }
 
 // check refuses what no appliance could protect. What this one cannot protect, TestData
@@ -179,5 +186,5 @@ type Protection struct {
 
 // DataOf returns what the pair protects, as it is listed.
 func DataOf(data pair.Data) Data {
-	return Data{Name: data.Name, Kind: data.Spec.Kind(), Path: data.Spec.String()}
+	return Data{Name: data.Name, Kind: data.Spec.Kind(), Path: data.Spec.String(), Exclude: data.Spec.Excludes().List()}
 }

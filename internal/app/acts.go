@@ -5,6 +5,7 @@ import (
 
 	"baton/internal/admin"
 	"baton/internal/admin/copies"
+	"baton/internal/admin/disks"
 	"baton/internal/api"
 	"baton/internal/signin"
 	"baton/internal/status"
@@ -52,7 +53,7 @@ func (a *Appliance) newActs() *acts {
 	}
 	acts.data = &admin.Data{
 		Allowing: a.allowing, DataDir: a.config.DataDir, Agent: a.agent, Link: a.link, Lead: a.lead, Store: a.site, Engine: a.engine,
-		Disks: admin.NewDisks(), Count: a.countProtected, Log: a.log,
+		Disks: disks.New(), Count: a.countProtected, Log: a.log,
 	}
 	acts.services = &admin.Services{Name: a.config.Name, Local: a.local, Store: a.site, Lead: a.lead, Audit: audit, Startable: a.machine.Startable, OfSite: a.machine.OfSite, Stop: a.machine.Stop, Log: a.machine.Log, ByHand: a.machine.ByHand, Keeper: a.services, Peer: a.overview.ServicesThere}
 	acts.keys = &admin.Keys{Link: a.link, Audit: audit}

@@ -27,8 +27,8 @@ func TestOnlyRootOfTheMachineSaysWhatMayBeProtected(t *testing.T) {
 	dir := t.TempDir()
 	spec := api.DataSpec{Name: "keys", Kind: "dir", Path: dir}
 	wantCode(t, b.AddData(web, spec), pair.Usage, "path")
-	wantCode(t, b.Allow(web, dir), pair.Forbidden)
-	wantCode(t, b.Disallow(web, dir), pair.Forbidden)
+	wantCode(t, b.Allow(web, api.AllowedPath{Path: dir}), pair.Forbidden)
+	wantCode(t, b.Disallow(web, api.AllowedPath{Path: dir}), pair.Forbidden)
 	checks, err := b.TestData(web, spec)
 	if last := checks[len(checks)-1]; err != nil || last.OK || !strings.Contains(last.NextStep, "run as root there: baton data allow "+dir) {
 		t.Errorf("tested from the web: %+v, %v", checks, err)
@@ -52,12 +52,12 @@ func TestOnlyRootOfTheMachineSaysWhatMayBeProtected(t *testing.T) {
 	if _, err := b.allowing.PlaceAsked(t.Context(), wire.Room{Path: dir + "/in"}); err != nil {
 		t.Errorf("the peer, once it is allowed: %v", err)
 	}
-	wantCode(t, b.Allow(local, "/etc"), pair.Usage, "path")
-	wantCode(t, b.Allow(local, b.config.DataDir), pair.Usage, "path")
-	if err := b.Disallow(local, dir); err != nil || b.allowing.Refusal(dir, dir) == "" {
+	wantCode(t, b.Allow(local, api.AllowedPath{Path: "/etc"}), pair.Usage, "path")
+	wantCode(t, b.Allow(local, api.AllowedPath{Path: b.config.DataDir}), pair.Usage, "path")
+	if err := b.Disallow(local, api.AllowedPath{Path: dir}); err != nil || b.allowing.Refusal(dir, dir) == "" {
 		t.Errorf("still allowed: %v", err)
 	}
-	wantCode(t, b.Disallow(local, dir), pair.NotFound)
+	wantCode(t, b.Disallow(local, api.AllowedPath{Path: dir}), pair.NotFound)
 	b.allowing.Site = dir
 	if err := b.AddData(web, api.DataSpec{Name: "site", Kind: "dir", Path: dir}); err == nil || strings.Contains(err.Error(), "does not allow") {
 		t.Errorf("[site] root, which the file names: %v", err) // it is protected already

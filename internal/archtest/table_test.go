@@ -19,9 +19,11 @@ func table() map[string]rule {
 		"cmd/baton": {imports: []string{"internal/app", "internal/cli"}},
 
 		// words
-		"internal/pair":   {pure: true},
-		"internal/health": {imports: pair, pure: true},
-		"internal/kept":   {imports: pair, pure: true},
+		"internal/pair":           {pure: true},
+		"internal/pair/allowance": {imports: pair, pure: true},
+		"internal/pair/exclude":   {pure: true},
+		"internal/health":         {imports: pair, pure: true},
+		"internal/kept":           {imports: pair, pure: true},
 
 		// decision
 		"internal/failover":              {imports: pair, pure: true},
@@ -73,14 +75,14 @@ func table() map[string]rule {
 		"internal/datasync/wire":                    {imports: kindOfData()},
 		"internal/datasync/schedule":                edge,
 		"internal/datasync/source":                  {imports: append(edge.imports, "internal/kept", "internal/datasync/manifest")},
-		"internal/datasync/source/directory":        {imports: kindOfData("internal/kept", "internal/datasync/archive", "internal/pinned")},
+		"internal/datasync/source/directory":        {imports: kindOfData("internal/kept", "internal/pair/exclude", "internal/datasync/archive", "internal/pinned")},
 		"internal/datasync/source/directory/blocks": {imports: []string{"internal/datasync/manifest"}},
 		"internal/datasync/source/directory/inode":  {imports: kindOfData("internal/datasync/source/directory/blocks", "internal/datasync/source/directory/xattr")},
 		"internal/datasync/source/directory/xattr":  {imports: []string{"internal/datasync/manifest"}},
 		"internal/datasync/source/directory/disk":   {imports: kindOfData("internal/pinned")},
 		"internal/datasync/source/directory/hint":   {imports: []string{"internal/pinned"}},
-		"internal/datasync/source/directory/tree":   {imports: kindOfData("internal/datasync/source/directory/blocks", "internal/datasync/source/directory/disk", "internal/datasync/source/directory/inode", "internal/datasync/source/directory/plan", "internal/datasync/source/directory/xattr", "internal/pinned")},
-		"internal/datasync/source/directory/scan":   {imports: kindOfData("internal/datasync/source/directory/hint", "internal/datasync/source/directory/inode", "internal/datasync/source/directory/tree", "internal/datasync/source/directory/xattr")},
+		"internal/datasync/source/directory/tree":   {imports: kindOfData("internal/datasync/source/directory/blocks", "internal/datasync/source/directory/disk", "internal/datasync/source/directory/inode", "internal/datasync/source/directory/plan", "internal/datasync/source/directory/xattr", "internal/pair/exclude", "internal/pinned")},
+		"internal/datasync/source/directory/scan":   {imports: kindOfData("internal/datasync/source/directory/hint", "internal/datasync/source/directory/inode", "internal/datasync/source/directory/tree", "internal/datasync/source/directory/xattr", "internal/pair/exclude")},
 		"internal/datasync/source/directory/plan":   {imports: []string{"internal/datasync/manifest"}},
 		"internal/datasync/source/site":             {imports: kindOfData("internal/kept", "internal/durable")},
 		"internal/datasync/source/sourcetest":       {imports: kindOfData("internal/kept")},
@@ -107,9 +109,10 @@ func table() map[string]rule {
 		"internal/listen":          {imports: []string{"internal/api/pace", "internal/api", "internal/certificate", "internal/config", "internal/console/page", "internal/failover", "internal/front", "internal/front/proxy", "internal/front/static", "internal/pair", "internal/peer", "internal/peer/wire"}},
 		"internal/watch":           {imports: []string{"internal/agent", "internal/cause", "internal/config", "internal/datasync/offer", "internal/datasync/source/directory", "internal/failover", "internal/health", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
 		"internal/status":          {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/service/drystart", "internal/service/keeper", "internal/sharedip", "internal/store", "internal/store/local", "internal/watch"}},
-		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/ledger", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/service", "internal/sharedip", "internal/status", "internal/store", "internal/store/local", "internal/watch"}},
+		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/ledger", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/pair/allowance", "internal/admin/disks", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/service", "internal/sharedip", "internal/status", "internal/store", "internal/store/local", "internal/watch"}},
 		"internal/admin/copies":    {imports: []string{"internal/act", "internal/api", "internal/datasync", "internal/datasync/archive", "internal/datasync/diverged", "internal/datasync/source/directory", "internal/kept", "internal/pair", "internal/peer", "internal/peer/stream", "internal/peer/wire", "internal/store"}},
-		"internal/admin/admintest": {imports: []string{"internal/kept", "internal/admin/copies", "internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/service", "internal/sharedip", "internal/signin", "internal/status", "internal/store", "internal/store/local", "internal/support", "internal/watch"}},
+		"internal/admin/admintest": {imports: []string{"internal/kept", "internal/admin/copies", "internal/admin/disks", "internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/service", "internal/sharedip", "internal/signin", "internal/status", "internal/store", "internal/store/local", "internal/support", "internal/watch"}},
+		"internal/admin/disks":     {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/peer/wire", "internal/pinned"}},
 		"internal/exchange":        {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store"}},
 		"internal/signin":          {imports: []string{"internal/act", "internal/api", "internal/guesses", "internal/inforce", "internal/pair", "internal/store", "internal/store/credential"}},
 
@@ -136,7 +139,7 @@ func table() map[string]rule {
 
 		// frame
 		"internal/memory":       {},
-		"internal/config":       edge,
+		"internal/config":       {imports: append(edge.imports, "internal/pair/allowance")},
 		"internal/app":          {anything: true},
 		"internal/lab":          edge,
 		"internal/lab/powercut": {},
@@ -176,7 +179,7 @@ func appIsFor() []string { return []string{"cmd/baton"} }
 
 // pureStd lists the standard packages of pure code.
 func pureStd() []string {
-	return []string{"cmp", "errors", "fmt", "hash/fnv", "iter", "maps", "math", "math/bits", "net/netip", "slices", "strconv", "strings", "time", "time/tzdata", "unicode", "unicode/utf8"}
+	return []string{"cmp", "errors", "fmt", "hash/fnv", "iter", "maps", "math", "math/bits", "net/netip", "path", "slices", "strconv", "strings", "time", "time/tzdata", "unicode", "unicode/utf8"}
 }
 
 // readsClock lists what pure code must not use of package time.

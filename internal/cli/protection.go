@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,8 +16,8 @@ import (
 func dataCommand(p *program) *cobra.Command {
 	return group("data", "Protected data",
 		group("add", "Protect a directory or a database",
-			addFileCommand(p, "dir", "Protect a directory"),
-			addFileCommand(p, "sqlite", "Protect an SQLite database"),
+			onDirectory(p, "dir NAME PATH [--exclude PATTERN]...", "Protect a directory", p.addData),
+			addSQLiteCommand(p),
 			addPostgresCommand(p)),
 		p.ask("list", "What is protected, and how far it is on the backup", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
@@ -27,14 +28,15 @@ func dataCommand(p *program) *cobra.Command {
 				return p.show(known.Data, func(pg *table.Page) { writeProtection(pg, known) })
 			}),
 		group("test", "Tell what protecting something would meet, and change nothing; exit code 1 if it cannot be",
-			p.ask("dir NAME PATH", "Test a directory; exit code 1 if it cannot be protected", cobra.ExactArgs(2),
-				func(ctx context.Context, client *api.Client, args []string) error {
-					checks, err := api.TestData().Call(ctx, client, api.DataSpec{Kind: "dir", Name: args[0], Path: args[1]})
+			onDirectory(p, "dir NAME PATH [--exclude PATTERN]...", "Test a directory; exit code 1 if it cannot be protected",
+				func(ctx context.Context, client *api.Client, spec api.DataSpec) error {
+					checks, err := api.TestData().Call(ctx, client, spec)
 					if err != nil {
 						return err
 					}
 					return p.writeChecks(checks)
 				})),
+		setDataCommand(p),
 		p.ask("allow [PATH]", "Let a directory be protected on this machine (as root there); without PATH: what may be", cobra.MaximumNArgs(1), p.allow),
 		p.ask("disallow PATH", "Let it be protected on this machine no longer", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
@@ -88,14 +90,51 @@ func writeProtection(pg *table.Page, known api.Protection) {
 		if !one.Health.OK {
 			state, colour = "unreadable", table.Red
 		}
-		pg.Marked(colour, one.Name, string(one.Kind), files, bytes, state, one.Path)
+		path := one.Path
+		if len(one.Exclude) > 0 {
+			path += ", without " + strings.Join(one.Exclude, ", ")
+		}
+		pg.Marked(colour, one.Name, string(one.Kind), files, bytes, state, path)
 	}
 }
 
-func addFileCommand(p *program, kind, short string) *cobra.Command {
-	return p.ask(kind+" NAME PATH", short, cobra.ExactArgs(2),
+// onDirectory is a command about a directory that is not protected yet.
+func onDirectory(p *program, use, short string, act func(context.Context, *api.Client, api.DataSpec) error) *cobra.Command {
+	spec := api.DataSpec{Kind: "dir"}
+	cmd := p.ask(use, short, cobra.ExactArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			return p.addData(ctx, client, api.DataSpec{Kind: kind, Name: args[0], Path: args[1]})
+			spec.Name, spec.Path = args[0], args[1]
+			return act(ctx, client, spec)
+		})
+	excludeFlag(cmd, &spec.Exclude)
+	return cmd
+}
+
+func excludeFlag(cmd *cobra.Command, patterns *[]string) {
+	cmd.Flags().StringArrayVar(patterns, "exclude", nil, "leave out what has this name at any depth, as *.tmp; after / at the top only, as /log; with / at the end what is in it, as cache/; may be given again")
+}
+
+// setDataCommand wants to be told by name that nothing is to be left out any more.
+func setDataCommand(p *program) *cobra.Command {
+	var excluded api.Excluded
+	cmd := p.ask("set NAME --exclude PATTERN... | --exclude-nothing", "Say anew what of a protected directory is left out; nothing is deleted", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			if err := api.SetExclude().Do(ctx, client, api.Named[api.Excluded]{Name: args[0], Body: excluded}); err != nil {
+				return err
+			}
+			return p.say("The next data sync goes by it.")
+		})
+	excludeFlag(cmd, &excluded.Patterns)
+	cmd.Flags().Bool("exclude-nothing", false, "leave out nothing")
+	cmd.MarkFlagsOneRequired("exclude", "exclude-nothing")
+	cmd.MarkFlagsMutuallyExclusive("exclude", "exclude-nothing")
+	return cmd
+}
+
+func addSQLiteCommand(p *program) *cobra.Command {
+	return p.ask("sqlite NAME PATH", "Protect an SQLite database", cobra.ExactArgs(2),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			return p.addData(ctx, client, api.DataSpec{Kind: "sqlite", Name: args[0], Path: args[1]})
 		})
 }
 

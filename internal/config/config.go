@@ -22,6 +22,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"baton/internal/pair"
+	"baton/internal/pair/allowance"
 )
 
 // maxFileSize bounds what Load reads, in bytes: a real file has a few hundred.
@@ -151,7 +152,7 @@ func Parse(name string, text []byte) (Config, error) {
 		Socket:       check.socket("socket", value(doc.Socket, "/run/baton/baton.sock")),
 		LogLevel:     check.level("log_level", value(doc.LogLevel, "info")),
 		MetricsAllow: check.networks("metrics_allow", value(doc.MetricsAllow, []string{"127.0.0.0/8", "::1/128"})),
-		Protect:      check.trees("protect", value(doc.Protect, pair.DefaultTrees())),
+		Protect:      check.trees("protect", value(doc.Protect, allowance.DefaultTrees())),
 		StopHandover: check.span("stop_handover", value(doc.StopHandover, "20s")),
 	}
 	for i, ip := range doc.SharedIP {

@@ -129,7 +129,7 @@ func (e *Engine) changes(ctx context.Context, purpose source.Purpose) ([]diverge
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, diverged.Divergence{Data: d, Scheme: common.Scheme, Divergence: since(common.Find(d).Listing, scan.Listing)})
+		changes = append(changes, diverged.Divergence{Data: d, Scheme: common.Scheme, Divergence: since(common.Find(d).As(d), scan.Listing)})
 	}
 	return changes, nil
 }

@@ -93,7 +93,7 @@ func TestThePreviousPrimaryIsUnderstood(t *testing.T) {
 			t.Errorf("asked for %s, %v; left are %v", r.URL.Path, err, questions)
 			return
 		}
-		asked = bytes.Replace(asked, []byte(`"scheme":2,"version":2`), []byte(`"scheme":1`), 1)
+		asked = bytes.Replace(asked, []byte(`"scheme":2,"version":3`), []byte(`"scheme":1`), 1)
 		if want := recorded(t, questions[0]+".request"); !bytes.Equal(asked, want) {
 			t.Errorf("%s: asked\n%q, the previous version asks\n%q", questions[0], asked, want)
 		}

@@ -2,6 +2,7 @@ package datasync
 
 import (
 	"context"
+	"slices"
 
 	"baton/internal/datasync/diverged"
 	"baton/internal/datasync/ledger"
@@ -14,6 +15,7 @@ import (
 //
 //   - what lies in data that are synced for the first time (a wrong path, or a
 //     machine that served something before),
+//   - what was excluded until now, and so was never synced,
 //   - what was written here after this appliance gave the role away, or after what it
 //     wrote alone was set aside,
 //   - whatever is replaced at all, if the primary goes on from an older state than was here.
@@ -49,6 +51,9 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 		case st.Given():
 			prefix, was = diverged.LatePrefix, before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
 		default:
+			if d := unseen(replaced(t, set, was), before.Find(set.Data)); len(d.Changed) > 0 {
+				byPrefix["found-"] = append(byPrefix["found-"], d)
+			}
 			continue
 		}
 		if d := replaced(t, set, was); len(d.Changed)+len(d.Removed) > 0 {
@@ -97,5 +102,13 @@ func replaced(t *target, set manifest.Set, before manifest.Listing) diverged.Div
 			goes(have)
 		}
 	})
+	return d
+}
+
+// unseen is what of a divergence was excluded in a set.
+func unseen(d diverged.Divergence, in manifest.Set) diverged.Divergence {
+	excluded := in.Data.Spec.Excludes().Matcher()
+	d.Changed = slices.DeleteFunc(d.Changed, func(e manifest.Entry) bool { return !excluded.Excludes(e.Path) })
+	d.Removed = nil
 	return d
 }

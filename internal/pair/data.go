@@ -1,6 +1,12 @@
 package pair
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"baton/internal/pair/exclude"
+)
 
 // DataKind is a kind of protected data.
 type DataKind string
@@ -11,17 +17,32 @@ const (
 	DataSite      DataKind = "site"
 )
 
-// Data is one piece of protected data. Equal values are the same piece.
+// Data is one piece of protected data, as it is defined. Equal values are the same piece,
+// of which the same is protected.
 type Data struct {
 	Name string // lower-case letters, digits and dashes
 	Spec Spec
 }
 
+// Same reports whether both are the same piece, whatever of it is protected.
+func (d Data) Same(other Data) bool {
+	return d.Name == other.Name && d.Spec.Whole() == other.Spec.Whole()
+}
+
+// MaxSpec bounds the one line of a spec, in bytes.
+const MaxSpec = 128 << 10
+
 // Spec says what is protected: one comparable type for each kind.
 type Spec interface {
 	Kind() DataKind
-	// String is the spec in one line, as ParseSpec reads it.
+	// String says where the data is, for a person.
 	String() string
+	// Text is the spec in one line, as ParseSpec reads it.
+	Text() string
+	// Whole is the spec with nothing left out of it.
+	Whole() Spec
+	// Excludes tells what of it is not protected.
+	Excludes() exclude.Patterns
 	// Check refuses what no appliance may let a sync replace. The error is one
 	// sentence for a person, without its full stop.
 	Check() error
@@ -29,8 +50,11 @@ type Spec interface {
 	Overlaps(other Spec) bool
 }
 
-// Directory is a directory with all that is in it.
-type Directory struct{ Path Path }
+// Directory is a directory with all that is in it and not excluded.
+type Directory struct {
+	Path    Path
+	Exclude exclude.Patterns
+}
 
 // Kind implements Spec.
 func (Directory) Kind() DataKind { return DataDirectory }
@@ -38,12 +62,91 @@ func (Directory) Kind() DataKind { return DataDirectory }
 // String implements Spec.
 func (d Directory) String() string { return string(d.Path) }
 
+// NewDirectory makes one of the patterns that a person gives. The error is one sentence
+// for a person, without its full stop.
+func NewDirectory(path Path, patterns []string) (Directory, error) {
+	excluded, err := exclude.Parse(patterns)
+	d := Directory{Path: path, Exclude: excluded}
+	if err == nil {
+		err = d.checkExclude()
+	}
+	return d, err
+}
+
+// What follows the path are options: no path holds this, so a version that does not know them
+// refuses them. It would take what is excluded for removed.
+const (
+	beforeOptions = "//"
+	excludeOption = "exclude="
+)
+
+// Text implements Spec.
+func (d Directory) Text() string {
+	if d.Exclude == "" {
+		return string(d.Path)
+	}
+	var options []string
+	for _, pattern := range d.Exclude.List() {
+		options = append(options, excludeOption+strconv.Quote(pattern))
+	}
+	return string(d.Path) + beforeOptions + strings.Join(options, " ")
+}
+
+// parseDirectory reads what Text wrote.
+func parseDirectory(text string) (Directory, error) {
+	before, options, _ := strings.Cut(text, beforeOptions)
+	path, err := ParsePath(before)
+	if err != nil {
+		return Directory{}, err
+	}
+	var patterns []string
+	for rest := options; rest != ""; rest = strings.TrimPrefix(rest, " ") {
+		quoted, found := strings.CutPrefix(rest, excludeOption)
+		if !found {
+			return Directory{}, fmt.Errorf("%.200q is an option of a directory that this version does not know: update this appliance", rest)
+		}
+		prefix, err := strconv.QuotedPrefix(quoted)
+		if err != nil {
+			return Directory{}, notDirectory(text)
+		}
+		pattern, _ := strconv.Unquote(prefix) // it is quoted
+		patterns, rest = append(patterns, pattern), quoted[len(prefix):]
+	}
+	d := Directory{Path: path}
+	if d.Exclude, err = exclude.Parse(patterns); err == nil && d.Text() != text {
+		err = notDirectory(text)
+	}
+	return d, err
+}
+
+func notDirectory(text string) error {
+	return fmt.Errorf("%.200q is not a directory with its options, as Baton writes them", text)
+}
+
+// Whole implements Spec.
+func (d Directory) Whole() Spec { return Directory{Path: d.Path} }
+
+// Excludes implements Spec.
+func (d Directory) Excludes() exclude.Patterns { return d.Exclude }
+
 // Check implements Spec.
 func (d Directory) Check() error {
 	if _, err := ParsePath(string(d.Path)); err != nil {
 		return err
 	}
+	if err := d.checkExclude(); err != nil {
+		return err
+	}
 	return CheckProtectable(d.Path)
+}
+
+func (d Directory) checkExclude() error {
+	for _, pattern := range d.Exclude.List() {
+		if Within(strings.TrimSuffix(pattern, "/"), string(d.Path)) {
+			return fmt.Errorf("the exclude pattern %s names a place on the machine: begin at the protected directory, so that / is %s", pattern, d.Path)
+		}
+	}
+	return nil
 }
 
 // Overlaps implements Spec.
@@ -65,6 +168,15 @@ func (SiteDatabase) Kind() DataKind { return DataSite }
 // String implements Spec.
 func (SiteDatabase) String() string { return "" }
 
+// Text implements Spec.
+func (SiteDatabase) Text() string { return "" }
+
+// Whole implements Spec.
+func (s SiteDatabase) Whole() Spec { return s }
+
+// Excludes implements Spec.
+func (SiteDatabase) Excludes() exclude.Patterns { return "" }
+
 // Check implements Spec.
 func (SiteDatabase) Check() error { return nil }
 
@@ -75,8 +187,7 @@ func (SiteDatabase) Overlaps(other Spec) bool { return other == Spec(SiteDatabas
 func ParseSpec(kind DataKind, text string) (Spec, error) {
 	switch {
 	case kind == DataDirectory:
-		path, err := ParsePath(text)
-		return Directory{path}, err
+		return parseDirectory(text)
 	case kind == DataSite && text == "":
 		return SiteDatabase{}, nil
 	}

@@ -31,9 +31,17 @@ func (d Data) Add(ctx context.Context, data pair.Data) error {
 		if err := errors.Join(nameTaken(known, data.Name), placeTaken(known, data.Spec), tooMuch(len(known)+1)); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO data (name, kind, path) VALUES (?, ?, ?)`, data.Name, data.Spec.Kind(), data.Spec.String())
+		_, err = tx.ExecContext(ctx, `INSERT INTO data (name, kind, path) VALUES (?, ?, ?)`, data.Name, data.Spec.Kind(), data.Spec.Text())
 		return err
 	})
+}
+
+// Set replaces what of protected data is excluded.
+func (d Data) Set(ctx context.Context, data pair.Data) error {
+	if err := d.checkSpec(data.Spec); err != nil {
+		return err
+	}
+	return d.db.exec(ctx, "change the protected data", noData(data.Name), `UPDATE data SET path = ? WHERE name = ?`, data.Spec.Text(), data.Name)
 }
 
 // Check refuses what Add would refuse, every field at once, and adds
@@ -102,7 +110,13 @@ func (d Data) checkSpec(spec pair.Spec) error {
 	if !is {
 		return pair.RefuseField("kind", "this version cannot protect more of kind %q: use dir", string(spec.Kind()))
 	}
-	return d.checkPath(string(dir.Path))
+	if err := d.checkPath(string(dir.Path)); err != nil {
+		return err
+	}
+	if err := dir.Check(); err != nil {
+		return pair.RefuseField("exclude", "%s", err)
+	}
+	return nil
 }
 
 // CheckPlace refuses a path that overlaps the daemon's own, or that no machine protects.
@@ -148,8 +162,23 @@ func follow(path string) string {
 
 // Remove ends the protection of data; its files stay.
 func (d Data) Remove(ctx context.Context, name string) error {
-	return d.db.exec(ctx, "remove the protected data", pair.Refuse(pair.NotFound, "there is no protected data %q: list it with baton data list", name),
+	return d.db.exec(ctx, "remove the protected data", noData(name),
 		`DELETE FROM data WHERE name = ?`, name)
+}
+
+func noData(name string) error {
+	return pair.Refuse(pair.NotFound, "there is no protected data %q: list it with baton data list", name)
+}
+
+// Named returns the protected data of a name.
+func (d Data) Named(ctx context.Context, name string) (pair.Data, error) {
+	all, err := d.List(ctx)
+	for _, data := range all {
+		if data.Name == name {
+			return data, err
+		}
+	}
+	return pair.Data{}, cmp.Or(err, noData(name))
 }
 
 // List lists the protected data, by name.

@@ -10,6 +10,7 @@ import (
 
 	"baton/internal/admin"
 	"baton/internal/admin/copies"
+	"baton/internal/admin/disks"
 	"baton/internal/datasync"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory"
@@ -34,7 +35,7 @@ func (a *Appliance) composeData(t TB) {
 	a.engine = newEngine(t, a.dataDir(), datasync.Options{Data: a.store.Data.List}, directory.Options{Own: []string{a.dataDir()}, Allowed: allowing.Refusal})
 	a.data = &admin.Data{
 		Allowing: allowing, DataDir: a.dataDir(), Agent: a.agent, Link: a.link, Lead: a.lead, Store: a.store, Engine: a.engine,
-		Disks: admin.NewDisks(), Count: func(context.Context) {}, Log: log,
+		Disks: disks.New(), Count: func(context.Context) {}, Log: log,
 	}
 	a.diverged = &copies.Diverged{
 		DataDir: a.dataDir(), Agent: a.agent, Link: a.link, Lead: a.lead, Engine: a.engine, Copies: a.engine.Diverged, Audit: a.lead.Audit,

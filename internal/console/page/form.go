@@ -68,12 +68,12 @@ func (f *Form) Was() map[string]string {
 // with what is saved now: the user decides whether to save it again.
 func (f *Form) Overtaken(saved *Form, keys []string) {
 	for _, key := range keys {
-		now, typed := saved.Get(key), strings.ReplaceAll(f.Get(key), "\r\n", "\n")
-		drawn, known := f.Values[WasField(key)]
+		now, typed, drawn := saved.Get(key), asLines(f.Get(key)), asLines(f.Get(WasField(key)))
+		known := f.Values.Has(WasField(key))
 		switch {
-		case known && strings.ReplaceAll(drawn[0], "\r\n", "\n") == typed:
+		case known && drawn == typed:
 			f.Values.Set(key, now)
-		case typed != now && (!known || drawn[0] != now):
+		case typed != now && (!known || drawn != now):
 			f.Refuse(key, "saved by somebody else meanwhile: "+orNothing(now))
 			f.Problem = "Somebody else has saved this while you were typing. What you both have changed is marked, with what is saved now beside it; what you typed is still here. Save again to replace it."
 		}
@@ -81,6 +81,9 @@ func (f *Form) Overtaken(saved *Form, keys []string) {
 	}
 	f.Values.Set("version", saved.Get("version"))
 }
+
+// asLines ends lines as they are kept: browsers send them in another way.
+func asLines(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
 
 func orNothing(text string) string {
 	if text == "" {

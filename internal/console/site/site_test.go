@@ -193,6 +193,12 @@ func TestDataIsTestedProtectedAndRemoved(t *testing.T) {
 		t.Errorf("the same name: %d", p.Status)
 	}
 	p.Has(t, "There is already protected data &#34;www&#34;", `value="`+other+`"`)
+	b.Get(page.Root+"/protection/exclude/www").Has(t, "Left out of www", www+"</code>")
+	b.Post(page.Root+"/protection/exclude/www", "exclude", "cache/\r\n*.tmp", "was-exclude", "").Has(t, "What is left out of www is saved", "<code>*.tmp</code>, <code>cache/</code>")
+	b.Get(page.Root+"/protection/exclude/www").Has(t, "*.tmp\ncache/</textarea>")
+	b.Post(page.Root+"/protection/exclude/www", "exclude", "*", "was-exclude", "*.tmp\r\ncache/").Has(t, "leave nothing to sync", "*</textarea>")
+	b.Post(page.Root+"/protection/exclude/www", "exclude", "other", "was-exclude", "older").Has(t, "Somebody else has saved this")
+	b.Post(page.Root+"/protection/exclude/gone", "exclude", "a").Has(t, "There is no protected data")
 	b.Get(page.Root+"/protection/remove/www").Has(t, "will no longer be protected", "Its files stay where they are, on both appliances.")
 	b.Post(page.Root+"/protection/remove/www").Has(t, "www is no longer protected. Its files stay")
 	b.Post(page.Root+"/protection/remove/www").Has(t, "There is no protected data &#34;www&#34;")

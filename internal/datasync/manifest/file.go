@@ -121,7 +121,7 @@ func ReadManifest(b []byte, base Manifest) (Manifest, error) {
 
 func readHead(d *Decoder) (s Set, err error) {
 	s.Data.Name = d.String(pair.MaxPath)
-	if s.Data.Spec, err = pair.ParseSpec(pair.DataKind(d.String(pair.MaxName)), d.String(pair.MaxPath)); err != nil {
+	if s.Data.Spec, err = pair.ParseSpec(pair.DataKind(d.String(pair.MaxName)), d.String(pair.MaxSpec)); err != nil {
 		return s, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return s, nil

@@ -129,6 +129,31 @@ func (d *Branch) sharing(other *Branch) *Branch {
 	return &same
 }
 
+// Without returns the listing without what is excluded, and all that is below that. Excluded is asked of a path once
+// it is known that nothing above it is.
+func (l Listing) Without(excluded func(path string) bool) Listing {
+	return Listing{l.top.without("", excluded)}
+}
+
+func (d *Branch) without(path string, excluded func(path string) bool) *Branch {
+	children, same := make([]Child, 0, d.Len()), true
+	for i := range d.Len() {
+		c := d.childAt(i, path)
+		if c.Path != "." && excluded(c.Path) {
+			same = false
+			continue
+		}
+		below := c.Below.without(c.Path, excluded)
+		same = same && below == c.Below
+		c.Below = below
+		children = append(children, c)
+	}
+	if same {
+		return d
+	}
+	return NewBranch(children)
+}
+
 // Links walks through the further names alone.
 func (l Listing) Links() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) { l.top.walkLinks("", yield) }

@@ -29,17 +29,18 @@ const (
 )
 
 // Losses returns the data that lost so much since before that a disk may be
-// missing. Moved says whose file system is another than it was then; that alone
-// is no loss.
+// missing. What is excluded by now is not lost. Moved says whose file system is another than
+// it was then; that alone is no loss.
 func Losses(before, now Manifest, moved func(pair.Data) bool) []Loss {
 	var losses []Loss
 	for _, s := range now.Sets {
 		l := Loss{Name: s.Data.Name}
 		was := before.Find(s.Data)
-		then, sum := was.Sum(), s.Sum()
+		before, now := was.As(s.Data), s.As(was.Data)
+		then, sum := before.Sum(), now.Sum()
 		l.FilesBefore, l.BytesBefore, l.NamesBefore = then.Files, then.Bytes, then.Names
 		l.FilesNow, l.BytesNow = sum.Files, sum.Bytes
-		l.NamesGone = gone(was.Listing, s.Listing)
+		l.NamesGone = gone(before, now)
 		switch {
 		case l.FilesBefore > fewFiles && l.FilesNow == 0:
 			l.Kind = Emptied

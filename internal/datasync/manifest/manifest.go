@@ -82,14 +82,23 @@ func InlineSet(data pair.Data, hash Digest) Set {
 
 func (s Set) inline() bool { return s.Whole().Kind == Blob }
 
-// Find returns the set of the same name and spec, or an empty one.
+// Find returns the set of the same piece of data, whatever of it was protected then, or an empty one.
 func (m Manifest) Find(data pair.Data) Set {
 	for _, s := range m.Sets {
-		if s.Data == data {
+		if s.Data.Same(data) {
 			return s
 		}
 	}
 	return Set{Data: data}
+}
+
+// As returns what of a set is protected by another definition as well: what that excludes is not listed.
+func (s Set) As(other pair.Data) Listing {
+	excludes := other.Spec.Excludes()
+	if s.IsZero() || s.Data.Spec.Excludes() == excludes {
+		return s.Listing
+	}
+	return s.Without(excludes.Matcher().Matches)
 }
 
 // Digest returns the digest of what is listed.
@@ -114,7 +123,7 @@ func (m Manifest) Digest() Digest {
 func appendHead(b []byte, data pair.Data) []byte {
 	b = AppendString(b, data.Name)
 	b = AppendString(b, string(data.Spec.Kind()))
-	return AppendString(b, data.Spec.String())
+	return AppendString(b, data.Spec.Text())
 }
 
 // Check refuses a manifest that could not come from a scan: too much of anything, the

@@ -343,6 +343,9 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 	}
 	var moving []Moving
 	for _, d := range data {
+		if d.Spec.Excludes() != "" && !wire.KnowsExclusion(req.Version) {
+			return source.Sentence(refusal.ErrRefused, "The backup runs a version of Baton that does not know exclude patterns, and would remove what %q excludes: update Baton there; the sync is tried again by itself.", d.Name)
+		}
 		scan, err := v.opt.Sources.Scan(ctx, d, s.manifest.Scheme, purpose, func() (manifest.Manifest, bool) { return v.had(req, s.manifest.Scheme) })
 		if err != nil {
 			return err

@@ -80,7 +80,8 @@ type Source interface {
 	// Keep has the next Scan leave a file that keeps changing as the peer has it, which last tells, and name it. Last
 	// reports false if that is not known: such a file is ErrChanging then, as it is without Keep.
 	Keep(last func() (manifest.Listing, bool))
-	// Scan finds out what is here, hashed by a scheme, and changes nothing.
+	// Scan finds out what is here, hashed by a scheme, and changes nothing. It lists nothing
+	// that the data's spec excludes, and that stays as it is, whatever is staged and applied.
 	Scan(ctx context.Context, scheme manifest.Scheme) (Scan, error)
 	// Stage begins to turn what the latest Scan found into what is wanted. It returns
 	// nil if nothing has to change. What an interrupted sync left in the staging is kept

@@ -42,13 +42,18 @@ type Question struct {
 	Version  int             `json:"version"`  // of the protocol
 }
 
-// Version is that of the protocol. The previous one, which names none, lists manifests by bytes, says nothing of what
-// was renamed, and asks for files by their places in the list.
-const Version = 2
+// Version is that of the protocol. One that names none lists manifests by bytes, says nothing of what
+// was renamed, and asks for files by their places in the list. Version 2 knows nothing of what is excluded.
+const Version = 3
+
+const listsByBranch = 2 // from this version on
+
+// KnowsExclusion reports whether a version of the protocol leaves alone what is excluded.
+func KnowsExclusion(version int) bool { return version >= 3 }
 
 // Order returns the order in which a version of the protocol lists manifests.
 func Order(version int) manifest.Order {
-	if version < Version {
+	if version < listsByBranch {
 		return manifest.ByBytes
 	}
 	return manifest.ByBranch
@@ -78,7 +83,7 @@ type DataHead struct {
 
 // HeadOf returns what a header says of a piece of data.
 func HeadOf(data pair.Data) DataHead {
-	return DataHead{Name: data.Name, Kind: data.Spec.Kind(), Spec: data.Spec.String()}
+	return DataHead{Name: data.Name, Kind: data.Spec.Kind(), Spec: data.Spec.Text()}
 }
 
 // Watch asks to be told once something is other than a snapshot that both sides have.

@@ -13,10 +13,14 @@ import (
 	"baton/internal/datasync/source/directory"
 	"baton/internal/datasync/source/sourcetest"
 	"baton/internal/pair"
+	"baton/internal/pair/exclude"
 )
 
 // side is an appliance with one protected directory.
-type side struct{ dir string }
+type side struct {
+	dir     string
+	exclude exclude.Patterns
+}
 
 func (s side) tree() string { return filepath.Join(s.dir, "tree") }
 
@@ -28,7 +32,7 @@ func (s side) Start(t *testing.T) (source.Kind, pair.Data) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kind, pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files"}}
+	return kind, pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files", Exclude: s.exclude}}
 }
 
 func (s side) Put(t *testing.T, files map[string]string) {
@@ -63,6 +67,6 @@ func (s side) Files(t *testing.T) map[string]string {
 func TestADirectoryIsASource(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Side {
 		t.Helper()
-		return side{t.TempDir()}
+		return side{dir: t.TempDir()}
 	})
 }

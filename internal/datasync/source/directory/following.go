@@ -90,7 +90,7 @@ func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (scan.Resul
 
 // whole looks at the whole of a directory, and follows it from then on.
 func (k *Kind) whole(ctx context.Context, dir *tree.Tree, x *index) (scan.Result, error) {
-	watch := k.watch(x)
+	watch := k.watch(dir, x)
 	began := k.opt.Now()
 	top, err := dir.Top()
 	var found scan.Result
@@ -120,7 +120,7 @@ func (k *Kind) whole(ctx context.Context, dir *tree.Tree, x *index) (scan.Result
 }
 
 // watch begins a new watch; nil: none can be had now.
-func (k *Kind) watch(x *index) *hint.Watch {
+func (k *Kind) watch(dir *tree.Tree, x *index) *hint.Watch {
 	x.mu.Lock()
 	tried := x.tried
 	x.mu.Unlock()
@@ -131,7 +131,7 @@ func (k *Kind) watch(x *index) *hint.Watch {
 	if notifier == nil {
 		return nil
 	}
-	return notifier.Watch()
+	return notifier.Watch(dir.Exclude.Matches)
 }
 
 // notify returns the kind's one notifier; nil: none can be had now.

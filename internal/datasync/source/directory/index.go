@@ -17,6 +17,7 @@ import (
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/scan"
 	"baton/internal/datasync/source/directory/tree"
+	"baton/internal/pair/exclude"
 )
 
 // index is what the newest scan of one protected directory found, so that the next
@@ -27,6 +28,7 @@ type index struct {
 	mu     sync.Mutex
 	files  manifest.Listing
 	scheme manifest.Scheme
+	but    exclude.Patterns // what was excluded when it was looked at
 	saved  time.Time
 	agreed manifest.Listing // what both appliances had last, with the notes of this one; zero: not known
 	moving map[string]bool  // files that kept changing when they were looked at last
@@ -45,6 +47,10 @@ func (k *Kind) indexOf(dir *tree.Tree) *index {
 	}
 	if x.scheme != dir.Scheme {
 		x.files, x.scheme = manifest.NotesIn(dir.Scheme, x.scheme, x.files), dir.Scheme
+		x.stop()
+	}
+	if but := dir.Exclude.Patterns(); x.but != but { // what is not excluded any more is not followed
+		x.but = but
 		x.stop()
 	}
 	return x

@@ -116,7 +116,7 @@ func (k *Kind) open(data pair.Data, purpose source.Purpose) (*tree.Tree, error) 
 	if err != nil {
 		return nil, explain(err, place)
 	}
-	dir.Lists = k.listsOf(place)
+	dir.Lists, dir.Exclude = k.listsOf(place), data.Spec.Excludes().Matcher()
 	return dir, nil
 }
 

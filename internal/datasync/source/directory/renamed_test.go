@@ -208,7 +208,7 @@ func TestTreesInDisorderArrive(t *testing.T) {
 	_, _ = fmt.Sscan(os.Getenv("BATON_SEEDS"), &seeds)
 	for seed := range seeds {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
-			from, to := side{t.TempDir()}, side{t.TempDir()}
+			from, to := side{dir: t.TempDir()}, side{dir: t.TempDir()}
 			if err := os.Mkdir(from.tree(), 0o755); err != nil {
 				t.Fatal(err)
 			}

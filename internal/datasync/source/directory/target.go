@@ -20,7 +20,7 @@ import (
 type target struct {
 	of      *protected
 	staging *tree.Staging
-	want    manifest.Listing
+	want    manifest.Listing // what the tree will hold
 	work    plan.Work
 	summed  map[string]bool // by path: of what lies there, the primary needs the sums
 }
@@ -30,11 +30,14 @@ func (p *protected) Stage(want manifest.Listing) (source.Staging, error) {
 	if len(p.scan.Mounts) > 0 {
 		return nil, source.Sentence(source.ErrUnsafe, "Another disk is mounted at %s/%s, inside a protected directory: protect it as a directory of its own.", p.tree.Path(), p.scan.Mounts[0])
 	}
-	t := &target{of: p, want: want, work: p.compare(want), summed: map[string]bool{}}
-	if t.work.IsEmpty() {
+	t := &target{of: p, summed: map[string]bool{}}
+	err := t.aim(want)
+	if err == nil && t.work.IsEmpty() {
 		return nil, nil //nolint:nilnil // as the contract says: nothing has to change
 	}
-	err := p.tree.Obstacle(t.work) // before much is received in vain
+	if err == nil {
+		err = p.tree.Obstacle(t.work) // before much is received in vain
+	}
 	if err == nil {
 		t.staging, err = p.tree.Stage()
 	}
@@ -48,12 +51,21 @@ func (p *protected) Stage(want manifest.Listing) (source.Staging, error) {
 	return t, nil
 }
 
-// compare returns what there is to do.
-func (p *protected) compare(want manifest.Listing) plan.Work {
-	if disk.KeepsNumbers(p.tree.Dir().Fd()) {
-		return plan.Compare(p.scan.Listing, want)
+// aim finds out what there is to do.
+func (t *target) aim(want manifest.Listing) (err error) {
+	p := t.of
+	if t.want, err = p.keeping(want); err != nil {
+		return err
 	}
-	return plan.CompareByName(p.scan.Listing, want)
+	switch {
+	case !disk.KeepsNumbers(p.tree.Dir().Fd()):
+		t.work = plan.CompareByName(p.scan.Listing, t.want)
+	case p.tree.Exclude.IsEmpty():
+		t.work = plan.Compare(p.scan.Listing, t.want)
+	default:
+		t.work = plan.CompareAround(p.scan.Listing, t.want)
+	}
+	return nil
 }
 
 // Close implements source.Staging.
@@ -229,7 +241,9 @@ func (t *target) fill(ctx context.Context, e manifest.Entry, have source.Have) (
 // Settle implements source.Staging.
 func (t *target) Settle(want manifest.Listing) (source.Change, error) {
 	have := t.of.scan.Listing
-	t.want, t.work = want, t.of.compare(want)
+	if err := t.aim(want); err != nil {
+		return nil, explain(err, t.of.tree.Path())
+	}
 	for _, e := range t.work.Put {
 		switch {
 		case e.Kind != manifest.File || t.staging.Intact(e):

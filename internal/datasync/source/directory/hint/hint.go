@@ -100,11 +100,11 @@ func (n *Notifier) Close() error {
 	return n.file.Close() // it waits for the read under way, which waits for mu
 }
 
-// Watch begins to watch a tree; no directory of it yet.
-func (n *Notifier) Watch() *Watch {
+// Watch begins to watch a tree; no directory of it yet. What happens to paths that it ignores is not noticed.
+func (n *Notifier) Watch(ignores func(path string) bool) *Watch {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	w := &Watch{of: n, names: Names{}, changed: make(chan struct{})}
+	w := &Watch{of: n, ignores: ignores, names: Names{}, changed: make(chan struct{})}
 	n.watches[w] = true
 	if n.closed {
 		w.lose(ErrLost)
@@ -181,7 +181,8 @@ func (n *Notifier) event(wd int32, mask uint32, name string) {
 
 // Watch watches the directories of one tree. Its methods may be called at once.
 type Watch struct {
-	of *Notifier
+	of      *Notifier
+	ignores func(path string) bool
 
 	// guarded by the notifier's mu
 	names   Names
@@ -260,7 +261,7 @@ func (w *Watch) Take() (Names, error) {
 }
 
 func (w *Watch) note(dir, name string, mask uint32) {
-	if w.lost != nil {
+	if w.lost != nil || (name != "" && w.ignores(pathOf(dir, name))) {
 		return
 	}
 	if w.count++; w.count > mostNames {
@@ -269,6 +270,13 @@ func (w *Watch) note(dir, name string, mask uint32) {
 	}
 	w.names.add(dir, name, mask)
 	w.tell()
+}
+
+func pathOf(dir, name string) string {
+	if dir == "." {
+		return name
+	}
+	return dir + "/" + name
 }
 
 func (w *Watch) lose(why error) {

@@ -20,7 +20,7 @@ func TestAWatchOfATreeThatWasRemovedIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = n.Close() }()
-	w := n.Watch()
+	w := n.Watch(func(string) bool { return false })
 	dir, err := os.Open(top)
 	if err != nil {
 		t.Fatal(err)

@@ -83,6 +83,16 @@ func Compare(have, want manifest.Listing) Work {
 	return c.finished(want)
 }
 
+// CompareAround is Compare where directories may hold more than is listed, which stays where it is: a directory is
+// renamed only if nothing is to be left in its place, and nothing is where it goes.
+func CompareAround(have, want manifest.Listing) Work {
+	c := comparison{puts: map[string]bool{}, dirty: map[string]bool{}, around: true}
+	moved := c.move(have, want)
+	c.compare(moved, want)
+	c.rename(have)
+	return c.finished(want)
+}
+
 // CompareByName is Compare on any file system: what was renamed is removed, and comes anew.
 func CompareByName(have, want manifest.Listing) Work {
 	c := comparison{puts: map[string]bool{}, dirty: map[string]bool{}}
@@ -110,6 +120,18 @@ type comparison struct {
 	work  Work
 	puts  map[string]bool // paths of Put: their further names must be linked anew
 	dirty map[string]bool // directories whose metadata is to be set at the end
+
+	around bool // directories may hold more than is listed
+}
+
+// movable reports whether a directory can be renamed as a difference says.
+func (c *comparison) movable(change manifest.Change, have, want manifest.Listing) bool {
+	if change.From == "" || !c.around {
+		return change.From != ""
+	}
+	_, stays := want.Find(change.From)
+	_, isThere := have.Find(change.Path)
+	return !stays && !isThere
 }
 
 // move finds the directories that go elsewhere, and returns the tree once they are there.
@@ -117,7 +139,7 @@ func (c *comparison) move(have, want manifest.Listing) manifest.Listing {
 	m := moving{have: have, from: map[string]bool{}, to: map[string]string{}}
 	leads := map[string]bool{}
 	for _, change := range manifest.Difference(have, want).Set {
-		if change.From == "" {
+		if !c.movable(change, have, want) {
 			continue
 		}
 		m.from[change.From], m.to[change.Path] = true, change.From

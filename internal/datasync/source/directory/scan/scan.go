@@ -285,6 +285,9 @@ func (l *lister) name(name string) error {
 	} else if name == tree.StagingName {
 		return nil
 	}
+	if l.tree.Exclude.Matches(path) {
+		return nil
+	}
 	if len(path) > pair.MaxPath {
 		return fmt.Errorf("%w: %q…", ErrDeep, path[:200])
 	}

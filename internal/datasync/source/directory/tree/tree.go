@@ -11,6 +11,7 @@ package tree
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,7 @@ import (
 	"baton/internal/datasync/source/directory/blocks"
 	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/inode"
+	"baton/internal/pair/exclude"
 	"baton/internal/pinned"
 )
 
@@ -31,6 +33,8 @@ const StagingName = ".baton-staging"
 type Tree struct {
 	// Scheme is how content is hashed: that of what it is compared with.
 	Scheme manifest.Scheme
+	// Exclude tells what of the tree is not synced: it is not listed, and stays as it is.
+	Exclude exclude.Matcher
 	// Lists keeps the lists of the blocks of large files; nil: nothing does.
 	Lists *blocks.Store
 
@@ -112,4 +116,33 @@ func (t *Tree) Stat(path string) (inode.Stamp, error) {
 func (t *Tree) Top() (disk.Top, error) {
 	stamp, err := t.Stat(".")
 	return disk.Top{Path: t.path, Real: t.root.Real(), Dev: stamp.Dev, Ino: stamp.Ino}, err
+}
+
+// HoldsExcluded reports whether something is right in a directory of the tree that is excluded.
+func (t *Tree) HoldsExcluded(path string) (bool, error) {
+	dir, err := t.root.Open(path)
+	if IsGone(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("open directory: %w", err)
+	}
+	defer func() { _ = dir.Close() }()
+	for {
+		names, err := dir.Readdirnames(1000)
+		for _, name := range names {
+			if path != "." {
+				name = path + "/" + name
+			}
+			if t.Exclude.Matches(name) {
+				return true, nil
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("list directory: %w", err)
+		}
+	}
 }

@@ -1,9 +1,14 @@
-package pair
+// Package allowance says which directories may be protected on a machine.
+//
+// Start reading at Allowance.
+package allowance
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"baton/internal/pair"
 )
 
 // Allowance says which directories may be protected on one machine. Neither the peer
@@ -50,18 +55,18 @@ func (a Allowance) Refuses(path string) string {
 	guards := a.guardsOf(path)
 	inTree := false
 	for _, tree := range slices.Concat(a.Own, a.Trees) {
-		if !Within(path, tree) {
+		if !pair.Within(path, tree) {
 			continue
 		}
 		inTree = true
-		if !slices.ContainsFunc(guards, func(guard string) bool { return !Within(tree, guard) }) {
+		if !slices.ContainsFunc(guards, func(guard string) bool { return !pair.Within(tree, guard) }) {
 			return ""
 		}
 	}
 	switch {
 	case len(guards) == 0 || !inTree:
 		return "it lies in none of the trees that may be protected there"
-	case Within(path, guards[0]):
+	case pair.Within(path, guards[0]):
 		return "what lies in " + guards[0] + " is of the machine, or of who signs in there"
 	}
 	return "it holds " + guards[0] + ", which is of the machine, or of who signs in there"
@@ -88,15 +93,15 @@ func (a Allowance) places(of ...string) []string {
 func (a Allowance) guardsOf(path string) []string {
 	var guards []string
 	for _, guard := range a.places(Guarded()...) {
-		if Within(path, guard) || Within(guard, path) {
+		if pair.Within(path, guard) || pair.Within(guard, path) {
 			guards = append(guards, guard)
 		}
 	}
 	for _, homes := range a.places(homes()...) {
 		switch {
-		case Within(path, homes):
+		case pair.Within(path, homes):
 			guards = append(guards, guardedHome(homes, strings.TrimPrefix(path[len(homes):], "/"))...)
-		case Within(homes, path):
+		case pair.Within(homes, path):
 			guards = append(guards, homes+"/USER")
 		}
 	}

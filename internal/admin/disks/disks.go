@@ -1,4 +1,8 @@
-package admin
+// Package disks looks at the places of protected data for an administrator who waits: whether
+// they can be read, how much they hold, and how much room there is.
+//
+// Start reading at Disks.
+package disks
 
 import (
 	"context"
@@ -35,11 +39,11 @@ type readTest struct {
 // diskWait is how long a page waits for a disk.
 const diskWait = 500 * time.Millisecond
 
-// NewDisks returns one that tries none yet.
-func NewDisks() *Disks { return &Disks{under: map[string]*readTest{}} }
+// New returns one that tries none yet.
+func New() *Disks { return &Disks{under: map[string]*readTest{}} }
 
-// at says of each path whether it can be read.
-func (l *Disks) at(ctx context.Context, paths ...string) []api.Check {
+// At says of each path whether it can be read.
+func (l *Disks) At(ctx context.Context, paths ...string) []api.Check {
 	ctx, cancel := context.WithTimeout(ctx, diskWait)
 	defer cancel()
 	begun := make([]*readTest, len(paths))
@@ -130,8 +134,8 @@ const (
 	measureFiles = 500_000
 )
 
-// measure counts what lies in a directory, as far as a moment allows.
-func measure(ctx context.Context, path string) api.Check {
+// Measure counts what lies in a directory, as far as a moment allows.
+func Measure(ctx context.Context, path string) api.Check {
 	ctx, cancel := context.WithTimeout(ctx, measureWait)
 	defer cancel()
 	var files, bytes int64
@@ -157,16 +161,16 @@ func measure(ctx context.Context, path string) api.Check {
 	return api.Pass("size", fmt.Sprintf("It holds %s%d %s, %s.", least, files, noun, pair.BytesText(bytes)))
 }
 
-// roomAsked answers the peer, which wants to know whether data would fit.
-func roomAsked(_ context.Context, question wire.Room) (wire.RoomAnswer, error) {
+// Asked answers the peer, which wants to know whether data would fit.
+func Asked(_ context.Context, question wire.Room) (wire.RoomAnswer, error) {
 	if _, err := pair.ParsePath(question.Path); err != nil {
 		return wire.RoomAnswer{}, err
 	}
-	return roomAt(question.Path)
+	return Room(question.Path)
 }
 
-// roomAt measures the file system that a path is, or would be, on.
-func roomAt(path string) (wire.RoomAnswer, error) {
+// Room measures the file system that a path is, or would be, on.
+func Room(path string) (wire.RoomAnswer, error) {
 	dir, _, err := pinned.Nearest(path)
 	if err != nil {
 		return wire.RoomAnswer{}, fmt.Errorf("room at %s: %w", path, err)

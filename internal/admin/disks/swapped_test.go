@@ -1,4 +1,4 @@
-package admin
+package disks
 
 import (
 	"os"
@@ -30,10 +30,10 @@ func TestLooksAreNotLedElsewhere(t *testing.T) {
 	if found := readable(link); found.OK || !strings.Contains(found.Text, "others than root") || found.NextStep == "" {
 		t.Errorf("looked at: %+v", found)
 	}
-	if found := measure(t.Context(), link); strings.Contains(found.Text, "1 file") {
+	if found := Measure(t.Context(), link); strings.Contains(found.Text, "1 file") {
 		t.Errorf("measured: %+v", found)
 	}
-	if room, err := roomAsked(t.Context(), wire.Room{Path: link}); err == nil {
+	if room, err := Asked(t.Context(), wire.Room{Path: link}); err == nil {
 		t.Errorf("room told: %+v", room)
 	}
 }
