@@ -21,6 +21,7 @@ import (
 
 	"baton/internal/config"
 	"baton/internal/pair"
+	"baton/internal/pair/cleared"
 )
 
 // root is the top of the tree.
@@ -202,8 +203,8 @@ func TestEveryConditionIsDocumented(t *testing.T) {
 		if !strings.Contains(page, "| `"+id+"` | "+severity+" |") {
 			t.Errorf("docs/conditions.md tells another severity of %s than %s", id, severity)
 		}
-		if pair.ClearedText(id) == "The condition "+id+" is over." {
-			t.Errorf("pair.ClearedText does not say what is true once %s is gone", id)
+		if cleared.Text(id) == "The condition "+id+" is over." {
+			t.Errorf("cleared.Text does not say what is true once %s is gone", id)
 		}
 	}
 	same(t, "docs/conditions.md", rows(t, "docs/conditions.md", "## Every condition"), ids)

@@ -104,7 +104,7 @@ func (a *Allowing) Keep(ctx context.Context) ([]string, error) {
 	if a.Local.State().Allowed != nil {
 		return nil, nil
 	}
-	data, err := a.Store.Data.List(ctx)
+	data, err := a.Store.Data.Here(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ import (
 type Data struct {
 	*Allowing
 
+	Self    pair.ApplianceID
 	DataDir string
 	Agent   act.Agent
 	Link    act.Link
@@ -43,9 +44,15 @@ func (d *Data) Data(ctx context.Context) ([]api.Data, error) {
 	all, err := d.Store.Data.List(ctx)
 	list := make([]api.Data, len(all))
 	for i, data := range all {
-		list[i] = api.DataOf(data)
+		list[i] = d.listed(data)
 	}
 	return list, act.Failure(err)
+}
+
+// listed is protected data as a person sees it here.
+func (d *Data) listed(data pair.Data) api.Data {
+	peer, _ := d.Link.Paired()
+	return api.DataOf(data, d.Self, peer.ID)
 }
 
 // AddData implements api.ProtectedData.
@@ -64,7 +71,7 @@ func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
 		err = errors.Join(err, d.unfit(ctx, data.Path))
 	}
 	if err == nil {
-		err = d.refusedThere(ctx, data.Path)
+		err = d.refusedThere(ctx, wanted)
 	}
 	if err != nil {
 		return act.Failure(err)
@@ -74,7 +81,7 @@ func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
 			return err
 		}
 	}
-	return d.Lead.ChangeFor(ctx, "protected "+data.Name+" at "+data.Path+without(wanted), func() error {
+	return d.Lead.ChangeFor(ctx, "protected "+data.Name+" at "+data.Path+d.elsewhere(wanted)+without(wanted), func() error {
 		defer d.Count(ctx)
 		return d.Store.Data.Add(ctx, wanted)
 	})
@@ -93,17 +100,39 @@ func (d *Data) checkNewData(ctx context.Context, data api.DataSpec) (pair.Data, 
 	if err := d.Lead.Check(); err != nil {
 		return pair.Data{}, err
 	}
-	dir, err := directoryOf(pair.Path(data.Path), data.Exclude)
+	dir, wrong := directoryOf(pair.Directory{Path: pair.Path(data.Path)}, data.Exclude)
+	if data.PeerPath != "" && data.PeerPath != data.Path {
+		peer, paired := d.Link.Paired()
+		if !paired {
+			return pair.Data{}, pair.RefuseField("peer_path", "there is no other appliance yet: establish the relationship first, then protect what lies elsewhere there")
+		}
+		dir.Away, dir.Elsewhere = peer.ID, pair.Path(data.PeerPath)
+	}
 	wanted := pair.Data{Name: data.Name, Spec: dir}
-	return wanted, errors.Join(err, d.Store.Data.Check(ctx, wanted))
+	return wanted, errors.Join(wrong, d.Store.Data.Check(ctx, wanted))
 }
 
-func directoryOf(path pair.Path, patterns []string) (pair.Directory, error) {
-	dir, err := pair.NewDirectory(path, patterns)
-	if err != nil {
-		return pair.Directory{Path: path}, pair.RefuseField("exclude", "%s", err)
+// elsewhere says where data lies on the peer, if not at the same path.
+func (d *Data) elsewhere(data pair.Data) string {
+	if there := d.listed(data).PeerPath; there != "" {
+		peer, _ := d.Link.Paired()
+		return ", on " + peer.Name + " at " + there
 	}
-	return dir, nil
+	return ""
+}
+
+// there is where data lies on the peer.
+func (d *Data) there(data pair.Data) string {
+	return cmp.Or(d.listed(data).PeerPath, d.listed(data).Path)
+}
+
+// directoryOf is a directory with other patterns.
+func directoryOf(dir pair.Directory, patterns []string) (pair.Directory, error) {
+	with, err := dir.Excluding(patterns)
+	if err != nil {
+		return dir, pair.RefuseField("exclude", "%s", err)
+	}
+	return with, nil
 }
 
 // SetExclude implements api.ProtectedData.
@@ -112,7 +141,11 @@ func (d *Data) SetExclude(ctx context.Context, change api.Named[api.Excluded]) e
 	if err != nil {
 		return act.Failure(err)
 	}
-	if data.Spec, err = directoryOf(pair.Path(data.Spec.String()), change.Body.Patterns); err != nil {
+	dir, is := data.Spec.(pair.Directory)
+	if !is {
+		return act.NotYet("leaving something out of a database")
+	}
+	if data.Spec, err = directoryOf(dir, change.Body.Patterns); err != nil {
 		return act.Failure(err)
 	}
 	return d.Lead.ChangeFor(ctx, "protected "+data.Name+cmp.Or(without(data), " with all that is in it"), func() error {
@@ -139,14 +172,18 @@ func (d *Data) unfit(ctx context.Context, path string) error {
 
 // refusedThere refuses a path that the peer would not take: every data sync would fail.
 // While it does not answer, it refuses nothing.
-func (d *Data) refusedThere(ctx context.Context, path string) error {
+func (d *Data) refusedThere(ctx context.Context, data pair.Data) error {
 	pinned, paired := d.Link.Paired()
 	if !paired {
 		return nil
 	}
-	_, err := d.askPlace(ctx, path)
+	_, err := d.askPlace(ctx, d.there(data))
 	if no, told := errors.AsType[*peer.RemoteError](err); told && no.Code == notAllowedThere {
-		return pair.RefuseField("path", "it cannot be protected on %s, and no data sync would succeed. %s", pinned.Name, no.Text)
+		field := "path"
+		if d.elsewhere(data) != "" {
+			field = "peer_path"
+		}
+		return pair.RefuseField(field, "it cannot be protected on %s, and no data sync would succeed. %s", pinned.Name, no.Text)
 	}
 	return nil
 }
@@ -173,7 +210,8 @@ func (d *Data) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, er
 	if data.Kind != string(pair.DataDirectory) {
 		return nil, act.NotYet("protecting a " + data.Kind + " database")
 	}
-	if _, err := d.checkNewData(ctx, data); err != nil {
+	wanted, err := d.checkNewData(ctx, data)
+	if err != nil {
 		err = act.Failure(err)
 		if known, ok := errors.AsType[*pair.Refusal](err); ok && (known.Code == pair.Usage || known.Code == pair.Refused) {
 			return []api.Check{api.Fail("rules", "This cannot be protected.", reasonOf(known))}, nil
@@ -192,7 +230,7 @@ func (d *Data) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, er
 	if !found.OK {
 		return checks, nil
 	}
-	return append(append(checks, disks.Measure(ctx, data.Path)), d.checkRoom(ctx, data.Path)...), nil
+	return append(append(checks, disks.Measure(ctx, data.Path)), d.checkRoom(ctx, wanted)...), nil
 }
 
 // reasonOf is what a refusal says, without the names of its fields.
@@ -208,16 +246,16 @@ func reasonOf(refused *pair.Refusal) string {
 }
 
 // checkRoom tells of the disks on both sides.
-func (d *Data) checkRoom(ctx context.Context, path string) []api.Check {
+func (d *Data) checkRoom(ctx context.Context, data pair.Data) []api.Check {
 	var checks []api.Check
-	if here, err := disks.Room(path); err == nil {
+	if here, err := disks.Room(data.Spec.Here(d.Self).String()); err == nil {
 		checks = append(checks, api.Pass("room-here", "Here, "+roomText(here)+"."))
 	}
 	pinned, paired := d.Link.Paired()
 	if !paired {
 		return checks
 	}
-	there, err := d.askPlace(ctx, path)
+	there, err := d.askPlace(ctx, d.there(data))
 	if no, told := errors.AsType[*peer.RemoteError](err); told && no.Code == notAllowedThere {
 		return append(checks, api.Fail("allowed-there", "This cannot be protected on "+pinned.Name+".", no.Text+"."))
 	}
@@ -241,7 +279,7 @@ func (d *Data) Protection(ctx context.Context) (api.Protection, error) {
 	paths := make([]string, len(all))
 	for i, data := range all {
 		known.Data[i] = d.part(data, snapshot, measures)
-		paths[i] = data.Spec.String()
+		paths[i] = data.Spec.Here(d.Self).String()
 	}
 	for i, health := range d.Disks.At(ctx, paths...) {
 		known.Data[i].Health = health
@@ -258,7 +296,7 @@ func (d *Data) Offer(all []pair.Data) *api.DataSpec {
 	root := filepath.Clean(d.Site)
 	wanted := &api.DataSpec{Name: "site", Kind: string(pair.DataDirectory), Path: root}
 	for _, data := range all {
-		if pair.Within(root, data.Spec.String()) {
+		if pair.Within(root, data.Spec.Here(d.Self).String()) {
 			return nil
 		}
 		if data.Name == wanted.Name {
@@ -285,7 +323,7 @@ func (d *Data) sitePart(snapshot pair.Snapshot) api.ProtectedPart {
 
 // part tells how far a piece of data is on the backup.
 func (d *Data) part(data pair.Data, snapshot pair.Snapshot, measures []ledger.Measure) api.ProtectedPart {
-	part := api.ProtectedPart{Data: api.DataOf(data), State: api.DataWaiting}
+	part := api.ProtectedPart{Data: d.listed(data), State: api.DataWaiting}
 	if d.Agent.Decision().State.Record.Role == pair.Standalone {
 		part.State = api.DataAlone
 	}

@@ -46,7 +46,7 @@ func (r *Relationship) PreviewPair(ctx context.Context, request api.PairRequest)
 	if preview.NeedReplace && !found.Hello.ProtectsNothing() {
 		preview.Confirm = found.Hello.Name
 	}
-	protected, err := r.Store.Data.List(ctx)
+	protected, err := r.Store.Data.Here(ctx)
 	if err != nil {
 		return api.PairPreview{}, act.Failure(err)
 	}

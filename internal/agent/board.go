@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/pair/cleared"
 )
 
 // board keeps the open conditions, since when each is open, and writes into the
@@ -40,7 +41,7 @@ func (b *board) update(now []pair.Condition) bool {
 	for _, gone := range b.open {
 		if !slices.ContainsFunc(now, func(c pair.Condition) bool { return c.ID == gone.ID }) {
 			changed = true
-			b.record(pair.KindConditionCleared, gone, pair.ClearedText(gone.ID))
+			b.record(pair.KindConditionCleared, gone, cleared.Text(gone.ID))
 		}
 	}
 	b.open = now

@@ -43,13 +43,7 @@ func AddData() Op[ProtectedData, DataSpec, None] {
 
 // TestData tells what AddData would meet, and changes nothing.
 func TestData() Op[ProtectedData, DataSpec, []Check] {
-	return askWith(post("/data/test", "test-data", pair.Administrator, "What adding it would meet; nothing is changed"),
-		func(p ProtectedData, ctx context.Context, data DataSpec) ([]Check, error) {
-			if err := data.check(); err != nil {
-				return nil, err
-			}
-			return p.TestData(ctx, data)
-		})
+	return askWith(post("/data/test", "test-data", pair.Administrator, "What adding it would meet; nothing is changed"), ProtectedData.TestData)
 }
 
 // SetExclude replaces what of a protected directory is left out.
@@ -100,7 +94,8 @@ type Data struct {
 	Kind pair.DataKind `json:"kind"`
 	Path string        `json:"path"`
 
-	Exclude []string `json:"exclude,omitempty" doc:"Patterns of what is left out"`
+	PeerPath string   `json:"peer_path,omitempty" doc:"Where it lies on the other appliance, if not at the same path"`
+	Exclude  []string `json:"exclude,omitempty" doc:"Patterns of what is left out"`
 }
 
 // Excluded is what of a protected directory is left out.
@@ -116,13 +111,14 @@ type DataSpec struct {
 	PGData string `json:"pgdata,omitempty" maxLength:"4096" doc:"PostgreSQL: data directory"`
 	Bin    string `json:"bin,omitempty" maxLength:"4096" doc:"PostgreSQL: directory of its programs"`
 
-	Exclude []string `json:"exclude,omitempty" doc:"Directory: patterns of what is left out, as cache/ or *.tmp"`
+	PeerPath string   `json:"peer_path,omitempty" maxLength:"4096" doc:"Directory: where it lies on the other appliance, if not at the same path"`
+	Exclude  []string `json:"exclude,omitempty" doc:"Directory: patterns of what is left out, as cache/ or *.tmp"`
 }
 
 // check refuses what no appliance could protect. What this one cannot protect, TestData
 // tells in its checks.
 func (d DataSpec) check() error {
-	for _, path := range []string{d.Path, d.PGData, d.Bin} {
+	for _, path := range []string{d.Path, d.PeerPath, d.PGData, d.Bin} {
 		if path == "" {
 			continue
 		}
@@ -184,7 +180,11 @@ type Protection struct {
 	Offer *DataSpec       `json:"offer,omitempty" doc:"The directory of the public site, while it is not protected"`
 }
 
-// DataOf returns what the pair protects, as it is listed.
-func DataOf(data pair.Data) Data {
-	return Data{Name: data.Name, Kind: data.Spec.Kind(), Path: data.Spec.String(), Exclude: data.Spec.Excludes().List()}
+// DataOf returns what the pair protects, as it is listed on one appliance. Peer is the other one; empty: there is none.
+func DataOf(data pair.Data, self, peer pair.ApplianceID) Data {
+	listed := Data{Name: data.Name, Kind: data.Spec.Kind(), Path: data.Spec.Here(self).String(), Exclude: data.Spec.Excludes().List()}
+	if there := data.Spec.Here(peer).String(); there != listed.Path {
+		listed.PeerPath = there
+	}
+	return listed
 }

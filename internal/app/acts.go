@@ -52,7 +52,7 @@ func (a *Appliance) newActs() *acts {
 		Enforce: a.enforce, Exchange: a.exchange.All,
 	}
 	acts.data = &admin.Data{
-		Allowing: a.allowing, DataDir: a.config.DataDir, Agent: a.agent, Link: a.link, Lead: a.lead, Store: a.site, Engine: a.engine,
+		Allowing: a.allowing, Self: a.identity.ID(), DataDir: a.config.DataDir, Agent: a.agent, Link: a.link, Lead: a.lead, Store: a.site, Engine: a.engine,
 		Disks: disks.New(), Count: a.countProtected, Log: a.log,
 	}
 	acts.services = &admin.Services{Name: a.config.Name, Local: a.local, Store: a.site, Lead: a.lead, Audit: audit, Startable: a.machine.Startable, OfSite: a.machine.OfSite, Stop: a.machine.Stop, Log: a.machine.Log, ByHand: a.machine.ByHand, Keeper: a.services, Peer: a.overview.ServicesThere}

@@ -18,9 +18,9 @@ func (a *Appliance) kinds(syncDir string) (map[pair.DataKind]source.Kind, error)
 	}{
 		{pair.DataDirectory, func() (source.Kind, error) {
 			kind, err := directory.New(directory.Options{
-				Index: filepath.Join(syncDir, "index"), Own: []string{a.config.DataDir}, Allowed: a.allowing.Refusal, Log: a.log,
+				Index: filepath.Join(syncDir, "index"), Place: func(d pair.Data) string { return d.Spec.Here(a.identity.ID()).String() }, Own: []string{a.config.DataDir}, Allowed: a.allowing.Refusal, Log: a.log,
 			})
-			a.disks = &watch.DataDisks{List: a.site.Data.List, Probe: kind.Probe, Log: a.log, Leads: func() bool {
+			a.disks = &watch.DataDisks{List: a.site.Data.Here, Probe: kind.Probe, Log: a.log, Leads: func() bool {
 				return a.agent.Decision().State.Record.Role != pair.Backup
 			}}
 			return kind, err

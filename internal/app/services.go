@@ -74,7 +74,7 @@ func newDryStart(a *Appliance) *drystart.DryStart {
 		List:    func(ctx context.Context) (service.List, error) { return a.acts.services.List(ctx) },
 		Refused: func(one service.Definition) string { return a.acts.services.Refused(one) },
 		Paths: func(ctx context.Context) (paths []string, err error) {
-			protected, err := a.site.Data.List(ctx)
+			protected, err := a.site.Data.Here(ctx)
 			for _, one := range protected {
 				if dir, is := one.Spec.(pair.Directory); is {
 					paths = append(paths, string(dir.Path))

@@ -21,6 +21,7 @@ func table() map[string]rule {
 		// words
 		"internal/pair":           {pure: true},
 		"internal/pair/allowance": {imports: pair, pure: true},
+		"internal/pair/cleared":   {pure: true},
 		"internal/pair/exclude":   {pure: true},
 		"internal/health":         {imports: pair, pure: true},
 		"internal/kept":           {imports: pair, pure: true},
@@ -33,7 +34,7 @@ func table() map[string]rule {
 		"internal/report": {imports: pair, pure: true},
 
 		// loop
-		"internal/agent": {imports: []string{"internal/cause", "internal/failover", "internal/pair"}},
+		"internal/agent": {imports: []string{"internal/cause", "internal/failover", "internal/pair", "internal/pair/cleared"}},
 
 		// what several edges need alike
 		"internal/durable":          {},
@@ -93,11 +94,12 @@ func table() map[string]rule {
 		"internal/front/static":                     {imports: []string{"internal/front/page", "internal/pair", "internal/pinned"}},
 		"internal/store":                            keeper,
 		"internal/store/asof":                       {},
+		"internal/store/place":                      {imports: append(pair, "internal/pinned")},
 		"internal/store/credential":                 {imports: pair},
 		"internal/store/schema":                     {imports: pair},
 		"internal/store/local":                      {imports: append(pair, "internal/durable")},
 		"internal/certificate":                      edge,
-		"internal/notify":                           edge,
+		"internal/notify":                           {imports: append(edge.imports, "internal/pair/cleared")},
 
 		// what is in force here
 		"internal/inforce": {imports: []string{"internal/datasync/schedule", "internal/pair"}},
@@ -148,7 +150,7 @@ func table() map[string]rule {
 		"internal/archtest":     {},
 
 		// proof
-		"docs":         {imports: []string{"internal/cli", "internal/config", "internal/pair"}},
+		"docs":         {imports: []string{"internal/cli", "internal/config", "internal/pair", "internal/pair/cleared"}},
 		"test/e2e":     {imports: lab},
 		"test/systemd": {imports: []string{"internal/lab"}},
 		"test/browser": {imports: append(lab, "internal/admin/admintest", "internal/console/consoletest", "internal/console/page")},

@@ -16,7 +16,7 @@ import (
 func dataCommand(p *program) *cobra.Command {
 	return group("data", "Protected data",
 		group("add", "Protect a directory or a database",
-			onDirectory(p, "dir NAME PATH [--exclude PATTERN]...", "Protect a directory", p.addData),
+			onDirectory(p, "dir NAME PATH [--peer-path PATH] [--exclude PATTERN]...", "Protect a directory", p.addData),
 			addSQLiteCommand(p),
 			addPostgresCommand(p)),
 		p.ask("list", "What is protected, and how far it is on the backup", cobra.NoArgs,
@@ -28,7 +28,7 @@ func dataCommand(p *program) *cobra.Command {
 				return p.show(known.Data, func(pg *table.Page) { writeProtection(pg, known) })
 			}),
 		group("test", "Tell what protecting something would meet, and change nothing; exit code 1 if it cannot be",
-			onDirectory(p, "dir NAME PATH [--exclude PATTERN]...", "Test a directory; exit code 1 if it cannot be protected",
+			onDirectory(p, "dir NAME PATH [--peer-path PATH] [--exclude PATTERN]...", "Test a directory; exit code 1 if it cannot be protected",
 				func(ctx context.Context, client *api.Client, spec api.DataSpec) error {
 					checks, err := api.TestData().Call(ctx, client, spec)
 					if err != nil {
@@ -91,6 +91,9 @@ func writeProtection(pg *table.Page, known api.Protection) {
 			state, colour = "unreadable", table.Red
 		}
 		path := one.Path
+		if one.PeerPath != "" {
+			path += " (there " + one.PeerPath + ")"
+		}
 		if len(one.Exclude) > 0 {
 			path += ", without " + strings.Join(one.Exclude, ", ")
 		}
@@ -107,6 +110,7 @@ func onDirectory(p *program, use, short string, act func(context.Context, *api.C
 			return act(ctx, client, spec)
 		})
 	excludeFlag(cmd, &spec.Exclude)
+	cmd.Flags().StringVar(&spec.PeerPath, "peer-path", "", "where it lies on the other appliance, if not at PATH")
 	return cmd
 }
 

@@ -2,7 +2,6 @@ package datasync
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -51,7 +50,7 @@ func (e *Engine) applyRest(ctx context.Context, sets []manifest.Set, changes [][
 	for i, set := range sets {
 		left, err := e.applyOne(ctx, set.Data, changes[i])
 		if err != nil {
-			left.Names = []string{fmt.Sprintf("everything that changed in %s (%s)", cmp.Or(set.Data.Spec.String(), set.Data.Name), source.Bare(err))}
+			left.Names = []string{fmt.Sprintf("everything that changed in %s (%s)", set.Data.Name, source.Bare(err))}
 		}
 		names = append(names, left.Names...)
 		if left.From != nil {

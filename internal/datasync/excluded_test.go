@@ -22,7 +22,7 @@ import (
 // exclude changes what is excluded of the data, on both sides, as the site database does.
 func (p *pairOf) exclude(t *testing.T, patterns ...string) {
 	t.Helper()
-	spec, err := pair.NewDirectory("/srv/files", patterns)
+	spec, err := pair.Directory{Path: "/srv/files"}.Excluding(patterns)
 	must(t, err)
 	p.primary.data.Spec, p.backup.data.Spec = spec, spec
 }

@@ -34,29 +34,25 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 	for i, t := range p.targets {
 		set := p.manifest.Sets[i]
 		var prefix string
-		var was manifest.Listing
+		var d diverged.Divergence
 		switch {
-		case set.Data == p.engine.sources.Inline: // it follows the role, so it is kept only if the primary goes on from an older state
-			if !st.Keep {
-				continue
-			}
-			prefix = "newer-"
-		case common.Find(set.Data).IsZero():
+		case set.Data == p.engine.sources.Inline && !st.Keep: // it follows the role, so it is kept only if the primary goes on from an older state
+			continue
+		case set.Data != p.engine.sources.Inline && common.Find(set.Data).IsZero():
 			prefix = "found-"
+			var was manifest.Listing
 			if st.Kept != (manifest.Digest{}) { // set aside as a whole already, as there was nothing common
 				was = before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
 			}
+			d = replaced(t, set, was)
 		case st.Keep:
-			prefix = "newer-"
+			prefix, d = "newer-", replaced(t, set, manifest.Listing{})
 		case st.Given():
-			prefix, was = diverged.LatePrefix, before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
+			prefix, d = diverged.LatePrefix, replaced(t, set, before.In(p.manifest.Scheme, before.Find(set.Data), t.have))
 		default:
-			if d := unseen(replaced(t, set, was), before.Find(set.Data)); len(d.Changed) > 0 {
-				byPrefix["found-"] = append(byPrefix["found-"], d)
-			}
-			continue
+			prefix, d = "found-", unseen(replaced(t, set, manifest.Listing{}), before.Find(set.Data))
 		}
-		if d := replaced(t, set, was); len(d.Changed)+len(d.Removed) > 0 {
+		if len(d.Changed)+len(d.Removed) > 0 {
 			byPrefix[prefix] = append(byPrefix[prefix], d)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	gone "baton/internal/pair/cleared"
 )
 
 const (
@@ -34,7 +35,7 @@ func raised(seq int, id string, severity pair.Severity, at time.Time) pair.Event
 
 func cleared(seq int, id string, severity pair.Severity, at time.Time) pair.Event {
 	event := raised(seq, id, severity, at)
-	event.Kind, event.Text = pair.KindConditionCleared, pair.ClearedText(event.Detail["condition"])
+	event.Kind, event.Text = pair.KindConditionCleared, gone.Text(event.Detail["condition"])
 	delete(event.Detail, "next_step")
 	return event
 }

@@ -2,6 +2,7 @@ package pair
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,8 @@ type Spec interface {
 	Whole() Spec
 	// Excludes tells what of it is not protected.
 	Excludes() exclude.Patterns
+	// Here is the spec as one appliance has it: its place there is the only one.
+	Here(id ApplianceID) Spec
 	// Check refuses what no appliance may let a sync replace. The error is one
 	// sentence for a person, without its full stop.
 	Check() error
@@ -54,6 +57,30 @@ type Spec interface {
 type Directory struct {
 	Path    Path
 	Exclude exclude.Patterns
+
+	// Away is the one appliance on which it lies elsewhere, at Elsewhere; empty: none. It is no
+	// matter which of the two is primary.
+	Away      ApplianceID
+	Elsewhere Path
+}
+
+// Here implements Spec.
+func (d Directory) Here(id ApplianceID) Spec { return Directory{Path: d.At(id), Exclude: d.Exclude} }
+
+// At returns where it lies on an appliance.
+func (d Directory) At(id ApplianceID) Path {
+	if d.Away != "" && d.Away == id {
+		return d.Elsewhere
+	}
+	return d.Path
+}
+
+// Beyond returns where it lies on the other appliance.
+func (d Directory) Beyond(id ApplianceID) Path {
+	if d.Away != "" && d.Away != id {
+		return d.Elsewhere
+	}
+	return d.Path
 }
 
 // Kind implements Spec.
@@ -62,12 +89,10 @@ func (Directory) Kind() DataKind { return DataDirectory }
 // String implements Spec.
 func (d Directory) String() string { return string(d.Path) }
 
-// NewDirectory makes one of the patterns that a person gives. The error is one sentence
-// for a person, without its full stop.
-func NewDirectory(path Path, patterns []string) (Directory, error) {
-	excluded, err := exclude.Parse(patterns)
-	d := Directory{Path: path, Exclude: excluded}
-	if err == nil {
+// Excluding returns the directory with the patterns that a person gives in the place of its
+// own. The error is one sentence for a person, without its full stop.
+func (d Directory) Excluding(patterns []string) (_ Directory, err error) {
+	if d.Exclude, err = exclude.Parse(patterns); err == nil {
 		err = d.checkExclude()
 	}
 	return d, err
@@ -78,16 +103,20 @@ func NewDirectory(path Path, patterns []string) (Directory, error) {
 const (
 	beforeOptions = "//"
 	excludeOption = "exclude="
+	awayOption    = "on-" // then the id, = and the path
 )
 
 // Text implements Spec.
 func (d Directory) Text() string {
-	if d.Exclude == "" {
-		return string(d.Path)
-	}
 	var options []string
 	for _, pattern := range d.Exclude.List() {
 		options = append(options, excludeOption+strconv.Quote(pattern))
+	}
+	if d.Away != "" {
+		options = append(options, awayOption+string(d.Away)+"="+strconv.Quote(string(d.Elsewhere)))
+	}
+	if len(options) == 0 {
+		return string(d.Path)
 	}
 	return string(d.Path) + beforeOptions + strings.Join(options, " ")
 }
@@ -99,20 +128,26 @@ func parseDirectory(text string) (Directory, error) {
 	if err != nil {
 		return Directory{}, err
 	}
+	d := Directory{Path: path}
 	var patterns []string
 	for rest := options; rest != ""; rest = strings.TrimPrefix(rest, " ") {
-		quoted, found := strings.CutPrefix(rest, excludeOption)
-		if !found {
-			return Directory{}, fmt.Errorf("%.200q is an option of a directory that this version does not know: update this appliance", rest)
-		}
+		name, quoted, _ := strings.Cut(rest, "=")
 		prefix, err := strconv.QuotedPrefix(quoted)
 		if err != nil {
 			return Directory{}, notDirectory(text)
 		}
-		pattern, _ := strconv.Unquote(prefix) // it is quoted
-		patterns, rest = append(patterns, pattern), quoted[len(prefix):]
+		value, _ := strconv.Unquote(prefix) // it is quoted
+		rest = quoted[len(prefix):]
+		id, isAway := strings.CutPrefix(name, awayOption)
+		switch {
+		case name+"=" == excludeOption:
+			patterns = append(patterns, value)
+		case isAway:
+			d.Away, d.Elsewhere = ApplianceID(id), Path(value)
+		default:
+			return Directory{}, fmt.Errorf("%.200q is an option of a directory that this version does not know: update this appliance", name)
+		}
 	}
-	d := Directory{Path: path}
 	if d.Exclude, err = exclude.Parse(patterns); err == nil && d.Text() != text {
 		err = notDirectory(text)
 	}
@@ -124,25 +159,45 @@ func notDirectory(text string) error {
 }
 
 // Whole implements Spec.
-func (d Directory) Whole() Spec { return Directory{Path: d.Path} }
+func (d Directory) Whole() Spec {
+	d.Exclude = ""
+	return d
+}
 
 // Excludes implements Spec.
 func (d Directory) Excludes() exclude.Patterns { return d.Exclude }
 
 // Check implements Spec.
 func (d Directory) Check() error {
-	if _, err := ParsePath(string(d.Path)); err != nil {
-		return err
-	}
 	if err := d.checkExclude(); err != nil {
 		return err
 	}
-	return CheckProtectable(d.Path)
+	if (d.Away != "" || d.Elsewhere != "") && !d.Away.Valid() {
+		return fmt.Errorf("%.80q is no appliance id", d.Away)
+	}
+	for _, path := range d.places() {
+		_, err := ParsePath(string(path))
+		if err == nil {
+			err = CheckProtectable(path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// places are the paths that it has on the two appliances.
+func (d Directory) places() []Path {
+	if d.Away == "" {
+		return []Path{d.Path}
+	}
+	return []Path{d.Path, d.Elsewhere}
 }
 
 func (d Directory) checkExclude() error {
 	for _, pattern := range d.Exclude.List() {
-		if Within(strings.TrimSuffix(pattern, "/"), string(d.Path)) {
+		if slices.ContainsFunc(d.places(), func(path Path) bool { return Within(strings.TrimSuffix(pattern, "/"), string(path)) }) {
 			return fmt.Errorf("the exclude pattern %s names a place on the machine: begin at the protected directory, so that / is %s", pattern, d.Path)
 		}
 	}
@@ -152,7 +207,8 @@ func (d Directory) checkExclude() error {
 // Overlaps implements Spec.
 func (d Directory) Overlaps(other Spec) bool {
 	o, is := other.(Directory)
-	return is && Overlap(string(d.Path), string(o.Path))
+	overlap := func(id ApplianceID) bool { return Overlap(string(d.At(id)), string(o.At(id))) }
+	return is && (overlap("") || overlap(d.Away) || overlap(o.Away))
 }
 
 // SiteDatabase is the site database, of which an appliance has one: settings, users,
@@ -173,6 +229,9 @@ func (SiteDatabase) Text() string { return "" }
 
 // Whole implements Spec.
 func (s SiteDatabase) Whole() Spec { return s }
+
+// Here implements Spec.
+func (s SiteDatabase) Here(ApplianceID) Spec { return s }
 
 // Excludes implements Spec.
 func (SiteDatabase) Excludes() exclude.Patterns { return "" }

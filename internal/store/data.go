@@ -8,19 +8,19 @@ import (
 	"slices"
 
 	"baton/internal/pair"
-	"baton/internal/pinned"
+	"baton/internal/store/place"
 )
 
 // Data are the definitions of protected data.
 type Data struct {
-	db  *database
-	own []string // directories of the daemon, which protected data must not overlap
+	db     *database
+	places place.Rules
 }
 
 // Add adds protected data. It refuses a path that overlaps other protected
 // data or the daemon's own, and one that no machine protects.
 func (d Data) Add(ctx context.Context, data pair.Data) error {
-	if err := errors.Join(checkDataName(data.Name), d.checkSpec(data.Spec)); err != nil {
+	if err := errors.Join(checkDataName(data.Name), d.places.Check(data.Spec)); err != nil {
 		return err
 	}
 	return d.db.write(ctx, "add the protected data", func(tx *sql.Tx) error {
@@ -28,7 +28,7 @@ func (d Data) Add(ctx context.Context, data pair.Data) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(nameTaken(known, data.Name), placeTaken(known, data.Spec), tooMuch(len(known)+1)); err != nil {
+		if err := errors.Join(nameTaken(known, data.Name), d.places.Taken(known, data.Spec), tooMuch(len(known)+1)); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO data (name, kind, path) VALUES (?, ?, ?)`, data.Name, data.Spec.Kind(), data.Spec.Text())
@@ -38,7 +38,7 @@ func (d Data) Add(ctx context.Context, data pair.Data) error {
 
 // Set replaces what of protected data is excluded.
 func (d Data) Set(ctx context.Context, data pair.Data) error {
-	if err := d.checkSpec(data.Spec); err != nil {
+	if err := d.places.Check(data.Spec); err != nil {
 		return err
 	}
 	return d.db.exec(ctx, "change the protected data", noData(data.Name), `UPDATE data SET path = ? WHERE name = ?`, data.Spec.Text(), data.Name)
@@ -58,7 +58,7 @@ func (d Data) Check(ctx context.Context, data pair.Data) error {
 func (d Data) checkBeside(known []pair.Data, data pair.Data) error {
 	return errors.Join(
 		cmp.Or(checkDataName(data.Name), nameTaken(known, data.Name)),
-		cmp.Or(d.checkSpec(data.Spec), placeTaken(known, data.Spec)),
+		cmp.Or(d.places.Check(data.Spec), d.places.Taken(known, data.Spec)),
 	)
 }
 
@@ -81,23 +81,6 @@ func nameTaken(known []pair.Data, name string) error {
 	return nil
 }
 
-func placeTaken(known []pair.Data, spec pair.Spec) error {
-	for _, other := range known {
-		if other.Spec.Overlaps(spec) || really(other.Spec).Overlaps(really(spec)) {
-			return pair.Refuse(pair.Refused, "%s overlaps %s, which is protected as %q: name a directory beside it", spec, other.Spec, other.Name).At("path")
-		}
-	}
-	return nil
-}
-
-// really returns the spec of what a spec leads to, as far as that can be known.
-func really(spec pair.Spec) pair.Spec {
-	if dir, is := spec.(pair.Directory); is {
-		return pair.Directory{Path: pair.Path(follow(string(dir.Path)))}
-	}
-	return spec
-}
-
 func checkDataName(name string) error {
 	if !validName(name, "-") {
 		return pair.RefuseField("name", "%q is not a name: use 1 to 63 lower-case letters, digits or dashes", name)
@@ -105,60 +88,8 @@ func checkDataName(name string) error {
 	return nil
 }
 
-func (d Data) checkSpec(spec pair.Spec) error {
-	dir, is := spec.(pair.Directory)
-	if !is {
-		return pair.RefuseField("kind", "this version cannot protect more of kind %q: use dir", string(spec.Kind()))
-	}
-	if err := d.checkPath(string(dir.Path)); err != nil {
-		return err
-	}
-	if err := dir.Check(); err != nil {
-		return pair.RefuseField("exclude", "%s", err)
-	}
-	return nil
-}
-
 // CheckPlace refuses a path that overlaps the daemon's own, or that no machine protects.
-func (d Data) CheckPlace(path string) error { return d.checkPath(path) }
-
-func (d Data) checkPath(path string) error {
-	if _, err := pair.ParsePath(path); err != nil {
-		return pair.RefuseField("path", "%s", err)
-	}
-	return d.checkOwn(path)
-}
-
-// checkOwn keeps protected data away from the daemon's own directories and from the
-// system, also where a symbolic link leads there.
-func (d Data) checkOwn(path string) error {
-	real, err := pinned.Resolve(path)
-	if link, ok := errors.AsType[*pinned.LinkError](err); ok {
-		return pair.RefuseField("path", "%s", link)
-	}
-	if err != nil {
-		real = path
-	}
-	for _, own := range d.own {
-		if pair.Overlap(path, own) || pair.Overlap(real, own) || pair.Overlap(real, follow(own)) {
-			return pair.RefuseField("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
-		}
-	}
-	for _, place := range []string{path, real} {
-		if err := pair.CheckProtectable(pair.Path(place)); err != nil {
-			return pair.RefuseField("path", "%s", err)
-		}
-	}
-	return nil
-}
-
-// follow returns the path without links, as far as that can be known.
-func follow(path string) string {
-	if real, err := pinned.Resolve(path); err == nil {
-		return real
-	}
-	return path
-}
+func (d Data) CheckPlace(path string) error { return d.places.CheckHere(path) }
 
 // Remove ends the protection of data; its files stay.
 func (d Data) Remove(ctx context.Context, name string) error {
@@ -179,6 +110,16 @@ func (d Data) Named(ctx context.Context, name string) (pair.Data, error) {
 		}
 	}
 	return pair.Data{}, cmp.Or(err, noData(name))
+}
+
+// Here is List, with where each lies on this appliance as its only place.
+func (d Data) Here(ctx context.Context) ([]pair.Data, error) {
+	all, err := d.List(ctx)
+	all = slices.Clone(all)
+	for i, data := range all {
+		all[i].Spec = data.Spec.Here(d.places.Self)
+	}
+	return all, err
 }
 
 // List lists the protected data, by name.

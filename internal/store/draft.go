@@ -46,7 +46,7 @@ func (s *Site) draft(ctx context.Context, lines *bufio.Scanner, version int) (*D
 	}
 	memory.SetMaxOpenConns(1) // another connection would have another memory
 	db := &database{path: "memory", writer: memory, reader: memory}
-	site := &Site{Data: Data{db, s.Data.own}, db: db}
+	site := &Site{Data: Data{db, s.Data.places}, db: db}
 	if err := site.fill(ctx, lines, version); err != nil {
 		return nil, errors.Join(db.explain("read the export", err), memory.Close())
 	}

@@ -12,6 +12,7 @@ import (
 
 	"baton/internal/durable"
 	"baton/internal/pair"
+	"baton/internal/store/place"
 )
 
 // Site is the site database, in parts by subject that share one file. Their methods are
@@ -50,7 +51,7 @@ func OpenSite(ctx context.Context, path string, self pair.ApplianceID, log *slog
 	return &Site{
 		Users: users, Sessions: Sessions{db, users}, Tokens: Tokens{db},
 		History: history, Documents: Documents{db, history}, Settings: Settings{db, history},
-		Data: Data{db, append([]string{filepath.Dir(path)}, keepOut...)}, Outbox: Outbox{db},
+		Data: Data{db, place.Rules{Self: self, Own: append([]string{filepath.Dir(path)}, keepOut...)}}, Outbox: Outbox{db},
 		db: db,
 	}, nil
 }

@@ -347,3 +347,46 @@ func TestABadExportChangesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestProtectedDataKeepsApartOnBothAppliances has directories lie elsewhere on the other one.
+func TestProtectedDataKeepsApartOnBothAppliances(t *testing.T) {
+	s, other := openSite(t, alpha), openSite(t, beta)
+	add := func(name string, dir pair.Directory) error {
+		return s.Data.Add(t.Context(), pair.Data{Name: name, Spec: dir})
+	}
+	if err := add("www", pair.Directory{Path: "/srv/www", Away: beta, Elsewhere: "/data/www", Exclude: "cache/"}); err != nil {
+		t.Fatal(err)
+	}
+	wantField(t, add("same", pair.Directory{Path: "/data/www"}), "path")
+	wantField(t, add("in", pair.Directory{Path: "/srv/in", Away: beta, Elsewhere: "/data/www/in"}), "path")
+	wantField(t, add("relative", pair.Directory{Path: "/srv/in", Away: beta, Elsewhere: "in"}), "peer_path")
+	wantField(t, add("detour", pair.Directory{Path: "/srv/in", Away: beta, Elsewhere: "/data/../in"}), "peer_path")
+	wantField(t, add("system", pair.Directory{Path: "/srv/in", Away: beta, Elsewhere: "/usr/lib/x"}), "peer_path")
+	if err := add("apart", pair.Directory{Path: "/srv/apart", Away: beta, Elsewhere: "/srv/www"}); err != nil {
+		t.Error(err)
+	}
+	changed, err := s.Data.Named(t.Context(), "www")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed.Spec, err = changed.Spec.(pair.Directory).Excluding([]string{"*.tmp"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Data.Set(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, s.Data.Set(t.Context(), pair.Data{Name: "none", Spec: changed.Spec}), pair.NotFound, "no protected data")
+	var export bytes.Buffer
+	if err := errors.Join(s.Export(t.Context(), &export), other.Import(t.Context(), &export)); err != nil {
+		t.Fatal(err)
+	}
+	for site, want := range map[*Site][]pair.Spec{
+		s:     {pair.Directory{Path: "/srv/apart"}, pair.Directory{Path: "/srv/www", Exclude: "*.tmp"}},
+		other: {pair.Directory{Path: "/srv/www"}, pair.Directory{Path: "/data/www", Exclude: "*.tmp"}},
+	} {
+		here, err := site.Data.Here(t.Context())
+		if err != nil || len(here) != 2 || here[0].Spec != want[0] || here[1].Spec != want[1] {
+			t.Errorf("%+v, %v, want %+v", here, err, want)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (w *Moving) Conditions() []pair.Condition {
 	return []pair.Condition{{
 		ID: "file-keeps-changing", Severity: pair.Warning,
 		Text: fmt.Sprintf("%s/%s changes while it is read, so the backup has it as it was before %s, or not at all.%s",
-			first.Data.Spec, first.Path, first.Since.UTC().Format("2006-01-02 15:04:05 UTC"), others),
+			first.In, first.Path, first.Since.UTC().Format("2006-01-02 15:04:05 UTC"), others),
 		NextStep: "Stop the program that writes it for a moment, or keep it out of the protected directory; a planned switch copies it, as the site is closed then.",
 	}}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"baton/internal/datasync/offer"
-	"baton/internal/pair"
 )
 
 // A file that could not be copied for a moment is no condition; of several, the one is named that has waited longest.
@@ -25,7 +24,7 @@ func TestAFileThatKeepsChangingIsTold(t *testing.T) {
 	} {
 		var files []offer.Moving
 		for i, d := range row.since {
-			files = append(files, offer.Moving{Data: pair.Data{Name: "site", Spec: pair.Directory{Path: "/srv/www"}}, Path: fmt.Sprintf("file%d", i), Since: time.Now().Add(-d)})
+			files = append(files, offer.Moving{In: "/srv/www", Path: fmt.Sprintf("file%d", i), Since: time.Now().Add(-d)})
 		}
 		told := (&Moving{Files: func() []offer.Moving { return files }}).Conditions()
 		if (len(told) > 0) != (row.says != "") || (len(told) > 0 && !strings.Contains(told[0].Text, row.says)) {

@@ -34,7 +34,7 @@ func (a *Appliance) composeData(t TB) {
 	}
 	a.engine = newEngine(t, a.dataDir(), datasync.Options{Data: a.store.Data.List}, directory.Options{Own: []string{a.dataDir()}, Allowed: allowing.Refusal})
 	a.data = &admin.Data{
-		Allowing: allowing, DataDir: a.dataDir(), Agent: a.agent, Link: a.link, Lead: a.lead, Store: a.store, Engine: a.engine,
+		Allowing: allowing, Self: ID, DataDir: a.dataDir(), Agent: a.agent, Link: a.link, Lead: a.lead, Store: a.store, Engine: a.engine,
 		Disks: disks.New(), Count: func(context.Context) {}, Log: log,
 	}
 	a.diverged = &copies.Diverged{

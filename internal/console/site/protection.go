@@ -75,7 +75,7 @@ func (p protection) read(v *page.Visit) (protectionPage, error) {
 
 // protect adds a directory, or tests whether it could be added.
 func (p protection) protect(v *page.Visit, f *page.Form) error {
-	wanted := api.DataSpec{Name: f.Get("name"), Kind: string(pair.DataDirectory), Path: f.Get("path"), Exclude: linesOf(f.Get("exclude"))}
+	wanted := api.DataSpec{Name: f.Get("name"), Kind: string(pair.DataDirectory), Path: f.Get("path"), PeerPath: f.Get("peer_path"), Exclude: linesOf(f.Get("exclude"))}
 	if f.Get("action") == "test" {
 		return p.testData(v, f, wanted)
 	}

@@ -193,6 +193,7 @@ func TestDataIsTestedProtectedAndRemoved(t *testing.T) {
 		t.Errorf("the same name: %d", p.Status)
 	}
 	p.Has(t, "There is already protected data &#34;www&#34;", `value="`+other+`"`)
+	b.Post(page.Root+"/protection", "name", "other", "path", other, "peer_path", "/srv/elsewhere").Has(t, "establish the relationship first", `value="/srv/elsewhere"`)
 	b.Get(page.Root+"/protection/exclude/www").Has(t, "Left out of www", www+"</code>")
 	b.Post(page.Root+"/protection/exclude/www", "exclude", "cache/\r\n*.tmp", "was-exclude", "").Has(t, "What is left out of www is saved", "<code>*.tmp</code>, <code>cache/</code>")
 	b.Get(page.Root+"/protection/exclude/www").Has(t, "*.tmp\ncache/</textarea>")

@@ -220,7 +220,7 @@ func (c *contents) read(ctx context.Context, j *job, to wire.Outlet) error {
 		}
 	}
 	return source.Sentence(source.ErrChanging, "File %s/%s was written to during each of %d reads: stop its writer during the sync, or do not protect it.",
-		c.session.manifest.Sets[j.want.Set].Data.Spec, j.entry.Path, tries)
+		c.session.scans[j.want.Set].Name, j.entry.Path, tries)
 }
 
 // done ends a file, which may be newer than the scan.

@@ -6,12 +6,11 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/wire"
-	"baton/internal/pair"
 )
 
 // Moving is a file that changed all the time while it was read, so that the backup has it as it was before, or not yet.
 type Moving struct {
-	Data  pair.Data
+	In    string // the data, for a person
 	Path  string
 	Since time.Time // when the backup could not be given it for the first time
 }
@@ -29,7 +28,7 @@ func (v *Server) noteMoving(now []Moving) {
 	defer v.mu.Unlock()
 	for i, one := range now {
 		for _, before := range v.moving {
-			if before.Data == one.Data && before.Path == one.Path {
+			if before.In == one.In && before.Path == one.Path {
 				now[i].Since = before.Since
 			}
 		}

@@ -337,16 +337,9 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 		return err
 	}
 	var places []source.Place
-	purpose := source.Serve
-	if req.Final {
-		purpose = source.Final
-	}
 	var moving []Moving
 	for _, d := range data {
-		if d.Spec.Excludes() != "" && !wire.KnowsExclusion(req.Version) {
-			return source.Sentence(refusal.ErrRefused, "The backup runs a version of Baton that does not know exclude patterns, and would remove what %q excludes: update Baton there; the sync is tried again by itself.", d.Name)
-		}
-		scan, err := v.opt.Sources.Scan(ctx, d, s.manifest.Scheme, purpose, func() (manifest.Manifest, bool) { return v.had(req, s.manifest.Scheme) })
+		scan, err := v.scan(ctx, s, req, d)
 		if err != nil {
 			return err
 		}
@@ -354,14 +347,11 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 			return err
 		}
 		places = append(places, scan.Place)
-		if req.Final && scan.Unstable != "" {
-			return source.Sentence(source.ErrChanging, "%s/%s still changes although the services are stopped: find out who writes there, then switch again.", d.Spec, scan.Unstable)
-		}
 		for _, path := range scan.Skipped {
 			v.opt.Log.Debug("what belongs to the machine is not synced", slog.String("data", d.Name), slog.String("path", path))
 		}
 		for _, path := range scan.Moving {
-			moving = append(moving, Moving{Data: d, Path: path, Since: v.opt.Now()})
+			moving = append(moving, Moving{In: scan.Name, Path: path, Since: v.opt.Now()})
 		}
 		s.mu.Lock()
 		s.manifest.Sets = append(s.manifest.Sets, manifest.Set{Data: d, Listing: scan.Listing})
@@ -370,6 +360,22 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 	}
 	v.noteMoving(moving)
 	return nil
+}
+
+// scan scans one piece of protected data, if the backup's version knows all that its definition says.
+func (v *Server) scan(ctx context.Context, s *session, req wire.Question, d pair.Data) (source.Scan, error) {
+	if d.Spec.Text() != d.Spec.String() && !wire.KnowsOptions(req.Version) {
+		return source.Scan{}, source.Sentence(refusal.ErrRefused, "The backup runs a version of Baton that does not know what %q excludes, or that it lies elsewhere there: update Baton there; the sync is tried again by itself.", d.Name)
+	}
+	purpose := source.Serve
+	if req.Final {
+		purpose = source.Final
+	}
+	scan, err := v.opt.Sources.Scan(ctx, d, s.manifest.Scheme, purpose, func() (manifest.Manifest, bool) { return v.had(req, s.manifest.Scheme) })
+	if err == nil && req.Final && scan.Unstable != "" {
+		err = source.Sentence(source.ErrChanging, "%s/%s still changes although the services are stopped: find out who writes there, then switch again.", scan.Name, scan.Unstable)
+	}
+	return scan, err
 }
 
 // sendInline sends what travels with the manifest, which is not needed any more then.

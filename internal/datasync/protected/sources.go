@@ -76,6 +76,7 @@ func (s Sources) Scan(ctx context.Context, d pair.Data, scheme manifest.Scheme, 
 		})
 	}
 	scan, err := src.Scan(ctx, scheme)
+	scan.Name = src.String()
 	return scan, errors.Join(err, src.Close())
 }
 

@@ -102,6 +102,7 @@ type Source interface {
 
 // Scan is what one piece of data held at one moment.
 type Scan struct {
+	Name     string // of the source, for a person
 	Listing  manifest.Listing
 	Place    Place
 	Disk     string   // tells the disk from every other, also after it was mounted anew; empty: not known

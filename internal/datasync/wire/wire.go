@@ -43,13 +43,14 @@ type Question struct {
 }
 
 // Version is that of the protocol. One that names none lists manifests by bytes, says nothing of what
-// was renamed, and asks for files by their places in the list. Version 2 knows nothing of what is excluded.
+// was renamed, and asks for files by their places in the list. Version 2 knows no options of protected data.
 const Version = 3
 
 const listsByBranch = 2 // from this version on
 
-// KnowsExclusion reports whether a version of the protocol leaves alone what is excluded.
-func KnowsExclusion(version int) bool { return version >= 3 }
+// KnowsOptions reports whether a version of the protocol knows that something is excluded, or lies elsewhere on one
+// appliance.
+func KnowsOptions(version int) bool { return version >= 3 }
 
 // Order returns the order in which a version of the protocol lists manifests.
 func Order(version int) manifest.Order {

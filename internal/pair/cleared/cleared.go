@@ -1,15 +1,16 @@
-package pair
+// Package cleared says what is true once a condition has gone.
+package cleared
 
-// ClearedText says what is true once a condition has gone: also if it went because the
+// Text says what is true once a condition has gone: also if it went because the
 // role changed or the relationship ended. An id that this version does not know is named.
-func ClearedText(id string) string {
-	if text := clearedTexts()[id]; text != "" {
+func Text(id string) string {
+	if text := texts()[id]; text != "" {
 		return text
 	}
 	return "The condition " + id + " is over."
 }
 
-func clearedTexts() map[string]string {
+func texts() map[string]string {
 	return map[string]string{
 		"peer-stopped":                 "Baton runs on the peer, or there is no peer any more.",
 		"peer-unreachable":             "The peer answers, or there is no peer any more.",

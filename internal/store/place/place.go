@@ -1,0 +1,88 @@
+// Package place says where protected data may lie: apart from one another, from the daemon's
+// own directories and from the system, on both appliances as far as this one can tell.
+//
+// Start reading at Rules.
+package place
+
+import (
+	"errors"
+
+	"baton/internal/pair"
+	"baton/internal/pinned"
+)
+
+// Rules are those of one appliance.
+type Rules struct {
+	Self pair.ApplianceID
+	Own  []string // directories of the daemon
+}
+
+// Taken refuses a spec that overlaps other protected data, or leads to the same here.
+func (r Rules) Taken(known []pair.Data, spec pair.Spec) error {
+	for _, other := range known {
+		if other.Spec.Overlaps(spec) || r.really(other.Spec).Overlaps(r.really(spec)) {
+			return pair.Refuse(pair.Refused, "%s overlaps %s, which is protected as %q: name a directory beside it, on both appliances", spec, other.Spec, other.Name).At("path")
+		}
+	}
+	return nil
+}
+
+// really returns the spec of what a spec leads to here, as far as that can be known.
+func (r Rules) really(spec pair.Spec) pair.Spec {
+	if dir, is := spec.(pair.Directory); is {
+		return pair.Directory{Path: pair.Path(follow(string(dir.At(r.Self))))}
+	}
+	return spec
+}
+
+// Check refuses a spec that cannot be protected, by the field that says so.
+func (r Rules) Check(spec pair.Spec) error {
+	dir, is := spec.(pair.Directory)
+	if !is {
+		return pair.RefuseField("kind", "this version cannot protect more of kind %q: use dir", string(spec.Kind()))
+	}
+	if err := r.CheckHere(string(dir.At(r.Self))); err != nil {
+		return err
+	}
+	if err := (pair.Directory{Path: dir.Beyond(r.Self)}).Check(); err != nil {
+		return pair.RefuseField("peer_path", "%s", err)
+	}
+	if err := dir.Check(); err != nil {
+		return pair.RefuseField("exclude", "%s", err)
+	}
+	return nil
+}
+
+// CheckHere keeps a path away from the daemon's own directories and from the system, also
+// where a symbolic link leads there.
+func (r Rules) CheckHere(path string) error {
+	if _, err := pair.ParsePath(path); err != nil {
+		return pair.RefuseField("path", "%s", err)
+	}
+	real, err := pinned.Resolve(path)
+	if link, ok := errors.AsType[*pinned.LinkError](err); ok {
+		return pair.RefuseField("path", "%s", link)
+	}
+	if err != nil {
+		real = path
+	}
+	for _, own := range r.Own {
+		if pair.Overlap(path, own) || pair.Overlap(real, own) || pair.Overlap(real, follow(own)) {
+			return pair.RefuseField("path", "%s overlaps %s, where baton keeps its own data: name the site's directory", path, own)
+		}
+	}
+	for _, place := range []string{path, real} {
+		if err := pair.CheckProtectable(pair.Path(place)); err != nil {
+			return pair.RefuseField("path", "%s", err)
+		}
+	}
+	return nil
+}
+
+// follow returns the path without links, as far as that can be known.
+func follow(path string) string {
+	if real, err := pinned.Resolve(path); err == nil {
+		return real
+	}
+	return path
+}
