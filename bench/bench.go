@@ -59,7 +59,7 @@ func studies() []study {
 func (b *bench) all(ctx context.Context) (found []row, err error) {
 	began := time.Now()
 	for _, study := range studies() {
-		if b.opts.only != nil && !b.opts.only.MatchString(study.name) {
+		if only := b.opts.only.study; only != nil && !only.MatchString(study.name) {
 			continue
 		}
 		stalled := watchStalls(ctx)

@@ -13,7 +13,10 @@ import (
 	"baton/internal/pair"
 )
 
-const sshPort = "2222"
+const (
+	sshPort = "2222"
+	overSSH = "rsync over ssh, then sync (encrypted, durable)"
+)
 
 // rsync brings the tree from a place that rsync's own program reads, and has the kernel write it to disk. It keeps
 // what Baton keeps: hard links, access control lists, extended attributes, numeric owners; and deletes what is gone.
@@ -67,7 +70,7 @@ func (t *trees) byRsyncOverSSH(ctx context.Context) (way, func(), error) {
 		"-o", "StrictModes=no", "-o", "PermitRootLogin=yes", "-o", "UsePAM=no", "-o", "PidFile=none",
 	}})
 	shell := fmt.Sprintf("ssh -F /dev/null -p %s -i %s -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR", sshPort, at("key"))
-	return t.rsync("rsync over ssh, then sync (encrypted, durable)", "root@"+alpha.Addr4().String()+":"+at(treeDir)+"/", "over-ssh", "-e", shell), end, err
+	return t.rsync(overSSH, "root@"+alpha.Addr4().String()+":"+at(treeDir)+"/", "over-ssh", "-e", shell), end, err
 }
 
 const sshd = "/usr/sbin/sshd"

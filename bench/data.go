@@ -84,6 +84,9 @@ func (t *trees) begin(ctx context.Context) (end func(), err error) {
 		return nil, err
 	}
 	t.ways = []way{byDaemon, overSSH, t.bySync()}
+	if only := t.opts.only.program; only != nil {
+		t.ways = slices.DeleteFunc(t.ways, func(w way) bool { return !only.MatchString(w.program) })
+	}
 	return func() { endDaemon(); endSSH() }, nil
 }
 
@@ -142,7 +145,7 @@ func (t *trees) rowsOf(w work) []row {
 	for i, way := range t.ways {
 		rows[i] = row{scenario: w.scenario, measure: "until it is on disk", program: way.program}
 	}
-	if ours := len(rows) - 1; w.share > 0 {
+	if ours := len(rows) - 1; w.share > 0 && ours > 0 && t.ways[ours-1].program == overSSH {
 		rows[ours].share, rows[ours].against = w.share, &rows[ours-1]
 	}
 	return rows

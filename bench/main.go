@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 
 	"baton/internal/lab"
@@ -58,14 +59,29 @@ type options struct {
 	quick   bool
 	strict  bool
 	verbose bool
-	only    *regexp.Regexp
+	only    only
 	program string // baton
 	out     string // the page
 	keep    string // directory for the logs of the daemons; empty: they are not kept
 }
 
 // partial reports whether the page stays as it is.
-func (o options) partial() bool { return o.quick || o.only != nil }
+func (o options) partial() bool { return o.quick || o.only.study != nil }
+
+// only is what is measured of all: studies, and programs that copy in these, by their names; nil: each.
+type only struct{ study, program *regexp.Regexp }
+
+// parseOnly reads STUDY or STUDY/PROGRAM, which are expressions.
+func parseOnly(text string) (o only, err error) {
+	if text == "" {
+		return o, nil
+	}
+	study, program, both := strings.Cut(text, "/")
+	if o.study, err = regexp.Compile(study); err == nil && both {
+		o.program, err = regexp.Compile(program)
+	}
+	return o, err
+}
 
 func parse(args []string, errs io.Writer) (opts options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -76,14 +92,12 @@ func parse(args []string, errs io.Writer) (opts options, err error) {
 	flags.StringVar(&opts.program, "baton", "bin/baton", "the program to measure")
 	flags.StringVar(&opts.out, "out", "docs/benchmarks.md", "the page to write")
 	flags.StringVar(&opts.keep, "keep", "", "directory to keep the logs of baton in, at level debug")
-	only := flags.String("only", "", "only the studies whose name matches this expression; the page is not written")
+	text := flags.String("only", "", "only the studies whose name matches this expression, as data-large, and after a slash only the programs that copy there, as data-large/Baton; the page is not written")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
 	}
-	if *only != "" {
-		if opts.only, err = regexp.Compile(*only); err != nil {
-			_, _ = fmt.Fprintln(errs, "bench: -only:", err)
-		}
+	if opts.only, err = parseOnly(*text); err != nil {
+		_, _ = fmt.Fprintln(errs, "bench: -only:", err)
 	}
 	return opts, err
 }
