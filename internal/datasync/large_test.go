@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -33,10 +34,13 @@ func edit(tb testing.TB, path string, offset int64, with string) {
 type counted struct {
 	http.Handler
 
-	bytes atomic.Int64
+	bytes, asked atomic.Int64 // asked: how often content was
 }
 
 func (c *counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/content") {
+		c.asked.Add(1)
+	}
 	c.Handler.ServeHTTP(&countedWriter{w, c}, r)
 }
 
@@ -106,6 +110,11 @@ func largeChanges() map[string]func(tb testing.TB, path string) int64 {
 		"inserted": func(tb testing.TB, path string) int64 {
 			tb.Helper()
 			rewrite(tb, path, func(b string) string { return b[:3<<20] + "inserted" + b[3<<20:18<<20] + b[19<<20:] })
+			return some
+		},
+		"inserted behind the middle": func(tb testing.TB, path string) int64 {
+			tb.Helper()
+			rewrite(tb, path, func(b string) string { return b[:14<<20+7] + "inserted" + b[14<<20+7:] })
 			return some
 		},
 		"halves exchanged": func(tb testing.TB, path string) int64 {
@@ -191,10 +200,13 @@ func TestOfALargeFileWhatDiffersIsSent(t *testing.T) {
 			write(t, path, noise(largeSize))
 			p.pull(t)
 			most := change(t, path)
-			before := content.bytes.Load()
+			before, asked := content.bytes.Load(), content.asked.Load()
 			p.pull(t)
 			if sent := content.bytes.Load() - before; sent > most {
 				t.Errorf("%d bytes were sent, at most %d differ", sent, most)
+			}
+			if again := content.asked.Load() - asked - 1; again > 0 {
+				t.Errorf("content was asked for %d times more: the backup had to read its file", again)
 			}
 			p.pull(t)
 		})

@@ -63,8 +63,11 @@ func (b *beginning) Hole(n int64) error {
 	return b.to.Hole(n)
 }
 
-// Same implements source.Sink.
+// Same implements source.Sink. What was found elsewhere tells nothing of the blocks here.
 func (b *beginning) Same(offset, n int64) error {
+	if offset != b.at {
+		return b.changing
+	}
 	if err := b.settle(); err != nil {
 		return err
 	}

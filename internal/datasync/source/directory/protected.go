@@ -146,18 +146,20 @@ func (r *reader) sendHashed(ctx context.Context, file inode.Reading, sink source
 	now, err := file.Settled()
 	now.Hash = tee.hash.Sum()
 	if list, is := tee.hash.List(); is && err == nil {
-		r.tree.Lists.Put(file.Path, list)
+		r.tree.Lists.Put(file.Path, list, nil)
 	}
 	return now, err
 }
 
-// difference sends a file by its difference from what the backup has, as far as that is known.
+// difference sends a file by its difference from what the backup has, as far as that is known: what is at its place there, and
+// what is found elsewhere of it.
 func (r *reader) difference(ctx context.Context, file inode.Reading, e manifest.Entry, have source.Have, sink source.Sink) error {
-	if len(have.Sums) > 0 {
-		return search(ctx, file, e.Size, have, sink)
+	sums, err := r.sums(have)
+	if err != nil {
+		return err
 	}
 	other, comparable := r.compare(e, have)
-	if same := e.Size - blocks.Sum(other); !comparable || 2*same < min(e.Size, have.Size) { // it may be elsewhere
+	if same := e.Size - blocks.Sum(other); sums == nil && (!comparable || 2*same < min(e.Size, have.Size)) { // it may be elsewhere
 		return source.ErrSums
 	}
 	at := int64(0)
@@ -167,7 +169,7 @@ func (r *reader) difference(ctx context.Context, file inode.Reading, e manifest.
 				return err
 			}
 		}
-		if err := file.Pass(ctx, s.Offset, s.End(), sink); err != nil {
+		if err := sendStretch(ctx, file, s, have.Size, sums, sink); err != nil {
 			return err
 		}
 		at = s.End()
@@ -175,27 +177,44 @@ func (r *reader) difference(ctx context.Context, file inode.Reading, e manifest.
 	return nil
 }
 
-// compare returns what of a file the backup does not have at its place, as far as both lists are kept.
+// sendStretch sends a stretch of a file that is not at its place in the old content, which has a size, and may be elsewhere there.
+func sendStretch(ctx context.Context, file inode.Reading, s blocks.Stretch, old int64, sums *blocks.Sums, sink source.Sink) error {
+	block := manifest.BlockSize(old)
+	appended := s.Offset+block > old
+	if sums == nil || s.Bytes < 2*block || appended {
+		return file.Pass(ctx, s.Offset, s.End(), sink)
+	}
+	search := blocks.NewSearch(sums, sink)
+	if err := file.Pass(ctx, s.Offset, s.End(), search); err != nil {
+		return err
+	}
+	return search.Close()
+}
+
+// sums returns the sums by which the blocks of the old content are found: those that the backup sent, or that are known here; nil: none.
+func (r *reader) sums(have source.Have) (*blocks.Sums, error) {
+	if len(have.Sums) == 0 {
+		sums, _ := r.tree.Lists.Sums(have.Old, have.Size)
+		return sums, nil
+	}
+	sums, err := blocks.ReadSums(have.Sums, have.Size)
+	if err != nil {
+		return nil, source.Sentence(source.ErrUnsafe, "The backup sent sums that cannot be read (%v): check that both appliances run the same version.", err)
+	}
+	return sums, nil
+}
+
+// compare returns what of a file the backup does not have at its place. It reports false if that is not known, as not both lists are kept.
 func (r *reader) compare(e manifest.Entry, have source.Have) (other []blocks.Stretch, comparable bool) {
 	old, had := r.tree.Lists.Get(have.Old, have.Size)
 	now, has := r.tree.Lists.Get(e.Hash, e.Size)
-	if !had || !has {
-		return nil, false
+	if had && has {
+		other, comparable = blocks.Compare(old, now)
 	}
-	return blocks.Compare(old, now)
-}
-
-// search sends so many bytes of a file by what is found in it of what the backup has.
-func search(ctx context.Context, file inode.Reading, size int64, have source.Have, sink source.Sink) error {
-	sums, err := blocks.ReadSums(have.Sums, have.Size)
-	if err != nil {
-		return source.Sentence(source.ErrUnsafe, "The backup sent sums that cannot be read (%v): check that both appliances run the same version.", err)
+	if !comparable {
+		other = []blocks.Stretch{{Bytes: e.Size}}
 	}
-	s := blocks.NewSearch(sums, sink)
-	if err := file.Pass(ctx, 0, size, s); err != nil {
-		return err
-	}
-	return s.Close()
+	return other, comparable
 }
 
 // hashing hashes what passes. It is a source.Sink.

@@ -44,7 +44,7 @@ func (r *rebuilt) Same(from, n int64) error {
 	return nil
 }
 
-func sumsOf(content []byte) []byte {
+func allSums(content []byte) []byte {
 	var sums []byte
 	for _, block := range wholeBlocks(content) {
 		list := manifest.NewLister(int64(len(block)))
@@ -76,24 +76,54 @@ func TestWhatIsElsewhereIsFound(t *testing.T) {
 		"zeros in it":       {slices.Concat(old[:1<<20], make([]byte, 1<<20), old[1<<20:]), 1<<20 + 1<<16},
 		"shorter than that": {old[5:1000], 1000},
 	} {
-		sums, err := ReadSums(sumsOf(old), int64(len(old)))
+		sums, err := ReadSums(allSums(old), int64(len(old)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		to := &rebuilt{old: old}
-		search := NewSearch(sums, to)
-		for piece := range slices.Chunk(one.now, 100_001) {
-			_ = search.Data(piece)
-		}
-		_ = search.Close()
-		if !bytes.Equal(to.now, one.now) || to.sent > one.sent {
-			t.Errorf("%s: %d bytes, want %d; sent were %d, at most %d", name, len(to.now), len(one.now), to.sent, one.sent)
+		for kind, by := range map[string]*Sums{"sums": sums, "marks": sumsOf(listOf(old), marksOf(old))} {
+			to := &rebuilt{old: old}
+			search := NewSearch(by, to)
+			for piece := range slices.Chunk(one.now, 100_001) {
+				_ = search.Data(piece)
+			}
+			_ = search.Close()
+			if !bytes.Equal(to.now, one.now) || to.sent > one.sent {
+				t.Errorf("%s, by %s: %d bytes, want %d; sent were %d, at most %d", name, kind, len(to.now), len(one.now), to.sent, one.sent)
+			}
 		}
 	}
 }
 
+// marksOf makes the marks of a content in stretches, each of pieces of any size.
+func marksOf(content []byte) Marks {
+	size := int64(len(content))
+	marks := NewMarks(size)
+	const stretch = 1 << 19
+	for at := int64(0); at < size; at += stretch {
+		m := MarkerFrom(at, size, marks)
+		for piece := range slices.Chunk(content[at:min(at+stretch, size)], 10_007) {
+			m.Data(piece)
+		}
+	}
+	return marks
+}
+
+// TestAHoleIsMarkedAsItsZeros marks content with zeros, some of which come as holes.
+func TestAHoleIsMarkedAsItsZeros(t *testing.T) {
+	content := random(1, 4<<20)
+	clear(content[2<<20+1000 : 3<<20+100])
+	marks := NewMarks(4 << 20)
+	m := MarkerFrom(0, 4<<20, marks)
+	m.Data(content[:2<<20+1000])
+	m.Hole(1<<20 - 900)
+	m.Data(content[3<<20+100:])
+	if want := marksOf(content); !slices.Equal(marks, want) || len(want) != 4 {
+		t.Errorf("marks %v, want %v", marks, want)
+	}
+}
+
 func TestSumsOfAnotherSizeAreRefused(t *testing.T) {
-	if _, err := ReadSums(sumsOf(random(1, 2<<20))[1:], 2<<20); err == nil {
+	if _, err := ReadSums(allSums(random(1, 2<<20))[1:], 2<<20); err == nil {
 		t.Error("a part was taken")
 	}
 }
@@ -161,21 +191,21 @@ func TestAListIsKeptUntilBothHaveANewerOne(t *testing.T) {
 		return l
 	}
 	s := store()
-	s.Put("f", version(0))
-	s.Put("g", version(0))
+	s.Put("f", version(0), nil)
+	s.Put("g", version(0), nil)
 	s.Agreed(listing(0))
-	s.Put("f", version(1)) // and nobody got it
-	s.Put("f", version(2))
+	s.Put("f", version(1), nil) // and nobody got it
+	s.Put("f", version(2), nil)
 	has(s, 0, 2)
 	s.Agreed(listing(2))
 	has(s, 2)
 	s = store()
-	s.Put("f", version(3))
+	s.Put("f", version(3), nil)
 	has(s, 2, 3)
 	s.Agreed(listing(3))
 	has(s, 3)
 	var none *Store
-	none.Put("f", version(1))
+	none.Put("f", version(1), nil)
 	none.Agreed(listing(1))
 	if _, is := none.Get(version(1).Hash(), KeptFrom); is {
 		t.Error("a list of nobody's")

@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -37,8 +38,8 @@ func NewStore(dir string, log *slog.Logger) *Store {
 
 func (s *Store) file(of manifest.Hash) string { return filepath.Join(s.dir, hex.EncodeToString(of[:])) }
 
-// Put keeps the list of what a file of the tree holds, by its path, if it is large enough.
-func (s *Store) Put(path string, list manifest.List) {
+// Put keeps the list of what a file of the tree holds, by its path, and its marks, if it has any, if it is large enough.
+func (s *Store) Put(path string, list manifest.List, marks Marks) {
 	if s == nil || list.Size < KeptFrom {
 		return
 	}
@@ -49,7 +50,7 @@ func (s *Store) Put(path string, list manifest.List) {
 	if slices.Contains(lists, of) {
 		return
 	}
-	if err := s.write(of, list); err != nil {
+	if err := s.write(of, list, marks); err != nil {
 		s.log.Warn("a list of blocks could not be kept", slog.String("path", path), slog.Any("error", err))
 		return
 	}
@@ -61,10 +62,13 @@ func (s *Store) Put(path string, list manifest.List) {
 	s.kept[path] = lists
 }
 
-func (s *Store) write(of manifest.Hash, list manifest.List) error {
-	b := make([]byte, 0, len(list.Blocks)*len(manifest.Hash{}))
+func (s *Store) write(of manifest.Hash, list manifest.List, marks Marks) error {
+	b := make([]byte, 0, len(list.Blocks)*len(manifest.Hash{})+len(marks)*markBytes)
 	for _, block := range list.Blocks {
 		b = append(b, block[:]...)
+	}
+	for _, mark := range marks {
+		b = binary.BigEndian.AppendUint64(b, mark)
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the directory of lists: %w", err)
@@ -87,18 +91,39 @@ func (s *Store) drop(of manifest.Hash) {
 
 // Get returns the list of a content of a size, if it is kept and not damaged.
 func (s *Store) Get(of manifest.Hash, size int64) (manifest.List, bool) {
+	list, _, kept := s.read(of, size)
+	return list, kept
+}
+
+// Sums returns the sums by which a content of a size is searched, if its list and its marks are kept.
+func (s *Store) Sums(of manifest.Hash, size int64) (*Sums, bool) {
+	list, marks, kept := s.read(of, size)
+	if !kept || marks == nil {
+		return nil, false
+	}
+	return sumsOf(list, marks), true
+}
+
+const markBytes = 8
+
+// read reads a list, which is checked, with its marks, which need not be: what they find is.
+func (s *Store) read(of manifest.Hash, size int64) (list manifest.List, marks Marks, kept bool) {
 	if s == nil || size < KeptFrom {
-		return manifest.List{}, false
+		return list, nil, false
 	}
 	b, err := os.ReadFile(s.file(of))
-	if err != nil || int64(len(b)) != manifest.BlockCount(size)*int64(len(manifest.Hash{})) {
-		return manifest.List{}, false
+	end := int(manifest.BlockCount(size)) * len(manifest.Hash{})
+	if err != nil || (len(b) != end && len(b) != end+len(NewMarks(size))*markBytes) {
+		return list, nil, false
 	}
-	list := manifest.List{Size: size}
-	for block := range slices.Chunk(b, len(manifest.Hash{})) {
+	list.Size = size
+	for block := range slices.Chunk(b[:end], len(manifest.Hash{})) {
 		list.Blocks = append(list.Blocks, manifest.Hash(block))
 	}
-	return list, list.Hash() == of
+	for mark := range slices.Chunk(b[end:], markBytes) {
+		marks = append(marks, binary.BigEndian.Uint64(mark))
+	}
+	return list, marks, list.Hash() == of
 }
 
 // Agreed drops the lists that are of no use any more now that both appliances have a listing.

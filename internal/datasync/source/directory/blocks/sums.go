@@ -10,9 +10,10 @@ import (
 )
 
 // Sums are those of the whole blocks of a content, by which they are found at any offset in another:
-// of each a sum that rolls, and a part of its hash.
+// of each, or of one among several, a sum that rolls, and of each a part of its hash.
 type Sums struct {
 	block  int64
+	apart  int64          // one of so many blocks has a sum that rolls
 	weak   map[uint64]int // by the sum: the first block that has it; those of zeros apart
 	strong []strong
 	filter []uint64 // bits, by the highest bits of a sum: one that is not set has no block
@@ -38,7 +39,10 @@ func AppendSum(b, block []byte, hash manifest.Hash) []byte {
 // with bits all over.
 const factor = 0x9e3779b97f4a7c15
 
-func weakOf(b []byte) (sum uint64) {
+func weakOf(b []byte) uint64 { return weakAfter(0, b) }
+
+// weakAfter returns the sum of bytes that follow those of which it has the sum.
+func weakAfter(sum uint64, b []byte) uint64 {
 	const f1, f2, f3, f4 uint64 = factor & (1<<64 - 1), factor * factor & (1<<64 - 1), factor * factor * factor & (1<<64 - 1), factor * factor * factor * factor & (1<<64 - 1)
 	for ; len(b) >= 4; b = b[4:] {
 		sum = sum*f4 + uint64(b[0])*f3 + uint64(b[1])*f2 + uint64(b[2])*f1 + uint64(b[3])
@@ -54,26 +58,36 @@ func ReadSums(b []byte, size int64) (*Sums, error) {
 	if int64(len(b)) != MaxSums(size) {
 		return nil, fmt.Errorf("%w: %d bytes of sums", manifest.ErrMalformed, len(b))
 	}
-	s := &Sums{block: manifest.BlockSize(size), weak: make(map[uint64]int, len(b)/SumBytes), out: 1}
+	s := newSums(size, 1)
+	for i := 0; len(b) > 0; i, b = i+1, b[SumBytes:] {
+		s.strong = append(s.strong, strong(b[8:SumBytes]))
+		s.add(binary.BigEndian.Uint64(b), i)
+	}
+	return s, nil
+}
+
+// newSums makes room for the sums of content of a size.
+func newSums(size, apart int64) *Sums {
+	s := &Sums{block: manifest.BlockSize(size), apart: apart, weak: map[uint64]int{}, out: 1}
 	for range s.block {
 		s.out *= factor
 	}
 	bits := uint(10)
-	for 1<<bits < 16*len(b)/SumBytes {
+	for int64(1)<<bits < 16*size/s.block/apart {
 		bits++
 	}
 	s.filter, s.shift = make([]uint64, 1<<bits/64), 64-bits
-	for i := 0; len(b) > 0; i, b = i+1, b[SumBytes:] {
-		weak := binary.BigEndian.Uint64(b)
-		s.strong = append(s.strong, strong(b[8:SumBytes]))
-		if _, twice := s.weak[weak]; weak == 0 || twice {
-			continue
-		}
-		s.weak[weak] = i
-		at := weak >> s.shift
-		s.filter[at/64] |= 1 << (at % 64)
+	return s
+}
+
+// add notes the sum of a block, unless it is all zeros or another has the same.
+func (s *Sums) add(weak uint64, block int) {
+	if _, twice := s.weak[weak]; weak == 0 || twice {
+		return
 	}
-	return s, nil
+	s.weak[weak] = block
+	at := weak >> s.shift
+	s.filter[at/64] |= 1 << (at % 64)
 }
 
 func (s *Sums) find(weak uint64, window []byte) (int, bool) {
@@ -123,7 +137,7 @@ func (s *Search) Data(b []byte) error {
 	s.at, s.start = s.at-s.start, 0
 	if s.missed > giveUp {
 		s.at = len(s.buffer)
-		return s.flush()
+		return s.flush(s.at)
 	}
 	size := int(s.sums.block)
 	for len(s.buffer)-s.at >= size {
@@ -142,8 +156,9 @@ func (s *Search) Data(b []byte) error {
 			return err
 		}
 	}
-	if s.at-s.start >= chunk {
-		return s.flush()
+	before := (s.sums.apart - 1) * s.sums.block // so much may be found once the next block with a sum is
+	if to := s.at - int(before); to-s.start >= chunk {
+		return s.flush(to)
 	}
 	return nil
 }
@@ -169,14 +184,18 @@ func (s *Search) roll() (int, bool) {
 	}
 }
 
-// found hands on what is before the window, and takes that as a block.
+// found takes the window as a block, and what is right before it as the blocks before, as far as it is. It hands on the rest.
 func (s *Search) found(i int) error {
+	size, first, after := int(s.sums.block), i, s.at
+	for first > 0 && s.at-size >= s.start && s.sums.is(first-1, s.buffer[s.at-size:s.at]) {
+		first, s.at = first-1, s.at-size
+	}
 	if s.at > s.start {
-		if err := s.flush(); err != nil {
+		if err := s.flush(s.at); err != nil {
 			return err
 		}
 	}
-	from := Stretch{int64(i) * s.sums.block, s.sums.block}
+	from := Stretch{int64(first) * s.sums.block, int64(i+1-first) * s.sums.block}
 	if s.same.Bytes >= together || (s.same.Bytes > 0 && s.same.End() != from.Offset) {
 		if err := s.handSame(); err != nil {
 			return err
@@ -186,7 +205,7 @@ func (s *Search) found(i int) error {
 		s.same.Offset = from.Offset
 	}
 	s.same.Bytes += from.Bytes
-	s.start = s.at + int(s.sums.block)
+	s.start = after + size
 	s.at = s.start
 	s.next, s.missed = i+1, 0
 	return nil
@@ -201,13 +220,13 @@ func (s *Search) handSame() error {
 	return err
 }
 
-// flush hands on what is before the window.
-func (s *Search) flush() error {
+// flush hands on what was found, and what is before a place in the buffer.
+func (s *Search) flush(to int) error {
 	if err := s.handSame(); err != nil {
 		return err
 	}
-	for s.start < s.at {
-		n := min(s.at-s.start, chunk)
+	for s.start < to {
+		n := min(to-s.start, chunk)
 		if err := s.to.Data(s.buffer[s.start : s.start+n]); err != nil {
 			return err
 		}
@@ -231,5 +250,5 @@ func (s *Search) Same(from, bytes int64) error { return s.to.Same(from, bytes) }
 // Close hands on what is left.
 func (s *Search) Close() error {
 	s.at = len(s.buffer)
-	return s.flush()
+	return s.flush(s.at)
 }

@@ -38,10 +38,24 @@ func (h Hashed) Hole(bytes int64) error {
 	return nil
 }
 
-// listed is a Sink that hashes blocks alone.
+// listed is a Sink that hashes blocks, and marks some.
 type listed struct {
 	source.Whole
-	*manifest.Lister
+
+	list  *manifest.Lister
+	marks *blocks.Marker
+}
+
+// Data implements source.Sink.
+func (l listed) Data(b []byte) error {
+	l.marks.Data(b)
+	return l.list.Data(b)
+}
+
+// Hole implements source.Sink.
+func (l listed) Hole(bytes int64) error {
+	l.marks.Hole(bytes)
+	return l.list.Hole(bytes)
 }
 
 // ReadAll hashes a file that nobody else has.
@@ -105,35 +119,31 @@ const atOnce = 32 << 20
 
 // Hash hashes the file, and keeps the list of its blocks.
 func (r Reading) Hash(ctx context.Context, scheme manifest.Scheme, lists *blocks.Store) (manifest.Hash, error) {
-	if scheme != manifest.Lists || r.Stamp.Size < atOnce {
+	if scheme != manifest.Lists || r.Stamp.Size < blocks.KeptFrom {
 		h := scheme.Hash(r.Stamp.Size)
-		if err := r.Pass(ctx, 0, r.Stamp.Size, Hashed{To: h}); err != nil {
-			return manifest.Hash{}, err
-		}
-		if list, is := h.List(); is {
-			lists.Put(r.Path, list)
-		}
-		return h.Sum(), nil
+		err := r.Pass(ctx, 0, r.Stamp.Size, Hashed{To: h})
+		return h.Sum(), err
 	}
-	list, err := r.List(ctx)
+	list, marks, err := r.List(ctx)
 	if err != nil {
 		return manifest.Hash{}, err
 	}
-	lists.Put(r.Path, list)
+	lists.Put(r.Path, list, marks)
 	return list.Hash(), nil
 }
 
-// List makes the list of the file's blocks.
-func (r Reading) List(ctx context.Context) (manifest.List, error) {
-	block := manifest.BlockSize(r.Stamp.Size)
-	list := manifest.List{Size: r.Stamp.Size, Blocks: make([]manifest.Hash, manifest.BlockCount(r.Stamp.Size))}
+// List makes the list of the file's blocks, and their marks.
+func (r Reading) List(ctx context.Context) (manifest.List, blocks.Marks, error) {
+	size, block := r.Stamp.Size, manifest.BlockSize(r.Stamp.Size)
+	list := manifest.List{Size: size, Blocks: make([]manifest.Hash, manifest.BlockCount(size))}
+	marks := blocks.NewMarks(size)
 	err := r.inStretches(ctx, func(ctx context.Context, s blocks.Stretch) error {
-		l := manifest.NewLister(block)
-		err := r.Pass(ctx, s.Offset, s.End(), listed{Lister: l})
-		copy(list.Blocks[s.Offset/block:], l.Blocks())
+		l := listed{list: manifest.NewLister(block), marks: blocks.MarkerFrom(s.Offset, size, marks)}
+		err := r.Pass(ctx, s.Offset, s.End(), l)
+		copy(list.Blocks[s.Offset/block:], l.list.Blocks())
 		return err
 	})
-	return list, err
+	return list, marks, err
 }
 
 // Sums makes the sums of the file's whole blocks, of which it has the list.

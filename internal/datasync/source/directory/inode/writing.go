@@ -15,14 +15,29 @@ import (
 type writing struct {
 	source.Whole
 
-	to *os.File
-	at int64
+	to    *os.File
+	at    int64
+	begun Begun
 }
 
 func (w *writing) Data(b []byte) error {
 	n, err := w.to.WriteAt(b, w.at)
 	w.at += int64(n)
+	w.begun.Writing(w.to, w.at)
 	return err
+}
+
+// Begun is how far the disk has begun to write a file that comes in order, in bytes.
+type Begun int64
+
+// Writing has the disk begin to write what came before an offset, once that is much: else it does nothing until all has
+// come, and all waits for it then. What fails here fails again when the file is made durable.
+func (b *Begun) Writing(f *os.File, to int64) {
+	const much = 8 << 20
+	if from := int64(*b); to-from >= much {
+		_ = unix.SyncFileRange(int(f.Fd()), from, to-from, unix.SYNC_FILE_RANGE_WRITE)
+		*b = Begun(to)
+	}
 }
 
 func (w *writing) Hole(bytes int64) error {
@@ -51,7 +66,7 @@ func Wipe(f *os.File, offset, bytes int64) error {
 // CopyStretches copies stretches of one file to the same place in another.
 func CopyStretches(to *os.File, from Reading, stretches []blocks.Stretch) error {
 	for _, s := range stretches {
-		if err := from.Pass(context.Background(), s.Offset, s.End(), &writing{to: to, at: s.Offset}); err != nil {
+		if err := from.Pass(context.Background(), s.Offset, s.End(), &writing{to: to, at: s.Offset, begun: Begun(s.Offset)}); err != nil {
 			return err
 		}
 	}

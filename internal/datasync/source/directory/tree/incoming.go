@@ -22,6 +22,7 @@ type Incoming struct {
 	f       *os.File
 	hash    *manifest.ContentHash
 	offset  int64
+	begun   inode.Begun
 	old     *original // content that it shares with that of the tree; nil: none
 }
 
@@ -49,7 +50,7 @@ func (s *Staging) open(e manifest.Entry, name string, flags int) (*Incoming, err
 func (in *Incoming) Restart() error {
 	in.hash.Reset()
 	in.old.close()
-	in.offset, in.old = 0, nil
+	in.offset, in.begun, in.old = 0, 0, nil
 	if err := in.f.Truncate(0); err != nil {
 		return fmt.Errorf("stage %q: %w", in.entry.Path, err)
 	}
@@ -84,10 +85,11 @@ func (in *Incoming) write(b []byte) error {
 		return nil
 	}
 	in.old.took(in.offset, int64(len(b)))
-	defer func() { in.offset += int64(len(b)) }()
 	if _, err := in.f.WriteAt(b, in.offset); err != nil {
 		return fmt.Errorf("stage %q: %w", in.entry.Path, err)
 	}
+	in.offset += int64(len(b))
+	in.begun.Writing(in.f, in.offset)
 	return nil
 }
 
@@ -122,7 +124,7 @@ func (in *Incoming) Finish(e manifest.Entry) error {
 		return fmt.Errorf("%w: %q", source.ErrMismatch, e.Path)
 	}
 	if list, is := in.hash.List(); is {
-		in.staging.tree.Lists.Put(e.Path, list)
+		in.staging.tree.Lists.Put(e.Path, list, nil)
 	}
 	if in.old != nil {
 		return in.update(e)

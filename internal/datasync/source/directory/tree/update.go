@@ -68,7 +68,7 @@ func (s *Staging) Sums(ctx context.Context, path string, was manifest.Child) ([]
 	reading := inode.Reading{File: f, Stamp: stamp, Path: path}
 	list, kept := s.tree.Lists.Get(was.Hash, was.Size)
 	if !kept || was.Note.Racy {
-		if list, err = reading.List(ctx); err != nil {
+		if list, _, err = reading.List(ctx); err != nil {
 			return nil, err
 		}
 	}
