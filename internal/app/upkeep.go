@@ -8,6 +8,7 @@ import (
 
 	"baton/internal/memory"
 	"baton/internal/pair"
+	"baton/internal/tick"
 )
 
 // How often things are looked at.
@@ -50,7 +51,7 @@ func keepUp(ctx context.Context, chores []chore) {
 }
 
 func (c chore) run(ctx context.Context) {
-	ticker := time.NewTicker(c.every)
+	ticker := tick.Every(c.every)
 	defer ticker.Stop()
 	for {
 		select {

@@ -38,6 +38,7 @@ func table() map[string]rule {
 
 		// what several edges need alike
 		"internal/durable":          {},
+		"internal/tick":             {},
 		"internal/traces":           {},
 		"internal/pinned":           {},
 		"internal/cause":            {},
@@ -46,9 +47,9 @@ func table() map[string]rule {
 		"internal/cgroup/listening": {},
 
 		// edges
-		"internal/sharedip":                         edge,
-		"internal/lease":                            edge,
-		"internal/peer":                             keeper,
+		"internal/sharedip":                         {imports: append(edge.imports, "internal/tick")},
+		"internal/lease":                            {imports: append(edge.imports, "internal/tick")},
+		"internal/peer":                             {imports: append(keeper.imports, "internal/tick")},
 		"internal/peer/channel":                     {imports: pair},
 		"internal/peer/cpace":                       {},
 		"internal/peer/stream":                      {imports: []string{"internal/peer", "internal/peer/wire"}},
@@ -56,8 +57,8 @@ func table() map[string]rule {
 		"internal/probe":                            {imports: append(edge.imports, "internal/health")},
 		"internal/systemd":                          {imports: append(edge.imports, "internal/cgroup", "internal/cgroup/listening")},
 		"internal/service":                          {imports: []string{"internal/health", "internal/pair"}},
-		"internal/service/keeper":                   {imports: []string{"internal/health", "internal/pair", "internal/service"}},
-		"internal/service/drystart":                 {imports: []string{"internal/cause", "internal/pair", "internal/pinned", "internal/service"}},
+		"internal/service/keeper":                   {imports: []string{"internal/health", "internal/pair", "internal/service", "internal/tick"}},
+		"internal/service/drystart":                 {imports: []string{"internal/cause", "internal/pair", "internal/pinned", "internal/service", "internal/tick"}},
 		"internal/service/program":                  {imports: []string{"internal/cause", "internal/pair", "internal/service"}},
 		"internal/service/process":                  {imports: []string{"internal/cause", "internal/cgroup", "internal/cgroup/listening", "internal/pair", "internal/service", "internal/service/keeper", "internal/service/program"}},
 		"internal/service/unit":                     {imports: []string{"internal/cause", "internal/pair", "internal/service", "internal/cgroup/listening", "internal/service/keeper", "internal/service/program", "internal/systemd"}},
@@ -109,13 +110,13 @@ func table() map[string]rule {
 		"internal/act/acttest":     {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/pair", "internal/peer"}},
 		"internal/support":         {imports: []string{"internal/act", "internal/api", "internal/cause", "internal/licences", "internal/pair", "internal/store"}},
 		"internal/listen":          {imports: []string{"internal/api/pace", "internal/api", "internal/certificate", "internal/config", "internal/console/page", "internal/failover", "internal/front", "internal/front/proxy", "internal/front/static", "internal/pair", "internal/peer", "internal/peer/wire"}},
-		"internal/watch":           {imports: []string{"internal/agent", "internal/cause", "internal/config", "internal/datasync/offer", "internal/datasync/source/directory", "internal/failover", "internal/health", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip"}},
+		"internal/watch":           {imports: []string{"internal/agent", "internal/cause", "internal/config", "internal/datasync/offer", "internal/datasync/source/directory", "internal/failover", "internal/health", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/probe", "internal/sharedip", "internal/tick"}},
 		"internal/status":          {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/datasync", "internal/failover", "internal/inforce", "internal/lease", "internal/pair", "internal/peer", "internal/peer/wire", "internal/service/drystart", "internal/service/keeper", "internal/sharedip", "internal/store", "internal/store/local", "internal/watch"}},
 		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/ledger", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/pair/allowance", "internal/admin/disks", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/service", "internal/sharedip", "internal/status", "internal/store", "internal/store/local", "internal/watch"}},
 		"internal/admin/copies":    {imports: []string{"internal/act", "internal/api", "internal/datasync", "internal/datasync/archive", "internal/datasync/diverged", "internal/datasync/source/directory", "internal/kept", "internal/pair", "internal/peer", "internal/peer/stream", "internal/peer/wire", "internal/store"}},
 		"internal/admin/admintest": {imports: []string{"internal/kept", "internal/admin/copies", "internal/admin/disks", "internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/service", "internal/sharedip", "internal/signin", "internal/status", "internal/store", "internal/store/local", "internal/support", "internal/watch"}},
 		"internal/admin/disks":     {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/peer/wire", "internal/pinned"}},
-		"internal/exchange":        {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store"}},
+		"internal/exchange":        {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store", "internal/tick"}},
 		"internal/signin":          {imports: []string{"internal/act", "internal/api", "internal/guesses", "internal/inforce", "internal/pair", "internal/store", "internal/store/credential"}},
 
 		// faces

@@ -9,6 +9,7 @@ import (
 	"baton/internal/peer"
 	"baton/internal/peer/wire"
 	"baton/internal/status"
+	"baton/internal/tick"
 )
 
 // reportSoon is how long a report of a change waits for what comes with it.
@@ -17,7 +18,7 @@ const reportSoon = 50 * time.Millisecond
 // Run keeps both appliances told of one another while this one is the backup: at
 // an interval, and soon after something has changed here.
 func (x *Exchange) Run(ctx context.Context) error {
-	ticker := time.NewTicker(status.ReportEvery)
+	ticker := tick.Every(status.ReportEvery)
 	defer ticker.Stop()
 	soon := time.NewTimer(0)
 	defer soon.Stop()

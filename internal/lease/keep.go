@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"baton/internal/tick"
+
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -86,7 +88,7 @@ func (l *Lease) Run(ctx context.Context, changed func()) error {
 	for _, conn := range watch.conns() {
 		running.Go(func() { l.hear(ctx, conn) })
 	}
-	ticker := time.NewTicker(lookEvery)
+	ticker := tick.Every(lookEvery)
 	defer ticker.Stop()
 	for {
 		select {

@@ -16,6 +16,7 @@ import (
 	"baton/internal/cause"
 	"baton/internal/pair"
 	"baton/internal/peer/channel"
+	"baton/internal/tick"
 )
 
 // Hello is what an appliance says about itself while pairing.
@@ -187,7 +188,7 @@ func (l *Link) Run(ctx context.Context) error {
 
 // every calls do at an interval until ctx ends.
 func every(ctx context.Context, interval time.Duration, do func(context.Context)) {
-	ticker := time.NewTicker(interval)
+	ticker := tick.Every(interval)
 	defer ticker.Stop()
 	for {
 		select {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/tick"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -113,7 +114,7 @@ type linkState struct {
 }
 
 func (r *runner) loop(ctx context.Context) error {
-	ticker := time.NewTicker(refreshEvery)
+	ticker := tick.Every(refreshEvery)
 	defer ticker.Stop()
 	announce := time.NewTimer(0)
 	defer announce.Stop()

@@ -8,6 +8,7 @@ import (
 
 	"baton/internal/config"
 	"baton/internal/pair"
+	"baton/internal/tick"
 )
 
 // Application watches the application that Baton itself serves as the public site: whether
@@ -28,7 +29,7 @@ const (
 
 // Run looks until ctx ends.
 func (a *Application) Run(ctx context.Context) error {
-	ticker := time.NewTicker(applicationEvery)
+	ticker := tick.Every(applicationEvery)
 	defer ticker.Stop()
 	for a.Upstream.Address != "" {
 		a.silent.Store(!a.Answers(ctx))

@@ -14,6 +14,7 @@ import (
 	"baton/internal/cause"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/pair"
+	"baton/internal/tick"
 )
 
 // dataEvery is the time between two probes of the disks that hold protected data.
@@ -63,7 +64,7 @@ func (d *dataDisk) fails() string {
 
 // Run probes until ctx ends. A probe that hangs then is left behind.
 func (w *DataDisks) Run(ctx context.Context) error {
-	ticker := time.NewTicker(dataEvery)
+	ticker := tick.Every(dataEvery)
 	defer ticker.Stop()
 	ended := make(chan struct{}, 1)
 	ended <- struct{}{}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"baton/internal/tick"
 )
 
 // diskSlow is how long a write may take before it counts as one that fails. A loop that waits
@@ -29,7 +31,7 @@ type Disk struct {
 
 // Run writes until ctx ends. A write that hangs then is left behind.
 func (d *Disk) Run(ctx context.Context) error {
-	ticker := time.NewTicker(d.Every)
+	ticker := tick.Every(d.Every)
 	defer ticker.Stop()
 	ended := make(chan error, 1)
 	for {

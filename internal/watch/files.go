@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton/internal/pair"
+	"baton/internal/tick"
 )
 
 // filesEvery is how often the directory of the public site is looked at.
@@ -31,7 +32,7 @@ type Files struct {
 
 // Run looks until ctx ends.
 func (f *Files) Run(ctx context.Context) error {
-	ticker := time.NewTicker(filesEvery)
+	ticker := tick.Every(filesEvery)
 	defer ticker.Stop()
 	for f.Root != "" {
 		f.look()

@@ -10,6 +10,7 @@ import (
 	"baton/internal/agent"
 	"baton/internal/pair"
 	"baton/internal/probe"
+	"baton/internal/tick"
 )
 
 // A backup that reaches too few test IPs, or too late, does not take over. It tries them
@@ -42,7 +43,7 @@ func (r *Reach) take(reached, need int) {
 // Run tries the test IPs as long as this appliance is a backup that would take
 // over by itself.
 func (r *Reach) Run(ctx context.Context) error {
-	ticker := time.NewTicker(reachEvery)
+	ticker := tick.Every(reachEvery)
 	defer ticker.Stop()
 	for {
 		r.try(ctx)

@@ -2,7 +2,6 @@ package watch
 
 import (
 	"context"
-	"time"
 
 	"baton/internal/agent"
 	"baton/internal/failover"
@@ -10,6 +9,7 @@ import (
 	"baton/internal/inforce"
 	"baton/internal/pair"
 	"baton/internal/probe"
+	"baton/internal/tick"
 )
 
 // TrySite asks the site once, as the check of it does, and returns why it does not pass.
@@ -65,7 +65,7 @@ type Site struct {
 // Run looks at the site as long as this appliance serves it. Nobody else tells what
 // is found: it would cross with a check that is under way.
 func (w *Site) Run(ctx context.Context) error {
-	ticker := time.NewTicker(health.Pace{}.OrUsual().Every)
+	ticker := tick.Every(health.Pace{}.OrUsual().Every)
 	defer ticker.Stop()
 	var so siteChecks
 	for {

@@ -12,6 +12,7 @@ import (
 	"baton/internal/cause"
 	"baton/internal/pair"
 	"baton/internal/service"
+	"baton/internal/tick"
 )
 
 // Options are what a dry start is made of.
@@ -57,7 +58,7 @@ func New(opt Options) *DryStart { return &DryStart{opt: opt, turn: make(chan str
 
 // Run looks at the machine until ctx ends. A look that hangs then is left behind.
 func (d *DryStart) Run(ctx context.Context) error {
-	ticker := time.NewTicker(lookEvery)
+	ticker := tick.Every(lookEvery)
 	defer ticker.Stop()
 	for {
 		d.Look(ctx)

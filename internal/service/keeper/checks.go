@@ -83,11 +83,14 @@ func (k *Keeper) checkDue(ctx context.Context) time.Duration {
 	now := k.opt.Wall()
 	for _, s := range k.known {
 		due, is := s.checkAt()
-		if !is || k.opt.Refused(s.service) != "" { // a line of the shell may be another since it was looked at
+		if !is {
 			continue
 		}
 		if left := due.Sub(now); left > 0 {
 			pause = min(pause, left)
+			continue
+		}
+		if k.opt.Refused(s.service) != "" { // a line of the shell may be another since it was looked at
 			continue
 		}
 		if k.checks.begin(ctx, s.service.Name, func(ctx context.Context) { k.judge(ctx, s) }) {

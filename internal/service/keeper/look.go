@@ -9,6 +9,7 @@ import (
 
 	"baton/internal/pair"
 	"baton/internal/service"
+	"baton/internal/tick"
 )
 
 // A service that ends by itself is started again, with pauses; one that ended too often in a
@@ -26,7 +27,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	var checks sync.WaitGroup
 	defer checks.Wait()
 	checks.Go(func() { k.runChecks(ctx) })
-	ticker := time.NewTicker(lookEvery)
+	ticker := tick.Every(lookEvery)
 	defer ticker.Stop()
 	for {
 		select {

@@ -63,7 +63,9 @@ func (k *Keeper) Conditions() (all []pair.Condition) {
 	defer k.mu.Unlock()
 	now := k.opt.Wall()
 	for _, s := range k.known {
-		all = append(all, s.conditions(k.duty, now, permit{k.opt.Refused(s.service), k.opt.MayStop(s.service)})...)
+		may := permit{refused: k.opt.Refused(s.service)}
+		may.stop = may.refused == "" || k.opt.MayStop(s.service)
+		all = append(all, s.conditions(k.duty, now, may)...)
 	}
 	return all
 }
