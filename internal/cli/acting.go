@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cli/prompt"
 	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
@@ -135,7 +136,7 @@ func (c cost) after(p *program) {
 
 // confirmLoss has a person confirm what a forced switch would lose, as far as known.
 func confirmLoss(ctx context.Context, p *program, client *api.Client, change api.RoleChange) error {
-	if !isTerminal(p.stdio.In) {
+	if !prompt.IsTerminal(p.stdio.In) {
 		return nil
 	}
 	loss, err := api.GetLoss().Call(ctx, client, change.Query())
@@ -143,7 +144,7 @@ func confirmLoss(ctx context.Context, p *program, client *api.Client, change api
 	case err != nil:
 		return p.confirm(ctx, client, "Forced: what the other appliance wrote since the last data sync is set aside, not carried over.")
 	case loss.Confirm == "":
-		return p.agree("Forced: " + loss.Text)
+		return p.person().Agree("Forced: " + loss.Text)
 	}
 	return p.confirm(ctx, client, "Forced: "+loss.Text)
 }

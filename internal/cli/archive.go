@@ -173,7 +173,7 @@ func backupCommand(p *program) *cobra.Command {
 	return group("backup", "The site database, encrypted with a password",
 		p.ask("create FILE", "Write a backup", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
-				password, err := p.newSecret(ctx, "password of the backup")
+				password, err := p.person().NewSecret(ctx, "password of the backup")
 				if err != nil {
 					return err
 				}
@@ -219,7 +219,7 @@ func (p *program) sendBackup(ctx context.Context, name string, send func(passwor
 		return pair.Refuse(pair.Usage, "the backup cannot be read: %w", cause.Plain(err))
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	password, err := p.secret(ctx, "password of the backup")
+	password, err := p.person().Secret(ctx, "password of the backup")
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/internal/api"
+	"baton/internal/cli/prompt"
 	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
@@ -44,7 +45,7 @@ func (p *program) tell(task api.Task, told int) (int, error) {
 	if p.flags.json {
 		return told, nil
 	}
-	live := isTerminal(p.stdio.Out)
+	live := prompt.IsTerminal(p.stdio.Out)
 	if live {
 		if _, err := fmt.Fprint(p.stdio.Out, "\r\x1b[K"); err != nil {
 			return told, err

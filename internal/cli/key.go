@@ -18,7 +18,7 @@ func setupCommand(p *program) *cobra.Command {
 				return setupState(ctx, p, client)
 			}
 			name = pair.UserName(name)
-			password, err := p.newSecret(ctx, "password")
+			password, err := p.person().NewSecret(ctx, "password")
 			if err != nil {
 				return err
 			}
@@ -79,7 +79,7 @@ func keyCommand(p *program) *cobra.Command {
 func keySetCommand(p *program) *cobra.Command {
 	return p.ask("set", "Save the key, from standard input or a prompt", cobra.NoArgs,
 		func(ctx context.Context, client *api.Client, _ []string) error {
-			key, err := p.newSecret(ctx, "pre-shared key")
+			key, err := p.person().NewSecret(ctx, "pre-shared key")
 			if err != nil {
 				return err
 			}

@@ -93,7 +93,7 @@ func noticeChanges(args []string, given secretOf) (changes map[string]string, ke
 
 func takeSecret(ctx context.Context, p *program, n *pair.Notifications, given secretOf) (err error) {
 	if given.mail {
-		n.Mail.Password, err = p.newSecret(ctx, "password of the mail server")
+		n.Mail.Password, err = p.person().NewSecret(ctx, "password of the mail server")
 		return err
 	}
 	if given.webhook == "" {
@@ -103,7 +103,7 @@ func takeSecret(ctx context.Context, p *program, n *pair.Notifications, given se
 	if err != nil {
 		return err
 	}
-	n.Webhooks[i].Secret, err = p.newSecret(ctx, "secret of the webhook")
+	n.Webhooks[i].Secret, err = p.person().NewSecret(ctx, "secret of the webhook")
 	return err
 }
 
@@ -160,7 +160,7 @@ func keyOf(field string, n pair.Notifications) string {
 }
 
 func (p *program) addWebhook(ctx context.Context, client *api.Client, args []string) error {
-	secret, err := p.newSecret(ctx, "secret of the webhook")
+	secret, err := p.person().NewSecret(ctx, "secret of the webhook")
 	if err != nil {
 		return err
 	}

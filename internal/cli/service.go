@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"baton/internal/api"
+	"baton/internal/cli/prompt"
 	"baton/internal/cli/table"
 	"baton/internal/pair"
 	"baton/internal/service"
@@ -75,8 +76,8 @@ func allowServiceCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !yes && isTerminal(p.stdio.In) {
-				if err := p.agree(fmt.Sprintf("%s would run on this machine: %s.", one.Name, one.Runs)); err != nil {
+			if !yes && prompt.IsTerminal(p.stdio.In) {
+				if err := p.person().Agree(fmt.Sprintf("%s would run on this machine: %s.", one.Name, one.Runs)); err != nil {
 					return err
 				}
 			}

@@ -54,7 +54,7 @@ func userAddCommand(p *program) *cobra.Command {
 				return err
 			}
 			user.Name, user.Role = pair.UserName(args[0]), access
-			if user.Password, err = p.newSecret(ctx, "password"); err != nil {
+			if user.Password, err = p.person().NewSecret(ctx, "password"); err != nil {
 				return err
 			}
 			if err := api.AddUser().Do(ctx, client, user); err != nil {
@@ -87,7 +87,7 @@ func userListCommand(p *program) *cobra.Command {
 func userPasswordCommand(p *program) *cobra.Command {
 	return p.ask("passwd NAME", "Set a password, from standard input or a prompt", cobra.ExactArgs(1),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			password, err := p.newSecret(ctx, "new password")
+			password, err := p.person().NewSecret(ctx, "new password")
 			if err != nil {
 				return err
 			}

@@ -6,8 +6,7 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/term"
-
+	"baton/internal/cli/prompt"
 	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
@@ -42,7 +41,7 @@ func (p *program) say(format string, args ...any) error {
 }
 
 func (p *program) page() *table.Page {
-	return table.New(p.stdio.Out, isTerminal(p.stdio.Out) && os.Getenv("NO_COLOR") == "")
+	return table.New(p.stdio.Out, prompt.IsTerminal(p.stdio.Out) && os.Getenv("NO_COLOR") == "")
 }
 
 // colourOf is how good the news of a severity is.
@@ -56,12 +55,6 @@ func colourOf(severity pair.Severity) string {
 		return table.Plain
 	}
 	return table.Plain
-}
-
-// isTerminal reports whether a person sits behind a stream.
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 func moment(t time.Time) string {

@@ -1,4 +1,7 @@
-package cli
+// Package prompt asks the person at the terminal, or reads standard input: secrets without echo, and consent.
+//
+// Start reading at Person.
+package prompt
 
 import (
 	"bufio"
@@ -13,33 +16,44 @@ import (
 
 	"golang.org/x/term"
 
-	"baton/internal/api"
 	"baton/internal/cause"
 	"baton/internal/pair"
 )
 
+// Person is asked on Out, and answers on In.
+type Person struct {
+	In  io.Reader
+	Out io.Writer
+}
+
+// IsTerminal reports whether a person sits behind a stream.
+func IsTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
 // maxSecret is the longest password or key that is read, in bytes.
 const maxSecret = 1024
 
-// secret asks a person without echo, or takes the first line of standard input.
-func (p *program) secret(ctx context.Context, what string) (string, error) {
-	if terminal, ok := p.stdio.In.(*os.File); ok && term.IsTerminal(int(terminal.Fd())) {
+// Secret asks a person without echo, or takes the first line of standard input.
+func (p Person) Secret(ctx context.Context, what string) (string, error) {
+	if terminal, ok := p.In.(*os.File); ok && IsTerminal(terminal) {
 		return p.prompt(ctx, terminal, what)
 	}
-	text, err := readLine(p.stdio.In)
+	text, err := readLine(p.In)
 	if err != nil {
 		return "", pair.Refuse(pair.Usage, "no usable %s on standard input: %w", what, cause.Plain(err))
 	}
 	return text, nil
 }
 
-// newSecret is secret, asked twice of a person.
-func (p *program) newSecret(ctx context.Context, what string) (string, error) {
-	first, err := p.secret(ctx, what)
-	if err != nil || !isTerminal(p.stdio.In) {
+// NewSecret is Secret, asked twice of a person.
+func (p Person) NewSecret(ctx context.Context, what string) (string, error) {
+	first, err := p.Secret(ctx, what)
+	if err != nil || !IsTerminal(p.In) {
 		return first, err
 	}
-	again, err := p.secret(ctx, "the same again")
+	again, err := p.Secret(ctx, "the same again")
 	if err != nil {
 		return "", err
 	}
@@ -50,13 +64,13 @@ func (p *program) newSecret(ctx context.Context, what string) (string, error) {
 }
 
 // prompt reads without echo, and gives the terminal back if ctx ends first.
-func (p *program) prompt(ctx context.Context, terminal *os.File, what string) (string, error) {
+func (p Person) prompt(ctx context.Context, terminal *os.File, what string) (string, error) {
 	fd := int(terminal.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
 		return "", fmt.Errorf("prepare terminal: %w", err)
 	}
-	if _, err := fmt.Fprintf(p.stdio.Err, "%s: ", what); err != nil {
+	if _, err := fmt.Fprintf(p.Out, "%s: ", what); err != nil {
 		return "", err
 	}
 	type typed struct {
@@ -72,7 +86,7 @@ func (p *program) prompt(ctx context.Context, terminal *os.File, what string) (s
 	case <-ctx.Done():
 		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
 	case got := <-answer:
-		_, _ = fmt.Fprintln(p.stdio.Err) // the line end that was not echoed
+		_, _ = fmt.Fprintln(p.Out) // the line end that was not echoed
 		text, err := checkSecret(string(got.text), got.err)
 		if err != nil {
 			return "", pair.Refuse(pair.Usage, "no usable %s: %w", what, cause.Plain(err))
@@ -81,33 +95,24 @@ func (p *program) prompt(ctx context.Context, terminal *os.File, what string) (s
 	}
 }
 
-// confirm has a person type the appliance's name before something is forced. A
-// program confirms by --force alone.
-func (p *program) confirm(ctx context.Context, client *api.Client, consequence string) error {
-	if !isTerminal(p.stdio.In) {
-		return nil
-	}
-	status, err := api.GetStatus().Call(ctx, client, api.None{})
-	if err != nil {
+// Confirm has a person type a name before something is forced.
+func (p Person) Confirm(name, consequence string) error {
+	if _, err := fmt.Fprintf(p.Out, "%s\nType the appliance's name, %s, to go on: ", consequence, name); err != nil {
 		return err
 	}
-	name := status.Appliance.Name
-	if _, err := fmt.Fprintf(p.stdio.Err, "%s\nType the appliance's name, %s, to go on: ", consequence, name); err != nil {
-		return err
-	}
-	typed, err := readLine(p.stdio.In)
+	typed, err := readLine(p.In)
 	if err != nil || typed != name {
 		return pair.Refuse(pair.Refused, "not confirmed: nothing was done")
 	}
 	return nil
 }
 
-// agree has a person say yes to what loses nothing.
-func (p *program) agree(consequence string) error {
-	if _, err := fmt.Fprintf(p.stdio.Err, "%s\nGo on? [y/N] ", consequence); err != nil {
+// Agree has a person say yes to what loses nothing.
+func (p Person) Agree(consequence string) error {
+	if _, err := fmt.Fprintf(p.Out, "%s\nGo on? [y/N] ", consequence); err != nil {
 		return err
 	}
-	said, err := readLine(p.stdio.In)
+	said, err := readLine(p.In)
 	if err != nil || !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(said))) {
 		return pair.Refuse(pair.Refused, "not confirmed: nothing was done")
 	}
