@@ -27,6 +27,7 @@ type Backend struct {
 	Security      Security
 	Tokens        Tokens
 	Diverged      DivergedCopies
+	Points        RestorePoints
 	Backups       Backups
 	Software      Maintaining
 }

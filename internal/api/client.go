@@ -165,7 +165,7 @@ func requestOf(r route, question any) (path string, header http.Header, body io.
 	err = eachPart(reflect.ValueOf(question).Elem(), func(kind, name string, v reflect.Value) error {
 		switch kind {
 		case inPath:
-			path = strings.Replace(path, "{"+name+"}", url.PathEscape(v.String()), 1)
+			path = strings.Replace(path, "{"+name+"}", url.PathEscape(partText(v.Interface())), 1)
 		case inTheBody:
 			text, err := json.Marshal(v.Interface())
 			body = bytes.NewReader(text)

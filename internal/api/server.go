@@ -95,6 +95,7 @@ func (s *Server) serveSubjects() {
 	s.serveTokens()
 	s.serveSecurity()
 	s.serveDiverged()
+	servePoints(s)
 	s.serveBackups()
 	s.serveSoftware()
 }

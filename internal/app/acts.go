@@ -30,6 +30,7 @@ type acts struct {
 	data          *admin.Data
 	services      *admin.Services
 	diverged      *copies.Diverged
+	points        *copies.Points
 	backups       *support.Backups
 	software      *support.Software
 }
@@ -65,6 +66,7 @@ func (a *Appliance) newActs() *acts {
 	acts.diverged = &copies.Diverged{
 		DataDir: a.config.DataDir, Agent: a.agent, Link: a.link, Lead: a.lead, Engine: a.engine, Copies: a.engine.Diverged, Audit: audit,
 	}
+	acts.points = &copies.Points{Points: a.engine.Points, Audit: audit}
 	acts.reports = &admin.Reports{
 		ID: a.identity.ID(), Name: a.config.Name, Agent: a.agent, Link: a.link, Store: a.site, Settings: a.settings, Overview: a.overview,
 		Names: a.exchange.ReadNames, Now: time.Now,
@@ -101,6 +103,7 @@ func (a *acts) contract() api.Backend {
 		Security:      a.people.Security,
 		Tokens:        a.people.Tokens,
 		Diverged:      a.diverged,
+		Points:        a.points,
 		Backups:       a.backups,
 		Software:      a.software,
 	}

@@ -18,6 +18,7 @@ func (a *Appliance) enforce(c *failover.Config) {
 	test := a.outside.Of(s.TestIPs)
 	a.evidence.ask(test)
 	a.engine.SetLimit(s.BandwidthLimit)
+	a.engine.Points.Set(s.RestorePoints)
 	a.configure(c, s, test)
 }
 

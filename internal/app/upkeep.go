@@ -31,6 +31,7 @@ func (a *Appliance) chores() []chore {
 	unused := &memory.Unused{}
 	return []chore{
 		{every: choresEvery, do: a.mend},
+		{every: choresEvery, do: a.engine.TendPoints},
 		{every: choresEvery, now: a.exchange.Outdated, do: a.exchangeAll},
 		{every: choresEvery, do: func(context.Context) { a.room.Measure() }},
 		{every: choresEvery, do: func(context.Context) { a.listening.Look() }},

@@ -159,7 +159,7 @@ func rootCommand(p *program) *cobra.Command {
 	root.AddCommand(
 		serveCommand(p), demoCommand(p), setupCommand(p), statusCommand(p), keyCommand(p), pairCommand(p), unpairCommand(p), syncCommand(p), becomeCommand(p),
 		settingsCommand(p), securityCommand(p), notificationsCommand(p), siteCommand(p), certificateCommand(p), sharedIPCommand(p), testIPsCommand(p), dataCommand(p), serviceCommand(p), whenCommand(p), userCommand(p), tokenCommand(p), historyCommand(p), reportCommand(p),
-		divergedCommand(p), doctorCommand(p), maintenanceCommand(p), resumeCommand(p), backupCommand(p), supportBundleCommand(p), licencesCommand(p), configCommand(p), cleanupCommand(p), reloadCommand(p), versionCommand(p),
+		divergedCommand(p), restorePointCommand(p), doctorCommand(p), maintenanceCommand(p), resumeCommand(p), backupCommand(p), supportBundleCommand(p), licencesCommand(p), configCommand(p), cleanupCommand(p), reloadCommand(p), versionCommand(p),
 	)
 	return root
 }

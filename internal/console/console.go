@@ -31,7 +31,7 @@ func sections(b api.Backend) []page.Section {
 			Overview: b.Overview, Upkeep: b.Upkeep, Diverged: b.Diverged, Relationship: b.Relationship, Keys: b.Keys,
 			Data: b.Data, Syncs: b.Syncs, Roles: b.Roles, Settings: b.Settings, Addresses: b.Addresses,
 		}),
-		site.Section(site.Backend{Site: b.Site, Settings: b.Settings, Certificates: b.Certificates, Data: b.Data, Services: b.Services}),
+		site.Section(site.Backend{Site: b.Site, Settings: b.Settings, Certificates: b.Certificates, Data: b.Data, Services: b.Services, Points: b.Points}),
 		reports.Section(reports.Backend{Reports: b.Reports, Upkeep: b.Upkeep}),
 		notifications.Section(b.Notifications),
 		software.Section(software.Backend{Software: b.Software, Backups: b.Backups, Site: b.Site}),

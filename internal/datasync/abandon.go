@@ -21,6 +21,12 @@ func (e *Engine) abandon(ctx context.Context) error {
 		e.opt.Missing(pair.Snapshot{}, source.Bare(why))
 		return e.whole()
 	}
+	if e.ledger.Completed(*rec) { // all of it is in place, and what was staged may be gone
+		if lacking != nil {
+			e.opt.Missing(rec.Snapshot, source.Bare(lacking))
+		}
+		return e.endRecord()
+	}
 	m, changes, err := e.ledger.Recorded(*rec)
 	if err != nil {
 		return fmt.Errorf("read the recorded snapshot: %w", err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
+	"math/rand/v2"
 	"slices"
 
 	"baton/internal/datasync/ledger"
@@ -48,11 +50,12 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 	if err := p.makeDurable(ctx); err != nil {
 		return pair.Snapshot{}, err
 	}
+	e.Points.Begin(p.manifest)
 	if err := p.writeRecord(&rec); err != nil {
 		return pair.Snapshot{}, source.Explain(err, e.opt.Dir)
 	}
 	e.opt.Hook("recorded")
-	if err := e.finish(context.WithoutCancel(ctx), rec, p.manifest, p.targets); err != nil {
+	if err := (&placing{e, rec, p.manifest, p.targets}).finish(ctx); err != nil {
 		return pair.Snapshot{}, err
 	}
 	p.report(ctx, rec)
@@ -62,7 +65,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 // makeRecord numbers the snapshot and keeps its manifest.
 func (p *pull) makeRecord() (ledger.Record, error) {
 	e := p.engine
-	rec := ledger.Record{Export: p.head.Inline, Manifest: p.manifest.Digest()}
+	rec := ledger.Record{Export: p.head.Inline, Manifest: p.manifest.Digest(), Before: e.ledger.State().Manifest, Run: 1 + rand.Int64N(math.MaxInt64-1)} //nolint:gosec // no secret
 	rec.Disks, rec.Mounts = p.disks(), e.mounts.Of(p.manifest)
 	rec.Snapshot = pair.Snapshot{Number: p.head.Number, Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
 	e.opt.Hook("save-manifest")
@@ -127,16 +130,31 @@ func (p *pull) writeRecord(rec *ledger.Record) error {
 	return e.ledger.WriteJournal(rec)
 }
 
+// placing is a snapshot that the journal says is being put into place.
+type placing struct {
+	engine   *Engine
+	rec      ledger.Record
+	manifest manifest.Manifest
+	targets  []*target // what changes
+}
+
 // finish carries out a recorded snapshot, or takes it back if that cannot be done.
-// Everything it does may be done again.
-func (e *Engine) finish(ctx context.Context, rec ledger.Record, m manifest.Manifest, targets []*target) error {
+// Everything it does may be done again. Once the new state is written, nothing of the changes is: what they have taken
+// out is kept then, as far as restore points need it, and what is staged is no longer complete. Cancelling ends that alone.
+func (r *placing) finish(ctx context.Context) error {
+	e, rec := r.engine, r.rec
 	e.progress.Update(func(p *progress.Progress) { p.Applying = true })
-	if err := e.apply(ctx, targets); err != nil {
-		return e.takeBack(ctx, rec, targets, err)
+	was := r.before()
+	var err error
+	if !e.ledger.Completed(rec) {
+		if err := r.apply(context.WithoutCancel(ctx)); err != nil {
+			return r.takeBack(context.WithoutCancel(ctx), err)
+		}
+		e.opt.Hook("save-state")
+		err = e.ledger.Complete(rec, r.manifest)
 	}
-	e.opt.Hook("save-state")
-	err := e.ledger.Complete(rec, m)
 	if err == nil {
+		r.keep(ctx, was)
 		e.opt.Hook("remove-journal")
 		err = e.endRecord()
 	}
@@ -144,18 +162,44 @@ func (e *Engine) finish(ctx context.Context, rec ledger.Record, m manifest.Manif
 		return e.ledger.SetTorn(source.Sentence(ledger.ErrTorn, "Snapshot %d is in place, but that could not be recorded (%v): look at the disk of %s; it is tried again by itself.", rec.Snapshot.Number, err, e.opt.Dir))
 	}
 	e.opt.Hook("journal-removed")
-	e.done(targets)
-	e.sources.Agreed(m)
+	r.done()
+	e.sources.Agreed(r.manifest)
 	e.ledger.Clean()
 	return nil
 }
 
-func (e *Engine) apply(ctx context.Context, targets []*target) error {
-	for _, t := range targets {
+// before is the snapshot that the recorded one replaces; without it, restore points may lack files.
+func (r *placing) before() manifest.Manifest {
+	book := r.engine.ledger
+	if now := book.State(); now.Manifest == r.rec.Before {
+		return book.ManifestOrNone(now.Newest())
+	}
+	m, err := book.ManifestOf(ledger.Point{Manifest: r.rec.Before})
+	if err != nil {
+		r.engine.opt.Log.Warn("the snapshot before is unreadable, so restore points may lack files", slog.Any("error", err))
+	}
+	return m
+}
+
+// keep keeps what restore points need of what the changes have taken out. Of a record that a version without restore points
+// wrote it is not known later that it is in place, so its changes are made again after a crash, and need all that is staged.
+func (r *placing) keep(ctx context.Context, was manifest.Manifest) {
+	if r.rec.Run == 0 {
+		return
+	}
+	for _, t := range r.targets {
+		if t.change != nil {
+			r.engine.Points.Keep(ctx, t.source, t.change, was.Find(t.data).Listing)
+		}
+	}
+}
+
+func (r *placing) apply(ctx context.Context) error {
+	for _, t := range r.targets {
 		if t.change == nil {
 			continue
 		}
-		if err := t.change.Apply(ctx, e.opt.Hook); err != nil {
+		if err := t.change.Apply(ctx, r.engine.opt.Hook); err != nil {
 			return err
 		}
 		if err := t.change.Sync(); err != nil {
@@ -166,13 +210,14 @@ func (e *Engine) apply(ctx context.Context, targets []*target) error {
 }
 
 // takeBack makes the snapshot before the recorded one whole again.
-func (e *Engine) takeBack(ctx context.Context, rec ledger.Record, targets []*target, why error) error {
-	for _, t := range targets {
+func (r *placing) takeBack(ctx context.Context, why error) error {
+	e, rec := r.engine, r.rec
+	for _, t := range r.targets {
 		if t.change != nil && t.change.Final(ctx) { // by an earlier run
 			return e.ledger.SetTorn(source.Sentence(ledger.ErrTorn, "Snapshot %d is half in place and could not be finished: %s. Remove the cause; it is tried again by itself.", rec.Snapshot.Number, source.Bare(why)))
 		}
 	}
-	for _, t := range slices.Backward(targets) {
+	for _, t := range slices.Backward(r.targets) {
 		if t.change == nil {
 			continue
 		}
@@ -210,14 +255,14 @@ func (e *Engine) whole() error {
 }
 
 // done ends the changes that are in place. What cannot be dropped is in nobody's way.
-func (e *Engine) done(targets []*target) {
-	for _, t := range targets {
+func (r *placing) done() {
+	for _, t := range r.targets {
 		if t.change == nil {
 			continue
 		}
-		e.opt.Hook("drop-staging")
+		r.engine.opt.Hook("drop-staging")
 		if err := t.change.Done(); err != nil {
-			e.opt.Log.Warn("what was staged is not removed", slog.Any("error", err))
+			r.engine.opt.Log.Warn("what was staged is not removed", slog.Any("error", err))
 		}
 	}
 }

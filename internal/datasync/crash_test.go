@@ -205,6 +205,7 @@ func powerCutAtEveryStep(t *testing.T, w crashWorld) {
 			}
 		case number > 1 && difference(w.new, held) == "":
 			newSeen++
+			holdsPoint(t, b, w.old)
 			if _, err := os.Stat(b.opt.Dir + "/journal.json"); err == nil {
 				t.Fatalf("step %d: the journal is left", step)
 			}

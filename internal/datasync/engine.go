@@ -13,6 +13,7 @@ import (
 	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/offer"
 	"baton/internal/datasync/pace"
+	"baton/internal/datasync/point"
 	"baton/internal/datasync/progress"
 	"baton/internal/datasync/protected"
 	"baton/internal/datasync/source"
@@ -38,6 +39,10 @@ type Options struct {
 	// Offering is told of each snapshot that this appliance is about to offer, once its
 	// number is durable; if it fails, the snapshot is not offered. nil: ignored.
 	Offering func(context.Context, pair.Snapshot) error
+	// PointsApart is how far apart the moments of two restore points are at least; 0: point.Apart.
+	PointsApart time.Duration
+	// Points is how many restore points there are at most, until SetPoints.
+	Points int
 	// Hook is told before each step that a crash must survive; nil outside tests.
 	Hook func(step string)
 	// Hangs reports whether a disk with protected data takes no writes at all now, as far as is known; nil:
@@ -51,6 +56,8 @@ type Options struct {
 type Engine struct {
 	// Diverged are the diverged copies here.
 	Diverged *diverged.Copies
+	// Points are the restore points here.
+	Points *point.Points
 
 	opt      Options
 	sources  protected.Sources
@@ -82,6 +89,7 @@ func (opt Options) filled() Options {
 	if opt.Missing == nil {
 		opt.Missing = func(pair.Snapshot, string) {}
 	}
+	opt.PointsApart = cmp.Or(opt.PointsApart, point.Apart)
 	opt.Idle = cmp.Or(opt.Idle, 30*time.Second)
 	return opt
 }
@@ -105,6 +113,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{opt: opt, sources: data, ledger: book, Diverged: copies, limit: pace.New(), mounts: protected.NewMounts(data, book, opt.Log)}
+	e.Points = point.New(point.Options{Ledger: book, Sources: data, Apart: opt.PointsApart, Most: opt.Points, Hook: opt.Hook, Log: opt.Log})
 	e.server = offer.New(offer.Options{
 		Dir: opt.Dir, Log: opt.Log, Now: opt.Now, Hangs: opt.Hangs, Offering: opt.Offering, Idle: opt.Idle,
 		Sources: data, Ledger: book, Mounts: e.mounts, Limit: e.limit,
@@ -189,6 +198,19 @@ func (e *Engine) Measured() (pair.Snapshot, []ledger.Measure, error) { return e.
 
 // SetLimit sets the bandwidth limit of the whole link, also while a sync runs.
 func (e *Engine) SetLimit(rate pair.Rate) { e.limit.Set(rate) }
+
+// TendPoints drops restore points that are too many, and the oldest one if the disk of the data runs short. While a
+// data sync runs it does nothing; it ends when one begins, and goes on the next time.
+func (e *Engine) TendPoints(ctx context.Context) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r, err := e.runs.acquireToYield(cancel)
+	if err != nil {
+		return
+	}
+	defer e.runs.release(r)
+	e.Points.Tend(ctx, e.opt.Now())
+}
 
 // Settle makes the data whole before a takeover: it stops a sync that still
 // receives, waits for one that applies, finishes a recorded snapshot and discards

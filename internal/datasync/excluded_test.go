@@ -27,11 +27,14 @@ func (p *pairOf) exclude(t *testing.T, patterns ...string) {
 	p.primary.data.Spec, p.backup.data.Spec = spec, spec
 }
 
-// files are the paths of files below a directory, with their content.
+// files are the paths of files below a directory, with their content; Baton's own are left out.
 func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	must(t, filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if e != nil && e.Name() == ".baton-points" {
+			return filepath.SkipDir
+		}
 		if err == nil && e.Type().IsRegular() {
 			b, readErr := os.ReadFile(path)
 			name, _ := filepath.Rel(dir, path)

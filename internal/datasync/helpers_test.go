@@ -102,7 +102,7 @@ func (a *appliance) configure(tb testing.TB, dir, tree string) {
 	log := slog.New(slog.NewTextHandler(testWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	a.dirs = directory.Options{Index: filepath.Join(own, "index"), Own: []string{own}, Place: place, Log: log, Boot: os.Getenv("BATON_BOOT")}
 	a.database = a.site
-	a.opt = Options{Dir: own, Data: func(context.Context) ([]pair.Data, error) { return []pair.Data{a.data}, nil }, Log: log}
+	a.opt = Options{Points: 3, PointsApart: 1, Dir: own, Data: func(context.Context) ([]pair.Data, error) { return []pair.Data{a.data}, nil }, Log: log}
 }
 
 type testWriter struct{ tb testing.TB }
@@ -193,7 +193,7 @@ func describe(tb testing.TB, root string) []string {
 			return err
 		}
 		rel, _ := filepath.Rel(root, path)
-		if rel == ".baton-staging" {
+		if rel == ".baton-staging" || rel == ".baton-points" {
 			return fs.SkipDir
 		}
 		var s syscall.Stat_t

@@ -37,9 +37,7 @@ func (e *Engine) Pull(ctx context.Context, from *http.Client, base string, req R
 	client := *from
 	client.Timeout = 0 // a transfer may be long; silence is what is bounded
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	p := &pull{engine: e, req: req, cancel: cancel, client: &client, base: strings.TrimSuffix(base, "/") + wire.Prefix}
-	snapshot, err := p.run(ctx)
-	p.close()
+	snapshot, err := pull{engine: e, req: req, cancel: cancel, client: &client, base: strings.TrimSuffix(base, "/") + wire.Prefix}.whole(ctx)
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errApply) {
 		err = cause
 		if errors.Is(cause, context.Canceled) {
@@ -48,6 +46,18 @@ func (e *Engine) Pull(ctx context.Context, from *http.Client, base string, req R
 	}
 	e.ended(err)
 	return snapshot, err
+}
+
+// whole runs the data sync. Restore points give way to it, one after the other, if there is no room.
+func (p pull) whole(ctx context.Context) (pair.Snapshot, error) {
+	for {
+		try := p
+		snapshot, err := try.run(ctx)
+		try.close()
+		if !errors.Is(err, source.ErrNoRoom) || ctx.Err() != nil || !p.engine.Points.GiveWay(ctx, p.engine.opt.Now()) {
+			return snapshot, err
+		}
+	}
 }
 
 func (e *Engine) ended(err error) {
@@ -160,7 +170,7 @@ func (p *pull) scan(ctx context.Context, data pair.Data) (source.Scan, error) {
 	if err != nil {
 		return source.Scan{}, err
 	}
-	t := &target{source: src}
+	t := &target{data: data, source: src}
 	p.targets = append(p.targets, t)
 	scan, err := src.Scan(ctx, p.manifest.Scheme)
 	t.have = scan.Listing
@@ -176,6 +186,7 @@ func (p *pull) close() {
 
 // target is one piece of data on this appliance while a snapshot is brought into it.
 type target struct {
+	data    pair.Data
 	source  source.Source
 	have    manifest.Listing
 	staging source.Staging // nil while nothing has to change

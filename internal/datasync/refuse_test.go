@@ -393,6 +393,7 @@ func TestFullAndReadOnlyDisks(t *testing.T) {
 	}
 	mount(p.backup.tree, 0, "size=2m")
 	p.pull(t)
+	restorePointsGiveWay(t, p)
 	write(t, p.primary.tree+"/g", noise(5<<20))
 	p.refused(t, Request{}, source.ErrNoRoom)
 	must(t, os.Remove(p.primary.tree+"/g"))
@@ -414,6 +415,27 @@ func TestFullAndReadOnlyDisks(t *testing.T) {
 	if names, _ := os.ReadDir(p.primary.opt.Dir + "/diverged"); len(names) != 0 {
 		t.Fatal("a half copy is left")
 	}
+}
+
+// restorePointsGiveWay has a data sync that has room on a disk of 2 MB only without what is kept for a restore point.
+func restorePointsGiveWay(t *testing.T, p *pairOf) {
+	t.Helper()
+	for _, version := range []string{"1", "2"} {
+		write(t, p.primary.tree+"/h", version+noise(700<<10))
+		p.pull(t)
+	}
+	if gone := p.backup.Points.GivenUp(time.Now()); gone.Points > 0 {
+		t.Errorf("gave way in vain: %+v", gone)
+	}
+	write(t, p.primary.tree+"/i", noise(900<<10))
+	p.pull(t)
+	if gone := p.backup.Points.GivenUp(time.Now()); gone.Points == 0 {
+		t.Error("no restore point gave way")
+	}
+	must(t, errors.Join(os.Remove(p.primary.tree+"/h"), os.Remove(p.primary.tree+"/i")))
+	p.pull(t)
+	p.backup.Points.Set(0)
+	p.backup.TendPoints(t.Context())
 }
 
 func TestSilentPeerIsGivenUp(t *testing.T) {

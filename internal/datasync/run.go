@@ -19,17 +19,47 @@ type runs struct {
 type run struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{}
+	yields bool // to every other
 }
 
-// acquire begins a run.
+// acquire begins a run. One that yields ends before.
 func (r *runs) acquire(cancel context.CancelCauseFunc) (*run, error) {
+	for {
+		mine := &run{cancel: cancel, done: make(chan struct{})}
+		other := r.begin(mine)
+		switch {
+		case other == nil:
+			return mine, nil
+		case !other.yields:
+			return nil, errRunning()
+		}
+		other.cancel(errRunning())
+		<-other.done
+	}
+}
+
+// acquireToYield begins a run that is cancelled as soon as another is to begin, and ends at once then.
+func (r *runs) acquireToYield(cancel context.CancelCauseFunc) (*run, error) {
+	mine := &run{cancel: cancel, done: make(chan struct{}), yields: true}
+	if r.begin(mine) != nil {
+		return nil, errRunning()
+	}
+	return mine, nil
+}
+
+// begin begins a run unless another is under way, which it returns.
+func (r *runs) begin(mine *run) *run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.running != nil {
-		return nil, source.Sentence(refusal.ErrRunning, "A data sync is running already: wait for it or cancel it.")
+		return r.running
 	}
-	r.running = &run{cancel: cancel, done: make(chan struct{})}
-	return r.running, nil
+	r.running = mine
+	return nil
+}
+
+func errRunning() error {
+	return source.Sentence(refusal.ErrRunning, "A data sync is running already: wait for it or cancel it.")
 }
 
 // acquireNow begins a run as soon as the one under way can stop.

@@ -1,5 +1,5 @@
-// Package kept has the words for what an appliance keeps besides the data: diverged copies, and how files of them
-// go back.
+// Package kept has the words for what an appliance keeps besides the data: diverged copies and restore points, and
+// how files of them go back.
 //
 // Start reading at DivergedCopy.
 package kept
@@ -90,4 +90,27 @@ type Restored struct {
 	Files int64    `json:"files"`
 	Bytes int64    `json:"bytes"`
 	Kept  []string `json:"kept"` // what was there before, by its new name
+}
+
+// RestorePoints are the earlier snapshots of which files can be taken out of an appliance.
+type RestorePoints struct {
+	Points []RestorePoint `json:"points"` // newest first
+	Bytes  int64          `json:"bytes"`  // that are kept for them besides the data, on its disks; as of the newest change of the list
+	Most   int            `json:"most"`   // as many are kept
+}
+
+// RestorePoint is one of them.
+type RestorePoint struct {
+	Number uint64     `json:"number"` // of the snapshot
+	Epoch  pair.Epoch `json:"epoch"`
+	Time   time.Time  `json:"time"`  // when the snapshot was taken
+	Files  int64      `json:"files"` // in all
+	Bytes  int64      `json:"bytes"` // in all
+}
+
+// GivenUp tells of restore points that gave way to the data, as the disk had no room.
+type GivenUp struct {
+	Points int           // how many, of those that gave way less than a day after the one before; 0: none
+	Time   time.Time     // of the last
+	Newest pair.Snapshot // of these
 }

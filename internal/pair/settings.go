@@ -27,6 +27,7 @@ type Settings struct {
 	MaxDataAge        time.Duration // highest data age for automatic failover; 0: no limit
 	TimeZone          string        // IANA name, of the site
 	SiteCheck         HealthCheck   // how the primary finds out whether its site answers
+	RestorePoints     int           // earlier snapshots of which the backup keeps what it takes to restore files, at most
 }
 
 // DefaultSettings returns what a new site starts with.
@@ -39,6 +40,7 @@ func DefaultSettings() Settings {
 		SyncEvery:        15 * time.Minute,
 		SyncTime:         TimeOfDay{Hour: 3},
 		TimeZone:         "UTC",
+		RestorePoints:    3,
 	}
 }
 

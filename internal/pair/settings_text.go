@@ -39,6 +39,8 @@ func (Settings) Keys() []Key[Settings] {
 		textKey("time_zone", "Time zone", func(s *Settings) *string { return &s.TimeZone }).
 			within(func(s Settings) bool { return isZone(s.TimeZone) }, "use a name of the time zone database, as Europe/Berlin"),
 		keyOf("site_check", "Site check", func(s *Settings) *HealthCheck { return &s.SiteCheck }, HealthCheck.String, ParseSiteCheck),
+		numberKey("restore_points", "Restore points", "0 to 100", func(s *Settings) *int { return &s.RestorePoints }).
+			within(func(s Settings) bool { return s.RestorePoints >= 0 && s.RestorePoints <= 100 }, "use 0 to 100"),
 	}
 }
 

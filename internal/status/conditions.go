@@ -2,6 +2,7 @@ package status
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,6 +46,13 @@ func (o *Overview) Conditions() []pair.Condition {
 			ID: "settings-set-aside", Severity: pair.Info,
 			Text:     "This appliance keeps " + pair.Counted(int64(len(settings)), "diverged copy") + " without a file of the site: its settings and users were others than the site's, which are in force.",
 			NextStep: "If a setting or a user is missing, look into it: baton diverged list. Then delete it.",
+		})
+	}
+	if gone := o.Engine.Points.GivenUp(time.Now()); gone.Points > 0 {
+		found = append(found, pair.Condition{
+			ID: "restore-points-given-up", Severity: pair.Info,
+			Text:     "The disk of the protected data on this appliance runs short, so " + pair.Counted(int64(gone.Points), "restore point") + " gave way; the last was that of snapshot " + strconv.FormatUint(gone.Newest.Number, 10) + ".",
+			NextStep: "Free some space there, or keep fewer: baton settings set restore_points=1.",
 		})
 	}
 	if torn := o.Engine.Torn(); torn != nil {

@@ -5,6 +5,7 @@ package e2e
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,20 @@ func (w *world) putBack() {
 	w.beta.baton("sync --wait")
 	if !w.alpha.has(site("index.html"), "<h1>Newer</h1>\n") {
 		w.t.Errorf("what was restored did not come back to alpha")
+	}
+	w.takenOut(w.alpha, "index.html", "<h1>The site is up</h1>\n")
+}
+
+// takenOut checks that a file as it was can be taken out of the newest restore point.
+func (w *world) takenOut(a *appliance, name, text string) {
+	w.t.Helper()
+	known, err := api.ListRestorePoints().Call(w.t.Context(), a.API, api.None{})
+	if err != nil || len(known.Points) == 0 {
+		w.t.Fatalf("restore points of %s: %v %v", a.Name(), known, err)
+	}
+	a.baton(fmt.Sprintf("restore-point take %d site/%s --to %s", known.Points[0].Number, name, a.OnHost("taken")))
+	if !a.has("taken/site/"+name, text) {
+		w.t.Errorf("%s was not taken out as it was", name)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"baton/internal/act/acttest"
 	"baton/internal/admin"
+	"baton/internal/admin/copies"
 	"baton/internal/agent"
 	"baton/internal/api"
 	"baton/internal/failover"
@@ -100,6 +101,7 @@ func (a *Appliance) Backend() api.Backend {
 		Security: a.people.Security,
 		Tokens:   a.people.Tokens,
 		Diverged: exports{a.diverged, a.damaged},
+		Points:   &copies.Points{Points: a.engine.Points, Audit: a.lead.Audit},
 		Backups:  a.backups,
 		Software: a.software,
 	}

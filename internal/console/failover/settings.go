@@ -33,7 +33,7 @@ type sharedIP struct {
 // configKeys are the settings of the page, in its order.
 func configKeys() []string {
 	return []string{
-		"backup_operations", "sync_schedule", "sync_every", "sync_day", "sync_time", "bandwidth_limit",
+		"backup_operations", "sync_schedule", "sync_every", "sync_day", "sync_time", "bandwidth_limit", "restore_points",
 		"automatic_failover", "primary_timeout", "test_ips", "test_ips_required", "observe_only", "max_data_age", "site_check",
 	}
 }

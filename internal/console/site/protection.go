@@ -3,9 +3,11 @@ package site
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"baton/internal/api"
 	"baton/internal/console/page"
+	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
@@ -30,6 +32,9 @@ type protectionPage struct {
 	Offer  *api.DataSpec // the directory of the public site, while it is not protected
 	Tested []api.Check   // by the Test button
 	Fit    bool          // every check passed
+
+	Points kept.RestorePoints
+	Zone   *time.Location
 
 	Services []serviceRow // in the order in which they are started
 	Service  serviceForm
@@ -68,6 +73,10 @@ func (p protection) read(v *page.Visit) (protectionPage, error) {
 	for _, part := range all.Data {
 		data.Parts = append(data.Parts, newProtectedPart(v, part))
 	}
+	if data.Points, err = p.backend.Points.RestorePoints(v.Context()); err != nil {
+		return data, err
+	}
+	data.Zone = v.Zone
 	data.Service.Form = page.NewForm("service", nil)
 	data.Services, err = services(p).rows(v)
 	return data, err

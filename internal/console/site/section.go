@@ -17,6 +17,7 @@ type Backend struct {
 	Certificates api.CertificateStore
 	Data         api.ProtectedData
 	Services     api.Services
+	Points       api.RestorePoints
 }
 
 //go:embed templates
@@ -25,7 +26,7 @@ var files embed.FS
 // Section is the pages Site and Protection.
 func Section(backend Backend) page.Section {
 	return page.Section{
-		Routes:    slices.Concat(site{backend}.routes(), protection{backend}.routes(), excluding{backend}.routes(), services{backend}.routes()),
+		Routes:    slices.Concat(site{backend}.routes(), protection{backend}.routes(), excluding{backend}.routes(), points{backend}.routes(), services{backend}.routes()),
 		Templates: files,
 		Live: []page.Live{
 			protection{backend}.page().Live("live-protection", "live-services"),

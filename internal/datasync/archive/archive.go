@@ -69,6 +69,19 @@ func nameOf(data, path string) string {
 	return data + "/" + path
 }
 
+// LacksName is the file at the end of an archive that names what could not be restored, a line each.
+const LacksName = "NOT-RESTORED.txt"
+
+// Tell adds a text for whoever reads the archive.
+func (w *Writer) Tell(name, text string) error {
+	header := &tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o600, Size: int64(len(text)), Format: tar.FormatPAX}
+	if err := w.tar.WriteHeader(header); err != nil {
+		return fmt.Errorf("archive %q: %w", name, err)
+	}
+	_, err := io.WriteString(w.tar, text)
+	return err
+}
+
 // Close ends the archive.
 func (w *Writer) Close() error { return w.tar.Close() }
 

@@ -214,7 +214,7 @@ func (l *Ledger) Complete(rec Record, m manifest.Manifest) error {
 	var written State
 	found, err := durable.ReadJSON(l.path(nextFile), "snapshot", &written)
 	switch {
-	case err == nil && found && written.Snapshot == next.Snapshot && written.Manifest == next.Manifest:
+	case err == nil && found && written.Snapshot == next.Snapshot && written.Manifest == next.Manifest && written.Run == next.Run:
 		err = l.rename(nextFile, stateFile)
 	case err != nil || found: // damaged, or of another time: what it says is known
 		err = l.writeJSON(stateFile, next)
@@ -274,8 +274,11 @@ func (l *Ledger) Clean() {
 	s, pending := l.state, l.pending
 	l.mu.Unlock()
 	keep := map[string]bool{s.Manifest.String(): true, s.ConfirmedManifest.String(): true, s.Kept.String(): true}
+	for _, point := range s.Points {
+		keep[point.Manifest.String()] = true
+	}
 	if pending != nil {
-		keep[pending.Manifest.String()], keep[pending.Steps.String()] = true, true
+		keep[pending.Manifest.String()], keep[pending.Steps.String()], keep[pending.Before.String()] = true, true, true
 	}
 	l.bases(keep)
 	l.mu.Lock()

@@ -32,6 +32,17 @@ func (l *Ledger) Manifest(of Reference) (manifest.Manifest, error) {
 	return m, err
 }
 
+// ManifestOf reads the manifest of a restore point. It is not kept in memory here.
+func (l *Ledger) ManifestOf(point Point) (manifest.Manifest, error) {
+	if point.Manifest == (manifest.Digest{}) {
+		return manifest.Manifest{}, nil
+	}
+	return l.load(Reference{Listed: point.Manifest})
+}
+
+// Completed reports whether a recorded snapshot is in place, and only its record is left.
+func (l *Ledger) Completed(rec Record) bool { return rec.Run != 0 && l.State().Run == rec.Run }
+
 // ManifestOrNone returns a manifest, or an empty one if it is damaged: then everything
 // counts as written since, and too much is kept, never too little.
 func (l *Ledger) ManifestOrNone(of Reference) manifest.Manifest {

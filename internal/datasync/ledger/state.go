@@ -30,6 +30,16 @@ type State struct {
 	// Mounts are the mount points on which the data of the newest snapshot lies here,
 	// by its spec; empty once this appliance has taken over.
 	Mounts map[string]string `json:"mounts,omitempty"`
+	// Run is that of the record that made this the state; zero: a version without it did.
+	Run int64 `json:"run,omitempty"`
+	// Points are the restore points, oldest first.
+	Points []Point `json:"points,omitempty"`
+}
+
+// Point is an earlier snapshot of which what is needed to restore it is kept.
+type Point struct {
+	Snapshot pair.Snapshot   `json:"snapshot"`
+	Manifest manifest.Digest `json:"manifest"`
 }
 
 // Reference names a manifest: by the digest of what it lists, and the hash of what
@@ -84,6 +94,8 @@ type Record struct {
 	Export   manifest.Digest `json:"export"` // hash of what travels inline
 	Steps    manifest.Digest `json:"steps"`  // of the file with the changes of the listed data
 
+	Run    int64             `json:"run,omitempty"`    // tells it from every other record
+	Before manifest.Digest   `json:"before"`           // manifest of the snapshot before, for restore points
 	Disks  map[string]string `json:"disks,omitempty"`  // of the state
 	Mounts map[string]string `json:"mounts,omitempty"` // of the state
 }
@@ -93,6 +105,6 @@ func (r Record) reference() Reference { return Reference{r.Manifest, r.Export} }
 // complete is the state once the recorded snapshot is in place.
 func (r Record) complete(s State) State {
 	s.Snapshot, s.Manifest, s.Export, s.Disks, s.Mounts = r.Snapshot, r.Manifest, r.Export, r.Disks, r.Mounts
-	s.Keep, s.Kept = false, manifest.Digest{}
+	s.Keep, s.Kept, s.Run = false, manifest.Digest{}, r.Run
 	return s
 }

@@ -263,6 +263,21 @@ type Divergence struct {
 	Was     manifest.Listing // the snapshot
 }
 
+// Keeper is a Source that keeps content which a change has taken out, as long as restore points need it.
+type Keeper interface {
+	// Preserve keeps, of what the change of this source has taken out, the content that is wanted, durably; was is
+	// what the source held before. It takes renames only, as a rule. It is called between Change.Sync and Change.Done, and
+	// again after a power cut in between; the hook is called before each step that a power cut may come between.
+	Preserve(ctx context.Context, of Change, was manifest.Listing, wanted func(manifest.Hash) bool, hook func(step string)) error
+	// Retain drops what is kept and is neither wanted nor needed by what is. It returns the bytes that the rest takes.
+	Retain(ctx context.Context, wanted func(manifest.Hash) bool) (bytes int64, err error)
+	// Short reports whether the disk has so little room left that what is kept should give way.
+	Short() bool
+	// Kept finds the content of an entry, in what is kept, or at a path that has it now as far as is known, as at tells;
+	// checks it, and returns what writes it. ErrMismatch: it is nowhere.
+	Kept(ctx context.Context, e manifest.Entry, scheme manifest.Scheme, at func(manifest.Hash) []string) (func(io.Writer) error, error)
+}
+
 // Restorer is a Source into which single entries can be put back while it is in use.
 type Restorer interface {
 	// Restore begins to put entries back.

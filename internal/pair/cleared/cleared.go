@@ -35,6 +35,7 @@ func texts() map[string]string {
 		"automatic-failover-off":       "Enable Automatic Failover is on, or it does not matter now.",
 		"nothing-protected":            "At least one directory is protected, or there is no relationship.",
 		"diverged-copies":              "No diverged copy with files is kept here.",
+		"restore-points-given-up":      "No restore point gave way to the data within the last day.",
 		"settings-set-aside":           "No diverged copy of settings and users alone is kept here.",
 		"maintenance":                  "Maintenance has ended.",
 		"site-files-missing":           "The directory of the public site is there, or this appliance need not show it.",

@@ -81,8 +81,10 @@ func (*Kind) Check(set manifest.Set) error {
 	if set.Whole().Kind != manifest.Dir {
 		return fmt.Errorf("%w: the directory itself is missing", manifest.ErrMalformed)
 	}
-	if _, is := set.Find(tree.StagingName); is {
-		return fmt.Errorf("%w: %q is the staging directory", manifest.ErrMalformed, tree.StagingName)
+	for _, own := range []string{tree.StagingName, tree.PointsName} {
+		if _, is := set.Find(own); is {
+			return fmt.Errorf("%w: %q is Baton's own", manifest.ErrMalformed, own)
+		}
 	}
 	return nil
 }

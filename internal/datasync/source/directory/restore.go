@@ -139,7 +139,7 @@ func (r *restoration) Take(ctx context.Context, e manifest.Entry, content io.Rea
 	case manifest.Link, manifest.Blob:
 		err = fs.ErrInvalid
 	}
-	if top, _ := topOf(e.Path); top == tree.StagingName {
+	if top, _ := topOf(e.Path); tree.IsOwn(top) {
 		err = source.Sentence(source.ErrUnsafe, "%s is Baton's own: choose other files.", top)
 	}
 	if e.Path != "." {

@@ -1,7 +1,9 @@
 package blocks
 
 import (
+	"cmp"
 	"encoding/binary"
+	"slices"
 
 	"baton/internal/datasync/manifest"
 )
@@ -86,4 +88,50 @@ func Read(d *manifest.Decoder) (parts []Stretch) {
 		parts = append(parts, Stretch{Offset: int64(d.Uvarint()), Bytes: int64(d.Uvarint())}) //nolint:gosec // closed by a hash
 	}
 	return parts
+}
+
+// Without returns the parts of stretches that are not among others; both are in order.
+func Without(of, others []Stretch) []Stretch {
+	var left []Stretch
+	for _, s := range of {
+		at := s.Offset
+		for _, o := range others {
+			if o.End() <= at || o.Offset >= s.End() {
+				continue
+			}
+			left = Add(left, Stretch{at, max(o.Offset-at, 0)})
+			at = max(at, o.End())
+		}
+		left = Add(left, Stretch{at, max(s.End()-at, 0)})
+	}
+	return left
+}
+
+// Union returns the stretches of two lists, which are in order and have nothing in common.
+func Union(a, b []Stretch) []Stretch {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(a, b Stretch) int { return cmp.Compare(a.Offset, b.Offset) })
+	var joined []Stretch
+	for _, s := range all {
+		joined = Add(joined, s)
+	}
+	return joined
+}
+
+// At returns the stretch at an offset of a content of a size that is among others or between them, and whether it is
+// among them. They are in order.
+func At(others []Stretch, offset, size int64) (s Stretch, among bool) {
+	i, _ := slices.BinarySearchFunc(others, offset, func(s Stretch, offset int64) int {
+		if s.End() <= offset {
+			return -1
+		}
+		return 1
+	})
+	if i == len(others) {
+		return Stretch{offset, size - offset}, false
+	}
+	if others[i].Offset <= offset {
+		return Stretch{offset, others[i].End() - offset}, true
+	}
+	return Stretch{offset, min(others[i].Offset, size) - offset}, false
 }

@@ -64,9 +64,9 @@ func Wipe(f *os.File, offset, bytes int64) error {
 }
 
 // CopyStretches copies stretches of one file to the same place in another.
-func CopyStretches(to *os.File, from Reading, stretches []blocks.Stretch) error {
+func CopyStretches(ctx context.Context, to *os.File, from Reading, stretches []blocks.Stretch) error {
 	for _, s := range stretches {
-		if err := from.Pass(context.Background(), s.Offset, s.End(), &writing{to: to, at: s.Offset, begun: Begun(s.Offset)}); err != nil {
+		if err := from.Pass(ctx, s.Offset, s.End(), &writing{to: to, at: s.Offset, begun: Begun(s.Offset)}); err != nil {
 			return err
 		}
 	}

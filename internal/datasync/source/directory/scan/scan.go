@@ -282,7 +282,7 @@ func (l *lister) name(name string) error {
 	path := name
 	if l.of.path != "." {
 		path = l.of.path + "/" + name
-	} else if name == tree.StagingName {
+	} else if tree.IsOwn(name) {
 		return nil
 	}
 	if l.tree.Exclude.Matches(path) {

@@ -51,7 +51,20 @@ func (s *Staging) Prepare(work plan.Work, have manifest.Listing) ([]Step, error)
 		}
 	}
 	p.leftDirectories()
+	p.noteGone()
 	return p.steps, nil
+}
+
+// noteGone notes what it is that each step takes out, by which restore points know it.
+func (p *preparation) noteGone() {
+	for i, s := range p.steps {
+		if s.Out == "" || s.Was.Kind != 0 || s.Op == TakeOut {
+			continue
+		}
+		if was, known := p.have.Find(p.work.Here(s.Path)); known {
+			p.steps[i].Was = was.Entry
+		}
+	}
 }
 
 // leftDirectories notes how the directories were out of which something is taken, and which are gone
@@ -120,7 +133,11 @@ func (p *preparation) moves() error {
 
 func (p *preparation) move(m plan.Move) error {
 	if m.Clear.Kind != 0 {
-		p.steps = append(p.steps, Step{Op: MoveOut, Path: m.To, Out: outSlot("clear " + m.To)})
+		step := Step{Op: MoveOut, Path: m.To, Out: outSlot("clear " + m.To), Was: m.Clear}
+		if was, known := p.have.Find(m.To); known && was.SameContent(m.Clear) {
+			step.Was = was.Entry
+		}
+		p.steps = append(p.steps, step)
 	}
 	if m.From != "" {
 		return p.comeBack(m.From, m.To)

@@ -23,7 +23,7 @@ type Step struct {
 	Out  string         // name in the staging of what goes
 	Ino  uint64         // TakeOut, PutBack, Patch: number of the file or directory, which tells it from others
 	Is   manifest.Entry // Meta, Patch: as it shall be; the zero value of what is left as it is
-	Was  manifest.Entry // Meta, Patch: as it was, at the path where it was; the zero value of what was not there
+	Was  manifest.Entry // as it was, at the path where it was, of Meta, Patch, and what goes to Out; the zero value of what was not there
 
 	Parts []blocks.Stretch // Patch: what is written from Slot, at the same places
 	first *inode.Stamp     // Patch: what the file is until the step is taken for the first time; nil: that was by another process

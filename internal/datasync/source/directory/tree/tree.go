@@ -29,6 +29,9 @@ import (
 // prepares its files. It is never part of a manifest.
 const StagingName = ".baton-staging"
 
+// IsOwn reports whether a name at the top of a protected directory is Baton's own.
+func IsOwn(name string) bool { return name == StagingName || name == PointsName }
+
 // Tree is one protected directory, open.
 type Tree struct {
 	// Scheme is how content is hashed: that of what it is compared with.

@@ -178,7 +178,7 @@ func (in *Incoming) update(e manifest.Entry) error {
 		defer in.Abort()
 		return s.verify(e, in.name, in.f, &p)
 	}
-	if err := inode.CopyStretches(in.f, b.Reading, blocks.Rest(p.other, e.Size)); err != nil {
+	if err := inode.CopyStretches(context.Background(), in.f, b.Reading, blocks.Rest(p.other, e.Size)); err != nil {
 		in.Abort()
 		return fmt.Errorf("stage %q: %w", e.Path, err)
 	}
@@ -255,7 +255,7 @@ func (s *Staging) unpatch(e manifest.Entry, p patch) error {
 		return err
 	}
 	reading := inode.Reading{File: old, Stamp: stamp, Path: p.path}
-	if err := inode.CopyStretches(in.f, reading, blocks.Rest(p.other, e.Size)); err != nil {
+	if err := inode.CopyStretches(context.Background(), in.f, reading, blocks.Rest(p.other, e.Size)); err != nil {
 		in.Abort()
 		return err
 	}
@@ -288,7 +288,7 @@ func (s *Staging) patch(e, was manifest.Entry, p patch) (Step, error) {
 		return step, err
 	}
 	reading := inode.Reading{File: old, Stamp: stamp, Path: e.Path}
-	err = inode.CopyStretches(out, reading, step.saved())
+	err = inode.CopyStretches(context.Background(), out, reading, step.saved())
 	if err == nil {
 		err = out.Truncate(was.Size)
 	}
@@ -353,7 +353,7 @@ func (t *Tree) rewrite(s Step, slot string, parts []blocks.Stretch, is manifest.
 		if i > 0 {
 			hook("part")
 		}
-		if err := inode.CopyStretches(f, inode.Reading{File: from, Stamp: fromStamp, Path: s.Path}, []blocks.Stretch{part}); err != nil {
+		if err := inode.CopyStretches(context.Background(), f, inode.Reading{File: from, Stamp: fromStamp, Path: s.Path}, []blocks.Stretch{part}); err != nil {
 			return err
 		}
 	}
