@@ -165,3 +165,34 @@ func TestWhatCannotBeRestoredChangesNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestFilesGoBackToWhatIsExcludedByNow has a pattern come after the files were set aside: they go back to the primary, and no
+// further.
+func TestFilesGoBackToWhatIsExcludedByNow(t *testing.T) {
+	p := newPair(t)
+	write(t, p.primary.tree+"/cache/a", "common")
+	write(t, p.primary.tree+"/page", "page")
+	p.pull(t)
+	write(t, p.primary.tree+"/cache/a", "written alone")
+	made, err := p.primary.SetAside(t.Context(), p.epoch, pair.AnySnapshot)
+	must(t, err)
+	losing := p.primary
+	p.switchRoles(t)
+	p.pull(t)
+	p.exclude(t, "/cache/")
+	p.mustPull(t)
+	packed := losing.pack(t, made.ID, "files/cache/a")
+	if _, err := p.primary.Restore(t.Context(), bytes.NewReader(packed.Bytes()), kept.KeepInPlace, atOnce); err == nil || !strings.Contains(err.Error(), "in the way: files/cache/a") {
+		t.Errorf("over what is there: %v", err)
+	}
+	restored, err := p.primary.Restore(t.Context(), packed, kept.KeepBeside, atOnce)
+	must(t, err)
+	if restored.Files != 1 || len(restored.Kept) != 1 {
+		t.Errorf("restored %+v", restored)
+	}
+	if got := files(t, p.primary.tree); len(got) != 3 || got["cache/a"] != "written alone" {
+		t.Errorf("the primary has %v", got)
+	}
+	p.mustPull(t)
+	holds(t, p.backup.tree, map[string]string{"cache/a": "common", "page": "page"})
+}
