@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -198,6 +199,11 @@ func (e *Engine) Measured() (pair.Snapshot, []ledger.Measure, error) { return e.
 
 // SetLimit sets the bandwidth limit of the whole link, also while a sync runs.
 func (e *Engine) SetLimit(rate pair.Rate) { e.limit.Set(rate) }
+
+// Paced is a stream that is read at the bandwidth limit of the whole link, to be sent over it.
+func (e *Engine) Paced(ctx context.Context, from io.Reader) io.Reader {
+	return e.limit.Stream(ctx, from)
+}
 
 // TendPoints drops restore points that are too many, and the oldest one if the disk of the data runs short. While a
 // data sync runs it does nothing; it ends when one begins, and goes on the next time.

@@ -77,7 +77,7 @@ func (d *Diverged) RestoreDiverged(ctx context.Context, order api.RestoreOf) (ke
 	}
 	by := act.By(ctx)
 	answer, err := stream.Send[wire.Restore, wire.RestoreAnswer](ctx, d.Link.Bulk(), wire.PathRestore,
-		wire.Restore{What: what, Existing: existing, By: by.Name, From: by.From}, reader)
+		wire.Restore{What: what, Existing: existing, By: by.Name, From: by.From}, d.Engine.Paced(ctx, reader))
 	return answer.Restored, act.Failure(err)
 }
 

@@ -111,6 +111,28 @@ func (w *Writer) Write(b []byte) (int, error) {
 	return done, nil
 }
 
+// Stream is what is read from a source at the limiter's pace, to be sent over the link. It ends with the context.
+func (l *Limiter) Stream(ctx context.Context, from io.Reader) io.Reader { return &stream{ctx, from, l} }
+
+type stream struct {
+	ctx   context.Context //nolint:containedctx // lives for one stream
+	from  io.Reader
+	limit *Limiter
+}
+
+// Read implements io.Reader.
+func (s *stream) Read(b []byte) (int, error) {
+	n, err := s.from.Read(b[:min(len(b), max(s.limit.bucket.Burst(), 512))])
+	for left := n; left > 0; {
+		part, waitErr := s.limit.take(s.ctx, left)
+		if waitErr != nil {
+			return 0, context.Cause(s.ctx)
+		}
+		left -= part
+	}
+	return n, err
+}
+
 // Reader takes bytes at the limiter's pace, and tells of a peer that sends nothing.
 type Reader struct {
 	Context context.Context //nolint:containedctx // lives for one stream
