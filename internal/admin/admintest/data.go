@@ -117,6 +117,33 @@ func (a *Appliance) Sync(t TB) {
 	}
 }
 
+// RestorePoint has a primary give this appliance two snapshots of a directory with one file, index.html: "old", then "new". The first
+// is a restore point then.
+func (a *Appliance) RestorePoint(t TB, name string) {
+	t.Helper()
+	there, epoch := t.TempDir(), pair.Epoch{Counter: 1, Holder: PeerID}
+	data := pair.Data{Name: name, Spec: pair.Directory{Path: pair.Path(filepath.Join(a.Tree(), name))}}
+	primary := newEngine(t, there, datasync.Options{Data: func(context.Context) ([]pair.Data, error) { return []pair.Data{data}, nil }}, directory.Options{
+		Place: func(pair.Data) string { return filepath.Join(there, "files") },
+	})
+	primary.Offer(epoch)
+	server := httptest.NewServer(primary.Handler())
+	defer server.Close()
+	a.engine.Points.Set(1)
+	for _, text := range []string{"old", "new"} {
+		err := os.MkdirAll(filepath.Join(there, "files"), 0o750)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(there, "files", "index.html"), []byte(text), 0o600)
+		}
+		if err == nil {
+			_, err = a.engine.Pull(t.Context(), server.Client(), server.URL, datasync.Request{Epoch: epoch})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // exports are the diverged copies, with what a test says of how an export ends.
 type exports struct {
 	*copies.Diverged

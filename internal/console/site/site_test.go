@@ -176,6 +176,21 @@ func TestOnABackupTheSiteComesFromThePrimary(t *testing.T) {
 	}
 }
 
+func TestFilesOfARestorePointAreTakenOut(t *testing.T) {
+	t.Parallel()
+	b := consoletest.Open(t).SignIn(pair.Administrator)
+	b.Get(page.Root+"/protection").Lacks(t, "Restore points")
+	b.Appliance.RestorePoint(t, "www")
+	b.Get(page.Root+"/protection").Has(t, "Restore points", page.Root+"/protection/restore-points/1")
+	b.Get(page.Root+"/protection/restore-points/1").Has(t, "Snapshot 1", "1 file, 3 B", "as www/uploads")
+	b.Get(page.Root+"/protection/restore-points/2").Has(t, "There is no restore point")
+	b.Post(page.Root+"/protection/restore-points/1", "paths", "www/index.html").Has(t, "www/index.html", "old")
+	b.Post(page.Root+"/protection/restore-points/1", "paths", "www/other").Has(t, "holds no")
+	viewer := consoletest.Open(t).SignIn(pair.Viewer)
+	viewer.Appliance.RestorePoint(t, "www")
+	viewer.Get(page.Root+"/protection").Lacks(t, page.Root+"/protection/restore-points/1")
+}
+
 func TestDataIsTestedProtectedAndRemoved(t *testing.T) {
 	t.Parallel()
 	b := consoletest.Open(t).SignIn(pair.Administrator)

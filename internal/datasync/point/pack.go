@@ -1,9 +1,11 @@
 package point
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"baton/internal/datasync/archive"
@@ -18,19 +20,25 @@ var errNotFound = pair.Refuse(pair.NotFound, "no such restore point")
 // Pack writes what is chosen of a restore point into an archive. Each content is checked by its hash. What is nowhere
 // any more, as somebody wrote here who is no data sync, is left out, and named at the end of the archive.
 func (p *Points) Pack(ctx context.Context, number uint64, chosen archive.Chosen, to io.Writer) error {
+	if len(chosen) == 0 {
+		chosen = nil // everything
+	}
 	o, err := p.find(number)
+	if err == nil {
+		err = o.check(chosen)
+	}
 	if err != nil {
 		return err
 	}
 	now := p.opt.Ledger.ManifestOrNone(p.opt.Ledger.State().Newest())
 	w := packing{Writer: archive.NewWriter(to), ctx: ctx, chosen: chosen, scheme: o.manifest.Scheme}
 	for _, set := range o.manifest.Listed() {
+		if !chosen.Has(set.Data.Name, ".") && !chosen.Leads(set.Data.Name, ".") {
+			continue
+		}
 		if err := w.set(p, set, now.Find(set.Data).Listing); err != nil {
 			return err
 		}
-	}
-	if w.found == 0 {
-		return source.Sentence(errNotFound, "Restore point %d holds nothing of that name: give NAME or NAME/PATH, as in baton data list and the protected data.", number)
 	}
 	if len(w.lacks) > 0 {
 		if err := w.Tell(archive.LacksName, strings.Join(w.lacks, "\n")+"\n"); err != nil {
@@ -51,6 +59,21 @@ func (p *Points) find(number uint64) (one, error) {
 	return one{}, source.Sentence(errNotFound, "There is no restore point %d on this appliance: baton restore-point list shows them.", number)
 }
 
+// check refuses what is not in a restore point, before anything is written.
+func (o one) check(chosen archive.Chosen) error {
+	for _, path := range chosen {
+		name, at, _ := strings.Cut(path, "/")
+		is := slices.ContainsFunc(o.manifest.Listed(), func(set manifest.Set) bool {
+			_, found := set.Find(cmp.Or(at, "."))
+			return set.Data.Name == name && found
+		})
+		if !is {
+			return source.Sentence(errNotFound, "Restore point %d holds no %q: give NAME or NAME/PATH, as in baton data list and the protected data.", o.Snapshot.Number, path)
+		}
+	}
+	return nil
+}
+
 // packing is a restore point on its way into an archive.
 type packing struct {
 	*archive.Writer
@@ -58,7 +81,6 @@ type packing struct {
 	ctx    context.Context //nolint:containedctx // lives for one archive
 	chosen archive.Chosen
 	scheme manifest.Scheme
-	found  int
 	lacks  []string
 }
 
@@ -76,9 +98,6 @@ func (w *packing) set(p *Points, set manifest.Set, now manifest.Listing) error {
 	for e := range set.All() {
 		if !w.chosen.Has(set.Data.Name, e.Path) && (e.Kind != manifest.Dir || !w.chosen.Leads(set.Data.Name, e.Path)) {
 			continue
-		}
-		if w.chosen.Has(set.Data.Name, e.Path) {
-			w.found++
 		}
 		if err := w.entry(from, set, e, paths); err != nil {
 			return err
