@@ -2,6 +2,7 @@ package datasync
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"baton/internal/datasync/archive"
 	"baton/internal/kept"
+	"baton/internal/pair"
 )
 
 // withPoints has the backup make every snapshot a restore point.
@@ -237,5 +239,29 @@ func TestWhatIsKeptByAnotherIsNotUsed(t *testing.T) {
 	}
 	if got, lacks = takeOut(t, p.backup.Engine, first.Number); lacks != "files/a\n" || len(got) != 1 {
 		t.Errorf("lacks %q, has %q", lacks, got)
+	}
+}
+
+// TestADirectoryThatIsProtectedNoLongerKeepsNothing has its last restore point dropped.
+func TestADirectoryThatIsProtectedNoLongerKeepsNothing(t *testing.T) {
+	p := newPair(t)
+	p.withPoints(t, 3)
+	write(t, p.primary.tree+"/a", "old")
+	first := p.pull(t)
+	write(t, p.primary.tree+"/a", "new")
+	p.pull(t)
+	p.primary.opt.Data = func(context.Context) ([]pair.Data, error) { return nil, nil }
+	p.primary.reopen(t)
+	p.serve()
+	p.mustPull(t)
+	p.backup.TendPoints(t.Context())
+	if got, lacks := takeOut(t, p.backup.Engine, first.Number); len(got) != 1 || lacks != "" {
+		t.Fatalf("lacks %q, has %q", lacks, got)
+	}
+	p.backup.Points.Set(0)
+	p.backup.TendPoints(t.Context())
+	holds(t, p.backup.tree, map[string]string{"a": "new"})
+	if _, err := os.Lstat(p.backup.tree + "/.baton-points"); err == nil {
+		t.Error("what no point needs is kept")
 	}
 }

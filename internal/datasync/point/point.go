@@ -42,8 +42,9 @@ type Points struct {
 
 	mu    sync.Mutex
 	most  int
-	all   []one // oldest first
-	stale bool  // something may be kept that is needed no longer: also since the start, as a crash may have left it
+	all   []one       // oldest first
+	left  []pair.Data // of restore points that were dropped: something may be kept there
+	stale bool        // something may be kept that is needed no longer: also since the start, as a crash may have left it
 	bytes int64
 	gone  kept.GivenUp
 }
@@ -113,9 +114,13 @@ func (p *Points) Begin(next manifest.Manifest) {
 	if p.most == 0 || len(was.Sets) == 0 {
 		return
 	}
-	before := len(p.all)
-	p.all = slices.DeleteFunc(p.all, func(o one) bool { return o.manifest.Scheme != next.Scheme }) // hashed otherwise
-	p.stale = p.stale || len(p.all) < before
+	p.all = slices.DeleteFunc(p.all, func(o one) bool {
+		other := o.manifest.Scheme != next.Scheme // hashed otherwise
+		if other {
+			p.leave(o)
+		}
+		return other
+	})
 	if p.due(st, was, next) {
 		p.add(one{Point: ledger.Point{Snapshot: st.Snapshot, Manifest: st.Manifest}, manifest: was, lost: map[manifest.Hash]bool{}})
 	}
@@ -130,12 +135,25 @@ func (p *Points) Begin(next manifest.Manifest) {
 func (p *Points) add(o one) {
 	before := p.all
 	p.all = append(slices.Clone(p.all), o)
-	if over := len(p.all) - p.most; over > 0 {
-		p.all, p.stale = p.all[over:], true
-	}
+	over := max(len(p.all)-p.most, 0)
+	p.all = p.all[over:]
 	if err := p.save(); err != nil {
 		p.opt.Log.Warn("a snapshot becomes no restore point, as the list of them is not saved", slog.Uint64("snapshot", o.Snapshot.Number), slog.Any("error", err))
 		p.all = before
+		return
+	}
+	for _, o := range before[:min(over, len(before))] {
+		p.leave(o)
+	}
+}
+
+// leave notes what has to be swept once a restore point is dropped. It is called with mu held.
+func (p *Points) leave(o one) {
+	p.stale = true
+	for _, set := range o.manifest.Listed() {
+		if !slices.ContainsFunc(p.left, set.Data.Same) {
+			p.left = append(p.left, set.Data)
+		}
 	}
 }
 
@@ -249,7 +267,8 @@ func (p *Points) drop() (ledger.Point, bool) {
 		return ledger.Point{}, false
 	}
 	first := p.all[0].Point
-	p.all, p.stale = p.all[1:], true
+	p.leave(p.all[0])
+	p.all = p.all[1:]
 	if err := p.save(); err != nil {
 		p.opt.Log.Warn("the list of restore points is not saved", slog.Any("error", err))
 	}
@@ -296,20 +315,24 @@ func (p *Points) Sweep(ctx context.Context) {
 		return
 	}
 	p.mu.Lock()
-	p.bytes, p.stale = bytes, false
+	p.bytes, p.stale, p.left = bytes, false, nil
 	p.mu.Unlock()
 }
 
 // data lists what may keep something.
 func (p *Points) data() []pair.Data {
-	all := p.opt.Ledger.Data()
+	all := slices.Clone(p.opt.Ledger.Data())
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	some := slices.Clone(p.left)
 	for _, o := range p.all {
 		for _, set := range o.manifest.Listed() {
-			if !slices.ContainsFunc(all, set.Data.Same) {
-				all = append(all, set.Data)
-			}
+			some = append(some, set.Data)
+		}
+	}
+	for _, data := range some {
+		if !slices.ContainsFunc(all, data.Same) {
+			all = append(all, data)
 		}
 	}
 	return all
