@@ -82,9 +82,11 @@ func namesOf(env []string) []string {
 	return names
 }
 
-// Refused says why a service may not run on this machine, in a sentence; empty: it may.
+// Refused says why a service may not run on this machine, in a sentence; empty: it may. Both sums are to be allowed: what root takes back is
+// not there any more by another line for the shell, which root allowed before.
 func (s *Services) Refused(of service.Definition) string {
-	if slices.Contains(s.Local.State().Services, of.Sum()) {
+	allowed := s.Local.State().Services
+	if slices.Contains(allowed, of.Sum()) && slices.Contains(allowed, of.Bare().Sum()) {
 		return ""
 	}
 	return fmt.Sprintf("root has not allowed it on %s: run there, as root, baton service allow %s", s.Name, of.Name)
@@ -93,8 +95,7 @@ func (s *Services) Refused(of service.Definition) string {
 // MayStop reports whether root on this machine has allowed it, be it with another check: then it is for
 // Baton to stop it. What root has never allowed is not touched.
 func (s *Services) MayStop(of service.Definition) bool {
-	allowed := s.Local.State().Services
-	return slices.Contains(allowed, of.Sum()) || slices.Contains(allowed, of.Bare().Sum())
+	return slices.Contains(s.Local.State().Services, of.Bare().Sum())
 }
 
 // AddService implements api.Services.

@@ -209,6 +209,28 @@ func TestWhatBatonMayStop(t *testing.T) {
 	}
 }
 
+// What root takes back stays so, also with a line for the shell that root allowed at an earlier time.
+func TestNobodyBringsBackWhatRootTookBack(t *testing.T) {
+	t.Parallel()
+	_, services := serving(t)
+	root, anna := by(t.Context(), true), by(t.Context(), false)
+	check := func(who context.Context, health string) {
+		t.Helper()
+		if _, err := services.SetServiceCheck(who, api.Named[service.CheckText]{Name: "web", Body: service.CheckText{Health: health}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(root, "exec:/bin/true")
+	check(root, "tcp:127.0.0.1:80")
+	if err := services.DisallowService(root, "web"); err != nil {
+		t.Fatal(err)
+	}
+	check(anna, "exec:/bin/true")
+	if list, err := services.Services(root); err != nil || list[0].Allowed {
+		t.Errorf("it may run: %+v, %v", list, err)
+	}
+}
+
 // The environment of a command may hold passwords.
 func TestOnlyAdministratorsReadTheEnvironment(t *testing.T) {
 	t.Parallel()

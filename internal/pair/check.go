@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // HealthCheck says how one finds out whether something answers as it should. The zero value is
@@ -100,9 +102,10 @@ func isPath(text string) bool {
 	return true
 }
 
-// Unprintable reports whether a text has line breaks or control characters.
+// Unprintable reports whether a text has line breaks, control characters, or others that a terminal does not show as they
+// are: what turns the direction of writing around, what has no width, and what is no UTF-8.
 func Unprintable(text string) bool {
-	return strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
+	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
 }
 
 // IsZero reports whether there is no check.

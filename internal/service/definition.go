@@ -127,7 +127,7 @@ func (d Definition) Valid() error {
 		}
 	}
 	if slices.ContainsFunc(slices.Concat(d.Command.Args, d.Command.Env, []string{d.Command.User, d.Command.Group, d.Command.Dir}), pair.Unprintable) {
-		return pair.RefuseField("command", "a command has no line breaks and no control characters: put it into a script, and name that")
+		return pair.RefuseField("command", "a command has no line breaks, and nothing that a terminal does not show as it is: put it into a script, and name that")
 	}
 	return d.Command.Limits.Valid()
 }

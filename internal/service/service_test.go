@@ -72,6 +72,24 @@ func TestValid(t *testing.T) {
 	}
 }
 
+// Root reads what would run, and allows that: a terminal has to show it as it is.
+func TestWhatATerminalShowsOtherwiseIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, hidden := range map[string]string{"line break": "\n", "escape": "\x1b[8m", "escape of one character": "\u009b8m", "turned around": "\u202e", "no text": "\xff", "line separator": "\u2028"} {
+		asUser, inDir := command("/bin/true"), command("/bin/true")
+		asUser.Command.User, inDir.Command.Dir = "nobody"+hidden+"x", "/srv/"+hidden+"x"
+		if asUser.Valid() == nil || inDir.Valid() == nil || command("/bin/echo", hidden+"x").Valid() == nil {
+			t.Errorf("%s: it is taken", name)
+		}
+		if check, err := pair.ParseCheck("exec:/bin/echo " + hidden + "x"); err == nil {
+			t.Errorf("%s: %+v", name, check)
+		}
+	}
+	if err := command("/bin/echo", "größer", "日本", "👍", "a\u00a0b").Valid(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A peer can write any list: what could not be added here is not in it.
 func TestAHostileListIsCut(t *testing.T) {
 	t.Parallel()
