@@ -64,7 +64,7 @@ func (m *Manager) notAfter(ctx context.Context, other string, units []string) (r
 }
 
 // StopNow has systemd stop the units that [Manager.StopAfter] has put into order, and those of a
-// pattern, and does not wait for them.
+// pattern, with what [Manager.Stop] stops with them, and does not wait for any.
 func (m *Manager) StopNow(ctx context.Context, between, pattern string) error {
 	unit, err := m.Unit(ctx, between)
 	if err != nil {
@@ -80,11 +80,28 @@ func (m *Manager) StopNow(ctx context.Context, between, pattern string) error {
 	}
 	var failed []error
 	for _, name := range units {
-		if unit, err := m.Unit(ctx, name); err != nil || !unit.Runs() || !stoppable(name) {
+		unit, err := m.Unit(ctx, name)
+		if err != nil || !unit.Runs() || !stoppable(name) {
 			continue
 		}
-		if _, err := m.conn.StopUnitContext(ctx, name, stopMode, nil); err != nil {
-			failed = append(failed, refusal(name, err))
+		all, err := m.stopped(ctx, unit)
+		if err != nil {
+			failed, all = append(failed, err), []Unit{unit}
+		}
+		failed = append(failed, m.tellToStop(ctx, all))
+	}
+	return errors.Join(failed...)
+}
+
+// tellToStop tells those of the units that run to stop, and does not wait.
+func (m *Manager) tellToStop(ctx context.Context, units []Unit) error {
+	var failed []error
+	for _, one := range units {
+		if !one.Runs() {
+			continue
+		}
+		if _, err := m.conn.StopUnitContext(ctx, one.Name, stopMode, nil); err != nil {
+			failed = append(failed, refusal(one.Name, err))
 		}
 	}
 	return errors.Join(failed...)

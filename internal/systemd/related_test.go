@@ -22,6 +22,64 @@ func TestTheStopLimitCountsWhatStopsWithAUnit(t *testing.T) {
 	}
 }
 
+// What needs a unit may itself be needed, or be started by a timer, which would start both.
+func TestWhatStopsWithAUnitStopsWithAllOfIts(t *testing.T) {
+	t.Parallel()
+	units := map[string]Unit{
+		"db.service":      {RequiredBy: []string{"app.service", "cleanup.service", "multi-user.target"}},
+		"app.service":     {BoundBy: []string{"worker.service"}, TriggeredBy: []string{"app.socket"}},
+		"worker.service":  {Parts: []string{"app.service"}}, // a circle
+		"app.socket":      {Triggers: []string{"app.service"}},
+		"cleanup.service": {TriggeredBy: []string{"cleanup.timer"}},
+		"cleanup.timer":   {Triggers: []string{"cleanup.service"}},
+		"night.timer":     {Triggers: []string{"night.target"}},
+		"night.target":    {RequiredBy: []string{"ssh.service"}},
+		"web.service":     {},
+	}
+	look := func(name string) (Unit, error) {
+		one, known := units[name]
+		if !known {
+			return one, errors.New(name + " is asked for")
+		}
+		one.Name = name
+		return one, nil
+	}
+	for name, want := range map[string][]string{
+		"db.service":    {"app.socket", "worker.service", "app.service", "cleanup.timer", "cleanup.service", "db.service"},
+		"cleanup.timer": {"cleanup.timer", "cleanup.service"},
+		"night.timer":   {"night.timer", "night.target"},
+		"web.service":   {"web.service"},
+	} {
+		all, first := related{unit: look, known: map[string]bool{}}, units[name]
+		first.Name = name
+		if err := all.add(first); err != nil {
+			t.Error(err)
+		}
+		var got []string
+		for _, one := range all.order {
+			got = append(got, one.Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// The same on a machine: it was the unit beside which another one still ran.
+func TestAChainOfUnitsIsStopped(t *testing.T) {
+	m := connected(t)
+	first := unit(t, m, "try-chain.service", "[Service]\nExecStart=/bin/sleep 1000\n")
+	second := unit(t, m, "try-chain-second.service", "[Unit]\nRequires=try-chain.service\n[Service]\nExecStart=/bin/sleep 1000\n")
+	third := unit(t, m, "try-chain-third.service", "[Unit]\nRequires=try-chain-second.service\n[Service]\nExecStart=/bin/sleep 1000\n")
+	timer := unit(t, m, "try-chain-second.timer", "[Timer]\nOnActiveSec=1h\n")
+	must(t, errors.Join(m.Start(t.Context(), third), m.Start(t.Context(), timer), m.Stop(t.Context(), first, time.Second)))
+	for _, name := range []string{first, second, third, timer} {
+		if one := state(t, m, name); one.Runs() {
+			t.Errorf("%s is %s", name, one.Active)
+		}
+	}
+}
+
 // By any of its names a unit is the same.
 func TestAnAliasIsKnownByItsOwnName(t *testing.T) {
 	m := connected(t)

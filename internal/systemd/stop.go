@@ -64,8 +64,12 @@ func (m *Manager) Stop(ctx context.Context, name string, within time.Duration) e
 	if unit.Load == "not-found" && !unit.Runs() && m.leftOf(name) == nil {
 		return nil
 	}
-	for _, one := range unit.stopped() {
-		if err := m.stopOne(ctx, one, within); err != nil {
+	all, err := m.stopped(ctx, unit)
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		if err := m.stopOne(ctx, one.Name, within); err != nil {
 			return err
 		}
 	}
@@ -74,17 +78,14 @@ func (m *Manager) Stop(ctx context.Context, name string, within time.Duration) e
 
 // StopLimit is how long [Manager.Stop] of a unit may take with the same within: the sum of the units that it stops.
 func (m *Manager) StopLimit(ctx context.Context, unit Unit, within time.Duration) (sum time.Duration, err error) {
-	for _, name := range unit.stopped() {
-		one := unit
-		if name != unit.Name {
-			if one, err = m.Unit(ctx, name); err != nil {
-				return 0, err
-			}
+	all, err := m.stopped(ctx, unit)
+	for _, one := range all {
+		if one.Name != unit.Name {
 			sum += killed
 		}
 		sum += one.stopLimit(within)
 	}
-	return sum, nil
+	return sum, err
 }
 
 // stopLimit is after how long what runs of the unit is killed.
@@ -98,10 +99,49 @@ func (u Unit) stopLimit(within time.Duration) time.Duration {
 	return within
 }
 
-// stopped are the units that are stopped with it, in their order. What starts it comes first: a timer or a socket would start
-// it again.
-func (u Unit) stopped() []string {
-	return slices.Concat(u.TriggeredBy, u.dependents(), []string{u.Name}, u.Triggers)
+// stopped are the units that are stopped with a unit, in their order.
+func (m *Manager) stopped(ctx context.Context, unit Unit) ([]Unit, error) {
+	all := related{unit: func(name string) (Unit, error) { return m.Unit(ctx, name) }, known: map[string]bool{}}
+	err := all.add(unit)
+	return all.order, err
+}
+
+// related gathers the units that are stopped with one.
+type related struct {
+	unit  func(name string) (Unit, error)
+	known map[string]bool
+	order []Unit
+}
+
+// add adds a unit with those that are stopped before and after it, and with those of these in turn. What starts it comes first: a timer
+// or a socket would start it again. So would one of a unit that needs it, which would start with that.
+func (r *related) add(one Unit) error {
+	r.known[one.Name] = true
+	before, after := slices.Concat(one.TriggeredBy, one.dependents()), one.Triggers
+	if strings.HasSuffix(one.Name, ".target") { // others may be in it that are none of the site
+		before, after = nil, nil
+	}
+	if err := r.addNamed(before); err != nil {
+		return err
+	}
+	r.order = append(r.order, one)
+	return r.addNamed(after)
+}
+
+func (r *related) addNamed(names []string) error {
+	for _, name := range names {
+		if r.known[name] {
+			continue
+		}
+		one, err := r.unit(name)
+		if err == nil {
+			err = r.add(one)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dependents are the units that stop with it. A target that needs it, as at boot, goes on.
