@@ -349,6 +349,32 @@ func TestOneThatItsManagerRestartsTooOftenIsSick(t *testing.T) {
 	})
 }
 
+// A unit that has ended may wait for an hour until its manager starts it again (RestartSec=), or start for ever: it is not up.
+func TestOneThatIsNotUpIsNotHealthy(t *testing.T) {
+	m := newMachine("web")
+	m.list[0].Check = pair.HealthCheck{}
+	each(t, m, func(k bubble) {
+		t := k.t
+		if err := k.Set(t.Context(), pair.Lead); err != nil {
+			t.Fatal(err)
+		}
+		m.with(func() { m.down = true })
+		time.Sleep(5 * time.Second)
+		if one := k.Status()[0]; one.Healthy || one.Trouble == "" || k.sick() != nil {
+			t.Errorf("%+v, sick: %v", one, k.sick())
+		}
+		time.Sleep(startLimit)
+		if why := k.sick(); why == nil || !strings.Contains(why.Error(), "web: it is not up") {
+			t.Errorf("it is not sick: %v", why)
+		}
+		m.with(func() { m.down = false })
+		time.Sleep(5 * time.Second)
+		if one := k.Status()[0]; !one.Healthy || k.sick() != nil {
+			t.Errorf("%+v, sick: %v", one, k.sick())
+		}
+	})
+}
+
 // A check is a line that runs as root as well: that the service runs already allows nothing.
 func TestWhatRootDoesNotAllowIsNotChecked(t *testing.T) {
 	m := newMachine("web")

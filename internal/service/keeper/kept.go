@@ -23,6 +23,7 @@ type kept struct {
 	state  State
 	seen   bool          // state has been found out
 	upOnce bool          // it was up since it was last to run
+	down   time.Time     // since when it runs after that, and is not up; zero: it is up
 	unseen error         // why its state is not known
 	checks health.Judged // by its check
 	runs   bool          // where it is to, so it is to pass its check
@@ -59,6 +60,12 @@ func (s *kept) see(now time.Time, state State, err error) {
 		s.state, s.seen = state, true
 		if s.wanted && state.Up && !s.upOnce {
 			s.upOnce, s.ends = true, nil // that it did not start before counts no more
+		}
+		switch {
+		case !s.upOnce || !state.Runs || state.Up:
+			s.down = time.Time{}
+		case s.down.IsZero():
+			s.down = now
 		}
 	}
 }
@@ -121,7 +128,7 @@ func (s *kept) starts(at time.Time) time.Time {
 
 // forget is as if it had never been to run. The lock is held.
 func (s *kept) forget() {
-	s.wanted, s.upOnce = false, false
+	s.wanted, s.upOnce, s.down = false, false, time.Time{}
 	s.checks, s.runs, s.asked, s.ends, s.why, s.next = health.Judged{}, false, time.Time{}, nil, "", time.Time{}
 }
 
@@ -190,6 +197,7 @@ func (s *kept) follow(before *kept) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
 	s.wanted, s.state, s.seen, s.upOnce, s.unseen = before.wanted, before.state, before.seen, before.upOnce, before.unseen
+	s.down = before.down
 	s.ends, s.why, s.next, s.ran, s.parked = slices.Clone(before.ends), before.why, before.next, before.ran, before.parked
 	s.starting, s.since, s.tally = before.starting, before.since, before.tally
 }
@@ -235,8 +243,14 @@ func (s *kept) verdict(now time.Time) (sick string, judged bool) {
 	if why := s.checks.Why(); why != nil {
 		return why.Error(), true
 	}
+	if !s.down.IsZero() && now.Sub(s.down) >= startLimit {
+		return fmt.Sprintf("%s, for more than %s", notUp, pair.LastingText(startLimit)), true
+	}
 	return "", s.checks.Judged() || s.service.Check.IsZero()
 }
+
+// notUp is of a service that its own manager has not started again yet.
+const notUp = "it is not up: it has ended, and its own manager is starting it or waits before it does"
 
 // ended says that a service that was to run does not.
 func (s State) ended() string { return cmp.Or(s.Hindered, s.Failed, "it has ended: look at its log") }

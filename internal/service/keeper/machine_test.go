@@ -31,6 +31,7 @@ type machine struct {
 	checkLasts time.Duration
 	orders     []int                // how many services the machine was to stop after Baton
 	restarts   int                  // by the machine itself, of each
+	down       bool                 // what runs is not up
 	ran        time.Time            // here, of every service; zero: they are no timers
 	atBoot     AtBoot               // of each
 	stopsEarly bool                 // likewise
@@ -155,7 +156,7 @@ func (p program) State(context.Context) (State, error) {
 		return State{}, p.on.unseen
 	}
 	return State{
-		Runs: p.on.runs[p.name], Up: p.on.runs[p.name], Hindered: p.on.hindered[p.name], Restarts: p.on.restarts, StopLimit: 10 * time.Second,
+		Runs: p.on.runs[p.name], Up: p.on.runs[p.name] && !p.on.down, Hindered: p.on.hindered[p.name], Restarts: p.on.restarts, StopLimit: 10 * time.Second,
 		Persistent: !p.on.ran.IsZero(), Ran: p.on.ran, AtBoot: p.on.atBoot, StopsEarly: p.on.stopsEarly,
 	}, nil
 }

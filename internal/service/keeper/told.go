@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ func (s *kept) status(duty pair.Duty, now time.Time) pair.ServiceStatus {
 	}
 	if wanted {
 		shown.Wanted = "running"
+		if !s.down.IsZero() {
+			trouble = cmp.Or(trouble, notUp)
+		}
 		shown.Healthy = s.state.Runs && trouble == ""
 		shown.Trouble = trouble
 	}

@@ -265,7 +265,7 @@ func (r *runner) whole(ctx context.Context, conn *systemd.Manager) (keeper.State
 
 func (r *runner) state(unit systemd.Unit) keeper.State {
 	state := keeper.State{
-		Runs: unit.Runs(), Up: unit.Active == "active" || unit.Active == "reloading", Restarts: int(unit.Restarts), Persistent: unit.Persistent,
+		Runs: unit.Runs(), Up: slices.Contains([]string{"active", "reloading", "refreshing"}, unit.Active), Restarts: int(unit.Restarts), Persistent: unit.Persistent,
 		StopsEarly: slices.Contains(unit.After, own),
 	}
 	if state.Since = unit.Stopped; state.Runs {
