@@ -3,6 +3,7 @@ package drystart
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -111,6 +112,7 @@ func (d *DryStart) look(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		found.Lacks = cmp.Or(found.Lacks, missing(found, peer, report))
 		here.Services = append(here.Services, found)
 		taken, err := d.taken(one.Name, report)
 		if err != nil {
@@ -143,6 +145,19 @@ func (d *DryStart) installed(ctx context.Context, of service.Definition, paths [
 // within reports whether a path lies in one of the directories.
 func within(directories []string, path string) bool {
 	return slices.ContainsFunc(directories, func(dir string) bool { return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/") })
+}
+
+// missing says that a service has a user that this machine has not. Where the primary has none of that name either, nothing is known: the
+// users of a directory service, and one that systemd makes while the service runs, are in no file.
+func missing(found pair.InstalledService, peer string, report *pair.Report) string {
+	if report == nil {
+		return ""
+	}
+	there, _ := report.Installed.Service(found.Name)
+	if found.UserID != "" || there.UserID == "" || found.User != there.User {
+		return ""
+	}
+	return fmt.Sprintf("there is no user %s on this machine, as on %s: make it with useradd, with the number %s", found.User, peer, there.UserID)
 }
 
 // taken says which port of a service, which it has on the primary, another program has here.

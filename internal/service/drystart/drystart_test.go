@@ -93,6 +93,7 @@ func TestWhatADryStartFinds(t *testing.T) {
 		"its place":           {change(func(s *pair.InstalledService) { s.Program = "/opt/nginx" }), "services-differ", "it starts /opt/nginx on beta, and /usr/sbin/nginx on alpha", false},
 		"its user":            {change(func(s *pair.InstalledService) { s.User = "" }), "services-differ", "it runs as root on beta, and as www-data on alpha", false},
 		"its number":          {change(func(s *pair.InstalledService) { s.UserID = "48" }), "services-differ", "its user www-data has number 48 on beta, and 33 on alpha", false},
+		"its user is missing": {change(func(s *pair.InstalledService) { s.UserID = "" }), "dry-start-failed", "there is no user www-data on this machine, as on alpha: make it with useradd, with the number 33", true},
 		"it is missing":       {change(func(s *pair.InstalledService) { s.Lacks = "nginx.service is not on this machine" }), "dry-start-failed", "could not run service web: nginx.service is not on this machine.", true},
 		"it is missing there": {func(m *machines) { m.there.Services[0].Lacks = "nginx.service is masked" }, "services-differ", "nothing could start it again on alpha (nginx.service is masked)", false},
 		"a port":              {func(m *machines) { m.taken = []string{"tcp *:80"} }, "dry-start-failed", "another program on this machine has its port tcp *:80", true},

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,6 +38,10 @@ func (s *Sums) Complete(found pair.InstalledService, of service.Definition) pair
 	}
 	found.Lacks = cmp.Or(found.Lacks, directory(of.Command.Dir))
 	if found.User == "" {
+		return found
+	}
+	if _, err := strconv.ParseUint(found.User, 10, 32); err == nil { // a number needs no name
+		found.UserID = found.User
 		return found
 	}
 	one, err := user.Lookup(found.User)

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"baton/internal/pair"
+	"baton/internal/service"
 )
 
 func TestACommandNeedsItsDirectory(t *testing.T) {
@@ -23,6 +26,20 @@ func TestACommandNeedsItsDirectory(t *testing.T) {
 	} {
 		if lacks := directory(path); lacks != want {
 			t.Errorf("%q: %q, want %q", path, lacks, want)
+		}
+	}
+}
+
+// systemd takes a user by its number, also one that has no name.
+func TestAUserMayBeANumber(t *testing.T) {
+	t.Parallel()
+	var sums Sums
+	for name, want := range map[string]pair.InstalledService{
+		"4711":  {User: "4711", UserID: "4711"},
+		"nadie": {User: "nadie", Lacks: "there is no user nadie on this machine: make it with useradd, with the number that it has on the primary"},
+	} {
+		if got := sums.Complete(pair.InstalledService{User: name}, service.Definition{Name: "worker"}); got.UserID != want.UserID || got.Lacks != want.Lacks {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }
