@@ -294,7 +294,7 @@ func asked(tb testing.TB, of *Engine, q wire.Question) (wire.Header, error) {
 		must(tb, json.Unmarshal(answer.Body.Bytes(), &told))
 		return wire.Header{}, told.Err()
 	}
-	in, err := wire.NewReader(answer.Body, refusal.Read)
+	in, err := wire.NewReader(answer.Body, 8<<10, refusal.Read)
 	must(tb, err)
 	defer in.Close()
 	var head wire.Header

@@ -216,7 +216,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add(b.Bytes())
 	f.Add([]byte{byte(wire.Entries) | wire.Packed, 0, 0, 0, 4, 0x28, 0xb5, 0x2f, 0xfd})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in, err := wire.NewReader(bytes.NewReader(b), refusal.Read)
+		in, err := wire.NewReader(bytes.NewReader(b), 8<<10, refusal.Read)
 		must(t, err)
 		defer in.Close()
 		var head wire.Header

@@ -139,7 +139,7 @@ func TestThePreviousBackupIsAnswered(t *testing.T) {
 // shape returns the kinds of the frames of a stream, and the keys of its header.
 func shape(t *testing.T, from io.Reader) (kinds []wire.Kind, keys []string) {
 	t.Helper()
-	in, err := wire.NewReader(from, refusal.Read)
+	in, err := wire.NewReader(from, 8<<10, refusal.Read)
 	must(t, err)
 	defer in.Close()
 	for {

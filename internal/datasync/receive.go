@@ -65,7 +65,7 @@ func (p *pull) do(ctx context.Context, path string, body []byte) (io.ReadCloser,
 }
 
 // open sends a request whose answer is a stream of frames.
-func (p *pull) open(ctx context.Context, path string, body []byte) (*wire.Reader, func(), error) {
+func (p *pull) open(ctx context.Context, path string, body []byte, ahead int) (*wire.Reader, func(), error) {
 	e := p.engine
 	watchdog := time.AfterFunc(e.opt.Idle, func() {
 		p.cancel(source.Sentence(refusal.ErrStalled, "The primary did not answer within %s: check the connection; the sync is tried again by itself.", e.opt.Idle))
@@ -82,7 +82,7 @@ func (p *pull) open(ctx context.Context, path string, body []byte) (*wire.Reader
 			p.cancel(source.Sentence(refusal.ErrStalled, "The peer sent nothing for %s: check the connection; the next sync goes on where this one stopped.", e.opt.Idle))
 		},
 		Seen: func(n int) { e.progress.Received(e.opt.Now(), n) },
-	}, refusal.Read)
+	}, ahead, refusal.Read)
 	if err != nil {
 		_ = answer.Close()
 		return nil, nil, err
@@ -119,7 +119,8 @@ func (p *pull) askManifest(ctx context.Context, req wire.Question, base manifest
 	if err != nil {
 		return fmt.Errorf("write request: %w", err)
 	}
-	in, done, err := p.open(ctx, "manifest", body)
+	const ahead = 8 << 10 // the answer that nothing has changed is shorter
+	in, done, err := p.open(ctx, "manifest", body, ahead)
 	if err != nil {
 		return err
 	}

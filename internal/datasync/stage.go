@@ -135,7 +135,8 @@ func (p *pull) fetch(ctx context.Context, wants []wire.Want) (again bool, err er
 	if p.engine.limit.Slow() {
 		pack = 1
 	}
-	in, done, err := p.open(ctx, "content", wire.AppendWants(p.head.Session, pack, wants, p.manifest))
+	const ahead = 64 << 10 // many small files; the content of large ones goes past it
+	in, done, err := p.open(ctx, "content", wire.AppendWants(p.head.Session, pack, wants, p.manifest), ahead)
 	if err != nil {
 		return false, err
 	}
@@ -176,6 +177,7 @@ type contentReader struct {
 	ctx   context.Context //nolint:containedctx // lives for one stream
 	newer manifest.Newer
 	gone  bool
+	rooms wire.Rooms
 }
 
 // file receives one file: small ones are kept in memory and written beside the
@@ -188,7 +190,7 @@ func (c *contentReader) file(w wire.Want) error {
 	if !found {
 		return wire.Unsafe("content of what is not in the manifest")
 	}
-	f := &arrival{reader: c, want: w, target: c.pull.targets[w.Set], entry: wanted.Entry}
+	f := &arrival{reader: c, want: w, target: c.pull.targets[w.Set], entry: wanted.Entry, small: wire.Recording{Rooms: &c.rooms}}
 	defer f.abort()
 	for {
 		kind, payload, err := c.in.Next()
@@ -303,6 +305,7 @@ func (f *arrival) spill(more int64) error {
 		return err
 	}
 	f.reader.pull.staged(0, f.large.Offset())
+	defer f.small.Release()
 	return f.small.Replay(f.large)
 }
 
@@ -311,9 +314,9 @@ const maxGrowth = 1 << 30
 
 func (f *arrival) restart() error {
 	f.want.Have = source.Have{}
-	f.small, f.length = wire.Recording{}, 0
+	f.length = 0
 	if f.large == nil {
-		return nil
+		return f.small.Restart()
 	}
 	f.reader.pull.staged(0, -f.large.Offset())
 	return f.large.Restart()
@@ -349,7 +352,9 @@ func (f *arrival) done(payload []byte) error {
 		if err != nil {
 			return source.Explain(err, f.target.source.String())
 		}
-		if err := content.Replay(in); err != nil {
+		err = content.Replay(in)
+		content.Release()
+		if err != nil {
 			in.Abort()
 			return source.Explain(err, f.target.source.String())
 		}

@@ -133,6 +133,7 @@ func (s *session) open() ([]source.Reader, error) {
 type contents struct {
 	session *session
 	readers []source.Reader
+	rooms   wire.Rooms
 }
 
 // readAhead returns the jobs in order; small files are read by a few readers.
@@ -142,7 +143,7 @@ func (c *contents) readAhead(ctx context.Context, wants []wire.Want) <-chan *job
 	for range atOnce {
 		wg.Go(func() {
 			for j := range small {
-				j.small = &wire.Recording{Most: wire.SmallFile}
+				j.small = &wire.Recording{Most: wire.SmallFile, Rooms: &c.rooms}
 				j.err = c.read(ctx, j, j.small)
 				close(j.ready)
 			}
@@ -187,6 +188,7 @@ func (c *contents) send(ctx context.Context, out *wire.Writer, j *job) error {
 		err = c.read(ctx, j, direct)
 	} else if err == nil {
 		err = j.small.Play(direct)
+		j.small.Release()
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

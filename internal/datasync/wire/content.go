@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"sync"
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
@@ -63,56 +64,68 @@ func (f ContentWriter) Restart() error { return f.Out.Frame(Restart, nil) }
 // Done implements Outlet.
 func (f ContentWriter) Done(entry []byte) error { return f.Out.Frame(Done, entry) }
 
-// Recording keeps a small file's content until its turn comes.
+// Recording keeps a small file's content until its turn comes. Release gives back the memory that it takes.
 type Recording struct {
-	Most int64 // bytes that it takes; 0: any number
+	Most  int64  // bytes that it takes; 0: any number
+	Rooms *Rooms // where the memory comes from
 
-	pieces []func(source.Sink) error
+	data   []byte // of all pieces, one after another
+	pieces []piece
 	end    []byte
 	length int64
+}
+
+// piece is one call of a sink: Data, Hole or Same.
+type piece struct {
+	kind        Kind
+	from, bytes int64
+}
+
+// Rooms is memory for the data of the Recordings of one stream: a new piece for each file would keep the collector busy. The zero
+// value has none yet.
+type Rooms struct{ free sync.Pool }
+
+func (r *Rooms) take() []byte {
+	if room, is := r.free.Get().(*[SmallFile]byte); is {
+		return room[:0]
+	}
+	return make([]byte, 0, SmallFile)
 }
 
 // ErrGrown means that a file is larger than what is kept in memory.
 var ErrGrown = errors.New("file has grown")
 
-func (r *Recording) add(bytes int64) error {
-	if r.length += bytes; r.Most > 0 && r.length > r.Most {
+func (r *Recording) add(p piece) error {
+	if r.length += p.bytes; r.Most > 0 && r.length > r.Most {
 		return ErrGrown
 	}
+	r.pieces = append(r.pieces, p)
 	return nil
 }
 
 // Data implements source.Sink.
 func (r *Recording) Data(b []byte) error {
-	if err := r.add(int64(len(b))); err != nil {
+	if err := r.add(piece{kind: Data, bytes: int64(len(b))}); err != nil {
 		return err
 	}
-	kept := append([]byte(nil), b...)
-	r.pieces = append(r.pieces, func(to source.Sink) error { return to.Data(kept) })
+	if r.data == nil {
+		r.data = r.Rooms.take()
+	}
+	r.data = append(r.data, b...)
 	return nil
 }
 
 // Hole implements source.Sink.
-func (r *Recording) Hole(bytes int64) error {
-	if err := r.add(bytes); err != nil {
-		return err
-	}
-	r.pieces = append(r.pieces, func(to source.Sink) error { return to.Hole(bytes) })
-	return nil
-}
+func (r *Recording) Hole(bytes int64) error { return r.add(piece{kind: Hole, bytes: bytes}) }
 
 // Same implements source.Sink.
 func (r *Recording) Same(from, bytes int64) error {
-	if err := r.add(bytes); err != nil {
-		return err
-	}
-	r.pieces = append(r.pieces, func(to source.Sink) error { return to.Same(from, bytes) })
-	return nil
+	return r.add(piece{kind: Same, from: from, bytes: bytes})
 }
 
 // Restart implements Outlet.
 func (r *Recording) Restart() error {
-	r.pieces, r.length = nil, 0
+	r.data, r.pieces, r.length = r.data[:0], r.pieces[:0], 0
 	return nil
 }
 
@@ -132,12 +145,30 @@ func (r *Recording) Play(to Outlet) error {
 
 // Replay hands on the content alone.
 func (r *Recording) Replay(to source.Sink) error {
-	for _, piece := range r.pieces {
-		if err := piece(to); err != nil {
+	data := r.data
+	for _, p := range r.pieces {
+		var err error
+		switch p.kind { //nolint:exhaustive // a piece is one of these
+		case Data:
+			err, data = to.Data(data[:p.bytes]), data[p.bytes:]
+		case Hole:
+			err = to.Hole(p.bytes)
+		case Same:
+			err = to.Same(p.from, p.bytes)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Release forgets the content.
+func (r *Recording) Release() {
+	if cap(r.data) == SmallFile {
+		r.Rooms.free.Put((*[SmallFile]byte)(r.data[:SmallFile]))
+	}
+	r.data, r.pieces = nil, nil
 }
 
 // InlineWriter sends what travels with the manifest.

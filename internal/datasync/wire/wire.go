@@ -232,17 +232,13 @@ type Reader struct {
 	failed  func(payload []byte) error
 }
 
-// readAhead is how much is read at once: the answer that nothing has changed is shorter, and the
-// content of files goes past it.
-const readAhead = 8 << 10
-
-// NewReader returns a reader of frames. Failed returns the error that a Failed frame says.
-func NewReader(r io.Reader, failed func(payload []byte) error) (*Reader, error) {
+// NewReader returns a reader of frames that reads so many bytes ahead. Failed returns the error that a Failed frame says.
+func NewReader(r io.Reader, ahead int, failed func(payload []byte) error) (*Reader, error) {
 	unpack, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxFrame), zstd.WithDecoderMaxWindow(MaxFrame))
 	if err != nil {
 		return nil, fmt.Errorf("start decompression: %w", err)
 	}
-	return &Reader{r: bufio.NewReaderSize(r, readAhead), unpack: unpack, failed: failed}, nil
+	return &Reader{r: bufio.NewReaderSize(r, ahead), unpack: unpack, failed: failed}, nil
 }
 
 // Close releases the reader.

@@ -77,7 +77,10 @@ func setOpenMeta(dir int, name string, e manifest.Entry) error {
 // setFileMeta is setMeta of an open file that nobody else has.
 func setFileMeta(f *os.File, e manifest.Entry) error {
 	fd := int(f.Fd())
-	err := mayNot(unix.Fchown(fd, int(e.UID), int(e.GID)), e)
+	now, err := inode.Stat(f)
+	if err == nil && (now.UID != e.UID || now.GID != e.GID) {
+		err = mayNot(unix.Fchown(fd, int(e.UID), int(e.GID)), e)
+	}
 	if err == nil {
 		err = xattr.Set(fd, e.XAttrs)
 	}
