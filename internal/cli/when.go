@@ -49,7 +49,7 @@ func whenCommand(p *program) *cobra.Command {
 	return group("when", "Run a command if this appliance has a role", cmd)
 }
 
-// leads reports whether the site is here: this appliance is the primary and serves it, or it has no peer.
+// leads reports whether the site is here.
 func leads(ctx context.Context, p *program) (bool, error) {
 	client, err := p.client()
 	if err != nil {
@@ -59,5 +59,10 @@ func leads(ctx context.Context, p *program) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, promptly)
 	defer cancel()
 	status, err := api.GetStatus().Call(ctx, client, api.None{})
-	return err == nil && status.State == pair.Steady && (status.Role == pair.Primary || status.Role == pair.Standalone), err
+	return err == nil && serves(status), err
+}
+
+// serves reports whether an appliance serves the site, with a peer, without one, or alone while that is away.
+func serves(own pair.Status) bool {
+	return own.Role != pair.Backup && own.Site.ServedBy == own.Appliance.Name
 }
