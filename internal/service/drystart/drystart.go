@@ -38,7 +38,7 @@ type Machine interface {
 
 // lookEvery is how often a machine is looked at. What has been hashed is not read again until
 // it changes.
-const lookEvery = 10 * time.Second
+const lookEvery = 20 * time.Second
 
 // mostPorts bounds the ports of one service that are told: with thousands of them the peer would refuse the report.
 const mostPorts = 64

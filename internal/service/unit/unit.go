@@ -214,7 +214,7 @@ func (r *runner) Stop(ctx context.Context) error {
 }
 
 // wholeEvery is how often all of a unit is asked for. In between, it is asked for if its sign has changed.
-const wholeEvery = 10 * time.Second
+const wholeEvery = 20 * time.Second
 
 // State implements keeper.Runner.
 func (r *runner) State(ctx context.Context) (state keeper.State, err error) {
