@@ -69,7 +69,7 @@ func (s *Services) StopService(ctx context.Context, name string) (api.Said, erro
 	if err != nil {
 		return api.Said{}, err
 	}
-	stays := fmt.Sprintf("stays so on both appliances, also after a takeover: the site does without it until baton service start %s.", name)
+	stays := fmt.Sprintf("stays so on both appliances, also after a takeover: the site does without it until baton service start %s.", name) + s.unheard(name)
 	err = s.Keeper.Do(ctx, name)
 	switch {
 	case late(err):
@@ -78,6 +78,15 @@ func (s *Services) StopService(ctx context.Context, name string) (api.Said, erro
 		return api.Said{}, pair.Refuse(pair.Failed, "%s is not to run any more, and does not stop: %s; it is tried again", name, why(err))
 	}
 	return api.Said{Text: fmt.Sprintf("%s is stopped, and %s", name, stays)}, nil
+}
+
+// unheard says that the peer has not heard of a stop, if it is silent; empty: it hears of it within seconds, or there is no peer.
+func (s *Services) unheard(name string) string {
+	other, paired := s.Lead.Link.Paired()
+	if !paired || s.Peer() != nil {
+		return ""
+	}
+	return fmt.Sprintf(" But %s does not answer now, and would start %s in a takeover until it has heard of this: bring the contact back, or stop Baton there.", other.Name, name)
 }
 
 // StartService implements api.Services.

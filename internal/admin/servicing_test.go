@@ -6,10 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/act"
+	"baton/internal/act/acttest"
 	"baton/internal/admin"
 	"baton/internal/admin/admintest"
 	"baton/internal/api"
 	"baton/internal/pair"
+	"baton/internal/peer"
 	"baton/internal/service"
 )
 
@@ -228,6 +231,25 @@ func TestNobodyBringsBackWhatRootTookBack(t *testing.T) {
 	check(anna, "exec:/bin/true")
 	if list, err := services.Services(root); err != nil || list[0].Allowed {
 		t.Errorf("it may run: %+v, %v", list, err)
+	}
+}
+
+// What a silent peer has not heard is no promise: it would start the service in a takeover.
+func TestAStopThatThePeerHasNotHeardOfSaysSo(t *testing.T) {
+	t.Parallel()
+	appliance, all := serving(t)
+	services, is := all.(*admin.Services)
+	if !is {
+		t.Fatal("they are not those of an appliance")
+	}
+	services.Lead = &act.Lead{Agent: services.Lead.Agent, Link: &acttest.Link{Peer: &peer.Pinned{ID: "beta", Name: "beta"}}, Audit: services.Audit}
+	const not = "beta does not answer now, and would start web in a takeover until it has heard of this"
+	if said, err := services.StopService(operator(t.Context()), "web"); err != nil || !strings.Contains(said.Text, not) {
+		t.Errorf("%q, %v", said.Text, err)
+	}
+	appliance.Machine().Set(nil, []pair.ServiceStatus{{Name: "web"}})
+	if said, err := services.StopService(operator(t.Context()), "web"); err != nil || strings.Contains(said.Text, not) {
+		t.Errorf("%q, %v", said.Text, err)
 	}
 }
 
