@@ -210,8 +210,8 @@ func TestServicesThatHangHoldNobodyUp(t *testing.T) {
 	eachWay(t, func(room *room) {
 		t := room.t
 		room.pairUp()
-		room.side[beta].programs.change(func(p *programs) { p.starts = 24 * time.Hour })
-		room.side[alpha].programs.change(func(p *programs) { p.starts, p.stops = 24*time.Hour, 24*time.Hour })
+		room.side[beta].programs.change(func(p *programs) { p.starts = 10 * time.Minute })
+		room.side[alpha].programs.change(func(p *programs) { p.starts, p.stops = 10*time.Minute, 10*time.Minute })
 		room.cut(true)
 		time.Sleep(3 * timeout)
 		room.cut(false)
