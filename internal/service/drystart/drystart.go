@@ -50,6 +50,7 @@ type DryStart struct {
 
 	mu          sync.Mutex
 	here        *pair.Installed  // nil: not looked yet
+	known       bool             // the newest look got as far as to tell
 	hindrances  []pair.Condition // what keeps services from being started here
 	differences []pair.Condition // from the peer
 }
@@ -95,6 +96,7 @@ func (d *DryStart) look(ctx context.Context) {
 	list, err := d.opt.List(ctx)
 	if err != nil {
 		d.opt.Log.Warn("the services are not known", slog.String("error", err.Error()))
+		d.forget()
 		return
 	}
 	peer, report := d.opt.Peer()
@@ -125,7 +127,13 @@ func (d *DryStart) look(ctx context.Context) {
 	differences := d.compare(here, peer, report)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.here, d.hindrances, d.differences = here, hindrances, differences
+	d.here, d.hindrances, d.differences, d.known = here, hindrances, differences, true
+}
+
+func (d *DryStart) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known = false
 }
 
 // installed is how one service is installed here. What lies in the protected directories at paths comes with the data.
@@ -180,11 +188,11 @@ func (d *DryStart) Installed() *pair.Installed {
 	return d.here
 }
 
-// Fit reports whether nothing is known that would keep a service from being started here.
+// Fit reports whether the newest look found nothing that would keep a service from being started here.
 func (d *DryStart) Fit() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.hindrances) == 0
+	return d.known && len(d.hindrances) == 0
 }
 
 // Conditions tells on a backup what would keep services from being started here, and in what it

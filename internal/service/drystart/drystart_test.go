@@ -29,6 +29,7 @@ type machines struct {
 	owners []string
 	backup bool
 	denied string        // by root
+	lost   error         // the list of services cannot be read
 	hangs  chan struct{} // closed: no longer; nil: it does not
 }
 
@@ -62,7 +63,7 @@ func (m *machines) look(t *testing.T) *DryStart {
 	t.Helper()
 	d := New(Options{
 		Name: "beta", Log: slog.New(slog.DiscardHandler), Machine: m,
-		List:    func(context.Context) (service.List, error) { return m.list, nil },
+		List:    func(context.Context) (service.List, error) { return m.list, m.lost },
 		Refused: func(service.Definition) string { return m.denied },
 		Paths:   func(context.Context) ([]string, error) { return m.owners, nil },
 		Backup:  func() bool { return m.backup },
@@ -129,6 +130,21 @@ func TestWhatADryStartFinds(t *testing.T) {
 }
 
 // A service with very many ports keeps nothing else from being told.
+// TestWhatIsNotKnownIsNotFit looks at a machine whose list of services cannot be read, for a while.
+func TestWhatIsNotKnownIsNotFit(t *testing.T) {
+	if New(Options{}).Fit() {
+		t.Error("fit before anybody looked")
+	}
+	m := same()
+	d := m.look(t)
+	for _, lost := range []error{errors.New("the disk is gone"), nil} {
+		m.lost = lost
+		if d.Look(t.Context()); d.Fit() != (lost == nil) {
+			t.Errorf("fit: %t, with the list: %v", d.Fit(), lost)
+		}
+	}
+}
+
 func TestFewPortsAreTold(t *testing.T) {
 	m := same()
 	web := m.here["web"]
