@@ -277,6 +277,10 @@ func TestMachinesMoveServices(t *testing.T) {
 	alpha.says("status", "service-runs-on-backup", "Service web (web.service) ran on this backup, and Baton stopped it.")
 	alpha.rests()
 	// Enabled at boot, and booted with it.
+	alpha.write("/etc/systemd/system/page.service", "[Unit]\nWants=web.service\n[Service]\nType=oneshot\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
+	alpha.run("systemctl", "enable", "-q", "page")
+	alpha.says("doctor", "web.service starts by itself when this machine boots (page.service wants it), also on a backup.")
+	alpha.run("systemctl", "disable", "-q", "page")
 	alpha.run("systemctl", "enable", "-q", "web")
 	alpha.says("doctor", "web.service starts by itself when this machine boots (multi-user.target wants it), also on a backup.")
 

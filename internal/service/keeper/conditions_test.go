@@ -13,8 +13,10 @@ import (
 // What starts it at boot is named as it is to be disabled, and what comes too early at a shutdown is told.
 func TestWhatTheMachineDoesByItselfIsTold(t *testing.T) {
 	for at, want := range map[AtBoot]string{
-		{Unit: "web.service", By: "multi-user.target"}: "web.service starts by itself when this machine boots (multi-user.target wants it), also on a backup. Run here: systemctl disable web.service. Baton starts web.service.",
-		{Unit: "web.socket", By: "sockets.target"}:     "web.socket starts web.service, and starts by itself when this machine boots (sockets.target wants it), also on a backup. Run here: systemctl disable web.socket. Baton starts web.service.",
+		{Unit: "web.service", By: "multi-user.target", Enabled: true}: "web.service starts by itself when this machine boots (multi-user.target wants it), also on a backup. Run here: systemctl disable web.service. Baton starts web.service.",
+		{Unit: "web.socket", By: "sockets.target", Enabled: true}:     "web.socket starts web.service, and starts by itself when this machine boots (sockets.target wants it), also on a backup. Run here: systemctl disable web.socket. Baton starts web.service.",
+		{Unit: "web.service", By: "app.service"}: "web.service starts by itself when this machine boots (app.service wants it), also on a backup. Take web.service out of Wants= and Requires= of app.service here (systemctl edit --full), " +
+			"or, if there is a link: ln -s /dev/null /etc/systemd/system/app.service.wants/web.service. Baton starts web.service.",
 	} {
 		m := newMachine("web")
 		m.atBoot, m.stopsEarly = at, true

@@ -37,6 +37,7 @@ type State struct {
 
 // AtBoot is what starts a service when the machine boots. The zero value: nothing does.
 type AtBoot struct {
-	Unit string // that starts by itself: its own, or one that starts it
-	By   string // what wants that one, as multi-user.target
+	Unit    string // that starts by itself: its own, or one that starts it
+	By      string // what wants that one, as multi-user.target
+	Enabled bool   // systemctl disable takes it from there
 }

@@ -80,6 +80,14 @@ type permit struct {
 	stop    bool   // it is for Baton to stop it
 }
 
+// remedy is what keeps it from being started at boot.
+func (at AtBoot) remedy() string {
+	if at.Enabled {
+		return fmt.Sprintf("Run here: systemctl disable %s.", at.Unit)
+	}
+	return fmt.Sprintf("Take %s out of Wants= and Requires= of %s here (systemctl edit --full), or, if there is a link: ln -s /dev/null /etc/systemd/system/%s.wants/%s.", at.Unit, at.By, at.By, at.Unit)
+}
+
 func (s *kept) conditions(duty pair.Duty, now time.Time, may permit) (all []pair.Condition) {
 	leads := duty == pair.Lead
 	s.mu.Lock()
@@ -110,7 +118,7 @@ func (s *kept) conditions(duty pair.Duty, now time.Time, may permit) (all []pair
 		all = append(all, pair.Condition{
 			ID: "service-starts-at-boot", Severity: pair.Warning,
 			Text:     fmt.Sprintf("%s by itself when this machine boots (%s wants it), also on a backup.", text, at.By),
-			NextStep: fmt.Sprintf("Run here: systemctl disable %s. Baton starts %s.", at.Unit, what),
+			NextStep: fmt.Sprintf("%s Baton starts %s.", at.remedy(), what),
 		})
 	}
 	if s.state.StopsEarly && may.stop {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -259,8 +258,8 @@ func (r *runner) whole(ctx context.Context, conn *systemd.Manager) (keeper.State
 		}
 		starters = append(starters, one)
 	}
-	state.AtBoot = atBoot(starters)
-	return state, nil
+	state.AtBoot, err = atBoot(starters, func(name string) (systemd.Unit, error) { return conn.Unit(ctx, name) })
+	return state, err
 }
 
 func (r *runner) state(unit systemd.Unit) keeper.State {
@@ -282,15 +281,3 @@ func (r *runner) state(unit systemd.Unit) keeper.State {
 
 // SetRan implements keeper.Runner.
 func (r *runner) SetRan(ran time.Time) error { return systemd.SetStamp(r.unit, ran) }
-
-// atBoot says what starts the unit when the machine boots: it is enabled itself, or a timer, socket or path that starts it. A script
-// in /etc/init.d is generated.
-func atBoot(units []systemd.Unit) keeper.AtBoot {
-	for _, unit := range units {
-		by := strings.Join(slices.Concat(unit.WantedBy, unit.RequiredBy), ", ")
-		if by != "" && slices.Contains([]string{"enabled", "enabled-runtime", "generated"}, unit.FileState) {
-			return keeper.AtBoot{Unit: unit.Name, By: by}
-		}
-	}
-	return keeper.AtBoot{}
-}

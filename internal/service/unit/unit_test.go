@@ -19,14 +19,39 @@ func TestAnotherNameOfAUnitIsRefused(t *testing.T) {
 }
 
 func TestWhatStartsAtBoot(t *testing.T) {
-	for state, want := range map[string]string{"enabled": "multi-user.target", "enabled-runtime": "multi-user.target", "generated": "multi-user.target", "disabled": ""} {
-		if got := atBoot([]systemd.Unit{{FileState: state, WantedBy: []string{"multi-user.target"}}}); got.By != want {
-			t.Errorf("%s: %q starts it", state, got)
-		}
+	units := map[string]systemd.Unit{
+		"sockets.target": {WantedBy: []string{"basic.target"}},
+		"app.service":    {WantedBy: []string{"multi-user.target"}},
+		"idle.service":   {RequiredBy: []string{"other.service"}},
+		"other.service":  {WantedBy: []string{"idle.service"}},
+		"rescue.target":  {},
 	}
-	service := systemd.Unit{Name: "web.service", FileState: "disabled"}
-	socket := systemd.Unit{Name: "web.socket", FileState: "enabled", WantedBy: []string{"sockets.target"}}
-	if got := atBoot([]systemd.Unit{service, socket}); got != (keeper.AtBoot{Unit: "web.socket", By: "sockets.target"}) {
-		t.Errorf("a socket starts it: %+v", got)
+	one := func(state string, wantedBy ...string) []systemd.Unit {
+		return []systemd.Unit{{Name: "web.service", FileState: state, WantedBy: wantedBy}}
+	}
+	for name, c := range map[string]struct {
+		starters []systemd.Unit
+		want     keeper.AtBoot
+	}{
+		"enabled":                    {one("enabled", "multi-user.target"), keeper.AtBoot{Unit: "web.service", By: "multi-user.target", Enabled: true}},
+		"until a reboot":             {one("enabled-runtime", "multi-user.target"), keeper.AtBoot{Unit: "web.service", By: "multi-user.target", Enabled: true}},
+		"by init.d":                  {one("generated", "multi-user.target"), keeper.AtBoot{Unit: "web.service", By: "multi-user.target", Enabled: true}},
+		"disabled":                   {one("disabled"), keeper.AtBoot{}},
+		"by a link":                  {one("static", "multi-user.target"), keeper.AtBoot{Unit: "web.service", By: "multi-user.target"}},
+		"by another unit":            {one("disabled", "idle.service", "app.service"), keeper.AtBoot{Unit: "web.service", By: "app.service"}},
+		"by one that nothing starts": {one("disabled", "idle.service", "rescue.target"), keeper.AtBoot{}},
+		"by a socket": {
+			append(one("disabled"), systemd.Unit{Name: "web.socket", FileState: "enabled", WantedBy: []string{"sockets.target"}}),
+			keeper.AtBoot{Unit: "web.socket", By: "sockets.target", Enabled: true},
+		},
+		"by a static socket": {
+			append(one("disabled"), systemd.Unit{Name: "web.socket", FileState: "static", RequiredBy: []string{"sockets.target"}}),
+			keeper.AtBoot{Unit: "web.socket", By: "sockets.target"},
+		},
+	} {
+		got, err := atBoot(c.starters, func(name string) (systemd.Unit, error) { return units[name], nil })
+		if got != c.want || err != nil {
+			t.Errorf("%s: %+v, %v; wanted %+v", name, got, err, c.want)
+		}
 	}
 }
