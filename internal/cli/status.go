@@ -143,6 +143,9 @@ func syncText(status pair.Status) string {
 	default:
 		parts = append(parts, fmt.Sprintf("snapshot %d, data age %s", sync.Snapshot.Number, pair.MillisText(sync.DataAgeMS)))
 	}
+	if long := int64(1000); sync.Snapshot.SkewMS >= long {
+		parts = append(parts, "the look at its data took "+pair.MillisText(sync.Snapshot.SkewMS))
+	}
 	if sync.NextRun != nil {
 		parts = append(parts, "next run "+moment(*sync.NextRun))
 	}

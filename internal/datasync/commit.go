@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"baton/internal/datasync/ledger"
 	"baton/internal/datasync/manifest"
@@ -68,6 +69,7 @@ func (p *pull) makeRecord() (ledger.Record, error) {
 	rec := ledger.Record{Export: p.head.Inline, Manifest: p.manifest.Digest(), Before: e.ledger.State().Manifest, Run: 1 + rand.Int64N(math.MaxInt64-1)} //nolint:gosec // no secret
 	rec.Disks, rec.Mounts = p.disks(), e.mounts.Of(p.manifest)
 	rec.Snapshot = pair.Snapshot{Number: p.head.Number, Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
+	rec.Skew = time.Duration(p.head.Skew) * time.Millisecond
 	e.opt.Hook("save-manifest")
 	if err := e.ledger.SaveManifest(p.manifest, rec.Manifest); err != nil {
 		return rec, source.Explain(err, e.opt.Dir)

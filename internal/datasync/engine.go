@@ -184,6 +184,9 @@ func (e *Engine) Offered() pair.Snapshot {
 	return s.Confirmed
 }
 
+// Skew is how far apart the moments are as of which the primary looked at the data of the newest snapshot here.
+func (e *Engine) Skew() time.Duration { return e.ledger.State().Skew }
+
 // Confirmed returns the newest snapshot that the backup reported complete.
 func (e *Engine) Confirmed() pair.Snapshot { return e.ledger.State().Confirmed }
 

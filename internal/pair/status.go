@@ -236,6 +236,7 @@ type SnapshotStatus struct {
 	Number   uint64    `json:"number"`
 	TakenAt  time.Time `json:"taken_at"`
 	Verified bool      `json:"verified"`
+	SkewMS   int64     `json:"skew_ms,omitempty"` // how far apart the moments are as of which its directories were looked at
 }
 
 // ServiceStatus is one service that runs on the primary only.

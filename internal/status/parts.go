@@ -82,6 +82,9 @@ func (o *Overview) backupSync(s failover.State, now time.Time) pair.SyncStatus {
 		status.State = pair.SyncFailed
 	}
 	tellNewest(&status, s.Record.Snapshot, now)
+	if s.Record.Snapshot == o.Engine.Snapshot() {
+		status.Snapshot.SkewMS = o.Engine.Skew().Milliseconds()
+	}
 	status.DataAgeMS = -1
 	if s.SnapshotAt.Set && !s.Record.Snapshot.IsZero() {
 		status.DataAgeMS = agent.BootClock().Sub(s.SnapshotAt.At).Milliseconds()
@@ -107,6 +110,9 @@ func (o *Overview) primarySync(s failover.State, now time.Time) pair.SyncStatus 
 	}
 	if newest := o.Engine.Confirmed(); newest.Epoch == s.Record.Epoch && s.Phase != pair.Conflict {
 		tellNewest(&status, newest, now)
+		if report != nil && report.Sync.Snapshot.Number == newest.Number {
+			status.Snapshot.SkewMS = report.Sync.Snapshot.SkewMS
+		}
 	}
 	return status
 }

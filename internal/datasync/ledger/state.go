@@ -3,6 +3,7 @@ package ledger
 import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/pair"
+	"time"
 )
 
 // State is what the data sync remembers, as JSON that a person can read. The
@@ -24,6 +25,8 @@ type State struct {
 	// Kept is the manifest of the state from which a diverged copy was made that
 	// has not been replaced yet.
 	Kept manifest.Digest `json:"kept"`
+	// Skew is how far apart the moments are as of which the primary looked at the data of Snapshot.
+	Skew time.Duration `json:"skew,omitempty"`
 	// Disks are those on which a primary had its data, by the primary's id and the spec
 	// of the data, as of the newest snapshot from it.
 	Disks map[string]string `json:"disks,omitempty"`
@@ -96,6 +99,7 @@ type Record struct {
 
 	Run    int64             `json:"run,omitempty"`    // tells it from every other record
 	Before manifest.Digest   `json:"before"`           // manifest of the snapshot before, for restore points
+	Skew   time.Duration     `json:"skew,omitempty"`   // of the state
 	Disks  map[string]string `json:"disks,omitempty"`  // of the state
 	Mounts map[string]string `json:"mounts,omitempty"` // of the state
 }
@@ -104,7 +108,7 @@ func (r Record) reference() Reference { return Reference{r.Manifest, r.Export} }
 
 // complete is the state once the recorded snapshot is in place.
 func (r Record) complete(s State) State {
-	s.Snapshot, s.Manifest, s.Export, s.Disks, s.Mounts = r.Snapshot, r.Manifest, r.Export, r.Disks, r.Mounts
+	s.Snapshot, s.Skew, s.Manifest, s.Export, s.Disks, s.Mounts = r.Snapshot, r.Skew, r.Manifest, r.Export, r.Disks, r.Mounts
 	s.Keep, s.Kept, s.Run = false, manifest.Digest{}, r.Run
 	return s
 }

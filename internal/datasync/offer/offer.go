@@ -38,6 +38,7 @@ type session struct {
 	manifest manifest.Manifest
 	newer    manifest.Newer // than what the manifest lists, as they were sent
 	scans    []source.Scan  // by set; their listings are those of the manifest
+	took     time.Duration  // to scan all
 	busy     sync.Mutex     // one content stream at a time
 }
 
@@ -234,7 +235,7 @@ func (v *Server) sendManifest(ctx context.Context, out *wire.Writer, s *session,
 	if head.Number, err = v.allocate(ctx, s, req, head.TakenAt); err != nil {
 		return err
 	}
-	head.Digest = s.manifest.Digest()
+	head.Digest, head.Skew = s.manifest.Digest(), s.took.Milliseconds()
 	head.Inline = s.manifest.Inline()
 	for i, set := range s.manifest.Listed() {
 		head.Data = append(head.Data, wire.HeadOf(set.Data))
@@ -336,6 +337,7 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	var places []source.Place
 	var moving []Moving
 	for _, d := range data {
@@ -358,6 +360,9 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 		s.scans = append(s.scans, scan)
 		s.mu.Unlock()
 	}
+	s.mu.Lock()
+	s.took = time.Since(began)
+	s.mu.Unlock()
 	v.noteMoving(moving)
 	return nil
 }

@@ -73,6 +73,7 @@ type Header struct {
 	Scheme  manifest.Scheme `json:"scheme"`            // by which content is hashed
 	Disks   []string        `json:"disks,omitempty"`   // by data: which disk it lies on; empty: not known
 	Version int             `json:"version,omitempty"` // of the protocol
+	Skew    int64           `json:"skew_ms,omitempty"` // how far apart the moments are as of which the data was looked at
 }
 
 // DataHead is one piece of protected data in a header.
