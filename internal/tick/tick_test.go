@@ -20,11 +20,32 @@ func TestTickersTickTogether(t *testing.T) {
 				if now.Sub(began)%interval != 0 {
 					t.Errorf("begun at %v, it ticks at %v", at.Sub(began), now.Sub(began))
 				}
-				if waited := now.Sub(at); waited < time.Duration(n+1)*interval || waited >= time.Duration(n+2)*interval {
+				if waited := now.Sub(at); waited <= time.Duration(n)*interval || waited > time.Duration(n+1)*interval {
 					t.Errorf("tick %d came after %v", n+1, waited)
 				}
 			}
 			ticker.Stop()
+			ticker.Stop()
+			time.Sleep(2 * interval)
+			select {
+			case <-ticker.C:
+				t.Error("it ticks after its end")
+			default:
+			}
+		}
+	})
+}
+
+// TestWhoIsLateMissesTicks takes no tick for a while.
+func TestWhoIsLateMissesTicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ticker := Every(time.Second)
+		defer ticker.Stop()
+		time.Sleep(10*time.Second + time.Millisecond)
+		<-ticker.C
+		before := time.Now()
+		if now := <-ticker.C; now.Sub(before) != 999*time.Millisecond {
+			t.Errorf("the next one came after %v", now.Sub(before))
 		}
 	})
 }

@@ -1,9 +1,10 @@
 package ledger
 
 import (
+	"time"
+
 	"baton/internal/datasync/manifest"
 	"baton/internal/pair"
-	"time"
 )
 
 // State is what the data sync remembers, as JSON that a person can read. The
