@@ -48,8 +48,8 @@ func TestABitThatFlipsInAFileIsNoticed(t *testing.T) {
 	}
 }
 
-// TestAFileWithoutASumIsRead has files of former versions, and of those in which there is no place for a sum.
-func TestAFileWithoutASumIsRead(t *testing.T) {
+// TestWhatIsReadIsWhatWasWritten has files of former versions, of those in which there is no place for a sum, and one whose keys are names.
+func TestWhatIsReadIsWhatWasWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	var read map[string]int
 	if err := os.WriteFile(path, []byte("{\n  \"number\": 42\n}\n"), 0o600); err != nil {
@@ -57,6 +57,15 @@ func TestAFileWithoutASumIsRead(t *testing.T) {
 	}
 	if found, err := ReadJSON(path, "number", &read); err != nil || !found || read["number"] != 42 {
 		t.Errorf("read %v, %v", read, err)
+	}
+	type tally struct{ Starts int }
+	written := map[string]tally{"web": {Starts: 2}}
+	if err := WriteJSON(path, written); err != nil {
+		t.Fatal(err)
+	}
+	var tallies map[string]tally
+	if found, err := ReadJSON(path, "web", &tallies); err != nil || !found || !reflect.DeepEqual(tallies, written) {
+		t.Errorf("read %v, %v", tallies, err)
 	}
 	for _, v := range []any{map[string]int{}, []int{1, 2}, nil} {
 		if err := WriteJSON(path, v); err != nil {

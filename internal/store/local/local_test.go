@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -323,5 +324,24 @@ func TestARecordIsWrittenAlsoIfItIsStoredAlready(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "state.json")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWhatServicesDidIsReadAgain has services whose names are the keys of the file.
+func TestWhatServicesDidIsReadAgain(t *testing.T) {
+	type did struct{ Ends []time.Time }
+	dir := t.TempDir()
+	l, err := Open(dir, self, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	written := map[string]did{"web": {Ends: []time.Time{time.Unix(7, 0).UTC()}}, "worker": {}}
+	if err := l.SaveServices(written); err != nil {
+		t.Fatal(err)
+	}
+	var read map[string]did
+	if err := l.ReadServices(&read); err != nil || !reflect.DeepEqual(read, written) {
+		t.Errorf("read %+v, %v", read, err)
 	}
 }
