@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"baton/internal/lab"
@@ -123,7 +124,7 @@ func (r *round) costly(res *result) (all []string) {
 			return all // the next process may come too late
 		}
 		if r.raised > 0 || res.Failed > 0 && r.plan.First.Kind != kindRestart { // here, nobody keeps the listeners over a restart
-			all = append(all, fmt.Sprintf("a %s cost %d requests, and the epoch rose by %d", r.plan.First.Kind, res.Failed, r.raised))
+			all = append(all, fmt.Sprintf("a %s cost %d requests, and the epoch rose by %d; %s", r.plan.First.Kind, res.Failed, r.raised, strings.Join(res.Unanswered, "; ")))
 		}
 	case kindCut, kindSilence, kindPartition, kindOneWay, kindPolls, kindLoss, kindDelay, kindHang, kindKill, kindPower, kindSwitch, kindSwitchNow, kindAddress, kindRules, kindFull:
 	}

@@ -19,15 +19,19 @@ type result struct {
 	BackMS      int64     `json:"back_ms"`  // from the end of all faults to one primary and one backup
 	SafeMS      int64     `json:"safe_ms"`  // and to a backup that could take over again
 	Answered    int       `json:"answered"`
-	Failed      int       `json:"failed"`  // requests without an answer
-	Aside       int       `json:"aside"`   // in diverged copies only
-	Excused     int       `json:"excused"` // lost, but younger than the data age shown
+	Failed      int       `json:"failed"`               // requests without an answer
+	Unanswered  []string  `json:"unanswered,omitempty"` // why, of the first of them
+	Aside       int       `json:"aside"`                // in diverged copies only
+	Excused     int       `json:"excused"`              // lost, but younger than the data age shown
 	Lost        int       `json:"lost"`
 	Person      string    `json:"person,omitempty"` // why the pair did not find back by itself
 	StallMS     int64     `json:"stall_ms"`         // longest wait of a ready program for a processor
 	Broken      []string  `json:"broken,omitempty"` // promises
 	TookSeconds float64   `json:"took_s"`
 }
+
+// mostNamed bounds of how many requests without an answer it is told why.
+const mostNamed = 5
 
 // Bounds of what is promised in docs/failover.md.
 const (

@@ -237,7 +237,9 @@ func (r *round) judge(ctx context.Context, res *result, book *ledger, dir string
 	}
 	res.JobMS = job.Milliseconds()
 	end := time.Now()
-	r.visits, res.Failed = r.world.visitor.take()
+	var failures []string
+	r.visits, failures = r.world.visitor.take()
+	res.Failed, res.Unanswered = len(failures), failures[:min(len(failures), mostNamed)]
 	book.add(r.visits, r.plan.Round)
 	claims := r.world.watcher.Since(time.Time{}, sharedIP().Addr())
 	r.world.watcher.Forget(end) // what comes later is the next round's

@@ -39,7 +39,7 @@ type visitor struct {
 
 	mu       sync.Mutex
 	answered []visit
-	failures int // requests without an answer since the last take
+	failures []string // why requests had no answer, since the last take
 	latest   visit
 }
 
@@ -75,7 +75,7 @@ func (v *visitor) visit(ctx context.Context, number uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err != nil {
-		v.failures++
+		v.failures = append(v.failures, fmt.Sprintf("request %d: %v", number, err))
 		return
 	}
 	v.answered = append(v.answered, one)
@@ -117,11 +117,11 @@ func (v *visitor) ask(ctx context.Context, one *visit) error {
 func (v *visitor) begin(round int) { v.file.Store(int64(round)) }
 
 // take hands over what was answered since the last time.
-func (v *visitor) take() (answered []visit, failures int) {
+func (v *visitor) take() (answered []visit, failures []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	answered, failures = v.answered, v.failures
-	v.answered, v.failures = nil, 0
+	v.answered, v.failures = nil, nil
 	return answered, failures
 }
 
