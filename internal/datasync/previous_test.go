@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/wire"
@@ -120,6 +121,10 @@ func TestThePreviousPrimaryIsUnderstood(t *testing.T) {
 // backup: with the same frames, and with what it knows in the header.
 func TestThePreviousBackupIsAnswered(t *testing.T) {
 	p := newPair(t)
+	p.primary.database = slowSite{p.primary.site, 5 * time.Millisecond} // whatever it knows is told
+	p.primary.reopen(t)
+	p.primary.Offer(p.epoch)
+	p.server.Config.Handler = p.primary.Handler()
 	must(t, os.WriteFile(p.primary.site.path, []byte("settings of the primary"), 0o600))
 	write(t, p.primary.tree+"/page", "first")
 	write(t, p.primary.tree+"/gone", "gone")

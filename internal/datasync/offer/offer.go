@@ -235,7 +235,10 @@ func (v *Server) sendManifest(ctx context.Context, out *wire.Writer, s *session,
 	if head.Number, err = v.allocate(ctx, s, req, head.TakenAt); err != nil {
 		return err
 	}
-	head.Digest, head.Skew = s.manifest.Digest(), s.took.Milliseconds()
+	head.Digest = s.manifest.Digest()
+	if wire.KnowsSkew(head.Version) {
+		head.Skew = s.took.Milliseconds()
+	}
 	head.Inline = s.manifest.Inline()
 	for i, set := range s.manifest.Listed() {
 		head.Data = append(head.Data, wire.HeadOf(set.Data))

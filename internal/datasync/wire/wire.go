@@ -52,6 +52,9 @@ const listsByBranch = 2 // from this version on
 // appliance.
 func KnowsOptions(version int) bool { return version >= 3 }
 
+// KnowsSkew reports whether a version of the protocol knows how far apart the data of a snapshot was looked at.
+func KnowsSkew(version int) bool { return version >= 3 }
+
 // Order returns the order in which a version of the protocol lists manifests.
 func Order(version int) manifest.Order {
 	if version < listsByBranch {
