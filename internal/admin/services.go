@@ -86,7 +86,8 @@ func namesOf(env []string) []string {
 // not there any more by another line for the shell, which root allowed before.
 func (s *Services) Refused(of service.Definition) string {
 	allowed := s.Local.State().Services
-	if slices.Contains(allowed, of.Sum()) && slices.Contains(allowed, of.Bare().Sum()) {
+	bare := slices.Contains(allowed, of.Bare().Sum())
+	if bare && (of.Check.Exec == "" || slices.Contains(allowed, of.Sum())) { // without a line for the shell, both are one
 		return ""
 	}
 	return fmt.Sprintf("root has not allowed it on %s: run there, as root, baton service allow %s", s.Name, of.Name)
