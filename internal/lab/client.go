@@ -27,7 +27,7 @@ type ClientOptions struct {
 	Every time.Duration
 	// Timeout bounds one attempt [1 s].
 	Timeout time.Duration
-	// Patience is how old an attempt may get while a younger one is answered [200
+	// Patience is how long an attempt may go on once a younger one was answered [200
 	// ms]: then it is abandoned, because the network owes it a retransmission that
 	// says nothing about the site.
 	Patience time.Duration
@@ -65,12 +65,13 @@ type Client struct {
 
 	mu       sync.Mutex
 	attempts []Attempt
-	pending  map[int]pending
+	pending  map[int]*pending
 }
 
 type pending struct {
-	start   time.Time
-	abandon context.CancelCauseFunc
+	start     time.Time
+	overtaken bool // a younger one was answered
+	abandon   context.CancelCauseFunc
 }
 
 // NewClient returns a client; Run makes it ask.
@@ -79,7 +80,7 @@ func NewClient(opts ClientOptions) *Client {
 	opts.Timeout = orDefault(opts.Timeout, time.Second)
 	opts.Patience = orDefault(opts.Patience, 200*time.Millisecond)
 	opts.Limit = orDefault(opts.Limit, 256)
-	return &Client{opts: opts, pending: map[int]pending{}}
+	return &Client{opts: opts, pending: map[int]*pending{}}
 }
 
 func orDefault[T comparable](value, otherwise T) T {
@@ -118,7 +119,7 @@ func (c *Client) begin(ctx context.Context, number int) (context.Context, contex
 		return nil, nil
 	}
 	attempt, cancel := context.WithCancelCause(ctx)
-	c.pending[number] = pending{start: time.Now(), abandon: cancel}
+	c.pending[number] = &pending{start: time.Now(), abandon: cancel}
 	return attempt, cancel
 }
 
@@ -192,8 +193,9 @@ func (c *Client) note(number int, a Attempt) {
 		return
 	}
 	for _, other := range c.pending {
-		if a.Start.Sub(other.start) > 0 && a.End.Sub(other.start) > c.opts.Patience {
-			other.abandon(errAbandoned)
+		if !other.overtaken && a.Start.After(other.start) {
+			other.overtaken = true
+			time.AfterFunc(c.opts.Patience, func() { other.abandon(errAbandoned) })
 		}
 	}
 }
