@@ -22,7 +22,7 @@ func (p *protected) Keep(last func() (manifest.Listing, bool)) {
 	if p.purpose != source.Serve { // else nothing may change any more
 		return
 	}
-	x := p.kind.indexOf(p.tree)
+	x := p.kind.indexAt(p.tree.Path())
 	p.tree.Busy = func(path string, modTime int64) bool {
 		x.mu.Lock()
 		defer x.mu.Unlock()
