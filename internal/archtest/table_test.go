@@ -52,6 +52,7 @@ func table() map[string]rule {
 		"internal/peer":                             {imports: append(keeper.imports, "internal/tick")},
 		"internal/peer/channel":                     {imports: pair},
 		"internal/peer/cpace":                       {},
+		"internal/peer/queue":                       {},
 		"internal/peer/stream":                      {imports: []string{"internal/peer", "internal/peer/wire"}},
 		"internal/peer/wire":                        {imports: append(edge.imports, "internal/kept")},
 		"internal/probe":                            {imports: append(edge.imports, "internal/health")},

@@ -179,6 +179,10 @@ func (h *Host) furnish(ns *namespace, sw *exchange) error {
 			return err
 		}
 	}
+	// As the default of Linux it fills every queue; the machine below may have another one.
+	if err := ns.sysctl("net/ipv4/tcp_congestion_control", "reno"); err != nil {
+		return err
+	}
 	if err := sw.plugNew(h, ns); err != nil {
 		return err
 	}

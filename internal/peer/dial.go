@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"baton/internal/peer/queue"
 )
 
 // userTimeout is how long sent bytes may stay unacknowledged before the kernel
@@ -64,7 +66,7 @@ func (l *Link) dial(ctx context.Context, address, pin, purpose string) (*authent
 		_ = conn.NetConn().Close()
 		return nil, unreachable(address, err)
 	}
-	return &authenticated{Conn: conn, proven: result, peerPin: pinOf(conn.ConnectionState().PeerCertificates[0]), address: address}, nil
+	return &authenticated{Conn: queue.New(conn, conn.NetConn(), l.mostWaiting), proven: result, peerPin: pinOf(conn.ConnectionState().PeerCertificates[0]), address: address}, nil
 }
 
 func (l *Link) prove(conn *tls.Conn, purpose string) (proven, error) {

@@ -65,7 +65,7 @@ type Options struct {
 	// OnUnpaired is called after the relationship with peer has been forgotten.
 	OnUnpaired func(peer Pinned)
 	// Pace returns the time between two polls: so fast a broken connection is made anew at
-	// first. Nil: 200 ms.
+	// first, and a quarter of it a poll may wait behind data. Nil: 200 ms.
 	Pace func() time.Duration
 	// LocalAddr returns the source address of connections to the peer, which must not be
 	// the shared IP. Nil, or the zero Addr: the kernel chooses.
@@ -155,6 +155,9 @@ func New(options Options) (*Link, error) {
 }
 
 func withDefaults(o Options) Options {
+	if o.Pace == nil {
+		o.Pace = func() time.Duration { return 200 * time.Millisecond }
+	}
 	o.Port, o.Resolver = cmp.Or(o.Port, 443), cmp.Or(o.Resolver, net.DefaultResolver)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -208,6 +211,11 @@ func (l *Link) Control() *http.Client { return l.control.Client() }
 // Bulk returns the client for data, on a connection of its own, so that polls
 // never wait behind data.
 func (l *Link) Bulk() *http.Client { return l.bulk.Client() }
+
+// mostWaiting is how long what waits before a slow line may delay a poll.
+func (l *Link) mostWaiting() time.Duration {
+	return min(l.options.Pace()/4, 30*time.Millisecond)
+}
 
 // met notes the peer's life, which the peer has just proved on a connection, whoever opened
 // it.

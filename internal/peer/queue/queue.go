@@ -1,0 +1,77 @@
+// Package queue keeps short what a connection has waiting before a slow line.
+//
+// By itself TCP fills the buffers of every router on the way, which hold a second and more, and a
+// poll would wait behind all of that. Here what is under way is bounded by the size of the socket's
+// send buffer: it grows while round trips stay short, and shrinks once they take longer. (The idea
+// is that of TCP Vegas and LEDBAT, RFC 6817; it needs nothing of the kernel or the peer.)
+package queue
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// piece is how many bytes are written at once: a TLS record.
+const piece = 16 << 10
+
+// Conn is a connection that keeps its queue short. Where the kernel refuses, it is like any other.
+type Conn struct {
+	net.Conn
+	raw   syscall.RawConn // of the socket below; nil: none
+	most  func() time.Duration
+	bound bound
+	now   int       // the bound that the kernel knows; 0: its own
+	next  time.Time // look
+}
+
+// New returns conn with a short queue: what waits may delay others for most at most, which is
+// asked anew. Socket is the TCP connection below.
+func New(conn, socket net.Conn, most func() time.Duration) *Conn {
+	c := &Conn{Conn: conn, most: most, bound: bound{bytes: first}}
+	if tcp, ok := socket.(syscall.Conn); ok {
+		c.raw, _ = tcp.SyscallConn() // nil where it fails
+	}
+	return c
+}
+
+// Write implements net.Conn.
+func (c *Conn) Write(b []byte) (n int, err error) {
+	for len(b) > n && err == nil {
+		c.look(time.Now())
+		var written int
+		written, err = c.Conn.Write(b[n:min(len(b), n+piece)])
+		n += written
+	}
+	return n, err
+}
+
+// look sets the send buffer by what the newest round trips took.
+func (c *Conn) look(now time.Time) {
+	if c.raw == nil || now.Before(c.next) {
+		return
+	}
+	c.next = now.Add(lookEvery)
+	_ = c.raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			return
+		}
+		trip := time.Duration(info.Rtt) * time.Microsecond
+		c.next = now.Add(max(trip, lookEvery)) // what is set shows a round trip later
+		c.bound.see(now, trip, int(info.Unacked*info.Snd_mss), c.most())
+		if c.bound.bytes != c.now {
+			c.set(int(fd))
+		}
+	})
+}
+
+// set tells the kernel, which doubles the number for what it needs besides.
+func (c *Conn) set(fd int) {
+	c.now = c.bound.bytes
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, c.bound.bytes/2) != nil { // beyond the system's bound with CAP_NET_ADMIN
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, c.bound.bytes/2)
+	}
+}
