@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/internal/lab"
+	"baton/internal/lab/siteclient"
 )
 
 // bench is one run of the program.
@@ -139,7 +140,7 @@ type trial func(ctx context.Context, s *stage) error
 type stage struct {
 	*bench
 	rival  rival
-	client *lab.Client
+	client *siteclient.Client
 }
 
 // repeat starts the rival, runs the trial a number of times, each time from a
@@ -167,7 +168,7 @@ func (b *bench) repeat(ctx context.Context, r rival, runs int, one trial) error 
 // once runs one trial with a client of its own, which has been answered by the
 // primary for a while when the trial begins.
 func (b *bench) once(ctx context.Context, r rival, one trial) error {
-	s := &stage{bench: b, rival: r, client: lab.NewClient(lab.ClientOptions{
+	s := &stage{bench: b, rival: r, client: siteclient.New(siteclient.Options{
 		From: b.lab.Host("client"), Target: netip.AddrPortFrom(sharedIP().Addr(), r.port()),
 	})}
 	asking, stop := context.WithCancel(ctx)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/internal/lab"
+	"baton/internal/lab/siteclient"
 )
 
 // orderlyStop measures the longest time without an answer while the primary's daemon is stopped in
@@ -73,9 +74,9 @@ type underLoad struct {
 const lastAnswer = 2 * time.Second
 
 // visitors sends 200 requests a second, each of which waits for its answer as long as a browser would.
-func (s *stage) visitors(ctx context.Context) (visitors *lab.Client, leave func()) {
+func (s *stage) visitors(ctx context.Context) (visitors *siteclient.Client, leave func()) {
 	const patience = 20 * time.Second
-	visitors = lab.NewClient(lab.ClientOptions{
+	visitors = siteclient.New(siteclient.Options{
 		From: s.lab.Host("client"), Target: netip.AddrPortFrom(sharedIP().Addr(), s.rival.port()), Timeout: patience, Patience: patience, Limit: 4096,
 	})
 	ctx, cancel := context.WithCancel(ctx)
@@ -108,7 +109,7 @@ func (b *bench) underLoad(ctx context.Context, pair *baton, u underLoad) ([]row,
 		report := visitors.Report().Between(at, time.Now().Add(-lastAnswer))
 		lost, slowest := 0, time.Duration(0)
 		for _, a := range report.Attempts {
-			if a.Result != lab.Answered {
+			if a.Result != siteclient.Answered {
 				lost++
 			}
 			slowest = max(slowest, a.End.Sub(a.Start))

@@ -2,7 +2,7 @@ package archtest
 
 // rule says what one package may import of this module, by path in the tree.
 // Besides, a package may import its own leaves (those below it), and its tests
-// the packages made for tests (whose name ends in "test", internal/lab and internal/lab/powercut).
+// the packages made for tests (whose name ends in "test", internal/lab, internal/lab/powercut and internal/lab/siteclient).
 type rule struct {
 	imports  []string
 	anything bool // wires the others together
@@ -14,7 +14,7 @@ func table() map[string]rule {
 	pair := []string{"internal/pair"}
 	edge := rule{imports: append(pair, "internal/cause")}                                   // one technology, a stranger to the other edges
 	keeper := rule{imports: append(edge.imports, "internal/durable", "internal/pinned")}    // an edge that keeps files of its own
-	lab := []string{"internal/api", "internal/lab", "internal/lab/daemon", "internal/pair"} // drives whole daemons
+	lab := []string{"internal/api", "internal/lab", "internal/lab/daemon", "internal/lab/siteclient", "internal/pair"} // drives whole daemons
 	return map[string]rule{
 		"cmd/baton": {imports: []string{"internal/app", "internal/cli"}},
 
@@ -144,19 +144,20 @@ func table() map[string]rule {
 		"internal/licences": {},
 
 		// frame
-		"internal/memory":       {},
-		"internal/config":       {imports: append(edge.imports, "internal/pair/allowance")},
-		"internal/app":          {anything: true},
-		"internal/lab":          edge,
-		"internal/lab/powercut": {},
-		"internal/lab/daemon":   {imports: []string{"internal/api", "internal/lab", "internal/pair"}},
-		"internal/lab/demo":     {imports: []string{"internal/api", "internal/lab", "internal/lab/daemon", "internal/pair"}},
-		"internal/archtest":     {},
+		"internal/memory":         {},
+		"internal/config":         {imports: append(edge.imports, "internal/pair/allowance")},
+		"internal/app":            {anything: true},
+		"internal/lab":            edge,
+		"internal/lab/powercut":   {},
+		"internal/lab/siteclient": {imports: []string{"internal/lab"}},
+		"internal/lab/daemon":     {imports: []string{"internal/api", "internal/lab", "internal/pair"}},
+		"internal/lab/demo":       {imports: []string{"internal/api", "internal/lab", "internal/lab/daemon", "internal/lab/siteclient", "internal/pair"}},
+		"internal/archtest":       {},
 
 		// proof
 		"docs":         {imports: []string{"internal/cli", "internal/config", "internal/pair", "internal/pair/cleared"}},
 		"test/e2e":     {imports: lab},
-		"test/systemd": {imports: []string{"internal/lab"}},
+		"test/systemd": {imports: []string{"internal/lab", "internal/lab/siteclient"}},
 		"test/browser": {imports: append(lab, "internal/admin/admintest", "internal/console/consoletest", "internal/console/page")},
 		"test/faults":  {imports: lab},
 		"bench":        {imports: append(lab, "bench/chart", "bench/tree")},

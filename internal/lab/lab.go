@@ -39,6 +39,9 @@ type HostSpec struct {
 	Disk int64
 }
 
+// ApplianceHeader is the response header in which an appliance gives its name.
+const ApplianceHeader = "X-Baton-Appliance"
+
 // Cast returns the usual hosts: two appliances, a gateway that answers pings,
 // and a client.
 func Cast() []HostSpec {

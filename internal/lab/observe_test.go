@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/internal/lab"
+	"baton/internal/lab/siteclient"
 )
 
 // shared are the addresses that these tests move from host to host.
@@ -128,7 +129,7 @@ func TestClientMeasuresTheGap(t *testing.T) {
 	alpha, beta := l.Host("alpha"), l.Host("beta")
 	ip := shared()[0].Addr()
 	setShared(t, alpha, netlink.AddrAdd)
-	client := lab.NewClient(lab.ClientOptions{From: l.Host("client"), Target: site(t, alpha, ip)})
+	client := siteclient.New(siteclient.Options{From: l.Host("client"), Target: site(t, alpha, ip)})
 	start(t, client.Run)
 	answers := func(name string) func() bool {
 		return func() bool {
@@ -162,7 +163,7 @@ func TestClientMeasuresTheGap(t *testing.T) {
 	if overlap := report.Overlap("alpha", "beta"); overlap != 0 {
 		t.Errorf("overlap %s", overlap)
 	}
-	eventually(t, "attempts of the outage are abandoned", func() bool { return client.Report().Count(lab.Abandoned) > 10 })
+	eventually(t, "attempts of the outage are abandoned", func() bool { return client.Report().Count(siteclient.Abandoned) > 10 })
 }
 
 // announce sends a gratuitous ARP request, as a takeover does.

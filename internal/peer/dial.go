@@ -66,7 +66,7 @@ func (l *Link) dial(ctx context.Context, address, pin, purpose string) (*authent
 		_ = conn.NetConn().Close()
 		return nil, unreachable(address, err)
 	}
-	return &authenticated{Conn: queue.New(conn, conn.NetConn(), l.mostWaiting), proven: result, peerPin: pinOf(conn.ConnectionState().PeerCertificates[0]), address: address}, nil
+	return &authenticated{Conn: queue.New(conn, conn.NetConn(), l.options.Pace), proven: result, peerPin: pinOf(conn.ConnectionState().PeerCertificates[0]), address: address}, nil
 }
 
 func (l *Link) prove(conn *tls.Conn, purpose string) (proven, error) {

@@ -212,11 +212,6 @@ func (l *Link) Control() *http.Client { return l.control.Client() }
 // never wait behind data.
 func (l *Link) Bulk() *http.Client { return l.bulk.Client() }
 
-// mostWaiting is how long what waits before a slow line may delay a poll.
-func (l *Link) mostWaiting() time.Duration {
-	return min(l.options.Pace()/4, 30*time.Millisecond)
-}
-
 // met notes the peer's life, which the peer has just proved on a connection, whoever opened
 // it.
 func (l *Link) met(theirs channel.Life) {

@@ -146,7 +146,7 @@ func (l *Link) accept(conn *tls.Conn) (*serverConn, error) {
 	if result.peer.Purpose == purposeLink { // the pinned peer
 		l.met(result.life)
 	}
-	accepted := &serverConn{Conn: queue.New(conn, conn.NetConn(), l.mostWaiting), purpose: result.peer.Purpose, gone: make(chan struct{})}
+	accepted := &serverConn{Conn: queue.New(conn, conn.NetConn(), l.options.Pace), purpose: result.peer.Purpose, gone: make(chan struct{})}
 	accepted.peer = Peer{ID: result.peer.ID, Pin: h.peerPin, Version: result.peer.Product, Address: conn.RemoteAddr().String()}
 	if peer := l.vault.read().Peer; peer != nil && peer.Pin == h.peerPin {
 		accepted.peer.Name, accepted.peer.PairID = peer.Name, peer.PairID

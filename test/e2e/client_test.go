@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"baton/internal/lab"
+	"baton/internal/lab/siteclient"
 	"baton/internal/pair"
 )
 
@@ -60,7 +61,7 @@ func (w *world) reached(by *appliance, after time.Time, within time.Duration) {
 // oneAfterTheOther checks that nobody who asked after the first answer of the one
 // that came was answered by the one that left. Requests that were under way at the
 // same time say nothing: which of them is begun first is not which is sent first.
-func (w *world) oneAfterTheOther(report lab.Report, from, to *appliance) {
+func (w *world) oneAfterTheOther(report siteclient.Report, from, to *appliance) {
 	w.t.Helper()
 	spells := report.Spells()
 	first, last := spells[0].Appliance, spells[len(spells)-1].Appliance
@@ -80,7 +81,7 @@ func (w *world) shown(since time.Time) (text []string) {
 	return text
 }
 
-func turns(spells []lab.Spell) (text []string) {
+func turns(spells []siteclient.Spell) (text []string) {
 	for _, s := range spells {
 		text = append(text, fmt.Sprintf("%s (%d answers from %s)", s.Appliance, s.Answers, s.From.Format("05.000")))
 	}

@@ -15,6 +15,7 @@ import (
 
 	"baton/internal/lab"
 	"baton/internal/lab/daemon"
+	"baton/internal/lab/siteclient"
 	"baton/internal/pair"
 )
 
@@ -52,7 +53,7 @@ type world struct {
 	alpha, beta *appliance
 	gateway     *lab.Host
 	shared      []netip.Prefix
-	client      *lab.Client // asks for the first shared IP
+	client      *siteclient.Client // asks for the first shared IP
 	watcher     *lab.Watcher
 	ownerships  []*lab.Ownership
 	bothAllowed time.Duration // how long both may have an address; 0 but for partitions
@@ -191,7 +192,7 @@ func (w *world) watch() {
 		run(w.watcher.Run)
 		w.client = w.clientOf(ips[0])
 		if w.plan.calm {
-			w.client = lab.NewClient(lab.ClientOptions{From: w.lab.Host("client"), Target: netip.AddrPortFrom(ips[0], 80), Every: 50 * time.Millisecond, Keep: time.Minute})
+			w.client = siteclient.New(siteclient.Options{From: w.lab.Host("client"), Target: netip.AddrPortFrom(ips[0], 80), Every: 50 * time.Millisecond, Keep: time.Minute})
 		}
 		run(w.client.Run)
 	}
@@ -205,8 +206,8 @@ func (w *world) watch() {
 	}
 }
 
-func (w *world) clientOf(ip netip.Addr) *lab.Client {
-	return lab.NewClient(lab.ClientOptions{From: w.lab.Host("client"), Target: netip.AddrPortFrom(ip, 80)})
+func (w *world) clientOf(ip netip.Addr) *siteclient.Client {
+	return siteclient.New(siteclient.Options{From: w.lab.Host("client"), Target: netip.AddrPortFrom(ip, 80)})
 }
 
 // neverBoth checks that no two appliances had an address at once. The hosts are

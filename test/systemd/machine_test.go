@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"baton/internal/lab"
+	"baton/internal/lab/siteclient"
 )
 
 // machine is a Debian with systemd on a host of the lab.
@@ -31,7 +32,7 @@ type machine struct {
 }
 
 // machines boots two with a package installed, and makes a pair of them. Before that each is prepared.
-func machines(t *testing.T, deb string, prepare ...func(*machine)) (l *lab.Lab, alpha, beta *machine, client *lab.Client) {
+func machines(t *testing.T, deb string, prepare ...func(*machine)) (l *lab.Lab, alpha, beta *machine, client *siteclient.Client) {
 	t.Helper()
 	l, alpha, beta = boot(t, debian(t))
 	for _, m := range []*machine{alpha, beta} {
@@ -101,9 +102,9 @@ func boot(t *testing.T, system string) (l *lab.Lab, alpha, beta *machine) {
 }
 
 // asks has a client of the lab ask for the site at an address until the test ends.
-func asks(t *testing.T, l *lab.Lab, address string) *lab.Client {
+func asks(t *testing.T, l *lab.Lab, address string) *siteclient.Client {
 	t.Helper()
-	client := lab.NewClient(lab.ClientOptions{From: l.Host("client"), Target: netip.MustParseAddrPort(address)})
+	client := siteclient.New(siteclient.Options{From: l.Host("client"), Target: netip.MustParseAddrPort(address)})
 	ctx, end := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = client.Run(ctx) }()
@@ -324,7 +325,7 @@ func (m *machine) protected() {
 }
 
 // moved waits until a machine answers the client, and returns for how long nobody did.
-func moved(t *testing.T, client *lab.Client, to *machine, since time.Time) time.Duration {
+func moved(t *testing.T, client *siteclient.Client, to *machine, since time.Time) time.Duration {
 	t.Helper()
 	eventually(t, to.Name()+" answers", 30*time.Second, func() bool {
 		_, ok := client.Report().GapAfter(since, to.Name())

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"baton/internal/lab"
+	"baton/internal/lab/siteclient"
 )
 
 // campaign breaks a pair of machines at random, and looks at where the site's service runs: it writes down the time
@@ -21,7 +22,7 @@ import (
 type campaign struct {
 	t       *testing.T
 	lab     *lab.Lab
-	client  *lab.Client
+	client  *siteclient.Client
 	both    []*machine
 	primary *machine
 	owners  *lab.Ownership

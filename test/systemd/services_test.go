@@ -19,13 +19,14 @@ import (
 	"time"
 
 	"baton/internal/lab"
+	"baton/internal/lab/siteclient"
 )
 
 // Services on two real machines with systemd.
 
 // served boots a pair whose site has two units, which are started in this order, and a command:
 // numbers (port 8080, with its file in the protected directory), web (8081) and worker (8082).
-func served(t *testing.T, prepare ...func(*machine)) (l *lab.Lab, alpha, beta *machine, client *lab.Client) {
+func served(t *testing.T, prepare ...func(*machine)) (l *lab.Lab, alpha, beta *machine, client *siteclient.Client) {
 	t.Helper()
 	l, alpha, beta, client = machines(t, current(t), prepare...)
 	program := numbered(t)

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 	"time"
 
-	"baton/internal/lab"
 	"baton/internal/lab/daemon"
+	"baton/internal/lab/siteclient"
 )
 
 // build starts two daemons and makes a pair of them.
@@ -61,8 +61,8 @@ func (s *stage) steps() []daemon.Step {
 }
 
 // newClient returns the client that asks for the site every 5 ms.
-func (s *stage) newClient() *lab.Client {
-	return lab.NewClient(lab.ClientOptions{
+func (s *stage) newClient() *siteclient.Client {
+	return siteclient.New(siteclient.Options{
 		From:   s.lab.Host("client"),
 		Target: netip.AddrPortFrom(shared().Addr(), 80),
 		Keep:   5 * time.Minute,

@@ -14,6 +14,7 @@ import (
 
 	"baton/internal/lab"
 	"baton/internal/lab/daemon"
+	"baton/internal/lab/siteclient"
 	"baton/internal/pair"
 )
 
@@ -83,7 +84,7 @@ type stage struct {
 	screen      *screen
 	lab         *lab.Lab
 	alpha, beta *daemon.Appliance
-	client      *lab.Client
+	client      *siteclient.Client
 	ownership   *lab.Ownership
 }
 

@@ -11,6 +11,7 @@ import (
 	"baton/internal/api"
 	"baton/internal/lab"
 	"baton/internal/lab/daemon"
+	"baton/internal/lab/siteclient"
 	"baton/internal/pair"
 )
 
@@ -39,7 +40,7 @@ func (s *stage) watch(ctx context.Context, d *doors) *sync.WaitGroup {
 
 // watchClient says who answers, whenever that changes.
 func (s *stage) watchClient(ctx context.Context) {
-	var before lab.Attempt // newest answer of the look before
+	var before siteclient.Attempt // newest answer of the look before
 	quiet := false
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -67,7 +68,7 @@ func (s *stage) watchClient(ctx context.Context) {
 	}
 }
 
-func (s *stage) answerLine(before, now lab.Attempt) string {
+func (s *stage) answerLine(before, now siteclient.Attempt) string {
 	line := s.screen.good("answered by " + now.Appliance)
 	if before.End.IsZero() {
 		return line

@@ -14,23 +14,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// piece is how many bytes are written at once: a TLS record.
-const piece = 16 << 10
+const (
+	piece   = 16 << 10 // bytes written at once: a TLS record
+	longest = 30 * time.Millisecond
+)
 
 // Conn is a connection that keeps its queue short. Where the kernel refuses, it is like any other.
 type Conn struct {
 	net.Conn
 	raw   syscall.RawConn // of the socket below; nil: none
-	most  func() time.Duration
+	pace  func() time.Duration
 	bound bound
 	now   int       // the bound that the kernel knows; 0: its own
 	next  time.Time // look
 }
 
-// New returns conn with a short queue: what waits may delay others for most at most, which is
-// asked anew. Socket is the TCP connection below.
-func New(conn, socket net.Conn, most func() time.Duration) *Conn {
-	c := &Conn{Conn: conn, most: most, bound: bound{bytes: first}}
+// New returns conn with a short queue: what waits may delay a poll by a quarter of the time between
+// two polls, which is pace, and by 30 ms at most. Socket is the TCP connection below.
+func New(conn, socket net.Conn, pace func() time.Duration) *Conn {
+	c := &Conn{Conn: conn, pace: pace, bound: bound{bytes: first}}
 	if tcp, ok := socket.(syscall.Conn); ok {
 		c.raw, _ = tcp.SyscallConn() // nil where it fails
 	}
@@ -61,7 +63,7 @@ func (c *Conn) look(now time.Time) {
 		}
 		trip := time.Duration(info.Rtt) * time.Microsecond
 		c.next = now.Add(max(trip, lookEvery)) // what is set shows a round trip later
-		c.bound.see(now, trip, int(info.Unacked*info.Snd_mss), c.most())
+		c.bound.see(now, trip, int(info.Unacked*info.Snd_mss), min(c.pace()/4, longest))
 		if c.bound.bytes != c.now {
 			c.set(int(fd))
 		}

@@ -1,7 +1,9 @@
-package lab
+// Package siteclient is a client of the site in the lab: it asks at an interval, and remembers who answered when.
+package siteclient
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,15 +14,14 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"baton/internal/lab"
 )
 
-// ApplianceHeader is the response header in which an appliance gives its name.
-const ApplianceHeader = "X-Baton-Appliance"
-
-// ClientOptions say whom a client asks, and how often. Zero values are the
+// Options say whom a client asks, and how often. Zero values are the
 // defaults in brackets.
-type ClientOptions struct {
-	From   *Host
+type Options struct {
+	From   *lab.Host
 	Target netip.AddrPort // as 198.51.100.10:80
 	// Every is the time between the beginnings of two attempts [5 ms]. One begins
 	// whether or not earlier ones have ended.
@@ -61,7 +62,7 @@ var errAbandoned = errors.New("a younger attempt was answered")
 // Client asks for the site at an interval, each time by a new connection, and
 // remembers who answered when.
 type Client struct {
-	opts ClientOptions
+	opts Options
 
 	mu       sync.Mutex
 	attempts []Attempt
@@ -74,21 +75,13 @@ type pending struct {
 	abandon   context.CancelCauseFunc
 }
 
-// NewClient returns a client; Run makes it ask.
-func NewClient(opts ClientOptions) *Client {
-	opts.Every = orDefault(opts.Every, 5*time.Millisecond)
-	opts.Timeout = orDefault(opts.Timeout, time.Second)
-	opts.Patience = orDefault(opts.Patience, 200*time.Millisecond)
-	opts.Limit = orDefault(opts.Limit, 256)
+// New returns a client; Run makes it ask.
+func New(opts Options) *Client {
+	opts.Every = cmp.Or(opts.Every, 5*time.Millisecond)
+	opts.Timeout = cmp.Or(opts.Timeout, time.Second)
+	opts.Patience = cmp.Or(opts.Patience, 200*time.Millisecond)
+	opts.Limit = cmp.Or(opts.Limit, 256)
 	return &Client{opts: opts, pending: map[int]*pending{}}
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // Run asks until ctx ends, then waits for the attempts under way.
@@ -171,7 +164,7 @@ func request(conn net.Conn, target netip.AddrPort) (appliance string, status int
 	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
 		return "", 0, fmt.Errorf("read the answer's body: %w", err)
 	}
-	return answer.Header.Get(ApplianceHeader), answer.StatusCode, nil
+	return answer.Header.Get(lab.ApplianceHeader), answer.StatusCode, nil
 }
 
 func (c *Client) forget(number int) {
