@@ -26,6 +26,7 @@ package source
 import (
 	"context"
 	"io"
+	"time"
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/kept"
@@ -109,6 +110,7 @@ type Scan struct {
 	Unstable string   // what was still changing when the scan gave up; empty: nothing
 	Skipped  []string // what is not synced
 	Moving   []string // files that kept changing, and are listed as the peer has them, or not at all if it has none
+	Reading  time.Duration // how long it took to read what is new, which the next scan need not
 	Content  Content
 }
 

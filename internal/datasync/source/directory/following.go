@@ -62,7 +62,7 @@ func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (scan.Resul
 		return scan.Result{}, errNotFollowed
 	}
 	found := f.last
-	found.Listing, found.Hashed = files, 0
+	found.Listing, found.Hashed, found.Reading = files, 0, 0
 	for look := range settleLooks {
 		names, err := f.watch.Take()
 		if err != nil {
@@ -78,7 +78,7 @@ func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (scan.Resul
 		if err != nil {
 			return scan.Result{}, err
 		}
-		found.Listing, found.Hashed = part.Listing, found.Hashed+part.Hashed
+		found.Listing, found.Hashed, found.Reading = part.Listing, found.Hashed+part.Hashed, found.Reading+part.Reading
 		x.noteMoving(part.Moving, names.Has)
 		found.Mounts, found.Skipped = append(found.Mounts, part.Mounts...), append(found.Skipped, part.Skipped...)
 		for name := range names {

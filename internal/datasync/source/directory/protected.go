@@ -51,7 +51,7 @@ func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Sc
 	}
 	p.scan = found
 	return source.Scan{
-		Listing: found.Listing, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: found.Unstable, Skipped: found.Skipped, Moving: found.Moving,
+		Listing: found.Listing, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: found.Unstable, Skipped: found.Skipped, Moving: found.Moving, Reading: found.Reading,
 		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, files: found.Listing},
 	}, nil
 }

@@ -31,6 +31,7 @@ import (
 type Result struct {
 	Listing  manifest.Listing // with what the next scan needs noted
 	Hashed   int              // files that had to be read
+	Reading  time.Duration    // that took
 	Moving   []string         // files that kept changing, and are listed as Tree.Last has them
 	Skipped  []string         // sockets and device nodes
 	Mounts   []string         // directories in which another file system begins
@@ -46,16 +47,17 @@ const rescans = 5
 // directory from before it is listed.
 func Whole(ctx context.Context, t *tree.Tree, before manifest.Listing, now func() time.Time, watch *hint.Watch) (Result, error) {
 	var scan Result
-	hashed := 0
+	hashed, reading := 0, time.Duration(0)
 	for range rescans {
 		w := &walker{tree: t, now: now, watch: watch, before: before, root: &folder{path: ".", was: before.Whole()}}
 		err := w.run(ctx)
 		hashed += len(w.jobs)
+		reading += w.scan.Reading
 		if err != nil {
 			return Result{}, fmt.Errorf("scan %s: %w", t.Path(), err)
 		}
 		scan = w.scan
-		scan.Hashed = hashed
+		scan.Hashed, scan.Reading = hashed, reading
 		if scan.Unstable = w.changedDirectory(ctx); scan.Unstable == "" {
 			break
 		}
@@ -371,6 +373,8 @@ const oneByOne = 200
 
 // readAll hashes the files that are not known, several at a time.
 func (w *walker) readAll(ctx context.Context) error {
+	start := time.Now()
+	defer func() { w.scan.Reading = time.Since(start) }()
 	var written time.Time
 	if len(w.jobs) > oneByOne {
 		began := w.now()
