@@ -12,8 +12,8 @@ type rule struct {
 // table knows every package of the tree; one that it does not know fails.
 func table() map[string]rule {
 	pair := []string{"internal/pair"}
-	edge := rule{imports: append(pair, "internal/cause")}                                   // one technology, a stranger to the other edges
-	keeper := rule{imports: append(edge.imports, "internal/durable", "internal/pinned")}    // an edge that keeps files of its own
+	edge := rule{imports: append(pair, "internal/cause")}                                                              // one technology, a stranger to the other edges
+	keeper := rule{imports: append(edge.imports, "internal/durable", "internal/pinned")}                               // an edge that keeps files of its own
 	lab := []string{"internal/api", "internal/lab", "internal/lab/daemon", "internal/lab/siteclient", "internal/pair"} // drives whole daemons
 	return map[string]rule{
 		"cmd/baton": {imports: []string{"internal/app", "internal/cli"}},

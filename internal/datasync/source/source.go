@@ -106,10 +106,10 @@ type Scan struct {
 	Name     string // of the source, for a person
 	Listing  manifest.Listing
 	Place    Place
-	Disk     string   // tells the disk from every other, also after it was mounted anew; empty: not known
-	Unstable string   // what was still changing when the scan gave up; empty: nothing
-	Skipped  []string // what is not synced
-	Moving   []string // files that kept changing, and are listed as the peer has them, or not at all if it has none
+	Disk     string        // tells the disk from every other, also after it was mounted anew; empty: not known
+	Unstable string        // what was still changing when the scan gave up; empty: nothing
+	Skipped  []string      // what is not synced
+	Moving   []string      // files that kept changing, and are listed as the peer has them, or not at all if it has none
 	Reading  time.Duration // how long it took to read what is new, which the next scan need not
 	Content  Content
 }
