@@ -135,7 +135,7 @@ func (p *pull) askManifest(ctx context.Context, req wire.Question, base manifest
 	if p.manifest, err = m.Manifest(base); err != nil {
 		return err
 	}
-	if err := p.manifest.Check(p.engine.sources.Check); err != nil {
+	if err := p.manifest.Check(base, p.engine.sources.Check); err != nil {
 		return wire.Unsafe("a manifest that is refused (" + err.Error() + ")")
 	}
 	return p.keepInline(m.Inline.Bytes(), req.Inline)

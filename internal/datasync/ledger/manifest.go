@@ -64,7 +64,7 @@ func (l *Ledger) cache(of Reference, m manifest.Manifest) {
 func (l *Ledger) load(of Reference) (manifest.Manifest, error) {
 	m, _, err := l.read(of.Listed, mostDeltas)
 	if err == nil {
-		err = m.Check(l.opt.Check)
+		err = m.Check(manifest.Manifest{}, l.opt.Check)
 	}
 	if err != nil {
 		return manifest.Manifest{}, fmt.Errorf("read manifest %s: %w", of.Listed, err)

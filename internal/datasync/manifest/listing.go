@@ -210,26 +210,46 @@ func (d *Branch) walk(path string, yield func(Child) bool) bool {
 }
 
 // check refuses what no scan could have found: a name that leads out of its branch, a
-// further name of what is no file.
-func (l Listing) check() error {
+// further name of what is no file. What another listing, which was checked, has in the same place is not looked at.
+func (l Listing) check(known Listing) error {
 	if l.IsZero() {
 		return nil
 	}
 	if l.top.Len() != 1 || string(l.top.name(0)) != "." {
 		return fmt.Errorf("%w: the data itself is missing", ErrMalformed)
 	}
-	for e := range l.All() {
-		if err := e.Check(); err != nil {
-			return err
-		}
-		if e.Kind == Blob && l.top.sum.Entries > 1 {
-			return fmt.Errorf("%w: %q has no name of its own", ErrMalformed, e.Path)
-		}
-		if e.Kind != Link {
-			continue
-		}
+	if l.Whole().Kind == Blob && l.top.sum.Entries > 1 {
+		return fmt.Errorf("%w: there is something in what has no names in it", ErrMalformed)
+	}
+	if err := l.top.check("", known.top); err != nil {
+		return err
+	}
+	for e := range l.Links() { // also of those whose branch is known: what they are names of may be gone
 		if of, found := l.Find(e.Target); !found || of.Kind != File {
 			return fmt.Errorf("%w: %q is another name of no file", ErrMalformed, e.Path)
+		}
+	}
+	return nil
+}
+
+func (d *Branch) check(path string, known *Branch) error {
+	if d == known {
+		return nil
+	}
+	for i := range d.Len() {
+		c := d.childAt(i, path)
+		if err := c.Check(); err != nil {
+			return err
+		}
+		if c.Kind == Blob && c.Path != "." {
+			return fmt.Errorf("%w: %q has no name of its own", ErrMalformed, c.Path)
+		}
+		var was *Branch
+		if j, found := known.Find(d.Name(i)); found {
+			was = known.belowAt(j)
+		}
+		if err := c.Below.check(c.Path, was); err != nil {
+			return err
 		}
 	}
 	return nil

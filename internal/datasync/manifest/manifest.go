@@ -127,8 +127,9 @@ func appendHead(b []byte, data pair.Data) []byte {
 }
 
 // Check refuses a manifest that could not come from a scan: too much of anything, the
-// same data twice, an entry that cannot be, and what the check of a set's kind refuses.
-func (m Manifest) Check(check func(Set) error) error {
+// same data twice, an entry that cannot be, and what the check of a set's kind refuses. What it shares with a manifest
+// that was checked is not looked at again.
+func (m Manifest) Check(known Manifest, check func(Set) error) error {
 	if len(m.Sets) > MaxSets {
 		return fmt.Errorf("%w: %d pieces of protected data", ErrMalformed, len(m.Sets))
 	}
@@ -146,18 +147,18 @@ func (m Manifest) Check(check func(Set) error) error {
 				return fmt.Errorf("%w: protected data %q and %q overlap", ErrMalformed, other.Data.Spec, s.Data.Spec)
 			}
 		}
-		if err := s.check(check); err != nil {
+		if err := s.check(known.Find(s.Data).Listing, check); err != nil {
 			return fmt.Errorf("protected data %q: %w", s.Data.Name, err)
 		}
 	}
 	return nil
 }
 
-func (s Set) check(check func(Set) error) error {
+func (s Set) check(known Listing, check func(Set) error) error {
 	if err := s.Data.Spec.Check(); err != nil {
 		return err
 	}
-	if err := s.Listing.check(); err != nil {
+	if err := s.Listing.check(known); err != nil {
 		return err
 	}
 	return check(s)

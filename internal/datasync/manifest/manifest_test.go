@@ -43,6 +43,43 @@ func anyKind(s manifest.Set) error {
 	return nil
 }
 
+// TestWhatIsKnownIsNotCheckedAgain, and what is not known is: also where what is known leads to.
+func TestWhatIsKnownIsNotCheckedAgain(t *testing.T) {
+	known := manifestOf(dir("."), dir("a"), link("a/again", "b/file"), dir("b"), file("b/file", 1))
+	for name, row := range map[string]struct {
+		delta manifest.Delta
+		right bool
+	}{
+		"nothing has changed": {manifest.Delta{}, true},
+		"a new file":          {manifest.Delta{Set: []manifest.Change{{Entry: file("b/new", 1)}}}, true},
+		"an impossible file":  {manifest.Delta{Set: []manifest.Change{{Entry: manifest.Entry{Path: "b/new", Kind: manifest.File, Mode: 0o100644}}}}, false},
+		"a name of no file":   {manifest.Delta{Removed: []string{"b/file"}}, false},
+	} {
+		next := known
+		listing, err := manifest.Patch(known.Sets[0].Listing, row.delta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next.Sets = []manifest.Set{{Data: known.Sets[0].Data, Listing: listing}}
+		if err := next.Check(known, anyKind); (err == nil) != row.right {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	many := manifest.Listing{}
+	var changes []manifest.Change
+	for i := range 20_000 {
+		changes = append(changes, manifest.Change{Entry: file(fmt.Sprintf("f%05d", i), 1)})
+	}
+	many, err := manifest.Patch(many, manifest.Delta{Set: append([]manifest.Change{{Entry: dir(".")}}, changes...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := manifest.Manifest{Sets: []manifest.Set{{Data: known.Sets[0].Data, Listing: many}}}
+	if allocs := testing.AllocsPerRun(3, func() { _ = m.Check(m, anyKind) }); allocs > 100 {
+		t.Errorf("what is known makes %v allocations", allocs)
+	}
+}
+
 func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
 	at := func(path pair.Path) manifest.Manifest {
 		m := manifestOf(dir("."))
@@ -67,15 +104,15 @@ func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
 		"all of etc":   at("/etc"),
 		"data twice":   twice,
 	} {
-		if m.Check(anyKind) == nil {
+		if m.Check(manifest.Manifest{}, anyKind) == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
 	no := errors.New("not of this kind")
-	if err := manifestOf(dir(".")).Check(func(manifest.Set) error { return no }); !errors.Is(err, no) {
+	if err := manifestOf(dir(".")).Check(manifest.Manifest{}, func(manifest.Set) error { return no }); !errors.Is(err, no) {
 		t.Errorf("got %v", err)
 	}
-	if err := manifestOf(dir("."), file("a", 1), link("b", "a"), dir("c"), file("c/x", 1)).Check(anyKind); err != nil {
+	if err := manifestOf(dir("."), file("a", 1), link("b", "a"), dir("c"), file("c/x", 1)).Check(manifest.Manifest{}, anyKind); err != nil {
 		t.Error(err)
 	}
 }

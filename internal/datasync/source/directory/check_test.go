@@ -23,7 +23,7 @@ func TestCheckRefusesWhatNoScanFinds(t *testing.T) {
 			return err
 		}
 		data := pair.Data{Name: "d", Spec: pair.Directory{Path: "/srv/d"}}
-		return manifest.Manifest{Sets: []manifest.Set{{Data: data, Listing: listing}}}.Check(kind.Check)
+		return manifest.Manifest{Sets: []manifest.Set{{Data: data, Listing: listing}}}.Check(manifest.Manifest{}, kind.Check)
 	}
 	for name, entries := range map[string][]manifest.Entry{
 		"no top":            {file("a", 1)},

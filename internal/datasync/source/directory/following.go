@@ -27,7 +27,7 @@ type following struct {
 }
 
 const (
-	wholeShare  = 200 // a look at the whole takes at most such a part of the time
+	wholeShare  = 400 // a look at the whole takes at most such a part of the time, on several processors
 	wholeSoon   = 10 * time.Second
 	wholeLate   = 10 * time.Minute
 	followAgain = 10 * time.Minute // after it failed

@@ -35,7 +35,7 @@ type Options struct {
 	Boot string
 	Now  func() time.Time // nil: the wall clock
 	// Whole is how often the whole of a directory is looked at, whatever is noticed of it; 0: as often as
-	// that takes a two-hundredth of the time, at least every 10 minutes and at most every 10 s.
+	// that takes a four-hundredth of the time, at least every 10 minutes and at most every 10 s.
 	Whole time.Duration
 }
 
