@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"baton/internal/api"
@@ -62,11 +61,7 @@ func (p points) take(v *page.Visit) error {
 		return err
 	}
 	order := api.ChosenOfPoint{Number: data.Point.Number}
-	for line := range strings.Lines(data.Form.Get("paths")) {
-		if path := strings.TrimSpace(line); path != "" {
-			order.Body.Paths = append(order.Body.Paths, path)
-		}
-	}
+	order.Body.Paths = linesOf(data.Form.Get("paths"))
 	return v.Download(fmt.Sprintf("baton-restore-point-%d.tar", data.Point.Number), "application/x-tar", func(to io.Writer) error {
 		return p.backend.Points.PackPoint(v.Context(), order, to)
 	})
