@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -59,7 +60,26 @@ func (in *Incoming) Restart() error {
 
 // Data implements source.Sink.
 func (in *Incoming) Data(b []byte) error {
-	_, _ = in.hash.Write(b)           // never fails
+	return in.hashed(b, in.differing)
+}
+
+// atOnce is from how many bytes on what comes is hashed by another goroutine while it is written.
+const atOnce = 64 << 10
+
+// hashed hashes bytes and writes them, both at the same time if they are many.
+func (in *Incoming) hashed(b []byte, write func([]byte) error) error {
+	if len(b) < atOnce {
+		_, _ = in.hash.Write(b) // never fails
+		return write(b)
+	}
+	var hashing sync.WaitGroup
+	hashing.Go(func() { _, _ = in.hash.Write(b) }) // never fails
+	defer hashing.Wait()
+	return write(b)
+}
+
+// differing writes bytes at the offset, but for the pages that the old file has there as well.
+func (in *Incoming) differing(b []byte) error {
 	for other := 0; other < len(b); { // so many bytes differ from the old file, and what follows is looked at
 		n, same := in.old.page(in.offset+int64(other), b[other:])
 		if !same {

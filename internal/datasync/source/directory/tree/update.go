@@ -106,10 +106,7 @@ func (in *Incoming) Same(from, n int64) error {
 type moved struct{ *Incoming }
 
 // Data implements source.Sink.
-func (m moved) Data(b []byte) error {
-	_, _ = m.hash.Write(b) // never fails
-	return m.write(b)
-}
+func (m moved) Data(b []byte) error { return m.hashed(b, m.write) }
 
 // page returns how many of the bytes for an offset are those of one page, and whether the old file has the
 // same there.
