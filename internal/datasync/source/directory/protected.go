@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
@@ -154,12 +156,17 @@ func (r *reader) sendHashed(ctx context.Context, file inode.Reading, sink source
 // difference sends a file by its difference from what the backup has, as far as that is known: what is at its place there, and
 // what is found elsewhere of it.
 func (r *reader) difference(ctx context.Context, file inode.Reading, e manifest.Entry, have source.Have, sink source.Sink) error {
-	sums, err := r.sums(have)
-	if err != nil {
-		return err
-	}
 	other, comparable := r.compare(e, have)
-	if same := e.Size - blocks.Sum(other); sums == nil && (!comparable || 2*same < min(e.Size, have.Size)) { // it may be elsewhere
+	same := e.Size - blocks.Sum(other)
+	moved := !comparable || 2*same < min(e.Size, have.Size) // most of it may be elsewhere
+	var sums *blocks.Sums
+	if moved || slices.ContainsFunc(other, func(s blocks.Stretch) bool { return searched(s, have.Size) }) {
+		var err error
+		if sums, err = r.sums(have); err != nil {
+			return err
+		}
+	}
+	if moved && sums == nil {
 		return source.ErrSums
 	}
 	at := int64(0)
@@ -179,9 +186,7 @@ func (r *reader) difference(ctx context.Context, file inode.Reading, e manifest.
 
 // sendStretch sends a stretch of a file that is not at its place in the old content, which has a size, and may be elsewhere there.
 func sendStretch(ctx context.Context, file inode.Reading, s blocks.Stretch, old int64, sums *blocks.Sums, sink source.Sink) error {
-	block := manifest.BlockSize(old)
-	appended := s.Offset+block > old
-	if sums == nil || s.Bytes < 2*block || appended {
+	if sums == nil || !searched(s, old) {
 		return file.Pass(ctx, s.Offset, s.End(), sink)
 	}
 	search := blocks.NewSearch(sums, sink)
@@ -189,6 +194,12 @@ func sendStretch(ctx context.Context, file inode.Reading, s blocks.Stretch, old 
 		return err
 	}
 	return search.Close()
+}
+
+// searched reports whether a stretch may hold what is elsewhere in the old content: it is larger than a block, and not appended.
+func searched(s blocks.Stretch, old int64) bool {
+	block := manifest.BlockSize(old)
+	return s.Bytes >= 2*block && s.Offset+block <= old
 }
 
 // sums returns the sums by which the blocks of the old content are found: those that the backup sent, or that are known here; nil: none.
@@ -241,6 +252,7 @@ type change struct {
 	steps []tree.Step
 	// settled is how the change was prepared; nil: it was resumed.
 	settled *target
+	applied time.Time
 }
 
 // Idle implements source.Kind.
@@ -269,7 +281,9 @@ func (c *change) Sync() error { return explain(c.of.tree.Sync(), c.of.tree.Path(
 
 // Apply implements source.Change.
 func (c *change) Apply(_ context.Context, hook func(step string)) error {
-	return explain(c.of.tree.Apply(c.steps, hook), c.of.tree.Path())
+	err := c.of.tree.Apply(c.steps, hook)
+	c.applied = time.Now()
+	return explain(err, c.of.tree.Path())
 }
 
 // Final implements source.Change: renames can be taken back until the staging is dropped.
@@ -283,7 +297,7 @@ func (c *change) Undo(hook func(step string)) error {
 // Done implements source.Change.
 func (c *change) Done() error {
 	if c.settled != nil {
-		c.settled.letTick()
+		c.settled.letTick(c.applied)
 		c.of.kind.enter(c.of.tree, c.of.scan.Listing, c.settled.want)
 	}
 	return c.of.DropStaging()

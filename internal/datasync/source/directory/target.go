@@ -265,11 +265,11 @@ func (t *target) Settle(want manifest.Listing) (source.Change, error) {
 	return c, nil
 }
 
-// letTick waits until a write would give a large file another time than it has, if one was put into place: else the next
-// scan would read it.
-func (t *target) letTick() {
+// letTick waits until a write would give a large file another time than it has, if one was put into place just now: else
+// the next scan would read it.
+func (t *target) letTick(applied time.Time) {
 	large := func(e manifest.Entry) bool { return e.Kind == manifest.File && e.Size >= blocks.KeptFrom }
 	if slices.ContainsFunc(t.work.Put, large) {
-		time.Sleep(inode.FineTick)
+		time.Sleep(time.Until(applied.Add(inode.FineTick)))
 	}
 }
