@@ -13,7 +13,7 @@ import (
 )
 
 // followEvery is how often a task is looked at.
-const followEvery = 200 * time.Millisecond
+const followEvery = 50 * time.Millisecond
 
 // follow shows a task until it ends, and fails as it fails.
 func (p *program) follow(ctx context.Context, client *api.Client, task api.Task) error {
