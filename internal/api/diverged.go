@@ -22,6 +22,8 @@ type DivergedCopies interface {
 	PackDiverged(ctx context.Context, chosen ChosenOf, to io.Writer) error
 	// RestoreDiverged puts what is chosen back into the protected data of the primary.
 	RestoreDiverged(ctx context.Context, order RestoreOf) (kept.Restored, error)
+	// Compare tells where the data of the two appliances differs, and changes nothing.
+	Compare(ctx context.Context) (kept.Comparison, error)
 }
 
 // ChosenOf is what is chosen of a diverged copy.
@@ -83,7 +85,16 @@ func RestoreDiverged() Op[DivergedCopies, RestoreOf, kept.Restored] {
 	return askBy(post("/diverged/{id}/restore", "restore-diverged", pair.Administrator, "Put files of a diverged copy back into the protected data of the primary").within(restoreTimeout), DivergedCopies.RestoreDiverged)
 }
 
+// compareTimeout bounds how long a look at the data of both sides may take.
+const compareTimeout = 6 * time.Hour
+
+// CompareSides tells where the data of the two appliances differs.
+func CompareSides() Op[DivergedCopies, None, kept.Comparison] {
+	return ask(get("/comparison", "comparison", pair.Viewer, "Where the protected data of the two appliances differs; both are looked at, one comparison at a time").within(compareTimeout), DivergedCopies.Compare)
+}
+
 func (s *Server) serveDiverged() {
+	serve(s, s.backend.Diverged, CompareSides())
 	serve(s, s.backend.Diverged, ReportDiverged())
 	PackDiverged().serve(s, s.backend.Diverged)
 	serve(s, s.backend.Diverged, RestoreDiverged())

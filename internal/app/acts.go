@@ -64,7 +64,7 @@ func (a *Appliance) newActs() *acts {
 	acts.site = &admin.Site{Config: a.config, Lead: a.lead, Store: a.site, Present: a.showSite}
 	acts.certificates = &admin.Certificates{Site: acts.site, Agent: a.agent, Public: a.public}
 	acts.diverged = &copies.Diverged{
-		DataDir: a.config.DataDir, Agent: a.agent, Link: a.link, Lead: a.lead, Engine: a.engine, Copies: a.engine.Diverged, Audit: audit,
+		Name: a.config.Name, DataDir: a.config.DataDir, Agent: a.agent, Link: a.link, Lead: a.lead, Engine: a.engine, Copies: a.engine.Diverged, Audit: audit,
 	}
 	acts.points = &copies.Points{Points: a.engine.Points, Audit: audit}
 	acts.reports = &admin.Reports{

@@ -12,7 +12,7 @@ import (
 // kindless lists the packages of the data sync that know no kind of data: a kind is one
 // package below the contract, and one row in app.
 func kindless() []string {
-	return []string{"internal/datasync", "internal/datasync/manifest", "internal/datasync/source", "internal/datasync/ledger", "internal/datasync/archive", "internal/datasync/point", "internal/datasync/diverged", "internal/datasync/wire", "internal/datasync/offer", "internal/datasync/protected", "internal/datasync/refusal", "internal/datasync/pace", "internal/datasync/progress", "internal/datasync/follow"}
+	return []string{"internal/datasync", "internal/datasync/manifest", "internal/datasync/source", "internal/datasync/ledger", "internal/datasync/archive", "internal/datasync/point", "internal/datasync/diverged", "internal/datasync/wire", "internal/datasync/offer", "internal/datasync/protected", "internal/datasync/refusal", "internal/datasync/sides", "internal/datasync/pace", "internal/datasync/progress", "internal/datasync/follow"}
 }
 
 // kindsOfData returns the packages that each are a kind of data.

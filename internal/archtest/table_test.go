@@ -70,6 +70,7 @@ func table() map[string]rule {
 		"internal/datasync/ledger":                  {imports: kindOfData("internal/durable")},
 		"internal/datasync/offer":                   {imports: kindOfData("internal/datasync/ledger", "internal/datasync/pace", "internal/datasync/protected", "internal/datasync/refusal", "internal/datasync/wire")},
 		"internal/datasync/protected":               {imports: kindOfData("internal/datasync/ledger")},
+		"internal/datasync/sides":                   {imports: kindOfData("internal/datasync/ledger", "internal/datasync/pace", "internal/datasync/protected", "internal/datasync/refusal", "internal/datasync/wire", "internal/kept")},
 		"internal/datasync/refusal":                 {imports: append(edge.imports, "internal/datasync/source", "internal/datasync/wire")},
 		"internal/datasync/follow":                  {imports: []string{"internal/kept", "internal/pair"}},
 		"internal/datasync/follow/followtest":       {imports: []string{"internal/kept", "internal/datasync/follow", "internal/pair"}},
@@ -156,7 +157,7 @@ func table() map[string]rule {
 
 		// proof
 		"docs":         {imports: []string{"internal/cli", "internal/config", "internal/pair", "internal/pair/cleared"}},
-		"test/e2e":     {imports: lab},
+		"test/e2e":     {imports: append(lab, "internal/kept")},
 		"test/systemd": {imports: []string{"internal/lab", "internal/lab/siteclient"}},
 		"test/browser": {imports: append(lab, "internal/admin/admintest", "internal/console/consoletest", "internal/console/page")},
 		"test/faults":  {imports: lab},

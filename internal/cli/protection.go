@@ -37,6 +37,7 @@ func dataCommand(p *program) *cobra.Command {
 					return p.writeChecks(checks)
 				})),
 		setDataCommand(p),
+		compareCommand(p),
 		p.ask("allow [PATH]", "Let a directory be protected on this machine (as root there); without PATH: what may be", cobra.MaximumNArgs(1), p.allow),
 		p.ask("disallow PATH", "Let it be protected on this machine no longer", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {

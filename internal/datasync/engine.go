@@ -17,7 +17,9 @@ import (
 	"baton/internal/datasync/point"
 	"baton/internal/datasync/progress"
 	"baton/internal/datasync/protected"
+	"baton/internal/datasync/sides"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/wire"
 	"baton/internal/kept"
 	"baton/internal/pair"
 )
@@ -59,6 +61,8 @@ type Engine struct {
 	Diverged *diverged.Copies
 	// Points are the restore points here.
 	Points *point.Points
+	// Sides compares the data here with that of the other appliance.
+	Sides *sides.Sides
 
 	opt      Options
 	sources  protected.Sources
@@ -119,6 +123,9 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		Dir: opt.Dir, Log: opt.Log, Now: opt.Now, Hangs: opt.Hangs, Offering: opt.Offering, Idle: opt.Idle,
 		Sources: data, Ledger: book, Mounts: e.mounts, Limit: e.limit,
 	})
+	e.Sides = sides.New(sides.Options{
+		Log: opt.Log, Now: opt.Now, Torn: e.Torn, Idle: opt.Idle, Limit: e.limit, Sources: data, Ledger: book,
+	})
 	e.mounts.Check()
 	if err := e.finishPending(ctx); err != nil {
 		e.progress.Begin(opt.Now())
@@ -167,9 +174,14 @@ func (e *Engine) Moving() []offer.Moving { return e.server.Moving() }
 // Withdraw ends the offer; running pulls end with a clear error.
 func (e *Engine) Withdraw() { e.server.Offer(pair.Epoch{}) }
 
-// Handler serves the backup's pulls on the authenticated link. It expects whole
+// Handler serves the peer's pulls and comparisons on the authenticated link. It expects whole
 // paths, under wire.Prefix: mount it there without stripping.
-func (e *Engine) Handler() http.Handler { return e.server.Handler() }
+func (e *Engine) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(wire.Prefix, e.server.Handler())
+	mux.Handle("POST "+sides.Path, e.Sides.Handler())
+	return mux
+}
 
 // Snapshot returns the newest complete snapshot on this appliance.
 func (e *Engine) Snapshot() pair.Snapshot { return e.ledger.State().Snapshot }

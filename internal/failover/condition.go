@@ -120,7 +120,7 @@ func roleConditions(f facts) []conditionRow {
 			f.Record.Role != pair.Backup && f.Door == Closed && f.Blocked == AddressAnswers &&
 				f.Evidence.ownedLately(f.timeout(), f.now)),
 		row("conflict", pair.Critical, "Both appliances claim data that the other does not know; neither is overwritten by itself.",
-			"Compare what each holds, then force Become Primary on the one whose data stays, or run there: baton become primary --force.",
+			"Compare what each holds (baton data compare, or the console), then force Become Primary on the one whose data stays, or run there: baton become primary --force.",
 			f.conflict(), EpochsClash),
 		row("not-serving", pair.Critical, "This appliance is the primary, and does not serve the site.",
 			"Look at the other conditions, and at the history: baton history.",

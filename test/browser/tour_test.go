@@ -26,6 +26,7 @@ func stops() []stop {
 			part.fill("Path", "/nowhere")
 			part.submit("Test")
 		}},
+		{name: "compare", path: "/login/status/compare"},
 		{name: "protection-remove", path: "/login/protection/remove/site"},
 		{name: "users", path: "/login/users"},
 		{name: "user-new", path: "/login/users/new"},

@@ -38,7 +38,7 @@ func (a *Appliance) composeData(t TB) {
 		Disks: disks.New(), Count: func(context.Context) {}, Log: log,
 	}
 	a.diverged = &copies.Diverged{
-		DataDir: a.dataDir(), Agent: a.agent, Link: a.link, Lead: a.lead, Engine: a.engine, Copies: a.engine.Diverged, Audit: a.lead.Audit,
+		Name: "alpha", DataDir: a.dataDir(), Agent: a.agent, Link: a.link, Lead: a.lead, Engine: a.engine, Copies: a.engine.Diverged, Audit: a.lead.Audit,
 	}
 }
 

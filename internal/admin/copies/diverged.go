@@ -23,6 +23,7 @@ import (
 
 // Diverged implements api.DivergedCopies.
 type Diverged struct {
+	Name    string // of this appliance
 	DataDir string // an export is prepared there
 	Agent   act.Agent
 	Link    act.Link

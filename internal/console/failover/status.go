@@ -22,6 +22,7 @@ func (p status) routes() []page.Route {
 		page.Post("/status/maintenance", pair.Operator, p.startMaintenance),
 		page.Post("/status/maintenance/end", pair.Operator, p.endMaintenance),
 		page.Post("/status/resume", pair.Operator, p.resume),
+		page.Get("/status/compare", pair.Viewer, p.compare),
 		page.Get("/status/diverged/{id}", pair.Viewer, p.showDiverged),
 		page.Get("/status/diverged/{id}/export", pair.Administrator, p.exportDiverged),
 		page.Post("/status/diverged/{id}/restore", pair.Administrator, p.restoreDiverged),

@@ -16,25 +16,6 @@ import (
 	"baton/internal/datasync/wire"
 )
 
-// sendDeltas sends what the backup needs to know m, given base.
-func sendDeltas(out *wire.Writer, base, m manifest.Manifest) error {
-	for i, set := range m.Listed() {
-		difference, appendChange := manifest.Difference, manifest.AppendChange
-		if m.Order == manifest.ByBytes {
-			difference = manifest.Flat
-			appendChange = func(b []byte, c manifest.Change) []byte { return manifest.AppendEntry(b, c.Entry) }
-		}
-		delta := difference(base.Find(set.Data).Listing, set.Listing)
-		if err := wire.Batches(out, wire.Removed, i, delta.Removed, manifest.AppendString); err != nil {
-			return err
-		}
-		if err := wire.Batches(out, wire.Entries, i, delta.Set, appendChange); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (v *Server) serveContent(w http.ResponseWriter, r *http.Request) {
 	var s *session
 	body := bufio.NewReader(r.Body)

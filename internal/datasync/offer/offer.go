@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -120,31 +119,10 @@ func readRequest(w http.ResponseWriter, r *http.Request, v any) bool {
 	return err == nil
 }
 
-// stream prepares an answer that may take long: no fixed deadline, but one for
-// every write, so that a peer that is gone holds nothing. Once the session is
+// stream prepares an answer that may take long. Once the session is
 // over, what is left passes without limit, so that the backup hears it soon.
 func (v *Server) stream(request, session context.Context, w http.ResponseWriter, gather int, pack *wire.Packer) *wire.Writer {
-	v.opt.Limit.Drain()
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{}) // not every connection has deadlines
-	w.Header().Set("Content-Type", "application/octet-stream")
-	return wire.NewWriter(&pace.Writer{
-		Context: request, Paced: session, To: flushWriter{w, control}, Limit: v.opt.Limit,
-		Before: func() { _ = control.SetWriteDeadline(time.Now().Add(2 * v.opt.Idle)) },
-	}, gather, pack)
-}
-
-type flushWriter struct {
-	w       io.Writer
-	control *http.ResponseController
-}
-
-func (f flushWriter) Write(b []byte) (int, error) {
-	n, err := f.w.Write(b)
-	if err == nil {
-		err = f.control.Flush()
-	}
-	return n, err
+	return wire.NewWriter(v.opt.Limit.Answer(request, session, w, 2*v.opt.Idle), gather, pack)
 }
 
 // newSession replaces the session. It refuses an epoch that is not the offered one.
@@ -254,7 +232,7 @@ func (v *Server) sendManifest(ctx context.Context, out *wire.Writer, s *session,
 		return err
 	}
 	if head.Base != head.Digest {
-		if err := sendDeltas(out, base, s.manifest); err != nil {
+		if err := wire.Deltas(out, base, s.manifest); err != nil {
 			return err
 		}
 	}

@@ -56,25 +56,33 @@ func Of(err error) Refusal {
 	return r
 }
 
-// Read returns the error that a frame says, by which the peer ends a stream.
-func Read(payload []byte) error {
-	var r Refusal
-	if json.Unmarshal(payload, &r) != nil {
-		return wire.Unsafe("a refusal that cannot be read")
+// Read returns the error that a frame of the primary says, by which it ends a stream.
+func Read(payload []byte) error { return ReadFrom("The primary")(payload) }
+
+// ReadFrom is Read for a frame of another peer, which begins a sentence.
+func ReadFrom(who string) func(payload []byte) error {
+	return func(payload []byte) error {
+		var r Refusal
+		if json.Unmarshal(payload, &r) != nil {
+			return wire.Unsafe("a refusal that cannot be read")
+		}
+		return r.From(who)
 	}
-	return r.Err()
 }
 
 // maxSentence bounds what a peer can put before a person.
 const maxSentence = 1000
 
-// Err returns the sentence as an error to branch on.
-func (r Refusal) Err() error {
+// Err returns the sentence of the primary as an error to branch on.
+func (r Refusal) Err() error { return r.From("The primary") }
+
+// From is Err for another peer, which begins a sentence.
+func (r Refusal) From(who string) error {
 	kind, ok := wireCodes()[r.Code]
 	if !ok {
 		kind = ErrRefused
 	}
-	return source.Sentence(kind, "The primary says: %s", r.Text[:min(len(r.Text), maxSentence)])
+	return source.Sentence(kind, "%s says: %s", who, r.Text[:min(len(r.Text), maxSentence)])
 }
 
 // SetBack is the sentence for both sides: the backup holds a snapshot with a number that the primary

@@ -44,6 +44,25 @@ func Batches[T any](out *Writer, kind Kind, set int, items []T, appendItem func(
 	return out.Frame(kind, batch)
 }
 
+// Deltas writes what a receiver that knows base needs to know m.
+func Deltas(out *Writer, base, m manifest.Manifest) error {
+	for i, set := range m.Listed() {
+		difference, appendChange := manifest.Difference, manifest.AppendChange
+		if m.Order == manifest.ByBytes {
+			difference = manifest.Flat
+			appendChange = func(b []byte, c manifest.Change) []byte { return manifest.AppendEntry(b, c.Entry) }
+		}
+		delta := difference(base.Find(set.Data).Listing, set.Listing)
+		if err := Batches(out, Removed, i, delta.Removed, manifest.AppendString); err != nil {
+			return err
+		}
+		if err := Batches(out, Entries, i, delta.Set, appendChange); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ManifestReader collects a manifest stream.
 type ManifestReader struct {
 	Inline bytes.Buffer // what travels inline
