@@ -52,7 +52,7 @@ func writeComparison(pg *table.Page, c kept.Comparison) {
 			if f.Expected {
 				colour = table.Plain
 			}
-			pg.Marked(colour, f.Says(), string(f.Here), string(f.There), sizeOf(f.HereIs), sizeOf(f.ThereIs), changedAt(f.HereIs), changedAt(f.ThereIs), one.Name+"/"+f.Path)
+			pg.Marked(colour, c.Says(f), string(f.Here), string(f.There), sizeOf(f.HereIs), sizeOf(f.ThereIs), changedAt(f.HereIs), changedAt(f.ThereIs), one.Where(f))
 		}
 		if one.More > 0 {
 			pg.Row(fmt.Sprintf("%s: %s more", one.Name, strconv.FormatInt(one.More, 10)))

@@ -57,13 +57,28 @@ type Difference struct {
 	Expected bool         `json:"expected" doc:"The primary alone has changed it: the next data sync brings it"`
 }
 
-// Says is what of the name differs, in a few words.
-func (d Difference) Says() string {
+// Says is what of a name differs, in a few words.
+func (c Comparison) Says(d Difference) string {
 	words := make([]string, len(d.What))
 	for i, what := range d.What {
-		words[i] = string(what)
+		switch what {
+		case OnlyHere:
+			words[i] = "only on " + c.Here
+		case OnlyThere:
+			words[i] = "only on " + c.There
+		default:
+			words[i] = string(what)
+		}
 	}
 	return strings.Join(words, ", ")
+}
+
+// Where is a name with that of the data, as site/uploads/letter.pdf.
+func (d ComparedData) Where(one Difference) string {
+	if path := strings.TrimSuffix(one.Path, "/"); path != "." {
+		return d.Name + "/" + one.Path
+	}
+	return d.Name
 }
 
 // What says what of a name differs.
@@ -102,7 +117,7 @@ func (c Comparison) Summary() string {
 	for _, one := range c.Data {
 		differ, expected, problems = differ+one.Differences()-one.Expected, expected+one.Expected, problems+int64(len(one.Problems))
 	}
-	text := "Both sides have the same."
+	text := "Both sides have the same data."
 	if differ > 0 {
 		text = isOrAre(differ) + " not the same on both sides."
 	}
