@@ -1,15 +1,16 @@
 package datasync
 
 import (
-	"baton/internal/datasync/manifest"
-	"baton/internal/datasync/source"
-	"baton/internal/pair"
 	"context"
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
+	"baton/internal/pair"
 )
 
 // slowSite takes a while to be looked at.
@@ -66,7 +67,7 @@ func (s readingSource) Scan(ctx context.Context, scheme manifest.Scheme) (source
 	scan, err := s.Source.Scan(ctx, scheme)
 	if *s.kind.scans++; *s.kind.scans == 1 {
 		s.kind.meanwhile()
-		scan.Reading = 300 * time.Millisecond
+		scan.Reading = time.Second
 	}
 	return scan, err
 }

@@ -61,13 +61,12 @@ type Difference struct {
 func (c Comparison) Says(d Difference) string {
 	words := make([]string, len(d.What))
 	for i, what := range d.What {
-		switch what {
-		case OnlyHere:
+		words[i] = string(what)
+		if what == OnlyHere {
 			words[i] = "only on " + c.Here
-		case OnlyThere:
+		}
+		if what == OnlyThere {
 			words[i] = "only on " + c.There
-		default:
-			words[i] = string(what)
 		}
 	}
 	return strings.Join(words, ", ")

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -314,12 +315,9 @@ func (v *Server) prepare(ctx context.Context, out *wire.Writer, s *session, req 
 	}
 }
 
-// A look that spends longer on reading than readLong is repeated, a few times at most: the next
-// one need not read the same again, so that its data is closer together.
-const (
-	readLong  = 250 * time.Millisecond
-	mostLooks = 3
-)
+// readLong is how long a look may spend on reading before it is repeated: the next one need not
+// read the same again, so that its data is closer together.
+const readLong = time.Second
 
 // fill scans all protected data into the session.
 func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error {
@@ -327,19 +325,15 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 	if err != nil {
 		return err
 	}
-	for looks, reading := 0, readLong; looks < mostLooks && reading >= readLong; looks++ {
-		began, timer := v.opt.Now(), time.Now()
-		scans, err := v.scanAll(ctx, s, req, data)
+	for before := time.Duration(math.MaxInt64); ; {
+		reading, err := v.scanAll(ctx, s, req, data)
 		if err != nil {
 			return err
 		}
-		reading = 0
-		for _, scan := range scans {
-			reading += scan.Reading
+		if reading < readLong || reading > before/2 { // what changes all the time takes as long again
+			break
 		}
-		s.mu.Lock()
-		s.began, s.took, s.scans = began, time.Since(timer), scans
-		s.mu.Unlock()
+		before = reading
 	}
 	var moving []Moving
 	s.mu.Lock()
@@ -354,24 +348,29 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 	return nil
 }
 
-// scanAll scans each piece of data once.
-func (v *Server) scanAll(ctx context.Context, s *session, req wire.Question, data []pair.Data) (scans []source.Scan, err error) {
+// scanAll scans each piece of data once, as what the session offers, and returns how long it took to read what was new.
+func (v *Server) scanAll(ctx context.Context, s *session, req wire.Question, data []pair.Data) (reading time.Duration, err error) {
+	began, timer := v.opt.Now(), time.Now()
+	var scans []source.Scan
 	var places []source.Place
 	for _, d := range data {
 		scan, err := v.scan(ctx, s, req, d)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		if err := protected.Apart(places, scan.Place); err != nil {
-			return nil, err
+			return 0, err
 		}
 		places = append(places, scan.Place)
 		for _, path := range scan.Skipped {
 			v.opt.Log.Debug("what belongs to the machine is not synced", slog.String("data", d.Name), slog.String("path", path))
 		}
-		scans = append(scans, scan)
+		scans, reading = append(scans, scan), reading+scan.Reading
 	}
-	return scans, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began, s.took, s.scans = began, time.Since(timer), scans
+	return reading, nil
 }
 
 // scan scans one piece of protected data, if the backup's version knows all that its definition says.
