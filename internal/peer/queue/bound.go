@@ -24,29 +24,35 @@ type bound struct {
 	until    time.Time
 }
 
-// see changes the bound by the newest round trip, and by how many bytes are under way: such that
-// no more than most of the round trip is a queue.
-func (b *bound) see(now time.Time, trip time.Duration, underWay int, most time.Duration) {
-	if trip <= 0 {
+// seen is what a look finds out.
+type seen struct {
+	trip     time.Duration // the newest round trips; 0: none yet
+	underWay int           // bytes
+	short    bool          // the bound held something back since the last look
+}
+
+// see changes the bound such that no more than most of a round trip is a queue.
+func (b *bound) see(now time.Time, s seen, most time.Duration) {
+	if s.trip <= 0 {
 		return
 	}
 	if b.held > 0 {
-		b.measure(now, trip)
+		b.measure(now, s.trip)
 		return
 	}
-	if b.shortest == 0 || trip < b.shortest {
-		b.shortest, b.measured = trip, now
+	if b.shortest == 0 || s.trip < b.shortest {
+		b.shortest, b.measured = s.trip, now
 	}
 	wanted := b.shortest + most
 	switch {
-	case trip > wanted && underWay > least/2: // whoever sends little makes nothing wait
+	case s.trip > wanted && s.underWay > least/2: // a connection that sends little makes nothing wait
 		b.waited = true
-		b.bytes = max(int(float64(b.bytes)*max(float64(wanted)/float64(trip), 0.5)), least)
-	case trip <= wanted && underWay > b.bytes/2: // more is wanted
-		b.bytes = min(b.bytes*grown(trip, wanted)/4, greatest)
+		b.bytes = max(int(float64(b.bytes)*max(float64(wanted)/float64(s.trip), 0.5)), least)
+	case s.trip <= wanted && s.short:
+		b.bytes = min(b.bytes*grown(s.trip, wanted)/4, greatest)
 	}
 	if b.waited && now.Sub(b.measured) >= measureEvery {
-		b.held, b.bytes, b.until = b.bytes, least, now.Add(measureTrips*max(trip, lookEvery))
+		b.held, b.bytes, b.until = b.bytes, least, now.Add(measureTrips*max(s.trip, lookEvery))
 	}
 }
 

@@ -28,7 +28,7 @@ func (l line) run(t *testing.T, b *bound, during, most time.Duration) (rate floa
 		if now.After(half) {
 			queue = max(queue, waits)
 		}
-		b.see(now, smooth, underWay, most)
+		b.see(now, seen{smooth, underWay, underWay == b.bytes}, most)
 	}
 	return sent / during.Seconds(), queue
 }

@@ -26,6 +26,7 @@ type Conn struct {
 	pace  func() time.Duration
 	bound bound
 	now   int       // the bound that the kernel knows; 0: its own
+	short uint64    // for how many microseconds it held back what could have been sent
 	next  time.Time // look
 }
 
@@ -61,9 +62,10 @@ func (c *Conn) look(now time.Time) {
 		if err != nil {
 			return
 		}
-		trip := time.Duration(info.Rtt) * time.Microsecond
-		c.next = now.Add(max(trip, lookEvery)) // what is set shows a round trip later
-		c.bound.see(now, trip, int(info.Unacked*info.Snd_mss), min(c.pace()/4, longest))
+		seen := seen{trip: time.Duration(info.Rtt) * time.Microsecond, underWay: int(info.Unacked * info.Snd_mss), short: info.Sndbuf_limited > c.short}
+		c.short = info.Sndbuf_limited
+		c.next = now.Add(max(seen.trip, lookEvery)) // what is set shows a round trip later
+		c.bound.see(now, seen, min(c.pace()/4, longest))
 		if c.bound.bytes != c.now {
 			c.set(int(fd))
 		}
