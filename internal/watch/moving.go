@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -9,36 +10,75 @@ import (
 	"baton/internal/pair"
 )
 
-// Moving tells of files that change all the time, so that the backup has them as they were before.
+// Moving tells of what changes all the time, so that the backup has it as it was before.
 type Moving struct {
-	Files func() []offer.Moving // of this primary
+	Found func() []offer.Moving // on this primary
 }
 
 // movingFor is for how long a file may be without a state that can be copied before that is told.
 const movingFor = time.Minute
 
-// Conditions tells of them in one.
+// Conditions tells of all files in one condition, and of all database servers in one.
 func (w *Moving) Conditions() []pair.Condition {
-	files := slices.DeleteFunc(w.Files(), func(one offer.Moving) bool { return time.Since(one.Since) < movingFor })
+	var files, servers []offer.Moving
+	for _, one := range w.Found() {
+		switch {
+		case one.By != "":
+			servers = append(servers, one)
+		case time.Since(one.Since) >= movingFor:
+			files = append(files, one)
+		}
+	}
+	return append(filesMove(files), serversRun(servers)...)
+}
+
+func filesMove(files []offer.Moving) []pair.Condition {
 	if len(files) == 0 {
 		return nil
 	}
-	first, others := files[0], ""
-	for _, one := range files {
-		if one.Since.Before(first.Since) {
-			first = one
-		}
-	}
-	switch more := len(files) - 1; {
-	case more == 1:
-		others = " So does 1 other file."
-	case more > 1:
-		others = fmt.Sprintf(" So do %d other files.", more)
-	}
+	first := longest(files)
 	return []pair.Condition{{
 		ID: "file-keeps-changing", Severity: pair.Warning,
 		Text: fmt.Sprintf("%s/%s changes while it is read, so the backup has it as it was before %s, or not at all.%s",
-			first.In, first.Path, first.Since.UTC().Format("2006-01-02 15:04:05 UTC"), others),
+			first.In, first.Path, inWords(first.Since), others(len(files)-1, "So does 1 other file.", "So do %d other files.")),
 		NextStep: "Stop the program that writes it for a moment, or keep it out of the protected directory; a planned switch copies it, as the site is closed then.",
 	}}
 }
+
+func serversRun(servers []offer.Moving) []pair.Condition {
+	if len(servers) == 0 {
+		return nil
+	}
+	first, has := longest(servers), "no copy of it"
+	if !first.Was.IsZero() {
+		has = "it as of " + inWords(first.Was)
+	}
+	leave := fmt.Sprintf("leave it out by baton data set %s --exclude '/%s/' (with what is left out already)", first.Data, first.Path)
+	if first.Path == "." {
+		leave = "run baton data remove " + first.Data
+	}
+	return []pair.Condition{{
+		ID: "database-not-copied", Severity: pair.Critical,
+		Text: fmt.Sprintf("%s uses %s, or was not shut down, and a running database cannot be copied file by file: the backup has %s.%s A takeover goes on with that.",
+			first.By, filepath.Join(first.In, first.Path), has, others(len(servers)-1, "So it is with 1 other database.", "So it is with %d other databases.")),
+		NextStep: "Protect a dump of it, and " + leave + "; or make it a service of Baton, so that a planned switch stops it and copies it.",
+	}}
+}
+
+// longest returns what was found first.
+func longest(found []offer.Moving) offer.Moving {
+	return slices.MinFunc(found, func(a, b offer.Moving) int { return a.Since.Compare(b.Since) })
+}
+
+// others tells how many more there are.
+func others(more int, one, many string) string {
+	switch more {
+	case 0:
+		return ""
+	case 1:
+		return " " + one
+	}
+	return " " + fmt.Sprintf(many, more)
+}
+
+func inWords(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

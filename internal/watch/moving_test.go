@@ -24,11 +24,38 @@ func TestAFileThatKeepsChangingIsTold(t *testing.T) {
 	} {
 		var files []offer.Moving
 		for i, d := range row.since {
-			files = append(files, offer.Moving{In: "/srv/www", Path: fmt.Sprintf("file%d", i), Since: time.Now().Add(-d)})
+			one := offer.Moving{In: "/srv/www", Since: time.Now().Add(-d)}
+			one.Path = fmt.Sprintf("file%d", i)
+			files = append(files, one)
 		}
-		told := (&Moving{Files: func() []offer.Moving { return files }}).Conditions()
+		told := (&Moving{Found: func() []offer.Moving { return files }}).Conditions()
 		if (len(told) > 0) != (row.says != "") || (len(told) > 0 && !strings.Contains(told[0].Text, row.says)) {
 			t.Errorf("%v: %+v, want %q", row.since, told, row.says)
+		}
+	}
+}
+
+// A database server that runs is told at once, with what the backup has of it, and how it is left out.
+func TestADatabaseServerThatRunsIsTold(t *testing.T) {
+	for _, row := range []struct {
+		path string
+		was  time.Time
+		says []string
+	}{
+		{"db/main", time.Time{}, []string{"no copy of it", "baton data set www --exclude '/db/main/'"}},
+		{"db", time.Date(2026, 11, 29, 22, 2, 22, 0, time.UTC), []string{"it as of 2026-11-29 22:02:22 UTC"}},
+		{".", time.Time{}, []string{"baton data remove www"}},
+	} {
+		one := offer.Moving{Data: "www", In: "/srv/www", Since: time.Now()}
+		one.Path, one.By, one.Was = row.path, "PostgreSQL", row.was
+		told := (&Moving{Found: func() []offer.Moving { return []offer.Moving{one} }}).Conditions()
+		if len(told) != 1 || told[0].ID != "database-not-copied" {
+			t.Fatalf("%s: %+v", row.path, told)
+		}
+		for _, says := range row.says {
+			if !strings.Contains(told[0].Text+told[0].NextStep, says) {
+				t.Errorf("%s: %+v, want %q", row.path, told[0], says)
+			}
 		}
 	}
 }

@@ -5,17 +5,20 @@ import (
 	"time"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
 )
 
-// Moving is a file that changed all the time while it was read, so that the backup has it as it was before, or not yet.
+// Moving is what could not be copied as it is, so that the backup has it as it was before, or not yet.
 type Moving struct {
-	In    string // the data, for a person
-	Path  string
+	source.Moving
+
+	Data  string    // the name of the protected data
+	In    string    // where that is, for a person
 	Since time.Time // when the backup could not be given it for the first time
 }
 
-// Moving returns the files that the newest scan could not read, in order of data and path.
+// Moving returns what the newest scan could not copy, in order of data and path.
 func (v *Server) Moving() []Moving {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -28,7 +31,7 @@ func (v *Server) noteMoving(now []Moving) {
 	defer v.mu.Unlock()
 	for i, one := range now {
 		for _, before := range v.moving {
-			if before.In == one.In && before.Path == one.Path {
+			if before.In == one.In && before.Path == one.Path && before.By == one.By {
 				now[i].Since = before.Since
 			}
 		}

@@ -339,8 +339,8 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 	s.mu.Lock()
 	for i, scan := range s.scans {
 		s.manifest.Sets = append(s.manifest.Sets, manifest.Set{Data: data[i], Listing: scan.Listing})
-		for _, path := range scan.Moving {
-			moving = append(moving, Moving{In: scan.Name, Path: path, Since: v.opt.Now()})
+		for _, one := range scan.Moving {
+			moving = append(moving, Moving{Moving: one, Data: data[i].Name, In: scan.Name, Since: v.opt.Now()})
 		}
 	}
 	s.mu.Unlock()

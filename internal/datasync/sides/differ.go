@@ -61,6 +61,9 @@ func told(all []kept.ComparedData, left []wire.Left, side string) []kept.Compare
 		problem := side + shown(l.Why)
 		if l.Path != "" {
 			problem = side + shown(l.Path) + " changed each time it was read."
+			if l.Why != "" {
+				problem = side + shown(l.Why) + " uses " + shown(l.Path) + ", which was not compared."
+			}
 		}
 		at := slices.IndexFunc(all, func(one kept.ComparedData) bool { return one.Name == shown(l.Data) })
 		if at < 0 {

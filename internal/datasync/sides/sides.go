@@ -141,13 +141,13 @@ func (s *Sides) scan(ctx context.Context, st ledger.State) (state, error) {
 const mostMoving = 20
 
 // moving is what a look says of files that kept changing.
-func moving(data string, paths []string) []wire.Left {
-	if len(paths) > mostMoving {
-		return []wire.Left{{Data: data, Why: pair.Counted(int64(len(paths)), "file") + " changed while they were read: stop the program that writes them, then compare again."}}
+func moving(data string, found []source.Moving) []wire.Left {
+	if len(found) > mostMoving {
+		return []wire.Left{{Data: data, Why: pair.Counted(int64(len(found)), "file") + " changed while they were read: stop the program that writes them, then compare again."}}
 	}
-	left := make([]wire.Left, len(paths))
-	for i, path := range paths {
-		left[i] = wire.Left{Data: data, Path: path}
+	left := make([]wire.Left, len(found))
+	for i, one := range found {
+		left[i] = wire.Left{Data: data, Path: one.Path, Why: one.By}
 	}
 	return left
 }

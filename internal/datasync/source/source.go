@@ -78,8 +78,8 @@ type Kind interface {
 type Source interface {
 	// String names it to a person, as by its path on this machine.
 	String() string
-	// Keep has the next Scan leave a file that keeps changing as the peer has it, which last tells, and name it. Last
-	// reports false if that is not known: such a file is ErrChanging then, as it is without Keep.
+	// Keep has the next Scan leave what keeps changing as the peer has it, which last tells, and name it. Last
+	// reports false if that is not known: it is ErrChanging then, as a file is without Keep.
 	Keep(last func() (manifest.Listing, bool))
 	// Scan finds out what is here, hashed by a scheme, and changes nothing. It lists nothing
 	// that the data's spec excludes, and that stays as it is, whatever is staged and applied.
@@ -109,9 +109,16 @@ type Scan struct {
 	Disk     string        // tells the disk from every other, also after it was mounted anew; empty: not known
 	Unstable string        // what was still changing when the scan gave up; empty: nothing
 	Skipped  []string      // what is not synced
-	Moving   []string      // files that kept changing, and are listed as the peer has them, or not at all if it has none
+	Moving   []Moving      // what kept changing, and is listed as the peer has it, or not at all if it has none
 	Reading  time.Duration // how long it took to read what is new, which the next scan need not
 	Content  Content
+}
+
+// Moving is what of a source cannot be copied as it is now.
+type Moving struct {
+	Path string
+	By   string    // the database server that uses all that is at the path; empty: it is one file that changes each time it is read
+	Was  time.Time // when a server wrote what the peer has last; zero: not known, or the peer has none
 }
 
 // Place tells which source it was, whatever its name.

@@ -24,6 +24,6 @@ type SideHead struct {
 // Left is what a side could not look at.
 type Left struct {
 	Data string `json:"data"`           // name of the protected data
-	Path string `json:"path,omitempty"` // a file that keeps changing; empty: all of the data
-	Why  string `json:"why,omitempty"`  // a sentence, where it is all of the data
+	Path string `json:"path,omitempty"` // what keeps changing; empty: all of the data
+	Why  string `json:"why,omitempty"`  // a sentence, where it is all of the data; else the database server that uses the path, if any does
 }

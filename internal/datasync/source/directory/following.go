@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"runtime"
+	"slices"
 	"time"
 
 	"baton/internal/datasync/manifest"
@@ -64,7 +66,7 @@ func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (scan.Resul
 	found := f.last
 	found.Listing, found.Hashed, found.Reading = files, 0, 0
 	for look := range settleLooks {
-		names, err := f.watch.Take()
+		rest, names, err := x.noticed(dir, f.watch)
 		if err != nil {
 			return scan.Result{}, err
 		}
@@ -74,15 +76,16 @@ func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (scan.Resul
 		if found.Unstable = ""; len(names) == 0 {
 			return found, nil
 		}
-		part, err := scan.Names(ctx, dir, found.Listing, names, k.opt.Now, f.watch)
+		part, err := scan.Names(ctx, dir, found.Listing, rest, names, k.opt.Now, f.watch)
 		if err != nil {
 			return scan.Result{}, err
 		}
 		found.Listing, found.Hashed, found.Reading = part.Listing, found.Hashed+part.Hashed, found.Reading+part.Reading
 		x.noteMoving(part.Moving, names.Has)
+		x.noteServers(part.Servers)
 		found.Mounts, found.Skipped = append(found.Mounts, part.Mounts...), append(found.Skipped, part.Skipped...)
-		for name := range names {
-			found.Unstable = name
+		if found.Unstable = slices.Max(slices.Collect(maps.Keys(names))); look == settleLooks-1 && touches(rest, names) {
+			return scan.Result{}, errNotFollowed // a server may be between two states
 		}
 	}
 	return found, nil

@@ -10,15 +10,17 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
+	"baton/internal/pair/exclude"
 )
 
 // followed is a protected directory whose clock the test sets.
 type followed struct {
 	*testing.T
 
-	kind *Kind
-	dir  string
-	now  time.Time
+	kind     *Kind
+	dir      string
+	now      time.Time
+	patterns exclude.Patterns
 }
 
 func newFollowed(t *testing.T) *followed {
@@ -42,7 +44,7 @@ func (f *followed) must(err error) {
 }
 
 func (f *followed) data() pair.Data {
-	return pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files"}}
+	return pair.Data{Name: "files", Spec: pair.Directory{Path: "/srv/files", Exclude: f.patterns}}
 }
 
 func (f *followed) scan(purpose source.Purpose) source.Scan {

@@ -25,13 +25,14 @@ import (
 type index struct {
 	scanning sync.Mutex // one scan at a time
 
-	mu     sync.Mutex
-	files  manifest.Listing
-	scheme manifest.Scheme
-	but    exclude.Patterns // what was excluded when it was looked at
-	saved  time.Time
-	agreed manifest.Listing // what both appliances had last, with the notes of this one; zero: not known
-	moving map[string]bool  // files that kept changing when they were looked at last
+	mu      sync.Mutex
+	files   manifest.Listing
+	scheme  manifest.Scheme
+	but     exclude.Patterns // what was excluded when it was looked at
+	saved   time.Time
+	agreed  manifest.Listing         // what both appliances had last, with the notes of this one; zero: not known
+	moving  map[string]source.Moving // by path: what kept changing when it was looked at last
+	servers scan.Servers             // the directories of database servers in files; nil: not known
 	following
 }
 
@@ -96,6 +97,9 @@ func (k *Kind) scan(ctx context.Context, dir *tree.Tree, purpose source.Purpose)
 	if err != nil && ctx.Err() == nil {
 		if found, err = k.whole(ctx, dir, x); err == nil {
 			x.noteMoving(found.Moving, func(string) bool { return true })
+			x.mu.Lock()
+			x.servers = found.Servers
+			x.mu.Unlock()
 		}
 	}
 	if err != nil {
@@ -103,6 +107,7 @@ func (k *Kind) scan(ctx context.Context, dir *tree.Tree, purpose source.Purpose)
 	}
 	k.keepIndex(dir, x, found.Listing, found.Hashed)
 	found.Moving = x.movingNow()
+	found.Servers = x.knownServers()
 	return found, nil
 }
 
@@ -118,6 +123,9 @@ func (k *Kind) enter(dir *tree.Tree, have, want manifest.Listing) {
 		return
 	}
 	k.keepIndex(dir, x, files, 1)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.servers = nil
 }
 
 // loadIndex reads the index that was written last, if that was since the machine started. A power cut can leave a file

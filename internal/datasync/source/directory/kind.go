@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -187,6 +188,7 @@ func explain(err error, where string) error {
 		return err
 	}
 	link, byLink := errors.AsType[*pinned.LinkError](err)
+	inUse, isInUse := errors.AsType[*scan.InUseError](err)
 	blocked, isBlocked := errors.AsType[*tree.BlockedError](err)
 	switch {
 	case byLink:
@@ -197,6 +199,8 @@ func explain(err error, where string) error {
 		return source.Sentence(source.ErrBlocked, "%s %s, so that a data sync cannot change it: %s; the sync is tried again by itself.", blocked.Path, blocked.Why, blocked.Remedy)
 	case errors.Is(err, scan.ErrDeep):
 		return source.Sentence(source.ErrUnsafe, "A path in %s is longer than the %d bytes that a data sync takes (%v): shorten the names on the way to it, or move it out of the protected directory.", where, pair.MaxPath, err)
+	case isInUse:
+		return source.Sentence(source.ErrChanging, "%s uses %s, or was not shut down, so that its files cannot be copied as of one moment: stop it, or leave it out by baton data set NAME --exclude and protect a dump.", inUse.Kind, filepath.Join(where, inUse.Path))
 	case errors.Is(err, source.ErrChanging):
 		return source.Sentence(source.ErrChanging, "A file in %s cannot be copied (%v): stop its writer during the sync, or do not protect it.", where, err)
 	}

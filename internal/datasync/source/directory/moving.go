@@ -16,22 +16,36 @@ import (
 // quiet is for how long a file that kept changing must not change before it is read again.
 const quiet = time.Second
 
-// Keep implements source.Source. A database is left in no state but its newest: what a program
-// finds in it must belong together with its log and its other files.
+// Keep implements source.Source. A database of SQLite is left in no state but its newest: what a program
+// finds in it must belong together with its log and its other files. The directory of a database server is left as a whole.
 func (p *protected) Keep(last func() (manifest.Listing, bool)) {
-	if p.purpose != source.Serve { // else nothing may change any more
+	switch p.purpose {
+	case source.Serve:
+	case source.Receive, source.Recover: // it is looked at as it is
+		return
+	case source.Final: // nothing may change any more
+		p.tree.Last = func(string, manifest.Kind, uint64) (manifest.Child, bool) { return manifest.Child{}, false }
 		return
 	}
 	x := p.kind.indexAt(p.tree.Path())
 	p.tree.Busy = func(path string, modTime int64) bool {
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		return x.moving[path] && p.kind.opt.Now().Sub(time.Unix(0, modTime)).Abs() < quiet
+		_, is := x.moving[path]
+		return is && p.kind.opt.Now().Sub(time.Unix(0, modTime)).Abs() < quiet
 	}
-	p.tree.Last = func(path string, ino uint64) (manifest.Entry, bool) {
+	p.tree.Last = func(path string, kind manifest.Kind, ino uint64) (manifest.Child, bool) {
 		has, known := last()
-		if !known || isDatabase(p.tree, path) {
-			return manifest.Entry{}, false
+		switch {
+		case !known:
+			return manifest.Child{}, false
+		case kind == manifest.Dir:
+			if !p.tree.Exclude.IsEmpty() {
+				has = has.Without(p.tree.Exclude.Matches) // it may have been listed when less was excluded
+			}
+			return x.lastOfServer(has, path, ino)
+		case isDatabase(p.tree, path):
+			return manifest.Child{}, false
 		}
 		return x.lastOf(has, path, ino)
 	}
@@ -47,32 +61,32 @@ func isDatabase(dir *tree.Tree, path string) bool {
 }
 
 // lastOf returns what the peer has of a file: at its path, or at the one that it had before it was renamed.
-func (x *index) lastOf(has manifest.Listing, path string, ino uint64) (manifest.Entry, bool) {
+func (x *index) lastOf(has manifest.Listing, path string, ino uint64) (manifest.Child, bool) {
 	at, is := has.Find(path)
 	if !is {
-		at, is = x.renamed(has, ino)
+		at, is = x.renamed(has, manifest.File, ino)
 	}
 	at.Path = path
 	switch {
 	case !is:
-		return manifest.Entry{}, true
+		return manifest.Child{}, true
 	case at.Kind != manifest.File:
-		return manifest.Entry{}, false
+		return manifest.Child{}, false
 	}
-	return at.Entry, true
+	return at, true
 }
 
-// renamed returns the file with a number as the peer has it at another path: as both had it last, or as it was listed since.
-func (x *index) renamed(has manifest.Listing, ino uint64) (manifest.Child, bool) {
+// renamed returns what has a kind and a number as the peer has it at another path: as both had it last, or as it was listed since.
+func (x *index) renamed(has manifest.Listing, kind manifest.Kind, ino uint64) (manifest.Child, bool) {
 	x.mu.Lock()
 	agreed, files := x.agreed, x.files
 	x.mu.Unlock()
 	for _, listing := range []manifest.Listing{agreed, files} {
 		for c := range listing.Children() {
-			if c.Kind != manifest.File || c.Note.Ino != ino {
+			if c.Kind != kind || c.Note.Ino != ino {
 				continue
 			}
-			if at, is := has.Find(c.Path); is && at.Hash == c.Hash {
+			if at, is := has.Find(c.Path); is && at.Kind == kind && at.Hash == c.Hash && at.Below.Digest() == c.Below.Digest() {
 				return at, true
 			}
 			if holds(has, c.Hash) {
@@ -97,34 +111,38 @@ func holds(has manifest.Listing, content manifest.Hash) bool {
 func (x *index) again(names hint.Names) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for path := range x.moving {
-		names.Again(manifest.Parent(path), manifest.Base(path))
+	for path, one := range x.moving {
+		look := names.Again
+		if one.By != "" {
+			look = names.Anew
+		}
+		look(manifest.Parent(path), manifest.Base(path))
 	}
 }
 
 // noteMoving remembers what kept changing, of all that was looked at.
-func (x *index) noteMoving(paths []string, looked func(path string) bool) {
+func (x *index) noteMoving(found []source.Moving, looked func(path string) bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	maps.DeleteFunc(x.moving, func(path string, _ bool) bool { return looked(path) })
-	for _, path := range paths {
-		x.moves(path)
+	maps.DeleteFunc(x.moving, func(path string, _ source.Moving) bool { return looked(path) })
+	for _, one := range found {
+		x.moves(one)
 	}
 }
 
 // moves is called with mu held.
-func (x *index) moves(path string) {
+func (x *index) moves(one source.Moving) {
 	if x.moving == nil {
-		x.moving = map[string]bool{}
+		x.moving = map[string]source.Moving{}
 	}
-	x.moving[path] = true
+	x.moving[one.Path] = one
 }
 
 // movingNow returns what kept changing, in order.
-func (x *index) movingNow() []string {
+func (x *index) movingNow() []source.Moving {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(x.moving), manifest.ComparePaths)
+	return slices.SortedFunc(maps.Values(x.moving), func(a, b source.Moving) int { return manifest.ComparePaths(a.Path, b.Path) })
 }
 
 // tooOften is how often a file changed while it was sent until it counts as one that keeps changing.
@@ -136,6 +154,6 @@ func (r *reader) changed(path string) {
 	if count.(*atomic.Int32).Add(1) >= tooOften { //nolint:forcetypeassert // only these are stored
 		r.index.mu.Lock()
 		defer r.index.mu.Unlock()
-		r.index.moves(path)
+		r.index.moves(source.Moving{Path: path})
 	}
 }

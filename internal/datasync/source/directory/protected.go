@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
@@ -54,7 +55,7 @@ func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Sc
 	p.scan = found
 	return source.Scan{
 		Listing: found.Listing, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: found.Unstable, Skipped: found.Skipped, Moving: found.Moving, Reading: found.Reading,
-		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, files: found.Listing},
+		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, files: found.Listing, servers: found.Servers},
 	}, nil
 }
 
@@ -63,11 +64,12 @@ func (p *protected) DropStaging() error { return explain(p.tree.DropStaging(), p
 
 // content is what a scan found. It implements source.Content.
 type content struct {
-	kind   *Kind
-	data   pair.Data
-	scheme manifest.Scheme
-	top    disk.Top
-	files  manifest.Listing // with the signs by which the files were hashed
+	kind    *Kind
+	data    pair.Data
+	scheme  manifest.Scheme
+	top     disk.Top
+	files   manifest.Listing // with the signs by which the files were hashed
+	servers scan.Servers
 }
 
 // Open implements source.Content.
@@ -81,13 +83,14 @@ func (c *content) Open() (source.Reader, error) {
 		return nil, source.Sentence(source.ErrChanging, "%s is another directory than when the data sync began: it is tried again by itself.", dir.Path())
 	}
 	dir.Scheme = c.scheme
-	return &reader{tree: dir, files: c.files, index: c.kind.indexAt(dir.Path())}, nil
+	return &reader{tree: dir, files: c.files, servers: c.servers, index: c.kind.indexAt(dir.Path())}, nil
 }
 
 // reader sends the files of a scan. It implements source.Reader.
 type reader struct {
 	tree    *tree.Tree
 	files   manifest.Listing
+	servers scan.Servers // what of it belongs to database servers, which is sent as it was scanned or not at all
 	index   *index
 	changes sync.Map // by path: how often a file changed while it was sent
 	other   sync.Map // paths of files whose beginning is not what was scanned
@@ -98,8 +101,12 @@ func (r *reader) Close() error { return r.tree.Close() }
 
 // Send implements source.Reader. What the scan hashed is not hashed again: the backup checks it.
 func (r *reader) Send(ctx context.Context, e manifest.Entry, have source.Have, sink source.Sink) (manifest.Entry, error) {
+	server, is := r.servers.Of(e.Path)
 	now, err := r.send(ctx, e, have, sink)
-	if errors.Is(err, source.ErrChanging) {
+	switch {
+	case is && (errors.Is(err, fs.ErrNotExist) || (err == nil && now.Hash != e.Hash)):
+		err = changing(e.Path, server)
+	case !is && errors.Is(err, source.ErrChanging):
 		r.changed(e.Path)
 	}
 	return now, explain(err, r.tree.Path())
@@ -115,6 +122,9 @@ func (r *reader) send(ctx context.Context, e manifest.Entry, have source.Have, s
 	known, found := r.files.Find(e.Path)
 	found = found && known.Hash == e.Hash
 	scanned := found && inode.Same(known, before)
+	if server, is := r.servers.Of(e.Path); is && !scanned {
+		return manifest.Entry{}, changing(e.Path, server)
+	}
 	if found && !scanned && have.Offset == 0 && before.Ino == known.Note.Ino && before.Size >= e.Size {
 		if _, is := r.other.Load(e.Path); !is {
 			return r.sendBeginning(ctx, file, e, have, sink)

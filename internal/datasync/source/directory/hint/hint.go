@@ -36,6 +36,9 @@ func (n Names) add(dir, name string, mask uint32) {
 // Again has a name looked at once more.
 func (n Names) Again(dir, name string) { n.add(dir, name, 0) }
 
+// Anew has a name looked at once more, with all that is in it.
+func (n Names) Anew(dir, name string) { n.add(dir, name, unix.IN_CREATE) }
+
 // Has reports whether a path is among them.
 func (n Names) Has(path string) bool {
 	at := strings.LastIndexByte(path, '/')

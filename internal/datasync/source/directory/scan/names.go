@@ -95,6 +95,9 @@ func (w *walker) portion(ctx context.Context, dir string, names map[string]bool)
 			return nil, err
 		}
 	}
+	if w.newServer(dir, names) {
+		return nil, ErrWhole
+	}
 	found := lister{walker: w, dir: int(f.Fd()), of: &folder{path: dir, stamp: stamp}, was: was.Below}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if name == "" {

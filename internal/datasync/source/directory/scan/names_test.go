@@ -61,7 +61,7 @@ func hinted(t *testing.T, random *rand.Rand) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		part, err := Names(t.Context(), opened, listing, names, time.Now, watch)
+		part, err := Names(t.Context(), opened, listing, Servers{}, names, time.Now, watch)
 		whole, wholeErr := Whole(t.Context(), opened, manifest.Listing{}, time.Now, nil)
 		switch {
 		case wholeErr != nil:

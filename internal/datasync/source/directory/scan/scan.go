@@ -20,6 +20,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/dbserver"
 	"baton/internal/datasync/source/directory/hint"
 	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/datasync/source/directory/tree"
@@ -32,7 +33,8 @@ type Result struct {
 	Listing  manifest.Listing // with what the next scan needs noted
 	Hashed   int              // files that had to be read
 	Reading  time.Duration    // that took
-	Moving   []string         // files that kept changing, and are listed as Tree.Last has them
+	Moving   []source.Moving  // what is listed as Tree.Last has it
+	Servers  Servers          // the directories of database servers that were looked at
 	Skipped  []string         // sockets and device nodes
 	Mounts   []string         // directories in which another file system begins
 	Unstable string           // a directory that still changed at the last try; empty if none
@@ -44,12 +46,14 @@ const rescans = 5
 // Whole looks at a whole tree. A file is read only if the listing before does not know it as
 // it is. If a directory changes meanwhile, the tree is looked at again, because
 // a file moved between two directories could have been missed in both. The watch, if there is one, watches each
-// directory from before it is listed.
+// directory from before it is listed. If Tree.Last is set, what database servers use is listed as that tells.
 func Whole(ctx context.Context, t *tree.Tree, before manifest.Listing, now func() time.Time, watch *hint.Watch) (Result, error) {
 	var scan Result
 	hashed, reading := 0, time.Duration(0)
+	began, begins := map[string]bool{}, (*InUseError)(nil)
 	for range rescans {
-		w := &walker{tree: t, now: now, watch: watch, before: before, root: &folder{path: ".", was: before.Whole()}}
+		w := newWalker(t, now, watch, before)
+		w.root, w.began = &folder{path: ".", was: before.Whole()}, began
 		err := w.run(ctx)
 		hashed += len(w.jobs)
 		reading += w.scan.Reading
@@ -58,10 +62,14 @@ func Whole(ctx context.Context, t *tree.Tree, before manifest.Listing, now func(
 		}
 		scan = w.scan
 		scan.Hashed, scan.Reading = hashed, reading
-		if scan.Unstable = w.changedDirectory(ctx); scan.Unstable == "" {
+		scan.Unstable = w.changedDirectory(ctx)
+		if begins = w.haveBegun(); begins == nil && scan.Unstable == "" {
 			break
 		}
 		before = scan.Listing
+	}
+	if begins != nil {
+		return Result{}, fmt.Errorf("scan %s: %w", t.Path(), begins)
 	}
 	return scan, nil
 }
@@ -72,11 +80,15 @@ var ErrDeep = errors.New("a path is too long")
 // ErrWhole means that a part of the tree does not tell enough: the whole has to be looked at.
 var ErrWhole = errors.New("the whole tree has to be looked at")
 
-// Names looks at some names of the tree alone, and returns the listing before with what has changed there. ErrWhole:
-// files with further names are among them.
-func Names(ctx context.Context, t *tree.Tree, before manifest.Listing, some hint.Names, now func() time.Time, watch *hint.Watch) (Result, error) {
-	w := &walker{tree: t, now: now, watch: watch, before: before}
+// Names looks at some names of the tree alone, and returns the listing before, with database servers at rest, with what has changed there. ErrWhole:
+// files with further names are among them, or a database server that is new, or not at rest any more.
+func Names(ctx context.Context, t *tree.Tree, before manifest.Listing, rest Servers, some hint.Names, now func() time.Time, watch *hint.Watch) (Result, error) {
+	w := newWalker(t, now, watch, before)
+	w.rest(rest)
 	delta, err := w.some(ctx, some)
+	if err == nil && w.haveBegun() != nil {
+		err = ErrWhole
+	}
 	if err == nil {
 		w.scan.Listing, err = manifest.Patch(before, delta)
 	}
@@ -105,6 +117,12 @@ type walker struct {
 	linked map[string]bool           // paths of files that have several names
 	holds  map[string]bool           // directories that hold such a file
 	elders map[uint64]manifest.Child // the directories as they were known before, by their numbers; nil: not asked for yet
+	atRest map[string]dbserver.State // the directories of database servers that nothing used when they were listed
+	began  map[string]bool           // those that were used later, also by an earlier walker
+}
+
+func newWalker(t *tree.Tree, now func() time.Time, watch *hint.Watch, before manifest.Listing) *walker {
+	return &walker{tree: t, now: now, watch: watch, before: before, scan: Result{Servers: Servers{}}, atRest: map[string]dbserver.State{}, began: map[string]bool{}}
 }
 
 // folder is a directory on the way.
@@ -112,9 +130,10 @@ type folder struct {
 	path  string
 	stamp inode.Stamp // when it was listed
 	own   manifest.Child
-	was   manifest.Child // as it was known before, maybe by another path
-	known bool           // what is right in it is as it was known before
-	items []*item        // sorted by name, unless they are known
+	was   manifest.Child  // as it was known before, maybe by another path
+	known bool            // what is right in it is as it was known before
+	items []*item         // sorted by name, unless they are known
+	held  *manifest.Child // how it is listed, as a database server uses it; nil: as it is
 	gone  bool
 }
 
@@ -153,7 +172,7 @@ func (w *walker) run(ctx context.Context) error {
 	if err := w.readAll(ctx); err != nil {
 		return err
 	}
-	slices.Sort(w.scan.Moving)
+	sortMoving(w.scan.Moving)
 	slices.Sort(w.scan.Skipped)
 	slices.Sort(w.scan.Mounts)
 	w.nameLinks()
@@ -219,6 +238,9 @@ func (w *walker) list(ctx context.Context, d *folder) ([]*folder, error) {
 		return nil, fmt.Errorf("list directory: %w", err)
 	}
 	slices.Sort(names)
+	if held, err := w.server(d, names); held || err != nil {
+		return nil, err
+	}
 	return w.names(ctx, int(f.Fd()), d, names)
 }
 
@@ -399,10 +421,16 @@ func (w *walker) readAll(ctx context.Context) error {
 
 // read hashes one file.
 func (w *walker) read(ctx context.Context, one *item, written time.Time) error {
-	if w.tree.Busy != nil && w.tree.Busy(one.path, one.stamp.ModTime) && w.leave(one) {
+	server, rests := w.serverOf(one.path)
+	if !rests && w.tree.Busy != nil && w.tree.Busy(one.path, one.stamp.ModTime) && w.leave(one) {
 		return nil
 	}
 	e, stamp, isRacy, err := w.tree.Hash(ctx, one.path, w.now, written)
+	if rests && errors.Is(err, source.ErrChanging) {
+		w.begins(server)
+		one.gone = true
+		return nil
+	}
 	if one.gone = errors.Is(err, fs.ErrNotExist); one.gone || (errors.Is(err, source.ErrChanging) && w.leave(one)) {
 		return nil
 	}
@@ -416,15 +444,15 @@ func (w *walker) leave(one *item) bool {
 	if w.tree.Last == nil {
 		return false
 	}
-	last, told := w.tree.Last(one.path, one.stamp.Ino)
+	last, told := w.tree.Last(one.path, manifest.File, one.stamp.Ino)
 	if !told {
 		return false
 	}
 	one.gone = last.Kind == 0
-	one.child = manifest.Child{Entry: last, Note: inode.NoteOf(one.stamp, true)}
+	one.child = manifest.Child{Entry: last.Entry, Note: inode.NoteOf(one.stamp, true)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.scan.Moving = append(w.scan.Moving, one.path)
+	w.scan.Moving = append(w.scan.Moving, source.Moving{Path: one.path})
 	return true
 }
 
@@ -458,6 +486,9 @@ func (w *walker) firstNames(first func(*item), further func(one, of *item)) {
 // assemble makes the entry of a directory with all that is in it, and lets go of what is not
 // needed any more.
 func (f *folder) assemble() manifest.Child {
+	if f.held != nil {
+		return *f.held
+	}
 	own := f.own
 	if own.Below = f.was.Below; f.known {
 		return own

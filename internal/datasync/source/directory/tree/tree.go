@@ -41,9 +41,10 @@ type Tree struct {
 	// Lists keeps the lists of the blocks of large files; nil: nothing does.
 	Lists *blocks.Store
 
-	// Last tells of a file that keeps changing what the peer has of it, by its path and number; the zero entry:
-	// nothing. False: that cannot be told, and the file is an error. nil: every such file is.
-	Last func(path string, ino uint64) (manifest.Entry, bool)
+	// Last tells of a file that keeps changing, or a directory that a database server uses, what the peer has of it, by its
+	// path, kind and number; the zero value: nothing. False: that cannot be told, and it is an error. nil: every such file
+	// is, and whether a server uses a directory is not asked.
+	Last func(path string, kind manifest.Kind, ino uint64) (manifest.Child, bool)
 	// Busy reports whether a file has kept changing up to now, so that it is not worth reading; nil: none has.
 	Busy func(path string, modTime int64) bool
 

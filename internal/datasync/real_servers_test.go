@@ -1,0 +1,163 @@
+package datasync
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"baton/internal/datasync/source"
+)
+
+// realServer is how a database server of this machine is made, runs and is asked.
+type realServer struct {
+	user          string
+	install       string // where its programs are
+	make, run     func(dir string) []string
+	ask           func(dir, sql string) []string
+	crashedIsRest bool // what a killed one leaves is copied
+}
+
+func realServers() map[string]realServer {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	pg := ""
+	if len(found) > 0 {
+		pg = filepath.Dir(found[0]) + "/"
+	}
+	return map[string]realServer{
+		"PostgreSQL": {
+			user: "postgres", install: pg + "initdb",
+			make: func(dir string) []string { return []string{pg + "initdb", "-A", "trust", "-D", dir} },
+			run: func(dir string) []string {
+				return []string{pg + "postgres", "-D", dir, "-k", filepath.Dir(dir), "-c", "listen_addresses="}
+			},
+			ask: func(dir, sql string) []string {
+				return []string{pg + "psql", "-h", filepath.Dir(dir), "-d", "postgres", "-Atqc", sql}
+			},
+		},
+		"MariaDB": {
+			user: "mysql", install: "/usr/sbin/mariadbd", crashedIsRest: true,
+			make: func(dir string) []string {
+				return []string{"mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-flush-method=fsync", "--datadir=" + dir}
+			},
+			run: func(dir string) []string {
+				return []string{"/usr/sbin/mariadbd", "--no-defaults", "--innodb-flush-method=fsync", "--skip-networking", "--datadir=" + dir, "--socket=" + filepath.Dir(dir) + "/sock", "--pid-file=" + filepath.Dir(dir) + "/pid"}
+			},
+			ask: func(dir, sql string) []string {
+				return []string{"mariadb", "--no-defaults", "-uroot", "-S", filepath.Dir(dir) + "/sock", "-Ne", sql, "mysql"}
+			},
+		},
+	}
+}
+
+// as makes a command that runs as the server's user.
+func (s realServer) as(t *testing.T, args []string) *exec.Cmd {
+	t.Helper()
+	u, err := user.Lookup(s.user)
+	must(t, err)
+	uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+	gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+	c := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	c.Dir, c.Env = "/", append(os.Environ(), "TMPDIR=/tmp")
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	return c
+}
+
+// home makes a directory of the server's in a tree, and returns where its data lies.
+func (s realServer) home(t *testing.T, tree string) string {
+	t.Helper()
+	for at := filepath.Dir(tree); at != "/tmp" && at != "/"; at = filepath.Dir(at) {
+		must(t, os.Chmod(at, 0o755))
+	}
+	must(t, os.MkdirAll(tree+"/home", 0o755))
+	u, err := user.Lookup(s.user)
+	must(t, err)
+	uid, _ := strconv.Atoi(u.Uid)
+	must(t, os.Chown(tree+"/home", uid, -1))
+	return tree + "/home/data"
+}
+
+// begin runs the server, and waits until it answers.
+func (s realServer) begin(t *testing.T, dir string) (end func(syscall.Signal)) {
+	t.Helper()
+	c := s.as(t, s.run(dir))
+	must(t, c.Start())
+	waitFor(t, "the server answers", func() bool { return s.as(t, s.ask(dir, "select 1")).Run() == nil })
+	return func(signal syscall.Signal) {
+		t.Helper()
+		must(t, c.Process.Signal(signal))
+		_ = c.Wait()
+	}
+}
+
+func (s realServer) query(t *testing.T, dir, sql string) string {
+	t.Helper()
+	out, err := s.as(t, s.ask(dir, sql)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %s", sql, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// TestRealDatabaseServersAreCopiedAtRest has the servers of this machine write while data syncs run, and asks the copy of one that was stopped, or
+// killed where that is at rest.
+func TestRealDatabaseServersAreCopiedAtRest(t *testing.T) {
+	for name, s := range realServers() {
+		t.Run(name, func(t *testing.T) {
+			if _, err := os.Stat(s.install); err != nil || os.Getuid() != 0 {
+				t.Skipf("%s is not installed here, or this is not root", name)
+			}
+			p := newPair(t)
+			db := s.home(t, p.primary.tree)
+			if out, err := s.as(t, s.make(db)).CombinedOutput(); err != nil {
+				t.Fatalf("%s", out)
+			}
+			end := s.begin(t, db)
+			s.query(t, db, "create table t (n int)")
+			end(syscall.SIGTERM)
+			p.pull(t)
+			before := describe(t, p.backup.tree+"/home/data")
+
+			end = s.begin(t, db)
+			rows := 0
+			for range 5 {
+				for range 20 {
+					s.query(t, db, "insert into t values (1), (2), (3)")
+					rows += 3
+				}
+				write(t, p.primary.tree+"/page", strconv.Itoa(rows))
+				_, err := p.tryPull(t, Request{})
+				must(t, err)
+				if diff := difference(before, describe(t, p.backup.tree+"/home/data")); diff != "" {
+					t.Fatalf("of a server that runs was copied\n%s", diff)
+				}
+				if page, err := os.ReadFile(p.backup.tree + "/page"); err != nil || string(page) != strconv.Itoa(rows) {
+					t.Errorf("the page is %q, %v", page, err)
+				}
+			}
+			if _, err := p.tryPull(t, Request{Final: true}); !errors.Is(err, source.ErrChanging) {
+				t.Errorf("the final data sync ended with %v", err)
+			}
+			if end(syscall.SIGKILL); !s.crashedIsRest {
+				if _, err := p.tryPull(t, Request{Final: true}); !errors.Is(err, source.ErrChanging) {
+					t.Errorf("of one that was killed, the final data sync ended with %v", err)
+				}
+				s.begin(t, db)(syscall.SIGTERM)
+			}
+			_, err := p.tryPull(t, Request{Final: true})
+			must(t, err)
+			same(t, p.primary.tree, p.backup.tree)
+			copied := s.home(t, p.backup.tree)
+			end = s.begin(t, copied)
+			if n := s.query(t, copied, "select count(*) from t"); n != strconv.Itoa(rows) {
+				t.Errorf("the copy has %s rows of %d", n, rows)
+			}
+			end(syscall.SIGTERM)
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package directory
+
+import (
+	"fmt"
+	"maps"
+
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/hint"
+	"baton/internal/datasync/source/directory/scan"
+	"baton/internal/datasync/source/directory/tree"
+)
+
+// atRest returns the directories of database servers that are listed as they are. It fails if one of them is in use by now, or one that was
+// left as the peer has it is to be listed as it is: the whole has to be looked at.
+func (x *index) atRest(dir *tree.Tree) (scan.Servers, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if dir.Last == nil {
+		x.servers = nil // what this look finds of them is not kept
+		for _, m := range x.moving {
+			if m.By != "" {
+				return nil, errNotFollowed
+			}
+		}
+		return scan.Servers{}, nil
+	}
+	if x.servers == nil {
+		x.servers = scan.ServersIn(x.files)
+	}
+	rest := maps.Clone(x.servers)
+	for at, kind := range x.servers {
+		switch held := x.moving[at].By != ""; {
+		case held && at == ".":
+			return nil, errNotFollowed
+		case held:
+			delete(rest, at)
+		case kind.Look(dir.Dir(), at).InUse:
+			return nil, errNotFollowed
+		}
+	}
+	return rest, nil
+}
+
+// noticed returns what was noticed, and the directories of database servers that are listed as they are.
+func (x *index) noticed(dir *tree.Tree, watch *hint.Watch) (scan.Servers, hint.Names, error) {
+	rest, err := x.atRest(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := watch.Take()
+	if err == nil {
+		x.dropHeld(names)
+	}
+	return rest, names, err
+}
+
+// touches reports whether something was noticed in the directory of a database server.
+func touches(servers scan.Servers, names hint.Names) bool {
+	for dir := range names {
+		if _, is := servers.Of(dir); is {
+			return true
+		}
+	}
+	return false
+}
+
+// dropHeld takes out of what was noticed all that is in directories which database servers use: they are looked at as one.
+func (x *index) dropHeld(names hint.Names) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	held := scan.Servers{}
+	for at, kind := range x.servers {
+		if x.moving[at].By != "" {
+			held[at] = kind
+		}
+	}
+	maps.DeleteFunc(names, func(dir string, _ map[string]bool) bool {
+		_, is := held.Of(dir)
+		return is
+	})
+}
+
+// noteServers adds directories of database servers that were found.
+func (x *index) noteServers(found scan.Servers) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.servers != nil {
+		maps.Copy(x.servers, found)
+	}
+}
+
+// knownServers returns the directories of database servers that the newest scan found.
+func (x *index) knownServers() scan.Servers {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return maps.Clone(x.servers)
+}
+
+// lastOfServer returns what the peer has of the directory of a database server: as one, or not at all. A directory with further names of files, which may be
+// names of files elsewhere, cannot be told.
+func (x *index) lastOfServer(has manifest.Listing, path string, ino uint64) (manifest.Child, bool) {
+	at, is := has.Find(path)
+	if !is {
+		at, is = x.renamed(has, manifest.Dir, ino)
+	}
+	if !is || at.Kind != manifest.Dir {
+		return manifest.Child{}, true
+	}
+	at.Path = path
+	return at, at.Below.Sum().Links == 0
+}
+
+// changing says that a file of a database server is not what was scanned.
+func changing(path, server string) error {
+	return fmt.Errorf("%w: %q belongs to the database in %q, which has begun to write", source.ErrChanging, path, server)
+}
