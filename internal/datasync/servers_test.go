@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -172,4 +173,26 @@ func TestADatabaseServerOfAFormerPrimaryIsSeenAsItIs(t *testing.T) {
 	if b, err := os.ReadFile(p.backup.tree + "/db/table"); err != nil || string(b) != "at rest" {
 		t.Errorf("the table is %q, %v", b, err)
 	}
+}
+
+// TestADatabaseServerThatRunsOnAfterATakeover has the server write on the former primary, which the backup lacks, and then run on the new one: neither its
+// old state can be sent nor the new one, so that the data sync says what to do, and goes on once that was done.
+func TestADatabaseServerThatRunsOnAfterATakeover(t *testing.T) {
+	p := newPair(t)
+	s := postgres{}
+	s.end(t, p.primary.tree+"/db")
+	write(t, p.primary.tree+"/db/table", "at rest")
+	p.pull(t)
+	s.begin(t, p.primary.tree+"/db")
+	write(t, p.primary.tree+"/db/table", "written before the takeover")
+	p.swap("b")
+	s.begin(t, p.primary.tree+"/db")
+	write(t, p.primary.tree+"/db/table", "written after it")
+	if _, err := p.tryPull(t, Request{}); err == nil || !strings.Contains(err.Error(), "belongs to the database server in db") {
+		t.Errorf("it says %v", err)
+	}
+	s.end(t, p.primary.tree+"/db")
+	_, err := p.tryPull(t, Request{})
+	must(t, err)
+	same(t, p.primary.tree, p.backup.tree)
 }

@@ -14,6 +14,7 @@ import (
 	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/wire"
+	"baton/internal/pair"
 )
 
 func (v *Server) serveContent(w http.ResponseWriter, r *http.Request) {
@@ -186,8 +187,10 @@ const tries = 8
 // read reads one file to the outlet until nobody changed it meanwhile.
 func (c *contents) read(ctx context.Context, j *job, to wire.Outlet) error {
 	have := j.want.Have
+	var err error
 	for try := range tries {
-		now, err := c.readers[j.want.Set].Send(ctx, j.entry, have, to)
+		var now manifest.Entry
+		now, err = c.readers[j.want.Set].Send(ctx, j.entry, have, to)
 		switch {
 		case err == nil:
 			return c.done(j, now, to)
@@ -201,6 +204,9 @@ func (c *contents) read(ctx context.Context, j *job, to wire.Outlet) error {
 		if err := errors.Join(to.Restart(), pace.Sleep(ctx, 5*time.Millisecond<<try)); err != nil {
 			return err
 		}
+	}
+	if pair.RefusalOf(err) != nil { // it says more
+		return err
 	}
 	return source.Sentence(source.ErrChanging, "File %s/%s was written to during each of %d reads: stop its writer during the sync, or do not protect it.",
 		c.session.scans[j.want.Set].Name, j.entry.Path, tries)

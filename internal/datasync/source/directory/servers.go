@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"fmt"
 	"maps"
 
 	"baton/internal/datasync/manifest"
@@ -113,5 +112,5 @@ func (x *index) lastOfServer(has manifest.Listing, path string, ino uint64) (man
 
 // changing says that a file of a database server is not what was scanned.
 func changing(path, server string) error {
-	return fmt.Errorf("%w: %q belongs to the database in %q, which has begun to write", source.ErrChanging, path, server)
+	return source.Sentence(source.ErrChanging, "File %s belongs to the database server in %s, which is in use, so that it cannot be sent as of one moment: the data sync is tried again by itself; if it keeps failing, stop that server once, or leave its directory out with baton data set NAME --exclude.", path, server)
 }
