@@ -46,6 +46,7 @@ func (w *walker) some(ctx context.Context, some hint.Names) (manifest.Delta, err
 	for _, p := range portions {
 		p.append(&delta)
 	}
+	appendOwn(&delta, portions)
 	return tidy(delta), nil
 }
 
@@ -181,12 +182,23 @@ func (w *walker) sameDir(p *portion, one *item, was manifest.Child) error {
 
 // append adds what has changed in a portion.
 func (p *portion) append(delta *manifest.Delta) {
-	if p.own.Kind != 0 {
-		delta.Set = append(delta.Set, manifest.Change{Entry: p.own.Entry, Note: p.own.Note})
-	}
 	delta.Removed = append(delta.Removed, p.gone...)
 	for _, one := range p.items {
 		one.append(delta)
+	}
+}
+
+// appendOwn adds what has changed of the directories of the portions themselves, unless the one around has told of it: with all
+// that is in it, if that was looked at as a whole.
+func appendOwn(delta *manifest.Delta, portions []*portion) {
+	told := map[string]bool{}
+	for _, c := range delta.Set {
+		told[c.Path] = true
+	}
+	for _, p := range portions {
+		if p.own.Kind != 0 && !told[p.dir] {
+			delta.Set = append(delta.Set, manifest.Change{Entry: p.own.Entry, Note: p.own.Note})
+		}
 	}
 }
 
