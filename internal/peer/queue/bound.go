@@ -4,8 +4,8 @@ import "time"
 
 // Bounds of what is under way on one connection, in bytes, and when it is looked at.
 const (
-	first     = 32 << 10
-	least     = 8 << 10
+	first     = 256 << 10
+	least     = 32 << 10 // with less, a receiver that waits before it acknowledges looks like a queue
 	greatest  = 32 << 20
 	lookEvery = 10 * time.Millisecond
 	// After this time with a queue, the way is measured anew without one: it may have become longer,
