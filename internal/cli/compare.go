@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,7 +54,7 @@ func writeComparison(pg *table.Page, c kept.Comparison) {
 			pg.Marked(colour, c.Says(f), string(f.Here), string(f.There), sizeOf(f.HereIs), sizeOf(f.ThereIs), changedAt(f.HereIs), changedAt(f.ThereIs), one.Where(f))
 		}
 		if one.More > 0 {
-			pg.Row(fmt.Sprintf("%s: %s more", one.Name, strconv.FormatInt(one.More, 10)))
+			pg.Row(fmt.Sprintf("%s: %d more", one.Name, one.More))
 		}
 	}
 }
