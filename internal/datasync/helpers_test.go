@@ -292,7 +292,7 @@ func asked(tb testing.TB, of *Engine, q wire.Question) (wire.Header, error) {
 	if answer.Code != http.StatusOK {
 		var told refusal.Refusal
 		must(tb, json.Unmarshal(answer.Body.Bytes(), &told))
-		return wire.Header{}, told.Err()
+		return wire.Header{}, told.From(refusal.Primary)
 	}
 	in, err := wire.NewReader(answer.Body, 8<<10, refusal.Read)
 	must(tb, err)

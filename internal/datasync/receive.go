@@ -56,12 +56,7 @@ func (p *pull) do(ctx context.Context, path string, body []byte) (io.ReadCloser,
 	if answer.StatusCode/100 == 2 {
 		return answer.Body, nil
 	}
-	defer func() { _ = answer.Body.Close() }()
-	var r refusal.Refusal
-	if json.NewDecoder(io.LimitReader(answer.Body, wire.MaxRequest)).Decode(&r) != nil || r.Text == "" {
-		r.Text = "HTTP " + answer.Status
-	}
-	return nil, r.Err()
+	return nil, refusal.In(answer, refusal.Primary)
 }
 
 // open sends a request whose answer is a stream of frames.

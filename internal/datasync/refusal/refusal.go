@@ -5,6 +5,8 @@ package refusal
 import (
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
 
 	"baton/internal/cause"
 	"baton/internal/datasync/source"
@@ -57,7 +59,7 @@ func Of(err error) Refusal {
 }
 
 // Read returns the error that a frame of the primary says, by which it ends a stream.
-func Read(payload []byte) error { return ReadFrom("The primary")(payload) }
+func Read(payload []byte) error { return ReadFrom(Primary)(payload) }
 
 // ReadFrom is Read for a frame of another peer, which begins a sentence.
 func ReadFrom(who string) func(payload []byte) error {
@@ -70,13 +72,23 @@ func ReadFrom(who string) func(payload []byte) error {
 	}
 }
 
+// In returns the error that an answer tells which is no good one, and closes it. Who gave it begins a sentence.
+func In(answer *http.Response, who string) error {
+	defer func() { _ = answer.Body.Close() }()
+	var r Refusal
+	if json.NewDecoder(io.LimitReader(answer.Body, wire.MaxRequest)).Decode(&r) != nil || r.Text == "" {
+		r.Text = "HTTP " + answer.Status
+	}
+	return r.From(who)
+}
+
+// Primary is who answers a backup.
+const Primary = "The primary"
+
 // maxSentence bounds what a peer can put before a person.
 const maxSentence = 1000
 
-// Err returns the sentence of the primary as an error to branch on.
-func (r Refusal) Err() error { return r.From("The primary") }
-
-// From is Err for another peer, which begins a sentence.
+// From returns the sentence as an error to branch on. Who says it begins a sentence.
 func (r Refusal) From(who string) error {
 	kind, ok := wireCodes()[r.Code]
 	if !ok {

@@ -82,15 +82,11 @@ func (q question) do(ctx context.Context, body []byte) (io.ReadCloser, error) {
 	if answer.StatusCode/100 == 2 {
 		return answer.Body, nil
 	}
-	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode == http.StatusNotFound {
+		_ = answer.Body.Close()
 		return nil, pair.Refuse(pair.Refused, "the other appliance runs a version of Baton that cannot compare: update Baton there, then try again")
 	}
-	var told refusal.Refusal
-	if json.NewDecoder(io.LimitReader(answer.Body, wire.MaxRequest)).Decode(&told) != nil || told.Text == "" {
-		told.Text = "HTTP " + answer.Status
-	}
-	return nil, told.From(who)
+	return nil, refusal.In(answer, who)
 }
 
 func (q question) stalled() {
