@@ -34,10 +34,7 @@ func (e *Engine) Pull(ctx context.Context, from *http.Client, base string, req R
 	}
 	defer e.runs.release(r)
 	e.progress.Begin(e.opt.Now())
-	client := *from
-	client.Timeout = 0 // a transfer may be long; silence is what is bounded
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	snapshot, err := pull{engine: e, req: req, cancel: cancel, client: &client, base: strings.TrimSuffix(base, "/") + wire.Prefix}.whole(ctx)
+	snapshot, err := pull{engine: e, req: req, cancel: cancel, client: wire.Asking(from), base: strings.TrimSuffix(base, "/") + wire.Prefix}.whole(ctx)
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errApply) {
 		err = cause
 		if errors.Is(cause, context.Canceled) {

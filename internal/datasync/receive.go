@@ -1,14 +1,11 @@
 package datasync
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/zeebo/blake3"
@@ -42,16 +39,9 @@ func (p *pull) post(ctx context.Context, path string, v any) error {
 
 // do sends a request and returns the body of a successful answer.
 func (p *pull) do(ctx context.Context, path string, body []byte) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, bytes.NewReader(body))
+	answer, err := wire.Ask(ctx, p.client, p.base+path, "the primary", body)
 	if err != nil {
-		return nil, fmt.Errorf("ask the primary: %w", err)
-	}
-	answer, err := p.client.Do(req)
-	if err != nil {
-		if sent, ok := errors.AsType[*url.Error](err); ok {
-			err = sent.Err // the address within the link tells a person nothing
-		}
-		return nil, fmt.Errorf("ask the primary: %w", err)
+		return nil, err
 	}
 	if answer.StatusCode/100 == 2 {
 		return answer.Body, nil

@@ -1,7 +1,6 @@
 package sides
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,18 +65,11 @@ func (q question) try(ctx context.Context, request wire.Compare) (state, error) 
 
 // do sends the question, and returns the body of a good answer.
 func (q question) do(ctx context.Context, body []byte) (io.ReadCloser, error) {
-	client := *q.client
-	client.Timeout = 0 // a look may take long; silence is what is bounded
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(q.base, "/")+Path, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("ask the peer: %w", err)
-	}
 	watchdog := time.AfterFunc(q.sides.opt.Idle, q.stalled)
-	answer, err := client.Do(req)
+	answer, err := wire.Ask(ctx, q.client, strings.TrimSuffix(q.base, "/")+Path, "the peer", body)
 	watchdog.Stop()
 	if err != nil {
-		return nil, fmt.Errorf("ask the peer: %w", err)
+		return nil, err
 	}
 	if answer.StatusCode/100 == 2 {
 		return answer.Body, nil

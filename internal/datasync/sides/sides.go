@@ -60,7 +60,7 @@ func (s *Sides) Compare(ctx context.Context, from *http.Client, base string, bac
 	if err != nil {
 		return compared, err
 	}
-	there, err := question{sides: s, cancel: cancel, client: from, base: base}.ask(ctx, here)
+	there, err := question{sides: s, cancel: cancel, client: wire.Asking(from), base: base}.ask(ctx, here)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
