@@ -35,11 +35,20 @@ type Allowing struct {
 
 // allowance says which directories may be protected on this machine.
 func (a *Allowing) allowance() allowance.Allowance {
-	own := a.Local.State().Allowed
-	if a.Site != "" { // the file names it as well
-		own = append(own, withoutLinks(a.Site)...)
+	return allowanceOf(a.Site, a.Protect, a.Local.State().Allowed, a.links.get())
+}
+
+// Allowance is what an Allowing goes by: by what the configuration file names as the site and as trees, and by what
+// root has allowed here.
+func Allowance(site string, protect, own []string) allowance.Allowance {
+	return allowanceOf(site, protect, own, led())
+}
+
+func allowanceOf(site string, protect, own []string, led map[string]string) allowance.Allowance {
+	if site != "" { // the file names it as well
+		own = append(slices.Clone(own), withoutLinks(site)...)
 	}
-	return allowance.Allowance{Trees: withoutLinks(a.Protect...), Own: own, Led: a.links.get()}
+	return allowance.Allowance{Trees: withoutLinks(protect...), Own: own, Led: led}
 }
 
 // links are the guarded places that are links. Root alone can make one, and it counts within

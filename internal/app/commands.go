@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"baton/internal/app/telling"
 	"baton/internal/cause"
 	"baton/internal/cli"
 	"baton/internal/config"
@@ -53,10 +54,11 @@ func Commands(version string) cli.Commands {
 			}
 			return absent(c), listen.Free(context.Background(), c)
 		},
-		Cleanup:  cleanup,
-		Reload:   reload,
-		Licences: writeLicences,
-		Socket:   socket,
+		Cleanup:     cleanup,
+		Reload:      reload,
+		TellChanges: func(ctx context.Context, path string) error { return telling.Run(ctx, path, newLogger) },
+		Licences:    writeLicences,
+		Socket:      socket,
 	}
 }
 

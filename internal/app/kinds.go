@@ -3,6 +3,7 @@ package app
 import (
 	"path/filepath"
 
+	"baton/internal/app/telling"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/datasync/source/site"
@@ -18,11 +19,12 @@ func (a *Appliance) kinds(syncDir string) (map[pair.DataKind]source.Kind, error)
 	}{
 		{pair.DataDirectory, func() (source.Kind, error) {
 			kind, err := directory.New(directory.Options{
-				Index: filepath.Join(syncDir, "index"), Place: func(d pair.Data) string { return d.Spec.Here(a.identity.ID()).String() }, Own: []string{a.config.DataDir}, Allowed: a.allowing.Refusal, Log: a.log,
+				Index: filepath.Join(syncDir, "index"), Place: func(d pair.Data) string { return d.Spec.Here(a.identity.ID()).String() }, Own: []string{a.config.DataDir}, Allowed: a.allowing.Refusal, Log: a.log, Helper: telling.Socket,
 			})
 			a.disks = &watch.DataDisks{List: a.site.Data.Here, Probe: kind.Probe, Log: a.log, Leads: func() bool {
 				return a.agent.Decision().State.Record.Role != pair.Backup
 			}}
+			a.following = kind.Following
 			return kind, err
 		}},
 		{pair.DataSite, func() (source.Kind, error) { return site.New(a.site, filepath.Join(syncDir, "site")) }},

@@ -75,6 +75,7 @@ type Appliance struct {
 	machine       machine // that runs them
 	room          *watch.Room
 	disks         *watch.DataDisks
+	following     func(pair.Data) (sentence string, is bool)
 	notifier      *notify.Notifier
 	people        signin.Subjects
 	setupToken    string

@@ -38,6 +38,8 @@ type Commands struct {
 	Cleanup     func(ctx context.Context, config string) error
 	// Reload has the daemon replaced by the program that is installed now.
 	Reload func(ctx context.Context, config string) error
+	// TellChanges tells the daemon of changes, until the context ends.
+	TellChanges func(ctx context.Context, config string) error
 	// Licences writes the licence of Baton and those of what is linked into it.
 	Licences func(to io.Writer) error
 	// Socket finds the local socket: what the file says, or the default. With an error, the file
@@ -159,7 +161,7 @@ func rootCommand(p *program) *cobra.Command {
 	root.AddCommand(
 		serveCommand(p), demoCommand(p), setupCommand(p), statusCommand(p), keyCommand(p), pairCommand(p), unpairCommand(p), syncCommand(p), becomeCommand(p),
 		settingsCommand(p), securityCommand(p), notificationsCommand(p), siteCommand(p), certificateCommand(p), sharedIPCommand(p), testIPsCommand(p), dataCommand(p), serviceCommand(p), whenCommand(p), userCommand(p), tokenCommand(p), historyCommand(p), reportCommand(p),
-		divergedCommand(p), restorePointCommand(p), doctorCommand(p), maintenanceCommand(p), resumeCommand(p), backupCommand(p), supportBundleCommand(p), licencesCommand(p), configCommand(p), cleanupCommand(p), reloadCommand(p), versionCommand(p),
+		divergedCommand(p), restorePointCommand(p), doctorCommand(p), maintenanceCommand(p), resumeCommand(p), backupCommand(p), supportBundleCommand(p), licencesCommand(p), configCommand(p), cleanupCommand(p), reloadCommand(p), tellChangesCommand(p), versionCommand(p),
 	)
 	return root
 }

@@ -33,7 +33,7 @@ func Describe() (whole Command, commands []Command) {
 		for _, sub := range cmd.Commands() {
 			walk(sub)
 		}
-		if cmd.DisableFlagsInUseLine { // it is no group: see command
+		if cmd.DisableFlagsInUseLine && !cmd.Hidden { // it is no group: see command
 			commands = append(commands, describe(cmd, cmd.Short, cmd.LocalNonPersistentFlags()))
 		}
 	}

@@ -63,6 +63,15 @@ func reloadCommand(p *program) *cobra.Command {
 	})
 }
 
+// tellChangesCommand is what baton-changes.service runs.
+func tellChangesCommand(p *program) *cobra.Command {
+	cmd := p.command("tell-changes", "Tell the daemon what changes in protected directories, as baton-changes.service does", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		return p.commands.TellChanges(ctx, p.flags.config)
+	})
+	cmd.Hidden = true
+	return cmd
+}
+
 func versionCommand(p *program) *cobra.Command {
 	return p.command("version", "Version of this program", cobra.NoArgs, func(context.Context, []string) error {
 		version := map[string]string{

@@ -25,7 +25,9 @@ type Checks struct {
 	Kernel    *watch.Traffic
 	Permitted func(netip.Addr) error // whether this process may put an address on
 	TestIPs   func(context.Context, []netip.Addr) ([]pair.Reach, error)
-	Started   time.Time // when this daemon did
+	Data      func(context.Context) ([]pair.Data, error) // that is protected here
+	Following func(pair.Data) (sentence string, is bool) // by what a directory of it is followed
+	Started   time.Time                                  // when this daemon did
 }
 
 // settling is for how long after a start doctor waits for the first contact with the peer:
@@ -65,6 +67,7 @@ func (d *Checks) Doctor(ctx context.Context) ([]api.Check, error) {
 		}
 		checks = append(checks, answers, d.checkClock())
 		checks = append(append(checks, d.checkBoth(ctx)...), CheckData(int(d.Overview.Protected())))
+		checks = append(checks, d.checkFollowing(ctx)...)
 		if d.Overview.Agent.Decision().State.Record.Role == pair.Backup {
 			checks = append(checks, d.checkSnapshot())
 		}
@@ -248,6 +251,26 @@ func CheckData(protected int) api.Check {
 		return api.Warn(api.Fail("data", "No directory is protected: the backup receives settings, users and reports, and none of the site's files.", nothingStep))
 	}
 	return api.Pass("data", pair.Counted(int64(protected), "directory")+" and the site database are protected.")
+}
+
+// checkFollowing says by what each directory is followed.
+func (d *Checks) checkFollowing(ctx context.Context) (checks []api.Check) {
+	protected, err := d.Data(ctx)
+	if err != nil {
+		return []api.Check{api.Warn(api.Fail("following", "By what the protected directories are followed is not known: "+cause.Of(err)+".", "Look at the log."))}
+	}
+	for _, data := range protected {
+		if data.Spec.Kind() != pair.DataDirectory {
+			continue
+		}
+		id := "following " + data.Name
+		if text, is := d.Following(data); is {
+			checks = append(checks, api.Pass(id, text))
+		} else {
+			checks = append(checks, api.Warn(api.Fail(id, text, "Run systemctl status baton-changes, which says why; or raise the limit that is named.")))
+		}
+	}
+	return checks
 }
 
 // checkTestIPs also reports how many of them answer this appliance; -1: not known.

@@ -1,6 +1,8 @@
 package status
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -159,5 +161,25 @@ func TestDoctorTellsWhyThePeerRefuses(t *testing.T) {
 	check := (&Checks{Overview: o}).checkPeer()
 	if check.OK || !strings.HasSuffix(check.Text, ". The reason: the key there has the fingerprint 0123.") || strings.Contains(check.Text, "none of this") {
 		t.Errorf("it says %+v", check)
+	}
+}
+
+// A directory that nothing follows is a warning, with why.
+func TestDoctorTellsByWhatADirectoryIsFollowed(t *testing.T) {
+	d := &Checks{
+		Data: func(context.Context) ([]pair.Data, error) {
+			return []pair.Data{
+				{Name: "a", Spec: pair.Directory{Path: "/srv/a"}}, {Name: "b", Spec: pair.Directory{Path: "/srv/b"}}, {Name: "site database", Spec: pair.SiteDatabase{}},
+			}, nil
+		},
+		Following: func(data pair.Data) (string, bool) { return "Directory " + data.Name + ".", data.Name == "a" },
+	}
+	checks := d.checkFollowing(t.Context())
+	if len(checks) != 2 || !checks[0].OK || checks[0].Text != "Directory a." || checks[1].OK || checks[1].Severity != pair.Warning || checks[1].Text != "Directory b." || checks[1].NextStep == "" {
+		t.Errorf("got %+v", checks)
+	}
+	d.Data = func(context.Context) ([]pair.Data, error) { return nil, errors.New("the disk is full") }
+	if checks = d.checkFollowing(t.Context()); len(checks) != 1 || checks[0].OK || !strings.Contains(checks[0].Text, "the disk is full") {
+		t.Errorf("got %+v", checks)
 	}
 }

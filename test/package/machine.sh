@@ -22,6 +22,17 @@ fails() {
 	shift
 	if "$@" >/dev/null 2>&1; then fail "$what ($*)"; else say "$what"; fi
 }
+# ends WHAT: a moment later at the latest no process of Baton runs: the helper ends after the daemon.
+ends() {
+	for _ in $(seq 50); do
+		if ! pidof baton >/dev/null; then
+			say "$1"
+			return
+		fi
+		sleep 0.1
+	done
+	fail "$1"
+}
 # told TEXT: dpkg or rpm said so just now.
 told() { if grep -q -e "$1" /try/out; then say "says: $(grep -m 1 -e "$1" /try/out)"; else fail "says: $1"; fi; }
 # Without a terminal to ask at: a question about a configuration file would end it.
@@ -41,14 +52,18 @@ holds "bash completes commands" bash -c '. /usr/share/bash-completion/bash_compl
 	COMP_WORDS=(baton sha); COMP_CWORD=1; COMP_LINE="baton sha"; COMP_POINT=9; __start_baton; [ "${COMPREPLY[0]}" = shared-ip ]'
 systemctl enable -q --now baton
 holds "started, it answers" baton status
+holds "its helper runs" systemctl is-active baton-changes
 
 echo "== removed and installed again"
 echo '# edited' >>/etc/baton/baton.toml
 package -r baton
-fails "removal stops it" pidof baton
+ends "removal stops it, and its helper"
+fails "whose unit is gone" systemctl cat baton-changes
+fails "with its socket" test -e /run/baton-changes
 package -i this.deb
 holds "it is still enabled" systemctl is-enabled baton
 holds "and runs again" systemctl is-active baton
+holds "with its helper" systemctl is-active baton-changes
 holds "with the file that was edited" grep -q '# edited' /etc/baton/baton.toml
 
 echo "== stopped by hand, then upgraded to the same"
@@ -155,7 +170,7 @@ systemctl enable -q --now baton
 package -i this.deb
 told "is in force, not the unit of this package. It runs /usr/bin/baton."
 package -P baton
-fails "purging stops what ran the package's program" pidof baton
+ends "purging stops what ran the package's program"
 told "Kept: /etc/systemd/system/baton.service, made by hand. Its program is gone"
 rm -rf /etc/systemd/system/baton.service /var/lib/baton
 systemctl daemon-reload
@@ -189,6 +204,6 @@ holds "the file that was edited is as it was" grep -q '^name = "edited"' /etc/ba
 holds "the daemon is the same process" test "$(daemon)" = "$before"
 rpm -e baton >/try/out 2>&1 || fail "rpm -e"
 told "Kept: /var/lib/baton"
-fails "removal stops it" pidof baton
+ends "removal stops it, and its helper"
 holds "what was edited is kept" grep -q '^name = "edited"' /etc/baton/baton.toml.rpmsave
 echo "all of it holds"

@@ -228,7 +228,7 @@ func (m *machine) start() {
 	m.groups = append(m.groups, name)
 	m.nspwn, err = m.Start(context.Background(), lab.Cmd{
 		Path: "/bin/sh", Stdout: log, Stderr: log,
-		Args: []string{"-c", ownGroup, name, "-q", "--register=no", "--keep-unit", "--capability=CAP_NET_ADMIN,CAP_NET_RAW", "-D", m.root, "-M", name, "-b"},
+		Args: []string{"-c", ownGroup, name, "-q", "--register=no", "--keep-unit", "--capability=CAP_NET_ADMIN,CAP_NET_RAW", "--system-call-filter=fanotify_init fanotify_mark open_by_handle_at name_to_handle_at openat2 statx", "-D", m.root, "-M", name, "-b"},
 	})
 	_ = log.Close()
 	if err != nil {

@@ -65,6 +65,16 @@ type Store struct {
 	state State // as on disk
 }
 
+// Allowed returns what State.Allowed is now, of a directory that another process may have open.
+func Allowed(dir string) ([]string, error) {
+	var s State
+	err := readJSON(filepath.Join(dir, "state.json"), &s)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return s.Allowed, err
+}
+
 // Open opens the state of the appliance self in dir, and makes both on the
 // first start. It refuses a directory that another daemon uses, one whose state
 // was lost or damaged, and one that is another appliance's.

@@ -3,9 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
-	"runtime"
 	"slices"
 	"time"
 
@@ -25,15 +23,15 @@ type following struct {
 	last  scan.Result // what the newest look at the whole found besides the listing
 	at    time.Time   // of that
 	took  time.Duration
-	tried time.Time // when following failed last
+	refused
+	told string // by what it is followed, as was logged last
 }
 
 const (
 	wholeShare  = 400 // a look at the whole takes at most such a part of the time, on several processors
 	wholeSoon   = 10 * time.Second
 	wholeLate   = 10 * time.Minute
-	followAgain = 10 * time.Minute // after it failed
-	settleLooks = 5                // at what changes while it is looked at
+	settleLooks = 5 // at what changes while it is looked at
 )
 
 var errNotFollowed = errors.New("the directory is not followed")
@@ -91,7 +89,25 @@ func (k *Kind) follow(ctx context.Context, dir *tree.Tree, x *index) (scan.Resul
 	return found, nil
 }
 
-// whole looks at the whole of a directory, and follows it from then on.
+// final looks at the whole of a directory once nothing writes to it any more. The site is closed meanwhile: what follows it
+// goes on, so that nothing has to begin, and nobody is waited for.
+func (k *Kind) final(ctx context.Context, dir *tree.Tree, x *index) (scan.Result, error) {
+	x.mu.Lock()
+	watch := x.watch
+	x.mu.Unlock()
+	began := k.opt.Now()
+	found, err := scan.Whole(ctx, dir, x.known(), k.opt.Now, watch)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err != nil {
+		x.stop()
+		return found, err
+	}
+	x.wholeFound(found, began, k.opt.Now())
+	return found, nil
+}
+
+// whole looks at the whole of a directory, and follows it anew from then on.
 func (k *Kind) whole(ctx context.Context, dir *tree.Tree, x *index) (scan.Result, error) {
 	watch := k.watch(dir, x)
 	began := k.opt.Now()
@@ -109,64 +125,37 @@ func (k *Kind) whole(ctx context.Context, dir *tree.Tree, x *index) (scan.Result
 		}
 		return found, err
 	}
-	x.watch, x.top, x.at, x.took = watch, top, k.opt.Now(), k.opt.Now().Sub(began)
-	x.last = scan.Result{Mounts: found.Mounts, Skipped: found.Skipped}
-	if watch == nil {
-		return found, nil
-	}
-	if lost := watch.Lost(); lost != nil {
-		x.stop()
-		x.tried = k.opt.Now()
-		k.opt.Log.Warn("directory is not followed, and looked at as a whole each time: raise fs.inotify.max_user_watches", slog.String("path", dir.Path()), slog.Any("error", lost))
-	}
+	x.watch, x.top = watch, top
+	x.wholeFound(found, began, k.opt.Now())
+	k.begun(dir, x)
 	return found, nil
 }
 
-// watch begins a new watch; nil: none can be had now.
-func (k *Kind) watch(dir *tree.Tree, x *index) *hint.Watch {
-	x.mu.Lock()
-	tried := x.tried
-	x.mu.Unlock()
-	if !tried.IsZero() && k.opt.Now().Sub(tried) < followAgain {
-		return nil
-	}
-	notifier := k.notify()
-	if notifier == nil {
-		return nil
-	}
-	return notifier.Watch(dir.Exclude.Matches)
-}
-
-// notify returns the kind's one notifier; nil: none can be had now.
-func (k *Kind) notify() *hint.Notifier {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.notifier != nil || (!k.refused.IsZero() && k.opt.Now().Sub(k.refused) < followAgain) {
-		return k.notifier
-	}
-	notifier, err := hint.New()
-	if err != nil {
-		k.refused = k.opt.Now()
-		k.opt.Log.Warn("directories are not followed, and looked at as a whole each time: raise fs.inotify.max_user_instances", slog.Any("error", err))
-		return nil
-	}
-	k.notifier = notifier
-	runtime.AddCleanup(k, func(n *hint.Notifier) { _ = n.Close() }, notifier)
-	return notifier
+// wholeFound notes what a look at the whole found. It is called with mu held.
+func (f *following) wholeFound(found scan.Result, began, now time.Time) {
+	f.at, f.took = now, now.Sub(began)
+	f.last = scan.Result{Mounts: found.Mounts, Skipped: found.Skipped}
 }
 
 // Changed implements source.Kind.
 func (k *Kind) Changed(data pair.Data, found manifest.Listing) (<-chan struct{}, bool) {
 	x := k.indexAt(k.opt.Place(data))
 	x.mu.Lock()
+	watch := x.watch
+	x.mu.Unlock()
+	var changed <-chan struct{}
+	if watch != nil {
+		changed = watch.Changed() // it may take a while
+	}
+	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
-	case x.watch == nil || k.opt.Now().Sub(x.at) >= k.every(x.following):
+	case x.watch == nil || x.watch != watch || k.opt.Now().Sub(x.at) >= k.every(x.following):
 		return nil, false
 	case len(x.moving) > 0 || x.files.Digest() != found.Digest():
 		now := make(chan struct{})
 		close(now)
 		return now, true
 	}
-	return x.watch.Changed(), true
+	return changed, true
 }

@@ -88,14 +88,14 @@ func (k *Kind) scan(ctx context.Context, dir *tree.Tree, purpose source.Purpose)
 	x.scanning.Lock()
 	defer x.scanning.Unlock()
 	var found scan.Result
-	err := errNotFollowed
-	if purpose != source.Final {
-		if found, err = k.follow(ctx, dir, x); err != nil {
-			x.unfollow() // what was noticed is forgotten by now
-		}
+	err, look := errNotFollowed, k.whole
+	if purpose == source.Final {
+		look = k.final
+	} else if found, err = k.follow(ctx, dir, x); err != nil {
+		x.unfollow() // what was noticed is forgotten by now
 	}
 	if err != nil && ctx.Err() == nil {
-		if found, err = k.whole(ctx, dir, x); err == nil {
+		if found, err = look(ctx, dir, x); err == nil {
 			x.noteMoving(found.Moving, func(string) bool { return true })
 			x.mu.Lock()
 			x.servers = found.Servers

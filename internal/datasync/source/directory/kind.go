@@ -38,6 +38,8 @@ type Options struct {
 	// Whole is how often the whole of a directory is looked at, whatever is noticed of it; 0: as often as
 	// that takes a four-hundredth of the time, at least every 10 minutes and at most every 10 s.
 	Whole time.Duration
+	// Helper is the socket of the process that follows whole file systems; empty: there is none.
+	Helper string
 }
 
 // Kind is the kind of data that is a directory with all that is in it. It implements
@@ -49,7 +51,9 @@ type Kind struct {
 	indexes map[string]*index // by path of the protected directory
 
 	notifier *hint.Notifier           // nil: none yet
-	refused  time.Time                // when none could be had
+	instance refusal                  // why none could be had
+	helper   *hint.Helper             // nil: not connected
+	hung     time.Time                // when the helper was found not to answer
 	lists    map[string]*blocks.Store // the same
 }
 

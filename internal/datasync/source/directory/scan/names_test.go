@@ -1,9 +1,11 @@
 package scan
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/changes"
 	"baton/internal/datasync/source/directory/hint"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair/exclude"
@@ -24,14 +27,66 @@ func TestWhatIsHintedIsAllThatChanged(t *testing.T) {
 	seeds := uint64(60)
 	_, _ = fmt.Sscan(os.Getenv("BATON_SEEDS"), &seeds)
 	for seed := range seeds {
-		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { hinted(t, rand.New(rand.NewPCG(seed, 2))) })
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { hinted(t, rand.New(rand.NewPCG(seed, 2)), byInotify) })
 		if t.Failed() {
 			return
 		}
 	}
 }
 
-func hinted(t *testing.T, random *rand.Rand) {
+// TestWhatTheHelperHintsIsAllThatChanged is the same with the helper, beside all else that is written to the disk.
+func TestWhatTheHelperHintsIsAllThatChanged(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "socket")
+	listener, err := changes.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		served <- changes.Serve(ctx, listener, func(string) string { return "" }, slog.New(slog.DiscardHandler))
+	}()
+	defer func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+	helper, err := hint.Dial(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = helper.Close() }()
+	byHelper := func(t *testing.T, opened *tree.Tree) *hint.Watch {
+		t.Helper()
+		watch, err := helper.Watch(opened.Dir().Fd(), opened.Dir().Real(), opened.Exclude.Matches)
+		if err != nil {
+			t.Skipf("file systems cannot be followed here: %v", err)
+		}
+		t.Cleanup(watch.Close)
+		return watch
+	}
+	seeds := uint64(60)
+	_, _ = fmt.Sscan(os.Getenv("BATON_SEEDS"), &seeds)
+	for seed := range seeds {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { hinted(t, rand.New(rand.NewPCG(seed, 2)), byHelper) })
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func byInotify(t *testing.T, opened *tree.Tree) *hint.Watch {
+	t.Helper()
+	notifier, err := hint.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = notifier.Close() })
+	return notifier.Watch(opened.Exclude.Matches)
+}
+
+func hinted(t *testing.T, random *rand.Rand, follow func(*testing.T, *tree.Tree) *hint.Watch) {
 	t.Helper()
 	dir := t.TempDir()
 	opened, err := tree.Open(dir, nil)
@@ -42,12 +97,7 @@ func hinted(t *testing.T, random *rand.Rand) {
 	if random.IntN(2) == 0 {
 		opened.Exclude = exclude.Patterns("a/\nb").Matcher()
 	}
-	notifier, err := hint.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = notifier.Close() }()
-	watch := notifier.Watch(opened.Exclude.Matches)
+	watch := follow(t, opened)
 	scan, err := Whole(t.Context(), opened, manifest.Listing{}, time.Now, watch)
 	if err != nil {
 		t.Fatal(err)
