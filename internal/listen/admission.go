@@ -122,6 +122,8 @@ type admitted struct {
 	ofPeer   bool                       // it comes from an address of the peer
 	turn     atomic.Pointer[func()]     // gives the turn of a handshake back; nil: it has none
 	late     atomic.Pointer[time.Timer] // runs while something is written; nil: nothing was so far
+
+	gathering gathering
 }
 
 // begin keeps the turn of a handshake until something is written.
@@ -137,10 +139,9 @@ func (g *admitted) end() {
 	}
 }
 
-// Write implements net.Conn. TLS hands over some kilobytes at a time, the answers of
-// all requests of an HTTP/2 connection among them: the connection of a client that does
+// send writes some kilobytes, of the answers of all requests of an HTTP/2 connection: the connection of a client that does
 // not take these for so long, as by a byte now and then, is closed.
-func (g *admitted) Write(p []byte) (n int, err error) {
+func (g *admitted) send(p []byte) (n int, err error) {
 	g.inTime(func() { n, err = g.TCPConn.Write(p) })
 	return n, err
 }

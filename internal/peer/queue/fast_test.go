@@ -30,8 +30,8 @@ func BenchmarkFastLine(b *testing.B) {
 			if kept {
 				to = New(conn, conn, func() time.Duration { return 200 * time.Millisecond })
 			}
-			some := make([]byte, piece)
-			b.SetBytes(piece)
+			some := make([]byte, record)
+			b.SetBytes(record)
 			for b.Loop() {
 				if _, err := to.Write(some); err != nil {
 					b.Fatal(err)

@@ -15,14 +15,23 @@ import (
 )
 
 const (
-	piece   = 16 << 10 // bytes written at once: a TLS record
+	record  = 16 << 10 // bytes of one record of TLS
+	most    = 4        // records that are sent at once: the network takes no larger packets
 	longest = 30 * time.Millisecond
 )
+
+// Gatherer is a connection below TLS that can send together what it is given by several writes. Each packet that a system
+// sends costs it about the same, however large it is.
+type Gatherer interface {
+	Gather()     // what is written from now on may wait
+	Send() error // sends what waits; what is written from now on is sent at once
+}
 
 // Conn is a connection that keeps its queue short. Where the kernel refuses, it is like any other.
 type Conn struct {
 	net.Conn
 	raw   syscall.RawConn // of the socket below; nil: none
+	below Gatherer        // of the socket below; nil: it sends record by record
 	pace  func() time.Duration
 	bound bound
 	now   int       // the bound that the kernel knows; 0: its own
@@ -37,6 +46,7 @@ func New(conn, socket net.Conn, pace func() time.Duration) *Conn {
 	if tcp, ok := socket.(syscall.Conn); ok {
 		c.raw, _ = tcp.SyscallConn() // nil where it fails
 	}
+	c.below, _ = socket.(Gatherer)
 	return c
 }
 
@@ -45,8 +55,26 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 	for len(b) > n && err == nil {
 		c.look(time.Now())
 		var written int
-		written, err = c.Conn.Write(b[n:min(len(b), n+piece)])
+		written, err = c.together(b[n:min(len(b), n+c.piece())])
 		n += written
+	}
+	return n, err
+}
+
+// piece is how many bytes are sent at once. On a slow line that is a record, so that what is under way is bounded tightly.
+func (c *Conn) piece() int {
+	return min(max(c.bound.bytes/most/record, 1), most) * record
+}
+
+// together writes what TLS makes several records of, which are sent together.
+func (c *Conn) together(b []byte) (int, error) {
+	if c.below == nil || len(b) <= record {
+		return c.Conn.Write(b)
+	}
+	c.below.Gather()
+	n, err := c.Conn.Write(b)
+	if sent := c.below.Send(); err == nil {
+		err = sent
 	}
 	return n, err
 }
