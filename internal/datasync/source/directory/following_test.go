@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -34,6 +35,11 @@ func newFollowed(t *testing.T) *followed {
 		Place: func(pair.Data) string { return f.dir },
 	})
 	f.must(err)
+	t.Cleanup(func() { // the system has few
+		if f.kind.notifier != nil {
+			f.must(f.kind.notifier.Close())
+		}
+	})
 	return f
 }
 
@@ -199,28 +205,30 @@ func TestManyDirectoriesTakeOneInstance(t *testing.T) {
 // TestADirectoryThatIsRenamedAndBackKeepsItsFiles has two looks tell of one directory: the one around it, as a whole, and its own.
 func TestADirectoryThatIsRenamedAndBackKeepsItsFiles(t *testing.T) {
 	for files := 1; files < 60; files++ {
-		f := newFollowed(t)
-		f.must(os.Mkdir(f.dir+"/c", 0o755))
-		names := make([]string, 0, 2*files)
-		for i := range files {
-			names = append(names, fmt.Sprintf("c/f%d", i), fmt.Sprintf("f%d", i))
-		}
-		for _, name := range names {
-			f.write(name, "1")
-		}
-		f.scan(source.Serve)
-		f.now = f.now.Add(time.Second)
-		f.must(os.Rename(f.dir+"/c", f.dir+"/x"))
-		f.must(os.Rename(f.dir+"/x", f.dir+"/c"))
-		for _, name := range names {
-			f.write(name, "22")
-		}
-		f.must(os.Chmod(f.dir+"/c", 0o700))
-		found := f.scan(source.Serve)
-		for _, name := range names {
-			if e, is := found.Listing.Find(name); !is || e.Size != 2 {
-				t.Fatalf("with %d files, %s is listed: %v, with %d bytes", files, name, is, e.Size)
+		t.Run(strconv.Itoa(files), func(t *testing.T) {
+			f := newFollowed(t)
+			f.must(os.Mkdir(f.dir+"/c", 0o755))
+			names := make([]string, 0, 2*files)
+			for i := range files {
+				names = append(names, fmt.Sprintf("c/f%d", i), fmt.Sprintf("f%d", i))
 			}
-		}
+			for _, name := range names {
+				f.write(name, "1")
+			}
+			f.scan(source.Serve)
+			f.now = f.now.Add(time.Second)
+			f.must(os.Rename(f.dir+"/c", f.dir+"/x"))
+			f.must(os.Rename(f.dir+"/x", f.dir+"/c"))
+			for _, name := range names {
+				f.write(name, "22")
+			}
+			f.must(os.Chmod(f.dir+"/c", 0o700))
+			found := f.scan(source.Serve)
+			for _, name := range names {
+				if e, is := found.Listing.Find(name); !is || e.Size != 2 {
+					t.Fatalf("%s is listed: %v, with %d bytes", name, is, e.Size)
+				}
+			}
+		})
 	}
 }
