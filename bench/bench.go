@@ -45,14 +45,15 @@ func studies() []study {
 		{"start", startToServing},
 		{"idle", idle},
 		{"front", front},
-		{"data-small", onDisks("daily", smallWorks)},
-		{"data-large", onDisks("daily", largeWorks)},
-		{"growth", onDisks("daily", growth)},
-		{"growth-size", onDisks("daily", growthOfOne)},
-		{"write-to-snapshot", onDisks("continuous", writeToSnapshot)},
-		{"switch-many-files", onDisks("continuous", switchOfManyFiles)},
-		{"rest-200000", onDisks("continuous", atRest(200_000))},
-		{"rest-1000000", onDisks("continuous", atRest(1_000_000))},
+		{"data-small", onDisks(lab.Ext4, "daily", smallWorks)},
+		{"data-large", onDisks(lab.Ext4, "daily", largeWorks)},
+		{"data-shared", onDisks(lab.XFS, "daily", sharedWorks)},
+		{"growth", onDisks(lab.Ext4, "daily", growth)},
+		{"growth-size", onDisks(lab.Ext4, "daily", growthOfOne)},
+		{"write-to-snapshot", onDisks(lab.Ext4, "continuous", writeToSnapshot)},
+		{"switch-many-files", onDisks(lab.Ext4, "continuous", switchOfManyFiles)},
+		{"rest-200000", onDisks(lab.Ext4, "continuous", atRest(200_000))},
+		{"rest-1000000", onDisks(lab.Ext4, "continuous", atRest(1_000_000))},
 	}
 }
 

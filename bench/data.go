@@ -27,10 +27,12 @@ const (
 )
 
 // onDisks runs a study on hosts whose disks are their own, with a pair of appliances that syncs when it is asked to.
-func onDisks(schedule string, run func(ctx context.Context, t *trees) ([]row, error)) func(ctx context.Context, b *bench) ([]row, error) {
+func onDisks(with lab.FileSystem, schedule string, run func(ctx context.Context, t *trees) ([]row, error)) func(ctx context.Context, b *bench) ([]row, error) {
 	return func(ctx context.Context, b *bench) (rows []row, err error) {
 		cast := lab.Cast()
-		cast[0].Disk, cast[1].Disk = diskSize, diskSize
+		for i := range cast[:2] {
+			cast[i].Disk, cast[i].FileSystem = diskSize, with
+		}
 		hosts, err := lab.New(ctx, lab.Options{Prefix: "bdisk", Hosts: cast})
 		if err != nil {
 			return nil, err
@@ -215,5 +217,19 @@ func largeWorks(ctx context.Context, t *trees) ([]row, error) {
 		{"the same, 1 % of its blocks changed (ext4)", 0.15, func(int) error { return t.tree.ChangeBlocks(size, 100) }, nil},
 		{fmt.Sprintf("the same, %d MiB appended", more>>20), 0.1, func(int) error { return t.tree.WriteLarge(more) }, nil},
 		{"the same, a byte inserted at the front", 0.3, func(int) error { return t.tree.InsertByte() }, nil},
+	})
+}
+
+// sharedWorks are those with one large file on a file system on which files may share blocks.
+func sharedWorks(ctx context.Context, t *trees) ([]row, error) {
+	end, err := t.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	size := largeSize / int64(t.share)
+	return t.timed(ctx, 3, []work{
+		{fmt.Sprintf("one file of %d MiB, first time (XFS)", size>>20), 0, func(int) error { return t.tree.WriteLarge(size) }, nil},
+		{"the same, 1 % of its blocks changed (XFS, reflinks)", 0.06, func(int) error { return t.tree.ChangeBlocks(size, 100) }, nil},
 	})
 }

@@ -110,7 +110,7 @@ func measure(ctx context.Context, opts options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := lacking(program, "keepalived", "rsync", "nginx", sshd); err != nil {
+	if err := lacking(program, "keepalived", "rsync", "nginx", "mkfs.xfs", sshd); err != nil {
 		return err
 	}
 	hosts, err := lab.New(ctx, lab.Options{Prefix: "bench"})

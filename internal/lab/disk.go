@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// The ioctl that ends an ext4 file system where it stands (EXT4_IOC_SHUTDOWN),
+	// The ioctl that ends a file system where it stands (EXT4_IOC_SHUTDOWN, XFS_IOC_GOINGDOWN),
 	// and the way in which it does: nothing more is written, the journal neither.
 	ioctlShutdown = 0x8004587d
 	shutdownNow   = 2
@@ -22,7 +22,24 @@ const (
 	ballastName = "ballast" // what Fill fills a disk with
 )
 
-// disk is a host's own ext4 file system, on a loop device over a file in memory:
+// FileSystem is what a host's own disk is formatted with.
+type FileSystem string
+
+// The file systems.
+const (
+	Ext4 FileSystem = "ext4"
+	XFS  FileSystem = "xfs" // files may share blocks
+)
+
+// format returns the program that formats a disk, and its arguments before the name of that.
+func (f FileSystem) format() []string {
+	if f == XFS {
+		return []string{"mkfs.xfs", "-q", "-f"}
+	}
+	return []string{"mkfs.ext4", "-q", "-F", "-m", "0", "-b", "4096", "-E", "lazy_itable_init=0"}
+}
+
+// disk is a host's own file system, on a loop device over a file in memory:
 // other programs that use the machine's disk do not slow it. It is mounted in the
 // host's own mount namespace only; this process reaches it by an open descriptor,
 // to which a symbolic link leads. All of it vanishes with this process.
@@ -30,13 +47,15 @@ type disk struct {
 	name  string // of the file, unlike any other's
 	image *os.File
 	size  int64
+	with  FileSystem
 	link  string   // what Host.Dir names
 	root  *os.File // nil while the host is off
+	minor uint32   // number of the loop device that it is on
 }
 
 // newDisk makes an empty file system.
-func newDisk(dir, host string, size int64) (*disk, error) {
-	d := &disk{name: filepath.Base(dir) + "-" + host, size: size, link: filepath.Join(dir, host)}
+func newDisk(dir, host string, size int64, with FileSystem) (*disk, error) {
+	d := &disk{name: filepath.Base(dir) + "-" + host, size: size, with: with, link: filepath.Join(dir, host)}
 	fd, err := unix.MemfdCreate(d.name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("make the disk's image: %w", err)
@@ -52,12 +71,13 @@ func (d *disk) format() error {
 	if err := d.image.Truncate(d.size); err != nil {
 		return fmt.Errorf("make the disk's image: %w", err)
 	}
-	program, err := exec.LookPath("mkfs.ext4")
+	words := d.with.format()
+	program, err := exec.LookPath(words[0])
 	if err != nil {
-		return fmt.Errorf("a disk of its own needs mkfs.ext4: install e2fsprogs: %w", err)
+		return fmt.Errorf("a disk of its own needs %s: install e2fsprogs or xfsprogs: %w", words[0], err)
 	}
-	format := exec.Command(program, "-q", "-F", "-m", "0", "-b", "4096", "-E", "lazy_itable_init=0", "/proc/self/fd/3") //nolint:gosec,noctx // a moment; its own file
-	format.ExtraFiles = []*os.File{d.image}                                                                             // the program's descriptor 3
+	format := exec.Command(program, append(words[1:], "/proc/self/fd/3")...) //nolint:gosec,noctx // a moment; its own file
+	format.ExtraFiles = []*os.File{d.image}                                  // the program's descriptor 3
 	if text, err := format.CombinedOutput(); err != nil {
 		return fmt.Errorf("make the disk's file system: %w: %s", err, strings.TrimSpace(string(text)))
 	}
@@ -72,13 +92,18 @@ func (d *disk) mount(target string) error {
 	}
 	defer release()
 	// What is removed takes no memory any more.
-	if err := unix.Mount(device, target, "ext4", unix.MS_NOATIME, "discard"); err != nil {
+	if err := unix.Mount(device, target, string(d.with), unix.MS_NOATIME, "discard"); err != nil {
 		return fmt.Errorf("mount the host's disk: %w", err)
 	}
 	root, err := os.Open(target) //nolint:gosec // the mount point
 	if err != nil {
 		return fmt.Errorf("open the host's disk: %w", err)
 	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(root.Fd()), &stat); err != nil { // once its power is cut, not every file system tells
+		return errors.Join(fmt.Errorf("find the disk's device: %w", err), root.Close())
+	}
+	d.minor = unix.Minor(stat.Dev)
 	link := filepath.Join("/proc", strconv.Itoa(os.Getpid()), "fd", strconv.Itoa(int(root.Fd())))
 	if err := os.Symlink(link, d.link); err != nil {
 		return errors.Join(fmt.Errorf("name the host's disk: %w", err), root.Close())
@@ -137,20 +162,15 @@ func (d *disk) leave() error {
 	if d == nil || d.root == nil { // the host has no disk of its own, or is off
 		return nil
 	}
-	var stat unix.Stat_t
-	err := unix.Fstat(int(d.root.Fd()), &stat)
 	_ = os.Remove(d.link)
 	_ = d.root.Close()
 	d.root = nil
-	if err != nil {
-		return fmt.Errorf("find the disk's device: %w", err)
-	}
-	mounted := fmt.Sprintf("/sys/fs/ext4/loop%d", unix.Minor(stat.Dev))
+	mounted := fmt.Sprintf("/sys/fs/%s/loop%d", d.with, d.minor)
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if _, err := os.Stat(mounted); errors.Is(err, os.ErrNotExist) {
 			return nil
 		}
-		if d.free(stat.Dev) {
+		if d.free() {
 			return nil
 		}
 	}
@@ -158,8 +178,8 @@ func (d *disk) leave() error {
 }
 
 // free reports whether the loop device serves another file by now, or none.
-func (d *disk) free(device uint64) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/sys/block/loop%d/loop/backing_file", unix.Minor(device)))
+func (d *disk) free() bool {
+	text, err := os.ReadFile(fmt.Sprintf("/sys/block/loop%d/loop/backing_file", d.minor))
 	return err != nil || !strings.Contains(string(text), d.name)
 }
 

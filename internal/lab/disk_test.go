@@ -17,10 +17,10 @@ import (
 )
 
 // newDiskLab makes a lab whose alpha has a disk of its own.
-func newDiskLab(t *testing.T) *lab.Lab {
+func newDiskLab(t *testing.T, with lab.FileSystem) *lab.Lab {
 	t.Helper()
 	hosts := lab.Cast()[:2]
-	hosts[0].Disk = 64 << 20
+	hosts[0].Disk, hosts[0].FileSystem = 512<<20, with
 	l, err := lab.New(t.Context(), lab.Options{Dir: t.TempDir(), Hosts: hosts})
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) || errors.Is(err, exec.ErrNotFound) {
 		t.Skip("no disk of its own can be had here: ", err)
@@ -61,7 +61,13 @@ func content(h *lab.Host, name string) string {
 
 // What was not made durable is lost by a power cut, and nothing else.
 func TestPowerCutLosesWhatWasNotDurable(t *testing.T) {
-	l := newDiskLab(t)
+	for _, with := range []lab.FileSystem{lab.Ext4, lab.XFS} {
+		t.Run(string(with), func(t *testing.T) { losesWhatWasNotDurable(t, newDiskLab(t, with)) })
+	}
+}
+
+func losesWhatWasNotDurable(t *testing.T, l *lab.Lab) {
+	t.Helper()
 	alpha := l.Host("alpha")
 	for range 3 {
 		put(t, alpha, "durable", true)
@@ -82,7 +88,7 @@ func TestPowerCutLosesWhatWasNotDurable(t *testing.T) {
 
 // A program on the host finds its disk where Lab.Disk says, with what this process put there.
 func TestProgramsSeeTheDisk(t *testing.T) {
-	l := newDiskLab(t)
+	l := newDiskLab(t, lab.Ext4)
 	put(t, l.Host("alpha"), "file", false)
 	put(t, l.Host("beta"), "other", false)
 	for host, name := range map[string]string{"alpha": "file", "beta": "other"} {
@@ -94,7 +100,7 @@ func TestProgramsSeeTheDisk(t *testing.T) {
 }
 
 func TestFullDisk(t *testing.T) {
-	l := newDiskLab(t)
+	l := newDiskLab(t, lab.Ext4)
 	alpha := l.Host("alpha")
 	full := func() bool {
 		more := filepath.Join(alpha.Dir(), "more")

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,10 +34,11 @@ type Options struct {
 type HostSpec struct {
 	Name      string         // at most 12 letters and digits
 	Addresses []netip.Prefix // on eth0
-	// Disk gives the host a file system of its own (ext4) of that many bytes, which
+	// Disk gives the host a file system of its own of that many bytes, which
 	// loses on a power cut what was not made durable, and can be full. It needs root
 	// and loop devices. 0: a directory of the machine's file system, which loses nothing.
-	Disk int64
+	Disk       int64
+	FileSystem FileSystem // of that; the zero value: Ext4
 }
 
 // ApplianceHeader is the response header in which an appliance gives its name.
@@ -162,7 +164,7 @@ func (l *Lab) newHost(spec HostSpec, number byte) (*Host, error) {
 		name: spec.Name, number: number, addresses: spec.Addresses, log: l.log,
 		dir: filepath.Join(l.dir, spec.Name), place: l.Disk(), mark: mark(l.dir), processes: map[*Process]struct{}{},
 	}
-	if err := host.furnishDisk(l.dir, spec.Disk); err != nil {
+	if err := host.furnishDisk(l.dir, spec.Disk, cmp.Or(spec.FileSystem, Ext4)); err != nil {
 		return nil, err
 	}
 	if err := host.boot(l.sw); err != nil {
@@ -172,9 +174,9 @@ func (l *Lab) newHost(spec HostSpec, number byte) (*Host, error) {
 }
 
 // furnishDisk gives the host a place for its files.
-func (h *Host) furnishDisk(dir string, size int64) (err error) {
+func (h *Host) furnishDisk(dir string, size int64, with FileSystem) (err error) {
 	if size > 0 {
-		h.disk, err = newDisk(dir, h.name, size)
+		h.disk, err = newDisk(dir, h.name, size, with)
 		return err
 	}
 	if err := os.MkdirAll(h.dir, 0o700); err != nil {
