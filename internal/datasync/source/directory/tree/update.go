@@ -91,7 +91,7 @@ func (in *Incoming) Same(from, n int64) error {
 		return source.Whole{}.Same(from, n)
 	}
 	if from != in.offset {
-		return b.Pass(b.ctx, from, from+n, moved{in})
+		return b.Pass(b.ctx, from, from+n, &moved{Incoming: in})
 	}
 	if known := b.blocks(in.hash.Block(), from, n); known != nil {
 		in.hash.Known(known, n)
@@ -103,10 +103,22 @@ func (in *Incoming) Same(from, n int64) error {
 }
 
 // moved takes what is elsewhere in the old file.
-type moved struct{ *Incoming }
+type moved struct {
+	*Incoming
 
-// Data implements source.Sink.
-func (m moved) Data(b []byte) error { return m.hashed(b, m.write) }
+	room []byte
+}
+
+// Data implements source.Sink. What lies in memory as far from the beginning of a page as in the file is written in half the
+// time: where the two are a few bytes apart, the processor waits for each byte that it has just written.
+func (m *moved) Data(b []byte) error {
+	page := os.Getpagesize()
+	if len(m.room) < page+len(b) {
+		m.room = make([]byte, page+len(b)) // begins where a page does, unless it is small
+	}
+	as := m.room[m.offset%int64(page):]
+	return m.hashed(as[:copy(as, b)], m.write)
+}
 
 // page returns how many of the bytes for an offset are those of one page, and whether the old file has the
 // same there.
