@@ -33,6 +33,9 @@ func (d *data) open(ctx context.Context, settle func(context.Context) error) err
 		return err
 	}
 	d.appliance.exchange.Keep(ctx)
+	if left := d.appliance.engine.LeftOut(ctx); len(left) > 0 {
+		d.appliance.history.Record(copies.LeftOut(d.appliance.engine.Snapshot(), left))
+	}
 	d.appliance.overview.Opening.DataOpened(agent.BootClock().Sub(began))
 	return nil
 }

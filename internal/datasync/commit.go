@@ -28,7 +28,7 @@ var errApply = errors.New("snapshot could not be applied")
 // commit makes what is staged the newest snapshot.
 func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 	e := p.engine
-	rec, err := p.makeRecord()
+	rec, err := p.makeRecord(ctx)
 	if err != nil {
 		return pair.Snapshot{}, err
 	}
@@ -64,10 +64,10 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 }
 
 // makeRecord numbers the snapshot and keeps its manifest.
-func (p *pull) makeRecord() (ledger.Record, error) {
+func (p *pull) makeRecord(ctx context.Context) (ledger.Record, error) {
 	e := p.engine
 	rec := ledger.Record{Export: p.head.Inline, Manifest: p.manifest.Digest(), Before: e.ledger.State().Manifest, Run: 1 + rand.Int64N(math.MaxInt64-1)} //nolint:gosec // no secret
-	rec.Disks, rec.Mounts = p.disks(), e.mounts.Of(p.manifest)
+	rec.Disks, rec.Mounts = p.disks(), e.mounts.Of(p.data(ctx))
 	rec.Snapshot = pair.Snapshot{Number: p.head.Number, Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
 	rec.Skew = time.Duration(p.head.Skew) * time.Millisecond
 	e.opt.Hook("save-manifest")

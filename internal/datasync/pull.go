@@ -3,6 +3,7 @@ package datasync
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -129,9 +130,10 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 	if err := p.fetchManifest(ctx, inline); err != nil {
 		return false, err
 	}
-	if err := errors.Join(p.checkShrink(), p.checkMounts()); err != nil {
+	if err := errors.Join(p.checkShrink(), p.checkMounts(ctx)); err != nil {
 		return false, err
 	}
+	p.makePlaces(ctx)
 	var places []source.Place
 	for i, set := range p.manifest.Listed() {
 		scan, err := p.scan(ctx, set.Data)
@@ -148,6 +150,29 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 		p.targets = append(p.targets[1:], inline)
 	}
 	return p.stage(ctx)
+}
+
+// data is that of the snapshot, and then what else is protected here, which the primary leaves out altogether.
+func (p *pull) data(ctx context.Context) []pair.Data {
+	var listed []pair.Data
+	for _, set := range p.manifest.Sets {
+		listed = append(listed, set.Data)
+	}
+	return p.engine.sources.With(ctx, listed)
+}
+
+// makePlaces makes the places of data that the primary leaves out altogether, so that a takeover finds them, and drops what an earlier data sync staged there. What
+// fails is in nobody's way.
+func (p *pull) makePlaces(ctx context.Context) {
+	for _, d := range p.data(ctx)[len(p.manifest.Sets):] {
+		src, err := p.engine.sources.Open(d, source.Receive)
+		if err == nil {
+			err = errors.Join(src.DropStaging(), src.Close())
+		}
+		if err != nil {
+			p.engine.opt.Log.Debug("data that is left out was not looked at", slog.Any("error", err))
+		}
+	}
 }
 
 // scanInline finds out what is here of what travels inline; nil: nothing does.

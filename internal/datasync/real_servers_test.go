@@ -71,7 +71,7 @@ func (s realServer) as(t *testing.T, args []string) *exec.Cmd {
 // home makes a directory of the server's in a tree, and returns where its data lies.
 func (s realServer) home(t *testing.T, tree string) string {
 	t.Helper()
-	for at := filepath.Dir(tree); at != "/tmp" && at != "/"; at = filepath.Dir(at) {
+	for at := filepath.Dir(tree); at != filepath.Clean(os.TempDir()) && at != "/"; at = filepath.Dir(at) {
 		must(t, os.Chmod(at, 0o755))
 	}
 	must(t, os.MkdirAll(tree+"/home", 0o755))
@@ -156,6 +156,63 @@ func TestRealDatabaseServersAreCopiedAtRest(t *testing.T) {
 			end = s.begin(t, copied)
 			if n := s.query(t, copied, "select count(*) from t"); n != strconv.Itoa(rows) {
 				t.Errorf("the copy has %s rows of %d", n, rows)
+			}
+			end(syscall.SIGTERM)
+		})
+	}
+}
+
+// TestARealDatabaseServerRunsOnAfterATakeover kills a server with its machine, runs it on the other one, and asks what the former primary has of it.
+func TestARealDatabaseServerRunsOnAfterATakeover(t *testing.T) {
+	for name, s := range realServers() {
+		t.Run(name, func(t *testing.T) {
+			if _, err := os.Stat(s.install); err != nil || os.Getuid() != 0 {
+				t.Skipf("%s is not installed here, or this is not root", name)
+			}
+			t.Setenv("TMPDIR", "/tmp") // in memory there are no times of what MariaDB writes through a mapping
+			p := newPair(t)
+			db := s.home(t, p.primary.tree)
+			if out, err := s.as(t, s.make(db)).CombinedOutput(); err != nil {
+				t.Fatalf("%s", out)
+			}
+			end := s.begin(t, db)
+			s.query(t, db, "create table t (n int)")
+			end(syscall.SIGTERM)
+			p.pull(t)
+			end = s.begin(t, db)
+			s.query(t, db, "insert into t values (1), (2), (3)")
+			_, err := p.tryPull(t, Request{})
+			must(t, err)
+			end(syscall.SIGKILL)
+			p.takenOver(t)
+			own := describe(t, p.backup.tree+"/home/data")
+			db = s.home(t, p.primary.tree)
+			end = s.begin(t, db)
+			for i := range 5 {
+				s.query(t, db, "insert into t values (4)")
+				write(t, p.primary.tree+"/page", strconv.Itoa(i))
+				_, err := p.tryPull(t, Request{})
+				must(t, err)
+				if page, err := os.ReadFile(p.backup.tree + "/page"); err != nil || string(page) != strconv.Itoa(i) {
+					t.Errorf("the page is %q, %v", page, err)
+				}
+			}
+			if diff := difference(own, describe(t, p.backup.tree+"/home/data")); diff != "" {
+				t.Fatalf("the state of the former primary was touched\n%s", diff)
+			}
+			copied := s.home(t, filepath.Join(t.TempDir(), "copied"))
+			command(t, "cp", "-aT", p.backup.tree+"/home/data", copied)
+			endCopy := s.begin(t, copied)
+			if n := s.query(t, copied, "select count(*) from t"); n != "3" {
+				t.Errorf("a takeover would find %s rows of 3", n)
+			}
+			endCopy(syscall.SIGTERM)
+			end(syscall.SIGTERM)
+			p.pull(t)
+			copied = s.home(t, p.backup.tree)
+			end = s.begin(t, copied)
+			if n := s.query(t, copied, "select count(*) from t"); n != "5" {
+				t.Errorf("the copy has %s rows of 5", n)
 			}
 			end(syscall.SIGTERM)
 		})

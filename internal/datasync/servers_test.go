@@ -11,7 +11,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/refusal"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/wire"
+	"baton/internal/kept"
+	"baton/internal/pair"
 )
 
 // dbServer is the directory of a database server, as its files look from outside.
@@ -176,23 +181,192 @@ func TestADatabaseServerOfAFormerPrimaryIsSeenAsItIs(t *testing.T) {
 }
 
 // TestADatabaseServerThatRunsOnAfterATakeover has the server write on the former primary, which the backup lacks, and then run on the new one: neither its
-// old state can be sent nor the new one, so that the data sync says what to do, and goes on once that was done.
+// old state can be sent nor the new one. The former primary keeps the state that it has itself, the rest is synced, and all of it once the server has ended.
 func TestADatabaseServerThatRunsOnAfterATakeover(t *testing.T) {
-	p := newPair(t)
-	s := postgres{}
-	s.end(t, p.primary.tree+"/db")
-	write(t, p.primary.tree+"/db/table", "at rest")
-	p.pull(t)
-	s.begin(t, p.primary.tree+"/db")
-	write(t, p.primary.tree+"/db/table", "written before the takeover")
+	eachServer(t, func(t *testing.T, s dbServer, at string) {
+		t.Helper()
+		p := newPair(t)
+		db := func(a *appliance) string { return filepath.Join(a.tree, at) }
+		s.end(t, db(p.primary))
+		write(t, db(p.primary)+"/base/5/table", "at rest")
+		write(t, p.primary.tree+"/page", "first")
+		p.pull(t)
+		s.begin(t, db(p.primary))
+		write(t, db(p.primary)+"/base/5/table", "written before the takeover")
+		write(t, db(p.primary)+"/base/5/other", "made before the takeover")
+		p.takenOver(t)
+		own := describe(t, db(p.backup))
+		other := &innoDB{}
+		running := s
+		if _, is := s.(*innoDB); is {
+			running = other
+		}
+		running.begin(t, db(p.primary))
+		for round := range 3 {
+			write(t, db(p.primary)+"/base/5/table", "written after it "+strconv.Itoa(round))
+			write(t, p.primary.tree+"/page", strconv.Itoa(round))
+			if round == 2 {
+				p.primary.reopen(t)
+				p.backup.reopen(t)
+				p.serve()
+			}
+			_, err := p.tryPull(t, Request{})
+			must(t, err)
+			if diff := difference(own, describe(t, db(p.backup))); diff != "" {
+				t.Fatalf("round %d: the state that the former primary has of the database was touched\n%s", round, diff)
+			}
+			if page, err := os.ReadFile(p.backup.tree + "/page"); at != "." && (err != nil || string(page) != strconv.Itoa(round)) {
+				t.Fatalf("round %d: the page is %q, %v", round, page, err)
+			}
+			if m := p.primary.Moving(); len(m) != 1 || m[0].Path != at || m[0].By == "" || !m[0].Was.IsZero() || !m[0].LeftOut {
+				t.Errorf("round %d: named is %+v", round, m)
+			}
+			if left := p.backup.LeftOut(t.Context()); len(left) != 1 {
+				t.Errorf("round %d: the backup tells of %q", round, left)
+			}
+			if _, err := os.Lstat(p.backup.tree + "/.baton-staging"); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("round %d: something is staged: %v", round, err)
+			}
+		}
+		s.end(t, db(p.backup)) // it is listed there
+		for _, line := range differing(t, p.compared(t, kept.Here)) {
+			if !strings.Contains(line, "was not compared") && !strings.HasPrefix(line, ". ") {
+				t.Errorf("both sides compared: %s", line)
+			}
+		}
+		if _, err := p.tryPull(t, Request{Final: true}); !errors.Is(err, source.ErrChanging) {
+			t.Errorf("the final data sync of a switch left a database behind: %v", err)
+		}
+		running.end(t, db(p.primary))
+		p.pull(t)
+		if m := p.primary.Moving(); len(m) != 0 {
+			t.Errorf("at rest, named is %+v", m)
+		}
+		if left := p.backup.LeftOut(t.Context()); len(left) > 0 {
+			t.Errorf("at rest, the backup tells of %q", left)
+		}
+		expectAmongKept(t, p.backup, "base/5/table", "written before the takeover")
+		expectAmongKept(t, p.backup, "base/5/other", "made before the takeover")
+	})
+}
+
+// takenOver has the backup take over from a primary that fails, and comes back.
+func (p *pairOf) takenOver(t *testing.T) {
+	t.Helper()
+	must(t, p.backup.Settle(t.Context()))
+	failed := p.epoch
 	p.swap("b")
-	s.begin(t, p.primary.tree+"/db")
-	write(t, p.primary.tree+"/db/table", "written after it")
-	if _, err := p.tryPull(t, Request{}); err == nil || !strings.Contains(err.Error(), "belongs to the database server in db") {
-		t.Errorf("it says %v", err)
-	}
-	s.end(t, p.primary.tree+"/db")
-	_, err := p.tryPull(t, Request{})
+	_, err := p.backup.SetAside(t.Context(), failed, pair.AnySnapshot)
 	must(t, err)
-	same(t, p.primary.tree, p.backup.tree)
+}
+
+// expectAmongKept wants a file in a diverged copy, by the end of its path.
+func expectAmongKept(t *testing.T, a *appliance, path, content string) {
+	t.Helper()
+	copies, err := a.Diverged.All()
+	must(t, err)
+	for _, c := range copies {
+		for _, f := range c.Files {
+			b, err := os.ReadFile(filepath.Join(a.opt.Dir, "diverged", c.ID, "files", f.Data, f.Path))
+			if strings.HasSuffix(f.Path, path) && err == nil && string(b) == content {
+				return
+			}
+		}
+	}
+	t.Errorf("%s is not kept as %q", path, content)
+}
+
+// TestADatabaseServerThatWritesWhileItIsSetAside has a server that Baton does not run write on the former primary: a copy of its files would be of several moments.
+func TestADatabaseServerThatWritesWhileItIsSetAside(t *testing.T) {
+	for _, change := range []string{"base/5/table", "base/5/new", "PG_VERSION"} {
+		t.Run(filepath.Base(change), func(t *testing.T) {
+			p := newPair(t)
+			s, db := postgres{}, p.primary.tree+"/db"
+			s.end(t, db)
+			write(t, db+"/base/5/table", "at rest")
+			p.pull(t)
+			s.begin(t, db)
+			write(t, db+"/base/5/table", "written")
+			former, writes := p.primary, true
+			former.opt.Hook = func(step string) {
+				if step == "copy-diverged" && writes {
+					write(t, filepath.Join(db, change), "written meanwhile")
+				}
+			}
+			former.reopen(t)
+			failed := p.epoch
+			p.swap("b")
+			if _, err := former.SetAside(t.Context(), failed, pair.AnySnapshot); !errors.Is(err, source.ErrChanging) || !strings.Contains(err.Error(), "stop that database server") {
+				t.Errorf("it ended with %v", err)
+			}
+			if copies, err := former.Diverged.All(); err != nil || len(copies) > 0 {
+				t.Errorf("kept are %v, %v", copies, err)
+			}
+			writes = false
+			_, err := former.SetAside(t.Context(), failed, pair.AnySnapshot)
+			must(t, err)
+			expectAmongKept(t, former, change, "written meanwhile")
+		})
+	}
+}
+
+// TestTheDiskOfDataThatIsLeftOutIsWatched has a server that runs right in a protected directory, which lies on a disk of its own on the backup.
+func TestTheDiskOfDataThatIsLeftOutIsWatched(t *testing.T) {
+	p := newPair(t)
+	at := filepath.Join(p.backup.dir, "mounted")
+	unmount := mounted(t, at)
+	p.backup = newAppliance(t, p.backup.dir, at+"/disk")
+	postgres{}.end(t, p.primary.tree)
+	postgres{}.begin(t, p.primary.tree)
+	p.mustPull(t)
+	if left := p.backup.LeftOut(t.Context()); len(left) != 1 || left[0] != `all of "files"` {
+		t.Errorf("left out is %q", left)
+	}
+	p.backup.Offer(pair.Epoch{Counter: 2, Holder: "b"})
+	if left := p.backup.LeftOut(t.Context()); len(left) > 0 {
+		t.Errorf("of a primary, left out is %q", left)
+	}
+	p.backup.Withdraw()
+	if _, err := os.Lstat(p.backup.tree); err != nil {
+		t.Errorf("a takeover would not find the directory: %v", err)
+	}
+	unmount()
+	for range 2 {
+		p.backup.CheckMounts()
+		if err := p.backup.Torn(); err == nil || !strings.Contains(err.Error(), at) {
+			t.Errorf("the decision is not told: %v", err)
+		}
+		if _, err := p.tryPull(t, Request{}); !errors.Is(err, refusal.ErrShrink) {
+			t.Errorf("told: %v", err)
+		}
+		if names, _ := os.ReadDir(at); len(names) != 0 {
+			t.Fatalf("the system's disk is filled: %v", names)
+		}
+		p.backup.reopen(t)
+	}
+}
+
+// TestABackupThatKnowsNoPatternsIsGivenNoOtherState asks as a version that takes what is left out for removed.
+func TestABackupThatKnowsNoPatternsIsGivenNoOtherState(t *testing.T) {
+	p := newPair(t)
+	db := p.primary.tree + "/db"
+	postgres{}.end(t, db)
+	ask := wire.Question{Epoch: p.epoch, Scheme: manifest.Newest, Version: 2}
+	_, err := asked(t, p.primary.Engine, ask)
+	must(t, err)
+	postgres{}.begin(t, db)
+	if _, err := asked(t, p.primary.Engine, ask); !errors.Is(err, refusal.ErrRefused) || !strings.Contains(err.Error(), "update Baton there") {
+		t.Errorf("told: %v", err)
+	}
+}
+
+// TestADatabaseServerThatCannotBeLeftOut has a path that no pattern names alone.
+func TestADatabaseServerThatCannotBeLeftOut(t *testing.T) {
+	p := newPair(t)
+	db := p.primary.tree + "/a\nb"
+	postgres{}.end(t, db)
+	postgres{}.begin(t, db)
+	if _, err := p.tryPull(t, Request{}); !errors.Is(err, source.ErrChanging) || !strings.Contains(err.Error(), "cannot be left out") {
+		t.Errorf("told: %v", err)
+	}
 }

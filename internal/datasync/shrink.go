@@ -1,6 +1,7 @@
 package datasync
 
 import (
+	"context"
 	"maps"
 	"strings"
 
@@ -87,13 +88,13 @@ func (p *pull) disks() map[string]string {
 }
 
 // checkMounts refuses to fill the disk below one that is not mounted here.
-func (p *pull) checkMounts() error {
+func (p *pull) checkMounts(ctx context.Context) error {
 	if p.req.AcceptShrink {
 		return nil
 	}
 	noted := p.engine.ledger.State().Mounts
-	for _, set := range p.manifest.Sets {
-		if err := p.engine.mounts.Unmounted(set.Data, noted[set.Data.Spec.String()], refusal.ErrShrink); err != nil {
+	for _, d := range p.data(ctx) {
+		if err := p.engine.mounts.Unmounted(d, noted[d.Spec.String()], refusal.ErrShrink); err != nil {
 			return err
 		}
 	}

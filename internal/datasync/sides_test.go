@@ -27,12 +27,12 @@ func (p *pairOf) compared(tb testing.TB, backup kept.Side) kept.Comparison {
 	return c
 }
 
-// differing lists the differences of one piece of data in a few words each.
-func differing(tb testing.TB, c kept.Comparison, data string) (lines []string) {
+// differing lists the differences of the directory in a few words each.
+func differing(tb testing.TB, c kept.Comparison) (lines []string) {
 	tb.Helper()
-	at := slices.IndexFunc(c.Data, func(d kept.ComparedData) bool { return d.Name == data })
+	at := slices.IndexFunc(c.Data, func(d kept.ComparedData) bool { return d.Name == "files" })
 	if at < 0 {
-		tb.Fatalf("%s is not among %v", data, c.Data)
+		tb.Fatalf("the directory is not among %v", c.Data)
 	}
 	for _, f := range c.Data[at].Files {
 		lines = append(lines, fmt.Sprintf("%s %v %s/%s %v", f.Path, f.What, f.Here, f.There, f.Expected))
@@ -46,7 +46,7 @@ func differing(tb testing.TB, c kept.Comparison, data string) (lines []string) {
 
 func wantDiffering(tb testing.TB, c kept.Comparison, want ...string) {
 	tb.Helper()
-	if got := differing(tb, c, "files"); !slices.Equal(got, want) {
+	if got := differing(tb, c); !slices.Equal(got, want) {
 		tb.Fatalf("differ:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
@@ -100,7 +100,7 @@ func TestBothSidesAreCompared(t *testing.T) {
 		t.Errorf("counted: %+v", d)
 	}
 	// the same, of two primaries: nothing is expected, and each side's changes are told
-	if c = p.compared(t, kept.Neither); c.Same || c.Data[0].Expected != 0 || len(differing(t, c, "files")) != 6 {
+	if c = p.compared(t, kept.Neither); c.Same || c.Data[0].Expected != 0 || len(differing(t, c)) != 6 {
 		t.Errorf("in a conflict: %+v", c)
 	}
 	p.pull(t)
@@ -154,7 +154,7 @@ func TestComparingNamesWhatItCannotLookAt(t *testing.T) {
 	p.pull(t)
 	must(t, os.Rename(p.primary.tree, p.primary.tree+"-elsewhere"))
 	c := p.compared(t, kept.Here)
-	got := differing(t, c, "files")
+	got := differing(t, c)
 	if c.Same || len(got) != 1 || !strings.Contains(got[0], "There: Protected directory") || !strings.Contains(got[0], "does not exist") {
 		t.Errorf("says %q", got)
 	}

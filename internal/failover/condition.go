@@ -206,7 +206,7 @@ func effectConditions(f facts) []conditionRow {
 		row("release-failed", pair.Critical, "The shared IP could not be taken off its interface; the kernel drops it when its lifetime ends.",
 			"Look at the log; if it stays, take the address off by hand.", broken(ReleaseOfAddress)),
 		row("diverged-not-set-aside", pair.Critical, "What this appliance wrote as primary could not be set aside, so nothing is synced over it.",
-			"Free disk space in data_dir, or delete old diverged copies on the Status page: baton diverged list.", broken(SettingAside)),
+			"Free disk space in data_dir, or delete old diverged copies on the Status page: baton diverged list. The log tells if a database server must be stopped here instead.", broken(SettingAside)),
 		row("site-sick", pair.Critical, "The site on this appliance is sick.",
 			"Mend what serves it, as the web server or a disk, or switch: baton become backup --final-sync (if a data sync is refused, as for a missing disk: without --final-sync).",
 			f.Sick && f.Door == Open),

@@ -1,9 +1,11 @@
 package watch
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"baton/internal/datasync/offer"
@@ -12,7 +14,8 @@ import (
 
 // Moving tells of what changes all the time, so that the backup has it as it was before.
 type Moving struct {
-	Found func() []offer.Moving // on this primary
+	Found   func() []offer.Moving          // on this primary
+	LeftOut func(context.Context) []string // of the newest snapshot of this backup, in words
 }
 
 // movingFor is for how long a file may be without a state that can be copied before that is told.
@@ -29,7 +32,7 @@ func (w *Moving) Conditions() []pair.Condition {
 			files = append(files, one)
 		}
 	}
-	return append(filesMove(files), serversRun(servers)...)
+	return slices.Concat(filesMove(files), serversRun(servers), notOfSnapshot(w.LeftOut(context.Background())))
 }
 
 func filesMove(files []offer.Moving) []pair.Condition {
@@ -49,9 +52,12 @@ func serversRun(servers []offer.Moving) []pair.Condition {
 	if len(servers) == 0 {
 		return nil
 	}
-	first, has := longest(servers), "no copy of it"
-	if !first.Was.IsZero() {
-		has = "it as of " + inWords(first.Was)
+	first, has := longest(servers), "the backup has it as it was shut down last"
+	switch {
+	case first.LeftOut:
+		has = "the backup has no copy of it, and keeps what that machine has there itself, if anything"
+	case !first.Was.IsZero():
+		has = "the backup has it as of " + inWords(first.Was)
 	}
 	leave := fmt.Sprintf("leave it out by baton data set %s --exclude '/%s/' (with what is left out already)", first.Data, first.Path)
 	if first.Path == "." {
@@ -59,9 +65,22 @@ func serversRun(servers []offer.Moving) []pair.Condition {
 	}
 	return []pair.Condition{{
 		ID: "database-not-copied", Severity: pair.Critical,
-		Text: fmt.Sprintf("%s uses %s, or was not shut down, and a running database cannot be copied file by file: the backup has %s.%s A takeover goes on with that.",
+		Text: fmt.Sprintf("%s uses %s, or was not shut down, and a running database cannot be copied file by file: %s.%s A takeover goes on with that.",
 			first.By, filepath.Join(first.In, first.Path), has, others(len(servers)-1, "So it is with 1 other database.", "So it is with %d other databases.")),
 		NextStep: "Protect a dump of it, and " + leave + "; or make it a service of Baton, so that a planned switch stops it and copies it.",
+	}}
+}
+
+// notOfSnapshot tells what a takeover by this backup would find in another state than that of its snapshot.
+func notOfSnapshot(left []string) []pair.Condition {
+	if len(left) == 0 {
+		return nil
+	}
+	return []pair.Condition{{
+		ID: "database-not-copied", Severity: pair.Critical,
+		Text: fmt.Sprintf("The newest snapshot leaves out %s, which a database server uses on the primary: what lies there is what this machine had itself, if anything. A takeover goes on with that.",
+			strings.Join(left, ", ")),
+		NextStep: "Stop that database server on the primary once, so that it is copied; or protect a dump of it, and leave it out by baton data set NAME --exclude.",
 	}}
 }
 

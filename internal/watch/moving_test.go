@@ -1,12 +1,14 @@
 package watch
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"baton/internal/datasync/offer"
+	"baton/internal/pair"
 )
 
 // A file that could not be copied for a moment is no condition; of several, the one is named that has waited longest.
@@ -28,7 +30,7 @@ func TestAFileThatKeepsChangingIsTold(t *testing.T) {
 			one.Path = fmt.Sprintf("file%d", i)
 			files = append(files, one)
 		}
-		told := (&Moving{Found: func() []offer.Moving { return files }}).Conditions()
+		told := (&Moving{Found: func() []offer.Moving { return files }, LeftOut: func(context.Context) []string { return nil }}).Conditions()
 		if (len(told) > 0) != (row.says != "") || (len(told) > 0 && !strings.Contains(told[0].Text, row.says)) {
 			t.Errorf("%v: %+v, want %q", row.since, told, row.says)
 		}
@@ -42,13 +44,13 @@ func TestADatabaseServerThatRunsIsTold(t *testing.T) {
 		was  time.Time
 		says []string
 	}{
-		{"db/main", time.Time{}, []string{"no copy of it", "baton data set www --exclude '/db/main/'"}},
+		{"db/main", time.Time{}, []string{"no copy of it, and keeps what that machine has there itself", "baton data set www --exclude '/db/main/'"}},
 		{"db", time.Date(2026, 11, 29, 22, 2, 22, 0, time.UTC), []string{"it as of 2026-11-29 22:02:22 UTC"}},
 		{".", time.Time{}, []string{"baton data remove www"}},
 	} {
 		one := offer.Moving{Data: "www", In: "/srv/www", Since: time.Now()}
-		one.Path, one.By, one.Was = row.path, "PostgreSQL", row.was
-		told := (&Moving{Found: func() []offer.Moving { return []offer.Moving{one} }}).Conditions()
+		one.Path, one.By, one.Was, one.LeftOut = row.path, "PostgreSQL", row.was, row.was.IsZero()
+		told := (&Moving{Found: func() []offer.Moving { return []offer.Moving{one} }, LeftOut: func(context.Context) []string { return nil }}).Conditions()
 		if len(told) != 1 || told[0].ID != "database-not-copied" {
 			t.Fatalf("%s: %+v", row.path, told)
 		}
@@ -57,5 +59,13 @@ func TestADatabaseServerThatRunsIsTold(t *testing.T) {
 				t.Errorf("%s: %+v, want %q", row.path, told[0], says)
 			}
 		}
+	}
+}
+
+// A backup tells what a takeover by it would find in another state.
+func TestWhatTheSnapshotLeavesOutIsTold(t *testing.T) {
+	told := (&Moving{Found: func() []offer.Moving { return nil }, LeftOut: func(context.Context) []string { return []string{`/db in "www"`, `all of "mail"`} }}).Conditions()
+	if len(told) != 1 || told[0].ID != "database-not-copied" || told[0].Severity != pair.Critical || !strings.Contains(told[0].Text, `leaves out /db in "www", all of "mail"`) {
+		t.Errorf("told: %+v", told)
 	}
 }

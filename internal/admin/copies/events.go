@@ -27,6 +27,16 @@ func SetAside(made kept.DivergedCopy) pair.Event {
 	}
 }
 
+// LeftOut is the event of a primary that opens data of which parts are not of its newest snapshot.
+func LeftOut(of pair.Snapshot, left []string) pair.Event {
+	return pair.Event{
+		Kind: pair.KindDiverged,
+		Text: fmt.Sprintf("This primary goes on from snapshot %d without %s, which a database server used on the former primary: what lies there is what this machine had itself.",
+			of.Number, strings.Join(left, ", ")),
+		Detail: map[string]string{"snapshot": strconv.FormatUint(of.Number, 10), "epoch": of.Epoch.String()},
+	}
+}
+
 // Missing is the event of what an administrator took over without.
 func Missing(of pair.Snapshot, what string) pair.Event {
 	text := "Made primary with data that is not whole: "

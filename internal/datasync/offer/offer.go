@@ -37,7 +37,7 @@ type session struct {
 	offer    pair.Snapshot // as which the backup completes it
 	manifest manifest.Manifest
 	newer    manifest.Newer // than what the manifest lists, as they were sent
-	scans    []source.Scan  // by set; their listings are those of the manifest
+	scans    []source.Scan  // by set, once all are done; their listings are those of the manifest
 	began    time.Time      // the scan of all
 	took     time.Duration  // to scan all
 	busy     sync.Mutex     // one content stream at a time
@@ -82,6 +82,13 @@ func (v *Server) Offer(epoch pair.Epoch) {
 		v.endSession(errWithdrawn())
 	}
 	v.offered = epoch
+}
+
+// Offers reports whether the data is available to pulls.
+func (v *Server) Offers() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return !v.offered.IsZero()
 }
 
 func errWithdrawn() error {
@@ -337,12 +344,17 @@ func (v *Server) fill(ctx context.Context, s *session, req wire.Question) error 
 	}
 	var moving []Moving
 	s.mu.Lock()
+	var listed []source.Scan
 	for i, scan := range s.scans {
-		s.manifest.Sets = append(s.manifest.Sets, manifest.Set{Data: data[i], Listing: scan.Listing})
 		for _, one := range scan.Moving {
 			moving = append(moving, Moving{Moving: one, Data: data[i].Name, In: scan.Name, Since: v.opt.Now()})
 		}
+		if !scan.Listing.IsZero() {
+			s.manifest.Sets = append(s.manifest.Sets, manifest.Set{Data: pair.Data{Name: data[i].Name, Spec: scan.Spec}, Listing: scan.Listing})
+			listed = append(listed, scan)
+		}
 	}
+	s.scans = listed
 	s.mu.Unlock()
 	v.noteMoving(moving)
 	return nil
@@ -375,8 +387,8 @@ func (v *Server) scanAll(ctx context.Context, s *session, req wire.Question, dat
 
 // scan scans one piece of protected data, if the backup's version knows all that its definition says.
 func (v *Server) scan(ctx context.Context, s *session, req wire.Question, d pair.Data) (source.Scan, error) {
-	if d.Spec.Text() != d.Spec.String() && !wire.KnowsOptions(req.Version) {
-		return source.Scan{}, source.Sentence(refusal.ErrRefused, "The backup runs a version of Baton that does not know what %q excludes, or that it lies elsewhere there: update Baton there; the sync is tried again by itself.", d.Name)
+	if err := understood(d.Name, d.Spec, req.Version); err != nil {
+		return source.Scan{}, err
 	}
 	purpose := source.Serve
 	if req.Final {
@@ -386,7 +398,18 @@ func (v *Server) scan(ctx context.Context, s *session, req wire.Question, d pair
 	if err == nil && req.Final && scan.Unstable != "" {
 		err = source.Sentence(source.ErrChanging, "%s/%s still changes although the services are stopped: find out who writes there, then switch again.", scan.Name, scan.Unstable)
 	}
+	if err == nil {
+		err = understood(d.Name, scan.Spec, req.Version)
+	}
 	return scan, err
+}
+
+// understood refuses a spec with options for a backup of a version that knows none: it would take what is excluded for removed.
+func understood(name string, spec pair.Spec, version int) error {
+	if spec.Text() == spec.String() || wire.KnowsOptions(version) {
+		return nil
+	}
+	return source.Sentence(refusal.ErrRefused, "The backup runs a version of Baton that does not know what %q excludes, or that it lies elsewhere there: update Baton there; the sync is tried again by itself.", name)
 }
 
 // sendInline sends what travels with the manifest, which is not needed any more then.

@@ -1,11 +1,11 @@
 package protected
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 
 	"baton/internal/datasync/ledger"
-	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/pair"
 )
@@ -46,7 +46,7 @@ func (m *Mounts) note(lacking error) {
 func (m *Mounts) Check() {
 	var lacking error
 	if noted := m.ledger.State().Mounts; len(noted) > 0 {
-		for _, data := range m.ledger.Data() {
+		for _, data := range m.sources.With(context.Background(), m.ledger.Data()) {
 			if err := m.Unmounted(data, noted[data.Spec.String()], ledger.ErrTorn); err != nil {
 				lacking = err
 			}
@@ -67,13 +67,13 @@ func (m *Mounts) Unmounted(data pair.Data, was string, sentinel error) error {
 	return nil
 }
 
-// Of returns where the data of a manifest lies here.
-func (m *Mounts) Of(wanted manifest.Manifest) map[string]string {
+// Of returns where some data lies here.
+func (m *Mounts) Of(some []pair.Data) map[string]string {
 	points := map[string]string{}
-	for _, set := range wanted.Sets {
-		if kind, err := m.sources.Kind(set.Data); err == nil {
-			if at := kind.Mount(set.Data); at != "" {
-				points[set.Data.Spec.String()] = at
+	for _, d := range some {
+		if kind, err := m.sources.Kind(d); err == nil {
+			if at := kind.Mount(d); at != "" {
+				points[d.Spec.String()] = at
 			}
 		}
 	}

@@ -70,13 +70,16 @@ func (s Sources) Scan(ctx context.Context, d pair.Data, scheme manifest.Scheme, 
 		return source.Scan{}, err
 	}
 	if last != nil {
-		src.Keep(func() (manifest.Listing, bool) {
+		src.Keep(func() (manifest.Set, bool) {
 			m, known := last()
-			return m.Find(d).Listing, known
+			return m.Find(d), known
 		})
 	}
 	scan, err := src.Scan(ctx, scheme)
 	scan.Name = src.String()
+	if scan.Spec == nil {
+		scan.Spec = d.Spec
+	}
 	return scan, errors.Join(err, src.Close())
 }
 
@@ -108,6 +111,18 @@ func (s Sources) Data(ctx context.Context) ([]pair.Data, error) {
 		}
 	}
 	return s.WithInline(data), nil
+}
+
+// With adds to some data what else is protected here as now defined, as far as that can be read.
+func (s Sources) With(ctx context.Context, some []pair.Data) []pair.Data {
+	all := slices.Clone(some)
+	defined, err := s.Data(ctx)
+	for _, d := range defined {
+		if err == nil && !slices.ContainsFunc(all, d.Same) {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // WithInline adds what travels inline, as the last.

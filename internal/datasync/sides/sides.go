@@ -131,7 +131,11 @@ func (s *Sides) scan(ctx context.Context, st ledger.State) (state, error) {
 			found.left = append(found.left, wire.Left{Data: d.Name, Why: source.Bare(err) + "."})
 			continue
 		}
-		found.manifest.Sets = append(found.manifest.Sets, manifest.Set{Data: d, Listing: scan.Listing})
+		if scan.Listing.IsZero() {
+			found.left = append(found.left, wire.Left{Data: d.Name, Why: scan.Moving[0].By + " uses all of it, so that it was not compared."})
+			continue
+		}
+		found.manifest.Sets = append(found.manifest.Sets, manifest.Set{Data: pair.Data{Name: d.Name, Spec: scan.Spec}, Listing: scan.Listing})
 		found.left = append(found.left, moving(d.Name, scan.Moving)...)
 	}
 	return found, nil

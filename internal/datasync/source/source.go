@@ -79,8 +79,8 @@ type Source interface {
 	// String names it to a person, as by its path on this machine.
 	String() string
 	// Keep has the next Scan leave what keeps changing as the peer has it, which last tells, and name it. Last
-	// reports false if that is not known: it is ErrChanging then, as a file is without Keep.
-	Keep(last func() (manifest.Listing, bool))
+	// reports false if that is not known: it is ErrChanging then, as a file is without Keep, or left out.
+	Keep(last func() (manifest.Set, bool))
 	// Scan finds out what is here, hashed by a scheme, and changes nothing. It lists nothing
 	// that the data's spec excludes, and that stays as it is, whatever is staged and applied.
 	Scan(ctx context.Context, scheme manifest.Scheme) (Scan, error)
@@ -103,8 +103,9 @@ type Source interface {
 
 // Scan is what one piece of data held at one moment.
 type Scan struct {
-	Name     string // of the source, for a person
-	Listing  manifest.Listing
+	Name     string           // of the source, for a person
+	Listing  manifest.Listing // zero: all of it is left out
+	Spec     pair.Spec        // as which it is listed: its definition, but that it excludes what is left out
 	Place    Place
 	Disk     string        // tells the disk from every other, also after it was mounted anew; empty: not known
 	Unstable string        // what was still changing when the scan gave up; empty: nothing
@@ -118,7 +119,10 @@ type Scan struct {
 type Moving struct {
 	Path string
 	By   string    // the database server that uses all that is at the path; empty: it is one file that changes each time it is read
-	Was  time.Time // when a server wrote what the peer has last; zero: not known, or the peer has none
+	Was  time.Time // when a server wrote what the peer has last; zero: not known, or it is left out
+	// LeftOut is set if the peer cannot be given the state that it has, as it has none of a snapshot: it keeps what it has at
+	// the path, whatever that is.
+	LeftOut bool
 }
 
 // Place tells which source it was, whatever its name.

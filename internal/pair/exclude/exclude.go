@@ -69,6 +69,11 @@ func check(pattern string) error {
 	return nil
 }
 
+// Only returns the pattern that excludes one path with all that is below it, and nothing else.
+func Only(path string) string {
+	return "/" + strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(path)
+}
+
 // List returns the patterns, in order.
 func (p Patterns) List() []string {
 	if p == "" {

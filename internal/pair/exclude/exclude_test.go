@@ -106,3 +106,23 @@ func TestAPatternTakesNoLongTime(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 }
+
+func TestOnlyOnePathIsExcluded(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"db", "a/db", "**", "a/**/b", "*.tmp", `a\b`, "[a]/?", "a b", "-"} {
+		patterns, err := Parse([]string{Only(path)})
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		m := patterns.Matcher()
+		if !m.Excludes(path) || !m.Excludes(path+"/below") {
+			t.Errorf("%s is not excluded", path)
+		}
+		for _, other := range []string{"x", "a", "x/db", "x/" + path, path + "x", "a/x/b", "x.tmp", "ab", "a/x"} {
+			if other != path && m.Excludes(other) {
+				t.Errorf("%s excludes %s", path, other)
+			}
+		}
+	}
+}

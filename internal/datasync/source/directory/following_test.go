@@ -59,7 +59,7 @@ func (f *followed) scan(purpose source.Purpose) source.Scan {
 	src, err := f.kind.Open(f.data(), purpose)
 	f.must(err)
 	defer func() { f.must(src.Close()) }()
-	src.Keep(func() (manifest.Listing, bool) { return manifest.Listing{}, false }) // as the engine does
+	src.Keep(func() (manifest.Set, bool) { return manifest.Set{}, false }) // as the engine does
 	scan, err := src.Scan(f.Context(), manifest.Newest)
 	f.must(err)
 	return scan

@@ -33,6 +33,7 @@ type index struct {
 	agreed  manifest.Listing         // what both appliances had last, with the notes of this one; zero: not known
 	moving  map[string]source.Moving // by path: what kept changing when it was looked at last
 	servers scan.Servers             // the directories of database servers in files; nil: not known
+	lacked  map[string]bool          // those of which the peer has another state than its newest snapshot, until it has a newer one
 	following
 }
 

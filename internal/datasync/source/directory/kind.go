@@ -143,6 +143,7 @@ func (k *Kind) Agreed(data pair.Data, listing manifest.Listing) {
 	x := k.indexAt(k.opt.Place(data))
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.lacked = nil
 	if x.agreed = (manifest.Listing{}); listing.Whole().Note.Ino != 0 { // it was scanned here
 		x.agreed = listing
 	}

@@ -17,8 +17,9 @@ import (
 const quiet = time.Second
 
 // Keep implements source.Source. A database of SQLite is left in no state but its newest: what a program
-// finds in it must belong together with its log and its other files. The directory of a database server is left as a whole.
-func (p *protected) Keep(last func() (manifest.Listing, bool)) {
+// finds in it must belong together with its log and its other files. The directory of a database server is left as a whole, and
+// left out if the peer has no snapshot of it.
+func (p *protected) Keep(last func() (manifest.Set, bool)) {
 	switch p.purpose {
 	case source.Serve:
 	case source.Receive, source.Recover: // it is looked at as it is
@@ -37,17 +38,14 @@ func (p *protected) Keep(last func() (manifest.Listing, bool)) {
 	p.tree.Last = func(path string, kind manifest.Kind, ino uint64) (manifest.Child, bool) {
 		has, known := last()
 		switch {
-		case !known:
-			return manifest.Child{}, false
+		case kind == manifest.Dir && !known:
+			return manifest.Child{}, true
 		case kind == manifest.Dir:
-			if !p.tree.Exclude.IsEmpty() {
-				has = has.Without(p.tree.Exclude.Matches) // it may have been listed when less was excluded
-			}
-			return x.lastOfServer(has, path, ino)
-		case isDatabase(p.tree, path):
+			return x.lastOfServer(has.As(p.data), path, ino), true // it may have been listed when less was excluded
+		case !known, isDatabase(p.tree, path):
 			return manifest.Child{}, false
 		}
-		return x.lastOf(has, path, ino)
+		return x.lastOf(has.Listing, path, ino)
 	}
 }
 

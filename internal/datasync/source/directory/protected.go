@@ -53,8 +53,12 @@ func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Sc
 		return source.Scan{}, explain(err, p.tree.Path())
 	}
 	p.scan = found
+	listing, spec, err := leftOut(p.data, found)
+	if err != nil {
+		return source.Scan{}, source.Sentence(source.ErrChanging, "What a database server uses in %s cannot be left out of the data sync for the backup, which has another state of it (%v): stop the server, or exclude less of the directory or with other patterns.", p.tree.Path(), err)
+	}
 	return source.Scan{
-		Listing: found.Listing, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: found.Unstable, Skipped: found.Skipped, Moving: found.Moving, Reading: found.Reading,
+		Listing: listing, Spec: spec, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: found.Unstable, Skipped: found.Skipped, Moving: found.Moving, Reading: found.Reading,
 		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, files: found.Listing, servers: found.Servers},
 	}, nil
 }
@@ -104,13 +108,16 @@ func (r *reader) Send(ctx context.Context, e manifest.Entry, have source.Have, s
 	server, is := r.servers.Of(e.Path)
 	now, err := r.send(ctx, e, have, sink)
 	switch {
-	case is && (errors.Is(err, fs.ErrNotExist) || (err == nil && now.Hash != e.Hash)):
-		err = changing(e.Path, server)
+	case is && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, errOther) || (err == nil && now.Hash != e.Hash)):
+		err = r.another(e.Path, server)
 	case !is && errors.Is(err, source.ErrChanging):
 		r.changed(e.Path)
 	}
 	return now, explain(err, r.tree.Path())
 }
+
+// errOther means that a file of a database server is not what was listed.
+var errOther = errors.New("not what was listed")
 
 func (r *reader) send(ctx context.Context, e manifest.Entry, have source.Have, sink source.Sink) (manifest.Entry, error) {
 	f, before, err := r.tree.OpenFile(e.Path)
@@ -122,8 +129,8 @@ func (r *reader) send(ctx context.Context, e manifest.Entry, have source.Have, s
 	known, found := r.files.Find(e.Path)
 	found = found && known.Hash == e.Hash
 	scanned := found && inode.Same(known, before)
-	if server, is := r.servers.Of(e.Path); is && !scanned {
-		return manifest.Entry{}, changing(e.Path, server)
+	if _, is := r.servers.Of(e.Path); is && !scanned {
+		return manifest.Entry{}, errOther
 	}
 	if found && !scanned && have.Offset == 0 && before.Ino == known.Note.Ino && before.Size >= e.Size {
 		if _, is := r.other.Load(e.Path); !is {

@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"fmt"
+	"io/fs"
 	"maps"
 
 	"baton/internal/datasync/manifest"
@@ -8,6 +10,8 @@ import (
 	"baton/internal/datasync/source/directory/hint"
 	"baton/internal/datasync/source/directory/scan"
 	"baton/internal/datasync/source/directory/tree"
+	"baton/internal/pair"
+	"baton/internal/pair/exclude"
 )
 
 // atRest returns the directories of database servers that are listed as they are. It fails if one of them is in use by now, or one that was
@@ -96,21 +100,66 @@ func (x *index) knownServers() scan.Servers {
 	return maps.Clone(x.servers)
 }
 
-// lastOfServer returns what the peer has of the directory of a database server: as one, or not at all. A directory with further names of files, which may be
-// names of files elsewhere, cannot be told.
-func (x *index) lastOfServer(has manifest.Listing, path string, ino uint64) (manifest.Child, bool) {
+// lastOfServer returns the directory of a database server as a snapshot of the peer has it; the zero value: no snapshot has it, or the peer has another
+// state by now. One with further names of files, which may be names of files elsewhere, cannot be listed by itself.
+func (x *index) lastOfServer(has manifest.Listing, path string, ino uint64) manifest.Child {
 	at, is := has.Find(path)
 	if !is {
 		at, is = x.renamed(has, manifest.Dir, ino)
 	}
-	if !is || at.Kind != manifest.Dir {
-		return manifest.Child{}, true
+	if !is || at.Kind != manifest.Dir || at.Below.Sum().Links > 0 || x.isLacked(path) {
+		return manifest.Child{}
 	}
 	at.Path = path
-	return at, at.Below.Sum().Links == 0
+	return at
 }
 
-// changing says that a file of a database server is not what was scanned.
-func changing(path, server string) error {
+// isLacked reports whether the peer has asked for what belongs to a server that was listed as the peer has it.
+func (x *index) isLacked(server string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.lacked[server]
+}
+
+// lack notes that the peer has asked for what belongs to a server, if that was listed as the peer has it; else it reports false.
+func (x *index) lack(server string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.moving[server].By == "" {
+		return false
+	}
+	if x.lacked == nil {
+		x.lacked = map[string]bool{}
+	}
+	x.lacked[server] = true
+	return true
+}
+
+// leftOut returns what is listed of some data, and as what: what the peer has no snapshot of is excluded besides what its definition excludes. If that is all of
+// it, nothing is listed.
+func leftOut(of pair.Data, found scan.Result) (manifest.Listing, pair.Spec, error) {
+	patterns := of.Spec.Excludes().List()
+	for _, one := range found.Moving {
+		switch {
+		case one.LeftOut && one.Path == ".":
+			return manifest.Listing{}, of.Spec, nil
+		case one.LeftOut:
+			patterns = append(patterns, exclude.Only(one.Path))
+		}
+	}
+	spec, is := of.Spec.(pair.Directory)
+	if !is || len(patterns) == len(of.Spec.Excludes().List()) {
+		return found.Listing, of.Spec, nil
+	}
+	spec, err := spec.Excluding(patterns)
+	return found.Listing, spec, err
+}
+
+// another says that a file of a database server is not what was listed. If that is what the peer has, the peer has it no more: it is told that the file is gone, and
+// asks anew.
+func (r *reader) another(path, server string) error {
+	if r.index.lack(server) {
+		return fmt.Errorf("%q is of a database server in use: %w", path, fs.ErrNotExist)
+	}
 	return source.Sentence(source.ErrChanging, "File %s belongs to the database server in %s, which is in use, so that it cannot be sent as of one moment: the data sync is tried again by itself; if it keeps failing, stop that server once, or leave its directory out with baton data set NAME --exclude.", path, server)
 }

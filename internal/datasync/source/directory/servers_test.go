@@ -38,7 +38,7 @@ func (f *followed) serve(has manifest.Listing) (source.Scan, error) {
 	src, err := f.kind.Open(f.data(), source.Serve)
 	f.must(err)
 	defer func() { f.must(src.Close()) }()
-	src.Keep(func() (manifest.Listing, bool) { return has, true })
+	src.Keep(func() (manifest.Set, bool) { return manifest.Set{Data: f.data(), Listing: has}, true })
 	return src.Scan(f.Context(), manifest.Newest)
 }
 

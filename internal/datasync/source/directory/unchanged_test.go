@@ -174,7 +174,7 @@ func (f *followed) looks(purpose source.Purpose) {
 	src, err := f.kind.Open(f.data(), purpose)
 	f.must(err)
 	defer func() { f.must(src.Close()) }()
-	src.Keep(func() (manifest.Listing, bool) { return manifest.Listing{}, false })
+	src.Keep(func() (manifest.Set, bool) { return manifest.Set{}, false })
 	_, _ = src.Scan(f.Context(), manifest.Newest)
 }
 

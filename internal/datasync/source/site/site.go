@@ -100,7 +100,7 @@ func (*site) String() string { return "the site database" }
 func (*site) Close() error { return nil }
 
 // Keep implements source.Source: an export is of one moment.
-func (*site) Keep(func() (manifest.Listing, bool)) {}
+func (*site) Keep(func() (manifest.Set, bool)) {}
 
 // Scan implements source.Source. Every scheme hashes an export alike.
 func (s *site) Scan(ctx context.Context, _ manifest.Scheme) (source.Scan, error) {

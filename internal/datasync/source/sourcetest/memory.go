@@ -188,7 +188,7 @@ func (s *memory) String() string { return s.data.Spec.String() }
 func (*memory) Close() error { return nil }
 
 // Keep implements source.Source: nothing changes while it is read.
-func (*memory) Keep(func() (manifest.Listing, bool)) {}
+func (*memory) Keep(func() (manifest.Set, bool)) {}
 
 // Scan implements source.Source.
 func (s *memory) Scan(ctx context.Context, scheme manifest.Scheme) (source.Scan, error) {

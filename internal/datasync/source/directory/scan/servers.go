@@ -54,8 +54,8 @@ func (e *InUseError) Error() string { return fmt.Sprintf("%s uses %q", e.Kind, e
 // Unwrap makes it source.ErrChanging.
 func (*InUseError) Unwrap() error { return source.ErrChanging }
 
-// server notes a directory if it is that of a database server, and has it listed as the peer has it while the server uses it.
-// It reports whether it has.
+// server notes a directory if it is that of a database server, and has it listed as the peer has it while the server uses it, or
+// left out. It reports whether it has.
 func (w *walker) server(d *folder, names []string) (held bool, err error) {
 	kind := dbserver.Of(func(name string) bool { _, is := slices.BinarySearch(names, name); return is })
 	if kind == "" || w.tree.Exclude.Matches(path.Join(d.path, kind.Sign())) {
@@ -84,9 +84,9 @@ func (w *walker) server(d *folder, names []string) (held bool, err error) {
 			was.Was = time.Unix(0, at)
 		}
 	case d.path == ".": // it is there in any case
-		last = manifest.Child{Entry: d.stamp.Entry(d.path)}
+		last, was.LeftOut = manifest.Child{Entry: d.stamp.Entry(d.path)}, true
 	default:
-		d.gone = true
+		d.gone, was.LeftOut = true, true
 	}
 	last.Note = inode.NoteOf(d.stamp, true)
 	d.held = &last
