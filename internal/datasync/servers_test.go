@@ -3,6 +3,7 @@ package datasync
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -248,6 +249,58 @@ func TestADatabaseServerThatRunsOnAfterATakeover(t *testing.T) {
 		expectAmongKept(t, p.backup, "base/5/table", "written before the takeover")
 		expectAmongKept(t, p.backup, "base/5/other", "made before the takeover")
 	})
+}
+
+// TestPowerCutBesideADatabaseServerThatRunsOn cuts the power of the former primary at every step: the state that it has of the database stays, and the rest is
+// of one snapshot or the other.
+func TestPowerCutBesideADatabaseServerThatRunsOn(t *testing.T) {
+	for _, at := range []string{"sites/db", "."} {
+		t.Run(filepath.Base(at), func(t *testing.T) {
+			p := newPair(t)
+			s, db := postgres{}, filepath.Join(p.primary.tree, at)
+			s.end(t, db)
+			write(t, db+"/base/5/table", "at rest")
+			write(t, p.primary.tree+"/pages/page", "first")
+			write(t, p.primary.tree+"/pages/gone", "first")
+			p.pull(t)
+			s.begin(t, db)
+			write(t, db+"/base/5/table", "written before the takeover")
+			p.takenOver(t)
+			t.Setenv("BATON_CRASH_EPOCH", fmt.Sprint(p.epoch.Counter, " ", p.epoch.Holder))
+			db = filepath.Join(p.primary.tree, at)
+			s.begin(t, db)
+			write(t, db+"/base/5/table", "written after it")
+			write(t, p.primary.tree+"/pages/page", "second")
+			must(t, os.Remove(p.primary.tree+"/pages/gone"))
+			own := describe(t, filepath.Join(p.backup.tree, at))
+			former := p.backup
+			for step := 1; ; step++ {
+				dir := filepath.Join(t.TempDir(), "former")
+				clone(t, former.dir, dir)
+				cut := crash(t, dir, p.server.URL, step)
+				p.backup = newAppliance(t, dir, dir+"/tree")
+				must(t, p.backup.Torn())
+				for _, round := range []string{"after the start", "after a data sync"} {
+					if diff := difference(own, describe(t, filepath.Join(p.backup.tree, at))); diff != "" {
+						t.Fatalf("step %d, %s: the state that the former primary has of the database was touched\n%s", step, round, diff)
+					}
+					page, err := os.ReadFile(p.backup.tree + "/pages/page")
+					_, gone := os.Lstat(p.backup.tree + "/pages/gone")
+					if at != "." && (err != nil || (string(page) == "second") != errors.Is(gone, os.ErrNotExist)) {
+						t.Fatalf("step %d, %s: the page is %q, %v, and the other one: %v", step, round, page, err, gone)
+					}
+					p.mustPull(t)
+				}
+				if page, _ := os.ReadFile(p.backup.tree + "/pages/page"); at != "." && string(page) != "second" {
+					t.Fatalf("step %d: the page is %q", step, page)
+				}
+				if !cut {
+					t.Logf("%d steps", step)
+					break
+				}
+			}
+		})
+	}
 }
 
 // takenOver has the backup take over from a primary that fails, and comes back.
