@@ -251,6 +251,40 @@ func TestADatabaseServerThatRunsOnAfterATakeover(t *testing.T) {
 	})
 }
 
+// TestADatabaseServerThatRunsOnAfterTwoTakeovers has each side go on with its own state of the database; what either wrote is there in the end.
+func TestADatabaseServerThatRunsOnAfterTwoTakeovers(t *testing.T) {
+	for _, at := range []string{"sites/db", "."} {
+		t.Run(filepath.Base(at), func(t *testing.T) {
+			p := newPair(t)
+			s, db := postgres{}, func(a *appliance) string { return filepath.Join(a.tree, at) }
+			s.end(t, db(p.primary))
+			write(t, db(p.primary)+"/base/5/table", "at rest")
+			p.pull(t)
+			s.begin(t, db(p.primary))
+			write(t, db(p.primary)+"/base/5/table", "written on the first")
+			p.takenOver(t)
+			s.begin(t, db(p.primary))
+			write(t, db(p.primary)+"/base/5/table", "written on the second")
+			p.mustPull(t)
+			p.takenOver(t)
+			second := describe(t, db(p.backup))
+			write(t, db(p.primary)+"/base/5/table", "written on the first again")
+			for range 2 {
+				p.mustPull(t)
+				if diff := difference(second, describe(t, db(p.backup))); diff != "" {
+					t.Fatalf("the state of the second was touched\n%s", diff)
+				}
+			}
+			s.end(t, db(p.primary))
+			p.pull(t)
+			expectAmongKept(t, p.backup, "base/5/table", "written on the second")
+			if b, err := os.ReadFile(db(p.backup) + "/base/5/table"); err != nil || string(b) != "written on the first again" {
+				t.Errorf("in the end it is %q, %v", b, err)
+			}
+		})
+	}
+}
+
 // TestPowerCutBesideADatabaseServerThatRunsOn cuts the power of the former primary at every step: the state that it has of the database stays, and the rest is
 // of one snapshot or the other.
 func TestPowerCutBesideADatabaseServerThatRunsOn(t *testing.T) {
