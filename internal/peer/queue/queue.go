@@ -16,7 +16,7 @@ import (
 
 const (
 	record  = 16 << 10 // bytes of one record of TLS
-	most    = 4        // records that are sent at once: the network takes no larger packets
+	most    = 8        // records that are sent at once: more gain little
 	longest = 30 * time.Millisecond
 )
 
