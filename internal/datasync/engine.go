@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"baton/internal/datasync/diverged"
@@ -74,6 +72,7 @@ type Engine struct {
 	limit    *pace.Limiter
 	progress progress.Tracker
 	runs     runs
+	left     leftOut
 }
 
 // filled returns the options with the defaults in place of what is not given.
@@ -172,29 +171,6 @@ func (e *Engine) Offer(epoch pair.Epoch) {
 
 // Moving returns the files here that keep changing, so that the backup has them as they were before, or not yet.
 func (e *Engine) Moving() []offer.Moving { return e.server.Moving() }
-
-// LeftOut names what is protected here and no part of the newest snapshot here, as the primary could not copy it for this backup: that stays as
-// this appliance had it, and a takeover goes on with it. Of one that offers its data, or has pulled nothing since it did, it names nothing.
-func (e *Engine) LeftOut(ctx context.Context) []string {
-	if st := e.ledger.State(); e.server.Offers() || st.Snapshot.IsZero() || st.Given() {
-		return nil
-	}
-	var left []string
-	listed := e.sources.WithInline(e.ledger.Data())
-	for _, d := range e.sources.With(ctx, nil) {
-		at := slices.IndexFunc(listed, d.Same)
-		if at < 0 {
-			left = append(left, fmt.Sprintf("all of %q", d.Name))
-			continue
-		}
-		for _, pattern := range listed[at].Spec.Excludes().List() {
-			if !slices.Contains(d.Spec.Excludes().List(), pattern) {
-				left = append(left, fmt.Sprintf("%s in %q", pattern, d.Name))
-			}
-		}
-	}
-	return left
-}
 
 // Withdraw ends the offer; running pulls end with a clear error.
 func (e *Engine) Withdraw() { e.server.Offer(pair.Epoch{}) }

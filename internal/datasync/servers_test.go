@@ -409,6 +409,21 @@ func TestTheDiskOfDataThatIsLeftOutIsWatched(t *testing.T) {
 	if left := p.backup.LeftOut(t.Context()); len(left) != 1 || left[0] != `all of "files"` {
 		t.Errorf("left out is %q", left)
 	}
+	p.backup.opt.Hook = func(step string) {
+		if step != "save-state" {
+			return
+		}
+		was := p.backup.data
+		p.backup.data.Name = "other" // the definitions are in place before the snapshot is the newest
+		if left := p.backup.LeftOut(t.Context()); len(left) != 1 || left[0] != `all of "files"` {
+			t.Errorf("while a snapshot is put into place, left out is %q", left)
+		}
+		p.backup.data = was
+	}
+	p.backup.reopen(t)
+	_ = p.backup.LeftOut(t.Context())
+	must(t, os.WriteFile(p.primary.site.path, []byte("other settings"), 0o600))
+	p.mustPull(t)
 	p.backup.Offer(pair.Epoch{Counter: 2, Holder: "b"})
 	if left := p.backup.LeftOut(t.Context()); len(left) > 0 {
 		t.Errorf("of a primary, left out is %q", left)
