@@ -79,8 +79,8 @@ func (s *Sides) looked(ctx context.Context, out *wire.Writer) (state, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		defer s.answers.Store(false)
 		found, err := s.look(ctx)
+		s.answers.Store(false) // before the other side has the answer, and may ask again
 		done <- result{found, err}
 	}()
 	tick := time.NewTicker(min(time.Second, s.opt.Idle/4))
