@@ -22,6 +22,9 @@ import (
 // who begins what the peer says.
 const who = "The other appliance"
 
+// errSynced means that the snapshot from which the other side told the difference is not kept any more.
+var errSynced = errors.New("a data sync has ended meanwhile")
+
 // question is one comparison, on the side that asks.
 type question struct {
 	sides  *Sides
@@ -106,7 +109,7 @@ func (q question) read(in *wire.Reader, request wire.Compare) (state, error) {
 	if head.Base != (manifest.Digest{}) {
 		of, has := s.opt.Ledger.State().Named(head.Base)
 		if base, err = s.opt.Ledger.Manifest(of); err != nil || !has {
-			return state{}, source.Sentence(source.ErrChanging, "A data sync ended while the two sides were compared: compare again.")
+			return state{}, source.Sentence(errSynced, "Data syncs end faster than the two sides are compared: try again when less changes, or pause the syncs meanwhile (baton settings set backup_operations=false).")
 		}
 	}
 	entries := wire.NewManifestReader(head.Header)

@@ -56,21 +56,30 @@ func (s *Sides) Compare(ctx context.Context, from *http.Client, base string, bac
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	compared := kept.Comparison{Time: s.opt.Now().UTC(), Backup: backup}
-	here, err := s.look(ctx)
+	here, there, err := s.both(ctx, question{sides: s, cancel: cancel, client: wire.Asking(from), base: base})
 	if err != nil {
-		return compared, err
-	}
-	there, err := question{sides: s, cancel: cancel, client: wire.Asking(from), base: base}.ask(ctx, here)
-	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
 		return compared, err
 	}
 	since := s.common(ctx, here, there, backup)
 	compared.Since = since.snapshot
 	compared.Data = differences{here: here, there: there, since: since, backup: backup}.all()
 	return compared.Judged(), nil
+}
+
+// both looks at what is here, and asks for what is there, as often as data syncs end in between.
+func (s *Sides) both(ctx context.Context, q question) (here, there state, err error) {
+	for range looks {
+		if here, err = s.look(ctx); err != nil {
+			return here, there, err
+		}
+		if there, err = q.ask(ctx, here); !errors.Is(err, errSynced) {
+			break
+		}
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	return here, there, err
 }
 
 // state is what a side has at one moment.
