@@ -42,6 +42,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 			return pair.Snapshot{}, source.Explain(err, e.opt.Dir)
 		}
 		e.ledger.Clean()
+		e.noteLeftOut(ctx)
 		p.report(ctx, rec)
 		return rec.Snapshot, nil
 	}
@@ -59,6 +60,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 	if err := (&placing{e, rec, p.manifest, p.targets}).finish(ctx); err != nil {
 		return pair.Snapshot{}, err
 	}
+	e.noteLeftOut(ctx)
 	p.report(ctx, rec)
 	return rec.Snapshot, nil
 }
@@ -67,7 +69,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 func (p *pull) makeRecord(ctx context.Context) (ledger.Record, error) {
 	e := p.engine
 	rec := ledger.Record{Export: p.head.Inline, Manifest: p.manifest.Digest(), Before: e.ledger.State().Manifest, Run: 1 + rand.Int64N(math.MaxInt64-1)} //nolint:gosec // no secret
-	rec.Disks, rec.Mounts = p.disks(), e.mounts.Of(p.data(ctx))
+	rec.Disks, rec.Mounts = p.disks(ctx), e.mounts.Of(p.data(ctx))
 	rec.Snapshot = pair.Snapshot{Number: p.head.Number, Epoch: p.head.Epoch, TakenAt: p.head.TakenAt}
 	rec.Skew = time.Duration(p.head.Skew) * time.Millisecond
 	e.opt.Hook("save-manifest")

@@ -72,7 +72,6 @@ type Engine struct {
 	limit    *pace.Limiter
 	progress progress.Tracker
 	runs     runs
-	left     leftOut
 }
 
 // filled returns the options with the defaults in place of what is not given.

@@ -149,6 +149,9 @@ func (p *pull) receive(ctx context.Context) (bool, error) {
 	if inline != nil {
 		p.targets = append(p.targets[1:], inline)
 	}
+	if err := p.checkReturned(); err != nil {
+		return false, err
+	}
 	return p.stage(ctx)
 }
 

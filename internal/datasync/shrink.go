@@ -67,15 +67,17 @@ func (p *pull) diskKey(data pair.Data) string {
 const maxDisk = 128
 
 // disks are those of the state once this pull is complete.
-func (p *pull) disks() map[string]string {
+func (p *pull) disks(ctx context.Context) map[string]string {
 	disks := maps.Clone(p.engine.ledger.State().Disks)
 	if disks == nil {
 		disks = map[string]string{}
 	}
 	protected := map[string]bool{}
+	for _, d := range p.data(ctx) { // what is left out keeps its disk
+		protected[d.Spec.String()] = true
+	}
 	for i, s := range p.manifest.Sets {
 		d := s.Data
-		protected[d.Spec.String()] = true
 		if i < len(p.head.Disks) && len(p.head.Disks[i]) <= maxDisk && p.head.Disks[i] != "" {
 			disks[p.diskKey(d)] = p.head.Disks[i]
 		}

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,12 +9,13 @@ import (
 
 	"baton/internal/datasync/offer"
 	"baton/internal/pair"
+	"baton/internal/pair/exclude"
 )
 
 // Moving tells of what changes all the time, so that the backup has it as it was before.
 type Moving struct {
-	Found   func() []offer.Moving          // on this primary
-	LeftOut func(context.Context) []string // of the newest snapshot of this backup, in words
+	Found   func() []offer.Moving // on this primary
+	LeftOut func() []string       // of the newest snapshot of this backup, in words
 }
 
 // movingFor is for how long a file may be without a state that can be copied before that is told.
@@ -32,7 +32,7 @@ func (w *Moving) Conditions() []pair.Condition {
 			files = append(files, one)
 		}
 	}
-	return slices.Concat(filesMove(files), serversRun(servers), notOfSnapshot(w.LeftOut(context.Background())))
+	return slices.Concat(filesMove(files), serversRun(servers), notOfSnapshot(w.LeftOut()))
 }
 
 func filesMove(files []offer.Moving) []pair.Condition {
@@ -52,14 +52,14 @@ func serversRun(servers []offer.Moving) []pair.Condition {
 	if len(servers) == 0 {
 		return nil
 	}
-	first, has := longest(servers), "the backup has it as it was shut down last"
+	first, has := worst(servers), "the backup has it as it was shut down last"
 	switch {
 	case first.LeftOut:
 		has = "the backup has no copy of it, and keeps what that machine has there itself, if anything"
 	case !first.Was.IsZero():
 		has = "the backup has it as of " + inWords(first.Was)
 	}
-	leave := fmt.Sprintf("leave it out by baton data set %s --exclude '/%s/' (with what is left out already)", first.Data, first.Path)
+	leave := fmt.Sprintf("leave it out by baton data set %s --exclude %s (with what is left out already)", first.Data, quoted(exclude.Only(first.Path)+"/"))
 	if first.Path == "." {
 		leave = "run baton data remove " + first.Data
 	}
@@ -83,6 +83,18 @@ func notOfSnapshot(left []string) []pair.Condition {
 		NextStep: "Stop that database server on the primary once, so that it is copied; or protect a dump of it, and leave it out by baton data set NAME --exclude.",
 	}}
 }
+
+// worst returns a server of which the backup has no copy, or else the one that was found first.
+func worst(servers []offer.Moving) offer.Moving {
+	without := slices.DeleteFunc(slices.Clone(servers), func(m offer.Moving) bool { return !m.LeftOut })
+	if len(without) > 0 {
+		return longest(without)
+	}
+	return longest(servers)
+}
+
+// quoted is a word for a shell.
+func quoted(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
 // longest returns what was found first.
 func longest(found []offer.Moving) offer.Moving {

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -30,7 +29,7 @@ func TestAFileThatKeepsChangingIsTold(t *testing.T) {
 			one.Path = fmt.Sprintf("file%d", i)
 			files = append(files, one)
 		}
-		told := (&Moving{Found: func() []offer.Moving { return files }, LeftOut: func(context.Context) []string { return nil }}).Conditions()
+		told := (&Moving{Found: func() []offer.Moving { return files }, LeftOut: func() []string { return nil }}).Conditions()
 		if (len(told) > 0) != (row.says != "") || (len(told) > 0 && !strings.Contains(told[0].Text, row.says)) {
 			t.Errorf("%v: %+v, want %q", row.since, told, row.says)
 		}
@@ -50,7 +49,7 @@ func TestADatabaseServerThatRunsIsTold(t *testing.T) {
 	} {
 		one := offer.Moving{Data: "www", In: "/srv/www", Since: time.Now()}
 		one.Path, one.By, one.Was, one.LeftOut = row.path, "PostgreSQL", row.was, row.was.IsZero()
-		told := (&Moving{Found: func() []offer.Moving { return []offer.Moving{one} }, LeftOut: func(context.Context) []string { return nil }}).Conditions()
+		told := (&Moving{Found: func() []offer.Moving { return []offer.Moving{one} }, LeftOut: func() []string { return nil }}).Conditions()
 		if len(told) != 1 || told[0].ID != "database-not-copied" {
 			t.Fatalf("%s: %+v", row.path, told)
 		}
@@ -64,7 +63,7 @@ func TestADatabaseServerThatRunsIsTold(t *testing.T) {
 
 // A backup tells what a takeover by it would find in another state.
 func TestWhatTheSnapshotLeavesOutIsTold(t *testing.T) {
-	told := (&Moving{Found: func() []offer.Moving { return nil }, LeftOut: func(context.Context) []string { return []string{`/db in "www"`, `all of "mail"`} }}).Conditions()
+	told := (&Moving{Found: func() []offer.Moving { return nil }, LeftOut: func() []string { return []string{`/db in "www"`, `all of "mail"`} }}).Conditions()
 	if len(told) != 1 || told[0].ID != "database-not-copied" || told[0].Severity != pair.Critical || !strings.Contains(told[0].Text, `leaves out /db in "www", all of "mail"`) {
 		t.Errorf("told: %+v", told)
 	}

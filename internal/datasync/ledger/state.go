@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"time"
 
 	"baton/internal/datasync/manifest"
@@ -34,10 +35,26 @@ type State struct {
 	// Mounts are the mount points on which the data of the newest snapshot lies here,
 	// by its spec; empty once this appliance has taken over.
 	Mounts map[string]string `json:"mounts,omitempty"`
+	// LeftOut is what is protected and no part of the newest snapshot here.
+	LeftOut []LeftOut `json:"left_out,omitempty"`
 	// Run is that of the record that made this the state; zero: a version without it did.
 	Run int64 `json:"run,omitempty"`
 	// Points are the restore points, oldest first.
 	Points []Point `json:"points,omitempty"`
+}
+
+// LeftOut is what a primary could not copy for this backup, which has it in another state.
+type LeftOut struct {
+	Data    string `json:"data"`              // its name
+	Pattern string `json:"pattern,omitempty"` // that excludes it; empty: it is all of the data
+}
+
+// String implements fmt.Stringer.
+func (l LeftOut) String() string {
+	if l.Pattern == "" {
+		return fmt.Sprintf("all of %q", l.Data)
+	}
+	return fmt.Sprintf("%s in %q", l.Pattern, l.Data)
 }
 
 // Point is an earlier snapshot of which what is needed to restore it is kept.

@@ -135,6 +135,19 @@ func (l Listing) Without(excluded func(path string) bool) Listing {
 	return Listing{l.top.without("", excluded)}
 }
 
+// Only returns the listing with nothing but what is told, and what leads there.
+func (l Listing) Only(told func(path string) bool) Listing {
+	leads := map[string]bool{".": true}
+	for e := range l.All() {
+		if told(e.Path) {
+			for at := e.Path; !leads[at]; at = Parent(at) {
+				leads[at] = true
+			}
+		}
+	}
+	return l.Without(func(path string) bool { return !leads[path] })
+}
+
 func (d *Branch) without(path string, excluded func(path string) bool) *Branch {
 	children, same := make([]Child, 0, d.Len()), true
 	for i := range d.Len() {

@@ -34,26 +34,30 @@ const (
 func Losses(before, now Manifest, moved func(pair.Data) bool) []Loss {
 	var losses []Loss
 	for _, s := range now.Sets {
-		l := Loss{Name: s.Data.Name}
 		was := before.Find(s.Data)
-		before, now := was.As(s.Data), s.As(was.Data)
-		then, sum := before.Sum(), now.Sum()
-		l.FilesBefore, l.BytesBefore, l.NamesBefore = then.Files, then.Bytes, then.Names
-		l.FilesNow, l.BytesNow = sum.Files, sum.Bytes
-		l.NamesGone = gone(before, now)
-		switch {
-		case l.FilesBefore > fewFiles && l.FilesNow == 0:
-			l.Kind = Emptied
-		case 2*l.NamesGone > l.NamesBefore && moved(s.Data):
-			l.Kind = Moved
-		case l.FilesBefore > trivialFiles && (2*l.FilesNow < l.FilesBefore || 2*l.BytesNow < l.BytesBefore):
-			l.Kind = Shrunk
-		default:
-			continue
+		if l := LossOf(s.Data, was.As(s.Data), s.As(was.Data), moved); l.Kind != NoLoss {
+			losses = append(losses, l)
 		}
-		losses = append(losses, l)
 	}
 	return losses
+}
+
+// LossOf is how some data, or a part of it, shrank.
+func LossOf(data pair.Data, before, now Listing, moved func(pair.Data) bool) Loss {
+	then, sum := before.Sum(), now.Sum()
+	l := Loss{
+		Name: data.Name, FilesBefore: then.Files, BytesBefore: then.Bytes, NamesBefore: then.Names,
+		FilesNow: sum.Files, BytesNow: sum.Bytes, NamesGone: gone(before, now),
+	}
+	switch {
+	case l.FilesBefore > fewFiles && l.FilesNow == 0:
+		l.Kind = Emptied
+	case 2*l.NamesGone > l.NamesBefore && moved(data):
+		l.Kind = Moved
+	case l.FilesBefore > trivialFiles && (2*l.FilesNow < l.FilesBefore || 2*l.BytesNow < l.BytesBefore):
+		l.Kind = Shrunk
+	}
+	return l
 }
 
 // gone counts names that are not there any more, those of kind Dir apart.

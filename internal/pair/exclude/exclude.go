@@ -74,6 +74,23 @@ func Only(path string) string {
 	return "/" + strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(path)
 }
 
+// Concerns reports whether a pattern may exclude something at a path, above it or below it. It may say so of one that does not.
+func Concerns(pattern, at string) bool {
+	if at == "." {
+		return true
+	}
+	names := strings.Split(at, "/")
+	for i, of := range namesOf(pattern) {
+		if of == anyDepth || i == len(names) {
+			return true
+		}
+		if !like(of, names[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 // List returns the patterns, in order.
 func (p Patterns) List() []string {
 	if p == "" {

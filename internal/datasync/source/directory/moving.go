@@ -2,6 +2,7 @@ package directory
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -41,11 +42,11 @@ func (p *protected) Keep(last func() (manifest.Set, bool)) {
 		case kind == manifest.Dir && !known:
 			return manifest.Child{}, true
 		case kind == manifest.Dir:
-			return x.lastOfServer(has.As(p.data), path, ino), true // it may have been listed when less was excluded
+			return x.lastOfServer(has, p.data, path, identityOf(p.tree, path, ino)), true
 		case !known, isDatabase(p.tree, path):
 			return manifest.Child{}, false
 		}
-		return x.lastOf(has.Listing, path, ino)
+		return x.lastOf(has.Listing, path, identityOf(p.tree, path, ino))
 	}
 }
 
@@ -59,10 +60,10 @@ func isDatabase(dir *tree.Tree, path string) bool {
 }
 
 // lastOf returns what the peer has of a file: at its path, or at the one that it had before it was renamed.
-func (x *index) lastOf(has manifest.Listing, path string, ino uint64) (manifest.Child, bool) {
+func (x *index) lastOf(has manifest.Listing, path string, of identity) (manifest.Child, bool) {
 	at, is := has.Find(path)
 	if !is {
-		at, is = x.renamed(has, manifest.File, ino)
+		at, is = x.renamed(has, manifest.File, of)
 	}
 	at.Path = path
 	switch {
@@ -74,14 +75,29 @@ func (x *index) lastOf(has manifest.Listing, path string, ino uint64) (manifest.
 	return at, true
 }
 
-// renamed returns what has a kind and a number as the peer has it at another path: as both had it last, or as it was listed since.
-func (x *index) renamed(has manifest.Listing, kind manifest.Kind, ino uint64) (manifest.Child, bool) {
+// identity tells a file or directory from what had its number before: that was listed before it was born.
+type identity struct {
+	ino  uint64
+	born int64 // Unix nanoseconds
+}
+
+// identityOf is that of a path with a number. Where the file system does not tell when it was born, it is nothing that was known before.
+func identityOf(dir *tree.Tree, path string, ino uint64) identity {
+	born, err := dir.Born(path)
+	if err != nil {
+		born = math.MaxInt64
+	}
+	return identity{ino, born}
+}
+
+// renamed returns what has a kind and an identity as the peer has it at another path: as both had it last, or as it was listed since.
+func (x *index) renamed(has manifest.Listing, kind manifest.Kind, of identity) (manifest.Child, bool) {
 	x.mu.Lock()
 	agreed, files := x.agreed, x.files
 	x.mu.Unlock()
 	for _, listing := range []manifest.Listing{agreed, files} {
 		for c := range listing.Children() {
-			if c.Kind != kind || c.Note.Ino != ino {
+			if c.Kind != kind || c.Note.Ino != of.ino || c.Note.CTime < of.born {
 				continue
 			}
 			if at, is := has.Find(c.Path); is && at.Kind == kind && at.Hash == c.Hash && at.Below.Digest() == c.Below.Digest() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"slices"
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
@@ -100,18 +101,26 @@ func (x *index) knownServers() scan.Servers {
 	return maps.Clone(x.servers)
 }
 
-// lastOfServer returns the directory of a database server as a snapshot of the peer has it; the zero value: no snapshot has it, or the peer has another
+// lastOfServer returns the directory of a database server as a snapshot of the peer has it; the zero value: no snapshot has all of it, or the peer has another
 // state by now. One with further names of files, which may be names of files elsewhere, cannot be listed by itself.
-func (x *index) lastOfServer(has manifest.Listing, path string, ino uint64) manifest.Child {
-	at, is := has.Find(path)
-	if !is {
-		at, is = x.renamed(has, manifest.Dir, ino)
+func (x *index) lastOfServer(has manifest.Set, now pair.Data, path string, is identity) manifest.Child {
+	at, found := has.As(now).Find(path)
+	if !found {
+		at, found = x.renamed(has.As(now), manifest.Dir, is)
 	}
-	if !is || at.Kind != manifest.Dir || at.Below.Sum().Links > 0 || x.isLacked(path) {
+	if !found || at.Kind != manifest.Dir || at.Below.Sum().Links > 0 || x.isLacked(path) || hid(has.Data, now, at.Path) {
 		return manifest.Child{}
 	}
 	at.Path = path
 	return at
+}
+
+// hid reports whether a part of what is at a path may have been excluded by a definition, and is not by another one.
+func hid(was, now pair.Data, at string) bool {
+	excluded := now.Spec.Excludes().List()
+	return slices.ContainsFunc(was.Spec.Excludes().List(), func(pattern string) bool {
+		return !slices.Contains(excluded, pattern) && exclude.Concerns(pattern, at)
+	})
 }
 
 // isLacked reports whether the peer has asked for what belongs to a server that was listed as the peer has it.

@@ -79,10 +79,8 @@ func (w *walker) server(d *folder, names []string) (held bool, err error) {
 	}
 	was := source.Moving{Path: d.path, By: string(kind)}
 	switch {
-	case last.Kind == manifest.Dir:
-		if at := kind.Written(last.Below); at != 0 {
-			was.Was = time.Unix(0, at)
-		}
+	case last.Kind == manifest.Dir && kind.Written(last.Below) != 0: // an empty one, or one that was being made, is no copy
+		was.Was = time.Unix(0, kind.Written(last.Below))
 	case d.path == ".": // it is there in any case
 		last, was.LeftOut = manifest.Child{Entry: d.stamp.Entry(d.path)}, true
 	default:
