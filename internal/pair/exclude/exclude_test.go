@@ -126,3 +126,30 @@ func TestOnlyOnePathIsExcluded(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAPatternConcerns(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, at string
+		is          bool
+	}{
+		{"/db", "db", true},
+		{"/db/", "db", true},
+		{"/db/base", "db", true},
+		{"/outer/inner", "outer", true},
+		{"/outer", "outer/inner", true},
+		{"/*/base", "db", true},
+		{"/db/**", "db", true},
+		{"/var/**/base", "var/lib/db", true},
+		{"cache", "db", true},
+		{"/www", ".", true},
+		{"/www", "db", false},
+		{"/db2", "db", false},
+		{"/db/base", "www/db", false},
+		{"/db/one", "db/two", false},
+	} {
+		if Concerns(c.pattern, c.at) != c.is {
+			t.Errorf("%q and %q", c.pattern, c.at)
+		}
+	}
+}
