@@ -14,8 +14,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -120,9 +122,16 @@ func (a *appliance) reopen(tb testing.TB) {
 	a.Engine = e
 }
 
+// kindsMade counts the kinds of directories that tests have made. Each may hold one of the system's few inotify instances until it is collected.
+var kindsMade atomic.Int32
+
 // makeKinds makes the kinds of data anew, as a start does.
 func (a *appliance) makeKinds(tb testing.TB) {
 	tb.Helper()
+	const atOnce = 16
+	if kindsMade.Add(1)%atOnce == 0 {
+		runtime.GC()
+	}
 	a.dirs.Now = a.opt.Now
 	dirs, err := directory.New(a.dirs)
 	must(tb, err)
