@@ -33,9 +33,9 @@ func (d *data) open(ctx context.Context, settle func(context.Context) error) err
 		return err
 	}
 	d.appliance.exchange.Keep(ctx)
-	if left := d.appliance.engine.LeftOut(); len(left) > 0 {
+	if left := d.appliance.engine.LeftOut.List(); len(left) > 0 {
 		d.appliance.history.Record(copies.LeftOut(d.appliance.engine.Snapshot(), left))
-		if err := d.appliance.engine.ForgetLeftOut(); err != nil { // it is told again then
+		if err := d.appliance.engine.LeftOut.Forget(); err != nil { // it is told again then
 			d.appliance.log.Warn("what a takeover goes on without was told, and is not noted so", slog.String("error", err.Error()))
 		}
 	}

@@ -42,7 +42,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 			return pair.Snapshot{}, source.Explain(err, e.opt.Dir)
 		}
 		e.ledger.Clean()
-		e.noteLeftOut(ctx)
+		e.LeftOut.note(ctx)
 		p.report(ctx, rec)
 		return rec.Snapshot, nil
 	}
@@ -60,7 +60,7 @@ func (p *pull) commit(ctx context.Context) (pair.Snapshot, error) {
 	if err := (&placing{e, rec, p.manifest, p.targets}).finish(ctx); err != nil {
 		return pair.Snapshot{}, err
 	}
-	e.noteLeftOut(ctx)
+	e.LeftOut.note(ctx)
 	p.report(ctx, rec)
 	return rec.Snapshot, nil
 }

@@ -63,6 +63,8 @@ type Engine struct {
 	Points *point.Points
 	// Sides compares the data here with that of the other appliance.
 	Sides *sides.Sides
+	// LeftOut is what the newest snapshot here leaves out.
+	LeftOut *LeftOut
 
 	opt      Options
 	sources  protected.Sources
@@ -123,6 +125,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		Dir: opt.Dir, Log: opt.Log, Now: opt.Now, Hangs: opt.Hangs, Offering: opt.Offering, Idle: opt.Idle,
 		Sources: data, Ledger: book, Mounts: e.mounts, Limit: e.limit,
 	})
+	e.LeftOut = &LeftOut{ledger: book, sources: data, log: opt.Log, offers: e.server.Offers}
 	e.Sides = sides.New(sides.Options{
 		Log: opt.Log, Now: opt.Now, Torn: e.Torn, Idle: opt.Idle, Limit: e.limit, Sources: data, Ledger: book,
 	})

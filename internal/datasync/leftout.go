@@ -15,31 +15,39 @@ import (
 	"baton/internal/pair/exclude"
 )
 
-// LeftOut names what is protected here and no part of the newest snapshot here, as the primary could not copy it for this backup: that stays as
-// this appliance had it, and a takeover goes on with it. Of one that offers its data it names nothing.
-func (e *Engine) LeftOut() (left []string) {
-	if e.server.Offers() {
+// LeftOut is what is protected here and no part of the newest snapshot here, as the primary could not copy it for this backup: that stays as
+// this appliance had it, and a takeover goes on with it.
+type LeftOut struct {
+	ledger  *ledger.Ledger
+	sources protected.Sources
+	log     *slog.Logger
+	offers  func() bool
+}
+
+// List names it. Of an appliance that offers its data it names nothing.
+func (l *LeftOut) List() (left []string) {
+	if l.offers() {
 		return nil
 	}
-	for _, one := range e.ledger.State().LeftOut {
+	for _, one := range l.ledger.State().LeftOut {
 		left = append(left, one.String())
 	}
 	return left
 }
 
-// ForgetLeftOut is called once a primary goes on with what was left out.
-func (e *Engine) ForgetLeftOut() error {
-	return e.ledger.Save(func(s *ledger.State) { s.LeftOut = nil })
+// Forget is called once a primary goes on with it.
+func (l *LeftOut) Forget() error {
+	return l.ledger.Save(func(s *ledger.State) { s.LeftOut = nil })
 }
 
-// noteLeftOut remembers what the newest snapshot lacks, now that the definitions are those of it as well.
-func (e *Engine) noteLeftOut(ctx context.Context) {
-	left := notIn(e.sources.WithInline(e.ledger.Data()), e.sources.With(ctx, nil))
-	if slices.Equal(left, e.ledger.State().LeftOut) {
+// note remembers it, now that the definitions are those of the newest snapshot as well.
+func (l *LeftOut) note(ctx context.Context) {
+	left := notIn(l.sources.WithInline(l.ledger.Data()), l.sources.With(ctx, nil))
+	if slices.Equal(left, l.ledger.State().LeftOut) {
 		return
 	}
-	if err := e.ledger.Save(func(s *ledger.State) { s.LeftOut = left }); err != nil {
-		e.opt.Log.Warn("what the newest snapshot leaves out was not noted", slog.Any("error", err))
+	if err := l.ledger.Save(func(s *ledger.State) { s.LeftOut = left }); err != nil {
+		l.log.Warn("what the newest snapshot leaves out was not noted", slog.Any("error", err))
 	}
 }
 
@@ -73,7 +81,7 @@ func (p *pull) checkReturned() error {
 		}
 		l := manifest.LossOf(set.Data, p.targets[i].have.Only(told), set.Only(told), p.moved)
 		if l.Kind != manifest.NoLoss {
-			return source.Sentence(refusal.ErrShrink, "A database server's directory in protected data %q, of which this backup has a state of its own (%d files), has %d files on the primary now: look whether a disk is missing there; %s.",
+			return source.Sentence(refusal.ErrShrink, "What this backup has of protected data %q in a state of its own, %d files, has %d files on the primary now: look whether a disk is missing there; %s.",
 				l.Name, l.FilesBefore, l.FilesNow, protected.AcceptIt)
 		}
 	}

@@ -39,7 +39,7 @@ func (p *pairOf) isKept(t *testing.T, what, db string, sync func()) {
 	if diff := difference(own, describe(t, filepath.Join(p.backup.tree, db))); diff != "" {
 		t.Errorf("%s: what the backup has was changed\n%s", what, diff)
 	}
-	if left := p.backup.LeftOut(); len(left) != 1 {
+	if left := p.backup.LeftOut.List(); len(left) != 1 {
 		t.Errorf("%s: the backup says that %q is left out", what, left)
 	}
 	if m := p.primary.Moving(); len(m) == 0 || !m[0].LeftOut || !m[0].Was.IsZero() {
@@ -129,7 +129,7 @@ func TestTheShrinkGuardSeesWhatWasLeftOut(t *testing.T) {
 					p.backup.reopen(t)
 					p.serve()
 				}
-				if left := p.backup.LeftOut(); len(left) != 1 {
+				if left := p.backup.LeftOut.List(); len(left) != 1 {
 					t.Fatalf("it says that %q is left out", left)
 				}
 				names, err := os.ReadDir(db)
@@ -182,7 +182,7 @@ func TestAnotherDatabaseWithTheNumberOfOneThatWasRemoved(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(p.backup.tree, filepath.Base(again), "base/5/table")); err == nil {
 		t.Errorf("the new server's directory on the backup holds %q", b)
 	}
-	if left := p.backup.LeftOut(); len(left) != 1 {
+	if left := p.backup.LeftOut.List(); len(left) != 1 {
 		t.Errorf("left out is %q", left)
 	}
 }
@@ -203,17 +203,17 @@ func TestWhatIsLeftOutIsToldAsOfItsSnapshot(t *testing.T) {
 			p.mustPull(t)
 			b := p.backup
 			must(t, b.Settle(t.Context()))
-			if told := b.LeftOut(); (len(told) > 0) != left {
+			if told := b.LeftOut.List(); (len(told) > 0) != left {
 				t.Fatalf("it says that %q is left out", told)
 			}
-			must(t, b.ForgetLeftOut()) // the history has it
+			must(t, b.LeftOut.Forget()) // the history has it
 			b.Offer(p.epoch.Next("b"))
 			b.data.Spec = pair.Directory{Path: "/srv/files"}
 			b.opt.Data = func(context.Context) ([]pair.Data, error) {
 				return []pair.Data{b.data, {Name: "new", Spec: pair.Directory{Path: "/srv/new"}}}, nil
 			}
 			b.reopen(t)
-			if told := b.LeftOut(); len(told) > 0 {
+			if told := b.LeftOut.List(); len(told) > 0 {
 				t.Errorf("after a restart it says that %q is left out", told)
 			}
 		})

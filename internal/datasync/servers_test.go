@@ -222,7 +222,7 @@ func TestADatabaseServerThatRunsOnAfterATakeover(t *testing.T) {
 			if m := p.primary.Moving(); len(m) != 1 || m[0].Path != at || m[0].By == "" || !m[0].Was.IsZero() || !m[0].LeftOut {
 				t.Errorf("round %d: named is %+v", round, m)
 			}
-			if left := p.backup.LeftOut(); len(left) != 1 {
+			if left := p.backup.LeftOut.List(); len(left) != 1 {
 				t.Errorf("round %d: the backup tells of %q", round, left)
 			}
 			if _, err := os.Lstat(p.backup.tree + "/.baton-staging"); !errors.Is(err, os.ErrNotExist) {
@@ -243,7 +243,7 @@ func TestADatabaseServerThatRunsOnAfterATakeover(t *testing.T) {
 		if m := p.primary.Moving(); len(m) != 0 {
 			t.Errorf("at rest, named is %+v", m)
 		}
-		if left := p.backup.LeftOut(); len(left) > 0 {
+		if left := p.backup.LeftOut.List(); len(left) > 0 {
 			t.Errorf("at rest, the backup tells of %q", left)
 		}
 		expectAmongKept(t, p.backup, "base/5/table", "written before the takeover")
@@ -406,7 +406,7 @@ func TestTheDiskOfDataThatIsLeftOutIsWatched(t *testing.T) {
 	postgres{}.end(t, p.primary.tree)
 	postgres{}.begin(t, p.primary.tree)
 	p.mustPull(t)
-	if left := p.backup.LeftOut(); len(left) != 1 || left[0] != `all of "files"` {
+	if left := p.backup.LeftOut.List(); len(left) != 1 || left[0] != `all of "files"` {
 		t.Errorf("left out is %q", left)
 	}
 	p.backup.opt.Hook = func(step string) {
@@ -415,17 +415,17 @@ func TestTheDiskOfDataThatIsLeftOutIsWatched(t *testing.T) {
 		}
 		was := p.backup.data
 		p.backup.data.Name = "other" // the definitions are in place before the snapshot is the newest
-		if left := p.backup.LeftOut(); len(left) != 1 || left[0] != `all of "files"` {
+		if left := p.backup.LeftOut.List(); len(left) != 1 || left[0] != `all of "files"` {
 			t.Errorf("while a snapshot is put into place, left out is %q", left)
 		}
 		p.backup.data = was
 	}
 	p.backup.reopen(t)
-	_ = p.backup.LeftOut()
+	_ = p.backup.LeftOut.List()
 	must(t, os.WriteFile(p.primary.site.path, []byte("other settings"), 0o600))
 	p.mustPull(t)
 	p.backup.Offer(pair.Epoch{Counter: 2, Holder: "b"})
-	if left := p.backup.LeftOut(); len(left) > 0 {
+	if left := p.backup.LeftOut.List(); len(left) > 0 {
 		t.Errorf("of a primary, left out is %q", left)
 	}
 	p.backup.Withdraw()

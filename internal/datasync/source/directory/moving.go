@@ -12,6 +12,8 @@ import (
 	"baton/internal/datasync/source/directory/hint"
 	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/datasync/source/directory/tree"
+
+	"golang.org/x/sys/unix"
 )
 
 // quiet is for how long a file that kept changing must not change before it is read again.
@@ -83,11 +85,16 @@ type identity struct {
 
 // identityOf is that of a path with a number. Where the file system does not tell when it was born, it is nothing that was known before.
 func identityOf(dir *tree.Tree, path string, ino uint64) identity {
-	born, err := dir.Born(path)
+	is := identity{ino, math.MaxInt64}
+	f, err := dir.Dir().OpenFile(path, unix.O_PATH, 0)
 	if err != nil {
-		born = math.MaxInt64
+		return is
 	}
-	return identity{ino, born}
+	defer func() { _ = f.Close() }()
+	if born, err := inode.Born(f); err == nil {
+		is.born = born
+	}
+	return is
 }
 
 // renamed returns what has a kind and an identity as the peer has it at another path: as both had it last, or as it was listed since.

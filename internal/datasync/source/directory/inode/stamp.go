@@ -5,6 +5,7 @@
 package inode
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -34,6 +35,16 @@ func StampOf(s *unix.Stat_t) Stamp {
 		Dev: s.Dev, Ino: s.Ino, Nlink: uint64(s.Nlink), Size: s.Size, Alloc: s.Blocks * 512, //nolint:unconvert // 32 bits on some machines
 		ModTime: s.Mtim.Nano(), CTime: s.Ctim.Nano(), Mode: s.Mode, UID: s.Uid, GID: s.Gid,
 	}
+}
+
+// Born returns when an open file was made, in Unix nanoseconds. It fails where the file system does not tell.
+func Born(f *os.File) (int64, error) {
+	var s unix.Statx_t
+	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &s)
+	if err == nil && s.Mask&unix.STATX_BTIME == 0 {
+		err = errors.ErrUnsupported
+	}
+	return s.Btime.Sec*int64(time.Second) + int64(s.Btime.Nsec), err
 }
 
 // Unchanged reports whether nothing was written or set between two looks.

@@ -116,18 +116,6 @@ func (t *Tree) Stat(path string) (inode.Stamp, error) {
 	return inode.StampOf(&s), err
 }
 
-// Born returns when a name of the tree was made, in Unix nanoseconds. It fails where the file system does not tell.
-func (t *Tree) Born(path string) (int64, error) {
-	var s unix.Statx_t
-	err := t.withDir(manifest.Parent(path), func(fd int) error {
-		return unix.Statx(fd, manifest.Base(path), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &s)
-	})
-	if err == nil && s.Mask&unix.STATX_BTIME == 0 {
-		err = errors.ErrUnsupported
-	}
-	return s.Btime.Sec*1e9 + int64(s.Btime.Nsec), err
-}
-
 // Top says which directory the tree is.
 func (t *Tree) Top() (disk.Top, error) {
 	stamp, err := t.Stat(".")
