@@ -253,7 +253,7 @@ func (e *Engine) Settle(ctx context.Context) error {
 	if err := e.Torn(); err != nil {
 		return err
 	}
-	e.dropStaging()
+	e.dropStaging(ctx)
 	e.mounts.Forget()
 	return nil
 }
@@ -272,14 +272,14 @@ func (e *Engine) SettleForced(ctx context.Context) error {
 	if err := e.abandon(ctx); err != nil {
 		return err
 	}
-	e.dropStaging()
+	e.dropStaging(ctx)
 	e.mounts.Forget()
 	return nil
 }
 
-// dropStaging removes what is staged. What cannot be removed is in nobody's way.
-func (e *Engine) dropStaging() {
-	for _, d := range e.sources.WithInline(e.ledger.Data()) {
+// dropStaging removes what is staged, also of data that the newest snapshot leaves out. What cannot be removed is in nobody's way.
+func (e *Engine) dropStaging(ctx context.Context) {
+	for _, d := range e.sources.With(ctx, e.sources.WithInline(e.ledger.Data())) {
 		src, err := e.sources.Open(d, source.Recover)
 		if errors.Is(err, source.ErrMissing) {
 			continue

@@ -2,6 +2,8 @@ package datasync
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -231,5 +233,28 @@ func mutate(r *rapid.T, root string) {
 		_ = os.Chtimes(at, when, when)
 	case 9:
 		_ = unix.Lsetxattr(at, "user.x", []byte{rapid.Byte().Draw(r, "value")}, 0)
+	}
+}
+
+// TestATakeoverLeavesNothingStaged has data staged that is no part of the newest snapshot, as a database server ran there.
+func TestATakeoverLeavesNothingStaged(t *testing.T) {
+	p := newPair(t)
+	postgres{}.end(t, p.primary.tree)
+	postgres{}.begin(t, p.primary.tree)
+	p.mustPull(t)
+	postgres{}.end(t, p.primary.tree)
+	ctx, cancel := context.WithCancel(t.Context())
+	p.backup.opt.Hook = func(step string) {
+		if step == "sync-staging" {
+			cancel()
+		}
+	}
+	p.backup.reopen(t)
+	if _, err := p.backup.Pull(ctx, p.server.Client(), p.server.URL, Request{Epoch: p.epoch}); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	must(t, p.backup.Settle(t.Context()))
+	if names, err := os.ReadDir(p.backup.tree); err != nil || len(names) > 0 {
+		t.Errorf("left are %v, %v", names, err)
 	}
 }
