@@ -6,7 +6,7 @@ import (
 )
 
 // Report tells what of a diverged copy changed on which side since the common snapshot, as of the newest
-// snapshot that both sides have. It looks at no protected data.
+// snapshot that both sides have. What that one leaves out is not known. It looks at no protected data.
 func (e *Engine) Report(id string) (kept.DivergedReport, error) {
 	one, err := e.Diverged.One(id)
 	if err != nil {
@@ -21,12 +21,13 @@ func (e *Engine) Report(id string) (kept.DivergedReport, error) {
 		}
 		report.With = common
 	}
-	byName := map[string]manifest.Listing{}
+	byName, excluded := map[string]manifest.Set{}, map[string]func(path string) bool{}
 	for _, set := range newest.Sets {
-		byName[set.Data.Name] = set.Listing
+		byName[set.Data.Name], excluded[set.Data.Name] = set, set.Data.Spec.Excludes().Matcher().Excludes
 	}
 	for _, f := range one.Files {
-		report.Files = append(report.Files, evidence(f, byName[f.Data], !report.With.IsZero()))
+		set := byName[f.Data]
+		report.Files = append(report.Files, evidence(f, set.Listing, !set.IsZero() && !excluded[f.Data](f.Path)))
 	}
 	return report, nil
 }

@@ -164,3 +164,34 @@ func TestUnsyncedCountsWhatWouldBeLost(t *testing.T) {
 		t.Fatalf("%d files, %d bytes, %v", files, bytes, err)
 	}
 }
+
+// TestADatabaseThatIsLeftOutIsNotToldAsRemoved asks what the new primary did with it, of which the former one has no snapshot.
+func TestADatabaseThatIsLeftOutIsNotToldAsRemoved(t *testing.T) {
+	for _, at := range []string{"db", "."} {
+		t.Run(filepath.Base(at), func(t *testing.T) {
+			p := newPair(t)
+			db, s := func(a *appliance) string { return filepath.Join(a.tree, at) }, postgres{}
+			s.end(t, db(p.primary))
+			write(t, db(p.primary)+"/base/5/table", "at rest")
+			p.pull(t)
+			s.begin(t, db(p.primary))
+			write(t, db(p.primary)+"/base/5/table", "former")
+			p.takenOver(t)
+			s.begin(t, db(p.primary))
+			write(t, db(p.primary)+"/base/5/table", "new")
+			p.mustPull(t)
+			copies, err := p.backup.Diverged.All()
+			must(t, err)
+			report, err := p.backup.Report(copies[0].ID)
+			must(t, err)
+			for _, f := range report.Files {
+				if f.There != kept.Unknown || f.Now != nil {
+					t.Errorf("%s: there it is %s", f.Path, f.There)
+				}
+			}
+			if len(report.Files) == 0 || report.With.IsZero() {
+				t.Errorf("%+v", report)
+			}
+		})
+	}
+}
