@@ -68,5 +68,5 @@ func tellLacking(dir string) error {
 		return nil //nolint:nilerr // nothing is lacking
 	}
 	lines := int64(strings.Count(string(text), "\n"))
-	return pair.Refuse(pair.Failed, "%s could not be restored, as somebody wrote on this appliance since: %s names them; everything else is there", pair.Counted(lines, "file"), list)
+	return pair.Refuse(pair.Failed, "%s could not be restored, as somebody wrote on this appliance since, or the snapshot left it out: %s names them; everything else is there", pair.Counted(lines, "name"), list)
 }

@@ -265,3 +265,29 @@ func TestADirectoryThatIsProtectedNoLongerKeepsNothing(t *testing.T) {
 		t.Error("what no point needs is kept")
 	}
 }
+
+// TestARestorePointTellsWhatItsSnapshotLeftOut has one without a database, as its server ran.
+func TestARestorePointTellsWhatItsSnapshotLeftOut(t *testing.T) {
+	for at, lack := range map[string]string{"sites/db": "files/sites/db\n", ".": "files\n"} {
+		t.Run(filepath.Base(at), func(t *testing.T) {
+			p := newPair(t)
+			p.withPoints(t, 100)
+			db, s := filepath.Join(p.primary.tree, at), postgres{}
+			s.end(t, db)
+			s.begin(t, db)
+			write(t, p.primary.tree+"/page", "1")
+			p.mustPull(t)
+			s.end(t, db)
+			write(t, p.primary.tree+"/page", "2")
+			whole := p.pull(t)
+			write(t, p.primary.tree+"/page", "3")
+			p.pull(t)
+			if _, lacks := takeOut(t, p.backup.Engine, 1); lacks != lack {
+				t.Errorf("it lacks %q", lacks)
+			}
+			if _, lacks := takeOut(t, p.backup.Engine, whole.Number); lacks != "" {
+				t.Errorf("a whole one lacks %q", lacks)
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path"
 	"slices"
 	"strings"
 
@@ -18,7 +19,8 @@ import (
 var errNotFound = pair.Refuse(pair.NotFound, "no such restore point")
 
 // Pack writes what is chosen of a restore point into an archive. Each content is checked by its hash. What is nowhere
-// any more, as somebody wrote here who is no data sync, is left out, and named at the end of the archive.
+// any more, as somebody wrote here who is no data sync, is left out, and named at the end of the archive. So is what the snapshot
+// itself left out, and is protected by now.
 func (p *Points) Pack(ctx context.Context, number uint64, chosen archive.Chosen, to io.Writer) error {
 	if len(chosen) == 0 {
 		chosen = nil // everything
@@ -40,6 +42,7 @@ func (p *Points) Pack(ctx context.Context, number uint64, chosen archive.Chosen,
 			return err
 		}
 	}
+	w.leftOut(p, o)
 	if len(w.lacks) > 0 {
 		if err := w.Tell(archive.LacksName, strings.Join(w.lacks, "\n")+"\n"); err != nil {
 			return err
@@ -72,6 +75,24 @@ func (o one) check(chosen archive.Chosen) error {
 		}
 	}
 	return nil
+}
+
+// leftOut names what is protected as now defined, and was left out of the snapshot.
+func (w *packing) leftOut(p *Points, o one) {
+	for _, d := range p.opt.Sources.With(w.ctx, nil) {
+		if d == p.opt.Sources.Inline { // it is no part of a restore point
+			continue
+		}
+		left := []string{"."}
+		if set := o.manifest.Find(d); !set.IsZero() {
+			left = set.Data.Spec.Excludes().List()
+		}
+		for _, pattern := range left {
+			if at := path.Join(d.Name, pattern); !slices.Contains(d.Spec.Excludes().List(), pattern) && w.chosen.Has(d.Name, strings.TrimPrefix(pattern, "/")) {
+				w.lacks = append(w.lacks, at)
+			}
+		}
+	}
 }
 
 // packing is a restore point on its way into an archive.
