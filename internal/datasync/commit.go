@@ -131,6 +131,14 @@ func (p *pull) writeRecord(rec *ledger.Record) error {
 		return err
 	}
 	e.opt.Hook("write-record")
+	for _, t := range p.targets {
+		if t.change == nil {
+			continue
+		}
+		if err := t.change.Check(); err != nil {
+			return err
+		}
+	}
 	return e.ledger.WriteJournal(rec)
 }
 

@@ -218,3 +218,37 @@ func TestARealDatabaseServerRunsOnAfterATakeover(t *testing.T) {
 		})
 	}
 }
+
+// TestARealDatabaseServerOnTheBackup starts one there, and kills it.
+func TestARealDatabaseServerOnTheBackup(t *testing.T) {
+	for name, s := range realServers() {
+		t.Run(name, func(t *testing.T) {
+			if _, err := os.Stat(s.install); err != nil || os.Getuid() != 0 {
+				t.Skipf("%s is not installed here, or this is not root", name)
+			}
+			t.Setenv("TMPDIR", "/tmp") // as above
+			p := newPair(t)
+			db := s.home(t, p.primary.tree)
+			if out, err := s.as(t, s.make(db)).CombinedOutput(); err != nil {
+				t.Fatalf("%s", out)
+			}
+			end := s.begin(t, db)
+			s.query(t, db, "create table t (n int)")
+			end(syscall.SIGTERM)
+			p.pull(t)
+			copied := s.home(t, p.backup.tree)
+			end = s.begin(t, copied)
+			for range 2 {
+				if _, err := p.tryPull(t, Request{}); !errors.Is(err, source.ErrBlocked) {
+					t.Errorf("it ended with %v", err)
+				}
+			}
+			s.query(t, copied, "insert into t values (1)")
+			if n := s.query(t, copied, "select count(*) from t"); n != "1" {
+				t.Errorf("the server on the backup has %s rows", n)
+			}
+			end(syscall.SIGKILL)
+			p.pull(t)
+		})
+	}
+}

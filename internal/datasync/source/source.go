@@ -9,7 +9,7 @@
 //	Kind.Open(Serve), Scan         Kind.Open(Receive), Scan
 //	                               Source.Stage, Staging.Missing
 //	Content.Open, Reader.Send      Staging.Fill, Incoming.Finish
-//	                               Staging.Settle, Change.Sync
+//	                               Staging.Settle, Change.Sync, Change.Check
 //	                               (the journal is written, with Change.Append)
 //	                               Change.Apply and Sync, or Undo and Sync
 //	                               (the new state is written, the journal removed)
@@ -242,6 +242,9 @@ type Change interface {
 	Append(b []byte) []byte
 	// Sync makes durable whatever was staged, applied or undone before.
 	Sync() error
+	// Check is the last look before the journal is written, at a change that was not resumed: it fails if something
+	// was written since the latest Scan that must not be replaced before it is kept. It changes nothing.
+	Check() error
 	// Apply puts the new state into place. Applied again after a power cut, at whatever
 	// point, it ends the same; so does Undo. The hook is called before each step that a
 	// power cut may come between.

@@ -42,25 +42,13 @@ func (p *protected) SetAside(ctx context.Context, d source.Divergence, into stri
 // checkStill refuses a copy of the directory of a database server in which something was written since it was looked at, as by a server that Baton does not run: its files would
 // be of several moments. What nobody wrote to is of one, whether a server uses it or not.
 func (p *protected) checkStill(d source.Divergence) error {
-	servers := scan.ServersIn(d.All)
-	copied := scan.Servers{}
+	copied := holdersIn(d.All)
 	for _, e := range d.Changed {
-		if at, is := servers.Of(e.Path); is {
-			copied[at] = servers[at]
-		}
+		copied.add(e)
 	}
-	if len(copied) == 0 {
-		return nil
-	}
-	for one := range d.All.Children() {
-		at, is := copied.Of(one.Path)
-		if !is || one.Path == "." || one.Kind == manifest.Link { // Baton writes to the first, and the other is a name of a file
-			continue
-		}
-		if now, err := p.tree.Stat(one.Path); err != nil || now.Ino != one.Note.Ino || now.ModTime != one.ModTime || (one.Kind == manifest.File && now.Size != one.Size) {
-			return source.Sentence(source.ErrChanging, "%s in %s was written to while what only this appliance has was set aside, so that no copy of it would be whole (%s/%s changed): stop that database server on this machine; nothing was replaced, and it is tried again by itself.",
-				copied[at], filepath.Join(p.tree.Path(), at), p.tree.Path(), one.Path)
-		}
+	if at, path, is := p.written(copied.found, d.All); is {
+		return source.Sentence(source.ErrChanging, "%s in %s was written to while what only this appliance has was set aside, so that no copy of it would be whole (%s/%s changed): stop that database server on this machine; nothing was replaced, and it is tried again by itself.",
+			copied.found[at], filepath.Join(p.tree.Path(), at), p.tree.Path(), path)
 	}
 	return nil
 }

@@ -254,7 +254,10 @@ func (t *target) Settle(want manifest.Listing) (source.Change, error) {
 			return nil, source.Sentence(source.ErrMismatch, "The content of %s/%s did not match its hash, however often it was sent: check the memory and disks of both appliances.", t.of.tree.Path(), e.Path)
 		}
 	}
-	err := t.staging.Rehearse(t.work)
+	err := t.of.checkRest(t.of.replaced(t.want)) // not before: what is asked for of a server that runs is left out then
+	if err == nil {
+		err = t.staging.Rehearse(t.work)
+	}
 	c := &change{of: t.of, settled: t}
 	if err == nil {
 		c.steps, err = t.staging.Prepare(t.work, have)

@@ -120,6 +120,9 @@ func (c change) Append(b []byte) []byte { return append(b, c.name...) }
 // Sync implements source.Change: a staged export is durable, and so is a transaction.
 func (change) Sync() error { return nil }
 
+// Check implements source.Change.
+func (change) Check() error { return nil }
+
 // Apply implements source.Change.
 func (c change) Apply(ctx context.Context, hook func(step string)) error {
 	hook("import")

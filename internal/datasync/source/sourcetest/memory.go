@@ -444,6 +444,9 @@ func (c *change) Apply(_ context.Context, hook func(step string)) error {
 	return nil
 }
 
+// Check implements source.Change.
+func (*change) Check() error { return nil }
+
 // Final implements source.Change.
 func (*change) Final(context.Context) bool { return false }
 

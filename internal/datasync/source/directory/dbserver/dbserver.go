@@ -130,9 +130,14 @@ func inUse(dir *pinned.Dir, path string, ask func(*os.File) bool) bool {
 
 // locked reports whether a process holds a lock on a file: InnoDB does as long as it runs, whichever namespace that is in.
 func locked(f *os.File) bool {
+	is, err := isLocked(f)
+	return is || err != nil
+}
+
+func isLocked(f *os.File) (bool, error) {
 	l := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
 	err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &l)
-	return err != nil || l.Type != unix.F_UNLCK
+	return l.Type != unix.F_UNLCK, err
 }
 
 // The beginning of pg_control, since PostgreSQL 9.0: the system identifier (8 bytes), the version of the file (4), that of the
