@@ -109,7 +109,7 @@ func (a *Appliance) Sync(t TB) {
 	primary := httptest.NewServer(a.engine.Handler())
 	defer primary.Close()
 	there := t.TempDir()
-	backup := newEngine(t, there, datasync.Options{}, directory.Options{
+	backup := newEngine(t, there, datasync.Options{Data: a.store.Data.List}, directory.Options{
 		Place: func(data pair.Data) string { return filepath.Join(there, data.Name) },
 	})
 	if _, err := backup.Pull(t.Context(), primary.Client(), primary.URL, datasync.Request{Epoch: epoch}); err != nil {
