@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -190,7 +191,7 @@ func TestAnotherDatabaseWithTheNumberOfOneThatWasRemoved(t *testing.T) {
 // TestWhatIsLeftOutIsToldAsOfItsSnapshot has the definitions change on a backup that has taken over, and restarts it.
 func TestWhatIsLeftOutIsToldAsOfItsSnapshot(t *testing.T) {
 	for _, left := range []bool{false, true} {
-		t.Run(fmt.Sprint(left), func(t *testing.T) {
+		t.Run(strconv.FormatBool(left), func(t *testing.T) {
 			p := newPair(t)
 			p.excluding(t, "cache/")
 			write(t, p.primary.tree+"/page", "1")
