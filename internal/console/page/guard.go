@@ -72,7 +72,11 @@ func (v *Visit) signInFirst() error {
 	if v.Request.Header.Get("Sec-Fetch-Site") == "cross-site" {
 		return v.Page("arrival", "One moment", nil)
 	}
-	return v.Leave("?next=" + url.QueryEscape(v.Request.URL.RequestURI()))
+	to := url.Values{"next": {v.Request.URL.RequestURI()}}
+	if seen := v.Request.URL.Query().Get("seen"); seen != "" { // what has moved is told there already
+		to.Set("seen", seen)
+	}
+	return v.Leave("?" + to.Encode())
 }
 
 // unknown answers a path that no route has.

@@ -65,6 +65,14 @@ func TestWhatAnEarlierPageSawIsComparedWithThePresent(t *testing.T) {
 	}
 }
 
+// A page that asks anew on its own is led to the sign-in where its session is not known, as on the other appliance.
+func TestWhatAnEarlierPageSawIsToldAtTheSignIn(t *testing.T) {
+	t.Parallel()
+	b := consoletest.Open(t)
+	b.Get(page.Root+"/status?seen=0bad.backup.2.1000.beta").Has(t, "Sign in", "You were looking at beta. This is alpha, standalone.")
+	b.Get(page.Root+"/status").Lacks(t, "You were looking")
+}
+
 func TestAMovedPageTellsOfWhatCameAfterIt(t *testing.T) {
 	t.Parallel()
 	b := consoletest.Open(t).SignIn(pair.Viewer)
