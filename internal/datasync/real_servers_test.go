@@ -104,26 +104,49 @@ func (s realServer) query(t *testing.T, dir, sql string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// needed skips the test where the server cannot be run.
+func (s realServer) needed(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(s.install); err != nil || os.Getuid() != 0 {
+		t.Skipf("%s is not installed here, or this is not root", t.Name())
+	}
+}
+
+// made makes a database in a tree, with one empty table, and returns its directory.
+func (s realServer) made(t *testing.T, tree string) (db string) {
+	t.Helper()
+	db = s.home(t, tree)
+	if out, err := s.as(t, s.make(db)).CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	end := s.begin(t, db)
+	s.query(t, db, "create table t (n int)")
+	end(syscall.SIGTERM)
+	return db
+}
+
+// hasRows starts a server in a directory, counts what its table has, and stops it.
+func (s realServer) hasRows(t *testing.T, dir string, rows int) {
+	t.Helper()
+	end := s.begin(t, dir)
+	if n := s.query(t, dir, "select count(*) from t"); n != strconv.Itoa(rows) {
+		t.Errorf("there are %s rows of %d", n, rows)
+	}
+	end(syscall.SIGTERM)
+}
+
 // TestRealDatabaseServersAreCopiedAtRest has the servers of this machine write while data syncs run, and asks the copy of one that was stopped, or
 // killed where that is at rest.
 func TestRealDatabaseServersAreCopiedAtRest(t *testing.T) {
 	for name, s := range realServers() {
 		t.Run(name, func(t *testing.T) {
-			if _, err := os.Stat(s.install); err != nil || os.Getuid() != 0 {
-				t.Skipf("%s is not installed here, or this is not root", name)
-			}
+			s.needed(t)
 			p := newPair(t)
-			db := s.home(t, p.primary.tree)
-			if out, err := s.as(t, s.make(db)).CombinedOutput(); err != nil {
-				t.Fatalf("%s", out)
-			}
-			end := s.begin(t, db)
-			s.query(t, db, "create table t (n int)")
-			end(syscall.SIGTERM)
+			db := s.made(t, p.primary.tree)
 			p.pull(t)
 			before := describe(t, p.backup.tree+"/home/data")
 
-			end = s.begin(t, db)
+			end := s.begin(t, db)
 			rows := 0
 			for range 5 {
 				for range 20 {
@@ -153,11 +176,7 @@ func TestRealDatabaseServersAreCopiedAtRest(t *testing.T) {
 			must(t, err)
 			same(t, p.primary.tree, p.backup.tree)
 			copied := s.home(t, p.backup.tree)
-			end = s.begin(t, copied)
-			if n := s.query(t, copied, "select count(*) from t"); n != strconv.Itoa(rows) {
-				t.Errorf("the copy has %s rows of %d", n, rows)
-			}
-			end(syscall.SIGTERM)
+			s.hasRows(t, copied, rows)
 		})
 	}
 }
@@ -166,20 +185,12 @@ func TestRealDatabaseServersAreCopiedAtRest(t *testing.T) {
 func TestARealDatabaseServerRunsOnAfterATakeover(t *testing.T) {
 	for name, s := range realServers() {
 		t.Run(name, func(t *testing.T) {
-			if _, err := os.Stat(s.install); err != nil || os.Getuid() != 0 {
-				t.Skipf("%s is not installed here, or this is not root", name)
-			}
+			s.needed(t)
 			t.Setenv("TMPDIR", "/tmp") // in memory there are no times of what MariaDB writes through a mapping
 			p := newPair(t)
-			db := s.home(t, p.primary.tree)
-			if out, err := s.as(t, s.make(db)).CombinedOutput(); err != nil {
-				t.Fatalf("%s", out)
-			}
-			end := s.begin(t, db)
-			s.query(t, db, "create table t (n int)")
-			end(syscall.SIGTERM)
+			db := s.made(t, p.primary.tree)
 			p.pull(t)
-			end = s.begin(t, db)
+			end := s.begin(t, db)
 			s.query(t, db, "insert into t values (1), (2), (3)")
 			_, err := p.tryPull(t, Request{})
 			must(t, err)
@@ -202,19 +213,11 @@ func TestARealDatabaseServerRunsOnAfterATakeover(t *testing.T) {
 			}
 			copied := s.home(t, filepath.Join(t.TempDir(), "copied"))
 			command(t, "cp", "-aT", p.backup.tree+"/home/data", copied)
-			endCopy := s.begin(t, copied)
-			if n := s.query(t, copied, "select count(*) from t"); n != "3" {
-				t.Errorf("a takeover would find %s rows of 3", n)
-			}
-			endCopy(syscall.SIGTERM)
+			s.hasRows(t, copied, 3) // which a takeover would find
 			end(syscall.SIGTERM)
 			p.pull(t)
 			copied = s.home(t, p.backup.tree)
-			end = s.begin(t, copied)
-			if n := s.query(t, copied, "select count(*) from t"); n != "5" {
-				t.Errorf("the copy has %s rows of 5", n)
-			}
-			end(syscall.SIGTERM)
+			s.hasRows(t, copied, 5)
 		})
 	}
 }
@@ -223,21 +226,13 @@ func TestARealDatabaseServerRunsOnAfterATakeover(t *testing.T) {
 func TestARealDatabaseServerOnTheBackup(t *testing.T) {
 	for name, s := range realServers() {
 		t.Run(name, func(t *testing.T) {
-			if _, err := os.Stat(s.install); err != nil || os.Getuid() != 0 {
-				t.Skipf("%s is not installed here, or this is not root", name)
-			}
+			s.needed(t)
 			t.Setenv("TMPDIR", "/tmp") // as above
 			p := newPair(t)
-			db := s.home(t, p.primary.tree)
-			if out, err := s.as(t, s.make(db)).CombinedOutput(); err != nil {
-				t.Fatalf("%s", out)
-			}
-			end := s.begin(t, db)
-			s.query(t, db, "create table t (n int)")
-			end(syscall.SIGTERM)
+			s.made(t, p.primary.tree)
 			p.pull(t)
 			copied := s.home(t, p.backup.tree)
-			end = s.begin(t, copied)
+			end := s.begin(t, copied)
 			for range 2 {
 				if _, err := p.tryPull(t, Request{}); !errors.Is(err, source.ErrBlocked) {
 					t.Errorf("it ended with %v", err)
