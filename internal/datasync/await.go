@@ -25,13 +25,13 @@ type Awaited struct {
 
 // Await waits until something may be other on the primary than in the newest snapshot here, at most for a while.
 func (e *Engine) Await(ctx context.Context, from *http.Client, base string, epoch pair.Epoch, wait time.Duration) (Awaited, error) {
-	client := *from
+	client := wire.Asking(from)
 	client.Timeout = wait + e.opt.Idle
 	body, err := json.Marshal(wire.Watch{Epoch: epoch, Snapshot: e.Snapshot(), WaitMS: wait.Milliseconds()})
 	if err != nil {
 		return Awaited{}, fmt.Errorf("write request: %w", err)
 	}
-	p := &pull{engine: e, client: &client, base: strings.TrimSuffix(base, "/") + wire.Prefix}
+	p := &pull{engine: e, client: client, base: strings.TrimSuffix(base, "/") + wire.Prefix}
 	answer, err := p.do(ctx, "changes", body)
 	if err != nil {
 		return Awaited{}, err

@@ -44,11 +44,11 @@ func (p *protected) Keep(last func() (manifest.Set, bool)) {
 		case kind == manifest.Dir && !known:
 			return manifest.Child{}, true
 		case kind == manifest.Dir:
-			return x.lastOfServer(has, p.data, path, identityOf(p.tree, path, ino)), true
+			return x.lastOfServer(has, p.data, p.tree, path, ino), true
 		case !known, isDatabase(p.tree, path):
 			return manifest.Child{}, false
 		}
-		return x.lastOf(has.Listing, path, identityOf(p.tree, path, ino))
+		return x.lastOf(has.Listing, p.tree, path, ino)
 	}
 }
 
@@ -62,10 +62,10 @@ func isDatabase(dir *tree.Tree, path string) bool {
 }
 
 // lastOf returns what the peer has of a file: at its path, or at the one that it had before it was renamed.
-func (x *index) lastOf(has manifest.Listing, path string, of identity) (manifest.Child, bool) {
+func (x *index) lastOf(has manifest.Listing, dir *tree.Tree, path string, ino uint64) (manifest.Child, bool) {
 	at, is := has.Find(path)
 	if !is {
-		at, is = x.renamed(has, manifest.File, of)
+		at, is = x.renamed(has, manifest.File, identityOf(dir, path, ino))
 	}
 	at.Path = path
 	switch {

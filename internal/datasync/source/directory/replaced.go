@@ -36,7 +36,7 @@ func (h holders) add(e manifest.Entry) {
 		if !is || dir.Kind != manifest.Dir {
 			continue
 		}
-		if kind := dbserver.Of(func(name string) bool { _, is := dir.Below.Find(name); return is }); kind != "" {
+		if kind := dbserver.In(dir.Below); kind != "" {
 			h.found[at] = kind
 		}
 	}

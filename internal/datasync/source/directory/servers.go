@@ -103,10 +103,10 @@ func (x *index) knownServers() scan.Servers {
 
 // lastOfServer returns the directory of a database server as a snapshot of the peer has it; the zero value: no snapshot has all of it, or the peer has another
 // state by now. One with further names of files, which may be names of files elsewhere, cannot be listed by itself.
-func (x *index) lastOfServer(has manifest.Set, now pair.Data, path string, is identity) manifest.Child {
+func (x *index) lastOfServer(has manifest.Set, now pair.Data, dir *tree.Tree, path string, ino uint64) manifest.Child {
 	at, found := has.As(now).Find(path)
 	if !found {
-		at, found = x.renamed(has.As(now), manifest.Dir, is)
+		at, found = x.renamed(has.As(now), manifest.Dir, identityOf(dir, path, ino))
 	}
 	if !found || at.Kind != manifest.Dir || at.Below.Sum().Links > 0 || x.isLacked(path) || hid(has.Data, now, at.Path) {
 		return manifest.Child{}

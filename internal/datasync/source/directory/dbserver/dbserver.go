@@ -49,6 +49,11 @@ func Of(has func(name string) bool) Kind {
 	return ""
 }
 
+// In returns the kind of server whose directory is listed as a branch.
+func In(dir *manifest.Branch) Kind {
+	return Of(func(name string) bool { _, is := dir.Find(name); return is })
+}
+
 // IsSign reports whether Of asks for a name.
 func IsSign(name string) bool { return name == version || name == global || name == system }
 

@@ -35,7 +35,7 @@ func (s Servers) Of(at string) (string, bool) {
 func ServersIn(l manifest.Listing) Servers {
 	found := Servers{}
 	for c := range l.Dirs() {
-		if kind := dbserver.Of(func(name string) bool { _, is := c.Below.Find(name); return is }); kind != "" {
+		if kind := dbserver.In(c.Below); kind != "" {
 			found[c.Path] = kind
 		}
 	}
