@@ -140,6 +140,45 @@ func (d *Dir) Stat(path string) (s unix.Stat_t, err error) {
 	return s, err
 }
 
+// Looks looks at many names one after another: as long as they are in one directory, that stays open. It is for a pass
+// during which nobody but the caller gives directories other names.
+type Looks struct {
+	dir    *Dir
+	parent string // the directory that is open
+	fd     int    // -1: none is
+}
+
+// Looks begins a pass, which Close ends.
+func (d *Dir) Looks() *Looks { return &Looks{dir: d, fd: -1} }
+
+// Stat is Dir.Stat.
+func (l *Looks) Stat(path string) (s unix.Stat_t, err error) {
+	parent, name := ".", path
+	if slash := strings.LastIndexByte(path, '/'); slash >= 0 {
+		parent, name = path[:slash], path[slash+1:]
+	}
+	if l.fd < 0 || l.parent != parent {
+		l.Close()
+		fd, err := l.dir.open(parent, unix.O_PATH|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return s, &fs.PathError{Op: "look at", Path: path, Err: err}
+		}
+		l.fd, l.parent = fd, parent
+	}
+	if err := unix.Fstatat(l.fd, name, &s, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return s, &fs.PathError{Op: "look at", Path: path, Err: err}
+	}
+	return s, nil
+}
+
+// Close ends the pass.
+func (l *Looks) Close() {
+	if l.fd >= 0 {
+		_ = unix.Close(l.fd)
+		l.fd = -1
+	}
+}
+
 // Mkdir makes a directory.
 func (d *Dir) Mkdir(path string, mode uint32) error {
 	return d.in("make directory", path, func(dir int, name string) error { return unix.Mkdirat(dir, name, mode) })

@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"encoding/binary"
+	"sync"
 
 	"github.com/zeebo/blake3"
 )
@@ -48,9 +49,21 @@ type ContentHash struct {
 	offset int64
 }
 
+// hashers are those of hashes that were released: a new one for each small file would keep the collector busy.
+var hashers = sync.Pool{New: func() any { return blake3.New() }}
+
+// Release ends the use of a hash that gives its memory to the next; without it, the collector does.
+func (h *ContentHash) Release() {
+	if h.outer != nil {
+		h.outer.Reset()
+		hashers.Put(h.outer)
+		h.outer = nil
+	}
+}
+
 // Hash begins the hash of a file that will have a size.
 func (s Scheme) Hash(size int64) *ContentHash {
-	h := &ContentHash{outer: blake3.New(), of: size}
+	h := &ContentHash{outer: hashers.Get().(*blake3.Hasher), of: size} //nolint:forcetypeassert // nothing else is put there
 	switch {
 	case s == Blocks && size >= fromBlocks:
 		h.inner, h.zeros, h.block = blake3.New(), make([]byte, blockSize), make([]byte, 0, blockSize)

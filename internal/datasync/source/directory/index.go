@@ -117,13 +117,13 @@ func (k *Kind) enter(dir *tree.Tree, have, want manifest.Listing) {
 	x := k.indexOf(dir)
 	x.scanning.Lock()
 	defer x.scanning.Unlock()
-	files, err := dir.Applied(x.known(), have, want, k.opt.Now)
+	files, applied, err := dir.Applied(x.known(), have, want, k.opt.Now)
 	if err != nil {
 		k.opt.Log.Warn("what was applied is not remembered, and is looked at again", slog.String("path", dir.Path()), slog.Any("error", err))
 		x.unfollow()
 		return
 	}
-	k.keepIndex(dir, x, files, 1)
+	k.keepIndex(dir, x, files, applied)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.servers = nil

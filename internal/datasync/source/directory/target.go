@@ -244,9 +244,11 @@ func (t *target) Settle(want manifest.Listing) (source.Change, error) {
 	if err := t.aim(want); err != nil {
 		return nil, explain(err, t.of.tree.Path())
 	}
+	pass := t.staging.Inspect()
+	defer pass.Close()
 	for _, e := range t.work.Put {
 		switch {
-		case e.Kind != manifest.File || t.staging.Intact(e):
+		case e.Kind != manifest.File || pass.Intact(e):
 		case t.staging.Staged(e):
 			return nil, source.Sentence(source.ErrChanging, "The content of %s/%s changed in the staging after it was checked, by a program or by a bit that flipped: the next data sync brings it anew; if it happens again, check the disk of %s.",
 				t.of.tree.Path(), e.Path, t.of.tree.Path())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -74,10 +75,15 @@ type Reading struct {
 	Path  string
 }
 
+// buffers are those of reads that ended: a new one for each small file would keep the collector busy.
+var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
+
 // Pass hands the file's content from offset up to end on to the sink, its holes as
 // holes. The error source.ErrChanging means that it was cut off meanwhile: what the sink got is worthless.
 func (r Reading) Pass(ctx context.Context, offset, end int64, sink source.Sink) error {
-	buffer := make([]byte, min(readSize, max(end-offset, 0)))
+	room := buffers.Get().(*[readSize]byte) //nolint:forcetypeassert // nothing else is put there
+	defer buffers.Put(room)
+	buffer := room[:]
 	for offset < end {
 		start, stop := extent(r.File, r.Stamp, offset)
 		start, stop = min(start, end), min(stop, end)
@@ -121,6 +127,7 @@ const atOnce = 32 << 20
 func (r Reading) Hash(ctx context.Context, scheme manifest.Scheme, lists *blocks.Store) (manifest.Hash, error) {
 	if scheme != manifest.Lists || r.Stamp.Size < blocks.KeptFrom {
 		h := scheme.Hash(r.Stamp.Size)
+		defer h.Release()
 		err := r.Pass(ctx, 0, r.Stamp.Size, Hashed{To: h})
 		return h.Sum(), err
 	}

@@ -136,6 +136,9 @@ func (c *comparison) movable(change manifest.Change, have, want manifest.Listing
 
 // move finds the directories that go elsewhere, and returns the tree once they are there.
 func (c *comparison) move(have, want manifest.Listing) manifest.Listing {
+	if sum := have.Sum(); sum.Entries == sum.Names+1 { // the directory itself is the only one
+		return have
+	}
 	m := moving{have: have, from: map[string]bool{}, to: map[string]string{}}
 	leads := map[string]bool{}
 	for _, change := range manifest.Difference(have, want).Set {

@@ -35,6 +35,9 @@ func (s *Staging) open(e manifest.Entry, name string, flags int) (*Incoming, err
 	if err := s.makeParent(name); err != nil {
 		return nil, fmt.Errorf("stage %q: %w", e.Path, err)
 	}
+	s.mu.Lock()
+	s.empty = false
+	s.mu.Unlock()
 	f, err := s.root.OpenFile(name, unix.O_RDWR|unix.O_CREAT|flags, 0o600)
 	if err != nil { // it is there, locked, or something else
 		if err = s.root.RemoveAll(name); err == nil {
@@ -174,6 +177,7 @@ func (in *Incoming) complete(e manifest.Entry) error {
 // Abort closes the file and leaves what is there, to go on from.
 func (in *Incoming) Abort() {
 	_ = in.f.Close()
+	in.hash.Release()
 	in.old.close()
 }
 

@@ -71,11 +71,12 @@ func (o *obstacles) directories(work plan.Work) error {
 type obstacles struct {
 	tree  *Tree
 	mount uint64
-	at    string // the directory that is open
-	dir   *os.File
+	at    string   // the directory that was looked at last
+	dir   *os.File // it, open; nil: it is not there yet
 }
 
 func (o *obstacles) leave() {
+	o.at = ""
 	if o.dir != nil {
 		_ = o.dir.Close()
 		o.dir = nil
@@ -84,11 +85,12 @@ func (o *obstacles) leave() {
 
 // in opens the directory of a path; nil: it is not there yet.
 func (o *obstacles) in(parent string) (*os.File, error) {
-	if o.dir != nil && o.at == parent {
+	if o.at == parent {
 		return o.dir, nil
 	}
 	o.leave()
 	if !o.tree.isDir(parent) {
+		o.at = parent
 		return nil, nil
 	}
 	dir, err := o.tree.root.Open(parent)

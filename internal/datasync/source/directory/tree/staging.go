@@ -35,6 +35,7 @@ type Staging struct {
 	patches  map[string]patch    // by path: of these, files that lie here by what differs from those in their places
 	refused  map[string]bool     // by path: files of which the whole is needed
 	made     map[string]bool     // directories in the staging
+	empty    bool                // nothing of any file is here
 	grows    int64               // bytes that the steps of patches take besides, at most
 }
 
@@ -173,10 +174,17 @@ func (s *Staging) Retain(entries []manifest.Entry) error {
 			left[dir] = true
 		}
 	}
-	return s.retain(".", func(name string, is inode.Stamp) bool {
+	empty := true
+	err := s.retain(".", func(name string, is inode.Stamp) bool {
 		e, is2 := wanted[name]
-		return left[name] || (is2 && is.Kind() == manifest.File && is.Size == e.Size && is.ModTime == e.ModTime)
+		keep := left[name] || (is2 && is.Kind() == manifest.File && is.Size == e.Size && is.ModTime == e.ModTime)
+		empty = empty && (!keep || is.Kind() == manifest.Dir)
+		return keep
 	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.empty = empty && err == nil
+	return err
 }
 
 // retain removes what is below a directory of the staging and is not to be kept.
@@ -314,15 +322,28 @@ func (s *Staging) Staged(e manifest.Entry) bool {
 	return is && checked.hash == e.Hash
 }
 
+// Inspection is a pass over what is staged.
+type Inspection struct {
+	staging *Staging
+	looks   *pinned.Looks
+}
+
+// Inspect begins a pass, which Close ends.
+func (s *Staging) Inspect() Inspection { return Inspection{s, s.root.Looks()} }
+
+// Close ends the pass.
+func (i Inspection) Close() { i.looks.Close() }
+
 // Intact reports whether the entry is staged, and nothing was written to it since it was checked.
-func (s *Staging) Intact(e manifest.Entry) bool {
+func (i Inspection) Intact(e manifest.Entry) bool {
+	s := i.staging
 	s.mu.Lock()
 	checked := s.verified[e.Path]
 	s.mu.Unlock()
 	if checked.hash != e.Hash || checked.name == "" {
 		return false
 	}
-	now, err := s.root.Stat(checked.name)
+	now, err := i.looks.Stat(checked.name)
 	return err == nil && inode.StampOf(&now).Unchanged(checked.is)
 }
 
@@ -343,6 +364,12 @@ func (s *Staging) verify(e manifest.Entry, name string, f *os.File, p *patch) er
 
 // Begun reports whether anything of the entry is staged.
 func (s *Staging) Begun(e manifest.Entry) bool {
+	s.mu.Lock()
+	empty := s.empty
+	s.mu.Unlock()
+	if empty {
+		return false
+	}
 	return s.has(staged(e.Path)) || (e.Size >= resumeFrom && s.has(part(e)))
 }
 
