@@ -146,8 +146,8 @@ func (l *Ledger) delta(m manifest.Manifest) (b []byte, how kept, worth bool) {
 	for _, of := range []Reference{st.Newest(), st.confirmed()} {
 		l.mu.Lock()
 		base, cached := l.cached[of]
-		how, known := l.kept[of.Listed]
 		l.mu.Unlock()
+		how, known := l.howKept(of.Listed)
 		if !cached || !known || how.deltas+1 >= mostDeltas || m.Order != manifest.ByBranch {
 			continue
 		}
@@ -164,7 +164,7 @@ func (l *Ledger) delta(m manifest.Manifest) (b []byte, how kept, worth bool) {
 func (l *Ledger) bases(keep map[string]bool) {
 	for name := range maps.Clone(keep) {
 		for deep := 0; deep <= mostDeltas; deep++ {
-			b, err := readHead(l.path(manifests, name))
+			b, _, err := readHead(l.path(manifests, name))
 			of := manifest.BaseOf(b)
 			if err != nil || of == (manifest.Digest{}) {
 				break
@@ -175,16 +175,47 @@ func (l *Ledger) bases(keep map[string]bool) {
 	}
 }
 
-// readHead reads what says from which manifest another is a difference.
-func readHead(path string) ([]byte, error) {
+// howKept returns how a manifest is kept, by what the files say that lead to it.
+func (l *Ledger) howKept(digest manifest.Digest) (how kept, known bool) {
+	l.mu.Lock()
+	how, known = l.kept[digest]
+	l.mu.Unlock()
+	if known {
+		return how, true
+	}
+	for at := digest; how.deltas <= mostDeltas; {
+		b, bytes, err := readHead(l.path(manifests, at.String()))
+		if err != nil {
+			break
+		}
+		base := manifest.BaseOf(b)
+		if base == (manifest.Digest{}) {
+			how.whole = bytes
+			l.note(digest, how)
+			return how, true
+		}
+		if at == digest {
+			how.base = base
+		}
+		how.deltas, how.bytes, at = how.deltas+1, how.bytes+bytes, base
+	}
+	return kept{}, false
+}
+
+// readHead reads what says from which manifest another is a difference, and the bytes of all of it.
+func readHead(path string) (b []byte, bytes int64, err error) {
 	f, err := os.Open(path) //nolint:gosec // in our own folder
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() { _ = f.Close() }()
-	b := make([]byte, 64)
+	is, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	b = make([]byte, 64)
 	n, err := f.Read(b)
-	return b[:n], err
+	return b[:n], is.Size(), err
 }
 
 // Confirm remembers the snapshot that the backup completed, with its manifest.

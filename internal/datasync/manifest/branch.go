@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"sort"
 	"strings"
 
@@ -71,31 +72,80 @@ type Child struct {
 // NewBranch makes a branch of its children, sorted by name. The name of a child is what follows
 // the last slash of its path.
 func NewBranch(children []Child) *Branch {
-	if len(children) == 0 {
+	m := newMaking(len(children))
+	for _, c := range children {
+		m.put(c)
+	}
+	return m.done()
+}
+
+// making is a branch that is being made, from its first entry to its last.
+type making struct {
+	Branch
+
+	noted bool // something is
+}
+
+// newMaking begins a branch of about so many entries.
+func newMaking(entries int) *making {
+	return &making{Branch: Branch{starts: make([]int, 0, entries), notes: make([]byte, 0, noteSize*entries)}}
+}
+
+// put appends a child.
+func (m *making) put(c Child) {
+	m.starts = append(m.starts, len(m.entries))
+	name := Base(c.Path)
+	m.entries = appendNamed(m.entries, name, c.Entry)
+	note := c.note()
+	m.noted = m.noted || note != Note{}
+	m.notes = note.append(m.notes)
+	m.holds(c.Kind, len(name), c.Size, c.Below)
+}
+
+// copy appends some of the entries of another branch as they are.
+func (m *making) copy(d *Branch, from, to int) {
+	if from == to {
+		return
+	}
+	end := len(d.entries)
+	if to < len(d.starts) {
+		end = d.starts[to]
+	}
+	m.entries = slices.Grow(m.entries, end-d.starts[from])
+	for i := from; i < to; i++ {
+		m.starts = append(m.starts, len(m.entries)+d.starts[i]-d.starts[from])
+		kind, name, size := d.outline(i)
+		m.holds(kind, name, size, d.belowAt(i))
+	}
+	m.entries = append(m.entries, d.entries[d.starts[from]:end]...)
+	if d.notes == nil {
+		m.notes = append(m.notes, make([]byte, noteSize*(to-from))...)
+		return
+	}
+	m.noted = true
+	m.notes = append(m.notes, d.notes[noteSize*from:noteSize*to]...)
+}
+
+// holds counts an entry that was just begun.
+func (m *making) holds(kind Kind, name int, size int64, below *Branch) {
+	m.sum.add(kind, name, size, below)
+	if kind == Dir {
+		m.dirs, m.below = append(m.dirs, len(m.starts)-1), append(m.below, below)
+	}
+}
+
+// done returns the branch.
+func (m *making) done() *Branch {
+	if len(m.starts) == 0 {
 		return nil
 	}
-	d := &Branch{starts: make([]int, 0, len(children))}
-	noted := false
-	for _, c := range children {
-		noted = noted || c.note() != Note{}
+	d := m.Branch
+	if !m.noted {
+		d.notes = nil
 	}
-	if noted {
-		d.notes = make([]byte, 0, noteSize*len(children))
-	}
-	for i, c := range children {
-		d.starts = append(d.starts, len(d.entries))
-		d.entries = appendNamed(d.entries, Base(c.Path), c.Entry)
-		if noted {
-			d.notes = c.note().append(d.notes)
-		}
-		d.sum.add(c)
-		if c.Kind == Dir {
-			d.dirs, d.below = append(d.dirs, i), append(d.below, c.Below)
-		}
-	}
-	d.entries = bytes.Clone(d.entries) // without what append holds ready
+	d.entries, d.starts, d.notes = bytes.Clone(d.entries), slices.Clone(d.starts), bytes.Clone(d.notes) // without what append holds ready
 	d.digest = d.hash()
-	return d
+	return &d
 }
 
 // note is that of the child; what its entry says of its room on the disk counts as noted.
@@ -106,31 +156,31 @@ func (c Child) note() Note {
 	return c.Note
 }
 
-func (s *Sum) add(c Child) {
+// add counts an entry with a name of so many bytes, and what is below it.
+func (s *Sum) add(kind Kind, name int, size int64, below *Branch) {
 	s.Entries++
-	longest := len(Base(c.Path))
-	switch c.Kind {
+	switch kind {
 	case Dir:
-		below := c.Below.Sum()
-		s.Entries += below.Entries
-		s.Names += below.Names
-		s.Files += below.Files
-		s.Bytes += below.Bytes
-		s.Links += below.Links
-		if below.Longest > 0 {
-			longest += 1 + below.Longest
+		in := below.Sum()
+		s.Entries += in.Entries
+		s.Names += in.Names
+		s.Files += in.Files
+		s.Bytes += in.Bytes
+		s.Links += in.Links
+		if in.Longest > 0 {
+			name += 1 + in.Longest
 		}
 	case File:
 		s.Names++
 		s.Files++
-		s.Bytes += c.Size
+		s.Bytes += size
 	case Link:
 		s.Names++
 		s.Links++
 	case Symlink, Fifo, Blob:
 		s.Names++
 	}
-	s.Longest = max(s.Longest, longest)
+	s.Longest = max(s.Longest, name)
 }
 
 func (d *Branch) hash() Digest {
@@ -182,6 +232,24 @@ func (d *Branch) name(i int) []byte {
 	b := d.bytesOf(i)[1:]
 	n, used := binary.Uvarint(b)
 	return b[used : used+int(n)] //nolint:gosec // as written
+}
+
+// outline is what is counted of an entry: its kind, the bytes of its name and, of a file, its size.
+func (d *Branch) outline(i int) (kind Kind, name int, size int64) {
+	b := d.bytesOf(i)
+	kind, b = Kind(b[0]), b[1:]
+	n, used := binary.Uvarint(b)
+	name = int(n) //nolint:gosec // as written
+	if kind != File {
+		return kind, name, 0
+	}
+	b = b[used+name:]
+	for range 4 { // mode, owner, group and time
+		_, used = binary.Uvarint(b)
+		b = b[used:]
+	}
+	n, _ = binary.Uvarint(b)
+	return kind, name, int64(n) //nolint:gosec // as written
 }
 
 // Name returns the name of an entry.

@@ -129,7 +129,7 @@ func (p patch) branch(d *Branch, path string, delta Delta) (*Branch, error) {
 	if delta.IsEmpty() {
 		return d, nil
 	}
-	children, next := make([]Child, 0, d.Len()+len(delta.Set)), 0
+	made, next := newMaking(d.Len()), 0
 	for last := ""; !delta.IsEmpty(); {
 		name := delta.first(path)
 		if last != "" && name <= last {
@@ -137,7 +137,7 @@ func (p patch) branch(d *Branch, path string, delta Delta) (*Branch, error) {
 		}
 		last = name
 		at, was := d.Find(name)
-		children = d.append(children, next, at)
+		made.copy(d, next, at)
 		next = at
 		var c Child
 		if was {
@@ -148,18 +148,11 @@ func (p patch) branch(d *Branch, path string, delta Delta) (*Branch, error) {
 			return nil, err
 		}
 		if c.Kind != 0 {
-			children = append(children, c)
+			made.put(c)
 		}
 	}
-	return NewBranch(d.append(children, next, d.Len())), nil
-}
-
-// append appends some of the children.
-func (d *Branch) append(children []Child, from, to int) []Child {
-	for i := from; i < to; i++ {
-		children = append(children, d.At(i))
-	}
-	return children
+	made.copy(d, next, d.Len())
+	return made.done(), nil
 }
 
 // child applies what a delta says of one path and what is below it.

@@ -5,7 +5,7 @@ package manifest
 // branch of the first listing is named by one Change at most, and none that is in another one that is
 // named, so that what they say can be done by renames.
 func Difference(from, to Listing) Delta {
-	c := &comparison{vanished: map[Digest][]string{}, holders: map[holding]string{}, taken: map[string]bool{}, from: from}
+	c := &comparison{vanished: map[Digest][]string{}, taken: map[string]bool{}, from: from}
 	c.collect(from.top, to.top, "")
 	c.compare(from.top, to.top, "")
 	return c.delta
@@ -16,7 +16,8 @@ type comparison struct {
 	from  Listing
 
 	vanished map[Digest][]string // branches of the first listing that are not where they were, by what is in them
-	holders  map[holding]string  // the branches in which some things were
+	gone     []Child             // of these, those whose names are gone as well
+	holders  map[holding]string  // the branches of gone in which some things were; nil: not asked for yet
 	taken    map[string]bool     // branches that are named already, or are in one, or hold one
 }
 
@@ -49,7 +50,7 @@ func (c *comparison) collect(from, to *Branch, path string) {
 			digest := was.Below.Digest()
 			c.vanished[digest] = append(c.vanished[digest], was.Path)
 			if is.Kind != Dir {
-				c.note(was)
+				c.gone = append(c.gone, was)
 			}
 		}
 		c.collect(was.Below, is.Below, was.Path)
@@ -125,6 +126,12 @@ func (c *comparison) same(is Child) string {
 
 // similar returns the branch that held at least half of what is in this one.
 func (c *comparison) similar(is Child) string {
+	if c.holders == nil {
+		c.holders = map[holding]string{}
+		for _, dir := range c.gone {
+			c.note(dir)
+		}
+	}
 	if len(c.holders) == 0 {
 		return ""
 	}

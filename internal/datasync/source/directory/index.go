@@ -46,6 +46,7 @@ func (k *Kind) indexOf(dir *tree.Tree) *index {
 		for scheme := manifest.Whole; scheme <= manifest.Newest && x.files.IsZero(); scheme++ {
 			x.files, x.scheme = k.loadIndex(dir.Path(), scheme), scheme
 		}
+		x.saved = k.opt.Now() // what was read need not be written at once
 	}
 	if x.scheme != dir.Scheme {
 		x.files, x.scheme = manifest.NotesIn(dir.Scheme, x.scheme, x.files), dir.Scheme
