@@ -100,44 +100,35 @@ type work struct {
 	ready    func(ctx context.Context) error // before each program; nil: nothing
 }
 
-// timed has every program bring the tree after each of the works, a number of times from the start.
+// timed has every program bring the tree after each of the works, a number of times from the start. There is one copy of the
+// tree at a time, so that each program has the memory for itself.
 func (t *trees) timed(ctx context.Context, runs int, works []work) ([]row, error) {
 	rows := make([][]row, len(works))
+	for i, w := range works {
+		rows[i] = t.rowsOf(w)
+	}
 	for round := range t.runs(runs) {
-		for i, w := range works {
-			if err := w.change(round); err != nil {
-				return nil, fmt.Errorf("%s: %w", w.scenario, err)
+		for p, way := range t.ways {
+			for i, w := range works {
+				if err := w.change(round); err != nil {
+					return nil, fmt.Errorf("%s: %w", w.scenario, err)
+				}
+				if err := t.time(ctx, &rows[i][p], w, way); err != nil {
+					return nil, fmt.Errorf("%s: %s: %w", w.scenario, way.program, err)
+				}
 			}
-			if rows[i] == nil {
-				rows[i] = t.rowsOf(w)
-			}
-			if err := t.byAll(ctx, w, rows[i]); err != nil {
+			if err := t.forget(ctx, way); err != nil {
 				return nil, err
 			}
-		}
-		if err := t.forget(ctx); err != nil {
-			return nil, err
 		}
 	}
 	return slices.Concat(rows...), nil
 }
 
-// byAll has every program do one work.
-func (t *trees) byAll(ctx context.Context, w work, rows []row) error {
-	for i, way := range t.ways {
-		if err := t.time(ctx, &rows[i], w, way); err != nil {
-			return fmt.Errorf("%s: %s: %w", w.scenario, way.program, err)
-		}
-	}
-	return nil
-}
-
-// forget removes the tree and all copies of it.
-func (t *trees) forget(ctx context.Context) error {
-	for _, way := range t.ways {
-		if err := way.forget(ctx); err != nil {
-			return fmt.Errorf("%s: %w", way.program, err)
-		}
+// forget removes the tree and a program's copy of it.
+func (t *trees) forget(ctx context.Context, way way) error {
+	if err := way.forget(ctx); err != nil {
+		return fmt.Errorf("%s: %w", way.program, err)
 	}
 	return t.tree.Empty()
 }

@@ -24,7 +24,7 @@ func growth(ctx context.Context, t *trees) (rows []row, err error) {
 		if files >= 1_000_000 {
 			unchanged.share = 0.2
 		}
-		found, err := t.inTurn(ctx, []work{
+		found, err := t.timed(ctx, 1, []work{
 			{fmt.Sprintf("%d files, first time", files), 0, func(int) error { return t.tree.Write(files, little, 1, 0) }, nil},
 			unchanged,
 			{fmt.Sprintf("%d files, 100 changed", files), 0, func(int) error { return t.tree.Write(files, little, max(1, files/100), 1) }, nil},
@@ -37,29 +37,6 @@ func growth(ctx context.Context, t *trees) (rows []row, err error) {
 	return rows, t.draw("growth-files.svg", "files", rows)
 }
 
-// inTurn has each program bring the tree after each of the works once, before the next begins: so there is one copy of it at a time,
-// which is all that the memory has room for.
-func (t *trees) inTurn(ctx context.Context, works []work) (rows []row, err error) {
-	ways := t.ways
-	defer func() { t.ways = ways }()
-	found := make([][]row, len(ways))
-	for i := range ways {
-		t.ways = ways[i : i+1]
-		if found[i], err = t.timed(ctx, 1, works); err != nil {
-			return nil, err
-		}
-	}
-	t.ways = ways
-	for n, w := range works {
-		of := t.rowsOf(w)
-		for i := range of {
-			of[i].values = found[i][n].values
-		}
-		rows = append(rows, of...)
-	}
-	return rows, nil
-}
-
 // growthOfOne measures how the times grow with the size of one file.
 func growthOfOne(ctx context.Context, t *trees) (rows []row, err error) {
 	end, err := t.begin(ctx)
@@ -70,7 +47,7 @@ func growthOfOne(ctx context.Context, t *trees) (rows []row, err error) {
 	for _, mib := range []int64{10, 100, 1000, 5000} {
 		mib /= int64(t.share)
 		size := mib << 20
-		found, err := t.inTurn(ctx, []work{
+		found, err := t.timed(ctx, 1, []work{
 			{fmt.Sprintf("%d MB, first time", mib), 0, func(int) error { return t.tree.WriteLarge(size) }, nil},
 			{fmt.Sprintf("%d MB, 1 %% of its blocks changed", mib), 0, func(int) error { return t.tree.ChangeBlocks(size, 100) }, nil},
 		})
