@@ -116,7 +116,7 @@ func TestNoInitAndNoPackageVariables(t *testing.T) {
 }
 
 // packageState lists what a package would hold or do by itself. Allowed are
-// errors, embedded files, compiled patterns, checks of an interface, and what a
+// errors, embedded files, compiled patterns, pools of memory, checks of an interface, and what a
 // linker sets in main.
 func packageState(f file) []string {
 	var found []string
@@ -144,15 +144,19 @@ func allowedVariable(f file, decl *ast.GenDecl, spec *ast.ValueSpec) bool {
 	name := spec.Names[0].Name
 	embedded := isEmbed(decl.Doc) || isEmbed(spec.Doc)
 	linked := f.path == "cmd/baton/main.go" && name == "version"
-	pattern, once := false, false
+	pattern, once, pool := false, false, false
 	if len(spec.Values) == 1 {
+		if literal, ok := spec.Values[0].(*ast.CompositeLit); ok {
+			made, ok := literal.Type.(*ast.SelectorExpr)
+			pool = ok && made.Sel.Name == "Pool" // of memory: nothing is remembered in it
+		}
 		if call, ok := spec.Values[0].(*ast.CallExpr); ok {
 			function, ok := call.Fun.(*ast.SelectorExpr)
 			pattern = ok && function.Sel.Name == "MustCompile"
 			once = ok && function.Sel.Name == "OnceValues" && strings.HasSuffix(f.pkg(), "test") // made once for all tests
 		}
 	}
-	return name == "_" || embedded || linked || pattern || once || strings.HasPrefix(name, "Err") || strings.HasPrefix(name, "err")
+	return name == "_" || embedded || linked || pattern || once || pool || strings.HasPrefix(name, "Err") || strings.HasPrefix(name, "err")
 }
 
 func isEmbed(doc *ast.CommentGroup) bool {
