@@ -6,6 +6,7 @@ import (
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
+	"baton/internal/datasync/source/directory/obstacle"
 	"baton/internal/datasync/source/directory/tree"
 )
 
@@ -67,7 +68,7 @@ func (k keeping) keep(dir string) error {
 		}
 		if wanted {
 			whole := k.tree.Path() + "/" + dir
-			return &tree.BlockedError{
+			return &obstacle.Error{
 				Path: whole, Why: fmt.Sprintf("holds what is excluded, and the primary has no directory %s any more but something else of that name", at),
 				Remedy: "move what is excluded out of " + whole,
 			}

@@ -15,6 +15,7 @@ import (
 	"baton/internal/datasync/source/directory/blocks"
 	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/hint"
+	"baton/internal/datasync/source/directory/obstacle"
 	"baton/internal/datasync/source/directory/scan"
 	"baton/internal/datasync/source/directory/tree"
 	"baton/internal/pair"
@@ -194,7 +195,7 @@ func explain(err error, where string) error {
 	}
 	link, byLink := errors.AsType[*pinned.LinkError](err)
 	inUse, isInUse := errors.AsType[*scan.InUseError](err)
-	blocked, isBlocked := errors.AsType[*tree.BlockedError](err)
+	blocked, isBlocked := errors.AsType[*obstacle.Error](err)
 	switch {
 	case byLink:
 		return source.Sentence(source.ErrUnsafe, "%v.", link)

@@ -7,8 +7,8 @@ import (
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/dbserver"
 	"baton/internal/datasync/source/directory/disk"
+	"baton/internal/datasync/source/directory/obstacle"
 	"baton/internal/datasync/source/directory/scan"
-	"baton/internal/datasync/source/directory/tree"
 )
 
 // This file keeps a data sync from replacing the files of a database server that runs on this machine, or that has written since the data sync looked at them.
@@ -62,7 +62,7 @@ func (p *protected) replaced(want manifest.Listing) scan.Servers {
 func (p *protected) checkRest(servers scan.Servers) error {
 	for at, kind := range servers {
 		if kind.Runs(p.tree.Dir(), at) {
-			return &tree.BlockedError{
+			return &obstacle.Error{
 				Path: filepath.Join(p.tree.Path(), at), Why: "is used by " + string(kind) + " on this machine",
 				Remedy: "stop it on this machine, which is a backup",
 			}

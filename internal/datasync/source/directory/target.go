@@ -11,6 +11,7 @@ import (
 	"baton/internal/datasync/source/directory/blocks"
 	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/inode"
+	"baton/internal/datasync/source/directory/obstacle"
 	"baton/internal/datasync/source/directory/plan"
 	"baton/internal/datasync/source/directory/tree"
 )
@@ -36,7 +37,7 @@ func (p *protected) Stage(want manifest.Listing) (source.Staging, error) {
 		return nil, nil //nolint:nilnil // as the contract says: nothing has to change
 	}
 	if err == nil {
-		err = p.tree.Obstacle(t.work) // before much is received in vain
+		err = obstacle.Of(p.tree.Dir(), p.tree.At, t.work) // before much is received in vain
 	}
 	if err == nil {
 		t.staging, err = p.tree.Stage()

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/obstacle"
 	"baton/internal/datasync/source/directory/plan"
 )
 
@@ -30,7 +31,7 @@ func (t *Tree) Apply(steps []Step, hook func(step string)) error {
 func (t *Tree) blame(s Step, err error) error {
 	entry := []manifest.Entry{{Path: s.Path, Kind: manifest.Symlink}}
 	dirs := []manifest.Entry{{Path: manifest.Parent(s.Path), Kind: manifest.Dir}}
-	if blocked, ok := errors.AsType[*BlockedError](t.Obstacle(plan.Work{Put: entry, Dirs: dirs})); ok {
+	if blocked, ok := errors.AsType[*obstacle.Error](obstacle.Of(t.root, t.At, plan.Work{Put: entry, Dirs: dirs})); ok {
 		return blocked
 	}
 	return fmt.Errorf("%s %s/%s: %w", s.Op, t.path, s.Path, err)

@@ -7,16 +7,19 @@ import (
 	"slices"
 
 	"baton/internal/datasync/manifest"
+	"baton/internal/datasync/source/directory/obstacle"
 	"baton/internal/datasync/source/directory/plan"
+
+	"golang.org/x/sys/unix"
 )
 
 // Prepare stages everything that the work needs besides content (directories,
 // further names, another name of whatever is replaced or removed), and returns
 // the steps that do the work. Have is the tree as scanned. It changes nothing
-// outside the staging, and finds out what stands in the way: a BlockedError
+// outside the staging, and finds out what stands in the way: an obstacle.Error
 // names the path.
 func (s *Staging) Prepare(work plan.Work, have manifest.Listing) ([]Step, error) {
-	if err := s.tree.Obstacle(work); err != nil {
+	if err := obstacle.Of(s.tree.root, s.tree.At, work); err != nil {
 		return nil, err
 	}
 	p := &preparation{staging: s, have: have, work: work, gone: map[string]bool{}, fresh: map[string]bool{}, slots: map[string]string{}, comes: map[string]bool{}}
@@ -334,4 +337,9 @@ func (p *preparation) meta(e manifest.Entry) error {
 	}
 	p.steps = append(p.steps, Step{Op: Meta, Path: e.Path, Is: e, Was: was.Entry})
 	return nil
+}
+
+// noLinks reports whether a file system has no second names for files, or no more.
+func noLinks(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EXDEV)
 }

@@ -110,6 +110,24 @@ func (t *Tree) withDir(path string, f func(fd int) error) error {
 	return f(int(dir.Fd()))
 }
 
+// At returns the absolute path of a name of the tree.
+func (t *Tree) At(path string) string {
+	if path == "." {
+		return t.path
+	}
+	return t.path + "/" + path
+}
+
+// isDir reports whether a path is a directory now, and reached through directories only.
+func (t *Tree) isDir(path string) bool {
+	for ; path != "."; path = manifest.Parent(path) {
+		if stamp, err := t.Stat(path); err != nil || stamp.Kind() != manifest.Dir {
+			return false
+		}
+	}
+	return true
+}
+
 // Stat looks at a name of the tree; of a symlink, at the symlink.
 func (t *Tree) Stat(path string) (inode.Stamp, error) {
 	s, err := t.root.Stat(path)

@@ -1,4 +1,8 @@
-package tree
+// Package obstacle finds out what keeps names of a directory from being changed: marks that make a file immutable, mount points, and
+// directories in which this program may not write.
+//
+// Start reading at Of.
+package obstacle
 
 import (
 	"errors"
@@ -11,33 +15,32 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/disk"
 	"baton/internal/datasync/source/directory/plan"
+	"baton/internal/pinned"
 )
 
-// BlockedError says which name of a tree cannot be changed here, and why.
-type BlockedError struct {
+// Error says which name of a directory cannot be changed here, and why.
+type Error struct {
 	Path   string // whole path on this machine
 	Why    string // as "is marked immutable (chattr +i)"
 	Remedy string // as "take the mark off with: chattr -i PATH"
 }
 
 // Error implements error.
-func (e *BlockedError) Error() string { return fmt.Sprintf("%s %s: %s", e.Path, e.Why, e.Remedy) }
+func (e *Error) Error() string { return fmt.Sprintf("%s %s: %s", e.Path, e.Why, e.Remedy) }
 
-// Obstacle looks at every name that the work changes, and returns a BlockedError
-// for the first that cannot be changed: flagged, a mount point, or in a directory
-// that this program may not write.
-func (t *Tree) Obstacle(work plan.Work) error {
+// Of looks at every name of a directory that the work changes, and returns an Error for the first that cannot be changed. Whole is the whole path of a name, for that.
+func Of(root *pinned.Dir, whole func(path string) string, work plan.Work) error {
 	if work.IsEmpty() {
 		return nil
 	}
-	top, err := t.root.Open(".")
+	top, err := root.Open(".")
 	if err != nil {
 		return fmt.Errorf("open directory: %w", err)
 	}
 	defer func() { _ = top.Close() }()
-	o := &obstacles{tree: t}
+	o := &obstacles{root: root, whole: whole}
 	if o.mount, err = disk.Mount(int(top.Fd())); err != nil {
-		return fmt.Errorf("look at %s: %w", t.path, err)
+		return fmt.Errorf("look at %s: %w", whole("."), err)
 	}
 	defer o.leave()
 	if err := o.directory("."); err != nil {
@@ -67,9 +70,10 @@ func (o *obstacles) directories(work plan.Work) error {
 	return nil
 }
 
-// obstacles looks at names of one tree; those in one directory come one after another.
+// obstacles looks at names of one directory; those in one directory come one after another.
 type obstacles struct {
-	tree  *Tree
+	root  *pinned.Dir
+	whole func(path string) string
 	mount uint64
 	at    string   // the directory that was looked at last
 	dir   *os.File // it, open; nil: it is not there yet
@@ -89,26 +93,15 @@ func (o *obstacles) in(parent string) (*os.File, error) {
 		return o.dir, nil
 	}
 	o.leave()
-	if !o.tree.isDir(parent) {
-		o.at = parent
-		return nil, nil
-	}
-	dir, err := o.tree.root.Open(parent)
-	if err != nil {
+	dir, err := o.root.OpenFile(parent, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		dir = nil
+	case err != nil:
 		return nil, fmt.Errorf("open directory: %w", err)
 	}
 	o.at, o.dir = parent, dir
 	return dir, nil
-}
-
-// isDir reports whether a path is a directory now, and reached through directories only.
-func (t *Tree) isDir(path string) bool {
-	for ; path != "."; path = manifest.Parent(path) {
-		if stamp, err := t.Stat(path); err != nil || stamp.Kind() != manifest.Dir {
-			return false
-		}
-	}
-	return true
 }
 
 func (o *obstacles) move(m plan.Move) error {
@@ -149,20 +142,13 @@ func (o *obstacles) check(dir int, name, path string) error {
 	}
 	switch whole := o.whole(path); {
 	case s.Attributes&unix.STATX_ATTR_IMMUTABLE != 0:
-		return &BlockedError{whole, "is marked immutable (chattr +i)", "take the mark off with: chattr -i " + whole}
+		return &Error{whole, "is marked immutable (chattr +i)", "take the mark off with: chattr -i " + whole}
 	case s.Attributes&unix.STATX_ATTR_APPEND != 0:
-		return &BlockedError{whole, "is marked append-only (chattr +a)", "take the mark off with: chattr -a " + whole}
+		return &Error{whole, "is marked append-only (chattr +a)", "take the mark off with: chattr -a " + whole}
 	case s.Mask&unix.STATX_MNT_ID != 0 && s.Mnt_id != o.mount:
-		return &BlockedError{whole, "is a mount point, or lies below one, inside a protected directory", "unmount it, or protect what is mounted there as a directory of its own"}
+		return &Error{whole, "is a mount point, or lies below one, inside a protected directory", "unmount it, or protect what is mounted there as a directory of its own"}
 	}
 	return nil
-}
-
-func (o *obstacles) whole(path string) string {
-	if path == "." {
-		return o.tree.path
-	}
-	return o.tree.path + "/" + path
 }
 
 // directory looks at a directory in which names change. One that is not there yet
@@ -184,12 +170,7 @@ func (o *obstacles) directory(path string) error {
 	case errors.Is(err, unix.EROFS):
 		return &fs.PathError{Op: "write to", Path: o.whole(path), Err: err}
 	case errors.Is(err, unix.EACCES) && int(s.Uid) != os.Geteuid():
-		return &BlockedError{o.whole(path), "cannot be written by the user that Baton runs as", "run it as root, or give it CAP_DAC_OVERRIDE, CAP_CHOWN and CAP_FOWNER"}
+		return &Error{o.whole(path), "cannot be written by the user that Baton runs as", "run it as root, or give it CAP_DAC_OVERRIDE, CAP_CHOWN and CAP_FOWNER"}
 	}
 	return nil
-}
-
-// noLinks reports whether a file system has no second names for files, or no more.
-func noLinks(err error) bool {
-	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EXDEV)
 }
