@@ -108,21 +108,26 @@ func (t *trees) timed(ctx context.Context, runs int, works []work) ([]row, error
 		rows[i] = t.rowsOf(w)
 	}
 	for round := range t.runs(runs) {
-		for p, way := range t.ways {
-			for i, w := range works {
-				if err := w.change(round); err != nil {
-					return nil, fmt.Errorf("%s: %w", w.scenario, err)
-				}
-				if err := t.time(ctx, &rows[i][p], w, way); err != nil {
-					return nil, fmt.Errorf("%s: %s: %w", w.scenario, way.program, err)
-				}
-			}
-			if err := t.forget(ctx, way); err != nil {
+		for i, way := range t.ways {
+			if err := t.alone(ctx, way, round, works, func(n int) *row { return &rows[n][i] }); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return slices.Concat(rows...), nil
+}
+
+// alone has one program bring the tree after each of the works, and forgets all of it.
+func (t *trees) alone(ctx context.Context, way way, round int, works []work, rowOf func(work int) *row) error {
+	for i, w := range works {
+		if err := w.change(round); err != nil {
+			return fmt.Errorf("%s: %w", w.scenario, err)
+		}
+		if err := t.time(ctx, rowOf(i), w, way); err != nil {
+			return fmt.Errorf("%s: %s: %w", w.scenario, way.program, err)
+		}
+	}
+	return t.forget(ctx, way)
 }
 
 // forget removes the tree and a program's copy of it.

@@ -50,7 +50,7 @@ type ContentHash struct {
 }
 
 // hashers are those of hashes that were released: a new one for each small file would keep the collector busy.
-var hashers = sync.Pool{New: func() any { return blake3.New() }}
+var hashers = sync.Pool{New: func() any { return blake3.New() }} //nolint:gochecknoglobals // nothing is remembered in it
 
 // Release ends the use of a hash that gives its memory to the next; without it, the collector does.
 func (h *ContentHash) Release() {

@@ -76,7 +76,7 @@ type Reading struct {
 }
 
 // buffers are those of reads that ended: a new one for each small file would keep the collector busy.
-var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
+var buffers = sync.Pool{New: func() any { return new([readSize]byte) }} //nolint:gochecknoglobals // nothing is remembered in it
 
 // Pass hands the file's content from offset up to end on to the sink, its holes as
 // holes. The error source.ErrChanging means that it was cut off meanwhile: what the sink got is worthless.
