@@ -171,7 +171,7 @@ type Outcome struct {
 }
 
 // commandLimit bounds a command, a data sync or a switch that it waits for included.
-const commandLimit = 2 * time.Minute
+const commandLimit = 10 * time.Minute
 
 // Run runs a baton command on the appliance, with something on its standard
 // input. A command that could not be run at all is an error; one that failed is not.
