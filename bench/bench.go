@@ -17,8 +17,8 @@ type bench struct {
 	opts    options
 	out     io.Writer
 	lab     *lab.Lab
-	program string        // baton
-	stall   time.Duration // longest wait for a processor of the whole run
+	program string // baton
+	record  *record
 }
 
 // study measures one scenario with every program, and returns its rows.
@@ -57,33 +57,44 @@ func studies() []study {
 	}
 }
 
-// all runs the studies that were asked for.
+// all runs the studies that were asked for and have not ended in an earlier run.
 func (b *bench) all(ctx context.Context) (found []row, err error) {
 	began := time.Now()
 	for _, study := range studies() {
 		if only := b.opts.only.study; only != nil && !only.MatchString(study.name) {
 			continue
 		}
-		stalled := watchStalls(ctx)
-		rows, err := study.run(ctx, b)
-		stall := stalled()
-		b.stall = max(b.stall, stall)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", study.name, err)
-		}
-		b.say("%5.0f s  %s (a ready program waited for a processor up to %d ms)", time.Since(began).Seconds(), study.name, stall.Milliseconds())
-		for _, row := range rows {
-			b.say("         %s", row.line())
-			if b.opts.verbose {
-				b.say("         %v", row.values)
+		rows, kept := b.record.has(study.name)
+		if !kept {
+			if rows, err = b.measured(ctx, study, began); err != nil {
+				return nil, err
 			}
 		}
 		found = append(found, rows...)
 	}
 	return found, nil
+}
+
+// measured runs a study, and says what it found.
+func (b *bench) measured(ctx context.Context, study study, began time.Time) ([]row, error) {
+	stalled := watchStalls(ctx)
+	rows, err := study.run(ctx, b)
+	stall := stalled()
+	b.record.Stall = max(b.record.Stall, stall)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", study.name, err)
+	}
+	b.say("%5.0f s  %s (a ready program waited for a processor up to %d ms)", time.Since(began).Seconds(), study.name, stall.Milliseconds())
+	for _, row := range rows {
+		b.say("         %s", row.line())
+		if b.opts.verbose {
+			b.say("         %v", row.values)
+		}
+	}
+	return rows, b.record.keep(study.name, rows)
 }
 
 // watchStalls looks how long the machine lets a program wait that is ready to

@@ -63,6 +63,7 @@ type options struct {
 	program string // baton
 	out     string // the page
 	keep    string // directory for the logs of the daemons; empty: they are not kept
+	resume  string // file for what each study found; empty: it is not kept
 }
 
 // partial reports whether the page stays as it is.
@@ -92,6 +93,7 @@ func parse(args []string, errs io.Writer) (opts options, err error) {
 	flags.StringVar(&opts.program, "baton", "bin/baton", "the program to measure")
 	flags.StringVar(&opts.out, "out", "docs/benchmarks.md", "the page to write")
 	flags.StringVar(&opts.keep, "keep", "", "directory to keep the logs of baton in, at level debug")
+	flags.StringVar(&opts.resume, "resume", "", "file in which each study is kept once it has ended: a run of the same program that was broken off goes on with the next")
 	text := flags.String("only", "", "only the studies whose name matches this expression, as data-large, and after a slash only the programs that copy there, as data-large/Baton; the page is not written")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
@@ -119,6 +121,9 @@ func measure(ctx context.Context, opts options, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, hosts.Close()) }()
 	b := &bench{opts: opts, out: out, lab: hosts, program: program}
+	if b.record, err = openRecord(opts.resume, program); err != nil {
+		return err
+	}
 	found, err := b.all(ctx)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func (b *bench) show(ctx context.Context, rows []row) error {
 		return fmt.Errorf("read the page's template: %w", err)
 	}
 	var text bytes.Buffer
-	if err := page.Execute(&text, map[string]any{"Machine": machine, "Table": table, "Stall": b.stall.Milliseconds()}); err != nil {
+	if err := page.Execute(&text, map[string]any{"Machine": machine, "Table": table, "Stall": b.record.Stall.Milliseconds()}); err != nil {
 		return fmt.Errorf("fill in the page: %w", err)
 	}
 	if err := writeFile(b.opts.out, text.Bytes()); err != nil {
