@@ -107,6 +107,38 @@ func TestALargeFileThatIsWrittenToOnTheBackup(t *testing.T) {
 	}
 }
 
+// TestWhatIsWrittenBeforeALargeFileIsChangedStays has a program on the backup write to a file right before it would be changed in its place.
+func TestWhatIsWrittenBeforeALargeFileIsChangedStays(t *testing.T) {
+	p := newPair(t)
+	path := p.primary.tree + "/f"
+	write(t, path, noise(largeSize))
+	p.pull(t)
+	edit(t, path, 5<<20, "changed")
+	there := p.backup.tree + "/f"
+	var wrote []byte
+	p.backup.opt.Hook = func(at string) {
+		if at == "apply" && wrote == nil {
+			time.Sleep(50 * time.Millisecond) // so that the clock of the file system tells it from what was before
+			edit(t, there, 5<<20, "written here")
+			edit(t, there, largeSize, "at the end")
+			var err error
+			wrote, err = os.ReadFile(there)
+			must(t, err)
+		}
+	}
+	p.backup.reopen(t)
+	if _, err := p.tryPull(t, Request{}); err == nil {
+		t.Fatal("what was written on the backup was replaced")
+	}
+	if now, err := os.ReadFile(there); err != nil || !bytes.Equal(now, wrote) {
+		t.Errorf("what was written on the backup is not there any more: %d bytes, %v", len(now), err)
+	}
+	if torn := p.backup.Torn(); torn != nil {
+		t.Error(torn)
+	}
+	p.pull(t)
+}
+
 // TestALargeFileChangesOnADiskThatIsNearlyFull has room for what differs, and not for the file; and then not for that.
 func TestALargeFileChangesOnADiskThatIsNearlyFull(t *testing.T) {
 	p := newPair(t)

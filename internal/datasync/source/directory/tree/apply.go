@@ -66,7 +66,7 @@ func (t *Tree) Undo(steps []Step, hook func(step string)) error {
 		}
 	}
 	for _, s := range steps {
-		if (s.Op != Meta && s.Op != Patch) || s.Was.Kind == 0 {
+		if (s.Op != Meta && s.Op != Patch) || s.Was.Kind == 0 || s.awaits() {
 			continue
 		}
 		hook("undo-meta")
@@ -169,6 +169,9 @@ func (t *Tree) takeBack(s Step, hook func(step string)) error {
 	case TakeOut:
 		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
 	case Patch:
+		if s.awaits() {
+			return nil
+		}
 		return t.rewrite(s, s.Out, s.saved(), s.Was, hook)
 	case Meta:
 		return nil // at the end, when everything is in its place

@@ -29,6 +29,10 @@ type Step struct {
 	first *inode.Stamp     // Patch: what the file is until the step is taken for the first time; nil: that was by another process
 }
 
+// awaits reports whether nothing of a Patch was written yet, for certain: there is nothing to take back, and what the file holds by now is
+// somebody else's.
+func (s Step) awaits() bool { return s.first != nil && s.first.Ino != 0 }
+
 // Op is what a step does.
 type Op uint8
 

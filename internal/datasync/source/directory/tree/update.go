@@ -346,18 +346,17 @@ func (t *Tree) rewrite(s Step, slot string, parts []blocks.Stretch, is manifest.
 	if stamp.Ino != s.Ino || stamp.Nlink != 1 {
 		return errReplaced(s.Path)
 	}
-	if s.first != nil {
-		before := *s.first
-		*s.first = inode.Stamp{} // from now on it may be half done
-		if before.Ino != 0 && !stamp.Unchanged(before) {
-			return errWritten(s.Path)
-		}
+	if s.awaits() && !stamp.Unchanged(*s.first) {
+		return errWritten(s.Path)
 	}
 	from, fromStamp, err := t.OpenFile(inStaging(slot))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = from.Close() }()
+	if s.first != nil {
+		*s.first = inode.Stamp{} // from now on it may be half done
+	}
 	for i, part := range parts {
 		if i > 0 {
 			hook("part")
