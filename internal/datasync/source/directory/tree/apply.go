@@ -43,7 +43,7 @@ func (t *Tree) ApplySome(steps []Step) (left []Step, why error) {
 	for _, s := range steps {
 		if err := t.take(s, func(string) {}); err != nil {
 			left = append(left, s)
-			if s.Op == Patch { // else it would be neither
+			if s.Op == Patch && !s.awaits() { // else it would be neither
 				_ = t.takeBack(s, func(string) {})
 			}
 			if why == nil {
@@ -61,6 +61,9 @@ func (t *Tree) ApplySome(steps []Step) (left []Step, why error) {
 func (t *Tree) Undo(steps []Step, hook func(step string)) error {
 	for _, s := range slices.Backward(steps) {
 		hook("undo")
+		if s.awaits() {
+			continue
+		}
 		if err := t.takeBack(s, hook); err != nil && !meddled(err) {
 			return t.blame(s, err)
 		}
@@ -169,9 +172,6 @@ func (t *Tree) takeBack(s Step, hook func(step string)) error {
 	case TakeOut:
 		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
 	case Patch:
-		if s.awaits() {
-			return nil
-		}
 		return t.rewrite(s, s.Out, s.saved(), s.Was, hook)
 	case Meta:
 		return nil // at the end, when everything is in its place
