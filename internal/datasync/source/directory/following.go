@@ -150,9 +150,9 @@ func (k *Kind) Changed(data pair.Data, found manifest.Listing) (<-chan struct{},
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
-	case x.watch == nil || x.watch != watch || k.opt.Now().Sub(x.at) >= k.every(x.following):
+	case x.watch == nil || x.watch != watch:
 		return nil, false
-	case len(x.moving) > 0 || x.files.Digest() != found.Digest():
+	case k.opt.Now().Sub(x.at) >= k.every(x.following), len(x.moving) > 0, x.files.Digest() != found.Digest():
 		now := make(chan struct{})
 		close(now)
 		return now, true

@@ -167,9 +167,15 @@ func TestAChangeIsTold(t *testing.T) {
 	default:
 		t.Error("what is other than it was found is not told")
 	}
+	scan = f.scan(source.Serve)
 	f.now = f.now.Add(wholeLate)
-	if _, follows = f.kind.Changed(f.data(), scan.Listing); follows {
-		t.Error("it is followed, and the whole is to be looked at")
+	if changed, follows = f.kind.Changed(f.data(), scan.Listing); !follows {
+		t.Fatal("it is not followed any more")
+	}
+	select {
+	case <-changed: // else the next data sync would come two seconds later than a change
+	default:
+		t.Error("the whole is to be looked at, and that is not told")
 	}
 }
 
