@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"os"
@@ -147,8 +148,11 @@ func (l *Ledger) delta(m manifest.Manifest) (b []byte, how kept, worth bool) {
 		l.mu.Lock()
 		base, cached := l.cached[of]
 		l.mu.Unlock()
+		if !cached || m.Order != manifest.ByBranch {
+			continue
+		}
 		how, known := l.howKept(of.Listed)
-		if !cached || !known || how.deltas+1 >= mostDeltas || m.Order != manifest.ByBranch {
+		if !known || how.deltas+1 >= mostDeltas {
 			continue
 		}
 		b = m.AppendDelta(nil, base, of.Listed)
@@ -163,14 +167,10 @@ func (l *Ledger) delta(m manifest.Manifest) (b []byte, how kept, worth bool) {
 // bases adds to the names of manifests that are to be kept those from which they are differences.
 func (l *Ledger) bases(keep map[string]bool) {
 	for name := range maps.Clone(keep) {
-		for deep := 0; deep <= mostDeltas; deep++ {
-			b, _, err := readHead(l.path(manifests, name))
-			of := manifest.BaseOf(b)
-			if err != nil || of == (manifest.Digest{}) {
-				break
+		for base := range l.chain(name) {
+			if base != (manifest.Digest{}) {
+				keep[base.String()] = true
 			}
-			name = of.String()
-			keep[name] = true
 		}
 	}
 }
@@ -183,23 +183,36 @@ func (l *Ledger) howKept(digest manifest.Digest) (how kept, known bool) {
 	if known {
 		return how, true
 	}
-	for at := digest; how.deltas <= mostDeltas; {
-		b, bytes, err := readHead(l.path(manifests, at.String()))
-		if err != nil {
-			break
-		}
-		base := manifest.BaseOf(b)
+	for base, bytes := range l.chain(digest.String()) {
 		if base == (manifest.Digest{}) {
 			how.whole = bytes
 			l.note(digest, how)
 			return how, true
 		}
-		if at == digest {
+		if how.deltas == 0 {
 			how.base = base
 		}
-		how.deltas, how.bytes, at = how.deltas+1, how.bytes+bytes, base
+		how.deltas, how.bytes = how.deltas+1, how.bytes+bytes
 	}
 	return kept{}, false
+}
+
+// chain walks from the file of a manifest to the whole one that it begins with, and says of each from which it is a difference, the zero value
+// for the whole one, and its bytes. It ends early if a file cannot be read.
+func (l *Ledger) chain(name string) iter.Seq2[manifest.Digest, int64] {
+	return func(yield func(base manifest.Digest, bytes int64) bool) {
+		for deep := 0; deep <= mostDeltas; deep++ {
+			b, bytes, err := readHead(l.path(manifests, name))
+			if err != nil {
+				return
+			}
+			base := manifest.BaseOf(b)
+			if !yield(base, bytes) || base == (manifest.Digest{}) {
+				return
+			}
+			name = base.String()
+		}
+	}
 }
 
 // readHead reads what says from which manifest another is a difference, and the bytes of all of it.
