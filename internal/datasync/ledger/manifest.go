@@ -167,7 +167,7 @@ func (l *Ledger) delta(m manifest.Manifest) (b []byte, how kept, worth bool) {
 // bases adds to the names of manifests that are to be kept those from which they are differences.
 func (l *Ledger) bases(keep map[string]bool) {
 	for name := range maps.Clone(keep) {
-		for base := range l.chain(name) {
+		for base := range chain(func(name string) string { return l.path(manifests, name) }, name) {
 			if base != (manifest.Digest{}) {
 				keep[base.String()] = true
 			}
@@ -183,7 +183,7 @@ func (l *Ledger) howKept(digest manifest.Digest) (how kept, known bool) {
 	if known {
 		return how, true
 	}
-	for base, bytes := range l.chain(digest.String()) {
+	for base, bytes := range chain(func(name string) string { return l.path(manifests, name) }, digest.String()) {
 		if base == (manifest.Digest{}) {
 			how.whole = bytes
 			l.note(digest, how)
@@ -199,10 +199,10 @@ func (l *Ledger) howKept(digest manifest.Digest) (how kept, known bool) {
 
 // chain walks from the file of a manifest to the whole one that it begins with, and says of each from which it is a difference, the zero value
 // for the whole one, and its bytes. It ends early if a file cannot be read.
-func (l *Ledger) chain(name string) iter.Seq2[manifest.Digest, int64] {
+func chain(path func(name string) string, name string) iter.Seq2[manifest.Digest, int64] {
 	return func(yield func(base manifest.Digest, bytes int64) bool) {
 		for deep := 0; deep <= mostDeltas; deep++ {
-			b, bytes, err := readHead(l.path(manifests, name))
+			b, bytes, err := readHead(path(name))
 			if err != nil {
 				return
 			}
