@@ -72,8 +72,8 @@ type writer struct {
 	number       int
 }
 
-// write does one thing durably; nothing counts that fails.
-func (w *writer) write() error {
+// write does one thing durably, and returns the path; nothing counts that fails.
+func (w *writer) write() (string, error) {
 	w.number++
 	name := filepath.Join(w.tree, string(rune('k'+w.IntN(5))))
 	text := fmt.Appendf(nil, "%s%08d\n", w.mark, w.number)
@@ -94,10 +94,7 @@ func (w *writer) write() error {
 			return errors.Join(err, unix.Fdatasync(int(f.Fd())))
 		})
 	}
-	if err == nil {
-		w.acknowledged[name] = w.number
-	}
-	return err
+	return name, err
 }
 
 func (w *writer) open(name string, flags int, do func(*os.File) error) error {
@@ -173,6 +170,16 @@ func torturePrimary(t *testing.T, w *torture) (acknowledged int) {
 	return program.number
 }
 
+// isOver reports whether a channel is closed; a nil one is not.
+func (*torture) isOver(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // fetch has the backup sync from the primary.
 func (w *torture) fetch(t *testing.T, from *remotePrimary) {
 	t.Helper()
@@ -198,12 +205,12 @@ func (w *torture) cutWhileWriting(t *testing.T, program *writer, primary *remote
 	} else {
 		after = time.Now().Add(time.Duration(w.IntN(200)) * time.Millisecond)
 	}
-	for running := true; running && time.Now().Before(after) && program.write() == nil; {
-		select {
-		case <-off:
-			running = false
-		default:
+	for time.Now().Before(after) {
+		name, err := program.write()
+		if err != nil || w.isOver(off) { // of a disk that is gone, the kernel may say that all is durable; nobody hears it
+			break
 		}
+		program.acknowledged[name] = program.number
 	}
 	w.disk.Cut()
 	primary.kill()

@@ -115,7 +115,9 @@ func (*split) others(of *writer) unrest { return unrest{of.Rand, filepath.Join(o
 func (s *split) work(t *testing.T, of *writer, most int) {
 	t.Helper()
 	for range s.IntN(most + 1) {
-		must(t, of.write())
+		name, err := of.write()
+		must(t, err)
+		of.acknowledged[name] = of.number
 		if s.IntN(3) == 0 {
 			s.others(of).act()
 		}
