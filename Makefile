@@ -107,9 +107,9 @@ fuzz: ## each fuzz test for FUZZTIME (30s)
 	done
 
 bench: build ## side by side with keepalived, rsync and nginx; writes docs/benchmarks.md
-	@command -v keepalived >/dev/null && command -v nginx >/dev/null && command -v rsync >/dev/null && test -x /usr/sbin/sshd && command -v mkfs.xfs >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends keepalived nginx-light rsync openssh-server xfsprogs; \
-	else echo 'keepalived, nginx, rsync, sshd or mkfs.xfs is missing: install them as root (apt-get install keepalived nginx-light rsync openssh-server xfsprogs), then run make bench again'; exit 1; fi
+	@command -v keepalived >/dev/null && command -v nginx >/dev/null && command -v rsync >/dev/null && test -x /usr/sbin/sshd && command -v mkfs.xfs >/dev/null && command -v sqlite3 >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends keepalived nginx-light rsync openssh-server xfsprogs sqlite3; \
+	else echo 'keepalived, nginx, rsync, sshd, mkfs.xfs or sqlite3 is missing: install them as root (apt-get install keepalived nginx-light rsync openssh-server xfsprogs sqlite3), then run make bench again'; exit 1; fi
 	$(GO) run ./bench $(ARGS)
 
 lint: ## the rules of .golangci.yml

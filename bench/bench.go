@@ -52,6 +52,7 @@ func studies() []study {
 		{"growth-size", onDisks(lab.Ext4, "daily", growthOfOne)},
 		{"write-to-snapshot", onDisks(lab.Ext4, "continuous", writeToSnapshot)},
 		{"switch-many-files", onDisks(lab.Ext4, "continuous", switchOfManyFiles)},
+		{"database", onDisks(lab.Ext4, "continuous", database)},
 		{"rest-200000", onDisks(lab.Ext4, "continuous", atRest(200_000))},
 		{"rest-1000000", onDisks(lab.Ext4, "continuous", atRest(1_000_000))},
 	}

@@ -154,7 +154,7 @@ func (p *baton) restart(ctx context.Context) error {
 func lacking(programs ...string) error {
 	for _, needed := range programs {
 		if _, err := exec.LookPath(needed); err != nil {
-			return fmt.Errorf("%w: run make bench as root, or make build and apt-get install keepalived rsync nginx-light openssh-server xfsprogs", err)
+			return fmt.Errorf("%w: run make bench as root, or make build and apt-get install keepalived rsync nginx-light openssh-server xfsprogs sqlite3", err)
 		}
 	}
 	return nil

@@ -36,6 +36,9 @@ const (
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	if len(os.Args) > 1 && os.Args[1] == applicationCommand {
+		return end(runApplication(ctx, os.Args[2:], os.Stdout))
+	}
 	opts, err := parse(os.Args[1:], os.Stderr)
 	if err != nil {
 		return exitUsage
@@ -47,6 +50,10 @@ func run() int {
 	if err == nil {
 		err = measure(ctx, opts, os.Stdout)
 	}
+	return end(err)
+}
+
+func end(err error) int {
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)
 		return exitFailed
@@ -61,6 +68,7 @@ type options struct {
 	verbose bool
 	only    only
 	program string // baton
+	self    string // this program
 	out     string // the page
 	keep    string // directory for the logs of the daemons; empty: they are not kept
 	resume  string // file for what each study found; empty: it is not kept
@@ -109,10 +117,13 @@ var errMissed = errors.New("a bound is missed")
 // measure runs the studies and shows what they found.
 func measure(ctx context.Context, opts options, out io.Writer) (err error) {
 	program, err := filepath.Abs(opts.program)
+	if err == nil {
+		opts.self, err = os.Executable()
+	}
 	if err != nil {
 		return err
 	}
-	if err := lacking(program, "keepalived", "rsync", "nginx", "mkfs.xfs", sshd); err != nil {
+	if err := lacking(program, "keepalived", "rsync", "nginx", "mkfs.xfs", "sqlite3", sshd); err != nil {
 		return err
 	}
 	hosts, err := lab.New(ctx, lab.Options{Prefix: "bench"})

@@ -44,9 +44,25 @@ func (d *Data) Data(ctx context.Context) ([]api.Data, error) {
 	all, err := d.Store.Data.List(ctx)
 	list := make([]api.Data, len(all))
 	for i, data := range all {
-		list[i] = d.listed(data)
+		list[i] = d.listed(shown(all, data))
 	}
 	return list, act.Failure(err)
+}
+
+// shown is protected data with what a directory leaves out since it is protected by itself.
+func shown(all []pair.Data, data pair.Data) pair.Data {
+	dir, is := data.Spec.(pair.Directory)
+	for _, other := range all {
+		if database, also := other.Spec.(pair.SQLite); is && also {
+			if whole, err := dir.TakingIn(database); err == nil {
+				dir = whole
+			}
+		}
+	}
+	if is {
+		data.Spec = dir
+	}
+	return data
 }
 
 // listed is protected data as a person sees it here.
@@ -57,7 +73,7 @@ func (d *Data) listed(data pair.Data) api.Data {
 
 // AddData implements api.ProtectedData.
 func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
-	if data.Kind != string(pair.DataDirectory) {
+	if !isProtected(data.Kind) {
 		return act.NotYet("protecting a " + data.Kind + " database")
 	}
 	wanted, err := d.checkNewData(ctx, data)
@@ -68,7 +84,7 @@ func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
 		err = errors.Join(err, no)
 	}
 	if !refusesPath(err) {
-		err = errors.Join(err, d.unfit(ctx, data.Path))
+		err = errors.Join(err, d.unfit(ctx, specOf(data)))
 	}
 	if err == nil {
 		err = d.refusedThere(ctx, wanted)
@@ -87,6 +103,19 @@ func (d *Data) AddData(ctx context.Context, data api.DataSpec) error {
 	})
 }
 
+// specOf is what is to be protected, with nothing left out, at the path that it has here.
+func specOf(data api.DataSpec) pair.Spec {
+	if data.Kind == string(pair.DataSQLite) {
+		return pair.SQLite{Path: pair.Path(data.Path)}
+	}
+	return pair.Directory{Path: pair.Path(data.Path)}
+}
+
+// isProtected reports whether this version protects a kind of data.
+func isProtected(kind string) bool {
+	return kind == string(pair.DataDirectory) || kind == string(pair.DataSQLite)
+}
+
 // without says what of protected data is left out.
 func without(data pair.Data) string {
 	if patterns := data.Spec.Excludes().List(); len(patterns) > 0 {
@@ -100,7 +129,12 @@ func (d *Data) checkNewData(ctx context.Context, data api.DataSpec) (pair.Data, 
 	if err := d.Lead.Check(); err != nil {
 		return pair.Data{}, err
 	}
-	dir, wrong := directoryOf(pair.Directory{Path: pair.Path(data.Path)}, data.Exclude)
+	whole, isDirectory := specOf(data).(pair.Directory)
+	if !isDirectory {
+		wanted := pair.Data{Name: data.Name, Spec: specOf(data)}
+		return wanted, d.Store.Data.Check(ctx, wanted)
+	}
+	dir, wrong := directoryOf(whole, data.Exclude)
 	if data.PeerPath != "" && data.PeerPath != data.Path {
 		peer, paired := d.Link.Paired()
 		if !paired {
@@ -162,9 +196,9 @@ func refusesPath(err error) bool {
 	return refused == nil || slices.ContainsFunc(refused.Fields, func(f pair.Field) bool { return f.Name == "path" })
 }
 
-// unfit refuses a path that is no directory with readable files.
-func (d *Data) unfit(ctx context.Context, path string) error {
-	if found := d.Disks.At(ctx, path)[0]; !found.OK {
+// unfit refuses what is no directory with readable files, or no database.
+func (d *Data) unfit(ctx context.Context, spec pair.Spec) error {
+	if found := d.Disks.At(ctx, spec)[0]; !found.OK {
 		return pair.RefuseField("path", "%s", found.Text+" "+found.NextStep)
 	}
 	return nil
@@ -207,7 +241,7 @@ func (d *Data) RemoveData(ctx context.Context, name string) error {
 
 // TestData implements api.ProtectedData.
 func (d *Data) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, error) {
-	if data.Kind != string(pair.DataDirectory) {
+	if !isProtected(data.Kind) {
 		return nil, act.NotYet("protecting a " + data.Kind + " database")
 	}
 	wanted, err := d.checkNewData(ctx, data)
@@ -225,12 +259,15 @@ func (d *Data) TestData(ctx context.Context, data api.DataSpec) ([]api.Check, er
 	case fresh != "":
 		checks = append(checks, api.Pass("allowed", "The configuration of this machine does not name "+fresh+": adding it as root here allows it on this machine."))
 	}
-	found := d.Disks.At(ctx, data.Path)[0]
+	found := d.Disks.At(ctx, specOf(data))[0]
 	checks = append(checks, found)
 	if !found.OK {
 		return checks, nil
 	}
-	return append(append(checks, disks.Measure(ctx, data.Path)), d.checkRoom(ctx, wanted)...), nil
+	if wanted.Spec.Kind() == pair.DataDirectory {
+		checks = append(append(checks, disks.Measure(ctx, data.Path)), disks.Databases(ctx, data.Path, wanted.Spec.Excludes().Matcher().Excludes)...)
+	}
+	return append(checks, d.checkRoom(ctx, wanted)...), nil
 }
 
 // reasonOf is what a refusal says, without the names of its fields.
@@ -276,12 +313,13 @@ func (d *Data) Protection(ctx context.Context) (api.Protection, error) {
 		d.Log.Warn("the newest snapshot cannot be measured", slog.String("error", err.Error()))
 	}
 	known := api.Protection{Site: d.sitePart(snapshot), Data: make([]api.ProtectedPart, len(all)), Offer: d.Offer(all)}
-	paths := make([]string, len(all))
+	specs := make([]pair.Spec, len(all))
 	for i, data := range all {
 		known.Data[i] = d.part(data, snapshot, measures)
-		paths[i] = data.Spec.Here(d.Self).String()
+		known.Data[i].Data = d.listed(shown(all, data))
+		specs[i] = data.Spec.Here(d.Self)
 	}
-	for i, health := range d.Disks.At(ctx, paths...) {
+	for i, health := range d.Disks.At(ctx, specs...) {
 		known.Data[i].Health = health
 	}
 	return known, nil

@@ -18,6 +18,8 @@ type DivergedCopies interface {
 	DeleteDiverged(ctx context.Context, id string) error
 	// DivergedReport tells what changed on which side since the common snapshot.
 	DivergedReport(ctx context.Context, id string) (kept.DivergedReport, error)
+	// DivergedRows tells by which rows the databases in a copy differ from those that are here now.
+	DivergedRows(ctx context.Context, id string) ([]kept.DatabaseDifference, error)
 	// PackDiverged writes what is chosen of a copy as a tar archive, by NAME/PATH.
 	PackDiverged(ctx context.Context, chosen ChosenOf, to io.Writer) error
 	// RestoreDiverged puts what is chosen back into the protected data of the primary.
@@ -71,6 +73,11 @@ func ReportDiverged() Op[DivergedCopies, string, kept.DivergedReport] {
 	return askID(get("/diverged/{id}", "diverged-report", pair.Viewer, "What of a diverged copy changed on which side since the common snapshot"), DivergedCopies.DivergedReport)
 }
 
+// RowsOfDiverged tells by which rows the databases in a diverged copy differ from those that are here now.
+func RowsOfDiverged() Op[DivergedCopies, string, []kept.DatabaseDifference] {
+	return askID(get("/diverged/{id}/rows", "diverged-rows", pair.Administrator, "By which rows the databases in a diverged copy differ from those that are here now").within(time.Minute), DivergedCopies.DivergedRows)
+}
+
 // PackDiverged streams what is chosen of a diverged copy as a tar archive.
 func PackDiverged() Stream[DivergedCopies, ChosenOf] {
 	return stream[ChosenOf](post("/diverged/{id}/pack", "pack-diverged", pair.Administrator, "Single files of a diverged copy as a tar archive").as("application/x-tar"),
@@ -96,6 +103,7 @@ func CompareSides() Op[DivergedCopies, None, kept.Comparison] {
 func (s *Server) serveDiverged() {
 	serve(s, s.backend.Diverged, CompareSides())
 	serve(s, s.backend.Diverged, ReportDiverged())
+	serve(s, s.backend.Diverged, RowsOfDiverged())
 	PackDiverged().serve(s, s.backend.Diverged)
 	serve(s, s.backend.Diverged, RestoreDiverged())
 	serve(s, s.backend.Diverged, ListDiverged())

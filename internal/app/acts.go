@@ -43,7 +43,7 @@ func (a *Appliance) newActs() *acts {
 		SharedIPs: a.config.SharedIPs, Agent: a.agent, Link: a.link, Audit: audit, Local: a.local, Settings: a.settings, Host: a.host,
 		Outside: a.outside, KeepOut: a.ips.keepOut, Enforce: a.enforce,
 	}
-	checks := &status.Checks{Overview: a.overview, Kernel: a.kernel, Permitted: acts.addresses.Permitted, TestIPs: acts.addresses.TestIPs, Data: a.site.Data.Here, Following: a.following, Started: time.Now()}
+	checks := &status.Checks{Overview: a.overview, Kernel: a.kernel, Permitted: acts.addresses.Permitted, TestIPs: acts.addresses.TestIPs, Data: a.site.Data.Here, Following: a.following, Databases: disks.Databases, Started: time.Now()}
 	switching := &status.SwitchChecks{Checks: checks, Exchange: a.exchange.All}
 	acts.syncs = &admin.Syncs{Agent: a.agent, Link: a.link, Audit: audit, Overview: a.overview, Tasks: tasks}
 	acts.roles = &admin.Roles{SwitchChecks: switching, Agent: a.agent, Audit: audit, Tasks: tasks}

@@ -7,35 +7,29 @@ import (
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/datasync/source/site"
+	"baton/internal/datasync/source/sqlite"
 	"baton/internal/pair"
 	"baton/internal/watch"
 )
 
-// kinds lists every kind of data that is synced: a row each.
+// kinds lists every kind of data that is synced.
 func (a *Appliance) kinds(syncDir string) (map[pair.DataKind]source.Kind, error) {
-	table := []struct {
-		kind pair.DataKind
-		make func() (source.Kind, error)
-	}{
-		{pair.DataDirectory, func() (source.Kind, error) {
-			kind, err := directory.New(directory.Options{
-				Index: filepath.Join(syncDir, "index"), Place: func(d pair.Data) string { return d.Spec.Here(a.identity.ID()).String() }, Own: []string{a.config.DataDir}, Allowed: a.allowing.Refusal, Log: a.log, Helper: telling.Socket,
-			})
-			a.disks = &watch.DataDisks{List: a.site.Data.Here, Probe: kind.Probe, Log: a.log, Leads: func() bool {
-				return a.agent.Decision().State.Record.Role != pair.Backup
-			}}
-			a.following = kind.Following
-			return kind, err
-		}},
-		{pair.DataSite, func() (source.Kind, error) { return site.New(a.site, filepath.Join(syncDir, "site")) }},
+	place, own := func(d pair.Data) string { return d.Spec.Here(a.identity.ID()).String() }, []string{a.config.DataDir}
+	directories, err := directory.New(directory.Options{Index: filepath.Join(syncDir, "index"), Place: place, Own: own, Allowed: a.allowing.Refusal, Log: a.log, Helper: telling.Socket})
+	if err != nil {
+		return nil, err
 	}
-	kinds := map[pair.DataKind]source.Kind{}
-	for _, row := range table {
-		made, err := row.make()
-		if err != nil {
-			return nil, err
+	databases, err := sqlite.New(sqlite.Options{Index: filepath.Join(syncDir, "sqlite"), Place: place, Own: own, Allowed: a.allowing.Refusal, Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	ours, err := site.New(a.site, filepath.Join(syncDir, "site"))
+	a.following, a.differed = directories.Following, databases.Differed
+	a.disks = &watch.DataDisks{List: a.site.Data.Here, Probe: func(d pair.Data, tried map[uint64]bool) (directory.Disk, bool) {
+		if d.Spec.Kind() == pair.DataSQLite {
+			return databases.Probe(d, tried)
 		}
-		kinds[row.kind] = made
-	}
-	return kinds, nil
+		return directories.Probe(d, tried)
+	}, Log: a.log, Leads: func() bool { return a.agent.Decision().State.Record.Role != pair.Backup }}
+	return map[pair.DataKind]source.Kind{pair.DataDirectory: directories, pair.DataSQLite: databases, pair.DataSite: ours}, err
 }

@@ -76,6 +76,7 @@ type Appliance struct {
 	room          *watch.Room
 	disks         *watch.DataDisks
 	following     func(pair.Data) (sentence string, is bool)
+	differed      func() []string // databases in which a bit flipped
 	notifier      *notify.Notifier
 	people        signin.Subjects
 	setupToken    string
@@ -304,7 +305,7 @@ func (a *Appliance) watch() {
 	a.overview.Reach, a.overview.Files, a.overview.Services = a.reached, a.files, a.services
 	a.overview.DryStart, a.overview.WayBack = a.dryStart, a.wayBack
 	a.overview.Others = []func() []pair.Condition{
-		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.disks.Conditions, (&watch.Moving{Found: a.engine.Moving, LeftOut: a.engine.LeftOut.List}).Conditions, a.exchange.Conditions, a.files.Conditions, a.application.Conditions, a.reached.Conditions, a.way.Conditions, a.wayBack.Conditions,
+		a.ips.Conditions, a.runs.Conditions, a.expiring, a.kernel.Conditions, a.strays.Conditions, a.room.Conditions, a.disks.Conditions, (&watch.Moving{Found: a.engine.Moving, LeftOut: a.engine.LeftOut.List, Differed: a.differed}).Conditions, a.exchange.Conditions, a.files.Conditions, a.application.Conditions, a.reached.Conditions, a.way.Conditions, a.wayBack.Conditions,
 		a.notifications.Conditions, a.refused.Conditions, a.listening.Conditions, a.services.Conditions, a.dryStart.Conditions,
 	}
 }

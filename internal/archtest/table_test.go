@@ -23,6 +23,7 @@ func table() map[string]rule {
 		"internal/pair/allowance": {imports: pair, pure: true},
 		"internal/pair/cleared":   {pure: true},
 		"internal/pair/exclude":   {pure: true},
+		"internal/pair/unasked":   {pure: true},
 		"internal/health":         {imports: pair, pure: true},
 		"internal/kept":           {imports: pair, pure: true},
 
@@ -55,7 +56,7 @@ func table() map[string]rule {
 		"internal/peer/queue":                         {},
 		"internal/peer/stream":                        {imports: []string{"internal/peer", "internal/peer/wire"}},
 		"internal/peer/wire":                          {imports: append(edge.imports, "internal/kept")},
-		"internal/probe":                              {imports: append(edge.imports, "internal/health")},
+		"internal/probe":                              {imports: append(edge.imports, "internal/health", "internal/pair/unasked")},
 		"internal/systemd":                            {imports: append(edge.imports, "internal/cgroup", "internal/cgroup/listening")},
 		"internal/service":                            {imports: []string{"internal/health", "internal/pair"}},
 		"internal/service/keeper":                     {imports: []string{"internal/health", "internal/pair", "internal/service", "internal/tick"}},
@@ -92,6 +93,9 @@ func table() map[string]rule {
 		"internal/datasync/source/directory/tree":     {imports: kindOfData("internal/datasync/source/directory/blocks", "internal/datasync/source/directory/disk", "internal/datasync/source/directory/inode", "internal/datasync/source/directory/obstacle", "internal/datasync/source/directory/plan", "internal/datasync/source/directory/xattr", "internal/pair/exclude", "internal/pinned")},
 		"internal/datasync/source/directory/scan":     {imports: kindOfData("internal/datasync/source/directory/changes", "internal/datasync/source/directory/dbserver", "internal/datasync/source/directory/hint", "internal/datasync/source/directory/inode", "internal/datasync/source/directory/tree", "internal/datasync/source/directory/xattr", "internal/pair/exclude")},
 		"internal/datasync/source/directory/plan":     {imports: []string{"internal/datasync/manifest"}},
+		"internal/datasync/source/sqlite":             {imports: kindOfData("internal/datasync/source/directory", "internal/datasync/source/directory/blocks", "internal/datasync/source/directory/disk", "internal/datasync/source/directory/inode", "internal/datasync/source/directory/tree", "internal/datasync/source/directory/xattr", "internal/kept", "internal/pinned")},
+		"internal/datasync/source/sqlite/image":       {imports: []string{"internal/pinned"}},
+		"internal/datasync/source/sqlite/rows":        {imports: []string{"internal/kept"}},
 		"internal/datasync/source/site":               {imports: kindOfData("internal/kept", "internal/durable")},
 		"internal/datasync/source/sourcetest":         {imports: kindOfData("internal/kept")},
 		"internal/front":                              {imports: []string{"internal/front/plain"}},
@@ -106,7 +110,7 @@ func table() map[string]rule {
 		"internal/store/schema":                       {imports: pair},
 		"internal/store/local":                        {imports: append(pair, "internal/durable")},
 		"internal/certificate":                        edge,
-		"internal/notify":                             {imports: append(edge.imports, "internal/pair/cleared")},
+		"internal/notify":                             {imports: append(edge.imports, "internal/pair/cleared", "internal/pair/unasked")},
 
 		// what is in force here
 		"internal/inforce": {imports: []string{"internal/datasync/schedule", "internal/pair"}},
@@ -121,7 +125,7 @@ func table() map[string]rule {
 		"internal/admin":           {imports: []string{"internal/act", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/ledger", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/pair/allowance", "internal/admin/disks", "internal/peer", "internal/peer/wire", "internal/pinned", "internal/report", "internal/service", "internal/sharedip", "internal/status", "internal/store", "internal/store/local", "internal/watch"}},
 		"internal/admin/copies":    {imports: []string{"internal/act", "internal/api", "internal/datasync", "internal/datasync/archive", "internal/datasync/diverged", "internal/datasync/point", "internal/datasync/source/directory", "internal/kept", "internal/pair", "internal/peer", "internal/peer/stream", "internal/peer/wire", "internal/store"}},
 		"internal/admin/admintest": {imports: []string{"internal/kept", "internal/admin/copies", "internal/admin/disks", "internal/act", "internal/act/acttest", "internal/admin", "internal/agent", "internal/api", "internal/cause", "internal/certificate", "internal/config", "internal/datasync", "internal/datasync/source", "internal/datasync/source/directory", "internal/failover", "internal/inforce", "internal/notify", "internal/pair", "internal/peer", "internal/peer/wire", "internal/report", "internal/service", "internal/sharedip", "internal/signin", "internal/status", "internal/store", "internal/store/local", "internal/support", "internal/watch"}},
-		"internal/admin/disks":     {imports: []string{"internal/api", "internal/cause", "internal/pair", "internal/peer/wire", "internal/pinned"}},
+		"internal/admin/disks":     {imports: []string{"internal/api", "internal/cause", "internal/datasync/source/sqlite", "internal/pair", "internal/peer/wire", "internal/pinned"}},
 		"internal/exchange":        {imports: []string{"internal/act", "internal/agent", "internal/failover", "internal/inforce", "internal/pair", "internal/peer", "internal/peer/wire", "internal/status", "internal/store", "internal/tick"}},
 		"internal/signin":          {imports: []string{"internal/act", "internal/api", "internal/guesses", "internal/inforce", "internal/pair", "internal/store", "internal/store/credential"}},
 
@@ -130,6 +134,7 @@ func table() map[string]rule {
 		"internal/api/pace":              {},
 		"internal/api/trust":             edge,
 		"internal/cli/prompt":            edge,
+		"internal/cli/copies":            {imports: []string{"internal/cli/table", "internal/kept", "internal/pair"}},
 		"internal/cli/table":             {},
 		"internal/cli/unpack":            edge,
 		"internal/api":                   {imports: []string{"internal/kept", "internal/cause", "internal/guesses", "internal/pair", "internal/service", "internal/report"}},

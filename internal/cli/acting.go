@@ -117,7 +117,7 @@ func costOf(ctx context.Context, client *api.Client, change api.RoleChange) (c c
 		c.of = status.Appliance.Name
 	}
 	if c.age >= 0 {
-		c.since = moment(time.Now().Add(-time.Duration(c.age) * time.Millisecond))
+		c.since = table.Moment(time.Now().Add(-time.Duration(c.age) * time.Millisecond))
 	}
 	return c, nil
 }

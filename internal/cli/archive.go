@@ -15,14 +15,14 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/cause"
+	"baton/internal/cli/copies"
 	"baton/internal/cli/table"
 	"baton/internal/cli/unpack"
-	"baton/internal/kept"
 	"baton/internal/pair"
 )
 
 func divergedCommand(p *program) *cobra.Command {
-	return group("diverged", "Diverged copies: what losing sides wrote", divergedListCommand(p), divergedShowCommand(p), divergedRestoreCommand(p), divergedExportCommand(p),
+	return group("diverged", "Diverged copies: what losing sides wrote", divergedListCommand(p), divergedShowCommand(p), divergedRowsCommand(p), divergedRestoreCommand(p), divergedExportCommand(p),
 		p.ask("delete ID", "Delete a diverged copy for good", cobra.ExactArgs(1),
 			func(ctx context.Context, client *api.Client, args []string) error {
 				if err := api.DeleteDiverged().Do(ctx, client, args[0]); err != nil {
@@ -50,7 +50,7 @@ func divergedListCommand(p *program) *cobra.Command {
 			return p.show(copies, func(pg *table.Page) {
 				pg.Row("ID", "SET ASIDE", "EPOCH", "FILES", "SIZE")
 				for _, one := range copies {
-					pg.Row(one.ID, moment(one.Time), one.Epoch.String(), strconv.Itoa(len(one.Files)), pair.BytesText(one.Bytes))
+					pg.Row(one.ID, table.Moment(one.Time), one.Epoch.String(), strconv.Itoa(len(one.Files)), pair.BytesText(one.Bytes))
 					bytes += one.Bytes
 				}
 				if len(copies) > 1 {
@@ -88,42 +88,22 @@ func divergedShowCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.show(report, func(pg *table.Page) { writeReport(pg, report) })
+			if len(report.Databases) > 0 {
+				_, _ = fmt.Fprintf(p.stdio.Err, "By which rows the databases differ: baton diverged rows %s\n", report.ID)
+			}
+			return p.show(report, func(pg *table.Page) { copies.WriteReport(pg, report) })
 		})
 }
 
-func writeReport(pg *table.Page, report kept.DivergedReport) {
-	with := "not known before the next data sync"
-	if !report.With.IsZero() {
-		with = fmt.Sprintf("as of snapshot %d", report.With.Number)
-	}
-	pg.Row(fmt.Sprintf("HERE: what this appliance did before it was set aside. SITE: what the site did since, %s.", with))
-	pg.Row("HERE", "SITE", "SIZE HERE", "SIZE ON THE SITE", "CHANGED HERE", "CHANGED ON THE SITE", "FILE")
-	for _, f := range report.Files {
-		colour := table.Plain
-		there := string(f.There)
-		switch {
-		case f.Same:
-			there += ", same content"
-		case f.There != kept.Unchanged && f.There != kept.Unknown:
-			colour = table.Yellow
-		}
-		pg.Marked(colour, string(f.Here), there, sizeOf(f.Copy), sizeOf(f.Now), changedAt(f.Copy), changedAt(f.Now), f.Data+"/"+f.Path)
-	}
-}
-
-func sizeOf(v *kept.FileVersion) string {
-	if v == nil {
-		return "-"
-	}
-	return pair.BytesText(v.Size)
-}
-
-func changedAt(v *kept.FileVersion) string {
-	if v == nil {
-		return "-"
-	}
-	return moment(v.ModTime)
+func divergedRowsCommand(p *program) *cobra.Command {
+	return p.ask("rows ID", "By which rows the SQLite databases of a diverged copy differ from those that are here now", cobra.ExactArgs(1),
+		func(ctx context.Context, client *api.Client, args []string) error {
+			found, err := api.RowsOfDiverged().Call(ctx, client, args[0])
+			if err != nil {
+				return err
+			}
+			return p.show(found, func(pg *table.Page) { copies.WriteRows(pg, found) })
+		})
 }
 
 func divergedRestoreCommand(p *program) *cobra.Command {
@@ -197,7 +177,7 @@ func (p *program) inspect(ctx context.Context, client *api.Client, args []string
 		}
 		return p.show(holds, func(pg *table.Page) {
 			pg.Row("SITE", "MADE", "ON", "VERSION", "USERS", "TOKENS", "PROTECTED DATA", "ALSO SET")
-			pg.Row(holds.SiteName, moment(holds.Made), holds.Appliance, holds.Version, strconv.Itoa(holds.Users),
+			pg.Row(holds.SiteName, table.Moment(holds.Made), holds.Appliance, holds.Version, strconv.Itoa(holds.Users),
 				strconv.Itoa(holds.Tokens), strconv.Itoa(holds.Data), strings.Join(holds.Documents, ", "))
 		})
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"baton/internal/api"
+	"baton/internal/cli/table"
 	"baton/internal/pair"
 )
 
@@ -59,7 +60,7 @@ func (p *program) writeHistory(events []api.Event, nameOf func(pair.ApplianceID)
 	pg := p.page()
 	for _, event := range events {
 		if !p.flags.json {
-			pg.Row(moment(event.Time), nameOf(event.Appliance), event.Kind, event.Text)
+			pg.Row(table.Moment(event.Time), nameOf(event.Appliance), event.Kind, event.Text)
 			continue
 		}
 		if err := p.line(event); err != nil {

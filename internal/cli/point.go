@@ -30,7 +30,7 @@ func restorePointListCommand(p *program) *cobra.Command {
 			return p.show(known, func(pg *table.Page) {
 				pg.Row("SNAPSHOT", "TAKEN", "FILES", "SIZE")
 				for _, one := range known.Points {
-					pg.Row(strconv.FormatUint(one.Number, 10), moment(one.Time), strconv.FormatInt(one.Files, 10), pair.BytesText(one.Bytes))
+					pg.Row(strconv.FormatUint(one.Number, 10), table.Moment(one.Time), strconv.FormatInt(one.Files, 10), pair.BytesText(one.Bytes))
 				}
 				pg.Row(fmt.Sprintf("At most %d are kept; beside the data they take %s.", known.Most, pair.BytesText(known.Bytes)))
 			})

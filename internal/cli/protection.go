@@ -17,7 +17,7 @@ func dataCommand(p *program) *cobra.Command {
 	return group("data", "Protected data",
 		group("add", "Protect a directory or a database",
 			onDirectory(p, "dir NAME PATH [--peer-path PATH] [--exclude PATTERN]...", "Protect a directory", p.addData),
-			addSQLiteCommand(p),
+			onDatabase(p, "Protect an SQLite database, while its program uses it", p.addData),
 			addPostgresCommand(p)),
 		p.ask("list", "What is protected, and how far it is on the backup", cobra.NoArgs,
 			func(ctx context.Context, client *api.Client, _ []string) error {
@@ -29,13 +29,8 @@ func dataCommand(p *program) *cobra.Command {
 			}),
 		group("test", "Tell what protecting something would meet, and change nothing; exit code 1 if it cannot be",
 			onDirectory(p, "dir NAME PATH [--peer-path PATH] [--exclude PATTERN]...", "Test a directory; exit code 1 if it cannot be protected",
-				func(ctx context.Context, client *api.Client, spec api.DataSpec) error {
-					checks, err := api.TestData().Call(ctx, client, spec)
-					if err != nil {
-						return err
-					}
-					return p.writeChecks(checks)
-				})),
+				p.testData),
+			onDatabase(p, "Test an SQLite database; exit code 1 if it cannot be protected", p.testData)),
 		setDataCommand(p),
 		compareCommand(p),
 		p.ask("allow [PATH]", "Let a directory be protected on this machine (as root there); without PATH: what may be", cobra.MaximumNArgs(1), p.allow),
@@ -136,11 +131,21 @@ func setDataCommand(p *program) *cobra.Command {
 	return cmd
 }
 
-func addSQLiteCommand(p *program) *cobra.Command {
-	return p.ask("sqlite NAME PATH", "Protect an SQLite database", cobra.ExactArgs(2),
+// onDatabase is a command about an SQLite database that is not protected yet.
+func onDatabase(p *program, short string, act func(context.Context, *api.Client, api.DataSpec) error) *cobra.Command {
+	return p.ask("sqlite NAME PATH", short, cobra.ExactArgs(2),
 		func(ctx context.Context, client *api.Client, args []string) error {
-			return p.addData(ctx, client, api.DataSpec{Kind: "sqlite", Name: args[0], Path: args[1]})
+			return act(ctx, client, api.DataSpec{Kind: "sqlite", Name: args[0], Path: args[1]})
 		})
+}
+
+// testData tells what adding it would meet.
+func (p *program) testData(ctx context.Context, client *api.Client, spec api.DataSpec) error {
+	checks, err := api.TestData().Call(ctx, client, spec)
+	if err != nil {
+		return err
+	}
+	return p.writeChecks(checks)
 }
 
 func addPostgresCommand(p *program) *cobra.Command {

@@ -187,12 +187,12 @@ func allowedText(here bool, there *pair.ServiceStatus) string {
 	return map[[2]bool]string{{true, true}: "on both", {true, false}: "here only", {false, true}: "on the peer only", {}: "nowhere"}[[2]bool{here, there.Refused == ""}]
 }
 
-// momentOf is moment, and nothing of a time that is not known.
+// momentOf is table.Moment, and nothing of a time that is not known.
 func momentOf(at time.Time) string {
 	if at.IsZero() {
 		return "-"
 	}
-	return moment(at)
+	return table.Moment(at)
 }
 
 func tookText(done *pair.ServiceAct) string {

@@ -55,7 +55,7 @@ func (p *program) watch(ctx context.Context, client *api.Client) error {
 
 func writeStatus(pg *table.Page, status pair.Status) {
 	pg.Marked(colourOfSite(status.Site), "Site: "+status.Site.Text)
-	pg.Row(fmt.Sprintf("%s is %s, %s; in this role since %s", status.Appliance.Name, status.Role, status.State, moment(status.Since)))
+	pg.Row(fmt.Sprintf("%s is %s, %s; in this role since %s", status.Appliance.Name, status.Role, status.State, table.Moment(status.Since)))
 	pg.Row("")
 	pg.Row("appliance", fmt.Sprintf("%s, version %s", status.Appliance.ID.Short(), status.Appliance.Version))
 	pg.Row("epoch", status.Epoch.String())
@@ -147,7 +147,7 @@ func syncText(status pair.Status) string {
 		parts = append(parts, "the look at its data took "+pair.MillisText(sync.Snapshot.SkewMS))
 	}
 	if sync.NextRun != nil {
-		parts = append(parts, "next run "+moment(*sync.NextRun))
+		parts = append(parts, "next run "+table.Moment(*sync.NextRun))
 	}
 	if sync.Error != "" {
 		parts = append(parts, sync.Error)

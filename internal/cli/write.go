@@ -57,18 +57,11 @@ func colourOf(severity pair.Severity) string {
 	return table.Plain
 }
 
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return t.Local().Format("2006-01-02 15:04:05 MST")
-}
-
 func optional(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return moment(t)
+	return table.Moment(t)
 }
 
 // truth is a fact as a table shows it.

@@ -119,6 +119,11 @@ func (e *Engine) changes(ctx context.Context, purpose source.Purpose) ([]diverge
 	var changes []diverged.Divergence
 	for _, d := range data {
 		scan, err := e.sources.Scan(ctx, d, common.Scheme, purpose, nil)
+		if errors.Is(err, source.ErrUnsafe) { // what cannot be read as what it is, is taken as it lies
+			if raw, again := e.sources.Scan(ctx, d, common.Scheme, source.Recover, nil); again == nil {
+				scan, err = raw, nil
+			}
+		}
 		if errors.Is(err, source.ErrMissing) { // nothing is there that could be lost
 			continue
 		}
@@ -129,14 +134,14 @@ func (e *Engine) changes(ctx context.Context, purpose source.Purpose) ([]diverge
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, diverged.Divergence{Data: d, Scheme: common.Scheme, Divergence: since(common.Find(d).As(d), scan.Listing)})
+		changes = append(changes, diverged.Divergence{Data: d, Divergence: since(common.Find(d).As(d), scan.Listing, common.Scheme)})
 	}
 	return changes, nil
 }
 
 // since compares what is here with what was common.
-func since(common, here manifest.Listing) source.Divergence {
-	d := source.Divergence{All: here, Was: common}
+func since(common, here manifest.Listing, scheme manifest.Scheme) source.Divergence {
+	d := source.Divergence{All: here, Was: common, Scheme: scheme}
 	changed := func(e manifest.Entry) { d.Changed = append(d.Changed, e) }
 	manifest.Walk(
 		common, here,

@@ -1,8 +1,13 @@
 package datasync
 
 import (
+	"context"
+	"slices"
+	"time"
+
 	"baton/internal/datasync/manifest"
 	"baton/internal/kept"
+	"baton/internal/pair"
 )
 
 // Report tells what of a diverged copy changed on which side since the common snapshot, as of the newest
@@ -27,8 +32,12 @@ func (e *Engine) Report(id string) (kept.DivergedReport, error) {
 	}
 	for _, f := range one.Files {
 		set := byName[f.Data]
+		if _, has := e.sources.Rower(set.Data); has && !f.Deleted {
+			report.Databases = append(report.Databases, f.Data)
+		}
 		report.Files = append(report.Files, evidence(f, set.Listing, !set.IsZero() && !excluded[f.Data](f.Path)))
 	}
+	report.Databases = slices.Compact(report.Databases) // the files are listed by their data
 	return report, nil
 }
 
@@ -64,4 +73,45 @@ func changed(was, is *kept.FileVersion) kept.Change {
 		return kept.Changed
 	}
 	return kept.Unchanged
+}
+
+// rowsWait is how long a person waits for the rows of the databases in a diverged copy.
+const rowsWait = 20 * time.Second
+
+// Rows tells by which rows the databases in a diverged copy differ from those that are here now, to one who asks at a time.
+func (e *Engine) Rows(ctx context.Context, id string) ([]kept.DatabaseDifference, error) {
+	one, err := e.Diverged.One(id)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := e.Diverged.Path(id)
+	if err != nil {
+		return nil, err
+	}
+	defined, err := e.sources.Data(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !e.rows.TryLock() {
+		return nil, pair.Refuse(pair.TooMany, "the rows of a diverged copy are being compared already: try again in a moment")
+	}
+	defer e.rows.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, rowsWait)
+	defer cancel()
+	all := []kept.DatabaseDifference{}
+	for _, data := range defined {
+		if !slices.ContainsFunc(one.Files, func(f kept.DivergedFile) bool { return f.Data == data.Name && !f.Deleted }) {
+			continue
+		}
+		of, has := e.sources.Rower(data)
+		if !has {
+			continue
+		}
+		found := kept.DatabaseDifference{Data: data.Name}
+		if found.Tables, err = of.Rows(ctx, data, folder); err != nil {
+			found.Problem = err.Error()
+		}
+		all = append(all, found)
+	}
+	return all, nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"baton/internal/datasync/diverged"
@@ -74,6 +75,7 @@ type Engine struct {
 	limit    *pace.Limiter
 	progress progress.Tracker
 	runs     runs
+	rows     sync.Mutex // held while rows of databases are compared
 }
 
 // filled returns the options with the defaults in place of what is not given.

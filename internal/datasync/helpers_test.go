@@ -28,6 +28,7 @@ import (
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory"
 	"baton/internal/datasync/source/site"
+	"baton/internal/datasync/source/sqlite"
 	"baton/internal/datasync/wire"
 	"baton/internal/durable"
 	"baton/internal/pair"
@@ -137,7 +138,12 @@ func (a *appliance) makeKinds(tb testing.TB) {
 	must(tb, err)
 	database, err := site.New(a.database, filepath.Join(a.opt.Dir, "site"))
 	must(tb, err)
-	a.opt.Kinds = map[pair.DataKind]source.Kind{pair.DataDirectory: dirs, pair.DataSite: database}
+	databases, err := sqlite.New(sqlite.Options{
+		Index: filepath.Join(a.opt.Dir, "sqlite"), Own: a.dirs.Own, Log: a.opt.Log, Boot: a.dirs.Boot,
+		Place: func(d pair.Data) string { return filepath.Join(a.dir, d.Spec.String()) },
+	})
+	must(tb, err)
+	a.opt.Kinds = map[pair.DataKind]source.Kind{pair.DataDirectory: dirs, pair.DataSite: database, pair.DataSQLite: databases}
 }
 
 // export copies a diverged copy to a directory.

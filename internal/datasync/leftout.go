@@ -79,7 +79,7 @@ func (p *pull) checkReturned() error {
 		if !was {
 			continue
 		}
-		l := manifest.LossOf(set.Data, p.targets[i].have.Only(told), set.Only(told), p.moved)
+		l := manifest.LossOf(set.Data, p.targets[i].have.Only(told), set.Only(told), p.place(set.Data))
 		if l.Kind != manifest.NoLoss {
 			return source.Sentence(refusal.ErrShrink, "What this backup has of protected data %q in a state of its own, %d files, has %d files on the primary now: look whether a disk is missing there; %s.",
 				l.Name, l.FilesBefore, l.FilesNow, protected.AcceptIt)

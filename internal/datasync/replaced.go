@@ -33,26 +33,15 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 	byPrefix := map[string][]diverged.Divergence{}
 	for i, t := range p.targets {
 		set := p.manifest.Sets[i]
-		var prefix string
-		var d diverged.Divergence
-		switch {
-		case set.Data == p.engine.sources.Inline && !st.Keep: // it follows the role, so it is kept only if the primary goes on from an older state
+		prefix, d := p.replacedBy(t, set, common, before)
+		if len(d.Changed)+len(d.Removed) == 0 {
 			continue
-		case set.Data != p.engine.sources.Inline && common.Find(set.Data).IsZero():
-			prefix = "found-"
-			var was manifest.Listing
-			if st.Kept != (manifest.Digest{}) { // set aside as a whole already, as there was nothing common
-				was = before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
-			}
-			d = replaced(t, set, was)
-		case st.Keep:
-			prefix, d = "newer-", replaced(t, set, manifest.Listing{})
-		case st.Given():
-			prefix, d = diverged.LatePrefix, replaced(t, set, before.In(p.manifest.Scheme, before.Find(set.Data), t.have))
-		default:
-			prefix, d = "found-", unseen(replaced(t, set, manifest.Listing{}), before.Find(set.Data))
 		}
-		if len(d.Changed)+len(d.Removed) > 0 {
+		held, err := isHeld(ctx, t, d.Divergence, set.Listing)
+		if err != nil {
+			return err
+		}
+		if !held {
 			byPrefix[prefix] = append(byPrefix[prefix], d)
 		}
 	}
@@ -62,6 +51,26 @@ func (p *pull) keepReplaced(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// replacedBy is what of a target has to be set aside, and what the names of such copies begin with.
+func (p *pull) replacedBy(t *target, set manifest.Set, common, before manifest.Manifest) (prefix string, d diverged.Divergence) {
+	st, inline := p.engine.ledger.State(), p.engine.sources.Inline
+	switch {
+	case set.Data == inline && !st.Keep: // it follows the role, so it is kept only if the primary goes on from an older state
+		return "", d
+	case set.Data != inline && common.Find(set.Data).IsZero():
+		var was manifest.Listing
+		if st.Kept != (manifest.Digest{}) { // set aside as a whole already, as there was nothing common
+			was = before.In(p.manifest.Scheme, before.Find(set.Data), t.have)
+		}
+		return "found-", p.replaced(t, set, was)
+	case st.Keep:
+		return "newer-", p.replaced(t, set, manifest.Listing{})
+	case st.Given():
+		return diverged.LatePrefix, p.replaced(t, set, before.In(p.manifest.Scheme, before.Find(set.Data), t.have))
+	}
+	return "found-", unseen(p.replaced(t, set, manifest.Listing{}), before.Find(set.Data))
 }
 
 func (p *pull) keep(ctx context.Context, prefix string, divergences []diverged.Divergence) error {
@@ -81,8 +90,8 @@ func (p *pull) keep(ctx context.Context, prefix string, divergences []diverged.D
 
 // replaced is what the sync of a set would remove from a target or replace, and what
 // it would bring back, as far as that differs from what was here before.
-func replaced(t *target, set manifest.Set, before manifest.Listing) diverged.Divergence {
-	d := diverged.Divergence{Data: set.Data, Source: t.source, Divergence: source.Divergence{All: t.have, Was: before}}
+func (p *pull) replaced(t *target, set manifest.Set, before manifest.Listing) diverged.Divergence {
+	d := diverged.Divergence{Data: set.Data, Source: t.source, Divergence: source.Divergence{All: t.have, Was: before, Scheme: p.manifest.Scheme}}
 	goes := func(e manifest.Entry) {
 		if was, _ := before.Find(e.Path); e.Kind != manifest.Dir && !e.SameContent(was.Entry) {
 			d.Changed = append(d.Changed, e)
@@ -99,6 +108,20 @@ func replaced(t *target, set manifest.Set, before manifest.Listing) diverged.Div
 		}
 	})
 	return d
+}
+
+// isHeld reports whether a target holds what was here before, or what is to come, though its files differ from both.
+func isHeld(ctx context.Context, t *target, d source.Divergence, set manifest.Listing) (bool, error) {
+	holder, is := t.source.(source.Holder)
+	if !is {
+		return false, nil
+	}
+	for _, of := range []manifest.Listing{d.Was, set} {
+		if is, err := holder.Holds(ctx, d, of); is || err != nil {
+			return is, err
+		}
+	}
+	return false, nil
 }
 
 // unseen is what of a divergence was excluded in a set.

@@ -26,7 +26,7 @@ func (p *pull) checkShrink() error {
 	if err != nil {
 		return err
 	}
-	for _, l := range manifest.Losses(before, p.manifest, p.moved) {
+	for _, l := range manifest.Losses(before, p.manifest, p.place) {
 		return lossSentence(l)
 	}
 	return nil
@@ -40,22 +40,28 @@ func lossSentence(l manifest.Loss) error {
 	case manifest.Moved:
 		return source.Sentence(refusal.ErrShrink, "Protected data %q lies on another disk of the primary than before, and %d of its %d names are gone: look whether the right disk is mounted there; %s.",
 			l.Name, l.NamesGone, l.NamesBefore, protected.AcceptIt)
+	case manifest.Replaced:
+		return source.Sentence(refusal.ErrShrink, "Protected data %q is another file on the primary than before, of %s instead of %s, as if a program had found none and begun a new one: look whether a disk is missing there; %s.",
+			l.Name, pair.BytesText(l.BytesNow), pair.BytesText(l.BytesBefore), protected.AcceptIt)
 	case manifest.Shrunk, manifest.NoLoss:
 	}
 	return source.Sentence(refusal.ErrShrink, "Protected data %q shrank on the primary from %d files (%s) to %d files (%s): look whether a disk is missing there; %s.",
 		l.Name, l.FilesBefore, pair.BytesText(l.BytesBefore), l.FilesNow, pair.BytesText(l.BytesNow), protected.AcceptIt)
 }
 
-// moved reports whether the primary has some data on another disk than when
-// it was last pulled from there.
-func (p *pull) moved(data pair.Data) bool {
+// place tells whether the primary has some data where it had it when that was last pulled from there.
+func (p *pull) place(data pair.Data) manifest.Place {
 	was := p.engine.ledger.State().Disks[p.diskKey(data)]
 	for i, s := range p.manifest.Sets {
-		if s.Data == data && i < len(p.head.Disks) {
-			return was != "" && p.head.Disks[i] != was
+		switch {
+		case s.Data != data || i >= len(p.head.Disks) || p.head.Disks[i] == was:
+		case was == "":
+			return manifest.UnknownPlace
+		default:
+			return manifest.OtherPlace
 		}
 	}
-	return false
+	return manifest.SamePlace
 }
 
 // diskKey tells the disks of the two appliances apart.

@@ -5,6 +5,8 @@
 package kept
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"baton/internal/pair"
@@ -62,6 +64,42 @@ type DivergedReport struct {
 	Since pair.Snapshot `json:"since"` // the common snapshot
 	With  pair.Snapshot `json:"with"`  // the site's snapshot with which it is compared; zero: there is none yet
 	Files []Evidence    `json:"files"`
+
+	Databases []string `json:"databases,omitempty"` // names of the data in it whose rows can be compared with those of the site
+}
+
+// DatabaseDifference tells by which rows a database in a diverged copy differs from the one that is here now.
+type DatabaseDifference struct {
+	Data    string            `json:"data"`   // name of the protected data
+	Tables  []TableDifference `json:"tables"` // that differ
+	Problem string            `json:"problem,omitempty"`
+}
+
+// TableDifference is a table of a database that differs.
+type TableDifference struct {
+	Table    string   `json:"table"`
+	Key      []string `json:"key"`       // the columns by which rows are told apart
+	OnlyCopy Rows     `json:"only_copy"` // rows that the copy has
+	OnlyNow  Rows     `json:"only_now"`  // rows that are here now
+	Changed  Rows     `json:"changed"`   // rows that both have, and that are not the same
+	Problem  string   `json:"problem,omitempty"`
+}
+
+// Rows are some rows of a table.
+type Rows struct {
+	Rows int64    `json:"rows"`
+	Keys []string `json:"keys"` // of the first of them
+}
+
+// String says how many there are, and names them as far as they are listed.
+func (r Rows) String() string {
+	switch more := r.Rows - int64(len(r.Keys)); {
+	case r.Rows == 0:
+		return "-"
+	case more > 0:
+		return fmt.Sprintf("%d: %s and %d more", r.Rows, strings.Join(r.Keys, "; "), more)
+	}
+	return fmt.Sprintf("%d: %s", r.Rows, strings.Join(r.Keys, "; "))
 }
 
 // Evidence is one file of a diverged copy, as it was, as it is in the copy and as the site has it.

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"baton/internal/pair"
+	"baton/internal/pair/unasked"
 )
 
 // dialWait bounds how long one connection takes to come up.
@@ -23,7 +23,7 @@ func (e refusedAddressError) Error() string {
 
 // allowed refuses addresses that no receiver of notices has.
 func allowed(addr netip.Addr) error {
-	if pair.Unasked(addr) {
+	if unasked.Is(addr) {
 		return refusedAddressError{addr.Unmap().WithZone("")}
 	}
 	return nil

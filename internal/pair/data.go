@@ -16,6 +16,7 @@ type DataKind string
 const (
 	DataDirectory DataKind = "dir"
 	DataSite      DataKind = "site"
+	DataSQLite    DataKind = "sqlite"
 )
 
 // Data is one piece of protected data, as it is defined. Equal values are the same piece,
@@ -206,6 +207,9 @@ func (d Directory) checkExclude() error {
 
 // Overlaps implements Spec.
 func (d Directory) Overlaps(other Spec) bool {
+	if database, is := other.(SQLite); is {
+		return database.Overlaps(d)
+	}
 	o, is := other.(Directory)
 	overlap := func(id ApplianceID) bool { return Overlap(string(d.At(id)), string(o.At(id))) }
 	return is && (overlap("") || overlap(d.Away) || overlap(o.Away))
@@ -247,6 +251,9 @@ func ParseSpec(kind DataKind, text string) (Spec, error) {
 	switch {
 	case kind == DataDirectory:
 		return parseDirectory(text)
+	case kind == DataSQLite:
+		path, err := ParsePath(text)
+		return SQLite{Path: path}, err
 	case kind == DataSite && text == "":
 		return SiteDatabase{}, nil
 	}

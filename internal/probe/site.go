@@ -16,6 +16,7 @@ import (
 	"baton/internal/cause"
 	"baton/internal/health"
 	"baton/internal/pair"
+	"baton/internal/pair/unasked"
 )
 
 // mostBody bounds how much of an answer is read, in bytes: what comes after tells
@@ -49,7 +50,7 @@ var errUnasked = errors.New("is never asked: it is link-local, multicast or a cl
 func dialer() *net.Dialer {
 	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
-		if err == nil && pair.Unasked(to.Addr()) {
+		if err == nil && unasked.Is(to.Addr()) {
 			err = errUnasked
 		}
 		return err

@@ -27,7 +27,9 @@ type Checks struct {
 	TestIPs   func(context.Context, []netip.Addr) ([]pair.Reach, error)
 	Data      func(context.Context) ([]pair.Data, error) // that is protected here
 	Following func(pair.Data) (sentence string, is bool) // by what a directory of it is followed
-	Started   time.Time                                  // when this daemon did
+	// Databases says which SQLite databases lie in a directory and are not excluded.
+	Databases func(ctx context.Context, path string, excluded func(path string) bool) []api.Check
+	Started   time.Time // when this daemon did
 }
 
 // settling is for how long after a start doctor waits for the first contact with the peer:
@@ -253,7 +255,7 @@ func CheckData(protected int) api.Check {
 	return api.Pass("data", pair.Counted(int64(protected), "directory")+" and the site database are protected.")
 }
 
-// checkFollowing says by what each directory is followed.
+// checkFollowing says by what each directory is followed, and which databases lie in it.
 func (d *Checks) checkFollowing(ctx context.Context) (checks []api.Check) {
 	protected, err := d.Data(ctx)
 	if err != nil {
@@ -263,6 +265,7 @@ func (d *Checks) checkFollowing(ctx context.Context) (checks []api.Check) {
 		if data.Spec.Kind() != pair.DataDirectory {
 			continue
 		}
+		checks = append(checks, d.Databases(ctx, data.Spec.String(), data.Spec.Excludes().Matcher().Excludes)...)
 		id := "following " + data.Name
 		if text, is := d.Following(data); is {
 			checks = append(checks, api.Pass(id, text))

@@ -173,6 +173,7 @@ func TestDoctorTellsByWhatADirectoryIsFollowed(t *testing.T) {
 			}, nil
 		},
 		Following: func(data pair.Data) (string, bool) { return "Directory " + data.Name + ".", data.Name == "a" },
+		Databases: func(context.Context, string, func(string) bool) []api.Check { return nil },
 	}
 	checks := d.checkFollowing(t.Context())
 	if len(checks) != 2 || !checks[0].OK || checks[0].Text != "Directory a." || checks[1].OK || checks[1].Severity != pair.Warning || checks[1].Text != "Directory b." || checks[1].NextStep == "" {

@@ -28,24 +28,57 @@ func (d Data) Add(ctx context.Context, data pair.Data) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(nameTaken(known, data.Name), d.places.Taken(known, data.Spec), tooMuch(len(known)+1)); err != nil {
+		apart, err := place.Apart(append(known, data))
+		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO data (name, kind, path) VALUES (?, ?, ?)`, data.Name, data.Spec.Kind(), data.Spec.Text())
-		return err
+		data = apart[len(known)]
+		if err := errors.Join(nameTaken(known, data.Name), d.places.Taken(apart[:len(known)], data.Spec), tooMuch(len(apart))); err != nil {
+			return err
+		}
+		if _, err = tx.ExecContext(ctx, `INSERT INTO data (name, kind, path) VALUES (?, ?, ?)`, data.Name, data.Spec.Kind(), data.Spec.Text()); err != nil {
+			return err
+		}
+		return saveSpecs(ctx, tx, known, apart)
 	})
 }
 
-// Set replaces what of protected data is excluded.
+// saveSpecs saves what has changed of data, of which the names are the same.
+func saveSpecs(ctx context.Context, tx *sql.Tx, was, is []pair.Data) error {
+	for i, data := range was {
+		if is[i] != data {
+			if _, err := tx.ExecContext(ctx, `UPDATE data SET path = ? WHERE name = ?`, is[i].Spec.Text(), data.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Set replaces what of protected data is excluded. What is protected by itself stays so.
 func (d Data) Set(ctx context.Context, data pair.Data) error {
 	if err := d.places.Check(data.Spec); err != nil {
 		return err
 	}
-	return d.db.exec(ctx, "change the protected data", noData(data.Name), `UPDATE data SET path = ? WHERE name = ?`, data.Spec.Text(), data.Name)
+	return d.db.write(ctx, "change the protected data", func(tx *sql.Tx) error {
+		known, err := readData(ctx, tx)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(known, func(other pair.Data) bool { return other.Name == data.Name })
+		if at < 0 {
+			return noData(data.Name)
+		}
+		wanted := slices.Clone(known)
+		wanted[at] = data
+		if wanted, err = place.Apart(wanted); err != nil {
+			return err
+		}
+		return saveSpecs(ctx, tx, known, wanted)
+	})
 }
 
-// Check refuses what Add would refuse, every field at once, and adds
-// nothing.
+// Check refuses what Add would refuse, every field at once, and adds nothing.
 func (d Data) Check(ctx context.Context, data pair.Data) error {
 	known, err := d.List(ctx)
 	if err != nil {
@@ -56,9 +89,14 @@ func (d Data) Check(ctx context.Context, data pair.Data) error {
 
 // checkBeside returns every refused field of data beside what is known.
 func (d Data) checkBeside(known []pair.Data, data pair.Data) error {
+	all, err := place.Apart(append(slices.Clone(known), data))
+	if err != nil {
+		return err
+	}
+	data = all[len(known)]
 	return errors.Join(
 		cmp.Or(checkDataName(data.Name), nameTaken(known, data.Name)),
-		cmp.Or(d.places.Check(data.Spec), d.places.Taken(known, data.Spec)),
+		cmp.Or(d.places.Check(data.Spec), d.places.Taken(all[:len(known)], data.Spec)),
 	)
 }
 
@@ -91,10 +129,27 @@ func checkDataName(name string) error {
 // CheckPlace refuses a path that overlaps the daemon's own, or that no machine protects.
 func (d Data) CheckPlace(path string) error { return d.places.CheckHere(path) }
 
-// Remove ends the protection of data; its files stay.
+// Remove ends the protection of data; its files stay. A database is protected with the directory in which it lies from then on, if that is.
 func (d Data) Remove(ctx context.Context, name string) error {
-	return d.db.exec(ctx, "remove the protected data", noData(name),
-		`DELETE FROM data WHERE name = ?`, name)
+	return d.db.write(ctx, "remove the protected data", func(tx *sql.Tx) error {
+		known, err := readData(ctx, tx)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(known, func(other pair.Data) bool { return other.Name == name })
+		if at < 0 {
+			return noData(name)
+		}
+		wanted, err := place.Together(known, known[at].Spec)
+		if err != nil {
+			return err
+		}
+		if err := saveSpecs(ctx, tx, known, wanted); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM data WHERE name = ?`, name)
+		return err
+	})
 }
 
 func noData(name string) error {

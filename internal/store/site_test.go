@@ -254,6 +254,56 @@ func TestProtectedDataKeepsApart(t *testing.T) {
 	}
 }
 
+// A database that is protected by itself is left out of the directories in which it lies, for as long as it is.
+func TestADatabaseIsLeftOutOfItsDirectory(t *testing.T) {
+	s := openSite(t, alpha)
+	ctx := t.Context()
+	data := func(name string, spec pair.Spec) pair.Data { return pair.Data{Name: name, Spec: spec} }
+	of := func(name string) pair.Directory {
+		t.Helper()
+		all, err := s.Data.List(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range all {
+			if one.Name == name {
+				return one.Spec.(pair.Directory)
+			}
+		}
+		t.Fatalf("%s is not protected", name)
+		return pair.Directory{}
+	}
+	leaves := func(dir pair.Directory, path string) bool { return dir.Exclude.Matcher().Excludes(path) }
+	if err := errors.Join(s.Data.Add(ctx, data("www", pair.Directory{Path: "/srv/www"})), s.Data.Add(ctx, data("app", pair.SQLite{Path: "/srv/www/app/a.db"}))); err != nil {
+		t.Fatal(err)
+	}
+	if dir := of("www"); !leaves(dir, "app/a.db") || !leaves(dir, "app/a.db-wal") || leaves(dir, "app/b.db") {
+		t.Errorf("www leaves out %q", dir.Exclude.List())
+	}
+	if err := s.Data.Set(ctx, data("www", pair.Directory{Path: "/srv/www"})); err != nil {
+		t.Fatal(err)
+	}
+	if dir := of("www"); !leaves(dir, "app/a.db-shm") {
+		t.Errorf("after it was set anew, www leaves out %q", dir.Exclude.List())
+	}
+	wantCode(t, s.Data.Add(ctx, data("again", pair.SQLite{Path: "/srv/www/app/a.db"})), pair.Refused, "overlaps")
+	wantCode(t, s.Data.Add(ctx, data("inner", pair.Directory{Path: "/srv/www/app"})), pair.Refused, "overlaps")
+	wantCode(t, s.Data.Check(ctx, data("long", pair.SQLite{Path: pair.Path("/srv/long/" + strings.Repeat("n", 241))})), pair.Usage, "at most 240")
+	wantCode(t, s.Data.Add(ctx, data("bytes", pair.SQLite{Path: "/srv/long/\xff.db"})), pair.Usage, "UTF-8")
+	if err := errors.Join(s.Data.Add(ctx, data("other", pair.SQLite{Path: "/srv/other/o.db"})), s.Data.Add(ctx, data("others", pair.Directory{Path: "/srv/other"}))); err != nil {
+		t.Fatal(err)
+	}
+	if dir := of("others"); !leaves(dir, "o.db") {
+		t.Errorf("a directory that comes later leaves out %q", dir.Exclude.List())
+	}
+	if err := s.Data.Remove(ctx, "app"); err != nil {
+		t.Fatal(err)
+	}
+	if dir := of("www"); len(dir.Exclude.List()) > 0 {
+		t.Errorf("once the database is not protected by itself, www leaves out %q", dir.Exclude.List())
+	}
+}
+
 func TestAnExportReplacesAllButTheHistory(t *testing.T) {
 	ctx := t.Context()
 	from, to := openSite(t, alpha), openSite(t, beta)

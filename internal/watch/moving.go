@@ -14,8 +14,9 @@ import (
 
 // Moving tells of what changes all the time, so that the backup has it as it was before.
 type Moving struct {
-	Found   func() []offer.Moving // on this primary
-	LeftOut func() []string       // of the newest snapshot of this backup, in words
+	Found    func() []offer.Moving // on this primary
+	LeftOut  func() []string       // of the newest snapshot of this backup, in words
+	Differed func() []string       // databases that were not as they were known, though nothing had written to them
 }
 
 // movingFor is for how long a file may be without a state that can be copied before that is told.
@@ -23,16 +24,19 @@ const movingFor = time.Minute
 
 // Conditions tells of all files in one condition, and of all database servers in one.
 func (w *Moving) Conditions() []pair.Condition {
-	var files, servers []offer.Moving
+	var files, servers, locked []offer.Moving
 	for _, one := range w.Found() {
 		switch {
 		case one.By != "":
 			servers = append(servers, one)
-		case time.Since(one.Since) >= movingFor:
+		case time.Since(one.Since) < movingFor:
+		case one.Locked:
+			locked = append(locked, one)
+		default:
 			files = append(files, one)
 		}
 	}
-	return slices.Concat(filesMove(files), serversRun(servers), notOfSnapshot(w.LeftOut()))
+	return slices.Concat(filesMove(files), areLocked(locked), serversRun(servers), notOfSnapshot(w.LeftOut()), differed(w.Differed()))
 }
 
 func filesMove(files []offer.Moving) []pair.Condition {
@@ -45,6 +49,36 @@ func filesMove(files []offer.Moving) []pair.Condition {
 		Text: fmt.Sprintf("%s/%s changes while it is read, so the backup has it as it was before %s, or not at all.%s",
 			first.In, first.Path, inWords(first.Since), others(len(files)-1, "So does 1 other file.", "So do %d other files.")),
 		NextStep: "Stop the program that writes it for a moment, or keep it out of the protected directory; a planned switch copies it, as the site is closed then.",
+	}}
+}
+
+func areLocked(databases []offer.Moving) []pair.Condition {
+	if len(databases) == 0 {
+		return nil
+	}
+	first := longest(databases)
+	has := "the backup has it as of " + inWords(first.Was)
+	if first.LeftOut {
+		has = "the backup has no copy of it"
+	}
+	return []pair.Condition{{
+		ID: "database-locked", Severity: pair.Critical,
+		Text: fmt.Sprintf("The program of the database %s has kept it locked since %s: %s.%s",
+			first.In, inWords(first.Since), has, others(len(databases)-1, "So it is with 1 other database.", "So it is with %d other databases.")),
+		NextStep: "End what keeps it locked: locking_mode=EXCLUSIVE in its program, or a transaction that does not end.",
+	}}
+}
+
+// differed tells of databases in which a bit flipped.
+func differed(databases []string) []pair.Condition {
+	if len(databases) == 0 {
+		return nil
+	}
+	return []pair.Condition{{
+		ID: "database-differed", Severity: pair.Warning,
+		Text: fmt.Sprintf("When all of the database %s was read again, something in it was other than before, though nothing had written to it.%s The next data sync made both copies the same again.",
+			databases[0], others(len(databases)-1, "So it was with 1 other database.", "So it was with %d other databases.")),
+		NextStep: "Check the memory and the disk of this machine (memtest86+, smartctl), and run PRAGMA integrity_check on the primary.",
 	}}
 }
 

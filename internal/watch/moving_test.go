@@ -29,7 +29,7 @@ func TestAFileThatKeepsChangingIsTold(t *testing.T) {
 			one.Path = fmt.Sprintf("file%d", i)
 			files = append(files, one)
 		}
-		told := (&Moving{Found: func() []offer.Moving { return files }, LeftOut: func() []string { return nil }}).Conditions()
+		told := (&Moving{Found: func() []offer.Moving { return files }, LeftOut: none, Differed: none}).Conditions()
 		if (len(told) > 0) != (row.says != "") || (len(told) > 0 && !strings.Contains(told[0].Text, row.says)) {
 			t.Errorf("%v: %+v, want %q", row.since, told, row.says)
 		}
@@ -49,7 +49,7 @@ func TestADatabaseServerThatRunsIsTold(t *testing.T) {
 	} {
 		one := offer.Moving{Data: "www", In: "/srv/www", Since: time.Now()}
 		one.Path, one.By, one.Was, one.LeftOut = row.path, "PostgreSQL", row.was, row.was.IsZero()
-		told := (&Moving{Found: func() []offer.Moving { return []offer.Moving{one} }, LeftOut: func() []string { return nil }}).Conditions()
+		told := (&Moving{Found: func() []offer.Moving { return []offer.Moving{one} }, LeftOut: none, Differed: none}).Conditions()
 		if len(told) != 1 || told[0].ID != "database-not-copied" {
 			t.Fatalf("%s: %+v", row.path, told)
 		}
@@ -63,8 +63,28 @@ func TestADatabaseServerThatRunsIsTold(t *testing.T) {
 
 // A backup tells what a takeover by it would find in another state.
 func TestWhatTheSnapshotLeavesOutIsTold(t *testing.T) {
-	told := (&Moving{Found: func() []offer.Moving { return nil }, LeftOut: func() []string { return []string{`/db in "www"`, `all of "mail"`} }}).Conditions()
+	told := (&Moving{Found: func() []offer.Moving { return nil }, LeftOut: func() []string { return []string{`/db in "www"`, `all of "mail"`} }, Differed: none}).Conditions()
 	if len(told) != 1 || told[0].ID != "database-not-copied" || told[0].Severity != pair.Critical || !strings.Contains(told[0].Text, `leaves out /db in "www", all of "mail"`) {
 		t.Errorf("told: %+v", told)
+	}
+}
+
+func none() []string { return nil }
+
+// A database that its program keeps locked is told after a minute, one in which a bit flipped at once.
+func TestADatabaseThatCannotBeReadIsTold(t *testing.T) {
+	one := offer.Moving{Data: "app", In: "/srv/app/app.db", Since: time.Now()}
+	one.Path, one.Locked, one.LeftOut = "app.db", true, true
+	w := &Moving{Found: func() []offer.Moving { return []offer.Moving{one} }, LeftOut: none, Differed: none}
+	if told := w.Conditions(); len(told) != 0 {
+		t.Errorf("told at once: %+v", told)
+	}
+	one.Since = time.Now().Add(-2 * time.Minute)
+	if told := w.Conditions(); len(told) != 1 || told[0].ID != "database-locked" || !strings.Contains(told[0].Text, "the database /srv/app/app.db has kept it locked") || !strings.Contains(told[0].Text, "no copy of it") {
+		t.Errorf("%+v", told)
+	}
+	w = &Moving{Found: func() []offer.Moving { return nil }, LeftOut: none, Differed: func() []string { return []string{"/a.db", "/b.db"} }}
+	if told := w.Conditions(); len(told) != 1 || told[0].ID != "database-differed" || !strings.Contains(told[0].Text, "/a.db was read again") || !strings.Contains(told[0].Text, "1 other database") {
+		t.Errorf("%+v", told)
 	}
 }

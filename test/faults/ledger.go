@@ -54,6 +54,11 @@ func (l *ledger) balance(ctx context.Context, w *world, primary *machine) (a acc
 	if err != nil {
 		return a, err
 	}
+	rows, err := primary.database(ctx, "read")
+	if err != nil {
+		return a, err
+	}
+	addNumbers(active, rows)
 	for _, m := range w.both() {
 		if err := l.takeAside(ctx, m); err != nil {
 			return a, err
@@ -106,7 +111,7 @@ func (l *ledger) takeAside(ctx context.Context, m *machine) error {
 		return fmt.Errorf("list the diverged copies of %s: %w", m.appliance.Name(), err)
 	}
 	for _, one := range copies {
-		if err := api.ExportDiverged().Call(ctx, m.appliance.API, one.ID, l.readCopy); err != nil {
+		if err := api.ExportDiverged().Call(ctx, m.appliance.API, one.ID, func(archive io.Reader) error { return l.readCopy(ctx, archive) }); err != nil {
 			return fmt.Errorf("export %s of %s: %w", one.ID, m.appliance.Name(), err)
 		}
 		if err := api.DeleteDiverged().Do(ctx, m.appliance.API, one.ID); err != nil {
@@ -116,7 +121,7 @@ func (l *ledger) takeAside(ctx context.Context, m *machine) error {
 	return nil
 }
 
-func (l *ledger) readCopy(archive io.Reader) error {
+func (l *ledger) readCopy(ctx context.Context, archive io.Reader) error {
 	files := tar.NewReader(archive)
 	for {
 		header, err := files.Next()
@@ -125,6 +130,12 @@ func (l *ledger) readCopy(archive io.Reader) error {
 		}
 		if err != nil {
 			return err
+		}
+		if path.Base(header.Name) == databaseName && header.Size > 0 {
+			if err := addDatabase(ctx, l.aside, files); err != nil {
+				return err
+			}
+			continue
 		}
 		if !strings.HasPrefix(path.Base(header.Name), notePrefix) {
 			continue

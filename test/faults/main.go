@@ -4,8 +4,8 @@
 // writes docs/faults.md.
 //
 // The site is served by a server that Baton does not run: on both hosts, always,
-// appending each request's number durably to the protected directory before it
-// answers. A command that Baton runs as a service writes down when it runs. Each
+// writing each request's number durably into the protected directory before it
+// answers: in turn to a file, and to an SQLite database that is protected by itself. A command that Baton runs as a service writes down when it runs. Each
 // host has a file system of its own, so that a power cut loses what was not
 // durable and a disk can be full. Everything is drawn from a seed: a round depends
 // on the seed and on its number alone, so that one can be repeated.
@@ -37,6 +37,9 @@ func run() int {
 	defer stop()
 	if len(os.Args) > 1 && os.Args[1] == siteCommand {
 		return end(serveSite(ctx, os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == databaseCommand {
+		return end(runDatabase(ctx, os.Args[2:], os.Stdout))
 	}
 	if len(os.Args) > 1 && os.Args[1] == jobCommand {
 		return end(runJob(ctx, os.Args[2:]))

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -283,7 +285,8 @@ func (r *round) balance(ctx context.Context, res *result, book *ledger) error {
 		res.Lost++
 		r.note("lost: number %d of round %d, acknowledged by %s at %s", v.number, v.file, v.host, v.done.Format(clock))
 	}
-	return forgetNotes(primary.appliance.Path(daemon.SiteDir), r.plan.Round)
+	_, err = primary.database(ctx, "forget", strconv.Itoa(r.plan.Round-keptRounds))
+	return errors.Join(err, forgetNotes(primary.appliance.Path(daemon.SiteDir), r.plan.Round))
 }
 
 // evidence writes what a round that broke a promise left.

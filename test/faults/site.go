@@ -26,7 +26,7 @@ const notePrefix = "requests-"
 // takenHeader says when the server took the request: nanoseconds since 1970.
 const takenHeader = "X-Taken"
 
-// notebook is a directory to which the numbers of requests are appended.
+// notebook is a directory in which the numbers of requests are written down, in files and a database.
 type notebook struct {
 	name, dir string
 
@@ -54,7 +54,7 @@ func serveSite(ctx context.Context, args []string) error {
 func (b *notebook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	taken := time.Now()
 	file, number := filepath.Split(r.URL.Path)
-	if err := b.append(filepath.Base(file), number); err != nil {
+	if err := b.write(r.Context(), filepath.Base(file), number); err != nil {
 		http.Error(w, err.Error(), http.StatusInsufficientStorage)
 		return
 	}
@@ -63,10 +63,18 @@ func (b *notebook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("written\n"))
 }
 
-// append opens the file anew each time: a data sync may have replaced it.
-func (b *notebook) append(file, number string) error {
+// write writes a number down: every second one to the database.
+func (b *notebook) write(ctx context.Context, file, number string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if isForDatabase(number) {
+		return insert(ctx, b.dir, file, number)
+	}
+	return b.append(file, number)
+}
+
+// append opens the file anew each time: a data sync may have replaced it.
+func (b *notebook) append(file, number string) error {
 	note, err := os.OpenFile(filepath.Join(b.dir, notePrefix+file), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // a public site
 	if err != nil {
 		return err

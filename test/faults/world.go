@@ -70,6 +70,9 @@ func newWorld(ctx context.Context, builds [2]string, dir string, timeout time.Du
 	if err := w.alpha.appliance.WriteSite(); err != nil {
 		return nil, err
 	}
+	if _, err := w.alpha.database(ctx, "make"); err != nil {
+		return nil, err
+	}
 	if err := w.establish(ctx, timeout); err != nil {
 		return nil, err
 	}
@@ -119,7 +122,8 @@ func (w *world) establish(ctx context.Context, timeout time.Duration) error {
 		TestIP: w.lab.Host("gateway").Addr4(), Shared: sharedIP().Addr(),
 	})
 	// So that a data sync of some megabytes lasts long enough to be struck.
-	steps = append(steps, daemon.Step{On: w.alpha.appliance, Line: "settings set bandwidth_limit=20MB"})
+	steps = append(steps, daemon.Step{On: w.alpha.appliance, Line: "settings set bandwidth_limit=20MB"},
+		daemon.Step{On: w.alpha.appliance, Line: "data add sqlite numbers " + w.alpha.appliance.OnHost(daemon.SiteDir+"/"+databaseName)})
 	for _, step := range steps {
 		if err := step.Do(ctx); err != nil {
 			return fmt.Errorf("make the pair: %w", err)

@@ -23,6 +23,12 @@ func (d *Diverged) DivergedReport(_ context.Context, id string) (kept.DivergedRe
 	return report, act.Failure(err)
 }
 
+// DivergedRows implements api.DivergedCopies.
+func (d *Diverged) DivergedRows(ctx context.Context, id string) ([]kept.DatabaseDifference, error) {
+	found, err := d.Engine.Rows(ctx, id)
+	return found, act.Failure(err)
+}
+
 // PackDiverged implements api.DivergedCopies.
 func (d *Diverged) PackDiverged(ctx context.Context, of api.ChosenOf, to io.Writer) error {
 	from, err := d.chosen(of.ID, of.Body.Paths)

@@ -5,6 +5,7 @@
 package disks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,20 +18,21 @@ import (
 
 	"baton/internal/api"
 	"baton/internal/cause"
+	"baton/internal/datasync/source/sqlite"
 	"baton/internal/pair"
 	"baton/internal/peer/wire"
 	"baton/internal/pinned"
 )
 
-// Disks tries whether protected directories can be read. Nobody waits long for a disk that
+// Disks tries whether protected data can be read. Nobody waits long for a disk that
 // hangs, as a network disk may. There is one try of a path at a time, so that no more than
 // one goroutine hangs with it.
 type Disks struct {
 	mu    sync.Mutex
-	under map[string]*readTest
+	under map[pair.Spec]*readTest
 }
 
-// readTest is one try to read a directory, under way or over.
+// readTest is one try to read some data, under way or over.
 type readTest struct {
 	done  chan struct{} // closed when found is there
 	found api.Check
@@ -40,18 +42,18 @@ type readTest struct {
 const diskWait = 500 * time.Millisecond
 
 // New returns one that tries none yet.
-func New() *Disks { return &Disks{under: map[string]*readTest{}} }
+func New() *Disks { return &Disks{under: map[pair.Spec]*readTest{}} }
 
-// At says of each path whether it can be read.
-func (l *Disks) At(ctx context.Context, paths ...string) []api.Check {
+// At says of some data, as it is here, whether each can be read.
+func (l *Disks) At(ctx context.Context, all ...pair.Spec) []api.Check {
 	ctx, cancel := context.WithTimeout(ctx, diskWait)
 	defer cancel()
-	begun := make([]*readTest, len(paths))
-	for i, path := range paths {
-		begun[i] = l.begin(path)
+	begun := make([]*readTest, len(all))
+	for i, spec := range all {
+		begun[i] = l.begin(spec)
 	}
-	found := make([]api.Check, len(paths))
-	for i, path := range paths {
+	found := make([]api.Check, len(all))
+	for i, spec := range all {
 		one := begun[i]
 		select {
 		case <-one.done:
@@ -61,33 +63,59 @@ func (l *Disks) At(ctx context.Context, paths ...string) []api.Check {
 		case <-one.done:
 			found[i] = one.found
 		default:
-			found[i] = api.Fail("readable", path+" does not answer.", "Look at its disk or network share: data syncs wait for it.")
+			found[i] = api.Fail("readable", spec.String()+" does not answer.", "Look at its disk or network share: data syncs wait for it.")
 		}
 	}
 	return found
 }
 
-func (l *Disks) begin(path string) *readTest {
+func (l *Disks) begin(spec pair.Spec) *readTest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if running := l.under[path]; running != nil {
+	if running := l.under[spec]; running != nil {
 		return running
 	}
 	begun := &readTest{done: make(chan struct{})}
-	l.under[path] = begun
+	l.under[spec] = begun
 	go func() { // ends when the kernel answers
-		begun.found = readable(path)
+		begun.found = readable(spec)
 		l.mu.Lock()
-		delete(l.under, path)
+		delete(l.under, spec)
 		l.mu.Unlock()
 		close(begun.done)
 	}()
 	return begun
 }
 
-// readable looks at one protected directory.
-func readable(path string) api.Check {
-	const id = "readable"
+const readableID = "readable"
+
+// readable looks at one piece of protected data.
+func readable(spec pair.Spec) api.Check {
+	if database, is := spec.(pair.SQLite); is {
+		return readableDatabase(string(database.Path))
+	}
+	return readableDirectory(spec.String())
+}
+
+// readableDatabase looks at an SQLite database.
+func readableDatabase(path string) api.Check {
+	ctx, cancel := context.WithTimeout(context.Background(), diskWait/2)
+	defer cancel()
+	found, err := sqlite.Look(ctx, path)
+	step := sqlite.Remedy(err)
+	switch {
+	case err == nil && found.Log:
+		return api.Pass(readableID, path+" is an SQLite database with a write-ahead log: "+pair.BytesText(found.Bytes)+".")
+	case err == nil:
+		return api.Pass(readableID, path+" is an SQLite database with a rollback journal: "+pair.BytesText(found.Bytes)+". What changes is found by reading all of it; with journal_mode=WAL it would be found at once.")
+	case errors.Is(err, fs.ErrNotExist):
+		return api.Fail(readableID, path+" is not there.", step)
+	}
+	return api.Fail(readableID, path+" cannot be protected as an SQLite database: "+reason(err)+".", cmp.Or(step, "Look at its disk and its permissions."))
+}
+
+func readableDirectory(path string) api.Check {
+	const id = readableID
 	top, err := pinned.Open(path, nil)
 	link, led := errors.AsType[*pinned.LinkError](err)
 	switch {
@@ -159,6 +187,23 @@ func Measure(ctx context.Context, path string) api.Check {
 		noun = "file"
 	}
 	return api.Pass("size", fmt.Sprintf("It holds %s%d %s, %s.", least, files, noun, pair.BytesText(bytes)))
+}
+
+// Databases says which SQLite databases lie in a directory, as far as a moment allows, but for those that are excluded.
+func Databases(ctx context.Context, path string, excluded func(path string) bool) []api.Check {
+	ctx, cancel := context.WithTimeout(ctx, measureWait)
+	defer cancel()
+	top, err := pinned.Open(path, nil)
+	if err != nil { // it was said already
+		return nil
+	}
+	defer func() { _ = top.Close() }()
+	found, err := sqlite.In(ctx, top, excluded)
+	if err != nil || len(found) == 0 {
+		return nil
+	}
+	text, step := sqlite.Advice(path, found)
+	return []api.Check{api.Warn(api.Fail("databases", text, step))}
 }
 
 // Asked answers the peer, which wants to know whether data would fit.

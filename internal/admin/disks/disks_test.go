@@ -1,13 +1,17 @@
 package disks
 
 import (
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"baton/internal/pair"
 	"baton/internal/peer/wire"
 )
 
@@ -17,7 +21,11 @@ func TestProtectedDirectoriesAreLookedAt(t *testing.T) {
 	if err := os.WriteFile(file, []byte("12345"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	found := New().At(t.Context(), dir, filepath.Join(dir, "absent"), file, file+"/below")
+	var all []pair.Spec
+	for _, path := range []string{dir, filepath.Join(dir, "absent"), file, file + "/below"} {
+		all = append(all, pair.Directory{Path: pair.Path(path)})
+	}
+	found := New().At(t.Context(), all...)
 	for i, want := range []string{"can be read", "is not there", "is not a directory", "is not a directory"} {
 		if !strings.Contains(found[i].Text, want) || found[i].OK != (i == 0) || found[i].OK == (found[i].NextStep != "") {
 			t.Errorf("%d: %+v, want %q", i, found[i], want)
@@ -31,9 +39,9 @@ func TestProtectedDirectoriesAreLookedAt(t *testing.T) {
 // A look that does not end, as at a network disk that hangs, holds up nothing else.
 func TestALookThatHangsHoldsUpNothing(t *testing.T) {
 	l := New()
-	l.under["/hangs"] = &readTest{done: make(chan struct{})}
-	dir := t.TempDir()
-	found := l.At(t.Context(), "/hangs", dir)
+	hangs := pair.Directory{Path: "/hangs"}
+	l.under[hangs] = &readTest{done: make(chan struct{})}
+	found := l.At(t.Context(), hangs, pair.Directory{Path: pair.Path(t.TempDir())})
 	if found[0].OK || !strings.Contains(found[0].Text, "/hangs does not answer") || !found[1].OK {
 		t.Errorf("%+v", found)
 	}
@@ -54,5 +62,33 @@ func TestRoomIsThatOfTheDiskAPathWouldBeOn(t *testing.T) {
 	}
 	if _, err := Asked(t.Context(), wire.Room{Path: "relative"}); err == nil {
 		t.Error("a relative path was taken")
+	}
+}
+
+// TestALockedDatabaseIsNoDiskThatHangs has another process keep a database for itself.
+func TestALockedDatabaseIsNoDiskThatHangs(t *testing.T) {
+	if _, err := exec.LookPath("sqlite3"); err != nil {
+		t.Skip("sqlite3 is not installed: apt-get install sqlite3")
+	}
+	path := filepath.Join(t.TempDir(), "app.db")
+	program := exec.CommandContext(t.Context(), "sqlite3", "-batch", path)
+	in, err := program.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = in.Close(), program.Wait() }()
+	if _, err := io.WriteString(in, "create table t (a); begin exclusive;\n.shell touch "+path+".locked\n"); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(path + ".locked"); err == nil {
+			break
+		}
+	}
+	if found := New().At(t.Context(), pair.SQLite{Path: pair.Path(path)})[0]; found.OK || !strings.Contains(found.Text, "its program keeps it locked") {
+		t.Errorf("%+v", found)
 	}
 }

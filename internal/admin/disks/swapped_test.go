@@ -27,7 +27,7 @@ func TestLooksAreNotLedElsewhere(t *testing.T) {
 	if err := os.Chown(home, alice, alice); err != nil {
 		t.Fatal(err)
 	}
-	if found := readable(link); found.OK || !strings.Contains(found.Text, "others than root") || found.NextStep == "" {
+	if found := readableDirectory(link); found.OK || !strings.Contains(found.Text, "others than root") || found.NextStep == "" {
 		t.Errorf("looked at: %+v", found)
 	}
 	if found := Measure(t.Context(), link); strings.Contains(found.Text, "1 file") {

@@ -6,6 +6,7 @@ package table
 import (
 	"io"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -94,4 +95,12 @@ func (pg *Page) write(text *strings.Builder, r row, widths []int) {
 		}
 	}
 	text.WriteByte('\n')
+}
+
+// Moment is a time as a person reads it here; the zero time: never.
+func Moment(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.Local().Format("2006-01-02 15:04:05 MST")
 }

@@ -2,6 +2,7 @@ package failover
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,13 @@ type divergedPage struct {
 	Zone    *time.Location
 	Form    *page.Form // to delete it
 	Restore *page.Form
+
+	Databases []kept.DatabaseDifference // by which rows they differ; nil: that was not asked for
+}
+
+// PutsBack reports whether a file may be put back by itself: one that is in the copy, and no database, which its program may have open.
+func (d divergedPage) PutsBack(f kept.Evidence) bool {
+	return f.Copy != nil && !slices.Contains(d.Copy.Databases, f.Data)
 }
 
 func (p status) diverged(v *page.Visit) (divergedPage, error) {
@@ -34,6 +42,18 @@ func (p status) diverged(v *page.Visit) (divergedPage, error) {
 
 func (p status) showDiverged(v *page.Visit) error {
 	data, err := p.diverged(v)
+	if err != nil {
+		return err
+	}
+	return v.Page("diverged", "Diverged copy", data)
+}
+
+// showDivergedRows shows by which rows the databases of a copy differ as well.
+func (p status) showDivergedRows(v *page.Visit) error {
+	data, err := p.diverged(v)
+	if err == nil {
+		data.Databases, err = p.backend.Diverged.DivergedRows(v.Context(), data.Copy.ID)
+	}
 	if err != nil {
 		return err
 	}

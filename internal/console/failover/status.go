@@ -24,6 +24,7 @@ func (p status) routes() []page.Route {
 		page.Post("/status/resume", pair.Operator, p.resume),
 		page.Get("/status/compare", pair.Viewer, p.compare),
 		page.Get("/status/diverged/{id}", pair.Viewer, p.showDiverged),
+		page.Get("/status/diverged/{id}/rows", pair.Administrator, p.showDivergedRows),
 		page.Get("/status/diverged/{id}/export", pair.Administrator, p.exportDiverged),
 		page.Post("/status/diverged/{id}/restore", pair.Administrator, p.restoreDiverged),
 		page.Post("/status/diverged/{id}/delete", pair.Administrator, p.deleteDiverged),

@@ -20,6 +20,7 @@ func (p protection) routes() []page.Route {
 	return page.FromPrimary("the protected data",
 		page.Get(protectionPath, pair.Viewer, p.page().Show),
 		page.Submit(protectionPath, pair.Administrator, "", p.protect),
+		page.Submit(protectionPath+"/database", pair.Administrator, "database", p.protectDatabase),
 		page.Get(protectionPath+"/remove/{name}", pair.Administrator, p.askUnprotect),
 		page.Post(protectionPath+"/remove/{name}", pair.Administrator, p.unprotect),
 	)
@@ -27,17 +28,28 @@ func (p protection) routes() []page.Route {
 
 // protectionPage is the Protection page.
 type protectionPage struct {
-	Parts  []protectedPart // the site database first
-	Form   *page.Form
-	Offer  *api.DataSpec // the directory of the public site, while it is not protected
-	Tested []api.Check   // by the Test button
-	Fit    bool          // every check passed
+	Parts []protectedPart // the site database first
+	Dir   dataForm
+	Base  dataForm      // of a database
+	Offer *api.DataSpec // the directory of the public site, while it is not protected
 
 	Points kept.RestorePoints
 	Zone   *time.Location
 
 	Services []serviceRow // in the order in which they are started
 	Service  serviceForm
+}
+
+// dataForm protects one more piece of data.
+type dataForm struct {
+	*page.Form
+
+	Tested []api.Check // by the Test button
+}
+
+// Fit reports whether nothing stands in the way.
+func (f dataForm) Fit() bool {
+	return !slices.ContainsFunc(f.Tested, func(check api.Check) bool { return check.Severity == pair.Critical })
 }
 
 // protectedPart is one piece of protected data as the page shows it.
@@ -51,6 +63,9 @@ type protectedPart struct {
 
 func newProtectedPart(v *page.Visit, part api.ProtectedPart) protectedPart {
 	row := protectedPart{ProtectedPart: part, Label: part.Name, KindLabel: "Directory"}
+	if part.Kind == pair.DataSQLite {
+		row.KindLabel = "SQLite database"
+	}
 	if part.Name == pair.SiteDatabaseName {
 		row.Label, row.KindLabel, row.Fixed = "Site database", "Database of Baton", true
 	}
@@ -69,7 +84,7 @@ func (p protection) read(v *page.Visit) (protectionPage, error) {
 	if err != nil {
 		return protectionPage{}, err
 	}
-	data := protectionPage{Form: page.NewForm("", nil), Offer: all.Offer, Parts: []protectedPart{newProtectedPart(v, all.Site)}}
+	data := protectionPage{Dir: dataForm{Form: page.NewForm("", nil)}, Base: dataForm{Form: page.NewForm("database", nil)}, Offer: all.Offer, Parts: []protectedPart{newProtectedPart(v, all.Site)}}
 	for _, part := range all.Data {
 		data.Parts = append(data.Parts, newProtectedPart(v, part))
 	}
@@ -85,24 +100,33 @@ func (p protection) read(v *page.Visit) (protectionPage, error) {
 // protect adds a directory, or tests whether it could be added.
 func (p protection) protect(v *page.Visit, f *page.Form) error {
 	wanted := api.DataSpec{Name: f.Get("name"), Kind: string(pair.DataDirectory), Path: f.Get("path"), PeerPath: f.Get("peer_path"), Exclude: linesOf(f.Get("exclude"))}
-	if f.Get("action") == "test" {
-		return p.testData(v, f, wanted)
-	}
-	if err := p.backend.Data.AddData(v.Context(), wanted); err != nil {
-		return p.page().Refused(v, f, err, func(data *protectionPage) { data.Form = f })
-	}
-	return v.Done(protectionPath, wanted.Path+" is protected as "+wanted.Name+".")
+	return p.add(v, f, wanted, func(data *protectionPage, typed dataForm) { data.Dir = typed })
 }
 
-func (p protection) testData(v *page.Visit, f *page.Form, wanted api.DataSpec) error {
-	checks, err := p.backend.Data.TestData(v.Context(), wanted)
-	if err != nil {
-		return p.page().Refused(v, f, err, func(data *protectionPage) { data.Form = f })
+// protectDatabase is protect for an SQLite database.
+func (p protection) protectDatabase(v *page.Visit, f *page.Form) error {
+	wanted := api.DataSpec{Name: f.Get("name"), Kind: string(pair.DataSQLite), Path: f.Get("path")}
+	return p.add(v, f, wanted, func(data *protectionPage, typed dataForm) { data.Base = typed })
+}
+
+// add adds data, or tests whether it could be added, and shows what was typed again.
+func (p protection) add(v *page.Visit, f *page.Form, wanted api.DataSpec, show func(data *protectionPage, typed dataForm)) error {
+	var checks []api.Check
+	var err error
+	test := f.Get("action") == "test"
+	if test {
+		checks, err = p.backend.Data.TestData(v.Context(), wanted)
+	} else {
+		err = p.backend.Data.AddData(v.Context(), wanted)
 	}
-	return p.page().With(v, http.StatusOK, func(data *protectionPage) {
-		data.Form, data.Tested = f, checks
-		data.Fit = !slices.ContainsFunc(checks, func(check api.Check) bool { return !check.OK })
-	})
+	typed := func(data *protectionPage) { show(data, dataForm{f, checks}) }
+	switch {
+	case err != nil:
+		return p.page().Refused(v, f, err, typed)
+	case test:
+		return p.page().With(v, http.StatusOK, typed)
+	}
+	return v.Done(protectionPath, wanted.Path+" is protected as "+wanted.Name+".")
 }
 
 // askUnprotect asks before the protection of data ends.

@@ -2,6 +2,8 @@ package site_test
 
 import (
 	"bytes"
+	"database/sql"
+	"errors"
 	"mime/multipart"
 	"net/http"
 	"os"
@@ -219,6 +221,29 @@ func TestDataIsTestedProtectedAndRemoved(t *testing.T) {
 	b.Post(page.Root+"/protection/remove/www").Has(t, "www is no longer protected. Its files stay")
 	b.Post(page.Root+"/protection/remove/www").Has(t, "There is no protected data &#34;www&#34;")
 	b.Get(page.Root+"/protection/remove/www").Has(t, "There is no protected data named www any more.")
+}
+
+func TestADatabaseIsTestedAndProtected(t *testing.T) {
+	t.Parallel()
+	b := consoletest.Open(t).SignIn(pair.Administrator)
+	www := b.Appliance.Directory(t, "www")
+	file := www + "/app.db"
+	db, err := sql.Open("sqlite", file)
+	if err == nil {
+		_, err = db.ExecContext(t.Context(), "pragma journal_mode=wal; create table t (a)")
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Post(page.Root+"/protection", "name", "www", "path", www, "action", "test").Has(t, "This can be protected.", "holds 1 SQLite database (app.db)", "baton data add sqlite NAME "+file)
+	b.Post(page.Root+"/protection", "name", "www", "path", www).Has(t, www+" is protected as www.")
+	b.Post(page.Root+"/protection/database", "name", "app", "path", www+"/none.db", "action", "test").Has(t, "This cannot be protected as it is.", www+"/none.db is not there.")
+	b.Post(page.Root+"/protection/database", "name", "app", "path", www+"/index.html", "action", "test").Has(t, "no SQLite database, or an encrypted one")
+	b.Post(page.Root+"/protection/database", "name", "app", "path", file, "action", "test").Has(t, "This can be protected.", "is an SQLite database with a write-ahead log")
+	b.Post(page.Root+"/protection/database", "name", "app", "path", file).Has(t, file+" is protected as app.", "SQLite database <code>"+file)
+	b.Get(page.Root+"/protection").Lacks(t, "app.db-wal")
+	b.Post(page.Root+"/protection/remove/app").Has(t, "app is no longer protected.")
 }
 
 func TestProtectedDataShowsSizeSyncAndHealth(t *testing.T) {

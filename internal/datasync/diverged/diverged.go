@@ -46,8 +46,7 @@ type Divergence struct {
 	source.Divergence
 
 	Data   pair.Data
-	Scheme manifest.Scheme // by which its entries are hashed
-	Source source.Source   // nil: it is opened to be copied
+	Source source.Source // nil: it is opened to be copied
 }
 
 // Options are what Copies are made of.

@@ -1,7 +1,7 @@
 // Package follow is the contract of data that streams: of a database server that
 // replicates by its own means, and whose copy on the backup is current all the time,
-// between snapshots and without them. A kind of it (PostgreSQL, MariaDB, SQLite by its
-// log) is a package below this one.
+// between snapshots and without them. A kind of it (PostgreSQL, MariaDB) is a
+// package below this one.
 //
 // One appliance's database leads, the other's follows it. What the decision asks of the
 // data of snapshots has an answer here:

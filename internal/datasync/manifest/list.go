@@ -66,7 +66,7 @@ func (l *Lister) Data(b []byte) error {
 	for len(b) > 0 {
 		take := min(int64(len(b)), l.size-l.at)
 		if take == l.size {
-			l.blocks = append(l.blocks, hashOfBlock(b[:take]))
+			l.blocks = append(l.blocks, HashOfBlock(b[:take]))
 		} else {
 			l.part(b[:take])
 		}
@@ -75,7 +75,8 @@ func (l *Lister) Data(b []byte) error {
 	return nil
 }
 
-func hashOfBlock(b []byte) Hash {
+// HashOfBlock returns the hash of a block of a list, or of a part of one at the end of a file.
+func HashOfBlock(b []byte) Hash {
 	if zeros(b) {
 		return Hash{}
 	}

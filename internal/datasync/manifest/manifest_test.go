@@ -212,8 +212,32 @@ func TestLosses(t *testing.T) {
 		{many(2, 1), many(0, 1), 0},
 		{manifest.Manifest{}, many(3, 1), 0},
 	} {
-		if got := len(manifest.Losses(row.before, row.now, func(pair.Data) bool { return false })); got != row.losses {
+		if got := len(manifest.Losses(row.before, row.now, func(pair.Data) manifest.Place { return manifest.SamePlace })); got != row.losses {
 			t.Errorf("%d losses, want %d", got, row.losses)
+		}
+	}
+}
+
+// TestOneFileThatIsAnotherIsALoss has one of half the size, as when a program finds no database and makes one. One that is made smaller in its place is none.
+func TestOneFileThatIsAnotherIsALoss(t *testing.T) {
+	database := func(size int64) manifest.Manifest {
+		e := file("a.db", 1)
+		e.Size = size
+		return manifestOf(dir("."), e)
+	}
+	for _, row := range []struct {
+		before, now int64
+		place       manifest.Place
+		losses      int
+	}{
+		{99 << 20, 8 << 10, manifest.OtherPlace, 1},
+		{99 << 20, 8 << 10, manifest.UnknownPlace, 1},
+		{99 << 20, 8 << 10, manifest.SamePlace, 0},
+		{99 << 20, 50 << 20, manifest.OtherPlace, 0},
+		{8 << 10, 99 << 20, manifest.OtherPlace, 0},
+	} {
+		if got := len(manifest.Losses(database(row.before), database(row.now), func(pair.Data) manifest.Place { return row.place })); got != row.losses {
+			t.Errorf("%+v: %d losses", row, got)
 		}
 	}
 }

@@ -45,6 +45,18 @@ func (s Sources) Kind(d pair.Data) (source.Kind, error) {
 	return kind, nil
 }
 
+// Rower returns the kind of some data, if it has rows.
+func (s Sources) Rower(d pair.Data) (of source.Rower, has bool) {
+	if d.Spec == nil {
+		return nil, false
+	}
+	kind, err := s.Kind(d)
+	if err == nil {
+		of, has = kind.(source.Rower)
+	}
+	return of, has
+}
+
 // Check refuses a set that is not safe to be put into place.
 func (s Sources) Check(set manifest.Set) error {
 	kind, err := s.Kind(set.Data)

@@ -117,9 +117,10 @@ type Scan struct {
 
 // Moving is what of a source cannot be copied as it is now.
 type Moving struct {
-	Path string
-	By   string    // the database server that uses all that is at the path; empty: it is one file that changes each time it is read
-	Was  time.Time // when a server wrote what the peer has last; zero: not known, or it is left out
+	Path   string
+	By     string    // the database server that uses all that is at the path; empty: it is one file that changes each time it is read
+	Was    time.Time // when a server wrote what the peer has last; zero: not known, or it is left out
+	Locked bool      // it is a database that its program keeps locked
 	// LeftOut is set if the peer cannot be given the state that it has, as it has none of a snapshot: it keeps what it has at
 	// the path, whatever that is.
 	LeftOut bool
@@ -277,6 +278,19 @@ type Divergence struct {
 	Removed []manifest.Entry // as they were in the snapshot
 	All     manifest.Listing // everything that is here
 	Was     manifest.Listing // the snapshot
+	Scheme  manifest.Scheme  // by which the entries are hashed
+}
+
+// Holder is a Source whose files may differ though they hold the same, as those of a database do.
+type Holder interface {
+	// Holds reports whether the source, which differs so, holds what a listing has, hashed by the same scheme, and nothing besides.
+	Holds(ctx context.Context, d Divergence, of manifest.Listing) (bool, error)
+}
+
+// Rower is a Kind whose data has rows.
+type Rower interface {
+	// Rows tells by which rows what a diverged copy has in its folder differs from what is here now. It fails with a sentence if one of the two cannot be read.
+	Rows(ctx context.Context, data pair.Data, folder string) ([]kept.TableDifference, error)
 }
 
 // Keeper is a Source that keeps content which a change has taken out, as long as restore points need it.

@@ -67,6 +67,8 @@ func texts() map[string]string {
 		"data-too-old":                 "The newest snapshot is young enough, or its age does not matter now.",
 		"file-keeps-changing":          "The backup has a state of every protected file, or this appliance is no primary.",
 		"database-not-copied":          "The newest snapshot has every protected database, or this appliance has another role now.",
+		"database-locked":              "Every protected database can be read, or this appliance is no primary.",
+		"database-differed":            "All of every database was read again, and was as it was known.",
 		"data-disk-full":               "The disk of protected data is no longer full.",
 		"data-disk-nearly-full":        "The disk of protected data has room, or is full.",
 		"data-disk-read-only":          "The disk of protected data is no longer read-only, or this appliance is a backup now.",

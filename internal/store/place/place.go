@@ -6,6 +6,7 @@ package place
 
 import (
 	"errors"
+	"slices"
 
 	"baton/internal/pair"
 	"baton/internal/pinned"
@@ -29,17 +30,29 @@ func (r Rules) Taken(known []pair.Data, spec pair.Spec) error {
 
 // really returns the spec of what a spec leads to here, as far as that can be known.
 func (r Rules) really(spec pair.Spec) pair.Spec {
-	if dir, is := spec.(pair.Directory); is {
-		return pair.Directory{Path: pair.Path(follow(string(dir.At(r.Self))))}
+	switch s := spec.(type) {
+	case pair.Directory:
+		return pair.Directory{Path: pair.Path(follow(string(s.At(r.Self)))), Exclude: s.Exclude}
+	case pair.SQLite:
+		return pair.SQLite{Path: pair.Path(follow(string(s.Path)))}
 	}
 	return spec
 }
 
 // Check refuses a spec that cannot be protected, by the field that says so.
 func (r Rules) Check(spec pair.Spec) error {
+	if database, is := spec.(pair.SQLite); is {
+		if err := r.CheckHere(string(database.Path)); err != nil {
+			return err
+		}
+		if err := database.Check(); err != nil {
+			return pair.RefuseField("path", "%s", err)
+		}
+		return nil
+	}
 	dir, is := spec.(pair.Directory)
 	if !is {
-		return pair.RefuseField("kind", "this version cannot protect more of kind %q: use dir", string(spec.Kind()))
+		return pair.RefuseField("kind", "this version cannot protect more of kind %q: use dir or sqlite", string(spec.Kind()))
 	}
 	if err := r.CheckHere(string(dir.At(r.Self))); err != nil {
 		return err
@@ -85,4 +98,40 @@ func follow(path string) string {
 		return real
 	}
 	return path
+}
+
+// Apart returns protected data so that each directory leaves out the databases in it that are protected by themselves.
+func Apart(all []pair.Data) ([]pair.Data, error) {
+	all = slices.Clone(all)
+	for i := range all {
+		dir, is := all[i].Spec.(pair.Directory)
+		for _, other := range all {
+			if database, also := other.Spec.(pair.SQLite); is && also {
+				var err error
+				if dir, err = dir.LeavingOut(database); err != nil {
+					return nil, pair.RefuseField("exclude", "%s", err)
+				}
+				all[i].Spec = dir
+			}
+		}
+	}
+	return all, nil
+}
+
+// Together returns protected data once a piece of it is not protected by itself any more: a directory in which a database lies has it again.
+func Together(all []pair.Data, without pair.Spec) ([]pair.Data, error) {
+	all = slices.Clone(all)
+	database, isDatabase := without.(pair.SQLite)
+	for i := range all {
+		dir, is := all[i].Spec.(pair.Directory)
+		if !is || !isDatabase {
+			continue
+		}
+		dir, err := dir.TakingIn(database)
+		if err != nil {
+			return nil, pair.RefuseField("exclude", "%s", err)
+		}
+		all[i].Spec = dir
+	}
+	return all, nil
 }

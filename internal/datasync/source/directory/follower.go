@@ -34,6 +34,9 @@ func (r refusal) stands(now time.Time) bool { return now.Sub(r.at) < askAgain }
 
 // watch begins a new watch; nil: none can be had now.
 func (k *Kind) watch(dir *tree.Tree, x *index) (watch *hint.Watch) {
+	if !dir.Part().IsWhole() { // a few names are looked at as soon as they are followed
+		return nil
+	}
 	ignores := func(path string) bool {
 		top, _, below := strings.Cut(path, "/")
 		return (below && tree.IsOwn(top)) || dir.Exclude.Matches(path)

@@ -111,14 +111,19 @@ func (k *Kind) final(ctx context.Context, dir *tree.Tree, x *index) (scan.Result
 func (k *Kind) whole(ctx context.Context, dir *tree.Tree, x *index) (scan.Result, error) {
 	watch := k.watch(dir, x)
 	began := k.opt.Now()
+	x.mu.Lock()
+	known, trusted := x.files, k.trusted(x)
+	x.mu.Unlock()
 	top, err := dir.Top()
 	var found scan.Result
 	if err == nil {
-		found, err = scan.Whole(ctx, dir, x.known(), k.opt.Now, watch)
+		found, err = scan.Whole(ctx, dir, trusted, k.opt.Now, watch)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.stop()
+	if x.stop(); err == nil && trusted.IsZero() {
+		x.reread(known, found.Listing, k.opt.Now().Sub(began), k.opt.Now())
+	}
 	if err != nil {
 		if watch != nil {
 			watch.Close()

@@ -35,6 +35,7 @@ type index struct {
 	servers scan.Servers             // the directories of database servers in files; nil: not known
 	lacked  map[string]bool          // those of which the peer has another state than its newest snapshot, until it has a newer one
 	following
+	rereading
 }
 
 // indexOf returns the index of a tree, with what is known by its scheme.
@@ -46,7 +47,7 @@ func (k *Kind) indexOf(dir *tree.Tree) *index {
 		for scheme := manifest.Whole; scheme <= manifest.Newest && x.files.IsZero(); scheme++ {
 			x.files, x.scheme = k.loadIndex(dir.Path(), scheme), scheme
 		}
-		x.saved = k.opt.Now() // what was read need not be written at once
+		x.saved, x.read = k.opt.Now(), k.opt.Now() // what was read need not be written at once, nor read again
 	}
 	if x.scheme != dir.Scheme {
 		x.files, x.scheme = manifest.NotesIn(dir.Scheme, x.scheme, x.files), dir.Scheme

@@ -1,7 +1,9 @@
 package directory
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"baton/internal/datasync/manifest"
@@ -41,7 +43,7 @@ func (p *protected) keeping(want manifest.Listing) (manifest.Listing, error) {
 		return want, unsafe
 	}
 	for _, dir := range goes {
-		holds, err := p.tree.HoldsExcluded(dir)
+		holds, err := holdsExcluded(p.tree, dir)
 		if err == nil && holds {
 			err = k.keep(dir)
 		}
@@ -86,4 +88,33 @@ func (k keeping) listing() (manifest.Listing, error) {
 	}
 	slices.SortFunc(delta.Set, func(a, b manifest.Change) int { return manifest.ComparePaths(a.Path, b.Path) })
 	return manifest.Patch(k.want, delta)
+}
+
+// holdsExcluded reports whether something is right in a directory of a tree that is excluded.
+func holdsExcluded(t *tree.Tree, path string) (bool, error) {
+	dir, err := t.Dir().Open(path)
+	if tree.IsGone(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("open directory: %w", err)
+	}
+	defer func() { _ = dir.Close() }()
+	for {
+		names, err := dir.Readdirnames(1000)
+		for _, name := range names {
+			if path != "." {
+				name = path + "/" + name
+			}
+			if t.Exclude.Matches(name) {
+				return true, nil
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("list directory: %w", err)
+		}
+	}
 }

@@ -29,6 +29,8 @@ type Options struct {
 	// Place returns where this appliance keeps a protected directory, if not at the
 	// path that the pair protects; nil: there. Two appliances on one machine need it.
 	Place func(pair.Data) string
+	// Part returns what of a directory some data is: a few names, of which the first is at its place. nil: all of it.
+	Part func(pair.Data) tree.Part
 	// Allowed returns the sentence for a directory that may not be protected on this
 	// machine, by its place and by its path without links; empty: it may. nil: every one may.
 	Allowed func(place, real string) string
@@ -39,6 +41,9 @@ type Options struct {
 	// Whole is how often the whole of a directory is looked at, whatever is noticed of it; 0: as often as
 	// that takes a four-hundredth of the time, at least every 10 minutes and at most every 10 s.
 	Whole time.Duration
+	// Lock keeps the programs of this machine from data that a sync is about to replace, until it is released; nil: nothing has to be. It fails with ErrUsed if one
+	// uses the data. nil: that is not done.
+	Lock func(pair.Data) (release func(), err error)
 	// Helper is the socket of the process that follows whole file systems; empty: there is none.
 	Helper string
 }
@@ -111,6 +116,9 @@ func (k *Kind) open(data pair.Data, purpose source.Purpose) (*tree.Tree, error) 
 	if purpose == source.Receive {
 		open = tree.Create
 	}
+	if k.opt.Part != nil {
+		open = k.opening(k.opt.Part(data), purpose)
+	}
 	dir, err := open(place, func(real string) error {
 		refused = k.checkReal(data, real)
 		if no := k.opt.Allowed(place, real); refused == nil && purpose != source.Recover && no != "" {
@@ -128,15 +136,34 @@ func (k *Kind) open(data pair.Data, purpose source.Purpose) (*tree.Tree, error) 
 	return dir, nil
 }
 
+// opening opens a part of a directory for a purpose.
+func (k *Kind) opening(part tree.Part, purpose source.Purpose) func(path string, check func(real string) error) (*tree.Tree, error) {
+	if purpose == source.Receive {
+		return func(path string, check func(string) error) (*tree.Tree, error) {
+			return tree.CreatePart(path, part, check)
+		}
+	}
+	return func(path string, check func(string) error) (*tree.Tree, error) {
+		return tree.OpenPart(path, part, check)
+	}
+}
+
 // listsOf returns the store of the lists of a protected directory.
 func (k *Kind) listsOf(place string) *blocks.Store {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.lists[place] == nil {
-		k.lists[place] = blocks.NewStore(k.indexFile(place, manifest.Whole)+"-blocks", k.opt.Log)
+		from := int64(blocks.KeptFrom)
+		if k.opt.Part != nil { // there are few of these
+			from = manifest.FromLists
+		}
+		k.lists[place] = blocks.NewStore(k.indexFile(place, manifest.Whole)+"-blocks", from, k.opt.Log)
 	}
 	return k.lists[place]
 }
+
+// Lists returns the store of the lists of some data.
+func (k *Kind) Lists(data pair.Data) *blocks.Store { return k.listsOf(k.opt.Place(data)) }
 
 // Agreed implements source.Kind.
 func (k *Kind) Agreed(data pair.Data, listing manifest.Listing) {

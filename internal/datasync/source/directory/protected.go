@@ -45,6 +45,15 @@ func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Sc
 		}
 	}
 	found, err := p.kind.scan(ctx, p.tree, p.purpose)
+	if lock := p.kind.opt.Lock; err != nil && lock != nil && p.purpose == source.Receive {
+		release, used := lock(p.data)
+		if release != nil {
+			release()
+		}
+		if errors.Is(used, ErrUsed) { // that is why
+			err = explain(p.inUse(), p.tree.Path())
+		}
+	}
 	if err != nil {
 		return source.Scan{}, err
 	}
@@ -58,9 +67,17 @@ func (p *protected) Scan(ctx context.Context, scheme manifest.Scheme) (source.Sc
 		return source.Scan{}, source.Sentence(source.ErrChanging, "What a database server uses in %s cannot be left out of the data sync for the backup, which has another state of it (%v): stop the server, or exclude less of the directory or with other patterns.", p.tree.Path(), err)
 	}
 	return source.Scan{
-		Listing: listing, Spec: spec, Place: top, Disk: disk.ID(p.tree.Dir().Fd()), Unstable: found.Unstable, Skipped: found.Skipped, Moving: found.Moving, Reading: found.Reading,
+		Listing: listing, Spec: spec, Place: p.place(top), Disk: disk.ID(p.tree.Dir().Fd()), Unstable: found.Unstable, Skipped: found.Skipped, Moving: found.Moving, Reading: found.Reading,
 		Content: &content{kind: p.kind, data: p.data, scheme: scheme, top: top, files: found.Listing, servers: found.Servers},
 	}, nil
+}
+
+// place tells which it is; of a part of a directory, which part: others may be protected as well.
+func (p *protected) place(top disk.Top) source.Place {
+	if part := p.tree.Part(); !part.IsWhole() {
+		return disk.Part{Top: top, Name: part.Names[0]}
+	}
+	return top
 }
 
 // DropStaging implements source.Source.
@@ -330,7 +347,7 @@ func (c *change) ApplyRest(ctx context.Context) (source.Leftover, error) {
 	const most = 5
 	var names []string
 	for _, s := range left[:min(len(left), most)] {
-		names = append(names, dir.Path()+"/"+s.Path)
+		names = append(names, dir.At(s.Path))
 	}
 	if len(left) > most {
 		names = append(names, fmt.Sprintf("%d more names there", len(left)-most))

@@ -1,12 +1,15 @@
 package directory
 
 import (
+	"errors"
+	"io/fs"
 	"path/filepath"
 
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source"
 	"baton/internal/datasync/source/directory/dbserver"
 	"baton/internal/datasync/source/directory/disk"
+	"baton/internal/datasync/source/directory/inode"
 	"baton/internal/datasync/source/directory/obstacle"
 	"baton/internal/datasync/source/directory/scan"
 )
@@ -58,7 +61,7 @@ func (p *protected) replaced(want manifest.Listing) scan.Servers {
 	return here.found
 }
 
-// checkRest refuses to replace what a database server uses that runs on this machine, for certain.
+// checkRest refuses to replace what a database server uses on this machine, for certain.
 func (p *protected) checkRest(servers scan.Servers) error {
 	for at, kind := range servers {
 		if kind.Runs(p.tree.Dir(), at) {
@@ -91,9 +94,54 @@ func (p *protected) written(servers scan.Servers, listing manifest.Listing) (ser
 	return "", "", false
 }
 
+// ErrUsed means that a program of this machine uses what is to be replaced.
+var ErrUsed = errors.New("a program uses it")
+
+// lock keeps the programs of this machine from what is about to be replaced. It fails if one uses it, or has changed it since it was looked at.
+func (t *target) lock() error {
+	p := t.of
+	if p.kind.opt.Lock == nil {
+		return nil
+	}
+	var err error
+	t.release, err = p.kind.opt.Lock(p.data)
+	if errors.Is(err, ErrUsed) {
+		return p.inUse()
+	}
+	if err != nil {
+		return err
+	}
+	return p.partChanged()
+}
+
+func (p *protected) inUse() error {
+	return &obstacle.Error{Path: p.tree.Path(), Why: "is open in a program on this machine", Remedy: "stop that program on this machine, which is a backup"}
+}
+
+// partChanged fails if a part of a directory is not as it was when it was looked at, or has got a name more.
+func (p *protected) partChanged() error {
+	for _, name := range p.tree.Part().Names {
+		was, listed := p.scan.Listing.Find(name)
+		now, err := p.tree.Stat(name)
+		isThere := !errors.Is(err, fs.ErrNotExist)
+		if isThere != listed || (listed && (err != nil || isOther(now, was))) {
+			return source.Sentence(source.ErrChanging, "A program on this machine, which is a backup, used %s while a data sync was about to replace it: stop that program; nothing was replaced, and it is tried again by itself.", p.tree.Path())
+		}
+	}
+	return nil
+}
+
+// isOther reports whether what is there now was written to since it was listed, or is something else.
+func isOther(now inode.Stamp, was manifest.Child) bool {
+	return now.Kind() != was.Kind || (was.Kind == manifest.File && (now.Ino != was.Note.Ino || now.Size != was.Size || now.ModTime != was.ModTime))
+}
+
 // Check implements source.Change. What a database server has written since the scan is in no diverged copy.
 func (c *change) Check() error {
 	p := c.of
+	if err := c.settled.lock(); err != nil {
+		return explain(err, p.tree.Path())
+	}
 	servers := p.replaced(c.settled.want)
 	if err := p.checkRest(servers); err != nil {
 		return explain(err, p.tree.Path())

@@ -24,6 +24,7 @@ type target struct {
 	want    manifest.Listing // what the tree will hold
 	work    plan.Work
 	summed  map[string]bool // by path: of what lies there, the primary needs the sums
+	release func()          // of the lock; nil: there is none
 }
 
 // Stage implements source.Source.
@@ -70,7 +71,13 @@ func (t *target) aim(want manifest.Listing) (err error) {
 }
 
 // Close implements source.Staging.
-func (t *target) Close() error { return t.staging.Close() }
+func (t *target) Close() error {
+	if t.release != nil {
+		t.release()
+		t.release = nil
+	}
+	return t.staging.Close()
+}
 
 // Load implements source.Staging. Every new file needs room while the old ones are
 // still there.

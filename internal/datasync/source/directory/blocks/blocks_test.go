@@ -165,7 +165,7 @@ func TestWhatDiffersIsFound(t *testing.T) {
 // TestAListIsKeptUntilBothHaveANewerOne is what a store holds, and after a start.
 func TestAListIsKeptUntilBothHaveANewerOne(t *testing.T) {
 	dir := t.TempDir() + "/lists"
-	store := func() *Store { return NewStore(dir, slog.New(slog.DiscardHandler)) }
+	store := func() *Store { return NewStore(dir, KeptFrom, slog.New(slog.DiscardHandler)) }
 	version := func(i byte) manifest.List {
 		return manifest.List{Size: KeptFrom, Blocks: slices.Repeat([]manifest.Hash{{i}}, int(manifest.BlockCount(KeptFrom)))}
 	}

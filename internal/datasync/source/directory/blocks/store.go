@@ -23,24 +23,26 @@ const KeptFrom = 16 << 20
 // appliances had of them last. It is a cache: what is lost of it is sent whole. A list is
 // checked when it is read. Its methods may be called at once; a nil Store keeps nothing.
 type Store struct {
-	dir string
-	log *slog.Logger
+	dir  string
+	from int64 // bytes of the files of which lists are kept
+	log  *slog.Logger
 
 	mu    sync.Mutex
 	kept  map[string][]manifest.Hash // by path: lists that were kept since all was looked through, the oldest first
 	swept bool                       // what earlier processes kept was looked through
 }
 
-// NewStore makes the store in a directory of its own, which is made when there is something to keep.
-func NewStore(dir string, log *slog.Logger) *Store {
-	return &Store{dir: dir, log: log, kept: map[string][]manifest.Hash{}}
+// NewStore makes the store in a directory of its own, which is made when there is something to keep. Of files of less
+// than from bytes nothing is.
+func NewStore(dir string, from int64, log *slog.Logger) *Store {
+	return &Store{dir: dir, from: from, log: log, kept: map[string][]manifest.Hash{}}
 }
 
 func (s *Store) file(of manifest.Hash) string { return filepath.Join(s.dir, hex.EncodeToString(of[:])) }
 
 // Put keeps the list of what a file of the tree holds, by its path, and its marks, if it has any, if it is large enough.
 func (s *Store) Put(path string, list manifest.List, marks Marks) {
-	if s == nil || list.Size < KeptFrom {
+	if s == nil || list.Size < s.from {
 		return
 	}
 	s.mu.Lock()
@@ -108,7 +110,7 @@ const markBytes = 8
 
 // read reads a list, which is checked, with its marks, which need not be: what they find is.
 func (s *Store) read(of manifest.Hash, size int64) (list manifest.List, marks Marks, kept bool) {
-	if s == nil || size < KeptFrom {
+	if s == nil || size < s.from {
 		return list, nil, false
 	}
 	b, err := os.ReadFile(s.file(of))
@@ -172,7 +174,7 @@ func (s *Store) sweep(now manifest.Listing) {
 	}
 	useful := map[string]bool{}
 	for e := range now.All() {
-		if e.Kind == manifest.File && e.Size >= KeptFrom {
+		if e.Kind == manifest.File && e.Size >= s.from {
 			useful[filepath.Base(s.file(e.Hash))] = true
 		}
 	}

@@ -23,3 +23,18 @@ func (t Top) Apart(other source.Place) error {
 	return source.Sentence(source.ErrUnsafe, "Protected directories %s and %s are one directory, or one inside the other (%s, %s): protect the outer one only.",
 		t.Path, o.Path, t.Real, o.Real)
 }
+
+// Part says which part of a directory is protected, by the first of its names. It implements source.Place.
+type Part struct {
+	Top  Top
+	Name string
+}
+
+// Apart implements source.Place.
+func (p Part) Apart(other source.Place) error {
+	o, is := other.(Part)
+	if !is || !p.Top.Same(o.Top) || p.Name != o.Name {
+		return nil
+	}
+	return source.Sentence(source.ErrUnsafe, "%s and %s are one: protect it once.", p.Top.Path, o.Top.Path)
+}

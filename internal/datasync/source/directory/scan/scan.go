@@ -233,6 +233,10 @@ func (w *walker) list(ctx context.Context, d *folder) ([]*folder, error) {
 	} else if d.own.XAttrs, err = xattr.Read(int(f.Fd())); err != nil {
 		return nil, fmt.Errorf("directory %q: %w", d.path, err)
 	}
+	if part := w.tree.Part(); d.path == "." && !part.IsWhole() { // it belongs to others
+		d.own = manifest.Child{Entry: manifest.Entry{Path: d.path, Kind: manifest.Dir, Mode: 0o700}}
+		return w.names(ctx, int(f.Fd()), d, part.Names)
+	}
 	names, err := f.Readdirnames(-1)
 	if err != nil {
 		return nil, fmt.Errorf("list directory: %w", err)
@@ -519,6 +523,9 @@ func (f *folder) assemble() manifest.Child {
 // changedDirectory looks at every directory once more and names one that changed.
 func (w *walker) changedDirectory(ctx context.Context) string {
 	for _, d := range w.dirs {
+		if d.path == "." && !w.tree.Part().IsWhole() { // others write there
+			continue
+		}
 		if ctx.Err() != nil {
 			return d.path // it cannot be told
 		}

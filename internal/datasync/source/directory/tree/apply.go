@@ -9,6 +9,9 @@ import (
 	"baton/internal/datasync/manifest"
 	"baton/internal/datasync/source/directory/obstacle"
 	"baton/internal/datasync/source/directory/plan"
+	"baton/internal/pinned"
+
+	"golang.org/x/sys/unix"
 )
 
 // Apply takes the steps that Prepare returned, in order. It may be killed at any
@@ -22,7 +25,7 @@ func (t *Tree) Apply(steps []Step, hook func(step string)) error {
 		}
 	}
 	if len(steps) > 0 && !t.HasStaging() { // somebody moved it away: what is not in it was not put into place
-		return errReplaced(StagingName)
+		return errReplaced(t.part.own(StagingName))
 	}
 	return nil
 }
@@ -40,6 +43,9 @@ func (t *Tree) blame(s Step, err error) error {
 // ApplySome takes every step that can be taken, and returns those that cannot,
 // with the reason of the first. It cannot be taken back.
 func (t *Tree) ApplySome(steps []Step) (left []Step, why error) {
+	if !t.part.IsWhole() {
+		return t.applyTogether(steps)
+	}
 	for _, s := range steps {
 		if err := t.take(s, func(string) {}); err != nil {
 			left = append(left, s)
@@ -52,6 +58,19 @@ func (t *Tree) ApplySome(steps []Step) (left []Step, why error) {
 		}
 	}
 	return left, why
+}
+
+// applyTogether takes all steps, or none: the names of a part belong together. What can be taken back of them is.
+func (t *Tree) applyTogether(steps []Step) (left []Step, why error) {
+	if why = t.Apply(steps, func(string) {}); why == nil {
+		return nil, nil
+	}
+	for _, s := range slices.Backward(steps) {
+		if !s.awaits() {
+			_ = t.takeBack(s, func(string) {}) // what stays out is gathered
+		}
+	}
+	return steps, why
 }
 
 // Undo takes back whatever of the steps was taken, so that the tree is as it was
@@ -83,10 +102,10 @@ func (t *Tree) Undo(steps []Step, hook func(step string)) error {
 func (t *Tree) take(s Step, hook func(step string)) error {
 	switch s.Op {
 	case MoveOut:
-		if t.has(inStaging(s.Out)) {
+		if t.has(t.part.inStaging(s.Out)) {
 			return nil
 		}
-		return t.move(s.Path, s.Path, inStaging(s.Out))
+		return t.move(s.Path, s.Path, t.part.inStaging(s.Out))
 	case Unlink:
 		if err := t.keep(s); err != nil {
 			return err
@@ -95,23 +114,23 @@ func (t *Tree) take(s Step, hook func(step string)) error {
 			return ignoreMissing(t.root.Remove(s.Path))
 		})
 	case MoveIn:
-		if !t.has(inStaging(s.Slot)) {
+		if !t.has(t.part.inStaging(s.Slot)) {
 			return nil
 		}
 		if err := t.keep(s); err != nil {
 			return err
 		}
-		return t.move(s.Path, inStaging(s.Slot), s.Path)
+		return t.move(s.Path, t.part.inStaging(s.Slot), s.Path)
 	case Meta:
 		if s.Is.Kind == 0 {
 			return nil
 		}
 		return t.setMetaAt(s.Is)
 	case TakeOut:
-		if t.has(inStaging(s.Out)) || !t.is(s.Path, s.Ino) { // it may be put back already
+		if t.has(t.part.inStaging(s.Out)) || !t.is(s.Path, s.Ino) { // it may be put back already
 			return nil
 		}
-		return t.move(s.Path, s.Path, inStaging(s.Out))
+		return t.move(s.Path, s.Path, t.part.inStaging(s.Out))
 	case PutBack:
 		return t.putBack(s)
 	case Patch:
@@ -122,8 +141,8 @@ func (t *Tree) take(s Step, hook func(step string)) error {
 
 func (t *Tree) putBack(s Step) error {
 	switch {
-	case t.has(inStaging(s.Slot)):
-		return t.move(s.Path, inStaging(s.Slot), s.Path)
+	case t.has(t.part.inStaging(s.Slot)):
+		return t.move(s.Path, t.part.inStaging(s.Slot), s.Path)
 	case !t.is(s.Path, s.Ino):
 		return fmt.Errorf("what is renamed is gone: %w", fs.ErrNotExist)
 	}
@@ -138,24 +157,24 @@ func (t *Tree) is(path string, ino uint64) bool {
 
 // keep gives what goes its other name again, if taking a step back has used it up.
 func (t *Tree) keep(s Step) error {
-	if s.Out == "" || t.has(inStaging(s.Out)) || !t.has(s.Path) {
+	if s.Out == "" || t.has(t.part.inStaging(s.Out)) || !t.has(s.Path) {
 		return nil
 	}
-	return t.root.Link(s.Path, inStaging(s.Out))
+	return t.root.Link(s.Path, t.part.inStaging(s.Out))
 }
 
 func (t *Tree) takeBack(s Step, hook func(step string)) error {
 	switch s.Op {
 	case MoveOut:
-		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
+		return ignoreMissing(t.move(s.Path, t.part.inStaging(s.Out), s.Path))
 	case Unlink:
 		if t.has(s.Path) {
 			return nil
 		}
-		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
+		return ignoreMissing(t.move(s.Path, t.part.inStaging(s.Out), s.Path))
 	case MoveIn:
-		if !t.has(inStaging(s.Slot)) {
-			if err := t.move(s.Path, s.Path, inStaging(s.Slot)); err != nil {
+		if !t.has(t.part.inStaging(s.Slot)) {
+			if err := t.move(s.Path, s.Path, t.part.inStaging(s.Slot)); err != nil {
 				return err
 			}
 		}
@@ -163,14 +182,14 @@ func (t *Tree) takeBack(s Step, hook func(step string)) error {
 			return nil
 		}
 		hook("undo-half")
-		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
+		return ignoreMissing(t.move(s.Path, t.part.inStaging(s.Out), s.Path))
 	case PutBack:
-		if t.has(inStaging(s.Slot)) || !t.is(s.Path, s.Ino) {
+		if t.has(t.part.inStaging(s.Slot)) || !t.is(s.Path, s.Ino) {
 			return nil
 		}
-		return t.move(s.Path, s.Path, inStaging(s.Slot))
+		return t.move(s.Path, s.Path, t.part.inStaging(s.Slot))
 	case TakeOut:
-		return ignoreMissing(t.move(s.Path, inStaging(s.Out), s.Path))
+		return ignoreMissing(t.move(s.Path, t.part.inStaging(s.Out), s.Path))
 	case Patch:
 		return t.rewrite(s, s.Out, s.saved(), s.Was, hook)
 	case Meta:
@@ -178,9 +197,6 @@ func (t *Tree) takeBack(s Step, hook func(step string)) error {
 	}
 	return fs.ErrInvalid
 }
-
-// inStaging is the path in the tree of a name in the staging.
-func inStaging(name string) string { return StagingName + "/" + name }
 
 func (t *Tree) has(path string) bool {
 	_, err := t.Stat(path)
@@ -208,24 +224,33 @@ func ignoreMissing(err error) error {
 // the staging, under the paths for which it was meant, and returns that directory's
 // path in the tree; empty if nothing of them is staged. What is staged stays, so that the steps can be taken after a power cut.
 func (t *Tree) Gather(left []Step) (string, error) {
-	const unplaced = StagingName + "/unplaced"
+	unplaced := t.part.inStaging("unplaced")
 	if err := t.root.RemoveAll(unplaced); err != nil {
 		return "", fmt.Errorf("gather what is not in place: %w", err)
 	}
 	gathered := ""
-	for _, s := range left {
-		if (s.Op != MoveIn && s.Op != PutBack) || !t.has(inStaging(s.Slot)) {
-			continue
+	gather := func(slot, path string) error {
+		if slot == "" || !t.has(t.part.inStaging(slot)) {
+			return nil
 		}
-		to := unplaced + "/" + s.Path
-		err := t.root.MkdirAll(manifest.Parent(to), 0o700)
-		if err == nil {
-			err = t.nameAgain(inStaging(s.Slot), to)
+		gathered = unplaced
+		to := unplaced + "/" + path
+		if err := t.root.MkdirAll(manifest.Parent(to), 0o700); err != nil {
+			return err
+		}
+		return t.nameAgain(t.part.inStaging(slot), to)
+	}
+	for _, s := range left {
+		var err error
+		if s.Op == MoveIn || s.Op == PutBack {
+			err = gather(s.Slot, s.Path)
+		}
+		if err == nil && s.Op != Patch && !t.part.IsWhole() { // what could not be put back
+			err = gather(s.Out, "before/"+s.Path)
 		}
 		if err != nil {
 			return "", fmt.Errorf("gather what is not in place: %w", err)
 		}
-		gathered = unplaced
 	}
 	return gathered, nil
 }
@@ -257,4 +282,14 @@ func (t *Tree) nameAgain(from, to string) error {
 		}
 	}
 	return err
+}
+
+// isDir reports whether a path is a directory now, and reached through directories only.
+func isDir(root *pinned.Dir, path string) bool {
+	for ; path != "."; path = manifest.Parent(path) {
+		if s, err := root.Stat(path); err != nil || s.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return false
+		}
+	}
+	return true
 }

@@ -169,6 +169,9 @@ func setTime(dir int, name string, modTime int64) error {
 
 // setMetaAt is setMeta by path.
 func (t *Tree) setMetaAt(e manifest.Entry) error {
+	if e.Path == "." && !t.part.IsWhole() { // it belongs to others
+		return nil
+	}
 	if e.Path == "." {
 		return t.withDir(".", func(fd int) error { return setMeta(fd, ".", e) })
 	}

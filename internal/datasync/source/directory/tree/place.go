@@ -50,33 +50,33 @@ func (s *Staging) Receive(ctx context.Context, e manifest.Entry, content io.Read
 func (s *Staging) Occupied(path string) bool { return s.tree.has(path) }
 
 // IsDirectory reports whether a path is a directory, and reached through directories only.
-func (s *Staging) IsDirectory(path string) bool { return s.tree.isDir(path) }
+func (s *Staging) IsDirectory(path string) bool { return isDir(s.tree.root, path) }
 
 // Place puts what is staged for a path into its place, where nothing is.
 func (s *Staging) Place(path string) error {
 	t := s.tree
-	return t.unlocked(manifest.Parent(path), func() error { return t.root.RenameNew(inStaging(staged(path)), path) })
+	return t.unlocked(manifest.Parent(path), func() error { return t.root.RenameNew(t.part.inStaging(staged(path)), path) })
 }
 
 // PlaceBeside puts what is staged for a path into its place; what is there gets another name, which
 // nothing has. A crash leaves it by one of the two.
 func (s *Staging) PlaceBeside(path, beside string) error {
 	t := s.tree
-	if t.isDir(path) {
+	if isDir(t.root, path) {
 		return fmt.Errorf("%q is a directory: %w", path, fs.ErrExist)
 	}
 	return t.unlocked(manifest.Parent(path), func() error {
 		if err := t.root.Link(path, beside); err != nil {
 			return err
 		}
-		if err := t.root.Exchange(inStaging(staged(path)), path); err != nil {
+		if err := t.root.Exchange(t.part.inStaging(staged(path)), path); err != nil {
 			return errors.Join(err, t.root.Remove(beside))
 		}
-		was, err := t.Stat(inStaging(staged(path)))
+		was, err := t.Stat(t.part.inStaging(staged(path)))
 		if kept, other := t.Stat(beside); err != nil || other != nil || kept.Ino != was.Ino { // somebody has replaced it meanwhile
-			return errors.Join(err, t.root.RenameNew(inStaging(staged(path)), beside+"-2"))
+			return errors.Join(err, t.root.RenameNew(t.part.inStaging(staged(path)), beside+"-2"))
 		}
-		return t.root.Remove(inStaging(staged(path)))
+		return t.root.Remove(t.part.inStaging(staged(path)))
 	})
 }
 

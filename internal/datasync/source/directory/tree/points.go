@@ -49,14 +49,14 @@ func keptName(of manifest.Hash) string { return hex.EncodeToString(of[:]) }
 // OpenPoints opens the directory of a tree, if it is there and root's alone.
 func OpenPoints(t *Tree) (*Points, error) {
 	p := &Points{tree: t, patched: map[manifest.Hash]patched{}}
-	stamp, err := t.Stat(PointsName)
+	stamp, err := t.Stat(t.part.own(PointsName))
 	if errors.Is(err, fs.ErrNotExist) || (err == nil && !private(stamp)) { // of another, who could change what is kept
 		return p, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if p.root, err = t.root.Sub(PointsName); err != nil {
+	if p.root, err = t.root.Sub(t.part.own(PointsName)); err != nil {
 		return nil, err
 	}
 	names, err := p.names()
@@ -79,10 +79,10 @@ func MakePoints(t *Tree) (*Points, error) {
 		return p, err
 	}
 	err = t.quietly(func() error {
-		if err := t.root.RemoveAll(PointsName); err != nil { // of another
+		if err := t.root.RemoveAll(t.part.own(PointsName)); err != nil { // of another
 			return err
 		}
-		return t.unlocked(".", func() error { return t.root.Mkdir(PointsName, 0o700) })
+		return t.unlocked(".", func() error { return t.root.Mkdir(t.part.own(PointsName), 0o700) })
 	})
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (p *Points) Drop() error {
 	if p.root == nil {
 		return nil
 	}
-	return p.tree.quietly(func() error { return p.tree.root.RemoveAll(PointsName) })
+	return p.tree.quietly(func() error { return p.tree.root.RemoveAll(p.tree.part.own(PointsName)) })
 }
 
 // Close releases the directory.
@@ -186,7 +186,7 @@ func (p *Points) needed(of manifest.Hash, wanted func(manifest.Hash) bool) bool 
 func (p *Points) Keep(ctx context.Context, steps []Step, was manifest.Listing, wanted func(manifest.Hash) bool, hook func(step string)) (kept int, err error) {
 	for _, s := range steps { // a further name is no content
 		if s.Op != Patch && s.Out != "" && s.Was.Kind == manifest.Link {
-			_ = p.tree.root.Remove(inStaging(s.Out)) // else the file has another name still, and is not kept
+			_ = p.tree.root.Remove(p.tree.part.inStaging(s.Out)) // else the file has another name still, and is not kept
 		}
 	}
 	for _, s := range steps {
@@ -216,7 +216,7 @@ func (p *Points) keepOf(ctx context.Context, s Step, was manifest.Listing, wante
 		hook("keep")
 		return p.keepParts(ctx, s, wanted)
 	case s.Was.Kind == manifest.File:
-		return p.keepFile(inStaging(s.Out), s.Was, wanted, hook)
+		return p.keepFile(p.tree.part.inStaging(s.Out), s.Was, wanted, hook)
 	case s.Was.Kind != manifest.Dir:
 		return 0, nil
 	}
@@ -227,7 +227,7 @@ func (p *Points) keepOf(ctx context.Context, s Step, was manifest.Listing, wante
 		if e.Kind != manifest.File {
 			continue
 		}
-		n, err := p.keepFile(inStaging(s.Out)+e.Path[len(s.Was.Path):], e, wanted, hook)
+		n, err := p.keepFile(p.tree.part.inStaging(s.Out)+e.Path[len(s.Was.Path):], e, wanted, hook)
 		if kept += n; err != nil {
 			return kept, err
 		}
@@ -245,7 +245,7 @@ func (p *Points) keepFile(at string, e manifest.Entry, wanted func(manifest.Hash
 		return 0, nil //nolint:nilerr // it is not there, or something else: then it is not kept
 	}
 	hook("keep")
-	if err := p.tree.root.Rename(at, PointsName+"/"+keptName(e.Hash)); err != nil {
+	if err := p.tree.root.Rename(at, p.tree.part.own(PointsName)+"/"+keptName(e.Hash)); err != nil {
 		return 0, err
 	}
 	return 1, p.forgetParts(e.Hash)
@@ -263,7 +263,7 @@ func (p *Points) forgetParts(of manifest.Hash) error {
 // keepParts keeps the blocks that a patch has replaced: as a content of its own if that is wanted, or as parts of
 // those that need it, so that what nobody wants is not kept for them.
 func (p *Points) keepParts(ctx context.Context, s Step, wanted func(manifest.Hash) bool) (int, error) {
-	if !p.tree.has(inStaging(s.Out)) || s.Was.Hash == s.Is.Hash {
+	if !p.tree.has(p.tree.part.inStaging(s.Out)) || s.Was.Hash == s.Is.Hash {
 		return 0, nil
 	}
 	if wanted(s.Was.Hash) {
@@ -295,7 +295,7 @@ func (p *Points) keepBlocks(s Step) error {
 	if err := p.save(s.Was.Hash, patched{base: s.Is.Hash, baseSize: s.Is.Size, size: s.Was.Size, parts: s.saved()}); err != nil {
 		return err
 	}
-	return p.tree.root.Rename(inStaging(s.Out), PointsName+"/"+name+partsSuffix)
+	return p.tree.root.Rename(p.tree.part.inStaging(s.Out), p.tree.part.own(PointsName)+"/"+name+partsSuffix)
 }
 
 func (p *Points) forgetMerged(_ context.Context, of manifest.Hash, _ patched, _ Step) error {
@@ -305,7 +305,7 @@ func (p *Points) forgetMerged(_ context.Context, of manifest.Hash, _ patched, _ 
 // merge adds to what is kept of a content the blocks by which a patch changed its base.
 func (p *Points) merge(ctx context.Context, of manifest.Hash, one patched, s Step) error {
 	missing := blocks.Without(blocks.Below(s.saved(), one.size), one.parts)
-	from, stamp, err := p.tree.OpenFile(inStaging(s.Out))
+	from, stamp, err := p.tree.OpenFile(p.tree.part.inStaging(s.Out))
 	if err != nil {
 		return err
 	}
@@ -335,7 +335,7 @@ func (p *Points) Retain(ctx context.Context, wanted func(manifest.Hash) bool) (b
 		if ctx.Err() != nil {
 			return bytes, context.Cause(ctx)
 		}
-		stamp, statErr := p.tree.Stat(PointsName + "/" + name)
+		stamp, statErr := p.tree.Stat(p.tree.part.own(PointsName) + "/" + name)
 		b, hexErr := hex.DecodeString(name)
 		whole := hexErr == nil && len(b) == len(manifest.Hash{})
 		if needed[name] || (whole && wanted(manifest.Hash(b))) {
@@ -394,7 +394,7 @@ func (p *Points) Content(of manifest.Hash, size int64, at func(manifest.Hash) []
 func (p *Points) content(of manifest.Hash, size int64, at func(manifest.Hash) []string, deep int) (*Content, error) {
 	t := p.tree
 	if p.root != nil {
-		if f, _, err := t.OpenFile(PointsName + "/" + keptName(of)); err == nil {
+		if f, _, err := t.OpenFile(t.part.own(PointsName) + "/" + keptName(of)); err == nil {
 			return &Content{file: f, size: size}, nil
 		}
 	}
@@ -415,7 +415,7 @@ func (p *Points) content(of manifest.Hash, size int64, at func(manifest.Hash) []
 	if err != nil {
 		return nil, err
 	}
-	f, _, err := t.OpenFile(PointsName + "/" + keptName(of) + partsSuffix)
+	f, _, err := t.OpenFile(t.part.own(PointsName) + "/" + keptName(of) + partsSuffix)
 	if err != nil {
 		return nil, errors.Join(err, base.Close())
 	}

@@ -210,7 +210,7 @@ func (p *preparation) another(path, out string) (bool, error) {
 	if err := s.root.RemoveAll(out); err != nil {
 		return false, err
 	}
-	err := s.tree.root.Link(p.work.Here(path), inStaging(out))
+	err := s.tree.root.Link(p.work.Here(path), s.tree.part.inStaging(out))
 	if err == nil {
 		return true, nil
 	}
@@ -266,9 +266,9 @@ func (p *preparation) link(e manifest.Entry) error {
 	}
 	target := p.here(e.Target)
 	if fresh, comes := p.slots[e.Target]; comes {
-		target = inStaging(fresh)
+		target = s.tree.part.inStaging(fresh)
 	}
-	if err := s.tree.root.Link(target, inStaging(slot)); err != nil {
+	if err := s.tree.root.Link(target, s.tree.part.inStaging(slot)); err != nil {
 		return err
 	}
 	return p.moveIn(e.Path)
@@ -304,7 +304,7 @@ func (p *preparation) makeWay(path string) bool {
 	here := p.work.Here(path)
 	switch {
 	case p.gone[path] || p.goneAbove(path) || p.work.Vacated(path) || !p.staging.tree.has(here): // its place will be free
-	case p.staging.tree.isDir(here):
+	case isDir(p.staging.tree.root, here):
 		p.steps = append(p.steps, Step{Op: MoveOut, Path: path, Out: outSlot(path)})
 	default:
 		return false

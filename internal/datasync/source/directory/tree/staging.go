@@ -51,14 +51,14 @@ func (t *Tree) Stage() (*Staging, error) {
 	if err := t.makeStaging(); err != nil {
 		return nil, fmt.Errorf("make staging directory in %s: %w", t.path, err)
 	}
-	root, err := t.root.Sub(StagingName)
+	root, err := t.root.Sub(t.part.own(StagingName))
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory in %s: %w", t.path, err)
 	}
 	s := &Staging{tree: t, root: root, verified: map[string]verified{}, patches: map[string]patch{}, refused: map[string]bool{}, made: map[string]bool{}}
 	stamp, err := (&Tree{root: root}).Stat(".")
 	if err == nil && !private(stamp) {
-		err = errReplaced(StagingName)
+		err = errReplaced(t.part.own(StagingName))
 	}
 	if err == nil {
 		err = xattr.Write(pinned.PathOf(root.Fd()), nil) // nothing in it inherits rights of the directory around it
@@ -110,30 +110,30 @@ func private(s inode.Stamp) bool {
 }
 
 func (t *Tree) makeStaging() error {
-	stamp, err := t.Stat(StagingName)
+	stamp, err := t.Stat(t.part.own(StagingName))
 	if err == nil && stamp.Kind() == manifest.Dir && int(stamp.UID) == os.Geteuid() {
-		return t.root.Chmod(StagingName, 0o700)
+		return t.root.Chmod(t.part.own(StagingName), 0o700)
 	}
 	return t.quietly(func() error {
 		if err == nil { // of another: he could change what is staged
-			if err := t.root.RemoveAll(StagingName); err != nil {
+			if err := t.root.RemoveAll(t.part.own(StagingName)); err != nil {
 				return err
 			}
 		}
-		return t.unlocked(".", func() error { return t.root.Mkdir(StagingName, 0o700) })
+		return t.unlocked(".", func() error { return t.root.Mkdir(t.part.own(StagingName), 0o700) })
 	})
 }
 
 // HasStaging reports whether the staging directory is there.
-func (t *Tree) HasStaging() bool { return t.isDir(StagingName) }
+func (t *Tree) HasStaging() bool { return isDir(t.root, t.part.own(StagingName)) }
 
 // DropStaging removes the staging directory with all that is in it.
 func (t *Tree) DropStaging() error {
-	if _, err := t.Stat(StagingName); errors.Is(err, fs.ErrNotExist) {
+	if _, err := t.Stat(t.part.own(StagingName)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return t.quietly(func() error {
-		if err := t.root.RemoveAll(StagingName); err != nil {
+		if err := t.root.RemoveAll(t.part.own(StagingName)); err != nil {
 			return fmt.Errorf("remove staging directory in %s: %w", t.path, err)
 		}
 		return nil

@@ -11,8 +11,8 @@ package tree
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -28,9 +28,6 @@ import (
 // StagingName is the directory at the top of a protected directory in which a sync
 // prepares its files. It is never part of a manifest.
 const StagingName = ".baton-staging"
-
-// IsOwn reports whether a name at the top of a protected directory is Baton's own.
-func IsOwn(name string) bool { return name == StagingName || name == PointsName }
 
 // Tree is one protected directory, open.
 type Tree struct {
@@ -49,6 +46,7 @@ type Tree struct {
 	Busy func(path string, modTime int64) bool
 
 	path string
+	part Part
 	root *pinned.Dir
 }
 
@@ -75,6 +73,9 @@ func opened(path string, root *pinned.Dir, err error) (*Tree, error) {
 	return &Tree{path: path, root: root}, nil
 }
 
+// Part returns what of its directory the tree is.
+func (t *Tree) Part() Part { return t.part }
+
 // Below returns a directory of the tree.
 func (t *Tree) Below(path string) (*Tree, error) {
 	root, err := t.root.Sub(path)
@@ -87,7 +88,7 @@ func (t *Tree) Dir() *pinned.Dir { return t.root }
 // Close releases the directory.
 func (t *Tree) Close() error { return t.root.Close() }
 
-// Path returns the directory's absolute path.
+// Path returns the absolute path of what is protected.
 func (t *Tree) Path() string { return t.path }
 
 // Sync makes everything on the directory's file system durable.
@@ -112,20 +113,13 @@ func (t *Tree) withDir(path string, f func(fd int) error) error {
 
 // At returns the absolute path of a name of the tree.
 func (t *Tree) At(path string) string {
-	if path == "." {
+	switch {
+	case !t.part.IsWhole():
+		return filepath.Join(filepath.Dir(t.path), path)
+	case path == ".":
 		return t.path
 	}
 	return t.path + "/" + path
-}
-
-// isDir reports whether a path is a directory now, and reached through directories only.
-func (t *Tree) isDir(path string) bool {
-	for ; path != "."; path = manifest.Parent(path) {
-		if stamp, err := t.Stat(path); err != nil || stamp.Kind() != manifest.Dir {
-			return false
-		}
-	}
-	return true
 }
 
 // Stat looks at a name of the tree; of a symlink, at the symlink.
@@ -138,33 +132,4 @@ func (t *Tree) Stat(path string) (inode.Stamp, error) {
 func (t *Tree) Top() (disk.Top, error) {
 	stamp, err := t.Stat(".")
 	return disk.Top{Path: t.path, Real: t.root.Real(), Dev: stamp.Dev, Ino: stamp.Ino}, err
-}
-
-// HoldsExcluded reports whether something is right in a directory of the tree that is excluded.
-func (t *Tree) HoldsExcluded(path string) (bool, error) {
-	dir, err := t.root.Open(path)
-	if IsGone(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("open directory: %w", err)
-	}
-	defer func() { _ = dir.Close() }()
-	for {
-		names, err := dir.Readdirnames(1000)
-		for _, name := range names {
-			if path != "." {
-				name = path + "/" + name
-			}
-			if t.Exclude.Matches(name) {
-				return true, nil
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return false, nil
-		}
-		if err != nil {
-			return false, fmt.Errorf("list directory: %w", err)
-		}
-	}
 }

@@ -349,7 +349,7 @@ func (t *Tree) rewrite(s Step, slot string, parts []blocks.Stretch, is manifest.
 	if s.awaits() && !stamp.Unchanged(*s.first) {
 		return errWritten(s.Path)
 	}
-	from, fromStamp, err := t.OpenFile(inStaging(slot))
+	from, fromStamp, err := t.OpenFile(t.part.inStaging(slot))
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,5 @@
-package pair
+// Package unasked knows the addresses that this machine asks nothing, whoever names them.
+package unasked
 
 import (
 	"net/netip"
@@ -17,11 +18,11 @@ func metadata() []netip.Addr {
 	}
 }
 
-// Unasked reports whether no address that an administrator names may lead there: it is
+// Is reports whether no address that an administrator names may lead there: it is
 // link-local, multicast or a cloud's metadata service, which nobody has a site or
 // receives notices at, but which somebody might want this machine to ask. Loopback and
 // private addresses are none of these.
-func Unasked(addr netip.Addr) bool {
+func Is(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
 	return addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified() || slices.Contains(metadata(), addr)
 }
