@@ -76,16 +76,20 @@ const spareRoom = 1 << 30
 
 // checkRoom refuses a comparison for which there is no room.
 func (s *served) checkRoom() error {
-	is, err := s.dir.Stat(s.name())
-	if err != nil {
-		return s.explain(err)
+	var most int64 // the database has no more than all of these together
+	for _, suffix := range []string{"", image.Log, image.Journal} {
+		is, err := s.dir.Stat(s.name() + suffix)
+		if err != nil && (suffix == "" || !errors.Is(err, fs.ErrNotExist)) {
+			return s.explain(err)
+		}
+		most += is.Size
 	}
 	var about unix.Statfs_t
 	if err := unix.Statfs(s.kind.opt.Index, &about); err != nil {
 		return source.Explain(err, s.kind.opt.Index)
 	}
-	free := int64(about.Bavail) * about.Bsize                                              //nolint:gosec // far below 2^63
-	if spare := min(spareRoom, int64(about.Blocks)*about.Bsize/20); is.Size+spare > free { //nolint:gosec // the same
+	free := int64(about.Bavail) * about.Bsize                                           //nolint:gosec // far below 2^63
+	if spare := min(spareRoom, int64(about.Blocks)*about.Bsize/20); most+spare > free { //nolint:gosec // the same
 		return source.Sentence(source.ErrNoRoom, "The disk of %s has %s free, too little for a copy of %s to compare its rows: take the copy that was set aside out with baton diverged restore --to DIR, and compare it with sqldiff.",
 			s.kind.opt.Index, pair.BytesText(free), s.place)
 	}

@@ -157,10 +157,11 @@ func (c *comparing) compare(ctx context.Context, name string, in []string) (kept
 // sides finds out by what the rows of a table can be told apart, and which columns all of the databases have.
 func (c *comparing) sides(ctx context.Context, name string, in []string) sides {
 	t := sides{name: quoted(name)}
-	var own [][]string
+	var own, taken [][]string
 	for n, one := range in {
 		columns := c.texts(ctx, `SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden = 0`, name, one)
 		key := c.texts(ctx, `SELECT name FROM pragma_table_xinfo(?, ?) WHERE pk > 0 ORDER BY pk`, name, one)
+		taken = append(taken, c.texts(ctx, `SELECT name FROM pragma_table_xinfo(?, ?)`, name, one)) // with those that are worked out from others
 		if own = append(own, columns); n == 0 {
 			t.key, t.columns = key, slices.Clone(columns)
 		}
@@ -173,7 +174,7 @@ func (c *comparing) sides(ctx context.Context, name string, in []string) sides {
 		t.problem = "Its columns are not the same in both: " + strings.Join(other, ", ") + " cannot be compared."
 	}
 	if len(t.key) == 0 {
-		names := lacking([]string{"rowid", "_rowid_", "oid"}, slices.Concat(own...)) // SQLite takes each for the number of a row
+		names := lacking([]string{"rowid", "_rowid_", "oid"}, slices.Concat(taken...)) // SQLite takes each for the number of a row
 		if len(names) == 0 {
 			c.err = errors.Join(c.err, errors.New("nothing tells its rows apart"))
 			return t

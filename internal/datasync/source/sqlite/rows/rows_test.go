@@ -84,6 +84,11 @@ func TestCompare(t *testing.T) {
 			[]string{"CREATE TABLE t (rowid TEXT, id TEXT PRIMARY KEY)", "INSERT INTO t VALUES ('x', NULL), ('x', NULL), ('z', 'k')"},
 			[]kept.TableDifference{{Table: "t", Key: []string{"_rowid_"}, Changed: kept.Rows{Rows: 1, Keys: []string{"3"}}}},
 		},
+		"a column called rowid that is worked out": {
+			[]string{"CREATE TABLE t (a, rowid AS ('x'))", "INSERT INTO t VALUES (1), (2)"},
+			[]string{"CREATE TABLE t (a, rowid AS ('x'))", "INSERT INTO t VALUES (1), (3)"},
+			[]kept.TableDifference{{Table: "t", Key: []string{"_rowid_"}, Changed: kept.Rows{Rows: 1, Keys: []string{"2"}}}},
+		},
 		"many columns": {
 			[]string{"CREATE TABLE t (id INTEGER PRIMARY KEY" + manyColumns + ")", "INSERT INTO t (id, c1999) VALUES (1, 2)"},
 			[]string{"CREATE TABLE t (id INTEGER PRIMARY KEY" + manyColumns + ")", "INSERT INTO t (id, c1999) VALUES (1, 3)"},
