@@ -1,6 +1,7 @@
 package datasync
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"baton/internal/datasync/source"
 )
@@ -82,16 +84,37 @@ func (s realServer) home(t *testing.T, tree string) string {
 	return tree + "/home/data"
 }
 
-// begin runs the server, and waits until it answers.
+// begin runs the server, and waits until it answers. It is started again if it ends before: what one that was killed has started may not have ended yet.
 func (s realServer) begin(t *testing.T, dir string) (end func(syscall.Signal)) {
 	t.Helper()
-	c := s.as(t, s.run(dir))
-	must(t, c.Start())
-	waitFor(t, "the server answers", func() bool { return s.as(t, s.ask(dir, "select 1")).Run() == nil })
+	var c *exec.Cmd
+	var said bytes.Buffer
+	ended := make(chan struct{})
+	start := func() {
+		said.Reset()
+		c, ended = s.as(t, s.run(dir)), make(chan struct{})
+		c.Stderr = &said
+		must(t, c.Start())
+		go func() { _ = c.Wait(); close(ended) }()
+	}
+	start()
+	for deadline := time.Now().Add(time.Minute); s.as(t, s.ask(dir, "select 1")).Run() != nil; time.Sleep(20 * time.Millisecond) {
+		select {
+		case <-ended:
+			if time.Now().After(deadline) {
+				t.Fatalf("the server does not start: %s", said.String())
+			}
+			start()
+		default:
+			if time.Now().After(deadline) {
+				t.Fatal("the server does not answer")
+			}
+		}
+	}
 	return func(signal syscall.Signal) {
 		t.Helper()
 		must(t, c.Process.Signal(signal))
-		_ = c.Wait()
+		<-ended
 	}
 }
 
