@@ -116,12 +116,7 @@ func isHeld(ctx context.Context, t *target, d source.Divergence, set manifest.Li
 	if !is {
 		return false, nil
 	}
-	for _, of := range []manifest.Listing{d.Was, set} {
-		if is, err := holder.Holds(ctx, d, of); is || err != nil {
-			return is, err
-		}
-	}
-	return false, nil
+	return holder.Holds(ctx, d, d.Was, set)
 }
 
 // unseen is what of a divergence was excluded in a set.

@@ -283,8 +283,8 @@ type Divergence struct {
 
 // Holder is a Source whose files may differ though they hold the same, as those of a database do.
 type Holder interface {
-	// Holds reports whether the source, which differs so, holds what a listing has, hashed by the same scheme, and nothing besides.
-	Holds(ctx context.Context, d Divergence, of manifest.Listing) (bool, error)
+	// Holds reports whether the source, which differs so, holds what one of some listings has, hashed by the same scheme, and nothing besides.
+	Holds(ctx context.Context, d Divergence, of ...manifest.Listing) (bool, error)
 }
 
 // Rower is a Kind whose data has rows.

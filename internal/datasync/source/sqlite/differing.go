@@ -26,7 +26,7 @@ func (k *Kind) Rows(ctx context.Context, data pair.Data, folder string) (tables 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	copied, err := s.setAside(folder)
+	copied, err := s.openCopied(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +51,8 @@ func (s *served) tooLong(err error) error {
 	return err
 }
 
-// setAside opens the database in the folder of a diverged copy: one file, as it was copied there.
-func (s *served) setAside(folder string) (f *os.File, err error) {
+// openCopied opens the database in the folder of a diverged copy: one file, as it was copied there.
+func (s *served) openCopied(folder string) (f *os.File, err error) {
 	dir, err := pinned.Open(filepath.Join(folder, copyFiles, s.data.Name), nil)
 	isAlone := false // what could not be read was set aside with all that lay beside it
 	if err == nil {

@@ -108,22 +108,27 @@ func isBeside(d source.Divergence, i *image.Image) bool {
 }
 
 // Holds implements source.Holder. A log may be in the file by now, or in none.
-func (r *received) Holds(ctx context.Context, d source.Divergence, of manifest.Listing) (bool, error) {
+func (r *received) Holds(ctx context.Context, d source.Divergence, of ...manifest.Listing) (bool, error) {
 	name := filepath.Base(r.kind.opt.Place(r.data))
-	is, found := of.Find(name)
-	if !found || is.Kind != manifest.File || !r.mayBeOne(d, name) {
+	if !r.mayBeOne(d, name) {
 		return false, nil
 	}
 	same := false
 	err := r.read(ctx, func(i *image.Image) error {
-		if i.Size() != is.Size || isBeside(d, i) {
+		wanted := map[manifest.Hash]bool{}
+		for _, listing := range of {
+			if is, found := listing.Find(name); found && is.Kind == manifest.File && is.Size == i.Size() {
+				wanted[is.Hash] = true
+			}
+		}
+		if len(wanted) == 0 || isBeside(d, i) {
 			return nil
 		}
 		hash := d.Scheme.Hash(i.Size())
 		if _, err := io.Copy(hash, readUntil{ctx, io.NewSectionReader(i, 0, i.Size())}); err != nil {
 			return fmt.Errorf("read the database: %w", err)
 		}
-		same = hash.Sum() == is.Hash
+		same = wanted[hash.Sum()]
 		return i.Check()
 	})
 	if image.IsUnreadable(err) {
